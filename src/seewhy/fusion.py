@@ -1,0 +1,48 @@
+"""Several layers' maps as one."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from functools import reduce
+
+import numpy as np
+
+from .errors import BadParameter, NoSuchName, closest
+from .heatmap import Heatmap, Heatmaps
+from .image import Box
+from .render import stretch
+
+HOW = {"mean": lambda maps: np.mean(maps, axis=0), "max": lambda maps: _strongest(maps), "product": lambda maps: np.prod(maps, axis=0)}
+
+
+def fuse(heatmaps: Iterable[Heatmap], how: str = "mean") -> Heatmaps:
+    """Join the layers of each image, target and method: upsampled to the finest of them, each divided by its largest
+    absolute value (layers have units of their own), then averaged, multiplied, or the strongest taken.
+
+    Returns one map per image, target and method, in the order they came; its values lie in [-1, 1].
+    """
+    if how not in HOW:
+        raise NoSuchName("fusion", how, closest(how, [*HOW]), f"There are: {', '.join(HOW)}.")
+    groups: dict[object, list[Heatmap]] = {}
+    for m in heatmaps:
+        groups.setdefault((m.place, m.source.image, m.source.target, m.source.method, repr(m.source.params)), []).append(m)
+    if not groups:
+        raise BadParameter("There are no maps to fuse. Ask a method for several layers: layer=['layer3', 'layer4'].")
+    return Heatmaps(tuple(_fused(group, how) for group in groups.values()))
+
+
+def _fused(group: list[Heatmap], how: str) -> Heatmap:
+    finest = max(group, key=lambda m: m.values.size).values.shape
+    even = [m.values / (abs(m.values).max() or 1) for m in group]
+    grown = [stretch(v, Box(0, 0, finest[1], finest[0]), (finest[1], finest[0])) for v in even]
+    first = group[0]
+    source = replace(
+        first.source,
+        layer=" + ".join(m.source.layer for m in group),
+        params={**first.source.params, "fuse": how},
+        warnings=tuple(dict.fromkeys(w for m in group for w in m.warnings)),
+    )
+    return replace(first, values=HOW[how](grown).astype(np.float32), source=source)
+
+
+def _strongest(maps: list[np.ndarray]) -> np.ndarray:
+    return reduce(lambda p, q: np.where(abs(p) >= abs(q), p, q), maps)

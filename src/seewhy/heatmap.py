@@ -1,0 +1,205 @@
+"""The result: one map over one image, and where it came from."""
+
+import io
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, NamedTuple, overload
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from . import render
+from .errors import BadImage, BadParameter, NotApplicable
+from .image import Box
+
+CHUNK = "seewhy"  # the PNG text chunk that carries the Source
+
+
+class Predicted(NamedTuple):
+    """What the network took the image for."""
+
+    index: int
+    label: str | None
+    probability: float
+
+
+@dataclass(frozen=True)
+class Source:
+    """Everything needed to make the map again, and to know what it says."""
+
+    image: str
+    model: str
+    weights: str | None  # the file or tag they came from, with the start of the file's SHA-256
+    method: str
+    params: Mapping[str, Any]
+    layer: str
+    target: str  # as it was asked: "top 1", "281", "281 vs 282"
+    index: int | None  # of the class explained; None where it is no single class, or the map is class-blind
+    label: str | None
+    scores: str  # logits, log-probability or probability
+    score: float | None  # the explained score
+    probability: float | None  # softmax of the class explained
+    predicted: Predicted | None  # what the network took the image for; None where only a part of it ran
+    seconds: float  # per image, for all maps of the call
+    versions: Mapping[str, str]
+    caveat: str = ""  # what is known against the method
+    warnings: tuple[str, ...] = ()  # why this map is empty or suspect
+
+    def __str__(self) -> str:
+        what = f"{self.label} ({self.index})" if self.label else self.target if self.index is None else str(self.index)
+        return f"{self.method} for {what} at {self.layer} of {self.model} on {self.image}"
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Source":
+        facts = json.loads(text)
+        facts["warnings"] = tuple(facts["warnings"])
+        facts["predicted"] = facts["predicted"] and Predicted(*facts["predicted"])
+        known = {f.name for f in fields(cls)}
+        return cls(**{key: value for key, value in facts.items() if key in known})
+
+
+@dataclass(frozen=True, eq=False)
+class Heatmap:
+    """One map over one image.
+
+    values: (h, w) float32, in the method's own units, at the resolution of the layer.
+    image: what the person gave, in full, upright; None for a prepared array.
+    box: the part of it that the network saw, in its pixels.
+    """
+
+    values: NDArray[np.float32]
+    image: Image.Image | None = field(repr=False)
+    box: Box
+    source: Source
+    place: int = 0  # of the image among those given
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Why the map is empty or suspect, in words; empty when nothing was found wrong."""
+        return self.source.warnings
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(w, h) of the original image, in pixels."""
+        return self.image.size if self.image else (round(self.box.right), round(self.box.bottom))
+
+    def unit(self) -> NDArray[np.float32]:
+        """The values stretched to [0, 1], this map alone: (h, w) float32; a flat map becomes zeros."""
+        return render.unit(self.values)
+
+    def full(self) -> NDArray[np.float32]:
+        """The values at the original image's size: (H, W) float32, linear between cells, zero outside the box."""
+        if self.values.ndim != 2:
+            raise NotApplicable(f"Only flat maps can be drawn; this one is {self.values.shape}. Use .values.")
+        return render.stretch(self.values, self.box, self.size)
+
+    def overlay(
+        self,
+        alpha: float = 0.5,
+        colours: str | None = None,
+        legend: bool = False,
+        scale: tuple[float, float] | None = None,
+    ) -> Image.Image:
+        """The map in colour over the image, RGB at the image's size.
+
+        alpha: opacity of the map; colours: one of `seewhy.COLOURS`, by default inferno, or blue-red (centred on zero)
+        where the map is signed; legend: write what it is and what the colours mean below; scale: the (low, high)
+        that the colours span, to compare many maps (`Heatmaps.scale()`), else this map's own.
+        """
+        look = render.Look.of(self.values, alpha, colours, scale)
+        picture = render.overlay(self.full(), self.image, self.box, look)
+        return render.with_legend(picture, look, str(self.source).split(" of ")[0]) if legend else picture
+
+    def save(self, path: str | Path, **look: Any) -> Path:
+        """Write the map: .png (the overlay, carrying its Source), .npz (values, box, Source) or .npy (values alone)."""
+        path = Path(path)
+        if path.suffix.lower() == ".png":
+            path.write_bytes(self._png(**look))
+        elif path.suffix.lower() == ".npz":
+            np.savez_compressed(path, values=self.values, box=np.array(self.box), source=self.source.to_json())
+        elif path.suffix.lower() == ".npy":
+            np.save(path, self.values)
+        else:
+            raise BadParameter(f"A heatmap is saved as .png, .npz or .npy, not as {path.suffix or path.name!r}.")
+        return path
+
+    @staticmethod
+    def source_of(path: str | Path) -> Source:
+        """The Source that a saved .png or .npz carries."""
+        path = Path(path)
+        try:
+            if path.suffix.lower() == ".npz":
+                with np.load(path, allow_pickle=False) as kept:
+                    return Source.from_json(str(kept["source"]))
+            with Image.open(path) as png:
+                return Source.from_json(png.info[CHUNK])
+        except (KeyError, TypeError, json.JSONDecodeError):
+            raise BadImage(f"{path} carries no Source: it was not saved by seewhy, or was saved again since.") from None
+        except (OSError, ValueError) as error:
+            raise BadImage(f"{path} cannot be read as .png or .npz: {error}") from None
+
+    def _png(self, **look: Any) -> bytes:
+        note, file = PngInfo(), io.BytesIO()
+        note.add_itxt(CHUNK, self.source.to_json())
+        self.overlay(**look).save(file, "PNG", pnginfo=note)
+        return file.getvalue()
+
+    def _repr_png_(self) -> bytes:
+        return self._png(legend=True)
+
+
+@dataclass(frozen=True, eq=False)
+class Heatmaps(Sequence[Heatmap]):
+    """Heatmaps in the order image, target, layer, method."""
+
+    maps: tuple[Heatmap, ...]
+
+    def __len__(self) -> int:
+        return len(self.maps)
+
+    @overload
+    def __getitem__(self, at: int) -> Heatmap: ...
+    @overload
+    def __getitem__(self, at: slice) -> "Heatmaps": ...
+    def __getitem__(self, at: int | slice) -> "Heatmap | Heatmaps":
+        return Heatmaps(self.maps[at]) if isinstance(at, slice) else self.maps[at]
+
+    def __iter__(self) -> Iterator[Heatmap]:
+        return iter(self.maps)
+
+    def where(
+        self, image: int | str | None = None, target: Any = None, layer: str | None = None, method: str | None = None
+    ) -> "Heatmaps":
+        """The maps of one image (its place or name), target (as asked, or the index or label found), layer, method."""
+        return Heatmaps(
+            tuple(
+                m
+                for m in self.maps
+                if (image is None or image in (m.place, m.source.image))
+                and (target is None or _answers(m.source, target))
+                and layer in (None, m.source.layer)
+                and (method is None or getattr(method, "name", method) == m.source.method)
+            )
+        )
+
+    def scale(self) -> tuple[float, float]:
+        """The lowest and highest value of all maps, for `overlay(scale=)`: one scale for many maps."""
+        if not self.maps:
+            raise BadParameter("There are no maps to find a scale of.")
+        return float(min(m.values.min() for m in self.maps)), float(max(m.values.max() for m in self.maps))
+
+    def __repr__(self) -> str:
+        return f"Heatmaps({len(self.maps)}: {', '.join(str(m.source) for m in self.maps[:3])}{', ...' * (len(self) > 3)})"
+
+
+def _answers(source: Source, target: Any) -> bool:
+    if isinstance(target, int | np.integer) and not isinstance(target, bool):
+        return source.index == target
+    return str(target) in (source.target, source.label, *(source.label or "").split(", "))

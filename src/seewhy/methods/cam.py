@@ -1,0 +1,169 @@
+"""Class activation maps: a layer's activation `a`, weighted by its gradient `g`, summed over channels.
+
+Each formula gives the signed map (n, *space) of (n, c, *space); the ReLU of the papers comes last, unless signed=True.
+"""
+
+import numpy as np
+from einops import asnumpy, rearrange, reduce
+from numpy.typing import NDArray
+
+from ..image import Array
+from ..method import from_activations, from_gradients, from_head
+
+
+@from_head()
+def cam(a: Array, w: Array) -> Array:
+    """relu(sum_c w a), w the class's row of the linear layer behind global average pooling.
+
+    Source: Zhou et al. 2016, Learning Deep Features for Discriminative Localization.
+
+    Caveat: exists only for networks that end in global average pooling and one linear layer; there it equals Grad-CAM
+    and HiResCAM up to a factor.
+    """
+    return weighted_sum(w, a)
+
+
+@from_gradients()
+def grad_cam(a: Array, g: Array) -> Array:
+    """relu(sum_c mean(g) a).
+
+    Source: Selvaraju et al. 2017, Grad-CAM, eq. 1-2.
+
+    Caveat: averaging the gradient over space can mark places that did not raise the score; compare with hires-cam.
+    """
+    return weighted_sum(mean(g), a)
+
+
+@from_gradients()
+def grad_cam_pp(a: Array, g: Array) -> Array:
+    """relu(sum_c w a), w = total(alpha relu(g)), alpha = g^2 / (2 g^2 + total(a) g^3).
+
+    Source: Chattopadhay et al. 2018, Grad-CAM++.
+
+    Caveat: derived for activations behind a ReLU; where a channel's total is negative it is taken as zero, else alpha
+    has a pole. Weights are positive: it separates classes less well than Grad-CAM.
+    """
+    positive = g.clip(min=0)  # elsewhere relu(g) is zero, and here g^2 cancels
+    return weighted_sum(total(positive / (2 + over(total(a).clip(min=0), a) * positive)), a)
+
+
+@from_gradients()
+def hires_cam(a: Array, g: Array) -> Array:
+    """relu(sum_c g a).
+
+    Source: Draelos & Carin 2020, HiResCAM. The paper shows the map without the ReLU: signed=True.
+
+    Caveat: sums to the score only where what follows the layer is linear, up to its bias.
+    """
+    return weighted_sum(g, a)
+
+
+@from_gradients()
+def xgrad_cam(a: Array, g: Array) -> Array:
+    """relu(sum_c (total(g a) / total(a)) a); channels whose total vanishes against their size count nothing.
+
+    Source: Fu et al. 2020, Axiom-based Grad-CAM (XGrad-CAM).
+
+    Caveat: a channel of mixed signs whose total is small gets an outsized weight; meant for layers behind a ReLU.
+    """
+    whole = total(a)
+    live = abs(whole) > 1e-5 * total(abs(a))
+    return weighted_sum(total(g * a) * live / (whole + ~live), a)
+
+
+@from_gradients()
+def layer_cam(a: Array, g: Array) -> Array:
+    """relu(sum_c relu(g) a).
+
+    Source: Jiang et al. 2021, LayerCAM.
+
+    Caveat: weights are positive: it separates classes less well than Grad-CAM.
+    """
+    return weighted_sum(g.clip(min=0), a)
+
+
+@from_gradients()
+def grad_cam_elementwise(a: Array, g: Array) -> Array:
+    """sum_c relu(g a).
+
+    Source: as in the library pytorch-grad-cam; no paper.
+
+    Caveat: evidence against is dropped in each channel before it can cancel evidence for.
+    """
+    return reduce((g * a).clip(min=0), "n c ... -> n ...", "sum")
+
+
+@from_gradients()
+def counterfactual(a: Array, g: Array) -> Array:
+    """relu(sum_c mean(-g) a): what speaks against; the negative part of the signed Grad-CAM.
+
+    Source: Selvaraju et al. 2017, Grad-CAM, section on counterfactual explanations.
+
+    Caveat: near-empty for a confident class, and rightly so; never compare it with Grad-CAM on scales of their own.
+    """
+    return weighted_sum(mean(-g), a)
+
+
+@from_activations()
+def eigen_cam(a: Array, *, centred: bool = False) -> NDArray[np.float64]:
+    """The activations' projection on their first principal component; its sign that of their sum over channels.
+
+    centred: subtract each channel's mean first, as the library pytorch-grad-cam does and the paper does not.
+
+    Source: Muhammad & Yeasin 2020, Eigen-CAM.
+
+    Caveat: blind to the class: it shows what is strong in the layer, the same for every target.
+    """
+    return principal(asnumpy(a), centred)
+
+
+@from_gradients()
+def eigen_grad_cam(a: Array, g: Array, *, centred: bool = False) -> NDArray[np.float64]:
+    """The projection of g a on its first principal component; its sign that of the sum over channels (HiResCAM's).
+
+    centred: subtract each channel's mean first, as the library pytorch-grad-cam does.
+
+    Source: as in the library pytorch-grad-cam; no paper.
+
+    Caveat: one component only; its values are no longer in units of the score.
+    """
+    return principal(asnumpy(g * a), centred)
+
+
+def weighted_sum(w: Array, a: Array) -> Array:
+    """Over channels; w is (n, c) or (n, c, *space)."""
+    return reduce(over(w, a) * a, "n c ... -> n ...", "sum")
+
+
+def over(w: Array, a: Array) -> Array:
+    """(n, c) as it stands beside (n, c, *space)."""
+    return w.reshape(*w.shape, *[1] * (a.ndim - w.ndim))
+
+
+def mean(x: Array) -> Array:
+    return reduce(x, "n c ... -> n c", "mean")
+
+
+def total(x: Array) -> Array:
+    return reduce(x, "n c ... -> n c", "sum")
+
+
+def principal(a: NDArray[np.floating], centred: bool) -> NDArray[np.float64]:
+    """(n, c, *space) -> (n, *space): places x channels times its first right singular vector.
+
+    By the smaller of the two Gram matrices, in float64.  Neither that nor a singular vector decomposition has a sign
+    of its own: the map is turned to agree with the sum over channels, or if that says nothing, to peak above zero.
+    """
+    m = rearrange(a.astype(np.float64), "n c ... -> n (...) c")
+    m = m - m.mean(1, keepdims=True) if centred else m
+    places, channels = m.shape[1:]
+    if places <= channels:
+        value, vector = np.linalg.eigh(m @ m.transpose(0, 2, 1))
+        found = vector[..., -1] * np.sqrt(value[:, -1:].clip(min=0))
+    else:
+        found = (m @ np.linalg.eigh(m.transpose(0, 2, 1) @ m)[1][..., -1:])[..., 0]
+    agrees = (found * m.sum(2)).sum(1)
+    size = np.linalg.norm(found, axis=1) * np.linalg.norm(m.sum(2), axis=1)
+    peak = np.take_along_axis(found, abs(found).argmax(1)[:, None], 1)[:, 0]
+    sign = np.where(np.where(abs(agrees) > 1e-9 * size, agrees, peak) < 0, -1.0, 1.0)
+    return (found * sign[:, None]).reshape(len(a), *a.shape[2:])

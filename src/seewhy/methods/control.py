@@ -1,0 +1,55 @@
+"""Controls: maps that do not look.  A method that does not beat them has shown nothing."""
+
+from collections.abc import Mapping
+from typing import Any
+from zlib import crc32
+
+import numpy as np
+from einops import asnumpy
+from numpy.typing import NDArray
+
+from ..case import Case
+from ..method import method_of
+
+
+def _random_map(*, seed: int = 0) -> None:
+    """Uniform noise in [0, 1) at the layer's resolution; another draw for every image and seed.
+
+    Source: a control; compare Selvaraju et al. 2017 and the random baselines of later work.
+
+    Caveat: a control: it does not look at the network.
+    """
+
+
+def _centre(*, sigma: float = 0.25) -> None:
+    """A Gaussian over the middle of the image; sigma is in shares of each side.
+
+    Source: a control; the centre baseline of weakly supervised localization.
+
+    Caveat: a control: it does not look at the network; photographers put things in the middle.
+    """
+
+
+def _draw(case: Case, *, seed: int) -> Mapping[str, NDArray[Any]]:
+    def draw(image: NDArray[Any], space: tuple[int, ...]) -> NDArray[np.float64]:
+        return np.random.default_rng([seed, crc32(np.ascontiguousarray(image).tobytes())]).random(space)
+
+    images = asnumpy(case.x) if not isinstance(case.x, np.ndarray) else case.x
+    return {
+        layer: np.stack([np.stack([draw(image, tuple(a.shape[2:])) for image in images])] * len(case.targets))
+        for layer, a in case.activations.items()
+    }
+
+
+def _bell(case: Case, *, sigma: float) -> Mapping[str, NDArray[Any]]:
+    def bell(space: tuple[int, ...]) -> NDArray[np.float64]:
+        at = np.meshgrid(*((np.arange(side) + 0.5) / side - 0.5 for side in space), indexing="ij")
+        return np.exp(-sum(offset**2 for offset in at) / (2 * sigma**2))
+
+    t, n = len(case.targets), len(case.x)
+    return {layer: np.tile(bell(tuple(a.shape[2:])), (t, n, *[1] * (a.ndim - 2))) for layer, a in case.activations.items()}
+
+
+_random_map.__name__, _centre.__name__ = "random_map", "centre"
+random_map = method_of(_random_map, _draw, "nothing", rectified=False)
+centre = method_of(_centre, _bell, "nothing", rectified=False)

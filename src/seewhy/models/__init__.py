@@ -1,0 +1,138 @@
+"""What a method may ask of a network, whatever framework it lives in.
+
+Inside the library an image batch is (n, c, *space), and so is every activation and gradient: adapters turn NHWC maps
+and transformer tokens into that shape at the border.
+"""
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import BadParameter
+from ..image import Array, Images
+from ..prepare import Batch
+from ..target import Target
+
+INPUT = "input"  # the image itself, as a layer
+SCORES = ("logits", "log-probability", "probability")
+
+
+class Layer(NamedTuple):
+    """One place in a network where activations can be read."""
+
+    kind: str  # the class of the module
+    shape: tuple[int, ...]  # (c, *space) it emits for one image, after NHWC and tokens were turned
+    calls: int  # in one forward pass
+    connected: bool  # the scores depend on its space
+    default: bool = False  # the last layer that still has space
+
+
+class Evidence(NamedTuple):
+    """What the passes leave at one layer."""
+
+    a: Array  # activation (n, c, *space)
+    g: Array  # gradient of each explained score (t, n, c, *space)
+
+
+class Answer(NamedTuple):
+    """What the network said."""
+
+    scores: NDArray[Any]  # (n, k), as the model's `scores` option has them
+    probabilities: NDArray[Any]  # (n, k)
+    notes: tuple[str, ...] = ()
+
+
+class Trace(NamedTuple):
+    """One forward pass, and one backward pass per target."""
+
+    answer: Answer
+    weights: NDArray[Any]  # (t, n, k): the explained scores are (answer.scores * weights).sum(-1)
+    evidence: Mapping[str, Evidence]
+    notes: Mapping[str, tuple[str, ...]]  # of each layer
+
+
+class Head(NamedTuple):
+    """A pass through a network that ends in global average pooling and one linear layer."""
+
+    answer: Answer
+    weights: NDArray[Any]  # (t, n, k)
+    a: Mapping[str, Array]  # what is pooled (n, c, *space)
+    w: Array  # the linear layer's weights for each target: (t, n, c)
+
+
+@runtime_checkable
+class Model(Protocol):
+    """A network that gives scores."""
+
+    name: str
+    labels: Sequence[str] | None
+    weights: str | None  # which file or tag they came from
+    explains: str  # one of SCORES
+
+    def batches(self, images: Images) -> Iterator[Batch]: ...  # the border
+    def answer(self, x: Array) -> Answer: ...
+    def versions(self) -> Mapping[str, str]: ...
+
+
+@runtime_checkable
+class Differentiable(Model, Protocol):
+    """A network whose inside can be read."""
+
+    def layers(self, x: Array | None = None) -> Mapping[str, Layer]: ...  # as x, or a blank photo, runs through it
+    def trace(self, x: Array, targets: Sequence[Target], layers: Sequence[str]) -> Trace: ...
+    def activations(self, x: Array, layers: Sequence[str]) -> tuple[Mapping[str, Array], Mapping[str, tuple[str, ...]]]: ...
+    def head(self, x: Array, targets: Sequence[Target], layers: Sequence[str]) -> Head: ...
+    def first_bad(self, x: Array) -> str | None: ...  # the first layer to emit NaN or infinity
+
+
+def wrap(
+    network: Any,
+    prepare: Any = None,
+    labels: Sequence[str] | str | None = None,
+    name: str | None = None,
+    scores: str = "logits",
+    batch_size: int | None = None,
+    device: Any = None,
+    dtype: Any = None,
+    weights: str | None = None,
+) -> Differentiable:
+    """The model behind a network: what every method is asked with.
+
+    network: a torch.nn.Module (compiled and DataParallel ones are read through).
+    prepare: PIL image -> float array (c, h, w): a torchvision transform, any callable, or a dict of size, crop, mean,
+        std; without it the model takes prepared batches (n, c, h, w) only.
+    labels: a name per class, "imagenet", or a file of names.
+    scores: what is explained: "logits" (as the network gives them), "log-probability" or "probability".
+    batch_size: images per pass at most (32; halved when memory runs out).
+    device, dtype: where and to what the network is moved, in place, as `network.to` does; by default it stays.
+    weights: where the weights came from, for the Source.
+    Raises BadParameter for anything else.
+    """
+    if scores not in SCORES:
+        raise BadParameter(f"scores={scores!r}: it is one of {', '.join(SCORES)}.")
+    if batch_size is not None and batch_size < 1:
+        raise BadParameter(f"batch_size={batch_size}: at least one image goes through at a time.")
+    torch = sys.modules.get("torch")
+    if torch is None or not isinstance(network, torch.nn.Module):
+        raise BadParameter(
+            f"wrap takes a torch.nn.Module, not {type(network).__name__}. "
+            "To load one by name: seewhy.load('torchvision/resnet50')."
+        )
+    from ..labels import read_labels
+    from .torch import TorchModel
+
+    return TorchModel(
+        network, prepare=prepare, labels=read_labels(labels), name=name, scores=scores, batch_size=batch_size,
+        device=device, dtype=dtype, weights=weights,
+    )
+
+
+def softmax(logits: NDArray[Any]) -> NDArray[Any]:
+    """Rows of scores -> rows of probabilities; a single score is a binary logit."""
+    if logits.shape[1] == 1:
+        return 1 / (1 + np.exp(-logits))
+    e = np.exp(logits - logits.max(1, keepdims=True))
+    return e / e.sum(1, keepdims=True)

@@ -1,0 +1,139 @@
+"""One look through a whole network: what every layer emits, and where its scores come from."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import NotApplicable
+from . import Layer
+from .layout import FIRST, Layout, layout
+from .taps import modules_of
+
+PASSING = ("Pool", "Drop", "Identity", "Flatten")  # layers that hand on what another one found
+
+
+class Survey(NamedTuple):
+    layers: dict[str, Layer]
+
+
+def survey(network: nn.Module, x: Tensor, run: Callable[[Tensor], Tensor]) -> Survey:
+    """Run one image (1, c, *space) forward and back, and note what each module emits and whether the scores need it."""
+    modules = {name: module for name, module in modules_of(network).items() if name}
+    seen: dict[str, list[Tensor]] = {name: [] for name in modules}
+    order: list[str] = []
+
+    def hook_for(name: str) -> Callable[..., Any]:
+        def hook(_module: nn.Module, _args: Any, output: Any) -> Any:
+            tensor = output[0] if isinstance(output, tuple | list) and output else output
+            if not isinstance(tensor, Tensor) or not tensor.is_floating_point() or tensor is not output:
+                if isinstance(tensor, Tensor) and tensor.is_floating_point():
+                    seen[name].append(tensor)
+                    order.append(name)
+                return None
+            if not tensor.requires_grad:  # past a no_grad inside the network
+                tensor = tensor.detach().requires_grad_(torch.is_grad_enabled())
+            seen[name].append(tensor)
+            order.append(name)
+            return tensor.clone()
+
+        return hook
+
+    handles = [module.register_forward_hook(hook_for(name)) for name, module in modules.items()]
+    try:
+        with torch.enable_grad():
+            raw = run(x.detach().clone().requires_grad_().clone())  # a leaf cannot be written to
+    finally:
+        for handle in handles:
+            handle.remove()
+    space = tuple(x.shape[2:])
+    last = {name: found[-1] for name, found in seen.items() if found}
+    layouts = {name: layout(tuple(a.shape), space) if len(a) == 1 else None for name, a in last.items()}
+    reached = _reached(raw, last, layouts)
+    layers = {
+        name: Layer(
+            kind=type(modules[name]).__name__,
+            shape=layouts[name].shape if layouts[name] else tuple(a.shape[1:]),  # type: ignore[union-attr]
+            calls=len(seen[name]),
+            connected=reached[name],
+        )
+        for name, a in last.items()
+    }
+    for name in reversed(order):
+        if _has_space(layers[name], layouts[name], space):
+            layers[name] = layers[name]._replace(default=True)
+            break
+    return Survey(layers)
+
+
+def _reached(raw: Tensor, last: dict[str, Tensor], layouts: dict[str, Layout | None]) -> dict[str, bool]:
+    """Does any score depend on the layer, within its space?"""
+    if not raw.requires_grad:
+        return dict.fromkeys(last, False)
+    asked = {name: a for name, a in last.items() if a.requires_grad}
+    start = torch.cos(torch.arange(raw.numel(), device=raw.device, dtype=torch.float32)).reshape(raw.shape).to(raw.dtype)
+    grads = dict(zip(asked, torch.autograd.grad(raw, [*asked.values()], start, allow_unused=True), strict=True))
+    out = {}
+    for name in last:
+        g, found = grads.get(name), layouts[name]
+        out[name] = g is not None and bool((found.turn(g) if found else g).any())
+    return out
+
+
+def _has_space(layer: Layer, found: Layout | None, space: tuple[int, ...]) -> bool:
+    """Is this a layer to explain by default: does it find something, in space, that the scores rest on?"""
+    if found is None or not layer.connected or max(found.space) < 2 or found.distorts(space) > 0.7:
+        return False
+    inner = found.kind != FIRST and layer.kind == "Linear"  # queries, keys, values: parts of a block, not its result
+    return not inner and not any(part in layer.kind for part in PASSING)
+
+
+def linear_head(network: nn.Module, run: Callable[[], tuple[Tensor, Tensor]]) -> tuple[tuple[Tensor, Tensor], Tensor, Tensor]:
+    """Run, and find the linear layer (or 1x1 convolution) that made the scores: (run's result, its weights, its input)."""
+    met: list[tuple[nn.Module, Tensor, Tensor]] = []
+
+    def hook(module: nn.Module, args: Any, output: Tensor) -> None:
+        if output[0].numel() == output.shape[1]:  # one vector per image
+            met.append((module, args[0].detach().clone(), output.detach().clone()))
+
+    modules = [m for m in network.modules() if isinstance(m, nn.Linear) or _is_pointwise(m)]
+    handles = [module.register_forward_hook(hook) for module in modules]
+    try:
+        found = run()
+    finally:
+        for handle in handles:
+            handle.remove()
+    for module, entered, left in reversed(met):
+        flat = left.flatten(1)
+        if flat.shape == found[0].shape and torch.equal(flat, found[0]):
+            return found, module.weight.detach(), entered.flatten(1)  # type: ignore[union-attr, operator]
+    raise NotApplicable(
+        "CAM needs a network that ends in global average pooling and one linear layer; no linear layer makes the scores "
+        "of this one. grad-cam and hires-cam need no such head."
+    )
+
+
+def _is_pointwise(module: nn.Module) -> bool:
+    return isinstance(module, nn.Conv2d) and module.kernel_size == (1, 1) and module.groups == 1
+
+
+def first_bad(network: nn.Module, run: Callable[[], Any]) -> str | None:
+    """The first module to emit NaN or infinity."""
+    bad: list[str] = []
+
+    def hook_for(name: str) -> Callable[..., None]:
+        def hook(_module: nn.Module, _args: Any, output: Any) -> None:
+            tensor = output[0] if isinstance(output, tuple | list) and output else output
+            if isinstance(tensor, Tensor) and tensor.is_floating_point() and not bool(tensor.isfinite().all()):
+                bad.append(name)
+
+        return hook
+
+    handles = [m.register_forward_hook(hook_for(name)) for name, m in modules_of(network).items()]
+    try:
+        run()
+    finally:
+        for handle in handles:
+            handle.remove()
+    return bad[0] if bad else None

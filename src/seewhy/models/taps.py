@@ -1,0 +1,160 @@
+"""Reading a torch network while it runs.  Hooks are set and removed here and nowhere else; nothing is kept."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from threading import RLock, get_ident
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import BadNetwork, BadParameter, NoSuchName, closest
+from . import INPUT
+
+LOCKS: "WeakKeyDictionary[nn.Module, RLock]" = WeakKeyDictionary()  # one network answers one question at a time
+LOCKS_LOCK = RLock()
+
+
+class Stop(Exception):
+    """Everything asked for has been seen; the rest of the network need not run."""
+
+
+class Tap:
+    """One place in the network: a module, and which of its calls is read."""
+
+    def __init__(self, asked: str, modules: Mapping[str, nn.Module]) -> None:
+        name, _, call = asked.partition("#")
+        if name not in modules or not name:
+            near = closest(name, [m for m in modules if m])
+            raise NoSuchName("layer", asked, near, "All names: model.layers(), or `seewhy layers MODEL`.")
+        if call and not (call.isdigit() and int(call)):
+            raise BadParameter(f"Layer {asked!r}: behind # stands which call is read, from 1 on, as in {name}#1.")
+        self.asked, self.name, self.module = asked, name, modules[name]
+        self.call = int(call) if call else None  # None: the last one
+        self.calls = 0
+        self.seen: Tensor | None = None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        if self.calls < 2 or self.call:
+            return ()
+        return (f"{self.name} runs {self.calls} times in one pass; the last call is read ({self.name}#1 is the first)",)
+
+    def check(self) -> Tensor:
+        if self.seen is None:
+            ran = f"runs {self.calls} times" if self.calls else "does not run"
+            raise NoSuchName("activation at layer", self.asked, [], f"In a forward pass of this network it {ran}.")
+        return self.seen
+
+
+@contextmanager
+def undisturbed(network: nn.Module) -> Iterator[None]:
+    """Eval mode and this thread alone inside; every module's mode and torch's random state as they were outside."""
+    with LOCKS_LOCK:
+        lock = LOCKS.setdefault(network, RLock())
+    with lock, torch.inference_mode(False):
+        training = [module for module in network.modules() if module.training]
+        state = torch.get_rng_state()
+        try:
+            for module in training:
+                module.training = False
+            yield
+        finally:
+            for module in training:
+                module.training = True
+            torch.set_rng_state(state)
+
+
+@contextmanager
+def recorded(taps: Sequence[Tap], grad: bool, done: Callable[[], bool] = lambda: False) -> Iterator[None]:
+    """While the block runs, each tap keeps what its module emits, as a copy that no in-place layer can rewrite.
+
+    With `grad`, the first tap that is met becomes a leaf and the graph is recorded from there on: what lies before
+    costs what it costs in inference.  `done` is asked after each tap; once it says yes, Stop is raised.
+    Other threads that run the same network meanwhile are left alone.
+    """
+    owner, handles = get_ident(), []
+
+    def hook_for(mine: list[Tap]) -> Callable[..., Any]:
+        def hook(_module: nn.Module, _args: Any, output: Any) -> Any:
+            if get_ident() != owner:
+                return None
+            for tap in mine:
+                tap.calls += 1
+            taken = [tap for tap in mine if tap.call in (None, tap.calls)]
+            if not taken:
+                return None
+            tensor, put_back = emitted(output, taken[0].name)
+            if grad and not (tensor.requires_grad and torch.is_grad_enabled()):
+                tensor = tensor.detach().clone().requires_grad_()
+                torch.set_grad_enabled(True)  # ends with the caller's no_grad block
+            elif not grad:
+                tensor = tensor.detach().clone()
+            for tap in taken:
+                tap.seen = tensor
+            if done():
+                raise Stop
+            return put_back(tensor.clone()) if grad else None
+
+        return hook
+
+    try:
+        for name in dict.fromkeys(tap.name for tap in taps):
+            mine = [tap for tap in taps if tap.name == name]
+            handles.append(mine[0].module.register_forward_hook(hook_for(mine)))
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def emitted(output: Any, name: str) -> tuple[Tensor, Callable[[Tensor], Any]]:
+    """The activation in what a module returned (the first tensor of a tuple), and how to put another in its place."""
+    if isinstance(output, Tensor) and output.is_floating_point():
+        return output, lambda tensor: tensor
+    if isinstance(output, tuple | list) and output and isinstance(output[0], Tensor) and output[0].is_floating_point():
+        build = type(output) if type(output) in (tuple, list) else type(output)._make  # type: ignore[attr-defined]
+        return output[0], lambda tensor: build([tensor, *output[1:]])
+    raise BadParameter(f"Layer {name} emits {type(output).__name__}, not an activation. Ask for a layer inside it.")
+
+
+def modules_of(network: nn.Module) -> dict[str, nn.Module]:
+    """Every module by name, but for one that a person may already know as the image."""
+    return {name: module for name, module in network.named_modules() if name != INPUT}
+
+
+def unwrapped(network: nn.Module) -> nn.Module:
+    """The network itself behind torch.compile, DataParallel and DistributedDataParallel."""
+    while True:
+        inner = getattr(network, "_orig_mod", None)
+        if isinstance(network, nn.DataParallel | nn.parallel.DistributedDataParallel):
+            inner = network.module
+        if not isinstance(inner, nn.Module):
+            return network
+        network = inner
+
+
+def raw_scores(output: Any, n: int) -> Tensor:
+    """The (n, k) scores in what a network returned: a tensor, a tuple that starts with one, a dict or ModelOutput."""
+    found = output
+    if hasattr(output, "logits"):
+        found = output.logits
+    elif isinstance(output, Mapping):
+        flat = [value for value in output.values() if isinstance(value, Tensor) and value.ndim == 2]
+        found = output.get("logits", flat[0] if len(flat) == 1 else None)
+    elif isinstance(output, tuple | list) and output:
+        found = output[0]
+    if not isinstance(found, Tensor):
+        keys = f" with {', '.join(map(str, output))}" if isinstance(output, Mapping) else ""
+        raise BadNetwork(f"The network gives {type(output).__name__}{keys}. Wrap a module that returns scores (n, k).")
+    if found.ndim == 1 and len(found) == n:
+        return found[:, None]
+    if found.ndim > 2 and found.shape[2:].numel() == 1:
+        found = found.flatten(1)
+    if found.ndim != 2 or len(found) != n:
+        raise BadNetwork(
+            f"The network gives {tuple(found.shape)} for {n} images. Methods need scores (n, k); of a dense output "
+            "make scores first, such as the mean over a region."
+        )
+    return found

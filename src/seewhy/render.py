@@ -1,0 +1,160 @@
+"""From floats to pixels.  The only place where a heatmap becomes uint8."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from .errors import BadParameter, closest
+from .errors import NoSuchName
+from .image import Box
+
+Floats = NDArray[np.floating[Any]]
+
+
+def _stops(codes: str) -> Floats:
+    return np.array([[int(code[i : i + 2], 16) for i in (0, 2, 4)] for code in codes.split()], float)
+
+
+COLOURS = {  # evenly spaced stops, mixed linearly between
+    # perceptually even and safe for colour-blind eyes; Smith & van der Walt, CC0
+    "inferno": _stops(
+        "000004 040312 0b0724 150b37 210c4a 2f0a5b 3d0965 4a0c6b 57106e 64156e 71196e "
+        "7d1e6d 8a226a 972766 a32c61 b0315b bc3754 c73e4c d24644 db503b e45a31 eb6628 "
+        "f1731d f68013 f98e09 fb9d07 fcac11 fbbc21 f9cb35 f5db4c f2ea69 f3f68a fcffa4"
+    ),
+    "viridis": _stops(
+        "440154 470d60 48186a 482374 472d7b 453781 424086 3e4989 3b528b 375b8d 33638d "
+        "2f6b8e 2c728e 297a8e 26828e 23898e 21918c 1f988b 1fa088 22a785 28ae80 32b67a "
+        "3fbc73 4ec36b 5ec962 70cf57 84d44b 98d83e addc30 c2df23 d8e219 ece51b fde725"
+    ),
+    # the field's old habit: bright bands where the values have none
+    "jet": _stops(
+        "000080 000092 0000a4 0000b6 0000c8 0000da 0000ed 0000ff 0000ff 0010ff 0020ff "
+        "0030ff 0040ff 0050ff 0060ff 0070ff 0080ff 0090ff 00a0ff 00b0ff 00c0ff 00d0ff "
+        "00e0fb 09f0ee 16ffe1 23ffd4 30ffc7 3cffba 49ffad 56ffa0 63ff94 70ff87 7dff7a "
+        "8aff6d 97ff60 a4ff53 b1ff46 beff39 caff2c d7ff1f e4ff13 f1fc06 feed00 ffde00 "
+        "ffd000 ffc100 ffb200 ffa300 ff9400 ff8600 ff7700 ff6800 ff5900 ff4a00 ff3b00 "
+        "ff2d00 ff1e00 fa0f00 e80000 d60000 c40000 b20000 9f0000 8d0000 800000"
+    ),
+    # for signed maps, zero in the middle: ColorBrewer RdBu
+    "blue-red": _stops(
+        "053061 2065ab 4393c3 90c4dd d1e5f0 f7f6f6 fddbc7 f3a481 d6604d b1182b 67001f"
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Look:
+    """How values become colours: which colours, over which range, how opaque."""
+
+    colours: str
+    low: float
+    high: float
+    alpha: float
+
+    @classmethod
+    def of(cls, values: Floats, alpha: float, colours: str | None, scale: tuple[float, float] | None) -> "Look":
+        low, high = map(float, scale or (values.min(), values.max()))
+        signed = low < 0 < high or high <= 0 > low
+        colours = colours or ("blue-red" if signed else "inferno")
+        if colours not in COLOURS:
+            raise NoSuchName("colours", colours, closest(colours, [*COLOURS]), f"There are: {', '.join(COLOURS)}.")
+        if not 0 <= alpha <= 1:
+            raise BadParameter(f"alpha is {alpha}; it lies between 0 (the photo alone) and 1 (the map alone).")
+        if colours == "blue-red":  # zero is white, whatever the values
+            high = max(abs(low), abs(high))
+            low = -high
+        return cls(colours, low, high, alpha)
+
+    @property
+    def centred(self) -> bool:
+        return self.colours == "blue-red"
+
+    def paint(self, values: Floats) -> NDArray[np.uint8]:
+        """(h, w) values -> (h, w, 3) colours; what lies beyond the range takes its end's colour."""
+        stops = COLOURS[self.colours]
+        span = self.high - self.low
+        at = (values - self.low) / span if span > 0 else np.full(values.shape, 0.5 if self.centred else 0.0)
+        where = np.linspace(0, 1, len(stops))
+        table = np.stack([np.interp(np.linspace(0, 1, 1024), where, stops[:, c]) for c in range(3)], -1).round()
+        return table.astype(np.uint8)[(np.clip(at, 0, 1) * 1023).round().astype(np.intp)]
+
+
+def unit(values: Floats) -> NDArray[np.float32]:
+    """Stretch to [0, 1]; a flat map becomes zeros."""
+    low, high = values.min(), values.max()
+    stretched = (values - low) / (high - low) if high > low else np.zeros_like(values)
+    return stretched.astype(np.float32)
+
+
+def stretch(values: Floats, box: Box, size: tuple[int, int]) -> NDArray[np.float32]:
+    """(h, w) cells that tile the box -> (H, W) pixels of an image of size (W, H): linear, zero outside the box.
+
+    Pixel and cell centres lie at half steps (align_corners=False); beyond the outermost centres the values stay.
+    """
+    down = _between(size[1], box.top, box.bottom, values.shape[0])
+    across = _between(size[0], box.left, box.right, values.shape[1])
+    return (down @ values.astype(np.float32) @ across.T).astype(np.float32)
+
+
+def _between(pixels: int, first: float, last: float, cells: int) -> NDArray[np.float32]:
+    """How much of each cell every pixel along one axis takes: (pixels, cells), rows sum to 1 inside and 0 outside."""
+    at = (np.arange(pixels) + 0.5 - first) / (last - first)  # in the box: 0 to 1
+    cell = np.clip(at * cells - 0.5, 0, cells - 1)
+    weight = np.maximum(0, 1 - abs(cell[:, None] - np.arange(cells)))
+    return (weight * ((at >= 0) & (at <= 1))[:, None]).astype(np.float32)
+
+
+def overlay(full: Floats, image: Image.Image | None, box: Box, look: Look) -> Image.Image:
+    """Colours over the image; what the network did not see stays pale and grey."""
+    colours = look.paint(full)
+    if image is None:
+        return Image.fromarray(colours)
+    photo = image.convert("RGB")
+    under = photo.convert("L").convert("RGB") if look.centred else photo
+    mixed = Image.blend(under, Image.fromarray(colours), look.alpha)
+    unseen = Image.blend(photo.convert("L").convert("RGB"), Image.new("RGB", photo.size, "white"), 0.45)
+    inside = (round(box.left), round(box.top), round(box.right), round(box.bottom))
+    mask = Image.new("L", photo.size, 0)
+    mask.paste(255, (min(inside[0::2]), min(inside[1::2]), max(inside[0::2]), max(inside[1::2])))
+    return Image.composite(mixed, unseen, mask)
+
+
+def with_legend(picture: Image.Image, look: Look, caption: str) -> Image.Image:
+    """The picture over a strip that says what it is and what the colours mean."""
+    width = max(picture.width, 220)
+    font = ImageFont.load_default(max(11, min(28, width // 26)))
+    line = round(font.getbbox("Ag")[3] * 1.5)
+    lines = _wrapped(caption, font, width - line)
+    strip = Image.new("RGB", (width, line * (len(lines) + 2) + line // 2), "white")
+    draw = ImageDraw.Draw(strip)
+    for i, text in enumerate(lines):
+        draw.text((line // 2, line // 3 + i * line), text, "black", font)
+    top = line // 2 + len(lines) * line
+    ramp = np.linspace(look.low, look.high, width - line)[None]
+    bar = Image.fromarray(look.paint(ramp)).resize((width - line, line // 2))
+    strip.paste(bar, (line // 2, top))
+    marks = [look.low, look.high] if look.low != -look.high else [look.low, 0.0, look.high]
+    for mark, anchor, x in zip(
+        marks, ["la", "ra"] if len(marks) == 2 else ["la", "ma", "ra"],
+        [line // 2, width - line // 2] if len(marks) == 2 else [line // 2, width // 2, width - line // 2], strict=True,
+    ):
+        draw.text((x, top + line * 5 // 8), f"{mark:.3g}", "black", font, anchor=anchor)
+    out = Image.new("RGB", (width, picture.height + strip.height), "white")
+    out.paste(picture, ((width - picture.width) // 2, 0))
+    out.paste(strip, (0, picture.height))
+    return out
+
+
+def _wrapped(text: str, font: Any, width: int) -> list[str]:
+    lines = [""]
+    for word in text.split():
+        longer = f"{lines[-1]} {word}".strip()
+        if font.getlength(longer) <= width or not lines[-1]:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return lines

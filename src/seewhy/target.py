@@ -1,0 +1,154 @@
+"""Targets: which score is explained.
+
+A target turns the scores (n, k) of n images into weights (n, k); the explained score of image i is
+`scores[i] @ weights[i]`.  The weights are where backpropagation starts.  They are fixed once, on the untouched image,
+so that a perturbation cannot change the question.  Any callable scores -> weights is a target.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import BadParameter, NoSuchName, closest
+
+Labels = Sequence[str] | None
+Scores = NDArray[Any]  # (n, k)
+Weights = NDArray[Any]  # (n, k)
+Target = Callable[[Scores], Weights]
+
+
+@dataclass(frozen=True)
+class Class:
+    """One class, by index or (once the labels are known) by label."""
+
+    index: int | str
+
+    def __call__(self, scores: Scores) -> Weights:
+        return _one_hot(np.full(len(scores), _checked(self.index, scores)), scores)
+
+    def __str__(self) -> str:
+        return str(self.index)
+
+
+@dataclass(frozen=True)
+class Top:
+    """The class each image is taken for: rank 1 the first, 2 the runner-up."""
+
+    rank: int = 1
+
+    def __call__(self, scores: Scores) -> Weights:
+        if not 1 <= self.rank <= scores.shape[1]:
+            raise BadParameter(f"Top({self.rank}): the model has {scores.shape[1]} scores; rank 1 is the highest.")
+        return _one_hot(np.argsort(-scores, axis=1, kind="stable")[:, self.rank - 1], scores)
+
+    def __str__(self) -> str:
+        return f"top {self.rank}"
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """Why this class rather than those: y_of - strength * mean(y_against).  Finer-CAM, Zhang et al. 2025.
+
+    With `against=()` the `look_alikes` highest other classes of each image are taken.
+    """
+
+    of: int | str
+    against: int | str | Sequence[int | str] = ()
+    strength: float = 0.6
+    look_alikes: int = 3
+
+    def __post_init__(self) -> None:
+        many = isinstance(self.against, Sequence) and not isinstance(self.against, str)
+        object.__setattr__(self, "against", tuple(self.against) if many else (self.against,))  # type: ignore[arg-type]
+
+    def __call__(self, scores: Scores) -> Weights:
+        own = Class(self.of)(scores)
+        if self.against:
+            rivals = [Class(i)(scores) for i in self.against]  # type: ignore[union-attr]
+        else:
+            others = np.where(own > 0, -np.inf, scores)
+            rivals = [Top(rank + 1)(others) for rank in range(min(self.look_alikes, scores.shape[1] - 1))]
+        return own - self.strength * np.mean(rivals, axis=0)
+
+    def __str__(self) -> str:
+        rivals = ", ".join(map(str, self.against)) if self.against else f"{self.look_alikes} look-alikes"  # type: ignore[arg-type]
+        return f"{self.of} vs {rivals}"
+
+
+@dataclass(frozen=True)
+class PerImage:
+    """To each image a target of its own: PerImage([3, "tabby", Top(2)])."""
+
+    targets: Sequence[Any]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "targets", tuple(self.targets))
+
+    def of(self, place: int) -> Target:
+        return self.targets[place]
+
+
+def _one_hot(index: NDArray[np.intp], scores: Scores) -> Weights:
+    return np.eye(scores.shape[1])[index]
+
+
+def _checked(index: int | str, scores: Scores) -> int:
+    if isinstance(index, str):
+        raise BadParameter(f"The class is named {index!r}, and the model has no labels. Give its index, or labels=.")
+    if not -scores.shape[1] <= index < scores.shape[1]:
+        raise NoSuchName("class", index, [], f"The model's classes are 0 to {scores.shape[1] - 1}.")
+    return index % scores.shape[1]
+
+
+def as_targets(target: Any, labels: Labels) -> list[Target | PerImage]:
+    """What a person may write for a target (an index, a label, a Target, a list of these) as Targets."""
+    several = target if isinstance(target, list | tuple) else [target]
+    if not several:
+        raise BadParameter("The list of targets is empty. Give a class index, a label, Top(), or a list of these.")
+    return [_as_target(t, labels) for t in several]
+
+
+def _as_target(target: Any, labels: Labels) -> Target | PerImage:
+    if isinstance(target, str | int | np.integer) and not isinstance(target, bool):
+        return Class(class_index(target, labels))
+    if isinstance(target, Class):
+        return Class(class_index(target.index, labels))
+    if isinstance(target, Contrast):
+        against = tuple(class_index(i, labels) for i in target.against)  # type: ignore[union-attr]
+        return replace(target, of=class_index(target.of, labels), against=against)
+    if isinstance(target, PerImage):
+        return PerImage([_as_target(t, labels) for t in target.targets])
+    if callable(target) and not isinstance(target, type):
+        return target
+    raise BadParameter(f"{target!r} is no target. Give a class index, a label, Top(), Contrast(...), or a list of these.")
+
+
+def class_index(asked: int | str | np.integer[Any], labels: Labels) -> int:
+    """The class a person means: an index, a whole label, one of its synonyms, or a unique beginning of it."""
+    if not isinstance(asked, str):
+        return int(asked)
+    if not labels:
+        if asked.lstrip("-").isdigit():
+            return int(asked)
+        raise BadParameter(f"The class {asked!r} is a label, and the model has none. Give its index, or wrap(labels=...).")
+    want = asked.strip().lower()
+    names = [label.lower() for label in labels]
+    synonyms = [[part.strip() for part in name.split(",")] for name in names]
+    for fits in (
+        [i for i, name in enumerate(names) if name == want],
+        [i for i, parts in enumerate(synonyms) if want in parts],
+        [i for i, name in enumerate(names) if name.startswith(want)] if want else [],
+    ):
+        if len(fits) == 1:
+            return fits[0]
+        if fits:
+            some = ", ".join(f"{labels[i]} ({i})" for i in fits[:4]) + (", ..." if len(fits) > 4 else "")
+            raise NoSuchName("single class", asked, [], f"It could be {some}. Give the whole label or the index.")
+    if want.lstrip("-").isdigit():
+        return int(want)
+    near = closest(want, [part for parts in synonyms for part in parts])
+    named = [labels[next(i for i, parts in enumerate(synonyms) if part in parts)] for part in near]
+    raise NoSuchName("class", asked, named, f"All {len(labels)} labels: model.labels.")
