@@ -16,10 +16,10 @@ def __getattr__(name: str) -> Any:
     if name.startswith("__"):
         raise AttributeError(f"module 'seewhy' has no attribute {name!r}")
     api = import_module(".api", __name__)
-    if name not in api.__all__:
-        raise AttributeError(f"module 'seewhy' has no attribute {name!r}. Public names: {', '.join(api.__all__)}")
+    if name not in api.PUBLIC:
+        raise AttributeError(f"module 'seewhy' has no attribute {name!r}. Public names: {', '.join(api.PUBLIC)}")
     return globals().setdefault(name, getattr(api, name))
 
 
 def __dir__() -> list[str]:
-    return ["__version__", *import_module(".api", __name__).__all__]
+    return ["__version__", *import_module(".api", __name__).PUBLIC]

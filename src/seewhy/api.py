@@ -1,70 +1,61 @@
 """The public names, in one place.  `seewhy` hands them out on first use."""
 
+from inspect import ismodule
+
 from . import demo as demo
 from .case import explain as explain
 from .errors import (
     BadImage as BadImage,
+)
+from .errors import (
     BadNetwork as BadNetwork,
+)
+from .errors import (
     BadParameter as BadParameter,
+)
+from .errors import (
     BadWeights as BadWeights,
+)
+from .errors import (
     MissingExtra as MissingExtra,
+)
+from .errors import (
     Misuse as Misuse,
+)
+from .errors import (
     NeedsGradients as NeedsGradients,
+)
+from .errors import (
     NoSuchName as NoSuchName,
+)
+from .errors import (
     NotApplicable as NotApplicable,
+)
+from .errors import (
     SeewhyError as SeewhyError,
 )
 from .fusion import fuse as fuse
-from .heatmap import Heatmap as Heatmap, Heatmaps as Heatmaps, Source as Source
-from .image import Box as Box, Photo as Photo, read as read
-from .method import METHODS as METHODS, Method as Method, from_activations as from_activations, from_gradients as from_gradients
+from .heatmap import Heatmap as Heatmap
+from .heatmap import Heatmaps as Heatmaps
+from .heatmap import Source as Source
+from .image import Box as Box
+from .image import Photo as Photo
+from .image import read as read
+from .method import METHODS as METHODS
+from .method import Method as Method
+from .method import from_activations as from_activations
+from .method import from_gradients as from_gradients
 from .methods import *  # noqa: F403 - every method is public, by its own name
 from .models import wrap as wrap
 from .models.zoo import load as load
 from .render import COLOURS as COLOURS
-from .target import Class as Class, Contrast as Contrast, PerImage as PerImage, Top as Top
+from .target import Class as Class
+from .target import Contrast as Contrast
+from .target import PerImage as PerImage
+from .target import Top as Top
 
-__all__ = [
-    "BadImage",
-    "BadNetwork",
-    "BadParameter",
-    "BadWeights",
-    "Box",
-    "COLOURS",
-    "Class",
-    "Contrast",
-    "Heatmap",
-    "Heatmaps",
-    "METHODS",
-    "Method",
-    "MissingExtra",
-    "Misuse",
-    "NeedsGradients",
-    "NoSuchName",
-    "NotApplicable",
-    "PerImage",
-    "Photo",
-    "SeewhyError",
-    "Source",
-    "Top",
-    "cam",
-    "centre",
-    "counterfactual",
-    "demo",
-    "eigen_cam",
-    "eigen_grad_cam",
-    "explain",
-    "from_activations",
-    "from_gradients",
-    "fuse",
-    "grad_cam",
-    "grad_cam_elementwise",
-    "grad_cam_pp",
-    "hires_cam",
-    "layer_cam",
-    "load",
-    "random_map",
-    "read",
-    "wrap",
-    "xgrad_cam",
-]
+PUBLIC = sorted(
+    name
+    for name, value in globals().items()
+    if name == "demo" or not (name.startswith("_") or ismodule(value) or value is ismodule)
+)

@@ -13,7 +13,7 @@ from .heatmap import Heatmap, Heatmaps, Predicted, Source
 from .image import Array, Images, Prepared, sort_out
 from .models import Answer, Differentiable, Head, Trace
 from .prepare import Batch
-from .target import PerImage, Target, Top, as_targets
+from .target import PerImage, Target, Top, as_targets, name_of, named
 
 if TYPE_CHECKING:
     from .method import Method
@@ -34,7 +34,7 @@ class Case:
         found = next((name for name, layer in layers.items() if layer.default), None)
         if found is None:
             raise BadParameter(
-                f"{self.model.name} has no layer that still has space and that its scores rest on; name one: layer=..."
+                f"{self.model.name} has no layer that still has space; name one: layer=..."
             )
         return found
 
@@ -124,12 +124,11 @@ def _charted(model: Any, batch: Batch, place: int, methods: Any, targets: Any, l
     except MemoryError as error:
         half = len(batch.x) // 2
         if not half:
-            raise MemoryError(f"Out of memory with a single image ({error}). Ask for fewer targets, or a later layer.") from None
-    first = Batch(*(part[:half] for part in batch))
-    second = Batch(*(part[half:] for part in batch))
-    return _charted(model, first, place, methods, targets, layers) + _charted(
-        model, second, place + half, methods, targets, layers
-    )
+            raise MemoryError(f"Out of memory with one image ({error}). Ask for fewer targets, or a later layer.") from None
+    return [
+        *_charted(model, batch.part(0, half), place, methods, targets, layers),
+        *_charted(model, batch.part(half, len(batch.x)), place + half, methods, targets, layers),
+    ]
 
 
 class Finding(NamedTuple):
@@ -157,7 +156,7 @@ def _chart(model: Any, batch: Batch, place: int, methods: Any, targets: Any, lay
                     values = _values(core, method)
                     source = Source(
                         image=batch.names[i], method=method.name, params=method.settings, layer=layer, target=str(asked),
-                        caveat=method.caveat, **_said(case, t, i, model.labels, method.reads), **facts,
+                        caveat=method.caveat, **_said(case, t, i, asked, model.labels, method.reads), **facts,
                         warnings=batch.notes[i] + _doubts(case, method, core, values, layer, t, i, bad[i]),
                     )  # fmt: skip
                     yield Heatmap(values, _pixels(batch, i), batch.boxes[i], source, place + i)
@@ -181,10 +180,10 @@ def _values(core: NDArray[Any], method: "Method") -> NDArray[np.float32]:
     return values.clip(min=0) if method.rectified and not method.settings["signed"] else values
 
 
-def _said(case: Case, t: int, i: int, labels: Sequence[str] | None, reads: str) -> dict[str, Any]:
+def _said(case: Case, t: int, i: int, target: Any, labels: Sequence[str] | None, reads: str) -> dict[str, Any]:
     """What the network said of this image, and of the score explained."""
     found = case.answered()
-    silent = dict.fromkeys(("index", "label", "score", "probability", "predicted"))
+    silent: dict[str, Any] = dict.fromkeys(("index", "label", "score", "probability", "predicted"))
     if found is None:
         return silent
     answer, weights = found
@@ -197,15 +196,11 @@ def _said(case: Case, t: int, i: int, labels: Sequence[str] | None, reads: str) 
     index = int(one[0]) if len(one) == 1 and row[one[0]] == 1 else None
     return {
         "index": index,
-        "label": name_of(labels, index),
+        "label": name_of(labels, index) if index is not None else named(target, labels),
         "score": float(answer.scores[i] @ row),
         "probability": None if index is None else float(answer.probabilities[i, index]),
         "predicted": predicted,
     }
-
-
-def name_of(labels: Sequence[str] | None, index: int | None) -> str | None:
-    return labels[index] if labels is not None and index is not None and index < len(labels) else None
 
 
 def _bad_layer(case: Case, found: list[Finding], i: int) -> str | None:

@@ -11,7 +11,11 @@ from .heatmap import Heatmap, Heatmaps
 from .image import Box
 from .render import stretch
 
-HOW = {"mean": lambda maps: np.mean(maps, axis=0), "max": lambda maps: _strongest(maps), "product": lambda maps: np.prod(maps, axis=0)}
+HOW = {
+    "mean": lambda maps: np.mean(maps, axis=0),
+    "max": lambda maps: reduce(lambda p, q: np.where(abs(p) >= abs(q), p, q), maps),  # the strongest, sign kept
+    "product": lambda maps: np.prod(maps, axis=0),
+}
 
 
 def fuse(heatmaps: Iterable[Heatmap], how: str = "mean") -> Heatmaps:
@@ -43,6 +47,3 @@ def _fused(group: list[Heatmap], how: str) -> Heatmap:
     )
     return replace(first, values=HOW[how](grown).astype(np.float32), source=source)
 
-
-def _strongest(maps: list[np.ndarray]) -> np.ndarray:
-    return reduce(lambda p, q: np.where(abs(p) >= abs(q), p, q), maps)

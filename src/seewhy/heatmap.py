@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, NamedTuple, overload
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,8 @@ from .image import Box
 CHUNK = "seewhy"  # the PNG text chunk that carries the Source
 
 
-class Predicted(NamedTuple):
+@dataclass(frozen=True)
+class Predicted:
     """What the network took the image for."""
 
     index: int
@@ -50,7 +51,8 @@ class Source:
     warnings: tuple[str, ...] = ()  # why this map is empty or suspect
 
     def __str__(self) -> str:
-        what = f"{self.label} ({self.index})" if self.label else self.target if self.index is None else str(self.index)
+        what = self.label or (self.target if self.index is None else str(self.index))
+        what += f" ({self.index})" if self.label and self.index is not None else ""
         return f"{self.method} for {what} at {self.layer} of {self.model} on {self.image}"
 
     def to_json(self) -> str:
@@ -60,7 +62,7 @@ class Source:
     def from_json(cls, text: str) -> "Source":
         facts = json.loads(text)
         facts["warnings"] = tuple(facts["warnings"])
-        facts["predicted"] = facts["predicted"] and Predicted(*facts["predicted"])
+        facts["predicted"] = facts["predicted"] and Predicted(**facts["predicted"])
         known = {f.name for f in fields(cls)}
         return cls(**{key: value for key, value in facts.items() if key in known})
 

@@ -152,9 +152,9 @@ def _eight_bit(image: Image.Image) -> Image.Image:
         raise ValueError("it holds NaN or infinite pixels")
     low, high = values.min(), values.max()
     if image.mode == "F":
-        low, high = (0.0, 1.0) if 0 <= low and high <= 1 else (0.0, 255.0) if 0 <= low and high <= 255 else (low, high)
+        low, high = (0.0, 1.0) if low >= 0 and high <= 1 else (0.0, 255.0) if low >= 0 and high <= 255 else (low, high)
     else:
-        low, high = (0.0, 65535.0) if 0 <= low and high <= 65535 else (low, high)
+        low, high = (0.0, 65535.0) if low >= 0 and high <= 65535 else (low, high)
     scaled = (values - low) / (high - low) * 255 if high > low else np.zeros_like(values)
     return Image.fromarray(scaled.round().astype(np.uint8))
 

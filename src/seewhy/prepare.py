@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from einops import rearrange
@@ -33,6 +33,11 @@ class Batch(NamedTuple):
     boxes: list[Box]
     notes: list[tuple[str, ...]]
 
+    def part(self, start: int, stop: int) -> "Batch":
+        """Some of the images."""
+        s = slice(start, stop)
+        return Batch(self.x[s], self.photos[s], self.names[s], self.boxes[s], self.notes[s])
+
 
 @dataclass(frozen=True)
 class Fit:
@@ -46,7 +51,11 @@ class Fit:
     crop: Size | None = 224
     mean: float | Sequence[float] = (0.485, 0.456, 0.406)
     std: float | Sequence[float] = (0.229, 0.224, 0.225)
-    interpolation: Literal["nearest", "lanczos", "bilinear", "bicubic", "box", "hamming"] = "bilinear"
+    interpolation: str = "bilinear"  # or nearest, lanczos, bicubic, box, hamming
+
+    def __post_init__(self) -> None:
+        if self.interpolation not in RESAMPLING:
+            raise BadParameter(f"No interpolation {self.interpolation!r}. It is one of: {', '.join(RESAMPLING)}.")
 
     def __call__(self, photo: Image.Image) -> NDArray[np.float32]:
         width, height = self._resized(photo.size)
@@ -55,10 +64,10 @@ class Fit:
         if self.crop is not None:
             left, top, right, bottom = self._cropped(photo.size)
             photo = photo.crop((left, top, right, bottom))  # beyond the image: black, as torchvision pads
-        mean, std = np.float32(self.mean), np.float32(self.std)
+        mean, std = np.asarray(self.mean, np.float32), np.asarray(self.std, np.float32)
         grey = np.ndim(self.mean) == 1 and np.size(mean) == 1
         pixels = np.asarray(photo.convert("L"))[..., None] if grey else np.asarray(photo)
-        return rearrange((pixels / np.float32(255) - mean) / std, "h w c -> c h w")
+        return rearrange((pixels.astype(np.float32) / np.float32(255) - mean) / std, "h w c -> c h w")
 
     def box(self, size: tuple[int, int]) -> Box:
         width, height = self._resized(size)
@@ -150,10 +159,8 @@ def preparer(prepare: Any) -> Preparer | None:
         if unknown:
             names = ", ".join(Fit.__dataclass_fields__)
             raise BadParameter(f"`prepare` has no {', '.join(sorted(map(str, unknown)))}. It takes: {names}.")
-        fit = Fit(**{key: tuple(v) if isinstance(v, list) else v for key, v in prepare.items()})
-        if fit.interpolation not in RESAMPLING:
-            raise BadParameter(f"No interpolation {fit.interpolation!r}. It is one of: {', '.join(RESAMPLING)}.")
-        return fit
+        numbers: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in prepare.items()}
+        return Fit(**numbers)
     if callable(prepare):
         return Measured(prepare)
     raise BadParameter(f"`prepare` is {type(prepare).__name__}. Give a dict of size, crop, mean, std, or a callable.")

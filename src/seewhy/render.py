@@ -7,8 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from .errors import BadParameter, closest
-from .errors import NoSuchName
+from .errors import BadParameter, NoSuchName, closest
 from .image import Box
 
 Floats = NDArray[np.floating[Any]]

@@ -7,7 +7,7 @@ so that a perturbation cannot change the question.  Any callable scores -> weigh
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,22 +60,22 @@ class Contrast:
     strength: float = 0.6
     look_alikes: int = 3
 
-    def __post_init__(self) -> None:
-        many = isinstance(self.against, Sequence) and not isinstance(self.against, str)
-        object.__setattr__(self, "against", tuple(self.against) if many else (self.against,))  # type: ignore[arg-type]
+    @property
+    def rivals(self) -> tuple[int | str, ...]:
+        return (self.against,) if isinstance(self.against, int | str) else tuple(self.against)
 
     def __call__(self, scores: Scores) -> Weights:
         own = Class(self.of)(scores)
-        if self.against:
-            rivals = [Class(i)(scores) for i in self.against]  # type: ignore[union-attr]
+        if self.rivals:
+            others = [Class(i)(scores) for i in self.rivals]
         else:
-            others = np.where(own > 0, -np.inf, scores)
-            rivals = [Top(rank + 1)(others) for rank in range(min(self.look_alikes, scores.shape[1] - 1))]
-        return own - self.strength * np.mean(rivals, axis=0)
+            rest = np.where(own > 0, -np.inf, scores)
+            others = [Top(rank + 1)(rest) for rank in range(min(self.look_alikes, scores.shape[1] - 1))]
+        return own - self.strength * np.mean(others, axis=0)
 
     def __str__(self) -> str:
-        rivals = ", ".join(map(str, self.against)) if self.against else f"{self.look_alikes} look-alikes"  # type: ignore[arg-type]
-        return f"{self.of} vs {rivals}"
+        rivals = ", ".join(map(str, self.rivals)) or f"{self.look_alikes} look-alikes"
+        return f"{self.of} vs {rivals}" + ("" if self.strength == 1 else f" x {self.strength:g}")
 
 
 @dataclass(frozen=True)
@@ -117,12 +117,12 @@ def _as_target(target: Any, labels: Labels) -> Target | PerImage:
     if isinstance(target, Class):
         return Class(class_index(target.index, labels))
     if isinstance(target, Contrast):
-        against = tuple(class_index(i, labels) for i in target.against)  # type: ignore[union-attr]
+        against = tuple(class_index(i, labels) for i in target.rivals)
         return replace(target, of=class_index(target.of, labels), against=against)
     if isinstance(target, PerImage):
         return PerImage([_as_target(t, labels) for t in target.targets])
     if callable(target) and not isinstance(target, type):
-        return target
+        return cast(Target, target)
     raise BadParameter(f"{target!r} is no target. Give a class index, a label, Top(), Contrast(...), or a list of these.")
 
 
@@ -152,3 +152,15 @@ def class_index(asked: int | str | np.integer[Any], labels: Labels) -> int:
     near = closest(want, [part for parts in synonyms for part in parts])
     named = [labels[next(i for i, parts in enumerate(synonyms) if part in parts)] for part in near]
     raise NoSuchName("class", asked, named, f"All {len(labels)} labels: model.labels.")
+
+
+def name_of(labels: Labels, index: int | None) -> str | None:
+    return labels[index] if labels is not None and index is not None and 0 <= index < len(labels) else None
+
+
+def named(target: Any, labels: Labels) -> str | None:
+    """A contrast in words, "French bulldog vs Chihuahua", where the labels are known."""
+    if not isinstance(target, Contrast) or not target.rivals:
+        return None
+    names = [name_of(labels, i) for i in (target.of, *target.rivals) if isinstance(i, int)]
+    return f"{names[0]} vs {', '.join(map(str, names[1:]))}" if all(names) else None

@@ -10,6 +10,19 @@ from numpy.typing import NDArray
 from ..image import Array
 from ..method import from_activations, from_gradients, from_head
 
+__all__ = [
+    "cam",
+    "counterfactual",
+    "eigen_cam",
+    "eigen_grad_cam",
+    "grad_cam",
+    "grad_cam_elementwise",
+    "grad_cam_pp",
+    "hires_cam",
+    "layer_cam",
+    "xgrad_cam",
+]
+
 
 @from_head()
 def cam(a: Array, w: Array) -> Array:

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from ..case import Case
 from ..method import method_of
 
+__all__ = ["centre", "random_map"]
+
 
 def _random_map(*, seed: int = 0) -> None:
     """Uniform noise in [0, 1) at the layer's resolution; another draw for every image and seed.

@@ -1,7 +1,7 @@
 """One look through a whole network: what every layer emits, and where its scores come from."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -14,12 +14,12 @@ from .taps import modules_of
 PASSING = ("Pool", "Drop", "Identity", "Flatten")  # layers that hand on what another one found
 
 
-class Survey(NamedTuple):
-    layers: dict[str, Layer]
+def survey(network: nn.Module, x: Tensor, run: Callable[[Tensor], Tensor]) -> dict[str, Layer]:
+    """Run one image (1, c, *space) forward and back; note what each module emits and whether the scores need it.
 
-
-def survey(network: nn.Module, x: Tensor, run: Callable[[Tensor], Tensor]) -> Survey:
-    """Run one image (1, c, *space) forward and back, and note what each module emits and whether the scores need it."""
+    The default is the last layer that finds something in space and that the scores rest on; where they rest on none
+    (a head still filled with zeros), the last that finds something.
+    """
     modules = {name: module for name, module in modules_of(network).items() if name}
     seen: dict[str, list[Tensor]] = {name: [] for name in modules}
     order: list[str] = []
@@ -60,11 +60,9 @@ def survey(network: nn.Module, x: Tensor, run: Callable[[Tensor], Tensor]) -> Su
         )
         for name, a in last.items()
     }
-    for name in reversed(order):
-        if _has_space(layers[name], layouts[name], space):
-            layers[name] = layers[name]._replace(default=True)
-            break
-    return Survey(layers)
+    spatial = [name for name in reversed(order) if _has_space(layers[name], layouts[name], space)]
+    default = next((name for name in spatial if layers[name].connected), spatial[0] if spatial else None)
+    return {name: layer._replace(default=name == default) for name, layer in layers.items()}
 
 
 def _reached(raw: Tensor, last: dict[str, Tensor], layouts: dict[str, Layout | None]) -> dict[str, bool]:
@@ -82,8 +80,8 @@ def _reached(raw: Tensor, last: dict[str, Tensor], layouts: dict[str, Layout | N
 
 
 def _has_space(layer: Layer, found: Layout | None, space: tuple[int, ...]) -> bool:
-    """Is this a layer to explain by default: does it find something, in space, that the scores rest on?"""
-    if found is None or not layer.connected or max(found.space) < 2 or found.distorts(space) > 0.7:
+    """Is this a layer to explain by default: does it find something, in space?"""
+    if found is None or max(found.space) < 2 or found.distorts(space) > 0.7:
         return False
     inner = found.kind != FIRST and layer.kind == "Linear"  # queries, keys, values: parts of a block, not its result
     return not inner and not any(part in layer.kind for part in PASSING)

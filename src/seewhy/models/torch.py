@@ -1,8 +1,7 @@
 """Torch networks, read at the price of a forward pass."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
-from functools import cached_property
+from contextlib import contextmanager, nullcontext, suppress
 from platform import python_version
 from typing import Any
 
@@ -17,7 +16,7 @@ from ..prepare import Batch, Fit, batches, preparer
 from ..target import Target
 from . import INPUT, Answer, Evidence, Head, Layer, Trace, softmax
 from .layout import Layout, layout
-from .survey import Survey, first_bad, linear_head, survey
+from .survey import first_bad, linear_head, survey
 from .taps import Stop, Tap, modules_of, raw_scores, recorded, undisturbed, unwrapped
 
 BATCH = 32  # images per pass, where the person has not said
@@ -46,7 +45,7 @@ class TorchModel:
         self.explains = scores
         self.batch_size = batch_size or BATCH
         self.weights = weights
-        self.surveys: dict[Any, Survey] = {}
+        self.surveys: dict[Any, dict[str, Layer]] = {}
 
     def __repr__(self) -> str:
         return f"<{self.name}: {self.explains} of {len(self.labels) if self.labels else 'unnamed'} classes>"
@@ -68,7 +67,7 @@ class TorchModel:
     def layers(self, x: Array | None = None) -> Mapping[str, Layer]:
         """What each layer emits, in the order it first runs, when x (n, c, *space) (by default a blank photo) comes in."""
         with self._ready(self._blank() if x is None else x[:1]) as x:
-            return self._survey(x).layers
+            return self._survey(x)
 
     def trace(self, x: Array, targets: Sequence[Target], layers: Sequence[str]) -> Trace:
         """One forward pass of x (n, c, *space), one backward pass per target: what they leave at each layer."""
@@ -96,14 +95,12 @@ class TorchModel:
         """What each layer emits (n, c, *space), from a pass that stops at the last of them; and notes on each."""
         with self._ready(x) as x, torch.no_grad():
             taps = self._taps(layers)
-            known = self._survey(x[:1]).layers
+            known = self._survey(x[:1])
             runs = {tap: tap.call or (known[tap.name].calls if tap.name in known else 1) for tap in taps.values()}
             if taps:
-                with recorded([*taps.values()], False, lambda: all(tap.calls >= runs[tap] for tap in taps.values())):
-                    try:
-                        self._run(x)
-                    except Stop:
-                        pass
+                done = lambda: all(tap.calls >= runs[tap] for tap in taps.values())  # noqa: E731
+                with suppress(Stop), recorded([*taps.values()], grad=False, done=done):
+                    self._run(x)
             seen = {name: taps[name].check() if name in taps else x for name in layers}
             return (
                 {name: plain(self._layout(name, a, x).turn(a)) for name, a in seen.items()},
@@ -175,7 +172,7 @@ class TorchModel:
     def _modules(self) -> dict[str, nn.Module]:
         return modules_of(self.network)
 
-    def _survey(self, x: Tensor) -> Survey:
+    def _survey(self, x: Tensor) -> dict[str, Layer]:
         key = (tuple(x.shape[1:]), tuple((name, id(module)) for name, module in self._modules.items()))
         if key not in self.surveys:
             self.surveys[key] = survey(self.network, x, lambda image: self._run(image)[0])
@@ -208,40 +205,30 @@ class TorchModel:
         starts = torch.as_tensor(weights, dtype=scores.dtype, device=scores.device)
         if not scores.requires_grad:
             return [a.new_zeros(len(starts), *a.shape) for a in seen]
-        chunks = [backward(scores, seen, part, last=part is parts[-1]) for parts in [starts.split(TARGETS)] for part in parts]
-        return [torch.cat(parts) if len(parts) > 1 else parts[0] for parts in zip(*chunks, strict=True)]
+        chunks = [backward(scores, seen, part, keep=len(starts) > 1) for part in starts.split(TARGETS)]
+        return [torch.cat(parts) for parts in zip(*chunks, strict=True)]
 
 
-def backward(scores: Tensor, seen: list[Tensor], starts: Tensor, last: bool) -> list[Tensor]:
+def backward(scores: Tensor, seen: list[Tensor], starts: Tensor, keep: bool) -> list[Tensor]:
     """Gradients (t, n, ...) of t weightings of the scores: one batched pass, or one after the other where that fails."""
-    t = len(starts)
-    if t > 1:
+    if len(starts) > 1:
         try:
             grads = torch.autograd.grad(scores, seen, starts, is_grads_batched=True, retain_graph=True, allow_unused=True)
-            return [_zeros(a, t) if g is None else g for a, g in zip(seen, grads, strict=True)]
-        except RuntimeError as error:
+            return [a.new_zeros(len(starts), *a.shape) if g is None else g for a, g in zip(seen, grads, strict=True)]
+        except RuntimeError as error:  # a custom or recurrent operation that cannot be batched
             if "memory" in str(error):
                 raise
-    rows = [
-        torch.autograd.grad(scores, seen, start, retain_graph=not last or i < t - 1, allow_unused=True)
-        for i, start in enumerate(starts)
-    ]
-    return [
-        torch.stack([torch.zeros_like(a) if row[i] is None else row[i] for row in rows]) if t > 1
-        else _zeros(a, 1) if rows[0][i] is None else rows[0][i][None]
-        for i, a in enumerate(seen)
-    ]  # fmt: skip
-
-
-def _zeros(a: Tensor, t: int) -> Tensor:
-    return a.new_zeros(t, *a.shape)
+    rows = [torch.autograd.grad(scores, seen, start, retain_graph=keep, allow_unused=True) for start in starts]
+    filled = [[torch.zeros_like(a) if g is None else g for a, g in zip(seen, row, strict=True)] for row in rows]
+    return [torch.stack(column) for column in zip(*filled, strict=True)]
 
 
 def pooled(a: Tensor, entered: Tensor, layer: str, model: str) -> Tensor:
     """What was averaged over space to give the linear layer's input (n, c): the layer's output, or its ReLU."""
+    near = 1e-3 * float(entered.abs().max()) + 1e-12
     for candidate in (a, a.relu()):
         mean = candidate.flatten(2).mean(2)
-        if mean.shape == entered.shape and torch.allclose(mean, entered, rtol=1e-3, atol=1e-5 + 1e-3 * float(entered.abs().max())):
+        if mean.shape == entered.shape and torch.allclose(mean, entered, rtol=0, atol=near):
             return candidate
     raise NotApplicable(
         f"CAM needs global average pooling and one linear layer right after {layer}; in {model} something else lies "

@@ -3,6 +3,7 @@
 import socket
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from importlib import import_module
 from math import floor
 from os import environ
@@ -114,7 +115,8 @@ def _timm(name: str, weights: Any, options: dict[str, Any]) -> Found:
     overlay = _timm_cached(config)
     if overlay is None and not config.file:
         _reach(config.url or import_module("huggingface_hub.constants").ENDPOINT, spec)
-    network = _fetched(lambda: timm.create_model(name, pretrained=True, pretrained_cfg_overlay=overlay, **options), spec, options)
+    make = partial(timm.create_model, name, pretrained=True, pretrained_cfg_overlay=overlay, **options)
+    network = _fetched(make, spec, options)
     tag = f"{config.architecture}.{config.tag}" if config.tag else name
     return Found(network, _timm_fit(timm, network), _timm_labels(network), tag)
 
@@ -164,10 +166,10 @@ def fill(network: Any, file: str | Path) -> tuple[str, Mapping[str, str]]:
     other = [f"{name} {tuple(state[name].shape)} for {tuple(have[name].shape)}"
              for name in have if name in state and state[name].shape != have[name].shape]  # fmt: skip
     if missing or extra or other:
-        said = [f"{len(names)} {what} ({', '.join(names[:4])}{', ...' if len(names) > 4 else ''})"
-                for what, names in (("missing", missing), ("unknown", extra), ("of another shape", other)) if names]  # fmt: skip
-        classes = " If the network has other classes, give options={'num_classes': N} (--option num_classes=N)." if other else ""
-        raise BadWeights(f"{file} does not fit {type(network).__name__}: {'; '.join(said)}.{classes}")
+        wrong = (("missing", missing), ("unknown", extra), ("of another shape", other))
+        said = [f"{len(names)} {what} ({', '.join(names[:4])}{', ...' * (len(names) > 4)})" for what, names in wrong if names]
+        hint = " For other classes give options={'num_classes': N} (--option num_classes=N)." if other else ""
+        raise BadWeights(f"{file} does not fit {type(network).__name__}: {'; '.join(said)}.{hint}")
     network.load_state_dict({**have, **state}, strict=True)
     return tag, facts
 
