@@ -332,6 +332,23 @@ def methods(as_json: bool) -> None:
             click.echo(f"  caveat: {method.caveat}")
 
 
+@main.command()
+@click.option("--out", "-o", type=click.Path(path_type=Path, file_okay=False), default=Path("seewhy-demo"), show_default=True,
+              help="Folder for index.html and demo.png.")
+def demo(out: Path) -> None:  # fmt: skip
+    """Does it look at the object, or does it cheat?  Two embedded networks on scenes whose answer is known."""
+    from .demo.show import CHEAT, show
+
+    findings, page = show(out)
+    head = ("network", "accuracy", f"{CHEAT}s known unstamped", f"stamped others called {CHEAT}", f"evidence on {CHEAT}", "on stamp")
+    rows = [(f.name, *(f"{x:.0%}" for x in (f.accuracy, f.unmarked, f.fooled, f.on_object, f.on_mark))) for f in findings]
+    area = ("(area)", "", "", "", f"{findings[0].object_area:.0%}", f"{findings[0].mark_area:.0%}")
+    table(head, [*rows, area])
+    for finding in findings:
+        click.echo(finding.verdict)
+    click.echo(f"Look: {page}")
+
+
 def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
     widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
     for row in [head, *rows]:
