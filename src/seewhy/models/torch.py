@@ -131,6 +131,11 @@ class TorchModel:
     def _ready(self, x: Array) -> Iterator[Tensor]:
         """x as the network's own kind of tensor, the network undisturbed; out of memory is a MemoryError."""
         parameter = next((p for p in self.network.parameters() if p.is_floating_point()), torch.empty(0))
+        if parameter.is_inference():
+            raise BadNetwork(
+                f"{self.name} was made inside torch.inference_mode, so no gradient can pass it. "
+                "Make it outside, or explain copy.deepcopy(network), copied outside."
+            )
         with undisturbed(self.network), _differentiable_rnn(self.network, parameter.device):
             try:
                 yield torch.as_tensor(x, dtype=parameter.dtype, device=parameter.device).detach().clone()
