@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from . import render
 from .errors import BadImage, BadParameter, NotApplicable
 from .image import Box
+from .render import Look, overlay, stretch, unit, with_legend
 
 CHUNK = "seewhy"  # the PNG text chunk that carries the Source
 
@@ -94,13 +94,13 @@ class Heatmap:
 
     def unit(self) -> NDArray[np.float32]:
         """The values stretched to [0, 1], this map alone: (h, w) float32; a flat map becomes zeros."""
-        return render.unit(self.values)
+        return unit(self.values)
 
     def full(self) -> NDArray[np.float32]:
         """The values at the original image's size: (H, W) float32, linear between cells, zero outside the box."""
         if self.values.ndim != 2:
             raise NotApplicable(f"Only flat maps can be drawn; this one is {self.values.shape}. Use .values.")
-        return render.stretch(self.values, self.box, self.size)
+        return stretch(self.values, self.box, self.size)
 
     def overlay(
         self,
@@ -115,9 +115,9 @@ class Heatmap:
         where the map is signed; legend: write what it is and what the colours mean below; scale: the (low, high)
         that the colours span, to compare many maps (`Heatmaps.scale()`), else this map's own.
         """
-        look = render.Look.of(self.values, alpha, colours, scale)
-        picture = render.overlay(self.full(), self.image, self.box, look)
-        return render.with_legend(picture, look, str(self.source).split(" of ")[0]) if legend else picture
+        look = Look.of(self.values, alpha, colours, scale)
+        picture = overlay(self.full(), self.image, self.box, look)
+        return with_legend(picture, look, str(self.source).split(" of ")[0]) if legend else picture
 
     def save(self, path: str | Path, **look: Any) -> Path:
         """Write the map: .png (the overlay, carrying its Source), .npz (values, box, Source) or .npy (values alone)."""
