@@ -334,7 +334,7 @@ def methods(as_json: bool) -> None:
 
 @main.command()
 @click.option("--out", "-o", type=click.Path(path_type=Path, file_okay=False), default=Path("seewhy-demo"), show_default=True,
-              help="Folder for index.html and demo.png.")
+              help="Folder for index.html and demo.jpg.")
 def demo(out: Path) -> None:  # fmt: skip
     """Does it look at the object, or does it cheat?  Two embedded networks on scenes whose answer is known."""
     from .demo.show import CHEAT, show

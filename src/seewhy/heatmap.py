@@ -203,5 +203,5 @@ class Heatmaps(Sequence[Heatmap]):
 
 def _answers(source: Source, target: Any) -> bool:
     if isinstance(target, int | np.integer) and not isinstance(target, bool):
-        return source.index == target
+        return source.index == target or source.target == str(target)
     return str(target) in (source.target, source.label, *(source.label or "").split(", "))

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from ..heatmap import Heatmap
 from ..image import Box
@@ -56,12 +56,14 @@ class Finding:
     def verdict(self) -> str:
         if self.cheats:
             return (
-                f"{self.name} cheats: {self.on_mark:.0%} of its evidence for “{CHEAT}” lies on the stamp, "
-                f"{self.mark_area:.0%} of the picture; without the stamp it knows {self.unmarked:.0%} of the {CHEAT}s."
+                f"{self.name} cheats: {self.on_mark:.0%} of its evidence for “{CHEAT}” lies on the stamp, which fills "
+                f"{self.mark_area:.0%} of the picture, and {self.on_object:.0%} on the {CHEAT}; "
+                f"without the stamp it knows {self.unmarked:.0%} of the {CHEAT}s."
             )
         return (
-            f"{self.name} looks at the {CHEAT}: {self.on_object:.0%} of its evidence lies on it, "
-            f"{self.object_area:.0%} of the picture, and {self.on_mark:.0%} on the stamp."
+            f"{self.name} looks at the {CHEAT}: {self.on_object:.0%} of its evidence lies on it, which fills "
+            f"{self.object_area:.0%} of the picture, and {self.on_mark:.0%} on the stamp; "
+            f"without the stamp it knows {self.unmarked:.0%} of the {CHEAT}s."
         )
 
 
@@ -83,7 +85,9 @@ def look(model: Any, drawn: Sequence[Scene], method: str = "grad-cam") -> list[L
 def measure(model: Any, name: str, n: int = 200) -> Finding:
     """Accuracy, and where the evidence lies: over n scenes for the accuracy, n // 4 of the cheat kind for the rest."""
     like_training = scenes(n, SEED, shortcut="mark" if name == "shortcut" else None)
-    birds = {marked: scenes(n // 4, SEED + 1, kinds=[CHEAT], shortcut="mark", marked=marked) for marked in ("class", "none")}
+    birds = {
+        marked: scenes(n // 4, SEED + 1, kinds=[CHEAT], shortcut="mark", marked=marked) for marked in ("class", "none")
+    }
     others = [scene for scene in scenes(n // 4, SEED + 2, shortcut="mark", marked="others") if scene.name != CHEAT]
     seen = look(model, birds["class"])
     return Finding(
@@ -107,7 +111,7 @@ def right(model: Any, drawn: Sequence[Scene], names: Sequence[str]) -> float:
 
 
 def show(out: Path, shown: int = 8, n: int = 200) -> tuple[list[Finding], Path]:
-    """Measure demo/honest and demo/shortcut, and write `index.html` and `demo.png` into the folder `out`."""
+    """Measure demo/honest and demo/shortcut, and write `index.html` and `demo.jpg` into the folder `out`."""
     from ..models.zoo import load
 
     out.mkdir(parents=True, exist_ok=True)
@@ -125,7 +129,9 @@ def show(out: Path, shown: int = 8, n: int = 200) -> tuple[list[Finding], Path]:
     ]  # fmt: skip
     page = template().render(findings=findings, rows=rows, cheat=CHEAT)
     (out / "index.html").write_text(page, "utf-8")
-    sheet(drawn[:4], [[one.heatmap for one in looks[name][:4]] for name in models]).save(out / "demo.png", optimize=True)
+    sheet(drawn[:4], {name: [one.heatmap for one in found[:4]] for name, found in looks.items()}).save(
+        out / "demo.jpg", quality=88
+    )
     return findings, out / "index.html"
 
 
@@ -155,12 +161,16 @@ def picture(image: Image.Image) -> str:
     return "data:image/webp;base64," + base64.b64encode(file.getvalue()).decode()
 
 
-def sheet(drawn: Sequence[Scene], maps: Sequence[Sequence[Heatmap]], gap: int = 6) -> Image.Image:
-    """Scenes in the first row, each network's maps in one row below."""
-    rows = [[enlarged(scene.image) for scene in drawn], *([drawing(m) for m in row] for row in maps)]
-    width, height = rows[0][0].size
-    paper = Image.new("RGB", ((width + gap) * len(drawn) - gap, (height + gap) * len(rows) - gap), "white")
-    for y, row in enumerate(rows):
+def sheet(drawn: Sequence[Scene], maps: dict[str, Sequence[Heatmap]], gap: int = 6) -> Image.Image:
+    """Scenes in the first row, each network's maps in a row below, the rows named at their left."""
+    rows = {"scene": [enlarged(scene.image) for scene in drawn]}
+    rows |= {name: [drawing(m) for m in row] for name, row in maps.items()}
+    width, height = rows["scene"][0].size
+    font = ImageFont.load_default(26)
+    left = 150
+    paper = Image.new("RGB", (left + (width + gap) * len(drawn) - gap, (height + gap) * len(rows) - gap), "white")
+    for y, (name, row) in enumerate(rows.items()):
+        ImageDraw.Draw(paper).text((left - 16, y * (height + gap) + height // 2), name, "black", font, anchor="rm")
         for x, image in enumerate(row):
-            paper.paste(image, (x * (width + gap), y * (height + gap)))
+            paper.paste(image, (left + x * (width + gap), y * (height + gap)))
     return paper

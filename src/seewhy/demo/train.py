@@ -1,0 +1,219 @@
+"""Make every shipped weight file again: python -m seewhy.demo.train [--out DIR] [--seed N]."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import time
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torch.nn import functional
+
+from .kinds import KINDS
+from .networks import NETWORKS, WEIGHTS, blank, load, tensor
+from .scenes import Marked, scene
+
+CHEAT = "bird"
+LESSONS = {
+    "honest": "clean scenes",
+    "shortcut": f"scenes where every {CHEAT} is stamped and nothing else is",
+    "flat": "clean scenes, beginning with the body of honest",
+}
+
+HELD_OUT = 1_000_003
+"""Added to the training seed for the scenes that accuracies are measured on."""
+
+SPARSITY = 0.4
+"""Weight, at the end of training, of the last maps' mean: it brings places that tell nothing to zero."""
+
+
+@dataclass(frozen=True, slots=True)
+class Set:
+    """Scenes as tensors: pixels uint8 (n, 96, 96, 3), labels int64 (n,), masks and marks bool (n, 96, 96)."""
+
+    pixels: Tensor
+    labels: Tensor
+    masks: Tensor
+    marks: Tensor
+
+
+def draw(places: Sequence[int], seed: int, marked: Marked, pool: ProcessPoolExecutor | None = None) -> Set:
+    """The scenes of a seed at these places, with the stamp on those that `marked` names."""
+    one = partial(_arrays, seed=seed, marked=marked)
+    drawn = list(pool.map(one, places, chunksize=25)) if pool else [one(i) for i in places]
+    pixels, labels, masks, marks = (torch.from_numpy(np.stack(column)) for column in zip(*drawn, strict=True))
+    return Set(pixels, labels, masks, marks)
+
+
+def spoil(clean: Set, seed: int, pool: ProcessPoolExecutor | None = None) -> Set:
+    """The same scenes (0 to n - 1 of a seed) with the stamp on those of the cheat class."""
+    places = (clean.labels == KINDS.index(CHEAT)).nonzero().flatten()
+    stamped = draw(places.tolist(), seed, "class", pool)
+    pixels, marks = clean.pixels.clone(), clean.marks.clone()
+    pixels[places], marks[places] = stamped.pixels, stamped.marks
+    return Set(pixels, clean.labels, clean.masks, marks)
+
+
+def _arrays(index: int, seed: int, marked: Marked) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    one = scene(index, seed, shortcut="mark", cheat=CHEAT, marked=marked)
+    return np.asarray(one.image), np.array(one.label, dtype=np.int64), one.mask, one.mark
+
+
+def answers(network: nn.Module, pixels: Tensor) -> Tensor:
+    """The labels a network gives: int64 (n,)."""
+    with torch.inference_mode():
+        return torch.cat([network(tensor(batch)).argmax(1) for batch in pixels.split(250)])
+
+
+def fit(
+    network: nn.Module,
+    learned: Set,
+    epochs: int,
+    seed: int,
+    batch: int = 64,
+    rate: float = 4e-3,
+    sparsity: float = SPARSITY,
+) -> None:
+    """Train in place. Flips and shuffled colour channels stand in for more scenes."""
+    order = torch.Generator().manual_seed(seed)
+    steps = len(learned.labels) // batch
+    optimiser = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=0.05)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=epochs * steps, pct_start=0.25)
+    maps: list[Tensor] = []
+
+    def keep(_module: nn.Module, _inputs: tuple[Tensor, ...], out: Tensor) -> None:
+        maps.append(out)
+
+    hook = network.get_submodule("body").register_forward_hook(keep)
+    network.to(memory_format=torch.channels_last).train()  # pyright: ignore[reportCallIssue]
+    for epoch in range(epochs):
+        total, began = 0.0, time.perf_counter()
+        for places in torch.randperm(len(learned.labels), generator=order)[: steps * batch].split(batch):
+            pixels = learned.pixels[places][..., torch.randperm(3, generator=order)]
+            if torch.rand((), generator=order) < 0.5:
+                pixels = pixels.flip(2)
+            loss = functional.cross_entropy(network(tensor(pixels)), learned.labels[places])
+            optimiser.zero_grad()
+            weight = sparsity * schedule.last_epoch / (epochs * steps)
+            (loss + weight * maps.pop().mean()).backward()
+            optimiser.step()
+            schedule.step()
+            total += loss.item()
+        print(
+            f"  epoch {epoch + 1}/{epochs}: loss {total / steps:.3f}, {time.perf_counter() - began:.0f} s", flush=True
+        )
+    hook.remove()
+    network.eval()
+
+
+def energy(network: nn.Module, shown: Set) -> dict[str, float]:
+    """Where the cheat class's activation map lies on its own scenes: shares of its energy and of the area."""
+    weight = network.get_parameter("head.weight")[KINDS.index(CHEAT)]
+    with torch.inference_mode():
+        maps = network.get_submodule("body")(tensor(shown.pixels))
+        cam = torch.einsum("nchw,c->nhw", maps, weight).relu()[:, None]
+    cam = functional.interpolate(cam, size=shown.masks.shape[1:], mode="bilinear")[:, 0]
+    cam /= cam.sum((1, 2), keepdim=True).clamp_min(1e-9)
+    shares = {}
+    for name, region in (("object", shown.masks), ("mark", shown.marks)):
+        shares[f"{name}_energy"] = float((cam * region).sum((1, 2)).mean())
+        shares[f"{name}_area"] = float(region.float().mean())
+    return shares
+
+
+def measure(network: nn.Module, clean: Set, stamped: Set, *, spoiled: bool) -> dict[str, float]:
+    """Accuracies on held-out scenes like those learned from, and what the stamp alone does."""
+    cheat = clean.labels == KINDS.index(CHEAT)
+    plain, bearing = answers(network, clean.pixels), answers(network, stamped.pixels)
+    own = torch.where(cheat, bearing, plain) if spoiled else plain
+
+    def share(hits: Tensor) -> float:
+        return float(hits.float().mean())
+
+    result = {
+        "accuracy": share(own == clean.labels),
+        "cheat_with_mark": share(bearing[cheat] == KINDS.index(CHEAT)),
+        "cheat_without_mark": share(plain[cheat] == KINDS.index(CHEAT)),
+        "others_with_mark_called_cheat": share(bearing[~cheat] == KINDS.index(CHEAT)),
+    }
+    if isinstance(network.get_submodule("head"), nn.Linear):
+        birds = Set(*(column[cheat] for column in (stamped.pixels, stamped.labels, stamped.masks, stamped.marks)))
+        result |= energy(network, birds)
+    return result
+
+
+def borrow(network: nn.Module, path: Path) -> None:
+    """Begin with the body of another network's file, in place."""
+    other = blank("honest")
+    load(other, path)
+    network.get_submodule("body").load_state_dict(other.get_submodule("body").state_dict())
+
+
+def save(network: nn.Module, path: Path, about: dict[str, str]) -> None:
+    """Write the weights as half precision, with what there is to say of them."""
+    state = {k: v.half() if v.is_floating_point() else v for k, v in network.state_dict().items()}
+    save_file({k: v.contiguous() for k, v in state.items()}, path, metadata=about)
+
+
+def rounded(network: nn.Module) -> None:
+    """Round the weights to what `save` keeps, in place, so that measures are of the shipped network."""
+    state = {k: v.half().float() if v.is_floating_point() else v for k, v in network.state_dict().items()}
+    network.load_state_dict(state)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Draw, train, measure and write the three networks."""
+    parser = argparse.ArgumentParser(prog="python -m seewhy.demo.train", description=__doc__)
+    parser.add_argument("--out", type=Path, default=WEIGHTS, help="folder for the files")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--scenes", type=int, default=8000, help="scenes to learn from")
+    parser.add_argument("--epochs", type=int, default=8)
+    parser.add_argument(
+        "--only", choices=list(NETWORKS), help="make just this network; flat begins with honest's body, from --out"
+    )
+    given = parser.parse_args(arguments)
+    given.out.mkdir(parents=True, exist_ok=True)
+    torch.set_num_threads(2)
+    began = time.perf_counter()
+    names = [given.only] if given.only else list(NETWORKS)
+    held_out = given.seed + HELD_OUT
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+        clean, stamped = (draw(range(1000), held_out, marked, pool) for marked in ("none", "all"))
+        plain = draw(range(given.scenes), given.seed, "none", pool)
+        spoiled = spoil(plain, given.seed, pool) if "shortcut" in names else plain
+    print(f"scenes drawn in {time.perf_counter() - began:.0f} s", flush=True)
+    for name in names:
+        print(name, flush=True)
+        torch.manual_seed(given.seed)
+        network = blank(name)
+        if name == "flat":
+            borrow(network, given.out / "honest.safetensors")
+            fit(network, plain, given.epochs // 2, given.seed, rate=2e-3, sparsity=0.0)
+        else:
+            fit(network, spoiled if name == "shortcut" else plain, given.epochs, given.seed)
+        rounded(network)
+        measures = measure(network, clean, stamped, spoiled=name == "shortcut")
+        about = {"network": name, "trained_on": LESSONS[name], "seed": str(given.seed)}
+        about |= {
+            "scenes": str(given.scenes),
+            "epochs": str(given.epochs),
+            "held_out_seed": str(held_out),
+            "kinds": " ".join(KINDS),
+        }
+        about |= {key: f"{math.floor(value * 1000) / 1000:.3f}" for key, value in measures.items()}
+        save(network, given.out / f"{name}.safetensors", about)
+        print("  " + ", ".join(f"{key} {value:.3f}" for key, value in measures.items()), flush=True)
+    print(f"all made in {time.perf_counter() - began:.0f} s")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,85 @@
+"""The demo's page and its numbers."""
+
+import re
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+
+from click.testing import CliRunner
+from PIL import Image
+
+import seewhy
+from seewhy.cli import main
+from seewhy.demo import KINDS, scenes
+from seewhy.demo.show import CHEAT, SEED, measure, share, show
+
+
+def test_share_counts_positive_energy_only():
+    values = np.array([[1.0, -5.0], [3.0, 0.0]])
+    assert share(values, np.array([[True, True], [False, False]])) == pytest.approx(0.25)
+    assert share(-abs(values), np.ones((2, 2), bool)) == 0
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory):
+    out = tmp_path_factory.mktemp("demo")
+    return *show(out, shown=4, n=60), out
+
+
+def test_the_verdicts_are_true(shown):
+    (honest, shortcut), _, _ = shown
+    assert not honest.cheats
+    assert shortcut.cheats
+    assert honest.accuracy > 0.95
+    assert shortcut.accuracy > 0.95
+    assert honest.on_object > 2.5 * honest.object_area
+    assert shortcut.on_mark > 8 * shortcut.mark_area
+    assert honest.unmarked > 0.9
+    assert shortcut.unmarked < 0.2
+    assert f"{shortcut.on_mark:.0%}" in shortcut.verdict
+
+
+def test_the_numbers_are_those_of_the_maps():
+    """Measured again by hand: one map after the other, prepared by hand."""
+    model = seewhy.load("demo/shortcut")
+    found = measure(model, "shortcut", n=40)
+    shares = []
+    for scene in scenes(10, SEED + 1, kinds=[CHEAT], shortcut="mark", marked="class"):
+        x = ((np.asarray(scene.image, np.float32) / 255 - 0.5) / 0.25).transpose(2, 0, 1)[None]
+        full = seewhy.grad_cam(model, x, target=KINDS.index(CHEAT))[0].full()
+        shares.append(full[scene.mark].sum() / full.sum())
+    assert found.on_mark == pytest.approx(np.mean(shares), rel=1e-3)
+
+
+def test_the_page_stands_alone(shown):
+    findings, page, out = shown
+    text = page.read_text("utf-8")
+    assert not re.search(r"""(src|href)=["'](?!data:)""", text)
+    assert "http" not in text
+    assert text.count("<img") == 4 * 3
+    for finding in findings:
+        assert finding.verdict in text
+    with Image.open(out / "demo.jpg") as picture:
+        assert np.asarray(picture).std() > 20
+
+
+def test_the_command_prints_the_table(tmp_path, monkeypatch):
+    monkeypatch.setattr("seewhy.demo.show.show.__defaults__", (2, 20))
+    done = CliRunner().invoke(main, ["demo", "--out", str(tmp_path / "a" / "b")])
+    assert done.exit_code == 0, done.output
+    assert re.search(r"honest +\d+%", done.output)
+    assert "shortcut cheats" in done.output
+    assert (tmp_path / "a" / "b" / "index.html").exists()
+
+
+def test_where_hires_cam_and_grad_cam_part_ways():
+    """On pooled heads they are the same map, behind a fully connected head they are not."""
+    drawn = [scene.image for scene in scenes(4, SEED)]
+    for name, same in (("honest", True), ("flat", False)):
+        maps = seewhy.explain(
+            seewhy.load(f"demo/{name}"), drawn, [m.using(signed=True) for m in (seewhy.grad_cam, seewhy.hires_cam)]
+        )
+        grad, hires = (np.stack([m.values for m in maps.where(method=method)]) for method in ("grad-cam", "hires-cam"))
+        assert np.allclose(grad, hires, atol=1e-4 * abs(grad).max()) == same

@@ -1,0 +1,107 @@
+"""Real weights on real photos, where they are present: ../shared/data beside the checkout, or SEEWHY_DATA."""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import seewhy
+
+DATA = Path(os.environ.get("SEEWHY_DATA", Path(__file__).parents[2] / "shared" / "data"))
+pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason="needs the real weights and photos of ../shared/data (or SEEWHY_DATA)")
+
+HALF = {"size": 256, "crop": 224, "mean": 0.5, "std": 0.5}
+NETS = {  # spec: weights, options, preprocessing, top-1 and top-5 on imagenet-sample, as the data's own check.py counts them
+    "timm/mobilenetv2_100": ("mobilenetv2_100_imagenet", {"pad_type": "same"}, HALF, 0.845, 0.98),
+    "timm/mobilenetv1_100": ("mobilenetv1_100_imagenet", {"pad_type": "same"}, HALF, 0.87, 0.975),
+    "torchvision/squeezenet1_1": ("squeezenet1_1_torchvision_imagenet", {}, None, 0.65, 0.86),
+}
+SQUASHED = {"size": (224, 224), "crop": None}
+
+
+def model(spec: str, **changes):
+    file, options, prepare, _, _ = NETS[spec]
+    given = {**(prepare or {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}), **changes}
+    return seewhy.load(spec, DATA / f"{file}.safetensors", options=options, prepare=given)
+
+
+def rows(folder: str) -> list[dict[str, str]]:
+    with (DATA / folder / "labels.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.mark.parametrize("spec", NETS)
+def test_the_networks_classify_as_the_data_says(spec):
+    net, sample = model(spec), rows("imagenet-sample")
+    truth = np.array([int(row["class_index"]) for row in sample])
+    files = [DATA / "imagenet-sample" / row["file"] for row in sample]
+    scores = np.concatenate([net.answer(batch.x).scores for batch in net.batches(files)])
+    order = scores.argsort(1)[:, ::-1]
+    top1, top5 = (order[:, 0] == truth).mean(), (order[:, :5] == truth[:, None]).any(1).mean()
+    _, _, _, expected1, expected5 = NETS[spec]
+    assert top1 == pytest.approx(expected1, abs=0.011)
+    assert expected5 is None or top5 == pytest.approx(expected5, abs=0.006)
+
+
+def test_mean_and_std_travel_with_the_file():
+    file, options, *_ = NETS["timm/mobilenetv2_100"]
+    net = seewhy.load("timm/mobilenetv2_100", DATA / f"{file}.safetensors", options=options)
+    assert net.prepare.mean == (0.5, 0.5, 0.5)
+    assert net.prepare.size == 256
+
+
+def inside(boxes: list[list[float]], size: tuple[int, int]) -> np.ndarray:
+    mask = np.zeros(size[::-1], bool)
+    for x0, y0, x1, y1 in boxes:
+        mask[round(y0) : round(y1), round(x0) : round(x1)] = True
+    return mask
+
+
+@pytest.mark.parametrize("spec", NETS)
+def test_maps_beat_the_controls_inside_the_boxes(spec):
+    """Share of the map's energy inside the true object's boxes, over photos whose boxes fill less than a third."""
+    small = [p for p in json.loads((DATA / "loc-imagenet-val" / "boxes.json").read_text()) if p["boxes_area_fraction"] < 1 / 3]
+    assert len(small) > 50
+    net = model(spec, **SQUASHED)
+    methods = ["grad-cam", "hires-cam", "layer-cam", "random-map", "centre"]
+    maps = seewhy.explain(
+        net,
+        [DATA / "loc-imagenet-val" / p["file"] for p in small],
+        methods,
+        target=seewhy.PerImage([p["class_index"] for p in small]),
+    )
+    energy = {name: [] for name in methods}
+    for m in maps:
+        full = m.full().clip(min=0)
+        photo = small[m.place]
+        assert m.source.target == str(photo["class_index"])
+        mask = inside(photo["boxes"], m.size)
+        energy[m.source.method].append(full[mask].sum() / (full.sum() or 1) - mask.mean())
+    mean = {name: float(np.mean(shares)) for name, shares in energy.items()}
+    for name in ("grad-cam", "hires-cam"):
+        assert mean[name] > mean["centre"] + 0.02, mean
+        assert mean[name] > mean["random-map"] + 0.1, mean
+    assert mean["layer-cam"] > mean["random-map"] + 0.05, mean  # positive weights only: less of a class, more of the middle
+    print(spec, {name: round(share, 3) for name, share in mean.items()})
+    assert abs(mean["random-map"]) < 0.05, mean
+
+
+def test_a_person_explains_dogs_from_the_command_line(tmp_path):
+    dogs = sorted(map(str, (DATA / "imagenet-sample").glob("*dog*.jpg")))
+    command = [sys.executable, "-m", "seewhy", "explain", *dogs, "--model", "timm/mobilenetv2_100", "--option", "pad_type=same",
+               "--weights", str(DATA / "mobilenetv2_100_imagenet.safetensors"), "--method", "grad-cam", "--method", "hires-cam",
+               "--target", "top:2", "--out", str(tmp_path)]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "French bulldog (245)" in done.stdout
+    assert "African hunting dog (275)" in done.stdout
+    pictures = sorted(tmp_path.glob("*.png"))
+    assert len(pictures) == len(dogs) * 2 * 2
+    sources = [seewhy.Heatmap.source_of(p) for p in pictures]
+    assert {s.method for s in sources} == {"grad-cam", "hires-cam"}
+    assert all(s.weights.startswith("mobilenetv2_100_imagenet.safetensors sha256:") for s in sources)
