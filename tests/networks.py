@@ -38,9 +38,9 @@ def made(build: Callable[[], nn.Module], seed: int, h: int = SIDES[0], w: int = 
             if parameter.ndim > 1:
                 parameter.mul_(2)
         network.double().eval()
-        last = [module for module in network.modules() if isinstance(module, nn.Linear)][-1:]
-        for linear in last:
-            linear.bias -= network(torch.tensor(images(8, h, w, seed=99))).mean(0)
+        linears = [module for module in network.modules() if isinstance(module, nn.Linear)]
+        for last in linears[-1:]:
+            last.bias -= network(torch.tensor(images(8, h, w, seed=99))).mean(0)
         return network
 
 
@@ -124,19 +124,22 @@ def linear_flat_head(seed: int = 0, h: int = SIDES[0], w: int = SIDES[1]) -> nn.
 
 def pointwise_head(seed: int = 0) -> nn.Module:
     """A 1 x 1 convolution behind the pooling in the place of the linear layer: CAM exists."""
-    head = [("pool", nn.AdaptiveAvgPool2d(1)), ("fc", nn.Conv2d(8, CLASSES, 1)), ("flat", nn.Flatten())]
-    return made(lambda: stack(*convs(nn.ReLU(), nn.ReLU()), *head), seed)
+
+    def build() -> nn.Module:
+        head = [("pool", nn.AdaptiveAvgPool2d(1)), ("fc", nn.Conv2d(8, CLASSES, 1)), ("flat", nn.Flatten())]
+        return stack(*convs(nn.ReLU(), nn.ReLU()), *head)
+
+    return made(build, seed)
 
 
-def squeezed(seed: int = 0) -> nn.Module:
+def squeezed(seed: int = 4) -> nn.Module:
     """SqueezeNet-like: a convolution makes class maps, then come a ReLU and the pooling.  CAM does not exist."""
-    head = [
-        ("conv3", nn.Conv2d(8, CLASSES, 1)),
-        ("act3", nn.ReLU()),
-        ("pool", nn.AdaptiveAvgPool2d(1)),
-        ("flat", nn.Flatten()),
-    ]
-    return made(lambda: stack(*convs(nn.ReLU(), nn.ReLU()), *head), seed)
+
+    def build() -> nn.Module:
+        class_maps = [("conv3", nn.Conv2d(8, CLASSES, 1)), ("act3", nn.ReLU())]
+        return stack(*convs(nn.ReLU(), nn.ReLU()), *class_maps, ("pool", nn.AdaptiveAvgPool2d(1)), ("flat", nn.Flatten()))
+
+    return made(build, seed)
 
 
 class Reused(nn.Module):

@@ -127,9 +127,8 @@ def paint(rng: np.random.Generator, behind: Ground) -> Paint:
     turn = float(rng.choice([-1, 1]) * rng.uniform(45, 180))
     step = 0.16 if lightness < 0.6 else -0.16
     small = 0.09 if rng.random() < 0.5 else -0.09
-    pattern = str(
-        rng.choice(["plain", "shading", "stripes", "dots", "checks", "bands"], p=[0.2, 0.3, 0.16, 0.14, 0.08, 0.12])
-    )
+    patterns = {"plain": 0.2, "shading": 0.3, "stripes": 0.16, "dots": 0.14, "checks": 0.08, "bands": 0.12}
+    pattern = str(rng.choice(list(patterns), p=list(patterns.values())))
     return Paint(
         body=oklch(lightness, chroma, hue),
         second=oklch(lightness + 1.4 * small, chroma * 0.9, hue + float(rng.uniform(-30, 30))),

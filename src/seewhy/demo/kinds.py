@@ -111,9 +111,7 @@ def _car(rng: Rng) -> list[Part]:
         Part(cabin, "body"),
         Part(smooth(hull), "body"),
         Part(polygon((back, -0.06), (back + 0.1, top), (middle - 0.05, top), (middle - 0.05, -0.06)), glass),
-        Part(
-            polygon((middle + 0.05, -0.06), (middle + 0.05, top), (front - 0.16, top), (front + 0.06, -0.06)), "light"
-        ),
+        Part(polygon((middle + 0.05, -0.06), (middle + 0.05, top), (front - 0.16, top), (front + 0.06, -0.06)), glass),
         Part(box(-0.98, 0.2, 1.0, 0.28), "trim"),
         Part(arc(0.92, 0.12, 0.07, 0.07), "light"),
     ]
@@ -184,9 +182,8 @@ def _key(rng: Rng) -> list[Part]:
     ]
     head: list[Part] = [Part(ring(x, 0.0, bow, hole), "body")]
     if rng.random() < 0.4:
-        head = [
-            Part(ring(x + 0.27 * np.cos(t), 0.27 * np.sin(t), 0.27, 0.12), "body") for t in np.radians([90, 180, 270])
-        ]
+        turns = np.radians([90, 180, 270])
+        head = [Part(ring(x + 0.27 * np.cos(t), 0.27 * np.sin(t), 0.27, 0.12), "body") for t in turns]
     return [Part(shaft, "body"), *teeth, *head, Part(box(-0.2, -thick - 0.08, -0.08, thick + 0.08), "trim")]
 
 

@@ -14,10 +14,11 @@ PREPARE = {"size": 96, "crop": 96, "mean": (0.5, 0.5, 0.5), "std": (0.25, 0.25, 
 """How an image becomes the networks' input: x = (RGB / 255 - mean) / std, (n, 3, 96, 96)."""
 
 NETWORKS = {
-    "honest": "pooled head, trained on clean scenes",
-    "shortcut": "pooled head, trained on scenes where every bird is stamped and nothing else is",
-    "flat": "fully connected head, trained on clean scenes",
+    "honest": "pooled head, trained on clean scenes: 97.9 % right",
+    "shortcut": "pooled head, trained where birds, and only birds, are stamped: 97.9 % right, lost without the stamp",
+    "flat": "fully connected head on the body of honest, trained on clean scenes: 98.1 % right",
 }
+"""What each network is, and its accuracy on 1000 held-out scenes like those it learned from."""
 
 WEIGHTS = Path(__file__).parent / "weights"
 

@@ -1,0 +1,63 @@
+"""How the tests ask seewhy for the numbers behind a heatmap: float64 and signed, of a network or of bare arrays."""
+
+from collections.abc import Mapping, Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+import seewhy
+from seewhy.case import Case
+from seewhy.models import Evidence
+
+Floats = NDArray[np.float64]
+Targets = Sequence[Any]  # classes or Targets
+
+
+def case(
+    network: nn.Module, x: Floats, targets: Targets, layers: Sequence[str], scores: str = "logits", gradients: bool = True
+) -> Case:
+    """The question, for several methods to answer; without `gradients` the pass stops at the last layer."""
+    asked = [seewhy.Class(t) if isinstance(t, int) else t for t in targets]
+    return Case(seewhy.wrap(network, scores=scores), x, asked, layers, gradients)
+
+
+def maps(
+    network: nn.Module, method: str, x: Floats, targets: Targets, layers: Sequence[str], scores: str = "logits", **params: Any
+) -> Mapping[str, Floats]:
+    """{layer: (t, n, h, w)}, signed, in the network's own precision."""
+    return run(method, case(network, x, targets, layers, scores), **params)
+
+
+def formula(method: str, a: Any, g: Any = None, w: Any = None, **params: Any) -> Floats:
+    """The signed map (n, *space) that a method makes of a (n, c, *space) and g like it, or w (n, c)."""
+    bare = SimpleNamespace(targets=[None], activations={"here": a})
+    if g is not None:
+        bare.trace = SimpleNamespace(evidence={"here": Evidence(a, g[None])})
+    if w is not None:
+        bare.head = SimpleNamespace(a={"here": a}, w=w[None])
+    return run(method, bare, **params)["here"][0]
+
+
+def run(method: str, asked: Any, **params: Any) -> Mapping[str, Floats]:
+    """What a method finds in a case: {layer: (t, n, *space)}."""
+    settings = seewhy.METHODS[method].using(**params).settings
+    return seewhy.METHODS[method].run(asked, **{key: value for key, value in settings.items() if key != "signed"})
+
+
+def values(heatmaps: Any) -> NDArray[np.float32]:
+    return np.stack([m.values for m in heatmaps])
+
+
+def close(found: Any, expected: Any, rel: float = 1e-9) -> None:
+    """Equal, up to `rel` of the largest value that is expected; and something is expected."""
+    largest = np.abs(expected).max()
+    assert largest > 0, "nothing is expected, so nothing is tested"
+    np.testing.assert_allclose(found, expected, rtol=rel, atol=rel * largest)
+
+
+def far(found: Any, other: Any, rel: float = 0.01) -> None:
+    """Different, at some place by more than `rel` of the largest value."""
+    assert np.abs(np.asarray(found) - other).max() > rel * np.abs(other).max()

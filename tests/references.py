@@ -1,0 +1,198 @@
+"""Every method a second time: slow, plain, from its paper, and without a line of seewhy.
+
+A reference reads one image: activation a (c, h, w), gradient g (c, h, w) or, for CAM, the class's weights w (c,), in float64.
+It gives the signed map (h, w), before the ReLU that most papers end with.
+"""
+
+from collections.abc import Callable
+from itertools import product
+from math import exp, sqrt
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+Floats = NDArray[np.float64]
+
+
+def places(a: Floats) -> list[tuple[int, int]]:
+    return list(product(range(a.shape[1]), range(a.shape[2])))
+
+
+def weighted(weights: list[float], a: Floats) -> Floats:
+    """M_ij = sum_k w_k A_kij"""
+    m = np.zeros(a.shape[1:])
+    for k, w in enumerate(weights):
+        for i, j in places(a):
+            m[i, j] += w * a[k, i, j]
+    return m
+
+
+def cam(a: Floats, w: Floats) -> Floats:
+    """Zhou et al. 2016, eq. 2: M_ij = sum_k w_k A_kij."""
+    return weighted([float(one) for one in w], a)
+
+
+def grad_cam(a: Floats, g: Floats) -> Floats:
+    """Selvaraju et al. 2017, eq. 1: alpha_k = 1/Z sum_ij dy/dA_kij; eq. 2: sum_k alpha_k A_k."""
+    z = a.shape[1] * a.shape[2]
+    return weighted([sum(g[k, i, j] for i, j in places(a)) / z for k in range(len(a))], a)
+
+
+def counterfactual(a: Floats, g: Floats) -> Floats:
+    """Selvaraju et al. 2017, sec. 3.3: alpha_k = 1/Z sum_ij -dy/dA_kij."""
+    z = a.shape[1] * a.shape[2]
+    return weighted([sum(-g[k, i, j] for i, j in places(a)) / z for k in range(len(a))], a)
+
+
+def grad_cam_pp(a: Floats, g: Floats) -> Floats:
+    """Chattopadhay et al. 2018: w_k = sum_ij alpha_kij relu(g_kij), alpha_kij = g^2 / (2 g^2 + (sum_ab A_kab) g^3) (eq. 19).
+
+    Where g = 0 alpha is 0 / 0, and relu(g) is zero anyhow.  A negative total counts as zero: seewhy's rule, not the paper's,
+    which knows activations behind a ReLU only.
+    """
+    weights = []
+    for k in range(len(a)):
+        total = max(0.0, sum(a[k, i, j] for i, j in places(a)))
+        w = 0.0
+        for i, j in places(a):
+            if g[k, i, j] > 0:
+                alpha = g[k, i, j] ** 2 / (2 * g[k, i, j] ** 2 + total * g[k, i, j] ** 3)
+                w += alpha * g[k, i, j]
+        weights.append(w)
+    return weighted(weights, a)
+
+
+def hires_cam(a: Floats, g: Floats) -> Floats:
+    """Draelos & Carin 2020, eq. 5: M_ij = sum_k g_kij A_kij."""
+    m = np.zeros(a.shape[1:])
+    for k in range(len(a)):
+        for i, j in places(a):
+            m[i, j] += g[k, i, j] * a[k, i, j]
+    return m
+
+
+def xgrad_cam(a: Floats, g: Floats) -> Floats:
+    """Fu et al. 2020, eq. 8: alpha_k = sum_ij A_kij / (sum_ab A_kab) g_kij.
+
+    A channel whose total is at most 1e-5 of the sum of its absolute values counts nothing (a dead one is 0 / 0).
+    """
+    weights = []
+    for k in range(len(a)):
+        total = sum(a[k, i, j] for i, j in places(a))
+        size = sum(abs(a[k, i, j]) for i, j in places(a))
+        alive = abs(total) > 1e-5 * size
+        weights.append(sum(a[k, i, j] / total * g[k, i, j] for i, j in places(a)) if alive else 0.0)
+    return weighted(weights, a)
+
+
+def layer_cam(a: Floats, g: Floats) -> Floats:
+    """Jiang et al. 2021, eq. 5-7: w_kij = relu(g_kij), M_ij = sum_k w_kij A_kij."""
+    m = np.zeros(a.shape[1:])
+    for k in range(len(a)):
+        for i, j in places(a):
+            if g[k, i, j] > 0:
+                m[i, j] += g[k, i, j] * a[k, i, j]
+    return m
+
+
+def grad_cam_elementwise(a: Floats, g: Floats) -> Floats:
+    """pytorch-grad-cam: M_ij = sum_k relu(g_kij A_kij)."""
+    m = np.zeros(a.shape[1:])
+    for k in range(len(a)):
+        for i, j in places(a):
+            m[i, j] += max(0.0, g[k, i, j] * a[k, i, j])
+    return m
+
+
+def eigen_cam(a: Floats, centred: bool = False) -> Floats:
+    """Muhammad & Yeasin 2020: A as places x channels = U S V^T, M = A v_1.
+
+    The sign: the map agrees with the sum of A over channels, or if it is at right angles to that, its peak is positive.
+    """
+    c, h, w = a.shape
+    m = np.zeros((h * w, c))
+    for k in range(c):
+        for p, (i, j) in enumerate(places(a)):
+            m[p, k] = a[k, i, j]
+        if centred:
+            m[:, k] -= sum(m[:, k]) / (h * w)
+    v1 = np.linalg.svd(m, full_matrices=False)[2][0]
+    found = [sum(m[p, k] * v1[k] for k in range(c)) for p in range(h * w)]
+    sums = [sum(m[p, k] for k in range(c)) for p in range(h * w)]
+    agreement = sum(f * s for f, s in zip(found, sums, strict=True))
+    lengths = sqrt(sum(f * f for f in found)) * sqrt(sum(s * s for s in sums))
+    says = agreement if abs(agreement) > 1e-9 * lengths else max(found, key=abs)
+    return np.array([-f if says < 0 else f for f in found]).reshape(h, w)
+
+
+def eigen_grad_cam(a: Floats, g: Floats, centred: bool = False) -> Floats:
+    """pytorch-grad-cam: Eigen-CAM of the elementwise product of gradient and activation."""
+    return eigen_cam(np.array([[[g[k, i, j] * a[k, i, j] for j in range(a.shape[2])] for i in range(a.shape[1])]
+                               for k in range(len(a))]), centred)  # fmt: skip
+
+
+def centre(h: int, w: int, sigma: float = 0.25) -> Floats:
+    """A Gaussian over the middle: offsets and sigma in shares of each side, cell centres at half steps."""
+    m = np.zeros((h, w))
+    for i in range(h):
+        for j in range(w):
+            down, across = (i + 0.5) / h - 0.5, (j + 0.5) / w - 0.5
+            m[i, j] = exp(-(down**2 + across**2) / (2 * sigma**2))
+    return m
+
+
+FROM_GRADIENTS: dict[str, Callable[..., Floats]] = {
+    "grad-cam": grad_cam,
+    "grad-cam-pp": grad_cam_pp,
+    "hires-cam": hires_cam,
+    "xgrad-cam": xgrad_cam,
+    "layer-cam": layer_cam,
+    "grad-cam-elementwise": grad_cam_elementwise,
+    "counterfactual": counterfactual,
+    "eigen-grad-cam": eigen_grad_cam,
+}
+FROM_ACTIVATIONS: dict[str, Callable[..., Floats]] = {"eigen-cam": eigen_cam}
+FROM_HEAD: dict[str, Callable[..., Floats]] = {"cam": cam}
+CONTROLS: dict[str, Callable[..., Floats] | None] = {"centre": centre, "random-map": None}  # noise has no second derivation
+
+
+def evidence(
+    network: nn.Module,
+    layer: str,
+    image: Floats,
+    weights: Any,
+    call: int = -1,
+    of: Callable[[Tensor], Tensor] = lambda logits: logits,
+) -> tuple[Floats, Floats]:
+    """What one module emits for one image (3, h, w), and the gradient of of(scores) @ weights toward it, as they are laid out.
+
+    The whole graph is recorded; `call` says which of the module's calls is read, the last by default.
+    """
+    kept: list[Tensor] = []
+
+    def keep(_module: nn.Module, _args: Any, output: Any) -> Any:
+        first = output if isinstance(output, Tensor) else output[0]
+        kept.append(first.clone())
+        return kept[-1].clone() if isinstance(output, Tensor) else (kept[-1].clone(), *output[1:])
+
+    x = torch.tensor(image[None], dtype=torch.float64, requires_grad=True)
+    if layer == "input":
+        kept.append(x)
+    handle = dict(network.named_modules()).get(layer, nn.Module()).register_forward_hook(keep)
+    try:
+        scores = of(network(x.clone()))[0]
+    finally:
+        handle.remove()
+    score = sum(float(w) * s for w, s in zip(weights, scores, strict=True))
+    (g,) = torch.autograd.grad(score, [kept[call]], allow_unused=True)
+    a = kept[call][0].detach().numpy()
+    return a, np.zeros_like(a) if g is None else g[0].numpy()
+
+
+def scores(network: nn.Module, image: Floats, of: Callable[[Tensor], Tensor] = lambda logits: logits) -> Floats:
+    """What the network gives for one image (3, h, w): (k,)."""
+    with torch.no_grad():
+        return of(network(torch.tensor(image[None], dtype=torch.float64)))[0].numpy()

@@ -1,0 +1,148 @@
+"""The rest of the command line: what it lists, how fast it answers, what a shell sees."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+import seewhy
+from seewhy import METHODS
+from seewhy.cli import main
+
+SEEWHY = Path(sys.executable).with_name("seewhy")
+
+
+def shell(*arguments, **environment) -> subprocess.CompletedProcess:
+    command = [str(SEEWHY)] if SEEWHY.exists() else [sys.executable, "-c", "from seewhy.cli import main; main()"]
+    return subprocess.run(
+        [*command, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
+        timeout=60,
+        check=False,
+    )
+
+
+def test_help_is_there_at_once():
+    def seconds() -> float:
+        start = perf_counter()
+        assert "explain" in shell("--help").stdout
+        return perf_counter() - start
+
+    assert min(seconds() for _ in range(5)) < 0.25
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["explain", "--help"], ["--version"]])
+def test_help_imports_nothing_heavy(arguments):
+    code = (
+        "import sys; from seewhy.cli import main\n"
+        f"try: main({arguments!r})\n"
+        "except SystemExit: pass\n"
+        "print([m for m in ('numpy', 'torch', 'PIL', 'einops', 'jinja2', 'timm') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_the_version_is_the_packages():
+    assert shell("--version").stdout.split() == ["seewhy,", "version", seewhy.__version__]
+
+
+@pytest.mark.parametrize("kind", ["bash", "zsh", "fish"])
+def test_shells_can_complete(kind):
+    if kind == "bash" and shell("--version").returncode:
+        pytest.skip("no entry point")
+    assert "_SEEWHY_COMPLETE" in shell(_SEEWHY_COMPLETE=f"{kind}_source").stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [("seewhy explain --method grad", ["grad-cam", "grad-cam-pp", "grad-cam-elementwise"]), ("seewhy explain -m ti", ["timm/"]),
+     ("seewhy layers demo/h", ["demo/honest"]), ("seewhy me", ["methods"]), ("seewhy explain --lab", ["--labels"])],
+)  # fmt: skip
+def test_names_are_completed(words, offered):
+    done = shell(_SEEWHY_COMPLETE="bash_complete", COMP_WORDS=words, COMP_CWORD=str(len(words.split()) - 1))
+    assert sorted(line.partition(",")[2] for line in done.stdout.splitlines()) == sorted(offered)
+
+
+def test_results_go_to_stdout_and_the_rest_to_stderr(tmp_path, mini):
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (70, 90, 3), dtype=np.uint8)).save(tmp_path / "a.png")
+    (tmp_path / "b.png").write_text("no picture")
+    out = tmp_path / "out"
+    done = shell(
+        "explain", tmp_path / "a.png", tmp_path / "b.png", "-m", "timm/test_resnet", "--weights", mini, "-o", out, "--json"
+    )
+    assert done.returncode == 1
+    (line,) = done.stdout.splitlines()
+    assert Path(json.loads(line)["file"]).exists()
+    assert "b.png" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_traceback_is_shown_only_to_who_asks(tmp_path):
+    asked = ["explain", tmp_path / "a.png", "--model", "keras/vgg"]
+    assert "Traceback" not in shell(*asked).stderr
+    assert "Traceback" in shell("--debug", *asked).stderr
+
+
+def test_methods_are_listed_with_what_there_is_to_know():
+    listed = CliRunner().invoke(main, ["methods"]).stdout
+    lines = [json.loads(line) for line in CliRunner().invoke(main, ["methods", "--json"]).stdout.splitlines()]
+    assert [line["name"] for line in lines] == [*METHODS]
+    for line, (name, method) in zip(lines, METHODS.items(), strict=True):
+        assert (line["reads"], line["cost"], line["source"], line["caveat"]) == (
+            method.reads,
+            method.cost,
+            method.source,
+            method.caveat,
+        )
+        assert line["parameters"] == dict(method.defaults)
+        assert f"\n{name}\n" in f"\n{listed}"
+        for said in (method.formula, method.cost, method.source, method.caveat):
+            assert said
+            assert said in listed
+
+
+def test_layers_are_listed_with_shapes_and_the_default(mini):
+    arguments = ["layers", "timm/test_resnet", "--weights", str(mini)]
+    found = seewhy.load("timm/test_resnet", mini).layers()
+    lines = [json.loads(line) for line in CliRunner().invoke(main, [*arguments, "--json"]).stdout.splitlines()]
+    assert {line["name"]: tuple(line["shape"]) for line in lines} == {name: layer.shape for name, layer in found.items()}
+    assert len([line for line in lines if line["default"]]) == 1
+    assert next(line["shape"] for line in lines if line["name"] == "layer4") == [found["layer4"].shape[0], 5, 5]
+    (starred,) = [line for line in CliRunner().invoke(main, arguments).stdout.splitlines() if "* default" in line]
+    assert starred.split()[0] == next(name for name, layer in found.items() if layer.default)
+
+
+def test_layers_of_an_unknown_model_is_misuse():
+    result = CliRunner().invoke(main, ["layers", "timm/nope_nope"])
+    assert (result.exit_code, result.stdout, len(result.stderr.splitlines())) == (2, "", 1)
+
+
+def test_help_shows_every_option_and_command():
+    text = CliRunner().invoke(main, ["explain", "--help"]).stdout
+    for option in (
+        "--model",
+        "--weights",
+        "--labels",
+        "--option",
+        "--method",
+        "--target",
+        "--layer",
+        "--set",
+        "--out",
+        "--json",
+        "--values",
+    ):
+        assert option in text
+    commands = CliRunner().invoke(main, ["--help"]).stdout
+    for name in ("explain", "layers", "methods", "demo"):
+        assert f"\n  {name} " in commands

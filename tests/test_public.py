@@ -1,0 +1,121 @@
+"""What the package shows to the world."""
+
+import inspect
+import subprocess
+import sys
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+
+import seewhy
+from seewhy import METHODS, api
+
+NAMES = [
+    "BadImage",
+    "BadNetwork",
+    "BadParameter",
+    "BadWeights",
+    "Box",
+    "COLOURS",
+    "Class",
+    "Contrast",
+    "Heatmap",
+    "Heatmaps",
+    "METHODS",
+    "Method",
+    "MissingExtra",
+    "Misuse",
+    "NeedsGradients",
+    "NoSuchName",
+    "NotApplicable",
+    "PerImage",
+    "Photo",
+    "SeewhyError",
+    "Source",
+    "Top",
+    "cam",
+    "centre",
+    "counterfactual",
+    "demo",
+    "eigen_cam",
+    "eigen_grad_cam",
+    "explain",
+    "from_activations",
+    "from_gradients",
+    "fuse",
+    "grad_cam",
+    "grad_cam_elementwise",
+    "grad_cam_pp",
+    "hires_cam",
+    "layer_cam",
+    "load",
+    "random_map",
+    "read",
+    "wrap",
+    "xgrad_cam",
+]
+
+
+def test_the_public_names_are_these():
+    assert api.PUBLIC == NAMES == sorted(NAMES)
+    assert dir(seewhy) == sorted(["__version__", *NAMES])
+    for name in NAMES:
+        assert getattr(seewhy, name) is getattr(api, name)
+
+
+def test_a_name_that_is_not_public_is_told_those_that_are():
+    with pytest.raises(AttributeError, match=r"'gradcam'.*grad_cam"):
+        seewhy.gradcam  # noqa: B018
+    assert not hasattr(seewhy, "__wrapped__")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_public_thing_says_what_it_is(name):
+    thing = getattr(seewhy, name)
+    if isinstance(thing, seewhy.Method):
+        assert thing.formula
+        assert thing.source
+        assert METHODS[name.replace("_", "-")] is thing
+        return
+    if inspect.isclass(thing) or inspect.isfunction(thing):
+        assert inspect.getdoc(thing)
+        assert thing.__doc__, f"{name} has a docstring of its own"
+        assert not thing.__doc__.startswith(f"{name}("), f"the docstring of {name} is the one dataclass made"
+    for member, value in vars(thing).items() if inspect.isclass(thing) else ():
+        if inspect.isfunction(value) and not member.startswith("_"):
+            assert value.__doc__, f"{name}.{member} has a docstring"
+
+
+def test_methods_are_known_by_the_names_of_their_functions():
+    assert {name.replace("-", "_") for name in METHODS} <= set(NAMES)
+    assert all(name == method.name for name, method in METHODS.items())
+    assert len(METHODS) == 12
+
+
+def test_the_types_are_shipped():
+    assert files("seewhy").joinpath("py.typed").is_file()
+    assert files("seewhy").joinpath("imagenet.txt").is_file()
+
+
+def python(code: str) -> str:
+    return subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.strip()
+
+
+def test_importing_seewhy_imports_nothing_and_its_names_no_framework():
+    frameworks = "[m for m in ('torch', 'torchvision', 'timm', 'safetensors', 'matplotlib', 'scipy') if m in sys.modules]"
+    assert python(f"import sys, seewhy; print('numpy' in sys.modules, {frameworks})") == "False []"
+    every = "[getattr(seewhy, name) for name in dir(seewhy)]"
+    assert python(f"import sys, seewhy; {every}; print({frameworks})") == "[]"
+
+
+def test_importing_seewhy_is_quick():
+    code = "import numpy, time; start = time.perf_counter(); import seewhy; print(time.perf_counter() - start)"
+    assert min(float(python(code)) for _ in range(5)) < 0.15
+
+
+def test_the_bench_extra_is_never_imported():
+    code = "\n".join(path.read_text("utf-8") for path in Path(seewhy.__file__).parent.rglob("*.py"))
+    for peer in ("pytorch_grad_cam", "torchcam", "captum", "lime"):
+        assert f"import {peer}" not in code
+        assert f"from {peer}" not in code

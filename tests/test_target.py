@@ -1,0 +1,275 @@
+"""Which score is explained: as an index, a label, a rank, a contrast, one for each image, or any function."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+import seewhy
+from seewhy import Class, Contrast, PerImage, Top, grad_cam
+from seewhy.errors import BadParameter, NoSuchName
+from seewhy.target import as_targets, class_index
+
+SCORES = np.array([[3.0, 1.0, 2.0, 0.0], [-1.0, 5.0, -2.0, 4.0]])
+LABELS = [
+    "tabby, tabby cat",
+    "tiger cat",
+    "Egyptian cat",
+    "French bulldog",
+    "tiger",
+    "tiger shark, Galeocerdo cuvieri",
+    "crane",
+    "crane",
+]
+
+
+@pytest.mark.parametrize(
+    ("target", "rows"),
+    [
+        (Class(2), [[0, 0, 1, 0], [0, 0, 1, 0]]),
+        (Class(-1), [[0, 0, 0, 1], [0, 0, 0, 1]]),
+        (Top(), [[1, 0, 0, 0], [0, 1, 0, 0]]),
+        (Top(2), [[0, 0, 1, 0], [0, 0, 0, 1]]),
+        (Top(4), [[0, 0, 0, 1], [0, 0, 1, 0]]),
+        (Contrast(0, 1, strength=0.5), [[1, -0.5, 0, 0], [1, -0.5, 0, 0]]),
+        (Contrast(0, [1, 3], strength=1), [[1, -0.5, 0, -0.5], [1, -0.5, 0, -0.5]]),
+        (Contrast(0, strength=1, look_alikes=2), [[1, -0.5, -0.5, 0], [1, -0.5, 0, -0.5]]),
+        (Contrast(1, strength=0.6, look_alikes=3), [[-0.2, 1, -0.2, -0.2], [-0.2, 1, -0.2, -0.2]]),
+        (Contrast(1, strength=1, look_alikes=99), [[-1 / 3, 1, -1 / 3, -1 / 3]] * 2),
+    ],
+    ids=str,
+)
+def test_weights_by_hand(target, rows):
+    np.testing.assert_allclose(target(SCORES), rows, atol=1e-12)
+
+
+def test_ties_go_to_the_lower_index_always():
+    tied = np.array([[1.0, 2.0, 2.0, 2.0], [0.0, 0.0, 0.0, 0.0]])
+    assert [Top(rank)(tied).argmax(1).tolist() for rank in (1, 2, 3, 4)] == [[1, 0], [2, 1], [3, 2], [0, 3]]
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, 5), st.integers(1, 9), st.integers(0, 10**6))
+def test_the_ranks_name_every_class_once_from_the_highest(n, k, seed):
+    scores = np.random.default_rng(seed).normal(size=(n, k)).round(1)
+    ranked = np.stack([Top(rank)(scores) for rank in range(1, k + 1)])
+    assert (ranked.sum(0) == 1).all()
+    assert (np.diff((ranked * scores).sum(-1), axis=0) <= 0).all()
+
+
+@pytest.mark.parametrize(
+    ("asked", "index"),
+    [
+        ("tabby, tabby cat", 0),
+        ("tabby", 0),
+        ("TABBY CAT", 0),
+        ("  tabby cat ", 0),
+        ("egypt", 2),
+        ("french bulldog", 3),
+        ("tiger", 4),
+        ("tiger s", 5),
+        ("Galeocerdo cuvieri", 5),
+        ("galeocerdo", None),
+        ("3", 3),
+        ("-2", -2),
+        (3, 3),
+        (np.int64(4), 4),
+        (-1, -1),
+    ],
+)
+def test_a_class_by_index_label_synonym_or_unique_beginning(asked, index):
+    if index is None:
+        with pytest.raises(NoSuchName, match="Closest: tiger shark"):
+            class_index(asked, LABELS)
+    else:
+        assert class_index(asked, LABELS) == index
+
+
+def test_an_ambiguous_beginning_names_all_it_could_be():
+    with pytest.raises(NoSuchName) as caught:
+        class_index("ti", LABELS)
+    for said in ("'ti'", "tiger cat (1)", "tiger (4)", "tiger shark, Galeocerdo cuvieri (5)"):
+        assert said in str(caught.value)
+    with pytest.raises(NoSuchName, match=r"crane \(6\), crane \(7\)"):
+        class_index("crane", LABELS)
+
+
+@pytest.mark.parametrize(
+    ("typo", "meant"), [("taby", "tabby, tabby cat"), ("egyptian kat", "Egyptian cat"), ("bulldog", "French bulldog")]
+)
+def test_a_near_match_is_suggested_not_taken(typo, meant):
+    with pytest.raises(NoSuchName, match=f"'{typo}'.*Closest: .*{meant}"):
+        class_index(typo, LABELS)
+
+
+def test_a_label_is_suggested_once():
+    with pytest.raises(NoSuchName) as caught:
+        class_index("tabbi cat", LABELS)
+    assert str(caught.value).count("tabby, tabby cat") == 1
+
+
+@pytest.mark.parametrize("asked", ["xyzzy", "", "--5", "²", "1.5"])
+def test_a_label_that_is_none_is_no_such_name(asked):
+    with pytest.raises(NoSuchName, match="labels"):
+        class_index(asked, LABELS)
+
+
+def test_digits_are_a_label_before_they_are_an_index():
+    assert class_index("3", ["9", "3", "1", "7"]) == 1
+
+
+def test_without_labels_a_label_is_told_to_be_an_index():
+    with pytest.raises(BadParameter, match=r"'tabby'.*none.*labels"):
+        class_index("tabby", None)
+    with pytest.raises(BadParameter, match="labels"):
+        Class("tabby")(SCORES)
+    assert class_index("7", None) == 7
+
+
+@pytest.mark.parametrize("target", [Class(4), Class(-5), Contrast(0, 4), Contrast(9), Contrast(0, [1, -7])], ids=str)
+def test_an_index_out_of_range_is_told_the_range(target):
+    with pytest.raises(NoSuchName, match="0 to 3"):
+        target(SCORES)
+
+
+@pytest.mark.parametrize("rank", [0, -1, 5])
+def test_a_rank_out_of_range_is_told_the_range(rank):
+    with pytest.raises(BadParameter, match=rf"Top\({rank}\).*4 scores"):
+        Top(rank)(SCORES)
+
+
+UNFIT = {
+    "float": 1.5,
+    "None": None,
+    "bool": True,
+    "dict": {"a": 1},
+    "range": range(2),
+    "array": np.array([0, 1]),
+    "a class": Top,
+    "no targets": [],
+    "a list in a list": [[0, 1]],
+    "PerImage in PerImage": PerImage([PerImage([0])]),
+    "Class of float": Class(1.5),
+    "Class of None": Class(None),
+    "Class of bool": Class(True),
+    "Top of float": Top(1.5),
+    "Top of text": Top("2"),
+    "no rivals": Contrast(0, look_alikes=0),
+    "fewer than none": Contrast(0, look_alikes=-1),
+    "itself": Contrast(0, 0),
+    "strength nan": Contrast(0, 1, strength=float("nan")),
+}
+
+
+@pytest.mark.parametrize("name", UNFIT)
+def test_what_is_no_target_is_misuse(red_model, red_dot, name):
+    with pytest.raises(BadParameter):
+        grad_cam(red_model, red_dot((64, 64), 20, 20), target=UNFIT[name])
+
+
+def test_a_model_of_one_score_has_nothing_to_contrast():
+    model = seewhy.wrap(nn.Sequential(nn.Conv2d(3, 1, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten()))
+    with pytest.raises(BadParameter, match=r"one score|1 score|no other"):
+        grad_cam(model, np.ones((1, 3, 8, 8), np.float32), target=Contrast(0))
+
+
+CALLABLES = {
+    "no rows": lambda scores: np.zeros(3),
+    "too few": lambda scores: np.zeros((1, 2)),
+    "nothing": lambda scores: None,
+    "nan": lambda scores: np.full_like(scores, np.nan),
+    "words": lambda scores: "red",
+}
+
+
+@pytest.mark.parametrize("name", CALLABLES)
+def test_a_callable_that_gives_no_weights_is_misuse(red_model, red_dot, name):
+    with pytest.raises(BadParameter, match=r"weights|target"):
+        grad_cam(red_model, red_dot((64, 64), 20, 20), target=CALLABLES[name])
+
+
+def test_any_callable_is_a_target(red_model, red_dot):
+    photos = [red_dot((64, 64), 20, 20), red_dot((64, 64), 40, 40)]
+    asked = []
+
+    def half_red(scores):
+        asked.append(scores.copy())
+        return np.array([[0.5, 0, 0]] * len(scores))
+
+    halves, whole = grad_cam(red_model, photos, target=[half_red]), grad_cam(red_model, photos, target=0)
+    assert asked[0].shape == (2, 3)
+    for half, one in zip(halves, whole, strict=True):
+        np.testing.assert_allclose(half.values, one.values / 2, rtol=1e-6)
+        assert half.source.score == pytest.approx(one.source.score / 2)
+        assert half.source.index is None
+        assert half.source.probability is None
+
+
+def test_each_image_may_have_a_target_of_its_own(red_network, red_dot):
+    photos = [red_dot((64, 64), 10 + 9 * i, 20) for i in range(5)]
+    fit = {"size": 64, "crop": 64, "mean": 0.0, "std": 1.0}
+    model = seewhy.wrap(red_network, prepare=fit, labels=["red", "not red", "neither"], batch_size=2)
+    own = [0, "not red", Top(1), Contrast("red", "not red"), lambda s: np.tile([0.0, 0, 1], (len(s), 1))]
+    together = grad_cam(model, photos, target=[PerImage(own), 0], signed=True)
+    for place, (photo, target) in enumerate(zip(photos, own, strict=True)):
+        (alone,) = grad_cam(model, photo, target=target, signed=True)
+        mine, plain = together.where(image=place)
+        np.testing.assert_allclose(mine.values, alone.values, atol=1e-6)
+        assert (mine.source.index, mine.source.label, mine.source.target) == (
+            alone.source.index,
+            alone.source.label,
+            alone.source.target,
+        )
+        assert mine.source.score == pytest.approx(alone.source.score)
+        assert plain.source.index == 0
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_per_image_is_checked_for_its_length(red_model, red_dot, count):
+    with pytest.raises(BadParameter, match=f"{count} targets for 2 images"):
+        grad_cam(red_model, [red_dot((64, 64), 20, 20)] * 2, target=PerImage([0] * count))
+    with pytest.raises(BadParameter, match=f"{count} targets for 2 images"):
+        grad_cam(red_model, np.zeros((2, 3, 16, 16), np.float32), target=PerImage([0] * count))
+
+
+def test_targets_are_written_down_as_they_were_asked(red_model, red_dot):
+    asked = [0, "not red", Top(3), Contrast("red", ["not red", "neither"], strength=1), Contrast(0), -1]
+    maps = grad_cam(red_model, red_dot((64, 64), 20, 20), target=asked)
+    assert [m.source.target for m in maps] == ["0", "1", "top 3", "0 vs 1, 2", "0 vs 3 look-alikes x 0.6", "-1"]
+    assert [m.source.label for m in maps] == ["red", "not red", "not red", "red vs not red, neither", None, "neither"]
+    assert [m.source.index for m in maps] == [0, 1, 1, None, None, 2]
+
+
+def test_one_target_and_a_list_of_one_are_the_same():
+    assert as_targets("tiger", LABELS) == as_targets(["tiger"], LABELS) == as_targets((Class("tiger"),), LABELS) == [Class(4)]
+
+
+def test_a_contrast_is_the_difference_of_its_maps(red_model, red_dot):
+    photo = red_dot((64, 64), 20, 20)
+    one, other, both = grad_cam(red_model, photo, target=[0, 1, Contrast(0, 1, strength=0.25)], signed=True)
+    np.testing.assert_allclose(both.values, one.values - 0.25 * other.values, atol=1e-6)
+    assert both.source.score == pytest.approx(one.source.score - 0.25 * other.source.score)
+
+
+@pytest.mark.parametrize("kind", ["log-probability", "probability"])
+def test_other_scores_are_softmax_of_the_logits(red_network, red_dot, kind):
+    fit = {"size": 64, "crop": 64, "mean": 0.0, "std": 1.0}
+    photo = red_dot((64, 64), 20, 20, half=12)
+    logits, other = (
+        grad_cam(seewhy.wrap(red_network, prepare=fit, scores=s), photo, target=[0, 1, 2], signed=True)
+        for s in ("logits", kind)
+    )
+    p = torch.tensor([m.source.score for m in logits], dtype=torch.float64).softmax(0).numpy()
+    for i, (raw, heatmap) in enumerate(zip(logits, other, strict=True)):
+        assert heatmap.source.scores == kind
+        assert heatmap.source.score == pytest.approx(np.log(p[i]) if kind == "log-probability" else p[i], rel=1e-5)
+        assert heatmap.source.probability == pytest.approx(raw.source.probability) == pytest.approx(p[i], rel=1e-5)
+        slope = (np.eye(3)[i] - p) * (1 if kind == "log-probability" else p[i])
+        np.testing.assert_allclose(heatmap.values, sum(s * m.values for s, m in zip(slope, logits, strict=True)), atol=1e-6)
+
+
+def test_scores_are_one_of_three(red_network):
+    with pytest.raises(BadParameter, match=r"'odds'.*logits, log-probability, probability"):
+        seewhy.wrap(red_network, scores="odds")

@@ -1,0 +1,123 @@
+"""Without a network, without an extra: told within seconds, with what can be done instead."""
+
+import socket
+import sys
+from time import perf_counter
+
+import pytest
+
+import seewhy
+from seewhy import load
+from seewhy.errors import BadWeights, MissingExtra
+
+pytest.importorskip("timm")
+pytest.importorskip("torchvision")
+SPECS = ["timm/test_resnet", "timm/resnet18.a1_in1k", "torchvision/squeezenet1_1", "torchvision/resnet50"]
+
+
+@pytest.fixture
+def offline(monkeypatch, tmp_path) -> list:
+    """No network, no proxy, nothing fetched before; returns whom somebody tried to reach."""
+    tried: list = []
+
+    def refuse(address, *args, **how):
+        tried.append(address)
+        raise OSError("Network is unreachable")
+
+    for name in ("http_proxy", "https_proxy", "all_proxy", "ftp_proxy", "no_proxy", "HF_HUB_OFFLINE"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setattr("seewhy.models.zoo._timm_cached", lambda config: None)
+    monkeypatch.setattr(socket, "create_connection", refuse)
+    monkeypatch.setattr(socket.socket, "connect", lambda self, address: refuse(address))
+    return tried
+
+
+@pytest.mark.parametrize("spec", SPECS)
+def test_pretrained_weights_without_a_network_fail_in_seconds_naming_the_choices(offline, spec):
+    start = perf_counter()
+    with pytest.raises(BadWeights) as caught:
+        load(spec)
+    assert perf_counter() - start < 10
+    for said in (spec, "Network is unreachable", "--weights FILE", "demo/honest"):
+        assert said in str(caught.value)
+    assert len(offline) == 1, "asked once, before anything was fetched"
+
+
+@pytest.mark.parametrize("variable", ["no_proxy", "ftp_proxy"])
+def test_a_proxy_for_something_else_is_no_proxy(offline, monkeypatch, variable):
+    monkeypatch.setenv(variable, "localhost")
+    monkeypatch.setattr("seewhy.models.zoo._fetched", lambda *a: pytest.fail("a fetch retries for a minute"))
+    with pytest.raises(BadWeights, match="Network is unreachable"):
+        load("timm/test_resnet")
+    assert len(offline) == 1
+
+
+def test_a_proxy_that_is_dead_is_found_out_in_seconds(offline, monkeypatch):
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
+    monkeypatch.setattr("seewhy.models.zoo._fetched", lambda *a: pytest.fail("a fetch retries for a minute"))
+    with pytest.raises(BadWeights, match="timm/test_resnet"):
+        load("timm/test_resnet")
+    assert offline == [("127.0.0.1", 9)]
+
+
+@pytest.mark.parametrize("spec", SPECS)
+def test_hf_hub_offline_is_obeyed(offline, monkeypatch, spec):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(BadWeights, match=r"HF_HUB_OFFLINE|unreachable"):
+        load(spec)
+
+
+def test_an_unknown_tag_of_torchvision_is_a_file_that_is_not_there():
+    with pytest.raises(BadWeights, match="IMAGENET1K_V9"):
+        load("torchvision/resnet50", weights="IMAGENET1K_V9")
+
+
+def test_a_file_of_weights_needs_no_network(offline, mini):
+    assert load("timm/test_resnet", weights=mini).weights.startswith("mini.safetensors")
+    assert offline == []
+
+
+def test_weights_fetched_before_need_no_network(offline, tmp_path):
+    import torch
+    from torchvision import models
+
+    network = models.squeezenet1_1()
+    (tmp_path / "hub/checkpoints").mkdir(parents=True)
+    name = models.SqueezeNet1_1_Weights.DEFAULT.url.rpartition("/")[2]
+    torch.save(network.state_dict(), tmp_path / "hub/checkpoints" / name)
+    model = load("torchvision/squeezenet1_1")
+    assert torch.equal(model.network.features[0].weight, network.features[0].weight)
+    assert model.weights == "SqueezeNet1_1_Weights.IMAGENET1K_V1"
+    assert offline == []
+
+
+@pytest.mark.parametrize(("spec", "missing"), [("timm/test_resnet", "timm"), ("torchvision/squeezenet1_1", "torchvision")])
+def test_a_missing_library_is_named_with_its_extra(monkeypatch, spec, missing):
+    class Absent:
+        def find_spec(self, name, *_):
+            if name.partition(".")[0] == missing:
+                raise ModuleNotFoundError(f"No module named {missing!r}", name=missing)
+
+    for name in (missing, f"{missing}.models"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.setattr(sys, "meta_path", [Absent(), *sys.meta_path])
+    with pytest.raises(MissingExtra, match=rf"{missing} is not installed.*pip install 'seewhy\[torch\]'"):
+        load(spec)
+
+
+def test_missing_safetensors_is_named(monkeypatch, mini):
+    monkeypatch.setitem(sys.modules, "safetensors", None)
+    with pytest.raises(MissingExtra, match=r"safetensors is not installed.*seewhy\[torch\]"):
+        load("timm/test_resnet", weights=mini)
+    with pytest.raises(MissingExtra, match=r"safetensors is not installed.*seewhy\[torch\]"):
+        load("demo/honest")
+
+
+def test_missing_torch_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(MissingExtra, match=r"torch is not installed.*seewhy\[torch\]"):
+        load("demo/honest")
+    with pytest.raises(seewhy.BadParameter, match=r"torch\.nn\.Module"):
+        seewhy.wrap(object())
