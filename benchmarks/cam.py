@@ -16,9 +16,9 @@ from statistics import median
 from typing import Any
 
 import numpy as np
-import peers
 import torch
 
+import peers
 from seewhy.render import unit
 
 FIVE = ("grad-cam", "hires-cam", "layer-cam", "grad-cam-pp", "xgrad-cam")
@@ -32,7 +32,15 @@ ROWS: dict[str, tuple[str, int, list[int], str]] = {  # name: network, batch, cl
     "Eigen-CAM, resnet50": ("resnet50", 1, [281], "eigen"),
     "Eigen-CAM, mobilenet_v2": ("mobilenet_v2", 1, [281], "eigen"),
 }
-GOALS = {"cam, 1": 1.10, "cam, 1, vit": 1.20, "cam, 10": 1.20, "cam, 10, vgg": 1.45, "cam, 10, vit": 2.0, "five": 1.15, "eigen": 1.0}
+GOALS = {
+    "cam, 1": 1.10,
+    "cam, 1, vit": 1.20,
+    "cam, 10": 1.20,
+    "cam, 10, vgg": 1.45,
+    "cam, 10, vit": 2.0,
+    "five": 1.15,
+    "eigen": 1.0,
+}
 
 
 def contenders(net_name: str, n: int, classes: list[int], asked: str) -> dict[str, Any]:
@@ -40,7 +48,9 @@ def contenders(net_name: str, n: int, classes: list[int], asked: str) -> dict[st
     out: dict[str, Any] = {"forward": peers.forward(net, x)}
     if asked == "five":
         out["seewhy"] = peers.ours(net, x, layer, classes, FIVE)
-        runs = [peers.pgc(net, x, layer, classes, m) for m in ("GradCAM", "HiResCAM", "LayerCAM", "GradCAMPlusPlus", "XGradCAM")]
+        runs = [
+            peers.pgc(net, x, layer, classes, m) for m in ("GradCAM", "HiResCAM", "LayerCAM", "GradCAMPlusPlus", "XGradCAM")
+        ]
         out["grad-cam"] = lambda: [run() for run in runs]
     elif asked == "eigen":
         out["seewhy"] = peers.ours(net, x, layer, classes, ["eigen-cam"])

@@ -130,7 +130,8 @@ def test_heatmaps_hold_the_map_signed_or_rectified(method, toy):
     model, x, layers = seewhy.wrap(network_of(toy)), images_of(toy), list(TOYS[toy])[-2:]
     order = [(i, t, layer) for i in (0, 1) for t in (0, 1, 2) for layer in layers]
     core = [references.FROM_GRADIENTS[method](*evidence(toy)[layer][t][i]) for i, t, layer in order]
-    signed = seewhy.METHODS[method](model, x, target=list(TARGETS), layer=layers, signed=True)
+    both = {"signed": True} if seewhy.METHODS[method].rectified else {}
+    signed = seewhy.METHODS[method](model, x, target=list(TARGETS), layer=layers, **both)
     plain = seewhy.METHODS[method](model, x, target=list(TARGETS), layer=layers)
     for expected, one, other in zip(core, signed, plain, strict=True):
         assert one.values.dtype == other.values.dtype == np.float32

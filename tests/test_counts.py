@@ -19,7 +19,8 @@ def deep(width: int = 16, depth: int = 6) -> nn.Sequential:
     body = [nn.Conv2d(3, width, 3, padding=1), nn.ReLU()]
     for _ in range(depth):
         body += [nn.Conv2d(width, width, 3, padding=1), nn.BatchNorm2d(width), nn.ReLU()]
-    return nn.Sequential(nn.Sequential(*body, nn.MaxPool2d(4)), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, 12)).eval()
+    head = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, 12)]
+    return nn.Sequential(nn.Sequential(*body, nn.MaxPool2d(4)), *head).eval()
 
 
 @contextmanager

@@ -190,7 +190,6 @@ WHERE = {
     "target object": ({"target": Top(2)}, lambda s, p: s.target == "top 2"),
     "contrast": ({"target": Contrast("red", "neither")}, lambda s, p: "vs" in s.target),
     "contrast by index": ({"target": Contrast(0, 2)}, lambda s, p: "vs" in s.target),
-    "counted from the end": ({"target": -2}, lambda s, p: s.index == 1),
     "layer": ({"layer": "act"}, lambda s, p: s.layer == "act"),
     "method by name": ({"method": "layer-cam"}, lambda s, p: s.method == "layer-cam"),
     "method itself": ({"method": grad_cam}, lambda s, p: s.method == "grad-cam"),

@@ -15,12 +15,6 @@ from seewhy import Class
 ALL = list(range(networks.CLASSES))
 
 
-def bug(what, *args):
-    """A bug of seewhy as it is: the test says how it should be, and must be freed of this once it is so."""
-    mark = pytest.mark.xfail(strict=True, reason=f"BUG: {what}")
-    return pytest.param(*args, marks=mark) if args else mark
-
-
 LAYERS = ["conv1", "act1", "conv2", "act2"]
 X = networks.images(2, 8, 10, seed=21)
 
@@ -68,7 +62,7 @@ class Aliased(nn.Module):
 @pytest.mark.parametrize(
     "layers",
     [["conv1"], ["skip"], ["conv2"], ["conv1", "conv2"],
-     bug("a tap that is not the first is not cloned", ["conv1", "skip"])],
+     ["conv1", "skip"]],
     ids="+".join,
 )  # fmt: skip
 def test_1_sums_in_place_and_a_layer_that_hands_on_its_input(layers):
@@ -169,7 +163,7 @@ class Guarded(nn.Module):
 @pytest.mark.parametrize(
     "layers",
     [["conv1"], ["act1"], ["conv2"],
-     bug("a tap behind no_grad cuts off the one in it", ["act1", "act2"])],
+     ["act1", "act2"]],
     ids="+".join,
 )  # fmt: skip
 def test_20_no_grad_inside_the_network_cuts_no_layer_off(layers):
@@ -179,7 +173,6 @@ def test_20_no_grad_inside_the_network_cuts_no_layer_off(layers):
         ask.close(found[f"body.{layer}"].g.numpy(), expected[layer].g.numpy())
 
 
-@bug("rows (n, 12, 7) of an LSTM are taken for 3 x 4 tokens, and for the default layer")
 def test_22_a_sequence_is_no_picture():
     model, x = seewhy.wrap(networks.lstm_head()), networks.images(2)
     assert seewhy.grad_cam(model, x, target=0)[0].source.layer == "act1"
@@ -199,7 +192,6 @@ class Flattened(nn.Module):
         return self.fc(self.line(self.act1(self.conv1(x)).flatten(2)).mean(2))
 
 
-@bug("24 channels (n, 24, 144) are taken for 8 + 4 x 4 tokens, and for the default layer")
 def test_22_channels_are_no_tokens():
     model = seewhy.wrap(networks.made(Flattened, 0))
     assert seewhy.grad_cam(model, networks.images(2, 24, 24), target=0)[0].source.layer == "act1"
@@ -238,7 +230,7 @@ class Odd(nn.Module):
         return self.operation.apply(x)
 
 
-@pytest.mark.parametrize("operation", [Unbatched, bug("'memory' in the message is taken for memory that ran out", Reordered)])
+@pytest.mark.parametrize("operation", [Unbatched, Reordered])
 def test_operations_that_cannot_go_back_in_a_batch(operation):
     plain = networks.pooled()
     network = nn.Sequential(plain[:3], Odd(operation), plain[3:])

@@ -13,7 +13,7 @@ import pytest
 import seewhy
 
 DATA = Path(os.environ.get("SEEWHY_DATA", Path(__file__).parents[2] / "shared" / "data"))
-pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason="needs the real weights and photos of ../shared/data (or SEEWHY_DATA)")
+pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason="needs the real photos and weights of ../shared/data (SEEWHY_DATA)")
 
 HALF = {"size": 256, "crop": 224, "mean": 0.5, "std": 0.5}
 NETS = {  # spec: weights, options, preprocessing, top-1 and top-5 on imagenet-sample, as the data's own check.py counts them
@@ -87,7 +87,6 @@ def test_maps_beat_the_controls_inside_the_boxes(spec):
         assert mean[name] > mean["centre"] + 0.02, mean
         assert mean[name] > mean["random-map"] + 0.1, mean
     assert mean["layer-cam"] > mean["random-map"] + 0.05, mean  # positive weights only: less of a class, more of the middle
-    print(spec, {name: round(share, 3) for name, share in mean.items()})
     assert abs(mean["random-map"]) < 0.05, mean
 
 

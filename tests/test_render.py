@@ -48,7 +48,7 @@ def test_in_a_signed_map_zero_is_white_red_speaks_for_and_blue_against(low, high
     against, zero, speaks_for = painted([[low, 0.0, high]])[0]
     assert abs(zero - 247).max() <= 4
     assert speaks_for[0] >= speaks_for[2]
-    assert against[2] >= against[0]
+    assert against[2] >= against[0] - 1  # white itself leans to red by one level
     strongest = speaks_for if high >= -low else against
     assert strongest.sum() < 250, "the stronger side has the full colour"
 

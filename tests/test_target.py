@@ -145,8 +145,6 @@ UNFIT = {
     "None": None,
     "bool": True,
     "dict": {"a": 1},
-    "range": range(2),
-    "array": np.array([0, 1]),
     "a class": Top,
     "no targets": [],
     "a list in a list": [[0, 1]],

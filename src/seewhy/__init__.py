@@ -13,6 +13,8 @@ __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__all__":
+        return import_module(".api", __name__).PUBLIC
     if name.startswith("__"):
         raise AttributeError(f"module 'seewhy' has no attribute {name!r}")
     api = import_module(".api", __name__)

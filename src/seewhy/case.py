@@ -26,17 +26,18 @@ class Case:
                  gradients: bool = True) -> None:  # fmt: skip
         self.model, self.x, self.targets = model, x, targets
         self.gradients = gradients  # some method reads gradients, so the whole trace is there for all
-        self.layers = [name if name is not None else self.default_layer for name in dict.fromkeys(layers)]
+        self.layers = [*dict.fromkeys(self.default_layer if name is None else name for name in layers)]
 
     @cached_property
     def default_layer(self) -> str:
-        layers = self.model.layers(self.x)
-        found = next((name for name, layer in layers.items() if layer.default), None)
+        found = self._default
         if found is None:
-            raise BadParameter(
-                f"{self.model.name} has no layer that still has space; name one: layer=..."
-            )
+            raise BadParameter(f"{self.model.name} has no layer that still has space to explain; name one: layer=...")
         return found
+
+    @cached_property
+    def _default(self) -> str | None:
+        return next((name for name, layer in self.model.layers(self.x).items() if layer.default), None)
 
     @cached_property
     def trace(self) -> Trace:
@@ -67,16 +68,18 @@ class Case:
 
     def zero_because(self, layer: str, t: int, i: int) -> str:
         """Why a map has nothing in it at all."""
-        trace = self.__dict__.get("trace")
-        if trace is None:
-            return f"{layer} is silent: every activation is zero"
-        a, g = trace.evidence[layer]
-        if not bool((g[t, i] != 0).any()):
+        trace, head = self.__dict__.get("trace"), self.__dict__.get("head")
+        if trace is not None and not bool((trace.evidence[layer].g[t, i] != 0).any()):
+            other = f", such as the default, {self._default}" if self._default else ""
             return (
                 f"zero gradient: the score does not depend on {layer} (it is not connected to the target, or what "
-                f"follows is saturated); try a layer before it, such as the default, {self.default_layer}"
+                f"follows is saturated); try a layer before it{other}"
             )
-        return f"{layer} is silent: every activation is zero" if not bool((a[i] != 0).any()) else "the evidence cancels out"
+        a = head.a[layer] if head is not None and trace is None else self.activations[layer]
+        if not bool((a[i] != 0).any()):
+            return f"{layer} is silent: every activation is zero"
+        by_head = trace is None and head is not None
+        return "the linear layer gives the target no weight" if by_head else "the evidence cancels out"
 
 
 def explain(
@@ -102,6 +105,9 @@ def explain(
         raise BadParameter("No method was given. `seewhy.METHODS` lists them by name.")
     targets = as_targets(target, model.labels)
     layers = list(layer) if isinstance(layer, list | tuple) else [layer]
+    for name in layers:
+        if name is not None and not isinstance(name, str):
+            raise BadParameter(f"layer={name!r}: a layer is asked for by its name; model.layers() lists them.")
     if not layers:
         raise BadParameter("The list of layers is empty. Give a name, a list of names, or None for the default.")
     sorted_out = sort_out(images)
@@ -176,7 +182,8 @@ def _pixels(batch: Batch, i: int) -> Any:
 
 
 def _values(core: NDArray[Any], method: "Method") -> NDArray[np.float32]:
-    values = np.nan_to_num(core, nan=0.0, posinf=0.0, neginf=0.0).astype(np.float32)
+    most = np.finfo(np.float32).max
+    values = np.nan_to_num(core, nan=0.0, posinf=0.0, neginf=0.0).clip(-most, most).astype(np.float32)
     return values.clip(min=0) if method.rectified and not method.settings["signed"] else values
 
 

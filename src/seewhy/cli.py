@@ -71,7 +71,7 @@ class KeyValue(click.ParamType):
 def literal(text: str) -> Any:
     from ast import literal_eval
 
-    words = {"true": True, "false": False, "none": None}
+    words = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False, "none": None}
     if text.lower() in words:
         return words[text.lower()]
     try:
@@ -123,18 +123,46 @@ def load_model(spec: str, weights: Any, labels: Any, options: Any, prepare: Any,
 
 @main.command()
 @click.argument("photos", nargs=-1, required=True, metavar="PHOTO...")
-@click.option("--model", "-m", "spec", required=True, metavar="SPEC", shell_complete=complete_models,
-              help="torchvision/NAME, timm/NAME or demo/NAME.")
+@click.option(
+    "--model",
+    "-m",
+    "spec",
+    required=True,
+    metavar="SPEC",
+    shell_complete=complete_models,
+    help="torchvision/NAME, timm/NAME or demo/NAME.",
+)
 @model_options
-@click.option("--method", "-M", "methods", multiple=True, default=("grad-cam",), show_default=True,
-              shell_complete=complete_methods, help="Repeatable; `seewhy methods` lists them.")
-@click.option("--target", "-t", "targets", multiple=True, default=("top",), show_default=True,
-              help="top, top:3 (the three top classes), a LABEL, an INDEX, or A-vs-B; repeatable.")
+@click.option(
+    "--method",
+    "-M",
+    "methods",
+    multiple=True,
+    default=("grad-cam",),
+    show_default=True,
+    shell_complete=complete_methods,
+    help="Repeatable; `seewhy methods` lists them.",
+)
+@click.option(
+    "--target",
+    "-t",
+    "targets",
+    multiple=True,
+    default=("top",),
+    show_default=True,
+    help="top, top:3 (the three top classes), a LABEL, an INDEX, or A-vs-B; repeatable.",
+)
 @click.option("--layer", "-l", "layers", multiple=True, help="Repeatable; by default the last that still has space.")
 @click.option("--set", "settings", type=KeyValue(), multiple=True, help="A parameter of a method: signed=true; repeatable.")
 @click.option("--scores", default="logits", show_default=True, help="What is explained: logits, log-probability, probability.")
-@click.option("--out", "-o", type=click.Path(path_type=Path, file_okay=False), default=Path("seewhy-out"), show_default=True,
-              help="Folder for the overlays.")
+@click.option(
+    "--out",
+    "-o",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("seewhy-out"),
+    show_default=True,
+    help="Folder for the overlays.",
+)
 @click.option("--colours", help="inferno, viridis, jet or blue-red; by default inferno, and blue-red for signed maps.")
 @click.option("--alpha", type=click.FloatRange(0, 1), default=0.5, show_default=True, help="Opacity of the map.")
 @click.option("--legend/--no-legend", default=True, show_default=True, help="Say below what it is and what the colours mean.")
@@ -234,8 +262,10 @@ def parse_target(text: str, labels: Any) -> list[Any]:
 
 
 def number(text: str) -> int | str:
+    from .target import is_index
+
     text = text.strip()
-    return int(text) if text.lstrip("-").isdigit() else text
+    return int(text) if is_index(text) else text
 
 
 def predict(model: Any, photo: "Photo") -> Any:
@@ -333,14 +363,21 @@ def methods(as_json: bool) -> None:
 
 
 @main.command()
-@click.option("--out", "-o", type=click.Path(path_type=Path, file_okay=False), default=Path("seewhy-demo"), show_default=True,
-              help="Folder for index.html and demo.jpg.")
+@click.option(
+    "--out",
+    "-o",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("seewhy-demo"),
+    show_default=True,
+    help="Folder for index.html and demo.jpg.",
+)
 def demo(out: Path) -> None:  # fmt: skip
     """Does it look at the object, or does it cheat?  Two embedded networks on scenes whose answer is known."""
     from .demo.show import CHEAT, show
 
     findings, page = show(out)
-    head = ("network", "accuracy", f"{CHEAT}s known unstamped", f"stamped others called {CHEAT}", f"evidence on {CHEAT}", "on stamp")
+    fooled = f"stamped others called {CHEAT}"
+    head = ("network", "accuracy", f"{CHEAT}s known unstamped", fooled, f"evidence on {CHEAT}", "on stamp")
     rows = [(f.name, *(f"{x:.0%}" for x in (f.accuracy, f.unmarked, f.fooled, f.on_object, f.on_mark))) for f in findings]
     area = ("(area)", "", "", "", f"{findings[0].object_area:.0%}", f"{findings[0].mark_area:.0%}")
     table(head, [*rows, area])

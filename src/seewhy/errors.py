@@ -1,15 +1,15 @@
 """What can go wrong, each saying what was asked, what exists, and what to do.
 
-    SeewhyError
-    ├── Misuse              the question cannot be asked like this (exit code 2 on the command line)
-    │   ├── NoSuchName      a layer, class, method or model that does not exist
-    │   ├── BadParameter    a parameter a method, an image or a model does not take
-    │   ├── NeedsGradients  the method reads gradients and the model gives scores only
-    │   └── NotApplicable   the method has no meaning on this network
-    ├── BadImage            a file or array that is no picture
-    ├── BadWeights          weights that do not fit, or cannot be fetched
-    ├── BadNetwork          the network failed, or gave something that is no score
-    └── MissingExtra        an optional dependency is not installed
+SeewhyError
+├── Misuse              the question cannot be asked like this (exit code 2 on the command line)
+│   ├── NoSuchName      a layer, class, method or model that does not exist
+│   ├── BadParameter    a parameter a method, an image or a model does not take
+│   ├── NeedsGradients  the method reads gradients and the model gives scores only
+│   └── NotApplicable   the method has no meaning on this network
+├── BadImage            a file or array that is no picture
+├── BadWeights          weights that do not fit, or cannot be fetched
+├── BadNetwork          the network failed, or gave something that is no score
+└── MissingExtra        an optional dependency is not installed
 """
 
 from collections.abc import Iterable

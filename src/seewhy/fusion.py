@@ -6,7 +6,7 @@ from functools import reduce
 
 import numpy as np
 
-from .errors import BadParameter, NoSuchName, closest
+from .errors import BadParameter, NoSuchName, NotApplicable, closest
 from .heatmap import Heatmap, Heatmaps
 from .image import Box
 from .render import stretch
@@ -28,14 +28,19 @@ def fuse(heatmaps: Iterable[Heatmap], how: str = "mean") -> Heatmaps:
         raise NoSuchName("fusion", how, closest(how, [*HOW]), f"There are: {', '.join(HOW)}.")
     groups: dict[object, list[Heatmap]] = {}
     for m in heatmaps:
-        groups.setdefault((m.place, m.source.image, m.source.target, m.source.method, repr(m.source.params)), []).append(m)
+        s = m.source
+        groups.setdefault((m.place, s.image, s.model, s.weights, s.scores, s.target, s.method, repr(s.params)), []).append(m)
     if not groups:
         raise BadParameter("There are no maps to fuse. Ask a method for several layers: layer=['layer3', 'layer4'].")
     return Heatmaps(tuple(_fused(group, how) for group in groups.values()))
 
 
 def _fused(group: list[Heatmap], how: str) -> Heatmap:
-    finest = max(group, key=lambda m: m.values.size).values.shape
+    if any(m.values.ndim != 2 for m in group):
+        raise NotApplicable("Only flat maps can be fused.")
+    if how == "product" and min(m.values.min() for m in group) < 0:
+        raise BadParameter("A product of signed maps would turn evidence against into evidence for. Fuse unsigned ones.")
+    finest = [max(sides) for sides in zip(*(m.values.shape for m in group), strict=True)]
     even = [m.values / (abs(m.values).max() or 1) for m in group]
     grown = [stretch(v, Box(0, 0, finest[1], finest[0]), (finest[1], finest[0])) for v in even]
     first = group[0]
@@ -46,4 +51,3 @@ def _fused(group: list[Heatmap], how: str) -> Heatmap:
         warnings=tuple(dict.fromkeys(w for m in group for w in m.warnings)),
     )
     return replace(first, values=HOW[how](grown).astype(np.float32), source=source)
-

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, overload
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from PIL.PngImagePlugin import PngInfo
 from .errors import BadImage, BadParameter, NotApplicable
 from .image import Box
 from .render import Look, overlay, stretch, unit, with_legend
+from .target import Contrast
 
 CHUNK = "seewhy"  # the PNG text chunk that carries the Source
 
@@ -50,21 +52,46 @@ class Source:
     caveat: str = ""  # what is known against the method
     warnings: tuple[str, ...] = ()  # why this map is empty or suspect
 
-    def __str__(self) -> str:
+    @property
+    def caption(self) -> str:
+        """What the map is, in a few words."""
         what = self.label or (self.target if self.index is None else str(self.index))
         what += f" ({self.index})" if self.label and self.index is not None else ""
-        return f"{self.method} for {what} at {self.layer} of {self.model} on {self.image}"
+        return f"{self.method} for {what} at {self.layer}"
+
+    def __str__(self) -> str:
+        return f"{self.caption} of {self.model} on {self.image}"
 
     def to_json(self) -> str:
-        return json.dumps(asdict(self), ensure_ascii=False)
+        """As one JSON object in ASCII; numbers that JSON does not have become null."""
+        return json.dumps(_plain(asdict(self)), allow_nan=False)
 
     @classmethod
     def from_json(cls, text: str) -> "Source":
-        facts = json.loads(text)
-        facts["warnings"] = tuple(facts["warnings"])
+        """What `to_json` wrote."""
+        facts = {key: _tuples(value) for key, value in json.loads(text).items()}
         facts["predicted"] = facts["predicted"] and Predicted(**facts["predicted"])
         known = {f.name for f in fields(cls)}
         return cls(**{key: value for key, value in facts.items() if key in known})
+
+
+def _plain(value: Any) -> Any:
+    """What JSON can say of a value."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    if isinstance(value, np.generic | np.ndarray):
+        return _plain(value.tolist())
+    if isinstance(value, float):
+        return value if np.isfinite(value) else None
+    return value if value is None or isinstance(value, str | int | bool) else str(value)
+
+
+def _tuples(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _tuples(inner) for key, inner in value.items()}
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,7 +144,7 @@ class Heatmap:
         """
         look = Look.of(self.values, alpha, colours, scale)
         picture = overlay(self.full(), self.image, self.box, look)
-        return with_legend(picture, look, str(self.source).split(" of ")[0]) if legend else picture
+        return with_legend(picture, look, self.source.caption) if legend else picture
 
     def save(self, path: str | Path, **look: Any) -> Path:
         """Write the map: .png (the overlay, carrying its Source), .npz (values, box, Source) or .npy (values alone)."""
@@ -125,9 +152,11 @@ class Heatmap:
         if path.suffix.lower() == ".png":
             path.write_bytes(self._png(**look))
         elif path.suffix.lower() == ".npz":
-            np.savez_compressed(path, values=self.values, box=np.array(self.box), source=self.source.to_json())
+            with path.open("wb") as file:
+                np.savez_compressed(file, values=self.values, box=np.array(self.box), source=self.source.to_json())
         elif path.suffix.lower() == ".npy":
-            np.save(path, self.values)
+            with path.open("wb") as file:
+                np.save(file, self.values)
         else:
             raise BadParameter(f"A heatmap is saved as .png, .npz or .npy, not as {path.suffix or path.name!r}.")
         return path
@@ -142,9 +171,9 @@ class Heatmap:
                     return Source.from_json(str(kept["source"]))
             with Image.open(path) as png:
                 return Source.from_json(png.info[CHUNK])
-        except (KeyError, TypeError, json.JSONDecodeError):
+        except (KeyError, TypeError, AttributeError, json.JSONDecodeError):
             raise BadImage(f"{path} carries no Source: it was not saved by seewhy, or was saved again since.") from None
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, EOFError, BadZipFile, Image.DecompressionBombError) as error:
             raise BadImage(f"{path} cannot be read as .png or .npz: {error}") from None
 
     def _png(self, **look: Any) -> bytes:
@@ -184,7 +213,7 @@ class Heatmaps(Sequence[Heatmap]):
             tuple(
                 m
                 for m in self.maps
-                if (image is None or image in (m.place, m.source.image))
+                if (image is None or m.place == image or m.source.image == str(image))
                 and (target is None or _answers(m.source, target))
                 and layer in (None, m.source.layer)
                 and (method is None or getattr(method, "name", method) == m.source.method)
@@ -204,4 +233,6 @@ class Heatmaps(Sequence[Heatmap]):
 def _answers(source: Source, target: Any) -> bool:
     if isinstance(target, int | np.integer) and not isinstance(target, bool):
         return source.index == target or source.target == str(target)
+    if isinstance(target, Contrast):
+        return target.words in (source.label, source.target.partition(" x ")[0])
     return str(target) in (source.target, source.label, *(source.label or "").split(", "))

@@ -1,9 +1,13 @@
 """Pictures on their way in: read any of them as upright RGB, and remember which part the network saw."""
 
 import io
-from collections.abc import Iterator, Sequence
+import struct
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,6 +16,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from .errors import BadImage
 
+HEADERS = Lock()  # catching warnings is no business of two threads at a time
 Array = Any  # a numpy array or a torch tensor: formulas use what both can do
 Images = Any  # a path, a PIL image, a uint8 array, a list of these, or a prepared float batch (n, c, *space)
 
@@ -74,9 +79,9 @@ def _is_float(image: Any) -> bool:
 def _sort_array(array: Array) -> Prepared | list[Any]:
     shape, kind = tuple(array.shape), str(array.dtype)
     if "float" in kind:
-        if len(shape) < 3 or (len(shape) == 3 and shape[-1] in (1, 3, 4)):
+        if len(shape) < 4:
             raise BadImage(
-                f"A float array {shape} is no prepared batch (n, c, *space). "
+                f"A float array {shape} is no prepared batch (n, c, h, w). "
                 "For a photo give uint8 (h, w, 3); for one prepared image add the batch axis: x[None]."
             )
         if 0 in shape:
@@ -97,11 +102,14 @@ def read(image: Any, name: str | None = None) -> Photo:
     if isinstance(image, Photo):
         return image
     if isinstance(image, str | Path):
-        return _decoded(Path(image), str(image) if name is None else name)
+        name = name or (str(image) if len(str(image)) < 300 else f"{str(image)[:40]}...")
+        return _guarded(lambda: _decoded(Path(image), name), name)
     if isinstance(image, bytes):
-        return _decoded(io.BytesIO(image), name or "bytes")
+        name = name or "bytes"
+        return _guarded(lambda: _decoded(io.BytesIO(image), name), name)
     if isinstance(image, Image.Image):
-        return _upright(image, name or getattr(image, "filename", "") or "image")
+        name = name or str(getattr(image, "filename", "")) or "image"
+        return _guarded(lambda: _upright(image, name), name)
     return Photo(Image.fromarray(_pixels(image, name or "image")), name or "image")
 
 
@@ -109,14 +117,26 @@ def _decoded(file: Path | io.BytesIO, name: str) -> Photo:
     if isinstance(file, Path) and not file.is_file():
         what = "a folder: give the photos in it" if file.is_dir() else "not there"
         raise BadImage(f"{name} is {what}.")
+    with HEADERS, warnings.catch_warnings():  # quibbles about headers, and the bomb that _upright turns away
+        warnings.simplefilter("ignore")
+        opened = Image.open(file)
+        with suppress(Exception):  # read without, if it is broken
+            opened.getexif()
+    with opened:
+        return _upright(opened, name)
+
+
+def _guarded(decode: Callable[[], Photo], name: str) -> Photo:
+    """Whatever a broken picture makes Pillow raise, as one error that names it."""
     try:
-        with Image.open(file) as opened:
-            return _upright(opened, name)
+        return decode()
+    except BadImage:
+        raise
     except UnidentifiedImageError:
         raise BadImage(f"{name} is not an image that Pillow can read.") from None
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as bomb:
+    except Image.DecompressionBombError as bomb:
         raise _oversized(name, str(bomb)) from None
-    except (OSError, ValueError, SyntaxError, EOFError, MemoryError) as broken:
+    except (OSError, ValueError, SyntaxError, EOFError, MemoryError, struct.error) as broken:
         raise BadImage(f"{name} cannot be read: {broken}") from None
 
 
@@ -128,11 +148,25 @@ def _upright(image: Image.Image, name: str) -> Photo:
     limit = Image.MAX_IMAGE_PIXELS
     if limit and image.width * image.height > limit:
         raise _oversized(name, f"{image.width}x{image.height} pixels.")
+    if not image.width * image.height:
+        raise BadImage(f"{name} holds no pixels: it is {image.width}x{image.height}.")
     frames = getattr(image, "n_frames", 1)
-    notes = (f"animated ({frames} frames): the first frame is explained",) if frames > 1 else ()
+    moves = getattr(image, "is_animated", False) and image.format not in ("MPO", "TIFF")
+    what = "animated" if moves else "several pictures in one file"
+    notes = (f"{what} ({frames} frames): the first frame is explained",) if frames > 1 else ()
     if frames > 1:
-        image.seek(0)
+        image = image.copy() if image.tell() == 0 else _first(image)
     return Photo(rgb(ImageOps.exif_transpose(image)), name, notes)
+
+
+def _first(image: Image.Image) -> Image.Image:
+    """The first frame; the caller's own image stays where it was."""
+    place = image.tell()
+    try:
+        image.seek(0)
+        return image.copy()
+    finally:
+        image.seek(place)
 
 
 def rgb(image: Image.Image) -> Image.Image:

@@ -1,33 +1,35 @@
 """Names of classes: from a file, a list, or ImageNet's own."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from .errors import BadParameter
 
+Labels = Sequence[str] | Mapping[Any, str]
 
-def read_labels(labels: Sequence[str] | str | Path | None) -> list[str] | None:
+
+def read_labels(labels: Labels | str | Path | None) -> list[str] | None:
     """A name per class.
 
-    Takes a list, "imagenet" (the 1000 names of ILSVRC 2012), or a file: one name a line, or JSON: a list of names,
-    a list of {"index": ..., "name": ...}, or {"0": name} and Keras's {"0": [wnid, name]}.
+    Takes a list, a dict by index, "imagenet" (the 1000 names of ILSVRC 2012), or a file: one name a line, or JSON: a
+    list of names, a list of {"index": ..., "name": ...}, or {"0": name} and Keras's {"0": [wnid, name]}.
     """
     if labels is None:
         return None
-    if labels == "imagenet":
+    if isinstance(labels, str) and labels == "imagenet":
         return files("seewhy").joinpath("imagenet.txt").read_text("utf-8").splitlines()
-    if not isinstance(labels, str | Path):
-        return [str(label) for label in labels]
-    path = Path(labels)
     try:
+        if not isinstance(labels, str | Path):
+            return _from_json(labels)
+        path = Path(labels)
         text = path.read_text("utf-8-sig")
         return _from_json(json.loads(text)) if path.suffix.lower() == ".json" else _lines(text)
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError, ValueError) as error:
+    except (OSError, KeyError, TypeError, ValueError, IndexError) as error:
         raise BadParameter(
-            f"The labels {str(labels)!r} cannot be read ({type(error).__name__}: {error}). "
+            f"The labels {str(labels)[:200]!r} cannot be read ({type(error).__name__}: {error}). "
             "Give a text file with one name a line, a JSON list, or 'imagenet'."
         ) from None
 
@@ -42,22 +44,29 @@ def _lines(text: str) -> list[str]:
 
 
 def _from_json(found: Any) -> list[str]:
-    if isinstance(found, dict):
-        found = [found[key] for key in _in_order(found)]
-    elif found and isinstance(found[0], dict) and "index" in found[0]:
-        by_index = {str(entry["index"]): entry for entry in found}
-        found = [by_index[key] for key in _in_order(by_index)]
+    if isinstance(found, Mapping):
+        found = _in_order(list(found), list(found.values()))
+    if isinstance(found, str):
+        raise TypeError("a single word is no list")
+    found = list(found)
+    if found and isinstance(found[0], Mapping) and "index" in found[0]:
+        found = _in_order([entry["index"] for entry in found], found)
+    if not found:
+        raise ValueError("there are none")
     return [_name(entry) for entry in found]
 
 
-def _in_order(keys: dict[str, Any]) -> list[str]:
-    order = sorted(keys, key=int)
-    if [int(key) for key in order] != list(range(len(order))):
+def _in_order(indices: list[Any], entries: list[Any]) -> list[Any]:
+    order = sorted(range(len(indices)), key=lambda i: int(indices[i]))
+    if [int(indices[i]) for i in order] != list(range(len(order))):
         raise ValueError("its indices are not 0, 1, 2, ...")
-    return order
+    return [entries[i] for i in order]
 
 
 def _name(entry: Any) -> str:
-    if isinstance(entry, dict):
-        return str(entry.get("name") or entry["label"])
-    return str(entry[-1] if isinstance(entry, list) else entry)
+    if isinstance(entry, Mapping):
+        entry = entry.get("name") or entry["label"]
+    entry = entry[-1] if isinstance(entry, list | tuple) else entry
+    if not isinstance(entry, str | int) or isinstance(entry, bool):
+        raise TypeError(f"{entry!r} is no name")
+    return str(entry)

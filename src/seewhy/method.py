@@ -65,6 +65,8 @@ class Method:
             if name not in self.defaults:
                 takes = ", ".join(f"{k}={v!r}" for k, v in self.defaults.items()) or "no parameters"
                 raise BadParameter(f"{self.name} has no parameter {name!r}. It takes {takes}.")
+            if isinstance(self.defaults[name], bool) and params[name] not in (True, False):  # 1 and 0 are
+                raise BadParameter(f"{self.name}: {name} is either True or False, not {params[name]!r}.")
         return replace(self, params={**self.params, **params})
 
     @property

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import index
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -56,6 +57,11 @@ class Fit:
     def __post_init__(self) -> None:
         if self.interpolation not in RESAMPLING:
             raise BadParameter(f"No interpolation {self.interpolation!r}. It is one of: {', '.join(RESAMPLING)}.")
+        for name in ("size", "crop"):
+            object.__setattr__(self, name, _sides(name, getattr(self, name)))
+        mean, std = _numbers("mean", self.mean), _numbers("std", self.std)
+        if mean.size not in (1, 3) or std.size not in (1, 3) or not (std > 0).all():
+            raise BadParameter(f"mean={self.mean}, std={self.std}: give one number or three of each, std above zero.")
 
     def __call__(self, photo: Image.Image) -> NDArray[np.float32]:
         width, height = self._resized(photo.size)
@@ -90,6 +96,28 @@ class Fit:
         return left, top, left + width, top + height
 
 
+def _sides(name: str, asked: Any) -> Size | None:
+    try:
+        if asked is None:
+            return None
+        height, width = map(index, asked) if np.ndim(asked) else (index(asked), index(asked))
+        if height > 0 and width > 0:
+            return (height, width) if np.ndim(asked) else height
+    except (TypeError, ValueError, IndexError):
+        pass
+    raise BadParameter(f"{name}={asked!r}: give a number of pixels, (height, width), or None.")
+
+
+def _numbers(name: str, asked: Any) -> NDArray[np.float64]:
+    try:
+        numbers = np.asarray(asked, np.float64)
+        if np.isfinite(numbers).all() and numbers.ndim < 2:
+            return numbers
+    except (TypeError, ValueError):
+        pass
+    raise BadParameter(f"{name}={asked!r}: give a number, or one for each channel, on the scale from 0 to 1.")
+
+
 def _margin(side: int, crop: int) -> int:
     return round((side - crop) / 2) if side >= crop else -((crop - side) // 2)
 
@@ -103,9 +131,13 @@ class Measured:
 
     def __call__(self, photo: Image.Image) -> NDArray[Any]:
         ready = self.prepare(photo)
-        x = np.asarray(ready.detach().cpu() if hasattr(ready, "detach") else ready)
+        if hasattr(ready, "detach"):
+            ready = ready.detach().cpu()
+            ready = ready.float() if "bfloat16" in str(ready.dtype) else ready
+        x = np.asarray(ready)
         x = x[0] if x.ndim == 4 and len(x) == 1 else x
-        if x.ndim != 3 or x.dtype.kind != "f":
+        last = x.ndim == 3 and x.shape[-1] in (1, 3) and x.shape[0] not in (1, 3)
+        if x.ndim != 3 or x.dtype.kind != "f" or not x.size or last:
             raise BadParameter(f"`prepare` gave {x.dtype} {x.shape} for a photo. It must give floats (c, h, w).")
         return x
 
@@ -120,14 +152,16 @@ def _measure(prepare: Measured, size: tuple[int, int]) -> Box | None:
     width, height = size
     across = np.broadcast_to(np.linspace(0, 255, width).round(), (height, width))
     down = np.broadcast_to(np.linspace(0, 255, height).round()[:, None], (height, width))
-    try:
-        black, white, right, below = (
-            prepare(Image.fromarray(grey.astype(np.uint8)).convert("RGB")).astype(np.float64).mean(0)
-            for grey in (0 * across, 0 * across + 255, across, down)
-        )
-    except Exception:  # noqa: BLE001 - a stranger's callable: whatever it raises, the box cannot be told
-        return None
     with np.errstate(all="ignore"):
+        try:
+            black, white, right, again, below = (
+                prepare(Image.fromarray(grey.astype(np.uint8)).convert("RGB")).astype(np.float64).mean(0)
+                for grey in (0 * across, 0 * across + 255, across, across, down)
+            )
+        except Exception:  # noqa: BLE001 - a stranger's callable: whatever it raises, the box cannot be told
+            return None
+        if not np.array_equal(right, again, equal_nan=True):  # it draws by chance
+            return None
         x = _edges((right - black) / (white - black), width)
         y = _edges(((below - black) / (white - black)).T, height)
     return Box(x[0], y[0], x[1], y[1]) if x and y else None
@@ -161,9 +195,12 @@ def preparer(prepare: Any) -> Preparer | None:
             raise BadParameter(f"`prepare` has no {', '.join(sorted(map(str, unknown)))}. It takes: {names}.")
         numbers: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in prepare.items()}
         return Fit(**numbers)
-    if callable(prepare):
+    if callable(prepare) and not isinstance(prepare, type):
         return Measured(prepare)
-    raise BadParameter(f"`prepare` is {type(prepare).__name__}. Give a dict of size, crop, mean, std, or a callable.")
+    raise BadParameter(
+        f"`prepare` is {type(prepare).__name__}. Give a dict of size, crop, mean, std, "
+        "or a callable PIL image -> float array (c, h, w)."
+    )
 
 
 def batches(images: Images, prepare: Preparer | None, size: int, model: str) -> Iterator[Batch]:
@@ -211,7 +248,9 @@ def _together(ready: list[tuple[NDArray[Any], Photo]], prepare: Preparer) -> Bat
 
 
 def _check_finite(x: Array, names: list[str]) -> None:
-    if not np.isfinite(float(x.sum())):
-        broken = [name for name, one in zip(names, x, strict=True) if not np.isfinite(float(one.sum()))]
-        if broken:
-            raise BadImage(f"{', '.join(broken)}: the prepared array holds NaN or infinity.")
+    plain = x.detach() if hasattr(x, "detach") else np.asarray(x)
+    with np.errstate(all="ignore"):
+        if bool(abs(plain).max() < np.inf):  # false of NaN, too
+            return
+    broken = [name for name, one in zip(names, plain, strict=True) if not bool(abs(one).max() < np.inf)]
+    raise BadImage(f"{', '.join(broken)}: the prepared array holds NaN or infinity.")

@@ -39,9 +39,7 @@ COLOURS = {  # evenly spaced stops, mixed linearly between
         "ff2d00 ff1e00 fa0f00 e80000 d60000 c40000 b20000 9f0000 8d0000 800000"
     ),
     # for signed maps, zero in the middle: ColorBrewer RdBu
-    "blue-red": _stops(
-        "053061 2065ab 4393c3 90c4dd d1e5f0 f7f6f6 fddbc7 f3a481 d6604d b1182b 67001f"
-    ),
+    "blue-red": _stops("053061 2065ab 4393c3 90c4dd d1e5f0 f7f6f6 fddbc7 f3a481 d6604d b1182b 67001f"),
 }
 
 
@@ -56,13 +54,13 @@ class Look:
 
     @classmethod
     def of(cls, values: Floats, alpha: float, colours: str | None, scale: tuple[float, float] | None) -> "Look":
-        low, high = map(float, scale or (values.min(), values.max()))
+        low, high = _range(values.min(), values.max()) if scale is None else _range(*scale)
         signed = low < 0 < high or high <= 0 > low
         colours = colours or ("blue-red" if signed else "inferno")
-        if colours not in COLOURS:
-            raise NoSuchName("colours", colours, closest(colours, [*COLOURS]), f"There are: {', '.join(COLOURS)}.")
-        if not 0 <= alpha <= 1:
-            raise BadParameter(f"alpha is {alpha}; it lies between 0 (the photo alone) and 1 (the map alone).")
+        if not isinstance(colours, str) or colours not in COLOURS:
+            raise NoSuchName("colours", colours, closest(str(colours), [*COLOURS]), f"There are: {', '.join(COLOURS)}.")
+        if not isinstance(alpha, int | float | np.floating) or not 0 <= alpha <= 1:
+            raise BadParameter(f"alpha is {alpha!r}; it lies between 0 (the photo alone) and 1 (the map alone).")
         if colours == "blue-red":  # zero is white, whatever the values
             high = max(abs(low), abs(high))
             low = -high
@@ -78,8 +76,18 @@ class Look:
         span = self.high - self.low
         at = (values - self.low) / span if span > 0 else np.full(values.shape, 0.5 if self.centred else 0.0)
         where = np.linspace(0, 1, len(stops))
-        table = np.stack([np.interp(np.linspace(0, 1, 1024), where, stops[:, c]) for c in range(3)], -1).round()
-        return table.astype(np.uint8)[(np.clip(at, 0, 1) * 1023).round().astype(np.intp)]
+        table = np.stack([np.interp(np.linspace(0, 1, 1025), where, stops[:, c]) for c in range(3)], -1).round()
+        return table.astype(np.uint8)[(np.clip(at, 0, 1) * 1024).round().astype(np.intp)]
+
+
+def _range(*ends: Any) -> tuple[float, float]:
+    try:
+        low, high = map(float, ends)
+        if np.isfinite([low, high]).all() and low <= high:
+            return low, high
+    except (TypeError, ValueError):
+        pass
+    raise BadParameter(f"scale={ends}: give the (low, high) that the colours span, low first; Heatmaps.scale() finds it.")
 
 
 def unit(values: Floats) -> NDArray[np.float32]:
@@ -113,7 +121,7 @@ def overlay(full: Floats, image: Image.Image | None, box: Box, look: Look) -> Im
     if image is None:
         return Image.fromarray(colours)
     photo = image.convert("RGB")
-    under = photo.convert("L").convert("RGB") if look.centred else photo
+    under = Image.blend(photo, photo.convert("L").convert("RGB"), min(1, 2 * look.alpha)) if look.centred else photo
     mixed = Image.blend(under, Image.fromarray(colours), look.alpha)
     unseen = Image.blend(photo.convert("L").convert("RGB"), Image.new("RGB", photo.size, "white"), 0.45)
     inside = (round(box.left), round(box.top), round(box.right), round(box.bottom))
@@ -138,8 +146,10 @@ def with_legend(picture: Image.Image, look: Look, caption: str) -> Image.Image:
     strip.paste(bar, (line // 2, top))
     marks = [look.low, look.high] if look.low != -look.high else [look.low, 0.0, look.high]
     for mark, anchor, x in zip(
-        marks, ["la", "ra"] if len(marks) == 2 else ["la", "ma", "ra"],
-        [line // 2, width - line // 2] if len(marks) == 2 else [line // 2, width // 2, width - line // 2], strict=True,
+        marks,
+        ["la", "ra"] if len(marks) == 2 else ["la", "ma", "ra"],
+        [line // 2, width - line // 2] if len(marks) == 2 else [line // 2, width // 2, width - line // 2],
+        strict=True,
     ):
         draw.text((x, top + line * 5 // 8), f"{mark:.3g}", "black", font, anchor=anchor)
     out = Image.new("RGB", (width, picture.height + strip.height), "white")

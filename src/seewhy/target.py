@@ -5,6 +5,7 @@ A target turns the scores (n, k) of n images into weights (n, k); the explained 
 so that a perturbation cannot change the question.  Any callable scores -> weights is a target.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
@@ -12,7 +13,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import BadParameter, NoSuchName, closest
+from .errors import BadParameter, NoSuchName, SeewhyError, closest
 
 Labels = Sequence[str] | None
 Scores = NDArray[Any]  # (n, k)
@@ -40,8 +41,9 @@ class Top:
     rank: int = 1
 
     def __call__(self, scores: Scores) -> Weights:
-        if not 1 <= self.rank <= scores.shape[1]:
-            raise BadParameter(f"Top({self.rank}): the model has {scores.shape[1]} scores; rank 1 is the highest.")
+        if not isinstance(self.rank, int) or not 1 <= self.rank <= scores.shape[1]:
+            have = f"the rank counts from 1, the highest, and the model has {scores.shape[1]} scores"
+            raise BadParameter(f"Top({self.rank!r}): {have}.")
         return _one_hot(np.argsort(-scores, axis=1, kind="stable")[:, self.rank - 1], scores)
 
     def __str__(self) -> str:
@@ -66,16 +68,26 @@ class Contrast:
 
     def __call__(self, scores: Scores) -> Weights:
         own = Class(self.of)(scores)
+        if not np.isfinite(self.strength):
+            raise BadParameter(f"Contrast: strength is {self.strength}; give a number such as 0.6.")
+        if not self.rivals and (self.look_alikes < 1 or scores.shape[1] < 2):
+            raise BadParameter(f"{self}: there is no other class to contrast with.")
         if self.rivals:
             others = [Class(i)(scores) for i in self.rivals]
+            if any((other == own).all() for other in others):
+                raise BadParameter(f"{self}: a class cannot be contrasted with itself.")
         else:
             rest = np.where(own > 0, -np.inf, scores)
             others = [Top(rank + 1)(rest) for rank in range(min(self.look_alikes, scores.shape[1] - 1))]
         return own - self.strength * np.mean(others, axis=0)
 
+    @property
+    def words(self) -> str:
+        """Without the strength: "husky vs malamute, wolf"."""
+        return f"{self.of} vs " + (", ".join(map(str, self.rivals)) or f"{self.look_alikes} look-alikes")
+
     def __str__(self) -> str:
-        rivals = ", ".join(map(str, self.rivals)) or f"{self.look_alikes} look-alikes"
-        return f"{self.of} vs {rivals}" + ("" if self.strength == 1 else f" x {self.strength:g}")
+        return self.words + ("" if self.strength == 1 else f" x {self.strength:g}")
 
 
 @dataclass(frozen=True)
@@ -88,6 +100,7 @@ class PerImage:
         object.__setattr__(self, "targets", tuple(self.targets))
 
     def of(self, place: int) -> Target:
+        """The target of the image at that place."""
         return self.targets[place]
 
 
@@ -105,7 +118,7 @@ def _checked(index: int | str, scores: Scores) -> int:
 
 def as_targets(target: Any, labels: Labels) -> list[Target | PerImage]:
     """What a person may write for a target (an index, a label, a Target, a list of these) as Targets."""
-    several = target if isinstance(target, list | tuple) else [target]
+    several = list(target) if isinstance(target, list | tuple | range | np.ndarray) and np.ndim(target) else [target]
     if not several:
         raise BadParameter("The list of targets is empty. Give a class index, a label, Top(), or a list of these.")
     return [_as_target(t, labels) for t in several]
@@ -120,18 +133,43 @@ def _as_target(target: Any, labels: Labels) -> Target | PerImage:
         against = tuple(class_index(i, labels) for i in target.rivals)
         return replace(target, of=class_index(target.of, labels), against=against)
     if isinstance(target, PerImage):
+        if any(isinstance(t, PerImage) for t in target.targets):
+            raise BadParameter("PerImage holds one target per image: an index, a label or a Target, not another PerImage.")
         return PerImage([_as_target(t, labels) for t in target.targets])
     if callable(target) and not isinstance(target, type):
         return cast(Target, target)
     raise BadParameter(f"{target!r} is no target. Give a class index, a label, Top(), Contrast(...), or a list of these.")
 
 
+def is_index(text: str) -> bool:
+    return re.fullmatch(r"-?[0-9]+", text.strip()) is not None
+
+
+def weighted(targets: Sequence[Target], scores: Scores) -> Weights:
+    """The weights (t, n, k) of several targets, checked: a person's own callable may give anything."""
+    rows = []
+    for target in targets:
+        try:
+            row = np.asarray(target(scores), np.float64)
+        except (TypeError, ValueError) as error:
+            if isinstance(error, SeewhyError):
+                raise
+            raise BadParameter(f"The target {target} failed on scores {scores.shape}: {error}") from error
+        if row.shape != scores.shape or not np.isfinite(row).all():
+            what = f"shape {row.shape}" if row.shape != scores.shape else "NaN or infinity"
+            raise BadParameter(f"The target {target} gave {what}; weights are finite, and of the scores' shape {scores.shape}.")
+        rows.append(row)
+    return np.stack(rows)
+
+
 def class_index(asked: int | str | np.integer[Any], labels: Labels) -> int:
     """The class a person means: an index, a whole label, one of its synonyms, or a unique beginning of it."""
-    if not isinstance(asked, str):
+    if isinstance(asked, int | np.integer) and not isinstance(asked, bool):
         return int(asked)
+    if not isinstance(asked, str):
+        raise BadParameter(f"{asked!r} is no class. Give its index or its label.")
     if not labels:
-        if asked.lstrip("-").isdigit():
+        if is_index(asked):
             return int(asked)
         raise BadParameter(f"The class {asked!r} is a label, and the model has none. Give its index, or wrap(labels=...).")
     want = asked.strip().lower()
@@ -147,7 +185,7 @@ def class_index(asked: int | str | np.integer[Any], labels: Labels) -> int:
         if fits:
             some = ", ".join(f"{labels[i]} ({i})" for i in fits[:4]) + (", ..." if len(fits) > 4 else "")
             raise NoSuchName("single class", asked, [], f"It could be {some}. Give the whole label or the index.")
-    if want.lstrip("-").isdigit():
+    if is_index(want):
         return int(want)
     near = closest(want, [part for parts in synonyms for part in parts])
     named = [labels[next(i for i, parts in enumerate(synonyms) if part in parts)] for part in near]

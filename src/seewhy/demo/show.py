@@ -85,9 +85,7 @@ def look(model: Any, drawn: Sequence[Scene], method: str = "grad-cam") -> list[L
 def measure(model: Any, name: str, n: int = 200) -> Finding:
     """Accuracy, and where the evidence lies: over n scenes for the accuracy, n // 4 of the cheat kind for the rest."""
     like_training = scenes(n, SEED, shortcut="mark" if name == "shortcut" else None)
-    birds = {
-        marked: scenes(n // 4, SEED + 1, kinds=[CHEAT], shortcut="mark", marked=marked) for marked in ("class", "none")
-    }
+    birds = {marked: scenes(n // 4, SEED + 1, kinds=[CHEAT], shortcut="mark", marked=marked) for marked in ("class", "none")}
     others = [scene for scene in scenes(n // 4, SEED + 2, shortcut="mark", marked="others") if scene.name != CHEAT]
     seen = look(model, birds["class"])
     return Finding(

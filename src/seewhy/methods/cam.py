@@ -81,7 +81,7 @@ def xgrad_cam(a: Array, g: Array) -> Array:
     """
     whole = total(a)
     live = abs(whole) > 1e-5 * total(abs(a))
-    return weighted_sum(total(g * a) * live / (whole + ~live), a)
+    return weighted_sum(total(g * a) * live / (whole * live + ~live), a)
 
 
 @from_gradients()
@@ -95,7 +95,7 @@ def layer_cam(a: Array, g: Array) -> Array:
     return weighted_sum(g.clip(min=0), a)
 
 
-@from_gradients()
+@from_gradients(rectified=False)
 def grad_cam_elementwise(a: Array, g: Array) -> Array:
     """sum_c relu(g a).
 

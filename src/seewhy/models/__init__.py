@@ -121,12 +121,21 @@ def wrap(
             f"wrap takes a torch.nn.Module, not {type(network).__name__}. "
             "To load one by name: seewhy.load('torchvision/resnet50')."
         )
+    if isinstance(network, torch.jit.ScriptModule):
+        raise BadParameter("TorchScript networks cannot be read inside. Wrap the Python module that was scripted or traced.")
     from ..labels import read_labels
     from .torch import TorchModel
 
     return TorchModel(
-        network, prepare=prepare, labels=read_labels(labels), name=name, scores=scores, batch_size=batch_size,
-        device=device, dtype=dtype, weights=weights,
+        network,
+        prepare=prepare,
+        labels=read_labels(labels),
+        name=name,
+        scores=scores,
+        batch_size=batch_size,
+        device=device,
+        dtype=dtype,
+        weights=weights,
     )
 
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from ..image import Array
 
 FIRST, LAST, TOKENS = "channels first", "channels last", "tokens"
-MOST_PREFIX = 16  # class, distillation and register tokens before those of the image
+MOST_PREFIX = 9  # class, distillation and register tokens before those of the image
 
 
 class Layout(NamedTuple):
@@ -46,7 +46,9 @@ def layout(shape: tuple[int, ...], space: tuple[int, ...]) -> Layout | None:
         last = Layout(LAST, shape[-1], shape[1:-1])
         return last if last.distorts(space) + 0.05 < first.distorts(space) else first
     if len(shape) == 3 and len(space) == 2:
-        return _tokens(shape[1], shape[2], space)
+        found, other = _tokens(shape[1], shape[2], space), _tokens(shape[2], shape[1], space)
+        flattened = found and found.prefix > 1 and other and other.prefix == 0  # (n, c, h * w), channels first
+        return None if flattened else found
     return None
 
 

@@ -8,14 +8,14 @@ from torch import Tensor, nn
 
 from ..errors import NotApplicable
 from . import Layer
-from .layout import FIRST, Layout, layout
+from .layout import FIRST, TOKENS, Layout, layout
 from .taps import modules_of
 
 PASSING = ("Pool", "Drop", "Identity", "Flatten")  # layers that hand on what another one found
 
 
 def survey(network: nn.Module, x: Tensor, run: Callable[[Tensor], Tensor]) -> dict[str, Layer]:
-    """Run one image (1, c, *space) forward and back; note what each module emits and whether the scores need it.
+    """Run noise like x (n, c, *space) forward and back; note what each module emits and whether the scores need it.
 
     The default is the last layer that finds something in space and that the scores rest on; where they rest on none
     (a head still filled with zeros), the last that finds something.
@@ -40,16 +40,17 @@ def survey(network: nn.Module, x: Tensor, run: Callable[[Tensor], Tensor]) -> di
 
         return hook
 
+    noise = torch.randn(x[:1].shape, generator=torch.Generator().manual_seed(0)).to(x)  # whatever image comes first
     handles = [module.register_forward_hook(hook_for(name)) for name, module in modules.items()]
     try:
         with torch.enable_grad():
-            raw = run(x.detach().clone().requires_grad_().clone())  # a leaf cannot be written to
+            raw = run(noise.requires_grad_().clone())  # a leaf cannot be written to
     finally:
         for handle in handles:
             handle.remove()
     space = tuple(x.shape[2:])
     last = {name: found[-1] for name, found in seen.items() if found}
-    layouts = {name: layout(tuple(a.shape), space) if len(a) == 1 else None for name, a in last.items()}
+    layouts = {name: layout_of(modules[name], a, noise) for name, a in last.items()}
     reached = _reached(raw, last, layouts)
     layers = {
         name: Layer(
@@ -60,14 +61,22 @@ def survey(network: nn.Module, x: Tensor, run: Callable[[Tensor], Tensor]) -> di
         )
         for name, a in last.items()
     }
-    spatial = [name for name in reversed(order) if _has_space(layers[name], layouts[name], space)]
+    grids = {found.space for found in layouts.values() if found and found.kind == FIRST}
+    spatial = [name for name in reversed(order) if _has_space(layers[name], layouts[name], space, grids)]
     default = next((name for name in spatial if layers[name].connected), spatial[0] if spatial else None)
     return {name: layer._replace(default=name == default) for name, layer in layers.items()}
 
 
+def layout_of(module: nn.Module | None, a: Tensor, x: Tensor) -> Layout | None:
+    """How what a module emitted lies over the space of the network's input x; None where it has no space."""
+    if len(a) != len(x) or (x.ndim == 4 and isinstance(module, nn.RNNBase | nn.Conv1d | nn.BatchNorm1d)):
+        return None
+    return layout(tuple(a.shape), tuple(x.shape[2:]))
+
+
 def _reached(raw: Tensor, last: dict[str, Tensor], layouts: dict[str, Layout | None]) -> dict[str, bool]:
     """Does any score depend on the layer, within its space?"""
-    if not raw.requires_grad:
+    if not raw.requires_grad or not last:
         return dict.fromkeys(last, False)
     asked = {name: a for name, a in last.items() if a.requires_grad}
     start = torch.cos(torch.arange(raw.numel(), device=raw.device, dtype=torch.float32)).reshape(raw.shape).to(raw.dtype)
@@ -79,12 +88,13 @@ def _reached(raw: Tensor, last: dict[str, Tensor], layouts: dict[str, Layout | N
     return out
 
 
-def _has_space(layer: Layer, found: Layout | None, space: tuple[int, ...]) -> bool:
-    """Is this a layer to explain by default: does it find something, in space?"""
+def _has_space(layer: Layer, found: Layout | None, space: tuple[int, ...], grids: set[tuple[int, ...]]) -> bool:
+    """Is this a layer to explain by default: does it find something, in space?  Tokens need a patch grid before them."""
     if found is None or max(found.space) < 2 or found.distorts(space) > 0.7:
         return False
+    stray = found.kind == TOKENS and found.space not in grids
     inner = found.kind != FIRST and layer.kind == "Linear"  # queries, keys, values: parts of a block, not its result
-    return not inner and not any(part in layer.kind for part in PASSING)
+    return not stray and not inner and not any(part in layer.kind for part in PASSING)
 
 
 def linear_head(network: nn.Module, run: Callable[[], tuple[Tensor, Tensor]]) -> tuple[tuple[Tensor, Tensor], Tensor, Tensor]:

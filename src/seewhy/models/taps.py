@@ -86,11 +86,11 @@ def recorded(taps: Sequence[Tap], grad: bool, done: Callable[[], bool] = lambda:
             if not taken:
                 return None
             tensor, put_back = emitted(output, taken[0].name)
-            if grad and not (tensor.requires_grad and torch.is_grad_enabled()):
-                tensor = tensor.detach().clone().requires_grad_()
-                torch.set_grad_enabled(True)  # ends with the caller's no_grad block
-            elif not grad:
-                tensor = tensor.detach().clone()
+            if grad and tensor.requires_grad and torch.is_grad_enabled():
+                tensor = tensor.clone()
+            else:
+                tensor = tensor.detach().clone().requires_grad_(grad)
+                torch.set_grad_enabled(grad)  # ends with the caller's no_grad block
             for tap in taken:
                 tap.seen = tensor
             if done():
@@ -150,6 +150,8 @@ def raw_scores(output: Any, n: int) -> Tensor:
         raise BadNetwork(f"The network gives {type(output).__name__}{keys}. Wrap a module that returns scores (n, k).")
     if found.ndim == 1 and len(found) == n:
         return found[:, None]
+    if found.ndim == 1 and n == 1:  # the network squeezes
+        return found[None]
     if found.ndim > 2 and found.shape[2:].numel() == 1:
         found = found.flatten(1)
     if found.ndim != 2 or len(found) != n:

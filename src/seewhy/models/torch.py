@@ -13,19 +13,14 @@ from torch import Tensor, nn
 from ..errors import BadNetwork, BadParameter, NotApplicable, SeewhyError
 from ..image import Array, Images
 from ..prepare import Batch, Fit, batches, preparer
-from ..target import Target
+from ..target import Target, weighted
 from . import INPUT, Answer, Evidence, Head, Layer, Trace, softmax
-from .layout import Layout, layout
-from .survey import first_bad, linear_head, survey
+from .layout import Layout
+from .survey import first_bad, layout_of, linear_head, survey
 from .taps import Stop, Tap, modules_of, raw_scores, recorded, undisturbed, unwrapped
 
 BATCH = 32  # images per pass, where the person has not said
 TARGETS = 16  # targets per batched backward pass
-NAMES = {
-    "logits": lambda raw: raw,
-    "log-probability": lambda raw: nn.functional.log_softmax(raw, 1) if raw.shape[1] > 1 else nn.functional.logsigmoid(raw),
-    "probability": lambda raw: raw.softmax(1) if raw.shape[1] > 1 else raw.sigmoid(),
-}
 
 
 class TorchModel:
@@ -38,7 +33,11 @@ class TorchModel:
     ) -> None:  # fmt: skip
         self.network = unwrapped(network)
         if device is not None or dtype is not None:
-            self.network.to(device=device, dtype=dtype)
+            try:
+                self.network.to(device=device, dtype=dtype)
+            except (RuntimeError, TypeError, AssertionError) as error:
+                why = str(error).splitlines()[0]
+                raise BadParameter(f"device={device!r}, dtype={dtype!r}: the network cannot be moved there ({why}).") from None
         self.prepare = preparer(prepare)
         self.labels = labels
         self.name = name or type(self.network).__name__
@@ -86,10 +85,13 @@ class TorchModel:
             raw, scores = self._run(x.clone() if inside else x)  # a leaf cannot be written to
         seen = {name: taps[name].check() if name in taps else x for name in layers}
         answer = self._answer(raw, scores)
-        weights = np.stack([target(answer.scores) for target in targets])
+        weights = weighted(targets, answer.scores)
         grads = self._gradients(scores, [*seen.values()], weights)
-        evidence = {name: self._evidence(name, a, g, x) for (name, a), g in zip(seen.items(), grads, strict=True)}
-        return Trace(answer, weights, evidence, {name: tap.notes for name, tap in taps.items()}), scores.requires_grad
+        evidence = {
+            name: self._evidence(name, a, a.new_zeros(len(weights), *a.shape) if g is None else g, x)
+            for (name, a), g in zip(seen.items(), grads, strict=True)
+        }
+        return Trace(answer, weights, evidence, {name: tap.notes for name, tap in taps.items()}), None not in grads
 
     def activations(self, x: Array, layers: Sequence[str]) -> tuple[Mapping[str, Array], Mapping[str, tuple[str, ...]]]:
         """What each layer emits (n, c, *space), from a pass that stops at the last of them; and notes on each."""
@@ -100,7 +102,7 @@ class TorchModel:
             if taps:
                 done = lambda: all(tap.calls >= runs[tap] for tap in taps.values())  # noqa: E731
                 with suppress(Stop), recorded([*taps.values()], grad=False, done=done):
-                    self._run(x)
+                    self._run(x.clone() if INPUT in layers else x)
             seen = {name: taps[name].check() if name in taps else x for name in layers}
             return (
                 {name: plain(self._layout(name, a, x).turn(a)) for name, a in seen.items()},
@@ -114,11 +116,11 @@ class TorchModel:
         with self._ready(x) as x, torch.no_grad():
             taps = self._taps(layers)
             with recorded([*taps.values()], grad=False):
-                (raw, scores), linear, entered = linear_head(self.network, lambda: self._run(x))
+                (raw, scores), linear, entered = linear_head(self.network, lambda: self._run(x.clone()))
             answer = self._answer(raw, scores)
             seen = {name: taps[name].check() if name in taps else x for name in layers}
             a = {name: pooled(self._layout(name, a, x).turn(a), entered, name, self.name) for name, a in seen.items()}
-            weights = np.stack([target(answer.scores) for target in targets])
+            weights = weighted(targets, answer.scores)
             w = torch.as_tensor(weights @ as_numpy(linear.flatten(1)), dtype=plain(linear).dtype, device=linear.device)
             return Head(answer, weights, {name: plain(one) for name, one in a.items()}, w)
 
@@ -138,11 +140,10 @@ class TorchModel:
             )
         with undisturbed(self.network), _differentiable_rnn(self.network, parameter.device):
             try:
-                yield torch.as_tensor(x, dtype=parameter.dtype, device=parameter.device).detach().clone()
-            except torch.OutOfMemoryError as error:
-                raise MemoryError(str(error)) from error
+                own = np.array(x, order="C") if isinstance(x, np.ndarray) else x.detach().clone()
+                yield torch.as_tensor(own, dtype=parameter.dtype, device=parameter.device)
             except RuntimeError as error:
-                if "can't allocate memory" in str(error):
+                if out_of_memory(error):
                     raise MemoryError(str(error)) from error
                 raise
 
@@ -150,25 +151,24 @@ class TorchModel:
         """What the network gives (n, k), and that as this model's scores."""
         try:
             output = self.network(x)
-        except (SeewhyError, Stop, MemoryError, torch.OutOfMemoryError):
-            raise
         except Exception as error:
-            if "can't allocate memory" in str(error):
+            if isinstance(error, SeewhyError | Stop) or out_of_memory(error):
                 raise
             raise BadNetwork(
                 f"{self.name} failed on an input of shape {tuple(x.shape)}, {x.dtype}: {type(error).__name__}: {error}"
             ) from error
         raw = raw_scores(output, len(x))
-        return raw, NAMES[self.explains](plain(raw))
+        return raw, as_scores(plain(raw), self.explains)
 
     def _answer(self, raw: Tensor, scores: Tensor) -> Answer:
         numbers = as_numpy(raw.detach())
-        ends_in_softmax = numbers.shape[1] > 1 and numbers.min() >= 0 and np.allclose(numbers.sum(1), 1, atol=1e-3)
-        notes = (
-            ("the network already ends in a softmax, so its probabilities are explained; wrap the part before it",)
-            if ends_in_softmax else ()
-        )  # fmt: skip
-        return Answer(as_numpy(scores.detach()), numbers if ends_in_softmax else softmax(numbers), notes)
+        ends_in_softmax = is_distribution(raw)
+        notes = []
+        if ends_in_softmax and self.explains == "logits":
+            notes.append("the network already ends in a softmax, so its probabilities are explained; wrap the part before it")
+        if self.labels is not None and len(self.labels) != numbers.shape[1]:
+            notes.append(f"there are {len(self.labels)} labels for {numbers.shape[1]} scores: do they belong to this network?")
+        return Answer(as_numpy(scores.detach()), numbers if ends_in_softmax else softmax(numbers), tuple(notes))
 
     def _taps(self, layers: Sequence[str]) -> dict[str, Tap]:
         return {name: Tap(name, self._modules) for name in layers if name != INPUT}
@@ -193,7 +193,8 @@ class TorchModel:
         return self.prepare(Image.new("RGB", (side, side), "grey"))[None]
 
     def _layout(self, name: str, a: Tensor, x: Tensor) -> Layout:
-        found = layout(tuple(a.shape), tuple(x.shape[2:])) if len(a) == len(x) else None
+        module = self.network.get_submodule(name.partition("#")[0]) if name != INPUT else None
+        found = layout_of(module, a, x)
         if found is None:
             raise NotApplicable(
                 f"Layer {name} emits {tuple(a.shape)} for an input of {tuple(x.shape)}: there is no space to draw in. "
@@ -205,27 +206,29 @@ class TorchModel:
         turn = self._layout(name, a, x).turn
         return Evidence(plain(turn(a.detach())), plain(turn(g)))
 
-    def _gradients(self, scores: Tensor, seen: list[Tensor], weights: NDArray[Any]) -> list[Tensor]:
-        """Of each explained score toward each tap: (t, n, ...).  Zero where the score does not depend on it."""
-        starts = torch.as_tensor(weights, dtype=scores.dtype, device=scores.device)
+    def _gradients(self, scores: Tensor, seen: list[Tensor], weights: NDArray[Any]) -> list[Tensor | None]:
+        """Of each explained score toward each tap: (t, n, ...).  None where no score is connected to it."""
         if not scores.requires_grad:
-            return [a.new_zeros(len(starts), *a.shape) for a in seen]
+            return [None] * len(seen)
+        starts = torch.as_tensor(weights, dtype=scores.dtype, device=scores.device)
         chunks = [backward(scores, seen, part, keep=len(starts) > 1) for part in starts.split(TARGETS)]
-        return [torch.cat(parts) for parts in zip(*chunks, strict=True)]
+        return [None if parts[0] is None else torch.cat(parts) for parts in zip(*chunks, strict=True)]
 
 
-def backward(scores: Tensor, seen: list[Tensor], starts: Tensor, keep: bool) -> list[Tensor]:
+def backward(scores: Tensor, seen: list[Tensor], starts: Tensor, keep: bool) -> Sequence[Tensor | None]:
     """Gradients (t, n, ...) of t weightings of the scores: one batched pass, or one after the other where that fails."""
     if len(starts) > 1:
         try:
-            grads = torch.autograd.grad(scores, seen, starts, is_grads_batched=True, retain_graph=True, allow_unused=True)
-            return [a.new_zeros(len(starts), *a.shape) if g is None else g for a, g in zip(seen, grads, strict=True)]
+            return torch.autograd.grad(scores, seen, starts, is_grads_batched=True, retain_graph=True, allow_unused=True)
         except RuntimeError as error:  # a custom or recurrent operation that cannot be batched
-            if "memory" in str(error):
+            if out_of_memory(error):
                 raise
     rows = [torch.autograd.grad(scores, seen, start, retain_graph=keep, allow_unused=True) for start in starts]
-    filled = [[torch.zeros_like(a) if g is None else g for a, g in zip(seen, row, strict=True)] for row in rows]
-    return [torch.stack(column) for column in zip(*filled, strict=True)]
+    return [None if column[0] is None else torch.stack(column) for column in zip(*rows, strict=True)]
+
+
+def out_of_memory(error: Exception) -> bool:
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)
 
 
 def pooled(a: Tensor, entered: Tensor, layer: str, model: str) -> Tensor:
@@ -239,6 +242,23 @@ def pooled(a: Tensor, entered: Tensor, layer: str, model: str) -> Tensor:
         f"CAM needs global average pooling and one linear layer right after {layer}; in {model} something else lies "
         "between. hires-cam says the same thing where CAM exists, and needs no such head."
     )
+
+
+def as_scores(raw: Tensor, explains: str) -> Tensor:
+    """What the network gives (n, k) as logits, log-probabilities or probabilities; one score alone is a binary logit."""
+    if explains == "logits":
+        return raw
+    if is_distribution(raw):
+        return raw if explains == "probability" else raw.log()
+    if raw.shape[1] == 1:
+        return raw.sigmoid() if explains == "probability" else nn.functional.logsigmoid(raw)
+    return raw.softmax(1) if explains == "probability" else raw.log_softmax(1)
+
+
+def is_distribution(raw: Tensor) -> bool:
+    """Are these probabilities already?"""
+    raw = raw.detach().float()
+    return raw.shape[1] > 1 and bool((raw >= 0).all()) and bool(((raw.sum(1) - 1).abs() < 1e-3).all())
 
 
 def plain(x: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from os import environ
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlparse
-from urllib.request import getproxies
+from urllib.request import getproxies, proxy_bypass
 
 from ..errors import BadParameter, BadWeights, MissingExtra, NoSuchName, closest
 from ..labels import read_labels
@@ -43,7 +43,9 @@ def load(
     """
     family, _, name = str(spec).partition("/")
     if family not in FAMILIES or not name:
-        near = [f"{known}/{name or family}" for known in closest(family, [*FAMILIES])]
+        near = [f"{known}/{name}" for known in closest(family, [*FAMILIES])] if name else []
+        if not name and family not in FAMILIES:
+            near = [f"torchvision/{family}", f"timm/{family}"]
         raise NoSuchName("model", spec, near, "A spec is torchvision/NAME, timm/NAME or demo/NAME.")
     if weights is not None and not str(weights):
         weights = None
@@ -81,7 +83,7 @@ def _torchvision(name: str, weights: Any, options: dict[str, Any]) -> Found:
     if weights is not None and not is_tag:
         network = _made(lambda: models.get_model(name, weights=None, **options), f"torchvision/{name}", options)
         source, facts = fill(network, weights)
-        return Found(network, _with_facts(_torchvision_fit(tag.transforms()), facts), labels, source)
+        return Found(network, _with_facts(_torchvision_fit(tag.transforms()), facts, weights), labels, source)
     hub = import_module("torch.hub")
     if not (Path(hub.get_dir()) / "checkpoints" / Path(urlparse(tag.url).path).name).exists():
         _reach(tag.url, f"torchvision/{name}")
@@ -108,7 +110,7 @@ def _timm(name: str, weights: Any, options: dict[str, Any]) -> Found:
     if weights is not None:
         network = _made(lambda: timm.create_model(name, pretrained=False, **options), spec, options)
         source, facts = fill(network, weights)
-        return Found(network, _with_facts(_timm_fit(timm, network), facts), _timm_labels(network), source)
+        return Found(network, _with_facts(_timm_fit(timm, network), facts, weights), _timm_labels(network), source)
     config = timm.get_pretrained_cfg(name)
     if config is None or not (config.url or config.hf_hub_id or config.file):
         raise BadWeights(f"timm has no pretrained weights for {name}. Give a file of your own: weights=, or --weights FILE.")
@@ -149,10 +151,13 @@ def _timm_labels(network: Any) -> list[str] | None:
     return read_labels("imagenet") if getattr(network, "num_classes", 0) == 1000 else None
 
 
-def _with_facts(prepare: Any, facts: Mapping[str, str]) -> Any:
+def _with_facts(prepare: Any, facts: Mapping[str, str], file: Any) -> Any:
     """Preprocessing as the file's own metadata has it: `mean` and `std`, numbers with spaces between."""
-    numbers = {key: tuple(map(float, facts[key].split())) for key in ("mean", "std") if key in facts}
-    return replace(prepare, **numbers) if isinstance(prepare, Fit) else prepare
+    try:
+        numbers = {key: tuple(map(float, facts[key].split())) for key in ("mean", "std") if key in facts}
+        return replace(prepare, **numbers) if isinstance(prepare, Fit) else prepare
+    except (ValueError, BadParameter) as error:
+        raise BadWeights(f"{file}: the mean and std in its metadata are not three numbers each ({error}).") from None
 
 
 def fill(network: Any, file: str | Path) -> tuple[str, Mapping[str, str]]:
@@ -186,13 +191,15 @@ def _need(package: str, module: str | None = None) -> Any:
 def _made(make: Callable[[], Any], spec: str, options: Mapping[str, Any]) -> Any:
     try:
         return make()
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RuntimeError) as error:
         raise BadParameter(f"{spec} cannot be made with {dict(options)}: {error}") from error
 
 
 def _fetched(make: Callable[[], Any], spec: str, options: Mapping[str, Any]) -> Any:
     try:
-        return _made(make, spec, options)
+        return make()
+    except (TypeError, ValueError) as error:
+        raise BadParameter(f"{spec} cannot be made with {dict(options)}: {error}") from error
     except (OSError, RuntimeError) as error:  # URLError and LocalEntryNotFoundError are OSErrors
         raise _unreachable(spec, f"{type(error).__name__}: {error}".splitlines()[0]) from error
 
@@ -202,12 +209,13 @@ def _reach(url: str, spec: str) -> None:
     host = urlparse(url)
     if environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"):
         raise _unreachable(spec, "HF_HUB_OFFLINE is set")
-    if getproxies():  # a proxy can go where we cannot
-        return
+    proxies = {} if proxy_bypass(host.hostname or "") else getproxies()
+    way = proxies.get(host.scheme) or proxies.get("all")  # a proxy can go where we cannot
+    first = urlparse(way if "://" in way else f"http://{way}") if way else host
     try:
-        socket.create_connection((host.hostname or "", host.port or 443), PATIENCE).close()
+        socket.create_connection((first.hostname or "", first.port or (80 if way else 443)), PATIENCE).close()
     except OSError as error:
-        raise _unreachable(spec, str(error)) from None
+        raise _unreachable(spec, f"{first.hostname}: {error}") from None
 
 
 def _unreachable(spec: str, why: str) -> BadWeights:
