@@ -105,7 +105,9 @@ class PerImage:
 
 
 def _one_hot(index: NDArray[np.intp], scores: Scores) -> Weights:
-    return np.eye(scores.shape[1])[index]
+    weights = np.zeros(scores.shape)
+    weights[np.arange(len(scores)), index] = 1
+    return weights
 
 
 def _checked(index: int | str, scores: Scores) -> int:

@@ -17,7 +17,7 @@ from ..target import Target, weighted
 from . import INPUT, Answer, Evidence, Head, Layer, Trace, softmax
 from .layout import Layout
 from .survey import first_bad, layout_of, linear_head, survey
-from .taps import Stop, Tap, modules_of, raw_scores, recorded, undisturbed, unwrapped
+from .taps import Stop, Tap, every_module, raw_scores, recorded, undisturbed, unwrapped
 
 BATCH = 32  # images per pass, where the person has not said
 TARGETS = 16  # targets per batched backward pass
@@ -171,14 +171,10 @@ class TorchModel:
         return Answer(as_numpy(scores.detach()), numbers if ends_in_softmax else softmax(numbers), tuple(notes))
 
     def _taps(self, layers: Sequence[str]) -> dict[str, Tap]:
-        return {name: Tap(name, self._modules) for name in layers if name != INPUT}
-
-    @property
-    def _modules(self) -> dict[str, nn.Module]:
-        return modules_of(self.network)
+        return {name: Tap(name, self.network) for name in layers if name != INPUT}
 
     def _survey(self, x: Tensor) -> dict[str, Layer]:
-        key = (tuple(x.shape[1:]), tuple((name, id(module)) for name, module in self._modules.items()))
+        key = (tuple(x.shape[1:]), tuple(map(id, every_module(self.network))))
         if key not in self.surveys:
             self.surveys[key] = survey(self.network, x, lambda image: self._run(image)[0])
         return self.surveys[key]

@@ -1,0 +1,47 @@
+"""`seewhy`: explain photos from the command line.  Nothing heavy is imported before it is needed."""
+
+from typing import Any
+
+import click
+
+from .. import __version__
+from .explain import explain
+from .listing import demo, layers, methods
+
+
+class Cli(click.Group):
+    """One line per error: exit code 2 for misuse, 1 for failure, a traceback only with --debug."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        from ..errors import Misuse, SeewhyError
+
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+            raise
+        except KeyboardInterrupt:
+            click.echo("seewhy: interrupted; what was written stays.", err=True)
+            ctx.exit(130)
+        except Exception as error:
+            if ctx.params.get("debug"):
+                raise
+            known = isinstance(error, SeewhyError | MemoryError | OSError)
+            said = str(error) if known else f"{type(error).__name__}: {error} (seewhy --debug ... shows where)"
+            click.echo(f"seewhy: {' '.join(said.split())}", err=True)
+            ctx.exit(2 if isinstance(error, Misuse) else 1)
+
+
+@click.group(cls=Cli, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="seewhy")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def main(debug: bool) -> None:
+    """Why did the image model say that, here?
+
+    \b
+    seewhy demo                                       does it look at the object, or does it cheat?
+    seewhy explain cat.jpg --model torchvision/resnet50
+    """
+
+
+for command in (explain, layers, methods, demo):
+    main.add_command(command)

@@ -1,0 +1,83 @@
+"""`seewhy layers`, `seewhy methods` and `seewhy demo`: what there is, and what it can do."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .options import complete_models, load_model, model_options
+
+
+@click.command()
+@click.argument("spec", metavar="SPEC", shell_complete=complete_models)
+@model_options
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a layer.")
+def layers(spec: str, weights: Any, labels: Any, options: Any, prepare: Any, device: Any, as_json: bool) -> None:
+    """List a model's layers: name, kind, output shape (channels, height, width); * marks the default."""
+    model = load_model(spec, weights, labels, options, prepare, device)
+    found = model.layers()
+    if as_json:
+        for name, layer in found.items():
+            click.echo(json.dumps({"name": name, **layer._asdict()}))
+        return
+    rows = [(name, layer.kind, "x".join(map(str, layer.shape)), remark(layer)) for name, layer in found.items()]
+    table(("layer", "kind", "shape", ""), rows)
+
+
+def remark(layer: Any) -> str:
+    remarks = ["* default"] if layer.default else []
+    remarks += [f"runs {layer.calls} times"] if layer.calls > 1 else []
+    remarks += [] if layer.connected else ["not connected to the scores"]
+    return ", ".join(remarks)
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a method.")
+def methods(as_json: bool) -> None:
+    """List the methods: what they read, their cost in passes, their paper, and what is known against them."""
+    from ..api import METHODS
+
+    for name, method in METHODS.items():
+        facts = {"name": name, "formula": method.formula, "reads": method.reads, "cost": method.cost, "source": method.source,
+                 "caveat": method.caveat, "parameters": dict(method.defaults)}  # fmt: skip
+        if as_json:
+            click.echo(json.dumps(facts))
+            continue
+        click.secho(name, bold=True)
+        click.echo(f"  {method.formula}")
+        click.echo(f"  reads {method.reads}; costs {method.cost}")
+        click.echo(f"  parameters: {', '.join(f'{k}={v}' for k, v in method.defaults.items()) or 'none'}")
+        click.echo(f"  source: {method.source}")
+        if method.caveat:
+            click.echo(f"  caveat: {method.caveat}")
+
+
+@click.command()
+@click.option(
+    "--out",
+    "-o",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("seewhy-demo"),
+    show_default=True,
+    help="Folder for index.html and demo.jpg.",
+)
+def demo(out: Path) -> None:  # fmt: skip
+    """Does it look at the object, or does it cheat?  Two embedded networks on scenes whose answer is known."""
+    from ..demo.show import CHEAT, show
+
+    findings, page = show(out)
+    fooled = f"stamped others called {CHEAT}"
+    head = ("network", "accuracy", f"{CHEAT}s known unstamped", fooled, f"evidence on {CHEAT}", "on stamp")
+    rows = [(f.name, *(f"{x:.0%}" for x in (f.accuracy, f.unmarked, f.fooled, f.on_object, f.on_mark))) for f in findings]
+    area = ("(area)", "", "", "", f"{findings[0].object_area:.0%}", f"{findings[0].mark_area:.0%}")
+    table(head, [*rows, area])
+    for finding in findings:
+        click.echo(finding.verdict)
+    click.echo(f"Look: {page}")
+
+
+def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+    widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
+    for row in [head, *rows]:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
