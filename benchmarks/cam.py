@@ -22,6 +22,7 @@ import peers
 from seewhy.render import unit
 
 FIVE = ("grad-cam", "hires-cam", "layer-cam", "grad-cam-pp", "xgrad-cam")
+OURS = {"seewhy": False, "seewhy, full size": True}
 TEN = list(range(0, 1000, 100))
 ROWS: dict[str, tuple[str, int, list[int], str]] = {  # name: network, batch, classes, what is asked
     **{f"Grad-CAM, 1 class, {net}": (net, 1, [281], "cam") for net in peers.LAYERS},
@@ -47,16 +48,16 @@ def contenders(net_name: str, n: int, classes: list[int], asked: str) -> dict[st
     net, x, layer = peers.network(net_name), peers.photos(n), peers.LAYERS[net_name]
     out: dict[str, Any] = {"forward": peers.forward(net, x)}
     if asked == "five":
-        out["seewhy"] = peers.ours(net, x, layer, classes, FIVE)
+        out |= {who: peers.ours(net, x, layer, classes, FIVE, full) for who, full in OURS.items()}
         runs = [
             peers.pgc(net, x, layer, classes, m) for m in ("GradCAM", "HiResCAM", "LayerCAM", "GradCAMPlusPlus", "XGradCAM")
         ]
         out["grad-cam"] = lambda: [run() for run in runs]
     elif asked == "eigen":
-        out["seewhy"] = peers.ours(net, x, layer, classes, ["eigen-cam"])
+        out |= {who: peers.ours(net, x, layer, classes, ["eigen-cam"], full) for who, full in OURS.items()}
         out["grad-cam"] = peers.pgc(net, x, layer, classes, "EigenCAM")
     else:
-        out["seewhy"] = peers.ours(net, x, layer, classes)
+        out |= {who: peers.ours(net, x, layer, classes, full=full) for who, full in OURS.items()}
         out["grad-cam"] = peers.pgc(net, x, layer, classes)
         out["torchcam"] = peers.torchcam(net, x, layer, classes)
         if "encoder" not in layer:
@@ -156,7 +157,7 @@ def child(*args: str) -> Any:
 
 
 def report(rounds: int) -> list[str]:
-    whos = ("seewhy", "grad-cam", "torchcam", "captum")
+    whos = (*OURS, "grad-cam", "torchcam", "captum")
     lines = ["| work | forward, ms | " + " | ".join(whos) + " | goal |", "|---" * (len(whos) + 3) + "|"]
     for name in ROWS:
         seconds = child("--row", name, "--rounds", str(rounds))

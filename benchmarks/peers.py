@@ -51,10 +51,17 @@ def forward(net: nn.Module, x: Tensor) -> Maps:
     return run
 
 
-def ours(net: nn.Module, x: Tensor, layer: str, classes: Sequence[int], methods: Sequence[str] = ("grad-cam",)) -> Maps:
-    """Maps of every image, at the size of the image: the most that a peer gives."""
+def ours(
+    net: nn.Module, x: Tensor, layer: str, classes: Sequence[int], methods: Sequence[str] = ("grad-cam",), full: bool = False
+) -> Maps:
+    """Maps at the layer's size, as torchcam and captum give them, or `full` at the image's, as pytorch-grad-cam does."""
     model = seewhy.wrap(net)
-    return lambda: [m.full() for m in seewhy.explain(model, x, methods, target=list(classes), layer=layer)]
+
+    def run() -> Any:
+        maps = seewhy.explain(model, x, methods, target=list(classes), layer=layer)
+        return [m.full() for m in maps] if full else maps
+
+    return run
 
 
 def raw(net: nn.Module, x: Tensor, layer: str, classes: Sequence[int], method: str = "grad-cam") -> np.ndarray:

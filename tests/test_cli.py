@@ -8,8 +8,9 @@ from click.testing import CliRunner
 from PIL import Image
 
 import seewhy
-from seewhy import Heatmap, Top
+from seewhy import Heatmap, Top, api
 from seewhy import cli as command
+from seewhy.cli.options import KeyValue
 
 pytest.importorskip("timm")
 
@@ -183,14 +184,14 @@ def test_one_bad_photo_does_not_stop_the_others(run, photo, tmp_path):
 
 
 def test_an_interruption_keeps_what_was_written(run, photo, tmp_path, monkeypatch):
-    photos, read = [photo(f"{name}.png") for name in "abc"], command.read_photo
+    photos, read = [photo(f"{name}.png") for name in "abc"], api.read
 
     def interrupted(file):
         if file.endswith("b.png"):
             raise KeyboardInterrupt
         return read(file)
 
-    monkeypatch.setattr(command, "read_photo", interrupted)
+    monkeypatch.setattr(api, "read", interrupted)
     result = run(*photos)
     assert result.exit_code == 130
     assert len(written(tmp_path / "out")) == 1
@@ -286,7 +287,7 @@ def test_words_for_yes_and_no(run, photo, word):
     ],
 )
 def test_values_are_python_literals_or_text(text, value):
-    found = command.KeyValue().convert(f"k={text}", None, None)
+    found = KeyValue().convert(f"k={text}", None, None)
     assert found == ("k", value)
     assert type(found[1]) is type(value)
 

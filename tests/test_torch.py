@@ -127,67 +127,6 @@ def test_a_backbone_under_no_grad_is_read_all_the_same():
     assert values(free).any()
 
 
-class Gives(nn.Module):
-    """A network that returns its scores in some container."""
-
-    def __init__(self, network, pack):
-        super().__init__()
-        self.network, self.pack = network, pack
-
-    def forward(self, x):
-        return self.pack(self.network(x))
-
-
-class Output(dict):
-    """Like a ModelOutput: a mapping with attributes."""
-
-    __getattr__ = dict.__getitem__
-
-
-@pytest.mark.parametrize(
-    "pack",
-    [
-        lambda s: {"logits": s, "hidden": s},
-        lambda s: {"out": s},
-        lambda s: (s, s * 2),
-        lambda s: Output(logits=s, loss=None),
-        lambda s: s[:, :, None, None],
-    ],
-    ids=["logits", "the only matrix", "tuple", "attributes", "1x1 space"],
-)
-def test_what_networks_return(pack, network, expected):
-    got = seewhy.grad_cam(seewhy.wrap(Gives(network, pack)), X, target=1)
-    np.testing.assert_array_equal(values(got), expected)
-
-
-@pytest.mark.parametrize(
-    ("pack", "words"),
-    [
-        (lambda s: {"a": s, "b": s}, "dict with a, b"),
-        (lambda s: s[:, :, None, None].expand(-1, -1, 4, 4), "dense output"),
-        (lambda s: "cat", "str"),
-        (lambda s: s.sum(), "for 1 images"),
-    ],
-)
-def test_what_is_no_score(pack, words, network):
-    with pytest.raises(seewhy.BadNetwork, match=words):
-        seewhy.grad_cam(seewhy.wrap(Gives(network, pack)), X)
-
-
-def test_a_binary_logit(network):
-    model = seewhy.wrap(Gives(network, lambda s: s[:, 1]))
-    (m, _) = seewhy.grad_cam(model, X)
-    np.testing.assert_array_equal(m.values, seewhy.grad_cam(seewhy.wrap(network), X, target=1)[0].values)
-    assert m.source.probability == pytest.approx(1 / (1 + np.exp(-m.source.score)))
-
-
-def test_a_network_that_ends_in_a_softmax_says_so(network):
-    (m, _) = seewhy.grad_cam(seewhy.wrap(Gives(network, lambda s: s.softmax(1))), X)
-    assert any("ends in a softmax" in w for w in m.warnings)
-    assert m.source.probability == pytest.approx(m.source.score)
-    assert not seewhy.grad_cam(seewhy.wrap(network), X)[0].warnings
-
-
 def test_the_error_of_the_network_is_told():
     model = seewhy.wrap(networks.flat_head().double(), name="mine")
     with pytest.raises(seewhy.BadNetwork, match=r"mine failed on an input of shape \(1, 3, 50, 50\)"):
@@ -306,3 +245,14 @@ def test_the_input_is_a_layer_too(network):
     x = torch.as_tensor(X).requires_grad_()
     (g,) = torch.autograd.grad(network.eval()(x)[:, 1].sum(), x)
     np.testing.assert_allclose(m.values, (x * g).sum(1)[0].detach().numpy(), rtol=1e-5, atol=1e-9)
+
+
+def test_a_head_still_filled_with_zeros_hides_no_layer():
+    """As torchvision's untrained transformers have it: the default is the one it will be once trained."""
+    network = networks.tokens()
+    default = next(name for name, layer in seewhy.wrap(network).layers(X).items() if layer.default)
+    with torch.no_grad():
+        network.fc.weight.zero_()
+    layers = seewhy.wrap(network).layers(X)
+    assert layers[default].default
+    assert any("zero gradient" in w for w in seewhy.grad_cam(seewhy.wrap(network), X)[0].warnings)

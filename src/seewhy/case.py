@@ -142,6 +142,15 @@ class Finding(NamedTuple):
 
     method: "Method"
     cores: Mapping[str, NDArray[Any]]  # of each layer: (t, n, *space), before any ReLU
+    facts: dict[str, Any]  # for the Source
+    signed: bool
+
+
+def _found(method: "Method", case: Case) -> Finding:
+    settings = method.settings
+    cores = method.run(case, **{k: v for k, v in settings.items() if k != "signed"})
+    facts = {"method": method.name, "params": settings, "caveat": method.caveat}
+    return Finding(method, cores, facts, not method.rectified or settings["signed"])
 
 
 def _chart(model: Any, batch: Batch, place: int, methods: Any, targets: Any, layers: Any) -> Iterator[Heatmap]:
@@ -149,21 +158,24 @@ def _chart(model: Any, batch: Batch, place: int, methods: Any, targets: Any, lay
     n = len(batch.x)
     here = [_here(target, place, n) for target in targets]
     case = Case(model, batch.x, here, layers, gradients=any(m.reads == "gradients" for m in methods))
-    found = [Finding(m, m.run(case, **{k: v for k, v in m.settings.items() if k != "signed"})) for m in methods]
-    bad = [_bad_layer(case, found, i) for i in range(n)]
+    found = [_found(method, case) for method in methods]
     facts = {"model": model.name, "weights": model.weights, "scores": model.explains, "versions": dict(model.versions()),
              "seconds": (perf_counter() - start) / n}  # fmt: skip
     for i in range(n):
+        bad = _bad_layer(case, found, i)
+        predicted = _predicted(case, i, model.labels)
         for t, target in enumerate(targets):
             asked = target.of(place + i) if isinstance(target, PerImage) else target
+            explained = _explained(case, t, i, asked, model.labels)
             for layer in case.layers:
-                for method, cores in found:
-                    core = cores[layer][t, i]
-                    values = _values(core, method)
+                for finding in found:
+                    core = finding.cores[layer][t, i]
+                    values = _values(core, finding.signed, finite=bad is None)
+                    doubts = _doubts(case, finding.method, core, values, layer, t, i, bad)
+                    blind = finding.method.reads not in ("gradients", "head")
                     source = Source(
-                        image=batch.names[i], method=method.name, params=method.settings, layer=layer, target=str(asked),
-                        caveat=method.caveat, **_said(case, t, i, asked, model.labels, method.reads), **facts,
-                        warnings=batch.notes[i] + _doubts(case, method, core, values, layer, t, i, bad[i]),
+                        image=batch.names[i], layer=layer, target=str(asked), predicted=predicted, **finding.facts, **facts,
+                        **(BLIND if blind else explained), warnings=batch.notes[i] + doubts,
                     )  # fmt: skip
                     yield Heatmap(values, _pixels(batch, i), batch.boxes[i], source, place + i)
 
@@ -181,23 +193,35 @@ def _pixels(batch: Batch, i: int) -> Any:
     return photo.pixels if photo else None
 
 
-def _values(core: NDArray[Any], method: "Method") -> NDArray[np.float32]:
-    most = np.finfo(np.float32).max
-    values = np.nan_to_num(core, nan=0.0, posinf=0.0, neginf=0.0).clip(-most, most).astype(np.float32)
-    return values.clip(min=0) if method.rectified and not method.settings["signed"] else values
+MOST = float(np.finfo(np.float32).max)
 
 
-def _said(case: Case, t: int, i: int, target: Any, labels: Sequence[str] | None, reads: str) -> dict[str, Any]:
-    """What the network said of this image, and of the score explained."""
+def _values(core: NDArray[Any], signed: bool, finite: bool) -> NDArray[np.float32]:
+    values = core if finite else np.nan_to_num(core, nan=0.0, posinf=0.0, neginf=0.0)
+    return np.minimum(np.maximum(values, -MOST if signed else 0.0), MOST).astype(np.float32)
+
+
+BLIND: dict[str, Any] = dict.fromkeys(
+    ("index", "label", "score", "probability")
+)  # what a map says of the class that it does not look at
+
+
+def _predicted(case: Case, i: int, labels: Sequence[str] | None) -> Predicted | None:
+    """What the network took the image for, if it ran to its end."""
     found = case.answered()
-    silent: dict[str, Any] = dict.fromkeys(("index", "label", "score", "probability", "predicted"))
     if found is None:
-        return silent
+        return None
+    chances = found[0].probabilities[i]
+    top = int(chances.argmax())
+    return Predicted(top, name_of(labels, top), float(chances[top]))
+
+
+def _explained(case: Case, t: int, i: int, target: Any, labels: Sequence[str] | None) -> dict[str, Any]:
+    """The class explained, if it is a single one, and its score."""
+    found = case.answered()
+    if found is None:
+        return BLIND
     answer, weights = found
-    top = int(answer.probabilities[i].argmax())
-    predicted = Predicted(top, name_of(labels, top), float(answer.probabilities[i, top]))
-    if reads not in ("gradients", "head"):
-        return {**silent, "predicted": predicted}
     row = weights[t, i]
     one = row.nonzero()[0]
     index = int(one[0]) if len(one) == 1 and row[one[0]] == 1 else None
@@ -206,7 +230,6 @@ def _said(case: Case, t: int, i: int, target: Any, labels: Sequence[str] | None,
         "label": name_of(labels, index) if index is not None else named(target, labels),
         "score": float(answer.scores[i] @ row),
         "probability": None if index is None else float(answer.probabilities[i, index]),
-        "predicted": predicted,
     }
 
 
@@ -226,14 +249,14 @@ def _doubts(
     doubts += answered[0].notes if answered else ()
     if method.reads == "nothing":
         doubts.append(f"a control: {method.name} does not look at what the network found")
-    if not np.isfinite(core).all():
+    if bad is not None and not np.isfinite(core).all():
         doubts.append(f"NaN or infinity, first at layer {bad}: those places are shown as zero")
     elif values.size == 1:
         doubts.append(f"{layer} emits a 1x1 map, which cannot say where; choose an earlier layer")
     elif not core.any():
         doubts.append(case.zero_because(layer, t, i))
     elif not values.any():
-        doubts.append("nothing is left after ReLU: every place speaks the other way (signed=True shows them)")
-    elif np.ptp(values) <= 1e-6 * abs(values).max():
+        doubts.append("all evidence is negative: nothing is left after ReLU (signed=True shows it)")
+    elif values.max() - values.min() <= 1e-6 * max(values.max(), -values.min()):
         doubts.append("the map is the same everywhere: it says nothing about where")
     return tuple(dict.fromkeys(doubts))

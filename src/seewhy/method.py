@@ -10,11 +10,12 @@ is all there is to a method: the registry, the command line, the promises it is 
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from inspect import Parameter, cleandoc, signature
 from typing import Any
 
 import numpy as np
-from einops import asnumpy
+from einops import asnumpy, repeat
 from numpy.typing import NDArray
 
 from .case import Case, explain
@@ -139,7 +140,7 @@ def from_gradients(rectified: bool = True) -> Callable[[Callable[..., Array]], M
     def decorate(read: Callable[..., Array]) -> Method:
         def run(case: Case, **params: Any) -> Mapping[str, NDArray[Any]]:
             evidence = case.trace.evidence
-            return {layer: _stacked(read(e.a, g, **params) for g in e.g) for layer, e in evidence.items()}
+            return {layer: _per_target(partial(read, **params), e.a, e.g) for layer, e in evidence.items()}
 
         return method_of(read, run, "gradients", rectified)
 
@@ -165,12 +166,15 @@ def from_head(rectified: bool = True) -> Callable[[Callable[..., Array]], Method
     def decorate(read: Callable[..., Array]) -> Method:
         def run(case: Case, **params: Any) -> Mapping[str, NDArray[Any]]:
             head = case.head
-            return {layer: _stacked(read(a, w, **params) for w in head.w) for layer, a in head.a.items()}
+            return {layer: _per_target(partial(read, **params), a, head.w) for layer, a in head.a.items()}
 
         return method_of(read, run, "head", rectified)
 
     return decorate
 
 
-def _stacked(maps: Any) -> NDArray[Any]:
-    return np.stack([asnumpy(values) for values in maps])
+def _per_target(read: Callable[..., Array], a: Array, each: Array) -> NDArray[Any]:
+    """A formula for t targets, `each` being (t, n, c, ...): (t, n, *space).  Those of a single image go at once."""
+    if len(a) == 1:
+        return asnumpy(read(repeat(a, "1 c ... -> t c ...", t=len(each)), each[:, 0]))[:, None]
+    return np.stack([asnumpy(read(a, one)) for one in each])

@@ -14,7 +14,12 @@ from .options import complete_models, load_model, model_options
 @model_options
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a layer.")
 def layers(spec: str, weights: Any, labels: Any, options: Any, prepare: Any, device: Any, as_json: bool) -> None:
-    """List a model's layers: name, kind, output shape (channels, height, width); * marks the default."""
+    """List a model's layers: name, kind, output shape (channels, height, width); * marks the default.
+
+    Without --weights an untrained network is listed: nothing is fetched.
+    """
+    if weights is None and not spec.startswith("demo/"):
+        weights = "random"  # layers are the same whatever was learned
     model = load_model(spec, weights, labels, options, prepare, device)
     found = model.layers()
     if as_json:

@@ -17,26 +17,25 @@ PASSING = ("Pool", "Drop", "Identity", "Flatten")  # layers that hand on what an
 def survey(network: nn.Module, x: Tensor, run: Callable[[Tensor], Tensor]) -> dict[str, Layer]:
     """Run noise like x (n, c, *space) forward and back; note what each module emits and whether the scores need it.
 
-    The default is the last layer that finds something in space and that the scores rest on; where they rest on none
-    (a head still filled with zeros), the last that finds something.
+    The default is the last layer that finds something in space and that the scores rest on.
     """
     modules = {name: module for name, module in modules_of(network).items() if name}
     seen: dict[str, list[Tensor]] = {name: [] for name in modules}
     order: list[str] = []
+    entered: list[Tensor] = []  # the input of each linear layer
 
     def hook_for(name: str) -> Callable[..., Any]:
-        def hook(_module: nn.Module, _args: Any, output: Any) -> Any:
+        def hook(module: nn.Module, args: Any, output: Any) -> Any:
             tensor = output[0] if isinstance(output, tuple | list) and output else output
-            if not isinstance(tensor, Tensor) or not tensor.is_floating_point() or tensor is not output:
-                if isinstance(tensor, Tensor) and tensor.is_floating_point():
-                    seen[name].append(tensor)
-                    order.append(name)
+            if not isinstance(tensor, Tensor) or not tensor.is_floating_point():
                 return None
-            if not tensor.requires_grad:  # past a no_grad inside the network
+            if tensor is output and not tensor.requires_grad:  # past a no_grad inside the network
                 tensor = tensor.detach().requires_grad_(torch.is_grad_enabled())
             seen[name].append(tensor)
             order.append(name)
-            return tensor.clone()
+            if isinstance(module, nn.Linear):
+                entered.append(args[0])
+            return tensor.clone() if isinstance(output, Tensor) else None
 
         return hook
 
@@ -52,6 +51,10 @@ def survey(network: nn.Module, x: Tensor, run: Callable[[Tensor], Tensor]) -> di
     last = {name: found[-1] for name, found in seen.items() if found}
     layouts = {name: layout_of(modules[name], a, noise) for name, a in last.items()}
     reached = _reached(raw, last, layouts)
+    if entered and not any(
+        reached[name] for name, lies in layouts.items() if lies
+    ):  # a head still filled with zeros: ask what enters it
+        reached = _reached(entered[-1], last, layouts)
     layers = {
         name: Layer(
             kind=type(modules[name]).__name__,
@@ -75,16 +78,17 @@ def layout_of(module: nn.Module | None, a: Tensor, x: Tensor) -> Layout | None:
 
 
 def _reached(raw: Tensor, last: dict[str, Tensor], layouts: dict[str, Layout | None]) -> dict[str, bool]:
-    """Does any score depend on the layer, within its space?"""
+    """Do the scores depend on the layer, within its space?"""
     if not raw.requires_grad or not last:
         return dict.fromkeys(last, False)
     asked = {name: a for name, a in last.items() if a.requires_grad}
     start = torch.cos(torch.arange(raw.numel(), device=raw.device, dtype=torch.float32)).reshape(raw.shape).to(raw.dtype)
-    grads = dict(zip(asked, torch.autograd.grad(raw, [*asked.values()], start, allow_unused=True), strict=True))
+    found = torch.autograd.grad(raw, [*asked.values()], start, allow_unused=True, retain_graph=True)
+    grads = dict(zip(asked, found, strict=True))
     out = {}
     for name in last:
-        g, found = grads.get(name), layouts[name]
-        out[name] = g is not None and bool((found.turn(g) if found else g).any())
+        g, lies = grads.get(name), layouts[name]
+        out[name] = g is not None and bool((lies.turn(g) if lies else g).any())
     return out
 
 

@@ -17,6 +17,7 @@ from ..labels import read_labels
 from ..prepare import Fit
 from . import Differentiable, wrap
 
+RANDOM = "random"  # weights as the constructor draws them
 PATIENCE = 3.0  # seconds to find out that there is no network
 
 
@@ -35,7 +36,8 @@ def load(
     """A model by name: `load("torchvision/resnet50")`, `load("timm/vit_base_patch16_224")`, `load("demo/honest")`.
 
     weights: a safetensors file or a state dict that torch.load(weights_only=True) reads, loaded strictly, halves cast
-        up; a torchvision tag such as "IMAGENET1K_V2"; or None for the library's own pretrained weights.
+        up; a torchvision tag such as "IMAGENET1K_V2"; "random" for an untrained network (to look at its layers); or
+        None for the library's own pretrained weights.
     labels: as in `wrap`; by default those of the weights.
     options: what the library's constructor takes, such as {"num_classes": 3}.
     as_wrap: further arguments of `seewhy.wrap`; `prepare=` replaces the weights' own preprocessing.
@@ -58,16 +60,16 @@ def _demo(name: str, weights: Any, options: dict[str, Any]) -> Found:
     _need("torch")
     _need("safetensors")
     from ..demo import KINDS
-    from ..demo.networks import NETWORKS, PREPARE, build
+    from ..demo.networks import NETWORKS, PREPARE, blank, build
 
     if name not in NETWORKS:
         raise NoSuchName("model", f"demo/{name}", closest(name, [*NETWORKS]), f"There are: {', '.join(NETWORKS)}.")
     if options:
         raise BadParameter(f"demo/{name} takes no options, not {', '.join(options)}.")
-    network = build(name)
     if weights is None:
-        return Found(network, PREPARE, list(KINDS), "embedded")
-    tag, _ = fill(network, weights)
+        return Found(build(name), PREPARE, list(KINDS), "embedded")
+    network = blank(name)
+    tag = RANDOM if weights == RANDOM else fill(network, weights)[0]
     return Found(network, PREPARE, list(KINDS), tag)
 
 
@@ -82,7 +84,7 @@ def _torchvision(name: str, weights: Any, options: dict[str, Any]) -> Found:
     labels = tag.meta.get("categories") if options.get("num_classes", 1000) == 1000 else None
     if weights is not None and not is_tag:
         network = _made(lambda: models.get_model(name, weights=None, **options), f"torchvision/{name}", options)
-        source, facts = fill(network, weights)
+        source, facts = (RANDOM, {}) if weights == RANDOM else fill(network, weights)
         return Found(network, _with_facts(_torchvision_fit(tag.transforms()), facts, weights), labels, source)
     hub = import_module("torch.hub")
     if not (Path(hub.get_dir()) / "checkpoints" / Path(urlparse(tag.url).path).name).exists():
@@ -109,7 +111,7 @@ def _timm(name: str, weights: Any, options: dict[str, Any]) -> Found:
     spec = f"timm/{name}"
     if weights is not None:
         network = _made(lambda: timm.create_model(name, pretrained=False, **options), spec, options)
-        source, facts = fill(network, weights)
+        source, facts = (RANDOM, {}) if weights == RANDOM else fill(network, weights)
         return Found(network, _with_facts(_timm_fit(timm, network), facts, weights), _timm_labels(network), source)
     config = timm.get_pretrained_cfg(name)
     if config is None or not (config.url or config.hf_hub_id or config.file):

@@ -1,0 +1,108 @@
+"""What networks return, and what of it are scores."""
+
+import numpy as np
+import pytest
+from torch import nn
+
+import networks
+import seewhy
+
+X = networks.images(2, *networks.SIDES, seed=11)
+
+
+def values(maps) -> np.ndarray:
+    return np.stack([m.values for m in maps])
+
+
+@pytest.fixture
+def network():
+    return networks.pooled().double()
+
+
+@pytest.fixture
+def expected(network):
+    return values(seewhy.grad_cam(seewhy.wrap(network), X, target=1))
+
+
+class Gives(nn.Module):
+    """A network that returns its scores in some container."""
+
+    def __init__(self, network, pack):
+        super().__init__()
+        self.network, self.pack = network, pack
+
+    def forward(self, x):
+        return self.pack(self.network(x))
+
+
+class Output(dict):
+    """Like a ModelOutput: a mapping with attributes."""
+
+    __getattr__ = dict.__getitem__
+
+
+@pytest.mark.parametrize(
+    "pack",
+    [
+        lambda s: {"logits": s, "hidden": s},
+        lambda s: {"out": s},
+        lambda s: (s, s * 2),
+        lambda s: Output(logits=s, loss=None),
+        lambda s: s[:, :, None, None],
+    ],
+    ids=["logits", "the only matrix", "tuple", "attributes", "1x1 space"],
+)
+def test_what_networks_return(pack, network, expected):
+    got = seewhy.grad_cam(seewhy.wrap(Gives(network, pack)), X, target=1)
+    np.testing.assert_array_equal(values(got), expected)
+
+
+@pytest.mark.parametrize(
+    ("pack", "words"),
+    [
+        (lambda s: {"a": s, "b": s}, "dict with a, b"),
+        (lambda s: s[:, :, None, None].expand(-1, -1, 4, 4), "dense output"),
+        (lambda s: "cat", "str"),
+        (lambda s: s.sum(), "for 1 images"),
+    ],
+)
+def test_what_is_no_score(pack, words, network):
+    with pytest.raises(seewhy.BadNetwork, match=words):
+        seewhy.grad_cam(seewhy.wrap(Gives(network, pack)), X)
+
+
+def test_a_binary_logit(network):
+    model = seewhy.wrap(Gives(network, lambda s: s[:, 1]))
+    (m, _) = seewhy.grad_cam(model, X)
+    np.testing.assert_array_equal(m.values, seewhy.grad_cam(seewhy.wrap(network), X, target=1)[0].values)
+    assert m.source.probability == pytest.approx(1 / (1 + np.exp(-m.source.score)))
+
+
+def test_a_network_that_ends_in_a_softmax_says_so(network):
+    (m, _) = seewhy.grad_cam(seewhy.wrap(Gives(network, lambda s: s.softmax(1))), X)
+    assert any("ends in a softmax" in w for w in m.warnings)
+    assert m.source.probability == pytest.approx(m.source.score)
+    assert not seewhy.grad_cam(seewhy.wrap(network), X)[0].warnings
+
+
+def test_one_image_of_a_network_that_squeezes(network, expected):
+    model = seewhy.wrap(Gives(network, lambda s: s.squeeze()))
+    np.testing.assert_array_equal(seewhy.grad_cam(model, X[:1], target=1)[0].values, expected[0])
+
+
+@pytest.mark.parametrize("scores", ["probability", "log-probability"])
+def test_a_softmax_at_the_end_is_not_taken_twice(scores, network):
+    (once, _) = seewhy.grad_cam(seewhy.wrap(network, scores=scores), X, target=1, signed=True)
+    (twice, _) = seewhy.grad_cam(seewhy.wrap(Gives(network, lambda s: s.softmax(1)), scores=scores), X, target=1, signed=True)
+    np.testing.assert_allclose(twice.values, once.values, rtol=1e-5)
+    assert twice.source.score == pytest.approx(once.source.score)
+    assert not twice.warnings
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit")
+def test_scripted_networks_are_refused_with_advice(network):
+    import torch
+
+    traced = torch.jit.trace(network, torch.as_tensor(X))
+    with pytest.raises(seewhy.BadParameter, match="TorchScript"):
+        seewhy.wrap(traced)
