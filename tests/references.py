@@ -110,7 +110,7 @@ def grad_cam_elementwise(a: Floats, g: Floats) -> Floats:
 def eigen_cam(a: Floats, centred: bool = False) -> Floats:
     """Muhammad & Yeasin 2020: A as places x channels = U S V^T, M = A v_1.
 
-    The sign: the map agrees with the sum of A over channels, or if it is at right angles to that, its peak is positive.
+    The sign: the map agrees with the sum of A over channels, or if that is nothing beside rounding, its peak is positive.
     """
     c, h, w = a.shape
     m = np.zeros((h * w, c))
@@ -123,8 +123,9 @@ def eigen_cam(a: Floats, centred: bool = False) -> Floats:
     found = [sum(m[p, k] * v1[k] for k in range(c)) for p in range(h * w)]
     sums = [sum(m[p, k] for k in range(c)) for p in range(h * w)]
     agreement = sum(f * s for f, s in zip(found, sums, strict=True))
-    lengths = sqrt(sum(f * f for f in found)) * sqrt(sum(s * s for s in sums))
-    says = agreement if abs(agreement) > 1e-9 * lengths else max(found, key=abs)
+    sizes = [sum(abs(m[p, k]) for k in range(c)) for p in range(h * w)]
+    lengths = sqrt(sum(f * f for f in found)) * sqrt(sum(s * s for s in sizes))
+    says = agreement if abs(agreement) > 1e-6 * lengths else max(found, key=abs)
     return np.array([-f if says < 0 else f for f in found]).reshape(h, w)
 
 

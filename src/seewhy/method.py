@@ -152,7 +152,7 @@ def from_activations(rectified: bool = True) -> Callable[[Callable[..., Array]],
 
     def decorate(read: Callable[..., Array]) -> Method:
         def run(case: Case, **params: Any) -> Mapping[str, NDArray[Any]]:
-            once = {layer: asnumpy(read(a, **params)) for layer, a in case.activations.items()}
+            once = {layer: np.asarray(asnumpy(read(a, **params))) for layer, a in case.activations.items()}
             return {layer: np.stack([values] * len(case.targets)) for layer, values in once.items()}
 
         return method_of(read, run, "activations", rectified)

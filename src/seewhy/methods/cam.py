@@ -3,6 +3,8 @@
 Each formula gives the signed map (n, *space) of (n, c, *space); the ReLU of the papers comes last, unless signed=True.
 """
 
+import sys
+
 import numpy as np
 from einops import asnumpy, rearrange, reduce
 from numpy.typing import NDArray
@@ -127,7 +129,7 @@ def eigen_cam(a: Array, *, centred: bool = False) -> NDArray[np.float64]:
 
     Caveat: blind to the class: it shows what is strong in the layer, the same for every target.
     """
-    return principal(asnumpy(a), centred)
+    return principal(a, centred)
 
 
 @from_gradients()
@@ -140,7 +142,7 @@ def eigen_grad_cam(a: Array, g: Array, *, centred: bool = False) -> NDArray[np.f
 
     Caveat: one component only; its values are no longer in units of the score.
     """
-    return principal(asnumpy(g * a), centred)
+    return principal(g * a, centred)
 
 
 def weighted_sum(w: Array, a: Array) -> Array:
@@ -161,22 +163,26 @@ def total(x: Array) -> Array:
     return reduce(x, "n c ... -> n c", "sum")
 
 
-def principal(a: NDArray[np.floating], centred: bool) -> NDArray[np.float64]:
+def principal(a: Array, centred: bool) -> NDArray[np.float64]:
     """(n, c, *space) -> (n, *space): places x channels times its first right singular vector.
 
-    By the smaller of the two Gram matrices, in float64.  Neither that nor a singular vector decomposition has a sign
-    of its own: the map is turned to agree with the sum over channels, or if that says nothing, to peak above zero.
+    By the smaller of the two Gram matrices, in float64 and in the array's own library (two libraries' threads would wait
+    for each other).  Neither that nor a singular value decomposition has a sign of its own: the map is turned to agree
+    with the sum over channels, or if that is nothing beside rounding (as behind a LayerNorm), to peak above zero.
     """
-    m = rearrange(a.astype(np.float64), "n c ... -> n (...) c")
-    m = m - m.mean(1, keepdims=True) if centred else m
-    places, channels = m.shape[1:]
-    if places <= channels:
-        value, vector = np.linalg.eigh(m @ m.transpose(0, 2, 1))
+    own = a if isinstance(a, np.ndarray) else a.cpu()
+    eigh = sys.modules[type(own).__module__.partition(".")[0]].linalg.eigh  # numpy's or torch's
+    m = rearrange(own.astype(np.float64) if isinstance(own, np.ndarray) else own.double(), "n c ... -> n (...) c")
+    m = m - reduce(m, "n p c -> n 1 c", "mean") if centred else m
+    turned = m.swapaxes(1, 2)
+    if m.shape[1] <= m.shape[2]:
+        value, vector = map(asnumpy, eigh(m @ turned))
         found = vector[..., -1] * np.sqrt(value[:, -1:].clip(min=0))
     else:
-        found = (m @ np.linalg.eigh(m.transpose(0, 2, 1) @ m)[1][..., -1:])[..., 0]
-    agrees = (found * m.sum(2)).sum(1)
-    size = np.linalg.norm(found, axis=1) * np.linalg.norm(m.sum(2), axis=1)
+        found = asnumpy((m @ eigh(turned @ m)[1][..., -1:])[..., 0])
+    whole, sizes = (asnumpy(reduce(each, "n p c -> n p", "sum")) for each in (m, abs(m)))
+    agrees = (found * whole).sum(1)
+    most = np.sqrt((found**2).sum(1) * (sizes**2).sum(1))
     peak = np.take_along_axis(found, abs(found).argmax(1)[:, None], 1)[:, 0]
-    sign = np.where(np.where(abs(agrees) > 1e-9 * size, agrees, peak) < 0, -1.0, 1.0)
+    sign = np.where(np.where(abs(agrees) > 1e-6 * most, agrees, peak) < 0, -1.0, 1.0)
     return (found * sign[:, None]).reshape(len(a), *a.shape[2:])

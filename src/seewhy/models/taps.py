@@ -94,7 +94,8 @@ def recorded(taps: Sequence[Tap], grad: bool, done: Callable[[], bool] = lambda:
                 tensor = tensor.clone()
             else:
                 tensor = tensor.detach().clone().requires_grad_(grad)
-                torch.set_grad_enabled(grad)  # ends with the caller's no_grad block
+                if grad:
+                    torch.set_grad_enabled(True)  # ends with the caller's no_grad block
             for tap in taken:
                 tap.seen = tensor
             if done():

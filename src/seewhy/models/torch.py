@@ -91,7 +91,8 @@ class TorchModel:
             name: self._evidence(name, a, a.new_zeros(len(weights), *a.shape) if g is None else g, x)
             for (name, a), g in zip(seen.items(), grads, strict=True)
         }
-        return Trace(answer, weights, evidence, {name: tap.notes for name, tap in taps.items()}), None not in grads
+        notes = {name: tap.notes for name, tap in taps.items()}
+        return Trace(answer, weights, evidence, notes), all(g is not None for g in grads)
 
     def activations(self, x: Array, layers: Sequence[str]) -> tuple[Mapping[str, Array], Mapping[str, tuple[str, ...]]]:
         """What each layer emits (n, c, *space), from a pass that stops at the last of them; and notes on each."""
