@@ -106,3 +106,38 @@ def test_scripted_networks_are_refused_with_advice(network):
     traced = torch.jit.trace(network, torch.as_tensor(X))
     with pytest.raises(seewhy.BadParameter, match="TorchScript"):
         seewhy.wrap(traced)
+
+
+def test_a_network_compiled_in_place_is_read_all_the_same(network, expected):
+    network.compile(backend="eager")
+    call = network._compiled_call_impl
+    np.testing.assert_array_equal(values(seewhy.grad_cam(seewhy.wrap(network), X, target=1)), expected)
+    assert network._compiled_call_impl is call is not None
+
+
+def test_heads_and_queries_are_no_picture():
+    class Heads(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.body, self.norm = networks.tokens(), nn.LayerNorm(64)
+
+        def forward(self, x):
+            return self.body(x) + 0 * self.norm(x.new_ones(len(x), 3, 197, 64)).sum((1, 2, 3))[:, None]
+
+    with pytest.raises(seewhy.NotApplicable, match="no space"):
+        seewhy.grad_cam(seewhy.wrap(Heads().double()), X, layer="norm")
+
+
+def test_a_linear_layer_called_by_keyword():
+    class Keyword(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.fc = nn.Conv2d(3, 4, 3), nn.Linear(4, 2)
+
+        def forward(self, x):
+            return self.fc(input=self.conv(x).relu().mean((2, 3)))
+
+    model = seewhy.wrap(Keyword().double())
+    assert len(seewhy.grad_cam(model, X)) == 2
+    with pytest.raises(seewhy.NotApplicable):
+        seewhy.cam(model, X)

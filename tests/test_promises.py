@@ -1,6 +1,8 @@
 """What every method keeps, tested over all of them."""
 
 import pickle
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -140,11 +142,11 @@ def test_the_model_comes_back_when_the_formula_fails():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_method_travels(name):
-    others = {"random-map": {"seed": 3}, "centre": {"sigma": 0.1}, "grad-cam-elementwise": {}}
-    seed = others.get(name, {"signed": True})
-    if not seed:
-        assert pickle.loads(pickle.dumps(METHODS[name])) == METHODS[name]
+    assert pickle.loads(pickle.dumps(METHODS[name])) == METHODS[name]
+    if not METHODS[name].defaults:
         return
+    key, value = next(iter(METHODS[name].defaults.items()))
+    seed = {key: not value if isinstance(value, bool) else value + 1}
     method = METHODS[name].using(**seed)
     again = pickle.loads(pickle.dumps(method))
     assert again == method
@@ -154,6 +156,31 @@ def test_a_method_travels(name):
     assert next(iter(seed)) in repr(method)
     x, model = networks.images(1, *networks.SIDES, seed=6), seewhy.wrap(net())
     assert (again(model, x)[0].values == method(model, x)[0].values).all()
+
+
+def test_a_method_reaches_a_process_that_knows_none_yet():
+    sent = pickle.dumps([METHODS[name] for name in NAMES] + [seewhy.grad_cam.using(signed=True)])
+    code = f"import pickle; print([m.name for m in pickle.loads({sent!r})], pickle.loads({sent!r})[-1].params)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.strip() == f"{[*NAMES, 'grad-cam']} {{'signed': True}}", done.stderr
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_nan_in_one_place_is_told_and_spares_the_other_image(name):
+    network = net()
+    act = dict(network.named_modules())["act1"]
+    handle = act.register_forward_hook(lambda m, i, o: torch.where(i[0].sum((1, 2, 3), keepdim=True) == poisoned, np.nan, o))
+    x = networks.images(2, *networks.SIDES, seed=9)
+    with torch.no_grad():
+        poisoned = network[:1](torch.as_tensor(x))[0].sum()
+    bad, good = METHODS[name](seewhy.wrap(network), x, target=0, layer="act2")
+    handle.remove()
+    (alone,) = METHODS[name](seewhy.wrap(network), x[1:], target=0, layer="act2")
+    np.testing.assert_allclose(good.values, alone.values, rtol=1e-5, atol=1e-9)
+    assert not any("NaN" in w for w in good.warnings)
+    if METHODS[name].reads != "nothing":
+        assert any("NaN" in w and "act1" in w for w in bad.warnings)
+    assert np.isfinite(bad.values).all()
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -90,7 +90,6 @@ def test_every_public_thing_says_what_it_is(name):
 def test_methods_are_known_by_the_names_of_their_functions():
     assert {name.replace("-", "_") for name in METHODS} <= set(NAMES)
     assert all(name == method.name for name, method in METHODS.items())
-    assert len(METHODS) == 12
 
 
 def test_the_types_are_shipped():
@@ -110,7 +109,7 @@ def test_importing_seewhy_imports_nothing_and_its_names_no_framework():
 
 
 def test_importing_seewhy_is_quick():
-    code = "import numpy, time; start = time.perf_counter(); import seewhy; print(time.perf_counter() - start)"
+    code = "import numpy, time; start = time.perf_counter(); import seewhy; seewhy.grad_cam; print(time.perf_counter() - start)"
     assert min(float(python(code)) for _ in range(5)) < 0.15
 
 

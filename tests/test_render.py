@@ -209,3 +209,16 @@ def test_a_map_without_a_photo_is_the_colours_alone(made_heatmap):
     heatmap = made_heatmap([[0, 1]], (8, 6), photo=None)
     assert np.array_equal(heatmap.overlay(alpha=0.1), painted(heatmap.full(), scale=(0, 1)))
     assert isinstance(heatmap.overlay(), Image.Image)
+
+
+def test_a_signed_map_keeps_its_colours_where_nothing_speaks_against(made_heatmap):
+    positive = [[0.2, 1.0], [0.5, 0.4]]
+    signed = made_heatmap(positive, params={"signed": True}).overlay(alpha=1)
+    plain = made_heatmap(positive, params={"signed": False}).overlay(alpha=1)
+    assert np.asarray(signed)[0, -1].tolist() == COLOURS["blue-red"][-1].tolist()
+    assert np.asarray(plain)[0, -1].tolist() == COLOURS["inferno"][-1].tolist()
+
+
+def test_dark_is_zero_not_the_least_value():
+    assert Look.of(np.array([[0.9, 1.0]]), 0.5, None, None).low == 0
+    assert Look.of(np.array([[0.9, 1.0]]), 0.5, None, (0.9, 1.0)).low == 0.9

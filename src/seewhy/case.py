@@ -70,11 +70,11 @@ class Case:
         """Why a map has nothing in it at all."""
         trace, head = self.__dict__.get("trace"), self.__dict__.get("head")
         if trace is not None and not bool((trace.evidence[layer].g[t, i] != 0).any()):
+            why = f"zero gradient: the score does not depend on {layer}: "
+            if self._default == layer:
+                return why + "what follows is saturated, or its weights are still zero: is the network trained?"
             other = f", such as the default, {self._default}" if self._default else ""
-            return (
-                f"zero gradient: the score does not depend on {layer} (it is not connected to the target, or what "
-                f"follows is saturated); try a layer before it{other}"
-            )
+            return why + f"it is not connected to the target, or what follows is saturated; try a layer before it{other}"
         a = head.a[layer] if head is not None and trace is None else self.activations[layer]
         if not bool((a[i] != 0).any()):
             return f"{layer} is silent: every activation is zero"
@@ -237,7 +237,8 @@ def _bad_layer(case: Case, found: list[Finding], i: int) -> str | None:
     """Where NaN or infinity first arose on the way of image i, if a map of it holds any."""
     if all(np.isfinite(core[:, i]).all() for finding in found for core in finding.cores.values()):
         return None
-    return case.model.first_bad(case.x[i : i + 1]) or "the gradient"
+    first = case.model.first_bad(case.x[i : i + 1])
+    return f"at layer {first}" if first else "in the gradient"
 
 
 def _doubts(
@@ -250,7 +251,7 @@ def _doubts(
     if method.reads == "nothing":
         doubts.append(f"a control: {method.name} does not look at what the network found")
     if bad is not None and not np.isfinite(core).all():
-        doubts.append(f"NaN or infinity, first at layer {bad}: those places are shown as zero")
+        doubts.append(f"NaN or infinity, first {bad}: those places are shown as zero")
     elif values.size == 1:
         doubts.append(f"{layer} emits a 1x1 map, which cannot say where; choose an earlier layer")
     elif not core.any():

@@ -55,6 +55,8 @@ class Source:
     @property
     def caption(self) -> str:
         """What the map is, in a few words."""
+        if self.score is None and self.index is None:  # no class plays a part in it
+            return f"{self.method} at {self.layer}"
         what = self.label or (self.target if self.index is None else str(self.index))
         what += f" ({self.index})" if self.label and self.index is not None else ""
         return f"{self.method} for {what} at {self.layer}"
@@ -140,9 +142,9 @@ class Heatmap:
 
         alpha: opacity of the map; colours: one of `seewhy.COLOURS`, by default inferno, or blue-red (centred on zero)
         where the map is signed; legend: write what it is and what the colours mean below; scale: the (low, high)
-        that the colours span, to compare many maps (`Heatmaps.scale()`), else this map's own.
+        that the colours span, to compare many maps (`Heatmaps.scale()`), else from zero to this map's own extreme.
         """
-        look = Look.of(self.values, alpha, colours, scale)
+        look = Look.of(self.values, alpha, colours, scale, signed=bool(self.source.params.get("signed")))
         picture = overlay(self.full(), self.image, self.box, look)
         return with_legend(picture, look, self.source.caption) if legend else picture
 
@@ -216,7 +218,7 @@ class Heatmaps(Sequence[Heatmap]):
                 if (image is None or m.place == image or m.source.image == str(image))
                 and (target is None or _answers(m.source, target))
                 and layer in (None, m.source.layer)
-                and (method is None or getattr(method, "name", method) == m.source.method)
+                and (method is None or str(getattr(method, "name", method)).replace("_", "-") == m.source.method)
             )
         )
 
@@ -235,4 +237,6 @@ def _answers(source: Source, target: Any) -> bool:
         return source.index == target or source.target == str(target)
     if isinstance(target, Contrast):
         return target.words in (source.label, source.target.partition(" x ")[0])
-    return str(target) in (source.target, source.label, *(source.label or "").split(", "))
+    label = (source.label or "").casefold()
+    asked = str(target).casefold()
+    return str(target) == source.target or asked in label.split(", ") or (asked != "" and label.startswith(asked))

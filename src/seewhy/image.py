@@ -156,6 +156,8 @@ def _upright(image: Image.Image, name: str) -> Photo:
     notes = (f"{what} ({frames} frames): the first frame is explained",) if frames > 1 else ()
     if frames > 1:
         image = image.copy() if image.tell() == 0 else _first(image)
+    if image.mode.startswith("I") and 255 < (most := int(np.asarray(image).max())) < 65535 // 8:
+        notes += (f"of its 16 bits only values up to {most} are used, so it is dark; scale it first if that is not meant",)
     return Photo(rgb(ImageOps.exif_transpose(image)), name, notes)
 
 

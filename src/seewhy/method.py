@@ -11,6 +11,7 @@ is all there is to a method: the registry, the command line, the promises it is 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
+from importlib import import_module
 from inspect import Parameter, cleandoc, signature
 from typing import Any
 
@@ -68,6 +69,8 @@ class Method:
                 raise BadParameter(f"{self.name} has no parameter {name!r}. It takes {takes}.")
             if isinstance(self.defaults[name], bool) and params[name] not in (True, False):  # 1 and 0 are
                 raise BadParameter(f"{self.name}: {name} is either True or False, not {params[name]!r}.")
+            if isinstance(self.defaults[name], int | float) and not isinstance(params[name], int | float | np.number):
+                raise BadParameter(f"{self.name}: {name} is a number, not {params[name]!r}.")
         return replace(self, params={**self.params, **params})
 
     @property
@@ -111,6 +114,7 @@ def lookup(name: "str | Method", params: Mapping[str, Any] | None = None) -> Met
     """The method of that name (grad-cam or grad_cam), with these parameters."""
     if isinstance(name, Method):
         return name.using(**(params or {}))
+    import_module("seewhy.methods")  # in a fresh process nobody may have
     key = str(name).lower().replace("_", "-")
     if key not in METHODS:
         raise NoSuchName("method", name, closest(key, [*METHODS]), f"All: {', '.join(METHODS)}.")

@@ -53,9 +53,11 @@ class Look:
     alpha: float
 
     @classmethod
-    def of(cls, values: Floats, alpha: float, colours: str | None, scale: tuple[float, float] | None) -> "Look":
-        low, high = _range(values.min(), values.max()) if scale is None else _range(*scale)
-        signed = low < 0 < high or high <= 0 > low
+    def of(
+        cls, values: Floats, alpha: float, colours: str | None, scale: tuple[float, float] | None, signed: bool = False
+    ) -> "Look":
+        low, high = _range(min(0, values.min()), max(0, values.max())) if scale is None else _range(*scale)
+        signed = signed or low < 0
         colours = colours or ("blue-red" if signed else "inferno")
         if not isinstance(colours, str) or colours not in COLOURS:
             raise NoSuchName("colours", colours, closest(str(colours), [*COLOURS]), f"There are: {', '.join(COLOURS)}.")
@@ -133,7 +135,7 @@ def overlay(full: Floats, image: Image.Image | None, box: Box, look: Look) -> Im
 def with_legend(picture: Image.Image, look: Look, caption: str) -> Image.Image:
     """The picture over a strip that says what it is and what the colours mean."""
     width = max(picture.width, 220)
-    font = ImageFont.load_default(max(11, min(28, width // 26)))
+    font = ImageFont.load_default(max(11, width // 30))
     line = round(font.getbbox("Ag")[3] * 1.5)
     lines = _wrapped(caption, font, width - line)
     strip = Image.new("RGB", (width, line * (len(lines) + 2) + line // 2), "white")

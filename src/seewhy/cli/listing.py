@@ -33,7 +33,7 @@ def layers(spec: str, weights: Any, labels: Any, options: Any, prepare: Any, dev
 def remark(layer: Any) -> str:
     remarks = ["* default"] if layer.default else []
     remarks += [f"runs {layer.calls} times"] if layer.calls > 1 else []
-    remarks += [] if layer.connected else ["not connected to the scores"]
+    remarks += [] if layer.connected else ["its places do not reach the scores"]
     return ", ".join(remarks)
 
 

@@ -170,6 +170,11 @@ def principal(a: Array, centred: bool) -> NDArray[np.float64]:
     for each other).  Neither that nor a singular value decomposition has a sign of its own: the map is turned to agree
     with the sum over channels, or if that is nothing beside rounding (as behind a LayerNorm), to peak above zero.
     """
+    broken = ~np.isfinite(asnumpy(reduce(abs(a), "n c ... -> n", "max")))
+    if broken.any():  # say so, image by image
+        return np.stack(
+            [np.full(a.shape[2:], np.nan) if bad else principal(a[i : i + 1], centred)[0] for i, bad in enumerate(broken)]
+        )
     own = a if isinstance(a, np.ndarray) else a.cpu()
     eigh = sys.modules[type(own).__module__.partition(".")[0]].linalg.eigh  # numpy's or torch's
     m = rearrange(own.astype(np.float64) if isinstance(own, np.ndarray) else own.double(), "n c ... -> n (...) c")

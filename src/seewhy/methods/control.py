@@ -9,6 +9,7 @@ from einops import asnumpy
 from numpy.typing import NDArray
 
 from ..case import Case
+from ..errors import BadParameter
 from ..method import method_of
 
 __all__ = ["centre", "random_map"]
@@ -33,8 +34,11 @@ def _centre(*, sigma: float = 0.25) -> None:
 
 
 def _draw(case: Case, *, seed: int) -> Mapping[str, NDArray[Any]]:
+    if seed < 0 or seed != int(seed):
+        raise BadParameter(f"random-map: seed is a whole number from 0 on, not {seed}.")
+
     def draw(image: NDArray[Any], space: tuple[int, ...]) -> NDArray[np.float64]:
-        return np.random.default_rng([seed, crc32(np.ascontiguousarray(image).tobytes())]).random(space)
+        return np.random.default_rng([int(seed), crc32(np.ascontiguousarray(image).tobytes())]).random(space)
 
     images = asnumpy(case.x) if not isinstance(case.x, np.ndarray) else case.x
     return {
@@ -44,6 +48,9 @@ def _draw(case: Case, *, seed: int) -> Mapping[str, NDArray[Any]]:
 
 
 def _bell(case: Case, *, sigma: float) -> Mapping[str, NDArray[Any]]:
+    if not 0 < sigma < np.inf:
+        raise BadParameter(f"centre: sigma is a share of each side, above 0, not {sigma}.")
+
     def bell(space: tuple[int, ...]) -> NDArray[np.float64]:
         at = np.meshgrid(*((np.arange(side) + 0.5) / side - 0.5 for side in space), indexing="ij")
         return np.exp(-sum(offset**2 for offset in at) / (2 * sigma**2))

@@ -11,6 +11,7 @@ from . import Layer
 from .layout import FIRST, TOKENS, Layout, layout
 from .taps import modules_of
 
+OF_BLOCKS = (nn.LayerNorm, nn.Identity, nn.Dropout, nn.Linear, nn.Softmax)
 PASSING = ("Pool", "Drop", "Identity", "Flatten")  # layers that hand on what another one found
 
 
@@ -33,7 +34,7 @@ def survey(network: nn.Module, x: Tensor, run: Callable[[Tensor], Tensor]) -> di
                 tensor = tensor.detach().requires_grad_(torch.is_grad_enabled())
             seen[name].append(tensor)
             order.append(name)
-            if isinstance(module, nn.Linear):
+            if isinstance(module, nn.Linear) and args:
                 entered.append(args[0])
             return tensor.clone() if isinstance(output, Tensor) else None
 
@@ -74,7 +75,10 @@ def layout_of(module: nn.Module | None, a: Tensor, x: Tensor) -> Layout | None:
     """How what a module emitted lies over the space of the network's input x; None where it has no space."""
     if len(a) != len(x) or (x.ndim == 4 and isinstance(module, nn.RNNBase | nn.Conv1d | nn.BatchNorm1d)):
         return None
-    return layout(tuple(a.shape), tuple(x.shape[2:]))
+    space = tuple(x.shape[2:])
+    found = layout(tuple(a.shape), space)
+    inner = found is not None and found.distorts(space) > 0.7 and isinstance(module, OF_BLOCKS)
+    return None if inner else found  # heads and queries inside an attention are no picture
 
 
 def _reached(raw: Tensor, last: dict[str, Tensor], layouts: dict[str, Layout | None]) -> dict[str, bool]:
@@ -106,7 +110,7 @@ def linear_head(network: nn.Module, run: Callable[[], tuple[Tensor, Tensor]]) ->
     met: list[tuple[nn.Module, Tensor, Tensor]] = []
 
     def hook(module: nn.Module, args: Any, output: Tensor) -> None:
-        if output[0].numel() == output.shape[1]:  # one vector per image
+        if args and output.ndim > 1 and output[0].numel() == output.shape[1]:  # one vector per image
             met.append((module, args[0].detach().clone(), output.detach().clone()))
 
     modules = [m for m in network.modules() if isinstance(m, nn.Linear) or _is_pointwise(m)]
@@ -118,7 +122,7 @@ def linear_head(network: nn.Module, run: Callable[[], tuple[Tensor, Tensor]]) ->
             handle.remove()
     for module, entered, left in reversed(met):
         flat = left.flatten(1)
-        if flat.shape == found[0].shape and torch.equal(flat, found[0]):
+        if flat.shape == found[0].shape and torch.equal(flat.nan_to_num(), found[0].nan_to_num()):
             return found, module.weight.detach(), entered.flatten(1)  # type: ignore[union-attr, operator]
     raise NotApplicable(
         "CAM needs a network that ends in global average pooling and one linear layer; no linear layer makes the scores "

@@ -1,4 +1,4 @@
-"""Reading a torch network while it runs.  Hooks are set and removed here and nowhere else; nothing is kept."""
+"""Reading a torch network while it runs.  What is set is removed again; nothing is kept."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -58,15 +58,21 @@ def undisturbed(network: nn.Module) -> Iterator[None]:
     with LOCKS_LOCK:
         lock = LOCKS.setdefault(network, RLock())
     with lock, torch.inference_mode(False):
-        training = [module for module in every_module(network) if module.training]
+        modules = list(every_module(network))
+        training = [module for module in modules if module.training]
+        compiled = [(m, m._compiled_call_impl) for m in modules if m.__dict__.get("_compiled_call_impl") is not None]
         state = torch.get_rng_state()
         try:
             for module in training:
                 module.training = False
+            for module, _ in compiled:  # module.compile(): hooks set later would not be seen
+                module._compiled_call_impl = None
             yield
         finally:
             for module in training:
                 module.training = True
+            for module, call in compiled:
+                module._compiled_call_impl = call
             torch.set_rng_state(state)
 
 
@@ -119,8 +125,9 @@ def emitted(output: Any, name: str) -> tuple[Tensor, Callable[[Tensor], Any]]:
     if isinstance(output, Tensor) and output.is_floating_point():
         return output, lambda tensor: tensor
     if isinstance(output, tuple | list) and output and isinstance(output[0], Tensor) and output[0].is_floating_point():
-        build = type(output) if type(output) in (tuple, list) else type(output)._make  # type: ignore[attr-defined]
-        return output[0], lambda tensor: build([tensor, *output[1:]])
+        build = type(output) if type(output) in (tuple, list) else getattr(type(output), "_make", None)
+        if build is not None:
+            return output[0], lambda tensor: build([tensor, *output[1:]])
     raise BadParameter(f"Layer {name} emits {type(output).__name__}, not an activation. Ask for a layer inside it.")
 
 

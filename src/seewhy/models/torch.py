@@ -230,9 +230,10 @@ def out_of_memory(error: Exception) -> bool:
 
 def pooled(a: Tensor, entered: Tensor, layer: str, model: str) -> Tensor:
     """What was averaged over space to give the linear layer's input (n, c): the layer's output, or its ReLU."""
+    entered = entered.nan_to_num()
     near = 1e-3 * float(entered.abs().max()) + 1e-12
     for candidate in (a, a.relu()):
-        mean = candidate.flatten(2).mean(2)
+        mean = candidate.flatten(2).mean(2).nan_to_num()
         if mean.shape == entered.shape and torch.allclose(mean, entered, rtol=0, atol=near):
             return candidate
     raise NotApplicable(
