@@ -127,7 +127,7 @@ def show(out: Path, shown: int = 8, n: int = 200) -> tuple[list[Finding], Path]:
     ]  # fmt: skip
     page = template().render(findings=findings, rows=rows, cheat=CHEAT)
     (out / "index.html").write_text(page, "utf-8")
-    sheet(drawn[:4], {name: [one.heatmap for one in found[:4]] for name, found in looks.items()}).save(
+    sheet(drawn[1:5], {name: [one.heatmap for one in found[1:5]] for name, found in looks.items()}).save(
         out / "demo.jpg", quality=88
     )
     return findings, out / "index.html"

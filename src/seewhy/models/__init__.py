@@ -113,8 +113,8 @@ def wrap(
     """
     if scores not in SCORES:
         raise BadParameter(f"scores={scores!r}: it is one of {', '.join(SCORES)}.")
-    if batch_size is not None and batch_size < 1:
-        raise BadParameter(f"batch_size={batch_size}: at least one image goes through at a time.")
+    if batch_size is not None and (not isinstance(batch_size, int) or batch_size < 1):
+        raise BadParameter(f"batch_size={batch_size!r}: a whole number; at least one image goes through at a time.")
     torch = sys.modules.get("torch")
     if torch is None or not isinstance(network, torch.nn.Module):
         raise BadParameter(

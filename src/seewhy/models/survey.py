@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from ..errors import NotApplicable
 from . import Layer
 from .layout import FIRST, TOKENS, Layout, layout
-from .taps import modules_of
+from .taps import hooked, modules_of
 
 OF_BLOCKS = (nn.LayerNorm, nn.Identity, nn.Dropout, nn.Linear, nn.Softmax)
 PASSING = ("Pool", "Drop", "Identity", "Flatten")  # layers that hand on what another one found
@@ -41,13 +41,8 @@ def survey(network: nn.Module, x: Tensor, run: Callable[[Tensor], Tensor]) -> di
         return hook
 
     noise = torch.randn(x[:1].shape, generator=torch.Generator().manual_seed(0)).to(x)  # whatever image comes first
-    handles = [module.register_forward_hook(hook_for(name)) for name, module in modules.items()]
-    try:
-        with torch.enable_grad():
-            raw = run(noise.requires_grad_().clone())  # a leaf cannot be written to
-    finally:
-        for handle in handles:
-            handle.remove()
+    with torch.enable_grad(), hooked((module, hook_for(name)) for name, module in modules.items()):
+        raw = run(noise.requires_grad_().clone())  # a leaf cannot be written to
     space = tuple(x.shape[2:])
     last = {name: found[-1] for name, found in seen.items() if found}
     layouts = {name: layout_of(modules[name], a, noise) for name, a in last.items()}
@@ -114,12 +109,8 @@ def linear_head(network: nn.Module, run: Callable[[], tuple[Tensor, Tensor]]) ->
             met.append((module, args[0].detach().clone(), output.detach().clone()))
 
     modules = [m for m in network.modules() if isinstance(m, nn.Linear) or _is_pointwise(m)]
-    handles = [module.register_forward_hook(hook) for module in modules]
-    try:
+    with hooked((module, hook) for module in modules):
         found = run()
-    finally:
-        for handle in handles:
-            handle.remove()
     for module, entered, left in reversed(met):
         flat = left.flatten(1)
         if flat.shape == found[0].shape and torch.equal(flat.nan_to_num(), found[0].nan_to_num()):
@@ -146,10 +137,6 @@ def first_bad(network: nn.Module, run: Callable[[], Any]) -> str | None:
 
         return hook
 
-    handles = [m.register_forward_hook(hook_for(name)) for name, m in modules_of(network).items()]
-    try:
+    with hooked((module, hook_for(name)) for name, module in modules_of(network).items()):
         run()
-    finally:
-        for handle in handles:
-            handle.remove()
     return bad[0] if bad else None

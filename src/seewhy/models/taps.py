@@ -1,6 +1,6 @@
-"""Reading a torch network while it runs.  What is set is removed again; nothing is kept."""
+"""Reading a torch network while it runs.  Hooks are set and removed here and nowhere else; nothing is kept."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from threading import RLock, get_ident
 from typing import Any
@@ -84,12 +84,9 @@ def recorded(taps: Sequence[Tap], grad: bool, done: Callable[[], bool] = lambda:
     costs what it costs in inference.  `done` is asked after each tap; once it says yes, Stop is raised.
     Other threads that run the same network meanwhile are left alone.
     """
-    owner, handles = get_ident(), []
 
     def hook_for(mine: list[Tap]) -> Callable[..., Any]:
         def hook(_module: nn.Module, _args: Any, output: Any) -> Any:
-            if get_ident() != owner:
-                return None
             for tap in mine:
                 tap.calls += 1
             taken = [tap for tap in mine if tap.call in (None, tap.calls)]
@@ -110,10 +107,22 @@ def recorded(taps: Sequence[Tap], grad: bool, done: Callable[[], bool] = lambda:
 
         return hook
 
+    by_name = {name: [tap for tap in taps if tap.name == name] for name in dict.fromkeys(tap.name for tap in taps)}
+    with hooked((mine[0].module, hook_for(mine)) for mine in by_name.values()):
+        yield
+
+
+@contextmanager
+def hooked(hooks: Iterable[tuple[nn.Module, Callable[..., Any]]]) -> Iterator[None]:
+    """Forward hooks (module, args, output) while the block runs, for this thread alone.  No other place sets any."""
+    owner, handles = get_ident(), []
+
+    def own(hook: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda *passed: hook(*passed) if get_ident() == owner else None
+
     try:
-        for name in dict.fromkeys(tap.name for tap in taps):
-            mine = [tap for tap in taps if tap.name == name]
-            handles.append(mine[0].module.register_forward_hook(hook_for(mine)))
+        for module, hook in hooks:
+            handles.append(module.register_forward_hook(own(hook)))
         yield
     finally:
         for handle in handles:
