@@ -75,6 +75,26 @@ def test_1_sums_in_place_and_a_layer_that_hands_on_its_input(layers):
             ask.close(evidence[layer].g[0, i].numpy(), g)
 
 
+class Shared(Aliased):
+    """What `skip` hands on is read after it was overwritten: a copy in between changes the scores."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.conv1(x)
+        kept = self.skip(x)
+        x.relu_()
+        return self.fc((self.conv2(x) + kept).mean((2, 3)))
+
+
+def test_1_a_layer_whose_reading_changes_the_scores_says_so():
+    model = seewhy.wrap(networks.made(Shared, 0))
+    assert any("overwrites later" in w for w in seewhy.grad_cam(model, X, target=1, layer="skip")[0].warnings)
+    for layer in ("conv1", "conv2"):
+        assert not seewhy.grad_cam(model, X, target=1, layer=layer)[0].warnings
+    for toy in ("inplace", "pooled", "reused"):
+        maps = seewhy.grad_cam(seewhy.wrap(getattr(networks, toy)()), X, target=1)
+        assert not any("overwrites later" in w for m in maps for w in m.warnings)
+
+
 def test_17_a_network_in_train_mode_is_explained_in_eval_and_given_back():
     network = networks.bn_dropout()
     expected = maps_of(network, ["bn1", "act2"])

@@ -38,12 +38,19 @@ class Tap:
         self.call = int(call) if call else None  # None: the last one
         self.calls = 0
         self.seen: Tensor | None = None
+        self.handed_on: tuple[Tensor, int] | None = None  # an output that is the module's very input, and its version
 
     @property
     def notes(self) -> tuple[str, ...]:
-        if self.calls < 2 or self.call:
-            return ()
-        return (f"{self.name} runs {self.calls} times in one pass; the last call is read ({self.name}#1 is the first)",)
+        notes = []
+        if self.calls > 1 and not self.call:
+            notes.append(f"{self.name} runs {self.calls} times in one pass; the last call is read ({self.name}#1 is the first)")
+        if self.handed_on and self.handed_on[0]._version != self.handed_on[1]:
+            notes.append(
+                f"{self.name} hands on its input, which the network overwrites later: reading it here can change the scores; "
+                "read a layer before or behind it"
+            )
+        return tuple(notes)
 
     def check(self) -> Tensor:
         if self.seen is None:
@@ -86,13 +93,16 @@ def recorded(taps: Sequence[Tap], grad: bool, done: Callable[[], bool] = lambda:
     """
 
     def hook_for(mine: list[Tap]) -> Callable[..., Any]:
-        def hook(_module: nn.Module, _args: Any, output: Any) -> Any:
+        def hook(_module: nn.Module, args: Any, output: Any) -> Any:
             for tap in mine:
                 tap.calls += 1
             taken = [tap for tap in mine if tap.call in (None, tap.calls)]
             if not taken:
                 return None
             tensor, put_back = emitted(output, taken[0].name)
+            same = any(isinstance(arg, Tensor) and arg.data_ptr() == tensor.data_ptr() for arg in args)
+            for tap in taken:
+                tap.handed_on = (tensor, tensor._version) if same else None
             if grad and tensor.requires_grad and torch.is_grad_enabled():
                 tensor = tensor.clone()
             else:
