@@ -107,6 +107,12 @@ def test_which_call_of_a_reused_module_is_read():
         np.testing.assert_allclose(a.values, b.values, rtol=1e-6)
 
 
+@pytest.mark.parametrize("methods", [["cam"], ["eigen-cam"], ["cam", "grad-cam"]], ids="+".join)
+def test_whichever_pass_reads_a_reused_module_says_which_call(methods):
+    for m in seewhy.explain(seewhy.wrap(networks.reused()), X, methods, layer="act"):
+        assert any("the last call is read" in w for w in m.warnings), m.source
+
+
 def test_a_backbone_under_no_grad_is_read_all_the_same():
     """A frozen backbone inside `with torch.no_grad()`, as transfer learning has it."""
 

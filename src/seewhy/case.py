@@ -63,8 +63,9 @@ class Case:
         return (found.answer, found.weights) if found else None
 
     def notes(self, layer: str) -> tuple[str, ...]:
-        trace = self.__dict__.get("trace")
-        return (trace.notes if trace else self.__dict__.get("_stopped", ((), {}))[1]).get(layer, ())
+        """What was odd about reading the layer, whichever pass read it."""
+        found = self.__dict__.get("trace") or self.__dict__.get("head")
+        return (found.notes if found else self.__dict__.get("_stopped", ((), {}))[1]).get(layer, ())
 
     def zero_because(self, layer: str, t: int, i: int) -> str:
         """Why a map has nothing in it at all."""

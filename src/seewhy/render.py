@@ -146,14 +146,11 @@ def with_legend(picture: Image.Image, look: Look, caption: str) -> Image.Image:
     ramp = np.linspace(look.low, look.high, width - line)[None]
     bar = Image.fromarray(look.paint(ramp)).resize((width - line, line // 2))
     strip.paste(bar, (line // 2, top))
-    marks = [look.low, look.high] if look.low != -look.high else [look.low, 0.0, look.high]
-    for mark, anchor, x in zip(
-        marks,
-        ["la", "ra"] if len(marks) == 2 else ["la", "ma", "ra"],
-        [line // 2, width - line // 2] if len(marks) == 2 else [line // 2, width // 2, width - line // 2],
-        strict=True,
-    ):
-        draw.text((x, top + line * 5 // 8), f"{mark:.3g}", "black", font, anchor=anchor)
+    marks = [(look.low, "la", line // 2)]
+    marks += [(0.0, "ma", width // 2)] if look.centred and look.high > 0 else []
+    marks += [(look.high, "ra", width - line // 2)] if look.high > look.low else []
+    for mark, anchor, x in marks:
+        draw.text((x, top + line * 5 // 8), f"{mark + 0.0:.3g}", "black", font, anchor=anchor)
     out = Image.new("RGB", (width, picture.height + strip.height), "white")
     out.paste(picture, ((width - picture.width) // 2, 0))
     out.paste(strip, (0, picture.height))

@@ -61,6 +61,7 @@ class Head(NamedTuple):
     weights: NDArray[Any]  # (t, n, k)
     a: Mapping[str, Array]  # what is pooled (n, c, *space)
     w: Array  # the linear layer's weights for each target: (t, n, c)
+    notes: Mapping[str, tuple[str, ...]]  # of each layer
 
 
 @runtime_checkable

@@ -123,7 +123,8 @@ class TorchModel:
             a = {name: pooled(self._layout(name, a, x).turn(a), entered, name, self.name) for name, a in seen.items()}
             weights = weighted(targets, answer.scores)
             w = torch.as_tensor(weights @ as_numpy(linear.flatten(1)), dtype=plain(linear).dtype, device=linear.device)
-            return Head(answer, weights, {name: plain(one) for name, one in a.items()}, w)
+            notes = {name: tap.notes for name, tap in taps.items()}
+            return Head(answer, weights, {name: plain(one) for name, one in a.items()}, w, notes)
 
     def first_bad(self, x: Array) -> str | None:
         """The first layer to emit NaN or infinity, as x (n, c, *space) runs through."""
