@@ -8,9 +8,7 @@ memory is the median of five processes of their own (Linux).  Only ratios within
 
 import argparse
 import json
-import subprocess
 import sys
-import time
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -18,6 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
+import measure
 import peers
 from seewhy.render import unit
 
@@ -72,34 +71,13 @@ def goal_of(name: str) -> float:
 
 
 def timed(name: str, rounds: int) -> dict[str, list[float]]:
-    torch.set_num_threads(2)
-    runs = contenders(*ROWS[name])
-    for run in runs.values():
-        run()
-    seconds: dict[str, list[float]] = {who: [] for who in runs}
-    for _ in range(rounds):
-        for who, run in runs.items():
-            time.sleep(0.15)  # BLAS threads of the one before spin for a while
-            start = time.perf_counter()
-            run()
-            seconds[who].append(time.perf_counter() - start)
-    return seconds
+    return measure.interleaved(contenders(*ROWS[name]), rounds)
 
 
 def peak(who: str, n: int = 16) -> float:
     """MiB that one call on resnet50, batch n, takes at most above what the process held before it."""
-    torch.set_num_threads(2)
     run, small = (contenders("resnet50", size, [281], "cam")[who] for size in (n, 1))
-    small()
-    before = memory("VmRSS")
-    Path("/proc/self/clear_refs").write_text("5")  # start the high-water mark afresh
-    run()
-    return memory("VmHWM") - before
-
-
-def memory(key: str) -> float:
-    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(key))
-    return int(line.split()[1]) / 1024
+    return measure.above(run, small)
 
 
 def agreement() -> list[str]:
@@ -152,16 +130,11 @@ def finished(maps: np.ndarray) -> np.ndarray:
     return np.stack(flat).reshape(*maps.shape[:2], 224, 224)
 
 
-def child(*args: str) -> Any:
-    out = subprocess.run([sys.executable, __file__, *args], capture_output=True, text=True, check=True)
-    return json.loads(out.stdout.splitlines()[-1])
-
-
 def report(rounds: int) -> list[str]:
     whos = (*OURS, "grad-cam", "torchcam", "captum")
     lines = ["| work | forward, ms | " + " | ".join(whos) + " | goal |", "|---" * (len(whos) + 3) + "|"]
     for name in ROWS:
-        seconds = child("--row", name, "--rounds", str(rounds))
+        seconds = measure.child(__file__, "--row", name, "--rounds", str(rounds))
         base = median(seconds["forward"])
         cells = []
         for who in whos:
@@ -169,7 +142,7 @@ def report(rounds: int) -> list[str]:
             cells.append(f"**{median(times):.2f}x** ({min(times):.2f}-{max(times):.2f})" if times else "")
         lines.append(f"| {name} | {1000 * base:.0f} | {' | '.join(cells)} | {goal_of(name):.2f}x |")
         print(lines[-1], file=sys.stderr)
-    peaks = {who: median(child("--peak", who) for _ in range(5)) for who in ("forward", *whos)}
+    peaks = {who: median(measure.child(__file__, "--peak", who) for _ in range(5)) for who in ("forward", *whos)}
     cells = [f"**{peaks[who] / peaks['forward']:.2f}x** ({peaks[who]:.0f} MiB)" for who in whos]
     lines += ["", "| peak memory above the model | forward | " + " | ".join(whos) + " | goal |", "|---" * (len(whos) + 3) + "|"]
     lines.append(f"| Grad-CAM, resnet50, batch 16 | {peaks['forward']:.0f} MiB | {' | '.join(cells)} | 1.15x |")

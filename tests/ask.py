@@ -10,6 +10,7 @@ from torch import nn
 
 import seewhy
 from seewhy.case import Case
+from seewhy.method import lookup
 from seewhy.models import Evidence
 
 Floats = NDArray[np.float64]
@@ -17,23 +18,26 @@ Targets = Sequence[Any]  # classes or Targets
 
 
 def case(
-    network: nn.Module, x: Floats, targets: Targets, layers: Sequence[str], scores: str = "logits", gradients: bool = True
-) -> Case:
+    network: nn.Module, x: Floats, targets: Targets, layers: Sequence[str | None] = (None,), scores: str = "logits",
+    gradients: bool = True, pixels: bool = False,
+) -> Case:  # fmt: skip
     """The question, for several methods to answer; without `gradients` the pass stops at the last layer."""
     asked = [seewhy.Class(t) if isinstance(t, int) else t for t in targets]
-    return Case(seewhy.wrap(network, scores=scores), x, asked, layers, gradients)
+    shared = [*(["gradients"] if gradients else []), *(["pixels"] if pixels else [])]
+    return Case(seewhy.wrap(network, scores=scores), x, asked, layers, shared)
 
 
 def maps(
     network: nn.Module, method: str, x: Floats, targets: Targets, layers: Sequence[str], scores: str = "logits", **params: Any
 ) -> Mapping[str, Floats]:
     """{layer: (t, n, h, w)}, signed, in the network's own precision."""
-    return run(method, case(network, x, targets, layers, scores), **params)
+    shares = seewhy.METHODS[method].shares
+    return run(method, case(network, x, targets, layers, scores, "gradients" in shares, "pixels" in shares), **params)
 
 
 def formula(method: str, a: Any, g: Any = None, w: Any = None, **params: Any) -> Floats:
     """The signed map (n, *space) that a method makes of a (n, c, *space) and g like it, or w (n, c)."""
-    bare = SimpleNamespace(targets=[None], activations={"here": a})
+    bare = SimpleNamespace(targets=[None], layers=["here"], activations={"here": a})
     if g is not None:
         bare.trace = SimpleNamespace(evidence={"here": Evidence(a, g[None])})
     if w is not None:
@@ -41,10 +45,9 @@ def formula(method: str, a: Any, g: Any = None, w: Any = None, **params: Any) ->
     return run(method, bare, **params)["here"][0]
 
 
-def run(method: str, asked: Any, **params: Any) -> Mapping[str, Floats]:
-    """What a method finds in a case: {layer: (t, n, *space)}."""
-    settings = seewhy.METHODS[method].using(**params).settings
-    return seewhy.METHODS[method].run(asked, **{key: value for key, value in settings.items() if key != "signed"})
+def run(method: str | seewhy.Method, asked: Any, **params: Any) -> Mapping[str, Floats]:
+    """What a method finds in a case, signed: {layer: (t, n, h, w)}, or of a pixel method its channels (t, n, c, h, w)."""
+    return lookup(method).using(**params).found(asked).cores
 
 
 def values(heatmaps: Any) -> NDArray[np.float32]:

@@ -65,7 +65,8 @@ def test_shells_can_complete(kind):
 
 @pytest.mark.parametrize(
     ("words", "offered"),
-    [("seewhy explain --method grad", ["grad-cam", "grad-cam-pp", "grad-cam-elementwise"]), ("seewhy explain -m ti", ["timm/"]),
+    [("seewhy explain --method grad", ["grad-cam", "grad-cam-pp", "grad-cam-elementwise", "gradient"]),
+     ("seewhy explain -m ti", ["timm/"]),
      ("seewhy layers demo/h", ["demo/honest"]), ("seewhy me", ["methods"]), ("seewhy explain --lab", ["--labels"])],
 )  # fmt: skip
 def test_names_are_completed(words, offered):

@@ -9,6 +9,7 @@ from torch import nn
 
 import seewhy
 from seewhy import Top
+from seewhy.method import lookup
 
 METHODS_AT_ONCE = ["grad-cam", "hires-cam", "layer-cam", "grad-cam-pp", "xgrad-cam"]
 
@@ -120,3 +121,112 @@ def test_the_second_call_looks_through_the_network_no_more(monkeypatch):
         seewhy.grad_cam(model, x)
     assert first["body"] == 2
     assert second["body"] == 1
+
+
+@pytest.mark.parametrize("name", ["gradient", "input-x-gradient", "guided-backprop", "deconvnet", "lrp", "excitation-backprop"])
+def test_one_way_back_is_one_forward_and_one_backward(asked, monkeypatch, name):
+    network, model, x = asked
+    with counted(network, monkeypatch) as found:
+        seewhy.METHODS[name](model, x)
+    assert (found["body"], found["head"], found["backward"]) == (1, 1, 1)
+
+
+def test_targets_go_back_as_many_at_once_as_copies_may_run(asked, monkeypatch):
+    """Ten classes of four images, eight copies at a time: five passes back, from one forward."""
+    network, model, x = asked
+    with counted(network, monkeypatch) as found:
+        seewhy.gradient(model, x, target=list(range(10)))
+    assert (found["body"], found["backward"]) == (1, 5)
+
+
+def test_methods_with_one_way_back_share_it(asked, monkeypatch):
+    """The plain, the guided and the deconvnet's: three."""
+    network, model, x = asked
+    names = ["gradient", "guided-backprop", "grad-cam", "guided-grad-cam", "input-x-gradient", "deconvnet", "layer-cam",
+             "product(deconvnet, hires-cam)", "product(guided-backprop, layer-cam)"]  # fmt: skip
+    with counted(network, monkeypatch) as found:
+        maps = seewhy.explain(model, x, names)
+    assert (found["body"], found["head"], found["backward"]) == (3, 3, 3)
+    for name in names:
+        for m, alone in zip(maps.where(method=name), seewhy.explain(model, x, name), strict=True):
+            np.testing.assert_allclose(m.values, alone.values, rtol=1e-4, atol=1e-6 * abs(alone.values).max())
+
+
+def quick(name):
+    """With six copies of each image."""
+    method = lookup(name)
+    return method.using(**{key: 6 for key in ("samples", "steps") if key in method.defaults})
+
+
+RUNS = {  # of four images, eight copies at a time: forwards of the body, of the head, and backwards
+    "smooth-grad": (1 + 3, 1 + 3, 3),
+    "smooth(grad-cam)": (1 + 3, 1 + 3, 3),
+    "smooth(eigen-cam)": (1 + 3, 1, 0),
+    "integrated-gradients": (2 + 3, 2 + 3, 3),
+    "augment(grad-cam)": (1 + 3, 1 + 3, 3),
+    "full-grad": (1, 1, 1),
+}
+
+
+@pytest.mark.parametrize(("name", "runs"), RUNS.items())
+def test_copies_share_passes(asked, monkeypatch, name, runs):
+    network, model, x = asked
+    with counted(network, monkeypatch) as found:
+        seewhy.explain(model, x, quick(name))
+    assert (found["body"], found["head"], found["backward"]) == runs
+
+
+def test_what_the_network_says_is_asked_once(asked, monkeypatch):
+    network, model, x = asked
+    with counted(network, monkeypatch) as found:
+        seewhy.explain(model, x, [quick("smooth-grad"), quick("var-grad")])
+    assert found["body"] == 1 + 3 + 3
+    with counted(network, monkeypatch) as found:
+        seewhy.explain(model, x, ["grad-cam", "gradient", quick("smooth-grad")])
+    assert found["body"] == 1 + 3
+
+
+@pytest.mark.parametrize("name", [*RUNS, "var-grad", "augment(gradient)", "smooth(guided-backprop)"])
+def test_no_pass_takes_more_images_than_batch_size(name):
+    network, seen = deep(), []
+    network.register_forward_pre_hook(lambda _module, args: seen.append(len(args[0])))
+    x = np.random.default_rng(1).standard_normal((5, 3, 32, 32)).astype(np.float32)
+    few = seewhy.explain(seewhy.wrap(network, batch_size=3), x, quick(name), target=1)
+    assert max(seen) == 3
+    for m, other in zip(few, seewhy.explain(seewhy.wrap(network, batch_size=16), x, quick(name), target=1), strict=True):
+        np.testing.assert_allclose(m.values, other.values, rtol=1e-4, atol=1e-5 * abs(other.values).max())
+
+
+@pytest.mark.parametrize("name", [*RUNS, "gradient"])
+def test_where_memory_runs_out_fewer_go_at_once(name):
+    network, x = deep(), np.random.default_rng(1).standard_normal((2, 3, 32, 32)).astype(np.float32)
+    whole = seewhy.explain(seewhy.wrap(network), x, quick(name), target=1)
+
+    def small(_module, args):
+        if len(args[0]) > 1:
+            raise torch.OutOfMemoryError("no more")
+
+    network.register_forward_pre_hook(small)
+    for m, other in zip(seewhy.explain(seewhy.wrap(network), x, quick(name), target=1), whole, strict=True):
+        np.testing.assert_allclose(m.values, other.values, rtol=1e-4, atol=1e-5 * abs(other.values).max())
+
+
+@pytest.mark.parametrize("name", ["gradient", "guided-backprop", "lrp", "full-grad"])
+def test_weights_get_no_gradients(asked, monkeypatch, name):
+    """As good as nothing is kept for them: a frozen network costs the same."""
+    network, model, x = asked
+    with counted(network, monkeypatch) as found:
+        seewhy.METHODS[name](model, x)
+    assert all(p.grad is None and p.requires_grad for p in network.parameters())
+    network.requires_grad_(False)
+    with counted(network, monkeypatch) as frozen:
+        seewhy.METHODS[name](model, x)
+    assert 0 < frozen["bytes"] <= found["bytes"] < 1.005 * frozen["bytes"]
+
+
+def test_a_unit_runs_the_network_up_to_its_layer(asked, monkeypatch):
+    network, model, x = asked
+    seewhy.gradient(model, x, target=seewhy.Unit("0.4", 1))
+    with counted(network, monkeypatch) as found:
+        seewhy.gradient(model, x, target=[seewhy.Unit("0.4", 1), seewhy.Unit("0.4", 7)])
+    assert (found["body"], found["head"], found["backward"]) == (0, 0, 1)

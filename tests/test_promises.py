@@ -1,6 +1,7 @@
 """What every method keeps, tested over all of them."""
 
 import pickle
+import re
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -14,9 +15,29 @@ import networks
 import seewhy
 from seewhy import METHODS, PerImage, Top
 from seewhy.method import lookup
+from seewhy.rule import guided
 
-NAMES = list(METHODS)
+MADE = (
+    "smooth(grad-cam)", "smooth(eigen-cam)", "smooth(integrated-gradients)", "augment(cam)", "augment(gradient)",
+    "augment(smooth(layer-cam))", "product(lrp, layer-cam)", "product(guided-backprop, smooth(grad-cam))",
+)  # fmt: skip
+NAMES = [*METHODS, *MADE]
 NETS = ("pooled", "flat_head", "inplace", "bn_dropout", "tokens", "nhwc", "lstm_head", "signed_features", "dead_channels")
+WITHOUT = {  # by the parts of a method: the networks that lack what it needs
+    "cam": ("flat_head", "tokens", "nhwc", "lstm_head"),
+    "guided-backprop": ("tokens", "signed_features"),
+    "deconvnet": ("tokens", "signed_features"),
+    "guided-grad-cam": ("tokens", "signed_features"),
+    "lrp": ("tokens", "nhwc", "lstm_head"),
+    "excitation-backprop": ("tokens", "lstm_head"),
+    "augment": ("flat_head", "tokens", "lstm_head"),
+}
+
+
+def asked(name: str) -> seewhy.Method:
+    """The method of that name, with few samples and steps where it takes any."""
+    method = lookup(name)
+    return method.using(**{key: few for key, few in {"samples": 3, "steps": 4}.items() if key in method.defaults})
 
 
 def values(maps) -> np.ndarray:
@@ -37,64 +58,107 @@ def state(network: nn.Module) -> list:
         [t.detach().clone().numpy().tobytes() for t in network.state_dict().values()],
         torch.get_rng_state().numpy().tobytes(),
         torch.is_grad_enabled(),
+        torch.overrides._get_current_function_mode_stack(),
     ]
 
 
 def applies(name: str, network: str) -> bool:
-    return name != "cam" or network in ("pooled", "inplace", "bn_dropout", "signed_features", "dead_channels")
+    return not any(network in WITHOUT.get(part, ()) for part in re.findall(r"[a-z-]+", name))
 
 
-CASES = [(name, network) for name in NAMES for network in NETS if applies(name, network)]
+RUN_ALL = ("gradients", "head", "pixels")  # what is read behind the whole network
+CASES = [(name, network) for name in NAMES for network in NETS]
 
 
-@pytest.mark.parametrize(("name", "network"), CASES)
+@pytest.mark.parametrize(("name", "network"), [case for case in CASES if applies(*case)])
 def test_finite_and_a_batch_equals_its_singles(name, network):
-    model = seewhy.wrap(net(network))
+    model, method = seewhy.wrap(net(network)), asked(name)
     x = networks.images(3, *networks.SIDES, seed=1)
-    together = METHODS[name](model, x, target=[Top(), 1])
-    alone = [METHODS[name](model, x[i : i + 1], target=[Top(), 1]) for i in range(3)]
+    together = method(model, x, target=[Top(), 1])
+    alone = [method(model, x[i : i + 1], target=[Top(), 1]) for i in range(3)]
     assert np.isfinite(values(together)).all()
     scale = abs(values(together)).max()
     assert scale > 0, "an empty map shows nothing"
     np.testing.assert_allclose(values(together), np.concatenate([values(a) for a in alone]), rtol=1e-5, atol=1e-6 * scale)
     assert [m.source.index for m in together] == [m.source.index for a in alone for m in a]
+    for one, other in zip(together, [m for a in alone for m in a], strict=True):
+        assert (one.channels is None) == (not method.pixels)
+        if method.pixels:
+            np.testing.assert_allclose(one.channels, other.channels, rtol=1e-5, atol=1e-6 * scale)
+        assert one.source.measured == pytest.approx(other.source.measured, rel=1e-5, abs=1e-9)
+
+
+@pytest.mark.parametrize(("name", "network"), [case for case in CASES if not applies(*case)])
+def test_what_does_not_apply_is_refused(name, network):
+    with pytest.raises(seewhy.NotApplicable):
+        asked(name)(seewhy.wrap(net(network)), networks.images(1, *networks.SIDES, seed=1))
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_splitting_into_batches_changes_nothing(name):
+@pytest.mark.parametrize("most", [1, 2])
+def test_splitting_into_batches_changes_nothing(name, most):
     x = networks.images(5, *networks.SIDES, seed=2)
-    whole = METHODS[name](seewhy.wrap(net()), x, target=PerImage([0, 1, 2, 0, 1]))
-    split = METHODS[name](seewhy.wrap(net(), batch_size=2), x, target=PerImage([0, 1, 2, 0, 1]))
-    np.testing.assert_allclose(values(whole), values(split), rtol=1e-5, atol=1e-9)
+    whole = asked(name)(seewhy.wrap(net()), x, target=PerImage([0, 1, 2, 0, 1]))
+    split = asked(name)(seewhy.wrap(net(), batch_size=most), x, target=PerImage([0, 1, 2, 0, 1]))
+    np.testing.assert_allclose(values(whole), values(split), rtol=1e-5, atol=1e-7 * abs(values(whole)).max())
     assert [m.place for m in split] == [0, 1, 2, 3, 4]
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_order_is_image_target_layer(name):
-    model = seewhy.wrap(net())
-    layers = [next(iter(model.layers(networks.images(1, *networks.SIDES, seed=0)))), None] if name != "cam" else [None]
+    model, method = seewhy.wrap(net()), asked(name)
+    several = method.layered and name not in ("cam", "augment(cam)")  # which has but one layer
+    layers = ["conv1", None] if several else [None]
     x = networks.images(2, *networks.SIDES, seed=3)
-    maps = METHODS[name](model, x, target=[2, 0], layer=layers)
-    assert len(maps) == 2 * 2 * len(layers)
-    expected = [(i, t) for i in range(2) for t in ("2", "0") for _ in layers]
-    assert [(m.place, m.source.target) for m in maps] == expected
+    maps = method(model, x, target=[2, 0], layer=layers)
+    read = ["conv1", "act2"] if several else ["act2"] if method.layered else ["input"]
+    expected = [(i, t, layer) for i in range(2) for t in ("2", "0") for layer in read]
+    assert [(m.place, m.source.target, m.source.layer) for m in maps] == expected
     for m in maps:
-        (alone,) = METHODS[name](model, x[m.place : m.place + 1], target=int(m.source.target), layer=m.source.layer)
+        layer = m.source.layer if method.layered else None
+        (alone,) = method(model, x[m.place : m.place + 1], target=int(m.source.target), layer=layer)
         np.testing.assert_allclose(m.values, alone.values, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if not lookup(name).layered])
+def test_what_reads_pixels_takes_no_layer(name):
+    """Alone it refuses one; beside a method that takes it, it is asked once."""
+    model, x = seewhy.wrap(net()), networks.images(2, *networks.SIDES, seed=3)
+    with pytest.raises(seewhy.BadParameter, match="reads the image's own pixels, not a layer"):
+        asked(name)(model, x, layer="act2")
+    mixed = seewhy.explain(model, x, [asked(name), "grad-cam"], target=[0, 1], layer=["conv1", "act2"])
+    read = [("conv1", "grad-cam"), ("act2", "grad-cam"), ("input", lookup(name).name)]
+    assert [(m.source.layer, m.source.method) for m in mixed] == read * 4
+    alone = asked(name)(model, x, target=[0, 1])
+    np.testing.assert_allclose(values([*mixed][2::3]), values(alone), rtol=1e-6, atol=1e-7 * abs(values(alone)).max())
+
+
+def test_all_at_once_say_what_each_says_alone():
+    """Whatever they share."""
+    model, x = seewhy.wrap(net()), networks.images(2, *networks.SIDES, seed=3)
+    together = [*seewhy.explain(model, x, [asked(name) for name in NAMES], target=[0, 1], layer="act2")]
+    for name in NAMES:
+        mine = [m for m in together if m.source.method == name]
+        alone = asked(name)(model, x, target=[0, 1], layer="act2" if lookup(name).layered else None)
+        assert [(m.place, m.source.target, m.source.layer) for m in mine] == [
+            (m.place, m.source.target, m.source.layer) for m in alone
+        ]
+        np.testing.assert_allclose(values(mine), values(alone), rtol=1e-6, atol=1e-7 * abs(values(alone)).max())
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_same_twice(name):
     x = networks.images(2, *networks.SIDES, seed=4)
-    first, second = (values(METHODS[name](seewhy.wrap(net()), x)) for _ in range(2))
+    first, second = (values(asked(name)(seewhy.wrap(net()), x)) for _ in range(2))
     assert (first == second).all()
 
 
-def test_a_seed_decides_the_random_control():
-    x = networks.images(2, *networks.SIDES, seed=4)
-    model = seewhy.wrap(net())
-    first, second = values(seewhy.random_map(model, x)), values(seewhy.random_map(model, x, seed=1))
-    assert not np.allclose(first, second)
+@pytest.mark.parametrize("name", [name for name in NAMES if "seed" in lookup(name).defaults])
+def test_a_seed_decides_what_is_random(name):
+    x, model = networks.images(2, *networks.SIDES, seed=4), seewhy.wrap(net())
+    first, again, second = (values(asked(name).using(seed=seed)(model, x, target=1)) for seed in (0, 0, 1))
+    assert (first == again).all()
+    assert not np.allclose(first, second, rtol=1e-3, atol=1e-3 * abs(first).max())
     assert not np.allclose(first[0], first[1])
 
 
@@ -104,7 +168,7 @@ def test_the_model_comes_back_as_it_was(name):
     next(network.children()).eval()
     before, x = state(network), networks.images(2, *networks.SIDES, seed=5)
     kept = x.copy()
-    METHODS[name](seewhy.wrap(network), x, target=[0, 1])
+    asked(name)(seewhy.wrap(network), x, target=[0, 1])
     assert state(network) == before
     assert (x == kept).all()
 
@@ -114,88 +178,97 @@ class Boom(nn.Module):
         raise RuntimeError("boom")
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if METHODS[name].reads in ("gradients", "head")])
+@pytest.mark.parametrize("name", [name for name in NAMES if lookup(name).passes or lookup(name).reads in RUN_ALL])
 def test_the_model_comes_back_after_an_exception(name):
     network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(inplace=True), Boom()).train()
     before = state(network)
     with pytest.raises(seewhy.BadNetwork, match="boom"):
-        METHODS[name](seewhy.wrap(network), networks.images(1, 8, 8, seed=0), layer="1")
+        asked(name)(seewhy.wrap(network), networks.images(1, 8, 8, seed=0), layer="1" if lookup(name).layered else None)
     assert state(network) == before
     assert not torch.is_inference_mode_enabled()
 
 
-def test_the_model_comes_back_when_the_formula_fails():
-    @seewhy.from_gradients()
-    def broken_cam(a, g):
-        """Fails."""
-        raise ArithmeticError("formula")
+def broken_cam(a, g):
+    """Fails."""
+    raise ArithmeticError("formula")
 
+
+@pytest.mark.parametrize("rule", [None, guided])
+@pytest.mark.parametrize("decorated", [seewhy.from_gradients, seewhy.from_pixels])
+@pytest.mark.parametrize("made", [lambda m: m, seewhy.smooth, seewhy.augment, lambda m: seewhy.product(m, "layer-cam")])
+def test_the_model_comes_back_when_the_formula_fails(made, decorated, rule):
     try:
+        method = made(decorated(rule=rule)(broken_cam))
         network = net("bn_dropout").train()
         before = state(network)
-        with pytest.raises(ArithmeticError):
-            broken_cam(seewhy.wrap(network), networks.images(1, *networks.SIDES, seed=0))
+        with pytest.raises(ArithmeticError):  # read where a ReLU lies behind, for the rule to have something to do
+            method(seewhy.wrap(network), networks.images(1, *networks.SIDES, seed=0), layer="conv1" if method.layered else None)
         assert state(network) == before
     finally:
-        del METHODS["broken-cam"]
+        METHODS.pop("broken-cam", None)
+
+
+OTHER = {"reduce": "l2", "baseline": "mean", "quadrature": "midpoint", "rule": "epsilon", "scales": (1,)}  # than by default
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_method_travels(name):
-    assert pickle.loads(pickle.dumps(METHODS[name])) == METHODS[name]
-    if not METHODS[name].defaults:
-        return
-    key, value = next(iter(METHODS[name].defaults.items()))
-    seed = {key: not value if isinstance(value, bool) else value + 1}
-    method = METHODS[name].using(**seed)
-    again = pickle.loads(pickle.dumps(method))
-    assert again == method
-    assert hash(again) == hash(method)
-    assert lookup(name.replace("-", "_")) == METHODS[name]
-    assert METHODS[name] != method
-    assert next(iter(seed)) in repr(method)
-    x, model = networks.images(1, *networks.SIDES, seed=6), seewhy.wrap(net())
+    assert pickle.loads(pickle.dumps(lookup(name))) == lookup(name)
+    assert lookup(name.replace("-", "_")) == lookup(name)
+    few = asked(name).settings
+    changed = {k: OTHER[k] if k in OTHER else not few[k] if isinstance(few[k], bool) else few[k] + 1 for k in few}
+    for key in changed:
+        method = lookup(name).using(**{key: changed[key]})
+        again = pickle.loads(pickle.dumps(method))
+        assert again == method
+        assert hash(again) == hash(method)
+        assert lookup(name) != method
+        assert key in repr(method)
+    method = lookup(name).using(**changed)
+    again, x, model = pickle.loads(pickle.dumps(method)), networks.images(1, *networks.SIDES, seed=6), seewhy.wrap(net())
     assert (again(model, x)[0].values == method(model, x)[0].values).all()
 
 
 def test_a_method_reaches_a_process_that_knows_none_yet():
-    sent = pickle.dumps([METHODS[name] for name in NAMES] + [seewhy.grad_cam.using(signed=True)])
-    code = f"import pickle; print([m.name for m in pickle.loads({sent!r})], pickle.loads({sent!r})[-1].params)"
+    sent = pickle.dumps([asked(name) for name in NAMES] + [seewhy.grad_cam.using(signed=True)])
+    code = f"import pickle; print([(m.name, dict(m.params)) for m in pickle.loads({sent!r})])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.stdout.strip() == f"{[*NAMES, 'grad-cam']} {{'signed': True}}", done.stderr
+    expected = [(name, dict(asked(name).params)) for name in NAMES] + [("grad-cam", {"signed": True})]
+    assert done.stdout.strip() == str(expected), done.stderr
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_nan_in_one_place_is_told_and_spares_the_other_image(name):
-    network = net()
-    act = dict(network.named_modules())["act1"]
-    handle = act.register_forward_hook(lambda m, i, o: torch.where(i[0].sum((1, 2, 3), keepdim=True) == poisoned, np.nan, o))
+    """In what is ten times as bright as the other image, at act1."""
+    network, method = net(), asked(name)
     x = networks.images(2, *networks.SIDES, seed=9)
-    with torch.no_grad():
-        poisoned = network[:1](torch.as_tensor(x))[0].sum()
-    bad, good = METHODS[name](seewhy.wrap(network), x, target=0, layer="act2")
-    handle.remove()
-    (alone,) = METHODS[name](seewhy.wrap(network), x[1:], target=0, layer="act2")
-    np.testing.assert_allclose(good.values, alone.values, rtol=1e-5, atol=1e-9)
+    x[0] *= 10
+    bright = lambda i: i[0].abs().mean((1, 2, 3), keepdim=True) > 2.5  # noqa: E731
+    network.act1.register_forward_hook(lambda m, i, o: o * torch.where(bright(i), np.nan, 1.0))
+    layer = "act2" if method.layered else None
+    bad, good = method(seewhy.wrap(network), x, target=0, layer=layer)
+    (alone,) = method(seewhy.wrap(net()), x[1:], target=0, layer=layer)
+    np.testing.assert_allclose(good.values, alone.values, rtol=1e-5, atol=1e-7 * abs(alone.values).max())
     assert not any("NaN" in w for w in good.warnings)
-    if METHODS[name].reads != "nothing":
+    if method.reads != "nothing":
         assert any("NaN" in w and "act1" in w for w in bad.warnings)
     assert np.isfinite(bad.values).all()
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_unknown_parameters_are_refused(name):
-    with pytest.raises(seewhy.BadParameter, match=rf"{name} has no parameter 'colour'"):
-        METHODS[name](seewhy.wrap(net()), networks.images(1, *networks.SIDES, seed=0), colour=1)
+    with pytest.raises(seewhy.BadParameter, match=rf"{re.escape(name)} has no parameter 'colour'"):
+        lookup(name)(seewhy.wrap(net()), networks.images(1, *networks.SIDES, seed=0), colour=1)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_method_says_what_it_is(name):
-    method = METHODS[name]
+    method = lookup(name)
     assert method.formula
     assert method.source
     assert method.caveat
     assert method.cost
+    assert "{" not in method.cost
 
 
 def test_threads_give_the_single_threads_results():
@@ -203,10 +276,10 @@ def test_threads_give_the_single_threads_results():
     network = net("bn_dropout").train()
     model, x = seewhy.wrap(network), networks.images(2, *networks.SIDES, seed=7)
     jobs = [(name, target) for name in NAMES for target in (0, 1)] * 2
-    expected = [values(METHODS[name](model, x, target=target)) for name, target in jobs]
+    expected = [values(asked(name)(model, x, target=target)) for name, target in jobs]
     before = state(network)
     with ThreadPoolExecutor(8) as pool:
-        found = list(pool.map(lambda job: values(METHODS[job[0]](model, x, target=job[1])), jobs))
+        found = list(pool.map(lambda job: values(asked(job[0])(model, x, target=job[1])), jobs))
     for one, other in zip(expected, found, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-6, atol=1e-9)
     assert state(network) == before

@@ -153,7 +153,7 @@ def test_a_look_that_cannot_be_is_misuse(made_heatmap, look):
 
 
 def test_unknown_colours_are_named_with_those_there_are(made_heatmap):
-    with pytest.raises(NoSuchName, match=r"'jett'. Closest: jet\..*inferno, viridis, jet, blue-red"):
+    with pytest.raises(NoSuchName, match=r"'jett'. Closest: jet\..*inferno, viridis, jet, grey, blue-red"):
         made_heatmap([[0, 1]]).overlay(colours="jett")
     with pytest.raises(BadParameter, match="alpha is 2"):
         made_heatmap([[0, 1]]).overlay(alpha=2)

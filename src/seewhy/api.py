@@ -3,7 +3,7 @@
 from inspect import ismodule
 
 from . import demo as demo
-from .case import explain as explain
+from .chart import explain as explain
 from .errors import (
     BadImage as BadImage,
 )
@@ -45,14 +45,18 @@ from .method import METHODS as METHODS
 from .method import Method as Method
 from .method import from_activations as from_activations
 from .method import from_gradients as from_gradients
+from .method import from_pixels as from_pixels
 from .methods import *  # noqa: F403 - every method is public, by its own name
 from .models import wrap as wrap
 from .models.zoo import load as load
+from .ranking import Ranked as Ranked
+from .ranking import top_units as top_units
 from .render import COLOURS as COLOURS
 from .target import Class as Class
 from .target import Contrast as Contrast
 from .target import PerImage as PerImage
 from .target import Top as Top
+from .target import Unit as Unit
 
 PUBLIC = sorted(
     name

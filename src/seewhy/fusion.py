@@ -50,4 +50,4 @@ def _fused(group: list[Heatmap], how: str) -> Heatmap:
         params={**first.source.params, "fuse": how},
         warnings=tuple(dict.fromkeys(w for m in group for w in m.warnings)),
     )
-    return replace(first, values=HOW[how](grown).astype(np.float32), source=source)
+    return replace(first, values=HOW[how](grown).astype(np.float32), source=source, channels=None)

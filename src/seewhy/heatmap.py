@@ -15,7 +15,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from .errors import BadImage, BadParameter, NotApplicable
 from .image import Box
-from .render import Look, overlay, stretch, unit, with_legend
+from .render import Look, beyond, clipped, overlay, picture, stretch, unit, with_legend
 from .target import Contrast
 
 CHUNK = "seewhy"  # the PNG text chunk that carries the Source
@@ -51,6 +51,7 @@ class Source:
     versions: Mapping[str, str]
     caveat: str = ""  # what is known against the method
     warnings: tuple[str, ...] = ()  # why this map is empty or suspect
+    measured: Mapping[str, float] = field(default_factory=dict)  # by the method, about itself: a completeness gap
 
     @property
     def caption(self) -> str:
@@ -103,6 +104,8 @@ class Heatmap:
     values: (h, w) float32, in the method's own units, at the resolution of the layer.
     image: what the person gave, in full, upright; None for a prepared array.
     box: the part of it that the network saw, in its pixels.
+    channels: (c, h, w) float32 of a method that reads the pixels: the signed attribution of each colour, which the values
+        sum up; else None.
     """
 
     values: NDArray[np.float32]
@@ -110,6 +113,7 @@ class Heatmap:
     box: Box
     source: Source
     place: int = 0  # of the image among those given
+    channels: NDArray[np.float32] | None = field(default=None, repr=False)
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -137,25 +141,45 @@ class Heatmap:
         colours: str | None = None,
         legend: bool = False,
         scale: tuple[float, float] | None = None,
+        clip: float | None = None,
     ) -> Image.Image:
         """The map in colour over the image, RGB at the image's size.
 
         alpha: opacity of the map; colours: one of `seewhy.COLOURS`, by default inferno, or blue-red (centred on zero)
         where the map is signed; legend: write what it is and what the colours mean below; scale: the (low, high)
-        that the colours span, to compare many maps (`Heatmaps.scale()`), else from zero to this map's own extreme.
+        that the colours span, to compare many maps (`Heatmaps.scale()`), else from zero to this map's own extreme, or
+        to the `clip`th percentile of absolute values: 99 at the image's pixels, where few stand out, else 100.
         """
-        look = Look.of(self.values, alpha, colours, scale, signed=bool(self.source.params.get("signed")))
+        percent = (100 if self.channels is None else 99) if clip is None else clip
+        said = beyond(self.values, percent) if scale is None else ""
+        span = clipped(self.values, percent) if scale is None and percent != 100 else scale
+        look = Look.of(self.values, alpha, colours, span, signed=bool(self.source.params.get("signed")))
         picture = overlay(self.full(), self.image, self.box, look)
-        return with_legend(picture, look, self.source.caption) if legend else picture
+        return with_legend(picture, look, self.source.caption + said) if legend else picture
 
-    def save(self, path: str | Path, **look: Any) -> Path:
-        """Write the map: .png (the overlay, carrying its Source), .npz (values, box, Source) or .npy (values alone)."""
+    def picture(self, kind: str = "colour", clip: float = 99, legend: bool = False) -> Image.Image:
+        """The attribution of every pixel as the papers show it, RGB at the size that the network saw.
+
+        kind: "colour" (min-max), "grey" (absolute sum over channels), "positive" or "negative" saliency (in colour), or
+        "signed" (sum over channels, white at zero).  Grey and signed end at the `clip`th percentile of absolute values.
+        Raises NotApplicable where the method does not read the pixels.
+        """
+        if self.channels is None or self.channels.ndim != 3:
+            raise NotApplicable(f"{self.source.method} has no attribution of single pixels to draw so. Use overlay().")
+        drawn, look, said = picture(self.channels, kind, clip)
+        return with_legend(drawn, look, f"{self.source.caption}, {kind}: {said}") if legend else drawn
+
+    def save(self, path: str | Path, picture: str = "overlay", **look: Any) -> Path:
+        """Write the map: .png (the overlay, or another `picture`, carrying its Source), .npz (values, channels, box,
+        Source) or .npy (values alone).
+        """
         path = Path(path)
         if path.suffix.lower() == ".png":
-            path.write_bytes(self._png(**look))
+            path.write_bytes(self._png(picture, **look))
         elif path.suffix.lower() == ".npz":
             with path.open("wb") as file:
-                np.savez_compressed(file, values=self.values, box=np.array(self.box), source=self.source.to_json())
+                own: dict[str, Any] = {} if self.channels is None else {"channels": self.channels}
+                np.savez_compressed(file, values=self.values, **own, box=np.array(self.box), source=self.source.to_json())
         elif path.suffix.lower() == ".npy":
             with path.open("wb") as file:
                 np.save(file, self.values)
@@ -178,14 +202,15 @@ class Heatmap:
         except (OSError, ValueError, EOFError, BadZipFile, Image.DecompressionBombError) as error:
             raise BadImage(f"{path} cannot be read as .png or .npz: {error}") from None
 
-    def _png(self, **look: Any) -> bytes:
+    def _png(self, picture: str, **look: Any) -> bytes:
         note, file = PngInfo(), io.BytesIO()
         note.add_itxt(CHUNK, self.source.to_json())
-        self.overlay(**look).save(file, "PNG", pnginfo=note)
+        drawn = self.overlay(**look) if picture == "overlay" else self.picture(picture, **look)
+        drawn.save(file, "PNG", pnginfo=note)
         return file.getvalue()
 
     def _repr_png_(self) -> bytes:
-        return self._png(legend=True)
+        return self._png("overlay", legend=True)
 
 
 @dataclass(frozen=True, eq=False)

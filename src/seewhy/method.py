@@ -19,21 +19,30 @@ import numpy as np
 from einops import asnumpy, repeat
 from numpy.typing import NDArray
 
-from .case import Case, explain
+from .case import Case, Found
+from .chart import explain
 from .errors import BadParameter, NoSuchName, closest
 from .heatmap import Heatmaps
 from .image import Array, Images
+from .models import INPUT
+from .rule import Rule
 from .target import Top
 
 METHODS: dict[str, "Method"] = {}  # every method by its name: grad-cam, layer-cam, ...
 
 COSTS = {
     "gradients": "1 forward, and the tail behind the layer back per target",
+    "pixels": "1 forward, and the whole way back per target",
     "activations": "the forward up to the layer",
     "head": "1 forward",
     "nothing": "the forward up to the layer, for its size alone",
 }
-Run = Callable[..., Mapping[str, NDArray[Any]]]  # (Case, **params) -> {layer: (t, n, *space)}, signed
+REDUCE: dict[str, Callable[[Array], Array]] = {  # (t, n, c, *space) -> (t, n, *space)
+    "max": lambda core: abs(core).max(2),
+    "sum": lambda core: core.sum(2),
+    "l2": lambda core: np.sqrt((core**2).sum(2)),
+}
+Run = Callable[..., Mapping[str, NDArray[Any]] | Found]  # (Case, **params) -> {layer: core}, signed
 
 
 @dataclass(frozen=True)
@@ -44,7 +53,7 @@ class Method:
     images: a path, a PIL image, a uint8 array (h, w, 3) or (h, w), a list of these, or a prepared float batch (n, c, h, w).
     target: a class index, a label, a Target, or a list of these; Top() is the class each image is taken for.
     layer: a name (name#1 reads the first call of a reused module), a list of names, or None for the last layer that
-        still has space.
+        still has space.  Methods that read the image's own pixels take none.
     Raises Misuse where the question cannot be asked so, BadImage where a picture cannot be read.
     """
 
@@ -55,6 +64,10 @@ class Method:
     rectified: bool = field(default=True, repr=False)  # its formula ends in a ReLU; signed=True leaves that out
     doc: str = field(default="", repr=False, compare=False)
     params: Mapping[str, Any] = field(default_factory=dict)
+    pixels: bool = field(default=False, repr=False)  # it finds channels (c, h, w) at the image, which `reduce` joins
+    layered: bool = field(default=True, repr=False)  # a layer may be asked for
+    shares: tuple[str, ...] = field(default=(), repr=False)  # of the evidence on the untouched images: see Case
+    passes: str = field(default="", repr=False)  # in words, where it runs the network several times
 
     def __call__(
         self, model: Any, images: Images, target: Any = Top(), layer: Any = None, **params: Any
@@ -71,12 +84,36 @@ class Method:
                 raise BadParameter(f"{self.name}: {name} is either True or False, not {params[name]!r}.")
             if isinstance(self.defaults[name], int | float) and not isinstance(params[name], int | float | np.number):
                 raise BadParameter(f"{self.name}: {name} is a number, not {params[name]!r}.")
+            if name == "reduce" and params[name] not in [*REDUCE]:
+                raise BadParameter(f"{self.name}: reduce is one of {', '.join(REDUCE)}, not {params[name]!r}.")
         return replace(self, params={**self.params, **params})
 
     @property
     def settings(self) -> dict[str, Any]:
         """Every parameter, given or by default."""
         return {**self.defaults, **self.params}
+
+    def found(self, case: Case) -> Found:
+        """The cores: signed, before any ReLU, of a pixel method with their channels."""
+        own = {"reduce"} if self.pixels else {"signed"} if self.rectified else set()  # for `finished`
+        found = self.run(case, **{key: value for key, value in self.settings.items() if key not in own})
+        return found if isinstance(found, Found) else Found(found)
+
+    def maps(self, case: Case) -> Mapping[str, NDArray[Any]]:
+        """As other methods build on them: finished maps (t, n, *space), or a pixel method's channels (t, n, c, *space)."""
+        cores = self.found(case).cores
+        return cores if self.pixels else {layer: self.finished(core) for layer, core in cores.items()}
+
+    def finished(self, core: NDArray[Any]) -> NDArray[Any]:
+        """The values (t, n, *space) of a core."""
+        if self.pixels:
+            return REDUCE[self.settings["reduce"]](core)
+        return np.maximum(core, 0) if self.rectified and not self.settings["signed"] else core
+
+    @property
+    def whole(self) -> bool:
+        """Does it keep the graph of the whole network?"""
+        return self.pixels or bool(self.passes) or (self.reads == "gradients" and not self.shares)
 
     @property
     def formula(self) -> str:
@@ -94,7 +131,7 @@ class Method:
 
     @property
     def cost(self) -> str:
-        return COSTS[self.reads]
+        return self.passes.format(**self.settings) or COSTS[self.reads]
 
     def _part(self, i: int) -> str:
         return " ".join(self.doc.split("\n\n")[i].split())
@@ -107,18 +144,63 @@ class Method:
         return hash((self.name, repr(sorted(self.params.items()))))
 
     def __reduce__(self) -> Any:  # by name, so that it reaches a worker without its code
-        return (lookup, (self.name, dict(self.params))) if self.name in METHODS else super().__reduce__()
+        known = self.name in METHODS or self.name.partition("(")[0] in MAKERS
+        return (lookup, (self.name, dict(self.params))) if known else super().__reduce__()
 
 
 def lookup(name: "str | Method", params: Mapping[str, Any] | None = None) -> Method:
-    """The method of that name (grad-cam or grad_cam), with these parameters."""
+    """The method of that name (grad-cam or grad_cam), or made of others as in "smooth(grad-cam)", with these parameters."""
     if isinstance(name, Method):
         return name.using(**(params or {}))
     import_module("seewhy.methods")  # in a fresh process nobody may have
-    key = str(name).lower().replace("_", "-")
+    key = str(name).strip().lower().replace("_", "-")
+    if "(" in key:
+        return _made(key).using(**(params or {}))
     if key not in METHODS:
-        raise NoSuchName("method", name, closest(key, [*METHODS]), f"All: {', '.join(METHODS)}.")
+        made = f" Or one made of others: {', '.join(f'{maker}(...)' for maker in MAKERS)}."
+        raise NoSuchName("method", name, closest(key, [*METHODS]), f"All: {', '.join(METHODS)}.{made}")
     return METHODS[key].using(**(params or {}))
+
+
+def _made(text: str) -> Method:
+    """smooth(grad-cam), product(guided-backprop, smooth(grad-cam)): a maker and the methods it is given."""
+    maker, _, rest = text.partition("(")
+    parts, depth = [""], 0
+    for letter in rest.removesuffix(")"):
+        depth += (letter == "(") - (letter == ")")
+        if letter == "," and not depth:
+            parts.append("")
+        else:
+            parts[-1] += letter
+    if maker.strip() not in MAKERS or not rest.endswith(")") or depth:
+        known = ", ".join(f"{name}(METHOD)" for name in MAKERS)
+        raise NoSuchName("method", text, [], f"Methods are made of others by {known}.")
+    try:
+        return MAKERS[maker.strip()](*(lookup(part) for part in parts))
+    except TypeError as error:
+        if isinstance(error, BadParameter):
+            raise
+        raise BadParameter(f"{text}: {error}") from None
+
+
+MAKERS: dict[str, Callable[..., Method]] = {}  # what makes methods of methods: smooth, product, augment
+
+
+def maker(make: Callable[..., Method]) -> Callable[..., Method]:
+    """Make a combinator known by its name, so that what it made is found, and sent, by name: "smooth(grad-cam)"."""
+    MAKERS[make.__name__] = make
+    return make
+
+
+def whole_number(value: Any, what: str, least: int, most: float = float("inf")) -> int:
+    """The value as an int; BadParameter, beginning with `what`, where it is none from least to most."""
+    try:
+        if least <= value <= most and value == int(value):
+            return int(value)
+    except (TypeError, ValueError, OverflowError):
+        pass
+    span = f"from {least} on" if most == float("inf") else f"from {least} to {most:g}"
+    raise BadParameter(f"{what} is a whole number {span}, not {value!r}.")
 
 
 def listed(method: Method) -> Method:
@@ -127,28 +209,54 @@ def listed(method: Method) -> Method:
     return method
 
 
-def method_of(function: Callable[..., Any], run: Run, reads: str, rectified: bool) -> Method:
+def method_of(function: Callable[..., Any], run: Run, reads: str, rectified: bool = False, **more: Any) -> Method:
     """The method that `run` carries out: named after `function`, with its keyword-only arguments as parameters."""
     kinds = signature(function).parameters.values()
     defaults = {p.name: p.default for p in kinds if p.kind is Parameter.KEYWORD_ONLY}
     if rectified:
         defaults = {"signed": False, **defaults}
-    return listed(
-        Method(function.__name__.replace("_", "-"), run, defaults, reads, rectified, cleandoc(function.__doc__ or ""))
-    )
+    name, doc = function.__name__.strip("_").replace("_", "-"), cleandoc(function.__doc__ or "")
+    return listed(Method(name, run, defaults, reads, rectified, doc, **more))
 
 
-def from_gradients(rectified: bool = True) -> Callable[[Callable[..., Array]], Method]:
-    """A method that reads one backward pass: decorate (a, g) -> map, (n, c, *space) twice -> (n, *space), signed."""
+def from_gradients(rectified: bool = True, rule: Rule | None = None) -> Callable[[Callable[..., Array]], Method]:
+    """A method that reads one backward pass: decorate (a, g) -> map, (n, c, *space) twice -> (n, *space), signed.
+
+    rule: by which the gradient comes back, if not the plain one.
+    """
 
     def decorate(read: Callable[..., Array]) -> Method:
         def run(case: Case, **params: Any) -> Mapping[str, NDArray[Any]]:
-            evidence = case.trace.evidence
-            return {layer: _per_target(partial(read, **params), e.a, e.g) for layer, e in evidence.items()}
+            evidence = case.trace.evidence if rule is None else case.traced(rule, case.layers).evidence
+            there = {layer: evidence[layer] for layer in case.layers}
+            return {layer: _per_target(partial(read, **params), e.a, e.g) for layer, e in there.items()}
 
-        return method_of(read, run, "gradients", rectified)
+        return method_of(read, run, "gradients", rectified, shares=("gradients",) if rule is None else ())
 
     return decorate
+
+
+def from_pixels(reduce: str = "max", rule: Rule | None = None) -> Callable[[Callable[..., Array]], Method]:
+    """A method that reads the gradient at the image: decorate (x, g) -> its channels, (n, c, *space) all of them.
+
+    reduce: what the paper makes of the channels, one of REDUCE; rule: by which the gradient comes back.
+    """
+
+    def decorate(read: Callable[..., Array]) -> Method:
+        def run(case: Case, **params: Any) -> Found:
+            found = case.trace if rule is None else case.traced(rule, (INPUT,))
+            core = _per_target(partial(read, **params), *found.evidence[INPUT])
+            return Found({INPUT: core}, lambda _t, _i: found.notes.get(INPUT, ()))
+
+        return pixel_method(read, run, reduce, ("pixels",) if rule is None else ())
+
+    return decorate
+
+
+def pixel_method(function: Callable[..., Any], run: Run, reduce: str, shares: tuple[str, ...] = (), passes: str = "") -> Method:
+    """The method that finds channels (t, n, c, *space) at the image."""
+    made = method_of(function, run, "pixels", pixels=True, layered=False, shares=shares, passes=passes)
+    return listed(replace(made, defaults={"reduce": reduce, **made.defaults}))
 
 
 def from_activations(rectified: bool = True) -> Callable[[Callable[..., Array]], Method]:

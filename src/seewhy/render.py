@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from .errors import BadParameter, NoSuchName, closest
+from .errors import BadParameter, NoSuchName, NotApplicable, closest
 from .image import Box
 
 Floats = NDArray[np.floating[Any]]
@@ -38,6 +38,7 @@ COLOURS = {  # evenly spaced stops, mixed linearly between
         "ffd000 ffc100 ffb200 ffa300 ff9400 ff8600 ff7700 ff6800 ff5900 ff4a00 ff3b00 "
         "ff2d00 ff1e00 fa0f00 e80000 d60000 c40000 b20000 9f0000 8d0000 800000"
     ),
+    "grey": _stops("000000 ffffff"),
     # for signed maps, zero in the middle: ColorBrewer RdBu
     "blue-red": _stops("053061 2065ab 4393c3 90c4dd d1e5f0 f7f6f6 fddbc7 f3a481 d6604d b1182b 67001f"),
 }
@@ -80,6 +81,15 @@ class Look:
         where = np.linspace(0, 1, len(stops))
         table = np.stack([np.interp(np.linspace(0, 1, 1025), where, stops[:, c]) for c in range(3)], -1).round()
         return table.astype(np.uint8)[(np.clip(at, 0, 1) * 1024).round().astype(np.intp)]
+
+
+def clipped(values: Floats, percent: float) -> tuple[float, float]:
+    """Zero to the percentile of the absolute values, to both sides where some lie below zero; the extreme, if that is 0."""
+    if not isinstance(percent, int | float | np.number) or not 0 < percent <= 100:
+        raise BadParameter(f"clip={percent!r} is a percentile: above 0, and 100 to clip nothing.")
+    size = abs(values)
+    end = float(np.percentile(size, percent)) or float(size.max())
+    return (-end if values.min() < 0 else 0.0), (end if values.max() > 0 else 0.0)
 
 
 def _range(*ends: Any) -> tuple[float, float]:
@@ -132,17 +142,64 @@ def overlay(full: Floats, image: Image.Image | None, box: Box, look: Look) -> Im
     return Image.composite(mixed, unseen, mask)
 
 
-def with_legend(picture: Image.Image, look: Look, caption: str) -> Image.Image:
+PICTURES = {  # of attributions (c, h, w), as the papers show them
+    "colour": "min-max: black {low:.3g}, white {high:.3g} in each colour",
+    "grey": "absolute sum over channels",
+    "positive": "what lies above zero, in colour: white {high:.3g}",
+    "negative": "what lies below zero, in colour: white {low:.3g}",
+    "signed": "sum over channels",
+}
+
+
+def picture(channels: Floats, kind: str, clip: float) -> tuple[Image.Image, Look | None, str]:
+    """One of PICTURES at the attributions' own size, its look if a colour bar can tell it, and what it is in words."""
+    if kind not in PICTURES:
+        raise NoSuchName("picture", kind, closest(str(kind), [*PICTURES]), f"There are: {', '.join(PICTURES)}.")
+    low, high = float(channels.min()), float(channels.max())
+    said = PICTURES[kind].format(low=low + 0.0, high=high + 0.0)
+    if kind in ("grey", "signed"):
+        flat = abs(channels).sum(0) if kind == "grey" else channels.sum(0)
+        look = Look.of(flat, 1, "grey" if kind == "grey" else "blue-red", clipped(flat, clip))
+        return Image.fromarray(look.paint(flat)), look, said + beyond(flat, clip)
+    if len(channels) not in (1, 3):
+        raise NotApplicable(
+            f"A {kind} picture has three channels, or one; this map has {len(channels)}. Ask for grey or signed."
+        )
+    span = {"colour": (low, high), "positive": (0.0, max(high, 0.0)), "negative": (0.0, min(low, 0.0))}[kind]
+    shares = (channels - span[0]) / (span[1] - span[0]) if span[0] != span[1] else np.zeros(channels.shape)
+    pixels = (np.clip(shares, 0, 1) * 255).round().astype(np.uint8).transpose(1, 2, 0)
+    return Image.fromarray(pixels.repeat(4 - len(channels), 2) if len(channels) == 1 else pixels), None, said
+
+
+def beyond(values: Floats, percent: float) -> str:
+    """What a legend says of clipping, where something was clipped."""
+    most = float(abs(values).max())
+    if most <= max(map(abs, clipped(values, percent))):
+        return ""
+    return f"; colours end at the {percent:g}th percentile, values at {most:.3g}"
+
+
+def with_legend(picture: Image.Image, look: Look | None, caption: str) -> Image.Image:
     """The picture over a strip that says what it is and what the colours mean."""
     width = max(picture.width, 220)
     font = ImageFont.load_default(max(11, width // 30))
     line = round(font.getbbox("Ag")[3] * 1.5)
     lines = _wrapped(caption, font, width - line)
-    strip = Image.new("RGB", (width, line * (len(lines) + 2) + line // 2), "white")
+    strip = Image.new("RGB", (width, line * (len(lines) + (2 if look else 0)) + line // 2), "white")
     draw = ImageDraw.Draw(strip)
     for i, text in enumerate(lines):
         draw.text((line // 2, line // 3 + i * line), text, "black", font)
-    top = line // 2 + len(lines) * line
+    if look:
+        _bar(strip, draw, look, line // 2 + len(lines) * line, line, font)
+    out = Image.new("RGB", (width, picture.height + strip.height), "white")
+    out.paste(picture, ((width - picture.width) // 2, 0))
+    out.paste(strip, (0, picture.height))
+    return out
+
+
+def _bar(strip: Image.Image, draw: ImageDraw.ImageDraw, look: Look, top: int, line: int, font: Any) -> None:
+    """The colours, and what they stand for."""
+    width = strip.width
     ramp = np.linspace(look.low, look.high, width - line)[None]
     bar = Image.fromarray(look.paint(ramp)).resize((width - line, line // 2))
     strip.paste(bar, (line // 2, top))
@@ -151,10 +208,6 @@ def with_legend(picture: Image.Image, look: Look, caption: str) -> Image.Image:
     marks += [(look.high, "ra", width - line // 2)] if look.high > look.low else []
     for mark, anchor, x in marks:
         draw.text((x, top + line * 5 // 8), f"{mark + 0.0:.3g}", "black", font, anchor=anchor)
-    out = Image.new("RGB", (width, picture.height + strip.height), "white")
-    out.paste(picture, ((width - picture.width) // 2, 0))
-    out.paste(strip, (0, picture.height))
-    return out
 
 
 def _wrapped(text: str, font: Any, width: int) -> list[str]:

@@ -8,6 +8,7 @@ so that a perturbation cannot change the question.  Any callable scores -> weigh
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from operator import index
 from typing import Any, cast
 
 import numpy as np
@@ -91,6 +92,45 @@ class Contrast:
 
 
 @dataclass(frozen=True)
+class Unit:
+    """One channel of a layer in the place of a class: what excites it?  Nothing behind the layer runs.
+
+    layer: its name, as `model.layers()` has it; channel: from 0 on.
+    at: "max" explains the strongest activation of the channel, as Zeiler & Fergus 2014 do; "sum" all of them;
+        (y, x) the one in that cell of the layer's grid.
+    """
+
+    layer: str
+    channel: int
+    at: str | tuple[int, int] = "max"
+
+    def __post_init__(self) -> None:
+        if isinstance(self.channel, bool) or not isinstance(self.channel, int | np.integer):
+            raise BadParameter(f"Unit: channel={self.channel!r} is no whole number; channels count from 0.")
+        try:
+            at = self.at if isinstance(self.at, str) else tuple(map(index, self.at))
+        except TypeError:
+            at = ()
+        if at not in ("max", "sum") and (isinstance(at, str) or len(at) != 2 or min(at) < 0):
+            raise BadParameter(f'Unit: at={self.at!r} is not "max", "sum", or a cell (y, x).')
+        object.__setattr__(self, "at", at)
+
+    def __call__(self, scores: Scores) -> Weights:
+        if not 0 <= self.channel < scores.shape[1]:
+            raise NoSuchName("channel", self.channel, [], f"{self.layer} has 0 to {scores.shape[1] - 1}.")
+        return _one_hot(np.full(len(scores), self.channel), scores)
+
+    @property
+    def words(self) -> str:
+        where = {"max": "", "sum": ", summed"}.get(str(self.at), f" in cell {self.at}")
+        return f"unit {self.channel} of {self.layer}{where}"
+
+    def __str__(self) -> str:
+        where = {"max": "", "sum": ":sum"}.get(str(self.at), f":{','.join(map(str, self.at))}")
+        return f"unit:{self.layer}:{self.channel}{where}"
+
+
+@dataclass(frozen=True)
 class PerImage:
     """To each image a target of its own: PerImage([3, "tabby", Top(2)])."""
 
@@ -135,8 +175,8 @@ def _as_target(target: Any, labels: Labels) -> Target | PerImage:
         against = tuple(class_index(i, labels) for i in target.rivals)
         return replace(target, of=class_index(target.of, labels), against=against)
     if isinstance(target, PerImage):
-        if any(isinstance(t, PerImage) for t in target.targets):
-            raise BadParameter("PerImage holds one target per image: an index, a label or a Target, not another PerImage.")
+        if any(isinstance(t, PerImage | Unit) for t in target.targets):
+            raise BadParameter("PerImage holds one class per image: an index, a label or a Target, no PerImage and no Unit.")
         return PerImage([_as_target(t, labels) for t in target.targets])
     if callable(target) and not isinstance(target, type):
         return cast(Target, target)
@@ -199,7 +239,9 @@ def name_of(labels: Labels, index: int | None) -> str | None:
 
 
 def named(target: Any, labels: Labels) -> str | None:
-    """A contrast in words, "French bulldog vs Chihuahua", where the labels are known."""
+    """A unit in words; a contrast, "French bulldog vs Chihuahua", where the labels are known."""
+    if isinstance(target, Unit):
+        return target.words
     if not isinstance(target, Contrast) or not target.rivals:
         return None
     names = [name_of(labels, i) for i in (target.of, *target.rivals) if isinstance(i, int)]

@@ -7,6 +7,7 @@ import click
 from .. import __version__
 from .explain import explain
 from .listing import demo, layers, methods
+from .units import units
 
 
 class Cli(click.Group):
@@ -43,5 +44,5 @@ def main(debug: bool) -> None:
     """
 
 
-for command in (explain, layers, methods, demo):
+for command in (explain, layers, units, methods, demo):
     main.add_command(command)

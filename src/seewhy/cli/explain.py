@@ -1,7 +1,6 @@
 """`seewhy explain`: overlays into a folder, what was found to stdout."""
 
 import json
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -46,10 +45,11 @@ SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", "
     multiple=True,
     default=("top",),
     show_default=True,
-    help="top, top:3 (the three top classes), a LABEL, an INDEX, or A-vs-B; repeatable.",
+    help="top, top:3 (the three top classes), a LABEL, an INDEX, A-vs-B, or unit:LAYER:CHANNEL; repeatable.",
 )
 @click.option("--layer", "-l", "layers", multiple=True, help="Repeatable; by default the last that still has space.")
 @click.option("--set", "settings", type=KeyValue(), multiple=True, help="A parameter of a method: signed=true; repeatable.")
+@click.option("--batch-size", type=click.IntRange(1), help="Copies per pass at most, of methods that make many; less memory.")
 @click.option("--scores", default="logits", show_default=True, help="What is explained: logits, log-probability, probability.")
 @click.option(
     "--out",
@@ -59,59 +59,77 @@ SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", "
     show_default=True,
     help="Folder for the overlays.",
 )
-@click.option("--colours", help="inferno, viridis, jet or blue-red; by default inferno, and blue-red for signed maps.")
+@click.option("--colours", help="inferno, viridis, grey, jet or blue-red; by default inferno, and blue-red for signed maps.")
+@click.option(
+    "--picture",
+    "pictures",
+    multiple=True,
+    default=("overlay",),
+    show_default=True,
+    help="Of pixel methods also colour, grey, positive, negative or signed, as published; repeatable.",
+)
 @click.option("--alpha", type=click.FloatRange(0, 1), default=0.5, show_default=True, help="Opacity of the map.")
 @click.option("--legend/--no-legend", default=True, show_default=True, help="Say below what it is and what the colours mean.")
 @click.option("--values", is_flag=True, help="Also write the numbers, as .npz.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a map instead of text.")
 def explain(
     photos: tuple[str, ...], spec: str, weights: Any, labels: Any, options: Any, prepare: Any, device: Any,
-    methods: tuple[str, ...], targets: tuple[str, ...], layers: tuple[str, ...], settings: Any, scores: str, out: Path,
-    colours: str | None, alpha: float, legend: bool, values: bool, as_json: bool,
+    methods: tuple[str, ...], targets: tuple[str, ...], layers: tuple[str, ...], settings: Any, batch_size: int | None,
+    scores: str, out: Path, colours: str | None, pictures: tuple[str, ...], alpha: float, legend: bool, values: bool,
+    as_json: bool,
 ) -> None:  # fmt: skip
     """Explain photos (or folders of them): write overlays, say what was predicted and what was explained.
 
     \b
     seewhy explain dog.jpg --model torchvision/resnet50 --method grad-cam --target top:2
+    seewhy explain dog.jpg --model torchvision/vgg16 --method guided-backprop --picture colour
+    seewhy explain dog.jpg --model torchvision/vgg16 --method deconvnet --target unit:features.28:42
     seewhy explain scans/ --model timm/resnet18 --weights mine.pth --labels names.txt --option num_classes=3
     """
     from ..api import explain as ask
     from ..api import read
     from ..errors import Misuse, SeewhyError
+    from ..progress import shown
 
     files = [file for photo in photos for file in expanded(photo)]
     chosen = configured(methods, dict(settings))
-    model = load_model(spec, weights, labels, options, prepare, device, scores=scores)
+    check_pictures(pictures, chosen)
+    model = load_model(spec, weights, labels, options, prepare, device, scores=scores, batch_size=batch_size)
     asked = [target for text in targets for target in parse_target(text, model.labels)]
     out.mkdir(parents=True, exist_ok=True)
     failed: list[str] = []
     taken: set[str] = set()
-    look = {"alpha": alpha, "colours": colours, "legend": legend}
+    overlay = {"alpha": alpha, "colours": colours}
 
     def one(photo: "Photo") -> None:
         maps = ask(model, photo, chosen, asked, list(layers) or None)
-        paths = []
+        written = []
         for heatmap in maps:
-            path = out / f"{unique(stem(heatmap), taken)}.png"
-            heatmap.save(path, **look)
+            name = unique(stem(heatmap), taken)
+            kinds = [kind for kind in dict.fromkeys(pictures) if kind == "overlay" or heatmap.channels is not None]
+            paths = {kind: out / f"{name}{'' if kind == 'overlay' else '.' + kind}.png" for kind in kinds or ["overlay"]}
+            for kind, path in paths.items():
+                heatmap.save(path, picture=kind, legend=legend, **(overlay if kind == "overlay" else {}))
+            written.append((heatmap, [*paths.values()]))
             if values:
-                heatmap.save(path.with_suffix(".npz"))
-            paths.append(path)
+                heatmap.save(out / f"{name}.npz")
         predicted = maps[0].source.predicted or predict(model, photo)
-        (print_json if as_json else print_text)(photo.name, predicted, [*zip(maps, paths, strict=True)])
+        (print_json if as_json else print_text)(photo.name, predicted, written)
 
-    with progress(files) as bar:
-        for file in bar:
-            try:
-                one(read(file))
-            except Misuse:
+    for file in shown(files, len(files), "explaining", wait=len(files) < 4):
+        try:
+            one(read(file))
+        except Misuse:
+            raise
+        except Exception as error:
+            if click.get_current_context().find_root().params.get("debug"):
                 raise
-            except Exception as error:
-                if click.get_current_context().find_root().params.get("debug"):
-                    raise
-                failed.append(file)
-                known = isinstance(error, SeewhyError | MemoryError | OSError)
-                click.echo(f"seewhy: {'' if known else f'{file}: {type(error).__name__}: '}{error}", err=True)
+            failed.append(file)
+            known = isinstance(error, SeewhyError | MemoryError | OSError)
+            click.echo(f"seewhy: {'' if known else f'{file}: {type(error).__name__}: '}{error}", err=True)
+    if not as_json:
+        for method in chosen:
+            click.echo(f"{method.name}: {method.caveat}")
     if failed:
         click.echo(f"seewhy: {len(failed)} of {len(files)} photos failed: {', '.join(failed)}", err=True)
         raise SystemExit(1)
@@ -139,11 +157,41 @@ def configured(names: tuple[str, ...], settings: dict[str, Any]) -> list[Any]:
     return [m.using(**stray, **{k: v for k, v in settings.items() if k in m.defaults}) for m in methods]
 
 
+def check_pictures(pictures: tuple[str, ...], methods: list[Any]) -> None:
+    from ..errors import NoSuchName, NotApplicable, closest
+    from ..render import PICTURES
+
+    for kind in pictures:
+        if kind != "overlay" and kind not in PICTURES:
+            known = ["overlay", *PICTURES]
+            raise NoSuchName("picture", kind, closest(kind, known), f"There are: {', '.join(known)}.")
+    if "overlay" not in pictures and not any(method.pixels for method in methods):
+        names = ", ".join(method.name for method in methods)
+        raise NotApplicable(f"--picture {pictures[0]} shows attributions of single pixels, which {names} does not give.")
+
+
+def parse_unit(text: str) -> Any:
+    """unit:LAYER:CHANNEL, with :sum or :Y,X behind for another place than the strongest."""
+    from ..api import Unit
+
+    _, layer, channel, *at = text.split(":")
+    cell: Any = at[0] if at else "max"
+    if "," in cell:
+        cell = tuple(int(i) for i in cell.split(","))
+    return Unit(layer, int(channel), cell)
+
+
 def parse_target(text: str, labels: Any) -> list[Any]:
     from ..api import Contrast, Top
     from ..target import as_targets
 
     head, _, count = text.partition(":")
+    if head.lower() == "unit":
+        try:
+            return [parse_unit(text)]
+        except (ValueError, IndexError) as error:
+            how = f"{text!r}: write unit:LAYER:CHANNEL, as in unit:features.10:42 ({error})."
+            raise click.BadParameter(how, param_hint="--target") from None
     if head.lower() == "top":
         if count and not (count.isdigit() and int(count)):
             raise click.BadParameter(f"{text!r}: write top, or top:3 for the three top classes.", param_hint="--target")
@@ -174,7 +222,8 @@ def predict(model: Any, photo: "Photo") -> Any:
 
 def stem(heatmap: "Heatmap") -> str:
     source = heatmap.source
-    what = source.target if source.label is None or source.target == source.label else f"{source.target} {source.label}"
+    known = source.label is None or source.label == source.target or source.target.startswith("unit:")
+    what = source.target if known else f"{source.target} {source.label}"
     parts = (Path(source.image).stem, what.split(",")[0], source.layer, source.method)
     return ".".join("-".join("".join(c if c.isalnum() or c in "_-#" else " " for c in part).split()) for part in parts)
 
@@ -190,23 +239,22 @@ def unique(name: str, taken: set[str]) -> str:
 def print_text(name: str, predicted: Any, written: list[Any]) -> None:
     said = f"{predicted.label} ({predicted.index})" if predicted.label else f"class {predicted.index}"
     click.echo(f"{click.format_filename(name)}: {said}, {predicted.probability:.1%}")
-    for heatmap, path in written:
+    width = max(len(heatmap.source.method) for heatmap, _ in written)
+    for heatmap, paths in written:
         source = heatmap.source
         score = "" if source.score is None else f"  {source.scores.removesuffix('s')} {source.score:.2f}"
         chance = "" if source.probability is None else f", {source.probability:.1%}"
-        what = source.target if source.label is None else f"{source.target}: {source.label}"
-        click.echo(f"  {source.method:<18} {what}{score}{chance}  at {source.layer}  -> {path}")
+        plain = source.label is None or source.target.startswith("unit:")
+        what = source.target if plain else f"{source.target}: {source.label}"
+        files = ", ".join(map(str, [paths[0], *(path.name for path in paths[1:])]))
+        click.echo(f"  {source.method:<{width}}  {what}{score}{chance}  at {source.layer}  -> {files}")
         for warning in source.warnings:
             click.echo(f"    ! {warning}")
 
 
 def print_json(name: str, predicted: Any, written: list[Any]) -> None:
-    for heatmap, path in written:
+    for heatmap, paths in written:
         facts = json.loads(heatmap.source.to_json())
         facts["predicted"] = asdict(predicted)
-        click.echo(json.dumps({"file": str(path), "box": list(heatmap.box), **facts}))
-
-
-def progress(files: list[str]) -> Any:
-    """A bar on stderr for several photos, nothing where stderr is no terminal."""
-    return click.progressbar(files, label="explaining", file=sys.stderr, hidden=len(files) < 4 or not sys.stderr.isatty())
+        files = [str(path) for path in paths]
+        click.echo(json.dumps({"file": files[0], "files": files, "box": list(heatmap.box), **facts}))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..case import Case
 from ..errors import BadParameter
-from ..method import method_of
+from ..method import method_of, whole_number
 
 __all__ = ["centre", "random_map"]
 
@@ -34,11 +34,10 @@ def _centre(*, sigma: float = 0.25) -> None:
 
 
 def _draw(case: Case, *, seed: int) -> Mapping[str, NDArray[Any]]:
-    if seed < 0 or seed != int(seed):
-        raise BadParameter(f"random-map: seed is a whole number from 0 on, not {seed}.")
+    seed = whole_number(seed, "random-map: seed", 0)
 
     def draw(image: NDArray[Any], space: tuple[int, ...]) -> NDArray[np.float64]:
-        return np.random.default_rng([int(seed), crc32(np.ascontiguousarray(image).tobytes())]).random(space)
+        return np.random.default_rng([seed, crc32(np.ascontiguousarray(image).tobytes())]).random(space)
 
     images = asnumpy(case.x) if not isinstance(case.x, np.ndarray) else case.x
     return {
@@ -59,6 +58,5 @@ def _bell(case: Case, *, sigma: float) -> Mapping[str, NDArray[Any]]:
     return {layer: np.tile(bell(tuple(a.shape[2:])), (t, n, *[1] * (a.ndim - 2))) for layer, a in case.activations.items()}
 
 
-_random_map.__name__, _centre.__name__ = "random_map", "centre"
-random_map = method_of(_random_map, _draw, "nothing", rectified=False)
-centre = method_of(_centre, _bell, "nothing", rectified=False)
+random_map = method_of(_random_map, _draw, "nothing")
+centre = method_of(_centre, _bell, "nothing")

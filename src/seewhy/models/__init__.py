@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ..errors import BadParameter
 from ..image import Array, Images
 from ..prepare import Batch
+from ..rule import Rule
 from ..target import Target
 
 INPUT = "input"  # the image itself, as a layer
@@ -41,7 +42,7 @@ class Answer(NamedTuple):
     """What the network said."""
 
     scores: NDArray[Any]  # (n, k), as the model's `scores` option has them
-    probabilities: NDArray[Any]  # (n, k)
+    probabilities: NDArray[Any] | None  # (n, k); None of units, which are no classes
     notes: tuple[str, ...] = ()
 
 
@@ -52,6 +53,15 @@ class Trace(NamedTuple):
     weights: NDArray[Any]  # (t, n, k): the explained scores are (answer.scores * weights).sum(-1)
     evidence: Mapping[str, Evidence]
     notes: Mapping[str, tuple[str, ...]]  # of each layer
+
+
+class Bias(NamedTuple):
+    """What the biases of one place add to one explained score."""
+
+    placeless: Array  # (n,) of them, that lies nowhere in space
+    signed: Array | None  # (n, *space) summed over channels; None where there is no space
+    size: Array | None  # the same of absolute values
+    scaled: Array | None  # the same of absolute values stretched to [0, 1] over channels and space
 
 
 class Head(NamedTuple):
@@ -71,10 +81,12 @@ class Model(Protocol):
     name: str
     labels: Sequence[str] | None
     weights: str | None  # which file or tag they came from
-    explains: str  # one of SCORES
+    explains: str  # one of SCORES, or "activation" of a model of units
+    copies: int  # images a pass takes at most where the whole graph is kept
 
-    def batches(self, images: Images) -> Iterator[Batch]: ...  # the border
+    def batches(self, images: Images, whole: bool = False) -> Iterator[Batch]: ...  # the border
     def answer(self, x: Array) -> Answer: ...
+    def colour(self, level: int) -> NDArray[Any] | None: ...  # a grey as the network sees it (c,), if it prepares photos
     def versions(self) -> Mapping[str, str]: ...
 
 
@@ -83,7 +95,9 @@ class Differentiable(Model, Protocol):
     """A network whose inside can be read."""
 
     def layers(self, x: Array | None = None) -> Mapping[str, Layer]: ...  # as x, or a blank photo, runs through it
-    def trace(self, x: Array, targets: Sequence[Target], layers: Sequence[str]) -> Trace: ...
+    def upto(self, layer: str, at: Any = "max") -> "Differentiable": ...  # whose scores are the layer's units
+    def trace(self, x: Array, targets: Sequence[Target], layers: Sequence[str], rule: Rule | None = None) -> Trace: ...
+    def biases(self, x: Array, targets: Sequence[Target]) -> tuple[Trace, list[list[Bias]]]: ...  # of each target
     def activations(self, x: Array, layers: Sequence[str]) -> tuple[Mapping[str, Array], Mapping[str, tuple[str, ...]]]: ...
     def head(self, x: Array, targets: Sequence[Target], layers: Sequence[str]) -> Head: ...
     def first_bad(self, x: Array) -> str | None: ...  # the first layer to emit NaN or infinity

@@ -121,6 +121,20 @@ def linear_head(network: nn.Module, run: Callable[[], tuple[Tensor, Tensor]]) ->
     )
 
 
+def pooled(a: Tensor, entered: Tensor, layer: str, model: str) -> Tensor:
+    """What was averaged over space to give the linear layer's input (n, c): the layer's output, or its ReLU."""
+    entered = entered.nan_to_num()
+    near = 1e-3 * float(entered.abs().max()) + 1e-12
+    for candidate in (a, a.relu()):
+        mean = candidate.flatten(2).mean(2).nan_to_num()
+        if mean.shape == entered.shape and torch.allclose(mean, entered, rtol=0, atol=near):
+            return candidate
+    raise NotApplicable(
+        f"CAM needs global average pooling and one linear layer right after {layer}; in {model} something else lies "
+        "between. hires-cam says the same thing where CAM exists, and needs no such head."
+    )
+
+
 def _is_pointwise(module: nn.Module) -> bool:
     return isinstance(module, nn.Conv2d) and module.kernel_size == (1, 1) and module.groups == 1
 

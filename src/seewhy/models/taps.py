@@ -1,6 +1,6 @@
 """Reading a torch network while it runs.  Hooks are set and removed here and nowhere else; nothing is kept."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from threading import RLock, get_ident
 from typing import Any
@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor, nn
 
-from ..errors import BadNetwork, BadParameter, NoSuchName, closest
+from ..errors import BadParameter, NoSuchName, closest
 from . import INPUT
 
 LOCKS: "WeakKeyDictionary[nn.Module, RLock]" = WeakKeyDictionary()  # one network answers one question at a time
@@ -68,18 +68,23 @@ def undisturbed(network: nn.Module) -> Iterator[None]:
         modules = list(every_module(network))
         training = [module for module in modules if module.training]
         compiled = [(m, m._compiled_call_impl) for m in modules if m.__dict__.get("_compiled_call_impl") is not None]
+        wrapped = [(m, m.__dict__["forward"]) for m in modules if "_orig_mod" in m._modules and "forward" in m.__dict__]
         state = torch.get_rng_state()
         try:
             for module in training:
                 module.training = False
             for module, _ in compiled:  # module.compile(): hooks set later would not be seen
                 module._compiled_call_impl = None
+            for module, _ in wrapped:  # torch.compile(a part): run it as it is written
+                module.__dict__["forward"] = module._modules["_orig_mod"]
             yield
         finally:
             for module in training:
                 module.training = True
             for module, call in compiled:
                 module._compiled_call_impl = call
+            for module, forward in wrapped:
+                module.__dict__["forward"] = forward
             torch.set_rng_state(state)
 
 
@@ -173,30 +178,3 @@ def unwrapped(network: nn.Module) -> nn.Module:
         if not isinstance(inner, nn.Module):
             return network
         network = inner
-
-
-def raw_scores(output: Any, n: int) -> Tensor:
-    """The (n, k) scores in what a network returned: a tensor, a tuple that starts with one, a dict or ModelOutput."""
-    found = output
-    if hasattr(output, "logits"):
-        found = output.logits
-    elif isinstance(output, Mapping):
-        flat = [value for value in output.values() if isinstance(value, Tensor) and value.ndim == 2]
-        found = output.get("logits", flat[0] if len(flat) == 1 else None)
-    elif isinstance(output, tuple | list) and output:
-        found = output[0]
-    if not isinstance(found, Tensor):
-        keys = f" with {', '.join(map(str, output))}" if isinstance(output, Mapping) else ""
-        raise BadNetwork(f"The network gives {type(output).__name__}{keys}. Wrap a module that returns scores (n, k).")
-    if found.ndim == 1 and len(found) == n:
-        return found[:, None]
-    if found.ndim == 1 and n == 1:  # the network squeezes
-        return found[None]
-    if found.ndim > 2 and found.shape[2:].numel() == 1:
-        found = found.flatten(1)
-    if found.ndim != 2 or len(found) != n:
-        raise BadNetwork(
-            f"The network gives {tuple(found.shape)} for {n} images. Methods need scores (n, k); of a dense output "
-            "make scores first, such as the mean over a region."
-        )
-    return found

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
+from copy import copy
 from platform import python_version
 from typing import Any
 
@@ -13,14 +14,21 @@ from torch import Tensor, nn
 from ..errors import BadNetwork, BadParameter, NotApplicable, SeewhyError
 from ..image import Array, Images
 from ..prepare import Batch, Fit, batches, preparer
+from ..rule import Relevance, Rule
 from ..target import Target, weighted
-from . import INPUT, Answer, Evidence, Head, Layer, Trace, softmax
+from . import INPUT, Answer, Bias, Evidence, Head, Layer, Trace, softmax
+from .backward import gradients, out_of_memory
+from .biases import Biases
 from .layout import Layout
-from .survey import first_bad, layout_of, linear_head, survey
-from .taps import Stop, Tap, every_module, raw_scores, recorded, undisturbed, unwrapped
+from .relevance import Propagation
+from .rewire import Rewiring
+from .scores import as_numpy, as_scores, is_distribution, plain, raw_scores
+from .survey import first_bad, layout_of, linear_head, pooled, survey
+from .taps import Stop, Tap, every_module, recorded, undisturbed, unwrapped
+from .units import End, unit_scores
 
 BATCH = 32  # images per pass, where the person has not said
-TARGETS = 16  # targets per batched backward pass
+COPIES = 8  # where the graph of the whole network is kept: more are no faster on a CPU, and take memory
 
 
 class TorchModel:
@@ -43,17 +51,42 @@ class TorchModel:
         self.name = name or type(self.network).__name__
         self.explains = scores
         self.batch_size = batch_size or BATCH
+        self.copies = batch_size or COPIES
         self.weights = weights
         self.surveys: dict[Any, dict[str, Layer]] = {}
+        self.end: End | None = None  # where the network stops, of a model made by `upto`
+        self.units: dict[Any, TorchModel] = {}
+        self.calls: dict[Any, int] = {}  # of the layer it stops at
 
     def __repr__(self) -> str:
         return f"<{self.name}: {self.explains} of {len(self.labels) if self.labels else 'unnamed'} classes>"
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "surveys": {}}
+        return {**self.__dict__, "surveys": {}, "units": {}}
 
-    def batches(self, images: Images) -> Iterator[Batch]:
-        return batches(images, self.prepare, self.batch_size, self.name)
+    def upto(self, layer: str, at: Any = "max") -> "TorchModel":
+        """The model whose scores are the units of a layer: of each channel the strongest activation, its "sum" over
+        space, or the activation at a cell (y, x).  A class of it is a channel; what lies behind the layer does not run.
+        """
+        at = at if isinstance(at, str) else tuple(at)
+        if (layer, at) not in self.units:
+            model = copy(self)
+            model.end = End(Tap(layer, self.network).asked, at, self)
+            model.name, model.labels, model.explains = f"{self.name} up to {layer}", None, "activation"
+            model.surveys, model.units, model.calls = {}, {}, {}
+            self.units[layer, at] = model
+        return self.units[layer, at]
+
+    def batches(self, images: Images, whole: bool = False) -> Iterator[Batch]:
+        return batches(images, self.prepare, self.copies if whole else self.batch_size, self.name)
+
+    def colour(self, level: int) -> NDArray[Any] | None:
+        """What a grey of that level (0 black, 255 white) is to the network: (c,); None for a model without `prepare`."""
+        from PIL import Image
+
+        if self.prepare is None:
+            return None
+        return self.prepare(Image.new("RGB", (64, 64), (level,) * 3)).mean((1, 2))
 
     def versions(self) -> Mapping[str, str]:
         return {"torch": torch.__version__, "numpy": np.__version__, "python": python_version()}
@@ -68,31 +101,60 @@ class TorchModel:
         with self._ready(self._blank() if x is None else x[:1]) as x:
             return self._survey(x)
 
-    def trace(self, x: Array, targets: Sequence[Target], layers: Sequence[str]) -> Trace:
-        """One forward pass of x (n, c, *space), one backward pass per target: what they leave at each layer."""
+    def trace(self, x: Array, targets: Sequence[Target], layers: Sequence[str], rule: Rule | None = None) -> Trace:
+        """One forward pass of x (n, c, *space), one backward pass per target: what they leave at each layer.
+
+        With a rule the gradient comes back by it; NotApplicable where the network gives it nothing to do.
+        """
+        if isinstance(rule, Relevance) and self.explains not in ("logits", "activation"):
+            raise NotApplicable(f"Relevance is shared out from logits; this model explains {self.explains}.")
         for whole in (False, True):  # the graph from the first tap on; or, past a no_grad inside the network, all of it
             with self._ready(x) as ready:
-                found, connected = self._traced(ready, targets, layers, whole)
-            if connected or whole:
+                found, connected = self._traced(ready, targets, layers, whole, rule)
+            if connected or whole or INPUT in layers:
                 break
         return found
 
-    def _traced(self, x: Tensor, targets: Sequence[Target], layers: Sequence[str], whole: bool) -> tuple[Trace, bool]:
+    def _traced(
+        self, x: Tensor, targets: Sequence[Target], layers: Sequence[str], whole: bool, rule: Rule | None
+    ) -> tuple[Trace, bool]:
         taps = self._taps(layers)
         inside = INPUT in layers
-        with torch.set_grad_enabled(whole or inside), recorded([*taps.values()], grad=True):
+        mode = None if rule is None else Propagation(rule) if isinstance(rule, Relevance) else Rewiring(rule)
+        with torch.set_grad_enabled(whole or inside), mode or nullcontext(), recorded([*taps.values()], grad=True):
             x.requires_grad_(inside)
             raw, scores = self._run(x.clone() if inside else x)  # a leaf cannot be written to
         seen = {name: taps[name].check() if name in taps else x for name in layers}
+        if isinstance(mode, Propagation):
+            mode.check(seen)
+        own = mode.notes(raw, [one for one in seen.values() if one.is_leaf]) if mode else ()
         answer = self._answer(raw, scores)
         weights = weighted(targets, answer.scores)
-        grads = self._gradients(scores, [*seen.values()], weights)
+        grads = gradients(scores, [*seen.values()], weights, at_once=max(1, self.copies // len(x)) if inside else 16)
         evidence = {
             name: self._evidence(name, a, a.new_zeros(len(weights), *a.shape) if g is None else g, x)
             for (name, a), g in zip(seen.items(), grads, strict=True)
         }
-        notes = {name: tap.notes for name, tap in taps.items()}
+        notes = {name: (taps[name].notes if name in taps else ()) + own for name in layers}
         return Trace(answer, weights, evidence, notes), all(g is not None for g in grads)
+
+    def biases(self, x: Array, targets: Sequence[Target]) -> tuple[Trace, list[list[Bias]]]:
+        """The trace at the image, and for each target what every bias of the network adds to its score."""
+        with self._ready(x) as x:
+            mode = Biases(len(x), lambda share: layout_of(None, share, x))
+            with torch.enable_grad(), mode:
+                x.requires_grad_()
+                raw, scores = self._run(x.clone())
+            answer = self._answer(raw, scores)
+            weights = weighted(targets, answer.scores)
+            found, rows = [], []
+            for t in range(len(weights)):
+                mode.found = []
+                (g,) = gradients(scores, [x], weights[t : t + 1], keep=t + 1 < len(weights))
+                rows.append(x.new_zeros(1, *x.shape) if g is None else g)
+                found.append(mode.found)
+            evidence = {INPUT: self._evidence(INPUT, x, torch.cat(rows), x)}
+            return Trace(answer, weights, evidence, {}), found
 
     def activations(self, x: Array, layers: Sequence[str]) -> tuple[Mapping[str, Array], Mapping[str, tuple[str, ...]]]:
         """What each layer emits (n, c, *space), from a pass that stops at the last of them; and notes on each."""
@@ -143,7 +205,11 @@ class TorchModel:
         with undisturbed(self.network), _differentiable_rnn(self.network, parameter.device):
             try:
                 own = np.array(x, order="C") if isinstance(x, np.ndarray) else x.detach().clone()
-                yield torch.as_tensor(own, dtype=parameter.dtype, device=parameter.device)
+                ready = torch.as_tensor(own, dtype=parameter.dtype, device=parameter.device)
+                if self.end is not None and "#" not in self.end.layer:  # which call of the layer is the last
+                    found = self.end.whole._survey(ready[:1]).get(self.end.layer)
+                    self.calls[tuple(ready.shape[1:])] = found.calls if found else 1
+                yield ready
             except RuntimeError as error:
                 if out_of_memory(error):
                     raise MemoryError(str(error)) from error
@@ -152,6 +218,9 @@ class TorchModel:
     def _run(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """What the network gives (n, k), and that as this model's scores."""
         try:
+            if self.end is not None:
+                scores = unit_scores(self.network, x, self.end, self.calls.get(tuple(x.shape[1:]), 1))
+                return scores, scores
             output = self.network(x)
         except Exception as error:
             if isinstance(error, SeewhyError | Stop) or out_of_memory(error):
@@ -163,6 +232,8 @@ class TorchModel:
         return raw, as_scores(plain(raw), self.explains)
 
     def _answer(self, raw: Tensor, scores: Tensor) -> Answer:
+        if self.end is not None:
+            return Answer(as_numpy(raw.detach()), None)
         numbers = as_numpy(raw.detach())
         ends_in_softmax = is_distribution(raw)
         notes = []
@@ -203,70 +274,6 @@ class TorchModel:
     def _evidence(self, name: str, a: Tensor, g: Tensor, x: Tensor) -> Evidence:
         turn = self._layout(name, a, x).turn
         return Evidence(plain(turn(a.detach())), plain(turn(g)))
-
-    def _gradients(self, scores: Tensor, seen: list[Tensor], weights: NDArray[Any]) -> list[Tensor | None]:
-        """Of each explained score toward each tap: (t, n, ...).  None where no score is connected to it."""
-        if not scores.requires_grad:
-            return [None] * len(seen)
-        starts = torch.as_tensor(weights, dtype=scores.dtype, device=scores.device)
-        chunks = [backward(scores, seen, part, keep=len(starts) > 1) for part in starts.split(TARGETS)]
-        return [None if parts[0] is None else torch.cat(parts) for parts in zip(*chunks, strict=True)]
-
-
-def backward(scores: Tensor, seen: list[Tensor], starts: Tensor, keep: bool) -> Sequence[Tensor | None]:
-    """Gradients (t, n, ...) of t weightings of the scores: one batched pass, or one after the other where that fails."""
-    if len(starts) > 1:
-        try:
-            return torch.autograd.grad(scores, seen, starts, is_grads_batched=True, retain_graph=True, allow_unused=True)
-        except RuntimeError as error:  # a custom or recurrent operation that cannot be batched
-            if out_of_memory(error):
-                raise
-    rows = [torch.autograd.grad(scores, seen, start, retain_graph=keep, allow_unused=True) for start in starts]
-    return [None if column[0] is None else torch.stack(column) for column in zip(*rows, strict=True)]
-
-
-def out_of_memory(error: Exception) -> bool:
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)
-
-
-def pooled(a: Tensor, entered: Tensor, layer: str, model: str) -> Tensor:
-    """What was averaged over space to give the linear layer's input (n, c): the layer's output, or its ReLU."""
-    entered = entered.nan_to_num()
-    near = 1e-3 * float(entered.abs().max()) + 1e-12
-    for candidate in (a, a.relu()):
-        mean = candidate.flatten(2).mean(2).nan_to_num()
-        if mean.shape == entered.shape and torch.allclose(mean, entered, rtol=0, atol=near):
-            return candidate
-    raise NotApplicable(
-        f"CAM needs global average pooling and one linear layer right after {layer}; in {model} something else lies "
-        "between. hires-cam says the same thing where CAM exists, and needs no such head."
-    )
-
-
-def as_scores(raw: Tensor, explains: str) -> Tensor:
-    """What the network gives (n, k) as logits, log-probabilities or probabilities; one score alone is a binary logit."""
-    if explains == "logits":
-        return raw
-    if is_distribution(raw):
-        return raw if explains == "probability" else raw.log()
-    if raw.shape[1] == 1:
-        return raw.sigmoid() if explains == "probability" else nn.functional.logsigmoid(raw)
-    return raw.softmax(1) if explains == "probability" else raw.log_softmax(1)
-
-
-def is_distribution(raw: Tensor) -> bool:
-    """Are these probabilities already?"""
-    raw = raw.detach().float()
-    return raw.shape[1] > 1 and bool((raw >= 0).all()) and bool(((raw.sum(1) - 1).abs() < 1e-3).all())
-
-
-def plain(x: Tensor) -> Tensor:
-    """Half precision as float32: formulas sum over thousands of numbers."""
-    return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
-
-
-def as_numpy(x: Tensor) -> NDArray[Any]:
-    return plain(x).cpu().numpy()
 
 
 @contextmanager

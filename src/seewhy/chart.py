@@ -1,0 +1,231 @@
+"""From images, a question and methods to heatmaps: the one road every explanation takes."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .case import Case, Found
+from .errors import BadParameter, NeedsGradients
+from .heatmap import Heatmap, Heatmaps, Predicted, Source
+from .image import Array, Images, Prepared, sort_out
+from .models import INPUT, Differentiable
+from .prepare import Batch
+from .target import PerImage, Target, Top, Unit, as_targets, name_of, named
+
+if TYPE_CHECKING:
+    from .method import Method
+
+
+def explain(
+    model: Differentiable,
+    images: Images,
+    methods: "Sequence[str | Method] | str | Method" = ("grad-cam",),
+    target: Any = Top(),
+    layer: Any = None,
+) -> Heatmaps:
+    """Several methods on one question; those that read the same evidence share one trace.
+
+    methods: names or methods, with parameters as in `grad_cam.using(signed=True)`; the rest as for a method.
+    Returns heatmaps in the order image, target, layer, method.
+    """
+    from .method import Method, lookup
+
+    if not isinstance(model, Differentiable):
+        raise NeedsGradients(
+            f"{type(model).__name__} is no model whose inside can be read. Make one: seewhy.wrap(network) or seewhy.load(spec)."
+        )
+    chosen = [lookup(m) for m in ([methods] if isinstance(methods, str | Method) else methods)]
+    if not chosen:
+        raise BadParameter("No method was given. `seewhy.METHODS` lists them by name.")
+    targets = as_targets(target, model.labels)
+    layers = list(layer) if isinstance(layer, list | tuple) else [layer]
+    for name in layers:
+        if name is not None and not isinstance(name, str):
+            raise BadParameter(f"layer={name!r}: a layer is asked for by its name; model.layers() lists them.")
+    if not layers:
+        raise BadParameter("The list of layers is empty. Give a name, a list of names, or None for the default.")
+    if layers != [None] and not any(m.layered for m in chosen) and {*layers} - {INPUT}:
+        raise BadParameter(
+            f"layer={layer!r}: {', '.join(m.name for m in chosen)} reads the image's own pixels, not a layer. Leave layer= "
+            "out; to see what excites a layer's unit, ask for target=Unit(layer, channel)."
+        )
+    sorted_out = sort_out(images)
+    count = len(sorted_out.x) if isinstance(sorted_out, Prepared) else len(sorted_out)
+    for one in targets:
+        if isinstance(one, PerImage) and len(one.targets) != count:
+            raise BadParameter(f"PerImage has {len(one.targets)} targets for {count} images: one for each is needed.")
+    maps: list[Heatmap] = []
+    place = 0
+    for batch in model.batches(sorted_out, any(m.whole for m in chosen)):
+        maps += _charted(model, batch, place, chosen, targets, layers)
+        place += len(batch.x)
+    return Heatmaps(tuple(maps))
+
+
+def _charted(model: Any, batch: Batch, place: int, methods: Any, targets: Any, layers: Any) -> list[Heatmap]:
+    """The heatmaps of one batch; of its halves, where memory runs out."""
+    try:
+        return [*_chart(model, batch, place, methods, targets, layers)]
+    except MemoryError as error:
+        half = len(batch.x) // 2
+        if not half:
+            raise MemoryError(f"Out of memory with one image ({error}). Ask for fewer targets, or a later layer.") from None
+    return [
+        *_charted(model, batch.part(0, half), place, methods, targets, layers),
+        *_charted(model, batch.part(half, len(batch.x)), place + half, methods, targets, layers),
+    ]
+
+
+class Finding(NamedTuple):
+    """What one method found in one case."""
+
+    method: "Method"
+    found: Found
+    values: Mapping[str, NDArray[Any]]  # of each layer: (t, n, *space), finished, NaN and infinity as zero
+    facts: dict[str, Any]  # for the Source
+
+
+def _finding(method: "Method", case: Case) -> Finding:
+    found = method.found(case)
+    clean = {layer: np.nan_to_num(core, nan=0.0, posinf=0.0, neginf=0.0) for layer, core in found.cores.items()}
+    values = {layer: method.finished(core) for layer, core in clean.items()}
+    return Finding(method, found, values, {"method": method.name, "params": method.settings, "caveat": method.caveat})
+
+
+class Question(NamedTuple):
+    """Targets that one model answers: all of them, but for those at units, which end at a layer."""
+
+    case: Case
+    at: dict[int, int]  # the place among all targets -> among the case's
+    findings: list[Finding]
+
+
+def _questions(model: Any, x: Array, targets: list[Any], layers: Any, methods: "list[Method]") -> Iterator[Question]:
+    groups: dict[Any, list[int]] = {}
+    for t, target in enumerate(targets):
+        groups.setdefault((target.layer, target.at) if isinstance(target, Unit) else None, []).append(t)
+    for unit, places in groups.items():
+        asked = model if unit is None else model.upto(*unit)
+        case = Case(asked, x, [targets[t] for t in places], layers, {part for m in methods for part in m.shares})
+        yield Question(case, {t: k for k, t in enumerate(places)}, [_finding(method, case) for method in methods])
+
+
+def _chart(model: Any, batch: Batch, place: int, methods: Any, targets: Any, layers: Any) -> Iterator[Heatmap]:
+    start = perf_counter()
+    n = len(batch.x)
+    questions = [*_questions(model, batch.x, [_here(target, place, n) for target in targets], layers, methods)]
+    facts = {"model": model.name, "weights": model.weights, "versions": dict(model.versions()),
+             "seconds": (perf_counter() - start) / n}  # fmt: skip
+    for i in range(n):
+        bad = {id(q): _bad_layer(q, i) for q in questions}
+        for t, target in enumerate(targets):
+            (question,) = (q for q in questions if t in q.at)
+            case, k = question.case, question.at[t]
+            asked = target.of(place + i) if isinstance(target, PerImage) else target
+            predicted = _predicted(case, i, model.labels)
+            explained = _explained(case, k, i, asked, model.labels)
+            for layer, finding in _by_layer(question.findings):
+                blind = finding.method.reads in BLIND_READS
+                doubts = _doubts(case, finding, layer, k, i, bad[id(question)])
+                source = Source(
+                    image=batch.names[i], layer=layer, target=str(asked), predicted=predicted, scores=case.model.explains,
+                    **finding.facts, **facts, **(BLIND if blind else explained), warnings=batch.notes[i] + doubts,
+                    measured={name: float(numbers[k, i]) for name, numbers in finding.found.measured.items()},
+                )  # fmt: skip
+                channels = finding.found.cores[layer][k, i] if finding.method.pixels else None
+                yield Heatmap(
+                    _float32(finding.values[layer][k, i]), _pixels(batch, i), batch.boxes[i], source, place + i,
+                    None if channels is None else _float32(np.nan_to_num(channels, nan=0.0, posinf=0.0, neginf=0.0)),
+                )  # fmt: skip
+
+
+def _by_layer(findings: list[Finding]) -> list[tuple[str, Finding]]:
+    layers = dict.fromkeys(layer for finding in findings for layer in finding.values)
+    return [(layer, finding) for layer in sorted(layers, key=INPUT.__eq__) for finding in findings if layer in finding.values]
+
+
+def _here(target: Any, place: int, n: int) -> Target:
+    """A target as one batch sees it: of PerImage, the part that belongs to its images."""
+    if not isinstance(target, PerImage):
+        return target
+    own = [target.of(place + i) for i in range(n)]
+    return lambda scores: np.concatenate([one(scores[i : i + 1]) for i, one in enumerate(own)])
+
+
+def _pixels(batch: Batch, i: int) -> Any:
+    photo = batch.photos[i]
+    return photo.pixels if photo else None
+
+
+MOST = float(np.finfo(np.float32).max)
+
+
+def _float32(values: NDArray[Any]) -> NDArray[np.float32]:
+    return np.clip(values, -MOST, MOST).astype(np.float32)
+
+
+BLIND_READS = ("activations", "nothing")  # what is read without asking for a class
+BLIND: dict[str, Any] = dict.fromkeys(
+    ("index", "label", "score", "probability")
+)  # what a map says of the class that it does not look at
+
+
+def _predicted(case: Case, i: int, labels: Sequence[str] | None) -> Predicted | None:
+    """What the network took the image for, if it ran to its end."""
+    found = case.answered()
+    if found is None or found[0].probabilities is None:
+        return None
+    chances = found[0].probabilities[i]
+    top = int(chances.argmax())
+    return Predicted(top, name_of(labels, top), float(chances[top]))
+
+
+def _explained(case: Case, t: int, i: int, target: Any, labels: Sequence[str] | None) -> dict[str, Any]:
+    """The class explained, if it is a single one, and its score."""
+    found = case.answered()
+    if found is None:
+        return BLIND
+    answer, weights = found
+    row = weights[t, i]
+    one = row.nonzero()[0]
+    single = len(one) == 1 and row[one[0]] == 1 and not isinstance(target, Unit)
+    index = int(one[0]) if single else None
+    return {
+        "index": index,
+        "label": name_of(labels, index) if index is not None else named(target, labels),
+        "score": float(answer.scores[i] @ row),
+        "probability": None if index is None or answer.probabilities is None else float(answer.probabilities[i, index]),
+    }
+
+
+def _bad_layer(question: Question, i: int) -> str | None:
+    """Where NaN or infinity first arose on the way of image i, if a map of it holds any."""
+    case, findings = question.case, question.findings
+    if all(np.isfinite(core[:, i]).all() for finding in findings for core in finding.found.cores.values()):
+        return None
+    first = case.model.first_bad(case.x[i : i + 1])
+    return f"at layer {first}" if first else "in the gradient"
+
+
+def _doubts(case: Case, finding: Finding, layer: str, t: int, i: int, bad: str | None) -> tuple[str, ...]:
+    """Why this map is empty or suspect, in words."""
+    method, core, values = finding.method, finding.found.cores[layer][t, i], finding.values[layer][t, i]
+    doubts = [*case.notes(layer), *finding.found.notes(t, i)]
+    answered = case.answered()
+    doubts += answered[0].notes if answered else ()
+    if method.reads == "nothing":
+        doubts.append(f"a control: {method.name} does not look at what the network found")
+    if bad is not None and not np.isfinite(core).all():
+        doubts.append(f"NaN or infinity, first {bad}: those places are shown as zero")
+    elif values.size == 1:
+        doubts.append(f"{layer} emits a 1x1 map, which cannot say where; choose an earlier layer")
+    elif not core.any():
+        doubts.append(case.zero_because(layer, t, i))
+    elif not values.any():
+        doubts.append("all evidence is negative: nothing is left after ReLU (signed=True shows it)")
+    elif values.max() - values.min() <= 1e-6 * max(values.max(), -values.min()):
+        doubts.append("the map is the same everywhere: it says nothing about where")
+    return tuple(dict.fromkeys(doubts))

@@ -1,0 +1,244 @@
+"""Methods made of methods: smoothed over noise, multiplied, averaged over flips and sizes.
+
+Each takes any method, and gives one that is called, sent and looked up like any other: "smooth(grad-cam)".
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import chain
+from itertools import product as pairs
+from typing import Any
+from zlib import crc32
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..case import Case, Found
+from ..errors import BadParameter, NotApplicable
+from ..method import COSTS, Method, listed, lookup, maker, whole_number
+from ..models import INPUT
+from ..progress import shown
+from ..resample import resized
+from .cam import grad_cam
+from .gradient import gradient, guided_backprop
+
+__all__ = ["augment", "guided_grad_cam", "product", "smooth", "smooth_grad", "smooth_grad_squared", "var_grad"]
+
+Floats = NDArray[Any]
+
+
+@maker
+def smooth(method: Method) -> Method:
+    """The method averaged over noisy copies of the image.  Smilkov et al. 2017, SmoothGrad.
+
+    Adds the parameters samples (25), sigma (.15, of the range of the image's own prepared values) and seed (0).  The noise
+    of an image depends on the image and the seed alone.
+    """
+    return _smoothed(method, "smooth", "mean over noisy copies of the image of", _mean)
+
+
+@maker
+def product(first: Method, second: Method) -> Method:
+    """Two methods multiplied, the coarser map drawn out linearly to the finer one's size.
+
+    A pixel method keeps its channels: product(guided_backprop, grad_cam) is Guided Grad-CAM.
+    """
+    parts = [lookup(first), lookup(second)]
+    pixels = any(part.pixels for part in parts)
+    drop = {"reduce"} if not pixels else set()
+    shared = {key for key in parts[0].settings if key in parts[1].settings} - {"reduce"}  # which the product does itself
+    for key in shared:
+        if parts[0].settings[key] != parts[1].settings[key]:
+            raise BadParameter(f"product: {key} is {parts[0].settings[key]!r} in one method and "
+                               f"{parts[1].settings[key]!r} in the other; give both the same.")  # fmt: skip
+    defaults = {key: value for part in reversed(parts) for key, value in part.defaults.items() if key not in drop}
+    given = {key: value for part in reversed(parts) for key, value in part.params.items() if key not in drop}
+
+    def run(case: Case, **params: Any) -> Found:
+        own = [_given(part, params) for part in parts]
+        a, b = (part.found(case) for part in own)
+        maps = [_finished(part, found) for part, found in zip(own, (a, b), strict=True)]
+        joined = {}
+        for p, q in pairs(*maps):
+            if p == q or INPUT in (p, q):
+                joined[q if p == INPUT else p] = _times(maps[0][p], own[0].pixels, maps[1][q], own[1].pixels)
+        return Found(joined, lambda t, i: (*a.notes(t, i), *b.notes(t, i)))
+
+    said = f"{parts[0].name} times {parts[1].name}, the coarser drawn out to the finer's size"
+    return Method(
+        f"product({parts[0].name}, {parts[1].name})", run, defaults, "pixels" if pixels else parts[0].reads, False,
+        _doc(said, "", *parts), given, pixels=pixels, layered=any(part.layered for part in parts),
+        shares=tuple(dict.fromkeys(share for part in parts for share in part.shares)),
+        passes=" and ".join(dict.fromkeys(part.cost for part in parts)),
+    )  # fmt: skip
+
+
+@maker
+def augment(method: Method) -> Method:
+    """The method averaged over the image, its mirror image and other sizes, each map brought back before.
+
+    Adds the parameters flips (True) and scales ((1, 0.75, 1.5)); the map has the size of the finest.
+    """
+    base = lookup(method)
+    _unused(base, "flips", "scales")
+
+    def run(case: Case, *, flips: bool, scales: Any, **params: Any) -> Found:
+        own, x = _given(base, params), case.images
+        sizes = _sizes(scales, x.shape[2:])
+        ways = [(size, flip) for size in sizes for flip in ((False, True) if flips else (False,))]
+        ready = (_flipped(resized(x, size) if size != x.shape[2:] else x, flip) for size, flip in ways)
+        case.pinned  # noqa: B018 - the network at the images' own size: if that fails, sizes are not to blame
+        try:
+            found = [*shown(case.variants(own, ready), len(ways), f"augment({base.name})")]
+        except RuntimeError as error:
+            if len(sizes) == 1:
+                raise
+            raise NotApplicable(f"augment: {error} Does the network take other sizes? Without them: scales=(1,).") from error
+        back = [
+            {layer: _flipped(core, flip) for layer, core in one.cores.items()}
+            for (_, flip), one in zip(ways, found, strict=True)
+        ]
+        joined = {layer: _even_mean([cores[layer] for cores in back], x, base.pixels) for layer in back[0]}
+        return Found(joined, found[0].notes)
+
+    said = f"mean of {base.name} over the image, its mirror image and other sizes, each brought back"
+    return _over(base, "augment", run, {"flips": True, "scales": (1.0, 0.75, 1.5)}, said, "", "2 x 3")
+
+
+def _smoothed(base: Method, name: str, said: str, moment: Any) -> Method:
+    base = lookup(base)
+    _unused(base, "samples", "sigma", "seed")
+
+    def run(case: Case, *, samples: int, sigma: float, seed: int, **params: Any) -> Found:
+        samples, seed = whole_number(samples, f"{name}: samples", 1), whole_number(seed, f"{name}: seed", 0)
+        if not 0 <= sigma < np.inf:
+            raise BadParameter(f"{name}: sigma is a share of the image's range, from 0 on, not {sigma}.")
+        own = _given(base, params)
+        found = shown(case.variants(own, _noisy(case.images, samples, sigma, seed)), samples, name)
+        first = next(found)
+        return Found(moment(one.cores for one in chain([first], found)), first.notes)
+
+    settings = {"samples": 25, "sigma": 0.15, "seed": 0}
+    source = "Smilkov et al. 2017, SmoothGrad: Removing Noise by Adding Noise."
+    return _over(base, name, run, settings, f"{said} {base.name}", source, "{samples}")
+
+
+def _over(base: Method, name: str, run: Any, settings: dict[str, Any], said: str, source: str, times: str) -> Method:
+    """The method that runs the base several times, in the base's own units."""
+    return Method(
+        f"{name}({base.name})", run, {**base.defaults, **settings}, base.reads, False, _doc(said, source, base), base.params,
+        pixels=base.pixels, layered=base.layered, passes=f"{times} x ({base.passes or COSTS[base.reads]}), and 1 forward",
+    )  # fmt: skip
+
+
+def _doc(said: str, source: str, *parts: Method) -> str:
+    sources = " ".join(filter(None, (source, *(f"{part.name}: {part.source}" for part in parts))))
+    caveats = " ".join(f"{part.name}: {part.caveat}" for part in parts)
+    return f"{said}.\n\nSource: {sources}\n\nCaveat: {caveats}"
+
+
+def _unused(base: Method, *names: str) -> None:
+    if taken := [name for name in names if name in base.defaults]:
+        raise BadParameter(f"{base.name} has {', '.join(taken)} of its own already: it cannot be wrapped once more.")
+
+
+def _given(base: Method, params: Mapping[str, Any]) -> Method:
+    """The base with those of the parameters that it takes."""
+    return base.using(**{key: value for key, value in params.items() if key in base.defaults})
+
+
+def _noisy(x: Floats, samples: int, sigma: float, seed: int) -> Iterator[Floats]:
+    """Copies of x (n, c, *space) with Gaussian noise; each image has its own, whatever batch it is in."""
+    own = [np.random.default_rng([seed, crc32(np.ascontiguousarray(image).tobytes())]) for image in x]
+    spread = np.asarray(sigma, x.dtype) * np.stack([np.ptp(image) for image in x]).reshape(-1, *[1] * (x.ndim - 1))
+    kind = np.float64 if x.dtype == np.float64 else np.float32
+    for _ in range(samples):
+        noise = np.stack([rng.standard_normal(x.shape[1:], kind) for rng in own]).astype(x.dtype)
+        yield x + spread * noise
+
+
+def _mean(found: Any) -> dict[str, Floats]:
+    return _moments(found)[0]
+
+
+def _squares(found: Any) -> dict[str, Floats]:
+    return _mean({layer: core.astype(np.float64) ** 2 for layer, core in cores.items()} for cores in found)
+
+
+def _variance(found: Any) -> dict[str, Floats]:
+    return _moments(found)[1]
+
+
+def _moments(found: Any) -> tuple[dict[str, Floats], dict[str, Floats]]:
+    """Mean and variance of each layer's cores, one at a time (Welford), so that many samples take no memory."""
+    mean: dict[str, Floats] = {}
+    apart: dict[str, Floats] = {}
+    count = 0
+    for count, cores in enumerate(found, start=1):
+        for layer, core in cores.items():
+            new = core.astype(np.float64)
+            step = new - mean.get(layer, 0.0)
+            mean[layer] = mean.get(layer, 0.0) + step / count
+            apart[layer] = apart.get(layer, 0.0) + step * (new - mean[layer])
+    return mean, {layer: total / count for layer, total in apart.items()}
+
+
+def _finished(part: Method, found: Found) -> Mapping[str, Floats]:
+    return found.cores if part.pixels else {layer: part.finished(core) for layer, core in found.cores.items()}
+
+
+def _times(a: Floats, a_channels: bool, b: Floats, b_channels: bool) -> Floats:
+    """(t, n, *space) or, with channels, (t, n, c, *space) each."""
+    a, b = (m if channels else m[:, :, None] for m, channels in ((a, a_channels), (b, b_channels)))
+    space = tuple(map(max, a.shape[3:], b.shape[3:]))
+    joined = resized(a, space) * resized(b, space)
+    return joined if a_channels or b_channels else joined[:, :, 0]
+
+
+def _sizes(scales: Any, space: tuple[int, ...]) -> list[tuple[int, ...]]:
+    several = scales if isinstance(scales, Sequence) else [scales]
+    if not several or not all(isinstance(s, int | float) and 0 < s < 100 for s in several):
+        raise BadParameter(f"augment: scales={scales!r}: give factors of the image's size, as in (1, 0.75, 1.5).")
+    return [tuple(max(1, round(side * scale)) for side in space) for scale in several]
+
+
+def _flipped(x: Floats, flip: bool) -> Floats:
+    return np.ascontiguousarray(np.flip(x, -1)) if flip else x
+
+
+def _even_mean(cores: list[Floats], x: Floats, pixels: bool) -> Floats:
+    space = x.shape[2:]
+    finest = space if pixels else tuple(max(sides) for sides in zip(*(core.shape[2:] for core in cores), strict=True))
+    return np.mean([resized(core, finest) if core.shape[-len(space) :] != finest else core for core in cores], axis=0)
+
+
+def _named(method: Method, name: str, source: str, caveat: str) -> Method:
+    formula = method.doc.partition("\n\n")[0]
+    return listed(replace(method, name=name, doc=f"{formula}\n\nSource: {source}\n\nCaveat: {caveat}"))
+
+
+guided_grad_cam = _named(
+    product(guided_backprop, grad_cam),
+    "guided-grad-cam",
+    "Selvaraju et al. 2017, Grad-CAM: Visual Explanations from Deep Networks.",
+    "its fine detail is guided backprop's, which barely changes when the classifier's weights are randomised (Adebayo et al. "
+    "2018): it acts like an edge detector; only the coarse Grad-CAM in it looks at the class.",
+)
+smooth_grad = _named(
+    smooth(gradient),
+    "smooth-grad",
+    "Smilkov et al. 2017, SmoothGrad: Removing Noise by Adding Noise.",
+    "tells how the score reacts around the image, not how much of it rests on a pixel; the picture depends on sigma.",
+)
+smooth_grad_squared = _named(
+    _smoothed(gradient, "smooth-grad-squared", "mean over noisy copies of the image of the square of", _squares),
+    "smooth-grad-squared",
+    "Hooker et al. 2019, A Benchmark for Interpretability Methods.",
+    "squares have no sign, and large gradients outweigh all others; the picture depends on sigma.",
+)
+var_grad = _named(
+    _smoothed(gradient, "var-grad", "variance over noisy copies of the image of", _variance),
+    "var-grad",
+    "Adebayo et al. 2018, Local Explanation Methods for Deep Neural Networks Lack Sensitivity to Parameter Values.",
+    "shows where the gradient changes, not where it points: a constant gradient leaves an empty map.",
+)

@@ -1,0 +1,147 @@
+"""Relevance handed down layer by layer, and the biases' own share."""
+
+from typing import Any
+
+import numpy as np
+from einops import asnumpy, reduce
+from numpy.typing import NDArray
+
+from ..case import Case, Found
+from ..errors import BadParameter
+from ..image import Array
+from ..method import method_of, pixel_method
+from ..models import INPUT, Bias
+from ..resample import resized, spread
+from ..rule import LINEAR, Relevance
+from .cam import weighted_sum
+
+__all__ = ["excitation_backprop", "full_grad", "lrp"]
+
+RULES = {"epsilon-plus": ("z-plus", "epsilon"), **{rule: (rule, rule) for rule in LINEAR}}  # of convolutions, of linear layers
+
+
+def _lrp(*, rule: str = "epsilon-plus", epsilon: float = 1e-6, gamma: float = 0.25) -> None:
+    """Each layer hands its relevance down in shares of z = sum x w + b; at the image summed over channels.
+
+    rule: "epsilon" (z + epsilon sign(z) below), "gamma" (products of z's own sign count 1 + gamma times), "z-plus"
+    (positive products only), or "epsilon-plus": z-plus for convolutions and epsilon for linear layers.  A BatchNorm is
+    part of the layer before it, sigmoids are fixed gates, other activations keep relevance.
+
+    Source: Bach et al. 2015, On Pixel-wise Explanations; gamma: Montavon et al. 2019, for both signs as in zennit;
+    epsilon-plus: Kohlbrenner et al. 2020, Towards Best Practice. The same numbers as zennit's.
+
+    Caveat: z-plus makes it barely depend on the class (Sixt et al. 2020); epsilon near 0 is input x gradient on ReLU
+    networks. Biases keep their own share, so the map sums to less than the score: see Source.measured.
+    """
+
+
+def _run_lrp(case: Case, *, rule: str, epsilon: float, gamma: float) -> Found:
+    if not isinstance(rule, str) or rule not in RULES:
+        raise BadParameter(f"lrp: rule is one of {', '.join(RULES)}, not {rule!r}.")
+    conv, dense = RULES[rule]
+    trace = case.traced(Relevance(conv, dense, epsilon, gamma), (INPUT,))
+    x, g = trace.evidence[INPUT]
+    core = asnumpy(x[None] * g)
+    return Found({INPUT: core}, lambda _t, _i: trace.notes[INPUT], {"relevance": reduce(core, "t n ... -> t n", "sum")})
+
+
+lrp = pixel_method(_lrp, _run_lrp, "sum", passes="1 forward of two to three passes' work, and the whole way back per target")
+
+MARGINAL = Relevance("z-plus", "z-plus", epsilon=1e-12, bias=False)
+
+
+def _excitation_backprop() -> None:
+    """sum_c P: at each layer a unit's chance to have excited the class, P_i = sum_j P_j x_i w+_ij / sum_i x_i w+_ij.
+
+    Source: Zhang et al. 2016, Top-down Neural Attention by Excitation Backprop. A BatchNorm is part of the layer
+    before it; where activations are negative, products of two negatives excite, too.
+
+    Caveat: positive weights alone: it barely depends on the class at early layers; a contrast, target=Contrast(a, b),
+    separates better.
+    """
+
+
+def _run_excitation(case: Case) -> Found:
+    def chance(target: Any) -> Any:
+        """Start from 1 at the class, not from its score."""
+        return lambda scores: target(scores) / np.where(np.isfinite(scores), np.where(abs(scores) < 1e-12, 1e-12, scores), 1)
+
+    own = Case(case.model, case.x, [chance(target) for target in case.targets], case.asked, ())
+    trace = own.traced(MARGINAL, own.layers)
+    case.know(trace.answer)
+    maps = {layer: np.stack([asnumpy(weighted_sum(g, e.a)) for g in e.g]) for layer, e in trace.evidence.items()}
+    return Found(maps, lambda _t, _i: ())
+
+
+excitation_backprop = method_of(
+    _excitation_backprop, _run_excitation, "gradients", passes="1 forward of two passes' work, and the tail back per target"
+)
+
+
+def _full_grad(*, signed: bool = False, scaled: bool = True) -> None:
+    """psi(x dy/dx) + sum over layers and channels of psi(b dy/db), all biases: convolutions, BatchNorm, linear, clamps.
+
+    psi: the absolute value, stretched to [0, 1] in each layer and drawn out linearly to the image; scaled=False leaves the
+    stretching out.  signed=True: psi is drawing out alone, so that the map sums to the score but for the biases that
+    have no place (Source.measured: placeless), as those of a linear head.
+
+    Source: Srinivas & Fleuret 2019, Full-Gradient Representation; psi as in the authors' code.
+
+    Caveat: stretched layers weigh the same, however little they add; parts with another kind of bias (LayerNorm, attention)
+    leave a completeness gap, in Source.measured.
+    """
+
+
+def _run_full_grad(case: Case, *, signed: bool, scaled: bool) -> Found:
+    trace, biases = case.model.biases(case.x, case.targets)
+    case.know(trace.answer)
+    x, g = (asnumpy(one).astype(np.float64) for one in trace.evidence[INPUT])
+    maps = [
+        _grown(x * row, [b for b in own if b.signed is not None], signed, scaled) for row, own in zip(g, biases, strict=True)
+    ]
+    placeless = np.stack([sum((asnumpy(b.placeless).astype(np.float64) for b in own), np.zeros(len(x))) for own in biases])
+    located = np.stack([_located(x * row, own) for row, own in zip(g, biases, strict=True)])
+    score = (trace.answer.scores * trace.weights).sum(-1)  # (t, n)
+    gap = score - located - placeless
+
+    def notes(t: int, i: int) -> tuple[str, ...]:
+        share = abs(gap[t, i]) / max(abs(score[t, i]), 1e-12)
+        if share < 0.01:
+            return ()
+        return (f"pixels and biases miss the score {score[t, i]:.3g} by {gap[t, i]:.2g} ({share:.0%}): the network has parts "
+                "whose share of it is not known",)  # fmt: skip
+
+    return Found({INPUT: np.stack(maps)}, notes, {"completeness_gap": gap, "placeless": placeless})
+
+
+def _located(pixels: NDArray[Any], biases: list[Bias]) -> NDArray[Any]:
+    """What has a place adds to: (n,)."""
+    return sum((reduce(_plain(b.signed), "n ... -> n", "sum") for b in biases if b.signed is not None),
+               reduce(pixels, "n ... -> n", "sum"))  # fmt: skip
+
+
+def _grown(pixels: NDArray[Any], biases: list[Bias], signed: bool, scaled: bool) -> NDArray[Any]:
+    """x dy/dx (n, c, *space) and the biases of one target as one map (n, *space)."""
+    space = pixels.shape[2:]
+    if signed:
+        return sum((spread(_plain(b.signed), space) for b in biases), pixels.sum(1))
+    size = abs(pixels)
+    if not scaled:
+        return sum((spread(_plain(b.size), space) for b in biases), size.sum(1))
+    axes = tuple(range(1, size.ndim))
+    least, most = size.min(axes, keepdims=True), size.max(axes, keepdims=True)
+    stretched = (size - least) / np.maximum(most - least, np.finfo(size.dtype).tiny)
+    return sum((resized(_plain(b.scaled), space) for b in biases), stretched.sum(1))
+
+
+def _plain(map_: Array) -> NDArray[Any]:
+    return asnumpy(map_).astype(np.float64)
+
+
+full_grad = method_of(
+    _full_grad,
+    _run_full_grad,
+    "pixels",
+    layered=False,
+    passes="1 forward, and the whole way back, one after the other, per target",
+)

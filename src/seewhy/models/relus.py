@@ -1,0 +1,148 @@
+"""ReLUs in every spelling: which calls of torch are one, on what, and between which values the unit is on."""
+
+import math
+import weakref
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+T = Tensor
+RELU = {F.relu, F.relu_, torch.relu, torch.relu_, T.relu, T.relu_}
+RELU6 = {F.relu6}
+HARDTANH = {F.hardtanh, F.hardtanh_}
+THRESHOLD = {F.threshold, torch.threshold, torch.threshold_}
+CLAMP = {torch.clamp, torch.clamp_, torch.clip, torch.clip_, T.clamp, T.clamp_, T.clip, T.clip_}
+CLAMP_MIN = {torch.clamp_min, torch.clamp_min_, T.clamp_min, T.clamp_min_}
+LEAKY = {  # their slope below zero is no signal to the rules for ReLUs: on where x > 0, as a ReLU is
+    F.leaky_relu, F.leaky_relu_, F.prelu, torch.prelu, T.prelu, F.rrelu, F.rrelu_, torch.rrelu, torch.rrelu_,
+    F.elu, F.elu_, F.celu, F.celu_, torch.celu, torch.celu_, F.selu, F.selu_, torch.selu, torch.selu_,
+}  # fmt: skip
+MAXIMUM = {torch.maximum, T.maximum, torch.max, T.max, torch.fmax, T.fmax}
+WHERE = {torch.where, T.where}
+FILL = {torch.masked_fill, T.masked_fill, T.masked_fill_, T.__setitem__}
+PRODUCT = {torch.mul, torch.multiply, T.mul, T.multiply, T.__mul__, T.__rmul__, T.mul_, T.multiply_, T.__imul__}
+INPLACE_AT = {F.relu: 1, F.relu6: 1, F.hardtanh: 3, F.threshold: 3, F.leaky_relu: 2, F.elu: 2, F.celu: 2, F.selu: 1,
+              F.rrelu: 4}  # fmt: skip
+
+ABOVE = {"gt", "__gt__", "greater", "ge", "__ge__", "greater_equal"}
+BELOW = {"lt", "__lt__", "less", "le", "__le__", "less_equal"}
+CASTS = {"float", "to", "type_as", "half", "double", "bfloat16", "type", "clone"}
+NOT = {"logical_not", "__invert__", "bitwise_not"}
+
+
+class Kinked(NamedTuple):
+    """A ReLU found in a call."""
+
+    x: Tensor
+    low: float = 0.0  # the unit is on between
+    high: float = math.inf
+    inplace: bool = False
+
+
+class Masks:
+    """What a network compared with zero: which masks say where a tensor is above it."""
+
+    def __init__(self) -> None:
+        self.known: dict[int, tuple[Any, Any, int, bool]] = {}
+        self.detached: dict[int, tuple[Any, Any]] = {}
+
+    def note(self, fn: Any, args: Any, out: Any) -> None:
+        """Remember x > 0, and what casting and negation make of it."""
+        name = getattr(fn, "__name__", "")
+        if not args or not isinstance(args[0], Tensor) or not isinstance(out, Tensor):
+            return
+        if name == "detach":
+            self.detached[id(out)] = (weakref.ref(out), weakref.ref(args[0]))
+        elif name in ABOVE or name in BELOW:
+            if len(args) > 1 and is_zero(args[1]):
+                self._keep(out, self._own(args[0]), name in ABOVE)
+        elif (name in CASTS or name in NOT) and (found := self.of(args[0])):
+            self._keep(out, found[0], found[1] == (name in CASTS))
+
+    def of(self, mask: Any) -> tuple[Tensor, bool] | None:
+        """The tensor, and whether the mask is on or off where it lies above zero."""
+        own, x, version, above = self.known.get(id(mask), (None, None, 0, False))
+        if own is None or own() is not mask or x is None or (tensor := x()) is None or tensor._version != version:
+            return None
+        return tensor, above
+
+    def _own(self, x: Tensor) -> Tensor:
+        """What x was detached from."""
+        alias, source = self.detached.get(id(x), (None, None))
+        found = source() if alias is not None and source is not None and alias() is x else None
+        return x if found is None else found
+
+    def _keep(self, mask: Tensor, x: Tensor, above: bool) -> None:
+        self.known[id(mask)] = (weakref.ref(mask), weakref.ref(x), x._version, above)
+
+
+def kinked(fn: Any, args: Any, kwargs: Any, masks: Masks | None = None) -> Kinked | None:
+    """The ReLU that a call is: its input, between which values it is on, and whether it writes over the input."""
+    given = [*args, *(kwargs[key] for key in ("input", "self") if key in kwargs)]
+    if not given or not isinstance(given[0], Tensor):
+        return None
+    found = _masked(fn, given, kwargs, masks) if masks else None
+    found = found or _plain(fn, given[0], args, kwargs)
+    if found is None or not found.x.is_floating_point():
+        return None
+    name, position = getattr(fn, "__name__", ""), INPLACE_AT.get(fn)
+    over = bool(kwargs.get("inplace")) or (name.endswith("_") and not name.endswith("__"))
+    over = over or (position is not None and len(args) > position and bool(args[position]))
+    return found._replace(inplace=over or name in ("__imul__", "__setitem__"))
+
+
+def _plain(fn: Any, x: Tensor, args: Any, kwargs: Any) -> Kinked | None:
+    def argument(place: int, *names: str) -> Any:
+        return args[place] if len(args) > place else next((kwargs[n] for n in names if n in kwargs), None)
+
+    if fn in RELU or fn in LEAKY:
+        return Kinked(x)
+    if fn in RELU6:
+        return Kinked(x, high=6.0)
+    if fn in HARDTANH:
+        low, high = argument(1, "min_val"), argument(2, "max_val")
+        return Kinked(x, -1.0 if low is None else float(low), 1.0 if high is None else float(high))
+    if fn in THRESHOLD:
+        return Kinked(x, float(argument(1, "threshold")))
+    if fn in CLAMP or fn in CLAMP_MIN:  # with another minimum it is no activation
+        high = argument(2, "max") if fn in CLAMP else None
+        high = float(high) if isinstance(high, int | float) or (isinstance(high, Tensor) and high.numel() == 1) else None
+        return Kinked(x, high=math.inf if high is None else high) if is_zero(argument(1, "min")) else None
+    if fn in MAXIMUM:
+        other = argument(1, "other")
+        if not isinstance(other, Tensor):  # max over an axis
+            return None
+        return Kinked(x) if is_zero(other) else Kinked(other) if is_zero(x) else None
+    return None
+
+
+def _masked(fn: Any, given: list[Any], kwargs: Any, masks: Masks) -> Kinked | None:
+    """where(x > 0, x, 0), x.masked_fill(x < 0, 0), x[x < 0] = 0, x * (x > 0)."""
+    if fn in WHERE:
+        mask, *rest = [*given, *(kwargs[key] for key in ("condition", "other") if key in kwargs)]
+        if mask.dtype != torch.bool and rest:  # x.where(mask, other)
+            mask, rest = rest[0], [mask, *rest[1:]]
+        found = masks.of(mask)
+        if len(rest) != 2 or not found:
+            return None
+        kept, dropped = rest if found[1] else rest[::-1]
+        return Kinked(found[0]) if kept is found[0] and is_zero(dropped) else None
+    if fn in FILL:
+        mask = given[1] if len(given) > 1 else kwargs.get("mask")
+        value = given[2] if len(given) > 2 else kwargs.get("value")
+        found = masks.of(mask)
+        return Kinked(found[0]) if found and not found[1] and found[0] is given[0] and is_zero(value) else None
+    if fn in PRODUCT and len(given) == 2:
+        for mask, other in (given, given[::-1]):
+            found = masks.of(mask)
+            if found and found[1] and found[0] is other:
+                return Kinked(found[0])
+    return None
+
+
+def is_zero(value: Any) -> bool:
+    if isinstance(value, Tensor):
+        return not value.requires_grad and not bool(value.any())
+    return isinstance(value, int | float) and value == 0
