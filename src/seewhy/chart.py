@@ -84,15 +84,20 @@ class Finding(NamedTuple):
 
     method: "Method"
     found: Found
+    finite: bool
     values: Mapping[str, NDArray[Any]]  # of each layer: (t, n, *space), finished, NaN and infinity as zero
     facts: dict[str, Any]  # for the Source
 
 
 def _finding(method: "Method", case: Case) -> Finding:
     found = method.found(case)
-    clean = {layer: np.nan_to_num(core, nan=0.0, posinf=0.0, neginf=0.0) for layer, core in found.cores.items()}
-    values = {layer: method.finished(core) for layer, core in clean.items()}
-    return Finding(method, found, values, {"method": method.name, "params": method.settings, "caveat": method.caveat})
+    finite = all(np.isfinite(core).all() for core in found.cores.values())
+    values = {layer: method.finished(core if finite else _clean(core)) for layer, core in found.cores.items()}
+    return Finding(method, found, finite, values, {"method": method.name, "params": method.settings, "caveat": method.caveat})
+
+
+def _clean(core: NDArray[Any]) -> NDArray[Any]:
+    return np.nan_to_num(core, nan=0.0, posinf=0.0, neginf=0.0)
 
 
 class Question(NamedTuple):
@@ -138,7 +143,7 @@ def _chart(model: Any, batch: Batch, place: int, methods: Any, targets: Any, lay
                 channels = finding.found.cores[layer][k, i] if finding.method.pixels else None
                 yield Heatmap(
                     _float32(finding.values[layer][k, i]), _pixels(batch, i), batch.boxes[i], source, place + i,
-                    None if channels is None else _float32(np.nan_to_num(channels, nan=0.0, posinf=0.0, neginf=0.0)),
+                    None if channels is None else _float32(channels if finding.finite else _clean(channels)),
                 )  # fmt: skip
 
 
@@ -164,7 +169,7 @@ MOST = float(np.finfo(np.float32).max)
 
 
 def _float32(values: NDArray[Any]) -> NDArray[np.float32]:
-    return np.clip(values, -MOST, MOST).astype(np.float32)
+    return values if values.dtype == np.float32 else np.clip(values, -MOST, MOST).astype(np.float32)
 
 
 BLIND_READS = ("activations", "nothing")  # what is read without asking for a class
@@ -204,7 +209,7 @@ def _explained(case: Case, t: int, i: int, target: Any, labels: Sequence[str] | 
 def _bad_layer(question: Question, i: int) -> str | None:
     """Where NaN or infinity first arose on the way of image i, if a map of it holds any."""
     case, findings = question.case, question.findings
-    if all(np.isfinite(core[:, i]).all() for finding in findings for core in finding.found.cores.values()):
+    if all(f.finite or np.isfinite(core[:, i]).all() for f in findings for core in f.found.cores.values()):
         return None
     first = case.model.first_bad(case.x[i : i + 1])
     return f"at layer {first}" if first else "in the gradient"

@@ -13,9 +13,9 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from ..errors import NotApplicable
-from ..rule import ReluRule, deconv
+from ..rule import ReluRule, deconv, guided
 from .graph import between, kind_of
-from .relus import Kinked, Masks, kinked
+from .relus import RELU, Kinked, Masks, kinked
 
 KINKED = ("Relu", "Threshold", "Hardtanh", "LeakyRelu", "Elu", "Prelu", "Rrelu", "Celu", "Selu")  # graph nodes of ReLUs
 SMOOTH = {"Silu": "SiLU", "Gelu": "GELU", "Glu": "GLU", "Mish": "Mish", "Softplus": "Softplus", "Hardswish": "Hardswish",
@@ -39,9 +39,9 @@ class Rewiring(TorchFunctionMode):
             out = fn(*args, **kwargs)
             self.masks.note(fn, args, out)
             return out
-        if not found.inplace:
-            return Ruled.apply(found.x, found, fn, args, kwargs, self.rule)
         x = found.x
+        if not found.inplace or (not x._is_view() and not x.is_leaf):
+            return Ruled.apply(x, found, fn, args, kwargs, self.rule)
         x.copy_(Ruled.apply(x.clone(), found, fn, args, kwargs, self.rule))  # type: ignore[arg-type] - autograd follows
         return x
 
@@ -83,15 +83,23 @@ class Ruled(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, found: Kinked, fn: Any, args: Any, kwargs: Any, rule: ReluRule) -> Tensor:
-        ctx.rule = rule
-        if rule is not deconv:  # which does not ask
+        ctx.rule, ctx.fused = rule, rule is guided and fn in RELU
+        if rule is not deconv and not ctx.fused:  # which does not ask
             above = x > found.low
             ctx.save_for_backward(above & (x < found.high) if found.high < math.inf else above)
         y = fn(*args, **kwargs)
-        return found.x.clone() if found.inplace else y  # in place: x is a copy of what fn has just overwritten
+        if found.inplace and x is found.x:
+            ctx.mark_dirty(x)
+        elif found.inplace:
+            y = found.x.clone()  # of which x was a copy, before fn wrote over it
+        if ctx.fused:
+            ctx.save_for_backward(y)
+        return y
 
     @staticmethod
     def backward(ctx: Any, *grads: Any) -> Any:
         (g,) = grads
         active = ctx.saved_tensors[0] if ctx.saved_tensors else None
+        if ctx.fused:  # by far the most frequent: one pass over memory less, and the output is kept anyhow
+            return torch.ops.aten.threshold_backward(g.clip(min=0), active, 0), None, None, None, None, None
         return ctx.rule(active, g), None, None, None, None, None
