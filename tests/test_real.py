@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import seewhy
 
@@ -104,3 +105,29 @@ def test_a_person_explains_dogs_from_the_command_line(tmp_path):
     sources = [seewhy.Heatmap.source_of(p) for p in pictures]
     assert {s.method for s in sources} == {"grad-cam", "hires-cam"}
     assert all(s.weights.startswith("mobilenetv2_100_imagenet.safetensors sha256:") for s in sources)
+
+
+def ranks(values: np.ndarray) -> np.ndarray:
+    return np.argsort(np.argsort(abs(values).ravel(), kind="stable"), kind="stable").astype(float)
+
+
+def test_the_caveats_are_true_of_these_very_methods():
+    """With the classifier's weights drawn anew guided backprop and deconvnet stay what they were; Grad-CAM does not."""
+    kept, drawn = model("torchvision/squeezenet1_1"), model("torchvision/squeezenet1_1")
+    last = drawn.network.classifier[1]
+    with torch.no_grad(), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        last.weight.normal_(std=float(last.weight.std()))
+        last.bias.zero_()
+    files = [DATA / "imagenet-sample" / row["file"] for row in rows("imagenet-sample")[5::50]]
+    classes = seewhy.PerImage([m.source.index for m in seewhy.grad_cam(kept, files)])
+
+    def likeness(method: str) -> float:
+        pairs = zip(*(seewhy.METHODS[method](net, files, target=classes) for net in (kept, drawn)), strict=True)
+        return float(np.mean([np.corrcoef(ranks(a.values), ranks(b.values))[0, 1] for a, b in pairs]))
+
+    found = {name: likeness(name) for name in ("deconvnet", "guided-backprop", "gradient", "grad-cam")}
+    assert found["deconvnet"] > 0.98
+    assert found["guided-backprop"] > 0.8
+    assert found["gradient"] < 0.7
+    assert found["grad-cam"] < 0.6

@@ -93,7 +93,7 @@ def _finding(method: "Method", case: Case) -> Finding:
     found = method.found(case)
     finite = all(np.isfinite(core).all() for core in found.cores.values())
     values = {layer: method.finished(core if finite else _clean(core)) for layer, core in found.cores.items()}
-    return Finding(method, found, finite, values, {"method": method.name, "params": method.settings, "caveat": method.caveat})
+    return Finding(method, found, finite, values, {"method": method.name, "params": method.described, "caveat": method.caveat})
 
 
 def _clean(core: NDArray[Any]) -> NDArray[Any]:
@@ -169,7 +169,8 @@ MOST = float(np.finfo(np.float32).max)
 
 
 def _float32(values: NDArray[Any]) -> NDArray[np.float32]:
-    return values if values.dtype == np.float32 else np.clip(values, -MOST, MOST).astype(np.float32)
+    """A copy of its own, so that one heatmap does not keep a whole batch."""
+    return np.array(values) if values.dtype == np.float32 else np.clip(values, -MOST, MOST).astype(np.float32)
 
 
 BLIND_READS = ("activations", "nothing")  # what is read without asking for a class

@@ -4,11 +4,13 @@ import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, overload
 from zipfile import BadZipFile
 
 import numpy as np
+from einops import asnumpy
 from numpy.typing import NDArray
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
@@ -76,6 +78,18 @@ class Source:
         facts["predicted"] = facts["predicted"] and Predicted(**facts["predicted"])
         known = {f.name for f in fields(cls)}
         return cls(**{key: value for key, value in facts.items() if key in known})
+
+
+def described(value: Any) -> Any:
+    """A parameter as it can be read, compared and sent: of pictures and long arrays what they are and their SHA-256."""
+    if isinstance(value, list | tuple):
+        return type(value)(map(described, value)) if type(value) in (list, tuple) else [*map(described, value)]
+    if isinstance(value, Image.Image):
+        return f"image {value.size} sha256:{sha256(value.tobytes()).hexdigest()[:16]}"
+    if hasattr(value, "shape") and hasattr(value, "dtype") and value.ndim:
+        array = value if isinstance(value, np.ndarray) else asnumpy(value)
+        return f"array {array.shape} sha256:{sha256(np.ascontiguousarray(array).tobytes()).hexdigest()[:16]}"
+    return value
 
 
 def _plain(value: Any) -> Any:

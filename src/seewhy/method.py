@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from .case import Case, Found
 from .chart import explain
 from .errors import BadParameter, NoSuchName, closest
-from .heatmap import Heatmaps
+from .heatmap import Heatmaps, described
 from .image import Array, Images
 from .models import INPUT
 from .rule import Rule
@@ -45,7 +45,7 @@ REDUCE: dict[str, Callable[[Array], Array]] = {  # (t, n, c, *space) -> (t, n, *
 Run = Callable[..., Mapping[str, NDArray[Any]] | Found]  # (Case, **params) -> {layer: core}, signed
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Method:
     """A named way to explain.  Call it: `grad_cam(model, images, target=Top(), layer=None, **params) -> Heatmaps`.
 
@@ -58,11 +58,11 @@ class Method:
     """
 
     name: str
-    run: Run = field(repr=False, compare=False)
-    defaults: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    run: Run = field(repr=False)
+    defaults: Mapping[str, Any] = field(default_factory=dict, repr=False)
     reads: str = field(default="gradients", repr=False)  # a key of COSTS
     rectified: bool = field(default=True, repr=False)  # its formula ends in a ReLU; signed=True leaves that out
-    doc: str = field(default="", repr=False, compare=False)
+    doc: str = field(default="", repr=False)
     params: Mapping[str, Any] = field(default_factory=dict)
     pixels: bool = field(default=False, repr=False)  # it finds channels (c, h, w) at the image, which `reduce` joins
     layered: bool = field(default=True, repr=False)  # a layer may be asked for
@@ -140,8 +140,16 @@ class Method:
         parts = [" ".join(part.split()) for part in self.doc.split("\n\n")]
         return next((part.removeprefix(key).strip() for part in parts if part.startswith(key)), "")
 
+    @property
+    def described(self) -> dict[str, Any]:
+        """The settings, arrays and pictures among them in words."""
+        return {key: described(value) for key, value in self.settings.items()}
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Method) and (self.name, self.described) == (other.name, other.described)
+
     def __hash__(self) -> int:
-        return hash((self.name, repr(sorted(self.params.items()))))
+        return hash((self.name, repr(sorted(self.described.items()))))
 
     def __reduce__(self) -> Any:  # by name, so that it reaches a worker without its code
         known = self.name in METHODS or self.name.partition("(")[0] in MAKERS
