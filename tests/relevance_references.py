@@ -129,9 +129,12 @@ class Relevance:
                 np.add.at(below[channel], places.numpy(), rs.ravel())
             return below.reshape(x.shape)
         if isinstance(part, Sum):
+            own, other = x.numpy(), part.body(x).detach().numpy()
+            if not self.bias:  # excitation: only what has the sum's own sign excites it
+                own, other = own * (own * y.numpy() > 0), other * (other * y.numpy() > 0)
             with np.errstate(invalid="ignore"):
-                share = np.where(above == 0, 0, above / y.numpy())
-            return share * x.numpy() + self.down(part.body, x, share * part.body(x).detach().numpy())
+                share = np.where(above == 0, 0, above / (own + other))
+            return share * own + self.down(part.body, x, share * other)
         if isinstance(part, Cat):
             return above[:, : x.shape[1]] + self.down(part.body, x, above[:, x.shape[1] :])
         if isinstance(part, Gate):

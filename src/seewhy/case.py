@@ -19,6 +19,13 @@ if TYPE_CHECKING:
     from .method import Method
 
 
+def numbers(x: Array) -> NDArray[Any]:
+    """As numpy, which has no bfloat16."""
+    if isinstance(x, np.ndarray):
+        return x
+    return asnumpy(x.float() if "bfloat16" in str(x.dtype) else x)
+
+
 def _nothing(_t: int, _i: int) -> tuple[str, ...]:
     return ()
 
@@ -168,9 +175,10 @@ class Case:
         for k in range(len(some)):
             first = k * len(self.x)
             own = {layer: core[:, first : first + len(self.x)] for layer, core in cores.items()}
-            yield Found(own, lambda t, i, first=first: odd + found.notes(t, first + i))
+            measured = {name: each[:, first : first + len(self.x)] for name, each in found.measured.items()}
+            yield Found(own, lambda t, i, first=first: odd + found.notes(t, first + i), measured)
 
     @cached_property
     def images(self) -> NDArray[Any]:
         """The batch as numpy."""
-        return self.x if isinstance(self.x, np.ndarray) else asnumpy(self.x)
+        return numbers(self.x)

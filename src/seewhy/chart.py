@@ -133,11 +133,11 @@ def _chart(model: Any, batch: Batch, place: int, methods: Any, targets: Any, lay
             predicted = _predicted(case, i, model.labels)
             explained = _explained(case, k, i, asked, model.labels)
             for layer, finding in _by_layer(question.findings):
-                blind = finding.method.reads in BLIND_READS
+                blind = finding.method.blind
                 doubts = _doubts(case, finding, layer, k, i, bad[id(question)])
                 source = Source(
                     image=batch.names[i], layer=layer, target=str(asked), predicted=predicted, scores=case.model.explains,
-                    **finding.facts, **facts, **(BLIND if blind else explained), warnings=batch.notes[i] + doubts,
+                    **finding.facts, **facts, **(NO_CLASS if blind else explained), warnings=batch.notes[i] + doubts,
                     measured={name: float(numbers[k, i]) for name, numbers in finding.found.measured.items()},
                 )  # fmt: skip
                 channels = finding.found.cores[layer][k, i] if finding.method.pixels else None
@@ -173,8 +173,7 @@ def _float32(values: NDArray[Any]) -> NDArray[np.float32]:
     return np.array(values) if values.dtype == np.float32 else np.clip(values, -MOST, MOST).astype(np.float32)
 
 
-BLIND_READS = ("activations", "nothing")  # what is read without asking for a class
-BLIND: dict[str, Any] = dict.fromkeys(
+NO_CLASS: dict[str, Any] = dict.fromkeys(
     ("index", "label", "score", "probability")
 )  # what a map says of the class that it does not look at
 
@@ -193,7 +192,7 @@ def _explained(case: Case, t: int, i: int, target: Any, labels: Sequence[str] | 
     """The class explained, if it is a single one, and its score."""
     found = case.answered()
     if found is None:
-        return BLIND
+        return NO_CLASS
     answer, weights = found
     row = weights[t, i]
     one = row.nonzero()[0]

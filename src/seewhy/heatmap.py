@@ -83,11 +83,11 @@ class Source:
 def described(value: Any) -> Any:
     """A parameter as it can be read, compared and sent: of pictures and long arrays what they are and their SHA-256."""
     if isinstance(value, list | tuple):
-        return type(value)(map(described, value)) if type(value) in (list, tuple) else [*map(described, value)]
+        return tuple(map(described, value))
     if isinstance(value, Image.Image):
         return f"image {value.size} sha256:{sha256(value.tobytes()).hexdigest()[:16]}"
     if hasattr(value, "shape") and hasattr(value, "dtype") and value.ndim:
-        array = value if isinstance(value, np.ndarray) else asnumpy(value)
+        array = value if isinstance(value, np.ndarray) else asnumpy(value.float() if "bfloat" in str(value.dtype) else value)
         return f"array {array.shape} sha256:{sha256(np.ascontiguousarray(array).tobytes()).hexdigest()[:16]}"
     return value
 
@@ -128,6 +128,9 @@ class Heatmap:
     source: Source
     place: int = 0  # of the image among those given
     channels: NDArray[np.float32] | None = field(default=None, repr=False)
+
+    def __repr__(self) -> str:
+        return f"<Heatmap {'x'.join(map(str, self.values.shape))}: {self.source}>"
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -171,11 +174,12 @@ class Heatmap:
         picture = overlay(self.full(), self.image, self.box, look)
         return with_legend(picture, look, self.source.caption + said) if legend else picture
 
-    def picture(self, kind: str = "colour", clip: float = 99, legend: bool = False) -> Image.Image:
+    def picture(self, kind: str = "colour", clip: float | None = None, legend: bool = False) -> Image.Image:
         """The attribution of every pixel as the papers show it, RGB at the size that the network saw.
 
         kind: "colour" (min-max), "grey" (absolute sum over channels), "positive" or "negative" saliency (in colour), or
-        "signed" (sum over channels, white at zero).  Grey and signed end at the `clip`th percentile of absolute values.
+        "signed" (sum over channels, white at zero).  All but colour end at the 99th percentile of absolute values, or at
+        the `clip`th: the legend says so.
         Raises NotApplicable where the method does not read the pixels.
         """
         if self.channels is None or self.channels.ndim != 3:

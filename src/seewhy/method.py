@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib import import_module
-from inspect import Parameter, cleandoc, signature
+from inspect import Parameter, Signature, cleandoc, signature
 from typing import Any
 
 import numpy as np
@@ -116,6 +116,20 @@ class Method:
         return self.pixels or bool(self.passes) or (self.reads == "gradients" and not self.shares)
 
     @property
+    def blind(self) -> bool:
+        """Does no class play a part in what it reads?"""
+        return self.reads in ("activations", "nothing")
+
+    @property
+    def __signature__(self) -> Signature:  # what help and notebooks show
+        plain = [p for p in signature(Method.__call__).parameters.values() if p.name not in ("self", "params")]
+        own = [Parameter(key, Parameter.KEYWORD_ONLY, default=value) for key, value in self.settings.items()]
+        return Signature([*plain, *own], return_annotation=Heatmaps)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "__doc__", f"{self.doc}\n\nCosts {self.cost}.")
+
+    @property
     def formula(self) -> str:
         return self._part(0)
 
@@ -149,7 +163,7 @@ class Method:
         return isinstance(other, Method) and (self.name, self.described) == (other.name, other.described)
 
     def __hash__(self) -> int:
-        return hash((self.name, repr(sorted(self.described.items()))))
+        return hash(self.name)
 
     def __reduce__(self) -> Any:  # by name, so that it reaches a worker without its code
         known = self.name in METHODS or self.name.partition("(")[0] in MAKERS
@@ -180,15 +194,15 @@ def _made(text: str) -> Method:
             parts.append("")
         else:
             parts[-1] += letter
-    if maker.strip() not in MAKERS or not rest.endswith(")") or depth:
-        known = ", ".join(f"{name}(METHOD)" for name in MAKERS)
-        raise NoSuchName("method", text, [], f"Methods are made of others by {known}.")
-    try:
-        return MAKERS[maker.strip()](*(lookup(part) for part in parts))
-    except TypeError as error:
-        if isinstance(error, BadParameter):
-            raise
-        raise BadParameter(f"{text}: {error}") from None
+    shapes = {name: f"{name}({', '.join(['METHOD'] * len(signature(make).parameters))})" for name, make in MAKERS.items()}
+    if not rest.endswith(")") or depth:
+        raise BadParameter(f"{text}: a bracket is missing. Methods are made of others by {', '.join(shapes.values())}.")
+    if maker.strip() not in MAKERS:
+        near = [shapes[name] for name in closest(maker.strip(), [*MAKERS])]
+        raise NoSuchName("method", text, near, f"Methods are made of others by {', '.join(shapes.values())}.")
+    if len(parts) != len(signature(MAKERS[maker.strip()]).parameters):
+        raise BadParameter(f"{text}: write {shapes[maker.strip()]}.")
+    return MAKERS[maker.strip()](*(lookup(part) for part in parts))
 
 
 MAKERS: dict[str, Callable[..., Method]] = {}  # what makes methods of methods: smooth, product, augment

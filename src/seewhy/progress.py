@@ -29,6 +29,8 @@ def shown(things: Iterable[T], total: int, what: str, wait: bool = True) -> Iter
             if drawn or not wait or monotonic() - start > PATIENCE:
                 bar.update(0 if drawn else done)
                 drawn = True
+                sys.stderr.write("\r\x1b[2K")  # what is said meanwhile gets a line of its own
+                sys.stderr.flush()
             yield thing
             if drawn:
                 bar.update(1)

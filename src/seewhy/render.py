@@ -146,29 +146,33 @@ PICTURES = {  # of attributions (c, h, w), as the papers show them
     "colour": "min-max: black {low:.3g}, white {high:.3g} in each colour",
     "grey": "absolute sum over channels",
     "positive": "what lies above zero, in colour: white {high:.3g}",
-    "negative": "what lies below zero, in colour: white {low:.3g}",
+    "negative": "what lies below zero, in colour: white {high:.3g}",
     "signed": "sum over channels",
 }
 
 
-def picture(channels: Floats, kind: str, clip: float) -> tuple[Image.Image, Look | None, str]:
+def picture(channels: Floats, kind: str, clip: float | None) -> tuple[Image.Image, Look | None, str]:
     """One of PICTURES at the attributions' own size, its look if a colour bar can tell it, and what it is in words."""
     if kind not in PICTURES:
         raise NoSuchName("picture", kind, closest(str(kind), [*PICTURES]), f"There are: {', '.join(PICTURES)}.")
-    low, high = float(channels.min()), float(channels.max())
-    said = PICTURES[kind].format(low=low + 0.0, high=high + 0.0)
+    clip = (100 if kind == "colour" else 99) if clip is None else clip
     if kind in ("grey", "signed"):
-        flat = abs(channels).sum(0) if kind == "grey" else channels.sum(0)
+        flat = abs(channels).sum(0, dtype=float) if kind == "grey" else channels.sum(0, dtype=float)
         look = Look.of(flat, 1, "grey" if kind == "grey" else "blue-red", clipped(flat, clip))
-        return Image.fromarray(look.paint(flat)), look, said + beyond(flat, clip)
+        return Image.fromarray(look.paint(flat)), look, PICTURES[kind] + beyond(flat, clip)
     if len(channels) not in (1, 3):
         raise NotApplicable(
             f"A {kind} picture has three channels, or one; this map has {len(channels)}. Ask for grey or signed."
         )
-    span = {"colour": (low, high), "positive": (0.0, max(high, 0.0)), "negative": (0.0, min(low, 0.0))}[kind]
-    shares = (channels - span[0]) / (span[1] - span[0]) if span[0] != span[1] else np.zeros(channels.shape)
-    pixels = (np.clip(shares, 0, 1) * 255).round().astype(np.uint8).transpose(1, 2, 0)
-    return Image.fromarray(pixels.repeat(4 - len(channels), 2) if len(channels) == 1 else pixels), None, said
+    part = {"colour": channels, "positive": channels.clip(min=0), "negative": -channels.clip(max=0)}[kind].astype(float)
+    end = max(map(abs, clipped(part, clip)))
+    low, high = max(float(part.min()), -end), min(float(part.max()), end)
+    low = low if kind == "colour" else 0.0
+    shares = (part - low) / (high - low) if high > low else np.zeros(part.shape)
+    pixels = (np.clip(shares, 0, 1) * 255).round().astype(np.uint8).transpose(1, 2, 0).repeat(3 // len(channels), 2)
+    sign = -1 if kind == "negative" else 1
+    said = PICTURES[kind].format(low=low + 0.0, high=sign * high + 0.0) + beyond(part, clip)
+    return Image.fromarray(pixels), None, said
 
 
 def beyond(values: Floats, percent: float) -> str:
@@ -176,7 +180,7 @@ def beyond(values: Floats, percent: float) -> str:
     most = float(abs(values).max())
     if most <= max(map(abs, clipped(values, percent))):
         return ""
-    return f"; colours end at the {percent:g}th percentile, values at {most:.3g}"
+    return f"; colours end at the {percent:g}th percentile, largest value {most:.3g}"
 
 
 def with_legend(picture: Image.Image, look: Look | None, caption: str) -> Image.Image:

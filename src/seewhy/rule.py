@@ -6,6 +6,7 @@ gradient from above.  `Relevance` says how the layers with weights hand relevanc
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf
 
 from .errors import BadParameter
 from .image import Array
@@ -43,8 +44,8 @@ class Relevance:
     bias: bool = True
 
     def __post_init__(self) -> None:
-        if self.epsilon < 0 or self.gamma < 0:
-            raise BadParameter(f"epsilon={self.epsilon}, gamma={self.gamma}: neither can be negative.")
+        if not (0 <= self.epsilon < inf and 0 <= self.gamma < inf):
+            raise BadParameter(f"epsilon={self.epsilon}, gamma={self.gamma}: numbers from 0 on.")
 
 
 Rule = ReluRule | Relevance

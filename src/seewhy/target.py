@@ -120,6 +120,16 @@ class Unit:
             raise NoSuchName("channel", self.channel, [], f"{self.layer} has 0 to {scores.shape[1] - 1}.")
         return _one_hot(np.full(len(scores), self.channel), scores)
 
+    @classmethod
+    def parse(cls, text: str) -> "Unit":
+        """unit:LAYER:CHANNEL, with :sum or :Y,X behind for another place than the strongest: what str() gives."""
+        parts = text.split(":")
+        cell = parts[3] if len(parts) == 4 else "max"
+        place = re.fullmatch(r"([0-9]+),([0-9]+)", cell)
+        if len(parts) not in (3, 4) or not parts[1] or not is_index(parts[2]) or not (place or cell in ("max", "sum")):
+            raise BadParameter(f"{text!r}: write unit:LAYER:CHANNEL, as in unit:features.10:42; behind it :sum or :Y,X.")
+        return cls(parts[1], int(parts[2]), (int(place[1]), int(place[2])) if place else cell)
+
     @property
     def words(self) -> str:
         where = {"max": "", "sum": ", summed"}.get(str(self.at), f" in cell {self.at}")
@@ -167,6 +177,8 @@ def as_targets(target: Any, labels: Labels) -> list[Target | PerImage]:
 
 
 def _as_target(target: Any, labels: Labels) -> Target | PerImage:
+    if isinstance(target, str) and target.startswith("unit:") and target not in (labels or ()):
+        return Unit.parse(target)
     if isinstance(target, str | int | np.integer) and not isinstance(target, bool):
         return Class(class_index(target, labels))
     if isinstance(target, Class):

@@ -45,7 +45,7 @@ SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", "
     multiple=True,
     default=("top",),
     show_default=True,
-    help="top, top:3 (the three top classes), a LABEL, an INDEX, A-vs-B, or unit:LAYER:CHANNEL; repeatable.",
+    help="top, top:3 (the three top classes), a LABEL, an INDEX, A-vs-B, or unit:LAYER:CHANNEL (:sum, :Y,X); repeatable.",
 )
 @click.option("--layer", "-l", "layers", multiple=True, help="Repeatable; by default the last that still has space.")
 @click.option("--set", "settings", type=KeyValue(), multiple=True, help="A parameter of a method: signed=true; repeatable.")
@@ -116,7 +116,7 @@ def explain(
         predicted = maps[0].source.predicted or predict(model, photo)
         (print_json if as_json else print_text)(photo.name, predicted, written)
 
-    for file in shown(files, len(files), "explaining", wait=len(files) < 4):
+    for file in files if len(files) < 4 else shown(files, len(files), "explaining", wait=False):  # of few, each has its own bar
         try:
             one(read(file))
         except Misuse:
@@ -170,28 +170,11 @@ def check_pictures(pictures: tuple[str, ...], methods: list[Any]) -> None:
         raise NotApplicable(f"--picture {pictures[0]} shows attributions of single pixels, which {names} does not give.")
 
 
-def parse_unit(text: str) -> Any:
-    """unit:LAYER:CHANNEL, with :sum or :Y,X behind for another place than the strongest."""
-    from ..api import Unit
-
-    _, layer, channel, *at = text.split(":")
-    cell: Any = at[0] if at else "max"
-    if "," in cell:
-        cell = tuple(int(i) for i in cell.split(","))
-    return Unit(layer, int(channel), cell)
-
-
 def parse_target(text: str, labels: Any) -> list[Any]:
     from ..api import Contrast, Top
     from ..target import as_targets
 
     head, _, count = text.partition(":")
-    if head.lower() == "unit":
-        try:
-            return [parse_unit(text)]
-        except (ValueError, IndexError) as error:
-            how = f"{text!r}: write unit:LAYER:CHANNEL, as in unit:features.10:42 ({error})."
-            raise click.BadParameter(how, param_hint="--target") from None
     if head.lower() == "top":
         if count and not (count.isdigit() and int(count)):
             raise click.BadParameter(f"{text!r}: write top, or top:3 for the three top classes.", param_hint="--target")
@@ -224,8 +207,17 @@ def stem(heatmap: "Heatmap") -> str:
     source = heatmap.source
     known = source.label is None or source.label == source.target or source.target.startswith("unit:")
     what = source.target if known else f"{source.target} {source.label}"
-    parts = (Path(source.image).stem, what.split(",")[0], source.layer, source.method)
+    parts = [Path(source.image).stem, what.split(",")[0], source.layer, source.method, *changed(source)]
     return ".".join("-".join("".join(c if c.isalnum() or c in "_-#" else " " for c in part).split()) for part in parts)
+
+
+def changed(source: Any) -> list[str]:
+    """The parameters that are not as by default, so that another run of the method gets another file."""
+    from ..method import lookup
+
+    usual = lookup(source.method).described
+    said = " ".join(f"{key} {value}" for key, value in source.params.items() if value != usual.get(key))
+    return [said[:60]] if said else []
 
 
 def unique(name: str, taken: set[str]) -> str:
@@ -248,6 +240,8 @@ def print_text(name: str, predicted: Any, written: list[Any]) -> None:
         what = source.target if plain else f"{source.target}: {source.label}"
         files = ", ".join(map(str, [paths[0], *(path.name for path in paths[1:])]))
         click.echo(f"  {source.method:<{width}}  {what}{score}{chance}  at {source.layer}  -> {files}")
+        if source.measured:
+            click.echo("    " + ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in source.measured.items()))
         for warning in source.warnings:
             click.echo(f"    ! {warning}")
 

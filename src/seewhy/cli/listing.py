@@ -42,6 +42,7 @@ def remark(layer: Any) -> str:
 def methods(as_json: bool) -> None:
     """List the methods: what they read, their cost in passes, their paper, and what is known against them."""
     from ..api import METHODS
+    from ..method import MAKERS
 
     for name, method in METHODS.items():
         facts = {"name": name, "formula": method.formula, "reads": method.reads, "cost": method.cost, "source": method.source,
@@ -56,6 +57,10 @@ def methods(as_json: bool) -> None:
         click.echo(f"  source: {method.source}")
         if method.caveat:
             click.echo(f"  caveat: {method.caveat}")
+    if not as_json:
+        click.secho("made of these, by name: --method 'smooth(grad-cam)'", bold=True)
+        for name, make in MAKERS.items():
+            click.echo(f"  {name}: {' '.join((make.__doc__ or '').split())}")
 
 
 @click.command()

@@ -3,7 +3,7 @@
 Each takes any method, and gives one that is called, sent and looked up like any other: "smooth(grad-cam)".
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import chain
 from itertools import product as pairs
@@ -62,11 +62,12 @@ def product(first: Method, second: Method) -> Method:
         for p, q in pairs(*maps):
             if p == q or INPUT in (p, q):
                 joined[q if p == INPUT else p] = _times(maps[0][p], own[0].pixels, maps[1][q], own[1].pixels)
-        return Found(joined, lambda t, i: (*a.notes(t, i), *b.notes(t, i)))
+        return Found(joined, lambda t, i: (*a.notes(t, i), *b.notes(t, i)), {**a.measured, **b.measured})
 
+    reads = "pixels" if pixels else next((part.reads for part in parts if not part.blind), parts[0].reads)
     said = f"{parts[0].name} times {parts[1].name}, the coarser drawn out to the finer's size"
     return Method(
-        f"product({parts[0].name}, {parts[1].name})", run, defaults, "pixels" if pixels else parts[0].reads, False,
+        f"product({parts[0].name}, {parts[1].name})", run, defaults, reads, False,
         _doc(said, "", *parts), given, pixels=pixels, layered=any(part.layered for part in parts),
         shares=tuple(dict.fromkeys(share for part in parts for share in part.shares)),
         passes=" and ".join(dict.fromkeys(part.cost for part in parts)),
@@ -115,8 +116,11 @@ def _smoothed(base: Method, name: str, said: str, moment: Any) -> Method:
             raise BadParameter(f"{name}: sigma is a share of the image's range, from 0 on, not {sigma}.")
         own = _given(base, params)
         found = shown(case.variants(own, _noisy(case.images, samples, sigma, seed)), samples, name)
-        first = next(found)
-        return Found(moment(one.cores for one in chain([first], found)), first.notes)
+        first, measured = next(found), []
+        kept = (measured.append(one.measured) or one.cores for one in chain([first], found))
+        return Found(
+            moment(kept), first.notes, {key: np.mean([each[key] for each in measured], axis=0) for key in first.measured}
+        )
 
     settings = {"samples": 25, "sigma": 0.15, "seed": 0}
     source = "Smilkov et al. 2017, SmoothGrad: Removing Noise by Adding Noise."
@@ -148,17 +152,25 @@ def _given(base: Method, params: Mapping[str, Any]) -> Method:
 
 
 def _noisy(x: Floats, samples: int, sigma: float, seed: int) -> Iterator[Floats]:
-    """Copies of x (n, c, *space) with Gaussian noise; each image has its own, whatever batch it is in."""
-    own = [np.random.default_rng([seed, crc32(np.ascontiguousarray(image).tobytes())]) for image in x]
+    """Copies of x (n, c, *space) with Gaussian noise; each image has its own, whatever batch and precision it is in."""
+    own = [np.random.default_rng([seed, crc32(np.ascontiguousarray(image, np.float32).tobytes())]) for image in x]
     spread = np.asarray(sigma, x.dtype) * np.stack([np.ptp(image) for image in x]).reshape(-1, *[1] * (x.ndim - 1))
-    kind = np.float64 if x.dtype == np.float64 else np.float32
     for _ in range(samples):
-        noise = np.stack([rng.standard_normal(x.shape[1:], kind) for rng in own]).astype(x.dtype)
+        noise = np.stack([rng.standard_normal(x.shape[1:], np.float32) for rng in own]).astype(x.dtype)
         yield x + spread * noise
 
 
 def _mean(found: Any) -> dict[str, Floats]:
-    return _moments(found)[0]
+    total: dict[str, Floats] = {}
+    count = 0
+    for count, cores in enumerate(found, start=1):  # noqa: B007
+        for layer, core in cores.items():
+            if layer not in total:
+                total[layer] = np.zeros(core.shape)
+            total[layer] += core
+    for one in total.values():
+        one /= count
+    return total
 
 
 def _squares(found: Any) -> dict[str, Floats]:
@@ -196,8 +208,8 @@ def _times(a: Floats, a_channels: bool, b: Floats, b_channels: bool) -> Floats:
 
 
 def _sizes(scales: Any, space: tuple[int, ...]) -> list[tuple[int, ...]]:
-    several = scales if isinstance(scales, Sequence) else [scales]
-    if not several or not all(isinstance(s, int | float) and 0 < s < 100 for s in several):
+    several = list(scales) if np.ndim(scales) else [scales]
+    if not several or not all(isinstance(s, int | float | np.number) and 0 < s < 100 for s in several):
         raise BadParameter(f"augment: scales={scales!r}: give factors of the image's size, as in (1, 0.75, 1.5).")
     return [tuple(max(1, round(side * scale)) for side in space) for scale in several]
 

@@ -5,7 +5,6 @@ from typing import Any
 from zlib import crc32
 
 import numpy as np
-from einops import asnumpy
 from numpy.typing import NDArray
 
 from ..case import Case
@@ -39,9 +38,8 @@ def _draw(case: Case, *, seed: int) -> Mapping[str, NDArray[Any]]:
     def draw(image: NDArray[Any], space: tuple[int, ...]) -> NDArray[np.float64]:
         return np.random.default_rng([seed, crc32(np.ascontiguousarray(image).tobytes())]).random(space)
 
-    images = asnumpy(case.x) if not isinstance(case.x, np.ndarray) else case.x
     return {
-        layer: np.stack([np.stack([draw(image, tuple(a.shape[2:])) for image in images])] * len(case.targets))
+        layer: np.stack([np.stack([draw(image, tuple(a.shape[2:])) for image in case.images])] * len(case.targets))
         for layer, a in case.activations.items()
     }
 

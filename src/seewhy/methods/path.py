@@ -5,11 +5,11 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from einops import asnumpy, reduce
+from einops import reduce
 from numpy.typing import NDArray
 
-from ..case import Case, Found
-from ..errors import BadParameter
+from ..case import Case, Found, numbers
+from ..errors import BadParameter, closest
 from ..image import Images
 from ..method import pixel_method, whole_number
 from ..models import INPUT
@@ -134,7 +134,7 @@ def _baseline(case: Case, asked: Any) -> Floats:
     if isinstance(asked, int | float | np.number) and not isinstance(asked, bool):
         return _finite(np.full((1, *x.shape[1:]), asked))
     if "float" in str(getattr(asked, "dtype", "")):
-        given = asked if isinstance(asked, np.ndarray) else asnumpy(asked)
+        given = numbers(asked)
         given = given[None] if given.ndim == x.ndim - 1 else given
         if given.shape[1:] == x.shape[1:] and len(given) in (1, len(x)):
             return _finite(given)
@@ -153,7 +153,8 @@ def _picture(case: Case, asked: Images) -> Floats:
     try:
         (batch,) = case.model.batches(asked)
     except ValueError as error:
-        known = f"The baselines known by name are {', '.join(COLOURS)}."
+        near = ", ".join(closest(str(asked), [*COLOURS])) if isinstance(asked, str) else ""
+        known = (f"Closest: {near}. " if near else "") + f"The baselines known by name are {', '.join(COLOURS)}."
         raise BadParameter(f"integrated-gradients: baseline={asked!r}: {error} {known}") from None
     if batch.x.shape[1:] != case.images.shape[1:] or len(batch.x) > 1:
         raise BadParameter(

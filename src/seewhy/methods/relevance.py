@@ -7,7 +7,7 @@ from einops import asnumpy, reduce
 from numpy.typing import NDArray
 
 from ..case import Case, Found
-from ..errors import BadParameter
+from ..errors import BadParameter, NotApplicable
 from ..image import Array
 from ..method import method_of, pixel_method
 from ..models import INPUT, Bias
@@ -16,6 +16,11 @@ from ..rule import LINEAR, Relevance
 from .cam import weighted_sum
 
 __all__ = ["excitation_backprop", "full_grad", "lrp"]
+
+
+def away_from_zero(scores: NDArray[Any]) -> NDArray[Any]:
+    return np.where(abs(scores) < 1e-12, 1e-12, scores)
+
 
 RULES = {"epsilon-plus": ("z-plus", "epsilon"), **{rule: (rule, rule) for rule in LINEAR}}  # of convolutions, of linear layers
 
@@ -31,7 +36,8 @@ def _lrp(*, rule: str = "epsilon-plus", epsilon: float = 1e-6, gamma: float = 0.
     epsilon-plus: Kohlbrenner et al. 2020, Towards Best Practice. The same numbers as zennit's.
 
     Caveat: z-plus makes it barely depend on the class (Sixt et al. 2020); epsilon near 0 is input x gradient on ReLU
-    networks. Biases keep their own share, so the map sums to less than the score: see Source.measured.
+    networks. Biases keep their own share, and signed sums (residual branches) can blow shares up: how much of the score
+    reaches the image is in Source.measured, and in a warning where it is little or too much.
     """
 
 
@@ -42,7 +48,16 @@ def _run_lrp(case: Case, *, rule: str, epsilon: float, gamma: float) -> Found:
     trace = case.traced(Relevance(conv, dense, epsilon, gamma), (INPUT,))
     x, g = trace.evidence[INPUT]
     core = asnumpy(x[None] * g)
-    return Found({INPUT: core}, lambda _t, _i: trace.notes[INPUT], {"relevance": reduce(core, "t n ... -> t n", "sum")})
+    whole = core.sum(tuple(range(2, core.ndim)), dtype=float)
+    share = whole / away_from_zero((trace.answer.scores * trace.weights).sum(-1))
+
+    def notes(t: int, i: int) -> tuple[str, ...]:
+        if 0.1 <= share[t, i] <= 2:
+            return trace.notes[INPUT]
+        why = "biases kept the rest" if abs(share[t, i]) < 1 else "where terms cancel, shares grow without bound"
+        return (*trace.notes[INPUT], f"the relevance at the image sums to {share[t, i]:.2g} times the score: {why}")
+
+    return Found({INPUT: core}, notes, {"relevance": whole, "share_of_score": share})
 
 
 lrp = pixel_method(_lrp, _run_lrp, "sum", passes="1 forward of two to three passes' work, and the whole way back per target")
@@ -64,13 +79,22 @@ def _excitation_backprop() -> None:
 def _run_excitation(case: Case) -> Found:
     def chance(target: Any) -> Any:
         """Start from 1 at the class, not from its score."""
-        return lambda scores: target(scores) / np.where(np.isfinite(scores), np.where(abs(scores) < 1e-12, 1e-12, scores), 1)
+        return lambda scores: target(scores) / np.where(np.isfinite(scores), away_from_zero(scores), 1)
 
     own = Case(case.model, case.x, [chance(target) for target in case.targets], case.asked, ())
     trace = own.traced(MARGINAL, own.layers)
     case.know(trace.answer)
     maps = {layer: np.stack([asnumpy(weighted_sum(g, e.a)) for g in e.g]) for layer, e in trace.evidence.items()}
-    return Found(maps, lambda _t, _i: ())
+    odd = tuple(note for layer in maps for note in trace.notes.get(layer, ()))
+
+    def notes(t: int, i: int) -> tuple[str, ...]:
+        most = max(float(abs(each[t, i]).sum()) for each in maps.values())
+        allowed = float(abs(case.pinned[1][t, i]).sum())
+        if most <= 1.05 * allowed:
+            return odd
+        return (*odd, f"chances sum to {most:.2g} in place of {allowed:.2g}: signed activations cancel on the way")
+
+    return Found(maps, notes)
 
 
 excitation_backprop = method_of(
@@ -93,6 +117,8 @@ def _full_grad(*, signed: bool = False, scaled: bool = True) -> None:
 
 
 def _run_full_grad(case: Case, *, signed: bool, scaled: bool) -> Found:
+    if case.model.explains not in ("logits", "activation"):
+        raise NotApplicable(f"full-grad takes a logit apart; this model explains {case.model.explains}, which a softmax made.")
     trace, biases = case.model.biases(case.x, case.targets)
     case.know(trace.answer)
     x, g = (asnumpy(one).astype(np.float64) for one in trace.evidence[INPUT])

@@ -21,6 +21,9 @@ from .relus import CLAMP, CLAMP_MIN, HARDTANH, LEAKY, PRODUCT, RELU6, THRESHOLD
 
 LAYERS = CONVS | UNCONVS | {F.linear}
 CURVED = SMOOTH | GATES | {F.softplus, F.logsigmoid}
+T = Tensor
+SUBTRACTED = {torch.sub, T.sub, T.__sub__, T.sub_, T.__isub__, T.__rsub__, torch.rsub}
+ADDED = {torch.add, T.add, T.__add__, T.__radd__, T.add_, T.__iadd__} | SUBTRACTED
 MAYBE = RELU6 | HARDTANH | THRESHOLD | CLAMP | CLAMP_MIN | LEAKY  # whose linear part may not be all
 
 
@@ -43,6 +46,9 @@ class Biases(TorchFunctionMode):
             return self._noted(y, _along(_effective(args, kwargs), y, True))
         if fn in MAYBE or fn in CURVED:
             return self._noted(*_affine(fn, args, kwargs))
+        if fn in ADDED and len(args) == 2 and not kwargs and (constant := _constant(fn, args)) is not None:
+            y = fn(*args)
+            return self._noted(y, constant.to(y).expand_as(y))
         if fn in PRODUCT and len(args) == 2 and all(isinstance(a, Tensor) and rests_on_image(a) for a in args):
             y = fn(*args, **kwargs)
             return self._noted(y, -y.detach().clone())  # a b = a db + b da - a b
@@ -69,6 +75,18 @@ class Biases(TorchFunctionMode):
         spread = (most - least).clamp(min=torch.finfo(flat.dtype).tiny)
         scaled = (size - least.reshape(-1, *[1] * (size.ndim - 1))) / spread.reshape(-1, *[1] * (size.ndim - 1))
         self.found.append(Bias(placeless, cells.sum(1), size.sum(1), scaled.sum(1)))
+
+
+def _constant(fn: Any, args: Any) -> Tensor | None:
+    """What is added to the image's part: x + c, x - c, c - x."""
+    turned = fn in (T.__rsub__, torch.rsub)
+    a, b = (args[1], args[0]) if turned else args
+    on = [isinstance(part, Tensor) and rests_on_image(part) for part in (a, b)]
+    if on[0] == on[1]:
+        return None
+    constant = torch.as_tensor(b if on[0] else a, dtype=None if isinstance(b if on[0] else a, Tensor) else torch.float64)
+    constant = constant.detach().clone()
+    return -constant if on[0] and fn in SUBTRACTED else constant
 
 
 def _along(bias: Tensor, y: Tensor, channels_first: bool) -> Tensor:

@@ -36,8 +36,8 @@ def between(scores: Tensor, leaves: Sequence[Tensor]) -> list[Node]:
 
 def rests_on_image(x: Tensor) -> bool:
     """Does it depend on more than parameters?"""
-    if x.grad_fn is None:
-        return x.requires_grad and not isinstance(x, nn.Parameter)
+    if x.grad_fn is None:  # a leaf, or a parameter's view made without a graph
+        return x.requires_grad and not isinstance(x._base if x._is_view() else x, nn.Parameter)
     waiting: list[Node | None] = [x.grad_fn]
     seen = set(waiting)
     while waiting:

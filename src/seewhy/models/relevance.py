@@ -32,6 +32,7 @@ UNRULED = {  # linear layers that are none of torch's, and what hides a product 
     torch.einsum: "einsum", torch.addcmul: "addcmul", T.addcmul: "addcmul", torch.addcdiv: "addcdiv", T.addcdiv: "addcdiv",
     F.instance_norm: "InstanceNorm", torch.instance_norm: "InstanceNorm",
 }  # fmt: skip
+SUMS = {torch.add, T.add, T.__add__, T.add_, T.__iadd__}
 COPIES = {T.clone, torch.clone, T.contiguous, T.detach, T.requires_grad_}
 PLAIN = (  # graph nodes whose plain gradient shares relevance out in proportion
     "Accumulate", "Add", "Addmm", "AdaptiveAvgPool", "AdaptiveMaxPool", "Alias", "AsStrided", "AvgPool", "Cat", "Chunk",
@@ -83,7 +84,9 @@ class Propagation(TorchFunctionMode):
             self.copies[id(copy)] = (copy, self._source(args[0]))
             return copy
         if fn in UNRULED:
-            self.unruled[UNRULED[fn]] += 1
+            self.unruled[UNRULED[fn]] += any(isinstance(a, Tensor) and rests_on_image(a) for a in args)
+        if fn in SUMS and not self.rule.bias and (sum_ := _parts(fn, args, kwargs)) is not None:
+            return sum_
         if fn in GATES:
             gate = fn(*args, **kwargs).detach()
             self.aside.append((gate, "is a gate, which relevance does not enter: read what it weighs"))
@@ -143,7 +146,7 @@ class Propagation(TorchFunctionMode):
         strange = Counter(kind for node in way if (kind := kind_of(node)) and not _shares(node, kind, {*way}))
         strange.update({what: count for what, count in self.unruled.items() if count})
         if not scores.requires_grad and self.aside:
-            strange["gate at its very end"] += 1
+            strange["sigmoids that cut every way to the image"] += len(self.aside)
         if strange:
             what = ", ".join(f"{count} {kind.removesuffix('Backward')}" for kind, count in strange.most_common(4))
             raise NotApplicable(
@@ -214,6 +217,22 @@ def _activation(fn: Any, args: Any, kwargs: Any) -> bool | None:
         if fn in SMOOTH:
             return bool(kwargs.get("inplace")) or (len(args) > 1 and args[1] is True) or fn.__name__.endswith("_")
     return None
+
+
+def _parts(fn: Any, args: Any, kwargs: Any) -> Tensor | None:
+    """A sum of two branches, of which only what has the sum's own sign takes a share, so that no share exceeds one."""
+    a, b = args if len(args) == 2 and not kwargs else (None, None)
+    if not (isinstance(a, Tensor) and isinstance(b, Tensor) and a.shape == b.shape and a.requires_grad and b.requires_grad):
+        return None
+    with torch.no_grad():
+        z = a + b
+        of_a, of_b = (a * z > 0).to(z.dtype), (b * z > 0).to(z.dtype)
+        both = a * of_a + b * of_b
+        ratio = torch.where(both == 0, 0, z / torch.where(both == 0, 1, both))
+    before = a.clone() if fn in (T.add_, T.__iadd__) else a
+    shared = before * of_a + b * of_b
+    out = z + (shared - shared.detach()) * ratio
+    return a.copy_(out) if before is not a else out
 
 
 def _kept(fn: Any, args: Any, kwargs: Any, over: bool) -> Tensor:

@@ -90,6 +90,7 @@ class Ruled(torch.autograd.Function):
         y = fn(*args, **kwargs)
         if found.inplace and x is found.x:
             ctx.mark_dirty(x)
+            y = x  # x[x < 0] = 0 returns nothing
         elif found.inplace:
             y = found.x.clone()  # of which x was a copy, before fn wrote over it
         if ctx.fused:

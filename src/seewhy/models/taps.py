@@ -52,7 +52,10 @@ class Tap:
             )
         return tuple(notes)
 
-    def check(self) -> Tensor:
+    def check(self, end: Any = None) -> Tensor:
+        """What was seen; NoSuchName where the module did not run, as behind the end of a model of units."""
+        if self.seen is None and end is not None:
+            raise NoSuchName("activation at layer", self.asked, [], f"It lies behind {end.layer}, where the asked unit ends.")
         if self.seen is None:
             ran = f"runs {self.calls} times" if self.calls else "does not run"
             raise NoSuchName("activation at layer", self.asked, [], f"In a forward pass of this network it {ran}.")

@@ -1,5 +1,6 @@
 """Torch networks, read at the price of a forward pass."""
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from copy import copy
@@ -11,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from .. import __version__
 from ..errors import BadNetwork, BadParameter, NotApplicable, SeewhyError
 from ..image import Array, Images
 from ..prepare import Batch, Fit, batches, preparer
@@ -89,7 +91,8 @@ class TorchModel:
         return self.prepare(Image.new("RGB", (64, 64), (level,) * 3)).mean((1, 2))
 
     def versions(self) -> Mapping[str, str]:
-        return {"torch": torch.__version__, "numpy": np.__version__, "python": python_version()}
+        used = {name: sys.modules[name].__version__ for name in ("torchvision", "timm") if name in sys.modules}
+        return {"seewhy": __version__, "torch": torch.__version__, **used, "numpy": np.__version__, "python": python_version()}
 
     def answer(self, x: Array) -> Answer:
         """The scores of images x (n, c, *space), in one pass without a graph."""
@@ -109,11 +112,16 @@ class TorchModel:
         if isinstance(rule, Relevance) and self.explains not in ("logits", "activation"):
             raise NotApplicable(f"Relevance is shared out from logits; this model explains {self.explains}.")
         for whole in (False, True):  # the graph from the first tap on; or, past a no_grad inside the network, all of it
-            with self._ready(x) as ready:
-                found, connected = self._traced(ready, targets, layers, whole, rule)
+            try:
+                with self._ready(x) as ready:
+                    found, connected = self._traced(ready, targets, layers, whole, rule)
+            except BadNetwork as error:
+                if whole or INPUT in layers or "created in no_grad" not in str(error):
+                    raise
+                continue  # writing over a part of what was made before the first tap
             if connected or whole or INPUT in layers:
-                break
-        return found
+                return found
+        raise AssertionError("the second pass always returns")
 
     def _traced(
         self, x: Tensor, targets: Sequence[Target], layers: Sequence[str], whole: bool, rule: Rule | None
@@ -124,7 +132,7 @@ class TorchModel:
         with torch.set_grad_enabled(whole or inside), mode or nullcontext(), recorded([*taps.values()], grad=True):
             x.requires_grad_(inside)
             raw, scores = self._run(x.clone() if inside else x)  # a leaf cannot be written to
-        seen = {name: taps[name].check() if name in taps else x for name in layers}
+        seen = {name: taps[name].check(self.end) if name in taps else x for name in layers}
         if isinstance(mode, Propagation):
             mode.check(seen)
         own = mode.notes(raw, [one for one in seen.values() if one.is_leaf]) if mode else ()
