@@ -6,10 +6,7 @@ Runs are interleaved (A B C A B C ...) in one process per row and medians are gi
 memory is the median of five processes of their own (Linux).  Only ratios within one run mean anything.
 """
 
-import argparse
-import json
 import sys
-from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -68,10 +65,6 @@ def goal_of(name: str) -> float:
     net, _, classes, asked = ROWS[name]
     keys = [f"{asked}, {len(classes)}, {net[:3]}", f"{asked}, {len(classes)}", asked]
     return next(GOALS[key] for key in keys if key in GOALS)
-
-
-def timed(name: str, rounds: int) -> dict[str, list[float]]:
-    return measure.interleaved(contenders(*ROWS[name]), rounds)
 
 
 def peak(who: str, n: int = 16) -> float:
@@ -136,10 +129,7 @@ def report(rounds: int) -> list[str]:
     for name in ROWS:
         seconds = measure.child(__file__, "--row", name, "--rounds", str(rounds))
         base = median(seconds["forward"])
-        cells = []
-        for who in whos:
-            times = [s / base for s in seconds.get(who, [])]
-            cells.append(f"**{median(times):.2f}x** ({min(times):.2f}-{max(times):.2f})" if times else "")
+        cells = measure.cells(seconds, whos)
         lines.append(f"| {name} | {1000 * base:.0f} | {' | '.join(cells)} | {goal_of(name):.2f}x |")
         print(lines[-1], file=sys.stderr)
     peaks = {who: median(measure.child(__file__, "--peak", who) for _ in range(5)) for who in ("forward", *whos)}
@@ -149,27 +139,5 @@ def report(rounds: int) -> list[str]:
     return lines
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--quick", action="store_true", help="three rounds")
-    parser.add_argument("--out", type=Path, help="write the tables into this file, too")
-    parser.add_argument("--row", help=argparse.SUPPRESS)
-    parser.add_argument("--peak", help=argparse.SUPPRESS)
-    asked = parser.parse_args()
-    if asked.row:
-        print(json.dumps(timed(asked.row, asked.rounds)))
-        return
-    if asked.peak:
-        print(json.dumps(peak(asked.peak)))
-        return
-    same = agreement()
-    print("\n".join(same), file=sys.stderr)
-    tables = ["### Do the maps agree?", "", *same, "", "### Time and memory", "", *report(3 if asked.quick else asked.rounds)]
-    print("\n".join(tables))
-    if asked.out:
-        asked.out.write_text("\n".join(tables) + "\n")
-
-
 if __name__ == "__main__":
-    main()
+    measure.command(__doc__ or "", 15, lambda row: contenders(*ROWS[row]), peak, agreement, report)

@@ -6,11 +6,8 @@ The floor is what no gradient method can undercut: one forward pass with its gra
 parameter's gradient; for a method of many passes, as many of them in the same batches.
 """
 
-import argparse
-import json
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -106,10 +103,7 @@ def report(rounds: int) -> list[str]:
     for name in ROWS:
         seconds = measure.child(__file__, "--row", name, "--rounds", str(rounds))
         base = median(seconds["forward"])
-        cells = []
-        for who in WHOS:
-            times = [s / base for s in seconds[who]]
-            cells.append(f"**{median(times):.2f}x** ({min(times):.2f}-{max(times):.2f})")
+        cells = measure.cells(seconds, WHOS)
         over = median(a / b for a, b in zip(seconds["seewhy"], seconds["floor"], strict=True))
         lines.append(f"| {name} | {1000 * base:.0f} | {' | '.join(cells)} | **{over:.2f}x** | 1.05x |")
         print(lines[-1], file=sys.stderr)
@@ -124,27 +118,5 @@ def peak(who: str) -> float:
     return measure.above(run, small)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--quick", action="store_true", help="three rounds")
-    parser.add_argument("--out", type=Path, help="write the tables into this file, too")
-    parser.add_argument("--row", help=argparse.SUPPRESS)
-    parser.add_argument("--peak", help=argparse.SUPPRESS)
-    asked = parser.parse_args()
-    if asked.row:
-        print(json.dumps(measure.interleaved(contenders(*ROWS[asked.row]), asked.rounds)))
-        return
-    if asked.peak:
-        print(json.dumps(peak(asked.peak)))
-        return
-    same = agreement()
-    print("\n".join(same), file=sys.stderr)
-    tables = ["### Do they agree?", "", *same, "", "### Time and memory", "", *report(3 if asked.quick else asked.rounds)]
-    print("\n".join(tables))
-    if asked.out:
-        asked.out.write_text("\n".join(tables) + "\n")
-
-
 if __name__ == "__main__":
-    main()
+    measure.command(__doc__ or "", 9, lambda row: contenders(*ROWS[row]), peak, agreement, report)

@@ -8,8 +8,7 @@ import numpy as np
 
 from .errors import BadParameter, NoSuchName, NotApplicable, closest
 from .heatmap import Heatmap, Heatmaps
-from .image import Box
-from .render import stretch
+from .resample import resized
 
 HOW = {
     "mean": lambda maps: np.mean(maps, axis=0),
@@ -42,7 +41,7 @@ def _fused(group: list[Heatmap], how: str) -> Heatmap:
         raise BadParameter("A product of signed maps would turn evidence against into evidence for. Fuse unsigned ones.")
     finest = [max(sides) for sides in zip(*(m.values.shape for m in group), strict=True)]
     even = [m.values / (abs(m.values).max() or 1) for m in group]
-    grown = [stretch(v, Box(0, 0, finest[1], finest[0]), (finest[1], finest[0])) for v in even]
+    grown = [resized(v, finest) for v in even]
     first = group[0]
     source = replace(
         first.source,

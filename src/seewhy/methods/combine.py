@@ -3,7 +3,7 @@
 Each takes any method, and gives one that is called, sent and looked up like any other: "smooth(grad-cam)".
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import chain
 from itertools import product as pairs
@@ -160,7 +160,7 @@ def _noisy(x: Floats, samples: int, sigma: float, seed: int) -> Iterator[Floats]
         yield x + spread * noise
 
 
-def _mean(found: Any) -> dict[str, Floats]:
+def _mean(found: Iterable[Mapping[str, Floats]]) -> dict[str, Floats]:
     total: dict[str, Floats] = {}
     count = 0
     for count, cores in enumerate(found, start=1):  # noqa: B007
@@ -168,21 +168,15 @@ def _mean(found: Any) -> dict[str, Floats]:
             if layer not in total:
                 total[layer] = np.zeros(core.shape)
             total[layer] += core
-    for one in total.values():
-        one /= count
-    return total
+    return {layer: whole / count for layer, whole in total.items()}
 
 
-def _squares(found: Any) -> dict[str, Floats]:
+def _squares(found: Iterable[Mapping[str, Floats]]) -> dict[str, Floats]:
     return _mean({layer: core.astype(np.float64) ** 2 for layer, core in cores.items()} for cores in found)
 
 
-def _variance(found: Any) -> dict[str, Floats]:
-    return _moments(found)[1]
-
-
-def _moments(found: Any) -> tuple[dict[str, Floats], dict[str, Floats]]:
-    """Mean and variance of each layer's cores, one at a time (Welford), so that many samples take no memory."""
+def _variance(found: Iterable[Mapping[str, Floats]]) -> dict[str, Floats]:
+    """One core at a time (Welford), so that many samples take no memory."""
     mean: dict[str, Floats] = {}
     apart: dict[str, Floats] = {}
     count = 0
@@ -192,7 +186,7 @@ def _moments(found: Any) -> tuple[dict[str, Floats], dict[str, Floats]]:
             step = new - mean.get(layer, 0.0)
             mean[layer] = mean.get(layer, 0.0) + step / count
             apart[layer] = apart.get(layer, 0.0) + step * (new - mean[layer])
-    return mean, {layer: total / count for layer, total in apart.items()}
+    return {layer: total / count for layer, total in apart.items()}
 
 
 def _finished(part: Method, found: Found) -> Mapping[str, Floats]:
