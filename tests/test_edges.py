@@ -87,6 +87,25 @@ def test_chances_never_exceed_one_where_signed_branches_cancel():
             assert abs(m.values).sum() <= 1.05 or any("chances sum to" in said for said in m.warnings)
 
 
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_biases_of_a_sequence_that_comes_first_are_each_images_own(n):
+    class Sequence(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.mlp, self.fc = nn.Conv2d(3, 6, 2, stride=2), nn.Linear(6, 7), nn.Linear(7, 5)
+
+        def forward(self, x):
+            tokens = self.conv(x).flatten(2).permute(2, 0, 1)  # (places, n, c)
+            return self.fc(self.mlp(tokens).relu().mean(0))
+
+    network, x = networks.made(Sequence, 0, 8, 10), networks.images(n, 8, 10, seed=1)
+    together = seewhy.full_grad(seewhy.wrap(network), x, target=2)
+    for i, m in enumerate(together):
+        (alone,) = seewhy.full_grad(seewhy.wrap(network), x[i : i + 1], target=2)
+        assert m.source.measured == pytest.approx(alone.source.measured, abs=1e-9)
+        assert abs(m.source.measured["completeness_gap"]) < 1e-9
+
+
 def test_relevance_lost_to_biases_is_said():
     network = written(lambda _net, a: a.relu())
     with torch.no_grad():

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
+from ..errors import NotApplicable
 from . import Bias
 from .graph import rests_on_image
 from .layout import Layout
@@ -64,8 +65,7 @@ class Biases(TorchFunctionMode):
         share = share.float() if share.dtype in (torch.float16, torch.bfloat16) else share
         turned = self.layout(share)
         if turned is None:
-            whole = share.reshape(self.n, -1) if len(share) % self.n == 0 else share.sum().expand(self.n, 1) / self.n
-            self.found.append(Bias(whole.sum(1), None, None, None))
+            self.found.append(Bias(_of_each(share, self.n), None, None, None))
             return
         cells = turned.turn(share)  # (n, c, *space); class tokens have no place
         size = cells.abs()
@@ -75,6 +75,15 @@ class Biases(TorchFunctionMode):
         spread = (most - least).clamp(min=torch.finfo(flat.dtype).tiny)
         scaled = (size - least.reshape(-1, *[1] * (size.ndim - 1))) / spread.reshape(-1, *[1] * (size.ndim - 1))
         self.found.append(Bias(placeless, cells.sum(1), size.sum(1), scaled.sum(1)))
+
+
+def _of_each(share: Tensor, n: int) -> Tensor:
+    """(n,): what each image has of it, also where the sequence comes first, or windows were folded into the batch."""
+    if len(share) != n and share.ndim > 2 and share.shape[1] == n:
+        share = share.movedim(1, 0)
+    if len(share) % n:
+        raise NotApplicable(f"Of {tuple(share.shape)} values for {n} images it is unknown whose is which. Ask one by one.")
+    return share.reshape(n, -1).sum(1)
 
 
 def _constant(fn: Any, args: Any) -> Tensor | None:
