@@ -7,6 +7,7 @@ their own, since their plain gradient shares relevance out as LRP wants it, and 
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
+from weakref import ref
 
 import torch
 from torch import Tensor
@@ -66,8 +67,8 @@ class Propagation(TorchFunctionMode):
         self.rule = rule
         self.made: Made | None = None
         self.unruled: Counter[str] = Counter()
-        self.copies: dict[int, tuple[Tensor, Tensor]] = {}  # of a tensor by its id: itself, and what it is a copy of
-        self.aside: list[tuple[Tensor, str]] = []  # what relevance goes past, and why
+        self.origins: dict[int, tuple[Any, object]] = {}  # of a tensor by its id: a weak reference, and what all copies share
+        self.aside: dict[object, str] = {}  # origins that relevance goes past, and why
 
     def __torch_function__(self, fn: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
@@ -81,7 +82,7 @@ class Propagation(TorchFunctionMode):
             copy = fn(*args, **kwargs)
             if self.made is not None and args[0] is self.made.z:
                 self.made = self.made._replace(z=copy, version=copy._version)
-            self.copies[id(copy)] = (copy, self._source(args[0]))
+            self.origins[id(copy)] = (ref(copy), self._origin(args[0]))
             return copy
         if fn in UNRULED:
             self.unruled[UNRULED[fn]] += any(isinstance(a, Tensor) and rests_on_image(a) for a in args)
@@ -89,7 +90,7 @@ class Propagation(TorchFunctionMode):
             return sum_
         if fn in GATES:
             gate = fn(*args, **kwargs).detach()
-            self.aside.append((gate, "is a gate, which relevance does not enter: read what it weighs"))
+            self.aside[self._origin(gate)] = "is a gate, which relevance does not enter: read what it weighs"
             return gate
         over = _activation(fn, args, kwargs)
         return fn(*args, **kwargs) if over is None else _kept(fn, args, kwargs, over)
@@ -126,7 +127,7 @@ class Propagation(TorchFunctionMode):
         if made is None or not behind or mean is None or given.get("training") or not z.requires_grad:
             own = self.rule.bias or not z.requires_grad  # affine, by its plain gradient; or its bias takes no share
             return F.batch_norm(*args, **kwargs) if own else _kept(F.batch_norm, args, kwargs, False)
-        self.aside.append((self._source(z), "and the BatchNorm behind it are one layer to relevance: read the BatchNorm"))
+        self.aside[self._origin(z)] = "and the BatchNorm behind it are one layer to relevance: read the BatchNorm"
         with torch.no_grad():
             scale = (var + given.get("eps", 1e-5)).rsqrt()
             scale = scale if given.get("weight") is None else scale * given["weight"]
@@ -135,15 +136,18 @@ class Propagation(TorchFunctionMode):
             b = shift if made.b is None else made.b * scale + shift
         return self._layer(made.fn, made.x, w, b, made.rest, made.named)
 
-    def _source(self, x: Tensor) -> Tensor:
-        """What x is a copy of."""
-        copy, source = self.copies.get(id(x), (None, x))
-        return source if copy is x else x
+    def _origin(self, x: Tensor) -> object:
+        """What x shares with its copies."""
+        known, origin = self.origins.get(id(x), (None, None))
+        if known is None or known() is not x or origin is None:
+            origin = object()
+            self.origins[id(x)] = (ref(x), origin)
+        return origin
 
     def notes(self, scores: Tensor, leaves: Sequence[Tensor]) -> tuple[str, ...]:
         """NotApplicable where the network holds what no rule is known for."""
-        way = between(scores, leaves)
-        strange = Counter(kind for node in way if (kind := kind_of(node)) and not _shares(node, kind, {*way}))
+        way = {*between(scores, leaves)}
+        strange = Counter(kind for node in way if (kind := kind_of(node)) and not _shares(node, kind, way))
         strange.update({what: count for what, count in self.unruled.items() if count})
         if not scores.requires_grad and self.aside:
             strange["sigmoids that cut every way to the image"] += len(self.aside)
@@ -158,9 +162,8 @@ class Propagation(TorchFunctionMode):
     def check(self, layers: Mapping[str, Tensor]) -> None:
         """NotApplicable where a layer is read that relevance goes past."""
         for name, seen in layers.items():
-            for past, why in self.aside:
-                if self._source(seen) is self._source(past):
-                    raise NotApplicable(f"{name} {why}.")
+            if why := self.aside.get(self._origin(seen)):
+                raise NotApplicable(f"{name} {why}.")
 
 
 def _shares(node: Any, kind: str, way: set[Any]) -> bool:
