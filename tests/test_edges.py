@@ -15,6 +15,7 @@ import ask
 import networks
 import seewhy
 from seewhy.method import lookup
+from seewhy.rule import guided
 
 X = networks.images(2, 8, 10, seed=7)
 
@@ -130,6 +131,32 @@ def test_a_product_with_a_blind_method_is_not_blind():
 def test_a_layer_behind_a_unit_is_said_to_be():
     with pytest.raises(seewhy.NoSuchName, match="behind conv1, where the asked unit ends"):
         seewhy.grad_cam(seewhy.wrap(networks.pooled()), X, target=seewhy.Unit("conv1", 2), layer="act2")
+
+
+def test_what_is_odd_about_a_rule_is_told_of_that_method_alone():
+    network = written(lambda _net, a: nn.functional.gelu(a))  # and a ReLU behind
+    names = ["integrated-gradients", "guided-backprop", "full-grad", "smooth-grad"]  # no plain trace among them
+    for order in (names, names[::-1]):
+        maps = seewhy.explain(seewhy.wrap(network), X, order, target=1)
+        assert {m.source.method for m in maps if any("GELU" in said for said in m.warnings)} == {"guided-backprop"}
+
+
+def test_a_rule_at_a_layer_tells_what_is_odd():
+    @seewhy.from_gradients(rule=guided)
+    def guided_cam(a, g):
+        """sum g a.
+
+        Source: a test.
+
+        Caveat: none.
+        """
+        return (g * a).sum(1)
+
+    try:
+        (m, _) = guided_cam(seewhy.wrap(written(lambda _net, a: nn.functional.gelu(a))), X, target=1, layer="conv1")
+        assert any("1 GELU" in said for said in m.warnings)
+    finally:
+        del seewhy.METHODS["guided-cam"]
 
 
 @pytest.mark.parametrize("at", ["max", "sum", (1, 2)])

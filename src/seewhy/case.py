@@ -121,9 +121,9 @@ class Case:
         return [found for found in own if found is not None]
 
     def notes(self, layer: str) -> tuple[str, ...]:
-        """What was odd about reading the layer, whichever pass read it."""
-        for found in self._passes():
-            if layer in found.notes:
+        """What was odd about reading the layer plainly, whichever pass read it; of a rule, the method that asked tells."""
+        for found in (self.__dict__.get("trace"), self.__dict__.get("head")):
+            if found is not None and layer in found.notes:
                 return found.notes[layer]
         return self.__dict__.get("_stopped", ((), {}))[1].get(layer, ())
 

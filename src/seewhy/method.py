@@ -248,10 +248,12 @@ def from_gradients(rectified: bool = True, rule: Rule | None = None) -> Callable
     """
 
     def decorate(read: Callable[..., Array]) -> Method:
-        def run(case: Case, **params: Any) -> Mapping[str, NDArray[Any]]:
-            evidence = case.trace.evidence if rule is None else case.traced(rule, case.layers).evidence
-            there = {layer: evidence[layer] for layer in case.layers}
-            return {layer: _per_target(partial(read, **params), e.a, e.g) for layer, e in there.items()}
+        def run(case: Case, **params: Any) -> Found:
+            trace = case.trace if rule is None else case.traced(rule, case.layers)
+            there = {layer: trace.evidence[layer] for layer in case.layers}
+            cores = {layer: _per_target(partial(read, **params), e.a, e.g) for layer, e in there.items()}
+            odd = () if rule is None else tuple(dict.fromkeys(note for layer in there for note in trace.notes.get(layer, ())))
+            return Found(cores, lambda _t, _i: odd)
 
         return method_of(read, run, "gradients", rectified, shares=("gradients",) if rule is None else ())
 

@@ -103,7 +103,7 @@ def augment(method: Method) -> Method:
         return Found(joined, found[0].notes)
 
     said = f"mean of {base.name} over the image, its mirror image and other sizes, each brought back"
-    return _over(base, "augment", run, {"flips": True, "scales": (1.0, 0.75, 1.5)}, said, "", "2 x 3")
+    return _over(base, "augment", run, {"flips": True, "scales": (1.0, 0.75, 1.5)}, said, "", "flips x scales")
 
 
 def _smoothed(base: Method, name: str, said: str, moment: Any) -> Method:
