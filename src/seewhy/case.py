@@ -1,22 +1,45 @@
 """One question put to one batch; what was found out is kept for the next method to read."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import cached_property
 from itertools import groupby, islice
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar, overload
 
 import numpy as np
 from einops import asnumpy
 from numpy.typing import NDArray
 
-from .errors import BadParameter
+from .errors import BadParameter, SeewhyError
 from .image import Array
 from .models import INPUT, Answer, Differentiable, Head, Trace
 from .rule import Rule
 from .target import Target, weighted
 
+T = TypeVar("T")
+
 if TYPE_CHECKING:
+    from PIL.Image import Image
+
     from .method import Method
+    from .regions import Regions
+
+
+class once(Generic[T]):  # noqa: N801 - a decorator
+    """What is found out on first asking, and kept.  functools.cached_property of Python 3.11 has one lock for all cases,
+    which two threads that wait for one network can deadlock on.
+    """
+
+    def __init__(self, find: Callable[[Any], T]) -> None:
+        self.find, self.name = find, find.__name__
+
+    @overload
+    def __get__(self, case: None, owner: type) -> "once[T]": ...
+    @overload
+    def __get__(self, case: Any, owner: type) -> T: ...
+    def __get__(self, case: Any, owner: type) -> "T | once[T]":
+        if case is None:
+            return self
+        case.__dict__[self.name] = found = self.find(case)
+        return found
 
 
 def numbers(x: Array) -> NDArray[Any]:
@@ -36,6 +59,9 @@ class Found(NamedTuple):
     cores: Mapping[str, NDArray[Any]]  # of each layer: (t, n, *space) before any ReLU, of a pixel method (t, n, c, *space)
     notes: Callable[[int, int], tuple[str, ...]] = _nothing  # of target t in image i: what was odd
     measured: Mapping[str, NDArray[Any]] = {}  # by name: (t, n), for the Source
+    errors: Mapping[str, NDArray[Any]] = {}  # of each layer, where it is known: the standard error (t, n, *space)
+    regions: Callable[[int, int], "Regions | None"] = lambda _t, _i: None  # of target t in image i, where it judged any
+    failure: SeewhyError | None = None  # what ended the work early; the cores are an estimate from what was done before
 
 
 class Case:
@@ -43,31 +69,33 @@ class Case:
 
     shared: which evidence on these very images several methods read: "gradients" at the layers, "pixels" (the gradient
         at the image); one trace then serves them all.
+    seen: the photo of an image as the network saw it, cropped and of its size; None of a prepared array.
     """
 
     def __init__(
         self, model: Differentiable, x: Array, targets: Sequence[Target], layers: Sequence[str | None] = (None,),
-        shared: Iterable[str] = ("gradients",),
+        shared: Iterable[str] = ("gradients",), seen: "Callable[[int], Image | None]" = lambda _: None,
     ) -> None:  # fmt: skip
         self.model, self.x, self.targets, self.asked, self.shared = model, x, targets, layers, frozenset(shared)
+        self.seen = seen
         self.ruled: dict[Any, Trace] = {}
 
-    @cached_property
+    @once
     def layers(self) -> list[str]:
         return [*dict.fromkeys(self.default_layer if name is None else name for name in self.asked)]
 
-    @cached_property
+    @once
     def default_layer(self) -> str:
         found = self._default
         if found is None:
             raise BadParameter(f"{self.model.name} has no layer that still has space to explain; name one: layer=...")
         return found
 
-    @cached_property
+    @once
     def _default(self) -> str | None:
         return next((name for name, layer in self.model.layers(self.x).items() if layer.default), None)
 
-    @cached_property
+    @once
     def trace(self) -> Trace:
         """The plain way back, to all that is shared."""
         layers = (self.layers if "gradients" in self.shared else []) + ([INPUT] if "pixels" in self.shared else [])
@@ -80,21 +108,21 @@ class Case:
             self.ruled[key] = self.model.trace(self.x, self.targets, layers, rule)
         return self.ruled[key]
 
-    @cached_property
+    @once
     def activations(self) -> Mapping[str, Array]:
         if "gradients" in self.shared:
             return {layer: self.trace.evidence[layer].a for layer in self.layers}
         return self._stopped[0]
 
-    @cached_property
+    @once
     def _stopped(self) -> tuple[Mapping[str, Array], Mapping[str, tuple[str, ...]]]:
         return self.model.activations(self.x, self.layers)
 
-    @cached_property
+    @once
     def head(self) -> Head:
         return self.model.head(self.x, self.targets, self.layers)
 
-    @cached_property
+    @once
     def pinned(self) -> tuple[Answer, NDArray[Any]]:
         """What the network says of the untouched images, and the weights of the targets (t, n, k): fixed there."""
         found = self.answered()
@@ -130,6 +158,8 @@ class Case:
     def zero_because(self, layer: str, t: int, i: int) -> str:
         """Why a map has nothing in it at all."""
         trace, head = self.__dict__.get("trace"), self.__dict__.get("head")
+        if trace is None and head is None and layer == INPUT and "pixels" not in self.shared:
+            return "no change of the image changed the score: it does not depend on what was hidden"
         if trace is not None and layer in trace.evidence and not bool((trace.evidence[layer].g[t, i] != 0).any()):
             why = f"zero gradient: the score does not depend on {layer}: "
             if layer == INPUT:
@@ -163,6 +193,8 @@ class Case:
         case = Case(self.model, np.concatenate(some), pinned, self.layers if method.layered else self.asked, method.shares)
         try:
             found = method.found(case)
+            if found.failure is not None:
+                raise found.failure
             cores = found.cores if method.pixels else {layer: method.finished(core) for layer, core in found.cores.items()}
         except MemoryError:
             if len(some) == 1:
@@ -178,7 +210,7 @@ class Case:
             measured = {name: each[:, first : first + len(self.x)] for name, each in found.measured.items()}
             yield Found(own, lambda t, i, first=first: odd + found.notes(t, first + i), measured)
 
-    @cached_property
+    @once
     def images(self) -> NDArray[Any]:
         """The batch as numpy."""
         return numbers(self.x)

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .case import Case, Found
-from .errors import BadParameter, NeedsGradients
+from .errors import BadParameter, NeedsGradients, SeewhyError
 from .heatmap import Heatmap, Heatmaps, Predicted, Source
-from .image import Array, Images, Prepared, sort_out
-from .models import INPUT, Differentiable
+from .image import Images, Prepared, sort_out
+from .models import INPUT, Differentiable, Model
 from .prepare import Batch
 from .target import PerImage, Target, Top, Unit, as_targets, name_of, named
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def explain(
-    model: Differentiable,
+    model: Model,
     images: Images,
     methods: "Sequence[str | Method] | str | Method" = ("grad-cam",),
     target: Any = Top(),
@@ -33,14 +33,17 @@ def explain(
     """
     from .method import Method, lookup
 
-    if not isinstance(model, Differentiable):
-        raise NeedsGradients(
-            f"{type(model).__name__} is no model whose inside can be read. Make one: seewhy.wrap(network) or seewhy.load(spec)."
-        )
+    if not isinstance(model, Model):
+        raise NeedsGradients(f"{type(model).__name__} is no model. Make one: seewhy.wrap(network) or seewhy.load(spec).")
     chosen = [lookup(m) for m in ([methods] if isinstance(methods, str | Method) else methods)]
     if not chosen:
         raise BadParameter("No method was given. `seewhy.METHODS` lists them by name.")
+    if not isinstance(model, Differentiable) and (inside := [m for m in chosen if m.reads != "scores"]):
+        reads = NEEDS.get(inside[0].reads, "gradients")
+        raise NeedsGradients(f"{inside[0].name} reads {reads}; {model.name} gives scores only. Try occlusion, rise or lime.")
     targets = as_targets(target, model.labels)
+    if not isinstance(model, Differentiable) and any(isinstance(one, Unit) for one in targets):
+        raise NeedsGradients(f"A unit lies inside the network; {model.name} gives scores only. Explain a class.")
     layers = list(layer) if isinstance(layer, list | tuple) else [layer]
     for name in layers:
         if name is not None and not isinstance(name, str):
@@ -58,25 +61,42 @@ def explain(
         if isinstance(one, PerImage) and len(one.targets) != count:
             raise BadParameter(f"PerImage has {len(one.targets)} targets for {count} images: one for each is needed.")
     maps: list[Heatmap] = []
-    place = 0
+    place, alone = 0, any(m.asks for m in chosen)
     for batch in model.batches(sorted_out, any(m.whole for m in chosen)):
-        maps += _charted(model, batch, place, chosen, targets, layers)
-        place += len(batch.x)
+        for part in [batch.part(i, i + 1) for i in range(len(batch.x))] if alone else [batch]:
+            found, failure = _charted(model, part, place, chosen, targets, layers)
+            maps += found
+            place += len(part.x)
+            if failure is not None:
+                failure.partial = Heatmaps(tuple(maps))
+                raise failure
     return Heatmaps(tuple(maps))
 
 
-def _charted(model: Any, batch: Batch, place: int, methods: Any, targets: Any, layers: Any) -> list[Heatmap]:
+NEEDS = {  # where it is not gradients
+    "activations": "a layer's activation", "layer scores": "a layer's activation", "head": "the last linear layer",
+    "nothing": "a layer's size",
+}  # fmt: skip
+
+
+def _charted(model: Any, batch: Batch, place: int, methods: Any, targets: Any, layers: Any) -> "Charted":
     """The heatmaps of one batch; of its halves, where memory runs out."""
     try:
-        return [*_chart(model, batch, place, methods, targets, layers)]
+        return _chart(model, batch, place, methods, targets, layers)
     except MemoryError as error:
         half = len(batch.x) // 2
         if not half:
             raise MemoryError(f"Out of memory with one image ({error}). Ask for fewer targets, or a later layer.") from None
-    return [
-        *_charted(model, batch.part(0, half), place, methods, targets, layers),
-        *_charted(model, batch.part(half, len(batch.x)), place + half, methods, targets, layers),
-    ]
+    first = _charted(model, batch.part(0, half), place, methods, targets, layers)
+    second = _charted(model, batch.part(half, len(batch.x)), place + half, methods, targets, layers)
+    return Charted(first.maps + second.maps, first.failure or second.failure)
+
+
+class Charted(NamedTuple):
+    """The heatmaps of some images."""
+
+    maps: list[Heatmap]
+    failure: SeewhyError | None = None  # what ended the work early, for the last of them
 
 
 class Finding(NamedTuple):
@@ -108,22 +128,24 @@ class Question(NamedTuple):
     findings: list[Finding]
 
 
-def _questions(model: Any, x: Array, targets: list[Any], layers: Any, methods: "list[Method]") -> Iterator[Question]:
+def _questions(model: Any, batch: Batch, targets: list[Any], layers: Any, methods: "list[Method]") -> Iterator[Question]:
     groups: dict[Any, list[int]] = {}
     for t, target in enumerate(targets):
         groups.setdefault((target.layer, target.at) if isinstance(target, Unit) else None, []).append(t)
     for unit, places in groups.items():
         asked = model if unit is None else model.upto(*unit)
-        case = Case(asked, x, [targets[t] for t in places], layers, {part for m in methods for part in m.shares})
+        shared = {part for m in methods for part in m.shares}
+        case = Case(asked, batch.x, [targets[t] for t in places], layers, shared, batch.seen)
         yield Question(case, {t: k for k, t in enumerate(places)}, [_finding(method, case) for method in methods])
 
 
-def _chart(model: Any, batch: Batch, place: int, methods: Any, targets: Any, layers: Any) -> Iterator[Heatmap]:
+def _chart(model: Any, batch: Batch, place: int, methods: Any, targets: Any, layers: Any) -> Charted:
     start = perf_counter()
     n = len(batch.x)
-    questions = [*_questions(model, batch.x, [_here(target, place, n) for target in targets], layers, methods)]
+    questions = [*_questions(model, batch, [_here(target, place, n) for target in targets], layers, methods)]
     facts = {"model": model.name, "weights": model.weights, "versions": dict(model.versions()),
              "seconds": (perf_counter() - start) / n}  # fmt: skip
+    maps = []
     for i in range(n):
         bad = {id(q): _bad_layer(q, i) for q in questions}
         for t, target in enumerate(targets):
@@ -140,11 +162,24 @@ def _chart(model: Any, batch: Batch, place: int, methods: Any, targets: Any, lay
                     **finding.facts, **facts, **(NO_CLASS if blind else explained), warnings=batch.notes[i] + doubts,
                     measured={name: float(numbers[k, i]) for name, numbers in finding.found.measured.items()},
                 )  # fmt: skip
-                channels = finding.found.cores[layer][k, i] if finding.method.pixels else None
-                yield Heatmap(
-                    _float32(finding.values[layer][k, i]), _pixels(batch, i), batch.boxes[i], source, place + i,
-                    None if channels is None else _float32(channels if finding.finite else _clean(channels)),
-                )  # fmt: skip
+                maps.append(_heatmap(finding, layer, k, i, batch, source, place + i))
+    failures = [f.found.failure for q in questions for f in q.findings if f.found.failure is not None]
+    return Charted(maps, next(iter(failures), None))
+
+
+def _heatmap(finding: Finding, layer: str, k: int, i: int, batch: Batch, source: Source, place: int) -> Heatmap:
+    found, photo = finding.found, batch.photos[i]
+    core, error = found.cores[layer][k, i], found.errors.get(layer)
+    return Heatmap(
+        _float32(finding.values[layer][k, i]),
+        photo.pixels if photo else None,
+        batch.boxes[i],
+        source,
+        place,
+        _float32(core if finding.finite else _clean(core)) if finding.method.pixels else None,
+        None if error is None else _float32(error[k, i]),
+        found.regions(k, i),
+    )
 
 
 def _by_layer(findings: list[Finding]) -> list[tuple[str, Finding]]:
@@ -158,11 +193,6 @@ def _here(target: Any, place: int, n: int) -> Target:
         return target
     own = [target.of(place + i) for i in range(n)]
     return lambda scores: np.concatenate([one(scores[i : i + 1]) for i, one in enumerate(own)])
-
-
-def _pixels(batch: Batch, i: int) -> Any:
-    photo = batch.photos[i]
-    return photo.pixels if photo else None
 
 
 MOST = float(np.finfo(np.float32).max)

@@ -14,10 +14,16 @@ SeewhyError
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from typing import Any
 
 
 class SeewhyError(Exception):
-    """Anything seewhy raises on purpose."""
+    """Anything seewhy raises on purpose.
+
+    partial: the Heatmaps of what was done before, where work that takes long failed in the middle; else None.
+    """
+
+    partial: Any = None
 
 
 class Misuse(SeewhyError, ValueError):

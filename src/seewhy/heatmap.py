@@ -17,6 +17,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from .errors import BadImage, BadParameter, NotApplicable
 from .image import Box
+from .regions import Regions
 from .render import Look, beyond, clipped, overlay, picture, stretch, unit, with_legend
 from .target import Contrast
 
@@ -120,6 +121,8 @@ class Heatmap:
     box: the part of it that the network saw, in its pixels.
     channels: (c, h, w) float32 of a method that reads the pixels: the signed attribution of each colour, which the values
         sum up; else None.
+    error: (h, w) float32, the standard error of each value, of a method that samples (inf where it cannot be told); else None.
+    regions: the segments that were judged, of LIME and its relatives; else None.
     """
 
     values: NDArray[np.float32]
@@ -128,6 +131,8 @@ class Heatmap:
     source: Source
     place: int = 0  # of the image among those given
     channels: NDArray[np.float32] | None = field(default=None, repr=False)
+    error: NDArray[np.float32] | None = field(default=None, repr=False)
+    regions: Regions | None = field(default=None, repr=False)
 
     def __repr__(self) -> str:
         return f"<Heatmap {'x'.join(map(str, self.values.shape))}: {self.source}>"

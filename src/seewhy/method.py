@@ -36,6 +36,8 @@ COSTS = {
     "activations": "the forward up to the layer",
     "head": "1 forward",
     "nothing": "the forward up to the layer, for its size alone",
+    "scores": "forwards of changed images",
+    "layer scores": "forwards of changed images or activations, and the forward up to the layer",
 }
 REDUCE: dict[str, Callable[[Array], Array]] = {  # (t, n, c, *space) -> (t, n, *space)
     "max": lambda core: abs(core).max(2),
@@ -113,7 +115,12 @@ class Method:
     @property
     def whole(self) -> bool:
         """Does it keep the graph of the whole network?"""
-        return self.pixels or bool(self.passes) or (self.reads == "gradients" and not self.shares)
+        return self.pixels or (not self.asks and (bool(self.passes) or (self.reads == "gradients" and not self.shares)))
+
+    @property
+    def asks(self) -> bool:
+        """Does it ask for the scores of many variants of each image?"""
+        return self.reads in ("scores", "layer scores")
 
     @property
     def blind(self) -> bool:

@@ -34,6 +34,14 @@ class Batch(NamedTuple):
     boxes: list[Box]
     notes: list[tuple[str, ...]]
 
+    def seen(self, i: int) -> Image.Image | None:
+        """The photo as the network saw it, cropped and of its size; None of a prepared array."""
+        photo, space = self.photos[i], tuple(self.x.shape[2:])
+        if photo is None or len(space) != 2:
+            return None
+        left, top, right, bottom = map(round, self.boxes[i])
+        return photo.pixels.crop((left, top, right, bottom)).resize((space[1], space[0]), Image.Resampling.BILINEAR)
+
     def part(self, start: int, stop: int) -> "Batch":
         """Some of the images."""
         s = slice(start, stop)

@@ -64,7 +64,8 @@ def product(first: Method, second: Method) -> Method:
                 joined[q if p == INPUT else p] = _times(maps[0][p], own[0].pixels, maps[1][q], own[1].pixels)
         return Found(joined, lambda t, i: (*a.notes(t, i), *b.notes(t, i)), {**a.measured, **b.measured})
 
-    reads = "pixels" if pixels else next((part.reads for part in parts if not part.blind), parts[0].reads)
+    inside = [part.reads for part in parts if not part.blind and part.reads != "scores"]
+    reads = "pixels" if pixels else next(iter(inside), parts[0].reads)
     said = f"{parts[0].name} times {parts[1].name}, the coarser drawn out to the finer's size"
     return Method(
         f"product({parts[0].name}, {parts[1].name})", run, defaults, reads, False,

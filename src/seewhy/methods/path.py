@@ -1,20 +1,17 @@
 """Integrated gradients: the gradient along the way from a baseline to the image."""
 
-from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
 import numpy as np
 from einops import reduce
 from numpy.typing import NDArray
 
-from ..case import Case, Found, numbers
-from ..errors import BadParameter, closest
-from ..image import Images
+from ..baseline import baseline as baseline_of
+from ..case import Case, Found
+from ..errors import BadParameter
 from ..method import pixel_method, whole_number
 from ..models import INPUT
 from ..progress import shown
-from ..resample import blurred
 from .gradient import gradient
 
 __all__ = ["integrated_gradients"]
@@ -124,67 +121,8 @@ def baselines(case: Case, asked: Any) -> list[Floats]:
     several = asked if isinstance(asked, list | tuple) else [asked]
     if not len(several):
         raise BadParameter("integrated-gradients: the list of baselines is empty.")
-    return [_baseline(case, one) for one in several]
+    return [baseline_of(case, one, "integrated-gradients: the baseline") for one in several]
 
-
-def _baseline(case: Case, asked: Any) -> Floats:
-    x = case.images
-    if isinstance(asked, str) and asked in COLOURS:
-        return COLOURS[asked](x, case)
-    if isinstance(asked, int | float | np.number) and not isinstance(asked, bool):
-        return _finite(np.full((1, *x.shape[1:]), asked))
-    if "float" in str(getattr(asked, "dtype", "")):
-        given = numbers(asked)
-        given = given[None] if given.ndim == x.ndim - 1 else given
-        if given.shape[1:] == x.shape[1:] and len(given) in (1, len(x)):
-            return _finite(given)
-        raise BadParameter(f"integrated-gradients: the baseline is {given.shape}, the prepared images are {x.shape}.")
-    return _picture(case, asked)
-
-
-def _finite(baseline: Floats) -> Floats:
-    if not np.isfinite(baseline).all():
-        raise BadParameter("integrated-gradients: the baseline holds NaN or infinity.")
-    return baseline
-
-
-def _picture(case: Case, asked: Images) -> Floats:
-    """Any image, prepared as the others are."""
-    try:
-        (batch,) = case.model.batches(asked)
-    except ValueError as error:
-        near = ", ".join(closest(str(asked), [*COLOURS])) if isinstance(asked, str) else ""
-        known = (f"Closest: {near}. " if near else "") + f"The baselines known by name are {', '.join(COLOURS)}."
-        raise BadParameter(f"integrated-gradients: baseline={asked!r}: {error} {known}") from None
-    if batch.x.shape[1:] != case.images.shape[1:] or len(batch.x) > 1:
-        raise BadParameter(
-            f"integrated-gradients: the baseline becomes {tuple(batch.x.shape)}, the images are {case.images.shape}: "
-            "give one image, of their proportions."
-        )
-    return np.asarray(batch.x)
-
-
-def _grey(x: Floats, case: Case, level: int) -> Floats:
-    colour = case.model.colour(level)
-    if colour is None or len(colour) != x.shape[1]:
-        raise BadParameter(
-            f"integrated-gradients: what is {'white' if level else 'black'} to {case.model.name} is unknown: it was wrapped "
-            'without `prepare`. Give a prepared array, or baseline="zero".'
-        )
-    return np.broadcast_to(colour.reshape(1, -1, *[1] * (x.ndim - 2)), (1, *x.shape[1:]))
-
-
-def _own_mean(x: Floats, case: Case) -> Floats:
-    return np.broadcast_to(x.mean(tuple(range(2, x.ndim)), keepdims=True), x.shape)
-
-
-COLOURS: Mapping[str, Any] = {
-    "zero": lambda x, case: np.zeros((1, *x.shape[1:])),
-    "black": partial(_grey, level=0),
-    "white": partial(_grey, level=255),
-    "mean": _own_mean,
-    "blurred": lambda x, case: blurred(x, 0.1),
-}
 
 integrated_gradients = pixel_method(
     _integrated_gradients, _run, "sum", passes="{steps} x (1 forward, and the whole way back per target), and 2 forwards"

@@ -6,11 +6,13 @@ and transformer tokens into that shape at the border.
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..budget import Pace
 from ..errors import BadParameter
 from ..image import Array, Images
 from ..prepare import Batch
@@ -19,6 +21,7 @@ from ..target import Target
 
 INPUT = "input"  # the image itself, as a layer
 SCORES = ("logits", "log-probability", "probability")
+GIVEN = "as given"  # the scores of a function, which may be any of these
 
 
 class Layer(NamedTuple):
@@ -74,6 +77,36 @@ class Head(NamedTuple):
     notes: Mapping[str, tuple[str, ...]]  # of each layer
 
 
+class Scorer(Protocol):
+    """What a model lends to methods that ask for the scores of many variants of an image."""
+
+    differs: bool  # from the model itself: a faster copy, or of another precision
+
+    def __call__(self, x: Array) -> NDArray[Any]: ...  # the scores (m, k) of images (m, c, *space)
+    def array(self, x: NDArray[Any]) -> Array: ...  # as the model's own kind of array, on its device
+    def blend(self, keep: Array, image: Array, fill: Array) -> Array: ...  # (m, *space), (c, *space) twice -> (m, c, *space)
+    def pace(self, first: int, most: int | None) -> Pace: ...  # how many variants may share a pass
+    def boxed(self, image: Array) -> "Boxes | None": ...  # if there is a short cut
+    def tail(self, image: Array, layer: str) -> "Tail": ...
+
+
+class Boxes(Protocol):
+    """The scores of one image with boxes of it replaced, by a short cut."""
+
+    why: str  # the short cut could not be taken
+
+    def __call__(self, patches: Array, at: Array) -> NDArray[Any]: ...  # (m, c, *sides), where they begin (m, d) -> (m, k)
+
+
+class Tail(Protocol):
+    """The scores behind one layer of one image, for any edits of what it emits."""
+
+    a: Array  # (c, *space)
+    notes: tuple[str, ...]
+
+    def __call__(self, edits: Array) -> NDArray[Any]: ...  # (m, c, *space) -> (m, k)
+
+
 @runtime_checkable
 class Model(Protocol):
     """A network that gives scores."""
@@ -86,6 +119,9 @@ class Model(Protocol):
 
     def batches(self, images: Images, whole: bool = False) -> Iterator[Batch]: ...  # the border
     def answer(self, x: Array) -> Answer: ...
+    def scoring(
+        self, x: Array, fast: bool = False, dtype: Any = None, inside: bool = False
+    ) -> AbstractContextManager[Scorer]: ...
     def colour(self, level: int) -> NDArray[Any] | None: ...  # a grey as the network sees it (c,), if it prepares photos
     def versions(self) -> Mapping[str, str]: ...
 
@@ -108,50 +144,61 @@ def wrap(
     prepare: Any = None,
     labels: Sequence[str] | str | None = None,
     name: str | None = None,
-    scores: str = "logits",
+    scores: str | None = None,
     batch_size: int | None = None,
     device: Any = None,
     dtype: Any = None,
     weights: str | None = None,
-) -> Differentiable:
+    takes: str = "uint8",
+) -> Any:
     """The model behind a network: what every method is asked with.
 
-    network: a torch.nn.Module (compiled and DataParallel ones are read through).
+    network: a torch.nn.Module (compiled and DataParallel ones are read through), whose inside can be read (`Differentiable`);
+        or any function from images to scores (n, k): a scikit-learn pipeline, a web service, which methods that need
+        scores alone explain (`Model`).
     prepare: PIL image -> float array (c, h, w): a torchvision transform, any callable, or a dict of size, crop, mean,
-        std; without it the model takes prepared batches (n, c, h, w) only.
+        std; without it the model takes prepared batches (n, c, h, w) only, but for a function that takes uint8.
     labels: a name per class, "imagenet", or a file of names.
-    scores: what is explained: "logits" (as the network gives them), "log-probability" or "probability".
-    batch_size: images per pass at most (32; halved when memory runs out).
+    scores: what is explained: "logits" (as the network gives them), "log-probability" or "probability"; a function's scores
+        are explained as given, unless you say that they are logits or ask for one of the others.
+    batch_size: images per pass at most (32, or of variants as many as are cheapest; halved when memory runs out).
     device, dtype: where and to what the network is moved, in place, as `network.to` does; by default it stays.
     weights: where the weights came from, for the Source.
+    takes: what a function takes: "uint8" photos (n, h, w, 3), by `prepare` resized and cropped at most, or "float" arrays
+        (n, c, h, w), as `prepare` makes them.
     Raises BadParameter for anything else.
     """
-    if scores not in SCORES:
+    if scores not in (None, *SCORES):
         raise BadParameter(f"scores={scores!r}: it is one of {', '.join(SCORES)}.")
     if batch_size is not None and (not isinstance(batch_size, int) or batch_size < 1):
         raise BadParameter(f"batch_size={batch_size!r}: a whole number; at least one image goes through at a time.")
-    torch = sys.modules.get("torch")
-    if torch is None or not isinstance(network, torch.nn.Module):
-        raise BadParameter(
-            f"wrap takes a torch.nn.Module, not {type(network).__name__}. "
-            "To load one by name: seewhy.load('torchvision/resnet50')."
-        )
-    if isinstance(network, torch.jit.ScriptModule):
-        raise BadParameter("TorchScript networks cannot be read inside. Wrap the Python module that was scripted or traced.")
     from ..labels import read_labels
-    from .torch import TorchModel
 
-    return TorchModel(
-        network,
-        prepare=prepare,
-        labels=read_labels(labels),
-        name=name,
-        scores=scores,
-        batch_size=batch_size,
-        device=device,
-        dtype=dtype,
-        weights=weights,
-    )
+    common: dict[str, Any] = {
+        "prepare": prepare,
+        "labels": read_labels(labels),
+        "name": name,
+        "batch_size": batch_size,
+        "weights": weights,
+    }
+    torch = sys.modules.get("torch")
+    if torch is not None and isinstance(network, torch.jit.ScriptModule):
+        raise BadParameter("TorchScript networks cannot be read inside. Wrap the Python module that was scripted or traced.")
+    if torch is not None and isinstance(network, torch.nn.Module):
+        from .torch import TorchModel
+
+        return TorchModel(network, scores=scores or "logits", device=device, dtype=dtype, **common)
+    if not callable(network) or isinstance(network, type):
+        raise BadParameter(
+            f"wrap takes a torch.nn.Module or a function from images to scores, not {type(network).__name__}"
+            f"{f' {network.__name__}: make one of it first' if isinstance(network, type) else ''}. "
+            "To load a network by name: seewhy.load('torchvision/resnet50')."
+        )
+    if device is not None or dtype is not None:
+        raise BadParameter("A function runs where it runs: leave device= and dtype= out.")
+    from .function import FunctionModel
+
+    return FunctionModel(network, takes=takes, scores=scores or GIVEN, **common)
 
 
 def softmax(logits: NDArray[Any]) -> NDArray[Any]:

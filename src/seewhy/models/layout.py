@@ -34,6 +34,16 @@ class Layout(NamedTuple):
         tokens = x[..., self.prefix :, :].movedim(-1, -2)
         return tokens.reshape(*tokens.shape[:-1], *self.space)
 
+    def back(self, x: Array, emitted: Array) -> Array:
+        """Activations (m, c, *space) as the layer emits them; tokens that belong to no place are those `emitted` (1, ...)."""
+        if self.kind == FIRST:
+            return x
+        if self.kind == LAST:
+            return x.movedim(-1 - len(self.space), -1)
+        whole = emitted.repeat(len(x), 1, 1)
+        whole[:, self.prefix :] = x.reshape(*x.shape[:2], -1).movedim(-1, -2)
+        return whole
+
     def distorts(self, space: tuple[int, ...]) -> float:
         """How far the map's proportions are from the input's, as the logarithm of their ratio."""
         return _distortion(self.space, space)

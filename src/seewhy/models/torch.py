@@ -25,6 +25,7 @@ from .layout import Layout
 from .relevance import Propagation
 from .rewire import Rewiring
 from .scores import as_numpy, as_scores, is_distribution, plain, raw_scores
+from .scoring import TorchScorer, quick
 from .survey import first_bad, layout_of, linear_head, pooled, survey
 from .taps import Stop, Tap, every_module, recorded, undisturbed, unwrapped
 from .units import End, unit_scores
@@ -53,6 +54,7 @@ class TorchModel:
         self.name = name or type(self.network).__name__
         self.explains = scores
         self.batch_size = batch_size or BATCH
+        self.asked_batch = batch_size
         self.copies = batch_size or COPIES
         self.weights = weights
         self.surveys: dict[Any, dict[str, Layer]] = {}
@@ -98,6 +100,17 @@ class TorchModel:
         """The scores of images x (n, c, *space), in one pass without a graph."""
         with self._ready(x) as x, torch.no_grad():
             return self._answer(*self._run(x))
+
+    @contextmanager
+    def scoring(self, x: Array, fast: bool = False, dtype: Any = None, inside: bool = False) -> Iterator[TorchScorer]:
+        """The scores of many variants of images like x (n, c, *space), again and again.
+
+        fast: of a copy in channels_last order with folded BatchNorms (not if `inside`, where layers are asked for);
+        dtype: of a copy of that precision.
+        """
+        model = quick(self, fast, dtype, not inside) if fast or dtype is not None else self
+        with model._ready(x[:1]) as like:
+            yield TorchScorer(model, like, model is not self, fast)
 
     def layers(self, x: Array | None = None) -> Mapping[str, Layer]:
         """What each layer emits, in the order it first runs, when x (n, c, *space) (by default a blank photo) comes in."""

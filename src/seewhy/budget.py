@@ -1,0 +1,85 @@
+"""How much may be asked of a network, and how much at once."""
+
+import re
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Any
+
+from .errors import BadParameter
+from .progress import stop_asked
+
+UNITS = {"ms": 0.001, "s": 1.0, "sec": 1.0, "min": 60.0, "h": 3600.0}
+
+
+@dataclass
+class Budget:
+    """What one image may cost: so many forward passes of one variant, or so many seconds."""
+
+    asked: Any = None
+    forwards: float = float("inf")
+    seconds: float = float("inf")
+    spent: int = 0  # forwards
+    start: float = field(default_factory=perf_counter)
+
+    @classmethod
+    def of(cls, asked: Any, what: str) -> "Budget":
+        """None for no end, 2000 forwards, or a time as in "10 s", "500 ms", "2 min"."""
+        if asked is None:
+            return cls()
+        text = str(asked).strip().lower()
+        found = re.fullmatch(r"([0-9]*\.?[0-9]+)\s*([a-z]*)", text)
+        number = float(found[1]) if found and not isinstance(asked, bool) else 0.0
+        unit = found[2] if found else ""
+        if number > 0 and unit in UNITS:
+            return cls(asked, seconds=number * UNITS[unit])
+        if number >= 1 and number == int(number) and unit in ("", "forwards", "forward"):
+            return cls(asked, forwards=number)
+        raise BadParameter(
+            f'{what}: budget={asked!r}. Give a number of forward passes (2000) or a time ("10 s", "2 min"), for each image.'
+        )
+
+    def left(self, rate: float) -> float:
+        """The forwards still allowed, at `rate` seconds each; at least one, until one was made."""
+        by_time = (self.seconds - (perf_counter() - self.start)) / rate if rate else float("inf")
+        return max(min(self.forwards - self.spent, by_time), 0 if self.spent else 1)
+
+    @property
+    def over(self) -> str:
+        """Why no more may be spent; "" while there is some left."""
+        if stop_asked():
+            return "interrupted"
+        if self.spent and (self.spent >= self.forwards or perf_counter() - self.start >= self.seconds):
+            return f"stopped by the budget of {self.asked}{' forwards' if self.forwards < float('inf') else ''}"
+        return ""
+
+
+class Pace:
+    """How many variants share a pass: doubled while that makes each one cheaper, halved where memory runs out."""
+
+    GAIN = 0.95  # of the time each takes: less of a gain is none
+
+    def __init__(self, first: int, most: int) -> None:
+        self.size = max(1, min(first, most))
+        self.most = most
+        self.times: dict[int, float] = {}  # of one variant, by how many shared its pass
+
+    @property
+    def rate(self) -> float:
+        """Seconds a variant takes, as far as known."""
+        return min(self.times.values(), default=0.0)
+
+    def took(self, size: int, seconds: float) -> None:
+        """Learn from a pass of `size` variants."""
+        if size != self.size:  # the last of them, or what a budget left
+            return
+        new = seconds / size
+        self.times[size] = min(new, self.times.get(size, new))
+        half = self.times.get(size // 2)
+        if half is not None and self.times[size] > self.GAIN * half:
+            self.most = self.size = size // 2
+        elif 2 * size <= self.most:
+            self.size = 2 * size
+
+    def halve(self) -> None:
+        """Memory ran out."""
+        self.most = self.size = max(1, self.size // 2)

@@ -1,0 +1,99 @@
+"""RISE: the mean score of the image seen through random soft masks that show a pixel."""
+
+from typing import Any
+
+import numpy as np
+from einops import einsum
+from numpy.typing import NDArray
+
+from ..case import numbers
+from ..errors import BadParameter
+from ..image import Array
+from ..method import whole_number
+from ..perturb import Estimate, from_scores
+from ..probe import Probe
+
+__all__ = ["rise"]
+
+Floats = NDArray[Any]
+AXES = "abcdefgh"
+
+
+@from_scores("{masks} forwards", sampled=True)
+def rise(probe: Probe, *, masks: int = 4000, cells: int = 7, keep: float = 0.5, fill: Any = "zero", seed: int = 0) -> Estimate:
+    """sum_i y(x * M_i) M_i / sum_i M_i over random masks M_i: the mean score where a pixel is seen.
+
+    masks: how many; cells: of the coarse grid along each axis, each cell shown with the chance `keep`, enlarged linearly to one
+    cell more than the image and shifted at random; fill: what lies where the mask is zero, as for occlusion.
+    Divided by the masks' own sum, not by its expectation: a score that never changes gives a flat map.
+
+    Source: Petsiuk et al. 2018, RISE: Randomized Input Sampling for Explanation of Black-box Models, eq. 6; 4000 masks of 7x7
+    cells, kept by half, as there for VGG16.
+
+    Caveat: noisy: the standard error of each pixel is in Heatmap.error. Masks are soft, so edges of objects blur by a cell.
+    """
+    count, cells = whole_number(masks, "rise: masks", 2), whole_number(cells, "rise: cells", 1)
+    if not 0 < keep < 1:
+        raise BadParameter(f"rise: keep is the chance that a cell is shown, between 0 and 1, not {keep}.")
+    draws = np.random.default_rng(whole_number(seed, "rise: seed", 0))
+    total = Totals(len(probe.y), probe.space)
+
+    def some(of: range) -> Array:
+        return soft_masks(len(of), probe, cells, keep, draws)
+
+    for part in probe.scored(count, probe.hidden(some, probe.fill(fill))):
+        total.add(part.kept, part.y - probe.y, probe)
+        probe.enough(lambda: total.mean()[1])
+    values, error = total.mean()
+    return Estimate(values + probe.y.reshape(-1, *[1] * len(probe.space)), error)
+
+
+def soft_masks(count: int, probe: Probe, cells: int, keep: float, draws: np.random.Generator) -> Array:
+    """(count, *space): coarse grids of ones and zeros, linear between the centres of cells, shifted by parts of a cell.
+
+    The draws are the same whatever the image's size.
+    """
+    d = len(probe.space)
+    drawn = draws.random((count, cells**d + d))
+    whole = probe.scorer.array((drawn[:, : cells**d] < keep).astype(np.float64)).reshape(count, *[cells] * d)
+    for axis, size in enumerate(probe.space):
+        weights = probe.scorer.array(_shifted(size, cells, drawn[:, cells**d + axis]))  # (count, size, cells)
+        old, new = AXES[:d], AXES[:d].replace(AXES[axis], "z")
+        whole = einsum(whole, weights, f"m {' '.join(old)}, m z {old[axis]} -> m {' '.join(new)}")
+    return whole
+
+
+def _shifted(size: int, cells: int, shift: Floats) -> Floats:
+    """How much of each cell there is at each pixel (m, size, cells): a grid over size + one cell, moved by `shift` cells."""
+    cell = size / cells
+    place = (np.arange(size) + 0.5 + shift[:, None] * cell) * cells / (size + cell) - 0.5
+    place = place.clip(0, cells - 1)
+    return np.maximum(0, 1 - abs(place[..., None] - np.arange(cells)))
+
+
+class Totals:
+    """Sums over masks, one batch at a time: the mean and its standard error, and no mask is kept."""
+
+    def __init__(self, t: int, space: tuple[int, ...]) -> None:
+        self.count = 0
+        self.m, self.mm = np.zeros(space), np.zeros(space)
+        self.ym, self.ymm, self.yymm = (np.zeros((t, *space)) for _ in range(3))
+
+    def add(self, masks: Array, y: Floats, probe: Probe) -> None:
+        """masks (m, *space), y (m, t)."""
+        squares = masks**2
+        self.count += len(y)
+        own = [probe.scorer.array(each.T) for each in (np.ones((len(y), 1)), y, y**2)]  # (1 or t, m)
+        over = "t m, m ... -> t ..."
+        self.m += numbers(einsum(own[0], masks, over))[0]
+        self.mm += numbers(einsum(own[0], squares, over))[0]
+        self.ym += numbers(einsum(own[1], masks, over))
+        self.ymm += numbers(einsum(own[1], squares, over))
+        self.yymm += numbers(einsum(own[2], squares, over))
+
+    def mean(self) -> tuple[Floats, Floats]:
+        """The mean of y weighted by the masks, and its standard error to first order: (t, *space) twice."""
+        seen = np.where(self.m > 0, self.m, 1)
+        mean = self.ym / seen
+        apart = np.maximum(self.yymm - 2 * mean * self.ymm + mean**2 * self.mm, 0)
+        return mean, np.sqrt(apart * self.count / max(self.count - 1, 1)) / seen

@@ -1,0 +1,177 @@
+"""Which segments of the image the score rests on: LIME, kernel SHAP, Sobol indices."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import BadParameter, NotApplicable
+from ..image import Array
+from ..method import whole_number
+from ..perturb import Estimate, from_scores
+from ..probe import Probe
+from ..regions import Regions
+from ..segments import segmented
+from ..surrogate import Fit, coalitions, proximity, ridge, shapley, shapley_coalitions, total_indices
+
+__all__ = ["kernel_shap", "lime", "sobol"]
+
+Floats = NDArray[Any]
+Labels = NDArray[np.intp]
+
+
+@from_scores("{samples} forwards", sampled=True)
+def lime(
+    probe: Probe, *, segments: Any = "slic", samples: int = 1000, hide: Any = "mean", kernel_width: float = 0.25,
+    alpha: float = 1.0, features: int | None = None, seed: int = 0,
+) -> Estimate:  # fmt: skip
+    """The weights of a ridge regression of y on which superpixels are shown, samples near the whole image counting more.
+
+    segments: "slic", "quickshift" or "felzenszwalb" superpixels, "grid:8" cells, an integer array of labels, or a function
+    of the picture (h, w, c); samples: how many times superpixels are hidden, each by a fair coin.
+    hide: what lies where a superpixel is hidden: "own-mean" (of each superpixel, as the paper's code), or occlusion's fill.
+    kernel_width: of sqrt(exp(-d^2 / width^2)), d the cosine distance to the whole image; alpha: of the ridge, 0 for none.
+    features: only so many superpixels, those that weigh most.
+    Heatmap.regions holds segments, weights, standard errors, intercept, local prediction and weighted R^2.
+
+    Source: Ribeiro et al. 2016, "Why Should I Trust You?": Explaining the Predictions of Any Classifier, and the paper's code.
+
+    Caveat: depends on the segments and on what hides them; a low R^2 says that no linear model of the superpixels serves.
+    """
+    count = whole_number(samples, "lime: samples", 2)
+    if not kernel_width > 0 or not 0 <= alpha < np.inf:
+        raise BadParameter(f"lime: kernel_width={kernel_width} is above 0, alpha={alpha} from 0 on.")
+    few = None if features is None else whole_number(features, "lime: features", 1)
+    seed = whole_number(seed, "lime: seed", 0)
+    labels = labelled(probe, segments, seed)
+    z = coalitions(count, int(labels.max()) + 1, seed)
+    w = proximity(z, kernel_width)
+    y = np.zeros((0, len(probe.y)))
+
+    def fit() -> Fit:
+        return ridge(z[: len(y)], y, w[: len(y)], alpha, few)
+
+    native = probe.scorer.array(labels)
+    for part in probe.scored(count, probe.hidden(lambda of: shown(z, of, native, probe), hiding(probe, hide, labels))):
+        y = np.concatenate([y, part.y])
+        probe.enough(lambda: fit().errors)
+    return judged(labels, fit(), len(y))
+
+
+@from_scores("{samples} forwards", sampled=True)
+def kernel_shap(probe: Probe, *, segments: Any = "slic", samples: int = 1000, hide: Any = "mean", seed: int = 0) -> Estimate:
+    """The Shapley value of each superpixel: its mean contribution over all orders of showing them.
+
+    They sum to y(x) - y(all hidden).
+
+    samples: coalitions, in pairs of opposites; all of them, and so the exact values, where there are no more.
+    segments, hide: as for lime.
+
+    Source: Lundberg & Lee 2017, A Unified Approach to Interpreting Model Predictions, theorem 2; Covert & Lee 2021,
+    Improving KernelSHAP: paired sampling and the constrained solution.
+
+    Caveat: depends on the segments and on what hides them: the hidden image's score is the intercept.
+    """
+    seed = whole_number(seed, "kernel-shap: seed", 0)
+    count = whole_number(samples, "kernel-shap: samples", 2)
+    labels = labelled(probe, segments, seed)
+    z, w, complete = shapley_coalitions(count, int(labels.max()) + 1, seed)
+    hide = hiding(probe, hide, labels)
+    empty = probe.explained(probe.scorer(hide[None]))[0]
+    y = np.zeros((0, len(probe.y)))
+
+    def fit() -> Fit:
+        m = len(y) // 2 * 2
+        return shapley(z[:m], w[:m], y[:m], probe.y, empty, complete)
+
+    native = probe.scorer.array(labels)
+    for part in probe.scored(len(z), probe.hidden(lambda of: shown(z, of, native, probe), hide)):
+        y = np.concatenate([y, part.y])
+        probe.enough(lambda: fit().errors)
+    return judged(labels, fit(), len(y) + 1)
+
+
+@from_scores("{samples} x (segments + 2) forwards", sampled=True)
+def sobol(probe: Probe, *, segments: Any = "grid:8", samples: int = 32, hide: Any = "zero", seed: int = 0) -> Estimate:
+    """The total Sobol index of each segment: the share of the score's variance it has a part in.
+
+    Segments are dimmed independently, each by a factor drawn evenly from 0 to 1.
+
+    samples: rows of the design, each of (segments + 2) forwards, drawn evenly and independently; segments: as for lime;
+    hide: what a segment dimmed to 0 is.
+
+    Source: Fel et al. 2021, Look at the Variance! Efficient Black-box Explanations with Sobol-based Sensitivity Analysis, with
+    Jansen's estimator; there the draws are a Sobol sequence, here independent, so that the standard error is known.
+
+    Caveat: has no sign: evidence against counts as evidence for.  With few samples the error is large; see Heatmap.error.
+    """
+    rows, seed = whole_number(samples, "sobol: samples", 2), whole_number(seed, "sobol: seed", 0)
+    labels = labelled(probe, segments, seed)
+    s = int(labels.max()) + 1
+    a, b = np.random.default_rng(seed).random((2, rows, s))
+    y = np.zeros((0, len(probe.y)))
+    native = probe.scorer.array(labels)
+
+    def dimmed(of: range) -> Array:
+        row, what = np.divmod(np.asarray(of), s + 2)  # what: A, B, or A with a segment of B
+        z = np.where((what == 1)[:, None], b[row], a[row])
+        mixed = np.flatnonzero(what > 1)
+        z[mixed, what[mixed] - 2] = b[row[mixed], what[mixed] - 2]
+        return probe.scorer.array(z)[:, native]
+
+    def indices() -> tuple[Floats, Floats]:
+        done = y[: len(y) // (s + 2) * (s + 2)].reshape(-1, s + 2, y.shape[1])
+        return total_indices(done[:, 0], done[:, 1], done[:, 2:])
+
+    for part in probe.scored(rows * (s + 2), probe.hidden(dimmed, hiding(probe, hide, labels))):
+        y = np.concatenate([y, part.y])
+        if len(y) >= 2 * (s + 2):
+            probe.enough(lambda: indices()[1])
+    if len(y) < 2 * (s + 2):
+        raise probe.failure or NotApplicable(
+            f"sobol: two rows of {s + 2} forwards each are the least, {len(y)} were made: give more budget, or fewer segments."
+        )
+    values, errors = indices()
+    return _drawn(labels, [Regions(labels, v, e, None, None, None, len(y)) for v, e in zip(values, errors, strict=True)])
+
+
+def labelled(probe: Probe, how: Any, seed: int) -> Labels:
+    """The segment of every pixel, from 0 on: of the photo as the network saw it, or of the array itself."""
+    photo = probe.case.seen(probe.place)
+    if photo is not None:
+        return segmented(np.asarray(photo), how, seed)
+    low, high = probe.x.min(), probe.x.max()
+    stretched = (probe.x - low) / (high - low) if high > low else np.zeros_like(probe.x)
+    return segmented(np.moveaxis(stretched, 0, -1), how, seed)
+
+
+def hiding(probe: Probe, how: Any, labels: Labels) -> Array:
+    """What hidden segments become: (c, *space)."""
+    if not isinstance(how, str) or how != "own-mean":
+        return probe.fill(how)
+    flat, count = labels.ravel(), np.bincount(labels.ravel())
+    means = np.stack([np.bincount(flat, channel.ravel()) / count for channel in probe.x])
+    return probe.scorer.array(means[:, labels].astype(probe.x.dtype))
+
+
+def shown(z: NDArray[Any], of: range, labels: Array, probe: Probe) -> Array:
+    """Masks (m, *space), true where the segment is shown."""
+    return probe.scorer.array(z[of.start : of.stop].astype(bool))[:, labels]
+
+
+def judged(labels: Labels, fit: Fit, samples: int) -> Estimate:
+    """Each target's weights, drawn into their segments."""
+    each = [
+        Regions(
+            labels, fit.weights[t], fit.errors[t], float(fit.intercept[t]), float(fit.local[t]), float(fit.score[t]), samples
+        )
+        for t in range(len(fit.weights))
+    ]
+    few = ("fewer samples than segments: of the many models that fit, the one with the smallest weights",)
+    measured = {"r2": fit.score, "intercept": fit.intercept, "local_prediction": fit.local}
+    return _drawn(labels, each, measured, few if fit.underdetermined else ())
+
+
+def _drawn(labels: Labels, each: list[Regions], measured: Any = {}, notes: tuple[str, ...] = ()) -> Estimate:  # noqa: B006
+    values, errors = (np.stack([getattr(one, name)[labels] for one in each]) for name in ("weights", "errors"))
+    return Estimate(values, errors, each.__getitem__, {"segments": int(labels.max()) + 1, **measured}, notes)

@@ -1,0 +1,163 @@
+"""Any function from images to scores, as a model: a scikit-learn pipeline, a web service, another framework."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from platform import python_version
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from .. import __version__
+from ..budget import Pace
+from ..case import numbers
+from ..errors import BadNetwork, BadParameter, NeedsGradients, SeewhyError
+from ..image import Array, Images
+from ..prepare import Batch, batches, preparer
+from . import GIVEN, Answer, softmax
+
+BATCH = 32  # images per call, where the person has not said
+TAKES = ("uint8", "float")
+PIXELS = {"size": None, "crop": None, "mean": 0.0, "std": 1 / 255}  # a photo as it is
+
+
+class FunctionModel:
+    """A function and what is needed to ask it.  Made by `seewhy.wrap`; it gives scores only.
+
+    takes: "uint8": photos (n, h, w, 3), resized and cropped by the numbers of `prepare`; here they are (n, 3, h, w) from 0
+        to 255.  "float": what `prepare` made, (n, c, h, w).
+    """
+
+    def __init__(
+        self, function: Callable[..., Any], *, takes: str, prepare: Any, labels: Sequence[str] | None, name: str | None,
+        scores: str, batch_size: int | None, weights: str | None,
+    ) -> None:  # fmt: skip
+        if takes not in TAKES:
+            raise BadParameter(f"takes={takes!r}: the function takes {' or '.join(TAKES)} images.")
+        self.function, self.takes = function, takes
+        self.prepare = preparer(_pixels(prepare) if takes == "uint8" else prepare)
+        self.labels = labels
+        self.name = name or getattr(function, "__name__", type(function).__name__)
+        self.explains = scores
+        self.asked_batch = batch_size
+        self.batch_size = self.copies = batch_size or BATCH
+        self.weights = weights
+
+    def __repr__(self) -> str:
+        return f"<{self.name}: {self.explains} of {len(self.labels) if self.labels else 'unnamed'} classes, scores only>"
+
+    def batches(self, images: Images, whole: bool = False) -> Iterator[Batch]:
+        return batches(images, self.prepare, self.batch_size, self.name)
+
+    def colour(self, level: int) -> NDArray[Any] | None:
+        """What a grey of that level (0 black, 255 white) is to the function: (c,); None without `prepare`."""
+        if self.prepare is None:
+            return None
+        return self.prepare(Image.new("RGB", (64, 64), (level,) * 3)).mean((1, 2))
+
+    def versions(self) -> Mapping[str, str]:
+        return {"seewhy": __version__, "numpy": np.__version__, "python": python_version()}
+
+    def answer(self, x: Array) -> Answer:
+        """The scores of images x (n, c, *space)."""
+        given = self.given(np.asarray(numbers(x)))
+        chances = given if is_distribution(given) else None
+        if self.explains == GIVEN:
+            return Answer(given, chances)
+        chances = softmax(given) if chances is None else chances
+        return Answer(self.scored(given), chances)
+
+    def given(self, x: NDArray[Any]) -> NDArray[Any]:
+        """What the function gives for images x (n, c, *space), checked: (n, k)."""
+        images = self._as_taken(x)
+        try:
+            scores = numbers(self.function(images))
+        except (MemoryError, SeewhyError):
+            raise
+        except Exception as error:
+            what = f"{self.name} failed on {len(x)} images {images.shape} of {images.dtype}"
+            raise BadNetwork(f"{what}: {type(error).__name__}: {error}") from error
+        scores = np.asarray(scores)
+        if scores.ndim == 1 and scores.dtype.kind == "f" and len(scores) == len(x):
+            scores = scores[:, None]
+        if scores.ndim != 2 or len(scores) != len(x) or not scores.shape[1] or scores.dtype.kind not in "fiu":
+            labels = " Are these labels? Give the function that tells the scores, such as predict_proba." * (scores.ndim == 1)
+            raise BadNetwork(
+                f"{self.name} gave {scores.dtype} {scores.shape} for {len(x)} images; scores are numbers ({len(x)}, k).{labels}"
+            )
+        if not np.isfinite(scores).all():
+            bad = np.flatnonzero(~np.isfinite(scores).all(1))
+            which = ", ".join(map(str, bad[:5])) + (", ..." if len(bad) > 5 else "")
+            raise BadNetwork(
+                f"{self.name} gave NaN or infinity for {len(bad)} of {len(x)} images (number {which} of the batch)."
+            )
+        return scores.astype(np.float64)
+
+    def _as_taken(self, x: NDArray[Any]) -> NDArray[Any]:
+        if self.takes == "float":
+            return x
+        if x.ndim != 4 or x.min() < -0.5 or x.max() > 255.5:
+            span = f"{x.min():.4g} to {x.max():.4g}"
+            raise BadParameter(f"{self.name} takes uint8 photos: numbers from 0 to 255 (n, 3, h, w), not {span} {x.shape}.")
+        return np.ascontiguousarray(np.moveaxis(x.round().clip(0, 255).astype(np.uint8), 1, -1))
+
+    def scored(self, given: NDArray[Any]) -> NDArray[Any]:
+        """What the function gives as this model's scores."""
+        if self.explains in (GIVEN, "logits"):
+            return given
+        chances = given if is_distribution(given) else softmax(given)
+        return chances if self.explains == "probability" else np.log(np.maximum(chances, np.finfo(float).tiny))
+
+    @contextmanager
+    def scoring(self, x: Array, fast: bool = False, dtype: Any = None, inside: bool = False) -> Iterator["FunctionScorer"]:
+        """The scores of many variants of images."""
+        if inside:
+            raise NeedsGradients(f"{self.name} gives scores only, and no layer can be read. Try occlusion, rise or lime.")
+        if fast or dtype is not None:
+            raise BadParameter(f"{self.name} is a function: it runs as it is. Leave fast= and dtype= out.")
+        yield FunctionScorer(self, np.asarray(numbers(x)).dtype)
+
+
+class FunctionScorer:
+    """What `FunctionModel.scoring` lends."""
+
+    differs = False
+
+    def __init__(self, model: FunctionModel, dtype: Any) -> None:
+        self.model, self.dtype = model, dtype
+
+    def __call__(self, x: NDArray[Any]) -> NDArray[Any]:
+        return self.model.scored(self.model.given(x))
+
+    def array(self, x: NDArray[Any]) -> NDArray[Any]:
+        return x.astype(self.dtype) if x.dtype.kind == "f" else x
+
+    def blend(self, keep: NDArray[Any], image: NDArray[Any], fill: NDArray[Any]) -> NDArray[Any]:
+        keep = keep[:, None]
+        return np.where(keep, image, fill) if keep.dtype == bool else fill + (image - fill) * keep
+
+    def pace(self, first: int, most: int | None) -> Pace:
+        own = self.model.asked_batch
+        return Pace(own, own) if own else Pace(first, most or 8 * BATCH)
+
+    def boxed(self, image: Array) -> None:
+        return None
+
+    def tail(self, image: Array, layer: str) -> Any:
+        raise NeedsGradients(f"{self.model.name} gives scores only.")
+
+
+def _pixels(prepare: Any) -> Mapping[str, Any]:
+    """How photos are resized and cropped for a function that takes them as uint8."""
+    if prepare is not None and (not isinstance(prepare, Mapping) or {*prepare} - {"size", "crop", "interpolation"}):
+        raise BadParameter(
+            f"prepare={prepare!r}: a function that takes uint8 photos gets them resized and cropped at most: a dict of size, "
+            'crop and interpolation. For more, wrap(function, takes="float", prepare=...).'
+        )
+    return {**PIXELS, **(prepare or {})}
+
+
+def is_distribution(scores: NDArray[Any]) -> bool:
+    """Are these probabilities already?"""
+    return scores.shape[1] > 1 and bool((scores >= 0).all()) and bool((abs(scores.sum(1) - 1) < 1e-3).all())

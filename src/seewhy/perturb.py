@@ -1,0 +1,102 @@
+"""Methods that only ask for scores: decorate what one image's probe finds, and it is a method.
+
+Every one of them takes a budget, and says what was spent.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .case import Case, Found
+from .errors import BadParameter, SeewhyError
+from .method import Method, listed, method_of
+from .models import INPUT
+from .probe import Budget, Probe
+from .regions import Regions
+
+Floats = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a method found out about one image."""
+
+    values: Floats  # (t, *space)
+    error: Floats | None = None  # (t, *space) the standard error of each value
+    regions: Callable[[int], Regions] | None = None  # of each target
+    measured: Mapping[str, Any] = field(default_factory=dict)  # by name: one number, or (t,)
+    notes: tuple[str, ...] = ()
+
+
+OWN = {"budget": None, "fast": False, "dtype": None}  # what all of them take
+
+
+def from_scores(
+    passes: str, rectified: bool = False, sampled: bool = False, layered: bool = False
+) -> Callable[[Callable[..., Estimate]], Method]:
+    """A method that asks for scores: decorate (probe, *, ...) -> Estimate, or if `layered` (probe, layer, *, ...).
+
+    passes: how many forwards, in words; sampled: it draws, so that a tolerance of the standard error can end it.
+    """
+
+    def decorate(read: Callable[..., Estimate]) -> Method:
+        name = read.__name__.strip("_").replace("_", "-")
+
+        def run(case: Case, **params: Any) -> Found:
+            own = {key: params.pop(key) for key in OWN}
+            tolerance = _tolerance(params.pop("tolerance", None), name)
+            found: dict[str, list[Estimate]] = {}
+            spent, failure = [], None
+            with case.model.scoring(case.x, own["fast"], own["dtype"], layered) as scorer:
+                for i in range(len(case.images)):
+                    spent.append(0)
+                    for layer in case.layers if layered else [INPUT]:
+                        probe = Probe(case, i, scorer, Budget.of(own["budget"], name), tolerance, name)
+                        estimate = _estimate(read, probe, layer if layered else None, params)
+                        found.setdefault(layer, []).append(replace(estimate, notes=estimate.notes + probe.notes))
+                        spent[-1] += probe.budget.spent
+                        failure = failure or probe.failure
+            return _found(found, np.array(spent, float), failure, len(case.targets))
+
+        made = method_of(read, run, "layer scores" if layered else "scores", rectified, layered=layered, passes=passes)
+        more = {**OWN, "tolerance": None} if sampled else OWN
+        return listed(replace(made, defaults={**made.defaults, **more}))
+
+    return decorate
+
+
+def _estimate(read: Callable[..., Estimate], probe: Probe, layer: str | None, params: Mapping[str, Any]) -> Estimate:
+    if not np.isfinite(probe.y).all():  # already of the untouched image: no variant would tell more
+        space = probe.space if layer is None else tuple(probe.case.activations[layer].shape[2:])
+        return Estimate(np.full((len(probe.y), *space), np.nan))
+    return read(probe, **params) if layer is None else read(probe, layer, **params)
+
+
+def _regions(found: Callable[[int], Regions] | None, t: int) -> Regions | None:
+    return None if found is None else found(t)
+
+
+def _tolerance(asked: Any, name: str) -> float | None:
+    if asked is None:
+        return None
+    if isinstance(asked, bool) or not isinstance(asked, int | float | np.number) or not 0 < asked < np.inf:
+        raise BadParameter(f"{name}: tolerance={asked!r} is a standard error in the score's own units, above 0.")
+    return float(asked)
+
+
+def _found(found: Mapping[str, list[Estimate]], spent: Floats, failure: SeewhyError | None, t: int) -> Found:
+    cores = {layer: np.stack([one.values for one in each], axis=1) for layer, each in found.items()}
+    known = {layer: [one.error for one in each if one.error is not None] for layer, each in found.items()}
+    errors = {layer: np.stack(each, axis=1) for layer, each in known.items() if len(each) == len(spent)}
+    every = [one for each in found.values() for one in each]
+    names = dict.fromkeys(name for one in every for name in one.measured)
+    first = next(iter(found.values()))
+    measured = {name: np.stack([np.broadcast_to(one.measured[name], t) for one in first], 1) for name in names}
+    measured["forwards"] = np.broadcast_to(spent, (t, len(spent)))
+    n = len(spent)
+    notes = [tuple(dict.fromkeys(note for each in found.values() for note in each[i].notes)) for i in range(n)]
+    regions = [one.regions for one in first]
+    return Found(cores, lambda _t, i: notes[i], measured, errors, lambda k, i: _regions(regions[i], k), failure)

@@ -1,0 +1,154 @@
+"""What happens to a score when the image changes: the one engine under every method that asks only for scores."""
+
+from collections.abc import Callable, Iterator, Sequence
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .baseline import baseline
+from .budget import Budget
+from .case import Case
+from .errors import BadNetwork, SeewhyError
+from .image import Array
+from .progress import shown
+
+if TYPE_CHECKING:
+    from .models import Scorer
+
+Floats = NDArray[Any]
+FIRST = 8  # variants in the first pass, from where the pace is found
+
+
+class Part(NamedTuple):
+    """Some variants, scored."""
+
+    of: range  # which they are
+    kept: Any  # what was made beside them
+    y: Floats  # (m, t) the explained scores
+
+
+class Made(NamedTuple):
+    """Some variants, to be scored."""
+
+    kept: Any
+    given: Sequence[Array]  # the arguments to what scores them: of the network itself the images (m, c, *space)
+
+
+class Probe:
+    """One image, and the explained scores of any number of its variants.
+
+    image: (c, *space), as the model's own kind of array, on its device; x: the same as numpy.
+    y: (t,) the explained scores of the untouched image.
+    """
+
+    def __init__(self, case: Case, place: int, scorer: "Scorer", budget: Budget, tolerance: float | None, name: str) -> None:
+        self.case, self.place, self.scorer, self.budget, self.tolerance, self.name = (
+            case,
+            place,
+            scorer,
+            budget,
+            tolerance,
+            name,
+        )
+        self.x: Floats = case.images[place]
+        self.image = scorer.array(self.x)
+        answer, weights = case.pinned
+        self.weights = weights[:, place]  # (t, k)
+        self.y: Floats = (
+            self.explained(scorer(self.image[None])) if scorer.differs else answer.scores[[place]] @ self.weights.T
+        )[0]
+        self.ended = ""  # why not all was asked
+        self.failure: SeewhyError | None = None
+        self._look = 64  # forwards after which the error is looked at
+
+    @property
+    def space(self) -> tuple[int, ...]:
+        return self.x.shape[1:]
+
+    def fill(self, asked: Any) -> Array:
+        """What a hidden pixel becomes: (c, *space), as the model's own kind of array."""
+        found = baseline(self.case, asked, f"{self.name}: the fill")
+        return self.scorer.array(np.broadcast_to(found[self.place if len(found) > 1 else 0], self.x.shape))
+
+    def hidden(self, keep: Callable[[range], Array], fill: Array) -> Callable[[range], Made]:
+        """To be scored: the image where masks (m, *space) keep it, the fill elsewhere; the masks are kept beside."""
+
+        def make(of: range) -> Made:
+            masks = keep(of)
+            return Made(masks, (self.scorer.blend(masks, self.image, fill),))
+
+        return make
+
+    def explained(self, scores: Floats) -> Floats:
+        """(m, k) -> (m, t)"""
+        return np.asarray(scores, np.float64) @ self.weights.T
+
+    def scored(
+        self, count: int, make: Callable[[range], Made], ask: Callable[..., Floats] | None = None, first: int = FIRST,
+        most: int | None = None,
+    ) -> Iterator[Part]:  # fmt: skip
+        """Make and score `count` variants, as many at once as are cheapest, until they or the budget end.
+
+        make: some of them, lazily; ask: what scores them, by default the network; first, most: of them in a pass.
+        A failure after the first pass ends the work and is kept in `failure`: what is done is not lost.
+        """
+        parts = self._parts(count, make, ask or self.scorer, first, most)
+        yield from shown(parts, int(min(count, self.budget.forwards)), self.name, size=lambda part: len(part.of))
+
+    def _parts(self, count: int, make: Any, ask: Any, first: int, most: int | None) -> Iterator[Part]:
+        pace, done = self.scorer.pace(first, most), 0
+        while done < count:
+            if ended := self.ended or self.budget.over:
+                self.ended = f"{ended} after {done} of {count} forwards" if self.ended != "tolerance" else "tolerance"
+                return
+            size = int(max(1, min(pace.size, count - done, self.budget.left(pace.rate))))
+            of = range(done, done + size)
+            try:
+                start = perf_counter()
+                kept, given = make(of)
+                scores = _checked(ask(*given), size, self.weights.shape[1])
+            except MemoryError:
+                if size == 1:
+                    raise
+                pace.halve()
+                continue
+            except Exception as error:  # noqa: BLE001 - whatever a person's function raises
+                self._fail(error, of, count)
+                return
+            pace.took(size, perf_counter() - start)
+            done += size
+            self.budget.spent += size
+            yield Part(of, kept, self.explained(scores))
+
+    def _fail(self, error: Exception, of: range, count: int) -> None:
+        what = f"variants {of.start} to {of.stop - 1} of {count}" if len(of) > 1 else f"variant {of.start} of {count}"
+        said = str(error) if isinstance(error, SeewhyError) else f"{type(error).__name__}: {error}"
+        failure = BadNetwork(f"{self.name}, {what}: {said}")
+        failure.__cause__ = error
+        if not self.budget.spent:
+            raise failure
+        self.failure, self.ended = failure, f"{self.case.model.name} failed after {of.start} of {count} forwards"
+
+    def enough(self, error: Callable[[], Floats]) -> None:
+        """End the work once the standard error is nowhere above the tolerance."""
+        if self.tolerance is None or self.budget.spent < self._look:
+            return
+        self._look = int(self._look * 1.25)
+        if np.max(error()) <= self.tolerance:
+            self.ended = "tolerance"
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return (f"{self.ended}: the map is an estimate from these",) if self.ended not in ("", "tolerance") else ()
+
+
+def _checked(scores: Any, m: int, k: int) -> Floats:
+    if np.shape(scores) != (m, k):
+        raise BadNetwork(
+            f"the scores are {np.shape(scores)}; for the untouched image there were {k}, so ({m}, {k}) was expected."
+        )
+    if not np.isfinite(scores).all():
+        raise BadNetwork("the scores hold NaN or infinity.")
+    return scores

@@ -1,0 +1,140 @@
+"""What each segment of a picture weighs, and the pictures of that which lime's users know."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageColor
+
+from .errors import BadParameter, NotApplicable
+
+Floats = NDArray[np.floating[Any]]
+Pixels = NDArray[np.uint8]
+Colour = str | tuple[int, int, int]
+YELLOW = (255, 255, 0)
+FOR, AGAINST = (0, 255, 0), (255, 0, 0)
+
+
+@dataclass(frozen=True, eq=False)
+class Regions:
+    """The weight of every segment of one picture, for one target."""
+
+    segments: NDArray[np.intp]  # (*space), 0 to s - 1
+    weights: Floats  # (s,), in units of the score: what showing the segment adds
+    errors: Floats  # (s,), the standard error of each over the draw of samples
+    intercept: float | None  # what the surrogate says with every segment hidden
+    local_prediction: float | None  # and with every one shown
+    r2: float | None  # the share of the samples' variance that the surrogate explains
+    samples: int
+
+    def top(self, n: int = 5, positive: bool | None = True, least: float = 0.0) -> NDArray[np.bool_]:
+        """Where the n heaviest segments lie: a mask (*space), of fewer where fewer qualify.
+
+        positive: only those that speak for the target (True), against it (False), or the largest of both (None).
+        least: only weights beyond it, to the asked side; with None, from it on.  As lime's get_image_and_mask.
+        """
+        return self._among(self._heaviest(n, positive, least))[self.segments]
+
+    def draw(
+        self,
+        picture: Image.Image | None = None,
+        n: int = 5,
+        positive: bool | None = True,
+        hide_rest: bool = False,
+        hide: Colour = "grey",
+        least: float = 0.0,
+    ) -> Image.Image:
+        """The picture, at its own size, with the n heaviest segments outlined in yellow.
+
+        picture: what the network saw, at any size; without one, white at the segments' size.
+        positive, least: as in `top`.  Of both sides (None), what speaks for the target is green, what speaks against it red.
+        hide_rest: cover the other segments with the colour `hide`: a name, "#rrggbb" or (r, g, b).
+        """
+        chosen = self._among(self._heaviest(n, positive, least))  # (s,)
+        pixels, labels = self._on(picture)
+        if positive is None:
+            for side, colour in ((self.weights > 0, FOR), (self.weights < 0, AGAINST)):
+                lit = (chosen & side)[labels]
+                pixels[lit] = _tinted(pixels[lit], colour)
+        shown = chosen[labels]
+        if hide_rest:
+            pixels[~shown] = _colour(hide)
+        return _outlined(pixels, np.where(shown, labels, -1), YELLOW)
+
+    def boundaries(self, picture: Image.Image | None = None, colour: Colour = YELLOW) -> Image.Image:
+        """The picture with the lines between all segments."""
+        pixels, labels = self._on(picture)
+        return _outlined(pixels, labels, _colour(colour))
+
+    def _heaviest(self, n: int, positive: bool | None, least: float) -> NDArray[np.intp]:
+        """The segments to show, the heaviest first."""
+        if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
+            raise BadParameter(f"n={n!r}: how many segments to show is a whole number from 1 on.")
+        if not isinstance(least, int | float | np.number) or not least >= 0:
+            raise BadParameter(f"least={least!r}: the least weight, sign aside, is a number from 0 on.")
+        if positive is None:
+            size = np.where(abs(self.weights) >= least, abs(self.weights), 0)
+        else:
+            size = self.weights if positive else -self.weights
+            size = np.where(size > least, size, 0)
+        order = np.argsort(-size, kind="stable")[:n]
+        return order[size[order] > 0]
+
+    def _among(self, chosen: NDArray[np.intp]) -> NDArray[np.bool_]:
+        """Whether each segment is: (s,)"""
+        return np.bincount(chosen, minlength=len(self.weights)) > 0
+
+    def _on(self, picture: Image.Image | None) -> tuple[Pixels, NDArray[np.int32]]:
+        """A copy of the picture's pixels (H, W, 3), and the segment that each lies in (H, W)."""
+        if self.segments.ndim != 2:
+            raise NotApplicable(
+                f"Segments of {self.segments.ndim} dimensions cannot be drawn; `top` gives their mask, to be cut in slices."
+            )
+        h, w = self.segments.shape
+        photo = Image.new("RGB", (w, h), "white") if picture is None else picture.convert("RGB")
+        rows, columns = _nearest(photo.height, h), _nearest(photo.width, w)
+        return np.array(photo), self.segments.astype(np.int32)[np.ix_(rows, columns)]
+
+
+def _nearest(pixels: int, cells: int) -> NDArray[np.intp]:
+    """The cell that the centre of each pixel lies in."""
+    return (2 * np.arange(pixels) + 1) * cells // (2 * pixels)
+
+
+def _tinted(pixels: Pixels, colour: tuple[int, int, int]) -> Pixels:
+    """The colour's channel full, as in lime; the others dimmed, for it would not show on white."""
+    full = np.array(colour, bool)
+    return np.where(full, 255, pixels * 0.6).round().astype(np.uint8)
+
+
+def _outlined(pixels: Pixels, labels: NDArray[np.int32], colour: tuple[int, ...]) -> Image.Image:
+    line = max(1, round(min(labels.shape) / 300))
+    pixels[_edges(labels, line)] = colour
+    return Image.fromarray(pixels)
+
+
+def _edges(labels: NDArray[np.int32], line: int) -> NDArray[np.bool_]:
+    """Pixels with a smaller label at most `line` pixels up, down, left or right: borders, on their one side."""
+    edges = np.zeros(labels.shape, bool)
+    for away in range(1, line + 1):
+        near, far = slice(None, -away), slice(away, None)
+        for one, other in (((near,), (far,)), ((slice(None), near), (slice(None), far))):
+            edges[one] |= labels[one] > labels[other]
+            edges[other] |= labels[other] > labels[one]
+    return edges
+
+
+def _colour(asked: Colour) -> tuple[int, ...]:
+    try:
+        return ImageColor.getrgb(asked)[:3] if isinstance(asked, str) else _three(asked)
+    except (TypeError, ValueError):
+        said = f"{asked!r} is no colour: give a name as on the web, '#rrggbb', or three numbers from 0 to 255."
+        raise BadParameter(said) from None
+
+
+def _three(asked: tuple[int, int, int]) -> tuple[int, ...]:
+    red, green, blue = map(int, asked)
+    if not all(0 <= part <= 255 for part in (red, green, blue)):
+        raise ValueError
+    return red, green, blue
