@@ -32,24 +32,28 @@ class Budget:
         unit = found[2] if found else ""
         if number > 0 and unit in UNITS:
             return cls(asked, seconds=number * UNITS[unit])
-        if number >= 1 and number == int(number) and unit in ("", "forwards", "forward"):
+        if 1 <= number < float("inf") and number == int(number) and unit in ("", "forwards", "forward"):
             return cls(asked, forwards=number)
         raise BadParameter(
             f'{what}: budget={asked!r}. Give a number of forward passes (2000) or a time ("10 s", "2 min"), for each image.'
         )
 
     def left(self, rate: float) -> float:
-        """The forwards still allowed, at `rate` seconds each; at least one, until one was made."""
-        by_time = (self.seconds - (perf_counter() - self.start)) / rate if rate else float("inf")
+        """The forwards still allowed, at `rate` seconds each; at least one, until one was made: by it the pace is found."""
+        unknown = float("inf") if self.seconds == float("inf") else 1.0
+        by_time = (self.seconds - (perf_counter() - self.start)) / rate if rate else unknown
         return max(min(self.forwards - self.spent, by_time), 0 if self.spent else 1)
 
     @property
     def over(self) -> str:
         """Why no more may be spent; "" while there is some left."""
+        if not self.spent:  # nothing can be said before
+            return ""
         if stop_asked():
             return "interrupted"
-        if self.spent and (self.spent >= self.forwards or perf_counter() - self.start >= self.seconds):
-            return f"stopped by the budget of {self.asked}{' forwards' if self.forwards < float('inf') else ''}"
+        if self.spent >= self.forwards or perf_counter() - self.start >= self.seconds:
+            asked = f"{int(self.forwards)} forwards" if self.forwards < float("inf") else self.asked
+            return f"stopped by the budget of {asked}"
         return ""
 
 
@@ -62,14 +66,11 @@ class Pace:
         self.size = max(1, min(first, most))
         self.most = most
         self.times: dict[int, float] = {}  # of one variant, by how many shared its pass
-
-    @property
-    def rate(self) -> float:
-        """Seconds a variant takes, as far as known."""
-        return min(self.times.values(), default=0.0)
+        self.rate = 0.0  # seconds a variant takes, as far as known
 
     def took(self, size: int, seconds: float) -> None:
         """Learn from a pass of `size` variants."""
+        self.rate = min(seconds / size, self.rate or seconds / size)
         if size != self.size:  # the last of them, or what a budget left
             return
         new = seconds / size

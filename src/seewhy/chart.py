@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 
 from .case import Case, Found
 from .errors import BadParameter, NeedsGradients, SeewhyError
-from .heatmap import Heatmap, Heatmaps, Predicted, Source
+from .heatmap import Heatmap, Heatmaps
 from .image import Images, Prepared, sort_out
 from .models import INPUT, Differentiable, Model
 from .prepare import Batch
+from .source import Predicted, Source
 from .target import PerImage, Target, Top, Unit, as_targets, name_of, named
 
 if TYPE_CHECKING:

@@ -2,15 +2,13 @@
 
 import io
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
-from hashlib import sha256
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, overload
 from zipfile import BadZipFile
 
 import numpy as np
-from einops import asnumpy
 from numpy.typing import NDArray
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
@@ -18,98 +16,12 @@ from PIL.PngImagePlugin import PngInfo
 from .errors import BadImage, BadParameter, NotApplicable
 from .image import Box
 from .regions import Regions
-from .render import Look, beyond, clipped, overlay, picture, stretch, unit, with_legend
+from .render import PICTURES, Look, beyond, clipped, overlay, picture, stretch, unit, with_legend
+from .source import Source
 from .target import Contrast
 
+REGIONS = ("regions", "boundaries")  # pictures of methods that judge superpixels
 CHUNK = "seewhy"  # the PNG text chunk that carries the Source
-
-
-@dataclass(frozen=True)
-class Predicted:
-    """What the network took the image for."""
-
-    index: int
-    label: str | None
-    probability: float
-
-
-@dataclass(frozen=True)
-class Source:
-    """Everything needed to make the map again, and to know what it says."""
-
-    image: str
-    model: str
-    weights: str | None  # the file or tag they came from, with the start of the file's SHA-256
-    method: str
-    params: Mapping[str, Any]
-    layer: str
-    target: str  # as it was asked: "top 1", "281", "281 vs 282"
-    index: int | None  # of the class explained; None where it is no single class, or the map is class-blind
-    label: str | None
-    scores: str  # logits, log-probability or probability
-    score: float | None  # the explained score
-    probability: float | None  # softmax of the class explained
-    predicted: Predicted | None  # what the network took the image for; None where only a part of it ran
-    seconds: float  # per image, for all maps of the call
-    versions: Mapping[str, str]
-    caveat: str = ""  # what is known against the method
-    warnings: tuple[str, ...] = ()  # why this map is empty or suspect
-    measured: Mapping[str, float] = field(default_factory=dict)  # by the method, about itself: a completeness gap
-
-    @property
-    def caption(self) -> str:
-        """What the map is, in a few words."""
-        if self.score is None and self.index is None:  # no class plays a part in it
-            return f"{self.method} at {self.layer}"
-        what = self.label or (self.target if self.index is None else str(self.index))
-        what += f" ({self.index})" if self.label and self.index is not None else ""
-        return f"{self.method} for {what} at {self.layer}"
-
-    def __str__(self) -> str:
-        return f"{self.caption} of {self.model} on {self.image}"
-
-    def to_json(self) -> str:
-        """As one JSON object in ASCII; numbers that JSON does not have become null."""
-        return json.dumps(_plain(asdict(self)), allow_nan=False)
-
-    @classmethod
-    def from_json(cls, text: str) -> "Source":
-        """What `to_json` wrote."""
-        facts = {key: _tuples(value) for key, value in json.loads(text).items()}
-        facts["predicted"] = facts["predicted"] and Predicted(**facts["predicted"])
-        known = {f.name for f in fields(cls)}
-        return cls(**{key: value for key, value in facts.items() if key in known})
-
-
-def described(value: Any) -> Any:
-    """A parameter as it can be read, compared and sent: of pictures and long arrays what they are and their SHA-256."""
-    if isinstance(value, list | tuple):
-        return tuple(map(described, value))
-    if isinstance(value, Image.Image):
-        return f"image {value.size} sha256:{sha256(value.tobytes()).hexdigest()[:16]}"
-    if hasattr(value, "shape") and hasattr(value, "dtype") and value.ndim:
-        array = value if isinstance(value, np.ndarray) else asnumpy(value.float() if "bfloat" in str(value.dtype) else value)
-        return f"array {array.shape} sha256:{sha256(np.ascontiguousarray(array).tobytes()).hexdigest()[:16]}"
-    return value
-
-
-def _plain(value: Any) -> Any:
-    """What JSON can say of a value."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(inner) for inner in value]
-    if isinstance(value, np.generic | np.ndarray):
-        return _plain(value.tolist())
-    if isinstance(value, float):
-        return value if np.isfinite(value) else None
-    return value if value is None or isinstance(value, str | int | bool) else str(value)
-
-
-def _tuples(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _tuples(inner) for key, inner in value.items()}
-    return tuple(map(_tuples, value)) if isinstance(value, list) else value
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,7 +81,8 @@ class Heatmap:
 
         alpha: opacity of the map; colours: one of `seewhy.COLOURS`, by default inferno, or blue-red (centred on zero)
         where the map is signed; legend: write what it is and what the colours mean below; scale: the (low, high)
-        that the colours span, to compare many maps (`Heatmaps.scale()`), else from zero to this map's own extreme, or
+        that the colours span, to compare many maps (`Heatmaps.scale()`), else from zero to this map's own extreme (from
+        its lowest value where all lie far from zero, as RISE's mean scores do), or
         to the `clip`th percentile of absolute values: 99 at the image's pixels, where few stand out, else 100.
         """
         percent = (100 if self.channels is None else 99) if clip is None else clip
@@ -192,16 +105,48 @@ class Heatmap:
         drawn, look, said = picture(self.channels, kind, clip)
         return with_legend(drawn, look, f"{self.source.caption}, {kind}: {said}") if legend else drawn
 
+    def top_regions(
+        self, n: int = 5, positive: bool | None = True, hide_rest: bool = False, least: float = 0.0
+    ) -> Image.Image:  # fmt: skip
+        """The part of the image that the network saw, with the n heaviest superpixels outlined, as LIME's users know it.
+
+        positive: those for the target (True), against it (False), or both, tinted green and red (None); hide_rest: cover
+        the others in grey; least: only weights beyond it.  The mask itself: `regions.top(n, positive, least)`.
+        Raises NotApplicable where the method judged no regions.
+        """
+        return self._regions.draw(self._seen, n, positive, hide_rest, least=least)
+
+    def boundaries(self) -> Image.Image:
+        """The part of the image that the network saw, with the lines between all superpixels."""
+        return self._regions.boundaries(self._seen)
+
+    @property
+    def _regions(self) -> Regions:
+        if self.regions is None:
+            raise NotApplicable(f"{self.source.method} judged no regions. lime, kernel-shap and sobol do; use overlay().")
+        return self.regions
+
+    @property
+    def _seen(self) -> Image.Image | None:
+        left, top, right, bottom = map(round, self.box)
+        return self.image.crop((left, top, right, bottom)) if self.image else None
+
+    @property
+    def pictures(self) -> tuple[str, ...]:
+        """What `save(picture=)` can draw of this map."""
+        return ("overlay", *(PICTURES if self.channels is not None else ()), *(REGIONS if self.regions else ()))
+
     def save(self, path: str | Path, picture: str = "overlay", **look: Any) -> Path:
-        """Write the map: .png (the overlay, or another `picture`, carrying its Source), .npz (values, channels, box,
-        Source) or .npy (values alone).
+        """Write the map: .png (the overlay, or another of its `pictures`, carrying its Source), .npz (values, channels,
+        error, regions, box, Source) or .npy (values alone).
         """
         path = Path(path)
         if path.suffix.lower() == ".png":
             path.write_bytes(self._png(picture, **look))
         elif path.suffix.lower() == ".npz":
             with path.open("wb") as file:
-                own: dict[str, Any] = {} if self.channels is None else {"channels": self.channels}
+                own = {"channels": self.channels, "error": self.error, **(self.regions.arrays if self.regions else {})}
+                own = {name: array for name, array in own.items() if array is not None}
                 np.savez_compressed(file, values=self.values, **own, box=np.array(self.box), source=self.source.to_json())
         elif path.suffix.lower() == ".npy":
             with path.open("wb") as file:
@@ -228,9 +173,16 @@ class Heatmap:
     def _png(self, picture: str, **look: Any) -> bytes:
         note, file = PngInfo(), io.BytesIO()
         note.add_itxt(CHUNK, self.source.to_json())
-        drawn = self.overlay(**look) if picture == "overlay" else self.picture(picture, **look)
+        drawn = self._drawn(picture, **look)
         drawn.save(file, "PNG", pnginfo=note)
         return file.getvalue()
+
+    def _drawn(self, picture: str, **look: Any) -> Image.Image:
+        if picture == "overlay":
+            return self.overlay(**look)
+        if picture in REGIONS:
+            return self.boundaries() if picture == "boundaries" else self.top_regions(**look)
+        return self.picture(picture, **look)
 
     def _repr_png_(self) -> bytes:
         return self._png("overlay", legend=True)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from .baseline import baseline
 from .budget import Budget
 from .case import Case
-from .errors import BadNetwork, SeewhyError
+from .errors import BadNetwork, Misuse, SeewhyError
 from .image import Array
 from .progress import shown
 
@@ -114,6 +114,8 @@ class Probe:
                     raise
                 pace.halve()
                 continue
+            except Misuse:  # a fill that the network does not take
+                raise
             except Exception as error:  # noqa: BLE001 - whatever a person's function raises
                 self._fail(error, of, count)
                 return

@@ -26,7 +26,7 @@ def shown(things: Iterable[T], total: int, what: str, wait: bool = True, size: C
     from click import progressbar
 
     token, start = _shown.set(True), monotonic()
-    bar = progressbar(length=total, label=what, file=sys.stderr, show_pos=True)
+    bar = progressbar(length=total, label=what, file=sys.stderr)
     drawn, done = False, 0
     try:
         for thing in things:
@@ -46,8 +46,8 @@ def shown(things: Iterable[T], total: int, what: str, wait: bool = True, size: C
 
 
 @contextmanager
-def stoppable() -> Iterator[threading.Event]:
-    """Inside, the first Ctrl-C asks long work to end with what it has; the second one ends it as usual."""
+def stoppable(say: Callable[[], None] = lambda: None) -> Iterator[threading.Event]:
+    """Inside, the first Ctrl-C asks long work to end with what it has, and says so; the second one ends it as usual."""
     event = threading.Event()
     token, usual = _stop.set(event), signal.getsignal(signal.SIGINT)
 
@@ -55,12 +55,16 @@ def stoppable() -> Iterator[threading.Event]:
         if event.is_set() and callable(usual):
             usual(number, frame)
         event.set()
+        say()
 
+    main = threading.current_thread() is threading.main_thread()  # the only one that may catch signals
     try:
-        signal.signal(signal.SIGINT, on_interrupt)
+        if main:
+            signal.signal(signal.SIGINT, on_interrupt)
         yield event
     finally:
-        signal.signal(signal.SIGINT, usual)
+        if main:
+            signal.signal(signal.SIGINT, usual)
         _stop.reset(token)
 
 

@@ -67,6 +67,11 @@ class Regions:
         pixels, labels = self._on(picture)
         return _outlined(pixels, labels, _colour(colour))
 
+    @property
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """By the names under which they are saved."""
+        return {"segments": self.segments, "region_weights": self.weights, "region_errors": self.errors}
+
     def _heaviest(self, n: int, positive: bool | None, least: float) -> NDArray[np.intp]:
         """The segments to show, the heaviest first."""
         if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:

@@ -10,7 +10,7 @@ import click
 from .options import KeyValue, complete_methods, complete_models, load_model, model_options
 
 if TYPE_CHECKING:
-    from ..heatmap import Heatmap
+    from ..heatmap import Heatmap, Heatmaps
     from ..image import Photo
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"}
@@ -49,6 +49,7 @@ SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", "
 )
 @click.option("--layer", "-l", "layers", multiple=True, help="Repeatable; by default the last that still has space.")
 @click.option("--set", "settings", type=KeyValue(), multiple=True, help="A parameter of a method: signed=true; repeatable.")
+@click.option("--budget", metavar="N|TIME", help="What a map may cost, of methods that ask for many scores: 2000, '10 s'.")
 @click.option("--batch-size", type=click.IntRange(1), help="Copies per pass at most, of methods that make many; less memory.")
 @click.option("--scores", default="logits", show_default=True, help="What is explained: logits, log-probability, probability.")
 @click.option(
@@ -66,7 +67,7 @@ SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", "
     multiple=True,
     default=("overlay",),
     show_default=True,
-    help="Of pixel methods also colour, grey, positive, negative or signed, as published; repeatable.",
+    help="Of pixel methods also colour, grey, positive, negative or signed; of LIME's kind regions or boundaries; repeatable.",
 )
 @click.option("--alpha", type=click.FloatRange(0, 1), default=0.5, show_default=True, help="Opacity of the map.")
 @click.option("--legend/--no-legend", default=True, show_default=True, help="Say below what it is and what the colours mean.")
@@ -74,7 +75,8 @@ SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", "
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a map instead of text.")
 def explain(
     photos: tuple[str, ...], spec: str, weights: Any, labels: Any, options: Any, prepare: Any, device: Any,
-    methods: tuple[str, ...], targets: tuple[str, ...], layers: tuple[str, ...], settings: Any, batch_size: int | None,
+    methods: tuple[str, ...], targets: tuple[str, ...], layers: tuple[str, ...], settings: Any, budget: str | None,
+    batch_size: int | None,
     scores: str, out: Path, colours: str | None, pictures: tuple[str, ...], alpha: float, legend: bool, values: bool,
     as_json: bool,
 ) -> None:  # fmt: skip
@@ -84,15 +86,16 @@ def explain(
     seewhy explain dog.jpg --model torchvision/resnet50 --method grad-cam --target top:2
     seewhy explain dog.jpg --model torchvision/vgg16 --method guided-backprop --picture colour
     seewhy explain dog.jpg --model torchvision/vgg16 --method deconvnet --target unit:features.28:42
+    seewhy explain dog.jpg --model torchvision/resnet50 --method lime --picture regions --budget '30 s'
     seewhy explain scans/ --model timm/resnet18 --weights mine.pth --labels names.txt --option num_classes=3
     """
     from ..api import explain as ask
     from ..api import read
     from ..errors import Misuse, SeewhyError
-    from ..progress import shown
+    from ..progress import shown, stoppable
 
     files = [file for photo in photos for file in expanded(photo)]
-    chosen = configured(methods, dict(settings))
+    chosen = configured(methods, {**dict(settings), **({"budget": budget} if budget else {})})
     check_pictures(pictures, chosen)
     model = load_model(spec, weights, labels, options, prepare, device, scores=scores, batch_size=batch_size)
     asked = [target for text in targets for target in parse_target(text, model.labels)]
@@ -102,34 +105,49 @@ def explain(
     overlay = {"alpha": alpha, "colours": colours}
 
     def one(photo: "Photo") -> None:
-        maps = ask(model, photo, chosen, asked, list(layers) or None)
+        try:
+            write(photo, ask(model, photo, chosen, asked, list(layers) or None))
+        except SeewhyError as error:
+            if error.partial:
+                write(photo, error.partial)
+            raise
+
+    def write(photo: "Photo", maps: "Heatmaps") -> None:
         written = []
         for heatmap in maps:
             name = unique(stem(heatmap), taken)
-            kinds = [kind for kind in dict.fromkeys(pictures) if kind == "overlay" or heatmap.channels is not None]
+            kinds = [kind for kind in dict.fromkeys(pictures) if kind in heatmap.pictures]
             paths = {kind: out / f"{name}{'' if kind == 'overlay' else '.' + kind}.png" for kind in kinds or ["overlay"]}
             for kind, path in paths.items():
-                heatmap.save(path, picture=kind, legend=legend, **(overlay if kind == "overlay" else {}))
+                look = {} if kind in ("regions", "boundaries") else {"legend": legend}
+                heatmap.save(path, picture=kind, **look, **(overlay if kind == "overlay" else {}))
             written.append((heatmap, [*paths.values()]))
             if values:
                 heatmap.save(out / f"{name}.npz")
         predicted = maps[0].source.predicted or predict(model, photo)
         (print_json if as_json else print_text)(photo.name, predicted, written)
 
-    for file in files if len(files) < 4 else shown(files, len(files), "explaining", wait=False):  # of few, each has its own bar
-        try:
-            one(read(file))
-        except Misuse:
-            raise
-        except Exception as error:
-            if click.get_current_context().find_root().params.get("debug"):
+    with stoppable(lambda: click.echo("seewhy: ending with what is done; Ctrl-C again ends at once.", err=True)) as stop:
+        few = len(files) < 4  # of few, each has its own bar
+        for file in files if few else shown(files, len(files), "explaining", wait=False):
+            try:
+                one(read(file))
+            except Misuse:
                 raise
-            failed.append(file)
-            known = isinstance(error, SeewhyError | MemoryError | OSError)
-            click.echo(f"seewhy: {'' if known else f'{file}: {type(error).__name__}: '}{error}", err=True)
+            except Exception as error:
+                if click.get_current_context().find_root().params.get("debug"):
+                    raise
+                failed.append(file)
+                known = isinstance(error, SeewhyError | MemoryError | OSError)
+                click.echo(f"seewhy: {'' if known else f'{file}: {type(error).__name__}: '}{error}", err=True)
+            if stop.is_set():
+                break
     if not as_json:
         for method in chosen:
             click.echo(f"{method.name}: {method.caveat}")
+    if stop.is_set():
+        click.echo("seewhy: interrupted; what was written stays.", err=True)
+        raise SystemExit(130)
     if failed:
         click.echo(f"seewhy: {len(failed)} of {len(files)} photos failed: {', '.join(failed)}", err=True)
         raise SystemExit(1)
@@ -159,15 +177,20 @@ def configured(names: tuple[str, ...], settings: dict[str, Any]) -> list[Any]:
 
 def check_pictures(pictures: tuple[str, ...], methods: list[Any]) -> None:
     from ..errors import NoSuchName, NotApplicable, closest
+    from ..heatmap import REGIONS
     from ..render import PICTURES
 
+    known = ["overlay", *PICTURES, *REGIONS]
     for kind in pictures:
-        if kind != "overlay" and kind not in PICTURES:
-            known = ["overlay", *PICTURES]
+        if kind not in known:
             raise NoSuchName("picture", kind, closest(kind, known), f"There are: {', '.join(known)}.")
-    if "overlay" not in pictures and not any(method.pixels for method in methods):
-        names = ", ".join(method.name for method in methods)
+    names = ", ".join(method.name for method in methods)
+    if "overlay" not in pictures and not any(method.pixels for method in methods) and pictures[0] in PICTURES:
         raise NotApplicable(f"--picture {pictures[0]} shows attributions of single pixels, which {names} does not give.")
+    if {*pictures} <= {*REGIONS} and not any("segments" in method.defaults for method in methods):
+        raise NotApplicable(
+            f"--picture {pictures[0]} shows superpixels, which {names} does not judge; lime and kernel-shap do."
+        )
 
 
 def parse_target(text: str, labels: Any) -> list[Any]:
@@ -194,7 +217,7 @@ def number(text: str) -> int | str:
 
 
 def predict(model: Any, photo: "Photo") -> Any:
-    from ..heatmap import Predicted
+    from ..source import Predicted
     from ..target import name_of
 
     (batch,) = model.batches(photo)

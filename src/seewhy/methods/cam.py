@@ -10,7 +10,7 @@ from einops import asnumpy, rearrange, reduce
 from numpy.typing import NDArray
 
 from ..image import Array
-from ..method import from_activations, from_gradients, from_head
+from ..reading import from_activations, from_gradients, from_head
 
 __all__ = [
     "cam",

@@ -5,7 +5,7 @@ Each formula gives the attribution of every channel, (n, c, *space) of (n, c, *s
 """
 
 from ..image import Array
-from ..method import from_pixels
+from ..reading import from_pixels
 from ..rule import deconv, guided
 
 __all__ = ["deconvnet", "gradient", "guided_backprop", "input_x_gradient"]

@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 from ..baseline import baseline as baseline_of
 from ..case import Case, Found
 from ..errors import BadParameter
-from ..method import pixel_method, whole_number
+from ..method import whole_number
 from ..models import INPUT
 from ..progress import shown
+from ..reading import pixel_method
 from .gradient import gradient
 
 __all__ = ["integrated_gradients"]

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from ..case import Case, Found
 from ..errors import BadParameter, NotApplicable
 from ..image import Array
-from ..method import method_of, pixel_method
+from ..method import method_of
 from ..models import INPUT, Bias
+from ..reading import pixel_method
 from ..resample import resized, spread
 from ..rule import LINEAR, Relevance
 from .cam import weighted_sum

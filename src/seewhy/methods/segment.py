@@ -46,6 +46,11 @@ def lime(
     labels = labelled(probe, segments, seed)
     z = coalitions(count, int(labels.max()) + 1, seed)
     w = proximity(z, kernel_width)
+    if w[1:].max() < 1e-9:
+        raise BadParameter(
+            f"lime: kernel_width={kernel_width}: no sample counts, the nearest lies {1 - np.sqrt(z[1:].mean(1).max()):.2g} "
+            "from the whole image: give a width of that order; 0.25 is usual."
+        )
     y = np.zeros((0, len(probe.y)))
 
     def fit() -> Fit:
@@ -55,6 +60,7 @@ def lime(
     for part in probe.scored(count, probe.hidden(lambda of: shown(z, of, native, probe), hiding(probe, hide, labels))):
         y = np.concatenate([y, part.y])
         probe.enough(lambda: fit().errors)
+    _at_least(2, len(y), probe)
     return judged(labels, fit(), len(y))
 
 
@@ -87,7 +93,9 @@ def kernel_shap(probe: Probe, *, segments: Any = "slic", samples: int = 1000, hi
     native = probe.scorer.array(labels)
     for part in probe.scored(len(z), probe.hidden(lambda of: shown(z, of, native, probe), hide)):
         y = np.concatenate([y, part.y])
-        probe.enough(lambda: fit().errors)
+        if len(y) > 1:
+            probe.enough(lambda: fit().errors)
+    _at_least(2, len(y), probe)
     return judged(labels, fit(), len(y) + 1)
 
 
@@ -127,12 +135,16 @@ def sobol(probe: Probe, *, segments: Any = "grid:8", samples: int = 32, hide: An
         y = np.concatenate([y, part.y])
         if len(y) >= 2 * (s + 2):
             probe.enough(lambda: indices()[1])
-    if len(y) < 2 * (s + 2):
-        raise probe.failure or NotApplicable(
-            f"sobol: two rows of {s + 2} forwards each are the least, {len(y)} were made: give more budget, or fewer segments."
-        )
+    _at_least(2 * (s + 2), len(y), probe)
     values, errors = indices()
     return _drawn(labels, [Regions(labels, v, e, None, None, None, len(y)) for v, e in zip(values, errors, strict=True)])
+
+
+def _at_least(forwards: int, done: int, probe: Probe) -> None:
+    """Of fewer nothing can be told."""
+    if done < forwards:
+        advice = "give more budget, or fewer segments" if forwards > 2 else "give more budget"
+        raise probe.failure or NotApplicable(f"{probe.name}: {forwards} forwards are the least, {done} were made: {advice}.")
 
 
 def labelled(probe: Probe, how: Any, seed: int) -> Labels:

@@ -8,7 +8,6 @@ written, on a Patch in place of the images; an operation that is not known to lo
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -16,11 +15,11 @@ from .backward import out_of_memory
 from .patch_ops import KNOWN, Known
 from .patches import Boxes
 
-DENSE = 0.7  # from this share of a map on, the copies go on in full
+DENSE = 0.8  # from this share of a map on, the copies go on in full
 T = Tensor
 QUERIES = {  # what a network may ask without reading values
-    *(getattr(T, name).__get__ for name in ("shape", "ndim", "device", "dtype", "layout", "is_cuda", "is_cpu", "is_mps", "is_leaf",
-      "is_meta", "is_sparse", "is_quantized", "requires_grad", "grad_fn")),
+    *(getattr(T, name).__get__ for name in ("shape", "ndim", "device", "dtype", "layout", "is_cuda", "is_cpu", "is_mps",
+      "is_leaf", "is_meta", "is_sparse", "is_quantized", "requires_grad", "grad_fn")),
     *(T.size, T.dim, T.ndimension, T.numel, T.nelement, T.__len__, T.__hash__, T.get_device, T.element_size, T.is_contiguous),
     *(T.is_floating_point, torch.is_floating_point, T.is_complex, torch.is_complex, T.is_inference),
 }  # fmt: skip
@@ -209,11 +208,11 @@ def _by_box(fn: Any, known: Known, args: Any, kwargs: Any) -> Any:
     out = known.handler(first.memo, fn, *boxed, **named)
     if out is None or known.returns == "itself":
         return None if out is None else first
-    if written:
-        return first.become(out)
     family = first.family if known.returns == "view" else None
     if isinstance(out, list):
-        return [_wrapped(one, first.memo, family) for one in out]
+        return tuple(_wrapped(one, first.memo, family) for one in out)
+    if written:
+        return first.become(out)
     return _wrapped(out, first.memo, family)
 
 
@@ -241,5 +240,6 @@ def _replaced(value: Any, of: Callable[[Patch], Any]) -> Any:
     if isinstance(value, Patch):
         return of(value)
     if isinstance(value, tuple | list):
-        return type(value)(_replaced(one, of) for one in value)
+        replaced = [_replaced(one, of) for one in value]
+        return replaced if isinstance(value, list) else tuple(replaced)
     return {key: _replaced(one, of) for key, one in value.items()} if isinstance(value, dict) else value

@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .patches import Boxes, Positions, Replay, Sizes, Window, cut, grown, lasting, outer, paste, slid
+from .patch_windows import CONVS, MAX_POOLS, MEAN_POOLS, SWITCHED, convolved, max_pooled, mean_pooled, padded
+from .patches import Boxes, Replay, Result, cut, grown, lasting, outer, paste
 
 T = Tensor
-Result = Boxes | list[Boxes] | None
 
 
 class Known(NamedTuple):
@@ -42,11 +42,13 @@ def pointwise(replay: Replay, fn: Any, *args: Any, plain: Any = None, **kwargs: 
 
 def _fits(a: Any, x: Boxes) -> bool:
     if isinstance(a, Boxes):
-        return a.base.ndim == x.base.ndim and a.space == x.space
+        return a.base.ndim == x.base.ndim and a.space == x.space and a.base.dtype == x.base.dtype
     if isinstance(a, Tensor):
+        if a.dtype != x.base.dtype and a.ndim > 0:  # in place, the map would keep its own
+            return False
         shape = (1,) * (x.base.ndim - a.ndim) + tuple(a.shape)
         return len(shape) == x.base.ndim and shape[0] == 1 and all(n == 1 for n in shape[len(shape) - x.d :])
-    return a is None or isinstance(a, bool | int | float | str | torch.dtype | torch.memory_format)
+    return a is None or isinstance(a, bool | int | float | str | torch.dtype | torch.device | torch.memory_format)
 
 
 def _each(of: Callable[[Boxes], Tensor], args: Any, kwargs: Any) -> tuple[list[Any], dict[str, Any]]:
@@ -60,7 +62,7 @@ def normalised(
     *rest: Any, **kwargs: Any,
 ) -> Result:  # fmt: skip
     """BatchNorm with fixed statistics."""
-    if training or not _has_channels(input, input.d):
+    if training or not input.has_channels(input.d):
         return None
     args = (mean, var, weight, bias, training, *rest)
     return Boxes(replay(fn, input.base, *args, **kwargs), fn(input.patch, *args, **kwargs), input.at)
@@ -69,88 +71,9 @@ def normalised(
 def by_channel(replay: Replay, fn: Any, input: Any, *args: Any, **kwargs: Any) -> Result:
     """What treats every place alike, and knows the channel."""
     given = [*args, *kwargs.values()]
-    if not isinstance(input, Boxes) or not _has_channels(input, input.d) or any(isinstance(a, Boxes) for a in given):
+    if not isinstance(input, Boxes) or not input.has_channels(input.d) or any(isinstance(a, Boxes) for a in given):
         return None
     return Boxes(replay(fn, input.base, *args, **kwargs), fn(input.patch, *args, **kwargs), input.at)
-
-
-def _has_channels(x: Any, d: int) -> bool:
-    return isinstance(x, Boxes) and x.d == d and x.base.ndim == d + 2
-
-
-def convolved(
-    replay: Replay, fn: Any, input: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1,
-    groups: int = 1,
-) -> Result:  # fmt: skip
-    if not isinstance(weight, Tensor) or isinstance(bias, Boxes) or not _has_channels(input, weight.ndim - 2):
-        return None
-    d, kernel = input.d, tuple(weight.shape[2:])
-    window = Window(kernel, _along(stride, d), (0,) * d, _along(dilation, d))
-    same = tuple((window.span // 2).tolist())
-    window = window._replace(left=same if padding == "same" else (0,) * d if padding == "valid" else _along(padding, d))
-    base = replay(fn, input.base, weight, bias, stride, padding, dilation, groups)
-    if kernel == window.stride == (1,) * d and not any(window.left):
-        return Boxes(base, fn(input.patch, weight, bias, 1, 0, 1, groups), input.at)
-    cells, at = slid(replay, input, base, window, 0.0)
-    return Boxes(base, fn(cells, weight, bias, window.stride, 0, window.dilation, groups), at)
-
-
-def max_pooled(
-    replay: Replay, fn: Any, input: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1,
-    ceil_mode: bool = False, return_indices: bool = False,
-) -> Result:  # fmt: skip
-    d = DIMENSIONS[fn]
-    if return_indices or not _has_channels(input, d):
-        return None
-    kernel, pool = _along(kernel_size, d), MAX_POOLS[d - 1]
-    window = Window(kernel, _along(stride, d) if stride else kernel, _along(padding, d), _along(dilation, d))
-    base = replay(pool, input.base, kernel, window.stride, padding, dilation, ceil_mode)
-    cells, at = slid(replay, input, base, window, -torch.inf)
-    return Boxes(base, pool(cells, kernel, window.stride, 0, window.dilation), at)
-
-
-def mean_pooled(
-    replay: Replay, fn: Any, input: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
-    count_include_pad: bool = True, divisor_override: int | None = None,
-) -> Result:  # fmt: skip
-    d = DIMENSIONS[fn]
-    if not _has_channels(input, d):
-        return None
-    kernel = _along(kernel_size, d)
-    window = Window(kernel, _along(stride, d) if stride else kernel, _along(padding, d), (1,) * d)
-    override = () if d == 1 else (divisor_override,)
-    base = replay(fn, input.base, kernel_size, stride, padding, ceil_mode, count_include_pad, *override)
-    cells, at = slid(replay, input, base, window, 0.0)
-    patch = fn(cells, kernel, window.stride)
-    if divisor_override:
-        return Boxes(base, patch * (float(np.prod(kernel)) / divisor_override), at)
-    for axis in range(d):
-        share = _counted(window, axis, at, patch.shape[2 + axis], input.space[axis], count_include_pad)
-        if (share != 1).any():
-            shape = [len(at), 1, *(-1 if axis == other else 1 for other in range(d))]
-            patch = patch * torch.from_numpy(share).to(patch).reshape(shape)
-    return Boxes(base, patch, at)
-
-
-def _counted(window: Window, axis: int, at: Positions, size: int, n: int, with_padding: bool) -> np.ndarray:
-    """(m, size): the length of each box's windows over the count of cells they are divided by."""
-    k, s, pad = window.kernel[axis], window.stride[axis], window.left[axis]
-    start = (at[:, axis, None] + np.arange(size)) * s - pad
-    end = np.minimum(start + k, n + pad)
-    return k / (end - start if with_padding else np.minimum(end, n) - np.maximum(start, 0))
-
-
-def _along(value: Any, d: int) -> Sizes:
-    """One number per axis."""
-    values = tuple(value) if isinstance(value, tuple | list) else (value,)
-    return values * d if len(values) == 1 else values
-
-
-def padded(replay: Replay, fn: Any, input: Any, pad: Any, mode: str = "constant", value: Any = None) -> Result:
-    if not isinstance(input, Boxes) or mode != "constant" or min(pad) < 0 or len(pad) > 2 * input.d:
-        return None
-    left = [*pad[::2], *[0] * input.d][: input.d]
-    return Boxes(replay(fn, input.base, pad, mode, value), input.patch.clone(), input.at + left[::-1])
 
 
 def concatenated(replay: Replay, fn: Any, tensors: Any, dim: int = 0) -> Result:
@@ -186,7 +109,7 @@ def turned(replay: Replay, fn: Any, input: Any, dim0: int, dim1: int) -> Result:
 
 def indexed(replay: Replay, fn: Any, input: Any, index: Any) -> Result:
     index = index if isinstance(index, tuple) else (index,)
-    known = all(i is None or isinstance(i, slice) or type(i) is int for i in index) and index[0] == slice(None)
+    known = all(i is None or isinstance(i, slice) or type(i) is int for i in index) and index[:1] == (slice(None),)
     if not known or not isinstance(input, Boxes) or sum(i is not None for i in index) > input.base.ndim - input.d:
         return None
     return _both(replay, fn, input, index)
@@ -219,16 +142,16 @@ def unchanged(replay: Replay, fn: Any, input: Any, p: float = 0.5, training: boo
     return None if training else input
 
 
-_BY_VALUE = """abs add celu clamp clamp_max clamp_min clip clone cos div elu erf exp gelu hardshrink hardsigmoid hardswish hardtanh
-leaky_relu log log1p logsigmoid maximum minimum mish mul neg pow reciprocal relu relu6 rsqrt rsub selu sigmoid sign silu sin softplus
-softshrink softsign sqrt square sub tanh tanhshrink threshold true_divide __abs__ __add__ __mul__ __neg__ __pow__ __radd__ __rdiv__
-__rmul__ __rpow__ __rsub__ __rtruediv__ __sub__ __truediv__ multiply subtract divide""".split()
+_BY_VALUE = (
+    "abs", "add", "celu", "clamp", "clamp_max", "clamp_min", "clip", "clone", "cos", "div", "elu", "erf", "exp", "gelu",
+    "hardshrink", "hardsigmoid", "hardswish", "hardtanh", "leaky_relu", "log", "log1p", "logsigmoid", "maximum",
+    "minimum", "mish", "mul", "neg", "pow", "reciprocal", "relu", "relu6", "rsqrt", "rsub", "selu", "sigmoid", "sign",
+    "silu", "sin", "softplus", "softshrink", "softsign", "sqrt", "square", "sub", "tanh", "tanhshrink", "threshold",
+    "true_divide", "__abs__", "__add__", "__mul__", "__neg__", "__pow__", "__radd__", "__rdiv__", "__rmul__", "__rpow__",
+    "__rsub__", "__rtruediv__", "__sub__", "__truediv__", "multiply", "subtract", "divide",
+)  # fmt: skip
 _IN_PLACE = {"__iadd__": "__add__", "__isub__": "__sub__", "__imul__": "__mul__", "__itruediv__": "__truediv__"}
 _OWNERS = (torch, T, F)
-MAX_POOLS = (torch.max_pool1d, torch.max_pool2d, torch.max_pool3d)
-_CALLED = (F.max_pool1d, F.max_pool2d, F.max_pool3d)  # a switch of the two forms, with indices and without
-_MEAN_POOLS = (F.avg_pool1d, F.avg_pool2d, F.avg_pool3d)
-DIMENSIONS = {fn: d for pools in (MAX_POOLS, _CALLED, _MEAN_POOLS) for d, fn in enumerate(pools, 1)}
 
 
 def _known() -> dict[Any, Known]:
@@ -243,9 +166,9 @@ def _known() -> dict[Any, Known]:
     cuts = {"chunk": 1, "split": 1, "narrow": 0, "select": 0, "unbind": 0, "squeeze": 0}
     return {
         **values,
-        **dict.fromkeys((torch.conv1d, torch.conv2d, torch.conv3d), Known(convolved)),
-        **dict.fromkeys((*MAX_POOLS, *_CALLED), Known(max_pooled)),
-        **dict.fromkeys(_MEAN_POOLS, Known(mean_pooled)),
+        **dict.fromkeys(CONVS, Known(convolved)),
+        **dict.fromkeys((*MAX_POOLS, *SWITCHED), Known(max_pooled)),
+        **dict.fromkeys(MEAN_POOLS, Known(mean_pooled)),
         F.batch_norm: Known(normalised),
         **dict.fromkeys(all_of("prelu", "channel_shuffle"), Known(by_channel)),
         F.pad: Known(padded),

@@ -5,7 +5,7 @@ A position is counted in cells along the d axes of space, and rows of positions 
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -42,6 +42,10 @@ class Boxes:
     def shape(self) -> Sizes:
         return (len(self.patch), *self.base.shape[1:])
 
+    def has_channels(self, d: int) -> bool:
+        """Whether it is (1, c, *space) with d axes of space."""
+        return self.d == d and self.base.ndim == d + 2
+
     @property
     def share(self) -> float:
         """Of the map, that a box covers."""
@@ -54,18 +58,7 @@ class Boxes:
         return copies
 
 
-class Window(NamedTuple):
-    """How a convolution or pool slides, along each axis."""
-
-    kernel: Sizes
-    stride: Sizes
-    left: Sizes  # padding before the first cell
-    dilation: Sizes
-
-    @property
-    def span(self) -> Positions:
-        """Cells from a window's first to its last."""
-        return np.array(self.dilation) * (np.array(self.kernel) - 1)
+Result = Boxes | list[Boxes] | None  # of an operation; None where it is not known what it does to boxes
 
 
 def outer(parts: Sequence[Boxes]) -> tuple[Positions, Sizes]:
@@ -84,21 +77,6 @@ def grown(replay: Replay, x: Boxes, at: Positions, sizes: Sizes) -> Tensor:
     out = out if x.base.ndim > x.d + 1 else out.squeeze(1)
     paste(out, x.patch, x.at - at)
     return out
-
-
-def slid(replay: Replay, x: Boxes, out: Tensor, window: Window, fill: float) -> tuple[Tensor, Positions]:
-    """What a sliding window needs to see, (m, c, *cells), and where what it makes of that lies in `out` (1, k, *space)."""
-    stride, left, span = np.array(window.stride), np.array(window.left), window.span
-    last = np.array(out.shape[out.ndim - x.d :]) - 1
-    low = np.clip(-((span - x.at - left) // stride), 0, last)  # the first window that ends behind the box's first cell
-    high = np.clip((x.at + x.sizes - 1 + left) // stride, 0, last)
-    sizes = np.maximum((high - low).max(0) + 1, 1)
-    at = np.minimum(low, last + 1 - sizes)
-    right = np.maximum(last * stride + span + 1 - left - x.space, 0)  # ceil_mode and "same" see beyond the padding
-    padded = replay(lasting, x.base, x.d, tuple(left.tolist()), tuple(right.tolist()), fill)
-    cells = cut(padded, at * stride, tuple(((sizes - 1) * stride + span + 1).tolist()))
-    paste(cells, x.patch, x.at + left - at * stride)
-    return cells, at
 
 
 def lasting(base: Tensor, d: int, left: Sizes = (), right: Sizes = (), fill: float = 0.0) -> Tensor:

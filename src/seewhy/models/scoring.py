@@ -37,12 +37,16 @@ class TorchScorer:
 
     def __call__(self, x: Tensor) -> NDArray[Any]:
         with torch.no_grad(), memory_errors():
-            return as_numpy(self.scores(x))
+            return as_numpy(self.scored(self.raw(x)))
 
-    def scores(self, x: Tensor) -> Tensor:
+    def raw(self, x: Tensor) -> Tensor:
+        """What the network gives, as yet no probabilities."""
         if self.fast and type(x) is Tensor and x.ndim in LAYOUTS:
             x = x.contiguous(memory_format=LAYOUTS[x.ndim])
-        return self.model._run(x)[1]
+        return self.model._raw(x)
+
+    def scored(self, raw: Tensor) -> Tensor:
+        return self.model._scores(raw)
 
     def blend(self, keep: Array, image: Tensor, fill: Tensor) -> Tensor:
         """The image where `keep` (m, *space) is one or true, the fill where it is zero or false."""
@@ -68,7 +72,7 @@ class Boxed:
 
     def __init__(self, scorer: TorchScorer, image: Tensor) -> None:
         self.scorer, self.image = scorer, image
-        self.short: Incremental | None = Incremental(scorer.scores, image[None])
+        self.short: Incremental | None = Incremental(scorer.raw, image[None])
         self.checked = False
         self.why = ""  # it cannot be done so
 
@@ -78,15 +82,15 @@ class Boxed:
                 try:
                     found = self.short(patches, at)
                     if self.checked or self._agrees(found[:2], patches[:2], at[:2]):
-                        return as_numpy(found)
+                        return as_numpy(self.scorer.scored(found))
                 except NotIncremental as error:
                     self.why = str(error)
                 self.short = None
-            return as_numpy(self.scorer.scores(self._whole(patches, at)))
+            return as_numpy(self.scorer.scored(self.scorer.raw(self._whole(patches, at))))
 
     def _agrees(self, found: Tensor, patches: Tensor, at: Tensor) -> bool:
         """Do the first boxes give what plain passes give?"""
-        expected = self.scorer.scores(self._whole(patches, at))
+        expected = self.scorer.raw(self._whole(patches, at))
         slack = self.SLACK if plain(expected).dtype == expected.dtype else 0.02
         self.checked = bool((abs(found - expected) <= slack * abs(expected).max()).all())
         self.why = "" if self.checked else "its scores differ from those of plain passes"
@@ -105,16 +109,16 @@ class LaidOut:
     def __init__(self, scorer: TorchScorer, image: Tensor, layer: str) -> None:
         if layer == INPUT:
             raise NotApplicable(f"layer={layer!r}: what is edited here is an activation inside the network; name a layer.")
-        model, x = scorer.model, image[None]
+        self.scorer, model, x = scorer, scorer.model, image[None]
         tap = Tap(layer, model.network)
-        self.behind = Tail(scorer.scores, tap, x)
+        self.behind = Tail(scorer.raw, tap, x)
         self.layout: Layout = model._layout(layer, self.behind.a, x)
         self.a = self.layout.turn(self.behind.a)[0]
         self.notes = tap.notes if self.behind.replays else (*tap.notes, NO_REPLAY)
 
     def __call__(self, edits: Tensor) -> NDArray[Any]:
         with torch.no_grad(), memory_errors():
-            return as_numpy(self.behind(self.layout.back(edits, self.behind.a)))
+            return as_numpy(self.scorer.scored(self.behind(self.layout.back(edits, self.behind.a))))
 
 
 NO_REPLAY = "what lies before the layer was run again for every edit: the network does not run twice alike, or mixes the images"

@@ -260,8 +260,7 @@ class Replay(TorchFunctionMode):
 
     def __init__(self, calls: list[Call], m: int) -> None:
         super().__init__()
-        self.calls, self.m = iter(calls), m
-        self.made: dict[int, Tensor] = {}
+        self.calls, self.m, self.made = iter(calls), m, dict[int, Tensor]()
 
     def __torch_function__(self, fn: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         call = next(self.calls, None)

@@ -238,10 +238,16 @@ class TorchModel:
 
     def _run(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """What the network gives (n, k), and that as this model's scores."""
+        raw = self._raw(x)
+        return raw, self._scores(raw)
+
+    def _scores(self, raw: Tensor) -> Tensor:
+        return raw if self.end is not None else as_scores(plain(raw), self.explains)
+
+    def _raw(self, x: Tensor) -> Tensor:
         try:
             if self.end is not None:
-                scores = unit_scores(self.network, x, self.end, self.calls.get(tuple(x.shape[1:]), 1))
-                return scores, scores
+                return unit_scores(self.network, x, self.end, self.calls.get(tuple(x.shape[1:]), 1))
             output = self.network(x)
         except Exception as error:
             if isinstance(error, SeewhyError | Stop) or out_of_memory(error):
@@ -249,8 +255,7 @@ class TorchModel:
             raise BadNetwork(
                 f"{self.name} failed on an input of shape {tuple(x.shape)}, {x.dtype}: {type(error).__name__}: {error}"
             ) from error
-        raw = raw_scores(output, len(x))
-        return raw, as_scores(plain(raw), self.explains)
+        return raw_scores(output, len(x))
 
     def _answer(self, raw: Tensor, scores: Tensor) -> Answer:
         if self.end is not None:

@@ -1,0 +1,99 @@
+"""Where a heatmap came from: all that is needed to make it again, as text that a picture can carry."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from hashlib import sha256
+from typing import Any
+
+import numpy as np
+from einops import asnumpy
+from PIL import Image
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """What the network took the image for."""
+
+    index: int
+    label: str | None
+    probability: float
+
+
+@dataclass(frozen=True)
+class Source:
+    """Everything needed to make the map again, and to know what it says."""
+
+    image: str
+    model: str
+    weights: str | None  # the file or tag they came from, with the start of the file's SHA-256
+    method: str
+    params: Mapping[str, Any]
+    layer: str
+    target: str  # as it was asked: "top 1", "281", "281 vs 282"
+    index: int | None  # of the class explained; None where it is no single class, or the map is class-blind
+    label: str | None
+    scores: str  # logits, log-probability or probability
+    score: float | None  # the explained score
+    probability: float | None  # softmax of the class explained
+    predicted: Predicted | None  # what the network took the image for; None where only a part of it ran
+    seconds: float  # per image, for all maps of the call
+    versions: Mapping[str, str]
+    caveat: str = ""  # what is known against the method
+    warnings: tuple[str, ...] = ()  # why this map is empty or suspect
+    measured: Mapping[str, float] = field(default_factory=dict)  # by the method, about itself: a completeness gap
+
+    @property
+    def caption(self) -> str:
+        """What the map is, in a few words."""
+        if self.score is None and self.index is None:  # no class plays a part in it
+            return f"{self.method} at {self.layer}"
+        what = self.label or (self.target if self.index is None else str(self.index))
+        what += f" ({self.index})" if self.label and self.index is not None else ""
+        return f"{self.method} for {what} at {self.layer}"
+
+    def __str__(self) -> str:
+        return f"{self.caption} of {self.model} on {self.image}"
+
+    def to_json(self) -> str:
+        """As one JSON object in ASCII; numbers that JSON does not have become null."""
+        return json.dumps(_plain(asdict(self)), allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Source":
+        """What `to_json` wrote."""
+        facts = {key: _tuples(value) for key, value in json.loads(text).items()}
+        facts["predicted"] = facts["predicted"] and Predicted(**facts["predicted"])
+        known = {f.name for f in fields(cls)}
+        return cls(**{key: value for key, value in facts.items() if key in known})
+
+
+def described(value: Any) -> Any:
+    """A parameter as it can be read, compared and sent: of pictures and long arrays what they are and their SHA-256."""
+    if isinstance(value, list | tuple):
+        return tuple(map(described, value))
+    if isinstance(value, Image.Image):
+        return f"image {value.size} sha256:{sha256(value.tobytes()).hexdigest()[:16]}"
+    if hasattr(value, "shape") and hasattr(value, "dtype") and value.ndim:
+        array = value if isinstance(value, np.ndarray) else asnumpy(value.float() if "bfloat" in str(value.dtype) else value)
+        return f"array {array.shape} sha256:{sha256(np.ascontiguousarray(array).tobytes()).hexdigest()[:16]}"
+    return value
+
+
+def _plain(value: Any) -> Any:
+    """What JSON can say of a value."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    if isinstance(value, np.generic | np.ndarray):
+        return _plain(value.tolist())
+    if isinstance(value, float):
+        return value if np.isfinite(value) else None
+    return value if value is None or isinstance(value, str | int | bool) else str(value)
+
+
+def _tuples(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _tuples(inner) for key, inner in value.items()}
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
