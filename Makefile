@@ -24,6 +24,7 @@ format: $(VENV)/.dev
 bench: $(VENV)/.bench
 	$(BIN)/python benchmarks/cam.py
 	$(BIN)/python benchmarks/gradients.py
+	$(BIN)/python benchmarks/perturbation.py
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "seewhy needs Python 3.11 or newer; try: make PYTHON=python3.12 ...")'

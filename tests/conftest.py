@@ -11,7 +11,7 @@ from PIL import Image
 from torch import nn
 
 import seewhy
-from seewhy.heatmap import Predicted
+from seewhy.source import Predicted
 
 torch.set_num_threads(1)
 

@@ -82,6 +82,9 @@ ELSEWHERE = {  # methods that read more than one layer: the file of their second
     ),
     **dict.fromkeys(("smooth-grad", "smooth-grad-squared", "var-grad", "guided-grad-cam"), "pixel_references"),
     **dict.fromkeys(("lrp", "excitation-backprop", "full-grad"), "relevance_references"),
+    **dict.fromkeys(("occlusion", "rise", "score-cam", "ss-cam", "is-cam"), "perturb_references"),
+    **dict.fromkeys(("ablation-cam", "recipro-cam"), "perturb_references"),
+    **dict.fromkeys(("lime", "kernel-shap", "sobol"), "test_surrogate"),
 }
 
 

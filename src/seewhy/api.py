@@ -47,9 +47,9 @@ from .models import wrap as wrap
 from .models.zoo import load as load
 from .perturb import Estimate as Estimate
 from .perturb import from_scores as from_scores
+from .probe import Probe as Probe
 from .ranking import Ranked as Ranked
 from .ranking import top_units as top_units
-from .probe import Probe as Probe
 from .reading import from_activations as from_activations
 from .reading import from_gradients as from_gradients
 from .reading import from_pixels as from_pixels

@@ -67,6 +67,7 @@ class Method:
     layered: bool = field(default=True, repr=False)  # a layer may be asked for
     shares: tuple[str, ...] = field(default=(), repr=False)  # of the evidence on the untouched images: see Case
     passes: str = field(default="", repr=False)  # in words, where it runs the network several times
+    free: frozenset[str] = field(default=frozenset(), repr=False)  # parameters of any kind, which it checks by itself
 
     def __call__(
         self, model: Any, images: Images, target: Any = Top(), layer: Any = None, **params: Any
@@ -81,7 +82,8 @@ class Method:
                 raise BadParameter(f"{self.name} has no parameter {name!r}. It takes {takes}.")
             if isinstance(self.defaults[name], bool) and params[name] not in (True, False):  # 1 and 0 are
                 raise BadParameter(f"{self.name}: {name} is either True or False, not {params[name]!r}.")
-            if isinstance(self.defaults[name], int | float) and not isinstance(params[name], int | float | np.number):
+            number = isinstance(self.defaults[name], int | float) and name not in self.free
+            if number and not isinstance(params[name], int | float | np.number):
                 raise BadParameter(f"{self.name}: {name} is a number, not {params[name]!r}.")
             if name == "reduce" and params[name] not in [*REDUCE]:
                 raise BadParameter(f"{self.name}: reduce is one of {', '.join(REDUCE)}, not {params[name]!r}.")
@@ -239,7 +241,8 @@ def method_of(function: Callable[..., Any], run: Run, reads: str, rectified: boo
     """The method that `run` carries out: named after `function`, with its keyword-only arguments as parameters."""
     kinds = signature(function).parameters.values()
     defaults = {p.name: p.default for p in kinds if p.kind is Parameter.KEYWORD_ONLY}
+    free = frozenset(p.name for p in kinds if p.annotation is Any)
     if rectified:
         defaults = {"signed": False, **defaults}
     name, doc = function.__name__.strip("_").replace("_", "-"), cleandoc(function.__doc__ or "")
-    return listed(Method(name, run, defaults, reads, rectified, doc, **more))
+    return listed(Method(name, run, defaults, reads, rectified, doc, free=free, **more))

@@ -5,6 +5,7 @@ Every one of them takes a budget, and says what was spent.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -49,17 +50,20 @@ def from_scores(
             own = {key: params.pop(key) for key in OWN}
             tolerance = _tolerance(params.pop("tolerance", None), name)
             found: dict[str, list[Estimate]] = {}
-            spent, failure = [], None
+            spent = np.zeros(len(case.images))
             with case.model.scoring(case.x, own["fast"], own["dtype"], layered) as scorer:
-                for i in range(len(case.images)):
-                    spent.append(0)
-                    for layer in case.layers if layered else [INPUT]:
-                        probe = Probe(case, i, scorer, Budget.of(own["budget"], name), tolerance, name)
-                        estimate = _estimate(read, probe, layer if layered else None, params)
-                        found.setdefault(layer, []).append(replace(estimate, notes=estimate.notes + probe.notes))
-                        spent[-1] += probe.budget.spent
-                        failure = failure or probe.failure
-            return _found(found, np.array(spent, float), failure, len(case.targets))
+                for i, layer in product(range(len(spent)), case.layers if layered else [INPUT]):
+                    probe = Probe(case, i, scorer, Budget.of(own["budget"], name), tolerance, name)
+                    estimate = _estimate(read, probe, layer if layered else None, params)
+                    off = {"score_off": probe.off} if scorer.differs else {}
+                    estimate = replace(estimate, notes=estimate.notes + probe.notes, measured={**estimate.measured, **off})
+                    found.setdefault(layer, []).append(estimate)
+                    spent[i] += probe.budget.spent
+                    if probe.failure is not None:
+                        if len(spent) > 1:  # the other images would have no map
+                            raise probe.failure
+                        return _found(found, spent, probe.failure, len(case.targets))
+            return _found(found, spent, None, len(case.targets))
 
         made = method_of(read, run, "layer scores" if layered else "scores", rectified, layered=layered, passes=passes)
         more = {**OWN, "tolerance": None} if sampled else OWN
@@ -94,7 +98,7 @@ def _found(found: Mapping[str, list[Estimate]], spent: Floats, failure: SeewhyEr
     every = [one for each in found.values() for one in each]
     names = dict.fromkeys(name for one in every for name in one.measured)
     first = next(iter(found.values()))
-    measured = {name: np.stack([np.broadcast_to(one.measured[name], t) for one in first], 1) for name in names}
+    measured = {name: np.stack([np.broadcast_to(one.measured.get(name, np.nan), t) for one in first], 1) for name in names}
     measured["forwards"] = np.broadcast_to(spent, (t, len(spent)))
     n = len(spent)
     notes = [tuple(dict.fromkeys(note for each in found.values() for note in each[i].notes)) for i in range(n)]

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .baseline import baseline
-from .budget import Budget
+from .budget import Budget, Pace
 from .case import Case
-from .errors import BadNetwork, Misuse, SeewhyError
+from .errors import BadNetwork, BadParameter, Misuse, SeewhyError
 from .image import Array
 from .progress import shown
 
@@ -44,21 +44,17 @@ class Probe:
     """
 
     def __init__(self, case: Case, place: int, scorer: "Scorer", budget: Budget, tolerance: float | None, name: str) -> None:
-        self.case, self.place, self.scorer, self.budget, self.tolerance, self.name = (
-            case,
-            place,
-            scorer,
-            budget,
-            tolerance,
-            name,
-        )
+        self.case, self.place, self.scorer = case, place, scorer
+        self.budget, self.tolerance, self.name = budget, tolerance, name
         self.x: Floats = case.images[place]
         self.image = scorer.array(self.x)
         answer, weights = case.pinned
         self.weights = weights[:, place]  # (t, k)
-        self.y: Floats = (
-            self.explained(scorer(self.image[None])) if scorer.differs else answer.scores[[place]] @ self.weights.T
-        )[0]
+        self.y: Floats = answer.scores[place] @ self.weights.T
+        self.off = np.zeros(len(self.y))  # by how much a faster copy's scores differ
+        if scorer.differs:
+            own = self.explained(scorer(self.image[None]))[0]
+            self.y, self.off = own, own - self.y
         self.ended = ""  # why not all was asked
         self.failure: SeewhyError | None = None
         self._look = 64  # forwards after which the error is looked at
@@ -87,23 +83,27 @@ class Probe:
 
     def scored(
         self, count: int, make: Callable[[range], Made], ask: Callable[..., Floats] | None = None, first: int = FIRST,
-        most: int | None = None,
+        most: int | None = None, least: int = 1,
     ) -> Iterator[Part]:  # fmt: skip
         """Make and score `count` variants, as many at once as are cheapest, until they or the budget end.
 
-        make: some of them, lazily; ask: what scores them, by default the network; first, most: of them in a pass.
+        make: some of them, lazily; ask: what scores them, by default the network; first, most: of them in a pass; least: of
+        them in all, below which there is no map.
         A failure after the first pass ends the work and is kept in `failure`: what is done is not lost.
         """
-        parts = self._parts(count, make, ask or self.scorer, first, most)
+        if self.budget.forwards < least:
+            raise BadParameter(f"{self.name}: budget={self.budget.asked} is too little: it needs {least} forwards at least.")
+        parts = self._parts(count, make, ask or self.scorer, self.scorer.pace(first, most), least)
         yield from shown(parts, int(min(count, self.budget.forwards)), self.name, size=lambda part: len(part.of))
 
-    def _parts(self, count: int, make: Any, ask: Any, first: int, most: int | None) -> Iterator[Part]:
-        pace, done = self.scorer.pace(first, most), 0
+    def _parts(self, count: int, make: Any, ask: Any, pace: Pace, least: int) -> Iterator[Part]:
+        done = 0
         while done < count:
-            if ended := self.ended or self.budget.over:
+            if done >= least and (ended := self.ended or self.budget.over):
                 self.ended = f"{ended} after {done} of {count} forwards" if self.ended != "tolerance" else "tolerance"
                 return
-            size = int(max(1, min(pace.size, count - done, self.budget.left(pace.rate))))
+            allowed = max(1, least - done, self.budget.left(pace.rate))
+            size = int(min(pace.size, count - done, allowed))
             of = range(done, done + size)
             try:
                 start = perf_counter()
@@ -143,7 +143,10 @@ class Probe:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        return (f"{self.ended}: the map is an estimate from these",) if self.ended not in ("", "tolerance") else ()
+        notes = [f"{self.ended}: the map is an estimate from these"] if self.ended not in ("", "tolerance") else []
+        if (abs(self.off) > 0.01 * np.maximum(abs(self.y), 1)).any():
+            notes.append(f"the faster copy of the network scores up to {abs(self.off).max():.2g} off")
+        return tuple(notes)
 
 
 def _checked(scores: Any, m: int, k: int) -> Floats:

@@ -82,7 +82,9 @@ def _by_masks(
     a = numbers(probe.case.activations[layer][probe.place]).astype(np.float64)  # (c, *cells)
     spread = a.reshape(len(a), -1).std(1)
     order = np.argsort(-spread, kind="stable")[: None if top is None else whole_number(top, f"{probe.name}: top_channels", 1)]
-    live = order if noise else order[np.ptp(a[order].reshape(len(order), -1), axis=1) > 0]
+    varies = np.ptp(a[order].reshape(len(order), -1), axis=1) > 0
+    flat = order[:0] if noise else order[~varies]
+    live = order if noise else np.append(order[varies], flat[:1])
     native = probe.scorer.array(a)
 
     def masks(of: range) -> Array:
@@ -97,9 +99,7 @@ def _by_masks(
     for part in probe.scored(len(live) * samples, probe.hidden(masks, hide)):
         np.add.at(total, live[np.asarray(part.of) // samples], part.y)
         np.add.at(count, live[np.asarray(part.of) // samples], 1)
-    if len(live) < len(order):
-        flat = np.setdiff1d(order, live)
-        total[flat], count[flat] = probe.explained(probe.scorer(hide[None])), 1
+    total[flat], count[flat] = total[flat[:1]], count[flat[:1]]
     scores = np.where(count > 0, total.T / np.maximum(count, 1), -np.inf)  # (t, c)
     weights = np.exp(scores - scores.max(1, keepdims=True))
     weights /= weights.sum(1, keepdims=True)

@@ -16,6 +16,7 @@ from ..probe import Made, Probe
 __all__ = ["occlusion"]
 
 Floats = NDArray[Any]
+GUESSED = 1.5  # variances: a pixel that no window hid, less the mean of one to four neighbours
 
 
 @from_scores("1 forward per window (of a network where a window changes little, only what it can change)", sampled=True)
@@ -82,7 +83,8 @@ class Grid:
         """Of drops (m, t), NaN where none was measured, the mean at each pixel and its standard error: (t, *space) twice.
 
         A part of the windows is a sample without replacement of them all, so the error of all of them is zero.  The
-        variance at a pixel is drawn toward that at all pixels, as few windows hide any one.
+        variance at a pixel is drawn toward that at all pixels, as few windows hide any one; that of a pixel which none hid
+        yet is as among windows as near as those that overlap there.
         """
         done = np.isfinite(drops[:, 0])
         known = np.where(done, drops.T, 0)
@@ -93,13 +95,15 @@ class Grid:
         mean = self.total(known) / at_least_one
         apart = np.maximum(self.total(known**2) - count * mean**2, 0)  # squares
         axes = tuple(range(1, mean.ndim))
-        pooled = apart.sum(axes, keepdims=True) / max(np.maximum(count - 1, 0).sum(), 1)
-        variance = (apart + 2 * pooled) / (np.maximum(count - 1, 0) + 2)
+        spare = np.maximum(count - 1, 0)
+        pooled = apart.sum(axes, keepdims=True) / max(spare.sum(), 1)
+        variance = (apart + 2 * pooled) / (spare + 2)
         error = np.sqrt(variance / at_least_one * np.maximum(1 - count / whole, 0))
         never = count == 0
-        spread = known[:, done].std(1) if done.sum() > 1 else abs(known[:, done]).max(1)
-        error = np.where(never, spread.reshape(-1, *[1] * never.ndim), error)
-        return _filled_in(mean, never), error
+        among = known[:, done].var(1, ddof=1) if done.sum() > 1 else known[:, done].max(1) ** 2
+        overlap = (spare > 0).sum() / (~never).sum()  # windows that overlap are alike
+        near = overlap * pooled + (1 - overlap) * among.reshape(pooled.shape)
+        return _filled_in(mean, never), np.where(never, np.sqrt(GUESSED * near), error)
 
 
 def _starts(size: int, side: int, step: int) -> NDArray[np.intp]:

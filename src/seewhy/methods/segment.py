@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import BadParameter, NotApplicable
+from ..errors import BadParameter
 from ..image import Array
 from ..method import whole_number
 from ..perturb import Estimate, from_scores
@@ -57,10 +57,12 @@ def lime(
         return ridge(z[: len(y)], y, w[: len(y)], alpha, few)
 
     native = probe.scorer.array(labels)
-    for part in probe.scored(count, probe.hidden(lambda of: shown(z, of, native, probe), hiding(probe, hide, labels))):
+    hidden = probe.hidden(lambda of: shown(z, of, native, probe), hiding(probe, hide, labels))
+    for part in probe.scored(count, hidden, least=2):
         y = np.concatenate([y, part.y])
         probe.enough(lambda: fit().errors)
-    _at_least(2, len(y), probe)
+    if len(y) < 2 and probe.failure is not None:
+        raise probe.failure
     return judged(labels, fit(), len(y))
 
 
@@ -91,11 +93,11 @@ def kernel_shap(probe: Probe, *, segments: Any = "slic", samples: int = 1000, hi
         return shapley(z[:m], w[:m], y[:m], probe.y, empty, complete)
 
     native = probe.scorer.array(labels)
-    for part in probe.scored(len(z), probe.hidden(lambda of: shown(z, of, native, probe), hide)):
+    for part in probe.scored(len(z), probe.hidden(lambda of: shown(z, of, native, probe), hide), least=2):
         y = np.concatenate([y, part.y])
-        if len(y) > 1:
-            probe.enough(lambda: fit().errors)
-    _at_least(2, len(y), probe)
+        probe.enough(lambda: fit().errors)
+    if len(y) < 2 and probe.failure is not None:
+        raise probe.failure
     return judged(labels, fit(), len(y) + 1)
 
 
@@ -131,20 +133,15 @@ def sobol(probe: Probe, *, segments: Any = "grid:8", samples: int = 32, hide: An
         done = y[: len(y) // (s + 2) * (s + 2)].reshape(-1, s + 2, y.shape[1])
         return total_indices(done[:, 0], done[:, 1], done[:, 2:])
 
-    for part in probe.scored(rows * (s + 2), probe.hidden(dimmed, hiding(probe, hide, labels))):
+    least = 2 * (s + 2)  # forwards
+    for part in probe.scored(rows * (s + 2), probe.hidden(dimmed, hiding(probe, hide, labels)), least=least):
         y = np.concatenate([y, part.y])
-        if len(y) >= 2 * (s + 2):
+        if len(y) >= least:
             probe.enough(lambda: indices()[1])
-    _at_least(2 * (s + 2), len(y), probe)
+    if len(y) < least and probe.failure is not None:
+        raise probe.failure
     values, errors = indices()
     return _drawn(labels, [Regions(labels, v, e, None, None, None, len(y)) for v, e in zip(values, errors, strict=True)])
-
-
-def _at_least(forwards: int, done: int, probe: Probe) -> None:
-    """Of fewer nothing can be told."""
-    if done < forwards:
-        advice = "give more budget, or fewer segments" if forwards > 2 else "give more budget"
-        raise probe.failure or NotApplicable(f"{probe.name}: {forwards} forwards are the least, {done} were made: {advice}.")
 
 
 def labelled(probe: Probe, how: Any, seed: int) -> Labels:

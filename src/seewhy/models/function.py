@@ -54,7 +54,11 @@ class FunctionModel:
         """What a grey of that level (0 black, 255 white) is to the function: (c,); None without `prepare`."""
         if self.prepare is None:
             return None
-        return self.prepare(Image.new("RGB", (64, 64), (level,) * 3)).mean((1, 2))
+        return self.prepare(Image.new("RGB", (64, 64), (level,) * 3)).mean((1, 2), dtype=np.float64)
+
+    def first_bad(self, x: Array) -> str | None:
+        """No layer can be read, so it is not known."""
+        return None
 
     def versions(self) -> Mapping[str, str]:
         return {"seewhy": __version__, "numpy": np.__version__, "python": python_version()}
@@ -72,13 +76,13 @@ class FunctionModel:
         """What the function gives for images x (n, c, *space), checked: (n, k)."""
         images = self._as_taken(x)
         try:
-            scores = numbers(self.function(images))
+            found = self.function(images)
+            scores = numbers(found) if hasattr(found, "dtype") else np.asarray(found)  # of a list, a table
         except (MemoryError, SeewhyError):
             raise
         except Exception as error:
             what = f"{self.name} failed on {len(x)} images {images.shape} of {images.dtype}"
             raise BadNetwork(f"{what}: {type(error).__name__}: {error}") from error
-        scores = np.asarray(scores)
         if scores.ndim == 1 and scores.dtype.kind == "f" and len(scores) == len(x):
             scores = scores[:, None]
         if scores.ndim != 2 or len(scores) != len(x) or not scores.shape[1] or scores.dtype.kind not in "fiu":

@@ -48,7 +48,7 @@ class Incremental:
         Raises NotIncremental where the network does not run on them.
         """
         with torch.inference_mode(False), torch.no_grad():
-            boxes = Boxes(self.base, _channels_last(patches.detach().clone()), at.cpu().numpy())
+            boxes = Boxes(self.base, _channels_last(patches.detach()), at.cpu().numpy())
             self.memo.rewind()
             try:
                 scores = self.run(boxes.whole() if boxes.share >= DENSE else Patch(boxes, self.memo, Family()))
@@ -66,7 +66,8 @@ class Incremental:
 
 
 def _channels_last(x: Tensor) -> Tensor:
-    return x.movedim(1, -1).contiguous().movedim(-1, 1)
+    """A copy, since layers may work in place."""
+    return x.movedim(1, -1).clone(memory_format=torch.contiguous_format).movedim(-1, 1)
 
 
 class Memo:

@@ -53,7 +53,7 @@ class Boxes:
 
     def whole(self) -> Tensor:
         """The copies, in full."""
-        copies = self.base.expand(self.shape).contiguous()
+        copies = self.base.expand(self.shape).clone(memory_format=torch.contiguous_format)
         paste(copies, self.patch, self.at)
         return copies
 

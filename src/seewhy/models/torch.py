@@ -90,7 +90,7 @@ class TorchModel:
 
         if self.prepare is None:
             return None
-        return self.prepare(Image.new("RGB", (64, 64), (level,) * 3)).mean((1, 2))
+        return self.prepare(Image.new("RGB", (64, 64), (level,) * 3)).mean((1, 2), dtype=np.float64)
 
     def versions(self) -> Mapping[str, str]:
         used = {name: sys.modules[name].__version__ for name in ("torchvision", "timm") if name in sys.modules}
