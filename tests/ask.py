@@ -50,6 +50,11 @@ def run(method: str | seewhy.Method, asked: Any, **params: Any) -> Mapping[str, 
     return lookup(method).using(**params).found(asked).cores
 
 
+def measured(found: Any) -> Mapping[str, Floats]:
+    """What a method measured at its one layer, by name: (t, n)."""
+    return found.measurements(*found.cores)
+
+
 def values(heatmaps: Any) -> NDArray[np.float32]:
     return np.stack([m.values for m in heatmaps])
 

@@ -149,7 +149,7 @@ def test_a_score_of_zero_divides_nothing():
 def test_dead_channels_cost_nothing():
     network = networks.dead_channels()
     found = found_in("ablation-cam", network, "act2")
-    assert (found.measured["forwards"] == 5).all()
+    assert (ask.measured(found)["forwards"] == 5).all()
 
 
 def test_a_budget_takes_the_strongest_first():

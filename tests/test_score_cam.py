@@ -123,8 +123,8 @@ def test_channels_that_are_the_same_everywhere_share_one_pass():
     network = Some()
     for method, per in (("score-cam", 1), ("is-cam", 2)):
         found = found_in(method, network, "act2", X[:1], **({"samples": 2} if per == 2 else {}))
-        assert (found.measured["channels"] == 8).all()
-        assert (found.measured["forwards"] == 6 * per).all()  # five that vary, and one for the other three
+        assert (ask.measured(found)["channels"] == 8).all()
+        assert (ask.measured(found)["forwards"] == 6 * per).all()  # five that vary, and one for the other three
     a, score = emitted(network, ("pooled", "act2"), X[0]), scorer(network)
     expected = weighted(by_hand.score_cam_scores(score, X[0], a), a)
     ask.close(found_in("score-cam", network, "act2", X[:1]).cores["act2"][0, 0], expected)
@@ -135,8 +135,8 @@ def test_channels_that_are_the_same_everywhere_share_one_pass():
 def test_a_pass_for_empty_masks_is_within_the_budget():
     network = Some()
     found = found_in("score-cam", network, "act2", X[:1], targets=[0], budget=4)
-    assert (found.measured["forwards"] == 4).all()
-    assert (found.measured["channels"] == 4).all()
+    assert (ask.measured(found)["forwards"] == 4).all()
+    assert (ask.measured(found)["channels"] == 4).all()
     assert "stopped by the budget of 4 forwards after 4 of 6" in found.notes(0, 0)[0]
 
 
@@ -145,7 +145,7 @@ def test_top_channels(top):
     """The softmax is over the N whose values spread most, and the others have no part."""
     network, place = bold(networks.pooled()), ("pooled", "act2")
     found = found_in("score-cam", network, "act2", top_channels=top)
-    assert (found.measured["forwards"] == min(top, 8)).all()
+    assert (ask.measured(found)["forwards"] == min(top, 8)).all()
     for i, image in enumerate(X):
         a = emitted(network, place, image)
         best = sorted(range(8), key=lambda k: -a[k].std())[:top]
@@ -161,7 +161,7 @@ def test_ss_cam(place):
         noises = [[0.7 * np.random.default_rng([5, k, j]).normal(size=a.shape[1:]) for j in range(4)] for k in range(len(a))]
         for t, row in enumerate(ROWS):
             ask.close(found.cores[place[1]][t, i], weighted(by_hand.ss_cam_scores(scorer(network, row), image, a, noises), a))
-        assert (found.measured["forwards"][:, i] == 4 * len(a)).all()
+        assert (ask.measured(found)["forwards"][:, i] == 4 * len(a)).all()
 
 
 def test_ss_cam_without_noise_is_score_cam():

@@ -83,7 +83,7 @@ def test_all_coalitions_of_six_segments_are_the_shapley_values(of_parts):
     for m, own in zip(maps, expected, strict=True):
         np.testing.assert_allclose(m.values, own[SIX], rtol=1e-6)
         assert not m.error.any()
-        assert m.source.measured["forwards"] == 62, "all but none and all of the segments"
+        assert m.source.measured["forwards"] == 63, "all but that of all segments"
         assert m.warnings == ()
 
 
@@ -94,7 +94,7 @@ def test_an_additive_score_is_recovered_from_a_sample(samples):
     assert m.error.max() < 1e-9
 
 
-@pytest.mark.parametrize("params", [{}, {"samples": 200}, {"samples": 40}, {"samples": 8}, {"budget": 57}, {"budget": 2}])
+@pytest.mark.parametrize("params", [{}, {"samples": 200}, {"samples": 40}, {"samples": 8}, {"budget": 57}, {"budget": 3}])
 def test_the_values_sum_to_what_showing_everything_adds(params):
     hidden, full = hidden_and_full(tangled, TEN)
     for t, m in enumerate(shap(tangled, TEN, [0, 1, 2], **params)):
@@ -194,7 +194,7 @@ def test_a_row_that_the_budget_cuts_does_not_count():
     assert any("budget of 29 forwards after 29 of 72" in note for note in cut.warnings)
 
 
-@pytest.mark.parametrize(("method", "segments", "least"), [("sobol", SIX, 16), ("kernel-shap", TEN, 2), ("lime", TEN, 2)])
+@pytest.mark.parametrize(("method", "segments", "least"), [("sobol", SIX, 16), ("kernel-shap", TEN, 3), ("lime", TEN, 2)])
 def test_a_budget_of_which_nothing_can_be_told_gives_advice(method, segments, least):
     net = seewhy.wrap(Counted(tangled, segments), takes="float")
     (m,) = seewhy.METHODS[method](net, image(segments), target=0, segments=segments, budget=least)
@@ -223,8 +223,9 @@ def test_a_failure_before_anything_can_be_told_is_said_as_it_is(method):
     untouched = 2 if method == "kernel-shap" else 1  # and the hidden image
     assert not failing(untouched + 1)
     (m,) = failing(untouched + 30)
-    assert m.source.measured["forwards"] == 30
-    assert any("after 30 of" in note for note in m.warnings)
+    spent = 31 if method == "kernel-shap" else 30
+    assert m.source.measured["forwards"] == spent
+    assert any(f"after {spent} of" in note for note in m.warnings)
 
 
 @pytest.mark.parametrize(("method", "tolerance"), [("kernel-shap", 0.05), ("lime", 0.01), ("sobol", 0.2)])

@@ -59,9 +59,14 @@ class Found(NamedTuple):
     cores: Mapping[str, NDArray[Any]]  # of each layer: (t, n, *space) before any ReLU, of a pixel method (t, n, c, *space)
     notes: Callable[[int, int], tuple[str, ...]] = _nothing  # of target t in image i: what was odd
     measured: Mapping[str, NDArray[Any]] = {}  # by name: (t, n), for the Source
+    measured_at: Mapping[str, Mapping[str, NDArray[Any]]] = {}  # the same of each layer, where they differ
     errors: Mapping[str, NDArray[Any]] = {}  # of each layer, where it is known: the standard error (t, n, *space)
     regions: Callable[[int, int], "Regions | None"] = lambda _t, _i: None  # of target t in image i, where it judged any
     failure: SeewhyError | None = None  # what ended the work early; the cores are an estimate from what was done before
+
+    def measurements(self, layer: str) -> Mapping[str, NDArray[Any]]:
+        """All that was measured of a map at the layer, by name: (t, n)."""
+        return {**self.measured, **self.measured_at.get(layer, {})}
 
 
 class Case:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .case import Case, Found
-from .errors import BadParameter, NeedsGradients, SeewhyError
+from .errors import BadNetwork, BadParameter, NeedsGradients, SeewhyError
 from .heatmap import Heatmap, Heatmaps
 from .image import Images, Prepared, sort_out
 from .models import INPUT, Differentiable, Model
@@ -65,7 +65,11 @@ def explain(
     place, alone = 0, any(m.asks for m in chosen)
     for batch in model.batches(sorted_out, any(m.whole for m in chosen)):
         for part in [batch.part(i, i + 1) for i in range(len(batch.x))] if alone else [batch]:
-            found, failure = _charted(model, part, place, chosen, targets, layers)
+            try:
+                found, failure = _charted(model, part, place, chosen, targets, layers)
+            except SeewhyError as error:  # before these images had a map
+                error.partial = Heatmaps(tuple(maps)) if maps else None
+                raise
             maps += found
             place += len(part.x)
             if failure is not None:
@@ -137,7 +141,22 @@ def _questions(model: Any, batch: Batch, targets: list[Any], layers: Any, method
         asked = model if unit is None else model.upto(*unit)
         shared = {part for m in methods for part in m.shares}
         case = Case(asked, batch.x, [targets[t] for t in places], layers, shared, batch.seen)
-        yield Question(case, {t: k for k, t in enumerate(places)}, [_finding(method, case) for method in methods])
+        yield Question(case, {t: k for k, t in enumerate(places)}, _findings(methods, case))
+
+
+def _findings(methods: "list[Method]", case: Case) -> list[Finding]:
+    """What each method found, up to the first that failed."""
+    found: list[Finding] = []
+    for method in methods:
+        try:
+            found.append(_finding(method, case))
+        except BadNetwork as error:
+            if not found:
+                raise
+            found[-1] = found[-1]._replace(found=found[-1].found._replace(failure=error))
+        if found[-1].found.failure is not None:
+            break
+    return found
 
 
 def _chart(model: Any, batch: Batch, place: int, methods: Any, targets: Any, layers: Any) -> Charted:
@@ -161,7 +180,7 @@ def _chart(model: Any, batch: Batch, place: int, methods: Any, targets: Any, lay
                 source = Source(
                     image=batch.names[i], layer=layer, target=str(asked), predicted=predicted, scores=case.model.explains,
                     **finding.facts, **facts, **(NO_CLASS if blind else explained), warnings=batch.notes[i] + doubts,
-                    measured={name: float(numbers[k, i]) for name, numbers in finding.found.measured.items()},
+                    measured={name: float(numbers[k, i]) for name, numbers in finding.found.measurements(layer).items()},
                 )  # fmt: skip
                 maps.append(_heatmap(finding, layer, k, i, batch, source, place + i))
     failures = [f.found.failure for q in questions for f in q.findings if f.found.failure is not None]

@@ -50,20 +50,20 @@ def from_scores(
             own = {key: params.pop(key) for key in OWN}
             tolerance = _tolerance(params.pop("tolerance", None), name)
             found: dict[str, list[Estimate]] = {}
-            spent = np.zeros(len(case.images))
+            n, t, failure = len(case.images), len(case.targets), None
             with case.model.scoring(case.x, own["fast"], own["dtype"], layered) as scorer:
-                for i, layer in product(range(len(spent)), case.layers if layered else [INPUT]):
+                for i, layer in product(range(n), case.layers if layered else [INPUT]):
                     probe = Probe(case, i, scorer, Budget.of(own["budget"], name), tolerance, name)
                     estimate = _estimate(read, probe, layer if layered else None, params)
                     off = {"score_off": probe.off} if scorer.differs else {}
-                    estimate = replace(estimate, notes=estimate.notes + probe.notes, measured={**estimate.measured, **off})
-                    found.setdefault(layer, []).append(estimate)
-                    spent[i] += probe.budget.spent
-                    if probe.failure is not None:
-                        if len(spent) > 1:  # the other images would have no map
-                            raise probe.failure
-                        return _found(found, spent, probe.failure, len(case.targets))
-            return _found(found, spent, None, len(case.targets))
+                    measured = {**estimate.measured, "forwards": probe.budget.spent, **off}
+                    found.setdefault(layer, []).append(replace(estimate, notes=estimate.notes + probe.notes, measured=measured))
+                    failure = probe.failure
+                    if failure is not None and n > 1:  # the other images would have no map
+                        raise failure
+                    if failure is not None:
+                        break
+            return _found(found, n, t, failure)
 
         made = method_of(read, run, "layer scores" if layered else "scores", rectified, layered=layered, passes=passes)
         more = {**OWN, "tolerance": None} if sampled else OWN
@@ -91,16 +91,19 @@ def _tolerance(asked: Any, name: str) -> float | None:
     return float(asked)
 
 
-def _found(found: Mapping[str, list[Estimate]], spent: Floats, failure: SeewhyError | None, t: int) -> Found:
+def _found(found: Mapping[str, list[Estimate]], n: int, t: int, failure: SeewhyError | None) -> Found:
     cores = {layer: np.stack([one.values for one in each], axis=1) for layer, each in found.items()}
     known = {layer: [one.error for one in each if one.error is not None] for layer, each in found.items()}
-    errors = {layer: np.stack(each, axis=1) for layer, each in known.items() if len(each) == len(spent)}
-    every = [one for each in found.values() for one in each]
-    names = dict.fromkeys(name for one in every for name in one.measured)
-    first = next(iter(found.values()))
-    measured = {name: np.stack([np.broadcast_to(one.measured.get(name, np.nan), t) for one in first], 1) for name in names}
-    measured["forwards"] = np.broadcast_to(spent, (t, len(spent)))
-    n = len(spent)
+    errors = {layer: np.stack(each, axis=1) for layer, each in known.items() if len(each) == n}
+    measured = {layer: _measured(each, t) for layer, each in found.items()}
     notes = [tuple(dict.fromkeys(note for each in found.values() for note in each[i].notes)) for i in range(n)]
-    regions = [one.regions for one in first]
-    return Found(cores, lambda _t, i: notes[i], measured, errors, lambda k, i: _regions(regions[i], k), failure)
+    regions = [one.regions for one in next(iter(found.values()))]
+    return Found(
+        cores, lambda _t, i: notes[i], measured.pop(INPUT, {}), measured, errors, lambda k, i: _regions(regions[i], k), failure
+    )
+
+
+def _measured(each: list[Estimate], t: int) -> dict[str, Floats]:
+    """By name: (t, n), NaN where an image has none of it."""
+    names = dict.fromkeys(name for one in each for name in one.measured)
+    return {name: np.stack([np.broadcast_to(one.measured.get(name, np.nan), t) for one in each], 1) for name in names}

@@ -81,6 +81,11 @@ class Probe:
         """(m, k) -> (m, t)"""
         return np.asarray(scores, np.float64) @ self.weights.T
 
+    def asked(self, image: Array) -> Floats:
+        """The explained scores (t,) of one variant (c, *space)."""
+        self.budget.spent += 1
+        return self.explained(self.scorer(image[None]))[0]
+
     def scored(
         self, count: int, make: Callable[[range], Made], ask: Callable[..., Floats] | None = None, first: int = FIRST,
         most: int | None = None, least: int = 1,
@@ -91,16 +96,19 @@ class Probe:
         them in all, below which there is no map.
         A failure after the first pass ends the work and is kept in `failure`: what is done is not lost.
         """
-        if self.budget.forwards < least:
+        left = self.budget.forwards - self.budget.spent
+        if left < least:
+            least += self.budget.spent
             raise BadParameter(f"{self.name}: budget={self.budget.asked} is too little: it needs {least} forwards at least.")
         parts = self._parts(count, make, ask or self.scorer, self.scorer.pace(first, most), least)
-        yield from shown(parts, int(min(count, self.budget.forwards)), self.name, size=lambda part: len(part.of))
+        yield from shown(parts, int(min(count, left)), self.name, size=lambda part: len(part.of))
 
     def _parts(self, count: int, make: Any, ask: Any, pace: Pace, least: int) -> Iterator[Part]:
-        done = 0
+        done, before = 0, self.budget.spent
         while done < count:
             if done >= least and (ended := self.ended or self.budget.over):
-                self.ended = f"{ended} after {done} of {count} forwards" if self.ended != "tolerance" else "tolerance"
+                spent = f"{ended} after {before + done} of {before + count} forwards"
+                self.ended = "tolerance" if self.ended == "tolerance" else spent
                 return
             allowed = max(1, least - done, self.budget.left(pace.rate))
             size = int(min(pace.size, count - done, allowed))
@@ -131,7 +139,9 @@ class Probe:
         failure.__cause__ = error
         if not self.budget.spent:
             raise failure
-        self.failure, self.ended = failure, f"{self.case.model.name} failed after {of.start} of {count} forwards"
+        spent = self.budget.spent
+        self.failure = failure
+        self.ended = f"{self.case.model.name} failed after {spent} of {spent - of.start + count} forwards"
 
     def enough(self, error: Callable[[], Floats]) -> None:
         """End the work once the standard error is nowhere above the tolerance."""

@@ -77,6 +77,8 @@ def described(value: Any) -> Any:
     if hasattr(value, "shape") and hasattr(value, "dtype") and value.ndim:
         array = value if isinstance(value, np.ndarray) else asnumpy(value.float() if "bfloat" in str(value.dtype) else value)
         return f"array {array.shape} sha256:{sha256(np.ascontiguousarray(array).tobytes()).hexdigest()[:16]}"
+    if callable(value):
+        return getattr(value, "__qualname__", type(value).__name__)
     return value
 
 

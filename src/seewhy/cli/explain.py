@@ -184,13 +184,13 @@ def check_pictures(pictures: tuple[str, ...], methods: list[Any]) -> None:
     for kind in pictures:
         if kind not in known:
             raise NoSuchName("picture", kind, closest(kind, known), f"There are: {', '.join(known)}.")
-    names = ", ".join(method.name for method in methods)
-    if "overlay" not in pictures and not any(method.pixels for method in methods) and pictures[0] in PICTURES:
-        raise NotApplicable(f"--picture {pictures[0]} shows attributions of single pixels, which {names} does not give.")
-    if {*pictures} <= {*REGIONS} and not any("segments" in method.defaults for method in methods):
-        raise NotApplicable(
-            f"--picture {pictures[0]} shows superpixels, which {names} does not judge; lime and kernel-shap do."
-        )
+    drawn = {"overlay"} | {kind for kind in PICTURES if any(method.pixels for method in methods)}
+    drawn |= {kind for kind in REGIONS if any("segments" in method.defaults for method in methods)}
+    if not drawn & {*pictures}:
+        names = ", ".join(method.name for method in methods)
+        what = "superpixels" if pictures[0] in REGIONS else "attributions of single pixels"
+        verb, more = ("judge", "; lime and kernel-shap do") if pictures[0] in REGIONS else ("give", "")
+        raise NotApplicable(f"--picture {pictures[0]} shows {what}, which {names} does not {verb}{more}.")
 
 
 def parse_target(text: str, labels: Any) -> list[Any]:

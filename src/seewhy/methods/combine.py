@@ -57,6 +57,9 @@ def product(first: Method, second: Method) -> Method:
     def run(case: Case, **params: Any) -> Found:
         own = [_given(part, params) for part in parts]
         a, b = (part.found(case) for part in own)
+        for failure in (a.failure, b.failure):
+            if failure is not None:
+                raise failure
         maps = [_finished(part, found) for part, found in zip(own, (a, b), strict=True)]
         joined = {}
         for p, q in pairs(*maps):

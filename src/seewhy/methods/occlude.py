@@ -100,10 +100,11 @@ class Grid:
         variance = (apart + 2 * pooled) / (spare + 2)
         error = np.sqrt(variance / at_least_one * np.maximum(1 - count / whole, 0))
         never = count == 0
-        among = known[:, done].var(1, ddof=1) if done.sum() > 1 else known[:, done].max(1) ** 2
+        among = known[:, done].var(1, ddof=min(1, done.sum() - 1))
         overlap = (spare > 0).sum() / (~never).sum()  # windows that overlap are alike
         near = overlap * pooled + (1 - overlap) * among.reshape(pooled.shape)
-        return _filled_in(mean, never), np.where(never, np.sqrt(GUESSED * near), error)
+        error = np.where(never, np.sqrt(GUESSED * near), error)
+        return _filled_in(mean, never), error if done.sum() > 1 else np.full(error.shape, np.inf)
 
 
 def _starts(size: int, side: int, step: int) -> NDArray[np.intp]:

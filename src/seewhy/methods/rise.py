@@ -35,11 +35,11 @@ def rise(probe: Probe, *, masks: int = 4000, cells: int = 7, keep: float = 0.5, 
     count, cells = whole_number(masks, "rise: masks", 2), whole_number(cells, "rise: cells", 1)
     if not 0 < keep < 1:
         raise BadParameter(f"rise: keep is the chance that a cell is shown, between 0 and 1, not {keep}.")
-    draws = np.random.default_rng(whole_number(seed, "rise: seed", 0))
+    seed = whole_number(seed, "rise: seed", 0)
     total = Totals(len(probe.y), probe.space)
 
     def some(of: range) -> Array:
-        return soft_masks(len(of), probe, cells, keep, draws)
+        return soft_masks(of, probe, cells, keep, seed)
 
     for part in probe.scored(count, probe.hidden(some, probe.fill(fill))):
         total.add(part.kept, part.y - probe.y, probe)
@@ -48,13 +48,14 @@ def rise(probe: Probe, *, masks: int = 4000, cells: int = 7, keep: float = 0.5, 
     return Estimate(values + probe.y.reshape(-1, *[1] * len(probe.space)), error)
 
 
-def soft_masks(count: int, probe: Probe, cells: int, keep: float, draws: np.random.Generator) -> Array:
+def soft_masks(of: range, probe: Probe, cells: int, keep: float, seed: int) -> Array:
     """(count, *space): coarse grids of ones and zeros, linear between the centres of cells, shifted by parts of a cell.
 
     The draws are the same whatever the image's size.
     """
-    d = len(probe.space)
-    drawn = draws.random((count, cells**d + d))
+    d, count = len(probe.space), len(of)
+    each = cells**d + d  # draws of a mask, so that any of them can be drawn again
+    drawn = np.random.Generator(np.random.PCG64(seed).advance(of.start * each)).random((count, each))
     whole = probe.scorer.array((drawn[:, : cells**d] < keep).astype(np.float64)).reshape(count, *[cells] * d)
     for axis, size in enumerate(probe.space):
         weights = probe.scorer.array(_shifted(size, cells, drawn[:, cells**d + axis]))  # (count, size, cells)
@@ -92,8 +93,9 @@ class Totals:
         self.yymm += numbers(einsum(own[2], squares, over))
 
     def mean(self) -> tuple[Floats, Floats]:
-        """The mean of y weighted by the masks, and its standard error to first order: (t, *space) twice."""
+        """The mean of y weighted by the masks, and its standard error to first order, infinite where unknown: (t, *space)."""
         seen = np.where(self.m > 0, self.m, 1)
         mean = self.ym / seen
         apart = np.maximum(self.yymm - 2 * mean * self.ymm + mean**2 * self.mm, 0)
-        return mean, np.sqrt(apart * self.count / max(self.count - 1, 1)) / seen
+        error = np.sqrt(apart * self.count / max(self.count - 1, 1)) / seen
+        return mean, np.where((self.m > 0) & (self.count > 1), error, np.inf)

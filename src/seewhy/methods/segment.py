@@ -60,7 +60,7 @@ def lime(
     hidden = probe.hidden(lambda of: shown(z, of, native, probe), hiding(probe, hide, labels))
     for part in probe.scored(count, hidden, least=2):
         y = np.concatenate([y, part.y])
-        probe.enough(lambda: fit().errors)
+        probe.enough(lambda: told(fit()))
     if len(y) < 2 and probe.failure is not None:
         raise probe.failure
     return judged(labels, fit(), len(y))
@@ -85,7 +85,7 @@ def kernel_shap(probe: Probe, *, segments: Any = "slic", samples: int = 1000, hi
     labels = labelled(probe, segments, seed)
     z, w, complete = shapley_coalitions(count, int(labels.max()) + 1, seed)
     hide = hiding(probe, hide, labels)
-    empty = probe.explained(probe.scorer(hide[None]))[0]
+    empty = probe.asked(hide)
     y = np.zeros((0, len(probe.y)))
 
     def fit() -> Fit:
@@ -95,10 +95,10 @@ def kernel_shap(probe: Probe, *, segments: Any = "slic", samples: int = 1000, hi
     native = probe.scorer.array(labels)
     for part in probe.scored(len(z), probe.hidden(lambda of: shown(z, of, native, probe), hide), least=2):
         y = np.concatenate([y, part.y])
-        probe.enough(lambda: fit().errors)
+        probe.enough(lambda: told(fit()))
     if len(y) < 2 and probe.failure is not None:
         raise probe.failure
-    return judged(labels, fit(), len(y) + 1)
+    return judged(labels, fit(), len(y))
 
 
 @from_scores("{samples} x (segments + 2) forwards", sampled=True)
@@ -166,6 +166,11 @@ def hiding(probe: Probe, how: Any, labels: Labels) -> Array:
 def shown(z: NDArray[Any], of: range, labels: Array, probe: Probe) -> Array:
     """Masks (m, *space), true where the segment is shown."""
     return probe.scorer.array(z[of.start : of.stop].astype(bool))[:, labels]
+
+
+def told(fit: Fit) -> Floats:
+    """The standard errors (t, s), infinite where too few samples cannot tell them."""
+    return np.full(fit.errors.shape, np.inf) if fit.underdetermined else fit.errors
 
 
 def judged(labels: Labels, fit: Fit, samples: int) -> Estimate:

@@ -101,7 +101,7 @@ class FunctionModel:
     def _as_taken(self, x: NDArray[Any]) -> NDArray[Any]:
         if self.takes == "float":
             return x
-        if x.ndim != 4 or x.min() < -0.5 or x.max() > 255.5:
+        if x.ndim != 4 or x.shape[1] != 3 or x.min() < -0.5 or x.max() > 255.5:
             span = f"{x.min():.4g} to {x.max():.4g}"
             raise BadParameter(f"{self.name} takes uint8 photos: numbers from 0 to 255 (n, 3, h, w), not {span} {x.shape}.")
         return np.ascontiguousarray(np.moveaxis(x.round().clip(0, 255).astype(np.uint8), 1, -1))
