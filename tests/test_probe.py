@@ -237,11 +237,21 @@ def test_asked_to_stop_there_is_a_map_of_what_was_done(name):
     enough = {"sobol": 48, "kernel-shap": 17}.get(name, 16)  # two rows of 9 + 2 at least; the hidden image, too
     with stoppable() as stop:
         asked = Asked(failing=[1 + enough // 16 + (name == "kernel-shap")], fail=lambda y: (stop.set(), y)[1])
-        (m,) = few(name)(wrapped(asked, batch_size=16), X[:1], target=1)
+        drawn = {"budget": 10**6} if name == "occlusion" else {}  # else row by row
+        (m,) = few(name, **drawn)(wrapped(asked, batch_size=16), X[:1], target=1)
     (expected,) = few(name)(wrapped(batch_size=16), X[:1], target=1, budget=enough)
     assert (m.values == expected.values).all()
     assert m.source.measured["forwards"] == enough
     assert any(w.startswith(f"interrupted after {enough} of ") for w in m.warnings)
+
+
+def test_windows_asked_row_by_row_are_no_sample_of_all():
+    """The first rows tell nothing of the error below."""
+    with stoppable() as stop:
+        asked = Asked(failing=[2], fail=lambda y: (stop.set(), y)[1])
+        (m,) = few("occlusion")(wrapped(asked, batch_size=16), X[:1], target=1)
+    assert np.isfinite(m.values).all()
+    assert np.isinf(m.error).all()
 
 
 @pytest.mark.parametrize("second", FEW)

@@ -77,6 +77,11 @@ class Probe:
 
         return make
 
+    @property
+    def limited(self) -> bool:
+        """May the work end before all was asked, as the person wanted?"""
+        return self.budget.asked is not None or self.tolerance is not None
+
     def explained(self, scores: Floats) -> Floats:
         """(m, k) -> (m, t)"""
         return np.asarray(scores, np.float64) @ self.weights.T
