@@ -197,7 +197,7 @@ def _heatmap(finding: Finding, layer: str, k: int, i: int, batch: Batch, source:
         source,
         place,
         _float32(core if finding.finite else _clean(core)) if finding.method.pixels else None,
-        None if error is None else _float32(error[k, i]),
+        None if error is None else np.array(error[k, i], np.float32),
         found.regions(k, i),
     )
 
