@@ -215,7 +215,7 @@ def test_the_top_class_is_that_of_the_highest_score():
 def test_the_source_says_what_was_asked():
     (m,) = rise(seewhy.wrap(linear, takes="float", name="blob finder", weights="day 3"), X[:1])
     assert (m.source.model, m.source.weights, m.source.scores, m.source.method) == ("blob finder", "day 3", "as given", "rise")
-    assert m.source.measured == {"forwards": 30}
+    assert m.source.measured == {"forwards": 30, "mean_score": pytest.approx(m.values.mean(), rel=0.2)}
     assert {*m.source.versions} == {"seewhy", "numpy", "python"}
     assert seewhy.wrap(linear).name == "linear"
     assert seewhy.wrap(Seen()).name == "Seen"

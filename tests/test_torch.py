@@ -158,9 +158,9 @@ def test_layers_that_cannot_be_asked():
         seewhy.grad_cam(model, x, layer="fc")
 
 
-def test_nothing_but_torch_modules_can_be_wrapped():
-    for thing in (lambda x: x, "resnet50", None):
-        with pytest.raises(seewhy.BadParameter, match="torch"):
+def test_nothing_but_torch_modules_and_functions_can_be_wrapped():
+    for thing in ("resnet50", None, nn.Linear):
+        with pytest.raises(seewhy.BadParameter, match="Module or a function"):
             seewhy.wrap(thing)
     with pytest.raises(seewhy.NeedsGradients, match="wrap"):
         seewhy.grad_cam(networks.pooled(), X)

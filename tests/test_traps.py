@@ -139,13 +139,18 @@ def test_18_an_empty_map_is_zero_and_says_why():
     with torch.no_grad():
         network.conv2.weight.zero_()
         network.conv2.bias.fill_(-1)
-    methods = [m for m in seewhy.METHODS.values() if m.reads != "nothing"]
+    methods = [m for m in seewhy.METHODS.values() if m.reads not in ("nothing", "scores")]
     found = seewhy.explain(seewhy.wrap(network), X, methods, target=0, layer="act2")
     assert len(found) == 2 * len(methods)
     for m in found:
         for values in (m.values, m.unit(), m.full()):
             assert np.array_equal(values, np.zeros_like(values))  # not NaN
         assert any("silent" in w or "zero gradient" in w for w in m.warnings)
+    asked = [m for m in seewhy.METHODS.values() if m.reads == "scores"]
+    for m in seewhy.explain(seewhy.wrap(network), X, asked, target=0):
+        level = m.source.score if m.source.method == "rise" else 0  # the mean score is what it is
+        np.testing.assert_allclose(m.values, level, rtol=1e-6, atol=1e-12)
+        assert any("no change of the image" in w or "the same everywhere" in w for w in m.warnings)
 
 
 def test_18_the_reason_for_an_empty_map_is_true():

@@ -49,6 +49,9 @@ def numbers(x: Array) -> NDArray[Any]:
     return asnumpy(x.float() if "bfloat16" in str(x.dtype) else x)
 
 
+UNMOVED = "no change of the image changed the score by more than rounding: it does not depend on what was hidden"
+
+
 def _nothing(_t: int, _i: int) -> tuple[str, ...]:
     return ()
 
@@ -164,7 +167,7 @@ class Case:
         """Why a map has nothing in it at all."""
         trace, head = self.__dict__.get("trace"), self.__dict__.get("head")
         if trace is None and head is None and layer == INPUT and "pixels" not in self.shared:
-            return "no change of the image changed the score: it does not depend on what was hidden"
+            return UNMOVED
         if trace is not None and layer in trace.evidence and not bool((trace.evidence[layer].g[t, i] != 0).any()):
             why = f"zero gradient: the score does not depend on {layer}: "
             if layer == INPUT:

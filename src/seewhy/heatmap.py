@@ -81,13 +81,15 @@ class Heatmap:
 
         alpha: opacity of the map; colours: one of `seewhy.COLOURS`, by default inferno, or blue-red (centred on zero)
         where the map is signed; legend: write what it is and what the colours mean below; scale: the (low, high)
-        that the colours span, to compare many maps (`Heatmaps.scale()`), else from zero to this map's own extreme (from
-        its lowest value where all lie far from zero, as RISE's mean scores do), or
+        that the colours span, to compare many maps (`Heatmaps.scale()`), else from zero to this map's own extreme (RISE's mean
+        scores, which all lie far from zero: from the least to the greatest), or
         to the `clip`th percentile of absolute values: 99 at the image's pixels, where few stand out, else 100.
         """
         percent = (100 if self.channels is None else 99) if clip is None else clip
         said = beyond(self.values, percent) if scale is None else ""
         span = clipped(self.values, percent) if scale is None and percent != 100 else scale
+        if span is None and "mean_score" in self.source.measured and self.values.min() < self.values.max():
+            span, colours = (self.values.min(), self.values.max()), colours or "inferno"
         look = Look.of(self.values, alpha, colours, span, signed=bool(self.source.params.get("signed")))
         picture = overlay(self.full(), self.image, self.box, look)
         return with_legend(picture, look, self.source.caption + said) if legend else picture

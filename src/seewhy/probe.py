@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from .baseline import baseline
 from .budget import Budget, Pace
-from .case import Case
+from .case import UNMOVED, Case
 from .errors import BadNetwork, BadParameter, Misuse, SeewhyError
 from .image import Array
 from .progress import shown
@@ -55,6 +55,8 @@ class Probe:
         if scorer.differs:
             own = self.explained(scorer(self.image[None]))[0]
             self.y, self.off = own, own - self.y
+        self.rounding = 8 * float(np.finfo(answer.scores.dtype).eps) * abs(self.y)  # (t,)
+        self.moved = np.zeros(len(self.y))  # how far a variant's score was from that of the untouched image, at most
         self.ended = ""  # why not all was asked
         self.failure: SeewhyError | None = None
         self._look = 64  # forwards after which the error is looked at
@@ -135,7 +137,9 @@ class Probe:
             pace.took(size, perf_counter() - start)
             done += size
             self.budget.spent += size
-            yield Part(of, kept, self.explained(scores))
+            y = self.explained(scores)
+            self.moved = np.maximum(self.moved, abs(y - self.y).max(0))
+            yield Part(of, kept, y)
 
     def _fail(self, error: Exception, of: range, count: int) -> None:
         what = f"variants {of.start} to {of.stop - 1} of {count}" if len(of) > 1 else f"variant {of.start} of {count}"
@@ -159,6 +163,8 @@ class Probe:
     @property
     def notes(self) -> tuple[str, ...]:
         notes = [f"{self.ended}: the map is an estimate from these"] if self.ended not in ("", "tolerance") else []
+        if self.budget.spent and (self.moved <= self.rounding).all():
+            notes.append(UNMOVED)
         if (abs(self.off) > 0.01 * np.maximum(abs(self.y), 1)).any():
             notes.append(f"the faster copy of the network scores up to {abs(self.off).max():.2g} off")
         return tuple(notes)

@@ -57,9 +57,8 @@ class Look:
     def of(
         cls, values: Floats, alpha: float, colours: str | None, scale: tuple[float, float] | None, signed: bool = False
     ) -> "Look":
-        far = scale is None and not signed and _far_from_zero(values)
-        low, high = _range(*scale) if scale is not None else _range(*_ends(values, far))
-        signed = signed or (low < 0 and not far)
+        low, high = _range(min(0, values.min()), max(0, values.max())) if scale is None else _range(*scale)
+        signed = signed or low < 0
         colours = colours or ("blue-red" if signed else "inferno")
         if not isinstance(colours, str) or colours not in COLOURS:
             raise NoSuchName("colours", colours, closest(str(colours), [*COLOURS]), f"There are: {', '.join(COLOURS)}.")
@@ -91,16 +90,6 @@ def clipped(values: Floats, percent: float) -> tuple[float, float]:
     size = abs(values)
     end = float(np.percentile(size, percent)) or float(size.max())
     return (-end if values.min() < 0 else 0.0), (end if values.max() > 0 else 0.0)
-
-
-def _far_from_zero(values: Floats) -> bool:
-    """Do they vary by less than half of what they are?  Then from zero on they would all look alike."""
-    low, high = float(values.min()), float(values.max())
-    return low * high > 0 and 0 < high - low < max(abs(low), abs(high)) / 2
-
-
-def _ends(values: Floats, far: bool) -> tuple[Any, Any]:
-    return (values.min(), values.max()) if far else (min(0, values.min()), max(0, values.max()))
 
 
 def _range(*ends: Any) -> tuple[float, float]:

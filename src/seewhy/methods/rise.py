@@ -45,7 +45,8 @@ def rise(probe: Probe, *, masks: int = 4000, cells: int = 7, keep: float = 0.5, 
         total.add(part.kept, part.y - probe.y, probe)
         probe.enough(lambda: total.mean()[1])
     values, error = total.mean()
-    return Estimate(values + probe.y.reshape(-1, *[1] * len(probe.space)), error)
+    level = probe.y + total.level
+    return Estimate(values + probe.y.reshape(-1, *[1] * len(probe.space)), error, measured={"mean_score": level})
 
 
 def soft_masks(of: range, probe: Probe, cells: int, keep: float, seed: int) -> Array:
@@ -76,14 +77,14 @@ class Totals:
     """Sums over masks, one batch at a time: the mean and its standard error, and no mask is kept."""
 
     def __init__(self, t: int, space: tuple[int, ...]) -> None:
-        self.count = 0
+        self.count, self.sum = 0, np.zeros(t)
         self.m, self.mm = np.zeros(space), np.zeros(space)
         self.ym, self.ymm, self.yymm = (np.zeros((t, *space)) for _ in range(3))
 
     def add(self, masks: Array, y: Floats, probe: Probe) -> None:
         """masks (m, *space), y (m, t)."""
         squares = masks**2
-        self.count += len(y)
+        self.count, self.sum = self.count + len(y), self.sum + y.sum(0)
         own = [probe.scorer.array(each.T) for each in (np.ones((len(y), 1)), y, y**2)]  # (1 or t, m)
         over = "t m, m ... -> t ..."
         self.m += numbers(einsum(own[0], masks, over))[0]
@@ -91,6 +92,11 @@ class Totals:
         self.ym += numbers(einsum(own[1], masks, over))
         self.ymm += numbers(einsum(own[1], squares, over))
         self.yymm += numbers(einsum(own[2], squares, over))
+
+    @property
+    def level(self) -> Floats:
+        """The mean of y over all masks: (t,)."""
+        return self.sum / max(self.count, 1)
 
     def mean(self) -> tuple[Floats, Floats]:
         """The mean of y weighted by the masks, and its standard error to first order, infinite where unknown: (t, *space)."""
