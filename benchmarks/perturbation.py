@@ -27,10 +27,9 @@ ROWS: dict[str, tuple[str, str]] = {  # name: method, network
         f"occlusion, window 32, stride 16, {net}": ("occlusion", net)
         for net in ("vgg16", "resnet50", "mobilenet_v2", "densenet121")
     },
-    **{f"LIME, {SAMPLES} samples, 64 segments, {net}": ("lime", net) for net in ("squeezenet1_1", "mobilenet_v2", "resnet50")},
+    **{f"LIME, {SAMPLES} samples, 64 segments, {net}": ("lime", net) for net in ("squeezenet1_1", "mobilenet_v2")},
     **{f"RISE, {SAMPLES} masks, {net}": ("rise", net) for net in ("mobilenet_v2", "resnet50")},
     "Score-CAM, 512 channels, resnet18": ("score-cam", "resnet18"),
-    "Score-CAM, 1280 channels, mobilenet_v2": ("score-cam", "mobilenet_v2"),
     "Ablation-CAM, 1280 channels of the last layer, mobilenet_v2": ("ablation-cam", "mobilenet_v2"),
     "Ablation-CAM, 512 channels of the last layer, resnet18": ("ablation-cam", "resnet18"),
 }

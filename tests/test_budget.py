@@ -79,8 +79,8 @@ def test_no_more_is_spent_than_is_allowed_behind_a_layer(name):
         for m in maps:
             assert np.isfinite(m.values).all()
             assert m.source.measured["forwards"] == most
-            assert any(f"of {most} forwards after {most} of {CAMS[name]}" in w for w in m.warnings)
-    assert counts[3] - counts[1] == 2 * 2
+            assert any(f"after {most} of {CAMS[name]}" in w for w in m.warnings)
+    assert counts[3] - counts[1] in (2 * 2, 2 * 3)  # the first of several is also run alone, to see whether they mix
     assert counts[7] - counts[3] == 2 * 4
 
 
@@ -107,7 +107,7 @@ def test_each_image_has_its_own_budget():
 
 @pytest.mark.parametrize("most", [1, 2, 5, 20])
 def test_a_part_of_the_windows_is_spread_over_the_image(most):
-    """Hidden places hold the mean of what hiding cost there; the others lie between their neighbours."""
+    """Hidden places hold the mean of what hiding cost there; of the others nothing is known."""
     seen = []
     model = wrapped(lambda x: (seen.extend(x), linear(x))[1])
     (m,) = few("occlusion", budget=most, fill="zero")(model, X[:1], target=2)
@@ -117,9 +117,9 @@ def test_a_part_of_the_windows_is_spread_over_the_image(most):
     known = hidden.any(0)
     mean = (hidden * drops[:, None, None]).sum(0)[known] / hidden.sum(0)[known]
     np.testing.assert_allclose(m.values[known], mean, rtol=1e-5)
-    assert m.values.min() >= mean.min() - 1e-5
-    assert m.values.max() <= mean.max() + 1e-5
+    assert not m.values[~known].any()
     assert m.error is not None
+    assert np.isinf(m.error[~known]).all()
     of_all = np.convolve(np.ones(7), [1, 1])  # windows of two strides over each pair of pixels
     some = hidden.sum(0) < np.repeat(np.repeat(np.outer(of_all, of_all), 2, 0), 2, 1)
     assert (m.error[~some] == 0).all()
@@ -205,9 +205,16 @@ def test_work_ends_where_the_error_is_first_under_the_tolerance(name, share):
     assert not any("estimate" in w for m in maps for w in m.warnings)
 
 
-@pytest.mark.parametrize(("name", "more"), [("occlusion", {"stride": 1}), ("sobol", {"samples": 300})])
-def test_windows_and_sobol_end_under_the_tolerance_too(name, more):
-    method, model = few(name).using(**more), wrapped(batch_size=1)
+def test_windows_end_under_the_tolerance_once_each_pixel_was_hidden():
+    (m,) = few("occlusion").using(stride=1, tolerance=1e6)(wrapped(batch_size=1), X[:1], target=0)
+    assert np.isfinite(m.error).all()
+    spent = int(m.source.measured["forwards"])
+    (less,) = few("occlusion").using(stride=1, budget=spent * 3 // 4)(wrapped(batch_size=1), X[:1], target=0)
+    assert np.isinf(less.error).any(), "the corners, which one window hides"
+
+
+def test_sobol_ends_under_the_tolerance_too():
+    method, model = few("sobol").using(samples=300), wrapped(batch_size=1)
     asked = float(method.using(budget=125)(model, X[:1], target=0)[0].error.max()) * 1.001
     (m,) = method.using(tolerance=asked)(model, X[:1], target=0)
     assert m.error.max() <= asked

@@ -54,7 +54,7 @@ def test_pictures_of_regions_are_written_and_said(run, tmp_path, same):
         assert seewhy.Heatmap.source_of(out / name).measured == pytest.approx(dict(heatmap.source.measured))
     lines = done.stdout.splitlines()
     assert lines[1].endswith(f"-> seewhy-out/{regions}, {boundaries}")
-    for name in ("segments", "r2", "intercept", "local prediction", "forwards"):
+    for name in ("segments", "intercept", "local prediction", "forwards"):
         assert f"{name} {heatmap.source.measured[name.replace(' ', '_')]:.4g}" in lines[2]
     assert lines[-1] == f"lime: {seewhy.METHODS['lime'].caveat}"
 

@@ -37,7 +37,7 @@ def test_names_are_expressions():
         ("smooth(gradcam)", seewhy.NoSuchName, "Closest: grad-cam"),
         ("product(grad-cam)", seewhy.BadParameter, r"write product\(METHOD, METHOD\)"),
         ("smooth(grad-cam, cam)", seewhy.BadParameter, r"write smooth\(METHOD\)"),
-        ("smooth(augment(smooth(cam)))", seewhy.BadParameter, "samples, sigma, seed of its own already"),
+        ("smooth(augment(smooth(cam)))", seewhy.BadParameter, "samples, sigma of its own already"),
         ("augment(augment(cam))", seewhy.BadParameter, "flips, scales of its own already"),
     ],
 )  # fmt: skip

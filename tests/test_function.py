@@ -196,7 +196,7 @@ def test_what_is_explained_is_as_asked_for():
             assert m.source.score == pytest.approx(expected[m.place, m.source.index])
             assert m.source.scores == (scores or "as given")
         hidden = seewhy.occlusion(model, X[:1], target=0, window=16, stride=16, fill=0.0)[0]
-        there, gone = model.scored(function(X[:1]))[0, 0], model.scored(function(0 * X[:1]))[0, 0]
+        there, gone = model.answer(X[:1]).scores[0, 0], model.answer(0 * X[:1]).scores[0, 0]
         np.testing.assert_allclose(hidden.values, there - gone, rtol=1e-5)
 
 
@@ -215,7 +215,12 @@ def test_the_top_class_is_that_of_the_highest_score():
 def test_the_source_says_what_was_asked():
     (m,) = rise(seewhy.wrap(linear, takes="float", name="blob finder", weights="day 3"), X[:1])
     assert (m.source.model, m.source.weights, m.source.scores, m.source.method) == ("blob finder", "day 3", "as given", "rise")
-    assert m.source.measured == {"forwards": 30, "mean_score": pytest.approx(m.values.mean(), rel=0.2)}
+    assert m.source.measured == {
+        "forwards": 30,
+        "planned_forwards": 30,
+        "mean_score": pytest.approx(m.values.mean(), rel=0.2),
+        "largest_error": pytest.approx(m.error.max()),
+    }
     assert {*m.source.versions} == {"seewhy", "numpy", "python"}
     assert seewhy.wrap(linear).name == "linear"
     assert seewhy.wrap(Seen()).name == "Seen"

@@ -97,7 +97,7 @@ def test_prepared_arrays_are_drawn_on_white(red_model):
 @pytest.mark.parametrize("kind", ["regions", "boundaries"])
 def test_pictures_carry_their_source(found, tmp_path, kind):
     heatmap = found[0]
-    assert heatmap.pictures == ("overlay", "regions", "boundaries")
+    assert heatmap.pictures == ("overlay", "regions", "boundaries", "error")
     path = heatmap.save(tmp_path / "a.png", picture=kind)
     drawn = heatmap.top_regions() if kind == "regions" else heatmap.boundaries()
     with Image.open(path) as png:

@@ -20,7 +20,7 @@ from seewhy.rule import guided
 MADE = (
     "smooth(grad-cam)", "smooth(eigen-cam)", "smooth(integrated-gradients)", "augment(cam)", "augment(gradient)",
     "augment(smooth(layer-cam))", "product(lrp, layer-cam)", "product(guided-backprop, smooth(grad-cam))",
-    "smooth(score-cam)", "augment(rise)", "product(ablation-cam, occlusion)",
+    "smooth(score-cam)", "smooth(occlusion)", "augment(rise)", "product(ablation-cam, occlusion)",
 )  # fmt: skip
 NAMES = [*METHODS, *MADE]
 FEW = {"samples": 3, "steps": 4, "masks": 20, "window": 5, "stride": 3}

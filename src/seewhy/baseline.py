@@ -18,7 +18,7 @@ Floats = NDArray[Any]
 def baseline(case: Case, asked: Any, what: str) -> Floats:
     """As it lies under the images: (n, c, *space), or one for all of them (1, c, *space).
 
-    asked: a name of COLOURS, a number or float array as the network takes them, or any image.
+    asked: a name of COLOURS, a number, one for each channel or a float array, as the network takes them, or any image.
     Raises BadParameter, beginning with `what` ("integrated-gradients: the baseline"), where it is none of these.
     """
     x = case.images
@@ -26,6 +26,8 @@ def baseline(case: Case, asked: Any, what: str) -> Floats:
         return COLOURS[asked](x, case, what)
     if isinstance(asked, int | float | np.number) and not isinstance(asked, bool):
         return _finite(np.full((1, *x.shape[1:]), asked), what)
+    if isinstance(asked, list | tuple) and len(asked) == x.shape[1] and all(isinstance(one, int | float) for one in asked):
+        return _finite(np.broadcast_to(np.reshape(asked, (1, -1, *[1] * (x.ndim - 2))), (1, *x.shape[1:])), what)
     if "float" in str(getattr(asked, "dtype", "")):
         given = numbers(asked)
         given = given[None] if given.ndim == x.ndim - 1 else given

@@ -27,7 +27,7 @@ class Budget:
         if asked is None:
             return cls()
         text = str(asked).strip().lower()
-        found = re.fullmatch(r"([0-9]*\.?[0-9]+)\s*([a-z]*)", text)
+        found = re.fullmatch(r"([0-9_]*\.?[0-9]+(?:e[0-9]+)?)\s*([a-z]*)", text)
         number = float(found[1]) if found and not isinstance(asked, bool) else 0.0
         unit = found[2] if found else ""
         if number > 0 and unit in UNITS:
@@ -52,7 +52,7 @@ class Budget:
         if stop_asked():
             return "interrupted"
         if self.spent >= self.forwards or perf_counter() - self.start >= self.seconds:
-            asked = f"{int(self.forwards)} forwards" if self.forwards < float("inf") else self.asked
+            asked = f"{int(self.forwards)} forward{'s' * (self.forwards != 1)}" if self.forwards < float("inf") else self.asked
             return f"stopped by the budget of {asked}"
         return ""
 

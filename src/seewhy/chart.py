@@ -13,6 +13,7 @@ from .heatmap import Heatmap, Heatmaps
 from .image import Images, Prepared, sort_out
 from .models import INPUT, Differentiable, Model
 from .prepare import Batch
+from .progress import stop_asked
 from .source import Predicted, Source
 from .target import PerImage, Target, Top, Unit, as_targets, name_of, named
 
@@ -154,7 +155,7 @@ def _findings(methods: "list[Method]", case: Case) -> list[Finding]:
             if not found:
                 raise
             found[-1] = found[-1]._replace(found=found[-1].found._replace(failure=error))
-        if found[-1].found.failure is not None:
+        if found[-1].found.failure is not None or stop_asked():
             break
     return found
 

@@ -3,7 +3,8 @@
 import io
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from inspect import signature
 from pathlib import Path
 from typing import Any, overload
 from zipfile import BadZipFile
@@ -118,9 +119,9 @@ class Heatmap:
         """
         return self._regions.draw(self._seen, n, positive, hide_rest, least=least)
 
-    def boundaries(self) -> Image.Image:
-        """The part of the image that the network saw, with the lines between all superpixels."""
-        return self._regions.boundaries(self._seen)
+    def boundaries(self, colour: Any = (255, 255, 0)) -> Image.Image:
+        """The part of the image that the network saw, with the lines between all superpixels, of a name or (r, g, b)."""
+        return self._regions.boundaries(self._seen, colour)
 
     @property
     def _regions(self) -> Regions:
@@ -130,13 +131,21 @@ class Heatmap:
 
     @property
     def _seen(self) -> Image.Image | None:
-        left, top, right, bottom = map(round, self.box)
-        return self.image.crop((left, top, right, bottom)) if self.image else None
+        return self.box.cut(self.image) if self.image else None
+
+    def _of_error(self) -> "Heatmap":
+        """The standard error as a map of its own."""
+        if self.error is None or not np.isfinite(self.error).any():
+            raise NotApplicable(f"{self.source.method} tells no standard error here: see Heatmap.error and the warnings.")
+        known = np.where(np.isfinite(self.error), self.error, self.error[np.isfinite(self.error)].max())
+        source = replace(self.source, method=f"standard error of {self.source.method}", measured={})
+        return replace(self, values=known, source=source, channels=None)
 
     @property
     def pictures(self) -> tuple[str, ...]:
         """What `save(picture=)` can draw of this map."""
-        return ("overlay", *(PICTURES if self.channels is not None else ()), *(REGIONS if self.regions else ()))
+        own = PICTURES if self.channels is not None else ()
+        return ("overlay", *own, *(REGIONS if self.regions else ()), *(("error",) if self.error is not None else ()))
 
     def save(self, path: str | Path, picture: str = "overlay", **look: Any) -> Path:
         """Write the map: .png (the overlay, or another of its `pictures`, carrying its Source), .npz (values, channels,
@@ -182,8 +191,15 @@ class Heatmap:
     def _drawn(self, picture: str, **look: Any) -> Image.Image:
         if picture == "overlay":
             return self.overlay(**look)
+        if picture == "error":
+            return self._of_error().overlay(**look)
         if picture in REGIONS:
-            return self.boundaries() if picture == "boundaries" else self.top_regions(**look)
+            draw = self.boundaries if picture == "boundaries" else self.top_regions
+            if stray := {*look} - {*signature(draw).parameters}:
+                raise BadParameter(
+                    f"The picture {picture!r} takes {', '.join(signature(draw).parameters)}, not {', '.join(stray)}."
+                )
+            return draw(**look)
         return self.picture(picture, **look)
 
     def _repr_png_(self) -> bytes:

@@ -37,6 +37,14 @@ class Box(NamedTuple):
     right: float
     bottom: float
 
+    def cut(self, photo: Image.Image) -> Image.Image:
+        """That part of a photo, at least a pixel of it; mirrored, where the edges are the other way round."""
+        (left, right), (top, bottom) = (sorted(edges) for edges in ((self.left, self.right), (self.top, self.bottom)))
+        x, y = round(left), round(top)
+        part = photo.crop((x, y, max(x + 1, round(right)), max(y + 1, round(bottom))))
+        part = ImageOps.mirror(part) if self.left > self.right else part
+        return ImageOps.flip(part) if self.top > self.bottom else part
+
 
 @dataclass(frozen=True)
 class Prepared:

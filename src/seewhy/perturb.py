@@ -16,6 +16,7 @@ from .errors import BadParameter, SeewhyError
 from .method import Method, listed, method_of
 from .models import INPUT
 from .probe import Budget, Probe
+from .progress import stop_asked
 from .regions import Regions
 
 Floats = NDArray[Any]
@@ -51,17 +52,15 @@ def from_scores(
             tolerance = _tolerance(params.pop("tolerance", None), name)
             found: dict[str, list[Estimate]] = {}
             n, t, failure = len(case.images), len(case.targets), None
-            with case.model.scoring(case.x, own["fast"], own["dtype"], layered) as scorer:
+            with case.model.scoring(case.x, case.pinned[0], own["fast"], own["dtype"], layered) as scorer:
                 for i, layer in product(range(n), case.layers if layered else [INPUT]):
                     probe = Probe(case, i, scorer, Budget.of(own["budget"], name), tolerance, name)
                     estimate = _estimate(read, probe, layer if layered else None, params)
-                    off = {"score_off": probe.off} if scorer.differs else {}
-                    measured = {**estimate.measured, "forwards": probe.budget.spent, **off}
-                    found.setdefault(layer, []).append(replace(estimate, notes=estimate.notes + probe.notes, measured=measured))
+                    found.setdefault(layer, []).append(_told(estimate, probe))
                     failure = probe.failure
                     if failure is not None and n > 1:  # the other images would have no map
                         raise failure
-                    if failure is not None:
+                    if failure is not None or (n == 1 and stop_asked()):
                         break
             return _found(found, n, t, failure)
 
@@ -77,6 +76,20 @@ def _estimate(read: Callable[..., Estimate], probe: Probe, layer: str | None, pa
         space = probe.space if layer is None else tuple(probe.case.activations[layer].shape[2:])
         return Estimate(np.full((len(probe.y), *space), np.nan))
     return read(probe, **params) if layer is None else read(probe, layer, **params)
+
+
+def _told(estimate: Estimate, probe: Probe) -> Estimate:
+    """With what the probe knows about it."""
+    notes, told = estimate.notes + probe.notes, dict(estimate.measured)
+    told |= {"forwards": probe.budget.spent, "planned_forwards": max(probe.planned, probe.budget.spent)}
+    if estimate.error is not None and estimate.error.any() and np.isfinite(estimate.error).all():
+        told["largest_error"] = estimate.error.reshape(len(estimate.error), -1).max(1)
+    if probe.scorer.differs:
+        told["score_off"] = probe.off
+        span = np.ptp(estimate.values.reshape(len(estimate.values), -1), axis=1)
+        if (abs(probe.off) > 0.02 * span).any():
+            notes += (f"the faster copy scores {abs(probe.off).max():.2g} off, which is much beside what the map shows",)
+    return replace(estimate, notes=notes, measured=told)
 
 
 def _regions(found: Callable[[int], Regions] | None, t: int) -> Regions | None:

@@ -39,8 +39,7 @@ class Batch(NamedTuple):
         photo, space = self.photos[i], tuple(self.x.shape[2:])
         if photo is None or len(space) != 2:
             return None
-        left, top, right, bottom = map(round, self.boxes[i])
-        return photo.pixels.crop((left, top, right, bottom)).resize((space[1], space[0]), Image.Resampling.BILINEAR)
+        return self.boxes[i].cut(photo.pixels).resize((space[1], space[0]), Image.Resampling.BILINEAR)
 
     def part(self, start: int, stop: int) -> "Batch":
         """Some of the images."""

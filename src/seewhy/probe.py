@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from .models import Scorer
 
 Floats = NDArray[Any]
-FIRST = 8  # variants in the first pass, from where the pace is found
+FIRST, MOST = 8, 256  # variants in the first pass, from where the pace is found, and in any
+ROOM = 2**26  # bytes of images in a pass, at most; what a network makes of them takes more
 
 
 class Part(NamedTuple):
@@ -53,10 +54,12 @@ class Probe:
         self.y: Floats = answer.scores[place] @ self.weights.T
         self.off = np.zeros(len(self.y))  # by how much a faster copy's scores differ
         if scorer.differs:
-            own = self.explained(scorer(self.image[None]))[0]
+            own = self.explained(scorer(self.image[None] + 0))[0]
             self.y, self.off = own, own - self.y
-        self.rounding = 8 * float(np.finfo(answer.scores.dtype).eps) * abs(self.y)  # (t,)
+        scale = abs(answer.scores[place]) @ abs(self.weights.T)
+        self.rounding = 8 * float(np.finfo(answer.scores.dtype).eps) * scale  # (t,)
         self.moved = np.zeros(len(self.y))  # how far a variant's score was from that of the untouched image, at most
+        self.planned = 0  # forwards
         self.ended = ""  # why not all was asked
         self.failure: SeewhyError | None = None
         self._look = 64  # forwards after which the error is looked at
@@ -91,7 +94,7 @@ class Probe:
     def asked(self, image: Array) -> Floats:
         """The explained scores (t,) of one variant (c, *space)."""
         self.budget.spent += 1
-        return self.explained(self.scorer(image[None]))[0]
+        return self.explained(self.scorer(image[None] + 0))[0]  # a copy: a network may write into its input
 
     def scored(
         self, count: int, make: Callable[[range], Made], ask: Callable[..., Floats] | None = None, first: int = FIRST,
@@ -107,11 +110,13 @@ class Probe:
         if left < least:
             least += self.budget.spent
             raise BadParameter(f"{self.name}: budget={self.budget.asked} is too little: it needs {least} forwards at least.")
+        most = most or min(MOST, max(1, ROOM // self.x.nbytes))
         parts = self._parts(count, make, ask or self.scorer, self.scorer.pace(first, most), least)
         yield from shown(parts, int(min(count, left)), self.name, size=lambda part: len(part.of))
 
     def _parts(self, count: int, make: Any, ask: Any, pace: Pace, least: int) -> Iterator[Part]:
         done, before = 0, self.budget.spent
+        self.planned = before + count
         while done < count:
             if done >= least and (ended := self.ended or self.budget.over):
                 spent = f"{ended} after {before + done} of {before + count} forwards"
@@ -124,11 +129,14 @@ class Probe:
                 start = perf_counter()
                 kept, given = make(of)
                 scores = _checked(ask(*given), size, self.weights.shape[1])
-            except MemoryError:
-                if size == 1:
+            except MemoryError as error:
+                if size > 1:
+                    pace.halve()
+                    continue
+                if not self.budget.spent:
                     raise
-                pace.halve()
-                continue
+                self._fail(error, of, count)
+                return
             except Misuse:  # a fill that the network does not take
                 raise
             except Exception as error:  # noqa: BLE001 - whatever a person's function raises
@@ -165,9 +173,7 @@ class Probe:
         notes = [f"{self.ended}: the map is an estimate from these"] if self.ended not in ("", "tolerance") else []
         if self.budget.spent and (self.moved <= self.rounding).all():
             notes.append(UNMOVED)
-        if (abs(self.off) > 0.01 * np.maximum(abs(self.y), 1)).any():
-            notes.append(f"the faster copy of the network scores up to {abs(self.off).max():.2g} off")
-        return tuple(notes)
+        return (*notes, *self.scorer.notes)
 
 
 def _checked(scores: Any, m: int, k: int) -> Floats:

@@ -17,9 +17,9 @@ MOST = 5000  # segments: each wants samples of its own
 def segmented(picture: NDArray[Any], how: Any, seed: int = 0) -> Labels:
     """Labels 0, 1, ... s - 1 of the pixels of a picture (*space, c), uint8 or float in [0, 1]: (*space).
 
-    how: "slic" (about 100 compact segments, also of volumes and any number of channels), "quickshift" (as lime cuts, ties
-    broken under the seed), "felzenszwalb" (segments that follow edges), "grid:8" or "grid:6x8" (rows x columns), labels of
-    your own, integers (*space), or a function that takes the picture and gives such labels.
+    how: "slic" (about 100 compact segments, "slic:50" about 50; also of volumes and any number of channels), "quickshift"
+    (as lime cuts, ties broken under the seed), "felzenszwalb" (segments that follow edges), "grid:8" or "grid:6x8" (rows x
+    columns), labels of your own, integers (*space), or a function that takes the picture and gives such labels.
 
     Source: Achanta et al. 2012 (slic); Vedaldi & Soatto 2008 (quickshift); Felzenszwalb & Huttenlocher 2004.
     """
@@ -40,8 +40,12 @@ def segmented(picture: NDArray[Any], how: Any, seed: int = 0) -> Labels:
 def _named(picture: NDArray[Any], how: str, seed: int) -> NDArray[Any]:
     if match := re.fullmatch(r"grid:(\d+(?:x\d+)*)", how):
         return _grid(picture.shape[:-1], [int(part) for part in match[1].split("x")], how)
+    if match := re.fullmatch(r"slic:([1-9]\d*)", how):
+        return _slic(_skimage(), picture, seed, int(match[1]))
     if how not in ALGORITHMS:
-        rest = f"There are {', '.join(ALGORITHMS)} and grid:ROWSxCOLUMNS, as in grid:8x8; or give labels, or a function."
+        rest = (
+            f"There are {', '.join(ALGORITHMS)} and slic:50, grid:ROWSxCOLUMNS, as in grid:8x8; or give labels, or a function."
+        )
         raise NoSuchName("segmentation", how, closest(how, [*ALGORITHMS, "grid:8"]), rest)
     run, dimensions, channels = ALGORITHMS[how]
     _fits(picture, how, dimensions, channels)
@@ -60,8 +64,8 @@ def _grid(space: tuple[int, ...], cells: list[int], how: str) -> Labels:
     return np.ravel_multi_index(np.meshgrid(*along, indexing="ij"), cells)
 
 
-def _slic(skimage: Any, picture: NDArray[Any], seed: int) -> NDArray[Any]:
-    return skimage.slic(picture, n_segments=100, compactness=20, sigma=1, start_label=0)  # unsmoothed, noise is one segment
+def _slic(skimage: Any, picture: NDArray[Any], seed: int, about: int = 100) -> NDArray[Any]:
+    return skimage.slic(picture, n_segments=about, compactness=20, sigma=1, start_label=0)  # unsmoothed, noise is one segment
 
 
 def _quickshift(skimage: Any, picture: NDArray[Any], seed: int) -> NDArray[Any]:

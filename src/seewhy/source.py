@@ -45,7 +45,12 @@ class Source:
 
     @property
     def caption(self) -> str:
-        """What the map is, in a few words."""
+        """What the map is, in a few words; of a part of what was planned, how much."""
+        spent, planned = (int(self.measured.get(key, 0)) for key in ("forwards", "planned_forwards"))
+        return self._caption + (f", {spent} of {planned} forwards" if spent < planned else "")
+
+    @property
+    def _caption(self) -> str:
         if self.score is None and self.index is None:  # no class plays a part in it
             return f"{self.method} at {self.layer}"
         what = self.label or (self.target if self.index is None else str(self.index))

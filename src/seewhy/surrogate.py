@@ -50,8 +50,8 @@ def ridge(z: Bits, y: Floats, w: Floats, alpha: float = 1.0, features: int | Non
     """argmin sum_i w_i (y_i - b - z_i . v)^2 + alpha |v|^2, the intercept b unpenalised; of many, the smallest v.
 
     z: (m, s), y: (m, t), w: (m,) from 0 on, not all of them 0.
-    features: only so many segments per target, those of the largest |v| at alpha .01; the others weigh 0, and errors take
-    the choice as given.
+    features: only so many segments per target, those of the largest |v| at alpha .01; the others weigh 0, and errors are
+    those of the fit to all segments: another draw may choose others.
     errors: the heteroscedasticity-robust sandwich over the rows, each residual over sqrt(1 - leverage); too small where
     the fit is underdetermined.  A first row of ones is the picture itself and no draw.
 
@@ -65,10 +65,10 @@ def ridge(z: Bits, y: Floats, w: Floats, alpha: float = 1.0, features: int | Non
     chosen = np.argsort(-abs(first.weights), kind="stable")[:, :features]  # (t, features)
     parts = [_ridge(x[:, few], y[:, [t]], w, alpha) for t, few in enumerate(chosen)]
     intercept, score, local = (np.concatenate([getattr(p, name) for p in parts]) for name in ("intercept", "score", "local"))
-    weights, errors = np.zeros((2, len(parts), s))
+    weights = np.zeros((len(parts), s))
     for t, (few, part) in enumerate(zip(chosen, parts, strict=True)):
-        weights[t, few], errors[t, few] = part.weights[0], part.errors[0]
-    return Fit(weights, intercept, errors, score, local, first.underdetermined)
+        weights[t, few] = part.weights[0]
+    return Fit(weights, intercept, _ridge(x, y, w, alpha).errors, score, local, first.underdetermined)
 
 
 def _ridge(x: Floats, y: Floats, w: Floats, alpha: float) -> Fit:

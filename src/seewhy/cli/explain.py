@@ -67,7 +67,7 @@ SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", "
     multiple=True,
     default=("overlay",),
     show_default=True,
-    help="Of pixel methods also colour, grey, positive, negative or signed; of LIME's kind regions or boundaries; repeatable.",
+    help="Also colour, grey, positive, negative, signed (of pixels), regions, boundaries (of LIME), error; repeatable.",
 )
 @click.option("--alpha", type=click.FloatRange(0, 1), default=0.5, show_default=True, help="Opacity of the map.")
 @click.option("--legend/--no-legend", default=True, show_default=True, help="Say below what it is and what the colours mean.")
@@ -180,15 +180,17 @@ def check_pictures(pictures: tuple[str, ...], methods: list[Any]) -> None:
     from ..heatmap import REGIONS
     from ..render import PICTURES
 
-    known = ["overlay", *PICTURES, *REGIONS]
+    known = ["overlay", "error", *PICTURES, *REGIONS]
     for kind in pictures:
         if kind not in known:
             raise NoSuchName("picture", kind, closest(kind, known), f"There are: {', '.join(known)}.")
     drawn = {"overlay"} | {kind for kind in PICTURES if any(method.pixels for method in methods)}
+    drawn |= {"error"} if any("tolerance" in method.defaults for method in methods) else set()
     drawn |= {kind for kind in REGIONS if any("segments" in method.defaults for method in methods)}
     if not drawn & {*pictures}:
         names = ", ".join(method.name for method in methods)
-        what = "superpixels" if pictures[0] in REGIONS else "attributions of single pixels"
+        kinds = {**dict.fromkeys(REGIONS, "superpixels"), "error": "a standard error"}
+        what = kinds.get(pictures[0], "attributions of single pixels")
         verb, more = ("judge", "; lime and kernel-shap do") if pictures[0] in REGIONS else ("give", "")
         raise NotApplicable(f"--picture {pictures[0]} shows {what}, which {names} does not {verb}{more}.")
 

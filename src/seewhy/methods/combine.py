@@ -31,7 +31,7 @@ Floats = NDArray[Any]
 def smooth(method: Method) -> Method:
     """The method averaged over noisy copies of the image.  Smilkov et al. 2017, SmoothGrad.
 
-    Adds the parameters samples (25), sigma (.15, of the range of the image's own prepared values) and seed (0).  The noise
+    Adds the parameters samples (25), sigma (.15, of the prepared values' range) and seed (0, also the method's).  The noise
     of an image depends on the image and the seed alone.
     """
     return _smoothed(method, "smooth", "mean over noisy copies of the image of", _mean)
@@ -112,13 +112,13 @@ def augment(method: Method) -> Method:
 
 def _smoothed(base: Method, name: str, said: str, moment: Any) -> Method:
     base = lookup(base)
-    _unused(base, "samples", "sigma", "seed")
+    _unused(base, "samples", "sigma")
 
     def run(case: Case, *, samples: int, sigma: float, seed: int, **params: Any) -> Found:
         samples, seed = whole_number(samples, f"{name}: samples", 1), whole_number(seed, f"{name}: seed", 0)
         if not 0 <= sigma < np.inf:
             raise BadParameter(f"{name}: sigma is a share of the image's range, from 0 on, not {sigma}.")
-        own = _given(base, params)
+        own = _given(base, {**params, "seed": seed})
         found = shown(case.variants(own, _noisy(case.images, samples, sigma, seed)), samples, name)
         first, measured = next(found), []
         kept = (measured.append(one.measured) or one.cores for one in chain([first], found))

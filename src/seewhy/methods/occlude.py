@@ -1,6 +1,6 @@
 """Occlusion: how much of the score is lost when a window is hidden."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import product
 from typing import Any
 
@@ -17,7 +17,6 @@ __all__ = ["occlusion"]
 
 Floats = NDArray[Any]
 BOXES = 32  # in the first pass of the short cut, about
-GUESSED = 1.5  # variances: a pixel that no window hid, less the mean of one to four neighbours
 
 
 @from_scores("1 forward per window (of a network where a window changes little, only what it can change)", sampled=True)
@@ -30,7 +29,8 @@ def occlusion(
     fill: what hides: "mean" (of the image itself), "black", "white", "zero" (in the network's numbers), "blur", a number, an
     array or an image.
     incremental: recompute only what a window can change, on networks where that gives the same scores.
-    seed: of the order in which windows are hidden, where a budget or a tolerance may end before the last; else row by row.
+    seed: of the order in which windows are hidden: one by one where a budget or a tolerance may end it, else whole rows, whose
+    boxes reach the same of the layers.
 
     Source: Zeiler & Fergus 2014, Visualizing and Understanding Convolutional Networks, sec. 4.2; the short cut: Nakandala
     et al. 2019, Incremental and Approximate Inference for Faster Occlusion-based Deep CNN Explanations.
@@ -40,9 +40,8 @@ def occlusion(
     sides = _sides(window, "window", probe)
     grid = Grid(probe.space, sides, _steps(stride, sides, probe))
     hide = probe.fill(fill)
-    order = np.arange(len(grid.places))  # neighbours in one pass: the boxes of a row reach the same of the layers
-    drawn = np.random.default_rng(whole_number(seed, "occlusion: seed", 0)).permutation(len(order))
-    order = drawn if probe.limited else order
+    draws = np.random.default_rng(whole_number(seed, "occlusion: seed", 0))
+    order = draws.permutation(len(grid.places)) if probe.limited else grid.by_rows(draws)
     short = probe.scorer.boxed(probe.image) if incremental else None
 
     def boxes(of: range) -> Made:
@@ -59,10 +58,12 @@ def occlusion(
         drops[order[part.of.start : part.of.stop]] = probe.y - part.y
         probe.enough(lambda: grid.mean(drops)[1])
     values, error = grid.mean(drops)
-    if not probe.limited and error.any():  # interrupted: the windows asked are no draw of them all
+    bare = float((error[0] == np.inf).mean())
+    if not probe.limited and error.any():  # interrupted: the rows asked are no draw of single windows
         error = np.full(error.shape, np.inf)
     fell_back = short is not None and short.why
     notes = (f"every window ran through the whole network: {fell_back}",) if fell_back else ()
+    notes += (f"no window hid {bare:.0%} of the pixels yet: there the map is zero, and not known",) if bare else ()
     return Estimate(values, error, measured={"windows": np.isfinite(drops[:, 0]).sum()}, notes=notes)
 
 
@@ -77,6 +78,11 @@ class Grid:
             (np.arange(size)[:, None] >= start) & (np.arange(size)[:, None] < start + side)
             for size, side, start in zip(space, sides, starts, strict=True)
         ]
+
+    def by_rows(self, draws: np.random.Generator) -> NDArray[np.intp]:
+        """All windows, in whole rows along the last axis, the rows in a drawn order."""
+        rows = np.arange(len(self.places)).reshape(-1, self.shape[-1])
+        return draws.permutation(rows).ravel()
 
     def rows(self, about: int) -> int:
         """Whole rows of windows, about so many."""
@@ -93,8 +99,8 @@ class Grid:
         """Of drops (m, t), NaN where none was measured, the mean at each pixel and its standard error: (t, *space) twice.
 
         A part of the windows is a sample without replacement of them all, so the error of all of them is zero.  The
-        variance at a pixel is drawn toward that at all pixels, as few windows hide any one; that of a pixel which none hid
-        yet is as among windows as near as those that overlap there.
+        variance at a pixel is drawn toward that at all pixels, as few windows hide any one; a pixel that none hid yet is
+        zero, its error infinite.
         """
         done = np.isfinite(drops[:, 0])
         known = np.where(done, drops.T, 0)
@@ -106,43 +112,20 @@ class Grid:
         apart = np.maximum(self.total(known**2) - count * mean**2, 0)  # squares
         axes = tuple(range(1, mean.ndim))
         spare = np.maximum(count - 1, 0)
-        pooled = apart.sum(axes, keepdims=True) / max(spare.sum(), 1)
+        if spare.any():
+            pooled = apart.sum(axes, keepdims=True) / spare.sum()
+        else:  # no pixel was hidden twice
+            pooled = known[:, done].var(1, ddof=min(1, done.sum() - 1)).reshape(-1, *[1] * count.ndim)
         variance = (apart + 2 * pooled) / (spare + 2)
         error = np.sqrt(variance / at_least_one * np.maximum(1 - count / whole, 0))
         never = count == 0
-        among = known[:, done].var(1, ddof=min(1, done.sum() - 1))
-        overlap = (spare > 0).sum() / (~never).sum()  # windows that overlap are alike
-        near = overlap * pooled + (1 - overlap) * among.reshape(pooled.shape)
-        error = np.where(never, np.sqrt(GUESSED * near), error)
-        return _filled_in(mean, never), error if done.sum() > 1 else np.full(error.shape, np.inf)
+        alone = (done.sum() == 1) & (count < whole)  # of one window nothing can be told
+        return mean, np.where(never | alone, np.inf, error)
 
 
 def _starts(size: int, side: int, step: int) -> NDArray[np.intp]:
     starts = np.arange(0, size - side + 1, step)
     return starts if starts[-1] + side == size else np.append(starts, size - side)
-
-
-def _filled_in(mean: Floats, unknown: NDArray[np.bool_]) -> Floats:
-    """Pixels that no window hid yet become the mean of their neighbours, from the known ones outward."""
-    mean, known = mean.copy(), ~unknown
-    while not known.all():
-        total, count = np.zeros_like(mean), np.zeros(known.shape)
-        for shifted, there in _neighbours(np.where(known, mean, 0), known):
-            total += shifted
-            count += there
-        new = ~known & (count > 0)
-        mean[:, new] = total[:, new] / count[new]
-        known |= new
-    return mean
-
-
-def _neighbours(mean: Floats, known: NDArray[np.bool_]) -> Iterator[tuple[Floats, NDArray[np.bool_]]]:
-    for axis in range(known.ndim):
-        for way in (1, -1):
-            there = np.roll(known, way, axis)
-            edge = (*[slice(None)] * axis, 0 if way == 1 else -1)
-            there[edge] = False
-            yield np.where(there, np.roll(mean, way, axis + 1), 0), there
 
 
 def _sides(window: Any, what: str, probe: Probe) -> tuple[int, ...]:

@@ -1,11 +1,13 @@
 """Which segments of the image the score rests on: LIME, kernel SHAP, Sobol indices."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import BadParameter
+from ..baseline import COLOURS
+from ..errors import BadParameter, NoSuchName, closest
 from ..image import Array
 from ..method import whole_number
 from ..perturb import Estimate, from_scores
@@ -18,6 +20,7 @@ __all__ = ["kernel_shap", "lime", "sobol"]
 
 Floats = NDArray[Any]
 Labels = NDArray[np.intp]
+ENOUGH = 1.5  # draws a segment
 
 
 @from_scores("{samples} forwards", sampled=True)
@@ -40,7 +43,7 @@ def lime(
     """
     count = whole_number(samples, "lime: samples", 2)
     if not kernel_width > 0 or not 0 <= alpha < np.inf:
-        raise BadParameter(f"lime: kernel_width={kernel_width} is above 0, alpha={alpha} from 0 on.")
+        raise BadParameter(f"lime: kernel_width must be above 0 and alpha from 0 on, not {kernel_width} and {alpha}.")
     few = None if features is None else whole_number(features, "lime: features", 1)
     seed = whole_number(seed, "lime: seed", 0)
     labels = labelled(probe, segments, seed)
@@ -56,14 +59,17 @@ def lime(
     def fit() -> Fit:
         return ridge(z[: len(y)], y, w[: len(y)], alpha, few)
 
+    def error() -> Floats:
+        return told(fit(), len(y))
+
     native = probe.scorer.array(labels)
     hidden = probe.hidden(lambda of: shown(z, of, native, probe), hiding(probe, hide, labels))
     for part in probe.scored(count, hidden, least=2):
         y = np.concatenate([y, part.y])
-        probe.enough(lambda: told(fit()))
+        probe.enough(error)
     if len(y) < 2 and probe.failure is not None:
         raise probe.failure
-    return judged(labels, fit(), len(y))
+    return judged(labels, fit(), len(y), len(y), "samples")
 
 
 @from_scores("{samples} forwards", sampled=True)
@@ -92,13 +98,16 @@ def kernel_shap(probe: Probe, *, segments: Any = "slic", samples: int = 1000, hi
         m = len(y) // 2 * 2
         return shapley(z[:m], w[:m], y[:m], probe.y, empty, complete)
 
+    def error() -> Floats:
+        return told(fit(), len(y) // 2)
+
     native = probe.scorer.array(labels)
     for part in probe.scored(len(z), probe.hidden(lambda of: shown(z, of, native, probe), hide), least=2):
         y = np.concatenate([y, part.y])
-        probe.enough(lambda: told(fit()))
+        probe.enough(error)
     if len(y) < 2 and probe.failure is not None:
         raise probe.failure
-    return judged(labels, fit(), len(y))
+    return judged(labels, fit(), len(y), len(y) // 2, "pairs of samples")
 
 
 @from_scores("{samples} x (segments + 2) forwards", sampled=True)
@@ -141,6 +150,8 @@ def sobol(probe: Probe, *, segments: Any = "grid:8", samples: int = 32, hide: An
     if len(y) < least and probe.failure is not None:
         raise probe.failure
     values, errors = indices()
+    values[probe.moved <= probe.rounding] = 0  # shares of nothing
+    errors[probe.moved <= probe.rounding] = 0
     return _drawn(labels, [Regions(labels, v, e, None, None, None, len(y)) for v, e in zip(values, errors, strict=True)])
 
 
@@ -156,6 +167,11 @@ def labelled(probe: Probe, how: Any, seed: int) -> Labels:
 
 def hiding(probe: Probe, how: Any, labels: Labels) -> Array:
     """What hidden segments become: (c, *space)."""
+    if isinstance(how, str) and how not in ("own-mean", *COLOURS) and not Path(how).exists():
+        known = ["own-mean", *COLOURS]
+        raise NoSuchName(
+            "hide", how, closest(how, known), f"There are {', '.join(known)}; or give a number, an array, an image."
+        )
     if not isinstance(how, str) or how != "own-mean":
         return probe.fill(how)
     flat, count = labels.ravel(), np.bincount(labels.ravel())
@@ -168,22 +184,30 @@ def shown(z: NDArray[Any], of: range, labels: Array, probe: Probe) -> Array:
     return probe.scorer.array(z[of.start : of.stop].astype(bool))[:, labels]
 
 
-def told(fit: Fit) -> Floats:
-    """The standard errors (t, s), infinite where too few samples cannot tell them."""
-    return np.full(fit.errors.shape, np.inf) if fit.underdetermined else fit.errors
+def too_few(fit: Fit, draws: int) -> bool:
+    """Are there less than 1.5 draws a segment?  Then the fit follows the noise, and its error cannot be told."""
+    return bool(fit.errors.any()) and draws < ENOUGH * fit.errors.shape[1]
 
 
-def judged(labels: Labels, fit: Fit, samples: int) -> Estimate:
+def told(fit: Fit, draws: int) -> Floats:
+    """The standard errors (t, s), infinite where too few draws cannot tell them."""
+    return np.full(fit.errors.shape, np.inf) if too_few(fit, draws) else fit.errors
+
+
+def judged(labels: Labels, fit: Fit, samples: int, draws: int, what: str) -> Estimate:
     """Each target's weights, drawn into their segments."""
+    few, errors = too_few(fit, draws), told(fit, draws)
+    r2 = [None if few else float(one) for one in fit.score]
     each = [
-        Regions(
-            labels, fit.weights[t], fit.errors[t], float(fit.intercept[t]), float(fit.local[t]), float(fit.score[t]), samples
-        )
+        Regions(labels, fit.weights[t], errors[t], float(fit.intercept[t]), float(fit.local[t]), r2[t], samples)
         for t in range(len(fit.weights))
     ]
-    few = ("fewer samples than segments: of the many models that fit, the one with the smallest weights",)
-    measured = {"r2": fit.score, "intercept": fit.intercept, "local_prediction": fit.local}
-    return _drawn(labels, each, measured, few if fit.underdetermined else ())
+    s = len(each[0].weights)
+    notes = (
+        (f"{draws} {what} for {s} segments are too few to tell errors or R2, or to trust the map: ask for more",) if few else ()
+    )
+    measured = {"intercept": fit.intercept, "local_prediction": fit.local, **({} if few else {"r2": fit.score})}
+    return _drawn(labels, each, measured, notes)
 
 
 def _drawn(labels: Labels, each: list[Regions], measured: Any = {}, notes: tuple[str, ...] = ()) -> Estimate:  # noqa: B006

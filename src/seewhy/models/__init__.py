@@ -47,6 +47,7 @@ class Answer(NamedTuple):
     scores: NDArray[Any]  # (n, k), as the model's `scores` option has them
     probabilities: NDArray[Any] | None  # (n, k); None of units, which are no classes
     notes: tuple[str, ...] = ()
+    normalised: bool = False  # what it said were probabilities already
 
 
 class Trace(NamedTuple):
@@ -81,11 +82,12 @@ class Scorer(Protocol):
     """What a model lends to methods that ask for the scores of many variants of an image."""
 
     differs: bool  # from the model itself: a faster copy, or of another precision
+    notes: tuple[str, ...]  # what is odd about the network
 
     def __call__(self, x: Array) -> NDArray[Any]: ...  # the scores (m, k) of images (m, c, *space)
     def array(self, x: NDArray[Any]) -> Array: ...  # as the model's own kind of array, on its device
     def blend(self, keep: Array, image: Array, fill: Array) -> Array: ...  # (m, *space), (c, *space) twice -> (m, c, *space)
-    def pace(self, first: int, most: int | None) -> Pace: ...  # how many variants may share a pass
+    def pace(self, first: int, most: int) -> Pace: ...  # how many variants may share a pass
     def boxed(self, image: Array) -> "Boxes | None": ...  # if there is a short cut
     def tail(self, image: Array, layer: str) -> "Tail": ...
 
@@ -119,8 +121,8 @@ class Model(Protocol):
 
     def batches(self, images: Images, whole: bool = False) -> Iterator[Batch]: ...  # the border
     def answer(self, x: Array) -> Answer: ...
-    def scoring(
-        self, x: Array, fast: bool = False, dtype: Any = None, inside: bool = False
+    def scoring(  # answer: what it said of x
+        self, x: Array, answer: Answer, fast: bool = False, dtype: Any = None, inside: bool = False
     ) -> AbstractContextManager[Scorer]: ...
     def colour(self, level: int) -> NDArray[Any] | None: ...  # a grey as the network sees it (c,), if it prepares photos
     def versions(self) -> Mapping[str, str]: ...
@@ -191,7 +193,8 @@ def wrap(
     if not callable(network) or isinstance(network, type):
         raise BadParameter(
             f"wrap takes a torch.nn.Module or a function from images to scores, not {type(network).__name__}"
-            f"{f' {network.__name__}: make one of it first' if isinstance(network, type) else ''}. "
+            f"{f' {network.__name__}: make one of it first' if isinstance(network, type) else ''}"
+            f"{': give its own function, wrap(it.predict_proba)' if 'predict_proba' in dir(network) else ''}. "
             "To load a network by name: seewhy.load('torchvision/resnet50')."
         )
     if device is not None or dtype is not None:

@@ -37,6 +37,7 @@ class FunctionModel:
             raise BadParameter(f"takes={takes!r}: the function takes {' or '.join(TAKES)} images.")
         self.function, self.takes = function, takes
         self.prepare = preparer(_pixels(prepare) if takes == "uint8" else prepare)
+        self.sized = prepare is not None or takes == "float"
         self.labels = labels
         self.name = name or getattr(function, "__name__", type(function).__name__)
         self.explains = scores
@@ -65,26 +66,28 @@ class FunctionModel:
 
     def answer(self, x: Array) -> Answer:
         """The scores of images x (n, c, *space)."""
-        given = self.given(np.asarray(numbers(x)))
-        chances = given if is_distribution(given) else None
-        if self.explains == GIVEN:
-            return Answer(given, chances)
-        chances = softmax(given) if chances is None else chances
-        return Answer(self.scored(given), chances)
+        x = np.asarray(numbers(x))
+        if self.takes == "uint8" and 0 < x.max() <= 1 and (x % 1 != 0).any():
+            raise BadParameter(f"{self.name} takes photos from 0 to 255; these lie between 0 and 1: multiply them by 255.")
+        given = self.given(x)
+        normalised = is_distribution(given)
+        chances = given if normalised else None if self.explains == GIVEN else softmax(given)
+        return Answer(self.scored(given, normalised), chances, normalised=normalised)
 
     def given(self, x: NDArray[Any]) -> NDArray[Any]:
         """What the function gives for images x (n, c, *space), checked: (n, k)."""
         images = self._as_taken(x)
         try:
             found = self.function(images)
-            scores = numbers(found) if hasattr(found, "dtype") else np.asarray(found)  # of a list, a table
+            scores = np.asarray(numbers(found) if hasattr(found, "dtype") else found)  # of a list, a table
         except (MemoryError, SeewhyError):
             raise
         except Exception as error:
             what = f"{self.name} failed on {len(x)} images {images.shape} of {images.dtype}"
-            raise BadNetwork(f"{what}: {type(error).__name__}: {error}") from error
-        if scores.ndim == 1 and scores.dtype.kind == "f" and len(scores) == len(x):
-            scores = scores[:, None]
+            size = "" if self.sized else " (Photos come at their own size: wrap(..., prepare={'size': (h, w)}) makes them one.)"
+            raise BadNetwork(f"{what}: {type(error).__name__}: {error}{size}") from error
+        if scores.ndim == 1 and scores.dtype.kind == "f" and (len(scores) == len(x) or len(x) == 1):
+            scores = scores.reshape(len(x), -1)  # one score of each, or the scores of one
         if scores.ndim != 2 or len(scores) != len(x) or not scores.shape[1] or scores.dtype.kind not in "fiu":
             labels = " Are these labels? Give the function that tells the scores, such as predict_proba." * (scores.ndim == 1)
             raise BadNetwork(
@@ -100,39 +103,42 @@ class FunctionModel:
 
     def _as_taken(self, x: NDArray[Any]) -> NDArray[Any]:
         if self.takes == "float":
-            return x
+            return x.copy()  # the function may write into what it gets
         if x.ndim != 4 or x.shape[1] != 3 or x.min() < -0.5 or x.max() > 255.5:
             span = f"{x.min():.4g} to {x.max():.4g}"
             raise BadParameter(f"{self.name} takes uint8 photos: numbers from 0 to 255 (n, 3, h, w), not {span} {x.shape}.")
         return np.ascontiguousarray(np.moveaxis(x.round().clip(0, 255).astype(np.uint8), 1, -1))
 
-    def scored(self, given: NDArray[Any]) -> NDArray[Any]:
-        """What the function gives as this model's scores."""
+    def scored(self, given: NDArray[Any], normalised: bool) -> NDArray[Any]:
+        """What the function gives as this model's scores; `normalised`: it gives probabilities."""
         if self.explains in (GIVEN, "logits"):
             return given
-        chances = given if is_distribution(given) else softmax(given)
+        chances = given if normalised else softmax(given)
         return chances if self.explains == "probability" else np.log(np.maximum(chances, np.finfo(float).tiny))
 
     @contextmanager
-    def scoring(self, x: Array, fast: bool = False, dtype: Any = None, inside: bool = False) -> Iterator["FunctionScorer"]:
+    def scoring(
+        self, x: Array, answer: Answer, fast: bool = False, dtype: Any = None, inside: bool = False
+    ) -> Iterator["FunctionScorer"]:
         """The scores of many variants of images."""
         if inside:
             raise NeedsGradients(f"{self.name} gives scores only, and no layer can be read. Try occlusion, rise or lime.")
         if fast or dtype is not None:
             raise BadParameter(f"{self.name} is a function: it runs as it is. Leave fast= and dtype= out.")
-        yield FunctionScorer(self, np.asarray(numbers(x)).dtype)
+        yield FunctionScorer(self, np.asarray(numbers(x)).dtype, answer.normalised)
 
 
 class FunctionScorer:
     """What `FunctionModel.scoring` lends."""
 
     differs = False
+    notes: tuple[str, ...] = ()
 
-    def __init__(self, model: FunctionModel, dtype: Any) -> None:
-        self.model, self.dtype = model, dtype
+    def __init__(self, model: FunctionModel, dtype: Any, normalised: bool) -> None:
+        self.model, self.dtype, self.normalised = model, dtype, normalised
 
     def __call__(self, x: NDArray[Any]) -> NDArray[Any]:
-        return self.model.scored(self.model.given(x))
+        return self.model.scored(self.model.given(x), self.normalised)
 
     def array(self, x: NDArray[Any]) -> NDArray[Any]:
         return x.astype(self.dtype) if x.dtype.kind == "f" else x
@@ -141,9 +147,9 @@ class FunctionScorer:
         keep = keep[:, None]
         return np.where(keep, image, fill) if keep.dtype == bool else fill + (image - fill) * keep
 
-    def pace(self, first: int, most: int | None) -> Pace:
+    def pace(self, first: int, most: int) -> Pace:
         own = self.model.asked_batch
-        return Pace(own, own) if own else Pace(first, most or 8 * BATCH)
+        return Pace(own, own) if own else Pace(first, most)
 
     def boxed(self, image: Array) -> None:
         return None
@@ -163,5 +169,5 @@ def _pixels(prepare: Any) -> Mapping[str, Any]:
 
 
 def is_distribution(scores: NDArray[Any]) -> bool:
-    """Are these probabilities already?"""
-    return scores.shape[1] > 1 and bool((scores >= 0).all()) and bool((abs(scores.sum(1) - 1) < 1e-3).all())
+    """Are these probabilities already, maybe rounded to two digits?"""
+    return scores.shape[1] > 1 and bool((scores >= 0).all()) and bool((abs(scores.sum(1) - 1) < 0.02).all())

@@ -37,11 +37,14 @@ def raw_scores(output: Any, n: int) -> Tensor:
     return found
 
 
-def as_scores(raw: Tensor, explains: str) -> Tensor:
-    """What the network gives (n, k) as logits, log-probabilities or probabilities; one score alone is a binary logit."""
+def as_scores(raw: Tensor, explains: str, normalised: bool | None = None) -> Tensor:
+    """What the network gives (n, k) as logits, log-probabilities or probabilities; one score alone is a binary logit.
+
+    normalised: they are probabilities already; None where that is to be found out.
+    """
     if explains == "logits":
         return raw
-    if is_distribution(raw):
+    if is_distribution(raw) if normalised is None else normalised:
         return raw if explains == "probability" else raw.log()
     if raw.shape[1] == 1:
         return raw.sigmoid() if explains == "probability" else nn.functional.logsigmoid(raw)
@@ -49,9 +52,10 @@ def as_scores(raw: Tensor, explains: str) -> Tensor:
 
 
 def is_distribution(raw: Tensor) -> bool:
-    """Are these probabilities already?"""
+    """Are these probabilities already, to the rounding of their kind?"""
+    slack = max(1e-3, 2 * torch.finfo(raw.dtype).eps)
     raw = raw.detach().float()
-    return raw.shape[1] > 1 and bool((raw >= 0).all()) and bool(((raw.sum(1) - 1).abs() < 1e-3).all())
+    return raw.shape[1] > 1 and bool((raw >= 0).all()) and bool(((raw.sum(1) - 1).abs() < slack).all())
 
 
 def plain(x: Tensor) -> Tensor:

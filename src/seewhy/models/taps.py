@@ -1,7 +1,7 @@
 """Reading a torch network while it runs.  Hooks are set and removed here and nowhere else; nothing is kept."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from threading import RLock, get_ident
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -181,3 +181,11 @@ def unwrapped(network: nn.Module) -> nn.Module:
         if not isinstance(inner, nn.Module):
             return network
         network = inner
+
+
+@contextmanager
+def differentiable_rnn(network: nn.Module, device: torch.device) -> Iterator[None]:
+    """cuDNN's recurrent layers refuse a backward pass in eval mode; torch's own do not."""
+    recurrent = device.type == "cuda" and any(isinstance(m, nn.RNNBase) for m in network.modules())
+    with torch.backends.cudnn.flags(enabled=False) if recurrent else nullcontext():
+        yield

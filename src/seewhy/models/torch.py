@@ -27,7 +27,7 @@ from .rewire import Rewiring
 from .scores import as_numpy, as_scores, is_distribution, plain, raw_scores
 from .scoring import TorchScorer, quick
 from .survey import first_bad, layout_of, linear_head, pooled, survey
-from .taps import Stop, Tap, every_module, recorded, undisturbed, unwrapped
+from .taps import Stop, Tap, differentiable_rnn, every_module, recorded, undisturbed, unwrapped
 from .units import End, unit_scores
 
 BATCH = 32  # images per pass, where the person has not said
@@ -102,15 +102,22 @@ class TorchModel:
             return self._answer(*self._run(x))
 
     @contextmanager
-    def scoring(self, x: Array, fast: bool = False, dtype: Any = None, inside: bool = False) -> Iterator[TorchScorer]:
-        """The scores of many variants of images like x (n, c, *space), again and again.
+    def scoring(
+        self, x: Array, answer: Answer, fast: bool = False, dtype: Any = None, inside: bool = False
+    ) -> Iterator[TorchScorer]:
+        """The scores of many variants of images like x (n, c, *space), of which it said `answer`, again and again.
 
         fast: of a copy in channels_last order with folded BatchNorms (not if `inside`, where layers are asked for);
         dtype: of a copy of that precision.
         """
-        model = quick(self, fast, dtype, not inside) if fast or dtype is not None else self
+        model = self
+        if fast or dtype is not None:
+            with self._ready(x[:1]) as like:
+                model = quick(self, like, fast, dtype, not inside)
         with model._ready(x[:1]) as like:
-            yield TorchScorer(model, like, model is not self, fast)
+            scorer = TorchScorer(model, like, model is not self, fast, answer.normalised)
+            with torch.autocast(like.device.type, enabled=False):
+                yield scorer
 
     def layers(self, x: Array | None = None) -> Mapping[str, Layer]:
         """What each layer emits, in the order it first runs, when x (n, c, *space) (by default a blank photo) comes in."""
@@ -223,7 +230,7 @@ class TorchModel:
                 f"{self.name} was made inside torch.inference_mode, so no gradient can pass it. "
                 "Make it outside, or explain copy.deepcopy(network), copied outside."
             )
-        with undisturbed(self.network), _differentiable_rnn(self.network, parameter.device):
+        with undisturbed(self.network), differentiable_rnn(self.network, parameter.device):
             try:
                 own = np.array(x, order="C") if isinstance(x, np.ndarray) else x.detach().clone()
                 ready = torch.as_tensor(own, dtype=parameter.dtype, device=parameter.device)
@@ -241,8 +248,10 @@ class TorchModel:
         raw = self._raw(x)
         return raw, self._scores(raw)
 
-    def _scores(self, raw: Tensor) -> Tensor:
-        return raw if self.end is not None else as_scores(plain(raw), self.explains)
+    def _scores(self, raw: Tensor, normalised: bool | None = None) -> Tensor:
+        if self.end is not None or self.explains == "logits":
+            return plain(raw)
+        return as_scores(plain(raw), self.explains, is_distribution(raw) if normalised is None else normalised)
 
     def _raw(self, x: Tensor) -> Tensor:
         try:
@@ -267,7 +276,8 @@ class TorchModel:
             notes.append("the network already ends in a softmax, so its probabilities are explained; wrap the part before it")
         if self.labels is not None and len(self.labels) != numbers.shape[1]:
             notes.append(f"there are {len(self.labels)} labels for {numbers.shape[1]} scores: do they belong to this network?")
-        return Answer(as_numpy(scores.detach()), numbers if ends_in_softmax else softmax(numbers), tuple(notes))
+        probabilities = numbers if ends_in_softmax else softmax(numbers)
+        return Answer(as_numpy(scores.detach()), probabilities, tuple(notes), ends_in_softmax)
 
     def _taps(self, layers: Sequence[str]) -> dict[str, Tap]:
         return {name: Tap(name, self.network) for name in layers if name != INPUT}
@@ -300,11 +310,3 @@ class TorchModel:
     def _evidence(self, name: str, a: Tensor, g: Tensor, x: Tensor) -> Evidence:
         turn = self._layout(name, a, x).turn
         return Evidence(plain(turn(a.detach())), plain(turn(g)))
-
-
-@contextmanager
-def _differentiable_rnn(network: nn.Module, device: torch.device) -> Iterator[None]:
-    """cuDNN's recurrent layers refuse a backward pass in eval mode; torch's own do not."""
-    recurrent = device.type == "cuda" and any(isinstance(m, nn.RNNBase) for m in network.modules())
-    with torch.backends.cudnn.flags(enabled=False) if recurrent else nullcontext():
-        yield
