@@ -73,13 +73,13 @@ def slowed(clock, price):
 def test_as_many_share_a_pass_as_are_cheapest(clock):
     asked = slowed(clock, lambda n: 1 + 0.1 * n if n <= 64 else 0.2 * n)
     seewhy.rise(wrapped(asked), X[:1], masks=600)
-    assert asked.sizes == [1, 8, 16, 32, 64, 128, *[64] * 5, 32]
+    assert asked.sizes == [1, 2, 2, 4, 8, 16, 32, 64, 128, *[64] * 5, 24]
 
 
 def test_where_sharing_gains_nothing_few_share_a_pass(clock):
     asked = slowed(clock, lambda n: 0.1 * n)
     seewhy.rise(wrapped(asked), X[:1], masks=60)
-    assert asked.sizes == [1, 8, 16, 8, 8, 8, 8, 4]
+    assert asked.sizes == [1, 2, 2, 4, *[2] * 26]
 
 
 def test_however_cheap_there_is_an_end(clock):

@@ -66,12 +66,14 @@ class Pace:
         self.size = max(1, min(first, most))
         self.most = most
         self.times: dict[int, float] = {}  # of one variant, by how many shared its pass
+        self.warm = False  # the first pass takes longer: it does not count
         self.rate = 0.0  # seconds a variant takes, as far as known
 
     def took(self, size: int, seconds: float) -> None:
         """Learn from a pass of `size` variants."""
         self.rate = min(seconds / size, self.rate or seconds / size)
-        if size != self.size:  # the last of them, or what a budget left
+        warm, self.warm = self.warm, True
+        if not warm or size != self.size:  # the last of them, or what a budget left
             return
         new = seconds / size
         self.times[size] = min(new, self.times.get(size, new))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .models import Scorer
 
 Floats = NDArray[Any]
-FIRST, MOST = 8, 256  # variants in the first pass, from where the pace is found, and in any
+FIRST, MOST = 2, 256  # variants in the first pass, from where the pace is found, and in any
 ROOM = 2**26  # bytes of images in a pass, at most; what a network makes of them takes more
 
 

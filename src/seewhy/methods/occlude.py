@@ -58,7 +58,7 @@ def occlusion(
         drops[order[part.of.start : part.of.stop]] = probe.y - part.y
         probe.enough(lambda: grid.mean(drops)[1])
     values, error = grid.mean(drops)
-    bare = float((error[0] == np.inf).mean())
+    bare = float((grid.total(np.isfinite(drops[:, 0])) == 0).mean())
     if not probe.limited and error.any():  # interrupted: the rows asked are no draw of single windows
         error = np.full(error.shape, np.inf)
     fell_back = short is not None and short.why
