@@ -1,4 +1,4 @@
-"""What once went wrong, or would go wrong in silence: networks that write into their input, mix a batch, or run under autocast."""
+"""What would go wrong in silence: networks that write into their input, mix a batch, or run under autocast."""
 
 import numpy as np
 import pytest
