@@ -133,9 +133,13 @@ class Heatmap:
     def _seen(self) -> Image.Image | None:
         return self.box.cut(self.image) if self.image else None
 
+    @property
+    def _error_known(self) -> bool:
+        return self.error is not None and bool(np.isfinite(self.error).any())
+
     def _of_error(self) -> "Heatmap":
-        """The standard error as a map of its own."""
-        if self.error is None or not np.isfinite(self.error).any():
+        """The standard error as a map of its own; where it is infinite, the largest that is not."""
+        if self.error is None or not self._error_known:
             raise NotApplicable(f"{self.source.method} tells no standard error here: see Heatmap.error and the warnings.")
         known = np.where(np.isfinite(self.error), self.error, self.error[np.isfinite(self.error)].max())
         source = replace(self.source, method=f"standard error of {self.source.method}", measured={})
@@ -145,7 +149,7 @@ class Heatmap:
     def pictures(self) -> tuple[str, ...]:
         """What `save(picture=)` can draw of this map."""
         own = PICTURES if self.channels is not None else ()
-        return ("overlay", *own, *(REGIONS if self.regions else ()), *(("error",) if self.error is not None else ()))
+        return ("overlay", *own, *(REGIONS if self.regions else ()), *(("error",) if self._error_known else ()))
 
     def save(self, path: str | Path, picture: str = "overlay", **look: Any) -> Path:
         """Write the map: .png (the overlay, or another of its `pictures`, carrying its Source), .npz (values, channels,
