@@ -1,8 +1,9 @@
 """The public names, in one place.  `seewhy` hands them out on first use."""
 
+from importlib import import_module
 from inspect import ismodule
+from typing import TYPE_CHECKING, Any
 
-from . import demo as demo
 from .chart import explain as explain
 from .errors import (
     BadImage as BadImage,
@@ -62,8 +63,16 @@ from .target import PerImage as PerImage
 from .target import Top as Top
 from .target import Unit as Unit
 
+if TYPE_CHECKING:
+    from . import demo as demo
+
 PUBLIC = sorted(
-    name
-    for name, value in globals().items()
-    if name == "demo" or not (name.startswith("_") or ismodule(value) or value is ismodule)
-)
+    {"demo"} | {name for name, value in globals().items() if getattr(value, "__module__", __name__).startswith("seewhy")
+                and not (name.startswith("_") or ismodule(value) or name in ("TYPE_CHECKING", "Any"))}
+)  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:  # the scenes and networks of the demo are loaded when they are first asked for
+    if name == "demo":
+        return import_module(".demo", __package__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
