@@ -261,13 +261,13 @@ ERRORS = {  # network, stride of a window of 6
     "many windows hide a pixel": ("pooled", 1),
     "some hide it": ("pooled", 2),
     "two do": ("pooled", 3),
-    "in another network": ("nhwc", 2),
+    "in another network": ("nhwc", 3),
 }
 
 
 @pytest.mark.parametrize("what", ERRORS)
 def test_the_error_of_a_part_of_the_windows_is_what_repeats_show(what):
-    """Over the pixels that some window hid, to a third of its square; of the others nothing is known."""
+    """Over the pixels that some window hid, to a quarter of its square; of the others nothing is known."""
     toy, stride = ERRORS[what]
     x = networks.images(1, 18, 24, seed=8)
     windows = len(by_hand.starts(18, 6, stride)) * len(by_hand.starts(24, 6, stride))
@@ -275,7 +275,7 @@ def test_the_error_of_a_part_of_the_windows_is_what_repeats_show(what):
     for t in range(2):
         known = np.isfinite(error[:, t])
         assert known.mean() > 0.5
-        assert 0.75 < (error[:, t][known] ** 2).mean() / (off[:, t][known] ** 2).mean() < 1.35
+        assert 0.75 < (error[:, t][known] ** 2).mean() / (off[:, t][known] ** 2).mean() < 1.25
 
 
 def test_what_no_window_hid_is_zero_and_says_so():
