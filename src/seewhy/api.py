@@ -45,7 +45,6 @@ from .method import METHODS as METHODS
 from .method import Method as Method
 from .methods import *  # noqa: F403 - every method is public, by its own name
 from .models import wrap as wrap
-from .models.zoo import load as load
 from .perturb import Estimate as Estimate
 from .perturb import from_scores as from_scores
 from .probe import Probe as Probe
@@ -65,14 +64,18 @@ from .target import Unit as Unit
 
 if TYPE_CHECKING:
     from . import demo as demo
+    from .models.zoo import load as load
+
+_LATE = {"demo": ".demo", "load": ".models.zoo"}  # where the names are that few need: loaded when they are first asked for
 
 PUBLIC = sorted(
-    {"demo"} | {name for name, value in globals().items() if getattr(value, "__module__", __name__).startswith("seewhy")
+    {*_LATE} | {name for name, value in globals().items() if getattr(value, "__module__", __name__).startswith("seewhy")
                 and not (name.startswith("_") or ismodule(value) or name in ("TYPE_CHECKING", "Any"))}
 )  # fmt: skip
 
 
-def __getattr__(name: str) -> Any:  # the scenes and networks of the demo are loaded when they are first asked for
-    if name == "demo":
-        return import_module(".demo", __package__)
+def __getattr__(name: str) -> Any:
+    if name in _LATE:
+        module = import_module(_LATE[name], __package__)
+        return getattr(module, name, module)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

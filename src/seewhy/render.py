@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
 from .errors import BadParameter, NoSuchName, NotApplicable, closest
 from .image import Box
@@ -185,6 +185,8 @@ def beyond(values: Floats, percent: float) -> str:
 
 def with_legend(picture: Image.Image, look: Look | None, caption: str) -> Image.Image:
     """The picture over a strip that says what it is and what the colours mean."""
+    from PIL import ImageDraw, ImageFont  # with their libraries, as long to import as much of seewhy
+
     width = max(picture.width, 220)
     font = ImageFont.load_default(max(11, width // 30))
     line = round(font.getbbox("Ag")[3] * 1.5)
@@ -201,7 +203,7 @@ def with_legend(picture: Image.Image, look: Look | None, caption: str) -> Image.
     return out
 
 
-def _bar(strip: Image.Image, draw: ImageDraw.ImageDraw, look: Look, top: int, line: int, font: Any) -> None:
+def _bar(strip: Image.Image, draw: Any, look: Look, top: int, line: int, font: Any) -> None:
     """The colours, and what they stand for."""
     width = strip.width
     ramp = np.linspace(look.low, look.high, width - line)[None]

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from hashlib import sha256
 from typing import Any
 
 import numpy as np
@@ -78,13 +77,19 @@ def described(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return tuple(map(described, value))
     if isinstance(value, Image.Image):
-        return f"image {value.size} sha256:{sha256(value.tobytes()).hexdigest()[:16]}"
+        return f"image {value.size} sha256:{_hash(value.tobytes())}"
     if hasattr(value, "shape") and hasattr(value, "dtype") and value.ndim:
         array = value if isinstance(value, np.ndarray) else asnumpy(value.float() if "bfloat" in str(value.dtype) else value)
-        return f"array {array.shape} sha256:{sha256(np.ascontiguousarray(array).tobytes()).hexdigest()[:16]}"
+        return f"array {array.shape} sha256:{_hash(np.ascontiguousarray(array).tobytes())}"
     if callable(value):
         return getattr(value, "__qualname__", type(value).__name__)
     return value
+
+
+def _hash(data: bytes) -> str:
+    from hashlib import sha256  # as long to import as much of seewhy
+
+    return sha256(data).hexdigest()[:16]
 
 
 def _plain(value: Any) -> Any:

@@ -79,7 +79,7 @@ class Grid:
             for size, side, start in zip(space, sides, starts, strict=True)
         ]
 
-    def by_rows(self, draws: np.random.Generator) -> NDArray[np.intp]:
+    def by_rows(self, draws: "np.random.Generator") -> NDArray[np.intp]:
         """All windows, in whole rows along the last axis, the rows in a drawn order."""
         rows = np.arange(len(self.places)).reshape(-1, self.shape[-1])
         return draws.permutation(rows).ravel()
