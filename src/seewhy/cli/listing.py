@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from .options import complete_models, load_model, model_options
+from .options import complete_models, load_model, model_options, untrained
 
 
 @click.command()
@@ -18,9 +18,7 @@ def layers(spec: str, weights: Any, labels: Any, options: Any, prepare: Any, dev
 
     Without --weights an untrained network is listed: nothing is fetched.
     """
-    if weights is None and not spec.startswith("demo/"):
-        weights = "random"  # layers are the same whatever was learned
-    model = load_model(spec, weights, labels, options, prepare, device)
+    model = load_model(spec, untrained(spec, weights), labels, options, prepare, device)
     found = model.layers()
     if as_json:
         for name, layer in found.items():
@@ -28,11 +26,15 @@ def layers(spec: str, weights: Any, labels: Any, options: Any, prepare: Any, dev
         return
     rows = [(name, layer.kind, "x".join(map(str, layer.shape)), remark(layer)) for name, layer in found.items()]
     table(("layer", "kind", "shape", ""), rows)
+    for name, layer in found.items():
+        if layer.default:
+            click.echo(f"Default: {name}, {layer.why}.")
 
 
 def remark(layer: Any) -> str:
     remarks = ["* default"] if layer.default else []
     remarks += [f"runs {layer.calls} times"] if layer.calls > 1 else []
+    remarks += [f"{layer.tokens} more token{'s' * (layer.tokens > 1)} of no place"] if layer.tokens else []
     remarks += [] if layer.connected else ["its places do not reach the scores"]
     return ", ".join(remarks)
 

@@ -9,7 +9,9 @@ import click
 if TYPE_CHECKING:
     from ..models import Differentiable
 
-FAMILIES = ("demo/honest", "demo/shortcut", "demo/flat", "torchvision/", "timm/")
+FAMILIES = ("demo/honest", "demo/shortcut", "demo/flat", "torchvision/", "timm/", "hf/")
+FETCHED = ("torchvision/", "timm/", "hf/")  # whose weights may have to be fetched
+TRUST, WRAP = "seewhy.trust", "seewhy.wrap"  # what is remembered of the command, so that each need not hand it on
 
 
 class KeyValue(click.ParamType):
@@ -51,16 +53,48 @@ def complete_models(_ctx: Any, _param: Any, start: str) -> list[str]:
 def model_options(command: Callable[..., None]) -> Callable[..., None]:
     for option in reversed(
         (
-            click.option("--weights", metavar="FILE", help=".safetensors or a state dict; else the pretrained ones."),
+            click.option("--weights", metavar="FILE", help=".safetensors, a state dict or checkpoint; else the pretrained."),
             click.option("--labels", metavar="FILE", help="Names of the classes, one a line or JSON; else the weights' own."),
             click.option("--option", "options", type=KeyValue(), multiple=True, help="For the network's constructor."),
             click.option("--prepare", type=KeyValue(), multiple=True,
                          help="Preprocessing: size=256 crop=224 mean=0.5 std=0.5; repeatable; else that of the weights."),
             click.option("--device", metavar="NAME", help="cpu, cuda, cuda:1, mps."),
+            click.option("--trust", is_flag=True, expose_value=False, callback=_remember_trust,
+                         help="Run code that comes with the weights: whole pickled networks, a repository's own Python."),
+            click.option("--output", metavar="KEY", expose_value=False, callback=_remember,
+                         help="Where the scores are in what the network gives: a key, or a place in a tuple."),
+            click.option("--task", type=click.Choice(["single-label", "multi-label", "regression"]), expose_value=False,
+                         callback=_remember, help="What the scores mean; else told from their shape."),
+            click.option("--grid", metavar="RxC", expose_value=False, callback=_remember_grid,
+                         help="Rows and columns of a transformer's patches, where they cannot be found out: 14x14."),
+            click.option("--geometry", type=click.Choice(["receptive-field", "plain"]), expose_value=False, callback=_remember,
+                         help="Draw cells where their receptive fields lie (default), or spread evenly as others do."),
         )
     ):  # fmt: skip
         command = option(command)
     return command
+
+
+def _remember_trust(ctx: click.Context, _param: Any, trust: bool) -> None:
+    ctx.meta[TRUST] = trust
+
+
+def _remember(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
+    if value is not None:
+        ctx.meta.setdefault(WRAP, {})[param.name] = literal(value) if param.name == "output" else value
+
+
+def _remember_grid(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
+    sides = value.lower().split("x") if value else []
+    if not all(side.strip().isdigit() and int(side) for side in sides):
+        raise click.BadParameter(f"{value!r}: write rows x columns, as in 14x14.", ctx, param)
+    if sides:
+        ctx.meta.setdefault(WRAP, {})["grid"] = tuple(map(int, sides))
+
+
+def untrained(spec: str, weights: str | None) -> str | None:
+    """The weights to list layers with, which are the same whatever was learned: none are fetched that were not asked for."""
+    return "random" if weights is None and spec.startswith(FETCHED) else weights
 
 
 def load_model(spec: str, weights: Any, labels: Any, options: Any, prepare: Any, device: Any, **more: Any) -> "Differentiable":
@@ -68,7 +102,9 @@ def load_model(spec: str, weights: Any, labels: Any, options: Any, prepare: Any,
     from ..errors import BadParameter
     from ..prepare import Fit, preparer
 
-    model: Any = load(spec, weights, labels, dict(options), device=device, **more)
+    said = click.get_current_context().meta
+    wrapped = {"device": device, **more, **said.get(WRAP, {})}
+    model: Any = load(spec, weights, labels, dict(options), bool(said.get(TRUST)), **wrapped)
     if prepare:
         if not isinstance(model.prepare, Fit):
             model.prepare = preparer(dict(prepare))

@@ -1,83 +1,186 @@
-"""Reading weights that a stranger may have made: tensors only, never code."""
+"""Weights that a stranger may have made: read as tensors only, never as code, and put into a network strictly."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..errors import BadWeights, MissingExtra
 
-NESTS = ("state_dict", "model_state_dict", "model", "net", "network", "state_dict_ema", "model_ema")
-PREFIXES = ("module.", "_orig_mod.", "model.", "network.")
+AVERAGED = ("state_dict_ema", "model_ema", "ema_state_dict", "ema", "ema_model", "params_ema", "shadow")  # kept for use
+USUAL = ("state_dict", "model_state_dict", "model", "module", "net", "network", "params")
+COUNTER = "num_batches_tracked"
 
 
-def read_weights(path: Path) -> tuple[dict[str, Tensor], Mapping[str, str], str]:
-    """A file's tensors by name (halves as float32), its metadata, and its name with the start of its SHA-256.
+def fill(network: nn.Module, file: str | Path, trust: bool = False) -> tuple[str, Mapping[str, str]]:
+    """Load a file of weights strictly; returns its name with the start of its SHA-256 and what was stripped, and its metadata.
 
-    Reads safetensors, and what torch.load(weights_only=True) reads: a state dict, also inside a checkpoint, also with a
-    DataParallel or compile prefix.  Raises BadWeights for anything else; nothing in the file is ever executed.
+    The state dict may lie inside a checkpoint (Lightning, EMA, ...) and behind one prefix, whichever makes the names fit;
+    where averaged (EMA) weights are kept beside those that were trained, they are taken, as timm does.  Halves become
+    float32.  trust: run the code that a pickle asks for.  Raises BadWeights, with the names, where the weights do not fit.
+    """
+    path = Path(file)
+    found, facts = read_weights(path, trust)
+    part = _fitting(network, found, path)
+    have = network.state_dict()
+    network.load_state_dict({**have, **{name: _whole(tensor) for name, tensor in part.tensors.items()}}, strict=True)
+    return f"{path.name} {digest(path)}{part.said}", facts
+
+
+def read_weights(path: Path, trust: bool = False) -> tuple[Any, Mapping[str, str]]:
+    """What a safetensors file holds, or a file that torch.load(weights_only=True) reads; and its metadata.
+
+    Raises BadWeights for anything else; unless `trust`, nothing in the file is ever executed.
     """
     if not path.is_file():
         raise BadWeights(f"The weights {path} are not there. Give a .safetensors file or a state dict saved by torch.save.")
-    facts, found = _safetensors(path) if path.suffix == ".safetensors" else ({}, _unpickled(path))
-    state = {name: tensor.float() if _is_half(tensor) else tensor for name, tensor in _flat(found, path).items()}
-    with path.open("rb") as file:
-        digest = sha256()
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
-    return state, facts, f"{path.name} sha256:{digest.hexdigest()[:16]}"
+    if path.suffix == ".safetensors":
+        return _safetensors(path)
+    found = unpickled(path, trust)
+    return (found.state_dict() if isinstance(found, nn.Module) else found), {}
 
 
-def _is_half(tensor: Tensor) -> bool:
-    return tensor.is_floating_point() and tensor.element_size() < 4
-
-
-def _safetensors(path: Path) -> tuple[Mapping[str, str], dict[str, Tensor]]:
+def unpickled(path: Path, trust: bool = False) -> Any:
+    """What torch.save put there; BadWeights, with the names of what it wanted to run, unless `trust` or it runs nothing."""
     try:
-        from safetensors import SafetensorError, safe_open
-    except ModuleNotFoundError:
-        raise MissingExtra("safetensors", "torch") from None
-    try:
-        with safe_open(path, framework="pt") as file:
-            return file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
-        raise BadWeights(f"{path} is no intact safetensors file: {error}") from None
-
-
-def _unpickled(path: Path) -> Any:
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        return torch.load(path, map_location="cpu", weights_only=not trust)
     except Exception as error:  # noqa: BLE001 - pickle raises nearly anything on a broken file
-        needs = _needs(path)
+        needs = [] if trust else needed_code(path)
         said = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).strip().splitlines() or [type(error).__name__]
-        why = f"it needs code ({', '.join(needs)}), which is not run" if needs else said[0]
+        why = f"it needs code ({', '.join(needs[:6])}{', ...' * (len(needs) > 6)}), which is not run" if needs else said[0]
+        how = "; or, if you trust who made it, trust=True (--trust)" if needs else ""
         raise BadWeights(
             f"{path} cannot be read as weights: {why}. Save the state dict alone: "
-            "torch.save(network.state_dict(), path), or as safetensors."
+            f"torch.save(network.state_dict(), path), or as safetensors{how}."
         ) from None
 
 
-def _needs(path: Path) -> list[str]:
+def needed_code(path: Any) -> list[str]:
+    """The classes and functions that a pickle asks for, of a path or an open file."""
     try:
         return torch.serialization.get_unsafe_globals_in_checkpoint(path)
     except Exception:  # noqa: BLE001 - older formats cannot be asked
         return []
 
 
-def _flat(found: Any, path: Path) -> dict[str, Tensor]:
-    for nest in NESTS:
-        if isinstance(found, Mapping) and isinstance(found.get(nest), Mapping):
-            found = found[nest]
-            break
-    if not isinstance(found, Mapping) or not found or not all(isinstance(v, Tensor) for v in found.values()):
+def digest(*paths: Path) -> str:
+    """The start of the SHA-256 of what the files hold."""
+    found = sha256()
+    for path in paths:
+        with path.open("rb") as file:
+            while chunk := file.read(1 << 20):
+                found.update(chunk)
+    return f"sha256:{found.hexdigest()[:16]}"
+
+
+def _safetensors(path: Path) -> tuple[dict[str, Tensor], Mapping[str, str]]:
+    try:
+        from safetensors import SafetensorError, safe_open
+    except ModuleNotFoundError:
+        raise MissingExtra("safetensors", "torch") from None
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise BadWeights(f"{path} is no intact safetensors file: {error}") from None
+
+
+class Part(NamedTuple):
+    """A state dict somewhere in a file, as far as it fits a network."""
+
+    nest: tuple[str, ...]  # the entries of the checkpoint it lies in
+    prefix: str
+    tensors: dict[str, Tensor]  # behind the prefix, by the network's own names
+    beside: list[str]  # names without the prefix
+    missing: list[str]
+    extra: list[str]
+    other: list[str]  # of another shape
+
+    @property
+    def fits(self) -> bool:
+        return not (self.missing or self.extra or self.other)
+
+    @property
+    def rank(self) -> int:
+        """Averaged weights come first, then those at usual places, then any."""
+        places = {*self.nest, *self.prefix.split(".")} - {""}
+        return 0 if places & {*AVERAGED} else 1 if places <= {*USUAL} else 2
+
+    @property
+    def said(self) -> str:
+        """What was stripped, for the Source."""
+        parts = [f"of {'.'.join(self.nest)}"] if self.nest else []
+        parts += [f"without {self.prefix!r}"] if self.prefix else []
+        parts += [f"leaving {_few(self.beside)}"] if self.beside else []
+        return f" ({', '.join(parts)})" if parts else ""
+
+
+def _fitting(network: nn.Module, found: Any, path: Path) -> Part:
+    """The one state dict in the file that fits; BadWeights where there is none, or no telling which."""
+    have = network.state_dict()
+    states = [*_states(found)]
+    if not states:
         held = ", ".join(map(str, list(found)[:5])) if isinstance(found, Mapping) else type(found).__name__
         raise BadWeights(f"{path} holds no state dict (it holds {held or 'nothing'}). Save network.state_dict().")
-    names = [str(name) for name in found]
-    for prefix in PREFIXES:
-        if all(name.startswith(prefix) for name in names):
-            return {name.removeprefix(prefix): found[name] for name in names}
-    return {name: found[name] for name in names}
+    parts = [_part(nest, prefix, state, have) for nest, state in states for prefix in _prefixes(state, have)]
+    fitting = sorted((part for part in parts if part.fits), key=lambda part: part.rank)
+    if not fitting:
+        nearest = min(parts, key=lambda part: (len(part.missing) + len(part.other), part.rank, len(part.extra)))
+        raise BadWeights(_misfit(network, nearest, path))
+    best = [part for part in fitting if part.rank == fitting[0].rank]
+    if any(not _same(best[0], part) for part in best[1:]):
+        places = ", ".join(".".join((*part.nest, part.prefix)).strip(".") or "the top" for part in best)
+        raise BadWeights(f"{path} holds weights that fit in several places: {places}. Save the one that you mean.")
+    return best[0]
+
+
+def _same(one: Part, other: Part) -> bool:
+    return all(torch.equal(tensor, other.tensors[name]) for name, tensor in one.tensors.items() if name in other.tensors)
+
+
+def _states(found: Any, nest: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], dict[str, Tensor]]]:
+    """Every mapping of names to tensors, at the top or inside; torch.compile's mark, which may stand anywhere, taken out."""
+    if not isinstance(found, Mapping) or len(nest) > 2:
+        return
+    if found and all(isinstance(value, Tensor) for value in found.values()):
+        yield nest, {str(name).replace("_orig_mod.", ""): tensor for name, tensor in found.items()}
+    for name, value in found.items():
+        if isinstance(name, str):
+            yield from _states(value, (*nest, name))
+
+
+def _prefixes(state: Mapping[str, Tensor], have: Mapping[str, Tensor]) -> list[str]:
+    """None, and whatever stands before one of the network's first names or is common to all."""
+    first = [name for name in have if not name.endswith(COUNTER)][:3]
+    found = dict.fromkeys(name.removesuffix(own) for name in state for own in first if name.endswith(f".{own}"))
+    return ["", *sorted(found, key=len)]
+
+
+def _part(nest: tuple[str, ...], prefix: str, state: Mapping[str, Tensor], have: Mapping[str, Tensor]) -> Part:
+    tensors = {name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}
+    missing = [name for name in have if name not in tensors and not name.endswith(COUNTER)]
+    extra = [prefix + name for name in tensors if name not in have]
+    other = [f"{name} {tuple(tensors[name].shape)} for {tuple(have[name].shape)}"
+             for name in have if name in tensors and tensors[name].shape != have[name].shape]  # fmt: skip
+    beside = [name for name in state if not name.startswith(prefix)]
+    return Part(nest, prefix, tensors, beside, missing, extra, other)
+
+
+def _misfit(network: nn.Module, part: Part, path: Path) -> str:
+    wrong = (("missing", part.missing), ("unknown", part.extra + part.beside), ("of another shape", part.other))
+    said = [f"{len(names)} {what} ({_few(names)})" for what, names in wrong if names]
+    hint = " For other classes give options={'num_classes': N} (--option num_classes=N)." if part.other else ""
+    return f"{path}{part.said.partition(', leaving')[0]} does not fit {type(network).__name__}: {'; '.join(said)}.{hint}"
+
+
+def _few(names: list[str]) -> str:
+    return f"{', '.join(names[:4])}{', ...' * (len(names) > 4)}"
+
+
+def _whole(tensor: Tensor) -> Tensor:
+    """Half precision as float32."""
+    return tensor.float() if tensor.is_floating_point() and tensor.element_size() < 4 else tensor

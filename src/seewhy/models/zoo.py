@@ -1,80 +1,121 @@
 """Networks by name, with the preprocessing and the labels that belong to their weights."""
 
-import socket
+import sys
 from collections.abc import Callable, Mapping
-from dataclasses import replace
-from functools import partial
 from importlib import import_module
-from math import floor
-from os import environ
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import urlparse
-from urllib.request import getproxies, proxy_bypass
 
-from ..errors import BadParameter, BadWeights, MissingExtra, NoSuchName, closest
+from ..errors import BadParameter, NoSuchName, closest
 from ..labels import read_labels
-from ..prepare import Fit
-from . import Differentiable, wrap
+from ..prepare import Fit, preparer
+from . import Differentiable, Model, wrap
+from .zoo_code import code_network, names_code
+from .zoo_found import RANDOM, Asked, Found, fetched, made, need, reach
+from .zoo_hf import hugging_face
+from .zoo_timm import timm_network, with_facts
 
-RANDOM = "random"  # weights as the constructor draws them
-PATIENCE = 3.0  # seconds to find out that there is no network
-
-
-class Found(NamedTuple):
-    """A network with its weights in, and what travels with them."""
-
-    network: Any
-    prepare: Any
-    labels: list[str] | None
-    weights: str
+SAVED = (".pt2", ".pt", ".pth", ".torchscript", ".ts", ".ckpt", ".bin", ".safetensors")  # files that may hold a network
 
 
 def load(
-    spec: str, weights: str | Path | None = None, labels: Any = None, options: Mapping[str, Any] | None = None, **as_wrap: Any
-) -> Differentiable:
+    spec: str, weights: str | Path | None = None, labels: Any = None, options: Mapping[str, Any] | None = None,
+    trust: bool = False, **as_wrap: Any,
+) -> Differentiable:  # fmt: skip
     """A model by name: `load("torchvision/resnet50")`, `load("timm/vit_base_patch16_224")`, `load("demo/honest")`.
 
-    weights: a safetensors file or a state dict that torch.load(weights_only=True) reads, loaded strictly, halves cast
-        up; a torchvision tag such as "IMAGENET1K_V2"; "random" for an untrained network (to look at its layers); or
-        None for the library's own pretrained weights.
+    spec: also `hf/ORG/NAME` or a folder that transformers saved; `path/to/file.py:net` or `package.module:net`, a network or
+        a function that makes one; or a file of torch.export (.pt2) or TorchScript.
+    weights: a safetensors file or a state dict that torch.load(weights_only=True) reads, also inside a checkpoint or behind a
+        prefix, loaded strictly, halves cast up; a torchvision tag such as "IMAGENET1K_V2"; "random" for an untrained network
+        (to look at its layers); or None for the library's own pretrained weights.
     labels: as in `wrap`; by default those of the weights.
-    options: what the library's constructor takes, such as {"num_classes": 3}.
+    options: what the library's constructor takes, such as {"num_classes": 3}; of a function in a file, its arguments.
+    trust: run code that comes with the weights: whole pickled modules, checkpoints with hyper-parameters that need classes,
+        repositories that bring their own Python.
     as_wrap: further arguments of `seewhy.wrap`; `prepare=` replaces the weights' own preprocessing.
-    Raises NoSuchName for an unknown spec, BadWeights for weights that do not fit or cannot be fetched.
+    Raises NoSuchName for an unknown spec, BadWeights for weights that do not fit or cannot be fetched, BadNetwork where
+    the code that should make the network fails.
     """
-    family, _, name = str(spec).partition("/")
-    if family not in FAMILIES or not name:
-        near = [f"{known}/{name}" for known in closest(family, [*FAMILIES])] if name else []
-        if not name and family not in FAMILIES:
-            near = [f"torchvision/{family}", f"timm/{family}"]
-        raise NoSuchName("model", spec, near, "A spec is torchvision/NAME, timm/NAME or demo/NAME.")
-    if weights is not None and not str(weights):
-        weights = None
-    found = FAMILIES[family](name, weights, dict(options or {}))
-    settings: dict[str, Any] = {"prepare": found.prepare, "name": spec, **as_wrap}
-    return wrap(found.network.eval(), labels=read_labels(labels) or found.labels, weights=found.weights, **settings)
+    source, name = _source(str(spec))
+    weights = None if weights is not None and not str(weights) else weights
+    found = source(Asked(str(spec), name, weights, dict(options or {}), trust))
+    settings: dict[str, Any] = {"prepare": found.prepare, "name": spec, **found.settings, **as_wrap}
+    if isinstance(found.network, Model):
+        return _as_asked(found.network, labels, str(spec), as_wrap)
+    torch = sys.modules.get("torch")
+    if torch is not None and isinstance(found.network, torch.nn.Module):
+        found.network.eval()
+    return wrap(found.network, labels=read_labels(labels) or found.labels, weights=found.weights, **settings)
 
 
-def _demo(name: str, weights: Any, options: dict[str, Any]) -> Found:
-    _need("torch")
-    _need("safetensors")
+def _source(spec: str) -> tuple[Callable[[Asked], Found], str]:
+    """Who makes the network, and its name there."""
+    family, _, name = spec.partition("/")
+    if family == "timm" and name.startswith(("hf_hub:", "hf-hub:")):
+        return hugging_face, name[len("hf_hub:") :]
+    if family in FAMILIES and name:
+        return FAMILIES[family], name
+    if names_code(spec):
+        return code_network, spec
+    if Path(spec).suffix in SAVED:
+        return _saved, spec
+    if spec and (Path(spec).is_dir() or spec.startswith(("/", "./", "../", "~"))):
+        return hugging_face, spec
+    near = [f"{known}/{name}" for known in closest(family, [*FAMILIES])] if name else []
+    if not name and family not in FAMILIES:
+        near = [f"torchvision/{family}", f"timm/{family}"]
+    raise NoSuchName("model", spec, near, SPECS)
+
+
+SPECS = (
+    "A spec is torchvision/NAME, timm/NAME, hf/ORG/NAME, demo/NAME, a folder of transformers, path/to/file.py:NAME, "
+    "module:NAME, or a .pt2 or TorchScript file."
+)
+
+
+def _as_asked(model: Any, labels: Any, spec: str, as_wrap: Mapping[str, Any]) -> Any:
+    """A model that was wrapped where it was made, with what can still be said of it."""
+    stray = [key for key, value in as_wrap.items() if value is not None]
+    if {*stray} - {"prepare"}:
+        raise BadParameter(f"{spec} is a seewhy model already: give {', '.join(stray)} to `wrap` where it is made.")
+    if labels is not None:
+        model.labels = read_labels(labels)
+    if as_wrap.get("prepare") is not None:
+        model.prepare = preparer(as_wrap["prepare"])
+    return model
+
+
+def _saved(asked: Asked) -> Found:
+    need("torch")
+    from .scripted import saved_network
+
+    return saved_network(asked)
+
+
+def _demo(asked: Asked) -> Found:
+    need("torch")
+    need("safetensors")
     from ..demo import KINDS
     from ..demo.networks import NETWORKS, PREPARE, blank, build
+    from .weights import fill
 
+    name, weights = asked.name, asked.weights
     if name not in NETWORKS:
         raise NoSuchName("model", f"demo/{name}", closest(name, [*NETWORKS]), f"There are: {', '.join(NETWORKS)}.")
-    if options:
-        raise BadParameter(f"demo/{name} takes no options, not {', '.join(options)}.")
+    if asked.options:
+        raise BadParameter(f"demo/{name} takes no options, not {', '.join(asked.options)}.")
     if weights is None:
         return Found(build(name), PREPARE, list(KINDS), "embedded")
     network = blank(name)
-    tag = RANDOM if weights == RANDOM else fill(network, weights)[0]
+    tag = RANDOM if weights == RANDOM else fill(network, weights, asked.trust)[0]
     return Found(network, PREPARE, list(KINDS), tag)
 
 
-def _torchvision(name: str, weights: Any, options: dict[str, Any]) -> Found:
-    models = _need("torchvision", "torchvision.models")
+def _torchvision(asked: Asked) -> Found:
+    name, weights, options = asked.name, asked.weights, asked.options
+    models = need("torchvision", "torchvision.models")
     known = models.list_models(module=models)
     if name not in known:
         raise NoSuchName("model", f"torchvision/{name}", closest(name, known), "All: torchvision.models.list_models().")
@@ -83,13 +124,15 @@ def _torchvision(name: str, weights: Any, options: dict[str, Any]) -> Found:
     tag = tags[weights] if is_tag else getattr(tags, "IMAGENET1K_V1", tags.DEFAULT) if weights else tags.DEFAULT
     labels = tag.meta.get("categories") if options.get("num_classes", 1000) == 1000 else None
     if weights is not None and not is_tag:
-        network = _made(lambda: models.get_model(name, weights=None, **options), f"torchvision/{name}", options)
-        source, facts = (RANDOM, {}) if weights == RANDOM else fill(network, weights)
-        return Found(network, _with_facts(_torchvision_fit(tag.transforms()), facts, weights), labels, source)
+        from .weights import fill
+
+        network = made(lambda: models.get_model(name, weights=None, **options), asked)
+        source, facts = (RANDOM, {}) if weights == RANDOM else fill(network, weights, asked.trust)
+        return Found(network, with_facts(_torchvision_fit(tag.transforms()), facts, weights), labels, source)
     hub = import_module("torch.hub")
     if not (Path(hub.get_dir()) / "checkpoints" / Path(urlparse(tag.url).path).name).exists():
-        _reach(tag.url, f"torchvision/{name}")
-    network = _fetched(lambda: models.get_model(name, weights=tag, **options), f"torchvision/{name}", options)
+        reach(tag.url, asked.spec)
+    network = fetched(lambda: models.get_model(name, weights=tag, **options), asked)
     return Found(network, _torchvision_fit(tag.transforms()), labels, str(tag))
 
 
@@ -102,133 +145,9 @@ def _torchvision_fit(transforms: Any) -> Any:
         return transforms
 
 
-def _timm(name: str, weights: Any, options: dict[str, Any]) -> Found:
-    timm = _need("timm")
-    known = timm.list_models(name.partition(".")[0], include_tags=True) or timm.list_models()
-    plain = {one.partition(".")[0] for one in known}
-    if name not in known and name not in plain:
-        raise NoSuchName("model", f"timm/{name}", closest(name, sorted({*known, *plain})), "All: timm.list_models().")
-    spec = f"timm/{name}"
-    if weights is not None:
-        network = _made(lambda: timm.create_model(name, pretrained=False, **options), spec, options)
-        source, facts = (RANDOM, {}) if weights == RANDOM else fill(network, weights)
-        return Found(network, _with_facts(_timm_fit(timm, network), facts, weights), _timm_labels(network), source)
-    config = timm.get_pretrained_cfg(name)
-    if config is None or not (config.url or config.hf_hub_id or config.file):
-        raise BadWeights(f"timm has no pretrained weights for {name}. Give a file of your own: weights=, or --weights FILE.")
-    overlay = _timm_cached(config)
-    if overlay is None and not config.file:
-        _reach(config.url or import_module("huggingface_hub.constants").ENDPOINT, spec)
-    make = partial(timm.create_model, name, pretrained=True, pretrained_cfg_overlay=overlay, **options)
-    network = _fetched(make, spec, options)
-    tag = f"{config.architecture}.{config.tag}" if config.tag else name
-    return Found(network, _timm_fit(timm, network), _timm_labels(network), tag)
-
-
-def _timm_cached(config: Any) -> dict[str, Any] | None:
-    """Weights that were fetched before, so that nobody waits for a network that is not there."""
-    if not config.hf_hub_id:
-        return None
-    from huggingface_hub import try_to_load_from_cache
-
-    repo = config.hf_hub_id + (f"{config.architecture}.{config.tag}" if config.hf_hub_id.endswith("/") else "")
-    for file in ("model.safetensors", "pytorch_model.bin"):
-        path = try_to_load_from_cache(repo, file)
-        if isinstance(path, str):
-            return {"file": path}
-    return None
-
-
-def _timm_fit(timm: Any, network: Any) -> Any:
-    config = timm.data.resolve_model_data_config(network)
-    height, width = config["input_size"][1:]
-    square = height == width and config.get("crop_mode", "center") == "center" and config["interpolation"] != "random"
-    if not square:
-        return timm.data.create_transform(**config, is_training=False)
-    size = floor(height / config.get("crop_pct", 1.0))
-    return Fit(size, height, tuple(config["mean"]), tuple(config["std"]), config["interpolation"])
-
-
-def _timm_labels(network: Any) -> list[str] | None:
-    return read_labels("imagenet") if getattr(network, "num_classes", 0) == 1000 else None
-
-
-def _with_facts(prepare: Any, facts: Mapping[str, str], file: Any) -> Any:
-    """Preprocessing as the file's own metadata has it: `mean` and `std`, numbers with spaces between."""
-    try:
-        numbers = {key: tuple(map(float, facts[key].split())) for key in ("mean", "std") if key in facts}
-        return replace(prepare, **numbers) if isinstance(prepare, Fit) else prepare
-    except (ValueError, BadParameter) as error:
-        raise BadWeights(f"{file}: the mean and std in its metadata are not three numbers each ({error}).") from None
-
-
-def fill(network: Any, file: str | Path) -> tuple[str, Mapping[str, str]]:
-    """Load a file of weights strictly; returns its name with the start of its SHA-256, and its metadata."""
-    from .weights import read_weights
-
-    state, facts, tag = read_weights(Path(file))
-    have = network.state_dict()
-    missing = [name for name in have if name not in state and not name.endswith("num_batches_tracked")]
-    extra = [name for name in state if name not in have]
-    other = [f"{name} {tuple(state[name].shape)} for {tuple(have[name].shape)}"
-             for name in have if name in state and state[name].shape != have[name].shape]  # fmt: skip
-    if missing or extra or other:
-        wrong = (("missing", missing), ("unknown", extra), ("of another shape", other))
-        said = [f"{len(names)} {what} ({', '.join(names[:4])}{', ...' * (len(names) > 4)})" for what, names in wrong if names]
-        hint = " For other classes give options={'num_classes': N} (--option num_classes=N)." if other else ""
-        raise BadWeights(f"{file} does not fit {type(network).__name__}: {'; '.join(said)}.{hint}")
-    network.load_state_dict({**have, **state}, strict=True)
-    return tag, facts
-
-
-def _need(package: str, module: str | None = None) -> Any:
-    try:
-        return import_module(module or package)
-    except ModuleNotFoundError as error:
-        if error.name and error.name.partition(".")[0] not in (package, "torch"):
-            raise
-        raise MissingExtra(error.name or package, "torch") from None
-
-
-def _made(make: Callable[[], Any], spec: str, options: Mapping[str, Any]) -> Any:
-    try:
-        return make()
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise BadParameter(f"{spec} cannot be made with {dict(options)}: {error}") from error
-
-
-def _fetched(make: Callable[[], Any], spec: str, options: Mapping[str, Any]) -> Any:
-    try:
-        return make()
-    except (TypeError, ValueError) as error:
-        raise BadParameter(f"{spec} cannot be made with {dict(options)}: {error}") from error
-    except (OSError, RuntimeError) as error:  # URLError and LocalEntryNotFoundError are OSErrors
-        raise _unreachable(spec, f"{type(error).__name__}: {error}".splitlines()[0]) from error
-
-
-def _reach(url: str, spec: str) -> None:
-    """Raise in seconds where the weights' host cannot be reached."""
-    host = urlparse(url)
-    if environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"):
-        raise _unreachable(spec, "HF_HUB_OFFLINE is set")
-    proxies = {} if proxy_bypass(host.hostname or "") else getproxies()
-    way = proxies.get(host.scheme) or proxies.get("all")  # a proxy can go where we cannot
-    first = urlparse(way if "://" in way else f"http://{way}") if way else host
-    try:
-        socket.create_connection((first.hostname or "", first.port or (80 if way else 443)), PATIENCE).close()
-    except OSError as error:
-        raise _unreachable(spec, f"{first.hostname}: {error}") from None
-
-
-def _unreachable(spec: str, why: str) -> BadWeights:
-    return BadWeights(
-        f"The pretrained weights of {spec} are not on this machine and cannot be fetched ({why}). "
-        "Offline: give a file (weights=, --weights FILE), or take an embedded network: demo/honest, demo/shortcut, demo/flat."
-    )
-
-
-FAMILIES: dict[str, Callable[[str, Any, dict[str, Any]], Found]] = {
+FAMILIES: dict[str, Callable[[Asked], Found]] = {
     "torchvision": _torchvision,
-    "timm": _timm,
+    "timm": timm_network,
+    "hf": hugging_face,
     "demo": _demo,
 }

@@ -1,0 +1,301 @@
+"""Networks of Hugging Face: a repository by name, from its cache or fetched, or a folder that transformers saved."""
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from ..errors import BadNetwork, BadParameter, BadWeights, NoSuchName
+from ..labels import read_labels
+from ..prepare import RESAMPLING, Fit
+from .zoo_found import RANDOM, Asked, Found, fetched, need, reach, unreachable
+from .zoo_timm import timm_folder
+
+SCORING = "ForImageClassification"  # in the name of an architecture that ends in scores
+TOWERS = ("Model", "ModelWithProjection")  # ends of the names of those that end in an embedding
+PROBES = ((75, 58), (76, 58), (77, 58), (58, 78))  # sizes of photos on which our preprocessing is held against theirs
+
+
+def hugging_face(asked: Asked) -> Found:
+    """`hf/ORG/NAME` or a folder.  An image classifier gives its scores; a vision tower the numbers of its embedding."""
+    folder = _folder(asked)
+    config = _json(folder / "config.json")
+    if "architecture" in config:  # laid out for timm
+        return timm_folder(config, _weight_files(folder), asked)
+    transformers = need("transformers", extra="hf")
+    with _quietly(transformers):
+        made = _config(transformers, folder, config, asked)
+        kind, scores = _kind(transformers, made, config, asked)
+        network, output, source = _network(kind, made, folder, asked)
+        prepare, remark = _prepared(transformers, folder, made, asked)
+    if scores:
+        return Found(network, prepare, _labels(made), source + remark)
+    what = {"name": f"{asked.spec} (its scores are the numbers of an embedding)", "output": output, "task": "regression"}
+    tower = network.vision_model if hasattr(made, "vision_config") else network
+    return Found(tower, prepare, None, source + remark, what)
+
+
+def _folder(asked: Asked) -> Path:
+    """Where the files lie on this machine, fetched there if they must be."""
+    name, path = asked.name, Path(asked.name).expanduser()
+    if path.is_dir() or name.startswith((".", "/", "~")) or not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", name):
+        if not path.is_dir():
+            raise NoSuchName("model", asked.spec, [], "It is neither a folder here nor a repository's name: hf/ORG/NAME.")
+        if not (path / "config.json").is_file():
+            inside = ", ".join(sorted(one.name for one in path.iterdir())[:6]) or "nothing"
+            raise BadWeights(f"{path} holds no config.json, as transformers' save_pretrained writes it (it holds {inside}).")
+        return path
+    hub = need("huggingface_hub", extra="hf")
+    cached = _cached(hub, name, asked.weights is None)
+    known = cached and hub.try_to_load_from_cache(name, "preprocessor_config.json") is not None
+    if cached and known:
+        return cached
+    try:
+        return _fetch(hub, asked)
+    except BadWeights:
+        if cached:
+            return cached
+        raise
+
+
+def _cached(hub: Any, name: str, whole: bool) -> Path | None:
+    """The folder of what was fetched before; `whole`: only with all its weights."""
+    found = hub.try_to_load_from_cache(name, "config.json")
+    folder = Path(found).parent if isinstance(found, str) else None
+    return folder if folder and (not whole or _weight_files(folder)) else None
+
+
+def _fetch(hub: Any, asked: Asked) -> Path:
+    reach(hub.constants.ENDPOINT, asked.spec)
+
+    def some(*patterns: str) -> Path:
+        return Path(fetched(lambda: hub.snapshot_download(asked.name, allow_patterns=[*patterns], etag_timeout=5), asked))
+
+    folder = some("*.json", "*.py")
+    if not (folder / "config.json").is_file():
+        raise BadWeights(f"{asked.spec} holds no config.json: it is no repository of transformers, nor of timm.")
+    if (
+        asked.weights is None
+        and not _weight_files(some("model*.safetensors"))
+        and not _weight_files(some("pytorch_model*.bin"))
+    ):
+        raise unreachable(asked.spec, "the repository holds neither safetensors nor pytorch_model.bin")
+    return folder
+
+
+def _weight_files(folder: Path) -> list[Path]:
+    """The file of weights, or all its shards; none where one is missing."""
+    for name in ("model.safetensors", "pytorch_model.bin"):
+        if (folder / name).is_file():
+            return [folder / name]
+        index = folder / f"{name}.index.json"
+        if index.is_file():
+            shards = sorted({folder / shard for shard in _json(index).get("weight_map", {}).values()})
+            if shards and all(shard.is_file() for shard in shards):
+                return shards
+    return []
+
+
+def _config(transformers: Any, folder: Path, config: Mapping[str, Any], asked: Asked) -> Any:
+    """The configuration, with the options put in."""
+    kind = config.get("model_type")
+    if kind not in transformers.CONFIG_MAPPING and not asked.trust:
+        brings = config.get("auto_map")
+        raise BadWeights(
+            f"{asked.spec} brings Python of its own ({', '.join(sorted(map(str, brings.values())))}), which is not run. "
+            "If you trust who made it: trust=True (--trust)."
+            if brings
+            else f"{asked.spec} is a {kind!r}, which transformers {transformers.__version__} does not know."
+        )
+    made, stray = transformers.AutoConfig.from_pretrained(
+        folder, local_files_only=True, trust_remote_code=asked.trust, return_unused_kwargs=True, **asked.options
+    )
+    if stray:
+        hint = " The number of classes is num_labels." if "num_classes" in stray else ""
+        raise BadParameter(f"{asked.spec}: its configuration has no {', '.join(stray)}.{hint}")
+    return made
+
+
+def _kind(transformers: Any, made: Any, config: Mapping[str, Any], asked: Asked) -> tuple[Any, bool]:
+    """The class of the network, and whether it gives scores of classes."""
+    name = (made.architectures or [SCORING])[0]
+    found = getattr(transformers, name, None)
+    if SCORING in name:
+        return found or transformers.AutoModelForImageClassification, True
+    if found is not None and name.endswith(TOWERS) and _sees(found, made):
+        return found, False
+    raise BadNetwork(
+        f"{asked.spec} is a {name}, which gives neither scores of classes nor one embedding of an image. In Python, "
+        "wrap(network, output=...) explains any score (n, k) that you make of what it gives."
+    )
+
+
+def _sees(kind: Any, made: Any) -> bool:
+    return kind.main_input_name == "pixel_values" or hasattr(made, "vision_config")
+
+
+def _network(kind: Any, made: Any, folder: Path, asked: Asked) -> tuple[Any, Any, str]:
+    """The network with its weights in, where its embedding is, and where the weights came from."""
+    from .weights import digest, fill
+
+    output = "image_embeds" if kind.__name__.endswith("WithProjection") else "pooler_output"
+    if asked.weights is not None:
+        network = _checked(lambda: kind.from_config(made) if kind.__name__.startswith("Auto") else kind(made), asked)
+        return network, output, RANDOM if asked.weights == RANDOM else fill(network, asked.weights, asked.trust)[0]
+    files = _weight_files(folder)
+    if not files:
+        raise BadWeights(
+            f"{folder} holds neither model.safetensors nor pytorch_model.bin, whole. Give a file: weights=, --weights."
+        )
+    own = {"trust_remote_code": True} if asked.trust and kind.__name__.startswith("Auto") else {}
+    network, info = _checked(
+        lambda: kind.from_pretrained(folder, config=made, local_files_only=True, output_loading_info=True, **own), asked
+    )
+    missing = sorted(map(str, {*info["missing_keys"], *info["mismatched_keys"]}))
+    if missing and SCORING not in kind.__name__ and all(name.startswith("pooler.") for name in missing):
+        output = _class_token  # the pooler was never trained
+    elif missing:
+        raise BadWeights(f"{files[0]} does not fit {kind.__name__}: {len(missing)} missing ({', '.join(missing[:4])}).")
+    return network.float(), output, f"{files[0].name} {digest(*files)}"
+
+
+def _class_token(output: Any) -> Any:
+    return output.last_hidden_state[:, 0]
+
+
+def _checked(make: Callable[[], Any], asked: Asked) -> Any:
+    try:
+        return make()
+    except Exception as error:  # unpickling and safetensors raise nearly anything on a broken file
+        said = [line for line in str(error).strip().splitlines() if line.strip()] or [""]
+        kind = BadParameter if asked.options else BadWeights
+        raise kind(
+            f"{asked.spec} with the options {dict(asked.options)} cannot be made: {type(error).__name__}: {said[0]}"
+        ) from error
+
+
+def _labels(made: Any) -> list[str] | None:
+    """The configuration's own names, where these are more than LABEL_0, LABEL_1."""
+    names = getattr(made, "id2label", None)
+    if not names or all(str(name) == f"LABEL_{i}" for i, name in names.items()):
+        return None
+    return read_labels({str(i): str(name) for i, name in names.items()})
+
+
+def _prepared(transformers: Any, folder: Path, made: Any, asked: Asked) -> tuple[Any, str]:
+    """Their preprocessing, as a `Fit` where that does the same; and what is to be said of it."""
+    whole = folder / "processor_config.json"  # of a text and image processor together
+    if not (folder / "preprocessor_config.json").is_file() and not (whole.is_file() and "image_processor" in _json(whole)):
+        usual = _usual(transformers, made)
+        return usual, f" (no preprocessor_config.json: photos are prepared as is usual for {made.model_type})" if usual else ""
+    processor = _checked(
+        lambda: transformers.AutoImageProcessor.from_pretrained(folder, local_files_only=True, trust_remote_code=asked.trust),
+        asked,
+    )
+    theirs, fit = Processed(processor), _fit(processor.to_dict())
+    return (fit if fit is not None and _same(fit, theirs) else theirs), ""
+
+
+@dataclass(frozen=True)
+class Processed:
+    """An image processor of transformers as a callable: PIL photo -> (c, h, w)."""
+
+    processor: Any
+
+    def __call__(self, photo: Image.Image) -> NDArray[np.float32]:
+        return np.asarray(self.processor(images=photo, return_tensors="np")["pixel_values"], np.float32)[0]
+
+
+@dataclass(frozen=True)
+class RoundedDown(Fit):
+    """A Fit as transformers does it: of an odd margin, the centre crop leaves the smaller part on the left and on top."""
+
+    def _cropped(self, size: tuple[int, int]) -> tuple[int, int, int, int]:
+        height, width = (self.crop, self.crop) if isinstance(self.crop, int) else self.crop or size[::-1]
+        left, top = int((size[0] - width) / 2), int((size[1] - height) / 2)
+        return left, top, left + width, top + height
+
+
+def _fit(settings: Mapping[str, Any]) -> Fit | None:
+    """Resize, centre crop and normalise, where the settings of an image processor say no more."""
+    size, crop = _side(settings.get("size")), _side(settings.get("crop_size"))
+    pct = settings.get("crop_pct")
+    if pct and isinstance(size, int):  # ConvNeXt and LeViT: below 384 the margin is cut off, above the photo is squeezed
+        size, crop = (int(size / pct), (size, size)) if size < 384 else ((size, size), None)
+    elif not settings.get("do_center_crop"):
+        crop = None
+    scaled = settings.get("do_rescale", True) and abs(settings.get("rescale_factor", 1 / 255) * 255 - 1) < 1e-6
+    resample = {number: name for name, number in RESAMPLING.items()}.get(settings.get("resample", 2))
+    if not scaled or resample is None:
+        return None
+    normal = settings.get("do_normalize", True)
+    mean, std = (tuple(settings[key]) if normal else at for key, at in (("image_mean", 0.0), ("image_std", 1.0)))
+    return RoundedDown(size if settings.get("do_resize", True) else None, crop, mean, std, resample)
+
+
+def _side(size: Any) -> Any:
+    """A side, or (h, w), as Fit has it."""
+    if not isinstance(size, Mapping):
+        return size
+    if size.get("shortest_edge"):
+        return size["shortest_edge"]
+    return (size["height"], size["width"]) if size.get("height") else None
+
+
+def _same(fit: Fit, theirs: Processed) -> bool:
+    """Are the pixels those of their processor, to the rounding of resampling (4 levels of 255)?  On noise, nothing else is."""
+    noise = np.random.default_rng(0).integers(0, 256, (80, 80, 3), dtype=np.uint8)
+    for width, height in PROBES:
+        photo = Image.fromarray(noise[:height, :width])
+        ours, other = fit(photo), theirs(photo)
+        if ours.shape != other.shape or (abs(ours - other) * np.reshape(fit.std, (-1, 1, 1))).max() > 4.5 / 255:
+            return False
+    return True
+
+
+def _usual(transformers: Any, made: Any) -> Fit | None:
+    """What transformers does by default for networks of this kind, at the size that the configuration has."""
+    vision = getattr(made, "vision_config", made)
+    mapping = transformers.models.auto.image_processing_auto.IMAGE_PROCESSOR_MAPPING
+    if type(made) not in mapping:
+        return None
+    kinds = mapping[type(made)]
+    kind = next((one for one in (kinds.values() if isinstance(kinds, Mapping) else kinds) if one is not None), None)
+    fit = _fit(kind().to_dict()) if kind is not None else None
+    side = getattr(vision, "image_size", None)
+    if fit is None or side is None:
+        return fit
+    sides = (side, side) if isinstance(side, int) else tuple(side)
+    return Fit(sides, None, fit.mean, fit.std, fit.interpolation)
+
+
+@contextmanager
+def _quietly(transformers: Any) -> Iterator[None]:
+    """No bars and no tables of keys while the block runs: what matters of them is an error."""
+    logging = transformers.utils.logging
+    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity(logging.CRITICAL)
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise BadWeights(f"{path} cannot be read: {error}") from None
+    if not isinstance(found, dict):
+        raise BadWeights(f"{path} holds no JSON object.")
+    return found

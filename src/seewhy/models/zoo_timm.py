@@ -1,0 +1,94 @@
+"""Networks of timm: by its own names, and from repositories and folders that are laid out for it."""
+
+from collections.abc import Mapping
+from functools import partial
+from importlib import import_module
+from math import floor
+from typing import Any
+
+from ..errors import BadWeights, NoSuchName, closest
+from ..labels import read_labels
+from ..prepare import Fit
+from .zoo_found import RANDOM, Asked, Found, fetched, made, need, reach
+
+
+def timm_network(asked: Asked) -> Found:
+    """`timm/NAME`, its pretrained weights from timm's cache, or fetched."""
+    timm, name = need("timm"), asked.name
+    known = timm.list_models(name.partition(".")[0], include_tags=True) or timm.list_models()
+    plain = {one.partition(".")[0] for one in known}
+    if name not in known and name not in plain:
+        raise NoSuchName("model", f"timm/{name}", closest(name, sorted({*known, *plain})), "All: timm.list_models().")
+    if asked.weights is not None:
+        network = made(lambda: timm.create_model(name, pretrained=False, **asked.options), asked)
+        return _filled(timm, network, asked.weights, asked.trust)
+    config = timm.get_pretrained_cfg(name)
+    if config is None or not (config.url or config.hf_hub_id or config.file):
+        raise BadWeights(f"timm has no pretrained weights for {name}. Give a file of your own: weights=, or --weights FILE.")
+    overlay = _timm_cached(config)
+    if overlay is None and not config.file:
+        reach(config.url or import_module("huggingface_hub.constants").ENDPOINT, asked.spec)
+    make = partial(timm.create_model, name, pretrained=True, pretrained_cfg_overlay=overlay, **asked.options)
+    network = fetched(make, asked)
+    tag = f"{config.architecture}.{config.tag}" if config.tag else name
+    return Found(network, _fit(timm, network), _labels(network), tag)
+
+
+def timm_folder(config: Mapping[str, Any], files: list[Any], asked: Asked) -> Found:
+    """A repository or folder of timm's own layout: config.json names an architecture of timm, beside one file of weights."""
+    timm, own = need("timm"), config.get("pretrained_cfg") or {}
+    given = {"num_classes": config.get("num_classes", own.get("num_classes", 1000)), **(config.get("model_args") or {})}
+    options = {**given, **asked.options}
+    make = partial(timm.create_model, config["architecture"], pretrained=False, pretrained_cfg=dict(own), **options)
+    network = made(make, asked._replace(options=options))
+    found = _filled(timm, network, asked.weights or files[0], asked.trust)
+    names = config.get("label_names") or own.get("label_names")
+    return found._replace(labels=read_labels(names) if names else found.labels)
+
+
+def with_facts(prepare: Any, facts: Mapping[str, str], file: Any) -> Any:
+    """Preprocessing as the file's own metadata has it: `mean` and `std`, numbers with spaces between."""
+    from dataclasses import replace
+
+    from ..errors import BadParameter
+
+    try:
+        numbers = {key: tuple(map(float, facts[key].split())) for key in ("mean", "std") if key in facts}
+        return replace(prepare, **numbers) if isinstance(prepare, Fit) else prepare
+    except (ValueError, BadParameter) as error:
+        raise BadWeights(f"{file}: the mean and std in its metadata are not three numbers each ({error}).") from None
+
+
+def _filled(timm: Any, network: Any, weights: Any, trust: bool) -> Found:
+    from .weights import fill
+
+    source, facts = (RANDOM, {}) if weights == RANDOM else fill(network, weights, trust)
+    return Found(network, with_facts(_fit(timm, network), facts, weights), _labels(network), source)
+
+
+def _timm_cached(config: Any) -> dict[str, Any] | None:
+    """Weights that were fetched before, so that nobody waits for a network that is not there."""
+    if not config.hf_hub_id:
+        return None
+    from huggingface_hub import try_to_load_from_cache
+
+    repo = config.hf_hub_id + (f"{config.architecture}.{config.tag}" if config.hf_hub_id.endswith("/") else "")
+    for file in ("model.safetensors", "pytorch_model.bin"):
+        path = try_to_load_from_cache(repo, file)
+        if isinstance(path, str):
+            return {"file": path}
+    return None
+
+
+def _fit(timm: Any, network: Any) -> Any:
+    config = timm.data.resolve_model_data_config(network)
+    height, width = config["input_size"][1:]
+    square = height == width and config.get("crop_mode", "center") == "center" and config["interpolation"] != "random"
+    if not square:
+        return timm.data.create_transform(**config, is_training=False)
+    size = floor(height / config.get("crop_pct", 1.0))
+    return Fit(size, height, tuple(config["mean"]), tuple(config["std"]), config["interpolation"])
+
+
+def _labels(network: Any) -> list[str] | None:
+    return read_labels("imagenet") if getattr(network, "num_classes", 0) == 1000 else None

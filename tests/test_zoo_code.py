@@ -1,0 +1,176 @@
+"""Networks that a person's own Python makes, from a file or a module; what their code raises is told with its line."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+from torch import nn
+
+import seewhy
+from seewhy import load
+from seewhy.cli import main
+from seewhy.errors import BadNetwork, BadParameter, BadWeights, NoSuchName
+
+CODE = """
+from torch import nn
+import torch
+import numpy as np
+import beside
+
+def net(classes=3, broken=False):
+    if broken:
+        raise KeyError("no such thing")
+    made = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, classes))
+    return made.double()
+
+class Net(nn.Module):
+    def __init__(self, bias=beside.BIAS):
+        super().__init__()
+        self.bias = nn.Parameter(torch.full((2,), bias))
+    def forward(self, x):
+        return x.mean((1, 2, 3))[:, None] + self.bias
+
+instance = Net(7.0)
+
+def pair():
+    return Net(1.0), {"size": 8, "crop": 8, "mean": 0.0, "std": 1.0}, ["low", "high"]
+
+def predict(images):
+    return np.stack([images.mean((1, 2, 3)) / 255, 1 - images.mean((1, 2, 3)) / 255], 1)
+
+def function():
+    return predict
+
+def wrapped():
+    import seewhy
+    return seewhy.wrap(Net(2.0), name="mine", prepare={"size": 8, "crop": 8})
+
+number = 3
+
+class Space:
+    net = staticmethod(net)
+"""
+
+
+@pytest.fixture
+def file(tmp_path) -> Path:
+    (tmp_path / "beside.py").write_text("BIAS = 5.0\n")
+    (tmp_path / "own_nets.py").write_text(CODE)
+    yield tmp_path / "own_nets.py"
+    for name in [name for name in sys.modules if name.startswith(("beside", "own_nets"))]:
+        del sys.modules[name]
+
+
+X = np.random.default_rng(0).normal(size=(2, 3, 8, 8))
+
+
+@pytest.mark.parametrize("where", ["file", "module", "relative"])
+def test_a_function_a_class_and_an_instance_give_their_network(file, monkeypatch, where):
+    monkeypatch.chdir(file.parent)
+    place = {"file": str(file), "module": "own_nets", "relative": "./own_nets.py"}[where]
+    mean = X.mean((1, 2, 3))[:, None].repeat(2, 1)
+    np.testing.assert_allclose(load(f"{place}:Net").answer(X).scores, mean + 5, rtol=1e-6)
+    np.testing.assert_allclose(load(f"{place}:Net", options={"bias": 1.0}).answer(X).scores, mean + 1, rtol=1e-6)
+    np.testing.assert_allclose(load(f"{place}:instance").answer(X).scores, mean + 7, rtol=1e-6)
+    assert load(f"{place}:Space.net", options={"classes": 6}).answer(X).scores.shape == (2, 6)
+    assert str(file.parent.resolve()) not in sys.path
+
+
+def test_weights_go_in_and_are_told(file):
+    own = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2)).double()
+    torch.save({"state_dict": {f"model.{name}": tensor for name, tensor in own.state_dict().items()}}, file.parent / "w.ckpt")
+    model = load(f"{file}:net", file.parent / "w.ckpt", options={"classes": 2})
+    np.testing.assert_allclose(model.answer(X).scores, own(torch.as_tensor(X)).detach().numpy(), rtol=1e-12)
+    assert model.weights.startswith("w.ckpt sha256:")
+    assert "without 'model.'" in model.weights
+    assert load(f"{file}:net").weights == f"as {file}:net makes them"
+    with pytest.raises(BadWeights, match="num_classes"):
+        load(f"{file}:net", file.parent / "w.ckpt")
+    with pytest.raises(BadParameter, match=r"weights go into a torch\.nn\.Module"):
+        load(f"{file}:function", file.parent / "w.ckpt")
+
+
+def test_preprocessing_labels_functions_and_models_come_along(file, noise):
+    model = load(f"{file}:pair")
+    assert (model.labels, model.prepare.size, model.name) == (["low", "high"], 8, f"{file}:pair")
+    assert load(f"{file}:pair", labels=["a", "b"], prepare={"size": 4, "crop": 4}).labels == ["a", "b"]
+    function = load(f"{file}:function")
+    photo = noise((20, 16))
+    (batch,) = function.batches(photo)
+    bright = np.asarray(photo).mean() / 255
+    np.testing.assert_allclose(function.answer(batch.x).scores, [[bright, 1 - bright]], rtol=1e-6)
+    mine = load(f"{file}:wrapped", labels=["a", "b"])
+    assert (mine.name, mine.labels) == ("mine", ["a", "b"])
+    with pytest.raises(BadParameter, match=r"a seewhy model already: give batch_size to `wrap`"):
+        load(f"{file}:wrapped", batch_size=2)
+
+
+def test_errors_of_the_code_name_the_file_the_line_and_the_exception(file):
+    with pytest.raises(BadNetwork, match=r"own_nets\.py, line 9: KeyError: 'no such thing'"):
+        load(f"{file}:net", options={"broken": True})
+    file.with_name("bad.py").write_text("x = 1\ndef net(:\n")
+    with pytest.raises(BadNetwork, match=r"bad\.py, line 2: SyntaxError"):
+        load(f"{file.with_name('bad.py')}:net")
+    file.with_name("lost.py").write_text("\nimport nothing_of_this_name\n")
+    with pytest.raises(BadNetwork, match=r"lost\.py, line 2: ModuleNotFoundError.*nothing_of_this_name"):
+        load(f"{file.with_name('lost.py')}:net")
+
+
+def test_what_is_not_there_is_told_with_the_nearest(file):
+    for spec, said in (
+        (f"{file}:nett", "Closest: net"),
+        (f"{file}", "FILE.py:NAME"),
+        (f"{file}:", "FILE.py:NAME"),
+        (f"{file.parent}/nowhere.py:net", r"No file .*nowhere\.py"),
+        ("no_such_module_here:net", "No module 'no_such_module_here'"),
+        ("torch.no_such_part:net", "No module 'torch.no_such_part'"),
+    ):
+        with pytest.raises(NoSuchName, match=said):
+            load(spec)
+    with pytest.raises(BadParameter, match=r"colour.*it takes \(classes=3, broken=False\)"):
+        load(f"{file}:net", options={"colour": 3})
+    with pytest.raises(BadParameter, match=r"missing a required argument: 'images'.*return predict"):
+        load(f"{file}:predict")
+    with pytest.raises(BadParameter, match="takes no options"):
+        load(f"{file}:instance", options={"bias": 3})
+    with pytest.raises(BadNetwork, match="is int: name a network"):
+        load(f"{file}:number")
+
+
+def test_the_command_line_explains_and_lists_them(file, noise, monkeypatch):
+    monkeypatch.chdir(file.parent)
+    noise((40, 30)).save("photo.png")
+    prepare = [word for pair in ("size=16", "crop=16", "mean=0.5", "std=0.5") for word in ("--prepare", pair)]
+    for spec in (str(file), "own_nets.py", "own_nets"):
+        model = [f"{spec}:net", "--option", "classes=4", *prepare]
+        done = CliRunner().invoke(main, ["explain", "photo.png", "--model", *model, "-M", "gradient", "-M", "grad-cam"])
+        assert done.exit_code == 0, done.output
+        listed = CliRunner().invoke(main, ["layers", *model])
+        assert listed.exit_code == 0, listed.output
+        assert "Conv2d" in listed.output
+    assert {path.name for path in Path("seewhy-out").iterdir()} == {
+        "photo.top-1.input.gradient.png",
+        "photo.top-1.1.grad-cam.png",
+    }
+
+
+def test_the_command_line_takes_trust(file, monkeypatch, noise):
+    monkeypatch.chdir(file.parent)
+    noise((40, 30)).save("photo.png")
+    torch.save(nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()), "whole.pt")
+    asked = ["explain", "photo.png", "--model", "whole.pt", "--prepare", "size=16", "--prepare", "crop=16", "-M", "gradient"]
+    refused = CliRunner().invoke(main, asked)
+    assert refused.exit_code == 1
+    assert "whole.pt is pickled whole" in refused.output
+    assert "torch.nn.modules.container.Sequential" in refused.output
+    trusted = CliRunner().invoke(main, [*asked, "--trust"])
+    assert trusted.exit_code == 0, trusted.output
+
+
+def test_the_seewhy_functions_take_such_a_model(file, noise):
+    (heatmap,) = seewhy.gradient(load(f"{file}:pair"), noise((20, 16)))
+    assert heatmap.source.weights == f"as {file}:pair makes them"
+    np.testing.assert_allclose(heatmap.values, heatmap.values.flat[0], rtol=1e-6)  # the mean weighs all pixels alike

@@ -1,0 +1,285 @@
+"""Networks of Hugging Face: their scores, their pixels and their names, from folders made here; nothing is fetched."""
+
+import json
+import pickle
+import socket
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import transformers
+from click.testing import CliRunner
+
+import seewhy
+from seewhy import load
+from seewhy.cli import main
+from seewhy.errors import BadNetwork, BadParameter, BadWeights, NoSuchName
+from seewhy.prepare import Fit, Measured
+
+SMALL = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
+NAMES = {0: "cat", 1: "dog", 2: "owl"}
+LABELS = {"id2label": NAMES, "label2id": {name: i for i, name in NAMES.items()}}
+X = np.random.default_rng(0).normal(size=(2, 3, 32, 32)).astype(np.float32)
+
+
+def vit(**more):
+    return transformers.ViTConfig(**SMALL, image_size=32, patch_size=8, **more)
+
+
+def build(kind: str):
+    t = transformers
+    clip = {**SMALL, "image_size": 32, "patch_size": 8}
+    return {
+        "vit": lambda: (t.ViTForImageClassification(vit(**LABELS)), t.ViTImageProcessor(size={"height": 32, "width": 32})),
+        "convnext": lambda: (
+            t.ConvNextForImageClassification(t.ConvNextConfig(hidden_sizes=[4, 4, 8, 8], depths=[1, 1, 1, 1], num_labels=4)),
+            t.ConvNextImageProcessor(size={"shortest_edge": 32}, crop_pct=0.8),
+        ),
+        "dinov2": lambda: (
+            t.Dinov2Model(t.Dinov2Config(**{**SMALL, "intermediate_size": 32}, image_size=32, patch_size=8)),
+            t.BitImageProcessor(size={"shortest_edge": 36}, crop_size={"height": 32, "width": 32}),
+        ),
+        "clip vision": lambda: (
+            t.CLIPVisionModelWithProjection(t.CLIPVisionConfig(**clip, projection_dim=8)),
+            t.CLIPImageProcessor(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32}),
+        ),
+        "clip": lambda: (
+            t.CLIPModel(t.CLIPConfig(text_config={**SMALL, "vocab_size": 50}, vision_config=clip, projection_dim=8)),
+            t.CLIPImageProcessor(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32}),
+        ),
+        "mobilevit": lambda: (
+            t.MobileViTForImageClassification(
+                t.MobileViTConfig(image_size=32, hidden_sizes=[8, 8, 8], neck_hidden_sizes=[4, 4, 4, 4, 4, 4, 8], num_labels=3)
+            ),
+            t.MobileViTImageProcessor(size={"shortest_edge": 36}, crop_size={"height": 32, "width": 32}),
+        ),
+    }[kind]()
+
+
+@pytest.fixture(scope="session")
+def saved(tmp_path_factory):
+    """A kind of network and its processor, saved once."""
+    made = {}
+
+    def save(kind: str):
+        if kind not in made:
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(0)
+                network, processor = build(kind)
+            folder = tmp_path_factory.mktemp("hf") / kind.replace(" ", "-")
+            network.save_pretrained(folder)
+            processor.save_pretrained(folder)
+            made[kind] = folder, network.eval(), processor
+        return made[kind]
+
+    return save
+
+
+@pytest.fixture(autouse=True)
+def unplugged(monkeypatch):
+    """Nobody may try to reach anything."""
+
+    def refuse(*address, **how):
+        raise AssertionError(f"reached for {address}")
+
+    monkeypatch.setattr(socket, "create_connection", refuse)
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+
+
+def pixels(processor, photo):
+    return np.asarray(processor(images=photo, return_tensors="np")["pixel_values"])[0]
+
+
+@pytest.mark.parametrize("kind", ["vit", "convnext", "mobilevit"])
+def test_a_classifier_gives_its_scores_and_their_pixels(saved, noise, kind):
+    folder, network, processor = saved(kind)
+    model = load(str(folder))
+    with torch.no_grad():
+        np.testing.assert_array_equal(model.answer(X).scores, network(torch.as_tensor(X)).logits.numpy())
+    for size in ((75, 58), (58, 75), (40, 90), (20, 23), (224, 300)):  # odd margins, too
+        np.testing.assert_allclose(model.prepare(noise(size)), pixels(processor, noise(size)), atol=0.04)
+    assert isinstance(model.prepare, Measured if kind == "mobilevit" else Fit)  # which swaps red and blue
+    assert model.weights.startswith("model.safetensors sha256:")
+    (heatmap,) = seewhy.gradient(model, noise((75, 58)))
+    assert heatmap.source.probability is not None
+
+
+def test_the_fit_is_that_of_the_processor(saved):
+    fit = load(f"hf/{saved('vit')[0]}").prepare
+    assert (fit.size, fit.crop, fit.mean, fit.interpolation) == ((32, 32), None, (0.5, 0.5, 0.5), "bilinear")
+    fit = load(str(saved("convnext")[0])).prepare
+    assert (fit.size, fit.crop, fit.interpolation) == (40, (32, 32), "bicubic")
+    fit = load(str(saved("dinov2")[0])).prepare
+    assert (fit.size, fit.crop) == (36, (32, 32))
+    assert fit.box((72, 36)) == (20, 2, 52, 34)
+    assert fit.box((75, 36)) == (21, 2, 53, 34)  # transformers rounds the margin of 21.5 down
+
+
+def test_labels_are_the_configurations_unless_they_are_numbers(saved):
+    assert load(str(saved("vit")[0])).labels == ["cat", "dog", "owl"]
+    assert load(str(saved("convnext")[0])).labels is None
+    assert load(str(saved("vit")[0]), labels=["a", "b", "c"]).labels == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize(("kind", "field"), [("dinov2", "pooler_output"), ("clip vision", "image_embeds"), ("clip", None)])
+def test_a_tower_gives_its_embedding_and_says_so(saved, noise, kind, field):
+    folder, network, _ = saved(kind)
+    model = load(str(folder))
+    with torch.no_grad():
+        x = torch.as_tensor(X)
+        expected = network(x)[field] if field else network.vision_model(x).pooler_output
+    np.testing.assert_allclose(model.answer(X).scores, expected.numpy(), atol=1e-6)
+    assert model.answer(X).probabilities is None
+    assert "numbers of an embedding" in model.name
+    (heatmap,) = seewhy.grad_cam(model, noise((50, 40)), target=3)
+    assert heatmap.source.probability is None
+    assert np.ptp(heatmap.values) >= 0
+    layer = next(name for name, one in model.layers().items() if one.default)
+    assert model.upto(layer).answer(X).scores.shape[1] == 16
+
+
+def test_a_tower_whose_pooler_was_never_trained_gives_its_class_token(tmp_path):
+    network = transformers.ViTModel(vit(), add_pooling_layer=False).eval()
+    network.save_pretrained(tmp_path)
+    model = load(str(tmp_path), prepare={"size": 32, "crop": 32})
+    with torch.no_grad():
+        expected = network(torch.as_tensor(X)).last_hidden_state[:, 0].numpy()
+    np.testing.assert_allclose(model.answer(X).scores, expected, atol=1e-6)
+
+
+def test_weights_of_ones_own_and_none(saved, tmp_path):
+    folder = saved("vit")[0]
+    other = transformers.ViTForImageClassification(vit(num_labels=2)).eval()
+    torch.save({"state_dict": {f"model.{name}": t for name, t in other.state_dict().items()}}, tmp_path / "w.ckpt")
+    model = load(str(folder), tmp_path / "w.ckpt", options={"num_labels": 2})
+    with torch.no_grad():
+        np.testing.assert_array_equal(model.answer(X).scores, other(torch.as_tensor(X)).logits.numpy())
+    assert load(str(folder), "random").weights == "random"
+    with pytest.raises(BadParameter, match=r"no num_classes.*num_labels"):
+        load(str(folder), "random", options={"num_classes": 2})
+
+
+def copied(folder: Path, to: Path, without: tuple[str, ...] = (), **config) -> Path:
+    for file in folder.iterdir():
+        if file.name not in without:
+            (to / file.name).write_bytes(file.read_bytes())
+    own = json.loads((to / "config.json").read_text())
+    (to / "config.json").write_text(json.dumps({**own, **config}))
+    return to
+
+
+def test_without_a_processor_the_usual_one_is_taken_and_said(saved, tmp_path):
+    folder = copied(saved("vit")[0], tmp_path, without=("preprocessor_config.json",))
+    model = load(str(folder))
+    assert (model.prepare.size, model.prepare.crop, model.prepare.mean) == ((32, 32), None, (0.5, 0.5, 0.5))
+    assert "no preprocessor_config.json: photos are prepared as is usual for vit" in model.weights
+
+
+def test_an_image_processor_inside_a_processor_of_text_and_images_is_read(saved, tmp_path):
+    folder = copied(saved("vit")[0], tmp_path, without=("preprocessor_config.json",))
+    own = json.loads((saved("vit")[0] / "preprocessor_config.json").read_text())
+    (folder / "processor_config.json").write_text(json.dumps({"image_processor": {**own, "image_mean": [0.1, 0.2, 0.3]}}))
+    assert load(str(folder)).prepare.mean == (0.1, 0.2, 0.3)
+
+
+def test_half_precision_is_cast_up_and_shards_are_read(saved, tmp_path):
+    network = saved("vit")[1]
+    half = transformers.ViTForImageClassification(network.config)
+    half.load_state_dict(network.state_dict())
+    half.half().save_pretrained(tmp_path, max_shard_size="4KB")
+    assert len([*tmp_path.glob("model-*.safetensors")]) > 1
+    model = load(str(tmp_path), prepare={"size": 32, "crop": 32})
+    assert {p.dtype for p in model.network.parameters()} == {torch.float32}
+    with torch.no_grad():
+        np.testing.assert_allclose(model.answer(X).scores, network(torch.as_tensor(X)).logits.numpy(), atol=0.02)
+    next(tmp_path.glob("model-00002*")).unlink()
+    with pytest.raises(BadWeights, match="holds neither model"):
+        load(str(tmp_path))
+
+
+class Trap:
+    """Runs code when it is unpickled."""
+
+    def __init__(self, path) -> None:
+        self.path = path
+
+    def __reduce__(self):
+        return open, (str(self.path), "w")
+
+
+def test_what_a_folder_lacks_or_wants_to_run_is_said(saved, tmp_path):
+    folder = saved("vit")[0]
+
+    def spoiled(name: str, without=(), **config) -> Path:
+        (tmp_path / name).mkdir()
+        return copied(folder, tmp_path / name, without, **config)
+
+    state = dict(saved("vit")[1].state_dict())
+    trap = spoiled("trap", ("model.safetensors",))
+    torch.save({**state, "trap": Trap(tmp_path / "sprung")}, trap / "pytorch_model.bin")
+    binary = spoiled("binary", ("model.safetensors",))
+    torch.save(state, binary / "pytorch_model.bin")
+    headless = spoiled("headless", ("model.safetensors",))
+    torch.save({name: t for name, t in state.items() if "classifier" not in name}, headless / "pytorch_model.bin")
+    own = spoiled("own", model_type="mine", auto_map={"AutoConfig": "mine.Config"})
+    new = spoiled("new", model_type="not-yet")
+    masked = spoiled("masked", architectures=["ViTForMaskedImageModeling"])
+    (tmp_path / "empty").mkdir()
+    assert load(str(binary)).weights.startswith("pytorch_model.bin sha256:")
+    for path, error, said in (
+        (trap, BadWeights, "weights_only|UnpicklingError|open"),
+        (headless, BadWeights, r"2 missing \(classifier\.bias, classifier\.weight\)"),
+        (own, BadWeights, r"Python of its own \(mine\.Config\).*--trust"),
+        (new, BadWeights, "is a 'not-yet', which transformers .* does not know"),
+        (masked, BadNetwork, "ViTForMaskedImageModeling, which gives neither"),
+        (tmp_path / "empty", BadWeights, r"no config\.json.*holds nothing"),
+        (tmp_path / "nowhere", NoSuchName, "neither a folder"),
+    ):
+        with pytest.raises(error, match=said):
+            load(str(path))
+    assert not (tmp_path / "sprung").exists()
+
+
+def test_code_of_the_repository_runs_only_where_it_is_trusted(saved, tmp_path):
+    (tmp_path / "mine.py").write_text(
+        "from transformers import ViTConfig, ViTForImageClassification\n"
+        "class OwnConfig(ViTConfig):\n    model_type = 'mine'\n"
+        "class OwnForImageClassification(ViTForImageClassification):\n    config_class = OwnConfig\n"
+    )
+    brought = {"AutoConfig": "mine.OwnConfig", "AutoModelForImageClassification": "mine.OwnForImageClassification"}
+    folder = copied(saved("vit")[0], tmp_path, model_type="mine", auto_map=brought, architectures=["OwnForImageClassification"])
+    with pytest.raises(BadWeights, match="trust=True"):
+        load(str(folder))
+    model = load(str(folder), trust=True)
+    assert type(model.network).__name__ == "OwnForImageClassification"
+    with torch.no_grad():
+        np.testing.assert_array_equal(model.answer(X).scores, saved("vit")[1](torch.as_tensor(X)).logits.numpy())
+
+
+def test_a_folder_of_timms_layout_is_made_by_timm(tmp_path, mini, noise):
+    timm = pytest.importorskip("timm")
+    facts = {"input_size": [3, 160, 160], "mean": [0.1, 0.2, 0.3], "std": [0.4, 0.5, 0.6], "crop_pct": 0.95,
+             "interpolation": "bicubic", "num_classes": 1000}  # fmt: skip
+    config = {"architecture": "test_resnet", "num_classes": 1000, "pretrained_cfg": facts}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    (tmp_path / "model.safetensors").write_bytes(mini.read_bytes())
+    model, plain = load(str(tmp_path)), load("timm/test_resnet", mini)
+    x = np.random.default_rng(0).normal(size=(1, 3, 64, 64)).astype(np.float32)
+    np.testing.assert_array_equal(model.answer(x).scores, plain.answer(x).scores)
+    assert (model.prepare.mean, model.prepare.crop, model.labels[281]) == ((0.1, 0.2, 0.3), 160, "tabby")
+    assert timm.is_model("test_resnet")
+
+
+def test_a_model_can_be_pickled_and_the_command_line_takes_a_folder(saved, noise, tmp_path, monkeypatch):
+    folder = saved("mobilevit")[0]
+    photo = noise((50, 40))
+    model = load(str(folder))
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(model)).prepare(photo), model.prepare(photo))
+    monkeypatch.chdir(tmp_path)
+    photo.save("photo.png")
+    done = CliRunner().invoke(main, ["explain", "photo.png", "--model", str(saved("vit")[0]), "-M", "gradient", "-t", "dog"])
+    assert done.exit_code == 0, done.output
+    listed = CliRunner().invoke(main, ["layers", f"hf/{saved('vit')[0]}"])
+    assert listed.exit_code == 0, listed.output
+    assert "* default" in listed.output
