@@ -96,7 +96,7 @@ def test_models_are_kept_apart():
 
 def test_of_a_network():
     x = networks.images(2)
-    maps = seewhy.layer_cam(seewhy.wrap(networks.pooled()), x, target=[0, 1], layer=["act1", "act2"])
+    maps = seewhy.layer_cam(seewhy.wrap(networks.pooled(), geometry="plain"), x, target=[0, 1], layer=["act1", "act2"])
     fused = fuse(maps, "max")
     assert [(m.place, m.source.target) for m in fused] == [(0, "0"), (0, "1"), (1, "0"), (1, "1")]
     for fine, coarse, one in zip(maps[::2], maps[1::2], fused, strict=True):

@@ -8,7 +8,7 @@ import numpy as np
 
 from .errors import BadParameter, NoSuchName, NotApplicable, closest
 from .heatmap import Heatmap, Heatmaps
-from .resample import resized
+from .resample import Cells, brought
 
 HOW = {
     "mean": lambda maps: np.mean(maps, axis=0),
@@ -18,8 +18,8 @@ HOW = {
 
 
 def fuse(heatmaps: Iterable[Heatmap], how: str = "mean") -> Heatmaps:
-    """Join the layers of each image, target and method: upsampled to the finest of them, each divided by its largest
-    absolute value (layers have units of their own), then averaged, multiplied, or the strongest taken.
+    """Join the layers of each image, target and method: upsampled to the finest of them, each from where its cells lie,
+    divided by its largest absolute value (layers have units of their own), then averaged, multiplied, or the strongest taken.
 
     Returns one map per image, target and method, in the order they came; its values lie in [-1, 1].
     """
@@ -41,7 +41,8 @@ def _fused(group: list[Heatmap], how: str) -> Heatmap:
         raise BadParameter("A product of signed maps would turn evidence against into evidence for. Fuse unsigned ones.")
     finest = [max(sides) for sides in zip(*(m.values.shape for m in group), strict=True)]
     even = [m.values / (abs(m.values).max() or 1) for m in group]
-    grown = [resized(v, finest) for v in even]
+    onto = _cells_of_the_finest(group)
+    grown = [brought(v, m.cells, finest, onto) for v, m in zip(even, group, strict=True)]
     first = group[0]
     source = replace(
         first.source,
@@ -49,4 +50,15 @@ def _fused(group: list[Heatmap], how: str) -> Heatmap:
         params={**first.source.params, "fuse": how},
         warnings=tuple(dict.fromkeys(w for m in group for w in m.warnings)),
     )
-    return replace(first, values=HOW[how](grown).astype(np.float32), source=source, channels=None)
+    return replace(first, values=HOW[how](grown).astype(np.float32), source=source, channels=None, cells=onto)
+
+
+def _cells_of_the_finest(group: list[Heatmap]) -> Cells | None:
+    """Along each axis those of the map that has the most; None where all lie evenly."""
+    size = next((m.cells.size for m in group if m.cells), None)
+    if size is None:
+        return None
+    placed = [m.cells or Cells.even(m.values.shape, size) for m in group]
+    finest = [max(range(len(group)), key=lambda i, axis=axis: group[i].values.shape[axis]) for axis in range(len(size))]
+    lines = [placed[i].along(axis) for axis, i in enumerate(finest)]
+    return Cells(tuple(line.first for line in lines), tuple(line.stride for line in lines), size)

@@ -18,6 +18,7 @@ from .errors import BadImage, BadParameter, NotApplicable
 from .image import Box
 from .regions import Regions
 from .render import PICTURES, Look, beyond, clipped, overlay, picture, stretch, unit, with_legend
+from .resample import Cells
 from .source import Source
 from .target import Contrast
 
@@ -36,6 +37,7 @@ class Heatmap:
         sum up; else None.
     error: (h, w) float32, the standard error of each value, of a method that samples (inf where it cannot be told); else None.
     regions: the segments that were judged, of LIME and its relatives; else None.
+    cells: where the values lie in what the network saw, as its layers place them; None: they share it out evenly.
     """
 
     values: NDArray[np.float32]
@@ -46,6 +48,7 @@ class Heatmap:
     channels: NDArray[np.float32] | None = field(default=None, repr=False)
     error: NDArray[np.float32] | None = field(default=None, repr=False)
     regions: Regions | None = field(default=None, repr=False)
+    cells: Cells | None = field(default=None, repr=False)
 
     def __repr__(self) -> str:
         return f"<Heatmap {'x'.join(map(str, self.values.shape))}: {self.source}>"
@@ -65,10 +68,12 @@ class Heatmap:
         return unit(self.values)
 
     def full(self) -> NDArray[np.float32]:
-        """The values at the original image's size: (H, W) float32, linear between cells, zero outside the box."""
+        """The values at the original image's size: (H, W) float32, linear between the centres of cells, zero outside the
+        box.
+        """
         if self.values.ndim != 2:
             raise NotApplicable(f"Only flat maps can be drawn; this one is {self.values.shape}. Use .values.")
-        return stretch(self.values, self.box, self.size)
+        return stretch(self.values, self.box, self.size, self.cells)
 
     def overlay(
         self,
@@ -153,14 +158,15 @@ class Heatmap:
 
     def save(self, path: str | Path, picture: str = "overlay", **look: Any) -> Path:
         """Write the map: .png (the overlay, or another of its `pictures`, carrying its Source), .npz (values, channels,
-        error, regions, box, Source) or .npy (values alone).
+        error, regions, cells, box, Source) or .npy (values alone).
         """
         path = Path(path)
         if path.suffix.lower() == ".png":
             path.write_bytes(self._png(picture, **look))
         elif path.suffix.lower() == ".npz":
             with path.open("wb") as file:
-                own = {"channels": self.channels, "error": self.error, **(self.regions.arrays if self.regions else {})}
+                own = {"channels": self.channels, "error": self.error, **(self.regions.arrays if self.regions else {}),
+                       "cells": self.cells and np.array(self.cells, float)}  # fmt: skip
                 own = {name: array for name, array in own.items() if array is not None}
                 np.savez_compressed(file, values=self.values, **own, box=np.array(self.box), source=self.source.to_json())
         elif path.suffix.lower() == ".npy":

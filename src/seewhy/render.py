@@ -9,6 +9,7 @@ from PIL import Image
 
 from .errors import BadParameter, NoSuchName, NotApplicable, closest
 from .image import Box
+from .resample import Cells, Line
 
 Floats = NDArray[np.floating[Any]]
 
@@ -109,20 +110,22 @@ def unit(values: Floats) -> NDArray[np.float32]:
     return stretched.astype(np.float32)
 
 
-def stretch(values: Floats, box: Box, size: tuple[int, int]) -> NDArray[np.float32]:
-    """(h, w) cells that tile the box -> (H, W) pixels of an image of size (W, H): linear, zero outside the box.
+def stretch(values: Floats, box: Box, size: tuple[int, int], cells: Cells | None = None) -> NDArray[np.float32]:
+    """(h, w) cells of the box -> (H, W) pixels of an image of size (W, H): linear, zero outside the box.
 
-    Pixel and cell centres lie at half steps (align_corners=False); beyond the outermost centres the values stay.
+    The cells tile the box, or lie at `cells`.  Pixel and cell centres lie at half steps (align_corners=False); beyond the
+    outermost centres the values stay.
     """
-    down = _between(size[1], box.top, box.bottom, values.shape[0])
-    across = _between(size[0], box.left, box.right, values.shape[1])
+    down = _between(size[1], box.top, box.bottom, values.shape[0], cells and cells.along(0))
+    across = _between(size[0], box.left, box.right, values.shape[1], cells and cells.along(1))
     return (down @ values.astype(np.float32) @ across.T).astype(np.float32)
 
 
-def _between(pixels: int, first: float, last: float, cells: int) -> NDArray[np.float32]:
+def _between(pixels: int, first: float, last: float, cells: int, line: Line | None) -> NDArray[np.float32]:
     """How much of each cell every pixel along one axis takes: (pixels, cells), rows sum to 1 inside and 0 outside."""
+    span, back = (cells, 0.5) if line is None else line.spans(cells)
     at = (np.arange(pixels) + 0.5 - first) / (last - first)  # in the box: 0 to 1
-    cell = np.clip(at * cells - 0.5, 0, cells - 1)
+    cell = np.clip(at * span - back, 0, cells - 1)
     weight = np.maximum(0, 1 - abs(cell[:, None] - np.arange(cells)))
     return (weight * ((at >= 0) & (at <= 1))[:, None]).astype(np.float32)
 

@@ -18,7 +18,7 @@ from ..errors import BadParameter, NotApplicable
 from ..method import COSTS, Method, listed, lookup, maker, whole_number
 from ..models import INPUT
 from ..progress import shown
-from ..resample import resized
+from ..resample import Cells, brought, resized
 from .cam import grad_cam
 from .gradient import gradient, guided_backprop
 
@@ -64,7 +64,9 @@ def product(first: Method, second: Method) -> Method:
         joined = {}
         for p, q in pairs(*maps):
             if p == q or INPUT in (p, q):
-                joined[q if p == INPUT else p] = _times(maps[0][p], own[0].pixels, maps[1][q], own[1].pixels)
+                d = case.x.ndim - 2
+                grids = case.cells(p, maps[0][p].shape[-d:]), case.cells(q, maps[1][q].shape[-d:])
+                joined[q if p == INPUT else p] = _times(maps[0][p], own[0].pixels, maps[1][q], own[1].pixels, grids)
         return Found(joined, lambda t, i: (*a.notes(t, i), *b.notes(t, i)), {**a.measured, **b.measured})
 
     inside = [part.reads for part in parts if not part.blind and part.reads != "scores"]
@@ -99,11 +101,10 @@ def augment(method: Method) -> Method:
             if len(sizes) == 1:
                 raise
             raise NotApplicable(f"augment: {error} Does the network take other sizes? Without them: scales=(1,).") from error
-        back = [
-            {layer: _flipped(core, flip) for layer, core in one.cores.items()}
-            for (_, flip), one in zip(ways, found, strict=True)
-        ]
-        joined = {layer: _even_mean([cores[layer] for cores in back], x, base.pixels) for layer in back[0]}
+        joined = {
+            layer: _mean_of_ways(case, layer, ways, [one.cores[layer] for one in found], base.pixels)
+            for layer in found[0].cores
+        }
         return Found(joined, found[0].notes)
 
     said = f"mean of {base.name} over the image, its mirror image and other sizes, each brought back"
@@ -197,11 +198,12 @@ def _finished(part: Method, found: Found) -> Mapping[str, Floats]:
     return found.cores if part.pixels else {layer: part.finished(core) for layer, core in found.cores.items()}
 
 
-def _times(a: Floats, a_channels: bool, b: Floats, b_channels: bool) -> Floats:
+def _times(a: Floats, a_channels: bool, b: Floats, b_channels: bool, cells: tuple[Cells | None, Cells | None]) -> Floats:
     """(t, n, *space) or, with channels, (t, n, c, *space) each."""
     a, b = (m if channels else m[:, :, None] for m, channels in ((a, a_channels), (b, b_channels)))
     space = tuple(map(max, a.shape[3:], b.shape[3:]))
-    joined = resized(a, space) * resized(b, space)
+    a, b = (m if m.shape[3:] == space else resized(m, space, own) for m, own in zip((a, b), cells, strict=True))
+    joined = a * b
     return joined if a_channels or b_channels else joined[:, :, 0]
 
 
@@ -216,10 +218,32 @@ def _flipped(x: Floats, flip: bool) -> Floats:
     return np.ascontiguousarray(np.flip(x, -1)) if flip else x
 
 
-def _even_mean(cores: list[Floats], x: Floats, pixels: bool) -> Floats:
-    space = x.shape[2:]
+def _mean_of_ways(case: Case, layer: str, ways: list[tuple[Any, bool]], cores: list[Floats], pixels: bool) -> Floats:
+    """The mean (t, n, [c,] *space) over sizes and flips, each brought back to where its cells lie in the images."""
+    space = case.images.shape[2:]
     finest = space if pixels else tuple(max(sides) for sides in zip(*(core.shape[2:] for core in cores), strict=True))
-    return np.mean([resized(core, finest) if core.shape[-len(space) :] != finest else core for core in cores], axis=0)
+    d = len(space)
+    at_size = {size: core.shape[-d:] for (size, _), core in zip(ways, cores, strict=True)}
+    own = case.cells(layer, at_size[space]) if space in at_size else None
+    whole = [core.shape[2:] for (size, _), core in zip(ways, cores, strict=True) if size == space]
+    onto = own if finest in whole else None
+    maps = []
+    for (size, flip), core in zip(ways, cores, strict=True):
+        cells = own if size == space else case.cells(layer, at_size[size], resized(case.images[:1], size))
+        here = cells and _at_home(cells, core.shape[-1], space, flip)
+        same = here == onto and core.shape[-len(space) :] == finest
+        maps.append(_flipped(core, flip) if same else brought(_flipped(core, flip), here, finest, onto))
+    return np.mean(maps, axis=0)
+
+
+def _at_home(cells: Cells, columns: int, space: tuple[int, ...], flip: bool) -> Cells:
+    """The cells of an image of another size, or flipped, as they lie in the image itself."""
+    grown = [side / size for side, size in zip(space, cells.size, strict=True)]
+    first = [(f + 0.5) * k - 0.5 for f, k in zip(cells.first, grown, strict=True)]
+    stride = [s * k for s, k in zip(cells.stride, grown, strict=True)]
+    if flip:
+        first[-1] = space[-1] - 1 - first[-1] - stride[-1] * (columns - 1)
+    return Cells(tuple(first), tuple(stride), space)
 
 
 def _named(method: Method, name: str, source: str, caveat: str) -> Method:

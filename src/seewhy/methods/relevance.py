@@ -83,7 +83,7 @@ def _run_excitation(case: Case) -> Found:
         return lambda scores: target(scores) / np.where(np.isfinite(scores), away_from_zero(scores), 1)
 
     own = Case(case.model, case.x, [chance(target) for target in case.targets], case.asked, ())
-    trace = own.traced(MARGINAL, own.layers)
+    trace = own.traced(MARGINAL, own.named)
     case.know(trace.answer)
     maps = {layer: np.stack([asnumpy(weighted_sum(g, e.a)) for g in e.g]) for layer, e in trace.evidence.items()}
     odd = tuple(note for layer in maps for note in trace.notes.get(layer, ()))
