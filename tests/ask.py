@@ -21,10 +21,10 @@ def case(
     network: nn.Module, x: Floats, targets: Targets, layers: Sequence[str | None] = (None,), scores: str = "logits",
     gradients: bool = True, pixels: bool = False,
 ) -> Case:  # fmt: skip
-    """The question, for several methods to answer; without `gradients` the pass stops at the last layer."""
+    """The question, for several methods to answer; without `gradients` the pass stops at the last layer; cells lie evenly."""
     asked = [seewhy.Class(t) if isinstance(t, int) else t for t in targets]
     shared = [*(["gradients"] if gradients else []), *(["pixels"] if pixels else [])]
-    return Case(seewhy.wrap(network, scores=scores), x, asked, layers, shared)
+    return Case(seewhy.wrap(network, scores=scores, geometry="plain"), x, asked, layers, shared)
 
 
 def maps(
@@ -37,7 +37,7 @@ def maps(
 
 def formula(method: str, a: Any, g: Any = None, w: Any = None, **params: Any) -> Floats:
     """The signed map (n, *space) that a method makes of a (n, c, *space) and g like it, or w (n, c)."""
-    bare = SimpleNamespace(targets=[None], layers=["here"], activations={"here": a})
+    bare = SimpleNamespace(targets=[None], named=["here"], at_layers=dict, activations={"here": a})
     if g is not None:
         bare.trace = SimpleNamespace(evidence={"here": Evidence(a, g[None])})
     if w is not None:

@@ -10,7 +10,7 @@ import references
 import seewhy
 
 GAP = {"pooled": "act2", "inplace": "act2", "relu6": "act2", "dead_channels": "act2", "signed_features": "act2",
-       "bn_dropout": "act2", "pointwise_head": "act2", "reused": "act"}  # fmt: skip
+       "bn_dropout": "act2", "pointwise_head": "act2", "reused": "act#3"}  # fmt: skip
 ALL = list(range(networks.CLASSES))
 
 

@@ -60,10 +60,10 @@ def test_what_networks_return(pack, network, expected):
 @pytest.mark.parametrize(
     ("pack", "words"),
     [
-        (lambda s: {"a": s, "b": s}, "dict with a, b"),
+        (lambda s: {"a": s, "b": s}, r"dict with a: \(1, 5\), b: \(1, 5\).*output="),
         (lambda s: s[:, :, None, None].expand(-1, -1, 4, 4), "dense output"),
         (lambda s: "cat", "str"),
-        (lambda s: s.sum(), "for 1 images"),
+        (lambda s: s.sum(), "for 2 images"),
     ],
 )
 def test_what_is_no_score(pack, words, network):
@@ -72,7 +72,7 @@ def test_what_is_no_score(pack, words, network):
 
 
 def test_a_binary_logit(network):
-    model = seewhy.wrap(Gives(network, lambda s: s[:, 1]))
+    model = seewhy.wrap(Gives(network, lambda s: s[:, 1:2]))
     (m, _) = seewhy.grad_cam(model, X)
     np.testing.assert_array_equal(m.values, seewhy.grad_cam(seewhy.wrap(network), X, target=1)[0].values)
     assert m.source.probability == pytest.approx(1 / (1 + np.exp(-m.source.score)))
@@ -100,12 +100,14 @@ def test_a_softmax_at_the_end_is_not_taken_twice(scores, network):
 
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit")
-def test_scripted_networks_are_refused_with_advice(network):
+def test_of_scripted_networks_the_image_is_read_and_layers_are_refused_with_advice(network):
     import torch
 
     traced = torch.jit.trace(network, torch.as_tensor(X))
-    with pytest.raises(seewhy.BadParameter, match="TorchScript"):
-        seewhy.wrap(traced)
+    with pytest.raises(seewhy.NotApplicable, match="TorchScript"):
+        seewhy.grad_cam(seewhy.wrap(traced), X)
+    found, plain = (values(seewhy.gradient(seewhy.wrap(one), X, target=1)) for one in (traced, network))
+    np.testing.assert_allclose(found, plain, rtol=1e-5, atol=1e-7 * abs(plain).max())
 
 
 def test_a_network_compiled_in_place_is_read_all_the_same(network, expected):

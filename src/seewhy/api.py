@@ -44,6 +44,8 @@ from .image import read as read
 from .method import METHODS as METHODS
 from .method import Method as Method
 from .methods import *  # noqa: F403 - every method is public, by its own name
+from .models import IMAGE as IMAGE
+from .models import Fixed as Fixed
 from .models import wrap as wrap
 from .perturb import Estimate as Estimate
 from .perturb import from_scores as from_scores

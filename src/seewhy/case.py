@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from .errors import BadParameter, SeewhyError
 from .image import Array
-from .models import INPUT, Answer, Differentiable, Head, Trace
+from .models import INPUT, Answer, Differentiable, Head, Layer, Trace
+from .resample import Cells
 from .rule import Rule
 from .target import Target, weighted
 
@@ -89,24 +90,34 @@ class Case:
         self.ruled: dict[Any, Trace] = {}
 
     @once
-    def layers(self) -> list[str]:
+    def named(self) -> list[str]:
+        """The layers as they were asked for."""
         return [*dict.fromkeys(self.default_layer if name is None else name for name in self.asked)]
+
+    @once
+    def layers(self) -> list[str]:
+        """Where there is something to read: a layer that runs several times stands for each of its calls."""
+        return [*(self.at_layers(self.trace.evidence) if "gradients" in self.shared else self._stopped[0])]
+
+    def at_layers(self, there: Mapping[str, T]) -> dict[str, T]:
+        """What was asked for of what was found."""
+        return {name: found for name, found in there.items() if name != INPUT or INPUT in self.named}
 
     @once
     def default_layer(self) -> str:
         found = self._default
         if found is None:
             raise BadParameter(f"{self.model.name} has no layer that still has space to explain; name one: layer=...")
-        return found
+        return found[0]
 
     @once
-    def _default(self) -> str | None:
-        return next((name for name, layer in self.model.layers(self.x).items() if layer.default), None)
+    def _default(self) -> "tuple[str, Layer] | None":
+        return next(((name, layer) for name, layer in self.model.layers(self.x).items() if layer.default), None)
 
     @once
     def trace(self) -> Trace:
         """The plain way back, to all that is shared."""
-        layers = (self.layers if "gradients" in self.shared else []) + ([INPUT] if "pixels" in self.shared else [])
+        layers = (self.named if "gradients" in self.shared else []) + ([INPUT] if "pixels" in self.shared else [])
         return self.model.trace(self.x, self.targets, [*dict.fromkeys(layers)])
 
     def traced(self, rule: Rule, layers: Sequence[str]) -> Trace:
@@ -119,16 +130,16 @@ class Case:
     @once
     def activations(self) -> Mapping[str, Array]:
         if "gradients" in self.shared:
-            return {layer: self.trace.evidence[layer].a for layer in self.layers}
+            return {layer: found.a for layer, found in self.at_layers(self.trace.evidence).items()}
         return self._stopped[0]
 
     @once
     def _stopped(self) -> tuple[Mapping[str, Array], Mapping[str, tuple[str, ...]]]:
-        return self.model.activations(self.x, self.layers)
+        return self.model.activations(self.x, self.named)
 
     @once
     def head(self) -> Head:
-        return self.model.head(self.x, self.targets, self.layers)
+        return self.model.head(self.x, self.targets, self.named)
 
     @once
     def pinned(self) -> tuple[Answer, NDArray[Any]]:
@@ -163,6 +174,21 @@ class Case:
                 return found.notes[layer]
         return self.__dict__.get("_stopped", ((), {}))[1].get(layer, ())
 
+    def cells(self, layer: str, grid: tuple[int, ...], x: Array | None = None) -> Cells | None:
+        """Where the cells of a map (*grid) at a layer lie, in images like x, by default the case's own; None: evenly."""
+        x = x if x is not None else self.x
+        found = self.model.cells(layer, x) if layer != INPUT else None
+        if found is None or found[0] != tuple(grid):
+            return None
+        return Cells(found[1].first, found[1].stride, tuple(x.shape[2:]))
+
+    def why(self, layer: str) -> str:
+        """Why this layer was chosen; "" where the person named it."""
+        default = self.__dict__.get("default_layer") if None in self.asked else None
+        if default is None or default != layer.partition("#")[0] or self._default is None:
+            return ""
+        return self._default[1].why
+
     def zero_because(self, layer: str, t: int, i: int) -> str:
         """Why a map has nothing in it at all."""
         trace, head = self.__dict__.get("trace"), self.__dict__.get("head")
@@ -172,9 +198,9 @@ class Case:
             why = f"zero gradient: the score does not depend on {layer}: "
             if layer == INPUT:
                 return why + "the network is saturated there, or its weights are still zero: is it trained?"
-            if self._default == layer:
+            if self._default and self._default[0] == layer.partition("#")[0]:
                 return why + "what follows is saturated, or its weights are still zero: is the network trained?"
-            other = f", such as the default, {self._default}" if self._default else ""
+            other = f", such as the default, {self._default[0]}: {self._default[1].why}" if self._default else ""
             return why + f"it is not connected to the target, or what follows is saturated; try a layer before it{other}"
         if layer == INPUT:
             return "nothing of the score comes back to the image"
@@ -198,7 +224,7 @@ class Case:
     def _together(self, method: "Method", some: list[Any]) -> Iterator[Found]:
         weights = self.pinned[1]
         pinned = [lambda _, w=w: np.concatenate([w] * len(some)) for w in weights]
-        case = Case(self.model, np.concatenate(some), pinned, self.layers if method.layered else self.asked, method.shares)
+        case = Case(self.model, np.concatenate(some), pinned, self.named if method.layered else self.asked, method.shares)
         try:
             found = method.found(case)
             if found.failure is not None:

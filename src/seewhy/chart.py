@@ -134,12 +134,15 @@ class Question(NamedTuple):
     findings: list[Finding]
 
 
-def _questions(model: Any, batch: Batch, targets: list[Any], layers: Any, methods: "list[Method]") -> Iterator[Question]:
+def _questions(
+    model: Any, batch: Batch, place: int, targets: list[Any], layers: Any, methods: "list[Method]"
+) -> Iterator[Question]:
     groups: dict[Any, list[int]] = {}
     for t, target in enumerate(targets):
         groups.setdefault((target.layer, target.at) if isinstance(target, Unit) else None, []).append(t)
     for unit, places in groups.items():
-        asked = model if unit is None else model.upto(*unit)
+        own = model.beside(place, len(batch.x)) if isinstance(model, Differentiable) else model
+        asked = own if unit is None else own.upto(*unit)
         shared = {part for m in methods for part in m.shares}
         case = Case(asked, batch.x, [targets[t] for t in places], layers, shared, batch.seen)
         yield Question(case, {t: k for k, t in enumerate(places)}, _findings(methods, case))
@@ -163,7 +166,7 @@ def _findings(methods: "list[Method]", case: Case) -> list[Finding]:
 def _chart(model: Any, batch: Batch, place: int, methods: Any, targets: Any, layers: Any) -> Charted:
     start = perf_counter()
     n = len(batch.x)
-    questions = [*_questions(model, batch, [_here(target, place, n) for target in targets], layers, methods)]
+    questions = [*_questions(model, batch, place, [_here(target, place, n) for target in targets], layers, methods)]
     facts = {"model": model.name, "weights": model.weights, "versions": dict(model.versions()),
              "seconds": (perf_counter() - start) / n}  # fmt: skip
     maps = []
@@ -180,15 +183,20 @@ def _chart(model: Any, batch: Batch, place: int, methods: Any, targets: Any, lay
                 doubts = _doubts(case, finding, layer, k, i, bad[id(question)])
                 source = Source(
                     image=batch.names[i], layer=layer, target=str(asked), predicted=predicted, scores=case.model.explains,
+                    layer_why=case.why(layer), geometry=_geometry(finding, case, layer),
                     **finding.facts, **facts, **(NO_CLASS if blind else explained), warnings=batch.notes[i] + doubts,
                     measured={name: float(numbers[k, i]) for name, numbers in finding.found.measurements(layer).items()},
                 )  # fmt: skip
-                maps.append(_heatmap(finding, layer, k, i, batch, source, place + i))
+                maps.append(_heatmap(finding, case, layer, k, i, batch, source, place + i))
     failures = [f.found.failure for q in questions for f in q.findings if f.found.failure is not None]
     return Charted(maps, next(iter(failures), None))
 
 
-def _heatmap(finding: Finding, layer: str, k: int, i: int, batch: Batch, source: Source, place: int) -> Heatmap:
+def _geometry(finding: Finding, case: Case, layer: str) -> str:
+    return "receptive-field" if case.cells(layer, finding.values[layer].shape[2:]) else "plain"
+
+
+def _heatmap(finding: Finding, case: Case, layer: str, k: int, i: int, batch: Batch, source: Source, place: int) -> Heatmap:
     found, photo = finding.found, batch.photos[i]
     core, error = found.cores[layer][k, i], found.errors.get(layer)
     return Heatmap(
@@ -200,6 +208,7 @@ def _heatmap(finding: Finding, layer: str, k: int, i: int, batch: Batch, source:
         _float32(core if finding.finite else _clean(core)) if finding.method.pixels else None,
         None if error is None else np.array(error[k, i], np.float32),
         found.regions(k, i),
+        case.cells(layer, finding.values[layer].shape[2:]),
     )
 
 

@@ -37,9 +37,10 @@ def top_units(
         raise BadParameter("top_units ranks by one target for all images; ask image by image for targets of their own.")
     ranked = []
     for batch in model.batches(images):
-        whole = model.upto(asked.layer, asked.at) if isinstance(asked, Unit) else model
+        own = model.beside(len(ranked), len(batch.x))
+        whole = own.upto(asked.layer, asked.at) if isinstance(asked, Unit) else own
         case = Case(whole, batch.x, [asked], [layer])
-        (name,) = case.layers
+        name = case.layers[-1]  # of several calls the last
         evidence = case.trace.evidence[name]
         a, g = asnumpy(evidence.a), asnumpy(evidence.g[0])
         sums, means = reduce(a * g, "n c ... -> n c", "sum"), reduce(g, "n c ... -> n c", "mean")

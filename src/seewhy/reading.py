@@ -24,8 +24,8 @@ def from_gradients(rectified: bool = True, rule: Rule | None = None) -> Callable
 
     def decorate(read: Callable[..., Array]) -> Method:
         def run(case: Case, **params: Any) -> Found:
-            trace = case.trace if rule is None else case.traced(rule, case.layers)
-            there = {layer: trace.evidence[layer] for layer in case.layers}
+            trace = case.trace if rule is None else case.traced(rule, case.named)
+            there = case.at_layers(trace.evidence)
             cores = {layer: _per_target(partial(read, **params), e.a, e.g) for layer, e in there.items()}
             odd = () if rule is None else tuple(dict.fromkeys(note for layer in there for note in trace.notes.get(layer, ())))
             return Found(cores, lambda _t, _i: odd)

@@ -41,6 +41,8 @@ class Source:
     caveat: str = ""  # what is known against the method
     warnings: tuple[str, ...] = ()  # why this map is empty or suspect
     measured: Mapping[str, float] = field(default_factory=dict)  # by the method, about itself: a completeness gap
+    layer_why: str = ""  # this layer was looked at, where nobody named one
+    geometry: str = "plain"  # how its cells are drawn: where their receptive fields lie, or "plain", evenly
 
     @property
     def caption(self) -> str:

@@ -51,7 +51,7 @@ SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", "
 @click.option("--set", "settings", type=KeyValue(), multiple=True, help="A parameter of a method: signed=true; repeatable.")
 @click.option("--budget", metavar="N|TIME", help="What a map may cost, of methods that ask for many scores: 2000, '10 s'.")
 @click.option("--batch-size", type=click.IntRange(1), help="Copies per pass at most, of methods that make many; less memory.")
-@click.option("--scores", default="logits", show_default=True, help="What is explained: logits, log-probability, probability.")
+@click.option("--scores", help="What is explained: logits (by default, of networks), log-probability, probability.")
 @click.option(
     "--out",
     "-o",
@@ -77,7 +77,7 @@ def explain(
     photos: tuple[str, ...], spec: str, weights: Any, labels: Any, options: Any, prepare: Any, device: Any,
     methods: tuple[str, ...], targets: tuple[str, ...], layers: tuple[str, ...], settings: Any, budget: str | None,
     batch_size: int | None,
-    scores: str, out: Path, colours: str | None, pictures: tuple[str, ...], alpha: float, legend: bool, values: bool,
+    scores: str | None, out: Path, colours: str | None, pictures: tuple[str, ...], alpha: float, legend: bool, values: bool,
     as_json: bool,
 ) -> None:  # fmt: skip
     """Explain photos (or folders of them): write overlays, say what was predicted and what was explained.
@@ -102,6 +102,7 @@ def explain(
     out.mkdir(parents=True, exist_ok=True)
     failed: list[str] = []
     taken: set[str] = set()
+    reasons: dict[str, str] = {}  # why a layer was looked at that nobody named
     overlay = {"alpha": alpha, "colours": colours}
 
     def one(photo: "Photo") -> None:
@@ -114,6 +115,7 @@ def explain(
 
     def write(photo: "Photo", maps: "Heatmaps") -> None:
         written = []
+        reasons.update({m.source.layer: m.source.layer_why for m in maps if m.source.layer_why})
         for heatmap in maps:
             name = unique(stem(heatmap), taken)
             kinds = [kind for kind in dict.fromkeys(pictures) if kind in heatmap.pictures]
@@ -143,6 +145,8 @@ def explain(
             if stop.is_set():
                 break
     if not as_json:
+        for layer, why in reasons.items():
+            click.echo(f"{layer}: {why}")
         for method in chosen:
             click.echo(f"{method.name}: {method.caveat}")
     if stop.is_set():
@@ -223,9 +227,11 @@ def predict(model: Any, photo: "Photo") -> Any:
     from ..target import name_of
 
     (batch,) = model.batches(photo)
-    probabilities = model.answer(batch.x).probabilities[0]
-    top = int(probabilities.argmax())
-    return Predicted(top, name_of(model.labels, top), float(probabilities[top]))
+    probabilities = model.answer(batch.x).probabilities
+    if probabilities is None:  # a regression, or units
+        return None
+    top = int(probabilities[0].argmax())
+    return Predicted(top, name_of(model.labels, top), float(probabilities[0, top]))
 
 
 def stem(heatmap: "Heatmap") -> str:
@@ -254,8 +260,11 @@ def unique(name: str, taken: set[str]) -> str:
 
 
 def print_text(name: str, predicted: Any, written: list[Any]) -> None:
-    said = f"{predicted.label} ({predicted.index})" if predicted.label else f"class {predicted.index}"
-    click.echo(f"{click.format_filename(name)}: {said}, {predicted.probability:.1%}")
+    said = "no classes"
+    if predicted is not None:
+        said = f"{predicted.label} ({predicted.index})" if predicted.label else f"class {predicted.index}"
+        said += f", {predicted.probability:.1%}"
+    click.echo(f"{click.format_filename(name)}: {said}")
     width = max(len(heatmap.source.method) for heatmap, _ in written)
     for heatmap, paths in written:
         source = heatmap.source
@@ -274,6 +283,6 @@ def print_text(name: str, predicted: Any, written: list[Any]) -> None:
 def print_json(name: str, predicted: Any, written: list[Any]) -> None:
     for heatmap, paths in written:
         facts = json.loads(heatmap.source.to_json())
-        facts["predicted"] = asdict(predicted)
+        facts["predicted"] = asdict(predicted) if predicted else None
         files = [str(path) for path in paths]
         click.echo(json.dumps({"file": files[0], "files": files, "box": list(heatmap.box), **facts}))

@@ -7,7 +7,8 @@ and transformer tokens into that shape at the border.
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,9 +20,30 @@ from ..prepare import Batch
 from ..rule import Rule
 from ..target import Target
 
+if TYPE_CHECKING:
+    from .geometry import Place
+
 INPUT = "input"  # the image itself, as a layer
 SCORES = ("logits", "log-probability", "probability")
 GIVEN = "as given"  # the scores of a function, which may be any of these
+
+
+@dataclass(frozen=True)
+class Placeholder:
+    """Where the images go among the inputs of a network: seewhy.IMAGE."""
+
+    def __repr__(self) -> str:
+        return "IMAGE"
+
+
+IMAGE = Placeholder()
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """An input that a network gets as it is: no row of it belongs to an image."""
+
+    value: Any
 
 
 class Layer(NamedTuple):
@@ -31,7 +53,11 @@ class Layer(NamedTuple):
     shape: tuple[int, ...]  # (c, *space) it emits for one image, after NHWC and tokens were turned
     calls: int  # in one forward pass
     connected: bool  # the scores depend on its space
-    default: bool = False  # the last layer that still has space
+    default: bool = False  # where methods look if no layer is named
+    why: str = ""  # it is the default
+    sees: tuple[int, ...] = (1,)  # which of its calls depend on the image
+    tokens: int = 0  # that belong to no place: class, distillation and register tokens
+    cells: "Place | None" = None  # where its cells lie in the image, as far as known
 
 
 class Evidence(NamedTuple):
@@ -133,6 +159,8 @@ class Differentiable(Model, Protocol):
     """A network whose inside can be read."""
 
     def layers(self, x: Array | None = None) -> Mapping[str, Layer]: ...  # as x, or a blank photo, runs through it
+    def beside(self, place: int, count: int) -> "Differentiable": ...  # with the side inputs of these images
+    def cells(self, layer: str, x: Array) -> "tuple[tuple[int, ...], Place] | None": ...  # its grid, and where it lies
     def upto(self, layer: str, at: Any = "max") -> "Differentiable": ...  # whose scores are the layer's units
     def trace(self, x: Array, targets: Sequence[Target], layers: Sequence[str], rule: Rule | None = None) -> Trace: ...
     def biases(self, x: Array, targets: Sequence[Target]) -> tuple[Trace, list[list[Bias]]]: ...  # of each target
@@ -152,6 +180,11 @@ def wrap(
     dtype: Any = None,
     weights: str | None = None,
     takes: str = "uint8",
+    inputs: Any = None,
+    output: Any = None,
+    task: str | None = None,
+    grid: Sequence[int] | None = None,
+    geometry: str = "receptive-field",
 ) -> Any:
     """The model behind a network: what every method is asked with.
 
@@ -168,6 +201,17 @@ def wrap(
     weights: where the weights came from, for the Source.
     takes: what a function takes: "uint8" photos (n, h, w, 3), by `prepare` resized and cropped at most, or "float" arrays
         (n, c, h, w), as `prepare` makes them.
+    inputs: what a torch network is called with, where that is not the images alone: a keyword's name, a tuple (positional) or a
+        dict (keywords) with seewhy.IMAGE where they go, at any depth, or a function of them that returns such.  Arrays and
+        tensors of one row are repeated for each image, PerImage(rows) gives each image its own, anything else, and
+        Fixed(value), is passed as it is; none of it is ever changed, and no method perturbs it.
+    output: where in its output the scores (n, k) are: a key or field such as "logits", a place in a tuple, or a function of
+        the output; by default the tensor itself, the logits, a tuple's first, or the one tensor of scores there is.
+    task: "single-label" (softmax), "multi-label" (a sigmoid each) or "regression" (no probabilities); by default one number
+        per image (n,) is a regression, (n, 1) a binary logit, and anything else single-label.
+    grid: rows and columns of a transformer's patches, where they cannot be found out.
+    geometry: "receptive-field" draws each cell of a layer where its receptive field is centred, "plain" spreads the cells
+        evenly over the image, as other libraries do.
     Raises BadParameter for anything else.
     """
     if scores not in (None, *SCORES):
@@ -184,12 +228,10 @@ def wrap(
         "weights": weights,
     }
     torch = sys.modules.get("torch")
-    if torch is not None and isinstance(network, torch.jit.ScriptModule):
-        raise BadParameter("TorchScript networks cannot be read inside. Wrap the Python module that was scripted or traced.")
-    if torch is not None and isinstance(network, torch.nn.Module):
-        from .torch import TorchModel
-
-        return TorchModel(network, scores=scores or "logits", device=device, dtype=dtype, **common)
+    if torch is not None and isinstance(network, torch.nn.Module | torch.export.ExportedProgram):
+        own = {"device": device, "dtype": dtype, "inputs": inputs, "output": output, "task": task, "grid": grid,
+               "geometry": geometry}  # fmt: skip
+        return _adapter(torch, network)(network, scores=scores or "logits", **own, **common)
     if not callable(network) or isinstance(network, type):
         raise BadParameter(
             f"wrap takes a torch.nn.Module or a function from images to scores, not {type(network).__name__}"
@@ -199,9 +241,24 @@ def wrap(
         )
     if device is not None or dtype is not None:
         raise BadParameter("A function runs where it runs: leave device= and dtype= out.")
+    if (inputs, output, task, grid) != (None, None, None, None):
+        raise BadParameter(
+            "inputs=, output=, task= and grid= are for torch networks; let the function itself take images to scores."
+        )
     from .function import FunctionModel
 
     return FunctionModel(network, takes=takes, scores=scores or GIVEN, **common)
+
+
+def _adapter(torch: Any, network: Any) -> Any:
+    """Who asks a torch network: one that can be read inside, or one in a single piece."""
+    if isinstance(network, torch.jit.ScriptModule | torch.export.ExportedProgram):
+        from .scripted import ScriptedModel
+
+        return ScriptedModel
+    from .torch import TorchModel
+
+    return TorchModel
 
 
 def softmax(logits: NDArray[Any]) -> NDArray[Any]:

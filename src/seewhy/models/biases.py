@@ -70,7 +70,7 @@ class Biases(TorchFunctionMode):
         cells = turned.turn(share)  # (n, c, *space); class tokens have no place
         size = cells.abs()
         flat = size.flatten(1)
-        placeless = share.flatten(1).sum(1) - cells.flatten(1).sum(1)
+        placeless = _of_each(share, self.n) - cells.flatten(1).sum(1)
         least, most = flat.min(1).values, flat.max(1).values
         spread = (most - least).clamp(min=torch.finfo(flat.dtype).tiny)
         scaled = (size - least.reshape(-1, *[1] * (size.ndim - 1))) / spread.reshape(-1, *[1] * (size.ndim - 1))

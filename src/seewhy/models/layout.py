@@ -1,16 +1,16 @@
 """Which axes of an activation are channels and which are space.
 
-Told from the input's own space: 224x224 pixels become (c, 7, 7), (7, 7, c) or 1 + 7 * 7 tokens of c numbers, and only
-one of these readings keeps the picture's proportions.
+Told from the input's own space: 224x224 pixels become (c, 7, 7) or (7, 7, c), and only one of these readings keeps the
+picture's proportions.  How a row of tokens lies over the image is found out by `tokens.py`.
 """
 
-from math import isqrt, log
+from collections.abc import Mapping
+from math import log, prod
 from typing import NamedTuple
 
 from ..image import Array
 
-FIRST, LAST, TOKENS = "channels first", "channels last", "tokens"
-MOST_PREFIX = 9  # class, distillation and register tokens before those of the image
+FIRST, LAST, TOKENS, SEQUENCE = "channels first", "channels last", "tokens", "tokens before the batch"
 
 
 class Layout(NamedTuple):
@@ -19,7 +19,8 @@ class Layout(NamedTuple):
     kind: str
     channels: int
     space: tuple[int, ...]
-    prefix: int = 0  # tokens that belong to no place
+    prefix: int = 0  # tokens before those of the image, that belong to no place
+    suffix: int = 0  # and behind them
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -31,7 +32,8 @@ class Layout(NamedTuple):
             return x
         if self.kind == LAST:
             return x.movedim(-1, -1 - len(self.space))
-        tokens = x[..., self.prefix :, :].movedim(-1, -2)
+        x = x.movedim(-3, -2) if self.kind == SEQUENCE else x
+        tokens = x[..., self._own, :].movedim(-1, -2)
         return tokens.reshape(*tokens.shape[:-1], *self.space)
 
     def back(self, x: Array, emitted: Array) -> Array:
@@ -40,41 +42,45 @@ class Layout(NamedTuple):
             return x
         if self.kind == LAST:
             return x.movedim(-1 - len(self.space), -1)
+        if self.kind == SEQUENCE:
+            whole = emitted.repeat(1, len(x), 1)
+            whole[self._own] = x.reshape(*x.shape[:2], -1).movedim(-1, 0)
+            return whole
         whole = emitted.repeat(len(x), 1, 1)
-        whole[:, self.prefix :] = x.reshape(*x.shape[:2], -1).movedim(-1, -2)
+        whole[:, self._own] = x.reshape(*x.shape[:2], -1).movedim(-1, -2)
         return whole
+
+    @property
+    def _own(self) -> slice:
+        return slice(self.prefix, self.prefix + prod(self.space))
 
     def distorts(self, space: tuple[int, ...]) -> float:
         """How far the map's proportions are from the input's, as the logarithm of their ratio."""
         return _distortion(self.space, space)
 
 
-def layout(shape: tuple[int, ...], space: tuple[int, ...]) -> Layout | None:
-    """The layout of an activation of `shape` (n, ...), from an input of `space`; None where there is no space left."""
-    if len(shape) == 2 + len(space):
-        first = Layout(FIRST, shape[1], shape[2:])
-        last = Layout(LAST, shape[-1], shape[1:-1])
-        return last if last.distorts(space) + 0.05 < first.distorts(space) else first
-    if len(shape) == 3 and len(space) == 2:
-        found, other = _tokens(shape[1], shape[2], space), _tokens(shape[2], shape[1], space)
-        flattened = found and found.prefix > 1 and other and other.prefix == 0  # (n, c, h * w), channels first
-        return None if flattened else found
+Tokens = Mapping[int, Layout]  # how a row of that many tokens lies, whatever their channels
+
+
+def layout(shape: tuple[int, ...], space: tuple[int, ...], n: int, tokens: Tokens, first: bool = False) -> Layout | None:
+    """The layout of an activation of `shape`, from n inputs of `space`; None where there is no space left.
+
+    first: it is sure that the channels come first, as behind a convolution.
+    """
+    if len(shape) == 2 + len(space) and shape[0] == n:
+        before, behind = Layout(FIRST, shape[1], shape[2:]), Layout(LAST, shape[-1], shape[1:-1])
+        return behind if not first and behind.distorts(space) + 0.05 < before.distorts(space) else before
+    if len(shape) != 3 or len(space) < 2:
+        return None
+    if shape[0] == n and shape[1] in tokens:
+        return tokens[shape[1]]._replace(kind=TOKENS, channels=shape[2])
+    if shape[1] == n and shape[0] in tokens:
+        return tokens[shape[0]]._replace(kind=SEQUENCE, channels=shape[2])
     return None
 
 
 def _distortion(cells: tuple[int, ...], space: tuple[int, ...]) -> float:
     if 0 in cells:
         return float("inf")
-    strides = [log(pixels / cell) for pixels, cell in zip(space, cells, strict=True)]
+    strides = [log(pixels / cell) for pixels, cell in zip(space[-2:], cells[-2:], strict=True)]  # time has a pace of its own
     return max(strides) - min(strides)
-
-
-def _tokens(count: int, channels: int, space: tuple[int, ...]) -> Layout | None:
-    height, width = space
-    for prefix in range(min(MOST_PREFIX, count - 1) + 1):
-        rows = isqrt((count - prefix) * height // width)
-        for h in (rows, rows + 1):
-            w = (count - prefix) // h if h else 0
-            if h * w == count - prefix and h * width == w * height:
-                return Layout(TOKENS, channels, (h, w), prefix)
-    return None

@@ -1,8 +1,9 @@
 """Torch networks asked for the scores of many variants of one image."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import copy, deepcopy
+from itertools import count
 from time import perf_counter
 from typing import Any
 
@@ -17,10 +18,10 @@ from ..image import Array
 from . import INPUT
 from .backward import out_of_memory
 from .incremental import Incremental, NotIncremental
-from .layout import Layout
+from .layout import SEQUENCE, Layout
 from .scores import as_numpy
 from .tail import Tail
-from .taps import Tap
+from .taps import Tap, emitted, hooked
 
 LAYOUTS = {4: torch.channels_last, 5: torch.channels_last_3d}
 
@@ -135,7 +136,7 @@ class LaidOut:
             raise NotApplicable(f"layer={layer!r}: what is edited here is an activation inside the network; name a layer.")
         self.scorer, model, x = scorer, scorer.model, image[None]
         tap = Tap(layer, model.network)
-        self.behind = Tail(scorer.raw, tap, x)
+        self.behind: Tail | Sequenced = tail_of(scorer.raw, tap, x, model)
         self.layout: Layout = model._layout(layer, self.behind.a, x)
         self.a = self.layout.turn(self.behind.a)[0]
         self.notes = tap.notes if self.behind.replays else (*tap.notes, NO_REPLAY)
@@ -143,6 +144,37 @@ class LaidOut:
     def __call__(self, edits: Tensor) -> NDArray[Any]:
         with torch.no_grad(), memory_errors():
             return as_numpy(self.scorer.scored(self.behind(self.layout.back(edits, self.behind.a))))
+
+
+class Sequenced:
+    """The scores behind a layer whose tokens come before the batch (l, 1, c): the whole network runs for each edit."""
+
+    replays = False
+
+    def __init__(self, run: Callable[[Tensor], Tensor], tap: Tap, x: Tensor) -> None:
+        self.run, self.tap, self.x, self.a = run, tap, x, tap.check()
+        self.last = tap.call or tap.calls
+
+    def __call__(self, edits: Tensor) -> Tensor:
+        """The scores (m, k) for activations (l, m, c) in the place of a."""
+        calls = count(1)
+
+        def hook(_module: Any, _args: Any, output: Any) -> Any:
+            return emitted(output, self.tap.name)[1](edits) if next(calls) == self.last else None
+
+        with hooked([(self.tap.module, hook)]):
+            return self.run(self.x.repeat(edits.shape[1], *[1] * (self.x.ndim - 1)))
+
+
+def tail_of(run: Callable[[Tensor], Tensor], tap: Tap, x: Tensor, model: Any) -> "Tail | Sequenced":
+    """What answers for edits of the layer in an image x (1, c, *space)."""
+    try:
+        return Tail(run, tap, x)
+    except NotApplicable:
+        found = None if tap.seen is None else model._lies(tap.module, tap.seen, x)
+        if found is None or found.kind != SEQUENCE:
+            raise
+        return Sequenced(run, tap, x)
 
 
 NO_REPLAY = "what lies before the layer was run again for every edit: the network does not run twice alike, or mixes the images"

@@ -1,38 +1,101 @@
 """One look through a whole network: what every layer emits, and where its scores come from."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from ..errors import NotApplicable
+from ..errors import BadNetwork
 from . import Layer
-from .layout import FIRST, TOKENS, Layout, layout
+from .geometry import Following, Moment, Place
+from .layout import FIRST, LAST, Layout, Tokens, layout
 from .taps import hooked, modules_of
+from .tokens import Found, candidates, changes, judged
 
 OF_BLOCKS = (nn.LayerNorm, nn.Identity, nn.Dropout, nn.Linear, nn.Softmax)
 PASSING = ("Pool", "Drop", "Identity", "Flatten")  # layers that hand on what another one found
+CONVOLVED = (nn.modules.conv._ConvNd, nn.modules.batchnorm._BatchNorm, nn.GroupNorm, nn.MaxPool2d, nn.AvgPool2d)
+Run = Callable[[Tensor], Tensor]
 
 
-def survey(network: nn.Module, x: Tensor, run: Callable[[Tensor], Tensor]) -> dict[str, Layer]:
-    """Run noise like x (n, c, *space) forward and back; note what each module emits and whether the scores need it.
+class Survey(NamedTuple):
+    """What one look through a network found."""
 
-    The default is the last layer that finds something in space and that the scores rest on.
+    layers: dict[str, Layer]
+    tokens: Found
+
+
+class Seen(NamedTuple):
+    """What the modules emitted in one pass, and in which order."""
+
+    raw: Tensor
+    calls: dict[str, list[Tensor]]  # of each module
+    order: list[str]
+    entered: list[Tensor]  # the input of each linear layer
+    place: Callable[[str, tuple[int, ...]], Place | None]  # of a module's last call, whose grid is given
+
+
+def survey(network: nn.Module, x: Tensor, run: Run, grid: Any = None, beside: bool = False) -> Survey:
+    """Run noise like x (1, c, *space) forward and back; note what each module emits and whether the scores need it.
+
+    The default is the last layer that finds something in space and that the scores rest on.  grid: of the tokens, as the
+    person knows it; beside: the network has other inputs, so that some calls of a layer may not see the image.
     """
     modules = {name: module for name, module in modules_of(network).items() if name}
-    seen: dict[str, list[Tensor]] = {name: [] for name in modules}
+    noise, seen = _looked(modules, _noise(x, 0), run)
+    last = {name: found[-1] for name, found in seen.calls.items()}
+    tokens = _tokens(modules, seen, noise, run, grid)
+    layouts = {name: layout_of(modules[name], a, noise, tokens.layouts) for name, a in last.items()}
+    reached = _reached(seen.raw, last, layouts)
+    if seen.entered and not any(reached[name] for name, lies in layouts.items() if lies):
+        reached = _reached(seen.entered[-1], last, layouts)  # a head still filled with zeros: ask what enters it
+    sees = _sees(modules, seen, x, run) if beside else {}
+    layers = {name: _layer(modules[name], a, layouts[name], reached[name], len(seen.calls[name])) for name, a in last.items()}
+    placed = {name: lies and seen.place(name, lies.space) for name, lies in layouts.items()}
+    layers = {name: layer._replace(sees=sees.get(name, layer.sees), cells=placed[name]) for name, layer in layers.items()}
+    return Survey(_with_default(layers, layouts, [*dict.fromkeys(reversed(seen.order))], tuple(x.shape[2:])), tokens)
+
+
+def _looked(modules: Mapping[str, nn.Module], noise: Tensor, run: Run) -> tuple[Tensor, Seen]:
+    """The images and what was seen: of two, or where the network takes no two, of one."""
+    try:
+        with torch.enable_grad():
+            entered = noise.requires_grad_().clone()  # a leaf cannot be written to
+            return noise, _pass(modules, entered, run, Following(entered))
+    except (BadNetwork, RuntimeError):  # it is RuntimeError that says that memory ran out
+        if len(noise) == 1:
+            raise
+        return _looked(modules, noise[:1].detach(), run)
+
+
+def _layer(module: nn.Module, a: Tensor, lies: Layout | None, reached: bool, calls: int) -> Layer:
+    shape, extra = (lies.shape, lies.prefix + lies.suffix) if lies else (tuple(a.shape[1:]), 0)
+    return Layer(type(module).__name__, shape, calls, reached, sees=tuple(range(1, calls + 1)), tokens=extra)
+
+
+def _noise(x: Tensor, seed: int) -> Tensor:
+    """Whatever image comes first, the layers are the same; two images, so that an axis of one is known to be no batch."""
+    return torch.randn((2, *x.shape[1:]), generator=torch.Generator().manual_seed(seed)).to(x)
+
+
+def _pass(modules: Mapping[str, nn.Module], x: Tensor, run: Run, follow: Following | None = None) -> Seen:
+    moments: dict[str, Moment] = {}
+    calls: dict[str, list[Tensor]] = {}
     order: list[str] = []
-    entered: list[Tensor] = []  # the input of each linear layer
+    entered: list[Tensor] = []
 
     def hook_for(name: str) -> Callable[..., Any]:
         def hook(module: nn.Module, args: Any, output: Any) -> Any:
-            tensor = output[0] if isinstance(output, tuple | list) and output else output
-            if not isinstance(tensor, Tensor) or not tensor.is_floating_point():
+            tensor = _first(output)
+            if tensor is None:
                 return None
             if tensor is output and not tensor.requires_grad:  # past a no_grad inside the network
                 tensor = tensor.detach().requires_grad_(torch.is_grad_enabled())
-            seen[name].append(tensor)
+            calls.setdefault(name, []).append(tensor)
+            if follow is not None:
+                moments[name] = follow.moment(output if tensor is not output and isinstance(output, Tensor) else tensor)
             order.append(name)
             if isinstance(module, nn.Linear) and args:
                 entered.append(args[0])
@@ -40,40 +103,91 @@ def survey(network: nn.Module, x: Tensor, run: Callable[[Tensor], Tensor]) -> di
 
         return hook
 
-    noise = torch.randn(x[:1].shape, generator=torch.Generator().manual_seed(0)).to(x)  # whatever image comes first
-    with torch.enable_grad(), hooked((module, hook_for(name)) for name, module in modules.items()):
-        raw = run(noise.requires_grad_().clone())  # a leaf cannot be written to
-    space = tuple(x.shape[2:])
-    last = {name: found[-1] for name, found in seen.items() if found}
-    layouts = {name: layout_of(modules[name], a, noise) for name, a in last.items()}
-    reached = _reached(raw, last, layouts)
-    if entered and not any(
-        reached[name] for name, lies in layouts.items() if lies
-    ):  # a head still filled with zeros: ask what enters it
-        reached = _reached(entered[-1], last, layouts)
-    layers = {
-        name: Layer(
-            kind=type(modules[name]).__name__,
-            shape=layouts[name].shape if layouts[name] else tuple(a.shape[1:]),  # type: ignore[union-attr]
-            calls=len(seen[name]),
-            connected=reached[name],
-        )
-        for name, a in last.items()
-    }
-    grids = {found.space for found in layouts.values() if found and found.kind == FIRST}
-    spatial = [name for name in reversed(order) if _has_space(layers[name], layouts[name], space, grids)]
-    default = next((name for name in spatial if layers[name].connected), spatial[0] if spatial else None)
-    return {name: layer._replace(default=name == default) for name, layer in layers.items()}
+    with follow or nullcontext(), hooked((module, hook_for(name)) for name, module in modules.items()):
+        raw = run(x)
+    return Seen(raw, calls, order, entered, lambda name, grid: follow and follow.place_at(moments[name], grid))
 
 
-def layout_of(module: nn.Module | None, a: Tensor, x: Tensor) -> Layout | None:
+def _first(output: Any) -> Tensor | None:
+    """The activation in what a module returned, if there is one."""
+    tensor = output[0] if isinstance(output, tuple | list) and output else output
+    return tensor if isinstance(tensor, Tensor) and tensor.is_floating_point() else None
+
+
+def layout_of(module: nn.Module | None, a: Tensor, x: Tensor, tokens: Tokens) -> Layout | None:
     """How what a module emitted lies over the space of the network's input x; None where it has no space."""
-    if len(a) != len(x) or (x.ndim == 4 and isinstance(module, nn.RNNBase | nn.Conv1d | nn.BatchNorm1d)):
+    if x.ndim == 4 and isinstance(module, nn.RNNBase | nn.Conv1d | nn.BatchNorm1d):
         return None
     space = tuple(x.shape[2:])
-    found = layout(tuple(a.shape), space)
-    inner = found is not None and found.distorts(space) > 0.7 and isinstance(module, OF_BLOCKS)
-    return None if inner else found  # heads and queries inside an attention are no picture
+    found = layout(tuple(a.shape), space, len(x), tokens, first=isinstance(module, CONVOLVED))
+    if found is not None and found.kind in (FIRST, LAST) and found.distorts(space) > 0.7 and isinstance(module, OF_BLOCKS):
+        return None  # heads and queries inside an attention are no picture
+    return found
+
+
+def _tokens(modules: Mapping[str, nn.Module], seen: Seen, x: Tensor, run: Run, grid: Any) -> Found:
+    """How rows of tokens lie, by their length; each is judged at the first layer that emits it."""
+    space = tuple(x.shape[2:])
+    if len(space) < 2:
+        return Found({}, {})
+    firsts: dict[int, str] = {}
+    grids: list[tuple[int, ...]] = []
+    for name in dict.fromkeys(seen.order):
+        shape = tuple(seen.calls[name][0].shape)
+        if len(shape) == 2 + len(space):
+            grids += [shape[2:]] if isinstance(modules[name], CONVOLVED) else [shape[2:], shape[1:-1]]
+        elif len(shape) == 3 and len(x) in shape[:2]:
+            firsts.setdefault(shape[1] if shape[0] == len(x) else shape[0], name)
+    among = {count: found for count in firsts if count > 3 and (found := candidates(count, space, grids, grid))}
+    if not among:
+        return Found({}, {})
+    moved = changes(lambda images: _rows(modules, images, run, {count: firsts[count] for count in among}), x[:1])
+    results = {count: judged(count, among[count], change) for count, change in moved.items()}
+    known = {count: result for count, result in results.items() if isinstance(result, Layout)}
+    unclear = {count: result for count, result in results.items() if isinstance(result, str)}
+    return Found(known, unclear)
+
+
+def _rows(modules: Mapping[str, nn.Module], images: Tensor, run: Run, firsts: Mapping[int, str]) -> Mapping[int, Tensor]:
+    """What the layer that is the first to emit `count` tokens makes of each image: (m, count, c)."""
+    wanted = {name: modules[name] for name in firsts.values()}
+    passes = [_pass(wanted, image, run).calls for image in images.split(1)]
+    rows = {count: [calls[name][0] for calls in passes] for count, name in firsts.items()}
+    there = {count: found for count, found in rows.items() if all(sorted(row.shape[:2]) == [1, count] for row in found)}
+    return {count: torch.cat([row.reshape(1, count, -1) for row in found]) for count, found in there.items()}
+
+
+def _sees(modules: Mapping[str, nn.Module], seen: Seen, x: Tensor, run: Run) -> dict[str, tuple[int, ...]]:
+    """Of layers that run several times, the calls that emit something else for another image."""
+    several = {name: modules[name] for name, found in seen.calls.items() if len(found) > 1}
+    with torch.no_grad():
+        other = _pass(several, _noise(x, 1), run).calls if several else {}
+    return {
+        name: tuple(i + 1 for i, (a, b) in enumerate(zip(seen.calls[name], found, strict=False)) if not torch.equal(a, b))
+        for name, found in other.items()
+    }
+
+
+def _with_default(
+    layers: dict[str, Layer], layouts: Mapping[str, Layout | None], backwards: list[str], space: tuple[int, ...]
+) -> dict[str, Layer]:
+    """The layers, the last of which that has space and feeds the scores is the default, and says why."""
+    spatial = [name for name in backwards if _has_space(layers[name], layouts[name], space)]
+    default = next((name for name in spatial if layers[name].connected), spatial[0] if spatial else None)
+    if default is None:
+        return layers
+    cells = "x".join(map(str, layers[default].shape[1:]))
+    if layers[default].connected:
+        why = f"the last layer that still has space ({cells} cells) and that the scores rest on"
+        if spatial[0] != default:
+            why += f"; {spatial[0]} comes later, but nothing of its places reaches the scores{_read_alone(layers[spatial[0]])}"
+    else:
+        why = f"the last layer that still has space ({cells} cells); none is seen to reach the scores"
+    return {**layers, default: layers[default]._replace(default=True, why=why)}
+
+
+def _read_alone(later: Layer) -> str:
+    return ": behind it only tokens of no place, such as the class token, are read" if later.tokens else ""
 
 
 def _reached(raw: Tensor, last: dict[str, Tensor], layouts: dict[str, Layout | None]) -> dict[str, bool]:
@@ -91,66 +205,9 @@ def _reached(raw: Tensor, last: dict[str, Tensor], layouts: dict[str, Layout | N
     return out
 
 
-def _has_space(layer: Layer, found: Layout | None, space: tuple[int, ...], grids: set[tuple[int, ...]]) -> bool:
-    """Is this a layer to explain by default: does it find something, in space?  Tokens need a patch grid before them."""
-    if found is None or max(found.space) < 2 or found.distorts(space) > 0.7:
+def _has_space(layer: Layer, found: Layout | None, space: tuple[int, ...]) -> bool:
+    """Is this a layer to explain by default: does it find something, in space?"""
+    if found is None or max(found.space) < 2 or (found.kind in (FIRST, LAST) and found.distorts(space) > 0.7):
         return False
-    stray = found.kind == TOKENS and found.space not in grids
-    inner = found.kind != FIRST and layer.kind == "Linear"  # queries, keys, values: parts of a block, not its result
-    return not stray and not inner and not any(part in layer.kind for part in PASSING)
-
-
-def linear_head(network: nn.Module, run: Callable[[], tuple[Tensor, Tensor]]) -> tuple[tuple[Tensor, Tensor], Tensor, Tensor]:
-    """Run, and find the linear layer (or 1x1 convolution) that made the scores: (run's result, its weights, its input)."""
-    met: list[tuple[nn.Module, Tensor, Tensor]] = []
-
-    def hook(module: nn.Module, args: Any, output: Tensor) -> None:
-        if args and output.ndim > 1 and output[0].numel() == output.shape[1]:  # one vector per image
-            met.append((module, args[0].detach().clone(), output.detach().clone()))
-
-    modules = [m for m in network.modules() if isinstance(m, nn.Linear) or _is_pointwise(m)]
-    with hooked((module, hook) for module in modules):
-        found = run()
-    for module, entered, left in reversed(met):
-        flat = left.flatten(1)
-        if flat.shape == found[0].shape and torch.equal(flat.nan_to_num(), found[0].nan_to_num()):
-            return found, module.weight.detach(), entered.flatten(1)  # type: ignore[union-attr, operator]
-    raise NotApplicable(
-        "CAM needs a network that ends in global average pooling and one linear layer; no linear layer makes the scores "
-        "of this one. grad-cam and hires-cam need no such head."
-    )
-
-
-def pooled(a: Tensor, entered: Tensor, layer: str, model: str) -> Tensor:
-    """What was averaged over space to give the linear layer's input (n, c): the layer's output, or its ReLU."""
-    entered = entered.nan_to_num()
-    near = 1e-3 * float(entered.abs().max()) + 1e-12
-    for candidate in (a, a.relu()):
-        mean = candidate.flatten(2).mean(2).nan_to_num()
-        if mean.shape == entered.shape and torch.allclose(mean, entered, rtol=0, atol=near):
-            return candidate
-    raise NotApplicable(
-        f"CAM needs global average pooling and one linear layer right after {layer}; in {model} something else lies "
-        "between. hires-cam says the same thing where CAM exists, and needs no such head."
-    )
-
-
-def _is_pointwise(module: nn.Module) -> bool:
-    return isinstance(module, nn.Conv2d) and module.kernel_size == (1, 1) and module.groups == 1
-
-
-def first_bad(network: nn.Module, run: Callable[[], Any]) -> str | None:
-    """The first module to emit NaN or infinity."""
-    bad: list[str] = []
-
-    def hook_for(name: str) -> Callable[..., None]:
-        def hook(_module: nn.Module, _args: Any, output: Any) -> None:
-            tensor = output[0] if isinstance(output, tuple | list) and output else output
-            if isinstance(tensor, Tensor) and tensor.is_floating_point() and not bool(tensor.isfinite().all()):
-                bad.append(name)
-
-        return hook
-
-    with hooked((module, hook_for(name)) for name, module in modules_of(network).items()):
-        run()
-    return bad[0] if bad else None
+    inner = found.kind != FIRST and layer.kind.startswith("Linear")  # queries, keys, values: parts of a block, not its result
+    return not inner and not any(part in layer.kind for part in PASSING)

@@ -1,6 +1,6 @@
 """Reading a torch network while it runs.  Hooks are set and removed here and nowhere else; nothing is kept."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from threading import RLock, get_ident
 from typing import Any
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ..errors import BadParameter, NoSuchName, closest
 from . import INPUT
+from .geometry import Following
 
 LOCKS: "WeakKeyDictionary[nn.Module, RLock]" = WeakKeyDictionary()  # one network answers one question at a time
 LOCKS_LOCK = RLock()
@@ -18,6 +19,14 @@ LOCKS_LOCK = RLock()
 
 class Stop(Exception):
     """Everything asked for has been seen; the rest of the network need not run."""
+
+
+class Several(Exception):
+    """Layers that were asked for run several times in a pass; `calls`, how often each."""
+
+    def __init__(self, calls: Mapping[str, int]) -> None:
+        super().__init__(f"{len(calls)} layers run several times")
+        self.calls = calls
 
 
 class Tap:
@@ -38,6 +47,7 @@ class Tap:
         self.call = int(call) if call else None  # None: the last one
         self.calls = 0
         self.seen: Tensor | None = None
+        self.moment: Any = None  # what was known of where its cells lie, if that was followed
         self.handed_on: tuple[Tensor, int] | None = None  # an output that is the module's very input, and its version
 
     @property
@@ -92,11 +102,14 @@ def undisturbed(network: nn.Module) -> Iterator[None]:
 
 
 @contextmanager
-def recorded(taps: Sequence[Tap], grad: bool, done: Callable[[], bool] = lambda: False) -> Iterator[None]:
+def recorded(
+    taps: Sequence[Tap], grad: bool, done: Callable[[], bool] = lambda: False, follow: Following | None = None
+) -> Iterator[None]:
     """While the block runs, each tap keeps what its module emits, as a copy that no in-place layer can rewrite.
 
     With `grad`, the first tap that is met becomes a leaf and the graph is recorded from there on: what lies before
     costs what it costs in inference.  `done` is asked after each tap; once it says yes, Stop is raised.
+    follow: what is entered around, and knows where the cells of each tensor lie: asked of what each tap sees.
     Other threads that run the same network meanwhile are left alone.
     """
 
@@ -109,7 +122,9 @@ def recorded(taps: Sequence[Tap], grad: bool, done: Callable[[], bool] = lambda:
                 return None
             tensor, put_back = emitted(output, taken[0].name)
             same = any(isinstance(arg, Tensor) and arg.data_ptr() == tensor.data_ptr() for arg in args)
+            moment = follow and follow.moment(tensor)
             for tap in taken:
+                tap.moment = moment
                 tap.handed_on = (tensor, tensor._version) if same else None
             if grad and tensor.requires_grad and torch.is_grad_enabled():
                 tensor = tensor.clone()
@@ -127,6 +142,21 @@ def recorded(taps: Sequence[Tap], grad: bool, done: Callable[[], bool] = lambda:
 
     by_name = {name: [tap for tap in taps if tap.name == name] for name in dict.fromkeys(tap.name for tap in taps)}
     with hooked((mine[0].module, hook_for(mine)) for mine in by_name.values()):
+        yield
+
+
+@contextmanager
+def ordered_gradients(network: nn.Module, n: int) -> Iterator[None]:
+    """Gradients of one image reach each BatchNorm in memory order: torch (2.15, on a CPU) goes back through one wrongly where
+    they come in another, as from the tokens behind it.
+    """
+
+    def hook(_module: nn.Module, _args: Any, output: Any) -> None:
+        if isinstance(output, Tensor) and output.requires_grad:
+            output.register_hook(lambda g: g.contiguous())
+
+    norms = [m for m in every_module(network) if isinstance(m, nn.modules.batchnorm._BatchNorm)] if n == 1 else []
+    with hooked((module, hook) for module in norms):
         yield
 
 

@@ -10,63 +10,35 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from .. import __version__
-from ..errors import BadNetwork, BadParameter, NotApplicable, SeewhyError
+from ..errors import BadNetwork, NotApplicable
 from ..image import Array, Images
-from ..prepare import Batch, Fit, batches, preparer
+from ..prepare import Batch, batches
 from ..rule import Relevance, Rule
 from ..target import Target, weighted
-from . import INPUT, Answer, Bias, Evidence, Head, Layer, Trace, softmax
-from .backward import gradients, out_of_memory
+from . import INPUT, Answer, Bias, Evidence, Head, Layer, Trace
+from .backward import gradients
 from .biases import Biases
-from .layout import Layout
+from .head import first_bad, linear_head, pooled
 from .relevance import Propagation
 from .rewire import Rewiring
-from .scores import as_numpy, as_scores, is_distribution, plain, raw_scores
+from .running import Running
+from .scores import as_numpy, plain
 from .scoring import TorchScorer, quick
-from .survey import first_bad, layout_of, linear_head, pooled, survey
-from .taps import Stop, Tap, differentiable_rnn, every_module, recorded, undisturbed, unwrapped
-from .units import End, unit_scores
-
-BATCH = 32  # images per pass, where the person has not said
-COPIES = 8  # where the graph of the whole network is kept: more are no faster on a CPU, and take memory
+from .taps import Several, Stop, Tap, ordered_gradients, recorded
+from .units import End
 
 
-class TorchModel:
+class TorchModel(Running):
     """A torch.nn.Module and what is needed to ask it.  Made by `seewhy.wrap`; explained in eval mode, given back as it was."""
-
-    def __init__(
-        self, network: nn.Module, *, prepare: Any = None, labels: Sequence[str] | None = None, name: str | None = None,
-        scores: str = "logits", batch_size: int | None = None, device: Any = None, dtype: Any = None,
-        weights: str | None = None,
-    ) -> None:  # fmt: skip
-        self.network = unwrapped(network)
-        if device is not None or dtype is not None:
-            try:
-                self.network.to(device=device, dtype=dtype)
-            except (RuntimeError, TypeError, AssertionError) as error:
-                why = str(error).splitlines()[0]
-                raise BadParameter(f"device={device!r}, dtype={dtype!r}: the network cannot be moved there ({why}).") from None
-        self.prepare = preparer(prepare)
-        self.labels = labels
-        self.name = name or type(self.network).__name__
-        self.explains = scores
-        self.batch_size = batch_size or BATCH
-        self.asked_batch = batch_size
-        self.copies = batch_size or COPIES
-        self.weights = weights
-        self.surveys: dict[Any, dict[str, Layer]] = {}
-        self.end: End | None = None  # where the network stops, of a model made by `upto`
-        self.units: dict[Any, TorchModel] = {}
-        self.calls: dict[Any, int] = {}  # of the layer it stops at
 
     def __repr__(self) -> str:
         return f"<{self.name}: {self.explains} of {len(self.labels) if self.labels else 'unnamed'} classes>"
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "surveys": {}, "units": {}}
+        return {**self.__dict__, "surveys": {}, "places": {}, "units": {}}
 
     def upto(self, layer: str, at: Any = "max") -> "TorchModel":
         """The model whose scores are the units of a layer: of each channel the strongest activation, its "sum" over
@@ -77,9 +49,17 @@ class TorchModel:
             model = copy(self)
             model.end = End(Tap(layer, self.network).asked, at, self)
             model.name, model.labels, model.explains = f"{self.name} up to {layer}", None, "activation"
-            model.surveys, model.units, model.calls = {}, {}, {}
+            model.surveys, model.places, model.units, model.calls = {}, {}, {}, {}
             self.units[layer, at] = model
         return self.units[layer, at]
+
+    def beside(self, place: int, count: int) -> "TorchModel":
+        """The model as the images from `place` on meet it: with the inputs of their own beside them."""
+        if not self.inputs.rows:
+            return self
+        model = copy(self)
+        model.inputs, model.units = self.inputs.of(place, count), {}
+        return model
 
     def batches(self, images: Images, whole: bool = False) -> Iterator[Batch]:
         return batches(images, self.prepare, self.copies if whole else self.batch_size, self.name)
@@ -99,7 +79,9 @@ class TorchModel:
     def answer(self, x: Array) -> Answer:
         """The scores of images x (n, c, *space), in one pass without a graph."""
         with self._ready(x) as x, torch.no_grad():
-            return self._answer(*self._run(x))
+            raw = self._raw(x)
+            self._look_for_sigmoid(x, raw)
+            return self._answer(raw, self._scores(raw))
 
     @contextmanager
     def scoring(
@@ -122,7 +104,7 @@ class TorchModel:
     def layers(self, x: Array | None = None) -> Mapping[str, Layer]:
         """What each layer emits, in the order it first runs, when x (n, c, *space) (by default a blank photo) comes in."""
         with self._ready(self._blank() if x is None else x[:1]) as x:
-            return self._survey(x)
+            return self._survey(x).layers
 
     def trace(self, x: Array, targets: Sequence[Target], layers: Sequence[str], rule: Rule | None = None) -> Trace:
         """One forward pass of x (n, c, *space), one backward pass per target: what they leave at each layer.
@@ -131,10 +113,14 @@ class TorchModel:
         """
         if isinstance(rule, Relevance) and self.explains not in ("logits", "activation"):
             raise NotApplicable(f"Relevance is shared out from logits; this model explains {self.explains}.")
+        layers = self._each_call(layers, x)
         for whole in (False, True):  # the graph from the first tap on; or, past a no_grad inside the network, all of it
             try:
                 with self._ready(x) as ready:
                     found, connected = self._traced(ready, targets, layers, whole, rule)
+            except Several as several:  # only now it is known
+                self._learn(x, several.calls)
+                return self.trace(x, targets, layers, rule)
             except BadNetwork as error:
                 if whole or INPUT in layers or "created in no_grad" not in str(error):
                     raise
@@ -149,10 +135,19 @@ class TorchModel:
         taps = self._taps(layers)
         inside = INPUT in layers
         mode = None if rule is None else Propagation(rule) if isinstance(rule, Relevance) else Rewiring(rule)
-        with torch.set_grad_enabled(whole or inside), mode or nullcontext(), recorded([*taps.values()], grad=True):
-            x.requires_grad_(inside)
-            raw, scores = self._run(x.clone() if inside else x)  # a leaf cannot be written to
+        with torch.enable_grad():
+            entered = x.requires_grad_().clone() if inside else x  # a leaf cannot be written to
+        follow = self._following(layers, entered)
+        recording = recorded([*taps.values()], grad=True, follow=follow)
+        with (
+            ordered_gradients(self.network, len(x)), torch.set_grad_enabled(whole or inside), mode or nullcontext(),
+            follow or nullcontext(), recording,
+        ):  # fmt: skip
+            raw, scores = self._run(entered)
         seen = {name: taps[name].check(self.end) if name in taps else x for name in layers}
+        if several := {tap.name: tap.calls for tap in taps.values() if tap.calls > 1 and not tap.call}:
+            raise Several(several)
+        self._learn_places(follow, taps, x)
         if isinstance(mode, Propagation):
             mode.check(seen)
         own = mode.notes(raw, [one for one in seen.values() if one.is_leaf]) if mode else ()
@@ -169,8 +164,8 @@ class TorchModel:
     def biases(self, x: Array, targets: Sequence[Target]) -> tuple[Trace, list[list[Bias]]]:
         """The trace at the image, and for each target what every bias of the network adds to its score."""
         with self._ready(x) as x:
-            mode = Biases(len(x), lambda share: layout_of(None, share, x))
-            with torch.enable_grad(), mode:
+            mode = Biases(len(x), lambda share: self._lies(None, share, x))
+            with ordered_gradients(self.network, len(x)), torch.enable_grad(), mode:
                 x.requires_grad_()
                 raw, scores = self._run(x.clone())
             answer = self._answer(raw, scores)
@@ -187,13 +182,17 @@ class TorchModel:
     def activations(self, x: Array, layers: Sequence[str]) -> tuple[Mapping[str, Array], Mapping[str, tuple[str, ...]]]:
         """What each layer emits (n, c, *space), from a pass that stops at the last of them; and notes on each."""
         with self._ready(x) as x, torch.no_grad():
+            known = self._survey(x[:1]).layers
+            layers = self._each_call(layers, x)
             taps = self._taps(layers)
-            known = self._survey(x[:1])
             runs = {tap: tap.call or (known[tap.name].calls if tap.name in known else 1) for tap in taps.values()}
             if taps:
                 done = lambda: all(tap.calls >= runs[tap] for tap in taps.values())  # noqa: E731
-                with suppress(Stop), recorded([*taps.values()], grad=False, done=done):
-                    self._run(x.clone() if INPUT in layers else x)
+                entered = x.clone() if INPUT in layers else x
+                follow = self._following(layers, entered)
+                with suppress(Stop), follow or nullcontext(), recorded([*taps.values()], False, done, follow):
+                    self._run(entered)
+                self._learn_places(follow, taps, x)
             seen = {name: taps[name].check() if name in taps else x for name in layers}
             return (
                 {name: plain(self._layout(name, a, x).turn(a)) for name, a in seen.items()},
@@ -206,8 +205,11 @@ class TorchModel:
             raise NotApplicable(f"CAM reads the linear layer, which makes logits; this model explains {self.explains}.")
         with self._ready(x) as x, torch.no_grad():
             taps = self._taps(layers)
-            with recorded([*taps.values()], grad=False):
-                (raw, scores), linear, entered = linear_head(self.network, lambda: self._run(x.clone()))
+            image = x.clone()
+            follow = self._following(layers, image)
+            with follow or nullcontext(), recorded([*taps.values()], grad=False, follow=follow):
+                (raw, scores), linear, entered = linear_head(self.network, lambda: self._run(image))
+            self._learn_places(follow, taps, x)
             answer = self._answer(raw, scores)
             seen = {name: taps[name].check() if name in taps else x for name in layers}
             a = {name: pooled(self._layout(name, a, x).turn(a), entered, name, self.name) for name, a in seen.items()}
@@ -220,92 +222,6 @@ class TorchModel:
         """The first layer to emit NaN or infinity, as x (n, c, *space) runs through."""
         with self._ready(x) as x, torch.no_grad():
             return first_bad(self.network, lambda: self._run(x))
-
-    @contextmanager
-    def _ready(self, x: Array) -> Iterator[Tensor]:
-        """x as the network's own kind of tensor, the network undisturbed; out of memory is a MemoryError."""
-        parameter = next((p for p in self.network.parameters() if p.is_floating_point()), torch.empty(0))
-        if parameter.is_inference():
-            raise BadNetwork(
-                f"{self.name} was made inside torch.inference_mode, so no gradient can pass it. "
-                "Make it outside, or explain copy.deepcopy(network), copied outside."
-            )
-        with undisturbed(self.network), differentiable_rnn(self.network, parameter.device):
-            try:
-                own = np.array(x, order="C") if isinstance(x, np.ndarray) else x.detach().clone()
-                ready = torch.as_tensor(own, dtype=parameter.dtype, device=parameter.device)
-                if self.end is not None and "#" not in self.end.layer:  # which call of the layer is the last
-                    found = self.end.whole._survey(ready[:1]).get(self.end.layer)
-                    self.calls[tuple(ready.shape[1:])] = found.calls if found else 1
-                yield ready
-            except RuntimeError as error:
-                if out_of_memory(error):
-                    raise MemoryError(str(error)) from error
-                raise
-
-    def _run(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """What the network gives (n, k), and that as this model's scores."""
-        raw = self._raw(x)
-        return raw, self._scores(raw)
-
-    def _scores(self, raw: Tensor, normalised: bool | None = None) -> Tensor:
-        if self.end is not None or self.explains == "logits":
-            return plain(raw)
-        return as_scores(plain(raw), self.explains, is_distribution(raw) if normalised is None else normalised)
-
-    def _raw(self, x: Tensor) -> Tensor:
-        try:
-            if self.end is not None:
-                return unit_scores(self.network, x, self.end, self.calls.get(tuple(x.shape[1:]), 1))
-            output = self.network(x)
-        except Exception as error:
-            if isinstance(error, SeewhyError | Stop) or out_of_memory(error):
-                raise
-            raise BadNetwork(
-                f"{self.name} failed on an input of shape {tuple(x.shape)}, {x.dtype}: {type(error).__name__}: {error}"
-            ) from error
-        return raw_scores(output, len(x))
-
-    def _answer(self, raw: Tensor, scores: Tensor) -> Answer:
-        if self.end is not None:
-            return Answer(as_numpy(raw.detach()), None)
-        numbers = as_numpy(raw.detach())
-        ends_in_softmax = is_distribution(raw)
-        notes = []
-        if ends_in_softmax and self.explains == "logits":
-            notes.append("the network already ends in a softmax, so its probabilities are explained; wrap the part before it")
-        if self.labels is not None and len(self.labels) != numbers.shape[1]:
-            notes.append(f"there are {len(self.labels)} labels for {numbers.shape[1]} scores: do they belong to this network?")
-        probabilities = numbers if ends_in_softmax else softmax(numbers)
-        return Answer(as_numpy(scores.detach()), probabilities, tuple(notes), ends_in_softmax)
-
-    def _taps(self, layers: Sequence[str]) -> dict[str, Tap]:
-        return {name: Tap(name, self.network) for name in layers if name != INPUT}
-
-    def _survey(self, x: Tensor) -> dict[str, Layer]:
-        key = (tuple(x.shape[1:]), tuple(map(id, every_module(self.network))))
-        if key not in self.surveys:
-            self.surveys[key] = survey(self.network, x, lambda image: self._run(image)[0])
-        return self.surveys[key]
-
-    def _blank(self) -> NDArray[Any]:
-        from PIL import Image
-
-        if self.prepare is None:
-            raise BadParameter(f"{self.name} was wrapped without `prepare`: give the prepared batch, layers(x).")
-        size = self.prepare.size if isinstance(self.prepare, Fit) else 256
-        side = size if isinstance(size, int) else 256
-        return self.prepare(Image.new("RGB", (side, side), "grey"))[None]
-
-    def _layout(self, name: str, a: Tensor, x: Tensor) -> Layout:
-        module = self.network.get_submodule(name.partition("#")[0]) if name != INPUT else None
-        found = layout_of(module, a, x)
-        if found is None:
-            raise NotApplicable(
-                f"Layer {name} emits {tuple(a.shape)} for an input of {tuple(x.shape)}: there is no space to draw in. "
-                f"`seewhy layers` and model.layers() list those that have."
-            )
-        return found
 
     def _evidence(self, name: str, a: Tensor, g: Tensor, x: Tensor) -> Evidence:
         turn = self._layout(name, a, x).turn

@@ -1,5 +1,6 @@
 """Units: what single channels of a layer find, as scores."""
 
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -8,7 +9,6 @@ from torch import Tensor, nn
 
 from ..errors import BadParameter, NotApplicable
 from .scores import plain
-from .survey import layout_of
 from .taps import Stop, Tap, emitted, hooked
 
 
@@ -24,8 +24,8 @@ class End(NamedTuple):
     whole: Any  # the model of the whole network
 
 
-def unit_scores(network: nn.Module, x: Tensor, end: End, calls: int) -> Tensor:
-    """Run x (n, c, *space) up to the layer, of whose calls the last is meant: the activation of each channel (n, c)."""
+def unit_scores(run: Callable[[], Any], network: nn.Module, x: Tensor, end: End, calls: int) -> Tensor:
+    """Run the network on x (n, c, *space) up to the layer, of whose calls the last is meant: each channel's value (n, c)."""
     tap = Tap(end.layer, network)
     last = tap.call or calls
     seen: list[Tensor] = []
@@ -37,13 +37,13 @@ def unit_scores(network: nn.Module, x: Tensor, end: End, calls: int) -> Tensor:
             raise Reached
 
     with suppress(Reached), hooked([(tap.module, hook)]):
-        network(x)
+        run()
     tap.seen = seen[0] if seen else None
     return _scored(tap.module, plain(tap.check()), x, end)
 
 
 def _scored(module: nn.Module, a: Tensor, x: Tensor, end: End) -> Tensor:
-    found = layout_of(module, a, x)
+    found = end.whole._lies(module, a, x)
     if found is None and a.ndim == 2 and len(a) == len(x) and isinstance(end.at, str):
         return a
     if found is None:

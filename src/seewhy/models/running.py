@@ -1,0 +1,247 @@
+"""A torch network as it runs: what it is called with, what it gives, and where its layers lie."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from ..errors import BadNetwork, BadParameter, NotApplicable, SeewhyError
+from ..image import Array
+from ..prepare import Fit, preparer
+from . import INPUT, Answer, softmax
+from .backward import out_of_memory
+from .geometry import Following, Place
+from .inputs import Inputs
+from .layout import Layout
+from .scores import (
+    TASKS,
+    as_numpy,
+    as_scores,
+    could_be_sigmoids,
+    ends_in_sigmoid,
+    is_distribution,
+    is_log_distribution,
+    picked,
+    plain,
+    raw_scores,
+)
+from .survey import Survey, layout_of, survey
+from .taps import Stop, Tap, differentiable_rnn, every_module, undisturbed, unwrapped
+from .units import End, unit_scores
+
+GEOMETRIES = ("receptive-field", "plain")  # where a map's cells lie: where they look, or spread evenly
+BATCH = 32  # images per pass, where the person has not said
+COPIES = 8  # where the graph of the whole network is kept: more are no faster on a CPU, and take memory
+
+
+class Running:
+    """The network, and how it is run; what is asked of it is in `TorchModel`."""
+
+    def __init__(
+        self, network: nn.Module, *, prepare: Any = None, labels: Sequence[str] | None = None, name: str | None = None,
+        scores: str = "logits", batch_size: int | None = None, device: Any = None, dtype: Any = None,
+        weights: str | None = None, inputs: Any = None, output: Any = None, task: str | None = None, grid: Any = None,
+        geometry: str = "receptive-field",
+    ) -> None:  # fmt: skip
+        if task not in (None, *TASKS):
+            raise BadParameter(f"task={task!r}: it is one of {', '.join(TASKS)}.")
+        if geometry not in GEOMETRIES:
+            raise BadParameter(f"geometry={geometry!r}: it is one of {', '.join(GEOMETRIES)}.")
+        self.network = unwrapped(network)
+        if device is not None or dtype is not None:
+            try:
+                self.network.to(device=device, dtype=dtype)
+            except (RuntimeError, TypeError, AssertionError, NotImplementedError) as error:
+                why = str(error).splitlines()[0]
+                raise BadParameter(f"device={device!r}, dtype={dtype!r}: the network cannot be moved there ({why}).") from None
+        self.prepare = preparer(prepare)
+        self.labels = labels
+        self.name = name or type(self.network).__name__
+        self.explains = scores
+        self.batch_size = batch_size or BATCH
+        self.asked_batch = batch_size
+        self.copies = batch_size or COPIES
+        self.weights = weights
+        self.inputs, self.output, self.task = Inputs(inputs), output, task
+        self.grid, self.geometry = grid, geometry
+        self.single = False  # it gives one number per image, as regressions do
+        self.sigmoid: bool | None = None  # it ends in one; None: not known yet
+        self.surveys: dict[Any, Survey] = {}
+        self.end: End | None = None  # where the network stops, of a model made by `upto`
+        self.units: dict[Any, Any] = {}
+        self.places: dict[Any, dict[str, tuple[tuple[int, ...], Place] | None]] = {}  # of layers: their grid and its place
+        self.several: dict[Any, dict[str, list[str]]] = {}  # calls that see the image, of layers that run several times
+        self.calls: dict[Any, int] = {}  # of the layer it stops at
+
+    @contextmanager
+    def _ready(self, x: Array) -> Iterator[Tensor]:
+        """x as the network's own kind of tensor, the network undisturbed; out of memory is a MemoryError."""
+        parameter = next((p for p in self.network.parameters() if p.is_floating_point()), torch.empty(0))
+        if parameter.is_inference():
+            raise BadNetwork(
+                f"{self.name} was made inside torch.inference_mode, so no gradient can pass it. "
+                "Make it outside, or explain copy.deepcopy(network), copied outside."
+            )
+        device = entrance(self.network, parameter)
+        with undisturbed(self.network), differentiable_rnn(self.network, device):
+            try:
+                own = np.array(x, order="C") if isinstance(x, np.ndarray) else x.detach().clone()
+                ready = torch.as_tensor(own, dtype=parameter.dtype, device=device)
+                if self.end is not None and "#" not in self.end.layer:  # which call of the layer is the last
+                    found = self.end.whole._survey(ready[:1]).layers.get(self.end.layer)
+                    self.calls[tuple(ready.shape[1:])] = found.calls if found else 1
+                yield ready
+            except RuntimeError as error:
+                if out_of_memory(error):
+                    raise MemoryError(str(error)) from error
+                raise
+
+    def _run(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """What the network gives (n, k), and that as this model's scores."""
+        raw = self._raw(x)
+        return raw, self._scores(raw)
+
+    def _scores(self, raw: Tensor, normalised: bool | None = None) -> Tensor:
+        if self.end is not None or self.explains == "logits":
+            return plain(raw)
+        return as_scores(plain(raw), self.explains, self._normalised(raw) if normalised is None else normalised, self.task)
+
+    def _raw(self, x: Tensor) -> Tensor:
+        args, options = self.inputs(x)
+        try:
+            if self.end is not None:
+                calls = self.calls.get(tuple(x.shape[1:]), 1)
+                return unit_scores(lambda: self.network(*args, **options), self.network, x, self.end, calls)
+            output = self.network(*args, **options)
+        except Exception as error:
+            if isinstance(error, SeewhyError | Stop) or out_of_memory(error):
+                raise
+            shapes = f"an input of shape {tuple(x.shape)}, {x.dtype}"
+            also = f" among {len(args)} and {', '.join(options) or 'no keywords'}" if self.inputs.asked is not None else ""
+            raise BadNetwork(f"{self.name} failed on {shapes}{also}: {type(error).__name__}: {error}") from error
+        self.single = picked(output, self.output, len(x)).ndim == 1
+        return raw_scores(output, len(x), self.output)
+
+    def _answer(self, raw: Tensor, scores: Tensor) -> Answer:
+        if self.end is not None:
+            return Answer(as_numpy(raw.detach()), None)
+        numbers = as_numpy(raw.detach())
+        normalised, notes = self._normalised(raw), []
+        if normalised and self.explains == "logits":
+            what = "sigmoid" if self.sigmoid else "softmax"
+            notes.append(f"the network already ends in a {what}, so its probabilities are explained; wrap the part before it")
+        if self.explains == "logits" and is_log_distribution(raw):
+            notes.append("the network already ends in a log-softmax, so its log-probabilities are explained")
+        if self.labels is not None and len(self.labels) != numbers.shape[1]:
+            notes.append(f"there are {len(self.labels)} labels for {numbers.shape[1]} scores: do they belong to this network?")
+        return Answer(as_numpy(scores.detach()), self._probabilities(numbers, normalised), tuple(notes), normalised)
+
+    def _probabilities(self, numbers: NDArray[Any], normalised: bool) -> NDArray[Any] | None:
+        if self.task == "regression" or (self.task is None and self.single and numbers.shape[1] == 1 and not normalised):
+            return None
+        if normalised:
+            return numbers
+        return softmax(numbers[..., None])[..., 0] if self.task == "multi-label" else softmax(numbers)
+
+    def _normalised(self, raw: Tensor) -> bool:
+        """Are these probabilities already?  Sigmoids are told from the graph, where there is one."""
+        if self.task == "regression":
+            return False
+        if self.sigmoid is None and raw.grad_fn is not None and could_be_sigmoids(raw):
+            self.sigmoid = ends_in_sigmoid(raw)
+        return bool(self.sigmoid) or (self.task != "multi-label" and is_distribution(raw))
+
+    def _look_for_sigmoid(self, x: Tensor, raw: Tensor) -> None:
+        """One image through with a graph, where the scores could be those of a sigmoid and it is not known yet."""
+        if self.sigmoid is None and self.end is None and self.task != "regression" and could_be_sigmoids(raw):
+            with torch.enable_grad():
+                self.sigmoid = ends_in_sigmoid(self._raw(x[:1].clone().requires_grad_().clone()))
+
+    def _taps(self, layers: Sequence[str]) -> dict[str, Tap]:
+        return {name: Tap(name, self.network) for name in layers if name != INPUT}
+
+    def _survey(self, x: Tensor) -> Survey:
+        key = (tuple(x.shape[1:]), tuple(map(id, every_module(self.network))))
+        if key not in self.surveys:
+            beside = self.inputs.asked is not None
+            self.surveys[key] = found = survey(self.network, x[:1], lambda image: self._run(image)[0], self.grid, beside)
+            repeated = {name: [f"{name}#{call}" for call in one.sees] for name, one in found.layers.items() if one.calls > 1}
+            self.several[key[0]] = {name: calls for name, calls in repeated.items() if calls}
+            placed = {name: one.cells and (one.shape[1:], one.cells) for name, one in found.layers.items() if one.calls == 1}
+            self.places[key[0]] = {**placed, **self.places.get(key[0], {})}
+        return self.surveys[key]
+
+    def _lies(self, module: nn.Module | None, a: Tensor, x: Tensor) -> Layout | None:
+        """How what a module emitted lies over the space of x; None where it has no space."""
+        tokens = self._survey(x[:1].detach()).tokens.layouts if a.ndim == 3 and x.ndim > 3 else {}
+        return layout_of(module, a, x, tokens)
+
+    def _following(self, layers: Iterable[str], x: Tensor) -> Following | None:
+        """What finds out where the cells of these layers lie in images like x, if it is asked for and not known yet."""
+        known = self.places.get(tuple(x.shape[1:]), {})
+        unknown = self.geometry != "plain" and any(name not in known for name in layers if name != INPUT)
+        return Following(x) if unknown and self.end is None else None
+
+    def _learn_places(self, follow: Following | None, taps: Mapping[str, Tap], x: Tensor) -> None:
+        if follow is None:
+            return
+        known = self.places.setdefault(tuple(x.shape[1:]), {})
+        for name, tap in taps.items():
+            grid = self._layout(name, tap.check(), x).space
+            place = follow.place_at(tap.moment, grid)
+            known[name] = place and (grid, place)
+
+    def cells(self, layer: str, x: Array) -> tuple[tuple[int, ...], Place] | None:
+        """The grid of a layer, and where its cells lie in images like x (n, c, *space), as a pass of such found out; None of
+        geometry="plain", and where the network does not tell.
+        """
+        return self.places.get(tuple(x.shape[1:]), {}).get(layer) if self.geometry != "plain" else None
+
+    def _each_call(self, layers: Sequence[str], x: Array) -> list[str]:
+        """Layers of which several calls are known to see the image, as each of these calls."""
+        known = self.several.get(tuple(x.shape[1:]), {})
+        return [one for name in layers for one in known.get(name, [name])]
+
+    def _learn(self, x: Array, calls: Mapping[str, int]) -> None:
+        """Layers that run several times in a pass of x."""
+        if self.inputs.asked is not None:  # some calls may see another input alone
+            with self._ready(x[:1]) as one:
+                self._survey(one)
+        known = self.several.setdefault(tuple(x.shape[1:]), {})
+        for name, count in calls.items():
+            known.setdefault(name, [f"{name}#{call + 1}" for call in range(count)])
+
+    def _blank(self) -> NDArray[Any]:
+        from PIL import Image
+
+        if self.prepare is None:
+            raise BadParameter(f"{self.name} was wrapped without `prepare`: give the prepared batch, layers(x).")
+        size = self.prepare.size if isinstance(self.prepare, Fit) else 256
+        side = size if isinstance(size, int) else 256
+        return self.prepare(Image.new("RGB", (side, side), "grey"))[None]
+
+    def _layout(self, name: str, a: Tensor, x: Tensor) -> Layout:
+        module = self.network.get_submodule(name.partition("#")[0]) if name != INPUT else None
+        found = self._lies(module, a, x)
+        if found is None:
+            known = self._survey(x[:1].detach())
+            unclear = [why for count, why in known.tokens.unclear.items() if a.ndim == 3 and count in a.shape[:2]]
+            better = [f"The default is {one}: {layer.why}." for one, layer in known.layers.items() if layer.default]
+            why = f"it may be {unclear[0]}" if unclear else f"there is no space to draw in. {' '.join(better)}"
+            raise NotApplicable(
+                f"Layer {name} emits {tuple(a.shape)} for an input of {tuple(x.shape)}: {why}"
+                f"{'' if unclear else ' `seewhy layers` and model.layers() list all.'}"
+            )
+        return found
+
+
+def entrance(network: nn.Module, parameter: Tensor) -> torch.device:
+    """Where the images go in: beside the first parameter, or where accelerate sends it to run."""
+    asked = network.modules() if parameter.is_meta else [network]
+    sent = (getattr(m.__dict__.get("_hf_hook"), "execution_device", None) for m in asked)
+    device = next((device for device in sent if device is not None), "cpu" if parameter.is_meta else parameter.device)
+    return torch.device(device)
