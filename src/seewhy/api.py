@@ -66,9 +66,10 @@ from .target import Unit as Unit
 
 if TYPE_CHECKING:
     from . import demo as demo
+    from .diagnosis import doctor as doctor
     from .models.zoo import load as load
 
-_LATE = {"demo": ".demo", "load": ".models.zoo"}  # where the names are that few need: loaded when they are first asked for
+_LATE = {"demo": ".demo", "doctor": ".diagnosis", "load": ".models.zoo"}  # loaded when they are first asked for
 
 PUBLIC = sorted(
     {*_LATE} | {name for name, value in globals().items() if getattr(value, "__module__", __name__).startswith("seewhy")

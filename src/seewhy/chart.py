@@ -57,7 +57,7 @@ def explain(
             f"layer={layer!r}: {', '.join(m.name for m in chosen)} reads the image's own pixels, not a layer. Leave layer= "
             "out; to see what excites a layer's unit, ask for target=Unit(layer, channel)."
         )
-    sorted_out = sort_out(images)
+    sorted_out = sort_out(images, model.signals)
     count = len(sorted_out.x) if isinstance(sorted_out, Prepared) else len(sorted_out)
     for one in targets:
         if isinstance(one, PerImage) and len(one.targets) != count:

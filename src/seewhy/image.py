@@ -53,14 +53,17 @@ class Prepared:
     x: Array  # (n, c, *space)
 
 
-def sort_out(images: Images) -> Prepared | list[Any]:
-    """Tell a prepared batch from pictures still to be read; the latter as a list, not yet opened."""
+def sort_out(images: Images, signals: bool = False) -> Prepared | list[Any]:
+    """Tell a prepared batch from pictures still to be read; the latter as a list, not yet opened.
+
+    signals: floats (n, c, l) are a prepared batch, too.
+    """
     if isinstance(images, Prepared):
         return images
     if isinstance(images, str | Path | Image.Image | Photo | bytes):
         return [images]
     if hasattr(images, "dtype") and hasattr(images, "shape"):
-        return _sort_array(images)
+        return _sort_array(images, 3 if signals else 4)
     if not isinstance(images, Sequence):
         images = _listed(images)
     if not len(images):
@@ -84,12 +87,12 @@ def _is_float(image: Any) -> bool:
     return "float" in str(getattr(image, "dtype", ""))
 
 
-def _sort_array(array: Array) -> Prepared | list[Any]:
+def _sort_array(array: Array, least: int) -> Prepared | list[Any]:
     shape, kind = tuple(array.shape), str(array.dtype)
     if "float" in kind:
-        if len(shape) < 4:
+        if len(shape) < least:
             raise BadImage(
-                f"A float array {shape} is no prepared batch (n, c, h, w). "
+                f"A float array {shape} is no prepared batch {'(n, c, l)' if least == 3 else '(n, c, h, w)'}. "
                 "For a photo give uint8 (h, w, 3); for one prepared image add the batch axis: x[None]."
             )
         if 0 in shape:

@@ -210,9 +210,9 @@ def preparer(prepare: Any) -> Preparer | None:
     )
 
 
-def batches(images: Images, prepare: Preparer | None, size: int, model: str) -> Iterator[Batch]:
+def batches(images: Images, prepare: Preparer | None, size: int, model: str, signals: bool = False) -> Iterator[Batch]:
     """Images as the network eats them, at most `size` at a time, each batch of one shape; read as they are needed."""
-    sorted_out = sort_out(images)
+    sorted_out = sort_out(images, signals)
     if isinstance(sorted_out, Prepared):
         x = sorted_out.x
         for start in range(0, len(x), size):

@@ -63,7 +63,7 @@ class Source:
 
     def to_json(self) -> str:
         """As one JSON object in ASCII; numbers that JSON does not have become null."""
-        return json.dumps(_plain(asdict(self)), allow_nan=False)
+        return json.dumps(plain(asdict(self)), allow_nan=False)
 
     @classmethod
     def from_json(cls, text: str) -> "Source":
@@ -94,14 +94,14 @@ def _hash(data: bytes) -> str:
     return sha256(data).hexdigest()[:16]
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """What JSON can say of a value."""
     if isinstance(value, Mapping):
-        return {str(key): _plain(inner) for key, inner in value.items()}
+        return {str(key): plain(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(inner) for inner in value]
+        return [plain(inner) for inner in value]
     if isinstance(value, np.generic | np.ndarray):
-        return _plain(value.tolist())
+        return plain(value.tolist())
     if isinstance(value, float):
         return value if np.isfinite(value) else None
     return value if value is None or isinstance(value, str | int | bool) else str(value)

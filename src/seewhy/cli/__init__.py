@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from .. import __version__
+from .doctor import doctor
 from .explain import explain
 from .listing import demo, layers, methods
 from .units import units
@@ -44,5 +45,5 @@ def main(debug: bool) -> None:
     """
 
 
-for command in (explain, layers, units, methods, demo):
+for command in (explain, doctor, layers, units, methods, demo):
     main.add_command(command)

@@ -19,10 +19,13 @@ def layers(spec: str, weights: Any, labels: Any, options: Any, prepare: Any, dev
     Without --weights an untrained network is listed: nothing is fetched.
     """
     model = load_model(spec, untrained(spec, weights), labels, options, prepare, device)
+    from ..source import plain
+
     found = model.layers()
     if as_json:
         for name, layer in found.items():
-            click.echo(json.dumps({"name": name, **layer._asdict()}))
+            place = layer.cells and {key: plain(value) for key, value in layer.cells._asdict().items()}
+            click.echo(json.dumps({"name": name, **layer._asdict(), "cells": place}, allow_nan=False))
         return
     rows = [(name, layer.kind, "x".join(map(str, layer.shape)), remark(layer)) for name, layer in found.items()]
     table(("layer", "kind", "shape", ""), rows)

@@ -144,6 +144,7 @@ class Model(Protocol):
     weights: str | None  # which file or tag they came from
     explains: str  # one of SCORES, or "activation" of a model of units
     copies: int  # images a pass takes at most where the whole graph is kept
+    signals: bool  # it takes batches (n, c, l)
 
     def batches(self, images: Images, whole: bool = False) -> Iterator[Batch]: ...  # the border
     def answer(self, x: Array) -> Answer: ...

@@ -44,12 +44,13 @@ class FunctionModel:
         self.asked_batch = batch_size
         self.batch_size = self.copies = batch_size or BATCH
         self.weights = weights
+        self.signals = takes == "float" and prepare is None
 
     def __repr__(self) -> str:
         return f"<{self.name}: {self.explains} of {len(self.labels) if self.labels else 'unnamed'} classes, scores only>"
 
     def batches(self, images: Images, whole: bool = False) -> Iterator[Batch]:
-        return batches(images, self.prepare, self.batch_size, self.name)
+        return batches(images, self.prepare, self.batch_size, self.name, self.signals)
 
     def colour(self, level: int) -> NDArray[Any] | None:
         """What a grey of that level (0 black, 255 white) is to the function: (c,); None without `prepare`."""

@@ -66,6 +66,8 @@ class Running:
         self.asked_batch = batch_size
         self.copies = batch_size or COPIES
         self.weights = weights
+        convolved = {len(m.kernel_size) for m in every_module(self.network) if isinstance(m, nn.modules.conv._ConvNd)}
+        self.signals = prepare is None and convolved <= {1}
         self.inputs, self.output, self.task = Inputs(inputs), output, task
         self.grid, self.geometry = grid, geometry
         self.single = False  # it gives one number per image, as regressions do

@@ -62,7 +62,7 @@ class TorchModel(Running):
         return model
 
     def batches(self, images: Images, whole: bool = False) -> Iterator[Batch]:
-        return batches(images, self.prepare, self.copies if whole else self.batch_size, self.name)
+        return batches(images, self.prepare, self.copies if whole else self.batch_size, self.name, self.signals)
 
     def colour(self, level: int) -> NDArray[Any] | None:
         """What a grey of that level (0 black, 255 white) is to the network: (c,); None for a model without `prepare`."""
