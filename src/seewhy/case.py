@@ -176,11 +176,11 @@ class Case:
 
     def cells(self, layer: str, grid: tuple[int, ...], x: Array | None = None) -> Cells | None:
         """Where the cells of a map (*grid) at a layer lie, in images like x, by default the case's own; None: evenly."""
-        x = x if x is not None else self.x
-        found = self.model.cells(layer, x) if layer != INPUT else None
+        like: Array = self.x if x is None else x
+        found = self.model.cells(layer, like) if layer != INPUT else None
         if found is None or found[0] != tuple(grid):
             return None
-        return Cells(found[1].first, found[1].stride, tuple(x.shape[2:]))
+        return Cells(found[1].first, found[1].stride, tuple(like.shape[2:]))
 
     def why(self, layer: str) -> str:
         """Why this layer was chosen; "" where the person named it."""
@@ -192,7 +192,7 @@ class Case:
     def zero_because(self, layer: str, t: int, i: int) -> str:
         """Why a map has nothing in it at all."""
         trace, head = self.__dict__.get("trace"), self.__dict__.get("head")
-        if trace is None and head is None and layer == INPUT and "pixels" not in self.shared:
+        if trace is None and head is None and layer == INPUT and "pixels" not in self.shared and not self.ruled:
             return UNMOVED
         if trace is not None and layer in trace.evidence and not bool((trace.evidence[layer].g[t, i] != 0).any()):
             why = f"zero gradient: the score does not depend on {layer}: "

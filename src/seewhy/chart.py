@@ -62,6 +62,8 @@ def explain(
     for one in targets:
         if isinstance(one, PerImage) and len(one.targets) != count:
             raise BadParameter(f"PerImage has {len(one.targets)} targets for {count} images: one for each is needed.")
+    if isinstance(model, Differentiable):
+        model.fit(count)
     maps: list[Heatmap] = []
     place, alone = 0, any(m.asks for m in chosen)
     for batch in model.batches(sorted_out, any(m.whole for m in chosen)):
@@ -271,7 +273,7 @@ def _bad_layer(question: Question, i: int) -> str | None:
     case, findings = question.case, question.findings
     if all(f.finite or np.isfinite(core[:, i]).all() for f in findings for core in f.found.cores.values()):
         return None
-    first = case.model.first_bad(case.x[i : i + 1])
+    first = case.model.beside(i, 1).first_bad(case.x[i : i + 1])
     return f"at layer {first}" if first else "in the gradient"
 
 

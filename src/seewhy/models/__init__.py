@@ -160,6 +160,7 @@ class Differentiable(Model, Protocol):
     """A network whose inside can be read."""
 
     def layers(self, x: Array | None = None) -> Mapping[str, Layer]: ...  # as x, or a blank photo, runs through it
+    def fit(self, count: int) -> None: ...  # BadParameter, where it has side inputs of another number of images
     def beside(self, place: int, count: int) -> "Differentiable": ...  # with the side inputs of these images
     def cells(self, layer: str, x: Array) -> "tuple[tuple[int, ...], Place] | None": ...  # its grid, and where it lies
     def upto(self, layer: str, at: Any = "max") -> "Differentiable": ...  # whose scores are the layer's units

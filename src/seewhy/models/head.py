@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import NotApplicable
-from .taps import hooked, modules_of
+from .taps import hooked, modules_of, offloaded
 
 
 def linear_head(network: nn.Module, run: Callable[[], tuple[Tensor, Tensor]]) -> tuple[tuple[Tensor, Tensor], Tensor, Tensor]:
@@ -24,11 +24,21 @@ def linear_head(network: nn.Module, run: Callable[[], tuple[Tensor, Tensor]]) ->
     for module, entered, left in reversed(met):
         flat = left.flatten(1)
         if flat.shape == found[0].shape and torch.equal(flat.nan_to_num(), found[0].nan_to_num()):
-            return found, module.weight.detach(), entered.flatten(1)  # type: ignore[union-attr, operator]
+            return found, _weight(module), entered.flatten(1)
     raise NotApplicable(
         "CAM needs a network that ends in global average pooling and one linear layer; no linear layer makes the scores "
         "of this one. grad-cam and hires-cam need no such head."
     )
+
+
+def _weight(module: nn.Module) -> Tensor:
+    """Its weights, also where accelerate keeps them elsewhere while it does not run."""
+    if not offloaded(module):
+        return module.weight.detach()  # type: ignore[union-attr, operator]
+    from accelerate.utils import align_module_device
+
+    with align_module_device(module):
+        return module.weight.detach().clone()  # type: ignore[union-attr, operator]
 
 
 def pooled(a: Tensor, entered: Tensor, layer: str, model: str) -> Tensor:

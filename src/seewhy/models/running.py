@@ -30,7 +30,7 @@ from .scores import (
     raw_scores,
 )
 from .survey import Survey, layout_of, survey
-from .taps import Stop, Tap, differentiable_rnn, every_module, undisturbed, unwrapped
+from .taps import Stop, Tap, differentiable_rnn, every_module, offloaded, undisturbed, unwrapped
 from .units import End, unit_scores
 
 GEOMETRIES = ("receptive-field", "plain")  # where a map's cells lie: where they look, or spread evenly
@@ -49,6 +49,8 @@ class Running:
     ) -> None:  # fmt: skip
         if task not in (None, *TASKS):
             raise BadParameter(f"task={task!r}: it is one of {', '.join(TASKS)}.")
+        if task == "regression" and scores != "logits":
+            raise BadParameter(f'scores={scores!r}: a regression has no probabilities; leave scores= or task="regression" out.')
         if geometry not in GEOMETRIES:
             raise BadParameter(f"geometry={geometry!r}: it is one of {', '.join(GEOMETRIES)}.")
         self.network = unwrapped(network)
@@ -89,13 +91,16 @@ class Running:
                 "Make it outside, or explain copy.deepcopy(network), copied outside."
             )
         device = entrance(self.network, parameter)
+        if parameter.is_meta and not offloaded(self.network):
+            advice = "Load them first, or dispatch it by accelerate."
+            raise BadNetwork(f"{self.name} lies on the meta device, so it has no weights. {advice}")
         with undisturbed(self.network), differentiable_rnn(self.network, device):
             try:
                 own = np.array(x, order="C") if isinstance(x, np.ndarray) else x.detach().clone()
                 ready = torch.as_tensor(own, dtype=parameter.dtype, device=device)
-                if self.end is not None and "#" not in self.end.layer:  # which call of the layer is the last
+                if self.end is not None and "#" not in self.end.layer:  # which call of the layer is the last to see the image
                     found = self.end.whole._survey(ready[:1]).layers.get(self.end.layer)
-                    self.calls[tuple(ready.shape[1:])] = found.calls if found else 1
+                    self.calls[tuple(ready.shape[1:])] = max(found.sees, default=found.calls) if found else 1
                 yield ready
             except RuntimeError as error:
                 if out_of_memory(error):
@@ -124,8 +129,9 @@ class Running:
                 raise
             shapes = f"an input of shape {tuple(x.shape)}, {x.dtype}"
             also = f" among {len(args)} and {', '.join(options) or 'no keywords'}" if self.inputs.asked is not None else ""
-            raise BadNetwork(f"{self.name} failed on {shapes}{also}: {type(error).__name__}: {error}") from error
-        self.single = picked(output, self.output, len(x)).ndim == 1
+            rows = " What has a row for each image goes into seewhy.PerImage(rows)." if also and not self.inputs.rows else ""
+            raise BadNetwork(f"{self.name} failed on {shapes}{also}: {type(error).__name__}: {error}{rows}") from error
+        self.single = picked(output, self.output, len(x)).ndim < 2
         return raw_scores(output, len(x), self.output)
 
     def _answer(self, raw: Tensor, scores: Tensor) -> Answer:
@@ -147,7 +153,7 @@ class Running:
             return None
         if normalised:
             return numbers
-        return softmax(numbers[..., None])[..., 0] if self.task == "multi-label" else softmax(numbers)
+        return softmax(numbers.reshape(-1, 1)).reshape(numbers.shape) if self.task == "multi-label" else softmax(numbers)
 
     def _normalised(self, raw: Tensor) -> bool:
         """Are these probabilities already?  Sigmoids are told from the graph, where there is one."""

@@ -21,7 +21,7 @@ from .incremental import Incremental, NotIncremental
 from .layout import SEQUENCE, Layout
 from .scores import as_numpy
 from .tail import Tail
-from .taps import Tap, emitted, hooked
+from .taps import Tap, emitted, hooked, offloaded
 
 LAYOUTS = {4: torch.channels_last, 5: torch.channels_last_3d}
 
@@ -169,7 +169,7 @@ class Sequenced:
 def tail_of(run: Callable[[Tensor], Tensor], tap: Tap, x: Tensor, model: Any) -> "Tail | Sequenced":
     """What answers for edits of the layer in an image x (1, c, *space)."""
     try:
-        return Tail(run, tap, x)
+        return Tail(run, tap, x, replay=not offloaded(model.network))  # whose weights come and go by calls of torch
     except NotApplicable:
         found = None if tap.seen is None else model._lies(tap.module, tap.seen, x)
         if found is None or found.kind != SEQUENCE:

@@ -42,16 +42,18 @@ class Tail:
     replays: bool  # False: replay was checked and did not work; edits then run on copies of the image
     together: bool  # False: the network mixes the rows of a batch, so each edit runs alone
 
-    def __init__(self, run: Callable[[Tensor], Tensor], tap: Tap, x: Tensor) -> None:
+    def __init__(self, run: Callable[[Tensor], Tensor], tap: Tap, x: Tensor, replay: bool = True) -> None:
         self.run, self.tap, self.x = run, tap, x
         self.replays = self.together = False
-        self._record()
+        self._record(replay)
         if self.program and self.program.reads:
             self.program = None
             return
         truth, both = self._unlike()
         with tried():
             self.together = self._close(self._run(Grown(self.program) if self.program else None, both), truth)
+        if self.program is None:
+            return
         with tried():
             self.replays = self.together and self._close(self._replay(both[[0, 1, 0]], alone=False), truth[[0, 1, 0]])
         if not self.replays:
@@ -74,13 +76,15 @@ class Tail:
                 self.replays, self.program = False, None
         return torch.cat([self._run(None, rows) for rows in edits.split(len(edits) if self.together else 1)])
 
-    def _record(self) -> None:
+    def _record(self, replay: bool) -> None:
         """One plain pass: what the layer emits, the scores, and the program, if torch's calls can be seen."""
-        self.program: Program | None = Program()
-        with tried():
-            scores = self._run(self.program)
-            self.program.finish(scores)
-        if self.program.known:  # it failed on the way
+        self.program: Program | None = Program() if replay else None
+        scores = None
+        if self.program is not None:
+            with tried():
+                scores = self._run(self.program)
+                self.program.finish(scores)
+        if self.program is None or scores is None or self.program.known:  # it failed on the way
             self.program, scores = None, self._run(None)
         self.a, self.scores = self.tap.check(), scores.detach().clone()
         if self.a.shape[:1] != (1,):

@@ -82,7 +82,7 @@ def undisturbed(network: nn.Module) -> Iterator[None]:
         training = [module for module in modules if module.training]
         compiled = [(m, m._compiled_call_impl) for m in modules if m.__dict__.get("_compiled_call_impl") is not None]
         wrapped = [(m, m.__dict__["forward"]) for m in modules if "_orig_mod" in m._modules and "forward" in m.__dict__]
-        state = torch.get_rng_state()
+        state, away = torch.get_rng_state(), offloaded(network)
         try:
             for module in training:
                 module.training = False
@@ -99,6 +99,9 @@ def undisturbed(network: nn.Module) -> Iterator[None]:
             for module, forward in wrapped:
                 module.__dict__["forward"] = forward
             torch.set_rng_state(state)
+            for module in away:  # a pass that stopped early left its weights here
+                if not all(p.is_meta for p in module._parameters.values() if p is not None):
+                    module._hf_hook.post_forward(module, None)  # type: ignore[operator, union-attr]
 
 
 @contextmanager
@@ -195,6 +198,12 @@ def every_module(network: nn.Module) -> Iterator[nn.Module]:
         module = waiting.pop()
         yield module
         waiting.extend(inner for inner in module._modules.values() if inner is not None)
+
+
+def offloaded(network: nn.Module) -> list[nn.Module]:
+    """The modules whose weights accelerate brings in for the time that they run."""
+    hooks = ((module, module.__dict__.get("_hf_hook")) for module in every_module(network))
+    return [module for module, hook in hooks if any(getattr(one, "offload", False) for one in getattr(hook, "hooks", (hook,)))]
 
 
 def modules_of(network: nn.Module) -> dict[str, nn.Module]:

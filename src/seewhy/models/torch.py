@@ -53,6 +53,10 @@ class TorchModel(Running):
             self.units[layer, at] = model
         return self.units[layer, at]
 
+    def fit(self, count: int) -> None:
+        """BadParameter where the inputs beside the images are not one row for each of so many."""
+        self.inputs.fit(count)
+
     def beside(self, place: int, count: int) -> "TorchModel":
         """The model as the images from `place` on meet it: with the inputs of their own beside them."""
         if not self.inputs.rows:
