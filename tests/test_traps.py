@@ -125,7 +125,7 @@ def test_13_unit_runs_from_the_lowest_to_the_highest():
 
 def test_14_maps_are_grown_between_cell_centres():
     """Linear, align_corners=False, as torch has it; not from corner to corner, and unit() is not taken on the way."""
-    model = seewhy.wrap(networks.pooled())
+    model = seewhy.wrap(networks.pooled(), geometry="plain")
     (m, *_) = seewhy.grad_cam(model, networks.images(1, 20, 28), target=0, layer="act2", signed=True)
     small = torch.tensor(m.values)[None, None]
     assert small.shape[2:] == (10, 14)

@@ -13,6 +13,8 @@ from .marks import NOWHERE, Mark, Place, start
 
 __all__ = ["Following", "Place"]
 
+TURNS = ("flip", "rot90", "fliplr", "flipud")
+
 
 class Following(TorchFunctionMode):
     """While it is entered, it is known of every tensor made of the image x (n, c, *space) where its cells lie.
@@ -24,6 +26,7 @@ class Following(TorchFunctionMode):
         super().__init__()
         self.marks: dict[int, tuple[ReferenceType[Tensor], Mark]] = {}
         self.met: list[Mark] = []  # in the order they arose
+        self.turned = False  # the network mirrored or turned the image, or a map of it
         self._keep(x, start(x.shape))
 
     def place_of(self, tensor: Tensor, grid: Iterable[int]) -> Place | None:
@@ -36,13 +39,15 @@ class Following(TorchFunctionMode):
 
     def moment(self, tensor: Tensor) -> "Moment":
         """What is known of a tensor that has just been made, to be read later."""
-        return Moment(self.of(tensor), len(self.met))
+        return Moment(self.of(tensor), len(self.met), self.turned)
 
     def place_at(self, moment: "Moment", grid: Iterable[int]) -> Place | None:
         """`place_of` the tensor of that moment."""
         grid, own = tuple(grid), moment.mark
         if own is not None and own.where is not None and own.where[0] == grid:
             return own.where[1]
+        if moment.turned:  # a grid may lie another way round than when it was met
+            return None
         last = None
         for mark in reversed(self.met[: moment.met]):
             if mark.where is None:
@@ -69,6 +74,7 @@ class Following(TorchFunctionMode):
         marks = self._marks(args) + self._marks(kwargs.values()) if kwargs else self._marks(args)
         if not marks:
             return
+        self.turned = self.turned or getattr(fn, "__name__", "") in TURNS
         try:
             rule = rule_of(fn)
             found = rule(marks, out) if rule is cell_by_cell else rule(self.of, out, *args, **kwargs)
@@ -104,6 +110,12 @@ class Moment(NamedTuple):
 
     mark: Mark | None
     met: int  # marks that had arisen
+    turned: bool = False  # something had been mirrored or turned
+
+    @property
+    def grid(self) -> tuple[int, ...] | None:
+        """The grid of the tensor itself, as far as it was followed."""
+        return self.mark.where[0] if self.mark is not None and self.mark.where is not None else None
 
 
 def _everywhere(place: Place) -> Place:

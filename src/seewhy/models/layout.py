@@ -4,7 +4,7 @@ Told from the input's own space: 224x224 pixels become (c, 7, 7) or (7, 7, c), a
 picture's proportions.  How a row of tokens lies over the image is found out by `tokens.py`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from math import log, prod
 from typing import NamedTuple
 
@@ -62,14 +62,34 @@ class Layout(NamedTuple):
 Tokens = Mapping[int, Layout]  # how a row of that many tokens lies, whatever their channels
 
 
-def layout(shape: tuple[int, ...], space: tuple[int, ...], n: int, tokens: Tokens, first: bool = False) -> Layout | None:
+class Known(NamedTuple):
+    """What a look through the network told of the grids in it."""
+
+    tokens: Tokens
+    grids: frozenset[tuple[int, ...]]
+
+
+def layout(
+    shape: tuple[int, ...],
+    space: tuple[int, ...],
+    n: int,
+    known: Known,
+    first: bool = False,
+    own: tuple[int, ...] | None = None,
+) -> Layout | None:
     """The layout of an activation of `shape`, from n inputs of `space`; None where there is no space left.
 
-    first: it is sure that the channels come first, as behind a convolution.
+    first: it is sure that the channels come first, as behind a convolution; own: its grid, where that was followed.  Any other
+    grid must be one that the network has, or share out the image in squares: heads, tokens and channels are no picture.
     """
+    tokens = known.tokens
     if len(shape) == 2 + len(space) and shape[0] == n:
         before, behind = Layout(FIRST, shape[1], shape[2:]), Layout(LAST, shape[-1], shape[1:-1])
-        return behind if not first and behind.distorts(space) + 0.05 < before.distorts(space) else before
+        if first:
+            return before
+        likely = (behind, before) if behind.distorts(space) + 0.05 < before.distorts(space) else (before, behind)
+        true = [one for one in likely if one.space == own] or [one for one in likely if squares(one.space, space)]
+        return next(iter([*true, *(one for one in likely if one.space in known.grids)]), None)
     if len(shape) != 3 or len(space) < 2:
         return None
     if shape[0] == n and shape[1] in tokens:
@@ -77,6 +97,26 @@ def layout(shape: tuple[int, ...], space: tuple[int, ...], n: int, tokens: Token
     if shape[1] == n and shape[0] in tokens:
         return tokens[shape[0]]._replace(kind=SEQUENCE, channels=shape[2])
     return None
+
+
+def squares(grid: tuple[int, ...], space: tuple[int, ...]) -> bool:
+    """Do the cells share out the space exactly, as squares of whole pixels, or is there one?  Along one axis any would."""
+    if {*grid} == {1}:
+        return True
+    if len(grid) != len(space) or len(grid) == 1 or any(not c or pixels % c for pixels, c in zip(space, grid, strict=True)):
+        return False
+    return len({pixels // cells for pixels, cells in zip(space[-2:], grid[-2:], strict=True)}) == 1
+
+
+def halved(grids: Iterable[tuple[int, ...]]) -> set[tuple[int, ...]]:
+    """Half of each grid, rounded up and down, and half of that."""
+    once = {half for grid in grids for half in _halves(grid)}
+    return once | {half for grid in once for half in _halves(grid)}
+
+
+def _halves(grid: tuple[int, ...]) -> list[tuple[int, ...]]:
+    both = [tuple(-(-side // 2) for side in grid), tuple(side // 2 for side in grid)]
+    return [half for half in both if min(half, default=0) > 0]
 
 
 def _distortion(cells: tuple[int, ...], space: tuple[int, ...]) -> float:

@@ -291,6 +291,11 @@ def merged(marks: Sequence[Mark], shape: Sequence[int], weights: Sequence[float]
 
 
 def _mean(axes: Sequence[tuple[Axis, float]]) -> Axis:
-    total = sum(w for _, w in axes)
-    stride, first = (sum(axis[k] * w for axis, w in axes) / total for k in (0, 1))
+    """Of branches of one stride their mean; where they differ, a coarse one was drawn out to join the others, as gates are: the
+    one that sees least has the place.
+    """
+    least = min((axis for axis, _ in axes), key=lambda axis: axis.high - axis.low)
+    alike = [(axis, w) for axis, w in axes if abs(axis.stride - least.stride) < 1e-6 * abs(least.stride)]
+    total = sum(w for _, w in alike)
+    stride, first = (sum(axis[k] * w for axis, w in alike) / total for k in (0, 1))
     return Axis(stride, first, min(axis.low for axis, _ in axes), max(axis.high for axis, _ in axes))

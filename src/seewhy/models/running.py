@@ -16,7 +16,7 @@ from . import INPUT, Answer, softmax
 from .backward import out_of_memory
 from .geometry import Following, Place
 from .inputs import Inputs
-from .layout import Layout
+from .layout import Known, Layout
 from .scores import (
     TASKS,
     as_numpy,
@@ -28,6 +28,7 @@ from .scores import (
     picked,
     plain,
     raw_scores,
+    rivals,
 )
 from .survey import Survey, layout_of, survey
 from .taps import Stop, Tap, differentiable_rnn, every_module, offloaded, undisturbed, unwrapped
@@ -72,12 +73,14 @@ class Running:
         self.signals = prepare is None and convolved <= {1}
         self.inputs, self.output, self.task = Inputs(inputs), output, task
         self.grid, self.geometry = grid, geometry
+        self.rivals = ""  # other parts of what it gives that could be the scores
         self.single = False  # it gives one number per image, as regressions do
         self.sigmoid: bool | None = None  # it ends in one; None: not known yet
         self.surveys: dict[Any, Survey] = {}
         self.end: End | None = None  # where the network stops, of a model made by `upto`
         self.units: dict[Any, Any] = {}
         self.places: dict[Any, dict[str, tuple[tuple[int, ...], Place] | None]] = {}  # of layers: their grid and its place
+        self.turned: set[Any] = set()  # layers behind a mirror
         self.several: dict[Any, dict[str, list[str]]] = {}  # calls that see the image, of layers that run several times
         self.calls: dict[Any, int] = {}  # of the layer it stops at
 
@@ -132,6 +135,7 @@ class Running:
             rows = " What has a row for each image goes into seewhy.PerImage(rows)." if also and not self.inputs.rows else ""
             raise BadNetwork(f"{self.name} failed on {shapes}{also}: {type(error).__name__}: {error}{rows}") from error
         self.single = picked(output, self.output, len(x)).ndim < 2
+        self.rivals = rivals(output, len(x)) if self.output is None else ""
         return raw_scores(output, len(x), self.output)
 
     def _answer(self, raw: Tensor, scores: Tensor) -> Answer:
@@ -144,6 +148,8 @@ class Running:
             notes.append(f"the network already ends in a {what}, so its probabilities are explained; wrap the part before it")
         if self.explains == "logits" and is_log_distribution(raw):
             notes.append("the network already ends in a log-softmax, so its log-probabilities are explained")
+        if self.rivals:
+            notes.append(f"the network gives {self.rivals}; the first is explained, output= asks for another")
         if self.labels is not None and len(self.labels) != numbers.shape[1]:
             notes.append(f"there are {len(self.labels)} labels for {numbers.shape[1]} scores: do they belong to this network?")
         return Answer(as_numpy(scores.detach()), self._probabilities(numbers, normalised), tuple(notes), normalised)
@@ -180,13 +186,16 @@ class Running:
             repeated = {name: [f"{name}#{call}" for call in one.sees] for name, one in found.layers.items() if one.calls > 1}
             self.several[key[0]] = {name: calls for name, calls in repeated.items() if calls}
             placed = {name: one.cells and (one.shape[1:], one.cells) for name, one in found.layers.items() if one.calls == 1}
-            self.places[key[0]] = {**placed, **self.places.get(key[0], {})}
+            known = self.places.setdefault(key[0], {})
+            known.update({name: place for name, place in placed.items() if name not in known})
         return self.surveys[key]
 
-    def _lies(self, module: nn.Module | None, a: Tensor, x: Tensor) -> Layout | None:
-        """How what a module emitted lies over the space of x; None where it has no space."""
-        tokens = self._survey(x[:1].detach()).tokens.layouts if a.ndim == 3 and x.ndim > 3 else {}
-        return layout_of(module, a, x, tokens)
+    def _lies(self, module: nn.Module | None, a: Tensor, x: Tensor, own: tuple[int, ...] | None = None) -> Layout | None:
+        """How what a module emitted lies over the space of x; None where it has no space.  own: its grid, if that is known."""
+        found = layout_of(module, a, x, Known({}, frozenset()), own)
+        if found is None and a.ndim in (3, x.ndim):  # only a look through the whole network tells
+            found = layout_of(module, a, x, self._survey(x[:1].detach()).known, own)
+        return found
 
     def _following(self, layers: Iterable[str], x: Tensor) -> Following | None:
         """What finds out where the cells of these layers lie in images like x, if it is asked for and not known yet."""
@@ -199,9 +208,11 @@ class Running:
             return
         known = self.places.setdefault(tuple(x.shape[1:]), {})
         for name, tap in taps.items():
-            grid = self._layout(name, tap.check(), x).space
+            grid = self._layout(name, tap.check(), x, tap.moment.grid).space
             place = follow.place_at(tap.moment, grid)
-            known[name] = place and (grid, place)
+            known[name] = (grid, place) if place else None
+            if tap.moment.turned and place is None:
+                self.turned.add((tuple(x.shape[1:]), name))
 
     def cells(self, layer: str, x: Array) -> tuple[tuple[int, ...], Place] | None:
         """The grid of a layer, and where its cells lie in images like x (n, c, *space), as a pass of such found out; None of
@@ -223,6 +234,13 @@ class Running:
         for name, count in calls.items():
             known.setdefault(name, [f"{name}#{call + 1}" for call in range(count)])
 
+    def _blind(self, name: str, x: Tensor) -> bool:
+        """Does the layer not see the image, but other inputs alone?"""
+        if self.inputs.asked is None or name == INPUT:
+            return False
+        layer = self._survey(x[:1].detach()).layers.get(name.partition("#")[0])
+        return layer is not None and not layer.sees
+
     def _blank(self) -> NDArray[Any]:
         from PIL import Image
 
@@ -232,12 +250,13 @@ class Running:
         side = size if isinstance(size, int) else 256
         return self.prepare(Image.new("RGB", (side, side), "grey"))[None]
 
-    def _layout(self, name: str, a: Tensor, x: Tensor) -> Layout:
+    def _layout(self, name: str, a: Tensor, x: Tensor, own: tuple[int, ...] | None = None) -> Layout:
         module = self.network.get_submodule(name.partition("#")[0]) if name != INPUT else None
-        found = self._lies(module, a, x)
-        if found is None:
+        placed = self.places.get(tuple(x.shape[1:]), {}).get(name)
+        found = self._lies(module, a, x, placed[0] if placed else own)
+        if found is None or self._blind(name, x):
             known = self._survey(x[:1].detach())
-            unclear = [why for count, why in known.tokens.unclear.items() if a.ndim == 3 and count in a.shape[:2]]
+            unclear = [why for count, why in known.unclear.items() if a.ndim == 3 and count in a.shape[:2]]
             better = [f"The default is {one}: {layer.why}." for one, layer in known.layers.items() if layer.default]
             why = f"it may be {unclear[0]}" if unclear else f"there is no space to draw in. {' '.join(better)}"
             raise NotApplicable(

@@ -77,10 +77,18 @@ def _likely(output: Any, n: int) -> Any:
         return output[0]
     scores = [value for value in parts.values() if isinstance(value, Tensor) and value.ndim == 2 and len(value) == n]
     numbers = [value for value in parts.values() if isinstance(value, Tensor) and value.ndim == 1 and len(value) == n]
-    for alike in (scores, numbers):
-        if len(alike) == 1:
-            return alike[0]
+    if len(scores) + len(numbers) == 1:
+        return (scores or numbers)[0]
     return output
+
+
+def rivals(output: Any, n: int) -> str:
+    """The parts of a plain tuple that could be scores, in words; "" of one alone, and where names tell."""
+    if not isinstance(output, tuple | list) or hasattr(output, "_fields"):
+        return ""
+    parts = [part for part in output if isinstance(part, Tensor) and part.is_floating_point()]
+    fitting = [str(tuple(part.shape)) for part in parts if part.ndim in (1, 2) and len(part) == n]
+    return f"a {type(output).__name__} with {' and '.join(fitting)}" if len(fitting) > 1 else ""
 
 
 def _parts(output: Any) -> Iterator[tuple[Any, Any]]:

@@ -1,7 +1,7 @@
 """One look through a whole network: what every layer emits, and where its scores come from."""
 
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from typing import Any, NamedTuple
 
 import torch
@@ -10,11 +10,13 @@ from torch import Tensor, nn
 from ..errors import BadNetwork
 from . import Layer
 from .geometry import Following, Moment, Place
-from .layout import FIRST, LAST, Layout, Tokens, layout
-from .taps import hooked, modules_of
-from .tokens import Found, candidates, changes, judged
+from .layout import FIRST, LAST, Known, Layout, halved, layout, squares
+from .taps import Stop, hooked, modules_of
+from .tokens import MOVED, Found, candidates, changes, judged
 
 OF_BLOCKS = (nn.LayerNorm, nn.Identity, nn.Dropout, nn.Linear, nn.Softmax)
+LENGTH_FIRST = (nn.RNNBase, nn.Linear, nn.LayerNorm, nn.MultiheadAttention, nn.TransformerEncoderLayer, nn.TransformerEncoder)
+TOKENWISE = (nn.LayerNorm, nn.Identity, nn.Dropout)
 PASSING = ("Pool", "Drop", "Identity", "Flatten")  # layers that hand on what another one found
 CONVOLVED = (nn.modules.conv._ConvNd, nn.modules.batchnorm._BatchNorm, nn.GroupNorm, nn.MaxPool2d, nn.AvgPool2d)
 Run = Callable[[Tensor], Tensor]
@@ -24,7 +26,8 @@ class Survey(NamedTuple):
     """What one look through a network found."""
 
     layers: dict[str, Layer]
-    tokens: Found
+    known: Known
+    unclear: Mapping[int, str]  # what could not be told of rows of so many tokens, in words
 
 
 class Seen(NamedTuple):
@@ -35,6 +38,8 @@ class Seen(NamedTuple):
     order: list[str]
     entered: list[Tensor]  # the input of each linear layer
     place: Callable[[str, tuple[int, ...]], Place | None]  # of a module's last call, whose grid is given
+    grid: Callable[[str], tuple[int, ...] | None]  # of that call itself, as far as it was followed
+    met: tuple[tuple[int, ...], ...]  # grids that were followed on the way
 
 
 def survey(network: nn.Module, x: Tensor, run: Run, grid: Any = None, beside: bool = False) -> Survey:
@@ -47,15 +52,20 @@ def survey(network: nn.Module, x: Tensor, run: Run, grid: Any = None, beside: bo
     noise, seen = _looked(modules, _noise(x, 0), run)
     last = {name: found[-1] for name, found in seen.calls.items()}
     tokens = _tokens(modules, seen, noise, run, grid)
-    layouts = {name: layout_of(modules[name], a, noise, tokens.layouts) for name, a in last.items()}
+    known = Known(tokens.layouts, _grids(modules, seen, noise, tokens))
+    sees = _sees(modules, seen, x, run) if beside else {}
+    blind = {name for name, calls in sees.items() if not calls}
+    layouts = {
+        name: None if name in blind else layout_of(modules[name], a, noise, known, seen.grid(name)) for name, a in last.items()
+    }
     reached = _reached(seen.raw, last, layouts)
     if seen.entered and not any(reached[name] for name, lies in layouts.items() if lies):
         reached = _reached(seen.entered[-1], last, layouts)  # a head still filled with zeros: ask what enters it
-    sees = _sees(modules, seen, x, run) if beside else {}
     layers = {name: _layer(modules[name], a, layouts[name], reached[name], len(seen.calls[name])) for name, a in last.items()}
     placed = {name: lies and seen.place(name, lies.space) for name, lies in layouts.items()}
     layers = {name: layer._replace(sees=sees.get(name, layer.sees), cells=placed[name]) for name, layer in layers.items()}
-    return Survey(_with_default(layers, layouts, [*dict.fromkeys(reversed(seen.order))], tuple(x.shape[2:])), tokens)
+    layers = _with_default(layers, layouts, [*dict.fromkeys(reversed(seen.order))], bool(tokens.unclear))
+    return Survey(layers, known, tokens.unclear)
 
 
 def _looked(modules: Mapping[str, nn.Module], noise: Tensor, run: Run) -> tuple[Tensor, Seen]:
@@ -80,7 +90,8 @@ def _noise(x: Tensor, seed: int) -> Tensor:
     return torch.randn((2, *x.shape[1:]), generator=torch.Generator().manual_seed(seed)).to(x)
 
 
-def _pass(modules: Mapping[str, nn.Module], x: Tensor, run: Run, follow: Following | None = None) -> Seen:
+def _pass(modules: Mapping[str, nn.Module], x: Tensor, run: Run, follow: Following | None = None, last: bool = False) -> Seen:
+    """last: the pass may end once every module has run."""
     moments: dict[str, Moment] = {}
     calls: dict[str, list[Tensor]] = {}
     order: list[str] = []
@@ -97,15 +108,22 @@ def _pass(modules: Mapping[str, nn.Module], x: Tensor, run: Run, follow: Followi
             if follow is not None:
                 moments[name] = follow.moment(output if tensor is not output and isinstance(output, Tensor) else tensor)
             order.append(name)
+            if last and len(calls) == len(modules):
+                raise Stop
             if isinstance(module, nn.Linear) and args:
                 entered.append(args[0])
             return tensor.clone() if isinstance(output, Tensor) else None
 
         return hook
 
-    with follow or nullcontext(), hooked((module, hook_for(name)) for name, module in modules.items()):
+    raw = x[:0]
+    with follow or nullcontext(), hooked((module, hook_for(name)) for name, module in modules.items()), suppress(Stop):
         raw = run(x)
-    return Seen(raw, calls, order, entered, lambda name, grid: follow and follow.place_at(moments[name], grid))
+    return Seen(
+        raw, calls, order, entered, lambda name, grid: follow and follow.place_at(moments[name], grid),
+        lambda name: moments[name].grid if name in moments else None,
+        tuple(mark.where[0] for mark in follow.met if mark.where) if follow else (),
+    )  # fmt: skip
 
 
 def _first(output: Any) -> Tensor | None:
@@ -114,12 +132,16 @@ def _first(output: Any) -> Tensor | None:
     return tensor if isinstance(tensor, Tensor) and tensor.is_floating_point() else None
 
 
-def layout_of(module: nn.Module | None, a: Tensor, x: Tensor, tokens: Tokens) -> Layout | None:
+def layout_of(
+    module: nn.Module | None, a: Tensor, x: Tensor, known: Known, own: tuple[int, ...] | None = None
+) -> Layout | None:
     """How what a module emitted lies over the space of the network's input x; None where it has no space."""
     if x.ndim == 4 and isinstance(module, nn.RNNBase | nn.Conv1d | nn.BatchNorm1d):
         return None
+    if x.ndim == 3 and isinstance(module, LENGTH_FIRST) and a.ndim == 3 and len(a) == len(x):
+        return Layout(LAST, a.shape[2], a.shape[1:2]) if a.shape[1:2] in known.grids or a.shape[1] == x.shape[2] else None
     space = tuple(x.shape[2:])
-    found = layout(tuple(a.shape), space, len(x), tokens, first=isinstance(module, CONVOLVED))
+    found = layout(tuple(a.shape), space, len(x), known, isinstance(module, CONVOLVED), own)
     if found is not None and found.kind in (FIRST, LAST) and found.distorts(space) > 0.7 and isinstance(module, OF_BLOCKS):
         return None  # heads and queries inside an attention are no picture
     return found
@@ -130,38 +152,63 @@ def _tokens(modules: Mapping[str, nn.Module], seen: Seen, x: Tensor, run: Run, g
     space = tuple(x.shape[2:])
     if len(space) < 2:
         return Found({}, {})
-    firsts: dict[int, str] = {}
+    firsts: dict[int, list[str]] = {}  # the first layer to emit so many tokens, and those behind it that mix none
     grids: list[tuple[int, ...]] = []
     for name in dict.fromkeys(seen.order):
         shape = tuple(seen.calls[name][0].shape)
         if len(shape) == 2 + len(space):
-            grids += [shape[2:]] if isinstance(modules[name], CONVOLVED) else [shape[2:], shape[1:-1]]
+            likely = [shape[2:]] if isinstance(modules[name], CONVOLVED) else [shape[2:], shape[1:-1]]
+            grids += [one for one in likely if isinstance(modules[name], CONVOLVED) or one in seen.met or squares(one, space)]
         elif len(shape) == 3 and len(x) in shape[:2]:
-            firsts.setdefault(shape[1] if shape[0] == len(x) else shape[0], name)
+            own = firsts.setdefault(shape[1] if shape[0] == len(x) else shape[0], [])
+            if not own or (own[-1] and isinstance(modules[name], TOKENWISE)):
+                own.append(name)
+            elif own[-1]:
+                own.append("")  # no more of them
     among = {count: found for count in firsts if count > 3 and (found := candidates(count, space, grids, grid))}
     if not among:
         return Found({}, {})
     moved = changes(lambda images: _rows(modules, images, run, {count: firsts[count] for count in among}), x[:1])
-    results = {count: judged(count, among[count], change) for count, change in moved.items()}
+    results = {count: judged(count, among[count], change[0], change[1:]) for count, change in moved.items()}
     known = {count: result for count, result in results.items() if isinstance(result, Layout)}
     unclear = {count: result for count, result in results.items() if isinstance(result, str)}
+    if any(why == MOVED.format(count) for count, why in unclear.items()):  # no grid would be true of the others either
+        unclear = {count: MOVED.format(count) for count in unclear}
     return Found(known, unclear)
 
 
-def _rows(modules: Mapping[str, nn.Module], images: Tensor, run: Run, firsts: Mapping[int, str]) -> Mapping[int, Tensor]:
-    """What the layer that is the first to emit `count` tokens makes of each image: (m, count, c)."""
-    wanted = {name: modules[name] for name in firsts.values()}
-    passes = [_pass(wanted, image, run).calls for image in images.split(1)]
-    rows = {count: [calls[name][0] for calls in passes] for count, name in firsts.items()}
-    there = {count: found for count, found in rows.items() if all(sorted(row.shape[:2]) == [1, count] for row in found)}
-    return {count: torch.cat([row.reshape(1, count, -1) for row in found]) for count, found in there.items()}
+def _grids(modules: Mapping[str, nn.Module], seen: Seen, x: Tensor, tokens: Found) -> frozenset[tuple[int, ...]]:
+    """Those that are known to be maps of the image, and halves of them."""
+    d = x.ndim - 2
+    shapes = {name: tuple(calls[0].shape) for name, calls in seen.calls.items() if isinstance(modules[name], CONVOLVED)}
+    own = {shape[2:] for shape in shapes.values() if len(shape) == 2 + d} | {grid for grid in seen.met if len(grid) == d}
+    own |= {lies.space for lies in tokens.layouts.values()}
+    return frozenset(own | halved(own))
+
+
+def _rows(
+    modules: Mapping[str, nn.Module], images: Tensor, run: Run, firsts: Mapping[int, list[str]]
+) -> Mapping[int, list[Tensor]]:
+    """What the first layers to emit `count` tokens make of each image: (m, count, c) each."""
+    firsts = {count: [name for name in names if name] for count, names in firsts.items()}
+    wanted = {name: modules[name] for names in firsts.values() for name in names}
+    passes = [_pass(wanted, image, run, last=True).calls for image in images.split(1)]
+    rows = {count: [[calls[name][0] for calls in passes] for name in names] for count, names in firsts.items()}
+    there = {
+        count: [row for row in found if all(sorted(one.shape[:2]) == [1, count] for one in row)]
+        for count, found in rows.items()
+    }
+    return {
+        count: [torch.cat([one.reshape(1, count, -1) for one in row]) for row in found]
+        for count, found in there.items()
+        if found
+    }
 
 
 def _sees(modules: Mapping[str, nn.Module], seen: Seen, x: Tensor, run: Run) -> dict[str, tuple[int, ...]]:
-    """Of layers that run several times, the calls that emit something else for another image."""
-    several = {name: modules[name] for name, found in seen.calls.items() if len(found) > 1}
+    """Of each layer the calls that emit something else for another image."""
     with torch.no_grad():
-        other = _pass(several, _noise(x, 1), run).calls if several else {}
+        other = _pass({name: modules[name] for name in seen.calls}, _noise(x, 1)[: len(seen.raw)], run).calls
     return {
         name: tuple(i + 1 for i, (a, b) in enumerate(zip(seen.calls[name], found, strict=False)) if not torch.equal(a, b))
         for name, found in other.items()
@@ -169,10 +216,10 @@ def _sees(modules: Mapping[str, nn.Module], seen: Seen, x: Tensor, run: Run) -> 
 
 
 def _with_default(
-    layers: dict[str, Layer], layouts: Mapping[str, Layout | None], backwards: list[str], space: tuple[int, ...]
+    layers: dict[str, Layer], layouts: Mapping[str, Layout | None], backwards: list[str], unclear: bool
 ) -> dict[str, Layer]:
     """The layers, the last of which that has space and feeds the scores is the default, and says why."""
-    spatial = [name for name in backwards if _has_space(layers[name], layouts[name], space)]
+    spatial = [name for name in backwards if _has_space(layers[name], layouts[name])]
     default = next((name for name in spatial if layers[name].connected), spatial[0] if spatial else None)
     if default is None:
         return layers
@@ -183,6 +230,8 @@ def _with_default(
             why += f"; {spatial[0]} comes later, but nothing of its places reaches the scores{_read_alone(layers[spatial[0]])}"
     else:
         why = f"the last layer that still has space ({cells} cells); none is seen to reach the scores"
+    if unclear:
+        why += "; of other layers it is not known how their tokens lie over the image, so none of them is it"
     return {**layers, default: layers[default]._replace(default=True, why=why)}
 
 
@@ -205,9 +254,9 @@ def _reached(raw: Tensor, last: dict[str, Tensor], layouts: dict[str, Layout | N
     return out
 
 
-def _has_space(layer: Layer, found: Layout | None, space: tuple[int, ...]) -> bool:
+def _has_space(layer: Layer, found: Layout | None) -> bool:
     """Is this a layer to explain by default: does it find something, in space?"""
-    if found is None or max(found.space) < 2 or (found.kind in (FIRST, LAST) and found.distorts(space) > 0.7):
+    if found is None or max(found.space) < 2:
         return False
     inner = found.kind != FIRST and layer.kind.startswith("Linear")  # queries, keys, values: parts of a block, not its result
     return not inner and not any(part in layer.kind for part in PASSING)

@@ -12,12 +12,15 @@ import torch
 from torch import Tensor
 
 from ..errors import BadParameter
-from .layout import TOKENS, Layout
+from .layout import TOKENS, Layout, halved
 
 MOST_EXTRA = 9  # class, distillation and register tokens beside those of the image
 PLACES = ((0.19, 0.27), (0.31, 0.83), (0.72, 0.16), (0.86, 0.62))  # of the patch, as shares of the image's sides
 NEAR = 0.8  # of a cell: so far from the patch the most changed token may lie
 BESIDE = 1.4  # the same of a grid that the network itself has: overlapping convolutions answer a cell beside
+
+
+MOVED = "{} tokens, which are not in the order of the image (windows come first, say), so that no grid is true of them"
 
 
 class Found(NamedTuple):
@@ -32,15 +35,14 @@ def candidates(
 ) -> list[tuple[float, list[Layout]]]:
     """The readings of `count` tokens, the likeliest kinds first, and how near a patch must come to each: the asked grid, or
     grids that the network itself has, such grids halved, and then what keeps the proportions."""
-    if asked is not None:
-        if len(asked) != len(space):
-            raise BadParameter(f"grid={tuple(asked)}: an image has {len(space)} axes of space; give as many numbers of cells.")
-        kinds = [(float("inf"), _splits(count, [tuple(asked)], count))]
+    if asked is not None and len(asked) != len(space):
+        raise BadParameter(f"grid={tuple(asked)}: an image has {len(space)} axes of space; give as many numbers of cells.")
+    asked_for = _splits(count, [tuple(asked)], MOST_EXTRA) if asked is not None else []
+    if asked_for:  # the person knows
+        kinds = [(float("inf"), asked_for)]
     else:
         own = [*grids]
-        halves = [tuple(-(-side // 2) for side in grid) for grid in own]
-        halves += [tuple(-(-side // 2) for side in grid) for grid in halves]
-        kinds = [(BESIDE, _splits(count, own, MOST_EXTRA)), (BESIDE, _splits(count, halves, MOST_EXTRA))]
+        kinds = [(BESIDE, _splits(count, own, MOST_EXTRA)), (BESIDE, _splits(count, sorted(halved(own)), MOST_EXTRA))]
         kinds.append((NEAR, _splits(count, _proportional(count, space), MOST_EXTRA)))
     return [(near, found) for near, found in kinds if found]
 
@@ -84,9 +86,10 @@ def _span(side: int, share: float) -> slice:
     return slice(max(0, middle - half), min(side, middle + half))
 
 
-def judged(count: int, kinds: list[tuple[float, list[Layout]]], change: Tensor) -> Layout | str:
+def judged(count: int, kinds: list[tuple[float, list[Layout]]], change: Tensor, later: Sequence[Tensor] = ()) -> Layout | str:
     """The one reading of the row that puts what changed (places, count) where the patches were, or why there is none.
 
+    later: what changed in the next layers, before tokens were mixed: the same reading must be true of them.
     Of a video the tokens of all its frames count together.
     """
     for near, among in kinds:
@@ -95,6 +98,9 @@ def judged(count: int, kinds: list[tuple[float, list[Layout]]], change: Tensor) 
         equal = {one.space for own, off, one in marks if own == hits and off < far + 1e-6}
         alone = near > NEAR and len({lies.space for lies in among}) == 1  # the only grid the network has
         if hits >= len(PLACES) - (2 if alone else 1) and len(equal) == 1:
+            here = _hits(lies, change, BESIDE)[0]
+            if any(_hits(lies, row, BESIDE)[0] < here - 1 for row in later):
+                return MOVED.format(count)
             return lies
     among = [lies for _, found in kinds for lies in found]
     grids = " or ".join("x".join(map(str, grid)) for grid in [*dict.fromkeys(one.space for one in among)][:4])
@@ -116,8 +122,8 @@ def _hits(lies: Layout, change: Tensor, near: float) -> tuple[int, float]:
     return hits, far
 
 
-def changes(seen: Callable[[Tensor], Mapping[int, Tensor]], x: Tensor) -> Mapping[int, Tensor]:
+def changes(seen: Callable[[Tensor], Mapping[int, list[Tensor]]], x: Tensor) -> Mapping[int, list[Tensor]]:
     """How much each token moves (places, count), of rows of each length; `seen` runs images and tells (m, count, c) of each."""
     with torch.no_grad():
         found = seen(probes(x))
-    return {count: (row[1:] - row[:1]).float().norm(dim=-1) for count, row in found.items()}
+    return {count: [(row[1:] - row[:1]).float().norm(dim=-1) for row in rows] for count, rows in found.items()}

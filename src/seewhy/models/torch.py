@@ -162,12 +162,13 @@ class TorchModel(Running):
             name: self._evidence(name, a, a.new_zeros(len(weights), *a.shape) if g is None else g, x)
             for (name, a), g in zip(seen.items(), grads, strict=True)
         }
-        notes = {name: (taps[name].notes if name in taps else ()) + own for name in layers}
+        notes = {name: (taps[name].notes if name in taps else ()) + own + self._mirrored(name, x) for name in layers}
         return Trace(answer, weights, evidence, notes), all(g is not None for g in grads)
 
     def biases(self, x: Array, targets: Sequence[Target]) -> tuple[Trace, list[list[Bias]]]:
         """The trace at the image, and for each target what every bias of the network adds to its score."""
         with self._ready(x) as x:
+            self._survey(x[:1])  # not amid the way back
             mode = Biases(len(x), lambda share: self._lies(None, share, x))
             with ordered_gradients(self.network, len(x)), torch.enable_grad(), mode:
                 x.requires_grad_()
@@ -200,7 +201,7 @@ class TorchModel(Running):
             seen = {name: taps[name].check() if name in taps else x for name in layers}
             return (
                 {name: plain(self._layout(name, a, x).turn(a)) for name, a in seen.items()},
-                {name: tap.notes for name, tap in taps.items()},
+                {name: tap.notes + self._mirrored(name, x) for name, tap in taps.items()},
             )
 
     def head(self, x: Array, targets: Sequence[Target], layers: Sequence[str]) -> Head:
@@ -221,6 +222,10 @@ class TorchModel(Running):
             w = torch.as_tensor(weights @ as_numpy(linear.flatten(1)), dtype=plain(linear).dtype, device=linear.device)
             notes = {name: tap.notes for name, tap in taps.items()}
             return Head(answer, weights, {name: plain(one) for name, one in a.items()}, w, notes)
+
+    def _mirrored(self, name: str, x: Tensor) -> tuple[str, ...]:
+        seen = f"the network mirrors or turns the image before {name}: the map lies as the layer saw it"
+        return (seen,) if (tuple(x.shape[1:]), name) in self.turned else ()
 
     def first_bad(self, x: Array) -> str | None:
         """The first layer to emit NaN or infinity, as x (n, c, *space) runs through."""
