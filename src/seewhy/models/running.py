@@ -186,6 +186,7 @@ class Running:
             repeated = {name: [f"{name}#{call}" for call in one.sees] for name, one in found.layers.items() if one.calls > 1}
             self.several[key[0]] = {name: calls for name, calls in repeated.items() if calls}
             placed = {name: one.cells and (one.shape[1:], one.cells) for name, one in found.layers.items() if one.calls == 1}
+            self.turned.update((key[0], name) for name in found.turned)
             known = self.places.setdefault(key[0], {})
             known.update({name: place for name, place in placed.items() if name not in known})
         return self.surveys[key]

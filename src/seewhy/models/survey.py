@@ -28,6 +28,7 @@ class Survey(NamedTuple):
     layers: dict[str, Layer]
     known: Known
     unclear: Mapping[int, str]  # what could not be told of rows of so many tokens, in words
+    turned: frozenset[str] = frozenset()  # layers behind a mirror, whose cells lie nobody knows how
 
 
 class Seen(NamedTuple):
@@ -39,6 +40,7 @@ class Seen(NamedTuple):
     entered: list[Tensor]  # the input of each linear layer
     place: Callable[[str, tuple[int, ...]], Place | None]  # of a module's last call, whose grid is given
     grid: Callable[[str], tuple[int, ...] | None]  # of that call itself, as far as it was followed
+    turned: Callable[[str], bool]  # the image, or a map of it, was mirrored before
     met: tuple[tuple[int, ...], ...]  # grids that were followed on the way
 
 
@@ -65,7 +67,8 @@ def survey(network: nn.Module, x: Tensor, run: Run, grid: Any = None, beside: bo
     placed = {name: lies and seen.place(name, lies.space) for name, lies in layouts.items()}
     layers = {name: layer._replace(sees=sees.get(name, layer.sees), cells=placed[name]) for name, layer in layers.items()}
     layers = _with_default(layers, layouts, [*dict.fromkeys(reversed(seen.order))], bool(tokens.unclear))
-    return Survey(layers, known, tokens.unclear)
+    turned = frozenset(name for name, layer in layers.items() if layouts[name] and not layer.cells and seen.turned(name))
+    return Survey(layers, known, tokens.unclear, turned)
 
 
 def _looked(modules: Mapping[str, nn.Module], noise: Tensor, run: Run) -> tuple[Tensor, Seen]:
@@ -121,7 +124,7 @@ def _pass(modules: Mapping[str, nn.Module], x: Tensor, run: Run, follow: Followi
         raw = run(x)
     return Seen(
         raw, calls, order, entered, lambda name, grid: follow and follow.place_at(moments[name], grid),
-        lambda name: moments[name].grid if name in moments else None,
+        lambda name: moments[name].grid if name in moments else None, lambda name: name in moments and moments[name].turned,
         tuple(mark.where[0] for mark in follow.met if mark.where) if follow else (),
     )  # fmt: skip
 
@@ -163,8 +166,9 @@ def _tokens(modules: Mapping[str, nn.Module], seen: Seen, x: Tensor, run: Run, g
             own = firsts.setdefault(shape[1] if shape[0] == len(x) else shape[0], [])
             if not own or (own[-1] and isinstance(modules[name], TOKENWISE)):
                 own.append(name)
-            elif own[-1]:
-                own.append("")  # no more of them
+        if isinstance(modules[name], nn.Linear | nn.MultiheadAttention):  # from here on tokens may be mixed
+            for own in firsts.values():
+                own.append("")
     among = {count: found for count in firsts if count > 3 and (found := candidates(count, space, grids, grid))}
     if not among:
         return Found({}, {})

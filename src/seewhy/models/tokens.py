@@ -97,7 +97,8 @@ def judged(count: int, kinds: list[tuple[float, list[Layout]]], change: Tensor, 
         hits, far, lies = max(marks, key=lambda mark: (mark[0], -mark[1], -mark[2].suffix))
         equal = {one.space for own, off, one in marks if own == hits and off < far + 1e-6}
         alone = near > NEAR and len({lies.space for lies in among}) == 1  # the only grid the network has
-        if hits >= len(PLACES) - (2 if alone else 1) and len(equal) == 1:
+        missed = 2 if alone else 1 if near > NEAR else 0  # the fewer readings there are, the less can happen by chance
+        if hits >= len(PLACES) - missed and len(equal) == 1:
             here = _hits(lies, change, BESIDE)[0]
             if any(_hits(lies, row, BESIDE)[0] < here - 1 for row in later):
                 return MOVED.format(count)
