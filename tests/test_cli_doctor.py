@@ -69,6 +69,25 @@ def test_the_command_it_ends_on_runs(run):
     assert (facts["method"], facts["layer"]) == ("grad-cam", "layer4")
 
 
+def test_the_command_it_ends_on_has_what_was_said_of_the_wrapping(run, tmp_path):
+    """Without it, the command would fail, or explain something else."""
+    (tmp_path / "two_heads.py").write_text(
+        "import torch\nfrom torch import nn\nclass Net(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+        "        self.see = nn.Conv2d(3, 4, 3)\n    def forward(self, x):\n        a = self.see(x).relu().mean((2, 3))\n"
+        "        return {'a': a, 'b': a[:, :2]}\n"
+    )
+    said = ["--output", "b", "--task", "multi-label", "--grid", "7x9", "--geometry", "plain"]
+    result = run("doctor", "two_heads.py:Net", "the cat.png", "--prepare", "size=32", "--prepare", "crop=32", *said)
+    assert result.exit_code == 0, result.stderr
+    words = shlex.split(result.stdout.splitlines()[-1].removeprefix("Run next: "))
+    for option, value in zip(said[::2], said[1::2], strict=True):
+        assert words[words.index(option) + 1] == value
+    done = run(*words[1:], "--json")
+    assert done.exit_code == 0, done.stderr
+    facts = json.loads(done.stdout)
+    assert facts["probability"] == pytest.approx(1 / (1 + np.exp(-facts["score"]))), "of several labels, each by itself"
+
+
 def test_json_is_the_report_and_its_command_a_shells(run):
     result = run("doctor", "demo/flat", "the cat.png", "--json")
     facts, report = json.loads(result.stdout), doctor(seewhy.load("demo/flat"), "the cat.png")

@@ -248,6 +248,48 @@ def test_a_network_in_one_piece_is_explained_at_the_image():
     assert report.method == "occlusion"
 
 
+def test_an_exported_program_has_no_modes_to_stand_in():
+    """Exported in eval mode, its parts still say that they are in training."""
+    model = seewhy.wrap(torch.export.export(networks.bn_dropout(), (torch.tensor(X),)))
+    assert any(part.training for part in model.network.modules())
+    assert "train-mode" not in hazards(doctor(model, X))
+    assert "sealed" in hazards(doctor(model, X))
+
+
+class Auxiliary(nn.Module):
+    """In train mode it gives more scores, or refuses; or it lets nobody copy it."""
+
+    def __init__(self, error: Exception | None = None, copied: Exception | None = None) -> None:
+        super().__init__()
+        self.inner, self.error, self.copied = networks.pooled(), error, copied
+
+    def forward(self, x: Tensor) -> Tensor:
+        scores = self.inner(x)
+        if self.training and self.error:
+            raise self.error
+        return torch.cat([scores, scores[:, :3]], 1) if self.training else scores
+
+    def __deepcopy__(self, memo: dict) -> nn.Module:
+        if self.copied:
+            raise self.copied
+        return type(self)(self.error)
+
+
+OTHERWISE = [
+    ((None, None), "it gives 8 scores, in eval mode 5"),
+    ((ValueError("no target"), None), "ValueError: no target"),
+    ((None, AssertionError()), "cannot take this one image (AssertionError)"),
+    ((None, NotImplementedError("no copies")), "cannot take this one image (no copies)"),
+]
+
+
+@pytest.mark.parametrize(("errors", "said"), OTHERWISE)
+def test_what_train_mode_gives_may_be_something_else(errors, said):
+    report = seen(Auxiliary(*errors).train())
+    assert said in hazards(report)["train-mode"].words
+    assert report.method == "grad-cam"
+
+
 def test_where_nothing_can_be_explained_it_says_so():
     report = seen(HAS["nan"][0]())
     assert report.hopeless

@@ -13,6 +13,7 @@ import seewhy
 from seewhy import load
 from seewhy.cli import main
 from seewhy.errors import BadNetwork, BadParameter, BadWeights, NoSuchName
+from seewhy.models.zoo_code import KEPT
 
 CODE = """
 from torch import nn
@@ -59,7 +60,10 @@ class Space:
 def file(tmp_path) -> Path:
     (tmp_path / "beside.py").write_text("BIAS = 5.0\n")
     (tmp_path / "own_nets.py").write_text(CODE)
+    path = [*sys.path]
     yield tmp_path / "own_nets.py"
+    sys.path[:] = path
+    KEPT.clear()
     for name in [name for name in sys.modules if name.startswith(("beside", "own_nets"))]:
         del sys.modules[name]
 
@@ -76,7 +80,8 @@ def test_a_function_a_class_and_an_instance_give_their_network(file, monkeypatch
     np.testing.assert_allclose(load(f"{place}:Net", options={"bias": 1.0}).answer(X).scores, mean + 1, rtol=1e-6)
     np.testing.assert_allclose(load(f"{place}:instance").answer(X).scores, mean + 7, rtol=1e-6)
     assert load(f"{place}:Space.net", options={"classes": 6}).answer(X).scores.shape == (2, 6)
-    assert str(file.parent.resolve()) not in sys.path
+    assert sys.path[0] != str(file.parent.resolve())
+    assert sys.path[-1] == str(file.parent.resolve())
 
 
 def test_weights_go_in_and_are_told(file):
@@ -117,6 +122,39 @@ def test_errors_of_the_code_name_the_file_the_line_and_the_exception(file):
     file.with_name("lost.py").write_text("\nimport nothing_of_this_name\n")
     with pytest.raises(BadNetwork, match=r"lost\.py, line 2: ModuleNotFoundError.*nothing_of_this_name"):
         load(f"{file.with_name('lost.py')}:net")
+
+
+def test_a_forward_may_import_what_lies_beside_the_file(tmp_path, file):
+    (tmp_path / "beside_later.py").write_text("FACTOR = 3.0\n")
+    file.with_name("own_nets_lazy.py").write_text(
+        "from torch import nn\nclass Lazy(nn.Module):\n    def forward(self, x):\n        from beside_later import FACTOR\n"
+        "        return FACTOR * x.mean((2, 3))\n"
+    )
+    model = load(f"{file.with_name('own_nets_lazy.py')}:Lazy")
+    np.testing.assert_allclose(model.answer(X).scores, 3 * X.mean((2, 3)), rtol=1e-5)
+
+
+def test_each_file_finds_its_own_neighbour(tmp_path, file):
+    """Of the same name; later, too, the folder that was loaded last comes first."""
+    for name, number in (("a", 1.0), ("b", 2.0)):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "beside.py").write_text(f"BIAS = {number}\n")
+        (folder / "beside_later.py").write_text(f"FACTOR = {number}\n")
+        (folder / "own_nets.py").write_text(CODE)
+    for name, number in (("a", 1.0), ("b", 2.0), ("a", 1.0)):
+        assert load(f"{tmp_path / name / 'own_nets.py'}:Net").network.bias[0] == number
+    assert sys.path[-2:] == [str((tmp_path / name).resolve()) for name in ("a", "b")]
+
+
+@pytest.mark.parametrize(
+    "leave", ["import sys\nsys.exit(2)\n", "from argparse import ArgumentParser\nArgumentParser().parse_args()\n"]
+)
+def test_a_file_that_leaves_is_told(file, leave, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["seewhy", "--unknown"])
+    file.with_name("own_nets_script.py").write_text(leave)
+    with pytest.raises(BadNetwork, match=r"own_nets_script\.py, line 2: SystemExit: 2"):
+        load(f"{file.with_name('own_nets_script.py')}:net")
 
 
 def test_what_is_not_there_is_told_with_the_nearest(file):

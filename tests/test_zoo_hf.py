@@ -222,13 +222,15 @@ def test_what_a_folder_lacks_or_wants_to_run_is_said(saved, tmp_path):
     torch.save(state, binary / "pytorch_model.bin")
     headless = spoiled("headless", ("model.safetensors",))
     torch.save({name: t for name, t in state.items() if "classifier" not in name}, headless / "pytorch_model.bin")
+    shallow = spoiled("shallow", num_hidden_layers=1)
     own = spoiled("own", model_type="mine", auto_map={"AutoConfig": "mine.Config"})
     new = spoiled("new", model_type="not-yet")
     masked = spoiled("masked", architectures=["ViTForMaskedImageModeling"])
     (tmp_path / "empty").mkdir()
     assert load(str(binary)).weights.startswith("pytorch_model.bin sha256:")
     for path, error, said in (
-        (trap, BadWeights, "weights_only|UnpicklingError|open"),
+        (trap, BadWeights, r"pytorch_model\.bin needs code \(.*open\), which is not run.*safetensors.*--trust"),
+        (shallow, BadWeights, r"not fit ViTFor.*16 weights of layers that .*config\.json has not \(.*Mend config\.json"),
         (headless, BadWeights, r"2 missing \(classifier\.bias, classifier\.weight\)"),
         (own, BadWeights, r"Python of its own \(mine\.Config\).*--trust"),
         (new, BadWeights, "is a 'not-yet', which transformers .* does not know"),
@@ -239,6 +241,23 @@ def test_what_a_folder_lacks_or_wants_to_run_is_said(saved, tmp_path):
         with pytest.raises(error, match=said):
             load(str(path))
     assert not (tmp_path / "sprung").exists()
+
+
+BROKEN = [{"architectures": [None]}, {"architectures": ["AutoModel"]}, {"id2label": ["a"]}, {"image_size": "x"},
+          {"model_type": "mine", "auto_map": ["x"]}, {"model_type": ["vit"]}]  # fmt: skip
+
+
+@pytest.mark.parametrize("config", BROKEN, ids=str)
+def test_a_configuration_that_is_broken_is_said(saved, tmp_path, config):
+    with pytest.raises(BadWeights, match=r"cannot be made: .+: .+"):
+        load(str(copied(saved("vit")[0], tmp_path, **config)))
+
+
+def test_weights_beside_those_of_the_network_are_said(saved, tmp_path):
+    folder = copied(saved("vit")[0], tmp_path, without=("model.safetensors",))
+    torch.save({**saved("vit")[1].state_dict(), "teacher.weight": torch.ones(2)}, folder / "pytorch_model.bin")
+    assert load(str(folder)).weights.endswith(" (leaving teacher.weight)")
+    assert "leaving" not in load(str(saved("vit")[0])).weights
 
 
 def test_code_of_the_repository_runs_only_where_it_is_trusted(saved, tmp_path):
@@ -269,6 +288,35 @@ def test_a_folder_of_timms_layout_is_made_by_timm(tmp_path, mini, noise):
     np.testing.assert_array_equal(model.answer(x).scores, plain.answer(x).scores)
     assert (model.prepare.mean, model.prepare.crop, model.labels[281]) == ((0.1, 0.2, 0.3), 160, "tabby")
     assert timm.is_model("test_resnet")
+
+
+TIMM = {  # config.json: what is said
+    "no weights": ({"architecture": "test_resnet"}, "holds neither model"),
+    "elsewhere": ({"architecture": "hf-hub:evil/x"}, "No architecture 'hf-hub:evil/x'"),
+    "no name": ({"architecture": None}, "No architecture 'None'"),
+    "no object": ({"architecture": "test_resnet", "model_args": [1]}, "have to be objects"),
+}
+
+
+@pytest.mark.parametrize("kind", [*TIMM])
+def test_a_folder_of_timms_layout_that_is_broken_is_said(tmp_path, mini, kind):
+    pytest.importorskip("timm")
+    config, said = TIMM[kind]
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    if kind != "no weights":
+        (tmp_path / "model.safetensors").write_bytes(mini.read_bytes())
+    with pytest.raises((BadWeights, NoSuchName), match=said):
+        load(str(tmp_path))
+
+
+def test_a_folder_of_timms_layout_opens_no_other_weights(tmp_path, mini):
+    pytest.importorskip("timm")
+    other = {"pretrained": True, "checkpoint_path": str(tmp_path / "other.pth"), "pretrained_cfg": {"hf_hub_id": "evil/x"}}
+    config = {"architecture": "test_resnet", "model_args": other, "pretrained_cfg": {"file": "other.pth"}}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    (tmp_path / "model.safetensors").write_bytes(mini.read_bytes())
+    x = np.random.default_rng(0).normal(size=(1, 3, 64, 64)).astype(np.float32)
+    np.testing.assert_array_equal(load(str(tmp_path)).answer(x).scores, load("timm/test_resnet", mini).answer(x).scores)
 
 
 def test_a_model_can_be_pickled_and_the_command_line_takes_a_folder(saved, noise, tmp_path, monkeypatch):

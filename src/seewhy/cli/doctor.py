@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .listing import table
-from .options import TRUST, complete_models, load_model, model_options
+from .options import TRUST, WRAP, complete_models, load_model, model_options
 
 if TYPE_CHECKING:
     from ..diagnosis import Report, Verdict
@@ -59,6 +59,8 @@ def next_command(ctx: click.Context, report: "Report", spec: str, photo: str, ow
             continue
         for value in given if option.multiple else [given]:  # type: ignore[attr-defined]
             yield from (option.opts[0], "=".join(map(str, value)) if isinstance(value, tuple) else str(value))
+    for name, given in ctx.meta.get(WRAP, {}).items():
+        yield from (f"--{name}", "x".join(map(str, given)) if name == "grid" else str(given))
     if ctx.meta.get(TRUST):
         yield "--trust"
     yield from ("--method", str(report.method))

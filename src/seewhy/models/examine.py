@@ -20,7 +20,7 @@ from .relevance import Propagation
 from .rewire import Rewiring
 from .scores import plain
 from .scoring import alike
-from .scripted import ScriptedModel
+from .scripted import ScriptedModel, Sealed
 from .taps import Tap, hooked, ordered_gradients, recorded
 from .torch import TorchModel
 
@@ -69,7 +69,8 @@ def examined(model: TorchModel, x: Array, layers: Mapping[str, Layer], layer: st
     Two passes forward and one back: the second takes x and noise together, by the rules of relevance, and its scores of x
     have to be those of the first.  Where they are not, a third tells why.  Raises BadNetwork where the network fails.
     """
-    training = [name for name, module in model.network.named_modules() if module.training]
+    modeless = isinstance(model.network, Sealed) and not model.network.has_modes  # whatever its parts say
+    training = [] if modeless else [name for name, module in model.network.named_modules() if module.training]
     with model._ready(x[:1]) as ready:
         first = _first(model, ready, layer)
         second = _second(model, ready.detach(), first.raw.detach(), layer, layers)

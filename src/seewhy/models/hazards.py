@@ -7,7 +7,6 @@ import torch
 from torch import nn
 
 from ..diagnosis import ERROR, NOTE, WARNING, Hazard
-from ..errors import SeewhyError
 from ..target import name_of
 from . import Answer
 from .examine import Facts
@@ -90,8 +89,11 @@ def _in_train_mode(facts: Facts) -> str:
                 model.network.get_submodule(name).training = True
             raw = model._raw(x)
             answer = model._answer(raw, model._scores(raw))
-    except (SeewhyError, RuntimeError, TypeError) as error:  # a network that cannot be copied, a BatchNorm of one value
-        return f"In train mode it cannot take this one image ({str(error).splitlines()[0]})."
+    except Exception as error:  # noqa: BLE001 - not to be copied, a BatchNorm of one value, or what its own code raises
+        said = str(error).strip().splitlines() or [type(error).__name__]
+        return f"In train mode it cannot take this one image ({said[0]})."
+    if answer.scores.shape != facts.first.answer.scores.shape:
+        return f"In train mode it gives {answer.scores.shape[1]} scores, in eval mode {facts.first.answer.scores.shape[1]}."
     there, here = (_said(one, facts) for one in (answer, facts.first.answer))
     off = abs(answer.scores - facts.first.answer.scores).max()
     return f"In train mode it says {there} here, in eval mode {here}; scores differ by up to {off:.2g}."
@@ -158,7 +160,7 @@ def _calls(facts: Facts) -> Iterator[Hazard]:
         yield Hazard("repeated", NOTE, f"{_count(len(several), 'layer')} {runs} several times in a pass",
                      tuple(f"{name} ({calls} times)" for name, calls in several.items()),
                      f"There is one map for each call; {name}#1 reads the first one alone.")  # fmt: skip
-    unclear = {} if isinstance(facts.model, ScriptedModel) else facts.model._survey(facts.x).tokens.unclear
+    unclear = {} if isinstance(facts.model, ScriptedModel) else facts.model._survey(facts.x).unclear
     for why in unclear.values():
         yield Hazard("unclear-grid", WARNING, f"how its tokens lie over the image is not known: it may be {why}", (),
                      "Say it: wrap(network, grid=(rows, columns)).")  # fmt: skip

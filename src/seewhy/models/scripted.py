@@ -1,9 +1,6 @@
 """Networks that cannot be read inside: exported by torch.export, or TorchScript.  Scores always, gradients at the image."""
 
-import json
-import re
 from collections.abc import Mapping, Sequence
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 from warnings import catch_warnings, simplefilter
@@ -19,12 +16,10 @@ from ..image import Array
 from ..rule import Rule
 from ..target import Target
 from . import INPUT, Answer, Bias, Head, Layer, Trace
+from .exported import unproven
 from .torch import TorchModel
 from .weights import digest, needed_code, unpickled
 from .zoo_found import RANDOM, Asked, Found
-
-NAMED = re.compile(r"'[A-Za-z]\w*'")  # as in Symbol('s31', positive=True)
-RUNS = re.compile(r"""["'\[{:;]|__|\.\s*[A-Za-z]|\b(?!floor|ceiling|sqrt|log|sign)[a-z]\w*\s*\(""")  # more than sizes need
 
 
 class ScriptedModel(TorchModel):
@@ -99,7 +94,7 @@ class Sealed(nn.Module):
             self.__dict__["inside"] = network  # frozen: no module that others may look at has a mode
             self.like = nn.Parameter(_first_constant(network), requires_grad=False)  # of its precision, on its device
         else:
-            self.inside = network.module() if isinstance(network, ExportedProgram) else network
+            self.inside = _written(network) if isinstance(network, ExportedProgram) else network
         self.training = self.has_modes and self.inside.training
 
     def forward(self, x: Tensor, *others: Any, **options: Any) -> Any:
@@ -139,37 +134,19 @@ def saved_network(asked: Asked) -> Found:
 
 def _exported(path: Path, trust: bool) -> ExportedProgram:
     try:
-        wanted = [] if trust else _needed_inside(path)
-    except (BadZipFile, ValueError) as error:
-        raise BadWeights(f"{path} is no intact file of torch.export: {error}") from None
+        wanted = [] if trust else unproven(path)
+    except (RuntimeError, ValueError, TypeError) as error:
+        raise BadWeights(f"{path} is no intact file of torch.export: {_first_line(error)}") from None
     if wanted:
+        said = f"{', '.join(one[:120] for one in wanted[:4])}{', ...' * (len(wanted) > 4)}"
         raise BadWeights(
-            f"{path} needs code ({', '.join(wanted)}), which is not run. If you trust who made it: trust=True (--trust)."
+            f"{path} needs code, or what is not known to be harmless ({said}), which is not run. If you trust who made it: "
+            "trust=True (--trust)."
         )
     try:
         return torch.export.load(path)
     except Exception as error:
         raise BadWeights(f"{path} cannot be read by torch.export.load: {_first_line(error)}") from error
-
-
-def _needed_inside(path: Path) -> list[str]:
-    """The code that an archive asks for: in its pickles, and where a size is written as a formula; the reader would run it."""
-    wanted: list[str] = []
-
-    def formulas(entry: dict[str, Any]) -> dict[str, Any]:
-        formula = entry.get("expr_str")
-        wanted.extend([formula] if isinstance(formula, str) and RUNS.search(NAMED.sub("", formula)) else [])
-        return entry
-
-    with ZipFile(path) as archive:
-        for name in archive.namelist():
-            if "/constants/opaque_obj" in name:
-                wanted.append(name)
-            elif name.endswith(".json"):
-                json.loads(archive.read(name), object_hook=formulas)
-            else:
-                wanted += needed_code(BytesIO(archive.read(name)))
-    return wanted
 
 
 def _scripted(path: Path) -> ScriptModule:
@@ -208,6 +185,14 @@ def _held(path: Path) -> list[str]:
             return archive.namelist()
     except BadZipFile:
         return []
+
+
+def _written(program: ExportedProgram) -> nn.Module:
+    """The program as code that runs; BadNetwork where it makes none."""
+    try:
+        return program.module()
+    except Exception as error:
+        raise BadNetwork(f"The program of torch.export makes no module that runs: {_first_line(error)}.") from error
 
 
 def _batch(program: ExportedProgram) -> tuple[int, int | None]:

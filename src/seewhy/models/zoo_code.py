@@ -111,13 +111,42 @@ def _named(module: ModuleType, name: str, spec: str) -> Any:
 
 @contextmanager
 def _importable(folder: Path) -> Iterator[None]:
-    """What lies in the folder can be imported while the block runs."""
+    """What lies in the folder can be imported: first of all while the block runs, afterwards where nothing else has the name,
+    since a forward may import, too.  A module of the same name from another file's folder is forgotten, for this file to find
+    its own.
+    """
     place = str(folder.resolve())
+    for name in [name for name, file in NEIGHBOURS.items() if file != place and _beside(folder, name)]:
+        sys.modules.pop(name, None)
+        del NEIGHBOURS[name]
+    before = {*sys.modules}
     sys.path.insert(0, place)
     try:
         yield
     finally:
         sys.path.remove(place)
+        _keep(place)
+        NEIGHBOURS.update({name: place for name in {*sys.modules} - before if _beside(folder, name)})
+
+
+def _keep(place: str) -> None:
+    """At the end of the path, before the folders of other files."""
+    if place in sys.path and place not in KEPT:
+        return
+    for folder in KEPT:
+        if folder in sys.path:
+            sys.path.remove(folder)
+    KEPT[:] = [place, *(folder for folder in KEPT if folder != place)]
+    sys.path.extend(KEPT)
+
+
+KEPT: list[str] = []  # folders of persons' files, the last that was loaded first
+NEIGHBOURS: dict[str, str] = {}  # modules that were imported from beside a person's file, and the folder
+
+
+def _beside(folder: Path, name: str) -> bool:
+    own = folder / name.partition(".")[0]
+    return own.is_dir() or own.with_suffix(".py").is_file()
 
 
 @contextmanager
@@ -129,11 +158,11 @@ def _told(spec: str, file: Path | None) -> Iterator[None]:
         yield
     except SeewhyError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise BadNetwork(f"{spec} failed{_where(error, file)}: {type(error).__name__}: {error}") from error
 
 
-def _where(error: Exception, file: Path | None) -> str:
+def _where(error: BaseException, file: Path | None) -> str:
     """The last line of theirs that ran, or that cannot be read."""
     if isinstance(error, SyntaxError) and error.filename:
         return f" in {error.filename}, line {error.lineno}"

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..errors import BadNetwork, BadParameter, BadWeights, NoSuchName
+from ..errors import BadNetwork, BadParameter, BadWeights, NoSuchName, SeewhyError
 from ..labels import read_labels
 from ..prepare import RESAMPLING, Fit
 from .zoo_found import RANDOM, Asked, Found, fetched, need, reach, unreachable
@@ -29,7 +29,10 @@ def hugging_face(asked: Asked) -> Found:
     config = _json(folder / "config.json")
     if "architecture" in config:  # laid out for timm
         return timm_folder(config, _weight_files(folder), asked)
-    transformers = need("transformers", extra="hf")
+    return _checked(lambda: _of_transformers(need("transformers", extra="hf"), folder, config, asked), asked)
+
+
+def _of_transformers(transformers: Any, folder: Path, config: Mapping[str, Any], asked: Asked) -> Found:
     with _quietly(transformers):
         made = _config(transformers, folder, config, asked)
         kind, scores = _kind(transformers, made, config, asked)
@@ -156,29 +159,59 @@ def _network(kind: Any, made: Any, folder: Path, asked: Asked) -> tuple[Any, Any
         )
     own = {"trust_remote_code": True} if asked.trust and kind.__name__.startswith("Auto") else {}
     network, info = _checked(
-        lambda: kind.from_pretrained(folder, config=made, local_files_only=True, output_loading_info=True, **own), asked
+        lambda: kind.from_pretrained(folder, config=made, local_files_only=True, output_loading_info=True, **own), asked, files
     )
     missing = sorted(map(str, {*info["missing_keys"], *info["mismatched_keys"]}))
     if missing and SCORING not in kind.__name__ and all(name.startswith("pooler.") for name in missing):
         output = _class_token  # the pooler was never trained
     elif missing:
         raise BadWeights(f"{files[0]} does not fit {kind.__name__}: {len(missing)} missing ({', '.join(missing[:4])}).")
-    return network.float(), output, f"{files[0].name} {digest(*files)}"
+    left = _left(network, info["unexpected_keys"], files[0])
+    return network.float(), output, f"{files[0].name} {digest(*files)}{left}"
+
+
+def _left(network: Any, unexpected: Iterable[str], file: Path) -> str:
+    """What of the weights is not taken, in words; BadWeights where it is further layers of a kind that the network has."""
+    names = sorted(map(str, unexpected))
+    kinds = {re.sub(r"\d+", "#", name) for name in network.state_dict()}
+    more = [name for name in names if re.sub(r"\d+", "#", name) in kinds]
+    said = f"{', '.join((more or names)[:4])}{', ...' * (len(more or names) > 4)}"
+    if more:
+        raise BadWeights(
+            f"{file} does not fit {type(network).__name__}: it holds {len(more)} weights of layers that the network of "
+            f"config.json has not ({said}). Mend config.json, or give the number of layers as an option."
+        )
+    return f" (leaving {said})" if names else ""
 
 
 def _class_token(output: Any) -> Any:
     return output.last_hidden_state[:, 0]
 
 
-def _checked(make: Callable[[], Any], asked: Asked) -> Any:
+def _checked(make: Callable[[], Any], asked: Asked, files: Sequence[Path] = ()) -> Any:
+    """What `make` gives; files: those that it reads."""
     try:
         return make()
-    except Exception as error:  # unpickling and safetensors raise nearly anything on a broken file
+    except SeewhyError:
+        raise
+    except Exception as error:  # nearly anything is raised on a broken file or configuration
+        _refuse_code(asked, files)
         said = [line for line in str(error).strip().splitlines() if line.strip()] or [""]
-        kind = BadParameter if asked.options else BadWeights
-        raise kind(
-            f"{asked.spec} with the options {dict(asked.options)} cannot be made: {type(error).__name__}: {said[0]}"
-        ) from error
+        kind, how = (BadParameter, f" with the options {dict(asked.options)}") if asked.options else (BadWeights, "")
+        raise kind(f"{asked.spec}{how} cannot be made: {type(error).__name__}: {said[0]}") from error
+
+
+def _refuse_code(asked: Asked, files: Sequence[Path]) -> None:
+    """BadWeights, with the names, where one of the files needs code."""
+    from .weights import needed_code
+
+    for file, needs in ((file, needed_code(file)) for file in files if file.suffix != ".safetensors"):
+        if needs:
+            raise BadWeights(
+                f"{file} needs code ({', '.join(needs[:6])}{', ...' * (len(needs) > 6)}), which is not run. Save its state "
+                "dict alone, or as safetensors; or, if you trust who made it, give it apart: "
+                f"load({asked.spec!r}, weights={str(file)!r}, trust=True), --weights {file} --trust."
+            ) from None
 
 
 def _labels(made: Any) -> list[str] | None:

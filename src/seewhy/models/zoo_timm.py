@@ -36,14 +36,36 @@ def timm_network(asked: Asked) -> Found:
 
 def timm_folder(config: Mapping[str, Any], files: list[Any], asked: Asked) -> Found:
     """A repository or folder of timm's own layout: config.json names an architecture of timm, beside one file of weights."""
-    timm, own = need("timm"), config.get("pretrained_cfg") or {}
-    given = {"num_classes": config.get("num_classes", own.get("num_classes", 1000)), **(config.get("model_args") or {})}
-    options = {**given, **asked.options}
-    make = partial(timm.create_model, config["architecture"], pretrained=False, pretrained_cfg=dict(own), **options)
+    timm, own, args = need("timm"), config.get("pretrained_cfg") or {}, config.get("model_args") or {}
+    if not isinstance(own, dict) or not isinstance(args, dict):
+        raise BadWeights(f"{asked.spec}: pretrained_cfg and model_args in its config.json have to be objects.")
+    if not files and asked.weights is None:
+        raise BadWeights(
+            f"{asked.spec} holds neither model.safetensors nor pytorch_model.bin. Give a file: weights=, --weights."
+        )
+    given = {"num_classes": config.get("num_classes", own.get("num_classes", 1000)), **args}
+    options = {**{key: value for key, value in given.items() if key not in WEIGHTS}, **asked.options}
+    make = partial(timm.create_model, _architecture(timm, config, asked), pretrained=False,
+                   pretrained_cfg={key: value for key, value in own.items() if key not in WEIGHTS}, **options)  # fmt: skip
     network = made(make, asked._replace(options=options))
     found = _filled(timm, network, asked.weights or files[0], asked.trust)
     names = config.get("label_names") or own.get("label_names")
     return found._replace(labels=read_labels(names) if names else found.labels)
+
+
+WEIGHTS = (  # what would fetch or open other weights than those of the folder
+    "pretrained", "checkpoint_path", "pretrained_cfg", "pretrained_cfg_overlay", "cache_dir", "url", "file", "hf_hub_id",
+    "hf_hub_filename", "state_dict",
+)  # fmt: skip
+
+
+def _architecture(timm: Any, config: Mapping[str, Any], asked: Asked) -> str:
+    """An own name of timm's: others (hf-hub:, local-dir:) are places of further networks."""
+    name = config["architecture"]
+    if not isinstance(name, str) or not timm.is_model(name):
+        near = closest(str(name), timm.list_models())
+        raise NoSuchName("architecture", str(name), near, f"{asked.spec} names it in its config.json. All: timm.list_models().")
+    return name
 
 
 def with_facts(prepare: Any, facts: Mapping[str, str], file: Any) -> Any:
