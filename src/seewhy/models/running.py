@@ -80,6 +80,7 @@ class Running:
         self.end: End | None = None  # where the network stops, of a model made by `upto`
         self.units: dict[Any, Any] = {}
         self.places: dict[Any, dict[str, tuple[tuple[int, ...], Place] | None]] = {}  # of layers: their grid and its place
+        self.straight: set[Any] = set()  # ways back on which all gradients come in memory order
         self.turned: set[Any] = set()  # layers behind a mirror
         self.several: dict[Any, dict[str, list[str]]] = {}  # calls that see the image, of layers that run several times
         self.calls: dict[Any, int] = {}  # of the layer it stops at

@@ -149,18 +149,24 @@ def recorded(
 
 
 @contextmanager
-def ordered_gradients(network: nn.Module, n: int) -> Iterator[None]:
+def ordered_gradients(network: nn.Module, n: int) -> Iterator[list[bool]]:
     """Gradients of one image reach each BatchNorm in memory order: torch (2.15, on a CPU) goes back through one wrongly where
-    they come in another, as from the tokens behind it.
+    they come in another, as from the tokens behind it.  Yields what holds True once a gradient was found out of order.
     """
+    odd: list[bool] = []
+
+    def ordered(g: Tensor) -> Tensor:
+        if not g.is_contiguous():
+            odd.append(True)
+        return g.contiguous()
 
     def hook(_module: nn.Module, _args: Any, output: Any) -> None:
         if isinstance(output, Tensor) and output.requires_grad:
-            output.register_hook(lambda g: g.contiguous())
+            output.register_hook(ordered)
 
     norms = [m for m in every_module(network) if isinstance(m, nn.modules.batchnorm._BatchNorm)] if n == 1 else []
     with hooked((module, hook) for module in norms):
-        yield
+        yield odd
 
 
 @contextmanager

@@ -143,10 +143,10 @@ class TorchModel(Running):
             entered = x.requires_grad_().clone() if inside else x  # a leaf cannot be written to
         follow = self._following(layers, entered)
         recording = recorded([*taps.values()], grad=True, follow=follow)
-        with (
-            ordered_gradients(self.network, len(x)), torch.set_grad_enabled(whole or inside), mode or nullcontext(),
-            follow or nullcontext(), recording,
-        ):  # fmt: skip
+        way = (tuple(x.shape), tuple(layers), rule is None)
+        ordered = ordered_gradients(self.network, 0 if way in self.straight else len(x))
+        grad = torch.set_grad_enabled  # at once, not when it is entered
+        with ordered as odd, grad(whole or inside), mode or nullcontext(), follow or nullcontext(), recording:
             raw, scores = self._run(entered)
         seen = {name: taps[name].check(self.end) if name in taps else x for name in layers}
         if several := {tap.name: tap.calls for tap in taps.values() if tap.calls > 1 and not tap.call}:
@@ -158,6 +158,8 @@ class TorchModel(Running):
         answer = self._answer(raw, scores)
         weights = weighted(targets, answer.scores)
         grads = gradients(scores, [*seen.values()], weights, at_once=max(1, self.copies // len(x)) if inside else 16)
+        if not odd:
+            self.straight.add(way)
         evidence = {
             name: self._evidence(name, a, a.new_zeros(len(weights), *a.shape) if g is None else g, x)
             for (name, a), g in zip(seen.items(), grads, strict=True)
