@@ -108,7 +108,7 @@ def test_a_network_without_space():
     network = nn.Sequential(nn.Flatten(), nn.Linear(3 * 12 * 16, 8), nn.ReLU(), nn.Linear(8, 5)).double().eval()
     report = seen(network)
     assert {*hazards(report)} == {"no-space"}
-    assert (report.layer, report.method) == (None, "occlusion")
+    assert (report.layer, report.method) == (None, "rise")
     model, few = seewhy.wrap(network), ("rise", "lime", "kernel-shap", "sobol")
     for verdict in (verdict for verdict in report.methods if verdict.method not in few):
         if verdict.works:
@@ -224,7 +224,7 @@ def test_a_function_gives_scores_only():
 
     model = seewhy.wrap(function, takes="float")
     report = doctor(model, X)
-    assert (report.layers, report.layer, report.method) == ({}, None, "occlusion")
+    assert (report.layers, report.layer, report.method) == ({}, None, "rise")
     for verdict in report.methods:
         assert verdict.works == (METHODS[verdict.method].reads == "scores"), verdict
     assert "gives scores only" in next(v.why for v in report.methods if v.method == "grad-cam")
@@ -245,7 +245,7 @@ def test_a_network_in_one_piece_is_explained_at_the_image():
         else:
             with pytest.raises(seewhy.SeewhyError):
                 METHODS[verdict.method](model, X)
-    assert report.method == "occlusion"
+    assert report.method == "rise"
 
 
 def test_an_exported_program_has_no_modes_to_stand_in():
@@ -345,3 +345,14 @@ def test_relevance_is_judged_from_where_it_begins():
     assert seewhy.excitation_backprop(seewhy.wrap(network), X)[0].values.any()
     with pytest.raises(seewhy.NotApplicable, match="1 einsum"):
         seewhy.lrp(seewhy.wrap(network), X)
+
+
+@pytest.mark.parametrize(("side", "advised"), [(28, "rise"), (224, "occlusion")])
+def test_occlusion_is_advised_where_its_windows_are_small_beside_the_image(side, advised):
+    """28 pixels would be hidden by one window of 32, whose map is the same everywhere."""
+    photos = np.random.default_rng(0).integers(0, 255, (2, side, side, 3), dtype=np.uint8)
+    model = seewhy.wrap(lambda x: x.mean((1, 2)) / 255)
+    assert seewhy.doctor(model, photos[0]).method == advised
+    assert (
+        len(np.unique(seewhy.METHODS[advised](model, photos[0], **({"masks": 50} if advised == "rise" else {}))[0].values)) > 1
+    )

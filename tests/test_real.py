@@ -22,13 +22,14 @@ NETS = {  # spec: weights, options, preprocessing, top-1 and top-5 on imagenet-s
     "timm/mobilenetv1_100": ("mobilenetv1_100_imagenet", {"pad_type": "same"}, HALF, 0.87, 0.975),
     "torchvision/squeezenet1_1": ("squeezenet1_1_torchvision_imagenet", {}, None, 0.65, 0.86),
 }
+GEOMETRIES = ("receptive-field", "plain")
 SQUASHED = {"size": (224, 224), "crop": None}
 
 
-def model(spec: str, **changes):
+def model(spec: str, geometry: str = "receptive-field", **changes):
     file, options, prepare, _, _ = NETS[spec]
     given = {**(prepare or {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}), **changes}
-    return seewhy.load(spec, DATA / f"{file}.safetensors", options=options, prepare=given)
+    return seewhy.load(spec, DATA / f"{file}.safetensors", options=options, prepare=given, geometry=geometry)
 
 
 def rows(folder: str) -> list[dict[str, str]]:
@@ -47,6 +48,21 @@ def test_the_networks_classify_as_the_data_says(spec):
     _, _, _, expected1, expected5 = NETS[spec]
     assert top1 == pytest.approx(expected1, abs=0.011)
     assert expected5 is None or top5 == pytest.approx(expected5, abs=0.006)
+
+
+@pytest.mark.parametrize("spec", NETS)
+def test_maps_are_as_ever_but_for_where_their_cells_are_drawn(spec):
+    """Plain drawing is torch's bilinear; by receptive fields, cells lie at 32i + 31 behind "same" padding, at 16i + 15 in SqueezeNet."""
+    photo = DATA / "imagenet-sample" / rows("imagenet-sample")[0]["file"]
+    found, plain = (seewhy.grad_cam(model(spec, geometry, **SQUASHED), photo, signed=True)[0] for geometry in GEOMETRIES)
+    np.testing.assert_array_equal(found.values, plain.values)
+    assert (found.source.geometry, plain.source.geometry) == GEOMETRIES
+    assert plain.cells is None
+    assert found.cells.first == ((31, 31) if spec.startswith("timm") else (15, 15))
+    width, height = plain.size
+    grown = torch.nn.functional.interpolate(torch.tensor(plain.values)[None, None], (height, width), mode="bilinear")[0, 0]
+    np.testing.assert_allclose(plain.full(), grown.numpy(), atol=1e-5 * float(abs(grown).max()))
+    assert abs(found.full() - plain.full()).max() > 0.05 * abs(plain.full()).max()
 
 
 def test_mean_and_std_travel_with_the_file():

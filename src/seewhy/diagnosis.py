@@ -275,6 +275,9 @@ def _windows(settings: Mapping[str, Any], space: tuple[int, ...]) -> int:
     return len(Grid(space, sides, [min(settings["stride"], side) for side in space]).places)
 
 
+FEW = 16  # windows: fewer do not tell where
+
+
 def _advised(verdicts: tuple[Verdict, ...], scene: Scene, layers: Mapping[str, Layer]) -> tuple[str | None, str]:
     """The method to begin with, and why."""
     works = {verdict.method for verdict in verdicts if verdict.works}
@@ -285,6 +288,8 @@ def _advised(verdicts: tuple[Verdict, ...], scene: Scene, layers: Mapping[str, L
         if layers[scene.layer].tokens:
             return "grad-cam", "one pass; the layer is the last whose places the tokens that are read at the end still look at"
         return "grad-cam", "one pass; where hires-cam differs, averaging the gradient has moved the map: look at both"
+    if "occlusion" in works and _windows(METHODS["occlusion"].defaults, scene.space) < FEW and "rise" in works:
+        return "rise", "it needs scores alone; occlusion's own windows are too large for an image of this size: give window="
     if "occlusion" in works:
         return "occlusion", "it needs scores alone, and its numbers are drops of the score; rise and lime are others"
     return next(((verdict.method, "it works here") for verdict in verdicts if verdict.works), (None, ""))
