@@ -52,7 +52,7 @@ def test_the_networks_classify_as_the_data_says(spec):
 
 @pytest.mark.parametrize("spec", NETS)
 def test_maps_are_as_ever_but_for_where_their_cells_are_drawn(spec):
-    """Plain drawing is torch's bilinear; by receptive fields, cells lie at 32i + 31 behind "same" padding, at 16i + 15 in SqueezeNet."""
+    """Plain drawing is torch's bilinear; else cells lie at 32i + 31 behind "same" padding, at 16i + 15 in SqueezeNet."""
     photo = DATA / "imagenet-sample" / rows("imagenet-sample")[0]["file"]
     found, plain = (seewhy.grad_cam(model(spec, geometry, **SQUASHED), photo, signed=True)[0] for geometry in GEOMETRIES)
     np.testing.assert_array_equal(found.values, plain.values)
