@@ -216,3 +216,11 @@ def test_a_gate_that_was_drawn_out_does_not_move_the_cells():
     assert layer.shape[1:] == (7, 7), name
     assert layer.cells is not None
     assert (layer.cells.stride, layer.cells.first) == ((32.0, 32.0), (0.0, 0.0))
+
+
+def test_a_coarse_row_is_not_a_smaller_grid_with_many_tokens_beside_it():
+    """LeViT halves 14x14 to 7x7 and to 4x4, which nobody shall read as 3x3 and seven tokens of no place."""
+    torch.manual_seed(0)
+    network = timm.create_model("levit_128s", num_classes=4).eval()
+    (_, layer) = default(seewhy.wrap(network), np.zeros((1, 3, 224, 224), "f"))
+    assert (layer.shape[1:], layer.tokens) == ((4, 4), 0)

@@ -42,8 +42,8 @@ def candidates(
         kinds = [(float("inf"), asked_for)]
     else:
         own = [*grids]
-        kinds = [(BESIDE, _splits(count, own, MOST_EXTRA)), (BESIDE, _splits(count, sorted(halved(own)), MOST_EXTRA))]
-        kinds.append((NEAR, _splits(count, _proportional(count, space), MOST_EXTRA)))
+        likely = ((BESIDE, own), (BESIDE, sorted(halved(own))), (NEAR, _proportional(count, space)))
+        kinds = [(near, _splits(count, some, most)) for near, some in likely for most in (1, MOST_EXTRA)]
     return [(near, found) for near, found in kinds if found]
 
 
