@@ -55,7 +55,7 @@ def ours(
     net: nn.Module, x: Tensor, layer: str, classes: Sequence[int], methods: Sequence[str] = ("grad-cam",), full: bool = False
 ) -> Maps:
     """Maps at the layer's size, as torchcam and captum give them, or `full` at the image's, as pytorch-grad-cam does."""
-    model = seewhy.wrap(net)
+    model = seewhy.wrap(net, geometry="plain")
 
     def run() -> Any:
         maps = seewhy.explain(model, x, methods, target=list(classes), layer=layer)

@@ -166,7 +166,7 @@ def agreement() -> list[str]:
         lines.append(row(f"occlusion, {name}", "captum", mine, theirs))
     net, x = peers.network("resnet18"), peers.photos(1)
     for method in ("score-cam", "ablation-cam"):
-        mine = seewhy.METHODS[method](seewhy.wrap(net), x, target=CLASS, layer="layer4")[0]
+        mine = seewhy.METHODS[method](seewhy.wrap(net, geometry="plain"), x, target=CLASS, layer="layer4")[0]
         lines.append(
             row(f"{method}, resnet18, scaled to [0, 1]", "grad-cam", unit(mine.full()), unit(pgc(net, x, "resnet18", method)()))
         )
