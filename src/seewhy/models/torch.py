@@ -49,7 +49,7 @@ class TorchModel(Running):
             model = copy(self)
             model.end = End(Tap(layer, self.network).asked, at, self)
             model.name, model.labels, model.explains = f"{self.name} up to {layer}", None, "activation"
-            model.surveys, model.places, model.units, model.calls = {}, {}, {}, {}
+            model.surveys, model.places, model.units, model.calls, model.straight = {}, {}, {}, {}, set()
             self.units[layer, at] = model
         return self.units[layer, at]
 
@@ -143,7 +143,7 @@ class TorchModel(Running):
             entered = x.requires_grad_().clone() if inside else x  # a leaf cannot be written to
         follow = self._following(layers, entered)
         recording = recorded([*taps.values()], grad=True, follow=follow)
-        way = (tuple(x.shape), tuple(layers), rule is None)
+        way = (tuple(x.shape), tuple(layers), rule)
         ordered = ordered_gradients(self.network, 0 if way in self.straight else len(x))
         grad = torch.set_grad_enabled  # at once, not when it is entered
         with ordered as odd, grad(whole or inside), mode or nullcontext(), follow or nullcontext(), recording:
