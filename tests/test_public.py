@@ -145,12 +145,8 @@ def test_importing_seewhy_imports_nothing_and_its_names_no_framework():
 
 
 def test_importing_seewhy_is_quick():
-    """Less than twice as long as importing numpy, which a machine of any speed can tell."""
-    code = (
-        "import time; start = time.perf_counter(); import numpy; middle = time.perf_counter(); import seewhy; seewhy.grad_cam; "
-        "print((time.perf_counter() - middle) / (middle - start))"
-    )
-    assert min(float(python(code)) for _ in range(5)) < 2
+    code = "import numpy, time; start = time.perf_counter(); import seewhy; seewhy.grad_cam; print(time.perf_counter() - start)"
+    assert min(float(python(code)) for _ in range(5)) < 0.15
 
 
 def test_the_bench_extra_is_never_imported():

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from inspect import signature
 from pathlib import Path
 from typing import Any, overload
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -179,6 +178,8 @@ class Heatmap:
     @staticmethod
     def source_of(path: str | Path) -> Source:
         """The Source that a saved .png or .npz carries."""
+        from zipfile import BadZipFile  # as long to import as much of seewhy
+
         path = Path(path)
         try:
             if path.suffix.lower() == ".npz":

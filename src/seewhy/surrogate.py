@@ -135,14 +135,14 @@ def _kernel(s: int) -> Floats:
     return np.array([0, *((s - 1) / (comb(s, k) * k * (s - k)) for k in range(1, s))])
 
 
-def _each(s: int, rng: np.random.Generator) -> Bits:
+def _each(s: int, rng: "np.random.Generator") -> Bits:
     """One of each pair, those that show the first segment: (2^(s-1) - 1, s)."""
     numbers = rng.permutation(2 ** (s - 1) - 1)
     rest = numbers[:, None] >> np.arange(s - 1) & 1
     return np.insert(rest, 0, 1, axis=1).astype(np.uint8)
 
 
-def _some(pairs: int, s: int, rng: np.random.Generator) -> Bits:
+def _some(pairs: int, s: int, rng: "np.random.Generator") -> Bits:
     k = np.arange(1, s)
     chance = 1 / (k * (s - k))
     sizes = rng.choice(k, pairs, p=chance / chance.sum())
