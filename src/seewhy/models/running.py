@@ -135,9 +135,10 @@ class Running:
             also = f" among {len(args)} and {', '.join(options) or 'no keywords'}" if self.inputs.asked is not None else ""
             rows = " What has a row for each image goes into seewhy.PerImage(rows)." if also and not self.inputs.rows else ""
             raise BadNetwork(f"{self.name} failed on {shapes}{also}: {type(error).__name__}: {error}{rows}") from error
-        self.single = picked(output, self.output, len(x)).ndim < 2
+        found = picked(output, self.output, len(x))
+        self.single = found.ndim < 2
         self.rivals = rivals(output, len(x)) if self.output is None else ""
-        return raw_scores(output, len(x), self.output)
+        return raw_scores(found, len(x), output if self.output is None else found)
 
     def _answer(self, raw: Tensor, scores: Tensor) -> Answer:
         if self.end is not None:

@@ -48,9 +48,8 @@ def _called(output: Any, asked: Callable[[Any], Any]) -> Any:
         raise BadParameter(f"output= failed on what the network gives, {_held(output)}: {error!r}. {ADVICE}") from error
 
 
-def raw_scores(output: Any, n: int, asked: Any = None) -> Tensor:
-    """The (n, k) scores in what a network returned for n images; one number per image is (n, 1)."""
-    found = picked(output, asked, n)
+def raw_scores(found: Tensor, n: int, output: Any) -> Tensor:
+    """What was picked of a network's output for n images as scores (n, k); one number per image is (n, 1)."""
     if found.ndim == 0 and n == 1:
         return found[None, None]
     if found.ndim == 1 and len(found) == n:
@@ -61,7 +60,7 @@ def raw_scores(output: Any, n: int, asked: Any = None) -> Tensor:
         found = found.flatten(1)
     if found.ndim != 2 or len(found) != n:
         dense = "of a dense output or a sequence make scores first, such as the mean over a region or one word's"
-        shape = _held(output) if asked is None else tuple(found.shape)
+        shape = _held(output)
         raise BadNetwork(
             f"The network gives {shape} for {n} image{'s' * (n != 1)}. Methods need scores (n, k); {dense}: "
             "wrap(output=lambda out: ...)."
