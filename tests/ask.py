@@ -50,6 +50,15 @@ def run(method: str | seewhy.Method, asked: Any, **params: Any) -> Mapping[str, 
     return lookup(method).using(**params).found(asked).cores
 
 
+FEW = {"samples": 3, "steps": 4, "masks": 20, "window": 5, "stride": 3}
+
+
+def asked(name: str) -> seewhy.Method:
+    """The method of that name, with few samples and steps where it takes any."""
+    method = lookup(name)
+    return method.using(**{key: few for key, few in FEW.items() if key in method.defaults})
+
+
 def measured(found: Any) -> Mapping[str, Floats]:
     """What a method measured at its one layer, by name: (t, n)."""
     return found.measurements(*found.cores)

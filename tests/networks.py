@@ -159,6 +159,17 @@ class Reused(nn.Module):
         return self.fc(self.act(self.conv3(x)).mean((2, 3)))
 
 
+class Shifted(nn.Module):
+    """`pooled`, of two inputs: the second is added to the first."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = pooled()
+
+    def forward(self, x, shift):
+        return self.body(x + shift)
+
+
 def reused(seed: int = 0) -> nn.Module:
     return made(Reused, seed)
 

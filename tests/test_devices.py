@@ -173,22 +173,14 @@ def test_a_pass_that_stops_early_leaves_the_weights_where_they_were(ask, acceler
 
 
 def test_side_inputs_of_such_a_network(accelerate):
-    class Two(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.body = networks.pooled()
-
-        def forward(self, x, shift):
-            return self.body(x + shift)
-
     rows = np.array([0.1, -0.2]).reshape(2, 1, 1, 1)
-    network = offloaded(accelerate, Two())
+    network = offloaded(accelerate, networks.Shifted())
     for name in ("grad-cam", "occlusion", "ablation-cam"):
         method = asked(name)
         layer = "body.act2" if method.layered else None
         got, expected = (
             values(method(seewhy.wrap(one, inputs=(IMAGE, PerImage(rows))), X, target=1, layer=layer))
-            for one in (network, Two())
+            for one in (network, networks.Shifted())
         )
         np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-7 * abs(expected).max())
 
@@ -268,17 +260,9 @@ def test_a_network_spread_over_gpu_and_cpu(name, accelerate):
 
 @gpu
 def test_side_inputs_go_where_the_network_is():
-    class Two(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.body = networks.pooled()
-
-        def forward(self, x, shift):
-            return self.body(x + shift)
-
     rows = np.array([0.1, -0.2]).reshape(2, 1, 1, 1)
     got, expected = (
         values(seewhy.grad_cam(seewhy.wrap(network, inputs=(IMAGE, PerImage(rows))), X, target=1))
-        for network in (Two().cuda(), Two())
+        for network in (networks.Shifted().cuda(), networks.Shifted())
     )
     np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-6)

@@ -12,6 +12,7 @@ from torch import nn
 
 import networks
 import seewhy
+from ask import asked, values
 from seewhy import IMAGE, METHODS, Fixed, PerImage, Unit
 from seewhy.method import lookup
 
@@ -19,16 +20,6 @@ X = networks.images(3, *networks.SIDES, seed=1)
 ROWS = np.random.default_rng(0).normal(0, 2, (3, 2))  # one for each image
 MADE = ("smooth(grad-cam)", "augment(layer-cam)", "augment(occlusion)", "product(guided-backprop, smooth(grad-cam))")
 NAMES = [name for name in (*METHODS, *MADE) if name != "cam"]  # of which the head is no single linear layer
-FEW = {"samples": 3, "steps": 4, "masks": 20, "window": 5, "stride": 3}
-
-
-def asked(name: str) -> seewhy.Method:
-    method = lookup(name)
-    return method.using(**{key: few for key, few in FEW.items() if key in method.defaults})
-
-
-def values(maps) -> np.ndarray:
-    return np.stack([m.values for m in maps])
 
 
 class Joined(nn.Module):

@@ -12,19 +12,9 @@ from torch import Tensor, nn
 
 import networks
 import seewhy
-from seewhy.method import lookup
+from ask import asked, values
 
 X = networks.images(2, *networks.SIDES, seed=11)
-FEW = {"samples": 3, "steps": 4, "masks": 20, "window": 5, "stride": 3}
-
-
-def asked(name: str) -> seewhy.Method:
-    method = lookup(name)
-    return method.using(**{key: few for key, few in FEW.items() if key in method.defaults})
-
-
-def values(maps) -> np.ndarray:
-    return np.stack([m.values for m in maps])
 
 
 class Gives(nn.Module):

@@ -13,6 +13,7 @@ from torch import nn
 
 import networks
 import seewhy
+from ask import asked, values
 from seewhy import METHODS, PerImage, Top
 from seewhy.method import lookup
 from seewhy.rule import guided
@@ -23,7 +24,6 @@ MADE = (
     "smooth(score-cam)", "smooth(occlusion)", "augment(rise)", "product(ablation-cam, occlusion)",
 )  # fmt: skip
 NAMES = [*METHODS, *MADE]
-FEW = {"samples": 3, "steps": 4, "masks": 20, "window": 5, "stride": 3}
 NETS = ("pooled", "flat_head", "inplace", "bn_dropout", "tokens", "nhwc", "lstm_head", "signed_features", "dead_channels")
 WITHOUT = {  # by the parts of a method: the networks that lack what it needs
     "cam": ("flat_head", "tokens", "nhwc", "lstm_head"),
@@ -34,16 +34,6 @@ WITHOUT = {  # by the parts of a method: the networks that lack what it needs
     "excitation-backprop": ("tokens", "lstm_head"),
     "augment": ("flat_head", "tokens", "lstm_head"),
 }
-
-
-def asked(name: str) -> seewhy.Method:
-    """The method of that name, with few samples and steps where it takes any."""
-    method = lookup(name)
-    return method.using(**{key: few for key, few in FEW.items() if key in method.defaults})
-
-
-def values(maps) -> np.ndarray:
-    return np.stack([m.values for m in maps])
 
 
 def net(name: str = "pooled") -> nn.Module:

@@ -166,17 +166,6 @@ def test_dict_and_tuple_outputs(pack, name):
     alike(name, Packed(pack), networks.pooled())
 
 
-class Two(nn.Module):
-    """The second input is added to the first."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.body = networks.pooled()
-
-    def forward(self, x, shift):
-        return self.body(x + shift)
-
-
 class Keyword(nn.Module):
     def __init__(self) -> None:
         super().__init__()
@@ -190,7 +179,7 @@ class Keyword(nn.Module):
 def test_two_positional_inputs(name):
     """Shifted by a tenth, whose other tenths are in the image; LRP does not know such an addition at the image."""
     method, shift = asked(name), np.full((1, 1, 1, 1), 0.1)
-    model = seewhy.wrap(Two(), inputs=(IMAGE, shift))
+    model = seewhy.wrap(networks.Shifted(), inputs=(IMAGE, shift))
     layer = "body.act2" if method.layered else None
     shifted = nn.Sequential(Shift(), networks.pooled())
     expected = method(seewhy.wrap(shifted), X, target=1, layer="1.act2" if layer else None)
