@@ -53,6 +53,7 @@ def test_a_precision_that_is_none(dtype):
 
 def test_a_network_is_moved_as_asked():
     network = networks.pooled()
+    assert next(seewhy.wrap(networks.pooled(), dtype="bfloat16").network.parameters()).dtype == torch.bfloat16
     model = seewhy.wrap(network, device="cpu", dtype=torch.float32)
     assert {parameter.dtype for parameter in network.parameters()} == {torch.float32}
     np.testing.assert_allclose(values(seewhy.grad_cam(model, X, target=1)), explained("grad-cam", networks.pooled())[::2],

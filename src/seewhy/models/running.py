@@ -30,6 +30,7 @@ from .scores import (
     raw_scores,
     rivals,
 )
+from .scoring import precision
 from .survey import Survey, layout_of, survey
 from .taps import Stop, Tap, differentiable_rnn, every_module, offloaded, undisturbed, unwrapped
 from .units import End, unit_scores
@@ -57,7 +58,7 @@ class Running:
         self.network = unwrapped(network)
         if device is not None or dtype is not None:
             try:
-                self.network.to(device=device, dtype=dtype)
+                self.network.to(device=device, dtype=None if dtype is None else precision(dtype))
             except (RuntimeError, TypeError, AssertionError, NotImplementedError) as error:
                 why = str(error).splitlines()[0]
                 raise BadParameter(f"device={device!r}, dtype={dtype!r}: the network cannot be moved there ({why}).") from None
