@@ -8,7 +8,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 import seewhy
-from seewhy import Heatmap, Top, api
+from seewhy import Heatmap, Top, image
 from seewhy import cli as command
 from seewhy.cli.options import KeyValue
 
@@ -184,14 +184,14 @@ def test_one_bad_photo_does_not_stop_the_others(run, photo, tmp_path):
 
 
 def test_an_interruption_keeps_what_was_written(run, photo, tmp_path, monkeypatch):
-    photos, read = [photo(f"{name}.png") for name in "abc"], api.read
+    photos, read = [photo(f"{name}.png") for name in "abc"], image.read
 
     def interrupted(file):
-        if file.endswith("b.png"):
+        if str(file).endswith("b.png"):
             raise KeyboardInterrupt
         return read(file)
 
-    monkeypatch.setattr(api, "read", interrupted)
+    monkeypatch.setattr(image, "read", interrupted)
     result = run(*photos)
     assert result.exit_code == 130
     assert len(written(tmp_path / "out")) == 1

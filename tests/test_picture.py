@@ -126,7 +126,9 @@ def said(monkeypatch, draw) -> str:
 
     heard = []
     real = seewhy.heatmap.with_legend
-    monkeypatch.setattr(seewhy.heatmap, "with_legend", lambda p, look, text: (heard.append(text), real(p, look, text))[1])
+    monkeypatch.setattr(
+        seewhy.heatmap, "with_legend", lambda p, look, text, *more: (heard.append(text), real(p, look, text, *more))[1]
+    )
     draw()
     return heard[0]
 

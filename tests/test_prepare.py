@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import seewhy
-from seewhy import Box, grad_cam
+from seewhy import Extent, grad_cam
 from seewhy.errors import BadParameter, SeewhyError
 from seewhy.prepare import Fit, preparer
 
@@ -102,11 +102,11 @@ def test_the_box_keeps_the_middle_and_the_proportions(w, h, size):
 
 
 def test_the_box_by_hand():
-    assert Fit(256, 224).box((512, 256)) == Box(144, 16, 368, 240)
-    assert Fit(128, 112).box((512, 256)) == Box(144, 16, 368, 240)
-    assert Fit((10, 10), None).box((30, 70)) == Box(0, 0, 30, 70)
-    assert Fit(None, None).box((30, 70)) == Box(0, 0, 30, 70)
-    assert Fit(None, 100).box((50, 200)) == Box(-25, 50, 75, 150)
+    assert Fit(256, 224).box((512, 256)) == Extent(144, 16, 368, 240)
+    assert Fit(128, 112).box((512, 256)) == Extent(144, 16, 368, 240)
+    assert Fit((10, 10), None).box((30, 70)) == Extent(0, 0, 30, 70)
+    assert Fit(None, None).box((30, 70)) == Extent(0, 0, 30, 70)
+    assert Fit(None, 100).box((50, 200)) == Extent(-25, 50, 75, 150)
 
 
 def test_photos_of_many_sizes_are_batched_by_shape_in_their_order(red_network, red_dot):
@@ -130,7 +130,7 @@ UNFIT = {
     "size text": ({"size": "32"}, "size"),
     "size zero": ({"size": 0}, "size"),
     "size negative": ({"size": -5}, "size"),
-    "size of three": ({"size": (1, 2, 3)}, "size"),
+    "size of four": ({"size": (1, 2, 3, 4)}, "size"),
     "crop zero": ({"crop": 0}, "crop"),
     "two means": ({"mean": (0.5, 0.5)}, "mean"),
     "mean text": ({"mean": "half"}, "mean"),

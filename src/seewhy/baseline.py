@@ -61,9 +61,10 @@ def _picture(case: Case, asked: Images, what: str) -> Floats:
 def _grey(x: Floats, case: Case, what: str, level: int) -> Floats:
     colour = case.model.colour(level)
     if colour is None or len(colour) != x.shape[1]:
+        why = "it takes volumes" if x.ndim == 5 else "it was wrapped without `prepare`"
         raise BadParameter(
-            f"{what}: what is {'white' if level else 'black'} to {case.model.name} is unknown: it was wrapped "
-            'without `prepare`. Give a number or a prepared array, or "zero" or "mean".'
+            f"{what}: what is {'white' if level else 'black'} to {case.model.name} is unknown: {why}. "
+            'Give a number or a prepared array, or "zero" or "mean".'
         )
     return np.broadcast_to(colour.reshape(1, -1, *[1] * (x.ndim - 2)), (1, *x.shape[1:]))
 

@@ -1,7 +1,5 @@
 """The result: one map over one image, and where it came from."""
 
-import io
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from inspect import signature
@@ -11,27 +9,32 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from PIL.PngImagePlugin import PngInfo
 
-from .errors import BadImage, BadParameter, NotApplicable
-from .image import Box
+from .canvas import VIEWS, drawn, full, remark, views
+from .errors import BadParameter, NotApplicable
+from .image import Under, Where
 from .regions import Regions
-from .render import PICTURES, Look, beyond, clipped, overlay, picture, stretch, unit, with_legend
+from .render import PICTURES, Look, beyond, clipped, picture, unit, with_legend
 from .resample import Cells
+from .saving import png
+from .saving import save as write
+from .saving import source_of as source_in
 from .source import Source
 from .target import Contrast
+from .volume import Grid
 
 REGIONS = ("regions", "boundaries")  # pictures of methods that judge superpixels
-CHUNK = "seewhy"  # the PNG text chunk that carries the Source
 
 
 @dataclass(frozen=True, eq=False)
 class Heatmap:
     """One map over one image.
 
-    values: (h, w) float32, in the method's own units, at the resolution of the layer.
-    image: what the person gave, in full, upright; None for a prepared array.
-    box: the part of it that the network saw, in its pixels.
+    values: (h, w) float32, in the method's own units, at the resolution of the layer; of a volume (d, h, w), of a clip
+        (t, h, w), of a signal (l,).
+    image: what the person gave, in full: a photo, upright, a Volume, a Clip; of a prepared signal the array (c, l); None of
+        any other prepared array.
+    box: the part of a photo that the network saw, in its pixels; else the Grid of what the network saw in what was given.
     channels: (c, h, w) float32 of a method that reads the pixels: the signed attribution of each colour, which the values
         sum up; else None.
     error: (h, w) float32, the standard error of each value, of a method that samples (inf where it cannot be told); else None.
@@ -40,8 +43,8 @@ class Heatmap:
     """
 
     values: NDArray[np.float32]
-    image: Image.Image | None = field(repr=False)
-    box: Box
+    image: Under = field(repr=False)
+    box: Where
     source: Source
     place: int = 0  # of the image among those given
     channels: NDArray[np.float32] | None = field(default=None, repr=False)
@@ -58,21 +61,21 @@ class Heatmap:
         return self.source.warnings
 
     @property
-    def size(self) -> tuple[int, int]:
-        """(w, h) of the original image, in pixels."""
-        return self.image.size if self.image else (round(self.box.right), round(self.box.bottom))
+    def size(self) -> tuple[int, ...]:
+        """(w, h) of the original photo, in pixels; of a volume (i, j, k), of a clip (t, h, w), of a signal (l,)."""
+        if isinstance(self.box, Grid):
+            return self.box.shape
+        return self.image.size if isinstance(self.image, Image.Image) else (round(self.box.right), round(self.box.bottom))
 
     def unit(self) -> NDArray[np.float32]:
         """The values stretched to [0, 1], this map alone: (h, w) float32; a flat map becomes zeros."""
         return unit(self.values)
 
     def full(self) -> NDArray[np.float32]:
-        """The values at the original image's size: (H, W) float32, linear between the centres of cells, zero outside the
-        box.
+        """The values at the original image's size, float32: (H, W) of a photo, (i, j, k) of a volume, on its own grid,
+        (t, H, W) of a clip, (l,) of a signal; linear between the centres of cells, zero outside of what the network saw.
         """
-        if self.values.ndim != 2:
-            raise NotApplicable(f"Only flat maps can be drawn; this one is {self.values.shape}. Use .values.")
-        return stretch(self.values, self.box, self.size, self.cells)
+        return full(self)
 
     def overlay(
         self,
@@ -81,8 +84,11 @@ class Heatmap:
         legend: bool = False,
         scale: tuple[float, float] | None = None,
         clip: float | None = None,
+        view: str | None = None,
+        window: tuple[float, float] | None = None,
+        count: int | None = None,
     ) -> Image.Image:
-        """The map in colour over the image, RGB at the image's size.
+        """The map in colour over the image, RGB: over a photo at its size, over a volume's slices, a clip's frames, a signal.
 
         alpha: opacity of the map; colours: one of `seewhy.COLOURS`, by default inferno, or blue-red (centred on zero)
         where the map is signed; legend: write what it is and what the colours mean below; scale: the (low, high)
@@ -96,8 +102,10 @@ class Heatmap:
         if span is None and "mean_score" in self.source.measured and self.values.min() < self.values.max():
             span, colours = (self.values.min(), self.values.max()), colours or "inferno"
         look = Look.of(self.values, alpha, colours, span, signed=bool(self.source.params.get("signed")))
-        picture = overlay(self.full(), self.image, self.box, look)
-        return with_legend(picture, look, self.source.caption + said) if legend else picture
+        picture = drawn(self, look, view, window, count)
+        caption = self.source.caption + said + remark(self)
+        largest = np.inf if isinstance(self.image, Image.Image) else 22  # beside letters of the picture's own
+        return with_legend(picture, None if view == "curve" else look, caption, largest) if legend else picture
 
     def picture(self, kind: str = "colour", clip: float | None = None, legend: bool = False) -> Image.Image:
         """The attribution of every pixel as the papers show it, RGB at the size that the network saw.
@@ -135,7 +143,7 @@ class Heatmap:
 
     @property
     def _seen(self) -> Image.Image | None:
-        return self.box.cut(self.image) if self.image else None
+        return self.box.cut(self.image) if isinstance(self.image, Image.Image) else None
 
     @property
     def _error_known(self) -> bool:
@@ -152,56 +160,31 @@ class Heatmap:
     @property
     def pictures(self) -> tuple[str, ...]:
         """What `save(picture=)` can draw of this map."""
-        own = PICTURES if self.channels is not None else ()
-        return ("overlay", *own, *(REGIONS if self.regions else ()), *(("error",) if self._error_known else ()))
+        own = PICTURES if self.channels is not None and self.channels.ndim == 3 else ()
+        regions = REGIONS if self.regions and self.regions.segments.ndim == 2 else ()
+        return ("overlay", *views(self), *own, *regions, *(("error",) if self._error_known else ()))
 
     def save(self, path: str | Path, picture: str = "overlay", **look: Any) -> Path:
         """Write the map: .png (the overlay, or another of its `pictures`, carrying its Source), .npz (values, channels,
-        error, regions, cells, box, Source) or .npy (values alone).
+        error, regions, cells, box, Source), .npy (values alone); of a volume .nii or .nii.gz: the map on the grid of the
+        file that was given, with its affine, zooms, units and orientation, so that any viewer lays it over that; of a
+        GeoTIFF .tif (`geo.save_geotiff`).
         """
         path = Path(path)
-        if path.suffix.lower() == ".png":
-            path.write_bytes(self._png(picture, **look))
-        elif path.suffix.lower() == ".npz":
-            with path.open("wb") as file:
-                own = {"channels": self.channels, "error": self.error, **(self.regions.arrays if self.regions else {}),
-                       "cells": self.cells and np.array(self.cells, float)}  # fmt: skip
-                own = {name: array for name, array in own.items() if array is not None}
-                np.savez_compressed(file, values=self.values, **own, box=np.array(self.box), source=self.source.to_json())
-        elif path.suffix.lower() == ".npy":
-            with path.open("wb") as file:
-                np.save(file, self.values)
-        else:
-            raise BadParameter(f"A heatmap is saved as .png, .npz or .npy, not as {path.suffix or path.name!r}.")
+        write(self, path, picture, look)
         return path
 
     @staticmethod
     def source_of(path: str | Path) -> Source:
-        """The Source that a saved .png or .npz carries."""
-        from zipfile import BadZipFile  # as long to import as much of seewhy
+        """The Source that a saved .png, .npz or NIfTI file carries."""
+        return source_in(Path(path))
 
-        path = Path(path)
-        try:
-            if path.suffix.lower() == ".npz":
-                with np.load(path, allow_pickle=False) as kept:
-                    return Source.from_json(str(kept["source"]))
-            with Image.open(path) as png:
-                return Source.from_json(png.info[CHUNK])
-        except (KeyError, TypeError, AttributeError, json.JSONDecodeError):
-            raise BadImage(f"{path} carries no Source: it was not saved by seewhy, or was saved again since.") from None
-        except (OSError, ValueError, EOFError, BadZipFile, Image.DecompressionBombError) as error:
-            raise BadImage(f"{path} cannot be read as .png or .npz: {error}") from None
-
-    def _png(self, picture: str, **look: Any) -> bytes:
-        note, file = PngInfo(), io.BytesIO()
-        note.add_itxt(CHUNK, self.source.to_json())
-        drawn = self._drawn(picture, **look)
-        drawn.save(file, "PNG", pnginfo=note)
-        return file.getvalue()
-
-    def _drawn(self, picture: str, **look: Any) -> Image.Image:
+    def drawn(self, picture: str = "overlay", **look: Any) -> Image.Image:
+        """One of the `pictures`, with what it takes."""
         if picture == "overlay":
             return self.overlay(**look)
+        if picture in VIEWS:
+            return self.overlay(**look, view=picture)
         if picture == "error":
             return self._of_error().overlay(**look)
         if picture in REGIONS:
@@ -214,7 +197,7 @@ class Heatmap:
         return self.picture(picture, **look)
 
     def _repr_png_(self) -> bytes:
-        return self._png("overlay", legend=True)
+        return png(self, "overlay", legend=True)
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,7 +3,7 @@
 import io
 import struct
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +15,13 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from .errors import BadImage
+from .volume import Volume
 
 HEADERS = Lock()  # catching warnings is no business of two threads at a time
 Array = Any  # a numpy array or a torch tensor: formulas use what both can do
 Images = Any  # a path, a PIL image, a uint8 array, a list of these, or a prepared float batch (n, c, *space)
+Under = Any  # what a map lies on: a PIL photo, a Volume, a Clip, of a prepared signal an array (c, l), of other arrays None
+Where = Any  # what the network saw of it: a Extent of a photo, else a Grid
 
 
 class Photo(NamedTuple):
@@ -29,7 +32,15 @@ class Photo(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
-class Box(NamedTuple):
+class Given(NamedTuple):
+    """What lies under a map, where it is no photo."""
+
+    pixels: Under
+    name: str
+    notes: tuple[str, ...] = ()
+
+
+class Extent(NamedTuple):
     """A part of the original image, in its pixels; edges, so a whole 4x3 image is (0, 0, 4, 3)."""
 
     left: float
@@ -60,7 +71,7 @@ def sort_out(images: Images, signals: bool = False) -> Prepared | list[Any]:
     """
     if isinstance(images, Prepared):
         return images
-    if isinstance(images, str | Path | Image.Image | Photo | bytes):
+    if isinstance(images, str | Path | Image.Image | Photo | Volume | bytes) or is_clip(images):
         return [images]
     if hasattr(images, "dtype") and hasattr(images, "shape"):
         return _sort_array(images, 3 if signals else 4)
@@ -71,6 +82,12 @@ def sort_out(images: Images, signals: bool = False) -> Prepared | list[Any]:
     if all(_is_float(i) for i in images):
         raise BadImage("A list of float arrays is neither photos nor a batch. Stack it: (n, c, h, w), prepared.")
     return list(images)
+
+
+def is_clip(image: Any) -> bool:
+    from .video import Clip  # which itself reads pictures by this file
+
+    return isinstance(image, Clip)
 
 
 def _listed(images: Any) -> list[Any]:
@@ -224,7 +241,7 @@ def _pixels(array: Any, name: str) -> NDArray[np.uint8]:
     return np.asarray(Image.fromarray(pixels).convert("RGB"))
 
 
-def photos(images: list[Any]) -> Iterator[Photo]:
+def photos(images: Iterable[Any]) -> Iterator[Photo]:
     """Read one picture after the other; those without a name of their own are called by their place."""
     for place, image in enumerate(images):
         named = isinstance(image, str | Path | Photo) or getattr(image, "filename", "")

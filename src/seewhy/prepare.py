@@ -1,45 +1,51 @@
 """From a photo to what the network eats, and back: where on the photo each of its pixels lies."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from operator import index
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
-from einops import rearrange
+from einops import asnumpy, rearrange
 from numpy.typing import NDArray
 from PIL import Image
 
 from .errors import BadImage, BadParameter
-from .image import Array, Box, Images, Photo, Prepared, photos, sort_out
+from .image import Array, Extent, Given, Images, Photo, Prepared, Under, Where, is_clip, photos, sort_out
+from .measured import Measured
+from .medical import holds_volume, read_volume
+from .prepare_volume import VolumeFit, means_volumes, volume_fit
+from .volume import Grid, Volume
 
 RESAMPLING = {"nearest": 0, "lanczos": 1, "bilinear": 2, "bicubic": 3, "box": 4, "hamming": 5}
+ROOM = 2**28  # bytes of volumes that wait for one batch
 Size = int | tuple[int, int]
 
 
 class Preparer(Protocol):
     """Makes a photo ready, and knows which part of it the network saw."""
 
-    def __call__(self, photo: Image.Image) -> NDArray[Any]: ...  # (c, h, w)
+    def __call__(self, photo: Any, /) -> NDArray[Any]: ...  # (c, h, w)
 
-    def box(self, size: tuple[int, int]) -> Box | None: ...  # of a photo (w, h); None if it cannot be told
+    def box(self, size: Any, /) -> Where | None: ...  # of a photo or frames (w, h), of a Volume; None if it cannot be told
 
 
 class Batch(NamedTuple):
     """Images at the border: what the network is given, and where each came from."""
 
     x: Array  # (n, c, *space)
-    photos: list[Photo | None]  # None for a prepared array
+    photos: list[Photo | Given | None]  # None for a prepared array
     names: list[str]
-    boxes: list[Box]
+    boxes: list[Where]  # where in these what the network is given lies
     notes: list[tuple[str, ...]]
 
     def seen(self, i: int) -> Image.Image | None:
         """The photo as the network saw it, cropped and of its size; None of a prepared array."""
-        photo, space = self.photos[i], tuple(self.x.shape[2:])
-        if photo is None or len(space) != 2:
+        photo, box, space = self.photos[i], self.boxes[i], tuple(self.x.shape[2:])
+        if not isinstance(photo, Photo) or not isinstance(box, Extent) or len(space) != 2:
             return None
-        return self.boxes[i].cut(photo.pixels).resize((space[1], space[0]), Image.Resampling.BILINEAR)
+        return box.cut(photo.pixels).resize((space[1], space[0]), Image.Resampling.BILINEAR)
 
     def part(self, start: int, stop: int) -> "Batch":
         """Some of the images."""
@@ -82,11 +88,11 @@ class Fit:
         pixels = np.asarray(photo.convert("L"))[..., None] if grey else np.asarray(photo)
         return rearrange((pixels.astype(np.float32) / np.float32(255) - mean) / std, "h w c -> c h w")
 
-    def box(self, size: tuple[int, int]) -> Box:
+    def box(self, size: tuple[int, int]) -> Extent:
         width, height = self._resized(size)
         left, top, right, bottom = self._cropped((width, height)) if self.crop is not None else (0, 0, width, height)
         across, down = size[0] / width, size[1] / height
-        return Box(left * across, top * down, right * across, bottom * down)
+        return Extent(left * across, top * down, right * across, bottom * down)
 
     def _resized(self, size: tuple[int, int]) -> tuple[int, int]:
         width, height = size
@@ -129,72 +135,18 @@ def _margin(side: int, crop: int) -> int:
     return round((side - crop) / 2) if side >= crop else -((crop - side) // 2)
 
 
-@dataclass(frozen=True)
-class Measured:
-    """Any callable from a PIL photo to an array (c, h, w); which part it shows is measured by sending ramps through."""
-
-    prepare: Callable[[Image.Image], Any]
-    known: dict[tuple[int, int], Box | None] = field(default_factory=dict, compare=False, repr=False)
-
-    def __call__(self, photo: Image.Image) -> NDArray[Any]:
-        ready = self.prepare(photo)
-        if hasattr(ready, "detach"):
-            ready = ready.detach().cpu()
-            ready = ready.float() if "bfloat16" in str(ready.dtype) else ready
-        x = np.asarray(ready)
-        x = x[0] if x.ndim == 4 and len(x) == 1 else x
-        last = x.ndim == 3 and x.shape[-1] in (1, 3) and x.shape[0] not in (1, 3)
-        if x.ndim != 3 or x.dtype.kind != "f" or not x.size or last:
-            raise BadParameter(f"`prepare` gave {x.dtype} {x.shape} for a photo. It must give floats (c, h, w).")
-        return x
-
-    def box(self, size: tuple[int, int]) -> Box | None:
-        if size not in self.known:
-            self.known[size] = _measure(self, size)
-        return self.known[size]
-
-
-def _measure(prepare: Measured, size: tuple[int, int]) -> Box | None:
-    """Prepare black, white and two ramps; what comes out, put between black and white, is where it came from."""
-    width, height = size
-    across = np.broadcast_to(np.linspace(0, 255, width).round(), (height, width))
-    down = np.broadcast_to(np.linspace(0, 255, height).round()[:, None], (height, width))
-    with np.errstate(all="ignore"):
-        try:
-            black, white, right, again, below = (
-                prepare(Image.fromarray(grey.astype(np.uint8)).convert("RGB")).astype(np.float64).mean(0)
-                for grey in (0 * across, 0 * across + 255, across, across, down)
-            )
-        except Exception:  # noqa: BLE001 - a stranger's callable: whatever it raises, the box cannot be told
-            return None
-        if not np.array_equal(right, again, equal_nan=True):  # it draws by chance
-            return None
-        x = _edges((right - black) / (white - black), width)
-        y = _edges(((below - black) / (white - black)).T, height)
-    return Box(x[0], y[0], x[1], y[1]) if x and y else None
-
-
-def _edges(ramp: NDArray[np.float64], length: int) -> tuple[float, float] | None:
-    """First and last edge of what a ramp of `length` pixels became: the line through the inner columns of (h, w)."""
-    shown = np.isfinite(ramp) & (abs(ramp) < 1e3)
-    columns = np.flatnonzero(shown.any(0))
-    if length < 2 or len(columns) < 2:
-        return None
-    place = np.array([np.median(ramp[shown[:, c], c]) for c in columns]) * (length - 1) + 0.5
-    spread = max(np.ptp(ramp[shown[:, c], c]) for c in columns)
-    trim = len(columns) // 10  # resampling bends the ramp at its ends
-    inner = slice(trim, len(columns) - trim)
-    slope, start = np.polyfit(columns[inner] + 0.5, place[inner], 1)
-    bend = abs(slope * (columns[inner] + 0.5) + start - place[inner]).max()
-    if slope == 0 or spread > 0.05 or bend > 0.02 * length + 1:
-        return None
-    return float(start), float(start + slope * ramp.shape[1])
-
-
 def preparer(prepare: Any) -> Preparer | None:
-    """What `wrap(prepare=)` takes: None, a Fit, a dict of its numbers, or any callable PIL image -> (c, h, w)."""
-    if prepare is None or isinstance(prepare, Fit | Measured):
+    """What `wrap(prepare=)` takes: None, a Fit, VolumeFit or ClipFit, a dict of the numbers of one of these, or any callable
+    PIL image -> (c, h, w).
+    """
+    from .video import ClipFit
+
+    if prepare is None or isinstance(prepare, Fit | Measured | VolumeFit | ClipFit):
         return prepare
+    if isinstance(prepare, Mapping) and means_volumes(prepare):
+        return volume_fit(prepare)
+    if isinstance(prepare, Mapping) and "count" in prepare:
+        return ClipFit(Fit(**{key: value for key, value in prepare.items() if key != "count"}), prepare["count"])
     if isinstance(prepare, Mapping):
         unknown = set(prepare) - set(Fit.__dataclass_fields__)
         if unknown:
@@ -218,40 +170,105 @@ def batches(images: Images, prepare: Preparer | None, size: int, model: str, sig
         for start in range(0, len(x), size):
             yield _prepared(x[start : start + size], start)
         return
-    if prepare is None:
-        raise BadParameter(
-            f"{model} was wrapped without `prepare`, so it takes prepared float batches (n, c, h, w), not photos. "
-            "Pass wrap(network, prepare=...): a torchvision transform, a callable PIL image -> (c, h, w), "
-            "or a dict such as {'size': 256, 'crop': 224, 'mean': (...), 'std': (...)}."
-        )
-    waiting: list[tuple[NDArray[Any], Photo]] = []
-    for photo in photos(sorted_out):
-        x = prepare(photo.pixels)
-        if waiting and (len(waiting) == size or x.shape != waiting[0][0].shape):
-            yield _together(waiting, prepare)
+    fit = prepare or _without(sorted_out, model)
+    waiting: list[tuple[NDArray[Any], Photo | Given]] = []
+    for photo in opened(sorted_out, fit, model):
+        x = fit(photo.pixels)
+        if waiting and (len(waiting) >= _at_once(size, photo.pixels) or x.shape != waiting[0][0].shape):
+            yield _together(waiting, fit)
             waiting = []
         waiting.append((x, photo))
-    yield _together(waiting, prepare)
+    yield _together(waiting, fit)
+
+
+def _without(images: list[Any], model: str) -> Preparer:
+    """Volumes are taken as they are stored, where nothing else is said; photos are not."""
+    if isinstance(images[0], Volume) or holds_volume(images[0]):
+        return VolumeFit()
+    raise BadParameter(
+        f"{model} was wrapped without `prepare`, so it takes prepared float batches (n, c, h, w), not photos. "
+        "Pass wrap(network, prepare=...): a torchvision transform, a callable PIL image -> (c, h, w), "
+        "or a dict such as {'size': 256, 'crop': 224, 'mean': (...), 'std': (...)}."
+    )
+
+
+def opened(images: list[Any], prepare: Preparer | None, model: str) -> Iterator[Photo | Given]:
+    """Read one after the other, as what the model of that name prepares: photos, volumes or clips."""
+    from .video import ClipFit, read_clip
+
+    fit = prepare or _without(images, model)
+    if isinstance(fit, VolumeFit):
+        found = (_volume(image, place, fit.channels) for place, image in enumerate(images))
+    elif isinstance(fit, ClipFit):
+        found = (read_clip(image) for image in images)
+    else:
+        yield from photos(_no_other(image, model) for image in images)
+        return
+    for one in found:
+        yield Given(one, one.name, one.notes)
+
+
+def _volume(image: Any, place: int, channels: bool) -> Volume:
+    if isinstance(image, Volume):
+        return image
+    if isinstance(image, str | Path):
+        return read_volume(image, channels)
+    what = f"image {place}: {type(image).__name__} is no volume"
+    raise BadImage(f"{what}. Give a path (NIfTI, DICOM), or seewhy.Volume(values, affine).")
+
+
+def _no_other(image: Any, model: str) -> Any:
+    """The image; BadImage where it is no photo."""
+    advice = "{'count': 16, 'size': 128, ...}" if is_clip(image) else "{'orientation': 'RAS', 'window': (low, high), ...}"
+    if isinstance(image, Volume) or is_clip(image) or holds_volume(image):
+        what, name = ("clip" if is_clip(image) else "volume"), getattr(image, "name", image)
+        raise BadImage(f"{name} is a {what}; {model} takes photos. For a {what}: wrap(network, prepare={advice}).")
+    return image
+
+
+def _at_once(size: int, pixels: Any) -> int:
+    """How many go in one batch: of volumes, fewer."""
+    return max(1, min(size, ROOM // pixels.values.nbytes)) if isinstance(pixels, Volume) else size
 
 
 def _prepared(x: Array, start: int) -> Batch:
-    width, height = (*reversed(x.shape[2:]), 1)[:2]
-    n = len(x)
+    space, n = tuple(x.shape[2:]), len(x)
     names = [f"image {start + i}" for i in range(n)]
     _check_finite(x, names)
-    return Batch(x, [None] * n, names, [Box(0, 0, width, height)] * n, [()] * n)
+    place = Extent(0, 0, space[1], space[0]) if len(space) == 2 else Grid.whole(space)
+    return Batch(x, [_signal(one, name) for one, name in zip(x, names, strict=True)], names, [place] * n, [()] * n)
 
 
-def _together(ready: list[tuple[NDArray[Any], Photo]], prepare: Preparer) -> Batch:
+def _signal(x: Array, name: str) -> Given | None:
+    """A signal (c, l), which is small enough to be drawn under its map; None of anything else."""
+    if x.ndim != 2 or x.shape[0] * x.shape[1] > ROOM // 64:
+        return None
+    return Given(np.array(asnumpy(x.float() if "bfloat16" in str(x.dtype) else x), np.float32), name)
+
+
+def _together(ready: list[tuple[NDArray[Any], Photo | Given]], prepare: Preparer) -> Batch:
     x = np.stack([x for x, _ in ready])
     kept = [photo for _, photo in ready]
     names = [photo.name for photo in kept]
     _check_finite(x, names)
-    seen = [prepare.box(photo.pixels.size) for photo in kept]
-    boxes = [box or Box(0, 0, *photo.pixels.size) for box, photo in zip(seen, kept, strict=True)]
+    seen = [prepare.box(photo.pixels if isinstance(photo.pixels, Volume) else photo.pixels.size) for photo in kept]
+    boxes = [_on(photo.pixels, box, x.shape[2:]) for box, photo in zip(seen, kept, strict=True)]
     lost = ("where the network looked on the photo cannot be measured: the map lies on the whole photo",)
     notes = [photo.notes + (() if box else lost) for box, photo in zip(seen, kept, strict=True)]
     return Batch(x, [*kept], names, boxes, notes)
+
+
+def _on(pixels: Under, box: Where, space: tuple[int, ...]) -> Where:
+    """Where what the network saw lies on what was given; of a clip, also in time."""
+    if isinstance(box, Grid):
+        return box
+    box = box or Extent(0, 0, *pixels.size)
+    if not is_clip(pixels):
+        return box
+    down, across = (box.bottom - box.top) / space[1], (box.right - box.left) / space[2]
+    step = (len(pixels) / space[0], down, across)
+    first = ((step[0] - 1) / 2, box.top + down / 2 - 0.5, box.left + across / 2 - 0.5)
+    return Grid((0, 1, 2), first, step, space, (len(pixels), *pixels.size[::-1]))
 
 
 def _check_finite(x: Array, names: list[str]) -> None:
@@ -261,3 +278,11 @@ def _check_finite(x: Array, names: list[str]) -> None:
             return
     broken = [name for name, one in zip(names, plain, strict=True) if not bool(abs(one).max() < np.inf)]
     raise BadImage(f"{', '.join(broken)}: the prepared array holds NaN or infinity.")
+
+
+def grey(prepare: Any, level: int) -> NDArray[Any] | None:
+    """What a grey photo of that level (0 black, 255 white) becomes: (c,); None where no photos are prepared."""
+    photo = getattr(prepare, "fit", prepare)  # of each frame of a clip
+    if photo is None or isinstance(photo, VolumeFit):
+        return None
+    return photo(Image.new("RGB", (64, 64), (level,) * 3)).mean((1, 2), dtype=np.float64)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from .errors import BadParameter, NoSuchName, NotApplicable, closest
-from .image import Box
+from .image import Extent
 from .resample import Cells, Line
 
 Floats = NDArray[np.floating[Any]]
@@ -110,7 +110,7 @@ def unit(values: Floats) -> NDArray[np.float32]:
     return stretched.astype(np.float32)
 
 
-def stretch(values: Floats, box: Box, size: tuple[int, int], cells: Cells | None = None) -> NDArray[np.float32]:
+def stretch(values: Floats, box: Extent, size: tuple[int, int], cells: Cells | None = None) -> NDArray[np.float32]:
     """(h, w) cells of the box -> (H, W) pixels of an image of size (W, H): linear, zero outside the box.
 
     The cells tile the box, or lie at `cells`.  Pixel and cell centres lie at half steps (align_corners=False); beyond the
@@ -130,7 +130,7 @@ def _between(pixels: int, first: float, last: float, cells: int, line: Line | No
     return (weight * ((at >= 0) & (at <= 1))[:, None]).astype(np.float32)
 
 
-def overlay(full: Floats, image: Image.Image | None, box: Box, look: Look) -> Image.Image:
+def overlay(full: Floats, image: Image.Image | None, box: Extent, look: Look) -> Image.Image:
     """Colours over the image; what the network did not see stays pale and grey."""
     colours = look.paint(full)
     if image is None:
@@ -186,12 +186,12 @@ def beyond(values: Floats, percent: float) -> str:
     return f"; colours end at the {percent:g}th percentile, largest value {most:.3g}"
 
 
-def with_legend(picture: Image.Image, look: Look | None, caption: str) -> Image.Image:
-    """The picture over a strip that says what it is and what the colours mean."""
+def with_legend(picture: Image.Image, look: Look | None, caption: str, largest: float = np.inf) -> Image.Image:
+    """The picture over a strip that says what it is and what the colours mean, in letters of `largest` pixels at most."""
     from PIL import ImageDraw, ImageFont  # with their libraries, as long to import as much of seewhy
 
     width = max(picture.width, 220)
-    font = ImageFont.load_default(max(11, width // 30))
+    font = ImageFont.load_default(min(max(11, width // 30), largest))
     line = round(font.getbbox("Ag")[3] * 1.5)
     lines = _wrapped(caption, font, width - line)
     strip = Image.new("RGB", (width, line * (len(lines) + (2 if look else 0)) + line // 2), "white")

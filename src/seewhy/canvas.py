@@ -1,0 +1,94 @@
+"""What a map is drawn on: a photo, a volume, a clip, a signal, or, of a prepared array, nothing."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from .errors import BadParameter, NoSuchName, NotApplicable, closest
+from .image import is_clip
+from .render import Look, overlay, stretch
+from .volume import Floats, Grid, Volume
+
+if TYPE_CHECKING:
+    from .heatmap import Heatmap
+
+VIEWS = ("panel", "axial", "coronal", "sagittal", "projection", "curve")  # of a volume
+
+
+def full(heatmap: "Heatmap") -> NDArray[np.float32]:
+    """The values on the grid of what was given: of a photo (H, W), a volume (i, j, k), a clip (t, H, W), a signal (l,)."""
+    values, box = heatmap.values, heatmap.box
+    if isinstance(box, Grid) and values.ndim == len(box.size):
+        return box.spread(values, heatmap.cells)
+    if isinstance(box, Grid) or values.ndim != 2 or isinstance(heatmap.image, Volume):
+        raise NotApplicable(f"This map is {values.shape}, which cannot lie on {_named(heatmap)}. Use .values.")
+    width, height = heatmap.size
+    return stretch(values, box, (width, height), heatmap.cells)
+
+
+def drawn(heatmap: "Heatmap", look: Look, view: str | None, window: Any, count: int | None) -> Image.Image:
+    """The map in colour on what was given.
+
+    view, window: of a volume; count: how many slices or frames, where the picture shows some.
+    """
+    if view is not None and view not in VIEWS:
+        raise NoSuchName("view", view, closest(str(view), [*VIEWS]), f"There are: {', '.join(VIEWS)}.")
+    values, image = full(heatmap), heatmap.image
+    if view not in (None, "panel") and not views(heatmap):
+        raise BadParameter(f"view={view!r}: {_named(heatmap)} has no such view; volumes have {', '.join(VIEWS)}.")
+    from .views import frames, signal  # as long to import as much of seewhy
+
+    some = {} if count is None else {"count": count}
+    if values.ndim == 1:
+        return signal(values, image, look)
+    if is_clip(image):
+        return frames(values, image.frames, look, **some)
+    if values.ndim == 3:
+        return _volume(values, image if isinstance(image, Volume) else None, look, view or "panel", window, some)
+    photo = image if isinstance(image, Image.Image) else None
+    return overlay(values, photo, heatmap.box, look)
+
+
+def views(heatmap: "Heatmap") -> tuple[str, ...]:
+    """The pictures that a volume's map has."""
+    return VIEWS if heatmap.values.ndim == 3 and isinstance(heatmap.box, Grid) and not is_clip(heatmap.image) else ()
+
+
+def remark(heatmap: "Heatmap") -> str:
+    """What a legend has to say of where the map lies."""
+    return "; sides lettered as if its axes ran to R, A, S" if views(heatmap) and heatmap.image is None else ""
+
+
+def _volume(values: Floats, volume: Volume | None, look: Look, view: str, window: Any, some: dict[str, int]) -> Image.Image:
+    """In RAS+ order; what has no affine is taken to be so."""
+    from .views import curve, montage, panel, projection
+
+    grid = volume.towards("RAS") if volume else Grid.whole(values.shape)
+    under = grid.read(volume.channels[0]) if volume else None
+    spacing = tuple(volume.spacing[axis] for axis in grid.axes) if volume else (1.0, 1.0, 1.0)
+    values = grid.read(values)
+    if view == "panel":
+        return panel(values, under, look, window, spacing)
+    if view == "curve":
+        return curve(values, "axial", spacing)
+    if view == "projection":
+        return _beside([projection(values, under, look, plane, window, spacing) for plane in VIEWS[1:4]])
+    return montage(values, under, look, view, window=window, spacing=spacing, **some)
+
+
+def _beside(parts: list[Image.Image]) -> Image.Image:
+    out = Image.new("RGB", (sum(part.width for part in parts), max(part.height for part in parts)))
+    left = 0
+    for part in parts:
+        out.paste(part, (left, 0))
+        left += part.width
+    return out
+
+
+def _named(heatmap: "Heatmap") -> str:
+    image = heatmap.image
+    if isinstance(image, Image.Image):
+        return "a photo"
+    return f"a {type(image).__name__.lower()}" if isinstance(image, Volume) or is_clip(image) else "a prepared array"

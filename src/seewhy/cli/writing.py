@@ -1,0 +1,110 @@
+"""What the command line writes, under which name, and what it says of it."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import click
+
+if TYPE_CHECKING:
+    from ..heatmap import Heatmap
+
+VIEWS = ("panel", "axial", "coronal", "sagittal", "projection", "curve")  # of volumes: canvas.VIEWS
+
+
+class Drawing(NamedTuple):
+    """What is written of each map, and where."""
+
+    out: Path
+    pictures: tuple[str, ...]
+    views: tuple[str, ...]  # the overlay of a volume
+    overlay: dict[str, Any]
+    window: tuple[float, float] | None
+    legend: bool
+    values: bool
+
+    def save(self, heatmap: "Heatmap", name: str) -> list[Path]:
+        """The files, pictures first."""
+        from ..volume import Volume
+
+        volume = isinstance(heatmap.image, Volume)
+        kinds = [kind for kind in dict.fromkeys(self.pictures) if kind in heatmap.pictures] or ["overlay"]
+        kinds = [view for kind in kinds for view in (self.views if volume and kind == "overlay" else [kind])]
+        paths = {kind: self.out / f"{name}{'' if kind in ('overlay', 'panel') else '.' + kind}.png" for kind in kinds}
+        for kind, path in paths.items():
+            look = {} if kind in ("regions", "boundaries") else {"legend": self.legend}
+            own = {**self.overlay, **({"window": self.window} if volume else {})}
+            heatmap.save(path, picture=kind, **look, **(own if kind in ("overlay", *VIEWS) else {}))
+        if volume:
+            paths["map"] = heatmap.save(self.out / f"{name}.nii.gz")
+        if self.values:
+            heatmap.save(self.out / f"{name}.npz")
+        return [*paths.values()]
+
+
+def stem(heatmap: "Heatmap") -> str:
+    source = heatmap.source
+    known = source.label is None or source.label == source.target or source.target.startswith("unit:")
+    what = source.target if known else f"{source.target} {source.label}"
+    parts = [called(Path(source.image)), what.split(",")[0], source.layer, source.method, *changed(source)]
+    return ".".join("-".join("".join(c if c.isalnum() or c in "_-#" else " " for c in part).split()) for part in parts)
+
+
+def called(file: Path) -> str:
+    """A file or folder without what its name ends in: scan of scan.nii.gz."""
+    file = file if file.name else file.resolve()
+    return file.name[: -len(".nii.gz")] if file.name.lower().endswith(".nii.gz") else file.stem
+
+
+def changed(source: Any) -> list[str]:
+    """The parameters that are not as by default, so that another run of the method gets another file."""
+    from ..method import lookup
+
+    usual = lookup(source.method).described
+    said = " ".join(f"{key} {value}" for key, value in source.params.items() if value != usual.get(key))
+    return [said[:60]] if said else []
+
+
+def unique(name: str, taken: set[str]) -> str:
+    candidate, i = name, 2
+    while candidate.lower() in taken:
+        candidate, i = f"{name}-{i}", i + 1
+    taken.add(candidate.lower())
+    return candidate
+
+
+def print_text(name: str, predicted: Any, written: list[Any]) -> None:
+    said = "no classes"
+    if predicted is not None:
+        said = f"{predicted.label} ({predicted.index})" if predicted.label else f"class {predicted.index}"
+        said += f", {predicted.probability:.1%}"
+    click.echo(f"{click.format_filename(name)}: {said}")
+    width = max(len(heatmap.source.method) for heatmap, _ in written)
+    for heatmap, paths in written:
+        source = heatmap.source
+        score = "" if source.score is None else f"  {source.scores.removesuffix('s')} {source.score:.2f}"
+        chance = "" if source.probability is None else f", {source.probability:.1%}"
+        plain = source.label is None or source.target.startswith("unit:")
+        what = source.target if plain else f"{source.target}: {source.label}"
+        files = ", ".join(map(str, [paths[0], *(path.name for path in paths[1:])]))
+        click.echo(f"  {source.method:<{width}}  {what}{score}{chance}  at {source.layer}  -> {files}")
+        if source.measured:
+            click.echo("    " + ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in source.measured.items()))
+        for warning in source.warnings:
+            click.echo(f"    ! {warning}")
+
+
+def print_json(name: str, predicted: Any, written: list[Any]) -> None:
+    for heatmap, paths in written:
+        facts = json.loads(heatmap.source.to_json())
+        facts["predicted"] = asdict(predicted) if predicted else None
+        files = [str(path) for path in paths]
+        click.echo(json.dumps({"file": files[0], "files": files, "box": place(heatmap.box), **facts}))
+
+
+def place(box: Any) -> Any:
+    """Of a photo the edges; else how the axes of what the network saw run along those of what was given."""
+    from ..image import Extent
+
+    return list(box) if isinstance(box, Extent) else box._asdict()

@@ -1,0 +1,109 @@
+"""Values in colour over a picture, and pictures lettered, headed and put in rows."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from .render import Look
+
+Floats = NDArray[np.floating[Any]]
+Size = tuple[int, int]  # (w, h) in pixels
+FULL = 0.5  # the share of the look's reach from which on colours are as opaque as they get
+
+
+def shares(values: Any, look: Look) -> Floats:
+    """How far values lie from what says nothing, as a share of the look's reach: 0 to 1; beyond its ends as at them."""
+    nothing = min(max(0.0, look.low), look.high)
+    reach = max(look.high - nothing, nothing - look.low)
+    size = abs(np.clip(np.asarray(values, float), look.low, look.high) - nothing)
+    return size / reach if reach > 0 else np.zeros(size.shape)
+
+
+def painted(values: Floats, under: Image.Image | None, look: Look, size: Size) -> Image.Image:
+    """(h, w) values in colour over a picture, both brought to `size`: RGB.
+
+    Values are linear between voxels; the picture shows its pixels as they are, averaged where it shrinks.  Opacity grows
+    with what a value says, from nothing to the look's alpha at half its reach; without a picture all colours are opaque.
+    """
+    smooth = Image.fromarray(values.astype(np.float32)).resize(size, Image.Resampling.BILINEAR)
+    colours = Image.fromarray(look.paint(np.asarray(smooth)))
+    if under is None:
+        return colours
+    opacity = look.alpha * np.minimum(1, shares(smooth, look) / FULL)
+    return Image.composite(colours, under.resize(size, Image.Resampling.BOX), mask(opacity))
+
+
+def mask(opacity: Floats) -> Image.Image:
+    """0 to 1 as a grey picture."""
+    return Image.fromarray((opacity * 255).round().astype(np.uint8))
+
+
+LIGHT = (255, 232, 140)
+LINE = 20  # pixels that a letter takes
+
+
+def lettered(
+    picture: Image.Image, letters: Sequence[str], field: Size, scale: float, cross: tuple[float, float] | None = None
+) -> Image.Image:
+    """The picture in the middle of a black field of at least (w, h), and how long some mm are, at `scale` pixels per mm.
+
+    letters: at its left, right, upper and lower edge, or just beyond where there is room; cross: lines through that place.
+    """
+    w, h = max(field[0], picture.width), max(field[1], picture.height)
+    out = Image.new("RGB", (w, h), "black")
+    left, top = (w - picture.width) // 2, (h - picture.height) // 2
+    out.paste(picture, (left, top))
+    draw, font = ImageDraw.Draw(out), ImageFont.load_default(max(16, min(w, h) // 24))
+    if cross is not None:
+        _cross(draw, (left, top, left + picture.width - 1, top + picture.height - 1), cross)
+    x, y = max(3, left - LINE), max(1, top - LINE)
+    edges = {"lm": (x, h // 2), "rm": (w - x, h // 2), "ma": (w // 2, y), "md": (w // 2, h - y)}
+    for (anchor, at), letter in zip(edges.items(), letters, strict=True):
+        draw.text(at, letter, LIGHT, font, anchor=anchor, stroke_width=2, stroke_fill="black")
+    _ruler(draw, (left + picture.width - 6, top + picture.height - 8), picture.size, scale)
+    return out
+
+
+def _ruler(draw: ImageDraw.ImageDraw, end: tuple[int, int], size: Size, scale: float) -> None:
+    """A round number of mm, about a fifth of the picture, at its bottom right; nothing in a small picture."""
+    if size[0] < 200 or size[1] < 100:
+        return
+    wanted = size[0] / scale / 5
+    power = 10.0 ** np.floor(np.log10(wanted))
+    length = max(step * power for step in (1, 2, 5) if step * power <= wanted)
+    (x, y), font = end, ImageFont.load_default(13)
+    draw.rectangle((x - round(length * scale) - 1, y - 1, x + 1, y + 2), "black")
+    draw.line([(x - round(length * scale), y), (x, y)], LIGHT, 2)
+    draw.text((x, y - 3), f"{length:g} mm", LIGHT, font, anchor="rd", stroke_width=2, stroke_fill="black")
+
+
+def _cross(draw: ImageDraw.ImageDraw, box: tuple[int, int, int, int], at: tuple[float, float]) -> None:
+    """Thin lines through a place of the picture, which stop short of it."""
+    left, top, right, bottom = box
+    x, y, gap = left + int(at[0]), top + int(at[1]), 14
+    for ends in ((left, y, x - gap, y), (x + gap, y, right, y), (x, top, x, y - gap), (x, y + gap, x, bottom)):
+        if ends[0] <= ends[2] and ends[1] <= ends[3]:
+            draw.line(ends, (90, 220, 120))
+
+
+def headed(picture: Image.Image, text: str, size: int = 15) -> Image.Image:
+    """The picture under a line of text, which shrinks to fit; on a wider field, where it still does not."""
+    fonts = [ImageFont.load_default(points) for points in range(size, 9, -1)]
+    font = next((font for font in fonts if font.getlength(text) <= picture.width - 8), fonts[-1])
+    line, width = round(font.getbbox("Ag")[3] * 1.5), max(picture.width, round(font.getlength(text)) + 8)
+    out = Image.new("RGB", (width, picture.height + line), "black")
+    out.paste(picture, ((width - picture.width) // 2, line))
+    ImageDraw.Draw(out).text((width // 2, line // 2), text, "white", font, anchor="mm")
+    return out
+
+
+def tiled(tiles: list[Image.Image], columns: int, gap: int = 6) -> Image.Image:
+    """Pictures of one size in rows, on black."""
+    w, h = tiles[0].width + gap, tiles[0].height + gap
+    out = Image.new("RGB", (columns * w + gap, -(-len(tiles) // columns) * h + gap), "black")
+    for place, one in enumerate(tiles):
+        out.paste(one, (gap + place % columns * w, gap + place // columns * h))
+    return out
