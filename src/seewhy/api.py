@@ -4,6 +4,9 @@ from importlib import import_module
 from inspect import ismodule
 from typing import TYPE_CHECKING, Any
 
+from .aim import Aim as Aim
+from .aim import Point as Point
+from .aim import Region as Region
 from .chart import explain as explain
 from .errors import (
     BadImage as BadImage,
@@ -38,9 +41,10 @@ from .errors import (
 from .fusion import fuse as fuse
 from .heatmap import Heatmap as Heatmap
 from .heatmap import Heatmaps as Heatmaps
-from .image import Box as Box
+from .image import Extent as Extent
 from .image import Photo as Photo
 from .image import read as read
+from .medical import read_volume as read_volume
 from .method import METHODS as METHODS
 from .method import Method as Method
 from .methods import *  # noqa: F403 - every method is public, by its own name
@@ -49,6 +53,7 @@ from .models import Fixed as Fixed
 from .models import wrap as wrap
 from .perturb import Estimate as Estimate
 from .perturb import from_scores as from_scores
+from .prepare_volume import VolumeFit as VolumeFit
 from .probe import Probe as Probe
 from .ranking import Ranked as Ranked
 from .ranking import top_units as top_units
@@ -63,13 +68,26 @@ from .target import Contrast as Contrast
 from .target import PerImage as PerImage
 from .target import Top as Top
 from .target import Unit as Unit
+from .volume import Volume as Volume
 
 if TYPE_CHECKING:
     from . import demo as demo
+    from .boxes import Box as Box
+    from .boxes import Detection as Detection
+    from .boxes import detections as detections
     from .diagnosis import doctor as doctor
+    from .embedding import Similar as Similar
+    from .embedding import Text as Text
     from .models.zoo import load as load
+    from .video import Clip as Clip
+    from .video import ClipFit as ClipFit
+    from .video import read_clip as read_clip
 
-_LATE = {"demo": ".demo", "doctor": ".diagnosis", "load": ".models.zoo"}  # loaded when they are first asked for
+_LATE = {  # loaded when they are first asked for
+    "demo": ".demo", "doctor": ".diagnosis", "load": ".models.zoo",
+    **dict.fromkeys(("Box", "Detection", "detections"), ".boxes"), **dict.fromkeys(("Similar", "Text"), ".embedding"),
+    **dict.fromkeys(("Clip", "ClipFit", "read_clip"), ".video"),
+}  # fmt: skip
 
 PUBLIC = sorted(
     {*_LATE} | {name for name, value in globals().items() if getattr(value, "__module__", __name__).startswith("seewhy")

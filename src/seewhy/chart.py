@@ -1,21 +1,24 @@
 """From images, a question and methods to heatmaps: the one road every explanation takes."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Sequence
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .case import Case, Found
-from .errors import BadNetwork, BadParameter, NeedsGradients, SeewhyError
+from .aim import Pinned
+from .asking import as_targets
+from .case import Case
+from .errors import BadParameter, NeedsGradients, SeewhyError
 from .heatmap import Heatmap, Heatmaps
 from .image import Images, Prepared, sort_out
 from .models import INPUT, Differentiable, Model
 from .prepare import Batch
-from .progress import stop_asked
+from .question import Finding, Question, aims, clean, here, questions
 from .source import Predicted, Source
-from .target import PerImage, Target, Top, Unit, as_targets, name_of, named
+from .target import PerImage, Top, Unit, name_of, named
 
 if TYPE_CHECKING:
     from .method import Method
@@ -27,10 +30,13 @@ def explain(
     methods: "Sequence[str | Method] | str | Method" = ("grad-cam",),
     target: Any = Top(),
     layer: Any = None,
+    tile: Any = None,
+    overlap: Any = None,
 ) -> Heatmaps:
     """Several methods on one question; those that read the same evidence share one trace.
 
     methods: names or methods, with parameters as in `grad_cam.using(signed=True)`; the rest as for a method.
+    tile, overlap: pixels; a larger image is explained by such overlapping tiles, which are joined to one map (docs/tiles.md).
     Returns heatmaps in the order image, target, layer, method.
     """
     from .method import Method, lookup
@@ -53,8 +59,9 @@ def explain(
     if not layers:
         raise BadParameter("The list of layers is empty. Give a name, a list of names, or None for the default.")
     if layers != [None] and not any(m.layered for m in chosen) and {*layers} - {INPUT}:
+        all_ = "all layers' attention" if chosen[0].reads in ("gradients", "activations") else "the image's own pixels"
         raise BadParameter(
-            f"layer={layer!r}: {', '.join(m.name for m in chosen)} reads the image's own pixels, not a layer. Leave layer= "
+            f"layer={layer!r}: {', '.join(m.name for m in chosen)} reads {all_}, not a layer. Leave layer= "
             "out; to see what excites a layer's unit, ask for target=Unit(layer, channel)."
         )
     sorted_out = sort_out(images, model.signals)
@@ -64,8 +71,12 @@ def explain(
             raise BadParameter(f"PerImage has {len(one.targets)} targets for {count} images: one for each is needed.")
     if isinstance(model, Differentiable):
         model.fit(count)
+    if tile is not None or overlap is not None:
+        from .tiles import tiled
+
+        return tiled(model, sorted_out, chosen, targets, layers, tile, overlap)
     maps: list[Heatmap] = []
-    place, alone = 0, any(m.asks for m in chosen)
+    place, alone = 0, any(m.asks for m in chosen) or any(map(aims, targets))
     for batch in model.batches(sorted_out, any(m.whole for m in chosen)):
         for part in [batch.part(i, i + 1) for i in range(len(batch.x))] if alone else [batch]:
             try:
@@ -107,91 +118,48 @@ class Charted(NamedTuple):
     failure: SeewhyError | None = None  # what ended the work early, for the last of them
 
 
-class Finding(NamedTuple):
-    """What one method found in one case."""
-
-    method: "Method"
-    found: Found
-    finite: bool
-    values: Mapping[str, NDArray[Any]]  # of each layer: (t, n, *space), finished, NaN and infinity as zero
-    facts: dict[str, Any]  # for the Source
-
-
-def _finding(method: "Method", case: Case) -> Finding:
-    found = method.found(case)
-    finite = all(np.isfinite(core).all() for core in found.cores.values())
-    values = {layer: method.finished(core if finite else _clean(core)) for layer, core in found.cores.items()}
-    return Finding(method, found, finite, values, {"method": method.name, "params": method.described, "caveat": method.caveat})
-
-
-def _clean(core: NDArray[Any]) -> NDArray[Any]:
-    return np.nan_to_num(core, nan=0.0, posinf=0.0, neginf=0.0)
-
-
-class Question(NamedTuple):
-    """Targets that one model answers: all of them, but for those at units, which end at a layer."""
-
-    case: Case
-    at: dict[int, int]  # the place among all targets -> among the case's
-    findings: list[Finding]
-
-
-def _questions(
-    model: Any, batch: Batch, place: int, targets: list[Any], layers: Any, methods: "list[Method]"
-) -> Iterator[Question]:
-    groups: dict[Any, list[int]] = {}
-    for t, target in enumerate(targets):
-        groups.setdefault((target.layer, target.at) if isinstance(target, Unit) else None, []).append(t)
-    for unit, places in groups.items():
-        own = model.beside(place, len(batch.x)) if isinstance(model, Differentiable) else model
-        asked = own if unit is None else own.upto(*unit)
-        shared = {part for m in methods for part in m.shares}
-        case = Case(asked, batch.x, [targets[t] for t in places], layers, shared, batch.seen)
-        yield Question(case, {t: k for k, t in enumerate(places)}, _findings(methods, case))
-
-
-def _findings(methods: "list[Method]", case: Case) -> list[Finding]:
-    """What each method found, up to the first that failed."""
-    found: list[Finding] = []
-    for method in methods:
-        try:
-            found.append(_finding(method, case))
-        except BadNetwork as error:
-            if not found:
-                raise
-            found[-1] = found[-1]._replace(found=found[-1].found._replace(failure=error))
-        if found[-1].found.failure is not None or stop_asked():
-            break
-    return found
-
-
 def _chart(model: Any, batch: Batch, place: int, methods: Any, targets: Any, layers: Any) -> Charted:
     start = perf_counter()
     n = len(batch.x)
-    questions = [*_questions(model, batch, place, [_here(target, place, n) for target in targets], layers, methods)]
+    asked = [*questions(model, batch, place, [here(target, place, n) for target in targets], layers, methods)]
     facts = {"model": model.name, "weights": model.weights, "versions": dict(model.versions()),
              "seconds": (perf_counter() - start) / n}  # fmt: skip
     maps = []
     for i in range(n):
-        bad = {id(q): _bad_layer(q, i) for q in questions}
+        bad = {id(q): _bad_layer(q, i) for q in asked}
         for t, target in enumerate(targets):
-            (question,) = (q for q in questions if t in q.at)
+            (question,) = (q for q in asked if t in q.at)
             case, k = question.case, question.at[t]
-            asked = target.of(place + i) if isinstance(target, PerImage) else target
+            own = target.of(place + i) if isinstance(target, PerImage) else target
+            aim = question.pinned[k] if question.pinned else None
             predicted = _predicted(case, i, model.labels)
-            explained = _explained(case, k, i, asked, model.labels)
+            explained = _explained(case, k, i, own, model.labels)
+            if aim is not None:
+                explained = {**explained, "index": aim.index, "label": aim.label, "probability": aim.probability}
             for layer, finding in _by_layer(question.findings):
                 blind = finding.method.blind
-                doubts = _doubts(case, finding, layer, k, i, bad[id(question)])
+                doubts = _of_aim(aim, finding.method.name) + _doubts(case, finding, layer, k, i, bad[id(question)])
                 source = Source(
-                    image=batch.names[i], layer=layer, target=str(asked), predicted=predicted, scores=case.model.explains,
-                    layer_why=case.why(layer), geometry=_geometry(finding, case, layer),
+                    image=batch.names[i], layer=layer, target=aim.target if aim else str(own), predicted=predicted,
+                    layer_why=case.why(layer), geometry=_geometry(finding, case, layer), scores=case.model.explains,
+                    place=aim.place if aim else "",
                     **finding.facts, **facts, **(NO_CLASS if blind else explained), warnings=batch.notes[i] + doubts,
                     measured={name: float(numbers[k, i]) for name, numbers in finding.found.measurements(layer).items()},
                 )  # fmt: skip
                 maps.append(_heatmap(finding, case, layer, k, i, batch, source, place + i))
-    failures = [f.found.failure for q in questions for f in q.findings if f.found.failure is not None]
+    failures = [f.found.failure for q in asked for f in q.findings if f.found.failure is not None]
     return Charted(maps, next(iter(failures), None))
+
+
+SPREAD = {"grad-cam", "grad-cam-pp", "xgrad-cam", "counterfactual"}  # whose weights are means over the whole map
+
+
+def _of_aim(aim: Pinned | None, method: str) -> tuple[str, ...]:
+    """What is odd about reading an aim by a method."""
+    if aim is None or not aim.place or not SPREAD & {*re.findall("[a-z-]+", method)}:
+        return aim.notes if aim else ()
+    far = "averages the gradient over the whole map, so it marks what looks alike anywhere; hires-cam, layer-cam do not"
+    return (*aim.notes, f"{method} {far}")
 
 
 def _geometry(finding: Finding, case: Case, layer: str) -> str:
@@ -207,7 +175,7 @@ def _heatmap(finding: Finding, case: Case, layer: str, k: int, i: int, batch: Ba
         batch.boxes[i],
         source,
         place,
-        _float32(core if finding.finite else _clean(core)) if finding.method.pixels else None,
+        _float32(core if finding.finite else clean(core)) if finding.method.pixels else None,
         None if error is None else np.array(error[k, i], np.float32),
         found.regions(k, i),
         case.cells(layer, finding.values[layer].shape[2:]),
@@ -217,14 +185,6 @@ def _heatmap(finding: Finding, case: Case, layer: str, k: int, i: int, batch: Ba
 def _by_layer(findings: list[Finding]) -> list[tuple[str, Finding]]:
     layers = dict.fromkeys(layer for finding in findings for layer in finding.values)
     return [(layer, finding) for layer in sorted(layers, key=INPUT.__eq__) for finding in findings if layer in finding.values]
-
-
-def _here(target: Any, place: int, n: int) -> Target:
-    """A target as one batch sees it: of PerImage, the part that belongs to its images."""
-    if not isinstance(target, PerImage):
-        return target
-    own = [target.of(place + i) for i in range(n)]
-    return lambda scores: np.concatenate([one(scores[i : i + 1]) for i, one in enumerate(own)])
 
 
 MOST = float(np.finfo(np.float32).max)

@@ -5,11 +5,13 @@ from typing import NamedTuple
 import numpy as np
 from einops import asnumpy, reduce
 
+from .aim import Aim
+from .asking import as_targets
 from .case import Case
 from .errors import BadParameter
 from .image import Images
 from .models import Differentiable
-from .target import PerImage, Target, Top, Unit, as_targets
+from .target import PerImage, Target, Top, Unit
 
 
 class Ranked(NamedTuple):
@@ -33,6 +35,8 @@ def top_units(
     if count is not None and (not isinstance(count, int) or count < 1):
         raise BadParameter(f"top_units: count={count!r} is a whole number from 1 on, or None for all units.")
     (asked,) = as_targets([target], model.labels)
+    if isinstance(asked, Aim):
+        raise BadParameter(f"top_units ranks by one class's score; {asked} reads the whole output.")
     if isinstance(asked, PerImage):
         raise BadParameter("top_units ranks by one target for all images; ask image by image for targets of their own.")
     ranked = []

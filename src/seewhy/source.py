@@ -42,6 +42,7 @@ class Source:
     warnings: tuple[str, ...] = ()  # why this map is empty or suspect
     measured: Mapping[str, float] = field(default_factory=dict)  # by the method, about itself: a completeness gap
     layer_why: str = ""  # this layer was looked at, where nobody named one
+    place: str = ""  # of what is explained, where it is no class of the whole image: "in the box (31, 59, 207, 302)"
     geometry: str = "plain"  # how its cells are drawn: where their receptive fields lie, or "plain", evenly
 
     @property
@@ -56,7 +57,7 @@ class Source:
             return f"{self.method} at {self.layer}"
         what = self.label or (self.target if self.index is None else str(self.index))
         what += f" ({self.index})" if self.label and self.index is not None else ""
-        return f"{self.method} for {what} at {self.layer}"
+        return f"{self.method} for {what}{self.place and f' {self.place}'} at {self.layer}"
 
     def __str__(self) -> str:
         return f"{self.caption} of {self.model} on {self.image}"

@@ -7,9 +7,9 @@ so that a perturbation cannot change the question.  Any callable scores -> weigh
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from operator import index
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -97,12 +97,12 @@ class Unit:
 
     layer: its name, as `model.layers()` has it; channel: from 0 on.
     at: "max" explains the strongest activation of the channel, as Zeiler & Fergus 2014 do; "sum" all of them;
-        (y, x) the one in that cell of the layer's grid.
+        (y, x) the one in that cell of the layer's grid; of a signal (t,), of a volume (z, y, x).
     """
 
     layer: str
     channel: int
-    at: str | tuple[int, int] = "max"
+    at: str | tuple[int, ...] = "max"
 
     def __post_init__(self) -> None:
         if isinstance(self.channel, bool) or not isinstance(self.channel, int | np.integer):
@@ -111,8 +111,10 @@ class Unit:
             at = self.at if isinstance(self.at, str) else tuple(map(index, self.at))
         except TypeError:
             at = ()
-        if at not in ("max", "sum") and (isinstance(at, str) or len(at) != 2 or min(at) < 0):
-            raise BadParameter(f'Unit: at={self.at!r} is not "max", "sum", or a cell (y, x).')
+        if at not in ("max", "sum") and (isinstance(at, str) or not at or min(at) < 0):
+            raise BadParameter(
+                f'Unit: at={self.at!r} is not "max", "sum", or a cell (y, x), of a signal (t,), of a volume (z, y, x).'
+            )
         object.__setattr__(self, "at", at)
 
     def __call__(self, scores: Scores) -> Weights:
@@ -122,13 +124,16 @@ class Unit:
 
     @classmethod
     def parse(cls, text: str) -> "Unit":
-        """unit:LAYER:CHANNEL, with :sum or :Y,X behind for another place than the strongest: what str() gives."""
+        """unit:LAYER:CHANNEL, with :sum, :Y,X, :T or :Z,Y,X behind for another place than the strongest: what str() gives."""
         parts = text.split(":")
         cell = parts[3] if len(parts) == 4 else "max"
-        place = re.fullmatch(r"([0-9]+),([0-9]+)", cell)
+        place = re.fullmatch(r"[0-9]+(,[0-9]+)*", cell)
         if len(parts) not in (3, 4) or not parts[1] or not is_index(parts[2]) or not (place or cell in ("max", "sum")):
-            raise BadParameter(f"{text!r}: write unit:LAYER:CHANNEL, as in unit:features.10:42; behind it :sum or :Y,X.")
-        return cls(parts[1], int(parts[2]), (int(place[1]), int(place[2])) if place else cell)
+            raise BadParameter(
+                f"{text!r}: write unit:LAYER:CHANNEL, as in unit:features.10:42; behind it :sum or a cell, :Y,X, of a signal "
+                ":T, of a volume :Z,Y,X."
+            )
+        return cls(parts[1], int(parts[2]), tuple(map(int, cell.split(","))) if place else cell)
 
     @property
     def words(self) -> str:
@@ -166,33 +171,6 @@ def _checked(index: int | str, scores: Scores) -> int:
     if not -scores.shape[1] <= index < scores.shape[1]:
         raise NoSuchName("class", index, [], f"The model's classes are 0 to {scores.shape[1] - 1}.")
     return index % scores.shape[1]
-
-
-def as_targets(target: Any, labels: Labels) -> list[Target | PerImage]:
-    """What a person may write for a target (an index, a label, a Target, a list of these) as Targets."""
-    several = list(target) if isinstance(target, list | tuple | range | np.ndarray) and np.ndim(target) else [target]
-    if not several:
-        raise BadParameter("The list of targets is empty. Give a class index, a label, Top(), or a list of these.")
-    return [_as_target(t, labels) for t in several]
-
-
-def _as_target(target: Any, labels: Labels) -> Target | PerImage:
-    if isinstance(target, str) and target.startswith("unit:") and target not in (labels or ()):
-        return Unit.parse(target)
-    if isinstance(target, str | int | np.integer) and not isinstance(target, bool):
-        return Class(class_index(target, labels))
-    if isinstance(target, Class):
-        return Class(class_index(target.index, labels))
-    if isinstance(target, Contrast):
-        against = tuple(class_index(i, labels) for i in target.rivals)
-        return replace(target, of=class_index(target.of, labels), against=against)
-    if isinstance(target, PerImage):
-        if any(isinstance(t, PerImage | Unit) for t in target.targets):
-            raise BadParameter("PerImage holds one class per image: an index, a label or a Target, no PerImage and no Unit.")
-        return PerImage([_as_target(t, labels) for t in target.targets])
-    if callable(target) and not isinstance(target, type):
-        return cast(Target, target)
-    raise BadParameter(f"{target!r} is no target. Give a class index, a label, Top(), Contrast(...), or a list of these.")
 
 
 def is_index(text: str) -> bool:

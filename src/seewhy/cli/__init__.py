@@ -5,6 +5,8 @@ from typing import Any
 import click
 
 from .. import __version__
+from .attention import attention
+from .detections import detections
 from .doctor import doctor
 from .explain import explain
 from .listing import demo, layers, methods
@@ -45,5 +47,5 @@ def main(debug: bool) -> None:
     """
 
 
-for command in (explain, doctor, layers, units, methods, demo):
+for command in (explain, attention, doctor, detections, layers, units, methods, demo):
     main.add_command(command)

@@ -1,19 +1,18 @@
 """`seewhy explain`: overlays into a folder, what was found to stdout."""
 
-import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import KeyValue, complete_methods, complete_models, load_model, model_options
+from .options import KeyValue, Window, complete_methods, complete_models, load_model, model_options
+from .writing import VIEWS, Drawing, print_json, print_text, stem, unique
 
 if TYPE_CHECKING:
-    from ..heatmap import Heatmap, Heatmaps
-    from ..image import Photo
+    from ..heatmap import Heatmaps
+    from ..image import Given, Photo
 
-SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"}
+SUFFIXES = {".nii", ".nii.gz", ".mgz", ".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"}
 
 
 @click.command()
@@ -51,6 +50,8 @@ SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", "
 @click.option("--set", "settings", type=KeyValue(), multiple=True, help="A parameter of a method: signed=true; repeatable.")
 @click.option("--budget", metavar="N|TIME", help="What a map may cost, of methods that ask for many scores: 2000, '10 s'.")
 @click.option("--batch-size", type=click.IntRange(1), help="Copies per pass at most, of methods that make many; less memory.")
+@click.option("--tile", type=click.IntRange(1), metavar="PIXELS", help="Explain larger images by overlapping tiles.")
+@click.option("--overlap", type=click.IntRange(0), metavar="PIXELS", help="Of tiles at least; by default half of what is seen.")
 @click.option("--scores", help="What is explained: logits (by default, of networks), log-probability, probability.")
 @click.option(
     "--out",
@@ -69,6 +70,16 @@ SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", "
     show_default=True,
     help="Also colour, grey, positive, negative, signed (of pixels), regions, boundaries (of LIME), error; repeatable.",
 )
+@click.option(
+    "--view",
+    "views",
+    type=click.Choice(VIEWS),
+    multiple=True,
+    default=("panel",),
+    show_default=True,
+    help="Of a volume's overlay; repeatable.",
+)
+@click.option("--window", type=Window(), help="Of a volume: the values shown as black and white, as in -100,400.")
 @click.option("--alpha", type=click.FloatRange(0, 1), default=0.5, show_default=True, help="Opacity of the map.")
 @click.option("--legend/--no-legend", default=True, show_default=True, help="Say below what it is and what the colours mean.")
 @click.option("--values", is_flag=True, help="Also write the numbers, as .npz.")
@@ -76,11 +87,12 @@ SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", "
 def explain(
     photos: tuple[str, ...], spec: str, weights: Any, labels: Any, options: Any, prepare: Any, device: Any,
     methods: tuple[str, ...], targets: tuple[str, ...], layers: tuple[str, ...], settings: Any, budget: str | None,
-    batch_size: int | None,
-    scores: str | None, out: Path, colours: str | None, pictures: tuple[str, ...], alpha: float, legend: bool, values: bool,
-    as_json: bool,
+    batch_size: int | None, tile: int | None, overlap: int | None,
+    scores: str | None, out: Path, colours: str | None, pictures: tuple[str, ...], views: tuple[str, ...], window: Any,
+    alpha: float, legend: bool, values: bool, as_json: bool,
 ) -> None:  # fmt: skip
-    """Explain photos (or folders of them): write overlays, say what was predicted and what was explained.
+    """Explain photos, volumes (NIfTI, DICOM), or folders of them: write overlays, of volumes also the map as NIfTI on the
+    file's own grid; say what was predicted and what was explained.
 
     \b
     seewhy explain dog.jpg --model torchvision/resnet50 --method grad-cam --target top:2
@@ -88,52 +100,50 @@ def explain(
     seewhy explain dog.jpg --model torchvision/vgg16 --method deconvnet --target unit:features.28:42
     seewhy explain dog.jpg --model torchvision/resnet50 --method lime --picture regions --budget '30 s'
     seewhy explain scans/ --model timm/resnet18 --weights mine.pth --labels names.txt --option num_classes=3
+    seewhy explain scan.nii.gz ct-series/ --model nets.py:net --view axial --window -100,400
     """
     from ..api import explain as ask
-    from ..api import read
     from ..errors import Misuse, SeewhyError
+    from ..image import Given
+    from ..prepare import opened
     from ..progress import shown, stoppable
+    from ..video import ClipFit
 
     files = [file for photo in photos for file in expanded(photo)]
     chosen = configured(methods, {**dict(settings), **({"budget": budget} if budget else {})})
     check_pictures(pictures, chosen)
-    model = load_model(spec, weights, labels, options, prepare, device, scores=scores, batch_size=batch_size)
+    model: Any = load_model(spec, weights, labels, options, prepare, device, scores=scores, batch_size=batch_size)
+    files = [*photos] if isinstance(model.prepare, ClipFit) else files  # a folder of frames is one clip
     asked = [target for text in targets for target in parse_target(text, model.labels)]
     out.mkdir(parents=True, exist_ok=True)
     failed: list[str] = []
     taken: set[str] = set()
     reasons: dict[str, str] = {}  # why a layer was looked at that nobody named
-    overlay = {"alpha": alpha, "colours": colours}
+    how = Drawing(out, pictures, views, {"alpha": alpha, "colours": colours}, window, legend, values)
 
-    def one(photo: "Photo") -> None:
+    def one(photo: "Photo | Given") -> None:
+        given = photo.pixels if isinstance(photo, Given) else photo
         try:
-            write(photo, ask(model, photo, chosen, asked, list(layers) or None))
+            write(photo.name, given, ask(model, given, chosen, asked, list(layers) or None, tile, overlap))
         except SeewhyError as error:
             if error.partial:
-                write(photo, error.partial)
+                write(photo.name, given, error.partial)
             raise
 
-    def write(photo: "Photo", maps: "Heatmaps") -> None:
+    def write(name: str, given: Any, maps: "Heatmaps") -> None:
         written = []
         reasons.update({m.source.layer: m.source.layer_why for m in maps if m.source.layer_why})
         for heatmap in maps:
-            name = unique(stem(heatmap), taken)
-            kinds = [kind for kind in dict.fromkeys(pictures) if kind in heatmap.pictures]
-            paths = {kind: out / f"{name}{'' if kind == 'overlay' else '.' + kind}.png" for kind in kinds or ["overlay"]}
-            for kind, path in paths.items():
-                look = {} if kind in ("regions", "boundaries") else {"legend": legend}
-                heatmap.save(path, picture=kind, **look, **(overlay if kind == "overlay" else {}))
-            written.append((heatmap, [*paths.values()]))
-            if values:
-                heatmap.save(out / f"{name}.npz")
-        predicted = maps[0].source.predicted or predict(model, photo)
-        (print_json if as_json else print_text)(photo.name, predicted, written)
+            written.append((heatmap, how.save(heatmap, unique(stem(heatmap), taken))))
+        predicted = maps[0].source.predicted or predict(model, given)
+        (print_json if as_json else print_text)(name, predicted, written)
 
     with stoppable(lambda: click.echo("seewhy: ending with what is done; Ctrl-C again ends at once.", err=True)) as stop:
         few = len(files) < 4  # of few, each has its own bar
         for file in files if few else shown(files, len(files), "explaining", wait=False):
             try:
-                one(read(file))
+                scene = tile is not None and file.lower().endswith((".tif", ".tiff"))  # read by windows
+                one(Given(file, file) if scene else next(opened([file], model.prepare, model.name)))
             except Misuse:
                 raise
             except Exception as error:
@@ -158,12 +168,13 @@ def explain(
 
 
 def expanded(photo: str) -> list[str]:
-    """A folder stands for the pictures in it."""
+    """A folder stands for the pictures and volumes in it, or for the DICOM series that it is."""
     from ..errors import BadParameter
+    from ..medical import holds_volume
 
-    if not Path(photo).is_dir():
+    if not Path(photo).is_dir() or holds_volume(photo):
         return [photo]
-    inside = sorted(str(p) for p in Path(photo).iterdir() if p.suffix.lower() in SUFFIXES)
+    inside = sorted(str(p) for p in Path(photo).iterdir() if p.name.lower().endswith(tuple(SUFFIXES)))
     if not inside:
         raise BadParameter(f"The folder {photo} holds no pictures ({', '.join(sorted(SUFFIXES))}).")
     return inside
@@ -201,7 +212,7 @@ def check_pictures(pictures: tuple[str, ...], methods: list[Any]) -> None:
 
 def parse_target(text: str, labels: Any) -> list[Any]:
     from ..api import Contrast, Top
-    from ..target import as_targets
+    from ..asking import as_targets
 
     head, _, count = text.partition(":")
     if head.lower() == "top":
@@ -222,67 +233,17 @@ def number(text: str) -> int | str:
     return int(text) if is_index(text) else text
 
 
-def predict(model: Any, photo: "Photo") -> Any:
+def predict(model: Any, photo: Any) -> Any:
+    from ..instead import InSpace
     from ..source import Predicted
     from ..target import name_of
 
     (batch,) = model.batches(photo)
-    probabilities = model.answer(batch.x).probabilities
+    try:
+        probabilities = model.answer(batch.x).probabilities
+    except InSpace:
+        return None
     if probabilities is None:  # a regression, or units
         return None
     top = int(probabilities[0].argmax())
     return Predicted(top, name_of(model.labels, top), float(probabilities[0, top]))
-
-
-def stem(heatmap: "Heatmap") -> str:
-    source = heatmap.source
-    known = source.label is None or source.label == source.target or source.target.startswith("unit:")
-    what = source.target if known else f"{source.target} {source.label}"
-    parts = [Path(source.image).stem, what.split(",")[0], source.layer, source.method, *changed(source)]
-    return ".".join("-".join("".join(c if c.isalnum() or c in "_-#" else " " for c in part).split()) for part in parts)
-
-
-def changed(source: Any) -> list[str]:
-    """The parameters that are not as by default, so that another run of the method gets another file."""
-    from ..method import lookup
-
-    usual = lookup(source.method).described
-    said = " ".join(f"{key} {value}" for key, value in source.params.items() if value != usual.get(key))
-    return [said[:60]] if said else []
-
-
-def unique(name: str, taken: set[str]) -> str:
-    candidate, i = name, 2
-    while candidate.lower() in taken:
-        candidate, i = f"{name}-{i}", i + 1
-    taken.add(candidate.lower())
-    return candidate
-
-
-def print_text(name: str, predicted: Any, written: list[Any]) -> None:
-    said = "no classes"
-    if predicted is not None:
-        said = f"{predicted.label} ({predicted.index})" if predicted.label else f"class {predicted.index}"
-        said += f", {predicted.probability:.1%}"
-    click.echo(f"{click.format_filename(name)}: {said}")
-    width = max(len(heatmap.source.method) for heatmap, _ in written)
-    for heatmap, paths in written:
-        source = heatmap.source
-        score = "" if source.score is None else f"  {source.scores.removesuffix('s')} {source.score:.2f}"
-        chance = "" if source.probability is None else f", {source.probability:.1%}"
-        plain = source.label is None or source.target.startswith("unit:")
-        what = source.target if plain else f"{source.target}: {source.label}"
-        files = ", ".join(map(str, [paths[0], *(path.name for path in paths[1:])]))
-        click.echo(f"  {source.method:<{width}}  {what}{score}{chance}  at {source.layer}  -> {files}")
-        if source.measured:
-            click.echo("    " + ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in source.measured.items()))
-        for warning in source.warnings:
-            click.echo(f"    ! {warning}")
-
-
-def print_json(name: str, predicted: Any, written: list[Any]) -> None:
-    for heatmap, paths in written:
-        facts = json.loads(heatmap.source.to_json())
-        facts["predicted"] = asdict(predicted) if predicted else None
-        files = [str(path) for path in paths]
-        click.echo(json.dumps({"file": files[0], "files": files, "box": list(heatmap.box), **facts}))

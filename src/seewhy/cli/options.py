@@ -28,6 +28,21 @@ class KeyValue(click.ParamType):
         return key.strip(), literal(text.strip())
 
 
+class Window(click.ParamType):
+    """low,high"""
+
+    name = "low,high"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[float, float]:
+        try:
+            low, high = map(float, value.split(",") if isinstance(value, str) else value)
+            if low < high:
+                return low, high
+        except ValueError:
+            pass
+        self.fail(f"{value!r}: write the low value, a comma and the high one, as in -100,400.", param, ctx)
+
+
 def literal(text: str) -> Any:
     from ast import literal_eval
 
@@ -57,7 +72,8 @@ def model_options(command: Callable[..., None]) -> Callable[..., None]:
             click.option("--labels", metavar="FILE", help="Names of the classes, one a line or JSON; else the weights' own."),
             click.option("--option", "options", type=KeyValue(), multiple=True, help="For the network's constructor."),
             click.option("--prepare", type=KeyValue(), multiple=True,
-                         help="Preprocessing: size=256 crop=224 mean=0.5 std=0.5; repeatable; else that of the weights."),
+                         help="Preprocessing: size=256 crop=224 mean=0.5 std=0.5, of volumes also orientation=RAS spacing=1 "
+                              "window=-100,400; repeatable; else that of the weights."),
             click.option("--device", metavar="NAME", help="cpu, cuda, cuda:1, mps."),
             click.option("--trust", is_flag=True, expose_value=False, callback=_remember_trust,
                          help="Run code that comes with the weights: whole pickled networks, a repository's own Python."),
@@ -101,15 +117,16 @@ def load_model(spec: str, weights: Any, labels: Any, options: Any, prepare: Any,
     from ..api import load
     from ..errors import BadParameter
     from ..prepare import Fit, preparer
+    from ..prepare_volume import VolumeFit
 
     said = click.get_current_context().meta
     wrapped = {"device": device, **more, **said.get(WRAP, {})}
     model: Any = load(spec, weights, labels, dict(options), bool(said.get(TRUST)), **wrapped)
     if prepare:
-        if not isinstance(model.prepare, Fit):
+        if not isinstance(model.prepare, Fit | VolumeFit):
             model.prepare = preparer(dict(prepare))
-        elif unknown := set(dict(prepare)) - set(Fit.__dataclass_fields__):
-            raise BadParameter(f"--prepare has no {', '.join(unknown)}. It takes: {', '.join(Fit.__dataclass_fields__)}.")
+        elif unknown := set(dict(prepare)) - {*(known := model.prepare.__dataclass_fields__)}:
+            raise BadParameter(f"--prepare has no {', '.join(unknown)}. It takes: {', '.join(known)}.")
         else:
             model.prepare = replace(model.prepare, **dict(prepare))
     return model

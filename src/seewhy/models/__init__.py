@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from ..aim import Aim, Pinned, Seen
 from ..budget import Pace
 from ..errors import BadParameter
 from ..image import Array, Images
@@ -21,9 +22,11 @@ from ..rule import Rule
 from ..target import Target
 
 if TYPE_CHECKING:
+    from .attended import Attended
     from .geometry import Place
 
 INPUT = "input"  # the image itself, as a layer
+ATTENTION = "attention"  # all attention of the network, as a layer
 SCORES = ("logits", "log-probability", "probability")
 GIVEN = "as given"  # the scores of a function, which may be any of these
 
@@ -143,6 +146,7 @@ class Model(Protocol):
     labels: Sequence[str] | None
     weights: str | None  # which file or tag they came from
     explains: str  # one of SCORES, or "activation" of a model of units
+    no_classes: str  # why no class can be explained; "" where one can
     copies: int  # images a pass takes at most where the whole graph is kept
     signals: bool  # it takes batches (n, c, l)
 
@@ -153,6 +157,7 @@ class Model(Protocol):
     ) -> AbstractContextManager[Scorer]: ...
     def colour(self, level: int) -> NDArray[Any] | None: ...  # a grey as the network sees it (c,), if it prepares photos
     def versions(self) -> Mapping[str, str]: ...
+    def aimed(self, aims: Sequence[Aim], x: Array, seen: Seen) -> tuple[Any, tuple[Pinned, ...]]: ...  # whose scores they read
 
 
 @runtime_checkable
@@ -168,6 +173,7 @@ class Differentiable(Model, Protocol):
     def biases(self, x: Array, targets: Sequence[Target]) -> tuple[Trace, list[list[Bias]]]: ...  # of each target
     def activations(self, x: Array, layers: Sequence[str]) -> tuple[Mapping[str, Array], Mapping[str, tuple[str, ...]]]: ...
     def head(self, x: Array, targets: Sequence[Target], layers: Sequence[str]) -> Head: ...
+    def attended(self, x: Array, targets: Sequence[Target] = (), whole: bool = True, each: bool = False) -> "Attended": ...
     def first_bad(self, x: Array) -> str | None: ...  # the first layer to emit NaN or infinity
 
 
@@ -187,6 +193,7 @@ def wrap(
     task: str | None = None,
     grid: Sequence[int] | None = None,
     geometry: str = "receptive-field",
+    tokenizer: Any = None,
 ) -> Any:
     """The model behind a network: what every method is asked with.
 
@@ -214,6 +221,8 @@ def wrap(
     grid: rows and columns of a transformer's patches, where they cannot be found out.
     geometry: "receptive-field" draws each cell of a layer where its receptive field is centred, "plain" spreads the cells
         evenly over the image, as other libraries do.
+    tokenizer: of a network with an image and a text tower (CLIP, SigLIP): texts -> what its text tower takes, as the tokenizer
+        or processor of transformers or of open_clip does; target=Text(...) needs it.
     Raises BadParameter for anything else.
     """
     if scores not in (None, *SCORES):
@@ -232,7 +241,7 @@ def wrap(
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(network, torch.nn.Module | torch.export.ExportedProgram):
         own = {"device": device, "dtype": dtype, "inputs": inputs, "output": output, "task": task, "grid": grid,
-               "geometry": geometry}  # fmt: skip
+               "geometry": geometry, "tokenizer": tokenizer}  # fmt: skip
         return _adapter(torch, network)(network, scores=scores or "logits", **own, **common)
     if not callable(network) or isinstance(network, type):
         raise BadParameter(
@@ -243,9 +252,10 @@ def wrap(
         )
     if device is not None or dtype is not None:
         raise BadParameter("A function runs where it runs: leave device= and dtype= out.")
-    if (inputs, output, task, grid) != (None, None, None, None):
+    if (inputs, output, task, grid, tokenizer) != (None, None, None, None, None):
         raise BadParameter(
-            "inputs=, output=, task= and grid= are for torch networks; let the function itself take images to scores."
+            "inputs=, output=, task=, grid= and tokenizer= are for torch networks; let the function itself take images to "
+            "scores."
         )
     from .function import FunctionModel
 

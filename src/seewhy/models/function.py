@@ -2,19 +2,20 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import copy
 from platform import python_version
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from .. import __version__
+from ..aim import Aim, Pinned, Seen
 from ..budget import Pace
 from ..case import numbers
 from ..errors import BadNetwork, BadParameter, NeedsGradients, SeewhyError
 from ..image import Array, Images
-from ..prepare import Batch, batches, preparer
+from ..prepare import Batch, batches, grey, preparer
 from . import GIVEN, Answer, softmax
 
 BATCH = 32  # images per call, where the person has not said
@@ -28,6 +29,9 @@ class FunctionModel:
     takes: "uint8": photos (n, h, w, 3), resized and cropped by the numbers of `prepare`; here they are (n, 3, h, w) from 0
         to 255.  "float": what `prepare` made, (n, c, h, w).
     """
+
+    towers = None  # of texts it knows nothing
+    no_classes = ""  # why none can be explained
 
     def __init__(
         self, function: Callable[..., Any], *, takes: str, prepare: Any, labels: Sequence[str] | None, name: str | None,
@@ -44,6 +48,7 @@ class FunctionModel:
         self.asked_batch = batch_size
         self.batch_size = self.copies = batch_size or BATCH
         self.weights = weights
+        self.aims: tuple[Pinned, ...] = ()  # what is read of all that it gives, of a model made by `aimed`
         self.signals = takes == "float" and prepare is None
 
     def __repr__(self) -> str:
@@ -53,10 +58,8 @@ class FunctionModel:
         return batches(images, self.prepare, self.batch_size, self.name, self.signals)
 
     def colour(self, level: int) -> NDArray[Any] | None:
-        """What a grey of that level (0 black, 255 white) is to the function: (c,); None without `prepare`."""
-        if self.prepare is None:
-            return None
-        return self.prepare(Image.new("RGB", (64, 64), (level,) * 3)).mean((1, 2), dtype=np.float64)
+        """What a grey of that level (0 black, 255 white) is to the function: (c,); None where it takes no photos."""
+        return grey(self.prepare, level)
 
     def first_bad(self, x: Array) -> str | None:
         """No layer can be read, so it is not known."""
@@ -73,20 +76,50 @@ class FunctionModel:
         given = self.given(x)
         normalised = is_distribution(given)
         chances = given if normalised else None if self.explains == GIVEN else softmax(given)
+        if self.aims:
+            return Answer(given, None)
         return Answer(self.scored(given, normalised), chances, normalised=normalised)
+
+    def aimed(self, aims: Sequence[Aim], x: Array, seen: Seen) -> tuple["FunctionModel", tuple[Pinned, ...]]:
+        """The model whose scores are what aims, of one kind, read of all that the function gives; pinned on an image x."""
+        output = self.whole(x)
+        pinned = tuple(aim.pin(output, seen._replace(model=self, scored=self._dense_scores)) for aim in aims)
+        model = copy(self)
+        model.aims, model.explains, model.labels = pinned, pinned[0].kind, None
+        return model, pinned
+
+    def whole(self, x: Array) -> Any:
+        """All that the function gives for images x (n, c, *space), as aims read it."""
+        return self._called(np.asarray(numbers(x)))
+
+    def _dense_scores(self, given: NDArray[Any]) -> NDArray[Any]:
+        flat = np.moveaxis(given, 1, -1)
+        rows = flat.reshape(-1, flat.shape[-1])
+        return np.moveaxis(self.scored(rows, is_distribution(rows)).reshape(flat.shape), -1, 1)
 
     def given(self, x: NDArray[Any]) -> NDArray[Any]:
         """What the function gives for images x (n, c, *space), checked: (n, k)."""
+        found = self._called(x)
+        scores = np.stack([aim.read(found) for aim in self.aims], 1) if self.aims else found
+        return self._checked(np.asarray(scores), x)
+
+    def _called(self, x: NDArray[Any]) -> Any:
+        """What the function gives, tensors as arrays."""
         images = self._as_taken(x)
         try:
             found = self.function(images)
-            scores = np.asarray(numbers(found) if hasattr(found, "dtype") else found)  # of a list, a table
+            if hasattr(found, "dtype"):
+                return numbers(found)
+            named = isinstance(found, Mapping) or (isinstance(found, list | tuple) and found and isinstance(found[0], Mapping))
+            return found if named else np.asarray(found)  # of a list, a table
         except (MemoryError, SeewhyError):
             raise
         except Exception as error:
             what = f"{self.name} failed on {len(x)} images {images.shape} of {images.dtype}"
             size = "" if self.sized else " (Photos come at their own size: wrap(..., prepare={'size': (h, w)}) makes them one.)"
             raise BadNetwork(f"{what}: {type(error).__name__}: {error}{size}") from error
+
+    def _checked(self, scores: NDArray[Any], x: NDArray[Any]) -> NDArray[Any]:
         if scores.ndim == 1 and scores.dtype.kind == "f" and (len(scores) == len(x) or len(x) == 1):
             scores = scores.reshape(len(x), -1)  # one score of each, or the scores of one
         if scores.ndim != 2 or len(scores) != len(x) or not scores.shape[1] or scores.dtype.kind not in "fiu":
@@ -112,7 +145,7 @@ class FunctionModel:
 
     def scored(self, given: NDArray[Any], normalised: bool) -> NDArray[Any]:
         """What the function gives as this model's scores; `normalised`: it gives probabilities."""
-        if self.explains in (GIVEN, "logits"):
+        if self.aims or self.explains in (GIVEN, "logits"):
             return given
         chances = given if normalised else softmax(given)
         return chances if self.explains == "probability" else np.log(np.maximum(chances, np.finfo(float).tiny))

@@ -10,9 +10,11 @@ from torch.overrides import TorchFunctionMode
 
 from .marking import cell_by_cell, rule_of
 from .marks import NOWHERE, Mark, Place, start
+from .windows import onto
 
 __all__ = ["Following", "Place"]
 
+BLANK = ("new_full", "new_zeros", "new_ones", "new_empty")  # what takes no number of the tensor it is asked of
 TURNS = ("flip", "rot90", "fliplr", "flipud")
 
 
@@ -72,7 +74,7 @@ class Following(TorchFunctionMode):
 
     def _note(self, fn: Any, args: Any, kwargs: Any, out: Any) -> None:
         marks = self._marks(args) + self._marks(kwargs.values()) if kwargs else self._marks(args)
-        if not marks:
+        if not marks or getattr(fn, "__name__", "") in BLANK:
             return
         self.turned = self.turned or getattr(fn, "__name__", "") in TURNS
         try:
@@ -82,6 +84,8 @@ class Following(TorchFunctionMode):
             found = NOWHERE
         if isinstance(out, Tensor):
             self._keep(out, found if isinstance(found, Mark) else NOWHERE)
+            if isinstance(found, Mark) and out._base is not None and self.of(out._base) is None:  # written onto a blank sheet
+                self._keep(out._base, onto(found, out, out._base))
             return
         for tensor, mark in zip(out, [found] * len(out) if isinstance(found, Mark) else found, strict=False):
             if isinstance(tensor, Tensor):

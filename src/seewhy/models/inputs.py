@@ -1,5 +1,6 @@
 """What a network is called with: the image among other things, which stay as they are."""
 
+import sys
 from collections.abc import Callable, Mapping, MutableMapping
 from copy import copy
 from dataclasses import fields, is_dataclass, replace
@@ -7,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..errors import BadParameter
 from ..target import PerImage
@@ -21,7 +22,8 @@ class Inputs:
         with seewhy.IMAGE where x belongs, at any depth; or a function of x that returns such, or the one argument.
     """
 
-    def __init__(self, asked: Any = None) -> None:
+    def __init__(self, asked: Any = None, listed: bool = False) -> None:
+        self.listed = listed  # the images go in as a list, where nothing else is asked for
         self.asked: Any = {asked: IMAGE} if isinstance(asked, str) else list(asked) if isinstance(asked, tuple) else asked
         self.rows: list[Any] = []  # what there is one of for each image
         if asked is None or _is_function(self.asked):
@@ -62,11 +64,40 @@ class Inputs:
     def __call__(self, x: Tensor) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Positional and keyword arguments for x."""
         if self.asked is None:
-            return (x,), {}
+            return ([*x.unbind()] if self.listed else x,), {}
         made = self.asked(x) if _is_function(self.asked) else _filled(self.asked, lambda leaf: _given(leaf, x))
         if isinstance(made, Mapping) and all(isinstance(key, str) for key in made):
             return (), dict(made)
         return (tuple(made), {}) if isinstance(made, tuple | list) else ((made,), {})
+
+
+def detects(network: nn.Module) -> bool:
+    """Is it one of torchvision's detectors, which take a list of images?"""
+    found = sys.modules.get("torchvision.models.detection")
+    if found is None:
+        return False
+    return isinstance(network, found.generalized_rcnn.GeneralizedRCNN | found.RetinaNet | found.FCOS | found.ssd.SSD)
+
+
+def of_scales(network: nn.Module) -> bool:
+    """Does each scale of boxes rest on layers that others do not?  So it is in SSD, which has no feature pyramid."""
+    found = sys.modules.get("torchvision.models.detection")
+    return found is not None and isinstance(network, found.ssd.SSD)
+
+
+def queries_behind(network: nn.Module) -> int:
+    """How many tokens behind those of the image ask for boxes: so it is in YOLOS."""
+    transformers = sys.modules.get("transformers")
+    known = transformers is not None and isinstance(network, transformers.PreTrainedModel)
+    return getattr(network.config, "num_detection_tokens", 0) if known else 0
+
+
+def by_proposal(network: nn.Module, name: str) -> bool:
+    """Are the rows of this layer proposals, not images?  So it is inside the head of Faster R-CNN and its like."""
+    found = sys.modules.get("torchvision.models.detection.roi_heads")
+    parts = name.split(".")
+    above = (".".join(parts[:i]) for i in range(1, len(parts)))
+    return found is not None and any(isinstance(network.get_submodule(one), found.RoIHeads) for one in above)
 
 
 HOW = 'For example inputs=(seewhy.IMAGE, metadata), inputs={"pixel_values": seewhy.IMAGE, "input_ids": ids}.'

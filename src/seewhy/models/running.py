@@ -9,13 +9,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from ..aim import Pinned, Seen
+from ..embedding import embedding
 from ..errors import BadNetwork, BadParameter, NotApplicable, SeewhyError
-from ..image import Array
+from ..image import Array, Extent
+from ..instead import InSpace, instead, overall
 from ..prepare import Fit, preparer
 from . import INPUT, Answer, softmax
 from .backward import out_of_memory
 from .geometry import Following, Place
-from .inputs import Inputs
+from .inputs import Inputs, by_proposal, detects
 from .layout import Known, Layout
 from .scores import (
     TASKS,
@@ -25,6 +28,7 @@ from .scores import (
     ends_in_sigmoid,
     is_distribution,
     is_log_distribution,
+    part_of,
     picked,
     plain,
     raw_scores,
@@ -33,6 +37,7 @@ from .scores import (
 from .scoring import precision
 from .survey import Survey, layout_of, survey
 from .taps import Stop, Tap, differentiable_rnn, every_module, offloaded, undisturbed, unwrapped
+from .two_tower import NO_CLASSES, towers_of
 from .units import End, unit_scores
 
 GEOMETRIES = ("receptive-field", "plain")  # where a map's cells lie: where they look, or spread evenly
@@ -47,7 +52,7 @@ class Running:
         self, network: nn.Module, *, prepare: Any = None, labels: Sequence[str] | None = None, name: str | None = None,
         scores: str = "logits", batch_size: int | None = None, device: Any = None, dtype: Any = None,
         weights: str | None = None, inputs: Any = None, output: Any = None, task: str | None = None, grid: Any = None,
-        geometry: str = "receptive-field",
+        geometry: str = "receptive-field", tokenizer: Any = None,
     ) -> None:  # fmt: skip
         if task not in (None, *TASKS):
             raise BadParameter(f"task={task!r}: it is one of {', '.join(TASKS)}.")
@@ -72,13 +77,17 @@ class Running:
         self.weights = weights
         convolved = {len(m.kernel_size) for m in every_module(self.network) if isinstance(m, nn.modules.conv._ConvNd)}
         self.signals = prepare is None and convolved <= {1}
-        self.inputs, self.output, self.task = Inputs(inputs), output, task
+        self.towers = towers_of(self.network, tokenizer, inputs)
+        self.inputs, self.output = Inputs(inputs, detects(self.network)), output
+        self.task = "regression" if self.towers else task
         self.grid, self.geometry = grid, geometry
         self.rivals = ""  # other parts of what it gives that could be the scores
         self.single = False  # it gives one number per image, as regressions do
         self.sigmoid: bool | None = None  # it ends in one; None: not known yet
         self.surveys: dict[Any, Survey] = {}
         self.end: End | None = None  # where the network stops, of a model made by `upto`
+        self.aims: tuple[Pinned, ...] = ()  # what is read of the whole output, of a model made by `aimed`
+        self.widest = False  # that model looks by default at the last of the widest maps
         self.units: dict[Any, Any] = {}
         self.places: dict[Any, dict[str, tuple[tuple[int, ...], Place] | None]] = {}  # of layers: their grid and its place
         self.straight: set[Any] = set()  # ways back on which all gradients come in memory order
@@ -118,17 +127,32 @@ class Running:
         return raw, self._scores(raw)
 
     def _scores(self, raw: Tensor, normalised: bool | None = None) -> Tensor:
-        if self.end is not None or self.explains == "logits":
+        if self.end is not None or self.aims or self.explains == "logits":
             return plain(raw)
         return as_scores(plain(raw), self.explains, self._normalised(raw) if normalised is None else normalised, self.task)
 
     def _raw(self, x: Tensor) -> Tensor:
         args, options = self.inputs(x)
+        if self.end is not None:
+            calls = self.calls.get(tuple(x.shape[1:]), 1)
+            return unit_scores(lambda: self._called(args, options, x), self.network, x, self.end, calls)
+        output = self._called(args, options, x)
+        if self.aims:
+            return self._read(output, x)
         try:
-            if self.end is not None:
-                calls = self.calls.get(tuple(x.shape[1:]), 1)
-                return unit_scores(lambda: self.network(*args, **options), self.network, x, self.end, calls)
-            output = self.network(*args, **options)
+            found = embedding(output) if self.towers and self.output is None else picked(output, self.output, len(x))
+            self.single = found.ndim < 2
+            self.rivals = rivals(output, len(x)) if self.output is None else ""
+            return raw_scores(found, len(x), output if self.output is None else found)
+        except BadNetwork as error:
+            if other := instead(part_of(output, self.output), self._seen(x)):
+                raise InSpace(f"{self.name} {other}. Or make scores of it: {error}") from None
+            raise
+
+    def _called(self, args: Any, options: Any, x: Tensor) -> Any:
+        """What the network gives for the images x, as it gives it."""
+        try:
+            return self.towers.images(self.network, *args, **options) if self.towers else self.network(*args, **options)
         except Exception as error:
             if isinstance(error, SeewhyError | Stop) or out_of_memory(error):
                 raise
@@ -136,13 +160,31 @@ class Running:
             also = f" among {len(args)} and {', '.join(options) or 'no keywords'}" if self.inputs.asked is not None else ""
             rows = " What has a row for each image goes into seewhy.PerImage(rows)." if also and not self.inputs.rows else ""
             raise BadNetwork(f"{self.name} failed on {shapes}{also}: {type(error).__name__}: {error}{rows}") from error
-        found = picked(output, self.output, len(x))
-        self.single = found.ndim < 2
-        self.rivals = rivals(output, len(x)) if self.output is None else ""
-        return raw_scores(found, len(x), output if self.output is None else found)
+
+    def _whole(self, x: Tensor) -> Any:
+        args, options = self.inputs(x)
+        return part_of(self._called(args, options, x), self.output)
+
+    def _seen(self, x: Tensor) -> Seen:
+        """Of images that come from nowhere."""
+        return Seen(tuple(x.shape[2:]), None, Extent(0, 0, *(*reversed(x.shape[2:]), 1)[:2]), self.labels, self)
+
+    def _read(self, output: Any, x: Tensor) -> Tensor:
+        """What the aims read of the network's output (n, aims)."""
+        given = part_of(output, self.output)
+        rows = [aim.read(given) for aim in self.aims]
+        for aim, row in zip(self.aims, rows, strict=True):
+            if tuple(row.shape) != (len(x),):
+                raise BadNetwork(f"{aim.target}: {tuple(row.shape)} numbers were read for {len(x)} images.")
+        return torch.stack(rows, 1)
+
+    @property
+    def no_classes(self) -> str:
+        """Why no class can be explained; "" where one can."""
+        return NO_CLASSES.format(self.name) if self.towers and not self.aims and self.end is None else ""
 
     def _answer(self, raw: Tensor, scores: Tensor) -> Answer:
-        if self.end is not None:
+        if self.end is not None or self.aims:
             return Answer(as_numpy(raw.detach()), None)
         numbers = as_numpy(raw.detach())
         normalised, notes = self._normalised(raw), []
@@ -174,7 +216,7 @@ class Running:
 
     def _look_for_sigmoid(self, x: Tensor, raw: Tensor) -> None:
         """One image through with a graph, where the scores could be those of a sigmoid and it is not known yet."""
-        if self.sigmoid is None and self.end is None and self.task != "regression" and could_be_sigmoids(raw):
+        if self.sigmoid is None and self.end is None and not self.aims and self.task != "regression" and could_be_sigmoids(raw):
             with torch.enable_grad():
                 self.sigmoid = ends_in_sigmoid(self._raw(x[:1].clone().requires_grad_().clone()))
 
@@ -185,7 +227,13 @@ class Running:
         key = (tuple(x.shape[1:]), tuple(map(id, every_module(self.network))))
         if key not in self.surveys:
             beside = self.inputs.asked is not None
-            self.surveys[key] = found = survey(self.network, x[:1], lambda image: self._run(image)[0], self.grid, beside)
+            run = lambda image: self._run(image)[0]  # noqa: E731
+            try:
+                found = survey(self.network, x[:1], run, self.grid, beside, bool(self.aims), self.widest)
+            except InSpace:  # no class is asked for, and none has to be
+                all_of = lambda image: overall(self._whole(image), self._seen(image))  # noqa: E731
+                found = survey(self.network, x[:1], all_of, self.grid, beside, True, True)
+            self.surveys[key] = found
             repeated = {name: [f"{name}#{call}" for call in one.sees] for name, one in found.layers.items() if one.calls > 1}
             self.several[key[0]] = {name: calls for name, calls in repeated.items() if calls}
             placed = {name: one.cells and (one.shape[1:], one.cells) for name, one in found.layers.items() if one.calls == 1}
@@ -239,7 +287,9 @@ class Running:
             known.setdefault(name, [f"{name}#{call + 1}" for call in range(count)])
 
     def _blind(self, name: str, x: Tensor) -> bool:
-        """Does the layer not see the image, but other inputs alone?"""
+        """Does the layer not see the image, but other inputs alone, or parts of it one by one?"""
+        if by_proposal(self.network, name.partition("#")[0]):
+            return True
         if self.inputs.asked is None or name == INPUT:
             return False
         layer = self._survey(x[:1].detach()).layers.get(name.partition("#")[0])

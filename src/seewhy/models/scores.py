@@ -41,6 +41,13 @@ def picked(output: Any, asked: Any, n: int) -> Tensor:
     return found
 
 
+def part_of(output: Any, asked: Any) -> Any:
+    """What `wrap(output=)` asks for of a network's output, whatever it is; without it, all."""
+    if asked is None:
+        return output
+    return _called(output, asked) if isinstance(asked, Callable) else _part(output, asked)
+
+
 def _called(output: Any, asked: Callable[[Any], Any]) -> Any:
     try:
         return asked(output)

@@ -13,19 +13,23 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from .. import __version__
+from ..aim import Aim, Pinned, Seen
 from ..errors import BadNetwork, NotApplicable
 from ..image import Array, Images
-from ..prepare import Batch, batches
-from ..rule import Relevance, Rule
+from ..prepare import Batch, batches, grey
+from ..rule import Balanced, Relevance, Rule
 from ..target import Target, weighted
 from . import INPUT, Answer, Bias, Evidence, Head, Layer, Trace
+from .attended import Attended, attended
 from .backward import gradients
 from .biases import Biases
 from .head import first_bad, linear_head, pooled
+from .inputs import of_scales
+from .libra import Balance
 from .relevance import Propagation
 from .rewire import Rewiring
 from .running import Running
-from .scores import as_numpy, plain
+from .scores import as_numpy, as_scores, plain
 from .scoring import TorchScorer, quick
 from .taps import Several, Stop, Tap, ordered_gradients, recorded
 from .units import End
@@ -35,6 +39,9 @@ class TorchModel(Running):
     """A torch.nn.Module and what is needed to ask it.  Made by `seewhy.wrap`; explained in eval mode, given back as it was."""
 
     def __repr__(self) -> str:
+        if self.no_classes and self.towers:
+            words = "with its" if self.towers.tokenizer else "without a"
+            return f"<{self.name}: embeddings of images and texts, {words} tokenizer>"
         return f"<{self.name}: {self.explains} of {len(self.labels) if self.labels else 'unnamed'} classes>"
 
     def __getstate__(self) -> dict[str, Any]:
@@ -53,6 +60,28 @@ class TorchModel(Running):
             self.units[layer, at] = model
         return self.units[layer, at]
 
+    def aimed(self, aims: Sequence[Aim], x: Array, seen: Seen) -> tuple["TorchModel", tuple[Pinned, ...]]:
+        """The model whose scores are what aims, of one kind, read of its whole output; pinned on an image x (1, c, *space)."""
+        seen = seen._replace(scored=self._dense_scores, model=self)
+        with self._ready(x) as ready, torch.no_grad():
+            output = self._whole(ready)
+            pinned = tuple(aim.pin(output, seen) for aim in aims)
+        model = copy(self)
+        model.widest = aims[0].widest
+        model.aims, model.explains, model.labels, model.end = pinned, pinned[0].kind, None, None
+        model.units, model.straight = {}, set()
+        own = tuple(one.target for one in pinned) if of_scales(self.network) else ()
+        model.surveys = self.units.setdefault((*map(type, aims), *own), {})  # as of other images
+        return model, pinned
+
+    def whole(self, x: Array) -> Any:
+        """All that the network gives for images x (n, c, *space), as aims read it."""
+        with self._ready(x) as ready, torch.no_grad():
+            return self._whole(ready)
+
+    def _dense_scores(self, raw: Tensor) -> Tensor:
+        return plain(raw) if self.explains == "logits" else as_scores(plain(raw), self.explains, None, self.task)
+
     def fit(self, count: int) -> None:
         """BadParameter where the inputs beside the images are not one row for each of so many."""
         self.inputs.fit(count)
@@ -69,12 +98,8 @@ class TorchModel(Running):
         return batches(images, self.prepare, self.copies if whole else self.batch_size, self.name, self.signals)
 
     def colour(self, level: int) -> NDArray[Any] | None:
-        """What a grey of that level (0 black, 255 white) is to the network: (c,); None for a model without `prepare`."""
-        from PIL import Image
-
-        if self.prepare is None:
-            return None
-        return self.prepare(Image.new("RGB", (64, 64), (level,) * 3)).mean((1, 2), dtype=np.float64)
+        """What a grey of that level (0 black, 255 white) is to the network: (c,); None where it takes no photos."""
+        return grey(self.prepare, level)
 
     def versions(self) -> Mapping[str, str]:
         used = {name: sys.modules[name].__version__ for name in ("torchvision", "timm") if name in sys.modules}
@@ -117,6 +142,8 @@ class TorchModel(Running):
         """
         if isinstance(rule, Relevance) and self.explains not in ("logits", "activation"):
             raise NotApplicable(f"Relevance is shared out from logits; this model explains {self.explains}.")
+        if isinstance(rule, Balanced) and self.explains not in ("logits", "activation"):
+            raise NotApplicable(f"libra balances the way back from logits; this model explains {self.explains}.")
         layers = self._each_call(layers, x)
         for whole in (False, True):  # the graph from the first tap on; or, past a no_grad inside the network, all of it
             try:
@@ -138,7 +165,7 @@ class TorchModel(Running):
     ) -> tuple[Trace, bool]:
         taps = self._taps(layers)
         inside = INPUT in layers
-        mode = None if rule is None else Propagation(rule) if isinstance(rule, Relevance) else Rewiring(rule)
+        mode = _mode(rule)
         with torch.enable_grad():
             entered = x.requires_grad_().clone() if inside else x  # a leaf cannot be written to
         follow = self._following(layers, entered)
@@ -225,6 +252,10 @@ class TorchModel(Running):
             notes = {name: tap.notes for name, tap in taps.items()}
             return Head(answer, weights, {name: plain(one) for name, one in a.items()}, w, notes)
 
+    def attended(self, x: Array, targets: Sequence[Target] = (), whole: bool = True, each: bool = False) -> Attended:
+        """One pass, read at the weights of its attentions, and with targets at the gradients toward them; see `attended`."""
+        return attended(self, x, targets, whole, each)
+
     def _mirrored(self, name: str, x: Tensor) -> tuple[str, ...]:
         seen = f"the network mirrors or turns the image before {name}: the map lies as the layer saw it"
         return (seen,) if (tuple(x.shape[1:]), name) in self.turned else ()
@@ -237,3 +268,10 @@ class TorchModel(Running):
     def _evidence(self, name: str, a: Tensor, g: Tensor, x: Tensor) -> Evidence:
         turn = self._layout(name, a, x).turn
         return Evidence(plain(turn(a.detach())), plain(turn(g)))
+
+
+def _mode(rule: Rule | None) -> Propagation | Balance | Rewiring | None:
+    """What sees to a rule while the network runs."""
+    if rule is None:
+        return None
+    return Propagation(rule) if isinstance(rule, Relevance) else Balance() if isinstance(rule, Balanced) else Rewiring(rule)

@@ -110,6 +110,19 @@ def padded(mark: Mark, out: Tensor, pad: Sequence[int], *_: Any, **__: Any) -> M
     return moved(mark, {-1 - i: (1, -before, -before) for i, before in enumerate(pad[0::2])}, out.shape)
 
 
+def onto(mark: Mark, part: Tensor, sheet: Tensor) -> Mark:
+    """Of a whole sheet, a part of which was written on: what batches images of several sizes does, in the place of a border."""
+    left, begins = part.storage_offset() - sheet.storage_offset(), []
+    for step in sheet.stride():
+        begins.append(left // step if step else 0)
+        left -= begins[-1] * step
+    d = len(mark.dims)
+    if left or part.stride() != sheet.stride()[sheet.ndim - d :]:
+        return NOWHERE
+    mark = replace(mark, dims=(*(plain(side) for side in sheet.shape[: sheet.ndim - d]), *mark.dims))
+    return moved(mark, {j: (1, -begins[j], -begins[j]) for j in range(-d, 0)}, sheet.shape)
+
+
 def rolled(mark: Mark, out: Tensor, shifts: Any, dims: Any = None) -> Mark:
     dims = (dims,) if isinstance(dims, int) else dims
     count = len(mark.dims)

@@ -13,6 +13,7 @@ from ..prepare import Fit, preparer
 from . import Differentiable, Model, wrap
 from .zoo_code import code_network, names_code
 from .zoo_found import RANDOM, Asked, Found, fetched, made, need, reach
+from .zoo_heads import blank_options, heads_fit, own_labels, torchvision_kind, torchvision_names
 from .zoo_hf import hugging_face
 from .zoo_timm import timm_network, with_facts
 
@@ -25,8 +26,9 @@ def load(
 ) -> Differentiable:  # fmt: skip
     """A model by name: `load("torchvision/resnet50")`, `load("timm/vit_base_patch16_224")`, `load("demo/honest")`.
 
-    spec: also `hf/ORG/NAME` or a folder that transformers saved; `path/to/file.py:net` or `package.module:net`, a network or
-        a function that makes one; or a file of torch.export (.pt2) or TorchScript.
+    spec: also a detector or segmenter, as in "torchvision/fasterrcnn_resnet50_fpn"; `hf/ORG/NAME` or a folder that transformers
+        saved; `path/to/file.py:net` or `package.module:net`, a network or a function that makes one; or a file of torch.export
+        (.pt2) or TorchScript.
     weights: a safetensors file or a state dict that torch.load(weights_only=True) reads, also inside a checkpoint or behind a
         prefix, loaded strictly, halves cast up; a torchvision tag such as "IMAGENET1K_V2"; "random" for an untrained network
         (to look at its layers); or None for the library's own pretrained weights.
@@ -116,24 +118,25 @@ def _demo(asked: Asked) -> Found:
 def _torchvision(asked: Asked) -> Found:
     name, weights, options = asked.name, asked.weights, asked.options
     models = need("torchvision", "torchvision.models")
-    known = models.list_models(module=models)
+    known, kind = torchvision_names(models), torchvision_kind(models, name)
     if name not in known:
         raise NoSuchName("model", f"torchvision/{name}", closest(name, known), "All: torchvision.models.list_models().")
     tags = models.get_model_weights(name)
     is_tag = weights in tags.__members__
     tag = tags[weights] if is_tag else getattr(tags, "IMAGENET1K_V1", tags.DEFAULT) if weights else tags.DEFAULT
-    labels = tag.meta.get("categories") if options.get("num_classes", 1000) == 1000 else None
+    labels = own_labels(tag.meta.get("categories"), options)
+    prepare = heads_fit(kind, tag.transforms()) if kind else _torchvision_fit(tag.transforms())
     if weights is not None and not is_tag:
         from .weights import fill
 
-        network = made(lambda: models.get_model(name, weights=None, **options), asked)
+        network = made(lambda: models.get_model(name, weights=None, **blank_options(kind, options)), asked)
         source, facts = (RANDOM, {}) if weights == RANDOM else fill(network, weights, asked.trust)
-        return Found(network, with_facts(_torchvision_fit(tag.transforms()), facts, weights), labels, source)
+        return Found(network, with_facts(prepare, facts, weights), labels, source)
     hub = import_module("torch.hub")
     if not (Path(hub.get_dir()) / "checkpoints" / Path(urlparse(tag.url).path).name).exists():
         reach(tag.url, asked.spec)
     network = fetched(lambda: models.get_model(name, weights=tag, **options), asked)
-    return Found(network, _torchvision_fit(tag.transforms()), labels, str(tag))
+    return Found(network, prepare, labels, str(tag))
 
 
 def _torchvision_fit(transforms: Any) -> Any:

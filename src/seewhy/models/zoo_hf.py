@@ -9,15 +9,19 @@ from typing import Any
 from ..errors import BadNetwork, BadParameter, BadWeights, NoSuchName, SeewhyError
 from ..labels import read_labels
 from .zoo_found import RANDOM, Asked, Found, fetched, need, reach, unreachable
+from .zoo_heads import DENSE, unlike_fit
 from .zoo_hf_photos import Processed, fit_of, quietly, same, usual
 from .zoo_timm import timm_folder
 
 SCORING = "ForImageClassification"  # in the name of an architecture that ends in scores
 TOWERS = ("Model", "ModelWithProjection")  # ends of the names of those that end in an embedding
+WORDS = ("tokenizer.json", "tokenizer_config.json", "vocab.json", "vocab.txt", "spiece.model", "sentencepiece.bpe.model")
 
 
 def hugging_face(asked: Asked) -> Found:
-    """`hf/ORG/NAME` or a folder.  An image classifier gives its scores; a vision tower the numbers of its embedding."""
+    """`hf/ORG/NAME` or a folder.  An image classifier gives its scores, a detector boxes, a segmenter maps; a vision tower the
+    numbers of its embedding; what has a text tower, too, comes with its tokenizer.
+    """
     folder = _folder(asked)
     config = _json(folder / "config.json")
     if "architecture" in config:  # laid out for timm
@@ -31,8 +35,11 @@ def _of_transformers(transformers: Any, folder: Path, config: Mapping[str, Any],
         kind, scores = _kind(transformers, made, config, asked)
         network, output, source = _network(kind, made, folder, asked)
         prepare, remark = _prepared(transformers, folder, made, asked)
+        tokenizer = None if scores or not _towers(network) else _tokenizer(transformers, folder, asked)
     if scores:
         return Found(network, prepare, _labels(made), source + remark)
+    if _towers(network):
+        return Found(network, prepare, None, source + remark, {"tokenizer": tokenizer})
     what = {"name": f"{asked.spec} (its scores are the numbers of an embedding)", "output": output, "task": "regression"}
     tower = network.vision_model if hasattr(made, "vision_config") else network
     return Found(tower, prepare, None, source + remark, what)
@@ -74,7 +81,7 @@ def _fetch(hub: Any, asked: Asked) -> Path:
     def some(*patterns: str) -> Path:
         return Path(fetched(lambda: hub.snapshot_download(asked.name, allow_patterns=[*patterns], etag_timeout=5), asked))
 
-    folder = some("*.json", "*.py")
+    folder = some("*.json", "*.py", "*.txt", "*.model")
     if not (folder / "config.json").is_file():
         raise BadWeights(f"{asked.spec} holds no config.json: it is no repository of transformers, nor of timm.")
     if (
@@ -120,16 +127,18 @@ def _config(transformers: Any, folder: Path, config: Mapping[str, Any], asked: A
 
 
 def _kind(transformers: Any, made: Any, config: Mapping[str, Any], asked: Asked) -> tuple[Any, bool]:
-    """The class of the network, and whether it gives scores of classes."""
+    """The class of the network, and whether it gives scores of classes: of the image, of boxes or of places."""
     name = (made.architectures or [SCORING])[0]
     found = getattr(transformers, name, None)
     if SCORING in name:
         return found or transformers.AutoModelForImageClassification, True
+    if found is not None and name.endswith(DENSE) and _sees(found, made) and not hasattr(made, "text_config"):
+        return found, True
     if found is not None and name.endswith(TOWERS) and _sees(found, made):
         return found, False
     raise BadNetwork(
-        f"{asked.spec} is a {name}, which gives neither scores of classes nor one embedding of an image. In Python, "
-        "wrap(network, output=...) explains any score (n, k) that you make of what it gives."
+        f"{asked.spec} is a {name}, which gives neither scores of classes (of image, boxes or places) nor one embedding. "
+        "In Python, wrap(network, output=...) explains any score (n, k) that you make of what it gives."
     )
 
 
@@ -225,8 +234,24 @@ def _prepared(transformers: Any, folder: Path, made: Any, asked: Asked) -> tuple
         lambda: transformers.AutoImageProcessor.from_pretrained(folder, local_files_only=True, trust_remote_code=asked.trust),
         asked,
     )
-    theirs, fit = Processed(processor), fit_of(processor.to_dict())
+    settings = processor.to_dict()
+    theirs, fit = Processed(processor), None if unlike_fit(settings) else fit_of(settings)
     return (fit if fit is not None and same(fit, theirs) else theirs), ""
+
+
+def _towers(network: Any) -> bool:
+    """Has it an image and a text tower?"""
+    from .two_tower import towers_of
+
+    return towers_of(network, None, None) is not None
+
+
+def _tokenizer(transformers: Any, folder: Path, asked: Asked) -> Any:
+    """What makes tokens of texts, where the folder holds any."""
+    if not any((folder / name).is_file() for name in WORDS):
+        return None
+    own = {"local_files_only": True, "trust_remote_code": asked.trust}
+    return _checked(lambda: transformers.AutoTokenizer.from_pretrained(folder, **own), asked)
 
 
 def _json(path: Path) -> dict[str, Any]:

@@ -1,0 +1,65 @@
+"""`seewhy attention`: where a transformer's heads look, as they are."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .options import complete_models, literal, load_model, model_options
+
+
+@click.command()
+@click.argument("photo", metavar="PHOTO")
+@click.option("--model", "-m", "spec", required=True, metavar="SPEC", shell_complete=complete_models, help="As for explain.")
+@model_options
+@click.option("--layer", "-l", "layers", multiple=True, help="An attention, or the block around it; repeatable; else all.")
+@click.option("--head", default="mean", show_default=True, help="Its number from 0 on, mean, or all.")
+@click.option(
+    "--query",
+    "-q",
+    default="class",
+    show_default=True,
+    metavar="Y,X",
+    help="Whose row: the patch at this pixel, a token's number, or class: what the network's head reads.",
+)
+@click.option(
+    "--out",
+    "-o",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("seewhy-out"),
+    show_default=True,
+    help="Folder for the overlays.",
+)
+@click.option("--values", is_flag=True, help="Also write the numbers, as .npz.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a map.")
+def attention(
+    photo: str, spec: str, weights: Any, labels: Any, options: Any, prepare: Any, device: Any, layers: tuple[str, ...],
+    head: str, query: str, out: Path, values: bool, as_json: bool,
+) -> None:  # fmt: skip
+    """Draw the attention weights of a transformer's layers and heads, for one query.
+
+    \b
+    seewhy attention dog.jpg --model timm/vit_base_patch16_224 --layer blocks.11 --head all
+    seewhy attention dog.jpg --model timm/vit_base_patch16_224 --query 120,80
+    """
+    from ..api import attention as ask
+
+    model = load_model(spec, weights, labels, options, prepare, device)
+    maps = ask(model, photo, [*layers] or None, None if head.lower() == "all" else literal(head), literal(query))
+    out.mkdir(parents=True, exist_ok=True)
+    for heatmap in maps:
+        source = heatmap.source
+        parts = [Path(source.image).stem, "attention", source.layer, f"head-{source.params['head']}", source.target]
+        path = out / f"{'.'.join(''.join(c if c.isalnum() or c in '.-_#' else '-' for c in part) for part in parts)}.png"
+        heatmap.save(path, legend=True)
+        if values:
+            heatmap.save(path.with_suffix(".npz"))
+        if as_json:
+            click.echo(json.dumps({"file": str(path), "box": list(heatmap.box), **json.loads(source.to_json())}))
+            continue
+        beside = source.measured["dropped"]
+        click.echo(f"{source.layer}  {source.method}, query {source.target}, {beside:.1%} to tokens of no place  -> {path}")
+    if not as_json:
+        for warning in dict.fromkeys(said for heatmap in maps for said in heatmap.warnings):
+            click.echo(f"  ! {warning}")
