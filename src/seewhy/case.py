@@ -8,11 +8,11 @@ import numpy as np
 from einops import asnumpy
 from numpy.typing import NDArray
 
-from .errors import BadParameter, SeewhyError
+from .errors import BadParameter, NotApplicable, SeewhyError
 from .image import Array
-from .models import INPUT, Answer, Differentiable, Head, Layer, Trace
+from .models import ATTENTION, INPUT, Answer, Differentiable, Head, Layer, Trace
 from .resample import Cells
-from .rule import Rule
+from .rule import Balanced, Rule
 from .target import Target, weighted
 
 T = TypeVar("T")
@@ -79,14 +79,16 @@ class Case:
     shared: which evidence on these very images several methods read: "gradients" at the layers, "pixels" (the gradient
         at the image); one trace then serves them all.
     seen: the photo of an image as the network saw it, cropped and of its size; None of a prepared array.
+    rule: by which every gradient comes back, if not plainly; methods with a rule of their own then raise NotApplicable.
     """
 
     def __init__(
         self, model: Differentiable, x: Array, targets: Sequence[Target], layers: Sequence[str | None] = (None,),
         shared: Iterable[str] = ("gradients",), seen: "Callable[[int], Image | None]" = lambda _: None,
+        rule: Balanced | None = None,
     ) -> None:  # fmt: skip
         self.model, self.x, self.targets, self.asked, self.shared = model, x, targets, layers, frozenset(shared)
-        self.seen = seen
+        self.seen, self.rule = seen, rule
         self.ruled: dict[Any, Trace] = {}
 
     @once
@@ -116,16 +118,25 @@ class Case:
 
     @once
     def trace(self) -> Trace:
-        """The plain way back, to all that is shared."""
+        """The plain way back, or that by the case's rule, to all that is shared."""
         layers = (self.named if "gradients" in self.shared else []) + ([INPUT] if "pixels" in self.shared else [])
-        return self.model.trace(self.x, self.targets, [*dict.fromkeys(layers)])
+        return self.model.trace(self.x, self.targets, [*dict.fromkeys(layers)], self.rule)
 
     def traced(self, rule: Rule, layers: Sequence[str]) -> Trace:
         """The way back by a rule."""
+        self.plain_only("a method that leads gradients back by a rule of its own")
         key = (rule, tuple(layers))
         if key not in self.ruled:
             self.ruled[key] = self.model.trace(self.x, self.targets, layers, rule)
         return self.ruled[key]
+
+    def plain_only(self, what: str) -> None:
+        """NotApplicable where the case has a rule for all that it is asked, and `what` cannot take it."""
+        if self.rule is not None:
+            raise NotApplicable(
+                f"libra balances plain gradients, and cannot be asked of {what}. It takes methods such as gradient, "
+                "input-x-gradient, integrated-gradients and grad-cam, also inside smooth(...)."
+            )
 
     @once
     def activations(self) -> Mapping[str, Array]:
@@ -202,6 +213,8 @@ class Case:
                 return why + "what follows is saturated, or its weights are still zero: is the network trained?"
             other = f", such as the default, {self._default[0]}: {self._default[1].why}" if self._default else ""
             return why + f"it is not connected to the target, or what follows is saturated; try a layer before it{other}"
+        if layer == ATTENTION:
+            return "no attention weight raises the score: nothing mixes tokens for it, or what follows is saturated"
         if layer == INPUT:
             return "nothing of the score comes back to the image"
         a = head.a[layer] if head is not None and trace is None else self.activations[layer]
@@ -224,7 +237,14 @@ class Case:
     def _together(self, method: "Method", some: list[Any]) -> Iterator[Found]:
         weights = self.pinned[1]
         pinned = [lambda _, w=w: np.concatenate([w] * len(some)) for w in weights]
-        case = Case(self.model, np.concatenate(some), pinned, self.named if method.layered else self.asked, method.shares)
+        case = Case(
+            self.model,
+            np.concatenate(some),
+            pinned,
+            self.named if method.layered else self.asked,
+            method.shares,
+            rule=self.rule,
+        )
         try:
             found = method.found(case)
             if found.failure is not None:

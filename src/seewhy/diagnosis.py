@@ -12,15 +12,16 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from .case import numbers
-from .errors import BadParameter, NotApplicable, SeewhyError
+from .errors import BadNetwork, BadParameter, NotApplicable, SeewhyError
 from .image import Images
 from .method import METHODS, Method
 from .methods.occlude import Grid
-from .models import Answer, Differentiable, Layer, Model
+from .models import INPUT, Answer, Differentiable, Layer, Model
 from .prepare import Batch, Fit
+from .rule import Relevance
 from .segments import segmented
 from .source import Predicted, plain
-from .target import name_of
+from .target import Top, name_of
 
 SEVERITIES = ERROR, WARNING, NOTE = "error", "warning", "note"  # no map can be made; one may mislead; good to know
 
@@ -93,7 +94,8 @@ def doctor(model: Model, image: Images | None = None) -> Report:
 
     image: a photo or a prepared batch of one; by default noise, which shows all but what the network says of a photo.
     A torch network runs a few times: the look of `model.layers` (forward and back, on noise), forward and back on the image,
-    and forward once more, on the image beside noise; once or twice again where answers differ or parts are in train mode.
+    forward once more, on the image beside noise, once on noise for attention, and
+    forward and back by attn-lrp's rules; once or twice again where answers differ or parts are in train mode.
     A function is called twice.  Everything comes back as it was.  Raises BadParameter without an image where the model
     prepares none, BadImage where the picture cannot be read; what the network does wrong is a hazard, not an exception.
     """
@@ -156,9 +158,15 @@ def _inside(model: Any, batch: Batch) -> Seen:
     refused = dict(facts.refused)
     if model.explains not in ("logits", "activation"):
         logits = f"it takes logits apart; this model explains {model.explains}"
-        refused |= dict.fromkeys(("head", "logits", "relevance", "excitation"), logits)
+        refused |= dict.fromkeys(("head", "logits", "relevance", "excitation", "products"), logits)
     if not layers:
         refused["logits"] = "no bias can be read inside"
+    tries = {"attention": lambda: model.attended(batch.x), "products": lambda: model.trace(batch.x, [Top()], [INPUT], PRODUCTS)}
+    for need, attempt in tries.items():
+        try:
+            _ = need in refused or attempt()
+        except (NotApplicable, BadNetwork) as error:
+            refused[need] = str(error)
     a = None if facts.first.a is None else asnumpy(facts.first.a)
     return facts.first.answer, layers, hazards(facts), Scene(tuple(batch.x.shape[2:]), layer, a, refused)
 
@@ -194,6 +202,7 @@ def _scale(model: Any, batch: Batch) -> tuple[Hazard, ...]:
     return ()
 
 
+PRODUCTS = Relevance(attention=True)
 NEEDS: Mapping[str, tuple[str, ...]] = {  # of what is read, keys of Scene.refused
     "gradients": ("inside", "layer", "layer gradient"), "pixels": ("image",), "activations": ("inside", "layer"),
     "head": ("inside", "layer", "head"), "nothing": ("inside", "layer"), "scores": (),
@@ -202,7 +211,8 @@ NEEDS: Mapping[str, tuple[str, ...]] = {  # of what is read, keys of Scene.refus
 OWN: Mapping[str, tuple[str, ...]] = {  # what a method needs beyond what it reads
     "guided-backprop": ("relus",), "deconvnet": ("relus",), "guided-grad-cam": ("layer", "layer gradient", "relus"),
     "lrp": ("relevance",), "excitation-backprop": ("excitation",), "full-grad": ("logits",), "ablation-cam": ("tail",),
-    "recipro-cam": ("tail",), "lime": ("segments",), "kernel-shap": ("segments",), "sobol": ("grid",),
+    "attention-rollout": ("attention",), "transformer-relevance": ("attention",), "le-grad": ("attention",),
+    "attn-lrp": ("products",), "recipro-cam": ("tail",), "lime": ("segments",), "kernel-shap": ("segments",), "sobol": ("grid",),
 }  # fmt: skip
 
 
@@ -271,8 +281,7 @@ def _varying(scene: Scene) -> int:
 
 
 def _windows(settings: Mapping[str, Any], space: tuple[int, ...]) -> int:
-    sides = tuple(min(settings["window"], side) for side in space)
-    return len(Grid(space, sides, [min(settings["stride"], side) for side in space]).places)
+    return len(Grid.asked(space, settings["window"], settings["stride"]).places)
 
 
 FEW = 16  # windows: fewer do not tell where

@@ -1,7 +1,7 @@
 """Rules: another way back through a network than the plain gradient's.  No framework is known here.
 
 A rule for ReLUs is a function (active, g) -> g: where the unit was on (0 < x, and below the clamp of a ReLU6), and the
-gradient from above.  `Relevance` says how the layers with weights hand relevance down.
+gradient from above.  `Relevance` says how the layers with weights hand relevance down, `Balanced` keeps gradients in balance.
 """
 
 from collections.abc import Callable
@@ -42,10 +42,20 @@ class Relevance:
     epsilon: float = 1e-6
     gamma: float = 0.25
     bias: bool = True
+    attention: bool = False  # are there rules for attention, norms and products of two activations?
 
     def __post_init__(self) -> None:
         if not (0 <= self.epsilon < inf and 0 <= self.gamma < inf):
             raise BadParameter(f"epsilon={self.epsilon}, gamma={self.gamma}: numbers from 0 on.")
 
 
-Rule = ReluRule | Relevance
+@dataclass(frozen=True)
+class Balanced:
+    """The gradient of a network that is made affine where it was not: softmax, sigmoids and the divisors of norms count as
+    constants, GELU and their like as x times a constant, a product of activations passes each factor its part of the gradient.
+
+    Then score = sum x g + sum b dy/db over all that is added anywhere (biases, constants).  Mehri et al. 2025, LibraGrad.
+    """
+
+
+Rule = ReluRule | Relevance | Balanced

@@ -1,5 +1,7 @@
 """Every method, by its own name.  A new family is a file here and a line below."""
 
+from .attention import *  # noqa: F403
+from .balance import *  # noqa: F403
 from .cam import *  # noqa: F403
 from .channel import *  # noqa: F403
 from .combine import *  # noqa: F403

@@ -74,7 +74,7 @@ def product(first: Method, second: Method) -> Method:
     said = f"{parts[0].name} times {parts[1].name}, the coarser drawn out to the finer's size"
     return Method(
         f"product({parts[0].name}, {parts[1].name})", run, defaults, reads, False,
-        _doc(said, "", *parts), given, pixels=pixels, layered=any(part.layered for part in parts),
+        composed(said, "", *parts), given, pixels=pixels, layered=any(part.layered for part in parts),
         shares=tuple(dict.fromkeys(share for part in parts for share in part.shares)),
         passes=" and ".join(dict.fromkeys(part.cost for part in parts)),
     )  # fmt: skip
@@ -84,15 +84,19 @@ def product(first: Method, second: Method) -> Method:
 def augment(method: Method) -> Method:
     """The method averaged over the image, its mirror image and other sizes, each map brought back before.
 
-    Adds the parameters flips (True) and scales ((1, 0.75, 1.5)); the map has the size of the finest.
+    Adds the parameters flips ("auto": along the last axis, but not of signals, whose time runs one way; or True, False) and
+    scales ((1, 0.75, 1.5)); the map has the size of the finest.
     """
     base = lookup(method)
     _unused(base, "flips", "scales")
 
-    def run(case: Case, *, flips: bool, scales: Any, **params: Any) -> Found:
+    def run(case: Case, *, flips: Any, scales: Any, **params: Any) -> Found:
         own, x = _given(base, params), case.images
+        if flips not in ("auto", True, False):
+            raise BadParameter(f'augment: flips={flips!r} is "auto", True or False.')
+        both = x.ndim > 3 if flips == "auto" else flips
         sizes = _sizes(scales, x.shape[2:])
-        ways = [(size, flip) for size in sizes for flip in ((False, True) if flips else (False,))]
+        ways = [(size, flip) for size in sizes for flip in ((False, True) if both else (False,))]
         ready = (_flipped(resized(x, size) if size != x.shape[2:] else x, flip) for size, flip in ways)
         case.pinned  # noqa: B018 - the network at the images' own size: if that fails, sizes are not to blame
         try:
@@ -108,7 +112,7 @@ def augment(method: Method) -> Method:
         return Found(joined, found[0].notes)
 
     said = f"mean of {base.name} over the image, its mirror image and other sizes, each brought back"
-    return _over(base, "augment", run, {"flips": True, "scales": (1.0, 0.75, 1.5)}, said, "", "flips x scales")
+    return _over(base, "augment", run, {"flips": "auto", "scales": (1.0, 0.75, 1.5)}, said, "", "flips x scales")
 
 
 def _smoothed(base: Method, name: str, said: str, moment: Any) -> Method:
@@ -135,12 +139,13 @@ def _smoothed(base: Method, name: str, said: str, moment: Any) -> Method:
 def _over(base: Method, name: str, run: Any, settings: dict[str, Any], said: str, source: str, times: str) -> Method:
     """The method that runs the base several times, in the base's own units."""
     return Method(
-        f"{name}({base.name})", run, {**base.defaults, **settings}, base.reads, False, _doc(said, source, base), base.params,
-        pixels=base.pixels, layered=base.layered, passes=f"{times} x ({base.passes or COSTS[base.reads]}), and 1 forward",
+        f"{name}({base.name})", run, {**base.defaults, **settings}, base.reads, False, composed(said, source, base),
+        base.params, pixels=base.pixels, layered=base.layered,
+        passes=f"{times} x ({base.passes or COSTS[base.reads]}), and 1 forward",
     )  # fmt: skip
 
 
-def _doc(said: str, source: str, *parts: Method) -> str:
+def composed(said: str, source: str, *parts: Method) -> str:
     sources = " ".join(filter(None, (source, *(f"{part.name}: {part.source}" for part in parts))))
     caveats = " ".join(f"{part.name}: {part.caveat}" for part in parts)
     return f"{said}.\n\nSource: {sources}\n\nCaveat: {caveats}"

@@ -1,7 +1,8 @@
 """Layer-wise relevance propagation in torch: every layer hands down relevance while a block runs.
 
 What travels back is relevance over activation, R / a: then additions, pooling, reshaping and concatenation need no rule of
-their own, since their plain gradient shares relevance out as LRP wants it, and a * g is the relevance at every layer.
+their own, since their plain gradient shares relevance out as LRP wants it, and a * g is the relevance at every layer.  So
+does a softmax's: x (R - s sum R) over x, with R = s g, is its gradient.
 """
 
 from collections import Counter
@@ -17,13 +18,17 @@ from torch.overrides import TorchFunctionMode
 from ..errors import NotApplicable
 from ..rule import Relevance
 from .graph import between, kind_of, rests_on_image
+from .relevance_attention import STEPS
+from .relevance_products import conserving, wide
 from .relus import CLAMP, CLAMP_MIN, HARDTANH, LEAKY, RELU, RELU6, THRESHOLD, kinked
+from .scores import is_distribution
 
 T = Tensor
 CONVS = {torch.conv1d, torch.conv2d, torch.conv3d}
 UNCONVS = {torch.conv_transpose1d, torch.conv_transpose2d, torch.conv_transpose3d}
 SMOOTH = {F.silu, F.gelu, F.mish, F.hardswish, torch.tanh, torch.tanh_, T.tanh, T.tanh_, F.tanh, F.softsign}
 GATES = {torch.sigmoid, torch.sigmoid_, T.sigmoid, T.sigmoid_, F.sigmoid, F.hardsigmoid}  # what they weigh is relevant
+ERFS = {torch.erf, torch.erf_, T.erf, T.erf_, torch.special.erf}  # the gates of a GELU written by hand
 UNRULED = {  # linear layers that are none of torch's, and what hides a product or the batch's own statistics
     **dict.fromkeys(
         (torch.matmul, T.matmul, T.__matmul__, T.__rmatmul__, torch.mm, T.mm, torch.mv, T.mv, torch.addmm, T.addmm, torch.bmm,
@@ -43,7 +48,12 @@ PLAIN = (  # graph nodes whose plain gradient shares relevance out in proportion
     "Slice", "Split", "Squeeze", "Stack", "Sub", "Sum", "Swap", "TBackward", "To", "Transpose", "Unbind", "Unsafe",
     "Unsqueeze", "Upsample", "View", "Where", "Bmm", "Linear", "Dropout", "Detach", "Unfold", "Im2Col", "Col2Im", "Movedim",
 )  # fmt: skip
-BILINEAR = ("Mul", "Mm", "Bmm", "Div", "Addmm", "Convolution", "Linear")  # linear only while one factor is fixed
+BILINEAR = (  # linear only while one factor is fixed
+    "Mul", "Mm", "Bmm", "Div", "Addmm", "Convolution", "Linear", "Baddbmm", "Addbmm", "Addmv", "Addcmul", "Addcdiv", "Mv",
+    "Dot", "ScaledDotProduct",
+)  # fmt: skip
+HOMOGENEOUS = ("LinalgVectorNorm", "Norm")  # |x| is the sum of x times x / |x|
+KNOWN = "convolutions, linear layers, BatchNorm, activations, pooling and additions"
 
 
 class Made(NamedTuple):
@@ -72,6 +82,12 @@ class Propagation(TorchFunctionMode):
 
     def __torch_function__(self, fn: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
+        if self.rule.attention and torch.is_grad_enabled():
+            if fn in STEPS:
+                with self:
+                    return STEPS[fn](*args, **kwargs)
+            if (out := conserving(fn, args, kwargs)) is not None:
+                return out
         if fn in CONVS or fn in UNCONVS or fn is F.linear:
             x, w, b, *rest = _weighted(args, kwargs)
             self.unruled["layer whose weights are made of the image"] += rests_on_image(w)
@@ -84,15 +100,15 @@ class Propagation(TorchFunctionMode):
                 self.made = self.made._replace(z=copy, version=copy._version)
             self.origins[id(copy)] = (ref(copy), self._origin(args[0]))
             return copy
-        if fn in UNRULED:
+        if fn in UNRULED and not self.rule.attention:
             self.unruled[UNRULED[fn]] += any(isinstance(a, Tensor) and rests_on_image(a) for a in args)
         if fn in SUMS and not self.rule.bias and (sum_ := _parts(fn, args, kwargs)) is not None:
             return sum_
-        if fn in GATES:
+        if fn in GATES or (fn in ERFS and self.rule.attention):
             gate = fn(*args, **kwargs).detach()
             self.aside[self._origin(gate)] = "is a gate, which relevance does not enter: read what it weighs"
             return gate
-        over = _activation(fn, args, kwargs)
+        over = activation(fn, args, kwargs)
         return fn(*args, **kwargs) if over is None else _kept(fn, args, kwargs, over)
 
     def _layer(self, fn: Any, x: Tensor, w: Tensor, b: Tensor | None, rest: Any, named: Any) -> Tensor:
@@ -147,16 +163,21 @@ class Propagation(TorchFunctionMode):
     def notes(self, scores: Tensor, leaves: Sequence[Tensor]) -> tuple[str, ...]:
         """NotApplicable where the network holds what no rule is known for."""
         way = {*between(scores, leaves)}
-        strange = Counter(kind for node in way if (kind := kind_of(node)) and not _shares(node, kind, way))
+        known = (*PLAIN, *HOMOGENEOUS, "Softmax", "MaskedFill") if self.rule.attention else PLAIN
+        strange = Counter(kind for node in way if (kind := kind_of(node)) and not shares(node, kind, way, known))
         strange.update({what: count for what, count in self.unruled.items() if count})
         if not scores.requires_grad and self.aside:
             strange["sigmoids that cut every way to the image"] += len(self.aside)
         if strange:
             what = ", ".join(f"{count} {kind.removesuffix('Backward')}" for kind, count in strange.most_common(4))
+            also = f"{KNOWN}, attention, norms and products of activations" if self.rule.attention else KNOWN
+            more = "" if self.rule.attention else " attn-lrp knows attention, norms and products of activations, too;"
             raise NotApplicable(
-                "Relevance propagation knows convolutions, linear layers, BatchNorm, activations, pooling and additions; on "
-                f"the way of this network lie also {what}. integrated-gradients has no such limit."
+                f"Relevance propagation knows {also}; on the way of this network lie also {what}.{more} integrated-gradients "
+                "has no such limit."
             )
+        if self.rule.attention and scores.ndim == 2 and is_distribution(scores):
+            raise NotApplicable("Relevance is shared out from logits; this network ends in a softmax. Wrap the part before it.")
         return ()
 
     def check(self, layers: Mapping[str, Tensor]) -> None:
@@ -166,15 +187,11 @@ class Propagation(TorchFunctionMode):
                 raise NotApplicable(f"{name} {why}.")
 
 
-def _shares(node: Any, kind: str, way: set[Any]) -> bool:
+def shares(node: Any, kind: str, way: set[Any], known: tuple[str, ...] = PLAIN) -> bool:
+    """Does its plain gradient, times what came in, add up to that of what came out, but for constants that were added?"""
     if kind.startswith(BILINEAR):
         return sum(before in way for before, _ in node.next_functions) < 2
-    return kind.startswith(PLAIN)
-
-
-def wide(x: Tensor) -> Tensor:
-    """Half precision as float32."""
-    return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
+    return kind.startswith(known)
 
 
 def away_from_zero(x: Tensor) -> Tensor:
@@ -210,7 +227,7 @@ def _products(run: Any, x: Tensor, w: Tensor, b: Tensor | None, up: bool) -> Ten
     return out + run(x * (x < 0), other, None) if bool((x < 0).any()) else out
 
 
-def _activation(fn: Any, args: Any, kwargs: Any) -> bool | None:
+def activation(fn: Any, args: Any, kwargs: Any) -> bool | None:
     """None for what is no activation; else, whether it writes over its input."""
     known = fn in RELU or fn in RELU6 or fn in HARDTANH or fn in THRESHOLD or fn in LEAKY or fn in CLAMP or fn in CLAMP_MIN
     if known or fn in SMOOTH:

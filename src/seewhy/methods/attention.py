@@ -1,0 +1,165 @@
+"""Transformers' own methods: attention weights A (heads, queries, keys) of every layer, followed from layer to layer.
+
+E is what a formula makes of the heads of one layer; r are the rows that the head of the network reads: the class token's, or
+where patches are pooled their mean, found out by the gradient of the scores.  Columns of tokens of no place are dropped.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from einops import asnumpy, reduce, repeat
+from numpy.typing import NDArray
+
+from ..attending import attention as attention  # the function has the module's name: here it is found under both
+from ..case import Case, Found
+from ..errors import BadParameter
+from ..method import method_of
+from ..models import ATTENTION, Trace
+
+__all__ = ["attention", "attention_rollout", "le_grad", "transformer_relevance"]
+
+FUSIONS = ("mean", "max", "min")
+
+
+def _attention_rollout(*, head_fusion: str = "mean", discard: float = 0.0) -> None:
+    """r prod_l rownorm(E_l + I), E = mean_h A: how much of each patch, mixed layer by layer, arrives where the head reads.
+
+    head_fusion: "mean", "max" or "min" over heads; discard: the share of the weakest weights of each layer that is left out
+    first (those toward tokens of no place stay), 0 in the paper.
+
+    Source: Abnar & Zuidema 2020, Quantifying Attention Flow in Transformers; max, min and discard: Gildenblat's
+    vit-explain.
+
+    Caveat: blind to the class: the same map for every target. It takes attention for all that layers do, values and
+    MLPs for nothing; on deep networks it drifts toward what all images share.
+    """
+
+
+def _run_rollout(case: Case, *, head_fusion: str, discard: float) -> Found:
+    if head_fusion not in FUSIONS:
+        raise BadParameter(f"attention-rollout: head_fusion is one of {', '.join(FUSIONS)}, not {head_fusion!r}.")
+    if not 0 <= discard < 1:
+        raise BadParameter(f"attention-rollout: discard={discard!r} is a share from 0 on and below 1.")
+    found = case.model.attended(case.x)
+    case.know(found.answer)
+    tokens = found.layers[-1].keys
+    fused = [asnumpy(reduce(layer.a, "n h q k -> n q k", head_fusion)) for layer in found.layers]
+    r = rolled([_without_weakest(e, discard, tokens.own) for e in fused], rows(found, len(case.x)))
+    core = repeat(tokens.grid_of(r), "n ... -> t n ...", t=len(case.targets))
+    return Found({ATTENTION: core}, lambda _t, _i: found.notes)
+
+
+attention_rollout = method_of(_attention_rollout, _run_rollout, "activations", layered=False, passes="1 forward")
+
+
+def rolled(e: Sequence[NDArray[Any]], r: NDArray[Any]) -> NDArray[Any]:
+    """r prod_l rownorm(E_l + I), E (n, tokens, tokens) from the first layer on, r (n, m, tokens) or (n, tokens)."""
+    return _through((_normed(one + np.eye(one.shape[-1], dtype=one.dtype)) for one in reversed(e)), r)
+
+
+def _normed(rows: NDArray[Any]) -> NDArray[Any]:
+    return rows / rows.sum(-1, keepdims=True)
+
+
+def _through(layers: Iterable[NDArray[Any]], r: NDArray[Any]) -> NDArray[Any]:
+    """r times matrices, the last layer's first: rows alone, not the whole product."""
+    many = r if r.ndim == 3 else r[:, None]
+    for matrix in layers:
+        many = many @ matrix
+    return many if r.ndim == 3 else many[:, 0]
+
+
+def _without_weakest(e: NDArray[Any], discard: float, own: slice) -> NDArray[Any]:
+    """E, of whose weights toward patches that share is zero, which is least."""
+    patches = e[..., own]
+    count = int(discard * patches[0].size)
+    if not count:
+        return e
+    flat = patches.reshape(len(e), -1)
+    weakest = np.argpartition(flat, count - 1, axis=1)[:, :count]
+    kept = flat.copy()
+    np.put_along_axis(kept, weakest, 0, axis=1)
+    e = e.copy()
+    e[..., own] = kept.reshape(patches.shape)
+    return e
+
+
+def rows(found: Any, n: int) -> NDArray[Any]:
+    """r (n, tokens)."""
+    return np.tile(found.reads, (n, 1))
+
+
+def _transformer_relevance() -> None:
+    """r (R_L - I), R_0 = I, R_l = R_l-1 + E_l R_l-1, E = mean_h relu(dA A), dA the gradient of the score toward A.
+
+    Source: Chefer et al. 2021b, Generic Attention-model Explainability, eq. 5-6; rows of R as they are, none is normalised.
+    Where the head pools patches, the mean over their rows, and I, each token's own relevance, is left out.
+
+    Caveat: positive evidence alone, so it separates classes less than its gradient does; values and MLPs count for nothing.
+    """
+
+
+def _run_relevance(case: Case) -> Found:
+    case.plain_only("transformer-relevance, whose gradients go to attention weights")
+    found = case.model.attended(case.x, case.targets)
+    cores = [relevance([positive(layer.a, layer.g[t]) for layer in found.layers], rows(found, len(case.x)))
+             for t in range(len(found.weights))]  # fmt: skip
+    return _found(case, found, np.stack(cores))
+
+
+def positive(a: Any, g: Any) -> NDArray[Any]:
+    """mean_h relu(dA A): (n, heads, q, k) twice -> (n, q, k)."""
+    return asnumpy(reduce((g * a).clip(min=0), "n h q k -> n q k", "mean"))
+
+
+def relevance(e: Sequence[NDArray[Any]], r: NDArray[Any]) -> NDArray[Any]:
+    """r (R_L - I), E (n, tokens, tokens) from the first layer on, r (n, m, tokens) or (n, tokens)."""
+    return _through((one + np.eye(one.shape[-1], dtype=one.dtype) for one in reversed(e)), r) - r
+
+
+transformer_relevance = method_of(
+    _transformer_relevance, _run_relevance, "gradients", layered=False, passes="1 forward, and the whole way back per target"
+)
+
+
+def _le_grad() -> None:
+    """sum_l mean_hq relu(ds_l/dA_l): s_l is the score that the network's own end makes of the tokens behind block l.
+
+    Its end: the last norm, pooling and head, given block l's tokens in place of the last block's; dA_l goes through block l
+    alone.  Raw values: the paper's last step, min-max to [0, 1], is left to `unit()`.
+
+    Source: Bousselham et al. 2024, LeGrad.  The authors' code averages block l's tokens before the projection; here the
+    network's own pooling reads them, so that the last s_l is the score itself.
+
+    Caveat: attention weights themselves do not count, only what more of them would do; all queries count the same, also
+    those that the head does not read.
+    """
+
+
+def _run_le_grad(case: Case) -> Found:
+    case.plain_only("le-grad, whose gradients go to attention weights")
+    found = case.model.attended(case.x, case.targets, each=True)
+    cores = [sum(sensitivity(layer.g[t]) for layer in found.layers) for t in range(len(found.weights))]
+    return _found(case, found, np.stack(cores))
+
+
+def sensitivity(g: Any) -> NDArray[Any]:
+    """mean_hq relu(dA): (n, heads, q, k) -> (n, k)."""
+    return asnumpy(reduce(g.clip(min=0), "n h q k -> n k", "mean"))
+
+
+le_grad = method_of(
+    _le_grad,
+    _run_le_grad,
+    "gradients",
+    layered=False,
+    passes="1 forward, the end for every block, and each block back per target",
+)
+
+
+def _found(case: Case, found: Any, cores: NDArray[Any]) -> Found:
+    """cores: (t, n, tokens)."""
+    case.ruled[ATTENTION] = Trace(found.answer, found.weights, {}, {})
+    maps = found.layers[-1].keys.grid_of(cores)
+    return Found({ATTENTION: maps}, lambda _t, _i: found.notes)

@@ -1,0 +1,45 @@
+"""Gradients in balance: what they hand down adds up to the score."""
+
+from dataclasses import replace
+from typing import Any
+
+from ..case import Case, Found
+from ..errors import BadParameter
+from ..method import COSTS, Method, lookup, maker
+from ..rule import Balanced
+from .combine import composed
+
+__all__ = ["libra"]
+
+
+@maker
+def libra(method: Method) -> Method:
+    """The method, with every plain gradient that it reads balanced.  Mehri et al. 2025, LibraGrad.
+
+    Softmaxes, sigmoids and the divisors of norms count as constants, GELU and its like as x times a constant, a product of
+    two activations passes each half the gradient.  Then the score is sum x g, and what biases and constants add:
+    libra(input_x_gradient) holds all of it that is not theirs.  The paper prunes ways back or scales them; sigmoid gates
+    are pruned here, products such as SwiGLU's scaled.  ReLU networks are balanced already: a warning says so.
+    """
+    base = lookup(method)
+    if base.reads not in ("gradients", "pixels"):
+        raise BadParameter(f"libra balances gradients, and {base.name} reads none. Ask for libra(grad-cam), libra(gradient) "
+                           f"or libra(smooth(input-x-gradient)); or for {base.name} alone.")  # fmt: skip
+
+    def run(case: Case, **params: Any) -> Found:
+        case.plain_only("libra once more")
+        own = Case(case.model, case.x, case.targets, case.asked, base.shares, case.seen, Balanced())
+        found = base.using(**params).found(own)
+        if base.shares:
+            case.ruled[own.rule, tuple(own.asked)] = own.trace
+        elif (answered := own.answered()) is not None:
+            case.know(answered[0])
+        odd = tuple(dict.fromkeys(note for layer in found.cores for note in own.notes(layer)))
+        return found._replace(notes=lambda t, i: (*odd, *found.notes(t, i)))
+
+    source = "Mehri et al. 2025, LibraGrad: Balancing Gradient Flow for Universally Better Vision Transformer Attributions."
+    said = f"{base.name}, its gradients in balance: what is not affine counts as a constant, or times a constant"
+    return replace(
+        base, name=f"libra({base.name})", run=run, params=base.params, doc=composed(said, source, base), shares=(),
+        passes=base.passes or COSTS[base.reads],
+    )  # fmt: skip

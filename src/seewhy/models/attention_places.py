@@ -1,0 +1,275 @@
+"""Which tokens of an image each attention of a network joins: proved on noise, not told from names or shapes.
+
+How the tokens lie is known of what the layers emit (`survey.py`).  From there they are followed through the very network:
+the values forward, from a layer's emission to the keys, and the queries back, from an emission to the weights.  Each token is
+sent a code, and what arrives must carry the code of one token alone.  Windows, however they are shifted, are so put in their
+place; attention over channels, pooled keys and tokens that a convolution mixed in between are told apart.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import pairwise
+from math import prod
+from typing import Any, NamedTuple
+
+import torch
+from einops import rearrange
+from torch import Tensor
+
+from .attention import Attending, Met
+from .layout import FIRST, LAST, SEQUENCE, TOKENS, Layout
+from .taps import hooked, modules_of
+
+MOST = 6  # emissions that are tried on each side of an attention
+Lies = Callable[[Any, Tensor], Layout | None]  # (module, what it emitted) -> how it lies
+
+
+class Emission(NamedTuple):
+    """What a layer emitted or was given, over the tokens of the image."""
+
+    a: Tensor
+    lies: Layout
+    met: int  # attentions that had run
+    length: int  # tokens of one image
+
+    def tokens(self, a: Tensor) -> Tensor:
+        """The same as (n, tokens, c), a view of it where it can be."""
+        if self.lies.kind == FIRST:
+            return a.flatten(2).transpose(1, 2)
+        if self.lies.kind == LAST:
+            return a.flatten(1, -2)
+        return a.transpose(0, 1) if self.lies.kind == SEQUENCE else a
+
+    def codes(self, of: Tensor) -> Tensor:
+        """One number for each token of all images (n * tokens), shaped like what was emitted."""
+        codes = torch.empty(self.a.shape, dtype=self.a.dtype, device=self.a.device)
+        own = self.tokens(codes)
+        own.copy_(of.to(codes).reshape(*own.shape[:2], 1).expand(own.shape))
+        return codes
+
+
+class Joined(NamedTuple):
+    """One attention, and the tokens that it joins."""
+
+    layer: str
+    queries: Emission | None  # over whose tokens its rows lie; None: they are no tokens of the image
+    keys: Emission | None  # over whose its columns lie
+    rows: Tensor | None  # (r, q): the token that each row of (n, r, q, k) belongs to, -1 of none
+    columns: Tensor | None  # (r, k)
+    size: tuple[int, int]  # (q, k)
+    left_out: str = ""  # why its places are not known
+
+    @property
+    def square(self) -> bool:
+        """Does it join the tokens of one row with each other?"""
+        q, k = self.queries, self.keys
+        if q is None or k is None or self.left_out:
+            return False
+        return q.lies.space == k.lies.space and q.length == k.length
+
+    @property
+    def beside(self) -> bool:
+        """Do others than tokens of the image look at these, as where a head pools by attention?"""
+        return self.queries is None and self.keys is not None and self.size[0] < self.size[1]
+
+
+class Looked(NamedTuple):
+    """What a pass of noise told."""
+
+    joined: list[Joined]
+    apart: list[str]  # of the square ones, what lies between each and the one before, other than single tokens' own ways
+    reads: Tensor | None  # (tokens,): how strongly the scores depend on each token behind the last of them, on average
+    rows: dict[str, tuple[int, str]]  # how many tokens each layer last emitted, and the kind of its layout
+
+
+@torch.enable_grad()
+def looked(network: Any, noise: Tensor, run: Callable[[Tensor], tuple[Tensor, Tensor]], lies: Lies) -> Looked:
+    """Run noise (n, c, *space) forward and follow the tokens through each attention."""
+    emitted: list[Emission] = []
+    entered: list[Tensor] = []
+    mode = Attending(network)
+    image = noise.detach().clone().requires_grad_().clone()
+    with mode, _emissions(network, mode, emitted, entered, lies) as emits:
+        raw, _ = run(image)
+    joined = [_joined(met, i, emitted, image) for i, met in enumerate(mode.attentions())]
+    own = [one for one in joined if one.square]
+    apart = [_between(before, behind) for before, behind in pairwise(own)]
+    reads = _reads(raw, own[-1].queries, entered) if own and own[-1].queries else None
+    return Looked([one._replace(queries=_bare(one.queries), keys=_bare(one.keys)) for one in joined], apart, reads, emits)
+
+
+def _bare(emission: Emission | None) -> Emission | None:
+    """Without the graph."""
+    return emission and emission._replace(a=torch.empty(0))
+
+
+@contextmanager
+def _emissions(
+    network: Any, mode: Attending, emitted: list[Emission], entered: list[Tensor], lies: Lies
+) -> Iterator[dict[str, tuple[int, str]]]:  # fmt: skip
+    """Fills the lists while the block runs; yields what Looked tells of each layer's rows."""
+    rows: dict[str, tuple[int, str]] = {}
+    handed: dict[int, Tensor] = {}  # copies of what is noted already
+    names = {id(module): name for name, module in modules_of(network).items()}
+
+    def note(module: Any, a: Any) -> bool:
+        if not (isinstance(a, Tensor) and a.is_floating_point() and a.requires_grad) or (found := lies(module, a)) is None:
+            return False
+        emitted.append(Emission(a, found, len(mode.met), _length(found, a)))
+        return True
+
+    def hook(module: Any, args: Any, output: Any) -> Any:
+        with torch._C.DisableTorchFunction():
+            for arg in args[:1]:
+                if id(arg) not in handed:
+                    note(None, arg)
+            if isinstance(module, torch.nn.Linear) and args:
+                entered.append(args[0])
+            first = output[0] if isinstance(output, tuple | list) and output else output
+            if note(module, first):
+                rows[names[id(module)]] = (emitted[-1].length, emitted[-1].lies.kind)
+        if not isinstance(output, Tensor):
+            return None
+        copy = output.clone()  # what is written over later is not what is kept
+        return handed.setdefault(id(copy), copy)
+
+    with hooked((module, hook) for name, module in modules_of(network).items() if name):
+        yield rows
+
+
+def _length(lies: Layout, a: Tensor) -> int:
+    """Tokens of one image."""
+    return a.shape[0 if lies.kind == SEQUENCE else 1] if lies.kind in (TOKENS, SEQUENCE) else prod(lies.space)
+
+
+def _joined(met: Met, place: int, emitted: list[Emission], image: Tensor) -> Joined:
+    weights, values, n = met.weights, met.values, len(image)
+    unknown = Joined(met.layer, None, None, None, None, (weights.shape[-2], weights.shape[-1]), met.left_out)
+    if values is None:
+        return unknown
+    if not weights.requires_grad or len(weights) % n:
+        return unknown._replace(left_out="no gradient passes it" if len(weights) % n == 0 else "its rows are no images")
+    behind = [one for one in emitted if one.met == place + 1][:MOST]
+    before = [one for one in emitted if one.met == place][-MOST:]
+    values = values.expand(*weights.shape[:-2], -1, -1)
+    keys, columns = _first([*before[::-1], *behind], lambda one: _carried(one, values), n)
+    queries, rows = _first(behind, lambda one: _asked(one, weights), n)
+    why = "" if keys else "its keys are no tokens of the image, or several are pooled into one, or its values are mixed"
+    if queries is None and keys is None:
+        why = "it cannot be followed to tokens of the image: channels attend to channels, or tokens are mixed around it"
+    if columns is not None and queries is not None and _unplaced(values, columns, image):
+        why, keys = "some of its keys are no tokens that a layer emits", None
+    if rows is not None and columns is not None and rows.shape == columns.shape and not torch.equal(rows, columns):
+        why = "tokens change their places in it: what it makes lies in another order than what it looks at"
+    return unknown._replace(queries=queries, keys=keys, rows=rows, columns=columns, left_out=why)
+
+
+def _first(
+    among: Sequence[Emission], follow: Callable[[Emission], Tensor | None], n: int
+) -> tuple[Emission | None, Tensor | None]:
+    """The first emission whose tokens arrive one by one everywhere, else somewhere; and where, alike in all images: (r, m)."""
+    partly: tuple[Emission | None, Tensor | None] = (None, None)
+    for one in among:
+        found = follow(one)
+        if found is None:
+            continue
+        own = found.reshape(n, -1, found.shape[-1])  # (n, r, m)
+        first = torch.arange(n, device=own.device)[:, None, None] * one.length
+        local = torch.where(own >= 0, own - first, -1)
+        if bool((own[0] >= 0).any()) and bool((local < one.length).all()) and bool((local == local[:1]).all()):
+            if bool((local >= 0).all()):
+                return one, local[0]
+            partly = (one, local[0]) if partly[0] is None else partly
+    return partly
+
+
+def _unplaced(values: Tensor, columns: Tensor, image: Tensor) -> bool:
+    """Is there anything of the image in keys that are no token that is known?  Padding holds none."""
+    stray = (columns < 0).expand(len(image), -1, -1).reshape(values.shape[:-1])
+    if not bool(stray.any()):
+        return False
+    (g,) = torch.autograd.grad(values, [image], _noise(values) * stray[..., None], retain_graph=True, allow_unused=True)
+    return g is not None and bool(g.any())
+
+
+def _asked(behind: Emission, weights: Tensor) -> Tensor | None:
+    """The token behind which each row of the weights (..., q, k) comes out: (..., q)."""
+    tangent = _noise(behind.a)
+
+    def sent(code: Tensor) -> Tensor | None:
+        (g,) = torch.autograd.grad(behind.a, [weights], tangent * code, retain_graph=True, allow_unused=True)
+        return g
+
+    return _decoded(sent, behind)
+
+
+def _carried(before: Emission, values: Tensor) -> Tensor | None:
+    """The token that each row of the values (..., k, c) is made of: (..., k).  By the gradient's own gradient."""
+    dummy = torch.zeros_like(values).requires_grad_()
+    try:
+        (g,) = torch.autograd.grad(values, [before.a], dummy, create_graph=True, allow_unused=True)
+    except RuntimeError:  # no gradient of a gradient
+        return None
+    if g is None or not g.requires_grad:
+        return None
+    tangent = _noise(before.a)
+
+    def sent(code: Tensor) -> Tensor | None:
+        (v,) = torch.autograd.grad(g, [dummy], tangent * code, retain_graph=True, allow_unused=True)
+        return v
+
+    return _decoded(sent, before)
+
+
+def _between(before: Joined, behind: Joined) -> str:
+    """What joins tokens between two attentions, other than they themselves; "" for nothing."""
+    if before.queries is None or behind.keys is None or before.queries.length != behind.keys.length:
+        return "the number of tokens changes"
+    found = _carried(before.queries, behind.keys.tokens(behind.keys.a))
+    if found is None:
+        return "one does not come behind the other, or tokens are mixed in between"
+    there = found.flatten()
+    return "" if bool((there == torch.arange(len(there), device=there.device)).all()) else "tokens change their places"
+
+
+def _noise(like: Tensor) -> Tensor:
+    return torch.randn(like.shape, generator=torch.Generator().manual_seed(0)).to(like)
+
+
+def _decoded(sent: Callable[[Tensor], Tensor | None], emission: Emission) -> Tensor | None:
+    """Which token's code arrived at each row (..., c): (...), -1 where nothing did; None where codes of several arrived.
+
+    Codes are shares of what arrives with the code 1 everywhere, of as many levels as the number format tells apart.
+    """
+    count = len(emission.a) if emission.lies.kind != SEQUENCE else emission.a.shape[1]
+    count *= emission.length
+    levels = min(count, max(2, int(0.01 / torch.finfo(emission.a.dtype).eps)))
+    token = torch.arange(count, device=emission.a.device)
+    whole = sent(emission.codes(torch.ones_like(token)))
+    if whole is None:
+        return None
+    size = whole.square().sum(-1)
+    found, step = torch.zeros_like(size, dtype=torch.long), 1
+    while step < count:
+        share = sent(emission.codes((token // step % levels) / max(1, levels - 1)))
+        if share is None:
+            return None
+        code = (share * whole).sum(-1) / size
+        digit = (code * (levels - 1)).round().nan_to_num(0)
+        off = (share - digit[..., None] / max(1, levels - 1) * whole).square().sum(-1)
+        if bool((off > (0.3 / max(1, levels - 1)) ** 2 * size).any()):
+            return None
+        found, step = found + digit.long() * step, step * levels
+    return torch.where(size > 0, found, -1)
+
+
+def _reads(raw: Tensor, last: Emission, entered: list[Tensor]) -> Tensor | None:
+    """How strongly the scores depend on each token (tokens,) behind the last attention; of a head of zeros, what enters it."""
+    for scores in (raw, *entered[-1:]):
+        start = torch.arange(scores.numel(), device=scores.device, dtype=torch.float32).mul(2.4).cos().reshape(scores.shape)
+        if not scores.requires_grad:
+            continue
+        (g,) = torch.autograd.grad(scores, [last.a], start.to(scores), retain_graph=True, allow_unused=True)
+        if g is not None and bool(g.any()):
+            return rearrange(last.tokens(g), "n m c -> m (n c)").float().norm(dim=-1)
+    return None
