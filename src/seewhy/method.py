@@ -53,6 +53,7 @@ class Method:
     target: a class index, a label, a Target, or a list of these; Top() is the class each image is taken for.
     layer: a name (name#1 reads the first call of a reused module), a list of names, or None for the last layer that
         still has space.  Methods that read the image's own pixels take none.
+    tile, overlap: pixels; a larger image is explained by such overlapping tiles, which are joined to one map.
     Raises Misuse where the question cannot be asked so, BadImage where a picture cannot be read.
     """
 
@@ -70,9 +71,10 @@ class Method:
     free: frozenset[str] = field(default=frozenset(), repr=False)  # parameters of any kind, which it checks by itself
 
     def __call__(
-        self, model: Any, images: Images, target: Any = Top(), layer: Any = None, **params: Any
+        self, model: Any, images: Images, target: Any = Top(), layer: Any = None, tile: Any = None, overlap: Any = None,
+        **params: Any,
     ) -> Heatmaps:  # fmt: skip
-        return explain(model, images, [self.using(**params)], target, layer)
+        return explain(model, images, [self.using(**params)], target, layer, tile, overlap)
 
     def using(self, **params: Any) -> "Method":
         """The same method with other parameters: `grad_cam.using(signed=True)`."""

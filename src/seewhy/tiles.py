@@ -1,0 +1,196 @@
+"""Large images by overlapping tiles: each is explained for one and the same question, and their maps are joined to one."""
+
+from dataclasses import replace
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .aim import Aim
+from .case import Case
+from .errors import BadParameter, NotApplicable, SeewhyError
+from .heatmap import Heatmap, Heatmaps
+from .image import Extent, Images, Prepared
+from .joining import Asked, Join, Plan, Settled
+from .models import Differentiable
+from .prepare import Batch
+from .progress import stop_asked
+from .seam import Row, Spans, rows
+from .source import Predicted
+from .target import Class, Labels, PerImage, Unit, name_of, named, weighted
+from .wholes import Whole, wholes
+
+if TYPE_CHECKING:
+    from .method import Method
+
+
+def tiled(
+    model: Any, images: Prepared | list[Any], methods: "list[Method]", targets: list[Any], layers: list[str | None],
+    tile: Any, overlap: Any = None,
+) -> Heatmaps:  # fmt: skip
+    """What `explain(..., tile=, overlap=)` returns: one map over each whole image, per target, layer and method.
+
+    tile: the sides of a tile in pixels of the image (or of the prepared array), one number or one per axis, (h, w).
+    overlap: pixels that neighbours share at least, likewise; by default half of what the network sees of a tile.
+
+    Each tile goes through the model's own `prepare` as an image of that size.  What "top" means, and all else that is fixed
+    on the untouched image, follows from the mean of the scores over all tiles.  An image no larger than a tile is explained
+    plainly.  Raises BadParameter where tiles would leave gaps, NotApplicable for targets that are pinned on one whole image.
+    """
+    if tile is None:
+        raise BadParameter(f"overlap={overlap!r} is how much tiles overlap; say how large they are, too, as in tile=512.")
+    for target in targets:
+        _check(target)
+    maps: list[Heatmap] = []
+    for place, whole in enumerate(wholes(images, model)):
+        own = model.beside(place, 1) if isinstance(model, Differentiable) else model
+        asked = [target.of(place) if isinstance(target, PerImage) else target for target in targets]
+        single = own is not model or any(m.asks for m in methods)  # it has inputs of its own; or a person may stop it
+        question = Question(own, whole, methods, asked, layers, 1 if single else model.copies)
+        try:
+            maps += [replace(m, place=place) for m in _explained(question, tile, overlap)]
+        except SeewhyError as error:
+            before = (*maps, *(error.partial or ()))
+            error.partial = Heatmaps(before) if before else None
+            raise
+        if stop_asked():
+            break
+    return Heatmaps(tuple(maps))
+
+
+def _check(target: Any) -> None:
+    for one in target.targets if isinstance(target, PerImage) else [target]:
+        if isinstance(one, Aim) or (isinstance(one, Unit) and not isinstance(one.at, str)):
+            raise NotApplicable(
+                f"{one} is asked of one whole image, and each tile is an image of its own. Ask for a class, or explain a crop "
+                "without tile=."
+            )
+
+
+class Question(NamedTuple):
+    """What is asked of one image."""
+
+    model: Any
+    whole: Whole
+    methods: "list[Method]"
+    targets: list[Any]
+    layers: list[str | None]
+    size: int  # tiles at once, at most
+
+    def explain(self, images: Images, targets: list[Any]) -> Heatmaps:
+        from .chart import explain
+
+        return explain(self.model, images, self.methods, targets, self.layers)
+
+
+def _explained(question: Question, tile: Any, overlap: Any) -> list[Heatmap]:
+    start, whole = perf_counter(), question.whole
+    sides = tuple(map(min, _numbers("tile", tile, len(whole.space), 1), whole.space))
+    if sides == whole.space:
+        return [*question.explain(whole.together([whole.part((0,) * len(sides), sides)]), question.targets)]
+    plan = _plan(question, sides, overlap)
+    asked = _pinned(question, plan)
+    joined: list[Join] = []
+    try:
+        for places in plan.chunks("tiles"):
+            found = question.explain(plan.parts(places), [*asked.targets])
+            for i, place in enumerate(places):
+                own = [m for m in found if m.place == i]
+                joined = joined or [Join(m, plan) for m in own]
+                if len(own) == len(joined):  # else a person stopped it before all methods were through
+                    for join, m in zip(joined, own, strict=True):
+                        join.add(place, m)
+            del found
+    except SeewhyError as error:
+        error.partial = Heatmaps(tuple(_finished(joined, asked, start))) if joined and joined[0].done else None
+        raise
+    return _finished(joined, asked, start)
+
+
+def _numbers(what: str, asked: Any, d: int, least: int) -> tuple[int, ...]:
+    """One for each axis."""
+    from .method import whole_number
+
+    each = list(asked) if isinstance(asked, list | tuple) else [asked] * d
+    if len(each) != d:
+        raise BadParameter(f"{what}={asked!r}: give one number of pixels, or one for each of the {d} axes of the image.")
+    return tuple(whole_number(one, f"{what}={asked!r}: a side", least) for one in each)
+
+
+def _plan(question: Question, sides: tuple[int, ...], overlap: Any) -> Plan:
+    """Tiles at whole cells of the layers' grids, as far as there are such steps; the last ends where the image ends."""
+    whole = question.whole
+    first = whole.together([whole.part((0,) * len(sides), sides)])
+    batch = next(iter(question.model.batches(first)))
+    seen: Spans = [(0.0, float(side)) for side in sides] if not whole.photo else _spans(batch.boxes[0])  # type: ignore[arg-type]
+    grids = _grids(question, batch, seen)
+    least = None if overlap is None else _numbers("overlap", overlap, len(sides), 0)
+    starts = []
+    for axis, (side, (low, high)) in enumerate(zip(sides, seen, strict=True)):
+        step = int(high - low) // 2 if least is None else side - least[axis]
+        if side < whole.space[axis] and not 1 <= step <= high - low:
+            room = f"from {int(np.ceil(side - (high - low)))} to {side - 1} pixels"
+            said = f"overlap={overlap!r}" if least else f"tile={side}"
+            raise BadParameter(
+                f"{said}: of a tile of {side} pixels the network sees {high - low:.4g}; tiles that leave no gap overlap by "
+                f"{room}."
+            )
+        last = whole.space[axis] - side
+        step = _whole_cells(step, [grid[axis].pitch for grid in grids]) if last else side
+        starts.append([*range(0, last, step), last])
+    return Plan(whole, sides, seen, tuple(starts), question.size)
+
+
+def _spans(box: Extent) -> Spans:
+    return [(box.top, box.bottom), (box.left, box.right)]
+
+
+def _grids(question: Question, batch: Batch, seen: Spans) -> list[tuple[Row, ...]]:
+    """Where the cells of the maps will lie in a tile, of all layers that are looked at."""
+    space, found = tuple(batch.x.shape[2:]), []
+    if isinstance(question.model, Differentiable) and any(m.layered for m in question.methods):
+        case = Case(question.model, batch.x[:1], [], question.layers, ())
+        for layer, a in case.activations.items():
+            grid = tuple(a.shape[2:])
+            found.append(rows(grid, case.cells(layer, grid), seen))
+    if not all(m.layered for m in question.methods) or not found:
+        found.append(rows(space, None, seen))
+    return found
+
+
+def _whole_cells(step: int, pitches: list[float]) -> int:
+    """The largest step from a half of this one to this one that is the nearest to a whole number of cells of all grids."""
+    steps = np.arange(step, step // 2, -1)
+    off = sum(abs(steps / pitch - np.round(steps / pitch)) for pitch in pitches)
+    return int(steps[np.argmin(np.round(off, 6))])
+
+
+def _pinned(question: Question, plan: Plan) -> Asked:
+    """The targets fixed by the mean of the scores over all tiles."""
+    model = question.model
+    if all(isinstance(target, Unit) for target in question.targets) or all(m.blind for m in question.methods):
+        return Asked(question.targets)
+    scores, chances, count = np.zeros(0), np.zeros(0), 0
+    for places in plan.chunks("looking at tiles"):
+        for batch in model.batches(plan.parts(places)):
+            answer = model.answer(batch.x)
+            scores = answer.scores.sum(0, dtype=np.float64) + (scores if count else 0)
+            if answer.probabilities is not None:
+                chances = answer.probabilities.sum(0, dtype=np.float64) + (chances if count else 0)
+            count += len(batch.x)
+    scores, chances, top = scores / count, chances / count, int(scores.argmax())
+    predicted = Predicted(top, name_of(model.labels, top), float(chances[top])) if len(chances) else None
+    return Asked([_settled(target, scores, model.labels, count) for target in question.targets], predicted)
+
+
+def _settled(target: Any, scores: NDArray[Any], labels: Labels, count: int) -> "Settled | Unit":
+    """The target as it follows from the mean of the scores (k,) over so many tiles; a unit lies before any scores."""
+    if isinstance(target, Unit):
+        return target
+    note = "" if isinstance(target, Class) else f"chosen by the mean of the scores over {count} tiles"
+    return Settled(target, weighted([target], scores[None])[0, 0], named(target, labels), note)
+
+
+def _finished(joined: list[Join], asked: Asked, start: float) -> list[Heatmap]:
+    return [join.finished(asked, perf_counter() - start) for join in joined]

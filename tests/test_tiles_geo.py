@@ -1,0 +1,160 @@
+"""GeoTIFF: scenes read by windows, maps that lie where the scene lies on the earth."""
+
+import builtins
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+import seewhy
+from seewhy import geo
+
+rasterio = pytest.importorskip("rasterio")
+TURNED = (0.5, 0.1, 412_000.0, 0.08, -0.4, 5_650_000.0)  # a pixel of 0.5 x 0.4 m, sheared and turned
+RED = {"size": None, "crop": None, "mean": 0, "std": 1}
+
+
+class Red(nn.Module):
+    """How much red there is, and how much green; a cell of `pool` is 4 x 4 pixels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pool = nn.AvgPool2d(4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.pool(x * torch.ones_like(x, requires_grad=True))[:, :2].sum((2, 3))
+
+
+def at(transform: Any, column: float, row: float) -> tuple[float, float]:
+    """Where on the earth an edge of a pixel lies."""
+    return (
+        transform.a * column + transform.b * row + transform.c,
+        transform.d * column + transform.e * row + transform.f,
+    )
+
+
+def written(path: Path, bands: Any, **more: Any) -> Path:
+    known = {"crs": "EPSG:32632", "transform": rasterio.Affine(*TURNED), **more}
+    count, height, width = bands.shape
+    shape: dict[str, Any] = {"height": height, "width": width, "count": count, "dtype": bands.dtype}
+    with rasterio.open(path, "w", "GTiff", tiled=True, blockxsize=32, blockysize=32, **shape, **known) as file:
+        file.write(bands)
+    return path
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Path:
+    """Green, with one red place: rows 100 to 103, columns 140 to 143."""
+    bands = np.zeros((3, 128, 192), np.uint8)
+    bands[1] = 90
+    bands[:, 100:104, 140:144] = np.array([250, 0, 0])[:, None, None]
+    return written(tmp_path / "scene.tif", bands)
+
+
+def explained(scene: Any, **cut: Any) -> seewhy.Heatmap:
+    return seewhy.explain(seewhy.wrap(Red(), prepare=RED), scene, "hires-cam", 0, "pool", **cut)[0]
+
+
+def test_the_map_lies_where_the_scene_lies(scene: Path, tmp_path: Path) -> None:
+    found = explained(str(scene), tile=64)
+    assert found.values.shape == (32, 48)
+    path = geo.save_geotiff(found, tmp_path / "map.tif")
+    with rasterio.open(path) as file, rasterio.open(scene) as source:
+        assert file.crs == source.crs
+        values = file.read(1)
+        assert values.dtype == np.float32
+        np.testing.assert_array_equal(values, found.values)
+        row, column = np.unravel_index(values.argmax(), values.shape)
+        assert at(file.transform, column + 0.5, row + 0.5) == pytest.approx(at(source.transform, 142, 102), abs=1e-6)
+        assert at(file.transform, 0, 0) == pytest.approx(at(source.transform, 0, 0), abs=1e-6)
+        assert at(file.transform, 48, 32) == pytest.approx(at(source.transform, 192, 128), abs=1e-6)
+        assert seewhy.Source.from_json(file.tags()[geo.TAG]).layer == "pool"
+        assert "hires-cam" in file.descriptions[0]
+
+
+def test_windows_show_what_the_whole_shows(scene: Path) -> None:
+    by_windows = explained(str(scene), tile=64, overlap=32)
+    with rasterio.open(scene) as file:
+        pixels = np.moveaxis(file.read(), 0, -1)
+    whole = explained(pixels)
+    np.testing.assert_allclose(by_windows.values, whole.values, rtol=1e-6)
+    np.testing.assert_array_equal(np.asarray(by_windows.image), pixels)
+
+
+def test_a_map_of_a_crop_lies_there(scene: Path, tmp_path: Path) -> None:
+    """The network sees the middle 48 of each tile of 64 pixels: the map begins 8 pixels in."""
+    model = seewhy.wrap(Red(), prepare={**RED, "crop": 48})
+    (found,) = seewhy.explain(model, str(scene), "hires-cam", 0, "pool", tile=64)
+    with rasterio.open(geo.save_geotiff(found, tmp_path / "map.tif")) as file:
+        assert at(file.transform, 0, 0) == pytest.approx(at(rasterio.Affine(*TURNED), 8, 8), abs=1e-6)
+        assert at(file.transform, 1, 1) == pytest.approx(at(rasterio.Affine(*TURNED), 12, 12), abs=1e-6)
+
+
+def test_a_prepared_array_of_another_resolution_is_put_on_the_scene(scene: Path, tmp_path: Path) -> None:
+    x = np.random.default_rng(0).normal(size=(1, 3, 64, 96)).astype(np.float32)
+    (found,) = seewhy.explain(seewhy.wrap(Red()), x, "hires-cam", 0, "pool", tile=32)
+    with rasterio.open(geo.save_geotiff(found, tmp_path / "map.tif", like=scene)) as file:
+        assert file.shape == (16, 24)
+        assert at(file.transform, 24, 16) == pytest.approx(at(rasterio.Affine(*TURNED), 192, 128), abs=1e-6)
+
+
+def test_only_windows_are_read(scene: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[Any] = []
+    own = geo.Scene.part
+    monkeypatch.setattr(geo.Scene, "part", lambda scene, start, sides: read.append(sides) or own(scene, start, sides))
+    monkeypatch.setattr(geo, "KEPT", 0)
+    assert explained(str(scene), tile=64).image is None
+    assert {*read} == {(64, 64)}
+
+
+def test_grey_and_alpha_are_read_as_photos_are(tmp_path: Path) -> None:
+    grey = written(tmp_path / "grey.tif", np.full((1, 64, 64), 100, np.uint8))
+    assert np.asarray(explained(str(grey), tile=32).image).tolist() == np.full((64, 64, 3), 100).tolist()
+    bands = np.full((4, 64, 64), 100, np.uint8)
+    bands[3] = np.where(np.arange(64) < 32, 0, 255)
+    clear = written(tmp_path / "clear.tif", bands, photometric="RGB", alpha="yes")
+    shown = np.asarray(explained(str(clear), tile=32).image)
+    assert (shown[:, :32] == 255).all()
+    assert (shown[:, 32:] == 100).all()
+
+
+def test_other_bands_are_refused_with_advice(tmp_path: Path) -> None:
+    many = written(tmp_path / "many.tif", np.zeros((5, 64, 64), np.uint16))
+    with pytest.raises(seewhy.BadImage, match=r"5 bands of uint16 .*gdal_translate .*save_geotiff"):
+        explained(str(many), tile=32)
+
+
+def test_a_tiff_without_georeference_is_explained_and_not_put_on_the_earth(tmp_path: Path) -> None:
+    plain = tmp_path / "plain.tif"
+    from PIL import Image
+
+    Image.fromarray(np.full((64, 64, 3), 100, np.uint8)).save(plain)
+    found = explained(str(plain), tile=32)
+    with pytest.raises(seewhy.BadImage, match="has no georeference"):
+        geo.save_geotiff(found, tmp_path / "map.tif")
+
+
+def test_broken_and_missing_files_are_named(scene: Path, tmp_path: Path, made_heatmap: Any) -> None:
+    broken = tmp_path / "broken.tif"
+    broken.write_bytes(scene.read_bytes()[:300])
+    for path in (broken, tmp_path / "none.tif"):
+        with pytest.raises(seewhy.BadImage, match=path.name):
+            explained(str(path), tile=32)
+    with pytest.raises(seewhy.BadImage, match=r"cat\.jpg"):
+        geo.save_geotiff(made_heatmap(np.ones((3, 4))), tmp_path / "map.tif")
+
+
+def test_without_rasterio_the_extra_is_named(monkeypatch: pytest.MonkeyPatch, made_heatmap: Any, tmp_path: Path) -> None:
+    real = builtins.__import__
+
+    def missing(name: str, *rest: Any) -> Any:
+        if name.startswith("rasterio"):
+            raise ImportError(name)
+        return real(name, *rest)
+
+    monkeypatch.setattr(builtins, "__import__", missing)
+    with pytest.raises(seewhy.MissingExtra, match=r"seewhy\[geo\]"):
+        geo.save_geotiff(made_heatmap(np.ones((3, 4))), tmp_path / "map.tif")
