@@ -116,10 +116,10 @@ def scaled(maps: np.ndarray) -> np.ndarray:
 
 def finished(maps: np.ndarray) -> np.ndarray:
     """As pytorch-grad-cam hands maps out: stretched to [0, 1], resized, and stretched again."""
-    from seewhy.image import Box
+    from seewhy.image import Extent
     from seewhy.render import stretch
 
-    flat = [unit(stretch(unit(m), Box(0, 0, 224, 224), (224, 224))) for m in maps.reshape(-1, *maps.shape[2:])]
+    flat = [unit(stretch(unit(m), Extent(0, 0, 224, 224), (224, 224))) for m in maps.reshape(-1, *maps.shape[2:])]
     return np.stack(flat).reshape(*maps.shape[:2], 224, 224)
 
 

@@ -50,6 +50,15 @@ def run(method: str | seewhy.Method, asked: Any, **params: Any) -> Mapping[str, 
     return lookup(method).using(**params).found(asked).cores
 
 
+ATTENTION = ("attention-rollout", "transformer-relevance", "le-grad")  # which a network needs for these
+ANYWHERE = [name for name in seewhy.METHODS if name not in ATTENTION]
+
+
+def home(name: str) -> str:
+    """The network, of `networks`, on which a method is tried where any will do."""
+    return "tokens" if name in ATTENTION else "pooled"
+
+
 FEW = {"samples": 3, "steps": 4, "masks": 20, "window": 5, "stride": 3}
 
 

@@ -93,7 +93,7 @@ def made_heatmap(made_source: Callable[..., seewhy.Source]) -> Callable[..., see
 
     def make(values: Any, size: tuple[int, int] = (40, 30), box: Any = None, photo: Any = "grey", **source: Any) -> Any:
         picture = Image.new("RGB", size, COLOURS[photo]) if isinstance(photo, str) else photo
-        where = seewhy.Box(*(box or (0, 0, *size)))
+        where = seewhy.Extent(*(box or (0, 0, *size)))
         return seewhy.Heatmap(np.asarray(values, np.float32), picture, where, made_source(**source))
 
     return make

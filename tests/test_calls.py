@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 import networks
 import seewhy
+from ask import ANYWHERE
 from seewhy import IMAGE, METHODS, PerImage, Unit
 from seewhy.method import lookup
 
@@ -18,7 +19,7 @@ WITHOUT = ("cam", "excitation-backprop")  # which need a head without products
 LAYERED = [
     name for name in (*METHODS, "smooth(grad-cam)", "augment(layer-cam)") if lookup(name).layered and name not in WITHOUT
 ]
-ALL = [name for name in METHODS if name != "cam"]  # whose head has one pooling
+ALL = [name for name in ANYWHERE if name != "cam"]  # whose head has one pooling
 
 
 def asked(name: str, **more: Any) -> seewhy.Method:

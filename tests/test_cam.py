@@ -85,6 +85,8 @@ ELSEWHERE = {  # methods that read more than one layer: the file of their second
     **dict.fromkeys(("occlusion", "rise", "score-cam", "ss-cam", "is-cam"), "perturb_references"),
     **dict.fromkeys(("ablation-cam", "recipro-cam"), "perturb_references"),
     **dict.fromkeys(("lime", "kernel-shap", "sobol"), "test_surrogate"),
+    **dict.fromkeys(("attention-rollout", "transformer-relevance", "le-grad"), "attention_references"),
+    "attn-lrp": "test_attn_lrp",
 }
 
 

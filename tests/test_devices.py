@@ -11,6 +11,7 @@ from torch import nn
 
 import networks
 import seewhy
+from ask import home
 from seewhy import IMAGE, METHODS, PerImage, Unit
 from seewhy.method import lookup
 
@@ -125,16 +126,17 @@ def test_a_network_spread_by_accelerate_gives_the_same(build, way, accelerate, t
 
 @pytest.mark.parametrize("name", [*METHODS])
 def test_every_method_on_weights_that_come_and_go(name, accelerate):
-    """`pooled`, of which each layer's weights are only there while it runs."""
-    network = offloaded(accelerate, networks.pooled())
+    """A network of which each layer's weights are only there while it runs."""
+    own = getattr(networks, home(name))
+    network = offloaded(accelerate, own())
     before = lies(network)
     assert all(parameter.is_meta for parameter in network.parameters())
-    expected = explained(name, networks.pooled())
+    expected = explained(name, own())
     np.testing.assert_allclose(explained(name, network), expected, rtol=1e-5, atol=1e-7 * abs(expected).max())
     assert lies(network) == before
     with torch.no_grad():
         x = torch.as_tensor(X)
-        torch.testing.assert_close(network(x), networks.pooled()(x))
+        torch.testing.assert_close(network(x), own()(x))
 
 
 @pytest.mark.parametrize("params", [{"fast": True}, {"dtype": "bfloat16"}, {"incremental": False}], ids=str)
@@ -199,8 +201,8 @@ def exact() -> Iterator[None]:
 @pytest.mark.usefixtures("exact")
 @pytest.mark.parametrize("name", [*METHODS])
 def test_every_method_on_a_gpu(name):
-    network = networks.pooled().cuda()
-    expected = explained(name, networks.pooled())
+    own = getattr(networks, home(name))
+    network, expected = own().cuda(), explained(name, own())
     np.testing.assert_allclose(explained(name, network), expected, rtol=1e-4, atol=1e-6 * abs(expected).max())
     assert {parameter.device.type for parameter in network.parameters()} == {"cuda"}
 

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 import ask
 import networks
 import seewhy
-from seewhy import Box, Heatmap, Source, fuse
+from seewhy import Extent, Heatmap, Source, fuse
 
 SOURCE = Source(
     image="one", model="m", weights=None, method="grad-cam", params={}, layer="a", target="0", index=0, label=None,
@@ -19,7 +19,7 @@ SOURCE = Source(
 def heatmap(values, layer="a", place=0, **facts):
     values = np.asarray(values, np.float32)
     source = Source(**{**vars(SOURCE), "layer": layer, **facts})
-    return Heatmap(values, None, Box(0, 0, 8, 8), source, place)
+    return Heatmap(values, None, Extent(0, 0, 8, 8), source, place)
 
 
 A = [[1.0, -2.0, 4.0], [0.0, 3.0, -4.0]]  # largest absolute value 4

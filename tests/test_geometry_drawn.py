@@ -11,13 +11,13 @@ from torch import nn
 
 import ask
 import seewhy
-from seewhy import Box, Heatmap, fuse
+from seewhy import Extent, Heatmap, fuse
 from seewhy.method import lookup
 from seewhy.models.geometry import Place
 from seewhy.resample import Cells, brought, resized, spread
 
 
-def heatmap(values, source, cells=None, box=Box(0, 0, 32, 32), photo=None, error=None, layer="a"):  # noqa: B008
+def heatmap(values, source, cells=None, box=Extent(0, 0, 32, 32), photo=None, error=None, layer="a"):  # noqa: B008
     source = replace(source, layer=layer)
     error = None if error is None else np.asarray(error, np.float32)
     return Heatmap(np.asarray(values, np.float32), photo, box, source, error=error, cells=cells)
@@ -44,7 +44,7 @@ PYTORCH = Cells((0, 0), (32, 32), (224, 224))
 @pytest.mark.parametrize("cells", [TENSORFLOW, PYTORCH, Cells((15, 3), (16, 32), (224, 224))])
 def test_a_blob_lands_on_its_pixel(made_source, cells):
     values = blob((7, 6), (4, 2))
-    full = heatmap(values, made_source(), cells, Box(0, 0, 224, 224)).full()
+    full = heatmap(values, made_source(), cells, Extent(0, 0, 224, 224)).full()
     peak = np.unravel_index(full.argmax(), full.shape)
     assert peak == (cells.first[0] + 4 * cells.stride[0], cells.first[1] + 2 * cells.stride[1])
     ask.close(full, by_hand(values, cells), rel=1e-5)
@@ -54,7 +54,7 @@ def test_a_box_of_the_photo_scales_and_shifts_it(made_source):
     """Cell (1, 1) at pixel 31 of 64 that show 128x192 pixels of the photo from (10, 20) on."""
     photo = Image.new("RGB", (200, 230))
     cells = Cells((15.5, 15.5), (16, 16), (64, 64))
-    full = heatmap(blob((3, 3), (1, 1)), made_source(), cells, Box(10, 20, 138, 212), photo).full()
+    full = heatmap(blob((3, 3), (1, 1)), made_source(), cells, Extent(10, 20, 138, 212), photo).full()
     rows, columns = ((full / full.sum()).sum(axis) for axis in (1, 0))
     assert rows @ (np.arange(230) + 0.5) == pytest.approx(20 + (31.5 + 0.5) / 64 * 192, abs=1e-3)
     assert columns @ (np.arange(200) + 0.5) == pytest.approx(10 + (31.5 + 0.5) / 64 * 128, abs=1e-3)
@@ -74,7 +74,7 @@ def test_beyond_the_outermost_centres_the_outermost_goes_on(made_source):
 def test_even_cells_draw_what_plain_draws_bit_for_bit(made_source, grid, factor, seed):
     size = tuple(g * f for g, f in zip(grid, factor, strict=True))
     rng = np.random.default_rng(seed)
-    values, box = rng.normal(size=grid), Box(3.5, 1, 41, 29.25)
+    values, box = rng.normal(size=grid), Extent(3.5, 1, 41, 29.25)
     even = Cells(tuple((f - 1) / 2 for f in factor), tuple(map(float, factor)), size)
     assert even == Cells.even(grid, size)
     plain = heatmap(values, made_source(), None, box)
@@ -86,7 +86,7 @@ def test_even_cells_draw_what_plain_draws_bit_for_bit(made_source, grid, factor,
 
 def test_uneven_shares_of_an_even_spread_are_plain_too(made_source):
     values = np.random.default_rng(0).normal(size=(13, 7))
-    plain = heatmap(values, made_source(), None, Box(0, 0, 100, 90))
+    plain = heatmap(values, made_source(), None, Extent(0, 0, 100, 90))
     assert np.array_equal(replace(plain, cells=Cells.even((13, 7), (224, 100))).full(), plain.full())
 
 

@@ -12,14 +12,14 @@ from torch import nn
 
 import networks
 import seewhy
-from ask import asked, values
-from seewhy import IMAGE, METHODS, Fixed, PerImage, Unit
+from ask import ANYWHERE, asked, values
+from seewhy import IMAGE, Fixed, PerImage, Unit
 from seewhy.method import lookup
 
 X = networks.images(3, *networks.SIDES, seed=1)
 ROWS = np.random.default_rng(0).normal(0, 2, (3, 2))  # one for each image
 MADE = ("smooth(grad-cam)", "augment(layer-cam)", "augment(occlusion)", "product(guided-backprop, smooth(grad-cam))")
-NAMES = [name for name in (*METHODS, *MADE) if name != "cam"]  # of which the head is no single linear layer
+NAMES = [name for name in (*ANYWHERE, *MADE) if name != "cam"]  # of which the head is no single linear layer
 
 
 class Joined(nn.Module):

@@ -13,7 +13,7 @@ from torch import nn
 
 import networks
 import seewhy
-from ask import asked, values
+from ask import ATTENTION, asked, home, values
 from seewhy import METHODS, PerImage, Top
 from seewhy.method import lookup
 from seewhy.rule import guided
@@ -21,6 +21,7 @@ from seewhy.rule import guided
 MADE = (
     "smooth(grad-cam)", "smooth(eigen-cam)", "smooth(integrated-gradients)", "augment(cam)", "augment(gradient)",
     "augment(smooth(layer-cam))", "product(lrp, layer-cam)", "product(guided-backprop, smooth(grad-cam))",
+    "libra(grad-cam)", "libra(smooth(gradient))",
     "smooth(score-cam)", "smooth(occlusion)", "augment(rise)", "product(ablation-cam, occlusion)",
 )  # fmt: skip
 NAMES = [*METHODS, *MADE]
@@ -33,6 +34,8 @@ WITHOUT = {  # by the parts of a method: the networks that lack what it needs
     "lrp": ("tokens", "nhwc", "lstm_head"),
     "excitation-backprop": ("tokens", "lstm_head"),
     "augment": ("flat_head", "tokens", "lstm_head"),
+    "attn-lrp": ("lstm_head",),
+    **dict.fromkeys(ATTENTION, tuple(name for name in NETS if name != "tokens")),
 }
 
 
@@ -90,20 +93,20 @@ def test_what_does_not_apply_is_refused(name, network):
 @pytest.mark.parametrize("most", [1, 2])
 def test_splitting_into_batches_changes_nothing(name, most):
     x = networks.images(5, *networks.SIDES, seed=2)
-    whole = asked(name)(seewhy.wrap(net()), x, target=PerImage([0, 1, 2, 0, 1]))
-    split = asked(name)(seewhy.wrap(net(), batch_size=most), x, target=PerImage([0, 1, 2, 0, 1]))
+    whole = asked(name)(seewhy.wrap(net(home(name))), x, target=PerImage([0, 1, 2, 0, 1]))
+    split = asked(name)(seewhy.wrap(net(home(name)), batch_size=most), x, target=PerImage([0, 1, 2, 0, 1]))
     np.testing.assert_allclose(values(whole), values(split), rtol=1e-5, atol=1e-7 * abs(values(whole)).max())
     assert [m.place for m in split] == [0, 1, 2, 3, 4]
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_order_is_image_target_layer(name):
-    model, method = seewhy.wrap(net()), asked(name)
+    model, method = seewhy.wrap(net(home(name))), asked(name)
     several = method.layered and name not in ("cam", "augment(cam)")  # which has but one layer
     layers = ["conv1", None] if several else [None]
     x = networks.images(2, *networks.SIDES, seed=3)
     maps = method(model, x, target=[2, 0], layer=layers)
-    read = ["conv1", "act2"] if several else ["act2"] if method.layered else ["input"]
+    read = ["conv1", "act2"] if several else ["act2"] if method.layered else ["attention"] if name in ATTENTION else ["input"]
     expected = [(i, t, layer) for i in range(2) for t in ("2", "0") for layer in read]
     assert [(m.place, m.source.target, m.source.layer) for m in maps] == expected
     for m in maps:
@@ -112,7 +115,7 @@ def test_order_is_image_target_layer(name):
         np.testing.assert_allclose(m.values, alone.values, rtol=1e-5, atol=1e-7)
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if not lookup(name).layered])
+@pytest.mark.parametrize("name", [name for name in NAMES if not lookup(name).layered and name not in ATTENTION])
 def test_what_reads_pixels_takes_no_layer(name):
     """Alone it refuses one; beside a method that takes it, it is asked once."""
     model, x = seewhy.wrap(net()), networks.images(2, *networks.SIDES, seed=3)
@@ -125,13 +128,15 @@ def test_what_reads_pixels_takes_no_layer(name):
     np.testing.assert_allclose(values([*mixed][2::3]), values(alone), rtol=1e-6, atol=1e-7 * abs(values(alone)).max())
 
 
-def test_all_at_once_say_what_each_says_alone():
+@pytest.mark.parametrize(("network", "layer"), [("pooled", "act2"), ("tokens", "block1")])
+def test_all_at_once_say_what_each_says_alone(network, layer):
     """Whatever they share."""
-    model, x = seewhy.wrap(net()), networks.images(2, *networks.SIDES, seed=3)
-    together = [*seewhy.explain(model, x, [asked(name) for name in NAMES], target=[0, 1], layer="act2")]
-    for name in NAMES:
+    model, x = seewhy.wrap(net(network)), networks.images(2, *networks.SIDES, seed=3)
+    names = [name for name in NAMES if applies(name, network)]
+    together = [*seewhy.explain(model, x, [asked(name) for name in names], target=[0, 1], layer=layer)]
+    for name in names:
         mine = [m for m in together if m.source.method == name]
-        alone = asked(name)(model, x, target=[0, 1], layer="act2" if lookup(name).layered else None)
+        alone = asked(name)(model, x, target=[0, 1], layer=layer if lookup(name).layered else None)
         assert [(m.place, m.source.target, m.source.layer) for m in mine] == [
             (m.place, m.source.target, m.source.layer) for m in alone
         ]
@@ -141,7 +146,7 @@ def test_all_at_once_say_what_each_says_alone():
 @pytest.mark.parametrize("name", NAMES)
 def test_the_same_twice(name):
     x = networks.images(2, *networks.SIDES, seed=4)
-    first, second = (values(asked(name)(seewhy.wrap(net()), x)) for _ in range(2))
+    first, second = (values(asked(name)(seewhy.wrap(net(home(name))), x)) for _ in range(2))
     assert (first == second).all()
 
 
@@ -162,7 +167,7 @@ def test_a_seed_decides_what_is_random(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_model_comes_back_as_it_was(name):
-    network = net("bn_dropout").train()
+    network = net("tokens" if name in ATTENTION else "bn_dropout").train()
     next(network.children()).eval()
     before, x = state(network), networks.images(2, *networks.SIDES, seed=5)
     kept = x.copy()
@@ -209,6 +214,7 @@ def test_the_model_comes_back_when_the_formula_fails(made, decorated, rule):
 OTHER = {  # than by default
     "reduce": "l2", "baseline": "mean", "quadrature": "midpoint", "rule": "epsilon", "scales": (1,), "keep": 0.3, "budget": 40,
     "dtype": "float64", "tolerance": 0.5, "top_channels": 2, "features": 2, "fill": 0.1, "hide": 0.1, "segments": "grid:2",
+    "head_fusion": "max", "discard": 0.3, "window": 6, "stride": 4, "cells": 4, "flips": False,
 }  # fmt: skip
 
 
@@ -226,7 +232,11 @@ def test_a_method_travels(name):
         assert lookup(name) != method
         assert key in repr(method)
     method = lookup(name).using(**changed)
-    again, x, model = pickle.loads(pickle.dumps(method)), networks.images(1, *networks.SIDES, seed=6), seewhy.wrap(net())
+    again, x, model = (
+        pickle.loads(pickle.dumps(method)),
+        networks.images(1, *networks.SIDES, seed=6),
+        seewhy.wrap(net(home(name))),
+    )
     assert (again(model, x)[0].values == method(model, x)[0].values).all()
 
 
@@ -240,19 +250,20 @@ def test_a_method_reaches_a_process_that_knows_none_yet():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_nan_in_one_place_is_told_and_spares_the_other_image(name):
-    """In what is ten times as bright as the other image, at act1."""
-    network, method = net(), asked(name)
+    """In what is ten times as bright as the other image, early in the network."""
+    network, method = net(home(name)), asked(name)
+    early = "patch" if name in ATTENTION else "act1"
     x = networks.images(2, *networks.SIDES, seed=9)
     x[0] *= 10
     bright = lambda i: i[0].abs().mean((1, 2, 3), keepdim=True) > 2.5  # noqa: E731
-    network.act1.register_forward_hook(lambda m, i, o: o * torch.where(bright(i), np.nan, 1.0))
+    network.get_submodule(early).register_forward_hook(lambda m, i, o: o * torch.where(bright(i), np.nan, 1.0))
     layer = "act2" if method.layered else None
     bad, good = method(seewhy.wrap(network), x, target=0, layer=layer)
-    (alone,) = method(seewhy.wrap(net()), x[1:], target=0, layer=layer)
+    (alone,) = method(seewhy.wrap(net(home(name))), x[1:], target=0, layer=layer)
     np.testing.assert_allclose(good.values, alone.values, rtol=1e-5, atol=1e-7 * abs(alone.values).max())
     assert not any("NaN" in w for w in good.warnings)
     if method.reads != "nothing":
-        assert any("NaN" in w and "act1" in w for w in bad.warnings)
+        assert any("NaN" in w and early in w for w in bad.warnings)
     assert np.isfinite(bad.values).all()
 
 
@@ -272,11 +283,12 @@ def test_a_method_says_what_it_is(name):
     assert "{" not in method.cost
 
 
-def test_threads_give_the_single_threads_results():
+@pytest.mark.parametrize(("where", "names"), [("bn_dropout", [n for n in NAMES if n not in ATTENTION]), ("tokens", ATTENTION)])
+def test_threads_give_the_single_threads_results(where, names):
     """Readers of one network, each with its own method, targets and layer, while others just use the network."""
-    network = net("bn_dropout").train()
+    network = net(where).train()
     model, x = seewhy.wrap(network), networks.images(2, *networks.SIDES, seed=7)
-    jobs = [(name, target) for name in NAMES for target in (0, 1)] * 2
+    jobs = [(name, target) for name in names for target in (0, 1)] * 2
     expected = [values(asked(name)(model, x, target=target)) for name, target in jobs]
     before = state(network)
     with ThreadPoolExecutor(8) as pool:

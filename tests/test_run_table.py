@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 import networks
 import seewhy
+from ask import ANYWHERE, home
 from seewhy import IMAGE, METHODS
 from seewhy.image import Prepared
 from seewhy.method import lookup
@@ -79,9 +80,9 @@ def test_a_model_in_half_precision(kind):
 def test_every_method_on_a_bf16_model(name):
     """Close to the map in float64: half precision has two digits."""
     method, x = asked(name), X.astype(np.float32)
-    layer = "act2" if method.layered else None
-    half = values(method(seewhy.wrap(networks.pooled().bfloat16()), x, target=1, layer=layer))
-    full = values(method(seewhy.wrap(networks.pooled()), x, target=1, layer=layer))
+    layer, network = "act2" if method.layered else None, getattr(networks, home(name))
+    half = values(method(seewhy.wrap(network().bfloat16()), x, target=1, layer=layer))
+    full = values(method(seewhy.wrap(network()), x, target=1, layer=layer))
     assert np.isfinite(half).all()
     assert half.any()
     assert np.corrcoef(half.ravel(), full.ravel())[0, 1] > ROUGH.get(name, 0.97)
@@ -234,7 +235,7 @@ def test_any_dimensions_by_hand(space):
 
 @pytest.mark.parametrize(
     ("name", "space"),
-    [*((name, (20,)) for name in METHODS), *((name, (6, 8, 10)) for name in (*KINDS, "lime", "rise"))],
+    [*((name, (20,)) for name in ANYWHERE), *((name, (6, 8, 10)) for name in (*KINDS, "lime", "rise"))],
     ids=str,
 )
 def test_every_method_in_one_dimension_and_some_in_three(name, space):

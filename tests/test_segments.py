@@ -107,6 +107,38 @@ def test_a_grid_has_even_cells_counted_row_by_row(space, how, cells):
         assert not steps.size or np.ptp(steps) <= 1
 
 
+@pytest.mark.parametrize(
+    ("space", "cells"),
+    [((512,), (32,)), ((9,), (9,)), ((40, 50), (8, 8)), ((5, 30), (5, 8)), ((20, 30, 40), (4, 4, 4)), ((2, 30, 40), (2, 4, 4))],
+    ids=str,
+)
+def test_a_grid_without_a_number_has_some_of_any_size(space, cells):
+    """And of a signal it is what is cut where nothing is asked."""
+    picture = np.zeros((*space, 1), np.uint8)
+    expected = segmented(picture, f"grid:{'x'.join(map(str, cells))}")
+    assert np.array_equal(segmented(picture, "grid"), expected)
+    if len(space) == 1:
+        assert np.array_equal(segmented(picture, "auto"), expected)
+
+
+@pytest.mark.parametrize("shape", [(48, 40, 1), (48, 40, 3), (20, 24, 24, 1)], ids=str)
+def test_pictures_and_volumes_are_cut_by_slic_where_nothing_is_asked(shape):
+    assert np.array_equal(segmented(drawn(*shape), "auto"), segmented(drawn(*shape), "slic"))
+
+
+@pytest.mark.parametrize("channels", [1, 2, 4])
+def test_segments_of_other_channels_than_colours_follow_what_is_there(channels):
+    """A ball in a volume, a disc in a picture: hardly a voxel lies in a segment that is mostly of the other side."""
+    for space in ((64, 64), (32, 32, 32)):
+        off = np.indices(space) - np.reshape([15, 13, 17], (3, 1, 1, 1))[: len(space)].reshape(-1, *[1] * len(space))
+        inside = (off**2).sum(0) < 81
+        picture = np.random.default_rng(0).normal(0.3, 0.03, (*space, channels)).clip(0, 1)
+        picture[inside] += 0.4
+        labels = segmented(picture, "slic")
+        wrong = sum(min(inside[labels == i].sum(), (~inside[labels == i]).sum()) for i in range(labels.max() + 1))
+        assert wrong < 0.25 * inside.sum()
+
+
 @given(
     arrays.arrays(
         st.sampled_from([np.int64, np.int16, np.uint8]), (4, 5), elements=st.sampled_from([0, 3, 7, 100]), fill=st.nothing()
@@ -184,7 +216,7 @@ def test_what_cannot_be_segments_says_why(how, said):
         (PICTURE[..., :2], "quickshift", r"\(1, 3\) channels.*has 2.*slic"),
         (np.zeros((8, 9, 4)), "felzenszwalb", "has 4.*slic"),
         (np.zeros((3, 8, 9, 3)), "quickshift", "3 x 8 x 9 pixels.*slic.*volumes"),
-        (np.zeros((9, 3)), "slic", "1 dimensions.*grid:8"),
+        (np.zeros((9, 3)), "slic", "9 pixels, 1 dimension of.*grid:8"),
         (np.full((8, 9, 3), 1.5), "slic", "floats from 0 to 1; this picture is float64 from 1.5"),
         (np.full((8, 9, 3), np.nan), "felzenszwalb", "nan"),
         (np.zeros((8, 9, 3), int), "quickshift", "int64"),
@@ -197,7 +229,7 @@ def test_a_picture_that_cannot_be_cut_so_says_what_can(picture, how, said):
 
 @pytest.mark.parametrize(
     ("asked", "near"),
-    [("slik", "Closest: slic"), ("quick", "Closest: quickshift"), ("grid", "Closest: grid:8"), ("grid:ax3", "grid:8x8")],
+    [("slik", "Closest: slic"), ("quick", "Closest: quickshift"), ("gird", "Closest: grid, grid:8"), ("grid:ax3", "grid:8x8")],
 )
 def test_an_unknown_name_names_the_nearest(asked, near):
     with pytest.raises(NoSuchName, match=near):

@@ -93,6 +93,8 @@ class Regions:
     def _on(self, picture: Image.Image | None) -> tuple[Pixels, NDArray[np.int32]]:
         """A copy of the picture's pixels (H, W, 3), and the segment that each lies in (H, W)."""
         if self.segments.ndim != 2:
+            if self.segments.ndim == 1:
+                raise NotApplicable("The segments of a signal cannot be drawn on a picture; `top` gives their mask.")
             raise NotApplicable(
                 f"Segments of {self.segments.ndim} dimensions cannot be drawn; `top` gives their mask, to be cut in slices."
             )

@@ -1,4 +1,4 @@
-"""A picture cut into segments: the pieces that are shown or hidden together."""
+"""A picture, signal or volume cut into segments: the pieces that are shown or hidden together."""
 
 import re
 from collections.abc import Callable
@@ -12,14 +12,16 @@ from .errors import BadParameter, MissingExtra, NoSuchName, closest
 
 Labels = NDArray[np.intp]
 MOST = 5000  # segments: each wants samples of its own
+CELLS = {1: 32, 2: 8, 3: 4}  # of "grid", along each of so many axes
 
 
 def segmented(picture: NDArray[Any], how: Any, seed: int = 0) -> Labels:
     """Labels 0, 1, ... s - 1 of the pixels of a picture (*space, c), uint8 or float in [0, 1]: (*space).
 
-    how: "slic" (about 100 compact segments, "slic:50" about 50; also of volumes and any number of channels), "quickshift"
-    (as lime cuts, ties broken under the seed), "felzenszwalb" (segments that follow edges), "grid:8" or "grid:6x8" (rows x
-    columns), labels of your own, integers (*space), or a function that takes the picture and gives such labels.
+    how: "slic" (about 100 compact segments, "slic:50" about 50; in volumes supervoxels, of any number of channels),
+    "quickshift" (as lime cuts, ties broken under the seed), "felzenszwalb" (segments that follow edges), "grid:8" or "grid:6x8"
+    (rows x columns), "grid" (32 intervals, 8 x 8 or 4 x 4 x 4 cells, fewer where there are fewer pixels), "auto" (slic, or of
+    a signal the grid), labels of your own, integers (*space), or a function that takes the picture and gives such labels.
 
     Source: Achanta et al. 2012 (slic); Vedaldi & Soatto 2008 (quickshift); Felzenszwalb & Huttenlocher 2004.
     """
@@ -38,15 +40,21 @@ def segmented(picture: NDArray[Any], how: Any, seed: int = 0) -> Labels:
 
 
 def _named(picture: NDArray[Any], how: str, seed: int) -> NDArray[Any]:
+    space = picture.shape[:-1]
+    if how == "grid" or (how == "auto" and len(space) == 1):
+        return _grid(space, [min(CELLS.get(len(space), 2), side) for side in space], how)
+    if how == "auto":
+        how = "slic"
     if match := re.fullmatch(r"grid:(\d+(?:x\d+)*)", how):
-        return _grid(picture.shape[:-1], [int(part) for part in match[1].split("x")], how)
+        return _grid(space, [int(part) for part in match[1].split("x")], how)
     if match := re.fullmatch(r"slic:([1-9]\d*)", how):
         return _slic(_skimage(), picture, seed, int(match[1]))
     if how not in ALGORITHMS:
         rest = (
-            f"There are {', '.join(ALGORITHMS)} and slic:50, grid:ROWSxCOLUMNS, as in grid:8x8; or give labels, or a function."
+            f"There are auto, {', '.join(ALGORITHMS)} and slic:50, grid, grid:ROWSxCOLUMNS, as in grid:8x8; or give labels, "
+            "or a function."
         )
-        raise NoSuchName("segmentation", how, closest(how, [*ALGORITHMS, "grid:8"]), rest)
+        raise NoSuchName("segmentation", how, closest(how, ["auto", *ALGORITHMS, "grid", "grid:8"]), rest)
     run, dimensions, channels = ALGORITHMS[how]
     _fits(picture, how, dimensions, channels)
     return run(_skimage(), picture, seed)
@@ -65,7 +73,9 @@ def _grid(space: tuple[int, ...], cells: list[int], how: str) -> Labels:
 
 
 def _slic(skimage: Any, picture: NDArray[Any], seed: int, about: int = 100) -> NDArray[Any]:
-    return skimage.slic(picture, n_segments=about, compactness=20, sigma=1, start_label=0)  # unsmoothed, noise is one segment
+    colour = picture.shape[-1] == 3  # which slic measures in Lab, from 0 to 100, and other channels from 0 to 1
+    compactness = 20 if colour else 0.2
+    return skimage.slic(picture, about, compactness, sigma=1, start_label=0)  # unsmoothed, noise is one segment
 
 
 def _quickshift(skimage: Any, picture: NDArray[Any], seed: int) -> NDArray[Any]:
@@ -88,8 +98,9 @@ ALGORITHMS: dict[str, tuple[Callable[[Any, NDArray[Any], int], NDArray[Any]], tu
 def _fits(picture: NDArray[Any], how: str, dimensions: tuple[int, ...], channels: tuple[int, ...] | None) -> None:
     *space, c = picture.shape
     if len(space) not in dimensions:
-        other = '"slic" takes volumes too' if len(space) == 3 else '"grid:8" takes any'
-        raise BadParameter(f"{how} does not cut {_sides(space)} pixels, {len(space)} dimensions of space: {other}.")
+        other = '"slic" takes volumes too' if len(space) == 3 else '"grid" and "grid:8" take any'
+        axes = "1 dimension" if len(space) == 1 else f"{len(space)} dimensions"
+        raise BadParameter(f"{how} does not cut {_sides(space)} pixels, {axes} of space: {other}.")
     if channels and c not in channels:
         raise BadParameter(f'{how} takes pictures of {channels} channels, and this one has {c}: "slic" takes any number.')
     if picture.dtype == np.uint8:

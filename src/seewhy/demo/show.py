@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from ..heatmap import Heatmap
-from ..image import Box
+from ..image import Extent
 from .scenes import Scene, scenes
 
 CHEAT = "bird"
@@ -148,7 +148,7 @@ def drawing(heatmap: Heatmap) -> Image.Image:
     """The overlay on the enlarged picture."""
     if heatmap.image is None:
         return heatmap.overlay()
-    box = Box(*(edge * LARGE for edge in heatmap.box))
+    box = Extent(*(edge * LARGE for edge in heatmap.box))
     return replace(heatmap, image=enlarged(heatmap.image), box=box).overlay(alpha=0.6)
 
 

@@ -21,11 +21,13 @@ BOXES = 32  # in the first pass of the short cut, about
 
 @from_scores("1 forward per window (of a network where a window changes little, only what it can change)", sampled=True)
 def occlusion(
-    probe: Probe, *, window: Any = 32, stride: Any = 16, fill: Any = "mean", incremental: bool = True, seed: int = 0
+    probe: Probe, *, window: Any = "auto", stride: Any = "auto", fill: Any = "mean", incremental: bool = True, seed: int = 0
 ) -> Estimate:
     """y(x) - y(x with the window hidden), averaged over the windows that hid a pixel.
 
-    window, stride: in pixels as the network sees them, one number or one per axis; the last window ends at the edge.
+    window, stride: in pixels as the network sees them, one number or one per axis; the last window ends at the edge.  "auto"
+    is a window of 32 pixels, of a signal 1/16 (at most 31 windows), of a volume 1/4 of each side (at most 343), and a stride
+    of half the window.
     fill: what hides: "mean" (of the image itself), "black", "white", "zero" (in the network's numbers), "blur", a number, an
     array or an image.
     incremental: recompute only what a window can change, on networks where that gives the same scores.
@@ -37,8 +39,8 @@ def occlusion(
 
     Caveat: depends on window and fill: what hides evidence can itself be evidence, and what stands twice is missed.
     """
-    sides = _sides(window, "window", probe)
-    grid = Grid(probe.space, sides, _steps(stride, sides, probe))
+    grid = Grid.asked(probe.space, window, stride)
+    sides = grid.sides
     hide = probe.fill(fill)
     draws = np.random.default_rng(whole_number(seed, "occlusion: seed", 0))
     order = draws.permutation(len(grid.places)) if probe.limited else grid.by_rows(draws)
@@ -71,6 +73,7 @@ class Grid:
     """Windows over space: where each begins, and which pixels it hides."""
 
     def __init__(self, space: Sequence[int], sides: Sequence[int], steps: Sequence[int]) -> None:
+        self.sides = tuple(sides)
         starts = [_starts(*axis) for axis in zip(space, sides, steps, strict=True)]
         self.places = np.array([*product(*starts)])  # (m, d)
         self.shape = tuple(map(len, starts))
@@ -78,6 +81,12 @@ class Grid:
             (np.arange(size)[:, None] >= start) & (np.arange(size)[:, None] < start + side)
             for size, side, start in zip(space, sides, starts, strict=True)
         ]
+
+    @classmethod
+    def asked(cls, space: Sequence[int], window: Any, stride: Any) -> "Grid":
+        """Of the parameters of `occlusion`, which may be "auto"."""
+        sides = _usual(space) if _auto(window) else _sides(window, "window", space)
+        return cls(space, sides, [-(-side // 2) for side in sides] if _auto(stride) else _steps(stride, sides, space))
 
     def by_rows(self, draws: "np.random.Generator") -> NDArray[np.intp]:
         """All windows, in whole rows along the last axis, the rows in a drawn order."""
@@ -128,22 +137,32 @@ def _starts(size: int, side: int, step: int) -> NDArray[np.intp]:
     return starts if starts[-1] + side == size else np.append(starts, size - side)
 
 
-def _sides(window: Any, what: str, probe: Probe) -> tuple[int, ...]:
+def _auto(asked: Any) -> bool:
+    return isinstance(asked, str) and asked == "auto"
+
+
+PARTS = {1: 16, 3: 4}  # that the usual window makes of each side, in so many dimensions
+
+
+def _usual(space: Sequence[int]) -> tuple[int, ...]:
+    """A window where none is asked for: large enough that there are no more of them than a person waits for."""
+    return tuple(min(32, size) if len(space) == 2 else -(-size // PARTS.get(len(space), 2)) for size in space)
+
+
+def _sides(window: Any, what: str, space: Sequence[int]) -> tuple[int, ...]:
     """A number of pixels per axis, at most the image's own."""
-    each = list(window) if isinstance(window, list | tuple) else [window] * len(probe.space)
-    if len(each) != len(probe.space):
-        raise BadParameter(f"{probe.name}: {what}={window!r}: give one number, or one for each axis of {probe.space}.")
-    return tuple(
-        min(whole_number(side, f"{probe.name}: {what}", 1), size) for side, size in zip(each, probe.space, strict=True)
-    )
+    each = list(window) if isinstance(window, list | tuple) else [window] * len(space)
+    if len(each) != len(space):
+        raise BadParameter(f"occlusion: {what}={window!r}: give one number, or one for each axis of {tuple(space)}.")
+    return tuple(min(whole_number(side, f"occlusion: {what}", 1), size) for side, size in zip(each, space, strict=True))
 
 
-def _steps(stride: Any, sides: tuple[int, ...], probe: Probe) -> tuple[int, ...]:
-    steps = _sides(stride, "stride", probe)
+def _steps(stride: Any, sides: Sequence[int], space: Sequence[int]) -> tuple[int, ...]:
+    steps = _sides(stride, "stride", space)
     if any(step > side for step, side in zip(steps, sides, strict=True)):
         raise BadParameter(
-            f"{probe.name}: stride={stride!r} is longer than the window {sides}: some pixels would never be hidden. "
-            "Give a stride of at most the window."
+            f"occlusion: stride={stride!r} is longer than the window {tuple(sides)}: some pixels would never be hidden. "
+            'Give a stride of at most the window, or "auto", half of it.'
         )
     return steps
 

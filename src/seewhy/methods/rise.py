@@ -17,14 +17,18 @@ __all__ = ["rise"]
 
 Floats = NDArray[Any]
 AXES = "abcdefgh"
+CELLS = {1: 16, 2: 7, 3: 5}  # along each of so many axes
 
 
 @from_scores("{masks} forwards", sampled=True)
-def rise(probe: Probe, *, masks: int = 4000, cells: int = 7, keep: float = 0.5, fill: Any = "zero", seed: int = 0) -> Estimate:
+def rise(
+    probe: Probe, *, masks: int = 4000, cells: Any = "auto", keep: float = 0.5, fill: Any = "zero", seed: int = 0
+) -> Estimate:
     """sum_i y(x * M_i) M_i / sum_i M_i over random masks M_i: the mean score where a pixel is seen.
 
-    masks: how many; cells: of the coarse grid along each axis, each cell shown with the chance `keep`, enlarged linearly to one
-    cell more than the image and shifted at random; fill: what lies where the mask is zero, as for occlusion.
+    masks: how many; cells: of the coarse grid along each axis, "auto" being 7, of a signal 16, of a volume 5, each cell shown
+    with the chance `keep`, enlarged linearly to one cell more than the image and shifted at random; fill: what lies where the
+    mask is zero, as for occlusion.
     Divided by the masks' own sum, not by its expectation: a score that never changes gives a flat map.
 
     Source: Petsiuk et al. 2018, RISE: Randomized Input Sampling for Explanation of Black-box Models, eq. 6; 4000 masks of 7x7
@@ -32,14 +36,16 @@ def rise(probe: Probe, *, masks: int = 4000, cells: int = 7, keep: float = 0.5, 
 
     Caveat: noisy: the standard error of each pixel is in Heatmap.error. Masks are soft, so edges of objects blur by a cell.
     """
-    count, cells = whole_number(masks, "rise: masks", 2), whole_number(cells, "rise: cells", 1)
+    usual = CELLS.get(len(probe.space), 3)
+    count = whole_number(masks, "rise: masks", 2)
+    side = usual if isinstance(cells, str) and cells == "auto" else whole_number(cells, "rise: cells", 1)
     if not 0 < keep < 1:
         raise BadParameter(f"rise: keep is the chance that a cell is shown, between 0 and 1, not {keep}.")
     seed = whole_number(seed, "rise: seed", 0)
     total = Totals(len(probe.y), probe.space)
 
     def some(of: range) -> Array:
-        return soft_masks(of, probe, cells, keep, seed)
+        return soft_masks(of, probe, side, keep, seed)
 
     for part in probe.scored(count, probe.hidden(some, probe.fill(fill))):
         total.add(part.kept, part.y - probe.y, probe)

@@ -25,13 +25,14 @@ ENOUGH = 1.5  # draws a segment
 
 @from_scores("{samples} forwards", sampled=True)
 def lime(
-    probe: Probe, *, segments: Any = "slic", samples: int = 1000, hide: Any = "mean", kernel_width: float = 0.25,
+    probe: Probe, *, segments: Any = "auto", samples: int = 1000, hide: Any = "mean", kernel_width: float = 0.25,
     alpha: float = 1.0, features: int | None = None, seed: int = 0,
 ) -> Estimate:  # fmt: skip
     """The weights of a ridge regression of y on which superpixels are shown, samples near the whole image counting more.
 
-    segments: "slic", "quickshift" or "felzenszwalb" superpixels, "grid:8" cells, an integer array of labels, or a function
-    of the picture (h, w, c); samples: how many times superpixels are hidden, each by a fair coin.
+    segments: "auto" (about 100 slic superpixels or supervoxels; of a signal 32 equal intervals), "slic:50", "quickshift" or
+    "felzenszwalb" superpixels, "grid:8" cells, an integer array of labels, or a function of the picture (*space, c);
+    samples: how many times superpixels are hidden, each by a fair coin.
     hide: what lies where a superpixel is hidden: "own-mean" (of each superpixel, as the paper's code), or occlusion's fill.
     kernel_width: of sqrt(exp(-d^2 / width^2)), d the cosine distance to the whole image; alpha: of the ridge, 0 for none.
     features: only so many superpixels, those that weigh most.
@@ -73,7 +74,7 @@ def lime(
 
 
 @from_scores("{samples} forwards", sampled=True)
-def kernel_shap(probe: Probe, *, segments: Any = "slic", samples: int = 1000, hide: Any = "mean", seed: int = 0) -> Estimate:
+def kernel_shap(probe: Probe, *, segments: Any = "auto", samples: int = 1000, hide: Any = "mean", seed: int = 0) -> Estimate:
     """The Shapley value of each superpixel: its mean contribution over all orders of showing them.
 
     They sum to y(x) - y(all hidden).
@@ -111,13 +112,13 @@ def kernel_shap(probe: Probe, *, segments: Any = "slic", samples: int = 1000, hi
 
 
 @from_scores("{samples} x (segments + 2) forwards", sampled=True)
-def sobol(probe: Probe, *, segments: Any = "grid:8", samples: int = 32, hide: Any = "zero", seed: int = 0) -> Estimate:
+def sobol(probe: Probe, *, segments: Any = "grid", samples: int = 32, hide: Any = "zero", seed: int = 0) -> Estimate:
     """The total Sobol index of each segment: the share of the score's variance it has a part in.
 
     Segments are dimmed independently, each by a factor drawn evenly from 0 to 1.
 
-    samples: rows of the design, each of (segments + 2) forwards, drawn evenly and independently; segments: as for lime;
-    hide: what a segment dimmed to 0 is.
+    samples: rows of the design, each of (segments + 2) forwards, drawn evenly and independently; hide: what a segment dimmed
+    to 0 is; segments: as for lime, by default "grid", of 8 x 8 cells, of a signal 32, of a volume 4 x 4 x 4.
 
     Source: Fel et al. 2021, Look at the Variance! Efficient Black-box Explanations with Sobol-based Sensitivity Analysis, with
     Jansen's estimator; there the draws are a Sobol sequence, here independent, so that the standard error is known.

@@ -56,7 +56,9 @@ def pooled(a: Tensor, entered: Tensor, layer: str, model: str) -> Tensor:
 
 
 def _is_pointwise(module: nn.Module) -> bool:
-    return isinstance(module, nn.Conv2d) and module.kernel_size == (1, 1) and module.groups == 1
+    """A 1x1 convolution, in any number of dimensions."""
+    plain = isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d)
+    return plain and {*module.kernel_size} == {1} and module.groups == 1
 
 
 def first_bad(network: nn.Module, run: Callable[[], Any]) -> str | None:

@@ -6,6 +6,7 @@ picture's proportions.  How a row of tokens lies over the image is found out by 
 
 from collections.abc import Iterable, Mapping
 from math import log, prod
+from types import MappingProxyType
 from typing import NamedTuple
 
 from ..image import Array
@@ -60,6 +61,7 @@ class Layout(NamedTuple):
 
 
 Tokens = Mapping[int, Layout]  # how a row of that many tokens lies, whatever their channels
+Sides = tuple[int, int]  # (a, b) of an emission (n, a, b), or of (a, n, b)
 
 
 class Known(NamedTuple):
@@ -67,6 +69,7 @@ class Known(NamedTuple):
 
     tokens: Tokens
     grids: frozenset[tuple[int, ...]]
+    signals: Mapping[tuple[int, Sides], Layout | None] = MappingProxyType({})  # of networks over signals: see `signals.Told`
 
 
 def layout(
@@ -77,7 +80,7 @@ def layout(
     first: bool = False,
     own: tuple[int, ...] | None = None,
 ) -> Layout | None:
-    """The layout of an activation of `shape`, from n inputs of `space`; None where there is no space left.
+    """The layout of an activation of `shape`, from n inputs of `space` (h, w) or more; None where there is no space left.
 
     first: it is sure that the channels come first, as behind a convolution; own: its grid, where that was followed.  Any other
     grid must be one that the network has, or share out the image in squares: heads, tokens and channels are no picture.
@@ -85,12 +88,12 @@ def layout(
     tokens = known.tokens
     if len(shape) == 2 + len(space) and shape[0] == n:
         before, behind = Layout(FIRST, shape[1], shape[2:]), Layout(LAST, shape[-1], shape[1:-1])
-        if first:
+        if first or before.space == space:  # the image's own: (n, 1, l) is no row of l channels
             return before
         likely = (behind, before) if behind.distorts(space) + 0.05 < before.distorts(space) else (before, behind)
         true = [one for one in likely if one.space == own] or [one for one in likely if squares(one.space, space)]
         return next(iter([*true, *(one for one in likely if one.space in known.grids)]), None)
-    if len(shape) != 3 or len(space) < 2:
+    if len(shape) != 3:
         return None
     if shape[0] == n and shape[1] in tokens:
         return tokens[shape[1]]._replace(kind=TOKENS, channels=shape[2])
@@ -100,10 +103,10 @@ def layout(
 
 
 def squares(grid: tuple[int, ...], space: tuple[int, ...]) -> bool:
-    """Do the cells share out the space exactly, as squares of whole pixels, or is there one?  Along one axis any would."""
+    """Do the cells share out the space exactly, as squares of whole pixels, or is there one?"""
     if {*grid} == {1}:
         return True
-    if len(grid) != len(space) or len(grid) == 1 or any(not c or pixels % c for pixels, c in zip(space, grid, strict=True)):
+    if len(grid) != len(space) or any(not c or pixels % c for pixels, c in zip(space, grid, strict=True)):
         return False
     return len({pixels // cells for pixels, cells in zip(space[-2:], grid[-2:], strict=True)}) == 1
 

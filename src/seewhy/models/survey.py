@@ -1,6 +1,6 @@
 """One look through a whole network: what every layer emits, and where its scores come from."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from typing import Any, NamedTuple
 
@@ -10,12 +10,14 @@ from torch import Tensor, nn
 from ..errors import BadNetwork
 from . import Layer
 from .geometry import Following, Moment, Place
+from .inputs import by_proposal, detects, queries_behind
 from .layout import FIRST, LAST, Known, Layout, halved, layout, squares
+from .marks import Mark
+from .signals import Emitted, Told, along, told
 from .taps import Stop, hooked, modules_of
 from .tokens import MOVED, Found, candidates, changes, judged
 
 OF_BLOCKS = (nn.LayerNorm, nn.Identity, nn.Dropout, nn.Linear, nn.Softmax)
-LENGTH_FIRST = (nn.RNNBase, nn.Linear, nn.LayerNorm, nn.MultiheadAttention, nn.TransformerEncoderLayer, nn.TransformerEncoder)
 TOKENWISE = (nn.LayerNorm, nn.Identity, nn.Dropout)
 PASSING = ("Pool", "Drop", "Identity", "Flatten")  # layers that hand on what another one found
 CONVOLVED = (nn.modules.conv._ConvNd, nn.modules.batchnorm._BatchNorm, nn.GroupNorm, nn.MaxPool2d, nn.AvgPool2d)
@@ -40,23 +42,31 @@ class Seen(NamedTuple):
     entered: list[Tensor]  # the input of each linear layer
     place: Callable[[str, tuple[int, ...]], Place | None]  # of a module's last call, whose grid is given
     grid: Callable[[str], tuple[int, ...] | None]  # of that call itself, as far as it was followed
+    mark: Callable[[str], Mark | None]  # all that was followed of it
     turned: Callable[[str], bool]  # the image, or a map of it, was mirrored before
     met: tuple[tuple[int, ...], ...]  # grids that were followed on the way
 
 
-def survey(network: nn.Module, x: Tensor, run: Run, grid: Any = None, beside: bool = False) -> Survey:
+def survey(
+    network: nn.Module, x: Tensor, run: Run, grid: Any = None, beside: bool = False, aimed: bool = False, widest: bool = False
+) -> Survey:  # fmt: skip
     """Run noise like x (1, c, *space) forward and back; note what each module emits and whether the scores need it.
 
     The default is the last layer that finds something in space and that the scores rest on.  grid: of the tokens, as the
-    person knows it; beside: the network has other inputs, so that some calls of a layer may not see the image.
+    person knows it; beside: the network has other inputs, so that some calls of a layer may not see the image; aimed: run reads
+    what is in this very image, so that noise alone would not do; widest: the default is the last of the widest maps.
     """
     modules = {name: module for name, module in modules_of(network).items() if name}
-    noise, seen = _looked(modules, _noise(x, 0), run)
+    noise, seen = _looked(modules, _varied(x) if aimed else _noise(x, 0), run)
     last = {name: found[-1] for name, found in seen.calls.items()}
-    tokens = _tokens(modules, seen, noise, run, grid)
-    known = Known(tokens.layouts, _grids(modules, seen, noise, tokens))
+    if noise.ndim == 3:
+        signals = _signals(modules, seen, noise, run, grid)
+        tokens, known = Found({}, signals.unclear), Known({}, frozenset(), signals.layouts)
+    else:
+        tokens = _tokens(modules, seen, noise, run, grid, queries_behind(network))
+        known = Known(tokens.layouts, _grids(modules, seen, noise, tokens))
     sees = _sees(modules, seen, x, run) if beside else {}
-    blind = {name for name, calls in sees.items() if not calls}
+    blind = {name for name in modules if by_proposal(network, name)} | {name for name, calls in sees.items() if not calls}
     layouts = {
         name: None if name in blind else layout_of(modules[name], a, noise, known, seen.grid(name)) for name, a in last.items()
     }
@@ -66,7 +76,10 @@ def survey(network: nn.Module, x: Tensor, run: Run, grid: Any = None, beside: bo
     layers = {name: _layer(modules[name], a, layouts[name], reached[name], len(seen.calls[name])) for name, a in last.items()}
     placed = {name: lies and seen.place(name, lies.space) for name, lies in layouts.items()}
     layers = {name: layer._replace(sees=sees.get(name, layer.sees), cells=placed[name]) for name, layer in layers.items()}
-    layers = _with_default(layers, layouts, [*dict.fromkeys(reversed(seen.order))], bool(tokens.unclear))
+    backwards = [*dict.fromkeys(reversed(seen.order))]
+    own = [name for name in backwards if name.startswith("backbone.")] if detects(network) else backwards  # not of one scale
+    broad = _widest(layers, layouts, own) if widest else None
+    layers = _with_default(layers, layouts, backwards, bool(tokens.unclear)) if broad is None else {**layers, **broad}
     turned = frozenset(name for name, layer in layers.items() if layouts[name] and not layer.cells and seen.turned(name))
     return Survey(layers, known, tokens.unclear, turned)
 
@@ -91,6 +104,11 @@ def _layer(module: nn.Module, a: Tensor, lies: Layout | None, reached: bool, cal
 def _noise(x: Tensor, seed: int) -> Tensor:
     """Whatever image comes first, the layers are the same; two images, so that an axis of one is known to be no batch."""
     return torch.randn((2, *x.shape[1:]), generator=torch.Generator().manual_seed(seed)).to(x)
+
+
+def _varied(x: Tensor) -> Tensor:
+    """The image, and the same with a little noise: two, as with noise alone."""
+    return torch.cat([x, x + 1e-3 * x.std() * _noise(x, 0)[:1]])
 
 
 def _pass(modules: Mapping[str, nn.Module], x: Tensor, run: Run, follow: Following | None = None, last: bool = False) -> Seen:
@@ -124,7 +142,9 @@ def _pass(modules: Mapping[str, nn.Module], x: Tensor, run: Run, follow: Followi
         raw = run(x)
     return Seen(
         raw, calls, order, entered, lambda name, grid: follow and follow.place_at(moments[name], grid),
-        lambda name: moments[name].grid if name in moments else None, lambda name: name in moments and moments[name].turned,
+        lambda name: moments[name].grid if name in moments else None,
+        lambda name: moments[name].mark if name in moments else None,
+        lambda name: name in moments and moments[name].turned,
         tuple(mark.where[0] for mark in follow.met if mark.where) if follow else (),
     )  # fmt: skip
 
@@ -141,8 +161,8 @@ def layout_of(
     """How what a module emitted lies over the space of the network's input x; None where it has no space."""
     if x.ndim == 4 and isinstance(module, nn.RNNBase | nn.Conv1d | nn.BatchNorm1d):
         return None
-    if x.ndim == 3 and isinstance(module, LENGTH_FIRST) and a.ndim == 3 and len(a) == len(x):
-        return Layout(LAST, a.shape[2], a.shape[1:2]) if a.shape[1:2] in known.grids or a.shape[1] == x.shape[2] else None
+    if x.ndim == 3:
+        return along(module, tuple(a.shape), tuple(x.shape), known, own)
     space = tuple(x.shape[2:])
     found = layout(tuple(a.shape), space, len(x), known, isinstance(module, CONVOLVED), own)
     if found is not None and found.kind in (FIRST, LAST) and found.distorts(space) > 0.7 and isinstance(module, OF_BLOCKS):
@@ -150,11 +170,11 @@ def layout_of(
     return found
 
 
-def _tokens(modules: Mapping[str, nn.Module], seen: Seen, x: Tensor, run: Run, grid: Any) -> Found:
-    """How rows of tokens lie, by their length; each is judged at the first layer that emits it."""
+def _tokens(modules: Mapping[str, nn.Module], seen: Seen, x: Tensor, run: Run, grid: Any, behind: int) -> Found:
+    """How rows of tokens lie, by their length; each is judged at the first layer that emits it.  behind: tokens known to be no
+    part of the image.
+    """
     space = tuple(x.shape[2:])
-    if len(space) < 2:
-        return Found({}, {})
     firsts: dict[int, list[str]] = {}  # the first layer to emit so many tokens, and those behind it that mix none
     grids: list[tuple[int, ...]] = []
     for name in dict.fromkeys(seen.order):
@@ -169,16 +189,45 @@ def _tokens(modules: Mapping[str, nn.Module], seen: Seen, x: Tensor, run: Run, g
         if isinstance(modules[name], nn.Linear | nn.MultiheadAttention):  # from here on tokens may be mixed
             for own in firsts.values():
                 own.append("")
-    among = {count: found for count in firsts if count > 3 and (found := candidates(count, space, grids, grid))}
+    read = {count: candidates(count - behind, space, grids, grid) for count in firsts if count - behind > 3}
+    among = {
+        count: [(near, [one._replace(suffix=one.suffix + behind) for one in own]) for near, own in found]
+        for count, found in read.items()
+        if found
+    }
     if not among:
         return Found({}, {})
     moved = changes(lambda images: _rows(modules, images, run, {count: firsts[count] for count in among}), x[:1])
-    results = {count: judged(count, among[count], change[0], change[1:]) for count, change in moved.items()}
+    results = {count: judged(count, space, among[count], change[0], change[1:]) for count, change in moved.items()}
     known = {count: result for count, result in results.items() if isinstance(result, Layout)}
     unclear = {count: result for count, result in results.items() if isinstance(result, str)}
     if any(why == MOVED.format(count) for count, why in unclear.items()):  # no grid would be true of the others either
         unclear = {count: MOVED.format(count) for count in unclear}
     return Found(known, unclear)
+
+
+def _signals(modules: Mapping[str, nn.Module], seen: Seen, x: Tensor, run: Run, grid: Any) -> Told:
+    """The same of networks over signals, layer by layer."""
+    last = {name: calls[-1] for name, calls in seen.calls.items()}
+    emitted = {name: Emitted(modules[name], tuple(a.shape), seen.mark(name)) for name, a in last.items()}
+    own = [one.shape[2:] for one in emitted.values() if len(one.shape) == 3 and isinstance(one.module, CONVOLVED)]
+
+    def probed(names: Sequence[str]) -> Mapping[str, Tensor]:
+        sides = {name: emitted[name].sides(len(x)) for name in names}
+        rows = changes(lambda images: _moved({name: modules[name] for name in names}, images, run, sides), x[:1])
+        return {name: found[0] for name, found in rows.items()}
+
+    return told(emitted, len(x), x.shape[2], own + [one for one in seen.met if len(one) == 1], probed, grid)
+
+
+def _moved(
+    wanted: Mapping[str, nn.Module], images: Tensor, run: Run, sides: Mapping[str, tuple[int, int]]
+) -> dict[str, list[Tensor]]:
+    """What layers make of each signal, (m, a, b), of those that emit as much as before."""
+    passes = [_pass(wanted, image, run, last=True).calls for image in images.split(1)]
+    rows = {name: [calls[name][-1] for calls in passes] for name in wanted if all(name in calls for calls in passes)}
+    whole = {name: a for name, a in rows.items() if all(one.numel() == sides[name][0] * sides[name][1] for one in a)}
+    return {name: [torch.cat([one.reshape(1, *sides[name]) for one in a])] for name, a in whole.items()}
 
 
 def _grids(modules: Mapping[str, nn.Module], seen: Seen, x: Tensor, tokens: Found) -> frozenset[tuple[int, ...]]:
@@ -237,6 +286,21 @@ def _with_default(
     if unclear:
         why += "; of other layers it is not known how their tokens lie over the image, so none of them is it"
     return {**layers, default: layers[default]._replace(default=True, why=why)}
+
+
+def _widest(layers: dict[str, Layer], layouts: Mapping[str, Layout | None], backwards: list[str]) -> dict[str, Layer] | None:
+    """The default of a network with a dense head, boxes or the like: the last of the maps with most channels.
+
+    Behind it, channels are already scores, or belong to one scale of several.
+    """
+    maps = [name for name in backwards if _has_space(layers[name], layouts[name]) and layers[name].connected]
+    maps = [name for name in maps if (found := layouts[name]) is not None and found.kind == FIRST]
+    if len({layers[name].shape for name in maps}) < 2:  # none, or the patches that a transformer begins with
+        return None
+    best = max(maps, key=lambda name: layers[name].shape[0])  # the first of equals: the last to run
+    width, *cells = layers[best].shape
+    why = f"the last of the widest maps ({width} channels, {'x'.join(map(str, cells))} cells) that the score rests on"
+    return {best: layers[best]._replace(default=True, why=why)}
 
 
 def _read_alone(later: Layer) -> str:

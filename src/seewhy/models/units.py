@@ -20,7 +20,7 @@ class End(NamedTuple):
     """Where a network stops, and what of the activation there is a score."""
 
     layer: str
-    at: Any  # "max", "sum" or a cell (y, x)
+    at: Any  # "max", "sum" or a cell: (y, x), of a signal (t,), of a volume (z, y, x)
     whole: Any  # the model of the whole network
 
 
