@@ -213,7 +213,7 @@ def test_the_caveat_is_said(run):
         (["-M", "gradient", "--layer", "body"], "reads the image's own pixels"),
         (["-t", "unit:body"], "write unit:LAYER:CHANNEL"),
         (["-t", "unit:body:x"], "write unit:LAYER:CHANNEL"),
-        (["-t", "unit:body:1:2"], "write unit:LAYER:CHANNEL"),
+        (["-t", "unit:body:1:2"], r"a cell of body, whose grid is \(12, 12\)"),
         (["-t", "unit:nowhere:1"], "No layer 'nowhere'"),
         (["-t", "unit:body:4711"], "No channel 4711"),
         (["-M", "smooth(grad)"], "No method 'grad'"),

@@ -44,7 +44,8 @@ SUFFIXES = {".nii", ".nii.gz", ".mgz", ".jpg", ".jpeg", ".png", ".bmp", ".gif", 
     multiple=True,
     default=("top",),
     show_default=True,
-    help="top, top:3 (the three top classes), a LABEL, an INDEX, A-vs-B, or unit:LAYER:CHANNEL (:sum, :Y,X); repeatable.",
+    help="top, top:3 (the three top classes), a LABEL, an INDEX, A-vs-B; unit:LAYER:CHANNEL (:sum, :Y,X); region:CLASS, "
+    "point:Y,X, box:LABEL (:1, :X0,Y0,X1,Y1); text:A|B (A against B), similar:PHOTO; repeatable.",
 )
 @click.option("--layer", "-l", "layers", multiple=True, help="Repeatable; by default the last that still has space.")
 @click.option("--set", "settings", type=KeyValue(), multiple=True, help="A parameter of a method: signed=true; repeatable.")

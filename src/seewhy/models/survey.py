@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from ..errors import BadNetwork
 from . import Layer
+from .default import widest_map, with_default
 from .geometry import Following, Moment, Place
 from .inputs import by_proposal, detects, queries_behind
 from .layout import FIRST, LAST, Known, Layout, halved, layout, squares
@@ -19,7 +20,6 @@ from .tokens import MOVED, Found, candidates, changes, judged
 
 OF_BLOCKS = (nn.LayerNorm, nn.Identity, nn.Dropout, nn.Linear, nn.Softmax)
 TOKENWISE = (nn.LayerNorm, nn.Identity, nn.Dropout)
-PASSING = ("Pool", "Drop", "Identity", "Flatten")  # layers that hand on what another one found
 CONVOLVED = (nn.modules.conv._ConvNd, nn.modules.batchnorm._BatchNorm, nn.GroupNorm, nn.MaxPool2d, nn.AvgPool2d)
 Run = Callable[[Tensor], Tensor]
 
@@ -78,8 +78,8 @@ def survey(
     layers = {name: layer._replace(sees=sees.get(name, layer.sees), cells=placed[name]) for name, layer in layers.items()}
     backwards = [*dict.fromkeys(reversed(seen.order))]
     own = [name for name in backwards if name.startswith("backbone.")] if detects(network) else backwards  # not of one scale
-    broad = _widest(layers, layouts, own) if widest else None
-    layers = _with_default(layers, layouts, backwards, bool(tokens.unclear)) if broad is None else {**layers, **broad}
+    broad = widest_map(layers, layouts, own) if widest else None
+    layers = with_default(layers, layouts, backwards, bool(tokens.unclear)) if broad is None else {**layers, **broad}
     turned = frozenset(name for name, layer in layers.items() if layouts[name] and not layer.cells and seen.turned(name))
     return Survey(layers, known, tokens.unclear, turned)
 
@@ -268,45 +268,6 @@ def _sees(modules: Mapping[str, nn.Module], seen: Seen, x: Tensor, run: Run) -> 
     }
 
 
-def _with_default(
-    layers: dict[str, Layer], layouts: Mapping[str, Layout | None], backwards: list[str], unclear: bool
-) -> dict[str, Layer]:
-    """The layers, the last of which that has space and feeds the scores is the default, and says why."""
-    spatial = [name for name in backwards if _has_space(layers[name], layouts[name])]
-    default = next((name for name in spatial if layers[name].connected), spatial[0] if spatial else None)
-    if default is None:
-        return layers
-    cells = "x".join(map(str, layers[default].shape[1:]))
-    if layers[default].connected:
-        why = f"the last layer that still has space ({cells} cells) and that the scores rest on"
-        if spatial[0] != default:
-            why += f"; {spatial[0]} comes later, but nothing of its places reaches the scores{_read_alone(layers[spatial[0]])}"
-    else:
-        why = f"the last layer that still has space ({cells} cells); none is seen to reach the scores"
-    if unclear:
-        why += "; of other layers it is not known how their tokens lie over the image, so none of them is it"
-    return {**layers, default: layers[default]._replace(default=True, why=why)}
-
-
-def _widest(layers: dict[str, Layer], layouts: Mapping[str, Layout | None], backwards: list[str]) -> dict[str, Layer] | None:
-    """The default of a network with a dense head, boxes or the like: the last of the maps with most channels.
-
-    Behind it, channels are already scores, or belong to one scale of several.
-    """
-    maps = [name for name in backwards if _has_space(layers[name], layouts[name]) and layers[name].connected]
-    maps = [name for name in maps if (found := layouts[name]) is not None and found.kind == FIRST]
-    if len({layers[name].shape for name in maps}) < 2:  # none, or the patches that a transformer begins with
-        return None
-    best = max(maps, key=lambda name: layers[name].shape[0])  # the first of equals: the last to run
-    width, *cells = layers[best].shape
-    why = f"the last of the widest maps ({width} channels, {'x'.join(map(str, cells))} cells) that the score rests on"
-    return {best: layers[best]._replace(default=True, why=why)}
-
-
-def _read_alone(later: Layer) -> str:
-    return ": behind it only tokens of no place, such as the class token, are read" if later.tokens else ""
-
-
 def _reached(raw: Tensor, last: dict[str, Tensor], layouts: dict[str, Layout | None]) -> dict[str, bool]:
     """Do the scores depend on the layer, within its space?"""
     if not raw.requires_grad or not last:
@@ -320,11 +281,3 @@ def _reached(raw: Tensor, last: dict[str, Tensor], layouts: dict[str, Layout | N
         g, lies = grads.get(name), layouts[name]
         out[name] = g is not None and bool((lies.turn(g) if lies else g).any())
     return out
-
-
-def _has_space(layer: Layer, found: Layout | None) -> bool:
-    """Is this a layer to explain by default: does it find something, in space?"""
-    if found is None or max(found.space) < 2:
-        return False
-    inner = found.kind != FIRST and layer.kind.startswith("Linear")  # queries, keys, values: parts of a block, not its result
-    return not inner and not any(part in layer.kind for part in PASSING)

@@ -49,7 +49,7 @@ class TorchModel(Running):
 
     def upto(self, layer: str, at: Any = "max") -> "TorchModel":
         """The model whose scores are the units of a layer: of each channel the strongest activation, its "sum" over
-        space, or the activation at a cell (y, x).  A class of it is a channel; what lies behind the layer does not run.
+        space, or the activation at a cell, such as (y, x).  A class of it is a channel; what lies behind the layer does not run.
         """
         at = at if isinstance(at, str) else tuple(at)
         if (layer, at) not in self.units:
