@@ -222,3 +222,15 @@ def test_a_signed_map_keeps_its_colours_where_nothing_speaks_against(made_heatma
 def test_dark_is_zero_not_the_least_value():
     assert Look.of(np.array([[0.9, 1.0]]), 0.5, None, None).low == 0
     assert Look.of(np.array([[0.9, 1.0]]), 0.5, None, (0.9, 1.0)).low == 0.9
+
+
+def test_a_long_name_is_broken_so_that_the_legend_shows_all_of_it():
+    from PIL import ImageFont
+
+    from seewhy.render import _wrapped
+
+    font = ImageFont.load_default(11)
+    text = "grad-cam for cat at encoder.layers.encoder_layer_11.self_attention.out_projection"
+    lines = _wrapped(text, font, 120)
+    assert max(font.getlength(line) for line in lines) <= 120
+    assert "".join(lines).replace(" ", "") == text.replace(" ", "")

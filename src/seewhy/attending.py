@@ -75,7 +75,7 @@ def _batch_maps(model: Any, batch: Batch, place: int, layer: Any, head: Any, que
                     method="attention, mean of heads" if said == MEAN else f"attention of head {said}",
                     params={"head": said, "query": query}, measured={"dropped": float(1 - values.sum())},
                     warnings=batch.notes[i] + _notes(found, one, query),
-                    geometry="receptive-field" if placed else "plain", **facts,
+                    geometry="receptive-field" if placed else "plain", place=_place(query), **facts,
                 )  # fmt: skip
                 photo = batch.photos[i]
                 under = photo.pixels if photo else None
@@ -183,6 +183,13 @@ def _words(query: Any) -> str:
     if isinstance(query, str):
         return query
     return f"token {query}" if isinstance(query, int | np.integer) else f"({', '.join(f'{at:g}' for at in query)})"
+
+
+def _place(query: Any) -> str:
+    """Whose row it is, for a caption."""
+    if isinstance(query, str):
+        return "of what the network's head reads"
+    return f"of {_words(query)}" if isinstance(query, int | np.integer) else f"of the patch at {_words(query)}"
 
 
 def _notes(found: "Attended", one: "Attention", query: Any) -> tuple[str, ...]:

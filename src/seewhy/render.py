@@ -221,10 +221,20 @@ def _bar(strip: Image.Image, draw: Any, look: Look, top: int, line: int, font: A
 
 def _wrapped(text: str, font: Any, width: int) -> list[str]:
     lines = [""]
-    for word in text.split():
+    for word in (part for word in text.split() for part in _parted(word, font, width)):
         longer = f"{lines[-1]} {word}".strip()
         if font.getlength(longer) <= width or not lines[-1]:
             lines[-1] = longer
         else:
             lines.append(word)
     return lines
+
+
+def _parted(word: str, font: Any, width: int) -> list[str]:
+    """A word in pieces that each fit into a line: a layer's name can be long."""
+    pieces = [""]
+    for letter in word:
+        if pieces[-1] and font.getlength(pieces[-1] + letter) > width:
+            pieces.append("")
+        pieces[-1] += letter
+    return pieces

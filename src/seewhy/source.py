@@ -54,7 +54,7 @@ class Source:
     @property
     def _caption(self) -> str:
         if self.score is None and self.index is None:  # no class plays a part in it
-            return f"{self.method} at {self.layer}"
+            return f"{self.method}{self.place and f' {self.place}'} at {self.layer}"
         what = self.label or (self.target if self.index is None else str(self.index))
         what += f" ({self.index})" if self.label and self.index is not None else ""
         return f"{self.method} for {what}{self.place and f' {self.place}'} at {self.layer}"
