@@ -137,7 +137,7 @@ def test_a_zero_gradient_leaves_an_empty_map_that_says_so():
     assert rollout.values.any()
     for m in (relevance, le_grad):
         assert not m.values.any()
-        assert any("nothing of the score comes back" in w for w in m.warnings)
+        assert any("no attention weight raises the score" in w for w in m.warnings)
 
 
 def test_one_target_without_a_gradient_among_others():
@@ -148,7 +148,7 @@ def test_one_target_without_a_gradient_among_others():
         empty, full = METHODS[name](seewhy.wrap(network), ALL["timm vit"].images(1), target=[0, 1])
         assert full.values.any()
         assert not empty.values.any()
-        assert any("nothing of the score comes back" in w for w in empty.warnings)
+        assert any("no attention weight raises the score" in w for w in empty.warnings)
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])

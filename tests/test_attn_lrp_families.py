@@ -146,6 +146,15 @@ REFUSED = {
 }
 
 
+@pytest.mark.parametrize("name", ["attn-lrp", "lrp"])
+def test_the_largest_is_max_pooling_however_it_is_written(name):
+    """Hiera pools its queries by `amax`."""
+    ways = (lambda net, a: F.max_pool2d(a, (1, 2)), lambda net, a: a.unflatten(3, (-1, 2)).amax(4))
+    x = networks.images(1, 6, 8)
+    pooled, largest = ([*ask.run(name, ask.case(plain.built(lambda how=how: [Odd(how)]), x, [1])).values()] for how in ways)
+    ask.close(largest[0], pooled[0], 1e-9)
+
+
 @pytest.mark.parametrize("what", REFUSED)
 def test_what_no_rule_is_known_for_is_refused(what):
     network = plain.built(lambda: [Odd(REFUSED[what])])

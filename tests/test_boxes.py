@@ -298,6 +298,13 @@ def test_which_is_a_count_or_a_place(which):
         Box("red", which)
 
 
+def test_which_may_be_numpys_or_torchs():
+    assert Box("red", np.int64(1)) == Box("red", 1)
+    assert Box("red", np.array([1.0, 2, 3, 4])) == Box("red", torch.tensor([1.0, 2, 3, 4])) == Box("red", (1, 2, 3, 4))  # type: ignore[arg-type]
+    with pytest.raises(BadParameter, match="which="):
+        Box("red", ["left", 2, 3, 4])  # type: ignore[arg-type]
+
+
 def test_what_is_not_there_is_refused_with_what_is():
     model, x = blobs("list"), scene()
     there = "red 0 (0.90) at 4, 4, 8, 8; green 0 (0.80) at 20, 0, 24, 4; red 1 (0.60) at 16, 8, 20, 12"

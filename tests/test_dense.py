@@ -17,6 +17,7 @@ from seewhy import (
     Point,
     Region,
     Volume,
+    augment,
     explain,
     grad_cam,
     gradient,
@@ -26,6 +27,7 @@ from seewhy import (
     wrap,
 )
 from seewhy.asking import as_targets
+from seewhy.errors import NotHere
 
 LABELS = ["ground", "cat", "dog"]
 RNG = np.random.default_rng(0)
@@ -104,7 +106,7 @@ def test_a_point_of_the_photo_is_read_where_the_network_saw_it():
     peak = np.unravel_index(found.full().argmax(), (60, 100))
     assert abs(peak[0] - 41) <= 4
     assert abs(peak[1] - 73) <= 4
-    with pytest.raises(BadParameter, match="the point lies outside"):
+    with pytest.raises(NotHere, match="the point lies outside"):
         gradient(model, photo, target=Point(41, 3, "dog"))
 
 
@@ -195,6 +197,35 @@ def test_depth_and_binary_maps_have_one_channel():
     np.testing.assert_allclose(binary.channels[1], blurred(predicted), rtol=1e-6)
 
 
+class Lesions(Segmenter):
+    """Two classes that may lie over each other, or the second of them alone, as logits or behind a sigmoid."""
+
+    def __init__(self, classes: slice, sigmoid: bool) -> None:
+        super().__init__()
+        self.shown, self.sigmoid = classes, sigmoid
+
+    def forward(self, x):
+        logits = super().forward(x)[:, self.shown] - 1
+        return logits.sigmoid() if self.sigmoid else logits
+
+
+@pytest.mark.parametrize("scores", ["logits", "probability", "log-probability"])
+@pytest.mark.parametrize("sigmoid", [False, True])
+@pytest.mark.parametrize("many", [False, True])
+def test_what_is_predicted_of_a_class_by_itself_is_so_in_whatever_scores(scores, sigmoid, many):
+    x = image()
+    x[0, 2] += 2 * x[0, 1]  # the other class is the stronger one, wherever both are
+    logits = F.avg_pool2d(torch.from_numpy(x), 3, 1, 1)[0, 1] - 1
+    model = wrap(Lesions(slice(1, 3 if many else 2), sigmoid), scores=scores, task="multi-label" if many else None)
+    found = gradient(model, x, target=Region(0))[0]
+    chances, there = logits.sigmoid(), logits > 0
+    told = "probability" if sigmoid and scores == "logits" else scores
+    want = {"logits": logits, "probability": chances, "log-probability": chances.log()}[told][there].mean()
+    assert found.source.score == pytest.approx(want.item(), rel=1e-6)
+    said = any("taken for probabilities" in warning for warning in found.source.warnings)
+    assert said == (sigmoid and scores == "logits")
+
+
 def test_probabilities_are_those_of_each_pixel():
     x, mask = image(), np.zeros((12, 16), bool)
     mask[2:5, 3:6] = True
@@ -206,6 +237,14 @@ def test_probabilities_are_those_of_each_pixel():
     assert found.source.scores == "probability"
     assert found.channels is not None
     np.testing.assert_allclose(found.channels, want[0], rtol=1e-6, atol=1e-12)
+
+
+def test_what_moves_the_image_is_refused_a_place_in_it():
+    mask = np.zeros((12, 16), bool)
+    mask[2:5, 1:4] = True
+    for target in (Region(1, mask), Point(3, 2, 1)):
+        with pytest.raises(NotApplicable, match=r"mirrors and resizes the image, and .* stays at its place"):
+            augment(gradient)(wrap(Segmenter()), image(), target=target, scales=(1,))
 
 
 def test_a_region_of_a_volume():

@@ -9,6 +9,8 @@ from torch import nn
 
 import networks
 import seewhy
+import test_dense
+from boxes_networks import KINDS, Blobs, scene
 from seewhy import METHODS
 from seewhy.diagnosis import doctor
 from test_hazards import HAS, Around, Halved, X, hazards, seen
@@ -194,3 +196,13 @@ def test_occlusion_is_advised_where_its_windows_are_small_beside_the_image(side,
     assert (
         len(np.unique(seewhy.METHODS[advised](model, photos[0], **({"masks": 50} if advised == "rise" else {}))[0].values)) > 1
     )
+
+
+def test_what_has_no_classes_is_no_hopeless_case():
+    report = doctor(seewhy.wrap(test_dense.Segmenter()), test_dense.image())
+    (hazard,) = report.hazards
+    assert (hazard.name, report.hopeless) == ("no-classes", False)
+    assert 'target="region:' in hazard.words
+    assert report.layers[str(report.layer)].default
+    boxes = doctor(seewhy.wrap(Blobs(), labels=KINDS), scene())
+    assert 'target="box:red:0"' in boxes.hazards[0].words

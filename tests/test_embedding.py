@@ -12,7 +12,7 @@ import seewhy
 from ask import close, values
 from seewhy.asking import as_targets
 from seewhy.embedding import Similar, Text, embedding
-from seewhy.errors import BadNetwork, BadParameter, NotApplicable
+from seewhy.errors import BadNetwork, BadParameter, NotApplicable, NotHere
 
 COLOURS = ["red", "green", "blue"]
 FIT = {"size": (8, 8), "crop": None, "mean": 0.0, "std": 1.0}
@@ -303,7 +303,7 @@ def test_what_nothing_can_be_like_is_said(to, said):
 
 def test_an_image_without_a_direction_is_said():
     for target in (Text("red"), Similar([1.0, 0, 0])):
-        with pytest.raises(BadParameter, match="of the image explained: the embedding is all zero"):
+        with pytest.raises(NotHere, match="of the image explained: the embedding is all zero"):
             seewhy.gradient(towers(), 0 * squares(), target=target)
 
 

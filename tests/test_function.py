@@ -11,6 +11,7 @@ from PIL import Image
 
 import seewhy
 from seewhy import METHODS, Unit
+from seewhy.errors import BadNetwork
 from seewhy.image import Prepared
 
 X = np.random.default_rng(0).random((2, 3, 16, 16))
@@ -303,3 +304,16 @@ def test_threads_share_a_model():
     with ThreadPoolExecutor(4) as pool:
         for found, job in zip(pool.map(run, jobs), jobs, strict=True):
             assert (found == run(job)).all()
+
+
+def test_a_function_that_answers_with_a_map_or_boxes_says_what_can_be_asked():
+    x = np.ones((1, 3, 4, 4), np.float32)
+    maps = seewhy.wrap(lambda images: images, takes="float")
+    with pytest.raises(BadNetwork, match='target="region:0"'):
+        seewhy.occlusion(maps, x)
+    found = {"boxes": [[0, 0, 2, 2]], "scores": [0.5], "labels": [1]}
+    boxes = seewhy.wrap(lambda images: [found for _ in images], takes="float")
+        lambda images: [{"boxes": [[0, 0, 2, 2]], "scores": [0.5], "labels": [1]} for _ in images], takes="float"
+    )
+    with pytest.raises(BadNetwork, match='target="box:1:0"'):
+        seewhy.occlusion(boxes, x)

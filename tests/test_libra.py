@@ -131,6 +131,7 @@ PIECES = {
     "quotient": lambda a, b: a / (1 + b.square()),
     "response norm": lambda a, b: a * (n := a.norm(dim=(2, 3), keepdim=True)) / (n.mean(1, keepdim=True) + 1e-6),
     "GroupNorm": lambda a, b: F.group_norm(a, 3),
+    "largest of two, as Hiera pools": lambda a, b: F.gelu(a).unflatten(3, (-1, 2)).amax(4),
 }
 
 

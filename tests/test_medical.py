@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from nibabel.orientations import aff2axcodes
 
-from scans import AFFINES, LESION, SHAPE, dicom_series, mm, scan
+from scans import AFFINES, LESION, SHAPE, dicom_series, mm, placed, scan, turned
 from seewhy.errors import BadImage, MissingExtra
 from seewhy.medical import holds_volume, read_volume
 from seewhy.volume import Volume
@@ -136,6 +136,67 @@ def test_other_files_in_the_folder_do_not_matter(tmp_path):
     assert np.array_equal(read_volume(tmp_path / "s").values, stored)
 
 
+def edited(files, change):
+    """DICOM files, each changed by (place, dataset)."""
+    from pydicom import dcmread
+
+    for k, file in enumerate(files):
+        one = dcmread(file)
+        change(k, one)
+        one.save_as(file)
+    return files
+
+
+def test_the_last_digits_of_the_orientation_part_no_series(tmp_path):
+    affine = placed(turned(0, 0, 0.005), (0.7, 0.9, 2.5))
+
+    def jitter(k, one):
+        way = [float(v) for v in one.ImageOrientationPatient]
+        one.ImageOrientationPatient = [way[0], way[1] + (-1) ** k * 1e-5, way[2], way[3] - (-1) ** k * 1e-5, *way[4:]]
+
+    files = edited(dicom_series(tmp_path / "s", scan(affine), affine), jitter)
+    for path in (tmp_path / "s", files[0]):
+        volume = read_volume(path)
+        assert volume.shape == SHAPE
+        np.testing.assert_allclose(volume.affine, affine, atol=1e-4)
+
+
+def test_slices_of_another_spacing_or_direction_are_no_grid(tmp_path):
+    affine = AFFINES["anisotropic"]
+
+    def coarser(k, one):
+        one.PixelSpacing = [0.9, 0.7] if k % 2 else [1.8, 1.4]
+
+    def askew(k, one):
+        one.ImageOrientationPatient = [1, 0.005 * (k % 2), 0, -0.005 * (k % 2), 1, 0]
+
+    for name, change in (("s", coarser), ("t", askew)):
+        edited(dicom_series(tmp_path / name, scan(affine), affine), change)
+        with pytest.raises(BadImage, match="slices differ in the distance or the direction of their pixels"):
+            read_volume(tmp_path / name)
+
+
+def test_slices_that_do_not_say_how_they_are_turned_are_refused(tmp_path):
+    files = dicom_series(tmp_path / "s", scan(AFFINES["plain"]), AFFINES["plain"])
+    edited(files, lambda _, one: delattr(one, "ImageOrientationPatient"))
+    with pytest.raises(BadImage, match="17 slices do not say where they lie"):
+        read_volume(tmp_path / "s")
+
+
+@pytest.mark.parametrize(
+    ("tag", "value"), [("PixelSpacing", b"0.x"), ("ImageOrientationPatient", b"1.x"), ("PixelSpacing", b"0.0")]
+)
+def test_a_tag_that_is_no_number_is_named(tmp_path, tag, value):
+    stored = scan(AFFINES["plain"])
+    files = dicom_series(tmp_path / "s", stored, AFFINES["plain"], **{tag: [7.25] * (2 if tag == "PixelSpacing" else 6)})
+    for file in files:
+        data = file.read_bytes()
+        file.write_bytes(data.replace(b"7.25", value.ljust(4)))
+    for path in (tmp_path / "s", files[2]):
+        with pytest.raises(BadImage, match=r"IM\d+( cannot be read|: its spacing)"):
+            read_volume(path)
+
+
 def enhanced(path, stored, affine):
     """One multi-frame file: what the frames share stands apart from where each lies, and they are in no order."""
     from pydicom import dcmread
@@ -201,6 +262,7 @@ def test_a_radiograph_is_a_volume_of_one_slice(tmp_path):
     volume = read_volume(file)
     assert volume.shape == (*SHAPE[:2], 1)
     assert "MONOCHROME1" in volume.notes[0]
+    assert "does not say where it lies" in volume.notes[1]
 
 
 BROKEN = {

@@ -227,6 +227,20 @@ def test_a_projection_is_the_furthest_from_zero_over_the_mean():
         np.testing.assert_allclose(found.grey, np.flip(means / means.max()).T, atol=1e-6)
 
 
+def test_three_projections_are_one_picture_of_one_scale():
+    values = np.zeros((40, 50, 30))
+    values[18:22, 23:27, 13:17] = -1  # a cube of 8 mm in the middle
+    picture = views.projections(values, np.ones(values.shape), BLUE, (0, 2), (2, 2, 2))
+    assert picture.width <= 1600
+    marked, third = blue(picture), picture.width // 3
+    sizes = []
+    for column in range(3):
+        here = marked[:, column * third : (column + 1) * third]
+        sizes += [np.ptp(np.flatnonzero(here.any(axis))) for axis in (0, 1)]
+    assert min(sizes) > 20
+    assert max(sizes) - min(sizes) <= 2
+
+
 def test_the_panel_crosses_out_the_strongest_voxel_in_three_planes(written):
     voxel = (7, 3, 4)
     picture = views.panel(planted(voxel), np.ones(SHAPE), BLUE, (0, 2), SPACING)

@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import nibabel
@@ -16,6 +17,7 @@ from scans import AFFINES, LESION, dicom_series, mm, peak_mm, scan
 from seewhy import Heatmap
 from seewhy import cli as command
 from seewhy.prepare_volume import VolumeFit
+from seewhy.render import Look
 from seewhy.video import Clip, ClipFit, read_clip
 from seewhy.volume import Grid
 
@@ -101,6 +103,23 @@ def test_one_bad_scan_never_ends_the_batch(run, tmp_path):
     assert "Traceback" not in result.output
 
 
+def test_a_folder_stands_for_all_the_volumes_in_it(run, tmp_path):
+    affine = AFFINES["all of it"]
+    for name in ("one", "two"):
+        dicom_series(tmp_path / "study" / name, scan(affine), affine)
+    nibabel.save(nibabel.Nifti1Pair(scan(affine), affine), tmp_path / "study" / "pair.img")
+    nibabel.save(nibabel.MGHImage(scan(affine).astype(np.float32), affine), tmp_path / "study" / "old.mgh")
+    dicom_series(tmp_path / "mixed", scan(affine), affine)
+    saved(tmp_path / "mixed" / "beside.nii.gz")
+    (tmp_path / "mixed" / "preview.png").write_bytes(b"no scan")
+    result = run("study", "mixed")
+    assert result.exit_code == 0, result.output
+    assert sorted(name.split(".")[0] for name in written()) == sorted(["one", "two", "pair", "old", "mixed", "beside"] * 2)
+    for path in (tmp_path / "out").glob("*.nii.gz"):
+        found = nibabel.load(path)
+        np.testing.assert_allclose(peak_mm(found.get_fdata(), found.affine), mm(affine, LESION), atol=1e-3)
+
+
 def test_preprocessing_can_be_said(run, tmp_path):
     given = ["--prepare", "size=16", "--prepare", "window=-100,900"]
     result = run(saved(tmp_path / "scan.nii"), *given, "--json", net="ready")
@@ -152,9 +171,38 @@ def test_a_clip_is_explained_in_time_and_space(tmp_path, count):
     assert Heatmap.source_of(tmp_path / "map.png") == heatmap.source
 
 
-def test_a_clip_is_no_photo_and_no_volume(red_model, tmp_path):
+def test_a_2d_network_sees_a_clip_frame_by_frame(red_model, tmp_path):
+    clipped = read_clip(clip(tmp_path, frames=8, hot=5))
+    model = seewhy.wrap(red_model.network, prepare={"size": None, "crop": None})
+    maps = seewhy.grad_cam(model, clipped, target=0)
+    alone = seewhy.grad_cam(model, list(clipped.frames), target=0)
+    assert [m.source.image for m in maps] == [f"{clipped.name}, frame {t}" for t in range(8)]
+    for one, other in zip(maps, alone, strict=True):
+        np.testing.assert_array_equal(one.full(), other.full())
+    assert len(seewhy.grad_cam(model, [clipped, clipped.frames[0]], target=seewhy.PerImage([0] * 9))) == 9
+    assert len(seewhy.grad_cam(model, clipped, target=0, tile=20)) == 8
+
+
+def test_a_strip_has_one_scale_and_one_question(red_model):
+    clipped = Clip(tuple(Image.new("RGB", (40, 30), (10 + 30 * t, 0, 0)) for t in range(8)))
+    model = seewhy.wrap(red_model.network, prepare={"size": None, "crop": None})
+    maps = seewhy.Heatmaps(
+        tuple(
+            replace(m, values=np.full((3, 4), t, np.float32), cells=None)
+            for t, m in enumerate(seewhy.grad_cam(model, clipped, 0))
+        )
+    )
+    strip = np.asarray(maps.strip(count=8, alpha=1)).reshape(-1, 3).astype(int)
+    for t in (4, 6, 7):  # the colour of t sevenths of the scale, not of each map's own
+        colour = Look("inferno", 0, 7, 1).paint(np.array([[float(t)]]))[0, 0].astype(int)
+        assert (abs(strip - colour).max(1) <= 2).sum() > 2000, t
+    assert maps.strip(legend=True).height > maps.strip().height
+    for wrong in (maps[:0], seewhy.explain(model, clipped, ["grad-cam", "gradient"], 0)):
+        with pytest.raises(seewhy.BadParameter, match="one question"):
+            wrong.strip()
+
+
+def test_a_clip_is_no_volume(tmp_path):
     clipped = read_clip(clip(tmp_path))
-    with pytest.raises(seewhy.BadImage, match=r"is a clip; red takes photos.*'count'"):
-        seewhy.grad_cam(red_model, clipped)
     with pytest.raises(seewhy.BadImage, match="Clip is no volume"):
         seewhy.grad_cam(seewhy.wrap(Brightness(), prepare=VolumeFit()), clipped)

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import BadParameter, NotApplicable
+from .errors import BadParameter, NotApplicable, NotHere
 from .image import Array, Extent
 from .target import Labels, class_index, name_of
 from .volume import Grid
@@ -31,6 +31,7 @@ class Seen(NamedTuple):
     labels: Labels
     model: Any = None  # who answers
     scored: Callable[[Array], Array] = lambda scores: scores  # (m, k, *where) as the model explains them
+    apart: bool = False  # each class is a question of its own, as of many labels
 
     def into(self, points: NDArray[Any]) -> NDArray[Any]:
         """Places (..., 2) on the photo, as (x, y) in its pixels, as places on the prepared image, in its pixels."""
@@ -90,7 +91,8 @@ class Region(Aim):
 
     of: index or label; None where the output has one channel, as a depth map has.
     mask: True in the region: as the photo (h, w) or the volume is, or else as the prepared image or the output; None: where
-        the network itself predicts the class, over all others, or above zero where there is one channel.
+        the network itself predicts the class: over all others, or, where there is one channel or task="multi-label", more
+        likely than not: its logit above 0, its probability above a half.
     The class's score is summed over a region in Vinogradova et al. 2020, Seg-Grad-CAM; the mean differs by its size alone.
     """
 
@@ -106,19 +108,28 @@ class Region(Aim):
         where = self._predicted(scores, index, seen) if self.mask is None else _brought(self.mask, scores.shape[2:], seen)
         if not where.any():
             raise BadParameter(f"{self}: the mask covers no cell of the output, whose grid is {tuple(scores.shape[2:])}.")
-        return _pinned(self, where, index, seen)
+        pinned = _pinned(self, where, index, seen)
+        return replace(pinned, notes=self._doubts(scores, seen)) if self.mask is None else pinned
 
     def _predicted(self, scores: Array, index: int, seen: Seen) -> NDArray[np.bool_]:
-        found = np.asarray(scores.detach().cpu() if hasattr(scores, "detach") else scores)[0]
-        best = np.where(found[0] > 0, 0, -1) if len(found) == 1 else found.argmax(0)
-        if not (best == index).any():
-            there = ", ".join(str(name_of(seen.labels, int(i)) or int(i)) for i in np.unique(best[best >= 0])) or "none"
+        found = _plain(scores)[0]
+        classes = np.arange(len(found)).reshape(-1, *[1] * (found.ndim - 1))
+        there = found > _even(found, seen) if _by_itself(found, seen) else found.argmax(0) == classes  # (k, *where)
+        if not there[index].any():
+            seen_here = [int(i) for i in np.flatnonzero(there.reshape(len(there), -1).any(1))]
+            names = ", ".join(str(name_of(seen.labels, i) or i) for i in seen_here) or "none"
             own = name_of(seen.labels, index) or index
-            raise NotApplicable(
-                f"{self}: the network predicts {own} nowhere in this image; there is: {there}. Name one of these, give a mask, "
+            raise NotHere(
+                f"{self}: the network predicts {own} nowhere in this image; there is: {names}. Name one of these, give a mask, "
                 "or a Point."
             )
-        return best == index
+        return there[index]
+
+    def _doubts(self, scores: Array, seen: Seen) -> tuple[str, ...]:
+        found = _plain(scores)[0]
+        if not _by_itself(found, seen) or seen.model.explains in EVEN or not _even(found, seen):
+            return ()
+        return ("the output lies between 0 and 1, so it is taken for probabilities: predicted is what is above a half",)
 
     @property
     def words(self) -> str:
@@ -158,7 +169,7 @@ class Point(Aim):
         if not ((place >= 0) & (place < 1)).all():
             corners = seen.back(np.array([[0, 0], seen.space[::-1]])).round().astype(int)
             edges = "from ({}, {}) to ({}, {})".format(*corners[:, ::-1].ravel())
-            raise BadParameter(f"{self}: the network saw the photo's pixels {edges}, as (y, x); the point lies outside.")
+            raise NotHere(f"{self}: the network saw the photo's pixels {edges}, as (y, x); the point lies outside.")
         column, row = (place * grid[::-1]).astype(int)
         where = np.zeros(grid, bool)
         where[row, column] = True
@@ -197,6 +208,24 @@ def _pinned(aim: Region | Point, where: NDArray[np.bool_], index: int, seen: See
 
     label = name_of(seen.labels, index)
     return Pinned(read, seen.model.explains, str(aim), index, label, place=aim.words)
+
+
+EVEN = {"probability": 0.5, "log-probability": float(np.log(0.5))}  # of scores explained so, as likely as not
+
+
+def _by_itself(found: NDArray[Any], seen: Seen) -> bool:
+    """Is a class of scores (k, *where) predicted or not whatever the others are?"""
+    return len(found) == 1 or seen.apart
+
+
+def _even(found: NDArray[Any], seen: Seen) -> float:
+    """The score that is as likely as not; what lies between 0 and 1 is taken for probabilities."""
+    between = bool((found >= 0).all() and (found <= 1).all())
+    return EVEN.get(seen.model.explains, 0.5 if between else 0.0)
+
+
+def _plain(scores: Array) -> NDArray[Any]:
+    return np.asarray(scores.detach().cpu() if hasattr(scores, "detach") else scores)
 
 
 def _like(values: NDArray[Any], scores: Array) -> Array:

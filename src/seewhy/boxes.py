@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from .aim import Aim, Pinned, Seen
 from .detection import Detected, Likeness, as_numbers, detected, ordered, overlap
-from .errors import BadParameter, NotApplicable
+from .errors import BadParameter, NotHere
 from .image import Array, Images
 from .models import Differentiable, Model
 from .target import Labels, class_index, name_of
@@ -41,8 +41,13 @@ class Box(Aim):
 
     def __post_init__(self) -> None:
         if isinstance(self.which, int | np.integer) and not isinstance(self.which, bool) and self.which >= 0:
+            object.__setattr__(self, "which", int(self.which))
             return
-        place = tuple(map(float, self.which)) if isinstance(self.which, tuple | list) else ()
+        try:
+            edges: Any = self.which
+            place = tuple(map(float, edges)) if np.ndim(edges) == 1 else ()
+        except (TypeError, ValueError):
+            place = ()
         if len(place) != 4 or not all(map(isfinite, place)) or place[0] > place[2] or place[1] > place[3]:
             raise BadParameter(
                 f"Box: which={self.which!r} is neither 0, 1, 2, ... nor a place (x0, y0, x1, y1): its left, upper, right and "
@@ -84,10 +89,10 @@ class Box(Aim):
             raise self._none(f"none overlaps that place (IoU at most {shared[best]:.2f})", found, seen)
         return own[best], (f"the detection overlaps the place that was asked for by IoU {shared[best]:.2f}",)
 
-    def _none(self, why: str, found: Detected, seen: Seen) -> NotApplicable:
+    def _none(self, why: str, found: Detected, seen: Seen) -> NotHere:
         there = "; ".join(map(str, listed(found, seen)[:5])) or "nothing"
         asked = replace(self, label=name_of(seen.labels, self.label) or self.label) if isinstance(self.label, int) else self
-        return NotApplicable(f"{asked}: {why}. In this image is detected: {there}. All: seewhy.detections(model, image).")
+        return NotHere(f"{asked}: {why}. In this image is detected: {there}. All: seewhy.detections(model, image).")
 
     @classmethod
     def parse(cls, text: str) -> "Box":

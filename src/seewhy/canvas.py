@@ -1,5 +1,6 @@
 """What a map is drawn on: a photo, a volume, a clip, a signal, or, of a prepared array, nothing."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -8,7 +9,7 @@ from PIL import Image
 
 from .errors import BadParameter, NoSuchName, NotApplicable, closest
 from .image import is_clip
-from .render import Look, overlay, stretch
+from .render import Look, overlay, stretch, with_legend
 from .volume import Floats, Grid, Volume
 
 if TYPE_CHECKING:
@@ -51,6 +52,24 @@ def drawn(heatmap: "Heatmap", look: Look, view: str | None, window: Any, count: 
     return overlay(values, photo, heatmap.box, look)
 
 
+def strip(maps: "Sequence[Heatmap]", count: int, alpha: float, colours: str | None, legend: bool) -> Image.Image:
+    """Maps over photos of one size, beside each other on one scale."""
+    from .views import frames
+
+    asked = sorted({f"{m.source.method} for {m.source.target} at {m.source.layer}" for m in maps})
+    if len(asked) != 1 or len({m.size for m in maps}) != 1 or not all(isinstance(m.image, Image.Image) for m in maps):
+        there = "; ".join(asked) or "none"
+        raise BadParameter(f"A strip shows maps of one question over photos of one size; here are {there}. Pick with where().")
+    values = np.stack([full(m) for m in maps])
+    signed = any(bool(m.source.params.get("signed")) for m in maps)
+    ends = (min(0.0, *(float(m.values.min()) for m in maps)), max(0.0, *(float(m.values.max()) for m in maps)))
+    look = Look.of(values, alpha, colours, ends, signed)
+    picture = frames(values, [m.image for m in maps], look, count)
+    captions = {m.source.caption for m in maps}
+    said = captions.pop() if len(captions) == 1 else f"{asked[0]}, of each by itself"
+    return with_legend(picture, look, said, 22) if legend else picture
+
+
 def views(heatmap: "Heatmap") -> tuple[str, ...]:
     """The pictures that a volume's map has."""
     return VIEWS if heatmap.values.ndim == 3 and isinstance(heatmap.box, Grid) and not is_clip(heatmap.image) else ()
@@ -63,7 +82,7 @@ def remark(heatmap: "Heatmap") -> str:
 
 def _volume(values: Floats, volume: Volume | None, look: Look, view: str, window: Any, some: dict[str, int]) -> Image.Image:
     """In RAS+ order; what has no affine is taken to be so."""
-    from .views import curve, montage, panel, projection
+    from .views import curve, montage, panel, projections
 
     grid = volume.towards("RAS") if volume else Grid.whole(values.shape)
     under = grid.read(volume.channels[0]) if volume else None
@@ -74,17 +93,8 @@ def _volume(values: Floats, volume: Volume | None, look: Look, view: str, window
     if view == "curve":
         return curve(values, "axial", spacing)
     if view == "projection":
-        return _beside([projection(values, under, look, plane, window, spacing) for plane in VIEWS[1:4]])
+        return projections(values, under, look, window, spacing)
     return montage(values, under, look, view, window=window, spacing=spacing, **some)
-
-
-def _beside(parts: list[Image.Image]) -> Image.Image:
-    out = Image.new("RGB", (sum(part.width for part in parts), max(part.height for part in parts)))
-    left = 0
-    for part in parts:
-        out.paste(part, (left, 0))
-        left += part.width
-    return out
 
 
 def _named(heatmap: "Heatmap") -> str:

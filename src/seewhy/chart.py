@@ -15,7 +15,7 @@ from .errors import BadParameter, NeedsGradients, SeewhyError
 from .heatmap import Heatmap, Heatmaps
 from .image import Images, Prepared, sort_out
 from .models import INPUT, Differentiable, Model
-from .prepare import Batch
+from .prepare import Batch, in_frames
 from .question import Finding, Question, aims, clean, here, questions
 from .source import Predicted, Source
 from .target import PerImage, Top, Unit, name_of, named
@@ -64,7 +64,7 @@ def explain(
             f"layer={layer!r}: {', '.join(m.name for m in chosen)} reads {all_}, not a layer. Leave layer= "
             "out; to see what excites a layer's unit, ask for target=Unit(layer, channel)."
         )
-    sorted_out = sort_out(images, model.signals)
+    sorted_out = in_frames(sort_out(images, model.signals), model.prepare)
     count = len(sorted_out.x) if isinstance(sorted_out, Prepared) else len(sorted_out)
     for one in targets:
         if isinstance(one, PerImage) and len(one.targets) != count:

@@ -14,6 +14,7 @@ from PIL import Image
 from .case import numbers
 from .errors import BadNetwork, BadParameter, NotApplicable, SeewhyError
 from .image import Images
+from .instead import InSpace
 from .method import METHODS, Method
 from .methods.occlude import Grid
 from .models import INPUT, Answer, Differentiable, Layer, Model
@@ -105,6 +106,12 @@ def doctor(model: Model, image: Images | None = None) -> Report:
     name = "noise" if image is None else batch.names[0]
     try:
         answer, layers, hazards, scene = (_inside if isinstance(model, Differentiable) else _outside)(model, batch)  # type: ignore[arg-type]
+    except InSpace as error:
+        inside = Hazard("no-classes", WARNING, " ".join(str(error).split()), (), "")
+        layers = model.layers(batch.x) if isinstance(model, Differentiable) else {}
+        default = next((name for name, one in layers.items() if one.default), None)
+        why = layers[default].why if default else ""
+        return Report(model.name, model.weights, name, None, layers, (inside,), (), default, why)
     except (SeewhyError, MemoryError) as error:
         failed = Hazard("fails", ERROR, " ".join(str(error).split()), (), "Nothing can be explained before this is mended.")
         return Report(model.name, model.weights, name, None, {}, (failed,), ())
@@ -212,7 +219,8 @@ OWN: Mapping[str, tuple[str, ...]] = {  # what a method needs beyond what it rea
     "guided-backprop": ("relus",), "deconvnet": ("relus",), "guided-grad-cam": ("layer", "layer gradient", "relus"),
     "lrp": ("relevance",), "excitation-backprop": ("excitation",), "full-grad": ("logits",), "ablation-cam": ("tail",),
     "attention-rollout": ("attention",), "transformer-relevance": ("attention",), "le-grad": ("attention",),
-    "attn-lrp": ("products",), "recipro-cam": ("tail",), "lime": ("segments",), "kernel-shap": ("segments",), "sobol": ("grid",),
+    "attn-lrp": ("products",), "recipro-cam": ("tail",), "lime": ("segments",), "kernel-shap": ("segments",),
+    "sobol": ("grid",),
 }  # fmt: skip
 
 

@@ -14,6 +14,9 @@ from .volume import Volume
 
 LPS = np.diag([-1.0, -1.0, 1.0, 1.0])  # to RAS+ and back
 UNEVEN = 0.1  # of the distance between slices: so far one may lie off its place
+TURNED = 0.01  # of direction cosines: what differs more lies in another plane, such as a scout
+ALIKE = 2e-3  # of a pixel's step: half a pixel over 250 of them
+AXIAL = (1, 0, 0, 0, 1, 0)
 Floats = NDArray[np.float64]
 
 
@@ -37,9 +40,11 @@ def read_series(path: Path, name: str) -> Volume:
     with HEADERS, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # quibbles about tags
         found = _series(path, name)
-        slices = [one for file in found for one in _slices(file, name)]
+        slices = [one for file in found for one in _slices(file)]
         inverted = any(_header(file, name).get("PhotometricInterpretation") == "MONOCHROME1" for file in found[:1])
     notes = ("high values are dark in this file (MONOCHROME1)",) if inverted else ()
+    nowhere = not np.isfinite(slices[0].position).all()
+    notes += ("it does not say where it lies in the body: taken as axial, at 0 mm",) if nowhere else ()
     values, affine = _stacked(slices, name)
     return Volume(values, affine, name, notes)
 
@@ -51,7 +56,8 @@ def _series(path: Path, name: str) -> list[Path]:
         if "Rows" not in own:
             raise BadImage(f"{name} is a DICOM file without an image ({own.get('Modality') or 'of no modality'}).")
         alone = int(own.get("NumberOfFrames") or 1) > 1 or "SeriesInstanceUID" not in own
-        return [path] if alone else _by_series(path.parent).get(_key(own), [path])
+        beside = [] if alone else _by_series(path.parent).values()
+        return next((files for files in beside if path in files), [path])
     groups = _by_series(path)
     if not groups:
         below = sorted(inner.name for inner in path.iterdir() if inner.is_dir())
@@ -63,9 +69,9 @@ def _series(path: Path, name: str) -> list[Path]:
     return next(iter(groups.values()))
 
 
-def _by_series(folder: Path) -> dict[Any, list[Path]]:
+def _by_series(folder: Path) -> dict["Shared", list[Path]]:
     """The DICOM images of a folder, by what they belong to."""
-    groups: dict[Any, list[Path]] = {}
+    groups: dict[Shared, list[Path]] = {}
     for file in sorted(folder.iterdir()):
         if not file.is_file() or file.name.startswith("."):
             continue
@@ -74,33 +80,62 @@ def _by_series(folder: Path) -> dict[Any, list[Path]]:
         except BadImage:
             continue  # another kind of file
         if "Rows" in header:
-            groups.setdefault(_key(header), []).append(file)
+            own = Shared.of(header, file)
+            groups.setdefault(next(filter(own.nearly, groups), own), []).append(file)
     return groups
 
 
-def _key(header: Any) -> tuple[str, str, str]:
+class Shared(NamedTuple):
     """What the slices of a volume share: the series, and in it the orientation, which scouts do not have."""
-    number, said = header.get("SeriesNumber"), header.get("SeriesDescription") or header.get("Modality") or "unnamed"
-    turned = np.round(np.asarray(header.get("ImageOrientationPatient") or [], float), 2) + 0.0
-    return f"{said}{'' if number is None else f' (number {number})'}", str(header.get("SeriesInstanceUID")), str(turned)
+
+    told: str
+    series: str
+    turned: tuple[float, ...]
+
+    @classmethod
+    def of(cls, header: Any, file: Path) -> "Shared":
+        try:
+            number, said = header.get("SeriesNumber"), header.get("SeriesDescription") or header.get("Modality") or "unnamed"
+            turned = tuple(map(float, header.get("ImageOrientationPatient") or ()))
+        except (*BROKEN, AttributeError) as wrong:
+            raise _unreadable(file, wrong) from None
+        return cls(f"{said}{'' if number is None else f' (number {number})'}", str(header.get("SeriesInstanceUID")), turned)
+
+    def nearly(self, other: "Shared") -> bool:
+        """Alike, but for the last digits of the orientation."""
+        if self[:2] != other[:2] or len(self.turned) != len(other.turned):
+            return False
+        return all(abs(one - two) < TURNED for one, two in zip(self.turned, other.turned, strict=True))
+
+
+def _unreadable(file: Path, broken: Exception) -> BadImage:
+    return BadImage(f"{file} cannot be read: {' '.join(str(broken).split())}")
 
 
 def _header(file: Path, name: str) -> Any:
     pydicom = need("pydicom")
     try:
         return pydicom.dcmread(file, stop_before_pixels=True)
-    except (*BROKEN, pydicom.errors.InvalidDicomError, NotImplementedError) as broken:
+    except pydicom.errors.InvalidDicomError:
+        said = "the letters DICM after the first 128 bytes are missing"
+        raise BadImage(f"{name} is no DICOM file: {said}. If it is an older one, save it anew with a DICOM tool.") from None
+    except (*BROKEN, NotImplementedError) as broken:
         raise BadImage(f"{name} is no DICOM file that pydicom can read: {broken}") from None
 
 
-def _slices(file: Path, name: str) -> list[Slice]:
+def _slices(file: Path) -> list[Slice]:
     """Of one file: one slice, or the frames of an enhanced multi-frame image."""
     pydicom = need("pydicom")
     try:
         data = pydicom.dcmread(file)
-        pixels = data.pixel_array
+        return _frames(data, data.pixel_array, file)
+    except BadImage:
+        raise
     except (*BROKEN, pydicom.errors.InvalidDicomError, AttributeError, NotImplementedError, RuntimeError) as broken:
-        raise BadImage(f"{file} cannot be read: {' '.join(str(broken).split())}") from None
+        raise _unreadable(file, broken) from None
+
+
+def _frames(data: Any, pixels: NDArray[Any], file: Path) -> list[Slice]:
     if int(data.get("SamplesPerPixel", 1)) != 1:
         raise BadImage(f"{file} holds colours, which are no volume: save it as a picture (.png), and give that.")
     pixels = pixels[None] if pixels.ndim == 2 else pixels
@@ -124,10 +159,11 @@ def _slice(said: list[Any], pixels: NDArray[Any], file: Path) -> Slice:
 
     slope, zero = float(tag("RescaleSlope", 1)), float(tag("RescaleIntercept", 0))
     spacing = np.asarray(tag("PixelSpacing") or tag("ImagerPixelSpacing") or (1, 1), float)  # between rows, between columns
-    way = np.asarray(tag("ImageOrientationPatient", (1, 0, 0, 0, 1, 0)), float)
-    position = np.asarray(tag("ImagePositionPatient", (np.nan,) * 3), float)
-    if spacing.shape != (2,) or way.shape != (6,) or position.shape != (3,):
-        raise BadImage(f"{file}: its spacing {spacing}, orientation {way} or position {position} is incomplete.")
+    way = np.asarray(tag("ImageOrientationPatient", AXIAL), float)
+    placed = tag("ImageOrientationPatient") is not None
+    position = np.asarray((placed and tag("ImagePositionPatient")) or (np.nan,) * 3, float)
+    if spacing.shape != (2,) or not (spacing > 0).all() or way.shape != (6,) or not way.any() or position.shape != (3,):
+        raise BadImage(f"{file}: its spacing {spacing}, orientation {way} or position {position} is incomplete, or zero.")
     thick = float(tag("SpacingBetweenSlices") or tag("SliceThickness") or 1)
     scaled = (pixels.astype(np.float64) * slope + zero).astype(np.float32)
     return Slice(position, way[:3] * spacing[1], way[3:] * spacing[0], abs(thick), scaled)
@@ -142,7 +178,15 @@ def _stacked(slices: list[Slice], name: str) -> tuple[NDArray[np.float32], Float
         only = first.position if np.isfinite(first.position).all() else np.zeros(3)  # a radiograph
         return _volume([first], _affine(first, only, normal * first.thick))
     if not all(np.isfinite(one.position).all() for one in slices):
-        raise BadImage(f"{name}: {len(slices)} slices do not say where they lie (ImagePositionPatient), so they have no order.")
+        raise BadImage(
+            f"{name}: {len(slices)} slices do not say where they lie (ImagePositionPatient, ImageOrientationPatient)."
+        )
+    steps = np.array([(*one.across, *one.down) for one in slices])
+    if abs(steps - steps[0]).max() > ALIKE * abs(steps[0]).max():
+        raise BadImage(
+            f"{name}: its slices differ in the distance or the direction of their pixels (PixelSpacing, "
+            "ImageOrientationPatient), so they are no one grid. Put those that agree in a folder of their own."
+        )
     if len({one.pixels.shape for one in slices}) > 1:
         raise BadImage(f"{name}: its slices differ in size: {', '.join(sorted({str(one.pixels.shape) for one in slices}))}.")
     slices = sorted(slices, key=lambda one: float(one.position @ normal))

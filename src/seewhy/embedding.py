@@ -14,7 +14,7 @@ from PIL import Image
 
 from .aim import Aim, Pinned, Seen
 from .case import numbers
-from .errors import BadParameter, NotApplicable
+from .errors import BadParameter, Misuse, NotApplicable, NotHere
 from .image import Array, Photo
 from .source import described
 
@@ -42,7 +42,7 @@ class Similar(Aim):
     def pin(self, output: Any, seen: Seen) -> Pinned:
         own = embedding(output)
         t = _like(_sound(self._other(seen), own.shape[1], self), own)
-        _sound(numbers(own)[0], own.shape[1], f"{self}: of the image explained")
+        _sound(numbers(own)[0], own.shape[1], f"{self}: of the image explained", NotHere)
         return Pinned(lambda output: (unit(embedding(output)) * t).sum(-1), "similarity", str(self))
 
     def _other(self, seen: Seen) -> NDArray[Any]:
@@ -122,7 +122,7 @@ class Text(Aim):
             )
         words = seen.model.towers.words(seen.model.network, self.texts)
         own = embedding(output)
-        _sound(numbers(own)[0], words.unit.shape[1], f"{self}: of the image explained")
+        _sound(numbers(own)[0], words.unit.shape[1], f"{self}: of the image explained", NotHere)
         rivals = words.unit[1:].mean(0) if self.against else 0.0
         direction = words.scale * (words.unit[0] - rivals)  # (d,)
         start = 0.0 if self.against or words.bias is None else words.bias
@@ -181,14 +181,14 @@ def _vector(given: Any) -> NDArray[np.float64]:
         raise BadParameter(f"Similar: a {type(given).__name__} is neither a photo nor an embedding (d,).") from None
 
 
-def _sound(vector: NDArray[Any], d: int, whose: object) -> NDArray[Any]:
+def _sound(vector: NDArray[Any], d: int, whose: object, otherwise: type[Misuse] = BadParameter) -> NDArray[Any]:
     """A vector (d,) that has a direction."""
     if vector.shape != (d,):
         raise BadParameter(f"{whose}: the embedding has {vector.size} numbers, and there are {d} to compare with.")
     if not np.isfinite(vector).all():
-        raise BadParameter(f"{whose}: the embedding holds NaN or infinity.")
+        raise otherwise(f"{whose}: the embedding holds NaN or infinity.")
     if not vector.any():
-        raise BadParameter(f"{whose}: the embedding is all zero, so it has no direction.")
+        raise otherwise(f"{whose}: the embedding is all zero, so it has no direction.")
     return vector
 
 

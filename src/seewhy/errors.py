@@ -6,6 +6,7 @@ SeewhyError
 │   ├── BadParameter    a parameter a method, an image or a model does not take
 │   ├── NeedsGradients  the method reads gradients and the model gives scores only
 │   └── NotApplicable   the method has no meaning on this network
+│       └── NotHere     what is asked for is not in this one image
 ├── BadImage            a file or array that is no picture
 ├── BadWeights          weights that do not fit, or cannot be fetched
 ├── BadNetwork          the network failed, or gave something that is no score
@@ -51,6 +52,10 @@ class NeedsGradients(Misuse):
 
 class NotApplicable(Misuse):
     """The method has no meaning on this network, or not at this layer."""
+
+
+class NotHere(NotApplicable):
+    """What is asked for is not in this image; it may be in others."""
 
 
 class BadImage(SeewhyError, ValueError):

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .heatmap import Heatmap
 
 COLOURS = {("gray",): "L", ("red", "green", "blue"): "RGB", ("red", "green", "blue", "alpha"): "RGBA"}  # what bands show
+SUFFIXES = (".tif", ".tiff")
 TAG = "SEEWHY"  # of the TIFF: the Source
 
 
@@ -35,8 +36,8 @@ def save_geotiff(heatmap: "Heatmap", path: str | Path, like: str | Path | None =
         raise NotApplicable(f"A GeoTIFF holds flat maps; this one is {heatmap.values.shape}.")
     named = like if like is not None else heatmap.source.image
     with _opened(Path(named)) as scene:
-        crs, transform, size = scene.crs, scene.transform, (scene.width, scene.height)
-    if crs is None and transform.is_identity:
+        crs, transform, size, placed = scene.crs, scene.transform, (scene.width, scene.height), _placed(scene)
+    if not placed:
         raise BadImage(f"{named} has no georeference, so the map has none. Save it as .png or .npy, or give like=.")
     if heatmap.image is not None and size != heatmap.image.size:
         raise BadImage(f"{named} is {size}, and the image explained was {heatmap.image.size}: another file, or turned by EXIF.")
@@ -53,6 +54,22 @@ def save_geotiff(heatmap: "Heatmap", path: str | Path, like: str | Path | None =
         file.set_band_description(1, heatmap.source.caption)
         file.update_tags(**{TAG: heatmap.source.to_json()})
     return Path(path)
+
+
+def lies(heatmap: "Heatmap") -> bool:
+    """Is it the flat map of a file that says where on the earth it lies?  Without rasterio nobody knows."""
+    path = Path(heatmap.source.image)
+    if path.suffix.lower() not in SUFFIXES or heatmap.values.ndim != 2 or find_spec("rasterio") is None or not path.is_file():
+        return False
+    try:
+        with _opened(path) as scene:
+            return _placed(scene) and (heatmap.image is None or heatmap.image.size == (scene.width, scene.height))
+    except BadImage:
+        return False
+
+
+def _placed(scene: Any) -> bool:
+    return scene.crs is not None or not scene.transform.is_identity
 
 
 def scene(path: Path) -> "Scene | None":

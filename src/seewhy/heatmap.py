@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from .canvas import VIEWS, drawn, full, remark, views
+from .canvas import VIEWS, drawn, full, remark, strip, views
 from .errors import BadParameter, NotApplicable
 from .image import Under, Where
 from .regions import Regions
@@ -239,6 +239,16 @@ class Heatmaps(Sequence[Heatmap]):
         if not self.maps:
             raise BadParameter("There are no maps to find a scale of.")
         return float(min(m.values.min() for m in self.maps)), float(max(m.values.max() for m in self.maps))
+
+    def strip(
+        self, count: int = 12, alpha: float = 0.5, colours: str | None = None, legend: bool = False
+    ) -> Image.Image:  # fmt: skip
+        """Maps over photos of one size as a filmstrip on one scale, such as those of a clip that a 2-D network saw frame by
+        frame: `count` of them, spread evenly, each headed by its place.
+
+        Raises BadParameter where they are not of one question: one target, layer and method (`where` picks them).
+        """
+        return strip(self, count, alpha, colours, legend)
 
     def __repr__(self) -> str:
         return f"Heatmaps({len(self.maps)}: {', '.join(str(m.source) for m in self.maps[:3])}{', ...' * (len(self) > 3)})"

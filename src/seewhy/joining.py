@@ -1,5 +1,6 @@
 """Maps of tiles, added up to one map of the whole image as they come."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -20,6 +21,7 @@ from .target import Target
 from .wholes import Whole
 
 Place = tuple[int, ...]  # of a tile: the how manieth it is along each axis
+NUMBER = re.compile(r"-?[0-9][0-9.]*")
 SUMMED = ("forwards", "planned_forwards", "windows")  # what is measured of each tile and counted over all
 
 
@@ -104,16 +106,17 @@ class Join:
         self.channels = None if first.channels is None else np.zeros((len(first.channels), *grid), np.float32)
         self.error = None if first.error is None else np.zeros(grid, np.float32)
         self.done: list[Place] = []
-        self.told: Counter[str] = Counter()  # warnings, and of how many tiles
+        self.told: dict[str, Counter[str]] = {}  # warnings, which may differ in numbers, and of how many tiles
         self.sums: Counter[str] = Counter()  # of the numbers in each tile's Source
 
     def add(self, place: Place, m: Heatmap) -> None:
         """The map of the tile there."""
         self.done.append(place)
-        self.told.update(m.warnings)
+        for said in m.warnings:
+            self._tell(said)
         self.sums.update({"score": m.source.score or 0, "probability": m.source.probability or 0, **_finite(m.source.measured)})
         if m.regions is not None:
-            self.told["the superpixels of tiles make no whole: the map was joined, the regions were dropped"] += 1
+            self._tell("the superpixels of tiles make no whole: the map was joined, the regions were dropped")
         share = self._share(place)
         for whole, own in ((self.values, m.values), (self.channels, m.channels), (self.error, m.error)):
             if whole is not None and own is not None:
@@ -131,7 +134,7 @@ class Join:
             for values in (self.values, self.channels, self.error):
                 if values is not None:
                     values /= covered
-        notes += [said if count == tiles else f"{said} (in {count} of {tiles} tiles)" for said, count in self.told.items()]
+        notes += [_merged(alike, tiles) for alike in self.told.values()]
         means = {key: value if key in SUMMED else value / tiles for key, value in self.sums.items()}
         score, chance = means.pop("score"), means.pop("probability")
         target = asked.of(source)
@@ -152,6 +155,9 @@ class Join:
             self.first, values=self.values, channels=self.channels, error=self.error, image=whole.picture(), source=source,
             box=whole.box(self.plan.box), cells=self._cells,
         )  # fmt: skip
+
+    def _tell(self, said: str) -> None:
+        self.told.setdefault(NUMBER.sub("#", said), Counter())[said] += 1
 
     @property
     def _cells(self) -> Cells | None:
@@ -181,6 +187,13 @@ class Join:
     def _share(self, place: Place) -> NDArray[Any]:
         shares = [seam.share(k) for seam, k in zip(self.seams, place, strict=True)]
         return reduce(lambda whole, share: whole[..., None] * share, shares)
+
+
+def _merged(alike: Counter[str], tiles: int) -> str:
+    """Warnings that differ in numbers at most as one."""
+    (said, most), count = alike.most_common(1)[0], alike.total()
+    where = f" (in {count} of {tiles} tiles" + ("" if most == count else ", with other numbers in some") + ")"
+    return said if most == tiles else said + where
 
 
 def _finite(measured: Mapping[str, float]) -> dict[str, float]:

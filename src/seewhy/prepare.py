@@ -164,7 +164,7 @@ def preparer(prepare: Any) -> Preparer | None:
 
 def batches(images: Images, prepare: Preparer | None, size: int, model: str, signals: bool = False) -> Iterator[Batch]:
     """Images as the network eats them, at most `size` at a time, each batch of one shape; read as they are needed."""
-    sorted_out = sort_out(images, signals)
+    sorted_out = in_frames(sort_out(images, signals), prepare)
     if isinstance(sorted_out, Prepared):
         x = sorted_out.x
         for start in range(0, len(x), size):
@@ -179,6 +179,15 @@ def batches(images: Images, prepare: Preparer | None, size: int, model: str, sig
             waiting = []
         waiting.append((x, photo))
     yield _together(waiting, fit)
+
+
+def in_frames(images: Prepared | list[Any], prepare: Preparer | None) -> Prepared | list[Any]:
+    """What `sort_out` gave; clips as their frames, one by one, where photos are what the model takes."""
+    from .video import ClipFit
+
+    if isinstance(images, Prepared) or prepare is None or isinstance(prepare, VolumeFit | ClipFit):
+        return images
+    return [one for image in images for one in (image.photos if is_clip(image) else [image])]
 
 
 def _without(images: list[Any], model: str) -> Preparer:
@@ -219,10 +228,10 @@ def _volume(image: Any, place: int, channels: bool) -> Volume:
 
 def _no_other(image: Any, model: str) -> Any:
     """The image; BadImage where it is no photo."""
-    advice = "{'count': 16, 'size': 128, ...}" if is_clip(image) else "{'orientation': 'RAS', 'window': (low, high), ...}"
-    if isinstance(image, Volume) or is_clip(image) or holds_volume(image):
-        what, name = ("clip" if is_clip(image) else "volume"), getattr(image, "name", image)
-        raise BadImage(f"{name} is a {what}; {model} takes photos. For a {what}: wrap(network, prepare={advice}).")
+    if isinstance(image, Volume) or holds_volume(image):
+        advice = "{'orientation': 'RAS', 'window': (low, high), ...}"
+        name = getattr(image, "name", image)
+        raise BadImage(f"{name} is a volume; {model} takes photos. For a volume: wrap(network, prepare={advice}).")
     return image
 
 

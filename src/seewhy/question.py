@@ -51,6 +51,7 @@ def questions(
         if isinstance(kind, type):
             asked, pinned = asked.aimed(own, batch.x, _seen(batch, model))
             own = [Class(k) for k in range(len(own))]
+            _stays(pinned, methods)
         elif kind is not None:
             asked = asked.upto(*kind)
         elif asked.no_classes and not all(m.blind for m in methods):
@@ -58,6 +59,16 @@ def questions(
         shared = {part for m in methods for part in m.shares}
         case = Case(asked, batch.x, own, layers, shared, batch.seen)
         yield Question(case, {t: k for k, t in enumerate(places)}, findings(methods, case), pinned)
+
+
+def _stays(pinned: Sequence[Pinned], methods: "list[Method]") -> None:
+    """NotApplicable where a method moves the image away from under the place that is asked for."""
+    placed = [one.target for one in pinned if one.place]
+    moving = [method.name for method in methods if "augment(" in method.name]
+    if placed and moving:
+        raise NotApplicable(
+            f"{moving[0]} mirrors and resizes the image, and {placed[0]} stays at its place. smooth(...) leaves it where it is."
+        )
 
 
 def findings(methods: "list[Method]", case: Case) -> list[Finding]:

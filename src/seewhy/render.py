@@ -1,6 +1,7 @@
 """From floats to pixels.  The only place where a heatmap becomes uint8."""
 
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -221,7 +222,7 @@ def _bar(strip: Image.Image, draw: Any, look: Look, top: int, line: int, font: A
 
 def _wrapped(text: str, font: Any, width: int) -> list[str]:
     lines = [""]
-    for word in (part for word in text.split() for part in _parted(word, font, width)):
+    for word in chain.from_iterable(_parted(word, font, width) for word in text.split()):
         longer = f"{lines[-1]} {word}".strip()
         if font.getlength(longer) <= width or not lines[-1]:
             lines[-1] = longer

@@ -1,6 +1,9 @@
 """Large images by overlapping tiles: each is explained for one and the same question, and their maps are joined to one."""
 
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
+from math import lcm
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -9,6 +12,7 @@ from numpy.typing import NDArray
 
 from .aim import Aim
 from .case import Case
+from .embedding import Similar, Text
 from .errors import BadParameter, NotApplicable, SeewhyError
 from .heatmap import Heatmap, Heatmaps
 from .image import Extent, Images, Prepared
@@ -61,7 +65,8 @@ def tiled(
 
 def _check(target: Any) -> None:
     for one in target.targets if isinstance(target, PerImage) else [target]:
-        if isinstance(one, Aim) or (isinstance(one, Unit) and not isinstance(one.at, str)):
+        local = isinstance(one, Aim) and not isinstance(one, Similar | Text)  # which ask the same of every tile
+        if local or (isinstance(one, Unit) and not isinstance(one.at, str)):
             raise NotApplicable(
                 f"{one} is asked of one whole image, and each tile is an image of its own. Ask for a class, or explain a crop "
                 "without tile=."
@@ -120,26 +125,79 @@ def _numbers(what: str, asked: Any, d: int, least: int) -> tuple[int, ...]:
 
 def _plan(question: Question, sides: tuple[int, ...], overlap: Any) -> Plan:
     """Tiles at whole cells of the layers' grids, as far as there are such steps; the last ends where the image ends."""
-    whole = question.whole
-    first = whole.together([whole.part((0,) * len(sides), sides)])
-    batch = next(iter(question.model.batches(first)))
-    seen: Spans = [(0.0, float(side)) for side in sides] if not whole.photo else _spans(batch.boxes[0])  # type: ignore[arg-type]
-    grids = _grids(question, batch, seen)
+    space, cut = question.whole.space, _cut(question, sides)
     least = None if overlap is None else _numbers("overlap", overlap, len(sides), 0)
+    if (fitting := cut.fitting(space)) != sides:
+        with suppress(SeewhyError):  # of a network that takes images of one size
+            again = _cut(question, fitting)
+            cut = again if (again.unscaled, again.period) == (cut.unscaled, cut.period) else cut
     starts = []
-    for axis, (side, (low, high)) in enumerate(zip(sides, seen, strict=True)):
+    for axis, (side, (low, high)) in enumerate(zip(cut.sides, cut.seen, strict=True)):
         step = int(high - low) // 2 if least is None else side - least[axis]
-        if side < whole.space[axis] and not 1 <= step <= high - low:
+        if side < space[axis] and not 1 <= step <= high - low:
             room = f"from {int(np.ceil(side - (high - low)))} to {side - 1} pixels"
             said = f"overlap={overlap!r}" if least else f"tile={side}"
             raise BadParameter(
                 f"{said}: of a tile of {side} pixels the network sees {high - low:.4g}; tiles that leave no gap overlap by "
                 f"{room}."
             )
-        last = whole.space[axis] - side
-        step = _whole_cells(step, [grid[axis].pitch for grid in grids]) if last else side
+        last = space[axis] - side
+        step = _whole_cells(step, [pitches[axis] for pitches in cut.pitches]) if last else side
         starts.append([*range(0, last, step), last])
-    return Plan(whole, sides, seen, tuple(starts), question.size)
+    return Plan(question.whole, cut.sides, cut.seen, tuple(starts), question.size)
+
+
+class Cut(NamedTuple):
+    """A tile, and how the network takes it."""
+
+    sides: tuple[int, ...]
+    seen: Spans  # what the network sees of it
+    scale: tuple[float, ...]  # pixels of the tile per pixel that the network got
+    period: tuple[int, ...]  # pixels of what the network got, after which its layers' cells lie alike
+    rows: list[tuple[float, ...]]  # how far the cells of the maps lie apart, in pixels of the tile
+
+    @property
+    def unscaled(self) -> tuple[bool, ...]:
+        return tuple(scale == 1 for scale in self.scale)
+
+    @property
+    def pitches(self) -> list[tuple[float, ...]]:
+        """What steps from tile to tile had best be multiples of."""
+        return [*self.rows, tuple(p * s for p, s in zip(self.period, self.scale, strict=True))]
+
+    def fitting(self, space: Sequence[int]) -> tuple[int, ...]:
+        """Sides smaller by less than a period, so that cells of the last tile, which ends with the image, lie as others'."""
+        each = zip(self.sides, space, self.period, self.unscaled, strict=True)
+        return tuple(s - (s - whole) % p if plain and s < whole else s for s, whole, p, plain in each)
+
+
+def _cut(question: Question, sides: tuple[int, ...]) -> Cut:
+    whole = question.whole
+    batch = next(iter(question.model.batches(whole.together([whole.part((0,) * len(sides), sides)]))))
+    seen: Spans = [(0.0, float(side)) for side in sides] if not whole.photo else _spans(batch.boxes[0])  # type: ignore[arg-type]
+    got = tuple(batch.x.shape[2:])
+    scale = tuple((high - low) / side for (low, high), side in zip(seen, got, strict=True))
+    grids = _grids(question, batch, seen)
+    return Cut(sides, seen, scale, _period(question.model, batch.x), [tuple(row.pitch for row in grid) for grid in grids])
+
+
+def _period(model: Any, x: Any) -> tuple[int, ...]:
+    """How far an image moves, per axis, until its layers' cells lie on it as before: of a ResNet 32 pixels.
+
+    A layer of three cells or fewer, as what is pooled over all or a part of the image, is none to wait for.
+    """
+    places: list[Any] = []
+    if isinstance(model, Differentiable):
+        with suppress(SeewhyError):  # of layers that cannot be told; steps are then free
+            places = [layer.cells for layer in model.layers(x).values() if layer.cells and layer.connected]
+    periods = []
+    for axis, side in enumerate(x.shape[2:]):
+        period = 1
+        for stride in sorted({place.stride[axis] for place in places}):
+            common = lcm(period, int(stride)) if stride == int(stride) else side
+            period = common if 0 < 3 * common < side else period
+        periods.append(period)
+    return tuple(periods)
 
 
 def _spans(box: Extent) -> Spans:
@@ -169,7 +227,7 @@ def _whole_cells(step: int, pitches: list[float]) -> int:
 def _pinned(question: Question, plan: Plan) -> Asked:
     """The targets fixed by the mean of the scores over all tiles."""
     model = question.model
-    if all(isinstance(target, Unit) for target in question.targets) or all(m.blind for m in question.methods):
+    if all(isinstance(target, Unit | Aim) for target in question.targets) or all(m.blind for m in question.methods):
         return Asked(question.targets)
     scores, chances, count = np.zeros(0), np.zeros(0), 0
     for places in plan.chunks("looking at tiles"):
@@ -184,9 +242,9 @@ def _pinned(question: Question, plan: Plan) -> Asked:
     return Asked([_settled(target, scores, model.labels, count) for target in question.targets], predicted)
 
 
-def _settled(target: Any, scores: NDArray[Any], labels: Labels, count: int) -> "Settled | Unit":
-    """The target as it follows from the mean of the scores (k,) over so many tiles; a unit lies before any scores."""
-    if isinstance(target, Unit):
+def _settled(target: Any, scores: NDArray[Any], labels: Labels, count: int) -> "Settled | Unit | Aim":
+    """The target as it follows from the mean of the scores (k,) over so many tiles; a unit, a text rest on no scores."""
+    if isinstance(target, Unit | Aim):
         return target
     note = "" if isinstance(target, Class) else f"chosen by the mean of the scores over {count} tiles"
     return Settled(target, weighted([target], scores[None])[0, 0], named(target, labels), note)

@@ -44,6 +44,11 @@ class Clip:
         """(w, h) of every frame, in pixels."""
         return self.frames[0].size
 
+    @property
+    def photos(self) -> list[Photo]:
+        """The frames one by one, as a network that takes photos is given them."""
+        return [Photo(frame, f"{self.name}, frame {place}", self.notes) for place, frame in enumerate(self.frames)]
+
 
 def read_clip(clip: Any, name: str | None = None) -> Clip:
     """Any clip that Pillow can read, its frames as `read` gives photos: upright RGB, transparency on white.

@@ -17,7 +17,7 @@ from .views_lines import curve, evidence, signal
 from .views_paint import headed, lettered, tiled
 from .views_plane import PLANES, Plane, Stack
 
-__all__ = ["curve", "frames", "montage", "panel", "projection", "signal"]
+__all__ = ["curve", "frames", "montage", "panel", "projection", "projections", "signal"]
 
 SHOWN = 0.1  # the share of the look's reach that a slice has to hold to count as one with evidence
 
@@ -60,6 +60,13 @@ def projection(
     return _projected(stack, across, 800 / max(stack.extent(across)), (220, 60))
 
 
+def projections(values: Any, background: Any, look: Look, window: Any = None, spacing: Any = (1, 1, 1)) -> Image.Image:
+    """The projections along all three axes, of one scale as in a `panel`.  Parameters as of `montage`."""
+    stack = Stack.of(values, background, look, window, spacing)
+    scales, field = _fields(stack, 700)
+    return tiled([_projected(stack, plane, scale, field) for plane, scale in scales], 3, 12)
+
+
 def panel(values: Any, background: Any, look: Look, window: Any = None, spacing: Any = (1, 1, 1)) -> Image.Image:
     """A volume at one glance: the three planes through the strongest voxel, crossed out at it, all projections, and the
     evidence in every slice of the three axes.  Without any evidence the planes go through the middle.
@@ -69,16 +76,21 @@ def panel(values: Any, background: Any, look: Look, window: Any = None, spacing:
     stack = Stack.of(values, background, look, window, spacing)
     peak = stack.peak
     at = peak or tuple(side // 2 for side in stack.values.shape)
-    column = (WIDE - 48) // 3
-    scales = _scales(stack, (column, 520))
-    field = (column, max(60, *(stack.size(plane, scale)[1] for plane, scale in scales)))
+    scales, field = _fields(stack, 520)
     planes = [_slice(stack, plane, at[plane.axis], scale, field, at) for plane, scale in scales]
     flat = [_projected(stack, plane, scale, field) for plane, scale in scales]
     curves = [
-        evidence(stack.values, plane, stack.spacing[plane.axis], (column, 250), mark=peak[plane.axis] if peak else None)
+        evidence(stack.values, plane, stack.spacing[plane.axis], (field[0], 250), mark=peak[plane.axis] if peak else None)
         for plane in PLANES.values()
     ]
     return headed(_rows([tiled(row, 3, 12) for row in (planes, flat, curves)]), _found(stack, peak), 18)
+
+
+def _fields(stack: Stack, most: int) -> tuple[list[tuple[Plane, float]], tuple[int, int]]:
+    """Of three planes side by side, `most` pixels high: the scale of each, and the field that each of them has."""
+    column = (WIDE - 48) // 3
+    scales = _scales(stack, (column, most))
+    return scales, (column, max(60, *(stack.size(plane, scale)[1] for plane, scale in scales)))
 
 
 def _scales(stack: Stack, field: tuple[int, int]) -> list[tuple[Plane, float]]:

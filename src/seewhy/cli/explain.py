@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from ..heatmap import Heatmaps
     from ..image import Given, Photo
 
-SUFFIXES = {".nii", ".nii.gz", ".mgz", ".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"}
+VOLUMES = {".nii", ".nii.gz", ".mgz", ".mgh", ".img"}
+SUFFIXES = {*VOLUMES, ".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"}
 
 
 @click.command()
@@ -104,7 +105,7 @@ def explain(
     seewhy explain scan.nii.gz ct-series/ --model nets.py:net --view axial --window -100,400
     """
     from ..api import explain as ask
-    from ..errors import Misuse, SeewhyError
+    from ..errors import Misuse, NotHere, SeewhyError
     from ..image import Given
     from ..prepare import opened
     from ..progress import shown, stoppable
@@ -145,14 +146,14 @@ def explain(
             try:
                 scene = tile is not None and file.lower().endswith((".tif", ".tiff"))  # read by windows
                 one(Given(file, file) if scene else next(opened([file], model.prepare, model.name)))
-            except Misuse:
-                raise
             except Exception as error:
-                if click.get_current_context().find_root().params.get("debug"):
+                debug = click.get_current_context().find_root().params.get("debug")
+                if debug or (isinstance(error, Misuse) and not isinstance(error, NotHere)):
                     raise
                 failed.append(file)
                 known = isinstance(error, SeewhyError | MemoryError | OSError)
-                click.echo(f"seewhy: {'' if known else f'{file}: {type(error).__name__}: '}{error}", err=True)
+                where = f"{file}: " if isinstance(error, NotHere) or not known else ""
+                click.echo(f"seewhy: {where}{'' if known else f'{type(error).__name__}: '}{error}", err=True)
             if stop.is_set():
                 break
     if not as_json:
@@ -169,13 +170,16 @@ def explain(
 
 
 def expanded(photo: str) -> list[str]:
-    """A folder stands for the pictures and volumes in it, or for the DICOM series that it is."""
+    """A folder stands for the pictures and volumes in it, and for the DICOM series that it is or that its folders are."""
     from ..errors import BadParameter
-    from ..medical import holds_volume
+    from ..medical import holds_volume, named
 
-    if not Path(photo).is_dir() or holds_volume(photo):
+    if not Path(photo).is_dir():
         return [photo]
-    inside = sorted(str(p) for p in Path(photo).iterdir() if p.name.lower().endswith(tuple(SUFFIXES)))
+    there = sorted(Path(photo).iterdir())
+    if holds_volume(photo):  # pictures beside a series are its previews
+        return [photo, *(str(p) for p in there if named(p, VOLUMES))]
+    inside = [str(p) for p in there if (holds_volume(p) if p.is_dir() else named(p, SUFFIXES))]
     if not inside:
         raise BadParameter(f"The folder {photo} holds no pictures ({', '.join(sorted(SUFFIXES))}).")
     return inside

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -10,6 +11,7 @@ import click
 if TYPE_CHECKING:
     from ..heatmap import Heatmap
 
+LONGEST = 100  # bytes of a target in the name of a file
 VIEWS = ("panel", "axial", "coronal", "sagittal", "projection", "curve")  # of volumes: canvas.VIEWS
 
 
@@ -26,6 +28,7 @@ class Drawing(NamedTuple):
 
     def save(self, heatmap: "Heatmap", name: str) -> list[Path]:
         """The files, pictures first."""
+        from ..geo import lies
         from ..volume import Volume
 
         volume = isinstance(heatmap.image, Volume)
@@ -38,6 +41,8 @@ class Drawing(NamedTuple):
             heatmap.save(path, picture=kind, **look, **(own if kind in ("overlay", *VIEWS) else {}))
         if volume:
             paths["map"] = heatmap.save(self.out / f"{name}.nii.gz")
+        elif lies(heatmap):
+            paths["map"] = heatmap.save(self.out / f"{name}.tif")
         if self.values:
             heatmap.save(self.out / f"{name}.npz")
         return [*paths.values()]
@@ -45,10 +50,19 @@ class Drawing(NamedTuple):
 
 def stem(heatmap: "Heatmap") -> str:
     source = heatmap.source
-    known = source.label is None or source.label == source.target or source.target.startswith("unit:")
-    what = source.target if known else f"{source.target} {source.label}"
-    parts = [called(Path(source.image)), what.split(",")[0], source.layer, source.method, *changed(source)]
-    return ".".join("-".join("".join(c if c.isalnum() or c in "_-#" else " " for c in part).split()) for part in parts)
+    target, label = source.target, source.label or ""
+    told = label in ("", target) or f":{label}:" in target or target.startswith("unit:")
+    what = target if told else f"{target} {label.split(',')[0]}"
+    parts = [called(Path(source.image)), what, source.layer, source.method, *changed(source)]
+    words = ["-".join("".join(c if c.isalnum() or c in "_-#" else " " for c in part).split()) for part in parts]
+    return ".".join([words[0], bounded(words[1], what), *words[2:]])
+
+
+def bounded(words: str, of: str) -> str:
+    """The words, as short as a file's name has to be, and still apart from those of another target."""
+    if len(words.encode()) <= LONGEST:
+        return words
+    return f"{words.encode()[: LONGEST - 9].decode(errors='ignore')}-{sha256(of.encode()).hexdigest()[:8]}"
 
 
 def called(file: Path) -> str:

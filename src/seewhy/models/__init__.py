@@ -17,7 +17,7 @@ from ..aim import Aim, Pinned, Seen
 from ..budget import Pace
 from ..errors import BadParameter
 from ..image import Array, Images
-from ..prepare import Batch
+from ..prepare import Batch, Preparer
 from ..rule import Rule
 from ..target import Target
 
@@ -149,6 +149,7 @@ class Model(Protocol):
     no_classes: str  # why no class can be explained; "" where one can
     copies: int  # images a pass takes at most where the whole graph is kept
     signals: bool  # it takes batches (n, c, l)
+    prepare: Preparer | None  # of photos, volumes or clips
 
     def batches(self, images: Images, whole: bool = False) -> Iterator[Batch]: ...  # the border
     def answer(self, x: Array) -> Answer: ...

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from .torch import TorchModel
 
 LOOKED: "WeakKeyDictionary[TorchModel, dict[Any, Looked]]" = WeakKeyDictionary()
-TRY = "attention(model, images, layer=...) shows single layers' weights, grad-cam and other methods explain such networks."
+LOOK = "attention(model, images, layer=...) shows single layers' weights. "
+TRY = "Grad-CAM and other methods explain such networks."
 
 
 class Tokens(NamedTuple):
@@ -169,17 +170,23 @@ def _looked(model: "TorchModel", x: Tensor) -> Looked:
 
 def _check(found: Looked) -> None:
     """NotApplicable where products of attention matrices say nothing about tokens."""
+    advice = (LOOK if any(_placed(one) for one in found.joined) else "") + TRY
     for one in found.joined:
         if not one.square and not one.beside:
-            raise NotApplicable(f"{one.layer}: {_why(one)}, so that the layers' weights cannot be multiplied. {TRY}")
+            raise NotApplicable(f"{one.layer}: {_why(one)}, so that the layers' weights cannot be multiplied. {advice}")
     own = [one for one in found.joined if one.square]
     if not own:
-        raise NotApplicable(f"No attention of this network joins the image's tokens with each other. {TRY}")
+        raise NotApplicable(f"No attention of this network joins the image's tokens with each other. {advice}")
     for before, behind, why in zip(own, own[1:], found.apart, strict=False):
         if why:
-            raise NotApplicable(f"Between {before.layer} and {behind.layer} {why}: attention alone does not tell. {TRY}")
+            raise NotApplicable(f"Between {before.layer} and {behind.layer} {why}: attention alone does not tell. {advice}")
+    if mixed := [one.layer for one, beside in zip(own, found.beside, strict=True) if beside]:
+        raise NotApplicable(
+            f"Beside {mixed[0]} tokens are mixed by something else, too, as by a convolution: attention alone does not tell. "
+            f"{advice}"
+        )
     if found.reads is None:
-        raise NotApplicable(f"The scores do not depend on the tokens behind {own[-1].layer}, the last attention. {TRY}")
+        raise NotApplicable(f"The scores do not depend on the tokens behind {own[-1].layer}, the last attention. {advice}")
 
 
 def _why(one: Joined) -> str:
@@ -191,6 +198,11 @@ def _why(one: Joined) -> str:
         return "its queries cannot be followed to tokens of the image"
     of = " tokens look at ".join(_sides(tokens) for tokens in (_tokens(one.queries), _tokens(one.keys)))
     return f"{of}, which are pooled"
+
+
+def _placed(one: Joined) -> bool:
+    """Is it known where its rows and columns lie?"""
+    return not (one.left_out or one.queries is None or one.keys is None or one.rows is None or one.columns is None)
 
 
 def _sides(tokens: Tokens) -> str:

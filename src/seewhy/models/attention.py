@@ -43,10 +43,12 @@ class Attending(TorchFunctionMode):
     """While it is entered, the network's attentions are met, in the order they run, each by the innermost module it is in.
 
     No number changes beyond rounding: BadNetwork where the written-out form does not give what the fused one gave.
+    cut: no gradient comes back through any attention.
     """
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: nn.Module, cut: bool = False) -> None:
         super().__init__()
+        self.cut = cut
         self.names = {id(module): name for name, module in network.named_modules()}
         self.met: list[Met] = []
         self.soft: dict[int, tuple[Tensor, Met]] = {}  # weights on their way, kept so that no other takes their id
@@ -72,9 +74,11 @@ class Attending(TorchFunctionMode):
         met = self._product(fn, args)
         out = fn(*args, **kwargs)
         with torch._C.DisableTorchFunction():
+            if met is not None:
+                return self._passed(out)
             if fn in SOFTMAX:
                 self._softened(out, args, kwargs)
-            elif met is None and fn in SAME and args and (known := self._known(args[0])) is not None:
+            elif fn in SAME and args and (known := self._known(args[0])) is not None:
                 self._follow(out, known)
         return out
 
@@ -94,14 +98,17 @@ class Attending(TorchFunctionMode):
             key, value = (one.repeat_interleave(query.shape[-3] // one.shape[-3], -3) for one in (key, value))
         weights = written_out(query, key, attn_mask, is_causal, scale).to(value.dtype)
         out = weights @ value
-        if not _alike(out, given):
+        if not alike(out, given):
             off = (out - given).abs().max().item()
             raise BadNetwork(
                 f"{layer}: softmax(q k') v differs from what its fused attention gives by {off:.2g}, so its weights are not "
                 "known. Switch fused attention off: timm's set_fused_attn(False), transformers' attn_implementation='eager'."
             )
         self.met.append(Met(layer, weights, value))
-        return out
+        return self._passed(out)
+
+    def _passed(self, out: Tensor) -> Tensor:
+        return out.detach() + 0 * out if self.cut else out
 
     def _softened(self, out: Tensor, args: Any, kwargs: Mapping[str, Any]) -> None:
         """A softmax over the last axis of rows: the weights of an attention, if values follow."""
@@ -159,7 +166,7 @@ def written_out(query: Tensor, key: Tensor, mask: Tensor | None, causal: bool, s
     return rows.softmax(-1).masked_fill((rows == -torch.inf).all(-1, keepdim=True), 0)
 
 
-def _alike(out: Tensor, given: Tensor) -> bool:
+def alike(out: Tensor, given: Tensor) -> bool:
     """Equal to rounding: 7e-5 of the largest in float32, 4e-10 in float64."""
     if out.shape != given.shape:
         return False

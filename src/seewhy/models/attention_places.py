@@ -16,7 +16,8 @@ import torch
 from einops import rearrange
 from torch import Tensor
 
-from .attention import Attending, Met
+from ..errors import NotApplicable
+from .attention import Attending, Met, alike
 from .layout import FIRST, LAST, SEQUENCE, TOKENS, Layout
 from .taps import hooked, modules_of
 
@@ -78,6 +79,7 @@ class Looked(NamedTuple):
 
     joined: list[Joined]
     apart: list[str]  # of the square ones, what lies between each and the one before, other than single tokens' own ways
+    beside: list[bool]  # of the square ones, is there another way from token to token beside it?  Empty if any lies apart
     reads: Tensor | None  # (tokens,): how strongly the scores depend on each token behind the last of them, on average
     rows: dict[str, tuple[int, str]]  # how many tokens each layer last emitted, and the kind of its layout
 
@@ -91,11 +93,37 @@ def looked(network: Any, noise: Tensor, run: Callable[[Tensor], tuple[Tensor, Te
     image = noise.detach().clone().requires_grad_().clone()
     with mode, _emissions(network, mode, emitted, entered, lies) as emits:
         raw, _ = run(image)
-    joined = [_joined(met, i, emitted, image) for i, met in enumerate(mode.attentions())]
+    cut, again = _cut(network, noise, run, lies)
+    _steady(mode.attentions(), again)
+    joined = [_joined(met, i, emitted, image) for i, met in enumerate(mode.met)]
     own = [one for one in joined if one.square]
     apart = [_between(before, behind) for before, behind in pairwise(own)]
     reads = _reads(raw, own[-1].queries, entered) if own and own[-1].queries else None
-    return Looked([one._replace(queries=_bare(one.queries), keys=_bare(one.keys)) for one in joined], apart, reads, emits)
+    beside = [] if any(apart) or not own else _beside(own, emitted, cut)
+    bare = [one._replace(queries=_bare(one.queries), keys=_bare(one.keys)) for one in joined]
+    return Looked(bare, apart, beside, reads, emits)
+
+
+def _cut(
+    network: Any, noise: Tensor, run: Callable[[Tensor], tuple[Tensor, Tensor]], lies: Lies
+) -> tuple[list[Emission], list[Tensor]]:  # fmt: skip
+    """What is emitted, and the weights, once more, where no gradient comes back through attention: what still joins tokens
+    is something else."""
+    emitted: list[Emission] = []
+    mode = Attending(network, cut=True)
+    with mode, _emissions(network, mode, emitted, [], lies):
+        run(noise.detach().clone().requires_grad_().clone())
+    return emitted, [met.weights.detach() for met in mode.met]
+
+
+def _steady(met: list[Met], again: list[Tensor]) -> None:
+    """NotApplicable where the same images gave other weights."""
+    for one, other in zip(met, again, strict=False):
+        if not alike(other, one.weights):
+            raise NotApplicable(
+                f"{one.layer} looks elsewhere each time that the same images come in, as where tokens are shuffled or left out "
+                "by chance: its weights have no place in the image. Give the network without it."
+            )
 
 
 def _bare(emission: Emission | None) -> Emission | None:
@@ -159,7 +187,9 @@ def _joined(met: Met, place: int, emitted: list[Emission], image: Tensor) -> Joi
         why = "it cannot be followed to tokens of the image: channels attend to channels, or tokens are mixed around it"
     if columns is not None and queries is not None and _unplaced(values, columns, image):
         why, keys = "some of its keys are no tokens that a layer emits", None
-    if rows is not None and columns is not None and rows.shape == columns.shape and not torch.equal(rows, columns):
+    if rows is not None and columns is not None and _overlap(rows, columns):
+        why = "its windows overlap: a token is the sum of what several windows make of it"
+    elif rows is not None and columns is not None and rows.shape == columns.shape and not torch.equal(rows, columns):
         why = "tokens change their places in it: what it makes lies in another order than what it looks at"
     return unknown._replace(queries=queries, keys=keys, rows=rows, columns=columns, left_out=why)
 
@@ -181,6 +211,16 @@ def _first(
                 return one, local[0]
             partly = (one, local[0]) if partly[0] is None else partly
     return partly
+
+
+def _overlap(rows: Tensor, columns: Tensor) -> bool:
+    """Does a token have several rows in one head, or a row a token twice?"""
+    windows = torch.cat([rows, columns], 1).unique(dim=0)
+    filled = windows[:, : rows.shape[1]]
+    seen = columns.sort(1).values
+    return len(filled[filled >= 0].unique()) < int((filled >= 0).sum()) or bool(
+        ((seen[:, 1:] == seen[:, :-1]) & (seen[:, 1:] >= 0)).any()
+    )
 
 
 def _unplaced(values: Tensor, columns: Tensor, image: Tensor) -> bool:
@@ -229,7 +269,23 @@ def _between(before: Joined, behind: Joined) -> str:
     if found is None:
         return "one does not come behind the other, or tokens are mixed in between"
     there = found.flatten()
+    if bool((there < 0).all()):
+        return "nothing of what the first makes goes on: a layer of zeros, as before training, lies behind it"
     return "" if bool((there == torch.arange(len(there), device=there.device)).all()) else "tokens change their places"
+
+
+def _beside(own: list[Joined], emitted: list[Emission], cut: list[Emission]) -> list[bool]:
+    """Is there another way from token to token beside each attention, from behind the one before on?  By what `_cut` emits."""
+    again = {id(one): other for one, other in zip(emitted, cut, strict=True)}
+    found = []
+    for before, one in zip([own[0].keys, *(one.queries for one in own)], own, strict=False):
+        if before is None or one.queries is None:
+            continue
+        behind = again[id(one.queries)]
+        there = _carried(again[id(before)], behind.tokens(behind.a))
+        alone = torch.arange(len(there.flatten()), device=there.device) if there is not None else None
+        found.append(there is None or not bool(((there.flatten() == alone) | (there.flatten() < 0)).all()))
+    return found
 
 
 def _noise(like: Tensor) -> Tensor:

@@ -14,7 +14,8 @@ from ..aim import Aim, Pinned, Seen
 from ..budget import Pace
 from ..case import numbers
 from ..errors import BadNetwork, BadParameter, NeedsGradients, SeewhyError
-from ..image import Array, Images
+from ..image import Array, Extent, Images
+from ..instead import InSpace, instead
 from ..prepare import Batch, batches, grey, preparer
 from . import GIVEN, Answer, softmax
 
@@ -100,8 +101,16 @@ class FunctionModel:
     def given(self, x: NDArray[Any]) -> NDArray[Any]:
         """What the function gives for images x (n, c, *space), checked: (n, k)."""
         found = self._called(x)
-        scores = np.stack([aim.read(found) for aim in self.aims], 1) if self.aims else found
-        return self._checked(np.asarray(scores), x)
+        if self.aims:
+            return self._checked(np.stack([aim.read(found) for aim in self.aims], 1), x)
+        try:
+            return self._checked(np.asarray(found), x)
+        except BadNetwork as error:
+            height, width = (*x.shape[2:], 1)[:2]
+            seen = Seen(tuple(x.shape[2:]), None, Extent(0, 0, width, height), self.labels, self)
+            if other := instead(found, seen):
+                raise InSpace(f"{self.name} {other}. Or make scores of it: {error}") from None
+            raise
 
     def _called(self, x: NDArray[Any]) -> Any:
         """What the function gives, tensors as arrays."""

@@ -41,11 +41,11 @@ UNRULED = {  # linear layers that are none of torch's, and what hides a product 
 SUMS = {torch.add, T.add, T.__add__, T.add_, T.__iadd__}
 COPIES = {T.clone, torch.clone, T.contiguous, T.detach, T.requires_grad_}
 PLAIN = (  # graph nodes whose plain gradient shares relevance out in proportion
-    "Accumulate", "Add", "Addmm", "AdaptiveAvgPool", "AdaptiveMaxPool", "Alias", "AsStrided", "AvgPool", "Cat", "Chunk",
-    "Clone", "ConstantPad", "Convolution", "CopyBackwards", "CopySlices", "Div", "Expand", "Flip", "Gather", "Index", "MaxPool",
-    "Max", "Mean", "MkldnnMaxPool", "Mm", "Mul", "Narrow", "NativeBatchNorm", "CudnnBatchNorm", "MiopenBatchNorm", "Neg",
-    "PermuteBackward", "PixelShuffle", "PixelUnshuffle", "Reflection", "Repeat", "Replication", "Reshape", "Roll", "Select",
-    "Slice", "Split", "Squeeze", "Stack", "Sub", "Sum", "Swap", "TBackward", "To", "Transpose", "Unbind", "Unsafe",
+    "Accumulate", "Add", "Addmm", "AdaptiveAvgPool", "AdaptiveMaxPool", "Alias", "Amax", "Amin", "AsStrided", "AvgPool", "Cat",
+    "Chunk", "Clone", "ConstantPad", "Convolution", "CopyBackwards", "CopySlices", "Div", "Expand", "Flip", "Gather", "Index",
+    "MaxPool", "Max", "Mean", "MkldnnMaxPool", "Mm", "Mul", "Narrow", "NativeBatchNorm", "CudnnBatchNorm", "MiopenBatchNorm",
+    "Neg", "PermuteBackward", "PixelShuffle", "PixelUnshuffle", "Reflection", "Repeat", "Replication", "Reshape", "Roll",
+    "Select", "Slice", "Split", "Squeeze", "Stack", "Sub", "Sum", "Swap", "TBackward", "To", "Transpose", "Unbind", "Unsafe",
     "Unsqueeze", "Upsample", "View", "Where", "Bmm", "Linear", "Dropout", "Detach", "Unfold", "Im2Col", "Col2Im", "Movedim",
 )  # fmt: skip
 BILINEAR = (  # linear only while one factor is fixed

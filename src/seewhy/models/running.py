@@ -9,43 +9,37 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ..aim import Pinned, Seen
+from ..aim import Seen
 from ..embedding import embedding
 from ..errors import BadNetwork, BadParameter, NotApplicable, SeewhyError
 from ..image import Array, Extent
 from ..instead import InSpace, instead, overall
 from ..prepare import Fit, preparer
-from . import INPUT, Answer, softmax
+from . import INPUT
+from .answering import Answering
 from .backward import out_of_memory
 from .geometry import Following, Place
 from .inputs import Inputs, by_proposal, detects
 from .layout import Known, Layout
 from .scores import (
     TASKS,
-    as_numpy,
-    as_scores,
-    could_be_sigmoids,
-    ends_in_sigmoid,
-    is_distribution,
-    is_log_distribution,
     part_of,
     picked,
-    plain,
     raw_scores,
     rivals,
 )
 from .scoring import precision
 from .survey import Survey, layout_of, survey
 from .taps import Stop, Tap, differentiable_rnn, every_module, offloaded, undisturbed, unwrapped
-from .two_tower import NO_CLASSES, towers_of
-from .units import End, unit_scores
+from .two_tower import towers_of
+from .units import unit_scores
 
 GEOMETRIES = ("receptive-field", "plain")  # where a map's cells lie: where they look, or spread evenly
 BATCH = 32  # images per pass, where the person has not said
 COPIES = 8  # where the graph of the whole network is kept: more are no faster on a CPU, and take memory
 
 
-class Running:
+class Running(Answering):
     """The network, and how it is run; what is asked of it is in `TorchModel`."""
 
     def __init__(
@@ -81,12 +75,7 @@ class Running:
         self.inputs, self.output = Inputs(inputs, detects(self.network)), output
         self.task = "regression" if self.towers else task
         self.grid, self.geometry = grid, geometry
-        self.rivals = ""  # other parts of what it gives that could be the scores
-        self.single = False  # it gives one number per image, as regressions do
-        self.sigmoid: bool | None = None  # it ends in one; None: not known yet
         self.surveys: dict[Any, Survey] = {}
-        self.end: End | None = None  # where the network stops, of a model made by `upto`
-        self.aims: tuple[Pinned, ...] = ()  # what is read of the whole output, of a model made by `aimed`
         self.widest = False  # that model looks by default at the last of the widest maps
         self.units: dict[Any, Any] = {}
         self.places: dict[Any, dict[str, tuple[tuple[int, ...], Place] | None]] = {}  # of layers: their grid and its place
@@ -125,11 +114,6 @@ class Running:
         """What the network gives (n, k), and that as this model's scores."""
         raw = self._raw(x)
         return raw, self._scores(raw)
-
-    def _scores(self, raw: Tensor, normalised: bool | None = None) -> Tensor:
-        if self.end is not None or self.aims or self.explains == "logits":
-            return plain(raw)
-        return as_scores(plain(raw), self.explains, self._normalised(raw) if normalised is None else normalised, self.task)
 
     def _raw(self, x: Tensor) -> Tensor:
         args, options = self.inputs(x)
@@ -177,48 +161,6 @@ class Running:
             if tuple(row.shape) != (len(x),):
                 raise BadNetwork(f"{aim.target}: {tuple(row.shape)} numbers were read for {len(x)} images.")
         return torch.stack(rows, 1)
-
-    @property
-    def no_classes(self) -> str:
-        """Why no class can be explained; "" where one can."""
-        return NO_CLASSES.format(self.name) if self.towers and not self.aims and self.end is None else ""
-
-    def _answer(self, raw: Tensor, scores: Tensor) -> Answer:
-        if self.end is not None or self.aims:
-            return Answer(as_numpy(raw.detach()), None)
-        numbers = as_numpy(raw.detach())
-        normalised, notes = self._normalised(raw), []
-        if normalised and self.explains == "logits":
-            what = "sigmoid" if self.sigmoid else "softmax"
-            notes.append(f"the network already ends in a {what}, so its probabilities are explained; wrap the part before it")
-        if self.explains == "logits" and is_log_distribution(raw):
-            notes.append("the network already ends in a log-softmax, so its log-probabilities are explained")
-        if self.rivals:
-            notes.append(f"the network gives {self.rivals}; the first is explained, output= asks for another")
-        if self.labels is not None and len(self.labels) != numbers.shape[1]:
-            notes.append(f"there are {len(self.labels)} labels for {numbers.shape[1]} scores: do they belong to this network?")
-        return Answer(as_numpy(scores.detach()), self._probabilities(numbers, normalised), tuple(notes), normalised)
-
-    def _probabilities(self, numbers: NDArray[Any], normalised: bool) -> NDArray[Any] | None:
-        if self.task == "regression" or (self.task is None and self.single and numbers.shape[1] == 1 and not normalised):
-            return None
-        if normalised:
-            return numbers
-        return softmax(numbers.reshape(-1, 1)).reshape(numbers.shape) if self.task == "multi-label" else softmax(numbers)
-
-    def _normalised(self, raw: Tensor) -> bool:
-        """Are these probabilities already?  Sigmoids are told from the graph, where there is one."""
-        if self.task == "regression":
-            return False
-        if self.sigmoid is None and raw.grad_fn is not None and could_be_sigmoids(raw):
-            self.sigmoid = ends_in_sigmoid(raw)
-        return bool(self.sigmoid) or (self.task != "multi-label" and is_distribution(raw))
-
-    def _look_for_sigmoid(self, x: Tensor, raw: Tensor) -> None:
-        """One image through with a graph, where the scores could be those of a sigmoid and it is not known yet."""
-        if self.sigmoid is None and self.end is None and not self.aims and self.task != "regression" and could_be_sigmoids(raw):
-            with torch.enable_grad():
-                self.sigmoid = ends_in_sigmoid(self._raw(x[:1].clone().requires_grad_().clone()))
 
     def _taps(self, layers: Sequence[str]) -> dict[str, Tap]:
         return {name: Tap(name, self.network) for name in layers if name != INPUT}

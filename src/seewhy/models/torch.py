@@ -29,7 +29,7 @@ from .libra import Balance
 from .relevance import Propagation
 from .rewire import Rewiring
 from .running import Running
-from .scores import as_numpy, as_scores, plain
+from .scores import as_numpy, plain
 from .scoring import TorchScorer, quick
 from .taps import Several, Stop, Tap, ordered_gradients, recorded
 from .units import End
@@ -49,7 +49,7 @@ class TorchModel(Running):
 
     def upto(self, layer: str, at: Any = "max") -> "TorchModel":
         """The model whose scores are the units of a layer: of each channel the strongest activation, its "sum" over
-        space, or the activation at a cell, such as (y, x).  A class of it is a channel; what lies behind the layer does not run.
+        space, or the activation at a cell, such as (y, x).  A class of it is a channel; what lies behind does not run.
         """
         at = at if isinstance(at, str) else tuple(at)
         if (layer, at) not in self.units:
@@ -62,9 +62,10 @@ class TorchModel(Running):
 
     def aimed(self, aims: Sequence[Aim], x: Array, seen: Seen) -> tuple["TorchModel", tuple[Pinned, ...]]:
         """The model whose scores are what aims, of one kind, read of its whole output; pinned on an image x (1, c, *space)."""
-        seen = seen._replace(scored=self._dense_scores, model=self)
+        seen = seen._replace(scored=self._dense_scores, apart=self.task == "multi-label", model=self)
         with self._ready(x) as ready, torch.no_grad():
             output = self._whole(ready)
+            self._look_for_dense_sigmoid(ready, output)
             pinned = tuple(aim.pin(output, seen) for aim in aims)
         model = copy(self)
         model.widest = aims[0].widest
@@ -78,9 +79,6 @@ class TorchModel(Running):
         """All that the network gives for images x (n, c, *space), as aims read it."""
         with self._ready(x) as ready, torch.no_grad():
             return self._whole(ready)
-
-    def _dense_scores(self, raw: Tensor) -> Tensor:
-        return plain(raw) if self.explains == "logits" else as_scores(plain(raw), self.explains, None, self.task)
 
     def fit(self, count: int) -> None:
         """BadParameter where the inputs beside the images are not one row for each of so many."""
