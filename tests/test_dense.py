@@ -334,3 +334,28 @@ def test_grad_cam_says_that_it_marks_what_looks_alike_anywhere():
     assert kept.values[9, 2] == 0
     assert any("marks what looks alike anywhere; hires-cam, layer-cam do not" in warning for warning in mean.warnings)
     assert kept.warnings == ()
+
+
+def test_a_part_of_a_layer_that_emits_tokens_is_no_default():
+    """The convolution in a block of SegFormer is wider than what the block hands on."""
+
+    class Block(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.wide, self.back = nn.Conv2d(6, 24, 3, padding=1), nn.Conv2d(24, 6, 1)
+
+        def forward(self, tokens):  # (n, 192, 6)
+            a = tokens.transpose(1, 2).unflatten(2, (12, 16))
+            return tokens + self.back(self.wide(a).relu()).flatten(2).transpose(1, 2)
+
+    class Former(Segmenter):
+        def __init__(self) -> None:
+            super().__init__()
+            self.block, self.norm = Block().double(), nn.BatchNorm2d(6).double()
+
+        def forward(self, x):
+            tokens = self.block(self.features(x).flatten(2).transpose(1, 2))
+            return self.classes(self.norm(tokens.transpose(1, 2).unflatten(2, (12, 16))))
+
+    found = grad_cam(wrap(Former().eval(), labels=LABELS), image(), target=Point(4, 6))[0]
+    assert found.source.layer == "norm"

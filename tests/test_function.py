@@ -313,7 +313,5 @@ def test_a_function_that_answers_with_a_map_or_boxes_says_what_can_be_asked():
         seewhy.occlusion(maps, x)
     found = {"boxes": [[0, 0, 2, 2]], "scores": [0.5], "labels": [1]}
     boxes = seewhy.wrap(lambda images: [found for _ in images], takes="float")
-        lambda images: [{"boxes": [[0, 0, 2, 2]], "scores": [0.5], "labels": [1]} for _ in images], takes="float"
-    )
     with pytest.raises(BadNetwork, match='target="box:1:0"'):
         seewhy.occlusion(boxes, x)

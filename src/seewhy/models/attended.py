@@ -16,8 +16,9 @@ from ..target import Target, weighted
 from . import Answer
 from .attention import Attending, Met
 from .attention_blocks import at_each_block
-from .attention_places import Emission, Joined, Looked, looked
+from .attention_places import Joined, Looked, looked
 from .backward import gradients, out_of_memory
+from .emissions import Emission
 from .layout import SEQUENCE, TOKENS
 from .scores import as_numpy, plain
 from .taps import every_module, ordered_gradients

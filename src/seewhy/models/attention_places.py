@@ -6,10 +6,8 @@ sent a code, and what arrives must carry the code of one token alone.  Windows, 
 place; attention over channels, pooled keys and tokens that a convolution mixed in between are told apart.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from itertools import pairwise
-from math import prod
 from typing import Any, NamedTuple
 
 import torch
@@ -18,35 +16,9 @@ from torch import Tensor
 
 from ..errors import NotApplicable
 from .attention import Attending, Met, alike
-from .layout import FIRST, LAST, SEQUENCE, TOKENS, Layout
-from .taps import hooked, modules_of
+from .emissions import Emission, Lies, decoded, emissions
 
 MOST = 6  # emissions that are tried on each side of an attention
-Lies = Callable[[Any, Tensor], Layout | None]  # (module, what it emitted) -> how it lies
-
-
-class Emission(NamedTuple):
-    """What a layer emitted or was given, over the tokens of the image."""
-
-    a: Tensor
-    lies: Layout
-    met: int  # attentions that had run
-    length: int  # tokens of one image
-
-    def tokens(self, a: Tensor) -> Tensor:
-        """The same as (n, tokens, c), a view of it where it can be."""
-        if self.lies.kind == FIRST:
-            return a.flatten(2).transpose(1, 2)
-        if self.lies.kind == LAST:
-            return a.flatten(1, -2)
-        return a.transpose(0, 1) if self.lies.kind == SEQUENCE else a
-
-    def codes(self, of: Tensor) -> Tensor:
-        """One number for each token of all images (n * tokens), shaped like what was emitted."""
-        codes = torch.empty(self.a.shape, dtype=self.a.dtype, device=self.a.device)
-        own = self.tokens(codes)
-        own.copy_(of.to(codes).reshape(*own.shape[:2], 1).expand(own.shape))
-        return codes
 
 
 class Joined(NamedTuple):
@@ -91,9 +63,9 @@ def looked(network: Any, noise: Tensor, run: Callable[[Tensor], tuple[Tensor, Te
     entered: list[Tensor] = []
     mode = Attending(network)
     image = noise.detach().clone().requires_grad_().clone()
-    with mode, _emissions(network, mode, emitted, entered, lies) as emits:
+    with mode, emissions(network, mode, emitted, entered, lies) as emits:
         raw, _ = run(image)
-    cut, again = _cut(network, noise, run, lies)
+    cut, again = _cut(network, noise, run, lies) if mode.met else ([], [])
     _steady(mode.attentions(), again)
     joined = [_joined(met, i, emitted, image) for i, met in enumerate(mode.met)]
     own = [one for one in joined if one.square]
@@ -111,7 +83,7 @@ def _cut(
     is something else."""
     emitted: list[Emission] = []
     mode = Attending(network, cut=True)
-    with mode, _emissions(network, mode, emitted, [], lies):
+    with mode, emissions(network, mode, emitted, [], lies):
         run(noise.detach().clone().requires_grad_().clone())
     return emitted, [met.weights.detach() for met in mode.met]
 
@@ -129,45 +101,6 @@ def _steady(met: list[Met], again: list[Tensor]) -> None:
 def _bare(emission: Emission | None) -> Emission | None:
     """Without the graph."""
     return emission and emission._replace(a=torch.empty(0))
-
-
-@contextmanager
-def _emissions(
-    network: Any, mode: Attending, emitted: list[Emission], entered: list[Tensor], lies: Lies
-) -> Iterator[dict[str, tuple[int, str]]]:  # fmt: skip
-    """Fills the lists while the block runs; yields what Looked tells of each layer's rows."""
-    rows: dict[str, tuple[int, str]] = {}
-    handed: dict[int, Tensor] = {}  # copies of what is noted already
-    names = {id(module): name for name, module in modules_of(network).items()}
-
-    def note(module: Any, a: Any) -> bool:
-        if not (isinstance(a, Tensor) and a.is_floating_point() and a.requires_grad) or (found := lies(module, a)) is None:
-            return False
-        emitted.append(Emission(a, found, len(mode.met), _length(found, a)))
-        return True
-
-    def hook(module: Any, args: Any, output: Any) -> Any:
-        with torch._C.DisableTorchFunction():
-            for arg in args[:1]:
-                if id(arg) not in handed:
-                    note(None, arg)
-            if isinstance(module, torch.nn.Linear) and args:
-                entered.append(args[0])
-            first = output[0] if isinstance(output, tuple | list) and output else output
-            if note(module, first):
-                rows[names[id(module)]] = (emitted[-1].length, emitted[-1].lies.kind)
-        if not isinstance(output, Tensor):
-            return None
-        copy = output.clone()  # what is written over later is not what is kept
-        return handed.setdefault(id(copy), copy)
-
-    with hooked((module, hook) for name, module in modules_of(network).items() if name):
-        yield rows
-
-
-def _length(lies: Layout, a: Tensor) -> int:
-    """Tokens of one image."""
-    return a.shape[0 if lies.kind == SEQUENCE else 1] if lies.kind in (TOKENS, SEQUENCE) else prod(lies.space)
 
 
 def _joined(met: Met, place: int, emitted: list[Emission], image: Tensor) -> Joined:
@@ -240,7 +173,7 @@ def _asked(behind: Emission, weights: Tensor) -> Tensor | None:
         (g,) = torch.autograd.grad(behind.a, [weights], tangent * code, retain_graph=True, allow_unused=True)
         return g
 
-    return _decoded(sent, behind)
+    return decoded(sent, behind)
 
 
 def _carried(before: Emission, values: Tensor) -> Tensor | None:
@@ -258,7 +191,7 @@ def _carried(before: Emission, values: Tensor) -> Tensor | None:
         (v,) = torch.autograd.grad(g, [dummy], tangent * code, retain_graph=True, allow_unused=True)
         return v
 
-    return _decoded(sent, before)
+    return decoded(sent, before)
 
 
 def _between(before: Joined, behind: Joined) -> str:
@@ -290,33 +223,6 @@ def _beside(own: list[Joined], emitted: list[Emission], cut: list[Emission]) -> 
 
 def _noise(like: Tensor) -> Tensor:
     return torch.randn(like.shape, generator=torch.Generator().manual_seed(0)).to(like)
-
-
-def _decoded(sent: Callable[[Tensor], Tensor | None], emission: Emission) -> Tensor | None:
-    """Which token's code arrived at each row (..., c): (...), -1 where nothing did; None where codes of several arrived.
-
-    Codes are shares of what arrives with the code 1 everywhere, of as many levels as the number format tells apart.
-    """
-    count = len(emission.a) if emission.lies.kind != SEQUENCE else emission.a.shape[1]
-    count *= emission.length
-    levels = min(count, max(2, int(0.01 / torch.finfo(emission.a.dtype).eps)))
-    token = torch.arange(count, device=emission.a.device)
-    whole = sent(emission.codes(torch.ones_like(token)))
-    if whole is None:
-        return None
-    size = whole.square().sum(-1)
-    found, step = torch.zeros_like(size, dtype=torch.long), 1
-    while step < count:
-        share = sent(emission.codes((token // step % levels) / max(1, levels - 1)))
-        if share is None:
-            return None
-        code = (share * whole).sum(-1) / size
-        digit = (code * (levels - 1)).round().nan_to_num(0)
-        off = (share - digit[..., None] / max(1, levels - 1) * whole).square().sum(-1)
-        if bool((off > (0.3 / max(1, levels - 1)) ** 2 * size).any()):
-            return None
-        found, step = found + digit.long() * step, step * levels
-    return torch.where(size > 0, found, -1)
 
 
 def _reads(raw: Tensor, last: Emission, entered: list[Tensor]) -> Tensor | None:

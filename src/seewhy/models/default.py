@@ -31,10 +31,13 @@ def with_default(
 def widest_map(layers: dict[str, Layer], layouts: Mapping[str, Layout | None], backwards: list[str]) -> dict[str, Layer] | None:
     """The default of a network with a dense head, boxes or the like: the last of the maps with most channels.
 
-    Behind it, channels are already scores, or belong to one scale of several.
+    Behind it, channels are already scores, or belong to one scale of several.  What lies inside a layer that emits tokens, such
+    as the convolution that cuts patches, is a part of it and no result.
     """
+    tokens = tuple(f"{name}." for name, lies in layouts.items() if lies is not None and lies.kind != FIRST)
     maps = [name for name in backwards if _has_space(layers[name], layouts[name]) and layers[name].connected]
     maps = [name for name in maps if (found := layouts[name]) is not None and found.kind == FIRST]
+    maps = [name for name in maps if not name.startswith(tokens)]
     if len({layers[name].shape for name in maps}) < 2:  # none, or the patches that a transformer begins with
         return None
     best = max(maps, key=lambda name: layers[name].shape[0])  # the first of equals: the last to run
