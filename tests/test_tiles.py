@@ -1,6 +1,7 @@
 """Tiles: on networks whose untiled map is known to be the sum of local parts, joined maps are that very map."""
 
 import tracemalloc
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,11 @@ from torch import Tensor, nn
 
 import networks
 import seewhy
+from seewhy.joining import merged
 from seewhy.progress import stoppable
 from seewhy.seam import Row, Seam, rows
 from seewhy.volume import Volume
+from test_embedding import Towers, ids
 
 LIKE = {"rtol": 0, "atol": 4e-7}  # of the largest value: heatmaps are float32
 
@@ -102,10 +105,63 @@ def test_behind_global_averaging_the_values_are_those_of_a_tiles_score() -> None
 
 def test_tiles_step_by_whole_cells_and_the_last_ends_with_the_image() -> None:
     _, joined = both(dense(2), noise(101, 96), "hires-cam", "3", tile=48, overlap=25)
-    assert joined.source.params["overlap"] == (26, 26)  # not 25: cells are two pixels apart
-    assert joined.source.params["tile"] == (48, 48)
-    assert joined.source.measured["tiles"] == 4 * 4  # begin at 0, 22, 44, and 53 or 48
-    assert joined.values.shape == (round(53 / 2) + 24, 48)
+    assert joined.source.params["tile"] == (47, 48)  # not 48: cells are two pixels apart, and so the last tile begins on one
+    assert joined.source.params["overlap"] == (25, 26)  # nor 25
+    assert joined.source.measured["tiles"] == 4 * 4  # begin at 0, 22, 44, and 54 or 48
+    assert joined.values.shape == (51, 48)
+
+
+def strided(d: int, strides: int) -> nn.Sequential:
+    """Halved so many times; the layer before the sum is the last."""
+    conv: Any = (nn.Conv1d, nn.Conv2d, nn.Conv3d)[d - 1]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(d)
+        halves = [m for _ in range(strides) for m in (conv(5, 5, 3, stride=2, padding=1), nn.Softplus())]
+        return nn.Sequential(conv(3, 5, 3, padding=1), nn.ReLU(), *halves, conv(5, 4, 1), Summed()).double().eval()
+
+
+@pytest.mark.parametrize("method", [HIRES, "gradient"])
+@pytest.mark.parametrize(
+    ("strides", "space", "tile", "overlap"),
+    [
+        (3, (1001,), 303, 200), (4, (2049,), 517, 400), (2, (131, 117), (96, 80), (72, 64)),
+        (3, (259, 301), (200, 208), (160, 160)), (2, (63, 40, 71), (48, 40, 56), (40, 0, 40)),
+    ],
+)  # fmt: skip
+def test_whatever_the_sizes_cells_of_all_tiles_lie_as_in_the_whole(
+    strides: int, space: tuple[int, ...], tile: Any, overlap: Any, method: Any
+) -> None:
+    """Also of a map by pixels: a gradient shows between which pixels a strided convolution steps."""
+    layer = None if method == "gradient" else str(2 + 2 * strides)
+    plain, joined = both(strided(len(space), strides), noise(*space), method, layer, tile=tile, overlap=overlap)
+    assert joined.source.measured["tiles"] > 7
+    assert joined.cells == plain.cells
+    same(joined.values, plain.values)
+
+
+def test_a_network_of_one_size_gets_tiles_of_that_size() -> None:
+    class Fixed(nn.Sequential):
+        def forward(self, x: Tensor) -> Tensor:
+            if x.shape[2:] != (32, 32):
+                raise ValueError("of 32 pixels only")
+            return super().forward(x)
+
+    for head in ([Summed()], [nn.Flatten(), nn.Linear(4 * 64, 3)]):
+        model = seewhy.wrap(Fixed(nn.Conv2d(3, 4, 4, stride=4), nn.ReLU(), *head).eval())
+        for method in ("gradient", "hires-cam"):
+            (joined,) = seewhy.explain(model, noise(70, 49).astype(np.float32), method, 1, tile=32)
+            assert joined.source.params["tile"] == (32, 32)
+
+
+def test_large_tiles_go_one_by_one_unless_a_person_says_how_many() -> None:
+    seen: list[int] = []
+    network = nn.Sequential(nn.Conv2d(3, 4, 4, stride=4), nn.ReLU(), Summed()).eval()
+    network.register_forward_hook(lambda _m, inputs, _out: seen.append(len(inputs[0])))
+    x = np.zeros((1, 3, 800, 1600), np.float32)
+    for batch_size, most in ((None, 1), (3, 3)):
+        seewhy.explain(seewhy.wrap(network, batch_size=batch_size), x, "hires-cam", 1, "1", tile=800)
+        assert seen[-1] == most
+        seen.clear()
 
 
 def test_an_uneven_rest_is_drawn_onto_the_grid_linearly() -> None:
@@ -362,6 +418,56 @@ def test_tiles_that_the_networks_crop_would_leave_gaps_between_are_misuse() -> N
     model = seewhy.wrap(dense(2), prepare={"size": 64, "crop": 32})
     with pytest.raises(seewhy.BadParameter, match=r"the network sees 32; .* from 32 to 63"):
         seewhy.explain(model, np.zeros((100, 200, 3), np.uint8), "grad-cam", 1, "3", tile=64, overlap=16)
+
+
+def test_a_text_and_what_an_image_is_like_are_asked_of_every_tile() -> None:
+    """Each cell of the joined map, where one tile counts alone, is what that tile says of itself."""
+    fit = {"size": None, "crop": None, "mean": 0.0, "std": 1.0}
+    model = seewhy.wrap(Towers().double(), prepare=fit, tokenizer=ids)
+    photo = np.random.default_rng(0).integers(0, 256, (48, 80, 3), dtype=np.uint8)
+    asked = [seewhy.Text("red", against=["green"]), seewhy.Similar(photo[:8, :8])]
+    for target in asked:
+        (joined,) = seewhy.explain(model, photo, "gradient", target, tile=32)
+        (corner,) = seewhy.explain(model, photo[:32, :32], "gradient", target)
+        np.testing.assert_array_equal(joined.values[:20, :20], corner.values[:20, :20])
+        tiles = [photo[y : y + 32, x : x + 32] for y in (0, 16) for x in (0, 16, 32, 48)]
+        scores = [m.source.score for m in seewhy.explain(model, tiles, "gradient", target)]
+        assert joined.source.score == pytest.approx(np.mean(scores))
+        assert joined.source.target == corner.source.target
+
+
+def test_warnings_that_differ_in_numbers_alone_are_one() -> None:
+    pytest.importorskip("skimage")
+    model = seewhy.wrap(dense(2), prepare={"size": None, "crop": None})
+    photo = np.random.default_rng(0).integers(0, 256, (48, 96, 3), dtype=np.uint8)
+    method = seewhy.METHODS["lime"].using(budget=9)
+    (joined,) = seewhy.explain(model, photo, [method], 1, tile=48)
+    said = [warning for warning in joined.warnings if "are too few" in warning]  # 9 samples for so many segments
+    assert len(said) == 1
+    assert "(in 3 of 3 tiles, with other numbers in some)" in said[0]
+
+
+def test_a_network_whose_tiles_cannot_be_a_cell_smaller_gets_them_as_asked() -> None:
+    """The layers of a corner can be looked at; a U-Net takes multiples of its stride alone."""
+
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.down, self.up = nn.Conv2d(3, 4, 2, stride=2), nn.ConvTranspose2d(4, 3, 2, stride=2)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return (self.up(self.down(x)) + x).mean((2, 3))
+
+    model = seewhy.wrap(Net().eval())
+    (joined,) = seewhy.explain(model, np.ones((1, 3, 301, 400), np.float32), "gradient", 1, tile=300)
+    assert joined.source.params["tile"] == (300, 300)
+
+
+def test_numbers_of_other_tiles_are_said_to_differ() -> None:
+    alike = Counter({"after 3 of 5": 2, "after 3 of 6": 1})
+    assert merged(alike, 4) == "after 3 of 5 (in 3 of 4 tiles, with other numbers in some)"
+    assert merged(Counter({"flat": 4}), 4) == "flat"
+    assert merged(Counter({"flat": 3}), 4) == "flat (in 3 of 4 tiles)"
 
 
 def test_what_is_pinned_on_one_whole_image_is_no_question_to_tiles() -> None:

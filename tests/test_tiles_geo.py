@@ -7,14 +7,23 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
+from PIL import Image
 from torch import Tensor, nn
 
 import seewhy
 from seewhy import geo
+from seewhy.cli import main
 
 rasterio = pytest.importorskip("rasterio")
 TURNED = (0.5, 0.1, 412_000.0, 0.08, -0.4, 5_650_000.0)  # a pixel of 0.5 x 0.4 m, sheared and turned
 RED = {"size": None, "crop": None, "mean": 0, "std": 1}
+
+NET = """
+from torch import nn
+head = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3)]
+net = nn.Sequential(nn.AvgPool2d(4), nn.Conv2d(3, 4, 1), nn.ReLU(), *head).eval()
+"""
 
 
 class Red(nn.Module):
@@ -129,12 +138,31 @@ def test_other_bands_are_refused_with_advice(tmp_path: Path) -> None:
 
 def test_a_tiff_without_georeference_is_explained_and_not_put_on_the_earth(tmp_path: Path) -> None:
     plain = tmp_path / "plain.tif"
-    from PIL import Image
-
     Image.fromarray(np.full((64, 64, 3), 100, np.uint8)).save(plain)
     found = explained(str(plain), tile=32)
     with pytest.raises(seewhy.BadImage, match="has no georeference"):
         geo.save_geotiff(found, tmp_path / "map.tif")
+
+
+def test_the_command_line_writes_the_map_beside_the_picture(scene: Path, tmp_path: Path) -> None:
+    """Of a scene that lies on the earth; of another TIFF, and of a photo, the picture alone."""
+    with rasterio.open(scene) as file:
+        pixels = np.moveaxis(file.read(), 0, -1)
+    for name in ("plain.tif", "photo.png"):
+        Image.fromarray(pixels).save(tmp_path / name)
+    (tmp_path / "nets.py").write_text(NET)
+    files = [str(scene), str(tmp_path / "plain.tif"), str(tmp_path / "photo.png")]
+    model = ["--model", f"{tmp_path / 'nets.py'}:net", "--prepare", "size=none", "--prepare", "crop=none"]
+    for tile in ([], ["--tile", "64"]):
+        out = tmp_path / f"out{len(tile)}"
+        ran = CliRunner().invoke(main, ["explain", *files, *model, *tile, "--out", str(out)])
+        assert ran.exit_code == 0, ran.output
+        assert len([*out.glob("*.png")]) == 3
+        (path,) = out.glob("*.tif")
+        assert path.name in ran.output
+        with rasterio.open(path) as file:
+            assert file.crs == "EPSG:32632"
+            assert at(file.transform, 24, 16) == pytest.approx(at(rasterio.Affine(*TURNED), 96, 64), abs=1e-6)
 
 
 def test_broken_and_missing_files_are_named(scene: Path, tmp_path: Path, made_heatmap: Any) -> None:

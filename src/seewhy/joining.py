@@ -134,7 +134,7 @@ class Join:
             for values in (self.values, self.channels, self.error):
                 if values is not None:
                     values /= covered
-        notes += [_merged(alike, tiles) for alike in self.told.values()]
+        notes += [merged(alike, tiles) for alike in self.told.values()]
         means = {key: value if key in SUMMED else value / tiles for key, value in self.sums.items()}
         score, chance = means.pop("score"), means.pop("probability")
         target = asked.of(source)
@@ -189,7 +189,7 @@ class Join:
         return reduce(lambda whole, share: whole[..., None] * share, shares)
 
 
-def _merged(alike: Counter[str], tiles: int) -> str:
+def merged(alike: Counter[str], tiles: int) -> str:
     """Warnings that differ in numbers at most as one."""
     (said, most), count = alike.most_common(1)[0], alike.total()
     where = f" (in {count} of {tiles} tiles" + ("" if most == count else ", with other numbers in some") + ")"

@@ -1,9 +1,9 @@
 """Large images by overlapping tiles: each is explained for one and the same question, and their maps are joined to one."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from math import lcm
+from math import lcm, prod
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,7 +17,7 @@ from .errors import BadParameter, NotApplicable, SeewhyError
 from .heatmap import Heatmap, Heatmaps
 from .image import Extent, Images, Prepared
 from .joining import Asked, Join, Plan, Settled
-from .models import Differentiable
+from .models import Differentiable, Layer
 from .prepare import Batch
 from .progress import stop_asked
 from .seam import Row, Spans, rows
@@ -27,6 +27,10 @@ from .wholes import Whole, wholes
 
 if TYPE_CHECKING:
     from .method import Method
+
+ROOM = 2**19  # pixels of tiles at once, unless a person said how many: eight of 256 x 256, one of 1024 x 1024
+
+SURVEYED = {1: 2**16, 2: 256, 3: 112}  # pixels along each axis, in so many dimensions
 
 
 def tiled(
@@ -130,6 +134,7 @@ def _plan(question: Question, sides: tuple[int, ...], overlap: Any) -> Plan:
     if (fitting := cut.fitting(space)) != sides:
         with suppress(SeewhyError):  # of a network that takes images of one size
             again = _cut(question, fitting)
+            question.model.answer(again.x)
             cut = again if (again.unscaled, again.period) == (cut.unscaled, cut.period) else cut
     starts = []
     for axis, (side, (low, high)) in enumerate(zip(cut.sides, cut.seen, strict=True)):
@@ -144,7 +149,8 @@ def _plan(question: Question, sides: tuple[int, ...], overlap: Any) -> Plan:
         last = space[axis] - side
         step = _whole_cells(step, [pitches[axis] for pitches in cut.pitches]) if last else side
         starts.append([*range(0, last, step), last])
-    return Plan(question.whole, cut.sides, cut.seen, tuple(starts), question.size)
+    few = question.size if question.model.asked_batch else min(question.size, max(1, ROOM // prod(cut.x.shape[2:])))
+    return Plan(question.whole, cut.sides, cut.seen, tuple(starts), few)
 
 
 class Cut(NamedTuple):
@@ -152,6 +158,7 @@ class Cut(NamedTuple):
 
     sides: tuple[int, ...]
     seen: Spans  # what the network sees of it
+    x: Any  # (1, c, *space): as the network gets it
     scale: tuple[float, ...]  # pixels of the tile per pixel that the network got
     period: tuple[int, ...]  # pixels of what the network got, after which its layers' cells lie alike
     rows: list[tuple[float, ...]]  # how far the cells of the maps lie apart, in pixels of the tile
@@ -178,7 +185,9 @@ def _cut(question: Question, sides: tuple[int, ...]) -> Cut:
     got = tuple(batch.x.shape[2:])
     scale = tuple((high - low) / side for (low, high), side in zip(seen, got, strict=True))
     grids = _grids(question, batch, seen)
-    return Cut(sides, seen, scale, _period(question.model, batch.x), [tuple(row.pitch for row in grid) for grid in grids])
+    return Cut(
+        sides, seen, batch.x, scale, _period(question.model, batch.x), [tuple(row.pitch for row in grid) for grid in grids]
+    )
 
 
 def _period(model: Any, x: Any) -> tuple[int, ...]:
@@ -186,10 +195,7 @@ def _period(model: Any, x: Any) -> tuple[int, ...]:
 
     A layer of three cells or fewer, as what is pooled over all or a part of the image, is none to wait for.
     """
-    places: list[Any] = []
-    if isinstance(model, Differentiable):
-        with suppress(SeewhyError):  # of layers that cannot be told; steps are then free
-            places = [layer.cells for layer in model.layers(x).values() if layer.cells and layer.connected]
+    places = [layer.cells for layer in _surveyed(model, x).values() if layer.cells and layer.connected]
     periods = []
     for axis, side in enumerate(x.shape[2:]):
         period = 1
@@ -198,6 +204,15 @@ def _period(model: Any, x: Any) -> tuple[int, ...]:
             period = common if 0 < 3 * common < side else period
         periods.append(period)
     return tuple(periods)
+
+
+def _surveyed(model: Any, x: Any) -> Mapping[str, Layer]:
+    """A network's layers, looked at in a corner of an image: that takes as much memory as the corner is large."""
+    corner = x[(..., *[slice(SURVEYED[x.ndim - 2])] * (x.ndim - 2))]
+    for part in [corner, x][corner.shape == x.shape :] if isinstance(model, Differentiable) else []:
+        with suppress(SeewhyError):  # of networks of one size; where no layer can be told of, steps are free
+            return model.layers(part)
+    return {}
 
 
 def _spans(box: Extent) -> Spans:
