@@ -6,6 +6,7 @@ import timm
 import torch
 from torch import nn
 
+import networks
 import seewhy
 from seewhy import IMAGE
 
@@ -224,3 +225,14 @@ def test_a_coarse_row_is_not_a_smaller_grid_with_many_tokens_beside_it():
     network = timm.create_model("levit_128s", num_classes=4).eval()
     (_, layer) = default(seewhy.wrap(network), np.zeros((1, 3, 224, 224), "f"))
     assert (layer.shape[1:], layer.tokens) == ((4, 4), 0)
+
+
+def test_of_a_large_image_one_is_looked_at():
+    """Forward and back with all that lies between is a matter of memory."""
+    network, passes = networks.pooled().float(), []
+    network.conv1.register_forward_pre_hook(lambda _module, args: passes.append(len(args[0])))
+    model = seewhy.wrap(network)
+    small, large = (np.zeros((1, 3, side, 1024), np.float32) for side in (512, 514))
+    assert [name for name, layer in model.layers(small).items() if layer.default] == ["act2"]
+    assert [name for name, layer in model.layers(large).items() if layer.default] == ["act2"]
+    assert passes == [2, 1]

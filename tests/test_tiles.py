@@ -139,6 +139,15 @@ def test_whatever_the_sizes_cells_of_all_tiles_lie_as_in_the_whole(
     same(joined.values, plain.values)
 
 
+def test_what_pools_over_the_whole_image_is_no_grid_to_step_by() -> None:
+    network = nn.Sequential(nn.Conv2d(3, 4, 8, stride=8), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()).eval()
+    for side, width, fits in ((64, 125, 61), (900, 1797, 893)):  # that is, looked at as a whole, and in a corner
+        x = np.ones((1, 3, side, width), np.float32)
+        (joined,) = seewhy.explain(seewhy.wrap(network), x, "gradient", 1, tile=side)
+        assert joined.source.params["tile"] == (side, fits)
+        assert (width - fits) % 8 == 0
+
+
 def test_a_network_of_one_size_gets_tiles_of_that_size() -> None:
     class Fixed(nn.Sequential):
         def forward(self, x: Tensor) -> Tensor:

@@ -195,9 +195,10 @@ def _period(model: Any, x: Any) -> tuple[int, ...]:
 
     A layer of three cells or fewer, as what is pooled over all or a part of the image, is none to wait for.
     """
-    places = [layer.cells for layer in _surveyed(model, x).values() if layer.cells and layer.connected]
+    space, layers = _surveyed(model, x)
+    places = [layer.cells for layer in layers.values() if layer.cells and layer.connected]
     periods = []
-    for axis, side in enumerate(x.shape[2:]):
+    for axis, side in enumerate(space):
         period = 1
         for stride in sorted({place.stride[axis] for place in places}):
             common = lcm(period, int(stride)) if stride == int(stride) else side
@@ -206,13 +207,13 @@ def _period(model: Any, x: Any) -> tuple[int, ...]:
     return tuple(periods)
 
 
-def _surveyed(model: Any, x: Any) -> Mapping[str, Layer]:
-    """A network's layers, looked at in a corner of an image: that takes as much memory as the corner is large."""
-    corner = x[(..., *[slice(SURVEYED[x.ndim - 2])] * (x.ndim - 2))]
+def _surveyed(model: Any, x: Any) -> tuple[Sequence[int], Mapping[str, Layer]]:
+    """A network's layers, looked at in a corner of an image, whose sides come first: less memory than the image would take."""
+    corner = x[(..., *[slice(SURVEYED.get(x.ndim - 2))] * (x.ndim - 2))]
     for part in [corner, x][corner.shape == x.shape :] if isinstance(model, Differentiable) else []:
         with suppress(SeewhyError):  # of networks of one size; where no layer can be told of, steps are free
-            return model.layers(part)
-    return {}
+            return part.shape[2:], model.layers(part)
+    return x.shape[2:], {}
 
 
 def _spans(box: Extent) -> Spans:

@@ -19,6 +19,7 @@ from .taps import Stop, hooked, modules_of
 from .tokens import MOVED, Found, candidates, changes, judged
 
 OF_BLOCKS = (nn.LayerNorm, nn.Identity, nn.Dropout, nn.Linear, nn.Softmax)
+LARGE = 2**19  # pixels, beyond which one image takes memory enough
 TOKENWISE = (nn.LayerNorm, nn.Identity, nn.Dropout)
 CONVOLVED = (nn.modules.conv._ConvNd, nn.modules.batchnorm._BatchNorm, nn.GroupNorm, nn.MaxPool2d, nn.AvgPool2d)
 Run = Callable[[Tensor], Tensor]
@@ -57,7 +58,8 @@ def survey(
     what is in this very image, so that noise alone would not do; widest: the default is the last of the widest maps.
     """
     modules = {name: module for name, module in modules_of(network).items() if name}
-    noise, seen = _looked(modules, _varied(x) if aimed else _noise(x, 0), run)
+    images = (_varied(x) if aimed else _noise(x, 0))[: 1 if x.shape[2:].numel() > LARGE else 2]
+    noise, seen = _looked(modules, images, run)
     last = {name: found[-1] for name, found in seen.calls.items()}
     if noise.ndim == 3:
         signals = _signals(modules, seen, noise, run, grid)
