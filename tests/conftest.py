@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageDraw
 from torch import nn
 
 import seewhy
@@ -110,3 +110,17 @@ def mini(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("weights") / "mini.safetensors"
     safetensors.save_file(network.state_dict(), path)
     return path
+
+
+@pytest.fixture
+def written(monkeypatch):
+    """(text, x, y) of all that is written on pictures."""
+    said = []
+    real = ImageDraw.ImageDraw.text
+
+    def text(self, xy, text, *more, **other):
+        said.append((text, *xy))
+        real(self, xy, text, *more, **other)
+
+    monkeypatch.setattr(ImageDraw.ImageDraw, "text", text)
+    return said

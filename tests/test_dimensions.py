@@ -8,9 +8,9 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 import ask
+import networks
 import pixel_references
 import references
 import seewhy
@@ -78,19 +78,6 @@ class Recurrent(nn.Module):
         return self.fc(self.rnn(self.act(self.conv(x)).transpose(1, 2))[0][:, -1])
 
 
-class Block(nn.Module):
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
-        self.qkv, self.proj = nn.Linear(width, 3 * width), nn.Linear(width, width)
-        self.mlp = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
-
-    def forward(self, x: Tensor) -> Tensor:
-        q, k, v = self.qkv(self.norm1(x)).chunk(3, -1)
-        x = x + self.proj(F.scaled_dot_product_attention(q, k, v))
-        return x + self.mlp(self.norm2(x))
-
-
 class Transformer(nn.Module):
     """Over patches of a signal, a picture or a volume; a class token is read, or the mean of all."""
 
@@ -100,7 +87,7 @@ class Transformer(nn.Module):
         self.patch = of(d, "Conv")(2, width, side, stride=side)
         self.cls = nn.Parameter(torch.randn(1, 1, width)) if cls else None
         self.where = nn.Parameter(torch.randn(1, count + cls, width) / 2)
-        self.block1, self.block2 = Block(width), Block(width)
+        self.block1, self.block2 = networks.Block(width), networks.Block(width)
         self.norm, self.fc = nn.LayerNorm(width), nn.Linear(width, 5)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from PIL import ImageDraw
 
 from seewhy import views
 from seewhy.errors import BadParameter, NoSuchName
@@ -40,20 +39,6 @@ def box(picture, grey=128):
     found = (abs(pixels - grey) <= 1).all(-1)
     (x,), (y,) = (np.nonzero(counts > 0.3 * counts.max()) for counts in (found.sum(0), found.sum(1)))
     return x[0], y[0], x[-1] + 1, y[-1] + 1
-
-
-@pytest.fixture
-def written(monkeypatch):
-    """(text, x, y) of all that is written on pictures."""
-    said = []
-    real = ImageDraw.ImageDraw.text
-
-    def text(self, xy, text, *more, **other):
-        said.append((text, *xy))
-        real(self, xy, text, *more, **other)
-
-    monkeypatch.setattr(ImageDraw.ImageDraw, "text", text)
-    return said
 
 
 @pytest.mark.parametrize("voxel", [(2, 3, 1), (7, 3, 4), (2, 10, 4), (6, 11, 2)], ids=str)

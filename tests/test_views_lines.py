@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw
+from PIL import Image
 
 from seewhy import views
 from seewhy.errors import BadParameter, NoSuchName
@@ -10,20 +10,6 @@ from seewhy.render import Look
 from seewhy.views_lines import AGAINST, FOR, INK, furthest, ticks
 
 HOT, BLUE = Look("inferno", 0, 1, 1), Look("blue-red", -1, 1, 1)
-
-
-@pytest.fixture
-def written(monkeypatch):
-    """(text, x, y) of all that is written on pictures."""
-    said = []
-    real = ImageDraw.ImageDraw.text
-
-    def text(self, xy, text, *more, **other):
-        said.append((text, *xy))
-        real(self, xy, text, *more, **other)
-
-    monkeypatch.setattr(ImageDraw.ImageDraw, "text", text)
-    return said
 
 
 def heights(picture, colour, columns, near=60):

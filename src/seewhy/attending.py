@@ -10,17 +10,15 @@ from numpy.typing import NDArray
 from .errors import BadParameter, NeedsGradients, NoSuchName, NotApplicable, closest
 from .heatmap import Heatmap, Heatmaps
 from .image import Extent, Images
-from .models import Answer, Differentiable
+from .models import Differentiable
 from .prepare import Batch
 from .resample import Cells
-from .source import Predicted, Source
-from .target import name_of
+from .source import NO_CLASS, Predicted, Source
 
 if TYPE_CHECKING:
     from .models.attended import Attended, Attention
 
 MEAN, CLASS = "mean", "class"
-NO_CLASS: dict[str, Any] = dict.fromkeys(("index", "label", "score", "probability"))
 CAVEAT = (
     "attention says where a head looks, not what it takes from there, nor whether the answer rests on it (Jain & Wallace "
     "2019); transformer-relevance weighs it by the gradient of a class"
@@ -64,9 +62,9 @@ def _batch_maps(model: Any, batch: Batch, place: int, layer: Any, head: Any, que
     read = [_heads(one, _asked(one, share, query), head) for one, share in zip(chosen, shares, strict=True)]
     facts = {"model": model.name, "weights": model.weights, "versions": dict(model.versions()), "scores": model.explains,
              "seconds": (perf_counter() - start) / len(batch.x), "caveat": CAVEAT, **NO_CLASS}  # fmt: skip
-    maps = []
+    maps, chances = [], found.answer.probabilities
     for i in range(len(batch.x)):
-        predicted = _predicted(found.answer, i, model.labels)
+        predicted = None if chances is None else Predicted.of(chances[i], model.labels)
         for one, placed, rows in zip(chosen, cells, read, strict=True):
             for said, row in rows:
                 values = one.keys.grid_of(row[i])
@@ -200,11 +198,3 @@ def _notes(found: "Attended", one: "Attention", query: Any) -> tuple[str, ...]:
     if found.reads[one.queries.own].any():
         return ("the head of the network reads patches: the mean over their rows is shown, query=(y, x) shows one",)
     return ()
-
-
-def _predicted(answer: Answer, i: int, labels: Sequence[str] | None) -> Predicted | None:
-    if answer.probabilities is None:
-        return None
-    chances = answer.probabilities[i]
-    top = int(chances.argmax())
-    return Predicted(top, name_of(labels, top), float(chances[top]))

@@ -1,7 +1,7 @@
 """From images, a question and methods to heatmaps: the one road every explanation takes."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,7 +17,7 @@ from .image import Images, Prepared, sort_out
 from .models import INPUT, Differentiable, Model
 from .prepare import Batch, in_frames
 from .question import Finding, Question, aims, clean, here, questions
-from .source import Predicted, Source
+from .source import NO_CLASS, Predicted, Source
 from .target import PerImage, Top, Unit, name_of, named
 
 if TYPE_CHECKING:
@@ -195,22 +195,15 @@ def _float32(values: NDArray[Any]) -> NDArray[np.float32]:
     return np.array(values) if values.dtype == np.float32 else np.clip(values, -MOST, MOST).astype(np.float32)
 
 
-NO_CLASS: dict[str, Any] = dict.fromkeys(
-    ("index", "label", "score", "probability")
-)  # what a map says of the class that it does not look at
-
-
 def _predicted(case: Case, i: int, labels: Sequence[str] | None) -> Predicted | None:
     """What the network took the image for, if it ran to its end."""
     found = case.answered()
     if found is None or found[0].probabilities is None:
         return None
-    chances = found[0].probabilities[i]
-    top = int(chances.argmax())
-    return Predicted(top, name_of(labels, top), float(chances[top]))
+    return Predicted.of(found[0].probabilities[i], labels)
 
 
-def _explained(case: Case, t: int, i: int, target: Any, labels: Sequence[str] | None) -> dict[str, Any]:
+def _explained(case: Case, t: int, i: int, target: Any, labels: Sequence[str] | None) -> Mapping[str, Any]:
     """The class explained, if it is a single one, and its score."""
     found = case.answered()
     if found is None:

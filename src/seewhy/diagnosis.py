@@ -22,7 +22,7 @@ from .prepare import Batch, Fit
 from .rule import Relevance
 from .segments import segmented
 from .source import Predicted, plain
-from .target import Top, name_of
+from .target import Top
 
 SEVERITIES = ERROR, WARNING, NOTE = "error", "warning", "note"  # no map can be made; one may mislead; good to know
 
@@ -120,21 +120,12 @@ def doctor(model: Model, image: Images | None = None) -> Report:
     verdicts = tuple(_verdict(method, scene) for method in METHODS.values())
     method, reason = _advised(verdicts, scene, layers)
     why = layers[scene.layer].why if scene.layer else ""
-    own = name_of(model.labels, _top(answer))
-    predicted = None if answer.probabilities is None else Predicted(_top(answer), own, _chance(answer))
+    predicted = None if answer.probabilities is None else Predicted.of(answer.probabilities[0], model.labels)
     command = _python(method, scene.layer) if method else ""
     space = scene.space
     return Report(
         model.name, model.weights, name, predicted, layers, hazards, verdicts, scene.layer, why, method, reason, command, space
     )
-
-
-def _top(answer: Answer) -> int:
-    return int((answer.scores if answer.probabilities is None else answer.probabilities)[0].argmax())
-
-
-def _chance(answer: Answer) -> float:
-    return 0.0 if answer.probabilities is None else float(answer.probabilities[0].max())
 
 
 def _noise(model: Model) -> Any:

@@ -7,7 +7,10 @@ from typing import Any
 
 import numpy as np
 from einops import asnumpy
+from numpy.typing import NDArray
 from PIL import Image
+
+from .target import Labels, name_of
 
 
 @dataclass(frozen=True)
@@ -17,6 +20,17 @@ class Predicted:
     index: int
     label: str | None
     probability: float
+
+    @classmethod
+    def of(cls, chances: NDArray[Any] | None, labels: Labels) -> "Predicted | None":
+        """The likeliest of the classes, by their probabilities (k,); None where there are none."""
+        if chances is None:
+            return None
+        top = int(chances.argmax())
+        return cls(top, name_of(labels, top), float(chances[top]))
+
+
+NO_CLASS: Mapping[str, Any] = dict.fromkeys(("index", "label", "score", "probability"))  # of a map that looks at none
 
 
 @dataclass(frozen=True)

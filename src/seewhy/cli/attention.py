@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from .options import complete_models, literal, load_model, model_options
+from .options import OUT, complete_models, literal, load_model, model_options
 
 
 @click.command()
@@ -23,14 +23,7 @@ from .options import complete_models, literal, load_model, model_options
     metavar="Y,X",
     help="Whose row: the patch at this pixel, a token's number, or class: what the network's head reads.",
 )
-@click.option(
-    "--out",
-    "-o",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path("seewhy-out"),
-    show_default=True,
-    help="Folder for the overlays.",
-)
+@OUT
 @click.option("--values", is_flag=True, help="Also write the numbers, as .npz.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a map.")
 def attention(

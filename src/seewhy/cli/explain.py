@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import KeyValue, Window, complete_methods, complete_models, load_model, model_options
+from .options import OUT, KeyValue, Window, complete_methods, complete_models, load_model, model_options
 from .writing import VIEWS, Drawing, print_json, print_text, stem, unique
 
 if TYPE_CHECKING:
@@ -55,14 +55,7 @@ SUFFIXES = {*VOLUMES, ".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", 
 @click.option("--tile", type=click.IntRange(1), metavar="PIXELS", help="Explain larger images by overlapping tiles.")
 @click.option("--overlap", type=click.IntRange(0), metavar="PIXELS", help="Of tiles at least; by default half of what is seen.")
 @click.option("--scores", help="What is explained: logits (by default, of networks), log-probability, probability.")
-@click.option(
-    "--out",
-    "-o",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path("seewhy-out"),
-    show_default=True,
-    help="Folder for the overlays.",
-)
+@OUT
 @click.option("--colours", help="inferno, viridis, grey, jet or blue-red; by default inferno, and blue-red for signed maps.")
 @click.option(
     "--picture",
@@ -241,14 +234,10 @@ def number(text: str) -> int | str:
 def predict(model: Any, photo: Any) -> Any:
     from ..instead import InSpace
     from ..source import Predicted
-    from ..target import name_of
 
     (batch,) = model.batches(photo)
     try:
         probabilities = model.answer(batch.x).probabilities
     except InSpace:
         return None
-    if probabilities is None:  # a regression, or units
-        return None
-    top = int(probabilities[0].argmax())
-    return Predicted(top, name_of(model.labels, top), float(probabilities[0, top]))
+    return None if probabilities is None else Predicted.of(probabilities[0], model.labels)  # None of a regression, or units

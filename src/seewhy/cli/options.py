@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,6 +13,16 @@ if TYPE_CHECKING:
 FAMILIES = ("demo/honest", "demo/shortcut", "demo/flat", "torchvision/", "timm/", "hf/")
 FETCHED = ("torchvision/", "timm/", "hf/")  # whose weights may have to be fetched
 TRUST, WRAP = "seewhy.trust", "seewhy.wrap"  # what is remembered of the command, so that each need not hand it on
+
+
+OUT = click.option(
+    "--out",
+    "-o",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("seewhy-out"),
+    show_default=True,
+    help="Folder for the overlays.",
+)
 
 
 class KeyValue(click.ParamType):
