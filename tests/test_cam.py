@@ -86,7 +86,7 @@ ELSEWHERE = {  # methods that read more than one layer: the file of their second
     **dict.fromkeys(("ablation-cam", "recipro-cam"), "perturb_references"),
     **dict.fromkeys(("lime", "kernel-shap", "sobol"), "test_surrogate"),
     **dict.fromkeys(("attention-rollout", "transformer-relevance", "le-grad"), "attention_references"),
-    "attn-lrp": "test_attn_lrp",
+    "attn-lrp": "attn_lrp_references",
 }
 
 

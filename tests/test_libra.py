@@ -10,9 +10,9 @@ from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
 import ask
+import attn_lrp_references as toys
 import networks
 import seewhy
-import test_attn_lrp as toys
 from seewhy.method import lookup
 from seewhy.models import INPUT
 from seewhy.models.libra import Balance

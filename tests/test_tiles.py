@@ -12,11 +12,11 @@ from torch import Tensor, nn
 
 import networks
 import seewhy
+from embedding_networks import Towers, ids
 from seewhy.joining import merged
 from seewhy.progress import stoppable
 from seewhy.seam import Row, Seam, rows
 from seewhy.volume import Volume
-from test_embedding import Towers, ids
 
 LIKE = {"rtol": 0, "atol": 4e-7}  # of the largest value: heatmaps are float32
 
