@@ -359,3 +359,14 @@ def test_a_part_of_a_layer_that_emits_tokens_is_no_default():
 
     found = grad_cam(wrap(Former().eval(), labels=LABELS), image(), target=Point(4, 6))[0]
     assert found.source.layer == "norm"
+
+
+def test_it_costs_one_forward_more_than_a_class_would():
+    """That which pins it; several aims of a kind share it, and the pass that is read."""
+    network, passes = Segmenter(), []
+    network.features.register_forward_pre_hook(lambda _module, args: passes.append(len(args[0])))
+    model, x = wrap(network, labels=LABELS), image()
+    explain(model, x, ["grad-cam", "layer-cam"], target=Region("cat"), layer="features")  # looks at the layers once
+    passes.clear()
+    explain(model, x, ["grad-cam", "layer-cam"], target=[Region("cat"), Region("dog")], layer="features")
+    assert passes == [1, 1]
