@@ -370,3 +370,14 @@ def test_it_costs_one_forward_more_than_a_class_would():
     passes.clear()
     explain(model, x, ["grad-cam", "layer-cam"], target=[Region("cat"), Region("dog")], layer="features")
     assert passes == [1, 1]
+
+
+def test_the_source_tells_masks_apart():
+    one, other = np.zeros((2, 12, 16), bool)
+    one[2, 3] = other[3, 2] = True
+    assert Region(1, one) == Region(1, one.copy()) == Region(1, torch.as_tensor(one)) != Region(1, other)
+    assert len({Region(1, one), Region(1, one.copy()), Region(1, other), Region(1)}) == 3
+    told = [m.source.target for m in gradient(wrap(Segmenter()), image(), target=[Region(1, one), Region(1, other)])]
+    assert told == [str(Region(1, one)), str(Region(1, other))]
+    assert told[0] != told[1]
+    assert told[0].startswith("region:1 in the mask array (12, 16) sha256:")

@@ -8,7 +8,7 @@ network gives for any variant of the image.
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from .errors import BadParameter, NotApplicable, NotHere
 from .image import Array, Extent
+from .source import described
 from .target import Labels, class_index, name_of
 from .volume import Grid
 
@@ -85,7 +86,7 @@ class Aim(ABC):
         """What is explained, given what the network gives for one image."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Region(Aim):
     """A class in a region of a dense output (n, k, *where), as segmenters give it: its mean score there.
 
@@ -97,7 +98,7 @@ class Region(Aim):
     """
 
     of: int | str | None = None
-    mask: Any = field(default=None, compare=False)
+    mask: Any = None
 
     def known(self, labels: Labels) -> "Region":
         return self if self.of is None else replace(self, of=class_index(self.of, labels))
@@ -142,8 +143,14 @@ class Region(Aim):
         return cls(text.partition(":")[2].strip() or None)
 
     def __str__(self) -> str:
-        own = "" if self.mask is None else f" in a mask of {np.asarray(self.mask).astype(bool).sum()} pixels"
+        own = "" if self.mask is None else f" in the mask {described(_plain(self.mask).astype(bool))}"
         return f"region:{'' if self.of is None else self.of}{own}"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Region) and str(self) == str(other)
+
+    def __hash__(self) -> int:
+        return hash(str(self))
 
 
 @dataclass(frozen=True)
@@ -271,7 +278,7 @@ def channel(aim: Region | Point, scores: Array, labels: Labels) -> int:
 def _brought(mask: Any, grid: Sequence[int], seen: Seen) -> NDArray[np.bool_]:
     """A mask of the photo or volume, else of the prepared image or of the output, on the output's grid: of what lies at its
     cells' centres."""
-    mask = np.asarray(mask.detach().cpu() if hasattr(mask, "detach") else mask).astype(bool)
+    mask = _plain(mask).astype(bool)
     given = seen.box.shape if isinstance(seen.box, Grid) else seen.size and seen.size[::-1]
     if isinstance(seen.box, Grid) and mask.shape == given:
         mask = seen.box.read(mask.astype(np.float32)) > 0.5
