@@ -10,11 +10,12 @@ from torch import Tensor, nn
 
 import ask
 import seewhy
+from networks import Block
 from seewhy import Unit
 from seewhy.models.layout import TOKENS, Layout
 from seewhy.models.signals import Emitted, told
 from seewhy.models.tokens import MOMENTS
-from test_dimensions import SPACES, Block, Net, Transformer, bold, of
+from test_dimensions import SPACES, Net, Transformer, bold, of
 
 LENGTH = 24
 
