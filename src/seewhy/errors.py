@@ -10,6 +10,7 @@ SeewhyError
 ├── BadImage            a file or array that is no picture
 ├── BadWeights          weights that do not fit, or cannot be fetched
 ├── BadNetwork          the network failed, or gave something that is no score
+├── NotWritten          a file cannot be written
 └── MissingExtra        an optional dependency is not installed
 """
 
@@ -68,6 +69,10 @@ class BadWeights(SeewhyError, ValueError):
 
 class BadNetwork(SeewhyError, RuntimeError):
     """The network's output cannot be read as scores."""
+
+
+class NotWritten(SeewhyError, OSError):
+    """A file cannot be written; what was there before is as it was."""
 
 
 class MissingExtra(SeewhyError, ImportError):
