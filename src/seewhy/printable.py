@@ -3,7 +3,7 @@
 from unicodedata import category
 
 MOST = 2000  # characters of one line
-JOINERS = "‌‍"  # without which emoji and several scripts fall apart
+JOINERS = "\u200c\u200d"  # without which emoji and several scripts fall apart
 
 
 def printable(text: object, most: int = MOST) -> str:
