@@ -1,6 +1,5 @@
 """What can be explained of a model, at what cost, and what stands in the way: found by looking, before any map is made."""
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from importlib.util import find_spec
@@ -15,13 +14,14 @@ from .case import numbers
 from .errors import BadNetwork, BadParameter, NotApplicable, SeewhyError
 from .image import Images
 from .instead import InSpace
+from .json_text import as_json
 from .method import METHODS, Method
 from .methods.occlude import Grid
 from .models import INPUT, Answer, Differentiable, Layer, Model
 from .prepare import Batch, Fit
 from .rule import Relevance
 from .segments import segmented
-from .source import Predicted, plain
+from .source import Predicted
 from .target import Top
 
 SEVERITIES = ERROR, WARNING, NOTE = "error", "warning", "note"  # no map can be made; one may mislead; good to know
@@ -78,7 +78,7 @@ class Report:
         }
         for key in ("hazards", "methods"):
             facts[key] = [one._asdict() for one in getattr(self, key)]
-        return json.dumps(plain(facts), allow_nan=False)
+        return as_json(facts)
 
 
 class Scene(NamedTuple):

@@ -1,22 +1,52 @@
 """Text of strangers (labels, names of files, messages of other libraries) on a line that a person reads."""
 
+import re
 from unicodedata import category
 
 MOST = 2000  # characters of one line
+MARKS = 8  # of one letter: what no script needs more of
 JOINERS = "\u200c\u200d"  # without which emoji and several scripts fall apart
+SEEN = "\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u0890\u0891\u08e2"  # format characters, by Unicode, that are drawn
+EMPTY = "\u115f\u1160\u3164\uffa0"  # letters, by Unicode, of which nothing is drawn
+SAFE = re.compile(r"[ -~]*")  # ASCII that is drawn
 
 
-def printable(text: object, most: int = MOST) -> str:
-    """The text as one line that a terminal shows and never obeys; what is longer than `most` characters is cut, and said.
+def printable(text: object, most: int = MOST, spaces: bool = False) -> str:
+    """The text as one line that a terminal shows and never obeys; of what is longer than `most` characters the middle is
+    cut out, and said.
 
-    Runs of white space, line ends among them, become one space.  Control characters (escape sequences begin with one), marks
-    that turn the direction of writing, and halves of surrogate pairs are written as Python writes them: \\x1b, \\u202e, \\udcff.
+    Runs of white space, line ends among them, become one space; with `spaces`, each a space of its own, for what is set in
+    columns.  Control characters (escape sequences begin with one), marks that turn the direction of writing, what is not
+    seen at all, and halves of surrogate pairs are written as Python writes them: \\x1b, \\u202e, \\udcff; so are marks that
+    are heaped on one letter.  Letters of all scripts, and emoji, are as they are.
     """
     whole = str(text)
-    said = "".join(map(_shown, " ".join(whole[: most + 1].split())))
-    return said if len(whole) <= most else f"{said[:most]}... (cut: {len(whole)} characters in all)"
+    kept = whole if len(whole) <= most else _shortened(whole, most)
+    line = "".join(" " if letter.isspace() else letter for letter in kept) if spaces else " ".join(kept.split())
+    said = line if SAFE.fullmatch(line) else _shown(line)
+    return said if len(said) <= most else _shortened(said, most)
 
 
-def _shown(character: str) -> str:
-    unseen = category(character) in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp") and character not in JOINERS
-    return character.encode("unicode_escape").decode("ascii") if unseen else character
+def quoted(asked: object, most: int = 200) -> str:
+    """What a person or a file gave, as Python would write it, and never long."""
+    return printable(repr(asked[: most + 1] if isinstance(asked, str | bytes) else asked), most)
+
+
+def _shortened(text: str, most: int) -> str:
+    """Its beginning and its end, `most` characters in all."""
+    between = f" ... ({len(text)} characters, cut) ... "
+    room = most - len(between)
+    if room < len(between):  # too little to say so
+        return text[: max(most - 3, 0)] + "..."
+    return text[: room - room // 3].rstrip() + between + text[-(room // 3) :].lstrip()
+
+
+def _shown(line: str) -> str:
+    said, marks = [], 0
+    for letter in line:
+        kind = category(letter)
+        marks = marks + 1 if kind in ("Mn", "Me") or letter in JOINERS else 0
+        unseen = kind in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp") and letter not in JOINERS + SEEN
+        escaped = unseen or marks > MARKS or letter in EMPTY
+        said.append(letter.encode("unicode_escape").decode("ascii") if escaped else letter)
+    return "".join(said)

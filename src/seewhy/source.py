@@ -1,6 +1,5 @@
 """Where a heatmap came from: all that is needed to make it again, as text that a picture can carry."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
@@ -10,6 +9,7 @@ from einops import asnumpy
 from numpy.typing import NDArray
 from PIL import Image
 
+from .json_text import as_json, json_of, with_bytes
 from .target import Labels, name_of
 
 
@@ -77,13 +77,18 @@ class Source:
         return f"{self.caption} of {self.model} on {self.image}"
 
     def to_json(self) -> str:
-        """As one JSON object in ASCII; numbers that JSON does not have become null."""
-        return json.dumps(plain(asdict(self)), allow_nan=False)
+        """As one JSON object in ASCII; numbers that JSON does not have become null (see `json_text.as_json`)."""
+        return as_json(self.facts)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """All of it, by name."""
+        return asdict(self)
 
     @classmethod
     def from_json(cls, text: str) -> "Source":
         """What `to_json` wrote."""
-        facts = {key: _tuples(value) for key, value in json.loads(text).items()}
+        facts = {key: _tuples(value) for key, value in with_bytes(json_of(text)).items()}
         facts["predicted"] = facts["predicted"] and Predicted(**facts["predicted"])
         known = {f.name for f in fields(cls)}
         return cls(**{key: value for key, value in facts.items() if key in known})
@@ -107,19 +112,6 @@ def _hash(data: bytes) -> str:
     from hashlib import sha256  # as long to import as much of seewhy
 
     return sha256(data).hexdigest()[:16]
-
-
-def plain(value: Any) -> Any:
-    """What JSON can say of a value."""
-    if isinstance(value, Mapping):
-        return {str(key): plain(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(inner) for inner in value]
-    if isinstance(value, np.generic | np.ndarray):
-        return plain(value.tolist())
-    if isinstance(value, float):
-        return value if np.isfinite(value) else None
-    return value if value is None or isinstance(value, str | int | bool) else str(value)
 
 
 def _tuples(value: Any) -> Any:

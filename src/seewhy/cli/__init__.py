@@ -1,5 +1,7 @@
 """`seewhy`: explain photos from the command line.  Nothing heavy is imported before it is needed."""
 
+import sys
+import warnings
 from typing import Any
 
 import click
@@ -10,29 +12,37 @@ from .detections import detections
 from .doctor import doctor
 from .explain import explain
 from .listing import demo, layers, methods
+from .saying import fault, safe_usage, say, say_traceback, say_warning
 from .units import units
 
 
 class Cli(click.Group):
     """One line per error: exit code 2 for misuse, 1 for failure, a traceback only with --debug."""
 
-    def invoke(self, ctx: click.Context) -> Any:
-        from ..errors import Misuse, SeewhyError
+    def make_context(self, *args: Any, **more: Any) -> click.Context:
+        with safe_usage():
+            return super().make_context(*args, **more)
 
+    def invoke(self, ctx: click.Context) -> Any:
+        from ..errors import Misuse
+
+        usual, warnings.showwarning = warnings.showwarning, say_warning
         try:
-            return super().invoke(ctx)
+            with safe_usage():
+                return super().invoke(ctx)
         except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
             raise
         except KeyboardInterrupt:
-            click.echo("seewhy: interrupted; what was written stays.", err=True)
+            say("seewhy: interrupted; what was written stays.", err=True)
             ctx.exit(130)
         except Exception as error:
             if ctx.params.get("debug"):
+                sys.excepthook = say_traceback
                 raise
-            known = isinstance(error, SeewhyError | MemoryError | OSError)
-            said = str(error) if known else f"{type(error).__name__}: {error} (seewhy --debug ... shows where)"
-            click.echo(f"seewhy: {' '.join(said.split())}", err=True)
+            say(f"seewhy: {fault(error)}", err=True)
             ctx.exit(2 if isinstance(error, Misuse) else 1)
+        finally:
+            warnings.showwarning = usual
 
 
 @click.group(cls=Cli, context_settings={"help_option_names": ["-h", "--help"]})

@@ -1,12 +1,12 @@
 """`seewhy attention`: where a transformer's heads look, as they are."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import click
 
 from .options import OUT, complete_models, literal, load_model, model_options
+from .saying import say, say_json
 
 
 @click.command()
@@ -49,10 +49,10 @@ def attention(
         if values:
             heatmap.save(path.with_suffix(".npz"))
         if as_json:
-            click.echo(json.dumps({"file": str(path), "box": list(heatmap.box), **json.loads(source.to_json())}))
+            say_json({"file": str(path), "box": list(heatmap.box), **source.facts})
             continue
         beside = source.measured["dropped"]
-        click.echo(f"{source.layer}  {source.method}, query {source.target}, {beside:.1%} to tokens of no place  -> {path}")
+        say(f"{source.layer}  {source.method}, query {source.target}, {beside:.1%} to tokens of no place  -> {path}")
     if not as_json:
         for warning in dict.fromkeys(said for heatmap in maps for said in heatmap.warnings):
-            click.echo(f"  ! {warning}")
+            say(f"  ! {warning}")

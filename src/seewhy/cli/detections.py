@@ -1,6 +1,5 @@
 """`seewhy detections`: what a detector finds, each as a --target of `seewhy explain`."""
 
-import json
 from dataclasses import asdict
 from typing import Any
 
@@ -8,6 +7,7 @@ import click
 
 from .listing import table
 from .options import complete_models, load_model, model_options
+from .saying import say, say_json
 
 
 @click.command()
@@ -30,9 +30,9 @@ def detections(
     (found,) = find(load_model(spec, weights, labels, options, prepare, device), photo)
     if as_json:
         for one in found[:count]:
-            click.echo(json.dumps({**asdict(one), "target": one.target}))
+            say_json({**asdict(one), "target": one.target})
         return
     rows = [(one.target, f"{one.score:.3f}", " ".join(f"{edge:.0f}" for edge in one.box)) for one in found[:count]]
     table(("target", "score", "box (x0 y0 x1 y1)"), rows)
     if len(found) > count:
-        click.echo(f"... and {len(found) - count} weaker ones: --count shows more.")
+        say(f"... and {len(found) - count} weaker ones: --count shows more.")

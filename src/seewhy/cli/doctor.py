@@ -4,13 +4,14 @@ import re
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from textwrap import fill
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from .listing import table
 from .options import TRUST, WRAP, complete_models, load_model, model_options
+from .saying import printable, say
 
 if TYPE_CHECKING:
     from ..diagnosis import Report, Verdict
@@ -44,7 +45,7 @@ def doctor(ctx: click.Context, spec: str, photo: str | None, every: bool, as_jso
     if report.command:
         report = replace(report, command=shlex.join(next_command(ctx, report, spec, photo or "PHOTO.jpg", own)))
     if as_json:
-        click.echo(report.as_json())
+        click.echo(report.as_json())  # JSON of one line, in ASCII
     else:
         print_report(report, every)
     ctx.exit(1 if report.hopeless else 0)
@@ -70,17 +71,17 @@ def next_command(ctx: click.Context, report: "Report", spec: str, photo: str, ow
 
 def print_report(report: "Report", every: bool) -> None:
     weights = "" if report.weights in (None, report.model) else f", weights {report.weights}"
-    click.secho(f"{report.model}{weights}", bold=True)
+    say(f"{report.model}{weights}", bold=True)
     seen = report.predicted
     if seen is not None and report.image != "noise":
         label = f"{seen.label} ({seen.index})" if seen.label else f"class {seen.index}"
-        click.echo(f"{report.image}: {label}, {seen.probability:.1%}")
+        say(f"{report.image}: {label}, {seen.probability:.1%}")
     if report.layers:
         heading("Layers")
         shown = report.layers if every else notable(report.layers, report.space)
         table(("layer", "kind", "channels", "grid", "stride", "sees (px)", "reaches scores", ""), rows(shown, report.space))
         if len(shown) < len(report.layers):
-            click.echo(f"({len(shown)} of {len(report.layers)}; --all lists every one)")
+            say(f"({len(shown)} of {len(report.layers)}; --all lists every one)")
     heading("Hazards")
     print_hazards(report)
     if report.methods:
@@ -89,19 +90,22 @@ def print_report(report: "Report", every: bool) -> None:
     if report.method:
         heading("Recommended")
         at = f" at {report.layer}" if report.layer and report.method != "occlusion" else ""
-        say(f"{report.method}{at}: {report.reason}.")
+        filled(f"{report.method}{at}: {report.reason}.")
         if at:
-            say(f"{report.layer}: {report.why}.")
-        click.echo(f"Run next: {report.command}")
+            filled(f"{report.layer}: {report.why}.")
+        say(f"Run next: {report.command}")
 
 
 def heading(text: str) -> None:
-    click.echo()
-    click.secho(text, bold=True)
+    say()
+    say(text, bold=True)
 
 
-def say(text: str, first: str = "", rest: str = "") -> None:
-    click.echo(fill(text, WIDTH, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False, break_long_words=False))
+def filled(text: str, first: str = "", rest: str = "", taken: int = 0) -> None:
+    """A text over as many lines as it needs; taken: columns that stand in the first line already."""
+    for line in wrap(printable(text, spaces=True), WIDTH - taken, initial_indent=first, subsequent_indent=rest,
+                     break_on_hyphens=False, break_long_words=False):  # fmt: skip
+        say(line)
 
 
 def has_space(layer: "Layer", space: tuple[int, ...]) -> bool:
@@ -163,13 +167,13 @@ def axes(sides: Iterable[float]) -> str:
 
 def print_hazards(report: "Report") -> None:
     if not report.hazards:
-        click.echo("none seen")
+        say("none seen")
     for hazard in report.hazards:
-        click.secho(f"{hazard.severity:8}", fg=COLOURS[hazard.severity], nl=False)
+        say(f"{hazard.severity:8}", fg=COLOURS[hazard.severity], nl=False)
         more = len(hazard.where) - SHOWN
         where = f" ({', '.join(hazard.where[:SHOWN])}{f' and {more} more' if more > 0 else ''})" if hazard.where else ""
         text = f"{hazard.name}: {hazard.words.rstrip('.')}{where}. {hazard.advice}".rstrip()
-        click.echo(fill(text, WIDTH - 8, subsequent_indent=" " * 8, break_on_hyphens=False, break_long_words=False))
+        filled(text, rest=" " * 8, taken=8)
 
 
 def print_methods(verdicts: "Iterable[Verdict]") -> None:
@@ -184,6 +188,6 @@ def print_methods(verdicts: "Iterable[Verdict]") -> None:
     width = max((len(cost.partition(" ")[0]) for cost in works), default=0)
     for cost, names in works.items():
         number, _, part = cost.partition(" ")
-        say(", ".join(names) + (f" ({part})" if part else ""), f"{number:>{width}}  ", " " * (width + 2))
+        filled(", ".join(names) + (f" ({part})" if part else ""), f"{number:>{width}}  ", " " * (width + 2))
     for why, names in lacks.items():
-        say(f"{', '.join(names)}: {why}", f"{'no':>{width}}  ", " " * (width + 2))
+        filled(f"{', '.join(names)}: {why}", f"{'no':>{width}}  ", " " * (width + 2))

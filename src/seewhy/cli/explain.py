@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .options import OUT, KeyValue, Window, complete_methods, complete_models, load_model, model_options
+from .saying import fault, say
 from .writing import VIEWS, Drawing, print_json, print_text, stem, unique
 
 if TYPE_CHECKING:
@@ -133,7 +134,7 @@ def explain(
         predicted = maps[0].source.predicted or predict(model, given)
         (print_json if as_json else print_text)(name, predicted, written)
 
-    with stoppable(lambda: click.echo("seewhy: ending with what is done; Ctrl-C again ends at once.", err=True)) as stop:
+    with stoppable(lambda: say("seewhy: ending with what is done; Ctrl-C again ends at once.", err=True)) as stop:
         few = len(files) < 4  # of few, each has its own bar
         for file in files if few else shown(files, len(files), "explaining", wait=False):
             try:
@@ -146,19 +147,19 @@ def explain(
                 failed.append(file)
                 known = isinstance(error, SeewhyError | MemoryError | OSError)
                 where = f"{file}: " if isinstance(error, NotHere) or not known else ""
-                click.echo(f"seewhy: {where}{'' if known else f'{type(error).__name__}: '}{error}", err=True)
+                say(f"seewhy: {where}{fault(error)}", err=True)
             if stop.is_set():
                 break
     if not as_json:
         for layer, why in reasons.items():
-            click.echo(f"{layer}: {why}")
+            say(f"{layer}: {why}")
         for method in chosen:
-            click.echo(f"{method.name}: {method.caveat}")
+            say(f"{method.name}: {method.caveat}")
     if stop.is_set():
-        click.echo("seewhy: interrupted; what was written stays.", err=True)
+        say("seewhy: interrupted; what was written stays.", err=True)
         raise SystemExit(130)
     if failed:
-        click.echo(f"seewhy: {len(failed)} of {len(files)} photos failed: {', '.join(failed)}", err=True)
+        say(f"seewhy: {len(failed)} of {len(files)} photos failed: {', '.join(failed)}", err=True)
         raise SystemExit(1)
 
 

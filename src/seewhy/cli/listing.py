@@ -1,12 +1,12 @@
 """`seewhy layers`, `seewhy methods` and `seewhy demo`: what there is, and what it can do."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import click
 
 from .options import complete_models, load_model, model_options, untrained
+from .saying import LABEL, printable, say, say_json
 
 
 @click.command()
@@ -19,19 +19,16 @@ def layers(spec: str, weights: Any, labels: Any, options: Any, prepare: Any, dev
     Without --weights an untrained network is listed: nothing is fetched.
     """
     model = load_model(spec, untrained(spec, weights), labels, options, prepare, device)
-    from ..source import plain
-
     found = model.layers()
     if as_json:
         for name, layer in found.items():
-            place = layer.cells and {key: plain(value) for key, value in layer.cells._asdict().items()}
-            click.echo(json.dumps({"name": name, **layer._asdict(), "cells": place}, allow_nan=False))
+            say_json({"name": name, **layer._asdict(), "cells": layer.cells and layer.cells._asdict()})
         return
     rows = [(name, layer.kind, "x".join(map(str, layer.shape)), remark(layer)) for name, layer in found.items()]
     table(("layer", "kind", "shape", ""), rows)
     for name, layer in found.items():
         if layer.default:
-            click.echo(f"Default: {name}, {layer.why}.")
+            say(f"Default: {name}, {layer.why}.")
 
 
 def remark(layer: Any) -> str:
@@ -53,19 +50,19 @@ def methods(as_json: bool) -> None:
         facts = {"name": name, "formula": method.formula, "reads": method.reads, "cost": method.cost, "source": method.source,
                  "caveat": method.caveat, "parameters": dict(method.defaults)}  # fmt: skip
         if as_json:
-            click.echo(json.dumps(facts))
+            say_json(facts)
             continue
-        click.secho(name, bold=True)
-        click.echo(f"  {method.formula}")
-        click.echo(f"  reads {method.reads}; costs {method.cost}")
-        click.echo(f"  parameters: {', '.join(f'{k}={v}' for k, v in method.defaults.items()) or 'none'}")
-        click.echo(f"  source: {method.source}")
+        say(name, bold=True)
+        say(f"  {method.formula}")
+        say(f"  reads {method.reads}; costs {method.cost}")
+        say(f"  parameters: {', '.join(f'{k}={v}' for k, v in method.defaults.items()) or 'none'}")
+        say(f"  source: {method.source}")
         if method.caveat:
-            click.echo(f"  caveat: {method.caveat}")
+            say(f"  caveat: {method.caveat}")
     if not as_json:
-        click.secho("made of these, by name: --method 'smooth(grad-cam)'", bold=True)
+        say("made of these, by name: --method 'smooth(grad-cam)'", bold=True)
         for name, make in MAKERS.items():
-            click.echo(f"  {name}: {' '.join((make.__doc__ or '').split())}")
+            say(f"  {name}: {' '.join((make.__doc__ or '').split())}")
 
 
 @click.command()
@@ -88,11 +85,12 @@ def demo(out: Path) -> None:  # fmt: skip
     area = ("(area)", "", "", "", f"{findings[0].object_area:.0%}", f"{findings[0].mark_area:.0%}")
     table(head, [*rows, area])
     for finding in findings:
-        click.echo(finding.verdict)
-    click.echo(f"Look: {page}")
+        say(finding.verdict)
+    say(f"Look: {page}")
 
 
 def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+    rows = [tuple(printable(cell, LABEL, spaces=True) for cell in row) for row in rows]
     widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
     for row in [head, *rows]:
-        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        say("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

@@ -1,6 +1,5 @@
 """`seewhy units`: which channels of a layer an answer rests on."""
 
-import json
 from typing import Any
 
 import click
@@ -8,6 +7,7 @@ import click
 from .explain import parse_target
 from .listing import table
 from .options import complete_models, load_model, model_options
+from .saying import say_json
 
 
 @click.command()
@@ -37,7 +37,7 @@ def units(
     (found,) = top_units(model, photo, layer, asked[0], count)
     if as_json:
         for one in found:
-            click.echo(json.dumps({**one._asdict(), "unit": str(one.unit)}))
+            say_json({**one._asdict(), "unit": str(one.unit)})
         return
     rows = [(str(one.unit), f"{one.contribution:+.4g}", f"{one.weight:+.3g}", f"{one.activation:.3g}") for one in found]
     table(("unit", "contribution to the score", "mean gradient", "strongest activation"), rows)

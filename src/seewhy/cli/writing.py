@@ -1,12 +1,11 @@
 """What the command line writes, under which name, and what it says of it."""
 
-import json
 from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import click
+from .saying import LABEL, printable, say, say_json
 
 if TYPE_CHECKING:
     from ..heatmap import Heatmap
@@ -91,30 +90,30 @@ def unique(name: str, taken: set[str]) -> str:
 def print_text(name: str, predicted: Any, written: list[Any]) -> None:
     said = "no classes"
     if predicted is not None:
-        said = f"{predicted.label} ({predicted.index})" if predicted.label else f"class {predicted.index}"
+        said = f"{printable(predicted.label, LABEL)} ({predicted.index})" if predicted.label else f"class {predicted.index}"
         said += f", {predicted.probability:.1%}"
-    click.echo(f"{click.format_filename(name)}: {said}")
+    say(f"{name}: {said}")
     width = max(len(heatmap.source.method) for heatmap, _ in written)
     for heatmap, paths in written:
         source = heatmap.source
         score = "" if source.score is None else f"  {source.scores.removesuffix('s')} {source.score:.2f}"
         chance = "" if source.probability is None else f", {source.probability:.1%}"
         plain = source.label is None or source.target.startswith("unit:")
-        what = source.target if plain else f"{source.target}: {source.label}"
+        what = source.target if plain else f"{source.target}: {printable(source.label, LABEL)}"
         files = ", ".join(map(str, [paths[0], *(path.name for path in paths[1:])]))
-        click.echo(f"  {source.method:<{width}}  {what}{score}{chance}  at {source.layer}  -> {files}")
+        say(f"  {source.method:<{width}}  {what}{score}{chance}  at {source.layer}  -> {files}")
         if source.measured:
-            click.echo("    " + ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in source.measured.items()))
+            say("    " + ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in source.measured.items()))
         for warning in source.warnings:
-            click.echo(f"    ! {warning}")
+            say(f"    ! {warning}")
 
 
 def print_json(name: str, predicted: Any, written: list[Any]) -> None:
     for heatmap, paths in written:
-        facts = json.loads(heatmap.source.to_json())
+        facts = heatmap.source.facts
         facts["predicted"] = asdict(predicted) if predicted else None
         files = [str(path) for path in paths]
-        click.echo(json.dumps({"file": files[0], "files": files, "box": place(heatmap.box), **facts}))
+        say_json({"file": files[0], "files": files, "box": place(heatmap.box), **facts})
 
 
 def place(box: Any) -> Any:

@@ -1,0 +1,65 @@
+"""What the command line says.  Every line of every command goes through here, so that no label, name of a file or message of
+another library obeys the terminal, and every JSON line is JSON.
+"""
+
+import sys
+from collections.abc import Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import click
+
+from ..printable import printable
+
+LABEL = 100  # characters of a name among other words
+
+
+def say(line: object = "", err: bool = False, nl: bool = True, **style: Any) -> None:
+    """One line, with the spaces it has; style: as of click.style."""
+    said = printable(line, spaces=True)
+    stream = sys.stderr if err else sys.stdout
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    said = said.encode(encoding, "backslashreplace").decode(encoding)  # what this terminal cannot show
+    click.echo(click.style(said, **style) if style else said, err=err, nl=nl)
+
+
+def say_json(facts: Mapping[str, Any]) -> None:
+    """One JSON object on one line."""
+    from ..json_text import as_json
+
+    click.echo(as_json(facts))
+
+
+def fault(error: BaseException) -> str:
+    """The words of an error, of one that is not seewhy's what it is and how to see more; never nothing."""
+    from ..errors import SeewhyError
+
+    words = str(error).strip()
+    if isinstance(error, MemoryError):
+        return words or "out of memory"
+    if words and isinstance(error, SeewhyError | OSError):
+        return words
+    return f"{type(error).__name__}: {words or 'it gives no reason'} (seewhy --debug ... shows where)"
+
+
+@contextmanager
+def safe_usage():
+    """What click says of the arguments, which it quotes, on lines that a terminal shows and never obeys."""
+    try:
+        yield
+    except click.ClickException as error:
+        vars(error)["message"] = printable(error.message)
+        raise
+
+
+def say_traceback(kind: type[BaseException], error: BaseException, trace: Any) -> None:
+    """For sys.excepthook: as Python's own, and safe to read."""
+    from traceback import format_exception
+
+    for line in "".join(format_exception(kind, error, trace)).splitlines():
+        say(line, err=True)
+
+
+def say_warning(message: Warning | str, *_where: Any, **_more: Any) -> None:
+    """For warnings.showwarning: in a line, without the place in the code, which is no user's."""
+    say(f"seewhy: note: {message}", err=True)

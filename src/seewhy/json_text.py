@@ -1,0 +1,94 @@
+"""JSON that every reader takes, and JSON of strangers within bounds."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+LONGEST = 64 * 2**20  # characters
+DEEPEST = 64  # lists and objects within each other
+NOT_UTF8 = "not_utf8"  # the field that has the bytes of names which are no text
+
+
+def json_of(text: str | bytes, longest: int = LONGEST) -> Any:
+    """What a stranger's JSON says.
+
+    Raises ValueError, in words, where it is none, is longer than `longest`, or is nested deeper than DEEPEST.
+    """
+    if len(text) > longest:
+        raise ValueError(f"it is {len(text):,} characters of JSON, and {longest:,} are read at most")
+    try:
+        found = json.loads(text)
+    except RecursionError:
+        raise ValueError(f"its JSON is nested deeper than {DEEPEST}") from None
+    inside = [found]
+    for _ in range(DEEPEST):
+        inside = [one for outer in inside for one in _parts(outer) if isinstance(one, list | dict)]
+    if inside:
+        raise ValueError(f"its JSON is nested deeper than {DEEPEST}")
+    return found
+
+
+def as_json(facts: Mapping[str, Any]) -> str:
+    """One JSON object on one line of ASCII, as the strictest reader takes it.
+
+    Numbers that JSON does not have become null.  A name that is no text (bytes that are not UTF-8, which Python keeps as
+    halves of surrogate pairs) has U+FFFD there; the field "not_utf8" then has its bytes, percent-encoded, by the path of the
+    field: {"file": "caf\\ufffd.png", "not_utf8": {"file": "caf%E9.png"}}.
+    """
+    odd: dict[str, str] = {}
+    said = _text(plain(facts), "", odd)
+    return json.dumps({**said, NOT_UTF8: {**said.get(NOT_UTF8, {}), **odd}} if odd else said, allow_nan=False)
+
+
+def with_bytes(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """What `as_json` was given of names, its field "not_utf8" taken back into the fields (of the object itself) it tells of."""
+    from os import fsdecode
+    from urllib.parse import unquote_to_bytes
+
+    odd = facts.get(NOT_UTF8)
+    back = {key: fsdecode(unquote_to_bytes(value)) for key, value in odd.items()} if isinstance(odd, Mapping) else {}
+    return {key: back.get(key, value) for key, value in facts.items() if key != NOT_UTF8}
+
+
+def plain(value: Any) -> Any:
+    """What JSON can say of a value."""
+    from numpy import generic, isfinite, ndarray
+
+    if isinstance(value, Mapping):
+        return {str(key): plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(inner) for inner in value]
+    if isinstance(value, generic | ndarray):
+        return plain(value.tolist())
+    if isinstance(value, float):
+        return value if isfinite(value) else None
+    return value if value is None or isinstance(value, str | int | bool) else str(value)
+
+
+def whole_text(text: str) -> str:
+    """The text with U+FFFD for each half of a surrogate pair, so that it can be written as UTF-8."""
+    return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _text(value: Any, path: str, odd: dict[str, str]) -> Any:
+    """The plain value with whole text in it; the bytes of names that were none go to `odd`."""
+    from urllib.parse import quote_from_bytes
+
+    if isinstance(value, dict):
+        return {whole_text(key): _text(inner, f"{path}.{whole_text(key)}".lstrip("."), odd) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_text(inner, f"{path}.{i}".lstrip("."), odd) for i, inner in enumerate(value)]
+    if not isinstance(value, str) or (said := whole_text(value)) == value:
+        return value
+    if _of_bytes(value):
+        odd[path] = quote_from_bytes(value.encode("utf-8", "surrogateescape"), safe="/")
+    return said
+
+
+def _of_bytes(name: str) -> bool:
+    """Do its halves of surrogate pairs stand for bytes that are not UTF-8?"""
+    return all("\udc80" <= letter <= "\udcff" for letter in name if "\ud800" <= letter <= "\udfff")
+
+
+def _parts(value: Any) -> Any:
+    return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
