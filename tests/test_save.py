@@ -2,13 +2,19 @@
 
 import io
 import json
+import os
+import resource
+from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image, PngImagePlugin
 
-from seewhy import Heatmap, Source, grad_cam
-from seewhy.errors import BadImage, BadParameter
+from seewhy import Heatmap, Source, Volume, grad_cam
+from seewhy.errors import BadImage, BadParameter, NotWritten
+from seewhy.own import made_here
+from seewhy.volume import Grid
 
 SOURCES = {
     "plain": {},
@@ -131,3 +137,89 @@ def test_a_notebook_shows_the_overlay_with_its_legend(made_heatmap):
         assert png.convert("RGB").tobytes() == heatmap.overlay(legend=True).tobytes()
         assert png.height > 200
         assert Source.from_json(png.info["seewhy"]) == heatmap.source
+
+
+@pytest.fixture
+def of_any_format(tmp_path, made_heatmap):
+    """A map of noise that can be saved as a file with that ending, thousands of bytes long."""
+
+    def make(ending: str):
+        values = np.random.default_rng(0).normal(size=(64, 64))
+        if ending.startswith(".nii"):
+            pytest.importorskip("nibabel")
+            volume = Volume(np.zeros((64, 64, 2), np.float32), np.eye(4))
+            flat = made_heatmap(values, photo=volume)
+            return replace(flat, values=np.stack([flat.values] * 2, -1), box=Grid.whole((64, 64, 2)))
+        if ending == ".tif":
+            rasterio = pytest.importorskip("rasterio")
+            place = {"crs": "EPSG:32632", "transform": rasterio.Affine(0.5, 0, 10, 0, -0.5, 20)}
+            shape = {"height": 30, "width": 40, "count": 1, "dtype": "uint8"}
+            with rasterio.open(tmp_path / "scene.tiff", "w", "GTiff", **shape, **place) as file:
+                file.write(np.zeros((1, 30, 40), np.uint8))
+            return made_heatmap(values, image=str(tmp_path / "scene.tiff"))
+        return made_heatmap(values)
+
+    return make
+
+
+@contextmanager
+def files_of_at_most(most: int):
+    """As on a full disk: in here no file grows beyond so many bytes."""
+    usual = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, usual[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, usual)
+
+
+@pytest.mark.parametrize("ending", [".png", ".npz", ".npy", ".nii", ".nii.gz", ".tif"])
+def test_where_a_disk_is_full_the_older_map_or_none_is_left(tmp_path, of_any_format, ending):
+    heatmap, path, new = of_any_format(ending), tmp_path / f"old{ending}", tmp_path / f"new{ending}"
+    heatmap.save(path)
+    old, there = path.read_bytes(), sorted(os.listdir(tmp_path))
+    assert len(old) > 2000
+    for most in (0, 1, 1000, len(old) // 2, len(old) - 1):
+        for file in (path, new):
+            with files_of_at_most(most), pytest.raises(NotWritten, match="too large") as said:
+                heatmap.save(file)
+            assert str(file) in str(said.value)
+            assert heatmap.source.image in str(said.value)
+            assert sorted(os.listdir(tmp_path)) == there
+            assert path.read_bytes() == old
+
+
+@pytest.mark.parametrize("ending", [".png", ".npz", ".npy", ".nii", ".nii.gz", ".tif"])
+def test_a_map_is_one_file_and_nothing_beside_it(tmp_path, of_any_format, ending):
+    heatmap, before = of_any_format(ending), {*os.listdir(tmp_path)}
+    for _ in range(2):
+        heatmap.save(tmp_path / f"map{ending}")
+        assert {*os.listdir(tmp_path)} - before == {f"map{ending}"}
+
+
+@pytest.mark.parametrize("ending", [".png", ".PNG", ".nii", ".nii.gz", ".tif"])
+def test_seewhys_own_maps_are_known_from_their_heads(tmp_path, of_any_format, ending):
+    of_any_format(ending.lower()).save(tmp_path / f"map{ending}")
+    assert made_here(tmp_path / f"map{ending}")
+    assert not made_here(tmp_path / f"nowhere{ending}")
+    whole = (tmp_path / f"map{ending}").read_bytes()
+    for length in (0, 4, 8, 20, 40, len(whole) // 2):
+        (tmp_path / f"cut{ending}").write_bytes(whole[:length])
+        made_here(tmp_path / f"cut{ending}")  # true or not: it does not fail
+
+
+@pytest.mark.parametrize("name", STRANGERS)
+def test_a_strangers_file_is_not_seewhys(tmp_path, name):
+    (tmp_path / name).write_bytes(STRANGERS[name])
+    own = name in ("words.png", "list.png", "number.png", "part.png", "guess.png")  # with a chunk of ours
+    assert made_here(tmp_path / name) is own
+
+
+def test_a_photo_may_speak_of_seewhy(tmp_path):
+    note = PngImagePlugin.PngInfo()
+    note.add_text("Comment", "seewhy\0 made it")
+    note.add_itxt("Title", "seewhy")
+    PHOTO.save(tmp_path / "photo.png", pnginfo=note)
+    assert not made_here(tmp_path / "photo.png")
+    os.mkfifo(tmp_path / "pipe.png")
+    assert not made_here(tmp_path / "pipe.png")

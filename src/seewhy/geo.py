@@ -13,6 +13,7 @@ from PIL import Image
 
 from .errors import BadImage, MissingExtra, NotApplicable
 from .image import HEADERS, Photo, rgb
+from .replacing import replacing
 from .seam import rows
 from .wholes import KEPT, Sides, Whole
 
@@ -29,8 +30,17 @@ def save_geotiff(heatmap: "Heatmap", path: str | Path, like: str | Path | None =
 
     like: the scene; by default the file that was explained.  Give it where a prepared array was explained that covers the
         scene, pixel for pixel or at another resolution.
-    Raises MissingExtra without rasterio, BadImage where the scene has no georeference, NotApplicable for maps not flat.
+    Raises MissingExtra without rasterio, BadImage where the scene has no georeference, NotApplicable for maps not flat,
+    NotWritten where it cannot be written: what was there before is then as it was.
     """
+    scene = geotiff(heatmap, like)
+    with replacing(path, of=f"the map of {heatmap.source.image}") as beside:
+        beside.write_bytes(scene)
+    return Path(path)
+
+
+def geotiff(heatmap: "Heatmap", like: str | Path | None = None) -> bytes:
+    """The file that `save_geotiff` writes.  GDAL makes it in memory: where a disk is full, it says so too late or nowhere."""
     rasterio = _rasterio()
     if heatmap.values.ndim != 2:
         raise NotApplicable(f"A GeoTIFF holds flat maps; this one is {heatmap.values.shape}.")
@@ -49,11 +59,12 @@ def save_geotiff(heatmap: "Heatmap", path: str | Path, like: str | Path | None =
     scene_of = np.array([[transform.a, transform.b, transform.c], [transform.d, transform.e, transform.f], [0, 0, 1]])
     own = rasterio.Affine(*(scene_of @ cell)[:2].ravel())
     shape: dict[str, Any] = {"height": heatmap.values.shape[0], "width": heatmap.values.shape[1], "count": 1}
-    with rasterio.open(path, "w", "GTiff", **shape, dtype="float32", crs=crs, transform=own, compress="deflate") as file:
-        file.write(heatmap.values.astype(np.float32), 1)
-        file.set_band_description(1, heatmap.source.caption)
-        file.update_tags(**{TAG: heatmap.source.to_json()})
-    return Path(path)
+    with rasterio.MemoryFile() as made:
+        with made.open(driver="GTiff", **shape, dtype="float32", crs=crs, transform=own, compress="deflate") as file:
+            file.write(heatmap.values.astype(np.float32), 1)
+            file.set_band_description(1, heatmap.source.caption)
+            file.update_tags(**{TAG: heatmap.source.to_json()})
+        return made.read()
 
 
 def lies(heatmap: "Heatmap") -> bool:

@@ -115,8 +115,10 @@ def _numbers_only(values: NDArray[np.float32], notes: tuple[str, ...]) -> tuple[
     return np.where(lost, np.float32(0), values), (*notes, f"{lost.sum()} voxels hold NaN: they are taken as 0")
 
 
-def save_nifti(path: Path, values: NDArray[np.float32], volume: Volume, source: Source) -> None:
-    """A map (i, j, k) on the volume's own grid, with its affine, zooms, units and codes; the Source in the header."""
+def nifti(values: NDArray[np.float32], volume: Volume, source: Source) -> Any:
+    """A map (i, j, k) as nibabel's image: on the volume's own grid, with its affine, zooms, units and codes; the Source in the
+    header.
+    """
     nibabel = need("nibabel")
     header = volume.header.copy() if volume.header is not None else None
     kind = nibabel.Nifti2Image if isinstance(header, nibabel.Nifti2Header) else nibabel.Nifti1Image
@@ -134,7 +136,7 @@ def save_nifti(path: Path, values: NDArray[np.float32], volume: Volume, source: 
     image.header.extensions.append(note)
     image.header["descrip"] = f"seewhy {source.caption}".encode("ascii", "replace")[:79]
     image.header["cal_min"], image.header["cal_max"] = min(0.0, float(values.min())), max(0.0, float(values.max()))
-    nibabel.save(image, path)
+    return image
 
 
 def _say_scanner(image: Any, affine: NDArray[np.float64]) -> None:
@@ -147,7 +149,7 @@ def _say_scanner(image: Any, affine: NDArray[np.float64]) -> None:
 
 
 def source_in(path: Path) -> Source:
-    """The Source that `save_nifti` wrote.  Raises KeyError where there is none."""
+    """The Source that `nifti` put there.  Raises KeyError where there is none."""
     nibabel = need("nibabel")
     try:
         extensions = nibabel.load(path).header.extensions

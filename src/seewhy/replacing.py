@@ -1,56 +1,116 @@
 """Files that are written whole or not at all.  Every writer of seewhy goes through here."""
 
 import os
+import re
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from secrets import token_hex
+from time import time
 
 from .errors import NotWritten
 
 ENDINGS = (".nii.gz",)  # of two parts, by which a writer tells the format
+BESIDE = re.compile(r"\.seewhy-[0-9a-f]{16}(\.|$)")  # the names of new files, until they are whole
+LONGEST = 20  # bytes of an ending
+STALE = 3600  # seconds: no file of ours is written that long without a byte more
 
 
 @contextmanager
-def replacing(path: str | Path) -> Iterator[Path]:
+def replacing(path: str | Path, over: bool = True, of: str = "") -> Iterator[Path]:
     """A new empty file beside `path`, to be written; when the block ends well, it takes the place of `path` in one step.
+
+    over: take the place of a file that is there; else it is an error, also where another process puts it there meanwhile.
+    of: what is written, to be said in an error: "the map of cat.jpg".
 
     Whatever ends the block early (a full disk, a limit of the file's size, Ctrl-C, an error) leaves the file that was there,
     or none.  What was written is on the disk before the name points at it, so a machine that stops leaves the one or the
-    other.  A link of that name is replaced, not followed.  The new file's name ends as that of `path`.
-    Raises NotWritten, which names the file, where it cannot be written.
+    other.  A link of that name is replaced, not followed; who may read the file stays as it was.  The new file's name ends
+    as that of `path`.
+    Raises NotWritten, which names the file, where it cannot be written; its `errno` is that of the system.
     """
     path = Path(path)
     beside = path.parent / f".seewhy-{token_hex(8)}{_ending(path)}"
     try:
+        mode = _replaceable(path)
         os.close(os.open(beside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))  # less what the person's umask takes away
         yield beside
-        _kept(beside)
-        os.replace(beside, path)
+        if mode is not None:
+            os.chmod(beside, mode)
+        _kept(beside, os.O_RDWR)
+        (os.replace if over else _placed)(beside, path)
+    except NotWritten:
+        raise
     except OSError as error:
-        raise NotWritten(f"{path} cannot be written: {error.strerror or error}. {_left(path)}") from error
+        raise _not_written(path, error, of) from error
     finally:
         with suppress(OSError):
             beside.unlink(missing_ok=True)
     with suppress(OSError):  # not every file system lets a folder be synchronised
-        _kept(path.parent)
+        _kept(path.parent, os.O_RDONLY)
+
+
+def swept(folder: Path) -> None:
+    """Remove what runs that were killed left in a folder: new files that were never whole."""
+    with suppress(OSError), os.scandir(folder) as there:
+        for entry in there:
+            with suppress(OSError):
+                if BESIDE.match(entry.name) and time() - entry.stat(follow_symlinks=False).st_mtime > STALE:
+                    os.unlink(entry)
 
 
 def _ending(path: Path) -> str:
-    name = path.name.lower()
-    return next((ending for ending in ENDINGS if name.endswith(ending)), path.suffix)
+    found = next((ending for ending in ENDINGS if path.name.lower().endswith(ending)), path.suffix)
+    return found if len(os.fsencode(found)) <= LONGEST else ""
 
 
-def _kept(path: Path) -> None:
+def _replaceable(path: Path) -> int | None:
+    """The permissions of the file that is there; None of no file, and of a link, which is replaced."""
+    try:
+        mode = os.lstat(path).st_mode
+    except FileNotFoundError:
+        return None
+    if stat.S_ISLNK(mode):
+        return None
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(21, "it is a folder")
+    if not stat.S_ISREG(mode):
+        raise FileExistsError(17, "it is a device or a pipe, which a file would take the place of")
+    if not os.access(path, os.W_OK):
+        raise PermissionError(13, "the file that is there may not be written")
+    return stat.S_IMODE(mode) & 0o777
+
+
+def _placed(beside: Path, path: Path) -> None:
+    """Give a new file its name, if nothing has it."""
+    try:
+        os.link(beside, path)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without second names of a file
+        if os.path.lexists(path):
+            raise FileExistsError(17, "a file of this name is there") from None
+        os.replace(beside, path)
+
+
+def _kept(path: Path, how: int) -> None:
     """What was written of it reaches the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
+    descriptor = os.open(path, how)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
 
 
+def _not_written(path: Path, error: OSError, of: str) -> NotWritten:
+    what = f"{path} cannot be written" + (f" ({of})" if of else "")
+    said = NotWritten(f"{what}: {error.strerror or error or type(error).__name__}. {_left(path)}")
+    said.errno = error.errno
+    return said
+
+
 def _left(path: Path) -> str:
     if not path.parent.is_dir():
         return f"There is no folder {path.parent}: make it first."
-    return "The file that was there is as it was." if os.path.lexists(path) else "No part of it is left."
+    return "What was there is as it was." if os.path.lexists(path) else "No part of it is left."

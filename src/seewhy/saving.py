@@ -2,27 +2,42 @@
 
 import io
 import json
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from .errors import BadImage, BadParameter, NotApplicable
-from .medical import NIFTI, named, save_nifti, source_in
+from .medical import NIFTI, named, nifti, source_in
+from .own import CHUNK, RUN
+from .replacing import replacing
 from .source import Source
 from .volume import Grid, Volume
 
 if TYPE_CHECKING:
     from .heatmap import Heatmap
 
-CHUNK = "seewhy"  # the PNG text chunk that carries the Source
 KINDS = ".png, .npz or .npy, of a volume also as .nii or .nii.gz, of a scene as .tif"
 
 
-def save(heatmap: "Heatmap", path: Path, picture: str, look: dict[str, Any]) -> None:
-    """By the file's suffix, as `Heatmap.save` says."""
+def save(heatmap: "Heatmap", path: Path, picture: str, look: dict[str, Any], over: bool = True, run: str = "") -> None:
+    """By the file's suffix, as `Heatmap.save` says.
+
+    over: take the place of a file that is there; run: what made it, of which a picture tells (`own.run_of`).
+    Raises NotWritten, which names the file and the image; what was there before is then as it was.
+    """
+    write = _writer(heatmap, path, picture, look, run)
+    with replacing(path, over, f"the map of {heatmap.source.image}") as beside:
+        write(beside)
+
+
+def _writer(heatmap: "Heatmap", path: Path, picture: str, look: dict[str, Any], run: str) -> Callable[[Path], Any]:
+    """What writes the map in the format that the path names: all that can go wrong but the writing itself has gone well."""
     suffix = path.suffix.lower()
     if named(path, NIFTI):
         if not isinstance(heatmap.image, Volume):
@@ -30,21 +45,44 @@ def save(heatmap: "Heatmap", path: Path, picture: str, look: dict[str, Any]) -> 
                 f"{path.name}: only the map of a volume has a place in space. Give its path or a seewhy.Volume, not a prepared "
                 "array; or save it as .npz."
             )
-        save_nifti(path, heatmap.full(), heatmap.image, heatmap.source)
-    elif suffix == ".png":
-        path.write_bytes(png(heatmap, picture, **look))
-    elif suffix == ".npz":
-        with path.open("wb") as file:
-            np.savez_compressed(file, **arrays(heatmap))
-    elif suffix == ".npy":
-        with path.open("wb") as file:
-            np.save(file, heatmap.values)
-    elif suffix in (".tif", ".tiff"):
-        from .geo import save_geotiff  # which needs rasterio
+        return partial(_nii, nifti(heatmap.full(), heatmap.image, heatmap.source))
+    if suffix == ".png":
+        drawn = png(heatmap, picture, run, **look)
+        return lambda beside: beside.write_bytes(drawn)
+    if suffix == ".npz":
+        return partial(_npz, arrays(heatmap))
+    if suffix == ".npy":
+        return lambda beside: beside.write_bytes(_npy(heatmap.values))
+    if suffix in (".tif", ".tiff"):
+        from .geo import geotiff  # which needs rasterio
 
-        save_geotiff(heatmap, path)
-    else:
-        raise BadParameter(f"A heatmap is saved as {KINDS}, not as {path.suffix or path.name!r}.")
+        scene = geotiff(heatmap)
+        return lambda beside: beside.write_bytes(scene)
+    raise BadParameter(f"A heatmap is saved as {KINDS}, not as {path.suffix or path.name!r}.")
+
+
+def _nii(image: Any, beside: Path) -> None:
+    """As nibabel saves it; nibabel itself leaves files open where a disk is full."""
+    from gzip import GzipFile
+
+    with beside.open("wb") as file:
+        if beside.suffix.lower() == ".nii":
+            image.to_stream(file)
+            return
+        with GzipFile("", "wb", 1, file, mtime=0) as packed:
+            image.to_stream(packed)
+
+
+def _npz(kept: dict[str, Any], beside: Path) -> None:
+    with beside.open("wb") as file:
+        np.savez_compressed(file, **kept)
+
+
+def _npy(values: NDArray[np.float32]) -> bytes:
+    """Into memory first: numpy says of a full disk only how many numbers it held."""
+    file = io.BytesIO()
+    np.save(file, values)
+    return file.getvalue()
 
 
 def arrays(heatmap: "Heatmap") -> dict[str, Any]:
@@ -65,9 +103,11 @@ def arrays(heatmap: "Heatmap") -> dict[str, Any]:
     return {"values": heatmap.values, **own, "box": place, "source": heatmap.source.to_json()}
 
 
-def png(heatmap: "Heatmap", picture: str, **look: Any) -> bytes:
+def png(heatmap: "Heatmap", picture: str, run: str = "", **look: Any) -> bytes:
     note, file = PngInfo(), io.BytesIO()
     note.add_itxt(CHUNK, heatmap.source.to_json())
+    if run:
+        note.add_itxt(RUN, run)
     heatmap.drawn(picture, **look).save(file, "PNG", pnginfo=note)
     return file.getvalue()
 

@@ -14,6 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from ..heatmap import Heatmap
 from ..image import Extent
+from ..replacing import replacing
 from .scenes import Scene, scenes
 
 CHEAT = "bird"
@@ -126,10 +127,11 @@ def show(out: Path, shown: int = 8, n: int = 200) -> tuple[list[Finding], Path]:
         for i, (scene, plain) in enumerate(zip(drawn, bare, strict=True))
     ]  # fmt: skip
     page = template().render(findings=findings, rows=rows, cheat=CHEAT)
-    (out / "index.html").write_text(page, "utf-8")
-    sheet(drawn[1:5], {name: [one.heatmap for one in found[1:5]] for name, found in looks.items()}).save(
-        out / "demo.jpg", quality=88
-    )
+    paper = sheet(drawn[1:5], {name: [one.heatmap for one in found[1:5]] for name, found in looks.items()})
+    with replacing(out / "demo.jpg", of="the demo") as beside:
+        paper.save(beside, "JPEG", quality=88)
+    with replacing(out / "index.html", of="the demo") as beside:
+        beside.write_text(page, "utf-8")
     return findings, out / "index.html"
 
 

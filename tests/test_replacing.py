@@ -1,0 +1,334 @@
+"""Files are written whole or not at all, whatever happens in between."""
+
+import ast
+import errno
+import os
+import signal
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import seewhy
+from seewhy.errors import NotWritten
+from seewhy.replacing import BESIDE, STALE, replacing, swept
+
+SOURCES = Path(seewhy.__file__).parent
+OLD, NEW = b"the older good file", b"the new one" * 1000
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "map.png"
+
+
+def put(path: Path, content: bytes = NEW, **how) -> None:
+    with replacing(path, **how) as beside:
+        beside.write_bytes(content)
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(os.listdir(folder))
+
+
+def test_a_new_file_is_there_when_the_block_ends(path):
+    with replacing(path) as beside:
+        beside.write_bytes(NEW)
+        assert beside.suffix == ".png"
+        assert not path.exists()
+    assert (path.read_bytes(), names(path.parent)) == (NEW, ["map.png"])
+
+
+@pytest.mark.parametrize("ending", [".nii.gz", ".NII.GZ", ".nii", ".npz", "", "." + "x" * 200])
+def test_the_new_file_ends_as_the_old_one(tmp_path, ending):
+    with replacing(tmp_path / f"a{ending}") as beside:
+        assert beside.name.lower().endswith(ending.lower() if len(ending) < 20 else "")
+        assert BESIDE.match(beside.name)
+
+
+@pytest.mark.parametrize("error", [ValueError, OSError(errno.ENOSPC, "No space left on device"), KeyboardInterrupt, SystemExit])
+@pytest.mark.parametrize("old", [OLD, None])
+def test_whatever_ends_it_early_leaves_what_was_there(path, error, old):
+    if old:
+        path.write_bytes(old)
+
+    def begin() -> None:
+        with replacing(path) as beside:
+            beside.write_bytes(NEW[:50])
+            raise error
+
+    with pytest.raises(NotWritten if isinstance(error, OSError) else error):
+        begin()
+    assert names(path.parent) == (["map.png"] if old else [])
+    assert not old or path.read_bytes() == old
+
+
+def test_the_error_names_the_file_the_image_and_the_reason(path):
+    with pytest.raises(NotWritten) as said, replacing(path, of="the map of cat.jpg"):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert str(said.value) == (
+        f"{path} cannot be written (the map of cat.jpg): No space left on device. No part of it is left."
+    )
+    assert said.value.errno == errno.ENOSPC
+
+
+def test_an_older_file_is_replaced_and_keeps_who_may_read_it(path):
+    path.write_bytes(OLD)
+    path.chmod(0o640)
+    put(path)
+    assert (path.read_bytes(), stat.S_IMODE(path.stat().st_mode)) == (NEW, 0o640)
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
+def test_a_new_file_may_be_read_by_whom_the_umask_lets(path, umask, mode):
+    before = os.umask(umask)
+    try:
+        put(path)
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(path.stat().st_mode) == mode
+
+
+@pytest.mark.parametrize("points_at", ["outside.txt", "nowhere", "."])
+def test_a_link_is_replaced_and_not_followed(tmp_path, path, points_at):
+    (tmp_path / "outside.txt").write_bytes(OLD)
+    path.symlink_to(points_at)
+    put(path)
+    assert (path.is_symlink(), path.read_bytes()) == (False, NEW)
+    assert (tmp_path / "outside.txt").read_bytes() == OLD
+    assert names(tmp_path) == ["map.png", "outside.txt"]
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe", "device"])
+def test_no_file_takes_the_place_of_something_else(path, kind):
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path = Path("/dev/null")
+    with pytest.raises(NotWritten, match="folder" if kind == "folder" else "device or a pipe"):
+        put(path)
+    assert not path.is_file()
+    assert [name for name in names(path.parent) if BESIDE.match(name)] == []
+
+
+def test_a_file_that_may_not_be_written_is_not_replaced(path, monkeypatch):
+    path.write_bytes(OLD)
+    monkeypatch.setattr(os, "access", lambda *_: False)  # the superuser may write all
+    with pytest.raises(NotWritten, match="may not be written"):
+        put(path)
+    assert path.read_bytes() == OLD
+
+
+@pytest.mark.parametrize(("folder", "said"), [("nowhere", "make it first"), ("file", "make it first")])
+def test_a_folder_that_is_not_there_is_said(tmp_path, folder, said):
+    (tmp_path / "file").write_bytes(OLD)
+    with pytest.raises(NotWritten, match=said):
+        put(tmp_path / folder / "map.png")
+    assert names(tmp_path) == ["file"]
+
+
+@pytest.mark.parametrize("letter", ["x", "ж", "🐈"])
+def test_a_name_may_be_as_long_as_the_file_system_takes_it(tmp_path, letter):
+    size = len(letter.encode())
+    path = tmp_path / (letter * ((255 - 4) // size) + ".png")
+    put(path)
+    assert path.read_bytes() == NEW
+    with pytest.raises(NotWritten, match="too long"):
+        put(tmp_path / (letter * (256 // size + 1) + ".png"))
+    assert names(tmp_path) == [path.name]
+
+
+def test_names_need_no_utf_8(tmp_path):
+    path = tmp_path / os.fsdecode(b"caf\xe9.png")
+    put(path)
+    assert os.listdir(os.fsencode(tmp_path)) == [b"caf\xe9.png"]
+
+
+def test_what_is_there_is_kept_where_that_is_asked(path):
+    put(path, over=False)
+    with pytest.raises(NotWritten) as said:
+        put(path, OLD, over=False)
+    assert (said.value.errno, path.read_bytes(), names(path.parent)) == (errno.EEXIST, NEW, ["map.png"])
+
+
+def test_it_is_kept_also_where_files_have_one_name_only(path, monkeypatch):
+    def one_name(*_):
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", one_name)
+    put(path, over=False)
+    with pytest.raises(NotWritten) as said:
+        put(path, OLD, over=False)
+    assert (said.value.errno, path.read_bytes(), names(path.parent)) == (errno.EEXIST, NEW, ["map.png"])
+
+
+def child(code: str, *arguments: object) -> subprocess.Popen:
+    return subprocess.Popen([sys.executable, "-c", code, *map(str, arguments)], stdout=subprocess.PIPE, text=True)
+
+
+RACE = """
+import sys
+from pathlib import Path
+from seewhy.errors import NotWritten
+from seewhy.replacing import replacing
+won = []
+for i in range(300):
+    try:
+        with replacing(Path(sys.argv[1]) / f"{i}.txt", over=False) as beside:
+            beside.write_text(sys.argv[2])
+        won.append(i)
+    except NotWritten:
+        pass
+print(*won)
+"""
+
+
+def test_of_two_processes_one_gets_the_name(tmp_path):
+    both = {word: child(RACE, tmp_path, word) for word in ("one", "other")}
+    won = {word: {*process.communicate(timeout=60)[0].split()} for word, process in both.items()}
+    assert not won["one"] & won["other"]
+    assert won["one"] | won["other"] == {*map(str, range(300))}
+    for word, names in won.items():
+        assert {(tmp_path / f"{i}.txt").read_text() for i in names} <= {word}
+
+
+LIMITED = """
+import resource, signal, sys
+from seewhy.errors import NotWritten
+from seewhy.replacing import replacing
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))
+try:
+    with replacing(sys.argv[1]) as beside:
+        beside.write_bytes(bytes(100_000))
+except NotWritten as error:
+    print(error.errno, error)
+"""
+
+
+@pytest.mark.parametrize("old", [OLD, None])
+def test_a_limit_of_the_files_size_leaves_what_was_there(path, old):
+    if old:
+        path.write_bytes(old)
+    said, _ = child(LIMITED, path).communicate(timeout=60)
+    assert said.startswith(f"{errno.EFBIG} {path} cannot be written: File too large.")
+    assert names(path.parent) == (["map.png"] if old else [])
+    assert not old or path.read_bytes() == old
+
+
+@pytest.fixture
+def full_disk(tmp_path):
+    """A file system of 64 KB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "none", str(folder)]
+    try:
+        subprocess.run(mount, check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("no file system can be mounted here")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_full_disk_leaves_what_was_there(full_disk):
+    path = full_disk / "map.png"
+    put(path, OLD)
+    with pytest.raises(NotWritten, match=r"No space left on device\. What was there is as it was") as said:
+        put(path, bytes(10**6))
+    assert (said.value.errno, path.read_bytes(), names(full_disk)) == (errno.ENOSPC, OLD, ["map.png"])
+
+
+ENDLESS = """
+import sys
+from seewhy.replacing import replacing
+print("ready", flush=True)
+for i in range(10**9):
+    with replacing(sys.argv[1]) as beside, beside.open("wb") as file:
+        for _ in range(200):
+            file.write(bytes([i % 256]) * 10_000)
+"""
+
+
+def test_a_run_that_is_killed_leaves_a_whole_file(path):
+    put(path, b"o" * 2_000_000)
+    torn = 0
+    for turn in range(12):
+        process = child(ENDLESS, path)
+        assert process.stdout is not None
+        process.stdout.readline()
+        time.sleep(0.003 * turn)
+        process.send_signal(signal.SIGKILL)
+        process.wait(timeout=10)
+        process.stdout.close()
+        content = path.read_bytes()
+        assert len(content) == 2_000_000
+        assert content == content[:1] * len(content)
+        torn += len(names(path.parent)) - 1
+    assert torn  # some were killed in the middle
+    assert all(BESIDE.match(name) for name in names(path.parent) if name != "map.png")
+
+
+def test_what_killed_runs_left_is_swept_once_it_is_old(tmp_path):
+    left, fresh = tmp_path / ".seewhy-0123456789abcdef.png", tmp_path / ".seewhy-0123456789abcdee.png"
+    others = [tmp_path / name for name in (".seewhy-notes.png", "map.png", ".seewhy-0123456789abcdef0.png")]
+    for file in (left, fresh, *others):
+        file.write_bytes(OLD)
+    for file in (left, *others):
+        os.utime(file, (time.time() - STALE - 60,) * 2)
+    swept(tmp_path)
+    assert names(tmp_path) == sorted(file.name for file in (fresh, *others))
+    swept(tmp_path / "nowhere")
+
+
+WRITES = {"write_text", "write_bytes", "savez", "savez_compressed", "save", "to_filename", "tofile", "savefig", "dump"}
+
+
+KNOWN = ("heatmap.save", "how.save")  # which go by it
+
+
+def bare_writes(text: str) -> list[tuple[int, str]]:
+    """Calls that write into a file, outside of `with replacing(...)` and of what is handed `beside`; a `file` is memory."""
+    tree, found = ast.parse(text), []
+
+    def visit(node: ast.AST, inside: bool) -> None:
+        if isinstance(node, ast.With):
+            inside = inside or any("replacing(" in ast.unparse(item.context_expr) for item in node.items)
+        if isinstance(node, ast.FunctionDef | ast.Lambda):
+            inside = inside or "beside" in {argument.arg for argument in node.args.args}
+        if isinstance(node, ast.Call) and not inside:
+            called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            given = [one.value for one in (*node.args, *(k.value for k in node.keywords)) if isinstance(one, ast.Constant)]
+            modes = called == "open" and any(isinstance(v, str) and v.strip("bt+") in ("w", "a", "x", "r+") for v in given)
+            kept = called == "save" and (ast.unparse(node.func) in KNOWN or ast.unparse(node.args[0]) == "file")
+            if (called in WRITES and not kept) or modes:
+                found.append((node.lineno, ast.unparse(node)[:80]))
+        for inner in ast.iter_child_nodes(node):
+            visit(inner, inside)
+
+    visit(tree, False)
+    return found
+
+
+BARE = ("open(p, 'w')", "p.open('wb')", "open(p, mode='a')", "p.write_text('')", "np.savez(p)", "image.save(p)", "h.save('a')")
+
+
+@pytest.mark.parametrize("line", BARE)
+def test_a_bare_write_is_found(line):
+    assert bare_writes(f"def f(p):\n    return {line}") != []
+    assert bare_writes(f"def f(p):\n    with replacing(p) as beside:\n        return {line}") == []
+
+
+def test_nothing_writes_but_by_replacing():
+    found = {}
+    for file in sorted(SOURCES.rglob("*.py")):
+        name = file.relative_to(SOURCES).as_posix()
+        if name == "demo/train.py":  # trains the shipped networks: no part of a run
+            continue
+        if bare := bare_writes(file.read_text("utf-8")):
+            found[name] = bare
+    assert found == {}
