@@ -271,7 +271,7 @@ BROKEN = {
     "not gzip": ("a.nii.gz", b"hello, this is text", "a.nii.gz cannot be read as a volume"),
     "not NIfTI": ("a.nii", b"text " * 200, "a.nii cannot be read as a volume"),
     "not DICOM": ("a.dcm", b"text " * 200, "a.dcm is no DICOM file"),
-    "a picture": ("a.png", b"\x89PNG\r\n\x1a\n", "a.png is no DICOM file"),
+    "a picture": ("a.png", b"\x89PNG\r\n\x1a\n", r"a.png is a picture \(PNG\), no volume"),
 }
 
 

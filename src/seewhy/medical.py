@@ -1,7 +1,5 @@
-"""Medical volumes in and out: NIfTI and MGH files by nibabel, DICOM series by pydicom (`seewhy.dicom`)."""
+"""Medical volumes in and out: NIfTI and MGH files (`seewhy.nifti_file`), DICOM series (`seewhy.dicom`)."""
 
-import warnings
-import zlib
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -9,34 +7,51 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .decoding import decoding
 from .errors import BadImage, MissingExtra
-from .image import HEADERS
 from .source import Source
-from .volume import Volume
+from .volume import Volume, most_voxels
 
 NIFTI = (".nii", ".nii.gz")
-SUFFIXES = (*NIFTI, ".mgz", ".mgh", ".dcm", ".ima", ".img", ".hdr")
-MM = {"micron": 1e-3, "meter": 1e3}  # of the units that a NIfTI header names
+BY_NIBABEL = (*NIFTI, ".mgz", ".mgh", ".img", ".hdr")
+SUFFIXES = (*BY_NIBABEL, ".dcm", ".ima")
 MARK = b"seewhy "  # before the Source, in the header's comment
-BROKEN = (OSError, EOFError, ValueError, TypeError, KeyError, IndexError, OverflowError, MemoryError, zlib.error)
+INDEX = "DICOMDIR"  # the table of contents of a disc
 
 
-def read_volume(path: str | Path, channels: bool = False) -> Volume:
+def read_volume(path: str | Path, channels: bool = False, most: int | None = None) -> Volume:
     """A volume, and where its voxels lie: a NIfTI (.nii, .nii.gz) or MGH (.mgz) file; or a DICOM series, as the folder that it
     lies in or any one of its files, or a multi-frame DICOM file.
 
-    channels: take all volumes of a 4-D file, as channels (i, j, k, c); otherwise the first, with a note.
-    Scaled as the file says (NIfTI's slope and intercept, DICOM's rescale: Hounsfield units of a CT).
-    Raises BadImage for what is missing, broken or no volume, MissingExtra where nibabel or pydicom is not installed.
+    channels: take all volumes of a 4-D file or of a series of mosaics, as channels (i, j, k, c); otherwise the first (noted).
+    most: voxels at most; by default `seewhy.volume.MAX_VOXELS`, 2**29.  More are refused before room is made for them.
+    Scaled as the file says (NIfTI's slope and intercept, DICOM's rescale: Hounsfield units of a CT, the dose of an RTDOSE).
+    Raises BadImage for what is missing, broken, too large or no volume, MissingExtra where nibabel or pydicom is not installed.
     """
     file, name = Path(path), str(path)
-    if not file.exists():
-        raise BadImage(f"{name} is not there.")
-    if file.is_dir() or not named(file, [suffix for suffix in SUFFIXES if suffix not in (".dcm", ".ima")]):
-        from .dicom import read_series
+    most = most_voxels(most)
+    with decoding(f"{name} cannot be read as a volume"):
+        if not file.exists():
+            raise BadImage(f"{name} is not there.")
+        if file.is_dir() or is_dicom(file):
+            return _series(file, name, channels, most)
+        if not file.is_file():
+            raise BadImage(f"{name} is no file, but a device or a pipe.")
+        from .foreign import told
 
-        return read_series(file, name)
-    return _nibabel_volume(file, name, channels)
+        if not named(file, (".img",)) and (said := told(file)):
+            raise BadImage(f"{name} is {said}.")
+        if not named(file, BY_NIBABEL):
+            return _series(file, name, channels, most)
+        from .nifti_file import read_nifti
+
+        return read_nifti(file, name, channels, most)
+
+
+def _series(file: Path, name: str, channels: bool, most: int) -> Volume:
+    from .dicom import read_series
+
+    return read_series(file, name, channels, most)
 
 
 def holds_volume(path: Any) -> bool:
@@ -46,9 +61,9 @@ def holds_volume(path: Any) -> bool:
     path = Path(path)
     try:
         if path.is_dir():
-            return any(is_dicom(file) for file in path.iterdir())
+            return any(is_dicom(file) for file in path.iterdir() if file.name.upper() != INDEX)
         return named(path, SUFFIXES) or is_dicom(path)
-    except OSError:
+    except (OSError, ValueError):
         return False
 
 
@@ -58,11 +73,19 @@ def named(path: Path, suffixes: Any) -> bool:
 
 
 def is_dicom(path: Path) -> bool:
-    """By its first bytes: 128 of any kind, then DICM."""
+    """By its first bytes: 128 of any kind, then DICM; or, as older files have it, at once a tag of the first group."""
     if not path.is_file():
         return False
     with path.open("rb") as file:
-        return file.read(132)[128:] == b"DICM"
+        head = file.read(132)
+    return head[128:] == b"DICM" or is_bare(head)
+
+
+def is_bare(head: bytes) -> bool:
+    """Do these first bytes look like DICOM without the 128 bytes and DICM: the tag (0008,00xx), its kind or its length?"""
+    kind, length = head[4:6], int.from_bytes(head[4:8], "little")
+    first = head[:2] == b"\x08\0" and head[3:4] == b"\0" and (kind in (b"UL", b"CS", b"UI", b"SH") or 0 < length < 128)
+    return first or head[:6] == b"\x02\0\0\0UL"
 
 
 def need(package: str) -> Any:
@@ -71,48 +94,6 @@ def need(package: str) -> Any:
         return import_module(package)
     except ModuleNotFoundError:
         raise MissingExtra(package, "medical") from None
-
-
-def _nibabel_volume(file: Path, name: str, channels: bool) -> Volume:
-    nibabel = need("nibabel")
-    try:
-        with HEADERS, warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            image: Any = nibabel.load(file)
-            values, notes = _voxels(image, name, channels)
-    except BadImage:
-        raise
-    except (*BROKEN, nibabel.filebasedimages.ImageFileError, nibabel.spatialimages.HeaderDataError) as broken:
-        raise BadImage(f"{name} cannot be read as a volume: {broken or type(broken).__name__}") from None
-    header = image.header if isinstance(image.header, nibabel.Nifti1Header) else None
-    scale = MM.get(header.get_xyzt_units()[0], 1.0) if header is not None else 1.0
-    return Volume(values, np.diag([scale, scale, scale, 1]) @ image.affine, name, notes, header)
-
-
-def _voxels(image: Any, name: str, channels: bool) -> tuple[NDArray[np.float32], tuple[str, ...]]:
-    data, shape, notes = image.dataobj, tuple(image.shape), ()
-    if data.dtype.kind not in "fiu":
-        raise BadImage(f"{name} holds {data.dtype} voxels, which are no single numbers: colours or complex ones.")
-    if len(shape) == 5 and shape[3] == 1:  # vectors, as NIfTI keeps them
-        data = np.asarray(data)[:, :, :, 0]
-        shape = tuple(data.shape)
-    if len(shape) == 4 and not channels:
-        if shape[3] > 1:
-            notes = (f"{shape[3]} volumes in one file: the first is explained (channels=True takes all as channels)",)
-        data = data[..., 0]
-    elif len(shape) not in (2, 3, 4):
-        raise BadImage(f"{name} is {'x'.join(map(str, shape))}: no volume (i, j, k), nor several of them.")
-    values = np.asarray(data, np.float32)
-    values = values[..., None] if values.ndim == 2 else values
-    return _numbers_only(values, notes)
-
-
-def _numbers_only(values: NDArray[np.float32], notes: tuple[str, ...]) -> tuple[NDArray[np.float32], tuple[str, ...]]:
-    """NaN, as some tools write outside the brain, as zero; said."""
-    lost = np.isnan(values)
-    if not lost.any():
-        return values, notes
-    return np.where(lost, np.float32(0), values), (*notes, f"{lost.sum()} voxels hold NaN: they are taken as 0")
 
 
 def nifti(values: NDArray[np.float32], volume: Volume, source: Source) -> Any:
@@ -150,12 +131,9 @@ def _say_scanner(image: Any, affine: NDArray[np.float64]) -> None:
 
 def source_in(path: Path) -> Source:
     """The Source that `nifti` put there.  Raises KeyError where there is none."""
-    nibabel = need("nibabel")
-    try:
-        extensions = nibabel.load(path).header.extensions
-    except (*BROKEN, nibabel.filebasedimages.ImageFileError, nibabel.spatialimages.HeaderDataError) as broken:
-        raise BadImage(f"{path} cannot be read as NIfTI: {broken}") from None
-    for extension in extensions:
+    from .nifti_file import extensions
+
+    for extension in extensions(path):
         content = extension.get_content()
         text = content.encode() if isinstance(content, str) else bytes(content)
         if text.startswith(MARK):

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import prod
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 Floats = NDArray[np.floating[Any]]
 CODES = ("LR", "PA", "IS")  # of each axis of the world, from its low end to its high one
 BESIDE = 1e-9  # a share of a cell: rounding
+MAX_VOXELS = 1 << 29  # that are read of a file where nothing else is said: 2 GB as float32; 512 x 512 x 2048
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +39,7 @@ class Volume:
         values, affine = np.asarray(self.values), np.asarray(self.affine, np.float64)
         if values.ndim not in (3, 4) or not values.size or values.dtype.kind not in "fiub":
             raise BadImage(f"{self.name}: {values.dtype} {values.shape} is no volume: numbers (i, j, k), or (i, j, k, c).")
-        if affine.shape != (4, 4) or not np.isfinite(affine).all() or abs(np.linalg.det(_directions(affine))) < 1e-6:
+        if not places_voxels(affine):
             said = np.array2string(affine, precision=3).replace("\n", "")
             raise BadImage(f"{self.name}: the affine {said} does not place voxels in space: it is (4, 4), voxel to mm.")
         object.__setattr__(self, "values", np.asarray(values, np.float32))
@@ -103,6 +105,34 @@ class Volume:
             found[int(axis)] = world, float(turn[world, axis])
             turn[world] = 0
         return [found[axis] for axis in range(3)]
+
+
+def places_voxels(affine: NDArray[np.float64]) -> bool:
+    """Does it lead each voxel to a place of its own?"""
+    return affine.shape == (4, 4) and bool(np.isfinite(affine).all()) and abs(np.linalg.det(_directions(affine))) >= 1e-6
+
+
+def most_voxels(asked: Any = None) -> int:
+    """That many; where nothing is asked for, MAX_VOXELS as it is now.  Raises BadParameter for what is no such number."""
+    if asked is None:
+        return MAX_VOXELS
+    try:
+        if (count := int(asked)) > 0:
+            return count
+    except (TypeError, ValueError, OverflowError):
+        pass
+    raise BadParameter(f"most={asked!r}: give a number of voxels, above zero.")
+
+
+def check_voxels(sides: Sequence[int], most: int, name: str) -> None:
+    """Raises BadImage where a file holds more voxels than are read, before any room is made for them."""
+    count = prod(map(int, sides))
+    if count > most:
+        raise BadImage(
+            f"{name} is too large: {'x'.join(map(str, sides))}, {count} voxels ({count * 4 / 1e9:.1f} GB in memory, and a "
+            f"network needs several times that); at most {most} are read. Make it coarser or cut it; or, if you trust it and "
+            f"memory suffices: seewhy.read_volume(path, most={count}), on the command line --max-voxels {count}."
+        )
 
 
 def _directions(affine: NDArray[np.float64]) -> NDArray[np.float64]:

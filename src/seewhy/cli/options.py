@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -96,6 +97,8 @@ def model_options(command: Callable[..., None]) -> Callable[..., None]:
                          help="Rows and columns of a transformer's patches, where they cannot be found out: 14x14."),
             click.option("--geometry", type=click.Choice(["receptive-field", "plain"]), expose_value=False, callback=_remember,
                          help="Draw cells where their receptive fields lie (default), or spread evenly as others do."),
+            click.option("--max-voxels", type=click.IntRange(1), metavar="N", expose_value=False, callback=_allow_voxels,
+                         help="Read volumes of up to so many voxels, if you trust them; by default 536870912 (2 GB in memory)."),
         )
     ):  # fmt: skip
         command = option(command)
@@ -109,6 +112,16 @@ def _remember_trust(ctx: click.Context, _param: Any, trust: bool) -> None:
 def _remember(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
     if value is not None:
         ctx.meta.setdefault(WRAP, {})[param.name] = literal(value) if param.name == "output" else value
+
+
+def _allow_voxels(ctx: click.Context, _param: Any, most: int | None) -> None:
+    """For this command."""
+    if most is not None:
+        from importlib import import_module
+
+        volume: Any = import_module("seewhy.volume")
+        ctx.call_on_close(partial(setattr, volume, "MAX_VOXELS", volume.MAX_VOXELS))
+        volume.MAX_VOXELS = most
 
 
 def _remember_grid(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
