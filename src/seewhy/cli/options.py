@@ -98,7 +98,7 @@ def model_options(command: Callable[..., None]) -> Callable[..., None]:
             click.option("--geometry", type=click.Choice(["receptive-field", "plain"]), expose_value=False, callback=_remember,
                          help="Draw cells where their receptive fields lie (default), or spread evenly as others do."),
             click.option("--max-voxels", type=click.IntRange(1), metavar="N", expose_value=False, callback=_allow_voxels,
-                         help="Read volumes of up to so many voxels, if you trust them; by default 536870912 (2 GB in memory)."),
+                         help="Read volumes of up to so many voxels, if you trust them; by default 536870912 (2 GB)."),
         )
     ):  # fmt: skip
         command = option(command)
