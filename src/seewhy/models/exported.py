@@ -2,23 +2,30 @@
 
 The reader makes sizes by evaluating formulas, finds operations by their dotted names, and unpickles what is marked so: each of
 these could be anybody's code.  What is not on the lists here is not proven harmless, and needs the person's trust.
+The file is read into memory once: the bytes that are checked are those that are loaded.
 """
 
 import ast
 import json
 import re
-from collections import Counter
 from collections.abc import Callable, Iterator
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch.export import ExportedProgram
+
+from ..errors import BadWeights
+from .archive import is_archive, records
+from .pickled import tensors_only
 
 RECORDS = re.compile(
     r"data/(weights|constants)/((weight|tensor)_\d+|model_(weights|constants)_config\.json)|data/sample_inputs/model\.pt"
     r"|models/model\.json|archive_format|archive_version|byteorder|version|\.data/(version|serialization_id)"
 )
+NEEDED = ("archive_format", "archive_version", "models/model.json", "data/sample_inputs/model.pt",
+          "data/weights/model_weights_config.json", "data/constants/model_constants_config.json")  # fmt: skip
 OPERATIONS = re.compile(
     r"torch\.ops\.(aten|prims?|torchvision|quantized|quantized_decomposed)"
     r"\.(?!from_file|save|load|__(?!i?(and|or|xor|lshift|rshift)__))\w+(\.(?!__)\w+)?"
@@ -35,37 +42,68 @@ FUNCTIONS = {
     "Symbol", "Integer", "Rational", "Mod", "PythonMod", "FloorDiv", "CleanDiv", "CeilDiv", "Max", "Min", "Add", "Mul", "Pow",
     "floor", "ceiling", "Eq", "Ne", "Le", "Lt", "Ge", "Gt", "TruncToInt", "IntTrueDiv", "FloatTrueDiv", "ToFloat",
 }  # fmt: skip
-PARTS = (ast.Expression, ast.BinOp, ast.UnaryOp, ast.Compare, ast.operator, ast.unaryop, ast.cmpop, ast.Load, ast.keyword)
+PARTS = (ast.Expression, ast.BinOp, ast.UnaryOp, ast.Compare, ast.Add, ast.Sub, ast.Mult, ast.Div, ast.FloorDiv, ast.Mod,
+         ast.Pow, ast.unaryop, ast.cmpop, ast.Load, ast.keyword)  # fmt: skip
+POWERS = re.compile(r"-?\d|Integer\(-?\d\)|Rational\(-?\d, \d\)")
 TREES = (None, "builtins.tuple", "builtins.list", "builtins.dict", "collections.OrderedDict")
 
 
-def unproven(path: Path) -> list[str]:
-    """What in the archive is not known to be harmless, in words; read as torch itself reads it.
+def exported(data: BytesIO, path: Path, trust: bool = False) -> ExportedProgram:
+    """The program in the bytes of a file of torch.export; BadWeights where there is none, or, unless `trust`, code may run."""
+    try:
+        wanted = [] if trust else unproven(data, path)
+    except BadWeights:
+        raise
+    except (RuntimeError, ValueError, TypeError) as error:
+        raise BadWeights(f"{path} is no intact file of torch.export: {_first_line(error)}") from None
+    if wanted:
+        said = f"{', '.join(one[:120] for one in wanted[:4])}{', ...' * (len(wanted) > 4)}"
+        raise BadWeights(
+            f"{path} needs code, or what is not known to be harmless ({said}), which is not run. If you trust who made it: "
+            "trust=True (--trust)."
+        )
+    data.seek(0)
+    try:
+        if trust:
+            return torch.export.load(data)
+        from torch.export.pt2_archive._package import load_pt2
 
-    Raises RuntimeError, ValueError or TypeError for a broken file.
+        # not torch.export.load, which goes on to other readers where this one fails
+        return load_pt2(data).exported_programs["model"]
+    except Exception as error:
+        raise BadWeights(f"{path} cannot be read by torch.export: {_first_line(error)}") from error
+
+
+def unproven(data: BytesIO, path: Path) -> list[str]:
+    """What in the archive is not known to be harmless, in words.
+
+    Raises BadWeights, RuntimeError, ValueError or TypeError for a broken file.
     """
-    reader = torch._C.PyTorchFileReader(str(path))
-    records = reader.get_all_records()
-    found = [name for name in records if not RECORDS.fullmatch(name)]
-    found += [f"two records {name}" for name, times in Counter(map(str.lower, records)).items() if times > 1]
-    for name in records:
+    if not is_archive(data):
+        raise ValueError("it is no archive")
+    names = records(data, path)
+    found = [name for name in names if not RECORDS.fullmatch(name)]
+    if found:
+        return found
+    lacking = sorted({*NEEDED} - {*names})
+    if lacking:
+        raise ValueError(f"it holds no {', '.join(lacking)} (save it with torch 2.9 or later)")
+    data.seek(0)  # where torch begins to read
+    reader = torch._C.PyTorchFileReader(data)
+    if sorted(reader.get_all_records()) != sorted(names):
+        raise ValueError("torch sees other records in it")
+    if reader.get_record("archive_format") != b"pt2":
+        raise ValueError("its archive_format is not pt2")
+    for name in names:
         if name.endswith(".json"):
-            found += _in_json(reader.get_record(name))
+            found += _unknown(json.loads(reader.get_record(name).decode("utf-8")), "")
         elif name.endswith(".pt"):
-            found += [] if _plain_tensors(reader.get_record(name)) else [f"the pickle {name}"]
+            found += [] if tensors_only(reader.get_record(name)) else [f"the pickle {name}"]
     return [*dict.fromkeys(found)]
 
 
-def _plain_tensors(record: bytes) -> bool:
-    try:
-        torch.load(BytesIO(record), weights_only=True)
-    except Exception:  # noqa: BLE001 - pickle raises nearly anything
-        return False
-    return True
-
-
-def _in_json(record: bytes) -> list[str]:
-    return [*_unknown(json.loads(record), "")]
+def _first_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".strip().splitlines()[0]
 
 
 def _unknown(value: Any, field: str) -> Iterator[str]:
@@ -109,10 +147,19 @@ def _formula(text: Any) -> list[str]:
 def _harmless(part: ast.AST) -> bool:
     """Is it arithmetic of sizes?  Text is a symbol's name alone."""
     if isinstance(part, ast.Call):
-        return isinstance(part.func, ast.Name) and part.func.id in FUNCTIONS
+        name = part.func.id if isinstance(part.func, ast.Name) else ""
+        return name in FUNCTIONS and (name != "Pow" or (len(part.args) == 2 and _small(*part.args)))
+    if isinstance(part, ast.BinOp) and isinstance(part.op, ast.Pow):
+        return _small(part.left, part.right)
     if isinstance(part, ast.Constant):
         return not isinstance(part.value, str) or part.value.isidentifier()
     return isinstance(part, PARTS) or (isinstance(part, ast.Name) and (part.id in FUNCTIONS or part.id in ("True", "False")))
+
+
+def _small(base: ast.expr, power: ast.expr) -> bool:
+    """Is it a power as sizes have?  Towers of them would be worked out for ever."""
+    inner = [ast.unparse(part) for part in ast.walk(base)]
+    return POWERS.fullmatch(ast.unparse(power)) is not None and not any("**" in one or "Pow(" in one for one in inner)
 
 
 def _tree(key: Callable[[Any], list[str]]) -> Callable[[Any], list[str]]:

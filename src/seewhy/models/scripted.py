@@ -1,10 +1,10 @@
 """Networks that cannot be read inside: exported by torch.export, or TorchScript.  Scores always, gradients at the image."""
 
 from collections.abc import Mapping, Sequence
+from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from warnings import catch_warnings, simplefilter
-from zipfile import BadZipFile, ZipFile
 
 import torch
 from torch import Tensor, nn
@@ -16,9 +16,11 @@ from ..image import Array
 from ..rule import Rule
 from ..target import Target
 from . import INPUT, Answer, Bias, Head, Layer, Trace
-from .exported import unproven
+from .archive import listed
+from .exported import exported
+from .held import digest, held
+from .pickled import PROGRAM, few, needed_code, program, unpickled
 from .torch import TorchModel
-from .weights import digest, needed_code, unpickled
 from .zoo_found import RANDOM, Asked, Found
 
 
@@ -117,74 +119,65 @@ class Sealed(nn.Module):
 
 
 def saved_network(asked: Asked) -> Found:
-    """A file of torch.export or TorchScript; with `trust`, also a whole pickled module."""
+    """A file of torch.export; with `trust`, also TorchScript or a whole pickled module."""
     path = Path(asked.spec)
     if not path.is_file():
         raise BadWeights(f"There is no file {path}.")
     stray = [*asked.options] + ([] if asked.weights in (None, RANDOM) else ["weights"])
     if stray:
         raise BadParameter(f"{path} is a network with its weights: it takes no {', '.join(stray)}.")
-    held = _held(path)
-    if path.suffix == ".pt2" or any(name.endswith("serialized_exported_program.json") for name in held):
-        return Found(_exported(path, asked.trust), None, None, f"{path.name} {digest(path)}")
-    if any("/code/" in name for name in held):
-        return Found(_scripted(path), None, None, f"{path.name} {digest(path)}")
-    return Found(_whole_module(path, asked.trust), None, None, f"{path.name} {digest(path)}")
+    with held(path) as file:
+        found = _network(file, path, asked.trust)
+    return Found(found[0], None, None, f"{path.name} {found[1]}")
 
 
-def _exported(path: Path, trust: bool) -> ExportedProgram:
-    try:
-        wanted = [] if trust else unproven(path)
-    except (RuntimeError, ValueError, TypeError) as error:
-        raise BadWeights(f"{path} is no intact file of torch.export: {_first_line(error)}") from None
-    if wanted:
-        said = f"{', '.join(one[:120] for one in wanted[:4])}{', ...' * (len(wanted) > 4)}"
-        raise BadWeights(
-            f"{path} needs code, or what is not known to be harmless ({said}), which is not run. If you trust who made it: "
-            "trust=True (--trust)."
-        )
-    try:
-        return torch.export.load(path)
-    except Exception as error:
-        raise BadWeights(f"{path} cannot be read by torch.export.load: {_first_line(error)}") from error
+def _network(file: BinaryIO, path: Path, trust: bool) -> tuple[ExportedProgram | nn.Module, str]:
+    """What is in the file, whatever its name ends in, and its digest."""
+    names = listed(file)
+    script = any("/code/" in name or name.endswith(f"/{PROGRAM}") for name in names)
+    if any(name.endswith(EXPORTED) for name in names) or (path.suffix == ".pt2" and not script):
+        data = BytesIO(_all(file))
+        return exported(data, path, trust), digest(data)
+    if script:
+        if not trust:
+            raise program(path)
+        data = BytesIO(_all(file))
+        return _scripted(data, path), digest(data)
+    return _whole_module(file, path, trust), digest(file)
 
 
-def _scripted(path: Path) -> ScriptModule:
+EXPORTED = ("serialized_exported_program.json", "models/model.json", "/archive_format")
+
+
+def _all(file: BinaryIO) -> bytes:
+    file.seek(0)
+    return file.read()
+
+
+def _scripted(data: BytesIO, path: Path) -> ScriptModule:
+    data.seek(0)
     try:
         with catch_warnings():
             simplefilter("ignore", FutureWarning)  # that TorchScript will go is not ours to say
-            return torch.jit.load(path, map_location="cpu")
+            return torch.jit.load(data, map_location="cpu")
     except (RuntimeError, ValueError) as error:
         raise BadWeights(f"{path} cannot be read by torch.jit.load: {_first_line(error)}") from error
 
 
-def _whole_module(path: Path, trust: bool) -> nn.Module:
-    try:
-        found = None if path.suffix == ".safetensors" else unpickled(path, trust)
-    except BadWeights as error:
-        needs = needed_code(path)
-        if trust or not needs:
-            raise
+def _whole_module(file: BinaryIO, path: Path, trust: bool) -> nn.Module:
+    needs = [] if trust else needed_code(file)
+    if needs:
         raise BadWeights(
-            f"{path} is pickled whole, and reading it runs code ({', '.join(needs[:6])}{', ...' * (len(needs) > 6)}), which is "
-            "not done. Save its state dict and load the network by name with weights=; or, if you trust who made it, "
-            "trust=True (--trust)."
-        ) from error
+            f"{path} is pickled whole, and reading it runs code ({few(needs)}), which is not done. Save its state dict and "
+            "load the network by name with weights=; or, if you trust who made it, trust=True (--trust)."
+        )
+    found = None if path.suffix == ".safetensors" else unpickled(file, path, trust)
     if isinstance(found, nn.Module):
         return found
     raise BadNetwork(
         f"{path} holds weights and no network (no torch.export program, no TorchScript). Name the network they belong to: "
         f"load('torchvision/NAME', weights={str(path)!r}), --model path/to/file.py:NAME --weights {path}."
     )
-
-
-def _held(path: Path) -> list[str]:
-    """The names of what lies in an archive; none of another file."""
-    try:
-        with ZipFile(path) as archive:
-            return archive.namelist()
-    except BadZipFile:
-        return []
 
 
 def _written(program: ExportedProgram) -> nn.Module:

@@ -1,15 +1,15 @@
 """Weights that a stranger may have made: read as tensors only, never as code, and put into a network strictly."""
 
-import re
 from collections.abc import Iterator, Mapping
-from hashlib import sha256
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from ..errors import BadWeights, MissingExtra
+from .held import digest, held, named_still
+from .pickled import unpickled
 
 AVERAGED = ("state_dict_ema", "model_ema", "ema_state_dict", "ema", "ema_model", "params_ema", "shadow")  # kept for use
 USUAL = ("state_dict", "model_state_dict", "model", "module", "net", "network", "params")
@@ -24,69 +24,47 @@ def fill(network: nn.Module, file: str | Path, trust: bool = False) -> tuple[str
     float32.  trust: run the code that a pickle asks for.  Raises BadWeights, with the names, where the weights do not fit.
     """
     path = Path(file)
-    found, facts = read_weights(path, trust)
-    part = _fitting(network, found, path)
-    have = network.state_dict()
-    network.load_state_dict({**have, **{name: _whole(tensor) for name, tensor in part.tensors.items()}}, strict=True)
-    return f"{path.name} {digest(path)}{part.said}", facts
-
-
-def read_weights(path: Path, trust: bool = False) -> tuple[Any, Mapping[str, str]]:
-    """What a safetensors file holds, or a file that torch.load(weights_only=True) reads; and its metadata.
-
-    Raises BadWeights for anything else; unless `trust`, nothing in the file is ever executed.
-    """
     if not path.is_file():
         raise BadWeights(f"The weights {path} are not there. Give a .safetensors file or a state dict saved by torch.save.")
+    with held(path) as opened:
+        found, facts = read_weights(opened, path, trust)
+        try:
+            part = _fitting(network, found, path)
+            have = network.state_dict()
+            network.load_state_dict({**have, **{name: _whole(tensor) for name, tensor in part.tensors.items()}}, strict=True)
+        except (RuntimeError, NotImplementedError, TypeError) as error:  # tensors may be sparse, quantised, without numbers
+            raise BadWeights(f"{path} does not go into {type(network).__name__}: {_last_line(error)}") from None
+        return f"{path.name} {digest(opened)}{part.said}", facts
+
+
+def read_weights(file: BinaryIO, path: Path, trust: bool = False) -> tuple[Any, Mapping[str, str]]:
+    """What a safetensors file holds, or a file that torch.load(weights_only=True) reads; and its metadata.
+
+    file: the file of that path, held open.  Of safetensors, tensors are views of the file: copy them before it is let go.
+    Raises BadWeights for anything else; unless `trust`, nothing in the file is ever executed.
+    """
     if path.suffix == ".safetensors":
-        return _safetensors(path)
-    found = unpickled(path, trust)
+        return _safetensors(file, path)
+    found = unpickled(file, path, trust)
     return (found.state_dict() if isinstance(found, nn.Module) else found), {}
 
 
-def unpickled(path: Path, trust: bool = False) -> Any:
-    """What torch.save put there; BadWeights, with the names of what it wanted to run, unless `trust` or it runs nothing."""
-    try:
-        return torch.load(path, map_location="cpu", weights_only=not trust)
-    except Exception as error:  # noqa: BLE001 - pickle raises nearly anything on a broken file
-        needs = [] if trust else needed_code(path)
-        said = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).strip().splitlines() or [type(error).__name__]
-        why = f"it needs code ({', '.join(needs[:6])}{', ...' * (len(needs) > 6)}), which is not run" if needs else said[0]
-        how = "; or, if you trust who made it, trust=True (--trust)" if needs else ""
-        raise BadWeights(
-            f"{path} cannot be read as weights: {why}. Save the state dict alone: "
-            f"torch.save(network.state_dict(), path), or as safetensors{how}."
-        ) from None
-
-
-def needed_code(path: Any) -> list[str]:
-    """The classes and functions that a pickle asks for, of a path or an open file."""
-    try:
-        return torch.serialization.get_unsafe_globals_in_checkpoint(path)
-    except Exception:  # noqa: BLE001 - older formats cannot be asked
-        return []
-
-
-def digest(*paths: Path) -> str:
-    """The start of the SHA-256 of what the files hold."""
-    found = sha256()
-    for path in paths:
-        with path.open("rb") as file:
-            while chunk := file.read(1 << 20):
-                found.update(chunk)
-    return f"sha256:{found.hexdigest()[:16]}"
-
-
-def _safetensors(path: Path) -> tuple[dict[str, Tensor], Mapping[str, str]]:
+def _safetensors(file: BinaryIO, path: Path) -> tuple[dict[str, Tensor], Mapping[str, str]]:
     try:
         from safetensors import SafetensorError, safe_open
     except ModuleNotFoundError:
         raise MissingExtra("safetensors", "torch") from None
     try:
-        with safe_open(path, framework="pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+        with safe_open(path, framework="pt") as opened:
+            found, facts = {name: opened.get_tensor(name) for name in opened.keys()}, opened.metadata() or {}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
         raise BadWeights(f"{path} is no intact safetensors file: {error}") from None
+    named_still(file, path)
+    return found, facts
+
+
+def _last_line(error: Exception) -> str:
+    return ([line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__])[-1]
 
 
 class Part(NamedTuple):
