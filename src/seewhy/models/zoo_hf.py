@@ -1,13 +1,14 @@
 """Networks of Hugging Face: a repository by name, from its cache or fetched, or a folder that transformers saved."""
 
-import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from ..errors import BadNetwork, BadParameter, BadWeights, NoSuchName, SeewhyError
 from ..labels import read_labels
+from .zoo_folder import cleaned, copied, own_file, read_settings
 from .zoo_found import RANDOM, Asked, Found, fetched, need, reach, unreachable
 from .zoo_heads import DENSE, unlike_fit
 from .zoo_hf_photos import Processed, fit_of, quietly, same, usual
@@ -23,19 +24,21 @@ def hugging_face(asked: Asked) -> Found:
     numbers of its embedding; what has a text tower, too, comes with its tokenizer.
     """
     folder = _folder(asked)
-    config = _json(folder / "config.json")
+    config = read_settings(own_file(folder, "config.json", asked.trust) or folder / "config.json")
     if "architecture" in config:  # laid out for timm
-        return timm_folder(config, _weight_files(folder), asked)
+        return timm_folder(config, _weight_files(folder, asked.trust), asked)
     return _checked(lambda: _of_transformers(need("transformers", extra="hf"), folder, config, asked), asked)
 
 
-def _of_transformers(transformers: Any, folder: Path, config: Mapping[str, Any], asked: Asked) -> Found:
+def _of_transformers(transformers: Any, folder: Path, config: dict[str, Any], asked: Asked) -> Found:
     with quietly(transformers):
-        made = _config(transformers, folder, config, asked)
-        kind, scores = _kind(transformers, made, config, asked)
-        network, output, source = _network(kind, made, folder, asked)
-        prepare, remark = _prepared(transformers, folder, made, asked)
-        tokenizer = None if scores or not _towers(network) else _tokenizer(transformers, folder, asked)
+        own = config if asked.trust else cleaned(config, asked.spec)
+        made = _config(transformers, folder, config, own, asked)
+        kind, scores = _kind(transformers, made, asked)
+        network, output, source = _network(transformers, kind, made, folder, asked)
+        with nullcontext(folder) if asked.trust else copied(folder, own) as read:
+            prepare, remark = _prepared(transformers, read, made, asked)
+            tokenizer = None if scores or not _towers(network) else _tokenizer(transformers, read, asked)
     if scores:
         return Found(network, prepare, _labels(made), source + remark)
     if _towers(network):
@@ -93,21 +96,22 @@ def _fetch(hub: Any, asked: Asked) -> Path:
     return folder
 
 
-def _weight_files(folder: Path) -> list[Path]:
+def _weight_files(folder: Path, trust: bool = False) -> list[Path]:
     """The file of weights, or all its shards; none where one is missing."""
     for name in ("model.safetensors", "pytorch_model.bin"):
-        if (folder / name).is_file():
-            return [folder / name]
-        index = folder / f"{name}.index.json"
-        if index.is_file():
-            shards = sorted({folder / shard for shard in _json(index).get("weight_map", {}).values()})
-            if shards and all(shard.is_file() for shard in shards):
-                return shards
+        if one := own_file(folder, name, trust):
+            return [one]
+        if index := own_file(folder, f"{name}.index.json", trust):
+            named = read_settings(index).get("weight_map")
+            shards = sorted({*map(str, named.values())}) if isinstance(named, dict) else []
+            found = [own_file(folder, shard, trust) for shard in shards]
+            if found and None not in found:
+                return [path for path in found if path]
     return []
 
 
-def _config(transformers: Any, folder: Path, config: Mapping[str, Any], asked: Asked) -> Any:
-    """The configuration, with the options put in."""
+def _config(transformers: Any, folder: Path, config: Mapping[str, Any], own: dict[str, Any], asked: Asked) -> Any:
+    """The configuration, with the options put in; own: what of it may be followed."""
     kind = config.get("model_type")
     if kind not in transformers.CONFIG_MAPPING and not asked.trust:
         brings = config.get("auto_map")
@@ -117,16 +121,29 @@ def _config(transformers: Any, folder: Path, config: Mapping[str, Any], asked: A
             if brings
             else f"{asked.spec} is a {kind!r}, which transformers {transformers.__version__} does not know."
         )
-    made, stray = transformers.AutoConfig.from_pretrained(
-        folder, local_files_only=True, trust_remote_code=asked.trust, return_unused_kwargs=True, **asked.options
-    )
+    if asked.trust:
+        made, stray = transformers.AutoConfig.from_pretrained(
+            folder, local_files_only=True, trust_remote_code=True, return_unused_kwargs=True, **asked.options
+        )
+    else:
+        made, stray = transformers.CONFIG_MAPPING[kind].from_dict({**own}, return_unused_kwargs=True, **asked.options)
+        _unfetched(made, transformers)
     if stray:
         hint = " The number of classes is num_labels." if "num_classes" in stray else ""
         raise BadParameter(f"{asked.spec}: its configuration has no {', '.join(stray)}.{hint}")
     return made
 
 
-def _kind(transformers: Any, made: Any, config: Mapping[str, Any], asked: Asked) -> tuple[Any, bool]:
+def _unfetched(made: Any, transformers: Any) -> None:
+    """No part of it fetches weights of its own: those of the folder are for all of it."""
+    if getattr(made, "use_pretrained_backbone", False):
+        made.use_pretrained_backbone = False
+    for part in vars(made).values():
+        if isinstance(part, transformers.PretrainedConfig):
+            _unfetched(part, transformers)
+
+
+def _kind(transformers: Any, made: Any, asked: Asked) -> tuple[Any, bool]:
     """The class of the network, and whether it gives scores of classes: of the image, of boxes or of places."""
     name = (made.architectures or [SCORING])[0]
     found = getattr(transformers, name, None)
@@ -146,30 +163,60 @@ def _sees(kind: Any, made: Any) -> bool:
     return kind.main_input_name == "pixel_values" or hasattr(made, "vision_config")
 
 
-def _network(kind: Any, made: Any, folder: Path, asked: Asked) -> tuple[Any, Any, str]:
+def _network(transformers: Any, kind: Any, made: Any, folder: Path, asked: Asked) -> tuple[Any, Any, str]:
     """The network with its weights in, where its embedding is, and where the weights came from."""
-    from .weights import digest, fill
+    from .weights import fill
 
     output = "image_embeds" if kind.__name__.endswith("WithProjection") else "pooler_output"
     if asked.weights is not None:
         network = _checked(lambda: kind.from_config(made) if kind.__name__.startswith("Auto") else kind(made), asked)
         return network, output, RANDOM if asked.weights == RANDOM else fill(network, asked.weights, asked.trust)[0]
-    files = _weight_files(folder)
+    files = _weight_files(folder, asked.trust)
     if not files:
         raise BadWeights(
             f"{folder} holds neither model.safetensors nor pytorch_model.bin, whole. Give a file: weights=, --weights."
         )
-    own = {"trust_remote_code": True} if asked.trust and kind.__name__.startswith("Auto") else {}
-    network, info = _checked(
-        lambda: kind.from_pretrained(folder, config=made, local_files_only=True, output_loading_info=True, **own), asked, files
-    )
+    (network, info), said = _filled(transformers, kind, made, folder, files, asked)
     missing = sorted(map(str, {*info["missing_keys"], *info["mismatched_keys"]}))
     if missing and SCORING not in kind.__name__ and all(name.startswith("pooler.") for name in missing):
         output = _class_token  # the pooler was never trained
     elif missing:
         raise BadWeights(f"{files[0]} does not fit {kind.__name__}: {len(missing)} missing ({', '.join(missing[:4])}).")
     left = _left(network, info["unexpected_keys"], files[0])
-    return network.float(), output, f"{files[0].name} {digest(*files)}{left}"
+    return network.float(), output, f"{files[0].name} {said}{left}"
+
+
+def _filled(transformers: Any, kind: Any, made: Any, folder: Path, files: Sequence[Path], asked: Asked) -> tuple[Any, str]:
+    """What transformers' from_pretrained gives, of tensors that were read here: it would follow the folder elsewhere."""
+    from .held import digest, held
+
+    with ExitStack() as stack:
+        opened = [stack.enter_context(held(file)) for file in files]
+        if asked.trust:
+            own = {"trust_remote_code": True} if kind.__name__.startswith("Auto") else {}
+            made_of: dict[str, Any] = {"local_files_only": True, **own}
+            return _checked(
+                lambda: kind.from_pretrained(folder, config=made, output_loading_info=True, **made_of), asked
+            ), digest(*opened)
+        state = {name: tensor for one, path in zip(opened, files, strict=True) for name, tensor in _tensors(one, path, asked)}
+        if kind.__name__.startswith("Auto"):
+            kind = transformers.MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING[type(made)]
+        return _checked(
+            lambda: kind.from_pretrained(None, config=made, state_dict=state, output_loading_info=True), asked
+        ), digest(*opened)
+
+
+def _tensors(file: BinaryIO, path: Path, asked: Asked) -> Iterator[tuple[str, Any]]:
+    """Name and tensor, copied: a network of transformers keeps what it is given."""
+    from torch import Tensor
+
+    from .weights import read_weights
+
+    _refuse_code(file, path, asked)
+    found, _ = read_weights(file, path)
+    if not isinstance(found, Mapping) or not all(isinstance(one, Tensor) for one in found.values()):
+        raise BadWeights(f"{path} holds no state dict of names and tensors alone.")
+    yield from ((str(name), tensor.clone()) for name, tensor in found.items())
 
 
 def _left(network: Any, unexpected: Iterable[str], file: Path) -> str:
@@ -190,30 +237,29 @@ def _class_token(output: Any) -> Any:
     return output.last_hidden_state[:, 0]
 
 
-def _checked(make: Callable[[], Any], asked: Asked, files: Sequence[Path] = ()) -> Any:
-    """What `make` gives; files: those that it reads."""
+def _checked(make: Callable[[], Any], asked: Asked) -> Any:
+    """What `make` gives."""
     try:
         return make()
     except SeewhyError:
         raise
     except Exception as error:  # nearly anything is raised on a broken file or configuration
-        _refuse_code(asked, files)
         said = [line for line in str(error).strip().splitlines() if line.strip()] or [""]
         kind, how = (BadParameter, f" with the options {dict(asked.options)}") if asked.options else (BadWeights, "")
         raise kind(f"{asked.spec}{how} cannot be made: {type(error).__name__}: {said[0]}") from error
 
 
-def _refuse_code(asked: Asked, files: Sequence[Path]) -> None:
-    """BadWeights, with the names, where one of the files needs code."""
-    from .weights import needed_code
+def _refuse_code(file: BinaryIO, path: Path, asked: Asked) -> None:
+    """BadWeights, with the names, where a file of weights needs code."""
+    from .pickled import few, needed_code
 
-    for file, needs in ((file, needed_code(file)) for file in files if file.suffix != ".safetensors"):
-        if needs:
-            raise BadWeights(
-                f"{file} needs code ({', '.join(needs[:6])}{', ...' * (len(needs) > 6)}), which is not run. Save its state "
-                "dict alone, or as safetensors; or, if you trust who made it, give it apart: "
-                f"load({asked.spec!r}, weights={str(file)!r}, trust=True), --weights {file} --trust."
-            ) from None
+    needs = [] if path.suffix == ".safetensors" else needed_code(file)
+    if needs:
+        raise BadWeights(
+            f"{path} needs code ({few(needs)}), which is not run. Save its state dict alone, or as safetensors; or, if you "
+            f"trust who made it, give it apart: load({asked.spec!r}, weights={str(path)!r}, trust=True), "
+            f"--weights {path} --trust."
+        )
 
 
 def _labels(made: Any) -> list[str] | None:
@@ -227,7 +273,9 @@ def _labels(made: Any) -> list[str] | None:
 def _prepared(transformers: Any, folder: Path, made: Any, asked: Asked) -> tuple[Any, str]:
     """Their preprocessing, as a `Fit` where that does the same; and what is to be said of it."""
     whole = folder / "processor_config.json"  # of a text and image processor together
-    if not (folder / "preprocessor_config.json").is_file() and not (whole.is_file() and "image_processor" in _json(whole)):
+    if not (folder / "preprocessor_config.json").is_file() and not (
+        whole.is_file() and "image_processor" in read_settings(whole)
+    ):
         own = usual(transformers, made)
         return own, f" (no preprocessor_config.json: photos are prepared as is usual for {made.model_type})" if own else ""
     processor = _checked(
@@ -252,13 +300,3 @@ def _tokenizer(transformers: Any, folder: Path, asked: Asked) -> Any:
         return None
     own = {"local_files_only": True, "trust_remote_code": asked.trust}
     return _checked(lambda: transformers.AutoTokenizer.from_pretrained(folder, **own), asked)
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise BadWeights(f"{path} cannot be read: {error}") from None
-    if not isinstance(found, dict):
-        raise BadWeights(f"{path} holds no JSON object.")
-    return found

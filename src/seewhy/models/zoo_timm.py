@@ -9,6 +9,7 @@ from typing import Any
 from ..errors import BadWeights, NoSuchName, closest
 from ..labels import read_labels
 from ..prepare import Fit
+from .zoo_folder import cleaned
 from .zoo_found import RANDOM, Asked, Found, fetched, made, need, reach
 
 
@@ -39,17 +40,19 @@ def timm_folder(config: Mapping[str, Any], files: list[Any], asked: Asked) -> Fo
     timm, own, args = need("timm"), config.get("pretrained_cfg") or {}, config.get("model_args") or {}
     if not isinstance(own, dict) or not isinstance(args, dict):
         raise BadWeights(f"{asked.spec}: pretrained_cfg and model_args in its config.json have to be objects.")
+    names = config.get("label_names") or own.get("label_names")
+    if names and not isinstance(names, list | dict):  # a text would be a file's name
+        raise BadWeights(f"{asked.spec}: label_names in its config.json has to be a list of names, not {str(names)[:80]!r}.")
     if not files and asked.weights is None:
         raise BadWeights(
             f"{asked.spec} holds neither model.safetensors nor pytorch_model.bin. Give a file: weights=, --weights."
         )
+    own, args = ({key: value for key, value in cleaned(one, asked.spec).items() if key not in WEIGHTS} for one in (own, args))
     given = {"num_classes": config.get("num_classes", own.get("num_classes", 1000)), **args}
-    options = {**{key: value for key, value in given.items() if key not in WEIGHTS}, **asked.options}
-    make = partial(timm.create_model, _architecture(timm, config, asked), pretrained=False,
-                   pretrained_cfg={key: value for key, value in own.items() if key not in WEIGHTS}, **options)  # fmt: skip
+    options = {**given, **asked.options}
+    make = partial(timm.create_model, _architecture(timm, config, asked), pretrained=False, pretrained_cfg=own, **options)
     network = made(make, asked._replace(options=options))
     found = _filled(timm, network, asked.weights or files[0], asked.trust)
-    names = config.get("label_names") or own.get("label_names")
     return found._replace(labels=read_labels(names) if names else found.labels)
 
 
