@@ -14,18 +14,34 @@ SeewhyError
 └── MissingExtra        an optional dependency is not installed
 """
 
+import pickle
 from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Any
 
+from .printable import printable, quoted
+
+LIKE = 200  # characters of a name that others are looked for of
+
 
 class SeewhyError(Exception):
-    """Anything seewhy raises on purpose.
+    """Anything seewhy raises on purpose.  Its words are one line that a terminal shows and never obeys, whatever they quote.
 
     partial: the Heatmaps of what was done before, where work that takes long failed in the middle; else None.
+    It reaches another process with all that it says: its words, `partial`, notes, and its cause where that can be sent.
     """
 
     partial: Any = None
+
+    def __init__(self, *said: Any) -> None:
+        super().__init__(*(printable(words) if isinstance(words, str) else words for words in said))
+
+    def __str__(self) -> str:  # LookupError, OSError and ImportError have ways of their own
+        return BaseException.__str__(self)
+
+    def __reduce__(self) -> Any:
+        cause = self.__cause__ if _sendable(self.__cause__) else None
+        return _again, (type(self), self.args, dict(vars(self)), cause, self.__suppress_context__)
 
 
 class Misuse(SeewhyError, ValueError):
@@ -36,11 +52,8 @@ class NoSuchName(Misuse, LookupError):
     """A name that does not exist, with the nearest ones that do and where to find the rest."""
 
     def __init__(self, kind: str, asked: object, near: Iterable[str], rest: str) -> None:
-        close = ", ".join(near)
-        super().__init__(f"No {kind} {asked!r}. " + (f"Closest: {close}. " if close else "") + rest)
-
-    def __str__(self) -> str:  # LookupError would quote it
-        return str(self.args[0])
+        close = ", ".join(printable(name, 100) for name in near)
+        super().__init__(f"No {kind} {quoted(asked)}. " + (f"Closest: {close}. " if close else "") + rest)
 
 
 class BadParameter(Misuse, TypeError):
@@ -84,7 +97,25 @@ class MissingExtra(SeewhyError, ImportError):
 
 def closest(asked: str, names: list[str], most: int = 3) -> list[str]:
     """The names most like `asked`: near spellings first, then names that contain it."""
-    lower = {name.lower(): name for name in reversed(names)}
+    asked = asked[:LIKE]
+    lower = {name[:LIKE].lower(): name for name in reversed(names)}
     near = [lower[name] for name in get_close_matches(asked.lower(), lower, n=most)]
     inside = [name for name in names if asked.lower() in name.lower() and name not in near]
     return (near + inside)[:most]
+
+
+def _again(kind: type[SeewhyError], said: tuple[Any, ...], own: dict[str, Any], cause: Any, alone: bool) -> SeewhyError:
+    """The error as it was, without asking its class, whose arguments may be others than its words."""
+    error = kind.__new__(kind, *said)
+    error.args = said
+    vars(error).update(own)
+    error.__cause__, error.__suppress_context__ = cause, alone
+    return error
+
+
+def _sendable(error: BaseException | None) -> bool:
+    """Does it come out of a pickle again?  Of an error of another library, nobody knows before."""
+    try:
+        return pickle.loads(pickle.dumps(error)) is not None
+    except Exception:  # noqa: BLE001 - whatever it raises
+        return False

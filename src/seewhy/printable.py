@@ -29,7 +29,11 @@ def printable(text: object, most: int = MOST, spaces: bool = False) -> str:
 
 def quoted(asked: object, most: int = 200) -> str:
     """What a person or a file gave, as Python would write it, and never long."""
-    return printable(repr(asked[: most + 1] if isinstance(asked, str | bytes) else asked), most)
+    try:
+        said = repr(_shortened(asked, most - 2) if isinstance(asked, str) and len(asked) > most - 2 else asked)
+    except Exception:  # noqa: BLE001 - a number of 5000 digits, lists in lists without end, anybody's own class
+        said = f"a {type(asked).__name__}" + (f" of {asked.bit_length()} bits" if isinstance(asked, int) else "")
+    return printable(said, most)
 
 
 def _shortened(text: str, most: int) -> str:

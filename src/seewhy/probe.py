@@ -64,6 +64,12 @@ class Probe:
         self.failure: SeewhyError | None = None
         self._look = 64  # forwards after which the error is looked at
 
+    def __getstate__(self) -> Any:
+        raise TypeError(
+            f"A Probe ({self.name}) lives while its network is asked, and cannot be copied or sent. Send the method, the model "
+            "and the image, and ask there."
+        )
+
     @property
     def space(self) -> tuple[int, ...]:
         return self.x.shape[1:]

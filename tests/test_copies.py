@@ -1,0 +1,216 @@
+"""Copies and pickles of all that is public; a name added tomorrow is asked for an example."""
+
+import copy
+import inspect
+import pickle
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import fields, is_dataclass
+from functools import cache
+from multiprocessing import get_context
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import seewhy
+from seewhy import errors
+
+WAYS = {
+    **{f"pickle {p}": (lambda value, p=p: pickle.loads(pickle.dumps(value, p))) for p in range(2, pickle.HIGHEST_PROTOCOL + 1)},
+    "copy": copy.copy,
+    "deepcopy": copy.deepcopy,
+}
+ABSTRACT = {"Aim"}  # of which nobody has one
+
+
+@cache
+def photo() -> Image.Image:
+    return Image.fromarray(np.random.default_rng(0).integers(0, 256, (130, 150, 3), np.uint8))
+
+
+@cache
+def model() -> Any:
+    return seewhy.load("demo/honest")
+
+
+@cache
+def maps() -> Any:
+    methods = ["grad-cam", "gradient", seewhy.lime.using(segments="grid:3", samples=9)]
+    return seewhy.explain(model(), photo(), methods, target=[0, seewhy.Top(2)])
+
+
+@cache
+def probe() -> seewhy.Probe:
+    kept = []
+
+    def kept_probe(probe: seewhy.Probe) -> seewhy.Estimate:
+        """None.  Source: a test."""
+        kept.append(probe)
+        return seewhy.Estimate(np.zeros((len(probe.y), *probe.space)))
+
+    name = "kept-probe"
+    try:
+        seewhy.from_scores("1 forward")(kept_probe)(model(), photo())
+    finally:
+        seewhy.METHODS.pop(name)
+    return kept[0]
+
+
+EXAMPLES = {
+    "Box": lambda: [seewhy.Box("cat", 1), seewhy.Box(3, (0, 1, 2.5, 3))],
+    "Class": lambda: [seewhy.Class(3), seewhy.Class("cat")],
+    "Clip": lambda: [seewhy.read_clip([photo(), photo()])],
+    "ClipFit": lambda: [seewhy.ClipFit(model().prepare, 4)],
+    "Contrast": lambda: [seewhy.Contrast(1, [2, 3], strength=0.5), seewhy.Contrast("a")],
+    "Detection": lambda: [seewhy.Detection("cat", 0, 0.5, (0, 1, 2, 3))],
+    "Estimate": lambda: [seewhy.Estimate(np.ones((1, 2, 2)), np.ones((1, 2, 2)), None, {"a": 1.0}, ("note",))],
+    "Extent": lambda: [seewhy.Extent(0, 1, 2.5, 3)],
+    "Fixed": lambda: [seewhy.Fixed(np.ones(3))],
+    "Heatmap": lambda: [*maps()],
+    "Heatmaps": lambda: [maps(), maps()[:0]],
+    "Method": lambda: [seewhy.grad_cam.using(signed=True), seewhy.smooth(seewhy.hires_cam).using(samples=3, seed=1),
+                       seewhy.occlusion.using(fill=np.ones(3))],
+    "PerImage": lambda: [seewhy.PerImage([1, "cat", seewhy.Top(2)])],
+    "Photo": lambda: [seewhy.read(photo())],
+    "Point": lambda: [seewhy.Point(1, 2.5, "cat")],
+    "Probe": lambda: [probe()],
+    "Ranked": lambda: seewhy.top_units(model(), photo(), count=2)[0],
+    "Region": lambda: [seewhy.Region("cat"), seewhy.Region(0, np.eye(3) > 0)],
+    "Regions": lambda: [maps()[2].regions],
+    "Similar": lambda: [seewhy.Similar("dog.jpg"), seewhy.Similar(photo()), seewhy.Similar([1.0, 2.0])],
+    "Source": lambda: [maps()[0].source, maps()[2].source],
+    "Text": lambda: [seewhy.Text("a dog", ["a cat"], "a photo of {}")],
+    "Top": lambda: [seewhy.Top(3)],
+    "Unit": lambda: [seewhy.Unit("body.3", 4, (1, 2))],
+    "Volume": lambda: [seewhy.Volume(np.arange(24.0).reshape(2, 3, 4), np.diag([1, 2, 3, 1]))],
+    "VolumeFit": lambda: [seewhy.VolumeFit()],
+}  # fmt: skip
+
+
+def alike(one: Any, other: Any) -> None:
+    """Are they the same in all that they hold?"""
+    assert type(one) is type(other)
+    if isinstance(one, np.ndarray):
+        assert (one.dtype, one.shape) == (other.dtype, other.shape)
+        assert np.array_equal(one, other, equal_nan=one.dtype.kind == "f")
+    elif isinstance(one, Image.Image):
+        assert (one.mode, one.size, one.tobytes()) == (other.mode, other.size, other.tobytes())
+    elif isinstance(one, dict):
+        assert [*one] == [*other]
+        alike([*one.values()], [*other.values()])
+    elif isinstance(one, BaseException):
+        alike(one.args, other.args)
+    elif isinstance(one, tuple | list):
+        assert len(one) == len(other)
+        for a, b in zip(one, other, strict=True):
+            alike(a, b)
+    elif isinstance(one, seewhy.Method):
+        assert one == other
+        assert one.run is other.run or one.name.startswith("smooth")
+    elif is_dataclass(one) and not isinstance(one, type):
+        for field in fields(one):
+            alike(getattr(one, field.name), getattr(other, field.name))
+    else:
+        assert one == other
+
+
+def public() -> list[str]:
+    return [name for name in seewhy.api.PUBLIC if name not in ABSTRACT and not isinstance(getattr(seewhy, name), ModuleType)]
+
+
+def examples(name: str) -> list[Any]:
+    """Of a class its instances; else the thing itself."""
+    thing = getattr(seewhy, name)
+    if inspect.isclass(thing) and issubclass(thing, BaseException):
+        return [error(thing)]
+    return EXAMPLES[name]() if inspect.isclass(thing) else [thing]
+
+
+def error(kind: type[errors.SeewhyError]) -> errors.SeewhyError:
+    known = {
+        errors.NoSuchName: ("layer", "layr4", ["layer4"], "All: seewhy layers MODEL."),
+        errors.MissingExtra: ("timm", "torch"),
+    }
+    made = kind(*known.get(kind, ("what was asked, what there is, what to do",)))
+    made.partial = maps()
+    made.add_note("in the third photo")
+    made.__cause__ = OSError(28, "No space left", "out.png")
+    return made
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("name", public())
+def test_every_public_thing_is_copied_and_sent(name, way):
+    for thing in examples(name):
+        if isinstance(thing, seewhy.Probe):
+            with pytest.raises(TypeError, match=r"kept-probe.*cannot be copied or sent. Send the method"):
+                WAYS[way](thing)
+            continue
+        other = WAYS[way](thing)
+        alike(thing, other)
+        if isinstance(thing, BaseException):
+            assert str(other) == str(thing) != ""
+            assert other.__notes__ == ["in the third photo"]
+            assert (type(other.__cause__), str(other.__cause__)) == (OSError, str(thing.__cause__))
+            alike(thing.partial, other.partial)
+
+
+KINDS = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, errors.SeewhyError)]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_error_is_sent_with_its_words(kind):
+    for way in WAYS.values():
+        alike(error(kind).args, way(error(kind)).args)
+
+
+class Unsendable(Exception):  # as many libraries have them: it pickles, and does not come back
+    def __init__(self, first: int, second: int) -> None:
+        super().__init__(f"{first} {second}")
+
+
+def test_a_cause_that_cannot_be_sent_is_left_behind():
+    made = errors.BadImage("a.png cannot be read: it is broken.")
+    made.__cause__ = Unsendable(1, 2)
+    other = pickle.loads(pickle.dumps(made))
+    assert str(other) == str(made)
+    assert other.__cause__ is None
+
+
+def test_a_model_copied_or_sent_makes_the_same_map():
+    for way in ("copy", "deepcopy", "pickle 5"):
+        other = WAYS[way](model())
+        np.testing.assert_array_equal(seewhy.grad_cam(other, photo())[0].values, seewhy.grad_cam(model(), photo())[0].values)
+
+
+def fail(name: str) -> None:
+    raise error(getattr(errors, name))
+
+
+@pytest.mark.parametrize("name", ["NoSuchName", "MissingExtra"])
+def test_an_error_in_a_worker_reaches_who_asked(name):
+    with get_context("spawn").Pool(1) as pool, pytest.raises(getattr(errors, name), match=r"layr4|pip install") as caught:
+        pool.apply_async(fail, (name,)).get(60)
+    assert len(caught.value.partial) == 6
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool, pytest.raises(getattr(errors, name), match=r"layr4|pip install"):
+        pool.submit(fail, name).result(60)
+
+
+def test_words_of_strangers_in_an_error_are_one_safe_line_and_cut():
+    said = str(errors.NoSuchName("class", "\x1b]0;x\x07" + "a" * 10**6, ["b\n\u202eb"], "All: model.labels."))
+    assert said.startswith(r"No class '\x1b]0;x\x07aaa")
+    assert said.endswith(r"Closest: b \u202eb. All: model.labels.")
+    assert len(said) < 500
+    said = str(errors.BadImage("\x1b[2Ja.png cannot be read: " + "z" * 5000 + "\r\nGive another."))
+    assert said.startswith(r"\x1b[2Ja.png cannot be read: zzz")
+    assert said.endswith("zzz Give another.")
+    assert len(said) <= 2000
+    assert "of 19932 bits" in str(errors.NoSuchName("class", 10**6000, [], "There are 10."))
+
+
+def test_errors_are_what_they_were_to_those_who_catch_pythons_own():
+    for kind, own in ((errors.BadImage, ValueError), (errors.NotWritten, OSError), (errors.MissingExtra, ImportError),
+                      (errors.NoSuchName, LookupError), (errors.BadParameter, TypeError)):  # fmt: skip
+        assert issubclass(kind, own)
