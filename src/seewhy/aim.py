@@ -16,10 +16,12 @@ from numpy.typing import NDArray
 
 from .errors import BadParameter, NotApplicable, NotHere
 from .image import Array, Extent
+from .printable import quoted
 from .source import described
 from .target import Labels, class_index, name_of
 from .volume import Grid
 
+FARTHEST = 10**9  # pixels
 DENSE = ("out", "logits", "predicted_depth")  # where torchvision's and Hugging Face's networks put dense scores
 
 
@@ -164,6 +166,10 @@ class Point(Aim):
     x: float
     of: int | str | None = None
 
+    def __post_init__(self) -> None:
+        if not all(isinstance(side, int | float | np.number) and abs(side) <= FARTHEST for side in (self.y, self.x)):
+            raise BadParameter(f"Point({quoted(self.y)}, {quoted(self.x)}): give a row and a column, in pixels of the photo.")
+
     def known(self, labels: Labels) -> "Point":
         return self if self.of is None else replace(self, of=class_index(self.of, labels))
 
@@ -192,9 +198,12 @@ class Point(Aim):
     def parse(cls, text: str) -> "Point":
         """point:Y,X or point:Y,X:CLASS."""
         _, where, of = [*text.split(":", 2), ""][:3]
-        place = re.fullmatch(r"\s*([0-9.]+)\s*,\s*([0-9.]+)\s*", where)
+        number = r"\s*([0-9]{1,9}(?:\.[0-9]{0,20})?|\.[0-9]{1,20})\s*"
+        place = re.fullmatch(f"{number},{number}", where)
         if not place:
-            raise BadParameter(f"{text!r}: write point:Y,X or point:Y,X:CLASS, in pixels of the photo, as in point:120,80:cat.")
+            raise BadParameter(
+                f"{quoted(text)}: write point:Y,X or point:Y,X:CLASS, in pixels of the photo, as in point:120,80:cat."
+            )
         return cls(float(place[1]), float(place[2]), of.strip() or None)
 
     def __str__(self) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 
 from .aim import Aim
 from .errors import BadParameter
+from .printable import quoted
 from .target import Class, Contrast, Labels, PerImage, Target, Unit, class_index
 
 KINDS = {  # how a target that begins so is read, and where: what its str() gives; imported only then
@@ -19,11 +20,16 @@ KINDS = {  # how a target that begins so is read, and where: what its str() give
     "text": ".embedding:Text",
 }
 Asked = Target | PerImage | Aim
+MOST = 100_000  # targets of one call
+LONGEST = 10_000  # characters of a target
 
 
 def as_targets(target: Any, labels: Labels) -> list[Asked]:
     """What a person may write for a target (an index, a label, a Target, a list of these) as Targets."""
-    several = list(target) if isinstance(target, list | tuple | range | np.ndarray) and np.ndim(target) else [target]
+    many = isinstance(target, list | tuple | range | np.ndarray) and (isinstance(target, range) or np.ndim(target))
+    if many and len(target) > MOST:
+        raise BadParameter(f"{len(target):,} targets are asked for at once; {MOST:,} are the most: ask in parts.")
+    several = list(target) if many else [target]
     if not several:
         raise BadParameter("The list of targets is empty. Give a class index, a label, Top(), or a list of these.")
     return [_as_target(t, labels) for t in several]
@@ -40,6 +46,8 @@ def _parsed(text: str) -> Any:
 
 def _as_target(target: Any, labels: Labels) -> Asked:
     if isinstance(target, str) and target not in (labels or ()):
+        if len(target) > LONGEST:
+            raise BadParameter(f"The target {quoted(target, 60)} is {len(target):,} characters long; {LONGEST:,} are the most.")
         target = _parsed(target)
     if isinstance(target, Aim):
         return target.known(labels)
@@ -58,4 +66,4 @@ def _as_target(target: Any, labels: Labels) -> Asked:
         return PerImage([_as_target(t, labels) for t in target.targets])
     if callable(target) and not isinstance(target, type):
         return cast(Target, target)
-    raise BadParameter(f"{target!r} is no target. Give a class index, a label, Top(), Contrast(...), or a list of these.")
+    raise BadParameter(f"{quoted(target)} is no target. Give a class index, a label, Top(), Contrast(...), or a list of these.")

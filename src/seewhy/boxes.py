@@ -14,7 +14,8 @@ from .detection import Detected, Likeness, as_numbers, detected, ordered, overla
 from .errors import BadParameter, NotHere
 from .image import Array, Images
 from .models import Differentiable, Model
-from .target import Labels, class_index, name_of
+from .printable import printable, quoted
+from .target import LARGEST, Labels, class_index, name_of
 
 Place = tuple[float, float, float, float]  # x0, y0, x1, y1
 LEAST = 0.1  # IoU of a place with the detection that is meant by it
@@ -40,18 +41,18 @@ class Box(Aim):
     which: int | Place = 0
 
     def __post_init__(self) -> None:
-        if isinstance(self.which, int | np.integer) and not isinstance(self.which, bool) and self.which >= 0:
+        if isinstance(self.which, int | np.integer) and not isinstance(self.which, bool) and 0 <= self.which <= LARGEST:
             object.__setattr__(self, "which", int(self.which))
             return
         try:
             edges: Any = self.which
             place = tuple(map(float, edges)) if np.ndim(edges) == 1 else ()
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             place = ()
         if len(place) != 4 or not all(map(isfinite, place)) or place[0] > place[2] or place[1] > place[3]:
             raise BadParameter(
-                f"Box: which={self.which!r} is neither 0, 1, 2, ... nor a place (x0, y0, x1, y1): its left, upper, right and "
-                "lower edge."
+                f"Box: which={quoted(self.which)} is neither 0, 1, 2, ... nor a place (x0, y0, x1, y1): its left, upper, right "
+                "and lower edge."
             )
         object.__setattr__(self, "which", place)
 
@@ -97,15 +98,15 @@ class Box(Aim):
     @classmethod
     def parse(cls, text: str) -> "Box":
         """box:LABEL, box:LABEL:1 or box:LABEL:x0,y0,x1,y1: what str() gives."""
-        parts = re.fullmatch(rf"box:(.*?)(?::\s*([0-9]+|{NUMBER}(?:\s*,\s*{NUMBER})*)\s*)?", text)
+        parts = re.fullmatch(rf"box:(.*?)(?::\s*([0-9]+|{NUMBER}(?:\s*,\s*{NUMBER})*)\s*)?", text, re.DOTALL)
         label, which = (parts[1].strip(), parts[2] or "0") if parts else ("", "")
         place = which.split(",")
         try:
             return cls(label or None, int(which) if len(place) == 1 else tuple(map(float, place)))  # type: ignore[arg-type]
         except ValueError:
             raise BadParameter(
-                f"{text!r}: write box:LABEL, box:LABEL:1 for the one with the second highest score, or box:LABEL:x0,y0,x1,y1, "
-                "a place in pixels of the photo."
+                f"{quoted(text)}: write box:LABEL, box:LABEL:1 for the one with the second highest score, or "
+                "box:LABEL:x0,y0,x1,y1, a place in pixels of the photo."
             ) from None
 
     def __str__(self) -> str:
@@ -152,7 +153,9 @@ class Detection:
         return f"box:{self.label}:{self.index}"
 
     def __str__(self) -> str:
-        return f"{self.label} {self.index} ({self.score:.2f}) at {', '.join(f'{edge:.0f}' for edge in self.box)}"
+        return (
+            f"{printable(self.label, 100)} {self.index} ({self.score:.2f}) at {', '.join(f'{edge:.0f}' for edge in self.box)}"
+        )
 
 
 def detections(model: Model, images: Images) -> list[list[Detection]]:

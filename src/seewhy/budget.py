@@ -6,6 +6,7 @@ from time import perf_counter
 from typing import Any
 
 from .errors import BadParameter
+from .printable import quoted
 from .progress import stop_asked
 
 UNITS = {"ms": 0.001, "s": 1.0, "sec": 1.0, "min": 60.0, "h": 3600.0}
@@ -26,16 +27,17 @@ class Budget:
         """None for no end, 2000 forwards, or a time as in "10 s", "500 ms", "2 min"."""
         if asked is None:
             return cls()
-        text = str(asked).strip().lower()
-        found = re.fullmatch(r"([0-9_]*\.?[0-9]+(?:e[0-9]+)?)\s*([a-z]*)", text)
+        text = "" if isinstance(asked, int) and asked > 10**99 else str(asked).strip().lower()[:999]
+        found = re.fullmatch(r"((?:[0-9]+_)*[0-9]*\.?[0-9]+(?:e[0-9]+)?)\s*([a-z]*)", text)
         number = float(found[1]) if found and not isinstance(asked, bool) else 0.0
         unit = found[2] if found else ""
-        if number > 0 and unit in UNITS:
+        if 0 < number < float("inf") and unit in UNITS:
             return cls(asked, seconds=number * UNITS[unit])
         if 1 <= number < float("inf") and number == int(number) and unit in ("", "forwards", "forward"):
             return cls(asked, forwards=number)
         raise BadParameter(
-            f'{what}: budget={asked!r}. Give a number of forward passes (2000) or a time ("10 s", "2 min"), for each image.'
+            f"{what}: budget={quoted(asked)}. "
+            'Give a number of forward passes (2000) or a time ("10 s", "2 min"), for each image.'
         )
 
     def left(self, rate: float) -> float:

@@ -16,9 +16,12 @@ from .aim import Aim, Pinned, Seen
 from .case import numbers
 from .errors import BadParameter, Misuse, NotApplicable, NotHere
 from .image import Array, Photo
+from .printable import quoted
 from .source import described
+from .target import RIVALS
 
 NAMED = ("image_embeds", "text_embeds", "pooler_output")  # where a dict holds an embedding among other things
+LONGEST = 10_000  # characters of a text: networks read the first few hundred
 TINY = float(np.finfo(np.float32).tiny)
 
 
@@ -67,7 +70,7 @@ class Similar(Aim):
         """similar:PATH, of a photo."""
         path = text.partition(":")[2].strip()
         if not path:
-            raise BadParameter(f"{text!r}: write similar:PATH, as in similar:dog.jpg.")
+            raise BadParameter(f"{quoted(text)}: write similar:PATH, as in similar:dog.jpg.")
         return cls(path)
 
     def __str__(self) -> str:
@@ -103,11 +106,16 @@ class Text(Aim):
         others = (self.against,) if isinstance(self.against, str) else tuple(self.against)
         object.__setattr__(self, "against", others)
         if not all(isinstance(one, str) and one.strip() for one in (self.text, *others)):
-            raise BadParameter(f"Text({self.text!r}, against={others}): give texts, as in Text('a dog', against=['a cat']).")
-        if self.text in others:
-            raise BadParameter(f"Text({self.text!r}): a text cannot be held against itself.")
+            said = f"Text({quoted(self.text)}, against={quoted(others)})"
+            raise BadParameter(f"{said}: give texts, as in Text('a dog', against=['a cat']).")
         if not isinstance(self.template, str) or "{}" not in self.template:
-            raise BadParameter(f"Text: template={self.template!r} has no {{}}, where the text goes: 'a photo of a {{}}'.")
+            raise BadParameter(f"Text: template={quoted(self.template)} has no {{}}, where the text goes: 'a photo of a {{}}'.")
+        if max(map(len, (self.template, self.text, *others))) > LONGEST or len(others) > RIVALS:
+            raise BadParameter(
+                f"Text: a text has at most {LONGEST:,} characters, and is held against at most {RIVALS:,} others."
+            )
+        if self.text in others:
+            raise BadParameter(f"Text({quoted(self.text)}): a text cannot be held against itself.")
 
     @property
     def texts(self) -> list[str]:
@@ -144,7 +152,7 @@ class Text(Aim):
         """text:TEXT, or text:TEXT|OTHER|OTHER against others."""
         own, *others = [part.strip() for part in text.partition(":")[2].split("|")]
         if not all((own, *others)):
-            raise BadParameter(f"{text!r}: write text:TEXT or text:TEXT|OTHER|OTHER, as in 'text:a dog|a cat'.")
+            raise BadParameter(f"{quoted(text)}: write text:TEXT or text:TEXT|OTHER|OTHER, as in 'text:a dog|a cat'.")
         return cls(own, others)
 
     def __str__(self) -> str:

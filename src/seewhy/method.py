@@ -22,10 +22,14 @@ from .chart import explain
 from .errors import BadParameter, NoSuchName, closest
 from .heatmap import Heatmaps
 from .image import Array, Images
+from .printable import quoted
 from .source import described
 from .target import Top
 
 METHODS: dict[str, "Method"] = {}  # every method by its name: grad-cam, layer-cam, ...
+
+LONGEST, DEEPEST = 1000, 16  # characters of a method's name; makers in it
+MANY, SEEDS = 10**9, 2**64 - 1  # the most samples, masks and the like; the largest seed
 
 COSTS = {
     "gradients": "1 forward, and the tail behind the layer back per target",
@@ -81,14 +85,14 @@ class Method:
         for name in params:
             if name not in self.defaults:
                 takes = ", ".join(f"{k}={v!r}" for k, v in self.defaults.items()) or "no parameters"
-                raise BadParameter(f"{self.name} has no parameter {name!r}. It takes {takes}.")
+                raise BadParameter(f"{self.name} has no parameter {quoted(name)}. It takes {takes}.")
             if isinstance(self.defaults[name], bool) and params[name] not in (True, False):  # 1 and 0 are
-                raise BadParameter(f"{self.name}: {name} is either True or False, not {params[name]!r}.")
+                raise BadParameter(f"{self.name}: {name} is either True or False, not {quoted(params[name])}.")
             number = isinstance(self.defaults[name], int | float) and name not in self.free
             if number and not isinstance(params[name], int | float | np.number):
-                raise BadParameter(f"{self.name}: {name} is a number, not {params[name]!r}.")
+                raise BadParameter(f"{self.name}: {name} is a number, not {quoted(params[name])}.")
             if name == "reduce" and params[name] not in [*REDUCE]:
-                raise BadParameter(f"{self.name}: reduce is one of {', '.join(REDUCE)}, not {params[name]!r}.")
+                raise BadParameter(f"{self.name}: reduce is one of {', '.join(REDUCE)}, not {quoted(params[name])}.")
         return replace(self, params={**self.params, **params})
 
     @property
@@ -135,6 +139,8 @@ class Method:
         return Signature([*plain, *own], return_annotation=Heatmaps)
 
     def __post_init__(self) -> None:
+        if len(self.name) > LONGEST:
+            raise BadParameter(f"The method {quoted(self.name, 60)} is made of too many others.")
         object.__setattr__(self, "__doc__", f"{self.doc}\n\nCosts {self.cost}.")
 
     @property
@@ -184,6 +190,8 @@ def lookup(name: "str | Method", params: Mapping[str, Any] | None = None) -> Met
         return name.using(**(params or {}))
     import_module("seewhy.methods")  # in a fresh process nobody may have
     key = str(name).strip().lower().replace("_", "-")
+    if len(key) > LONGEST or key.count("(") > DEEPEST:
+        raise BadParameter(f"The method {quoted(key, 60)} is made of too many; {DEEPEST} around each other are the most.")
     if "(" in key:
         return _made(key).using(**(params or {}))
     if key not in METHODS:
@@ -204,12 +212,12 @@ def _made(text: str) -> Method:
             parts[-1] += letter
     shapes = {name: f"{name}({', '.join(['METHOD'] * len(signature(make).parameters))})" for name, make in MAKERS.items()}
     if not rest.endswith(")") or depth:
-        raise BadParameter(f"{text}: a bracket is missing. Methods are made of others by {', '.join(shapes.values())}.")
+        raise BadParameter(f"{quoted(text)}: a bracket is missing. Methods are made of others by {', '.join(shapes.values())}.")
     if maker.strip() not in MAKERS:
         near = [shapes[name] for name in closest(maker.strip(), [*MAKERS])]
         raise NoSuchName("method", text, near, f"Methods are made of others by {', '.join(shapes.values())}.")
     if len(parts) != len(signature(MAKERS[maker.strip()]).parameters):
-        raise BadParameter(f"{text}: write {shapes[maker.strip()]}.")
+        raise BadParameter(f"{quoted(text)}: write {shapes[maker.strip()]}.")
     return MAKERS[maker.strip()](*(lookup(part) for part in parts))
 
 
@@ -222,15 +230,15 @@ def maker(make: Callable[..., Method]) -> Callable[..., Method]:
     return make
 
 
-def whole_number(value: Any, what: str, least: int, most: float = float("inf")) -> int:
+def whole_number(value: Any, what: str, least: int, most: int = SEEDS) -> int:
     """The value as an int; BadParameter, beginning with `what`, where it is none from least to most."""
     try:
         if least <= value <= most and value == int(value):
             return int(value)
     except (TypeError, ValueError, OverflowError):
         pass
-    span = f"from {least} on" if most == float("inf") else f"from {least} to {most:g}"
-    raise BadParameter(f"{what} is a whole number {span}, not {value!r}.")
+    span = f"from {least} on" if most == SEEDS else f"from {least} to {most:,}"
+    raise BadParameter(f"{what} is a whole number {span}, not {quoted(value)}.")
 
 
 def listed(method: Method) -> Method:

@@ -11,6 +11,7 @@ from .case import Case
 from .errors import BadParameter
 from .image import Images
 from .models import Differentiable
+from .printable import quoted
 from .target import PerImage, Target, Top, Unit
 
 
@@ -33,7 +34,7 @@ def top_units(
     Source: Selvaraju et al. 2017, Grad-CAM (neuron importance), with contribution for importance.
     """
     if count is not None and (not isinstance(count, int) or count < 1):
-        raise BadParameter(f"top_units: count={count!r} is a whole number from 1 on, or None for all units.")
+        raise BadParameter(f"top_units: count={quoted(count)} is a whole number from 1 on, or None for all units.")
     (asked,) = as_targets([target], model.labels)
     if isinstance(asked, Aim):
         raise BadParameter(f"top_units ranks by one class's score; {asked} reads the whole output.")

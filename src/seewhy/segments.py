@@ -45,9 +45,10 @@ def _named(picture: NDArray[Any], how: str, seed: int) -> NDArray[Any]:
         return _grid(space, [min(CELLS.get(len(space), 2), side) for side in space], how)
     if how == "auto":
         how = "slic"
-    if match := re.fullmatch(r"grid:(\d+(?:x\d+)*)", how):
+    if match := re.fullmatch(r"grid:([0-9]{1,9}(?:x[0-9]{1,9})*)", how):
         return _grid(space, [int(part) for part in match[1].split("x")], how)
-    if match := re.fullmatch(r"slic:([1-9]\d*)", how):
+    if match := re.fullmatch(r"slic:([1-9][0-9]{0,8})", how):
+        _sensible(int(match[1]), how)
         return _slic(_skimage(), picture, seed, int(match[1]))
     if how not in ALGORITHMS:
         rest = (

@@ -15,11 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import BadParameter, NoSuchName, SeewhyError, closest
+from .printable import printable, quoted
 
 Labels = Sequence[str] | None
 Scores = NDArray[Any]  # (n, k)
 Weights = NDArray[Any]  # (n, k)
 Target = Callable[[Scores], Weights]
+LARGEST = 10**9  # number of a class, a channel, a cell: beyond that it is none, whatever the model
+RIVALS = 1000  # classes of one contrast
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ class Top:
     def __call__(self, scores: Scores) -> Weights:
         if not isinstance(self.rank, int) or not 1 <= self.rank <= scores.shape[1]:
             have = f"the rank counts from 1, the highest, and the model has {scores.shape[1]} scores"
-            raise BadParameter(f"Top({self.rank!r}): {have}.")
+            raise BadParameter(f"Top({quoted(self.rank)}): {have}.")
         return _one_hot(np.argsort(-scores, axis=1, kind="stable")[:, self.rank - 1], scores)
 
     def __str__(self) -> str:
@@ -62,6 +65,10 @@ class Contrast:
     against: int | str | Sequence[int | str] = ()
     strength: float = 0.6
     look_alikes: int = 3
+
+    def __post_init__(self) -> None:
+        if len(self.rivals) > RIVALS:
+            raise BadParameter(f"Contrast: against {len(self.rivals):,} classes; {RIVALS:,} are the most.")
 
     @property
     def rivals(self) -> tuple[int | str, ...]:
@@ -106,14 +113,16 @@ class Unit:
 
     def __post_init__(self) -> None:
         if isinstance(self.channel, bool) or not isinstance(self.channel, int | np.integer):
-            raise BadParameter(f"Unit: channel={self.channel!r} is no whole number; channels count from 0.")
+            raise BadParameter(f"Unit: channel={quoted(self.channel)} is no whole number; channels count from 0.")
         try:
             at = self.at if isinstance(self.at, str) else tuple(map(index, self.at))
         except TypeError:
             at = ()
-        if at not in ("max", "sum") and (isinstance(at, str) or not at or min(at) < 0):
+        if abs(self.channel) > LARGEST:
+            raise NoSuchName("channel", self.channel, [], f"Channels of {printable(self.layer, 200)} count from 0.")
+        if at not in ("max", "sum") and (isinstance(at, str) or not at or min(at) < 0 or max(at) > LARGEST):
             raise BadParameter(
-                f'Unit: at={self.at!r} is not "max", "sum", or a cell (y, x), of a signal (t,), of a volume (z, y, x).'
+                f'Unit: at={quoted(self.at)} is not "max", "sum", or a cell (y, x), of a signal (t,), of a volume (z, y, x).'
             )
         object.__setattr__(self, "at", at)
 
@@ -130,10 +139,10 @@ class Unit:
         place = re.fullmatch(r"[0-9]+(,[0-9]+)*", cell)
         if len(parts) not in (3, 4) or not parts[1] or not is_index(parts[2]) or not (place or cell in ("max", "sum")):
             raise BadParameter(
-                f"{text!r}: write unit:LAYER:CHANNEL, as in unit:features.10:42; behind it :sum or a cell, :Y,X, of a signal "
-                ":T, of a volume :Z,Y,X."
+                f"{quoted(text)}: write unit:LAYER:CHANNEL, as in unit:features.10:42; behind it :sum or a cell, :Y,X, of a "
+                "signal :T, of a volume :Z,Y,X."
             )
-        return cls(parts[1], int(parts[2]), tuple(map(int, cell.split(","))) if place else cell)
+        return cls(parts[1], numbered(parts[2]), tuple(map(numbered, cell.split(","))) if place else cell)
 
     @property
     def words(self) -> str:
@@ -167,7 +176,7 @@ def _one_hot(index: NDArray[np.intp], scores: Scores) -> Weights:
 
 def _checked(index: int | str, scores: Scores) -> int:
     if isinstance(index, str):
-        raise BadParameter(f"The class is named {index!r}, and the model has no labels. Give its index, or labels=.")
+        raise BadParameter(f"The class is named {quoted(index)}, and the model has no labels. Give its index, or labels=.")
     if not -scores.shape[1] <= index < scores.shape[1]:
         raise NoSuchName("class", index, [], f"The model's classes are 0 to {scores.shape[1] - 1}.")
     return index % scores.shape[1]
@@ -177,9 +186,18 @@ def is_index(text: str) -> bool:
     return re.fullmatch(r"-?[0-9]+", text.strip()) is not None
 
 
+def numbered(text: str) -> int:
+    """The number that digits write, however many they are: what is beyond all classes stays so."""
+    sign, digits = re.fullmatch(r"(-?)0*([0-9]+)", text.strip()).groups()  # type: ignore[union-attr]
+    return int(sign + digits[:30])
+
+
 def weighted(targets: Sequence[Target], scores: Scores) -> Weights:
     """The weights (t, n, k) of several targets, checked: a person's own callable may give anything."""
     rows = []
+    ranked = [target for target in targets if isinstance(target, Top) and isinstance(target.rank, int)]
+    if ranked:  # of several, the error speaks of the one that was asked for
+        max(ranked, key=lambda top: top.rank)(scores)
     for target in targets:
         try:
             row = np.asarray(target(scores), np.float64)
@@ -197,13 +215,18 @@ def weighted(targets: Sequence[Target], scores: Scores) -> Weights:
 def class_index(asked: int | str | np.integer[Any], labels: Labels) -> int:
     """The class a person means: an index, a whole label, one of its synonyms, or a unique beginning of it."""
     if isinstance(asked, int | np.integer) and not isinstance(asked, bool):
+        if abs(asked) > LARGEST:
+            raise NoSuchName(
+                "class", asked, [], f"The model's labels are {len(labels)}." if labels else "Classes count from 0."
+            )
         return int(asked)
     if not isinstance(asked, str):
-        raise BadParameter(f"{asked!r} is no class. Give its index or its label.")
+        raise BadParameter(f"{quoted(asked)} is no class. Give its index or its label.")
     if not labels:
         if is_index(asked):
-            return int(asked)
-        raise BadParameter(f"The class {asked!r} is a label, and the model has none. Give its index, or wrap(labels=...).")
+            return class_index(numbered(asked), labels)
+        said = f"The class {quoted(asked)} is a label, and the model has none. Give its index, or wrap(labels=...)."
+        raise BadParameter(said)
     want = asked.strip().lower()
     names = [label.lower() for label in labels]
     synonyms = [[part.strip() for part in name.split(",")] for name in names]
@@ -215,10 +238,10 @@ def class_index(asked: int | str | np.integer[Any], labels: Labels) -> int:
         if len(fits) == 1:
             return fits[0]
         if fits:
-            some = ", ".join(f"{labels[i]} ({i})" for i in fits[:4]) + (", ..." if len(fits) > 4 else "")
+            some = ", ".join(f"{printable(labels[i], 100)} ({i})" for i in fits[:4]) + (", ..." if len(fits) > 4 else "")
             raise NoSuchName("single class", asked, [], f"It could be {some}. Give the whole label or the index.")
     if is_index(want):
-        return int(want)
+        return class_index(numbered(want), labels)
     near = closest(want, [part for parts in synonyms for part in parts])
     named = [labels[next(i for i, parts in enumerate(synonyms) if part in parts)] for part in near]
     raise NoSuchName("class", asked, named, f"All {len(labels)} labels: model.labels.")

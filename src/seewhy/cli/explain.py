@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import OUT, KeyValue, Window, complete_methods, complete_models, load_model, model_options
+from .options import COUNT, OUT, KeyValue, Share, Window, complete_methods, complete_models, load_model, model_options
 from .saying import fault, say
+from .targets import parse_target
 from .writing import VIEWS, Drawing, print_json, print_text, stem, unique
 
 if TYPE_CHECKING:
@@ -52,8 +53,8 @@ SUFFIXES = {*VOLUMES, ".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", 
 @click.option("--layer", "-l", "layers", multiple=True, help="Repeatable; by default the last that still has space.")
 @click.option("--set", "settings", type=KeyValue(), multiple=True, help="A parameter of a method: signed=true; repeatable.")
 @click.option("--budget", metavar="N|TIME", help="What a map may cost, of methods that ask for many scores: 2000, '10 s'.")
-@click.option("--batch-size", type=click.IntRange(1), help="Copies per pass at most, of methods that make many; less memory.")
-@click.option("--tile", type=click.IntRange(1), metavar="PIXELS", help="Explain larger images by overlapping tiles.")
+@click.option("--batch-size", type=COUNT, help="Copies per pass at most, of methods that make many; less memory.")
+@click.option("--tile", type=COUNT, metavar="PIXELS", help="Explain larger images by overlapping tiles.")
 @click.option("--overlap", type=click.IntRange(0), metavar="PIXELS", help="Of tiles at least; by default half of what is seen.")
 @click.option("--scores", help="What is explained: logits (by default, of networks), log-probability, probability.")
 @OUT
@@ -76,7 +77,7 @@ SUFFIXES = {*VOLUMES, ".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", 
     help="Of a volume's overlay; repeatable.",
 )
 @click.option("--window", type=Window(), help="Of a volume: the values shown as black and white, as in -100,400.")
-@click.option("--alpha", type=click.FloatRange(0, 1), default=0.5, show_default=True, help="Opacity of the map.")
+@click.option("--alpha", type=Share(), default=0.5, show_default=True, help="Opacity of the map.")
 @click.option("--legend/--no-legend", default=True, show_default=True, help="Say below what it is and what the colours mean.")
 @click.option("--values", is_flag=True, help="Also write the numbers, as .npz.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a map instead of text.")
@@ -207,29 +208,6 @@ def check_pictures(pictures: tuple[str, ...], methods: list[Any]) -> None:
         what = kinds.get(pictures[0], "attributions of single pixels")
         verb, more = ("judge", "; lime and kernel-shap do") if pictures[0] in REGIONS else ("give", "")
         raise NotApplicable(f"--picture {pictures[0]} shows {what}, which {names} does not {verb}{more}.")
-
-
-def parse_target(text: str, labels: Any) -> list[Any]:
-    from ..api import Contrast, Top
-    from ..asking import as_targets
-
-    head, _, count = text.partition(":")
-    if head.lower() == "top":
-        if count and not (count.isdigit() and int(count)):
-            raise click.BadParameter(f"{text!r}: write top, or top:3 for the three top classes.", param_hint="--target")
-        return [Top(rank + 1) for rank in range(int(count or 1))]
-    known = {part.strip().lower() for label in labels or () for part in label.split(",")} | {s.lower() for s in labels or ()}
-    if "-vs-" in text and text.lower() not in known:
-        of, _, against = text.partition("-vs-")
-        return as_targets(Contrast(number(of), [number(part) for part in against.split("+")]), labels)
-    return as_targets(number(text), labels)
-
-
-def number(text: str) -> int | str:
-    from ..target import is_index
-
-    text = text.strip()
-    return int(text) if is_index(text) else text
 
 
 def predict(model: Any, photo: Any) -> Any:

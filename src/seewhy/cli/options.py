@@ -1,18 +1,24 @@
 """What several commands take: a model, and name=value."""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from math import inf, isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from ..printable import quoted
 
 if TYPE_CHECKING:
     from ..models import Differentiable
 
 FAMILIES = ("demo/honest", "demo/shortcut", "demo/flat", "torchvision/", "timm/", "hf/")
 FETCHED = ("torchvision/", "timm/", "hf/")  # whose weights may have to be fetched
+LONGEST, DEEPEST = 10_000, 50  # of a literal: characters; brackets, and signs in a row
+COUNT = click.IntRange(1, 10**6)  # of images at once, of pixels: more than any command means
 TRUST, WRAP = "seewhy.trust", "seewhy.wrap"  # what is remembered of the command, so that each need not hand it on
 
 
@@ -36,7 +42,7 @@ class KeyValue(click.ParamType):
             return value
         key, equals, text = value.partition("=")
         if not equals or not key:
-            self.fail(f"{value!r} is not of the form name=value.", param, ctx)
+            self.fail(f"{quoted(value)} is not of the form name=value.", param, ctx)
         return key.strip(), literal(text.strip())
 
 
@@ -48,22 +54,41 @@ class Window(click.ParamType):
     def convert(self, value: Any, param: Any, ctx: Any) -> tuple[float, float]:
         try:
             low, high = map(float, value.split(",") if isinstance(value, str) else value)
-            if low < high:
+            if -inf < low < high < inf:
                 return low, high
         except ValueError:
             pass
-        self.fail(f"{value!r}: write the low value, a comma and the high one, as in -100,400.", param, ctx)
+        self.fail(f"{quoted(value)}: write the low value, a comma and the high one, as in -100,400.", param, ctx)
+
+
+class Share(click.FloatRange):
+    """A number from 0 to 1, of which NaN is none."""
+
+    def __init__(self) -> None:
+        super().__init__(0, 1)
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> float:
+        found = super().convert(value, param, ctx)
+        return found if isfinite(found) else self.fail(f"{value!r} is no number from 0 to 1.", param, ctx)
 
 
 def literal(text: str) -> Any:
+    """The Python literal that the text is, else the text.  One that is long, or deep in brackets and signs, is none: what
+    reads such things in Python can break down over them.
+    """
+    import warnings
     from ast import literal_eval
 
     words = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False, "none": None}
     if text.lower() in words:
         return words[text.lower()]
+    if len(text) > LONGEST or len(re.findall(r"[(\[{]", text)) > DEEPEST or re.search(rf"[-+~\s]{{{DEEPEST},}}", text):
+        return text
     try:
-        return literal_eval(text)
-    except (ValueError, SyntaxError):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of Python's, about escapes that it does not know
+            return literal_eval(text)
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         return text
 
 
@@ -126,8 +151,8 @@ def _allow_voxels(ctx: click.Context, _param: Any, most: int | None) -> None:
 
 def _remember_grid(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
     sides = value.lower().split("x") if value else []
-    if not all(side.strip().isdigit() and int(side) for side in sides):
-        raise click.BadParameter(f"{value!r}: write rows x columns, as in 14x14.", ctx, param)
+    if not all(re.fullmatch(r"\s*[0-9]{1,5}\s*", side) and int(side) for side in sides):
+        raise click.BadParameter(f"{quoted(value)}: write rows x columns, as in 14x14.", ctx, param)
     if sides:
         ctx.meta.setdefault(WRAP, {})["grid"] = tuple(map(int, sides))
 

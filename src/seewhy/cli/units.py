@@ -4,10 +4,10 @@ from typing import Any
 
 import click
 
-from .explain import parse_target
 from .listing import table
 from .options import complete_models, load_model, model_options
 from .saying import say_json
+from .targets import parse_target
 
 
 @click.command()

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from ..case import numbers
 from ..errors import BadParameter
 from ..image import Array
-from ..method import whole_number
+from ..method import MANY, whole_number
 from ..perturb import Estimate, from_scores
 from ..probe import Made, Probe
 from ..resample import enlarged
@@ -56,7 +56,7 @@ def ss_cam(
     def noise(k: int, j: int) -> Floats:
         return sigma * np.random.default_rng([seed, k, j]).standard_normal(probe.case.activations[layer].shape[2:])
 
-    return _by_masks(probe, layer, top_channels, fill, whole_number(samples, "ss-cam: samples", 1), noise)
+    return _by_masks(probe, layer, top_channels, fill, whole_number(samples, "ss-cam: samples", 1, MANY), noise)
 
 
 @from_scores("{samples} forwards per channel of the layer", rectified=True, layered=True)
@@ -69,7 +69,7 @@ def is_cam(probe: Probe, layer: str, *, samples: int = 10, top_channels: int | N
 
     Caveat: a softmax of logits, as in Score-CAM.
     """
-    steps = whole_number(samples, "is-cam: samples", 1)
+    steps = whole_number(samples, "is-cam: samples", 1, MANY)
     return _by_masks(probe, layer, top_channels, fill, steps, share=lambda j: (j + 1) / steps)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import chain
 from itertools import product as pairs
+from math import prod
 from typing import Any
 from zlib import crc32
 
@@ -15,8 +16,9 @@ from numpy.typing import NDArray
 
 from ..case import Case, Found
 from ..errors import BadParameter, NotApplicable
-from ..method import COSTS, Method, listed, lookup, maker, whole_number
+from ..method import COSTS, MANY, Method, listed, lookup, maker, whole_number
 from ..models import INPUT
+from ..printable import quoted
 from ..progress import shown
 from ..resample import Cells, brought, resized
 from .cam import grad_cam
@@ -25,6 +27,7 @@ from .gradient import gradient, guided_backprop
 __all__ = ["augment", "guided_grad_cam", "product", "smooth", "smooth_grad", "smooth_grad_squared", "var_grad"]
 
 Floats = NDArray[Any]
+LARGEST = 2**26  # pixels of an image enlarged
 
 
 @maker
@@ -120,9 +123,9 @@ def _smoothed(base: Method, name: str, said: str, moment: Any) -> Method:
     _unused(base, "samples", "sigma")
 
     def run(case: Case, *, samples: int, sigma: float, seed: int, **params: Any) -> Found:
-        samples, seed = whole_number(samples, f"{name}: samples", 1), whole_number(seed, f"{name}: seed", 0)
+        samples, seed = whole_number(samples, f"{name}: samples", 1, MANY), whole_number(seed, f"{name}: seed", 0)
         if not 0 <= sigma < np.inf:
-            raise BadParameter(f"{name}: sigma is a share of the image's range, from 0 on, not {sigma}.")
+            raise BadParameter(f"{name}: sigma is a share of the image's range, from 0 on, not {quoted(sigma)}.")
         own = _given(base, {**params, "seed": seed})
         found = shown(case.variants(own, _noisy(case.images, samples, sigma, seed)), samples, name)
         first, measured = next(found), []
@@ -215,8 +218,11 @@ def _times(a: Floats, a_channels: bool, b: Floats, b_channels: bool, cells: tupl
 def _sizes(scales: Any, space: tuple[int, ...]) -> list[tuple[int, ...]]:
     several = list(scales) if np.ndim(scales) else [scales]
     if not several or not all(isinstance(s, int | float | np.number) and 0 < s < 100 for s in several):
-        raise BadParameter(f"augment: scales={scales!r}: give factors of the image's size, as in (1, 0.75, 1.5).")
-    return [tuple(max(1, round(side * scale)) for side in space) for scale in several]
+        raise BadParameter(f"augment: scales={quoted(scales)}: give factors of the image's size, as in (1, 0.75, 1.5).")
+    sizes = [tuple(max(1, round(side * scale)) for side in space) for scale in several]
+    if (most := max(map(prod, sizes))) > LARGEST:
+        raise BadParameter(f"augment: scales={quoted(scales)} makes images of {most:,} pixels; {LARGEST:,} are the most.")
+    return sizes
 
 
 def _flipped(x: Floats, flip: bool) -> Floats:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from ..case import numbers
 from ..errors import BadParameter
 from ..image import Array
-from ..method import whole_number
+from ..method import MANY, whole_number
 from ..perturb import Estimate, from_scores
 from ..probe import Probe
 
@@ -17,6 +17,7 @@ __all__ = ["rise"]
 
 Floats = NDArray[Any]
 AXES = "abcdefgh"
+DRAWS = 2**16  # cells of a mask, at most
 CELLS = {1: 16, 2: 7, 3: 5}  # along each of so many axes
 
 
@@ -36,9 +37,9 @@ def rise(
 
     Caveat: noisy: the standard error of each pixel is in Heatmap.error. Masks are soft, so edges of objects blur by a cell.
     """
-    usual = CELLS.get(len(probe.space), 3)
-    count = whole_number(masks, "rise: masks", 2)
-    side = usual if isinstance(cells, str) and cells == "auto" else whole_number(cells, "rise: cells", 1)
+    usual, finest = CELLS.get(len(probe.space), 3), int(DRAWS ** (1 / len(probe.space)))
+    count = whole_number(masks, "rise: masks", 2, MANY)
+    side = usual if isinstance(cells, str) and cells == "auto" else whole_number(cells, "rise: cells", 1, finest)
     if not 0 < keep < 1:
         raise BadParameter(f"rise: keep is the chance that a cell is shown, between 0 and 1, not {keep}.")
     seed = whole_number(seed, "rise: seed", 0)

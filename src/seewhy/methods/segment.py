@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from ..baseline import COLOURS
 from ..errors import BadParameter, NoSuchName, closest
 from ..image import Array
-from ..method import whole_number
+from ..method import MANY, whole_number
 from ..perturb import Estimate, from_scores
 from ..probe import Probe
 from ..regions import Regions
@@ -21,6 +21,7 @@ __all__ = ["kernel_shap", "lime", "sobol"]
 Floats = NDArray[Any]
 Labels = NDArray[np.intp]
 ENOUGH = 1.5  # draws a segment
+HELD = 2**26  # draws, times segments, in memory at once
 
 
 @from_scores("{samples} forwards", sampled=True)
@@ -42,12 +43,13 @@ def lime(
 
     Caveat: depends on the segments and on what hides them; a low R^2 says that no linear model of the superpixels serves.
     """
-    count = whole_number(samples, "lime: samples", 2)
+    count = whole_number(samples, "lime: samples", 2, MANY)
     if not kernel_width > 0 or not 0 <= alpha < np.inf:
         raise BadParameter(f"lime: kernel_width must be above 0 and alpha from 0 on, not {kernel_width} and {alpha}.")
     few = None if features is None else whole_number(features, "lime: features", 1)
     seed = whole_number(seed, "lime: seed", 0)
     labels = labelled(probe, segments, seed)
+    _held(count, int(labels.max()) + 1, "lime")
     z = coalitions(count, int(labels.max()) + 1, seed)
     w = proximity(z, kernel_width)
     if w[1:].max() < 1e-9:
@@ -88,9 +90,11 @@ def kernel_shap(probe: Probe, *, segments: Any = "auto", samples: int = 1000, hi
     Caveat: depends on the segments and on what hides them: the hidden image's score is the intercept.
     """
     seed = whole_number(seed, "kernel-shap: seed", 0)
-    count = whole_number(samples, "kernel-shap: samples", 2)
+    count = whole_number(samples, "kernel-shap: samples", 2, MANY)
     labels = labelled(probe, segments, seed)
-    z, w, complete = shapley_coalitions(count, int(labels.max()) + 1, seed)
+    s = int(labels.max()) + 1
+    _held(min(count, 2**s - 2), s, "kernel-shap")
+    z, w, complete = shapley_coalitions(count, s, seed)
     hide = hiding(probe, hide, labels)
     empty = probe.asked(hide)
     y = np.zeros((0, len(probe.y)))
@@ -125,9 +129,10 @@ def sobol(probe: Probe, *, segments: Any = "grid", samples: int = 32, hide: Any 
 
     Caveat: has no sign: evidence against counts as evidence for.  With few samples the error is large; see Heatmap.error.
     """
-    rows, seed = whole_number(samples, "sobol: samples", 2), whole_number(seed, "sobol: seed", 0)
+    rows, seed = whole_number(samples, "sobol: samples", 2, MANY), whole_number(seed, "sobol: seed", 0)
     labels = labelled(probe, segments, seed)
     s = int(labels.max()) + 1
+    _held(rows, s, "sobol")
     a, b = np.random.default_rng(seed).random((2, rows, s))
     y = np.zeros((0, len(probe.y)))
     native = probe.scorer.array(labels)
@@ -154,6 +159,13 @@ def sobol(probe: Probe, *, segments: Any = "grid", samples: int = 32, hide: Any 
     values[probe.moved <= probe.rounding] = 0  # shares of nothing
     errors[probe.moved <= probe.rounding] = 0
     return _drawn(labels, [Regions(labels, v, e, None, None, None, len(y)) for v, e in zip(values, errors, strict=True)])
+
+
+def _held(count: int, segments: int, name: str) -> None:
+    if count * segments > HELD:
+        raise BadParameter(
+            f"{name}: samples={count:,} of {segments} segments; {HELD // segments:,} are the most: ask for fewer."
+        )
 
 
 def labelled(probe: Probe, how: Any, seed: int) -> Labels:

@@ -18,6 +18,7 @@ from ..budget import Pace
 from ..errors import BadParameter
 from ..image import Array, Images
 from ..prepare import Batch, Preparer
+from ..printable import quoted
 from ..rule import Rule
 from ..target import Target
 
@@ -228,8 +229,8 @@ def wrap(
     """
     if scores not in (None, *SCORES):
         raise BadParameter(f"scores={scores!r}: it is one of {', '.join(SCORES)}.")
-    if batch_size is not None and (not isinstance(batch_size, int) or batch_size < 1):
-        raise BadParameter(f"batch_size={batch_size!r}: a whole number; at least one image goes through at a time.")
+    if batch_size is not None and (not isinstance(batch_size, int) or not 1 <= batch_size <= 10**6):
+        raise BadParameter(f"batch_size={quoted(batch_size)}: a whole number; at least one image goes through at a time.")
     from ..labels import read_labels
 
     common: dict[str, Any] = {

@@ -41,7 +41,7 @@ class Tap:
         if module is None:
             near = closest(name, [m for m in modules_of(network) if m])
             raise NoSuchName("layer", asked, near, "All names: model.layers(), or `seewhy layers MODEL`.")
-        if call and not (call.isdigit() and int(call)):
+        if call and not (call.isdecimal() and len(call) < 10 and int(call)):
             raise BadParameter(f"Layer {asked!r}: behind # stands which call is read, from 1 on, as in {name}#1.")
         self.asked, self.name, self.module = asked, name, module
         self.call = int(call) if call else None  # None: the last one

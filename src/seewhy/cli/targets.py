@@ -1,0 +1,47 @@
+"""What a person writes for --target."""
+
+import re
+from typing import Any
+
+import click
+
+TOPS = 1000  # of a model whose classes have no names, top classes at most
+
+
+def parse_target(text: str, labels: Any) -> list[Any]:
+    """The targets that the text means: several, of top:3."""
+    from ..api import Contrast, Top
+    from ..asking import LONGEST, as_targets
+    from ..printable import quoted
+
+    head, _, count = text.partition(":")
+    if head.lower() == "top":
+        return [Top(rank + 1) for rank in range(_counted(text, count, labels))]
+    if len(text) > LONGEST and text not in (labels or ()):
+        raise click.BadParameter(f"{quoted(text, 60)} is {len(text):,} characters long; {LONGEST:,} are the most.")
+    known = {part.strip().lower() for label in labels or () for part in label.split(",")} | {s.lower() for s in labels or ()}
+    if "-vs-" in text and text.lower() not in known:
+        of, _, against = text.partition("-vs-")
+        return as_targets(Contrast(number(of), [number(part) for part in against.split("+")]), labels)
+    return as_targets(number(text), labels)
+
+
+def number(text: str) -> int | str:
+    """An index, or a label."""
+    from ..target import is_index, numbered
+
+    return numbered(text) if is_index(text) else text.strip()
+
+
+def _counted(text: str, count: str, labels: Any) -> int:
+    """How many of the top classes."""
+    from ..printable import quoted
+    from ..target import numbered
+
+    most, known = (len(labels), f"the model has {len(labels)} classes") if labels else (TOPS, "that is too many at once")
+    asked = numbered(count) if re.fullmatch(r"[0-9]+", count) else 0
+    if count and not asked:
+        raise click.BadParameter(f"{quoted(text)}: write top, or top:3 for the three top classes.", param_hint="--target")
+    if asked > most:
+        raise click.BadParameter(f"{quoted(text)}: {known}; top:{most} is the most.", param_hint="--target")
+    return asked or 1
