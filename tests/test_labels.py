@@ -1,7 +1,10 @@
 """Names of classes, from anything a person may have them in."""
 
+import itertools
 import json
+import os
 from pathlib import Path
+from time import perf_counter
 
 import numpy as np
 import pytest
@@ -132,3 +135,46 @@ def test_too_few_or_too_many_labels_for_the_scores_are_not_silent(red_network, r
         except seewhy.Misuse as error:
             said = (str(error),)
         assert any("label" in one for one in said)
+
+
+HOSTILE = {
+    "deep.json": (b"[" * 100_000, "nested deeper"),
+    "deeper.json": (b'{"0":' * 3000, "nested deeper"),
+    "digits.json": (b"[" + b"9" * 5000 + b"]", "4300 digits"),
+    "long.txt": (b"a" * (2**26 + 1), "larger than 64 MB"),
+    "many.txt": (b"a\n" * (10**6 + 1), "more than 1,000,000 names"),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_file_beyond_all_bounds_is_misuse_at_once(tmp_path, name):
+    content, said = HOSTILE[name]
+    (tmp_path / name).write_bytes(content)
+    start = perf_counter()
+    with pytest.raises(BadParameter, match=rf"{name}.*{said}.*one name a line"):
+        read_labels(tmp_path / name)
+    assert perf_counter() - start < 1
+
+
+def test_devices_and_pipes_are_not_read(tmp_path):
+    os.mkfifo(tmp_path / "pipe.txt")
+    for path in ("/dev/zero", tmp_path / "pipe.txt", tmp_path):
+        with pytest.raises(BadParameter, match="a device or a pipe, and no file"):
+            read_labels(path)
+
+
+def test_names_without_end_are_misuse():
+    with pytest.raises(BadParameter, match="more than 1,000,000 names"):
+        read_labels(itertools.repeat("a"))
+    deep: list = []
+    for _ in range(5000):
+        deep = [deep]
+    with pytest.raises(BadParameter, match="cannot be read"):
+        read_labels(deep)
+
+
+def test_a_line_ends_where_text_files_end_it_and_halves_of_pairs_are_replaced(tmp_path):
+    (tmp_path / "a.txt").write_bytes("a\u2028b\nc\x85d\x0be\r\nf".encode())
+    assert read_labels(tmp_path / "a.txt") == ["a\u2028b", "c\x85d\x0be", "f"]
+    (tmp_path / "a.json").write_text(r'["\ud800a", "\ud83d\ude00"]')
+    assert read_labels(tmp_path / "a.json") == ["\ufffda", "\N{GRINNING FACE}"]

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from .canvas import VIEWS, drawn, full, remark, strip, views
+from .carried import source_of as source_in
 from .errors import BadParameter, NotApplicable
 from .image import Under, Where
 from .regions import Regions
@@ -18,7 +19,6 @@ from .render import PICTURES, Look, beyond, clipped, picture, unit, with_legend
 from .resample import Cells
 from .saving import png
 from .saving import save as write
-from .saving import source_of as source_in
 from .source import Source
 from .target import Contrast
 from .volume import Grid

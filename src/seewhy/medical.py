@@ -127,15 +127,3 @@ def _say_scanner(image: Any, affine: NDArray[np.float64]) -> None:
     if np.allclose(turn.T @ turn, np.eye(3), atol=1e-4):
         image.set_qform(affine, "scanner")
     image.header.set_xyzt_units("mm")
-
-
-def source_in(path: Path) -> Source:
-    """The Source that `nifti` put there.  Raises KeyError where there is none."""
-    from .nifti_file import extensions
-
-    for extension in extensions(path):
-        content = extension.get_content()
-        text = content.encode() if isinstance(content, str) else bytes(content)
-        if text.startswith(MARK):
-            return Source.from_json(text[len(MARK) :].rstrip(b"\0").decode())
-    raise KeyError("seewhy")

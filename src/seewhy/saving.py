@@ -1,7 +1,6 @@
-"""Maps as files, each of which carries the Source, and the Source of such a file."""
+"""Maps as files, each of which carries the Source, which `carried.source_of` reads back."""
 
 import io
-import json
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -9,14 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from .errors import BadImage, BadParameter, NotApplicable
-from .medical import NIFTI, named, nifti, source_in
+from .errors import BadParameter, NotApplicable
+from .medical import NIFTI, named, nifti
 from .own import CHUNK, RUN
 from .replacing import replacing
-from .source import Source
 from .volume import Grid, Volume
 
 if TYPE_CHECKING:
@@ -110,23 +107,3 @@ def png(heatmap: "Heatmap", picture: str, run: str = "", **look: Any) -> bytes:
         note.add_itxt(RUN, run)
     heatmap.drawn(picture, **look).save(file, "PNG", pnginfo=note)
     return file.getvalue()
-
-
-def source_of(path: Path) -> Source:
-    """The Source that a saved file carries."""
-    from zipfile import BadZipFile  # as long to import as much of seewhy
-
-    try:
-        if named(path, NIFTI):
-            return source_in(path)
-        if path.suffix.lower() == ".npz":
-            with np.load(path, allow_pickle=False) as kept:
-                return Source.from_json(str(kept["source"]))
-        with Image.open(path) as png:
-            return Source.from_json(png.info[CHUNK])
-    except (KeyError, TypeError, AttributeError, json.JSONDecodeError):
-        raise BadImage(f"{path} carries no Source: it was not saved by seewhy, or was saved again since.") from None
-    except BadImage:
-        raise
-    except (OSError, ValueError, EOFError, BadZipFile, Image.DecompressionBombError) as error:
-        raise BadImage(f"{path} cannot be read as .png or .npz: {error}") from None

@@ -1,8 +1,9 @@
 """Where a heatmap came from: all that is needed to make it again, as text that a picture can carry."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
-from typing import Any
+from dataclasses import MISSING, asdict, dataclass, field, fields
+from types import UnionType
+from typing import Any, TypeVar, get_args, get_origin
 
 import numpy as np
 from einops import asnumpy
@@ -10,7 +11,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from .json_text import as_json, json_of, with_bytes
+from .printable import printable
 from .target import Labels, name_of
+
+T = TypeVar("T")
+MOST = 300  # characters of a caption
 
 
 @dataclass(frozen=True)
@@ -61,9 +66,10 @@ class Source:
 
     @property
     def caption(self) -> str:
-        """What the map is, in a few words; of a part of what was planned, how much."""
-        spent, planned = (int(self.measured.get(key, 0)) for key in ("forwards", "planned_forwards"))
-        return self._caption + (f", {spent} of {planned} forwards" if spent < planned else "")
+        """What the map is, in a few words, on one line; of a part of what was planned, how much."""
+        spent, planned = (self.measured.get(key) or 0 for key in ("forwards", "planned_forwards"))
+        said = printable(self._caption, MOST)
+        return said + (f", {spent:.0f} of {planned:.0f} forwards" if spent < planned else "")
 
     @property
     def _caption(self) -> str:
@@ -74,7 +80,7 @@ class Source:
         return f"{self.method} for {what}{self.place and f' {self.place}'} at {self.layer}"
 
     def __str__(self) -> str:
-        return f"{self.caption} of {self.model} on {self.image}"
+        return f"{self.caption} of {printable(self.model, MOST)} on {printable(self.image, MOST)}"
 
     def to_json(self) -> str:
         """As one JSON object in ASCII; numbers that JSON does not have become null (see `json_text.as_json`)."""
@@ -87,11 +93,17 @@ class Source:
 
     @classmethod
     def from_json(cls, text: str) -> "Source":
-        """What `to_json` wrote."""
-        facts = {key: _tuples(value) for key, value in with_bytes(json_of(text)).items()}
-        facts["predicted"] = facts["predicted"] and Predicted(**facts["predicted"])
-        known = {f.name for f in fields(cls)}
-        return cls(**{key: value for key, value in facts.items() if key in known})
+        """What `to_json` wrote.  Raises ValueError, in words, for anything else."""
+        found = json_of(text)
+        if not isinstance(found, dict):
+            raise ValueError(f"it is a {type(found).__name__}, and no object")
+        kinds = {f.name: f for f in fields(cls)}
+        facts = {key: _tuples(value) for key, value in with_bytes(found).items() if key in kinds}
+        if predicted := facts.get("predicted"):
+            facts["predicted"] = _made(Predicted, predicted)
+        if isinstance(measured := facts.get("measured"), dict):  # of which JSON does not know NaN
+            facts["measured"] = {key: float("nan") if value is None else value for key, value in measured.items()}
+        return _made(cls, facts)
 
 
 def described(value: Any) -> Any:
@@ -112,6 +124,32 @@ def _hash(data: bytes) -> str:
     from hashlib import sha256  # as long to import as much of seewhy
 
     return sha256(data).hexdigest()[:16]
+
+
+def _made(kind: type[T], facts: Any) -> T:
+    """The dataclass of these facts, each of the kind that its field is."""
+    if not isinstance(facts, Mapping):
+        raise ValueError(f"{kind.__name__} is a {type(facts).__name__}, and no object")
+    for f in fields(kind):  # type: ignore[arg-type]
+        if f.name in facts and not _fits(facts[f.name], f.type):
+            raise ValueError(f"its {f.name!r} is a {type(facts[f.name]).__name__}")
+        if f.name not in facts and f.default is MISSING and f.default_factory is MISSING:
+            raise ValueError(f"it lacks {f.name!r}")
+    return kind(**facts)
+
+
+def _fits(value: Any, kind: Any) -> bool:
+    """Is it of the kind: a class, one of several, a Mapping or a tuple of such?"""
+    if kind is Any:
+        return True
+    if isinstance(kind, UnionType):
+        return any(_fits(value, one) for one in get_args(kind))
+    own = get_origin(kind) or kind
+    if own is tuple:
+        return isinstance(value, tuple) and all(_fits(one, get_args(kind)[0]) for one in value)
+    if own is Mapping:
+        return isinstance(value, Mapping) and all(_fits(one, get_args(kind)[1]) for one in value.values())
+    return isinstance(value, int | float if own is float else own) and not isinstance(value, bool)
 
 
 def _tuples(value: Any) -> Any:
