@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from .decoding import decoding, quietly
 from .errors import BadImage
 from .medical import named, need
-from .volume import Volume, check_voxels, most_voxels, places_voxels
+from .volume import Volume, check_voxels, places_voxels
 
 Floats = NDArray[np.float64]
 MM = {"micron": 1e-3, "meter": 1e3}  # of the units that a NIfTI header names
@@ -43,16 +43,6 @@ def read_nifti(file: Path, name: str, channels: bool, most: int) -> Volume:
             values, told = _voxels(image, name, channels, most)
             placed = _placed(nibabel, image, name)
     return Volume(values, placed.affine, name, (*told, *placed.notes, *notes), placed.header)
-
-
-def extensions(path: Path) -> Any:
-    """What a NIfTI file's header says besides its numbers, each with `get_content()`."""
-    nibabel = need("nibabel")
-    with decoding(f"{path} cannot be read as NIfTI"):
-        if named(path, (".gz",)):
-            _check_packed(path, str(path), most_voxels())
-        with quietly("nibabel.global"):
-            return nibabel.load(path).header.extensions
 
 
 def _check_packed(file: Path, name: str, most: int) -> None:
