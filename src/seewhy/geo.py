@@ -15,6 +15,7 @@ from .errors import BadImage, MissingExtra, NotApplicable
 from .image import HEADERS, Photo, rgb
 from .replacing import replacing
 from .seam import rows
+from .source import Source
 from .wholes import KEPT, Sides, Whole
 
 if TYPE_CHECKING:
@@ -65,6 +66,12 @@ def geotiff(heatmap: "Heatmap", like: str | Path | None = None) -> bytes:
             file.set_band_description(1, heatmap.source.caption)
             file.update_tags(**{TAG: heatmap.source.to_json()})
         return made.read()
+
+
+def source_in(path: Path) -> Source:
+    """The Source that `geotiff` put there.  Raises KeyError where there is none."""
+    with _opened(path) as scene:
+        return Source.from_json(scene.tags()[TAG])
 
 
 def lies(heatmap: "Heatmap") -> bool:

@@ -1,8 +1,6 @@
 """Which files seewhy made itself, told from their heads alone, without decoding them."""
 
-import gzip
 import os
-import zlib
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -18,14 +16,17 @@ CHUNKS = 1000  # before the pixels, at most
 
 def made_here(path: Path) -> bool:
     """Is it a map that seewhy saved: a PNG, NIfTI or TIFF that says so?  What cannot be read is none."""
+    from gzip import open as unpacked
+    from zlib import error
+
     name = path.name.lower()
-    with suppress(OSError, EOFError, ValueError, zlib.error):
+    with suppress(OSError, EOFError, ValueError, error):
         if not path.is_file():  # nothing waits for a pipe
             return False
         if name.endswith(".png"):
             return CHUNK in dict(_texts(path))
         if name.endswith((".nii", ".nii.gz")):
-            with gzip.open(path) if name.endswith(".gz") else path.open("rb") as file:
+            with unpacked(path) if name.endswith(".gz") else path.open("rb") as file:
                 return NIFTI in file.read(NEAR)
         if name.endswith((".tif", ".tiff")):
             return TIFF in _ends(path)
@@ -35,7 +36,7 @@ def made_here(path: Path) -> bool:
 def run_of(path: Path) -> str:
     """Which run of the command line drew this PNG; nothing of others."""
     with suppress(OSError, ValueError):
-        return dict(_texts(path)).get(RUN, b"").decode("ascii", "replace")
+        return dict(_texts(path)).get(RUN, b"").decode("ascii", "replace") if path.is_file() else ""
     return ""
 
 

@@ -6,7 +6,6 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from secrets import token_hex
 from time import time
 
 from .errors import NotWritten
@@ -31,7 +30,7 @@ def replacing(path: str | Path, over: bool = True, of: str = "") -> Iterator[Pat
     Raises NotWritten, which names the file, where it cannot be written; its `errno` is that of the system.
     """
     path = Path(path)
-    beside = path.parent / f".seewhy-{token_hex(8)}{_ending(path)}"
+    beside = path.parent / f".seewhy-{os.urandom(8).hex()}{_ending(path)}"
     try:
         mode = _replaceable(path)
         os.close(os.open(beside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))  # less what the person's umask takes away

@@ -11,16 +11,22 @@ from .attention import attention
 from .detections import detections
 from .doctor import doctor
 from .explain import explain
+from .failing import PHOTO, named
 from .listing import demo, layers, methods
-from .saying import fault, safe_usage, say, say_traceback, say_warning
+from .pipes import heard, hold_open
+from .saying import safe_usage, say, say_traceback, say_warning
 from .units import units
 
 
 class Cli(click.Group):
-    """One line per error: exit code 2 for misuse, 1 for failure, a traceback only with --debug."""
+    """One line per error: exit code 2 for misuse, 1 for failure, 141 where nobody reads on; a traceback only with --debug."""
+
+    def main(self, *args: Any, **more: Any) -> Any:
+        hold_open()
+        return super().main(*args, **more)
 
     def make_context(self, *args: Any, **more: Any) -> click.Context:
-        with safe_usage():
+        with safe_usage(), heard():
             return super().make_context(*args, **more)
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -28,9 +34,9 @@ class Cli(click.Group):
 
         usual, warnings.showwarning = warnings.showwarning, say_warning
         try:
-            with safe_usage():
+            with safe_usage(), heard():
                 return super().invoke(ctx)
-        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except KeyboardInterrupt:
             say("seewhy: interrupted; what was written stays.", err=True)
@@ -39,7 +45,7 @@ class Cli(click.Group):
             if ctx.params.get("debug"):
                 sys.excepthook = say_traceback
                 raise
-            say(f"seewhy: {fault(error)}", err=True)
+            say(f"seewhy: {named(ctx.meta.get(PHOTO), error)}", err=True)
             ctx.exit(2 if isinstance(error, Misuse) else 1)
         finally:
             warnings.showwarning = usual

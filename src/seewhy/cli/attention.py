@@ -5,8 +5,12 @@ from typing import Any
 
 import click
 
-from .options import OUT, complete_models, literal, load_model, model_options
+from .failing import about
+from .naming import called, joined
+from .options import OUT, complete_models, literal, load_model, model_options, wrapped
 from .saying import say, say_json
+from .shelf import Shelf, check_folder, errand, make_folder, print_of
+from .writing import NUMBERS, writer
 
 
 @click.command()
@@ -38,16 +42,17 @@ def attention(
     """
     from ..api import attention as ask
 
+    check_folder(out)
     model = load_model(spec, weights, labels, options, prepare, device)
+    about(photo)
     maps = ask(model, photo, [*layers] or None, None if head.lower() == "all" else literal(head), literal(query))
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
+    shelf, own = Shelf(out, errand(spec, options, prepare, *wrapped())), print_of(photo)
     for heatmap in maps:
         source = heatmap.source
-        parts = [Path(source.image).stem, "attention", source.layer, f"head-{source.params['head']}", source.target]
-        path = out / f"{'.'.join(''.join(c if c.isalnum() or c in '.-_#' else '-' for c in part) for part in parts)}.png"
-        heatmap.save(path, legend=True)
-        if values:
-            heatmap.save(path.with_suffix(".npz"))
+        parts = [called(Path(source.image)), "attention", source.layer, f"head-{source.params['head']}", source.target]
+        writers = {".png": writer(heatmap, legend=True), **({NUMBERS: writer(heatmap)} if values else {})}
+        path = shelf.put(joined(parts), source, own, writers)[".png"]
         if as_json:
             say_json({"file": str(path), "box": list(heatmap.box), **source.facts})
             continue
@@ -56,3 +61,5 @@ def attention(
     if not as_json:
         for warning in dict.fromkeys(said for heatmap in maps for said in heatmap.warnings):
             say(f"  ! {warning}")
+    for remark in shelf.remarks():
+        say(f"seewhy: {remark}", err=True)

@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from .failing import about
 from .listing import table
 from .options import complete_models, load_model, model_options
 from .saying import say, say_json
@@ -27,7 +28,9 @@ def detections(
     """
     from ..api import detections as find
 
-    (found,) = find(load_model(spec, weights, labels, options, prepare, device), photo)
+    model = load_model(spec, weights, labels, options, prepare, device)
+    about(photo)
+    (found,) = find(model, photo)
     if as_json:
         for one in found[:count]:
             say_json({**asdict(one), "target": one.target})

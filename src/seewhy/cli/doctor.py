@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .failing import about
 from .listing import table
 from .options import TRUST, WRAP, complete_models, load_model, model_options
 from .saying import printable, say
@@ -41,7 +42,9 @@ def doctor(ctx: click.Context, spec: str, photo: str | None, every: bool, as_jso
     """
     from ..diagnosis import doctor as look
 
-    report = look(load_model(spec, **own), photo)
+    model = load_model(spec, **own)
+    about(photo)
+    report = look(model, photo)
     if report.command:
         report = replace(report, command=shlex.join(next_command(ctx, report, spec, photo or "PHOTO.jpg", own)))
     if as_json:

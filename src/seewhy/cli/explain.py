@@ -1,21 +1,18 @@
 """`seewhy explain`: overlays into a folder, what was found to stdout."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from .options import COUNT, OUT, KeyValue, Share, Window, complete_methods, complete_models, load_model, model_options
-from .saying import fault, say
+from .failing import Failures, named
+from .finding import Found, found
+from .naming import stem
+from .options import COUNT, OUT, KeyValue, Share, Window, complete_methods, complete_models, load_model, model_options, wrapped
+from .saying import say
+from .shelf import Shelf, check_folder, errand, make_folder, print_of
 from .targets import parse_target
-from .writing import VIEWS, Drawing, print_json, print_text, stem, unique
-
-if TYPE_CHECKING:
-    from ..heatmap import Heatmaps
-    from ..image import Given, Photo
-
-VOLUMES = {".nii", ".nii.gz", ".mgz", ".mgh", ".img"}
-SUFFIXES = {*VOLUMES, ".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"}
+from .writing import NUMBERS, VIEWS, Drawing, Told, print_json, print_text
 
 
 @click.command()
@@ -58,6 +55,7 @@ SUFFIXES = {*VOLUMES, ".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", 
 @click.option("--overlap", type=click.IntRange(0), metavar="PIXELS", help="Of tiles at least; by default half of what is seen.")
 @click.option("--scores", help="What is explained: logits (by default, of networks), log-probability, probability.")
 @OUT
+@click.option("--recursive", "-r", is_flag=True, help="Look into the folders inside of folders, too.")
 @click.option("--colours", help="inferno, viridis, grey, jet or blue-red; by default inferno, and blue-red for signed maps.")
 @click.option(
     "--picture",
@@ -85,8 +83,8 @@ def explain(
     photos: tuple[str, ...], spec: str, weights: Any, labels: Any, options: Any, prepare: Any, device: Any,
     methods: tuple[str, ...], targets: tuple[str, ...], layers: tuple[str, ...], settings: Any, budget: str | None,
     batch_size: int | None, tile: int | None, overlap: int | None,
-    scores: str | None, out: Path, colours: str | None, pictures: tuple[str, ...], views: tuple[str, ...], window: Any,
-    alpha: float, legend: bool, values: bool, as_json: bool,
+    scores: str | None, out: Path, recursive: bool, colours: str | None, pictures: tuple[str, ...], views: tuple[str, ...],
+    window: Any, alpha: float, legend: bool, values: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Explain photos, volumes (NIfTI, DICOM), or folders of them: write overlays, of volumes also the map as NIfTI on the
     file's own grid; say what was predicted and what was explained.
@@ -100,57 +98,67 @@ def explain(
     seewhy explain scan.nii.gz ct-series/ --model nets.py:net --view axial --window -100,400
     """
     from ..api import explain as ask
-    from ..errors import Misuse, NotHere, SeewhyError
+    from ..errors import SeewhyError
     from ..image import Given
     from ..prepare import opened
     from ..progress import shown, stoppable
     from ..video import ClipFit
 
-    files = [file for photo in photos for file in expanded(photo)]
+    looked = found(photos, recursive, out)
+    if not looked.files:
+        raise nothing_to_explain(looked)
     chosen = configured(methods, {**dict(settings), **({"budget": budget} if budget else {})})
     check_pictures(pictures, chosen)
+    check_folder(out)
     model: Any = load_model(spec, weights, labels, options, prepare, device, scores=scores, batch_size=batch_size)
-    files = [*photos] if isinstance(model.prepare, ClipFit) else files  # a folder of frames is one clip
+    if isinstance(model.prepare, ClipFit):  # a folder of frames is one clip
+        looked = Found([*dict.fromkeys(photos)], {}, [])
     asked = [target for text in targets for target in parse_target(text, model.labels)]
-    out.mkdir(parents=True, exist_ok=True)
-    failed: list[str] = []
-    taken: set[str] = set()
+    make_folder(out)
+    for remark in looked.remarks:
+        say(f"seewhy: {remark}", err=True)
     reasons: dict[str, str] = {}  # why a layer was looked at that nobody named
-    how = Drawing(out, pictures, views, {"alpha": alpha, "colours": colours}, window, legend, values)
+    how = Drawing(pictures, views, {"alpha": alpha, "colours": colours}, window, legend, values)
+    shelf = Shelf(out, errand(spec, options, prepare, *wrapped(), scores, tile, overlap))
+    failures = Failures(len(looked.files) + len(looked.failed))
+    for folder, error in looked.failed.items():
+        failures.add(folder, error)
 
-    def one(photo: "Photo | Given") -> None:
+    def one(file: str) -> "tuple[Told, SeewhyError | None]":
+        scene = tile is not None and file.lower().endswith((".tif", ".tiff"))  # read by windows
+        photo = Given(file, file) if scene else next(opened([file], model.prepare, model.name))
         given = photo.pixels if isinstance(photo, Given) else photo
+        failure = None
         try:
-            write(photo.name, given, ask(model, given, chosen, asked, list(layers) or None, tile, overlap))
+            maps = ask(model, given, chosen, asked, list(layers) or None, tile, overlap)
         except SeewhyError as error:
-            if error.partial:
-                write(photo.name, given, error.partial)
-            raise
-
-    def write(name: str, given: Any, maps: "Heatmaps") -> None:
-        written = []
+            if not error.partial:
+                raise
+            maps, failure = error.partial, error
         reasons.update({m.source.layer: m.source.layer_why for m in maps if m.source.layer_why})
+        own, written = print_of(file), []
         for heatmap in maps:
-            written.append((heatmap, how.save(heatmap, unique(stem(heatmap), taken))))
-        predicted = maps[0].source.predicted or predict(model, given)
-        (print_json if as_json else print_text)(name, predicted, written)
+            paths = shelf.put(stem(heatmap.source), heatmap.source, own, how.writers(heatmap))
+            written.append((heatmap, [path for ending, path in paths.items() if ending != NUMBERS]))
+        return Told(photo.name, maps[0].source.predicted or predict(model, given), written), failure
 
     with stoppable(lambda: say("seewhy: ending with what is done; Ctrl-C again ends at once.", err=True)) as stop:
+        files = looked.files
         few = len(files) < 4  # of few, each has its own bar
         for file in files if few else shown(files, len(files), "explaining", wait=False):
-            try:
-                scene = tile is not None and file.lower().endswith((".tif", ".tiff"))  # read by windows
-                one(Given(file, file) if scene else next(opened([file], model.prepare, model.name)))
-            except Exception as error:
-                debug = click.get_current_context().find_root().params.get("debug")
-                if debug or (isinstance(error, Misuse) and not isinstance(error, NotHere)):
-                    raise
-                failed.append(file)
-                known = isinstance(error, SeewhyError | MemoryError | OSError)
-                where = f"{file}: " if isinstance(error, NotHere) or not known else ""
-                say(f"seewhy: {where}{fault(error)}", err=True)
-            if stop.is_set():
+            told, failure = None, None
+            with failures.of(file):
+                told, failure = one(file)
+            if told is not None:  # what goes wrong with saying it is not the photo's fault
+                failures.well()
+                (print_json if as_json else print_text)(*told)
+            if failure is not None:
+                with failures.of(file):
+                    raise failure
+            if stop.is_set() or failures.ended:
                 break
+    for remark in shelf.remarks():
+        say(f"seewhy: {remark}", err=True)
     if not as_json:
         for layer, why in reasons.items():
             say(f"{layer}: {why}")
@@ -159,25 +167,21 @@ def explain(
     if stop.is_set():
         say("seewhy: interrupted; what was written stays.", err=True)
         raise SystemExit(130)
-    if failed:
-        say(f"seewhy: {len(failed)} of {len(files)} photos failed: {', '.join(failed)}", err=True)
+    failures.tell()
+    if failures.files:
         raise SystemExit(1)
 
 
-def expanded(photo: str) -> list[str]:
-    """A folder stands for the pictures and volumes in it, and for the DICOM series that it is or that its folders are."""
+def nothing_to_explain(looked: Found) -> Exception:
+    """Why no argument stands for a photo; of several, all but the last are said."""
     from ..errors import BadParameter
-    from ..medical import holds_volume, named
 
-    if not Path(photo).is_dir():
-        return [photo]
-    there = sorted(Path(photo).iterdir())
-    if holds_volume(photo):  # pictures beside a series are its previews
-        return [photo, *(str(p) for p in there if named(p, VOLUMES))]
-    inside = [str(p) for p in there if (holds_volume(p) if p.is_dir() else named(p, SUFFIXES))]
-    if not inside:
-        raise BadParameter(f"The folder {photo} holds no pictures ({', '.join(sorted(SUFFIXES))}).")
-    return inside
+    if not looked.failed:
+        return BadParameter(f"There is nothing to explain: {'; '.join(looked.remarks)}.")
+    *others, (_, last) = looked.failed.items()
+    for argument, error in others:
+        say(f"seewhy: {named(argument, error)}", err=True)
+    return last
 
 
 def configured(names: tuple[str, ...], settings: dict[str, Any]) -> list[Any]:

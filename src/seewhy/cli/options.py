@@ -157,6 +157,11 @@ def _remember_grid(ctx: click.Context, param: click.Parameter, value: str | None
         ctx.meta.setdefault(WRAP, {})["grid"] = tuple(map(int, sides))
 
 
+def wrapped() -> tuple[Any, ...]:
+    """What was said of how to wrap the network."""
+    return tuple(sorted(click.get_current_context().meta.get(WRAP, {}).items()))
+
+
 def untrained(spec: str, weights: str | None) -> str | None:
     """The weights to list layers with, which are the same whatever was learned: none are fetched that were not asked for."""
     return "random" if weights is None and spec.startswith(FETCHED) else weights

@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from .failing import about
 from .listing import table
 from .options import complete_models, load_model, model_options
 from .saying import say_json
@@ -34,6 +35,7 @@ def units(
     asked = parse_target(target, model.labels)
     if len(asked) > 1:
         raise click.BadParameter(f"{target!r} are several; units are ranked for one.", param_hint="--target")
+    about(photo)
     (found,) = top_units(model, photo, layer, asked[0], count)
     if as_json:
         for one in found:

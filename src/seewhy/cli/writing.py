@@ -1,7 +1,6 @@
-"""What the command line writes, under which name, and what it says of it."""
+"""What the command line writes of each map, and what it says of it."""
 
 from dataclasses import asdict
-from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -9,15 +8,15 @@ from .saying import LABEL, printable, say, say_json
 
 if TYPE_CHECKING:
     from ..heatmap import Heatmap
+    from .shelf import Writer
 
-LONGEST = 100  # bytes of a target in the name of a file
+NUMBERS = ".npz"
 VIEWS = ("panel", "axial", "coronal", "sagittal", "projection", "curve")  # of volumes: canvas.VIEWS
 
 
 class Drawing(NamedTuple):
-    """What is written of each map, and where."""
+    """What is written of each map."""
 
-    out: Path
     pictures: tuple[str, ...]
     views: tuple[str, ...]  # the overlay of a volume
     overlay: dict[str, Any]
@@ -25,69 +24,49 @@ class Drawing(NamedTuple):
     legend: bool
     values: bool
 
-    def save(self, heatmap: "Heatmap", name: str) -> list[Path]:
-        """The files, pictures first."""
+    def writers(self, heatmap: "Heatmap") -> "dict[str, Writer]":
+        """What writes each of its files, by their endings; pictures first, the numbers last."""
         from ..geo import lies
         from ..volume import Volume
 
         volume = isinstance(heatmap.image, Volume)
         kinds = [kind for kind in dict.fromkeys(self.pictures) if kind in heatmap.pictures] or ["overlay"]
         kinds = [view for kind in kinds for view in (self.views if volume and kind == "overlay" else [kind])]
-        paths = {kind: self.out / f"{name}{'' if kind in ('overlay', 'panel') else '.' + kind}.png" for kind in kinds}
-        for kind, path in paths.items():
+        found: dict[str, Writer] = {}
+        for kind in kinds:
             look = {} if kind in ("regions", "boundaries") else {"legend": self.legend}
             own = {**self.overlay, **({"window": self.window} if volume else {})}
-            heatmap.save(path, picture=kind, **look, **(own if kind in ("overlay", *VIEWS) else {}))
+            how = {**look, **(own if kind in ("overlay", *VIEWS) else {})}
+            found[f"{'' if kind in ('overlay', 'panel') else '.' + kind}.png"] = writer(heatmap, kind, **how)
         if volume:
-            paths["map"] = heatmap.save(self.out / f"{name}.nii.gz")
+            found[".nii.gz"] = writer(heatmap)
         elif lies(heatmap):
-            paths["map"] = heatmap.save(self.out / f"{name}.tif")
+            found[".tif"] = writer(heatmap)
         if self.values:
-            heatmap.save(self.out / f"{name}.npz")
-        return [*paths.values()]
+            found[NUMBERS] = writer(heatmap)
+        return found
 
 
-def stem(heatmap: "Heatmap") -> str:
-    source = heatmap.source
-    target, label = source.target, source.label or ""
-    told = label in ("", target) or f":{label}:" in target or target.startswith("unit:")
-    what = target if told else f"{target} {label.split(',')[0]}"
-    parts = [called(Path(source.image)), what, source.layer, source.method, *changed(source)]
-    words = ["-".join("".join(c if c.isalnum() or c in "_-#" else " " for c in part).split()) for part in parts]
-    return ".".join([words[0], bounded(words[1], what), *words[2:]])
+def writer(heatmap: "Heatmap", picture: str = "overlay", **look: Any) -> "Writer":
+    """What writes a map into a file of the format that its name says."""
+
+    def write(path: Path, over: bool, run: str) -> None:
+        from ..saving import save
+
+        save(heatmap, path, picture, look, over, run)
+
+    return write
 
 
-def bounded(words: str, of: str) -> str:
-    """The words, as short as a file's name has to be, and still apart from those of another target."""
-    if len(words.encode()) <= LONGEST:
-        return words
-    return f"{words.encode()[: LONGEST - 9].decode(errors='ignore')}-{sha256(of.encode()).hexdigest()[:8]}"
+class Told(NamedTuple):
+    """What is said of one photo."""
+
+    name: str
+    predicted: Any
+    written: "list[tuple[Heatmap, list[Path]]]"  # each map and its files, but for the numbers
 
 
-def called(file: Path) -> str:
-    """A file or folder without what its name ends in: scan of scan.nii.gz."""
-    file = file if file.name else file.resolve()
-    return file.name[: -len(".nii.gz")] if file.name.lower().endswith(".nii.gz") else file.stem
-
-
-def changed(source: Any) -> list[str]:
-    """The parameters that are not as by default, so that another run of the method gets another file."""
-    from ..method import lookup
-
-    usual = lookup(source.method).described
-    said = " ".join(f"{key} {value}" for key, value in source.params.items() if value != usual.get(key))
-    return [said[:60]] if said else []
-
-
-def unique(name: str, taken: set[str]) -> str:
-    candidate, i = name, 2
-    while candidate.lower() in taken:
-        candidate, i = f"{name}-{i}", i + 1
-    taken.add(candidate.lower())
-    return candidate
-
-
-def print_text(name: str, predicted: Any, written: list[Any]) -> None:
+def print_text(name: str, predicted: Any, written: "list[tuple[Heatmap, list[Path]]]") -> None:
     said = "no classes"
     if predicted is not None:
         said = f"{printable(predicted.label, LABEL)} ({predicted.index})" if predicted.label else f"class {predicted.index}"
@@ -108,7 +87,7 @@ def print_text(name: str, predicted: Any, written: list[Any]) -> None:
             say(f"    ! {warning}")
 
 
-def print_json(name: str, predicted: Any, written: list[Any]) -> None:
+def print_json(name: str, predicted: Any, written: "list[tuple[Heatmap, list[Path]]]") -> None:
     for heatmap, paths in written:
         facts = heatmap.source.facts
         facts["predicted"] = asdict(predicted) if predicted else None

@@ -1,0 +1,149 @@
+"""What the arguments of a command stand for: photos, volumes, series, and folders of them."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+VOLUMES = {".nii", ".nii.gz", ".mgz", ".mgh", ".img"}
+SUFFIXES = {*VOLUMES, ".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"}
+UNSEEN = ("._", ".seewhy-")  # what other systems keep beside each file; what runs that were killed left
+
+
+class Found(NamedTuple):
+    """Files to explain, the arguments that stand for none, each with the reason, and what a person should know."""
+
+    files: list[str]
+    failed: dict[str, Exception]
+    remarks: list[str]
+
+
+@dataclass
+class Skipped:
+    """What folders hold that was not taken."""
+
+    folders: list[str] = field(default_factory=list)
+    own: list[str] = field(default_factory=list)  # maps that seewhy made
+    failed: dict[str, Exception] = field(default_factory=dict)
+
+
+def found(arguments: tuple[str, ...], recursive: bool, out: Path) -> Found:
+    """Photos and volumes as they are named; a folder stands for the pictures, volumes and DICOM series in it (recursive: and
+    in its folders), but for those that seewhy made.  An argument that stands for nothing is no other's fault.
+
+    out: the folder that is written into, which stands for nothing.
+    """
+    from ..own import made_here
+
+    files: list[str] = []
+    skipped, named = Skipped(), list[str]()
+    for argument in arguments:
+        if not os.path.isdir(argument):
+            files.append(argument)
+            named += [argument] if made_here(Path(argument)) else []
+            if argument == "-" and not os.path.exists(argument):
+                files.pop()
+                skipped.failed[argument] = _no_stream()
+            continue
+        try:
+            files += _expanded(Path(argument), recursive, skipped, out)
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with one folder
+            skipped.failed[argument] = error
+    once = list({os.path.abspath(file): file for file in reversed(files)}.values())[::-1]
+    return Found(once, skipped.failed, [*_remarks(skipped, named, len(files) - len(once))])
+
+
+def _expanded(folder: Path, recursive: bool, skipped: Skipped, out: Path) -> list[str]:
+    from ..errors import BadParameter
+
+    if _is(folder, out):
+        skipped.own.append(str(folder))
+        return []
+    below, own, wrong = len(skipped.folders), len(skipped.own), len(skipped.failed)
+    files = [*_inside(folder, recursive, skipped, out)]
+    if not files and len(skipped.own) == own and len(skipped.failed) == wrong:
+        passed = len(skipped.folders) - below
+        more = f", but {passed} folder{'s' * (passed != 1)}: --recursive looks into them" if passed else ""
+        del skipped.folders[below:]
+        raise BadParameter(f"The folder {folder} holds no pictures ({', '.join(sorted(SUFFIXES))}){more}.")
+    return files
+
+
+def _inside(top: Path, recursive: bool, skipped: Skipped, out: Path) -> Iterator[str]:
+    """Folder by folder, each once, whatever links lead to it."""
+    from ..medical import holds_volume, named
+    from ..own import made_here
+
+    folders, seen = [top], set[str]()
+    while folders:
+        folder = folders.pop()
+        if (real := os.path.realpath(folder)) in seen:
+            continue
+        seen.add(real)
+        try:
+            there = sorted(path for path in folder.iterdir() if not path.name.startswith(UNSEEN))
+        except OSError as error:
+            _unreadable(folder, error, top, skipped)
+            continue
+        series = holds_volume(folder)
+        if series:
+            yield str(folder)
+        below = []
+        for path in there:
+            if os.path.isdir(path):
+                if not _worth(path, out):
+                    continue
+                if recursive:
+                    below.append(path)
+                elif holds_volume(path):
+                    yield str(path)
+                else:
+                    skipped.folders.append(str(path))
+            elif not named(path, VOLUMES if series else SUFFIXES):  # pictures beside a series are its previews
+                continue
+            elif made_here(path):
+                skipped.own.append(str(path))
+            else:
+                yield str(path)
+        folders += below[::-1]
+
+
+def _worth(folder: Path, out: Path) -> bool:
+    """Is it one that a person looks into?"""
+    return not folder.name.startswith(".") and not _is(folder, out)
+
+
+def _unreadable(folder: Path, error: OSError, top: Path, skipped: Skipped) -> None:
+    from ..errors import BadImage
+
+    wrong = BadImage(f"The folder {folder} cannot be read: {error.strerror or error}.")
+    if folder == top:
+        raise wrong from None
+    skipped.failed[str(folder)] = wrong
+
+
+def _is(folder: Path, out: Path) -> bool:
+    return os.path.realpath(folder) == os.path.realpath(out)
+
+
+def _no_stream() -> Exception:
+    from ..errors import BadImage
+
+    return BadImage("-: a photo is read from a file, not from standard input; a file of that name is ./-")
+
+
+def _remarks(skipped: Skipped, named: list[str], twice: int) -> Iterator[str]:
+    if skipped.folders:
+        yield f"not looked into without --recursive: {_listed(skipped.folders, 'folder')}"
+    if skipped.own:
+        yield f"not explained, as seewhy made it: {_listed(skipped.own, 'map')}"
+    if named:
+        yield f"explained, although seewhy made it, as you name it: {_listed(named, 'map')}"
+    if twice:
+        yield f"explained once, although named more often: {twice} file{'s' * (twice != 1)}"
+
+
+def _listed(paths: list[str], what: str) -> str:
+    count = f"{len(paths)} {what}{'s' * (len(paths) != 1)}"
+    return f"{count} ({', '.join(paths[:3])}{', ...' * (len(paths) > 3)})"

@@ -1,0 +1,84 @@
+"""How files are called: by the photo, the target, the layer, the method and its parameters, on every system alike."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from unicodedata import category, normalize
+
+if TYPE_CHECKING:
+    from ..source import Source
+
+LONGEST = 180  # bytes of a name without its ending; systems take 255 for both, some of them 143
+MODEL = 40  # bytes of a model in it
+SHORTEST = 24  # bytes that are left of a part of it
+RESERVED = {"CON", "PRN", "AUX", "NUL", *(f"{port}{n}" for port in ("COM", "LPT") for n in range(10))}  # devices of Windows
+
+
+def stem(source: "Source") -> str:
+    """The name of a map's files without their ending: cat.top-1-tabby.layer4.grad-cam"""
+    target, label = source.target, source.label or ""
+    told = label in ("", target) or f":{label}:" in target or target.startswith("unit:")
+    what = target if told else f"{target} {label.split(',')[0]}"
+    return joined([called(Path(source.image)), what, source.layer, source.method, *changed(source)])
+
+
+def joined(parts: Sequence[str]) -> str:
+    """Texts as one name: a part of words for each; never hidden, too long, or that of a device."""
+    parts = [part for part in parts if part]
+    words = [spelled(part) or f"{'photo' if place == 0 else 'any'}-{_hash(part)}" for place, part in enumerate(parts)]
+    words[0] = f"{words[0]}_" if normalize("NFKC", words[0]).upper() in RESERVED else words[0]
+    sizes = [len(word.encode()) for word in words]
+    while (over := sum(sizes) + len(sizes) - 1 - LONGEST) > 0 and max(sizes) > SHORTEST:
+        longest = sizes.index(max(sizes))
+        words[longest] = _cut(words[longest], parts[longest], max(SHORTEST, sizes[longest] - over))
+        sizes[longest] = len(words[longest].encode())
+    return ".".join(words)
+
+
+def spelled(text: str) -> str:
+    """The letters, digits and pictures of a text, with dashes for all between them; of one spelling, however it is stored."""
+    kept = "".join(c if c.isalnum() or c in "_-#" or _shown(c) else " " for c in normalize("NFC", text))
+    words = "-".join(kept.split()).strip("-")
+    return words if any(category(c)[0] != "M" for c in words) else ""
+
+
+def _shown(character: str) -> bool:
+    """Pictures and what tints them, marks over and beside letters."""
+    return not character.isascii() and category(character) in ("So", "Sk", "Mn", "Mc", "Me")
+
+
+def _cut(words: str, of: str, most: int) -> str:
+    """The beginning of the words, and what tells them apart from others that begin so."""
+    return f"{words.encode()[: most - 9].decode(errors='ignore').rstrip('-')}-{_hash(of)}"
+
+
+def _hash(text: str) -> str:
+    from hashlib import sha256  # as long to import as much of seewhy
+
+    return sha256(text.encode(errors="surrogateescape")).hexdigest()[:8]
+
+
+def called(file: Path) -> str:
+    """A file or folder without what its name ends in: scan of scan.nii.gz."""
+    file = file if file.name else file.resolve()
+    return file.name[: -len(".nii.gz")] if file.name.lower().endswith(".nii.gz") else file.stem
+
+
+def changed(source: Any) -> list[str]:
+    """The parameters that are not as by default, so that another run of the method gets another file."""
+    from ..method import lookup
+
+    usual = lookup(source.method).described
+    said = " ".join(f"{key} {value}" for key, value in source.params.items() if value != usual.get(key))
+    return [said] if said else []
+
+
+def others(name: str, model: str | None) -> Iterator[str]:
+    """More names, where the first is taken; model: of the map, where what took it is of another."""
+    if model is not None:
+        words = spelled(model)
+        yield f"{name}.of-{_cut(words, model, MODEL) if len(words.encode()) > MODEL else words}"
+    place = 2
+    while True:
+        yield f"{name}-{place}"
+        place += 1

@@ -1,0 +1,196 @@
+"""The folder that a run writes into.  What is there of other maps, or of other programs, stays; the same map is made again."""
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from errno import EEXIST
+from math import isclose
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .naming import others
+
+if TYPE_CHECKING:
+    from ..source import Source
+
+Writer = Callable[[Path, bool, str], Any]  # writes to the path, over what is there or not, and tells which run it was
+WHOLE = 2**26  # bytes of a photo that are read to know it again; of a larger one as many from either end
+SAME = ("model", "weights", "method", "params", "layer", "target", "index", "scores", "place", "geometry")  # facts of a Source
+CLOSE = 1e-2  # of scores of one network on one photo, on another machine
+
+
+class Shelf:
+    """A folder for maps, and what was found there.
+
+    errand: all that was asked of the model; maps of one name are the same where errand, photo and Source are.
+    """
+
+    def __init__(self, out: Path, errand: str) -> None:
+        self.out, self.errand = out, errand
+        self.taken: set[str] = set()
+        self.again: list[Path] = []  # made once more, in the place of what they were
+        self.moved: list[tuple[Path, Path]] = []  # what was there, and what was written beside it
+
+    def put(self, name: str, source: "Source", photo: str, writers: Mapping[str, Writer]) -> dict[str, Path]:
+        """Write the files of one map, by their endings; the first free name that begins so is that of all of them.
+
+        photo: what tells it from others, by `print_of`.  Raises NotWritten as the writers do.
+        """
+        run = digest(self.errand, photo)
+        kept = None
+        for candidate in self._names(name, source):
+            if candidate.casefold() in self.taken:
+                continue
+            there = self._there(candidate)
+            again = _same(there, source, run)
+            if there and not again:
+                kept = kept or there[0]
+                continue
+            paths = self._written(candidate, writers, again, run)
+            if paths is None:  # taken by another run meanwhile
+                continue
+            self.taken.add(candidate.casefold())
+            self.again += [path for path in paths.values() if path in there]
+            self.moved += [(kept, next(iter(paths.values())))] if kept and not again else []
+            return paths
+        raise AssertionError("names have no end")
+
+    def remarks(self) -> Iterator[str]:
+        """What a person should know of the names."""
+        if self.again:
+            yield f"made again, as the same run made them before: {_count(self.again)}, such as {self.again[0]}"
+        if self.moved:
+            kept, new = self.moved[0]
+            yield f"named otherwise, as the name was taken: {_count(self.moved)}, such as {new}; {kept} stays as it was"
+
+    def _names(self, name: str, source: "Source") -> Iterator[str]:
+        yield name
+        models = {found.model for found in map(_source, self._there(name)) if found}
+        yield from others(name, source.model if models - {source.model} else None)
+
+    def _there(self, name: str) -> list[Path]:
+        """The files of a map of that name.  Links are none: they are replaced, and what they lead to stays."""
+        paths = (self.out / f"{name}{ending}" for ending in _endings())
+        return [path for path in paths if os.path.lexists(path) and not path.is_symlink()]
+
+    def _written(self, name: str, writers: Mapping[str, Writer], over: bool, run: str) -> dict[str, Path] | None:
+        from ..errors import NotWritten
+
+        paths: dict[str, Path] = {}
+        try:
+            for ending, write in writers.items():
+                path = self.out / f"{name}{ending}"
+                write(path, over or path.is_symlink(), run)
+                paths[ending] = path
+        except NotWritten as error:
+            if over or error.errno != EEXIST:
+                raise
+            for path in paths.values():  # ours, a moment old
+                with suppress(OSError):
+                    path.unlink()
+            return None
+        return paths
+
+
+def _endings() -> list[str]:
+    from ..canvas import VIEWS
+    from ..heatmap import REGIONS
+    from ..render import PICTURES
+
+    return [".png", *(f".{kind}.png" for kind in (*VIEWS, *PICTURES, *REGIONS, "error")), ".nii.gz", ".tif", ".npz"]
+
+
+def _same(there: list[Path], source: "Source", run: str) -> bool:
+    """Are the files that are there those of this very map: of the same run, photo, question and answer?"""
+    from ..own import run_of
+
+    drawn = [path for path in there if path.suffix == ".png"]
+    return bool(drawn) and all(run_of(path) == run for path in drawn) and all(_alike(_source(path), source) for path in there)
+
+
+def _source(path: Path) -> "Source | None":
+    from ..errors import SeewhyError
+    from ..saving import source_of
+
+    with suppress(SeewhyError, OSError):
+        return source_of(path) if path.is_file() else None  # nothing waits for a pipe
+    return None
+
+
+def _alike(there: "Source | None", source: "Source") -> bool:
+    if there is None:
+        return False
+    source = type(source).from_json(source.to_json())  # as it is kept
+    one, other = there.score, source.score
+    near = one == other or (one is not None and other is not None and isclose(one, other, rel_tol=CLOSE, abs_tol=CLOSE))
+    return near and all(getattr(there, fact) == getattr(source, fact) for fact in SAME)
+
+
+def digest(*facts: Any) -> str:
+    from hashlib import sha256  # as long to import as much of seewhy
+
+    return sha256("\0".join(map(str, facts)).encode(errors="surrogateescape")).hexdigest()[:16]
+
+
+def print_of(photo: str) -> str:
+    """What tells a photo, volume or folder of them from all others: where it lies and what it holds."""
+    path, held = Path(photo), list[Any]()
+    with suppress(OSError):
+        if path.is_dir():
+            held = sorted((entry.name, entry.stat().st_size) for entry in os.scandir(path) if entry.is_file())
+        elif path.is_file():
+            held = [_content(path)]
+    return digest(os.path.realpath(path), *held)
+
+
+def _content(path: Path) -> str:
+    from hashlib import sha256
+
+    found = sha256()
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        found.update(str(size).encode())
+        for start in {0, max(0, size - WHOLE)}:
+            file.seek(start)
+            found.update(file.read(WHOLE))
+    return found.hexdigest()
+
+
+def _count(files: list[Any]) -> str:
+    return f"{len(files)} file{'s' * (len(files) != 1)}"
+
+
+def errand(spec: str, *asked: Any) -> str:
+    """What tells the model of a run from others, but for its weights, which a Source names; asked: what else was said of it."""
+    files = [path for path in (spec, spec.rpartition(":")[0]) if os.path.isfile(path)]
+    return digest(spec, *map(print_of, files), *map(repr, asked))
+
+
+def check_folder(out: Path) -> None:
+    """Raises NotWritten where nothing can be written into that folder, or it cannot be made; makes nothing."""
+    there = next(path for path in (out, *out.absolute().parents) if os.path.lexists(path))
+    if not there.is_dir():
+        raise _no_folder(out, f"{there} is no folder")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise _no_folder(out, f"nothing may be written into {there}")
+
+
+def make_folder(out: Path) -> None:
+    """The folder, ready to be written into: without what killed runs left.  Raises NotWritten where it cannot be."""
+    from tempfile import TemporaryFile
+
+    from ..replacing import swept
+
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=out):
+            pass
+    except OSError as error:
+        raise _no_folder(out, str(error.strerror or error)) from None
+    swept(out)
+
+
+def _no_folder(out: Path, why: str) -> Exception:
+    from ..errors import NotWritten
+
+    return NotWritten(f"Nothing can be written into the folder {out}: {why}. Give another --out.")
