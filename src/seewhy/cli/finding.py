@@ -57,7 +57,7 @@ def found(arguments: tuple[str, ...], recursive: bool, out: Path) -> Found:
 def _expanded(folder: Path, recursive: bool, skipped: Skipped, out: Path) -> list[str]:
     from ..errors import BadParameter
 
-    if _is(folder, out):
+    if _identity(folder) == _identity(out):
         skipped.own.append(str(folder))
         return []
     below, own, wrong = len(skipped.folders), len(skipped.own), len(skipped.failed)
@@ -75,12 +75,12 @@ def _inside(top: Path, recursive: bool, skipped: Skipped, out: Path) -> Iterator
     from ..medical import holds_volume, named
     from ..own import made_here
 
-    folders, seen = [top], set[str]()
+    folders, seen = [top], {_identity(out)}
     while folders:
         folder = folders.pop()
-        if (real := os.path.realpath(folder)) in seen:
+        if (own := _identity(folder)) in seen:
             continue
-        seen.add(real)
+        seen.add(own)
         try:
             there = sorted(path for path in folder.iterdir() if not path.name.startswith(UNSEEN))
         except OSError as error:
@@ -92,7 +92,7 @@ def _inside(top: Path, recursive: bool, skipped: Skipped, out: Path) -> Iterator
         below = []
         for path in there:
             if os.path.isdir(path):
-                if not _worth(path, out):
+                if path.name.startswith(".") or _identity(path) in seen:  # hidden, or seen, or written into
                     continue
                 if recursive:
                     below.append(path)
@@ -109,11 +109,6 @@ def _inside(top: Path, recursive: bool, skipped: Skipped, out: Path) -> Iterator
         folders += below[::-1]
 
 
-def _worth(folder: Path, out: Path) -> bool:
-    """Is it one that a person looks into?"""
-    return not folder.name.startswith(".") and not _is(folder, out)
-
-
 def _unreadable(folder: Path, error: OSError, top: Path, skipped: Skipped) -> None:
     from ..errors import BadImage
 
@@ -123,8 +118,13 @@ def _unreadable(folder: Path, error: OSError, top: Path, skipped: Skipped) -> No
     skipped.failed[str(folder)] = wrong
 
 
-def _is(folder: Path, out: Path) -> bool:
-    return os.path.realpath(folder) == os.path.realpath(out)
+def _identity(folder: Path) -> object:
+    """What two names of one folder share."""
+    try:
+        found = os.stat(folder)
+    except OSError:
+        return str(folder)
+    return found.st_dev, found.st_ino
 
 
 def _no_stream() -> Exception:

@@ -10,7 +10,6 @@ if TYPE_CHECKING:
 
 LONGEST = 180  # bytes of a name without its ending; systems take 255 for both, some of them 143
 MODEL = 40  # bytes of a model in it
-SHORTEST = 24  # bytes that are left of a part of it
 RESERVED = {"CON", "PRN", "AUX", "NUL", *(f"{port}{n}" for port in ("COM", "LPT") for n in range(10))}  # devices of Windows
 
 
@@ -27,10 +26,10 @@ def joined(parts: Sequence[str]) -> str:
     parts = [part for part in parts if part]
     words = [spelled(part) or f"{'photo' if place == 0 else 'any'}-{_hash(part)}" for place, part in enumerate(parts)]
     words[0] = f"{words[0]}_" if normalize("NFKC", words[0]).upper() in RESERVED else words[0]
-    sizes = [len(word.encode()) for word in words]
-    while (over := sum(sizes) + len(sizes) - 1 - LONGEST) > 0 and max(sizes) > SHORTEST:
+    sizes, least = [len(word.encode()) for word in words], LONGEST // len(words) - 1
+    while (over := sum(sizes) + len(sizes) - 1 - LONGEST) > 0:
         longest = sizes.index(max(sizes))
-        words[longest] = _cut(words[longest], parts[longest], max(SHORTEST, sizes[longest] - over))
+        words[longest] = _cut(words[longest], parts[longest], max(least, sizes[longest] - over))
         sizes[longest] = len(words[longest].encode())
     return ".".join(words)
 

@@ -3,7 +3,8 @@
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from traceback import walk_tb
 
 import click
 
@@ -32,19 +33,24 @@ def heard() -> Iterator[None]:
         _let_go()
         raise click.exceptions.Exit(HUNG_UP) from None
     except OSError as error:
-        if not _let_go():
+        if not _said(error):
             raise
-        say(f"seewhy: standard output cannot be written: {error.strerror or error}", err=True)
+        _let_go()
+        with suppress(OSError):
+            say(f"seewhy: what is said cannot be written: {error.strerror or error}", err=True)
         raise click.exceptions.Exit(1) from None
 
 
-def _let_go() -> bool:
-    """Drop what waits in streams that take no more, which Python would complain of at its end.  Was there such a stream?"""
-    broken = False
+def _said(error: OSError) -> bool:
+    """Was it raised by what prints, not by a file or a network?"""
+    *_, (frame, _line) = walk_tb(error.__traceback__)
+    return frame.f_code is click.echo.__code__
+
+
+def _let_go() -> None:
+    """Drop what waits in streams that take no more, which Python would complain of at its end."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
         except (OSError, ValueError):
-            broken = True
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-    return broken
