@@ -189,6 +189,22 @@ def test_where_a_disk_is_full_the_older_map_or_none_is_left(tmp_path, of_any_for
             assert path.read_bytes() == old
 
 
+@pytest.mark.parametrize("ending", [".png", ".npz", ".nii", ".nii.gz", ".tif"])
+def test_every_format_but_the_bare_numbers_tells_its_source(tmp_path, of_any_format, ending):
+    heatmap = of_any_format(ending)
+    heatmap.save(tmp_path / f"map{ending}")
+    assert Heatmap.source_of(tmp_path / f"map{ending}") == heatmap.source
+
+
+@pytest.mark.parametrize("content", [b"", b"II*\0", b"II*\0\x08\0\0\0", saved(PHOTO.save, "TIFF")])
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_tiff_without_a_source_is_said(tmp_path, content):
+    pytest.importorskip("rasterio")
+    (tmp_path / "a.tif").write_bytes(content)
+    with pytest.raises(BadImage, match=r"a\.tif"):
+        Heatmap.source_of(tmp_path / "a.tif")
+
+
 @pytest.mark.parametrize("ending", [".png", ".npz", ".npy", ".nii", ".nii.gz", ".tif"])
 def test_a_map_is_one_file_and_nothing_beside_it(tmp_path, of_any_format, ending):
     heatmap, before = of_any_format(ending), {*os.listdir(tmp_path)}

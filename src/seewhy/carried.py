@@ -21,15 +21,20 @@ NIFTI_HEADERS = {348: ("f", 108), 540: ("q", 168)}  # by its length: of NIfTI-1,
 
 
 def source_of(path: Path) -> Source:
-    """The Source that a saved .png, .npz or NIfTI file carries.  Raises BadImage where there is none."""
+    """The Source that a saved .png, .npz, NIfTI or GeoTIFF file carries.  Raises BadImage where there is none."""
     from zipfile import BadZipFile  # as long to import as much of seewhy
 
     if not path.is_file():
         raise BadImage(f"{path} cannot be read: {'it is no file' if path.exists() else 'it is not there'}.")
     read = _of_nifti if named(path, NIFTI) else _of_npz if path.suffix.lower() == ".npz" else _of_png
     try:
-        with path.open("rb") as file:
-            text = read(file)
+        if named(path, (".tif", ".tiff")):
+            text = _of_scene(path)
+        else:
+            with path.open("rb") as file:
+                text = read(file)
+    except BadImage:
+        raise
     except (OSError, ValueError, EOFError, IndexError, RuntimeError, struct.error, zlib.error, BadZipFile) as error:
         raise BadImage(f"{path} cannot be read as .png, .npz or NIfTI: {error or type(error).__name__}") from None
     except KeyError:
@@ -59,6 +64,13 @@ def _of_png(file: IO[bytes]) -> str:
             text = rest[2:].split(b"\0", 2)[2]  # behind the language, and the keyword in it
             return (zlib.decompressobj().decompress(text, LONGEST) if rest[:1] == b"\1" else text).decode()
     raise KeyError(CHUNK)
+
+
+def _of_scene(path: Path) -> str:
+    """The text of the tag.  Raises KeyError without it."""
+    from .geo import source_text  # which needs rasterio
+
+    return source_text(path)
 
 
 def _of_npz(file: IO[bytes]) -> str:

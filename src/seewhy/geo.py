@@ -15,7 +15,6 @@ from .errors import BadImage, MissingExtra, NotApplicable
 from .image import HEADERS, Photo, rgb
 from .replacing import replacing
 from .seam import rows
-from .source import Source
 from .wholes import KEPT, Sides, Whole
 
 if TYPE_CHECKING:
@@ -68,10 +67,10 @@ def geotiff(heatmap: "Heatmap", like: str | Path | None = None) -> bytes:
         return made.read()
 
 
-def source_in(path: Path) -> Source:
-    """The Source that `geotiff` put there.  Raises KeyError where there is none."""
+def source_text(path: Path) -> str:
+    """The Source that `geotiff` put there, as text.  Raises KeyError where there is none."""
     with _opened(path) as scene:
-        return Source.from_json(scene.tags()[TAG])
+        return scene.tags()[TAG]
 
 
 def lies(heatmap: "Heatmap") -> bool:

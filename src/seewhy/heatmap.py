@@ -176,7 +176,7 @@ class Heatmap:
 
     @staticmethod
     def source_of(path: str | Path) -> Source:
-        """The Source that a saved .png, .npz or NIfTI file carries."""
+        """The Source that a saved .png, .npz, NIfTI or GeoTIFF file carries."""
         return source_in(Path(path))
 
     def drawn(self, picture: str = "overlay", **look: Any) -> Image.Image:

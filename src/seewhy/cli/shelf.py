@@ -109,8 +109,8 @@ def _same(there: list[Path], source: "Source", run: str) -> bool:
 
 
 def _source(path: Path) -> "Source | None":
+    from ..carried import source_of
     from ..errors import SeewhyError
-    from ..saving import source_of
 
     with suppress(SeewhyError, OSError):
         return source_of(path) if path.is_file() else None  # nothing waits for a pipe
