@@ -57,6 +57,8 @@ def _walked(file: BinaryIO) -> list[str]:
             archive.start_dir,
             archive.comment,
         )
+    if not entries:
+        raise ValueError("it is empty")
     _check_end(file, len(entries), start, note)
     position = 0
     for entry, following in zip(entries, [*(entry.header_offset for entry in entries[1:]), start], strict=True):
@@ -117,7 +119,7 @@ def _names(entries: list[ZipInfo]) -> list[str]:
     odd = [name for name in names if not name.isprintable() or "\\" in name or {"", ".", ".."} & {*name.split("/")}]
     roots = {name.partition("/")[0] for name in names}
     if odd or len(roots) != 1 or not all("/" in name for name in names):
-        raise ValueError(f"{(odd or names)[0]!r} is no name as torch gives it" if names else "it is empty")
+        raise ValueError(f"{(odd or names)[0]!r} is no name as torch gives it")
     twice = [name for name, times in Counter(map(str.lower, names)).items() if times > 1]
     if twice:
         raise ValueError(f"there are two records {twice[0]!r}")

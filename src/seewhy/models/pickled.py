@@ -33,7 +33,8 @@ def unpickled(file: BinaryIO, path: Path, trust: bool = False) -> Any:
     file.seek(0)
     try:
         with catch_warnings():
-            simplefilter("ignore", UserWarning)  # that torch.load hands a program on to torch.jit.load
+            for kind in (UserWarning, FutureWarning):  # that a program goes on to torch.jit.load, which will go itself
+                simplefilter("ignore", kind)
             return torch.load(file, map_location="cpu", weights_only=not trust)
     except Exception as error:  # noqa: BLE001 - pickle raises nearly anything on a broken file
         said = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).strip().splitlines() or [type(error).__name__]
