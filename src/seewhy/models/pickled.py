@@ -12,7 +12,7 @@ from warnings import catch_warnings, simplefilter
 import torch
 
 from ..errors import BadWeights
-from .archive import is_archive, records
+from .archive import is_archive, listed, records
 
 KNOWN = re.compile(  # of torch and Python alone; what other libraries allowed torch to make is not among them
     r"collections\.(OrderedDict|Counter)|builtins\.(set|bytearray|complex)|_codecs\.encode"
@@ -20,16 +20,13 @@ KNOWN = re.compile(  # of torch and Python alone; what other libraries allowed t
     r"|torch\._tensor\._rebuild_from_type_v2|torch\.serialization\._get_layout"
 )
 PICKLES = 5  # in a file of torch before 1.6: a number, a version, facts of the machine, what was saved, names of storages
-PROGRAM = "constants.pkl"  # a record that TorchScript alone has
+PICKLE, PROGRAM = "data.pkl", "constants.pkl"  # records; the second TorchScript alone has
 
 
 def unpickled(file: BinaryIO, path: Path, trust: bool = False) -> Any:
     """What torch.save put there; BadWeights, with the names of what it wanted to run, unless `trust` or it runs nothing."""
     if not trust:
-        names = records(file, path) if is_archive(file) else []
-        if PROGRAM in names:
-            raise program(path)
-        _refuse(needed_code(file), path)
+        _check(file, path)
     file.seek(0)
     try:
         with catch_warnings():
@@ -37,19 +34,35 @@ def unpickled(file: BinaryIO, path: Path, trust: bool = False) -> Any:
                 simplefilter("ignore", kind)
             return torch.load(file, map_location="cpu", weights_only=not trust)
     except Exception as error:  # noqa: BLE001 - pickle raises nearly anything on a broken file
-        said = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).strip().splitlines() or [type(error).__name__]
-        raise BadWeights(f"{path} cannot be read as weights: {said[0]}. {SAVE}.") from None
+        raise BadWeights(f"{path} cannot be read as weights: {_cause(error)}. {SAVE}.") from None
 
 
-SAVE = "Save the state dict alone: torch.save(network.state_dict(), path), or as safetensors"
-
-
-def _refuse(needs: list[str], path: Path) -> None:
+def _check(file: BinaryIO, path: Path) -> None:
+    """BadWeights for a program, for an archive that is none of torch.save, and for a pickle that asks for more than tensors."""
+    if is_archive(file):
+        if any(name.endswith(f"/{PROGRAM}") for name in listed(file)):
+            raise program(path)
+        if PICKLE not in records(file, path):
+            raise BadWeights(
+                f"{path} cannot be read as weights: it holds no {PICKLE}, as torch.save writes it. {SAVE}. A program of "
+                f"torch.export is loaded itself, without weights=: load({str(path)!r})."
+            )
+    needs = needed_code(file)
     if needs:
         raise BadWeights(
             f"{path} cannot be read as weights: it needs code ({few(needs)}), which is not run. {SAVE}; or, if you trust who "
             "made it, trust=True (--trust)."
         )
+
+
+def _cause(error: Exception) -> str:
+    """What went wrong, without torch's advice to run what is in the file."""
+    text = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).rpartition("WeightsUnpickler error:")[2]
+    said = [line.partition(" In PyTorch 2.6")[0].strip() for line in text.splitlines() if line.strip()]
+    return (said or [type(error).__name__])[0][:300].rstrip(".")
+
+
+SAVE = "Save the state dict alone: torch.save(network.state_dict(), path), or as safetensors"
 
 
 def few(needs: list[str]) -> str:
@@ -83,7 +96,7 @@ def needed_code(file: BinaryIO) -> list[str]:
 
 def _pickles(file: BinaryIO) -> Iterator[BinaryIO]:
     if is_archive(file):
-        yield BytesIO(torch._C.PyTorchFileReader(file).get_record("data.pkl"))
+        yield BytesIO(torch._C.PyTorchFileReader(file).get_record(PICKLE))
     else:
         yield from [file] * PICKLES
 

@@ -28,14 +28,14 @@ def load(
 
     spec: also a detector or segmenter, as in "torchvision/fasterrcnn_resnet50_fpn"; `hf/ORG/NAME` or a folder that transformers
         saved; `path/to/file.py:net` or `package.module:net`, a network or a function that makes one; or a file of torch.export
-        (.pt2) or TorchScript.
+        (.pt2), or, where it is trusted, TorchScript.
     weights: a safetensors file or a state dict that torch.load(weights_only=True) reads, also inside a checkpoint or behind a
         prefix, loaded strictly, halves cast up; a torchvision tag such as "IMAGENET1K_V2"; "random" for an untrained network
         (to look at its layers); or None for the library's own pretrained weights.
     labels: as in `wrap`; by default those of the weights.
     options: what the library's constructor takes, such as {"num_classes": 3}; of a function in a file, its arguments.
-    trust: run code that comes with the weights: whole pickled modules, checkpoints with hyper-parameters that need classes,
-        repositories that bring their own Python.
+    trust: run code that comes with the weights: TorchScript, whole pickled modules, checkpoints with hyper-parameters that
+        need classes, repositories that bring their own Python; and follow a folder's links.  See docs/security.md.
     as_wrap: further arguments of `seewhy.wrap`; `prepare=` replaces the weights' own preprocessing.
     Raises NoSuchName for an unknown spec, BadWeights for weights that do not fit or cannot be fetched, BadNetwork where
     the code that should make the network fails.

@@ -84,7 +84,7 @@ def _fetch(hub: Any, asked: Asked) -> Path:
     def some(*patterns: str) -> Path:
         return Path(fetched(lambda: hub.snapshot_download(asked.name, allow_patterns=[*patterns], etag_timeout=5), asked))
 
-    folder = some("*.json", "*.py", "*.txt", "*.model")
+    folder = some("*.json", "*.txt", "*.model", *(["*.py"] if asked.trust else []))
     if not (folder / "config.json").is_file():
         raise BadWeights(f"{asked.spec} holds no config.json: it is no repository of transformers, nor of timm.")
     if (
