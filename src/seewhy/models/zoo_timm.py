@@ -98,11 +98,8 @@ def _timm_cached(config: Any) -> dict[str, Any] | None:
     from huggingface_hub import try_to_load_from_cache
 
     repo = config.hf_hub_id + (f"{config.architecture}.{config.tag}" if config.hf_hub_id.endswith("/") else "")
-    for file in ("model.safetensors", "pytorch_model.bin"):
-        path = try_to_load_from_cache(repo, file)
-        if isinstance(path, str):
-            return {"file": path}
-    return None
+    path = try_to_load_from_cache(repo, "model.safetensors")  # as timm fetches them; older timm would unpickle others
+    return {"file": path} if isinstance(path, str) else None
 
 
 def _fit(timm: Any, network: Any) -> Any:
