@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from nibabel.orientations import aff2axcodes
 
+from dicoms import edited, enhanced
 from scans import AFFINES, LESION, SHAPE, dicom_series, mm, placed, scan, turned
 from seewhy.errors import BadImage, MissingExtra
 from seewhy.medical import holds_volume, read_volume
@@ -136,17 +137,6 @@ def test_other_files_in_the_folder_do_not_matter(tmp_path):
     assert np.array_equal(read_volume(tmp_path / "s").values, stored)
 
 
-def edited(files, change):
-    """DICOM files, each changed by (place, dataset)."""
-    from pydicom import dcmread
-
-    for k, file in enumerate(files):
-        one = dcmread(file)
-        change(k, one)
-        one.save_as(file)
-    return files
-
-
 def test_the_last_digits_of_the_orientation_part_no_series(tmp_path):
     affine = placed(turned(0, 0, 0.005), (0.7, 0.9, 2.5))
 
@@ -195,31 +185,6 @@ def test_a_tag_that_is_no_number_is_named(tmp_path, tag, value):
     for path in (tmp_path / "s", files[2]):
         with pytest.raises(BadImage, match=r"IM\d+( cannot be read|: its spacing)"):
             read_volume(path)
-
-
-def enhanced(path, stored, affine):
-    """One multi-frame file: what the frames share stands apart from where each lies, and they are in no order."""
-    from pydicom import dcmread
-    from pydicom.dataset import Dataset
-
-    (first, *_) = dicom_series(path.parent / "plain", stored[:, :, :1], affine)
-    one, lps = dcmread(first), np.diag([-1, -1, 1, 1]) @ affine
-    order = np.random.default_rng(0).permutation(stored.shape[2])
-    shared, measures, turn = Dataset(), Dataset(), Dataset()
-    measures.PixelSpacing, turn.ImageOrientationPatient = one.PixelSpacing, one.ImageOrientationPatient
-    shared.PixelMeasuresSequence, shared.PlaneOrientationSequence = [measures], [turn]
-    one.SharedFunctionalGroupsSequence, frames = [shared], []
-    for k in order:
-        frame, place, scale = Dataset(), Dataset(), Dataset()
-        place.ImagePositionPatient = [f"{v:.10g}" for v in mm(lps, (0, 0, k))]
-        scale.RescaleSlope, scale.RescaleIntercept = 2, -1000
-        frame.PlanePositionSequence, frame.PixelValueTransformationSequence = [place], [scale]
-        frames.append(frame)
-    one.PerFrameFunctionalGroupsSequence, one.NumberOfFrames = frames, len(frames)
-    for name in ("PixelSpacing", "ImageOrientationPatient", "ImagePositionPatient", "RescaleSlope", "RescaleIntercept"):
-        delattr(one, name)
-    one.PixelData = np.ascontiguousarray(stored[:, :, order].transpose(2, 1, 0).astype("<i2")).tobytes()
-    one.save_as(path, enforce_file_format=True)
 
 
 def test_a_multi_frame_file_is_a_volume(tmp_path):
