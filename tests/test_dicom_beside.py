@@ -93,7 +93,7 @@ def test_files_of_which_nothing_can_be_told_are_left_out_and_said(tmp_path):
         assert f"beside it, 1 DICOM files cannot be read, such as {other[3]}" in volume.notes[0]
     for file in intact:
         file.unlink()
-    with pytest.raises(BadImage, match="no DICOM image that can be read, of 1: .*cannot be read as DICOM"):
+    with pytest.raises(BadImage, match=r"no DICOM image that can be read, of 1: .*cannot be read as DICOM"):
         read_volume(tmp_path / "s")
 
 

@@ -87,5 +87,5 @@ def test_what_does_not_say_how_it_is_unfolded_is_refused(tmp_path):
     with pytest.raises(BadImage, match=r"17 slices as 5x5 tiles do not share out its 110x149 pixels"):
         read_volume(cut)
     turned = mosaic(tmp_path / "e.dcm", stored, affine, ImageOrientationPatient=[1, 0, 0, 0, 1, 0])
-    with pytest.raises(BadImage, match="normal .* does not stand on its rows"):
+    with pytest.raises(BadImage, match=r"normal .* does not stand on its rows"):
         read_volume(turned)

@@ -41,7 +41,7 @@ def read_nifti(file: Path, name: str, channels: bool, most: int) -> Volume:
             notes = tuple(f"in its header, nibabel found: {text}" for text in said)
             _check_claims(image, name)
             values, told = _voxels(image, name, channels, most)
-            placed = _placed(nibabel, image, name)
+            placed = _placed(nibabel, image, file, name)
     return Volume(values, placed.affine, name, (*told, *placed.notes, *notes), placed.header)
 
 
@@ -142,7 +142,7 @@ class Placed(NamedTuple):
     header: Any
 
 
-def _placed(nibabel: Any, image: Any, name: str) -> Placed:
+def _placed(nibabel: Any, image: Any, file: Path, name: str) -> Placed:
     header = image.header
     if isinstance(header, nibabel.Nifti1Header):
         scale = MM.get(header.get_xyzt_units()[0], 1.0)
@@ -150,12 +150,17 @@ def _placed(nibabel: Any, image: Any, name: str) -> Placed:
         return placed._replace(affine=np.diag([scale, scale, scale, 1]) @ placed.affine)
     affine = np.asarray(image.affine, np.float64)
     if isinstance(header, nibabel.freesurfer.mghformat.MGHHeader):
-        unsaid = header["goodRASFlag"] != 1
+        unsaid = not any(_beginning(file)[28:30])  # goodRASFlag, which nibabel's header no longer knows
     else:  # Analyze; SPM may keep where it lies in a .mat file beside
         unsaid = np.allclose(affine, header.get_best_affine())
     guess = GUESSED.format(ways=_ways(nibabel, affine))
     notes = (f"the header does not say how the patient lies, {guess}",) if unsaid else ()
     return Placed(affine, notes, None)
+
+
+def _beginning(file: Path) -> bytes:
+    with gzip.open(file) if named(file, (".gz", ".mgz")) else file.open("rb") as opened:
+        return opened.read(30)
 
 
 def _by_forms(header: Any, name: str, shape: tuple[int, ...]) -> Placed:
