@@ -17,6 +17,7 @@ from .volume import Volume, check_voxels, places_voxels
 
 Floats = NDArray[np.float64]
 MM = {"micron": 1e-3, "meter": 1e3}  # of the units that a NIfTI header names
+MGH, KINDS = (".mgh", ".mgz"), (0, 1, 3, 4, 10)  # of an MGH file's voxels
 PACKED = 1040  # times its size may a file grow that gzip packed
 LONGEST = 1 << 26  # bytes before the voxels of a packed file: its header, and what else it says
 SLAB = 1 << 24  # voxels that are scaled at a time
@@ -34,25 +35,39 @@ def read_nifti(file: Path, name: str, channels: bool, most: int) -> Volume:
     """
     nibabel = need("nibabel")
     with decoding(f"{name} cannot be read as a volume"):
-        if named(file, (".gz", ".mgz")):
-            _check_packed(file, name, most)
+        if mgh := named(file, MGH):
+            _check_mgh(file, name, most)
+        elif named(file, (".gz",)):
+            _check_packed(file, name)
         with quietly("nibabel.global") as said:
             image: Any = nibabel.load(file, mmap=False, keep_file_open=True)
             notes = tuple(f"in its header, nibabel found: {text}" for text in said)
             _check_claims(image, name)
             values, told = _voxels(image, name, channels, most)
-            placed = _placed(nibabel, image, file, name)
+            placed = _placed(nibabel, image, _beginning(file) if mgh else b"", name)
     return Volume(values, placed.affine, name, (*told, *placed.notes, *notes), placed.header)
 
 
-def _check_packed(file: Path, name: str, most: int) -> None:
+def _check_mgh(file: Path, name: str, most: int) -> None:
+    """What nibabel would stumble on, and the number of voxels, behind all of which it looks for the rest of the header."""
+    head = _beginning(file)
+    if len(head) < 30:
+        raise BadImage(f"{name} cannot be read as a volume: it is cut off, after {len(head)} bytes.")
+    version, *sides, kind = struct.unpack(">6i", head[:24])
+    if version != 1 or kind not in KINDS or min(sides) < 1:
+        raise BadImage(f"{name} cannot be read as a volume: it does not begin as an MGH file does.")
+    check_voxels(sides[:3], most, name)
+
+
+def _beginning(file: Path) -> bytes:
+    with gzip.open(file) if named(file, (".mgz",)) else file.open("rb") as opened:
+        return opened.read(30)
+
+
+def _check_packed(file: Path, name: str) -> None:
     """The parts of a packed header that would make nibabel unpack the whole of it, however much that is."""
     with gzip.open(file) as opened:
         head = opened.read(544)
-        if len(head) == 544 and head[:4] == struct.pack(">i", 1):  # MGH, whose rest is looked for behind the voxels
-            sides = struct.unpack(">3i", head[4:16])
-            check_voxels(sides, most, name)
-            return
         order = next((o for o in "<>" if head[:4] in (struct.pack(f"{o}i", 348), struct.pack(f"{o}i", 540))), None)
         if len(head) < 544 or order is None:
             return  # nibabel says what is wrong
@@ -142,25 +157,18 @@ class Placed(NamedTuple):
     header: Any
 
 
-def _placed(nibabel: Any, image: Any, file: Path, name: str) -> Placed:
+def _placed(nibabel: Any, image: Any, mgh: bytes, name: str) -> Placed:
     header = image.header
     if isinstance(header, nibabel.Nifti1Header):
         scale = MM.get(header.get_xyzt_units()[0], 1.0)
         placed = _by_forms(header.copy(), name, image.shape)
         return placed._replace(affine=np.diag([scale, scale, scale, 1]) @ placed.affine)
     affine = np.asarray(image.affine, np.float64)
-    if isinstance(header, nibabel.freesurfer.mghformat.MGHHeader):
-        unsaid = not any(_beginning(file)[28:30])  # goodRASFlag, which nibabel's header no longer knows
-    else:  # Analyze; SPM may keep where it lies in a .mat file beside
-        unsaid = np.allclose(affine, header.get_best_affine())
+    # MGH: goodRASFlag, which nibabel's header no longer knows; Analyze: SPM may keep where it lies in a .mat file beside
+    unsaid = not any(mgh[28:30]) if mgh else np.allclose(affine, header.get_best_affine())
     guess = GUESSED.format(ways=_ways(nibabel, affine))
     notes = (f"the header does not say how the patient lies, {guess}",) if unsaid else ()
     return Placed(affine, notes, None)
-
-
-def _beginning(file: Path) -> bytes:
-    with gzip.open(file) if named(file, (".gz", ".mgz")) else file.open("rb") as opened:
-        return opened.read(30)
 
 
 def _by_forms(header: Any, name: str, shape: tuple[int, ...]) -> Placed:
