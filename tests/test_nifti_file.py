@@ -200,8 +200,6 @@ def test_parts_of_a_packed_header_are_bounded(tmp_path, size):
     (tmp_path / "a.nii").unlink()
     with pytest.raises(BadImage, match="a part of its header claims"):
         read_volume(tmp_path / "a.nii.gz")
-    with pytest.raises(BadImage, match="a part of its header claims"):
-        seewhy.Heatmap.source_of(tmp_path / "a.nii.gz")
     head[108:112] = struct.pack("<f", 2e9)
     (tmp_path / "b.nii.gz").write_bytes(gzip.compress(bytes(head) + bytes(1 << 20)))
     with pytest.raises(BadImage, match="places the first voxel at byte 2000000000"):
