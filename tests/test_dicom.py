@@ -219,3 +219,47 @@ def test_the_table_of_contents_of_a_disc_says_where_to_look(tmp_path):
     assert not holds_volume(tmp_path / "disc")  # but the folder in it does
     with pytest.raises(BadImage, match="It holds folders: SER1"):
         read_volume(tmp_path / "disc")
+
+
+def test_floats_that_are_no_numbers_are_zero_and_said(tmp_path):
+    def floats(k, one):
+        values = one.pixel_array.astype("<f4") / 3
+        values[0, 0] = np.nan
+        del one.PixelData, one.RescaleSlope, one.RescaleIntercept, one.PixelRepresentation, one.BitsStored, one.HighBit
+        one.BitsAllocated, one.FloatPixelData = 32, values.tobytes()
+
+    volume = read(tmp_path, floats)
+    expected = (STORED / np.float32(3)).astype(np.float32)
+    expected[0, 0] = 0
+    assert np.array_equal(volume.values, expected)
+    assert volume.notes == ("17 voxels hold NaN: they are taken as 0",)
+
+
+def test_too_many_voxels_are_refused_before_they_are_read(tmp_path, monkeypatch):
+    dicom_series(tmp_path / "s", STORED, PLAIN)
+    enhanced(tmp_path / "a.dcm", STORED, PLAIN)
+    monkeypatch.setattr("seewhy.dicom.pixels", None)  # is not asked
+    for path in (tmp_path / "s", tmp_path / "a.dcm"):
+        with pytest.raises(BadImage, match=r"is too large: 22x30x17, 11220 voxels .* at most 11219 are read"):
+            read_volume(path, most=STORED.size - 1)
+
+
+def test_a_deflated_file_that_would_become_too_much_is_refused(tmp_path):
+    import zlib
+
+    from pydicom import dcmread
+    from pydicom.uid import DeflatedExplicitVRLittleEndian
+
+    (file, *_) = dicom_series(tmp_path / "s", STORED, PLAIN)
+    one = dcmread(file)
+    one.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
+    one.save_as(file, enforce_file_format=True)
+    pack = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    data = file.read_bytes()
+    start = 132 + 12 + int.from_bytes(data[140:144], "little")
+    head = zlib.decompress(data[start:], -zlib.MAX_WBITS)
+    more = pack.compress(head + b"\x09\0\x10\0OB\0\0\0\0\0\x10") + pack.compress(bytes(1 << 28)) + pack.flush()
+    file.write_bytes(data[:start] + more)
+    assert len(file.read_bytes()) < 1 << 19
+    with pytest.raises(BadImage, match=r"too large: unpacked \(it is deflated\) it has more than 4000000 bytes"):
+        read_volume(file, most=10**6)

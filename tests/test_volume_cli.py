@@ -120,6 +120,37 @@ def test_a_folder_stands_for_all_the_volumes_in_it(run, tmp_path):
         np.testing.assert_allclose(peak_mm(found.get_fdata(), found.affine), mm(affine, LESION), atol=1e-3)
 
 
+def test_a_series_beside_a_broken_one_and_files_that_are_none_cost_nothing_else(run, tmp_path):
+    affine = AFFINES["all of it"]
+    for file in dicom_series(tmp_path / "study", scan(affine), affine):
+        file.rename(file.with_name(f"a{file.name}"))
+    (broken, *others) = dicom_series(tmp_path / "study", scan(affine), affine)
+    for file in others:
+        file.unlink()
+    broken.write_bytes(broken.read_bytes().replace(b"CT", b"\x1b]"))  # and its numbers are no longer where they were
+    broken.write_bytes(broken.read_bytes()[:-300])
+    Image.new("RGB", (9, 9)).save(tmp_path / "photo.jpg")
+    result = run("study", "photo.jpg", saved(tmp_path / "scan.nii"), net="ready")
+    assert result.exit_code == 1
+    assert sorted({name.split(".")[0] for name in written()}) == ["scan", "study"]
+    assert "photo.jpg is a picture (JPEG), no volume: give NIfTI or DICOM" in result.stderr
+    assert "1 of 3 photos failed: photo.jpg" in result.stderr
+    assert "\x1b" not in result.output
+
+
+def test_the_bound_of_voxels_can_be_raised_for_one_command(run, tmp_path, monkeypatch):
+    monkeypatch.setattr("seewhy.volume.MAX_VOXELS", 1000)
+    path = saved(tmp_path / "scan.nii.gz")
+    refused = run(path)
+    assert refused.exit_code == 1
+    count = scan(AFFINES["plain"]).size
+    assert f"scan.nii.gz is too large: 22x30x17, {count} voxels" in refused.stderr
+    assert f"on the command line --max-voxels {count}." in refused.stderr
+    assert run(path, "--max-voxels", count).exit_code == 0  # its advice, followed
+    assert run(path).exit_code == 1  # and forgotten
+    assert run(path, "--max-voxels", 0).exit_code == 2
+
+
 def test_preprocessing_can_be_said(run, tmp_path):
     given = ["--prepare", "size=16", "--prepare", "window=-100,900"]
     result = run(saved(tmp_path / "scan.nii"), *given, "--json", net="ready")

@@ -10,6 +10,7 @@ from .dicom_file import Header, header, pixels
 from .dicom_frames import Slice, slices
 from .dicom_grid import stacked
 from .errors import BadImage
+from .foreign import told
 from .medical import INDEX, is_dicom, need
 from .mosaic import is_mosaic, unfolded
 from .printable import printable
@@ -48,8 +49,8 @@ def read_series(path: Path, name: str, channels: bool, most: int) -> Volume:
         if not np.isfinite(found[0].position).all():
             notes += ("it does not say where it lies in the body: taken as axial, at 0 mm",)
         check_voxels((*found[0].shape[::-1], len(found)), most, name)
-        values, affine, told = stacked([one for member in members for one in _read(member)], name)
-    return Volume(values, affine, name, (*notes, *told, *beside))
+        values, affine, said = stacked([one for member in members for one in _read(member)], name)
+    return Volume(values, affine, name, (*notes, *said, *beside))
 
 
 def _read(member: Member) -> list[Slice]:
@@ -70,10 +71,10 @@ def _mosaics(members: list[Member], name: str, channels: bool, most: int, beside
     taken = members if channels else members[:1]
     check_voxels((*whole, len(taken)) if channels else whole, most, name)
     read = [stacked(_read(member), str(member.file)) for member in taken]
-    values, affine, _ = read[0]
+    values, affine, said = read[0]
     if any(other[0].shape != values.shape or not np.allclose(other[1], affine, atol=1e-3) for other in read):
         raise BadImage(f"{name}: its volumes (mosaics) lie on different grids, so they are no channels of one.")
-    notes = first.slices[0].notes
+    notes = (*first.slices[0].notes, *said)
     if len(members) > 1 and not channels:
         notes += (f"{len(members)} volumes in one series (mosaics): the first in time, {first.file.name}, is explained",)
     values = np.stack([one[0] for one in read], -1) if channels and len(read) > 1 else values
@@ -132,11 +133,11 @@ def _series(path: Path, name: str, most: int) -> tuple[list[Member], tuple[str, 
         return next(iter(groups.values())), ()
     if not groups:
         raise _none(path, name, lost)
-    told = "; ".join(
+    listed = "; ".join(
         f"{key.told} ({len(members)} files, such as {members[0].file.name}{', malformed' if key not in sound else ''})"
         for key, members in groups.items()
     )
-    raise BadImage(f"The folder {name} holds {len(groups)} series: {told}. Give one file of the series that you mean.")
+    raise BadImage(f"The folder {name} holds {len(groups)} series: {listed}. Give one file of the series that you mean.")
 
 
 def _series_of(path: Path, name: str, most: int) -> tuple[list[Member], tuple[str, ...]]:
@@ -160,7 +161,8 @@ def _none(path: Path, name: str, lost: dict[Path, BadImage]) -> BadImage:
     where = f" It holds folders: {', '.join(below[:5])}: give one of these." if below else ""
     files = [inner for inner in there if inner.is_file()]
     if files and not below:
-        where = f" It holds {len(files)} other files, such as {files[0].name}: give the files themselves."
+        what = told(files[0])
+        where = f" It holds {len(files)} other files, such as {files[0].name}, which is {what or 'none, either'}."
     return BadImage(f"The folder {name} holds no DICOM images.{where}")
 
 

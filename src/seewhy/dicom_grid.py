@@ -29,10 +29,10 @@ def stacked(slices: list[Slice], name: str) -> tuple[NDArray[np.float32], Floats
     first, count = slices[0], len(slices)
     if count == 1:
         corner = first.position if np.isfinite(first.position).all() else np.zeros(3)  # a radiograph
-        return _values(slices), _affine(first, corner, normal * first.thick), twice
+        return _finished(slices, _affine(first, corner, normal * first.thick), twice)
     places = np.array([one.position for one in slices])
     _check_even(places, normal, name)
-    return _values(slices), _affine(first, places[0], (places[-1] - places[0]) / (count - 1)), twice
+    return _finished(slices, _affine(first, places[0], (places[-1] - places[0]) / (count - 1)), twice)
 
 
 def _check_grid(slices: list[Slice], name: str) -> None:
@@ -115,12 +115,18 @@ def _check_even(places: Floats, normal: Floats, name: str) -> None:
         )
 
 
-def _values(slices: list[Slice]) -> NDArray[np.float32]:
+def _finished(
+    slices: list[Slice], affine: Floats, notes: tuple[str, ...]
+) -> tuple[NDArray[np.float32], Floats, tuple[str, ...]]:
+    """The slices' values; NaN, which stored floats may be, as zero."""
     rows, columns = slices[0].shape
     values = np.empty((len(slices), columns, rows), np.float32).transpose(1, 2, 0)
     for k in reversed(range(len(slices))):
         values[:, :, k] = slices.pop().scaled.T
-    return values
+    if lost := sum(int(np.isnan(values[:, :, k]).sum()) for k in range(values.shape[2])):
+        notes += (f"{lost} voxels hold NaN: they are taken as 0",)
+        np.nan_to_num(values, copy=False, nan=0, posinf=np.inf, neginf=-np.inf)
+    return values, affine, notes
 
 
 def _affine(first: Slice, corner: Floats, step: Floats) -> Floats:

@@ -1,0 +1,87 @@
+"""Files that are no volumes: what they are, and what to do, instead of "no DICOM file"."""
+
+import gzip
+import io
+import zipfile
+
+import nibabel
+import numpy as np
+import pytest
+from PIL import Image
+
+import seewhy
+from scans import AFFINES, Sees, dicom_series, scan
+from seewhy.errors import BadImage
+from seewhy.medical import read_volume
+
+
+def picture(kind):
+    file = io.BytesIO()
+    Image.new("RGB", (20, 20), "red").save(file, kind)
+    return file.getvalue()
+
+
+def packed():
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("series/1.dcm", b"a")
+    return file.getvalue()
+
+
+def array():
+    file = io.BytesIO()
+    np.save(file, np.zeros((3, 3, 3)))
+    return file.getvalue()
+
+
+FILES = {
+    "a.jpg": (lambda: picture("JPEG"), r"a\.jpg is a picture \(JPEG\), no volume: give NIfTI or DICOM"),
+    "b.dcm": (lambda: picture("JPEG"), r"b\.dcm is a picture \(JPEG\)"),  # whatever it is called
+    "c.png": (lambda: picture("PNG"), r"c\.png is a picture \(PNG\)"),
+    "d": (lambda: picture("GIF"), r"d is a picture \(GIF\)"),
+    "e.tif": (lambda: picture("TIFF"), r"e\.tif is a picture \(TIFF\)"),
+    "f.webp": (lambda: picture("WEBP"), r"f\.webp is a picture \(WebP\)"),
+    "g.bmp": (lambda: picture("BMP"), r"g\.bmp is a picture \(BMP\)"),
+    "h.jp2": (lambda: picture("JPEG2000"), r"h\.jp2 is a picture \(JPEG 2000\)"),
+    "i.nrrd": (lambda: b"NRRD0004\ntype: short\n", r"NRRD, which is not read here: .*sitk\.ReadImage\('i\.nrrd'\)"),
+    "j.mha": (lambda: b"ObjectType = Image\nNDims = 3\n", r"MetaImage, which is not read here"),
+    "k.mnc": (lambda: b"CDF\x01" + bytes(60), r"NetCDF .* give a seewhy\.Volume"),
+    "l.mat": (lambda: b"\x89HDF\r\n\x1a\n" + bytes(60), r"HDF5"),
+    "m.npy": (array, r"a NumPy array, which does not say where its voxels lie"),
+    "n.zip": (packed, r"an archive \(zip\): unpack it"),
+    "o.pdf": (lambda: b"%PDF-1.7", r"a document \(PDF\)"),
+    "p.nii.bz2": (lambda: b"BZh9" + bytes(60), r"a packed NIfTI file: unpack it"),
+    "q.rec": (lambda: bytes(600), r"a format of scanners or of other tools"),
+    "r.nii": (lambda: gzip.compress(bytes(600)), r"packed by gzip: if it is NIfTI, name it \.nii\.gz"),
+    "s.nii.gz": (lambda: nibabel.Nifti1Image(scan(np.eye(4)), np.eye(4)).to_bytes(), r"not packed by gzip, .*name it \.nii"),
+    "t.txt": (lambda: b"some words" * 50, r"t\.txt is no DICOM file: the letters DICM"),
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_what_is_no_volume_is_named(tmp_path, name):
+    make, said = FILES[name]
+    (tmp_path / name).write_bytes(make())
+    with pytest.raises(BadImage, match=said):
+        read_volume(tmp_path / name)
+    with pytest.raises(BadImage, match=said):
+        seewhy.grad_cam(seewhy.wrap(Sees(), prepare={"axes": "kji"}), tmp_path / name, 0)
+
+
+def test_a_folder_of_photos_is_no_series(tmp_path):
+    for name in ("a.jpg", "b.jpg"):
+        (tmp_path / name).write_bytes(picture("JPEG"))
+    said = r"holds no DICOM images\. It holds 2 other files, such as a\.jpg, which is a picture \(JPEG\), no volume"
+    with pytest.raises(BadImage, match=said):
+        read_volume(tmp_path)
+
+
+def test_dicom_that_is_also_a_tiff_is_dicom(tmp_path):
+    """The 128 bytes before DICM are free: some tools make them the beginning of a TIFF."""
+    stored = scan(AFFINES["plain"])
+    for file in dicom_series(tmp_path / "s", stored, AFFINES["plain"]):
+        file.write_bytes(b"II*\0" + file.read_bytes()[4:])
+    assert np.array_equal(read_volume(tmp_path / "s").values, stored)
+    (one, *_) = sorted((tmp_path / "s").iterdir())
+    one.rename(one.with_suffix(".nii"))  # whatever it is called
+    assert np.array_equal(read_volume(one.with_suffix(".nii")).values, stored)
