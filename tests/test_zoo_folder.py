@@ -177,6 +177,9 @@ BAD = {  # config.json, and what is said
     "a backbone elsewhere": ({"backbone": "evil/backbone"}, r"names a network elsewhere \(backbone: evil/backbone\).*--trust"),
     "a backbone in a folder": ({"backbone_config": {"backbone": "local-dir:/x"}}, r"elsewhere \(backbone: local-dir:/x\)"),
     "an architecture elsewhere": ({"vision_config": {"architecture": "hf-hub:evil/x"}}, r"elsewhere \(architecture"),
+    "a million layers": ({"num_hidden_layers": 10**6}, r"num_hidden_layers is 1000000 in its settings, more than 2000"),
+    "a milliard names": ({"num_labels": 10**9}, r"num_labels is 1000000000 in its settings, more than 1000000"),
+    "a wide image": ({"image_size": [32, 10**7]}, r"image_size is \[32, 10000000\] in its settings"),
     "quantised": ({"quantization_config": {"quant_method": "fp8"}}, r"is quantised \(.*fp8.*--trust"),
 }
 
@@ -240,6 +243,20 @@ def test_a_tokenizer_is_given_no_file_outside(folder, secret, tmp_path):
         assert "secret" not in own.get_vocab()
         assert not {one.name for one in clean.iterdir()} & {"model.safetensors", "adapter_config.json"}
     assert own.tokenize("honest") == ["honest"]
+
+
+@pytest.mark.parametrize(
+    "size", [{"size": {"height": 10**6, "width": 8}}, {"crop_size": 10**6}, {"size": {"shortest_edge": 1e6}}]
+)
+def test_a_processor_that_would_fill_the_memory_is_refused(folder, size):
+    with pytest.raises(BadWeights, match=r"preprocessor_config\.json: \w+ is 1000000(\.0)? in its settings, more than 20000"):
+        load(str(changed(folder / "preprocessor_config.json", **size)))
+
+
+def test_a_folder_of_timms_layout_makes_no_milliard_classes(tmp_path):
+    folder = in_timms_layout(tmp_path / "timm", num_classes=10**9)
+    with pytest.raises(BadWeights, match="num_classes is 1000000000 in its settings"):
+        load(str(folder), "random")
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -204,7 +204,9 @@ def test_what_other_libraries_allow_torch_to_make_is_asked_back(tmp_path):
     torch.save({**state(), "seen": FrameSummary(str(tmp_path / "secret"), 1, "f", line="x")}, tmp_path / "w.pth")
     with torch.serialization.safe_globals([Trap]):
         torch.save({**state(), "own": Trap}, tmp_path / "own.pth")
-        for name, said in (("w.pth", "traceback.FrameSummary"), ("own.pth", "hostile_files.Trap")):
+        torch.save({**state(), "load": torch.load}, tmp_path / "load.pth")
+        asked = {"w.pth": "traceback.FrameSummary", "own.pth": "hostile_files.Trap", "load.pth": "torch.serialization.load"}
+        for name, said in asked.items():
             with pytest.raises(BadWeights, match=rf"needs code \(.*{said}"):
                 state_dicts.fill(Small(), tmp_path / name)
 

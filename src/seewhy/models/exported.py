@@ -27,8 +27,8 @@ RECORDS = re.compile(
 NEEDED = ("archive_format", "archive_version", "models/model.json", "data/sample_inputs/model.pt",
           "data/weights/model_weights_config.json", "data/constants/model_constants_config.json")  # fmt: skip
 OPERATIONS = re.compile(
-    r"torch\.ops\.(aten|prims?|torchvision|quantized|quantized_decomposed)"
-    r"\.(?!from_file|save|load|__(?!i?(and|or|xor|lshift|rshift)__))\w+(\.(?!__)\w+)?"
+    r"torch\.ops\.(aten|prims|torchvision|quantized|quantized_decomposed)"
+    r"\.(?!from_file|save|load|wait|warn|_print|__(?!i?(and|or|xor|lshift|rshift)__))\w+(\.(?!__)\w+)?"
     r"|torch\.ops\.higher_order\.(wrap_with_set_grad_enabled|wrap_with_autocast)"
     r"|_operator\.(add|sub|mul|truediv|floordiv|mod|pow|neg|pos|eq|ne|lt|le|gt|ge|and_|or_|not_|getitem)"
 )

@@ -16,7 +16,7 @@ from .archive import is_archive, listed, records
 
 KNOWN = re.compile(  # of torch and Python alone; what other libraries allowed torch to make is not among them
     r"collections\.(OrderedDict|Counter)|builtins\.(set|bytearray|complex)|_codecs\.encode"
-    r"|torch\.((cuda|sparse|cuda\.sparse|storage)\.)?\w+|torch\.nn\.parameter\.Parameter|torch\._utils\._rebuild_\w+"
+    r"|torch\.((cuda|sparse|cuda\.sparse|storage)\.)?\w*(Storage|Tensor)|torch\.(Size|device)|torch\.nn\.parameter\.Parameter|torch\._utils\._rebuild_\w+"
     r"|torch\._tensor\._rebuild_from_type_v2|torch\.serialization\._get_layout"
 )
 PICKLES = 5  # in a file of torch before 1.6: a number, a version, facts of the machine, what was saved, names of storages
@@ -91,7 +91,12 @@ def needed_code(file: BinaryIO) -> list[str]:
                     found[f"what it names while it runs ({operation.name})"] = None
     except Exception:  # noqa: BLE001 - nearly anything is raised on a broken file; what was found so far counts
         pass
-    return [name for name in found if not KNOWN.fullmatch(name)]
+    return [name for name in found if not KNOWN.fullmatch(name) and not _is_kind_of_number(name)]
+
+
+def _is_kind_of_number(name: str) -> bool:
+    """torch.float16, torch.per_tensor_affine."""
+    return isinstance(getattr(torch, name.removeprefix("torch."), None), torch.dtype | torch.qscheme)
 
 
 def _pickles(file: BinaryIO) -> Iterator[BinaryIO]:

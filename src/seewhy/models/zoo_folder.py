@@ -21,6 +21,11 @@ OTHERS = re.compile(
     r"|pretrained_cfg_overlay|transformers_weights"
 )
 NETWORKS, NAME = ("backbone", "architecture"), re.compile(r"[\w.]*")  # of timm's own
+BOUNDS = (  # of numbers in settings, beyond which a network is built for ever, and a photo has no room
+    (re.compile(r"num_\w*layers|num_hidden_layers|depth"), 2_000),
+    (re.compile(r"num_(labels|classes)"), 1_000_000),
+    (re.compile(r"size|crop_size|pad_size|\w*image_size|height|width|shortest_edge"), 20_000),
+)
 NAMES = ("id2label", "label2id", "label_names", "label_descriptions")  # whose keys and values are a person's words
 
 
@@ -75,11 +80,19 @@ def cleaned(found: Any, where: str) -> Any:
                 f"{where} names a network elsewhere ({key}: {_short(value)}), which is not fetched. Give its backbone_config; "
                 "or, if you trust who made it, trust=True (--trust)."
             )
+        _bounded(key, value, where)
         if key in NAMES:
             kept[key] = value
         elif not OTHERS.fullmatch(key) and not (PLACES.fullmatch(key) and _speaks(value)):
             kept[key] = cleaned(value, where)
     return kept
+
+
+def _bounded(key: str, value: Any, where: str) -> None:
+    numbers = [one for one in (value if isinstance(value, list) else [value]) if isinstance(one, int | float)]
+    for kind, most in BOUNDS:
+        if kind.fullmatch(key) and any(one > most for one in numbers):
+            raise BadWeights(f"{where}: {key} is {_short(value)} in its settings, more than {most}, so it is not tried.")
 
 
 def _speaks(value: Any) -> bool:

@@ -48,7 +48,7 @@ def timm_folder(config: Mapping[str, Any], files: list[Any], asked: Asked) -> Fo
             f"{asked.spec} holds neither model.safetensors nor pytorch_model.bin. Give a file: weights=, --weights."
         )
     own, args = ({key: value for key, value in cleaned(one, asked.spec).items() if key not in WEIGHTS} for one in (own, args))
-    given = {"num_classes": config.get("num_classes", own.get("num_classes", 1000)), **args}
+    given = cleaned({"num_classes": config.get("num_classes", own.get("num_classes", 1000)), **args}, asked.spec)
     options = {**given, **asked.options}
     make = partial(timm.create_model, _architecture(timm, config, asked), pretrained=False, pretrained_cfg=own, **options)
     network = made(make, asked._replace(options=options))
