@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from .aim import Pinned
 from .asking import as_targets
+from .batching import Kept, batched, of_an_image
 from .case import Case
 from .errors import BadParameter, NeedsGradients, SeewhyError
 from .heatmap import Heatmap, Heatmaps
@@ -32,11 +33,15 @@ def explain(
     layer: Any = None,
     tile: Any = None,
     overlap: Any = None,
+    on_error: str = "raise",
 ) -> Heatmaps:
     """Several methods on one question; those that read the same evidence share one trace.
 
     methods: names or methods, with parameters as in `grad_cam.using(signed=True)`; the rest as for a method.
     tile, overlap: pixels; a larger image is explained by such overlapping tiles, which are joined to one map (docs/tiles.md).
+    on_error: "raise" ends at the first image of which no map can be made (it cannot be read, what is asked for is not in it,
+        memory runs out), with an error whose `partial` has the maps made before; "skip" leaves such images out: the others
+        keep their `place`, and `failed` of the result tells which, and why.  What is wrong with the question is always raised.
     Returns heatmaps in the order image, target, layer, method.
     """
     from .method import Method, lookup
@@ -69,27 +74,19 @@ def explain(
     for one in targets:
         if isinstance(one, PerImage) and len(one.targets) != count:
             raise BadParameter(f"PerImage has {len(one.targets)} targets for {count} images: one for each is needed.")
+    kept = Kept(on_error, count)
     if isinstance(model, Differentiable):
         model.fit(count)
     if tile is not None or overlap is not None:
         from .tiles import tiled
 
-        return tiled(model, sorted_out, chosen, targets, layers, tile, overlap)
-    maps: list[Heatmap] = []
-    place, alone = 0, any(m.asks for m in chosen) or any(map(aims, targets))
-    for batch in model.batches(sorted_out, any(m.whole for m in chosen)):
-        for part in [batch.part(i, i + 1) for i in range(len(batch.x))] if alone else [batch]:
-            try:
-                found, failure = _charted(model, part, place, chosen, targets, layers)
-            except SeewhyError as error:  # before these images had a map
-                error.partial = Heatmaps(tuple(maps)) if maps else None
-                raise
-            maps += found
-            place += len(part.x)
-            if failure is not None:
-                failure.partial = Heatmaps(tuple(maps))
-                raise failure
-    return Heatmaps(tuple(maps))
+        return tiled(model, sorted_out, chosen, targets, layers, tile, overlap, kept)
+    alone = any(m.asks for m in chosen) or any(map(aims, targets))
+    for place, batch in batched(model, sorted_out, any(m.whole for m in chosen), kept):
+        for i in range(len(batch.x)) if alone else [slice(None)]:
+            part = batch.part(i, i + 1) if isinstance(i, int) else batch
+            _charted(model, part, place + (i if isinstance(i, int) else 0), chosen, targets, layers, kept)
+    return kept.heatmaps
 
 
 NEEDS = {  # where it is not gradients
@@ -98,17 +95,26 @@ NEEDS = {  # where it is not gradients
 }  # fmt: skip
 
 
-def _charted(model: Any, batch: Batch, place: int, methods: Any, targets: Any, layers: Any) -> "Charted":
-    """The heatmaps of one batch; of its halves, where memory runs out."""
+def _charted(model: Any, batch: Batch, place: int, methods: Any, targets: Any, layers: Any, kept: Kept) -> None:
+    """Keep the heatmaps of one batch; of its halves, where memory runs out, or to find the image that has to be skipped."""
+    half, found, failure = len(batch.x) // 2, [], None
     try:
-        return _chart(model, batch, place, methods, targets, layers)
+        found, failure = _chart(model, batch, place, methods, targets, layers)
     except MemoryError as error:
-        half = len(batch.x) // 2
+        failure = error
         if not half:
-            raise MemoryError(f"Out of memory with one image ({error}). Ask for fewer targets, or a later layer.") from None
-    first = _charted(model, batch.part(0, half), place, methods, targets, layers)
-    second = _charted(model, batch.part(half, len(batch.x)), place + half, methods, targets, layers)
-    return Charted(first.maps + second.maps, first.failure or second.failure)
+            failure = MemoryError(f"Out of memory with one image ({error}). Ask for fewer targets, or a later layer.")
+    except SeewhyError as error:
+        failure = error
+    if failure is None:
+        kept.maps += found
+    elif half and (isinstance(failure, MemoryError) or (kept.skips and of_an_image(failure))):
+        for start, stop in ((0, half), (half, len(batch.x))):
+            _charted(model, batch.part(start, stop), place + start, methods, targets, layers, kept)
+    elif half:
+        kept.end(failure, found)
+    else:
+        kept.fail(failure, place, batch.names[0], found)
 
 
 class Charted(NamedTuple):

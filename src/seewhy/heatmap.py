@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from inspect import signature
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, NamedTuple, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from .canvas import VIEWS, drawn, full, remark, strip, views
 from .carried import source_of as source_in
 from .errors import BadParameter, NotApplicable
 from .image import Under, Where
+from .printable import printable
 from .regions import Regions
 from .render import PICTURES, Look, beyond, clipped, picture, unit, with_legend
 from .resample import Cells
@@ -200,11 +201,23 @@ class Heatmap:
         return png(self, "overlay", legend=True)
 
 
+class Failed(NamedTuple):
+    """An image that was left out, as there is no map of it."""
+
+    place: int  # among those given
+    name: str
+    error: Exception  # why; its `partial` has the maps of the methods that were through
+
+
 @dataclass(frozen=True, eq=False)
 class Heatmaps(Sequence[Heatmap]):
-    """Heatmaps in the order image, target, layer, method."""
+    """Heatmaps in the order image, target, layer, method.
+
+    failed: the images that `explain(..., on_error="skip")` left out, each with its place, its name and the error.
+    """
 
     maps: tuple[Heatmap, ...]
+    failed: tuple[Failed, ...] = ()
 
     def __len__(self) -> int:
         return len(self.maps)
@@ -251,7 +264,9 @@ class Heatmaps(Sequence[Heatmap]):
         return strip(self, count, alpha, colours, legend)
 
     def __repr__(self) -> str:
-        return f"Heatmaps({len(self.maps)}: {', '.join(str(m.source) for m in self.maps[:3])}{', ...' * (len(self) > 3)})"
+        names = printable(", ".join(one.name for one in self.failed), 300)
+        left = f"; {len(self.failed)} left out: {names}" if self.failed else ""
+        return f"Heatmaps({len(self.maps)}: {', '.join(str(m.source) for m in self.maps[:3])}{', ...' * (len(self) > 3)}{left})"
 
 
 def _answers(source: Source, target: Any) -> bool:

@@ -62,6 +62,7 @@ class Prepared:
     """Floats that already went through the user's own preprocessing."""
 
     x: Array  # (n, c, *space)
+    first: int = 0  # the place of its first image among those given
 
 
 def sort_out(images: Images, signals: bool = False) -> Prepared | list[Any]:
@@ -241,8 +242,8 @@ def _pixels(array: Any, name: str) -> NDArray[np.uint8]:
     return np.asarray(Image.fromarray(pixels).convert("RGB"))
 
 
-def photos(images: Iterable[Any]) -> Iterator[Photo]:
-    """Read one picture after the other; those without a name of their own are called by their place."""
-    for place, image in enumerate(images):
+def photos(images: Iterable[Any], first: int = 0) -> Iterator[Photo]:
+    """Read one picture after the other; those without a name of their own are called by their place, from `first` on."""
+    for place, image in enumerate(images, first):
         named = isinstance(image, str | Path | Photo) or getattr(image, "filename", "")
         yield read(image) if named else read(image, f"image {place}")

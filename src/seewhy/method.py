@@ -58,7 +58,9 @@ class Method:
     layer: a name (name#1 reads the first call of a reused module), a list of names, or None for the last layer that
         still has space.  Methods that read the image's own pixels take none.
     tile, overlap: pixels; a larger image is explained by such overlapping tiles, which are joined to one map.
-    Raises Misuse where the question cannot be asked so, BadImage where a picture cannot be read.
+    on_error: "skip" leaves out the images of which no map can be made, and tells them in `Heatmaps.failed`.
+    Raises Misuse where the question cannot be asked so, BadImage where a picture cannot be read; `partial` of the error has
+        the maps made before.
     """
 
     name: str
@@ -76,9 +78,9 @@ class Method:
 
     def __call__(
         self, model: Any, images: Images, target: Any = Top(), layer: Any = None, tile: Any = None, overlap: Any = None,
-        **params: Any,
+        on_error: str = "raise", **params: Any,
     ) -> Heatmaps:  # fmt: skip
-        return explain(model, images, [self.using(**params)], target, layer, tile, overlap)
+        return explain(model, images, [self.using(**params)], target, layer, tile, overlap, on_error)
 
     def using(self, **params: Any) -> "Method":
         """The same method with other parameters: `grad_cam.using(signed=True)`."""

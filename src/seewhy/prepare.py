@@ -168,13 +168,13 @@ def batches(images: Images, prepare: Preparer | None, size: int, model: str, sig
     if isinstance(sorted_out, Prepared):
         x = sorted_out.x
         for start in range(0, len(x), size):
-            yield _prepared(x[start : start + size], start)
+            yield _prepared(x[start : start + size], sorted_out.first + start)
         return
     fit = prepare or _without(sorted_out, model)
     waiting: list[tuple[NDArray[Any], Photo | Given]] = []
     for photo in opened(sorted_out, fit, model):
         x = fit(photo.pixels)
-        if waiting and (len(waiting) >= _at_once(size, photo.pixels) or x.shape != waiting[0][0].shape):
+        if waiting and (len(waiting) >= at_once(size, photo.pixels) or x.shape != waiting[0][0].shape):
             yield _together(waiting, fit)
             waiting = []
         waiting.append((x, photo))
@@ -201,17 +201,17 @@ def _without(images: list[Any], model: str) -> Preparer:
     )
 
 
-def opened(images: list[Any], prepare: Preparer | None, model: str) -> Iterator[Photo | Given]:
-    """Read one after the other, as what the model of that name prepares: photos, volumes or clips."""
+def opened(images: list[Any], prepare: Preparer | None, model: str, first: int = 0) -> Iterator[Photo | Given]:
+    """Read one after the other, as what the model of that name prepares: photos, volumes or clips; first: the first's place."""
     from .video import ClipFit, read_clip
 
     fit = prepare or _without(images, model)
     if isinstance(fit, VolumeFit):
-        found = (_volume(image, place, fit.channels) for place, image in enumerate(images))
+        found = (_volume(image, place, fit.channels) for place, image in enumerate(images, first))
     elif isinstance(fit, ClipFit):
         found = (read_clip(image) for image in images)
     else:
-        yield from photos(_no_other(image, model) for image in images)
+        yield from photos((_no_other(image, model) for image in images), first)
         return
     for one in found:
         yield Given(one, one.name, one.notes)
@@ -235,7 +235,7 @@ def _no_other(image: Any, model: str) -> Any:
     return image
 
 
-def _at_once(size: int, pixels: Any) -> int:
+def at_once(size: int, pixels: Any) -> int:
     """How many go in one batch: of volumes, fewer."""
     return max(1, min(size, ROOM // pixels.values.nbytes)) if isinstance(pixels, Volume) else size
 

@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .aim import Aim
+from .batching import Kept
+from .batching import named as called
 from .case import Case
 from .embedding import Similar, Text
 from .errors import BadParameter, NotApplicable, SeewhyError
@@ -35,7 +37,7 @@ SURVEYED = {1: 2**16, 2: 256, 3: 112}  # pixels along each axis, in so many dime
 
 def tiled(
     model: Any, images: Prepared | list[Any], methods: "list[Method]", targets: list[Any], layers: list[str | None],
-    tile: Any, overlap: Any = None,
+    tile: Any, overlap: Any, kept: Kept,
 ) -> Heatmaps:  # fmt: skip
     """What `explain(..., tile=, overlap=)` returns: one map over each whole image, per target, layer and method.
 
@@ -50,21 +52,32 @@ def tiled(
         raise BadParameter(f"overlap={overlap!r} is how much tiles overlap; say how large they are, too, as in tile=512.")
     for target in targets:
         _check(target)
-    maps: list[Heatmap] = []
-    for place, whole in enumerate(wholes(images, model)):
+    for place in range(kept.count):
+        whole = _opened(model, images, place, kept)
+        if whole is None:
+            continue
         own = model.beside(place, 1) if isinstance(model, Differentiable) else model
         asked = [target.of(place) if isinstance(target, PerImage) else target for target in targets]
         single = own is not model or any(m.asks for m in methods)  # it has inputs of its own; or a person may stop it
         question = Question(own, whole, methods, asked, layers, 1 if single else model.copies)
         try:
-            maps += [replace(m, place=place) for m in _explained(question, tile, overlap)]
-        except SeewhyError as error:
-            before = (*maps, *(error.partial or ()))
-            error.partial = Heatmaps(before) if before else None
-            raise
+            kept.maps += [replace(m, place=place) for m in _explained(question, tile, overlap)]
+        except (SeewhyError, MemoryError) as error:
+            vars(error).pop("__notes__", None)  # which tile it was
+            kept.fail(error, place, whole.name, [replace(m, place=place) for m in getattr(error, "partial", None) or ()])
         if stop_asked():
             break
-    return Heatmaps(tuple(maps))
+    return kept.heatmaps
+
+
+def _opened(model: Any, images: Prepared | list[Any], place: int, kept: Kept) -> Whole | None:
+    """One of the images; None of one that is left out."""
+    one = Prepared(images.x[place : place + 1], place) if isinstance(images, Prepared) else [images[place]]
+    try:
+        return next(wholes(one, model, place))
+    except Exception as error:  # noqa: BLE001 - whatever a decoder raises, it is of this image alone
+        kept.fail(error, place, called(None if isinstance(images, Prepared) else images[place], place))
+        return None
 
 
 def _check(target: Any) -> None:

@@ -45,14 +45,16 @@ class Whole(ABC):
         return Extent(left, top, right, bottom)
 
 
-def wholes(images: Prepared | list[Any], model: Any) -> Iterator[Whole]:
-    """What `image.sort_out` gave, one image after the other; volumes and clips as the model prepares them."""
+def wholes(images: Prepared | list[Any], model: Any, first: int = 0) -> Iterator[Whole]:
+    """What `image.sort_out` gave, one image after the other, from place `first` on; volumes and clips as the model prepares
+    them.
+    """
     if isinstance(images, Prepared):
-        for place, x in enumerate(images.x):
+        for place, x in enumerate(images.x, first):
             signal = x.ndim == 2
             yield _ready(model, Prepared(x[None]), f"image {place}") if signal else Array(x, f"image {place}")
         return
-    for place, image in enumerate(images):
+    for place, image in enumerate(images, first):
         other = isinstance(image, Volume) or is_clip(image) or holds_volume(image)
         yield _ready(model, [image]) if other else _photo(image, f"image {place}")
 

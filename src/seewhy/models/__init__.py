@@ -148,7 +148,8 @@ class Model(Protocol):
     weights: str | None  # which file or tag they came from
     explains: str  # one of SCORES, or "activation" of a model of units
     no_classes: str  # why no class can be explained; "" where one can
-    copies: int  # images a pass takes at most where the whole graph is kept
+    batch_size: int  # images a pass takes at most
+    copies: int  # the same where the whole graph is kept
     signals: bool  # it takes batches (n, c, l)
     prepare: Preparer | None  # of photos, volumes or clips
 
