@@ -13,7 +13,7 @@ from PIL import Image
 import seewhy
 from seewhy.cli import main
 from seewhy.demo import KINDS, scenes
-from seewhy.demo.show import CHEAT, SEED, measure, share, show
+from seewhy.demo.show import CHEAT, SEED, Finding, measure, share, show
 
 
 def test_share_counts_positive_energy_only():
@@ -72,6 +72,38 @@ def test_the_command_prints_the_table(tmp_path, monkeypatch):
     assert re.search(r"honest +\d+%", done.output)
     assert "shortcut cheats" in done.output
     assert (tmp_path / "a" / "b" / "index.html").exists()
+
+
+def test_only_pages_of_the_demo_are_written_over(tmp_path, monkeypatch):
+    monkeypatch.setattr("seewhy.demo.show.measure", lambda *_: pytest.fail("said too late"))
+    others = (("index.html", "<title>My page</title>"), ("demo.jpg", "my holidays"), ("index.html", None))
+    for place, (name, content) in enumerate(others):
+        path = tmp_path / str(place) / name
+        path.mkdir(parents=True) if content is None else path.parent.mkdir()
+        if content is not None:
+            path.write_text(content)
+        done = CliRunner().invoke(main, ["demo", "--out", str(path.parent)])
+        assert done.exit_code == 1
+        assert done.stderr == f"seewhy: {path} is there, and no demo wrote it: it stays as it is. Give another folder.\n"
+        assert content is None or path.read_text() == content
+        assert [*path.parent.iterdir()] == [path]
+    (tmp_path / "file").write_text("no folder")
+    done = CliRunner().invoke(main, ["demo", "--out", str(tmp_path / "file" / "out")])
+    assert (done.exit_code, len(done.stderr.splitlines())) == (1, 1)
+    assert "cannot be made: Not a directory" in done.stderr
+
+
+def test_the_demo_is_written_again_where_it_was(tmp_path, monkeypatch):
+    monkeypatch.setattr("seewhy.demo.show.show.__defaults__", (2, 20))
+    monkeypatch.setattr("seewhy.demo.show.measure", lambda _model, name, _n: Finding(name, *[0.5] * 7))
+    (tmp_path / "demo.jpg").symlink_to("nowhere")
+    for turn in range(2):
+        done = CliRunner().invoke(main, ["demo", "--out", str(tmp_path)])
+        assert done.exit_code == 0, done.output
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["demo.jpg", "index.html"]
+        assert not (tmp_path / "demo.jpg").is_symlink()
+        if not turn:
+            Image.new("RGB", (9, 9)).save(tmp_path / "demo.jpg")  # as older demos wrote it: only the page tells
 
 
 def test_where_hires_cam_and_grad_cam_part_ways():

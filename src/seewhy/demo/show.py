@@ -2,6 +2,7 @@
 
 import base64
 import io
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib.resources import files
@@ -12,12 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from ..errors import NotWritten
 from ..heatmap import Heatmap
 from ..image import Extent
 from ..replacing import replacing
 from .scenes import Scene, scenes
 
 CHEAT = "bird"
+OWN = b"seewhy demo"  # stands in the page and in the picture
 SEED = 20_000  # scenes that no network was trained on
 LARGE = 3  # pictures are shown this many times larger than the networks see them
 
@@ -110,10 +113,13 @@ def right(model: Any, drawn: Sequence[Scene], names: Sequence[str]) -> float:
 
 
 def show(out: Path, shown: int = 8, n: int = 200) -> tuple[list[Finding], Path]:
-    """Measure demo/honest and demo/shortcut, and write `index.html` and `demo.jpg` into the folder `out`."""
+    """Measure demo/honest and demo/shortcut, and write `index.html` and `demo.jpg` into the folder `out`.
+
+    Raises NotWritten where they cannot be, or would take the place of files that no demo wrote.
+    """
     from ..models.zoo import load
 
-    out.mkdir(parents=True, exist_ok=True)
+    _make_room(out)
     models = {name: load(f"demo/{name}") for name in ("honest", "shortcut")}
     findings = [measure(model, name, n) for name, model in models.items()]
     drawn = scenes(shown, SEED + 3, kinds=[CHEAT], shortcut="mark")
@@ -129,10 +135,27 @@ def show(out: Path, shown: int = 8, n: int = 200) -> tuple[list[Finding], Path]:
     page = template().render(findings=findings, rows=rows, cheat=CHEAT)
     paper = sheet(drawn[1:5], {name: [one.heatmap for one in found[1:5]] for name, found in looks.items()})
     with replacing(out / "demo.jpg", of="the demo") as beside:
-        paper.save(beside, "JPEG", quality=88)
+        paper.save(beside, "JPEG", quality=88, comment=OWN)
     with replacing(out / "index.html", of="the demo") as beside:
         beside.write_text(page, "utf-8")
     return findings, out / "index.html"
+
+
+def _make_room(out: Path) -> None:
+    """The folder, without a page or a picture of anybody else under our names."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise NotWritten(f"The folder {out} cannot be made: {error.strerror or error}. Give another.") from None
+    page, picture = out / "index.html", out / "demo.jpg"
+    for path in [] if _own(page) else [page, picture]:  # where the page is ours, so is the picture
+        if os.path.lexists(path) and not path.is_symlink() and not _own(path):
+            raise NotWritten(f"{path} is there, and no demo wrote it: it stays as it is. Give another folder.")
+
+
+def _own(path: Path) -> bool:
+    """Did the demo write this file?"""
+    return path.is_file() and OWN in path.read_bytes()[:4096]
 
 
 def template() -> Any:
