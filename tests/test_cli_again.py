@@ -268,3 +268,21 @@ def test_what_tells_photos_apart(tmp_path):
     assert print_of(str(tmp_path)) != folder
     os.mkfifo(tmp_path / "pipe")
     assert len(print_of(str(tmp_path / "pipe"))) == len(print_of(str(tmp_path / "nowhere"))) == 16
+
+
+def test_of_runs_at_one_time_those_of_the_same_map_make_one(tmp_path, made_heatmap):
+    heatmap, barrier, found = made_heatmap([[0, 1]]), threading.Barrier(4), []
+
+    def write():
+        shelf = Shelf(tmp_path, "errand")
+        barrier.wait()
+        both = {".png": writer(heatmap), ".npz": writer(heatmap)}
+        found.extend(shelf.put(f"cat{turn}", heatmap.source, "photo", both)[".png"] for turn in range(20))
+
+    threads = [threading.Thread(target=write) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(os.listdir(tmp_path)) == sorted(f"cat{turn}.{kind}" for turn in range(20) for kind in ("png", "npz"))
+    assert len(found) == 80

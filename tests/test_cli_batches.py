@@ -263,6 +263,7 @@ def explained(monkeypatch):
         OSError(errno.EIO, "Input/output error"),
         KeyError("shape"),
         StopIteration(),
+        SystemExit(3),
     ],
     ids=lambda error: type(error).__name__,
 )
@@ -330,6 +331,19 @@ def test_a_full_disk_is_said_once(monkeypatch, code):
     assert said.endswith(f"cannot be written (the map of b.png): {os.strerror(number)}. No part of it is left.")
     assert ended == "seewhy: ended there: 3 more photos were not looked at."
     assert last == "seewhy: 1 of 5 photos failed: b.png"
+
+
+def test_of_a_photo_whose_maps_do_not_all_fit_those_that_do_are_said(full_disk):
+    names = [photo(f"{letter}.png") for letter in "ab"]
+    methods = [word for name in ("grad-cam", "hires-cam", "layer-cam", "gradient") for word in ("--method", name)]
+    done = run(*names, *methods, "--json", out=full_disk)
+    assert done.exit_code == 1
+    told = [json.loads(line)["file"] for line in done.stdout.splitlines()]
+    assert 0 < len(told) < 4
+    assert sorted(told) == sorted(str(path) for path in full_disk.iterdir())
+    assert all(Heatmap.source_of(path).image == "a.png" for path in told)
+    assert "(the map of a.png): No space left on device. No part of it is left." in done.stderr
+    assert done.stderr.splitlines()[-1] == "seewhy: 1 of 2 photos failed: a.png"
 
 
 def test_a_map_too_large_for_its_disk_is_that_photos_fault(monkeypatch):

@@ -82,6 +82,14 @@ def test_an_older_file_is_replaced_and_keeps_who_may_read_it(path):
     assert (path.read_bytes(), stat.S_IMODE(path.stat().st_mode)) == (NEW, 0o640)
 
 
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only the superuser gives files away")
+def test_an_older_file_stays_its_owners(path):
+    path.write_bytes(OLD)
+    os.chown(path, 12345, 12346)
+    put(path)
+    assert (path.read_bytes(), path.stat().st_uid, path.stat().st_gid) == (NEW, 12345, 12346)
+
+
 @pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
 def test_a_new_file_may_be_read_by_whom_the_umask_lets(path, umask, mode):
     before = os.umask(umask)
@@ -219,20 +227,6 @@ def test_a_limit_of_the_files_size_leaves_what_was_there(path, old):
     assert said.startswith(f"{errno.EFBIG} {path} cannot be written: File too large.")
     assert names(path.parent) == (["map.png"] if old else [])
     assert not old or path.read_bytes() == old
-
-
-@pytest.fixture
-def full_disk(tmp_path):
-    """A file system of 64 KB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "none", str(folder)]
-    try:
-        subprocess.run(mount, check=True, capture_output=True)
-    except (OSError, subprocess.CalledProcessError):
-        pytest.skip("no file system can be mounted here")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
 
 
 def test_a_full_disk_leaves_what_was_there(full_disk):

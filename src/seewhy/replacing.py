@@ -32,11 +32,13 @@ def replacing(path: str | Path, over: bool = True, of: str = "") -> Iterator[Pat
     path = Path(path)
     beside = path.parent / f".seewhy-{os.urandom(8).hex()}{_ending(path)}"
     try:
-        mode = _replaceable(path)
+        old = _replaceable(path)
         os.close(os.open(beside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))  # less what the person's umask takes away
         yield beside
-        if mode is not None:
-            os.chmod(beside, mode)
+        if old is not None:
+            with suppress(OSError, AttributeError):  # only the superuser may give a file away, where files have owners
+                os.chown(beside, old.st_uid, old.st_gid)
+            os.chmod(beside, stat.S_IMODE(old.st_mode) & 0o777)
         _kept(beside, os.O_RDWR)
         (os.replace if over else _placed)(beside, path)
     except NotWritten:
@@ -64,21 +66,21 @@ def _ending(path: Path) -> str:
     return found if len(os.fsencode(found)) <= LONGEST else ""
 
 
-def _replaceable(path: Path) -> int | None:
-    """The permissions of the file that is there; None of no file, and of a link, which is replaced."""
+def _replaceable(path: Path) -> os.stat_result | None:
+    """What is known of the file that is there; None of no file, and of a link, which is replaced."""
     try:
-        mode = os.lstat(path).st_mode
+        old = os.lstat(path)
     except FileNotFoundError:
         return None
-    if stat.S_ISLNK(mode):
+    if stat.S_ISLNK(old.st_mode):
         return None
-    if stat.S_ISDIR(mode):
+    if stat.S_ISDIR(old.st_mode):
         raise IsADirectoryError(21, "it is a folder")
-    if not stat.S_ISREG(mode):
+    if not stat.S_ISREG(old.st_mode):
         raise FileExistsError(17, "it is a device or a pipe, which a file would take the place of")
     if not os.access(path, os.W_OK):
         raise PermissionError(13, "the file that is there may not be written")
-    return stat.S_IMODE(mode) & 0o777
+    return old
 
 
 def _placed(beside: Path, path: Path) -> None:

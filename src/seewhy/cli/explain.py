@@ -98,7 +98,7 @@ def explain(
     seewhy explain scan.nii.gz ct-series/ --model nets.py:net --view axial --window -100,400
     """
     from ..api import explain as ask
-    from ..errors import SeewhyError
+    from ..errors import NotWritten, SeewhyError
     from ..image import Given
     from ..prepare import opened
     from ..progress import shown, stoppable
@@ -138,7 +138,13 @@ def explain(
         reasons.update({m.source.layer: m.source.layer_why for m in maps if m.source.layer_why})
         own, written = print_of(file), []
         for heatmap in maps:
-            paths = shelf.put(stem(heatmap.source), heatmap.source, own, how.writers(heatmap))
+            try:
+                paths = shelf.put(stem(heatmap.source), heatmap.source, own, how.writers(heatmap))
+            except NotWritten as error:
+                if not written:
+                    raise
+                failure = failure or error  # what was written before is said
+                break
             written.append((heatmap, [path for ending, path in paths.items() if ending != NUMBERS]))
         return Told(photo.name, maps[0].source.predicted or predict(model, given), written), failure
 

@@ -35,7 +35,7 @@ class Failures:
         self.count = count
         self.files: list[str] = []
         self.done = 0  # photos with maps
-        self.waiting: list[tuple[str, Exception]] = []  # of the question, maybe: before any photo had a map
+        self.waiting: list[tuple[str, BaseException]] = []  # of the question, maybe: before any photo had a map
         self.ended = False  # nothing can be written any more
 
     @contextmanager
@@ -47,7 +47,7 @@ class Failures:
             yield
         except (BrokenPipeError, click.exceptions.Exit):
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # a stranger's network may ask for the exit
             if click.get_current_context().find_root().params.get("debug"):
                 raise
             if isinstance(error, Misuse | MissingExtra) and not isinstance(error, NotHere) and not self.done:
@@ -58,7 +58,7 @@ class Failures:
             self.ended = isinstance(error, NotWritten) and error.errno in GONE
             self.add(file, error)
 
-    def add(self, file: str, error: Exception) -> None:
+    def add(self, file: str, error: BaseException) -> None:
         self.files.append(file)
         say(f"seewhy: {named(file, error)}", err=True)
 

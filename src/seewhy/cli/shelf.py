@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 Writer = Callable[[Path, bool, str], Any]  # writes to the path, over what is there or not, and tells which run it was
 WHOLE = 2**26  # bytes of a photo that are read to know it again; of a larger one as many from either end
 SAME = ("model", "weights", "method", "params", "layer", "target", "index", "scores", "place", "geometry")  # facts of a Source
-CLOSE = 1e-2  # of scores of one network on one photo, on another machine
+CLOSE, LEAST = 1e-3, 1e-5  # of scores of one network on one photo, on another machine: relative, absolute
 
 
 class Shelf:
@@ -41,19 +41,30 @@ class Shelf:
         for candidate in self._names(name, source):
             if candidate.casefold() in self.taken:
                 continue
-            there = self._there(candidate)
-            again = _same(there, source, run)
-            if there and not again:
-                kept = kept or there[0]
-                continue
-            paths = self._written(candidate, writers, again, run)
-            if paths is None:  # taken by another run meanwhile
+            there, paths = self._tried(candidate, source, run, writers)
+            if paths is None:
+                kept = kept or next(iter(there), None)
                 continue
             self.taken.add(candidate.casefold())
             self.again += [path for path in paths.values() if path in there]
-            self.moved += [(kept, next(iter(paths.values())))] if kept and not again else []
+            self.moved += [(kept, next(iter(paths.values())))] if kept and not there else []
             return paths
         raise AssertionError("names have no end")
+
+    def _tried(
+        self, name: str, source: "Source", run: str, writers: Mapping[str, Writer]
+    ) -> tuple[list[Path], dict[str, Path] | None]:
+        """The files that are there under a name, and, unless they are of another map, those that were written."""
+        there: list[Path] = []
+        for _again in range(2):  # another run may take the name meanwhile, and be one of the same map
+            there = self._there(name)
+            same = _same(there, source, run)
+            if there and not same:
+                break
+            paths = self._written(name, source, run, writers, same)
+            if paths is not None:
+                return there, paths
+        return there, None
 
     def remarks(self) -> Iterator[str]:
         """What a person should know of the names."""
@@ -73,22 +84,24 @@ class Shelf:
         paths = (self.out / f"{name}{ending}" for ending in _endings())
         return [path for path in paths if os.path.lexists(path) and not path.is_symlink()]
 
-    def _written(self, name: str, writers: Mapping[str, Writer], over: bool, run: str) -> dict[str, Path] | None:
+    def _written(
+        self, name: str, source: "Source", run: str, writers: Mapping[str, Writer], over: bool
+    ) -> dict[str, Path] | None:
+        """The files, written; None where one of that name came there meanwhile: they are written anew under another one."""
         from ..errors import NotWritten
 
         paths: dict[str, Path] = {}
-        try:
-            for ending, write in writers.items():
-                path = self.out / f"{name}{ending}"
+        for ending, write in writers.items():
+            path = self.out / f"{name}{ending}"
+            try:
                 write(path, over or path.is_symlink(), run)
-                paths[ending] = path
-        except NotWritten as error:
-            if over or error.errno != EEXIST:
-                raise
-            for path in paths.values():  # ours, a moment old
-                with suppress(OSError):
-                    path.unlink()
-            return None
+            except NotWritten as error:
+                if over or error.errno != EEXIST:
+                    raise
+                if not (paths and _alike(_source(path), source)):  # else of another run of the same
+                    return None
+                write(path, True, run)
+            paths[ending] = path
         return paths
 
 
@@ -121,9 +134,13 @@ def _alike(there: "Source | None", source: "Source") -> bool:
     if there is None:
         return False
     source = type(source).from_json(source.to_json())  # as it is kept
-    one, other = there.score, source.score
-    near = one == other or (one is not None and other is not None and isclose(one, other, rel_tol=CLOSE, abs_tol=CLOSE))
+    said = [(one.score, one.probability, one.predicted and one.predicted.probability) for one in (there, source)]
+    near = all(one == other or _near(one, other) for one, other in zip(*said, strict=True))
     return near and all(getattr(there, fact) == getattr(source, fact) for fact in SAME)
+
+
+def _near(one: float | None, other: float | None) -> bool:
+    return one is not None and other is not None and isclose(one, other, rel_tol=CLOSE, abs_tol=LEAST)
 
 
 def digest(*facts: Any) -> str:
