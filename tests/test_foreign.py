@@ -12,7 +12,7 @@ from PIL import Image
 import seewhy
 from scans import AFFINES, Sees, dicom_series, scan
 from seewhy.errors import BadImage
-from seewhy.medical import read_volume
+from seewhy.medical import holds_volume, read_volume
 
 
 def picture(kind):
@@ -74,6 +74,39 @@ def test_a_folder_of_photos_is_no_series(tmp_path):
     said = r"holds no DICOM images\. It holds 2 other files, such as a\.jpg, which is a picture \(JPEG\), no volume"
     with pytest.raises(BadImage, match=said):
         read_volume(tmp_path)
+
+
+def test_a_folder_of_other_volumes_says_so(tmp_path):
+    nibabel.save(nibabel.Nifti1Image(scan(np.eye(4)), np.eye(4)), tmp_path / "a.nii.gz")
+    with pytest.raises(BadImage, match=r"such as a\.nii\.gz, which is no DICOM: give the files themselves"):
+        read_volume(tmp_path)
+
+
+def test_a_picture_that_is_called_a_volume_is_a_picture(tmp_path):
+    (tmp_path / "a.img").write_bytes(picture("JPEG"))
+    (tmp_path / "b.hdr").write_bytes(b"#?RADIANCE" + bytes(500))
+    assert not holds_volume(tmp_path / "a.img")
+    (batch,) = seewhy.wrap(Sees(), prepare={"size": 8, "crop": None}).batches(tmp_path / "a.img")
+    assert batch.photos[0].pixels.getpixel((3, 3))[0] > 200  # its red
+    with pytest.raises(BadImage, match=r"b\.hdr is a picture \(Radiance HDR\)"):
+        read_volume(tmp_path / "b.hdr")
+
+
+def test_surfaces_hold_no_voxels(tmp_path):
+    from nibabel.cifti2 import BrainModelAxis, Cifti2Image, ScalarAxis
+
+    axes = ScalarAxis(["a"]), BrainModelAxis.from_mask(np.ones((3, 4, 5), bool), affine=np.eye(4))
+    nibabel.save(Cifti2Image(np.zeros((1, 60), np.float32), axes), tmp_path / "a.dscalar.nii")
+    with pytest.raises(BadImage, match=r"holds no volume of voxels, but a surface or the like \(Cifti2Image\)"):
+        read_volume(tmp_path / "a.dscalar.nii")
+
+
+@pytest.mark.parametrize("gone", [".hdr", ".img"])
+def test_half_of_a_pair_is_told_what_it_lacks(tmp_path, gone):
+    nibabel.save(nibabel.Nifti1Pair(scan(np.eye(4)), np.eye(4)), tmp_path / "a.img")
+    (tmp_path / f"a{gone}").unlink()
+    with pytest.raises(BadImage, match=rf"a\{gone} must lie beside it, and is not there"):
+        read_volume(tmp_path / f"a{'.img' if gone == '.hdr' else '.hdr'}")
 
 
 def test_dicom_that_is_also_a_tiff_is_dicom(tmp_path):

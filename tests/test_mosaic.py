@@ -89,3 +89,6 @@ def test_what_does_not_say_how_it_is_unfolded_is_refused(tmp_path):
     turned = mosaic(tmp_path / "e.dcm", stored, affine, ImageOrientationPatient=[1, 0, 0, 0, 1, 0])
     with pytest.raises(BadImage, match=r"normal .* does not stand on its rows"):
         read_volume(turned)
+    apart = mosaic(tmp_path / "f.dcm", stored, affine, SpacingBetweenSlices=None)
+    with pytest.raises(BadImage, match=r"how far the slices of its mosaic are apart"):
+        read_volume(apart)

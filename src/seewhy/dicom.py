@@ -11,7 +11,7 @@ from .dicom_frames import Slice, slices
 from .dicom_grid import stacked
 from .errors import BadImage
 from .foreign import told
-from .medical import INDEX, is_dicom, need
+from .medical import BY_NIBABEL, INDEX, is_dicom, named, need
 from .mosaic import is_mosaic, unfolded
 from .printable import printable
 from .volume import Volume, check_voxels
@@ -161,8 +161,8 @@ def _none(path: Path, name: str, lost: dict[Path, BadImage]) -> BadImage:
     where = f" It holds folders: {', '.join(below[:5])}: give one of these." if below else ""
     files = [inner for inner in there if inner.is_file()]
     if files and not below:
-        what = told(files[0])
-        where = f" It holds {len(files)} other files, such as {files[0].name}, which is {what or 'none, either'}."
+        what = "no DICOM: give the files themselves" if named(files[0], BY_NIBABEL) else told(files[0]) or "none, either"
+        where = f" It holds {len(files)} other files, such as {files[0].name}, which is {what}."
     return BadImage(f"The folder {name} holds no DICOM images.{where}")
 
 

@@ -24,6 +24,8 @@ STARTS: dict[bytes, str] = {  # by the first bytes
     b"MM\0+": PICTURE.format("BigTIFF"),
     b"\0\0\0\x0cjP  ": PICTURE.format("JPEG 2000"),
     b"\xff\x4f\xff\x51": PICTURE.format("JPEG 2000"),
+    b"#?RADIANCE": PICTURE.format("Radiance HDR"),
+    b"\x76\x2f\x31\x01": PICTURE.format("OpenEXR"),
     b"8BPS": PICTURE.format("Photoshop"),
     b"%PDF": "a document (PDF): give the scan that it was made of",
     b"NRRD000": CONVERT.format("NRRD"),
@@ -67,6 +69,10 @@ def told(file: Path) -> str | None:
     if said is None and name.endswith((".nii.gz", ".mgz")) and head and not packed and _plain(head):
         said = "not packed by gzip, as its name says: name it .nii, or .mgh"
     return said and said.replace("{name}", file.name)
+
+
+def is_picture(file: Path) -> bool:
+    return (told(file) or "").startswith("a picture")
 
 
 def _plain(head: bytes) -> bool:

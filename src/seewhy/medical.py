@@ -55,14 +55,18 @@ def _series(file: Path, name: str, channels: bool, most: int) -> Volume:
 
 
 def holds_volume(path: Any) -> bool:
-    """Is this the path of a volume: by its suffix, or as a DICOM file or a folder that holds one?"""
+    """Is this the path of a volume: by its suffix, unless it is a picture that is called so, or as a DICOM file or a folder
+    that holds one?
+    """
     if not isinstance(path, str | Path) or len(str(path)) > 4096:
         return False
+    from .foreign import is_picture
+
     path = Path(path)
     try:
         if path.is_dir():
             return any(is_dicom(file) for file in path.iterdir() if file.name.upper() != INDEX)
-        return named(path, SUFFIXES) or is_dicom(path)
+        return is_dicom(path) or (named(path, SUFFIXES) and not (path.is_file() and is_picture(path)))
     except (OSError, ValueError):
         return False
 

@@ -52,6 +52,8 @@ def tiles(whole: Slice, data: Any, name: str) -> list[Slice]:
             f"{name} holds the slices of a volume as tiles of one picture (a mosaic), and does not say {missing}: the "
             f"scanner's private tags (the CSA header) are missing, as anonymising often leaves it. {AGAIN}"
         )
+    if slices > 1 and not data.get("SpacingBetweenSlices"):
+        raise BadImage(f"{name}: it does not say how far the slices of its mosaic are apart (SpacingBetweenSlices). {AGAIN}")
     side = int(np.ceil(np.sqrt(slices)))
     rows, columns = whole.shape[0] // side, whole.shape[1] // side
     if side < 1 or whole.shape != (rows * side, columns * side) or not rows * columns:

@@ -17,6 +17,7 @@ from .volume import Volume, check_voxels, places_voxels
 
 Floats = NDArray[np.float64]
 MM = {"micron": 1e-3, "meter": 1e3}  # of the units that a NIfTI header names
+PAIR = (".hdr", ".img")
 MGH, KINDS = (".mgh", ".mgz"), (0, 1, 3, 4, 10)  # of an MGH file's voxels
 PACKED = 1040  # times its size may a file grow that gzip packed
 LONGEST = 1 << 26  # bytes before the voxels of a packed file: its header, and what else it says
@@ -39,13 +40,25 @@ def read_nifti(file: Path, name: str, channels: bool, most: int) -> Volume:
             _check_mgh(file, name, most)
         elif named(file, (".gz",)):
             _check_packed(file, name)
+        elif named(file, PAIR):
+            _check_pair(file, name)
         with quietly("nibabel.global") as said:
             image: Any = nibabel.load(file, mmap=False, keep_file_open=True)
             notes = tuple(f"in its header, nibabel found: {text}" for text in said)
+            if not isinstance(image, nibabel.spatialimages.SpatialImage):
+                raise BadImage(f"{name} holds no volume of voxels, but a surface or the like ({type(image).__name__}).")
             _check_claims(image, name)
             values, told = _voxels(image, name, channels, most)
             placed = _placed(nibabel, image, _beginning(file) if mgh else b"", name)
     return Volume(values, placed.affine, name, (*told, *placed.notes, *notes), placed.header)
+
+
+def _check_pair(file: Path, name: str) -> None:
+    """Are the header and the voxels both there, whichever of them is given?"""
+    other = ".img" if named(file, (".hdr",)) else ".hdr"
+    beside = [file.with_suffix(other), file.with_suffix(other.upper())]
+    if not any(one.is_file() for one in beside):
+        raise BadImage(f"{name} cannot be read as a volume: {beside[0].name} must lie beside it, and is not there.")
 
 
 def _check_mgh(file: Path, name: str, most: int) -> None:
