@@ -276,6 +276,16 @@ def test_settings_of_a_hundred_megabytes_are_not_read(folder):
         load(str(folder))
 
 
+def test_a_processor_that_is_python_of_its_own_is_not_run(folder, tmp_path):
+    own = {"image_processor_type": "MineProcessor", "auto_map": {"AutoImageProcessor": "mine.MineProcessor"}}
+    changed(folder / "preprocessor_config.json", **own)
+    (folder / "mine.py").write_text(f"open({str(tmp_path / 'sprung')!r}, 'w')")
+    said = r"image processor in .*folder\..* preprocessor_config\.json brings Python of its own, which is not run.*--trust"
+    with pytest.raises(BadWeights, match=said):
+        load(str(folder))
+    assert not (tmp_path / "sprung").exists()
+
+
 def test_settings_are_read_once(folder, whole, monkeypatch):
     """They may be exchanged behind the check."""
     make = zoo_hf._config

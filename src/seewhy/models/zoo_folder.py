@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from ..errors import BadWeights
+from ..errors import BadParameter, BadWeights
 
 MOST = 100 * 2**20  # bytes of one file of settings or words
 PLACES = re.compile(r"(\w*_)?(files?|paths?|dirs?|urls?|filename|repo|hf_hub_id)|hf_hub_filename", re.IGNORECASE)
@@ -108,16 +108,25 @@ def _short(value: Any) -> str:
 
 @contextmanager
 def copied(folder: Path, config: Mapping[str, Any]) -> Iterator[Path]:
-    """A folder with the settings and words of another, cleaned, while the block runs; config: those of its config.json."""
+    """A folder with the settings and words of another, cleaned, while the block runs; config: those of its config.json.
+
+    What the block raises names the folder itself, and the Python that it brings.
+    """
     with TemporaryDirectory(prefix="seewhy-") as name:
-        into = Path(name)
+        into, brings = Path(name), []
         (into / "config.json").write_text(json.dumps(config), "utf-8")
         for found in sorted(folder.iterdir()):
             if found.suffix not in (".json", ".txt", ".model") or found.name == "config.json" or "adapter" in found.name:
                 continue
             path = own_file(folder, found.name)
             if path and path.name.endswith("config.json"):
-                (into / path.name).write_text(json.dumps(cleaned(read_settings(path), str(path))), "utf-8")
+                page = read_settings(path)
+                brings += [path.name] if page.get("auto_map") else []
+                (into / path.name).write_text(json.dumps(cleaned(page, str(path))), "utf-8")
             elif path and path.stat().st_size <= MOST:
                 (into / path.name).write_bytes(path.read_bytes())
-        yield into
+        try:
+            yield into
+        except (BadParameter, BadWeights) as error:
+            own = f" {', '.join(brings)} brings Python of its own, which is not run unless you trust it: trust=True (--trust)."
+            raise type(error)(f"{error}".replace(name, str(folder)) + (own if brings else "")) from error

@@ -246,7 +246,7 @@ def _checked(make: Callable[[], Any], asked: Asked) -> Any:
     except Exception as error:  # nearly anything is raised on a broken file or configuration
         said = [line for line in str(error).strip().splitlines() if line.strip()] or [""]
         kind, how = (BadParameter, f" with the options {dict(asked.options)}") if asked.options else (BadWeights, "")
-        raise kind(f"{asked.spec}{how} cannot be made: {type(error).__name__}: {said[0]}") from error
+        raise kind(f"{asked.spec}{how} cannot be made: {type(error).__name__}: {said[0][:300]}") from error
 
 
 def _refuse_code(file: BinaryIO, path: Path, asked: Asked) -> None:
