@@ -165,7 +165,9 @@ def test_what_a_folder_says_of_itself_beside_its_network_is_left(folder, whole, 
         "from_pretrained",
         lambda path, **how: (taken.append((path, how["config"])), made(path, **how))[1],
     )
-    np.testing.assert_array_equal(scores(folder), expected)
+    model = load(str(folder))
+    np.testing.assert_array_equal(model.answer(X).scores, expected)
+    assert model.weights.endswith("(leaving the adapter beside them: merge it into the weights to explain it)")
     ((path, config),) = taken
     assert path is None
     assert config._attn_implementation in (None, "eager", "sdpa")
@@ -227,7 +229,6 @@ def test_a_processor_is_given_no_file_outside(folder, secret):
     assert "secret" not in held
     assert str(secret.parent) not in held
     assert not clean.exists()
-    load(str(folder))
 
 
 def test_a_tokenizer_is_given_no_file_outside(folder, secret, tmp_path):

@@ -183,6 +183,8 @@ def _network(transformers: Any, kind: Any, made: Any, folder: Path, asked: Asked
     elif missing:
         raise BadWeights(f"{files[0]} does not fit {kind.__name__}: {len(missing)} missing ({', '.join(missing[:4])}).")
     left = _left(network, info["unexpected_keys"], files[0])
+    if not asked.trust and (folder / "adapter_config.json").exists():
+        left += " (leaving the adapter beside them: merge it into the weights to explain it)"
     return network.float(), output, f"{files[0].name} {said}{left}"
 
 
