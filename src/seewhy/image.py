@@ -1,23 +1,25 @@
 """Pictures on their way in: read any of them as upright RGB, and remember which part the network saw."""
 
 import io
-import struct
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Lock
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
+from .depth import SHARE, Facts
 from .errors import BadImage
+from .files import HEADERS as HEADERS
+from .files import check_size, guarded, listening, opened, told
+from .samples import Samples, coarse, deep
+from .tiff import UPRIGHT, open_tiff, oriented
+from .tiff_tags import first_tags
 from .volume import Volume
 
-HEADERS = Lock()  # catching warnings is no business of two threads at a time
+QUIBBLING = ("ICO", "ICNS", "CUR")  # formats that warn while they decode
 Array = Any  # a numpy array or a torch tensor: formulas use what both can do
 Images = Any  # a path, a PIL image, a uint8 array, a list of these, or a prepared float batch (n, c, *space)
 Under = Any  # what a map lies on: a PIL photo, a Volume, a Clip, of a prepared signal an array (c, l), of other arrays None
@@ -125,69 +127,92 @@ def read(image: Any, name: str | None = None) -> Photo:
     """Any picture as upright RGB.
 
     Takes a path, the bytes of a file, a PIL image, or a uint8 array (h, w), (h, w, 1), (h, w, 3) or (h, w, 4).
-    The EXIF orientation is applied, transparency lies on white, 16-bit and float greys are scaled to 8 bit, of an
-    animation the first frame is taken (and noted).  Raises BadImage, naming the file, where there is no picture.
+    The EXIF orientation is applied, transparency lies on white, numbers of more than 8 bit are scaled to 8 (see depth.py), of
+    an animation the first frame is taken; all of that is noted.  Raises BadImage, naming the file, where there is no picture.
     """
     if isinstance(image, Photo):
         return image
     if isinstance(image, str | Path):
-        name = name or (str(image) if len(str(image)) < 300 else f"{str(image)[:40]}...")
-        return _guarded(lambda: _decoded(Path(image), name), name)
+        return _decoded(Path(image), name or (str(image) if len(str(image)) < 300 else f"{str(image)[:40]}..."))
     if isinstance(image, bytes):
-        name = name or "bytes"
-        return _guarded(lambda: _decoded(io.BytesIO(image), name), name)
+        return _decoded(image, name or "bytes")
     if isinstance(image, Image.Image):
         name = name or str(getattr(image, "filename", "")) or "image"
-        return _guarded(lambda: _upright(image, name), name)
-    return Photo(Image.fromarray(_pixels(image, name or "image")), name or "image")
+        if _just_opened(image):
+            return _decoded(Path(str(getattr(image, "filename", ""))), name)
+        with guarded(name):
+            return _upright(image, name)
+    pixels = Image.fromarray(_pixels(image, name or "image"))
+    return Photo(pixels, name or "image", _blank(pixels))
 
 
-def _decoded(file: Path | io.BytesIO, name: str) -> Photo:
-    if isinstance(file, Path) and not file.is_file():
-        what = "a folder: give the photos in it" if file.is_dir() else "not there"
-        raise BadImage(f"{name} is {what}.")
-    with HEADERS, warnings.catch_warnings():  # quibbles about headers, and the bomb that _upright turns away
-        warnings.simplefilter("ignore")
-        opened = Image.open(file)
-        with suppress(Exception):  # read without, if it is broken
-            opened.getexif()
-    with opened:
-        return _upright(opened, name)
+def _just_opened(image: Any) -> bool:
+    """A file that Pillow has opened and not decoded yet, of a format of which its own picture is not always right."""
+    deep = image.format in ("TIFF", "PNG", "PPM", "FITS") and getattr(image, "fp", None) and getattr(image, "tile", None)
+    name = getattr(image, "filename", "")
+    return bool(deep and name and isinstance(name, str) and Path(name).is_file())
 
 
-def _guarded(decode: Callable[[], Photo], name: str) -> Photo:
-    """Whatever a broken picture makes Pillow raise, as one error that names it."""
-    try:
-        return decode()
-    except BadImage:
-        raise
-    except UnidentifiedImageError:
-        raise BadImage(f"{name} is not an image that Pillow can read.") from None
-    except Image.DecompressionBombError as bomb:
-        raise _oversized(name, str(bomb)) from None
-    except (OSError, ValueError, SyntaxError, EOFError, MemoryError, struct.error) as broken:
-        raise BadImage(f"{name} cannot be read: {broken}") from None
+def _decoded(file: Path | bytes, name: str) -> Photo:
+    def again() -> Image.Image:
+        return Image.open(io.BytesIO(file) if isinstance(file, bytes) else file)
+
+    with guarded(name):
+        with listening() as heard:
+            tags = first_tags(file)
+            found = open_tiff(file, tags, name) if tags else opened(io.BytesIO(file) if isinstance(file, bytes) else file, name)
+            if isinstance(found, Image.Image) and found.format in QUIBBLING:
+                found.load()
+        if not isinstance(found, Image.Image):
+            return _finished(*found, name, told(heard))
+        with found:
+            photo = _upright(found, name, again)
+    return photo._replace(notes=photo.notes + told(heard))
 
 
-def _oversized(name: str, what: str) -> BadImage:
-    return BadImage(f"{name} is too large: {what} Make it smaller, or raise PIL.Image.MAX_IMAGE_PIXELS if you trust it.")
-
-
-def _upright(image: Image.Image, name: str) -> Photo:
-    limit = Image.MAX_IMAGE_PIXELS
-    if limit and image.width * image.height > limit:
-        raise _oversized(name, f"{image.width}x{image.height} pixels.")
-    if not image.width * image.height:
-        raise BadImage(f"{name} holds no pixels: it is {image.width}x{image.height}.")
+def _upright(image: Image.Image, name: str, again: Callable[[], Image.Image] | None = None) -> Photo:
+    """again: opens its file once more, where it is one just opened; else it is the caller's own, and stays as it is."""
+    check_size(name, image.size)
     frames = getattr(image, "n_frames", 1)
     moves = getattr(image, "is_animated", False) and image.format not in ("MPO", "TIFF")
     what = "animated" if moves else "several pictures in one file"
     notes = (f"{what} ({frames} frames): the first frame is explained",) if frames > 1 else ()
     if frames > 1:
-        image = image.copy() if image.tell() == 0 else _first(image)
-    if image.mode.startswith("I") and 255 < (most := int(np.asarray(image).max())) < 65535 // 8:
-        notes += (f"of its 16 bits only values up to {most} are used, so it is dark; scale it first if that is not meant",)
-    return Photo(rgb(ImageOps.exif_transpose(image)), name, notes)
+        again, image = None, image.copy() if image.tell() == 0 else _first(image)
+    depth, bits = deep(image, again), coarse(image) if again else None
+    orientation = oriented(image)
+    if depth is not None:
+        image, said = depth.picture()
+        notes += said
+    image = image.transpose(UPRIGHT[orientation]) if orientation in UPRIGHT else image
+    photo = _finished(image, notes, name)
+    most = max(high for _low, high in _extrema(photo.pixels)) if bits else 255
+    if 0 < most < 255 / SHARE:
+        dark = f"of its {bits} bits the upper 8 are read, and of these only values up to {most} used, so it is dark"
+        return photo._replace(notes=(*photo.notes, f"{dark}; scale it first if that is not meant"))
+    return photo
+
+
+def _finished(image: Image.Image, notes: tuple[str, ...], name: str, more: tuple[str, ...] = ()) -> Photo:
+    pixels = rgb(image)
+    return Photo(pixels, name, (*notes, *_blank(pixels, image), *more))
+
+
+def _blank(pixels: Image.Image, before: Image.Image | None = None) -> tuple[str, ...]:
+    """What to say of a picture on which there is nothing to see.  before: as it was with its transparency."""
+    colour = _extrema(pixels)
+    if any(low != high for low, high in colour):
+        return ()
+    alpha = _extrema(before)[-1] if before is not None and before.mode in ("RGBA", "LA", "PA", "La", "RGBa") else (255, 255)
+    if alpha == (0, 0):
+        return ("it is wholly transparent: nothing of it is seen but the white behind",)
+    return (f"all its pixels are of one colour, {tuple(low for low, _ in colour)}: there is nothing on it to explain",)
+
+
+def _extrema(image: Image.Image) -> tuple[tuple[int, int], ...]:
+    """Of each band."""
+    found: Any = image.getextrema()
+    return found
 
 
 def _first(image: Image.Image) -> Image.Image:
@@ -201,27 +226,15 @@ def _first(image: Image.Image) -> Image.Image:
 
 
 def rgb(image: Image.Image) -> Image.Image:
-    """8-bit RGB of any mode: transparency on white, 16-bit and float greys scaled to 8 bit."""
+    """8-bit RGB of any mode of 8 bit, transparency on white."""
     if image.mode.startswith(("I", "F")):
-        image = _eight_bit(image)
-    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
+        image, _ = Samples(np.asarray(image), Facts(16) if image.mode != "F" else Facts()).picture()
+    if image.mode == "La":
+        image = image.convert("LA")
+    if image.mode in ("RGBA", "LA", "PA", "RGBa") or "transparency" in image.info:
         clear = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", clear.size, "white"), clear)
     return image.convert("RGB")
-
-
-def _eight_bit(image: Image.Image) -> Image.Image:
-    """Greys of more than 8 bit: integers over their full 16-bit range, floats in [0, 1] or as they lie."""
-    values = np.asarray(image, dtype=np.float64)
-    if not np.isfinite(values).all():
-        raise ValueError("it holds NaN or infinite pixels")
-    low, high = values.min(), values.max()
-    if image.mode == "F":
-        low, high = (0.0, 1.0) if low >= 0 and high <= 1 else (0.0, 255.0) if low >= 0 and high <= 255 else (low, high)
-    else:
-        low, high = (0.0, 65535.0) if low >= 0 and high <= 65535 else (low, high)
-    scaled = (values - low) / (high - low) * 255 if high > low else np.zeros_like(values)
-    return Image.fromarray(scaled.round().astype(np.uint8))
 
 
 def _pixels(array: Any, name: str) -> NDArray[np.uint8]:

@@ -1,0 +1,174 @@
+"""Numbers of any depth as 8 bit: one policy for every file and reader, and a note that says which range was taken.
+
+- What the file's own tags say comes first, where the values lie within it.
+- Unsigned integers of up to 16 bit: all that their bits can say.
+- Everything else (signed and wider integers, floats): 0 to 1 or 0 to 255 where the values lie there, else the range that they
+  have; of a thousand values one may lie outside, so that a stray one turns no picture black.
+- What stands for no data (NaN, infinity, the file's nodata value) is set apart, and black.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Numbers = NDArray[Any]
+PORTION = 1000  # of so many values one may be a stray
+FEW = 16  # values, of which one may be a stray, too
+SHARE = 8  # a picture that uses less than this part of its range is said to
+HUGE = 1e30  # floats beyond are no measurement: the lowest float32 stands for no data in many files
+FILLS = (-9999.0, -99999.0, -32768.0, -32767.0)  # what writers put for no data without saying so, below everything else
+BAND = 2**20  # values that are scaled at once
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a file says of the numbers in it.
+
+    bits: how many an unsigned integer has; None of other numbers.  low, high: their range, where tags say one.
+    empty: the number that stands for no data.  inverted: the lowest is white.
+    """
+
+    bits: int | None = None
+    low: float | None = None
+    high: float | None = None
+    empty: float | None = None
+    inverted: bool = False
+
+
+class Range(NamedTuple):
+    """What becomes black, what white, and of where it was taken."""
+
+    low: float
+    high: float
+    why: str
+    fixed: bool = True  # it does not follow from the values
+
+
+def eight_bit(values: Numbers, facts: Facts | None = None) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
+    """Numbers (h, w) or (h, w, c) as 8 bit of the same shape, all channels by one range; and what a person should know of it.
+
+    Raises ValueError where no number is one.
+    """
+    facts = facts or Facts()
+    held, fill = _held(values, facts)
+    kept = values.ravel() if held is None else values[held]
+    if not kept.size:
+        raise ValueError("it holds nothing but NaN, infinite or nodata pixels")
+    taken = _range(kept, facts)
+    scaled = _scaled(values, taken)
+    scaled = 255 - scaled if facts.inverted else scaled
+    if held is not None:
+        scaled[~held] = 0
+    return scaled, (*_said(values, kept, taken, facts), *_emptiness(held, fill))
+
+
+def _held(values: Numbers, facts: Facts) -> tuple[NDArray[np.bool_] | None, float | None]:
+    """Which values are measurements, None for all; and the number that stands for the others, where it is one."""
+    held = np.ones(values.shape, bool)
+    if values.dtype.kind == "f":
+        with np.errstate(invalid="ignore"):
+            held &= abs(values) < HUGE  # false of NaN, too
+    fill = facts.empty
+    if fill is not None and np.isfinite(fill) and (values.dtype.kind == "f" or float(fill).is_integer()):
+        own = values == (np.asarray(fill).astype(values.dtype) if values.dtype.kind == "f" else int(fill))
+        held &= ~(own.all(-1, keepdims=True) if values.ndim == 3 else own)  # no data is none in any channel
+    elif values.dtype.kind in "fi":
+        fill = _guessed(values[held])
+        held &= values != fill if fill is not None else True
+    return (None, None) if held.all() else (held, fill)
+
+
+def _guessed(kept: Numbers) -> float | None:
+    """A usual number for no data, if it lies farther below all others than these lie apart."""
+    low = float(kept.min()) if kept.size else 0.0
+    others = kept[kept != low] if low in FILLS else kept[:0]
+    if len(others) and float(others.min()) - low > float(others.max()) - float(others.min()):
+        return low
+    return None
+
+
+def _range(kept: Numbers, facts: Facts) -> Range:
+    low, high = _number(kept.min()), _number(kept.max())
+    if facts.low is not None and facts.high is not None and facts.low < facts.high:
+        outside = np.count_nonzero((kept < facts.low) | (kept > facts.high))
+        if outside <= len(kept) // PORTION:
+            return Range(facts.low, facts.high, "as the file's own tags say")
+    if facts.bits is not None and facts.bits <= 16 and low >= 0 and high < 2**facts.bits:
+        return Range(0, 2**facts.bits - 1, f"the range of {facts.bits} bits")
+    return _measured(kept, low, high)
+
+
+def _measured(kept: Numbers, low: float, high: float) -> Range:
+    strays = max(len(kept) // PORTION, int(len(kept) >= FEW))
+    parts = np.partition(kept, (strays, len(kept) - 1 - strays)) if strays else None
+    least, most = (_number(parts[strays]), _number(parts[-1 - strays])) if parts is not None else (low, high)
+    if least >= 0 and most <= 1:
+        return Range(0, 1, "the range of fractions")
+    if least >= 0 and 255 / SHARE <= most <= 255:
+        return Range(0, 255, "the range of 8 bits")
+    if most > least and high - low > 2 * (most - least):
+        low, high = least, most
+    return Range(low, high, "the range of its values", fixed=False)
+
+
+def _number(value: Any) -> float:
+    return value.item()  # of Python: sums of it do not overflow
+
+
+def _scaled(values: Numbers, taken: Range) -> NDArray[np.uint8]:
+    if values.dtype.kind in "iu" and values.dtype.itemsize <= 2:
+        own, bare = values.dtype.newbyteorder("="), np.dtype(f"u{values.dtype.itemsize}")
+        every = np.arange(256**bare.itemsize).astype(bare).view(own)
+        return _line(every, taken)[values.astype(own, copy=False).view(bare)]
+    scaled = np.empty(values.shape, np.uint8)
+    for rows in _bands(values):
+        scaled[rows] = _line(values[rows], taken)
+    return scaled
+
+
+def _bands(values: Numbers) -> Iterator[slice]:
+    step = max(1, BAND // max(1, values[0].size))
+    return (slice(start, start + step) for start in range(0, len(values), step))
+
+
+def _line(values: Numbers, taken: Range) -> NDArray[np.uint8]:
+    """Straight from black to white, and no further."""
+    if not taken.high > taken.low:
+        return np.zeros(values.shape, np.uint8)
+    with np.errstate(all="ignore"):
+        line = (values.astype(np.float64) - taken.low) / (taken.high - taken.low) * 255
+    return np.nan_to_num(line, nan=0.0, posinf=255.0, neginf=0.0).clip(0, 255).round().astype(np.uint8)
+
+
+def _said(values: Numbers, kept: Numbers, taken: Range, facts: Facts) -> Iterator[str]:
+    low, high = _number(kept.min()), _number(kept.max())
+    ends = ("white", "black") if facts.inverted else ("black", "white")
+    yield f"{_kind(values, facts)}: {taken.low:g} is {ends[0]}, {taken.high:g} {ends[1]}, {taken.why}"
+    if outside := np.count_nonzero((kept < taken.low) | (kept > taken.high)):
+        yield f"of its values {outside:,} beyond this are clipped: they go from {low:g} to {high:g}"
+    narrow = (taken.high - taken.low) / SHARE
+    if not taken.fixed or not high > taken.low:
+        return
+    if high < taken.low + narrow:
+        dark = "bright" if facts.inverted else "dark"
+        of = f"its {facts.bits} bits" if facts.bits else "this range"
+        yield f"of {of} only values up to {high:g} are used, so it is {dark}; scale it first if that is not meant"
+    elif high - low < narrow and high > low:
+        yield f"only values from {low:g} to {high:g} are used, so it is nearly flat; scale it first if that is not meant"
+
+
+def _kind(values: Numbers, facts: Facts) -> str:
+    if facts.bits is not None:
+        return f"{facts.bits}-bit values"
+    name = {"f": "float", "i": "signed", "u": "unsigned"}[values.dtype.kind]
+    return f"{name} {values.dtype.itemsize * 8}-bit values"
+
+
+def _emptiness(held: NDArray[np.bool_] | None, fill: float | None) -> Iterator[str]:
+    if held is not None:
+        lost = np.count_nonzero(~held.all(-1)) if held.ndim == 3 else np.count_nonzero(~held)
+        what = f"NaN, infinity or {fill:g}" if fill is not None and np.isfinite(fill) else "NaN, infinity or a number near it"
+        yield f"{lost:,} pixel{'s hold' if lost != 1 else ' holds'} no data ({what}): they are black"

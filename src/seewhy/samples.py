@@ -1,0 +1,172 @@
+"""The numbers that a file holds, before they become a picture of 8 bit."""
+
+import re
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from einops import rearrange
+from numpy.typing import NDArray
+from PIL import Image
+
+from .depth import Facts, Numbers, eight_bit
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """Numbers of any depth: greys (h, w), or colours (h, w, 3), as ink (h, w, 4); and what the file says of them.
+
+    alpha: (h, w), how far each pixel covers what is behind, from 0 to `opaque`; premultiplied: the colours lie on black
+    already; turned: its rows lie as a person sees them, else as they are stored.
+    """
+
+    values: Numbers
+    facts: Facts = field(default_factory=Facts)
+    alpha: Numbers | None = None
+    opaque: float = 1
+    premultiplied: bool = False
+    ink: bool = False
+    turned: bool = False
+    notes: tuple[str, ...] = ()
+
+    def picture(self) -> tuple[Image.Image, tuple[str, ...]]:
+        """As 8 bit (RGB, L or RGBA), and what a person should know of it.  Raises ValueError where there is nothing to see."""
+        plain = self.values.dtype == np.uint8 and self.facts.bits == 8
+        pixels, notes = _plain(self.values, self.facts) if plain else eight_bit(self.values, self.facts)
+        notes = self.notes + (notes if (self.facts.bits or 16) > 8 else ())
+        if self.ink:
+            inks = [Image.fromarray(np.ascontiguousarray(pixels[..., ink])) for ink in range(4)]
+            return Image.merge("CMYK", inks).convert("RGB"), notes
+        if self.alpha is None:
+            return Image.fromarray(pixels), notes
+        alpha, _ = eight_bit(self.alpha, Facts(low=0, high=self.opaque))
+        pixels = pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, -1)
+        if self.premultiplied:  # on black; what is missing is white
+            return Image.fromarray(np.minimum(pixels, alpha[..., None]) + (255 - alpha)[..., None]), notes
+        return Image.fromarray(np.dstack([pixels, alpha])), notes
+
+
+def _plain(values: NDArray[np.uint8], facts: Facts) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
+    return (255 - values if facts.inverted else values), ()
+
+
+def deep(image: Image.Image, again: Callable[[], Image.Image] | None) -> Samples | None:
+    """The numbers of a picture that is no TIFF, where they have more than 8 bit and are to be had; else None.
+
+    again: opens its file once more; None of a picture that is no file just opened, of which only its own mode tells.
+    """
+    own = {"PNG": _png, "PPM": _netpbm, "FITS": _fits}.get(image.format or "")
+    found = own(image, again) if own and again else None
+    if found is not None or not image.mode.startswith(("I", "F")):
+        return found
+    values, key = np.asarray(image), image.info.get("transparency")
+    facts = Facts(16) if image.mode != "F" else Facts()
+    if isinstance(key, int | float):
+        return Samples(values, facts, (values != key).astype(np.uint8))
+    return Samples(values, facts)
+
+
+def _png(image: Image.Image, again: Callable[[], Image.Image]) -> Samples | None:
+    key = image.info.get("transparency")
+    with again() as fresh:  # looking for EXIF has decoded the first
+        if _rawmode(fresh) == "LA;16B":  # four bytes a pixel, as RGBA has them
+            values = rearrange(np.asarray(_read_as(fresh, lambda _raw: "RGBA")), "h w (s b) -> b h w s", b=2).astype(np.uint16)
+            values = values[0] << 8 | values[1]
+            return Samples(values[..., 0], Facts(16), values[..., 1], 65535)
+        if not has_both_bytes(fresh):
+            return None
+        values = both_bytes(image, fresh)
+    alpha = values[..., 3] if values.shape[-1] == 4 else None
+    if alpha is None and isinstance(key, tuple):
+        alpha = np.where((values == key).all(-1), 0, 65535).astype(np.uint16)
+    return Samples(values[..., :3], Facts(16), alpha, 65535)
+
+
+def has_both_bytes(image: Image.Image) -> bool:
+    """Are its numbers of 16 bit, of which Pillow is about to keep the high bytes, to be had by `both_bytes`?"""
+    return re.fullmatch(r"(RGBX?|RGBA|CMYK);16[BLN]", _rawmode(image)) is not None
+
+
+def both_bytes(image: Image.Image, again: Image.Image) -> NDArray[np.uint16]:
+    """Colours of 16 bit: the high bytes, as Pillow reads them, and the low ones, read with the bytes of each number swapped.
+
+    again: the same file, just opened; what it holds afterwards is of no use.
+    """
+    other = {"B": "L", "L": "B", "N": "B" if sys.byteorder == "little" else "L"}
+    low = _read_as(again, lambda raw: raw[:-1] + other[raw[-1]])
+    return (np.asarray(image).astype(np.uint16) << 8 | np.asarray(low)).astype(np.uint16, copy=False)
+
+
+def _read_as(image: Any, change: Callable[[str], str]) -> Image.Image:
+    """The picture, about to be decoded in another raw mode than its file asks for."""
+    image.tile = [_other_tile(tile, change) for tile in image.tile]
+    return image
+
+
+def _other_tile(tile: Any, change: Callable[[str], str]) -> Any:
+    *kept, args = tile
+    new = change(args) if isinstance(args, str) else (change(args[0]), *args[1:])
+    return tile._replace(args=new) if hasattr(tile, "_replace") else (*kept, new)
+
+
+def _rawmode(image: Image.Image) -> str:
+    """Of the decoder that is about to read it; empty once it has."""
+    args = next((args for _codec, _extents, _offset, args in getattr(image, "tile", None) or ()), "")
+    args = args[0] if isinstance(args, tuple) and args else args
+    return args if isinstance(args, str) else ""
+
+
+def _netpbm(image: Any, _again: object) -> Samples | None:
+    """Of a PPM with more than 8 bit, which Pillow cuts to 8; greys come scaled to 16 bit already."""
+    codec, _extents, offset, args = image.tile[0]
+    if image.mode != "RGB" or codec == "raw" or not isinstance(args, tuple) or args[-1] < 256:
+        return None
+    count, most = image.width * image.height * 3, int(args[-1])
+    image.fp.seek(offset)
+    if codec == "ppm":
+        values = np.frombuffer(image.fp.read(2 * count), ">u2", count)
+    else:
+        words = b" ".join(line.partition(b"#")[0] for line in image.fp.read().splitlines()).split()
+        values = np.array(words[:count], np.int64)
+    if len(values) < count or values.max() > most:
+        raise ValueError(f"it ends too early, or holds values above its own maximum, {most}")
+    return Samples(values.astype(np.uint16).reshape(image.height, image.width, 3), Facts(most.bit_length(), 0, most))
+
+
+def _fits(image: Any, _again: object) -> Samples | None:
+    """Of a FITS picture: its integers are signed, and its header says how they are scaled, which Pillow leaves out."""
+    image.fp.seek(0)
+    cards: dict[str, str] = {}
+    while len(card := image.fp.read(80)) == 80 and not card.startswith(b"END "):
+        cards.setdefault(card[:8].decode("latin-1").strip(), card[9:].partition(b"/")[0].decode("latin-1").strip())
+    if "BITPIX" not in cards or "NAXIS" not in cards or int(cards["NAXIS"]) < 1:
+        raise ValueError("its picture is not in its first part: read it with astropy.io.fits, scale it, and give uint8")
+    bits, scale, zero = int(cards["BITPIX"]), float(cards.get("BSCALE", 1)), float(cards.get("BZERO", 0))
+    values = np.asarray(image)
+    values = values.view(np.int16) if bits == 16 else values
+    empty = values == int(cards["BLANK"]) if bits > 0 and "BLANK" in cards else None
+    planes = [f"{cards['NAXIS']} axes"] if int(cards["NAXIS"]) > 2 else []
+    notes = tuple(f"it has {axes}: the first plane is explained" for axes in planes)
+    if bits == 8 and (scale, zero) == (1, 0):
+        return Samples(values, Facts(8), notes=notes)
+    if (bits, scale, zero) == (16, 1, 32768):  # how FITS writes unsigned numbers
+        return Samples(values.view(np.uint16) ^ np.uint16(0x8000), Facts(16), notes=notes)
+    if (scale, zero) != (1, 0):
+        values = values * scale + zero
+    if empty is not None and empty.any():
+        values = np.where(empty, np.nan, values)
+    return Samples(values, Facts(), notes=notes)
+
+
+def coarse(image: Any) -> int | None:
+    """How many bits its numbers have, where Pillow keeps the upper 8 of them; None where it keeps all, or nobody knows."""
+    if image.format == "SGI":
+        return 16 if "16" in str(getattr(image, "tile", "")) else None
+    if image.format == "JPEG2000" and image.mode in ("L", "LA", "RGB", "RGBA", "YCbCr", "CMYK") and image.fp:
+        image.fp.seek(0)
+        size = image.fp.read(2**16).partition(b"\xff\x4f\xff\x51")[2]  # the size marker begins the stream
+        bits = (size[36] & 127) + 1 if len(size) > 36 else 8
+        return bits if bits > 8 else None
+    return None

@@ -1,0 +1,192 @@
+"""TIFF: what its tags say, and its numbers by a reader that reads them right.
+
+Pillow reads TIFFs of 8 bit and less, and most greys of more.  What it reads wrong (numbers of 16 bit in planes, big-endian
+floats under compression, grey and alpha in compressed planes, signed bytes) or not at all is read by tifffile, where that is
+installed, or refused.  tests/test_tiff.py compares all of this with the numbers that were written.
+"""
+
+import sys
+from collections.abc import Iterator
+from contextlib import nullcontext
+from dataclasses import replace
+from importlib.util import find_spec
+from io import BytesIO
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from .errors import BadImage
+from .files import check_size
+from .kinds import RAW, SENSORS
+from .printable import printable
+from .samples import Samples, both_bytes, has_both_bytes
+from .tiff_tags import BLACK_IS_ZERO, COLOURS, INK, MASK, ORIENTATION, PREVIEW, SUBFILE, WHITE_IS_ZERO, Tags, bands, notes
+
+BANDS = "gdal_translate -ot Byte -scale -b 4 -b 3 -b 2 ..."
+UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE, 8: Image.Transpose.ROTATE_90,
+}  # fmt: skip
+STORED = {**UPRIGHT, 6: UPRIGHT[8], 8: UPRIGHT[6]}  # the other way
+
+
+def open_tiff(file: Path | bytes, tags: Tags, name: str) -> tuple[Image.Image, tuple[str, ...]]:
+    """The first page, upright (as stored, if it lies on the earth), and what a person should know of it.
+
+    Raises BadImage where no reader gives its numbers, and whatever readers raise.
+    """
+
+    def again() -> Image.Image:
+        return Image.open(file if isinstance(file, Path) else BytesIO(file))
+
+    if tags.sensor or (isinstance(file, Path) and file.suffix.lower() in SENSORS):  # Pillow would show its preview
+        raise BadImage(f"{name} holds what a camera's sensor saw, which is no picture yet. {RAW}")
+    check_size(name, tags.size)
+    try:
+        image = again()
+    except UnidentifiedImageError:
+        image = None
+    with image or nullcontext(), file.open("rb") if isinstance(file, Path) else BytesIO(file) as raw:
+        pages, turn = (_pages(image), oriented(image)) if image else ((), tags.orientation)
+        found = samples(tags, raw, image, again)
+        picture, said = found.picture() if found else (image, ())
+        assert picture is not None
+        picture.load()
+        done = image is not None and (found is None or found.turned) and oriented(image) != turn  # by Pillow, as it decoded
+        if done and tags.earth:
+            picture = picture.transpose(STORED[turn])
+        elif not done and not tags.earth and turn in UPRIGHT:
+            picture = picture.transpose(UPRIGHT[turn])
+        return picture, (*pages, *notes(tags), *said)
+
+
+def oriented(image: Image.Image) -> int:
+    """How it is to be turned: EXIF's number, 1 for not at all, also of what cannot be read."""
+    try:
+        return int(image.getexif().get(ORIENTATION, 1))
+    except Exception:  # noqa: BLE001 - broken EXIF of any kind is no reason not to look at the picture
+        return 1
+
+
+def _pages(image: Any) -> tuple[str, ...]:
+    """What to say of the others; smaller copies of the first and masks are none."""
+    try:
+        count = sum(not image.tag_v2.get(SUBFILE, 0) & (PREVIEW | MASK) for _ in pages_of(image))
+        image.seek(0)
+        preview = bool(image.tag_v2.get(SUBFILE, 0) & PREVIEW)
+    except Exception as error:  # noqa: BLE001 - a page behind the first is broken
+        image.seek(0)
+        return (f"the pages behind the first cannot be read: {printable(error, 200)}",)
+    several = f"several pictures in one file ({count} frames): the first frame is explained"
+    return (several,) * (count > 1) + ("its first picture is a preview: a smaller copy of another in the file",) * preview
+
+
+def pages_of(image: Any) -> Iterator[int]:
+    """Goes through the pages, one after the other."""
+    for page in range(image.n_frames):
+        image.seek(page)
+        yield page
+
+
+def samples(tags: Tags, file: BinaryIO, image: Image.Image | None, again: Any) -> Samples | None:
+    """The numbers of the first page; None where Pillow's own picture of it is right.
+
+    image: as Pillow opened it, None where it could not; again: opens it once more.
+    Raises BadImage, which does not name the file, where no reader gives them.
+    """
+    plain = tags.photometric in (WHITE_IS_ZERO, BLACK_IS_ZERO, COLOURS)
+    seen = bands(tags.roles) if plain else None
+    right = image is not None and not _wrong(tags, image)
+    if image is not None and right and _eight(tags) and (not plain or seen == tuple(range(len(image.getbands())))):
+        return None
+    values = _by_pillow(tags, image, again) if image is not None and right else None
+    turned = values is not None and values.shape[-1] > max(seen or (0,))
+    if values is None or not turned:
+        values = _by_tifffile(tags, file)
+    return _seen(tags, values, seen, turned)
+
+
+def _eight(tags: Tags) -> bool:
+    return max(tags.bits) <= 8 and {*tags.kinds} == {1}
+
+
+def _wrong(tags: Tags, image: Image.Image) -> bool:
+    """Pillow opens it, and reads it wrong."""
+    few, raw = len(tags.bits) < 3, tags.compression == 1
+    if tags.planar and (image.mode in ("LA", "La", "PA") or (raw and (few or has_both_bytes(image) or 1 in tags.extra))):
+        return True
+    if tags.planar and image.mode == "RGBA" and not tags.extra:
+        return True
+    native = (sys.byteorder == "little") == (tags.order == "<")
+    if tags.kinds[0] != 1 and max(tags.bits) > 8 and tags.compression != 1 and not native:
+        return True
+    if max(tags.bits) == 16 and "RGBa" in str(getattr(image, "tile", "")):
+        return True  # what is premultiplied in 16 bit is divided in 8
+    return max(tags.bits) == 32 and tags.kinds[0] == 1 and not native
+
+
+def _by_pillow(tags: Tags, image: Image.Image, again: Any) -> NDArray[Any] | None:
+    """(h, w, bands), upright; None where these are not the numbers of the file."""
+    if has_both_bytes(image):
+        with again() as fresh:
+            values = both_bytes(image, fresh)
+    elif image.mode in ("L", "LA", "RGB", "RGBA") and tags.simple and 1 not in tags.extra:
+        values = np.asarray(image)
+    elif image.mode == "L" and tags.bits[0] == 8 and tags.kinds[0] == 2:
+        values = np.asarray(image).view(np.int8)
+    elif image.mode.startswith(("I;16", "F")) or (image.mode == "I" and tags.kinds[0] == 2):
+        values = np.asarray(image)
+        values = values.astype(np.int16) if tags.kinds[0] == 2 and tags.bits[0] == 16 else values
+    elif image.mode == "I":
+        values = np.asarray(image).view(np.uint32)
+    else:
+        return None
+    if tags.simple and tags.photometric == WHITE_IS_ZERO:
+        values = 255 - values  # Pillow has turned them
+    return values if values.ndim == 3 else values[..., None]
+
+
+def _by_tifffile(tags: Tags, file: BinaryIO) -> NDArray[Any]:
+    """(h, w, bands), as stored."""
+    if find_spec("tifffile") is None:
+        raise BadImage(f"holds {tags}, which Pillow does not read right. Install tifffile: pip install 'seewhy[tiff]'")
+    import tifffile
+
+    file.seek(0)
+    try:
+        with tifffile.TiffFile(file) as opened:
+            page: Any = opened.pages[0]
+            values, axes = page.asarray(), page.axes
+    except Exception as error:  # noqa: BLE001 - whatever a stranger's bytes lead it to
+        raise BadImage(
+            f"holds {tags}, which Pillow does not read right, and tifffile neither ({printable(error, 200)}). Write it anew, "
+            "as 8 or 16 bit without compression: gdal_translate or tiffcp -c none"
+        ) from None
+    if "S" not in axes:
+        values, axes = values[..., None], axes + "S"
+    if sorted(axes) != ["S", "X", "Y"] or values.dtype.kind not in "biuf":
+        raise BadImage(f"holds {tags}, as {values.dtype} with the axes {axes}, which is no picture.")
+    values = np.moveaxis(values, [axes.index(axis) for axis in "YXS"], (0, 1, 2))
+    return values.astype(np.uint8) if values.dtype.kind == "b" else values
+
+
+def _seen(tags: Tags, values: NDArray[Any], seen: tuple[int, ...] | None, turned: bool) -> Samples:
+    facts, of, places = tags.facts, values.shape[-1], list(seen or ())
+    if tags.photometric == INK and of >= 4:
+        return Samples(values[..., :4], facts, ink=True, turned=turned)
+    if not places or max(places) >= of:
+        raise BadImage(f"holds {tags}, of which nobody knows what to show as a photo. Choose three bands: {BANDS}")
+    colours = np.ascontiguousarray(values[..., places[:3] if len(places) > 2 else places[0]])
+    if len(places) not in (2, 4):
+        return Samples(colours, facts, turned=turned)
+    alpha, kind, bits = values[..., places[-1]], tags.kinds[-1], tags.bits[-1]
+    if kind not in (1, 3):
+        what = "what covers nothing and what everything is not said in signed numbers"
+        raise BadImage(f"holds {tags}: {what}. Leave alpha out: {BANDS}")
+    opaque = 2**bits - 1 if kind == 1 else next((top for top in (1, 255, 65535) if alpha.max() <= top), float(alpha.max()))
+    premultiplied = 1 in tags.extra
+    facts = replace(facts, low=0, high=opaque) if premultiplied else facts
+    return Samples(colours, facts, alpha, opaque, premultiplied, turned=turned)
