@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from .errors import BadImage, BadParameter
+from .framing import framed
 from .image import Array, Extent, Given, Images, Photo, Prepared, Under, Where, is_clip, photos, sort_out
 from .measured import Measured
 from .medical import holds_volume, read_volume
@@ -77,12 +78,9 @@ class Fit:
             raise BadParameter(f"mean={self.mean}, std={self.std}: give one number or three of each, std above zero.")
 
     def __call__(self, photo: Image.Image) -> NDArray[np.float32]:
-        width, height = self._resized(photo.size)
-        if (width, height) != photo.size:
-            photo = photo.resize((width, height), RESAMPLING[self.interpolation])
-        if self.crop is not None:
-            left, top, right, bottom = self._cropped(photo.size)
-            photo = photo.crop((left, top, right, bottom))  # beyond the image: black, as torchvision pads
+        whole = self._resized(photo.size)
+        part = self._cropped(whole) if self.crop is not None else None  # beyond the image: black, as torchvision pads
+        photo = framed(photo, whole, part, RESAMPLING[self.interpolation])
         mean, std = np.asarray(self.mean, np.float32), np.asarray(self.std, np.float32)
         grey = np.ndim(self.mean) == 1 and np.size(mean) == 1
         pixels = np.asarray(photo.convert("L"))[..., None] if grey else np.asarray(photo)
@@ -173,12 +171,19 @@ def batches(images: Images, prepare: Preparer | None, size: int, model: str, sig
     fit = prepare or _without(sorted_out, model)
     waiting: list[tuple[NDArray[Any], Photo | Given]] = []
     for photo in opened(sorted_out, fit, model):
-        x = fit(photo.pixels)
+        x = _fitted(photo, fit)
         if waiting and (len(waiting) >= at_once(size, photo.pixels) or x.shape != waiting[0][0].shape):
             yield _together(waiting, fit)
             waiting = []
         waiting.append((x, photo))
     yield _together(waiting, fit)
+
+
+def _fitted(photo: Photo | Given, fit: Preparer) -> NDArray[Any]:
+    try:
+        return fit(photo.pixels)
+    except BadImage as error:
+        raise BadImage(f"{photo.name} {error}") from None
 
 
 def in_frames(images: Prepared | list[Any], prepare: Preparer | None) -> Prepared | list[Any]:
