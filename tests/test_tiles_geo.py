@@ -132,7 +132,7 @@ def test_grey_and_alpha_are_read_as_photos_are(tmp_path: Path) -> None:
 
 def test_other_bands_are_refused_with_advice(tmp_path: Path) -> None:
     many = written(tmp_path / "many.tif", np.zeros((5, 64, 64), np.uint16))
-    with pytest.raises(seewhy.BadImage, match=r"5 bands of uint16 .*gdal_translate .*save_geotiff"):
+    with pytest.raises(seewhy.BadImage, match=r"5 bands of 16 bit.*gdal_translate .*save_geotiff"):
         explained(str(many), tile=32)
 
 

@@ -53,6 +53,7 @@ def eight_bit(values: Numbers, facts: Facts | None = None) -> tuple[NDArray[np.u
     Raises ValueError where no number is one.
     """
     facts = facts or Facts()
+    values = values.astype(np.float32) if values.dtype == np.float16 else values
     held, fill = _held(values, facts)
     kept = values.ravel() if held is None else values[held]
     if not kept.size:

@@ -15,12 +15,13 @@ from typing import Any
 from PIL import Image, UnidentifiedImageError
 
 from .errors import BadImage
-from .kinds import SENSORS, advice
+from .kinds import advice
 from .printable import printable
 
 HEADERS = RLock()  # catching warnings is no business of two threads at a time
+NAMED_ALONE = ("EPS", "WMF", "HDF5", "GRIB", "BUFR", "MPEG")  # formats that Pillow only knows by name, or runs programs for
 SAID = 3  # of what a decoder says, so many lines become notes
-LIBTIFF = re.compile(r"^\w+: |^  ")  # how libtiff begins a line, and goes on in the next
+LIBTIFF = re.compile(r"^[\w.]+: |^  ")  # how libtiff begins a line, and goes on in the next
 logging.getLogger("PIL").addHandler(logging.NullHandler())  # else, where nobody asked for a log, it goes to stderr
 
 
@@ -70,13 +71,13 @@ def opened(file: Any, name: str) -> Image.Image:
         image = Image.open(file)
     except UnidentifiedImageError:
         raise BadImage(f"{name} is not an image that Pillow can read{advice(file)}") from None
-    check_size(name, image.size)
-    if image.format == "TIFF" and isinstance(file, Path) and file.suffix.lower() in SENSORS:  # Pillow would show its preview
+    try:
+        check_size(name, image.size)
+        if image.format in NAMED_ALONE:
+            raise BadImage(f"{name} is not an image that Pillow can read{advice(file)}")
+    except BadImage:
         image.close()
-        raise BadImage(f"{name} is not an image that Pillow can read{advice(file)}")
-    if image.format in ("EPS", "WMF", "HDF5", "GRIB", "BUFR", "MPEG"):  # which Pillow only knows by name, or runs programs for
-        image.close()
-        raise BadImage(f"{name} is not an image that Pillow can read{advice(file)}")
+        raise
     with suppress(Exception):  # read without, if it is broken
         image.getexif()
     return image

@@ -20,10 +20,8 @@ def framed(photo: Image.Image, whole: tuple[int, int], part: Box | None, resampl
         return _part_alone(photo, whole, part, resampling)
     limit = Image.MAX_IMAGE_PIXELS
     if limit and whole[0] * whole[1] > limit and whole != photo.size:
-        raise BadImage(
-            f"is {photo.width}x{photo.height}, and would be resized to {whole[0]}x{whole[1]}. Cut a part out of it that is less "
-            "narrow, or prepare with a crop, or with size=(height, width)."
-        )
+        cure = "Cut a part out of it that is less narrow, or prepare with a crop, or with size=(height, width)."
+        raise BadImage(f"is {photo.width}x{photo.height}, and would be resized to {whole[0]}x{whole[1]}. {cure}")
     resized = photo if whole == photo.size else photo.resize(whole, resampling)
     return resized if part is None else resized.crop(part)
 

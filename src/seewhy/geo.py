@@ -1,6 +1,5 @@
 """GeoTIFF: large scenes read by windows, and maps written where they lie on the earth.  rasterio comes with seewhy[geo]."""
 
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,15 +11,18 @@ import numpy as np
 from PIL import Image
 
 from .errors import BadImage, MissingExtra, NotApplicable
-from .image import HEADERS, Photo, rgb
+from .files import listening
+from .image import Photo, read, rgb
+from .printable import printable
 from .replacing import replacing
 from .seam import rows
+from .tiff import CHOOSE
+from .tiff_tags import BLACK_IS_ZERO, COLOURS, Tags, bands, first_tags, notes
 from .wholes import KEPT, Sides, Whole
 
 if TYPE_CHECKING:
     from .heatmap import Heatmap
 
-COLOURS = {("gray",): "L", ("red", "green", "blue"): "RGB", ("red", "green", "blue", "alpha"): "RGBA"}  # what bands show
 SUFFIXES = (".tif", ".tiff")
 TAG = "SEEWHY"  # of the TIFF: the Source
 
@@ -49,8 +51,12 @@ def geotiff(heatmap: "Heatmap", like: str | Path | None = None) -> bytes:
         crs, transform, size, placed = scene.crs, scene.transform, (scene.width, scene.height), _placed(scene)
     if not placed:
         raise BadImage(f"{named} has no georeference, so the map has none. Save it as .png or .npy, or give like=.")
-    if heatmap.image is not None and size != heatmap.image.size:
-        raise BadImage(f"{named} is {size}, and the image explained was {heatmap.image.size}: another file, or turned by EXIF.")
+    if heatmap.image is not None and not _as_it_lies(heatmap.image, Path(named), size):
+        given = f"{heatmap.image.width}x{heatmap.image.height}"
+        raise BadImage(
+            f"{named} is {size[0]}x{size[1]} as its rows are stored, and lies so on the earth; the image explained, {given}, "
+            "is another file, or turned by its Orientation tag. Explain the path, or take the tag out (tiffset -s 274 1)."
+        )
     box = heatmap.box
     down, across = rows(heatmap.values.shape, heatmap.cells, ((box.top, box.bottom), (box.left, box.right)))
     finer = [own / pixels for own, pixels in zip(size, heatmap.size, strict=True)] if heatmap.image is None and like else (1, 1)
@@ -80,9 +86,18 @@ def lies(heatmap: "Heatmap") -> bool:
         return False
     try:
         with _opened(path) as scene:
-            return _placed(scene) and (heatmap.image is None or heatmap.image.size == (scene.width, scene.height))
+            size = scene.width, scene.height
+            return _placed(scene) and (heatmap.image is None or _as_it_lies(heatmap.image, path, size))
     except BadImage:
         return False
+
+
+def _as_it_lies(image: Any, path: Path, size: tuple[int, int]) -> bool:
+    """Was the scene explained as its rows are stored?  A file without an Orientation tag was, if it has that size."""
+    tags = first_tags(path)
+    if image.size != size or tags is None or tags.orientation == 1:
+        return image.size == size
+    return tags.earth and np.array_equal(np.asarray(image), np.asarray(read(path).pixels))
 
 
 def _placed(scene: Any) -> bool:
@@ -90,43 +105,54 @@ def _placed(scene: Any) -> bool:
 
 
 def scene(path: Path) -> "Scene | None":
-    """A TIFF to be read by windows; None of one that Pillow reads as well, or has to, as rasterio is not there."""
-    if find_spec("rasterio") is None or not path.is_file():
+    """A TIFF of which windows show what the whole does; None of one that has to be read whole, as `read` does.
+
+    Raises BadImage where that would be too large.
+    """
+    tags = first_tags(path) if find_spec("rasterio") is not None else None
+    if tags is None:
         return None
-    with _opened(path) as file:
-        bands = tuple(colour.name for colour in file.colorinterp)
-        if file.count == 3 and bands not in COLOURS:
-            bands = ("red", "green", "blue")
-        if bands in COLOURS and {*file.dtypes} == {"uint8"}:
-            return Scene(path, str(path), (file.height, file.width), COLOURS[bands])
-        if file.crs is None:
-            return None
-        held = f"{file.count} band{'s' * (file.count != 1)} of {', '.join(dict.fromkeys(file.dtypes))} ({', '.join(bands)})"
-    raise BadImage(
-        f"{path} holds {held}; as a photo a scene has 8-bit grey, red-green-blue or these and alpha. Choose and scale three: "
-        "gdal_translate -ot Byte -scale -b 4 -b 3 -b 2 ...; or prepare the array (n, c, h, w) for the network yourself (a "
-        "memmap will do), and save_geotiff(heatmap, path, like=scene) puts the map on the earth."
-    )
+    places = bands(tags.roles) if _as_stored(tags) else None
+    if places is not None:
+        with _opened(path) as file:
+            if (file.width, file.height, *file.dtypes) == (*tags.size, *["uint8"] * len(tags.roles)):
+                return Scene(path, str(path), tags.size[::-1], places, notes(tags))
+    limit = Image.MAX_IMAGE_PIXELS
+    if limit and tags.size[0] * tags.size[1] > limit:
+        raise BadImage(
+            f"{path} holds {tags}, which is read as a whole, and is too large for that: {tags.size[0]}x{tags.size[1]} pixels. "
+            f"By windows are read 8-bit greys and colours. {CHOOSE} Or raise the limit: --max-pixels on the command line, "
+            "PIL.Image.MAX_IMAGE_PIXELS in Python."
+        )
+    return None
+
+
+def _as_stored(tags: Tags) -> bool:
+    """Are its numbers, as they lie in the file, what a person sees?"""
+    upright = tags.orientation == 1 or tags.earth
+    return tags.simple and upright and tags.photometric in (BLACK_IS_ZERO, COLOURS) and 1 not in tags.extra
 
 
 @dataclass(frozen=True)
 class Scene(Whole):
-    """A TIFF of 8-bit photos."""
+    """A TIFF of 8-bit photos.  bands: which are seen, from 0 on: grey, or red, green and blue, then alpha."""
 
     path: Path
     name: str
     space: Sides
-    mode: str
+    bands: tuple[int, ...]
+    notes: tuple[str, ...] = ()
 
     def part(self, start: Sides, sides: Sides) -> Photo:
         window = tuple((at, at + side) for at, side in zip(start, sides, strict=True))
         with _opened(self.path) as file:
             try:
-                bands = file.read(window=window)  # (bands, h, w)
+                pixels = file.read([band + 1 for band in self.bands], window=window)  # (bands, h, w)
             except Exception as error:
-                raise BadImage(f"{self.path} cannot be read at rows and columns {window}: {error}") from error
-        pixels = bands[0] if self.mode == "L" else np.ascontiguousarray(np.moveaxis(bands, 0, -1))
-        return Photo(rgb(Image.fromarray(pixels)), self.name)
+                what = printable(error, 200)
+                raise BadImage(f"{self.path} cannot be read at rows and columns {window}: {what}") from error
+        shown = pixels[0] if len(pixels) == 1 else np.ascontiguousarray(np.moveaxis(pixels, 0, -1))
+        return Photo(rgb(Image.fromarray(shown)), self.name, self.notes)
 
     def picture(self) -> Image.Image | None:
         return self.part((0, 0), self.space).pixels if np.prod(self.space) <= KEPT else None
@@ -135,12 +161,11 @@ class Scene(Whole):
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
     rasterio = _rasterio()
-    with HEADERS, warnings.catch_warnings():
-        warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
+    with listening():  # a TIFF without a place on the earth is no reason to warn
         try:
             file = rasterio.open(path)
         except rasterio.errors.RasterioIOError as error:
-            raise BadImage(f"{path} cannot be read as a raster: {error}") from None
+            raise BadImage(f"{path} cannot be read as a raster: {printable(error, 200)}") from None
     with file:
         yield file
 

@@ -6,7 +6,6 @@ installed, or refused.  tests/test_tiff.py compares all of this with the numbers
 """
 
 import sys
-from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import replace
 from importlib.util import find_spec
@@ -23,9 +22,12 @@ from .files import check_size
 from .kinds import RAW, SENSORS
 from .printable import printable
 from .samples import Samples, both_bytes, has_both_bytes
-from .tiff_tags import BLACK_IS_ZERO, COLOURS, INK, MASK, ORIENTATION, PREVIEW, SUBFILE, WHITE_IS_ZERO, Tags, bands, notes
+from .tiff_tags import INK, ORIENTATION, WHITE_IS_ZERO, Tags, bands, notes
 
-BANDS = "gdal_translate -ot Byte -scale -b 4 -b 3 -b 2 ..."
+CHOOSE = (
+    "Choose and scale three: gdal_translate -ot Byte -scale -b 4 -b 3 -b 2 ...; or prepare the array (n, c, h, w) for the "
+    "network yourself (a memmap will do), and save_geotiff(heatmap, path, like=scene) puts the map on the earth."
+)
 UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
     5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE, 8: Image.Transpose.ROTATE_90,
@@ -50,17 +52,23 @@ def open_tiff(file: Path | bytes, tags: Tags, name: str) -> tuple[Image.Image, t
     except UnidentifiedImageError:
         image = None
     with image or nullcontext(), file.open("rb") if isinstance(file, Path) else BytesIO(file) as raw:
-        pages, turn = (_pages(image), oriented(image)) if image else ((), tags.orientation)
-        found = samples(tags, raw, image, again)
-        picture, said = found.picture() if found else (image, ())
-        assert picture is not None
-        picture.load()
+        turn = oriented(image) if image else tags.orientation
+        try:
+            found = samples(tags, raw, image, again)
+            picture, said = found.picture() if found else (image, ())
+            assert picture is not None
+            picture.load()
+        except OSError as error:  # a compression that this Pillow was built without
+            if image is None or not str(error).startswith("decoder error"):
+                raise
+            found = _seen(tags, _by_others(tags, raw), False)
+            picture, said = found.picture()
         done = image is not None and (found is None or found.turned) and oriented(image) != turn  # by Pillow, as it decoded
         if done and tags.earth:
             picture = picture.transpose(STORED[turn])
         elif not done and not tags.earth and turn in UPRIGHT:
             picture = picture.transpose(UPRIGHT[turn])
-        return picture, (*pages, *notes(tags), *said)
+        return picture, (*notes(tags), *said)
 
 
 def oriented(image: Image.Image) -> int:
@@ -71,42 +79,21 @@ def oriented(image: Image.Image) -> int:
         return 1
 
 
-def _pages(image: Any) -> tuple[str, ...]:
-    """What to say of the others; smaller copies of the first and masks are none."""
-    try:
-        count = sum(not image.tag_v2.get(SUBFILE, 0) & (PREVIEW | MASK) for _ in pages_of(image))
-        image.seek(0)
-        preview = bool(image.tag_v2.get(SUBFILE, 0) & PREVIEW)
-    except Exception as error:  # noqa: BLE001 - a page behind the first is broken
-        image.seek(0)
-        return (f"the pages behind the first cannot be read: {printable(error, 200)}",)
-    several = f"several pictures in one file ({count} frames): the first frame is explained"
-    return (several,) * (count > 1) + ("its first picture is a preview: a smaller copy of another in the file",) * preview
-
-
-def pages_of(image: Any) -> Iterator[int]:
-    """Goes through the pages, one after the other."""
-    for page in range(image.n_frames):
-        image.seek(page)
-        yield page
-
-
 def samples(tags: Tags, file: BinaryIO, image: Image.Image | None, again: Any) -> Samples | None:
     """The numbers of the first page; None where Pillow's own picture of it is right.
 
     image: as Pillow opened it, None where it could not; again: opens it once more.
     Raises BadImage, which does not name the file, where no reader gives them.
     """
-    plain = tags.photometric in (WHITE_IS_ZERO, BLACK_IS_ZERO, COLOURS)
-    seen = bands(tags.roles) if plain else None
+    seen = bands(tags.roles) if tags.plain else None
     right = image is not None and not _wrong(tags, image)
-    if image is not None and right and _eight(tags) and (not plain or seen == tuple(range(len(image.getbands())))):
+    if image is not None and right and _eight(tags) and (not tags.plain or seen == tuple(range(len(image.getbands())))):
         return None
     values = _by_pillow(tags, image, again) if image is not None and right else None
     turned = values is not None and values.shape[-1] > max(seen or (0,))
     if values is None or not turned:
-        values = _by_tifffile(tags, file)
-    return _seen(tags, values, seen, turned)
+        values = _by_others(tags, file)
+    return _seen(tags, values, turned)
 
 
 def _eight(tags: Tags) -> bool:
@@ -149,43 +136,60 @@ def _by_pillow(tags: Tags, image: Image.Image, again: Any) -> NDArray[Any] | Non
     return values if values.ndim == 3 else values[..., None]
 
 
-def _by_tifffile(tags: Tags, file: BinaryIO) -> NDArray[Any]:
+def _by_others(tags: Tags, file: BinaryIO) -> NDArray[Any]:
     """(h, w, bands), as stored."""
-    if find_spec("tifffile") is None:
-        raise BadImage(f"holds {tags}, which Pillow does not read right. Install tifffile: pip install 'seewhy[tiff]'")
+    readers = {"tifffile": _by_tifffile, "rasterio": _by_rasterio}
+    failed = []
+    for name, reader in readers.items():
+        if find_spec(name) is None:
+            failed.append(f"{name} is not installed")
+            continue
+        file.seek(0)
+        try:
+            values = reader(file)
+        except Exception as error:  # noqa: BLE001 - whatever a stranger's bytes lead it to
+            failed.append(f"{name}: {printable(error, 200)}")
+            continue
+        kind = {"b": 1, "u": 1, "i": 2, "f": 3}.get(values.dtype.kind)
+        if values.shape == (*tags.size[::-1], len(tags.bits)) and {kind} == {*tags.kinds}:
+            return values.astype(np.uint8) if values.dtype.kind == "b" else values
+        failed.append(f"{name} gives {values.dtype} {values.shape}")
+    cure = "pip install 'seewhy[tiff,geo]' brings both; or write it anew, as 8 or 16 bit without compression: gdal_translate"
+    raise BadImage(f"holds {tags}, which Pillow does not read right ({'; '.join(failed)}). {cure}")
+
+
+def _by_tifffile(file: BinaryIO) -> NDArray[Any]:
     import tifffile
 
-    file.seek(0)
-    try:
-        with tifffile.TiffFile(file) as opened:
-            page: Any = opened.pages[0]
-            values, axes = page.asarray(), page.axes
-    except Exception as error:  # noqa: BLE001 - whatever a stranger's bytes lead it to
-        raise BadImage(
-            f"holds {tags}, which Pillow does not read right, and tifffile neither ({printable(error, 200)}). Write it anew, "
-            "as 8 or 16 bit without compression: gdal_translate or tiffcp -c none"
-        ) from None
+    with tifffile.TiffFile(file) as opened:
+        page: Any = opened.pages[0]
+        values, axes = page.asarray(), page.axes
     if "S" not in axes:
         values, axes = values[..., None], axes + "S"
-    if sorted(axes) != ["S", "X", "Y"] or values.dtype.kind not in "biuf":
-        raise BadImage(f"holds {tags}, as {values.dtype} with the axes {axes}, which is no picture.")
-    values = np.moveaxis(values, [axes.index(axis) for axis in "YXS"], (0, 1, 2))
-    return values.astype(np.uint8) if values.dtype.kind == "b" else values
+    return np.moveaxis(values, [axes.index(axis) for axis in "YXS"], (0, 1, 2))
 
 
-def _seen(tags: Tags, values: NDArray[Any], seen: tuple[int, ...] | None, turned: bool) -> Samples:
-    facts, of, places = tags.facts, values.shape[-1], list(seen or ())
+def _by_rasterio(file: BinaryIO) -> NDArray[Any]:
+    import rasterio
+
+    with rasterio.MemoryFile(file.read()) as held, held.open(driver="GTiff") as opened:
+        return np.moveaxis(opened.read(), 0, -1)
+
+
+def _seen(tags: Tags, values: NDArray[Any], turned: bool) -> Samples:
+    facts, of = tags.facts, values.shape[-1]
+    places = list(bands(tags.roles) or ()) if tags.plain else []
     if tags.photometric == INK and of >= 4:
         return Samples(values[..., :4], facts, ink=True, turned=turned)
     if not places or max(places) >= of:
-        raise BadImage(f"holds {tags}, of which nobody knows what to show as a photo. Choose three bands: {BANDS}")
+        raise BadImage(f"holds {tags}, of which nobody knows what to show as a photo. {CHOOSE}")
     colours = np.ascontiguousarray(values[..., places[:3] if len(places) > 2 else places[0]])
     if len(places) not in (2, 4):
         return Samples(colours, facts, turned=turned)
     alpha, kind, bits = values[..., places[-1]], tags.kinds[-1], tags.bits[-1]
     if kind not in (1, 3):
         what = "what covers nothing and what everything is not said in signed numbers"
-        raise BadImage(f"holds {tags}: {what}. Leave alpha out: {BANDS}")
+        raise BadImage(f"holds {tags}: {what}. {CHOOSE}")
     opaque = 2**bits - 1 if kind == 1 else next((top for top in (1, 255, 65535) if alpha.max() <= top), float(alpha.max()))
     premultiplied = 1 in tags.extra
     facts = replace(facts, low=0, high=opaque) if premultiplied else facts

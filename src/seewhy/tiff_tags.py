@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -37,11 +37,18 @@ class Tags:
     high: float | None
     empty: float | None
     sensor: bool  # it is raw
+    pages: int = 1  # pictures in the file; smaller copies and masks are none
+    preview: bool = False  # the first is a smaller copy itself
 
     @property
     def facts(self) -> Facts:
         bits = self.bits[0] if self.kinds[0] == 1 else None
         return Facts(bits, self.low, self.high, self.empty, self.photometric == WHITE_IS_ZERO)
+
+    @property
+    def plain(self) -> bool:
+        """Greys or colours, whose bands are told by their roles."""
+        return self.photometric in (WHITE_IS_ZERO, BLACK_IS_ZERO, COLOURS)
 
     @property
     def simple(self) -> bool:
@@ -62,9 +69,25 @@ def tags_of(file: BinaryIO) -> Tags:
     head = file.read(8)
     head += file.read(8) if head[2] == 43 or head[3] == 43 else b""
     ifd: Any = TiffImagePlugin.ImageFileDirectory_v2(head)
-    file.seek(ifd.next)
-    ifd.load(file)
-    return _tags(ifd, "<" if head[:1] == b"I" else ">")
+    begun, kinds, first = ifd.next, [], None
+    seen: set[int] = set()
+    while begun and begun not in seen:
+        seen.add(begun)
+        try:
+            file.seek(begun)
+            ifd.load(file)
+        except Exception:
+            if first is None:
+                raise
+            break  # a page behind the first is broken, which is no reason not to look at the first
+        first = first or _tags(ifd, "<" if head[:1] == b"I" else ">")
+        kind = ifd.get(SUBFILE, 0)
+        kinds.append(kind if isinstance(kind, int) else 0)
+        begun = ifd.next
+    if first is None:
+        raise ValueError("it has no page")
+    pages = sum(not kind & (PREVIEW | MASK) for kind in kinds)
+    return replace(first, pages=max(1, pages), preview=bool(kinds[0] & PREVIEW))
 
 
 def _tags(ifd: Any, order: str) -> Tags:
@@ -159,14 +182,16 @@ def bands(roles: Sequence[str]) -> tuple[int, ...] | None:
 
 
 def notes(tags: Tags) -> tuple[str, ...]:
-    """What of its bands is not seen as everybody would think."""
-    if tags.photometric not in (WHITE_IS_ZERO, BLACK_IS_ZERO, COLOURS):
-        return ()
-    seen = bands(tags.roles) or ()
+    """What of its pages, bands and place is not seen as everybody would think."""
     told = []
+    if tags.pages > 1:
+        told.append(f"several pictures in one file ({tags.pages} frames): the first frame is explained")
+    if tags.preview:
+        told.append("its first picture is a preview: a smaller copy of another one in the file")
+    seen = bands(tags.roles) or () if tags.plain else ()
     if len(seen) >= 3 and not {"red", "green", "blue"} <= {*tags.roles}:
         told.append(f"what its bands show is not said ({', '.join(tags.roles)}): they are taken as red, green and blue")
-    if len(tags.roles) > len(seen):
+    if seen and len(tags.roles) > len(seen):
         shown = ", ".join(str(place + 1) for place in seen)
         told.append(f"of its {len(tags.roles)} bands ({', '.join(tags.roles)}) {len(seen)} are seen: {shown}")
     if tags.earth and tags.orientation != 1:

@@ -111,7 +111,7 @@ class Pixels(Whole):
         return tuple(self.own.shape[:2])
 
     def part(self, start: Sides, sides: Sides) -> Photo:
-        return read(np.array(self.own[_cut(start, sides)]), self.name)
+        return read(np.array(self.own[_cut(start, sides)]), self.name)._replace(notes=())  # a part may well be of one colour
 
     def picture(self) -> Image.Image | None:
         return read(self.own, self.name).pixels if np.prod(self.space) <= KEPT else None
