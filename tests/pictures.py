@@ -116,3 +116,35 @@ def _filtered(row: bytes, kind: int, pixel: int) -> bytes:
 
 def chunk(name: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+
+def apng(frames: Sequence[tuple[np.ndarray, int, int, int, int]], size: tuple[int, int], *,
+         chunks: Sequence[tuple[bytes, bytes]] = ()) -> bytes:  # fmt: skip
+    """An animated PNG of 8-bit RGBA: of each part its pixels (h, w, 4), left, top, dispose_op and blend_op; size (w, h)."""
+    every = [(b"IHDR", struct.pack(">IIBBBBB", *size, 8, 6, 0, 0, 0)), (b"acTL", struct.pack(">II", len(frames), 0)), *chunks]
+    number = 0
+    for pixels, left, top, after, blend in frames:
+        height, width = pixels.shape[:2]
+        every.append((b"fcTL", struct.pack(">IIIIIHHBB", number, width, height, left, top, 1, 10, after, blend)))
+        data = zlib.compress(b"".join(b"\0" + row.tobytes() for row in pixels))
+        every.append((b"fdAT", struct.pack(">I", number + 1) + data) if number else (b"IDAT", data))
+        number += 2 if number else 1
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(name, data) for name, data in [*every, (b"IEND", b"")])
+
+
+def gif(frames: Sequence[tuple[np.ndarray, int, int, int, int | None, np.ndarray | None]], size: tuple[int, int],
+        palette: np.ndarray, background: int = 0) -> bytes:  # fmt: skip
+    """A GIF: of each part its indices (h, w), left, top, disposal, transparent index and own palette (256, 3); size (w, h)."""
+    file = b"GIF89a" + struct.pack("<HHBBB", *size, 0xF7, background, 0) + palette.tobytes()
+    for indices, left, top, disposal, clear, own in frames:
+        file += b"\x21\xf9\x04" + struct.pack("<BHBB", disposal << 2 | (clear is not None), 10, clear or 0, 0)
+        file += b"\x2c" + struct.pack("<HHHHB", left, top, *indices.shape[::-1], 0x87 if own is not None else 0)
+        file += (own.tobytes() if own is not None else b"") + b"\x08" + _codes(indices.ravel())
+    return file + b";"
+
+
+def _codes(values: np.ndarray) -> bytes:
+    """As GIF compresses, with a table that is never used: codes of 9 bit, the lowest first, in blocks."""
+    codes = [code for i in range(0, len(values), 250) for code in (256, *values[i : i + 250])] + [257]
+    data = np.packbits((np.array(codes)[:, None] >> np.arange(9) & 1).ravel().astype(np.uint8), bitorder="little").tobytes()
+    return b"".join(bytes([len(part)]) + part for part in (data[i : i + 255] for i in range(0, len(data), 255))) + b"\0"

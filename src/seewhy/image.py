@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
+from .composing import composed
 from .depth import SHARE, Facts
 from .errors import BadImage
 from .files import HEADERS as HEADERS
@@ -177,7 +178,9 @@ def _upright(image: Image.Image, name: str, again: Callable[[], Image.Image] | N
     moves = getattr(image, "is_animated", False) and image.format not in ("MPO", "TIFF")
     what = "animated" if moves else "several pictures in one file"
     notes = (f"{what} ({frames} frames): the first frame is explained",) if frames > 1 else ()
-    if frames > 1:
+    if again and image.format == "GIF":
+        image, again = _gif(image, again), None
+    elif frames > 1:
         again, image = None, image.copy() if image.tell() == 0 else _first(image)
     depth, bits = deep(image, again), coarse(image) if again else None
     orientation = oriented(image)
@@ -213,6 +216,17 @@ def _extrema(image: Image.Image) -> tuple[tuple[int, int], ...]:
     """Of each band."""
     found: Any = image.getextrema()
     return found
+
+
+def _gif(image: Image.Image, again: Callable[[], Image.Image]) -> Image.Image:
+    """The first picture; where it leaves some of the screen free, nothing is there, and not what Pillow fills it with."""
+    with again() as fresh:
+        opened: Any = fresh
+        if all(tuple(tile[1]) == (0, 0, *image.size) for tile in opened.tile):
+            return _first(image)
+        opened.fp.seek(0)
+        found = composed(opened.fp.read())
+    return next(found[1]) if found else _first(image)
 
 
 def _first(image: Image.Image) -> Image.Image:

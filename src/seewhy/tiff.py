@@ -36,20 +36,22 @@ STORED = {**UPRIGHT, 6: UPRIGHT[8], 8: UPRIGHT[6]}  # the other way
 
 
 def open_tiff(file: Path | bytes, tags: Tags, name: str) -> tuple[Image.Image, tuple[str, ...]]:
-    """The first page, upright (as stored, if it lies on the earth), and what a person should know of it.
+    """A page, upright (as stored, if it lies on the earth), and what a person should know of it.
 
     Raises BadImage where no reader gives its numbers, and whatever readers raise.
     """
 
     def again() -> Image.Image:
-        return Image.open(file if isinstance(file, Path) else BytesIO(file))
+        opened = Image.open(file if isinstance(file, Path) else BytesIO(file))
+        opened.seek(tags.page)
+        return opened
 
     if tags.sensor or (isinstance(file, Path) and file.suffix.lower() in SENSORS):  # Pillow would show its preview
         raise BadImage(f"{name} holds what a camera's sensor saw, which is no picture yet. {RAW}")
     check_size(name, tags.size)
     try:
         image = again()
-    except UnidentifiedImageError:
+    except (UnidentifiedImageError, SyntaxError):  # the latter of a page behind the first
         image = None
     with image or nullcontext(), file.open("rb") if isinstance(file, Path) else BytesIO(file) as raw:
         turn = oriented(image) if image else tags.orientation
@@ -146,7 +148,7 @@ def _by_others(tags: Tags, file: BinaryIO) -> NDArray[Any]:
             continue
         file.seek(0)
         try:
-            values = reader(file)
+            values = reader(file, tags.page)
         except Exception as error:  # noqa: BLE001 - whatever a stranger's bytes lead it to
             failed.append(f"{name}: {printable(error, 200)}")
             continue
@@ -158,20 +160,22 @@ def _by_others(tags: Tags, file: BinaryIO) -> NDArray[Any]:
     raise BadImage(f"holds {tags}, which Pillow does not read right ({'; '.join(failed)}). {cure}")
 
 
-def _by_tifffile(file: BinaryIO) -> NDArray[Any]:
+def _by_tifffile(file: BinaryIO, page: int) -> NDArray[Any]:
     import tifffile
 
     with tifffile.TiffFile(file) as opened:
-        page: Any = opened.pages[0]
-        values, axes = page.asarray(), page.axes
+        own: Any = opened.pages[page]
+        values, axes = own.asarray(), own.axes
     if "S" not in axes:
         values, axes = values[..., None], axes + "S"
     return np.moveaxis(values, [axes.index(axis) for axis in "YXS"], (0, 1, 2))
 
 
-def _by_rasterio(file: BinaryIO) -> NDArray[Any]:
+def _by_rasterio(file: BinaryIO, page: int) -> NDArray[Any]:
     import rasterio
 
+    if page:
+        raise ValueError("it reads the first page alone")
     with rasterio.MemoryFile(file.read()) as held, held.open(driver="GTiff") as opened:
         return np.moveaxis(opened.read(), 0, -1)
 

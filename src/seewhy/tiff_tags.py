@@ -20,7 +20,7 @@ PREVIEW, MASK = 1, 4  # bits of NewSubfileType
 
 @dataclass(frozen=True)
 class Tags:
-    """What the first page of a TIFF says of itself."""
+    """What a page of a TIFF says of itself."""
 
     order: str  # < or >
     size: tuple[int, int]  # (w, h) as stored
@@ -37,13 +37,19 @@ class Tags:
     high: float | None
     empty: float | None
     sensor: bool  # it is raw
+    page: int  # which one it is
+    kind: int  # bits of NewSubfileType
     pages: int = 1  # pictures in the file; smaller copies and masks are none
-    preview: bool = False  # the first is a smaller copy itself
 
     @property
     def facts(self) -> Facts:
         bits = self.bits[0] if self.kinds[0] == 1 else None
         return Facts(bits, self.low, self.high, self.empty, self.photometric == WHITE_IS_ZERO)
+
+    @property
+    def beside(self) -> bool:
+        """A smaller copy of another page, or its mask."""
+        return bool(self.kind & (PREVIEW | MASK))
 
     @property
     def plain(self) -> bool:
@@ -63,34 +69,32 @@ class Tags:
         return f"{many} of {bits} bit, {kind}{', each in a plane of its own' if self.planar else ''} ({', '.join(self.roles)})"
 
 
-def tags_of(file: BinaryIO) -> Tags:
-    """Of the first page.  Raises whatever Pillow raises of a broken one."""
+def tags_of(file: BinaryIO) -> list[Tags]:
+    """Of every page.  Raises whatever Pillow raises where the first is broken; those behind a broken one are left out."""
     file.seek(0)
     head = file.read(8)
     head += file.read(8) if head[2] == 43 or head[3] == 43 else b""
     ifd: Any = TiffImagePlugin.ImageFileDirectory_v2(head)
-    begun, kinds, first = ifd.next, [], None
+    begun, pages = ifd.next, []
     seen: set[int] = set()
     while begun and begun not in seen:
         seen.add(begun)
         try:
             file.seek(begun)
             ifd.load(file)
+            pages.append(_tags(ifd, "<" if head[:1] == b"I" else ">", len(pages)))
         except Exception:
-            if first is None:
+            if not pages:
                 raise
-            break  # a page behind the first is broken, which is no reason not to look at the first
-        first = first or _tags(ifd, "<" if head[:1] == b"I" else ">")
-        kind = ifd.get(SUBFILE, 0)
-        kinds.append(kind if isinstance(kind, int) else 0)
+            break
         begun = ifd.next
-    if first is None:
+    if not pages:
         raise ValueError("it has no page")
-    pages = sum(not kind & (PREVIEW | MASK) for kind in kinds)
-    return replace(first, pages=max(1, pages), preview=bool(kinds[0] & PREVIEW))
+    count = sum(not page.beside for page in pages)
+    return [replace(page, pages=max(1, count)) for page in pages]
 
 
-def _tags(ifd: Any, order: str) -> Tags:
+def _tags(ifd: Any, order: str, page: int) -> Tags:
     count = int(ifd.get(277, 1))
     bits, kinds = _each(ifd.get(258, (1,)), count), _each(ifd.get(339, (1,)), count)
     photometric, extra = int(ifd.get(262, WHITE_IS_ZERO)), tuple(map(int, _listed(ifd.get(338, ()))))
@@ -100,8 +104,12 @@ def _tags(ifd: Any, order: str) -> Tags:
         order, (int(ifd[256]), int(ifd[257])), bits, kinds, photometric, ifd.get(284, 1) == 2,
         int(ifd.get(259, 1)), extra, orientation if orientation in range(1, 9) else 1, any(tag in ifd for tag in EARTH),
         _roles(photometric, count, extra, str(ifd.get(METADATA, ""))), low, high, _empty(ifd.get(NODATA)),
-        photometric in SENSOR or DNG in ifd,
+        photometric in SENSOR or DNG in ifd, page, _kind(ifd.get(SUBFILE, 0)),
     )  # fmt: skip
+
+
+def _kind(value: Any) -> int:
+    return value if isinstance(value, int) else 0
 
 
 def _listed(value: Any) -> tuple[Any, ...]:
@@ -159,13 +167,18 @@ def is_tiff(file: Path | bytes) -> bool:
 
 def first_tags(file: Path | bytes) -> Tags | None:
     """Of the first page of a TIFF; None of other files, and where they cannot be read."""
+    return next(iter(all_tags(file)), None)
+
+
+def all_tags(file: Path | bytes) -> list[Tags]:
+    """Of every page of a TIFF; none of other files, and where they cannot be read."""
     if not is_tiff(file):
-        return None
+        return []
     with file.open("rb") if isinstance(file, Path) else BytesIO(file) as raw:
         try:
             return tags_of(raw)
         except Exception:  # noqa: BLE001 - whoever opens it next says what is wrong with it
-            return None
+            return []
 
 
 def bands(roles: Sequence[str]) -> tuple[int, ...] | None:
@@ -186,7 +199,7 @@ def notes(tags: Tags) -> tuple[str, ...]:
     told = []
     if tags.pages > 1:
         told.append(f"several pictures in one file ({tags.pages} frames): the first frame is explained")
-    if tags.preview:
+    if tags.kind & PREVIEW:
         told.append("its first picture is a preview: a smaller copy of another one in the file")
     seen = bands(tags.roles) or () if tags.plain else ()
     if len(seen) >= 3 and not {"red", "green", "blue"} <= {*tags.roles}:

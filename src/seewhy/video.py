@@ -1,7 +1,6 @@
 """Clips on their way in: frames of one size, upright RGB, and the preparer that makes them ready."""
 
 import re
-import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,13 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageSequence
 
+from .composing import composed, count
 from .errors import BadImage, BadParameter
-from .image import HEADERS, Extent, Photo, read, rgb
+from .files import check_size, guarded, listening, told
+from .image import Extent, Photo, read, rgb
 from .prepare import Fit, Preparer
+from .printable import printable
+from .tiff import UPRIGHT, open_tiff, oriented
+from .tiff_tags import all_tags, is_tiff
 from .volume import Grid
 
 MOST = 4  # times PIL.Image.MAX_IMAGE_PIXELS: what all frames together may hold, 1 GB as Pillow comes
-FILM = {".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".flv", ".ts", ".3gp"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +67,7 @@ def read_clip(clip: Any, name: str | None = None) -> Clip:
         path = Path(clip)
         return _folder(path, name or str(clip)) if path.is_dir() else _animation(path, name or str(clip))
     if isinstance(clip, Image.Image):
-        return _played(clip, name or str(getattr(clip, "filename", "")) or "clip")
+        return _given(clip, name or str(getattr(clip, "filename", "")) or "clip")
     name = name or "clip"
     if isinstance(clip, bytes) or not isinstance(clip, Iterable) or (isinstance(clip, np.ndarray) and clip.ndim != 4):
         what = f"an array {clip.shape}" if isinstance(clip, np.ndarray) else type(clip).__name__
@@ -135,49 +138,89 @@ def _joined(pictures: list[tuple[str | None, Any]], name: str) -> Clip:
 
 
 def _animation(path: Path, name: str) -> Clip:
-    if not path.is_file():
-        raise BadImage(f"{name} is not there.")
-    if path.suffix.lower() in FILM:
-        raise BadImage(
-            f"{name} is a film, which Pillow cannot read. Take its frames out, "
-            f"`ffmpeg -i {path.name} frames/%05d.png`, and give the folder."
-        )
-    read(path, name)  # what is no picture at all, or too large, is told as of a photo
-    with HEADERS, warnings.catch_warnings():  # quibbles about headers
-        warnings.simplefilter("ignore")
-        opened = Image.open(path)
+    photo = read(path, name)  # what is no picture at all, or too large, is told as of a photo
     try:
-        with opened:
-            return _played(opened, name)
+        with listening() as heard:
+            found = _pages(path, name) if is_tiff(path) else _moving(path, name)
     except BadImage:
         raise
-    except (OSError, ValueError, SyntaxError, EOFError, MemoryError) as broken:
-        raise BadImage(f"{name} cannot be read to its end: {broken}") from None
+    except MemoryError:
+        raise BadImage(f"{name} cannot be read: there is not enough memory for its frames.") from None
+    except Exception as broken:  # noqa: BLE001 - decoders raise whatever a stranger's bytes lead them to
+        what = printable(broken, 300) or type(broken).__name__
+        raise BadImage(f"{name} cannot be read to its end: {what}") from None
+    frames, notes = found or ([photo.pixels], photo.notes)
+    said = () if found is None else told(heard)
+    return Clip(tuple(frames), name, (*dict.fromkeys(notes), *said, *_alone(len(frames)), *_blank(frames)))
 
 
-def _played(animation: Image.Image, name: str) -> Clip:
-    """All frames of an animation; the caller's own image stays where it was."""
-    count = int(getattr(animation, "n_frames", 1))
-    _affordable(name, count, animation.size)
-    place = animation.tell()
+def _pages(path: Path, name: str) -> tuple[list[Image.Image], list[str]] | None:
+    """Of a TIFF; smaller copies of pages, and masks, are none."""
+    pages = [tags for tags in all_tags(path) if not tags.beside]
+    if len(pages) < 2:
+        return None
+    _affordable(name, len(pages), pages[0].size)
+    frames, notes = [], []
+    for page, tags in enumerate(pages):
+        picture, said = open_tiff(path, tags, f"{name}, page {page}")
+        frames.append(rgb(picture))
+        notes += [note for note in said if "first frame" not in note]
+    return frames, notes
+
+
+def _moving(path: Path, name: str) -> tuple[list[Image.Image], list[str]] | None:
+    with Image.open(path) as opened:
+        frames = int(getattr(opened, "n_frames", 1))
+        if frames < 2:
+            return None
+        _affordable(name, frames, opened.size)
+        if opened.format not in ("GIF", "PNG"):
+            return _played(opened), []
+        turn = UPRIGHT.get(oriented(opened))
+    file = path.read_bytes()
+    _affordable(name, count(file), opened.size)
+    found = composed(file)
+    if found is None:
+        return None
+    return [rgb(picture.transpose(turn) if turn is not None else picture) for picture in found[1]], []
+
+
+def _played(animation: Image.Image) -> list[Image.Image]:
+    """All frames as Pillow composes them, upright; the caller's own image stays where it was."""
+    place, turn = animation.tell(), UPRIGHT.get(oriented(animation))
+    turn = None if animation.format == "TIFF" else turn  # whose pages Pillow turns as it decodes them
     try:
-        frames = [read(rgb(frame), name).pixels for frame in ImageSequence.Iterator(animation)]
+        frames = [rgb(frame) for frame in ImageSequence.Iterator(animation)]
     finally:
         animation.seek(place)
+    return [frame.transpose(turn) if turn is not None else frame for frame in frames]
+
+
+def _given(animation: Image.Image, name: str) -> Clip:
+    """Of a PIL image: from its file, where it is one, else as Pillow plays it."""
+    file = str(getattr(animation, "filename", ""))
+    if file and getattr(animation, "fp", None) and Path(file).is_file():
+        return _animation(Path(file), name)
+    _affordable(name, int(getattr(animation, "n_frames", 1)), animation.size)
+    with guarded(name):
+        frames = _played(animation)
     return Clip(tuple(frames), name, _alone(len(frames)))
 
 
 def _affordable(name: str, count: int, size: tuple[int, int]) -> None:
-    limit = Image.MAX_IMAGE_PIXELS
-    if limit and count * size[0] * size[1] > MOST * limit:
-        raise BadImage(
-            f"{name} is too large: {count} frames of {size[0]}x{size[1]} pixels. Make them smaller, give fewer of them, or "
-            "raise PIL.Image.MAX_IMAGE_PIXELS if you trust it."
-        )
+    check_size(name, size, count, MOST)
 
 
 def _alone(count: int) -> tuple[str, ...]:
     return ("a single frame: nothing moves in it",) if count == 1 else ()
+
+
+def _blank(frames: list[Image.Image]) -> tuple[str, ...]:
+    """Frames of one and the same colour; a cut to black among others is none of it."""
+    seen = {tuple(pair) for frame in frames for pair in [frame.getextrema()]}
+    if len(seen) > 1 or any(low != high for pair in seen for low, high in pair):  # type: ignore[misc]
+        return ()
+    return ("all its pixels are of one colour: there is nothing on it to explain",)
 
 
 def _mixed(name: str, one: str, size: tuple[int, int], other: str, right: tuple[int, int]) -> BadImage:
