@@ -6,7 +6,7 @@ import re
 import sys
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from tempfile import TemporaryFile
 from threading import RLock
@@ -22,7 +22,8 @@ HEADERS = RLock()  # catching warnings is no business of two threads at a time
 NAMED_ALONE = ("EPS", "WMF", "HDF5", "GRIB", "BUFR", "MPEG")  # formats that Pillow only knows by name, or runs programs for
 SAID = 3  # of what a decoder says, so many lines become notes
 LIBTIFF = re.compile(r"^[\w.]+: |^  ")  # how libtiff begins a line, and goes on in the next
-logging.getLogger("PIL").addHandler(logging.NullHandler())  # else, where nobody asked for a log, it goes to stderr
+for reader in ("PIL", "tifffile", "rasterio"):  # where nobody asked for a log, it would go to stderr
+    logging.getLogger(reader).addHandler(logging.NullHandler())
 
 
 @contextmanager
@@ -84,14 +85,14 @@ def opened(file: Any, name: str) -> Image.Image:
 
 
 @contextmanager
-def listening() -> Iterator[list[str]]:
-    """What Pillow warns of and libtiff writes to stderr, as lines that are there when the block has ended.
+def listening(tiff: bool = False) -> Iterator[list[str]]:
+    """What Pillow warns of, and of a TIFF what libtiff writes to stderr, as lines that are there when the block has ended.
 
     Python's warning filters and stderr belong to the whole process: one thread at a time listens, and what others say
     meanwhile is said afterwards.
     """
     heard: list[str] = []
-    with HEADERS, _stderr(heard), warnings.catch_warnings(record=True) as caught:
+    with HEADERS, _stderr(heard) if tiff else nullcontext(), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
             yield heard

@@ -17,7 +17,7 @@ from .files import HEADERS as HEADERS
 from .files import check_size, guarded, listening, opened, told
 from .samples import Samples, coarse, deep
 from .tiff import UPRIGHT, open_tiff, oriented
-from .tiff_tags import first_tags
+from .tiff_tags import first_tags, is_tiff
 from .volume import Volume
 
 QUIBBLING = ("ICO", "ICNS", "CUR")  # formats that warn while they decode
@@ -159,11 +159,12 @@ def _decoded(file: Path | bytes, name: str) -> Photo:
         return Image.open(io.BytesIO(file) if isinstance(file, bytes) else file)
 
     with guarded(name):
-        with listening() as heard:
+        with listening(is_tiff(file)) as heard:
             tags = first_tags(file)
             found = open_tiff(file, tags, name) if tags else opened(io.BytesIO(file) if isinstance(file, bytes) else file, name)
             if isinstance(found, Image.Image) and found.format in QUIBBLING:
-                found.load()
+                with found:
+                    found.load()
         if not isinstance(found, Image.Image):
             return _finished(*found, name, told(heard))
         with found:
@@ -198,6 +199,7 @@ def _upright(image: Image.Image, name: str, again: Callable[[], Image.Image] | N
 
 def _finished(image: Image.Image, notes: tuple[str, ...], name: str, more: tuple[str, ...] = ()) -> Photo:
     pixels = rgb(image)
+    pixels.info = {}  # it is upright and opaque now, whatever its file says
     return Photo(pixels, name, (*notes, *_blank(pixels, image), *more))
 
 

@@ -43,7 +43,11 @@ def open_tiff(file: Path | bytes, tags: Tags, name: str) -> tuple[Image.Image, t
 
     def again() -> Image.Image:
         opened = Image.open(file if isinstance(file, Path) else BytesIO(file))
-        opened.seek(tags.page)
+        try:
+            opened.seek(tags.page)
+        except BaseException:
+            opened.close()
+            raise
         return opened
 
     if tags.sensor or (isinstance(file, Path) and file.suffix.lower() in SENSORS):  # Pillow would show its preview

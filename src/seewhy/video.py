@@ -140,7 +140,7 @@ def _joined(pictures: list[tuple[str | None, Any]], name: str) -> Clip:
 def _animation(path: Path, name: str) -> Clip:
     photo = read(path, name)  # what is no picture at all, or too large, is told as of a photo
     try:
-        with listening() as heard:
+        with listening(is_tiff(path)) as heard:
             found = _pages(path, name) if is_tiff(path) else _moving(path, name)
     except BadImage:
         raise
@@ -162,8 +162,9 @@ def _pages(path: Path, name: str) -> tuple[list[Image.Image], list[str]] | None:
     _affordable(name, len(pages), pages[0].size)
     frames, notes = [], []
     for page, tags in enumerate(pages):
-        picture, said = open_tiff(path, tags, f"{name}, page {page}")
-        frames.append(rgb(picture))
+        with guarded(f"{name}, page {page}"):
+            picture, said = open_tiff(path, tags, f"{name}, page {page}")
+            frames.append(rgb(picture))
         notes += [note for note in said if "first frame" not in note]
     return frames, notes
 

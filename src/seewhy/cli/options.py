@@ -122,6 +122,8 @@ def model_options(command: Callable[..., None]) -> Callable[..., None]:
                          help="Rows and columns of a transformer's patches, where they cannot be found out: 14x14."),
             click.option("--geometry", type=click.Choice(["receptive-field", "plain"]), expose_value=False, callback=_remember,
                          help="Draw cells where their receptive fields lie (default), or spread evenly as others do."),
+            click.option("--max-pixels", type=click.IntRange(1), metavar="N", expose_value=False, callback=_allow_pixels,
+                         help="Read photos of up to so many pixels, if you trust them; by default 89478485."),
             click.option("--max-voxels", type=click.IntRange(1), metavar="N", expose_value=False, callback=_allow_voxels,
                          help="Read volumes of up to so many voxels, if you trust them; by default 536870912 (2 GB)."),
         )
@@ -137,6 +139,15 @@ def _remember_trust(ctx: click.Context, _param: Any, trust: bool) -> None:
 def _remember(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
     if value is not None:
         ctx.meta.setdefault(WRAP, {})[param.name] = literal(value) if param.name == "output" else value
+
+
+def _allow_pixels(ctx: click.Context, _param: Any, most: int | None) -> None:
+    """For this command."""
+    if most is not None:
+        from PIL import Image
+
+        ctx.call_on_close(partial(setattr, Image, "MAX_IMAGE_PIXELS", Image.MAX_IMAGE_PIXELS))
+        Image.MAX_IMAGE_PIXELS = most
 
 
 def _allow_voxels(ctx: click.Context, _param: Any, most: int | None) -> None:
