@@ -12,6 +12,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 import seewhy
+from pictures import tiff
 from seewhy import geo
 from seewhy.cli import main
 
@@ -186,3 +187,89 @@ def test_without_rasterio_the_extra_is_named(monkeypatch: pytest.MonkeyPatch, ma
     monkeypatch.setattr(builtins, "__import__", missing)
     with pytest.raises(seewhy.MissingExtra, match=r"seewhy\[geo\]"):
         geo.save_geotiff(made_heatmap(np.ones((3, 4))), tmp_path / "map.tif")
+
+
+def both(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """The same file, read whole and by windows."""
+    from seewhy.wholes import wholes
+
+    (whole,) = wholes([path], None)
+    return np.asarray(seewhy.read(path).pixels), np.asarray(whole.part((0, 0), whole.space).pixels)
+
+
+COLOURS = np.random.default_rng(0).integers(0, 256, (5, 32, 48), dtype=np.uint8)
+KINDS: dict[str, Any] = {
+    "bgr": (COLOURS[:3], "blue green red", {}, (2, 1, 0)),
+    "bgr and infrared": (COLOURS[:4], "blue green red undefined", {}, (2, 1, 0)),
+    "alpha first": (COLOURS[:4], "alpha red green blue", {}, (1, 2, 3)),
+    "colours last": (COLOURS, "gray undefined red green blue", {}, (2, 3, 4)),
+    "planes": (COLOURS[:3], "red green blue", {"interleave": "band", "compress": "deflate"}, (0, 1, 2)),
+    "deep": (COLOURS[:3].astype(np.uint16) * 257, "green red blue", {"compress": "lzw"}, (1, 0, 2)),
+    "floats": (COLOURS[:3].astype(np.float32) / 255, "red green blue", {"compress": "lzw", "predictor": 3}, (0, 1, 2)),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_bands_are_what_the_file_says_by_windows_and_whole(tmp_path: Path, kind: str) -> None:
+    from rasterio.enums import ColorInterp
+
+    bands, names, how, places = KINDS[kind]
+    path, (count, height, width) = tmp_path / "scene.tif", bands.shape
+    known: dict[str, Any] = {"crs": "EPSG:32632", "transform": rasterio.Affine(*TURNED), "photometric": "MINISBLACK", **how}
+    shape: dict[str, Any] = {"height": height, "width": width, "count": count, "dtype": bands.dtype}
+    with rasterio.open(path, "w", "GTiff", **shape, **known) as file:
+        file.colorinterp = [ColorInterp[name] for name in names.split()]
+        file.write(bands)
+    whole, windows = both(path)
+    np.testing.assert_array_equal(whole, windows)
+    meant = np.moveaxis(COLOURS[list(places)], 0, -1).astype(float)
+    if "alpha" in names:
+        alpha = COLOURS[0][..., None] / 255
+        meant = meant * alpha + 255 * (1 - alpha)
+    assert abs(whole - meant).max() <= 1
+
+
+@pytest.mark.parametrize("nbits", [1, 4, 12])
+def test_few_bits_are_bright_by_windows_too(tmp_path: Path, nbits: int) -> None:
+    values = np.random.default_rng(0).integers(0, 2**nbits, (1, 32, 48)).astype(np.uint16 if nbits > 8 else np.uint8)
+    whole, windows = both(written(tmp_path / "few.tif", values, nbits=nbits))
+    np.testing.assert_array_equal(whole, windows)
+    assert abs(whole[..., 0] - values[0] / (2**nbits - 1) * 255).max() <= 0.51
+
+
+@pytest.mark.parametrize("orientation", range(2, 9))
+def test_a_map_of_a_scene_with_an_orientation_lies_right_or_is_refused(tmp_path: Path, orientation: int) -> None:
+    """GIS programs lay the rows as they are stored; so does the photo of a scene, whatever its Orientation tag says."""
+    pixels = np.zeros((64, 64, 3), np.uint8)
+    pixels[:, :, 1] = 90
+    pixels[8:12, 40:44] = (250, 0, 0)
+    place = {33550: ("d", [2.0, 2.0, 0.0]), 33922: ("d", [0.0, 0, 0, 500.0, 900.0, 0]), 274: ("H", [orientation])}
+    (tmp_path / "scene.tif").write_bytes(tiff(pixels, tags=place))
+    for cut in ({}, {"tile": 32}):
+        found = explained(str(tmp_path / "scene.tif"), **cut)
+        assert any("Orientation" in warning for warning in found.warnings)
+        with rasterio.open(geo.save_geotiff(found, tmp_path / "map.tif")) as file:
+            row, column = np.unravel_index(file.read(1).argmax(), file.shape)
+            assert at(file.transform, column + 0.5, row + 0.5) == pytest.approx((500 + 2 * 42, 900 - 2 * 10))
+    with Image.open(tmp_path / "scene.tif") as opened:
+        opened.load()  # now Pillow has turned it
+        turned = explained(opened)
+    with pytest.raises(seewhy.BadImage, match="turned by its Orientation tag"):
+        geo.save_geotiff(turned, tmp_path / "map.tif", like=tmp_path / "scene.tif")
+    assert not geo.lies(turned) or turned.source.image != str(tmp_path / "scene.tif")
+
+
+def test_a_file_whose_parts_have_no_place_is_not_read_as_black(tmp_path: Path) -> None:
+    (tmp_path / "odd.tif").write_bytes(tiff(np.full((16, 16), 200, np.uint8), tags={273: ("f", [8.0])}))
+    for cut in ({}, {"tile": 8}):
+        with pytest.raises(seewhy.BadImage, match=r"odd\.tif"):
+            explained(str(tmp_path / "odd.tif"), **cut)
+
+
+def test_parts_that_are_left_out_hold_nothing(tmp_path: Path) -> None:
+    values = np.full((1, 64, 64), 200, np.uint8)
+    values[:, :32] = 0
+    path = written(tmp_path / "sparse.tif", values, sparse_ok=True)
+    whole, windows = both(path)
+    np.testing.assert_array_equal(whole, windows)
+    np.testing.assert_array_equal(whole[..., 0], values[0])

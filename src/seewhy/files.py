@@ -73,9 +73,9 @@ def opened(file: Any, name: str) -> Image.Image:
     except UnidentifiedImageError:
         raise BadImage(f"{name} is not an image that Pillow can read{advice(file)}") from None
     try:
-        check_size(name, image.size)
         if image.format in NAMED_ALONE:
             raise BadImage(f"{name} is not an image that Pillow can read{advice(file)}")
+        check_size(name, image.size)
     except BadImage:
         image.close()
         raise

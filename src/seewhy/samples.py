@@ -75,6 +75,10 @@ def _png(image: Image.Image, again: Callable[[], Image.Image]) -> Samples | None
             values = rearrange(np.asarray(_read_as(fresh, lambda _raw: "RGBA")), "h w (s b) -> b h w s", b=2).astype(np.uint16)
             values = values[0] << 8 | values[1]
             return Samples(values[..., 0], Facts(16), values[..., 1], 65535)
+        few = re.fullmatch(r"L;([24])", _rawmode(fresh))
+        if few and isinstance(key, int):  # counted in its own bits, where Pillow has made 8 of them
+            grey = np.asarray(image)
+            return Samples(grey, Facts(8), (grey != key * 255 // (2 ** int(few[1]) - 1)).astype(np.uint8))
         if not has_both_bytes(fresh):
             return None
         values = both_bytes(image, fresh)

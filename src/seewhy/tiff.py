@@ -108,6 +108,8 @@ def _eight(tags: Tags) -> bool:
 
 def _wrong(tags: Tags, image: Image.Image) -> bool:
     """Pillow opens it, and reads it wrong."""
+    if tags.sparse:
+        return True  # it would take the beginning of the file for pixels
     few, raw = len(tags.bits) < 3, tags.compression == 1
     if tags.planar and (image.mode in ("LA", "La", "PA") or (raw and (few or has_both_bytes(image) or 1 in tags.extra))):
         return True

@@ -15,6 +15,7 @@ WHITE_IS_ZERO, BLACK_IS_ZERO, COLOURS, PALETTE, INK, BRIGHTNESS = 0, 1, 2, 3, 5,
 SENSOR = (32803, 34892)  # of raw files: colours side by side, as the sensor has them
 SUBFILE, ORIENTATION, NODATA, METADATA, DNG = 254, 274, 42113, 42112, 50706
 EARTH = (33550, 33922, 34264, 34735)  # where it lies: GeoTIFF's tags
+MOST = 4096  # bands
 PREVIEW, MASK = 1, 4  # bits of NewSubfileType
 
 
@@ -39,6 +40,7 @@ class Tags:
     sensor: bool  # it is raw
     page: int  # which one it is
     kind: int  # bits of NewSubfileType
+    sparse: bool  # parts that hold nothing are left out
     pages: int = 1  # pictures in the file; smaller copies and masks are none
 
     @property
@@ -95,7 +97,11 @@ def tags_of(file: BinaryIO) -> list[Tags]:
 
 
 def _tags(ifd: Any, order: str, page: int) -> Tags:
-    count = int(ifd.get(277, 1))
+    count, where = int(ifd.get(277, 1)), _listed(ifd.get(273, ifd.get(324, ())))
+    if not 0 < count <= MOST:
+        raise ValueError(f"{count} bands are none, or too many")
+    if not where or not all(isinstance(place, int) for place in where):
+        raise ValueError("where its numbers lie is not said in whole numbers")
     bits, kinds = _each(ifd.get(258, (1,)), count), _each(ifd.get(339, (1,)), count)
     photometric, extra = int(ifd.get(262, WHITE_IS_ZERO)), tuple(map(int, _listed(ifd.get(338, ()))))
     low, high = _number(ifd.get(340, ifd.get(280)), min), _number(ifd.get(341, ifd.get(281)), max)
@@ -104,7 +110,7 @@ def _tags(ifd: Any, order: str, page: int) -> Tags:
         order, (int(ifd[256]), int(ifd[257])), bits, kinds, photometric, ifd.get(284, 1) == 2,
         int(ifd.get(259, 1)), extra, orientation if orientation in range(1, 9) else 1, any(tag in ifd for tag in EARTH),
         _roles(photometric, count, extra, str(ifd.get(METADATA, ""))), low, high, _empty(ifd.get(NODATA)),
-        photometric in SENSOR or DNG in ifd, page, _kind(ifd.get(SUBFILE, 0)),
+        photometric in SENSOR or DNG in ifd, page, _kind(ifd.get(SUBFILE, 0)), 0 in where,
     )  # fmt: skip
 
 
