@@ -8,14 +8,12 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
-from tempfile import TemporaryFile
 from threading import RLock
 from typing import Any
 
 from PIL import Image, UnidentifiedImageError
 
 from .errors import BadImage
-from .kinds import advice
 from .printable import printable
 
 HEADERS = RLock()  # catching warnings is no business of two threads at a time
@@ -68,6 +66,8 @@ def opened(file: Any, name: str) -> Image.Image:
     if isinstance(file, Path) and not file.is_file():
         what = "a folder: give the photos in it" if file.is_dir() else "no file" if file.exists() else "not there"
         raise BadImage(f"{name} is {what}.")
+    from .kinds import advice
+
     try:
         image = Image.open(file)
     except UnidentifiedImageError:
@@ -112,6 +112,8 @@ def _of_headers(warning: Any) -> bool:
 @contextmanager
 def _stderr(heard: list[str]) -> Iterator[None]:
     """What libtiff writes while the block runs is heard; the rest is written when it has ended."""
+    from tempfile import TemporaryFile
+
     with suppress(Exception):
         sys.stderr.flush()
     try:

@@ -10,14 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from .composing import composed
-from .depth import SHARE, Facts
 from .errors import BadImage
 from .files import HEADERS as HEADERS
 from .files import check_size, guarded, listening, opened, told
-from .samples import Samples, coarse, deep
-from .tiff import UPRIGHT, open_tiff, oriented
-from .tiff_tags import first_tags, is_tiff
+from .turning import UPRIGHT, oriented
 from .volume import Volume
 
 QUIBBLING = ("ICO", "ICNS", "CUR")  # formats that warn while they decode
@@ -155,6 +151,9 @@ def _just_opened(image: Any) -> bool:
 
 
 def _decoded(file: Path | bytes, name: str) -> Photo:
+    from .tiff import open_tiff
+    from .tiff_tags import first_tags, is_tiff
+
     def again() -> Image.Image:
         return Image.open(io.BytesIO(file) if isinstance(file, bytes) else file)
 
@@ -174,6 +173,9 @@ def _decoded(file: Path | bytes, name: str) -> Photo:
 
 def _upright(image: Image.Image, name: str, again: Callable[[], Image.Image] | None = None) -> Photo:
     """again: opens its file once more, where it is one just opened; else it is the caller's own, and stays as it is."""
+    from .depth import SHARE
+    from .samples import coarse, deep
+
     check_size(name, image.size)
     frames = getattr(image, "n_frames", 1)
     moves = getattr(image, "is_animated", False) and image.format not in ("MPO", "TIFF")
@@ -222,6 +224,8 @@ def _extrema(image: Image.Image) -> tuple[tuple[int, int], ...]:
 
 def _gif(image: Image.Image, again: Callable[[], Image.Image]) -> Image.Image:
     """The first picture; where it leaves some of the screen free, nothing is there, and not what Pillow fills it with."""
+    from .composing import composed
+
     with again() as fresh:
         opened: Any = fresh
         if all(tuple(tile[1]) == (0, 0, *image.size) for tile in opened.tile):
@@ -244,6 +248,9 @@ def _first(image: Image.Image) -> Image.Image:
 def rgb(image: Image.Image) -> Image.Image:
     """8-bit RGB of any mode of 8 bit, transparency on white."""
     if image.mode.startswith(("I", "F")):
+        from .depth import Facts
+        from .samples import Samples
+
         image, _ = Samples(np.asarray(image), Facts(16) if image.mode != "F" else Facts()).picture()
     if image.mode == "La":
         image = image.convert("LA")

@@ -22,17 +22,13 @@ from .files import check_size
 from .kinds import RAW, SENSORS
 from .printable import printable
 from .samples import Samples, both_bytes, has_both_bytes
-from .tiff_tags import INK, ORIENTATION, WHITE_IS_ZERO, Tags, bands, notes
+from .tiff_tags import INK, WHITE_IS_ZERO, Tags, bands, notes
+from .turning import STORED, UPRIGHT, oriented
 
 CHOOSE = (
     "Choose and scale three: gdal_translate -ot Byte -scale -b 4 -b 3 -b 2 ...; or prepare the array (n, c, h, w) for the "
     "network yourself (a memmap will do), and save_geotiff(heatmap, path, like=scene) puts the map on the earth."
 )
-UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE, 8: Image.Transpose.ROTATE_90,
-}  # fmt: skip
-STORED = {**UPRIGHT, 6: UPRIGHT[8], 8: UPRIGHT[6]}  # the other way
 
 
 def open_tiff(file: Path | bytes, tags: Tags, name: str) -> tuple[Image.Image, tuple[str, ...]]:
@@ -75,14 +71,6 @@ def open_tiff(file: Path | bytes, tags: Tags, name: str) -> tuple[Image.Image, t
         elif not done and not tags.earth and turn in UPRIGHT:
             picture = picture.transpose(UPRIGHT[turn])
         return picture, (*notes(tags), *said)
-
-
-def oriented(image: Image.Image) -> int:
-    """How it is to be turned: EXIF's number, 1 for not at all, also of what cannot be read."""
-    try:
-        return int(image.getexif().get(ORIENTATION, 1))
-    except Exception:  # noqa: BLE001 - broken EXIF of any kind is no reason not to look at the picture
-        return 1
 
 
 def samples(tags: Tags, file: BinaryIO, image: Image.Image | None, again: Any) -> Samples | None:

@@ -10,10 +10,11 @@ from typing import Any, BinaryIO
 from PIL import TiffImagePlugin
 
 from .depth import Facts
+from .turning import ORIENTATION
 
 WHITE_IS_ZERO, BLACK_IS_ZERO, COLOURS, PALETTE, INK, BRIGHTNESS = 0, 1, 2, 3, 5, 6  # PhotometricInterpretation
 SENSOR = (32803, 34892)  # of raw files: colours side by side, as the sensor has them
-SUBFILE, ORIENTATION, NODATA, METADATA, DNG = 254, 274, 42113, 42112, 50706
+SUBFILE, NODATA, METADATA, DNG = 254, 42113, 42112, 50706
 EARTH = (33550, 33922, 34264, 34735)  # where it lies: GeoTIFF's tags
 MOST = 4096  # bands
 PREVIEW, MASK = 1, 4  # bits of NewSubfileType

@@ -16,8 +16,9 @@ from .files import check_size, guarded, listening, told
 from .image import Extent, Photo, read, rgb
 from .prepare import Fit, Preparer
 from .printable import printable
-from .tiff import UPRIGHT, open_tiff, oriented
+from .tiff import open_tiff
 from .tiff_tags import all_tags, is_tiff
+from .turning import UPRIGHT, oriented
 from .volume import Grid
 
 MOST = 4  # times PIL.Image.MAX_IMAGE_PIXELS: what all frames together may hold, 1 GB as Pillow comes
