@@ -8,11 +8,9 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from PIL import Image
 
 from seewhy import Heatmap, errors
-from seewhy.cli import finding, main
-from seewhy.cli.finding import found
+from seewhy.cli import main
 from seewhy.cli.shelf import Shelf
 from seewhy.demo import scenes
 
@@ -84,149 +82,6 @@ def test_where_nothing_is_left_to_explain_it_is_said_at_once(monkeypatch):
     assert "empty holds no pictures" in done.stderr
     assert "other holds no pictures" in done.stderr
     assert not OUT.exists()
-
-
-def test_folders_inside_are_counted_or_looked_into():
-    for name in ("d/a.png", "d/x/b.png", "d/x/y/c.png", "d/z/d.png", "d/.hidden/e.png"):
-        photo(name)
-    plain = run("d", "--json")
-    assert images(plain) == ["d/a.png"]
-    assert plain.stderr == "seewhy: not looked into without --recursive: 2 folders (d/x, d/z)\n"
-    deep = run("d", "-r", "--json", out="other")
-    assert images(deep) == ["d/a.png", "d/x/b.png", "d/x/y/c.png", "d/z/d.png"]
-    assert deep.stderr == ""
-    only = run("d/x/..", "--json", out="third")
-    assert images(only) == ["d/x/../a.png"]
-    done = run("d/x/y/..", "d/.hidden", "--json", out="fourth")
-    assert images(done) == ["d/x/y/../b.png", "d/.hidden/e.png"]  # a hidden folder that is named is meant
-
-
-def test_a_folder_of_folders_alone_says_how_to_go_on():
-    photo("d/x/a.png"), photo("d/y/b.png")
-    done = run("d")
-    assert done.exit_code == 2
-    assert "The folder d holds no pictures" in done.stderr
-    assert "but 2 folders: --recursive looks into them." in done.stderr
-
-
-def test_links_that_lead_round_in_circles_are_followed_once():
-    photo("d/a.png"), photo("d/x/b.png")
-    os.symlink("..", "d/x/up")
-    os.symlink(".", "d/self")
-    os.symlink("x", "d/y")
-    os.symlink("nowhere", "d/gone")
-    os.symlink("loop", "d/loop")
-    assert found(("d",), True, OUT).files == ["d/a.png", "d/x/b.png"]
-
-
-def test_deep_folders_do_not_end_it():
-    deep = Path("d", *["x"] * 300)
-    os.makedirs(deep)
-    photo("d/a.png")
-    Image.new("RGB", (9, 9)).save(deep / "b.png")
-    assert found(("d",), True, OUT).files == ["d/a.png", str(deep / "b.png")]
-
-
-def test_what_other_systems_keep_beside_files_is_no_photo():
-    for name in ("d/a.png", "d/..png", "d/.b.PNG"):
-        photo(name)
-    Path("d/._a.png").write_bytes(b"\0\5\x16\7")
-    Path("d/.seewhy-0123456789abcdef.png").write_bytes(b"\x89PNG half")
-    looked = found(("d",), False, OUT)
-    assert sorted(looked.files) == ["d/..png", "d/.b.PNG", "d/a.png"]
-    assert looked.remarks == []
-
-
-def test_a_photo_that_is_named_twice_is_explained_once():
-    photo("d/a.png"), photo("d/b.png")
-    done = run("d/b.png", "d", "./d/a.png", "--json")
-    assert images(done) == ["d/b.png", "d/a.png"]
-    assert done.stderr == "seewhy: explained once, although named more often: 2 files\n"
-
-
-@pytest.mark.parametrize("out", ["photos/out", "photos", "."])
-def test_what_seewhy_made_is_not_explained_the_next_time(out):
-    photo("photos/a.png"), photo("photos/b.png")
-    for turn in range(3):
-        done = run("photos", "photos/out" if out == "photos/out" and turn else "photos", "-r", "--json", out=out)
-        if out == "photos":  # into which it is written stands for nothing
-            assert done.exit_code == 2
-            continue
-        assert images(done) == ["photos/a.png", "photos/b.png"]
-        assert done.exit_code == 0
-    if out == "photos":
-        done = run("photos/a.png", "photos/b.png", out=out)
-        assert done.exit_code == 0
-        mixed = run("photos", "--json", out="other")
-        assert images(mixed) == ["photos/a.png", "photos/b.png"]
-        assert "seewhy: not explained, as seewhy made it: 2 maps (photos/a." in mixed.stderr
-
-
-def test_a_map_that_is_named_is_explained_and_it_is_said():
-    photo("a.png")
-    (line,) = map(json.loads, run("a.png", "--json").stdout.splitlines())
-    done = run(line["file"], "--json", out="other")
-    assert images(done) == [line["file"]]
-    assert done.stderr == f"seewhy: explained, although seewhy made it, as you name it: 1 map ({line['file']})\n"
-
-
-def test_a_folder_of_maps_alone_is_nothing_to_explain():
-    photo("a.png")
-    run("a.png")
-    done = run("out", out="other")
-    assert done.exit_code == 2
-    assert "There is nothing to explain: not explained, as seewhy made it: 1 map (out/a." in done.stderr
-    beside = run("a.png", "out", "--json", out="other")  # as `seewhy explain *` has it
-    assert (beside.exit_code, images(beside)) == (0, ["a.png"])
-
-
-ODD = [
-    b"caf\xe9.png",
-    b"a\nb.png",
-    b"\x1b[31mred.png",
-    b"-rf.png",
-    b"--out.png",
-    b"..png",
-    b".png",
-    "🐈.png".encode(),
-    "\u202egnp.jpeg".encode(),
-    b"x" * 251 + b".png",
-    "я".encode() * 125 + b".png",
-    b"con.png",
-    b"a b  c.png",
-    b"%s %d {0}.png",
-]
-
-
-@pytest.mark.parametrize("by", ["name", "folder"])
-def test_photos_of_any_name_are_explained(by):
-    Path("d").mkdir()
-    scenes(1, 0, kinds=["bird"])[0].image.save("good.png")
-    content = Path("good.png").read_bytes()
-    for name in ODD:
-        Path("d", os.fsdecode(name)).write_bytes(content)
-    given = ["d"] if by == "folder" else [Path("d", os.fsdecode(name)) for name in ODD]
-    done = run(*given, "--values")
-    assert done.exit_code == 0, done.output
-    assert done.stderr == ""
-    names = os.listdir("out")
-    assert len(names) == 2 * len(ODD)
-    assert all(name[0] not in ".-" and len(os.fsencode(name)) < 220 for name in names)
-    for name in names:
-        assert Heatmap.source_of(OUT / name).image.startswith("d/")
-    assert {os.fsencode(Heatmap.source_of(path).image) for path in OUT.glob("*.png")} == {b"d/" + name for name in ODD}
-    assert len(run(*given, "--json").stdout.splitlines()) == len(ODD)
-    assert sorted(os.listdir("out")) == sorted(names)
-
-
-def test_a_name_that_begins_with_a_dash_and_standard_input():
-    photo("-x.png"), photo("a.png")
-    done = CliRunner().invoke(main, ["explain", "-m", "demo/honest", "-o", "out", "--json", "--", "-x.png", "-"])
-    assert images(done) == ["-x.png"]
-    assert "seewhy: -: a photo is read from a file, not from standard input; a file of that name is ./-" in done.stderr
-    Path("-").write_bytes(Path("a.png").read_bytes())
-    done = CliRunner().invoke(main, ["explain", "-m", "demo/honest", "-o", "out", "--json", "--", "-"])
-    assert images(done) == ["-"]
 
 
 @pytest.fixture
@@ -432,7 +287,3 @@ def test_every_error_of_a_command_names_the_photo(monkeypatch, command, error):
     (line,) = done.stderr.splitlines()
     assert line.startswith("seewhy: a.png: ")
     assert len(line) > len("seewhy: a.png: ")
-
-
-def test_pictures_are_known_by_their_endings():
-    assert {".jpg", ".png", ".tif", ".nii.gz"} < finding.SUFFIXES

@@ -12,13 +12,7 @@ from seewhy.demo import scenes
 
 pytest.importorskip("torch")
 SEEWHY = [sys.executable, "-m", "seewhy"]
-QUICK = {
-    "help": ["--help"],
-    "version": ["--version"],
-    "help of a command": ["explain", "--help"],
-    "text": ["methods"],
-    "json": ["methods", "--json"],
-}
+QUICK = {"help": ["--help"], "json": ["methods", "--json"]}
 BATCH = ["explain", *(f"{letter}.png" for letter in "abcdef"), "--model", "demo/honest", "--out", "out"]
 
 

@@ -183,7 +183,8 @@ def nothing_to_explain(looked: Found) -> Exception:
     from ..errors import BadParameter
 
     if not looked.failed:
-        return BadParameter(f"There is nothing to explain: {'; '.join(looked.remarks)}.")
+        why = "; ".join(looked.remarks) or "the folder that is written into stands for nothing"
+        return BadParameter(f"There is nothing to explain: {why}.")
     *others, (_, last) = looked.failed.items()
     for argument, error in others:
         say(f"seewhy: {named(argument, error)}", err=True)

@@ -58,7 +58,6 @@ def _expanded(folder: Path, recursive: bool, skipped: Skipped, out: Path) -> lis
     from ..errors import BadParameter
 
     if _identity(folder) == _identity(out):
-        skipped.own.append(str(folder))
         return []
     below, own, wrong = len(skipped.folders), len(skipped.own), len(skipped.failed)
     files = [*_inside(folder, recursive, skipped, out)]
@@ -137,9 +136,9 @@ def _remarks(skipped: Skipped, named: list[str], twice: int) -> Iterator[str]:
     if skipped.folders:
         yield f"not looked into without --recursive: {_listed(skipped.folders, 'folder')}"
     if skipped.own:
-        yield f"not explained, as seewhy made it: {_listed(skipped.own, 'map')}"
+        yield f"not explained, as seewhy made them: {_listed(skipped.own, 'map')}"
     if named:
-        yield f"explained, although seewhy made it, as you name it: {_listed(named, 'map')}"
+        yield f"explained as you name them, although seewhy made them: {_listed(named, 'map')}"
     if twice:
         yield f"explained once, although named more often: {twice} file{'s' * (twice != 1)}"
 
