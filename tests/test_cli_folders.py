@@ -95,22 +95,17 @@ def test_a_photo_that_is_named_twice_is_explained_once():
     assert done.stderr == "seewhy: explained once, although named more often: 2 files\n"
 
 
-@pytest.mark.parametrize("out", ["photos/out", "photos", "."])
+@pytest.mark.parametrize("out", ["photos/out", "photos", ".", "elsewhere"])
 def test_what_seewhy_made_is_not_explained_the_next_time(out):
     photo("photos/a.png"), photo("photos/b.png")
     for turn in range(3):
-        done = run("photos", "photos/out" if out == "photos/out" and turn else "photos", "-r", "--json", out=out)
-        if out == "photos":  # into which it is written stands for nothing
-            assert done.exit_code == 2
-            continue
+        done = run("photos", *(["photos/out"] if out == "photos/out" and turn else []), "-r", "--json", out=out)
         assert images(done) == ["photos/a.png", "photos/b.png"]
         assert done.exit_code == 0
-    if out == "photos":
-        done = run("photos/a.png", "photos/b.png", out=out)
-        assert done.exit_code == 0
-        mixed = run("photos", "--json", out="other")
-        assert images(mixed) == ["photos/a.png", "photos/b.png"]
-        assert "seewhy: not explained, as seewhy made them: 2 maps (photos/a." in mixed.stderr
+        found_there = "seewhy: not explained, as seewhy made them: 2 maps (photos/a." in done.stderr
+        assert found_there == (turn > 0 and out == "photos")
+    maps = list(Path().rglob("*.grad-cam.png"))
+    assert len(maps) == 2
 
 
 def test_a_map_that_is_named_is_explained_and_it_is_said():
@@ -180,12 +175,19 @@ def test_a_name_that_begins_with_a_dash_and_standard_input():
     assert images(done) == ["-"]
 
 
-def test_the_folder_that_is_written_into_stands_for_nothing():
-    photo("out/a.png"), photo("b.png")
-    assert images(run("b.png", "out", "./out/", "--json")) == ["b.png"]
-    done = run("out")
+def test_the_folder_that_is_written_into_may_be_empty_and_may_hold_photos():
+    photo("b.png")
+    OUT.mkdir()
+    assert images(run("b.png", "out", "./out/", "--json")) == ["b.png"]  # as `seewhy explain *` has it
+    empty = Path("empty")
+    empty.mkdir()
+    done = run("empty", out="empty")
     assert (done.exit_code, done.stdout) == (2, "")
-    assert "nothing to explain: the folder that is written into stands for nothing." in done.stderr
+    assert "nothing to explain: the folder that is written into is empty." in done.stderr
+    photo("out/a.png")
+    done = run("out", "--json")
+    assert images(done) == ["out/a.png"]
+    assert "not explained, as seewhy made them: 1 map (out/b." in done.stderr
 
 
 def test_a_folder_may_be_called_as_a_picture():

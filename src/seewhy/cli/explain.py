@@ -183,7 +183,7 @@ def nothing_to_explain(looked: Found) -> Exception:
     from ..errors import BadParameter
 
     if not looked.failed:
-        why = "; ".join(looked.remarks) or "the folder that is written into stands for nothing"
+        why = "; ".join(looked.remarks) or "the folder that is written into is empty"
         return BadParameter(f"There is nothing to explain: {why}.")
     *others, (_, last) = looked.failed.items()
     for argument, error in others:

@@ -32,7 +32,7 @@ def found(arguments: tuple[str, ...], recursive: bool, out: Path) -> Found:
     """Photos and volumes as they are named; a folder stands for the pictures, volumes and DICOM series in it (recursive: and
     in its folders), but for those that seewhy made.  An argument that stands for nothing is no other's fault.
 
-    out: the folder that is written into, which stands for nothing.
+    out: the folder that is written into, which is not looked into where it lies in another, and may be empty.
     """
     from ..own import made_here
 
@@ -57,11 +57,10 @@ def found(arguments: tuple[str, ...], recursive: bool, out: Path) -> Found:
 def _expanded(folder: Path, recursive: bool, skipped: Skipped, out: Path) -> list[str]:
     from ..errors import BadParameter
 
-    if _identity(folder) == _identity(out):
-        return []
     below, own, wrong = len(skipped.folders), len(skipped.own), len(skipped.failed)
     files = [*_inside(folder, recursive, skipped, out)]
-    if not files and len(skipped.own) == own and len(skipped.failed) == wrong:
+    passed_over = len(skipped.own) > own or len(skipped.failed) > wrong or _identity(folder) == _identity(out)
+    if not files and not passed_over:
         passed = len(skipped.folders) - below
         more = f", but {passed} folder{'s' * (passed != 1)}: --recursive looks into them" if passed else ""
         del skipped.folders[below:]
@@ -74,7 +73,7 @@ def _inside(top: Path, recursive: bool, skipped: Skipped, out: Path) -> Iterator
     from ..medical import holds_volume, named
     from ..own import made_here
 
-    folders, seen = [top], {_identity(out)}
+    folders, seen = [top], {_identity(out)} - {_identity(top)}
     while folders:
         folder = folders.pop()
         if (own := _identity(folder)) in seen:
