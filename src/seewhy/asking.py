@@ -26,7 +26,7 @@ LONGEST = 10_000  # characters of a target
 
 def as_targets(target: Any, labels: Labels) -> list[Asked]:
     """What a person may write for a target (an index, a label, a Target, a list of these) as Targets."""
-    many = isinstance(target, list | tuple | range | np.ndarray) and (isinstance(target, range) or np.ndim(target))
+    many = isinstance(target, list | tuple | range) or (isinstance(target, np.ndarray) and target.ndim)
     if many and len(target) > MOST:
         raise BadParameter(f"{len(target):,} targets are asked for at once; {MOST:,} are the most: ask in parts.")
     several = list(target) if many else [target]

@@ -88,6 +88,8 @@ class Method:
             if name not in self.defaults:
                 takes = ", ".join(f"{k}={v!r}" for k, v in self.defaults.items()) or "no parameters"
                 raise BadParameter(f"{self.name} has no parameter {quoted(name)}. It takes {takes}.")
+            if not _within(params[name]):
+                raise BadParameter(f"{self.name}: {name}={quoted(params[name])} is beyond all bounds.")
             if isinstance(self.defaults[name], bool) and params[name] not in (True, False):  # 1 and 0 are
                 raise BadParameter(f"{self.name}: {name} is either True or False, not {quoted(params[name])}.")
             number = isinstance(self.defaults[name], int | float) and name not in self.free
@@ -184,6 +186,13 @@ class Method:
     def __reduce__(self) -> Any:  # by name, so that it reaches a worker without its code
         known = self.name in METHODS or self.name.partition("(")[0] in MAKERS
         return (lookup, (self.name, dict(self.params))) if known else super().__reduce__()
+
+
+def _within(value: Any, depth: int = 8) -> bool:
+    """Can it be written down: a number that is not endless, lists in lists that are not?"""
+    if isinstance(value, list | tuple):
+        return depth > 0 and all(_within(one, depth - 1) for one in value)
+    return not isinstance(value, int) or abs(value) <= SEEDS
 
 
 def lookup(name: "str | Method", params: Mapping[str, Any] | None = None) -> Method:

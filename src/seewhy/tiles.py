@@ -21,6 +21,7 @@ from .image import Extent, Images, Prepared
 from .joining import Asked, Join, Plan, Settled
 from .models import Differentiable, Layer
 from .prepare import Batch
+from .printable import quoted
 from .progress import stop_asked
 from .seam import Row, Spans, rows
 from .source import Predicted
@@ -49,7 +50,7 @@ def tiled(
     plainly.  Raises BadParameter where tiles would leave gaps, NotApplicable for targets that are pinned on one whole image.
     """
     if tile is None:
-        raise BadParameter(f"overlap={overlap!r} is how much tiles overlap; say how large they are, too, as in tile=512.")
+        raise BadParameter(f"overlap={quoted(overlap)} is how much tiles overlap; say how large they are, too, as in tile=512.")
     for target in targets:
         _check(target)
     for place in range(kept.count):
@@ -136,8 +137,8 @@ def _numbers(what: str, asked: Any, d: int, least: int) -> tuple[int, ...]:
 
     each = list(asked) if isinstance(asked, list | tuple) else [asked] * d
     if len(each) != d:
-        raise BadParameter(f"{what}={asked!r}: give one number of pixels, or one for each of the {d} axes of the image.")
-    return tuple(whole_number(one, f"{what}={asked!r}: a side", least) for one in each)
+        raise BadParameter(f"{what}={quoted(asked)}: give one number of pixels, or one for each of the {d} axes of the image.")
+    return tuple(whole_number(one, f"{what}={quoted(asked)}: a side", least) for one in each)
 
 
 def _plan(question: Question, sides: tuple[int, ...], overlap: Any) -> Plan:

@@ -162,7 +162,7 @@ def _allow_voxels(ctx: click.Context, _param: Any, most: int | None) -> None:
 
 def _remember_grid(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
     sides = value.lower().split("x") if value else []
-    if not all(re.fullmatch(r"\s*[0-9]{1,5}\s*", side) and int(side) for side in sides):
+    if len(sides) > 3 or not all(re.fullmatch(r"\s*[0-9]{1,5}\s*", side) and int(side) for side in sides):
         raise click.BadParameter(f"{quoted(value)}: write rows x columns, as in 14x14.", ctx, param)
     if sides:
         ctx.meta.setdefault(WRAP, {})["grid"] = tuple(map(int, sides))
