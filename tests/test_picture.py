@@ -122,13 +122,16 @@ def test_what_cannot_be_drawn_is_said(heatmap, made_heatmap):
 
 def said(monkeypatch, draw) -> str:
     """What a legend says."""
-    import seewhy.heatmap
+    from seewhy import render
 
-    heard = []
-    real = seewhy.heatmap.with_legend
-    monkeypatch.setattr(
-        seewhy.heatmap, "with_legend", lambda p, look, text, *more: (heard.append(text), real(p, look, text, *more))[1]
-    )
+    heard, real = [], render.legend
+
+    def legend(width, look, caption, largest=np.inf):
+        heard.append(caption)
+        return real(width, look, caption, largest)
+
+    monkeypatch.setattr(render, "legend", legend)
+    monkeypatch.setattr(seewhy.heatmap, "strip_of", legend)
     draw()
     return heard[0]
 

@@ -8,8 +8,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from .errors import BadParameter, NoSuchName, NotApplicable, closest
-from .image import is_clip
-from .render import Look, overlay, stretch, with_legend
+from .image import Extent, is_clip
+from .render import Below, Look, over, overlay, with_legend
+from .resample import Cells
+from .stretching import Size, stretch, stretched
 from .volume import Floats, Grid, Volume
 
 if TYPE_CHECKING:
@@ -20,36 +22,61 @@ VIEWS = ("panel", "axial", "coronal", "sagittal", "projection", "curve")  # of a
 
 def full(heatmap: "Heatmap") -> NDArray[np.float32]:
     """The values on the grid of what was given: of a photo (H, W), a volume (i, j, k), a clip (t, H, W), a signal (l,)."""
+    if isinstance(heatmap.box, Grid) and heatmap.values.ndim == len(heatmap.box.size):
+        return heatmap.box.spread(heatmap.values, heatmap.cells)
+    return stretch(*_flat(heatmap))
+
+
+def _flat(heatmap: "Heatmap") -> tuple[NDArray[np.float32], Extent, Size, Cells | None]:
+    """What `stretch` asks for."""
     values, box = heatmap.values, heatmap.box
-    if isinstance(box, Grid) and values.ndim == len(box.size):
-        return box.spread(values, heatmap.cells)
     if isinstance(box, Grid) or values.ndim != 2 or isinstance(heatmap.image, Volume):
         raise NotApplicable(f"This map is {values.shape}, which cannot lie on {_named(heatmap)}. Use .values.")
     width, height = heatmap.size
-    return stretch(values, box, (width, height), heatmap.cells)
+    return values, box, (width, height), heatmap.cells
 
 
-def drawn(heatmap: "Heatmap", look: Look, view: str | None, window: Any, count: int | None) -> Image.Image:
+def drawn(
+    heatmap: "Heatmap", look: Look, view: str | None, window: Any, count: int | None, below: Below | None = None
+) -> Image.Image:
     """The map in colour on what was given.
 
-    view, window: of a volume; count: how many slices or frames, where the picture shows some.
+    view, window: of a volume; count: how many slices or frames, where the picture shows some; below: what stands under it.
     """
     if view is not None and view not in VIEWS:
         raise NoSuchName("view", view, closest(str(view), [*VIEWS]), f"There are: {', '.join(VIEWS)}.")
-    values, image = full(heatmap), heatmap.image
+    flat = None if isinstance(heatmap.box, Grid) else _flat(heatmap)
     if view not in (None, "panel") and not views(heatmap):
         raise BadParameter(f"view={view!r}: {_named(heatmap)} has no such view; volumes have {', '.join(VIEWS)}.")
+    if flat:
+        photo = heatmap.image if isinstance(heatmap.image, Image.Image) else None
+        return overlay(stretched(*flat), flat[2], photo, flat[1], look, below)
+    picture = _on_grid(full(heatmap), heatmap.image, look, view, window, {} if count is None else {"count": count})
+    return over(picture, below(picture.width)) if below else picture
+
+
+def _on_grid(values: Floats, image: Any, look: Look, view: str | None, window: Any, some: dict[str, int]) -> Image.Image:
+    """A volume's, a clip's, a signal's map."""
     from .views import frames, signal  # as long to import as much of seewhy
 
-    some = {} if count is None else {"count": count}
     if values.ndim == 1:
         return signal(values, image, look)
     if is_clip(image):
         return frames(values, image.frames, look, **some)
-    if values.ndim == 3:
-        return _volume(values, image if isinstance(image, Volume) else None, look, view or "panel", window, some)
-    photo = image if isinstance(image, Image.Image) else None
-    return overlay(values, photo, heatmap.box, look)
+    return _volume(values, image if isinstance(image, Volume) else None, look, view or "panel", window, some)
+
+
+class _Full(Sequence[NDArray[np.float32]]):
+    """Maps at the size of their photos, made when they are asked for."""
+
+    def __init__(self, maps: "Sequence[Heatmap]") -> None:
+        self.maps = maps
+
+    def __len__(self) -> int:
+        return len(self.maps)
+
+    def __getitem__(self, at: Any) -> Any:
+        return full(self.maps[at])
 
 
 def strip(maps: "Sequence[Heatmap]", count: int, alpha: float, colours: str | None, legend: bool) -> Image.Image:
@@ -60,11 +87,10 @@ def strip(maps: "Sequence[Heatmap]", count: int, alpha: float, colours: str | No
     if len(asked) != 1 or len({m.size for m in maps}) != 1 or not all(isinstance(m.image, Image.Image) for m in maps):
         there = "; ".join(asked) or "none"
         raise BadParameter(f"A strip shows maps of one question over photos of one size; here are {there}. Pick with where().")
-    values = np.stack([full(m) for m in maps])
     signed = any(bool(m.source.params.get("signed")) for m in maps)
     ends = (min(0.0, *(float(m.values.min()) for m in maps)), max(0.0, *(float(m.values.max()) for m in maps)))
-    look = Look.of(values, alpha, colours, ends, signed)
-    picture = frames(values, [m.image for m in maps], look, count)
+    look = Look.of(maps[0].values, alpha, colours, ends, signed)
+    picture = frames(_Full(maps), [m.image for m in maps], look, count)
     captions = {m.source.caption for m in maps}
     said = captions.pop() if len(captions) == 1 else f"{asked[0]}, of each by itself"
     return with_legend(picture, look, said, 22) if legend else picture

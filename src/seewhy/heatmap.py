@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from inspect import signature
 from pathlib import Path
 from typing import Any, NamedTuple, overload
@@ -17,6 +18,7 @@ from .image import Under, Where
 from .printable import printable
 from .regions import Regions
 from .render import PICTURES, Look, beyond, clipped, picture, unit, with_legend
+from .render import legend as strip_of
 from .resample import Cells
 from .saving import png
 from .saving import save as write
@@ -103,10 +105,10 @@ class Heatmap:
         if span is None and "mean_score" in self.source.measured and self.values.min() < self.values.max():
             span, colours = (self.values.min(), self.values.max()), colours or "inferno"
         look = Look.of(self.values, alpha, colours, span, signed=bool(self.source.params.get("signed")))
-        picture = drawn(self, look, view, window, count)
         caption = self.source.caption + said + remark(self)
         largest = np.inf if isinstance(self.image, Image.Image) else 22  # beside letters of the picture's own
-        return with_legend(picture, None if view == "curve" else look, caption, largest) if legend else picture
+        below = partial(strip_of, look=None if view == "curve" else look, caption=caption, largest=largest)
+        return drawn(self, look, view, window, count, below if legend else None)
 
     def picture(self, kind: str = "colour", clip: float | None = None, legend: bool = False) -> Image.Image:
         """The attribution of every pixel as the papers show it, RGB at the size that the network saw.

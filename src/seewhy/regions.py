@@ -1,5 +1,6 @@
 """What each segment of a picture weighs, and the pictures of that which lime's users know."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,9 +9,11 @@ from numpy.typing import NDArray
 from PIL import Image, ImageColor
 
 from .errors import BadParameter, NotApplicable
+from .stretching import bands
 
 Floats = NDArray[np.floating[Any]]
 Pixels = NDArray[np.uint8]
+Labels = NDArray[np.int32]  # the segment of every pixel
 Colour = str | tuple[int, int, int]
 YELLOW = (255, 255, 0)
 FOR, AGAINST = (0, 255, 0), (255, 0, 0)
@@ -52,20 +55,23 @@ class Regions:
         hide_rest: cover the other segments with the colour `hide`: a name, "#rrggbb" or (r, g, b).
         """
         chosen = self._among(self._heaviest(n, positive, least))  # (s,)
-        pixels, labels = self._on(picture)
-        if positive is None:
-            for side, colour in ((self.weights > 0, FOR), (self.weights < 0, AGAINST)):
-                lit = (chosen & side)[labels]
-                pixels[lit] = _tinted(pixels[lit], colour)
-        shown = chosen[labels]
-        if hide_rest:
-            pixels[~shown] = _colour(hide)
-        return _outlined(pixels, np.where(shown, labels, -1), YELLOW)
+        cover = _colour(hide) if hide_rest else None
+
+        def choose(pixels: Pixels, labels: Labels) -> Labels:
+            if positive is None:
+                for side, colour in ((self.weights > 0, FOR), (self.weights < 0, AGAINST)):
+                    lit = (chosen & side)[labels]
+                    pixels[lit] = _tinted(pixels[lit], colour)
+            shown = chosen[labels]
+            if cover:
+                pixels[~shown] = cover
+            return np.where(shown, labels, -1)
+
+        return self._outlined(picture, YELLOW, choose)
 
     def boundaries(self, picture: Image.Image | None = None, colour: Colour = YELLOW) -> Image.Image:
         """The picture with the lines between all segments."""
-        pixels, labels = self._on(picture)
-        return _outlined(pixels, labels, _colour(colour))
+        return self._outlined(picture, _colour(colour), lambda _pixels, labels: labels)
 
     @property
     def arrays(self) -> dict[str, NDArray[Any]]:
@@ -90,8 +96,14 @@ class Regions:
         """Whether each segment is: (s,)"""
         return np.bincount(chosen, minlength=len(self.weights)) > 0
 
-    def _on(self, picture: Image.Image | None) -> tuple[Pixels, NDArray[np.int32]]:
-        """A copy of the picture's pixels (H, W, 3), and the segment that each lies in (H, W)."""
+    def _outlined(
+        self, picture: Image.Image | None, colour: tuple[int, ...], change: Callable[[Pixels, Labels], Labels]
+    ) -> Image.Image:
+        """The picture, at its own size, with lines of the colour between its segments.
+
+        change: what else is done to some rows of it, in place (h, w, 3), given the segments that their pixels lie in (h, w);
+        gives the segments to be told apart.
+        """
         if self.segments.ndim != 2:
             if self.segments.ndim == 1:
                 raise NotApplicable("The segments of a signal cannot be drawn on a picture; `top` gives their mask.")
@@ -99,9 +111,17 @@ class Regions:
                 f"Segments of {self.segments.ndim} dimensions cannot be drawn; `top` gives their mask, to be cut in slices."
             )
         h, w = self.segments.shape
-        photo = Image.new("RGB", (w, h), "white") if picture is None else picture.convert("RGB")
+        photo = Image.new("RGB", (w, h), "white") if picture is None else picture
         rows, columns = _nearest(photo.height, h), _nearest(photo.width, w)
-        return np.array(photo), self.segments.astype(np.int32)[np.ix_(rows, columns)]
+        segments, line = self.segments.astype(np.int32), max(1, round(min(photo.size) / 300))
+        out = Image.new("RGB", photo.size)
+        for top, bottom in bands(photo.size, 8 * line):
+            first, last = max(0, top - line), min(photo.height, bottom + line)  # a line's place depends on what lies so near
+            pixels = np.array(photo.crop((0, first, photo.width, last)).convert("RGB"))
+            labels = change(pixels, segments[np.ix_(rows[first:last], columns)])
+            pixels[_edges(labels, line)] = colour
+            out.paste(Image.fromarray(pixels[top - first : bottom - first]), (0, top))
+        return out
 
 
 def _nearest(pixels: int, cells: int) -> NDArray[np.intp]:
@@ -115,13 +135,7 @@ def _tinted(pixels: Pixels, colour: tuple[int, int, int]) -> Pixels:
     return np.where(full, 255, pixels * 0.6).round().astype(np.uint8)
 
 
-def _outlined(pixels: Pixels, labels: NDArray[np.int32], colour: tuple[int, ...]) -> Image.Image:
-    line = max(1, round(min(labels.shape) / 300))
-    pixels[_edges(labels, line)] = colour
-    return Image.fromarray(pixels)
-
-
-def _edges(labels: NDArray[np.int32], line: int) -> NDArray[np.bool_]:
+def _edges(labels: Labels, line: int) -> NDArray[np.bool_]:
     """Pixels with a smaller label at most `line` pixels up, down, left or right: borders, on their one side."""
     edges = np.zeros(labels.shape, bool)
     for away in range(1, line + 1):

@@ -1,6 +1,8 @@
 """From floats to pixels.  The only place where a heatmap becomes uint8."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from itertools import chain
 from typing import Any
 
@@ -10,9 +12,10 @@ from PIL import Image
 
 from .errors import BadParameter, NoSuchName, NotApplicable, closest
 from .image import Extent
-from .resample import Cells, Line
+from .stretching import Rows, Size, bands
 
 Floats = NDArray[np.floating[Any]]
+Below = Callable[[int], Image.Image]  # what stands under a picture of a width: as wide, or wider
 
 
 def _stops(codes: str) -> Floats:
@@ -77,12 +80,17 @@ class Look:
 
     def paint(self, values: Floats) -> NDArray[np.uint8]:
         """(h, w) values -> (h, w, 3) colours; what lies beyond the range takes its end's colour."""
-        stops = COLOURS[self.colours]
         span = self.high - self.low
         at = (values - self.low) / span if span > 0 else np.full(values.shape, 0.5 if self.centred else 0.0)
-        where = np.linspace(0, 1, len(stops))
-        table = np.stack([np.interp(np.linspace(0, 1, 1025), where, stops[:, c]) for c in range(3)], -1).round()
-        return table.astype(np.uint8)[(np.clip(at, 0, 1) * 1024).round().astype(np.intp)]
+        return _table(self.colours)[(np.clip(at, 0, 1) * 1024).round().astype(np.intp)]
+
+
+@cache
+def _table(colours: str) -> NDArray[np.uint8]:
+    """(1025, 3): the colours from the least to the greatest value."""
+    stops = COLOURS[colours]
+    where, at = np.linspace(0, 1, len(stops)), np.linspace(0, 1, 1025)
+    return np.stack([np.interp(at, where, stops[:, c]) for c in range(3)], -1).round().astype(np.uint8)
 
 
 def clipped(values: Floats, percent: float) -> tuple[float, float]:
@@ -90,7 +98,8 @@ def clipped(values: Floats, percent: float) -> tuple[float, float]:
     if not isinstance(percent, int | float | np.number) or not 0 < percent <= 100:
         raise BadParameter(f"clip={percent!r} is a percentile: above 0, and 100 to clip nothing.")
     size = abs(values)
-    end = float(np.percentile(size, percent)) or float(size.max())
+    end = float(np.percentile(size, percent, overwrite_input=True)) if percent < 100 else 0.0
+    end = end or float(size.max())
     return (-end if values.min() < 0 else 0.0), (end if values.max() > 0 else 0.0)
 
 
@@ -111,39 +120,32 @@ def unit(values: Floats) -> NDArray[np.float32]:
     return stretched.astype(np.float32)
 
 
-def stretch(values: Floats, box: Extent, size: tuple[int, int], cells: Cells | None = None) -> NDArray[np.float32]:
-    """(h, w) cells of the box -> (H, W) pixels of an image of size (W, H): linear, zero outside the box.
-
-    The cells tile the box, or lie at `cells`.  Pixel and cell centres lie at half steps (align_corners=False); beyond the
-    outermost centres the values stay.
-    """
-    down = _between(size[1], box.top, box.bottom, values.shape[0], cells and cells.along(0))
-    across = _between(size[0], box.left, box.right, values.shape[1], cells and cells.along(1))
-    return (down @ values.astype(np.float32) @ across.T).astype(np.float32)
-
-
-def _between(pixels: int, first: float, last: float, cells: int, line: Line | None) -> NDArray[np.float32]:
-    """How much of each cell every pixel along one axis takes: (pixels, cells), rows sum to 1 inside and 0 outside."""
-    span, back = (cells, 0.5) if line is None else line.spans(cells)
-    at = (np.arange(pixels) + 0.5 - first) / (last - first)  # in the box: 0 to 1
-    cell = np.clip(at * span - back, 0, cells - 1)
-    weight = np.maximum(0, 1 - abs(cell[:, None] - np.arange(cells)))
-    return (weight * ((at >= 0) & (at <= 1))[:, None]).astype(np.float32)
+def overlay(
+    rows: Rows, size: Size, image: Image.Image | None, box: Extent, look: Look, below: Below | None = None
+) -> Image.Image:
+    """Colours over the image of `size`; what the network did not see stays pale and grey.  below: what stands under it."""
+    out, left = _room(size, below(size[0]) if below else None)
+    for top, bottom in bands(size):
+        colours = Image.fromarray(look.paint(rows(top, bottom)))
+        part = colours if image is None else _over(image.crop((0, top, size[0], bottom)), top, colours, box, look)
+        out.paste(part, (left, top))
+    return out
 
 
-def overlay(full: Floats, image: Image.Image | None, box: Extent, look: Look) -> Image.Image:
-    """Colours over the image; what the network did not see stays pale and grey."""
-    colours = look.paint(full)
-    if image is None:
-        return Image.fromarray(colours)
-    photo = image.convert("RGB")
-    under = Image.blend(photo, photo.convert("L").convert("RGB"), min(1, 2 * look.alpha)) if look.centred else photo
-    mixed = Image.blend(under, Image.fromarray(colours), look.alpha)
-    unseen = Image.blend(photo.convert("L").convert("RGB"), Image.new("RGB", photo.size, "white"), 0.45)
-    inside = (round(box.left), round(box.top), round(box.right), round(box.bottom))
-    mask = Image.new("L", photo.size, 0)
-    mask.paste(255, (min(inside[0::2]), min(inside[1::2]), max(inside[0::2]), max(inside[1::2])))
-    return Image.composite(mixed, unseen, mask)
+def _over(image: Image.Image, top: int, colours: Image.Image, box: Extent, look: Look) -> Image.Image:
+    """Some rows of the image, of which the first is `top`, under their colours."""
+    photo, (width, height) = image.convert("RGB"), image.size
+    grey = photo.convert("L").convert("RGB")
+    under = Image.blend(photo, grey, min(1, 2 * look.alpha)) if look.centred else photo
+    mixed = Image.blend(under, colours, look.alpha)
+    (left, right), (first, last) = (sorted(map(round, edges)) for edges in ((box.left, box.right), (box.top, box.bottom)))
+    seen = (max(0, left), max(0, first - top), min(width, right), min(height, last - top))
+    if seen == (0, 0, width, height):
+        return mixed
+    unseen = Image.blend(grey, Image.new("RGB", photo.size, "white"), 0.45)
+    if seen[0] < seen[2] and seen[1] < seen[3]:
+        unseen.paste(mixed.crop(seen), seen[:2])
+    return unseen
 
 
 PICTURES = {  # of attributions (c, h, w), as the papers show them
@@ -161,9 +163,9 @@ def picture(channels: Floats, kind: str, clip: float | None) -> tuple[Image.Imag
         raise NoSuchName("picture", kind, closest(str(kind), [*PICTURES]), f"There are: {', '.join(PICTURES)}.")
     clip = (100 if kind == "colour" else 99) if clip is None else clip
     if kind in ("grey", "signed"):
-        flat = abs(channels).sum(0, dtype=float) if kind == "grey" else channels.sum(0, dtype=float)
+        flat = (abs(channels) if kind == "grey" else channels).sum(0, dtype=float)
         look = Look.of(flat, 1, "grey" if kind == "grey" else "blue-red", clipped(flat, clip))
-        return Image.fromarray(look.paint(flat)), look, PICTURES[kind] + beyond(flat, clip)
+        return _banded(flat.shape[::-1], lambda some: look.paint(flat[some])), look, PICTURES[kind] + beyond(flat, clip)
     if len(channels) not in (1, 3):
         raise NotApplicable(
             f"A {kind} picture has three channels, or one; this map has {len(channels)}. Ask for grey or signed."
@@ -172,26 +174,59 @@ def picture(channels: Floats, kind: str, clip: float | None) -> tuple[Image.Imag
     end = max(map(abs, clipped(part, clip)))
     low, high = max(float(part.min()), -end), min(float(part.max()), end)
     low = low if kind == "colour" else 0.0
-    shares = (part - low) / (high - low) if high > low else np.zeros(part.shape)
-    pixels = (np.clip(shares, 0, 1) * 255).round().astype(np.uint8).transpose(1, 2, 0).repeat(3 // len(channels), 2)
-    sign = -1 if kind == "negative" else 1
-    said = PICTURES[kind].format(low=low + 0.0, high=sign * high + 0.0) + beyond(part, clip)
-    return Image.fromarray(pixels), None, said
+
+    def shown(some: slice) -> NDArray[np.uint8]:
+        rows = part[:, some]
+        shares = (rows - low) / (high - low) if high > low else np.zeros(rows.shape)
+        return (np.clip(shares, 0, 1) * 255).round().astype(np.uint8).transpose(1, 2, 0).repeat(3 // len(channels), 2)
+
+    said = PICTURES[kind].format(low=low + 0.0, high=(-high if kind == "negative" else high) + 0.0) + beyond(part, clip)
+    return _banded(part.shape[:0:-1], shown), None, said
+
+
+def _banded(size: Size, shown: Callable[[slice], NDArray[np.uint8]]) -> Image.Image:
+    """A picture of `size` from its rows (h, w, 3), some at a time."""
+    out = Image.new("RGB", size)
+    for top, bottom in bands(size):
+        out.paste(Image.fromarray(shown(slice(top, bottom))), (0, top))
+    return out
 
 
 def beyond(values: Floats, percent: float) -> str:
     """What a legend says of clipping, where something was clipped."""
-    most = float(abs(values).max())
+    if percent == 100:
+        return ""
+    most = float(max(values.max(), -values.min()))
     if most <= max(map(abs, clipped(values, percent))):
         return ""
     return f"; colours end at the {percent:g}th percentile, largest value {most:.3g}"
 
 
 def with_legend(picture: Image.Image, look: Look | None, caption: str, largest: float = np.inf) -> Image.Image:
-    """The picture over a strip that says what it is and what the colours mean, in letters of `largest` pixels at most."""
+    """The picture over its legend."""
+    return over(picture, legend(picture.width, look, caption, largest))
+
+
+def over(picture: Image.Image, strip: Image.Image) -> Image.Image:
+    out, left = _room(picture.size, strip)
+    out.paste(picture, (left, 0))
+    return out
+
+
+def _room(size: Size, strip: Image.Image | None) -> tuple[Image.Image, int]:
+    """A picture with the strip at its bottom and room for one of `size` above, and how far from the left that is."""
+    if strip is None:
+        return Image.new("RGB", size), 0
+    out = Image.new("RGB", (strip.width, size[1] + strip.height), "white")
+    out.paste(strip, (0, size[1]))
+    return out, (strip.width - size[0]) // 2
+
+
+def legend(width: int, look: Look | None, caption: str, largest: float = np.inf) -> Image.Image:
+    """A strip for below a picture that says what it is and what the colours mean, in letters of `largest` pixels at most."""
     from PIL import ImageDraw, ImageFont  # with their libraries, as long to import as much of seewhy
 
-    width = max(picture.width, 220)
+    width = max(width, 220)
     font = ImageFont.load_default(min(max(11, width // 30), largest))
     line = round(font.getbbox("Ag")[3] * 1.5)
     lines = _wrapped(caption, font, width - line)
@@ -201,10 +236,7 @@ def with_legend(picture: Image.Image, look: Look | None, caption: str, largest: 
         draw.text((line // 2, line // 3 + i * line), text, "black", font)
     if look:
         _bar(strip, draw, look, line // 2 + len(lines) * line, line, font)
-    out = Image.new("RGB", (width, picture.height + strip.height), "white")
-    out.paste(picture, ((width - picture.width) // 2, 0))
-    out.paste(strip, (0, picture.height))
-    return out
+    return strip
 
 
 def _bar(strip: Image.Image, draw: Any, look: Look, top: int, line: int, font: Any) -> None:

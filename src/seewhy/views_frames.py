@@ -1,6 +1,6 @@
 """A clip's map as a filmstrip."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,19 +18,18 @@ def frames(values: Any, frames: Sequence[Image.Image] | None, look: Look, count:
     """The map over `count` frames spread evenly over the clip, the one with the strongest value among them; each is headed
     by its place in the clip, from 0 on.
 
-    values: (t, h, w), or a list of t arrays (h, w); frames: t pictures, or None for the colours alone.
+    values: (t, h, w), or t arrays (h, w), asked for one at a time; frames: t pictures, or None for the colours alone.
     Raises BadParameter where there are not as many of one as of the other.
     """
-    maps = [finite(one, 2) for one in values]
-    if not maps or (frames is not None and len(frames) != len(maps)):
+    if not len(values) or (frames is not None and len(frames) != len(values)):
         there = "none" if frames is None else len(frames)
-        raise BadParameter(f"There are {len(maps)} maps for {there} frames: one for each is needed, and at least one.")
-    shown = spread_out(0, len(maps) - 1, whole(count), strongest(maps, look))
-    size = frames[0].size if frames is not None else (maps[0].shape[1], maps[0].shape[0])
+        raise BadParameter(f"There are {len(values)} maps for {there} frames: one for each is needed, and at least one.")
+    shown = spread_out(0, len(values) - 1, whole(count), strongest((finite(one, 2) for one in values), look))
+    size = frames[0].size if frames is not None else np.shape(values[0])[::-1]
     columns = columns_of(len(shown), size[0] / size[1])
     scale = min((WIDE - 90) / columns / size[0], 400 / max(size))
     size = max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
-    tiles = [_frame(maps[t], None if frames is None else frames[t], look, size, t) for t in shown]
+    tiles = [_frame(finite(values[t], 2), None if frames is None else frames[t], look, size, t) for t in shown]
     return tiled(tiles, columns)
 
 
@@ -42,8 +41,8 @@ def _frame(values: Floats, photo: Image.Image | None, look: Look, size: tuple[in
     return headed(field, f"frame {t}")
 
 
-def strongest(maps: Sequence[Floats], look: Look) -> int:
-    return int(np.argmax([shares(one, look).max() for one in maps]))
+def strongest(maps: Iterable[Floats], look: Look) -> int:
+    return int(np.argmax([shares([one.min(), one.max()], look).max() for one in maps]))
 
 
 def whole(count: Any) -> int:

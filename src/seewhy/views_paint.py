@@ -28,7 +28,7 @@ def painted(values: Floats, under: Image.Image | None, look: Look, size: Size) -
     Values are linear between voxels; the picture shows its pixels as they are, averaged where it shrinks.  Opacity grows
     with what a value says, from nothing to the look's alpha at half its reach; without a picture all colours are opaque.
     """
-    smooth = Image.fromarray(values.astype(np.float32)).resize(size, Image.Resampling.BILINEAR)
+    smooth = Image.fromarray(values.astype(np.float32, copy=False)).resize(size, Image.Resampling.BILINEAR)
     colours = Image.fromarray(look.paint(np.asarray(smooth)))
     if under is None:
         return colours
