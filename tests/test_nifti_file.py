@@ -78,6 +78,23 @@ def test_forms_that_disagree_are_said(tmp_path):
     assert "mm apart" in read_volume(saved(tmp_path / "c.nii", forms(qform=mirrored))).notes[0]
 
 
+def test_sizes_of_voxels_that_disagree_are_said(tmp_path):
+    def change(header):
+        forms(codes=(1, 0))(header)
+        header["pixdim"][1:4] = 1, 0.9, 2.5
+
+    volume = read_volume(saved(tmp_path / "a.nii", change))
+    said = "its header tells of voxels of 1x0.9x2.5 mm (pixdim), its sform of 0.7x0.9x2.5 mm: sform is used, as most tools do"
+    assert volume.notes == (said,)
+    assert volume.spacing == pytest.approx((0.7, 0.9, 2.5))
+
+
+def test_a_unit_that_there_is_not_is_said(tmp_path):
+    volume = read_volume(saved(tmp_path / "a.nii", lambda header: header.__setitem__("xyzt_units", 7)))
+    assert volume.notes == ("its header names no unit that there is (code 7): taken as mm",)
+    assert volume.spacing == pytest.approx((0.7, 0.9, 2.5))
+
+
 @pytest.mark.parametrize("harm", [0.0, np.nan, np.inf])
 def test_a_form_that_places_nothing_gives_way_to_the_other(tmp_path, harm):
     def change(header):

@@ -308,6 +308,7 @@ WRONG = {
     "axes": ({"axes": "xyz"}, "axes='xyz'"),
     "spacing": ({"spacing": (1, 2)}, r"spacing=\(1, 2\)"),
     "spacing zero": ({"spacing": 0}, "spacing=0"),
+    "spacing of nothing": ({"spacing": 1e-320}, "spacing=1e-320"),
     "size": ({"size": (1.5, 2, 3)}, "size="),
     "crop": ({"axes": "kji", "crop": (1, 2)}, "crop="),
     "window": ({"window": (400, -100)}, "window="),
@@ -323,6 +324,19 @@ def test_numbers_that_cannot_be_are_misuse(name):
     prepare, said = WRONG[name]
     with pytest.raises(BadParameter, match=said):
         model(prepare=prepare)
+
+
+@pytest.mark.parametrize(
+    "prepare", [{"spacing": 1e-3}, {"spacing": 1e-9}, {"axes": "kji", "size": 10**6}, {"axes": "kji", "crop": (9, 10**9, 9)}]
+)
+def test_more_voxels_than_there_is_room_for_are_never_made(prepare):
+    with pytest.raises(BadImage, match=r"scan: `prepare` makes \d+x\d+x\d+ voxels of it \(.* GB\), more than the 536870912"):
+        seewhy.grad_cam(model(prepare=prepare), volume(AFFINES["plain"]), layer="see")
+
+
+def test_a_volume_that_was_read_beyond_the_bound_is_taken(monkeypatch):
+    monkeypatch.setattr("seewhy.volume.MAX_VOXELS", 1000)
+    assert seewhy.grad_cam(model(prepare={"axes": "kji"}), volume(AFFINES["plain"]), 0, layer="see")[0].full().shape == SHAPE
 
 
 def test_a_photo_to_a_network_of_volumes_and_the_other_way_round(red_model, red_dot, tmp_path):

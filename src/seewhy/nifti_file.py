@@ -173,15 +173,23 @@ class Placed(NamedTuple):
 def _placed(nibabel: Any, image: Any, mgh: bytes, name: str) -> Placed:
     header = image.header
     if isinstance(header, nibabel.Nifti1Header):
-        scale = MM.get(header.get_xyzt_units()[0], 1.0)
         placed = _by_forms(header.copy(), name, image.shape)
-        return placed._replace(affine=np.diag([scale, scale, scale, 1]) @ placed.affine)
+        scale, unknown = _unit(header)
+        return placed._replace(affine=np.diag([scale, scale, scale, 1]) @ placed.affine, notes=placed.notes + unknown)
     affine = np.asarray(image.affine, np.float64)
     # MGH: goodRASFlag, which nibabel's header no longer knows; Analyze: SPM may keep where it lies in a .mat file beside
     unsaid = not any(mgh[28:30]) if mgh else np.allclose(affine, header.get_best_affine())
     guess = GUESSED.format(ways=_ways(nibabel, affine))
     notes = (f"the header does not say how the patient lies, {guess}",) if unsaid else ()
     return Placed(affine, notes, None)
+
+
+def _unit(header: Any) -> tuple[float, tuple[str, ...]]:
+    """mm of one unit; a note, where that is none."""
+    try:
+        return MM.get(header.get_xyzt_units()[0], 1.0), ()
+    except KeyError:
+        return 1.0, (f"its header names no unit that there is (code {int(header['xyzt_units'])}): taken as mm",)
 
 
 def _by_forms(header: Any, name: str, shape: tuple[int, ...]) -> Placed:
@@ -207,6 +215,10 @@ def _by_forms(header: Any, name: str, shape: tuple[int, ...]) -> Placed:
         header["sform_code"] = 0  # so that a map which is saved with it lies there, too
     if len(good) == 2 and (apart := _apart(good["sform"], good["qform"], shape)) > APART * min(_lengths(affine)):
         notes += (f"its sform and its qform place voxels up to {apart:.4g} mm apart: sform is used, as most tools do",)
+    sides, told = _lengths(affine), np.asarray(header["pixdim"][1:4], float)
+    if form == "sform" and not (abs(told - sides) <= APART * sides).all():
+        said, used = ("x".join(f"{side:.4g}" for side in each) for each in (told, sides))
+        notes += (f"its header tells of voxels of {said} mm (pixdim), its sform of {used} mm: sform is used, as most tools do",)
     return Placed(affine, notes, header)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 from operator import index
 from typing import Any
 
@@ -9,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import BadImage, BadParameter
-from .volume import Floats, Grid, Volume
+from .volume import Floats, Grid, Volume, most_voxels
 
+SMALLEST = 1e-9  # mm from one voxel to the next
 OWN = "own"  # the volume's own mean, or standard deviation
 Three = Any  # one number for all axes, or three; None
 
@@ -75,6 +77,7 @@ class VolumeFit:
         for axis in range(3):
             for make in (self._spaced, self._sized, self._cropped):
                 grid = make(grid, axis, volume.spacing)
+        _check_room(grid.size, volume)
         return grid
 
     def _spaced(self, grid: Grid, axis: int, mm: Sequence[float]) -> Grid:
@@ -110,6 +113,17 @@ class VolumeFit:
         return numbers.reshape(-1, 1, 1, 1)
 
 
+def _check_room(size: Sequence[int], volume: Volume) -> None:
+    """More voxels than are read of a file are not made of a smaller one, either."""
+    most, count = max(most_voxels(), volume.values.size), prod(size)
+    if count > most:
+        raise BadImage(
+            f"{volume.name}: `prepare` makes {'x'.join(map(str, size))} voxels of it ({count * 4 / 1e9:.0f} GB), more than the "
+            f"{most} that are taken. It is {volume!r}: ask for another spacing, size or crop, or raise "
+            "seewhy.volume.MAX_VOXELS (on the command line --max-voxels)."
+        )
+
+
 OURS = ("orientation", "spacing", "window", "axes", "channels")  # what no photo's preprocessing has
 
 
@@ -131,7 +145,7 @@ def _three(name: str, asked: Any, whole: bool) -> tuple[Any, ...] | None:
         return None
     try:
         each = tuple(index(side) if whole else float(side) for side in (asked if np.ndim(asked) else (asked,) * 3))
-        if len(each) == 3 and all(0 < side < float("inf") for side in each):
+        if len(each) == 3 and all((1 if whole else SMALLEST) <= side < float("inf") for side in each):
             return each
     except (TypeError, ValueError):
         pass
