@@ -7,7 +7,7 @@ from threading import get_ident
 from typing import TYPE_CHECKING
 
 from .errors import BadImage, SeewhyError
-from .image import HEADERS
+from .files import HEADERS
 from .printable import printable
 
 if TYPE_CHECKING:
