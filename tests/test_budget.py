@@ -172,21 +172,14 @@ def test_what_is_no_budget_is_told_what_is_one(asked):
         seewhy.rise(wrapped(), X, budget=asked)
 
 
-def test_the_pace_doubles_while_it_pays():
-    pace = Pace(4, 1000)
-    sizes = []
-    for each in (0.1, 1.0, 0.9, 0.8, 0.79, 0.7):  # seconds a variant; the first pass does not count
-        sizes.append(pace.size)
-        pace.took(pace.size, each * pace.size)
-    assert sizes == [4, 4, 8, 16, 32, 16]  # from .8 to .79 is no gain
-    assert pace.size == 16
-    assert pace.rate == pytest.approx(0.1)
-
-
-def test_what_was_no_whole_pass_tells_the_rate_alone():
-    pace = Pace(8, 64)
-    pace.took(3, 3 * 0.5)
-    assert (pace.size, pace.rate) == (8, 0.5)
+def test_the_pace_is_the_same_whatever_the_time_and_halves_where_memory_runs_out():
+    pace = Pace(8)
+    for seconds in (0.1, 90.0, 0.4):
+        pace.took(8, seconds)
+        assert pace.size == 8
+    assert pace.rate == pytest.approx(0.1 / 8)
+    sizes = [pace.halve() or pace.size for _ in range(5)]
+    assert sizes == [4, 2, 1, 1, 1]
 
 
 LOOKS = [64, 80, 100, 125, 156, 195, 243, 303, 378, 472, 590, 737, 921]  # forwards after which the error is looked at

@@ -1,5 +1,6 @@
 """The engine under the methods that ask for scores, seen from the function that it asks: how much, how often, how it fails."""
 
+import random
 import tracemalloc
 import weakref
 
@@ -52,39 +53,53 @@ def values(maps):
     return np.stack([m.values for m in maps])
 
 
-@pytest.fixture
-def clock(monkeypatch):
-    """The engine's clock, which stands still but for what a test adds."""
-    now = [0.0]
-    monkeypatch.setattr("seewhy.probe.perf_counter", lambda: now[0])
-    return now
+@pytest.mark.parametrize(("side", "together"), [(8, 256), (32, 256), (64, 64), (100, 16), (224, 4), (600, 1)])
+def test_of_a_network_as_many_share_a_pass_as_suit_their_size(side, together):
+    sizes, network = [], networks.pooled()
+    network.register_forward_pre_hook(lambda _module, args: sizes.append(len(args[0])))
+    seewhy.rise(seewhy.wrap(network), networks.images(1, side, side), masks=together + 2, target=0)
+    alone = [1] * (together > 1)  # the first of several, to see whether they mix
+    assert sizes[-2 - len(alone) :] == [together, *alone, 2] if together > 1 else [1] * 3
 
 
-def slowed(clock, price):
-    """A function of which a pass of n images takes price(n) seconds."""
-
-    def run(x):
-        clock[0] += price(len(x))
-        return linear(x)
-
-    return Asked(run)
+def test_of_a_function_32_share_a_call():
+    seewhy.rise(wrapped(asked := Asked()), X[:1], masks=80)
+    assert asked.sizes == [1, 32, 32, 16]
 
 
-def test_as_many_share_a_pass_as_are_cheapest(clock):
-    asked = slowed(clock, lambda n: 1 + 0.1 * n if n <= 64 else 0.2 * n)
-    seewhy.rise(wrapped(asked), X[:1], masks=600)
-    assert asked.sizes == [1, 2, 2, 4, 8, 16, 32, 64, 128, *[64] * 5, 24]
+def wild(seed):
+    """A clock that jumps."""
+    now, draws = [0.0], random.Random(seed)
+    return lambda: now.__setitem__(0, now[0] + draws.choice([1e-7, 1e-3, 5.0, 1000.0])) or now[0]
 
 
-def test_where_sharing_gains_nothing_few_share_a_pass(clock):
-    asked = slowed(clock, lambda n: 0.1 * n)
-    seewhy.rise(wrapped(asked), X[:1], masks=60)
-    assert asked.sizes == [1, 2, 2, 4, *[2] * 26]
+REPEATED = {
+    **FEW, "score-cam": {}, "ss-cam": {"samples": 3}, "is-cam": {"samples": 3}, "ablation-cam": {}, "recipro-cam": {},
+    "smooth-grad": {"samples": 5},
+}  # fmt: skip
 
 
-def test_however_cheap_there_is_an_end(clock):
-    seewhy.rise(wrapped(asked := slowed(clock, lambda n: 1.0)), X[:1], masks=2000)
-    assert max(asked.sizes) == 256
+@pytest.mark.parametrize("name", REPEATED)
+def test_the_same_bit_for_bit_whatever_the_clock(name, monkeypatch):
+    found, x = [], networks.images(2, 32, 32).astype(np.float32)
+    for seed in range(3):
+        clock = wild(seed)
+        for place in ("probe", "budget", "chart"):
+            monkeypatch.setattr(f"seewhy.{place}.perf_counter", clock)
+        found.append(METHODS[name].using(**REPEATED[name])(seewhy.wrap(networks.pooled().float()), x, target=[0, 2]))
+    for again in found[1:]:
+        for one, other in zip(found[0], again, strict=True):
+            assert one.values.any()
+            np.testing.assert_array_equal(one.values, other.values)
+            np.testing.assert_array_equal(one.error, other.error)
+
+
+@pytest.mark.parametrize("size", [1, 3, 7, 64, None])
+def test_the_sums_of_rise_are_the_same_however_many_share_a_pass(size):
+    exact = lambda x: np.stack([x[:, 0, 5, 5], 1 / (1 + x[:, 1, 9, 3])], 1)  # noqa: E731 - of each image by itself
+    whole, own = (METHODS["rise"].using(masks=100)(wrapped(exact, batch_size=most), X, target=[0, 1]) for most in (16, size))
+    assert (values(whole) == values(own)).all()
+    assert all((one.error == other.error).all() for one, other in zip(whole, own, strict=True))
 
 
 @pytest.mark.parametrize("name", FEW)

@@ -60,31 +60,20 @@ class Budget:
 
 
 class Pace:
-    """How many variants share a pass: doubled while that makes each one cheaper, halved where memory runs out."""
+    """How many variants share a pass: always as many, halved where memory runs out.
 
-    GAIN = 0.95  # of the time each takes: less of a gain is none
+    The clock has no part in it: by how many share a pass, a network's scores differ in their last digits, and a map has to be
+    the same twice.
+    """
 
-    def __init__(self, first: int, most: int) -> None:
-        self.size = max(1, min(first, most))
-        self.most = most
-        self.times: dict[int, float] = {}  # of one variant, by how many shared its pass
-        self.warm = False  # the first pass takes longer: it does not count
+    def __init__(self, size: int) -> None:
+        self.size = max(1, size)
         self.rate = 0.0  # seconds a variant takes, as far as known
 
     def took(self, size: int, seconds: float) -> None:
         """Learn from a pass of `size` variants."""
         self.rate = min(seconds / size, self.rate or seconds / size)
-        warm, self.warm = self.warm, True
-        if not warm or size != self.size:  # the last of them, or what a budget left
-            return
-        new = seconds / size
-        self.times[size] = min(new, self.times.get(size, new))
-        half = self.times.get(size // 2)
-        if half is not None and self.times[size] > self.GAIN * half:
-            self.most = self.size = size // 2
-        elif 2 * size <= self.most:
-            self.size = 2 * size
 
     def halve(self) -> None:
         """Memory ran out."""
-        self.most = self.size = max(1, self.size // 2)
+        self.size = max(1, self.size // 2)

@@ -10,6 +10,7 @@ from PIL import Image
 
 from .errors import BadParameter
 from .image import Extent
+from .recent import Recent
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,7 @@ class Measured:
     """Any callable from a PIL photo to an array (c, h, w); which part it shows is measured by sending ramps through."""
 
     prepare: Callable[[Image.Image], Any]
-    known: dict[tuple[int, int], Extent | None] = field(default_factory=dict, compare=False, repr=False)
+    known: Recent[tuple[int, int], tuple[Extent | None]] = field(default_factory=Recent, compare=False, repr=False)
 
     def __call__(self, photo: Image.Image) -> NDArray[Any]:
         ready = self.prepare(photo)
@@ -32,9 +33,7 @@ class Measured:
         return x
 
     def box(self, size: tuple[int, int]) -> Extent | None:
-        if size not in self.known:
-            self.known[size] = _measure(self, size)
-        return self.known[size]
+        return self.known.of(size, lambda: (_measure(self, size),))[0]
 
 
 def _measure(prepare: Measured, size: tuple[int, int]) -> Extent | None:

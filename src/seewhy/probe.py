@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .models import Scorer
 
 Floats = NDArray[Any]
-FIRST, MOST = 2, 256  # variants in the first pass, from where the pace is found, and in any
+MOST = 256  # variants in a pass
 ROOM = 2**26  # bytes of images in a pass, at most; what a network makes of them takes more
 
 
@@ -95,7 +95,8 @@ class Probe:
 
     def explained(self, scores: Floats) -> Floats:
         """(m, k) -> (m, t)"""
-        return np.asarray(scores, np.float64) @ self.weights.T
+        each = [self.weights @ row for row in np.asarray(scores, np.float64)]  # row by row: the same, however many there are
+        return np.array(each).reshape(len(scores), len(self.weights))
 
     def asked(self, image: Array) -> Floats:
         """The explained scores (t,) of one variant (c, *space)."""
@@ -103,21 +104,21 @@ class Probe:
         return self.explained(self.scorer(image[None] + 0))[0]  # a copy: a network may write into its input
 
     def scored(
-        self, count: int, make: Callable[[range], Made], ask: Callable[..., Floats] | None = None, first: int = FIRST,
-        most: int | None = None, least: int = 1,
+        self, count: int, make: Callable[[range], Made], ask: Callable[..., Floats] | None = None,
+        together: int | None = None, least: int = 1,
     ) -> Iterator[Part]:  # fmt: skip
-        """Make and score `count` variants, as many at once as are cheapest, until they or the budget end.
+        """Make and score `count` variants, until they or the budget end.
 
-        make: some of them, lazily; ask: what scores them, by default the network; first, most: of them in a pass; least: of
-        them in all, below which there is no map.
+        make: some of them, lazily; ask: what scores them, by default the network; together: how many share a pass, by default
+        as many images as are usual for the model; least: of them in all, below which there is no map.
         A failure after the first pass ends the work and is kept in `failure`: what is done is not lost.
         """
         left = self.budget.forwards - self.budget.spent
         if left < least:
             least += self.budget.spent
             raise BadParameter(f"{self.name}: budget={self.budget.asked} is too little: it needs {least} forwards at least.")
-        most = most or min(MOST, max(1, ROOM // self.x.nbytes))
-        parts = self._parts(count, make, ask or self.scorer, self.scorer.pace(first, most), least)
+        most = min(MOST, max(1, ROOM // self.x.nbytes)) if together is None else together
+        parts = self._parts(count, make, ask or self.scorer, self.scorer.pace(together, most), least)
         yield from shown(parts, int(min(count, left)), self.name, size=lambda part: len(part.of))
 
     def _parts(self, count: int, make: Any, ask: Any, pace: Pace, least: int) -> Iterator[Part]:

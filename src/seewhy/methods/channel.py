@@ -17,7 +17,7 @@ from ..resample import enlarged
 __all__ = ["ablation_cam", "is_cam", "recipro_cam", "score_cam", "ss_cam"]
 
 Floats = NDArray[Any]
-ROOM = 2**25  # bytes of edited activations in the first pass
+ROOM = 2**25  # bytes of edited activations in a pass
 
 
 @from_scores("1 forward per channel of the layer", rectified=True, layered=True)
@@ -142,7 +142,7 @@ def ablation_cam(probe: Probe, layer: str) -> Estimate:
         return Made(None, (tail.a * probe.scorer.array(keep).reshape(len(of), -1, *[1] * (a.ndim - 1)),))
 
     drop = np.zeros((len(a), len(probe.y)))
-    for part in probe.scored(len(live), without, tail, *_room(tail.a)):
+    for part in probe.scored(len(live), without, tail, _room(tail.a)):
         drop[live[part.of.start : part.of.stop]] = probe.y - part.y
     weights = drop.T / np.where(probe.y == 0, 1, abs(probe.y))[:, None]
     return Estimate(np.tensordot(weights, a, 1), notes=tail.notes)
@@ -169,12 +169,11 @@ def recipro_cam(probe: Probe, layer: str) -> Estimate:
 
     found = np.zeros((count, len(probe.y)))
     empty = probe.explained(tail(tail.a[None] * 0))
-    for part in probe.scored(count, alone, tail, *_room(tail.a)):
+    for part in probe.scored(count, alone, tail, _room(tail.a)):
         found[order[part.of.start : part.of.stop]] = part.y - empty
     return Estimate(found.T.reshape(-1, *cells), notes=tail.notes)
 
 
-def _room(a: Array) -> tuple[int, int]:
-    """Edits of an activation that fit in the first pass, and in any."""
-    first = max(1, ROOM // (int(np.prod(a.shape)) * a.dtype.itemsize))
-    return first, 4 * first
+def _room(a: Array) -> int:
+    """Edits of an activation that share a pass."""
+    return max(1, ROOM // (int(np.prod(a.shape)) * a.dtype.itemsize))

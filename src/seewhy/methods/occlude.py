@@ -11,12 +11,12 @@ from ..errors import BadParameter
 from ..image import Array
 from ..method import whole_number
 from ..perturb import Estimate, from_scores
-from ..probe import FIRST, Made, Probe
+from ..probe import Made, Probe
 
 __all__ = ["occlusion"]
 
 Floats = NDArray[Any]
-BOXES = 32  # in the first pass of the short cut, about
+BOXES = 32  # in a pass of the short cut, about
 
 
 @from_scores("1 forward per window (of a network where a window changes little, only what it can change)", sampled=True)
@@ -55,8 +55,8 @@ def occlusion(
         return Made(None, (probe.scorer.blend(keep, probe.image, hide),))
 
     drops = np.full((len(grid.places), len(probe.y)), np.nan)
-    first = grid.rows(BOXES) if short else FIRST
-    for part in probe.scored(len(order), boxes if short else images, short, first=first):
+    together = grid.rows(BOXES) if short else None
+    for part in probe.scored(len(order), boxes if short else images, short, together):
         drops[order[part.of.start : part.of.stop]] = probe.y - part.y
         probe.enough(lambda: grid.mean(drops)[1])
     values, error = grid.mean(drops)

@@ -49,7 +49,7 @@ def rise(
         return soft_masks(of, probe, side, keep, seed)
 
     for part in probe.scored(count, probe.hidden(some, probe.fill(fill))):
-        total.add(part.kept, part.y - probe.y, probe)
+        total.add(part.kept, part.y - probe.y)
         probe.enough(lambda: total.mean()[1])
     values, error = total.mean()
     level = probe.y + total.level
@@ -88,17 +88,17 @@ class Totals:
         self.m, self.mm = np.zeros(space), np.zeros(space)
         self.ym, self.ymm, self.yymm = (np.zeros((t, *space)) for _ in range(3))
 
-    def add(self, masks: Array, y: Floats, probe: Probe) -> None:
-        """masks (m, *space), y (m, t)."""
-        squares = masks**2
-        self.count, self.sum = self.count + len(y), self.sum + y.sum(0)
-        own = [probe.scorer.array(each.T) for each in (np.ones((len(y), 1)), y, y**2)]  # (1 or t, m)
-        over = "t m, m ... -> t ..."
-        self.m += numbers(einsum(own[0], masks, over))[0]
-        self.mm += numbers(einsum(own[0], squares, over))[0]
-        self.ym += numbers(einsum(own[1], masks, over))
-        self.ymm += numbers(einsum(own[1], squares, over))
-        self.yymm += numbers(einsum(own[2], squares, over))
+    def add(self, masks: Array, y: Floats) -> None:
+        """masks (m, *space), y (m, t).  One after the other, so that it is the same however many come at once."""
+        for mask, row in zip(numbers(masks), y, strict=True):
+            shown, scores = mask.astype(np.float64), row.reshape(-1, *[1] * mask.ndim)
+            square = shown**2
+            self.count, self.sum = self.count + 1, self.sum + row
+            self.m += shown
+            self.mm += square
+            self.ym += scores * shown
+            self.ymm += scores * square
+            self.yymm += scores**2 * square
 
     @property
     def level(self) -> Floats:

@@ -117,7 +117,7 @@ class Scorer(Protocol):
     def __call__(self, x: Array) -> NDArray[Any]: ...  # the scores (m, k) of images (m, c, *space)
     def array(self, x: NDArray[Any]) -> Array: ...  # as the model's own kind of array, on its device
     def blend(self, keep: Array, image: Array, fill: Array) -> Array: ...  # (m, *space), (c, *space) twice -> (m, c, *space)
-    def pace(self, first: int, most: int) -> Pace: ...  # how many variants may share a pass
+    def pace(self, together: int | None, most: int) -> Pace: ...  # how many variants share a pass: so many, or as usual
     def boxed(self, image: Array) -> "Boxes | None": ...  # if there is a short cut
     def tail(self, image: Array, layer: str) -> "Tail": ...
 
@@ -208,7 +208,8 @@ def wrap(
     labels: a name per class, "imagenet", or a file of names.
     scores: what is explained: "logits" (as the network gives them), "log-probability" or "probability"; a function's scores
         are explained as given, unless you say that they are logits or ask for one of the others.
-    batch_size: images per pass at most (32, or of variants as many as are cheapest; halved when memory runs out).
+    batch_size: images per pass at most (32; of variants what suits their size, 4 of 224 x 224 on a CPU; fewer where memory runs
+        out).
     device, dtype: where and to what the network is moved, in place, as `network.to` does; by default it stays.
     weights: where the weights came from, for the Source.
     takes: what a function takes: "uint8" photos (n, h, w, 3), by `prepare` resized and cropped at most, or "float" arrays

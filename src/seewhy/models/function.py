@@ -190,9 +190,8 @@ class FunctionScorer:
         keep = keep[:, None]
         return np.where(keep, image, fill) if keep.dtype == bool else fill + (image - fill) * keep
 
-    def pace(self, first: int, most: int) -> Pace:
-        own = self.model.asked_batch
-        return Pace(own, own) if own else Pace(first, most)
+    def pace(self, together: int | None, most: int) -> Pace:
+        return Pace(self.model.asked_batch or min(together or BATCH, most))
 
     def boxed(self, image: Array) -> None:
         return None

@@ -1,20 +1,22 @@
 """Torch networks asked for the scores of many variants of one image."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from copy import copy, deepcopy
 from itertools import count
-from time import perf_counter
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
 
 from ..budget import Pace
 from ..errors import BadParameter, NotApplicable
 from ..image import Array
+from ..recent import Recent
 from . import INPUT
 from .backward import out_of_memory
 from .incremental import Incremental, NotIncremental
@@ -23,6 +25,8 @@ from .scores import as_numpy
 from .tail import Tail
 from .taps import Tap, emitted, hooked, offloaded
 
+ON_CPU, ELSEWHERE = 2**18, 2**22  # pixels of images that share a pass: about as many as are cheapest
+SHORT = 0.9  # of the work of plain passes: a short cut that does more of it is none
 LAYOUTS = {4: torch.channels_last, 5: torch.channels_last_3d}
 
 
@@ -73,9 +77,10 @@ class TorchScorer:
         keep = keep[:, None]
         return torch.where(keep, image, fill) if keep.dtype == torch.bool else torch.lerp(fill[None], image[None], keep)
 
-    def pace(self, first: int, most: int) -> Pace:
-        own = self.model.asked_batch
-        return Pace(own, own) if own else Pace(first, most)
+    def pace(self, together: int | None, most: int) -> Pace:
+        pixels = self.like[0, 0].numel()
+        usual = ON_CPU if self.like.device.type == "cpu" else ELSEWHERE
+        return Pace(self.model.asked_batch or min(together or power_of_two(usual // pixels), most))
 
     def boxed(self, image: Tensor) -> "Boxed":
         return Boxed(self, image)
@@ -92,17 +97,17 @@ class Boxed:
         self.scorer, self.image = scorer, image
         self.short: Incremental | None = Incremental(scorer.raw, image[None])
         self.why = ""  # it cannot be done so
-        self.calls, self.plain = 0, 0.0  # of the short cut; seconds that a box takes plainly
+        self.calls, self.plain = 0, 0  # of the short cut; the work that a box takes plainly
 
     def __call__(self, patches: Tensor, at: Tensor) -> NDArray[Any]:
         with torch.no_grad(), memory_errors():
             if self.short is not None:
                 try:
-                    start = perf_counter()
-                    found = self.short(patches, at)
-                    numbers = as_numpy(self.scorer.scored(found))
                     self.calls += 1
-                    if self.calls == 2 and perf_counter() - start > self.plain * len(at):  # the first one learns the image
+                    with Work() if self.calls == 2 else nullcontext() as work:  # the first call learns the image
+                        found = self.short(patches, at)
+                    numbers = as_numpy(self.scorer.scored(found))
+                    if work is not None and work.done > SHORT * self.plain * len(at):
                         self.short = None  # right, but no shorter
                     if self.calls > 1 or self._agrees(found[:2], patches[:2], at[:2]):
                         return numbers
@@ -114,10 +119,9 @@ class Boxed:
     def _agrees(self, found: Tensor, patches: Tensor, at: Tensor) -> bool:
         """Do the first boxes give what plain passes give?"""
         whole = self._whole(patches, at)
-        start = perf_counter()
-        expected = torch.cat([self.scorer.raw(one) for one in whole.split(1)])
-        as_numpy(expected)
-        self.plain = (perf_counter() - start) / len(at)
+        with Work() as work:
+            expected = torch.cat([self.scorer.raw(one) for one in whole.split(1)])
+        self.plain = work.done / len(at)
         self.why = "" if alike(found, expected) else "its scores differ from those of plain passes"
         return not self.why
 
@@ -126,6 +130,25 @@ class Boxed:
         for image, patch, corner in zip(images, patches, at.tolist(), strict=True):
             image[(slice(None), *(slice(a, a + side) for a, side in zip(corner, patch.shape[1:], strict=True)))] = patch
         return images
+
+
+class Work(TorchDispatchMode):
+    """Counts the multiplications of convolutions and matrices inside: what a pass costs, whatever the clock says."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.done = 0
+
+    def __torch_dispatch__(self, fn: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        out = fn(*args, **(kwargs or {}))
+        count = flop_registry.get(fn.overloadpacket)
+        self.done += 0 if count is None else count(*args, **(kwargs or {}), out_val=out)
+        return out
+
+
+def power_of_two(most: int) -> int:
+    """The largest up to so many; 1 at least."""
+    return 1 << max(0, most.bit_length() - 1)
 
 
 class LaidOut:
@@ -202,7 +225,7 @@ def quick(model: Any, like: Tensor, fast: bool, dtype: Any, fold: bool) -> Any:
     BatchNorms folded into the convolutions before them, where that can be traced and leaves the scores of images `like`."""
     made = copy(model)
     made.network = deepcopy(model.network).eval().requires_grad_(False)
-    made.surveys, made.units = {}, {}
+    made.surveys, made.units = Recent(), Recent()
     if fast:
         if fold and model.end is None:
             made.network = _folded(made, like)

@@ -1,0 +1,57 @@
+"""What was found out, kept for the few dozen questions asked last: of images of any number of sizes, memory stays bounded."""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Generic, TypeVar
+
+K = TypeVar("K")
+V = TypeVar("V")
+MOST = 48
+
+
+class Recent(Generic[K, V]):
+    """At most so many values by key; what was asked for longest ago goes.  Threads may share it; its pickle is empty.
+
+    It needs no lock, which a forked process could inherit locked: each step is one of the dict's own, and what another thread
+    took away meanwhile is no harm.
+    """
+
+    def __init__(self, most: int = MOST) -> None:
+        self.most = most
+        self._kept: OrderedDict[K, V] = OrderedDict()
+
+    def get(self, key: K) -> V | None:
+        """What is kept of the key; None of an unknown one."""
+        found = self._kept.get(key)
+        if found is not None:
+            with suppress(KeyError):
+                self._kept.move_to_end(key)
+        return found
+
+    def keep(self, key: K, value: V) -> V:
+        """The value, kept from now on."""
+        self._kept[key] = value
+        while len(self._kept) > self.most:
+            with suppress(KeyError):
+                self._kept.popitem(last=False)
+        return value
+
+    def of(self, key: K, make: Callable[[], V]) -> V:
+        """What is kept of the key, or what `make` makes now: one object for all that ask at once."""
+        found = self.get(key)
+        if found is None:
+            made = make()
+            found = self.get(key)  # another thread may have been quicker
+            if found is None:
+                return self.keep(key, made)
+        return found
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._kept
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def __reduce__(self) -> Any:
+        return (type(self), (self.most,))
