@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ..errors import BadNetwork, NotApplicable
 from ..image import Array
+from ..recent import Recent
 from ..target import Target, weighted
 from . import Answer
 from .attention import Attending, Met
@@ -26,7 +27,7 @@ from .taps import every_module, ordered_gradients
 if TYPE_CHECKING:
     from .torch import TorchModel
 
-LOOKED: "WeakKeyDictionary[TorchModel, dict[Any, Looked]]" = WeakKeyDictionary()
+LOOKED: "WeakKeyDictionary[TorchModel, Recent[Any, Looked]]" = WeakKeyDictionary()
 LOOK = "attention(model, images, layer=...) shows single layers' weights. "
 TRY = "Grad-CAM and other methods explain such networks."
 
@@ -152,21 +153,25 @@ def attended(model: "TorchModel", x: Array, targets: Sequence[Target], whole: bo
 
 def _looked(model: "TorchModel", x: Tensor) -> Looked:
     """What a pass of noise told, once for images of this shape."""
-    known = LOOKED.setdefault(model, {})
-    key = (tuple(x.shape[1:]), tuple(map(id, every_module(model.network))))
-    if key not in known:
-        model._survey(x[:1].detach())
-        for count in (2, 1):  # two images, so that an axis of one is known to be no batch; some networks take no two
-            noise = torch.randn((count, *x.shape[1:]), generator=torch.Generator().manual_seed(0)).to(x)
-            if model.aims:  # which read what is in this very image
-                noise = x[:1].detach() + 1e-3 * x.std() * noise
-            try:
-                known[key] = looked(model.network, noise, model._run, lambda module, a, x=noise: model._lies(module, a, x))
-                break
-            except (BadNetwork, RuntimeError) as error:
-                if count == 1 or out_of_memory(error):
-                    raise
-    return known[key]
+    key = (tuple(x.shape[1:]), tuple(map(id, every_module(model.given))))
+    return LOOKED.setdefault(model, Recent()).of(key, lambda: _look(model, x))
+
+
+def _look(model: "TorchModel", x: Tensor) -> Looked:
+    model._survey(x[:1].detach())
+    noise = torch.randn((2, *x.shape[1:]), generator=torch.Generator().manual_seed(0)).to(x)
+    if model.aims:  # which read what is in this very image
+        noise = x[:1].detach() + 1e-3 * x.std() * noise
+
+    def at(noise: Tensor) -> Looked:
+        return looked(model.network, noise, model._run, lambda module, a: model._lies(module, a, noise))
+
+    try:
+        return at(noise)  # two images, so that an axis of one is known to be no batch
+    except (BadNetwork, RuntimeError) as error:
+        if out_of_memory(error):
+            raise
+        return at(noise[:1])  # some networks take no two
 
 
 def _check(found: Looked) -> None:
@@ -270,9 +275,8 @@ def _shares(found: Looked) -> NDArray[Any]:
 
 def _place(model: "TorchModel", found: Looked, x: Tensor) -> None:
     """Cells of attention lie where those of layers with the same grid do."""
-    shape = tuple(x.shape[1:])
     known = {layer.shape[1:]: layer.cells for layer in reversed(model._survey(x[:1].detach()).layers.values()) if layer.cells}
-    places = model.places.setdefault(shape, {})
+    places = model._learned(x).places
     for one in found.joined:
         for name in (one.layer, "attention") if one.square else (one.layer,):
             grid = one.keys.lies.space if one.keys is not None else ()

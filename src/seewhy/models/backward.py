@@ -1,6 +1,7 @@
 """The way back: gradients of explained scores."""
 
 from collections.abc import Sequence
+from threading import active_count
 from typing import Any
 
 import torch
@@ -8,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..errors import BadNetwork
+from .standin import TRAINED
 
 
 def gradients(
@@ -43,7 +45,9 @@ def _backward(scores: Tensor, seen: list[Tensor], starts: Tensor, keep: bool) ->
         if out_of_memory(error):
             raise
         why = str(error).strip().splitlines()[0]
-        raise BadNetwork(f"The way back through the network failed: {why} Is a part of it checkpointed or compiled?") from error
+        changed = "modified by an inplace operation" in why and active_count() > 1
+        ask = TRAINED if changed else "Is a part of it checkpointed or compiled?"
+        raise BadNetwork(f"The way back through the network failed: {why} {ask}") from error
     return [None if column[0] is None else torch.stack(column) for column in zip(*rows, strict=True)]
 
 

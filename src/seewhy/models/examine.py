@@ -23,6 +23,7 @@ from .scoring import alike
 from .scripted import ScriptedModel, Sealed
 from .taps import Tap, hooked, ordered_gradients, recorded
 from .torch import TorchModel
+from .undisturbed import again
 
 
 class Facts(NamedTuple):
@@ -63,6 +64,7 @@ class Second(NamedTuple):
     alone: str = ""  # why no two images go at once
 
 
+@again
 def examined(model: TorchModel, x: Array, layers: Mapping[str, Layer], layer: str | None) -> Facts:
     """x: one image (1, c, *space); layer: the one to be explained, if any has space.
 

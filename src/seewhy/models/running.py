@@ -15,9 +15,11 @@ from ..errors import BadNetwork, BadParameter, NotApplicable, SeewhyError
 from ..image import Array, Extent
 from ..instead import InSpace, instead, overall
 from ..prepare import Fit, preparer
+from ..recent import Recent
 from . import INPUT
 from .answering import Answering
 from .backward import out_of_memory
+from .draws import Drawing
 from .geometry import Following, Place
 from .inputs import Inputs, by_proposal, detects
 from .layout import Known, Layout
@@ -30,13 +32,34 @@ from .scores import (
 )
 from .scoring import precision
 from .survey import Survey, layout_of, survey
-from .taps import Stop, Tap, differentiable_rnn, every_module, offloaded, undisturbed, unwrapped
+from .taps import Stop, Tap, differentiable_rnn, every_module, offloaded, unwrapped
 from .two_tower import towers_of
-from .units import unit_scores
+from .undisturbed import Tries, standing, undisturbed
+from .units import Reached, unit_scores
 
 GEOMETRIES = ("receptive-field", "plain")  # where a map's cells lie: where they look, or spread evenly
 BATCH = 32  # images per pass, where the person has not said
 COPIES = 8  # where the graph of the whole network is kept: more are no faster on a CPU, and take memory
+
+
+class Learned:
+    """What passes of images of one size told; whole: what is known of the network that goes on behind a layer of units."""
+
+    def __init__(self, whole: "Learned | None" = None) -> None:
+        self.last: Survey | None = None  # that it was told by
+        self.places: dict[str, tuple[tuple[int, ...], Place] | None] = {}  # of layers: their grid and its place
+        self.turned: set[str] = whole.turned if whole else set()  # layers behind a mirror
+        self.several: dict[str, list[str]] = whole.several if whole else {}  # calls that see the image, of those that repeat
+
+    def told_by(self, found: Survey) -> None:
+        if self.last is found:
+            return
+        repeated = {name: [f"{name}#{call}" for call in one.sees] for name, one in found.layers.items() if one.calls > 1}
+        self.several.update({name: calls for name, calls in repeated.items() if calls})
+        placed = {name: one.cells and (one.shape[1:], one.cells) for name, one in found.layers.items() if one.calls == 1}
+        self.turned.update(found.turned)
+        self.places.update({name: place for name, place in placed.items() if name not in self.places})
+        self.last = found
 
 
 class Running(Answering):
@@ -75,14 +98,22 @@ class Running(Answering):
         self.inputs, self.output = Inputs(inputs, detects(self.network)), output
         self.task = "regression" if self.towers else task
         self.grid, self.geometry = grid, geometry
-        self.surveys: dict[Any, Survey] = {}
+        self.surveys: Recent[Any, Survey] = Recent()
         self.widest = False  # that model looks by default at the last of the widest maps
-        self.units: dict[Any, Any] = {}
-        self.places: dict[Any, dict[str, tuple[tuple[int, ...], Place] | None]] = {}  # of layers: their grid and its place
-        self.straight: set[Any] = set()  # ways back on which all gradients come in memory order
-        self.turned: set[Any] = set()  # layers behind a mirror
-        self.several: dict[Any, dict[str, list[str]]] = {}  # calls that see the image, of layers that run several times
-        self.calls: dict[Any, int] = {}  # of the layer it stops at
+        self.units: Recent[Any, Any] = Recent()
+        self.learned: Recent[Any, Learned] = Recent()  # of images of one size
+        self.straight: Recent[Any, bool] = Recent()  # ways back on which all gradients come in memory order
+        self.calls: Recent[Any, int] = Recent()  # of the layer it stops at
+
+    @property
+    def network(self) -> nn.Module:
+        """The network, as the person gave it; while this thread explains it, what stands in for it."""
+        found = standing(self.given)
+        return self.given if found is None else found.network
+
+    @network.setter
+    def network(self, network: nn.Module) -> None:
+        self.given, self.tries = network, Tries()
 
     @contextmanager
     def _ready(self, x: Array) -> Iterator[Tensor]:
@@ -97,13 +128,13 @@ class Running(Answering):
         if parameter.is_meta and not offloaded(self.network):
             advice = "Load them first, or dispatch it by accelerate."
             raise BadNetwork(f"{self.name} lies on the meta device, so it has no weights. {advice}")
-        with undisturbed(self.network), differentiable_rnn(self.network, device):
+        with undisturbed(self.given, self.tries), differentiable_rnn(self.network, device):
             try:
                 own = np.array(x, order="C") if isinstance(x, np.ndarray) else x.detach().clone()
                 ready = torch.as_tensor(own, dtype=parameter.dtype, device=device)
                 if self.end is not None and "#" not in self.end.layer:  # which call of the layer is the last to see the image
                     found = self.end.whole._survey(ready[:1]).layers.get(self.end.layer)
-                    self.calls[tuple(ready.shape[1:])] = max(found.sees, default=found.calls) if found else 1
+                    self.calls.keep(tuple(ready.shape[1:]), max(found.sees, default=found.calls) if found else 1)
                 yield ready
             except RuntimeError as error:
                 if out_of_memory(error):
@@ -118,7 +149,7 @@ class Running(Answering):
     def _raw(self, x: Tensor) -> Tensor:
         args, options = self.inputs(x)
         if self.end is not None:
-            calls = self.calls.get(tuple(x.shape[1:]), 1)
+            calls = self.calls.get(tuple(x.shape[1:])) or 1
             return unit_scores(lambda: self._called(args, options, x), self.network, x, self.end, calls)
         output = self._called(args, options, x)
         if self.aims:
@@ -136,7 +167,8 @@ class Running(Answering):
     def _called(self, args: Any, options: Any, x: Tensor) -> Any:
         """What the network gives for the images x, as it gives it."""
         try:
-            return self.towers.images(self.network, *args, **options) if self.towers else self.network(*args, **options)
+            with self._passing(x):
+                return self.towers.images(self.network, *args, **options) if self.towers else self.network(*args, **options)
         except Exception as error:
             if isinstance(error, SeewhyError | Stop) or out_of_memory(error):
                 raise
@@ -144,6 +176,21 @@ class Running(Answering):
             also = f" among {len(args)} and {', '.join(options) or 'no keywords'}" if self.inputs.asked is not None else ""
             rows = " What has a row for each image goes into seewhy.PerImage(rows)." if also and not self.inputs.rows else ""
             raise BadNetwork(f"{self.name} failed on {shapes}{also}: {type(error).__name__}: {error}{rows}") from error
+
+    @contextmanager
+    def _passing(self, x: Tensor) -> Iterator[None]:
+        """Around a pass of images x: what it draws comes from a generator of its own, unless it is known to draw nothing."""
+        stands = standing(self.given)
+        key = (tuple(x.shape[1:]), self.end and self.end.layer)
+        with Drawing() if stands is None else stands.drawing(key):
+            try:
+                yield
+            except Reached:
+                if stands is not None:
+                    stands.passed(key, whole=False)
+                raise
+        if stands is not None:
+            stands.passed(key, whole=True)
 
     def _whole(self, x: Tensor) -> Any:
         args, options = self.inputs(x)
@@ -166,23 +213,23 @@ class Running(Answering):
         return {name: Tap(name, self.network) for name in layers if name != INPUT}
 
     def _survey(self, x: Tensor) -> Survey:
-        key = (tuple(x.shape[1:]), tuple(map(id, every_module(self.network))))
-        if key not in self.surveys:
-            beside = self.inputs.asked is not None
-            run = lambda image: self._run(image)[0]  # noqa: E731
-            try:
-                found = survey(self.network, x[:1], run, self.grid, beside, bool(self.aims), self.widest)
-            except InSpace:  # no class is asked for, and none has to be
-                all_of = lambda image: overall(self._whole(image), self._seen(image))  # noqa: E731
-                found = survey(self.network, x[:1], all_of, self.grid, beside, True, True)
-            self.surveys[key] = found
-            repeated = {name: [f"{name}#{call}" for call in one.sees] for name, one in found.layers.items() if one.calls > 1}
-            self.several[key[0]] = {name: calls for name, calls in repeated.items() if calls}
-            placed = {name: one.cells and (one.shape[1:], one.cells) for name, one in found.layers.items() if one.calls == 1}
-            self.turned.update((key[0], name) for name in found.turned)
-            known = self.places.setdefault(key[0], {})
-            known.update({name: place for name, place in placed.items() if name not in known})
-        return self.surveys[key]
+        key = (tuple(x.shape[1:]), tuple(map(id, every_module(self.given))))
+        found = self.surveys.of(key, lambda: self._surveyed(x))
+        self._learned(x).told_by(found)
+        return found
+
+    def _surveyed(self, x: Tensor) -> Survey:
+        beside = self.inputs.asked is not None
+        run = lambda image: self._run(image)[0]  # noqa: E731
+        try:
+            return survey(self.network, x[:1], run, self.grid, beside, bool(self.aims), self.widest)
+        except InSpace:  # no class is asked for, and none has to be
+            all_of = lambda image: overall(self._whole(image), self._seen(image))  # noqa: E731
+            return survey(self.network, x[:1], all_of, self.grid, beside, True, True)
+
+    def _learned(self, x: Array) -> Learned:
+        """What is known of images like x."""
+        return self.learned.of(tuple(x.shape[1:]), lambda: Learned(self.end and self.end.whole._learned(x)))
 
     def _lies(self, module: nn.Module | None, a: Tensor, x: Tensor, own: tuple[int, ...] | None = None) -> Layout | None:
         """How what a module emitted lies over the space of x; None where it has no space.  own: its grid, if that is known."""
@@ -193,30 +240,30 @@ class Running(Answering):
 
     def _following(self, layers: Iterable[str], x: Tensor) -> Following | None:
         """What finds out where the cells of these layers lie in images like x, if it is asked for and not known yet."""
-        known = self.places.get(tuple(x.shape[1:]), {})
+        known = self._learned(x).places
         unknown = self.geometry != "plain" and any(name not in known for name in layers if name != INPUT)
         return Following(x) if unknown and self.end is None else None
 
     def _learn_places(self, follow: Following | None, taps: Mapping[str, Tap], x: Tensor) -> None:
         if follow is None:
             return
-        known = self.places.setdefault(tuple(x.shape[1:]), {})
+        learned = self._learned(x)
         for name, tap in taps.items():
             grid = self._layout(name, tap.check(), x, tap.moment.grid).space
             place = follow.place_at(tap.moment, grid)
-            known[name] = (grid, place) if place else None
+            learned.places[name] = (grid, place) if place else None
             if tap.moment.turned and place is None:
-                self.turned.add((tuple(x.shape[1:]), name))
+                learned.turned.add(name)
 
     def cells(self, layer: str, x: Array) -> tuple[tuple[int, ...], Place] | None:
         """The grid of a layer, and where its cells lie in images like x (n, c, *space), as a pass of such found out; None of
         geometry="plain", and where the network does not tell.
         """
-        return self.places.get(tuple(x.shape[1:]), {}).get(layer) if self.geometry != "plain" else None
+        return self._learned(x).places.get(layer) if self.geometry != "plain" else None
 
     def _each_call(self, layers: Sequence[str], x: Array) -> list[str]:
         """Layers of which several calls are known to see the image, as each of these calls."""
-        known = self.several.get(tuple(x.shape[1:]), {})
+        known = self._learned(x).several
         return [one for name in layers for one in known.get(name, [name])]
 
     def _learn(self, x: Array, calls: Mapping[str, int]) -> None:
@@ -224,7 +271,7 @@ class Running(Answering):
         if self.inputs.asked is not None:  # some calls may see another input alone
             with self._ready(x[:1]) as one:
                 self._survey(one)
-        known = self.several.setdefault(tuple(x.shape[1:]), {})
+        known = self._learned(x).several
         for name, count in calls.items():
             known.setdefault(name, [f"{name}#{call + 1}" for call in range(count)])
 
@@ -248,7 +295,7 @@ class Running(Answering):
 
     def _layout(self, name: str, a: Tensor, x: Tensor, own: tuple[int, ...] | None = None) -> Layout:
         module = self.network.get_submodule(name.partition("#")[0]) if name != INPUT else None
-        placed = self.places.get(tuple(x.shape[1:]), {}).get(name)
+        placed = self._learned(x).places.get(name)
         found = self._lies(module, a, x, placed[0] if placed else own)
         if found is None or self._blind(name, x):
             known = self._survey(x[:1].detach())

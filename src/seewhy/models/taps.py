@@ -2,9 +2,8 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from threading import RLock, get_ident
+from threading import get_ident
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
@@ -12,9 +11,6 @@ from torch import Tensor, nn
 from ..errors import BadParameter, NoSuchName, closest
 from . import INPUT
 from .geometry import Following
-
-LOCKS: "WeakKeyDictionary[nn.Module, RLock]" = WeakKeyDictionary()  # one network answers one question at a time
-LOCKS_LOCK = RLock()
 
 
 class Stop(Exception):
@@ -70,38 +66,6 @@ class Tap:
             ran = f"runs {self.calls} times" if self.calls else "does not run"
             raise NoSuchName("activation at layer", self.asked, [], f"In a forward pass of this network it {ran}.")
         return self.seen
-
-
-@contextmanager
-def undisturbed(network: nn.Module) -> Iterator[None]:
-    """Eval mode and this thread alone inside; every module's mode and torch's random state as they were outside."""
-    with LOCKS_LOCK:
-        lock = LOCKS.setdefault(network, RLock())
-    with lock, torch.inference_mode(False):
-        modules = list(every_module(network))
-        training = [module for module in modules if module.training]
-        compiled = [(m, m._compiled_call_impl) for m in modules if m.__dict__.get("_compiled_call_impl") is not None]
-        wrapped = [(m, m.__dict__["forward"]) for m in modules if "_orig_mod" in m._modules and "forward" in m.__dict__]
-        state, away = torch.get_rng_state(), offloaded(network)
-        try:
-            for module in training:
-                module.training = False
-            for module, _ in compiled:  # module.compile(): hooks set later would not be seen
-                module._compiled_call_impl = None
-            for module, _ in wrapped:  # torch.compile(a part): run it as it is written
-                module.__dict__["forward"] = module._modules["_orig_mod"]
-            yield
-        finally:
-            for module in training:
-                module.training = True
-            for module, call in compiled:
-                module._compiled_call_impl = call
-            for module, forward in wrapped:
-                module.__dict__["forward"] = forward
-            torch.set_rng_state(state)
-            for module in away:  # a pass that stopped early left its weights here
-                if not all(p.is_meta for p in module._parameters.values() if p is not None):
-                    module._hf_hook.post_forward(module, None)  # type: ignore[operator, union-attr]
 
 
 @contextmanager
@@ -170,8 +134,11 @@ def ordered_gradients(network: nn.Module, n: int) -> Iterator[list[bool]]:
 
 
 @contextmanager
-def hooked(hooks: Iterable[tuple[nn.Module, Callable[..., Any]]]) -> Iterator[None]:
-    """Forward hooks (module, args, output) while the block runs, for this thread alone.  No other place sets any."""
+def hooked(hooks: Iterable[tuple[nn.Module, Callable[..., Any]]], before: bool = False) -> Iterator[None]:
+    """Forward hooks (module, args, output) while the block runs, for this thread alone.  No other place sets any.
+
+    before: called with (module, args), before the module runs.
+    """
     owner, handles = get_ident(), []
 
     def own(hook: Callable[..., Any]) -> Callable[..., Any]:
@@ -179,7 +146,8 @@ def hooked(hooks: Iterable[tuple[nn.Module, Callable[..., Any]]]) -> Iterator[No
 
     try:
         for module, hook in hooks:
-            handles.append(module.register_forward_hook(own(hook)))
+            register = module.register_forward_pre_hook if before else module.register_forward_hook
+            handles.append(register(own(hook)))
         yield
     finally:
         for handle in handles:

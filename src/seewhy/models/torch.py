@@ -17,6 +17,7 @@ from ..aim import Aim, Pinned, Seen
 from ..errors import BadNetwork, NotApplicable
 from ..image import Array, Images
 from ..prepare import Batch, batches, grey
+from ..recent import Recent
 from ..rule import Balanced, Relevance, Rule
 from ..target import Target, weighted
 from . import INPUT, Answer, Bias, Evidence, Head, Layer, Trace
@@ -32,6 +33,7 @@ from .running import Running
 from .scores import as_numpy, plain
 from .scoring import TorchScorer, quick
 from .taps import Several, Stop, Tap, ordered_gradients, recorded
+from .undisturbed import again
 from .units import End
 
 
@@ -45,21 +47,23 @@ class TorchModel(Running):
         return f"<{self.name}: {self.explains} of {len(self.labels) if self.labels else 'unnamed'} classes>"
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "surveys": {}, "places": {}, "units": {}}
+        return {**self.__dict__, "units": Recent(), "surveys": Recent()}
 
     def upto(self, layer: str, at: Any = "max") -> "TorchModel":
         """The model whose scores are the units of a layer: of each channel the strongest activation, its "sum" over
         space, or the activation at a cell, such as (y, x).  A class of it is a channel; what lies behind does not run.
         """
         at = at if isinstance(at, str) else tuple(at)
-        if (layer, at) not in self.units:
-            model = copy(self)
-            model.end = End(Tap(layer, self.network).asked, at, self)
-            model.name, model.labels, model.explains = f"{self.name} up to {layer}", None, "activation"
-            model.surveys, model.places, model.units, model.calls, model.straight = {}, {}, {}, {}, set()
-            self.units[layer, at] = model
-        return self.units[layer, at]
+        return self.units.of((layer, at), lambda: self._upto(layer, at))
 
+    def _upto(self, layer: str, at: Any) -> "TorchModel":
+        model = copy(self)
+        model.end = End(Tap(layer, self.network).asked, at, self)
+        model.name, model.labels, model.explains = f"{self.name} up to {layer}", None, "activation"
+        model.surveys, model.learned, model.units, model.calls, model.straight = (Recent() for _ in range(5))
+        return model
+
+    @again
     def aimed(self, aims: Sequence[Aim], x: Array, seen: Seen) -> tuple["TorchModel", tuple[Pinned, ...]]:
         """The model whose scores are what aims, of one kind, read of its whole output; pinned on an image x (1, c, *space)."""
         seen = seen._replace(scored=self._dense_scores, apart=self.task == "multi-label", model=self)
@@ -70,11 +74,12 @@ class TorchModel(Running):
         model = copy(self)
         model.widest = aims[0].widest
         model.aims, model.explains, model.labels, model.end = pinned, pinned[0].kind, None, None
-        model.units, model.straight = {}, set()
+        model.units, model.straight = Recent(), Recent()
         own = tuple(one.target for one in pinned) if of_scales(self.network) else ()
-        model.surveys = self.units.setdefault((*map(type, aims), *own), {})  # as of other images
+        model.surveys = self.units.of((*map(type, aims), *own), Recent)  # as of other images
         return model, pinned
 
+    @again
     def whole(self, x: Array) -> Any:
         """All that the network gives for images x (n, c, *space), as aims read it."""
         with self._ready(x) as ready, torch.no_grad():
@@ -89,7 +94,7 @@ class TorchModel(Running):
         if not self.inputs.rows:
             return self
         model = copy(self)
-        model.inputs, model.units = self.inputs.of(place, count), {}
+        model.inputs, model.units = self.inputs.of(place, count), Recent()
         return model
 
     def batches(self, images: Images, whole: bool = False) -> Iterator[Batch]:
@@ -103,6 +108,7 @@ class TorchModel(Running):
         used = {name: sys.modules[name].__version__ for name in ("torchvision", "timm") if name in sys.modules}
         return {"seewhy": __version__, "torch": torch.__version__, **used, "numpy": np.__version__, "python": python_version()}
 
+    @again
     def answer(self, x: Array) -> Answer:
         """The scores of images x (n, c, *space), in one pass without a graph."""
         with self._ready(x) as x, torch.no_grad():
@@ -128,11 +134,13 @@ class TorchModel(Running):
             with torch.autocast(like.device.type, enabled=False):
                 yield scorer
 
+    @again
     def layers(self, x: Array | None = None) -> Mapping[str, Layer]:
         """What each layer emits, in the order it first runs, when x (n, c, *space) (by default a blank photo) comes in."""
         with self._ready(self._blank() if x is None else x[:1]) as x:
             return self._survey(x).layers
 
+    @again
     def trace(self, x: Array, targets: Sequence[Target], layers: Sequence[str], rule: Rule | None = None) -> Trace:
         """One forward pass of x (n, c, *space), one backward pass per target: what they leave at each layer.
 
@@ -184,7 +192,7 @@ class TorchModel(Running):
         weights = weighted(targets, answer.scores)
         grads = gradients(scores, [*seen.values()], weights, at_once=max(1, self.copies // len(x)) if inside else 16)
         if not odd:
-            self.straight.add(way)
+            self.straight.keep(way, True)
         evidence = {
             name: self._evidence(name, a, a.new_zeros(len(weights), *a.shape) if g is None else g, x)
             for (name, a), g in zip(seen.items(), grads, strict=True)
@@ -192,6 +200,7 @@ class TorchModel(Running):
         notes = {name: (taps[name].notes if name in taps else ()) + own + self._mirrored(name, x) for name in layers}
         return Trace(answer, weights, evidence, notes), all(g is not None for g in grads)
 
+    @again
     def biases(self, x: Array, targets: Sequence[Target]) -> tuple[Trace, list[list[Bias]]]:
         """The trace at the image, and for each target what every bias of the network adds to its score."""
         with self._ready(x) as x:
@@ -211,6 +220,7 @@ class TorchModel(Running):
             evidence = {INPUT: self._evidence(INPUT, x, torch.cat(rows), x)}
             return Trace(answer, weights, evidence, {}), found
 
+    @again
     def activations(self, x: Array, layers: Sequence[str]) -> tuple[Mapping[str, Array], Mapping[str, tuple[str, ...]]]:
         """What each layer emits (n, c, *space), from a pass that stops at the last of them; and notes on each."""
         with self._ready(x) as x, torch.no_grad():
@@ -231,6 +241,7 @@ class TorchModel(Running):
                 {name: tap.notes + self._mirrored(name, x) for name, tap in taps.items()},
             )
 
+    @again
     def head(self, x: Array, targets: Sequence[Target], layers: Sequence[str]) -> Head:
         """One pass; the pooled activations and the last linear layer's weights, where pooling is all there is between."""
         if self.explains != "logits":
@@ -250,14 +261,16 @@ class TorchModel(Running):
             notes = {name: tap.notes for name, tap in taps.items()}
             return Head(answer, weights, {name: plain(one) for name, one in a.items()}, w, notes)
 
+    @again
     def attended(self, x: Array, targets: Sequence[Target] = (), whole: bool = True, each: bool = False) -> Attended:
         """One pass, read at the weights of its attentions, and with targets at the gradients toward them; see `attended`."""
         return attended(self, x, targets, whole, each)
 
     def _mirrored(self, name: str, x: Tensor) -> tuple[str, ...]:
         seen = f"the network mirrors or turns the image before {name}: the map lies as the layer saw it"
-        return (seen,) if (tuple(x.shape[1:]), name) in self.turned else ()
+        return (seen,) if name in self._learned(x).turned else ()
 
+    @again
     def first_bad(self, x: Array) -> str | None:
         """The first layer to emit NaN or infinity, as x (n, c, *space) runs through."""
         with self._ready(x) as x, torch.no_grad():

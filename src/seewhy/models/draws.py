@@ -1,0 +1,75 @@
+"""What a network draws by itself, in eval mode: from a generator of its own, so that the global one is never touched."""
+
+from functools import cache
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
+ATEN = torch.ops.aten
+
+
+class Drawing(TorchDispatchMode):
+    """Inside, what torch would draw from its global generator comes from one that starts anew with each block of `undisturbed`.
+
+    It is seeded as torch is (torch.manual_seed), so a network that draws says the same twice, whatever other threads draw.
+    What numpy and Python draw is not seen here.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.drew = False
+        self.own: dict[torch.device, torch.Generator] = {}
+
+    def __torch_dispatch__(self, fn: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if torch.Tag.nondeterministic_seeded not in fn.tags or kwargs.get("generator") is not None:
+            return fn(*args, **kwargs)
+        twin = _taking_generator(fn)
+        if twin is None and fn not in REDRAWN:
+            return fn(*args, **kwargs)  # attention without dropout; what torch chooses among its kernels
+        self.drew = True
+        generator = self._generator(args, kwargs)
+        return REDRAWN[fn](generator, *args, **kwargs) if twin is None else twin(*args, **kwargs, generator=generator)
+
+    def _generator(self, args: Any, kwargs: Any) -> torch.Generator:
+        beside = next((one.device for one in args if isinstance(one, Tensor)), "cpu")
+        device = torch.device(kwargs.get("device") or beside)
+        if device not in self.own:
+            self.own[device] = torch.Generator(device).manual_seed(torch.initial_seed())
+        return self.own[device]
+
+
+@cache
+def _taking_generator(fn: Any) -> Any:
+    """The operation itself, or its twin that takes a generator; None where it has none."""
+    asked = {one.name for one in fn._schema.arguments} | {"generator"}
+    packet = fn.overloadpacket
+    each = [fn, *(getattr(packet, name) for name in packet.overloads())]
+    return next((one for one in each if {argument.name for argument in one._schema.arguments} == asked), None)
+
+
+def _like(draw: Any) -> Any:
+    def drawn(generator: torch.Generator, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        given = {name: value for name, value in kwargs.items() if value is not None}
+        return draw(torch.empty_like(x, **given), *args, generator=generator)
+
+    return drawn
+
+
+def _dropped(generator: torch.Generator, x: Tensor, p: float, train: bool | None) -> tuple[Tensor, Tensor]:
+    if train is False or p == 1:
+        kept = torch.full_like(x, train is False, dtype=torch.bool)
+        return x * kept, kept
+    kept = torch.empty_like(x, dtype=torch.bool).bernoulli_(1 - p, generator=generator)
+    return x * kept / (1 - p), kept
+
+
+REDRAWN = {  # by hand, where torch has no such twin: in older versions, and on a GPU
+    ATEN.rand_like.default: _like(Tensor.uniform_),
+    ATEN.randn_like.default: _like(Tensor.normal_),
+    ATEN.randint_like.default: _like(lambda empty, high, generator: empty.random_(0, high, generator=generator)),
+    ATEN.randint_like.low_dtype: _like(lambda empty, low, high, generator: empty.random_(low, high, generator=generator)),
+    ATEN.native_dropout.default: _dropped,
+}
