@@ -136,6 +136,12 @@ def test_a_distance_that_is_not_said_is(tmp_path):
     assert volume.notes == ("it does not say how far its pixels are apart (PixelSpacing): taken as 1 mm",)
 
 
+def test_a_slice_that_is_turned_but_lies_nowhere_keeps_its_turn(tmp_path):
+    volume = read(tmp_path, lambda _, one: delattr(one, "ImagePositionPatient"), scan(ROTATED)[:, :, :1], ROTATED)
+    assert volume.notes == ("it does not say where it lies in the body: taken at 0 mm",)
+    np.testing.assert_allclose(volume.affine[:3, :2], ROTATED[:3, :2], atol=1e-6)
+
+
 def test_slices_that_are_there_twice_alike_are_taken_once(tmp_path):
     files = dicom_series(tmp_path / "s", STORED, PLAIN)
     for file in files[:4]:

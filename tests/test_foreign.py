@@ -53,6 +53,7 @@ FILES = {
     "p.nii.bz2": (lambda: b"BZh9" + bytes(60), r"a packed NIfTI file: unpack it"),
     "q.rec": (lambda: bytes(600), r"a format of scanners or of other tools"),
     "r.nii": (lambda: gzip.compress(bytes(600)), r"packed by gzip: if it is NIfTI, name it \.nii\.gz"),
+    "r.dcm.gz": (lambda: gzip.compress(bytes(600)), r"packed by gzip: .*else unpack it"),
     "s.nii.gz": (lambda: nibabel.Nifti1Image(scan(np.eye(4)), np.eye(4)).to_bytes(), r"not packed by gzip, .*name it \.nii"),
     "t.txt": (lambda: b"some words" * 50, r"t\.txt is no DICOM file: the letters DICM"),
 }

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from dicoms import edited, mosaic
-from scans import AFFINES, LESION, SHAPE, centre_mm, mm, scan
+from scans import AFFINES, LESION, SHAPE, centre_mm, dicom_series, mm, scan
 from seewhy.errors import BadImage
 from seewhy.medical import read_volume
 
@@ -64,6 +64,15 @@ def test_of_a_series_of_mosaics_the_first_in_time_is_taken_or_all_as_channels(tm
     one = read_volume(tmp_path / "b.dcm")  # one file is asked for, and is a whole volume
     assert np.array_equal(one.values, stored + 2)
     assert not one.notes
+
+
+def test_mosaics_and_slices_of_one_series_are_not_mixed(tmp_path):
+    affine, stored = AFFINES["rotated"], scan(AFFINES["rotated"])
+    dicom_series(tmp_path / "s", stored[:, :, :1], affine, SeriesInstanceUID="1.2.3", SeriesDescription="a")
+    whole = mosaic(tmp_path / "s" / "a.dcm", stored, affine, SeriesInstanceUID="1.2.3", SeriesDescription="a")
+    with pytest.raises(BadImage, match=r"some files of its series are mosaics, others, such as IM0000, are not"):
+        read_volume(tmp_path / "s")
+    assert np.array_equal(read_volume(whole).values, stored)
 
 
 def test_what_does_not_say_how_it_is_unfolded_is_refused(tmp_path):

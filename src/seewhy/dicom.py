@@ -42,12 +42,10 @@ def read_series(path: Path, name: str, channels: bool, most: int) -> Volume:
         members, beside = _series(path, name, most)
         if wrong := next((member.wrong for member in members if member.wrong), None):
             raise wrong
-        if members[0].mosaic:
+        if any(member.mosaic for member in members):
             return _mosaics(members, name, channels, most, beside)
         found = [one for member in members for one in member.slices]
         notes = tuple(dict.fromkeys(note for one in found for note in one.notes))
-        if not np.isfinite(found[0].position).all():
-            notes += ("it does not say where it lies in the body: taken as axial, at 0 mm",)
         check_voxels((*found[0].shape[::-1], len(found)), most, name)
         values, affine, said = stacked([one for member in members for one in _read(member)], name)
     return Volume(values, affine, name, (*notes, *said, *beside))
@@ -65,6 +63,11 @@ def _read(member: Member) -> list[Slice]:
 
 def _mosaics(members: list[Member], name: str, channels: bool, most: int, beside: tuple[str, ...]) -> Volume:
     """Of mosaics, each of which is a volume, the first in time; or all, as channels."""
+    if not all(member.mosaic for member in members):
+        single = next(member.file.name for member in members if not member.mosaic)
+        raise BadImage(
+            f"{name}: some files of its series are mosaics, others, such as {single}, are not. Give one of the mosaics."
+        )
     members = sorted(members, key=lambda member: member.order)
     first = members[0]
     whole = (*first.slices[0].shape[::-1], len(first.slices))

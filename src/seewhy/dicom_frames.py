@@ -153,6 +153,8 @@ def _slice(said: list[Any], head: Header, place: int) -> Slice:
     notes += (
         ("high values are dark in this file (MONOCHROME1)",) if data.get("PhotometricInterpretation") == "MONOCHROME1" else ()
     )
+    if not np.isfinite(position).all():
+        notes += (f"it does not say where it lies in the body: taken {'' if placed else 'as axial, '}at 0 mm",)
     apart = {name: str(value) for name in (*APART, B_VALUE) if (value := _plain(tag, said, name)) is not None}
     shape = int(data.Rows), int(data.Columns)
     across, down = (side / np.linalg.norm(side) * step for side, step in ((row, spacing[1]), (column, spacing[0])))

@@ -64,7 +64,7 @@ def told(file: Path) -> str | None:
     said = said or next((what for what, fits in PATTERNS.items() if fits(head)), None)
     said = said or next((what for endings, what in ENDINGS.items() if name.endswith(endings)), None)
     packed = head[:2] == b"\x1f\x8b"
-    if said is None and packed and not name.endswith((".gz", ".mgz")):
+    if said is None and packed and not name.endswith((".nii.gz", ".mgz")):
         said = "packed by gzip: if it is NIfTI, name it .nii.gz; else unpack it"
     if said is None and name.endswith((".nii.gz", ".mgz")) and head and not packed and _plain(head):
         said = "not packed by gzip, as its name says: name it .nii, or .mgh"
