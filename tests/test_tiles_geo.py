@@ -166,6 +166,23 @@ def test_the_command_line_writes_the_map_beside_the_picture(scene: Path, tmp_pat
             assert at(file.transform, 24, 16) == pytest.approx(at(rasterio.Affine(*TURNED), 96, 64), abs=1e-6)
 
 
+def test_the_map_of_a_scene_is_made_again_and_is_no_scene_itself(scene: Path, tmp_path: Path) -> None:
+    (tmp_path / "nets.py").write_text(NET)
+    folder = tmp_path / "scenes"
+    folder.mkdir()
+    scene.rename(folder / "scene.tif")
+    model = ["--model", f"{tmp_path / 'nets.py'}:net", "--prepare", "size=none", "--prepare", "crop=none", "--scores", "logits"]
+    for turn in range(2):
+        torch.manual_seed(0)  # the network draws its weights where it is loaded
+        ran = CliRunner().invoke(main, ["explain", str(folder), *model, "--out", str(folder)])
+        assert ran.exit_code == 0, ran.output
+        endings = sorted(path.name.rpartition(".")[2] for path in folder.iterdir())
+        assert endings == ["png", "tif", "tif"]
+        assert ("not explained, as seewhy made them: 2 maps" in ran.stderr) == (turn > 0)
+    (map_,) = (path for path in folder.glob("*.tif") if path.name != "scene.tif")
+    assert seewhy.Heatmap.source_of(map_).image == str(folder / "scene.tif")
+
+
 def test_broken_and_missing_files_are_named(scene: Path, tmp_path: Path, made_heatmap: Any) -> None:
     broken = tmp_path / "broken.tif"
     broken.write_bytes(scene.read_bytes()[:300])

@@ -69,6 +69,24 @@ def test_a_scan_gives_a_map_on_its_own_grid_and_a_panel(run, tmp_path, net):
     assert f"-> out/{name}.png, {name}.nii.gz" in result.stdout
 
 
+def test_the_map_of_a_scan_is_made_again_and_is_no_scan_itself(run, tmp_path):
+    (tmp_path / "out").mkdir()
+    scan_ = saved(tmp_path / "out" / "scan.nii.gz").read_bytes()
+    for turn in range(3):
+        result = run("out", "--values", net="ready")  # the scan lies where its maps are written
+        assert result.exit_code == 0, result.output
+        name = "scan.top-1-lesion.see.grad-cam"
+        assert written() == ["scan.nii.gz", f"{name}.nii.gz", f"{name}.npz", f"{name}.png"]
+        assert ("not explained, as seewhy made them: 2 maps (out/scan.top-1" in result.stderr) == (turn > 0)
+        assert ("made again, as the same run made them before: 3 files" in result.stderr) == (turn > 0)
+    assert (tmp_path / "out" / "scan.nii.gz").read_bytes() == scan_
+    run("out", "--values", "--prepare", "window=0,800", net="ready")  # another question
+    assert len(written()) == 7
+    assert {name.removeprefix(f"{name.split('-cam')[0]}-cam") for name in written()[1:]} == {
+        *(f"{place}.{ending}" for place in ("", "-2") for ending in ("nii.gz", "npz", "png"))
+    }
+
+
 def test_a_series_a_window_views_and_numbers(run, tmp_path):
     dicom_series(tmp_path / "ct", scan(AFFINES["rotated"]), AFFINES["rotated"])
     result = run("ct", "--view", "axial", "--view", "curve", "--window", "-100,400", "--values", "--json")
