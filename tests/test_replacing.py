@@ -175,6 +175,33 @@ def test_it_is_kept_also_where_files_have_one_name_only(path, monkeypatch):
     assert (said.value.errno, path.read_bytes(), names(path.parent)) == (errno.EEXIST, NEW, ["map.png"])
 
 
+@pytest.mark.parametrize(("code", "written"), [("EINVAL", True), ("EIO", False), ("ENOSPC", False), ("EDQUOT", False)])
+def test_a_disk_that_says_so_late_is_heard(path, monkeypatch, code, written):
+    """As network file systems do, which take all bytes first."""
+    path.write_bytes(OLD)
+
+    def fsync(_descriptor):
+        raise OSError(getattr(errno, code), code)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    if written:  # a file system that has nothing to say
+        put(path)
+    else:
+        with pytest.raises(NotWritten, match=code):
+            put(path)
+    assert (path.read_bytes(), names(path.parent)) == (NEW if written else OLD, ["map.png"])
+
+
+@pytest.mark.parametrize("over", [True, False])
+def test_what_was_written_is_on_the_disk_before_the_name_points_at_it(path, monkeypatch, over):
+    done = []
+    for step in ("fsync", "replace", "link"):
+        usual = getattr(os, step)
+        monkeypatch.setattr(os, step, lambda *given, usual=usual, step=step: (done.append(step), usual(*given)))
+    put(path, over=over)
+    assert done == ["fsync", "replace" if over else "link"]
+
+
 def child(code: str, *arguments: object) -> subprocess.Popen:
     return subprocess.Popen([sys.executable, "-c", code, *map(str, arguments)], stdout=subprocess.PIPE, text=True)
 

@@ -5,6 +5,7 @@ import re
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from errno import EINVAL, ENOSYS, ENOTSUP
 from pathlib import Path
 from time import time
 
@@ -13,6 +14,7 @@ from .errors import NotWritten
 ENDINGS = (".nii.gz",)  # of two parts, by which a writer tells the format
 BESIDE = re.compile(r"\.seewhy-[0-9a-f]{16}(\.|$)")  # the names of new files, until they are whole
 LONGEST = 20  # bytes of an ending
+UNABLE = (EINVAL, ENOSYS, ENOTSUP)  # of file systems that know no such thing
 STALE = 3600  # seconds: no file of ours is written that long without a byte more
 
 
@@ -25,8 +27,8 @@ def replacing(path: str | Path, over: bool = True, of: str = "") -> Iterator[Pat
 
     Whatever ends the block early (a full disk, a limit of the file's size, Ctrl-C, an error) leaves the file that was there,
     or none.  What was written is on the disk before the name points at it, so a machine that stops leaves the one or the
-    other.  A link of that name is replaced, not followed; who may read the file stays as it was.  The new file's name ends
-    as that of `path`.
+    other, too (the name itself follows within seconds).  A link of that name is replaced, not followed; who may read the
+    file stays as it was.  The new file's name ends as that of `path`.
     Raises NotWritten, which names the file, where it cannot be written; its `errno` is that of the system.
     """
     path = Path(path)
@@ -36,10 +38,8 @@ def replacing(path: str | Path, over: bool = True, of: str = "") -> Iterator[Pat
         os.close(os.open(beside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))  # less what the person's umask takes away
         yield beside
         if old is not None:
-            with suppress(OSError, AttributeError):  # only the superuser may give a file away, where files have owners
-                os.chown(beside, old.st_uid, old.st_gid)
-            os.chmod(beside, stat.S_IMODE(old.st_mode) & 0o777)
-        _kept(beside, os.O_RDWR)
+            _handed(beside, old)
+        _kept(beside)
         (os.replace if over else _placed)(beside, path)
     except NotWritten:
         raise
@@ -48,8 +48,6 @@ def replacing(path: str | Path, over: bool = True, of: str = "") -> Iterator[Pat
     finally:
         with suppress(OSError):
             beside.unlink(missing_ok=True)
-    with suppress(OSError):  # not every file system lets a folder be synchronised
-        _kept(path.parent, os.O_RDONLY)
 
 
 def swept(folder: Path) -> None:
@@ -83,6 +81,14 @@ def _replaceable(path: Path) -> os.stat_result | None:
     return old
 
 
+def _handed(beside: Path, old: os.stat_result) -> None:
+    """It is whose the old file was, and for whom that was, as far as the system knows owners and lets us give files away."""
+    with suppress(OSError, AttributeError):
+        os.chown(beside, old.st_uid, old.st_gid)
+    with suppress(OSError):
+        os.chmod(beside, stat.S_IMODE(old.st_mode) & 0o777)
+
+
 def _placed(beside: Path, path: Path) -> None:
     """Give a new file its name, if nothing has it."""
     try:
@@ -95,11 +101,14 @@ def _placed(beside: Path, path: Path) -> None:
         os.replace(beside, path)
 
 
-def _kept(path: Path, how: int) -> None:
+def _kept(path: Path) -> None:
     """What was written of it reaches the disk."""
-    descriptor = os.open(path, how)
+    descriptor = os.open(path, os.O_RDWR)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in UNABLE:
+            raise
     finally:
         os.close(descriptor)
 
