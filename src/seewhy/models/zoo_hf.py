@@ -59,7 +59,7 @@ def _folder(asked: Asked) -> Path:
             raise BadWeights(f"{path} holds no config.json, as transformers' save_pretrained writes it (it holds {inside}).")
         return path
     hub = need("huggingface_hub", extra="hf")
-    cached = _cached(hub, name, asked.weights is None)
+    cached = _cached(hub, asked)
     known = cached and hub.try_to_load_from_cache(name, "preprocessor_config.json") is not None
     if cached and known:
         return cached
@@ -71,11 +71,11 @@ def _folder(asked: Asked) -> Path:
         raise
 
 
-def _cached(hub: Any, name: str, whole: bool) -> Path | None:
-    """The folder of what was fetched before; `whole`: only with all its weights."""
-    found = hub.try_to_load_from_cache(name, "config.json")
+def _cached(hub: Any, asked: Asked) -> Path | None:
+    """The folder of what was fetched before, with all its weights where they are asked for."""
+    found = hub.try_to_load_from_cache(asked.name, "config.json")
     folder = Path(found).parent if isinstance(found, str) else None
-    return folder if folder and (not whole or _weight_files(folder)) else None
+    return folder if folder and (asked.weights is not None or _weight_files(folder, asked.trust)) else None
 
 
 def _fetch(hub: Any, asked: Asked) -> Path:
@@ -84,13 +84,13 @@ def _fetch(hub: Any, asked: Asked) -> Path:
     def some(*patterns: str) -> Path:
         return Path(fetched(lambda: hub.snapshot_download(asked.name, allow_patterns=[*patterns], etag_timeout=5), asked))
 
-    folder = some("*.json", "*.txt", "*.model", *(["*.py"] if asked.trust else []))
+    folder = some("*.json", "*.py", "*.txt", "*.model")
     if not (folder / "config.json").is_file():
         raise BadWeights(f"{asked.spec} holds no config.json: it is no repository of transformers, nor of timm.")
     if (
         asked.weights is None
-        and not _weight_files(some("model*.safetensors"))
-        and not _weight_files(some("pytorch_model*.bin"))
+        and not _weight_files(some("model*.safetensors"), asked.trust)
+        and not _weight_files(some("pytorch_model*.bin"), asked.trust)
     ):
         raise unreachable(asked.spec, "the repository holds neither safetensors nor pytorch_model.bin")
     return folder
