@@ -7,6 +7,7 @@ from time import perf_counter
 import pytest
 
 import seewhy
+from hostile_files import Trap
 from seewhy import load
 from seewhy.errors import BadWeights, MissingExtra
 
@@ -93,6 +94,19 @@ def test_weights_fetched_before_need_no_network(offline, tmp_path):
     assert torch.equal(model.network.features[0].weight, network.features[0].weight)
     assert model.weights == "SqueezeNet1_1_Weights.IMAGENET1K_V1"
     assert offline == []
+
+
+def test_weights_in_the_cache_that_need_code_are_not_read(offline, tmp_path):
+    import torch
+    from torchvision import models
+
+    (tmp_path / "hub/checkpoints").mkdir(parents=True)
+    tag = models.SqueezeNet1_1_Weights.DEFAULT
+    trap = {**models.squeezenet1_1().state_dict(), "trap": Trap(tmp_path / "sprung")}
+    torch.save(trap, tmp_path / "hub/checkpoints" / tag.url.rpartition("/")[2])
+    with pytest.raises(BadWeights, match=r"torchvision/squeezenet1_1, as they lie in the cache.* need code.*--trust"):
+        load("torchvision/squeezenet1_1")
+    assert not (tmp_path / "sprung").exists()
 
 
 def in_the_cache(folder, network, *, processor: bool) -> None:

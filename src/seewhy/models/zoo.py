@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -135,6 +136,7 @@ def _torchvision(asked: Asked) -> Found:
     hub = import_module("torch.hub")
     if not (Path(hub.get_dir()) / "checkpoints" / Path(urlparse(tag.url).path).name).exists():
         reach(tag.url, asked.spec)
+    tag.get_state_dict = partial(type(tag).get_state_dict, tag, weights_only=not asked.trust)  # its builders ask the tag
     network = fetched(lambda: models.get_model(name, weights=tag, **options), asked)
     return Found(network, prepare, labels, str(tag))
 

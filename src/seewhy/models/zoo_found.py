@@ -4,6 +4,7 @@ import socket
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from os import environ
+from pickle import UnpicklingError
 from typing import Any, NamedTuple
 from urllib.parse import urlparse
 from urllib.request import getproxies, proxy_bypass
@@ -60,6 +61,11 @@ def fetched(make: Callable[[], Any], asked: Asked) -> Any:
         raise BadParameter(f"{asked.spec} cannot be made with {dict(asked.options)}: {error}") from error
     except (OSError, RuntimeError) as error:  # URLError and LocalEntryNotFoundError are OSErrors
         raise unreachable(asked.spec, f"{type(error).__name__}: {error}".splitlines()[0]) from error
+    except UnpicklingError as error:
+        raise BadWeights(
+            f"The pretrained weights of {asked.spec}, as they lie in the cache on this machine, need code, which is not run: "
+            "remove them, to fetch them again; or, if you trust who put them there, trust=True (--trust)."
+        ) from error
 
 
 def reach(url: str, spec: str) -> None:
