@@ -269,3 +269,33 @@ def test_a_deflated_file_that_would_become_too_much_is_refused(tmp_path):
     assert len(file.read_bytes()) < 1 << 19
     with pytest.raises(BadImage, match=r"too large: unpacked \(it is deflated\) it has more than 4000000 bytes"):
         read_volume(file, most=10**6)
+
+
+@pytest.mark.parametrize("signed", [False, True])
+@pytest.mark.parametrize("big", [False, True])
+@pytest.mark.parametrize(
+    ("allocated", "stored", "high"), [(8, 8, 7), (8, 6, 5), (16, 12, 11), (16, 12, 15), (16, 10, 12), (32, 24, 23)]
+)
+def test_numbers_of_every_width_are_what_was_written(tmp_path, allocated, stored, high, signed, big):
+    """Beside an independent reading: the stored bits of each pixel, by Python's own integers; the others are noise."""
+    from pydicom import dcmread, dcmwrite
+    from pydicom.uid import ExplicitVRBigEndian
+
+    draw = np.random.default_rng(allocated * stored + high)
+    files = dicom_series(tmp_path / "s", STORED[:8, :6, :2], PLAIN)
+    expected = np.zeros((8, 6, 2))
+    for k, file in enumerate(files):
+        one = dcmread(file)
+        raw = draw.integers(0, 1 << allocated, (6, 8), dtype=np.uint64)
+        for row, column in np.ndindex(6, 8):
+            number = (int(raw[row, column]) >> (high + 1 - stored)) & ((1 << stored) - 1)
+            expected[column, row, k] = number - (1 << stored) * (signed and number >> (stored - 1))
+        one.BitsAllocated, one.BitsStored, one.HighBit, one.PixelRepresentation = allocated, stored, high, int(signed)
+        one.PixelData = raw.astype(f"{'>' if big else '<'}u{allocated // 8}").tobytes()
+        one["PixelData"].VR = "OW" if allocated > 8 else "OB"
+        one.RescaleSlope, one.RescaleIntercept = "0.5", "-7"
+        if big:
+            assert [*one.iterall()]
+            one.file_meta.TransferSyntaxUID = ExplicitVRBigEndian
+        dcmwrite(file, one, implicit_vr=False, little_endian=not big, force_encoding=True)
+    assert np.array_equal(read_volume(tmp_path / "s").values, (expected * 0.5 - 7).astype(np.float32))
