@@ -190,6 +190,19 @@ def test_the_folder_that_is_written_into_may_be_empty_and_may_hold_photos():
     assert "not explained, as seewhy made them: 1 map (out/b." in done.stderr
 
 
+def test_pictures_of_other_kinds_are_not_left_out_in_silence():
+    photo("d/a.png")
+    for name in ("b.HEIC", "c.svg", "notes.txt", "numbers.npz", "all.zip", "d.jxl"):
+        Path("d", name).write_bytes(b"x")
+    done = run("d", "--json")
+    assert (done.exit_code, images(done)) == (0, ["d/a.png"])
+    said = "left out, as of kinds not read as they are: 3 files (d/b.HEIC, d/c.svg, d/d.jxl); name one to hear what helps"
+    assert done.stderr == f"seewhy: {said}\n"
+    alone = run("d/b.HEIC")
+    assert alone.exit_code == 1
+    assert "d/b.HEIC" in alone.stderr
+
+
 def test_a_folder_may_be_called_as_a_picture():
     photo("scan.nii.gz/a.png"), photo("d/b.png/c.png")
     assert images(run("scan.nii.gz", "--json")) == ["scan.nii.gz/a.png"]

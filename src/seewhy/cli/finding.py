@@ -7,7 +7,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 VOLUMES = {".nii", ".nii.gz", ".mgz", ".mgh", ".img"}
-SUFFIXES = {*VOLUMES, ".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"}
+SUFFIXES = {
+    *VOLUMES, ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".bmp", ".dib", ".gif", ".webp", ".avif", ".tif", ".tiff",
+    ".jp2", ".j2k", ".tga", ".ppm", ".pgm", ".pbm", ".pnm",
+}  # fmt: skip
 UNSEEN = ("._", ".seewhy-")  # what other systems keep beside each file; what runs that were killed left
 
 
@@ -25,6 +28,7 @@ class Skipped:
 
     folders: list[str] = field(default_factory=list)
     own: list[str] = field(default_factory=list)  # maps that seewhy made
+    others: list[str] = field(default_factory=list)  # pictures of kinds that are not read as they are
     failed: dict[str, Exception] = field(default_factory=dict)
 
 
@@ -99,12 +103,19 @@ def _inside(top: Path, recursive: bool, skipped: Skipped, out: Path) -> Iterator
                 else:
                     skipped.folders.append(str(path))
             elif not named(path, VOLUMES if series else SUFFIXES):  # pictures beside a series are its previews
-                continue
+                skipped.others += [str(path)] if not series and _of_another_kind(path) else []
             elif made_here(path):
                 skipped.own.append(str(path))
             else:
                 yield str(path)
         folders += below[::-1]
+
+
+def _of_another_kind(path: Path) -> bool:
+    """Is it a picture or a film, as far as its name tells?"""
+    from ..kinds import DICOM, ENDINGS, NUMPY, PACKED
+
+    return ENDINGS.get(path.suffix.lower(), NUMPY) not in (DICOM, NUMPY, PACKED)
 
 
 def _unreadable(folder: Path, error: OSError, top: Path, skipped: Skipped) -> None:
@@ -136,6 +147,8 @@ def _remarks(skipped: Skipped, named: list[str], twice: int) -> Iterator[str]:
         yield f"not looked into without --recursive: {_listed(skipped.folders, 'folder')}"
     if skipped.own:
         yield f"not explained, as seewhy made them: {_listed(skipped.own, 'map')}"
+    if skipped.others:
+        yield f"left out, as of kinds not read as they are: {_listed(skipped.others, 'file')}; name one to hear what helps"
     if named:
         yield f"explained as you name them, although seewhy made them: {_listed(named, 'map')}"
     if twice:
