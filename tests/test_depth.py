@@ -154,7 +154,7 @@ def test_netpbm_says_its_own_maximum(most, plain):
 def fits(values: np.ndarray, bits: int, **more: float) -> bytes:
     known = {"SIMPLE": "T", "BITPIX": bits, "NAXIS": 2, "NAXIS1": values.shape[1], "NAXIS2": values.shape[0], **more}
     cards = "".join(f"{key:8}= {value:>20}".ljust(80) for key, value in known.items()) + "END".ljust(80)
-    return cards.ljust(2880).encode() + values[::-1].tobytes()  # its rows go upwards
+    return cards.ljust(2880).encode() + values[::-1].tobytes().ljust(2880, b"\0")  # its rows go upwards
 
 
 def test_fits_says_how_its_numbers_are_scaled():
@@ -183,7 +183,7 @@ def test_every_mode_with_transparency_lies_on_white(mode):
     image.putpixel((0, 0), (100, 255))
     image = image.convert(mode) if mode == "La" else image.convert("RGBA").convert(mode) if mode != "LA" else image
     pixels = np.asarray(read(image).pixels)
-    assert pixels[0, 0].tolist() == [100] * 3
+    assert abs(pixels[0, 0].astype(int) - 100).max() <= 2  # older Pillows know a palette's colours roughly
     assert pixels[2, 2].tolist() == [255] * 3
 
 
