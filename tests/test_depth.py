@@ -181,7 +181,12 @@ def test_pictures_of_pil_keep_to_the_same_policy(mode):
 def test_every_mode_with_transparency_lies_on_white(mode):
     image = Image.new("LA", (4, 3), (100, 0))
     image.putpixel((0, 0), (100, 255))
-    image = image.convert(mode) if mode == "La" else image.convert("RGBA").convert(mode) if mode != "LA" else image
+    if mode == "PA":
+        image = Image.new("PA", (4, 3), (0, 0))
+        image.putpalette([100] * 3)
+        image.putpixel((0, 0), (0, 255))
+    elif mode != "LA":
+        image = image.convert(mode) if mode == "La" else image.convert("RGBA").convert(mode)
     pixels = np.asarray(read(image).pixels)
     assert abs(pixels[0, 0].astype(int) - 100).max() <= 2  # older Pillows know a palette's colours roughly
     assert pixels[2, 2].tolist() == [255] * 3

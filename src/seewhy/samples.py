@@ -145,11 +145,15 @@ def _fits(image: Any, _again: object) -> Samples | None:
     cards: dict[str, str] = {}
     while len(card := image.fp.read(80)) == 80 and not card.startswith(b"END "):
         cards.setdefault(card[:8].decode("latin-1").strip(), card[9:].partition(b"/")[0].decode("latin-1").strip())
-    if "BITPIX" not in cards or "NAXIS" not in cards or int(cards["NAXIS"]) < 1:
+    kinds = {"8": "u1", "16": ">i2", "32": ">i4", "-32": ">f4", "-64": ">f8"}
+    if cards.get("BITPIX") not in kinds or int(cards.get("NAXIS", 0)) < 1:
         raise ValueError("its picture is not in its first part: read it with astropy.io.fits, scale it, and give uint8")
     bits, scale, zero = int(cards["BITPIX"]), float(cards.get("BSCALE", 1)), float(cards.get("BZERO", 0))
-    values = np.asarray(image)
-    values = values.view(np.int16) if bits == 16 else values
+    image.fp.seek(-(-image.fp.tell() // 2880) * 2880)  # where its blocks of that size end
+    stored = np.dtype(kinds[cards["BITPIX"]])
+    count = image.width * image.height
+    values = np.frombuffer(image.fp.read(count * stored.itemsize), stored, count).reshape(image.height, image.width)
+    values = values[::-1].astype(stored.newbyteorder("="))  # its rows go upwards
     empty = values == int(cards["BLANK"]) if bits > 0 and "BLANK" in cards else None
     planes = [f"{cards['NAXIS']} axes"] if int(cards["NAXIS"]) > 2 else []
     notes = tuple(f"it has {axes}: the first plane is explained" for axes in planes)
