@@ -170,3 +170,12 @@ def test_the_bound_of_pixels_is_raised_as_its_error_says(tmp_path, monkeypatch):
         assert ran.exit_code == 0, ran.output
     assert Image.MAX_IMAGE_PIXELS == 64 * 64 - 1
     assert [*Path(tmp_path / "out").glob("*.png")]
+
+
+def test_pixels_of_many_numbers_are_bounded_by_their_bytes(monkeypatch):
+    file = tiff(np.zeros((16, 16, 5)), photometric=RGB, extra=(0, 0))
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 16 * 16)
+    with pytest.raises(BadImage, match=r"16x16 pixels of 40 bytes.* --max-pixels 640 "):
+        read(file)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 640)
+    assert read(file).pixels.size == (16, 16)

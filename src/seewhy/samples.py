@@ -100,7 +100,10 @@ def both_bytes(image: Image.Image, again: Image.Image) -> NDArray[np.uint16]:
     """
     other = {"B": "L", "L": "B", "N": "B" if sys.byteorder == "little" else "L"}
     low = _read_as(again, lambda raw: raw[:-1] + other[raw[-1]])
-    return (np.asarray(image).astype(np.uint16) << 8 | np.asarray(low)).astype(np.uint16, copy=False)
+    values = np.asarray(image).astype(np.uint16)
+    values <<= 8
+    values |= np.asarray(low)
+    return values
 
 
 def _read_as(image: Any, change: Callable[[str], str]) -> Image.Image:

@@ -18,13 +18,14 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from .errors import BadImage
-from .files import check_size
+from .files import check_size, oversized
 from .kinds import RAW, SENSORS
 from .printable import printable
 from .samples import Samples, both_bytes, has_both_bytes
 from .tiff_tags import INK, WHITE_IS_ZERO, Tags, bands, notes
 from .turning import STORED, UPRIGHT, oriented
 
+RICH = 16  # bytes of a pixel, as numbers, that are expected at most
 CHOOSE = (
     "Choose and scale three: gdal_translate -ot Byte -scale -b 4 -b 3 -b 2 ...; or prepare the array (n, c, h, w) for the "
     "network yourself (a memmap will do), and save_geotiff(heatmap, path, like=scene) puts the map on the earth."
@@ -49,6 +50,7 @@ def open_tiff(file: Path | bytes, tags: Tags, name: str) -> tuple[Image.Image, t
     if tags.sensor or (isinstance(file, Path) and file.suffix.lower() in SENSORS):  # Pillow would show its preview
         raise BadImage(f"{name} holds what a camera's sensor saw, which is no picture yet. {RAW}")
     check_size(name, tags.size)
+    _check_bytes(name, tags)
     try:
         image = again()
     except (UnidentifiedImageError, SyntaxError):  # the latter of a page behind the first
@@ -71,6 +73,14 @@ def open_tiff(file: Path | bytes, tags: Tags, name: str) -> tuple[Image.Image, t
         elif not done and not tags.earth and turn in UPRIGHT:
             picture = picture.transpose(UPRIGHT[turn])
         return picture, (*notes(tags), *said)
+
+
+def _check_bytes(name: str, tags: Tags) -> None:
+    """Raises BadImage of pixels that hold so many numbers that they take the room of more than a photo may have."""
+    limit, each = Image.MAX_IMAGE_PIXELS, sum(tags.bits) // 8
+    stored = tags.size[0] * tags.size[1] * each
+    if limit and stored > RICH * limit:
+        raise oversized(name, f"{tags.size[0]}x{tags.size[1]} pixels of {each} bytes.", -(-stored // RICH))
 
 
 def samples(tags: Tags, file: BinaryIO, image: Image.Image | None, again: Any) -> Samples | None:
