@@ -37,6 +37,7 @@ NAMES = [
     "NeedsGradients",
     "NoSuchName",
     "NotApplicable",
+    "OutOfMemory",
     "PerImage",
     "Photo",
     "Point",

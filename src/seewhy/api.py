@@ -36,6 +36,9 @@ from .errors import (
     NotApplicable as NotApplicable,
 )
 from .errors import (
+    OutOfMemory as OutOfMemory,
+)
+from .errors import (
     SeewhyError as SeewhyError,
 )
 from .fusion import fuse as fuse

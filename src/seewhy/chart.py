@@ -12,9 +12,10 @@ from .aim import Pinned
 from .asking import as_targets
 from .batching import Kept, batched, of_an_image
 from .case import Case
-from .errors import BadParameter, NeedsGradients, SeewhyError
+from .errors import BadParameter, NeedsGradients, OutOfMemory, SeewhyError
 from .heatmap import Heatmap, Heatmaps
 from .image import Images, Prepared, sort_out
+from .memory import short
 from .models import INPUT, Differentiable, Model
 from .prepare import Batch, in_frames
 from .question import Finding, Question, aims, clean, here, questions
@@ -103,7 +104,9 @@ def _charted(model: Any, batch: Batch, place: int, methods: Any, targets: Any, l
     except MemoryError as error:
         failure = error
         if not half:
-            failure = MemoryError(f"Out of memory with one image ({error}). Ask for fewer targets, or a later layer.")
+            names = ", ".join(method.name for method in methods)
+            what = f"with one image of {tuple(batch.x.shape[1:])}, asked for {names} of {model.name}"
+            failure = error if isinstance(error, OutOfMemory) else short("map", what, error)
     except SeewhyError as error:
         failure = error
     if failure is None:

@@ -11,6 +11,7 @@ SeewhyError
 ├── BadWeights          weights that do not fit, or cannot be fetched
 ├── BadNetwork          the network failed, or gave something that is no score
 ├── NotWritten          a file cannot be written
+├── OutOfMemory         memory ran out, and what to lower
 └── MissingExtra        an optional dependency is not installed
 """
 
@@ -86,6 +87,10 @@ class BadNetwork(SeewhyError, RuntimeError):
 
 class NotWritten(SeewhyError, OSError):
     """A file cannot be written; what was there before is as it was."""
+
+
+class OutOfMemory(SeewhyError, MemoryError):
+    """Memory ran out: at what, and what to lower."""
 
 
 class MissingExtra(SeewhyError, ImportError):

@@ -12,13 +12,14 @@ from torch import Tensor
 
 from ..errors import BadNetwork, NotApplicable
 from ..image import Array
+from ..memory import out_of_memory
 from ..recent import Recent
 from ..target import Target, weighted
 from . import Answer
 from .attention import Attending, Met
 from .attention_blocks import at_each_block
 from .attention_places import Joined, Looked, looked
-from .backward import gradients, out_of_memory
+from .backward import gradients
 from .emissions import Emission
 from .layout import SEQUENCE, TOKENS
 from .scores import as_numpy, plain

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..errors import BadNetwork
+from ..memory import out_of_memory
 from .standin import TRAINED
 
 
@@ -49,7 +50,3 @@ def _backward(scores: Tensor, seen: list[Tensor], starts: Tensor, keep: bool) ->
         ask = TRAINED if changed else "Is a part of it checkpointed or compiled?"
         raise BadNetwork(f"The way back through the network failed: {why} {ask}") from error
     return [None if column[0] is None else torch.stack(column) for column in zip(*rows, strict=True)]
-
-
-def out_of_memory(error: Exception) -> bool:
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)

@@ -16,6 +16,7 @@ from ..case import numbers
 from ..errors import BadNetwork, BadParameter, NeedsGradients, SeewhyError
 from ..image import Array, Extent, Images
 from ..instead import InSpace, instead
+from ..memory import out_of_memory
 from ..prepare import Batch, batches, grey, preparer
 from . import GIVEN, Answer, softmax
 
@@ -124,6 +125,8 @@ class FunctionModel:
         except (MemoryError, SeewhyError):
             raise
         except Exception as error:
+            if out_of_memory(error):
+                raise MemoryError(str(error)) from error
             what = f"{self.name} failed on {len(x)} images {images.shape} of {images.dtype}"
             size = "" if self.sized else " (Photos come at their own size: wrap(..., prepare={'size': (h, w)}) makes them one.)"
             raise BadNetwork(f"{what}: {type(error).__name__}: {error}{size}") from error

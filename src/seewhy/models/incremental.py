@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .backward import out_of_memory
+from ..memory import out_of_memory
 from .patch_ops import KNOWN, Known
 from .patches import Boxes
 

@@ -14,11 +14,11 @@ from ..embedding import embedding
 from ..errors import BadNetwork, BadParameter, NotApplicable, SeewhyError
 from ..image import Array, Extent
 from ..instead import InSpace, instead, overall
+from ..memory import memory_for, out_of_memory
 from ..prepare import Fit, preparer
 from ..recent import Recent
 from . import INPUT
 from .answering import Answering
-from .backward import out_of_memory
 from .draws import Drawing
 from .geometry import Following, Place
 from .inputs import Inputs, by_proposal, detects
@@ -222,7 +222,8 @@ class Running(Answering):
         beside = self.inputs.asked is not None
         run = lambda image: self._run(image)[0]  # noqa: E731
         try:
-            return survey(self.network, x[:1], run, self.grid, beside, bool(self.aims), self.widest)
+            with memory_for("look", f"at the first look at {self.name}, for images of {tuple(x.shape[1:])}"):
+                return survey(self.network, x[:1], run, self.grid, beside, bool(self.aims), self.widest)
         except InSpace:  # no class is asked for, and none has to be
             all_of = lambda image: overall(self._whole(image), self._seen(image))  # noqa: E731
             return survey(self.network, x[:1], all_of, self.grid, beside, True, True)

@@ -16,9 +16,9 @@ from torch.utils.flop_counter import flop_registry
 from ..budget import Pace
 from ..errors import BadParameter, NotApplicable
 from ..image import Array
+from ..memory import out_of_memory
 from ..recent import Recent
 from . import INPUT
-from .backward import out_of_memory
 from .incremental import Incremental, NotIncremental
 from .layout import SEQUENCE, Layout
 from .scores import as_numpy

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from ..errors import BadParameter, NotApplicable, SeewhyError
-from .backward import out_of_memory
+from ..memory import out_of_memory
 from .taps import Tap, emitted, hooked
 
 FAILURES = (RuntimeError, ValueError, TypeError, LookupError, AttributeError, AssertionError)  # of a way that is tried

@@ -10,7 +10,9 @@ from urllib.parse import urlparse
 
 from ..errors import BadParameter, NoSuchName, closest
 from ..labels import read_labels
+from ..memory import memory_for
 from ..prepare import Fit, preparer
+from ..printable import printable
 from . import Differentiable, Model, wrap
 from .zoo_code import code_network, names_code
 from .zoo_found import RANDOM, Asked, Found, fetched, made, need, reach
@@ -43,7 +45,8 @@ def load(
     """
     source, name = _source(str(spec))
     weights = None if weights is not None and not str(weights) else weights
-    found = source(Asked(str(spec), name, weights, dict(options or {}), trust))
+    with memory_for("load", f"while {printable(spec, 200)} was loaded"):
+        found = source(Asked(str(spec), name, weights, dict(options or {}), trust))
     settings: dict[str, Any] = {"prepare": found.prepare, "name": spec, **found.settings, **as_wrap}
     if isinstance(found.network, Model):
         return _as_asked(found.network, labels, str(spec), as_wrap)

@@ -1,0 +1,56 @@
+"""Memory that runs out: known by whoever says so, and said with what to lower."""
+
+import errno
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from .errors import OutOfMemory
+
+SAID = (  # by torch's allocators and kernels, C++, numpy, the loader of libraries
+    "can't allocate memory", "cannot allocate memory", "not enough memory", "out of memory", "bad_alloc", "bad allocation",
+    "unable to allocate", "failed to allocate", "could not allocate", "could not create a primitive",
+    "could not create a memory", "alloc_failed",
+)  # fmt: skip
+ASKED = re.compile(r"tried to allocate ([\d.]+ ?\w+)|allocate ([\d.]+ [KMGT]?i?B)")
+CURES = {  # what to lower, by what was done
+    "load": "Close what else needs memory, or take a smaller network; weights are needed twice while they are read.",
+    "look": "Give smaller images (prepare=), explain by tiles (tile=, --tile), or name the layer (layer=, --layer).",
+    "map": "Lower batch_size= (--batch-size), explain by tiles (tile=, --tile), or ask for fewer targets or a later layer.",
+}  # fmt: skip
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Is it that memory ran out, in whatever words?"""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    if isinstance(error, OSError) and error.errno == errno.ENOMEM:
+        return True
+    return isinstance(error, RuntimeError | ImportError | OSError) and any(words in str(error).lower() for words in SAID)
+
+
+@contextmanager
+def memory_for(stage: str, what: str) -> Iterator[None]:
+    """Where memory runs out inside, OutOfMemory says so: at which stage (a key of CURES), at what, and what to lower."""
+    try:
+        yield
+    except Exception as error:
+        cause = error.__cause__ or error  # of what another part of seewhy put into its own words
+        if isinstance(error, OutOfMemory) or not (out_of_memory(error) or out_of_memory(cause)):
+            raise
+        raise short(stage, what, cause) from error
+
+
+def short(stage: str, what: str, error: BaseException) -> OutOfMemory:
+    """The error that says it."""
+    found = ASKED.search(str(error))
+    asked = next((each for each in found.groups() if each), "") if found else ""
+    amount = f" ({_in_words(asked)} more were asked for)" if asked else ""
+    return OutOfMemory(f"Out of memory {what}{amount}. {CURES[stage]}")
+
+
+def _in_words(asked: str) -> str:
+    number, _, unit = asked.partition(" ")
+    if unit != "bytes":
+        return asked
+    return f"{float(number) / 2**30:.1f} GiB" if float(number) >= 2**30 else f"{float(number) / 2**20:.1f} MiB"

@@ -1,0 +1,138 @@
+"""Memory that runs out: said as such at every stage, with what to lower, whatever words it came in."""
+
+import errno
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+import networks
+import seewhy
+from seewhy.memory import out_of_memory
+
+X = networks.images(1, 16, 16, seed=3).astype(np.float32)
+WORDS = {
+    "python": MemoryError(),
+    "numpy": np._core._exceptions._ArrayMemoryError((10**6, 10**6), np.dtype(float)),  # type: ignore[attr-defined]
+    "torch": torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.50 GiB."),
+    "cpu": RuntimeError("[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory: you tried "
+                        "to allocate 17179869184 bytes. Error code 12 (Cannot allocate memory)"),
+    "windows": RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 1024 bytes."),
+    "c++": RuntimeError("std::bad_alloc"),
+    "onednn": RuntimeError("could not create a primitive"),
+    "cublas": RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+    "loader": ImportError("libtorch_cpu.so: failed to map segment: Cannot allocate memory"),
+    "system": OSError(errno.ENOMEM, "Cannot allocate memory"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("by", WORDS)
+def test_it_is_known_by_whoever_says_so(by):
+    assert out_of_memory(WORDS[by])
+
+
+@pytest.mark.parametrize(
+    "error", [RuntimeError("shapes do not match"), ValueError("out of memory"), OSError(2, "no such file")]
+)
+def test_what_is_none_of_it(error):
+    assert not out_of_memory(error)
+
+
+def hungry(by):
+    """A network on which memory runs out."""
+    network = networks.pooled().float()
+    network.register_forward_pre_hook(lambda *_: (_ for _ in ()).throw(WORDS[by]))
+    return seewhy.wrap(network, name="hungry")
+
+
+RAISED = [by for by in WORDS if by not in ("loader", "system")]
+
+
+@pytest.mark.parametrize("by", RAISED)
+def test_at_the_first_look(by):
+    with pytest.raises(
+        seewhy.OutOfMemory, match=r"^Out of memory at the first look at hungry, for images of \(3, 16, 16\)"
+    ) as caught:
+        seewhy.grad_cam(hungry(by), X)
+    assert isinstance(caught.value, MemoryError)
+    assert "--tile" in str(caught.value)
+    assert "--layer" in str(caught.value)
+
+
+@pytest.mark.parametrize("by", RAISED)
+@pytest.mark.parametrize("name", ["grad-cam", "occlusion", "gradient"])
+def test_at_the_map(by, name):
+    layer = "act1" if seewhy.METHODS[name].layered else None
+    with pytest.raises(
+        seewhy.OutOfMemory, match=rf"^Out of memory with one image of \(3, 16, 16\), asked for {name} of"
+    ) as caught:
+        seewhy.METHODS[name](hungry(by), X, target=1, layer=layer)
+    assert "Lower batch_size= (--batch-size)" in str(caught.value)
+    assert ("16.0 GiB more were asked for" in str(caught.value)) == (by == "cpu")
+
+
+@pytest.mark.parametrize("by", WORDS)
+def test_of_a_function(by):
+    def function(x):
+        raise WORDS[by]
+
+    with pytest.raises(seewhy.OutOfMemory, match="Out of memory with one image"):
+        seewhy.rise(seewhy.wrap(function, takes="float"), X)
+
+
+@pytest.mark.parametrize("by", WORDS)
+def test_at_loading(by, monkeypatch, tmp_path):
+    def short(*_):
+        raise WORDS[by]
+
+    monkeypatch.setattr("seewhy.models.zoo.code_network", short)
+    with pytest.raises(seewhy.OutOfMemory, match=r"^Out of memory while .*net.py:net was loaded") as caught:
+        seewhy.load(f"{tmp_path}/net.py:net")
+    assert "smaller network" in str(caught.value)
+
+
+SCRIPT = """
+import resource, sys
+import torch, numpy as np
+from PIL import Image
+from seewhy.cli import main
+torch.set_num_threads(1)
+path = sys.argv[1]
+Image.fromarray(np.zeros((3000, 3000, 3), np.uint8)).save(path + "/large.png")
+with open(path + "/net.py", "w") as file:
+    file.write('''
+import torch
+def small():
+    pool, flat, fc = torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(), torch.nn.Linear(64, 5)
+    return torch.nn.Sequential(torch.nn.Conv2d(3, 64, 3), torch.nn.ReLU(), pool, flat, fc)
+def vast():
+    return torch.nn.Linear(40000, 40000)
+''')
+used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + 2**30,) * 2)
+main(["explain", path + "/large.png", "--out", path + "/out", *sys.argv[2:]])
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits of memory are Linux's")
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (["--model", "{}/net.py:vast"], "Out of memory while"),
+        (["--model", "{}/net.py:small", "--prepare", "size=3000", "--prepare", "crop=3000"], "Out of memory at the first look"),
+        (
+            ["--model", "{}/net.py:small", "--prepare", "size=3000", "--prepare", "crop=3000", "--layer", "0"],
+            "Out of memory with one image",
+        ),
+    ],
+)
+def test_on_the_command_line(more, said, tmp_path):
+    given = [one.format(tmp_path) for one in more]
+    done = subprocess.run([sys.executable, "-c", SCRIPT, str(tmp_path), *given], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 1, done.stderr
+    lines = [line for line in done.stderr.splitlines() if "emory" in line]
+    assert lines
+    assert said in lines[0], done.stderr
+    assert "Traceback" not in done.stderr
