@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from io import BytesIO
 from pathlib import Path
 from typing import Any
+from warnings import catch_warnings, simplefilter
 
 import torch
 from torch.export import ExportedProgram
@@ -64,14 +65,18 @@ def exported(data: BytesIO, path: Path, trust: bool = False) -> ExportedProgram:
         )
     data.seek(0)
     try:
-        if trust:
-            return torch.export.load(data)
-        from torch.export.pt2_archive._package import load_pt2
-
-        # not torch.export.load, which goes on to other readers where this one fails
-        return load_pt2(data).exported_programs["model"]
+        with catch_warnings():
+            simplefilter("ignore", UserWarning)  # that its numbers are views of bytes that nobody writes to
+            return torch.export.load(data) if trust else _by_its_own_reader(data)
     except Exception as error:
         raise BadWeights(f"{path} cannot be read by torch.export: {_first_line(error)}") from error
+
+
+def _by_its_own_reader(data: BytesIO) -> ExportedProgram:
+    """torch.export.load would go on to readers of other formats where this one fails."""
+    from torch.export.pt2_archive._package import load_pt2
+
+    return load_pt2(data).exported_programs["model"]
 
 
 def unproven(data: BytesIO, path: Path) -> list[str]:

@@ -158,7 +158,8 @@ def _scripted(data: BytesIO, path: Path) -> ScriptModule:
     data.seek(0)
     try:
         with catch_warnings():
-            simplefilter("ignore", FutureWarning)  # that TorchScript will go is not ours to say
+            for kind in (FutureWarning, DeprecationWarning):  # that TorchScript will go is not ours to say
+                simplefilter("ignore", kind)
             return torch.jit.load(data, map_location="cpu")
     except (RuntimeError, ValueError) as error:
         raise BadWeights(f"{path} cannot be read by torch.jit.load: {_first_line(error)}") from error
