@@ -1,16 +1,21 @@
 # Two commands need nothing but Python 3.11+:  make demo  and  make test
 PYTHON ?= python3
 VENV ?= .venv
+LOWEST ?= .venv-lowest
 BIN := $(VENV)/bin
 JOBS ?= 2
 
-.PHONY: demo test check format bench clean
+.PHONY: demo test test-lowest check format bench clean
 
 demo: $(VENV)/.torch
 	$(BIN)/seewhy demo --out seewhy-demo
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n $(JOBS)
+
+# The same tests with the lowest version of everything that pyproject.toml allows, on the lowest Python
+test-lowest: $(LOWEST)/.dev
+	$(LOWEST)/bin/python -m pytest -n $(JOBS)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -36,5 +41,13 @@ $(VENV)/.torch $(VENV)/.dev $(VENV)/.bench: $(VENV)/.%: $(VENV)/bin/python pypro
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$*]'
 	@touch $@
 
+$(LOWEST)/.dev: pyproject.toml tests/lowest.py
+	$(PYTHON) tests/lowest.py > /dev/null
+	$(PYTHON) -m venv --clear $(LOWEST)
+	$(LOWEST)/bin/python tests/lowest.py > $(LOWEST)/floors.txt
+	$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]' --constraint $(LOWEST)/floors.txt
+	$(LOWEST)/bin/python -m pip check
+	@touch $@
+
 clean:
-	rm -rf $(VENV) seewhy-demo seewhy-out
+	rm -rf $(VENV) $(LOWEST) seewhy-demo seewhy-out

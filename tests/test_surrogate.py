@@ -200,7 +200,7 @@ def test_sampled_coalitions_are_pairs_of_kernel_sizes():
         assert z.shape == (count, s)
         assert (w == 1).all()
         assert np.array_equal(z[::2], 1 - z[1::2])
-        sizes += np.bincount(z[::2].sum(1), minlength=s)
+        sizes += np.bincount(z[::2].sum(1).astype(int), minlength=s)
         members += z[::2][z[::2].sum(1) == 2].sum(0)
     chance = 1 / (np.arange(1, s) * np.arange(s - 1, 0, -1))
     ask.close(sizes[1:] / sizes.sum(), chance / chance.sum(), 0.05)

@@ -6,7 +6,6 @@ installed, or refused.  tests/test_tiff.py compares all of this with the numbers
 """
 
 import sys
-from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from importlib.util import find_spec
@@ -33,19 +32,13 @@ CHOOSE = (
 )
 
 
-def open_tiff(
-    file: Path | bytes, tags: Tags, name: str, shared: Sequence[Image.Image] = ()
-) -> tuple[Image.Image, tuple[str, ...]]:
+def open_tiff(file: Path | bytes, tags: Tags, name: str) -> tuple[Image.Image, tuple[str, ...]]:
     """A page, upright (as stored, if it lies on the earth), and what a person should know of it.
 
-    shared: the file opened twice, by who reads many pages: each is found behind the one before.
     Raises BadImage where no reader gives its numbers, and whatever readers raise.
     """
 
-    def again() -> Any:
-        if shared:
-            shared[1].seek(tags.page)
-            return nullcontext(shared[1])
+    def again() -> Image.Image:
         opened = Image.open(file if isinstance(file, Path) else BytesIO(file))
         try:
             opened.seek(tags.page)
@@ -59,14 +52,10 @@ def open_tiff(
     check_size(name, tags.size)
     _check_bytes(name, tags)
     try:
-        image = shared[0] if shared else again()
-        image.seek(tags.page)
+        image = again()
     except (UnidentifiedImageError, SyntaxError):  # the latter of a page behind the first
         image = None
-    with (
-        nullcontext() if shared else image or nullcontext(),
-        file.open("rb") if isinstance(file, Path) else BytesIO(file) as raw,
-    ):
+    with image or nullcontext(), file.open("rb") if isinstance(file, Path) else BytesIO(file) as raw:
         turn = oriented(image) if image else tags.orientation
         try:
             found = samples(tags, raw, image, again)
