@@ -162,3 +162,24 @@ def test_a_traceback_that_was_asked_for_is_safe(tmp_path, photo):
     assert "Traceback" in text
     assert r"\x1b[2Jcat\u202e" in text
     assert all(line.isprintable() for line in text.split("\n"))
+
+
+CODE = """
+import logging, torch
+print("loading")
+logging.getLogger("nets").warning("odd \\x1b[2J\\nnet %s", "\\u202e")
+net = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(), torch.nn.Linear(4, 3))
+"""
+
+
+def test_what_a_persons_own_code_prints_and_logs_is_apart_from_the_json(tmp_path, photo):
+    import subprocess
+
+    (tmp_path / "nets.py").write_text(CODE)
+    code = "from seewhy.cli import main; main()"
+    asked = ["explain", photo, "-m", "nets.py:net", "--trust", "--prepare", "size=32", "--prepare", "crop=32", "--json"]
+    done = subprocess.run([sys.executable, "-c", code, *asked], capture_output=True, timeout=90, check=False, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    (line,) = done.stdout.decode().splitlines()
+    assert strict(line)["method"] == "grad-cam"
+    assert done.stderr.decode().splitlines()[:2] == ["loading", r"odd \x1b[2J net \u202e"]

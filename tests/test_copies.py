@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 import seewhy
-from seewhy import errors
+from seewhy import errors, heatmap
 
 WAYS = {
     **{f"pickle {p}": (lambda value, p=p: pickle.loads(pickle.dumps(value, p))) for p in range(2, pickle.HIGHEST_PROTOCOL + 1)},
@@ -192,10 +192,10 @@ def fail(name: str) -> None:
 @pytest.mark.parametrize("name", ["NoSuchName", "MissingExtra"])
 def test_an_error_in_a_worker_reaches_who_asked(name):
     with get_context("spawn").Pool(1) as pool, pytest.raises(getattr(errors, name), match=r"layr4|pip install") as caught:
-        pool.apply_async(fail, (name,)).get(60)
+        pool.apply_async(fail, (name,)).get(300)
     assert len(caught.value.partial) == 6
     with ProcessPoolExecutor(1, get_context("spawn")) as pool, pytest.raises(getattr(errors, name), match=r"layr4|pip install"):
-        pool.submit(fail, name).result(60)
+        pool.submit(fail, name).result(300)
 
 
 def test_words_of_strangers_in_an_error_are_one_safe_line_and_cut():
@@ -214,3 +214,10 @@ def test_errors_are_what_they_were_to_those_who_catch_pythons_own():
     for kind, own in ((errors.BadImage, ValueError), (errors.NotWritten, OSError), (errors.MissingExtra, ImportError),
                       (errors.NoSuchName, LookupError), (errors.BadParameter, TypeError)):  # fmt: skip
         assert issubclass(kind, own)
+
+
+def test_what_a_notebook_shows_of_a_thing_is_a_safe_line():
+    net = seewhy.wrap(lambda x: x, name="\x1b[2J\nnet", takes="float")
+    assert repr(net).startswith(r"<\x1b[2J net: ")
+    left_out = seewhy.Heatmaps((), (heatmap.Failed(0, "a\n\u202e.png", errors.BadImage("no")),))
+    assert repr(left_out).endswith(r"1 left out: a \u202e.png)")

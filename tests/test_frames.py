@@ -2,6 +2,7 @@
 
 import io
 import struct
+import time
 
 import numpy as np
 import pytest
@@ -176,3 +177,20 @@ def test_a_file_that_ends_too_early_is_no_clip(tmp_path, kind, cut):
     file.write_bytes(whole[: int(len(whole) * cut)])
     with pytest.raises(BadImage, match=f"cut.{kind}"):
         read_clip(file)
+
+
+def test_many_pages_take_no_longer_each(tmp_path):
+    """A page is found behind the one before, not from the beginning again: 800 of them would take a minute."""
+    pages = np.random.default_rng(0).integers(0, 65536, (800, 4, 5, 3), dtype=np.uint16)
+    tifffile.imwrite(tmp_path / "many.tif", pages, photometric="rgb", metadata=None)
+    started = time.process_time()
+    clip = read_clip(tmp_path / "many.tif")
+    assert len(clip) == 800
+    assert abs(np.asarray(clip.frames[777]) - pages[777] / 65535 * 255).max() <= 0.51
+    assert time.process_time() - started < 20
+
+
+def test_a_name_is_said_once(tmp_path):
+    with pytest.raises(BadImage) as caught:
+        read_clip(tmp_path / b"\xff.png".decode("utf-8", "surrogateescape"))
+    assert str(caught.value).count(".png") == 1

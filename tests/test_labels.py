@@ -9,8 +9,9 @@ from time import perf_counter
 import numpy as np
 import pytest
 
-from seewhy.errors import BadParameter
+from seewhy.errors import BadParameter, NoSuchName
 from seewhy.labels import read_labels
+from seewhy.target import class_index
 
 NAMES = ["cat", "dog, hound", "naïve ねこ"]
 FILES = {
@@ -178,3 +179,11 @@ def test_a_line_ends_where_text_files_end_it_and_halves_of_pairs_are_replaced(tm
     assert read_labels(tmp_path / "a.txt") == ["a\u2028b", "c\x85d\x0be", "f"]
     (tmp_path / "a.json").write_text(r'["\ud800a", "\ud83d\ude00"]')
     assert read_labels(tmp_path / "a.json") == ["\ufffda", "\N{GRINNING FACE}"]
+
+
+def test_a_name_that_is_none_of_very_many_is_told_soon():
+    names = [f"class {i}" for i in range(200_000)]
+    start = perf_counter()
+    with pytest.raises(NoSuchName, match="Closest: class"):
+        class_index("clas 5", names)
+    assert perf_counter() - start < 10

@@ -343,3 +343,15 @@ def test_what_was_found_out_by_size_stays_bounded_and_right():
     assert all(len(one) <= one.most for one in kept)
     assert max(one.most for one in kept) <= 64
     np.testing.assert_array_equal(values(ask(model, sizes[0])[:1]), first)
+
+
+def test_a_network_that_writes_over_its_own_weights_is_no_training():
+    class Clamping(Dropping):
+        def forward(self, x):
+            with torch.no_grad():
+                self.fc.weight.clamp_(-1, 1)
+            return super().forward(x)
+
+    model = seewhy.wrap(Clamping())
+    with Beside(lambda: None):
+        assert seewhy.eigen_cam(model, X, target=1)[0].values.any()

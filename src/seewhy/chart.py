@@ -18,6 +18,7 @@ from .image import Images, Prepared, sort_out
 from .memory import short
 from .models import INPUT, Differentiable, Model
 from .prepare import Batch, in_frames
+from .printable import printable
 from .question import Finding, Question, aims, clean, here, questions
 from .source import NO_CLASS, Predicted, Source
 from .target import PerImage, Top, Unit, name_of, named
@@ -152,7 +153,8 @@ def _chart(model: Any, batch: Batch, place: int, methods: Any, targets: Any, lay
                     image=batch.names[i], layer=layer, target=aim.target if aim else str(own), predicted=predicted,
                     layer_why=case.why(layer), geometry=_geometry(finding, case, layer), scores=case.model.explains,
                     place=aim.place if aim else "",
-                    **finding.facts, **facts, **(NO_CLASS if blind else explained), warnings=batch.notes[i] + doubts,
+                    **finding.facts, **facts, **(NO_CLASS if blind else explained),
+                    warnings=tuple(map(printable, batch.notes[i] + doubts)),
                     measured={name: float(numbers[k, i]) for name, numbers in finding.found.measurements(layer).items()},
                 )  # fmt: skip
                 maps.append(_heatmap(finding, case, layer, k, i, batch, source, place + i))

@@ -23,6 +23,7 @@ from typing import Any
 from .printable import printable, quoted
 
 LIKE = 200  # characters of a name that others are looked for of
+SPELT = 30_000  # names among which near spellings are looked for
 
 
 class SeewhyError(Exception):
@@ -104,7 +105,7 @@ def closest(asked: str, names: list[str], most: int = 3) -> list[str]:
     """The names most like `asked`: near spellings first, then names that contain it."""
     asked = asked[:LIKE]
     lower = {name[:LIKE].lower(): name for name in reversed(names)}
-    near = [lower[name] for name in get_close_matches(asked.lower(), lower, n=most)]
+    near = [lower[name] for name in get_close_matches(asked.lower(), [*lower][:SPELT], n=most)]
     inside = [name for name in names if asked.lower() in name.lower() and name not in near]
     return (near + inside)[:most]
 

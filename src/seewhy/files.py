@@ -30,11 +30,12 @@ def guarded(name: str) -> Iterator[None]:
     try:
         yield
     except BadImage as known:
-        raise known if str(known).startswith(name) else BadImage(f"{name} {known}") from None
+        raise known if str(known).startswith((name, str(BadImage(name)))) else BadImage(f"{name} {known}") from None
     except UnidentifiedImageError:
         raise BadImage(f"{name} is not an image that Pillow can read.") from None
     except Image.DecompressionBombError as bomb:
-        raise oversized(name, printable(bomb), None) from None
+        pixels = re.search(r"\((\d+) pixels\)", str(bomb))
+        raise oversized(name, printable(bomb), int(pixels[1]) if pixels else None) from None
     except MemoryError:
         raise BadImage(f"{name} cannot be read: there is not enough memory for it. Make it smaller.") from None
     except Exception as broken:  # noqa: BLE001 - decoders raise whatever a stranger's bytes lead them to

@@ -6,6 +6,7 @@ installed, or refused.  tests/test_tiff.py compares all of this with the numbers
 """
 
 import sys
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from importlib.util import find_spec
@@ -32,13 +33,19 @@ CHOOSE = (
 )
 
 
-def open_tiff(file: Path | bytes, tags: Tags, name: str) -> tuple[Image.Image, tuple[str, ...]]:
+def open_tiff(
+    file: Path | bytes, tags: Tags, name: str, shared: Sequence[Image.Image] = ()
+) -> tuple[Image.Image, tuple[str, ...]]:
     """A page, upright (as stored, if it lies on the earth), and what a person should know of it.
 
+    shared: the file opened twice, by who reads many pages: each is found behind the one before.
     Raises BadImage where no reader gives its numbers, and whatever readers raise.
     """
 
-    def again() -> Image.Image:
+    def again() -> Any:
+        if shared:
+            shared[1].seek(tags.page)
+            return nullcontext(shared[1])
         opened = Image.open(file if isinstance(file, Path) else BytesIO(file))
         try:
             opened.seek(tags.page)
@@ -52,10 +59,14 @@ def open_tiff(file: Path | bytes, tags: Tags, name: str) -> tuple[Image.Image, t
     check_size(name, tags.size)
     _check_bytes(name, tags)
     try:
-        image = again()
+        image = shared[0] if shared else again()
+        image.seek(tags.page)
     except (UnidentifiedImageError, SyntaxError):  # the latter of a page behind the first
         image = None
-    with image or nullcontext(), file.open("rb") if isinstance(file, Path) else BytesIO(file) as raw:
+    with (
+        nullcontext() if shared else image or nullcontext(),
+        file.open("rb") if isinstance(file, Path) else BytesIO(file) as raw,
+    ):
         turn = oriented(image) if image else tags.orientation
         try:
             found = samples(tags, raw, image, again)

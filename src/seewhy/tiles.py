@@ -138,7 +138,7 @@ def _numbers(what: str, asked: Any, d: int, least: int) -> tuple[int, ...]:
     each = list(asked) if isinstance(asked, list | tuple) else [asked] * d
     if len(each) != d:
         raise BadParameter(f"{what}={quoted(asked)}: give one number of pixels, or one for each of the {d} axes of the image.")
-    return tuple(whole_number(one, f"{what}={quoted(asked)}: a side", least) for one in each)
+    return tuple(whole_number(one, f"{what}={quoted(asked)}: a side", least, 10**9) for one in each)
 
 
 def _plan(question: Question, sides: tuple[int, ...], overlap: Any) -> Plan:

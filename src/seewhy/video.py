@@ -162,11 +162,12 @@ def _pages(path: Path, name: str) -> tuple[list[Image.Image], list[str]] | None:
         return None
     _affordable(name, len(pages), pages[0].size)
     frames, notes = [], []
-    for page, tags in enumerate(pages):
-        with guarded(f"{name}, page {page}"):
-            picture, said = open_tiff(path, tags, f"{name}, page {page}")
-            frames.append(rgb(picture))
-        notes += [note for note in said if "first frame" not in note]
+    with Image.open(path) as one, Image.open(path) as other:
+        for page, tags in enumerate(pages):
+            with guarded(f"{name}, page {page}"):
+                picture, said = open_tiff(path, tags, f"{name}, page {page}", (one, other))
+                frames.append(rgb(picture))
+            notes += [note for note in said if "first frame" not in note]
     return frames, notes
 
 

@@ -1,7 +1,9 @@
 """What several commands take: a model, and name=value."""
 
 import re
+import sys
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from dataclasses import replace
 from functools import partial
 from math import inf, isfinite
@@ -11,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..printable import quoted
+from .saying import safe_logs
 
 if TYPE_CHECKING:
     from ..models import Differentiable
@@ -186,7 +189,9 @@ def load_model(spec: str, weights: Any, labels: Any, options: Any, prepare: Any,
 
     said = click.get_current_context().meta
     wrapped = {"device": device, **more, **said.get(WRAP, {})}
-    model: Any = load(spec, weights, labels, dict(options), bool(said.get(TRUST)), **wrapped)
+    click.get_current_context().call_on_close(safe_logs())
+    with redirect_stdout(sys.stderr):  # of what a person's own code prints
+        model: Any = load(spec, weights, labels, dict(options), bool(said.get(TRUST)), **wrapped)
     if prepare:
         if not isinstance(model.prepare, Fit | VolumeFit):
             model.prepare = preparer(dict(prepare))

@@ -3,7 +3,7 @@ another library obeys the terminal, and every JSON line is JSON.
 """
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -58,6 +58,19 @@ def say_traceback(kind: type[BaseException], error: BaseException, trace: Any) -
 
     for line in "".join(format_exception(kind, error, trace)).splitlines():
         say(line, err=True)
+
+
+def safe_logs() -> Callable[[], None]:
+    """What libraries log becomes a line, too, until what this returns is called."""
+    import logging  # which takes a while
+
+    class Line(logging.LogRecord):
+        def getMessage(self) -> str:  # noqa: N802 - logging's own name
+            return printable(super().getMessage())
+
+    usual = logging.getLogRecordFactory()
+    logging.setLogRecordFactory(Line)
+    return lambda: logging.setLogRecordFactory(usual)
 
 
 def say_warning(message: Warning | str, *_where: Any, **_more: Any) -> None:

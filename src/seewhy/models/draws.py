@@ -1,5 +1,6 @@
 """What a network draws by itself, in eval mode: from a generator of its own, so that the global one is never touched."""
 
+from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
@@ -17,13 +18,17 @@ class Drawing(TorchDispatchMode):
     What numpy and Python draw is not seen here.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, weights: Iterable[Tensor] = ()) -> None:
         super().__init__()
         self.drew = False
+        self.wrote = False  # the network wrote over weights of its own
+        self.weights = {*map(id, weights)}
         self.own: dict[torch.device, torch.Generator] = {}
 
     def __torch_dispatch__(self, fn: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
+        if fn._schema.is_mutable and any(id(one) in self.weights for one in args):
+            self.wrote = True
         if torch.Tag.nondeterministic_seeded not in fn.tags or kwargs.get("generator") is not None:
             return fn(*args, **kwargs)
         twin = _taking_generator(fn)

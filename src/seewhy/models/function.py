@@ -18,6 +18,7 @@ from ..image import Array, Extent, Images
 from ..instead import InSpace, instead
 from ..memory import out_of_memory
 from ..prepare import Batch, batches, grey, preparer
+from ..printable import printable
 from . import GIVEN, Answer, softmax
 
 BATCH = 32  # images per call, where the person has not said
@@ -54,7 +55,8 @@ class FunctionModel:
         self.signals = takes == "float" and prepare is None
 
     def __repr__(self) -> str:
-        return f"<{self.name}: {self.explains} of {len(self.labels) if self.labels else 'unnamed'} classes, scores only>"
+        classes = f"{len(self.labels) if self.labels else 'unnamed'} classes"
+        return f"<{printable(self.name, 300)}: {self.explains} of {classes}, scores only>"
 
     def batches(self, images: Images, whole: bool = False) -> Iterator[Batch]:
         return batches(images, self.prepare, self.batch_size, self.name, self.signals)

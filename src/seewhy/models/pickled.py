@@ -30,11 +30,7 @@ def unpickled(file: BinaryIO, path: Path, trust: bool = False) -> Any:
     file.seek(0)
     try:
         with catch_warnings():
-            for kind in (
-                UserWarning,
-                FutureWarning,
-                DeprecationWarning,
-            ):  # that a program goes on to torch.jit.load, which will go itself
+            for kind in (UserWarning, FutureWarning, DeprecationWarning):  # of torch.jit.load, where it goes on to that
                 simplefilter("ignore", kind)
             return torch.load(file, map_location="cpu", weights_only=not trust)
     except Exception as error:  # noqa: BLE001 - pickle raises nearly anything on a broken file

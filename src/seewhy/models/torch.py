@@ -17,6 +17,7 @@ from ..aim import Aim, Pinned, Seen
 from ..errors import BadNetwork, NotApplicable
 from ..image import Array, Images
 from ..prepare import Batch, batches, grey
+from ..printable import printable
 from ..recent import Recent
 from ..rule import Balanced, Relevance, Rule
 from ..target import Target, weighted
@@ -43,8 +44,8 @@ class TorchModel(Running):
     def __repr__(self) -> str:
         if self.no_classes and self.towers:
             words = "with its" if self.towers.tokenizer else "without a"
-            return f"<{self.name}: embeddings of images and texts, {words} tokenizer>"
-        return f"<{self.name}: {self.explains} of {len(self.labels) if self.labels else 'unnamed'} classes>"
+            return f"<{printable(self.name, 300)}: embeddings of images and texts, {words} tokenizer>"
+        return f"<{printable(self.name, 300)}: {self.explains} of {len(self.labels) if self.labels else 'unnamed'} classes>"
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "units": Recent(), "surveys": Recent()}

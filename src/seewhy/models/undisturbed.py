@@ -34,6 +34,7 @@ class Tries:
         self.right: tuple[int, ...] = ()  # of which a stand-in ran as the network would
         self.past: tuple[int, ...] = ()  # of which one did not
         self.quiet: Recent[Any, bool] = Recent()  # passes that draw nothing
+        self.writes = False  # the network writes over its own weights
         self.spare: StandIn | None = None  # made before, and the locks of its network
         self.locks: list[RLock] = []
         self.process = 0  # whose locks these are
@@ -45,9 +46,10 @@ class Tries:
 class Standing:
     """The network as this thread runs it.  made_of: as of its stand-in; () where its own modules are lent."""
 
-    def __init__(self, network: nn.Module, tries: Tries, made_of: tuple[int, ...]) -> None:
-        self.network, self.tries, self.made_of = network, tries, made_of
-        self.draws = Drawing()
+    def __init__(self, network: nn.Module, tries: Tries, found: StandIn | None) -> None:
+        self.network, self.made_of = (network, ()) if found is None else (found.network, found.made_of)
+        self.tries = tries
+        self.draws = Drawing(() if found is None else found.weights)
 
     def drawing(self, key: Any) -> AbstractContextManager[Any]:
         """Around a pass of that key."""
@@ -55,6 +57,7 @@ class Standing:
 
     def passed(self, key: Any, whole: bool) -> None:
         """It came to its end; if it was the whole network's, no module ran but those that stand in."""
+        self.tries.writes |= self.draws.wrote
         if not self.draws.drew:
             self.tries.quiet.keep((self.made_of, key), True)
         if whole and self.made_of:
@@ -90,8 +93,7 @@ def undisturbed(network: nn.Module, tries: Tries) -> Iterator[None]:
             yield
         return
     with _alone(network, tries) as found, torch.inference_mode(False):
-        own, made_of = (network, ()) if found is None else (found.network, found.made_of)
-        HERE.standing[id(network)] = Standing(own, tries, made_of)
+        HERE.standing[id(network)] = Standing(network, tries, found)
         writes = 0 if found is None else found.writes()
         try:
             with _lent(network) if found is None else _watched(found, tries):
@@ -100,7 +102,7 @@ def undisturbed(network: nn.Module, tries: Tries) -> Iterator[None]:
             del HERE.standing[id(network)]
             if found is not None:
                 found.give_back()
-        if found is not None and found.writes() != writes and active_count() > 1:  # else its own code wrote them
+        if found is not None and found.writes() != writes and active_count() > 1 and not tries.writes:
             raise BadNetwork(f"The weights of {type(network).__name__} were changed while it was explained. {TRAINED}")
 
 
