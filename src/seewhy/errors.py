@@ -112,7 +112,8 @@ def closest(asked: str, names: list[str], most: int = 3) -> list[str]:
 
 def _again(kind: type[SeewhyError], said: tuple[Any, ...], own: dict[str, Any], cause: Any, alone: bool) -> SeewhyError:
     """The error as it was, without asking its class, whose arguments may be others than its words."""
-    error = kind.__new__(kind, *said)
+    maker = Exception if issubclass(kind, MemoryError) else kind  # whose own is for plain ones alone
+    error = maker.__new__(kind, *said)
     error.args = said
     vars(error).update(own)
     error.__cause__, error.__suppress_context__ = cause, alone
