@@ -98,16 +98,19 @@ def listening(tiff: bool = False) -> Iterator[list[str]]:
         try:
             yield heard
         finally:
-            own = [w for w in caught if f"{os.sep}PIL{os.sep}" in w.filename or _of_headers(w)]
-            heard += [str(w.message) for w in own if not issubclass(w.category, Image.DecompressionBombWarning)]
+            caught = [w for w in caught if not _idle(w)]
+            own = [w for w in caught if f"{os.sep}PIL{os.sep}" in w.filename]
+            heard += [str(w.message) for w in own]
             others = [w for w in caught if w not in own]
     for other in others:
         warnings.warn_explicit(other.message, other.category, other.filename, other.lineno, source=other.source)
 
 
-def _of_headers(warning: Any) -> bool:
-    """rasterio's, of a file that does not lie on the earth."""
-    return warning.category.__name__ == "NotGeoreferencedWarning"
+def _idle(warning: Any) -> bool:
+    """Pillow's of a size that is bounded here, and rasterio's of a file that does not lie on the earth."""
+    return (
+        issubclass(warning.category, Image.DecompressionBombWarning) or warning.category.__name__ == "NotGeoreferencedWarning"
+    )
 
 
 @contextmanager
