@@ -1,10 +1,14 @@
 """Every TIFF that a writer can write is read as it was written, or refused: never anything else."""
 
+import warnings
+from io import BytesIO
+
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pictures import BLACK_IS_ZERO, DEFLATE, LZW, NONE, PACKBITS, RGB, SEPARATED, WHITE_IS_ZERO, tiff
+from pictures import BLACK_IS_ZERO, DEFLATE, LZW, NONE, PACKBITS, PALETTE, RGB, SEPARATED, WHITE_IS_ZERO, tiff
 from seewhy import read
 from seewhy.errors import BadImage
 
@@ -40,12 +44,18 @@ def light(values: np.ndarray, kind: str, bits: int) -> np.ndarray:
     return (wide - wide.min()) / (wide.max() - wide.min())
 
 
+def over_white(colour: np.ndarray, alpha: np.ndarray, kind: str, bits: int) -> np.ndarray:
+    share = alpha.astype(np.float64) / (1 if kind == "f" else 2.0**bits - 1)
+    return colour * share + 255 * (1 - share)
+
+
 def seen(values: np.ndarray, kind: str, bits: int, photometric: int, extra: tuple[int, ...]) -> np.ndarray | None:
     """What a person sees of it (h, w, 3), from 0 to 255; None where nobody can say."""
     count = values.shape[-1]
     if photometric == SEPARATED:
         ink = light(values[..., :4], kind, bits)
-        return 255 * (1 - ink[..., :3]) * (1 - ink[..., 3:])
+        drawn = 255 * (1 - ink[..., :3]) * (1 - ink[..., 3:])
+        return drawn if 2 not in extra else None if kind == "i" else over_white(drawn, values[..., 4:5], kind, bits)
     if not extra and count == 4:
         extra = (2,)  # as everybody reads RGB of four bands
     alphas = [count - len(extra) + place for place, kind_ in enumerate(extra) if kind_ in (1, 2)]
@@ -88,3 +98,45 @@ def outcome(depth, layout, order, planar, compression, cut, seed=0) -> str:
 def test_what_is_read_is_what_was_written(depth, layout, order, planar, compression, cut, seed):
     said = outcome(depth, layout, order, planar, compression, cut, seed)
     assert said == "read" or said.startswith("bytes ")
+
+
+def test_a_table_of_colours_of_8_bit_is_no_black_picture():
+    values = np.arange(64, dtype=np.uint8).reshape(8, 8)
+    table = np.random.default_rng(0).integers(0, 256, (3, 256))
+    for factor, told in ((1, 1), (256, 0), (257, 0)):
+        photo = read(tiff(values, photometric=PALETTE, tags={320: ("H", (table * factor).ravel().tolist())}))
+        assert np.array_equal(np.asarray(photo.pixels), table.T[values])
+        assert sum("its table of colours holds numbers of 8 bit" in note for note in photo.notes) == told
+
+
+def test_the_other_order_of_bits_is_read_by_others():
+    values = numbers("u", 8, 1, 0)
+    turned = np.packbits(np.unpackbits(values), bitorder="little").reshape(values.shape)  # each byte the other way round
+    for photometric in (WHITE_IS_ZERO, BLACK_IS_ZERO):
+        photo = read(tiff(turned, photometric=photometric, tags={266: ("H", [2])}))
+        expected = 255 - values if photometric == WHITE_IS_ZERO else values
+        assert np.array_equal(np.asarray(photo.pixels)[..., :1], expected)
+
+
+@pytest.mark.parametrize("dtype", ["u1", "u2"])
+@pytest.mark.parametrize("order", "<>")
+def test_large_files_are_read_in_both_orders_of_bytes(dtype, order):
+    tifffile = pytest.importorskip("tifffile")
+    values = numbers("u", int(dtype[1]) * 8, 3, 0)
+    file = BytesIO()
+    tifffile.imwrite(file, values, bigtiff=True, byteorder=order, photometric="rgb")
+    expected = values.astype(float) * 255 / np.iinfo(values.dtype).max
+    assert abs(np.asarray(read(file.getvalue()).pixels) - expected).max() <= 1
+
+
+def test_nothing_is_noted_of_a_photo_that_lies_nowhere_on_the_earth():
+    rasterio = pytest.importorskip("rasterio")
+    values = np.random.default_rng(0).random((1, 16, 16)).astype("f4")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the writer says it, too
+        held = rasterio.MemoryFile()
+        with held.open(driver="GTiff", width=16, height=16, count=1, dtype="float32", compress="deflate", predictor=3) as file:
+            file.write(values)
+    with held:
+        photo = read(held.read())
+    assert not any("geotransform" in note for note in photo.notes)

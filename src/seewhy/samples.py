@@ -38,7 +38,10 @@ class Samples:
         notes = self.notes + (notes if (self.facts.bits or 16) > 8 else ())
         if self.ink:
             inks = [Image.fromarray(np.ascontiguousarray(pixels[..., ink])) for ink in range(4)]
-            return Image.merge("CMYK", inks).convert("RGB"), notes
+            picture = Image.merge("CMYK", inks).convert("RGB")
+            if self.alpha is None:
+                return picture, notes
+            pixels = np.asarray(picture)
         if self.alpha is None:
             return Image.fromarray(pixels), notes
         alpha, _ = eight_bit(self.alpha, Facts(low=0, high=self.opaque))

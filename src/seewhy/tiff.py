@@ -23,7 +23,7 @@ from .files import check_size, oversized
 from .kinds import RAW, SENSORS
 from .printable import printable
 from .samples import Samples, both_bytes, has_both_bytes
-from .tiff_tags import INK, WHITE_IS_ZERO, Tags, bands, notes
+from .tiff_tags import COLOURMAP, INK, PALETTE, WHITE_IS_ZERO, Tags, notes
 from .turning import STORED, UPRIGHT, oriented
 
 RICH = 16  # bytes of a pixel, as numbers, that are expected at most
@@ -73,17 +73,27 @@ def open_tiff(
             picture, said = found.picture() if found else (image, ())
             assert picture is not None
             picture.load()
-        except OSError as error:  # a compression that this Pillow was built without
-            if image is None or not str(error).startswith("decoder error"):
+        except (OSError, ValueError) as error:  # a compression that this Pillow was built without, or an order of bits
+            if image is None or not str(error).startswith(("decoder error", "unknown raw mode")):
                 raise
             found = _seen(tags, _by_others(tags, raw), False)
             picture, said = found.picture()
+        said += _widened(picture, tags)
         done = image is not None and (found is None or found.turned) and oriented(image) != turn  # by Pillow, as it decoded
         if done and tags.earth:
             picture = picture.transpose(STORED[turn])
         elif not done and not tags.earth and turn in UPRIGHT:
             picture = picture.transpose(UPRIGHT[turn])
         return picture, (*notes(tags), *said)
+
+
+def _widened(picture: Image.Image, tags: Tags) -> tuple[str, ...]:
+    """A table of colours whose writer meant 8 bit, where TIFF has 16: as such, like libtiff takes it; a note, if it is one."""
+    own = getattr(picture, "tag_v2", {}).get(COLOURMAP) if picture.mode == "P" and tags.photometric == PALETTE else None
+    if not own or not 0 < max(own) < 256:
+        return ()
+    picture.putpalette(np.reshape(own, (3, -1)).T.astype(np.uint8).tobytes())
+    return ("its table of colours holds numbers of 8 bit, not of 16 as TIFF has it: taken as such",)
 
 
 def _check_bytes(name: str, tags: Tags) -> None:
@@ -100,9 +110,14 @@ def samples(tags: Tags, file: BinaryIO, image: Image.Image | None, again: Any) -
     image: as Pillow opened it, None where it could not; again: opens it once more.
     Raises BadImage, which does not name the file, where no reader gives them.
     """
-    seen = bands(tags.roles) if tags.plain else None
+    seen = tags.seen
     right = image is not None and not _wrong(tags, image)
-    if image is not None and right and _eight(tags) and (not tags.plain or seen == tuple(range(len(image.getbands())))):
+    if (
+        image is not None
+        and right
+        and _eight(tags)
+        and ((seen is None and not tags.plain) or seen == tuple(range(len(image.getbands()))))
+    ):
         return None
     values = _by_pillow(tags, image, again) if image is not None and right else None
     turned = values is not None and values.shape[-1] > max(seen or (0,))
@@ -197,14 +212,13 @@ def _by_rasterio(file: BinaryIO, page: int) -> NDArray[Any]:
 
 def _seen(tags: Tags, values: NDArray[Any], turned: bool) -> Samples:
     facts, of = tags.facts, values.shape[-1]
-    places = list(bands(tags.roles) or ()) if tags.plain else []
-    if tags.photometric == INK and of >= 4:
-        return Samples(values[..., :4], facts, ink=True, turned=turned)
+    places, ink = list(tags.seen or ()), tags.photometric == INK
     if not places or max(places) >= of:
         raise BadImage(f"holds {tags}, of which nobody knows what to show as a photo. {CHOOSE}")
-    colours = np.ascontiguousarray(values[..., places[:3] if len(places) > 2 else places[0]])
-    if len(places) not in (2, 4):
-        return Samples(colours, facts, turned=turned)
+    shown = 4 if ink else 3 if len(places) > 2 else 1
+    colours = np.ascontiguousarray(values[..., places[:shown] if shown > 1 else places[0]])
+    if len(places) == shown:
+        return Samples(colours, facts, ink=ink, turned=turned)
     alpha, kind, bits = values[..., places[-1]], tags.kinds[-1], tags.bits[-1]
     if kind not in (1, 3):
         what = "what covers nothing and what everything is not said in signed numbers"
@@ -212,4 +226,4 @@ def _seen(tags: Tags, values: NDArray[Any], turned: bool) -> Samples:
     opaque = 2**bits - 1 if kind == 1 else next((top for top in (1, 255, 65535) if alpha.max() <= top), float(alpha.max()))
     premultiplied = 1 in tags.extra
     facts = replace(facts, low=0, high=opaque) if premultiplied else facts
-    return Samples(colours, facts, alpha, opaque, premultiplied, turned=turned)
+    return Samples(colours, facts, alpha, opaque, premultiplied and not ink, ink, turned)

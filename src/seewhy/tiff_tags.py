@@ -14,7 +14,7 @@ from .turning import ORIENTATION
 
 WHITE_IS_ZERO, BLACK_IS_ZERO, COLOURS, PALETTE, INK, BRIGHTNESS = 0, 1, 2, 3, 5, 6  # PhotometricInterpretation
 SENSOR = (32803, 34892)  # of raw files: colours side by side, as the sensor has them
-SUBFILE, NODATA, METADATA, DNG = 254, 42113, 42112, 50706
+SUBFILE, COLOURMAP, NODATA, METADATA, DNG = 254, 320, 42113, 42112, 50706
 EARTH = (33550, 33922, 34264, 34735)  # where it lies: GeoTIFF's tags
 MOST = 4096  # bands
 PREVIEW, MASK = 1, 4  # bits of NewSubfileType
@@ -60,6 +60,13 @@ class Tags:
         return self.photometric in (WHITE_IS_ZERO, BLACK_IS_ZERO, COLOURS)
 
     @property
+    def seen(self) -> tuple[int, ...] | None:
+        """Which bands a person sees; None where that is not said, and of kinds that Pillow alone knows."""
+        if self.photometric == INK and len(self.roles) >= 4:
+            return (0, 1, 2, 3, *(4 + place for place, kind in enumerate(self.extra[: len(self.roles) - 4]) if kind == 2))[:5]
+        return bands(self.roles) if self.plain else None
+
+    @property
     def simple(self) -> bool:
         """Unsigned integers of 8 bit, as photos have them."""
         return {*self.bits} == {8} and {*self.kinds} == {1}
@@ -77,7 +84,10 @@ def tags_of(file: BinaryIO) -> list[Tags]:
     file.seek(0)
     head = file.read(8)
     head += file.read(8) if head[2] == 43 or head[3] == 43 else b""
-    ifd: Any = TiffImagePlugin.ImageFileDirectory_v2(head)
+    high = head[3] == 43  # a BigTIFF with the high byte first, which Pillow takes for a small one
+    ifd: Any = TiffImagePlugin.ImageFileDirectory_v2(head[:8] if high else head)
+    if high:
+        ifd._bigtiff, ifd.next = True, int.from_bytes(head[8:16], "big")
     begun, pages = ifd.next, []
     seen: set[int] = set()
     while begun and begun not in seen:
@@ -208,8 +218,8 @@ def notes(tags: Tags) -> tuple[str, ...]:
         told.append(f"several pictures in one file ({tags.pages} frames): the first frame is explained")
     if tags.kind & PREVIEW:
         told.append("its first picture is a preview: a smaller copy of another one in the file")
-    seen = bands(tags.roles) or () if tags.plain else ()
-    if len(seen) >= 3 and not {"red", "green", "blue"} <= {*tags.roles}:
+    seen = tags.seen or ()
+    if tags.plain and len(seen) >= 3 and not {"red", "green", "blue"} <= {*tags.roles}:
         told.append(f"what its bands show is not said ({', '.join(tags.roles)}): they are taken as red, green and blue")
     if seen and len(tags.roles) > len(seen):
         shown = ", ".join(str(place + 1) for place in seen)
