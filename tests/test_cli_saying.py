@@ -168,7 +168,11 @@ CODE = """
 import logging, torch
 print("loading")
 logging.getLogger("nets").warning("odd \\x1b[2J\\nnet %s", "\\u202e")
-net = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(), torch.nn.Linear(4, 3))
+class Loud(torch.nn.Sequential):
+    def forward(self, x):
+        print("seeing", tuple(x.shape))
+        return super().forward(x)
+net = Loud(torch.nn.Conv2d(3, 4, 3), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(), torch.nn.Linear(4, 3))
 """
 
 
@@ -183,3 +187,15 @@ def test_what_a_persons_own_code_prints_and_logs_is_apart_from_the_json(tmp_path
     (line,) = done.stdout.decode().splitlines()
     assert strict(line)["method"] == "grad-cam"
     assert done.stderr.decode().splitlines()[:2] == ["loading", r"odd \x1b[2J net \u202e"]
+    assert b"seeing (" in done.stderr
+
+
+@pytest.mark.parametrize("asked", ["doctor nets.py:net", "units a.png -m nets.py:net", "layers nets.py:net"])
+def test_what_a_network_prints_as_it_runs_is_apart_from_the_json(asked, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("nets.py").write_text(CODE)
+    Image.new("RGB", (40, 40), (9, 99, 9)).save("a.png")
+    done = CliRunner().invoke(main, [*asked.split(), "--trust", "--prepare", "size=32", "--prepare", "crop=32", "--json"])
+    assert done.exit_code == 0, done.output
+    assert all(strict(line) for line in done.stdout.splitlines())
+    assert "seeing (" in done.stderr

@@ -12,7 +12,7 @@ import click
 from .failing import about
 from .listing import table
 from .options import TRUST, WRAP, complete_models, load_model, model_options
-from .saying import printable, say
+from .saying import printable, say, stdout
 
 if TYPE_CHECKING:
     from ..diagnosis import Report, Verdict
@@ -48,7 +48,7 @@ def doctor(ctx: click.Context, spec: str, photo: str | None, every: bool, as_jso
     if report.command:
         report = replace(report, command=shlex.join(next_command(ctx, report, spec, photo or "PHOTO.jpg", own)))
     if as_json:
-        click.echo(report.as_json())  # JSON of one line, in ASCII
+        click.echo(report.as_json(), stdout())  # JSON of one line, in ASCII
     else:
         print_report(report, every)
     ctx.exit(1 if report.hopeless else 0)

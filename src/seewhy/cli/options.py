@@ -1,9 +1,7 @@
 """What several commands take: a model, and name=value."""
 
 import re
-import sys
 from collections.abc import Callable
-from contextlib import redirect_stdout
 from dataclasses import replace
 from functools import partial
 from math import inf, isfinite
@@ -116,7 +114,8 @@ def model_options(command: Callable[..., None]) -> Callable[..., None]:
                               "window=-100,400; repeatable; else that of the weights."),
             click.option("--device", metavar="NAME", help="cpu, cuda, cuda:1, mps."),
             click.option("--trust", is_flag=True, expose_value=False, callback=_remember_trust,
-                         help="Run code that comes with the weights: whole pickled networks, a repository's own Python."),
+                         help="Run code that comes with the weights: TorchScript, whole pickled networks, a repository's own "
+                              "Python."),
             click.option("--output", metavar="KEY", expose_value=False, callback=_remember,
                          help="Where the scores are in what the network gives: a key, or a place in a tuple."),
             click.option("--task", type=click.Choice(["single-label", "multi-label", "regression"]), expose_value=False,
@@ -190,8 +189,7 @@ def load_model(spec: str, weights: Any, labels: Any, options: Any, prepare: Any,
     said = click.get_current_context().meta
     wrapped = {"device": device, **more, **said.get(WRAP, {})}
     click.get_current_context().call_on_close(safe_logs())
-    with redirect_stdout(sys.stderr):  # of what a person's own code prints
-        model: Any = load(spec, weights, labels, dict(options), bool(said.get(TRUST)), **wrapped)
+    model: Any = load(spec, weights, labels, dict(options), bool(said.get(TRUST)), **wrapped)
     if prepare:
         if not isinstance(model.prepare, Fit | VolumeFit):
             model.prepare = preparer(dict(prepare))

@@ -4,7 +4,7 @@ another library obeys the terminal, and every JSON line is JSON.
 
 import sys
 from collections.abc import Callable, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from typing import Any
 
 import click
@@ -12,22 +12,39 @@ import click
 from ..printable import printable
 
 LABEL = 100  # characters of a name among other words
+STDOUT = "seewhy.stdout"  # what is remembered of the command: where its own lines go
 
 
 def say(line: object = "", err: bool = False, nl: bool = True, **style: Any) -> None:
     """One line, with the spaces it has; style: as of click.style."""
     said = printable(line, spaces=True)
-    stream = sys.stderr if err else sys.stdout
+    stream = sys.stderr if err else stdout()
     encoding = getattr(stream, "encoding", None) or "utf-8"
     said = said.encode(encoding, "backslashreplace").decode(encoding)  # what this terminal cannot show
-    click.echo(click.style(said, **style) if style else said, err=err, nl=nl)
+    click.echo(click.style(said, **style) if style else said, stream, nl=nl)
 
 
 def say_json(facts: Mapping[str, Any]) -> None:
     """One JSON object on one line."""
     from ..json_text import as_json
 
-    click.echo(as_json(facts))
+    click.echo(as_json(facts), stdout())
+
+
+@contextmanager
+def apart(ctx: click.Context):
+    """Inside, stdout is for what seewhy says; what a person's own code prints, at any time, goes to stderr."""
+    ctx.meta[STDOUT] = sys.stdout
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        del ctx.meta[STDOUT]
+
+
+def stdout() -> Any:
+    ctx = click.get_current_context(silent=True)
+    return (ctx and ctx.meta.get(STDOUT)) or sys.stdout
 
 
 def fault(error: BaseException) -> str:
