@@ -15,7 +15,7 @@ from PIL import Image
 
 from seewhy.cli import main
 from seewhy.cli.saying import fault, say
-from seewhy.errors import BadImage
+from seewhy.errors import BadImage, OutOfMemory
 from test_json_text import strict
 
 HOSTILE = ["\x1b[2J\x1b]0;owned\x07cat", "dog\r\nseewhy: all is well", "\u202egnp.exe", "\x9b31m" + "x" * 10**6]
@@ -124,7 +124,13 @@ def test_saved_pictures_and_their_texts_are_of_safe_words(photo, labels, tmp_pat
 
 
 def test_an_error_always_says_something():
-    assert fault(MemoryError()) == "out of memory"
+    for short in (
+        MemoryError(),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory"),
+        OSError(12, "Cannot allocate memory"),
+    ):
+        assert fault(short).startswith("Out of memory. Close what else needs memory, give smaller images")
+    assert fault(OutOfMemory("of some step")) == "of some step"
     assert fault(KeyError()).startswith("KeyError: it gives no reason")
     assert fault(OSError()).startswith("OSError: it gives no reason")
     assert fault(ValueError(" \n")).startswith("ValueError: it gives no reason")

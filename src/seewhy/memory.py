@@ -17,6 +17,7 @@ CURES = {  # what to lower, by what was done
     "load": "Close what else needs memory, or take a smaller network; weights are needed twice while they are read.",
     "look": "Give smaller images (prepare=), explain by tiles (tile=, --tile), or name the layer (layer=, --layer).",
     "map": "Lower batch_size= (--batch-size), explain by tiles (tile=, --tile), or ask for fewer targets or a later layer.",
+    "else": "Close what else needs memory, give smaller images, or explain by tiles (tile=, --tile).",
 }  # fmt: skip
 
 
@@ -46,7 +47,7 @@ def short(stage: str, what: str, error: BaseException) -> OutOfMemory:
     found = ASKED.search(str(error))
     asked = next((each for each in found.groups() if each), "") if found else ""
     amount = f" ({_in_words(asked)} more were asked for)" if asked else ""
-    return OutOfMemory(f"Out of memory {what}{amount}. {CURES[stage]}")
+    return OutOfMemory(f"Out of memory{what and f' {what}'}{amount}. {CURES[stage]}")
 
 
 def _in_words(asked: str) -> str:

@@ -50,11 +50,14 @@ def stdout() -> Any:
 def fault(error: BaseException) -> str:
     """The words of an error, of one that is not seewhy's what it is and how to see more; never nothing."""
     from ..errors import SeewhyError
+    from ..memory import out_of_memory, short
 
     words = str(error).strip()
-    if isinstance(error, MemoryError):
-        return words or "out of memory"
-    if words and isinstance(error, SeewhyError | OSError):
+    if words and isinstance(error, SeewhyError):
+        return words
+    if out_of_memory(error):
+        return str(short("else", "", error))
+    if words and isinstance(error, OSError):
         return words
     return f"{type(error).__name__}: {words or 'it gives no reason'} (seewhy --debug ... shows where)"
 
