@@ -152,6 +152,20 @@ def test_slices_that_are_there_twice_alike_are_taken_once(tmp_path):
     assert volume.notes == ("4 of its slices are there twice, alike: each is taken once",)
 
 
+@pytest.mark.parametrize(
+    ("tag", "values"),
+    [
+        ("FrameOfReferenceUID", ("1.2.3", "1.2.4")),
+        ("PhotometricInterpretation", ("MONOCHROME2", "MONOCHROME1")),
+        ("RescaleType", ("HU", "US")),
+    ],
+)
+def test_slices_that_do_not_mean_the_same_are_no_volume(tmp_path, tag, values):
+    with pytest.raises(BadImage, match=f"differ in .*{tag}: {min(values)}, {max(values)}.*folder of their own"):
+        read(tmp_path / "a", lambda k, one: setattr(one, tag, values[k > 1]))
+    assert read(tmp_path / "b", lambda _k, one: setattr(one, tag, values[0])).values.shape == SHAPE
+
+
 def test_slices_at_one_place_are_told_apart(tmp_path):
     for place, (echo, name) in enumerate((("2.5", "a"), ("30", "b"))):
         files = dicom_series(tmp_path / name, STORED + place, PLAIN, EchoTime=echo, SeriesInstanceUID="1.2.3")

@@ -20,6 +20,12 @@ APART = (  # what slices at one place may differ in
     *("FrameReferenceTime", "ActualFrameDuration", "ImageType", "FrameType", "ComplexImageComponent", "ConvolutionKernel"),
     *("KVP", "ContrastBolusAgent", "ReferencedSegmentNumber", "EnergyWindowNumber", "AcquisitionTime", "ContentTime"),
 )
+SHARED = {  # what slices of one volume cannot differ in, where they say it
+    "FrameOfReferenceUID": "in what their positions are relative to",
+    "PhotometricInterpretation": "in whether high values are bright or dark",
+    "RescaleType": "in the unit of their values",
+    "Units": "in the unit of their values",
+}
 B_VALUE = (0x0019, 0x100C)  # Siemens
 
 
@@ -36,6 +42,7 @@ class Slice(NamedTuple):
     slope: float  # of the rescaling
     zero: float
     apart: dict[Any, str]  # tags, and what they say
+    shared: dict[str, str]  # those of SHARED that it has, and what they say
     notes: tuple[str, ...] = ()
     pixels: NDArray[Any] = np.zeros((0, 0))  # (rows, columns), as they are stored, once they are read
 
@@ -156,9 +163,10 @@ def _slice(said: list[Any], head: Header, place: int) -> Slice:
     if not np.isfinite(position).all():
         notes += (f"it does not say where it lies in the body: taken {'' if placed else 'as axial, '}at 0 mm",)
     apart = {name: str(value) for name in (*APART, B_VALUE) if (value := _plain(tag, said, name)) is not None}
+    shared = {name: str(value).strip() for name in SHARED if (value := tag(name)) is not None}
     shape = int(data.Rows), int(data.Columns)
     across, down = (side / np.linalg.norm(side) * step for side, step in ((row, spacing[1]), (column, spacing[0])))
-    return Slice(head.file, place, position, across, down, abs(thick), shape, slope, zero, apart, notes + dose)
+    return Slice(head.file, place, position, across, down, abs(thick), shape, slope, zero, apart, shared, notes + dose)
 
 
 def _plain(tag: Any, said: list[Any], name: Any) -> Any:

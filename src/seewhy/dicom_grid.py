@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from .dicom_frames import Slice
+from .dicom_frames import SHARED, Slice
 from .errors import BadImage
 from .printable import printable
 
@@ -47,6 +47,13 @@ def _check_grid(slices: list[Slice], name: str) -> None:
             f"{name}: its slices differ in the distance or the direction of their pixels (PixelSpacing, "
             "ImageOrientationPatient), so they are no one grid. Put those that agree in a folder of their own."
         )
+    for tag, what in SHARED.items():
+        said = sorted({one.shared[tag] for one in slices if tag in one.shared})
+        if len(said) > 1:
+            raise BadImage(
+                f"{name}: its slices differ {what} ({tag}: {printable(', '.join(said), 150)}), so they are no one volume. "
+                "Put those that agree in a folder of their own."
+            )
     if len({one.shape for one in slices}) > 1:
         raise BadImage(f"{name}: its slices differ in size: {', '.join(sorted({str(one.shape) for one in slices}))}.")
 
