@@ -30,10 +30,17 @@ NEEDED = ("archive_format", "archive_version", "models/model.json", "data/sample
 OPERATIONS = re.compile(
     r"torch\.ops\.(aten|prims|torchvision|quantized|quantized_decomposed)"
     r"\.(?!from_file|save|load|wait|warn|_print|__(?!i?(and|or|xor|lshift|rshift)__))\w+(\.(?!__)\w+)?"
-    r"|torch\.ops\.higher_order\.(wrap_with_set_grad_enabled|wrap_with_autocast)"
+    r"|torch\.ops\.higher_order\.(wrap_with_set_grad_enabled|wrap_with_autocast)"  # REGIONS
     r"|_operator\.(add|sub|mul|truediv|floordiv|mod|pow|neg|pos|eq|ne|lt|le|gt|ge|and_|or_|not_|getitem)"
 )
-PATHS, NAMES = re.compile(r"(weight|tensor)_\d+"), re.compile(r"[\w.$]*")
+PATHS = re.compile(r"(weight|tensor)_\d+")
+TAKEN = {"self", "torch", "math", "operator", "_operator", "fx_pytree", "pytree", "device", "getattr", "inf", "nan", "NoneType"}
+REGIONS = {  # operations that call a part of the program, given in full at that place; by torch's own names of such parts
+    "torch.ops.higher_order.wrap_with_set_grad_enabled": 1,
+    "torch.ops.higher_order.wrap_with_autocast": 4,
+}
+POSITIONAL = 1  # the kind of an argument
+REGION = re.compile(r"submod_\d+")
 CALLS = re.compile(r"[\w.@]*")  # names of modules, and of a second call: body.relu@1
 WORDS, TEXTS, VERSIONS = re.compile(r"[\w.$ \-]*"), re.compile(r"[\w., >\-]*"), re.compile(r"[\w.+<=\-]*")  # ij,jk->ik; 2.4+cpu
 REMARKS = ("stack_trace", "nn_module_stack", "source_fn_stack", "torch_fn", "from_node", "custom")  # kept, and never run
@@ -122,6 +129,8 @@ def _unknown(value: Any, field: str) -> Iterator[str]:
             yield from _unknown(one, field)
     elif isinstance(value, dict):
         yield from (key for key in value if not WORDS.fullmatch(key))
+        yield from _named(value) if field not in MAPS else []
+        yield from _region(value) if "target" in value else []
         for key, one in value.items():
             if field != "metadata" or key not in REMARKS:
                 yield from _unknown(one, "" if field in MAPS else key)
@@ -137,8 +146,29 @@ def _all(check: Callable[[Any], list[str]]) -> Callable[[Any], list[str]]:
 
 
 def _identifier(value: Any) -> list[str]:
-    """A name that goes into generated code."""
-    return [] if value is None or (isinstance(value, str) and value.isidentifier()) else [str(value)]
+    """A name that goes into generated code, and stands for nothing there that the code itself uses."""
+    if value is None or (isinstance(value, str) and value.isidentifier() and value not in TAKEN and value[:2] != "__"):
+        return []
+    return [f"the name {value}"]
+
+
+def _named(value: dict[str, Any]) -> list[str]:
+    """The name of an operation's argument (in its schema one is "self"), of a part of the program, or of a value in it."""
+    name = value.get("name")
+    if "arg" in value and "kind" in value:
+        return [] if not name or (isinstance(name, str) and name.isidentifier()) else [str(name)]
+    if "graph" in value and "name" in value:
+        return [] if isinstance(name, str) and REGION.fullmatch(name) else [f"the part {name}"]
+    return _identifier(name or None)
+
+
+def _region(call: dict[str, Any]) -> list[str]:
+    """What is called has to be a part of the program that stands there itself: a value in its place may be any function."""
+    inputs = call.get("inputs") or []
+    places = [place for place, one in enumerate(inputs) if "as_graph" in (one.get("arg") or {})]
+    at = REGIONS.get(call["target"]) if isinstance(call["target"], str) else None
+    named = at is not None and any(one.get("name") or one.get("kind") != POSITIONAL for one in inputs)
+    return [f"what {call['target']} calls"] if named or places != ([] if at is None else [at]) else []
 
 
 def _formula(text: Any) -> list[str]:
@@ -204,10 +234,10 @@ def _never(what: str) -> Callable[[Any], list[str]]:
 
 CHECKS: dict[str, Callable[[Any], list[str]]] = {
     "target": _matching(OPERATIONS),
-    "as_operator": _matching(OPERATIONS),
+    "as_operator": _never("an operation in the place of a value"),
     "expr_str": _formula,
     "path_name": _matching(PATHS),
-    "name": _matching(NAMES),
+    "name": lambda _: [],  # see _named
     "as_name": _identifier,
     "forward_arg_names": _all(_identifier),
     "fqn": _matching(CALLS),
