@@ -3,8 +3,10 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from copy import copy, deepcopy
+from functools import cache
 from itertools import count
 from typing import Any
+from warnings import catch_warnings, simplefilter
 
 import numpy as np
 import torch
@@ -236,15 +238,21 @@ def quick(model: Any, like: Tensor, fast: bool, dtype: Any, fold: bool) -> Any:
 
 
 def _folded(model: Any, like: Tensor) -> nn.Module:
-    from torch.fx.experimental.optimization import fuse
-
     trial = copy(model)
     try:
         with torch.no_grad():
-            trial.network = fuse(model.network, no_trace=False)
+            trial.network = _fuse()(model.network, no_trace=False)
             return trial.network if alike(trial._raw(like.clone()), model._raw(like.clone())) else model.network
     except Exception:  # noqa: BLE001 - a network that cannot be traced runs as it is
         return model.network
+
+
+@cache
+def _fuse() -> Callable[..., nn.Module]:
+    with catch_warnings():
+        simplefilter("ignore", DeprecationWarning)  # torch 2.10, as it imports it, uses what it says will go
+        from torch.fx.experimental.optimization import fuse
+    return fuse
 
 
 def precision(asked: Any) -> torch.dtype:
