@@ -13,6 +13,7 @@ def hf(name: str, config: str = "", **options: Any) -> nn.Module:
     import transformers
 
     made = getattr(transformers, f"{config or name.partition('For')[0]}Config")(num_labels=CLASSES, **options)
+    made.num_labels = CLASSES  # transformers 5.12 forgets those of a Pvt
     return getattr(transformers, name)(made)
 
 

@@ -214,7 +214,7 @@ def noisy(image: Floats, samples: int, sigma: float = 0.15, seed: int = 0) -> li
     """Copies with Gaussian noise, its standard deviation sigma times the range; drawn from the seed and the image."""
     rng = np.random.default_rng([seed, crc32(np.ascontiguousarray(image, np.float32).tobytes())])
     size = sigma * (image.max() - image.min())
-    return [image + size * rng.standard_normal(image.shape, np.float32) for _ in range(samples)]
+    return [image + size * rng.standard_normal(image.shape, np.float32).astype(image.dtype) for _ in range(samples)]
 
 
 def smooth_grad(steps: Sequence[Step], image: Floats, weights: Any, samples: int, **noise: Any) -> Floats:
