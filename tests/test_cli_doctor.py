@@ -88,6 +88,22 @@ def test_the_command_it_ends_on_has_what_was_said_of_the_wrapping(run, tmp_path)
     assert facts["probability"] == pytest.approx(1 / (1 + np.exp(-facts["score"]))), "of several labels, each by itself"
 
 
+def test_the_command_it_ends_on_has_the_bounds_and_values_as_they_were_said(run, tmp_path):
+    (tmp_path / "net.py").write_text(
+        "import torch\nfrom torch import nn\ndef net(name, size):\n    assert (name, size) == ('5', 5)\n"
+        "    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())\n"
+    )
+    Image.open("the cat.png").save("-cat.png")
+    said = ["--option", "name='5'", "--option", "size=5", "--max-pixels", "7000", "--max-voxels", "900", "--trust"]
+    said += ["--prepare", "size=32", "--prepare", "crop=32"]
+    result = run("doctor", "net.py:net", *said, "--", "-cat.png")
+    assert result.exit_code == 0, result.stderr
+    words = shlex.split(result.stdout.splitlines()[-1].removeprefix("Run next: "))
+    assert words[2] == "./-cat.png"
+    assert set(said) <= set(words)
+    assert run(*words[1:], "--json").exit_code == 0
+
+
 def test_json_is_the_report_and_its_command_a_shells(run):
     result = run("doctor", "demo/flat", "the cat.png", "--json")
     facts, report = json.loads(result.stdout), doctor(seewhy.load("demo/flat"), "the cat.png")

@@ -11,7 +11,7 @@ import click
 
 from .failing import about
 from .listing import table
-from .options import TRUST, WRAP, complete_models, load_model, model_options
+from .options import BOUNDS, TRUST, WRAP, complete_models, literal, load_model, model_options
 from .saying import printable, say, stdout
 
 if TYPE_CHECKING:
@@ -56,20 +56,27 @@ def doctor(ctx: click.Context, spec: str, photo: str | None, every: bool, as_jso
 
 def next_command(ctx: click.Context, report: "Report", spec: str, photo: str, own: Mapping[str, Any]) -> Iterator[str]:
     """The words of the command that makes the first map: of the same model, with the same options."""
-    yield from ("seewhy", "explain", photo, "--model", spec)
+    yield from ("seewhy", "explain", f"./{photo}" if photo.startswith("-") else photo, "--model", spec)
     for option in ctx.command.params:
         given = own.get(option.name or "")
         if given in (None, (), False):
             continue
         for value in given if option.multiple else [given]:  # type: ignore[attr-defined]
-            yield from (option.opts[0], "=".join(map(str, value)) if isinstance(value, tuple) else str(value))
+            yield from (option.opts[0], f"{value[0]}={_typed(value[1])}" if isinstance(value, tuple) else str(value))
     for name, given in ctx.meta.get(WRAP, {}).items():
-        yield from (f"--{name}", "x".join(map(str, given)) if name == "grid" else str(given))
+        yield from (f"--{name}", "x".join(map(str, given)) if name == "grid" else _typed(given))
+    for name, most in ctx.meta.get(BOUNDS, {}).items():
+        yield from (name, str(most))
     if ctx.meta.get(TRUST):
         yield "--trust"
     yield from ("--method", str(report.method))
     if report.layer and report.method != "occlusion":
         yield from ("--layer", report.layer)
+
+
+def _typed(value: Any) -> str:
+    """A value, as a person has to type it that it is read as that again: '5' is no number."""
+    return value if isinstance(value, str) and literal(value) == value else repr(value)
 
 
 def print_report(report: "Report", every: bool) -> None:

@@ -20,7 +20,11 @@ FAMILIES = ("demo/honest", "demo/shortcut", "demo/flat", "torchvision/", "timm/"
 FETCHED = ("torchvision/", "timm/", "hf/")  # whose weights may have to be fetched
 LONGEST, DEEPEST = 10_000, 50  # of a literal: characters; brackets, and signs in a row
 COUNT = click.IntRange(1, 10**6)  # of images at once, of pixels: more than any command means
-TRUST, WRAP = "seewhy.trust", "seewhy.wrap"  # what is remembered of the command, so that each need not hand it on
+TRUST, WRAP, BOUNDS = (
+    "seewhy.trust",
+    "seewhy.wrap",
+    "seewhy.bounds",
+)  # what is remembered of the command, so that each need not hand it on
 
 
 OUT = click.option(
@@ -143,18 +147,20 @@ def _remember(ctx: click.Context, param: click.Parameter, value: str | None) -> 
         ctx.meta.setdefault(WRAP, {})[param.name] = literal(value) if param.name == "output" else value
 
 
-def _allow_pixels(ctx: click.Context, _param: Any, most: int | None) -> None:
+def _allow_pixels(ctx: click.Context, param: click.Parameter, most: int | None) -> None:
     """For this command."""
     if most is not None:
+        ctx.meta.setdefault(BOUNDS, {})[param.opts[0]] = most
         from PIL import Image
 
         ctx.call_on_close(partial(setattr, Image, "MAX_IMAGE_PIXELS", Image.MAX_IMAGE_PIXELS))
         Image.MAX_IMAGE_PIXELS = most
 
 
-def _allow_voxels(ctx: click.Context, _param: Any, most: int | None) -> None:
+def _allow_voxels(ctx: click.Context, param: click.Parameter, most: int | None) -> None:
     """For this command."""
     if most is not None:
+        ctx.meta.setdefault(BOUNDS, {})[param.opts[0]] = most
         from importlib import import_module
 
         volume: Any = import_module("seewhy.volume")
