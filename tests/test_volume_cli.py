@@ -98,6 +98,23 @@ def test_a_series_a_window_views_and_numbers(run, tmp_path):
     assert len(told["files"]) == 3
 
 
+def test_files_of_one_series_are_explained_once(run, tmp_path):
+    affine = AFFINES["all of it"]
+    (tmp_path / "ct").mkdir(), (tmp_path / "mr").mkdir()
+    first = dicom_series(tmp_path / "ct", scan(affine), affine)
+    second = dicom_series(tmp_path / "mr", scan(affine), affine)
+    files = [os.path.relpath(file, tmp_path) for file in [*first[:3], second[0]]]
+    other = str(saved(tmp_path / "scan.nii"))
+    result = run(*files, "--json", other)
+    assert result.exit_code == 0, result.output
+    assert [json.loads(line)["image"] for line in result.stdout.splitlines()] == [
+        files[0],
+        files[3],
+        str(tmp_path / "scan.nii"),
+    ]
+    assert f"explained once, as slices of one series: 2 further files ({files[1]}, {files[2]})" in result.stderr
+
+
 def test_the_window_is_what_is_drawn(run, tmp_path):
     run(saved(tmp_path / "scan.nii"), "--view", "axial", "--window", "-2000,-1000", "--no-legend", "--alpha", "0")
     (png,) = (tmp_path / "out").glob("*.png")

@@ -14,7 +14,7 @@ from .foreign import told
 from .medical import BY_NIBABEL, INDEX, is_dicom, named, need
 from .mosaic import is_mosaic, unfolded
 from .printable import printable
-from .volume import Volume, check_voxels
+from .volume import Volume, check_voxels, most_voxels
 
 TURNED = 0.01  # of direction cosines: what differs more lies in another plane, such as a scout
 
@@ -154,6 +154,18 @@ def _series_of(path: Path, name: str, most: int) -> tuple[list[Member], tuple[st
     groups, lost = _looked_through(path.parent, most)
     here = next((members for members in groups.values() if any(member.file == path for member in members)), [own])
     return here, _beside({}, lost)
+
+
+def same_volume(folder: Path) -> list[set[str]]:
+    """Names of files in a folder of which each stands for one and the same volume, as `read_series` takes it."""
+    need("pydicom")
+    with decoding(f"{folder} cannot be read"), quietly("pydicom"):
+        groups, _ = _looked_through(folder, most_voxels(None))
+    return [
+        {one.file.name for one in members if not one.wrong and not one.mosaic and len(one.slices) == 1}
+        for shared, members in groups.items()
+        if shared.series
+    ]
 
 
 def _none(path: Path, name: str, lost: dict[Path, BadImage]) -> BadImage:

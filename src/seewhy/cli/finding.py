@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -55,7 +56,31 @@ def found(arguments: tuple[str, ...], recursive: bool, out: Path) -> Found:
         except Exception as error:  # noqa: BLE001 - whatever is wrong with one folder
             skipped.failed[argument] = error
     once = list({os.path.abspath(file): file for file in reversed(files)}.values())[::-1]
-    return Found(once, skipped.failed, [*_remarks(skipped, named, len(files) - len(once))])
+    several = [*_of_series_named(once)]
+    remarks = [*_remarks(skipped, named, len(files) - len(once))]
+    if several:
+        remarks.append(f"explained once, as slices of one series: {_listed(several, 'further file')}")
+    return Found([file for file in once if file not in several], skipped.failed, remarks)
+
+
+def _of_series_named(files: list[str]) -> Iterator[str]:
+    """Files of DICOM series of which another file is named before: each file stands for its whole series."""
+    from ..medical import is_dicom
+
+    folders: dict[Path, list[str]] = {}
+    for file in files:
+        with suppress(OSError):
+            if is_dicom(Path(file)):
+                folders.setdefault(Path(file).parent, []).append(file)
+    for folder, named in folders.items():
+        groups = list[set[str]]()
+        if len(named) > 1:
+            from ..dicom import same_volume
+
+            with suppress(Exception):  # whoever reads them says what is wrong
+                groups = same_volume(folder)
+        for group in groups:
+            yield from [file for file in named if Path(file).name in group][1:]
 
 
 def _expanded(folder: Path, recursive: bool, skipped: Skipped, out: Path) -> list[str]:
