@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -65,3 +66,14 @@ def test_a_narrow_picture_without_a_crop_is_refused_with_advice(tmp_path):
     model = wrap(network.eval(), prepare={"size": 256, "crop": None})
     with pytest.raises(BadImage, match=r"narrow\.png is 1x60000, and would be resized to 256x15360000\. .*crop"):
         grad_cam(model, tmp_path / "narrow.png")
+
+
+def test_a_low_bound_of_photos_does_not_bound_what_the_network_sees(monkeypatch):
+    photo = Image.fromarray(RNG.integers(0, 256, (40, 50, 3), dtype=np.uint8))
+    crops = (64, (20, 90), None)
+    expected = [Fit(size=64, crop=crop)(photo) for crop in crops]
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 40 * 50 // 2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for crop, before in zip(crops, expected, strict=True):
+            assert np.array_equal(Fit(size=64, crop=crop)(photo), before)

@@ -179,3 +179,18 @@ def test_pixels_of_many_numbers_are_bounded_by_their_bytes(monkeypatch):
         read(file)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 640)
     assert read(file).pixels.size == (16, 16)
+
+
+@pytest.mark.parametrize("limit", [100, 300])
+@pytest.mark.parametrize("reader", [read, pytest.param("scene", id="by tiles")])
+def test_the_bound_that_an_error_names_is_enough(monkeypatch, tmp_path, limit, reader):
+    file = tmp_path / "deep.tif"
+    file.write_bytes(tiff(RNG.random((16, 16, 5)), photometric=RGB, extra=(0, 0)))
+    if reader == "scene":
+        pytest.importorskip("rasterio")
+        from seewhy.geo import scene as reader
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
+    with pytest.raises(BadImage, match=r"--max-pixels 640 "):
+        reader(file)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 640)
+    reader(file)

@@ -14,16 +14,21 @@ Box = tuple[int, int, int, int]
 def framed(photo: Image.Image, whole: tuple[int, int], part: Box | None, resampling: int) -> Image.Image:
     """The photo resized to `whole` (w, h), then cropped to `part` (left, top, right, bottom), black beyond the photo.
 
-    Raises BadImage, which does not name the photo, where no part is asked and the whole would be larger than a photo may be.
+    Raises BadImage, which does not name the photo, where no part is asked and the whole would be larger than WIDE and than a
+    photo may be.
     """
     if part is not None and whole[0] * whole[1] > WIDE and whole != photo.size:
         return _part_alone(photo, whole, part, resampling)
     limit = Image.MAX_IMAGE_PIXELS
-    if limit and whole[0] * whole[1] > limit and whole != photo.size:
+    if limit and whole[0] * whole[1] > max(limit, WIDE) and whole != photo.size:
         cure = "Cut a part out of it that is less narrow, or prepare with a crop, or with size=(height, width)."
         raise BadImage(f"is {photo.width}x{photo.height}, and would be resized to {whole[0]}x{whole[1]}. {cure}")
     resized = photo if whole == photo.size else photo.resize(whole, resampling)
-    return resized if part is None else resized.crop(part)
+    if part is None:
+        return resized
+    frame = Image.new(photo.mode, (part[2] - part[0], part[3] - part[1]))  # Pillow's crop warns of, and refuses, more pixels
+    frame.paste(resized, (-part[0], -part[1]))  # than a photo may have, where somebody lowered that
+    return frame
 
 
 def _part_alone(photo: Image.Image, whole: tuple[int, int], part: Box, resampling: int) -> Image.Image:

@@ -16,7 +16,7 @@ from .image import Photo, read, rgb
 from .printable import printable
 from .replacing import replacing
 from .seam import rows
-from .tiff import CHOOSE
+from .tiff import CHOOSE, needed
 from .tiff_tags import BLACK_IS_ZERO, COLOURS, Tags, bands, first_tags, notes
 from .wholes import KEPT, Sides, Whole
 
@@ -118,11 +118,11 @@ def scene(path: Path) -> "Scene | None":
             if (file.width, file.height, *file.dtypes) == (*tags.size, *["uint8"] * len(tags.roles)):
                 return Scene(path, str(path), tags.size[::-1], places, notes(tags))
     limit = Image.MAX_IMAGE_PIXELS
-    if limit and tags.size[0] * tags.size[1] > limit:
+    if limit and (number := needed(tags)) > limit:
         raise BadImage(
             f"{path} holds {tags}, which is read as a whole, and is too large for that: {tags.size[0]}x{tags.size[1]} pixels. "
-            f"By windows are read 8-bit greys and colours. {CHOOSE} Or raise the limit: --max-pixels on the command line, "
-            "PIL.Image.MAX_IMAGE_PIXELS in Python."
+            f"By windows are read 8-bit greys and colours. {CHOOSE} Or raise the limit: --max-pixels {number} on the command "
+            f"line, PIL.Image.MAX_IMAGE_PIXELS = {number} in Python."
         )
     return None
 

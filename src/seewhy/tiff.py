@@ -56,8 +56,8 @@ def open_tiff(
 
     if tags.sensor or (isinstance(file, Path) and file.suffix.lower() in SENSORS):  # Pillow would show its preview
         raise BadImage(f"{name} holds what a camera's sensor saw, which is no picture yet. {RAW}")
-    check_size(name, tags.size)
     _check_bytes(name, tags)
+    check_size(name, tags.size)
     try:
         image = shared[0] if shared else again()
         image.seek(tags.page)
@@ -99,9 +99,14 @@ def _widened(picture: Image.Image, tags: Tags) -> tuple[str, ...]:
 def _check_bytes(name: str, tags: Tags) -> None:
     """Raises BadImage of pixels that hold so many numbers that they take the room of more than a photo may have."""
     limit, each = Image.MAX_IMAGE_PIXELS, sum(tags.bits) // 8
-    stored = tags.size[0] * tags.size[1] * each
-    if limit and stored > RICH * limit:
-        raise oversized(name, f"{tags.size[0]}x{tags.size[1]} pixels of {each} bytes.", -(-stored // RICH))
+    if limit and each > RICH and needed(tags) > limit:
+        raise oversized(name, f"{tags.size[0]}x{tags.size[1]} pixels of {each} bytes.", needed(tags))
+
+
+def needed(tags: Tags) -> int:
+    """As how many pixels a picture counts: of those that hold many numbers, each as several."""
+    pixels = tags.size[0] * tags.size[1]
+    return max(pixels, -(-pixels * (sum(tags.bits) // 8) // RICH))
 
 
 def samples(tags: Tags, file: BinaryIO, image: Image.Image | None, again: Any) -> Samples | None:
