@@ -92,7 +92,7 @@ HOSTILE = {
     "cut.png": (png(GOOD)[:300], "cannot be read"),
     "words.png": (b"\x89PNG\r\n\x1a\n" + chunk(b"iTXt", b"seewhy\0\0\0no"), "cannot be read"),
     "chunks.png": (b"\x89PNG\r\n\x1a\n" + chunk(b"tEXt", b"") * 5000, "carries no Source"),
-    "vast.png": (b"\x89PNG\r\n\x1a\n" + struct.pack(">I4s", 2**32 - 1, b"iTXt"), "cannot be read"),
+    "vast.png": (b"\x89PNG\r\n\x1a\n" + struct.pack(">I4s", 2**32 - 1, b"iTXt"), "carries no Source"),
     "claims.npz": (npz(npy("(100000000000,)", "<f8")), "no text"),
     "claim.npz": (npz(npy("()", "<U10000000000")), "no text|cannot be read"),
     "object.npz": (npz(npy("()", "|O", b"cos\nsystem\n")), "no text"),

@@ -12,11 +12,10 @@ import numpy as np
 
 from .errors import BadImage
 from .medical import MARK, NIFTI, named
-from .own import CHUNK, PNG
+from .own import CHUNK, chunks
 from .source import Source
 
 LONGEST = 2**24  # bytes of a Source
-CHUNKS = 1000  # of a PNG before its pixels, at most
 NIFTI_HEADERS = {348: ("f", 108), 540: ("q", 168)}  # by its length: of NIfTI-1, -2; how and where it says where voxels begin
 
 
@@ -47,14 +46,8 @@ def source_of(path: Path) -> Source:
 
 def _of_png(file: IO[bytes]) -> str:
     """The text of the chunk, which stands before the pixels: none of these is looked at.  Raises KeyError without it."""
-    if file.read(len(PNG)) != PNG:
-        raise KeyError(CHUNK)
-    for _ in range(CHUNKS):
-        length, kind = struct.unpack(">I4s", file.read(8))
-        if kind in (b"IDAT", b"IEND"):
-            break
+    for length, kind in chunks(file):
         if kind != b"iTXt" or length > LONGEST:
-            file.seek(length + 4, 1)
             continue
         content, crc = file.read(length), file.read(4)
         keyword, _, rest = content.partition(b"\0")

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import IO
 
 CHUNK = "seewhy"  # the PNG text chunk that carries the Source
 RUN = "seewhy-run"  # the PNG text chunk that tells runs of the command line apart
@@ -43,16 +44,22 @@ def run_of(path: Path) -> str:
 def _texts(path: Path) -> Iterator[tuple[str, bytes]]:
     """The names and beginnings of the plain international texts that stand before a PNG's pixels."""
     with path.open("rb") as file:
-        if file.read(len(PNG)) != PNG:
-            return
-        for _ in range(CHUNKS):
-            length, kind = int.from_bytes(file.read(4)), file.read(4)
-            if kind in (b"IDAT", b"IEND", b""):
-                return
-            start = file.tell()
+        for length, kind in chunks(file):
             if kind == b"iTXt":
                 yield from _text(file.read(min(length, FIRST)))
-            file.seek(start + length + 4)
+
+
+def chunks(file: IO[bytes]) -> Iterator[tuple[int, bytes]]:
+    """How long the chunks before a PNG's pixels are, and their kinds; the file stands where the content of each begins."""
+    if file.read(len(PNG)) != PNG:
+        return
+    for _ in range(CHUNKS):
+        length, kind = int.from_bytes(file.read(4)), file.read(4)
+        if kind in (b"IDAT", b"IEND", b""):
+            return
+        start = file.tell()
+        yield length, kind
+        file.seek(start + length + 4)
 
 
 def _text(chunk: bytes) -> Iterator[tuple[str, bytes]]:
