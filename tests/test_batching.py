@@ -66,6 +66,9 @@ def test_photos_that_cannot_be_read_are_left_out_and_told(files, method, most):
     alone = [m for i in GOOD for m in asked(model(), files[i], target=[0, 1])]
     np.testing.assert_allclose(values(maps), values(alone), rtol=1e-5, atol=1e-6)
     assert "2 left out" in repr(maps)
+    assert maps[:1].failed == maps.where(target=0).failed == maps.failed
+    assert [one.place for one in maps.where(image=files[2]).failed] == [2] == [one.place for one in maps.where(image=2).failed]
+    assert not maps.where(image=0).failed
 
 
 @pytest.mark.parametrize("most", [1, 2, 32])

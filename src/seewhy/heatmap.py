@@ -215,7 +215,8 @@ class Failed(NamedTuple):
 class Heatmaps(Sequence[Heatmap]):
     """Heatmaps in the order image, target, layer, method.
 
-    failed: the images that `explain(..., on_error="skip")` left out, each with its place, its name and the error.
+    failed: the images that `explain(..., on_error="skip")` left out, each with its place, its name and the error; slices
+        tell of them, too.
     """
 
     maps: tuple[Heatmap, ...]
@@ -229,7 +230,7 @@ class Heatmaps(Sequence[Heatmap]):
     @overload
     def __getitem__(self, at: slice) -> "Heatmaps": ...
     def __getitem__(self, at: int | slice) -> "Heatmap | Heatmaps":
-        return Heatmaps(self.maps[at]) if isinstance(at, slice) else self.maps[at]
+        return Heatmaps(self.maps[at], self.failed) if isinstance(at, slice) else self.maps[at]
 
     def __iter__(self) -> Iterator[Heatmap]:
         return iter(self.maps)
@@ -237,7 +238,9 @@ class Heatmaps(Sequence[Heatmap]):
     def where(
         self, image: int | str | None = None, target: Any = None, layer: str | None = None, method: str | None = None
     ) -> "Heatmaps":
-        """The maps of one image (its place or name), target (as asked, or the index or label found), layer, method."""
+        """The maps of one image (its place or name), target (as asked, or the index or label found), layer, method; and
+        what was left out of that image, or of all.
+        """
         return Heatmaps(
             tuple(
                 m
@@ -246,7 +249,8 @@ class Heatmaps(Sequence[Heatmap]):
                 and (target is None or _answers(m.source, target))
                 and layer in (None, m.source.layer)
                 and (method is None or str(getattr(method, "name", method)).replace("_", "-") == m.source.method)
-            )
+            ),
+            tuple(one for one in self.failed if image is None or one.place == image or one.name == str(image)),
         )
 
     def scale(self) -> tuple[float, float]:
