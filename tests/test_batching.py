@@ -137,8 +137,10 @@ def test_an_image_that_the_network_fails_on_is_found_among_others():
     maps = seewhy.grad_cam(own, x, target=0, on_error="skip")
     assert [m.place for m in maps] == [0, 1, 2, 3, 4, 6, 7]
     assert [(one.place, type(one.error)) for one in maps.failed] == [(5, seewhy.BadNetwork)]
-    with pytest.raises(seewhy.BadNetwork, match="too bright"):
+    with pytest.raises(seewhy.BadNetwork, match="too bright") as caught:
         seewhy.grad_cam(own, x, target=0)
+    assert caught.value.__notes__ == ["seewhy: this was image 5 of 8, image 5"]
+    assert [m.place for m in caught.value.partial] == [0, 1, 2, 3, 4]
 
 
 def test_a_preparer_that_fails_on_one_photo_costs_no_other():

@@ -98,7 +98,7 @@ NEEDS = {  # where it is not gradients
 
 
 def _charted(model: Any, batch: Batch, place: int, methods: Any, targets: Any, layers: Any, kept: Kept) -> None:
-    """Keep the heatmaps of one batch; of its halves, where memory runs out, or to find the image that has to be skipped."""
+    """Keep the heatmaps of one batch; of its halves, where memory runs out, or to find the image that is at fault."""
     half, found, failure = len(batch.x) // 2, [], None
     try:
         found, failure = _chart(model, batch, place, methods, targets, layers)
@@ -112,7 +112,7 @@ def _charted(model: Any, batch: Batch, place: int, methods: Any, targets: Any, l
         failure = error
     if failure is None:
         kept.maps += found
-    elif half and (isinstance(failure, MemoryError) or (kept.skips and of_an_image(failure))):
+    elif half and (isinstance(failure, MemoryError) or of_an_image(failure)):
         for start, stop in ((0, half), (half, len(batch.x))):
             _charted(model, batch.part(start, stop), place + start, methods, targets, layers, kept)
     elif half:
