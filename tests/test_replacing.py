@@ -157,6 +157,13 @@ def test_names_need_no_utf_8(tmp_path):
     assert os.listdir(os.fsencode(tmp_path)) == [b"caf\xe9.png"]
 
 
+@pytest.mark.parametrize("name", ["a\0b.png", "a\ud800b.png", "a\0b/c.png"])
+def test_a_name_that_no_file_can_have_is_said(tmp_path, name):
+    with pytest.raises(NotWritten, match="no file can have that name"), replacing(tmp_path / name):
+        pass
+    assert not [*tmp_path.iterdir()]
+
+
 def test_what_is_there_is_kept_where_that_is_asked(path):
     put(path, over=False)
     with pytest.raises(NotWritten) as said:

@@ -70,6 +70,8 @@ def _replaceable(path: Path) -> os.stat_result | None:
         old = os.lstat(path)
     except FileNotFoundError:
         return None
+    except ValueError:  # a NUL, half of a surrogate pair
+        raise OSError(EINVAL, "no file can have that name") from None
     if stat.S_ISLNK(old.st_mode):
         return None
     if stat.S_ISDIR(old.st_mode):
