@@ -46,7 +46,7 @@ def replacing(path: str | Path, over: bool = True, of: str = "") -> Iterator[Pat
     except OSError as error:
         raise _not_written(path, error, of) from error
     finally:
-        with suppress(OSError):
+        with suppress(OSError, ValueError):
             beside.unlink(missing_ok=True)
 
 
