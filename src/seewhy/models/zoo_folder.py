@@ -22,9 +22,9 @@ OTHERS = re.compile(
 )
 NETWORKS, NAME = ("backbone", "architecture"), re.compile(r"[\w.]*")  # of timm's own
 BOUNDS = (  # of numbers in settings, beyond which a network is built for ever, and a photo has no room
-    (re.compile(r"num_\w*layers|num_hidden_layers|depth"), 2_000),
+    (re.compile(r"num_\w*layers|num_hidden_layers|depths?|layers|\w*blocks"), 2_000),
     (re.compile(r"num_(labels|classes)"), 1_000_000),
-    (re.compile(r"size|crop_size|pad_size|\w*image_size|height|width|shortest_edge"), 20_000),
+    (re.compile(r"size|crop_size|pad_size|\w*(image|img|input)_size|height|width|(shortest|longest)_edge"), 20_000),
 )
 NAMES = ("id2label", "label2id", "label_names", "label_descriptions")  # whose keys and values are a person's words
 

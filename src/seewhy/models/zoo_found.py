@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 from urllib.parse import urlparse
 from urllib.request import getproxies, proxy_bypass
 
-from ..errors import BadParameter, BadWeights, MissingExtra
+from ..errors import BadParameter, BadWeights, MissingExtra, SeewhyError
+from ..printable import printable
 
 RANDOM = "random"  # weights as the constructor draws them
 PATIENCE = 3.0  # seconds to find out that there is no network
@@ -49,8 +50,11 @@ def made(make: Callable[[], Any], asked: Asked) -> Any:
     """What `make` gives; BadParameter where the options do not suit it."""
     try:
         return make()
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise BadParameter(f"{asked.spec} cannot be made with {dict(asked.options)}: {error}") from error
+    except (SeewhyError, MemoryError):
+        raise
+    except Exception as error:  # a constructor that is given anything raises anything
+        words = f"{type(error).__name__}: {printable(error, 300)}" if str(error) else type(error).__name__
+        raise BadParameter(f"{asked.spec} cannot be made with {printable(dict(asked.options), 300)}: {words}") from error
 
 
 def fetched(make: Callable[[], Any], asked: Asked) -> Any:

@@ -6,9 +6,10 @@ from importlib import import_module
 from math import floor
 from typing import Any
 
-from ..errors import BadWeights, NoSuchName, closest
+from ..errors import BadWeights, NoSuchName, SeewhyError, closest
 from ..labels import read_labels
 from ..prepare import Fit
+from ..printable import printable
 from .zoo_folder import cleaned
 from .zoo_found import RANDOM, Asked, Found, fetched, made, need, reach
 
@@ -103,7 +104,18 @@ def _timm_cached(config: Any) -> dict[str, Any] | None:
 
 
 def _fit(timm: Any, network: Any) -> Any:
-    config = timm.data.resolve_model_data_config(network)
+    try:
+        return _fit_of(timm, timm.data.resolve_model_data_config(network))
+    except SeewhyError:
+        raise
+    except Exception as error:  # settings of a folder may say anything
+        raise BadWeights(
+            f"The settings of {type(network).__name__} (pretrained_cfg) do not say how to prepare a photo: "
+            f"{type(error).__name__}: {printable(error, 300)}. Mend input_size, crop_pct, mean, std and interpolation there."
+        ) from error
+
+
+def _fit_of(timm: Any, config: Mapping[str, Any]) -> Any:
     height, width = config["input_size"][1:]
     square = height == width and config.get("crop_mode", "center") == "center" and config["interpolation"] != "random"
     if not square:
