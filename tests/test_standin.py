@@ -189,7 +189,13 @@ KINDS = [
     Plain, InList, ByMethod, ByWeakReference, ByLambda, ByEngine, ByReading, ByGlobal, Swallowing, Patched, Slotted,
     Parametrized, SpectralByHook, Hooked, Shared, Compiled,
 ]  # fmt: skip
-LENT = {ByLambda, ByEngine, ByReading, Patched}  # that lead back to their own modules on ways that cannot be copied
+LENT = {
+    ByLambda,
+    ByEngine,
+    ByReading,
+    Patched,
+    Slotted,
+}  # that lead to their own modules, or keep things, where no copy can follow
 ASK = ("grad-cam", "eigen-cam", "gradient", "ablation-cam", "occlusion")
 
 
@@ -284,24 +290,29 @@ def test_what_is_changed_after_wrapping_is_seen():
     assert seewhy.grad_cam(model, x, target=1, layer="conv")[0].values.any()
 
 
-def test_numbers_that_a_network_writes_on_itself_are_kept_and_tensors_are_not():
+def test_numbers_that_a_network_writes_on_itself_are_kept_and_what_lies_beside_tensors_is_not():
     class Counting(Plain):
-        calls, last, name = 0, None, ""
+        calls, name, last, keeps = 0, "", None, False
 
         def forward(self, x):
             self.calls += 1
-            self.last, self.name = x, "ran"
+            self.name = "ran"
+            if self.keeps:
+                self.last = x
             return super().forward(x)
 
     network = made(Counting)
-    mine = network.last = torch.zeros(1)  # what a training step keeps
     seewhy.grad_cam(seewhy.wrap(network), X, target=1)
     first = network.calls
     assert first > 0
     seewhy.grad_cam(seewhy.wrap(network), X, target=1)
     assert network.calls == 2 * first
-    assert network.last is mine
     assert network.name == "ran"
+    network.keeps = True
+    mine = network.last = torch.zeros(1)  # what a training step keeps
+    seewhy.grad_cam(seewhy.wrap(network), X, target=1)
+    assert network.last is mine
+    assert network.calls == 2 * first
 
 
 def test_a_failure_of_the_network_is_its_own_and_no_reason_to_lend_it():
@@ -312,6 +323,17 @@ def test_a_failure_of_the_network_is_its_own_and_no_reason_to_lend_it():
     seewhy.grad_cam(model, X, target=1)
     assert model.tries.spare is not None
     assert not model.tries.past
+
+
+def test_a_stand_in_is_made_once_for_a_network_that_stays_as_it_is():
+    network = made(Plain)
+    network.names = {"conv": [1, 2], "more": {"a", "b"}}
+    model = seewhy.wrap(network)
+    seewhy.grad_cam(model, X, target=1)
+    first = model.tries.spare
+    assert first is not None
+    seewhy.grad_cam(model, X, target=1)
+    assert model.tries.spare is first
 
 
 def test_the_network_is_the_person_s_own_outside():

@@ -26,10 +26,10 @@ class Drawing(TorchDispatchMode):
         self.own: dict[torch.device, torch.Generator] = {}
 
     def __torch_dispatch__(self, fn: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        kwargs = kwargs or {}
+        kwargs = {name: value for name, value in (kwargs or {}).items() if name != "generator" or value is not None}
         if fn._schema.is_mutable and any(id(one) in self.weights for one in args):
             self.wrote = True
-        if torch.Tag.nondeterministic_seeded not in fn.tags or kwargs.get("generator") is not None:
+        if torch.Tag.nondeterministic_seeded not in fn.tags or "generator" in kwargs:
             return fn(*args, **kwargs)
         twin = _taking_generator(fn)
         if twin is None and fn not in REDRAWN:

@@ -31,13 +31,18 @@ class Tries:
     """What a model found out about its network; copies and pickles know nothing yet."""
 
     def __init__(self) -> None:
-        self.right: tuple[int, ...] = ()  # of which a stand-in ran as the network would
-        self.past: tuple[int, ...] = ()  # of which one did not
+        self.right: tuple[Any, ...] = ()  # of which a stand-in ran as the network would
+        self.past: tuple[Any, ...] = ()  # of which one did not
         self.quiet: Recent[Any, bool] = Recent()  # passes that draw nothing
         self.writes = False  # the network writes over its own weights
         self.spare: StandIn | None = None  # made before, and the locks of its network
         self.locks: list[RLock] = []
         self.process = 0  # whose locks these are
+
+    def gone_past(self, made_of: tuple[Any, ...]) -> Past:
+        """What to raise where one of the network's own modules ran."""
+        self.past, self.spare = made_of, None
+        return Past()
 
     def __reduce__(self) -> Any:
         return (type(self), ())
@@ -48,12 +53,22 @@ class Standing:
 
     def __init__(self, network: nn.Module, tries: Tries, found: StandIn | None) -> None:
         self.network, self.made_of = (network, ()) if found is None else (found.network, found.made_of)
-        self.tries = tries
+        self.tries, self.originals = tries, () if found is None else found.originals
         self.draws = Drawing(() if found is None else found.weights)
 
     def drawing(self, key: Any) -> AbstractContextManager[Any]:
-        """Around a pass of that key."""
-        return nullcontext() if self.tries.quiet.get((self.made_of, key)) else self.draws
+        """Around a pass of that key: watched, too, until one came to its end, for other sizes may go other ways."""
+        if self.tries.quiet.get((self.made_of, key)):
+            return nullcontext()
+        return self._watched() if self.made_of and self.made_of == self.tries.right else self.draws
+
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        with hooked(((module, self._past) for module in self.originals), before=True), self.draws:
+            yield
+
+    def _past(self, *_passed: Any) -> None:
+        raise self.tries.gone_past(self.made_of)
 
     def passed(self, key: Any, whole: bool) -> None:
         """It came to its end; if it was the whole network's, no module ran but those that stand in."""
@@ -102,6 +117,8 @@ def undisturbed(network: nn.Module, tries: Tries) -> Iterator[None]:
             del HERE.standing[id(network)]
             if found is not None:
                 found.give_back()
+                if not found.lasting:  # nor do the tensors that were written on it
+                    tries.spare = None
         if found is not None and found.writes() != writes and active_count() > 1 and not tries.writes:
             raise BadNetwork(f"The weights of {type(network).__name__} were changed while it was explained. {TRAINED}")
 
@@ -176,12 +193,8 @@ def _watched(found: StandIn, tries: Tries) -> Iterator[None]:
         yield
         return
 
-    def past() -> Past:
-        tries.past, tries.spare = found.made_of, None
-        return Past()
-
     def hook(*_passed: Any) -> None:
-        raise past()
+        raise tries.gone_past(found.made_of)
 
     try:
         with hooked(((module, hook) for module in found.originals), before=True):
@@ -189,7 +202,7 @@ def _watched(found: StandIn, tries: Tries) -> Iterator[None]:
     except BadNetwork as error:
         if found.made_of == tries.right:  # it failed later
             raise
-        raise past() from error
+        raise tries.gone_past(found.made_of) from error
 
 
 @contextmanager
