@@ -194,3 +194,25 @@ def test_the_bound_that_an_error_names_is_enough(monkeypatch, tmp_path, limit, r
         reader(file)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 640)
     reader(file)
+
+
+@pytest.mark.parametrize("kind", [1, 2], ids=["icon", "cursor"])
+@pytest.mark.parametrize("bits", [24, 32])
+def test_what_is_transparent_of_icons_and_cursors_lies_on_white(kind, bits):
+    pixels, clear = RNG.integers(0, 256, (16, 16, bits // 8), dtype=np.uint8), RNG.integers(0, 2, (16, 16))
+    mask = b"".join(np.packbits(row).tobytes() + b"\0\0" for row in clear[::-1])
+    body = struct.pack("<IiiHHIIiiII", 40, 16, 32, 1, bits, *[0] * 6) + pixels[::-1].tobytes() + mask
+    told = (1, bits) if kind == 1 else (3, 4)  # of a cursor, where it points
+    file = struct.pack("<3H4B2H2I", 0, kind, 1, 16, 16, 0, 0, *told, len(body), 22) + body
+    cover = pixels[..., 3:] / 255 if bits == 32 else 1 - clear[..., None]
+    expected = pixels[..., 2::-1] * cover + 255 * (1 - cover)
+    assert abs(np.asarray(read(file).pixels) - expected).max() <= 1
+
+
+def test_inks_of_which_nobody_says_how_they_are_meant_are_noted():
+    file = io.BytesIO()
+    Image.merge("CMYK", [Image.linear_gradient("L")] * 4).save(file, "JPEG")
+    held = file.getvalue()
+    at = held.index(b"\xff\xee")
+    bare = held[:at] + held[at + 2 + int.from_bytes(held[at + 2 : at + 4], "big") :]
+    assert [sum("inverted" in note for note in read(one).notes) for one in (held, bare)] == [0, 1]

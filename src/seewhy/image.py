@@ -162,6 +162,7 @@ def _decoded(file: Path | bytes, name: str) -> Photo:
             tags = first_tags(file)
             found = open_tiff(file, tags, name) if tags else opened(io.BytesIO(file) if isinstance(file, bytes) else file, name)
             if isinstance(found, Image.Image) and found.format in QUIBBLING:
+                found = _with_mask(found, file, name)
                 with found:
                     found.load()
         if not isinstance(found, Image.Image):
@@ -169,6 +170,21 @@ def _decoded(file: Path | bytes, name: str) -> Photo:
         with found:
             photo = _upright(found, name, again)
     return photo._replace(notes=photo.notes + told(heard))
+
+
+def _with_mask(image: Image.Image, file: Path | bytes, name: str) -> Image.Image:
+    """A cursor read as the icon that it else is: of cursors, Pillow leaves the mask of what is transparent out."""
+    if image.format != "CUR":
+        return image
+    image.close()
+    held = bytearray(file if isinstance(file, bytes) else file.read_bytes())
+    held[2] = 1
+    for entry in range(6, 6 + 16 * int.from_bytes(held[4:6], "little"), 16):  # where an icon says how many bits a pixel has
+        place = int.from_bytes(held[entry + 12 : entry + 16], "little")
+        held[entry + 4 : entry + 8] = b"\1\0" + (
+            held[place + 14 : place + 16] if held[place : place + 4] == b"(\0\0\0" else b"\0\0"
+        )
+    return opened(io.BytesIO(bytes(held)), name)
 
 
 def _upright(image: Image.Image, name: str, again: Callable[[], Image.Image] | None = None) -> Photo:
@@ -185,6 +201,8 @@ def _upright(image: Image.Image, name: str, again: Callable[[], Image.Image] | N
         image, again = _gif(image, again), None
     elif frames > 1:
         again, image = None, image.copy() if image.tell() == 0 else _first(image)
+    if image.format == "JPEG" and image.mode == "CMYK" and "adobe" not in image.info:
+        notes += ("it does not say whether its inks are inverted: they are taken to be, as Adobe writes them",)
     depth, bits = deep(image, again), coarse(image) if again else None
     orientation = oriented(image)
     if depth is not None:
