@@ -14,7 +14,7 @@ from .explain import explain
 from .failing import PHOTO, named
 from .listing import demo, layers, methods
 from .pipes import heard, hold_open
-from .saying import apart, safe_usage, say, say_traceback, say_warning
+from .saying import safe_usage, say, say_traceback, say_warning
 from .units import units
 
 
@@ -34,7 +34,7 @@ class Cli(click.Group):
 
         usual, warnings.showwarning = warnings.showwarning, say_warning
         try:
-            with safe_usage(), heard(), apart(ctx):
+            with safe_usage(), heard():
                 return super().invoke(ctx)
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..printable import quoted
-from .saying import safe_logs
+from .saying import apart, safe_logs
 
 if TYPE_CHECKING:
     from ..models import Differentiable
@@ -195,6 +195,7 @@ def load_model(spec: str, weights: Any, labels: Any, options: Any, prepare: Any,
     said = click.get_current_context().meta
     wrapped = {"device": device, **more, **said.get(WRAP, {})}
     click.get_current_context().call_on_close(safe_logs())
+    click.get_current_context().with_resource(apart(click.get_current_context()))
     model: Any = load(spec, weights, labels, dict(options), bool(said.get(TRUST)), **wrapped)
     if prepare:
         if not isinstance(model.prepare, Fit | VolumeFit):
