@@ -79,6 +79,7 @@ def test_autocast(expected):
         assert cast.dtype == np.float32
 
 
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script_method:DeprecationWarning")  # torch 2.10, of what it imports to compile
 def test_compiled_and_parallel_networks_are_read_through(network, expected):
     for wrapped in (torch.compile(network, backend="eager"), nn.DataParallel(network), nn.DataParallel(torch.compile(network))):
         model = seewhy.wrap(wrapped)
