@@ -189,9 +189,10 @@ def test_the_command_line_explains_and_lists_them(file, noise, monkeypatch):
         listed = CliRunner().invoke(main, ["layers", *model])
         assert listed.exit_code == 0, listed.output
         assert "Conv2d" in listed.output
-    assert {path.name for path in Path("seewhy-out").iterdir()} == {
-        "photo.top-1.input.gradient.png",
-        "photo.top-1.1.grad-cam.png",
+    assert {path.name for path in Path("seewhy-out").iterdir()} == {  # spelled otherwise, it counts as another model
+        f"photo.top-1.{what}{model}.png"
+        for what in ("input.gradient", "1.grad-cam")
+        for model in ("", ".of-own_nets-py-net", ".of-own_nets-net")
     }
 
 
