@@ -267,3 +267,28 @@ def test_draws_that_name_no_generator():
         assert torch.equal(draw(), one)
     assert first.drew
     assert torch.equal(torch.get_rng_state(), before)
+
+
+class MadeLate(Plain):
+    """Its head is made as it first runs, and drawn then."""
+
+    def __init__(self):
+        super().__init__()
+        self.late = None
+
+    def forward(self, x):
+        pooled = self.conv(x).relu().mean((2, 3))
+        if self.late is None:
+            self.late = nn.Linear(pooled.shape[1], 4)
+        return self.late(pooled)
+
+
+def test_a_layer_that_the_network_makes_as_it_first_runs_is_its_own_from_then_on():
+    network = MadeLate().eval()
+    model = seewhy.wrap(network)
+    first = seewhy.grad_cam(model, X[:1], target=1)[0]
+    assert isinstance(network.late, nn.Linear)
+    again = seewhy.grad_cam(model, X[:1], target=1)[0]
+    np.testing.assert_array_equal(first.values, again.values)
+    with torch.no_grad():
+        assert again.source.score == pytest.approx(float(network(torch.as_tensor(X[:1]))[0, 1]), rel=1e-5)

@@ -27,6 +27,14 @@ def printable(text: object, most: int = MOST, spaces: bool = False) -> str:
     return said if len(said) <= most else _shortened(said, most)
 
 
+def words_of(error: BaseException) -> str:
+    """What an error says; of one that cannot say it, nothing."""
+    try:
+        return str(error).strip()
+    except Exception:  # noqa: BLE001 - the code of whoever wrote its class
+        return ""
+
+
 def quoted(asked: object, most: int = 200) -> str:
     """What a person or a file gave, as Python would write it, and never long."""
     try:

@@ -12,6 +12,7 @@ from .budget import Budget, Pace
 from .case import UNMOVED, Case
 from .errors import BadNetwork, BadParameter, Misuse, SeewhyError
 from .image import Array
+from .printable import words_of
 from .progress import shown
 
 if TYPE_CHECKING:
@@ -158,7 +159,7 @@ class Probe:
 
     def _fail(self, error: Exception, of: range, count: int) -> None:
         what = f"variants {of.start} to {of.stop - 1} of {count}" if len(of) > 1 else f"variant {of.start} of {count}"
-        said = str(error) if isinstance(error, SeewhyError) else f"{type(error).__name__}: {error}"
+        said = str(error) if isinstance(error, SeewhyError) else f"{type(error).__name__}: {words_of(error)}"
         failure = BadNetwork(f"{self.name}, {what}: {said}")
         failure.__cause__ = error
         if not self.budget.spent:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import BadParameter, MissingExtra, NoSuchName, closest
+from .printable import words_of
 
 Labels = NDArray[np.intp]
 MOST = 5000  # segments: each wants samples of its own
@@ -126,7 +127,7 @@ def _asked(how: Callable[[NDArray[Any]], Any], picture: NDArray[Any], by: str) -
     try:
         return how(picture.copy())
     except Exception as error:
-        said = f"{by} failed on a picture {picture.shape} of {picture.dtype}: {type(error).__name__}: {error}"
+        said = f"{by} failed on a picture {picture.shape} of {picture.dtype}: {type(error).__name__}: {words_of(error)}"
         raise BadParameter(said) from error
 
 

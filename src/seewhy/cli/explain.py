@@ -24,7 +24,7 @@ from .writing import NUMBERS, VIEWS, Drawing, Told, print_json, print_text
     required=True,
     metavar="SPEC",
     shell_complete=complete_models,
-    help="torchvision/NAME, timm/NAME or demo/NAME.",
+    help="torchvision/NAME, timm/NAME, hf/ORG/NAME, demo/NAME, a folder, FILE.py:NAME, module:NAME or a .pt2 file.",
 )
 @model_options
 @click.option(

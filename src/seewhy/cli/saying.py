@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from ..printable import printable
+from ..printable import printable, words_of
 
 LABEL = 100  # characters of a name among other words
 STDOUT = "seewhy.stdout"  # what is remembered of the command: where its own lines go
@@ -52,7 +52,7 @@ def fault(error: BaseException) -> str:
     from ..errors import SeewhyError
     from ..memory import out_of_memory, short
 
-    words = str(error).strip()
+    words = words_of(error)
     if words and isinstance(error, SeewhyError):
         return words
     if out_of_memory(error):

@@ -31,7 +31,7 @@ OPERATIONS = re.compile(
     r"torch\.ops\.(aten|prims|torchvision|quantized|quantized_decomposed)"
     r"\.(?!from_file|save|load|wait|warn|_print|__(?!i?(and|or|xor|lshift|rshift)__))\w+(\.(?!__)\w+)?"
     r"|torch\.ops\.higher_order\.(wrap_with_set_grad_enabled|wrap_with_autocast)"  # REGIONS
-    r"|_operator\.(add|sub|mul|truediv|floordiv|mod|pow|neg|pos|eq|ne|lt|le|gt|ge|and_|or_|not_|getitem)"
+    r"|_operator\.(add|sub|mul|truediv|floordiv|mod|neg|pos|eq|ne|lt|le|gt|ge|and_|or_|not_|getitem)"
 )
 PATHS = re.compile(r"(weight|tensor)_\d+")
 TAKEN = {"self", "torch", "math", "operator", "_operator", "fx_pytree", "pytree", "device", "getattr", "inf", "nan", "NoneType"}

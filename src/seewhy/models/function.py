@@ -18,7 +18,7 @@ from ..image import Array, Extent, Images
 from ..instead import InSpace, instead
 from ..memory import out_of_memory
 from ..prepare import Batch, batches, grey, preparer
-from ..printable import printable
+from ..printable import printable, words_of
 from . import GIVEN, Answer, softmax
 
 BATCH = 32  # images per call, where the person has not said
@@ -131,7 +131,7 @@ class FunctionModel:
                 raise MemoryError(str(error)) from error
             what = f"{self.name} failed on {len(x)} images {images.shape} of {images.dtype}"
             size = "" if self.sized else " (Photos come at their own size: wrap(..., prepare={'size': (h, w)}) makes them one.)"
-            raise BadNetwork(f"{what}: {type(error).__name__}: {error}{size}") from error
+            raise BadNetwork(f"{what}: {type(error).__name__}: {words_of(error)}{size}") from error
 
     def _checked(self, scores: NDArray[Any], x: NDArray[Any]) -> NDArray[Any]:
         if scores.ndim == 1 and scores.dtype.kind == "f" and (len(scores) == len(x) or len(x) == 1):

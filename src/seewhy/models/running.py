@@ -16,6 +16,7 @@ from ..image import Array, Extent
 from ..instead import InSpace, instead, overall
 from ..memory import memory_for, out_of_memory
 from ..prepare import Fit, preparer
+from ..printable import words_of
 from ..recent import Recent
 from . import INPUT
 from .answering import Answering
@@ -175,7 +176,9 @@ class Running(Answering):
             shapes = f"an input of shape {tuple(x.shape)}, {x.dtype}"
             also = f" among {len(args)} and {', '.join(options) or 'no keywords'}" if self.inputs.asked is not None else ""
             rows = " What has a row for each image goes into seewhy.PerImage(rows)." if also and not self.inputs.rows else ""
-            raise BadNetwork(f"{self.name} failed on {shapes}{also}: {type(error).__name__}: {error}{rows}") from error
+            raise BadNetwork(
+                f"{self.name} failed on {shapes}{also}: {type(error).__name__}: {words_of(error)}{rows}"
+            ) from error
 
     @contextmanager
     def _passing(self, x: Tensor) -> Iterator[None]:

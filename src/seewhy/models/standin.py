@@ -71,7 +71,7 @@ class StandIn:
         self.made_of = (*own, *odd, *map(_identity, hooks))  # the same while no module, no odd value, no hook is another
         if self.made_of != known and any(_leads(one, own) for one in odd.values()):
             raise CannotStandIn
-        self.network = made[id(network)]
+        self.network, self.ids = made[id(network)], {*map(id, made.values())}
         self.own, self.made = Seen([module.__dict__ for module in self.originals]), Seen(states)
         self.weights = [one for module in self.originals for one in module._parameters.values() if one is not None]
         self.lasting = not self.moved
@@ -89,11 +89,13 @@ class StandIn:
     def give_back(self) -> None:
         """Let the network's modules have the numbers and words that its code wrote on itself: a counter counts on.
 
-        Not where it wrote anything else, too: of a cache and its length, both stay as they are.
+        Not where it wrote anything else, too: of a cache and its length, both stay as they are.  Layers and parameters that
+        the network made as it first ran are its own from then on.
         """
         if self.made.same():
             return
         self.lasting = False
+        self._give_layers()
         written = [
             (module, key, now[key])
             for module, now, then in zip(self.originals, self.made.states, self.made.first, strict=True)
@@ -103,6 +105,15 @@ class StandIn:
         if self.made.holds() and all(type(value) in WORDS for _, _, value in written):
             for module, key, value in written:
                 module.__dict__[key] = value
+
+    def _give_layers(self) -> None:
+        for module, now in zip(self.originals, self.made.states, strict=True):
+            for key in ("_modules", "_parameters"):
+                for name, one in now[key].items():
+                    inside = every_module(one) if isinstance(one, nn.Module) else ()
+                    if one is not None and module.__dict__[key].get(name) is None and self.ids.isdisjoint(map(id, inside)):
+                        module.__dict__.pop(name, None)  # the None that stood for it
+                        module.__dict__[key][name] = one
 
     def _state(self, module: nn.Module, made: Mapping[int, nn.Module]) -> dict[str, Any]:
         state = dict(module.__dict__)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ..embedding import embedding, unit
 from ..errors import BadNetwork, BadParameter, NotApplicable
+from ..printable import words_of
 
 PAIRS = (("get_image_features", "get_text_features"), ("encode_image", "encode_text"))  # transformers; CLIP and open_clip
 ADVICE = (
@@ -53,7 +54,7 @@ class Towers:
             with torch.no_grad():
                 output = tower(**given) if isinstance(given, Mapping) else tower(given)
         except Exception as error:
-            raise BadNetwork(f"The text tower failed on {list(texts)}: {type(error).__name__}: {error}") from error
+            raise BadNetwork(f"The text tower failed on {list(texts)}: {type(error).__name__}: {words_of(error)}") from error
         found = unit(embedding(output).detach())
         if len(found) != len(texts) or not bool(found.isfinite().all()):
             raise BadNetwork(f"The text tower gave {tuple(found.shape)}, or NaN, for {len(texts)} texts; it gives (texts, d).")
@@ -75,7 +76,7 @@ class Towers:
         except (BadParameter, MemoryError):
             raise
         except Exception as error:
-            raise BadParameter(f"The tokenizer failed on {texts}: {type(error).__name__}: {error}") from error
+            raise BadParameter(f"The tokenizer failed on {texts}: {type(error).__name__}: {words_of(error)}") from error
         if not isinstance(given, Mapping):
             return (given.to(device) if isinstance(given, Tensor) else given), notes
         moved = {key: torch.as_tensor(ids).to(device) for key, ids in given.items()}

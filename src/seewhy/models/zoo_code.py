@@ -14,6 +14,7 @@ from types import ModuleType
 from typing import Any
 
 from ..errors import BadNetwork, BadParameter, NoSuchName, closest
+from ..printable import words_of
 from . import Model
 from .zoo_found import RANDOM, Asked, Found
 
@@ -159,7 +160,7 @@ def _told(spec: str, file: Path | None) -> Iterator[None]:
     except SeewhyError:
         raise
     except (Exception, SystemExit) as error:
-        raise BadNetwork(f"{spec} failed{_where(error, file)}: {type(error).__name__}: {error}") from error
+        raise BadNetwork(f"{spec} failed{_where(error, file)}: {type(error).__name__}: {words_of(error)}") from error
 
 
 def _where(error: BaseException, file: Path | None) -> str:

@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from ..errors import BadWeights
 from ..prepare import RESAMPLING, Fit
+from ..printable import words_of
 
 PROBES = ((75, 58), (76, 58), (77, 58), (58, 78))  # sizes of photos on which our preprocessing is held against theirs
 
@@ -21,7 +23,15 @@ class Processed:
     processor: Any
 
     def __call__(self, photo: Image.Image) -> NDArray[np.float32]:
-        return np.asarray(self.processor(images=photo, return_tensors="np")["pixel_values"], np.float32)[0]
+        try:
+            return np.asarray(self.processor(images=photo, return_tensors="np")["pixel_values"], np.float32)[0]
+        except MemoryError:
+            raise
+        except Exception as error:  # whatever its settings, which a stranger may have written, make it raise
+            raise BadWeights(
+                f"The image processor {type(self.processor).__name__} cannot prepare a photo ({type(error).__name__}: "
+                f"{words_of(error)}): its preprocessor_config.json may be at fault. Give prepare= instead."
+            ) from error
 
 
 @dataclass(frozen=True)
