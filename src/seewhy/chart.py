@@ -112,6 +112,8 @@ def _charted(model: Any, batch: Batch, place: int, methods: Any, targets: Any, l
         failure = error
     if failure is None:
         kept.maps += found
+    elif half and of_an_image(failure) and not kept.skips and not isinstance(failure, MemoryError):
+        _find(failure, model, batch, place, methods, targets, layers, kept)
     elif half and (isinstance(failure, MemoryError) or of_an_image(failure)):
         for start, stop in ((0, half), (half, len(batch.x))):
             _charted(model, batch.part(start, stop), place + start, methods, targets, layers, kept)
@@ -119,6 +121,20 @@ def _charted(model: Any, batch: Batch, place: int, methods: Any, targets: Any, l
         kept.end(failure, found)
     else:
         kept.fail(failure, place, batch.names[0], found)
+
+
+def _find(failure: Any, model: Any, batch: Batch, place: int, methods: Any, targets: Any, layers: Any, kept: Kept) -> None:
+    """Raise what the batch failed on; with the maps before the image that is at fault, and its name, if it is one's fault."""
+    half, before = len(batch.x) // 2, Kept("raise", kept.count)
+    try:
+        for start, stop in ((0, half), (half, len(batch.x))):
+            _charted(model, batch.part(start, stop), place + start, methods, targets, layers, before)
+    except SeewhyError as error:
+        if of_an_image(error):
+            kept.maps += before.maps
+            for note in getattr(error, "__notes__", ()):
+                failure.add_note(note)
+    kept.end(failure)
 
 
 class Charted(NamedTuple):
