@@ -214,3 +214,15 @@ def test_an_error_that_is_kept_holds_nothing_of_the_network(files):
     gc.collect()
     assert watched() is None
     assert all(one.error.__traceback__ is None for one in maps.failed)
+
+
+def test_a_network_that_fails_on_batches_alone_is_an_error_where_nothing_is_skipped():
+    """One image at a time its output could be read as scores; of two it is no score of either."""
+
+    class Flat(nn.Module):
+        def forward(self, x):
+            return x.mean((2, 3)).flatten()[None]
+
+    x = np.zeros((2, 3, 8, 8), np.float32)
+    with pytest.raises(seewhy.BadNetwork, match="for 2 images"):
+        seewhy.gradient(seewhy.wrap(Flat()), x)
