@@ -37,6 +37,7 @@ NAMES = [
     "NeedsGradients",
     "NoSuchName",
     "NotApplicable",
+    "NotWritten",
     "OutOfMemory",
     "PerImage",
     "Photo",

@@ -36,6 +36,9 @@ from .errors import (
     NotApplicable as NotApplicable,
 )
 from .errors import (
+    NotWritten as NotWritten,
+)
+from .errors import (
     OutOfMemory as OutOfMemory,
 )
 from .errors import (
