@@ -17,7 +17,6 @@ SeewhyError
 
 import pickle
 from collections.abc import Iterable
-from difflib import get_close_matches
 from typing import Any
 
 from .printable import printable, quoted
@@ -103,6 +102,8 @@ class MissingExtra(SeewhyError, ImportError):
 
 def closest(asked: str, names: list[str], most: int = 3) -> list[str]:
     """The names most like `asked`: near spellings first, then names that contain it."""
+    from difflib import get_close_matches  # as long to import as much of seewhy
+
     asked = asked[:LIKE]
     lower = {name[:LIKE].lower(): name for name in reversed(names)}
     near = [lower[name] for name in get_close_matches(asked.lower(), [*lower][:SPELT], n=most)]

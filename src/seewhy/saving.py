@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL.PngImagePlugin import PngInfo
 
 from .errors import BadParameter, NotApplicable
 from .medical import NIFTI, named, nifti
@@ -101,6 +100,8 @@ def arrays(heatmap: "Heatmap") -> dict[str, Any]:
 
 
 def png(heatmap: "Heatmap", picture: str, run: str = "", **look: Any) -> bytes:
+    from PIL.PngImagePlugin import PngInfo  # which brings a tenth of what seewhy takes to import
+
     note, file = PngInfo(), io.BytesIO()
     note.add_itxt(CHUNK, heatmap.source.to_json())
     if run:
