@@ -71,7 +71,8 @@ def open_tiff(
         try:
             found = samples(tags, raw, image, again)
             picture, said = found.picture() if found else (image, ())
-            assert picture is not None
+            if picture is None:
+                raise ValueError("no reader here knows how its numbers lie")
             picture.load()
         except (OSError, ValueError) as error:  # a compression that this Pillow was built without, or an order of bits
             if image is None or not str(error).startswith(("decoder error", "unknown raw mode")):
