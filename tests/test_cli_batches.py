@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from birds import images, photo
 from seewhy import Heatmap, errors
 from seewhy.cli import main
 from seewhy.cli.shelf import Shelf
-from seewhy.demo import scenes
 
 pytest.importorskip("torch")
 OUT = Path("out")
@@ -26,17 +26,6 @@ def inside(tmp_path, monkeypatch):
 def run(*arguments, command="explain", out="out"):
     where = ["--out", out] if command in ("explain", "attention") else []
     return CliRunner().invoke(main, [command, *map(str, arguments), *where, "--model", "demo/honest"])
-
-
-def photo(name, seed=0):
-    path = Path(name)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    scenes(1, seed, kinds=["bird"])[0].image.save(path, "PNG")
-    return name
-
-
-def images(done) -> list[str]:
-    return [line["image"] for line in map(json.loads, done.stdout.splitlines())]
 
 
 def unreadable(monkeypatch, *names):

@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
+from birds import images, photo
 from seewhy import Heatmap
 from seewhy.cli import main
 from seewhy.cli.finding import found
@@ -24,17 +25,6 @@ def inside(tmp_path, monkeypatch):
 
 def run(*arguments, out="out"):
     return CliRunner().invoke(main, ["explain", *map(str, arguments), "--out", out, "--model", "demo/honest"])
-
-
-def photo(name, seed=0):
-    path = Path(name)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    scenes(1, seed, kinds=["bird"])[0].image.save(path, "PNG")
-    return name
-
-
-def images(done) -> list[str]:
-    return [line["image"] for line in map(json.loads, done.stdout.splitlines())]
 
 
 def test_folders_inside_are_counted_or_looked_into():
