@@ -18,7 +18,7 @@ from torch import Tensor, nn
 import measure
 import peers
 import seewhy
-from seewhy.method import lookup
+from seewhy.methods.making.method import lookup
 
 CLASS = 281
 METHODS = {  # name: is a way back part of its floor?

@@ -15,7 +15,7 @@ import torch
 
 import measure
 import peers
-from seewhy.render import unit
+from seewhy.pictures.render import unit
 
 FIVE = ("grad-cam", "hires-cam", "layer-cam", "grad-cam-pp", "xgrad-cam")
 OURS = {"seewhy": False, "seewhy, full size": True}
@@ -116,8 +116,8 @@ def scaled(maps: np.ndarray) -> np.ndarray:
 
 def finished(maps: np.ndarray) -> np.ndarray:
     """As pytorch-grad-cam hands maps out: stretched to [0, 1], resized, and stretched again."""
-    from seewhy.image import Extent
-    from seewhy.render import stretch
+    from seewhy.images.photo import Extent
+    from seewhy.pictures.stretching import stretch
 
     flat = [unit(stretch(unit(m), Extent(0, 0, 224, 224), (224, 224))) for m in maps.reshape(-1, *maps.shape[2:])]
     return np.stack(flat).reshape(*maps.shape[:2], 224, 224)

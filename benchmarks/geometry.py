@@ -17,8 +17,8 @@ import numpy as np
 import torch
 
 import seewhy
-from seewhy.models.geometry import Following, Place
-from seewhy.resample import Cells
+from seewhy.images.resample import Cells
+from seewhy.models.torch.places.following import Following, Place
 
 DATA = Path(os.environ.get("SEEWHY_DATA", Path(__file__).parents[2] / "shared" / "data"))
 HALF = {"mean": 0.5, "std": 0.5}

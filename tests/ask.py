@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from torch import nn
 
 import seewhy
-from seewhy.case import Case
-from seewhy.method import lookup
-from seewhy.models import Evidence
+from seewhy.explaining.case import Case
+from seewhy.methods.making.method import lookup
+from seewhy.models.model import Evidence
 
 Floats = NDArray[np.float64]
 Targets = Sequence[Any]  # classes or Targets

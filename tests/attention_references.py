@@ -11,7 +11,7 @@ import seewhy
 from ask import run
 from families import ALL, Tokens
 from seewhy import Class
-from seewhy.case import Case
+from seewhy.explaining.case import Case
 
 NAMES = ("attention-rollout", "transformer-relevance", "le-grad")
 

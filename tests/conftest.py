@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw
 from torch import nn
 
 import seewhy
-from seewhy.source import Predicted
+from seewhy.maps.source import Predicted
 
 torch.set_num_threads(1)
 

@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from seewhy.models.tail import Tail
-from seewhy.models.taps import Tap
+from seewhy.models.torch.passes.taps import Tap
+from seewhy.models.torch.variants.tail import Tail
 
 
 def slow(network: nn.Module, layer: str, x: Tensor, edits: Tensor, alone: bool = False) -> Tensor:

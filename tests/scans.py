@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from seewhy.volume import Volume
+from seewhy.images.volume import Volume
 
 SHAPE = (22, 30, 17)
 LESION = (14.0, 19.0, 6.0)  # voxel

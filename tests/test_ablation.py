@@ -12,7 +12,7 @@ import networks
 import perturb_references as by_hand
 import references
 import seewhy
-from seewhy.method import lookup
+from seewhy.methods.making.method import lookup
 
 X = networks.images(2, 8, 12, seed=3)
 TARGETS = (0, 3, seewhy.Contrast(1, [2, 4], strength=0.6))

@@ -9,7 +9,7 @@ import attention_references as plain
 import seewhy
 from ask import close
 from families import ALL
-from seewhy.models.attention import Attending
+from seewhy.models.torch.attention.met import Attending
 
 HF = ("hf vit", "hf deit, distilled", "hf dinov2", "hf dinov2, 4 registers", "hf beit", "hf clip", "hf siglip")
 TIMM = ("timm vit", "timm vit, 4 registers", "timm vit, no prefix, averaged", "timm deit, distilled", "timm beit", "timm eva")
@@ -214,7 +214,7 @@ def test_several_attentions_of_a_module_have_names_of_their_own():
 
 
 def test_a_fused_result_that_is_not_the_written_one_is_an_error(monkeypatch):
-    from seewhy.models import attention
+    from seewhy.models.torch.attention import met as attention
 
     right = attention.written_out
     monkeypatch.setattr(attention, "written_out", lambda *a: 1.001 * right(*a))

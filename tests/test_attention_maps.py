@@ -14,7 +14,7 @@ import seewhy
 from ask import close, values
 from families import ALL
 from seewhy import attention
-from seewhy.cli import main
+from seewhy.cli.app import main
 
 VIT = "timm vit, 4 registers"  # 5 tokens of no place, then 4 x 6 patches of 16 pixels
 FIT = {"size": (64, 96), "crop": None, "mean": 0.5, "std": 0.5}
@@ -170,7 +170,7 @@ def test_a_batch_equals_its_singles_and_the_network_stays():
 
 def test_the_command(tmp_path, monkeypatch):
     model = seewhy.wrap(ALL[VIT].network().float(), prepare=FIT, labels=list("abcdefg"))
-    monkeypatch.setattr(import_module("seewhy.cli.attention"), "load_model", lambda *_a: model)
+    monkeypatch.setattr(import_module("seewhy.cli.commands.attention"), "load_model", lambda *_a: model)
     photo = tmp_path / "dog.png"
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (128, 192, 3), dtype=np.uint8)).save(photo)
     asked = ["attention", str(photo), "-m", "a/b", "-l", "blocks.1", "--query", "70,100", "--out", str(tmp_path / "out")]

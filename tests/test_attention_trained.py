@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 import seewhy
-from seewhy.method import lookup
+from seewhy.methods.making.method import lookup
 
 torchvision = pytest.importorskip("torchvision")
 

@@ -10,8 +10,8 @@ import ask
 import seewhy
 from attn_lrp_references import HEADS, SPELLINGS, WIDTH, Attention, Gelu, Plain, X, built
 from seewhy import Class
-from seewhy.models import INPUT
-from seewhy.rule import Relevance
+from seewhy.models.model import INPUT
+from seewhy.models.rule import Relevance
 
 
 def found(network, targets=(1,), x=X, **params):

@@ -12,7 +12,7 @@ import ask
 import networks
 import relevance_references as plain
 import seewhy
-from seewhy.models import INPUT
+from seewhy.models.model import INPUT
 
 X = np.random.default_rng(0).normal(size=(2, 3, 32, 32))
 

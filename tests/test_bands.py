@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import seewhy
-from seewhy import stretching
-from seewhy.regions import Regions
-from seewhy.render import Look
-from seewhy.resample import Cells
-from seewhy.stretching import bands, stretch
+from seewhy.images.resample import Cells
+from seewhy.maps.regions import Regions
+from seewhy.pictures import stretching
+from seewhy.pictures.render import Look
+from seewhy.pictures.stretching import bands, stretch
 
 BANDS = (1, 700, 1 << 30)  # pixels at a time: a row, some that do not divide the picture, all
 BOXES = [(0, 0, 61, 47), (5.5, 0, 50.2, 47), (10, 13, 20, 30), (61, 47, 0, 0), (-20, -20, 30, 90), (70, 0, 90, 47)]

@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 import networks
 import seewhy
 from seewhy import Contrast, Top, Unit
-from seewhy.asking import as_targets
-from seewhy.budget import Budget
-from seewhy.cli import main
+from seewhy.cli.app import main
 from seewhy.cli.options import KeyValue, Share, Window, literal
 from seewhy.cli.targets import parse_target
 from seewhy.errors import Misuse
-from seewhy.method import lookup
+from seewhy.methods.making.budget import Budget
+from seewhy.methods.making.method import lookup
+from seewhy.targets.parse import as_targets
 
 LABELS = ["cat", "dog, hound", "a-vs-b"]
 NINES = "9" * 5000

@@ -9,11 +9,11 @@ import boxes_networks as nets
 import seewhy
 from boxes_networks import CELL, KINDS, Blobs, picture, scene
 from seewhy import Box, Class, PerImage
-from seewhy.aim import Seen
-from seewhy.asking import as_targets
 from seewhy.errors import BadParameter, NoSuchName, NotApplicable
-from seewhy.image import Extent
-from seewhy.models import INPUT
+from seewhy.images.photo import Extent
+from seewhy.models.model import INPUT
+from seewhy.targets.aim import Seen
+from seewhy.targets.parse import as_targets
 
 FORMS = ("list", "classes", "yolo8", "yolo5")
 DETECTORS = ("fasterrcnn", "maskrcnn", "retinanet", "fcos", "ssd")

@@ -8,7 +8,8 @@ import pytest
 import networks
 import seewhy
 from seewhy import METHODS
-from seewhy.budget import Budget, Pace
+from seewhy.methods.making.budget import Budget
+from seewhy.models.pace import Pace
 
 X = np.random.default_rng(0).random((2, 3, 16, 16))
 W = np.random.default_rng(1).normal(size=(3, 5, 16, 16))

@@ -11,7 +11,7 @@ import networks
 import seewhy
 from ask import ANYWHERE
 from seewhy import IMAGE, METHODS, PerImage, Unit
-from seewhy.method import lookup
+from seewhy.methods.making.method import lookup
 
 X, OTHER = networks.images(2, seed=1), networks.images(2, seed=5)
 FEW = {"samples": 3, "steps": 4, "masks": 20, "window": 5, "stride": 3}

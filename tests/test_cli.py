@@ -8,9 +8,10 @@ from click.testing import CliRunner
 from PIL import Image
 
 import seewhy
-from seewhy import Heatmap, Top, image
-from seewhy import cli as command
+from seewhy import Heatmap, Top
+from seewhy.cli import app as command
 from seewhy.cli.options import KeyValue
+from seewhy.images import photo as image
 
 pytest.importorskip("timm")
 

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from seewhy import Heatmap
-from seewhy.cli import main
+from seewhy.cli.app import main
 from seewhy.cli.shelf import Shelf, print_of
 from seewhy.cli.writing import writer
 from seewhy.demo import scenes

@@ -14,7 +14,7 @@ from PIL import Image
 
 import seewhy
 from seewhy import METHODS
-from seewhy.cli import main
+from seewhy.cli.app import main
 
 SEEWHY = Path(sys.executable).with_name("seewhy")
 

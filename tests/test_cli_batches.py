@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from birds import images, photo
 from seewhy import Heatmap, errors
-from seewhy.cli import main
+from seewhy.cli.app import main
 from seewhy.cli.shelf import Shelf
 
 pytest.importorskip("torch")
@@ -63,7 +63,8 @@ def test_a_folder_that_cannot_be_read_is_no_others_fault(monkeypatch):
 
 
 def test_where_nothing_is_left_to_explain_it_is_said_at_once(monkeypatch):
-    monkeypatch.setattr(sys.modules["seewhy.cli.explain"], "load_model", lambda *_, **__: pytest.fail("no model is needed"))
+    command = sys.modules["seewhy.cli.commands.explain"]
+    monkeypatch.setattr(command, "load_model", lambda *_, **__: pytest.fail("no model is needed"))
     for folder in ("empty", "other"):
         Path(folder).mkdir()
     done = run("empty", "other")
@@ -209,7 +210,8 @@ def test_a_map_too_large_for_its_disk_is_that_photos_fault(monkeypatch):
 @pytest.mark.parametrize("command", ["explain", "attention"])
 @pytest.mark.parametrize("out", ["file/out", "gone/out", "file"])
 def test_a_folder_that_cannot_be_is_said_before_anything_is_loaded(monkeypatch, command, out):
-    monkeypatch.setattr(sys.modules[f"seewhy.cli.{command}"], "load_model", lambda *_, **__: pytest.fail("said too late"))
+    module = sys.modules[f"seewhy.cli.commands.{command}"]
+    monkeypatch.setattr(module, "load_model", lambda *_, **__: pytest.fail("said too late"))
     photo("a.png")
     Path("file").write_text("no folder")
     os.symlink("nowhere", "gone")
@@ -221,7 +223,8 @@ def test_a_folder_that_cannot_be_is_said_before_anything_is_loaded(monkeypatch, 
 
 
 def test_a_folder_that_may_not_be_written_is_said_before_anything_is_loaded(monkeypatch):
-    monkeypatch.setattr(sys.modules["seewhy.cli.explain"], "load_model", lambda *_, **__: pytest.fail("said too late"))
+    command = sys.modules["seewhy.cli.commands.explain"]
+    monkeypatch.setattr(command, "load_model", lambda *_, **__: pytest.fail("said too late"))
     monkeypatch.setattr(os, "access", lambda *_: False)
     photo("a.png")
     done = run("a.png")
@@ -253,7 +256,7 @@ def test_every_command_names_the_photo(command, wrong):
     assert wrong in line
 
 
-TAKES = {"attention": "attention", "units": "top_units", "detections": "detections", "doctor": "diagnosis:doctor"}
+TAKES = {"attention": "attention", "units": "top_units", "detections": "detections", "doctor": "diagnosis.doctor:doctor"}
 
 
 @pytest.mark.parametrize("command", TAKES)
@@ -262,13 +265,13 @@ TAKES = {"attention": "attention", "units": "top_units", "detections": "detectio
 )
 def test_every_error_of_a_command_names_the_photo(monkeypatch, command, error):
     import seewhy.api
-    import seewhy.diagnosis
+    import seewhy.diagnosis.doctor
 
     def fail(*_, **__):
         raise error
 
     module, _, name = TAKES[command].rpartition(":")
-    monkeypatch.setattr(seewhy.diagnosis if module else seewhy.api, name, fail)
+    monkeypatch.setattr(seewhy.diagnosis.doctor if module else seewhy.api, name, fail)
     photo("a.png")
     arguments = ["doctor", "demo/honest", "a.png"] if command == "doctor" else [command, "a.png", "-m", "demo/honest"]
     done = CliRunner().invoke(main, arguments)

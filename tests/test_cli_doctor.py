@@ -10,8 +10,8 @@ from click.testing import CliRunner
 from PIL import Image
 
 import seewhy
-from seewhy.cli import main
-from seewhy.diagnosis import doctor
+from seewhy.cli.app import main
+from seewhy.diagnosis.doctor import doctor
 
 pytest.importorskip("timm")
 pytest.importorskip("torchvision")

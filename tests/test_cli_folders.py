@@ -10,7 +10,7 @@ from PIL import Image
 
 from birds import images, photo
 from seewhy import Heatmap
-from seewhy.cli import main
+from seewhy.cli.app import main
 from seewhy.cli.finding import found
 from seewhy.demo import scenes
 

@@ -13,7 +13,7 @@ import boxes_networks as nets
 import seewhy
 import test_dense
 from boxes_networks import Blobs, scene
-from seewhy.cli import main
+from seewhy.cli.app import main
 from seewhy.cli.naming import LONGEST, stem
 
 AS_IT_IS = "{'size': None, 'crop': None, 'mean': 0.0, 'std': 1.0}"

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 import seewhy
 from seewhy import METHODS, Heatmap
-from seewhy import cli as command
+from seewhy.cli import app as command
 from seewhy.progress import stop_asked, stoppable
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs signals and a pseudo-terminal")
@@ -71,7 +71,7 @@ def test_a_second_interruption_ends_at_once(photos, monkeypatch):
             os.kill(os.getpid(), signal.SIGINT)
 
     model.network.register_forward_pre_hook(press)
-    monkeypatch.setattr(sys.modules["seewhy.cli.explain"], "load_model", lambda *_, **__: model)
+    monkeypatch.setattr(sys.modules["seewhy.cli.commands.explain"], "load_model", lambda *_, **__: model)
     result = run(*photos, "--method", "rise", "--set", "masks=100000")
     assert result.exit_code == 130
     assert calls == [3]
@@ -105,7 +105,7 @@ def test_a_failure_in_the_middle_writes_what_is_done(photos, monkeypatch):
             raise ValueError("boom")
 
     model.network.register_forward_pre_hook(fail)
-    monkeypatch.setattr(sys.modules["seewhy.cli.explain"], "load_model", lambda *_, **__: model)
+    monkeypatch.setattr(sys.modules["seewhy.cli.commands.explain"], "load_model", lambda *_, **__: model)
     result = run("a.png", "b.png", "--method", "rise", "--set", "masks=50")
     assert result.exit_code == 1
     assert len([*Path("out").iterdir()]) == 2

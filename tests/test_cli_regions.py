@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 import seewhy
-from seewhy import cli as command
+from seewhy.cli import app as command
 
 pytest.importorskip("skimage")
 

@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from seewhy.cli import main
+from seewhy.cli.app import main
 from seewhy.cli.saying import fault, say
 from seewhy.errors import BadImage, OutOfMemory
 from test_json_text import strict
@@ -146,7 +146,7 @@ def test_what_a_terminal_cannot_show_is_written_out(monkeypatch):
 
 
 def test_warnings_of_libraries_are_lines(monkeypatch):
-    from seewhy.cli import listing
+    from seewhy.cli.commands import listing
 
     monkeypatch.setattr(listing, "table", lambda *_: warnings.warn("odd\x1b[2J\nfile", UserWarning, stacklevel=1))
     with warnings.catch_warnings():

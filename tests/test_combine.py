@@ -13,7 +13,7 @@ import networks
 import references
 import seewhy
 from seewhy import METHODS, Top, augment, fuse, product, smooth
-from seewhy.method import lookup
+from seewhy.methods.making.method import lookup
 
 X = networks.images(2, 10, 12, seed=31)
 FEW = {"samples": 3, "sigma": 0.4}

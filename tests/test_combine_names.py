@@ -10,7 +10,7 @@ import networks
 import references
 import seewhy
 from seewhy import METHODS, Class, augment, product, smooth
-from seewhy.method import lookup
+from seewhy.methods.making.method import lookup
 
 X = networks.images(2, 8, 12, seed=31)
 

@@ -15,7 +15,8 @@ import pytest
 from PIL import Image
 
 import seewhy
-from seewhy import errors, heatmap
+from seewhy import errors
+from seewhy.maps import heatmap
 
 WAYS = {
     **{f"pickle {p}": (lambda value, p=p: pickle.loads(pickle.dumps(value, p))) for p in range(2, pickle.HIGHEST_PROTOCOL + 1)},

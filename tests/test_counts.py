@@ -9,7 +9,7 @@ from torch import nn
 
 import seewhy
 from seewhy import Top
-from seewhy.method import lookup
+from seewhy.methods.making.method import lookup
 
 METHODS_AT_ONCE = ["grad-cam", "hires-cam", "layer-cam", "grad-cam-pp", "xgrad-cam"]
 

@@ -26,8 +26,8 @@ from seewhy import (
     top_units,
     wrap,
 )
-from seewhy.asking import as_targets
 from seewhy.errors import NotHere
+from seewhy.targets.parse import as_targets
 
 LABELS = ["ground", "cat", "dog"]
 RNG = np.random.default_rng(0)

@@ -11,8 +11,8 @@ from PIL import Image
 
 from pictures import WHITE_IS_ZERO, png, tiff
 from seewhy import read
-from seewhy.depth import Facts, eight_bit
 from seewhy.errors import BadImage
+from seewhy.images.depth import Facts, eight_bit
 
 RNG = np.random.default_rng(0)
 FRACTIONS = RNG.random((40, 50)).astype(np.float32)

@@ -13,11 +13,11 @@ from torchvision.ops import batched_nms, box_iou
 import boxes_networks as nets
 import seewhy
 from boxes_networks import KINDS, Blobs, picture, scene
-from seewhy.aim import Seen
-from seewhy.cli import main
-from seewhy.detection import Detected, detected, ordered, overlap
+from seewhy.cli.app import main
 from seewhy.errors import BadNetwork, NotApplicable
-from seewhy.image import Extent
+from seewhy.images.photo import Extent
+from seewhy.targets.aim import Seen
+from seewhy.targets.detected import Detected, detected, ordered, overlap
 
 RNG = np.random.default_rng(1)
 

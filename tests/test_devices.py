@@ -13,7 +13,7 @@ import networks
 import seewhy
 from ask import home
 from seewhy import IMAGE, METHODS, PerImage, Unit
-from seewhy.method import lookup
+from seewhy.methods.making.method import lookup
 
 X = networks.images(2, *networks.SIDES, seed=11)
 FEW = {"samples": 3, "steps": 4, "masks": 20, "window": 5, "stride": 3}

@@ -6,7 +6,7 @@ import pytest
 from dicoms import edited, enhanced, single
 from scans import AFFINES, SHAPE, dicom_series, mm, scan
 from seewhy.errors import BadImage
-from seewhy.medical import holds_volume, read_volume
+from seewhy.images.volumes import holds_volume, read_volume
 
 PLAIN, ROTATED = AFFINES["anisotropic"], AFFINES["rotated"]
 STORED = scan(PLAIN)
@@ -258,7 +258,7 @@ def test_floats_that_are_no_numbers_are_zero_and_said(tmp_path):
 def test_too_many_voxels_are_refused_before_they_are_read(tmp_path, monkeypatch):
     dicom_series(tmp_path / "s", STORED, PLAIN)
     enhanced(tmp_path / "a.dcm", STORED, PLAIN)
-    monkeypatch.setattr("seewhy.dicom.pixels", None)  # is not asked
+    monkeypatch.setattr("seewhy.images.dicom.series.pixels", None)  # is not asked
     for path in (tmp_path / "s", tmp_path / "a.dcm"):
         with pytest.raises(BadImage, match=r"is too large: 22x30x17, 11220 voxels .* at most 11219 are read"):
             read_volume(path, most=STORED.size - 1)

@@ -8,7 +8,7 @@ import pytest
 from dicoms import edited
 from scans import AFFINES, dicom_series, scan
 from seewhy.errors import BadImage
-from seewhy.medical import holds_volume, read_volume
+from seewhy.images.volumes import holds_volume, read_volume
 
 AFFINE = AFFINES["anisotropic"]
 STORED = scan(AFFINE)

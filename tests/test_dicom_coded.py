@@ -7,9 +7,9 @@ import pytest
 
 from dicoms import edited, jpeg_lossless
 from scans import AFFINES, dicom_series, scan
-from seewhy.dicom_coded import coded_size
 from seewhy.errors import BadImage, MissingExtra
-from seewhy.medical import read_volume
+from seewhy.images.dicom.coded import coded_size
+from seewhy.images.volumes import read_volume
 
 AFFINE = AFFINES["anisotropic"]
 STORED = np.random.default_rng(0).integers(-1000, 3000, (40, 48, 5)).astype(np.int16)

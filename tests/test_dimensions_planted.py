@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 import seewhy
-from seewhy.resample import blurred, resized
+from seewhy.images.resample import blurred, resized
 
 Floats = NDArray[Any]
 SIDE, LENGTH = 24, 256

@@ -12,9 +12,9 @@ import ask
 import perturb_references as by_hand
 import references
 import seewhy
-from seewhy.case import Case
-from seewhy.method import lookup
-from seewhy.regions import Regions
+from seewhy.explaining.case import Case
+from seewhy.maps.regions import Regions
+from seewhy.methods.making.method import lookup
 from test_dimensions import NETS, Net, evidence
 
 Floats = NDArray[np.float64]

@@ -12,9 +12,9 @@ import ask
 import seewhy
 from networks import Block
 from seewhy import Unit
-from seewhy.models.layout import TOKENS, Layout
-from seewhy.models.signals import Emitted, told
-from seewhy.models.tokens import MOMENTS
+from seewhy.models.torch.places.layout import TOKENS, Layout
+from seewhy.models.torch.places.signals import Emitted, told
+from seewhy.models.torch.places.tokens import MOMENTS
 from test_dimensions import SPACES, Net, Transformer, bold, of
 
 LENGTH = 24

@@ -12,7 +12,7 @@ import seewhy
 import test_dense
 from boxes_networks import KINDS, Blobs, scene
 from seewhy import METHODS
-from seewhy.diagnosis import doctor
+from seewhy.diagnosis.doctor import doctor
 from test_hazards import HAS, Around, Halved, X, hazards, seen
 from test_promises import state
 

@@ -14,8 +14,8 @@ from torch import nn
 import ask
 import networks
 import seewhy
-from seewhy.method import lookup
-from seewhy.rule import guided
+from seewhy.methods.making.method import lookup
+from seewhy.models.rule import guided
 
 X = networks.images(2, 8, 10, seed=7)
 

@@ -11,9 +11,9 @@ from torch import nn
 import seewhy
 from ask import close, values
 from embedding_networks import COLOURS, FIT, Mean, Towers, angles, ids, plain, squares, towers
-from seewhy.asking import as_targets
-from seewhy.embedding import Similar, Text, embedding
 from seewhy.errors import BadNetwork, BadParameter, NotApplicable, NotHere
+from seewhy.targets.embedding import Similar, Text, embedding
+from seewhy.targets.parse import as_targets
 
 
 def test_grad_cam_of_a_text_lies_where_its_colour_is():

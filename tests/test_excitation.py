@@ -10,7 +10,7 @@ import networks
 import relevance_references as plain
 import seewhy
 from seewhy import Contrast
-from seewhy.models import INPUT
+from seewhy.models.model import INPUT
 
 X = networks.images(2, 6, 8)
 

@@ -13,7 +13,7 @@ import seewhy
 from ask import close, values
 from families import ALL, BrightestPatch
 from families_known import FIRST, LAST, Family, Known
-from seewhy.method import lookup
+from seewhy.methods.making.method import lookup
 
 BY_KIND = (  # one of each layout: every method runs on these
     "timm vit, 4 registers", "timm swin", "timm resnet", "timm xcit", "timm levit", "torchvision swin", 

@@ -12,7 +12,7 @@ from PIL import Image
 import seewhy
 from scans import AFFINES, Sees, dicom_series, scan
 from seewhy.errors import BadImage
-from seewhy.medical import holds_volume, read_volume
+from seewhy.images.volumes import holds_volume, read_volume
 
 
 def picture(kind):

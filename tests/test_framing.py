@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from seewhy import framing, grad_cam, wrap
+from seewhy import grad_cam, wrap
 from seewhy.errors import BadImage
-from seewhy.prepare import RESAMPLING, Fit
+from seewhy.prepare import framing
+from seewhy.prepare.batch import RESAMPLING, Fit
 
 RNG = np.random.default_rng(0)
 

@@ -14,7 +14,7 @@ import relevance_references as plain
 import seewhy
 import test_real
 from seewhy import Class, Contrast
-from seewhy.models import INPUT
+from seewhy.models.model import INPUT
 
 X = networks.images(2, 6, 8)
 TOYS = dict(plain.TOYS)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from seewhy.models.geometry import Following, Place
+from seewhy.models.torch.places.following import Following, Place
 
 Net = Any  # a module, or a function of the image
 

@@ -12,9 +12,9 @@ from torch import nn
 import ask
 import seewhy
 from seewhy import Extent, Heatmap, fuse
-from seewhy.method import lookup
-from seewhy.models.geometry import Place
-from seewhy.resample import Cells, brought, resized, spread
+from seewhy.images.resample import Cells, brought, resized, spread
+from seewhy.methods.making.method import lookup
+from seewhy.models.torch.places.following import Place
 
 
 def heatmap(values, source, cells=None, box=Extent(0, 0, 32, 32), photo=None, error=None, layer="a"):  # noqa: B008

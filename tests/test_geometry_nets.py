@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
-from seewhy.models.geometry import Following
+from seewhy.models.torch.places.following import Following
 from test_geometry import Net, conv, followed
 
 

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 import networks
 import seewhy
-from seewhy.diagnosis import Report, doctor
+from seewhy.diagnosis.doctor import Report, doctor
 
 X = networks.images(1)
 

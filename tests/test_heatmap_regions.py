@@ -6,7 +6,7 @@ from PIL import Image
 
 import ask
 import seewhy
-from seewhy.method import lookup
+from seewhy.methods.making.method import lookup
 
 pytest.importorskip("skimage")
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from seewhy.models import incremental
-from seewhy.models.incremental import Incremental, NotIncremental, Patch
+from seewhy.models.torch.variants import incremental
+from seewhy.models.torch.variants.incremental import Incremental, NotIncremental, Patch
 
 CONVS = (F.conv1d, F.conv2d, F.conv3d)
 MAX_POOLS = (F.max_pool1d, F.max_pool2d, F.max_pool3d)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import seewhy
-from seewhy.models.incremental import Incremental
+from seewhy.models.torch.variants.incremental import Incremental
 from test_dimensions import NETS, of
 from test_incremental_nets import blank, calibrated, counted, same_scores
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from seewhy.models.incremental import Incremental
+from seewhy.models.torch.variants.incremental import Incremental
 
 CORNERS = torch.tensor([[0, 0], [16, 32], [80, 80], [7, 61], [80, 0]])
 

@@ -14,7 +14,7 @@ import networks
 import seewhy
 from ask import ANYWHERE, asked, values
 from seewhy import IMAGE, Fixed, PerImage, Unit
-from seewhy.method import lookup
+from seewhy.methods.making.method import lookup
 
 X = networks.images(3, *networks.SIDES, seed=1)
 ROWS = np.random.default_rng(0).normal(0, 2, (3, 2))  # one for each image

@@ -15,7 +15,7 @@ from PIL import Image
 
 from pictures import LZW, RGB, png, tiff
 from seewhy import Similar, grad_cam, integrated_gradients, read, read_clip
-from seewhy.cli import main
+from seewhy.cli.app import main
 from seewhy.errors import BadImage, SeewhyError
 
 RNG = np.random.default_rng(0)
@@ -111,7 +111,7 @@ def test_what_a_decoder_warns_of_becomes_a_note_and_nothing_reaches_stderr(tmp_p
 
 
 def test_what_others_say_meanwhile_is_not_lost(tmp_path, capfd):
-    from seewhy.files import listening
+    from seewhy.images.files import listening
 
     def both() -> list[str]:
         with listening(tiff=True) as heard:
@@ -188,7 +188,7 @@ def test_the_bound_that_an_error_names_is_enough(monkeypatch, tmp_path, limit, r
     file.write_bytes(tiff(RNG.random((16, 16, 5)), photometric=RGB, extra=(0, 0)))
     if reader == "scene":
         pytest.importorskip("rasterio")
-        from seewhy.geo import scene as reader
+        from seewhy.images.geotiff import scene as reader
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
     with pytest.raises(BadImage, match=r"--max-pixels 640 "):
         reader(file)

@@ -13,9 +13,9 @@ import ask
 import attn_lrp_references as toys
 import networks
 import seewhy
-from seewhy.method import lookup
-from seewhy.models import INPUT
-from seewhy.models.libra import Balance
+from seewhy.methods.making.method import lookup
+from seewhy.models.model import INPUT
+from seewhy.models.torch.rules.libra import Balance
 
 X = toys.X
 

@@ -6,7 +6,7 @@ from PIL import Image
 
 import ask
 import seewhy
-from seewhy.surrogate import coalitions
+from seewhy.methods.making.surrogate import coalitions
 
 pytest.importorskip("skimage")
 

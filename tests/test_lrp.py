@@ -14,8 +14,8 @@ import networks
 import relevance_references as plain
 import seewhy
 from seewhy import Class, Contrast
-from seewhy.models import INPUT
-from seewhy.rule import Relevance
+from seewhy.models.model import INPUT
+from seewhy.models.rule import Relevance
 
 X = networks.images(2, 6, 8)
 WHERE = {**dict.fromkeys(plain.TOYS, X), "signal": networks.images(2, 6, 8).reshape(2, 3, 48)[..., :16],

@@ -12,8 +12,8 @@ from nibabel.orientations import aff2axcodes
 from dicoms import edited, enhanced
 from scans import AFFINES, LESION, SHAPE, dicom_series, mm, placed, scan, turned
 from seewhy.errors import BadImage, MissingExtra
-from seewhy.medical import holds_volume, read_volume
-from seewhy.volume import Volume
+from seewhy.images.volume import Volume
+from seewhy.images.volumes import holds_volume, read_volume
 
 
 @pytest.mark.parametrize("suffix", [".nii", ".nii.gz", ".mgz"])

@@ -9,7 +9,7 @@ import pytest
 from dicoms import edited, mosaic
 from scans import AFFINES, LESION, SHAPE, centre_mm, dicom_series, mm, scan
 from seewhy.errors import BadImage
-from seewhy.medical import read_volume
+from seewhy.images.volumes import read_volume
 
 
 @pytest.mark.parametrize("name", AFFINES)

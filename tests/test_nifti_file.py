@@ -16,7 +16,7 @@ import pytest
 import seewhy
 from scans import AFFINES, SHAPE, scan
 from seewhy.errors import BadImage, BadParameter
-from seewhy.medical import read_volume
+from seewhy.images.volumes import read_volume
 
 AFFINE = AFFINES["rotated"]
 GUESS = r"does not say how the patient lies.* so this is a guess.* axes to the left, the front, the head\. Left and right"
@@ -183,7 +183,7 @@ def test_any_shape_of_volumes(tmp_path, shape):
 
 
 def test_slabs_join_without_a_seam(tmp_path, monkeypatch):
-    monkeypatch.setattr("seewhy.nifti_file.SLAB", 22 * 30 * 5)  # 17 slices are no multiple of 5
+    monkeypatch.setattr("seewhy.images.nifti.SLAB", 22 * 30 * 5)  # 17 slices are no multiple of 5
     path = saved(tmp_path / "a.nii.gz", lambda header: header.set_slope_inter(0.1, 3))
     assert np.array_equal(read_volume(path).values, nibabel.load(path).get_fdata(dtype=np.float64).astype(np.float32))
 
@@ -287,7 +287,7 @@ def test_of_many_volumes_only_the_first_takes_room(tmp_path):
 
 def test_the_bound_is_a_number_and_can_be_set_for_all(tmp_path, monkeypatch):
     path = saved(tmp_path / "a.nii")
-    monkeypatch.setattr("seewhy.volume.MAX_VOXELS", 1000)
+    monkeypatch.setattr("seewhy.images.volume.MAX_VOXELS", 1000)
     with pytest.raises(BadImage, match="at most 1000 are read"):
         seewhy.grad_cam(model(), path, 0)
     assert read_volume(path, most=10**9).shape == SHAPE

@@ -13,8 +13,8 @@ import networks
 import perturb_references as by_hand
 import references
 import seewhy
-from seewhy.case import Case
-from seewhy.method import lookup
+from seewhy.explaining.case import Case
+from seewhy.methods.making.method import lookup
 
 FIXED = ("flat_head", "linear_flat_head", "tokens", "lstm_head")  # made for one size
 TOYS = ("pooled", "inplace", "relu6", "signed_features", "bn_dropout", "reused", "functional", "squeezed", "nhwc", *FIXED)

@@ -9,8 +9,8 @@ from PIL import Image
 
 import networks
 import seewhy
-from seewhy import cli as command
-from seewhy.render import COLOURS
+from seewhy.cli import app as command
+from seewhy.pictures.render import COLOURS
 
 PLAIN = {"size": None, "crop": None, "mean": 0.0, "std": 1.0}
 
@@ -122,7 +122,7 @@ def test_what_cannot_be_drawn_is_said(heatmap, made_heatmap):
 
 def said(monkeypatch, draw) -> str:
     """What a legend says."""
-    from seewhy import render
+    from seewhy.pictures import render
 
     heard, real = [], render.legend
 

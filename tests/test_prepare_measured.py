@@ -6,7 +6,7 @@ from PIL import Image, ImageOps
 
 import seewhy
 from seewhy import grad_cam
-from seewhy.prepare import Fit, preparer
+from seewhy.prepare.batch import Fit, preparer
 
 T = pytest.importorskip("torchvision.transforms")
 timm = pytest.importorskip("timm")

@@ -11,8 +11,8 @@ import torch
 import networks
 import seewhy
 from seewhy import METHODS, Unit
-from seewhy.method import lookup
-from seewhy.probe import Made
+from seewhy.methods.making.method import lookup
+from seewhy.methods.making.probe import Made
 from seewhy.progress import stoppable
 
 X = np.random.default_rng(0).random((2, 3, 16, 16))

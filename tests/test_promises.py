@@ -15,8 +15,8 @@ import networks
 import seewhy
 from ask import ATTENTION, asked, home, values
 from seewhy import METHODS, PerImage, Top
-from seewhy.method import lookup
-from seewhy.rule import guided
+from seewhy.methods.making.method import lookup
+from seewhy.models.rule import guided
 
 MADE = (
     "smooth(grad-cam)", "smooth(eigen-cam)", "smooth(integrated-gradients)", "augment(cam)", "augment(gradient)",

@@ -152,7 +152,7 @@ def test_methods_are_known_by_the_names_of_their_functions():
 
 def test_the_types_are_shipped():
     assert files("seewhy").joinpath("py.typed").is_file()
-    assert files("seewhy").joinpath("imagenet.txt").is_file()
+    assert files("seewhy.targets").joinpath("imagenet.txt").is_file()
 
 
 def python(code: str) -> str:

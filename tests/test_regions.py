@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from seewhy.errors import BadParameter, NotApplicable
-from seewhy.regions import Regions
+from seewhy.maps.regions import Regions
 
 GRID = np.arange(12).reshape(3, 4).repeat(5, 0).repeat(5, 1)  # 12 segments of 5 x 5 pixels
 WEIGHTS = np.array([0.5, -2.0, 0.1, 0.0, 3.0, -0.2, 1.0, -1.0, 0.3, 0.0, 0.2, -0.4])

@@ -9,7 +9,7 @@ from PIL import Image
 import seewhy
 from seewhy import grad_cam
 from seewhy.errors import BadParameter, Misuse, NoSuchName
-from seewhy.render import COLOURS, Look
+from seewhy.pictures.render import COLOURS, Look
 
 RAMP = np.linspace(0, 1, 5)[None]
 KNOWN = {  # at 0, 1/4, 1/2, 3/4, 1
@@ -227,7 +227,7 @@ def test_dark_is_zero_not_the_least_value():
 def test_a_long_name_is_broken_so_that_the_legend_shows_all_of_it():
     from PIL import ImageFont
 
-    from seewhy.render import _wrapped
+    from seewhy.pictures.render import _wrapped
 
     font = ImageFont.load_default(11)
     text = "grad-cam for cat at encoder.layers.encoder_layer_11.self_attention.out_projection"

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 import seewhy
+from seewhy.atomic import BESIDE, STALE, replacing, swept
 from seewhy.errors import NotWritten
-from seewhy.replacing import BESIDE, STALE, replacing, swept
 
 SOURCES = Path(seewhy.__file__).parent
 OLD, NEW = b"the older good file", b"the new one" * 1000

@@ -7,7 +7,7 @@ from PIL import Image
 from torch.nn import functional as F
 
 import ask
-from seewhy.resample import blurred, resized, spread
+from seewhy.images.resample import blurred, resized, spread
 
 SIZES = [
     ((5, 8), (5, 8)),

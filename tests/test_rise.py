@@ -8,8 +8,8 @@ import networks
 import perturb_references as by_hand
 import references
 import seewhy
-from seewhy.case import Case
-from seewhy.method import lookup
+from seewhy.explaining.case import Case
+from seewhy.methods.making.method import lookup
 
 SPACES = {"a picture": ((12, 17), 4), "a signal": ((23,), 5), "a volume": ((6, 7, 5), 3), "one cell": ((6, 8), 1)}
 

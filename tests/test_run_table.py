@@ -16,8 +16,8 @@ import networks
 import seewhy
 from ask import ANYWHERE, home
 from seewhy import IMAGE, METHODS
-from seewhy.image import Prepared
-from seewhy.method import lookup
+from seewhy.images.photo import Prepared
+from seewhy.methods.making.method import lookup
 
 X = networks.images(2, *networks.SIDES, seed=11)
 FEW = {"samples": 3, "steps": 4, "masks": 20, "window": 5, "stride": 3, "segments": "grid:4"}

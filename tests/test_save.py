@@ -13,8 +13,8 @@ from PIL import Image, PngImagePlugin
 
 from seewhy import Heatmap, Source, Volume, grad_cam
 from seewhy.errors import BadImage, BadParameter, NotWritten
-from seewhy.own import made_here
-from seewhy.volume import Grid
+from seewhy.images.volume import Grid
+from seewhy.maps.made_here import made_here
 
 SOURCES = {
     "plain": {},

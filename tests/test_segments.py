@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as arrays
 from PIL import Image
 
 from seewhy.errors import BadParameter, MissingExtra, NoSuchName
-from seewhy.segments import segmented
+from seewhy.methods.making.segments import segmented
 
 data = pytest.importorskip("skimage.data")
 measure = pytest.importorskip("skimage.measure")

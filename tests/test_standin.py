@@ -12,7 +12,7 @@ from torch.nn.utils import parametrizations
 
 import networks
 import seewhy
-from seewhy.models.standin import CannotStandIn, StandIn
+from seewhy.models.torch.standin import CannotStandIn, StandIn
 from test_promises import state
 
 X = networks.images(2, 12, 12, seed=3).astype(np.float32)

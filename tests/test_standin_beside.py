@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 import networks
 import seewhy
-from seewhy.models.draws import Drawing
+from seewhy.models.torch.draws import Drawing
 from test_standin import Plain, X, made, values
 
 ELSEWHERE = {}

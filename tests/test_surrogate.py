@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import ask
-from seewhy.surrogate import coalitions, proximity, ridge, shapley, shapley_coalitions, total_indices
+from seewhy.methods.making.surrogate import coalitions, proximity, ridge, shapley, shapley_coalitions, total_indices
 
 linear_model = pytest.importorskip("sklearn.linear_model")
 

@@ -10,8 +10,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 import networks
 from edits import calibrated, check, edits_of, slow
-from seewhy.models.tail import Tail
-from seewhy.models.taps import Tap
+from seewhy.models.torch.passes.taps import Tap
+from seewhy.models.torch.variants.tail import Tail
 
 tv = pytest.importorskip("torchvision.models")
 

@@ -12,8 +12,8 @@ from torch.utils.checkpoint import checkpoint
 import networks
 import seewhy
 from edits import check, edits_of, slow
-from seewhy.models.tail import Tail
-from seewhy.models.taps import Tap
+from seewhy.models.torch.passes.taps import Tap
+from seewhy.models.torch.variants.tail import Tail
 
 tv = pytest.importorskip("torchvision.models")
 

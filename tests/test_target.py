@@ -9,9 +9,9 @@ from torch import nn
 
 import seewhy
 from seewhy import Class, Contrast, PerImage, Top, grad_cam
-from seewhy.asking import as_targets
 from seewhy.errors import BadParameter, NoSuchName
-from seewhy.target import class_index
+from seewhy.targets.parse import as_targets
+from seewhy.targets.target import class_index
 
 SCORES = np.array([[3.0, 1.0, 2.0, 0.0], [-1.0, 5.0, -2.0, 4.0]])
 LABELS = [

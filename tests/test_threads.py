@@ -17,7 +17,7 @@ from torch.nn import functional as F
 import networks
 import seewhy
 from seewhy import METHODS, Unit
-from seewhy.diagnosis import doctor
+from seewhy.diagnosis.doctor import doctor
 from test_promises import state
 
 X = networks.images(2, 16, 16, seed=3).astype(np.float32)

@@ -13,10 +13,10 @@ from torch import Tensor, nn
 import networks
 import seewhy
 from embedding_networks import Towers, ids
-from seewhy.joining import merged
+from seewhy.explaining.tiles.joining import merged
+from seewhy.explaining.tiles.seam import Row, Seam, rows
+from seewhy.images.volume import Volume
 from seewhy.progress import stoppable
-from seewhy.seam import Row, Seam, rows
-from seewhy.volume import Volume
 
 LIKE = {"rtol": 0, "atol": 4e-7}  # of the largest value: heatmaps are float32
 

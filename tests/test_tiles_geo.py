@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 import seewhy
 from pictures import tiff
-from seewhy import geo
-from seewhy.cli import main
+from seewhy.cli.app import main
+from seewhy.images import geotiff as geo
 
 rasterio = pytest.importorskip("rasterio")
 TURNED = (0.5, 0.1, 412_000.0, 0.08, -0.4, 5_650_000.0)  # a pixel of 0.5 x 0.4 m, sheared and turned
@@ -208,7 +208,7 @@ def test_without_rasterio_the_extra_is_named(monkeypatch: pytest.MonkeyPatch, ma
 
 def both(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """The same file, read whole and by windows."""
-    from seewhy.wholes import wholes
+    from seewhy.explaining.tiles.whole import wholes
 
     (whole,) = wholes([path], None)
     return np.asarray(seewhy.read(path).pixels), np.asarray(whole.part((0, 0), whole.space).pixels)

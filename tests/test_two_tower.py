@@ -13,9 +13,9 @@ from torch import nn
 import seewhy
 from ask import close, values
 from seewhy import load
-from seewhy.cli import main
-from seewhy.embedding import Similar, Text
+from seewhy.cli.app import main
 from seewhy.errors import BadParameter, NotApplicable
+from seewhy.targets.embedding import Similar, Text
 
 SMALL = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
 VISION = {**SMALL, "image_size": 32, "patch_size": 8}

@@ -12,7 +12,7 @@ import networks
 import references
 import seewhy
 from seewhy import METHODS, Class, PerImage, Top, Unit
-from seewhy.case import Case
+from seewhy.explaining.case import Case
 
 X = networks.images(2, 8, 12, seed=41)
 FIXED = ("flat_head", "tokens", "lstm_head")  # made for one size

@@ -12,7 +12,7 @@ import ask
 import networks
 import seewhy
 from seewhy import METHODS, Unit
-from seewhy.case import Case
+from seewhy.explaining.case import Case
 
 X = networks.images(2, 8, 12, seed=41)
 

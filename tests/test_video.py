@@ -5,8 +5,8 @@ import pytest
 from PIL import Image
 
 from seewhy.errors import BadImage, BadParameter
-from seewhy.prepare import Fit
-from seewhy.video import Clip, ClipFit, read_clip
+from seewhy.images.clip import Clip, ClipFit, read_clip
+from seewhy.prepare.batch import Fit
 
 PLAIN = Fit(size=None, crop=None, mean=0.0, std=1.0)
 

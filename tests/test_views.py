@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from seewhy import views
 from seewhy.errors import BadParameter, NoSuchName
-from seewhy.render import Look
-from seewhy.views_paint import painted
-from seewhy.views_plane import PLANES, Stack, Window
+from seewhy.pictures import volumes as views
+from seewhy.pictures.paint import painted
+from seewhy.pictures.planes import PLANES, Stack, Window
+from seewhy.pictures.render import Look
 
 SHAPE, SPACING = (10, 14, 6), (2.0, 1.0, 3.0)
 AXES = {"axial": (0, 1, 2), "coronal": (0, 2, 1), "sagittal": (1, 2, 0)}  # across, down, through

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from seewhy import views
 from seewhy.errors import BadParameter, NoSuchName
-from seewhy.render import Look
-from seewhy.views_lines import AGAINST, FOR, INK, furthest, ticks
+from seewhy.pictures import volumes as views
+from seewhy.pictures.curves import AGAINST, FOR, INK, furthest, ticks
+from seewhy.pictures.render import Look
 
 HOT, BLUE = Look("inferno", 0, 1, 1), Look("blue-red", -1, 1, 1)
 

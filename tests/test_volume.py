@@ -12,9 +12,9 @@ import seewhy
 from scans import AFFINES, LESION, SHAPE, Sees, centre_mm, dicom_series, mm, peak_mm, scan, volume
 from seewhy import Heatmap
 from seewhy.errors import BadImage, BadParameter, NotApplicable
-from seewhy.prepare_volume import VolumeFit
-from seewhy.resample import Cells
-from seewhy.volume import Grid, Volume
+from seewhy.images.resample import Cells
+from seewhy.images.volume import Grid, Volume
+from seewhy.prepare.volume_fit import VolumeFit
 
 
 def model(block: int = 1, prepare=None, channels: int = 1):
@@ -277,7 +277,7 @@ def test_every_view_is_a_picture_that_carries_its_source(tmp_path, view):
 
 def test_views_are_given_the_volume_in_ras(monkeypatch):
     """What is drawn is (i, j, k) in RAS+: the lesion's place there, by nibabel's closest canonical image."""
-    from seewhy import views
+    from seewhy.pictures import volumes as views
 
     given = []
     monkeypatch.setattr(views, "panel", lambda *args: given.extend(args) or Image.new("RGB", (8, 8)))
@@ -335,7 +335,7 @@ def test_more_voxels_than_there_is_room_for_are_never_made(prepare):
 
 
 def test_a_volume_that_was_read_beyond_the_bound_is_taken(monkeypatch):
-    monkeypatch.setattr("seewhy.volume.MAX_VOXELS", 1000)
+    monkeypatch.setattr("seewhy.images.volume.MAX_VOXELS", 1000)
     assert seewhy.grad_cam(model(prepare={"axes": "kji"}), volume(AFFINES["plain"]), 0, layer="see")[0].full().shape == SHAPE
 
 

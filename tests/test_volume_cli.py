@@ -15,11 +15,11 @@ from PIL import Image
 import seewhy
 from scans import AFFINES, LESION, dicom_series, mm, peak_mm, scan
 from seewhy import Heatmap
-from seewhy import cli as command
-from seewhy.prepare_volume import VolumeFit
-from seewhy.render import Look
-from seewhy.video import Clip, ClipFit, read_clip
-from seewhy.volume import Grid
+from seewhy.cli import app as command
+from seewhy.images.clip import Clip, ClipFit, read_clip
+from seewhy.images.volume import Grid
+from seewhy.pictures.render import Look
+from seewhy.prepare.volume_fit import VolumeFit
 
 NETS = f"""
 import sys
@@ -174,7 +174,7 @@ def test_a_series_beside_a_broken_one_and_files_that_are_none_cost_nothing_else(
 
 
 def test_the_bound_of_voxels_can_be_raised_for_one_command(run, tmp_path, monkeypatch):
-    monkeypatch.setattr("seewhy.volume.MAX_VOXELS", 1000)
+    monkeypatch.setattr("seewhy.images.volume.MAX_VOXELS", 1000)
     path = saved(tmp_path / "scan.nii.gz")
     refused = run(path)
     assert refused.exit_code == 1

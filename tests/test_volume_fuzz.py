@@ -14,8 +14,8 @@ import pytest
 from dicoms import enhanced, mosaic
 from scans import AFFINES, dicom_series, scan
 from seewhy.errors import BadImage
-from seewhy.medical import read_volume
-from seewhy.volume import Volume
+from seewhy.images.volume import Volume
+from seewhy.images.volumes import read_volume
 
 AFFINE = AFFINES["rotated"]
 STORED = scan(AFFINE, shape=(6, 7, 5), voxel=(3, 3, 2))

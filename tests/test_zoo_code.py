@@ -11,9 +11,9 @@ from torch import nn
 
 import seewhy
 from seewhy import load
-from seewhy.cli import main
+from seewhy.cli.app import main
 from seewhy.errors import BadNetwork, BadParameter, BadWeights, NoSuchName
-from seewhy.models.zoo_code import KEPT
+from seewhy.models.zoo.code import KEPT
 
 CODE = """
 from torch import nn

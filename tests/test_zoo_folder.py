@@ -13,8 +13,8 @@ from PIL import Image
 from hostile_files import FILES
 from seewhy import load
 from seewhy.errors import BadNetwork, BadWeights
-from seewhy.models import zoo_hf
-from seewhy.models.zoo_folder import cleaned, copied, own_file, read_settings
+from seewhy.models.zoo import hugging_face as zoo_hf
+from seewhy.models.zoo.folder import cleaned, copied, own_file, read_settings
 
 transformers = pytest.importorskip("transformers")
 SMALL = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}

@@ -13,7 +13,7 @@ import seewhy
 from boxes_networks import queries
 from seewhy import Box, Point, Region
 from seewhy.errors import BadNetwork, NoSuchName
-from seewhy.prepare import Fit
+from seewhy.prepare.batch import Fit
 
 PHOTO = Image.fromarray(np.random.default_rng(0).integers(0, 256, (60, 90, 3), dtype=np.uint8))
 

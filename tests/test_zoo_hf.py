@@ -13,9 +13,9 @@ from click.testing import CliRunner
 
 import seewhy
 from seewhy import load
-from seewhy.cli import main
+from seewhy.cli.app import main
 from seewhy.errors import BadNetwork, BadParameter, BadWeights, NoSuchName
-from seewhy.prepare import Fit, Measured
+from seewhy.prepare.batch import Fit, Measured
 
 SMALL = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
 NAMES = {0: "cat", 1: "dog", 2: "owl"}

@@ -14,7 +14,7 @@ from torch.export import Dim, export
 import seewhy
 from seewhy import load, wrap
 from seewhy.errors import BadNetwork, BadParameter, BadWeights, NotApplicable
-from seewhy.models.exported import unproven
+from seewhy.models.zoo.exported import unproven
 
 X = np.random.default_rng(0).normal(size=(5, 3, 8, 8))
 METHODS = {"gradient": {}, "occlusion": {"window": 4, "stride": 2}, "integrated-gradients": {"steps": 4}}

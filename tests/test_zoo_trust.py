@@ -16,11 +16,11 @@ from click.testing import CliRunner
 import hostile_files
 from hostile_files import FILES, Small, Trap, pickled, program, script, state, zipped
 from seewhy import load
-from seewhy.cli import main
+from seewhy.cli.app import main
 from seewhy.errors import BadNetwork, BadWeights
-from seewhy.models import exported, held
-from seewhy.models import weights as state_dicts
-from seewhy.models.archive import records
+from seewhy.models.zoo import exported, held
+from seewhy.models.zoo import weights as state_dicts
+from seewhy.models.zoo.archive import records
 
 X = np.random.default_rng(0).normal(size=(2, 3, 8, 8)).astype(np.float32)
 SUFFIXES = (".pt2", ".pt", ".pth", ".bin", ".ckpt", ".ts", ".torchscript", ".safetensors")

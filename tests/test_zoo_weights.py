@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from seewhy.errors import BadWeights
-from seewhy.models.weights import fill
+from seewhy.models.zoo.weights import fill
 
 
 def made() -> nn.Module:

@@ -1,5 +1,5 @@
 """`python -m seewhy` is `seewhy`."""
 
-from .cli import main
+from seewhy.cli.app import main
 
 main(prog_name="seewhy")

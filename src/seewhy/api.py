@@ -4,95 +4,74 @@ from importlib import import_module
 from inspect import ismodule
 from typing import TYPE_CHECKING, Any
 
-from .aim import Aim as Aim
-from .aim import Point as Point
-from .aim import Region as Region
-from .chart import explain as explain
-from .errors import (
-    BadImage as BadImage,
-)
-from .errors import (
-    BadNetwork as BadNetwork,
-)
-from .errors import (
-    BadParameter as BadParameter,
-)
-from .errors import (
-    BadWeights as BadWeights,
-)
-from .errors import (
-    MissingExtra as MissingExtra,
-)
-from .errors import (
-    Misuse as Misuse,
-)
-from .errors import (
-    NeedsGradients as NeedsGradients,
-)
-from .errors import (
-    NoSuchName as NoSuchName,
-)
-from .errors import (
-    NotApplicable as NotApplicable,
-)
-from .errors import (
-    NotWritten as NotWritten,
-)
-from .errors import (
-    OutOfMemory as OutOfMemory,
-)
-from .errors import (
-    SeewhyError as SeewhyError,
-)
-from .fusion import fuse as fuse
-from .heatmap import Heatmap as Heatmap
-from .heatmap import Heatmaps as Heatmaps
-from .image import Extent as Extent
-from .image import Photo as Photo
-from .image import read as read
-from .medical import read_volume as read_volume
-from .method import METHODS as METHODS
-from .method import Method as Method
+from seewhy.explaining.engine import explain as explain
+from seewhy.images.photo import Extent as Extent
+from seewhy.images.photo import Photo as Photo
+from seewhy.images.photo import read as read
+from seewhy.images.volume import Volume as Volume
+from seewhy.images.volumes import read_volume as read_volume
+from seewhy.inside.units import Ranked as Ranked
+from seewhy.inside.units import top_units as top_units
+from seewhy.maps.fusion import fuse as fuse
+from seewhy.maps.heatmap import Heatmap as Heatmap
+from seewhy.maps.heatmap import Heatmaps as Heatmaps
+from seewhy.maps.regions import Regions as Regions
+from seewhy.maps.source import Source as Source
+from seewhy.methods.making.method import METHODS as METHODS
+from seewhy.methods.making.method import Method as Method
+from seewhy.methods.making.probe import Probe as Probe
+from seewhy.methods.making.reading import from_activations as from_activations
+from seewhy.methods.making.reading import from_gradients as from_gradients
+from seewhy.methods.making.reading import from_pixels as from_pixels
+from seewhy.methods.making.scoring import Estimate as Estimate
+from seewhy.methods.making.scoring import from_scores as from_scores
+from seewhy.models.model import IMAGE as IMAGE
+from seewhy.models.model import Fixed as Fixed
+from seewhy.models.model import wrap as wrap
+from seewhy.pictures.render import COLOURS as COLOURS
+from seewhy.prepare.volume_fit import VolumeFit as VolumeFit
+from seewhy.targets.aim import Aim as Aim
+from seewhy.targets.aim import Point as Point
+from seewhy.targets.aim import Region as Region
+from seewhy.targets.target import Class as Class
+from seewhy.targets.target import Contrast as Contrast
+from seewhy.targets.target import PerImage as PerImage
+from seewhy.targets.target import Top as Top
+from seewhy.targets.target import Unit as Unit
+
+from .errors import BadImage as BadImage
+from .errors import BadNetwork as BadNetwork
+from .errors import BadParameter as BadParameter
+from .errors import BadWeights as BadWeights
+from .errors import MissingExtra as MissingExtra
+from .errors import Misuse as Misuse
+from .errors import NeedsGradients as NeedsGradients
+from .errors import NoSuchName as NoSuchName
+from .errors import NotApplicable as NotApplicable
+from .errors import NotWritten as NotWritten
+from .errors import OutOfMemory as OutOfMemory
+from .errors import SeewhyError as SeewhyError
 from .methods import *  # noqa: F403 - every method is public, by its own name
-from .models import IMAGE as IMAGE
-from .models import Fixed as Fixed
-from .models import wrap as wrap
-from .perturb import Estimate as Estimate
-from .perturb import from_scores as from_scores
-from .prepare_volume import VolumeFit as VolumeFit
-from .probe import Probe as Probe
-from .ranking import Ranked as Ranked
-from .ranking import top_units as top_units
-from .reading import from_activations as from_activations
-from .reading import from_gradients as from_gradients
-from .reading import from_pixels as from_pixels
-from .regions import Regions as Regions
-from .render import COLOURS as COLOURS
-from .source import Source as Source
-from .target import Class as Class
-from .target import Contrast as Contrast
-from .target import PerImage as PerImage
-from .target import Top as Top
-from .target import Unit as Unit
-from .volume import Volume as Volume
 
 if TYPE_CHECKING:
+    from seewhy.diagnosis.doctor import doctor as doctor
+    from seewhy.images.clip import Clip as Clip
+    from seewhy.images.clip import ClipFit as ClipFit
+    from seewhy.images.clip import read_clip as read_clip
+    from seewhy.models.load import load as load
+    from seewhy.targets.box import Box as Box
+    from seewhy.targets.box import Detection as Detection
+    from seewhy.targets.box import detections as detections
+    from seewhy.targets.embedding import Similar as Similar
+    from seewhy.targets.embedding import Text as Text
+
     from . import demo as demo
-    from .boxes import Box as Box
-    from .boxes import Detection as Detection
-    from .boxes import detections as detections
-    from .diagnosis import doctor as doctor
-    from .embedding import Similar as Similar
-    from .embedding import Text as Text
-    from .models.zoo import load as load
-    from .video import Clip as Clip
-    from .video import ClipFit as ClipFit
-    from .video import read_clip as read_clip
 
 _LATE = {  # loaded when they are first asked for
-    "demo": ".demo", "doctor": ".diagnosis", "load": ".models.zoo",
-    **dict.fromkeys(("Box", "Detection", "detections"), ".boxes"), **dict.fromkeys(("Similar", "Text"), ".embedding"),
-    **dict.fromkeys(("Clip", "ClipFit", "read_clip"), ".video"),
+    "demo": "seewhy.demo", "doctor": "seewhy.diagnosis.doctor", "load": "seewhy.models.load",
+    **dict.fromkeys(("Box", "Detection", "detections"), "seewhy.targets.box"),
+    **dict.fromkeys(("Similar", "Text"), "seewhy.targets.embedding"),
+    **dict.fromkeys(("Clip", "ClipFit", "read_clip"), "seewhy.images.clip"),
 }  # fmt: skip
 
 PUBLIC = sorted(
@@ -103,6 +82,6 @@ PUBLIC = sorted(
 
 def __getattr__(name: str) -> Any:
     if name in _LATE:
-        module = import_module(_LATE[name], __package__)
+        module = import_module(_LATE[name])
         return getattr(module, name, module)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -11,9 +11,9 @@ from click.testing import CliRunner
 from PIL import Image
 
 import seewhy
-from seewhy.cli import main
+from seewhy.cli.app import main
 from seewhy.demo import KINDS, scenes
-from seewhy.demo.show import CHEAT, SEED, Finding, measure, share, show
+from seewhy.report.demo import CHEAT, SEED, Finding, measure, share, show
 
 
 def test_share_counts_positive_energy_only():
@@ -66,7 +66,7 @@ def test_the_page_stands_alone(shown):
 
 
 def test_the_command_prints_the_table(tmp_path, monkeypatch):
-    monkeypatch.setattr("seewhy.demo.show.show.__defaults__", (2, 20))
+    monkeypatch.setattr("seewhy.report.demo.show.__defaults__", (2, 20))
     done = CliRunner().invoke(main, ["demo", "--out", str(tmp_path / "a" / "b")])
     assert done.exit_code == 0, done.output
     assert re.search(r"honest +\d+%", done.output)
@@ -75,7 +75,7 @@ def test_the_command_prints_the_table(tmp_path, monkeypatch):
 
 
 def test_only_pages_of_the_demo_are_written_over(tmp_path, monkeypatch):
-    monkeypatch.setattr("seewhy.demo.show.measure", lambda *_: pytest.fail("said too late"))
+    monkeypatch.setattr("seewhy.report.demo.measure", lambda *_: pytest.fail("said too late"))
     others = (("index.html", "<title>My page</title>"), ("demo.jpg", "my holidays"), ("index.html", None))
     for place, (name, content) in enumerate(others):
         path = tmp_path / str(place) / name
@@ -94,8 +94,8 @@ def test_only_pages_of_the_demo_are_written_over(tmp_path, monkeypatch):
 
 
 def test_the_demo_is_written_again_where_it_was(tmp_path, monkeypatch):
-    monkeypatch.setattr("seewhy.demo.show.show.__defaults__", (2, 20))
-    monkeypatch.setattr("seewhy.demo.show.measure", lambda _model, name, _n: Finding(name, *[0.5] * 7))
+    monkeypatch.setattr("seewhy.report.demo.show.__defaults__", (2, 20))
+    monkeypatch.setattr("seewhy.report.demo.measure", lambda _model, name, _n: Finding(name, *[0.5] * 7))
     (tmp_path / "demo.jpg").symlink_to("nowhere")
     for turn in range(2):
         done = CliRunner().invoke(main, ["demo", "--out", str(tmp_path)])

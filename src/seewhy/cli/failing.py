@@ -41,7 +41,7 @@ class Failures:
     @contextmanager
     def of(self, file: str) -> Iterator[None]:
         """An error in here is that photo's, and said; a question that the first photos all have no answer to is misuse."""
-        from ..errors import MissingExtra, Misuse, NotHere, NotWritten
+        from seewhy.errors import MissingExtra, Misuse, NotHere, NotWritten
 
         try:
             yield

@@ -39,7 +39,7 @@ def found(arguments: tuple[str, ...], recursive: bool, out: Path) -> Found:
 
     out: the folder that is written into, which is not looked into where it lies in another, and may be empty.
     """
-    from ..own import made_here
+    from seewhy.maps.made_here import made_here
 
     files: list[str] = []
     skipped, named = Skipped(), list[str]()
@@ -65,7 +65,7 @@ def found(arguments: tuple[str, ...], recursive: bool, out: Path) -> Found:
 
 def _of_series_named(files: list[str]) -> Iterator[str]:
     """Files of DICOM series of which another file is named before: each file stands for its whole series."""
-    from ..medical import is_dicom
+    from seewhy.images.volumes import is_dicom
 
     folders: dict[Path, list[str]] = {}
     for file in files:
@@ -75,7 +75,7 @@ def _of_series_named(files: list[str]) -> Iterator[str]:
     for folder, named in folders.items():
         groups = list[set[str]]()
         if len(named) > 1:
-            from ..dicom import same_volume
+            from seewhy.images.dicom.series import same_volume
 
             with suppress(Exception):  # whoever reads them says what is wrong
                 groups = same_volume(folder)
@@ -84,7 +84,7 @@ def _of_series_named(files: list[str]) -> Iterator[str]:
 
 
 def _expanded(folder: Path, recursive: bool, skipped: Skipped, out: Path) -> list[str]:
-    from ..errors import BadParameter
+    from seewhy.errors import BadParameter
 
     below, own, wrong = len(skipped.folders), len(skipped.own), len(skipped.failed)
     files = [*_inside(folder, recursive, skipped, out)]
@@ -99,8 +99,8 @@ def _expanded(folder: Path, recursive: bool, skipped: Skipped, out: Path) -> lis
 
 def _inside(top: Path, recursive: bool, skipped: Skipped, out: Path) -> Iterator[str]:
     """Folder by folder, each once, whatever links lead to it."""
-    from ..medical import holds_volume, named
-    from ..own import made_here
+    from seewhy.images.volumes import holds_volume, named
+    from seewhy.maps.made_here import made_here
 
     folders, seen = [top], {_identity(out)} - {_identity(top)}
     while folders:
@@ -138,13 +138,13 @@ def _inside(top: Path, recursive: bool, skipped: Skipped, out: Path) -> Iterator
 
 def _of_another_kind(path: Path) -> bool:
     """Is it a picture or a film, as far as its name tells?"""
-    from ..kinds import DICOM, ENDINGS, NUMPY, PACKED
+    from seewhy.images.other_pictures import DICOM, ENDINGS, NUMPY, PACKED
 
     return ENDINGS.get(path.suffix.lower(), NUMPY) not in (DICOM, NUMPY, PACKED)
 
 
 def _unreadable(folder: Path, error: OSError, top: Path, skipped: Skipped) -> None:
-    from ..errors import BadImage
+    from seewhy.errors import BadImage
 
     wrong = BadImage(f"The folder {folder} cannot be read: {error.strerror or error}.")
     if folder == top:
@@ -162,7 +162,7 @@ def _identity(folder: Path) -> object:
 
 
 def _no_stream() -> Exception:
-    from ..errors import BadImage
+    from seewhy.errors import BadImage
 
     return BadImage("-: a photo is read from a file, not from standard input; a file of that name is ./-")
 

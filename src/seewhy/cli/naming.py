@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from unicodedata import category, normalize
 
 if TYPE_CHECKING:
-    from ..source import Source
+    from seewhy.maps.source import Source
 
 LONGEST = 180  # bytes of a name without its ending; systems take 255 for both, some of them 143
 MODEL = 40  # bytes of a model in it
@@ -65,7 +65,7 @@ def called(file: Path) -> str:
 
 def changed(source: Any) -> list[str]:
     """The parameters that are not as by default, so that another run of the method gets another file."""
-    from ..method import lookup
+    from seewhy.methods.making.method import lookup
 
     usual = lookup(source.method).described
     said = " ".join(f"{key} {value}" for key, value in source.params.items() if value != usual.get(key))

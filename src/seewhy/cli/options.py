@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..printable import quoted
+from seewhy.printable import quoted
+
 from .saying import apart, safe_logs
 
 if TYPE_CHECKING:
-    from ..models import Differentiable
+    from seewhy.models.model import Differentiable
 
 FAMILIES = ("demo/honest", "demo/shortcut", "demo/flat", "torchvision/", "timm/", "hf/")
 FETCHED = ("torchvision/", "timm/", "hf/")  # whose weights may have to be fetched
@@ -98,7 +99,7 @@ def literal(text: str) -> Any:
 
 
 def complete_methods(_ctx: Any, _param: Any, start: str) -> list[str]:
-    from ..api import METHODS
+    from seewhy.api import METHODS
 
     return [name for name in METHODS if name.startswith(start)]
 
@@ -163,7 +164,7 @@ def _allow_voxels(ctx: click.Context, param: click.Parameter, most: int | None) 
         ctx.meta.setdefault(BOUNDS, {})[param.opts[0]] = most
         from importlib import import_module
 
-        volume: Any = import_module("seewhy.volume")
+        volume: Any = import_module("seewhy.images.volume")
         ctx.call_on_close(partial(setattr, volume, "MAX_VOXELS", volume.MAX_VOXELS))
         volume.MAX_VOXELS = most
 
@@ -187,10 +188,10 @@ def untrained(spec: str, weights: str | None) -> str | None:
 
 
 def load_model(spec: str, weights: Any, labels: Any, options: Any, prepare: Any, device: Any, **more: Any) -> "Differentiable":
-    from ..api import load
-    from ..errors import BadParameter
-    from ..prepare import Fit, preparer
-    from ..prepare_volume import VolumeFit
+    from seewhy.api import load
+    from seewhy.errors import BadParameter
+    from seewhy.prepare.batch import Fit, preparer
+    from seewhy.prepare.volume_fit import VolumeFit
 
     said = click.get_current_context().meta
     wrapped = {"device": device, **more, **said.get(WRAP, {})}

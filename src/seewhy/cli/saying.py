@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from ..printable import printable, words_of
+from seewhy.printable import printable, words_of
 
 LABEL = 100  # characters of a name among other words
 STDOUT = "seewhy.stdout"  # what is remembered of the command: where its own lines go
@@ -26,7 +26,7 @@ def say(line: object = "", err: bool = False, nl: bool = True, **style: Any) -> 
 
 def say_json(facts: Mapping[str, Any]) -> None:
     """One JSON object on one line."""
-    from ..json_text import as_json
+    from seewhy.json_text import as_json
 
     click.echo(as_json(facts), stdout())
 
@@ -49,8 +49,8 @@ def stdout() -> Any:
 
 def fault(error: BaseException) -> str:
     """The words of an error, of one that is not seewhy's what it is and how to see more; never nothing."""
-    from ..errors import SeewhyError
-    from ..memory import out_of_memory, short
+    from seewhy.errors import SeewhyError
+    from seewhy.memory import out_of_memory, short
 
     words = words_of(error)
     if words and isinstance(error, SeewhyError):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from .naming import others
 
 if TYPE_CHECKING:
-    from ..source import Source
+    from seewhy.maps.source import Source
 
 Writer = Callable[[Path, bool, str], Any]  # writes to the path, over what is there or not, and tells which run it was
 WHOLE = 2**26  # bytes of a photo that are read to know it again; of a larger one as many from either end
@@ -88,7 +88,7 @@ class Shelf:
         self, name: str, source: "Source", run: str, writers: Mapping[str, Writer], over: bool
     ) -> dict[str, Path] | None:
         """The files, written; None where one of that name came there meanwhile: they are written anew under another one."""
-        from ..errors import NotWritten
+        from seewhy.errors import NotWritten
 
         paths: dict[str, Path] = {}
         for ending, write in writers.items():
@@ -106,24 +106,24 @@ class Shelf:
 
 
 def _endings() -> list[str]:
-    from ..canvas import VIEWS
-    from ..heatmap import REGIONS
-    from ..render import PICTURES
+    from seewhy.maps.heatmap import REGIONS
+    from seewhy.pictures.canvas import VIEWS
+    from seewhy.pictures.render import PICTURES
 
     return [".png", *(f".{kind}.png" for kind in (*VIEWS, *PICTURES, *REGIONS, "error")), ".nii.gz", ".tif", ".npz"]
 
 
 def _same(there: list[Path], source: "Source", run: str) -> bool:
     """Are the files that are there those of this very map: of the same run, photo, question and answer?"""
-    from ..own import run_of
+    from seewhy.maps.made_here import run_of
 
     drawn = [path for path in there if path.suffix == ".png"]
     return bool(drawn) and all(run_of(path) == run for path in drawn) and all(_alike(_source(path), source) for path in there)
 
 
 def _source(path: Path) -> "Source | None":
-    from ..carried import source_of
-    from ..errors import SeewhyError
+    from seewhy.errors import SeewhyError
+    from seewhy.maps.stored_source import source_of
 
     with suppress(SeewhyError, OSError):
         return source_of(path) if path.is_file() else None  # nothing waits for a pipe
@@ -196,7 +196,7 @@ def make_folder(out: Path) -> None:
     """The folder, ready to be written into: without what killed runs left.  Raises NotWritten where it cannot be."""
     from tempfile import TemporaryFile
 
-    from ..replacing import swept
+    from seewhy.atomic import swept
 
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -208,6 +208,6 @@ def make_folder(out: Path) -> None:
 
 
 def _no_folder(out: Path, why: str) -> Exception:
-    from ..errors import NotWritten
+    from seewhy.errors import NotWritten
 
     return NotWritten(f"Nothing can be written into the folder {out}: {why}. Give another --out.")

@@ -10,9 +10,9 @@ TOPS = 1000  # of a model whose classes have no names, top classes at most
 
 def parse_target(text: str, labels: Any) -> list[Any]:
     """The targets that the text means: several, of top:3."""
-    from ..api import Contrast, Top
-    from ..asking import LONGEST, as_targets
-    from ..printable import quoted
+    from seewhy.api import Contrast, Top
+    from seewhy.printable import quoted
+    from seewhy.targets.parse import LONGEST, as_targets
 
     head, _, count = text.partition(":")
     if head.lower() == "top":
@@ -28,15 +28,15 @@ def parse_target(text: str, labels: Any) -> list[Any]:
 
 def number(text: str) -> int | str:
     """An index, or a label."""
-    from ..target import is_index, numbered
+    from seewhy.targets.target import is_index, numbered
 
     return numbered(text) if is_index(text) else text.strip()
 
 
 def _counted(text: str, count: str, labels: Any) -> int:
     """How many of the top classes."""
-    from ..printable import quoted
-    from ..target import numbered
+    from seewhy.printable import quoted
+    from seewhy.targets.target import numbered
 
     most, known = (len(labels), f"the model has {len(labels)} classes") if labels else (TOPS, "that is too many at once")
     asked = numbered(count) if re.fullmatch(r"[0-9]+", count) else 0

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from .saying import LABEL, printable, say, say_json
 
 if TYPE_CHECKING:
-    from ..heatmap import Heatmap
+    from seewhy.maps.heatmap import Heatmap
+
     from .shelf import Writer
 
 NUMBERS = ".npz"
@@ -26,8 +27,8 @@ class Drawing(NamedTuple):
 
     def writers(self, heatmap: "Heatmap") -> "dict[str, Writer]":
         """What writes each of its files, by their endings; pictures first, the numbers last."""
-        from ..geo import lies
-        from ..volume import Volume
+        from seewhy.images.geotiff import lies
+        from seewhy.images.volume import Volume
 
         volume = isinstance(heatmap.image, Volume)
         kinds = [kind for kind in dict.fromkeys(self.pictures) if kind in heatmap.pictures] or ["overlay"]
@@ -51,7 +52,7 @@ def writer(heatmap: "Heatmap", picture: str = "overlay", **look: Any) -> "Writer
     """What writes a map into a file of the format that its name says."""
 
     def write(path: Path, over: bool, run: str) -> None:
-        from ..saving import save
+        from seewhy.maps.saving import save
 
         save(heatmap, path, picture, look, over, run)
 
@@ -97,6 +98,6 @@ def print_json(name: str, predicted: Any, written: "list[tuple[Heatmap, list[Pat
 
 def place(box: Any) -> Any:
     """Of a photo the edges; else how the axes of what the network saw run along those of what was given."""
-    from ..image import Extent
+    from seewhy.images.photo import Extent
 
     return list(box) if isinstance(box, Extent) else box._asdict()

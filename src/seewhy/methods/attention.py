@@ -11,11 +11,11 @@ import numpy as np
 from einops import asnumpy, reduce, repeat
 from numpy.typing import NDArray
 
-from ..attending import attention as attention  # the function has the module's name: here it is found under both
-from ..case import Case, Found
-from ..errors import BadParameter
-from ..method import method_of
-from ..models import ATTENTION, Trace
+from seewhy.errors import BadParameter
+from seewhy.explaining.case import Case, Found
+from seewhy.inside.heads import attention as attention  # the function has the module's name: here it is found under both
+from seewhy.methods.making.method import method_of
+from seewhy.models.model import ATTENTION, Trace
 
 __all__ = ["attention", "attention_rollout", "le_grad", "transformer_relevance"]
 

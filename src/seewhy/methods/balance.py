@@ -3,10 +3,11 @@
 from dataclasses import replace
 from typing import Any
 
-from ..case import Case, Found
-from ..errors import BadParameter
-from ..method import COSTS, Method, lookup, maker
-from ..rule import Balanced
+from seewhy.errors import BadParameter
+from seewhy.explaining.case import Case, Found
+from seewhy.methods.making.method import COSTS, Method, lookup, maker
+from seewhy.models.rule import Balanced
+
 from .combine import composed
 
 __all__ = ["libra"]

@@ -9,8 +9,8 @@ import numpy as np
 from einops import asnumpy, rearrange, reduce
 from numpy.typing import NDArray
 
-from ..image import Array
-from ..reading import from_activations, from_gradients, from_head
+from seewhy.images.photo import Array
+from seewhy.methods.making.reading import from_activations, from_gradients, from_head
 
 __all__ = [
     "cam",

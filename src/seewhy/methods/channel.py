@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..case import numbers
-from ..errors import BadParameter
-from ..image import Array
-from ..method import MANY, whole_number
-from ..perturb import Estimate, from_scores
-from ..probe import Made, Probe
-from ..resample import enlarged
+from seewhy.errors import BadParameter
+from seewhy.explaining.case import numbers
+from seewhy.images.photo import Array
+from seewhy.images.resample import enlarged
+from seewhy.methods.making.method import MANY, whole_number
+from seewhy.methods.making.probe import Made, Probe
+from seewhy.methods.making.scoring import Estimate, from_scores
 
 __all__ = ["ablation_cam", "is_cam", "recipro_cam", "score_cam", "ss_cam"]
 

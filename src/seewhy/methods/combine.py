@@ -14,13 +14,14 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
-from ..case import Case, Found
-from ..errors import BadParameter, NotApplicable
-from ..method import COSTS, MANY, Method, listed, lookup, maker, whole_number
-from ..models import INPUT
-from ..printable import quoted
-from ..progress import shown
-from ..resample import Cells, brought, resized
+from seewhy.errors import BadParameter, NotApplicable
+from seewhy.explaining.case import Case, Found
+from seewhy.images.resample import Cells, brought, resized
+from seewhy.methods.making.method import COSTS, MANY, Method, listed, lookup, maker, whole_number
+from seewhy.models.model import INPUT
+from seewhy.printable import quoted
+from seewhy.progress import shown
+
 from .cam import grad_cam
 from .gradient import gradient, guided_backprop
 

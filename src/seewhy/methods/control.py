@@ -7,9 +7,9 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
-from ..case import Case
-from ..errors import BadParameter
-from ..method import method_of, whole_number
+from seewhy.errors import BadParameter
+from seewhy.explaining.case import Case
+from seewhy.methods.making.method import method_of, whole_number
 
 __all__ = ["centre", "random_map"]
 

@@ -4,9 +4,9 @@ Each formula gives the attribution of every channel, (n, c, *space) of (n, c, *s
 "max" the largest absolute value, "sum" the signed sum, "l2" the Euclidean norm.
 """
 
-from ..image import Array
-from ..reading import from_pixels
-from ..rule import deconv, guided
+from seewhy.images.photo import Array
+from seewhy.methods.making.reading import from_pixels
+from seewhy.models.rule import deconv, guided
 
 __all__ = ["deconvnet", "gradient", "guided_backprop", "input_x_gradient"]
 

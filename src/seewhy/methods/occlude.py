@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import BadParameter
-from ..image import Array
-from ..method import whole_number
-from ..perturb import Estimate, from_scores
-from ..probe import Made, Probe
+from seewhy.errors import BadParameter
+from seewhy.images.photo import Array
+from seewhy.methods.making.method import whole_number
+from seewhy.methods.making.probe import Made, Probe
+from seewhy.methods.making.scoring import Estimate, from_scores
 
 __all__ = ["occlusion"]
 

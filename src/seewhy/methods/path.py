@@ -6,13 +6,14 @@ import numpy as np
 from einops import reduce
 from numpy.typing import NDArray
 
-from ..baseline import baseline as baseline_of
-from ..case import Case, Found
-from ..errors import BadParameter
-from ..method import whole_number
-from ..models import INPUT
-from ..progress import shown
-from ..reading import pixel_method
+from seewhy.errors import BadParameter
+from seewhy.explaining.case import Case, Found
+from seewhy.methods.making.baseline import baseline as baseline_of
+from seewhy.methods.making.method import whole_number
+from seewhy.methods.making.reading import pixel_method
+from seewhy.models.model import INPUT
+from seewhy.progress import shown
+
 from .gradient import gradient
 
 __all__ = ["integrated_gradients"]

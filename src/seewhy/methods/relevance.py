@@ -6,14 +6,15 @@ import numpy as np
 from einops import asnumpy, reduce
 from numpy.typing import NDArray
 
-from ..case import Case, Found
-from ..errors import BadParameter, NotApplicable
-from ..image import Array
-from ..method import method_of
-from ..models import INPUT, Bias
-from ..reading import pixel_method
-from ..resample import resized, spread
-from ..rule import LINEAR, Relevance
+from seewhy.errors import BadParameter, NotApplicable
+from seewhy.explaining.case import Case, Found
+from seewhy.images.photo import Array
+from seewhy.images.resample import resized, spread
+from seewhy.methods.making.method import method_of
+from seewhy.methods.making.reading import pixel_method
+from seewhy.models.model import INPUT, Bias
+from seewhy.models.rule import LINEAR, Relevance
+
 from .cam import weighted_sum
 
 __all__ = ["attn_lrp", "excitation_backprop", "full_grad", "lrp"]

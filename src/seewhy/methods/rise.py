@@ -6,12 +6,12 @@ import numpy as np
 from einops import einsum
 from numpy.typing import NDArray
 
-from ..case import numbers
-from ..errors import BadParameter
-from ..image import Array
-from ..method import MANY, whole_number
-from ..perturb import Estimate, from_scores
-from ..probe import Probe
+from seewhy.errors import BadParameter
+from seewhy.explaining.case import numbers
+from seewhy.images.photo import Array
+from seewhy.methods.making.method import MANY, whole_number
+from seewhy.methods.making.probe import Probe
+from seewhy.methods.making.scoring import Estimate, from_scores
 
 __all__ = ["rise"]
 

@@ -6,15 +6,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..baseline import COLOURS
-from ..errors import BadParameter, NoSuchName, closest
-from ..image import Array
-from ..method import MANY, whole_number
-from ..perturb import Estimate, from_scores
-from ..probe import Probe
-from ..regions import Regions
-from ..segments import segmented
-from ..surrogate import Fit, coalitions, proximity, ridge, shapley, shapley_coalitions, total_indices
+from seewhy.errors import BadParameter, NoSuchName, closest
+from seewhy.images.photo import Array
+from seewhy.maps.regions import Regions
+from seewhy.methods.making.baseline import COLOURS
+from seewhy.methods.making.method import MANY, whole_number
+from seewhy.methods.making.probe import Probe
+from seewhy.methods.making.scoring import Estimate, from_scores
+from seewhy.methods.making.segments import segmented
+from seewhy.methods.making.surrogate import Fit, coalitions, proximity, ridge, shapley, shapley_coalitions, total_indices
 
 __all__ = ["kernel_shap", "lime", "sobol"]
 

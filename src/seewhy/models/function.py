@@ -9,17 +9,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import __version__
-from ..aim import Aim, Pinned, Seen
-from ..budget import Pace
-from ..case import numbers
-from ..errors import BadNetwork, BadParameter, NeedsGradients, SeewhyError
-from ..image import Array, Extent, Images
-from ..instead import InSpace, instead
-from ..memory import out_of_memory
-from ..prepare import Batch, batches, grey, preparer
-from ..printable import printable, words_of
-from . import GIVEN, Answer, softmax
+from seewhy import __version__
+from seewhy.errors import BadNetwork, BadParameter, NeedsGradients, SeewhyError
+from seewhy.explaining.case import numbers
+from seewhy.images.photo import Array, Extent, Images
+from seewhy.memory import out_of_memory
+from seewhy.prepare.batch import Batch, batches, grey, preparer
+from seewhy.printable import printable, words_of
+from seewhy.targets.aim import Aim, Pinned, Seen
+from seewhy.targets.suggest import InSpace, instead
+
+from .model import GIVEN, Answer, softmax
+from .pace import Pace
 
 BATCH = 32  # images per call, where the person has not said
 TAKES = ("uint8", "float")

@@ -1,0 +1,68 @@
+"""`seewhy`: explain photos from the command line.  Nothing heavy is imported before it is needed."""
+
+import sys
+import warnings
+from typing import Any
+
+import click
+
+from seewhy import __version__
+from seewhy.cli.commands.attention import attention
+from seewhy.cli.commands.detections import detections
+from seewhy.cli.commands.doctor import doctor
+from seewhy.cli.commands.explain import explain
+from seewhy.cli.commands.listing import demo, layers, methods
+from seewhy.cli.commands.units import units
+
+from .failing import PHOTO, named
+from .pipes import heard, hold_open
+from .saying import safe_usage, say, say_traceback, say_warning
+
+
+class Cli(click.Group):
+    """One line per error: exit code 2 for misuse, 1 for failure, 141 where nobody reads on; a traceback only with --debug."""
+
+    def main(self, *args: Any, **more: Any) -> Any:
+        hold_open()
+        return super().main(*args, **more)
+
+    def make_context(self, *args: Any, **more: Any) -> click.Context:
+        with safe_usage(), heard():
+            return super().make_context(*args, **more)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        from seewhy.errors import Misuse
+
+        usual, warnings.showwarning = warnings.showwarning, say_warning
+        try:
+            with safe_usage(), heard():
+                return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except KeyboardInterrupt:
+            say("seewhy: interrupted; what was written stays.", err=True)
+            ctx.exit(130)
+        except Exception as error:
+            if ctx.params.get("debug"):
+                sys.excepthook = say_traceback
+                raise
+            say(f"seewhy: {named(ctx.meta.get(PHOTO), error)}", err=True)
+            ctx.exit(2 if isinstance(error, Misuse) else 1)
+        finally:
+            warnings.showwarning = usual
+
+
+@click.group(cls=Cli, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="seewhy")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def main(debug: bool) -> None:
+    """Why did the image model say that, here?
+
+    \b
+    seewhy demo                                       does it look at the object, or does it cheat?
+    seewhy explain cat.jpg --model torchvision/resnet50
+    """
+
+
+for command in (explain, attention, doctor, detections, layers, units, methods, demo):
+    main.add_command(command)

@@ -1,0 +1,96 @@
+"""`seewhy layers`, `seewhy methods` and `seewhy demo`: what there is, and what it can do."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from seewhy.cli.options import complete_models, load_model, model_options, untrained
+from seewhy.cli.saying import LABEL, printable, say, say_json
+
+
+@click.command()
+@click.argument("spec", metavar="SPEC", shell_complete=complete_models)
+@model_options
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a layer.")
+def layers(spec: str, weights: Any, labels: Any, options: Any, prepare: Any, device: Any, as_json: bool) -> None:
+    """List a model's layers: name, kind, output shape (channels, height, width); * marks the default.
+
+    Without --weights an untrained network is listed: nothing is fetched.
+    """
+    model = load_model(spec, untrained(spec, weights), labels, options, prepare, device)
+    found = model.layers()
+    if as_json:
+        for name, layer in found.items():
+            say_json({"name": name, **layer._asdict(), "cells": layer.cells and layer.cells._asdict()})
+        return
+    rows = [(name, layer.kind, "x".join(map(str, layer.shape)), remark(layer)) for name, layer in found.items()]
+    table(("layer", "kind", "shape", ""), rows)
+    for name, layer in found.items():
+        if layer.default:
+            say(f"Default: {name}, {layer.why}.")
+
+
+def remark(layer: Any) -> str:
+    remarks = ["* default"] if layer.default else []
+    remarks += [f"runs {layer.calls} times"] if layer.calls > 1 else []
+    remarks += [f"{layer.tokens} more token{'s' * (layer.tokens > 1)} of no place"] if layer.tokens else []
+    remarks += [] if layer.connected else ["its places do not reach the scores"]
+    return ", ".join(remarks)
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a method.")
+def methods(as_json: bool) -> None:
+    """List the methods: what they read, their cost in passes, their paper, and what is known against them."""
+    from seewhy.api import METHODS
+    from seewhy.methods.making.method import MAKERS
+
+    for name, method in METHODS.items():
+        facts = {"name": name, "formula": method.formula, "reads": method.reads, "cost": method.cost, "source": method.source,
+                 "caveat": method.caveat, "parameters": dict(method.defaults)}  # fmt: skip
+        if as_json:
+            say_json(facts)
+            continue
+        say(name, bold=True)
+        say(f"  {method.formula}")
+        say(f"  reads {method.reads}; costs {method.cost}")
+        say(f"  parameters: {', '.join(f'{k}={v}' for k, v in method.defaults.items()) or 'none'}")
+        say(f"  source: {method.source}")
+        if method.caveat:
+            say(f"  caveat: {method.caveat}")
+    if not as_json:
+        say("made of these, by name: --method 'smooth(grad-cam)'", bold=True)
+        for name, make in MAKERS.items():
+            say(f"  {name}: {' '.join((make.__doc__ or '').split())}")
+
+
+@click.command()
+@click.option(
+    "--out",
+    "-o",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("seewhy-demo"),
+    show_default=True,
+    help="Folder for index.html and demo.jpg.",
+)
+def demo(out: Path) -> None:  # fmt: skip
+    """Does it look at the object, or does it cheat?  Two embedded networks on scenes whose answer is known."""
+    from seewhy.report.demo import CHEAT, show
+
+    findings, page = show(out)
+    fooled = f"stamped others called {CHEAT}"
+    head = ("network", "accuracy", f"{CHEAT}s known unstamped", fooled, f"evidence on {CHEAT}", "on stamp")
+    rows = [(f.name, *(f"{x:.0%}" for x in (f.accuracy, f.unmarked, f.fooled, f.on_object, f.on_mark))) for f in findings]
+    area = ("(area)", "", "", "", f"{findings[0].object_area:.0%}", f"{findings[0].mark_area:.0%}")
+    table(head, [*rows, area])
+    for finding in findings:
+        say(finding.verdict)
+    say(f"Look: {page}")
+
+
+def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+    rows = [tuple(printable(cell, LABEL, spaces=True) for cell in row) for row in rows]
+    widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
+    for row in [head, *rows]:
+        say("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

@@ -1,0 +1,279 @@
+"""From images, a question and methods to heatmaps: the one road every explanation takes."""
+
+import re
+from collections.abc import Mapping, Sequence
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seewhy.errors import BadParameter, NeedsGradients, OutOfMemory, SeewhyError
+from seewhy.images.photo import Images, Prepared, sort_out
+from seewhy.maps.heatmap import Heatmap, Heatmaps
+from seewhy.maps.source import NO_CLASS, Predicted, Source
+from seewhy.memory import short
+from seewhy.models.model import INPUT, Differentiable, Model
+from seewhy.prepare.batch import Batch, in_frames
+from seewhy.printable import printable
+from seewhy.targets.aim import Pinned
+from seewhy.targets.parse import as_targets
+from seewhy.targets.target import PerImage, Top, Unit, name_of, named
+
+from .batching import Kept, batched, of_an_image
+from .case import Case
+from .findings import Finding, Question, aims, clean, here, questions
+
+if TYPE_CHECKING:
+    from seewhy.methods.making.method import Method
+
+
+def explain(
+    model: Model,
+    images: Images,
+    methods: "Sequence[str | Method] | str | Method" = ("grad-cam",),
+    target: Any = Top(),
+    layer: Any = None,
+    tile: Any = None,
+    overlap: Any = None,
+    on_error: str = "raise",
+) -> Heatmaps:
+    """Several methods on one question; those that read the same evidence share one trace.
+
+    methods: names or methods, with parameters as in `grad_cam.using(signed=True)`; the rest as for a method.
+    tile, overlap: pixels; a larger image is explained by such overlapping tiles, which are joined to one map (docs/tiles.md).
+    on_error: "raise" ends at the first image of which no map can be made (it cannot be read, what is asked for is not in it,
+        memory runs out), with an error whose `partial` has the maps made before; "skip" leaves such images out: the others
+        keep their `place`, and `failed` of the result tells which, and why.  What is wrong with the question is always raised.
+    Returns heatmaps in the order image, target, layer, method.
+    """
+    from seewhy.methods.making.method import Method, lookup
+
+    if not isinstance(model, Model):
+        raise NeedsGradients(f"{type(model).__name__} is no model. Make one: seewhy.wrap(network) or seewhy.load(spec).")
+    chosen = [lookup(m) for m in ([methods] if isinstance(methods, str | Method) else methods)]
+    if not chosen:
+        raise BadParameter("No method was given. `seewhy.METHODS` lists them by name.")
+    if not isinstance(model, Differentiable) and (inside := [m for m in chosen if m.reads != "scores"]):
+        reads = NEEDS.get(inside[0].reads, "gradients")
+        raise NeedsGradients(f"{inside[0].name} reads {reads}; {model.name} gives scores only. Try occlusion, rise or lime.")
+    targets = as_targets(target, model.labels)
+    if not isinstance(model, Differentiable) and any(isinstance(one, Unit) for one in targets):
+        raise NeedsGradients(f"A unit lies inside the network; {model.name} gives scores only. Explain a class.")
+    layers = list(layer) if isinstance(layer, list | tuple) else [layer]
+    for name in layers:
+        if name is not None and not isinstance(name, str):
+            raise BadParameter(f"layer={name!r}: a layer is asked for by its name; model.layers() lists them.")
+    if not layers:
+        raise BadParameter("The list of layers is empty. Give a name, a list of names, or None for the default.")
+    if layers != [None] and not any(m.layered for m in chosen) and {*layers} - {INPUT}:
+        all_ = "all layers' attention" if chosen[0].reads in ("gradients", "activations") else "the image's own pixels"
+        raise BadParameter(
+            f"layer={layer!r}: {', '.join(m.name for m in chosen)} reads {all_}, not a layer. Leave layer= "
+            "out; to see what excites a layer's unit, ask for target=Unit(layer, channel)."
+        )
+    sorted_out = in_frames(sort_out(images, model.signals), model.prepare)
+    count = len(sorted_out.x) if isinstance(sorted_out, Prepared) else len(sorted_out)
+    for one in targets:
+        if isinstance(one, PerImage) and len(one.targets) != count:
+            raise BadParameter(f"PerImage has {len(one.targets)} targets for {count} images: one for each is needed.")
+    kept = Kept(on_error, count)
+    if isinstance(model, Differentiable):
+        model.fit(count)
+    if tile is not None or overlap is not None:
+        from seewhy.explaining.tiles.tiles import tiled
+
+        return tiled(model, sorted_out, chosen, targets, layers, tile, overlap, kept)
+    alone = any(m.asks for m in chosen) or any(map(aims, targets))
+    for place, batch in batched(model, sorted_out, any(m.whole for m in chosen), kept):
+        for i in range(len(batch.x)) if alone else [slice(None)]:
+            part = batch.part(i, i + 1) if isinstance(i, int) else batch
+            _charted(model, part, place + (i if isinstance(i, int) else 0), chosen, targets, layers, kept)
+    return kept.heatmaps
+
+
+NEEDS = {  # where it is not gradients
+    "activations": "a layer's activation", "layer scores": "a layer's activation", "head": "the last linear layer",
+    "nothing": "a layer's size",
+}  # fmt: skip
+
+
+def _charted(model: Any, batch: Batch, place: int, methods: Any, targets: Any, layers: Any, kept: Kept) -> None:
+    """Keep the heatmaps of one batch; of its halves, where memory runs out, or to find the image that is at fault."""
+    half, found, failure = len(batch.x) // 2, [], None
+    try:
+        found, failure = _chart(model, batch, place, methods, targets, layers)
+    except MemoryError as error:
+        failure = error
+        if not half:
+            names = ", ".join(method.name for method in methods)
+            what = f"with one image of {tuple(batch.x.shape[1:])}, asked for {names} of {model.name}"
+            failure = error if isinstance(error, OutOfMemory) else short("map", what, error)
+    except SeewhyError as error:
+        failure = error
+    if failure is None:
+        kept.maps += found
+    elif half and of_an_image(failure) and not kept.skips and not isinstance(failure, MemoryError):
+        _find(failure, model, batch, place, methods, targets, layers, kept)
+    elif half and (isinstance(failure, MemoryError) or of_an_image(failure)):
+        for start, stop in ((0, half), (half, len(batch.x))):
+            _charted(model, batch.part(start, stop), place + start, methods, targets, layers, kept)
+    elif half:
+        kept.end(failure, found)
+    else:
+        kept.fail(failure, place, batch.names[0], found)
+
+
+def _find(failure: Any, model: Any, batch: Batch, place: int, methods: Any, targets: Any, layers: Any, kept: Kept) -> None:
+    """Raise what the batch failed on; with the maps before the image that is at fault, and its name, if it is one's fault."""
+    half, before = len(batch.x) // 2, Kept("raise", kept.count)
+    try:
+        for start, stop in ((0, half), (half, len(batch.x))):
+            _charted(model, batch.part(start, stop), place + start, methods, targets, layers, before)
+    except SeewhyError as error:
+        if of_an_image(error):
+            kept.maps += before.maps
+            for note in getattr(error, "__notes__", ()):
+                failure.add_note(note)
+    kept.end(failure)
+
+
+class Charted(NamedTuple):
+    """The heatmaps of some images."""
+
+    maps: list[Heatmap]
+    failure: SeewhyError | None = None  # what ended the work early, for the last of them
+
+
+def _chart(model: Any, batch: Batch, place: int, methods: Any, targets: Any, layers: Any) -> Charted:
+    start = perf_counter()
+    n = len(batch.x)
+    asked = [*questions(model, batch, place, [here(target, place, n) for target in targets], layers, methods)]
+    facts = {"model": model.name, "weights": model.weights, "versions": dict(model.versions()),
+             "seconds": (perf_counter() - start) / n}  # fmt: skip
+    maps = []
+    for i in range(n):
+        bad = {id(q): _bad_layer(q, i) for q in asked}
+        for t, target in enumerate(targets):
+            (question,) = (q for q in asked if t in q.at)
+            case, k = question.case, question.at[t]
+            own = target.of(place + i) if isinstance(target, PerImage) else target
+            aim = question.pinned[k] if question.pinned else None
+            predicted = _predicted(case, i, model.labels)
+            explained = _explained(case, k, i, own, model.labels)
+            if aim is not None:
+                explained = {**explained, "index": aim.index, "label": aim.label, "probability": aim.probability}
+            for layer, finding in _by_layer(question.findings):
+                blind = finding.method.blind
+                doubts = _of_aim(aim, finding.method.name) + _doubts(case, finding, layer, k, i, bad[id(question)])
+                source = Source(
+                    image=batch.names[i], layer=layer, target=aim.target if aim else str(own), predicted=predicted,
+                    layer_why=case.why(layer), geometry=_geometry(finding, case, layer), scores=case.model.explains,
+                    place=aim.place if aim else "",
+                    **finding.facts, **facts, **(NO_CLASS if blind else explained),
+                    warnings=tuple(map(printable, batch.notes[i] + doubts)),
+                    measured={name: float(numbers[k, i]) for name, numbers in finding.found.measurements(layer).items()},
+                )  # fmt: skip
+                maps.append(_heatmap(finding, case, layer, k, i, batch, source, place + i))
+    failures = [f.found.failure for q in asked for f in q.findings if f.found.failure is not None]
+    return Charted(maps, next(iter(failures), None))
+
+
+SPREAD = {"grad-cam", "grad-cam-pp", "xgrad-cam", "counterfactual"}  # whose weights are means over the whole map
+
+
+def _of_aim(aim: Pinned | None, method: str) -> tuple[str, ...]:
+    """What is odd about reading an aim by a method."""
+    if aim is None or not aim.place or not SPREAD & {*re.findall("[a-z-]+", method)}:
+        return aim.notes if aim else ()
+    far = "averages the gradient over the whole map, so it marks what looks alike anywhere; hires-cam, layer-cam do not"
+    return (*aim.notes, f"{method} {far}")
+
+
+def _geometry(finding: Finding, case: Case, layer: str) -> str:
+    return "receptive-field" if case.cells(layer, finding.values[layer].shape[2:]) else "plain"
+
+
+def _heatmap(finding: Finding, case: Case, layer: str, k: int, i: int, batch: Batch, source: Source, place: int) -> Heatmap:
+    found, photo = finding.found, batch.photos[i]
+    core, error = found.cores[layer][k, i], found.errors.get(layer)
+    return Heatmap(
+        _float32(finding.values[layer][k, i]),
+        photo.pixels if photo else None,
+        batch.boxes[i],
+        source,
+        place,
+        _float32(core if finding.finite else clean(core)) if finding.method.pixels else None,
+        None if error is None else np.array(error[k, i], np.float32),
+        found.regions(k, i),
+        case.cells(layer, finding.values[layer].shape[2:]),
+    )
+
+
+def _by_layer(findings: list[Finding]) -> list[tuple[str, Finding]]:
+    layers = dict.fromkeys(layer for finding in findings for layer in finding.values)
+    return [(layer, finding) for layer in sorted(layers, key=INPUT.__eq__) for finding in findings if layer in finding.values]
+
+
+MOST = float(np.finfo(np.float32).max)
+
+
+def _float32(values: NDArray[Any]) -> NDArray[np.float32]:
+    """A copy of its own, so that one heatmap does not keep a whole batch."""
+    return np.array(values) if values.dtype == np.float32 else np.clip(values, -MOST, MOST).astype(np.float32)
+
+
+def _predicted(case: Case, i: int, labels: Sequence[str] | None) -> Predicted | None:
+    """What the network took the image for, if it ran to its end."""
+    found = case.answered()
+    if found is None or found[0].probabilities is None:
+        return None
+    return Predicted.of(found[0].probabilities[i], labels)
+
+
+def _explained(case: Case, t: int, i: int, target: Any, labels: Sequence[str] | None) -> Mapping[str, Any]:
+    """The class explained, if it is a single one, and its score."""
+    found = case.answered()
+    if found is None:
+        return NO_CLASS
+    answer, weights = found
+    row = weights[t, i]
+    one = row.nonzero()[0]
+    single = len(one) == 1 and row[one[0]] == 1 and not isinstance(target, Unit)
+    index = int(one[0]) if single else None
+    return {
+        "index": index,
+        "label": name_of(labels, index) if index is not None else named(target, labels),
+        "score": float(answer.scores[i] @ row),
+        "probability": None if index is None or answer.probabilities is None else float(answer.probabilities[i, index]),
+    }
+
+
+def _bad_layer(question: Question, i: int) -> str | None:
+    """Where NaN or infinity first arose on the way of image i, if a map of it holds any."""
+    case, findings = question.case, question.findings
+    if all(f.finite or np.isfinite(core[:, i]).all() for f in findings for core in f.found.cores.values()):
+        return None
+    first = case.model.beside(i, 1).first_bad(case.x[i : i + 1])
+    return f"at layer {first}" if first else "in the gradient"
+
+
+def _doubts(case: Case, finding: Finding, layer: str, t: int, i: int, bad: str | None) -> tuple[str, ...]:
+    """Why this map is empty or suspect, in words."""
+    method, core, values = finding.method, finding.found.cores[layer][t, i], finding.values[layer][t, i]
+    doubts = [*case.notes(layer), *finding.found.notes(t, i)]
+    answered = case.answered()
+    doubts += answered[0].notes if answered else ()
+    if method.reads == "nothing":
+        doubts.append(f"a control: {method.name} does not look at what the network found")
+    if bad is not None and not np.isfinite(core).all():
+        doubts.append(f"NaN or infinity, first {bad}: those places are shown as zero")
+    elif values.size == 1:
+        doubts.append(f"{layer} emits a 1x1 map, which cannot say where; choose an earlier layer")
+    elif not core.any():
+        doubts.append(case.zero_because(layer, t, i))
+    elif not values.any():
+        doubts.append("all evidence is negative: nothing is left after ReLU (signed=True shows it)")
+    elif values.max() - values.min() <= 1e-6 * max(values.max(), -values.min()):
+        doubts.append("the map is the same everywhere: it says nothing about where")
+    return tuple(dict.fromkeys(doubts))

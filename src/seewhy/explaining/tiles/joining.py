@@ -1,0 +1,201 @@
+"""Maps of tiles, added up to one map of the whole image as they come."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import reduce
+from itertools import product
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seewhy.images.photo import Images
+from seewhy.images.resample import Cells
+from seewhy.maps.heatmap import Heatmap
+from seewhy.maps.source import Predicted, Source
+from seewhy.progress import shown, stop_asked
+from seewhy.targets.target import Target
+
+from .seam import Seam, Spans, rows
+from .whole import Whole
+
+Place = tuple[int, ...]  # of a tile: the how manieth it is along each axis
+NUMBER = re.compile(r"-?[0-9][0-9.]*")
+SUMMED = ("forwards", "planned_forwards", "windows")  # what is measured of each tile and counted over all
+
+
+class Plan(NamedTuple):
+    """How one image is cut."""
+
+    whole: Whole
+    sides: tuple[int, ...]  # of each tile
+    seen: Spans  # what the network sees of one
+    starts: tuple[list[int], ...]  # along each axis
+    size: int  # tiles at once
+
+    @property
+    def places(self) -> list[Place]:
+        return [*product(*(range(len(along)) for along in self.starts))]
+
+    @property
+    def overlap(self) -> tuple[int, ...]:
+        """Of neighbours, at least; 0 along an axis of one tile."""
+        steps = (max(np.diff(along), default=side) for along, side in zip(self.starts, self.sides, strict=True))
+        return tuple(int(side - step) for side, step in zip(self.sides, steps, strict=True))
+
+    @property
+    def box(self) -> Spans:
+        """What the network sees of the whole image."""
+        return [(low, along[-1] + high) for along, (low, high) in zip(self.starts, self.seen, strict=True)]
+
+    def parts(self, places: Sequence[Place]) -> Images:
+        return self.whole.together([self.whole.part(self._start(place), self.sides) for place in places])
+
+    def chunks(self, what: str) -> Iterator[list[Place]]:
+        """The places of all tiles, as many at once as go together, until a person stops it."""
+        every = self.places
+        some = [every[i : i + self.size] for i in range(0, len(every), self.size)]
+        for chunk in shown(some, len(every), what, size=len):
+            yield chunk
+            if stop_asked():
+                return
+
+    def _start(self, place: Place) -> tuple[int, ...]:
+        return tuple(along[k] for along, k in zip(self.starts, place, strict=True))
+
+
+@dataclass(frozen=True, eq=False)
+class Settled:
+    """A target as it was pinned on the whole image: the same weights (k,) for every tile."""
+
+    asked: Target
+    weights: NDArray[Any]
+    label: str | None = None  # of a contrast, whose classes the weights alone do not tell
+    note: str = ""  # how it was pinned
+
+    def __call__(self, scores: NDArray[Any]) -> NDArray[Any]:
+        return np.repeat(self.weights[None], len(scores), 0)
+
+    def __str__(self) -> str:
+        return str(self.asked)
+
+
+class Asked(NamedTuple):
+    """The question as it is put to every tile."""
+
+    targets: list[Any]
+    predicted: Predicted | None = None
+
+    def of(self, source: Source) -> Settled | None:
+        """The target of a tile's map; None where it was not pinned on the whole image."""
+        if source.score is None:
+            return None
+        return next((one for one in self.targets if str(one) == source.target and isinstance(one, Settled)), None)
+
+
+class Join:
+    """One map as it grows: of one target, layer and method."""
+
+    def __init__(self, first: Heatmap, plan: Plan) -> None:
+        self.first, self.plan = replace(first, image=None, regions=None), plan
+        lie = rows(first.values.shape, first.cells, plan.seen)
+        self.seams = [Seam(*each) for each in zip(lie, plan.starts, plan.seen, strict=True)]
+        grid = tuple(seam.count for seam in self.seams)
+        self.values = np.zeros(grid, np.float32)
+        self.channels = None if first.channels is None else np.zeros((len(first.channels), *grid), np.float32)
+        self.error = None if first.error is None else np.zeros(grid, np.float32)
+        self.done: list[Place] = []
+        self.told: dict[str, Counter[str]] = {}  # warnings, which may differ in numbers, and of how many tiles
+        self.sums: Counter[str] = Counter()  # of the numbers in each tile's Source
+
+    def add(self, place: Place, m: Heatmap) -> None:
+        """The map of the tile there."""
+        self.done.append(place)
+        for said in m.warnings:
+            self._tell(said)
+        self.sums.update({"score": m.source.score or 0, "probability": m.source.probability or 0, **_finite(m.source.measured)})
+        if m.regions is not None:
+            self._tell("the superpixels of tiles make no whole: the map was joined, the regions were dropped")
+        share = self._share(place)
+        for whole, own in ((self.values, m.values), (self.channels, m.channels), (self.error, m.error)):
+            if whole is not None and own is not None:
+                drawn: NDArray[Any] = own
+                for axis, (seam, k) in enumerate(zip(self.seams, place, strict=True), start=own.ndim - len(place)):
+                    drawn = seam.drawn(k, drawn, axis)
+                whole[(..., *self._at(place))] += np.multiply(drawn, share, where=share > 0, out=np.zeros(drawn.shape))
+
+    def finished(self, asked: Asked, seconds: float) -> Heatmap:
+        of, whole = len(self.plan.places), self.plan.whole
+        source, tiles, notes = self.first.source, len(self.done), []
+        if tiles < of:
+            notes.append(f"{tiles} of {of} tiles were explained: where none was, the map is zero")
+            covered = np.maximum(self._covered, np.float32(1e-6))
+            for values in (self.values, self.channels, self.error):
+                if values is not None:
+                    values /= covered
+        notes += [merged(alike, tiles) for alike in self.told.values()]
+        means = {key: value if key in SUMMED else value / tiles for key, value in self.sums.items()}
+        score, chance = means.pop("score"), means.pop("probability")
+        target = asked.of(source)
+        pinned = (f"{target}: {target.note}",) if target and target.note else ()
+        source = replace(
+            source,
+            image=whole.name,
+            params={**source.params, "tile": self.plan.sides, "overlap": self.plan.overlap},
+            predicted=source.predicted and asked.predicted,
+            score=None if source.score is None else score,
+            probability=None if source.probability is None else chance,
+            measured={**means, "tiles": float(tiles)},
+            label=source.label or (target.label if target else None),
+            warnings=(*pinned, *notes),
+            seconds=seconds,
+        )  # fmt: skip
+        return replace(
+            self.first, values=self.values, channels=self.channels, error=self.error, image=whole.picture(), source=source,
+            box=whole.box(self.plan.box), cells=self._cells,
+        )  # fmt: skip
+
+    def _tell(self, said: str) -> None:
+        self.told.setdefault(NUMBER.sub("#", said), Counter())[said] += 1
+
+    @property
+    def _cells(self) -> Cells | None:
+        """Where the cells lie, in pixels of the image; None: evenly."""
+        box = self.plan.box
+        even = [low + (high - low) / seam.count / 2 for seam, (low, high) in zip(self.seams, box, strict=True)]
+        last = [high + low - centre for (low, high), centre in zip(box, even, strict=True)]
+        ends = [(seam.at[0], seam.at[-1]) for seam in self.seams]
+        if self.first.cells is None and np.allclose(ends, np.stack([even, last], 1), rtol=0, atol=1e-6):
+            return None
+        sizes = tuple(max(1, round(high - low)) for low, high in box)
+        unit = [size / (high - low) for size, (low, high) in zip(sizes, box, strict=True)]
+        first = tuple((s.row.first - low) * u - 0.5 for s, u, (low, _) in zip(self.seams, unit, box, strict=True))
+        return Cells(first, tuple(s.row.pitch * u for s, u in zip(self.seams, unit, strict=True)), sizes)
+
+    @property
+    def _covered(self) -> NDArray[Any]:
+        """How much of the weight at each cell the tiles that are done have."""
+        covered = np.zeros(self.values.shape, np.float32)
+        for place in self.done:
+            covered[self._at(place)] += self._share(place)
+        return covered
+
+    def _at(self, place: Place) -> tuple[slice, ...]:
+        return tuple(seam.part(k) for seam, k in zip(self.seams, place, strict=True))
+
+    def _share(self, place: Place) -> NDArray[Any]:
+        shares = [seam.share(k) for seam, k in zip(self.seams, place, strict=True)]
+        return reduce(lambda whole, share: whole[..., None] * share, shares)
+
+
+def merged(alike: Counter[str], tiles: int) -> str:
+    """Warnings that differ in numbers at most as one."""
+    (said, most), count = alike.most_common(1)[0], alike.total()
+    where = f" (in {count} of {tiles} tiles" + ("" if most == count else ", with other numbers in some") + ")"
+    return said if most == tiles else said + where
+
+
+def _finite(measured: Mapping[str, float]) -> dict[str, float]:
+    return {key: value for key, value in measured.items() if np.isfinite(value)}

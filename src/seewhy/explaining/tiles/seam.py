@@ -1,0 +1,94 @@
+"""How maps of overlapping tiles become one: along each axis, weights that sum to one everywhere."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seewhy.errors import NotApplicable
+from seewhy.images.resample import Cells
+
+Floats = NDArray[Any]
+Spans = Sequence[tuple[float, float]]  # of each axis (low, high): edges, so that pixel 0 is (0, 1)
+MARGIN = 1 / 4  # of an overlap, at each of its ends: what a tile says there counts nothing
+ROUNDING = 1e-6  # cells: as near lie on one grid
+
+
+class Row(NamedTuple):
+    """Cells along one axis of an image, in its pixels: edges, so that the centre of the first pixel is 0.5."""
+
+    first: float  # the centre of the first cell
+    pitch: float  # from one to the next
+    cells: int
+
+
+def rows(grid: Sequence[int], cells: Cells | None, seen: Spans) -> tuple[Row, ...]:
+    """The cells of a map (*grid) over what was seen of an image: per axis.  cells: in what the network got; None: evenly."""
+    placed = cells or Cells.even(grid, grid)
+    found = []
+    for axis, (count, (low, high)) in enumerate(zip(grid, seen, strict=True)):
+        line = placed.along(axis)
+        scale = (high - low) / line.size  # pixels of the image per pixel that the network got
+        found.append(Row(low + (line.first + 0.5) * scale, line.stride * scale, count))
+    if any(row.pitch <= 0 for row in found):
+        raise NotApplicable("`prepare` mirrors the photo; tiles of it cannot be joined. Leave the mirroring out.")
+    return tuple(found)
+
+
+class Seam:
+    """The joined map along one axis: which of its cells each tile gives, and how much it counts there.
+
+    row: the cells of the first tile; starts: where the tiles begin; seen: what the network sees of a tile, (low, high).
+    A tile counts nothing in the outer MARGIN of what it shares with a neighbour, where padding and cut context spoil its
+    values, then more and more (3t^2 - 2t^3), and fully at the image's own borders.  Values that do not lie on the joined
+    map's grid are drawn onto it linearly.
+    """
+
+    def __init__(self, row: Row, starts: Sequence[int], seen: tuple[float, float]) -> None:
+        self.row, self.starts, self.seen = row, starts, seen
+        self.count = round(starts[-1] / row.pitch) + row.cells
+        self.at = row.first + row.pitch * np.arange(self.count)  # the centres of its cells
+        self.total = np.zeros(self.count)
+        for k in range(len(starts)):
+            self.total[self.part(k)] += self._raw(k)
+
+    def part(self, k: int) -> slice:
+        """The cells that tile k reaches."""
+        low = 0 if k == 0 else np.searchsorted(self.at, self.starts[k] + self.seen[0])
+        last = k == len(self.starts) - 1
+        return slice(int(low), self.count if last else int(np.searchsorted(self.at, self.starts[k] + self.seen[1])))
+
+    def share(self, k: int) -> Floats:
+        """What tile k counts in each of these cells; over all tiles it sums to one."""
+        return self._raw(k) / self.total[self.part(k)]
+
+    def drawn(self, k: int, values: Floats, axis: int) -> Floats:
+        """Values of tile k, its own cells along the axis, in these cells."""
+        at = (self.at[self.part(k)] - self.starts[k] - self.row.first) / self.row.pitch  # in cells of the tile
+        near = np.round(at)
+        at = np.where(abs(at - near) < ROUNDING, near, at).clip(0, self.row.cells - 1)
+        low = np.floor(at).astype(int)
+        rest = (at - low).reshape(-1, *[1] * (values.ndim - 1 - axis))
+        whole = np.take(values, low, axis)
+        if not rest.any():
+            return whole
+        after = np.take(values, np.minimum(low + 1, self.row.cells - 1), axis)
+        return whole * (1 - rest) + np.multiply(after, rest, where=rest > 0, out=np.zeros(after.shape))  # it may be infinite
+
+    def _raw(self, k: int) -> Floats:
+        at, (low, high), starts = self.at[self.part(k)], self.seen, self.starts
+        weight = np.ones(len(at))
+        if k > 0:
+            weight *= _ramp(at - (starts[k] + low), starts[k - 1] + high - (starts[k] + low))
+        if k + 1 < len(starts):
+            weight *= _ramp(starts[k] + high - at, starts[k] + high - (starts[k + 1] + low))
+        return weight
+
+
+def _ramp(inside: Floats, overlap: float) -> Floats:
+    """From zero to one, as far as cells lie inside a tile's edge, where it shares `overlap` pixels with a neighbour."""
+    if overlap <= 0:
+        return np.ones(len(inside))
+    t = np.clip((inside / overlap - MARGIN) / (1 - 2 * MARGIN), 0, 1)
+    return t * t * (3 - 2 * t)

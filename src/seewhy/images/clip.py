@@ -1,0 +1,234 @@
+"""Clips on their way in: frames of one size, upright RGB, and the preparer that makes them ready."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageSequence
+
+from seewhy.errors import BadImage, BadParameter
+from seewhy.prepare.batch import Fit, Preparer
+from seewhy.printable import printable
+
+from .animation import composed, count
+from .files import check_size, guarded, listening, told
+from .orientation import UPRIGHT, oriented
+from .photo import Extent, Photo, read, rgb
+from .tiff import open_tiff
+from .tiff_tags import all_tags, is_tiff
+from .volume import Grid
+
+MOST = 4  # times PIL.Image.MAX_IMAGE_PIXELS: what all frames together may hold, 1 GB as Pillow comes
+
+
+@dataclass(frozen=True, eq=False)
+class Clip:
+    """Frames of one size in the order of time.  Raises BadImage where there is none, or where the sizes differ."""
+
+    frames: tuple[Image.Image, ...] = field(repr=False)  # RGB, upright
+    name: str = "clip"
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "frames", tuple(self.frames))
+        if not self.frames:
+            raise BadImage(f"{self.name} has no frames. Give at least one picture.")
+        for place, frame in enumerate(self.frames):
+            if frame.size != self.size:
+                raise _mixed(self.name, f"frame {place}", frame.size, "frame 0", self.size)
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(w, h) of every frame, in pixels."""
+        return self.frames[0].size
+
+    @property
+    def photos(self) -> list[Photo]:
+        """The frames one by one, as a network that takes photos is given them."""
+        return [Photo(frame, f"{self.name}, frame {place}", self.notes) for place, frame in enumerate(self.frames)]
+
+
+def read_clip(clip: Any, name: str | None = None) -> Clip:
+    """Any clip that Pillow can read, its frames as `read` gives photos: upright RGB, transparency on white.
+
+    clip: the path of an animated GIF, WebP, APNG or multi-page TIFF; a folder of pictures, in the order of their names, where
+    2 comes before 10; or pictures one by one: paths, PIL images, uint8 arrays (h, w, 3), or all in one array (t, h, w, 3).
+    A clip of a single frame is taken and noted.  Raises BadImage, naming the file, where there are no frames, where sizes
+    differ, or where all frames together are too large.
+    """
+    if isinstance(clip, Clip):
+        return clip
+    if isinstance(clip, str | Path):
+        path = Path(clip)
+        return _folder(path, name or str(clip)) if path.is_dir() else _animation(path, name or str(clip))
+    if isinstance(clip, Image.Image):
+        return _given(clip, name or str(getattr(clip, "filename", "")) or "clip")
+    name = name or "clip"
+    if isinstance(clip, bytes) or not isinstance(clip, Iterable) or (isinstance(clip, np.ndarray) and clip.ndim != 4):
+        what = f"an array {clip.shape}" if isinstance(clip, np.ndarray) else type(clip).__name__
+        raise BadImage(f"{name}: {what} is no clip. Give an animated file, a folder of pictures, or a list of them.")
+    return _joined([(None, picture) for picture in clip], name)
+
+
+@dataclass(frozen=True)
+class ClipFit:
+    """The usual preprocessing of a clip: `count` frames spread evenly over it, each prepared by `fit`.
+
+    fit: a Fit, or any preparer of photos; count: how many frames the network sees, None for all.
+    """
+
+    fit: Preparer = field(default_factory=Fit)
+    count: int | None = 16
+
+    def __post_init__(self) -> None:
+        count = self.count
+        if count is not None and (isinstance(count, bool) or not isinstance(count, int | np.integer) or count < 1):
+            raise BadParameter(f"count={count!r}: how many frames the network sees is a whole number from 1 on, or None.")
+
+    def __call__(self, clip: Clip) -> NDArray[Any]:
+        """(c, t, h, w)"""
+        ready = {place: self.fit(clip.frames[place]) for place in map(int, self.places(len(clip)))}
+        return np.stack([ready[int(place)] for place in self.places(len(clip))], 1)
+
+    def places(self, frames: int) -> NDArray[np.intp]:
+        """Which of a clip's frames the network sees: (t,), the middle one of each of `count` equal parts (Wang et al. 2016,
+        temporal segments); some of them twice, where the clip has fewer.
+        """
+        count = frames if self.count is None else int(self.count)
+        return (2 * np.arange(count) + 1) * frames // (2 * count)
+
+    def box(self, size: tuple[int, int]) -> Extent | Grid | None:
+        """The part that the network sees of each frame of (w, h); None if it cannot be told."""
+        return self.fit.box(size)
+
+
+def _folder(folder: Path, name: str) -> Clip:
+    kinds = Image.registered_extensions()
+    files = sorted((f for f in folder.iterdir() if f.is_file() and not f.name.startswith(".")), key=_in_order)
+    pictures = [file for file in files if file.suffix.lower() in kinds]
+    if not pictures:
+        there = f", only {len(files)} other file{'s' * (len(files) > 1)}" if files else ""
+        raise BadImage(f"{name} is a folder without pictures{there}. Give the frames as .png or .jpg files.")
+    return _joined([(str(file), file) for file in pictures], name)
+
+
+def _in_order(file: Path) -> list[tuple[int, str]]:
+    """frame2 before frame10."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", file.name.casefold()) if part]
+
+
+def _joined(pictures: list[tuple[str | None, Any]], name: str) -> Clip:
+    """Pictures read one by one, as one clip; the first that is of another size, or is one too many, ends it."""
+    frames: list[Photo] = []
+    for place, (called, picture) in enumerate(pictures):
+        called = called or (None if isinstance(picture, str | Path | Photo) else f"{name}, frame {place}")
+        frames.append(read(picture, called))
+        first, last = frames[0], frames[-1]
+        if last.pixels.size != first.pixels.size:
+            raise _mixed(name, last.name, last.pixels.size, first.name, first.pixels.size)
+        if place == 0:
+            _affordable(name, len(pictures), first.pixels.size)
+    notes = tuple(f"{frame.name}: {note}" for frame in frames for note in frame.notes)
+    return Clip(tuple(frame.pixels for frame in frames), name, notes + _alone(len(frames)))
+
+
+def _animation(path: Path, name: str) -> Clip:
+    photo = read(path, name)  # what is no picture at all, or too large, is told as of a photo
+    try:
+        with listening(is_tiff(path)) as heard:
+            found = _pages(path, name) if is_tiff(path) else _moving(path, name)
+    except BadImage:
+        raise
+    except MemoryError:
+        raise BadImage(f"{name} cannot be read: there is not enough memory for its frames.") from None
+    except Exception as broken:  # noqa: BLE001 - decoders raise whatever a stranger's bytes lead them to
+        what = printable(broken, 300) or type(broken).__name__
+        raise BadImage(f"{name} cannot be read to its end: {what}") from None
+    frames, notes = found or ([photo.pixels], photo.notes)
+    said = () if found is None else told(heard)
+    return Clip(tuple(frames), name, (*dict.fromkeys(notes), *said, *_alone(len(frames)), *_blank(frames)))
+
+
+def _pages(path: Path, name: str) -> tuple[list[Image.Image], list[str]] | None:
+    """Of a TIFF; smaller copies of pages, and masks, are none."""
+    pages = [tags for tags in all_tags(path) if not tags.beside]
+    if len(pages) < 2:
+        return None
+    _affordable(name, len(pages), pages[0].size)
+    frames, notes = [], []
+    with Image.open(path) as one, Image.open(path) as other:
+        for page, tags in enumerate(pages):
+            with guarded(f"{name}, page {page}"):
+                picture, said = open_tiff(path, tags, f"{name}, page {page}", (one, other))
+                frames.append(rgb(picture))
+            notes += [note for note in said if "first frame" not in note]
+    return frames, notes
+
+
+def _moving(path: Path, name: str) -> tuple[list[Image.Image], list[str]] | None:
+    with Image.open(path) as opened:
+        frames = int(getattr(opened, "n_frames", 1))
+        if frames < 2:
+            return None
+        _affordable(name, frames, opened.size)
+        if opened.format not in ("GIF", "PNG"):
+            return _played(opened), []
+        turn = UPRIGHT.get(oriented(opened))
+    file = path.read_bytes()
+    _affordable(name, count(file), opened.size)
+    found = composed(file)
+    if found is None:
+        return None
+    return [rgb(picture.transpose(turn) if turn is not None else picture) for picture in found[1]], []
+
+
+def _played(animation: Image.Image) -> list[Image.Image]:
+    """All frames as Pillow composes them, upright; the caller's own image stays where it was."""
+    place, turn = animation.tell(), UPRIGHT.get(oriented(animation))
+    turn = None if animation.format == "TIFF" else turn  # whose pages Pillow turns as it decodes them
+    try:
+        frames = [rgb(frame) for frame in ImageSequence.Iterator(animation)]
+    finally:
+        animation.seek(place)
+    return [frame.transpose(turn) if turn is not None else frame for frame in frames]
+
+
+def _given(animation: Image.Image, name: str) -> Clip:
+    """Of a PIL image: from its file, where it is one, else as Pillow plays it."""
+    file = str(getattr(animation, "filename", ""))
+    if file and getattr(animation, "fp", None) and Path(file).is_file():
+        return _animation(Path(file), name)
+    _affordable(name, int(getattr(animation, "n_frames", 1)), animation.size)
+    with guarded(name):
+        frames = _played(animation)
+    return Clip(tuple(frames), name, _alone(len(frames)))
+
+
+def _affordable(name: str, count: int, size: tuple[int, int]) -> None:
+    check_size(name, size, count, MOST)
+
+
+def _alone(count: int) -> tuple[str, ...]:
+    return ("a single frame: nothing moves in it",) if count == 1 else ()
+
+
+def _blank(frames: list[Image.Image]) -> tuple[str, ...]:
+    """Frames of one and the same colour; a cut to black among others is none of it."""
+    seen = {tuple(pair) for frame in frames for pair in [frame.getextrema()]}
+    if len(seen) > 1 or any(low != high for pair in seen for low, high in pair):  # type: ignore[misc]
+        return ()
+    return ("all its pixels are of one colour: there is nothing on it to explain",)
+
+
+def _mixed(name: str, one: str, size: tuple[int, int], other: str, right: tuple[int, int]) -> BadImage:
+    return BadImage(
+        f"{name}: its frames are not of one size: {one} is {size[0]}x{size[1]}, {other} {right[0]}x{right[1]}. "
+        "Bring them to one size, or explain them one by one as photos."
+    )

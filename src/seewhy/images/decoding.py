@@ -1,0 +1,60 @@
+"""What other libraries do while they decode a file: what they raise becomes BadImage, what they mutter is kept out or noted."""
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import get_ident
+from typing import TYPE_CHECKING
+
+from seewhy.errors import BadImage, SeewhyError
+from seewhy.printable import printable
+
+from .files import HEADERS
+
+if TYPE_CHECKING:
+    from logging import LogRecord
+
+PLAIN = (OSError, EOFError, ValueError)  # whose text says what is wrong without the name of its class
+TOLD = 3  # remarks of a decoder that are noted of one file
+
+
+@contextmanager
+def decoding(what: str) -> Iterator[None]:
+    """Whatever a decoder raises inside, as BadImage that begins with `what` ("scan.nii cannot be read as a volume")."""
+    try:
+        yield
+    except SeewhyError:
+        raise
+    except MemoryError as short:
+        raise BadImage(f"{what}: there is not enough memory for it. {printable(short, 200)}".rstrip()) from short
+    except Exception as broken:
+        kind = type(broken).__name__
+        said = printable(broken, 300)
+        said = said if said and isinstance(broken, PLAIN) else f"{kind}: {said}" if said else kind
+        raise BadImage(f"{what}: {said}") from broken
+
+
+@contextmanager
+def quietly(logger: str) -> Iterator[list[str]]:
+    """Warnings are kept out, and what the logger of that name says in this thread comes into a list instead of on stderr."""
+    import logging  # as long to import as a tenth of seewhy
+
+    said: list[str] = []
+    own = get_ident()
+
+    def kept(record: "LogRecord") -> bool:
+        if record.thread != own:
+            return True
+        text = printable(record.getMessage(), 200)
+        if len(said) < TOLD and text not in said:
+            said.append(text)
+        return False
+
+    speaking = logging.getLogger(logger)
+    with HEADERS, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        speaking.addFilter(kept)
+        try:
+            yield said
+        finally:
+            speaking.removeFilter(kept)

@@ -1,0 +1,144 @@
+"""Slices put together: in the order in which they lie in the body, on one even grid."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seewhy.errors import BadImage
+from seewhy.printable import printable
+
+from .frames import SHARED, Slice
+
+Floats = NDArray[np.float64]
+LPS = np.diag([-1.0, -1.0, 1.0, 1.0])  # to RAS+ and back
+UNEVEN = 0.1  # of the distance between slices: so far one may lie off its place
+ALIKE = 2e-3  # of a pixel's step: half a pixel over 250 of them
+CLOSE = 1e-3  # mm: nearer slices lie at the same place
+
+
+def stacked(slices: list[Slice], name: str) -> tuple[NDArray[np.float32], Floats, tuple[str, ...]]:
+    """Values (i, j, k), along columns, rows and slices, the affine in RAS+, and notes.  The list is emptied.
+
+    Raises BadImage for slices that are missing, turned, of another size, or several of them at one place that differ.
+    """
+    first = slices[0]
+    normal = np.cross(first.across, first.down)
+    normal = normal / (np.linalg.norm(normal) or 1)
+    if len(slices) > 1:
+        _check_grid(slices, name)
+    slices.sort(key=lambda one: float(one.position @ normal))
+    twice = _once(slices, normal, name)
+    first, count = slices[0], len(slices)
+    if count == 1:
+        corner = first.position if np.isfinite(first.position).all() else np.zeros(3)  # a radiograph
+        return _finished(slices, _affine(first, corner, normal * first.thick), twice)
+    places = np.array([one.position for one in slices])
+    _check_even(places, normal, name)
+    return _finished(slices, _affine(first, places[0], (places[-1] - places[0]) / (count - 1)), twice)
+
+
+def _check_grid(slices: list[Slice], name: str) -> None:
+    """Do all say where they lie, with pixels of one size and direction?"""
+    if not all(np.isfinite(one.position).all() for one in slices):
+        raise BadImage(
+            f"{name}: {len(slices)} slices do not say where they lie (ImagePositionPatient, ImageOrientationPatient)."
+        )
+    steps = np.array([(*one.across, *one.down) for one in slices])
+    if abs(steps - steps[0]).max() > ALIKE * abs(steps[0]).max():
+        raise BadImage(
+            f"{name}: its slices differ in the distance or the direction of their pixels (PixelSpacing, "
+            "ImageOrientationPatient), so they are no one grid. Put those that agree in a folder of their own."
+        )
+    for tag, what in SHARED.items():
+        said = sorted({one.shared[tag] for one in slices if tag in one.shared})
+        if len(said) > 1:
+            raise BadImage(
+                f"{name}: its slices differ {what} ({tag}: {printable(', '.join(said), 150)}), so they are no one volume. "
+                "Put those that agree in a folder of their own."
+            )
+    if len({one.shape for one in slices}) > 1:
+        raise BadImage(f"{name}: its slices differ in size: {', '.join(sorted({str(one.shape) for one in slices}))}.")
+
+
+def _once(slices: list[Slice], normal: Floats, name: str) -> tuple[str, ...]:
+    """Of slices in order that are there twice, alike, one is kept; said.  Others at one place are refused."""
+    kept = slices[:1]
+    for one in slices[1:]:
+        before = kept[-1]
+        if float((one.position - before.position) @ normal) > CLOSE:
+            kept.append(one)
+        elif not _same(before, one):
+            raise _several(slices, one, normal, name)
+    again = len(slices) - len(kept)
+    slices[:] = kept
+    return (f"{again} of its slices are there twice, alike: each is taken once",) if again else ()
+
+
+def _same(one: Slice, other: Slice) -> bool:
+    return np.allclose(one.position, other.position, atol=CLOSE) and np.array_equal(one.scaled, other.scaled)
+
+
+def _several(slices: list[Slice], one: Slice, normal: Floats, name: str) -> BadImage:
+    """What the slices at the place of that one differ in."""
+    depth = float(one.position @ normal)
+    here = [other for other in slices if abs(float(other.position @ normal) - depth) <= CLOSE]
+    tags = [tag for tag in here[0].apart if len({other.apart.get(tag) for other in here}) > 1]
+    said = "; ".join(
+        f"{_called(tag)} ({printable(', '.join(sorted({other.apart.get(tag, 'not said') for other in here})), 80)})"
+        for tag in tags[:4]
+    )
+    what = (
+        f"They differ in {said}: several phases, echoes or directions"
+        if said
+        else "They differ in their pixels alone: several phases, or two scans,"
+    )
+    files = {other.file for other in here}
+    advice = (
+        "Put the files of one of them in a folder of their own."
+        if len(files) > 1
+        else "Part them by a DICOM tool, or convert it to NIfTI, such as with dcm2niix."
+    )
+    names = ", ".join(sorted(file.name for file in files)[:3])
+    return BadImage(
+        f"{name}: several slices lie at {depth:.2f} mm along their normal ({len(here)}, in {names}). {what} in one series. "
+        f"{advice}"
+    )
+
+
+def _called(tag: object) -> str:
+    return tag if isinstance(tag, str) else "the b-value"
+
+
+def _check_even(places: Floats, normal: Floats, name: str) -> None:
+    """Do slices at these positions (n, 3), in order, lie on a line, and evenly?"""
+    depth = places @ normal
+    gaps = np.diff(depth)
+    usual = float(np.median(gaps))
+    even = np.linspace(places[0], places[-1], len(places))
+    off = np.linalg.norm(places - even, axis=1)
+    if off.max() > UNEVEN * usual + 0.01:
+        at = int(abs(gaps - usual).argmax())
+        raise BadImage(
+            f"{name}: its {len(places)} slices do not lie evenly: between {depth[at]:.2f} and {depth[at + 1]:.2f} mm along "
+            f"their normal there are {gaps[at]:.2f} mm, elsewhere {usual:.2f}. Is a file missing?"
+        )
+
+
+def _finished(
+    slices: list[Slice], affine: Floats, notes: tuple[str, ...]
+) -> tuple[NDArray[np.float32], Floats, tuple[str, ...]]:
+    """The slices' values; NaN, which stored floats may be, as zero."""
+    rows, columns = slices[0].shape
+    values = np.empty((len(slices), columns, rows), np.float32).transpose(1, 2, 0)
+    for k in reversed(range(len(slices))):
+        values[:, :, k] = slices.pop().scaled.T
+    if lost := sum(int(np.isnan(values[:, :, k]).sum()) for k in range(values.shape[2])):
+        notes += (f"{lost} voxels hold NaN: they are taken as 0",)
+        np.nan_to_num(values, copy=False, nan=0, posinf=np.inf, neginf=-np.inf)
+    return values, affine, notes
+
+
+def _affine(first: Slice, corner: Floats, step: Floats) -> Floats:
+    """DICOM part 3, C.7.6.2.1.1, with the step of the slices' positions; in RAS+."""
+    affine = np.eye(4)
+    affine[:3] = np.stack([first.across, first.down, step, corner], 1)
+    return LPS @ affine

@@ -1,0 +1,166 @@
+"""One DICOM file: its header, and its pixels; what either claims is checked before room is made for it."""
+
+import zlib
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from numpy.typing import NDArray
+
+from seewhy.errors import BadImage, MissingExtra
+from seewhy.images.decoding import decoding
+from seewhy.images.volumes import is_dicom, need
+from seewhy.printable import printable
+
+DEFLATED = "1.2.840.10008.1.2.1.99"
+CHUNK = 1 << 20
+
+
+class Header(NamedTuple):
+    """What a file says before its pixels."""
+
+    data: Any  # a pydicom Dataset
+    file: Path
+    left: int | None  # bytes of the file from its pixels on; None where that cannot be told
+
+
+def header(file: Path, name: str, most: int) -> Header:
+    """Raises BadImage for what is no DICOM file, or a broken one; `most` voxels are read, where it is deflated."""
+    pydicom = need("pydicom")
+    with decoding(f"{name} cannot be read as DICOM"):
+        if not is_dicom(file):
+            raise BadImage(_no_dicom(file, name))
+        packed = _is_deflated(file)
+        if packed:
+            _check_deflated(file, name, 4 * most)
+        with file.open("rb") as opened:
+            data = pydicom.dcmread(opened, stop_before_pixels=True, force=True)
+            left = None if packed else file.stat().st_size - opened.tell()
+        if not len(data):
+            raise BadImage(f"{name} cannot be read as DICOM: it says nothing.")
+        return Header(data, file, left)
+
+
+def _no_dicom(file: Path, name: str) -> str:
+    said = "the letters DICM after the first 128 bytes are missing"
+    return f"{name} is no DICOM file: {said}. If it is an older one, save it anew with a DICOM tool."
+
+
+def _is_deflated(file: Path) -> bool:
+    pydicom = need("pydicom")
+    with file.open("rb") as opened:
+        if opened.read(132)[128:] != b"DICM":
+            return False
+    return str(pydicom.filereader.read_file_meta_info(file).get("TransferSyntaxUID")) == DEFLATED
+
+
+def _check_deflated(file: Path, name: str, most: int) -> None:
+    """How much would zlib make of it?  It is counted, not kept."""
+    pydicom = need("pydicom")
+    with file.open("rb") as opened:
+        pydicom.filereader.read_preamble(opened, force=False)
+        pydicom.filereader._read_file_meta_info(opened)
+        made, unpack = 0, zlib.decompressobj(-zlib.MAX_WBITS)
+        while part := opened.read(CHUNK):
+            while part:
+                made += len(unpack.decompress(part, CHUNK))
+                part = unpack.unconsumed_tail
+                if made > most:
+                    raise BadImage(f"{name} is too large: unpacked (it is deflated) it has more than {most} bytes.")
+
+
+def check_image(head: Header, name: str) -> None:
+    """Raises BadImage where a file has no pixels, or none that are single numbers, or fewer of them than it claims."""
+    data = head.data
+    if "Rows" not in data:
+        if "DirectoryRecordSequence" in data:
+            raise BadImage(
+                f"{name} is the table of contents of a disc (DICOMDIR): give the folder of the series that you mean."
+            )
+        raise BadImage(f"{name} is a DICOM file without an image ({printable(data.get('Modality') or 'of no modality', 64)}).")
+    samples, meaning = int(data.get("SamplesPerPixel") or 1), str(data.get("PhotometricInterpretation") or "MONOCHROME2")
+    if samples != 1 or not meaning.startswith("MONOCHROME"):
+        how = "colours by a table (PALETTE COLOR)" if meaning == "PALETTE COLOR" else "colours"
+        raise BadImage(f"{name} holds {how}, which are no volume: save it as a picture (.png), and give that.")
+    if int(data.Rows) < 1 or int(data.Columns) < 1:
+        raise BadImage(f"{name} holds no pixels: it is {data.Columns}x{data.Rows}.")
+    bits = int(data.get("BitsAllocated") or 16)
+    promised = (count(data) * int(data.Rows) * int(data.Columns) * bits + 7) // 8
+    if head.left is not None and _native(data) and promised > head.left:
+        raise BadImage(
+            f"{name} cannot be read: it tells of {promised} bytes of pixels, and has {max(0, head.left)}. It is cut off, "
+            "or holds no image."
+        )
+
+
+def count(data: Any) -> int:
+    """Frames, as the file has it."""
+    frames = int(data.get("NumberOfFrames") or 1)
+    if frames < 1:
+        raise ValueError(f"NumberOfFrames is {frames}")
+    return frames
+
+
+def _native(data: Any) -> bool:
+    syntax = _syntax(data)
+    return syntax is None or not syntax.is_encapsulated
+
+
+def _syntax(data: Any) -> Any:
+    """The transfer syntax; None where it is not said, or is private."""
+    syntax = getattr(data, "file_meta", {}).get("TransferSyntaxUID")
+    return syntax if syntax is not None and syntax.is_transfer_syntax and not syntax.is_private else None
+
+
+def pixels(file: Path, name: str) -> NDArray[Any]:
+    """(frames, rows, columns), as they are stored, but for a Modality LUT, which is applied."""
+    pydicom = need("pydicom")
+    with decoding(f"{name} cannot be read"):
+        data = pydicom.dcmread(file, force=True)
+        syntax = _syntax(data)
+        if syntax is None and not data.get("file_meta", {}).get("TransferSyntaxUID"):
+            _assume_syntax(data)
+        elif syntax is not None and syntax.is_encapsulated:
+            _check_decoder(syntax, name)
+            from .coded import check_coded
+
+            check_coded(data, name)
+        shift = _align(data)
+        found = data.pixel_array
+        found = found >> shift if shift else found
+        if data.get("ModalityLUTSequence"):
+            found = pydicom.pixels.apply_modality_lut(found, data)
+        return found.reshape(-1, int(data.Rows), int(data.Columns))
+
+
+def _assume_syntax(data: Any) -> None:
+    """Of a file without a file meta group: as it was read."""
+    from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+
+    implicit, little = data.original_encoding
+    data.file_meta.TransferSyntaxUID = (
+        ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian if little else ExplicitVRBigEndian
+    )
+
+
+def _check_decoder(syntax: Any, name: str) -> None:
+    from pydicom.pixels.decoders.base import get_decoder
+
+    try:
+        decoder = get_decoder(syntax)
+    except NotImplementedError:
+        raise BadImage(f"{name} is compressed as {syntax.name}, which no package reads here: decompress it first.") from None
+    if not decoder.is_available:
+        raise MissingExtra(f"{name} is compressed as {syntax.name}, and pylibjpeg, which decodes that,", "medical")
+
+
+def _align(data: Any) -> int:
+    """Pixels whose highest bit is not the highest of those stored are to be shifted down by so many bits."""
+    stored, allocated = int(data.get("BitsStored") or 16), int(data.get("BitsAllocated") or 16)
+    high = int(data.get("HighBit", stored - 1))
+    shift = high + 1 - stored
+    if not shift or not _native(data) or "PixelData" not in data:
+        return 0
+    if not 0 < shift <= allocated - stored:
+        raise ValueError(f"HighBit is {high}, of {stored} bits stored in {allocated}")
+    data.BitsStored = high + 1
+    return shift

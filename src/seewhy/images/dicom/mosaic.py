@@ -1,0 +1,101 @@
+"""Siemens mosaics: the slices of a volume as the tiles of one large picture, and how they are unfolded."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seewhy.errors import BadImage
+from seewhy.images.volumes import need
+
+from .frames import Slice
+from .header import count
+
+COUNTED = "NumberOfImagesInMosaic"
+COUNT = (0x0019, 0x100A)  # the same, outside of the CSA header
+AGAIN = "Take the files as the scanner wrote them, or convert those to NIfTI, such as with dcm2niix."
+
+
+def is_mosaic(data: Any) -> bool:
+    """Does its header say so?  In ImageType (Siemens, United Imaging), or where the scanner counts the tiles."""
+    if count(data) > 1:
+        return False
+    kinds = data.get("ImageType") or ()
+    kinds = {str(kind).upper() for kind in ([kinds] if isinstance(kinds, str) else kinds)}
+    return bool(kinds & {"MOSAIC", "VFRAME"}) or (_tagged(data) or _number(_csa(data), COUNTED) or 1) > 1
+
+
+def _tagged(data: Any) -> int | None:
+    if COUNT not in data or "SIEMENS" not in str(data.get("Manufacturer") or "SIEMENS").upper():
+        return None
+    found = data[COUNT].value
+    found = int.from_bytes(found[:2], "little") if isinstance(found, bytes) else found
+    return int(found)
+
+
+def tiles(whole: Slice, data: Any, name: str) -> list[Slice]:
+    """The slices of a mosaic, of which `whole` is the picture of all tiles.
+
+    The position that the file tells is that of the first pixel of a slice as large as the whole picture, around the same
+    centre; slices follow each other along the normal that the CSA header tells, which may be against that of rows and columns.
+    Raises BadImage where one of these things is not said: then slices could be put together the wrong way round.
+    """
+    said = _csa(data)
+    slices = _number(said, COUNTED) or _tagged(data)
+    normal = np.array([float(number) for number in said.get("SliceNormalVector", ())])
+    if not slices or normal.shape != (3,) or not np.isfinite(whole.position).all():
+        missing = (
+            "where it lies"
+            if slices and normal.shape == (3,)
+            else "how many slices it holds and in which direction they follow"
+        )
+        raise BadImage(
+            f"{name} holds the slices of a volume as tiles of one picture (a mosaic), and does not say {missing}: the "
+            f"scanner's private tags (the CSA header) are missing, as anonymising often leaves it. {AGAIN}"
+        )
+    if slices > 1 and not data.get("SpacingBetweenSlices"):
+        raise BadImage(f"{name}: it does not say how far the slices of its mosaic are apart (SpacingBetweenSlices). {AGAIN}")
+    side = int(np.ceil(np.sqrt(slices)))
+    rows, columns = whole.shape[0] // side, whole.shape[1] // side
+    if side < 1 or whole.shape != (rows * side, columns * side) or not rows * columns:
+        raise BadImage(
+            f"{name}: {slices} slices as {side}x{side} tiles do not share out its {whole.shape[1]}x{whole.shape[0]} pixels."
+        )
+    plain = np.cross(whole.across, whole.down)
+    plain /= np.linalg.norm(plain)
+    if abs(abs(plain @ normal) - 1) > 0.01:
+        raise BadImage(f"{name}: its slices' normal {normal} (CSA header) does not stand on its rows and columns. {AGAIN}")
+    step = plain * np.sign(plain @ normal) * whole.thick
+    first = whole.position + whole.across * (whole.shape[1] - columns) / 2 + whole.down * (whole.shape[0] - rows) / 2
+    return [whole._replace(place=k, position=first + k * step, shape=(rows, columns)) for k in range(slices)]
+
+
+def unfolded(picture: NDArray[Any], slices: list[Slice]) -> list[Slice]:
+    """The slices of a mosaic with their pixels, from those of the picture of all tiles."""
+    rows, columns = slices[0].shape
+    wide = picture.shape[1] // columns
+
+    def tile(place: int) -> NDArray[Any]:
+        top, left = place // wide * rows, place % wide * columns
+        return picture[top : top + rows, left : left + columns]
+
+    return [one._replace(pixels=tile(one.place)) for one in slices]
+
+
+def _csa(data: Any) -> dict[str, list[Any]]:
+    """What the CSA image header says; empty where there is none, or a broken one."""
+    if (0x0029, 0x0010) not in data:
+        return {}
+    need("nibabel")
+    from nibabel.nicom import csareader
+
+    try:
+        found = csareader.get_csa_header(data) or {"tags": {}}
+    except Exception:  # noqa: BLE001 - whatever it stumbles on in a broken one
+        return {}
+    return {name: tag["items"] for name, tag in found["tags"].items()}
+
+
+def _number(said: dict[str, list[Any]], name: str) -> int | None:
+    items = [item for item in said.get(name, ()) if item not in ("", None)]
+    return int(items[0]) if items else None

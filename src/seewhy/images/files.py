@@ -1,0 +1,147 @@
+"""Files of pictures on their way in: bounds, one error for whatever a decoder raises, and what decoders say beside."""
+
+import logging
+import os
+import re
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, suppress
+from pathlib import Path
+from threading import RLock
+from typing import Any
+
+from PIL import Image, UnidentifiedImageError
+
+from seewhy.errors import BadImage
+from seewhy.printable import printable
+
+HEADERS = RLock()  # catching warnings is no business of two threads at a time
+NAMED_ALONE = ("EPS", "WMF", "HDF5", "GRIB", "BUFR", "MPEG")  # formats that Pillow only knows by name, or runs programs for
+SAID = 3  # of what a decoder says, so many lines become notes
+LIBTIFF = re.compile(r"^[\w.]+: |^  ")  # how libtiff begins a line, and goes on in the next
+for reader in ("PIL", "tifffile", "rasterio"):  # where nobody asked for a log, it would go to stderr
+    logging.getLogger(reader).addHandler(logging.NullHandler())
+
+
+@contextmanager
+def guarded(name: str) -> Iterator[None]:
+    """Whatever a broken picture makes a decoder raise, as one error that names it."""
+    try:
+        yield
+    except BadImage as known:
+        raise known if str(known).startswith((name, str(BadImage(name)))) else BadImage(f"{name} {known}") from None
+    except UnidentifiedImageError:
+        raise BadImage(f"{name} is not an image that Pillow can read.") from None
+    except Image.DecompressionBombError as bomb:
+        pixels = re.search(r"\((\d+) pixels\)", str(bomb))
+        raise oversized(name, printable(bomb), int(pixels[1]) if pixels else None) from None
+    except MemoryError:
+        raise BadImage(f"{name} cannot be read: there is not enough memory for it. Make it smaller.") from None
+    except Exception as broken:  # noqa: BLE001 - decoders raise whatever a stranger's bytes lead them to
+        what = printable(broken, 300) or type(broken).__name__
+        raise BadImage(f"{name} cannot be read: {what}") from None
+
+
+def check_size(name: str, size: tuple[int, int], frames: int = 1, most: int = 1) -> None:
+    """Raises BadImage where there are no pixels, or more than PIL.Image.MAX_IMAGE_PIXELS (times `most`)."""
+    width, height = size
+    limit = Image.MAX_IMAGE_PIXELS
+    if limit and width * height * frames > limit * most:
+        what = f"{frames} frames of {width}x{height} pixels." if frames > 1 else f"{width}x{height} pixels."
+        raise oversized(name, what, -(-width * height * frames // most))
+    if not width * height:
+        raise BadImage(f"{name} holds no pixels: it is {width}x{height}.")
+
+
+def oversized(name: str, what: str, needed: int | None) -> BadImage:
+    number = f"{needed}" if needed else "N"
+    return BadImage(
+        f"{name} is too large: {what} Make it smaller, or, if you trust it, raise the limit: --max-pixels {number} on the "
+        f"command line, PIL.Image.MAX_IMAGE_PIXELS = {number} in Python."
+    )
+
+
+def opened(file: Any, name: str) -> Image.Image:
+    """A picture, just opened: a path, or an open binary file.  Raises BadImage, with what to do about files of other kinds."""
+    if isinstance(file, Path) and not file.is_file():
+        what = "a folder: give the photos in it" if file.is_dir() else "no file" if file.exists() else "not there"
+        raise BadImage(f"{name} is {what}.")
+    from .other_pictures import advice
+
+    try:
+        image = Image.open(file)
+    except UnidentifiedImageError:
+        raise BadImage(f"{name} is not an image that Pillow can read{advice(file)}") from None
+    try:
+        if image.format in NAMED_ALONE:
+            raise BadImage(f"{name} is not an image that Pillow can read{advice(file)}")
+        check_size(name, image.size)
+    except BadImage:
+        image.close()
+        raise
+    with suppress(Exception):  # read without, if it is broken
+        image.getexif()
+    return image
+
+
+@contextmanager
+def listening(tiff: bool = False) -> Iterator[list[str]]:
+    """What Pillow warns of, and of a TIFF what libtiff writes to stderr, as lines that are there when the block has ended.
+
+    Python's warning filters and stderr belong to the whole process: one thread at a time listens, and what others say
+    meanwhile is said afterwards.
+    """
+    heard: list[str] = []
+    with HEADERS, _stderr(heard) if tiff else nullcontext(), warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            yield heard
+        finally:
+            caught = [w for w in caught if not _idle(w)]
+            own = [w for w in caught if f"{os.sep}PIL{os.sep}" in w.filename]
+            heard += [str(w.message) for w in own]
+            others = [w for w in caught if w not in own]
+    for other in others:
+        warnings.warn_explicit(other.message, other.category, other.filename, other.lineno, source=other.source)
+
+
+def _idle(warning: Any) -> bool:
+    """Pillow's of a size that is bounded here, and rasterio's of a file that does not lie on the earth."""
+    return (
+        issubclass(warning.category, Image.DecompressionBombWarning) or warning.category.__name__ == "NotGeoreferencedWarning"
+    )
+
+
+@contextmanager
+def _stderr(heard: list[str]) -> Iterator[None]:
+    """What libtiff writes while the block runs is heard; the rest is written when it has ended."""
+    from tempfile import TemporaryFile
+
+    with suppress(Exception):
+        sys.stderr.flush()
+    try:
+        own, kept = os.dup(2), TemporaryFile()  # noqa: SIM115 - closed below
+    except OSError:  # there is no stderr, or no file to be had
+        yield
+        return
+    with kept:
+        os.dup2(kept.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(own, 2)
+            os.close(own)
+            kept.seek(0)
+            text = kept.read()
+            lines = text.decode(errors="replace").splitlines()
+            heard += [line for line in lines if LIBTIFF.match(line)]
+            if rest := [line for line in lines if not LIBTIFF.match(line)]:
+                with suppress(OSError):
+                    os.write(2, "".join(f"{line}\n" for line in rest).encode())
+
+
+def told(heard: list[str]) -> tuple[str, ...]:
+    """As notes of a photo."""
+    lines = dict.fromkeys(printable(" ".join(line.split()), 200) for line in heard if line.strip())
+    return tuple(f"of its file: {line}" for line in [*lines][:SAID])

@@ -1,0 +1,304 @@
+"""Pictures on their way in: read any of them as upright RGB, and remember which part the network saw."""
+
+import io
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from seewhy.errors import BadImage
+
+from .files import HEADERS as HEADERS
+from .files import check_size, guarded, listening, opened, told
+from .orientation import UPRIGHT, oriented
+from .volume import Volume
+
+QUIBBLING = ("ICO", "ICNS", "CUR")  # formats that warn while they decode
+Array = Any  # a numpy array or a torch tensor: formulas use what both can do
+Images = Any  # a path, a PIL image, a uint8 array, a list of these, or a prepared float batch (n, c, *space)
+Under = Any  # what a map lies on: a PIL photo, a Volume, a Clip, of a prepared signal an array (c, l), of other arrays None
+Where = Any  # what the network saw of it: a Extent of a photo, else a Grid
+
+
+class Photo(NamedTuple):
+    """A picture as a person would see it."""
+
+    pixels: Image.Image  # RGB, upright
+    name: str
+    notes: tuple[str, ...] = ()
+
+
+class Given(NamedTuple):
+    """What lies under a map, where it is no photo."""
+
+    pixels: Under
+    name: str
+    notes: tuple[str, ...] = ()
+
+
+class Extent(NamedTuple):
+    """A part of the original image, in its pixels; edges, so a whole 4x3 image is (0, 0, 4, 3)."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    def cut(self, photo: Image.Image) -> Image.Image:
+        """That part of a photo, at least a pixel of it; mirrored, where the edges are the other way round."""
+        (left, right), (top, bottom) = (sorted(edges) for edges in ((self.left, self.right), (self.top, self.bottom)))
+        x, y = round(left), round(top)
+        part = photo.crop((x, y, max(x + 1, round(right)), max(y + 1, round(bottom))))
+        part = ImageOps.mirror(part) if self.left > self.right else part
+        return ImageOps.flip(part) if self.top > self.bottom else part
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Floats that already went through the user's own preprocessing."""
+
+    x: Array  # (n, c, *space)
+    first: int = 0  # the place of its first image among those given
+
+
+def sort_out(images: Images, signals: bool = False) -> Prepared | list[Any]:
+    """Tell a prepared batch from pictures still to be read; the latter as a list, not yet opened.
+
+    signals: floats (n, c, l) are a prepared batch, too.
+    """
+    if isinstance(images, Prepared):
+        return images
+    if isinstance(images, str | Path | Image.Image | Photo | Volume | bytes) or is_clip(images):
+        return [images]
+    if hasattr(images, "dtype") and hasattr(images, "shape"):
+        return _sort_array(images, 3 if signals else 4)
+    if not isinstance(images, Sequence):
+        images = _listed(images)
+    if not len(images):
+        raise BadImage("No images were given. Give a path, a PIL image, a uint8 array (h, w, 3), or a list of these.")
+    if all(_is_float(i) for i in images):
+        raise BadImage("A list of float arrays is neither photos nor a batch. Stack it: (n, c, h, w), prepared.")
+    return list(images)
+
+
+def is_clip(image: Any) -> bool:
+    from .clip import Clip  # which itself reads pictures by this file
+
+    return isinstance(image, Clip)
+
+
+def _listed(images: Any) -> list[Any]:
+    try:
+        return list(images)
+    except TypeError:
+        raise BadImage(
+            f"{type(images).__name__} is no image. Give a path, a PIL image, a uint8 array (h, w, 3) or (h, w), "
+            "a list of these, or a prepared float batch (n, c, h, w)."
+        ) from None
+
+
+def _is_float(image: Any) -> bool:
+    return "float" in str(getattr(image, "dtype", ""))
+
+
+def _sort_array(array: Array, least: int) -> Prepared | list[Any]:
+    shape, kind = tuple(array.shape), str(array.dtype)
+    if "float" in kind:
+        if len(shape) < least:
+            raise BadImage(
+                f"A float array {shape} is no prepared batch {'(n, c, l)' if least == 3 else '(n, c, h, w)'}. "
+                "For a photo give uint8 (h, w, 3); for one prepared image add the batch axis: x[None]."
+            )
+        if 0 in shape:
+            raise BadImage(f"The prepared batch {shape} is empty.")
+        return Prepared(array)
+    if kind.endswith("uint8") and len(shape) == 4 and shape[-1] in (1, 3, 4):
+        return list(array)
+    return [array]
+
+
+def read(image: Any, name: str | None = None) -> Photo:
+    """Any picture as upright RGB.
+
+    Takes a path, the bytes of a file, a PIL image, or a uint8 array (h, w), (h, w, 1), (h, w, 3) or (h, w, 4).
+    The EXIF orientation is applied, transparency lies on white, numbers of more than 8 bit are scaled to 8 (see depth.py), of
+    an animation the first frame is taken; all of that is noted.  Raises BadImage, naming the file, where there is no picture.
+    """
+    if isinstance(image, Photo):
+        return image
+    if isinstance(image, str | Path):
+        return _decoded(Path(image), name or (str(image) if len(str(image)) < 300 else f"{str(image)[:40]}..."))
+    if isinstance(image, bytes):
+        return _decoded(image, name or "bytes")
+    if isinstance(image, Image.Image):
+        name = name or str(getattr(image, "filename", "")) or "image"
+        if _just_opened(image):
+            return _decoded(Path(str(getattr(image, "filename", ""))), name)
+        with guarded(name):
+            return _upright(image, name)
+    pixels = Image.fromarray(_pixels(image, name or "image"))
+    return Photo(pixels, name or "image", _blank(pixels))
+
+
+def _just_opened(image: Any) -> bool:
+    """A file that Pillow has opened and not decoded yet, of a format of which its own picture is not always right."""
+    deep = image.format in ("TIFF", "PNG", "PPM", "FITS") and getattr(image, "fp", None) and getattr(image, "tile", None)
+    name = getattr(image, "filename", "")
+    return bool(deep and name and isinstance(name, str) and Path(name).is_file())
+
+
+def _decoded(file: Path | bytes, name: str) -> Photo:
+    from .tiff import open_tiff
+    from .tiff_tags import first_tags, is_tiff
+
+    def again() -> Image.Image:
+        return Image.open(io.BytesIO(file) if isinstance(file, bytes) else file)
+
+    with guarded(name):
+        with listening(is_tiff(file)) as heard:
+            tags = first_tags(file)
+            found = open_tiff(file, tags, name) if tags else opened(io.BytesIO(file) if isinstance(file, bytes) else file, name)
+            if isinstance(found, Image.Image) and found.format in QUIBBLING:
+                found = _with_mask(found, file, name)
+                with found:
+                    found.load()
+        if not isinstance(found, Image.Image):
+            return _finished(*found, name, told(heard))
+        with found:
+            photo = _upright(found, name, again)
+    return photo._replace(notes=photo.notes + told(heard))
+
+
+def _with_mask(image: Image.Image, file: Path | bytes, name: str) -> Image.Image:
+    """A cursor read as the icon that it else is: of cursors, Pillow leaves the mask of what is transparent out."""
+    if image.format != "CUR":
+        return image
+    image.close()
+    held = bytearray(file if isinstance(file, bytes) else file.read_bytes())
+    held[2] = 1
+    for entry in range(6, 6 + 16 * int.from_bytes(held[4:6], "little"), 16):  # where an icon says how many bits a pixel has
+        place = int.from_bytes(held[entry + 12 : entry + 16], "little")
+        held[entry + 4 : entry + 8] = b"\1\0" + (
+            held[place + 14 : place + 16] if held[place : place + 4] == b"(\0\0\0" else b"\0\0"
+        )
+    return opened(io.BytesIO(bytes(held)), name)
+
+
+def _upright(image: Image.Image, name: str, again: Callable[[], Image.Image] | None = None) -> Photo:
+    """again: opens its file once more, where it is one just opened; else it is the caller's own, and stays as it is."""
+    from .depth import SHARE
+    from .samples import coarse, deep
+
+    check_size(name, image.size)
+    frames = getattr(image, "n_frames", 1)
+    moves = getattr(image, "is_animated", False) and image.format not in ("MPO", "TIFF")
+    what = "animated" if moves else "several pictures in one file"
+    notes = (f"{what} ({frames} frames): the first frame is explained",) if frames > 1 else ()
+    if again and image.format == "GIF":
+        image, again = _gif(image, again), None
+    elif frames > 1:
+        again, image = None, image.copy() if image.tell() == 0 else _first(image)
+    if image.format == "JPEG" and image.mode == "CMYK" and "adobe" not in image.info:
+        notes += ("it does not say whether its inks are inverted: they are taken to be, as Adobe writes them",)
+    depth, bits = deep(image, again), coarse(image) if again else None
+    orientation = oriented(image)
+    if depth is not None:
+        image, said = depth.picture()
+        notes += said
+    image = image.transpose(UPRIGHT[orientation]) if orientation in UPRIGHT else image
+    photo = _finished(image, notes, name)
+    most = max(high for _low, high in _extrema(photo.pixels)) if bits else 255
+    if 0 < most < 255 / SHARE:
+        dark = f"of its {bits} bits the upper 8 are read, and of these only values up to {most} used, so it is dark"
+        return photo._replace(notes=(*photo.notes, f"{dark}; scale it first if that is not meant"))
+    return photo
+
+
+def _finished(image: Image.Image, notes: tuple[str, ...], name: str, more: tuple[str, ...] = ()) -> Photo:
+    pixels = rgb(image)
+    pixels.info = {}  # it is upright and opaque now, whatever its file says
+    return Photo(pixels, name, (*notes, *_blank(pixels, image), *more))
+
+
+def _blank(pixels: Image.Image, before: Image.Image | None = None) -> tuple[str, ...]:
+    """What to say of a picture on which there is nothing to see.  before: as it was with its transparency."""
+    colour = _extrema(pixels)
+    if any(low != high for low, high in colour):
+        return ()
+    alpha = _extrema(before)[-1] if before is not None and before.mode in ("RGBA", "LA", "PA", "La", "RGBa") else (255, 255)
+    if alpha == (0, 0):
+        return ("it is wholly transparent: nothing of it is seen but the white behind",)
+    return (f"all its pixels are of one colour, {tuple(low for low, _ in colour)}: there is nothing on it to explain",)
+
+
+def _extrema(image: Image.Image) -> tuple[tuple[int, int], ...]:
+    """Of each band."""
+    found: Any = image.getextrema()
+    return found
+
+
+def _gif(image: Image.Image, again: Callable[[], Image.Image]) -> Image.Image:
+    """The first picture; where it leaves some of the screen free, nothing is there, and not what Pillow fills it with."""
+    from .animation import composed
+
+    with again() as fresh:
+        opened: Any = fresh
+        if all(tuple(tile[1]) == (0, 0, *image.size) for tile in opened.tile):
+            return _first(image)
+        opened.fp.seek(0)
+        found = composed(opened.fp.read())
+    return next(found[1]) if found else _first(image)
+
+
+def _first(image: Image.Image) -> Image.Image:
+    """The first frame; the caller's own image stays where it was."""
+    place = image.tell()
+    try:
+        image.seek(0)
+        return image.copy()
+    finally:
+        image.seek(place)
+
+
+def rgb(image: Image.Image) -> Image.Image:
+    """8-bit RGB of any mode of 8 bit, transparency on white."""
+    if image.mode.startswith(("I", "F")):
+        from .depth import Facts
+        from .samples import Samples
+
+        image, _ = Samples(np.asarray(image), Facts(16) if image.mode != "F" else Facts()).picture()
+    if image.mode == "La":
+        image = image.convert("LA")
+    if image.mode in ("RGBA", "LA", "PA", "RGBa") or "transparency" in image.info:
+        clear = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", clear.size, "white"), clear)
+    return image.convert("RGB")
+
+
+def _pixels(array: Any, name: str) -> NDArray[np.uint8]:
+    pixels = np.asarray(array)
+    if pixels.ndim == 3 and pixels.shape[-1] == 1:
+        pixels = pixels[..., 0]
+    if pixels.dtype == np.bool_:
+        pixels = pixels.astype(np.uint8) * 255
+    if pixels.dtype != np.uint8 or not (pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[-1] in (3, 4))):
+        raise BadImage(
+            f"{name}: an array {pixels.shape} of {pixels.dtype} is no photo. Photos are uint8 (h, w, 3) or (h, w); "
+            "a float array (n, c, h, w) is taken as prepared."
+        )
+    if not pixels.size:
+        raise BadImage(f"{name}: an array {pixels.shape} holds no pixels.")
+    if pixels.shape[-1] == 4 and pixels.ndim == 3:
+        return np.asarray(rgb(Image.fromarray(pixels)))
+    return np.asarray(Image.fromarray(pixels).convert("RGB"))
+
+
+def photos(images: Iterable[Any], first: int = 0) -> Iterator[Photo]:
+    """Read one picture after the other; those without a name of their own are called by their place, from `first` on."""
+    for place, image in enumerate(images, first):
+        named = isinstance(image, str | Path | Photo) or getattr(image, "filename", "")
+        yield read(image) if named else read(image, f"image {place}")

@@ -1,0 +1,118 @@
+"""Arrays at another size, or blurred: linear maps along each axis of space."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .photo import Array
+
+Floats = NDArray[Any]
+
+
+class Cells(NamedTuple):
+    """Where the cells of a map lie, per axis of it, in pixels of what the network saw: 0 is the centre of the first pixel."""
+
+    first: tuple[float, ...]  # the centre of the first cell
+    stride: tuple[float, ...]  # from one to the next
+    size: tuple[int, ...]  # of what the network saw, in pixels
+
+    @classmethod
+    def even(cls, grid: Sequence[int], size: Sequence[int]) -> "Cells":
+        """Cells that share out the image evenly, as other libraries draw all maps."""
+        stride = tuple(pixels / cells for pixels, cells in zip(size, grid, strict=True))
+        return cls(tuple((s - 1) / 2 for s in stride), stride, tuple(size))
+
+    def along(self, axis: int) -> "Line":
+        return Line(self.first[axis], self.stride[axis], self.size[axis])
+
+
+class Line(NamedTuple):
+    """Cells along one axis."""
+
+    first: float
+    stride: float
+    size: int
+
+    def spans(self, count: int) -> tuple[float, float]:
+        """The image's size in cells, and where its edge lies before the centre of the first; count and 1/2 of even cells."""
+        span, back = self.size / self.stride, (self.first + 0.5) / self.stride
+        even = abs(span - count) < 1e-9 * count and abs(back - 0.5) < 1e-9
+        return (count, 0.5) if even else (span, back)
+
+
+def resized(x: Floats, space: Sequence[int], cells: Cells | None = None) -> Floats:
+    """(..., *old) -> (..., *space) shares of the image, linear between the centres of cells, which lie evenly or at `cells`;
+    beyond the outermost the outermost goes on; averaged over what a larger cell covers.
+    """
+    return _along_axes(x, space, lambda axis, old, new: linear(old, new, cells and cells.along(axis)))
+
+
+def spread(x: Floats, space: Sequence[int], cells: Cells | None = None) -> Floats:
+    """The same shape of a map, but so that its sum stays."""
+
+    def shares(axis: int, old: int, new: int) -> Floats:
+        weight = linear(old, new, cells and cells.along(axis))
+        met = np.flatnonzero(weight.any(0))
+        weight[0, : met[0]], weight[-1, met[-1] + 1 :] = 1, 1  # cells beyond the border
+        return weight / weight.sum(0)
+
+    return _along_axes(x, space, shares)
+
+
+def brought(x: Floats, cells: Cells | None, space: Sequence[int], onto: Cells | None) -> Floats:
+    """(..., *old) that lies at `cells` -> (..., *space) that lies at `onto`; None: evenly."""
+    if cells is None and onto is None:
+        return resized(x, space)
+    size = (cells or onto).size  # type: ignore[union-attr]
+    there = onto or Cells.even(space, size)
+    here = cells or Cells.even(x.shape[x.ndim - len(space) :], size)
+    return _along_axes(x, space, lambda axis, old, new: _between(old, here.along(axis), new, there.along(axis)))
+
+
+def blurred(x: Floats, sigma: float, first: int = 2) -> Floats:
+    """A Gaussian over the axes from `first` on, sigma in shares of each side; beyond the edges the edge goes on."""
+    return _along_axes(x, x.shape[first:], lambda _axis, old, _new: _gaussian(old, sigma))
+
+
+def enlarged(x: Array, space: Sequence[int], array: Callable[[Floats], Array]) -> Array:
+    """`resized` of any kind of array (m, *old); `array` makes numpy its kind."""
+    for axis, side in enumerate(space, start=1):
+        if x.shape[axis] != side:
+            x = (x.swapaxes(axis, -1) @ array(linear(x.shape[axis], side).T)).swapaxes(axis, -1)
+    return x
+
+
+def _along_axes(x: Floats, space: Sequence[int], weights: Callable[[int, int, int], Floats]) -> Floats:
+    kind = x.dtype
+    for axis, side in enumerate(space):
+        at = x.ndim - len(space) + axis
+        x = np.moveaxis(np.moveaxis(x, at, -1) @ weights(axis, x.shape[at], side).T.astype(x.dtype), -1, at)
+    return x.astype(kind)
+
+
+def linear(old: int, new: int, cells: Line | None = None) -> Floats:
+    """(new, old): rows sum to one."""
+    span, back = (old, 0.5) if cells is None else cells.spans(old)
+    return _weights((np.arange(new) + 0.5) * span / new - back, old, span / new)
+
+
+def _between(old: int, here: Line, new: int, there: Line) -> Floats:
+    return _weights((there.first + there.stride * np.arange(new) - here.first) / here.stride, old, there.stride / here.stride)
+
+
+def _weights(at: Floats, cells: int, width: float) -> Floats:
+    """(len(at), cells): what each place, in cells, takes of them, where the new cells are `width` old ones wide."""
+    at = np.clip(at, 0, cells - 1)
+    weight = np.maximum(0, 1 - abs(at[:, None] - np.arange(cells)) / max(1.0, width))
+    return weight / weight.sum(1, keepdims=True)
+
+
+def _gaussian(side: int, sigma: float) -> Floats:
+    reach = np.arange(-3 * side, 4 * side)
+    bell = np.exp(-((np.arange(side)[:, None] - reach) ** 2) / (2 * (sigma * side) ** 2))
+    rows = np.zeros((side, side))
+    for column, place in enumerate(reach.clip(0, side - 1)):
+        rows[:, place] += bell[:, column]
+    return rows / rows.sum(1, keepdims=True)

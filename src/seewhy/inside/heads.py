@@ -1,0 +1,200 @@
+"""What single attention heads look at: their weights as they are."""
+
+from collections.abc import Iterable, Sequence
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seewhy.errors import BadParameter, NeedsGradients, NoSuchName, NotApplicable, closest
+from seewhy.images.photo import Extent, Images
+from seewhy.images.resample import Cells
+from seewhy.maps.heatmap import Heatmap, Heatmaps
+from seewhy.maps.source import NO_CLASS, Predicted, Source
+from seewhy.models.model import Differentiable
+from seewhy.prepare.batch import Batch
+
+if TYPE_CHECKING:
+    from seewhy.models.torch.attention.attended import Attended, Attention
+
+MEAN, CLASS = "mean", "class"
+CAVEAT = (
+    "attention says where a head looks, not what it takes from there, nor whether the answer rests on it (Jain & Wallace "
+    "2019); transformer-relevance weighs it by the gradient of a class"
+)
+
+
+def attention(
+    model: Differentiable, images: Images, layer: str | Sequence[str] | None = None, head: int | str | None = None,
+    query: str | int | tuple[float, float] = CLASS,
+) -> Heatmaps:  # fmt: skip
+    """The weights of a transformer's attention as they are: where each head looks when it fills one token anew.
+
+    model, images: as for a method.  layer: a name, such as blocks.11.attn or the block around it, or a list; None for all
+    whose places are known.  head: its number from 0 on, "mean" over heads, or None for each of them.  query: whose row is
+    shown: "class", what the head of the network reads (the class token; where it reads patches, their mean), a token by its
+    number from 0 on, class token and its like included, or (y, x), the patch at that pixel of the photo.
+    Returns one map per image, layer and head, in this order.  A whole row sums to one; what of it goes to tokens of no
+    place is Source.measured["dropped"].
+    Raises NoSuchName for a layer that holds no attention, NotApplicable where its places in the image are not known (channels
+    that attend to channels, keys that are pooled by convolutions, heads mixed behind the softmax), BadParameter for a head
+    or query that does not exist.
+    """
+    if not isinstance(model, Differentiable):
+        raise NeedsGradients("attention reads the inside of a network; this model gives scores only. Try occlusion or rise.")
+    if isinstance(layer, list | tuple) and not layer:
+        raise BadParameter("The list of layers is empty. Give a name, a list of names, or None for all.")
+    maps: list[Heatmap] = []
+    place = 0
+    for batch in model.batches(images, True):
+        maps += _batch_maps(model.beside(place, len(batch.x)), batch, place, layer, head, query)
+        place += len(batch.x)
+    return Heatmaps(tuple(maps))
+
+
+def _batch_maps(model: Any, batch: Batch, place: int, layer: Any, head: Any, query: Any) -> list[Heatmap]:
+    start = perf_counter()
+    found = model.attended(batch.x, whole=False)
+    chosen = _chosen(found, layer)
+    cells = [_cells(model, one, batch.x) for one in chosen]
+    shares = [_shares(found, one, query, batch, placed) for one, placed in zip(chosen, cells, strict=True)]
+    read = [_heads(one, _asked(one, share, query), head) for one, share in zip(chosen, shares, strict=True)]
+    facts = {"model": model.name, "weights": model.weights, "versions": dict(model.versions()), "scores": model.explains,
+             "seconds": (perf_counter() - start) / len(batch.x), "caveat": CAVEAT, **NO_CLASS}  # fmt: skip
+    maps, chances = [], found.answer.probabilities
+    for i in range(len(batch.x)):
+        predicted = None if chances is None else Predicted.of(chances[i], model.labels)
+        for one, placed, rows in zip(chosen, cells, read, strict=True):
+            for said, row in rows:
+                values = one.keys.grid_of(row[i])
+                source = Source(
+                    image=batch.names[i], layer=one.layer, target=_words(query), predicted=predicted,
+                    method="attention, mean of heads" if said == MEAN else f"attention of head {said}",
+                    params={"head": said, "query": query}, measured={"dropped": float(1 - values.sum())},
+                    warnings=batch.notes[i] + _notes(found, one, query),
+                    geometry="receptive-field" if placed else "plain", place=_place(query), **facts,
+                )  # fmt: skip
+                photo = batch.photos[i]
+                under = photo.pixels if photo else None
+                maps.append(Heatmap(values.astype(np.float32), under, batch.boxes[i], source, place + i, cells=placed))
+    return maps
+
+
+def _chosen(found: "Attended", layer: Any) -> "list[Attention]":
+    """The attentions asked for, by their own names or those of modules around them."""
+    if layer is None:
+        if not found.layers:
+            raise NotApplicable(f"No attention's tokens have a known place in the image: {_listed(found.left_out)}.")
+        return found.layers
+    own = {one.layer: one for one in found.layers}
+    chosen: dict[str, Attention] = {}
+    for name in [layer] if isinstance(layer, str) else layer:
+        inside = [one for one in [*own, *found.left_out] if _within(one, name)]
+        if not inside:
+            names = [*own, *found.left_out]
+            raise NoSuchName("attention", name, closest(str(name), names), f"Attention runs in: {', '.join(names)}.")
+        known = {one: own[one] for one in inside if one in own}
+        if not known:
+            raise NotApplicable(f"{_listed({one: found.left_out[one] for one in inside})}: there is no map of it to draw.")
+        chosen.update(known)
+    return [*chosen.values()]
+
+
+def _listed(left_out: Any) -> str:
+    return "; ".join(f"{name}: {why}" for name, why in left_out.items())
+
+
+def _within(attention: str, name: Any) -> bool:
+    return attention == name or attention.startswith((f"{name}.", f"{name}#"))
+
+
+def _cells(model: Any, one: "Attention", x: Any) -> Cells | None:
+    found = model.cells(one.layer, x)
+    if found is None or found[0] != one.keys.grid:
+        return None
+    return Cells(found[1].first, found[1].stride, tuple(x.shape[2:]))
+
+
+def _shares(found: "Attended", one: "Attention", query: Any, batch: Batch, placed: Cells | None) -> NDArray[np.float64]:
+    """Whose rows of the layer are shown, as shares (n, queries)."""
+    tokens, n = one.queries, len(batch.x)
+    share = np.zeros((n, tokens.length))
+    if isinstance(query, str):
+        if query != CLASS:
+            raise BadParameter(f'query={query!r}: "class", a token\'s number, or a pixel (y, x) of the photo.')
+        if len(found.reads) == tokens.length:
+            return share + found.reads
+        share[:, tokens.own] = 1 / len(range(*tokens.own.indices(tokens.length)))
+    elif isinstance(query, int | np.integer) and not isinstance(query, bool):
+        if not 0 <= query < tokens.length:
+            raise BadParameter(f"query={query}: {one.layer} has tokens 0 to {tokens.length - 1}.")
+        share[:, query] = 1
+    else:
+        for i in range(n):
+            share[i, _token(query, one, batch, i, placed)] = 1
+    return share
+
+
+def _token(query: Any, one: "Attention", batch: Batch, i: int, placed: Cells | None) -> int:
+    """The token of the patch at the pixel (y, x) of photo i."""
+    box, grid, space = batch.boxes[i], one.queries.grid, batch.x.shape[2:]
+    try:
+        y, x = (float(at) for at in query)
+    except (TypeError, ValueError):
+        raise BadParameter(f'query={query!r}: "class", a token\'s number, or a pixel (y, x) of the photo.') from None
+    if not isinstance(box, Extent) or len(grid) != 2:
+        raise NotApplicable("Only a patch of a photo can be pointed at by its pixel; ask for a token by its number.")
+    inside = ((y + 0.5 - box.top) / (box.bottom - box.top), (x + 0.5 - box.left) / (box.right - box.left))
+    if not all(0 <= share < 1 for share in inside):
+        edges = ", ".join(f"{edge:g}" for edge in box)
+        raise BadParameter(f"query=({y:g}, {x:g}): of {batch.names[i]} the network saw ({edges}): left, top, right, bottom.")
+    pixels = [share * side - 0.5 for share, side in zip(inside, space, strict=True)]
+    even = Cells.even(grid, tuple(space))
+    lies = placed if placed is not None and one.keys.grid == grid else even
+    cell = [round((at - first) / stride) for at, first, stride in zip(pixels, lies.first, lies.stride, strict=True)]
+    row, column = (min(max(at, 0), sides - 1) for at, sides in zip(cell, grid, strict=True))
+    return one.queries.first + row * grid[1] + column
+
+
+def _asked(one: "Attention", share: NDArray[np.float64], query: Any) -> NDArray[Any]:
+    """What these queries look at: (n, heads, keys)."""
+    rows = one.read(share)
+    if not rows.any():
+        raise NotApplicable(f"{one.layer} fills other tokens anew than the query {_words(query)}: leave query= out.")
+    return rows
+
+
+def _heads(one: "Attention", rows: NDArray[Any], head: Any) -> Iterable[tuple[int | str, NDArray[Any]]]:
+    """The heads asked for of (n, heads, keys), each (n, keys)."""
+    count = rows.shape[1]
+    if head is None:
+        return [(h, rows[:, h]) for h in range(count)]
+    if head == MEAN:
+        return [(MEAN, rows.mean(1))]
+    if isinstance(head, int | np.integer) and not isinstance(head, bool) and 0 <= head < count:
+        return [(int(head), rows[:, head])]
+    raise BadParameter(f'head={head!r}: {one.layer} has heads 0 to {count - 1}; "mean" is their mean, None each of them.')
+
+
+def _words(query: Any) -> str:
+    if isinstance(query, str):
+        return query
+    return f"token {query}" if isinstance(query, int | np.integer) else f"({', '.join(f'{at:g}' for at in query)})"
+
+
+def _place(query: Any) -> str:
+    """Whose row it is, for a caption."""
+    if isinstance(query, str):
+        return "of what the network's head reads"
+    return f"of {_words(query)}" if isinstance(query, int | np.integer) else f"of the patch at {_words(query)}"
+
+
+def _notes(found: "Attended", one: "Attention", query: Any) -> tuple[str, ...]:
+    if not isinstance(query, str):
+        return ()
+    if len(found.reads) != one.queries.length:
+        return ("the head of the network reads other tokens than this layer's: the mean over its patches is shown",)
+    if found.reads[one.queries.own].any():
+        return ("the head of the network reads patches: the mean over their rows is shown, query=(y, x) shows one",)
+    return ()

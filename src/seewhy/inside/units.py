@@ -1,0 +1,58 @@
+"""Which units of a layer an answer rests on."""
+
+from typing import NamedTuple
+
+import numpy as np
+from einops import asnumpy, reduce
+
+from seewhy.errors import BadParameter
+from seewhy.explaining.case import Case
+from seewhy.images.photo import Images
+from seewhy.models.model import Differentiable
+from seewhy.printable import quoted
+from seewhy.targets.aim import Aim
+from seewhy.targets.parse import as_targets
+from seewhy.targets.target import PerImage, Target, Top, Unit
+
+
+class Ranked(NamedTuple):
+    """A unit, and its part in a score."""
+
+    unit: Unit  # a target: ask deconvnet what excites it
+    contribution: float  # sum over space of activation times gradient, in units of the score
+    weight: float  # mean gradient: what more of it would do
+    activation: float  # its strongest
+
+
+def top_units(
+    model: Differentiable, images: Images, layer: str | None = None, target: int | str | Target = Top(), count: int | None = 10
+) -> list[list[Ranked]]:
+    """The units (channels) of a layer for each image, by what they contribute to its score, the strongest first.
+
+    layer: by default the last that still has space; target: one class, label or Target; count: how many, None for all
+    (those that speak against come last).  A large weight on a silent channel contributes nothing.
+    Source: Selvaraju et al. 2017, Grad-CAM (neuron importance), with contribution for importance.
+    """
+    if count is not None and (not isinstance(count, int) or count < 1):
+        raise BadParameter(f"top_units: count={quoted(count)} is a whole number from 1 on, or None for all units.")
+    (asked,) = as_targets([target], model.labels)
+    if isinstance(asked, Aim):
+        raise BadParameter(f"top_units ranks by one class's score; {asked} reads the whole output.")
+    if isinstance(asked, PerImage):
+        raise BadParameter("top_units ranks by one target for all images; ask image by image for targets of their own.")
+    ranked = []
+    for batch in model.batches(images):
+        own = model.beside(len(ranked), len(batch.x))
+        whole = own.upto(asked.layer, asked.at) if isinstance(asked, Unit) else own
+        case = Case(whole, batch.x, [asked], [layer])
+        name = case.layers[-1]  # of several calls the last
+        evidence = case.trace.evidence[name]
+        a, g = asnumpy(evidence.a), asnumpy(evidence.g[0])
+        sums, means = reduce(a * g, "n c ... -> n c", "sum"), reduce(g, "n c ... -> n c", "mean")
+        peaks = reduce(a, "n c ... -> n c", "max")
+        for i in range(len(a)):
+            order = np.argsort(-sums[i], kind="stable")[:count]
+            ranked.append(
+                [Ranked(Unit(name, int(k)), float(sums[i, k]), float(means[i, k]), float(peaks[i, k])) for k in order]
+            )
+    return ranked

@@ -1,0 +1,286 @@
+"""The result: one map over one image, and where it came from."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from inspect import signature
+from pathlib import Path
+from typing import Any, NamedTuple, overload
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from seewhy.errors import BadParameter, NotApplicable
+from seewhy.images.photo import Under, Where
+from seewhy.images.resample import Cells
+from seewhy.images.volume import Grid
+from seewhy.pictures.canvas import VIEWS, drawn, full, remark, strip, views
+from seewhy.pictures.render import PICTURES, Look, beyond, clipped, picture, unit, with_legend
+from seewhy.pictures.render import legend as strip_of
+from seewhy.printable import printable
+from seewhy.targets.target import Contrast
+
+from .regions import Regions
+from .saving import png
+from .saving import save as write
+from .source import Source
+from .stored_source import source_of as source_in
+
+REGIONS = ("regions", "boundaries")  # pictures of methods that judge superpixels
+
+
+@dataclass(frozen=True, eq=False)
+class Heatmap:
+    """One map over one image.
+
+    values: (h, w) float32, in the method's own units, at the resolution of the layer; of a volume (d, h, w), of a clip
+        (t, h, w), of a signal (l,).
+    image: what the person gave, in full: a photo, upright, a Volume, a Clip; of a prepared signal the array (c, l); None of
+        any other prepared array.
+    box: the part of a photo that the network saw, in its pixels; else the Grid of what the network saw in what was given.
+    channels: (c, h, w) float32 of a method that reads the pixels: the signed attribution of each colour, which the values
+        sum up; else None.
+    error: (h, w) float32, the standard error of each value, of a method that samples (inf where it cannot be told); else None.
+    regions: the segments that were judged, of LIME and its relatives; else None.
+    cells: where the values lie in what the network saw, as its layers place them; None: they share it out evenly.
+    """
+
+    values: NDArray[np.float32]
+    image: Under = field(repr=False)
+    box: Where
+    source: Source
+    place: int = 0  # of the image among those given
+    channels: NDArray[np.float32] | None = field(default=None, repr=False)
+    error: NDArray[np.float32] | None = field(default=None, repr=False)
+    regions: Regions | None = field(default=None, repr=False)
+    cells: Cells | None = field(default=None, repr=False)
+
+    def __repr__(self) -> str:
+        return f"<Heatmap {'x'.join(map(str, self.values.shape))}: {self.source}>"
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Why the map is empty or suspect, in words; empty when nothing was found wrong."""
+        return self.source.warnings
+
+    @property
+    def size(self) -> tuple[int, ...]:
+        """(w, h) of the original photo, in pixels; of a volume (i, j, k), of a clip (t, h, w), of a signal (l,)."""
+        if isinstance(self.box, Grid):
+            return self.box.shape
+        return self.image.size if isinstance(self.image, Image.Image) else (round(self.box.right), round(self.box.bottom))
+
+    def unit(self) -> NDArray[np.float32]:
+        """The values stretched to [0, 1], this map alone: (h, w) float32; a flat map becomes zeros."""
+        return unit(self.values)
+
+    def full(self) -> NDArray[np.float32]:
+        """The values at the original image's size, float32: (H, W) of a photo, (i, j, k) of a volume, on its own grid,
+        (t, H, W) of a clip, (l,) of a signal; linear between the centres of cells, zero outside of what the network saw.
+        """
+        return full(self)
+
+    def overlay(
+        self,
+        alpha: float = 0.5,
+        colours: str | None = None,
+        legend: bool = False,
+        scale: tuple[float, float] | None = None,
+        clip: float | None = None,
+        view: str | None = None,
+        window: tuple[float, float] | None = None,
+        count: int | None = None,
+    ) -> Image.Image:
+        """The map in colour over the image, RGB: over a photo at its size, over a volume's slices, a clip's frames, a signal.
+
+        alpha: opacity of the map; colours: one of `seewhy.COLOURS`, by default inferno, or blue-red (centred on zero)
+        where the map is signed; legend: write what it is and what the colours mean below; scale: the (low, high)
+        that the colours span, to compare many maps (`Heatmaps.scale()`), else from zero to this map's own extreme (RISE's mean
+        scores, which all lie far from zero: from the least to the greatest), or
+        to the `clip`th percentile of absolute values: 99 at the image's pixels, where few stand out, else 100.
+        """
+        percent = (100 if self.channels is None else 99) if clip is None else clip
+        said = beyond(self.values, percent) if scale is None else ""
+        span = clipped(self.values, percent) if scale is None and percent != 100 else scale
+        if span is None and "mean_score" in self.source.measured and self.values.min() < self.values.max():
+            span, colours = (self.values.min(), self.values.max()), colours or "inferno"
+        look = Look.of(self.values, alpha, colours, span, signed=bool(self.source.params.get("signed")))
+        caption = self.source.caption + said + remark(self)
+        largest = np.inf if isinstance(self.image, Image.Image) else 22  # beside letters of the picture's own
+        below = partial(strip_of, look=None if view == "curve" else look, caption=caption, largest=largest)
+        return drawn(self, look, view, window, count, below if legend else None)
+
+    def picture(self, kind: str = "colour", clip: float | None = None, legend: bool = False) -> Image.Image:
+        """The attribution of every pixel as the papers show it, RGB at the size that the network saw.
+
+        kind: "colour" (min-max), "grey" (absolute sum over channels), "positive" or "negative" saliency (in colour), or
+        "signed" (sum over channels, white at zero).  All but colour end at the 99th percentile of absolute values, or at
+        the `clip`th: the legend says so.
+        Raises NotApplicable where the method does not read the pixels.
+        """
+        if self.channels is None or self.channels.ndim != 3:
+            raise NotApplicable(f"{self.source.method} has no attribution of single pixels to draw so. Use overlay().")
+        drawn, look, said = picture(self.channels, kind, clip)
+        return with_legend(drawn, look, f"{self.source.caption}, {kind}: {said}") if legend else drawn
+
+    def top_regions(
+        self, n: int = 5, positive: bool | None = True, hide_rest: bool = False, least: float = 0.0
+    ) -> Image.Image:  # fmt: skip
+        """The part of the image that the network saw, with the n heaviest superpixels outlined, as LIME's users know it.
+
+        positive: those for the target (True), against it (False), or both, tinted green and red (None); hide_rest: cover
+        the others in grey; least: only weights beyond it.  The mask itself: `regions.top(n, positive, least)`.
+        Raises NotApplicable where the method judged no regions.
+        """
+        return self._regions.draw(self._seen, n, positive, hide_rest, least=least)
+
+    def boundaries(self, colour: Any = (255, 255, 0)) -> Image.Image:
+        """The part of the image that the network saw, with the lines between all superpixels, of a name or (r, g, b)."""
+        return self._regions.boundaries(self._seen, colour)
+
+    @property
+    def _regions(self) -> Regions:
+        if self.regions is None:
+            raise NotApplicable(f"{self.source.method} judged no regions. lime, kernel-shap and sobol do; use overlay().")
+        return self.regions
+
+    @property
+    def _seen(self) -> Image.Image | None:
+        return self.box.cut(self.image) if isinstance(self.image, Image.Image) else None
+
+    @property
+    def _error_known(self) -> bool:
+        return self.error is not None and bool(np.isfinite(self.error).any())
+
+    def _of_error(self) -> "Heatmap":
+        """The standard error as a map of its own; where it is infinite, the largest that is not."""
+        if self.error is None or not self._error_known:
+            raise NotApplicable(f"{self.source.method} tells no standard error here: see Heatmap.error and the warnings.")
+        known = np.where(np.isfinite(self.error), self.error, self.error[np.isfinite(self.error)].max())
+        source = replace(self.source, method=f"standard error of {self.source.method}", measured={})
+        return replace(self, values=known, source=source, channels=None)
+
+    @property
+    def pictures(self) -> tuple[str, ...]:
+        """What `save(picture=)` can draw of this map."""
+        own = PICTURES if self.channels is not None and self.channels.ndim == 3 else ()
+        regions = REGIONS if self.regions and self.regions.segments.ndim == 2 else ()
+        return ("overlay", *views(self), *own, *regions, *(("error",) if self._error_known else ()))
+
+    def save(self, path: str | Path, picture: str = "overlay", **look: Any) -> Path:
+        """Write the map: .png (the overlay, or another of its `pictures`, carrying its Source), .npz (values, channels,
+        error, regions, cells, box, Source), .npy (values alone); of a volume .nii or .nii.gz: the map on the grid of the
+        file that was given, with its affine, zooms, units and orientation, so that any viewer lays it over that; of a
+        GeoTIFF .tif (`geo.save_geotiff`).
+        """
+        path = Path(path)
+        write(self, path, picture, look)
+        return path
+
+    @staticmethod
+    def source_of(path: str | Path) -> Source:
+        """The Source that a saved .png, .npz, NIfTI or GeoTIFF file carries."""
+        return source_in(Path(path))
+
+    def drawn(self, picture: str = "overlay", **look: Any) -> Image.Image:
+        """One of the `pictures`, with what it takes."""
+        if picture == "overlay":
+            return self.overlay(**look)
+        if picture in VIEWS:
+            return self.overlay(**look, view=picture)
+        if picture == "error":
+            return self._of_error().overlay(**look)
+        if picture in REGIONS:
+            draw = self.boundaries if picture == "boundaries" else self.top_regions
+            if stray := {*look} - {*signature(draw).parameters}:
+                raise BadParameter(
+                    f"The picture {picture!r} takes {', '.join(signature(draw).parameters)}, not {', '.join(stray)}."
+                )
+            return draw(**look)
+        return self.picture(picture, **look)
+
+    def _repr_png_(self) -> bytes:
+        return png(self, "overlay", legend=True)
+
+
+class Failed(NamedTuple):
+    """An image that was left out, as there is no map of it."""
+
+    place: int  # among those given
+    name: str
+    error: Exception  # why; its `partial` has the maps of the methods that were through
+
+
+@dataclass(frozen=True, eq=False)
+class Heatmaps(Sequence[Heatmap]):
+    """Heatmaps in the order image, target, layer, method.
+
+    failed: the images that `explain(..., on_error="skip")` left out, each with its place, its name and the error; slices
+        tell of them, too.
+    """
+
+    maps: tuple[Heatmap, ...]
+    failed: tuple[Failed, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.maps)
+
+    @overload
+    def __getitem__(self, at: int) -> Heatmap: ...
+    @overload
+    def __getitem__(self, at: slice) -> "Heatmaps": ...
+    def __getitem__(self, at: int | slice) -> "Heatmap | Heatmaps":
+        return Heatmaps(self.maps[at], self.failed) if isinstance(at, slice) else self.maps[at]
+
+    def __iter__(self) -> Iterator[Heatmap]:
+        return iter(self.maps)
+
+    def where(
+        self, image: int | str | None = None, target: Any = None, layer: str | None = None, method: str | None = None
+    ) -> "Heatmaps":
+        """The maps of one image (its place or name), target (as asked, or the index or label found), layer, method; and
+        what was left out of that image, or of all.
+        """
+        return Heatmaps(
+            tuple(
+                m
+                for m in self.maps
+                if (image is None or m.place == image or m.source.image == str(image))
+                and (target is None or _answers(m.source, target))
+                and layer in (None, m.source.layer)
+                and (method is None or str(getattr(method, "name", method)).replace("_", "-") == m.source.method)
+            ),
+            tuple(one for one in self.failed if image is None or one.place == image or one.name == str(image)),
+        )
+
+    def scale(self) -> tuple[float, float]:
+        """The lowest and highest value of all maps, for `overlay(scale=)`: one scale for many maps."""
+        if not self.maps:
+            raise BadParameter("There are no maps to find a scale of.")
+        return float(min(m.values.min() for m in self.maps)), float(max(m.values.max() for m in self.maps))
+
+    def strip(
+        self, count: int = 12, alpha: float = 0.5, colours: str | None = None, legend: bool = False
+    ) -> Image.Image:  # fmt: skip
+        """Maps over photos of one size as a filmstrip on one scale, such as those of a clip that a 2-D network saw frame by
+        frame: `count` of them, spread evenly, each headed by its place.
+
+        Raises BadParameter where they are not of one question: one target, layer and method (`where` picks them).
+        """
+        return strip(self, count, alpha, colours, legend)
+
+    def __repr__(self) -> str:
+        names = printable(", ".join(one.name for one in self.failed), 300)
+        left = f"; {len(self.failed)} left out: {names}" if self.failed else ""
+        return f"Heatmaps({len(self.maps)}: {', '.join(str(m.source) for m in self.maps[:3])}{', ...' * (len(self) > 3)}{left})"
+
+
+def _answers(source: Source, target: Any) -> bool:
+    if isinstance(target, int | np.integer) and not isinstance(target, bool):
+        return source.index == target or source.target == str(target)
+    if isinstance(target, Contrast):
+        return target.words in (source.label, source.target.partition(" x ")[0])
+    label = (source.label or "").casefold()
+    asked = str(target).casefold()
+    return str(target) == source.target or asked in label.split(", ") or (asked != "" and label.startswith(asked))

@@ -1,0 +1,158 @@
+"""Where a heatmap came from: all that is needed to make it again, as text that a picture can carry."""
+
+from collections.abc import Mapping
+from dataclasses import MISSING, asdict, dataclass, field, fields
+from types import UnionType
+from typing import Any, TypeVar, get_args, get_origin
+
+import numpy as np
+from einops import asnumpy
+from numpy.typing import NDArray
+from PIL import Image
+
+from seewhy.json_text import as_json, json_of, with_bytes
+from seewhy.printable import printable
+from seewhy.targets.target import Labels, name_of
+
+T = TypeVar("T")
+MOST = 300  # characters of a caption
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """What the network took the image for."""
+
+    index: int
+    label: str | None
+    probability: float
+
+    @classmethod
+    def of(cls, chances: NDArray[Any] | None, labels: Labels) -> "Predicted | None":
+        """The likeliest of the classes, by their probabilities (k,); None where there are none."""
+        if chances is None:
+            return None
+        top = int(chances.argmax())
+        return cls(top, name_of(labels, top), float(chances[top]))
+
+
+NO_CLASS: Mapping[str, Any] = dict.fromkeys(("index", "label", "score", "probability"))  # of a map that looks at none
+
+
+@dataclass(frozen=True)
+class Source:
+    """Everything needed to make the map again, and to know what it says."""
+
+    image: str
+    model: str
+    weights: str | None  # the file or tag they came from, with the start of the file's SHA-256
+    method: str
+    params: Mapping[str, Any]
+    layer: str
+    target: str  # as it was asked: "top 1", "281", "281 vs 282"
+    index: int | None  # of the class explained; None where it is no single class, or the map is class-blind
+    label: str | None
+    scores: str  # logits, log-probability or probability
+    score: float | None  # the explained score
+    probability: float | None  # softmax of the class explained
+    predicted: Predicted | None  # what the network took the image for; None where only a part of it ran
+    seconds: float  # per image, for all maps of the call
+    versions: Mapping[str, str]
+    caveat: str = ""  # what is known against the method
+    warnings: tuple[str, ...] = ()  # why this map is empty or suspect
+    measured: Mapping[str, float] = field(default_factory=dict)  # by the method, about itself: a completeness gap
+    layer_why: str = ""  # this layer was looked at, where nobody named one
+    place: str = ""  # of what is explained, where it is no class of the whole image: "in the box (31, 59, 207, 302)"
+    geometry: str = "plain"  # how its cells are drawn: where their receptive fields lie, or "plain", evenly
+
+    @property
+    def caption(self) -> str:
+        """What the map is, in a few words, on one line; of a part of what was planned, how much."""
+        spent, planned = (self.measured.get(key) or 0 for key in ("forwards", "planned_forwards"))
+        said = printable(self._caption, MOST)
+        return said + (f", {spent:.0f} of {planned:.0f} forwards" if spent < planned else "")
+
+    @property
+    def _caption(self) -> str:
+        if self.score is None and self.index is None:  # no class plays a part in it
+            return f"{self.method}{self.place and f' {self.place}'} at {self.layer}"
+        what = self.label or (self.target if self.index is None else str(self.index))
+        what += f" ({self.index})" if self.label and self.index is not None else ""
+        return f"{self.method} for {what}{self.place and f' {self.place}'} at {self.layer}"
+
+    def __str__(self) -> str:
+        return f"{self.caption} of {printable(self.model, MOST)} on {printable(self.image, MOST)}"
+
+    def to_json(self) -> str:
+        """As one JSON object in ASCII; numbers that JSON does not have become null (see `json_text.as_json`)."""
+        return as_json(self.facts)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """All of it, by name."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Source":
+        """What `to_json` wrote.  Raises ValueError, in words, for anything else."""
+        found = json_of(text)
+        if not isinstance(found, dict):
+            raise ValueError(f"it is a {type(found).__name__}, and no object")
+        kinds = {f.name: f for f in fields(cls)}
+        facts = {key: _tuples(value) for key, value in with_bytes(found).items() if key in kinds}
+        if predicted := facts.get("predicted"):
+            facts["predicted"] = _made(Predicted, predicted)
+        if isinstance(measured := facts.get("measured"), dict):  # of which JSON does not know NaN
+            facts["measured"] = {key: float("nan") if value is None else value for key, value in measured.items()}
+        return _made(cls, facts)
+
+
+def described(value: Any) -> Any:
+    """A parameter as it can be read, compared and sent: of pictures and long arrays what they are and their SHA-256."""
+    if isinstance(value, list | tuple):
+        return tuple(map(described, value))
+    if isinstance(value, Image.Image):
+        return f"image {value.size} sha256:{_hash(value.tobytes())}"
+    if hasattr(value, "shape") and hasattr(value, "dtype") and value.ndim:
+        array = value if isinstance(value, np.ndarray) else asnumpy(value.float() if "bfloat" in str(value.dtype) else value)
+        return f"array {array.shape} sha256:{_hash(np.ascontiguousarray(array).tobytes())}"
+    if callable(value):
+        return getattr(value, "__qualname__", type(value).__name__)
+    return value
+
+
+def _hash(data: bytes) -> str:
+    from hashlib import sha256  # as long to import as much of seewhy
+
+    return sha256(data).hexdigest()[:16]
+
+
+def _made(kind: type[T], facts: Any) -> T:
+    """The dataclass of these facts, each of the kind that its field is."""
+    if not isinstance(facts, Mapping):
+        raise ValueError(f"{kind.__name__} is a {type(facts).__name__}, and no object")
+    for f in fields(kind):  # type: ignore[arg-type]
+        if f.name in facts and not _fits(facts[f.name], f.type):
+            raise ValueError(f"its {f.name!r} is a {type(facts[f.name]).__name__}")
+        if f.name not in facts and f.default is MISSING and f.default_factory is MISSING:
+            raise ValueError(f"it lacks {f.name!r}")
+    return kind(**facts)
+
+
+def _fits(value: Any, kind: Any) -> bool:
+    """Is it of the kind: a class, one of several, a Mapping or a tuple of such?"""
+    if kind is Any:
+        return True
+    if isinstance(kind, UnionType):
+        return any(_fits(value, one) for one in get_args(kind))
+    own = get_origin(kind) or kind
+    if own is tuple:
+        return isinstance(value, tuple) and all(_fits(one, get_args(kind)[0]) for one in value)
+    if own is Mapping:
+        return isinstance(value, Mapping) and all(_fits(one, get_args(kind)[1]) for one in value.values())
+    return isinstance(value, int | float if own is float else own) and not isinstance(value, bool)
+
+
+def _tuples(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _tuples(inner) for key, inner in value.items()}
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value

@@ -1,0 +1,111 @@
+"""The Source that a saved file carries.  The file may come from anybody: no more is read of it than a Source may be long."""
+
+import gzip
+import io
+import math
+import struct
+import zlib
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+
+from seewhy.errors import BadImage
+from seewhy.images.volumes import MARK, NIFTI, named
+
+from .made_here import CHUNK, chunks
+from .source import Source
+
+LONGEST = 2**24  # bytes of a Source
+NIFTI_HEADERS = {348: ("f", 108), 540: ("q", 168)}  # by its length: of NIfTI-1, -2; how and where it says where voxels begin
+
+
+def source_of(path: Path) -> Source:
+    """The Source that a saved .png, .npz, NIfTI or GeoTIFF file carries.  Raises BadImage where there is none."""
+    from zipfile import BadZipFile  # as long to import as much of seewhy
+
+    if not path.is_file():
+        raise BadImage(f"{path} cannot be read: {'it is no file' if path.exists() else 'it is not there'}.")
+    read = _of_nifti if named(path, NIFTI) else _of_npz if path.suffix.lower() == ".npz" else _of_png
+    try:
+        if named(path, (".tif", ".tiff")):
+            text = _of_scene(path)
+        else:
+            with path.open("rb") as file:
+                text = read(file)
+    except BadImage:
+        raise
+    except (OSError, ValueError, EOFError, IndexError, RuntimeError, struct.error, zlib.error, BadZipFile) as error:
+        raise BadImage(f"{path} cannot be read as .png, .npz or NIfTI: {error or type(error).__name__}") from None
+    except KeyError:
+        raise BadImage(f"{path} carries no Source: it was not saved by seewhy, or was saved again since.") from None
+    try:
+        return Source.from_json(text)
+    except ValueError as error:
+        raise BadImage(f"{path} carries no Source as seewhy writes it: {error}.") from None
+
+
+def _of_png(file: IO[bytes]) -> str:
+    """The text of the chunk, which stands before the pixels: none of these is looked at.  Raises KeyError without it."""
+    for length, kind in chunks(file):
+        if kind != b"iTXt" or length > LONGEST:
+            continue
+        content, crc = file.read(length), file.read(4)
+        keyword, _, rest = content.partition(b"\0")
+        if keyword == CHUNK.encode():
+            if struct.unpack(">I", crc)[0] != zlib.crc32(kind + content):
+                raise ValueError("its text is damaged")
+            text = rest[2:].split(b"\0", 2)[2]  # behind the language, and the keyword in it
+            return (zlib.decompressobj().decompress(text, LONGEST) if rest[:1] == b"\1" else text).decode()
+    raise KeyError(CHUNK)
+
+
+def _of_scene(path: Path) -> str:
+    """The text of the tag.  Raises KeyError without it."""
+    from seewhy.images.geotiff import source_text  # which needs rasterio
+
+    return source_text(path)
+
+
+def _of_npz(file: IO[bytes]) -> str:
+    """The text of the array `source`, whose header has to tell of as many bytes as follow."""
+    from zipfile import ZipFile
+
+    with ZipFile(file) as archive, archive.open("source.npy") as member:
+        found = io.BytesIO(member.read(4 * LONGEST))
+    version = np.lib.format.read_magic(found)
+    header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}.get(version)
+    if header is None:
+        raise ValueError(f"its array is of version {version}")
+    shape, _, kind = header(found)
+    if kind.kind != "U" or math.prod(shape) != 1 or kind.itemsize != len(found.getvalue()) - found.tell():
+        raise ValueError("its source is no text")
+    return np.frombuffer(found.read(), kind)[0]
+
+
+def _of_nifti(file: IO[bytes]) -> str:
+    """The text of the header's comment.  Raises KeyError without it."""
+    packed = file.read(2) == b"\x1f\x8b"
+    file.seek(0)
+    with gzip.open(file) if packed else file as plain:
+        found = plain.read(LONGEST)
+    for order in "<>":
+        size = struct.unpack(f"{order}i", found[:4])[0]
+        if size in NIFTI_HEADERS:
+            kind, at = NIFTI_HEADERS[size]
+            end = struct.unpack_from(f"{order}{kind}", found, at)[0]
+            return _comment(found[size + 4 : int(end) if 0 <= end < LONGEST else 0], order)
+    raise ValueError("it has no NIfTI header")
+
+
+def _comment(extensions: bytes, order: str) -> str:
+    at = 0
+    while at + 8 <= len(extensions):
+        size = struct.unpack_from(f"{order}i", extensions, at)[0]
+        content = extensions[at + 8 : at + size]
+        if size < 16:
+            break
+        if content.startswith(MARK):
+            return content[len(MARK) :].rstrip(b"\0").decode()
+        at += size
+    raise KeyError(CHUNK)

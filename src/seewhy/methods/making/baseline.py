@@ -1,0 +1,87 @@
+"""What a hidden pixel becomes, and where integrated gradients begin: colours by name, grey levels, arrays, other images."""
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seewhy.errors import BadParameter, closest
+from seewhy.explaining.case import Case, numbers
+from seewhy.images.photo import Images
+from seewhy.images.resample import blurred
+
+Floats = NDArray[Any]
+
+
+def baseline(case: Case, asked: Any, what: str) -> Floats:
+    """As it lies under the images: (n, c, *space), or one for all of them (1, c, *space).
+
+    asked: a name of COLOURS, a number, one for each channel or a float array, as the network takes them, or any image.
+    Raises BadParameter, beginning with `what` ("integrated-gradients: the baseline"), where it is none of these.
+    """
+    x = case.images
+    if isinstance(asked, str) and asked in COLOURS:
+        return COLOURS[asked](x, case, what)
+    if isinstance(asked, int | float | np.number) and not isinstance(asked, bool):
+        return _finite(np.full((1, *x.shape[1:]), asked), what)
+    if isinstance(asked, list | tuple) and len(asked) == x.shape[1] and all(isinstance(one, int | float) for one in asked):
+        return _finite(np.broadcast_to(np.reshape(asked, (1, -1, *[1] * (x.ndim - 2))), (1, *x.shape[1:])), what)
+    if "float" in str(getattr(asked, "dtype", "")):
+        given = numbers(asked)
+        given = given[None] if given.ndim == x.ndim - 1 else given
+        if given.shape[1:] == x.shape[1:] and len(given) in (1, len(x)):
+            return _finite(given, what)
+        raise BadParameter(f"{what} is {given.shape}, the prepared images are {x.shape}.")
+    return _picture(case, asked, what)
+
+
+def _finite(found: Floats, what: str) -> Floats:
+    if not np.isfinite(found).all():
+        raise BadParameter(f"{what} holds NaN or infinity.")
+    return found
+
+
+def _picture(case: Case, asked: Images, what: str) -> Floats:
+    """Any image, prepared as the others are."""
+    try:
+        (batch,) = case.model.batches(asked)
+    except ValueError as error:
+        near = ", ".join(closest(str(asked), [*COLOURS])) if isinstance(asked, str) else ""
+        known = (f"Closest: {near}. " if near else "") + f"Known by name are {', '.join(COLOURS)}."
+        raise BadParameter(f"{what}, {asked!r}: {error} {known}") from None
+    if batch.x.shape[1:] != case.images.shape[1:] or len(batch.x) > 1:
+        raise BadParameter(
+            f"{what} becomes {tuple(batch.x.shape)}, the images are {case.images.shape}: give one image, of their proportions."
+        )
+    return np.asarray(batch.x)
+
+
+def _grey(x: Floats, case: Case, what: str, level: int) -> Floats:
+    colour = case.model.colour(level)
+    if colour is None or len(colour) != x.shape[1]:
+        why = "it takes volumes" if x.ndim == 5 else "it was wrapped without `prepare`"
+        raise BadParameter(
+            f"{what}: what is {'white' if level else 'black'} to {case.model.name} is unknown: {why}. "
+            'Give a number or a prepared array, or "zero" or "mean".'
+        )
+    return np.broadcast_to(colour.reshape(1, -1, *[1] * (x.ndim - 2)), (1, *x.shape[1:]))
+
+
+def _own_mean(x: Floats, _case: Case, _what: str) -> Floats:
+    return np.broadcast_to(x.mean(tuple(range(2, x.ndim)), keepdims=True), x.shape)
+
+
+def _blurred(x: Floats, _case: Case, _what: str) -> Floats:
+    return blurred(x, 0.1)
+
+
+COLOURS: Mapping[str, Any] = {
+    "zero": lambda x, _case, _what: np.zeros((1, *x.shape[1:])),
+    "black": partial(_grey, level=0),
+    "white": partial(_grey, level=255),
+    "mean": _own_mean,
+    "blurred": _blurred,
+    "blur": _blurred,
+}

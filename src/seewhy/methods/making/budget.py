@@ -1,0 +1,59 @@
+"""How much may be asked of a network, and how much at once."""
+
+import re
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Any
+
+from seewhy.errors import BadParameter
+from seewhy.printable import quoted
+from seewhy.progress import stop_asked
+
+UNITS = {"ms": 0.001, "s": 1.0, "sec": 1.0, "min": 60.0, "h": 3600.0}
+
+
+@dataclass
+class Budget:
+    """What one image may cost: so many forward passes of one variant, or so many seconds."""
+
+    asked: Any = None
+    forwards: float = float("inf")
+    seconds: float = float("inf")
+    spent: int = 0  # forwards
+    start: float = field(default_factory=perf_counter)
+
+    @classmethod
+    def of(cls, asked: Any, what: str) -> "Budget":
+        """None for no end, 2000 forwards, or a time as in "10 s", "500 ms", "2 min"."""
+        if asked is None:
+            return cls()
+        text = "" if isinstance(asked, int) and asked > 10**99 else str(asked).strip().lower()[:999]
+        found = re.fullmatch(r"((?:[0-9]+_)*[0-9]*\.?[0-9]+(?:e[0-9]+)?)\s*([a-z]*)", text)
+        number = float(found[1]) if found and not isinstance(asked, bool) else 0.0
+        unit = found[2] if found else ""
+        if 0 < number < float("inf") and unit in UNITS:
+            return cls(asked, seconds=number * UNITS[unit])
+        if 1 <= number < float("inf") and number == int(number) and unit in ("", "forwards", "forward"):
+            return cls(asked, forwards=number)
+        raise BadParameter(
+            f"{what}: budget={quoted(asked)}. "
+            'Give a number of forward passes (2000) or a time ("10 s", "2 min"), for each image.'
+        )
+
+    def left(self, rate: float) -> float:
+        """The forwards still allowed, at `rate` seconds each; at least one, until one was made: by it the pace is found."""
+        unknown = float("inf") if self.seconds == float("inf") else 1.0
+        by_time = (self.seconds - (perf_counter() - self.start)) / rate if rate else unknown
+        return max(min(self.forwards - self.spent, by_time), 0 if self.spent else 1)
+
+    @property
+    def over(self) -> str:
+        """Why no more may be spent; "" while there is some left."""
+        if not self.spent:  # nothing can be said before
+            return ""
+        if stop_asked():
+            return "interrupted"
+        if self.spent >= self.forwards or perf_counter() - self.start >= self.seconds:
+            asked = f"{int(self.forwards)} forward{'s' * (self.forwards != 1)}" if self.forwards < float("inf") else self.asked
+            return f"stopped by the budget of {asked}"
+        return ""

@@ -1,0 +1,269 @@
+"""A method is a function with a name: call it, pass it, print it, send it to a worker.
+
+    @from_gradients()
+    def grad_cam(a, g):
+        '''relu(sum_c mean(g) a).  Source: Selvaraju et al. 2017, eq. 1-2.'''
+        return weighted_sum(mean(g), a)
+
+is all there is to a method: the registry, the command line, the promises it is tested for follow from it.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from importlib import import_module
+from inspect import Parameter, Signature, cleandoc, signature
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seewhy.errors import BadParameter, NoSuchName, closest
+from seewhy.explaining.case import Case, Found
+from seewhy.explaining.engine import explain
+from seewhy.images.photo import Array, Images
+from seewhy.maps.heatmap import Heatmaps
+from seewhy.maps.source import described
+from seewhy.printable import quoted
+from seewhy.targets.target import Top
+
+METHODS: dict[str, "Method"] = {}  # every method by its name: grad-cam, layer-cam, ...
+
+LONGEST, DEEPEST = 1000, 16  # characters of a method's name; makers in it
+MANY, SEEDS = 10**9, 2**64 - 1  # the most samples, masks and the like; the largest seed
+
+COSTS = {
+    "gradients": "1 forward, and the tail behind the layer back per target",
+    "pixels": "1 forward, and the whole way back per target",
+    "activations": "the forward up to the layer",
+    "head": "1 forward",
+    "nothing": "the forward up to the layer, for its size alone",
+    "scores": "forwards of changed images",
+    "layer scores": "forwards of changed images or activations, and the forward up to the layer",
+}
+REDUCE: dict[str, Callable[[Array], Array]] = {  # (t, n, c, *space) -> (t, n, *space)
+    "max": lambda core: abs(core).max(2),
+    "sum": lambda core: core.sum(2),
+    "l2": lambda core: np.sqrt((core**2).sum(2)),
+}
+Run = Callable[..., Mapping[str, NDArray[Any]] | Found]  # (Case, **params) -> {layer: core}, signed
+
+
+@dataclass(frozen=True, eq=False)
+class Method:
+    """A named way to explain.  Call it: `grad_cam(model, images, target=Top(), layer=None, **params) -> Heatmaps`.
+
+    model: what `seewhy.wrap` or `seewhy.load` gave.
+    images: a path, a PIL image, a uint8 array (h, w, 3) or (h, w), a list of these, or a prepared float batch (n, c, h, w).
+    target: a class index, a label, a Target, or a list of these; Top() is the class each image is taken for.
+    layer: a name (name#1 reads the first call of a reused module), a list of names, or None for the last layer that
+        still has space.  Methods that read the image's own pixels take none.
+    tile, overlap: pixels; a larger image is explained by such overlapping tiles, which are joined to one map.
+    on_error: "skip" leaves out the images of which no map can be made, and tells them in `Heatmaps.failed`.
+    Raises Misuse where the question cannot be asked so, BadImage where a picture cannot be read; `partial` of the error has
+        the maps made before.
+    """
+
+    name: str
+    run: Run = field(repr=False)
+    defaults: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    reads: str = field(default="gradients", repr=False)  # a key of COSTS
+    rectified: bool = field(default=True, repr=False)  # its formula ends in a ReLU; signed=True leaves that out
+    doc: str = field(default="", repr=False)
+    params: Mapping[str, Any] = field(default_factory=dict)
+    pixels: bool = field(default=False, repr=False)  # it finds channels (c, h, w) at the image, which `reduce` joins
+    layered: bool = field(default=True, repr=False)  # a layer may be asked for
+    shares: tuple[str, ...] = field(default=(), repr=False)  # of the evidence on the untouched images: see Case
+    passes: str = field(default="", repr=False)  # in words, where it runs the network several times
+    free: frozenset[str] = field(default=frozenset(), repr=False)  # parameters of any kind, which it checks by itself
+
+    def __call__(
+        self, model: Any, images: Images, target: Any = Top(), layer: Any = None, tile: Any = None, overlap: Any = None,
+        on_error: str = "raise", **params: Any,
+    ) -> Heatmaps:  # fmt: skip
+        return explain(model, images, [self.using(**params)], target, layer, tile, overlap, on_error)
+
+    def using(self, **params: Any) -> "Method":
+        """The same method with other parameters: `grad_cam.using(signed=True)`."""
+        for name in params:
+            if name not in self.defaults:
+                takes = ", ".join(f"{k}={v!r}" for k, v in self.defaults.items()) or "no parameters"
+                raise BadParameter(f"{self.name} has no parameter {quoted(name)}. It takes {takes}.")
+            if not _within(params[name]):
+                raise BadParameter(f"{self.name}: {name}={quoted(params[name])} is beyond all bounds.")
+            if isinstance(self.defaults[name], bool) and params[name] not in (True, False):  # 1 and 0 are
+                raise BadParameter(f"{self.name}: {name} is either True or False, not {quoted(params[name])}.")
+            number = isinstance(self.defaults[name], int | float) and name not in self.free
+            if number and not isinstance(params[name], int | float | np.number):
+                raise BadParameter(f"{self.name}: {name} is a number, not {quoted(params[name])}.")
+            if name == "reduce" and params[name] not in [*REDUCE]:
+                raise BadParameter(f"{self.name}: reduce is one of {', '.join(REDUCE)}, not {quoted(params[name])}.")
+        return replace(self, params={**self.params, **params})
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Every parameter, given or by default."""
+        return {**self.defaults, **self.params}
+
+    def found(self, case: Case) -> Found:
+        """The cores: signed, before any ReLU, of a pixel method with their channels."""
+        own = {"reduce"} if self.pixels else {"signed"} if self.rectified else set()  # for `finished`
+        found = self.run(case, **{key: value for key, value in self.settings.items() if key not in own})
+        return found if isinstance(found, Found) else Found(found)
+
+    def maps(self, case: Case) -> Mapping[str, NDArray[Any]]:
+        """As other methods build on them: finished maps (t, n, *space), or a pixel method's channels (t, n, c, *space)."""
+        cores = self.found(case).cores
+        return cores if self.pixels else {layer: self.finished(core) for layer, core in cores.items()}
+
+    def finished(self, core: NDArray[Any]) -> NDArray[Any]:
+        """The values (t, n, *space) of a core."""
+        if self.pixels:
+            return REDUCE[self.settings["reduce"]](core)
+        return np.maximum(core, 0) if self.rectified and not self.settings["signed"] else core
+
+    @property
+    def whole(self) -> bool:
+        """Does it keep the graph of the whole network?"""
+        return self.pixels or (not self.asks and (bool(self.passes) or (self.reads == "gradients" and not self.shares)))
+
+    @property
+    def asks(self) -> bool:
+        """Does it ask for the scores of many variants of each image?"""
+        return self.reads in ("scores", "layer scores")
+
+    @property
+    def blind(self) -> bool:
+        """Does no class play a part in what it reads?"""
+        return self.reads in ("activations", "nothing")
+
+    @property
+    def __signature__(self) -> Signature:  # what help and notebooks show
+        plain = [p for p in signature(Method.__call__).parameters.values() if p.name not in ("self", "params")]
+        own = [Parameter(key, Parameter.KEYWORD_ONLY, default=value) for key, value in self.settings.items()]
+        return Signature([*plain, *own], return_annotation=Heatmaps)
+
+    def __post_init__(self) -> None:
+        if len(self.name) > LONGEST:
+            raise BadParameter(f"The method {quoted(self.name, 60)} is made of too many others.")
+        object.__setattr__(self, "__doc__", f"{self.doc}\n\nCosts {self.cost}.")
+
+    @property
+    def formula(self) -> str:
+        return self._part(0)
+
+    @property
+    def source(self) -> str:
+        """The paper."""
+        return self._said("Source:")
+
+    @property
+    def caveat(self) -> str:
+        """What is known against the method, or limits it."""
+        return self._said("Caveat:")
+
+    @property
+    def cost(self) -> str:
+        return self.passes.format(**self.settings) or COSTS[self.reads]
+
+    def _part(self, i: int) -> str:
+        return " ".join(self.doc.split("\n\n")[i].split())
+
+    def _said(self, key: str) -> str:
+        parts = [" ".join(part.split()) for part in self.doc.split("\n\n")]
+        return next((part.removeprefix(key).strip() for part in parts if part.startswith(key)), "")
+
+    @property
+    def described(self) -> dict[str, Any]:
+        """The settings, arrays and pictures among them in words."""
+        return {key: described(value) for key, value in self.settings.items()}
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Method) and (self.name, self.described) == (other.name, other.described)
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
+    def __reduce__(self) -> Any:  # by name, so that it reaches a worker without its code
+        known = self.name in METHODS or self.name.partition("(")[0] in MAKERS
+        return (lookup, (self.name, dict(self.params))) if known else super().__reduce__()
+
+
+def _within(value: Any, depth: int = 8) -> bool:
+    """Can it be written down: a number that is not endless, lists in lists that are not?"""
+    if isinstance(value, list | tuple):
+        return depth > 0 and all(_within(one, depth - 1) for one in value)
+    return not isinstance(value, int) or abs(value) <= SEEDS
+
+
+def lookup(name: "str | Method", params: Mapping[str, Any] | None = None) -> Method:
+    """The method of that name (grad-cam or grad_cam), or made of others as in "smooth(grad-cam)", with these parameters."""
+    if isinstance(name, Method):
+        return name.using(**(params or {}))
+    import_module("seewhy.methods")  # in a fresh process nobody may have
+    key = str(name).strip().lower().replace("_", "-")
+    if len(key) > LONGEST or key.count("(") > DEEPEST:
+        raise BadParameter(f"The method {quoted(key, 60)} is made of too many; {DEEPEST} around each other are the most.")
+    if "(" in key:
+        return _made(key).using(**(params or {}))
+    if key not in METHODS:
+        made = f" Or one made of others: {', '.join(f'{maker}(...)' for maker in MAKERS)}."
+        raise NoSuchName("method", name, closest(key, [*METHODS]), f"All: {', '.join(METHODS)}.{made}")
+    return METHODS[key].using(**(params or {}))
+
+
+def _made(text: str) -> Method:
+    """smooth(grad-cam), product(guided-backprop, smooth(grad-cam)): a maker and the methods it is given."""
+    maker, _, rest = text.partition("(")
+    parts, depth = [""], 0
+    for letter in rest.removesuffix(")"):
+        depth += (letter == "(") - (letter == ")")
+        if letter == "," and not depth:
+            parts.append("")
+        else:
+            parts[-1] += letter
+    shapes = {name: f"{name}({', '.join(['METHOD'] * len(signature(make).parameters))})" for name, make in MAKERS.items()}
+    if not rest.endswith(")") or depth:
+        raise BadParameter(f"{quoted(text)}: a bracket is missing. Methods are made of others by {', '.join(shapes.values())}.")
+    if maker.strip() not in MAKERS:
+        near = [shapes[name] for name in closest(maker.strip(), [*MAKERS])]
+        raise NoSuchName("method", text, near, f"Methods are made of others by {', '.join(shapes.values())}.")
+    if len(parts) != len(signature(MAKERS[maker.strip()]).parameters):
+        raise BadParameter(f"{quoted(text)}: write {shapes[maker.strip()]}.")
+    return MAKERS[maker.strip()](*(lookup(part) for part in parts))
+
+
+MAKERS: dict[str, Callable[..., Method]] = {}  # what makes methods of methods: smooth, product, augment
+
+
+def maker(make: Callable[..., Method]) -> Callable[..., Method]:
+    """Make a combinator known by its name, so that what it made is found, and sent, by name: "smooth(grad-cam)"."""
+    MAKERS[make.__name__] = make
+    return make
+
+
+def whole_number(value: Any, what: str, least: int, most: int = SEEDS) -> int:
+    """The value as an int; BadParameter, beginning with `what`, where it is none from least to most."""
+    try:
+        if least <= value <= most and value == int(value):
+            return int(value)
+    except (TypeError, ValueError, OverflowError):
+        pass
+    span = f"from {least} on" if most == SEEDS else f"from {least} to {most:,}"
+    raise BadParameter(f"{what} is a whole number {span}, not {quoted(value)}.")
+
+
+def listed(method: Method) -> Method:
+    """Make a method known by its name: to lookup, the command line, the workers."""
+    METHODS[method.name] = method
+    return method
+
+
+def method_of(function: Callable[..., Any], run: Run, reads: str, rectified: bool = False, **more: Any) -> Method:
+    """The method that `run` carries out: named after `function`, with its keyword-only arguments as parameters."""
+    kinds = signature(function).parameters.values()
+    defaults = {p.name: p.default for p in kinds if p.kind is Parameter.KEYWORD_ONLY}
+    free = frozenset(p.name for p in kinds if p.annotation is Any)
+    if rectified:
+        defaults = {"signed": False, **defaults}
+    name, doc = function.__name__.strip("_").replace("_", "-"), cleandoc(function.__doc__ or "")
+    return listed(Method(name, run, defaults, reads, rectified, doc, free=free, **more))

@@ -1,0 +1,92 @@
+"""Methods that read what one pass leaves: decorate a formula, and it is a method."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+from einops import asnumpy, repeat
+from numpy.typing import NDArray
+
+from seewhy.explaining.case import Case, Found
+from seewhy.images.photo import Array
+from seewhy.models.model import INPUT
+from seewhy.models.rule import Rule
+
+from .method import Method, Run, listed, method_of
+
+
+def from_gradients(rectified: bool = True, rule: Rule | None = None) -> Callable[[Callable[..., Array]], Method]:
+    """A method that reads one backward pass: decorate (a, g) -> map, (n, c, *space) twice -> (n, *space), signed.
+
+    rule: by which the gradient comes back, if not the plain one.
+    """
+
+    def decorate(read: Callable[..., Array]) -> Method:
+        def run(case: Case, **params: Any) -> Found:
+            trace = case.trace if rule is None else case.traced(rule, case.named)
+            there = case.at_layers(trace.evidence)
+            cores = {layer: _per_target(partial(read, **params), e.a, e.g) for layer, e in there.items()}
+            odd = () if rule is None else tuple(dict.fromkeys(note for layer in there for note in trace.notes.get(layer, ())))
+            return Found(cores, lambda _t, _i: odd)
+
+        return method_of(read, run, "gradients", rectified, shares=("gradients",) if rule is None else ())
+
+    return decorate
+
+
+def from_pixels(reduce: str = "max", rule: Rule | None = None) -> Callable[[Callable[..., Array]], Method]:
+    """A method that reads the gradient at the image: decorate (x, g) -> its channels, (n, c, *space) all of them.
+
+    reduce: what the paper makes of the channels, one of REDUCE; rule: by which the gradient comes back.
+    """
+
+    def decorate(read: Callable[..., Array]) -> Method:
+        def run(case: Case, **params: Any) -> Found:
+            found = case.trace if rule is None else case.traced(rule, (INPUT,))
+            core = _per_target(partial(read, **params), *found.evidence[INPUT])
+            return Found({INPUT: core}, lambda _t, _i: found.notes.get(INPUT, ()))
+
+        return pixel_method(read, run, reduce, ("pixels",) if rule is None else ())
+
+    return decorate
+
+
+def pixel_method(function: Callable[..., Any], run: Run, reduce: str, shares: tuple[str, ...] = (), passes: str = "") -> Method:
+    """The method that finds channels (t, n, c, *space) at the image."""
+    made = method_of(function, run, "pixels", pixels=True, layered=False, shares=shares, passes=passes)
+    return listed(replace(made, defaults={"reduce": reduce, **made.defaults}))
+
+
+def from_activations(rectified: bool = True) -> Callable[[Callable[..., Array]], Method]:
+    """A method that no class plays a part in: decorate (a) -> map, (n, c, *space) -> (n, *space), signed."""
+
+    def decorate(read: Callable[..., Array]) -> Method:
+        def run(case: Case, **params: Any) -> Mapping[str, NDArray[Any]]:
+            once = {layer: np.asarray(asnumpy(read(a, **params))) for layer, a in case.activations.items()}
+            return {layer: np.stack([values] * len(case.targets)) for layer, values in once.items()}
+
+        return method_of(read, run, "activations", rectified)
+
+    return decorate
+
+
+def from_head(rectified: bool = True) -> Callable[[Callable[..., Array]], Method]:
+    """A method that reads the last linear layer: decorate (a, w) -> map, (n, c, *space) and (n, c) -> (n, *space)."""
+
+    def decorate(read: Callable[..., Array]) -> Method:
+        def run(case: Case, **params: Any) -> Mapping[str, NDArray[Any]]:
+            head = case.head
+            return {layer: _per_target(partial(read, **params), a, head.w) for layer, a in head.a.items()}
+
+        return method_of(read, run, "head", rectified)
+
+    return decorate
+
+
+def _per_target(read: Callable[..., Array], a: Array, each: Array) -> NDArray[Any]:
+    """A formula for t targets, `each` being (t, n, c, ...): (t, n, *space).  Those of a single image go at once."""
+    if len(a) == 1:
+        return asnumpy(read(repeat(a, "1 c ... -> t c ...", t=len(each)), each[:, 0]))[:, None]
+    return np.stack([asnumpy(read(a, one)) for one in each])

@@ -1,0 +1,123 @@
+"""Methods that only ask for scores: decorate what one image's probe finds, and it is a method.
+
+Every one of them takes a budget, and says what was spent.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from itertools import product
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seewhy.errors import BadParameter, SeewhyError
+from seewhy.explaining.case import Case, Found
+from seewhy.maps.regions import Regions
+from seewhy.models.model import INPUT
+from seewhy.progress import stop_asked
+
+from .method import Method, listed, method_of
+from .probe import Budget, Probe
+
+Floats = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a method found out about one image."""
+
+    values: Floats  # (t, *space)
+    error: Floats | None = None  # (t, *space) the standard error of each value
+    regions: Callable[[int], Regions] | None = None  # of each target
+    measured: Mapping[str, Any] = field(default_factory=dict)  # by name: one number, or (t,)
+    notes: tuple[str, ...] = ()
+
+
+OWN = {"budget": None, "fast": False, "dtype": None}  # what all of them take
+
+
+def from_scores(
+    passes: str, rectified: bool = False, sampled: bool = False, layered: bool = False
+) -> Callable[[Callable[..., Estimate]], Method]:
+    """A method that asks for scores: decorate (probe, *, ...) -> Estimate, or if `layered` (probe, layer, *, ...).
+
+    passes: how many forwards, in words; sampled: it draws, so that a tolerance of the standard error can end it.
+    """
+
+    def decorate(read: Callable[..., Estimate]) -> Method:
+        name = read.__name__.strip("_").replace("_", "-")
+
+        def run(case: Case, **params: Any) -> Found:
+            own = {key: params.pop(key) for key in OWN}
+            tolerance = _tolerance(params.pop("tolerance", None), name)
+            found: dict[str, list[Estimate]] = {}
+            n, t, failure = len(case.images), len(case.targets), None
+            with case.model.scoring(case.x, case.pinned[0], own["fast"], own["dtype"], layered) as scorer:
+                for i, layer in product(range(n), case.layers if layered else [INPUT]):
+                    probe = Probe(case, i, scorer, Budget.of(own["budget"], name), tolerance, name)
+                    estimate = _estimate(read, probe, layer if layered else None, params)
+                    found.setdefault(layer, []).append(_told(estimate, probe))
+                    failure = probe.failure
+                    if failure is not None and n > 1:  # the other images would have no map
+                        raise failure
+                    if failure is not None or (n == 1 and stop_asked()):
+                        break
+            return _found(found, n, t, failure)
+
+        made = method_of(read, run, "layer scores" if layered else "scores", rectified, layered=layered, passes=passes)
+        more = {**OWN, "tolerance": None} if sampled else OWN
+        return listed(replace(made, defaults={**made.defaults, **more}))
+
+    return decorate
+
+
+def _estimate(read: Callable[..., Estimate], probe: Probe, layer: str | None, params: Mapping[str, Any]) -> Estimate:
+    if not np.isfinite(probe.y).all():  # already of the untouched image: no variant would tell more
+        space = probe.space if layer is None else tuple(probe.case.activations[layer].shape[2:])
+        return Estimate(np.full((len(probe.y), *space), np.nan))
+    return read(probe, **params) if layer is None else read(probe, layer, **params)
+
+
+def _told(estimate: Estimate, probe: Probe) -> Estimate:
+    """With what the probe knows about it."""
+    notes, told = estimate.notes + probe.notes, dict(estimate.measured)
+    told |= {"forwards": probe.budget.spent, "planned_forwards": max(probe.planned, probe.budget.spent)}
+    if estimate.error is not None and estimate.error.any() and np.isfinite(estimate.error).all():
+        told["largest_error"] = estimate.error.reshape(len(estimate.error), -1).max(1)
+    if probe.scorer.differs:
+        told["score_off"] = probe.off
+        span = np.ptp(estimate.values.reshape(len(estimate.values), -1), axis=1)
+        if (abs(probe.off) > 0.02 * span).any():
+            notes += (f"the faster copy scores {abs(probe.off).max():.2g} off, which is much beside what the map shows",)
+    return replace(estimate, notes=notes, measured=told)
+
+
+def _regions(found: Callable[[int], Regions] | None, t: int) -> Regions | None:
+    return None if found is None else found(t)
+
+
+def _tolerance(asked: Any, name: str) -> float | None:
+    if asked is None:
+        return None
+    if isinstance(asked, bool) or not isinstance(asked, int | float | np.number) or not 0 < asked < np.inf:
+        raise BadParameter(f"{name}: tolerance={asked!r} is a standard error in the score's own units, above 0.")
+    return float(asked)
+
+
+def _found(found: Mapping[str, list[Estimate]], n: int, t: int, failure: SeewhyError | None) -> Found:
+    cores = {layer: np.stack([one.values for one in each], axis=1) for layer, each in found.items()}
+    known = {layer: [one.error for one in each if one.error is not None] for layer, each in found.items()}
+    errors = {layer: np.stack(each, axis=1) for layer, each in known.items() if len(each) == n}
+    measured = {layer: _measured(each, t) for layer, each in found.items()}
+    notes = [tuple(dict.fromkeys(note for each in found.values() for note in each[i].notes)) for i in range(n)]
+    regions = [one.regions for one in next(iter(found.values()))]
+    return Found(
+        cores, lambda _t, i: notes[i], measured.pop(INPUT, {}), measured, errors, lambda k, i: _regions(regions[i], k), failure
+    )
+
+
+def _measured(each: list[Estimate], t: int) -> dict[str, Floats]:
+    """By name: (t, n), NaN where an image has none of it."""
+    names = dict.fromkeys(name for one in each for name in one.measured)
+    return {name: np.stack([np.broadcast_to(one.measured.get(name, np.nan), t) for one in each], 1) for name in names}

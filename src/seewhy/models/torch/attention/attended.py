@@ -1,0 +1,286 @@
+"""What a network's attentions look at in these very images, and what the scores make of it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from numpy.typing import NDArray
+
+import torch
+from seewhy.errors import BadNetwork, NotApplicable
+from seewhy.images.photo import Array
+from seewhy.lru import Recent
+from seewhy.memory import out_of_memory
+from seewhy.models.model import Answer
+from seewhy.models.torch.passes.backward import gradients
+from seewhy.models.torch.passes.taps import every_module, ordered_gradients
+from seewhy.models.torch.places.layout import SEQUENCE, TOKENS
+from seewhy.models.torch.scores import as_numpy, plain
+from seewhy.targets.target import Target, weighted
+from torch import Tensor
+
+from .blocks import at_each_block
+from .emissions import Emission
+from .met import Attending, Met
+from .places import Joined, Looked, looked
+
+if TYPE_CHECKING:
+    from seewhy.models.torch.model import TorchModel
+
+LOOKED: "WeakKeyDictionary[TorchModel, Recent[Any, Looked]]" = WeakKeyDictionary()
+LOOK = "attention(model, images, layer=...) shows single layers' weights. "
+TRY = "Grad-CAM and other methods explain such networks."
+
+
+class Tokens(NamedTuple):
+    """A row of tokens."""
+
+    length: int
+    grid: tuple[int, ...]  # of those that lie in the image
+    first: int  # where these begin, behind a class token and its like
+
+    def grid_of(self, rows: Array) -> Array:
+        """(..., length) -> (..., *grid)."""
+        return rows[..., self.own].reshape(*rows.shape[:-1], *self.grid)
+
+    @property
+    def own(self) -> slice:
+        """Those that lie in the image."""
+        return slice(self.first, self.first + int(np.prod(self.grid)))
+
+
+@dataclass(frozen=True)
+class Attention:
+    """The weights of one attention, in images (n, c, *space); windows are put in their places when they are read."""
+
+    layer: str
+    queries: Tokens
+    keys: Tokens
+    weights: Tensor  # (n, r, q, k): heads, or windows and heads, as it ran
+    slopes: Tensor | None  # (t, n, r, q, k): the gradient of each explained score toward them
+    groups: tuple[tuple[Tensor, Tensor, Tensor], ...] | None  # windows: members (heads,), rows (q,), columns (k,); None: all
+
+    @property
+    def a(self) -> Array:
+        """(n, heads, queries, keys)."""
+        return plain(self._spread(self.weights))
+
+    @property
+    def g(self) -> Array:
+        """(t, n, heads, queries, keys)."""
+        if self.slopes is None:
+            raise AssertionError("asked for without targets")
+        return torch.stack([plain(self._spread(one)) for one in self.slopes])
+
+    def read(self, share: NDArray[Any]) -> NDArray[Any]:
+        """What queries look at, mixed by `share` (n, queries): (n, heads, keys), without spreading out all others."""
+        of = torch.as_tensor(share).to(self.weights)
+        if self.groups is None:
+            return as_numpy(torch.einsum("nhqk,nq->nhk", self.weights, of))
+        out = self.weights.new_zeros(len(of), len(self.groups[0][0]), self.keys.length)
+        for members, rows, columns in self.groups:
+            q, k = rows >= 0, columns >= 0
+            own = torch.einsum("nhqk,nq->nhk", self.weights[:, members][:, :, q], of[:, rows[q]])
+            out.index_add_(2, columns[k], own[:, :, k])
+        return as_numpy(out)
+
+    def _spread(self, own: Tensor) -> Tensor:
+        if self.groups is None:
+            return own
+        out = own.new_zeros(len(own), len(self.groups[0][0]), self.queries.length, self.keys.length)
+        for members, rows, columns in self.groups:
+            q, k = rows >= 0, columns >= 0
+            out[:, :, rows[q][:, None], columns[k]] = own[:, members][:, :, q][..., k]
+        return out
+
+
+class Attended(NamedTuple):
+    """One pass, read at its attentions."""
+
+    answer: Answer
+    weights: NDArray[Any]  # (t, n, k), as in a Trace
+    layers: list[Attention]
+    reads: NDArray[Any]  # (tokens,): in which shares the head reads the tokens behind the last of them; they sum to one
+    left_out: Mapping[str, str]  # other attentions, and why
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is odd about reading them."""
+        beside = tuple(f"{layer} is left out: {why}" for layer, why in self.left_out.items())
+        inside = float(self.reads[self.layers[-1].queries.own].sum())
+        if not 0.01 < inside < 0.99:
+            return beside
+        others = int((self.reads > 0).sum() - (self.reads[self.layers[-1].queries.own] > 0).sum())
+        return (f"the head reads {others} token{'s' * (others != 1)} of no place and the patches: their rows are averaged, the "
+                f"patches' for {inside:.0%}", *beside)  # fmt: skip
+
+
+def attended(model: "TorchModel", x: Array, targets: Sequence[Target], whole: bool, each: bool) -> Attended:
+    """One forward pass of x (n, c, *space), and with targets the gradients of their scores toward all attention weights.
+
+    whole: NotApplicable unless every attention joins the tokens of one row, the same in all layers, and nothing else joins
+    them; else what can be placed is told, and in `left_out` what cannot.  each: of each layer, the score that the network's
+    own end makes of the tokens behind that layer's block, in place of the last, and no gradient but through that block.
+    """
+    with model._ready(x) as x:
+        found = _looked(model, x)
+        if not found.joined:
+            raise NotApplicable(
+                f"{model.name} has no attention that can be seen: no F.scaled_dot_product_attention, no MultiheadAttention, "
+                "and no softmax whose rows are multiplied with values. Other libraries' kernels hide it: ask "
+                "transformers for attn_implementation='sdpa' or 'eager'."
+            )
+        if whole:
+            _check(found)
+        mode = Attending(model.network)
+        with ordered_gradients(model.network, len(x)), torch.set_grad_enabled(bool(targets)):
+            entered = x.requires_grad_().clone() if targets else x
+            with mode:
+                raw, scores = at_each_block(model, entered, found) if each else model._run(entered)
+        met = mode.attentions()
+        if [one.layer for one in met] != [one.layer for one in found.joined]:
+            raise NotApplicable(f"{model.name} runs other attentions for these images than for noise: they are not followed.")
+        copies = len(raw) // len(x)
+        answer = model._answer(raw[-len(x) :], scores[-len(x) :])
+        weights = weighted(targets, answer.scores) if targets else np.zeros((0, *answer.scores.shape))
+        slopes = _slopes(scores, np.tile(weights, (1, copies, 1)), met, found) if targets else {}
+        _place(model, found, x)
+        layers = [_attention(m, one, slopes.get(i), len(x)) for i, (m, one) in enumerate(zip(met, found.joined, strict=True))]
+        kept = [layer for layer in layers if layer is not None]
+        out = {one.layer: _why(one) for one, layer in zip(found.joined, layers, strict=True) if layer is None}
+        return Attended(answer, weights, kept, _shares(found), out)
+
+
+def _looked(model: "TorchModel", x: Tensor) -> Looked:
+    """What a pass of noise told, once for images of this shape."""
+    key = (tuple(x.shape[1:]), tuple(map(id, every_module(model.given))))
+    return LOOKED.setdefault(model, Recent()).of(key, lambda: _look(model, x))
+
+
+def _look(model: "TorchModel", x: Tensor) -> Looked:
+    model._survey(x[:1].detach())
+    noise = torch.randn((2, *x.shape[1:]), generator=torch.Generator().manual_seed(0)).to(x)
+    if model.aims:  # which read what is in this very image
+        noise = x[:1].detach() + 1e-3 * x.std() * noise
+
+    def at(noise: Tensor) -> Looked:
+        return looked(model.network, noise, model._run, lambda module, a: model._lies(module, a, noise))
+
+    try:
+        return at(noise)  # two images, so that an axis of one is known to be no batch
+    except (BadNetwork, RuntimeError) as error:
+        if out_of_memory(error):
+            raise
+        return at(noise[:1])  # some networks take no two
+
+
+def _check(found: Looked) -> None:
+    """NotApplicable where products of attention matrices say nothing about tokens."""
+    advice = (LOOK if any(_placed(one) for one in found.joined) else "") + TRY
+    for one in found.joined:
+        if not one.square and not one.beside:
+            raise NotApplicable(f"{one.layer}: {_why(one)}, so that the layers' weights cannot be multiplied. {advice}")
+    own = [one for one in found.joined if one.square]
+    if not own:
+        raise NotApplicable(f"No attention of this network joins the image's tokens with each other. {advice}")
+    for before, behind, why in zip(own, own[1:], found.apart, strict=False):
+        if why:
+            raise NotApplicable(f"Between {before.layer} and {behind.layer} {why}: attention alone does not tell. {advice}")
+    if mixed := [one.layer for one, beside in zip(own, found.beside, strict=True) if beside]:
+        raise NotApplicable(
+            f"Beside {mixed[0]} tokens are mixed by something else, too, as by a convolution: attention alone does not tell. "
+            f"{advice}"
+        )
+    if found.reads is None:
+        raise NotApplicable(f"The scores do not depend on the tokens behind {own[-1].layer}, the last attention. {advice}")
+
+
+def _why(one: Joined) -> str:
+    if one.left_out:
+        return one.left_out
+    if one.beside:
+        return f"{one.size[0]} other quer{'y looks' if one.size[0] == 1 else 'ies look'} at the tokens, as where a head pools"
+    if one.queries is None or one.keys is None:
+        return "its queries cannot be followed to tokens of the image"
+    of = " tokens look at ".join(_sides(tokens) for tokens in (_tokens(one.queries), _tokens(one.keys)))
+    return f"{of}, which are pooled"
+
+
+def _placed(one: Joined) -> bool:
+    """Is it known where its rows and columns lie?"""
+    return not (one.left_out or one.queries is None or one.keys is None or one.rows is None or one.columns is None)
+
+
+def _sides(tokens: Tokens) -> str:
+    return "x".join(map(str, tokens.grid))
+
+
+def _tokens(emission: Emission) -> Tokens:
+    lies = emission.lies
+    return Tokens(emission.length, lies.space, lies.prefix if lies.kind in (TOKENS, SEQUENCE) else 0)
+
+
+def _attention(met: Met, one: Joined, slopes: Tensor | None, n: int) -> Attention | None:
+    if one.queries is None or one.keys is None or one.rows is None or one.columns is None or one.left_out:
+        return None
+    own = met.weights.detach().reshape(n, -1, *one.size)
+    queries, keys = _tokens(one.queries), _tokens(one.keys)
+    turned = None if slopes is None else slopes.reshape(-1, n, *own.shape[1:])
+    return Attention(met.layer, queries, keys, own, turned, _groups(one, queries, keys))
+
+
+def _groups(one: Joined, queries: Tokens, keys: Tokens) -> tuple[tuple[Tensor, Tensor, Tensor], ...] | None:
+    """The heads of each window, and where its rows and columns lie; None where all heads see all tokens in order."""
+    rows, columns = one.rows, one.columns
+    if rows is None or columns is None:
+        return None
+    in_order = [bool((at == torch.arange(count, device=at.device)).all()) if at.shape[1] == count else False
+                for at, count in ((rows, queries.length), (columns, keys.length))]  # fmt: skip
+    if all(in_order):
+        return None
+    windows: dict[Any, list[int]] = {}
+    for r, key in enumerate(zip(rows.tolist(), columns.tolist(), strict=True)):
+        windows.setdefault((tuple(key[0]), tuple(key[1])), []).append(r)
+    if len({len(members) for members in windows.values()}) > 1:
+        raise NotApplicable(f"{one.layer}: its windows have heads of different numbers.")
+    device = rows.device
+    return tuple((torch.tensor(own, device=device), rows[own[0]], columns[own[0]]) for own in windows.values())
+
+
+def _slopes(scores: Tensor, weights: NDArray[Any], met: list[Met], found: Looked) -> dict[int, Tensor]:
+    """The gradients (t, ...) toward each attention over tokens, by its place."""
+    asked = [i for i, one in enumerate(found.joined) if one.square]
+    fixed = [met[i].layer for i in asked if not met[i].weights.requires_grad]
+    if fixed:
+        raise NotApplicable(f"{fixed[0]} runs under no_grad, so the score has no gradient toward its weights.")
+    grads = gradients(scores, [met[i].weights for i in asked], weights)
+    zeros: Callable[[int], Tensor] = lambda i: met[i].weights.new_zeros(len(weights), *met[i].weights.shape)  # noqa: E731
+    return {i: zeros(i) if g is None else g for i, g in zip(asked, grads, strict=True)}
+
+
+def _shares(found: Looked) -> NDArray[Any]:
+    """In which shares the head reads the tokens: all patches alike.  A token of no place counts as one patch, if the scores
+    depend on it nearer to as much as on one patch (it is pooled with them) than on all; else as all patches together.
+    """
+    own = [one for one in found.joined if one.square]
+    if found.reads is None or not own or own[-1].queries is None:
+        return np.zeros(0)
+    reads, patches = found.reads.cpu().numpy().astype(float), _tokens(own[-1].queries).own
+    there, among = reads > 0, int((reads[patches] > 0).sum())
+    pooled = reads < among**0.5 * reads[patches].sum() / max(1, among)
+    pooled[patches] = True
+    share = np.where(there, np.where(pooled, 1.0, max(1, among)), 0.0)
+    return share / share.sum()
+
+
+def _place(model: "TorchModel", found: Looked, x: Tensor) -> None:
+    """Cells of attention lie where those of layers with the same grid do."""
+    known = {layer.shape[1:]: layer.cells for layer in reversed(model._survey(x[:1].detach()).layers.values()) if layer.cells}
+    places = model._learned(x).places
+    for one in found.joined:
+        for name in (one.layer, "attention") if one.square else (one.layer,):
+            grid = one.keys.lies.space if one.keys is not None else ()
+            if (cells := known.get(grid)) is not None and (places.get(name) or ((),))[0] != grid:
+                places[name] = (grid, cells)

@@ -1,0 +1,78 @@
+"""The scores that a network's own end makes of the tokens behind each of its blocks."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import torch
+from seewhy.errors import BadNetwork, NotApplicable
+from seewhy.models.torch.passes.taps import emitted, hooked
+from seewhy.models.torch.places.layout import SEQUENCE
+from seewhy.models.torch.scores import picked, raw_scores
+from torch import Tensor
+
+from .places import Looked
+
+if TYPE_CHECKING:
+    from seewhy.models.torch.model import TorchModel
+
+
+def at_each_block(model: "TorchModel", x: Tensor, found: Looked) -> tuple[Tensor, Tensor]:
+    """What the network gives, and the scores (blocks * n, k), of the tokens behind each block, by its own end."""
+    if model.end is not None:
+        raise NotApplicable("A unit's activation has no end of the network behind each block. Explain a class.")
+    args, options = model.inputs(x)
+    blocks = _blocks(found)
+    with _ends_at(model, blocks, found) as kept:
+        try:
+            output = model._called(args, options, x)
+        except BadNetwork as error:
+            if len(kept) < len(blocks):
+                raise
+            raise NotApplicable(f"Behind {blocks[-1]} {model.name} does not take the tokens of all blocks: {error}") from error
+    many = x.detach().repeat(len(blocks), *[1] * (x.ndim - 1))
+    if model.aims:
+        raw = model._read(output, many)
+    else:
+        part = picked(output, model.output, len(many))
+        raw = raw_scores(part, len(many), output if model.output is None else part)
+    return raw, model._scores(raw)
+
+
+@contextmanager
+def _ends_at(model: "TorchModel", blocks: list[str], found: Looked) -> Iterator[list[Tensor]]:
+    """While it is entered, each block starts from its input anew, and behind the last one go on the tokens of all."""
+    kept: list[Tensor] = []
+
+    def hook_for(name: str) -> Callable[..., Any]:
+        def hook(_module: Any, _args: Any, output: Any) -> Any:
+            a, put_back = emitted(output, name)
+            kept.append(a)
+            if name != blocks[-1]:
+                return put_back(a.detach().clone().requires_grad_())
+            return put_back(torch.cat(kept, 1 if found.rows[name][1] == SEQUENCE else 0))
+
+        return hook
+
+    with hooked((model.network.get_submodule(name), hook_for(name)) for name in blocks):
+        yield kept
+
+
+def _blocks(found: Looked) -> list[str]:
+    """Of each attention over tokens the largest module around it that holds no other attention and emits the tokens."""
+    names = [one.layer.partition("#")[0] for one in found.joined]
+    blocks = []
+    for one, name in zip(found.joined, names, strict=True):
+        if not one.square or one.queries is None:
+            continue
+        parts = name.split(".")
+        around = [".".join(parts[:depth]) for depth in range(1, len(parts) + 1)]
+        alone = [b for b in around if sum(other == b or other.startswith(f"{b}.") for other in names) == 1]
+        fitting = [block for block in alone if found.rows.get(block, (0, ""))[0] == one.queries.length]
+        if not fitting:
+            raise NotApplicable(
+                f"{one.layer} lies in no block of its own that emits the tokens behind it, for the network's end to read. "
+                "transformer-relevance needs none."
+            )
+        blocks.append(fitting[0])
+    return blocks

@@ -1,0 +1,105 @@
+"""What layers emit over the tokens of an image, and codes that tell from which of these tokens something came."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from math import prod
+from typing import Any, NamedTuple
+
+import torch
+from seewhy.models.torch.passes.taps import hooked, modules_of
+from seewhy.models.torch.places.layout import FIRST, LAST, SEQUENCE, TOKENS, Layout
+from torch import Tensor
+
+from .met import Attending
+
+Lies = Callable[[Any, Tensor], Layout | None]  # (module, what it emitted) -> how it lies
+
+
+class Emission(NamedTuple):
+    """What a layer emitted or was given, over the tokens of the image."""
+
+    a: Tensor
+    lies: Layout
+    met: int  # attentions that had run
+    length: int  # tokens of one image
+
+    def tokens(self, a: Tensor) -> Tensor:
+        """The same as (n, tokens, c), a view of it where it can be."""
+        if self.lies.kind == FIRST:
+            return a.flatten(2).transpose(1, 2)
+        if self.lies.kind == LAST:
+            return a.flatten(1, -2)
+        return a.transpose(0, 1) if self.lies.kind == SEQUENCE else a
+
+    def codes(self, of: Tensor) -> Tensor:
+        """One number for each token of all images (n * tokens), shaped like what was emitted."""
+        codes = torch.empty(self.a.shape, dtype=self.a.dtype, device=self.a.device)
+        own = self.tokens(codes)
+        own.copy_(of.to(codes).reshape(*own.shape[:2], 1).expand(own.shape))
+        return codes
+
+
+@contextmanager
+def emissions(
+    network: Any, mode: Attending, emitted: list[Emission], entered: list[Tensor], lies: Lies
+) -> Iterator[dict[str, tuple[int, str]]]:  # fmt: skip
+    """Fills the lists while the block runs; yields what Looked tells of each layer's rows."""
+    rows: dict[str, tuple[int, str]] = {}
+    handed: dict[int, Tensor] = {}  # copies of what is noted already
+    names = {id(module): name for name, module in modules_of(network).items()}
+
+    def note(module: Any, a: Any) -> bool:
+        if not (isinstance(a, Tensor) and a.is_floating_point() and a.requires_grad) or (found := lies(module, a)) is None:
+            return False
+        emitted.append(Emission(a, found, len(mode.met), _length(found, a)))
+        return True
+
+    def hook(module: Any, args: Any, output: Any) -> Any:
+        with torch._C.DisableTorchFunction():
+            for arg in args[:1]:
+                if id(arg) not in handed:
+                    note(None, arg)
+            if isinstance(module, torch.nn.Linear) and args:
+                entered.append(args[0])
+            first = output[0] if isinstance(output, tuple | list) and output else output
+            if note(module, first):
+                rows[names[id(module)]] = (emitted[-1].length, emitted[-1].lies.kind)
+        if not isinstance(output, Tensor):
+            return None
+        copy = output.clone()  # what is written over later is not what is kept
+        return handed.setdefault(id(copy), copy)
+
+    with hooked((module, hook) for name, module in modules_of(network).items() if name):
+        yield rows
+
+
+def _length(lies: Layout, a: Tensor) -> int:
+    """Tokens of one image."""
+    return a.shape[0 if lies.kind == SEQUENCE else 1] if lies.kind in (TOKENS, SEQUENCE) else prod(lies.space)
+
+
+def decoded(sent: Callable[[Tensor], Tensor | None], emission: Emission) -> Tensor | None:
+    """Which token's code arrived at each row (..., c): (...), -1 where nothing did; None where codes of several arrived.
+
+    Codes are shares of what arrives with the code 1 everywhere, of as many levels as the number format tells apart.
+    """
+    count = len(emission.a) if emission.lies.kind != SEQUENCE else emission.a.shape[1]
+    count *= emission.length
+    levels = min(count, max(2, int(0.01 / torch.finfo(emission.a.dtype).eps)))
+    token = torch.arange(count, device=emission.a.device)
+    whole = sent(emission.codes(torch.ones_like(token)))
+    if whole is None:
+        return None
+    size = whole.square().sum(-1)
+    found, step = torch.zeros_like(size, dtype=torch.long), 1
+    while step < count:
+        share = sent(emission.codes((token // step % levels) / max(1, levels - 1)))
+        if share is None:
+            return None
+        code = (share * whole).sum(-1) / size
+        digit = (code * (levels - 1)).round().nan_to_num(0)
+        off = (share - digit[..., None] / max(1, levels - 1) * whole).square().sum(-1)
+        if bool((off > (0.3 / max(1, levels - 1)) ** 2 * size).any()):
+            return None
+        found, step = found + digit.long() * step, step * levels
+    return torch.where(size > 0, found, -1)

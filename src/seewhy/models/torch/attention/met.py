@@ -1,0 +1,188 @@
+"""Every attention of a torch network, met while the network runs as it is.
+
+Fused attention gives no weights, so softmax(q k' scale + mask) v takes its place while a block runs, and must give what the
+fused one gives.  Attention written out is met where the weights that a softmax made are multiplied with the values.
+"""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from seewhy.errors import BadNetwork, NotApplicable
+from seewhy.models.torch.rules.unfused import STEPS
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
+
+T = Tensor
+FUSED = F.scaled_dot_product_attention
+SOFTMAX = {torch.softmax, T.softmax, F.softmax, torch.special.softmax}
+SAME = {  # what may happen to weights on their way to the values
+    F.dropout, torch.dropout, T.to, T.float, T.double, T.half, T.bfloat16, T.type, T.type_as, T.contiguous, T.clone,
+    torch.clone, T.view, T.reshape, torch.reshape, T.view_as, T.reshape_as, T.flatten, torch.flatten, T.unflatten,
+}  # fmt: skip
+PRODUCTS = {torch.matmul, T.matmul, T.__matmul__, torch.bmm, T.bmm}
+CALL = nn.Module._call_impl.__code__
+MIXED = "what its softmax made is changed before it meets the values, as talking heads mix it"
+
+
+@dataclass(eq=False)
+class Met:
+    """One attention, as it ran."""
+
+    layer: str  # the module that ran it
+    weights: Tensor  # (..., q, k): the very tensor that the values were multiplied with
+    values: Tensor | None = None  # (..., k, c); None of weights that met none
+    left_out: str = ""  # why it is no attention that the values follow
+
+
+class Attending(TorchFunctionMode):
+    """While it is entered, the network's attentions are met, in the order they run, each by the innermost module it is in.
+
+    No number changes beyond rounding: BadNetwork where the written-out form does not give what the fused one gave.
+    cut: no gradient comes back through any attention.
+    """
+
+    def __init__(self, network: nn.Module, cut: bool = False) -> None:
+        super().__init__()
+        self.cut = cut
+        self.names = {id(module): name for name, module in network.named_modules()}
+        self.met: list[Met] = []
+        self.soft: dict[int, tuple[Tensor, Met]] = {}  # weights on their way, kept so that no other takes their id
+
+    def attentions(self) -> list[Met]:
+        """All that were met, each under a name of its own: of several in one module blocks.0.attn#1, blocks.0.attn#2."""
+        layers = [met.layer for met in self.met]
+        count: dict[str, int] = {}
+        for met, layer in zip(self.met, layers, strict=True):
+            count[layer] = count.get(layer, 0) + 1
+            met.layer = f"{layer}#{count[layer]}" if layers.count(layer) > 1 else layer
+        return self.met
+
+    def __torch_function__(self, fn: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if fn is F.multi_head_attention_forward:
+            with self:  # its own calls are met, too
+                return STEPS[fn](*args, **kwargs)
+        if fn is FUSED:
+            return self._fused(*args, **kwargs)
+        if not self.soft and fn not in SOFTMAX:
+            return fn(*args, **kwargs)
+        met = self._product(fn, args)
+        out = fn(*args, **kwargs)
+        with torch._C.DisableTorchFunction():
+            if met is not None:
+                return self._passed(out)
+            if fn in SOFTMAX:
+                self._softened(out, args, kwargs)
+            elif fn in SAME and args and (known := self._known(args[0])) is not None:
+                self._follow(out, known)
+        return out
+
+    def _fused(
+        self, query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None, dropout_p: float = 0.0,
+        is_causal: bool = False, scale: float | None = None, enable_gqa: bool = False,
+    ) -> Tensor:  # fmt: skip
+        layer = self._layer()
+        if dropout_p:
+            raise NotApplicable(
+                f"{layer} drops attention by chance even in eval mode (dropout_p={dropout_p}): its weights are another's at "
+                "each run. Call it with dropout_p=0 while self.training is False."
+            )
+        with torch.no_grad():
+            given = FUSED(query, key, value, attn_mask, 0.0, is_causal, scale=scale, enable_gqa=enable_gqa)
+        if enable_gqa:
+            key, value = (one.repeat_interleave(query.shape[-3] // one.shape[-3], -3) for one in (key, value))
+        weights = written_out(query, key, attn_mask, is_causal, scale).to(value.dtype)
+        out = weights @ value
+        if not alike(out, given):
+            off = (out - given).abs().max().item()
+            raise BadNetwork(
+                f"{layer}: softmax(q k') v differs from what its fused attention gives by {off:.2g}, so its weights are not "
+                "known. Switch fused attention off: timm's set_fused_attn(False), transformers' attn_implementation='eager'."
+            )
+        self.met.append(Met(layer, weights, value))
+        return self._passed(out)
+
+    def _passed(self, out: Tensor) -> Tensor:
+        return out.detach() + 0 * out if self.cut else out
+
+    def _softened(self, out: Tensor, args: Any, kwargs: Mapping[str, Any]) -> None:
+        """A softmax over the last axis of rows: the weights of an attention, if values follow."""
+        dim = args[1] if len(args) > 1 else kwargs.get("dim")
+        if out.ndim > 2 and dim in (-1, out.ndim - 1):
+            met = Met(self._layer(), out, left_out=MIXED)
+            self.met.append(met)
+            self._follow(out, met)
+
+    def _product(self, fn: Any, args: Any) -> Met | None:
+        """The attention whose weights are multiplied here."""
+        if fn in PRODUCTS:
+            weights, values = args[0], args[1]
+        elif fn is torch.einsum and (found := _einsum(args)) is not None:
+            weights, values = found
+        else:
+            return None
+        met = self._known(weights)
+        if met is None or weights.ndim < 3:
+            return None
+        with torch._C.DisableTorchFunction():
+            met.layer, met.weights, met.left_out = self._layer(), weights, ""
+            met.values = values
+            self.met.remove(met)  # where it meets the values is where it ran
+            self.met.append(met)
+        return met
+
+    def _known(self, tensor: Any) -> Met | None:
+        known = self.soft.get(id(tensor))
+        return known[1] if known is not None else None
+
+    def _follow(self, out: Any, met: Met) -> None:
+        if isinstance(out, Tensor) and out.numel() == met.weights.numel():
+            self.soft[id(out)] = (out, met)
+
+    def _layer(self) -> str:
+        """The innermost module that runs, told from the stack: hooks would see its end alone."""
+        frame = sys._getframe(2)
+        while frame is not None:
+            if frame.f_code is CALL and (name := self.names.get(id(frame.f_locals["self"]))) is not None:
+                return name
+            frame = frame.f_back
+        return ""
+
+
+def written_out(query: Tensor, key: Tensor, mask: Tensor | None, causal: bool, scale: float | None) -> Tensor:
+    """softmax(q k' scale + mask): (..., q, k), in float32 at least; a row that may look at nothing is zero."""
+    wide = torch.promote_types(query.dtype, torch.float32)
+    rows = query.to(wide) @ key.to(wide).transpose(-2, -1) * (query.shape[-1] ** -0.5 if scale is None else scale)
+    if causal:
+        mask = torch.ones(rows.shape[-2:], dtype=torch.bool, device=rows.device).tril()
+    if mask is None:
+        return rows.softmax(-1)
+    rows = rows.masked_fill(~mask, -torch.inf) if mask.dtype == torch.bool else rows + mask
+    return rows.softmax(-1).masked_fill((rows == -torch.inf).all(-1, keepdim=True), 0)
+
+
+def alike(out: Tensor, given: Tensor) -> bool:
+    """Equal to rounding: 7e-5 of the largest in float32, 4e-10 in float64."""
+    if out.shape != given.shape:
+        return False
+    with torch.no_grad():
+        off = (out - given).abs().max()
+        return not bool(off > torch.finfo(given.dtype).eps ** 0.6 * given.abs().max())  # of NaN nothing is told
+
+
+def _einsum(args: Any) -> tuple[Tensor, Tensor] | None:
+    """Weights (..., q, k) and values (..., k, c), where einsum sums over the weights' last axis."""
+    if len(args) != 3 or not isinstance(args[0], str) or "." in args[0]:
+        return None
+    given, _, made = args[0].replace(" ", "").partition("->")
+    one, _, other = given.partition(",")
+    for labels, others, weights, values in ((one, other, args[1], args[2]), (other, one, args[2], args[1])):
+        lead, query, key = labels[:-2], labels[-2:-1], labels[-1:]
+        own = [label for label in others if label not in labels]
+        if len(labels) == len(others) == len(made) > 2 and {*lead, key} < {*others} and {*lead, query} < {*made} and own:
+            return weights, values.permute([others.index(label) for label in (*lead, key, *own)])
+    return None

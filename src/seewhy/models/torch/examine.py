@@ -1,0 +1,269 @@
+"""One pass forward and back, and another forward, through a torch network: what can be read of it, what it does on the way."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
+from typing import Any, NamedTuple
+
+import torch
+from seewhy.errors import BadNetwork, NotApplicable
+from seewhy.images.photo import Array
+from seewhy.models.model import INPUT, Answer, Layer
+from seewhy.models.rule import Relevance
+from seewhy.models.torch.passes.backward import gradients
+from seewhy.models.torch.passes.graph import between, kind_of
+from seewhy.models.torch.passes.head import linear_head, pooled
+from seewhy.models.torch.passes.taps import Tap, hooked, ordered_gradients, recorded
+from seewhy.models.torch.places.layout import SEQUENCE
+from seewhy.models.torch.rules.relevance import Propagation
+from seewhy.models.torch.rules.relu_rules import Rewiring
+from seewhy.models.torch.variants.scorer import alike
+from torch import Tensor, nn
+
+from .model import TorchModel
+from .scores import plain
+from .sealed import ScriptedModel, Sealed
+from .undisturbed import again
+
+
+class Facts(NamedTuple):
+    """What was found out about a network with one image before it."""
+
+    model: TorchModel
+    x: Tensor  # (1, c, *space), as it goes in
+    layers: Mapping[str, Layer]
+    layer: str | None  # the one to be explained
+    training: list[str]  # modules that stand in train mode
+    first: "First"
+    second: "Second"
+
+    @property
+    def refused(self) -> Mapping[str, str]:
+        """What cannot be read, and why: scores, image, layer gradient, head, relus, relevance, excitation, tail."""
+        return {**self.second.refused, **self.first.refused}
+
+
+class First(NamedTuple):
+    """What the pass forward and back showed."""
+
+    raw: Tensor
+    answer: Answer
+    refused: Mapping[str, str]
+    a: Tensor | None  # (c, *space)
+    relus: int  # between the image and the scores
+    named: int  # of them layers
+    trail: "Trail"
+
+
+class Second(NamedTuple):
+    """What the other pass showed."""
+
+    refused: Mapping[str, str]
+    moved: float = 0.0  # by how much another pass of the same image changes the scores, as a share of the largest
+    mixes: bool = False  # the images of a batch
+    alone: str = ""  # why no two images go at once
+
+
+@again
+def examined(model: TorchModel, x: Array, layers: Mapping[str, Layer], layer: str | None) -> Facts:
+    """x: one image (1, c, *space); layer: the one to be explained, if any has space.
+
+    Two passes forward and one back: the second takes x and noise together, by the rules of relevance, and its scores of x
+    have to be those of the first.  Where they are not, a third tells why.  Raises BadNetwork where the network fails.
+    """
+    modeless = isinstance(model.network, Sealed) and not model.network.has_modes  # whatever its parts say
+    training = [] if modeless else [name for name, module in model.network.named_modules() if module.training]
+    with model._ready(x[:1]) as ready:
+        first = _first(model, ready, layer)
+        second = _second(model, ready.detach(), first.raw.detach(), layer, layers)
+        return Facts(model, ready.detach(), layers, layer, training, first, second)
+
+
+class Trail:
+    """What the modules did while a pass ran: hooks for `hooked`."""
+
+    def __init__(self, network: nn.Module) -> None:
+        self.network = network
+        self.emitted: list[tuple[str, Tensor, int]] = []
+        self.rewritten: dict[str, str] = {}  # a layer, and what wrote over its output
+        self.bad: str | None = None  # the first layer with NaN or infinity
+        self.relus: set[Any] = set()  # of layers that are one: the nodes of the graph
+        self.last: nn.Module | None = None  # linear layer or convolution
+
+    def hooks(self) -> Iterator[tuple[nn.Module, Callable[..., None]]]:
+        for name, module in self.network.named_modules():
+            if name and not [*module.children()]:
+                yield module, self._hook(name)
+
+    def _hook(self, name: str) -> Callable[..., None]:
+        def hook(module: nn.Module, args: Any, output: Any) -> None:
+            tensor = output[0] if isinstance(output, tuple | list) and output else output
+            if not isinstance(tensor, Tensor) or not tensor.is_floating_point():
+                return
+            with torch._C.DisableTorchFunction():  # no mode's business
+                self._note(name, module, args, tensor)
+
+        return hook
+
+    def _note(self, name: str, module: nn.Module, args: Any, tensor: Tensor) -> None:
+        entered = {arg.data_ptr() for arg in args if isinstance(arg, Tensor)}
+        for earlier, seen, version in self.emitted:
+            if seen._version != version and earlier not in self.rewritten and earlier != name:
+                self.rewritten[earlier] = name if seen.data_ptr() in entered else f"the code before {name}"
+        self.emitted.append((name, tensor, tensor._version))
+        self.bad = self.bad or (None if bool(tensor.isfinite().all()) else name)
+        self.relus.add(_behind_copies(tensor.grad_fn))
+        self.last = module if isinstance(module, nn.Linear | nn.Conv2d) else self.last
+
+
+def _behind_copies(node: Any) -> Any:
+    """What was computed, not its clones for the one who reads it."""
+    while node is not None and kind_of(node) == "CloneBackward":
+        node = node.next_functions[0][0]
+    return node
+
+
+def any_rule(active: Any, g: Any) -> Any:
+    """What the plain gradient does."""
+    return g * active
+
+
+def _first(model: TorchModel, x: Tensor, layer: str | None) -> First:
+    """Forward under a rule that changes nothing, so that it is seen which ReLUs a rule reaches; and back."""
+    sealed = isinstance(model, ScriptedModel)
+    try:
+        return _there_and_back(model, x, layer, None if sealed else Rewiring(any_rule), "it cannot be read inside")
+    except BadNetwork as error:
+        return _there_and_back(model, x, layer, None, str(error))
+
+
+def _there_and_back(model: TorchModel, x: Tensor, layer: str | None, mode: Rewiring | None, why: str) -> First:
+    trail, sealed = Trail(model.network), isinstance(model, ScriptedModel)
+    taps = [Tap(layer, model.network)] if layer else []
+    refused = {} if mode else {"relus": f"no rule for ReLUs can be kept: {why}"}
+    ran: list[tuple[Tensor, Tensor]] = []
+
+    def run() -> tuple[Tensor, Tensor]:
+        ran.append(model._run(x.clone()))  # a leaf cannot be written to
+        return ran[0]
+
+    linear = entered = None
+    x.requires_grad_()
+    hooks = hooked([] if sealed else trail.hooks())
+    with ordered_gradients(model.network, 1), torch.enable_grad(), mode or nullcontext(), recorded(taps, grad=True), hooks:
+        try:
+            _, linear, entered = linear_head(model.network, run)
+        except NotApplicable as error:
+            refused["head"] = str(error)
+    ((raw, scores),) = ran
+    ruled = {node for node in between(raw, [x]) if kind_of(node) == "RuledBackward"} if raw.requires_grad else set()
+    refused |= _asked("relus", lambda: mode.notes(raw, [x])) if mode else {}
+    answer = model._answer(raw, scores)
+    seen = taps[0].check(model.end) if taps else None
+    refused |= _unreached(scores, x, seen, layer)
+    if seen is None:
+        return First(raw, answer, refused, None, len(ruled), len(ruled & trail.relus), trail)
+    layout = model._layout(str(layer), seen, x)
+    a = layout.turn(seen.detach())
+    if linear is not None and entered is not None:
+        refused |= _asked("head", lambda: pooled(a, entered, str(layer), model.name))
+    if layout.kind != SEQUENCE and len(seen) != 1:
+        refused["tail"] = f"{layer} emits {tuple(seen.shape)} for one image: its rows are no images"
+    return First(raw, answer, refused, plain(a[0]), len(ruled), len(ruled & trail.relus), trail)
+
+
+def _asked(what: str, question: Callable[[], Any]) -> dict[str, str]:
+    """Nothing, or why it cannot be read."""
+    try:
+        question()
+    except NotApplicable as error:
+        return {what: str(error).replace(f"The {any_rule.__name__} rule", "The rule of guided-backprop and deconvnet")}
+    return {}
+
+
+def _unreached(scores: Tensor, x: Tensor, seen: Tensor | None, layer: str | None) -> dict[str, str]:
+    """Where the gradient of the top score does not come: at the image, at the layer."""
+    if not bool(scores.isfinite().all()):
+        return {"scores": "the scores hold NaN or infinity"}
+    top = torch.zeros_like(scores)[None]
+    top[0, 0, scores[0].argmax()] = 1
+    places = {"image": x} if seen is None else {"image": x, "layer gradient": seen}
+    try:
+        grads = gradients(scores, [*places.values()], top.detach().cpu().float().numpy())
+    except BadNetwork as error:
+        return dict.fromkeys(places, str(error))
+    named = {"image": "the image", "layer gradient": str(layer)}
+    found = {place: _why_not(g, named[place]) for place, g in zip(places, grads, strict=True)}
+    return {place: why for place, why in found.items() if why}
+
+
+def _why_not(g: Tensor | None, place: str) -> str:
+    if g is None:
+        return f"no gradient reaches {place}: on the way there the network runs under no_grad, or on detached numbers"
+    if not bool(g.isfinite().all()):
+        return f"the gradient at {place} holds NaN or infinity"
+    return "" if bool(g.any()) else f"the gradient at {place} is zero: what follows is saturated, or its weights are still zero"
+
+
+def _second(model: TorchModel, x: Tensor, raw: Tensor, layer: str | None, layers: Mapping[str, Layer]) -> Second:
+    """Forward once more, x beside noise, by the rules of relevance."""
+    noise = torch.randn(x.shape, generator=torch.Generator().manual_seed(0)).to(x)
+    alone = ""
+    try:
+        refused, found = _by_relevance(model, torch.cat([x, noise]), layer, layers)
+    except BadNetwork as error:
+        alone = str(error)
+        try:
+            refused, found = _by_relevance(model, x, layer, layers)
+        except BadNetwork as error:  # the rules' doing, not that of two images
+            refused, alone = _unruled(str(error)), ""
+            found = _plainly(model, x)
+    off = _off(found[:1], raw)
+    if not off:
+        return Second(refused, alone=alone)
+    again = _off(_plainly(model, x), raw)
+    return Second(refused, again, mixes=not again, alone=alone)
+
+
+def _unruled(why: str) -> dict[str, str]:
+    return {"relevance": why, "excitation": why}
+
+
+def _plainly(model: TorchModel, x: Tensor) -> Tensor:
+    with torch.no_grad():
+        return model._raw(x.clone())
+
+
+def _off(found: Tensor, raw: Tensor) -> float:
+    """By what share of the largest score they differ; 0 where it is rounding."""
+    found, raw = plain(found.detach()).nan_to_num(), plain(raw).nan_to_num()
+    return 0.0 if alike(found, raw) else float((found - raw).abs().max() / raw.abs().max().clamp(min=1e-12))
+
+
+def _by_relevance(
+    model: TorchModel, x: Tensor, layer: str | None, layers: Mapping[str, Layer]
+) -> tuple[dict[str, str], Tensor]:
+    """What relevance has no rule for, between scores and image or layer; and the scores."""
+    if isinstance(model, ScriptedModel):
+        return _unruled("no rule of relevance can be kept inside"), _plainly(model, x)
+    mode, x = Propagation(Relevance()), x.requires_grad_()
+    entry: list[tuple[Tensor, Tensor, Counter[str]]] = []  # the layer's output, the leaf in its place, and what came before
+    name, calls = (layer or "").partition("#")[0], layers[layer].calls if layer else 1
+
+    def cut(_module: Any, _args: Any, output: Any) -> Any:
+        tensor = output[0] if isinstance(output, tuple | list) else output
+        entry.append((tensor, tensor.detach().clone().requires_grad_(), Counter(mode.unruled)))
+        if len(entry) < calls:
+            return None
+        given = entry[-1][1].clone()
+        return given if isinstance(output, Tensor) else (given, *output[1:])
+
+    hooks = [(model.network.get_submodule(name), cut)] if name and name != INPUT else []
+    with torch.enable_grad(), mode, hooked(hooks):
+        raw = model._run(x.clone())[0]
+    if not entry:
+        return _asked("relevance", lambda: mode.notes(raw, [x])), raw
+    before, leaf, earlier = entry[-1]
+    refused = _asked("relevance", lambda: (mode.notes(raw, [x, leaf]), mode.notes(before, [x])))
+    mode.unruled -= earlier
+    return refused | _asked("excitation", lambda: (mode.check({str(layer): leaf}), mode.notes(raw, [leaf]))), raw

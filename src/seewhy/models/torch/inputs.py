@@ -1,0 +1,164 @@
+"""What a network is called with: the image among other things, which stay as they are."""
+
+import sys
+from collections.abc import Callable, Mapping, MutableMapping
+from copy import copy
+from dataclasses import fields, is_dataclass, replace
+from typing import Any
+
+import numpy as np
+
+import torch
+from seewhy.errors import BadParameter
+from seewhy.models.model import IMAGE, Fixed, Placeholder
+from seewhy.targets.target import PerImage
+from torch import Tensor, nn
+
+
+class Inputs:
+    """How a batch of images x (n, c, *space) becomes the arguments of a network: `wrap(inputs=)`.
+
+    asked: None (x alone), a name (x as that keyword), a tuple or list (the positional arguments) or a dict (the keywords),
+        with seewhy.IMAGE where x belongs, at any depth; or a function of x that returns such, or the one argument.
+    """
+
+    def __init__(self, asked: Any = None, listed: bool = False) -> None:
+        self.listed = listed  # the images go in as a list, where nothing else is asked for
+        self.asked: Any = {asked: IMAGE} if isinstance(asked, str) else list(asked) if isinstance(asked, tuple) else asked
+        self.rows: list[Any] = []  # what there is one of for each image
+        if asked is None or _is_function(self.asked):
+            return
+        if not isinstance(self.asked, Mapping | list):
+            raise BadParameter(f"inputs={asked!r}: give a keyword's name, a tuple, a dict, or a function of the images. {HOW}")
+        leaves: list[Any] = []
+        _filled(self.asked, lambda leaf: leaves.append(leaf) or leaf)
+        if not any(isinstance(leaf, Placeholder) for leaf in leaves):
+            raise BadParameter(f"inputs= holds no seewhy.IMAGE, so the network would never see one. {HOW}")
+        self.rows = [leaf for leaf in leaves if isinstance(leaf, PerImage)]
+        for row in self.rows:
+            _stacked(row)
+            if len(row.targets) != len(self.rows[0].targets):
+                raise BadParameter("inputs= holds PerImage of different lengths: each has one row for every image.")
+
+    def fit(self, count: int) -> None:
+        """BadParameter where there is not one row for each of so many images."""
+        if self.rows and len(self.rows[0].targets) != count:
+            there = len(self.rows[0].targets)
+            raise BadParameter(
+                f"inputs= holds PerImage of {there} rows, one for each image; there {'is' if count == 1 else 'are'} {count} "
+                f"image{'s' * (count != 1)}. Wrap the network again with as many rows as images."
+            )
+
+    def of(self, place: int, count: int) -> "Inputs":
+        """Those of the images from `place` on."""
+        if not self.rows:
+            return self
+        if place + count > len(self.rows[0].targets):
+            there = len(self.rows[0].targets)
+            raise BadParameter(f"inputs= holds PerImage of {there} rows, one for each image; there are {place + count} images.")
+        own = Inputs()
+        own.asked = _filled(self.asked, lambda leaf: _part(leaf, place, count))
+        own.rows = [_part(row, place, count) for row in self.rows]
+        return own
+
+    def __call__(self, x: Tensor) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Positional and keyword arguments for x."""
+        if self.asked is None:
+            return ([*x.unbind()] if self.listed else x,), {}
+        made = self.asked(x) if _is_function(self.asked) else _filled(self.asked, lambda leaf: _given(leaf, x))
+        if isinstance(made, Mapping) and all(isinstance(key, str) for key in made):
+            return (), dict(made)
+        return (tuple(made), {}) if isinstance(made, tuple | list) else ((made,), {})
+
+
+def detects(network: nn.Module) -> bool:
+    """Is it one of torchvision's detectors, which take a list of images?"""
+    found = sys.modules.get("torchvision.models.detection")
+    if found is None:
+        return False
+    return isinstance(network, found.generalized_rcnn.GeneralizedRCNN | found.RetinaNet | found.FCOS | found.ssd.SSD)
+
+
+def of_scales(network: nn.Module) -> bool:
+    """Does each scale of boxes rest on layers that others do not?  So it is in SSD, which has no feature pyramid."""
+    found = sys.modules.get("torchvision.models.detection")
+    return found is not None and isinstance(network, found.ssd.SSD)
+
+
+def queries_behind(network: nn.Module) -> int:
+    """How many tokens behind those of the image ask for boxes: so it is in YOLOS."""
+    transformers = sys.modules.get("transformers")
+    known = transformers is not None and isinstance(network, transformers.PreTrainedModel)
+    return getattr(network.config, "num_detection_tokens", 0) if known else 0
+
+
+def by_proposal(network: nn.Module, name: str) -> bool:
+    """Are the rows of this layer proposals, not images?  So it is inside the head of Faster R-CNN and its like."""
+    found = sys.modules.get("torchvision.models.detection.roi_heads")
+    parts = name.split(".")
+    above = (".".join(parts[:i]) for i in range(1, len(parts)))
+    return found is not None and any(isinstance(network.get_submodule(one), found.RoIHeads) for one in above)
+
+
+HOW = 'For example inputs=(seewhy.IMAGE, metadata), inputs={"pixel_values": seewhy.IMAGE, "input_ids": ids}.'
+
+
+def _is_function(asked: Any) -> bool:
+    return isinstance(asked, Callable) and not isinstance(asked, Placeholder)
+
+
+def _filled(part: Any, fill: Callable[[Any], Any]) -> Any:
+    """The same structure with each leaf replaced."""
+    if isinstance(part, PerImage | Fixed | Placeholder):
+        return fill(part)
+    if is_dataclass(part) and not isinstance(part, type):  # also a ModelOutput, which is a mapping that refuses changes
+        return replace(part, **{f.name: _filled(getattr(part, f.name), fill) for f in fields(part) if f.init})
+    if isinstance(part, MutableMapping):
+        made = copy(part)
+        made.update({key: _filled(value, fill) for key, value in part.items()})
+        return made
+    if isinstance(part, list | tuple):
+        items = [_filled(value, fill) for value in part]
+        return part._make(items) if isinstance(part, tuple) and hasattr(part, "_make") else type(part)(items)  # type: ignore[attr-defined]
+    return fill(part)
+
+
+def _part(leaf: Any, place: int, count: int) -> Any:
+    return PerImage(leaf.targets[place : place + count]) if isinstance(leaf, PerImage) else leaf
+
+
+def _given(leaf: Any, x: Tensor) -> Any:
+    """A leaf for the batch x: its images; rows of their own, as often as the images are there; one row for all, repeated."""
+    if isinstance(leaf, Placeholder):
+        return x
+    if isinstance(leaf, Fixed):
+        return _placed(leaf.value, x)
+    if isinstance(leaf, PerImage):
+        rows = _stacked(leaf)
+        rows = rows if len(x) % len(rows) == 0 else rows[:1]  # a look at the network, whatever the image
+        rows = rows.repeat(len(x) // len(rows), *[1] * (rows.ndim - 1))
+        return _placed(rows, x)
+    placed = _placed(leaf, x)
+    one = isinstance(placed, Tensor) and placed.ndim > 0 and len(placed) == 1
+    return placed.repeat(len(x), *[1] * (placed.ndim - 1)) if one else placed
+
+
+def _stacked(rows: PerImage) -> Tensor:
+    """The rows of all images, as exact as they were given."""
+    try:
+        return torch.stack([row if isinstance(row, Tensor) else torch.as_tensor(np.asarray(row)) for row in rows.targets])
+    except (RuntimeError, TypeError, ValueError) as error:
+        raise BadParameter(
+            f"inputs= holds PerImage of rows that make no array ({str(error).splitlines()[0]}). Give numbers, arrays or "
+            "tensors, all of one shape: pad texts to one length, and make words token ids."
+        ) from None
+
+
+def _placed(value: Any, x: Tensor) -> Any:
+    """Arrays and tensors on the device of x, and of its precision; anything else as it is."""
+    if isinstance(value, np.ndarray):
+        value = torch.as_tensor(value)
+    if not isinstance(value, Tensor):
+        return value
+    value = value.detach().clone()
+    return value.to(x.device, x.dtype if value.is_floating_point() else None)

@@ -1,0 +1,78 @@
+"""The linear layer that makes a network's scores, what is pooled before it, and where numbers go bad."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from seewhy.errors import NotApplicable
+from torch import Tensor, nn
+
+from .taps import hooked, modules_of, offloaded
+
+
+def linear_head(network: nn.Module, run: Callable[[], tuple[Tensor, Tensor]]) -> tuple[tuple[Tensor, Tensor], Tensor, Tensor]:
+    """Run, and find the linear layer (or 1x1 convolution) that made the scores: (run's result, its weights, its input)."""
+    met: list[tuple[nn.Module, Tensor, Tensor]] = []
+
+    def hook(module: nn.Module, args: Any, output: Tensor) -> None:
+        if args and output.ndim > 1 and output[0].numel() == output.shape[1]:  # one vector per image
+            met.append((module, args[0].detach().clone(), output.detach().clone()))
+
+    modules = [m for m in network.modules() if isinstance(m, nn.Linear) or _is_pointwise(m)]
+    with hooked((module, hook) for module in modules):
+        found = run()
+    for module, entered, left in reversed(met):
+        flat = left.flatten(1)
+        if flat.shape == found[0].shape and torch.equal(flat.nan_to_num(), found[0].nan_to_num()):
+            return found, _weight(module), entered.flatten(1)
+    raise NotApplicable(
+        "CAM needs a network that ends in global average pooling and one linear layer; no linear layer makes the scores "
+        "of this one. grad-cam and hires-cam need no such head."
+    )
+
+
+def _weight(module: nn.Module) -> Tensor:
+    """Its weights, also where accelerate keeps them elsewhere while it does not run."""
+    if not offloaded(module):
+        return module.weight.detach()  # type: ignore[union-attr, operator]
+    from accelerate.utils import align_module_device
+
+    with align_module_device(module):
+        return module.weight.detach().clone()  # type: ignore[union-attr, operator]
+
+
+def pooled(a: Tensor, entered: Tensor, layer: str, model: str) -> Tensor:
+    """What was averaged over space to give the linear layer's input (n, c): the layer's output, or its ReLU."""
+    entered = entered.nan_to_num()
+    near = 1e-3 * float(entered.abs().max()) + 1e-12
+    for candidate in (a, a.relu()):
+        mean = candidate.flatten(2).mean(2).nan_to_num()
+        if mean.shape == entered.shape and torch.allclose(mean, entered, rtol=0, atol=near):
+            return candidate
+    raise NotApplicable(
+        f"CAM needs global average pooling and one linear layer right after {layer}; in {model} something else lies "
+        "between. hires-cam says the same thing where CAM exists, and needs no such head."
+    )
+
+
+def _is_pointwise(module: nn.Module) -> bool:
+    """A 1x1 convolution, in any number of dimensions."""
+    plain = isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d)
+    return plain and {*module.kernel_size} == {1} and module.groups == 1
+
+
+def first_bad(network: nn.Module, run: Callable[[], Any]) -> str | None:
+    """The first module to emit NaN or infinity."""
+    bad: list[str] = []
+
+    def hook_for(name: str) -> Callable[..., None]:
+        def hook(_module: nn.Module, _args: Any, output: Any) -> None:
+            tensor = output[0] if isinstance(output, tuple | list) and output else output
+            if isinstance(tensor, Tensor) and tensor.is_floating_point() and not bool(tensor.isfinite().all()):
+                bad.append(name)
+
+        return hook
+
+    with hooked((module, hook_for(name)) for name, module in modules_of(network).items()):
+        run()
+    return bad[0] if bad else None

@@ -1,0 +1,203 @@
+"""Reading a torch network while it runs.  Hooks are set and removed here and nowhere else; nothing is kept."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from threading import get_ident
+from typing import Any
+
+import torch
+from seewhy.errors import BadParameter, NoSuchName, closest
+from seewhy.models.model import INPUT
+from seewhy.models.torch.places.following import Following
+from torch import Tensor, nn
+
+
+class Stop(Exception):
+    """Everything asked for has been seen; the rest of the network need not run."""
+
+
+class Several(Exception):
+    """Layers that were asked for run several times in a pass; `calls`, how often each."""
+
+    def __init__(self, calls: Mapping[str, int]) -> None:
+        super().__init__(f"{len(calls)} layers run several times")
+        self.calls = calls
+
+
+class Tap:
+    """One place in the network: a module, and which of its calls is read."""
+
+    def __init__(self, asked: str, network: nn.Module) -> None:
+        name, _, call = asked.partition("#")
+        try:
+            module = network.get_submodule(name) if name else None
+        except AttributeError:
+            module = None
+        if module is None:
+            near = closest(name, [m for m in modules_of(network) if m])
+            raise NoSuchName("layer", asked, near, "All names: model.layers(), or `seewhy layers MODEL`.")
+        if call and not (call.isdecimal() and len(call) < 10 and int(call)):
+            raise BadParameter(f"Layer {asked!r}: behind # stands which call is read, from 1 on, as in {name}#1.")
+        self.asked, self.name, self.module = asked, name, module
+        self.call = int(call) if call else None  # None: the last one
+        self.calls = 0
+        self.seen: Tensor | None = None
+        self.moment: Any = None  # what was known of where its cells lie, if that was followed
+        self.handed_on: tuple[Tensor, int] | None = None  # an output that is the module's very input, and its version
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        notes = []
+        if self.calls > 1 and not self.call:
+            notes.append(f"{self.name} runs {self.calls} times in one pass; the last call is read ({self.name}#1 is the first)")
+        if self.handed_on and self.handed_on[0]._version != self.handed_on[1]:
+            notes.append(
+                f"{self.name} hands on its input, which the network overwrites later: reading it here can change the scores; "
+                "read a layer before or behind it"
+            )
+        return tuple(notes)
+
+    def check(self, end: Any = None) -> Tensor:
+        """What was seen; NoSuchName where the module did not run, as behind the end of a model of units."""
+        if self.seen is None and end is not None:
+            raise NoSuchName("activation at layer", self.asked, [], f"It lies behind {end.layer}, where the asked unit ends.")
+        if self.seen is None:
+            ran = f"runs {self.calls} times" if self.calls else "does not run"
+            raise NoSuchName("activation at layer", self.asked, [], f"In a forward pass of this network it {ran}.")
+        return self.seen
+
+
+@contextmanager
+def recorded(
+    taps: Sequence[Tap], grad: bool, done: Callable[[], bool] = lambda: False, follow: Following | None = None
+) -> Iterator[None]:
+    """While the block runs, each tap keeps what its module emits, as a copy that no in-place layer can rewrite.
+
+    With `grad`, the first tap that is met becomes a leaf and the graph is recorded from there on: what lies before
+    costs what it costs in inference.  `done` is asked after each tap; once it says yes, Stop is raised.
+    follow: what is entered around, and knows where the cells of each tensor lie: asked of what each tap sees.
+    Other threads that run the same network meanwhile are left alone.
+    """
+
+    def hook_for(mine: list[Tap]) -> Callable[..., Any]:
+        def hook(_module: nn.Module, args: Any, output: Any) -> Any:
+            for tap in mine:
+                tap.calls += 1
+            taken = [tap for tap in mine if tap.call in (None, tap.calls)]
+            if not taken:
+                return None
+            tensor, put_back = emitted(output, taken[0].name)
+            same = any(isinstance(arg, Tensor) and arg.data_ptr() == tensor.data_ptr() for arg in args)
+            moment = follow and follow.moment(tensor)
+            for tap in taken:
+                tap.moment = moment
+                tap.handed_on = (tensor, tensor._version) if same else None
+            if grad and tensor.requires_grad and torch.is_grad_enabled():
+                tensor = tensor.clone()
+            else:
+                tensor = tensor.detach().clone().requires_grad_(grad)
+                if grad:
+                    torch.set_grad_enabled(True)  # ends with the caller's no_grad block
+            for tap in taken:
+                tap.seen = tensor
+            if done():
+                raise Stop
+            return put_back(tensor.clone()) if grad else None
+
+        return hook
+
+    by_name = {name: [tap for tap in taps if tap.name == name] for name in dict.fromkeys(tap.name for tap in taps)}
+    with hooked((mine[0].module, hook_for(mine)) for mine in by_name.values()):
+        yield
+
+
+@contextmanager
+def ordered_gradients(network: nn.Module, n: int) -> Iterator[list[bool]]:
+    """Gradients of one image reach each BatchNorm in memory order: torch (2.15, on a CPU) goes back through one wrongly where
+    they come in another, as from the tokens behind it.  Yields what holds True once a gradient was found out of order.
+    """
+    odd: list[bool] = []
+
+    def ordered(g: Tensor) -> Tensor:
+        if not g.is_contiguous():
+            odd.append(True)
+        return g.contiguous()
+
+    def hook(_module: nn.Module, _args: Any, output: Any) -> None:
+        if isinstance(output, Tensor) and output.requires_grad:
+            output.register_hook(ordered)
+
+    norms = [m for m in every_module(network) if isinstance(m, nn.modules.batchnorm._BatchNorm)] if n == 1 else []
+    with hooked((module, hook) for module in norms):
+        yield odd
+
+
+@contextmanager
+def hooked(hooks: Iterable[tuple[nn.Module, Callable[..., Any]]], before: bool = False) -> Iterator[None]:
+    """Forward hooks (module, args, output) while the block runs, for this thread alone.  No other place sets any.
+
+    before: called with (module, args), before the module runs.
+    """
+    owner, handles = get_ident(), []
+
+    def own(hook: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda *passed: hook(*passed) if get_ident() == owner else None
+
+    try:
+        for module, hook in hooks:
+            register = module.register_forward_pre_hook if before else module.register_forward_hook
+            handles.append(register(own(hook)))
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def emitted(output: Any, name: str) -> tuple[Tensor, Callable[[Tensor], Any]]:
+    """The activation in what a module returned (the first tensor of a tuple), and how to put another in its place."""
+    if isinstance(output, Tensor) and output.is_floating_point():
+        return output, lambda tensor: tensor
+    if isinstance(output, tuple | list) and output and isinstance(output[0], Tensor) and output[0].is_floating_point():
+        build = type(output) if type(output) in (tuple, list) else getattr(type(output), "_make", None)
+        if build is not None:
+            return output[0], lambda tensor: build([tensor, *output[1:]])
+    raise BadParameter(f"Layer {name} emits {type(output).__name__}, not an activation. Ask for a layer inside it.")
+
+
+def every_module(network: nn.Module) -> Iterator[nn.Module]:
+    """Like `network.modules()`, five times as fast; a shared module comes as often as it is used."""
+    waiting = [network]
+    while waiting:
+        module = waiting.pop()
+        yield module
+        waiting.extend(inner for inner in module._modules.values() if inner is not None)
+
+
+def offloaded(network: nn.Module) -> list[nn.Module]:
+    """The modules whose weights accelerate brings in for the time that they run."""
+    hooks = ((module, module.__dict__.get("_hf_hook")) for module in every_module(network))
+    return [module for module, hook in hooks if any(getattr(one, "offload", False) for one in getattr(hook, "hooks", (hook,)))]
+
+
+def modules_of(network: nn.Module) -> dict[str, nn.Module]:
+    """Every module by name, but for one that a person may already know as the image."""
+    return {name: module for name, module in network.named_modules() if name != INPUT}
+
+
+def unwrapped(network: nn.Module) -> nn.Module:
+    """The network itself behind torch.compile, DataParallel and DistributedDataParallel."""
+    while True:
+        inner = getattr(network, "_orig_mod", None)
+        if isinstance(network, nn.DataParallel | nn.parallel.DistributedDataParallel):
+            inner = network.module
+        if not isinstance(inner, nn.Module):
+            return network
+        network = inner
+
+
+@contextmanager
+def differentiable_rnn(network: nn.Module, device: torch.device) -> Iterator[None]:
+    """cuDNN's recurrent layers refuse a backward pass in eval mode; torch's own do not."""
+    recurrent = device.type == "cuda" and any(isinstance(m, nn.RNNBase) for m in network.modules())
+    with torch.backends.cudnn.flags(enabled=False) if recurrent else nullcontext():
+        yield

@@ -1,0 +1,64 @@
+"""Units: what single channels of a layer find, as scores."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, NamedTuple
+
+import torch
+from seewhy.errors import BadParameter, NotApplicable
+from seewhy.models.torch.scores import plain
+from torch import Tensor, nn
+
+from .taps import Stop, Tap, emitted, hooked
+
+
+class Reached(Stop):
+    """The layer that ends the network has run."""
+
+
+class End(NamedTuple):
+    """Where a network stops, and what of the activation there is a score."""
+
+    layer: str
+    at: Any  # "max", "sum" or a cell: (y, x), of a signal (t,), of a volume (z, y, x)
+    whole: Any  # the model of the whole network
+
+
+def unit_scores(run: Callable[[], Any], network: nn.Module, x: Tensor, end: End, calls: int) -> Tensor:
+    """Run the network on x (n, c, *space) up to the layer, of whose calls the last is meant: each channel's value (n, c)."""
+    tap = Tap(end.layer, network)
+    last = tap.call or calls
+    seen: list[Tensor] = []
+
+    def hook(_module: nn.Module, _args: Any, output: Any) -> None:
+        tap.calls += 1
+        if tap.calls == last:
+            seen.append(emitted(output, end.layer)[0])
+            raise Reached
+
+    with suppress(Reached), hooked([(tap.module, hook)]):
+        run()
+    tap.seen = seen[0] if seen else None
+    return _scored(tap.module, plain(tap.check()), x, end)
+
+
+def _scored(module: nn.Module, a: Tensor, x: Tensor, end: End) -> Tensor:
+    found = end.whole._lies(module, a, x)
+    if found is None and a.ndim == 2 and len(a) == len(x) and isinstance(end.at, str):
+        return a
+    if found is None:
+        raise NotApplicable(f"Layer {end.layer} emits {tuple(a.shape)} for {len(x)} images: its units have no place in them.")
+    cells = found.turn(a)  # (n, c, *space)
+    if end.at == "sum":
+        return cells.flatten(2).sum(2)
+    if end.at == "max":
+        flat = cells.flatten(2)
+        return flat.gather(2, flat.argmax(2, keepdim=True))[..., 0]  # one place, also where two are equal
+    try:
+        cell = tuple(int(i) for i in end.at)
+        picked = cells[(slice(None), slice(None), *cell)]
+    except (TypeError, ValueError, IndexError):
+        picked = torch.empty(0)
+    if picked.ndim != 2:
+        raise BadParameter(f'at={end.at!r}: "max", "sum", or a cell of {end.layer}, whose grid is {found.space}.')
+    return picked

@@ -1,0 +1,59 @@
+"""The layer that is explained where nobody named one, and why that one."""
+
+from collections.abc import Mapping
+
+from seewhy.models.model import Layer
+
+from .layout import FIRST, Layout
+
+PASSING = ("Pool", "Drop", "Identity", "Flatten")  # layers that hand on what another one found
+
+
+def with_default(
+    layers: dict[str, Layer], layouts: Mapping[str, Layout | None], backwards: list[str], unclear: bool
+) -> dict[str, Layer]:
+    """The layers, the last of which that has space and feeds the scores is the default, and says why."""
+    spatial = [name for name in backwards if _has_space(layers[name], layouts[name])]
+    default = next((name for name in spatial if layers[name].connected), spatial[0] if spatial else None)
+    if default is None:
+        return layers
+    cells = "x".join(map(str, layers[default].shape[1:]))
+    if layers[default].connected:
+        why = f"the last layer that still has space ({cells} cells) and that the scores rest on"
+        if spatial[0] != default:
+            why += f"; {spatial[0]} comes later, but nothing of its places reaches the scores{_read_alone(layers[spatial[0]])}"
+    else:
+        why = f"the last layer that still has space ({cells} cells); none is seen to reach the scores"
+    if unclear:
+        why += "; of other layers it is not known how their tokens lie over the image, so none of them is it"
+    return {**layers, default: layers[default]._replace(default=True, why=why)}
+
+
+def widest_map(layers: dict[str, Layer], layouts: Mapping[str, Layout | None], backwards: list[str]) -> dict[str, Layer] | None:
+    """The default of a network with a dense head, boxes or the like: the last of the maps with most channels.
+
+    Behind it, channels are already scores, or belong to one scale of several.  What lies inside a layer that emits tokens, such
+    as the convolution that cuts patches, is a part of it and no result.
+    """
+    tokens = tuple(f"{name}." for name, lies in layouts.items() if lies is not None and lies.kind != FIRST)
+    maps = [name for name in backwards if _has_space(layers[name], layouts[name]) and layers[name].connected]
+    maps = [name for name in maps if (found := layouts[name]) is not None and found.kind == FIRST]
+    maps = [name for name in maps if not name.startswith(tokens)]
+    if len({layers[name].shape for name in maps}) < 2:  # none, or the patches that a transformer begins with
+        return None
+    best = max(maps, key=lambda name: layers[name].shape[0])  # the first of equals: the last to run
+    width, *cells = layers[best].shape
+    why = f"the last of the widest maps ({width} channels, {'x'.join(map(str, cells))} cells) that the score rests on"
+    return {best: layers[best]._replace(default=True, why=why)}
+
+
+def _read_alone(later: Layer) -> str:
+    return ": behind it only tokens of no place, such as the class token, are read" if later.tokens else ""
+
+
+def _has_space(layer: Layer, found: Layout | None) -> bool:
+    """Is this a layer to explain by default: does it find something, in space?"""
+    if found is None or max(found.space) < 2:
+        return False
+    inner = found.kind != FIRST and layer.kind.startswith("Linear")  # queries, keys, values: parts of a block, not its result
+    return not inner and not any(part in layer.kind for part in PASSING)

@@ -1,0 +1,137 @@
+"""Where the cells of every layer lie in the image: derived from the network while it runs as it is."""
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+from weakref import ReferenceType, ref
+
+import torch
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+
+from .calls import cell_by_cell, rule_of
+from .marks import NOWHERE, Mark, Place, start
+from .windows import onto
+
+__all__ = ["Following", "Place"]
+
+BLANK = ("new_full", "new_zeros", "new_ones", "new_empty")  # what takes no number of the tensor it is asked of
+TURNS = ("flip", "rot90", "fliplr", "flipud")
+
+
+class Following(TorchFunctionMode):
+    """While it is entered, it is known of every tensor made of the image x (n, c, *space) where its cells lie.
+
+    No number changes, and nothing is raised: a call that is not understood leaves tensors in no known place.
+    """
+
+    def __init__(self, x: Tensor) -> None:
+        super().__init__()
+        self.marks: dict[int, tuple[ReferenceType[Tensor], Mark]] = {}
+        self.met: list[Mark] = []  # in the order they arose
+        self.turned = False  # the network mirrored or turned the image, or a map of it
+        self._keep(x, start(x.shape))
+
+    def place_of(self, tensor: Tensor, grid: Iterable[int]) -> Place | None:
+        """Where the cells of a map of that grid (*cells), which the tensor holds, lie; None where nothing tells.
+
+        By the tensor itself; else as the last tensor of that grid before it; else, where the last grid known is a multiple,
+        evenly in that.  Ask when the tensor has just been made, or as long as it is kept.
+        """
+        return self.place_at(self.moment(tensor), grid)
+
+    def moment(self, tensor: Tensor) -> "Moment":
+        """What is known of a tensor that has just been made, to be read later."""
+        return Moment(self.of(tensor), len(self.met), self.turned)
+
+    def place_at(self, moment: "Moment", grid: Iterable[int]) -> Place | None:
+        """`place_of` the tensor of that moment."""
+        grid, own = tuple(grid), moment.mark
+        if own is not None and own.where is not None and own.where[0] == grid:
+            return own.where[1]
+        if moment.turned:  # a grid may lie another way round than when it was met
+            return None
+        last = None
+        for mark in reversed(self.met[: moment.met]):
+            if mark.where is None:
+                continue
+            last = last or mark.where
+            if mark.where[0] == grid:
+                return _everywhere(mark.where[1])
+        return _evenly(*last, grid) if last else None
+
+    def of(self, tensor: Tensor) -> Mark | None:
+        """What is known of a tensor; None of one that is not made of the image."""
+        known = self.marks.get(id(tensor))
+        return known[1] if known is not None and known[0]() is tensor else None
+
+    def __torch_function__(self, fn: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        out = fn(*args, **kwargs)
+        if isinstance(out, Tensor | tuple | list) and not isinstance(out, torch.Size):
+            with torch._C.DisableTorchFunction():  # a look at a shape is a call, too: no other mode's business
+                self._note(fn, args, kwargs, out)
+        return out
+
+    def _note(self, fn: Any, args: Any, kwargs: Any, out: Any) -> None:
+        marks = self._marks(args) + self._marks(kwargs.values()) if kwargs else self._marks(args)
+        if not marks or getattr(fn, "__name__", "") in BLANK:
+            return
+        self.turned = self.turned or getattr(fn, "__name__", "") in TURNS
+        try:
+            rule = rule_of(fn)
+            found = rule(marks, out) if rule is cell_by_cell else rule(self.of, out, *args, **kwargs)
+        except Exception:  # noqa: BLE001 - the network ran; that its call cannot be read is not its fault
+            found = NOWHERE
+        if isinstance(out, Tensor):
+            self._keep(out, found if isinstance(found, Mark) else NOWHERE)
+            if isinstance(found, Mark) and out._base is not None and self.of(out._base) is None:  # written onto a blank sheet
+                self._keep(out._base, onto(found, out, out._base))
+            return
+        for tensor, mark in zip(out, [found] * len(out) if isinstance(found, Mark) else found, strict=False):
+            if isinstance(tensor, Tensor):
+                self._keep(tensor, mark)
+
+    def _marks(self, values: Iterable[Any]) -> list[Mark]:
+        """Of the tensors among some arguments, or in lists there, that are made of the image."""
+        marks: list[Mark] = []
+        for value in values:
+            if isinstance(value, Tensor):
+                known = self.marks.get(id(value))
+                if known is not None and known[0]() is value:
+                    marks.append(known[1])
+            elif isinstance(value, tuple | list):
+                marks += self._marks(value)
+        return marks
+
+    def _keep(self, tensor: Tensor, mark: Mark) -> None:
+        self.marks[id(tensor)] = (ref(tensor), mark)
+        if mark.spots and (not self.met or self.met[-1] is not mark):
+            self.met.append(mark)
+
+
+class Moment(NamedTuple):
+    """What was known when a tensor was made."""
+
+    mark: Mark | None
+    met: int  # marks that had arisen
+    turned: bool = False  # something had been mirrored or turned
+
+    @property
+    def grid(self) -> tuple[int, ...] | None:
+        """The grid of the tensor itself, as far as it was followed."""
+        return self.mark.where[0] if self.mark is not None and self.mark.where is not None else None
+
+
+def _everywhere(place: Place) -> Place:
+    """What came by ways that are not known may have seen all."""
+    return place._replace(field=(float("inf"),) * len(place.field))
+
+
+def _evenly(known: tuple[int, ...], place: Place, grid: tuple[int, ...]) -> Place | None:
+    """Of the cells of a grid that share out the cells of a known one."""
+    if len(grid) != len(known) or any(new < 1 or old % new for old, new in zip(known, grid, strict=True)):
+        return None
+    shares = [old // new for old, new in zip(known, grid, strict=True)]
+    stride = tuple(s * k for s, k in zip(place.stride, shares, strict=True))
+    first = tuple(f + s * (k - 1) / 2 for f, s, k in zip(place.first, place.stride, shares, strict=True))
+    return _everywhere(Place(stride, first, place.field))

@@ -1,0 +1,129 @@
+"""Which axes of an activation are channels and which are space.
+
+Told from the input's own space: 224x224 pixels become (c, 7, 7) or (7, 7, c), and only one of these readings keeps the
+picture's proportions.  How a row of tokens lies over the image is found out by `tokens.py`.
+"""
+
+from collections.abc import Iterable, Mapping
+from math import log, prod
+from types import MappingProxyType
+from typing import NamedTuple
+
+from seewhy.images.photo import Array
+
+FIRST, LAST, TOKENS, SEQUENCE = "channels first", "channels last", "tokens", "tokens before the batch"
+
+
+class Layout(NamedTuple):
+    """How to turn what a layer emits into (..., c, *space)."""
+
+    kind: str
+    channels: int
+    space: tuple[int, ...]
+    prefix: int = 0  # tokens before those of the image, that belong to no place
+    suffix: int = 0  # and behind them
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (self.channels, *self.space)
+
+    def turn(self, x: Array) -> Array:
+        """An activation (n, ...) or gradients (t, n, ...) with the channels before the space."""
+        if self.kind == FIRST:
+            return x
+        if self.kind == LAST:
+            return x.movedim(-1, -1 - len(self.space))
+        x = x.movedim(-3, -2) if self.kind == SEQUENCE else x
+        tokens = x[..., self._own, :].movedim(-1, -2)
+        return tokens.reshape(*tokens.shape[:-1], *self.space)
+
+    def back(self, x: Array, emitted: Array) -> Array:
+        """Activations (m, c, *space) as the layer emits them; tokens that belong to no place are those `emitted` (1, ...)."""
+        if self.kind == FIRST:
+            return x
+        if self.kind == LAST:
+            return x.movedim(-1 - len(self.space), -1)
+        if self.kind == SEQUENCE:
+            whole = emitted.repeat(1, len(x), 1)
+            whole[self._own] = x.reshape(*x.shape[:2], -1).movedim(-1, 0)
+            return whole
+        whole = emitted.repeat(len(x), 1, 1)
+        whole[:, self._own] = x.reshape(*x.shape[:2], -1).movedim(-1, -2)
+        return whole
+
+    @property
+    def _own(self) -> slice:
+        return slice(self.prefix, self.prefix + prod(self.space))
+
+    def distorts(self, space: tuple[int, ...]) -> float:
+        """How far the map's proportions are from the input's, as the logarithm of their ratio."""
+        return _distortion(self.space, space)
+
+
+Tokens = Mapping[int, Layout]  # how a row of that many tokens lies, whatever their channels
+Sides = tuple[int, int]  # (a, b) of an emission (n, a, b), or of (a, n, b)
+
+
+class Known(NamedTuple):
+    """What a look through the network told of the grids in it."""
+
+    tokens: Tokens
+    grids: frozenset[tuple[int, ...]]
+    signals: Mapping[tuple[int, Sides], Layout | None] = MappingProxyType({})  # of networks over signals: see `signals.Told`
+
+
+def layout(
+    shape: tuple[int, ...],
+    space: tuple[int, ...],
+    n: int,
+    known: Known,
+    first: bool = False,
+    own: tuple[int, ...] | None = None,
+) -> Layout | None:
+    """The layout of an activation of `shape`, from n inputs of `space` (h, w) or more; None where there is no space left.
+
+    first: it is sure that the channels come first, as behind a convolution; own: its grid, where that was followed.  Any other
+    grid must be one that the network has, or share out the image in squares: heads, tokens and channels are no picture.
+    """
+    tokens = known.tokens
+    if len(shape) == 2 + len(space) and shape[0] == n:
+        before, behind = Layout(FIRST, shape[1], shape[2:]), Layout(LAST, shape[-1], shape[1:-1])
+        if first or before.space == space:  # the image's own: (n, 1, l) is no row of l channels
+            return before
+        likely = (behind, before) if behind.distorts(space) + 0.05 < before.distorts(space) else (before, behind)
+        true = [one for one in likely if one.space == own] or [one for one in likely if squares(one.space, space)]
+        return next(iter([*true, *(one for one in likely if one.space in known.grids)]), None)
+    if len(shape) != 3:
+        return None
+    if shape[0] == n and shape[1] in tokens:
+        return tokens[shape[1]]._replace(kind=TOKENS, channels=shape[2])
+    if shape[1] == n and shape[0] in tokens:
+        return tokens[shape[0]]._replace(kind=SEQUENCE, channels=shape[2])
+    return None
+
+
+def squares(grid: tuple[int, ...], space: tuple[int, ...]) -> bool:
+    """Do the cells share out the space exactly, as squares of whole pixels, or is there one?"""
+    if {*grid} == {1}:
+        return True
+    if len(grid) != len(space) or any(not c or pixels % c for pixels, c in zip(space, grid, strict=True)):
+        return False
+    return len({pixels // cells for pixels, cells in zip(space[-2:], grid[-2:], strict=True)}) == 1
+
+
+def halved(grids: Iterable[tuple[int, ...]]) -> set[tuple[int, ...]]:
+    """Half of each grid, rounded up and down, and half of that."""
+    once = {half for grid in grids for half in _halves(grid)}
+    return once | {half for grid in once for half in _halves(grid)}
+
+
+def _halves(grid: tuple[int, ...]) -> list[tuple[int, ...]]:
+    both = [tuple(-(-side // 2) for side in grid), tuple(side // 2 for side in grid)]
+    return [half for half in both if min(half, default=0) > 0]
+
+
+def _distortion(cells: tuple[int, ...], space: tuple[int, ...]) -> float:
+    if 0 in cells:
+        return float("inf")
+    strides = [log(pixels / cell) for pixels, cell in zip(space[-2:], cells[-2:], strict=True)]  # time has a pace of its own
+    return max(strides) - min(strides)

@@ -1,0 +1,285 @@
+"""One look through a whole network: what every layer emits, and where its scores come from."""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext, suppress
+from typing import Any, NamedTuple
+
+import torch
+from seewhy.errors import BadNetwork
+from seewhy.models.model import Layer
+from seewhy.models.torch.inputs import by_proposal, detects, queries_behind
+from seewhy.models.torch.passes.taps import Stop, hooked, modules_of
+from torch import Tensor, nn
+
+from .default import widest_map, with_default
+from .following import Following, Moment, Place
+from .layout import FIRST, LAST, Known, Layout, halved, layout, squares
+from .marks import Mark
+from .signals import Emitted, Told, along, told
+from .tokens import MOVED, Found, candidates, changes, judged
+
+OF_BLOCKS = (nn.LayerNorm, nn.Identity, nn.Dropout, nn.Linear, nn.Softmax)
+LARGE = 2**19  # pixels, beyond which one image takes memory enough
+TOKENWISE = (nn.LayerNorm, nn.Identity, nn.Dropout)
+CONVOLVED = (nn.modules.conv._ConvNd, nn.modules.batchnorm._BatchNorm, nn.GroupNorm, nn.MaxPool2d, nn.AvgPool2d)
+Run = Callable[[Tensor], Tensor]
+
+
+class Survey(NamedTuple):
+    """What one look through a network found."""
+
+    layers: dict[str, Layer]
+    known: Known
+    unclear: Mapping[int, str]  # what could not be told of rows of so many tokens, in words
+    turned: frozenset[str] = frozenset()  # layers behind a mirror, whose cells lie nobody knows how
+
+
+class Seen(NamedTuple):
+    """What the modules emitted in one pass, and in which order."""
+
+    raw: Tensor
+    calls: dict[str, list[Tensor]]  # of each module
+    order: list[str]
+    entered: list[Tensor]  # the input of each linear layer
+    place: Callable[[str, tuple[int, ...]], Place | None]  # of a module's last call, whose grid is given
+    grid: Callable[[str], tuple[int, ...] | None]  # of that call itself, as far as it was followed
+    mark: Callable[[str], Mark | None]  # all that was followed of it
+    turned: Callable[[str], bool]  # the image, or a map of it, was mirrored before
+    met: tuple[tuple[int, ...], ...]  # grids that were followed on the way
+
+
+def survey(
+    network: nn.Module, x: Tensor, run: Run, grid: Any = None, beside: bool = False, aimed: bool = False, widest: bool = False
+) -> Survey:  # fmt: skip
+    """Run noise like x (1, c, *space) forward and back; note what each module emits and whether the scores need it.
+
+    The default is the last layer that finds something in space and that the scores rest on.  grid: of the tokens, as the
+    person knows it; beside: the network has other inputs, so that some calls of a layer may not see the image; aimed: run reads
+    what is in this very image, so that noise alone would not do; widest: the default is the last of the widest maps.
+    """
+    modules = {name: module for name, module in modules_of(network).items() if name}
+    images = (_varied(x) if aimed else _noise(x, 0))[: 1 if x.shape[2:].numel() > LARGE else 2]
+    noise, seen = _looked(modules, images, run)
+    last = {name: found[-1] for name, found in seen.calls.items()}
+    if noise.ndim == 3:
+        signals = _signals(modules, seen, noise, run, grid)
+        tokens, known = Found({}, signals.unclear), Known({}, frozenset(), signals.layouts)
+    else:
+        tokens = _tokens(modules, seen, noise, run, grid, queries_behind(network))
+        known = Known(tokens.layouts, _grids(modules, seen, noise, tokens))
+    sees = _sees(modules, seen, x, run) if beside else {}
+    blind = {name for name in modules if by_proposal(network, name)} | {name for name, calls in sees.items() if not calls}
+    layouts = {
+        name: None if name in blind else layout_of(modules[name], a, noise, known, seen.grid(name)) for name, a in last.items()
+    }
+    reached = _reached(seen.raw, last, layouts)
+    if seen.entered and not any(reached[name] for name, lies in layouts.items() if lies):
+        reached = _reached(seen.entered[-1], last, layouts)  # a head still filled with zeros: ask what enters it
+    layers = {name: _layer(modules[name], a, layouts[name], reached[name], len(seen.calls[name])) for name, a in last.items()}
+    placed = {name: lies and seen.place(name, lies.space) for name, lies in layouts.items()}
+    layers = {name: layer._replace(sees=sees.get(name, layer.sees), cells=placed[name]) for name, layer in layers.items()}
+    backwards = [*dict.fromkeys(reversed(seen.order))]
+    own = [name for name in backwards if name.startswith("backbone.")] if detects(network) else backwards  # not of one scale
+    broad = widest_map(layers, layouts, own) if widest else None
+    layers = with_default(layers, layouts, backwards, bool(tokens.unclear)) if broad is None else {**layers, **broad}
+    turned = frozenset(name for name, layer in layers.items() if layouts[name] and not layer.cells and seen.turned(name))
+    return Survey(layers, known, tokens.unclear, turned)
+
+
+def _looked(modules: Mapping[str, nn.Module], noise: Tensor, run: Run) -> tuple[Tensor, Seen]:
+    """The images and what was seen: of two, or where the network takes no two, of one."""
+    try:
+        with torch.enable_grad():
+            entered = noise.requires_grad_().clone()  # a leaf cannot be written to
+            return noise, _pass(modules, entered, run, Following(entered))
+    except (BadNetwork, RuntimeError):  # it is RuntimeError that says that memory ran out
+        if len(noise) == 1:
+            raise
+        return _looked(modules, noise[:1].detach(), run)
+
+
+def _layer(module: nn.Module, a: Tensor, lies: Layout | None, reached: bool, calls: int) -> Layer:
+    shape, extra = (lies.shape, lies.prefix + lies.suffix) if lies else (tuple(a.shape[1:]), 0)
+    return Layer(type(module).__name__, shape, calls, reached, sees=tuple(range(1, calls + 1)), tokens=extra)
+
+
+def _noise(x: Tensor, seed: int) -> Tensor:
+    """Whatever image comes first, the layers are the same; two images, so that an axis of one is known to be no batch."""
+    return torch.randn((2, *x.shape[1:]), generator=torch.Generator().manual_seed(seed)).to(x)
+
+
+def _varied(x: Tensor) -> Tensor:
+    """The image, and the same with a little noise: two, as with noise alone."""
+    return torch.cat([x, x + 1e-3 * x.std() * _noise(x, 0)[:1]])
+
+
+def _pass(modules: Mapping[str, nn.Module], x: Tensor, run: Run, follow: Following | None = None, last: bool = False) -> Seen:
+    """last: the pass may end once every module has run."""
+    moments: dict[str, Moment] = {}
+    calls: dict[str, list[Tensor]] = {}
+    order: list[str] = []
+    entered: list[Tensor] = []
+
+    def hook_for(name: str) -> Callable[..., Any]:
+        def hook(module: nn.Module, args: Any, output: Any) -> Any:
+            tensor = _first(output)
+            if tensor is None:
+                return None
+            if tensor is output and not tensor.requires_grad:  # past a no_grad inside the network
+                tensor = tensor.detach().requires_grad_(torch.is_grad_enabled())
+            calls.setdefault(name, []).append(tensor)
+            if follow is not None:
+                moments[name] = follow.moment(output if tensor is not output and isinstance(output, Tensor) else tensor)
+            order.append(name)
+            if last and len(calls) == len(modules):
+                raise Stop
+            if isinstance(module, nn.Linear) and args:
+                entered.append(args[0])
+            return tensor.clone() if isinstance(output, Tensor) else None
+
+        return hook
+
+    raw = x[:0]
+    with follow or nullcontext(), hooked((module, hook_for(name)) for name, module in modules.items()), suppress(Stop):
+        raw = run(x)
+    return Seen(
+        raw, calls, order, entered, lambda name, grid: follow and follow.place_at(moments[name], grid),
+        lambda name: moments[name].grid if name in moments else None,
+        lambda name: moments[name].mark if name in moments else None,
+        lambda name: name in moments and moments[name].turned,
+        tuple(mark.where[0] for mark in follow.met if mark.where) if follow else (),
+    )  # fmt: skip
+
+
+def _first(output: Any) -> Tensor | None:
+    """The activation in what a module returned, if there is one."""
+    tensor = output[0] if isinstance(output, tuple | list) and output else output
+    return tensor if isinstance(tensor, Tensor) and tensor.is_floating_point() else None
+
+
+def layout_of(
+    module: nn.Module | None, a: Tensor, x: Tensor, known: Known, own: tuple[int, ...] | None = None
+) -> Layout | None:
+    """How what a module emitted lies over the space of the network's input x; None where it has no space."""
+    if x.ndim == 4 and isinstance(module, nn.RNNBase | nn.Conv1d | nn.BatchNorm1d):
+        return None
+    if x.ndim == 3:
+        return along(module, tuple(a.shape), tuple(x.shape), known, own)
+    space = tuple(x.shape[2:])
+    found = layout(tuple(a.shape), space, len(x), known, isinstance(module, CONVOLVED), own)
+    if found is not None and found.kind in (FIRST, LAST) and found.distorts(space) > 0.7 and isinstance(module, OF_BLOCKS):
+        return None  # heads and queries inside an attention are no picture
+    return found
+
+
+def _tokens(modules: Mapping[str, nn.Module], seen: Seen, x: Tensor, run: Run, grid: Any, behind: int) -> Found:
+    """How rows of tokens lie, by their length; each is judged at the first layer that emits it.  behind: tokens known to be no
+    part of the image.
+    """
+    space = tuple(x.shape[2:])
+    firsts: dict[int, list[str]] = {}  # the first layer to emit so many tokens, and those behind it that mix none
+    grids: list[tuple[int, ...]] = []
+    for name in dict.fromkeys(seen.order):
+        shape = tuple(seen.calls[name][0].shape)
+        if len(shape) == 2 + len(space):
+            likely = [shape[2:]] if isinstance(modules[name], CONVOLVED) else [shape[2:], shape[1:-1]]
+            grids += [one for one in likely if isinstance(modules[name], CONVOLVED) or one in seen.met or squares(one, space)]
+        elif len(shape) == 3 and len(x) in shape[:2]:
+            own = firsts.setdefault(shape[1] if shape[0] == len(x) else shape[0], [])
+            if not own or (own[-1] and isinstance(modules[name], TOKENWISE)):
+                own.append(name)
+        if isinstance(modules[name], nn.Linear | nn.MultiheadAttention):  # from here on tokens may be mixed
+            for own in firsts.values():
+                own.append("")
+    read = {count: candidates(count - behind, space, grids, grid) for count in firsts if count - behind > 3}
+    among = {
+        count: [(near, [one._replace(suffix=one.suffix + behind) for one in own]) for near, own in found]
+        for count, found in read.items()
+        if found
+    }
+    if not among:
+        return Found({}, {})
+    moved = changes(lambda images: _rows(modules, images, run, {count: firsts[count] for count in among}), x[:1])
+    results = {count: judged(count, space, among[count], change[0], change[1:]) for count, change in moved.items()}
+    known = {count: result for count, result in results.items() if isinstance(result, Layout)}
+    unclear = {count: result for count, result in results.items() if isinstance(result, str)}
+    if any(why == MOVED.format(count) for count, why in unclear.items()):  # no grid would be true of the others either
+        unclear = {count: MOVED.format(count) for count in unclear}
+    return Found(known, unclear)
+
+
+def _signals(modules: Mapping[str, nn.Module], seen: Seen, x: Tensor, run: Run, grid: Any) -> Told:
+    """The same of networks over signals, layer by layer."""
+    last = {name: calls[-1] for name, calls in seen.calls.items()}
+    emitted = {name: Emitted(modules[name], tuple(a.shape), seen.mark(name)) for name, a in last.items()}
+    own = [one.shape[2:] for one in emitted.values() if len(one.shape) == 3 and isinstance(one.module, CONVOLVED)]
+
+    def probed(names: Sequence[str]) -> Mapping[str, Tensor]:
+        sides = {name: emitted[name].sides(len(x)) for name in names}
+        rows = changes(lambda images: _moved({name: modules[name] for name in names}, images, run, sides), x[:1])
+        return {name: found[0] for name, found in rows.items()}
+
+    return told(emitted, len(x), x.shape[2], own + [one for one in seen.met if len(one) == 1], probed, grid)
+
+
+def _moved(
+    wanted: Mapping[str, nn.Module], images: Tensor, run: Run, sides: Mapping[str, tuple[int, int]]
+) -> dict[str, list[Tensor]]:
+    """What layers make of each signal, (m, a, b), of those that emit as much as before."""
+    passes = [_pass(wanted, image, run, last=True).calls for image in images.split(1)]
+    rows = {name: [calls[name][-1] for calls in passes] for name in wanted if all(name in calls for calls in passes)}
+    whole = {name: a for name, a in rows.items() if all(one.numel() == sides[name][0] * sides[name][1] for one in a)}
+    return {name: [torch.cat([one.reshape(1, *sides[name]) for one in a])] for name, a in whole.items()}
+
+
+def _grids(modules: Mapping[str, nn.Module], seen: Seen, x: Tensor, tokens: Found) -> frozenset[tuple[int, ...]]:
+    """Those that are known to be maps of the image, and halves of them."""
+    d = x.ndim - 2
+    shapes = {name: tuple(calls[0].shape) for name, calls in seen.calls.items() if isinstance(modules[name], CONVOLVED)}
+    own = {shape[2:] for shape in shapes.values() if len(shape) == 2 + d} | {grid for grid in seen.met if len(grid) == d}
+    own |= {lies.space for lies in tokens.layouts.values()}
+    return frozenset(own | halved(own))
+
+
+def _rows(
+    modules: Mapping[str, nn.Module], images: Tensor, run: Run, firsts: Mapping[int, list[str]]
+) -> Mapping[int, list[Tensor]]:
+    """What the first layers to emit `count` tokens make of each image: (m, count, c) each."""
+    firsts = {count: [name for name in names if name] for count, names in firsts.items()}
+    wanted = {name: modules[name] for names in firsts.values() for name in names}
+    passes = [_pass(wanted, image, run, last=True).calls for image in images.split(1)]
+    rows = {count: [[calls[name][0] for calls in passes] for name in names] for count, names in firsts.items()}
+    there = {
+        count: [row for row in found if all(sorted(one.shape[:2]) == [1, count] for one in row)]
+        for count, found in rows.items()
+    }
+    return {
+        count: [torch.cat([one.reshape(1, count, -1) for one in row]) for row in found]
+        for count, found in there.items()
+        if found
+    }
+
+
+def _sees(modules: Mapping[str, nn.Module], seen: Seen, x: Tensor, run: Run) -> dict[str, tuple[int, ...]]:
+    """Of each layer the calls that emit something else for another image."""
+    with torch.no_grad():
+        other = _pass({name: modules[name] for name in seen.calls}, _noise(x, 1)[: len(seen.raw)], run).calls
+    return {
+        name: tuple(i + 1 for i, (a, b) in enumerate(zip(seen.calls[name], found, strict=False)) if not torch.equal(a, b))
+        for name, found in other.items()
+    }
+
+
+def _reached(raw: Tensor, last: dict[str, Tensor], layouts: dict[str, Layout | None]) -> dict[str, bool]:
+    """Do the scores depend on the layer, within its space?"""
+    if not raw.requires_grad or not last:
+        return dict.fromkeys(last, False)
+    asked = {name: a for name, a in last.items() if a.requires_grad}
+    start = torch.cos(torch.arange(raw.numel(), device=raw.device, dtype=torch.float32)).reshape(raw.shape).to(raw.dtype)
+    found = torch.autograd.grad(raw, [*asked.values()], start, allow_unused=True, retain_graph=True)
+    grads = dict(zip(asked, found, strict=True))
+    out = {}
+    for name in last:
+        g, lies = grads.get(name), layouts[name]
+        out[name] = g is not None and bool((lies.turn(g) if lies else g).any())
+    return out

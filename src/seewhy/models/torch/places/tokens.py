@@ -1,0 +1,179 @@
+"""How a row of tokens lies over the image: candidates from the network's own grids, and a look at which of them is true.
+
+A bright patch is put on some places of a quiet image, one after the other; the tokens that it changes most must lie where
+it was.  Where no reading of the row, or more than one, stands that test, the person is asked.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from math import isqrt, log, prod
+from typing import NamedTuple, TypeVar
+
+import torch
+from seewhy.errors import BadParameter
+from torch import Tensor
+
+from .layout import TOKENS, Layout, halved
+
+MOST_EXTRA = 9  # class, distillation and register tokens beside those of the image
+PLACES = ((0.19, 0.27), (0.31, 0.83), (0.72, 0.16), (0.86, 0.62))  # of the patch, as shares of the image's last two sides
+MOMENTS = ((0.06,), (0.19,), (0.31,), (0.44,), (0.58,), (0.69,), (0.83,), (0.94,))  # the same of a signal
+NEAR = 0.8  # of a cell: so far from the patch the most changed token may lie
+BESIDE = 1.4  # the same of a grid that the network itself has: overlapping convolutions answer a cell beside
+MOSTLY = 0.5  # of what changes in a signal lies in the cells of the stretch
+Key = TypeVar("Key")
+
+MOVED = "{} tokens, which are not in the order of the image (windows come first, say), so that no grid is true of them"
+
+
+class Found(NamedTuple):
+    """What is known of the rows of tokens that a network makes."""
+
+    layouts: Mapping[int, Layout]  # by how many tokens there are
+    unclear: Mapping[int, str]  # what could not be told, in words
+
+
+def candidates(
+    count: int, space: Sequence[int], grids: Iterable[tuple[int, ...]], asked: Sequence[int] | None
+) -> list[tuple[float, list[Layout]]]:
+    """The readings of `count` tokens, the likeliest kinds first, and how near a patch must come to each: the asked grid, or
+    grids that the network itself has, such grids halved, and then what keeps the proportions."""
+    if asked is not None and len(asked) != len(space):
+        raise BadParameter(f"grid={tuple(asked)}: an image has {len(space)} axes of space; give as many numbers of cells.")
+    asked_for = _splits(count, [tuple(asked)], MOST_EXTRA) if asked is not None else []
+    if asked_for:  # the person knows
+        kinds = [(float("inf"), asked_for)]
+    else:
+        own = [*grids]
+        likely = ((BESIDE, own), (BESIDE, sorted(halved(own))), (NEAR, _proportional(count, space)))
+        if len(space) == 1:  # along one axis nearly every number of cells is half of another, or in proportion
+            beside = any(count - size in (0, 1) for (size,) in own)
+            likely = ((NEAR, own),) if beside else ((NEAR, own), (NEAR, _dividing(count, *space)))
+        kinds = [(near, _splits(count, some, most)) for near, some in likely for most in (1, MOST_EXTRA)]
+    return [(near, found) for near, found in kinds if found]
+
+
+def _splits(count: int, grids: Iterable[tuple[int, ...]], most: int) -> list[Layout]:
+    """Each grid that fits, with the other tokens before it or behind it."""
+    fitting = [(grid, count - prod(grid)) for grid in dict.fromkeys(grids) if max(grid) > 1 and 0 <= count - prod(grid) <= most]
+    return [Layout(TOKENS, 0, grid, extra - behind, behind) for grid, extra in fitting for behind in range(extra + 1)]
+
+
+def _proportional(count: int, space: Sequence[int]) -> list[tuple[int, ...]]:
+    """Grids of nearly so many cells, none over 2.3 times as long as it is wide, the squarest first."""
+    if len(space) != 2:
+        return []
+    height, width = space
+    found = []
+    for extra in range(min(MOST_EXTRA, count - 4) + 1):
+        cells = count - extra
+        for h in range(1, isqrt(cells * max(1, height)) + 1):
+            if cells % h == 0 and (skew := abs(log(height / h * (cells // h) / width))) < 0.83:
+                found.append((skew, extra, (h, cells // h)))
+    return [grid for _, _, grid in sorted(found)]
+
+
+def _dividing(count: int, length: int) -> list[tuple[int, ...]]:
+    """Grids of so many cells, or one less, that divide a signal into equal stretches: with more beside, chance reigns."""
+    return [(size,) for size in (count, count - 1) if size > 1 and length % size == 0]
+
+
+def probes(x: Tensor) -> Tensor:
+    """A quiet image like x (1, c, *space), and it with a bright patch at each of the places: (1 + places, c, *space)."""
+    quiet = x.detach() * 0.1
+    rows = [quiet]
+    for spans in _patches(x.shape[2:]):
+        row = quiet.clone()
+        row[(..., *spans)] += 3
+        rows.append(row)
+    return torch.cat(rows)
+
+
+def _places(d: int) -> tuple[tuple[float, ...], ...]:
+    return MOMENTS if d == 1 else PLACES
+
+
+def _patches(space: Sequence[int]) -> list[list[slice]]:
+    """The pixels of each patch along the last axes of space."""
+    return [[_span(side, share) for side, share in zip(space[-2:], place, strict=True)] for place in _places(len(space))]
+
+
+def _span(side: int, share: float) -> slice:
+    half = max(1, side // 64)
+    middle = int(side * share)
+    return slice(max(0, middle - half), min(side, middle + half))
+
+
+def judged(
+    count: int,
+    space: Sequence[int],
+    kinds: list[tuple[float, list[Layout]]],
+    change: Tensor,
+    later: Sequence[Tensor] = (),
+) -> Layout | str:
+    """The one reading of the row that puts what changed (places, count, c) where the patches were, or why there is none.
+
+    later: what changed in the next layers, before tokens were mixed: the same reading must be true of them.
+    Of a video the tokens of all its frames count together.
+    """
+    for near, among in kinds:
+        marks = [(*_hits(lies, change, near), lies) for lies in among]
+        hits, far, lies = max(marks, key=lambda mark: (mark[0], -mark[1], -mark[2].suffix))
+        equal = {(one.kind, one.space) for own, off, one in marks if own == hits and off < far + 1e-6}
+        alone = near > NEAR and len({lies.space for lies in among}) == 1  # the only grid the network has
+        missed = 2 if alone else 1 if near > NEAR else 0  # the fewer readings there are, the less can happen by chance
+        if hits >= len(change) - missed and len(equal) == 1:
+            shifts = [one for one in among if (one.kind, one.space) in equal]  # of one grid: how many tokens stand before it
+            lies = max(shifts, key=lambda one: (_inside(one, change, space), -one.suffix))
+            if len(space) == 1 and near <= BESIDE and _inside(lies, change, space) < MOSTLY:
+                continue
+            here = _hits(lies, change, BESIDE)[0]
+            if any(_hits(lies, row, BESIDE)[0] < here - 1 for row in later):
+                return MOVED.format(count)
+            return lies
+    among = [lies for _, found in kinds for lies in found]
+    grids = " or ".join("x".join(map(str, grid)) for grid in [*dict.fromkeys(one.space for one in among)][:4])
+    cells = "cells" if len(space) == 1 else "rows and columns of cells"
+    return (
+        f"{count} tokens, which may be {grids} and some of no place; a bright patch in the image does not tell which. "
+        f"How many {cells} are there? wrap(grid={among[0].space})"
+    )
+
+
+def _hits(lies: Layout, change: Tensor, near: float) -> tuple[int, float]:
+    """At how many places the most changed cell is where the patch was; and how far off they are in all, in cells."""
+    cells = _cells(lies, change)
+    grid = cells.shape[1:]
+    hits, far = 0, 0.0
+    for most, place in zip(cells.flatten(1).argmax(1), _places(len(lies.space)), strict=True):
+        cell = [int(i) for i in torch.unravel_index(most, grid)]
+        off = max(abs(share * size - 0.5 - i) for share, size, i in zip(place, grid, cell, strict=True))
+        hits, far = hits + (off <= near), far + off
+    return hits, far
+
+
+def _cells(lies: Layout, change: Tensor) -> Tensor:
+    """How much each cell moves (places, *grid), along the last two axes: of volumes and videos summed over the others."""
+    cells = lies.turn(change).norm(dim=1)
+    return cells.flatten(1, -3).sum(1) if cells.ndim > 3 else cells
+
+
+def _inside(lies: Layout, change: Tensor, space: Sequence[int]) -> float:
+    """How much of the change lies in cells that share pixels with the patch, as a mean over the places.
+
+    Where patches are as small as cells, the one that moves most may be the neighbour; so a row of tokens read one too far is
+    told by this, not by that one.
+    """
+    cells, shares = _cells(lies, change), []
+    for row, spans in zip(cells, _patches(space), strict=True):
+        for axis, (span, size) in enumerate(zip(spans, space[-2:], strict=True)):
+            first, last = span.start * row.shape[axis] // size, (span.stop * row.shape[axis] - 1) // size
+            row = row.narrow(axis, first, last - first + 1)
+        shares.append(row.sum())
+    return float((torch.stack(shares) / cells.flatten(1).sum(1).clamp(min=1e-30)).mean())
+
+
+def changes(seen: Callable[[Tensor], Mapping[Key, list[Tensor]]], x: Tensor) -> Mapping[Key, list[Tensor]]:
+    """How each token moves (places, count, c), of rows of each kind; `seen` runs images and tells (m, count, c) of each."""
+    with torch.no_grad():
+        found = seen(probes(x))
+    return {key: [(row[1:] - row[:1]).float() for row in rows] for key, rows in found.items()}

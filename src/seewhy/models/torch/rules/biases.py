@@ -1,0 +1,128 @@
+"""FullGrad in torch: what every bias on the way adds to the score, gathered during one backward pass.
+
+A piecewise linear network is y = sum x dy/dx + sum b dy/db, over all biases: of convolutions and linear layers, what a
+BatchNorm adds, and what an activation adds to its own linear part, sigma(z) - sigma'(z) z: 6 where a ReLU6 is clamped,
+nothing at a ReLU.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from seewhy.errors import NotApplicable
+from seewhy.models.model import Bias
+from seewhy.models.torch.passes.graph import rests_on_image
+from seewhy.models.torch.places.layout import Layout
+from torch import Tensor
+from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
+
+from .relevance import CONVS, GATES, SMOOTH, UNCONVS
+from .relus import CLAMP, CLAMP_MIN, HARDTANH, LEAKY, PRODUCT, RELU6, THRESHOLD
+
+LAYERS = CONVS | UNCONVS | {F.linear}
+CURVED = SMOOTH | GATES | {F.softplus, F.logsigmoid}
+T = Tensor
+SUBTRACTED = {torch.sub, T.sub, T.__sub__, T.sub_, T.__isub__, T.__rsub__, torch.rsub}
+ADDED = {torch.add, T.add, T.__add__, T.__radd__, T.add_, T.__iadd__} | SUBTRACTED
+MAYBE = RELU6 | HARDTANH | THRESHOLD | CLAMP | CLAMP_MIN | LEAKY  # whose linear part may not be all
+
+
+class Biases(TorchFunctionMode):
+    """While it is entered, every bias is noted; each backward pass then leaves one Bias per place in `found`."""
+
+    def __init__(self, n: int, layout: Callable[[Tensor], Layout | None]) -> None:
+        super().__init__()
+        self.n, self.layout = n, layout
+        self.found: list[Bias] = []
+
+    def __torch_function__(self, fn: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if fn in LAYERS:
+            y = fn(*args, **kwargs)
+            bias = kwargs.get("bias", args[2] if len(args) > 2 else None)
+            return y if bias is None else self._noted(y, _along(bias, y, fn is not F.linear))
+        if fn is F.batch_norm:
+            y = fn(*args, **kwargs)
+            return self._noted(y, _along(_effective(args, kwargs), y, True))
+        if fn in MAYBE or fn in CURVED:
+            return self._noted(*_affine(fn, args, kwargs))
+        if fn in ADDED and len(args) == 2 and not kwargs and (constant := _constant(fn, args)) is not None:
+            y = fn(*args)
+            return self._noted(y, constant.to(y).expand_as(y))
+        if fn in PRODUCT and len(args) == 2 and all(isinstance(a, Tensor) and rests_on_image(a) for a in args):
+            y = fn(*args, **kwargs)
+            return self._noted(y, -y.detach().clone())  # a b = a db + b da - a b
+        return fn(*args, **kwargs)
+
+    def _noted(self, y: Tensor, bias: Tensor | None) -> Tensor:
+        if bias is not None and y.requires_grad and y.grad_fn is not None:
+            y.register_hook(lambda g: self._add(bias, g))
+        return y
+
+    def _add(self, bias: Tensor, g: Tensor) -> None:
+        share = bias.detach() * g.detach()
+        share = share.float() if share.dtype in (torch.float16, torch.bfloat16) else share
+        turned = self.layout(share)
+        if turned is None:
+            self.found.append(Bias(_of_each(share, self.n), None, None, None))
+            return
+        cells = turned.turn(share)  # (n, c, *space); class tokens have no place
+        size = cells.abs()
+        flat = size.flatten(1)
+        placeless = _of_each(share, self.n) - cells.flatten(1).sum(1)
+        least, most = flat.min(1).values, flat.max(1).values
+        spread = (most - least).clamp(min=torch.finfo(flat.dtype).tiny)
+        scaled = (size - least.reshape(-1, *[1] * (size.ndim - 1))) / spread.reshape(-1, *[1] * (size.ndim - 1))
+        self.found.append(Bias(placeless, cells.sum(1), size.sum(1), scaled.sum(1)))
+
+
+def _of_each(share: Tensor, n: int) -> Tensor:
+    """(n,): what each image has of it, also where the sequence comes first, or windows were folded into the batch."""
+    if len(share) != n and share.ndim > 2 and share.shape[1] == n:
+        share = share.movedim(1, 0)
+    if len(share) % n:
+        raise NotApplicable(f"Of {tuple(share.shape)} values for {n} images it is unknown whose is which. Ask one by one.")
+    return share.reshape(n, -1).sum(1)
+
+
+def _constant(fn: Any, args: Any) -> Tensor | None:
+    """What is added to the image's part: x + c, x - c, c - x."""
+    turned = fn in (T.__rsub__, torch.rsub)
+    a, b = (args[1], args[0]) if turned else args
+    on = [isinstance(part, Tensor) and rests_on_image(part) for part in (a, b)]
+    if on[0] == on[1]:
+        return None
+    constant = torch.as_tensor(b if on[0] else a, dtype=None if isinstance(b if on[0] else a, Tensor) else torch.float64)
+    constant = constant.detach().clone()
+    return -constant if on[0] and fn in SUBTRACTED else constant
+
+
+def _along(bias: Tensor, y: Tensor, channels_first: bool) -> Tensor:
+    """(c,) as it is added to y."""
+    return bias.reshape(-1, *[1] * (y.ndim - 2)) if channels_first and y.ndim > 2 else bias
+
+
+def _effective(args: Any, kwargs: Any) -> Tensor:
+    """What a BatchNorm with fixed statistics adds: beta - gamma mean / sqrt(var + eps)."""
+    names = ("input", "running_mean", "running_var", "weight", "bias", "training", "momentum", "eps")
+    given = {**dict(zip(names, args, strict=False)), **kwargs}
+    mean, var = given["running_mean"], given["running_var"]
+    if mean is None:
+        return torch.zeros(given["input"].shape[1], device=given["input"].device)
+    scale = (var + given.get("eps", 1e-5)).rsqrt()
+    scale = scale if given.get("weight") is None else scale * given["weight"]
+    return -mean * scale if given.get("bias") is None else given["bias"] - mean * scale
+
+
+def _affine(fn: Any, args: Any, kwargs: Any) -> tuple[Tensor, Tensor | None]:
+    """An activation's output, and what it adds to its linear part: y - y' x."""
+    x = args[0] if args else kwargs.get("input")
+    if not isinstance(x, Tensor) or not x.requires_grad or not torch.is_grad_enabled():
+        return fn(*args, **kwargs), None
+    rest, named = args[1:], {key: value for key, value in kwargs.items() if key != "input"}
+    leaf = x.detach().clone().requires_grad_()
+    y = fn(leaf.clone(), *rest, **named)
+    (slope,) = torch.autograd.grad(y.sum(), leaf)
+    bias = y.detach() - slope * leaf.detach()
+    return fn(*args, **kwargs), bias if bool(bias.any()) else None

@@ -1,0 +1,267 @@
+"""Layer-wise relevance propagation in torch: every layer hands down relevance while a block runs.
+
+What travels back is relevance over activation, R / a: then additions, pooling, reshaping and concatenation need no rule of
+their own, since their plain gradient shares relevance out as LRP wants it, and a * g is the relevance at every layer.  So
+does a softmax's: x (R - s sum R) over x, with R = s g, is its gradient.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+from weakref import ref
+
+import torch
+from seewhy.errors import NotApplicable
+from seewhy.models.rule import Relevance
+from seewhy.models.torch.passes.graph import between, kind_of, rests_on_image
+from seewhy.models.torch.scores import is_distribution
+from torch import Tensor
+from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
+
+from .products import conserving, wide
+from .relus import CLAMP, CLAMP_MIN, HARDTANH, LEAKY, RELU, RELU6, THRESHOLD, kinked
+from .unfused import STEPS
+
+T = Tensor
+CONVS = {torch.conv1d, torch.conv2d, torch.conv3d}
+UNCONVS = {torch.conv_transpose1d, torch.conv_transpose2d, torch.conv_transpose3d}
+SMOOTH = {F.silu, F.gelu, F.mish, F.hardswish, torch.tanh, torch.tanh_, T.tanh, T.tanh_, F.tanh, F.softsign}
+GATES = {torch.sigmoid, torch.sigmoid_, T.sigmoid, T.sigmoid_, F.sigmoid, F.hardsigmoid}  # what they weigh is relevant
+ERFS = {torch.erf, torch.erf_, T.erf, T.erf_, torch.special.erf}  # the gates of a GELU written by hand
+UNRULED = {  # linear layers that are none of torch's, and what hides a product or the batch's own statistics
+    **dict.fromkeys(
+        (torch.matmul, T.matmul, T.__matmul__, T.__rmatmul__, torch.mm, T.mm, torch.mv, T.mv, torch.addmm, T.addmm, torch.bmm,
+         T.bmm, torch.baddbmm, torch.dot, torch.inner, torch.outer, torch.tensordot, F.bilinear),
+        "matrix product",
+    ),
+    torch.einsum: "einsum", torch.addcmul: "addcmul", T.addcmul: "addcmul", torch.addcdiv: "addcdiv", T.addcdiv: "addcdiv",
+    F.instance_norm: "InstanceNorm", torch.instance_norm: "InstanceNorm",
+}  # fmt: skip
+SUMS = {torch.add, T.add, T.__add__, T.add_, T.__iadd__}
+COPIES = {T.clone, torch.clone, T.contiguous, T.detach, T.requires_grad_}
+PLAIN = (  # graph nodes whose plain gradient shares relevance out in proportion
+    "Accumulate", "Add", "Addmm", "AdaptiveAvgPool", "AdaptiveMaxPool", "Alias", "Amax", "Amin", "AsStrided", "AvgPool", "Cat",
+    "Chunk", "Clone", "ConstantPad", "Convolution", "CopyBackwards", "CopySlices", "Div", "Expand", "Flip", "Gather", "Index",
+    "MaxPool", "Max", "Mean", "MkldnnMaxPool", "Mm", "Mul", "Narrow", "NativeBatchNorm", "CudnnBatchNorm", "MiopenBatchNorm",
+    "Neg", "PermuteBackward", "PixelShuffle", "PixelUnshuffle", "Reflection", "Repeat", "Replication", "Reshape", "Roll",
+    "Select", "Slice", "Split", "Squeeze", "Stack", "Sub", "Sum", "Swap", "TBackward", "To", "Transpose", "Unbind", "Unsafe",
+    "Unsqueeze", "Upsample", "View", "Where", "Bmm", "Linear", "Dropout", "Detach", "Unfold", "Im2Col", "Col2Im", "Movedim",
+)  # fmt: skip
+BILINEAR = (  # linear only while one factor is fixed
+    "Mul", "Mm", "Bmm", "Div", "Addmm", "Convolution", "Linear", "Baddbmm", "Addbmm", "Addmv", "Addcmul", "Addcdiv", "Mv",
+    "Dot", "ScaledDotProduct",
+)  # fmt: skip
+HOMOGENEOUS = ("LinalgVectorNorm", "Norm")  # |x| is the sum of x times x / |x|
+KNOWN = "convolutions, linear layers, BatchNorm, activations, pooling and additions"
+
+
+class Made(NamedTuple):
+    """The latest output of a layer with weights: a BatchNorm right behind it becomes part of it."""
+
+    z: Tensor
+    fn: Any
+    x: Tensor
+    w: Tensor
+    b: Tensor | None
+    rest: tuple[Any, ...]
+    named: dict[str, Any]
+    version: int  # of z, which an activation in place would raise
+
+
+class Propagation(TorchFunctionMode):
+    """While it is entered, layers share out relevance by `rule`."""
+
+    def __init__(self, rule: Relevance) -> None:
+        super().__init__()
+        self.rule = rule
+        self.made: Made | None = None
+        self.unruled: Counter[str] = Counter()
+        self.origins: dict[int, tuple[Any, object]] = {}  # of a tensor by its id: a weak reference, and what all copies share
+        self.aside: dict[object, str] = {}  # origins that relevance goes past, and why
+
+    def __torch_function__(self, fn: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if self.rule.attention and torch.is_grad_enabled():
+            if fn in STEPS:
+                with self:
+                    return STEPS[fn](*args, **kwargs)
+            if (out := conserving(fn, args, kwargs)) is not None:
+                return out
+        if fn in CONVS or fn in UNCONVS or fn is F.linear:
+            x, w, b, *rest = _weighted(args, kwargs)
+            self.unruled["layer whose weights are made of the image"] += rests_on_image(w)
+            return self._layer(fn, x, w.detach(), b if b is None else b.detach(), *rest)
+        if fn is F.batch_norm:
+            return self._normalised(args, kwargs)
+        if fn in COPIES:
+            copy = fn(*args, **kwargs)
+            if self.made is not None and args[0] is self.made.z:
+                self.made = self.made._replace(z=copy, version=copy._version)
+            self.origins[id(copy)] = (ref(copy), self._origin(args[0]))
+            return copy
+        if fn in UNRULED and not self.rule.attention:
+            self.unruled[UNRULED[fn]] += any(isinstance(a, Tensor) and rests_on_image(a) for a in args)
+        if fn in SUMS and not self.rule.bias and (sum_ := _parts(fn, args, kwargs)) is not None:
+            return sum_
+        if fn in GATES or (fn in ERFS and self.rule.attention):
+            gate = fn(*args, **kwargs).detach()
+            self.aside[self._origin(gate)] = "is a gate, which relevance does not enter: read what it weighs"
+            return gate
+        over = activation(fn, args, kwargs)
+        return fn(*args, **kwargs) if over is None else _kept(fn, args, kwargs, over)
+
+    def _layer(self, fn: Any, x: Tensor, w: Tensor, b: Tensor | None, rest: Any, named: Any) -> Tensor:
+        by = self.rule.dense if fn is F.linear else self.rule.conv
+        plain = by == "epsilon" and self.rule.bias  # shared out by the very output
+        with torch.set_grad_enabled(torch.is_grad_enabled() and plain):
+            out = z = fn(x, w, b, *rest, **named)
+        if torch.is_grad_enabled() and x.requires_grad:
+            own = b if self.rule.bias else None
+            shared = z if plain else _shared(by, self.rule.gamma, lambda x, w, b: fn(x, w, b, *rest, **named), x, w, own)
+            out = self._rated(z, shared)
+        self.made = Made(out, fn, x, w, b, rest, named, out._version)
+        return out
+
+    def _rated(self, z: Tensor, shared: Tensor) -> Tensor:
+        """The output z, whose relevance goes back over what it is shared out by."""
+        with torch.no_grad():
+            below = wide(shared)
+            above = wide(z) if self.rule.bias else away_from_zero(wide(z))
+            ratio = above / (below + torch.where(below < 0, -1, 1) * self.rule.epsilon)
+            ratio = (ratio.nan_to_num(0, 0, 0) if self.rule.epsilon == 0 else ratio).to(z.dtype)
+        return z.detach() + (shared - shared.detach()) * ratio
+
+    def _normalised(self, args: Any, kwargs: Any) -> Tensor:
+        names = ("input", "running_mean", "running_var", "weight", "bias", "training", "momentum", "eps")
+        given = {**dict(zip(names, args, strict=False)), **kwargs}
+        z, mean, var = given["input"], given["running_mean"], given["running_var"]
+        made = self.made
+        behind = made is not None and z is made.z and z._version == made.version and made.fn not in UNCONVS
+        if mean is None or given.get("training"):
+            self.unruled["BatchNorm by the batch's own statistics"] += rests_on_image(z)
+        if made is None or not behind or mean is None or given.get("training") or not z.requires_grad:
+            own = self.rule.bias or not z.requires_grad  # affine, by its plain gradient; or its bias takes no share
+            return F.batch_norm(*args, **kwargs) if own else _kept(F.batch_norm, args, kwargs, False)
+        self.aside[self._origin(z)] = "and the BatchNorm behind it are one layer to relevance: read the BatchNorm"
+        with torch.no_grad():
+            scale = (var + given.get("eps", 1e-5)).rsqrt()
+            scale = scale if given.get("weight") is None else scale * given["weight"]
+            shift = -mean * scale if given.get("bias") is None else given["bias"] - mean * scale
+            w = made.w * scale.reshape(-1, *[1] * (made.w.ndim - 1))
+            b = shift if made.b is None else made.b * scale + shift
+        return self._layer(made.fn, made.x, w, b, made.rest, made.named)
+
+    def _origin(self, x: Tensor) -> object:
+        """What x shares with its copies."""
+        known, origin = self.origins.get(id(x), (None, None))
+        if known is None or known() is not x or origin is None:
+            origin = object()
+            self.origins[id(x)] = (ref(x), origin)
+        return origin
+
+    def notes(self, scores: Tensor, leaves: Sequence[Tensor]) -> tuple[str, ...]:
+        """NotApplicable where the network holds what no rule is known for."""
+        way = {*between(scores, leaves)}
+        known = (*PLAIN, *HOMOGENEOUS, "Softmax", "MaskedFill") if self.rule.attention else PLAIN
+        strange = Counter(kind for node in way if (kind := kind_of(node)) and not shares(node, kind, way, known))
+        strange.update({what: count for what, count in self.unruled.items() if count})
+        if not scores.requires_grad and self.aside:
+            strange["sigmoids that cut every way to the image"] += len(self.aside)
+        if strange:
+            what = ", ".join(f"{count} {kind.removesuffix('Backward')}" for kind, count in strange.most_common(4))
+            also = f"{KNOWN}, attention, norms and products of activations" if self.rule.attention else KNOWN
+            more = "" if self.rule.attention else " attn-lrp knows attention, norms and products of activations, too;"
+            raise NotApplicable(
+                f"Relevance propagation knows {also}; on the way of this network lie also {what}.{more} integrated-gradients "
+                "has no such limit."
+            )
+        if self.rule.attention and scores.ndim == 2 and is_distribution(scores):
+            raise NotApplicable("Relevance is shared out from logits; this network ends in a softmax. Wrap the part before it.")
+        return ()
+
+    def check(self, layers: Mapping[str, Tensor]) -> None:
+        """NotApplicable where a layer is read that relevance goes past."""
+        for name, seen in layers.items():
+            if why := self.aside.get(self._origin(seen)):
+                raise NotApplicable(f"{name} {why}.")
+
+
+def shares(node: Any, kind: str, way: set[Any], known: tuple[str, ...] = PLAIN) -> bool:
+    """Does its plain gradient, times what came in, add up to that of what came out, but for constants that were added?"""
+    if kind.startswith(BILINEAR):
+        return sum(before in way for before, _ in node.next_functions) < 2
+    return kind.startswith(known)
+
+
+def away_from_zero(x: Tensor) -> Tensor:
+    """So that relevance over it is finite: where a score is exactly zero, its class still was asked for."""
+    return torch.where(x.abs() < 1e-12, 1e-12, x)
+
+
+def _weighted(args: Any, kwargs: Any) -> tuple[Tensor, Tensor, Tensor | None, tuple[Any, ...], dict[str, Any]]:
+    given = list(args)
+    named = dict(kwargs)
+    for key in ("input", "weight", "bias")[len(given) :]:
+        given.append(named.pop(key, None))
+    x, w, b, *rest = given
+    return x, w, b, tuple(rest), named
+
+
+def _shared(by: str, gamma: float, run: Any, x: Tensor, w: Tensor, b: Tensor | None) -> Tensor:
+    """What the layer's output is shared out by: its gradient toward x, times x, are the shares."""
+    if by == "epsilon":
+        return run(x, w, b)
+    if by == "z-plus":
+        return _products(run, x, w, b, up=True)
+    whole = run(x, w, b)
+    above = (whole >= 0).detach()
+    return whole + gamma * torch.where(above, _products(run, x, w, b, up=True), _products(run, x, w, b, up=False))
+
+
+def _products(run: Any, x: Tensor, w: Tensor, b: Tensor | None, up: bool) -> Tensor:
+    """The sum of the positive products x w and bias alone, or (up=False) of the negative ones."""
+    same, other = (w.clamp(min=0), w.clamp(max=0)) if up else (w.clamp(max=0), w.clamp(min=0))
+    own = None if b is None else b.clamp(min=0) if up else b.clamp(max=0)
+    out = run(x * (x > 0), same, own)
+    return out + run(x * (x < 0), other, None) if bool((x < 0).any()) else out
+
+
+def activation(fn: Any, args: Any, kwargs: Any) -> bool | None:
+    """None for what is no activation; else, whether it writes over its input."""
+    known = fn in RELU or fn in RELU6 or fn in HARDTANH or fn in THRESHOLD or fn in LEAKY or fn in CLAMP or fn in CLAMP_MIN
+    if known or fn in SMOOTH:
+        found = kinked(fn, args, kwargs)
+        if found is not None:
+            return found.inplace
+        if fn in SMOOTH:
+            return bool(kwargs.get("inplace")) or (len(args) > 1 and args[1] is True) or fn.__name__.endswith("_")
+    return None
+
+
+def _parts(fn: Any, args: Any, kwargs: Any) -> Tensor | None:
+    """A sum of two branches, of which only what has the sum's own sign takes a share, so that no share exceeds one."""
+    a, b = args if len(args) == 2 and not kwargs else (None, None)
+    if not (isinstance(a, Tensor) and isinstance(b, Tensor) and a.shape == b.shape and a.requires_grad and b.requires_grad):
+        return None
+    with torch.no_grad():
+        z = a + b
+        of_a, of_b = (a * z > 0).to(z.dtype), (b * z > 0).to(z.dtype)
+        both = a * of_a + b * of_b
+        ratio = torch.where(both == 0, 0, z / torch.where(both == 0, 1, both))
+    before = a.clone() if fn in (T.add_, T.__iadd__) else a
+    shared = before * of_a + b * of_b
+    out = z + (shared - shared.detach()) * ratio
+    return a.copy_(out) if before is not a else out
+
+
+def _kept(fn: Any, args: Any, kwargs: Any, over: bool) -> Tensor:
+    """An activation keeps relevance: R / x = (R / y) (y / x)."""
+    x = args[0] if args else kwargs["input"]
+    before = x.clone() if over else x
+    with torch.no_grad():
+        y = fn(*args, **kwargs)
+        y = y.clone() if over else y
+        ratio = torch.where(before == 0, 0.0, y / torch.where(before == 0, 1.0, before))
+    out = y + (before - before.detach()) * ratio
+    return x.copy_(out) if over else out

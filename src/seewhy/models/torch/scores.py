@@ -1,0 +1,193 @@
+"""What a torch network returns, as scores (n, k)."""
+
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+from numpy.typing import NDArray
+
+import torch
+from seewhy.errors import BadNetwork, BadParameter
+from torch import Tensor, nn
+
+ADVICE = 'Say which part holds the scores (n, k): wrap(output="logits"), a key, a place, or a function of what it returns.'
+TASKS = ("single-label", "multi-label", "regression")
+VIEWS = (  # what hands numbers on as they are, or cuts them off
+    "View", "Reshape", "Squeeze", "Unsqueeze", "Alias", "Clone", "Select", "Slice", "Transpose", "T", "ToCopy", "Flatten",
+    "Index", "Permute", "UnsafeView", "Expand", "Clamp",
+)  # fmt: skip
+JOINS = ("Cat", "Stack")
+
+
+def picked(output: Any, asked: Any, n: int) -> Tensor:
+    """The tensor with the scores in what a network returned.
+
+    asked: a key, field or attribute; a place in a tuple; a function of the output; None: the tensor itself, `logits`, the
+    first of a tuple, or the only tensor of scores in a dict or dataclass.
+    """
+    if asked is None:
+        found = _likely(output, n)
+    elif isinstance(asked, Callable):
+        found = _called(output, asked)
+    else:
+        found = _part(output, asked)
+    if isinstance(found, tuple | list) and len(found) == 1:
+        found = found[0]
+    if not isinstance(found, Tensor):
+        made = f", of which output= makes {_held(found)}" if isinstance(asked, Callable) else ""
+        raise BadNetwork(f"The network gives {_held(output)}{made}. {ADVICE}")
+    if not found.is_floating_point():
+        raise BadNetwork(f"The network gives {_held(output)}; {found.dtype} numbers have no gradient. {ADVICE}")
+    return found
+
+
+def part_of(output: Any, asked: Any) -> Any:
+    """What `wrap(output=)` asks for of a network's output, whatever it is; without it, all."""
+    if asked is None:
+        return output
+    return _called(output, asked) if isinstance(asked, Callable) else _part(output, asked)
+
+
+def _called(output: Any, asked: Callable[[Any], Any]) -> Any:
+    try:
+        return asked(output)
+    except (LookupError, AttributeError, TypeError) as error:
+        raise BadParameter(f"output= failed on what the network gives, {_held(output)}: {error!r}. {ADVICE}") from error
+
+
+def raw_scores(found: Tensor, n: int, output: Any) -> Tensor:
+    """What was picked of a network's output for n images as scores (n, k); one number per image is (n, 1)."""
+    if found.ndim == 0 and n == 1:
+        return found[None, None]
+    if found.ndim == 1 and len(found) == n:
+        return found[:, None]
+    if found.ndim == 1 and n == 1:  # the network squeezes
+        return found[None]
+    if found.ndim > 2 and found.shape[2:].numel() == 1:
+        found = found.flatten(1)
+    if found.ndim != 2 or len(found) != n:
+        dense = "of a dense output or a sequence make scores first, such as the mean over a region or one word's"
+        shape = _held(output)
+        raise BadNetwork(
+            f"The network gives {shape} for {n} image{'s' * (n != 1)}. Methods need scores (n, k); {dense}: "
+            "wrap(output=lambda out: ...)."
+        )
+    return found
+
+
+def _likely(output: Any, n: int) -> Any:
+    parts = dict(_parts(output))
+    if isinstance(parts.get("logits"), Tensor):
+        return parts["logits"]
+    if isinstance(output, tuple | list) and output and not parts:
+        return output[0]
+    scores = [value for value in parts.values() if isinstance(value, Tensor) and value.ndim == 2 and len(value) == n]
+    numbers = [value for value in parts.values() if isinstance(value, Tensor) and value.ndim == 1 and len(value) == n]
+    if len(scores) + len(numbers) == 1:
+        return (scores or numbers)[0]
+    return output
+
+
+def rivals(output: Any, n: int) -> str:
+    """The parts of a plain tuple that could be scores, in words; "" of one alone, and where names tell."""
+    if not isinstance(output, tuple | list) or hasattr(output, "_fields"):
+        return ""
+    parts = [part for part in output if isinstance(part, Tensor) and part.is_floating_point()]
+    fitting = [str(tuple(part.shape)) for part in parts if part.ndim in (1, 2) and len(part) == n]
+    return f"a {type(output).__name__} with {' and '.join(fitting)}" if len(fitting) > 1 else ""
+
+
+def _parts(output: Any) -> Iterator[tuple[Any, Any]]:
+    """What a dict, dataclass, ModelOutput or named tuple holds, by name."""
+    if isinstance(output, Mapping):
+        yield from output.items()
+    elif is_dataclass(output) and not isinstance(output, type):
+        yield from ((f.name, getattr(output, f.name)) for f in fields(output))
+    elif isinstance(output, tuple) and hasattr(output, "_fields"):
+        yield from zip(output._fields, output, strict=True)  # type: ignore[attr-defined]
+    elif not isinstance(output, Tensor | tuple | list):
+        yield from ((name, value) for name in ("logits",) if isinstance(value := getattr(output, name, None), Tensor))
+
+
+def _part(output: Any, asked: Any) -> Any:
+    parts = dict(_parts(output))
+    if isinstance(asked, Hashable) and asked in parts:
+        return parts[asked]
+    if isinstance(asked, str) and not isinstance(output, Tensor | tuple | list) and hasattr(output, asked):
+        return getattr(output, asked)
+    if isinstance(asked, int) and isinstance(output, tuple | list) and -len(output) <= asked < len(output):
+        return output[asked]
+    if isinstance(output, Tensor):
+        raise BadParameter(f"output={asked!r}: the network gives one tensor {tuple(output.shape)}. Leave output= out.")
+    raise BadParameter(f"output={asked!r}: the network gives {_held(output)}. {ADVICE}")
+
+
+def _held(output: Any) -> str:
+    if isinstance(output, Tensor):
+        return f"{tuple(output.shape)} of {output.dtype}" if not output.is_floating_point() else str(tuple(output.shape))
+
+    def said(value: Any) -> str:
+        return str(tuple(value.shape)) if isinstance(value, Tensor) else type(value).__name__
+
+    parts = list(_parts(output)) or (list(enumerate(output)) if isinstance(output, tuple | list) else [])
+    inside = ", ".join(f"{key}: {said(value)}" for key, value in parts)
+    return f"{type(output).__name__}{f' with {inside}' if inside else ''}"
+
+
+def as_scores(raw: Tensor, explains: str, normalised: bool | None = None, task: str | None = None) -> Tensor:
+    """What the network gives (n, k) as logits, log-probabilities or probabilities; one score alone is a binary logit.
+
+    normalised: they are probabilities already; None where that is to be found out.
+    """
+    if explains == "logits":
+        return raw
+    if is_distribution(raw) if normalised is None else normalised:
+        return raw if explains == "probability" else raw.log()
+    if raw.shape[1] == 1 or task == "multi-label":
+        return raw.sigmoid() if explains == "probability" else nn.functional.logsigmoid(raw)
+    return raw.softmax(1) if explains == "probability" else raw.log_softmax(1)
+
+
+def is_distribution(raw: Tensor) -> bool:
+    """Are these probabilities already, to the rounding of their kind?"""
+    slack = max(1e-3, 2 * torch.finfo(raw.dtype).eps)
+    raw = raw.detach().float()
+    return raw.shape[1] > 1 and bool((raw >= 0).all()) and bool(((raw.sum(1) - 1).abs() < slack).all())
+
+
+def is_log_distribution(raw: Tensor) -> bool:
+    """Are these log-probabilities?"""
+    slack = max(1e-3, 2 * torch.finfo(raw.dtype).eps)
+    raw = raw.detach().float()
+    return raw.shape[1] > 1 and bool((raw <= 0).all()) and bool((raw.logsumexp(1).abs() < slack).all())
+
+
+def could_be_sigmoids(raw: Tensor) -> bool:
+    """Do all of them lie between 0 and 1?  Then it is worth a look at the graph."""
+    raw = raw.detach()
+    return bool(((raw >= 0) & (raw <= 1)).all()) and not is_distribution(raw)
+
+
+def ends_in_sigmoid(raw: Tensor) -> bool:
+    """Was a sigmoid the last thing that was done to these scores?  Told from their graph."""
+    return _from_sigmoid(raw.grad_fn)
+
+
+def _from_sigmoid(node: Any) -> bool:
+    if node is None:
+        return False
+    name, before = node.name(), [one for one, _ in node.next_functions]
+    if "Sigmoid" in name and "Log" not in name:
+        return True
+    if name.startswith(JOINS):  # of several heads
+        return bool(before) and all(map(_from_sigmoid, before))
+    return name.startswith(VIEWS) and bool(before) and _from_sigmoid(before[0])
+
+
+def plain(x: Tensor) -> Tensor:
+    """Half precision as float32: formulas sum over thousands of numbers."""
+    return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
+
+
+def as_numpy(x: Tensor) -> NDArray[Any]:
+    return plain(x).cpu().numpy()

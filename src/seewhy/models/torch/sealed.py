@@ -1,0 +1,238 @@
+"""Networks that cannot be read inside: exported by torch.export, or TorchScript.  Scores always, gradients at the image."""
+
+from collections.abc import Mapping, Sequence
+from io import BytesIO
+from pathlib import Path
+from typing import Any, BinaryIO
+from warnings import catch_warnings, simplefilter
+
+import torch
+from seewhy.errors import BadNetwork, BadParameter, BadWeights, NeedsGradients, NotApplicable
+from seewhy.images.photo import Array
+from seewhy.models.model import INPUT, Answer, Bias, Head, Layer, Trace
+from seewhy.models.rule import Rule
+from seewhy.models.zoo.archive import listed
+from seewhy.models.zoo.exported import exported
+from seewhy.models.zoo.found import RANDOM, Asked, Found
+from seewhy.models.zoo.held import digest, held
+from seewhy.models.zoo.pickled import PROGRAM, few, needed_code, program, unpickled
+from seewhy.targets.target import Target
+from torch import Tensor, nn
+from torch.export import ExportedProgram
+from torch.jit import ScriptModule
+
+from .model import TorchModel
+
+
+class ScriptedModel(TorchModel):
+    """A network in one piece.  Made by `seewhy.wrap` of a ScriptModule or an ExportedProgram."""
+
+    def __init__(self, network: ScriptModule | ExportedProgram, **settings: Any) -> None:
+        super().__init__(Sealed(network), **settings)
+        self.what = "a program of torch.export" if isinstance(network, ExportedProgram) else "TorchScript"
+        own = network.original_name if isinstance(network, ScriptModule) else type(network).__name__
+        self.name = settings.get("name") or own
+
+    def layers(self, x: Array | None = None) -> Mapping[str, Layer]:
+        raise self._refused("no layer")
+
+    def upto(self, layer: str, at: Any = "max") -> TorchModel:
+        raise self._refused(f"no layer such as {layer!r}, and none of its units,")
+
+    def trace(self, x: Array, targets: Sequence[Target], layers: Sequence[str], rule: Rule | None = None) -> Trace:
+        self._check(layers)
+        if rule is not None:
+            raise self._refused("no ReLU, and nothing else that a rule changes,")
+        found = super().trace(x, targets, layers)
+        if INPUT in found.evidence and not bool(found.evidence[INPUT].g.any()) and not self._lets_through(x):
+            raise NeedsGradients(f"{self.name} is {self.what}, and lets no gradient through. Try occlusion, rise or lime.")
+        return found
+
+    def biases(self, x: Array, targets: Sequence[Target]) -> tuple[Trace, list[list[Bias]]]:
+        raise self._refused("no bias")
+
+    def activations(self, x: Array, layers: Sequence[str]) -> tuple[Mapping[str, Array], Mapping[str, tuple[str, ...]]]:
+        self._check(layers)
+        return super().activations(x, layers)
+
+    def head(self, x: Array, targets: Sequence[Target], layers: Sequence[str]) -> Head:
+        raise self._refused("no linear layer")
+
+    def scoring(self, x: Array, answer: Answer, fast: bool = False, dtype: Any = None, inside: bool = False) -> Any:
+        if inside:
+            raise self._refused("no layer")
+        return super().scoring(x, answer, False, dtype)  # no copy is faster: its layers cannot be reordered
+
+    def first_bad(self, x: Array) -> str | None:
+        """No layer can be read, so it is not known."""
+        return None
+
+    def _lets_through(self, x: Array) -> bool:
+        with self._ready(x[:1]) as x, torch.enable_grad():
+            return self._raw(x.requires_grad_().clone()).requires_grad
+
+    def _check(self, layers: Sequence[str]) -> None:
+        inner = [name for name in layers if name != INPUT]
+        if inner:
+            raise self._refused(f"no layer such as {inner[0]!r}")
+
+    def _refused(self, what: str) -> NotApplicable:
+        return NotApplicable(
+            f"{self.name} is {self.what}, which cannot be read inside: {what} can be asked of it. Explain it at the image "
+            "(gradient, integrated-gradients) or from its scores (occlusion, rise, lime); "
+            "or load the Python network it was made from, with the same weights."
+        )
+
+
+class Sealed(nn.Module):
+    """A scripted or exported network, run in batches of the size it takes."""
+
+    def __init__(self, network: ScriptModule | ExportedProgram) -> None:
+        super().__init__()
+        self.inside: nn.Module
+        self.least, self.most = _batch(network) if isinstance(network, ExportedProgram) else (1, None)
+        self.has_modes = isinstance(network, ScriptModule) and getattr(network, "training", None) is not None
+        if isinstance(network, ScriptModule) and not self.has_modes:
+            self.__dict__["inside"] = network  # frozen: no module that others may look at has a mode
+            self.like = nn.Parameter(_first_constant(network), requires_grad=False)  # of its precision, on its device
+        else:
+            self.inside = _written(network) if isinstance(network, ExportedProgram) else network
+        self.training = self.has_modes and self.inside.training
+
+    def forward(self, x: Tensor, *others: Any, **options: Any) -> Any:
+        if others or options or (len(x) >= self.least and (self.most is None or len(x) <= self.most)):
+            return self.inside(x, *others, **options)
+        return _joined([self._padded(part) for part in x.split(self.most or len(x))])
+
+    def train(self, mode: bool = True) -> "Sealed":
+        """An exported program has no modes: it is as it was when it was exported."""
+        self.training = mode
+        if self.has_modes:
+            self.inside.train(mode)
+        return self
+
+    def _padded(self, part: Tensor) -> Any:
+        short = self.least - len(part)
+        if short <= 0:
+            return self.inside(part)
+        return _cut(self.inside(torch.cat([part, part[-1:].expand(short, *part.shape[1:])])), self.least, len(part))
+
+
+def saved_network(asked: Asked) -> Found:
+    """A file of torch.export; with `trust`, also TorchScript or a whole pickled module."""
+    path = Path(asked.spec)
+    if not path.is_file():
+        raise BadWeights(f"There is no file {path}.")
+    stray = [*asked.options] + ([] if asked.weights in (None, RANDOM) else ["weights"])
+    if stray:
+        raise BadParameter(f"{path} is a network with its weights: it takes no {', '.join(stray)}.")
+    with held(path) as file:
+        found = _network(file, path, asked.trust)
+    return Found(found[0], None, None, f"{path.name} {found[1]}")
+
+
+def _network(file: BinaryIO, path: Path, trust: bool) -> tuple[ExportedProgram | nn.Module, str]:
+    """What is in the file, whatever its name ends in, and its digest."""
+    names = listed(file)
+    script = any("/code/" in name or name.endswith(f"/{PROGRAM}") for name in names)
+    if any(name.endswith(EXPORTED) for name in names) or (path.suffix == ".pt2" and not script):
+        data = BytesIO(_all(file))
+        return exported(data, path, trust), digest(data)
+    if script:
+        if not trust:
+            raise program(path)
+        data = BytesIO(_all(file))
+        return _scripted(data, path), digest(data)
+    return _whole_module(file, path, trust), digest(file)
+
+
+EXPORTED = ("serialized_exported_program.json", "models/model.json", "/archive_format")
+
+
+def _all(file: BinaryIO) -> bytes:
+    file.seek(0)
+    return file.read()
+
+
+def _scripted(data: BytesIO, path: Path) -> ScriptModule:
+    data.seek(0)
+    try:
+        with catch_warnings():
+            for kind in (FutureWarning, DeprecationWarning):  # that TorchScript will go is not ours to say
+                simplefilter("ignore", kind)
+            return torch.jit.load(data, map_location="cpu")
+    except (RuntimeError, ValueError) as error:
+        raise BadWeights(f"{path} cannot be read by torch.jit.load: {_first_line(error)}") from error
+
+
+def _whole_module(file: BinaryIO, path: Path, trust: bool) -> nn.Module:
+    needs = [] if trust else needed_code(file)
+    if needs:
+        raise BadWeights(
+            f"{path} is pickled whole, and reading it runs code ({few(needs)}), which is not done. Save its state dict and "
+            "load the network by name with weights=; or, if you trust who made it, trust=True (--trust)."
+        )
+    found = None if path.suffix == ".safetensors" else unpickled(file, path, trust)
+    if isinstance(found, nn.Module):
+        return found
+    raise BadNetwork(
+        f"{path} holds weights and no network (no torch.export program, no TorchScript). Name the network they belong to: "
+        f"load('torchvision/NAME', weights={str(path)!r}), --model path/to/file.py:NAME --weights {path}."
+    )
+
+
+def _written(program: ExportedProgram) -> nn.Module:
+    """The program as code that runs; BadNetwork where it makes none."""
+    try:
+        return program.module()
+    except Exception as error:
+        raise BadNetwork(f"The program of torch.export makes no module that runs: {_first_line(error)}.") from error
+
+
+def _batch(program: ExportedProgram) -> tuple[int, int | None]:
+    """How many images a program takes at once: at least, and at most (None: any number)."""
+    inputs = {*program.graph_signature.user_inputs}
+    shapes = [node.meta["val"].shape for node in program.graph.nodes
+              if node.op == "placeholder" and node.name in inputs and isinstance(node.meta.get("val"), Tensor)]  # fmt: skip
+    if not shapes or not shapes[0]:
+        return 1, None
+    size = shapes[0][0]
+    if isinstance(size, int):
+        return size, size
+    span = program.range_constraints.get(size.node.expr)
+    least, most = (span.lower, span.upper) if span is not None else (1, None)
+    return max(1, int(least)), int(most) if most is not None and most.is_Integer and most < 2**31 else None
+
+
+def _first_constant(network: ScriptModule) -> Tensor:
+    """A number that was frozen into it."""
+    for node in network.graph.nodes():
+        held = node.kind() == "prim::Constant" and node.hasAttribute("value") and node.kindOf("value") == "t"
+        if held and node.t("value").is_floating_point():
+            return node.t("value").detach().clone()
+    return torch.empty(0)
+
+
+def _joined(parts: list[Any]) -> Any:
+    """What the parts of a batch gave, as one."""
+    first = parts[0]
+    if isinstance(first, Tensor):
+        return torch.cat(parts) if first.ndim else first
+    if isinstance(first, Mapping):
+        return {key: _joined([part[key] for part in parts]) for key in first}
+    if isinstance(first, tuple | list):
+        return tuple(_joined([part[i] for part in parts]) for i in range(len(first)))
+    return first
+
+
+def _cut(output: Any, of: int, n: int) -> Any:
+    """The first n of every tensor that has a row for each image."""
+    if isinstance(output, Tensor):
+        return output[:n] if output.ndim and len(output) == of else output
+    if isinstance(output, Mapping):
+        return {key: _cut(value, of, n) for key, value in output.items()}
+    return tuple(_cut(value, of, n) for value in output) if isinstance(output, tuple | list) else output
+
+
+def _first_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".strip().splitlines()[0]

@@ -1,0 +1,280 @@
+"""A network that stands in for the person's own while it is explained: other module objects over the very same weights.
+
+What is explained is that network in eval mode, and its own modules are not written to: no mode, no hook, no buffer.
+"""
+
+import gc
+from collections import OrderedDict, defaultdict
+from collections.abc import Iterable, Mapping
+from copy import copy
+from functools import partial
+from itertools import chain
+from operator import is_
+from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
+from typing import Any
+from weakref import ProxyTypes, ref
+
+import numpy as np
+
+import torch
+from seewhy.models.torch.passes.taps import every_module
+from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
+
+STANDARD = {*nn.Module().__dict__}  # what every module has
+PLAIN = {int, float, str, bool, bytes, type(None), torch.Size, torch.dtype, torch.device, Tensor, nn.Parameter, type, range}
+WORDS = {int, float, str, bool, type(None)}
+FAR = (type, ModuleType, str, bytes, int, float, Tensor, torch.fx.Graph, BuiltinFunctionType)  # lead to no module of interest
+FURTHEST = 20_000  # objects that are looked at behind one attribute
+HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+HELD = ("_parameters", "_buffers", "_modules", *HOOKS)
+
+
+TRAINED = (
+    "Is it trained in another thread? What is found then belongs to no one network: explain a copy, "
+    "wrap(copy.deepcopy(network)), or explain between two steps."
+)
+
+
+class CannotStandIn(Exception):
+    """A network of which no copy of modules would be sure to run as it does."""
+
+
+class StandIn:
+    """What stands in for a network: the same in eval mode, of other modules that share all parameters and buffers.
+
+    No tensor is copied.  Buffers are seen without their count of writes: those that a training thread writes meanwhile, as the
+    statistics of a BatchNorm, do not stop a way back.  Attributes that hold modules of the network (lists, dicts, methods,
+    weak references) hold the new ones.  Raises CannotStandIn.  known: `made_of` of a stand-in that was found right.
+    """
+
+    def __init__(self, network: nn.Module, known: tuple[Any, ...] = ()) -> None:
+        own = {id(module): module for module in every_module(network)}
+        if any(isinstance(module, torch.jit.ScriptModule) or "_hf_hook" in module.__dict__ for module in own.values()):
+            raise CannotStandIn  # not made of Python, or of weights that come and go by accelerate
+        if any(map(_more_than_its_dict, {type(module) for module in own.values()})) or any(map(_unmade, own.values())):
+            raise CannotStandIn
+        try:
+            made = {at: object.__new__(type(module)) for at, module in own.items()}
+        except TypeError as error:  # a class that is also one of C
+            raise CannotStandIn from error
+        self.originals = [*own.values()]
+        self.odd: list[Any] = []  # values that may lead to modules in ways of their own
+        self.moved = False  # containers had to be made anew
+        self.shared: list[tuple[Any, list[Any]]] = []  # those that did not, and what they held
+        self.aliases: list[tuple[Tensor, Tensor]] = []  # buffers
+        states = [self._state(module, made) for module in self.originals]
+        for new, state in zip(made.values(), states, strict=True):
+            object.__setattr__(new, "__dict__", state)
+        hooks = (hook for module in self.originals for key in HOOKS for hook in module.__dict__[key].values())
+        odd = {id(one): one for one in self.odd}
+        self.made_of = (*own, *odd, *map(_identity, hooks))  # the same while no module, no odd value, no hook is another
+        if self.made_of != known and any(_leads(one, own) for one in odd.values()):
+            raise CannotStandIn
+        self.network, self.ids = made[id(network)], {*map(id, made.values())}
+        self.own, self.made = Seen([module.__dict__ for module in self.originals]), Seen(states)
+        self.weights = [one for module in self.originals for one in module._parameters.values() if one is not None]
+        self.lasting = not self.moved
+
+    def lasts(self) -> bool:
+        """Does it still stand for the network as it is now?"""
+        if not (self.lasting and self.own.same() and all(one.data_ptr() == other.data_ptr() for one, other in self.aliases)):
+            return False
+        return all(_alike(_held_by(one), held) for one, held in self.shared)
+
+    def writes(self) -> int:
+        """How often any of the weights was written to, as far as torch counts it."""
+        return sum(0 if one.is_inference() else one._version for one in self.weights)
+
+    def give_back(self) -> None:
+        """Let the network's modules have the numbers and words that its code wrote on itself: a counter counts on.
+
+        Not where it wrote anything else, too: of a cache and its length, both stay as they are.  Layers and parameters that
+        the network made as it first ran are its own from then on.
+        """
+        if self.made.same():
+            return
+        self.lasting = False
+        self._give_layers()
+        written = [
+            (module, key, now[key])
+            for module, now, then in zip(self.originals, self.made.states, self.made.first, strict=True)
+            for key in now.keys() - STANDARD
+            if then.get(key, self) is not now[key]
+        ]
+        if self.made.holds() and all(type(value) in WORDS for _, _, value in written):
+            for module, key, value in written:
+                module.__dict__[key] = value
+
+    def _give_layers(self) -> None:
+        for module, now in zip(self.originals, self.made.states, strict=True):
+            for key in ("_modules", "_parameters"):
+                for name, one in now[key].items():
+                    inside = every_module(one) if isinstance(one, nn.Module) else ()
+                    if one is not None and module.__dict__[key].get(name) is None and self.ids.isdisjoint(map(id, inside)):
+                        module.__dict__.pop(name, None)  # the None that stood for it
+                        module.__dict__[key][name] = one
+
+    def _state(self, module: nn.Module, made: Mapping[int, nn.Module]) -> dict[str, Any]:
+        state = dict(module.__dict__)
+        inner = state["_modules"]
+        if state.get("_compiled_call_impl") is not None:  # module.compile(): hooks set later would not be seen
+            state["_compiled_call_impl"] = None
+        if "_orig_mod" in inner and "forward" in state:  # torch.compile(a part): run it as it is written
+            state["forward"] = made[id(inner["_orig_mod"])]
+        else:
+            for key in state.keys() - STANDARD:
+                if type(state[key]) not in PLAIN:
+                    state[key] = self._anew(state[key], made)
+                elif type(state[key]) is int and state[key] in made:  # the id of a module
+                    raise CannotStandIn
+        state["training"] = False
+        state["_modules"] = {name: one if one is None else made[id(one)] for name, one in inner.items()} if inner else {}
+        state["_parameters"] = dict(state["_parameters"])
+        state["_buffers"] = {name: self._alias(buffer) for name, buffer in state["_buffers"].items()}
+        for key in HOOKS:
+            state[key] = OrderedDict((at, self._anew(hook, made)) for at, hook in state[key].items())
+        return state
+
+    def _alias(self, buffer: Tensor | None) -> Tensor | None:
+        if type(buffer) is not Tensor or buffer.layout is not torch.strided or buffer.is_inference():
+            return buffer
+        self.aliases.append((buffer, buffer.data))
+        return self.aliases[-1][1]
+
+    def _contained(self, value: Any, made: Mapping[int, nn.Module]) -> Any:
+        held = _held_by(value)
+        if any(type(one) is int and one in made for one in held):  # ids of modules
+            raise CannotStandIn
+        new = [one if type(one) in PLAIN else self._anew(one, made) for one in held]
+        if _same(held, new):
+            if type(value) is not tuple:
+                self.shared.append((value, held))
+            return value
+        self.moved |= type(value) is not tuple
+        return _filled(value, new) if isinstance(value, dict) else type(value)(new)
+
+    def _anew(self, value: Any, made: Mapping[int, nn.Module]) -> Any:
+        """The value, with the new modules in the place of those that they stand in for."""
+        if type(value) in ProxyTypes:
+            owner = _behind(value)
+            return made.get(id(owner), value)  # a strong one: no longer kept than the others
+        if isinstance(value, nn.Module):
+            return made.get(id(value), value)
+        if type(value) in (list, tuple, set, dict, OrderedDict, defaultdict):
+            return self._contained(value, made)
+        if type(value) is MethodType:
+            owner = self._anew(value.__self__, made)
+            return value if owner is value.__self__ else MethodType(value.__func__, owner)
+        if type(value) is partial:
+            parts = [value.func, value.args, value.keywords]
+            new = [self._anew(one, made) for one in parts]
+            return value if _same(parts, new) else partial(new[0], *new[1], **new[2])
+        if type(value) is ref and id(value()) in made:
+            return ref(made[id(value())])
+        if type(value) not in PLAIN and not (type(value) is FunctionType and not value.__closure__ and not value.__defaults__):
+            self.odd.append(value)
+        return value
+
+
+class Seen:
+    """What modules held when it was looked at."""
+
+    def __init__(self, states: list[dict[str, Any]]) -> None:
+        self.states, self.first = states, [dict(state) for state in states]
+        self.values = [tuple(state.values()) for state in states]
+        self.inner = [state[key] for state in states for key in HELD]
+        self.held = [*chain.from_iterable(one.values() for one in self.inner)]
+        self.tensors = any(isinstance(one, Tensor) for state in states for one in state.values())
+
+    def holds(self) -> bool:
+        """Are the parameters, buffers, modules and hooks the very same?"""
+        held = [*chain.from_iterable(one.values() for one in self.inner)]
+        return _alike(held, self.held)
+
+    def same(self) -> bool:
+        """Do they hold the very same?"""
+        if self.tensors or not self.holds():
+            return False
+        try:  # of tuples equal objects are not looked into: much quicker than one by one
+            return all(tuple(now.values()) == then for now, then in zip(self.states, self.values, strict=True))
+        except (RuntimeError, ValueError):  # arrays, which are no longer the same
+            return False
+
+
+def _more_than_its_dict(kind: type) -> bool:
+    """Does a module of that class keep things elsewhere, or do anything when it is let go?"""
+    slots = {name for one in kind.__mro__ for name in _words(one.__dict__.get("__slots__", ()))}
+    return bool(slots - {"__dict__", "__weakref__"}) or hasattr(kind, "__del__")
+
+
+def _words(slots: Any) -> Iterable[str]:
+    return (slots,) if isinstance(slots, str) else slots
+
+
+def _unmade(module: nn.Module) -> bool:
+    """Are its weights made by the first pass?"""
+    return any(is_lazy(one) for one in chain(module._parameters.values(), module._buffers.values()))  # type: ignore[arg-type]
+
+
+def _identity(hook: Any) -> Any:
+    """Of a hook: of a method, which is another object each time that it is asked for, its parts."""
+    return (id(hook.__func__), id(hook.__self__)) if type(hook) is MethodType else id(hook)
+
+
+def _behind(proxy: Any) -> Any:
+    """What a weak proxy stands for; None if that is gone."""
+    try:
+        return proxy.__init__.__self__
+    except (ReferenceError, AttributeError):
+        return None
+
+
+def _held_by(container: Any) -> list[Any]:
+    return [*container.keys(), *container.values()] if isinstance(container, dict) else [*container]
+
+
+def _same(before: Iterable[Any], after: Iterable[Any]) -> bool:
+    return all(map(is_, before, after))
+
+
+def _alike(now: list[Any], then: list[Any]) -> bool:
+    return len(now) == len(then) and _same(now, then)
+
+
+def _filled(like: Any, held: list[Any]) -> Any:
+    """A dict of that kind, of such keys and, behind them, values."""
+    new, half = copy(like), len(held) // 2
+    new.clear()
+    new.update(zip(held[:half], held[half:], strict=True))
+    return new
+
+
+def _leads(start: Any, own: Mapping[int, nn.Module]) -> bool:
+    """Does an object that is no module lead to one of these?"""
+    waiting, seen = [start], set[int]()
+    while waiting and len(seen) < FURTHEST:
+        one = waiting.pop()
+        if own.get(id(one)) is one or (type(one) is int and one in own):  # itself, or its id
+            return True
+        if id(one) in seen or issubclass(type(one), FAR):
+            continue
+        seen.add(id(one))
+        if type(one) is FunctionType:  # not into its globals
+            waiting += [one.__defaults__, one.__kwdefaults__, one.__dict__, *(_held(cell) for cell in one.__closure__ or ())]
+        elif type(one) in ProxyTypes:
+            waiting.append(_behind(one))
+        elif isinstance(one, ref):
+            waiting.append(one())
+        elif type(one) is np.ndarray:
+            waiting += one.ravel().tolist() if one.dtype.hasobject else []
+        else:
+            waiting += gc.get_referents(one)
+    return False
+
+
+def _held(cell: Any) -> Any:
+    try:
+        return cell.cell_contents
+    except ValueError:  # not filled yet
+        return None

@@ -1,0 +1,244 @@
+"""A network explained while others use it: one question at a time, asked of a stand-in, in this thread alone."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import wraps
+from threading import RLock, active_count, local
+from typing import Any, ParamSpec, TypeVar
+from weakref import WeakKeyDictionary
+
+import torch
+from seewhy.errors import BadNetwork
+from seewhy.lru import Recent
+from seewhy.models.torch.passes.taps import every_module, hooked, offloaded
+from torch import nn
+
+from .draws import Drawing
+from .standin import TRAINED, CannotStandIn, StandIn
+
+P = ParamSpec("P")
+T = TypeVar("T")
+LOCKS: "WeakKeyDictionary[nn.Module, RLock]" = WeakKeyDictionary()  # of modules without others inside
+LOCKS_LOCK = RLock()
+
+
+class Past(BaseException):
+    """A module of the person's own ran where its stand-in should have, or that failed.  No network's code may catch it."""
+
+
+class Tries:
+    """What a model found out about its network; copies and pickles know nothing yet."""
+
+    def __init__(self) -> None:
+        self.right: tuple[Any, ...] = ()  # of which a stand-in ran as the network would
+        self.past: tuple[Any, ...] = ()  # of which one did not
+        self.quiet: Recent[Any, bool] = Recent()  # passes that draw nothing
+        self.writes = False  # the network writes over its own weights
+        self.spare: StandIn | None = None  # made before, and the locks of its network
+        self.locks: list[RLock] = []
+        self.process = 0  # whose locks these are
+
+    def gone_past(self, made_of: tuple[Any, ...]) -> Past:
+        """What to raise where one of the network's own modules ran."""
+        self.past, self.spare = made_of, None
+        return Past()
+
+    def __reduce__(self) -> Any:
+        return (type(self), ())
+
+
+class Standing:
+    """The network as this thread runs it.  made_of: as of its stand-in; () where its own modules are lent."""
+
+    def __init__(self, network: nn.Module, tries: Tries, found: StandIn | None) -> None:
+        self.network, self.made_of = (network, ()) if found is None else (found.network, found.made_of)
+        self.tries, self.originals = tries, () if found is None else found.originals
+        self.draws = Drawing(() if found is None else found.weights)
+
+    def drawing(self, key: Any) -> AbstractContextManager[Any]:
+        """Around a pass of that key: watched, too, until one came to its end, for other sizes may go other ways."""
+        if self.tries.quiet.get((self.made_of, key)):
+            return nullcontext()
+        return self._watched() if self.made_of and self.made_of == self.tries.right else self.draws
+
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        with hooked(((module, self._past) for module in self.originals), before=True), self.draws:
+            yield
+
+    def _past(self, *_passed: Any) -> None:
+        raise self.tries.gone_past(self.made_of)
+
+    def passed(self, key: Any, whole: bool) -> None:
+        """It came to its end; if it was the whole network's, no module ran but those that stand in."""
+        self.tries.writes |= self.draws.wrote
+        if not self.draws.drew:
+            self.tries.quiet.keep((self.made_of, key), True)
+        if whole and self.made_of:
+            if self.made_of == self.tries.past:  # and the network's code caught it
+                raise Past
+            self.tries.right = self.made_of
+
+
+class Here(local):
+    """What stands in this thread, by the id of the network itself."""
+
+    def __init__(self) -> None:
+        self.standing: dict[int, Standing] = {}
+
+
+HERE = Here()
+
+
+def standing(network: nn.Module) -> Standing | None:
+    """What stands for the network in this thread, inside of `undisturbed`."""
+    return HERE.standing.get(id(network))
+
+
+@contextmanager
+def undisturbed(network: nn.Module, tries: Tries) -> Iterator[None]:
+    """Eval mode and this thread alone inside: `standing(network)` is what runs.
+
+    No other thread explains meanwhile what shares a module with it.  Where no stand-in can be made of the network, its own
+    modules are lent, and put into eval mode as long as the block lasts.
+    """
+    if id(network) in HERE.standing:
+        with torch.inference_mode(False):
+            yield
+        return
+    with _alone(network, tries) as found, torch.inference_mode(False):
+        HERE.standing[id(network)] = Standing(network, tries, found)
+        writes = 0 if found is None else found.writes()
+        try:
+            with _lent(network) if found is None else _watched(found, tries):
+                yield
+        finally:
+            del HERE.standing[id(network)]
+            if found is not None:
+                found.give_back()
+                if not found.lasting:  # nor do the tensors that were written on it
+                    tries.spare = None
+        if found is not None and found.writes() != writes and active_count() > 1 and not tries.writes:
+            raise BadNetwork(f"The weights of {type(network).__name__} were changed while it was explained. {TRAINED}")
+
+
+@contextmanager
+def _alone(network: nn.Module, tries: Tries) -> Iterator[StandIn | None]:
+    """What stands in for the network, if anything can, while no other thread explains one with a module of it."""
+    if tries.spare is not None and tries.process == os.getpid():
+        with held(tries.locks):
+            if (spare := tries.spare) is not None and spare.lasts():
+                yield spare
+                return
+    tries.locks, tries.process = locks_of(network), os.getpid()
+    with held(tries.locks):
+        try:
+            tries.spare = StandIn(network, tries.right)
+        except CannotStandIn:
+            tries.spare = None
+        if tries.spare is not None and tries.spare.made_of == tries.past:
+            tries.spare = None
+        yield tries.spare
+
+
+def again(ask: Callable[P, T]) -> Callable[P, T]:
+    """Of what asks a model, its first argument: once more, with the network's own modules, where one ran past its stand-in."""
+
+    @wraps(ask)
+    def asked(*args: P.args, **options: P.kwargs) -> T:
+        model: Any = args[0]
+        outermost = standing(model.given) is None
+        try:
+            return ask(*args, **options)
+        except Past as past:
+            if not outermost:
+                raise
+            failed = past.__cause__ is not None
+        try:
+            return ask(*args, **options)
+        except BadNetwork:
+            if failed:  # so it was not the stand-in's fault
+                model.tries.past = ()
+            raise
+
+    return asked
+
+
+def locks_of(network: nn.Module) -> list[RLock]:
+    """Those that all share which explain a network with a module of this one: nested, shared or the same."""
+    leaves = {id(module): module for module in every_module(network) if not module._modules}
+    with LOCKS_LOCK:
+        return [LOCKS.get(leaves[at]) or LOCKS.setdefault(leaves[at], RLock()) for at in sorted(leaves)]
+
+
+@contextmanager
+def held(locks: list[RLock]) -> Iterator[None]:
+    """In the same order everywhere, so that no two threads wait for each other."""
+    done = 0
+    try:
+        for lock in locks:
+            lock.acquire()
+            done += 1
+        yield
+    finally:
+        for lock in reversed(locks[:done]):
+            lock.release()
+
+
+@contextmanager
+def _watched(found: StandIn, tries: Tries) -> Iterator[None]:
+    """Past, where one of the network's own modules runs in this thread, or it fails; until it once ran to its end."""
+    if found.made_of == tries.right:
+        yield
+        return
+
+    def hook(*_passed: Any) -> None:
+        raise tries.gone_past(found.made_of)
+
+    try:
+        with hooked(((module, hook) for module in found.originals), before=True):
+            yield
+    except BadNetwork as error:
+        if found.made_of == tries.right:  # it failed later
+            raise
+        raise tries.gone_past(found.made_of) from error
+
+
+@contextmanager
+def _lent(network: nn.Module) -> Iterator[None]:
+    """The network's own modules, in eval mode as long as the block lasts."""
+    modules = list(every_module(network))
+    training = [module for module in modules if module.training]
+    compiled = [(m, m._compiled_call_impl) for m in modules if m.__dict__.get("_compiled_call_impl") is not None]
+    wrapped = [(m, m.__dict__["forward"]) for m in modules if "_orig_mod" in m._modules and "forward" in m.__dict__]
+    away = offloaded(network)
+    try:
+        for module in training:
+            module.training = False
+        for module, _ in compiled:  # module.compile(): hooks set later would not be seen
+            module._compiled_call_impl = None
+        for module, _ in wrapped:  # torch.compile(a part): run it as it is written
+            module.__dict__["forward"] = module._modules["_orig_mod"]
+        yield
+    finally:
+        for module in training:
+            module.training = True
+        for module, call in compiled:
+            module._compiled_call_impl = call
+        for module, forward in wrapped:
+            module.__dict__["forward"] = forward
+        for module in away:  # a pass that stopped early left its weights here
+            if not all(p.is_meta for p in module._parameters.values() if p is not None):
+                module._hf_hook.post_forward(module, None)  # type: ignore[operator, union-attr]
+
+
+def _forked() -> None:
+    """In a process that was forked while other threads held locks: none of these threads is there."""
+    global LOCKS_LOCK
+    LOCKS_LOCK = RLock()
+    LOCKS.clear()
+
+
+if hasattr(os, "register_at_fork"):  # not everywhere
+    os.register_at_fork(after_in_child=_forked)

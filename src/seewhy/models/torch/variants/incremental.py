@@ -1,0 +1,246 @@
+"""Exact scores of many copies of one image that each differ from it in one box, for a fraction of as many passes.
+
+Nakandala, Kumar and Papakonstantinou, "Incremental and Approximate Inference for Faster Occlusion-based Deep CNN
+Explanations" (Krypton), SIGMOD 2019: every layer recomputes only what the box can change. The network runs as it is
+written, on a Patch in place of the images; an operation that is not known to look only near gets the copies in full.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from seewhy.memory import out_of_memory
+from torch import Tensor
+
+from .patch_ops import KNOWN, Known
+from .patches import Boxes
+
+DENSE = 0.8  # from this share of a map on, the copies go on in full
+T = Tensor
+QUERIES = {  # what a network may ask without reading values
+    *(getattr(T, name).__get__ for name in ("shape", "ndim", "device", "dtype", "layout", "is_cuda", "is_cpu", "is_mps",
+      "is_leaf", "is_meta", "is_sparse", "is_quantized", "requires_grad", "grad_fn")),
+    *(T.size, T.dim, T.ndimension, T.numel, T.nelement, T.__len__, T.__hash__, T.get_device, T.element_size, T.is_contiguous),
+    *(T.is_floating_point, torch.is_floating_point, T.is_complex, torch.is_complex, T.is_inference),
+}  # fmt: skip
+UNSEEN = {T.data.__get__, T.data.__set__}  # type: ignore[attr-defined]
+
+
+class NotIncremental(Exception):
+    """The network does not take boxes in place of images; a plain pass may well work."""
+
+
+class Incremental:
+    """Scores of copies of one image that each differ from it in one box, by recomputing only what the box can change.
+
+    run: images (m, c, *space) -> scores (m, k), with the network in eval mode; x: the image (1, c, *space).
+    The image's own activations are computed in the first call and kept as long as this object is.
+    """
+
+    def __init__(self, run: Callable[[Tensor], Tensor], x: Tensor) -> None:
+        self.run = run
+        self.base = _channels_last(x.detach())
+        self.memo = Memo()
+
+    def __call__(self, patches: Tensor, at: Tensor) -> Tensor:
+        """Patches (m, c, *size) at the cells from `at` (m, d) on, all inside the image -> scores (m, k).
+
+        Raises NotIncremental where the network does not run on them.
+        """
+        with torch.inference_mode(False), torch.no_grad():
+            boxes = Boxes(self.base, _channels_last(patches.detach()), at.cpu().numpy())
+            self.memo.rewind()
+            try:
+                scores = self.run(boxes.whole() if boxes.share >= DENSE else Patch(boxes, self.memo, Family()))
+                scores = scores.plain() if isinstance(scores, Patch) else scores
+            except NotIncremental:
+                raise
+            except Exception as error:
+                if out_of_memory(error):
+                    raise
+                raise NotIncremental(f"The network does not run on boxes: {type(error).__name__}: {error}") from error
+        if not isinstance(scores, Tensor) or scores.ndim != 2 or len(scores) != len(patches):
+            shape = tuple(scores.shape) if isinstance(scores, Tensor) else type(scores).__name__
+            raise NotIncremental(f"Of {len(patches)} boxes come scores of {shape}, not a row per box.")
+        return scores
+
+
+def _channels_last(x: Tensor) -> Tensor:
+    """A copy, since layers may work in place."""
+    return x.movedim(1, -1).clone(memory_format=torch.contiguous_format).movedim(-1, 1)
+
+
+class Memo:
+    """Results on the one unchanged map, in the order in which they are asked for."""
+
+    def __init__(self) -> None:
+        self.steps: list[tuple[Any, Any, Any]] = []  # operation, what it was given, its result
+        self.next = 0
+
+    def rewind(self) -> None:
+        self.next = 0
+
+    def __call__(self, fn: Any, *args: Any, **kwargs: Any) -> Any:
+        """The result of the same operation on the same arguments, or a new one: then nothing behind it is known any more."""
+        place, self.next = self.next, self.next + 1
+        given = (args, kwargs)
+        if place < len(self.steps):
+            known, before, result = self.steps[place]
+            if known is fn and _same(before, given):
+                return result
+            del self.steps[place:]
+        result = fn(*args, **kwargs)
+        self.steps.append((fn, _noted(given), result))
+        return result
+
+
+def _noted(value: Any) -> Any:
+    """Arguments, and for tensors the count of writes into them."""
+    if isinstance(value, Tensor):
+        return value, _version(value)
+    if isinstance(value, tuple | list):
+        return [_noted(one) for one in value]
+    return {key: _noted(one) for key, one in value.items()} if isinstance(value, dict) else value
+
+
+def _same(before: Any, value: Any) -> bool:
+    if isinstance(value, Tensor):
+        if not isinstance(before, tuple):
+            return False
+        tensor, version = before
+        if version != _version(tensor):
+            return False
+        return tensor is value or (tensor.shape == value.shape and tensor.dtype == value.dtype and torch.equal(tensor, value))
+    if isinstance(value, tuple | list):
+        return isinstance(before, list) and len(before) == len(value) and all(map(_same, before, value))
+    if isinstance(value, dict):
+        return isinstance(before, dict) and [*before] == [*value] and all(_same(before[key], value[key]) for key in value)
+    return type(before) is type(value) and bool(before == value)
+
+
+def _version(x: Tensor) -> int:
+    return 0 if x.is_inference() else x._version
+
+
+class Family:
+    """Patches that share memory, as a network sees it: a write into one must not pass the others by."""
+
+    def __init__(self) -> None:
+        self.members = 0
+        self.full: list[tuple[Tensor, int]] = []  # copies handed out in full, and the count of writes into them
+
+    def written(self) -> bool:
+        return any(full._version != version for full, version in self.full)
+
+
+class Patch(Tensor):
+    """Stands for the copies (m, *lead, *space); holds one map, and a box of each."""
+
+    boxes: Boxes | None  # None once the copies live on in full
+    memo: Memo
+    family: Family
+    full: Tensor | None
+
+    @staticmethod
+    def __new__(cls, boxes: Boxes, memo: Memo, family: Family) -> "Patch":
+        patch = boxes.patch
+        return Tensor._make_wrapper_subclass(cls, boxes.shape, dtype=patch.dtype, device=patch.device)  # type: ignore[attr-defined]
+
+    def __init__(self, boxes: Boxes, memo: Memo, family: Family) -> None:
+        self.boxes, self.memo, self.family, self.full = boxes, memo, family, None
+        family.members += 1
+
+    @classmethod
+    def __torch_function__(cls, fn: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if fn in QUERIES:
+            with torch._C.DisableTorchFunctionSubclass():
+                return fn(*args, **kwargs)
+        known = KNOWN.get(fn)
+        done = None if known is None else _by_box(fn, known, args, kwargs)
+        return _in_full(fn, args, kwargs) if done is None else done
+
+    @classmethod
+    def __torch_dispatch__(cls, fn: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        raise NotIncremental(f"{fn} reads memory that boxes do not have.")
+
+    def current(self) -> Boxes | None:
+        """The boxes, unless somebody wrote into the copies since they were handed out."""
+        if self.family.written():
+            self.alone()
+            self.boxes = None
+        return self.boxes
+
+    def plain(self) -> Tensor:
+        """The copies in full."""
+        boxes = self.current()
+        if self.full is None:
+            if boxes is None:
+                raise NotIncremental("A map was written into that shares memory with another.")
+            self.full = boxes.whole()
+            self.family.full.append((self.full, self.full._version))
+        return self.full
+
+    def become(self, boxes: Boxes) -> "Patch":
+        """After a write into it."""
+        self.boxes = boxes
+        if boxes.share >= DENSE:
+            self.plain()
+            self.boxes = None
+        return self
+
+    def alone(self) -> None:
+        if self.family.members > 1:
+            raise NotIncremental("The network writes into a map that shares memory with another.")
+
+
+def _by_box(fn: Any, known: Known, args: Any, kwargs: Any) -> Any:
+    """The operation on boxes alone; None where it is not known what it does to them."""
+    patches = _patches((args, kwargs))
+    if any(patch.current() is None for patch in patches) or kwargs.get("out") is not None:
+        return None
+    first = patches[0]
+    written = known.returns == "written" or (known.returns == "new" and bool(kwargs.get("inplace")))
+    if written:
+        if args[0] is not first or first.full is not None:
+            return None
+        first.alone()
+    boxed, named = _replaced((args, kwargs), lambda patch: patch.boxes)
+    out = known.handler(first.memo, fn, *boxed, **named)
+    if out is None or known.returns == "itself":
+        return None if out is None else first
+    family = first.family if known.returns == "view" else None
+    if isinstance(out, list):
+        return tuple(_wrapped(one, first.memo, family) for one in out)
+    if written:
+        return first.become(out)
+    return _wrapped(out, first.memo, family)
+
+
+def _wrapped(boxes: Boxes, memo: Memo, family: Family | None) -> Tensor:
+    return boxes.whole() if family is None and boxes.share >= DENSE else Patch(boxes, memo, family or Family())
+
+
+def _in_full(fn: Any, args: Any, kwargs: Any) -> Any:
+    """Any operation at all, on the copies in full."""
+    if fn in UNSEEN:
+        raise NotIncremental("The network reaches for .data, where writes go unseen.")
+    full, named = _replaced((args, kwargs), Patch.plain)
+    return fn(*full, **named)
+
+
+def _patches(value: Any) -> list[Patch]:
+    if isinstance(value, tuple | list):
+        return [patch for one in value for patch in _patches(one)]
+    if isinstance(value, dict):
+        return _patches([*value.values()])
+    return [value] if isinstance(value, Patch) else []
+
+
+def _replaced(value: Any, of: Callable[[Patch], Any]) -> Any:
+    if isinstance(value, Patch):
+        return of(value)
+    if isinstance(value, tuple | list):
+        replaced = [_replaced(one, of) for one in value]
+        return replaced if isinstance(value, list) else tuple(replaced)
+    return {key: _replaced(one, of) for key, one in value.items()} if isinstance(value, dict) else value

@@ -1,0 +1,266 @@
+"""Torch networks asked for the scores of many variants of one image."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from copy import copy, deepcopy
+from functools import cache
+from itertools import count
+from typing import Any
+from warnings import catch_warnings, simplefilter
+
+import numpy as np
+from numpy.typing import NDArray
+
+import torch
+from seewhy.errors import BadParameter, NotApplicable
+from seewhy.images.photo import Array
+from seewhy.lru import Recent
+from seewhy.memory import out_of_memory
+from seewhy.models.model import INPUT
+from seewhy.models.pace import Pace
+from seewhy.models.torch.passes.taps import Tap, emitted, hooked, offloaded
+from seewhy.models.torch.places.layout import SEQUENCE, Layout
+from seewhy.models.torch.scores import as_numpy
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
+
+from .incremental import Incremental, NotIncremental
+from .tail import Tail
+
+ON_CPU, ELSEWHERE = 2**18, 2**22  # pixels of images that share a pass: about as many as are cheapest
+SHORT = 0.9  # of the work of plain passes: a short cut that does more of it is none
+LAYOUTS = {4: torch.channels_last, 5: torch.channels_last_3d}
+
+
+class TorchScorer:
+    """What `TorchModel.scoring` lends: the network stands ready, in eval mode, without a graph, for this thread alone."""
+
+    def __init__(self, model: Any, like: Tensor, differs: bool, fast: bool, normalised: bool) -> None:
+        self.model, self.like, self.differs, self.fast, self.normalised = model, like, differs, fast, normalised
+        self.mixes: bool | None = None  # the images of a batch; None: not known yet
+        kind = like.device.type
+        self.cast = (torch.is_autocast_enabled(kind), torch.get_autocast_dtype(kind))
+
+    def array(self, x: NDArray[Any]) -> Tensor:
+        own = np.array(x)
+        return torch.as_tensor(own, dtype=self.like.dtype if own.dtype.kind == "f" else None, device=self.like.device)
+
+    def __call__(self, x: Tensor) -> NDArray[Any]:
+        with torch.no_grad(), memory_errors():
+            return as_numpy(self.scored(self.each(x)))
+
+    def each(self, x: Tensor) -> Tensor:
+        """What the network gives for each image, whatever others are in the batch: found out on the first of several."""
+        if self.mixes is None and len(x) > 1:
+            together, alone = self.raw(x.clone()), self.raw(x[:1].clone())
+            self.mixes = not alike(together[:1], alone)
+            return together if not self.mixes else torch.cat([self.raw(one) for one in x.split(1)])
+        return torch.cat([self.raw(one) for one in x.split(1)]) if self.mixes else self.raw(x)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return ("the network mixes the images of a batch, so each ran alone",) if self.mixes else ()
+
+    def raw(self, x: Tensor) -> Tensor:
+        """What the network gives, as yet no probabilities; under the caller's autocast, which our own sums are not."""
+        with torch.autocast(self.like.device.type, dtype=self.cast[1], enabled=self.cast[0]):
+            return self._raw(x)
+
+    def _raw(self, x: Tensor) -> Tensor:
+        if self.fast and type(x) is Tensor and x.ndim in LAYOUTS:
+            x = x.contiguous(memory_format=LAYOUTS[x.ndim])
+        return self.model._raw(x)
+
+    def scored(self, raw: Tensor) -> Tensor:
+        return self.model._scores(raw, self.normalised)
+
+    def blend(self, keep: Array, image: Tensor, fill: Tensor) -> Tensor:
+        """The image where `keep` (m, *space) is one or true, the fill where it is zero or false."""
+        keep = keep[:, None]
+        return torch.where(keep, image, fill) if keep.dtype == torch.bool else torch.lerp(fill[None], image[None], keep)
+
+    def pace(self, together: int | None, most: int) -> Pace:
+        pixels = self.like[0, 0].numel()
+        usual = ON_CPU if self.like.device.type == "cpu" else ELSEWHERE
+        return Pace(self.model.asked_batch or min(together or power_of_two(usual // pixels), most))
+
+    def boxed(self, image: Tensor) -> "Boxed":
+        return Boxed(self, image)
+
+    def tail(self, image: Tensor, layer: str) -> "LaidOut":
+        with torch.no_grad(), memory_errors():
+            return LaidOut(self, image, layer)
+
+
+class Boxed:
+    """Scores of the image with one box of it replaced, recomputing only what the box can change."""
+
+    def __init__(self, scorer: TorchScorer, image: Tensor) -> None:
+        self.scorer, self.image = scorer, image
+        self.short: Incremental | None = Incremental(scorer.raw, image[None])
+        self.why = ""  # it cannot be done so
+        self.calls, self.plain = 0, 0  # of the short cut; the work that a box takes plainly
+
+    def __call__(self, patches: Tensor, at: Tensor) -> NDArray[Any]:
+        with torch.no_grad(), memory_errors():
+            if self.short is not None:
+                try:
+                    self.calls += 1
+                    with Work() if self.calls == 2 else nullcontext() as work:  # the first call learns the image
+                        found = self.short(patches, at)
+                    numbers = as_numpy(self.scorer.scored(found))
+                    if work is not None and work.done > SHORT * self.plain * len(at):
+                        self.short = None  # right, but no shorter
+                    if self.calls > 1 or self._agrees(found[:2], patches[:2], at[:2]):
+                        return numbers
+                except NotIncremental as error:
+                    self.why = str(error)
+                self.short = None
+            return self.scorer(self._whole(patches, at))
+
+    def _agrees(self, found: Tensor, patches: Tensor, at: Tensor) -> bool:
+        """Do the first boxes give what plain passes give?"""
+        whole = self._whole(patches, at)
+        with Work() as work:
+            expected = torch.cat([self.scorer.raw(one) for one in whole.split(1)])
+        self.plain = work.done / len(at)
+        self.why = "" if alike(found, expected) else "its scores differ from those of plain passes"
+        return not self.why
+
+    def _whole(self, patches: Tensor, at: Tensor) -> Tensor:
+        images = self.image.repeat(len(patches), *[1] * self.image.ndim)
+        for image, patch, corner in zip(images, patches, at.tolist(), strict=True):
+            image[(slice(None), *(slice(a, a + side) for a, side in zip(corner, patch.shape[1:], strict=True)))] = patch
+        return images
+
+
+class Work(TorchDispatchMode):
+    """Counts the multiplications of convolutions and matrices inside: what a pass costs, whatever the clock says."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.done = 0
+
+    def __torch_dispatch__(self, fn: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        out = fn(*args, **(kwargs or {}))
+        count = flop_registry.get(fn.overloadpacket)
+        self.done += 0 if count is None else count(*args, **(kwargs or {}), out_val=out)
+        return out
+
+
+def power_of_two(most: int) -> int:
+    """The largest up to so many; 1 at least."""
+    return 1 << max(0, most.bit_length() - 1)
+
+
+class LaidOut:
+    """The tail of the network behind a layer, its activation (c, *space) whatever the network calls it."""
+
+    def __init__(self, scorer: TorchScorer, image: Tensor, layer: str) -> None:
+        if layer == INPUT:
+            raise NotApplicable(f"layer={layer!r}: what is edited here is an activation inside the network; name a layer.")
+        self.scorer, model, x = scorer, scorer.model, image[None]
+        tap = Tap(layer, model.network)
+        self.behind: Tail | Sequenced = tail_of(scorer.raw, tap, x, model)
+        self.layout: Layout = model._layout(layer, self.behind.a, x)
+        self.a = self.layout.turn(self.behind.a)[0]
+        self.notes = tap.notes if self.behind.replays else (*tap.notes, NO_REPLAY)
+
+    def __call__(self, edits: Tensor) -> NDArray[Any]:
+        with torch.no_grad(), memory_errors():
+            return as_numpy(self.scorer.scored(self.behind(self.layout.back(edits, self.behind.a))))
+
+
+class Sequenced:
+    """The scores behind a layer whose tokens come before the batch (l, 1, c): the whole network runs for each edit."""
+
+    replays = False
+
+    def __init__(self, run: Callable[[Tensor], Tensor], tap: Tap, x: Tensor) -> None:
+        self.run, self.tap, self.x, self.a = run, tap, x, tap.check()
+        self.last = tap.call or tap.calls
+
+    def __call__(self, edits: Tensor) -> Tensor:
+        """The scores (m, k) for activations (l, m, c) in the place of a."""
+        calls = count(1)
+
+        def hook(_module: Any, _args: Any, output: Any) -> Any:
+            return emitted(output, self.tap.name)[1](edits) if next(calls) == self.last else None
+
+        with hooked([(self.tap.module, hook)]):
+            return self.run(self.x.repeat(edits.shape[1], *[1] * (self.x.ndim - 1)))
+
+
+def tail_of(run: Callable[[Tensor], Tensor], tap: Tap, x: Tensor, model: Any) -> "Tail | Sequenced":
+    """What answers for edits of the layer in an image x (1, c, *space)."""
+    try:
+        return Tail(run, tap, x, replay=not offloaded(model.network))  # whose weights come and go by calls of torch
+    except NotApplicable:
+        found = None if tap.seen is None else model._lies(tap.module, tap.seen, x)
+        if found is None or found.kind != SEQUENCE:
+            raise
+        return Sequenced(run, tap, x)
+
+
+NO_REPLAY = "what lies before the layer was run again for every edit: the network does not run twice alike, or mixes the images"
+
+
+def alike(found: Tensor, expected: Tensor) -> bool:
+    """Equal to the rounding of a network's many sums."""
+    slack = torch.finfo(expected.dtype).eps ** 0.6
+    return bool((abs(found - expected) <= slack * abs(expected).max()).all())
+
+
+@contextmanager
+def memory_errors() -> Iterator[None]:
+    """Out of memory is a MemoryError."""
+    try:
+        yield
+    except RuntimeError as error:
+        if out_of_memory(error):
+            raise MemoryError(str(error)) from error
+        raise
+
+
+def quick(model: Any, like: Tensor, fast: bool, dtype: Any, fold: bool) -> Any:
+    """The same model over a copy of its network: of another precision; if fast, in channels_last order, and with its
+    BatchNorms folded into the convolutions before them, where that can be traced and leaves the scores of images `like`."""
+    made = copy(model)
+    made.network = deepcopy(model.network).eval().requires_grad_(False)
+    made.surveys, made.units = Recent(), Recent()
+    if fast:
+        if fold and model.end is None:
+            made.network = _folded(made, like)
+        made.network.to(memory_format=torch.channels_last)
+    if dtype is not None:
+        made.network.to(dtype=precision(dtype))
+    return made
+
+
+def _folded(model: Any, like: Tensor) -> nn.Module:
+    trial = copy(model)
+    try:
+        with torch.no_grad():
+            trial.network = _fuse()(model.network, no_trace=False)
+            return trial.network if alike(trial._raw(like.clone()), model._raw(like.clone())) else model.network
+    except Exception:  # noqa: BLE001 - a network that cannot be traced runs as it is
+        return model.network
+
+
+@cache
+def _fuse() -> Callable[..., nn.Module]:
+    with catch_warnings():
+        simplefilter("ignore", DeprecationWarning)  # torch 2.10, as it imports it, uses what it says will go
+        from torch.fx.experimental.optimization import fuse
+    return fuse
+
+
+def precision(asked: Any) -> torch.dtype:
+    """A torch dtype, by name or itself."""
+    found = getattr(torch, asked, None) if isinstance(asked, str) else asked
+    if not isinstance(found, torch.dtype) or not found.is_floating_point:
+        raise BadParameter(
+            f'dtype={asked!r} is no floating-point precision. Give "bfloat16", "float16", "float32" or "float64".'
+        )
+    return found

@@ -1,0 +1,93 @@
+"""What a source of networks gives, and how it says that it cannot: within seconds, with what can be done instead."""
+
+import socket
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from os import environ
+from pickle import UnpicklingError
+from typing import Any, NamedTuple
+from urllib.parse import urlparse
+from urllib.request import getproxies, proxy_bypass
+
+from seewhy.errors import BadParameter, BadWeights, MissingExtra, SeewhyError
+from seewhy.printable import printable
+
+RANDOM = "random"  # weights as the constructor draws them
+PATIENCE = 3.0  # seconds to find out that there is no network
+
+
+class Asked(NamedTuple):
+    """What a person asked a source for."""
+
+    spec: str  # in full
+    name: str  # as that source knows it
+    weights: Any = None  # a file, a tag, RANDOM, or None for those that belong to it
+    options: Mapping[str, Any] = {}  # for the constructor
+    trust: bool = False  # code that travels with the weights may run
+
+
+class Found(NamedTuple):
+    """A network with its weights in, and what travels with them."""
+
+    network: Any  # or a model that `wrap` made already, or a function from images to scores
+    prepare: Any
+    labels: list[str] | None
+    weights: str | None
+    settings: Mapping[str, Any] = {}  # further arguments of `wrap`
+
+
+def need(package: str, module: str | None = None, extra: str = "torch") -> Any:
+    """The module, imported; MissingExtra where its package is not installed."""
+    try:
+        return import_module(module or package)
+    except ModuleNotFoundError as error:
+        if error.name and error.name.partition(".")[0] not in (package, "torch"):
+            raise
+        raise MissingExtra(error.name or package, extra) from None
+
+
+def made(make: Callable[[], Any], asked: Asked) -> Any:
+    """What `make` gives; BadParameter where the options do not suit it."""
+    try:
+        return make()
+    except (SeewhyError, MemoryError):
+        raise
+    except Exception as error:  # a constructor that is given anything raises anything
+        words = f"{type(error).__name__}: {printable(error, 300)}" if str(error) else type(error).__name__
+        raise BadParameter(f"{asked.spec} cannot be made with {printable(dict(asked.options), 300)}: {words}") from error
+
+
+def fetched(make: Callable[[], Any], asked: Asked) -> Any:
+    """What `make` gives, that may fetch weights."""
+    try:
+        return make()
+    except (TypeError, ValueError) as error:
+        raise BadParameter(f"{asked.spec} cannot be made with {dict(asked.options)}: {error}") from error
+    except (OSError, RuntimeError) as error:  # URLError and LocalEntryNotFoundError are OSErrors
+        raise unreachable(asked.spec, f"{type(error).__name__}: {error}".splitlines()[0]) from error
+    except UnpicklingError as error:
+        raise BadWeights(
+            f"The pretrained weights of {asked.spec}, as they lie in the cache on this machine, need code, which is not run: "
+            "remove them, to fetch them again; or, if you trust who put them there, trust=True (--trust)."
+        ) from error
+
+
+def reach(url: str, spec: str) -> None:
+    """Raise in seconds where the weights' host cannot be reached."""
+    host = urlparse(url)
+    if environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"):
+        raise unreachable(spec, "HF_HUB_OFFLINE is set")
+    proxies = {} if proxy_bypass(host.hostname or "") else getproxies()
+    way = proxies.get(host.scheme) or proxies.get("all")  # a proxy can go where we cannot
+    first = urlparse(way if "://" in way else f"http://{way}") if way else host
+    try:
+        socket.create_connection((first.hostname or "", first.port or (80 if way else 443)), PATIENCE).close()
+    except OSError as error:
+        raise unreachable(spec, f"{first.hostname}: {error}") from None
+
+
+def unreachable(spec: str, why: str) -> BadWeights:
+    return BadWeights(
+        f"The pretrained weights of {spec} are not on this machine and cannot be fetched ({why}). "
+        "Offline: give a file (weights=, --weights FILE), or take an embedded network: demo/honest, demo/shortcut, demo/flat."
+    )

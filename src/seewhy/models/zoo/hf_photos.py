@@ -1,0 +1,112 @@
+"""How a Hugging Face processor prepares a photo, as numbers where that is all it does."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from seewhy.errors import BadWeights
+from seewhy.prepare.batch import RESAMPLING, Fit
+from seewhy.printable import words_of
+
+PROBES = ((75, 58), (76, 58), (77, 58), (58, 78))  # sizes of photos on which our preprocessing is held against theirs
+
+
+@dataclass(frozen=True)
+class Processed:
+    """An image processor of transformers as a callable: PIL photo -> (c, h, w)."""
+
+    processor: Any
+
+    def __call__(self, photo: Image.Image) -> NDArray[np.float32]:
+        try:
+            return np.asarray(self.processor(images=photo, return_tensors="np")["pixel_values"], np.float32)[0]
+        except MemoryError:
+            raise
+        except Exception as error:  # whatever its settings, which a stranger may have written, make it raise
+            raise BadWeights(
+                f"The image processor {type(self.processor).__name__} cannot prepare a photo ({type(error).__name__}: "
+                f"{words_of(error)}): its preprocessor_config.json may be at fault. Give prepare= instead."
+            ) from error
+
+
+@dataclass(frozen=True)
+class RoundedDown(Fit):
+    """A Fit as transformers does it: of an odd margin, the centre crop leaves the smaller part on the left and on top."""
+
+    def _cropped(self, size: tuple[int, int]) -> tuple[int, int, int, int]:
+        height, width = (self.crop, self.crop) if isinstance(self.crop, int) else self.crop or size[::-1]
+        left, top = int((size[0] - width) / 2), int((size[1] - height) / 2)
+        return left, top, left + width, top + height
+
+
+def fit_of(settings: Mapping[str, Any]) -> Fit | None:
+    """Resize, centre crop and normalise, where the settings of an image processor say no more."""
+    size, crop = _side(settings.get("size")), _side(settings.get("crop_size"))
+    pct = settings.get("crop_pct")
+    if pct and isinstance(size, int):  # ConvNeXt and LeViT: below 384 the margin is cut off, above the photo is squeezed
+        size, crop = (int(size / pct), (size, size)) if size < 384 else ((size, size), None)
+    elif not settings.get("do_center_crop"):
+        crop = None
+    scaled = settings.get("do_rescale", True) and abs(settings.get("rescale_factor", 1 / 255) * 255 - 1) < 1e-6
+    resample = {number: name for name, number in RESAMPLING.items()}.get(settings.get("resample", 2))
+    if not scaled or resample is None:
+        return None
+    normal = settings.get("do_normalize", True)
+    mean, std = (tuple(settings[key]) if normal else at for key, at in (("image_mean", 0.0), ("image_std", 1.0)))
+    return RoundedDown(size if settings.get("do_resize", True) else None, crop, mean, std, resample)
+
+
+def _side(size: Any) -> Any:
+    """A side, or (h, w), as Fit has it."""
+    if not isinstance(size, Mapping):
+        return size
+    if size.get("shortest_edge"):
+        return size["shortest_edge"]
+    return (size["height"], size["width"]) if size.get("height") else None
+
+
+def same(fit: Fit, theirs: Processed) -> bool:
+    """Are the pixels those of their processor, to the rounding of resampling (4 levels of 255)?  On noise, nothing else is."""
+    noise = np.random.default_rng(0).integers(0, 256, (80, 80, 3), dtype=np.uint8)
+    for width, height in PROBES:
+        photo = Image.fromarray(noise[:height, :width])
+        ours, other = fit(photo), theirs(photo)
+        if ours.shape != other.shape or (abs(ours - other) * np.reshape(fit.std, (-1, 1, 1))).max() > 4.5 / 255:
+            return False
+    return True
+
+
+def usual(transformers: Any, made: Any) -> Fit | None:
+    """What transformers does by default for networks of this kind, at the size that the configuration has."""
+    vision = getattr(made, "vision_config", made)
+    mapping = transformers.models.auto.image_processing_auto.IMAGE_PROCESSOR_MAPPING
+    if type(made) not in mapping:
+        return None
+    kinds = mapping[type(made)]
+    kind = next((one for one in (kinds.values() if isinstance(kinds, Mapping) else kinds) if one is not None), None)
+    fit = fit_of(kind().to_dict()) if kind is not None else None
+    side = getattr(vision, "image_size", None)
+    if fit is None or side is None:
+        return fit
+    sides = (side, side) if isinstance(side, int) else tuple(side)
+    return Fit(sides, None, fit.mean, fit.std, fit.interpolation)
+
+
+@contextmanager
+def quietly(transformers: Any) -> Iterator[None]:
+    """No bars and no tables of keys while the block runs: what matters of them is an error."""
+    logging = transformers.utils.logging
+    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity(logging.CRITICAL)
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()

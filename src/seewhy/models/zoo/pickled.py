@@ -1,0 +1,116 @@
+"""What torch.save wrote: tensors in a pickle, which is a program.  What it asks for is listed before anything of it is done."""
+
+import pickletools
+import re
+from _compat_pickle import IMPORT_MAPPING
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+from typing import Any, BinaryIO
+from warnings import catch_warnings, simplefilter
+
+import torch
+
+from seewhy.errors import BadWeights
+
+from .archive import is_archive, listed, records
+
+KNOWN = re.compile(  # of torch and Python alone; what other libraries allowed torch to make is not among them
+    r"collections\.(OrderedDict|Counter)|builtins\.(set|bytearray|complex)|_codecs\.encode"
+    r"|torch\.((cuda|sparse|cuda\.sparse|storage)\.)?\w*(Storage|Tensor)|torch\.(Size|device)|torch\.nn\.parameter\.Parameter|torch\._utils\._rebuild_\w+"
+    r"|torch\._tensor\._rebuild_from_type_v2|torch\.serialization\._get_layout"
+)
+PICKLES = 5  # in a file of torch before 1.6: a number, a version, facts of the machine, what was saved, names of storages
+PICKLE, PROGRAM = "data.pkl", "constants.pkl"  # records; the second TorchScript alone has
+
+
+def unpickled(file: BinaryIO, path: Path, trust: bool = False) -> Any:
+    """What torch.save put there; BadWeights, with the names of what it wanted to run, unless `trust` or it runs nothing."""
+    if not trust:
+        _check(file, path)
+    file.seek(0)
+    try:
+        with catch_warnings():
+            for kind in (UserWarning, FutureWarning, DeprecationWarning):  # of torch.jit.load, where it goes on to that
+                simplefilter("ignore", kind)
+            return torch.load(file, map_location="cpu", weights_only=not trust)
+    except Exception as error:  # noqa: BLE001 - pickle raises nearly anything on a broken file
+        raise BadWeights(f"{path} cannot be read as weights: {_cause(error)}. {SAVE}.") from None
+
+
+def _check(file: BinaryIO, path: Path) -> None:
+    """BadWeights for a program, for an archive that is none of torch.save, and for a pickle that asks for more than tensors."""
+    if is_archive(file):
+        if any(name.endswith(f"/{PROGRAM}") for name in listed(file)):
+            raise program(path)
+        if PICKLE not in records(file, path):
+            raise BadWeights(
+                f"{path} cannot be read as weights: it holds no {PICKLE}, as torch.save writes it. {SAVE}. A program of "
+                f"torch.export is loaded itself, without weights=: load({str(path)!r})."
+            )
+    needs = needed_code(file)
+    if needs:
+        raise BadWeights(
+            f"{path} cannot be read as weights: it needs code ({few(needs)}), which is not run. {SAVE}; or, if you trust who "
+            "made it, trust=True (--trust)."
+        )
+
+
+def _cause(error: Exception) -> str:
+    """What went wrong, without torch's advice to run what is in the file."""
+    text = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).rpartition("WeightsUnpickler error:")[2]
+    said = [line.partition(" In PyTorch 2.6")[0].strip() for line in text.splitlines() if line.strip()]
+    return (said or [type(error).__name__])[0][:300].rstrip(".")
+
+
+SAVE = "Save the state dict alone: torch.save(network.state_dict(), path), or as safetensors"
+
+
+def few(needs: list[str]) -> str:
+    return f"{', '.join(one[:120] for one in needs[:6])}{', ...' * (len(needs) > 6)}"
+
+
+def program(path: Path) -> BadWeights:
+    """What is said of TorchScript."""
+    return BadWeights(
+        f"{path} is TorchScript, which is a program: reading or running it could read and write any file of yours, so it is "
+        "not opened. Load the Python network it was made from, with its state dict as weights=; or, if you trust who made it, "
+        "trust=True (--trust)."
+    )
+
+
+def needed_code(file: BinaryIO) -> list[str]:
+    """What a pickle asks for, by name, beside all that tensors are made of; of a broken file, what is seen until it breaks."""
+    found: dict[str, None] = {}
+    try:
+        for pickled in _pickles(file):
+            for operation, named, _ in pickletools.genops(pickled):
+                if operation.name in ("GLOBAL", "INST"):
+                    module, _, name = str(named).partition(" ")
+                    found[f"{IMPORT_MAPPING.get(module, module)}.{name}"] = None
+                elif operation.name in ("STACK_GLOBAL", "EXT1", "EXT2", "EXT4"):
+                    found[f"what it names while it runs ({operation.name})"] = None
+    except Exception:  # noqa: BLE001 - nearly anything is raised on a broken file; what was found so far counts
+        pass
+    return [name for name in found if not KNOWN.fullmatch(name) and not _is_kind_of_number(name)]
+
+
+def _is_kind_of_number(name: str) -> bool:
+    """torch.float16, torch.per_tensor_affine."""
+    return isinstance(getattr(torch, name.removeprefix("torch."), None), torch.dtype | torch.qscheme)
+
+
+def _pickles(file: BinaryIO) -> Iterator[BinaryIO]:
+    if is_archive(file):
+        yield BytesIO(torch._C.PyTorchFileReader(file).get_record(PICKLE))
+    else:
+        yield from [file] * PICKLES
+
+
+def tensors_only(saved: bytes) -> bool:
+    """Can it be read as tensors in plain containers?"""
+    try:
+        found = unpickled(BytesIO(saved), Path("sample inputs"))
+    except BadWeights:
+        return False
+    return isinstance(found, dict | tuple)

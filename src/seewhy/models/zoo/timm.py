@@ -1,0 +1,129 @@
+"""Networks of timm: by its own names, and from repositories and folders that are laid out for it."""
+
+from collections.abc import Mapping
+from functools import partial
+from importlib import import_module
+from math import floor
+from typing import Any
+
+from seewhy.errors import BadWeights, NoSuchName, SeewhyError, closest
+from seewhy.prepare.batch import Fit
+from seewhy.printable import printable
+from seewhy.targets.labels import read_labels
+
+from .folder import cleaned
+from .found import RANDOM, Asked, Found, fetched, made, need, reach
+
+
+def timm_network(asked: Asked) -> Found:
+    """`timm/NAME`, its pretrained weights from timm's cache, or fetched."""
+    timm, name = need("timm"), asked.name
+    known = timm.list_models(name.partition(".")[0], include_tags=True) or timm.list_models()
+    plain = {one.partition(".")[0] for one in known}
+    if name not in known and name not in plain:
+        raise NoSuchName("model", f"timm/{name}", closest(name, sorted({*known, *plain})), "All: timm.list_models().")
+    if asked.weights is not None:
+        network = made(lambda: timm.create_model(name, pretrained=False, **asked.options), asked)
+        return _filled(timm, network, asked.weights, asked.trust)
+    config = timm.get_pretrained_cfg(name)
+    if config is None or not (config.url or config.hf_hub_id or config.file):
+        raise BadWeights(f"timm has no pretrained weights for {name}. Give a file of your own: weights=, or --weights FILE.")
+    overlay = _timm_cached(config)
+    if overlay is None and not config.file:
+        reach(config.url or import_module("huggingface_hub.constants").ENDPOINT, asked.spec)
+    make = partial(timm.create_model, name, pretrained=True, pretrained_cfg_overlay=overlay, **asked.options)
+    network = fetched(make, asked)
+    tag = f"{config.architecture}.{config.tag}" if config.tag else name
+    return Found(network, _fit(timm, network), _labels(network), tag)
+
+
+def timm_folder(config: Mapping[str, Any], files: list[Any], asked: Asked) -> Found:
+    """A repository or folder of timm's own layout: config.json names an architecture of timm, beside one file of weights."""
+    timm, own, args = need("timm"), config.get("pretrained_cfg") or {}, config.get("model_args") or {}
+    if not isinstance(own, dict) or not isinstance(args, dict):
+        raise BadWeights(f"{asked.spec}: pretrained_cfg and model_args in its config.json have to be objects.")
+    names = config.get("label_names") or own.get("label_names")
+    if names and not isinstance(names, list | dict):  # a text would be a file's name
+        raise BadWeights(f"{asked.spec}: label_names in its config.json has to be a list of names, not {str(names)[:80]!r}.")
+    if not files and asked.weights is None:
+        raise BadWeights(
+            f"{asked.spec} holds neither model.safetensors nor pytorch_model.bin. Give a file: weights=, --weights."
+        )
+    own, args = ({key: value for key, value in cleaned(one, asked.spec).items() if key not in WEIGHTS} for one in (own, args))
+    given = cleaned({"num_classes": config.get("num_classes", own.get("num_classes", 1000)), **args}, asked.spec)
+    options = {**given, **asked.options}
+    make = partial(timm.create_model, _architecture(timm, config, asked), pretrained=False, pretrained_cfg=own, **options)
+    network = made(make, asked._replace(options=options))
+    found = _filled(timm, network, asked.weights or files[0], asked.trust)
+    return found._replace(labels=read_labels(names) if names else found.labels)
+
+
+WEIGHTS = (  # what would fetch or open other weights than those of the folder
+    "pretrained", "checkpoint_path", "pretrained_cfg", "pretrained_cfg_overlay", "cache_dir", "url", "file", "hf_hub_id",
+    "hf_hub_filename", "state_dict",
+)  # fmt: skip
+
+
+def _architecture(timm: Any, config: Mapping[str, Any], asked: Asked) -> str:
+    """An own name of timm's: others (hf-hub:, local-dir:) are places of further networks."""
+    name = config["architecture"]
+    if not isinstance(name, str) or not timm.is_model(name):
+        near = closest(str(name), timm.list_models())
+        raise NoSuchName("architecture", str(name), near, f"{asked.spec} names it in its config.json. All: timm.list_models().")
+    return name
+
+
+def with_facts(prepare: Any, facts: Mapping[str, str], file: Any) -> Any:
+    """Preprocessing as the file's own metadata has it: `mean` and `std`, numbers with spaces between."""
+    from dataclasses import replace
+
+    from seewhy.errors import BadParameter
+
+    try:
+        numbers = {key: tuple(map(float, facts[key].split())) for key in ("mean", "std") if key in facts}
+        return replace(prepare, **numbers) if isinstance(prepare, Fit) else prepare
+    except (ValueError, BadParameter) as error:
+        raise BadWeights(f"{file}: the mean and std in its metadata are not three numbers each ({error}).") from None
+
+
+def _filled(timm: Any, network: Any, weights: Any, trust: bool) -> Found:
+    from .weights import fill
+
+    source, facts = (RANDOM, {}) if weights == RANDOM else fill(network, weights, trust)
+    return Found(network, with_facts(_fit(timm, network), facts, weights), _labels(network), source)
+
+
+def _timm_cached(config: Any) -> dict[str, Any] | None:
+    """Weights that were fetched before, so that nobody waits for a network that is not there."""
+    if not config.hf_hub_id:
+        return None
+    from huggingface_hub import try_to_load_from_cache
+
+    repo = config.hf_hub_id + (f"{config.architecture}.{config.tag}" if config.hf_hub_id.endswith("/") else "")
+    path = try_to_load_from_cache(repo, "model.safetensors")  # as timm fetches them; older timm would unpickle others
+    return {"file": path} if isinstance(path, str) else None
+
+
+def _fit(timm: Any, network: Any) -> Any:
+    try:
+        return _fit_of(timm, timm.data.resolve_model_data_config(network))
+    except SeewhyError:
+        raise
+    except Exception as error:  # settings of a folder may say anything
+        raise BadWeights(
+            f"The settings of {type(network).__name__} (pretrained_cfg) do not say how to prepare a photo: "
+            f"{type(error).__name__}: {printable(error, 300)}. Mend input_size, crop_pct, mean, std and interpolation there."
+        ) from error
+
+
+def _fit_of(timm: Any, config: Mapping[str, Any]) -> Any:
+    height, width = config["input_size"][1:]
+    square = height == width and config.get("crop_mode", "center") == "center" and config["interpolation"] != "random"
+    if not square:
+        return timm.data.create_transform(**config, is_training=False)
+    size = floor(height / config.get("crop_pct", 1.0))
+    return Fit(size, height, tuple(config["mean"]), tuple(config["std"]), config["interpolation"])
+
+
+def _labels(network: Any) -> list[str] | None:
+    return read_labels("imagenet") if getattr(network, "num_classes", 0) == 1000 else None

@@ -1,0 +1,274 @@
+"""From floats to pixels.  The only place where a heatmap becomes uint8."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from itertools import chain
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from seewhy.errors import BadParameter, NoSuchName, NotApplicable, closest
+from seewhy.images.photo import Extent
+
+from .stretching import Rows, Size, bands
+
+Floats = NDArray[np.floating[Any]]
+Below = Callable[[int], Image.Image]  # what stands under a picture of a width: as wide, or wider
+
+
+def _stops(codes: str) -> Floats:
+    return np.array([[int(code[i : i + 2], 16) for i in (0, 2, 4)] for code in codes.split()], float)
+
+
+COLOURS = {  # evenly spaced stops, mixed linearly between
+    # perceptually even and safe for colour-blind eyes; Smith & van der Walt, CC0
+    "inferno": _stops(
+        "000004 040312 0b0724 150b37 210c4a 2f0a5b 3d0965 4a0c6b 57106e 64156e 71196e "
+        "7d1e6d 8a226a 972766 a32c61 b0315b bc3754 c73e4c d24644 db503b e45a31 eb6628 "
+        "f1731d f68013 f98e09 fb9d07 fcac11 fbbc21 f9cb35 f5db4c f2ea69 f3f68a fcffa4"
+    ),
+    "viridis": _stops(
+        "440154 470d60 48186a 482374 472d7b 453781 424086 3e4989 3b528b 375b8d 33638d "
+        "2f6b8e 2c728e 297a8e 26828e 23898e 21918c 1f988b 1fa088 22a785 28ae80 32b67a "
+        "3fbc73 4ec36b 5ec962 70cf57 84d44b 98d83e addc30 c2df23 d8e219 ece51b fde725"
+    ),
+    # the field's old habit: bright bands where the values have none
+    "jet": _stops(
+        "000080 000092 0000a4 0000b6 0000c8 0000da 0000ed 0000ff 0000ff 0010ff 0020ff "
+        "0030ff 0040ff 0050ff 0060ff 0070ff 0080ff 0090ff 00a0ff 00b0ff 00c0ff 00d0ff "
+        "00e0fb 09f0ee 16ffe1 23ffd4 30ffc7 3cffba 49ffad 56ffa0 63ff94 70ff87 7dff7a "
+        "8aff6d 97ff60 a4ff53 b1ff46 beff39 caff2c d7ff1f e4ff13 f1fc06 feed00 ffde00 "
+        "ffd000 ffc100 ffb200 ffa300 ff9400 ff8600 ff7700 ff6800 ff5900 ff4a00 ff3b00 "
+        "ff2d00 ff1e00 fa0f00 e80000 d60000 c40000 b20000 9f0000 8d0000 800000"
+    ),
+    "grey": _stops("000000 ffffff"),
+    # for signed maps, zero in the middle: ColorBrewer RdBu
+    "blue-red": _stops("053061 2065ab 4393c3 90c4dd d1e5f0 f7f6f6 fddbc7 f3a481 d6604d b1182b 67001f"),
+}
+
+
+@dataclass(frozen=True)
+class Look:
+    """How values become colours: which colours, over which range, how opaque."""
+
+    colours: str
+    low: float
+    high: float
+    alpha: float
+
+    @classmethod
+    def of(
+        cls, values: Floats, alpha: float, colours: str | None, scale: tuple[float, float] | None, signed: bool = False
+    ) -> "Look":
+        low, high = _range(min(0, values.min()), max(0, values.max())) if scale is None else _range(*scale)
+        signed = signed or low < 0
+        colours = colours or ("blue-red" if signed else "inferno")
+        if not isinstance(colours, str) or colours not in COLOURS:
+            raise NoSuchName("colours", colours, closest(str(colours), [*COLOURS]), f"There are: {', '.join(COLOURS)}.")
+        if not isinstance(alpha, int | float | np.floating) or not 0 <= alpha <= 1:
+            raise BadParameter(f"alpha is {alpha!r}; it lies between 0 (the photo alone) and 1 (the map alone).")
+        if colours == "blue-red":  # zero is white, whatever the values
+            high = max(abs(low), abs(high))
+            low = -high
+        return cls(colours, low, high, alpha)
+
+    @property
+    def centred(self) -> bool:
+        return self.colours == "blue-red"
+
+    def paint(self, values: Floats) -> NDArray[np.uint8]:
+        """(h, w) values -> (h, w, 3) colours; what lies beyond the range takes its end's colour."""
+        span = self.high - self.low
+        at = (values - self.low) / span if span > 0 else np.full(values.shape, 0.5 if self.centred else 0.0)
+        return _table(self.colours)[(np.clip(at, 0, 1) * 1024).round().astype(np.intp)]
+
+
+@cache
+def _table(colours: str) -> NDArray[np.uint8]:
+    """(1025, 3): the colours from the least to the greatest value."""
+    stops = COLOURS[colours]
+    where, at = np.linspace(0, 1, len(stops)), np.linspace(0, 1, 1025)
+    return np.stack([np.interp(at, where, stops[:, c]) for c in range(3)], -1).round().astype(np.uint8)
+
+
+def clipped(values: Floats, percent: float) -> tuple[float, float]:
+    """Zero to the percentile of the absolute values, to both sides where some lie below zero; the extreme, if that is 0."""
+    if not isinstance(percent, int | float | np.number) or not 0 < percent <= 100:
+        raise BadParameter(f"clip={percent!r} is a percentile: above 0, and 100 to clip nothing.")
+    size = abs(values)
+    end = float(np.percentile(size, percent, overwrite_input=True)) if percent < 100 else 0.0
+    end = end or float(size.max())
+    return (-end if values.min() < 0 else 0.0), (end if values.max() > 0 else 0.0)
+
+
+def _range(*ends: Any) -> tuple[float, float]:
+    try:
+        low, high = map(float, ends)
+        if np.isfinite([low, high]).all() and low <= high:
+            return low, high
+    except (TypeError, ValueError):
+        pass
+    raise BadParameter(f"scale={ends}: give the (low, high) that the colours span, low first; Heatmaps.scale() finds it.")
+
+
+def unit(values: Floats) -> NDArray[np.float32]:
+    """Stretch to [0, 1]; a flat map becomes zeros."""
+    low, high = values.min(), values.max()
+    stretched = (values - low) / (high - low) if high > low else np.zeros_like(values)
+    return stretched.astype(np.float32)
+
+
+def overlay(
+    rows: Rows, size: Size, image: Image.Image | None, box: Extent, look: Look, below: Below | None = None
+) -> Image.Image:
+    """Colours over the image of `size`; what the network did not see stays pale and grey.  below: what stands under it."""
+    out, left = _room(size, below(size[0]) if below else None)
+    for top, bottom in bands(size):
+        colours = Image.fromarray(look.paint(rows(top, bottom)))
+        part = colours if image is None else _over(image.crop((0, top, size[0], bottom)), top, colours, box, look)
+        out.paste(part, (left, top))
+    return out
+
+
+def _over(image: Image.Image, top: int, colours: Image.Image, box: Extent, look: Look) -> Image.Image:
+    """Some rows of the image, of which the first is `top`, under their colours."""
+    photo, (width, height) = image.convert("RGB"), image.size
+    grey = photo.convert("L").convert("RGB")
+    under = Image.blend(photo, grey, min(1, 2 * look.alpha)) if look.centred else photo
+    mixed = Image.blend(under, colours, look.alpha)
+    (left, right), (first, last) = (sorted(map(round, edges)) for edges in ((box.left, box.right), (box.top, box.bottom)))
+    seen = (max(0, left), max(0, first - top), min(width, right), min(height, last - top))
+    if seen == (0, 0, width, height):
+        return mixed
+    unseen = Image.blend(grey, Image.new("RGB", photo.size, "white"), 0.45)
+    if seen[0] < seen[2] and seen[1] < seen[3]:
+        unseen.paste(mixed.crop(seen), seen[:2])
+    return unseen
+
+
+PICTURES = {  # of attributions (c, h, w), as the papers show them
+    "colour": "min-max: black {low:.3g}, white {high:.3g} in each colour",
+    "grey": "absolute sum over channels",
+    "positive": "what lies above zero, in colour: white {high:.3g}",
+    "negative": "what lies below zero, in colour: white {high:.3g}",
+    "signed": "sum over channels",
+}
+
+
+def picture(channels: Floats, kind: str, clip: float | None) -> tuple[Image.Image, Look | None, str]:
+    """One of PICTURES at the attributions' own size, its look if a colour bar can tell it, and what it is in words."""
+    if kind not in PICTURES:
+        raise NoSuchName("picture", kind, closest(str(kind), [*PICTURES]), f"There are: {', '.join(PICTURES)}.")
+    clip = (100 if kind == "colour" else 99) if clip is None else clip
+    if kind in ("grey", "signed"):
+        flat = (abs(channels) if kind == "grey" else channels).sum(0, dtype=float)
+        look = Look.of(flat, 1, "grey" if kind == "grey" else "blue-red", clipped(flat, clip))
+        return _banded(flat.shape[::-1], lambda some: look.paint(flat[some])), look, PICTURES[kind] + beyond(flat, clip)
+    if len(channels) not in (1, 3):
+        raise NotApplicable(
+            f"A {kind} picture has three channels, or one; this map has {len(channels)}. Ask for grey or signed."
+        )
+    part = {"colour": channels, "positive": channels.clip(min=0), "negative": -channels.clip(max=0)}[kind].astype(float)
+    end = max(map(abs, clipped(part, clip)))
+    low, high = max(float(part.min()), -end), min(float(part.max()), end)
+    low = low if kind == "colour" else 0.0
+
+    def shown(some: slice) -> NDArray[np.uint8]:
+        rows = part[:, some]
+        shares = (rows - low) / (high - low) if high > low else np.zeros(rows.shape)
+        return (np.clip(shares, 0, 1) * 255).round().astype(np.uint8).transpose(1, 2, 0).repeat(3 // len(channels), 2)
+
+    said = PICTURES[kind].format(low=low + 0.0, high=(-high if kind == "negative" else high) + 0.0) + beyond(part, clip)
+    return _banded(part.shape[:0:-1], shown), None, said
+
+
+def _banded(size: Size, shown: Callable[[slice], NDArray[np.uint8]]) -> Image.Image:
+    """A picture of `size` from its rows (h, w, 3), some at a time."""
+    out = Image.new("RGB", size)
+    for top, bottom in bands(size):
+        out.paste(Image.fromarray(shown(slice(top, bottom))), (0, top))
+    return out
+
+
+def beyond(values: Floats, percent: float) -> str:
+    """What a legend says of clipping, where something was clipped."""
+    if percent == 100:
+        return ""
+    most = float(max(values.max(), -values.min()))
+    if most <= max(map(abs, clipped(values, percent))):
+        return ""
+    return f"; colours end at the {percent:g}th percentile, largest value {most:.3g}"
+
+
+def with_legend(picture: Image.Image, look: Look | None, caption: str, largest: float = np.inf) -> Image.Image:
+    """The picture over its legend."""
+    return over(picture, legend(picture.width, look, caption, largest))
+
+
+def over(picture: Image.Image, strip: Image.Image) -> Image.Image:
+    out, left = _room(picture.size, strip)
+    out.paste(picture, (left, 0))
+    return out
+
+
+def _room(size: Size, strip: Image.Image | None) -> tuple[Image.Image, int]:
+    """A picture with the strip at its bottom and room for one of `size` above, and how far from the left that is."""
+    if strip is None:
+        return Image.new("RGB", size), 0
+    out = Image.new("RGB", (strip.width, size[1] + strip.height), "white")
+    out.paste(strip, (0, size[1]))
+    return out, (strip.width - size[0]) // 2
+
+
+def legend(width: int, look: Look | None, caption: str, largest: float = np.inf) -> Image.Image:
+    """A strip for below a picture that says what it is and what the colours mean, in letters of `largest` pixels at most."""
+    from PIL import ImageDraw, ImageFont  # with their libraries, as long to import as much of seewhy
+
+    width = max(width, 220)
+    font = ImageFont.load_default(min(max(11, width // 30), largest))
+    line = round(font.getbbox("Ag")[3] * 1.5)
+    lines = _wrapped(caption, font, width - line)
+    strip = Image.new("RGB", (width, line * (len(lines) + (2 if look else 0)) + line // 2), "white")
+    draw = ImageDraw.Draw(strip)
+    for i, text in enumerate(lines):
+        draw.text((line // 2, line // 3 + i * line), text, "black", font)
+    if look:
+        _bar(strip, draw, look, line // 2 + len(lines) * line, line, font)
+    return strip
+
+
+def _bar(strip: Image.Image, draw: Any, look: Look, top: int, line: int, font: Any) -> None:
+    """The colours, and what they stand for."""
+    width = strip.width
+    ramp = np.linspace(look.low, look.high, width - line)[None]
+    bar = Image.fromarray(look.paint(ramp)).resize((width - line, line // 2))
+    strip.paste(bar, (line // 2, top))
+    marks = [(look.low, "la", line // 2)]
+    marks += [(0.0, "ma", width // 2)] if look.centred and look.high > 0 else []
+    marks += [(look.high, "ra", width - line // 2)] if look.high > look.low else []
+    for mark, anchor, x in marks:
+        draw.text((x, top + line * 5 // 8), f"{mark + 0.0:.3g}", "black", font, anchor=anchor)
+
+
+def _wrapped(text: str, font: Any, width: int) -> list[str]:
+    lines = [""]
+    for word in chain.from_iterable(_parted(word, font, width) for word in text.split()):
+        longer = f"{lines[-1]} {word}".strip()
+        if font.getlength(longer) <= width or not lines[-1]:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return lines
+
+
+def _parted(word: str, font: Any, width: int) -> list[str]:
+    """A word in pieces that each fit into a line: a layer's name can be long."""
+    pieces = [""]
+    for letter in word:
+        if pieces[-1] and font.getlength(pieces[-1] + letter) > width:
+            pieces.append("")
+        pieces[-1] += letter
+    return pieces

@@ -1,0 +1,75 @@
+"""Maps at the size of the image they lie on, some rows at a time: large ones are never needed whole to be drawn."""
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seewhy.images.photo import Extent
+from seewhy.images.resample import Cells, Line
+
+Floats = NDArray[np.floating[Any]]
+Size = tuple[int, int]  # (w, h) in pixels
+Rows = Callable[[int, int], NDArray[np.float32]]  # the values of the rows from the one to before the other: (rows, w)
+BAND = 1 << 17  # pixels that are drawn at a time: large pictures take little more memory than they are
+
+
+def bands(size: Size, least: int = 1) -> Iterator[tuple[int, int]]:
+    """A picture of `size` from its top down, in parts of about BAND pixels, which are at least so many rows, but for the last:
+    the first row of each, and the one behind it.
+    """
+    rows = max(least, BAND // max(1, size[0]))
+    for top in range(0, size[1], rows):
+        yield top, min(size[1], top + rows)
+
+
+def stretch(values: Floats, box: Extent, size: Size, cells: Cells | None = None) -> NDArray[np.float32]:
+    """(h, w) cells of the box -> (H, W) pixels of an image of size (W, H): linear, zero outside the box.
+
+    The cells tile the box, or lie at `cells`.  Pixel and cell centres lie at half steps (align_corners=False); beyond the
+    outermost centres the values stay.
+    """
+    rows, full = stretched(values, box, size, cells), np.empty(size[::-1], np.float32)
+    for top, bottom in bands(size):
+        full[top:bottom] = rows(top, bottom)
+    return full
+
+
+def stretched(values: Floats, box: Extent, size: Size, cells: Cells | None = None) -> Rows:
+    """`stretch`, some rows at a time: the same to the last bit, whichever are asked for."""
+    values = values.astype(np.float32)
+    down = _between(size[1], box.top, box.bottom, values.shape[0], cells and cells.along(0))
+    across = _between(size[0], box.left, box.right, values.shape[1], cells and cells.along(1))
+
+    def rows(top: int, bottom: int) -> NDArray[np.float32]:
+        some = slice(top, bottom)
+        flat = _mixed(values[down.near[some]], down.much[some, None], values[down.far[some]], down.more[some, None])
+        return _mixed(flat.take(across.near, 1), across.much, flat.take(across.far, 1), across.more)
+
+    return rows
+
+
+class _Pair(NamedTuple):
+    """The two cells that each pixel along an axis takes something of, and how much: (pixels,) each; nothing outside."""
+
+    near: NDArray[np.intp]
+    far: NDArray[np.intp]
+    much: NDArray[np.float32]  # of the near one
+    more: NDArray[np.float32]  # of the far one
+
+
+def _between(pixels: int, first: float, last: float, cells: int, line: Line | None) -> _Pair:
+    span, back = (cells, 0.5) if line is None else line.spans(cells)
+    at = (np.arange(pixels) + 0.5 - first) / (last - first)  # in the box: 0 to 1
+    cell = np.clip(at * span - back, 0, cells - 1)
+    near = np.minimum(cell.astype(np.intp), max(0, cells - 2))
+    much, more = (((1 - abs(cell - one)) * ((at >= 0) & (at <= 1))).astype(np.float32) for one in (near, near + 1))
+    return _Pair(near, np.minimum(near + 1, cells - 1), much, more)
+
+
+def _mixed(one: Floats, much: Floats, other: Floats, more: Floats) -> NDArray[np.float32]:
+    """The sum of two products, in place of the first: rounded once, as matrix products by fused multiply and add are."""
+    one *= much
+    one += 0  # no zero is negative
+    return np.add(one, other * more.astype(float), out=one, casting="same_kind")

@@ -1,0 +1,303 @@
+"""From a photo to what the network eats, and back: where on the photo each of its pixels lies."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from operator import index
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from einops import asnumpy, rearrange
+from numpy.typing import NDArray
+from PIL import Image
+
+from seewhy.errors import BadImage, BadParameter
+from seewhy.images.photo import Array, Extent, Given, Images, Photo, Prepared, Under, Where, is_clip, photos, sort_out
+from seewhy.images.volume import Grid, Volume
+from seewhy.images.volumes import holds_volume, read_volume
+
+from .framing import framed
+from .measured import Measured
+from .volume_fit import VolumeFit, means_volumes, volume_fit
+
+RESAMPLING = {"nearest": 0, "lanczos": 1, "bilinear": 2, "bicubic": 3, "box": 4, "hamming": 5}
+ROOM = 2**28  # bytes of volumes that wait for one batch
+Size = int | tuple[int, int]
+
+
+class Preparer(Protocol):
+    """Makes a photo ready, and knows which part of it the network saw."""
+
+    def __call__(self, photo: Any, /) -> NDArray[Any]: ...  # (c, h, w)
+
+    def box(self, size: Any, /) -> Where | None: ...  # of a photo or frames (w, h), of a Volume; None if it cannot be told
+
+
+class Batch(NamedTuple):
+    """Images at the border: what the network is given, and where each came from."""
+
+    x: Array  # (n, c, *space)
+    photos: list[Photo | Given | None]  # None for a prepared array
+    names: list[str]
+    boxes: list[Where]  # where in these what the network is given lies
+    notes: list[tuple[str, ...]]
+
+    def seen(self, i: int) -> Image.Image | None:
+        """The photo as the network saw it, cropped and of its size; None of a prepared array."""
+        photo, box, space = self.photos[i], self.boxes[i], tuple(self.x.shape[2:])
+        if not isinstance(photo, Photo) or not isinstance(box, Extent) or len(space) != 2:
+            return None
+        return box.cut(photo.pixels).resize((space[1], space[0]), Image.Resampling.BILINEAR)
+
+    def part(self, start: int, stop: int) -> "Batch":
+        """Some of the images."""
+        s = slice(start, stop)
+        return Batch(self.x[s], self.photos[s], self.names[s], self.boxes[s], self.notes[s])
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Resize, centre crop, scale to [0, 1] and normalise: the usual preprocessing, by its numbers.
+
+    size: shorter side, or (h, w) outright; crop: side or (h, w) of the centre crop, None for none; mean and std per
+    channel, on the [0, 1] scale (one number serves all three).  Same pixels as torchvision's transforms.
+    """
+
+    size: Size | None = 256
+    crop: Size | None = 224
+    mean: float | Sequence[float] = (0.485, 0.456, 0.406)
+    std: float | Sequence[float] = (0.229, 0.224, 0.225)
+    interpolation: str = "bilinear"  # or nearest, lanczos, bicubic, box, hamming
+
+    def __post_init__(self) -> None:
+        if self.interpolation not in RESAMPLING:
+            raise BadParameter(f"No interpolation {self.interpolation!r}. It is one of: {', '.join(RESAMPLING)}.")
+        for name in ("size", "crop"):
+            object.__setattr__(self, name, _sides(name, getattr(self, name)))
+        mean, std = _numbers("mean", self.mean), _numbers("std", self.std)
+        if mean.size not in (1, 3) or std.size not in (1, 3) or not (std > 0).all():
+            raise BadParameter(f"mean={self.mean}, std={self.std}: give one number or three of each, std above zero.")
+
+    def __call__(self, photo: Image.Image) -> NDArray[np.float32]:
+        whole = self._resized(photo.size)
+        part = self._cropped(whole) if self.crop is not None else None  # beyond the image: black, as torchvision pads
+        photo = framed(photo, whole, part, RESAMPLING[self.interpolation])
+        mean, std = np.asarray(self.mean, np.float32), np.asarray(self.std, np.float32)
+        grey = np.ndim(self.mean) == 1 and np.size(mean) == 1
+        pixels = np.asarray(photo.convert("L"))[..., None] if grey else np.asarray(photo)
+        return rearrange((pixels.astype(np.float32) / np.float32(255) - mean) / std, "h w c -> c h w")
+
+    def box(self, size: tuple[int, int]) -> Extent:
+        width, height = self._resized(size)
+        left, top, right, bottom = self._cropped((width, height)) if self.crop is not None else (0, 0, width, height)
+        across, down = size[0] / width, size[1] / height
+        return Extent(left * across, top * down, right * across, bottom * down)
+
+    def _resized(self, size: tuple[int, int]) -> tuple[int, int]:
+        width, height = size
+        if self.size is None:
+            return size
+        if not isinstance(self.size, int):
+            return self.size[1], self.size[0]
+        short = min(width, height)
+        return int(self.size * width / short), int(self.size * height / short)
+
+    def _cropped(self, size: tuple[int, int]) -> tuple[int, int, int, int]:
+        height, width = (self.crop, self.crop) if isinstance(self.crop, int) else self.crop or size[::-1]
+        left, top = _margin(size[0], width), _margin(size[1], height)
+        return left, top, left + width, top + height
+
+
+def _sides(name: str, asked: Any) -> Size | None:
+    try:
+        if asked is None:
+            return None
+        height, width = map(index, asked) if np.ndim(asked) else (index(asked), index(asked))
+        if height > 0 and width > 0:
+            return (height, width) if np.ndim(asked) else height
+    except (TypeError, ValueError, IndexError):
+        pass
+    raise BadParameter(f"{name}={asked!r}: give a number of pixels, (height, width), or None.")
+
+
+def _numbers(name: str, asked: Any) -> NDArray[np.float64]:
+    try:
+        numbers = np.asarray(asked, np.float64)
+        if np.isfinite(numbers).all() and numbers.ndim < 2:
+            return numbers
+    except (TypeError, ValueError):
+        pass
+    raise BadParameter(f"{name}={asked!r}: give a number, or one for each channel, on the scale from 0 to 1.")
+
+
+def _margin(side: int, crop: int) -> int:
+    return round((side - crop) / 2) if side >= crop else -((crop - side) // 2)
+
+
+def preparer(prepare: Any) -> Preparer | None:
+    """What `wrap(prepare=)` takes: None, a Fit, VolumeFit or ClipFit, a dict of the numbers of one of these, or any callable
+    PIL image -> (c, h, w).
+    """
+    from seewhy.images.clip import ClipFit
+
+    if prepare is None or isinstance(prepare, Fit | Measured | VolumeFit | ClipFit):
+        return prepare
+    if isinstance(prepare, Mapping) and means_volumes(prepare):
+        return volume_fit(prepare)
+    if isinstance(prepare, Mapping) and "count" in prepare:
+        return ClipFit(Fit(**{key: value for key, value in prepare.items() if key != "count"}), prepare["count"])
+    if isinstance(prepare, Mapping):
+        unknown = set(prepare) - set(Fit.__dataclass_fields__)
+        if unknown:
+            names = ", ".join(Fit.__dataclass_fields__)
+            raise BadParameter(f"`prepare` has no {', '.join(sorted(map(str, unknown)))}. It takes: {names}.")
+        numbers: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in prepare.items()}
+        return Fit(**numbers)
+    if callable(prepare) and not isinstance(prepare, type):
+        return Measured(prepare)
+    raise BadParameter(
+        f"`prepare` is {type(prepare).__name__}. Give a dict of size, crop, mean, std, "
+        "or a callable PIL image -> float array (c, h, w)."
+    )
+
+
+def batches(images: Images, prepare: Preparer | None, size: int, model: str, signals: bool = False) -> Iterator[Batch]:
+    """Images as the network eats them, at most `size` at a time, each batch of one shape; read as they are needed."""
+    sorted_out = in_frames(sort_out(images, signals), prepare)
+    if isinstance(sorted_out, Prepared):
+        x = sorted_out.x
+        for start in range(0, len(x), size):
+            yield _prepared(x[start : start + size], sorted_out.first + start)
+        return
+    fit = prepare or _without(sorted_out, model)
+    waiting: list[tuple[NDArray[Any], Photo | Given]] = []
+    for photo in opened(sorted_out, fit, model):
+        x = _fitted(photo, fit)
+        if waiting and (len(waiting) >= at_once(size, photo.pixels) or x.shape != waiting[0][0].shape):
+            yield _together(waiting, fit)
+            waiting = []
+        waiting.append((x, photo))
+    yield _together(waiting, fit)
+
+
+def _fitted(photo: Photo | Given, fit: Preparer) -> NDArray[Any]:
+    try:
+        return fit(photo.pixels)
+    except BadImage as error:
+        raise BadImage(f"{photo.name} {error}") from None
+
+
+def in_frames(images: Prepared | list[Any], prepare: Preparer | None) -> Prepared | list[Any]:
+    """What `sort_out` gave; clips as their frames, one by one, where photos are what the model takes."""
+    from seewhy.images.clip import ClipFit
+
+    if isinstance(images, Prepared) or prepare is None or isinstance(prepare, VolumeFit | ClipFit):
+        return images
+    return [one for image in images for one in (image.photos if is_clip(image) else [image])]
+
+
+def _without(images: list[Any], model: str) -> Preparer:
+    """Volumes are taken as they are stored, where nothing else is said; photos are not."""
+    if isinstance(images[0], Volume) or holds_volume(images[0]):
+        return VolumeFit()
+    raise BadParameter(
+        f"{model} was wrapped without `prepare`, so it takes prepared float batches (n, c, h, w), not photos. "
+        "Pass wrap(network, prepare=...): a torchvision transform, a callable PIL image -> (c, h, w), "
+        "or a dict such as {'size': 256, 'crop': 224, 'mean': (...), 'std': (...)}."
+    )
+
+
+def opened(images: list[Any], prepare: Preparer | None, model: str, first: int = 0) -> Iterator[Photo | Given]:
+    """Read one after the other, as what the model of that name prepares: photos, volumes or clips; first: the first's place."""
+    from seewhy.images.clip import ClipFit, read_clip
+
+    fit = prepare or _without(images, model)
+    if isinstance(fit, VolumeFit):
+        found = (_volume(image, place, fit.channels) for place, image in enumerate(images, first))
+    elif isinstance(fit, ClipFit):
+        found = (read_clip(image) for image in images)
+    else:
+        yield from photos((_no_other(image, model) for image in images), first)
+        return
+    for one in found:
+        yield Given(one, one.name, one.notes)
+
+
+def _volume(image: Any, place: int, channels: bool) -> Volume:
+    if isinstance(image, Volume):
+        return image
+    if isinstance(image, str | Path):
+        return read_volume(image, channels)
+    what = f"image {place}: {type(image).__name__} is no volume"
+    raise BadImage(f"{what}. Give a path (NIfTI, DICOM), or seewhy.Volume(values, affine).")
+
+
+def _no_other(image: Any, model: str) -> Any:
+    """The image; BadImage where it is no photo."""
+    if isinstance(image, Volume) or holds_volume(image):
+        advice = "{'orientation': 'RAS', 'window': (low, high), ...}"
+        name = getattr(image, "name", image)
+        raise BadImage(f"{name} is a volume; {model} takes photos. For a volume: wrap(network, prepare={advice}).")
+    return image
+
+
+def at_once(size: int, pixels: Any) -> int:
+    """How many go in one batch: of volumes, fewer."""
+    return max(1, min(size, ROOM // pixels.values.nbytes)) if isinstance(pixels, Volume) else size
+
+
+def _prepared(x: Array, start: int) -> Batch:
+    space, n = tuple(x.shape[2:]), len(x)
+    names = [f"image {start + i}" for i in range(n)]
+    _check_finite(x, names)
+    place = Extent(0, 0, space[1], space[0]) if len(space) == 2 else Grid.whole(space)
+    return Batch(x, [_signal(one, name) for one, name in zip(x, names, strict=True)], names, [place] * n, [()] * n)
+
+
+def _signal(x: Array, name: str) -> Given | None:
+    """A signal (c, l), which is small enough to be drawn under its map; None of anything else."""
+    if x.ndim != 2 or x.shape[0] * x.shape[1] > ROOM // 64:
+        return None
+    return Given(np.array(asnumpy(x.float() if "bfloat16" in str(x.dtype) else x), np.float32), name)
+
+
+def _together(ready: list[tuple[NDArray[Any], Photo | Given]], prepare: Preparer) -> Batch:
+    x = np.stack([x for x, _ in ready])
+    kept = [photo for _, photo in ready]
+    names = [photo.name for photo in kept]
+    _check_finite(x, names)
+    seen = [prepare.box(photo.pixels if isinstance(photo.pixels, Volume) else photo.pixels.size) for photo in kept]
+    boxes = [_on(photo.pixels, box, x.shape[2:]) for box, photo in zip(seen, kept, strict=True)]
+    lost = ("where the network looked on the photo cannot be measured: the map lies on the whole photo",)
+    notes = [photo.notes + (() if box else lost) for box, photo in zip(seen, kept, strict=True)]
+    return Batch(x, [*kept], names, boxes, notes)
+
+
+def _on(pixels: Under, box: Where, space: tuple[int, ...]) -> Where:
+    """Where what the network saw lies on what was given; of a clip, also in time."""
+    if isinstance(box, Grid):
+        return box
+    box = box or Extent(0, 0, *pixels.size)
+    if not is_clip(pixels):
+        return box
+    down, across = (box.bottom - box.top) / space[1], (box.right - box.left) / space[2]
+    step = (len(pixels) / space[0], down, across)
+    first = ((step[0] - 1) / 2, box.top + down / 2 - 0.5, box.left + across / 2 - 0.5)
+    return Grid((0, 1, 2), first, step, space, (len(pixels), *pixels.size[::-1]))
+
+
+def _check_finite(x: Array, names: list[str]) -> None:
+    plain = x.detach() if hasattr(x, "detach") else np.asarray(x)
+    with np.errstate(all="ignore"):
+        if bool(abs(plain).max() < np.inf):  # false of NaN, too
+            return
+    broken = [name for name, one in zip(names, plain, strict=True) if not bool(abs(one).max() < np.inf)]
+    raise BadImage(f"{', '.join(broken)}: the prepared array holds NaN or infinity.")
+
+
+def grey(prepare: Any, level: int) -> NDArray[Any] | None:
+    """What a grey photo of that level (0 black, 255 white) becomes: (c,); None where no photos are prepared."""
+    photo = getattr(prepare, "fit", prepare)  # of each frame of a clip
+    if photo is None or isinstance(photo, VolumeFit):
+        return None
+    return photo(Image.new("RGB", (64, 64), (level,) * 3)).mean((1, 2), dtype=np.float64)

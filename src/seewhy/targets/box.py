@@ -1,0 +1,209 @@
+"""Why is there a box here?  An aim at one detection, and the list of what can be aimed at."""
+
+import re
+from dataclasses import dataclass, field, replace
+from math import isfinite
+from typing import Any
+
+import numpy as np
+from einops import rearrange
+from numpy.typing import NDArray
+
+from seewhy.errors import BadParameter, NotHere
+from seewhy.images.photo import Array, Images
+from seewhy.models.model import Differentiable, Model
+from seewhy.printable import printable, quoted
+
+from .aim import Aim, Pinned, Seen
+from .detected import Detected, Likeness, as_numbers, detected, ordered, overlap
+from .target import LARGEST, Labels, class_index, name_of
+
+Place = tuple[float, float, float, float]  # x0, y0, x1, y1
+LEAST = 0.1  # IoU of a place with the detection that is meant by it
+NUMBER = r"-?[0-9.]+"
+
+
+@dataclass(frozen=True)
+class Box(Aim):
+    """One detection of a detector: its own score, and in variants of the image that of the detection most like it.
+
+    label: index or label; None for any.
+    which: 0 the detection of that label with the highest score, 1 the next, ...; or a place (x0, y0, x1, y1) in pixels of the
+        photo (of a prepared array: of it), for the detection of that label that overlaps it most, by IoU.
+
+    Of a variant is read the greatest of IoU(b, b_j) * cos(P, P_j) * p_j over its detections j, b the box pinned on the
+    untouched image, P the probabilities of its classes, p_j that of its label: D-RISE, Petsiuk et al. 2021, eq. 2-4, with p_j
+    for the objectness.  IoU and cosine are constants to the gradient, which on the untouched image is that of the box's own
+    score.  Another detection there that is stronger by this measure is a rival: a box nearer to it is not counted.  Where
+    nothing is detected, 0.
+    """
+
+    label: int | str | None = None
+    which: int | Place = 0
+
+    def __post_init__(self) -> None:
+        if isinstance(self.which, int | np.integer) and not isinstance(self.which, bool) and 0 <= self.which <= LARGEST:
+            object.__setattr__(self, "which", int(self.which))
+            return
+        try:
+            edges: Any = self.which
+            place = tuple(map(float, edges)) if np.ndim(edges) == 1 else ()
+        except (TypeError, ValueError, OverflowError):
+            place = ()
+        if len(place) != 4 or not all(map(isfinite, place)) or place[0] > place[2] or place[1] > place[3]:
+            raise BadParameter(
+                f"Box: which={quoted(self.which)} is neither 0, 1, 2, ... nor a place (x0, y0, x1, y1): its left, upper, right "
+                "and lower edge."
+            )
+        object.__setattr__(self, "which", place)
+
+    def known(self, labels: Labels) -> "Box":
+        return self if self.label is None else replace(self, label=class_index(self.label, labels))
+
+    def pin(self, output: Any, seen: Seen) -> Pinned:
+        found = detected(output, seen)[0]
+        place, notes = self._place(found, seen)
+        likeness = found.like(place)
+        label = likeness.label
+        value = likeness(found) * as_numbers(found.of(label))
+        rivals = found.boxes[value > value[place]]
+        if len(rivals):
+            several = len(rivals) > 1
+            notes += (f"{len(rivals)} stronger detection{'s overlap' if several else ' overlaps'} the box: in variants of the "
+                      f"image, boxes nearer to {'one of these' if several else 'it'} are not counted",)  # fmt: skip
+        edges = written(on_photo(likeness.box, seen))
+        name = name_of(seen.labels, label)
+        target = f"box:{label if name is None else name}:{edges}"
+        read = lambda given: together([_similar(one, likeness, rivals) for one in detected(given, seen)])  # noqa: E731
+        where = f"in the box ({edges.replace(',', ', ')})"
+        return Pinned(read, "probability", target, label, name, float(found.scores[place]), notes, where)
+
+    def _place(self, found: Detected, seen: Seen) -> tuple[int, tuple[str, ...]]:
+        """Of the detection that is meant, and what is to be said of it."""
+        own = [j for j in ordered(found) if self.label in (None, found.labels[j])]
+        if isinstance(self.which, int):
+            if self.which >= len(own):
+                raise self._none(f"there are {len(own)} of these" if own else "there is none", found, seen)
+            return own[self.which], ()
+        shared = overlap(found.boxes[own], _corners(seen.into(np.reshape(self.which, (2, 2))))) if own else np.zeros(1)
+        best = int(shared.argmax())
+        if shared[best] < LEAST:
+            raise self._none(f"none overlaps that place (IoU at most {shared[best]:.2f})", found, seen)
+        return own[best], (f"the detection overlaps the place that was asked for by IoU {shared[best]:.2f}",)
+
+    def _none(self, why: str, found: Detected, seen: Seen) -> NotHere:
+        there = "; ".join(map(str, listed(found, seen)[:5])) or "nothing"
+        asked = replace(self, label=name_of(seen.labels, self.label) or self.label) if isinstance(self.label, int) else self
+        return NotHere(f"{asked}: {why}. In this image is detected: {there}. All: seewhy.detections(model, image).")
+
+    @classmethod
+    def parse(cls, text: str) -> "Box":
+        """box:LABEL, box:LABEL:1 or box:LABEL:x0,y0,x1,y1: what str() gives."""
+        parts = re.fullmatch(rf"box:(.*?)(?::\s*([0-9]+|{NUMBER}(?:\s*,\s*{NUMBER})*)\s*)?", text, re.DOTALL)
+        label, which = (parts[1].strip(), parts[2] or "0") if parts else ("", "")
+        place = which.split(",")
+        try:
+            return cls(label or None, int(which) if len(place) == 1 else tuple(map(float, place)))  # type: ignore[arg-type]
+        except ValueError:
+            raise BadParameter(
+                f"{quoted(text)}: write box:LABEL, box:LABEL:1 for the one with the second highest score, or "
+                "box:LABEL:x0,y0,x1,y1, a place in pixels of the photo."
+            ) from None
+
+    def __str__(self) -> str:
+        which = self.which if isinstance(self.which, int) else ",".join(f"{edge:.9g}" for edge in self.which)
+        return f"box:{'' if self.label is None else self.label}:{which}"
+
+
+def written(place: Place) -> str:
+    """A place as a target has it: to a hundredth of a pixel, of slivers as exact as it takes to find them again."""
+    thin = min(place[2] - place[0], place[3] - place[1]) < 1
+    return ",".join(f"{edge:.9g}" if thin else f"{round(edge, 2):g}" for edge in place)
+
+
+def _similar(found: Detected, likeness: Likeness, rivals: NDArray[Any]) -> Array:
+    """The greatest similarity to the pinned box of what is found in a variant: a number, with the graph of the scores."""
+    scores = found.of(likeness.label)
+    if not len(found.boxes):
+        return scores.sum()  # of none: zero, and still made of the image
+    share = likeness(found)
+    own = overlap(found.boxes, likeness.box)
+    for rival in rivals:
+        share = np.where(overlap(found.boxes, rival) > own, 0, share)
+    best = int((share * as_numbers(scores)).argmax())
+    return scores[best] * float(share[best])
+
+
+def together(values: list[Array]) -> Array:
+    """One number of each variant (m,)."""
+    return np.stack(values) if isinstance(values[0], np.ndarray | np.generic) else rearrange(values, "m -> m")
+
+
+@dataclass(frozen=True)
+class Detection:
+    """Something that a detector found."""
+
+    label: int | str
+    index: int  # among those of its label, by falling score: Box(label, index) explains it
+    score: float
+    box: Place  # in pixels of the photo; of a prepared array, of it
+
+    @property
+    def target(self) -> str:
+        """The target that explains it."""
+        return f"box:{self.label}:{self.index}"
+
+    def __str__(self) -> str:
+        return (
+            f"{printable(self.label, 100)} {self.index} ({self.score:.2f}) at {', '.join(f'{edge:.0f}' for edge in self.box)}"
+        )
+
+
+def detections(model: Model, images: Images) -> list[list[Detection]]:
+    """What a detector finds in each image, by falling score; each is a target: `Box(label, index)` or `Box(label, box)`.
+
+    Raises NotApplicable where the model is no detector.
+    """
+    found: list[list[Detection]] = []
+    for batch in model.batches(images):
+        for i, photo in enumerate(batch.photos):
+            asked = model.beside(len(found), 1) if isinstance(model, Differentiable) else model
+            size = photo and photo.pixels.size
+            everything = Everything()
+            asked.aimed([everything], batch.x[i : i + 1], Seen(tuple(batch.x.shape[2:]), size, batch.boxes[i], model.labels))
+            found.append(everything.found)
+    return found
+
+
+@dataclass(frozen=True)
+class Everything(Aim):
+    """Not one detection: it keeps what there is."""
+
+    found: list[Detection] = field(default_factory=list)
+
+    def pin(self, output: Any, seen: Seen) -> Pinned:
+        self.found.extend(listed(detected(output, seen)[0], seen))
+        return Pinned(lambda given: given, "probability", "everything")
+
+
+def listed(found: Detected, seen: Seen) -> list[Detection]:
+    """The detections by falling score."""
+    count: dict[int, int] = {}
+    scores, rows = found.scores, []
+    for j in ordered(found):
+        label = int(found.labels[j])
+        count[label] = count.get(label, -1) + 1
+        name = name_of(seen.labels, label)
+        rows.append(Detection(label if name is None else name, count[label], float(scores[j]), on_photo(found.boxes[j], seen)))
+    return rows
+
+
+def on_photo(box: NDArray[Any], seen: Seen) -> Place:
+    """A box of the prepared image as it lies on the photo."""
+    x0, y0, x1, y1 = map(float, _corners(seen.back(box.reshape(2, 2))))
+    return x0, y0, x1, y1
+
+
+def _corners(points: NDArray[Any]) -> NDArray[Any]:
+    """Of two opposite corners (2, 2): where the photo is mirrored they have changed sides."""
+    return np.concatenate([points.min(0), points.max(0)])

@@ -1,0 +1,232 @@
+"""What a detector gives, whatever its family, in one form: for each image boxes, labels and scores."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seewhy.errors import NotApplicable
+from seewhy.images.photo import Array
+
+from .aim import Seen
+
+OVERLAP = 0.5  # IoU from which on two raw boxes of a label are one detection
+MOST = 1000  # raw boxes that may be detections; torchvision's RetinaNet takes as many
+FORMS = (
+    "what torchvision's detectors give (a list of dicts with boxes, scores and labels), DETR's logits and pred_boxes, YOLO's "
+    "tensors (n, 4 + k, anchors) or (n, anchors, 5 + k), or a dict with boxes (n, q, 4) and scores (n, q, k)"
+)
+
+
+class Detected(NamedTuple):
+    """What was found in one image."""
+
+    boxes: NDArray[np.float64]  # (q, 4): x0, y0, x1, y1 in pixels of the prepared image
+    labels: NDArray[np.intp]  # (q,) indices
+    chances: Array  # of each class (q, k), or of the box's own label (q,); the network's own array, with its graph
+    raw: bool = False  # boxes that overlap are still to be sorted out
+
+    @property
+    def scores(self) -> NDArray[np.float64]:
+        """Of each box, that of its own label."""
+        chances = as_numbers(self.chances)
+        return chances if chances.ndim == 1 else chances[np.arange(len(chances)), self.labels]
+
+    def of(self, label: int) -> Array:
+        """The score of that label in each box (q,); zero where a box has another and no more is known."""
+        if len(self.chances.shape) == 2:
+            return self.chances[:, label]
+        own = self.labels == label
+        return self.chances * (own if isinstance(self.chances, np.ndarray) else self.chances.new_tensor(own))
+
+    def like(self, place: int) -> "Likeness":
+        """What other boxes are held against."""
+        classes = None if len(self.chances.shape) == 1 else as_numbers(self.chances)[place]
+        return Likeness(self.boxes[place], int(self.labels[place]), classes)
+
+
+class Likeness(NamedTuple):
+    """A box and its classes, that others are more or less like."""
+
+    box: NDArray[np.float64]  # (4,)
+    label: int
+    classes: NDArray[np.float64] | None  # (k,), where the detector tells more than the label
+
+    def __call__(self, found: Detected) -> NDArray[np.float64]:
+        """IoU(b, b_j) * cos(P, P_j) for each box found (q,), P one-hot where only the label is told.
+
+        Petsiuk et al. 2021, D-RISE, eq. 2-4.
+        """
+        if self.classes is None or len(found.chances.shape) == 1:
+            alike = (found.labels == self.label).astype(float)
+        else:
+            other = as_numbers(found.chances)
+            size = np.linalg.norm(other, axis=1) * np.linalg.norm(self.classes)
+            alike = (other @ self.classes / np.maximum(size, np.finfo(float).tiny)).clip(0, 1)
+        return overlap(found.boxes, self.box) * alike
+
+
+def overlap(boxes: NDArray[Any], box: NDArray[Any]) -> NDArray[np.float64]:
+    """IoU of boxes (..., 4) with a box (4,); of two without area, 1 where they are the same."""
+    sides = np.minimum(boxes[..., 2:], box[2:]) - np.maximum(boxes[..., :2], box[:2])
+    inside = sides.clip(0).prod(-1)
+    whole = area(boxes) + area(box) - inside
+    return np.divide(inside, whole, out=np.isclose(boxes, box).all(-1).astype(float), where=whole > 0)
+
+
+def area(boxes: NDArray[Any]) -> NDArray[np.float64]:
+    return (boxes[..., 2:] - boxes[..., :2]).clip(0).prod(-1)
+
+
+def ordered(found: Detected) -> list[int]:
+    """The places of the detections, by falling score; of raw boxes of a label that overlap by IoU > 0.5, the best alone."""
+    order = [int(j) for j in np.argsort(-found.scores, kind="stable")]
+    if not found.raw:
+        return order
+    kept: list[int] = []
+    for j in order[:MOST]:
+        alike = [i for i in kept if found.labels[i] == found.labels[j]]
+        if not (overlap(found.boxes[alike], found.boxes[j]) > OVERLAP).any():
+            kept.append(j)
+    return kept
+
+
+def detected(output: Any, seen: Seen) -> list[Detected]:
+    """What a detector found in each image, of all that it gives; NotApplicable where that is no form known here."""
+    first = output[0] if isinstance(output, tuple | list) and output else output
+    if isinstance(output, Mapping) and "pred_boxes" in output:
+        return _queries(output, seen)
+    if isinstance(output, Mapping) and "boxes" in output:
+        parts = {key: output[key] for key in ("boxes", "scores", "labels") if key in output}
+        return [_listed({key: part[i] for key, part in parts.items()}) for i in range(len(output["boxes"]))]
+    if isinstance(first, Mapping) and "boxes" in first:
+        return [_listed(one) for one in output]
+    if len(getattr(first, "shape", ())) == 3:
+        return _anchors(first, seen)
+    raise NotApplicable(f"A Box lies in the output of a detector, and the network gives {_held(output)}. Known are {FORMS}: "
+                        "wrap(output=function that makes one of these).")  # fmt: skip
+
+
+def boxed(output: Any) -> bool:
+    """Is this what a detector gives, whose boxes are named?"""
+    first = output[0] if isinstance(output, tuple | list) and output else output
+    return isinstance(first, Mapping) and ("boxes" in first or "pred_boxes" in first)
+
+
+def yolo(output: Any, seen: Seen) -> bool:
+    """Is this a YOLO's tensor, as the number of labels tells?"""
+    first = output[0] if isinstance(output, tuple | list) and output else output
+    shape, k = tuple(getattr(first, "shape", ())), known_classes(seen)
+    return len(shape) == 3 and k is not None and sum(_family(shape, k)) == 1
+
+
+def _held(output: Any) -> str:
+    inside = [*output] if isinstance(output, Mapping) else list(getattr(output, "shape", ())) or ""
+    return f"{type(output).__name__}{f' {inside}' if inside else ''}"
+
+
+def _listed(one: Mapping[str, Any]) -> Detected:
+    """Boxes as the corners x0, y0, x1, y1; scores (q,) beside labels (q,), or scores (q, k) of every class."""
+    if "scores" not in one:
+        raise NotApplicable(
+            f"The detections hold {', '.join(map(str, one))}; there must be scores, (q,) beside labels or (q, k)."
+        )
+    boxes, scores = as_numbers(one["boxes"]).reshape(-1, 4), one["scores"]
+    scores = scores if hasattr(scores, "shape") else np.asarray(scores, np.float64)
+    flat = len(scores.shape) == 1
+    labels = (
+        as_numbers(one["labels"])
+        if "labels" in one and flat
+        else np.zeros(len(boxes))
+        if flat
+        else as_numbers(scores).argmax(1)
+    )
+    if len(scores) != len(boxes) or len(labels) != len(boxes):
+        raise NotApplicable(
+            f"There are {len(boxes)} boxes with {len(scores)} scores and {len(labels)} labels: as many are needed."
+        )
+    return Detected(boxes, labels.astype(int), scores)
+
+
+def _queries(output: Mapping[str, Any], seen: Seen) -> list[Detected]:
+    """DETR: logits (n, q, k), with "no object" as a last class where the classes are softmaxed; cx, cy, w, h from 0 to 1."""
+    logits = output["logits"] if "logits" in output else output.get("pred_logits")
+    shape = tuple(getattr(logits, "shape", ()))
+    if len(shape) != 3:
+        raise NotApplicable(f"Beside pred_boxes there must be logits (n, q, k), and there is {_held(output)}.")
+    k, classes = shape[2], known_classes(seen)
+    if classes is None or k not in (classes, classes + 1):
+        told = "the number of labels is not known" if classes is None else f"there are {classes} labels"
+        raise NotApplicable(
+            f"The detector gives {k} logits for a box and {told}: with {k} labels each logit is a sigmoid's, with {k - 1} the "
+            "last is softmax's no object. Tell the labels: wrap(labels=...)."
+        )
+    chances = _softmax(logits)[..., :classes] if k == classes + 1 else _sigmoid(logits)
+    boxes = _corners(as_numbers(output["pred_boxes"])) * np.tile(seen.space[:-3:-1], 2)
+    return [_classed(b, p) for b, p in zip(boxes, chances, strict=True)]
+
+
+def _anchors(output: Array, seen: Seen) -> list[Detected]:
+    """YOLO: cx, cy, w, h in pixels of the prepared image; then classes (n, 4 + k, anchors), or objectness and classes
+    (n, anchors, 5 + k).
+    """
+    newer, older = _family(tuple(output.shape), known_classes(seen))
+    if newer == older:
+        raise NotApplicable(
+            f"Whether {tuple(output.shape)} is (n, 4 + k, anchors) or (n, anchors, 5 + k) of a YOLO does not tell itself"
+            f"{'' if (k := known_classes(seen)) is None else f' with {k} labels'}. Give the labels, wrap(labels=...), or make "
+            "a dict of it: wrap(output=function to dict(boxes=(n, q, 4), scores=(n, q, k)))."
+        )
+    rows = output.swapaxes(1, 2) if newer else output
+    chances = rows[..., 4:] if newer else rows[..., 4:5] * rows[..., 5:]
+    told = as_numbers(rows[..., 4:])
+    if told.min() < 0 or told.max() > 1:
+        raise NotApplicable(
+            f"The scores of a YOLO lie from 0 to 1, and these from {told.min():.3g} to {told.max():.3g}. Wrap the network as "
+            "it runs in inference, or make probabilities: wrap(output=...)."
+        )
+    boxes = _corners(as_numbers(rows[..., :4]))
+    return [_classed(b, p, raw=True) for b, p in zip(boxes, chances, strict=True)]
+
+
+def _family(shape: Sequence[int], k: int | None) -> tuple[bool, bool]:
+    """Is it (n, 4 + k, anchors), is it (n, anchors, 5 + k)?  Without labels: which side is far the longer."""
+    if k is not None:
+        return shape[1] == 4 + k, shape[2] == 5 + k
+    return 5 <= shape[1] <= shape[2] / 4, 6 < shape[2] <= shape[1] / 4  # six are also corners, score and label
+
+
+def _classed(boxes: NDArray[Any], chances: Array, raw: bool = False) -> Detected:
+    return Detected(boxes, as_numbers(chances).argmax(1), chances, raw)
+
+
+def known_classes(seen: Seen) -> int | None:
+    """How many classes there are: as a configuration of transformers tells, else as many as labels."""
+    network: Any = getattr(seen.model, "network", None)
+    transformers: Any = sys.modules.get("transformers")
+    if transformers is not None and isinstance(network, transformers.PreTrainedModel):
+        return int(network.config.num_labels)
+    return len(seen.labels) if seen.labels else None
+
+
+def _corners(boxes: NDArray[Any]) -> NDArray[np.float64]:
+    """cx, cy, w, h -> x0, y0, x1, y1"""
+    return np.concatenate([boxes[..., :2] - boxes[..., 2:] / 2, boxes[..., :2] + boxes[..., 2:] / 2], -1)
+
+
+def _softmax(x: Array) -> Array:
+    if not isinstance(x, np.ndarray):
+        return x.softmax(-1)
+    e = np.exp(x - x.max(-1, keepdims=True))
+    return e / e.sum(-1, keepdims=True)
+
+
+def _sigmoid(x: Array) -> Array:
+    return 1 / (1 + np.exp(-x)) if isinstance(x, np.ndarray) else x.sigmoid()
+
+
+def as_numbers(x: Array) -> NDArray[np.float64]:
+    """As numpy, without the graph."""
+    return np.asarray(x.detach().cpu().double() if hasattr(x, "detach") else x, np.float64)

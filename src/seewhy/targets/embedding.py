@@ -1,0 +1,214 @@
+"""Aims at embeddings: how like another image an image is, and how well a text fits it.
+
+An encoder gives one vector (d,) per image.  Of its numbers none means anything alone; angles between vectors do.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from seewhy.errors import BadParameter, Misuse, NotApplicable, NotHere
+from seewhy.explaining.case import numbers
+from seewhy.images.photo import Array, Photo
+from seewhy.maps.source import described
+from seewhy.printable import quoted
+
+from .aim import Aim, Pinned, Seen
+from .target import RIVALS
+
+NAMED = ("image_embeds", "text_embeds", "pooler_output")  # where a dict holds an embedding among other things
+LONGEST = 10_000  # characters of a text: networks read the first few hundred
+TINY = float(np.finfo(np.float32).tiny)
+
+
+@dataclass(frozen=True, eq=False)
+class Similar(Aim):
+    """How like another image: the cosine between the network's embedding e (d,) of the image and t of the other.
+
+    to: a photo (path, PIL image, uint8 array), prepared as the model prepares its images; a prepared array (c, *space) or
+        (1, c, *space); or an embedding (d,).
+    Explained: e . t / (|e| |t|), from -1 to 1.  Of an image and itself it is 1, the highest there is, so its gradient is zero.
+    Raises BadParameter where `to` is none of these, where its embedding is of another length, all zero, or holds NaN.
+    """
+
+    to: Any
+    widest: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        if isinstance(self.to, list | tuple) and not isinstance(self.to, Photo):
+            object.__setattr__(self, "to", _vector(self.to))
+
+    def pin(self, output: Any, seen: Seen) -> Pinned:
+        own = embedding(output)
+        t = _like(_sound(self._other(seen), own.shape[1], self), own)
+        _sound(numbers(own)[0], own.shape[1], f"{self}: of the image explained", NotHere)
+        return Pinned(lambda output: (unit(embedding(output)) * t).sum(-1), "similarity", str(self))
+
+    def _other(self, seen: Seen) -> NDArray[Any]:
+        """The embedding (d,) to compare with."""
+        space = len(seen.space)
+        shape: tuple[int, ...] = tuple(getattr(self.to, "shape", ()))
+        if len(shape) == 1:
+            return _vector(self.to)
+        prepared = "float" in str(getattr(self.to, "dtype", ""))
+        if prepared and len(shape) != 1 + space and not (len(shape) == 2 + space and shape[:1] == (1,)):
+            raise BadParameter(
+                f"{self}: a float array {shape} is neither an embedding (d,) nor one prepared image "
+                f"{'(c, h, w)' if space == 2 else '(c, *space)'}. Give one of these, or a photo."
+            )
+        [batch] = seen.model.batches(self.to[None] if prepared and len(shape) == 1 + space else self.to)
+        if len(batch.x) != 1:
+            raise BadParameter(f"{self}: these are {len(batch.x)} images; an image is held against one.")
+        return numbers(embedding(seen.model.whole(batch.x)))[0]
+
+    @classmethod
+    def parse(cls, text: str) -> "Similar":
+        """similar:PATH, of a photo."""
+        path = text.partition(":")[2].strip()
+        if not path:
+            raise BadParameter(f"{quoted(text)}: write similar:PATH, as in similar:dog.jpg.")
+        return cls(path)
+
+    def __str__(self) -> str:
+        named = self.to if isinstance(self.to, str | Path) else self.to.name if isinstance(self.to, Photo) else None
+        file = getattr(self.to, "filename", "") if isinstance(self.to, Image.Image) else ""
+        return f"similar:{named or file or described(self.to)}"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Similar) and str(self) == str(other)
+
+    def __hash__(self) -> int:
+        return hash(str(self))
+
+
+@dataclass(frozen=True)
+class Text(Aim):
+    """How well a text fits, as networks with an image and a text tower say it: CLIP, Radford et al. 2021, sec. 3.1.2.
+
+    Explained: the logit s e . t / (|e| |t|) + b of the text, s and b the network's own scale and bias (b of SigLIP, Zhai et
+        al. 2023, alone).
+    against: other texts; their mean logit is taken off, so that only what tells the text from them is explained.
+    template: a sentence around each text, such as "a photo of a {}".
+    The probability is among the text and those against it, by softmax; of networks with a bias, of the text alone, by sigmoid.
+    Raises NotApplicable for a network without a text tower, or wrapped without its tokenizer.
+    """
+
+    text: str
+    against: str | Sequence[str] = ()
+    template: str = "{}"
+    widest: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        others = (self.against,) if isinstance(self.against, str) else tuple(self.against)
+        object.__setattr__(self, "against", others)
+        if not all(isinstance(one, str) and one.strip() for one in (self.text, *others)):
+            said = f"Text({quoted(self.text)}, against={quoted(others)})"
+            raise BadParameter(f"{said}: give texts, as in Text('a dog', against=['a cat']).")
+        if not isinstance(self.template, str) or "{}" not in self.template:
+            raise BadParameter(f"Text: template={quoted(self.template)} has no {{}}, where the text goes: 'a photo of a {{}}'.")
+        if max(map(len, (self.template, self.text, *others))) > LONGEST or len(others) > RIVALS:
+            raise BadParameter(
+                f"Text: a text has at most {LONGEST:,} characters, and is held against at most {RIVALS:,} others."
+            )
+        if self.text in others:
+            raise BadParameter(f"Text({quoted(self.text)}): a text cannot be held against itself.")
+
+    @property
+    def texts(self) -> list[str]:
+        """All texts in their sentences, its own first."""
+        return [self.template.replace("{}", one) for one in (self.text, *self.against)]
+
+    def pin(self, output: Any, seen: Seen) -> Pinned:
+        if seen.model.towers is None:
+            raise NotApplicable(
+                f"{self}: {seen.model.name} has no text tower, so no text fits it. Load one that has, "
+                'load("hf/openai/clip-vit-base-patch32"), or ask for Similar(to=photo).'
+            )
+        words = seen.model.towers.words(seen.model.network, self.texts)
+        own = embedding(output)
+        _sound(numbers(own)[0], words.unit.shape[1], f"{self}: of the image explained", NotHere)
+        rivals = words.unit[1:].mean(0) if self.against else 0.0
+        direction = words.scale * (words.unit[0] - rivals)  # (d,)
+        start = 0.0 if self.against or words.bias is None else words.bias
+
+        def read(output: Any) -> Array:
+            return (unit(embedding(output)) * direction).sum(-1) + start
+
+        chance = _chance(words.scale * numbers((unit(own) * words.unit).sum(-1)), words.bias)
+        kind = "logits" if words.scaled else "similarity"
+        return Pinned(read, kind, str(self), None, self.words, chance, words.notes)
+
+    @property
+    def words(self) -> str:
+        """ "a dog vs a cat"."""
+        return self.text + (f" vs {', '.join(self.against)}" if self.against else "")
+
+    @classmethod
+    def parse(cls, text: str) -> "Text":
+        """text:TEXT, or text:TEXT|OTHER|OTHER against others."""
+        own, *others = [part.strip() for part in text.partition(":")[2].split("|")]
+        if not all((own, *others)):
+            raise BadParameter(f"{quoted(text)}: write text:TEXT or text:TEXT|OTHER|OTHER, as in 'text:a dog|a cat'.")
+        return cls(own, others)
+
+    def __str__(self) -> str:
+        return f"text:{'|'.join(self.texts)}"
+
+
+def embedding(output: Any) -> Array:
+    """The embedding (n, d) in what a network gives: itself, a part that is named so, or the first that can be one."""
+    if isinstance(output, Mapping):
+        parts = [output[name] for name in NAMED if name in output] + [*output.values()]
+    else:
+        parts = [*output] if isinstance(output, tuple | list) else [output]
+    for part in parts:
+        shape, kind = tuple(getattr(part, "shape", ())), str(getattr(part, "dtype", ""))
+        if len(shape) > 1 and "float" in kind and 0 not in shape and set(shape[2:]) <= {1}:
+            flat = part.reshape(shape[:2])
+            return flat.astype(np.float64) if isinstance(part, np.ndarray) else flat.float() if "float16" in kind else flat
+    held = ", ".join(str(tuple(part.shape)) if hasattr(part, "shape") else type(part).__name__ for part in parts)
+    raise NotApplicable(
+        f"Similar and Text need an embedding (n, d), and the network gives {held or 'nothing'}. "
+        "Say where it is: wrap(output=...), or pool what there is: wrap(output=lambda out: out.mean((2, 3)))."
+    )
+
+
+def unit(vectors: Array) -> Array:
+    """Vectors (n, d), each made of length one; what is all zero stays so."""
+    return vectors / ((vectors * vectors).sum(-1).clip(min=TINY) ** 0.5)[:, None]
+
+
+def _vector(given: Any) -> NDArray[np.float64]:
+    try:
+        return np.asarray(numbers(given) if hasattr(given, "dtype") else given, np.float64).reshape(-1)
+    except (TypeError, ValueError):
+        raise BadParameter(f"Similar: a {type(given).__name__} is neither a photo nor an embedding (d,).") from None
+
+
+def _sound(vector: NDArray[Any], d: int, whose: object, otherwise: type[Misuse] = BadParameter) -> NDArray[Any]:
+    """A vector (d,) that has a direction."""
+    if vector.shape != (d,):
+        raise BadParameter(f"{whose}: the embedding has {vector.size} numbers, and there are {d} to compare with.")
+    if not np.isfinite(vector).all():
+        raise otherwise(f"{whose}: the embedding holds NaN or infinity.")
+    if not vector.any():
+        raise otherwise(f"{whose}: the embedding is all zero, so it has no direction.")
+    return vector
+
+
+def _like(vector: NDArray[Any], own: Array) -> Array:
+    """The vector, of length one, as the network's own kind of array."""
+    t = unit(vector[None].astype(np.float64))[0]
+    return t if isinstance(own, np.ndarray) else own.new_tensor(t)
+
+
+def _chance(logits: NDArray[Any], bias: float | None) -> float | None:
+    """The probability of the first of the logits (k,), as yet without their bias."""
+    if bias is not None:
+        return float(1 / (1 + np.exp(-(logits[0] + bias))))
+    return None if len(logits) == 1 else float(1 / np.exp(logits - logits[0]).sum())

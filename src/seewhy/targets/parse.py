@@ -1,0 +1,70 @@
+"""What a person may write for a target."""
+
+from dataclasses import replace
+from importlib import import_module
+from typing import Any, cast
+
+import numpy as np
+
+from seewhy.errors import BadParameter
+from seewhy.printable import quoted
+
+from .aim import Aim
+from .target import Class, Contrast, Labels, PerImage, Target, Unit, class_index
+
+KINDS = {  # how a target that begins so is read, and where: what its str() gives; imported only then
+    "unit": "seewhy.targets.target:Unit",
+    "region": "seewhy.targets.aim:Region",
+    "point": "seewhy.targets.aim:Point",
+    "box": "seewhy.targets.box:Box",
+    "similar": "seewhy.targets.embedding:Similar",
+    "text": "seewhy.targets.embedding:Text",
+}
+Asked = Target | PerImage | Aim
+MOST = 100_000  # targets of one call
+LONGEST = 10_000  # characters of a target
+
+
+def as_targets(target: Any, labels: Labels) -> list[Asked]:
+    """What a person may write for a target (an index, a label, a Target, a list of these) as Targets."""
+    many = isinstance(target, list | tuple | range) or (isinstance(target, np.ndarray) and target.ndim)
+    if many and len(target) > MOST:
+        raise BadParameter(f"{len(target):,} targets are asked for at once; {MOST:,} are the most: ask in parts.")
+    several = list(target) if many else [target]
+    if not several:
+        raise BadParameter("The list of targets is empty. Give a class index, a label, Top(), or a list of these.")
+    return [_as_target(t, labels) for t in several]
+
+
+def _parsed(text: str) -> Any:
+    """The target that a text such as "region:cat" writes down; else the text."""
+    kind, colon, _ = text.partition(":")
+    if not colon or kind not in KINDS:
+        return text
+    module, _, name = KINDS[kind].partition(":")
+    return getattr(import_module(module), name).parse(text)
+
+
+def _as_target(target: Any, labels: Labels) -> Asked:
+    if isinstance(target, str) and target not in (labels or ()):
+        if len(target) > LONGEST:
+            raise BadParameter(f"The target {quoted(target, 60)} is {len(target):,} characters long; {LONGEST:,} are the most.")
+        target = _parsed(target)
+    if isinstance(target, Aim):
+        return target.known(labels)
+    if isinstance(target, Unit):
+        return target
+    if isinstance(target, str | int | np.integer) and not isinstance(target, bool):
+        return Class(class_index(target, labels))
+    if isinstance(target, Class):
+        return Class(class_index(target.index, labels))
+    if isinstance(target, Contrast):
+        against = tuple(class_index(i, labels) for i in target.rivals)
+        return replace(target, of=class_index(target.of, labels), against=against)
+    if isinstance(target, PerImage):
+        if any(isinstance(t, PerImage | Unit) for t in target.targets):
+            raise BadParameter("PerImage holds one class per image: an index, a label or a Target, no PerImage and no Unit.")
+        return PerImage([_as_target(t, labels) for t in target.targets])
+    if callable(target) and not isinstance(target, type):
+        return cast(Target, target)
+    raise BadParameter(f"{quoted(target)} is no target. Give a class index, a label, Top(), Contrast(...), or a list of these.")
