@@ -11,7 +11,7 @@ from PIL import Image
 
 import boxes_networks as nets
 import seewhy
-import test_dense
+import segmenters
 from boxes_networks import Blobs, scene
 from seewhy.cli.app import main
 from seewhy.cli.naming import LONGEST, stem
@@ -51,7 +51,7 @@ def coloured(*channels: int) -> np.ndarray:
 
 @pytest.mark.parametrize(
     ("network", "target", "without", "said"),
-    [(test_dense.Segmenter, "region:cat", (2, 0), "predicts cat nowhere"), (Blobs, "box:cat:0", (2, 0), "there is none"),
+    [(segmenters.Segmenter, "region:cat", (2, 0), "predicts cat nowhere"), (Blobs, "box:cat:0", (2, 0), "there is none"),
      (Blobs, "box:cat:0,0,8,8", (2, 1), "none overlaps that place")],
 )  # fmt: skip
 def test_a_photo_without_what_is_asked_for_does_not_end_the_batch(run, tmp_path, network, target, without, said):
@@ -75,7 +75,7 @@ def test_what_no_photo_could_answer_ends_it_at_once(run, tmp_path):
 def test_every_place_has_a_file_of_its_own(run, tmp_path):
     photo(tmp_path, "a.png", coloured(0, 1))
     targets = [part for place in ("3,4", "3,8") for part in ("--target", f"point:{place}")]
-    result = run(test_dense.Segmenter, *targets, "--json", labels=["ground", "cat", "dog"])
+    result = run(segmenters.Segmenter, *targets, "--json", labels=["ground", "cat", "dog"])
     files = [Path(json.loads(line)["file"]).name for line in result.stdout.splitlines()]
     assert files == ["a.point-3-4-0-ground.input.gradient.png", "a.point-3-8-0-ground.input.gradient.png"]
 

@@ -16,7 +16,7 @@ from PIL import Image
 from seewhy.cli.app import main
 from seewhy.cli.saying import fault, say
 from seewhy.errors import BadImage, OutOfMemory
-from test_json_text import strict
+from strict_json import strict
 
 HOSTILE = ["\x1b[2J\x1b]0;owned\x07cat", "dog\r\nseewhy: all is well", "\u202egnp.exe", "\x9b31m" + "x" * 10**6]
 MODEL = ["-m", "demo/honest"]

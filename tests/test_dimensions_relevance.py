@@ -9,7 +9,7 @@ from torch import Tensor, nn
 import ask
 import references
 import relevance_references as by_hand
-from test_dimensions import CONVOLVED, NETS, PLAIN, TARGETS, led_back
+from dimensional_networks import CONVOLVED, NETS, PLAIN, TARGETS, led_back
 
 Floats = NDArray[np.float64]
 

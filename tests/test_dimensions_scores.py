@@ -12,10 +12,10 @@ import ask
 import perturb_references as by_hand
 import references
 import seewhy
+from dimensional_networks import NETS, Net, evidence
 from seewhy.explaining.case import Case
 from seewhy.maps.regions import Regions
 from seewhy.methods.making.method import lookup
-from test_dimensions import NETS, Net, evidence
 
 Floats = NDArray[np.float64]
 SOME = ["pooled 1-D", "flat 1-D", "recurrent", "tokens 1-D", "pooled 3-D", "flat 3-D", "tokens 3-D", "averaged 3-D"]

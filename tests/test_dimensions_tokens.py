@@ -10,12 +10,12 @@ from torch import Tensor, nn
 
 import ask
 import seewhy
+from dimensional_networks import SPACES, Net, Transformer, bold, of
 from networks import Block
 from seewhy import Unit
 from seewhy.models.torch.places.layout import TOKENS, Layout
 from seewhy.models.torch.places.signals import Emitted, told
 from seewhy.models.torch.places.tokens import MOMENTS
-from test_dimensions import SPACES, Net, Transformer, bold, of
 
 LENGTH = 24
 

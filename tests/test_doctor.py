@@ -9,12 +9,12 @@ from torch import nn
 
 import networks
 import seewhy
-import test_dense
+import segmenters
 from boxes_networks import KINDS, Blobs, scene
+from hazardous_networks import HAS, Around, Halved, X, hazards, seen
 from seewhy import METHODS
 from seewhy.diagnosis.doctor import doctor
-from test_hazards import HAS, Around, Halved, X, hazards, seen
-from test_promises import state
+from states import state
 
 NETS = ("pooled", "flat_head", "inplace", "bn_dropout", "tokens", "nhwc", "lstm_head", "signed_features", "functional",
         "reused", "dead_channels")  # fmt: skip
@@ -201,7 +201,7 @@ def test_occlusion_is_advised_where_its_windows_are_small_beside_the_image(side,
 
 
 def test_what_has_no_classes_is_no_hopeless_case():
-    report = doctor(seewhy.wrap(test_dense.Segmenter()), test_dense.image())
+    report = doctor(seewhy.wrap(segmenters.Segmenter()), segmenters.image())
     (hazard,) = report.hazards
     assert (hazard.name, report.hopeless) == ("no-classes", False)
     assert 'target="region:' in hazard.words

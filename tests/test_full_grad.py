@@ -10,9 +10,9 @@ from torch.nn import functional as F
 
 import ask
 import networks
+import real
 import relevance_references as plain
 import seewhy
-import test_real
 from seewhy import Class, Contrast
 from seewhy.models.model import INPUT
 
@@ -250,10 +250,10 @@ def clamped(network, x, index):
     return sum((6 * g * (a == 6)).flatten(1).sum(1) for a, g in zip(kept, grads, strict=True)).detach().numpy()
 
 
-@test_real.pytestmark
+@real.needs_data
 def test_mobilenet_is_complete_and_without_its_clamps_far_from_it():
-    model = test_real.model("timm/mobilenetv2_100")
-    photos = [test_real.DATA / "imagenet-sample" / row["file"] for row in test_real.rows("imagenet-sample")[:4]]
+    model = real.model("timm/mobilenetv2_100")
+    photos = [real.DATA / "imagenet-sample" / row["file"] for row in real.rows("imagenet-sample")[:4]]
     maps = seewhy.full_grad(model, photos, signed=True)
     scores = np.array([m.source.score for m in maps])
     for m in maps:

@@ -11,14 +11,8 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from seewhy.models.torch.places.following import Following, Place
-
-Net = Any  # a module, or a function of the image
-
-
-def followed(net: Net, x: Tensor) -> tuple[Tensor, Following]:
-    with Following(x) as following:
-        return net(x), following
+from followed import Net, conv, followed
+from seewhy.models.torch.places.following import Place
 
 
 def place(net: Net, *space: int, grid: tuple[int, ...] | None = None) -> Place:
@@ -51,10 +45,6 @@ def ones(net: nn.Module) -> nn.Module:
         for parameter in net.parameters():
             parameter.fill_(1 if parameter.ndim > 1 else 0)
     return net.double().eval()
-
-
-def conv(d: int, k: Any, **more: Any) -> nn.Module:
-    return (nn.Conv1d, nn.Conv2d, nn.Conv3d)[d - 1](more.pop("into", 3), 3, k, **more)
 
 
 KNOWN: dict[str, tuple[nn.Module, float, float, float]] = {  # net: stride, first, field

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
+from followed import Net, conv, followed
 from seewhy.models.torch.places.following import Following
-from test_geometry import Net, conv, followed
 
 
 class Counted(TorchFunctionMode):

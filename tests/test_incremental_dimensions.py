@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import seewhy
+from dimensional_networks import NETS, of
+from hidden_boxes import blank, calibrated, counted, same_scores
 from seewhy.models.torch.variants.incremental import Incremental
-from test_dimensions import NETS, of
-from test_incremental_nets import blank, calibrated, counted, same_scores
 
 
 class Residual(nn.Module):

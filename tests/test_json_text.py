@@ -12,18 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seewhy.json_text import as_json, json_of, plain, whole_text, with_bytes
-
-
-def strict(line: str) -> dict:
-    """What a reader takes that knows no NaN, and no halves of surrogate pairs."""
-
-    def refused(name: str) -> None:
-        raise AssertionError(f"{name} is no JSON")
-
-    assert len(line.splitlines()) == 1
-    found = json.loads(line.encode("utf-8"), parse_constant=refused)
-    json.dumps(found, ensure_ascii=False).encode("utf-8")
-    return found
+from strict_json import strict
 
 
 def test_numbers_that_json_does_not_have_are_null_and_numpys_are_numbers():

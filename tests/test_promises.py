@@ -17,6 +17,7 @@ from ask import ATTENTION, asked, home, values
 from seewhy import METHODS, PerImage, Top
 from seewhy.methods.making.method import lookup
 from seewhy.models.rule import guided
+from states import state
 
 MADE = (
     "smooth(grad-cam)", "smooth(eigen-cam)", "smooth(integrated-gradients)", "augment(cam)", "augment(gradient)",
@@ -41,20 +42,6 @@ WITHOUT = {  # by the parts of a method: the networks that lack what it needs
 
 def net(name: str = "pooled") -> nn.Module:
     return getattr(networks, name)().double()
-
-
-def state(network: nn.Module) -> list:
-    """All that a person could find changed."""
-    modules = list(network.modules())
-    return [
-        [m.training for m in modules],
-        [(len(m._forward_hooks), len(m._forward_pre_hooks), len(m._backward_hooks)) for m in modules],
-        [(p.requires_grad, p.grad is None, p.dtype, p.device) for p in network.parameters()],
-        [t.detach().clone().numpy().tobytes() for t in network.state_dict().values()],
-        torch.get_rng_state().numpy().tobytes(),
-        torch.is_grad_enabled(),
-        torch.overrides._get_current_function_mode_stack(),
-    ]
 
 
 def applies(name: str, network: str) -> bool:

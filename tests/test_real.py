@@ -1,40 +1,21 @@
 """Real weights on real photos, where they are present: ../shared/data beside the checkout, or SEEWHY_DATA."""
 
-import csv
 import json
-import os
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 import seewhy
+from real import DATA, NETS, inside, model, needs_data, rows
 
-DATA = Path(os.environ.get("SEEWHY_DATA", Path(__file__).parents[2] / "shared" / "data"))
-pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason="needs the real photos and weights of ../shared/data (SEEWHY_DATA)")
+pytestmark = needs_data
 
-HALF = {"size": 256, "crop": 224, "mean": 0.5, "std": 0.5}
-NETS = {  # spec: weights, options, preprocessing, top-1 and top-5 on imagenet-sample, as the data's own check.py counts them
-    "timm/mobilenetv2_100": ("mobilenetv2_100_imagenet", {"pad_type": "same"}, HALF, 0.845, 0.98),
-    "timm/mobilenetv1_100": ("mobilenetv1_100_imagenet", {"pad_type": "same"}, HALF, 0.87, 0.975),
-    "torchvision/squeezenet1_1": ("squeezenet1_1_torchvision_imagenet", {}, None, 0.65, 0.86),
-}
+
 GEOMETRIES = ("receptive-field", "plain")
 SQUASHED = {"size": (224, 224), "crop": None}
-
-
-def model(spec: str, geometry: str = "receptive-field", **changes):
-    file, options, prepare, _, _ = NETS[spec]
-    given = {**(prepare or {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}), **changes}
-    return seewhy.load(spec, DATA / f"{file}.safetensors", options=options, prepare=given, geometry=geometry)
-
-
-def rows(folder: str) -> list[dict[str, str]]:
-    with (DATA / folder / "labels.csv").open(newline="") as file:
-        return list(csv.DictReader(file))
 
 
 @pytest.mark.parametrize("spec", NETS)
@@ -70,13 +51,6 @@ def test_mean_and_std_travel_with_the_file():
     net = seewhy.load("timm/mobilenetv2_100", DATA / f"{file}.safetensors", options=options)
     assert net.prepare.mean == (0.5, 0.5, 0.5)
     assert net.prepare.size == 256
-
-
-def inside(boxes: list[list[float]], size: tuple[int, int]) -> np.ndarray:
-    mask = np.zeros(size[::-1], bool)
-    for x0, y0, x1, y1 in boxes:
-        mask[round(y0) : round(y1), round(x0) : round(x1)] = True
-    return mask
 
 
 @pytest.mark.parametrize("spec", NETS)

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import seewhy
-from test_real import DATA, inside, model
+from real import DATA, inside, model, needs_data
 
-pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason="needs the real photos and weights of ../shared/data (SEEWHY_DATA)")
+pytestmark = needs_data
 
 METHODS = {
     "lime": {"samples": 200},

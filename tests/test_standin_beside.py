@@ -11,7 +11,7 @@ from torch.nn import functional as F
 import networks
 import seewhy
 from seewhy.models.torch.draws import Drawing
-from test_standin import Plain, X, made, values
+from standin_networks import Plain, X, made, values
 
 ELSEWHERE = {}
 

@@ -18,7 +18,7 @@ import networks
 import seewhy
 from seewhy import METHODS, Unit
 from seewhy.diagnosis.doctor import doctor
-from test_promises import state
+from states import state
 
 X = networks.images(2, 16, 16, seed=3).astype(np.float32)
 LARGE = networks.images(1, 40, 40, seed=1).astype(np.float32)
