@@ -15,6 +15,7 @@ import seewhy
 from seewhy.maps.source import Predicted
 
 torch.set_num_threads(1)
+pytest.register_assert_rewrite("support")
 
 COLOURS = {"red": (255, 0, 0), "green": (0, 160, 0), "blue": (0, 0, 255), "grey": (128, 128, 128)}
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seewhy.json_text import as_json, json_of, plain, whole_text, with_bytes
-from strict_json import strict
+from support.strict_json import strict
 
 
 def test_numbers_that_json_does_not_have_are_null_and_numpys_are_numbers():

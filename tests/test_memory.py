@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-import networks
 import seewhy
 from seewhy.memory import out_of_memory
+from support import networks
 
 X = networks.images(1, 16, 16, seed=3).astype(np.float32)
 

@@ -2,7 +2,7 @@
 
 Pillow reads TIFFs of 8 bit and less, and most greys of more.  What it reads wrong (numbers of 16 bit in planes, big-endian
 floats under compression, grey and alpha in compressed planes, signed bytes) or not at all is read by tifffile, where that is
-installed, or refused.  tests/test_tiff.py compares all of this with the numbers that were written.
+installed, or refused.  tests/images/test_tiff.py compares all of this with the numbers that were written.
 """
 
 import sys

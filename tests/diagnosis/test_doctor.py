@@ -1,0 +1,209 @@
+"""What the doctor says, against what happens: each hazard on a network that has it and one that has not, each method run."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import seewhy
+from seewhy import METHODS
+from seewhy.diagnosis.doctor import doctor
+from support import networks, segmenters
+from support.detectors import KINDS, Blobs, scene
+from support.hazards import HAS, Around, Halved, X, hazards, seen
+from support.states import state
+
+NETS = ("pooled", "flat_head", "inplace", "bn_dropout", "tokens", "nhwc", "lstm_head", "signed_features", "functional",
+        "reused", "dead_channels")  # fmt: skip
+
+
+def test_a_network_without_space():
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)  # some draws leave a method nothing
+        network = nn.Sequential(nn.Flatten(), nn.Linear(3 * 12 * 16, 8), nn.ReLU(), nn.Linear(8, 5)).double().eval()
+    report = seen(network)
+    assert {*hazards(report)} == {"no-space"}
+    assert (report.layer, report.method) == (None, "rise")
+    model, few = seewhy.wrap(network), ("rise", "lime", "kernel-shap", "sobol")
+    for verdict in (verdict for verdict in report.methods if verdict.method not in few):
+        if verdict.works:
+            assert METHODS[verdict.method](model, X)[0].values.any()
+        else:
+            with pytest.raises(seewhy.SeewhyError):
+                METHODS[verdict.method](model, X)
+
+
+@pytest.mark.parametrize("name", [*NETS, "Halved"])
+def test_everything_comes_back_as_it_was(name):
+    network = Halved() if name == "Halved" else getattr(networks, name)()
+    network.train()
+    before = state(network)
+    seen(network)
+    assert state(network) == before
+
+
+def test_it_runs_forward_four_times_beside_the_look_at_the_layers():
+    network, passes = networks.pooled(), []
+    model = seewhy.wrap(network)
+    model.layers(X)
+    handle = network.conv1.register_forward_pre_hook(lambda _module, args: passes.append(len(args[0])))
+    doctor(model, X)
+    handle.remove()
+    assert passes == [1, 2, 2, 1]  # the image; it and noise, by rules; noise, for attention; the image by attn-lrp's rules
+
+
+SLOW = ("rise", "lime", "kernel-shap", "sobol")  # whose costs are no matter of the network
+RUNS = [(net, method) for net in NETS for method in METHODS if net == "pooled" or method not in SLOW]
+
+
+@pytest.fixture(scope="module")
+def known():
+    """{network: (the network, its model, what the doctor said)}, each looked at once."""
+    found = {}
+    for name in NETS:
+        network = getattr(networks, name)()
+        model = seewhy.wrap(network)
+        found[name] = network, model, doctor(model, X)
+    return found
+
+
+@pytest.mark.parametrize(("net", "name"), RUNS)
+def test_what_will_work_works_at_the_cost_that_was_said(known, net, name):
+    network, model, report = known[net]
+    (verdict,) = (verdict for verdict in report.methods if verdict.method == name)
+    method, images = METHODS[name], []
+    asked = method.using(signed=True) if "signed" in method.defaults else method
+    handle = next(network.children()).register_forward_pre_hook(lambda _module, args: images.append(len(args[0])))
+    try:
+        if not verdict.works:
+            with pytest.raises(seewhy.NotApplicable):
+                asked(model, X)
+            assert verdict.forwards is None
+            return
+        last = asked(model, X)[-1]  # of the calls of a layer that runs several times
+    finally:
+        handle.remove()
+    assert last.values.any(), "an empty map is no map"
+    spent = last.source.measured["forwards"] if method.asks else sum(images)
+    assert verdict.forwards >= spent if name == "kernel-shap" else verdict.forwards == spent
+
+
+EMPTY = {"gradient": "no gradient reaches the image", "smooth-grad": "no gradient reaches the image"}
+
+
+def test_under_no_grad_cams_work_and_maps_of_pixels_are_empty():
+    model = seewhy.wrap(Halved())
+    says = {verdict.method: verdict for verdict in doctor(model, X).methods}
+    for name in ("grad-cam", "gradient", "smooth-grad", "occlusion", "eigen-cam"):
+        assert seewhy.METHODS[name](model, X)[0].values.any() == says[name].works, name
+        assert EMPTY.get(name, "") in says[name].why
+
+
+def test_a_function_gives_scores_only():
+    def function(x):
+        return np.stack([x.mean((1, 2, 3)), x[:, 0, :6].mean((1, 2))], 1)
+
+    model = seewhy.wrap(function, takes="float")
+    report = doctor(model, X)
+    assert (report.layers, report.layer, report.method) == ({}, None, "rise")
+    for verdict in report.methods:
+        assert verdict.works == (METHODS[verdict.method].reads == "scores"), verdict
+    assert "gives scores only" in next(v.why for v in report.methods if v.method == "grad-cam")
+    (occluded,) = seewhy.occlusion(model, X)
+    assert next(v.forwards for v in report.methods if v.method == "occlusion") == occluded.source.measured["forwards"]
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+def test_a_network_in_one_piece_is_explained_at_the_image():
+    model = seewhy.wrap(torch.jit.trace(networks.pooled(), torch.tensor(X)))
+    report = doctor(model, X)
+    assert "sealed" in hazards(report)
+    for verdict in report.methods:
+        if verdict.method in ("lime", "rise", "kernel-shap", "sobol"):
+            assert verdict.works
+        elif verdict.works:
+            assert METHODS[verdict.method](model, X)[0].values.any()
+        else:
+            with pytest.raises(seewhy.SeewhyError):
+                METHODS[verdict.method](model, X)
+    assert report.method == "rise"
+
+
+def test_where_nothing_can_be_explained_it_says_so():
+    report = seen(HAS["nan"][0]())
+    assert report.hopeless
+    assert report.method is None
+    assert report.command == ""
+    assert not any(verdict.works for verdict in report.methods)
+    failing = seen(Around(behind=lambda s: s[:, :, None].expand(-1, -1, 3)))
+    assert failing.hopeless
+    assert "scores (n, k)" in hazards(failing)["fails"].words
+    with pytest.raises(seewhy.BadParameter, match="without `prepare`"):
+        doctor(seewhy.wrap(networks.pooled()))
+
+
+ADVISED = {
+    "pooled": ("act2", "grad-cam", "pooling"), "flat_head": ("act2", "grad-cam", "hires-cam"),
+    "tokens": ("block2.norm1", "grad-cam", "tokens"), "lstm_head": ("act1", "grad-cam", "hires-cam"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("net", "layer", "method", "reason"), [(net, *rest) for net, rest in ADVISED.items()])
+def test_what_is_recommended_can_be_run_as_it_stands(known, net, layer, method, reason, tmp_path, monkeypatch):
+    _, model, report = known[net]
+    assert (report.layer, report.method) == (layer, method)
+    assert reason in report.reason
+    assert report.layers[layer].why == report.why
+    monkeypatch.chdir(tmp_path)
+    (heatmap,) = eval(report.command.partition("[0]")[0], {"seewhy": seewhy, "model": model, "image": X})
+    assert (heatmap.source.method, heatmap.source.layer) == (method, layer)
+
+
+@pytest.mark.parametrize("name", ["pooled", "tokens", "reused"])
+def test_as_json_it_says_the_same(known, name):
+    report = known[name][2]
+    facts = json.loads(report.as_json())
+    assert [*facts["layers"]] == [*report.layers]
+    assert facts["layer"] == report.layer
+    assert facts["hopeless"] is False
+    assert [hazard["name"] for hazard in facts["hazards"]] == [hazard.name for hazard in report.hazards]
+    assert {m["method"]: m["forwards"] for m in facts["methods"]} == {v.method: v.forwards for v in report.methods}
+    assert facts["predicted"]["probability"] == report.predicted.probability
+    layer = report.layers[str(report.layer)]
+    assert layer.cells is not None
+    finite = [None if side == float("inf") else side for side in layer.cells.field]
+    assert facts["layers"][report.layer]["cells"]["field"] == finite
+
+
+def test_relevance_is_judged_from_where_it_begins():
+    """What has no rule lies before the layer: lrp meets it on the way to the image, excitation backprop does not."""
+    network = Around(lambda x: torch.einsum("nchw,cd->ndhw", x, torch.eye(3, dtype=x.dtype)))
+    says = {verdict.method: verdict for verdict in seen(network).methods}
+    assert says["excitation-backprop"].works
+    assert "1 einsum" in says["lrp"].why
+    assert seewhy.excitation_backprop(seewhy.wrap(network), X)[0].values.any()
+    with pytest.raises(seewhy.NotApplicable, match="1 einsum"):
+        seewhy.lrp(seewhy.wrap(network), X)
+
+
+@pytest.mark.parametrize(("side", "advised"), [(28, "rise"), (224, "occlusion")])
+def test_occlusion_is_advised_where_its_windows_are_small_beside_the_image(side, advised):
+    """28 pixels would be hidden by one window of 32, whose map is the same everywhere."""
+    photos = np.random.default_rng(0).integers(0, 255, (2, side, side, 3), dtype=np.uint8)
+    model = seewhy.wrap(lambda x: x.mean((1, 2)) / 255)
+    assert seewhy.doctor(model, photos[0]).method == advised
+    assert (
+        len(np.unique(seewhy.METHODS[advised](model, photos[0], **({"masks": 50} if advised == "rise" else {}))[0].values)) > 1
+    )
+
+
+def test_what_has_no_classes_is_no_hopeless_case():
+    report = doctor(seewhy.wrap(segmenters.Segmenter()), segmenters.image())
+    (hazard,) = report.hazards
+    assert (hazard.name, report.hopeless) == ("no-classes", False)
+    assert 'target="region:' in hazard.words
+    assert report.layers[str(report.layer)].default
+    boxes = doctor(seewhy.wrap(Blobs(), labels=KINDS), scene())
+    assert 'target="box:red:0"' in boxes.hazards[0].words

@@ -1,0 +1,215 @@
+"""Every method equals its second derivation: on networks, through heatmaps, and on bare arrays."""
+
+from functools import cache
+from importlib.util import find_spec
+
+import numpy as np
+import pytest
+import torch
+
+import seewhy
+from seewhy import Class, Contrast
+from support import ask, networks
+from support.references import cams as references
+
+TOYS = {  # network: the layers asked in one call
+    "pooled": ("input", "conv1", "act1", "act2"),
+    "inplace": ("conv1", "conv2", "act2"),
+    "functional": ("conv1", "conv2"),
+    "relu6": ("act1", "conv2", "act2"),
+    "signed_features": ("act1", "act2"),
+    "dead_channels": ("conv2", "act2"),
+    "bn_dropout": ("bn1", "drop1", "act2"),
+    "squeezed": ("act2", "conv3", "act3"),
+    "pointwise_head": ("act2",),
+    "reused": ("act#1", "act#2", "act#3", "conv2"),
+    "flat_head": ("conv2", "act2"),
+    "linear_flat_head": ("conv2", "act2"),
+    "nhwc": ("stem", "block1", "block1.1", "block2"),
+    "tokens": ("patch", "block1", "block1.mlp.0", "block2.norm1"),
+    "lstm_head": ("conv1", "act1"),
+}
+FIXED = ("flat_head", "linear_flat_head", "tokens", "lstm_head")  # made for one size
+SIDES = (5, 8)  # of the images for the others: odd, and not square
+TARGETS = (Class(0), Class(3), Contrast(1, [2, 4], strength=0.6))
+ROWS = ((1, 0, 0, 0, 0), (0, 0, 0, 1, 0), (0, 1, -0.3, 0, -0.3))  # the same by hand
+POOLED = {"pooled": "act2", "inplace": "act2", "relu6": "act2", "signed_features": "act2", "dead_channels": "act2",
+          "bn_dropout": "act2", "pointwise_head": "act2", "reused": "act#3", "functional": "conv2"}  # fmt: skip
+
+
+def network_of(toy):
+    return getattr(networks, toy)(h=8, w=12) if toy in FIXED else getattr(networks, toy)()
+
+
+def images_of(toy):
+    return networks.images(2, *((8, 12) if toy in FIXED else SIDES), seed=3)
+
+
+def turned(toy, layer, x):
+    """What a layer emits for one image as (c, h, w)."""
+    if toy == "nhwc" and layer != "stem":
+        return x.transpose(2, 0, 1)
+    if toy == "tokens" and layer != "patch":
+        return x[1:].T.reshape(-1, 8 // networks.PATCH, 12 // networks.PATCH)
+    return x
+
+
+@cache
+def evidence(toy):
+    """{layer: the (a, g) of each target and image}, by the plain road."""
+    network, found = network_of(toy), {}
+    for layer in TOYS[toy]:
+        name, _, call = layer.partition("#")
+        found[layer] = [
+            [
+                [turned(toy, layer, raw) for raw in references.evidence(network, name, image, row, int(call or 0) - 1)]
+                for image in images_of(toy)
+            ]
+            for row in ROWS
+        ]
+    return found
+
+
+@cache
+def case(toy, gradients=True):
+    return ask.case(network_of(toy), images_of(toy), TARGETS, TOYS[toy], gradients=gradients)
+
+
+ELSEWHERE = {  # methods that read more than one layer: the file of their second derivation
+    **dict.fromkeys(
+        ("gradient", "input-x-gradient", "guided-backprop", "deconvnet", "integrated-gradients"), "pixel_references"
+    ),
+    **dict.fromkeys(("smooth-grad", "smooth-grad-squared", "var-grad", "guided-grad-cam"), "pixel_references"),
+    **dict.fromkeys(("lrp", "excitation-backprop", "full-grad"), "relevance_references"),
+    **dict.fromkeys(("occlusion", "rise", "score-cam", "ss-cam", "is-cam"), "perturb_references"),
+    **dict.fromkeys(("ablation-cam", "recipro-cam"), "perturb_references"),
+    **dict.fromkeys(("lime", "kernel-shap", "sobol"), "test_surrogate"),
+    **dict.fromkeys(("attention-rollout", "transformer-relevance", "le-grad"), "attention_references"),
+    "attn-lrp": "attn_lrp_references",
+}
+
+
+def test_every_method_is_derived_twice():
+    here = {**references.FROM_GRADIENTS, **references.FROM_ACTIVATIONS, **references.FROM_HEAD, **references.CONTROLS}
+    assert {*here, *ELSEWHERE} == set(seewhy.METHODS)
+    assert not here.keys() & ELSEWHERE.keys()
+    assert all(find_spec(file) for file in ELSEWHERE.values())
+
+
+@pytest.mark.parametrize("toy", TOYS)
+@pytest.mark.parametrize("method", references.FROM_GRADIENTS)
+def test_from_gradients(method, toy):
+    found = ask.run(method, case(toy))
+    for layer, of_layer in evidence(toy).items():
+        for t, of_target in enumerate(of_layer):
+            for i, (a, g) in enumerate(of_target):
+                ask.close(found[layer][t, i], references.FROM_GRADIENTS[method](a, g), rel=1e-8)
+
+
+@pytest.mark.parametrize("toy", TOYS)
+@pytest.mark.parametrize("centred", [False, True])
+@pytest.mark.parametrize("gradients", [False, True], ids=["in a pass that stops", "beside others"])
+def test_eigen_cam(toy, centred, gradients):
+    found = ask.run("eigen-cam", case(toy, gradients), centred=centred)
+    for layer, of_layer in evidence(toy).items():
+        for t, of_target in enumerate(of_layer):
+            for i, (a, _) in enumerate(of_target):
+                ask.close(found[layer][t, i], references.eigen_cam(a, centred), rel=1e-7)
+
+
+@pytest.mark.parametrize("toy", ["pooled", "flat_head", "tokens"])
+def test_eigen_grad_cam_centred(toy):
+    found = ask.run("eigen-grad-cam", case(toy), centred=True)
+    for layer, of_layer in evidence(toy).items():
+        for t, of_target in enumerate(of_layer):
+            for i, (a, g) in enumerate(of_target):
+                ask.close(found[layer][t, i], references.eigen_grad_cam(a, g, centred=True), rel=1e-7)
+
+
+@pytest.mark.parametrize(("toy", "layer"), POOLED.items())
+def test_cam(toy, layer):
+    network, x = network_of(toy), images_of(toy)
+    found = ask.maps(network, "cam", x, TARGETS, [layer])[layer]
+    weights = network.fc.weight.detach().numpy().reshape(networks.CLASSES, -1)
+    for t, row in enumerate(ROWS):
+        w = sum(r * one for r, one in zip(row, weights, strict=True))
+        for i, image in enumerate(x):
+            a = references.evidence(network, layer.partition("#")[0], image, row)[0]  # of a reused module the last call
+            a = a.clip(min=0) if toy == "functional" else a  # the ReLU between its conv2 and the pooling is a function
+            ask.close(found[t, i], references.cam(a, w))
+
+
+@pytest.mark.parametrize("toy", ["pooled", "tokens", "nhwc", "flat_head"])
+@pytest.mark.parametrize("method", references.FROM_GRADIENTS)
+def test_heatmaps_hold_the_map_signed_or_rectified(method, toy):
+    """In the order image, target, layer; float32; and without `signed` only what speaks for the class."""
+    model, x, layers = seewhy.wrap(network_of(toy)), images_of(toy), list(TOYS[toy])[-2:]
+    order = [(i, t, layer) for i in (0, 1) for t in (0, 1, 2) for layer in layers]
+    core = [references.FROM_GRADIENTS[method](*evidence(toy)[layer][t][i]) for i, t, layer in order]
+    both = {"signed": True} if seewhy.METHODS[method].rectified else {}
+    signed = seewhy.METHODS[method](model, x, target=list(TARGETS), layer=layers, **both)
+    plain = seewhy.METHODS[method](model, x, target=list(TARGETS), layer=layers)
+    for expected, one, other in zip(core, signed, plain, strict=True):
+        assert one.values.dtype == other.values.dtype == np.float32
+        ask.close(one.values, expected, rel=1e-5)
+        np.testing.assert_array_equal(other.values, one.values.clip(min=0))
+    assert [m.place for m in signed] == [0] * 6 + [1] * 6
+    assert [m.source.layer for m in signed] == layers * 6
+    assert [m.source.target for m in signed][::2] == [str(target) for target in TARGETS] * 2
+
+
+def arrays(kind, seed=0):
+    """Activation and gradient (2, 6, 3, 5) of one kind of layer."""
+    rng = np.random.default_rng([seed, *kind.encode()])
+    a, g = rng.normal(size=(2, 2, 6, 3, 5))
+    if kind != "signed":
+        a = a.clip(min=0)
+    if kind == "dead":
+        a[:, [1, 4]] = 0
+    if kind == "masked":  # what the ReLU of the next layer lets through
+        g *= rng.random(g.shape) < 0.5
+    if kind == "negative":
+        a, g = -a, -abs(g)
+    if kind == "constant":
+        g = np.broadcast_to(g.mean((2, 3), keepdims=True), g.shape).copy()
+    return a, g
+
+
+@pytest.mark.parametrize("kind", ["rectified", "signed", "dead", "masked", "negative", "constant"])
+@pytest.mark.parametrize("method", references.FROM_GRADIENTS)
+def test_formulas_on_arrays_and_on_tensors(method, kind):
+    a, g = arrays(kind)
+    reference = references.FROM_GRADIENTS[method]
+    expected = np.stack([reference(*one) for one in zip(a, g, strict=True)])
+    for found in (ask.formula(method, a, g), ask.formula(method, torch.tensor(a), torch.tensor(g))):
+        np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("method", references.FROM_GRADIENTS)
+@pytest.mark.parametrize("space", [(15,), (3, 1, 5)], ids=["a line", "a volume"])
+def test_formulas_do_not_mind_how_places_lie(method, space):
+    a, g = arrays("rectified")
+    found = ask.formula(method, a.reshape(2, 6, *space), g.reshape(2, 6, *space))
+    assert found.shape == (2, *space)
+    ask.close(found.reshape(2, 3, 5), ask.formula(method, a, g))
+
+
+def test_the_centre_control():
+    found = ask.maps(networks.pooled(), "centre", networks.images(2, 8, 14), [0, 1], ["conv1", "act2"], sigma=0.3)
+    for layer, (h, w) in {"conv1": (8, 14), "act2": (4, 7)}.items():
+        ask.close(found[layer], np.broadcast_to(references.centre(h, w, 0.3), (2, 2, h, w)))
+
+
+def test_the_random_control():
+    """Uniform in [0, 1); decided by seed and image, not by target, batch or network."""
+    x = networks.images(3, 40, 60)
+    a, b, c = (ask.maps(networks.pooled(), "random-map", x, [0, 1], ["conv1"], seed=seed)["conv1"] for seed in (0, 0, 1))
+    alone = ask.maps(networks.signed_features(), "random-map", x[2:], [4], ["conv1"])["conv1"]
+    np.testing.assert_array_equal(a, b)
+    np.testing.assert_array_equal(a[0], a[1])
+    np.testing.assert_array_equal(a[0, 2], alone[0, 0])
+    for one, other in ((a[0, 0], a[0, 1]), (a[0, 0], c[0, 0])):
+        assert abs(np.corrcoef(one.ravel(), other.ravel())[0, 1]) < 0.1
+    counts = np.histogram(a[0], bins=10, range=(0, 1))[0]
+    assert counts.sum() == a[0].size
+    assert abs(counts / counts.sum() - 0.1).max() < 0.02

@@ -1,0 +1,145 @@
+"""What networks return, and what of it are scores."""
+
+import numpy as np
+import pytest
+from torch import nn
+
+import seewhy
+from support import networks
+
+X = networks.images(2, *networks.SIDES, seed=11)
+
+
+def values(maps) -> np.ndarray:
+    return np.stack([m.values for m in maps])
+
+
+@pytest.fixture
+def network():
+    return networks.pooled().double()
+
+
+@pytest.fixture
+def expected(network):
+    return values(seewhy.grad_cam(seewhy.wrap(network), X, target=1))
+
+
+class Gives(nn.Module):
+    """A network that returns its scores in some container."""
+
+    def __init__(self, network, pack):
+        super().__init__()
+        self.network, self.pack = network, pack
+
+    def forward(self, x):
+        return self.pack(self.network(x))
+
+
+class Output(dict):
+    """Like a ModelOutput: a mapping with attributes."""
+
+    __getattr__ = dict.__getitem__
+
+
+@pytest.mark.parametrize(
+    "pack",
+    [
+        lambda s: {"logits": s, "hidden": s},
+        lambda s: {"out": s},
+        lambda s: (s, s * 2),
+        lambda s: Output(logits=s, loss=None),
+        lambda s: s[:, :, None, None],
+    ],
+    ids=["logits", "the only matrix", "tuple", "attributes", "1x1 space"],
+)
+def test_what_networks_return(pack, network, expected):
+    got = seewhy.grad_cam(seewhy.wrap(Gives(network, pack)), X, target=1)
+    np.testing.assert_array_equal(values(got), expected)
+
+
+@pytest.mark.parametrize(
+    ("pack", "words"),
+    [
+        (lambda s: {"a": s, "b": s}, r"dict with a: \(1, 5\), b: \(1, 5\).*output="),
+        (lambda s: s[:, :, None, None].expand(-1, -1, 4, 4), "dense output"),
+        (lambda s: "cat", "str"),
+        (lambda s: s.sum(), "for 2 images"),
+    ],
+)
+def test_what_is_no_score(pack, words, network):
+    with pytest.raises(seewhy.BadNetwork, match=words):
+        seewhy.grad_cam(seewhy.wrap(Gives(network, pack)), X)
+
+
+def test_a_binary_logit(network):
+    model = seewhy.wrap(Gives(network, lambda s: s[:, 1:2]))
+    (m, _) = seewhy.grad_cam(model, X)
+    np.testing.assert_array_equal(m.values, seewhy.grad_cam(seewhy.wrap(network), X, target=1)[0].values)
+    assert m.source.probability == pytest.approx(1 / (1 + np.exp(-m.source.score)))
+
+
+def test_a_network_that_ends_in_a_softmax_says_so(network):
+    (m, _) = seewhy.grad_cam(seewhy.wrap(Gives(network, lambda s: s.softmax(1))), X)
+    assert any("ends in a softmax" in w for w in m.warnings)
+    assert m.source.probability == pytest.approx(m.source.score)
+    assert not seewhy.grad_cam(seewhy.wrap(network), X)[0].warnings
+
+
+def test_one_image_of_a_network_that_squeezes(network, expected):
+    model = seewhy.wrap(Gives(network, lambda s: s.squeeze()))
+    np.testing.assert_array_equal(seewhy.grad_cam(model, X[:1], target=1)[0].values, expected[0])
+
+
+@pytest.mark.parametrize("scores", ["probability", "log-probability"])
+def test_a_softmax_at_the_end_is_not_taken_twice(scores, network):
+    (once, _) = seewhy.grad_cam(seewhy.wrap(network, scores=scores), X, target=1, signed=True)
+    (twice, _) = seewhy.grad_cam(seewhy.wrap(Gives(network, lambda s: s.softmax(1)), scores=scores), X, target=1, signed=True)
+    np.testing.assert_allclose(twice.values, once.values, rtol=1e-5)
+    assert twice.source.score == pytest.approx(once.source.score)
+    assert not twice.warnings
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit")
+def test_of_scripted_networks_the_image_is_read_and_layers_are_refused_with_advice(network):
+    import torch
+
+    traced = torch.jit.trace(network, torch.as_tensor(X))
+    with pytest.raises(seewhy.NotApplicable, match="TorchScript"):
+        seewhy.grad_cam(seewhy.wrap(traced), X)
+    found, plain = (values(seewhy.gradient(seewhy.wrap(one), X, target=1)) for one in (traced, network))
+    np.testing.assert_allclose(found, plain, rtol=1e-5, atol=1e-7 * abs(plain).max())
+
+
+def test_a_network_compiled_in_place_is_read_all_the_same(network, expected):
+    network.compile(backend="eager")
+    call = network._compiled_call_impl
+    np.testing.assert_array_equal(values(seewhy.grad_cam(seewhy.wrap(network), X, target=1)), expected)
+    assert network._compiled_call_impl is call is not None
+
+
+def test_heads_and_queries_are_no_picture():
+    class Heads(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.body, self.norm = networks.tokens(), nn.LayerNorm(64)
+
+        def forward(self, x):
+            return self.body(x) + 0 * self.norm(x.new_ones(len(x), 3, 197, 64)).sum((1, 2, 3))[:, None]
+
+    with pytest.raises(seewhy.NotApplicable, match="no space"):
+        seewhy.grad_cam(seewhy.wrap(Heads().double()), X, layer="norm")
+
+
+def test_a_linear_layer_called_by_keyword():
+    class Keyword(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.fc = nn.Conv2d(3, 4, 3), nn.Linear(4, 2)
+
+        def forward(self, x):
+            return self.fc(input=self.conv(x).relu().mean((2, 3)))
+
+    model = seewhy.wrap(Keyword().double())
+    assert len(seewhy.grad_cam(model, X)) == 2
+    with pytest.raises(seewhy.NotApplicable):
+        seewhy.cam(model, X)

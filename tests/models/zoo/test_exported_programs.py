@@ -1,0 +1,98 @@
+"""Programs of torch.export: what their generated code may name, and what it may call."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.export import export
+
+from seewhy import load
+from seewhy.errors import BadWeights
+from support.files.hostile import program, zipped
+from support.files.hostile_programs import CALL, calls_anything
+
+X = np.zeros((1, 3, 8, 8), np.float32)
+
+
+def test_a_program_of_harmless_words_calls_no_function_of_python(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path, mark = tmp_path / "net.pt2", tmp_path / "sprung"
+    path.write_bytes(calls_anything(mark))
+    with pytest.raises(BadWeights, match=r"net\.pt2 needs code.*wrap_with_set_grad_enabled calls.*--trust"):
+        load(str(path)).answer(X)
+    assert not mark.exists()
+    try:
+        load(str(path), trust=True).answer(X)  # the trap is real
+    except BadWeights:
+        pytest.skip("torch 2.10 does not know all that the trap names, and cannot spring it")
+    assert mark.exists()
+
+
+def _changed(change) -> bytes:
+    found = program()
+    key = next(name for name in found if name.endswith("models/model.json"))
+    model = json.loads(found[key])
+    change(model["graph_module"]["graph"])
+    return zipped({**found, key: json.dumps(model).encode()})
+
+
+def _renamed(name: str):
+    def change(graph) -> None:
+        graph["nodes"][0]["name"] = graph["nodes"][0]["outputs"][0]["as_tensor"]["name"] = name
+
+    return change
+
+
+def _part(name: str):
+    inner = {"as_graph": {"name": name, "graph": {}}}
+
+    def change(graph) -> None:
+        first = graph["nodes"][0]
+        first["target"] = CALL
+        first["inputs"] = [{"name": "", "arg": arg, "kind": 1} for arg in ({"as_bool": False}, inner)]
+
+    return change
+
+
+def _called(by: str, kind: int):
+    """A value in the place of a part, given by place or by name."""
+
+    def change(graph) -> None:
+        first = graph["nodes"][0]
+        first["target"] = CALL
+        first["inputs"] = [{"name": by, "arg": {"as_tensor": {"name": "x"}}, "kind": kind}]
+
+    return change
+
+
+def _operation(graph) -> None:
+    graph["nodes"][0]["inputs"][0]["arg"] = {"as_operator": "torch.ops.aten.relu.default"}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [*map(_renamed, ("self", "torch", "__class__", "a.b", "a b")), *map(_part, ("to_folder", "__globals__")),
+     _called("", 1), _called("wrapped_func", 2), _operation],
+)  # fmt: skip
+def test_names_that_code_uses_and_calls_of_values_are_refused(tmp_path, change):
+    (tmp_path / "net.pt2").write_bytes(_changed(change))
+    with pytest.raises(BadWeights, match=r"net\.pt2 needs code, or what is not known to be harmless"):
+        load(str(tmp_path / "net.pt2"))
+
+
+class Regions(nn.Module):
+    """With parts of its own: without gradients, and in another precision."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        with torch.no_grad():
+            y = x * 2
+        with torch.autocast("cpu", torch.bfloat16):
+            z = (y + 1).mean((2, 3))
+        return z
+
+
+def test_parts_of_a_program_need_no_trust(tmp_path):
+    torch.export.save(export(Regions().eval(), (torch.as_tensor(X),)), tmp_path / "net.pt2")
+    np.testing.assert_allclose(load(str(tmp_path / "net.pt2")).answer(X).scores, 1)

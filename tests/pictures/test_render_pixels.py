@@ -1,0 +1,278 @@
+"""The pictures of pixel methods, as published: against the arithmetic written out again, pixel by pixel."""
+
+import json
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+import seewhy
+from seewhy.cli import app as command
+from seewhy.pictures.render import COLOURS
+from support import networks
+
+PLAIN = {"size": None, "crop": None, "mean": 0.0, "std": 1.0}
+
+
+@pytest.fixture(scope="module")
+def network():
+    return networks.pooled().float()
+
+
+@pytest.fixture
+def heatmap(network, noise):
+    model = seewhy.wrap(network, prepare=PLAIN)
+    return seewhy.gradient(model, noise((60, 40), seed=3), target=1)[0]
+
+
+@pytest.fixture
+def made(made_heatmap):
+    """A heatmap of channels that a test writes down."""
+
+    def make(channels):
+        from dataclasses import replace
+
+        channels = np.asarray(channels, np.float32)
+        return replace(made_heatmap(abs(channels).max(0)), channels=channels)
+
+    return make
+
+
+def pixels(picture) -> np.ndarray:
+    return np.asarray(picture).astype(int)
+
+
+def test_channels_are_the_signed_gradient_beside_its_values(heatmap):
+    assert heatmap.channels.shape == (3, 40, 60)
+    assert heatmap.channels.min() < 0 < heatmap.channels.max()
+    np.testing.assert_array_equal(heatmap.values, abs(heatmap.channels).max(0))
+
+
+def test_colour_is_min_max_over_all_channels(heatmap):
+    g = heatmap.channels.astype(float)
+    expected = np.round((g - g.min()) / (g.max() - g.min()) * 255)
+    found = pixels(heatmap.picture("colour"))
+    assert abs(found - expected.transpose(1, 2, 0)).max() <= 1
+    assert found.min() == 0
+    assert found.max() == 255
+
+
+@pytest.mark.parametrize(("kind", "sign"), [("positive", 1), ("negative", -1)])
+def test_saliency_of_one_sign_is_black_where_the_other_is(heatmap, kind, sign):
+    g = sign * heatmap.channels.astype(float)
+    expected = np.round(g.clip(min=0) / g.max() * 255).transpose(1, 2, 0)
+    assert abs(pixels(heatmap.picture(kind, clip=100)) - expected).max() <= 1
+
+
+@pytest.mark.parametrize("clip", [99, 80, 100])
+def test_grey_is_the_absolute_sum_up_to_the_percentile(heatmap, clip):
+    flat = abs(heatmap.channels.astype(float)).sum(0)
+    expected = np.round((flat / np.percentile(flat, clip)).clip(max=1) * 255)
+    found = pixels(heatmap.picture("grey", clip=clip))
+    assert (found[..., 0] == found[..., 1]).all()
+    assert abs(found[..., 0] - expected).max() <= 1
+
+
+def test_signed_is_white_at_zero_red_for_and_blue_against(made):
+    channels = np.zeros((3, 20, 20))
+    channels[:, 3, 4], channels[:, 8, 9] = (1, 1, 0), (-1, 0, -1)
+    channels[:, 5, 5] = (1, -1, 0)  # cancels
+    found = pixels(made(channels).picture("signed", clip=100))
+    blue, red, white = COLOURS["blue-red"][0], COLOURS["blue-red"][-1], found[0, 0]
+    assert abs(found[3, 4] - red).max() <= 1
+    assert abs(found[8, 9] - blue).max() <= 1
+    assert (found[5, 5] == white).all()
+    assert white.min() > 240
+
+
+def test_a_map_of_few_pixels_is_not_clipped_away(made):
+    """99 of 100 pixels are zero, so the 99th percentile is: the one that is not must still be seen."""
+    channels = np.zeros((3, 40, 40))
+    channels[:, 7, 7] = 2.0
+    found = pixels(made(channels).picture("grey"))
+    assert found[7, 7].tolist() == [255] * 3
+    assert found.sum() == 3 * 255
+
+
+def test_nothing_at_all_is_drawn_as_nothing(made):
+    blank = made(np.zeros((3, 5, 6)))
+    for kind in ("colour", "grey", "positive", "negative"):
+        assert pixels(blank.picture(kind, legend=False)).max() == 0
+
+
+def test_one_channel_is_drawn_grey_and_four_only_as_a_sum(made):
+    one = made(np.arange(20.0).reshape(1, 4, 5))
+    assert np.ptp(pixels(one.picture("colour")), -1).max() == 0
+    four = made(np.ones((4, 4, 5)))
+    assert four.picture("grey").size == (5, 4)
+    with pytest.raises(seewhy.NotApplicable, match="this map has 4"):
+        four.picture("colour")
+
+
+def test_what_cannot_be_drawn_is_said(heatmap, made_heatmap):
+    with pytest.raises(seewhy.NotApplicable, match="grad-cam has no attribution of single pixels"):
+        made_heatmap(np.ones((3, 4))).picture("grey")
+    with pytest.raises(seewhy.NoSuchName, match=r"'gray'.*colour, grey, positive, negative, signed"):
+        heatmap.picture("gray")
+    for clip in (0, 101, "99"):
+        with pytest.raises(seewhy.BadParameter, match="percentile"):
+            heatmap.picture("grey", clip=clip)
+
+
+def said(monkeypatch, draw) -> str:
+    """What a legend says."""
+    from seewhy.pictures import render
+
+    heard, real = [], render.legend
+
+    def legend(width, look, caption, largest=np.inf):
+        heard.append(caption)
+        return real(width, look, caption, largest)
+
+    monkeypatch.setattr(render, "legend", legend)
+    monkeypatch.setattr(seewhy.heatmap, "strip_of", legend)
+    draw()
+    return heard[0]
+
+
+def test_the_legend_says_where_colours_end(heatmap, monkeypatch):
+    most = abs(heatmap.channels).sum(0).max()
+    text = said(monkeypatch, lambda: heatmap.picture("grey", legend=True))
+    assert "gradient" in text
+    assert "absolute sum over channels" in text
+    assert "colours end at the 99th percentile" in text
+    assert f"{most:.3g}" in text
+    assert "percentile" not in said(monkeypatch, lambda: heatmap.picture("grey", clip=100, legend=True))
+    assert f"white {heatmap.channels.max():.3g}" in said(monkeypatch, lambda: heatmap.picture("colour", legend=True))
+
+
+def test_the_overlay_of_pixels_ends_at_the_percentile_and_says_so(heatmap, monkeypatch):
+    text = said(monkeypatch, lambda: heatmap.overlay(legend=True))
+    assert "99th percentile" in text
+    assert "percentile" not in said(monkeypatch, lambda: heatmap.overlay(legend=True, clip=100))
+    assert "percentile" not in said(monkeypatch, lambda: heatmap.overlay(legend=True, scale=(0, 1)))
+    top = float(np.percentile(heatmap.values, 99))
+    fixed = heatmap.overlay(scale=(0, top))
+    assert heatmap.overlay().tobytes() == fixed.tobytes()
+
+
+def test_a_cam_is_drawn_to_its_own_extreme_as_before(network, noise, monkeypatch):
+    cam = seewhy.grad_cam(seewhy.wrap(network, prepare=PLAIN), noise((60, 40)), target=1)[0]
+    assert cam.channels is None
+    assert cam.overlay().tobytes() == cam.overlay(scale=(0, float(cam.values.max()))).tobytes()
+
+
+def test_a_saved_picture_carries_its_source_and_the_numbers_their_channels(heatmap, tmp_path):
+    path = heatmap.save(tmp_path / "a.png", picture="positive")
+    assert seewhy.Heatmap.source_of(path).caveat == heatmap.source.caveat != ""
+    with Image.open(path) as png:
+        assert (pixels(png) == pixels(heatmap.picture("positive"))).all()
+    with np.load(heatmap.save(tmp_path / "a.npz")) as kept:
+        np.testing.assert_array_equal(kept["channels"], heatmap.channels)
+        np.testing.assert_array_equal(kept["values"], heatmap.values)
+
+
+@pytest.fixture
+def run(noise, tmp_path, monkeypatch):
+    """`seewhy COMMAND photo.png --model demo/honest ...` in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    noise((70, 64)).save(tmp_path / "photo.png")
+
+    def cli(*words):
+        first, *rest = words
+        return CliRunner().invoke(command.main, [first, "photo.png", "--model", "demo/honest", *rest])
+
+    return cli
+
+
+def test_pictures_are_written_beside_one_another(run, tmp_path):
+    done = run("explain", "-M", "guided-backprop", "-M", "grad-cam", "--picture", "colour", "--picture", "signed")
+    assert done.exit_code == 0, done.output
+    names = sorted(path.name.split(".", 2)[2] for path in (tmp_path / "seewhy-out").iterdir())
+    assert [name for name in names if "guided" in name] == [
+        "input.guided-backprop.colour.png",
+        "input.guided-backprop.signed.png",
+    ]
+    assert sum("grad-cam.png" in name for name in names) == 1  # which has no such picture: its overlay
+
+
+def test_the_caveat_is_said(run):
+    for method in ("guided-backprop", "deconvnet", "guided-grad-cam"):
+        done = run("explain", "-M", method)
+        assert "edge detector" in done.stdout.splitlines()[-1]
+        assert done.stdout.splitlines()[-1].startswith(method)
+        (facts,) = map(json.loads, run("explain", "-M", method, "--json").stdout.splitlines())
+        assert "edge detector" in facts["caveat"]
+    listed = CliRunner().invoke(command.main, ["methods"]).stdout
+    assert listed.count("edge detector") == 3
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--picture", "gray"], r"No picture 'gray'. Closest: .*grey"),
+        (["--picture", "grey"], "--picture grey shows attributions of single pixels, which grad-cam"),
+        (["-M", "gradient", "--layer", "body"], "reads the image's own pixels"),
+        (["-t", "unit:body"], "write unit:LAYER:CHANNEL"),
+        (["-t", "unit:body:x"], "write unit:LAYER:CHANNEL"),
+        (["-t", "unit:body:1:2"], r"a cell of body, whose grid is \(12, 12\)"),
+        (["-t", "unit:nowhere:1"], "No layer 'nowhere'"),
+        (["-t", "unit:body:4711"], "No channel 4711"),
+        (["-M", "smooth(grad)"], "No method 'grad'"),
+        (["-M", "smooth(grad-cam"], "smooth"),
+        (["-M", "smooth-grad", "--set", "samples=0"], "samples is a whole number"),
+    ],
+)
+def test_misuse_is_one_line(run, words, says):
+    import re
+
+    done = run("explain", *words)
+    assert done.exit_code == 2, done.output
+    assert re.search(says, done.stderr)
+    assert "Traceback" not in done.output
+
+
+def test_a_unit_is_a_target(run, tmp_path):
+    done = run("explain", "-M", "deconvnet", "-t", "unit:body:3", "-t", "unit:body:3:sum", "-t", "unit:body:3:1,2")
+    assert done.exit_code == 0, done.output
+    first = done.stdout.splitlines()[1]
+    assert "unit:body:3" in first
+    assert "activation" in first
+    (file,) = (tmp_path / "seewhy-out").glob("*body-3.input*.png")
+    source = seewhy.Heatmap.source_of(file)
+    model = seewhy.load("demo/honest")
+    (batch,) = model.batches("photo.png")
+    activation = model.activations(batch.x, ["body"])[0]["body"][0, 3]
+    assert source.score == pytest.approx(float(activation.max()), rel=1e-5)
+    assert source.probability is None
+    assert source.predicted is None
+    (whole,) = (tmp_path / "seewhy-out").glob("*body-3-sum.input*.png")
+    assert seewhy.Heatmap.source_of(whole).score == pytest.approx(float(activation.sum()), rel=1e-5)
+
+
+def test_units_are_ranked_by_what_they_contribute(run):
+    done = run("units", "--layer", "body", "-n", "3", "--json")
+    assert done.exit_code == 0, done.output
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    model = seewhy.load("demo/honest")
+    (batch,) = model.batches("photo.png")
+    evidence = model.trace(batch.x, [seewhy.Top()], ["body"]).evidence["body"]
+    each = (evidence.a[0] * evidence.g[0, 0]).sum((1, 2)).numpy()
+    best = np.argsort(-each)[:3]
+    assert [row["unit"] for row in rows] == [f"unit:body:{k}" for k in best]
+    np.testing.assert_allclose([row["contribution"] for row in rows], each[best], rtol=1e-4)
+    assert run("units", "--layer", "body", "-n", "3").stdout.splitlines()[1].startswith(f"unit:body:{best[0]} ")
+
+
+def test_all_units_together_are_hires_cam(network, noise):
+    """The contributions of all units sum to the sum of HiResCAM, whose terms they are."""
+    model, x = seewhy.wrap(network), networks.images(2).astype(np.float32)
+    ranked = seewhy.top_units(model, x, "act2", target=2, count=None)
+    maps = seewhy.hires_cam(model, x, target=2, layer="act2", signed=True)
+    for own, heatmap in zip(ranked, maps, strict=True):
+        assert sorted(one.unit.channel for one in own) == list(range(8))
+        assert sum(one.contribution for one in own) == pytest.approx(float(heatmap.values.sum()), rel=1e-4)
+        assert [one.contribution for one in own] == sorted((one.contribution for one in own), reverse=True)
+    with pytest.raises(seewhy.BadParameter, match="whole number"):
+        seewhy.top_units(model, x, "act2", count=0)

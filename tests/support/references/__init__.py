@@ -1,0 +1,1 @@
+"""Methods a second time: slow, plain, from their papers, and without a line of seewhy."""

@@ -1,0 +1,174 @@
+"""What detectors of every family give, in one form; and the list of what is found."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+from PIL import Image
+from torchvision.ops import batched_nms, box_iou
+
+import seewhy
+from seewhy.cli.app import main
+from seewhy.errors import BadNetwork, NotApplicable
+from seewhy.images.photo import Extent
+from seewhy.targets.aim import Seen
+from seewhy.targets.detected import Detected, detected, ordered, overlap
+from support import detectors as nets
+from support.detectors import KINDS, Blobs, picture, scene
+
+RNG = np.random.default_rng(1)
+
+
+def seen(labels=KINDS, h=48, w=64, model=None):
+    return Seen((h, w), None, Extent(0, 0, w, h), labels, model)
+
+
+def corners(count):
+    start = RNG.uniform(0, 30, (count, 2))
+    return np.concatenate([start, start + RNG.uniform(4, 30, (count, 2))], 1)
+
+
+def test_iou_is_torchvisions():
+    a, b = corners(40), corners(1)[0]
+    np.testing.assert_allclose(overlap(a, b), box_iou(torch.tensor(a), torch.tensor(b)[None])[:, 0], rtol=1e-12)
+
+
+def test_of_raw_boxes_torchvisions_nms_keeps_the_same():
+    found = Detected(corners(120), RNG.integers(0, 3, 120), RNG.random(120), raw=True)
+    kept = batched_nms(torch.tensor(found.boxes), torch.tensor(found.chances), torch.tensor(found.labels), 0.5)
+    assert 3 < len(kept) < 100
+    assert ordered(found) == kept.tolist()
+    assert ordered(found._replace(raw=False)) == np.argsort(-found.chances).tolist()
+
+
+@pytest.mark.parametrize("kind", ["numpy", "torch"])
+def test_logits_are_softmaxed_where_there_is_one_more_than_labels_and_sigmoids_otherwise(kind):
+    as_kind = torch.tensor if kind == "torch" else np.asarray
+    boxes = RNG.random((2, 5, 4))
+    logits = RNG.normal(size=(2, 5, 4))
+    given = {"pred_logits": as_kind(logits), "pred_boxes": as_kind(boxes)}
+    soft, sigmoids = detected(given, seen())[1], detected(given, seen([*KINDS, "black"]))[1]
+    e = np.exp(logits[1])
+    np.testing.assert_allclose(soft.chances, (e / e.sum(1, keepdims=True))[:, :3], rtol=1e-12)
+    np.testing.assert_allclose(sigmoids.chances, 1 / (1 + np.exp(-logits[1])), rtol=1e-12)
+    cx, cy, w, h = boxes[1].T * np.array([64, 48, 64, 48])[:, None]
+    np.testing.assert_allclose(soft.boxes, np.stack([cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2], 1), rtol=1e-12)
+    assert (soft.labels == logits[1, :, :3].argmax(1)).all()
+
+
+@pytest.mark.parametrize("labels", [None, KINDS[:2]])
+def test_logits_for_which_the_labels_do_not_tell_are_refused(labels):
+    given = {"logits": np.zeros((1, 5, 4)), "pred_boxes": np.zeros((1, 5, 4))}
+    with pytest.raises(NotApplicable, match=r"4 logits for a box and .*wrap\(labels="):
+        detected(given, seen(labels))
+
+
+@pytest.mark.parametrize(
+    ("shape", "labels", "family"),
+    [
+        ((1, 7, 60), KINDS, 8), ((1, 60, 8), KINDS, 5), ((1, 7, 8), KINDS, None), ((1, 9, 60), KINDS, None),
+        ((1, 84, 8400), None, 8), ((1, 25200, 85), None, 5), ((1, 84, 84), None, None), ((1, 300, 6), None, None),
+        ((1, 84, 200), None, None), ((1, 60, 7), KINDS, None), ((1, 60, 6), KINDS[:1], 5),
+    ],
+)  # fmt: skip
+def test_which_yolo_it_is(shape, labels, family):
+    given = RNG.random(shape)
+    if family is None:
+        with pytest.raises(NotApplicable, match="does not tell itself"):
+            detected(given, seen(labels))
+        return
+    rows = given[0].T if family == 8 else given[0]
+    (found,) = detected((given, "and what else it gives"), seen(labels))
+    cx, cy, w, h = rows[:, :4].T
+    np.testing.assert_allclose(found.boxes, np.stack([cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2], 1))
+    np.testing.assert_allclose(found.chances, rows[:, 4:] if family == 8 else rows[:, 4:5] * rows[:, 5:])
+    assert found.raw
+
+
+def test_scores_of_a_yolo_that_are_no_probabilities_are_refused():
+    with pytest.raises(NotApplicable, match="lie from 0 to 1, and these from"):
+        detected(RNG.normal(size=(1, 7, 60)), seen())
+
+
+@pytest.mark.parametrize("given", [np.zeros((2, 5)), {"a": 1}, [1, 2], "boxes", np.zeros((1, 3, 8, 8))])
+def test_what_is_no_form_of_boxes_is_refused_with_those_that_are(given):
+    with pytest.raises(NotApplicable, match=r"a list of dicts .* wrap\(output="):
+        detected(given, seen())
+
+
+def test_lists_that_do_not_fit_together_are_refused():
+    with pytest.raises(NotApplicable, match="3 boxes with 2 scores and 3 labels"):
+        detected([{"boxes": corners(3), "scores": np.ones(2), "labels": np.ones(3)}], seen())
+    with pytest.raises(NotApplicable, match="there must be scores"):
+        detected([{"boxes": corners(3), "labels": np.ones(3)}], seen())
+
+
+def test_an_output_is_made_boxes_by_a_function():
+    class Corner(torch.nn.Module):
+        def forward(self, x):
+            return x.mean((1, 2, 3))
+
+    def made(y):
+        boxes = torch.tensor([[[0.0, 0, 8, 8]]]).expand(len(y), 1, 4)
+        return {"boxes": boxes, "scores": y[:, None], "labels": torch.ones(len(y), 1)}
+
+    model = seewhy.wrap(Corner(), labels=["no", "yes"], output=made)
+    assert [str(one) for one in seewhy.detections(model, np.full((1, 3, 8, 8), 0.5))[0]] == ["yes 0 (0.50) at 0, 0, 8, 8"]
+    (found,) = seewhy.gradient(model, np.full((1, 3, 8, 8), 0.5), target="box:yes")
+    np.testing.assert_allclose(found.values, 1 / 192, rtol=1e-6)
+
+
+def test_detections_are_sorted_counted_by_label_and_of_each_image():
+    x = np.concatenate([scene(), np.zeros((1, 3, 16, 24)), scene()[..., ::-1]])
+    found = seewhy.detections(seewhy.wrap(Blobs(), labels=KINDS), x)
+    rows = [("red", 0, 0.9, (4, 4, 8, 8)), ("green", 0, 0.8, (20, 0, 24, 4)), ("red", 1, 0.6, (16, 8, 20, 12))]
+    assert [(one.label, one.index, round(one.score, 6), one.box) for one in found[0]] == rows
+    assert found[1] == []
+    assert [one.box for one in found[2]] == [(16, 4, 20, 8), (0, 0, 4, 4), (4, 8, 8, 12)]
+
+
+def test_a_network_without_boxes_has_no_detections():
+    model = seewhy.wrap(torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten()))
+    with pytest.raises(NotApplicable, match="lies in the output of a detector"):
+        seewhy.detections(model, picture())
+
+
+@pytest.mark.parametrize("family", ["list", "yolo8", "detr", "fasterrcnn"])
+def test_asked_for_a_class_a_detector_answers_what_can_be_asked(family):
+    made = {"detr": nets.queries, "fasterrcnn": nets.torchvision_detector}.get(family, Blobs)
+    network = made(family)
+    x = scene() if isinstance(network, Blobs) else picture()
+    model = seewhy.wrap(network, labels=None if family == "fasterrcnn" else KINDS)
+    first = seewhy.detections(model, x)[0][0]
+    with pytest.raises(BadNetwork, match=rf'gives boxes. .*target="{first.target}" \(score {first.score:.2f}\)'):
+        seewhy.gradient(model, x)
+    assert sum(layer.default for layer in model.layers(x).values()) == 1 or isinstance(network, Blobs)
+
+
+def test_the_command_lists_and_explains_them(tmp_path):
+    code = f"import sys; sys.path.insert(0, {str(Path(nets.__file__).parents[1])!r})\n"
+    code += "from support.detectors import Blobs, KINDS\n"
+    as_it_is = "{'size': None, 'crop': None, 'mean': 0.0, 'std': 1.0}"
+    code += f"import seewhy\nnet = seewhy.wrap(Blobs(), labels=KINDS, prepare={as_it_is})\n"
+    (tmp_path / "net.py").write_text(code)
+    Image.fromarray((np.moveaxis(scene()[0], 0, -1) * 255).astype(np.uint8)).save(tmp_path / "photo.png")
+    asked = ["detections", str(tmp_path / "photo.png"), "--model", f"{tmp_path / 'net.py'}:net"]
+    told = CliRunner().invoke(main, asked, catch_exceptions=False)
+    rows = [" ".join(row.split()) for row in told.output.splitlines()]
+    assert rows[0] == "target score box (x0 y0 x1 y1)"
+    assert rows[1:] == ["box:red:0 0.898 4 4 8 8", "box:green:0 0.800 20 0 24 4", "box:red:1 0.600 16 8 20 12"]
+    few = CliRunner().invoke(main, [*asked, "--count", "1"], catch_exceptions=False)
+    assert "2 weaker ones" in few.output
+    lines = CliRunner().invoke(main, [*asked, "--json"], catch_exceptions=False).output.splitlines()
+    facts = {"label": "red", "index": 1, "score": pytest.approx(0.6), "box": [16, 8, 20, 12], "target": "box:red:1"}
+    assert json.loads(lines[2]) == facts
+    explained = CliRunner().invoke(
+        main,
+        ["explain", *asked[1:], "--method", "gradient", "--target", "box:red:1", "--out", str(tmp_path), "--json"],
+        catch_exceptions=False,
+    )
+    assert explained.exit_code == 0, explained.output
+    assert json.loads(explained.output.splitlines()[-1])["target"] == "box:red:16,8,20,12"
