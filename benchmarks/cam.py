@@ -116,7 +116,7 @@ def scaled(maps: np.ndarray) -> np.ndarray:
 
 def finished(maps: np.ndarray) -> np.ndarray:
     """As pytorch-grad-cam hands maps out: stretched to [0, 1], resized, and stretched again."""
-    from seewhy.images.photo import Extent
+    from seewhy.images.places import Extent
     from seewhy.pictures.stretching import stretch
 
     flat = [unit(stretch(unit(m), Extent(0, 0, 224, 224), (224, 224))) for m in maps.reshape(-1, *maps.shape[2:])]

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 import seewhy
-from seewhy.images.resample import Cells
+from seewhy.images.places import Cells
 from seewhy.models.torch.places.following import Following, Place
 
 DATA = Path(os.environ.get("SEEWHY_DATA", Path(__file__).parents[2] / "shared" / "data"))

@@ -217,7 +217,7 @@ RACE = """
 import sys
 from pathlib import Path
 from seewhy.errors import NotWritten
-from seewhy.replacing import replacing
+from seewhy.atomic import replacing
 won = []
 for i in range(300):
     try:
@@ -242,7 +242,7 @@ def test_of_two_processes_one_gets_the_name(tmp_path):
 LIMITED = """
 import resource, signal, sys
 from seewhy.errors import NotWritten
-from seewhy.replacing import replacing
+from seewhy.atomic import replacing
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))
 try:
@@ -273,7 +273,7 @@ def test_a_full_disk_leaves_what_was_there(full_disk):
 
 ENDLESS = """
 import sys
-from seewhy.replacing import replacing
+from seewhy.atomic import replacing
 print("ready", flush=True)
 for i in range(10**9):
     with replacing(sys.argv[1]) as beside, beside.open("wb") as file:
@@ -319,7 +319,7 @@ WRITES = {"write_text", "write_bytes", "savez", "savez_compressed", "save", "to_
 KNOWN = ("heatmap.save", "save")  # which go by it
 OTHERS = {
     "demo/train.py",
-    "models/zoo_folder.py",
+    "models/zoo/folder.py",
 }  # the shipped networks; what transformers is handed, in a folder for a moment
 
 

@@ -106,7 +106,7 @@ SCRIPT = """
 import resource, sys
 import torch, numpy as np
 from PIL import Image
-from seewhy.cli import main
+from seewhy.cli.app import main
 torch.set_num_threads(1)
 path = sys.argv[1]
 Image.fromarray(np.zeros((3000, 3000, 3), np.uint8)).save(path + "/large.png")

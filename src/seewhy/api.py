@@ -4,12 +4,12 @@ from importlib import import_module
 from inspect import ismodule
 from typing import TYPE_CHECKING, Any
 
-from seewhy.explaining.engine import explain as explain
-from seewhy.images.photo import Extent as Extent
 from seewhy.images.photo import Photo as Photo
 from seewhy.images.photo import read as read
+from seewhy.images.places import Extent as Extent
 from seewhy.images.volume import Volume as Volume
 from seewhy.images.volumes import read_volume as read_volume
+from seewhy.inside.heads import attention as attention
 from seewhy.inside.units import Ranked as Ranked
 from seewhy.inside.units import top_units as top_units
 from seewhy.maps.fusion import fuse as fuse
@@ -17,8 +17,10 @@ from seewhy.maps.heatmap import Heatmap as Heatmap
 from seewhy.maps.heatmap import Heatmaps as Heatmaps
 from seewhy.maps.regions import Regions as Regions
 from seewhy.maps.source import Source as Source
+from seewhy.methods import *  # noqa: F403 - every method is public, by its own name
 from seewhy.methods.making.method import METHODS as METHODS
 from seewhy.methods.making.method import Method as Method
+from seewhy.methods.making.method import explain as explain
 from seewhy.methods.making.probe import Probe as Probe
 from seewhy.methods.making.reading import from_activations as from_activations
 from seewhy.methods.making.reading import from_gradients as from_gradients
@@ -27,12 +29,12 @@ from seewhy.methods.making.scoring import Estimate as Estimate
 from seewhy.methods.making.scoring import from_scores as from_scores
 from seewhy.models.model import IMAGE as IMAGE
 from seewhy.models.model import Fixed as Fixed
-from seewhy.models.model import wrap as wrap
+from seewhy.models.wrap import wrap as wrap
 from seewhy.pictures.render import COLOURS as COLOURS
 from seewhy.prepare.volume_fit import VolumeFit as VolumeFit
 from seewhy.targets.aim import Aim as Aim
-from seewhy.targets.aim import Point as Point
-from seewhy.targets.aim import Region as Region
+from seewhy.targets.region import Point as Point
+from seewhy.targets.region import Region as Region
 from seewhy.targets.target import Class as Class
 from seewhy.targets.target import Contrast as Contrast
 from seewhy.targets.target import PerImage as PerImage
@@ -51,17 +53,16 @@ from .errors import NotApplicable as NotApplicable
 from .errors import NotWritten as NotWritten
 from .errors import OutOfMemory as OutOfMemory
 from .errors import SeewhyError as SeewhyError
-from .methods import *  # noqa: F403 - every method is public, by its own name
 
 if TYPE_CHECKING:
     from seewhy.diagnosis.doctor import doctor as doctor
     from seewhy.images.clip import Clip as Clip
-    from seewhy.images.clip import ClipFit as ClipFit
     from seewhy.images.clip import read_clip as read_clip
+    from seewhy.inside.detections import detections as detections
     from seewhy.models.load import load as load
+    from seewhy.prepare.clip_fit import ClipFit as ClipFit
     from seewhy.targets.box import Box as Box
     from seewhy.targets.box import Detection as Detection
-    from seewhy.targets.box import detections as detections
     from seewhy.targets.embedding import Similar as Similar
     from seewhy.targets.embedding import Text as Text
 
@@ -69,9 +70,9 @@ if TYPE_CHECKING:
 
 _LATE = {  # loaded when they are first asked for
     "demo": "seewhy.demo", "doctor": "seewhy.diagnosis.doctor", "load": "seewhy.models.load",
-    **dict.fromkeys(("Box", "Detection", "detections"), "seewhy.targets.box"),
+    "detections": "seewhy.inside.detections", **dict.fromkeys(("Box", "Detection"), "seewhy.targets.box"),
     **dict.fromkeys(("Similar", "Text"), "seewhy.targets.embedding"),
-    **dict.fromkeys(("Clip", "ClipFit", "read_clip"), "seewhy.images.clip"),
+    "ClipFit": "seewhy.prepare.clip_fit", **dict.fromkeys(("Clip", "read_clip"), "seewhy.images.clip"),
 }  # fmt: skip
 
 PUBLIC = sorted(

@@ -127,3 +127,21 @@ def _sendable(error: BaseException | None) -> bool:
         return pickle.loads(pickle.dumps(error)) is not None
     except Exception:  # noqa: BLE001 - whatever it raises
         return False
+
+
+MANY, SEEDS = 10**9, 2**64 - 1  # the most samples, masks and the like; the largest seed
+
+
+def whole_number(value: Any, what: str, least: int, most: int = SEEDS) -> int:
+    """The value as an int; BadParameter, beginning with `what`, where it is none from least to most."""
+    try:
+        if least <= value <= most and value == int(value):
+            return int(value)
+    except (TypeError, ValueError, OverflowError):
+        pass
+    span = f"from {least} on" if most == SEEDS else f"from {least} to {most:,}"
+    raise BadParameter(f"{what} is a whole number {span}, not {quoted(value)}.")
+
+
+class InSpace(BadNetwork):
+    """The network answers with boxes, or with a map, so no class of the whole image can be explained."""

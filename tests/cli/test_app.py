@@ -20,7 +20,7 @@ SEEWHY = Path(sys.executable).with_name("seewhy")
 
 
 def shell(*arguments, **environment) -> subprocess.CompletedProcess:
-    command = [str(SEEWHY)] if SEEWHY.exists() else [sys.executable, "-c", "from seewhy.cli import main; main()"]
+    command = [str(SEEWHY)] if SEEWHY.exists() else [sys.executable, "-c", "from seewhy.cli.app import main; main()"]
     return subprocess.run(
         [*command, *map(str, arguments)],
         capture_output=True,
@@ -43,7 +43,7 @@ def test_help_is_there_at_once(compiled):
 @pytest.mark.parametrize("arguments", [["--help"], ["explain", "--help"], ["--version"]])
 def test_help_imports_nothing_heavy(arguments):
     code = (
-        "import sys; from seewhy.cli import main\n"
+        "import sys; from seewhy.cli.app import main\n"
         f"try: main({arguments!r})\n"
         "except SystemExit: pass\n"
         "print([m for m in ('numpy', 'torch', 'PIL', 'einops', 'jinja2', 'timm') if m in sys.modules])"

@@ -160,7 +160,7 @@ def test_warnings_of_libraries_are_lines(monkeypatch):
 def test_a_traceback_that_was_asked_for_is_safe(tmp_path, photo):
     import subprocess
 
-    code = "from seewhy.cli import main; main()"
+    code = "from seewhy.cli.app import main; main()"
     asked = ["--debug", "explain", photo, *MODEL, "-t", "\x1b[2Jcat\u202e"]
     done = subprocess.run([sys.executable, "-c", code, *asked], capture_output=True, timeout=60, check=False, cwd=tmp_path)
     text = done.stderr.decode()
@@ -186,7 +186,7 @@ def test_what_a_persons_own_code_prints_and_logs_is_apart_from_the_json(tmp_path
     import subprocess
 
     (tmp_path / "nets.py").write_text(CODE)
-    code = "from seewhy.cli import main; main()"
+    code = "from seewhy.cli.app import main; main()"
     asked = ["explain", photo, "-m", "nets.py:net", "--trust", "--prepare", "size=32", "--prepare", "crop=32", "--json"]
     done = subprocess.run([sys.executable, "-c", code, *asked], capture_output=True, timeout=90, check=False, cwd=tmp_path)
     assert done.returncode == 0, done.stderr

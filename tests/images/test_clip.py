@@ -5,8 +5,9 @@ import pytest
 from PIL import Image
 
 from seewhy.errors import BadImage, BadParameter
-from seewhy.images.clip import Clip, ClipFit, read_clip
-from seewhy.prepare.batch import Fit
+from seewhy.images.clip import Clip, read_clip
+from seewhy.prepare.clip_fit import ClipFit
+from seewhy.prepare.fit import Fit
 
 PLAIN = Fit(size=None, crop=None, mean=0.0, std=1.0)
 

@@ -240,7 +240,7 @@ def blank(path, sides, dtype="<i2"):
 
 READ = """
 import resource, sys
-from seewhy.medical import read_volume
+from seewhy.images.volumes import read_volume
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 try:
     print(read_volume(sys.argv[1], most=int(sys.argv[2])).shape)

@@ -188,7 +188,7 @@ def test_the_bound_that_an_error_names_is_enough(monkeypatch, tmp_path, limit, r
     file.write_bytes(tiff(RNG.random((16, 16, 5)), photometric=RGB, extra=(0, 0)))
     if reader == "scene":
         pytest.importorskip("rasterio")
-        from seewhy.images.geotiff import scene as reader
+        from seewhy.explaining.tiles.scene import scene as reader
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
     with pytest.raises(BadImage, match=r"--max-pixels 640 "):
         reader(file)

@@ -9,7 +9,7 @@ from PIL import Image
 
 import seewhy
 from seewhy import grad_cam, read
-from seewhy.images.photo import Prepared, sort_out
+from seewhy.images.given import Prepared, sort_out
 
 RNG = np.random.default_rng(3)
 UPRIGHT = RNG.integers(0, 256, (5, 7, 3), dtype=np.uint8)  # every pixel its own colour

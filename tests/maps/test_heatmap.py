@@ -74,8 +74,8 @@ def test_full_is_the_plain_loop(made_heatmap, shape, box):
        st.tuples(*[st.floats(-5, 12)] * 2), st.tuples(*[st.floats(14, 30)] * 2))  # fmt: skip
 def test_full_keeps_within_the_values_and_the_box(shape, size, first, last):
     values = np.abs(drawn(*shape)) + 1
-    source = seewhy.render.Extent(*first, *last)
-    full = seewhy.stretching.stretch(values, source, size)
+    source = seewhy.Extent(*first, *last)
+    full = seewhy.pictures.stretching.stretch(values, source, size)
     assert full.shape == size[::-1]
     x, y = np.arange(size[0]) + 0.5, np.arange(size[1]) + 0.5
     inside = np.outer((y >= first[1]) & (y <= last[1]), (x >= first[0]) & (x <= last[0]))

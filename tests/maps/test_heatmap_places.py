@@ -11,7 +11,8 @@ from torch import nn
 
 import seewhy
 from seewhy import Extent, Heatmap, fuse
-from seewhy.images.resample import Cells, brought, resized, spread
+from seewhy.images.places import Cells
+from seewhy.images.resample import brought, resized, spread
 from seewhy.methods.making.method import lookup
 from seewhy.models.torch.places.following import Place
 from support import ask

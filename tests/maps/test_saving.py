@@ -13,7 +13,7 @@ from PIL import Image, PngImagePlugin
 
 from seewhy import Heatmap, Source, Volume, grad_cam
 from seewhy.errors import BadImage, BadParameter, NotWritten
-from seewhy.images.volume import Grid
+from seewhy.images.places import Grid
 from seewhy.maps.made_here import made_here
 
 SOURCES = {

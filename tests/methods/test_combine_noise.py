@@ -5,6 +5,7 @@ import pytest
 from torch import nn
 
 import seewhy
+from seewhy.explaining.case import Case
 from support import ask, networks
 from support.references import pixels as by_hand
 
@@ -22,7 +23,7 @@ each = pytest.mark.parametrize("method", SMOOTHED)
 def found(network, method, x=X, targets=ALL, batch_size=None, **params):
     """(t, n, c, h, w), in the network's own precision."""
     classes = [seewhy.Class(t) if isinstance(t, int) else t for t in targets]
-    case = seewhy.case.Case(seewhy.wrap(network, batch_size=batch_size), x, classes, (None,), seewhy.METHODS[method].shares)
+    case = Case(seewhy.wrap(network, batch_size=batch_size), x, classes, (None,), seewhy.METHODS[method].shares)
     return ask.run(method, case, **params)["input"]
 
 

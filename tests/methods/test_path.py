@@ -23,7 +23,7 @@ RULES = ["gauss-legendre", "midpoint", "trapezoid", "left", "right"]
 def asked(network, x=X, targets=ALL, batch_size=None, **params):
     """What is found: cores and what was measured."""
     classes = [seewhy.Class(t) for t in targets]
-    case = seewhy.case.Case(seewhy.wrap(network, batch_size=batch_size), x, classes, (None,), ())
+    case = seewhy.explaining.case.Case(seewhy.wrap(network, batch_size=batch_size), x, classes, (None,), ())
     return seewhy.integrated_gradients.using(**params).found(case)
 
 

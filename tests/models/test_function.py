@@ -12,7 +12,7 @@ from PIL import Image
 import seewhy
 from seewhy import METHODS, Unit
 from seewhy.errors import BadNetwork
-from seewhy.images.photo import Prepared
+from seewhy.images.given import Prepared
 
 X = np.random.default_rng(0).random((2, 3, 16, 16))
 W = np.random.default_rng(1).normal(size=(3, 5, 16, 16)) / 4

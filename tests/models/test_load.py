@@ -7,7 +7,7 @@ import torch
 import seewhy
 from seewhy import load
 from seewhy.errors import BadParameter, BadWeights, NoSuchName
-from seewhy.prepare.batch import Fit
+from seewhy.prepare.fit import Fit
 
 timm = pytest.importorskip("timm")
 models = pytest.importorskip("torchvision.models")

@@ -131,7 +131,7 @@ def said(monkeypatch, draw) -> str:
         return real(width, look, caption, largest)
 
     monkeypatch.setattr(render, "legend", legend)
-    monkeypatch.setattr(seewhy.heatmap, "strip_of", legend)
+    monkeypatch.setattr(seewhy.maps.heatmap, "strip_of", legend)
     draw()
     return heard[0]
 

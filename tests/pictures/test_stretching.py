@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import seewhy
-from seewhy.images.resample import Cells
+from seewhy.images.places import Cells
 from seewhy.maps.regions import Regions
 from seewhy.pictures import stretching
 from seewhy.pictures.render import Look
@@ -114,7 +114,7 @@ def test_pictures_of_channels_do_not_hang_on_the_band(kind, monkeypatch):
     drawn = set()
     for pixels in BANDS:
         monkeypatch.setattr(stretching, "BAND", pixels)
-        drawn.add(seewhy.render.picture(channels, kind, 90)[0].tobytes())
+        drawn.add(seewhy.pictures.render.picture(channels, kind, 90)[0].tobytes())
     assert len(drawn) == 1
 
 
@@ -141,7 +141,7 @@ import resource, sys
 import numpy as np
 import seewhy
 from PIL import Image
-from seewhy.regions import Regions
+from seewhy.maps.regions import Regions
 
 def most():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)

@@ -9,7 +9,8 @@ from PIL import Image
 import seewhy
 from seewhy import Extent, grad_cam
 from seewhy.errors import BadParameter, SeewhyError
-from seewhy.prepare.batch import Fit, preparer
+from seewhy.prepare.batch import preparer
+from seewhy.prepare.fit import Fit
 
 T = pytest.importorskip("torchvision.transforms")
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)

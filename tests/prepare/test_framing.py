@@ -12,7 +12,7 @@ from PIL import Image
 from seewhy import grad_cam, wrap
 from seewhy.errors import BadImage
 from seewhy.prepare import framing
-from seewhy.prepare.batch import RESAMPLING, Fit
+from seewhy.prepare.fit import RESAMPLING, Fit
 
 RNG = np.random.default_rng(0)
 
@@ -34,7 +34,7 @@ CHILD = """
 import sys
 from pathlib import Path
 from seewhy import read
-from seewhy.prepare import Fit
+from seewhy.prepare.fit import Fit
 
 def peak():  # of this process alone; getrusage counts the one that began it, too
     return int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0]) // 1024

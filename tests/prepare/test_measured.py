@@ -6,7 +6,8 @@ from PIL import Image, ImageOps
 
 import seewhy
 from seewhy import grad_cam
-from seewhy.prepare.batch import Fit, preparer
+from seewhy.prepare.batch import preparer
+from seewhy.prepare.fit import Fit
 
 T = pytest.importorskip("torchvision.transforms")
 timm = pytest.importorskip("timm")

@@ -11,8 +11,8 @@ from PIL import Image
 import seewhy
 from seewhy import Heatmap
 from seewhy.errors import BadImage, BadParameter, NotApplicable
-from seewhy.images.resample import Cells
-from seewhy.images.volume import Grid, Volume
+from seewhy.images.places import Cells, Grid
+from seewhy.images.volume import Volume
 from seewhy.prepare.volume_fit import VolumeFit
 from support.files.scans import AFFINES, LESION, SHAPE, Sees, centre_mm, dicom_series, mm, peak_mm, scan, volume
 

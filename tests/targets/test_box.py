@@ -8,7 +8,7 @@ from PIL import Image
 import seewhy
 from seewhy import Box, Class, PerImage
 from seewhy.errors import BadParameter, NoSuchName, NotApplicable
-from seewhy.images.photo import Extent
+from seewhy.images.places import Extent
 from seewhy.models.model import INPUT
 from seewhy.targets.aim import Seen
 from seewhy.targets.parse import as_targets

@@ -13,7 +13,7 @@ from torchvision.ops import batched_nms, box_iou
 import seewhy
 from seewhy.cli.app import main
 from seewhy.errors import BadNetwork, NotApplicable
-from seewhy.images.photo import Extent
+from seewhy.images.places import Extent
 from seewhy.targets.aim import Seen
 from seewhy.targets.detected import Detected, detected, ordered, overlap
 from support import detectors as nets

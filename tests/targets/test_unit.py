@@ -259,7 +259,7 @@ def test_units_and_their_models_travel():
     "name", ["gradient", "deconvnet", "grad-cam", "smooth-grad", "excitation-backprop", "smooth(grad-cam)"]
 )
 def test_a_batch_equals_its_singles(name):
-    method, targets = seewhy.method.lookup(name), [Unit("act2", 1), Class(1), Unit("act1", 3, "sum")]
+    method, targets = seewhy.methods.making.method.lookup(name), [Unit("act2", 1), Class(1), Unit("act1", 3, "sum")]
     few = {"samples": 3} if "samples" in method.defaults else {}
     x = networks.images(3, 8, 12, seed=42)
     layer = "act1" if method.layered else None

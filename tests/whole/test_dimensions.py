@@ -107,7 +107,7 @@ def test_what_is_made_of_gradients(name):
     ask.close(found["var-grad"], sum((g - mean) ** 2 for g in gradients) / 3)
     whole = sum(w * own(alpha * image) for alpha, w in pixel_references.NODES["gauss-legendre"](3))
     ask.close(found["integrated-gradients"], image * whole)
-    mirrored = seewhy.method.lookup("augment(gradient)").using(flips=True, scales=(1,))
+    mirrored = seewhy.methods.making.method.lookup("augment(gradient)").using(flips=True, scales=(1,))
     both = ask.run(mirrored, ask.case(net.network, net.images, [3], ["input"], gradients=False, pixels=True))["input"][0, 1]
     ask.close(both, (own(image) + np.flip(own(np.flip(image, -1).copy()), -1)) / 2)
 

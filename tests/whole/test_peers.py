@@ -142,4 +142,4 @@ def test_captums_input_times_gradient_is_hires_cam_of_the_image():
     for toy in ("pooled", "flat_head", "tokens"):
         x = torch.tensor(X, requires_grad=True)
         theirs = library.InputXGradient(getattr(networks, toy)()).attribute(x, CLASS).detach().numpy().sum(1)
-        ask.close(ours("hires-cam", toy, seewhy.models.INPUT), theirs)
+        ask.close(ours("hires-cam", toy, seewhy.models.model.INPUT), theirs)

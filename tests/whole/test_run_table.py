@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 import seewhy
 from seewhy import IMAGE, METHODS
-from seewhy.images.photo import Prepared
+from seewhy.images.given import Prepared
 from seewhy.methods.making.method import lookup
 from support import networks
 from support.ask import ANYWHERE, home

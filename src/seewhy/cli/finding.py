@@ -99,7 +99,8 @@ def _expanded(folder: Path, recursive: bool, skipped: Skipped, out: Path) -> lis
 
 def _inside(top: Path, recursive: bool, skipped: Skipped, out: Path) -> Iterator[str]:
     """Folder by folder, each once, whatever links lead to it."""
-    from seewhy.images.volumes import holds_volume, named
+    from seewhy.images.files import named
+    from seewhy.images.volumes import holds_volume
     from seewhy.maps.made_here import made_here
 
     folders, seen = [top], {_identity(out)} - {_identity(top)}

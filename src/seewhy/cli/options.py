@@ -190,7 +190,8 @@ def untrained(spec: str, weights: str | None) -> str | None:
 def load_model(spec: str, weights: Any, labels: Any, options: Any, prepare: Any, device: Any, **more: Any) -> "Differentiable":
     from seewhy.api import load
     from seewhy.errors import BadParameter
-    from seewhy.prepare.batch import Fit, preparer
+    from seewhy.prepare.batch import preparer
+    from seewhy.prepare.fit import Fit
     from seewhy.prepare.volume_fit import VolumeFit
 
     said = click.get_current_context().meta

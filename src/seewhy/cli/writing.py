@@ -27,8 +27,8 @@ class Drawing(NamedTuple):
 
     def writers(self, heatmap: "Heatmap") -> "dict[str, Writer]":
         """What writes each of its files, by their endings; pictures first, the numbers last."""
-        from seewhy.images.geotiff import lies
         from seewhy.images.volume import Volume
+        from seewhy.maps.geotiff import lies
 
         volume = isinstance(heatmap.image, Volume)
         kinds = [kind for kind in dict.fromkeys(self.pictures) if kind in heatmap.pictures] or ["overlay"]
@@ -98,6 +98,6 @@ def print_json(name: str, predicted: Any, written: "list[tuple[Heatmap, list[Pat
 
 def place(box: Any) -> Any:
     """Of a photo the edges; else how the axes of what the network saw run along those of what was given."""
-    from seewhy.images.photo import Extent
+    from seewhy.images.places import Extent
 
     return list(box) if isinstance(box, Extent) else box._asdict()

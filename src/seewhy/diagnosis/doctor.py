@@ -1,7 +1,6 @@
 """What can be explained of a model, at what cost, and what stands in the way: found by looking, before any map is made."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
 from importlib.util import find_spec
 from typing import Any, NamedTuple
 
@@ -10,75 +9,21 @@ from einops import asnumpy
 from numpy.typing import NDArray
 from PIL import Image
 
-from seewhy.errors import BadNetwork, BadParameter, NotApplicable, SeewhyError
-from seewhy.explaining.case import numbers
-from seewhy.images.photo import Images
-from seewhy.json_text import as_json
+from seewhy.arrays import numbers
+from seewhy.errors import BadNetwork, BadParameter, InSpace, NotApplicable, SeewhyError
+from seewhy.images.given import Images
 from seewhy.maps.source import Predicted
 from seewhy.methods.making.method import METHODS, Method
 from seewhy.methods.making.segments import segmented
 from seewhy.methods.occlude import Grid
+from seewhy.models.hazard import ERROR, NOTE, SEVERITIES, WARNING, Hazard
 from seewhy.models.model import INPUT, Answer, Differentiable, Layer, Model
 from seewhy.models.rule import Relevance
-from seewhy.prepare.batch import Batch, Fit
-from seewhy.targets.suggest import InSpace
+from seewhy.prepare.batch import Batch
+from seewhy.prepare.fit import Fit
 from seewhy.targets.target import Top
 
-SEVERITIES = ERROR, WARNING, NOTE = "error", "warning", "note"  # no map can be made; one may mislead; good to know
-
-
-class Hazard(NamedTuple):
-    """Something about a network that a person who explains it should know."""
-
-    name: str  # one word, the same in every version
-    severity: str  # one of SEVERITIES
-    words: str
-    where: tuple[str, ...] = ()  # the layers or weights
-    advice: str = ""
-
-
-class Verdict(NamedTuple):
-    """What one method can do here."""
-
-    method: str
-    works: bool
-    why: str  # it does not
-    forwards: int | None  # of the image and its variants, for one map, as budget= counts them; None where it is not known
-    cost: str  # in words
-
-
-@dataclass(frozen=True)
-class Report:
-    """What the doctor found."""
-
-    model: str
-    weights: str | None
-    image: str
-    predicted: Predicted | None
-    layers: Mapping[str, Layer]
-    hazards: tuple[Hazard, ...]
-    methods: tuple[Verdict, ...]
-    layer: str | None = None  # to be explained, and why that one
-    why: str = ""
-    method: str | None = None  # to begin with, and why that one
-    reason: str = ""
-    command: str = ""  # what to run next
-    space: tuple[int, ...] = field(default=())  # of what the network is given, in pixels
-
-    @property
-    def hopeless(self) -> bool:
-        """Is no explanation possible?"""
-        return any(hazard.severity == ERROR for hazard in self.hazards)
-
-    def as_json(self) -> str:
-        """One JSON object; a receptive field that is the whole image is null."""
-        facts = {**asdict(self), "hopeless": self.hopeless}
-        facts["layers"] = {
-            name: {**layer._asdict(), "cells": layer.cells and layer.cells._asdict()} for name, layer in self.layers.items()
-        }
-        for key in ("hazards", "methods"):
-            facts[key] = [one._asdict() for one in getattr(self, key)]
-        return as_json(facts)
+from .report import Report, Verdict
 
 
 class Scene(NamedTuple):

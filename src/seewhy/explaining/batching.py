@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from seewhy.errors import BadImage, BadParameter, Misuse, NotHere, SeewhyError
-from seewhy.images.photo import Given, Prepared
+from seewhy.images.given import Prepared
+from seewhy.images.photo import Given
 from seewhy.maps.heatmap import Failed, Heatmap, Heatmaps
 from seewhy.prepare.batch import Batch, at_once, opened
 from seewhy.printable import printable, quoted

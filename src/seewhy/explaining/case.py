@@ -1,16 +1,13 @@
 """One question put to one batch; what was found out is kept for the next method to read."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import groupby, islice
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar, overload
 
-import numpy as np
-from einops import asnumpy
 from numpy.typing import NDArray
 
+from seewhy.arrays import Array, numbers
 from seewhy.errors import BadParameter, NotApplicable, SeewhyError
-from seewhy.images.photo import Array
-from seewhy.images.resample import Cells
+from seewhy.images.places import Cells
 from seewhy.models.model import ATTENTION, INPUT, Answer, Differentiable, Head, Layer, Trace
 from seewhy.models.rule import Balanced, Rule
 from seewhy.targets.target import Target, weighted
@@ -21,7 +18,6 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from seewhy.maps.regions import Regions
-    from seewhy.methods.making.method import Method
 
 
 class once(Generic[T]):  # noqa: N801 - a decorator
@@ -41,13 +37,6 @@ class once(Generic[T]):  # noqa: N801 - a decorator
             return self
         case.__dict__[self.name] = found = self.find(case)
         return found
-
-
-def numbers(x: Array) -> NDArray[Any]:
-    """As numpy, which has no bfloat16."""
-    if isinstance(x, np.ndarray):
-        return x
-    return asnumpy(x.float() if "bfloat16" in str(x.dtype) else x)
 
 
 UNMOVED = "no change of the image changed the score by more than rounding: it does not depend on what was hidden"
@@ -222,47 +211,6 @@ class Case:
             return f"{layer} is silent: every activation is zero"
         by_head = trace is None and head is not None
         return "the linear layer gives the target no weight" if by_head else "the evidence cancels out"
-
-    def variants(self, method: "Method", variants: Iterable[Any]) -> Iterator[Found]:
-        """What the method finds in variants of the case's images, each (n, c, *space): finished maps, or of a pixel method
-        its channels.  The question stays as the untouched images answered it.
-
-        Several variants share a pass, `model.copies` images in all at most; fewer, where memory runs out.
-        """
-        room = max(1, self.model.copies // len(self.x))
-        for _, alike in groupby(variants, lambda x: x.shape):
-            while some := [*islice(alike, room)]:
-                yield from self._together(method, some)
-
-    def _together(self, method: "Method", some: list[Any]) -> Iterator[Found]:
-        weights = self.pinned[1]
-        pinned = [lambda _, w=w: np.concatenate([w] * len(some)) for w in weights]
-        case = Case(
-            self.model,
-            np.concatenate(some),
-            pinned,
-            self.named if method.layered else self.asked,
-            method.shares,
-            rule=self.rule,
-        )
-        try:
-            found = method.found(case)
-            if found.failure is not None:
-                raise found.failure
-            cores = found.cores if method.pixels else {layer: method.finished(core) for layer, core in found.cores.items()}
-        except MemoryError:
-            if len(some) == 1:
-                raise
-            half = len(some) // 2
-            yield from self._together(method, some[:half])
-            yield from self._together(method, some[half:])
-            return
-        odd = tuple(note for layer in cores for note in case.notes(layer))
-        for k in range(len(some)):
-            first = k * len(self.x)
-            own = {layer: core[:, first : first + len(self.x)] for layer, core in cores.items()}
-            measured = {name: each[:, first : first + len(self.x)] for name, each in found.measured.items()}
-            yield Found(own, lambda t, i, first=first: odd + found.notes(t, first + i), measured)
 
     @once
     def images(self) -> NDArray[Any]:

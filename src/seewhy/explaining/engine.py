@@ -3,99 +3,38 @@
 import re
 from collections.abc import Mapping, Sequence
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seewhy.errors import BadParameter, NeedsGradients, OutOfMemory, SeewhyError
-from seewhy.images.photo import Images, Prepared, sort_out
+from seewhy.errors import OutOfMemory, SeewhyError
+from seewhy.images.given import Prepared
 from seewhy.maps.heatmap import Heatmap, Heatmaps
 from seewhy.maps.source import NO_CLASS, Predicted, Source
 from seewhy.memory import short
-from seewhy.models.model import INPUT, Differentiable, Model
-from seewhy.prepare.batch import Batch, in_frames
+from seewhy.models.model import INPUT
+from seewhy.prepare.batch import Batch
 from seewhy.printable import printable
 from seewhy.targets.aim import Pinned
-from seewhy.targets.parse import as_targets
-from seewhy.targets.target import PerImage, Top, Unit, name_of, named
+from seewhy.targets.target import PerImage, Unit, name_of, named
 
 from .batching import Kept, batched, of_an_image
 from .case import Case
 from .findings import Finding, Question, aims, clean, here, questions
-
-if TYPE_CHECKING:
-    from seewhy.methods.making.method import Method
+from .recipe import Recipe
 
 
-def explain(
-    model: Model,
-    images: Images,
-    methods: "Sequence[str | Method] | str | Method" = ("grad-cam",),
-    target: Any = Top(),
-    layer: Any = None,
-    tile: Any = None,
-    overlap: Any = None,
-    on_error: str = "raise",
+def explained(
+    model: Any, images: Prepared | list[Any], chosen: Sequence[Recipe], targets: list[Any], layers: list[str | None], kept: Kept
 ) -> Heatmaps:
-    """Several methods on one question; those that read the same evidence share one trace.
-
-    methods: names or methods, with parameters as in `grad_cam.using(signed=True)`; the rest as for a method.
-    tile, overlap: pixels; a larger image is explained by such overlapping tiles, which are joined to one map (docs/tiles.md).
-    on_error: "raise" ends at the first image of which no map can be made (it cannot be read, what is asked for is not in it,
-        memory runs out), with an error whose `partial` has the maps made before; "skip" leaves such images out: the others
-        keep their `place`, and `failed` of the result tells which, and why.  What is wrong with the question is always raised.
-    Returns heatmaps in the order image, target, layer, method.
-    """
-    from seewhy.methods.making.method import Method, lookup
-
-    if not isinstance(model, Model):
-        raise NeedsGradients(f"{type(model).__name__} is no model. Make one: seewhy.wrap(network) or seewhy.load(spec).")
-    chosen = [lookup(m) for m in ([methods] if isinstance(methods, str | Method) else methods)]
-    if not chosen:
-        raise BadParameter("No method was given. `seewhy.METHODS` lists them by name.")
-    if not isinstance(model, Differentiable) and (inside := [m for m in chosen if m.reads != "scores"]):
-        reads = NEEDS.get(inside[0].reads, "gradients")
-        raise NeedsGradients(f"{inside[0].name} reads {reads}; {model.name} gives scores only. Try occlusion, rise or lime.")
-    targets = as_targets(target, model.labels)
-    if not isinstance(model, Differentiable) and any(isinstance(one, Unit) for one in targets):
-        raise NeedsGradients(f"A unit lies inside the network; {model.name} gives scores only. Explain a class.")
-    layers = list(layer) if isinstance(layer, list | tuple) else [layer]
-    for name in layers:
-        if name is not None and not isinstance(name, str):
-            raise BadParameter(f"layer={name!r}: a layer is asked for by its name; model.layers() lists them.")
-    if not layers:
-        raise BadParameter("The list of layers is empty. Give a name, a list of names, or None for the default.")
-    if layers != [None] and not any(m.layered for m in chosen) and {*layers} - {INPUT}:
-        all_ = "all layers' attention" if chosen[0].reads in ("gradients", "activations") else "the image's own pixels"
-        raise BadParameter(
-            f"layer={layer!r}: {', '.join(m.name for m in chosen)} reads {all_}, not a layer. Leave layer= "
-            "out; to see what excites a layer's unit, ask for target=Unit(layer, channel)."
-        )
-    sorted_out = in_frames(sort_out(images, model.signals), model.prepare)
-    count = len(sorted_out.x) if isinstance(sorted_out, Prepared) else len(sorted_out)
-    for one in targets:
-        if isinstance(one, PerImage) and len(one.targets) != count:
-            raise BadParameter(f"PerImage has {len(one.targets)} targets for {count} images: one for each is needed.")
-    kept = Kept(on_error, count)
-    if isinstance(model, Differentiable):
-        model.fit(count)
-    if tile is not None or overlap is not None:
-        from seewhy.explaining.tiles.tiles import tiled
-
-        return tiled(model, sorted_out, chosen, targets, layers, tile, overlap, kept)
+    """The heatmaps of all images in the order image, target, layer, recipe; `kept` holds them as they come."""
     alone = any(m.asks for m in chosen) or any(map(aims, targets))
-    for place, batch in batched(model, sorted_out, any(m.whole for m in chosen), kept):
+    for place, batch in batched(model, images, any(m.whole for m in chosen), kept):
         for i in range(len(batch.x)) if alone else [slice(None)]:
             part = batch.part(i, i + 1) if isinstance(i, int) else batch
             _charted(model, part, place + (i if isinstance(i, int) else 0), chosen, targets, layers, kept)
     return kept.heatmaps
-
-
-NEEDS = {  # where it is not gradients
-    "activations": "a layer's activation", "layer scores": "a layer's activation", "head": "the last linear layer",
-    "nothing": "a layer's size",
-}  # fmt: skip
 
 
 def _charted(model: Any, batch: Batch, place: int, methods: Any, targets: Any, layers: Any, kept: Kept) -> None:

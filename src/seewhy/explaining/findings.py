@@ -1,7 +1,7 @@
 """One batch asked by several methods: targets that one model answers together, and what each method found."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,15 +15,13 @@ from seewhy.targets.aim import Aim, Pinned, Seen
 from seewhy.targets.target import Class, PerImage, Target, Unit
 
 from .case import Case, Found
-
-if TYPE_CHECKING:
-    from seewhy.methods.making.method import Method
+from .recipe import Recipe
 
 
 class Finding(NamedTuple):
     """What one method found in one case."""
 
-    method: "Method"
+    method: Recipe
     found: Found
     finite: bool
     values: Mapping[str, NDArray[Any]]  # of each layer: (t, n, *space), finished, NaN and infinity as zero
@@ -40,7 +38,7 @@ class Question(NamedTuple):
 
 
 def questions(
-    model: Any, batch: Batch, place: int, targets: list[Any], layers: Any, methods: "list[Method]"
+    model: Any, batch: Batch, place: int, targets: list[Any], layers: Any, methods: list[Recipe]
 ) -> Iterator[Question]:
     groups: dict[Any, list[int]] = {}
     for t, target in enumerate(targets):
@@ -62,7 +60,7 @@ def questions(
         yield Question(case, {t: k for k, t in enumerate(places)}, findings(methods, case), pinned)
 
 
-def _stays(pinned: Sequence[Pinned], methods: "list[Method]") -> None:
+def _stays(pinned: Sequence[Pinned], methods: list[Recipe]) -> None:
     """NotApplicable where a method moves the image away from under the place that is asked for."""
     placed = [one.target for one in pinned if one.place]
     moving = [method.name for method in methods if "augment(" in method.name]
@@ -72,7 +70,7 @@ def _stays(pinned: Sequence[Pinned], methods: "list[Method]") -> None:
         )
 
 
-def findings(methods: "list[Method]", case: Case) -> list[Finding]:
+def findings(methods: list[Recipe], case: Case) -> list[Finding]:
     """What each method found, up to the first that failed."""
     found: list[Finding] = []
     for method in methods:
@@ -93,7 +91,7 @@ def _seen(batch: Batch, model: Any) -> Seen:
     return Seen(tuple(batch.x.shape[2:]), photo.pixels.size if isinstance(photo, Photo) else None, batch.boxes[0], model.labels)
 
 
-def finding(method: "Method", case: Case) -> Finding:
+def finding(method: Recipe, case: Case) -> Finding:
     found = method.found(case)
     finite = all(np.isfinite(core).all() for core in found.cores.values())
     values = {layer: method.finished(core if finite else clean(core)) for layer, core in found.cores.items()}

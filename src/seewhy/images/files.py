@@ -7,13 +7,14 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
+from importlib import import_module
 from pathlib import Path
 from threading import RLock
 from typing import Any
 
 from PIL import Image, UnidentifiedImageError
 
-from seewhy.errors import BadImage
+from seewhy.errors import BadImage, MissingExtra
 from seewhy.printable import printable
 
 HEADERS = RLock()  # catching warnings is no business of two threads at a time
@@ -145,3 +146,16 @@ def told(heard: list[str]) -> tuple[str, ...]:
     """As notes of a photo."""
     lines = dict.fromkeys(printable(" ".join(line.split()), 200) for line in heard if line.strip())
     return tuple(f"of its file: {line}" for line in [*lines][:SAID])
+
+
+def named(path: Path, suffixes: Any) -> bool:
+    """Does its name end so?"""
+    return path.name.lower().endswith(tuple(suffixes))
+
+
+def need(package: str) -> Any:
+    """The package, imported; MissingExtra where it is not installed."""
+    try:
+        return import_module(package)
+    except ModuleNotFoundError:
+        raise MissingExtra(package, "medical") from None

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from seewhy.errors import BadImage
 
 from .decoding import decoding, quietly
+from .files import named, need
 from .volume import Volume, check_voxels, places_voxels
-from .volumes import named, need
 
 Floats = NDArray[np.float64]
 MM = {"micron": 1e-3, "meter": 1e3}  # of the units that a NIfTI header names

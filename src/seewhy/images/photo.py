@@ -1,27 +1,22 @@
 """Pictures on their way in: read any of them as upright RGB, and remember which part the network saw."""
 
 import io
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image
 
 from seewhy.errors import BadImage
 
 from .files import HEADERS as HEADERS
 from .files import check_size, guarded, listening, opened, told
 from .orientation import UPRIGHT, oriented
-from .volume import Volume
 
 QUIBBLING = ("ICO", "ICNS", "CUR")  # formats that warn while they decode
-Array = Any  # a numpy array or a torch tensor: formulas use what both can do
-Images = Any  # a path, a PIL image, a uint8 array, a list of these, or a prepared float batch (n, c, *space)
 Under = Any  # what a map lies on: a PIL photo, a Volume, a Clip, of a prepared signal an array (c, l), of other arrays None
-Where = Any  # what the network saw of it: a Extent of a photo, else a Grid
 
 
 class Photo(NamedTuple):
@@ -38,87 +33,6 @@ class Given(NamedTuple):
     pixels: Under
     name: str
     notes: tuple[str, ...] = ()
-
-
-class Extent(NamedTuple):
-    """A part of the original image, in its pixels; edges, so a whole 4x3 image is (0, 0, 4, 3)."""
-
-    left: float
-    top: float
-    right: float
-    bottom: float
-
-    def cut(self, photo: Image.Image) -> Image.Image:
-        """That part of a photo, at least a pixel of it; mirrored, where the edges are the other way round."""
-        (left, right), (top, bottom) = (sorted(edges) for edges in ((self.left, self.right), (self.top, self.bottom)))
-        x, y = round(left), round(top)
-        part = photo.crop((x, y, max(x + 1, round(right)), max(y + 1, round(bottom))))
-        part = ImageOps.mirror(part) if self.left > self.right else part
-        return ImageOps.flip(part) if self.top > self.bottom else part
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """Floats that already went through the user's own preprocessing."""
-
-    x: Array  # (n, c, *space)
-    first: int = 0  # the place of its first image among those given
-
-
-def sort_out(images: Images, signals: bool = False) -> Prepared | list[Any]:
-    """Tell a prepared batch from pictures still to be read; the latter as a list, not yet opened.
-
-    signals: floats (n, c, l) are a prepared batch, too.
-    """
-    if isinstance(images, Prepared):
-        return images
-    if isinstance(images, str | Path | Image.Image | Photo | Volume | bytes) or is_clip(images):
-        return [images]
-    if hasattr(images, "dtype") and hasattr(images, "shape"):
-        return _sort_array(images, 3 if signals else 4)
-    if not isinstance(images, Sequence):
-        images = _listed(images)
-    if not len(images):
-        raise BadImage("No images were given. Give a path, a PIL image, a uint8 array (h, w, 3), or a list of these.")
-    if all(_is_float(i) for i in images):
-        raise BadImage("A list of float arrays is neither photos nor a batch. Stack it: (n, c, h, w), prepared.")
-    return list(images)
-
-
-def is_clip(image: Any) -> bool:
-    from .clip import Clip  # which itself reads pictures by this file
-
-    return isinstance(image, Clip)
-
-
-def _listed(images: Any) -> list[Any]:
-    try:
-        return list(images)
-    except TypeError:
-        raise BadImage(
-            f"{type(images).__name__} is no image. Give a path, a PIL image, a uint8 array (h, w, 3) or (h, w), "
-            "a list of these, or a prepared float batch (n, c, h, w)."
-        ) from None
-
-
-def _is_float(image: Any) -> bool:
-    return "float" in str(getattr(image, "dtype", ""))
-
-
-def _sort_array(array: Array, least: int) -> Prepared | list[Any]:
-    shape, kind = tuple(array.shape), str(array.dtype)
-    if "float" in kind:
-        if len(shape) < least:
-            raise BadImage(
-                f"A float array {shape} is no prepared batch {'(n, c, l)' if least == 3 else '(n, c, h, w)'}. "
-                "For a photo give uint8 (h, w, 3); for one prepared image add the batch axis: x[None]."
-            )
-        if 0 in shape:
-            raise BadImage(f"The prepared batch {shape} is empty.")
-        return Prepared(array)
-    if kind.endswith("uint8") and len(shape) == 4 and shape[-1] in (1, 3, 4):
-        return list(array)
-    return [array]
 
 
 def read(image: Any, name: str | None = None) -> Photo:

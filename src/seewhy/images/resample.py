@@ -1,45 +1,16 @@
 """Arrays at another size, or blurred: linear maps along each axis of space."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .photo import Array
+from seewhy.arrays import Array
+
+from .places import Cells, Line
 
 Floats = NDArray[Any]
-
-
-class Cells(NamedTuple):
-    """Where the cells of a map lie, per axis of it, in pixels of what the network saw: 0 is the centre of the first pixel."""
-
-    first: tuple[float, ...]  # the centre of the first cell
-    stride: tuple[float, ...]  # from one to the next
-    size: tuple[int, ...]  # of what the network saw, in pixels
-
-    @classmethod
-    def even(cls, grid: Sequence[int], size: Sequence[int]) -> "Cells":
-        """Cells that share out the image evenly, as other libraries draw all maps."""
-        stride = tuple(pixels / cells for pixels, cells in zip(size, grid, strict=True))
-        return cls(tuple((s - 1) / 2 for s in stride), stride, tuple(size))
-
-    def along(self, axis: int) -> "Line":
-        return Line(self.first[axis], self.stride[axis], self.size[axis])
-
-
-class Line(NamedTuple):
-    """Cells along one axis."""
-
-    first: float
-    stride: float
-    size: int
-
-    def spans(self, count: int) -> tuple[float, float]:
-        """The image's size in cells, and where its edge lies before the centre of the first; count and 1/2 of even cells."""
-        span, back = self.size / self.stride, (self.first + 0.5) / self.stride
-        even = abs(span - count) < 1e-9 * count and abs(back - 0.5) < 1e-9
-        return (count, 0.5) if even else (span, back)
 
 
 def resized(x: Floats, space: Sequence[int], cells: Cells | None = None) -> Floats:

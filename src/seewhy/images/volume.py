@@ -3,19 +3,19 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import prod
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seewhy.errors import BadImage, BadParameter
 
-if TYPE_CHECKING:
-    from .resample import Cells
+from .places import Grid
 
-Floats = NDArray[np.floating[Any]]
+if TYPE_CHECKING:
+    pass
+
 CODES = ("LR", "PA", "IS")  # of each axis of the world, from its low end to its high one
-BESIDE = 1e-9  # a share of a cell: rounding
 MAX_VOXELS = 1 << 29  # that are read of a file where nothing else is said: 2 GB as float32; 512 x 512 x 2048
 
 
@@ -139,101 +139,3 @@ def _directions(affine: NDArray[np.float64]) -> NDArray[np.float64]:
     """(3, 3), a column for each axis: where it points, without its length."""
     length = np.linalg.norm(affine[:3, :3], axis=0)
     return affine[:3, :3] / np.where(length > 0, length, 1)
-
-
-class Grid(NamedTuple):
-    """How the cells of one array lie in another, of any dimension: each axis of the one runs along one of the other."""
-
-    axes: tuple[int, ...]  # of the other, one for each axis of the one
-    first: tuple[float, ...]  # where the centre of the first cell lies, in cells of the other: 0 is the centre of its first
-    step: tuple[float, ...]  # from one cell to the next; below zero where it runs backwards
-    size: tuple[int, ...]  # of the one, in cells
-    shape: tuple[int, ...]  # of the other
-
-    @classmethod
-    def whole(cls, shape: Sequence[int]) -> "Grid":
-        """The array itself."""
-        d = len(shape)
-        return cls(tuple(range(d)), (0.0,) * d, (1.0,) * d, tuple(shape), tuple(shape))
-
-    def turned(self, order: Sequence[int]) -> "Grid":
-        """With its axes in another order."""
-        parts: list[Any] = [tuple(part[axis] for axis in order) for part in self[:4]]
-        axes, first, step, size = parts
-        return Grid(axes, first, step, size, self.shape)
-
-    def along(self, axis: int, first: float, step: float, size: int) -> "Grid":
-        """With other cells along one axis: `size` of them, of which the first lies at the cell `first` of those that were."""
-        firsts, steps, sizes = [*self.first], [*self.step], [*self.size]
-        firsts[axis] += steps[axis] * first
-        steps[axis] *= step
-        sizes[axis] = size
-        return Grid(self.axes, tuple(firsts), tuple(steps), tuple(sizes), self.shape)
-
-    @property
-    def matrix(self) -> NDArray[np.float64]:
-        """(d + 1, d + 1), from cells of the one to cells of the other."""
-        d = len(self.axes)
-        found = np.eye(d + 1)
-        found[:d, :d] = 0
-        found[list(self.axes), range(d)] = self.step
-        found[list(self.axes), d] = self.first
-        return found
-
-    def read(self, x: Floats, outside: Any = 0.0) -> Floats:
-        """What lies in the other array (..., *shape) at the cells of the one (..., *size): linear between centres, beyond the
-        outermost centres these go on, beyond the border it is `outside`.
-        """
-        lead = x.ndim - len(self.shape)
-        memory = np.argsort([-abs(step) for step in x.strides], kind="stable")  # NIfTI's arrays have their first axis last
-        x = x.transpose(memory)
-        for place, way in enumerate(int(axis) - lead for axis in memory):
-            if way >= 0:
-                axis = self.axes.index(way)
-                at = self.first[axis] + self.step[axis] * np.arange(self.size[axis])
-                x = _at(x, place, at, self.shape[way], outside)
-        x = x.transpose(np.argsort(memory))
-        return x.transpose(*range(lead), *(lead + axis for axis in self.axes))
-
-    def spread(self, values: Floats, cells: "Cells | None" = None) -> Floats:
-        """A map over the one (*cells), as it lies on the other (*shape): linear between the centres of cells, zero outside.
-
-        cells: where they lie in the one; None: they share it out evenly.
-        """
-        first, stride = (cells.first, cells.stride) if cells else self._even(values.shape)
-        x = values.transpose(np.argsort(self.axes))
-        for way in reversed(range(len(self.shape))):  # the largest step along the first axis, which is the fastest
-            axis = self.axes.index(way)
-            at = (np.arange(self.shape[way]) - self.first[axis]) / self.step[axis]  # in cells of the one
-            x = _at(x, way, (at - first[axis]) / stride[axis], values.shape[axis])
-            beyond = (at < -0.5 - BESIDE) | (at > self.size[axis] - 0.5 + BESIDE)
-            x = _filled(x, way, beyond, 0)
-        return np.ascontiguousarray(x)
-
-    def _even(self, cells: Sequence[int]) -> tuple[tuple[float, ...], tuple[float, ...]]:
-        """Of so many cells that share out the one: the centre of the first, and the step to the next."""
-        stride = tuple(size / n for size, n in zip(self.size, cells, strict=True))
-        return tuple((s - 1) / 2 for s in stride), stride
-
-
-def _at(x: Floats, axis: int, at: Floats, cells: int, outside: Any = None) -> Floats:
-    """x at places along one axis, in its cells: linear between them; further out the outermost, or `outside` where given."""
-    if len(at) == cells and np.array_equal(at, np.arange(cells)):
-        return x
-    inner = at.clip(0, cells - 1)
-    low = np.minimum(np.floor(inner + BESIDE), cells - 1).astype(np.intp)
-    share = (inner - low).clip(0)
-    share[share < BESIDE] = 0
-    after = [1] * (x.ndim - 1 - axis)
-    found = x.take(low, axis)
-    if share.any():
-        weight = share.reshape(-1, *after).astype(x.dtype)
-        found = found * (1 - weight) + x.take(np.minimum(low + 1, cells - 1), axis) * weight
-    return found if outside is None else _filled(found, axis, (at < -0.5 - BESIDE) | (at > cells - 0.5 + BESIDE), outside)
-
-
-def _filled(x: Floats, axis: int, where: NDArray[np.bool_], value: Any) -> Floats:
-    """x with one value at some places along an axis."""
-    if not where.any():
-        return x
-    return np.where(where.reshape(-1, *[1] * (x.ndim - 1 - axis)), np.asarray(value, x.dtype), x)

@@ -1,22 +1,17 @@
-"""Medical volumes in and out: NIfTI and MGH files (`seewhy.nifti_file`), DICOM series (`seewhy.dicom`)."""
+"""Volumes by their files: NIfTI and MGH (`images.nifti`), DICOM series (`images.dicom`)."""
 
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from seewhy.errors import BadImage, MissingExtra
-from seewhy.maps.source import Source
+from seewhy.errors import BadImage
 
 from .decoding import decoding
+from .files import named
 from .volume import Volume, most_voxels
 
 NIFTI = (".nii", ".nii.gz")
 BY_NIBABEL = (*NIFTI, ".mgz", ".mgh", ".img", ".hdr")
 SUFFIXES = (*BY_NIBABEL, ".dcm", ".ima")
-MARK = b"seewhy "  # before the Source, in the header's comment
 INDEX = "DICOMDIR"  # the table of contents of a disc
 
 
@@ -25,7 +20,7 @@ def read_volume(path: str | Path, channels: bool = False, most: int | None = Non
     lies in or any one of its files, or a multi-frame DICOM file.
 
     channels: take all volumes of a 4-D file or of a series of mosaics, as channels (i, j, k, c); otherwise the first (noted).
-    most: voxels at most; by default `seewhy.volume.MAX_VOXELS`, 2**29.  More are refused before room is made for them.
+    most: voxels at most; by default `seewhy.images.volume.MAX_VOXELS`, 2**29.  More are refused before room is made for them.
     Scaled as the file says (NIfTI's slope and intercept, DICOM's rescale: Hounsfield units of a CT, the dose of an RTDOSE).
     Raises BadImage for what is missing, broken, too large or no volume, MissingExtra where nibabel or pydicom is not installed.
     """
@@ -72,11 +67,6 @@ def holds_volume(path: Any) -> bool:
         return False
 
 
-def named(path: Path, suffixes: Any) -> bool:
-    """Does its name end so?"""
-    return path.name.lower().endswith(tuple(suffixes))
-
-
 def is_dicom(path: Path) -> bool:
     """By its first bytes: 128 of any kind, then DICM; or, as older files have it, at once a tag of the first group."""
     if not path.is_file():
@@ -91,44 +81,3 @@ def is_bare(head: bytes) -> bool:
     kind, length = head[4:6], int.from_bytes(head[4:8], "little")
     first = head[:2] == b"\x08\0" and head[3:4] == b"\0" and (kind in (b"UL", b"CS", b"UI", b"SH") or 0 < length < 128)
     return first or head[:6] == b"\x02\0\0\0UL"
-
-
-def need(package: str) -> Any:
-    """The package, imported; MissingExtra where it is not installed."""
-    try:
-        return import_module(package)
-    except ModuleNotFoundError:
-        raise MissingExtra(package, "medical") from None
-
-
-def nifti(values: NDArray[np.float32], volume: Volume, source: Source) -> Any:
-    """A map (i, j, k) as nibabel's image: on the volume's own grid, with its affine, zooms, units and codes; the Source in the
-    header.
-    """
-    nibabel = need("nibabel")
-    header = volume.header.copy() if volume.header is not None else None
-    kind = nibabel.Nifti2Image if isinstance(header, nibabel.Nifti2Header) else nibabel.Nifti1Image
-    if header is None:
-        image = kind(values, volume.affine)
-        _say_scanner(image, volume.affine)
-    else:
-        header.set_data_dtype(np.float32)
-        header.extensions.clear()  # what else the file says of the patient
-        for text in {"descrip", "aux_file", "intent_name", "db_name"} & {*header}:
-            header[text] = b""
-        header.set_intent("none")
-        image = kind(values, None, header)
-    note = nibabel.nifti1.Nifti1Extension("comment", MARK + source.to_json().encode())
-    image.header.extensions.append(note)
-    image.header["descrip"] = f"seewhy {source.caption}".encode("ascii", "replace")[:79]
-    image.header["cal_min"], image.header["cal_max"] = min(0.0, float(values.min())), max(0.0, float(values.max()))
-    return image
-
-
-def _say_scanner(image: Any, affine: NDArray[np.float64]) -> None:
-    """The affine says where voxels lie for the scanner; also as a rotation, which some viewers read first, if it is one."""
-    image.set_sform(affine, "scanner")
-    turn = affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0)
-    if np.allclose(turn.T @ turn, np.eye(3), atol=1e-4):
-        image.set_qform(affine, "scanner")
-    image.header.set_xyzt_units("mm")

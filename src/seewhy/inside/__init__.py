@@ -1,1 +1,4 @@
-"""."""
+"""What is in a network: its units, its attention heads, what a detector finds.
+
+`api` and everything above may import it; it imports `methods`, `explaining` and below.
+"""

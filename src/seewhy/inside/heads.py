@@ -2,21 +2,18 @@
 
 from collections.abc import Iterable, Sequence
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seewhy.errors import BadParameter, NeedsGradients, NoSuchName, NotApplicable, closest
-from seewhy.images.photo import Extent, Images
-from seewhy.images.resample import Cells
+from seewhy.images.given import Images
+from seewhy.images.places import Cells, Extent
 from seewhy.maps.heatmap import Heatmap, Heatmaps
 from seewhy.maps.source import NO_CLASS, Predicted, Source
-from seewhy.models.model import Differentiable
+from seewhy.models.model import Attended, Attention, Differentiable
 from seewhy.prepare.batch import Batch
-
-if TYPE_CHECKING:
-    from seewhy.models.torch.attention.attended import Attended, Attention
 
 MEAN, CLASS = "mean", "class"
 CAVEAT = (
@@ -81,12 +78,12 @@ def _batch_maps(model: Any, batch: Batch, place: int, layer: Any, head: Any, que
     return maps
 
 
-def _chosen(found: "Attended", layer: Any) -> "list[Attention]":
+def _chosen(found: Attended, layer: Any) -> list[Attention]:
     """The attentions asked for, by their own names or those of modules around them."""
     if layer is None:
         if not found.layers:
             raise NotApplicable(f"No attention's tokens have a known place in the image: {_listed(found.left_out)}.")
-        return found.layers
+        return [*found.layers]
     own = {one.layer: one for one in found.layers}
     chosen: dict[str, Attention] = {}
     for name in [layer] if isinstance(layer, str) else layer:
@@ -109,14 +106,14 @@ def _within(attention: str, name: Any) -> bool:
     return attention == name or attention.startswith((f"{name}.", f"{name}#"))
 
 
-def _cells(model: Any, one: "Attention", x: Any) -> Cells | None:
+def _cells(model: Any, one: Attention, x: Any) -> Cells | None:
     found = model.cells(one.layer, x)
     if found is None or found[0] != one.keys.grid:
         return None
     return Cells(found[1].first, found[1].stride, tuple(x.shape[2:]))
 
 
-def _shares(found: "Attended", one: "Attention", query: Any, batch: Batch, placed: Cells | None) -> NDArray[np.float64]:
+def _shares(found: Attended, one: Attention, query: Any, batch: Batch, placed: Cells | None) -> NDArray[np.float64]:
     """Whose rows of the layer are shown, as shares (n, queries)."""
     tokens, n = one.queries, len(batch.x)
     share = np.zeros((n, tokens.length))
@@ -136,7 +133,7 @@ def _shares(found: "Attended", one: "Attention", query: Any, batch: Batch, place
     return share
 
 
-def _token(query: Any, one: "Attention", batch: Batch, i: int, placed: Cells | None) -> int:
+def _token(query: Any, one: Attention, batch: Batch, i: int, placed: Cells | None) -> int:
     """The token of the patch at the pixel (y, x) of photo i."""
     box, grid, space = batch.boxes[i], one.queries.grid, batch.x.shape[2:]
     try:
@@ -157,7 +154,7 @@ def _token(query: Any, one: "Attention", batch: Batch, i: int, placed: Cells | N
     return one.queries.first + row * grid[1] + column
 
 
-def _asked(one: "Attention", share: NDArray[np.float64], query: Any) -> NDArray[Any]:
+def _asked(one: Attention, share: NDArray[np.float64], query: Any) -> NDArray[Any]:
     """What these queries look at: (n, heads, keys)."""
     rows = one.read(share)
     if not rows.any():
@@ -165,7 +162,7 @@ def _asked(one: "Attention", share: NDArray[np.float64], query: Any) -> NDArray[
     return rows
 
 
-def _heads(one: "Attention", rows: NDArray[Any], head: Any) -> Iterable[tuple[int | str, NDArray[Any]]]:
+def _heads(one: Attention, rows: NDArray[Any], head: Any) -> Iterable[tuple[int | str, NDArray[Any]]]:
     """The heads asked for of (n, heads, keys), each (n, keys)."""
     count = rows.shape[1]
     if head is None:
@@ -190,7 +187,7 @@ def _place(query: Any) -> str:
     return f"of {_words(query)}" if isinstance(query, int | np.integer) else f"of the patch at {_words(query)}"
 
 
-def _notes(found: "Attended", one: "Attention", query: Any) -> tuple[str, ...]:
+def _notes(found: Attended, one: Attention, query: Any) -> tuple[str, ...]:
     if not isinstance(query, str):
         return ()
     if len(found.reads) != one.queries.length:

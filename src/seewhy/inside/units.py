@@ -7,7 +7,7 @@ from einops import asnumpy, reduce
 
 from seewhy.errors import BadParameter
 from seewhy.explaining.case import Case
-from seewhy.images.photo import Images
+from seewhy.images.given import Images
 from seewhy.models.model import Differentiable
 from seewhy.printable import quoted
 from seewhy.targets.aim import Aim

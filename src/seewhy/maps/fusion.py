@@ -7,7 +7,8 @@ from functools import reduce
 import numpy as np
 
 from seewhy.errors import BadParameter, NoSuchName, NotApplicable, closest
-from seewhy.images.resample import Cells, brought
+from seewhy.images.places import Cells
+from seewhy.images.resample import brought
 
 from .heatmap import Heatmap, Heatmaps
 

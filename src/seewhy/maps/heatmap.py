@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from seewhy.errors import BadParameter, NotApplicable
-from seewhy.images.photo import Under, Where
-from seewhy.images.resample import Cells
-from seewhy.images.volume import Grid
+from seewhy.images.photo import Under
+from seewhy.images.places import Cells, Grid, Where
 from seewhy.pictures.canvas import VIEWS, drawn, full, remark, strip, views
 from seewhy.pictures.render import PICTURES, Look, beyond, clipped, picture, unit, with_legend
 from seewhy.pictures.render import legend as strip_of

@@ -1,4 +1,4 @@
-"""Maps as files, each of which carries the Source, which `carried.source_of` reads back."""
+"""Maps as files, each of which carries the Source, which `maps.stored_source` reads back."""
 
 import io
 from collections.abc import Callable
@@ -11,10 +11,13 @@ from numpy.typing import NDArray
 
 from seewhy.atomic import replacing
 from seewhy.errors import BadParameter, NotApplicable
-from seewhy.images.volume import Grid, Volume
-from seewhy.images.volumes import NIFTI, named, nifti
+from seewhy.images.files import named
+from seewhy.images.places import Grid
+from seewhy.images.volume import Volume
+from seewhy.images.volumes import NIFTI
 
 from .made_here import CHUNK, RUN
+from .nifti import nifti
 
 if TYPE_CHECKING:
     from .heatmap import Heatmap
@@ -25,7 +28,7 @@ KINDS = ".png, .npz or .npy, of a volume also as .nii or .nii.gz, of a scene as 
 def save(heatmap: "Heatmap", path: Path, picture: str, look: dict[str, Any], over: bool = True, run: str = "") -> None:
     """By the file's suffix, as `Heatmap.save` says.
 
-    over: take the place of a file that is there; run: what made it, of which a picture tells (`own.run_of`).
+    over: take the place of a file that is there; run: what made it, of which a picture tells (`made_here.run_of`).
     Raises NotWritten, which names the file and the image; what was there before is then as it was.
     """
     write = _writer(heatmap, path, picture, look, run)
@@ -51,7 +54,7 @@ def _writer(heatmap: "Heatmap", path: Path, picture: str, look: dict[str, Any], 
     if suffix == ".npy":
         return lambda beside: beside.write_bytes(_npy(heatmap.values))
     if suffix in (".tif", ".tiff"):
-        from seewhy.images.geotiff import geotiff  # which needs rasterio
+        from .geotiff import geotiff  # which needs rasterio
 
         scene = geotiff(heatmap)
         return lambda beside: beside.write_bytes(scene)

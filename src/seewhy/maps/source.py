@@ -5,10 +5,7 @@ from dataclasses import MISSING, asdict, dataclass, field, fields
 from types import UnionType
 from typing import Any, TypeVar, get_args, get_origin
 
-import numpy as np
-from einops import asnumpy
 from numpy.typing import NDArray
-from PIL import Image
 
 from seewhy.json_text import as_json, json_of, with_bytes
 from seewhy.printable import printable
@@ -104,26 +101,6 @@ class Source:
         if isinstance(measured := facts.get("measured"), dict):  # of which JSON does not know NaN
             facts["measured"] = {key: float("nan") if value is None else value for key, value in measured.items()}
         return _made(cls, facts)
-
-
-def described(value: Any) -> Any:
-    """A parameter as it can be read, compared and sent: of pictures and long arrays what they are and their SHA-256."""
-    if isinstance(value, list | tuple):
-        return tuple(map(described, value))
-    if isinstance(value, Image.Image):
-        return f"image {value.size} sha256:{_hash(value.tobytes())}"
-    if hasattr(value, "shape") and hasattr(value, "dtype") and value.ndim:
-        array = value if isinstance(value, np.ndarray) else asnumpy(value.float() if "bfloat" in str(value.dtype) else value)
-        return f"array {array.shape} sha256:{_hash(np.ascontiguousarray(array).tobytes())}"
-    if callable(value):
-        return getattr(value, "__qualname__", type(value).__name__)
-    return value
-
-
-def _hash(data: bytes) -> str:
-    from hashlib import sha256  # as long to import as much of seewhy
-
-    return sha256(data).hexdigest()[:16]
 
 
 def _made(kind: type[T], facts: Any) -> T:

@@ -11,9 +11,11 @@ from typing import IO
 import numpy as np
 
 from seewhy.errors import BadImage
-from seewhy.images.volumes import MARK, NIFTI, named
+from seewhy.images.files import named
+from seewhy.images.volumes import NIFTI
 
 from .made_here import CHUNK, chunks
+from .nifti import MARK
 from .source import Source
 
 LONGEST = 2**24  # bytes of a Source
@@ -62,7 +64,7 @@ def _of_png(file: IO[bytes]) -> str:
 
 def _of_scene(path: Path) -> str:
     """The text of the tag.  Raises KeyError without it."""
-    from seewhy.images.geotiff import source_text  # which needs rasterio
+    from .geotiff import source_text  # which needs rasterio
 
     return source_text(path)
 

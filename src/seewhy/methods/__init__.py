@@ -1,6 +1,11 @@
-"""Every method, by its own name.  A new family is a file here and a line below."""
+"""Every method, by its own name.  A new family of formulas is a file here and a line below.
 
-from .attention import *  # noqa: F403
+`api` and everything above may import it; it imports `explaining` and what that may.
+"""
+
+from .transformer import *  # noqa: F403 - first: `seewhy methods` lists them in this order
+
+# isort: split
 from .balance import *  # noqa: F403
 from .cam import *  # noqa: F403
 from .channel import *  # noqa: F403

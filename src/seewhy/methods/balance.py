@@ -5,7 +5,8 @@ from typing import Any
 
 from seewhy.errors import BadParameter
 from seewhy.explaining.case import Case, Found
-from seewhy.methods.making.method import COSTS, Method, lookup, maker
+from seewhy.explaining.recipe import COSTS
+from seewhy.methods.making.method import Method, lookup, maker
 from seewhy.models.rule import Balanced
 
 from .combine import composed

@@ -9,7 +9,7 @@ import numpy as np
 from einops import asnumpy, rearrange, reduce
 from numpy.typing import NDArray
 
-from seewhy.images.photo import Array
+from seewhy.arrays import Array
 from seewhy.methods.making.reading import from_activations, from_gradients, from_head
 
 __all__ = [

@@ -6,11 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seewhy.errors import BadParameter
-from seewhy.explaining.case import numbers
-from seewhy.images.photo import Array
+from seewhy.arrays import Array, numbers
+from seewhy.errors import MANY, BadParameter, whole_number
 from seewhy.images.resample import enlarged
-from seewhy.methods.making.method import MANY, whole_number
 from seewhy.methods.making.probe import Made, Probe
 from seewhy.methods.making.scoring import Estimate, from_scores
 

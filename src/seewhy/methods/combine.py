@@ -14,10 +14,13 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
-from seewhy.errors import BadParameter, NotApplicable
+from seewhy.errors import MANY, BadParameter, NotApplicable, whole_number
 from seewhy.explaining.case import Case, Found
-from seewhy.images.resample import Cells, brought, resized
-from seewhy.methods.making.method import COSTS, MANY, Method, listed, lookup, maker, whole_number
+from seewhy.explaining.recipe import COSTS
+from seewhy.explaining.variants import variants
+from seewhy.images.places import Cells
+from seewhy.images.resample import brought, resized
+from seewhy.methods.making.method import Method, listed, lookup, maker
 from seewhy.models.model import INPUT
 from seewhy.printable import quoted
 from seewhy.progress import shown
@@ -104,7 +107,7 @@ def augment(method: Method) -> Method:
         ready = (_flipped(resized(x, size) if size != x.shape[2:] else x, flip) for size, flip in ways)
         case.pinned  # noqa: B018 - the network at the images' own size: if that fails, sizes are not to blame
         try:
-            found = [*shown(case.variants(own, ready), len(ways), f"augment({base.name})")]
+            found = [*shown(variants(case, own, ready), len(ways), f"augment({base.name})")]
         except RuntimeError as error:
             if len(sizes) == 1:
                 raise
@@ -128,7 +131,7 @@ def _smoothed(base: Method, name: str, said: str, moment: Any) -> Method:
         if not 0 <= sigma < np.inf:
             raise BadParameter(f"{name}: sigma is a share of the image's range, from 0 on, not {quoted(sigma)}.")
         own = _given(base, {**params, "seed": seed})
-        found = shown(case.variants(own, _noisy(case.images, samples, sigma, seed)), samples, name)
+        found = shown(variants(case, own, _noisy(case.images, samples, sigma, seed)), samples, name)
         first, measured = next(found), []
         kept = (measured.append(one.measured) or one.cores for one in chain([first], found))
         return Found(

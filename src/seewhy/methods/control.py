@@ -7,9 +7,9 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
-from seewhy.errors import BadParameter
+from seewhy.errors import BadParameter, whole_number
 from seewhy.explaining.case import Case
-from seewhy.methods.making.method import method_of, whole_number
+from seewhy.methods.making.method import method_of
 
 __all__ = ["centre", "random_map"]
 

@@ -4,7 +4,7 @@ Each formula gives the attribution of every channel, (n, c, *space) of (n, c, *s
 "max" the largest absolute value, "sum" the signed sum, "l2" the Euclidean norm.
 """
 
-from seewhy.images.photo import Array
+from seewhy.arrays import Array
 from seewhy.methods.making.reading import from_pixels
 from seewhy.models.rule import deconv, guided
 

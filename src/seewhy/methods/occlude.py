@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seewhy.errors import BadParameter
-from seewhy.images.photo import Array
-from seewhy.methods.making.method import whole_number
+from seewhy.arrays import Array
+from seewhy.errors import BadParameter, whole_number
 from seewhy.methods.making.probe import Made, Probe
 from seewhy.methods.making.scoring import Estimate, from_scores
 

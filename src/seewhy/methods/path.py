@@ -6,10 +6,10 @@ import numpy as np
 from einops import reduce
 from numpy.typing import NDArray
 
-from seewhy.errors import BadParameter
+from seewhy.errors import BadParameter, whole_number
 from seewhy.explaining.case import Case, Found
+from seewhy.explaining.variants import variants
 from seewhy.methods.making.baseline import baseline as baseline_of
-from seewhy.methods.making.method import whole_number
 from seewhy.methods.making.reading import pixel_method
 from seewhy.models.model import INPUT
 from seewhy.progress import shown
@@ -90,7 +90,7 @@ def _integral(case: Case, start: Floats, steps: int, quadrature: str) -> Floats:
     x = case.images
     nodes, weights = RULES[quadrature](steps)
     way = (start + np.asarray(node, x.dtype) * (x - start) for node in nodes)
-    gradients = case.variants(gradient, way)
+    gradients = variants(case, gradient, way)
     total = 0.0
     for weight, found in zip(weights, shown(gradients, len(nodes), "integrated-gradients"), strict=True):
         total = total + weight * found.cores[INPUT].astype(np.float64)

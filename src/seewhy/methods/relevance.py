@@ -6,9 +6,9 @@ import numpy as np
 from einops import asnumpy, reduce
 from numpy.typing import NDArray
 
+from seewhy.arrays import Array
 from seewhy.errors import BadParameter, NotApplicable
 from seewhy.explaining.case import Case, Found
-from seewhy.images.photo import Array
 from seewhy.images.resample import resized, spread
 from seewhy.methods.making.method import method_of
 from seewhy.methods.making.reading import pixel_method

@@ -6,10 +6,8 @@ import numpy as np
 from einops import einsum
 from numpy.typing import NDArray
 
-from seewhy.errors import BadParameter
-from seewhy.explaining.case import numbers
-from seewhy.images.photo import Array
-from seewhy.methods.making.method import MANY, whole_number
+from seewhy.arrays import Array, numbers
+from seewhy.errors import MANY, BadParameter, whole_number
 from seewhy.methods.making.probe import Probe
 from seewhy.methods.making.scoring import Estimate, from_scores
 

@@ -6,11 +6,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seewhy.errors import BadParameter, NoSuchName, closest
-from seewhy.images.photo import Array
+from seewhy.arrays import Array
+from seewhy.errors import MANY, BadParameter, NoSuchName, closest, whole_number
 from seewhy.maps.regions import Regions
 from seewhy.methods.making.baseline import COLOURS
-from seewhy.methods.making.method import MANY, whole_number
 from seewhy.methods.making.probe import Probe
 from seewhy.methods.making.scoring import Estimate, from_scores
 from seewhy.methods.making.segments import segmented

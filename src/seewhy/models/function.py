@@ -10,14 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seewhy import __version__
-from seewhy.errors import BadNetwork, BadParameter, NeedsGradients, SeewhyError
-from seewhy.explaining.case import numbers
-from seewhy.images.photo import Array, Extent, Images
+from seewhy.arrays import Array, numbers
+from seewhy.errors import BadNetwork, BadParameter, InSpace, NeedsGradients, SeewhyError
+from seewhy.images.given import Images
+from seewhy.images.places import Extent
 from seewhy.memory import out_of_memory
 from seewhy.prepare.batch import Batch, batches, grey, preparer
 from seewhy.printable import printable, words_of
 from seewhy.targets.aim import Aim, Pinned, Seen
-from seewhy.targets.suggest import InSpace, instead
+from seewhy.targets.suggest import instead
 
 from .model import GIVEN, Answer, softmax
 from .pace import Pace

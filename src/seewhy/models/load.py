@@ -11,15 +11,17 @@ from urllib.parse import urlparse
 from seewhy.errors import BadParameter, NoSuchName, closest
 from seewhy.memory import memory_for
 from seewhy.models.zoo.code import code_network, names_code
-from seewhy.models.zoo.found import RANDOM, Asked, Found, fetched, made, need, reach
+from seewhy.models.zoo.found import Asked, Found, fetched, made, need, reach
 from seewhy.models.zoo.heads import blank_options, heads_fit, own_labels, torchvision_kind, torchvision_names
 from seewhy.models.zoo.hugging_face import hugging_face
 from seewhy.models.zoo.timm import timm_network, with_facts
-from seewhy.prepare.batch import Fit, preparer
+from seewhy.prepare.batch import preparer
+from seewhy.prepare.fit import Fit
 from seewhy.printable import printable
 from seewhy.targets.labels import read_labels
 
-from .model import Differentiable, Model, wrap
+from .model import RANDOM, Differentiable, Model
+from .wrap import wrap
 
 SAVED = (".pt2", ".pt", ".pth", ".torchscript", ".ts", ".ckpt", ".bin", ".safetensors")  # files that may hold a network
 
@@ -96,7 +98,7 @@ def _as_asked(model: Any, labels: Any, spec: str, as_wrap: Mapping[str, Any]) ->
 
 def _saved(asked: Asked) -> Found:
     need("torch")
-    from seewhy.models.torch.sealed import saved_network
+    from seewhy.models.zoo.saved import saved_network
 
     return saved_network(asked)
 

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf
 
+from seewhy.arrays import Array
 from seewhy.errors import BadParameter
-from seewhy.images.photo import Array
 
 ReluRule = Callable[[Array, Array], Array]
 

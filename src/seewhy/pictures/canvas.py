@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from seewhy.errors import BadParameter, NoSuchName, NotApplicable, closest
-from seewhy.images.photo import Extent, is_clip
-from seewhy.images.resample import Cells
-from seewhy.images.volume import Floats, Grid, Volume
+from seewhy.images.given import is_clip
+from seewhy.images.places import Cells, Extent, Floats, Grid
+from seewhy.images.volume import Volume
 
 from .render import Below, Look, over, overlay, with_legend
 from .stretching import Size, stretch, stretched

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from seewhy.errors import BadParameter, NoSuchName, NotApplicable, closest
-from seewhy.images.photo import Extent
+from seewhy.images.places import Extent
 
 from .stretching import Rows, Size, bands
 

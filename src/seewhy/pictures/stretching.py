@@ -6,8 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from seewhy.images.photo import Extent
-from seewhy.images.resample import Cells, Line
+from seewhy.images.places import Cells, Extent, Line
 
 Floats = NDArray[np.floating[Any]]
 Size = tuple[int, int]  # (w, h) in pixels

@@ -1,36 +1,27 @@
 """From a photo to what the network eats, and back: where on the photo each of its pixels lies."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from operator import index
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
-from einops import asnumpy, rearrange
+from einops import asnumpy
 from numpy.typing import NDArray
 from PIL import Image
 
+from seewhy.arrays import Array
 from seewhy.errors import BadImage, BadParameter
-from seewhy.images.photo import Array, Extent, Given, Images, Photo, Prepared, Under, Where, is_clip, photos, sort_out
-from seewhy.images.volume import Grid, Volume
+from seewhy.images.given import Images, Prepared, is_clip, sort_out
+from seewhy.images.photo import Given, Photo, Under, photos
+from seewhy.images.places import Extent, Grid, Where
+from seewhy.images.volume import Volume
 from seewhy.images.volumes import holds_volume, read_volume
 
-from .framing import framed
+from .fit import Fit, Preparer
 from .measured import Measured
 from .volume_fit import VolumeFit, means_volumes, volume_fit
 
-RESAMPLING = {"nearest": 0, "lanczos": 1, "bilinear": 2, "bicubic": 3, "box": 4, "hamming": 5}
 ROOM = 2**28  # bytes of volumes that wait for one batch
-Size = int | tuple[int, int]
-
-
-class Preparer(Protocol):
-    """Makes a photo ready, and knows which part of it the network saw."""
-
-    def __call__(self, photo: Any, /) -> NDArray[Any]: ...  # (c, h, w)
-
-    def box(self, size: Any, /) -> Where | None: ...  # of a photo or frames (w, h), of a Volume; None if it cannot be told
 
 
 class Batch(NamedTuple):
@@ -55,90 +46,11 @@ class Batch(NamedTuple):
         return Batch(self.x[s], self.photos[s], self.names[s], self.boxes[s], self.notes[s])
 
 
-@dataclass(frozen=True)
-class Fit:
-    """Resize, centre crop, scale to [0, 1] and normalise: the usual preprocessing, by its numbers.
-
-    size: shorter side, or (h, w) outright; crop: side or (h, w) of the centre crop, None for none; mean and std per
-    channel, on the [0, 1] scale (one number serves all three).  Same pixels as torchvision's transforms.
-    """
-
-    size: Size | None = 256
-    crop: Size | None = 224
-    mean: float | Sequence[float] = (0.485, 0.456, 0.406)
-    std: float | Sequence[float] = (0.229, 0.224, 0.225)
-    interpolation: str = "bilinear"  # or nearest, lanczos, bicubic, box, hamming
-
-    def __post_init__(self) -> None:
-        if self.interpolation not in RESAMPLING:
-            raise BadParameter(f"No interpolation {self.interpolation!r}. It is one of: {', '.join(RESAMPLING)}.")
-        for name in ("size", "crop"):
-            object.__setattr__(self, name, _sides(name, getattr(self, name)))
-        mean, std = _numbers("mean", self.mean), _numbers("std", self.std)
-        if mean.size not in (1, 3) or std.size not in (1, 3) or not (std > 0).all():
-            raise BadParameter(f"mean={self.mean}, std={self.std}: give one number or three of each, std above zero.")
-
-    def __call__(self, photo: Image.Image) -> NDArray[np.float32]:
-        whole = self._resized(photo.size)
-        part = self._cropped(whole) if self.crop is not None else None  # beyond the image: black, as torchvision pads
-        photo = framed(photo, whole, part, RESAMPLING[self.interpolation])
-        mean, std = np.asarray(self.mean, np.float32), np.asarray(self.std, np.float32)
-        grey = np.ndim(self.mean) == 1 and np.size(mean) == 1
-        pixels = np.asarray(photo.convert("L"))[..., None] if grey else np.asarray(photo)
-        return rearrange((pixels.astype(np.float32) / np.float32(255) - mean) / std, "h w c -> c h w")
-
-    def box(self, size: tuple[int, int]) -> Extent:
-        width, height = self._resized(size)
-        left, top, right, bottom = self._cropped((width, height)) if self.crop is not None else (0, 0, width, height)
-        across, down = size[0] / width, size[1] / height
-        return Extent(left * across, top * down, right * across, bottom * down)
-
-    def _resized(self, size: tuple[int, int]) -> tuple[int, int]:
-        width, height = size
-        if self.size is None:
-            return size
-        if not isinstance(self.size, int):
-            return self.size[1], self.size[0]
-        short = min(width, height)
-        return int(self.size * width / short), int(self.size * height / short)
-
-    def _cropped(self, size: tuple[int, int]) -> tuple[int, int, int, int]:
-        height, width = (self.crop, self.crop) if isinstance(self.crop, int) else self.crop or size[::-1]
-        left, top = _margin(size[0], width), _margin(size[1], height)
-        return left, top, left + width, top + height
-
-
-def _sides(name: str, asked: Any) -> Size | None:
-    try:
-        if asked is None:
-            return None
-        height, width = map(index, asked) if np.ndim(asked) else (index(asked), index(asked))
-        if height > 0 and width > 0:
-            return (height, width) if np.ndim(asked) else height
-    except (TypeError, ValueError, IndexError):
-        pass
-    raise BadParameter(f"{name}={asked!r}: give a number of pixels, (height, width), or None.")
-
-
-def _numbers(name: str, asked: Any) -> NDArray[np.float64]:
-    try:
-        numbers = np.asarray(asked, np.float64)
-        if np.isfinite(numbers).all() and numbers.ndim < 2:
-            return numbers
-    except (TypeError, ValueError):
-        pass
-    raise BadParameter(f"{name}={asked!r}: give a number, or one for each channel, on the scale from 0 to 1.")
-
-
-def _margin(side: int, crop: int) -> int:
-    return round((side - crop) / 2) if side >= crop else -((crop - side) // 2)
-
-
 def preparer(prepare: Any) -> Preparer | None:
     """What `wrap(prepare=)` takes: None, a Fit, VolumeFit or ClipFit, a dict of the numbers of one of these, or any callable
     PIL image -> (c, h, w).
     """
-    from seewhy.images.clip import ClipFit
+    from .clip_fit import ClipFit
 
     if prepare is None or isinstance(prepare, Fit | Measured | VolumeFit | ClipFit):
         return prepare
@@ -189,7 +101,7 @@ def _fitted(photo: Photo | Given, fit: Preparer) -> NDArray[Any]:
 
 def in_frames(images: Prepared | list[Any], prepare: Preparer | None) -> Prepared | list[Any]:
     """What `sort_out` gave; clips as their frames, one by one, where photos are what the model takes."""
-    from seewhy.images.clip import ClipFit
+    from .clip_fit import ClipFit
 
     if isinstance(images, Prepared) or prepare is None or isinstance(prepare, VolumeFit | ClipFit):
         return images
@@ -209,7 +121,9 @@ def _without(images: list[Any], model: str) -> Preparer:
 
 def opened(images: list[Any], prepare: Preparer | None, model: str, first: int = 0) -> Iterator[Photo | Given]:
     """Read one after the other, as what the model of that name prepares: photos, volumes or clips; first: the first's place."""
-    from seewhy.images.clip import ClipFit, read_clip
+    from seewhy.images.clip import read_clip
+
+    from .clip_fit import ClipFit
 
     fit = prepare or _without(images, model)
     if isinstance(fit, VolumeFit):

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from seewhy.errors import BadParameter
-from seewhy.images.photo import Extent
+from seewhy.images.places import Extent
 from seewhy.lru import Recent
 
 

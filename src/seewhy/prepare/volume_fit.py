@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seewhy.errors import BadImage, BadParameter
-from seewhy.images.volume import Floats, Grid, Volume, most_voxels
+from seewhy.images.places import Floats, Grid
+from seewhy.images.volume import Volume, most_voxels
 
 SMALLEST = 1e-9  # mm from one voxel to the next
 OWN = "own"  # the volume's own mean, or standard deviation
@@ -120,7 +121,7 @@ def _check_room(size: Sequence[int], volume: Volume) -> None:
         raise BadImage(
             f"{volume.name}: `prepare` makes {'x'.join(map(str, size))} voxels of it ({count * 4 / 1e9:.0f} GB), more than the "
             f"{most} that are taken. It is {volume!r}: ask for another spacing, size or crop, or raise "
-            "seewhy.volume.MAX_VOXELS (on the command line --max-voxels)."
+            "seewhy.images.volume.MAX_VOXELS (on the command line --max-voxels)."
         )
 
 

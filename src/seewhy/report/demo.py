@@ -16,7 +16,7 @@ from PIL import Image, ImageDraw, ImageFont
 from seewhy.atomic import replacing
 from seewhy.demo.scenes import Scene, scenes
 from seewhy.errors import NotWritten
-from seewhy.images.photo import Extent
+from seewhy.images.places import Extent
 from seewhy.maps.heatmap import Heatmap
 
 CHEAT = "bird"

@@ -1,7 +1,7 @@
 """Why is there a box here?  An aim at one detection, and the list of what can be aimed at."""
 
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from math import isfinite
 from typing import Any
 
@@ -9,9 +9,8 @@ import numpy as np
 from einops import rearrange
 from numpy.typing import NDArray
 
+from seewhy.arrays import Array
 from seewhy.errors import BadParameter, NotHere
-from seewhy.images.photo import Array, Images
-from seewhy.models.model import Differentiable, Model
 from seewhy.printable import printable, quoted
 
 from .aim import Aim, Pinned, Seen
@@ -157,33 +156,6 @@ class Detection:
         return (
             f"{printable(self.label, 100)} {self.index} ({self.score:.2f}) at {', '.join(f'{edge:.0f}' for edge in self.box)}"
         )
-
-
-def detections(model: Model, images: Images) -> list[list[Detection]]:
-    """What a detector finds in each image, by falling score; each is a target: `Box(label, index)` or `Box(label, box)`.
-
-    Raises NotApplicable where the model is no detector.
-    """
-    found: list[list[Detection]] = []
-    for batch in model.batches(images):
-        for i, photo in enumerate(batch.photos):
-            asked = model.beside(len(found), 1) if isinstance(model, Differentiable) else model
-            size = photo and photo.pixels.size
-            everything = Everything()
-            asked.aimed([everything], batch.x[i : i + 1], Seen(tuple(batch.x.shape[2:]), size, batch.boxes[i], model.labels))
-            found.append(everything.found)
-    return found
-
-
-@dataclass(frozen=True)
-class Everything(Aim):
-    """Not one detection: it keeps what there is."""
-
-    found: list[Detection] = field(default_factory=list)
-
-    def pin(self, output: Any, seen: Seen) -> Pinned:
-        self.found.extend(listed(detected(output, seen)[0], seen))
-        return Pinned(lambda given: given, "probability", "everything")
 
 
 def listed(found: Detected, seen: Seen) -> list[Detection]:

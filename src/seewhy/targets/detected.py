@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from seewhy.arrays import Array
 from seewhy.errors import NotApplicable
-from seewhy.images.photo import Array
 
 from .aim import Seen
 

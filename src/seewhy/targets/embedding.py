@@ -12,10 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from seewhy.arrays import Array, described, numbers
 from seewhy.errors import BadParameter, Misuse, NotApplicable, NotHere
-from seewhy.explaining.case import numbers
-from seewhy.images.photo import Array, Photo
-from seewhy.maps.source import described
+from seewhy.images.photo import Photo
 from seewhy.printable import quoted
 
 from .aim import Aim, Pinned, Seen

@@ -14,8 +14,8 @@ from .target import Class, Contrast, Labels, PerImage, Target, Unit, class_index
 
 KINDS = {  # how a target that begins so is read, and where: what its str() gives; imported only then
     "unit": "seewhy.targets.target:Unit",
-    "region": "seewhy.targets.aim:Region",
-    "point": "seewhy.targets.aim:Point",
+    "region": "seewhy.targets.region:Region",
+    "point": "seewhy.targets.region:Point",
     "box": "seewhy.targets.box:Box",
     "similar": "seewhy.targets.embedding:Similar",
     "text": "seewhy.targets.embedding:Text",

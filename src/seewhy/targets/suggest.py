@@ -5,17 +5,14 @@ from typing import Any
 
 import numpy as np
 
-from seewhy.errors import BadNetwork, NotApplicable
-from seewhy.images.photo import Array
+from seewhy.arrays import Array
+from seewhy.errors import NotApplicable
 
-from .aim import Seen, dense
+from .aim import Seen
 from .box import listed, together
 from .detected import as_numbers, boxed, detected, yolo
+from .region import dense
 from .target import name_of
-
-
-class InSpace(BadNetwork):
-    """The network answers with boxes, or with a map, so no class of the whole image can be explained."""
 
 
 def instead(output: Any, seen: Seen) -> str | None:

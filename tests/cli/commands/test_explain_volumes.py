@@ -15,9 +15,11 @@ from PIL import Image
 import seewhy
 from seewhy import Heatmap
 from seewhy.cli import app as command
-from seewhy.images.clip import Clip, ClipFit, read_clip
-from seewhy.images.volume import Grid
+from seewhy.images.clip import Clip, read_clip
+from seewhy.images.places import Grid
 from seewhy.pictures.render import Look
+from seewhy.prepare.clip_fit import ClipFit
+from seewhy.prepare.fit import Fit
 from seewhy.prepare.volume_fit import VolumeFit
 from support.files.scans import AFFINES, LESION, dicom_series, mm, peak_mm, scan
 
@@ -220,7 +222,7 @@ class Brightness(torch.nn.Module):
 
 @pytest.mark.parametrize("count", [None, 8, 4])
 def test_a_clip_is_explained_in_time_and_space(tmp_path, count):
-    fit = ClipFit(seewhy.prepare.Fit((15, 20), None, 0.0, 1.0), count)
+    fit = ClipFit(Fit((15, 20), None, 0.0, 1.0), count)
     path = clip(tmp_path, hot=5)
     for prepare in (fit, {"size": (15, 20), "crop": None, "mean": 0.0, "std": 1.0, "count": count}):
         (heatmap,) = seewhy.grad_cam(seewhy.wrap(Brightness(), prepare=prepare), path, target=0, layer="see")

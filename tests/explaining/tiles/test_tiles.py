@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 import seewhy
 from seewhy.explaining.tiles.joining import merged
-from seewhy.explaining.tiles.seam import Row, Seam, rows
+from seewhy.explaining.tiles.seam import Seam
+from seewhy.images.places import Row, rows
 from seewhy.images.volume import Volume
 from seewhy.progress import stoppable
 from support import networks

@@ -84,7 +84,7 @@ def test_the_same_bit_for_bit_whatever_the_clock(name, monkeypatch):
     found, x = [], networks.images(2, 32, 32).astype(np.float32)
     for seed in range(3):
         clock = wild(seed)
-        for place in ("probe", "budget", "chart"):
+        for place in ("methods.making.probe", "methods.making.budget", "explaining.engine"):
             monkeypatch.setattr(f"seewhy.{place}.perf_counter", clock)
         found.append(METHODS[name].using(**REPEATED[name])(seewhy.wrap(networks.pooled().float()), x, target=[0, 2]))
     for again in found[1:]:

@@ -287,7 +287,7 @@ def test_a_program_that_makes_no_module_is_said(network, tmp_path):
 def test_a_whole_pickled_network_runs_only_where_it_is_trusted(network, tmp_path):
     path = tmp_path / "whole.pt"
     torch.save(network, path)
-    with pytest.raises(BadWeights, match=r"whole\.pt is pickled whole.*test_zoo_scripted\.Small.*not done.*--trust"):
+    with pytest.raises(BadWeights, match=r"whole\.pt is pickled whole.*test_exported\.Small.*not done.*--trust"):
         load(str(path))
     model = load(str(path), trust=True)
     np.testing.assert_allclose(model.answer(X).scores, wrap(network).answer(X).scores, rtol=1e-12)

@@ -12,7 +12,7 @@ from torchvision import models
 import seewhy
 from seewhy import Box, Point, Region
 from seewhy.errors import BadNetwork, NoSuchName
-from seewhy.prepare.batch import Fit
+from seewhy.prepare.fit import Fit
 from support.detectors import queries
 
 PHOTO = Image.fromarray(np.random.default_rng(0).integers(0, 256, (60, 90, 3), dtype=np.uint8))

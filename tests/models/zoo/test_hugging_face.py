@@ -15,7 +15,8 @@ import seewhy
 from seewhy import load
 from seewhy.cli.app import main
 from seewhy.errors import BadNetwork, BadParameter, BadWeights, NoSuchName
-from seewhy.prepare.batch import Fit, Measured
+from seewhy.prepare.batch import Measured
+from seewhy.prepare.fit import Fit
 
 SMALL = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
 NAMES = {0: "cat", 1: "dog", 2: "owl"}

@@ -24,7 +24,7 @@ from support.files.hostile import FILES, Small, Trap, pickled, program, script, 
 
 X = np.random.default_rng(0).normal(size=(2, 3, 8, 8)).astype(np.float32)
 SUFFIXES = (".pt2", ".pt", ".pth", ".bin", ".ckpt", ".ts", ".torchscript", ".safetensors")
-NET = "from hostile_files import Small\n"
+NET = "from support.files.hostile import Small\n"
 
 
 @pytest.fixture(scope="module")
@@ -205,7 +205,11 @@ def test_what_other_libraries_allow_torch_to_make_is_asked_back(tmp_path):
     with torch.serialization.safe_globals([Trap]):
         torch.save({**state(), "own": Trap}, tmp_path / "own.pth")
         torch.save({**state(), "load": torch.load}, tmp_path / "load.pth")
-        asked = {"w.pth": "traceback.FrameSummary", "own.pth": "hostile_files.Trap", "load.pth": "torch.serialization.load"}
+        asked = {
+            "w.pth": "traceback.FrameSummary",
+            "own.pth": "support.files.hostile.Trap",
+            "load.pth": "torch.serialization.load",
+        }
         for name, said in asked.items():
             with pytest.raises(BadWeights, match=rf"needs code \(.*{said}"):
                 state_dicts.fill(Small(), tmp_path / name)

@@ -1,1 +1,1 @@
-"""."""
+"""The commands, one file each; `cli.app` lists them."""

@@ -16,7 +16,7 @@ from seewhy.cli.saying import printable, say, stdout
 from .listing import table
 
 if TYPE_CHECKING:
-    from seewhy.diagnosis.doctor import Report, Verdict
+    from seewhy.diagnosis.report import Report, Verdict
     from seewhy.models.model import Layer
 
 COLOURS = {"error": "red", "warning": "yellow", "note": "blue"}

@@ -110,9 +110,9 @@ def explain(
     """
     from seewhy.api import explain as ask
     from seewhy.errors import NotWritten, SeewhyError
-    from seewhy.images.clip import ClipFit
     from seewhy.images.photo import Given
     from seewhy.prepare.batch import opened
+    from seewhy.prepare.clip_fit import ClipFit
     from seewhy.progress import shown, stoppable
 
     looked = found(photos, recursive, out)
@@ -233,8 +233,8 @@ def check_pictures(pictures: tuple[str, ...], methods: list[Any]) -> None:
 
 
 def predict(model: Any, photo: Any) -> Any:
+    from seewhy.errors import InSpace
     from seewhy.maps.source import Predicted
-    from seewhy.targets.suggest import InSpace
 
     (batch,) = model.batches(photo)
     try:

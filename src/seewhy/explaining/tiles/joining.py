@@ -11,14 +11,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from seewhy.images.photo import Images
-from seewhy.images.resample import Cells
+from seewhy.images.given import Images
+from seewhy.images.places import Cells, Spans, rows
 from seewhy.maps.heatmap import Heatmap
 from seewhy.maps.source import Predicted, Source
 from seewhy.progress import shown, stop_asked
 from seewhy.targets.target import Target
 
-from .seam import Seam, Spans, rows
+from .seam import Seam
 from .whole import Whole
 
 Place = tuple[int, ...]  # of a tile: the how manieth it is along each axis

@@ -1,39 +1,16 @@
 """How maps of overlapping tiles become one: along each axis, weights that sum to one everywhere."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seewhy.errors import NotApplicable
-from seewhy.images.resample import Cells
+from seewhy.images.places import Row
 
 Floats = NDArray[Any]
-Spans = Sequence[tuple[float, float]]  # of each axis (low, high): edges, so that pixel 0 is (0, 1)
 MARGIN = 1 / 4  # of an overlap, at each of its ends: what a tile says there counts nothing
 ROUNDING = 1e-6  # cells: as near lie on one grid
-
-
-class Row(NamedTuple):
-    """Cells along one axis of an image, in its pixels: edges, so that the centre of the first pixel is 0.5."""
-
-    first: float  # the centre of the first cell
-    pitch: float  # from one to the next
-    cells: int
-
-
-def rows(grid: Sequence[int], cells: Cells | None, seen: Spans) -> tuple[Row, ...]:
-    """The cells of a map (*grid) over what was seen of an image: per axis.  cells: in what the network got; None: evenly."""
-    placed = cells or Cells.even(grid, grid)
-    found = []
-    for axis, (count, (low, high)) in enumerate(zip(grid, seen, strict=True)):
-        line = placed.along(axis)
-        scale = (high - low) / line.size  # pixels of the image per pixel that the network got
-        found.append(Row(low + (line.first + 0.5) * scale, line.stride * scale, count))
-    if any(row.pitch <= 0 for row in found):
-        raise NotApplicable("`prepare` mirrors the photo; tiles of it cannot be joined. Leave the mirroring out.")
-    return tuple(found)
 
 
 class Seam:

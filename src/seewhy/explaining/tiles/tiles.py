@@ -5,16 +5,19 @@ from contextlib import suppress
 from dataclasses import replace
 from math import lcm, prod
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seewhy.errors import BadParameter, NotApplicable, SeewhyError
+from seewhy.errors import BadParameter, NotApplicable, SeewhyError, whole_number
 from seewhy.explaining.batching import Kept
 from seewhy.explaining.batching import named as called
 from seewhy.explaining.case import Case
-from seewhy.images.photo import Extent, Images, Prepared
+from seewhy.explaining.engine import explained
+from seewhy.explaining.recipe import Recipe
+from seewhy.images.given import Images, Prepared, sort_out
+from seewhy.images.places import Extent, Row, Spans, rows
 from seewhy.maps.heatmap import Heatmap, Heatmaps
 from seewhy.maps.source import Predicted
 from seewhy.models.model import Differentiable, Layer
@@ -26,11 +29,8 @@ from seewhy.targets.embedding import Similar, Text
 from seewhy.targets.target import Class, Labels, PerImage, Unit, name_of, named, weighted
 
 from .joining import Asked, Join, Plan, Settled
-from .seam import Row, Spans, rows
-from .whole import Whole, wholes
-
-if TYPE_CHECKING:
-    from seewhy.methods.making.method import Method
+from .whole import Whole
+from .wholes import wholes
 
 ROOM = 2**19  # pixels of tiles at once, unless a person said how many: eight of 256 x 256, one of 1024 x 1024
 
@@ -38,7 +38,7 @@ SURVEYED = {1: 2**16, 2: 256, 3: 112}  # pixels along each axis, in so many dime
 
 
 def tiled(
-    model: Any, images: Prepared | list[Any], methods: "list[Method]", targets: list[Any], layers: list[str | None],
+    model: Any, images: Prepared | list[Any], methods: list[Recipe], targets: list[Any], layers: list[str | None],
     tile: Any, overlap: Any, kept: Kept,
 ) -> Heatmaps:  # fmt: skip
     """What `explain(..., tile=, overlap=)` returns: one map over each whole image, per target, layer and method.
@@ -97,15 +97,15 @@ class Question(NamedTuple):
 
     model: Any
     whole: Whole
-    methods: "list[Method]"
+    methods: list[Recipe]
     targets: list[Any]
     layers: list[str | None]
     size: int  # tiles at once, at most
 
     def explain(self, images: Images, targets: list[Any]) -> Heatmaps:
-        from seewhy.explaining.engine import explain
-
-        return explain(self.model, images, self.methods, targets, self.layers)
+        given = sort_out(images, self.model.signals)
+        kept = Kept("raise", len(given.x) if isinstance(given, Prepared) else len(given))
+        return explained(self.model, given, self.methods, targets, self.layers, kept)
 
 
 def _explained(question: Question, tile: Any, overlap: Any) -> list[Heatmap]:
@@ -134,8 +134,6 @@ def _explained(question: Question, tile: Any, overlap: Any) -> list[Heatmap]:
 
 def _numbers(what: str, asked: Any, d: int, least: int) -> tuple[int, ...]:
     """One for each axis."""
-    from seewhy.methods.making.method import whole_number
-
     each = list(asked) if isinstance(asked, list | tuple) else [asked] * d
     if len(each) != d:
         raise BadParameter(f"{what}={quoted(asked)}: give one number of pixels, or one for each of the {d} axes of the image.")

@@ -1,21 +1,18 @@
 """Images of which parts are read as they are needed."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from seewhy.explaining.case import numbers
-from seewhy.images.photo import Extent, Images, Photo, Prepared, is_clip, read
-from seewhy.images.volume import Grid, Volume
-from seewhy.images.volumes import holds_volume
+from seewhy.arrays import numbers
+from seewhy.images.given import Images, Prepared
+from seewhy.images.photo import Photo, read
+from seewhy.images.places import Extent, Grid, Spans
 from seewhy.prepare.batch import Batch
-
-from .seam import Spans
 
 KEPT = 2**26  # pixels: a larger picture that was read in parts is not read whole for the heatmap's sake (it would take 200 MB)
 Sides = tuple[int, ...]
@@ -44,38 +41,6 @@ class Whole(ABC):
         """Where in it lies what the network saw: of each axis (low, high)."""
         (top, bottom), (left, right) = seen
         return Extent(left, top, right, bottom)
-
-
-def wholes(images: Prepared | list[Any], model: Any, first: int = 0) -> Iterator[Whole]:
-    """What `image.sort_out` gave, one image after the other, from place `first` on; volumes and clips as the model prepares
-    them.
-    """
-    if isinstance(images, Prepared):
-        for place, x in enumerate(images.x, first):
-            signal = x.ndim == 2
-            yield _ready(model, Prepared(x[None]), f"image {place}") if signal else Array(x, f"image {place}")
-        return
-    for place, image in enumerate(images, first):
-        other = isinstance(image, Volume) or is_clip(image) or holds_volume(image)
-        yield _ready(model, [image]) if other else _photo(image, f"image {place}")
-
-
-def _ready(model: Any, image: Images, name: str = "") -> "Array":
-    batch: Batch = next(iter(model.batches(image)))
-    return Array(batch.x[0], name or batch.names[0], batch)
-
-
-def _photo(image: Any, name: str) -> Whole:
-    if isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.ndim in (2, 3):
-        return Pixels(image, name)
-    if isinstance(image, str | Path) and Path(image).suffix.lower() in (".tif", ".tiff"):
-        from seewhy.images.geotiff import scene
-
-        found = scene(Path(image))
-        if found is not None:
-            return found
-    named = isinstance(image, str | Path | Photo) or getattr(image, "filename", "")
-    return Decoded(read(image) if named else read(image, name))
 
 
 @dataclass(frozen=True)

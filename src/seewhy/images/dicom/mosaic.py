@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seewhy.errors import BadImage
-from seewhy.images.volumes import need
+from seewhy.images.files import need
 
 from .frames import Slice
 from .header import count

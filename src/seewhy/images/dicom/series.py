@@ -7,9 +7,10 @@ import numpy as np
 
 from seewhy.errors import BadImage
 from seewhy.images.decoding import decoding, quietly
+from seewhy.images.files import named, need
 from seewhy.images.other_volumes import told
 from seewhy.images.volume import Volume, check_voxels, most_voxels
-from seewhy.images.volumes import BY_NIBABEL, INDEX, is_dicom, named, need
+from seewhy.images.volumes import BY_NIBABEL, INDEX, is_dicom
 from seewhy.printable import printable
 
 from .frames import Slice, slices

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from seewhy.arrays import numbers
 from seewhy.errors import BadParameter, closest
-from seewhy.explaining.case import Case, numbers
-from seewhy.images.photo import Images
+from seewhy.explaining.case import Case
+from seewhy.images.given import Images
 from seewhy.images.resample import blurred
 
 Floats = NDArray[Any]

@@ -8,48 +8,29 @@
 is all there is to a method: the registry, the command line, the promises it is tested for follow from it.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from importlib import import_module
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from inspect import Parameter, Signature, cleandoc, signature
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from seewhy.errors import BadParameter, NoSuchName, closest
-from seewhy.explaining.case import Case, Found
-from seewhy.explaining.engine import explain
-from seewhy.images.photo import Array, Images
+from seewhy.errors import SEEDS, BadParameter, NoSuchName, closest
+from seewhy.explaining.ask import ask
+from seewhy.explaining.recipe import REDUCE, Recipe, Run
+from seewhy.images.given import Images
 from seewhy.maps.heatmap import Heatmaps
-from seewhy.maps.source import described
+from seewhy.models.model import Model
 from seewhy.printable import quoted
 from seewhy.targets.target import Top
 
 METHODS: dict[str, "Method"] = {}  # every method by its name: grad-cam, layer-cam, ...
 
 LONGEST, DEEPEST = 1000, 16  # characters of a method's name; makers in it
-MANY, SEEDS = 10**9, 2**64 - 1  # the most samples, masks and the like; the largest seed
-
-COSTS = {
-    "gradients": "1 forward, and the tail behind the layer back per target",
-    "pixels": "1 forward, and the whole way back per target",
-    "activations": "the forward up to the layer",
-    "head": "1 forward",
-    "nothing": "the forward up to the layer, for its size alone",
-    "scores": "forwards of changed images",
-    "layer scores": "forwards of changed images or activations, and the forward up to the layer",
-}
-REDUCE: dict[str, Callable[[Array], Array]] = {  # (t, n, c, *space) -> (t, n, *space)
-    "max": lambda core: abs(core).max(2),
-    "sum": lambda core: core.sum(2),
-    "l2": lambda core: np.sqrt((core**2).sum(2)),
-}
-Run = Callable[..., Mapping[str, NDArray[Any]] | Found]  # (Case, **params) -> {layer: core}, signed
 
 
 @dataclass(frozen=True, eq=False)
-class Method:
+class Method(Recipe):
     """A named way to explain.  Call it: `grad_cam(model, images, target=Top(), layer=None, **params) -> Heatmaps`.
 
     model: what `seewhy.wrap` or `seewhy.load` gave.
@@ -63,24 +44,11 @@ class Method:
         the maps made before.
     """
 
-    name: str
-    run: Run = field(repr=False)
-    defaults: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    reads: str = field(default="gradients", repr=False)  # a key of COSTS
-    rectified: bool = field(default=True, repr=False)  # its formula ends in a ReLU; signed=True leaves that out
-    doc: str = field(default="", repr=False)
-    params: Mapping[str, Any] = field(default_factory=dict)
-    pixels: bool = field(default=False, repr=False)  # it finds channels (c, h, w) at the image, which `reduce` joins
-    layered: bool = field(default=True, repr=False)  # a layer may be asked for
-    shares: tuple[str, ...] = field(default=(), repr=False)  # of the evidence on the untouched images: see Case
-    passes: str = field(default="", repr=False)  # in words, where it runs the network several times
-    free: frozenset[str] = field(default=frozenset(), repr=False)  # parameters of any kind, which it checks by itself
-
     def __call__(
         self, model: Any, images: Images, target: Any = Top(), layer: Any = None, tile: Any = None, overlap: Any = None,
         on_error: str = "raise", **params: Any,
     ) -> Heatmaps:  # fmt: skip
-        return explain(model, images, [self.using(**params)], target, layer, tile, overlap, on_error)
+        return ask(model, images, [self.using(**params)], target, layer, tile, overlap, on_error)
 
     def using(self, **params: Any) -> "Method":
         """The same method with other parameters: `grad_cam.using(signed=True)`."""
@@ -98,43 +66,6 @@ class Method:
             if name == "reduce" and params[name] not in [*REDUCE]:
                 raise BadParameter(f"{self.name}: reduce is one of {', '.join(REDUCE)}, not {quoted(params[name])}.")
         return replace(self, params={**self.params, **params})
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """Every parameter, given or by default."""
-        return {**self.defaults, **self.params}
-
-    def found(self, case: Case) -> Found:
-        """The cores: signed, before any ReLU, of a pixel method with their channels."""
-        own = {"reduce"} if self.pixels else {"signed"} if self.rectified else set()  # for `finished`
-        found = self.run(case, **{key: value for key, value in self.settings.items() if key not in own})
-        return found if isinstance(found, Found) else Found(found)
-
-    def maps(self, case: Case) -> Mapping[str, NDArray[Any]]:
-        """As other methods build on them: finished maps (t, n, *space), or a pixel method's channels (t, n, c, *space)."""
-        cores = self.found(case).cores
-        return cores if self.pixels else {layer: self.finished(core) for layer, core in cores.items()}
-
-    def finished(self, core: NDArray[Any]) -> NDArray[Any]:
-        """The values (t, n, *space) of a core."""
-        if self.pixels:
-            return REDUCE[self.settings["reduce"]](core)
-        return np.maximum(core, 0) if self.rectified and not self.settings["signed"] else core
-
-    @property
-    def whole(self) -> bool:
-        """Does it keep the graph of the whole network?"""
-        return self.pixels or (not self.asks and (bool(self.passes) or (self.reads == "gradients" and not self.shares)))
-
-    @property
-    def asks(self) -> bool:
-        """Does it ask for the scores of many variants of each image?"""
-        return self.reads in ("scores", "layer scores")
-
-    @property
-    def blind(self) -> bool:
-        """Does no class play a part in what it reads?"""
-        return self.reads in ("activations", "nothing")
 
     @property
     def __signature__(self) -> Signature:  # what help and notebooks show
@@ -156,26 +87,8 @@ class Method:
         """The paper."""
         return self._said("Source:")
 
-    @property
-    def caveat(self) -> str:
-        """What is known against the method, or limits it."""
-        return self._said("Caveat:")
-
-    @property
-    def cost(self) -> str:
-        return self.passes.format(**self.settings) or COSTS[self.reads]
-
     def _part(self, i: int) -> str:
         return " ".join(self.doc.split("\n\n")[i].split())
-
-    def _said(self, key: str) -> str:
-        parts = [" ".join(part.split()) for part in self.doc.split("\n\n")]
-        return next((part.removeprefix(key).strip() for part in parts if part.startswith(key)), "")
-
-    @property
-    def described(self) -> dict[str, Any]:
-        """The settings, arrays and pictures among them in words."""
-        return {key: described(value) for key, value in self.settings.items()}
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Method) and (self.name, self.described) == (other.name, other.described)
@@ -199,7 +112,6 @@ def lookup(name: "str | Method", params: Mapping[str, Any] | None = None) -> Met
     """The method of that name (grad-cam or grad_cam), or made of others as in "smooth(grad-cam)", with these parameters."""
     if isinstance(name, Method):
         return name.using(**(params or {}))
-    import_module("seewhy.methods")  # in a fresh process nobody may have
     key = str(name).strip().lower().replace("_", "-")
     if len(key) > LONGEST or key.count("(") > DEEPEST:
         raise BadParameter(f"The method {quoted(key, 60)} is made of too many; {DEEPEST} around each other are the most.")
@@ -241,17 +153,6 @@ def maker(make: Callable[..., Method]) -> Callable[..., Method]:
     return make
 
 
-def whole_number(value: Any, what: str, least: int, most: int = SEEDS) -> int:
-    """The value as an int; BadParameter, beginning with `what`, where it is none from least to most."""
-    try:
-        if least <= value <= most and value == int(value):
-            return int(value)
-    except (TypeError, ValueError, OverflowError):
-        pass
-    span = f"from {least} on" if most == SEEDS else f"from {least} to {most:,}"
-    raise BadParameter(f"{what} is a whole number {span}, not {quoted(value)}.")
-
-
 def listed(method: Method) -> Method:
     """Make a method known by its name: to lookup, the command line, the workers."""
     METHODS[method.name] = method
@@ -267,3 +168,26 @@ def method_of(function: Callable[..., Any], run: Run, reads: str, rectified: boo
         defaults = {"signed": False, **defaults}
     name, doc = function.__name__.strip("_").replace("_", "-"), cleandoc(function.__doc__ or "")
     return listed(Method(name, run, defaults, reads, rectified, doc, free=free, **more))
+
+
+def explain(
+    model: Model,
+    images: Images,
+    methods: Sequence[str | Method] | str | Method = ("grad-cam",),
+    target: Any = Top(),
+    layer: Any = None,
+    tile: Any = None,
+    overlap: Any = None,
+    on_error: str = "raise",
+) -> Heatmaps:
+    """Several methods on one question; those that read the same evidence share one trace.
+
+    methods: names or methods, with parameters as in `grad_cam.using(signed=True)`; the rest as for a method.
+    tile, overlap: pixels; a larger image is explained by such overlapping tiles, which are joined to one map (docs/tiles.md).
+    on_error: "raise" ends at the first image of which no map can be made (it cannot be read, what is asked for is not in it,
+        memory runs out), with an error whose `partial` has the maps made before; "skip" leaves such images out: the others
+        keep their `place`, and `failed` of the result tells which, and why.  What is wrong with the question is always raised.
+    Returns heatmaps in the order image, target, layer, method.
+    """
+    chosen = [lookup(m) for m in ([methods] if isinstance(methods, str | Method) else methods)]
+    return ask(model, images, chosen, target, layer, tile, overlap, on_error)

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from seewhy.arrays import Array
 from seewhy.errors import BadNetwork, BadParameter, Misuse, SeewhyError
 from seewhy.explaining.case import UNMOVED, Case
-from seewhy.images.photo import Array
 from seewhy.models.pace import Pace
 from seewhy.printable import words_of
 from seewhy.progress import shown

@@ -9,12 +9,13 @@ import numpy as np
 from einops import asnumpy, repeat
 from numpy.typing import NDArray
 
+from seewhy.arrays import Array
 from seewhy.explaining.case import Case, Found
-from seewhy.images.photo import Array
+from seewhy.explaining.recipe import Run
 from seewhy.models.model import INPUT
 from seewhy.models.rule import Rule
 
-from .method import Method, Run, listed, method_of
+from .method import Method, listed, method_of
 
 
 def from_gradients(rectified: bool = True, rule: Rule | None = None) -> Callable[[Callable[..., Array]], Method]:

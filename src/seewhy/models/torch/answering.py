@@ -5,14 +5,15 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-from numpy.typing import NDArray
-
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
 from seewhy.errors import NotApplicable
 from seewhy.models.model import Answer, softmax
 from seewhy.models.torch.passes.units import End
-from seewhy.targets.aim import EVEN, Pinned, dense
-from torch import Tensor
+from seewhy.targets.aim import Pinned
+from seewhy.targets.region import EVEN, dense
 
 from .scores import as_numpy, as_scores, could_be_sigmoids, ends_in_sigmoid, is_distribution, is_log_distribution, plain
 from .two_tower import NO_CLASSES, Towers

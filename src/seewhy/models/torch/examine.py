@@ -6,8 +6,10 @@ from contextlib import nullcontext
 from typing import Any, NamedTuple
 
 import torch
+from torch import Tensor, nn
+
+from seewhy.arrays import Array
 from seewhy.errors import BadNetwork, NotApplicable
-from seewhy.images.photo import Array
 from seewhy.models.model import INPUT, Answer, Layer
 from seewhy.models.rule import Relevance
 from seewhy.models.torch.passes.backward import gradients
@@ -18,7 +20,6 @@ from seewhy.models.torch.places.layout import SEQUENCE
 from seewhy.models.torch.rules.relevance import Propagation
 from seewhy.models.torch.rules.relu_rules import Rewiring
 from seewhy.models.torch.variants.scorer import alike
-from torch import Tensor, nn
 
 from .model import TorchModel
 from .scores import plain

@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterable, Iterator
 from copy import copy, deepcopy
 
 import torch
-from seewhy.diagnosis.doctor import ERROR, NOTE, WARNING, Hazard
-from seewhy.models.model import Answer
-from seewhy.models.zoo.found import RANDOM
-from seewhy.targets.target import name_of
 from torch import nn
+
+from seewhy.models.hazard import ERROR, NOTE, WARNING, Hazard
+from seewhy.models.model import RANDOM, Answer
+from seewhy.targets.target import name_of
 
 from .examine import Facts
 from .scores import is_log_distribution

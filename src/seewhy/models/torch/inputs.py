@@ -7,12 +7,12 @@ from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 import numpy as np
-
 import torch
+from torch import Tensor, nn
+
 from seewhy.errors import BadParameter
 from seewhy.models.model import IMAGE, Fixed, Placeholder
 from seewhy.targets.target import PerImage
-from torch import Tensor, nn
 
 
 class Inputs:

@@ -8,16 +8,18 @@ from platform import python_version
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
 from seewhy import __version__
+from seewhy.arrays import Array
 from seewhy.errors import BadNetwork, NotApplicable
-from seewhy.images.photo import Array, Images
+from seewhy.images.given import Images
 from seewhy.lru import Recent
-from seewhy.models.model import INPUT, Answer, Bias, Evidence, Head, Layer, Trace
+from seewhy.models.model import INPUT, Answer, Attended, Bias, Evidence, Head, Layer, Trace
 from seewhy.models.rule import Balanced, Relevance, Rule
-from seewhy.models.torch.attention.attended import Attended, attended
+from seewhy.models.torch.attention.attended import attended
 from seewhy.models.torch.passes.backward import gradients
 from seewhy.models.torch.passes.head import first_bad, linear_head, pooled
 from seewhy.models.torch.passes.taps import Several, Stop, Tap, ordered_gradients, recorded
@@ -31,7 +33,6 @@ from seewhy.prepare.batch import Batch, batches, grey
 from seewhy.printable import printable
 from seewhy.targets.aim import Aim, Pinned, Seen
 from seewhy.targets.target import Target, weighted
-from torch import Tensor
 
 from .inputs import of_scales
 from .running import Running

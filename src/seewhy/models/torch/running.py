@@ -5,11 +5,13 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-
 import torch
-from seewhy.errors import BadNetwork, BadParameter, NotApplicable, SeewhyError
-from seewhy.images.photo import Array, Extent
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from seewhy.arrays import Array
+from seewhy.errors import BadNetwork, BadParameter, InSpace, NotApplicable, SeewhyError
+from seewhy.images.places import Extent
 from seewhy.lru import Recent
 from seewhy.memory import memory_for, out_of_memory
 from seewhy.models.model import INPUT
@@ -19,12 +21,12 @@ from seewhy.models.torch.places.following import Following, Place
 from seewhy.models.torch.places.layout import Known, Layout
 from seewhy.models.torch.places.survey import Survey, layout_of, survey
 from seewhy.models.torch.variants.scorer import precision
-from seewhy.prepare.batch import Fit, preparer
+from seewhy.prepare.batch import preparer
+from seewhy.prepare.fit import Fit
 from seewhy.printable import words_of
 from seewhy.targets.aim import Seen
 from seewhy.targets.embedding import embedding
-from seewhy.targets.suggest import InSpace, instead, overall
-from torch import Tensor, nn
+from seewhy.targets.suggest import instead, overall
 
 from .answering import Answering
 from .draws import Drawing

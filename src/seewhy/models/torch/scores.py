@@ -4,11 +4,11 @@ from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-from numpy.typing import NDArray
-
 import torch
-from seewhy.errors import BadNetwork, BadParameter
+from numpy.typing import NDArray
 from torch import Tensor, nn
+
+from seewhy.errors import BadNetwork, BadParameter
 
 ADVICE = 'Say which part holds the scores (n, k): wrap(output="logits"), a key, a place, or a function of what it returns.'
 TASKS = ("single-label", "multi-label", "regression")

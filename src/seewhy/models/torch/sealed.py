@@ -1,25 +1,18 @@
 """Networks that cannot be read inside: exported by torch.export, or TorchScript.  Scores always, gradients at the image."""
 
 from collections.abc import Mapping, Sequence
-from io import BytesIO
-from pathlib import Path
-from typing import Any, BinaryIO
-from warnings import catch_warnings, simplefilter
+from typing import Any
 
 import torch
-from seewhy.errors import BadNetwork, BadParameter, BadWeights, NeedsGradients, NotApplicable
-from seewhy.images.photo import Array
-from seewhy.models.model import INPUT, Answer, Bias, Head, Layer, Trace
-from seewhy.models.rule import Rule
-from seewhy.models.zoo.archive import listed
-from seewhy.models.zoo.exported import exported
-from seewhy.models.zoo.found import RANDOM, Asked, Found
-from seewhy.models.zoo.held import digest, held
-from seewhy.models.zoo.pickled import PROGRAM, few, needed_code, program, unpickled
-from seewhy.targets.target import Target
 from torch import Tensor, nn
 from torch.export import ExportedProgram
 from torch.jit import ScriptModule
+
+from seewhy.arrays import Array
+from seewhy.errors import BadNetwork, NeedsGradients, NotApplicable
+from seewhy.models.model import INPUT, Answer, Bias, Head, Layer, Trace
+from seewhy.models.rule import Rule
+from seewhy.targets.target import Target
 
 from .model import TorchModel
 
@@ -118,75 +111,12 @@ class Sealed(nn.Module):
         return _cut(self.inside(torch.cat([part, part[-1:].expand(short, *part.shape[1:])])), self.least, len(part))
 
 
-def saved_network(asked: Asked) -> Found:
-    """A file of torch.export; with `trust`, also TorchScript or a whole pickled module."""
-    path = Path(asked.spec)
-    if not path.is_file():
-        raise BadWeights(f"There is no file {path}.")
-    stray = [*asked.options] + ([] if asked.weights in (None, RANDOM) else ["weights"])
-    if stray:
-        raise BadParameter(f"{path} is a network with its weights: it takes no {', '.join(stray)}.")
-    with held(path) as file:
-        found = _network(file, path, asked.trust)
-    return Found(found[0], None, None, f"{path.name} {found[1]}")
-
-
-def _network(file: BinaryIO, path: Path, trust: bool) -> tuple[ExportedProgram | nn.Module, str]:
-    """What is in the file, whatever its name ends in, and its digest."""
-    names = listed(file)
-    script = any("/code/" in name or name.endswith(f"/{PROGRAM}") for name in names)
-    if any(name.endswith(EXPORTED) for name in names) or (path.suffix == ".pt2" and not script):
-        data = BytesIO(_all(file))
-        return exported(data, path, trust), digest(data)
-    if script:
-        if not trust:
-            raise program(path)
-        data = BytesIO(_all(file))
-        return _scripted(data, path), digest(data)
-    return _whole_module(file, path, trust), digest(file)
-
-
-EXPORTED = ("serialized_exported_program.json", "models/model.json", "/archive_format")
-
-
-def _all(file: BinaryIO) -> bytes:
-    file.seek(0)
-    return file.read()
-
-
-def _scripted(data: BytesIO, path: Path) -> ScriptModule:
-    data.seek(0)
-    try:
-        with catch_warnings():
-            for kind in (FutureWarning, DeprecationWarning):  # that TorchScript will go is not ours to say
-                simplefilter("ignore", kind)
-            return torch.jit.load(data, map_location="cpu")
-    except (RuntimeError, ValueError) as error:
-        raise BadWeights(f"{path} cannot be read by torch.jit.load: {_first_line(error)}") from error
-
-
-def _whole_module(file: BinaryIO, path: Path, trust: bool) -> nn.Module:
-    needs = [] if trust else needed_code(file)
-    if needs:
-        raise BadWeights(
-            f"{path} is pickled whole, and reading it runs code ({few(needs)}), which is not done. Save its state dict and "
-            "load the network by name with weights=; or, if you trust who made it, trust=True (--trust)."
-        )
-    found = None if path.suffix == ".safetensors" else unpickled(file, path, trust)
-    if isinstance(found, nn.Module):
-        return found
-    raise BadNetwork(
-        f"{path} holds weights and no network (no torch.export program, no TorchScript). Name the network they belong to: "
-        f"load('torchvision/NAME', weights={str(path)!r}), --model path/to/file.py:NAME --weights {path}."
-    )
-
-
 def _written(program: ExportedProgram) -> nn.Module:
     """The program as code that runs; BadNetwork where it makes none."""
     try:
         return program.module()
     except Exception as error:
-        raise BadNetwork(f"The program of torch.export makes no module that runs: {_first_line(error)}.") from error
+        raise BadNetwork(f"The program of torch.export makes no module that runs: {first_line(error)}.") from error
 
 
 def _batch(program: ExportedProgram) -> tuple[int, int | None]:
@@ -234,5 +164,5 @@ def _cut(output: Any, of: int, n: int) -> Any:
     return tuple(_cut(value, of, n) for value in output) if isinstance(output, tuple | list) else output
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
     return f"{type(error).__name__}: {error}".strip().splitlines()[0]

@@ -15,11 +15,11 @@ from typing import Any
 from weakref import ProxyTypes, ref
 
 import numpy as np
-
 import torch
-from seewhy.models.torch.passes.taps import every_module
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
+
+from seewhy.models.torch.passes.taps import every_module
 
 STANDARD = {*nn.Module().__dict__}  # what every module has
 PLAIN = {int, float, str, bool, bytes, type(None), torch.Size, torch.dtype, torch.device, Tensor, nn.Parameter, type, range}

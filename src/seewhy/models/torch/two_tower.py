@@ -7,10 +7,11 @@ from math import exp
 from typing import Any, NamedTuple
 
 import torch
+from torch import Tensor, nn
+
 from seewhy.errors import BadNetwork, BadParameter, NotApplicable
 from seewhy.printable import words_of
 from seewhy.targets.embedding import embedding, unit
-from torch import Tensor, nn
 
 PAIRS = (("get_image_features", "get_text_features"), ("encode_image", "encode_text"))  # transformers; CLIP and open_clip
 ADVICE = (

@@ -9,10 +9,11 @@ from typing import Any, ParamSpec, TypeVar
 from weakref import WeakKeyDictionary
 
 import torch
+from torch import nn
+
 from seewhy.errors import BadNetwork
 from seewhy.lru import Recent
 from seewhy.models.torch.passes.taps import every_module, hooked, offloaded
-from torch import nn
 
 from .draws import Drawing
 from .standin import TRAINED, CannotStandIn, StandIn

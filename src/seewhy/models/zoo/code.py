@@ -14,10 +14,10 @@ from types import ModuleType
 from typing import Any
 
 from seewhy.errors import BadNetwork, BadParameter, NoSuchName, closest
-from seewhy.models.model import Model
+from seewhy.models.model import RANDOM, Model
 from seewhy.printable import words_of
 
-from .found import RANDOM, Asked, Found
+from .found import Asked, Found
 
 MODULE = re.compile(r"[A-Za-z_][\w.]*:[\w.]*")
 

@@ -12,7 +12,6 @@ from urllib.request import getproxies, proxy_bypass
 from seewhy.errors import BadParameter, BadWeights, MissingExtra, SeewhyError
 from seewhy.printable import printable
 
-RANDOM = "random"  # weights as the constructor draws them
 PATIENCE = 3.0  # seconds to find out that there is no network
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from seewhy.prepare.batch import Fit
+from seewhy.prepare.fit import Fit
 
 DENSE = ("ForObjectDetection", "ForSemanticSegmentation", "ForDepthEstimation")  # in the names of transformers' classes
 BOXES, MAPS = "detection", "segmentation"  # torchvision's modules of them

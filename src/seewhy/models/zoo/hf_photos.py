@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from seewhy.errors import BadWeights
-from seewhy.prepare.batch import RESAMPLING, Fit
+from seewhy.prepare.fit import RESAMPLING, Fit
 from seewhy.printable import words_of
 
 PROBES = ((75, 58), (76, 58), (77, 58), (58, 78))  # sizes of photos on which our preprocessing is held against theirs

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from seewhy.errors import BadNetwork, BadParameter, BadWeights, NoSuchName, SeewhyError
+from seewhy.models.model import RANDOM
 from seewhy.targets.labels import read_labels
 
 from .folder import cleaned, copied, own_file, read_settings
-from .found import RANDOM, Asked, Found, fetched, need, reach, unreachable
+from .found import Asked, Found, fetched, need, reach, unreachable
 from .heads import DENSE, unlike_fit
 from .hf_photos import Processed, fit_of, quietly, same, usual
 from .timm import timm_folder

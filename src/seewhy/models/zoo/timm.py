@@ -7,12 +7,13 @@ from math import floor
 from typing import Any
 
 from seewhy.errors import BadWeights, NoSuchName, SeewhyError, closest
-from seewhy.prepare.batch import Fit
+from seewhy.models.model import RANDOM
+from seewhy.prepare.fit import Fit
 from seewhy.printable import printable
 from seewhy.targets.labels import read_labels
 
 from .folder import cleaned
-from .found import RANDOM, Asked, Found, fetched, made, need, reach
+from .found import Asked, Found, fetched, made, need, reach
 
 
 def timm_network(asked: Asked) -> Found:

@@ -47,7 +47,7 @@ class Net(nn.Module):
         return self.head(self.blocks(tokens[:, order]).mean(1))
 
 
-def net(how: str) -> seewhy.models.Differentiable:
+def net(how: str) -> seewhy.models.model.Differentiable:
     return seewhy.wrap(bold(partial(Net, how)), grid=GRID)
 
 

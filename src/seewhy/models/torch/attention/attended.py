@@ -1,58 +1,39 @@
 """What a network's attentions look at in these very images, and what the scores make of it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
-from numpy.typing import NDArray
-
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from seewhy.arrays import Array
 from seewhy.errors import BadNetwork, NotApplicable
-from seewhy.images.photo import Array
 from seewhy.lru import Recent
 from seewhy.memory import out_of_memory
-from seewhy.models.model import Answer
+from seewhy.models.model import Attended, Tokens
 from seewhy.models.torch.passes.backward import gradients
 from seewhy.models.torch.passes.taps import every_module, ordered_gradients
 from seewhy.models.torch.places.layout import SEQUENCE, TOKENS
+from seewhy.models.torch.running import Running
 from seewhy.models.torch.scores import as_numpy, plain
 from seewhy.targets.target import Target, weighted
-from torch import Tensor
 
 from .blocks import at_each_block
 from .emissions import Emission
 from .met import Attending, Met
 from .places import Joined, Looked, looked
 
-if TYPE_CHECKING:
-    from seewhy.models.torch.model import TorchModel
-
-LOOKED: "WeakKeyDictionary[TorchModel, Recent[Any, Looked]]" = WeakKeyDictionary()
+LOOKED: "WeakKeyDictionary[Running, Recent[Any, Looked]]" = WeakKeyDictionary()
 LOOK = "attention(model, images, layer=...) shows single layers' weights. "
 TRY = "Grad-CAM and other methods explain such networks."
 
 
-class Tokens(NamedTuple):
-    """A row of tokens."""
-
-    length: int
-    grid: tuple[int, ...]  # of those that lie in the image
-    first: int  # where these begin, behind a class token and its like
-
-    def grid_of(self, rows: Array) -> Array:
-        """(..., length) -> (..., *grid)."""
-        return rows[..., self.own].reshape(*rows.shape[:-1], *self.grid)
-
-    @property
-    def own(self) -> slice:
-        """Those that lie in the image."""
-        return slice(self.first, self.first + int(np.prod(self.grid)))
-
-
 @dataclass(frozen=True)
-class Attention:
+class TorchAttention:
     """The weights of one attention, in images (n, c, *space); windows are put in their places when they are read."""
 
     layer: str
@@ -96,28 +77,7 @@ class Attention:
         return out
 
 
-class Attended(NamedTuple):
-    """One pass, read at its attentions."""
-
-    answer: Answer
-    weights: NDArray[Any]  # (t, n, k), as in a Trace
-    layers: list[Attention]
-    reads: NDArray[Any]  # (tokens,): in which shares the head reads the tokens behind the last of them; they sum to one
-    left_out: Mapping[str, str]  # other attentions, and why
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What is odd about reading them."""
-        beside = tuple(f"{layer} is left out: {why}" for layer, why in self.left_out.items())
-        inside = float(self.reads[self.layers[-1].queries.own].sum())
-        if not 0.01 < inside < 0.99:
-            return beside
-        others = int((self.reads > 0).sum() - (self.reads[self.layers[-1].queries.own] > 0).sum())
-        return (f"the head reads {others} token{'s' * (others != 1)} of no place and the patches: their rows are averaged, the "
-                f"patches' for {inside:.0%}", *beside)  # fmt: skip
-
-
-def attended(model: "TorchModel", x: Array, targets: Sequence[Target], whole: bool, each: bool) -> Attended:
+def attended(model: Running, x: Array, targets: Sequence[Target], whole: bool, each: bool) -> Attended:
     """One forward pass of x (n, c, *space), and with targets the gradients of their scores toward all attention weights.
 
     whole: NotApplicable unless every attention joins the tokens of one row, the same in all layers, and nothing else joins
@@ -153,13 +113,13 @@ def attended(model: "TorchModel", x: Array, targets: Sequence[Target], whole: bo
         return Attended(answer, weights, kept, _shares(found), out)
 
 
-def _looked(model: "TorchModel", x: Tensor) -> Looked:
+def _looked(model: Running, x: Tensor) -> Looked:
     """What a pass of noise told, once for images of this shape."""
     key = (tuple(x.shape[1:]), tuple(map(id, every_module(model.given))))
     return LOOKED.setdefault(model, Recent()).of(key, lambda: _look(model, x))
 
 
-def _look(model: "TorchModel", x: Tensor) -> Looked:
+def _look(model: Running, x: Tensor) -> Looked:
     model._survey(x[:1].detach())
     noise = torch.randn((2, *x.shape[1:]), generator=torch.Generator().manual_seed(0)).to(x)
     if model.aims:  # which read what is in this very image
@@ -222,13 +182,13 @@ def _tokens(emission: Emission) -> Tokens:
     return Tokens(emission.length, lies.space, lies.prefix if lies.kind in (TOKENS, SEQUENCE) else 0)
 
 
-def _attention(met: Met, one: Joined, slopes: Tensor | None, n: int) -> Attention | None:
+def _attention(met: Met, one: Joined, slopes: Tensor | None, n: int) -> TorchAttention | None:
     if one.queries is None or one.keys is None or one.rows is None or one.columns is None or one.left_out:
         return None
     own = met.weights.detach().reshape(n, -1, *one.size)
     queries, keys = _tokens(one.queries), _tokens(one.keys)
     turned = None if slopes is None else slopes.reshape(-1, n, *own.shape[1:])
-    return Attention(met.layer, queries, keys, own, turned, _groups(one, queries, keys))
+    return TorchAttention(met.layer, queries, keys, own, turned, _groups(one, queries, keys))
 
 
 def _groups(one: Joined, queries: Tokens, keys: Tokens) -> tuple[tuple[Tensor, Tensor, Tensor], ...] | None:
@@ -275,7 +235,7 @@ def _shares(found: Looked) -> NDArray[Any]:
     return share / share.sum()
 
 
-def _place(model: "TorchModel", found: Looked, x: Tensor) -> None:
+def _place(model: Running, found: Looked, x: Tensor) -> None:
     """Cells of attention lie where those of layers with the same grid do."""
     known = {layer.shape[1:]: layer.cells for layer in reversed(model._survey(x[:1].detach()).layers.values()) if layer.cells}
     places = model._learned(x).places

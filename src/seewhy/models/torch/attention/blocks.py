@@ -2,22 +2,21 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
+from torch import Tensor
+
 from seewhy.errors import BadNetwork, NotApplicable
 from seewhy.models.torch.passes.taps import emitted, hooked
 from seewhy.models.torch.places.layout import SEQUENCE
+from seewhy.models.torch.running import Running
 from seewhy.models.torch.scores import picked, raw_scores
-from torch import Tensor
 
 from .places import Looked
 
-if TYPE_CHECKING:
-    from seewhy.models.torch.model import TorchModel
 
-
-def at_each_block(model: "TorchModel", x: Tensor, found: Looked) -> tuple[Tensor, Tensor]:
+def at_each_block(model: Running, x: Tensor, found: Looked) -> tuple[Tensor, Tensor]:
     """What the network gives, and the scores (blocks * n, k), of the tokens behind each block, by its own end."""
     if model.end is not None:
         raise NotApplicable("A unit's activation has no end of the network behind each block. Explain a class.")
@@ -40,7 +39,7 @@ def at_each_block(model: "TorchModel", x: Tensor, found: Looked) -> tuple[Tensor
 
 
 @contextmanager
-def _ends_at(model: "TorchModel", blocks: list[str], found: Looked) -> Iterator[list[Tensor]]:
+def _ends_at(model: Running, blocks: list[str], found: Looked) -> Iterator[list[Tensor]]:
     """While it is entered, each block starts from its input anew, and behind the last one go on the tokens of all."""
     kept: list[Tensor] = []
 

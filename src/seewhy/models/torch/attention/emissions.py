@@ -6,9 +6,10 @@ from math import prod
 from typing import Any, NamedTuple
 
 import torch
+from torch import Tensor
+
 from seewhy.models.torch.passes.taps import hooked, modules_of
 from seewhy.models.torch.places.layout import FIRST, LAST, SEQUENCE, TOKENS, Layout
-from torch import Tensor
 
 from .met import Attending
 

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from seewhy.errors import BadNetwork, NotApplicable
-from seewhy.models.torch.rules.unfused import STEPS
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
+
+from seewhy.errors import BadNetwork, NotApplicable
+from seewhy.models.torch.rules.unfused import STEPS
 
 T = Tensor
 FUSED = F.scaled_dot_product_attention

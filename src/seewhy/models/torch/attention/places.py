@@ -10,11 +10,11 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from einops import rearrange
-
 import torch
-from seewhy.errors import NotApplicable
+from einops import rearrange
 from torch import Tensor
+
+from seewhy.errors import NotApplicable
 
 from .emissions import Emission, Lies, decoded, emissions
 from .met import Attending, Met, alike

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from threading import active_count
 from typing import Any
 
-from numpy.typing import NDArray
-
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
 from seewhy.errors import BadNetwork
 from seewhy.memory import out_of_memory
 from seewhy.models.torch.standin import TRAINED
-from torch import Tensor
 
 
 def gradients(

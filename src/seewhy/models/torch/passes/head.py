@@ -4,8 +4,9 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from seewhy.errors import NotApplicable
 from torch import Tensor, nn
+
+from seewhy.errors import NotApplicable
 
 from .taps import hooked, modules_of, offloaded
 

@@ -6,10 +6,11 @@ from threading import get_ident
 from typing import Any
 
 import torch
+from torch import Tensor, nn
+
 from seewhy.errors import BadParameter, NoSuchName, closest
 from seewhy.models.model import INPUT
 from seewhy.models.torch.places.following import Following
-from torch import Tensor, nn
 
 
 class Stop(Exception):

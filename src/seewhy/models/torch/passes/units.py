@@ -5,9 +5,10 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 import torch
+from torch import Tensor, nn
+
 from seewhy.errors import BadParameter, NotApplicable
 from seewhy.models.torch.scores import plain
-from torch import Tensor, nn
 
 from .taps import Stop, Tap, emitted, hooked
 

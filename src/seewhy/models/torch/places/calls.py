@@ -10,7 +10,6 @@ from itertools import accumulate, pairwise
 from typing import Any
 
 import numpy as np
-
 from torch import Tensor
 from torch.nn import functional as F
 

@@ -8,8 +8,10 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
+from seewhy.images.places import Place
+
 from .calls import cell_by_cell, rule_of
-from .marks import NOWHERE, Mark, Place, start
+from .marks import NOWHERE, Mark, start
 from .windows import onto
 
 __all__ = ["Following", "Place"]

@@ -9,7 +9,7 @@ from math import log, prod
 from types import MappingProxyType
 from typing import NamedTuple
 
-from seewhy.images.photo import Array
+from seewhy.arrays import Array
 
 FIRST, LAST, TOKENS, SEQUENCE = "channels first", "channels last", "tokens", "tokens before the batch"
 

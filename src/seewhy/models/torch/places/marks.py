@@ -10,13 +10,7 @@ from functools import cached_property
 from math import inf, prod
 from typing import NamedTuple
 
-
-class Place(NamedTuple):
-    """Where the cells of a map lie, per axis of space, in pixels of the network's input: 0 is the centre of the first."""
-
-    stride: tuple[float, ...]  # from one cell to the next
-    first: tuple[float, ...]  # the centre of the first cell's receptive field, uncut by the border
-    field: tuple[float, ...]  # the receptive field's size; inf where a cell sees the whole image
+from seewhy.images.places import Place
 
 
 class Axis(NamedTuple):

@@ -5,11 +5,12 @@ from contextlib import nullcontext, suppress
 from typing import Any, NamedTuple
 
 import torch
+from torch import Tensor, nn
+
 from seewhy.errors import BadNetwork
 from seewhy.models.model import Layer
 from seewhy.models.torch.inputs import by_proposal, detects, queries_behind
 from seewhy.models.torch.passes.taps import Stop, hooked, modules_of
-from torch import Tensor, nn
 
 from .default import widest_map, with_default
 from .following import Following, Moment, Place

@@ -9,8 +9,9 @@ from math import isqrt, log, prod
 from typing import NamedTuple, TypeVar
 
 import torch
-from seewhy.errors import BadParameter
 from torch import Tensor
+
+from seewhy.errors import BadParameter
 
 from .layout import TOKENS, Layout, halved
 

@@ -6,7 +6,6 @@ from math import ceil, floor
 from typing import Any
 
 import numpy as np
-
 from torch import Size, Tensor
 
 from .marks import NOWHERE, Mark, mixed, moved, plain, regrouped, replace

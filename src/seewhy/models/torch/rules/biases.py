@@ -9,13 +9,14 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from torch import Tensor
+from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
+
 from seewhy.errors import NotApplicable
 from seewhy.models.model import Bias
 from seewhy.models.torch.passes.graph import rests_on_image
 from seewhy.models.torch.places.layout import Layout
-from torch import Tensor
-from torch.nn import functional as F
-from torch.overrides import TorchFunctionMode
 
 from .relevance import CONVS, GATES, SMOOTH, UNCONVS
 from .relus import CLAMP, CLAMP_MIN, HARDTANH, LEAKY, PRODUCT, RELU6, THRESHOLD

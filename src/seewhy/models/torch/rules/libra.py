@@ -10,11 +10,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from seewhy.errors import NotApplicable
-from seewhy.models.torch.passes.graph import between, kind_of, rests_on_image
 from torch import Tensor
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
+
+from seewhy.errors import NotApplicable
+from seewhy.models.torch.passes.graph import between, kind_of, rests_on_image
 
 from .products import conserving, wide
 from .relevance import ERFS, GATES, HOMOGENEOUS, PLAIN, SMOOTH, activation, shares

@@ -9,9 +9,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from seewhy.models.torch.passes.graph import rests_on_image
 from torch import Tensor
 from torch.nn import functional as F
+
+from seewhy.models.torch.passes.graph import rests_on_image
 
 from .relus import PRODUCT
 

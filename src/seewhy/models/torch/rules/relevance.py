@@ -11,13 +11,14 @@ from typing import Any, NamedTuple
 from weakref import ref
 
 import torch
+from torch import Tensor
+from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
+
 from seewhy.errors import NotApplicable
 from seewhy.models.rule import Relevance
 from seewhy.models.torch.passes.graph import between, kind_of, rests_on_image
 from seewhy.models.torch.scores import is_distribution
-from torch import Tensor
-from torch.nn import functional as F
-from torch.overrides import TorchFunctionMode
 
 from .products import conserving, wide
 from .relus import CLAMP, CLAMP_MIN, HARDTANH, LEAKY, RELU, RELU6, THRESHOLD, kinked

@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+
 from seewhy.errors import NotApplicable
 from seewhy.models.rule import ReluRule, deconv, guided
 from seewhy.models.torch.passes.graph import between, kind_of
-from torch import Tensor
-from torch.overrides import TorchFunctionMode
 
 from .relus import RELU, Kinked, Masks, kinked
 

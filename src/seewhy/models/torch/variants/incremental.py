@@ -9,8 +9,9 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from seewhy.memory import out_of_memory
 from torch import Tensor
+
+from seewhy.memory import out_of_memory
 
 from .patch_ops import KNOWN, Known
 from .patches import Boxes

@@ -9,7 +9,6 @@ from functools import partial
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-
 import torch
 from torch import Tensor
 from torch.nn import functional as F

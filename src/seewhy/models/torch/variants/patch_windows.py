@@ -3,7 +3,6 @@
 from typing import Any, NamedTuple
 
 import numpy as np
-
 import torch
 from torch import Tensor
 from torch.nn import functional as F

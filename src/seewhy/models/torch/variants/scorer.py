@@ -9,11 +9,14 @@ from typing import Any
 from warnings import catch_warnings, simplefilter
 
 import numpy as np
-from numpy.typing import NDArray
-
 import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
+
+from seewhy.arrays import Array
 from seewhy.errors import BadParameter, NotApplicable
-from seewhy.images.photo import Array
 from seewhy.lru import Recent
 from seewhy.memory import out_of_memory
 from seewhy.models.model import INPUT
@@ -21,9 +24,6 @@ from seewhy.models.pace import Pace
 from seewhy.models.torch.passes.taps import Tap, emitted, hooked, offloaded
 from seewhy.models.torch.places.layout import SEQUENCE, Layout
 from seewhy.models.torch.scores import as_numpy
-from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import flop_registry
 
 from .incremental import Incremental, NotIncremental
 from .tail import Tail

@@ -11,11 +11,12 @@ from math import nan
 from typing import Any, NamedTuple
 
 import torch
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+
 from seewhy.errors import BadParameter, NotApplicable, SeewhyError
 from seewhy.memory import out_of_memory
 from seewhy.models.torch.passes.taps import Tap, emitted, hooked
-from torch import Tensor
-from torch.overrides import TorchFunctionMode
 
 FAILURES = (RuntimeError, ValueError, TypeError, LookupError, AttributeError, AssertionError)  # of a way that is tried
 READS = {  # what hands an activation's values to Python

@@ -13,11 +13,10 @@ from numpy.typing import NDArray
 
 from seewhy.errors import BadParameter
 from seewhy.explaining.case import Case, Found
-from seewhy.inside.heads import attention as attention  # the function has the module's name: here it is found under both
 from seewhy.methods.making.method import method_of
 from seewhy.models.model import ATTENTION, Trace
 
-__all__ = ["attention", "attention_rollout", "le_grad", "transformer_relevance"]
+__all__ = ["attention_rollout", "le_grad", "transformer_relevance"]
 
 FUSIONS = ("mean", "max", "min")
 

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 import seewhy
 from seewhy.cli.app import main
-from seewhy.images import geotiff as geo
+from seewhy.explaining.tiles import scene as scenes
+from seewhy.maps import geotiff as geo
 from support.files.pictures import tiff
 
 rasterio = pytest.importorskip("rasterio")
@@ -113,9 +114,9 @@ def test_a_prepared_array_of_another_resolution_is_put_on_the_scene(scene: Path,
 
 def test_only_windows_are_read(scene: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[Any] = []
-    own = geo.Scene.part
-    monkeypatch.setattr(geo.Scene, "part", lambda scene, start, sides: read.append(sides) or own(scene, start, sides))
-    monkeypatch.setattr(geo, "KEPT", 0)
+    own = scenes.Scene.part
+    monkeypatch.setattr(scenes.Scene, "part", lambda scene, start, sides: read.append(sides) or own(scene, start, sides))
+    monkeypatch.setattr(scenes, "KEPT", 0)
     assert explained(str(scene), tile=64).image is None
     assert {*read} == {(64, 64)}
 
@@ -208,7 +209,7 @@ def test_without_rasterio_the_extra_is_named(monkeypatch: pytest.MonkeyPatch, ma
 
 def both(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """The same file, read whole and by windows."""
-    from seewhy.explaining.tiles.whole import wholes
+    from seewhy.explaining.tiles.wholes import wholes
 
     (whole,) = wholes([path], None)
     return np.asarray(seewhy.read(path).pixels), np.asarray(whole.part((0, 0), whole.space).pixels)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 import seewhy
-from seewhy.methods.attention import _without_weakest, relevance, rolled
+from seewhy.methods.transformer import _without_weakest, relevance, rolled
 from support.ask import close, far
 from support.families import ALL
 from support.families.known import Family, Known

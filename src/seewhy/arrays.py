@@ -1,0 +1,37 @@
+"""What numpy arrays and torch tensors have in common, and how they are told in words."""
+
+from typing import Any
+
+import numpy as np
+from einops import asnumpy
+from numpy.typing import NDArray
+from PIL import Image
+
+Array = Any  # a numpy array or a torch tensor: formulas use what both can do
+
+
+def numbers(x: Array) -> NDArray[Any]:
+    """As numpy, which has no bfloat16."""
+    if isinstance(x, np.ndarray):
+        return x
+    return asnumpy(x.float() if "bfloat16" in str(x.dtype) else x)
+
+
+def described(value: Any) -> Any:
+    """A parameter as it can be read, compared and sent: of pictures and long arrays what they are and their SHA-256."""
+    if isinstance(value, list | tuple):
+        return tuple(map(described, value))
+    if isinstance(value, Image.Image):
+        return f"image {value.size} sha256:{_hash(value.tobytes())}"
+    if hasattr(value, "shape") and hasattr(value, "dtype") and value.ndim:
+        array = value if isinstance(value, np.ndarray) else asnumpy(value.float() if "bfloat" in str(value.dtype) else value)
+        return f"array {array.shape} sha256:{_hash(np.ascontiguousarray(array).tobytes())}"
+    if callable(value):
+        return getattr(value, "__qualname__", type(value).__name__)
+    return value
+
+
+def _hash(data: bytes) -> str:
+    from hashlib import sha256  # as long to import as much of seewhy
+
+    return sha256(data).hexdigest()[:16]

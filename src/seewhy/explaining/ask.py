@@ -1,0 +1,69 @@
+"""From a person's question to the engine: what was asked is checked and sorted out once, before anything runs."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from seewhy.errors import BadParameter, NeedsGradients
+from seewhy.images.given import Images, Prepared, sort_out
+from seewhy.maps.heatmap import Heatmaps
+from seewhy.models.model import INPUT, Differentiable, Model
+from seewhy.prepare.batch import in_frames
+from seewhy.targets.parse import as_targets
+from seewhy.targets.target import PerImage, Top, Unit
+
+from .batching import Kept
+from .engine import explained
+from .recipe import Recipe
+
+NEEDS = {  # where it is not gradients
+    "activations": "a layer's activation", "layer scores": "a layer's activation", "head": "the last linear layer",
+    "nothing": "a layer's size",
+}  # fmt: skip
+
+
+def ask(
+    model: Model,
+    images: Images,
+    chosen: Sequence[Recipe],
+    target: Any = Top(),
+    layer: Any = None,
+    tile: Any = None,
+    overlap: Any = None,
+    on_error: str = "raise",
+) -> Heatmaps:
+    """One question put to a model by several recipes, as `seewhy.explain` tells; Misuse where it cannot be asked so."""
+    if not isinstance(model, Model):
+        raise NeedsGradients(f"{type(model).__name__} is no model. Make one: seewhy.wrap(network) or seewhy.load(spec).")
+    if not chosen:
+        raise BadParameter("No method was given. `seewhy.METHODS` lists them by name.")
+    if not isinstance(model, Differentiable) and (inside := [m for m in chosen if m.reads != "scores"]):
+        reads = NEEDS.get(inside[0].reads, "gradients")
+        raise NeedsGradients(f"{inside[0].name} reads {reads}; {model.name} gives scores only. Try occlusion, rise or lime.")
+    targets = as_targets(target, model.labels)
+    if not isinstance(model, Differentiable) and any(isinstance(one, Unit) for one in targets):
+        raise NeedsGradients(f"A unit lies inside the network; {model.name} gives scores only. Explain a class.")
+    layers = list(layer) if isinstance(layer, list | tuple) else [layer]
+    for name in layers:
+        if name is not None and not isinstance(name, str):
+            raise BadParameter(f"layer={name!r}: a layer is asked for by its name; model.layers() lists them.")
+    if not layers:
+        raise BadParameter("The list of layers is empty. Give a name, a list of names, or None for the default.")
+    if layers != [None] and not any(m.layered for m in chosen) and {*layers} - {INPUT}:
+        all_ = "all layers' attention" if chosen[0].reads in ("gradients", "activations") else "the image's own pixels"
+        raise BadParameter(
+            f"layer={layer!r}: {', '.join(m.name for m in chosen)} reads {all_}, not a layer. Leave layer= "
+            "out; to see what excites a layer's unit, ask for target=Unit(layer, channel)."
+        )
+    sorted_out = in_frames(sort_out(images, model.signals), model.prepare)
+    count = len(sorted_out.x) if isinstance(sorted_out, Prepared) else len(sorted_out)
+    for one in targets:
+        if isinstance(one, PerImage) and len(one.targets) != count:
+            raise BadParameter(f"PerImage has {len(one.targets)} targets for {count} images: one for each is needed.")
+    kept = Kept(on_error, count)
+    if isinstance(model, Differentiable):
+        model.fit(count)
+    if tile is not None or overlap is not None:
+        from .tiles.tiles import tiled  # which few questions need
+
+        return tiled(model, sorted_out, [*chosen], targets, layers, tile, overlap, kept)
+    return explained(model, sorted_out, chosen, targets, layers, kept)

@@ -1,0 +1,101 @@
+"""What the engine needs of a method: what it reads, how it runs on a case, and how its cores become the values of maps."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seewhy.arrays import Array, described
+
+from .case import Case, Found
+
+COSTS = {
+    "gradients": "1 forward, and the tail behind the layer back per target",
+    "pixels": "1 forward, and the whole way back per target",
+    "activations": "the forward up to the layer",
+    "head": "1 forward",
+    "nothing": "the forward up to the layer, for its size alone",
+    "scores": "forwards of changed images",
+    "layer scores": "forwards of changed images or activations, and the forward up to the layer",
+}
+REDUCE: dict[str, Callable[[Array], Array]] = {  # (t, n, c, *space) -> (t, n, *space)
+    "max": lambda core: abs(core).max(2),
+    "sum": lambda core: core.sum(2),
+    "l2": lambda core: np.sqrt((core**2).sum(2)),
+}
+Run = Callable[..., Mapping[str, NDArray[Any]] | Found]  # (Case, **params) -> {layer: core}, signed
+
+
+@dataclass(frozen=True, eq=False)
+class Recipe:
+    """How to explain, under a name.  `methods.making.method.Method` adds what makes it pleasant to call."""
+
+    name: str
+    run: Run = field(repr=False)
+    defaults: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    reads: str = field(default="gradients", repr=False)  # a key of COSTS
+    rectified: bool = field(default=True, repr=False)  # its formula ends in a ReLU; signed=True leaves that out
+    doc: str = field(default="", repr=False)
+    params: Mapping[str, Any] = field(default_factory=dict)
+    pixels: bool = field(default=False, repr=False)  # it finds channels (c, h, w) at the image, which `reduce` joins
+    layered: bool = field(default=True, repr=False)  # a layer may be asked for
+    shares: tuple[str, ...] = field(default=(), repr=False)  # of the evidence on the untouched images: see Case
+    passes: str = field(default="", repr=False)  # in words, where it runs the network several times
+    free: frozenset[str] = field(default=frozenset(), repr=False)  # parameters of any kind, which it checks by itself
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Every parameter, given or by default."""
+        return {**self.defaults, **self.params}
+
+    @property
+    def described(self) -> dict[str, Any]:
+        """The settings, arrays and pictures among them in words."""
+        return {key: described(value) for key, value in self.settings.items()}
+
+    def found(self, case: Case) -> Found:
+        """The cores: signed, before any ReLU, of a pixel method with their channels."""
+        own = {"reduce"} if self.pixels else {"signed"} if self.rectified else set()  # for `finished`
+        found = self.run(case, **{key: value for key, value in self.settings.items() if key not in own})
+        return found if isinstance(found, Found) else Found(found)
+
+    def maps(self, case: Case) -> Mapping[str, NDArray[Any]]:
+        """As other methods build on them: finished maps (t, n, *space), or a pixel method's channels (t, n, c, *space)."""
+        cores = self.found(case).cores
+        return cores if self.pixels else {layer: self.finished(core) for layer, core in cores.items()}
+
+    def finished(self, core: NDArray[Any]) -> NDArray[Any]:
+        """The values (t, n, *space) of a core."""
+        if self.pixels:
+            return REDUCE[self.settings["reduce"]](core)
+        return np.maximum(core, 0) if self.rectified and not self.settings["signed"] else core
+
+    @property
+    def whole(self) -> bool:
+        """Does it keep the graph of the whole network?"""
+        return self.pixels or (not self.asks and (bool(self.passes) or (self.reads == "gradients" and not self.shares)))
+
+    @property
+    def asks(self) -> bool:
+        """Does it ask for the scores of many variants of each image?"""
+        return self.reads in ("scores", "layer scores")
+
+    @property
+    def blind(self) -> bool:
+        """Does no class play a part in what it reads?"""
+        return self.reads in ("activations", "nothing")
+
+    @property
+    def caveat(self) -> str:
+        """What is known against the method, or limits it."""
+        return self._said("Caveat:")
+
+    @property
+    def cost(self) -> str:
+        return self.passes.format(**self.settings) or COSTS[self.reads]
+
+    def _said(self, key: str) -> str:
+        parts = [" ".join(part.split()) for part in self.doc.split("\n\n")]
+        return next((part.removeprefix(key).strip() for part in parts if part.startswith(key)), "")

@@ -1,0 +1,47 @@
+"""Which kind of whole each image is that a person gave."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from seewhy.images.given import Images, Prepared, is_clip
+from seewhy.images.photo import Photo, read
+from seewhy.images.volume import Volume
+from seewhy.images.volumes import holds_volume
+from seewhy.prepare.batch import Batch
+
+from .whole import Array, Decoded, Pixels, Whole
+
+
+def wholes(images: Prepared | list[Any], model: Any, first: int = 0) -> Iterator[Whole]:
+    """What `images.given.sort_out` gave, image by image, from place `first` on; volumes and clips as the model prepares
+    them.
+    """
+    if isinstance(images, Prepared):
+        for place, x in enumerate(images.x, first):
+            signal = x.ndim == 2
+            yield _ready(model, Prepared(x[None]), f"image {place}") if signal else Array(x, f"image {place}")
+        return
+    for place, image in enumerate(images, first):
+        other = isinstance(image, Volume) or is_clip(image) or holds_volume(image)
+        yield _ready(model, [image]) if other else _photo(image, f"image {place}")
+
+
+def _ready(model: Any, image: Images, name: str = "") -> "Array":
+    batch: Batch = next(iter(model.batches(image)))
+    return Array(batch.x[0], name or batch.names[0], batch)
+
+
+def _photo(image: Any, name: str) -> Whole:
+    if isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.ndim in (2, 3):
+        return Pixels(image, name)
+    if isinstance(image, str | Path) and Path(image).suffix.lower() in (".tif", ".tiff"):
+        from .scene import scene
+
+        found = scene(Path(image))
+        if found is not None:
+            return found
+    named = isinstance(image, str | Path | Photo) or getattr(image, "filename", "")
+    return Decoded(read(image) if named else read(image, name))

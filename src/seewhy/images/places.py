@@ -1,0 +1,194 @@
+"""Where things lie, once: a part of a photo, a grid in space, cells along an axis."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from seewhy.errors import NotApplicable
+
+Where = Any  # what the network saw of it: a Extent of a photo, else a Grid
+
+
+class Extent(NamedTuple):
+    """A part of the original image, in its pixels; edges, so a whole 4x3 image is (0, 0, 4, 3)."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    def cut(self, photo: Image.Image) -> Image.Image:
+        """That part of a photo, at least a pixel of it; mirrored, where the edges are the other way round."""
+        (left, right), (top, bottom) = (sorted(edges) for edges in ((self.left, self.right), (self.top, self.bottom)))
+        x, y = round(left), round(top)
+        part = photo.crop((x, y, max(x + 1, round(right)), max(y + 1, round(bottom))))
+        part = ImageOps.mirror(part) if self.left > self.right else part
+        return ImageOps.flip(part) if self.top > self.bottom else part
+
+
+Floats = NDArray[np.floating[Any]]
+BESIDE = 1e-9  # a share of a cell: rounding
+
+
+class Grid(NamedTuple):
+    """How the cells of one array lie in another, of any dimension: each axis of the one runs along one of the other."""
+
+    axes: tuple[int, ...]  # of the other, one for each axis of the one
+    first: tuple[float, ...]  # where the centre of the first cell lies, in cells of the other: 0 is the centre of its first
+    step: tuple[float, ...]  # from one cell to the next; below zero where it runs backwards
+    size: tuple[int, ...]  # of the one, in cells
+    shape: tuple[int, ...]  # of the other
+
+    @classmethod
+    def whole(cls, shape: Sequence[int]) -> "Grid":
+        """The array itself."""
+        d = len(shape)
+        return cls(tuple(range(d)), (0.0,) * d, (1.0,) * d, tuple(shape), tuple(shape))
+
+    def turned(self, order: Sequence[int]) -> "Grid":
+        """With its axes in another order."""
+        parts: list[Any] = [tuple(part[axis] for axis in order) for part in self[:4]]
+        axes, first, step, size = parts
+        return Grid(axes, first, step, size, self.shape)
+
+    def along(self, axis: int, first: float, step: float, size: int) -> "Grid":
+        """With other cells along one axis: `size` of them, of which the first lies at the cell `first` of those that were."""
+        firsts, steps, sizes = [*self.first], [*self.step], [*self.size]
+        firsts[axis] += steps[axis] * first
+        steps[axis] *= step
+        sizes[axis] = size
+        return Grid(self.axes, tuple(firsts), tuple(steps), tuple(sizes), self.shape)
+
+    @property
+    def matrix(self) -> NDArray[np.float64]:
+        """(d + 1, d + 1), from cells of the one to cells of the other."""
+        d = len(self.axes)
+        found = np.eye(d + 1)
+        found[:d, :d] = 0
+        found[list(self.axes), range(d)] = self.step
+        found[list(self.axes), d] = self.first
+        return found
+
+    def read(self, x: Floats, outside: Any = 0.0) -> Floats:
+        """What lies in the other array (..., *shape) at the cells of the one (..., *size): linear between centres, beyond the
+        outermost centres these go on, beyond the border it is `outside`.
+        """
+        lead = x.ndim - len(self.shape)
+        memory = np.argsort([-abs(step) for step in x.strides], kind="stable")  # NIfTI's arrays have their first axis last
+        x = x.transpose(memory)
+        for place, way in enumerate(int(axis) - lead for axis in memory):
+            if way >= 0:
+                axis = self.axes.index(way)
+                at = self.first[axis] + self.step[axis] * np.arange(self.size[axis])
+                x = _at(x, place, at, self.shape[way], outside)
+        x = x.transpose(np.argsort(memory))
+        return x.transpose(*range(lead), *(lead + axis for axis in self.axes))
+
+    def spread(self, values: Floats, cells: "Cells | None" = None) -> Floats:
+        """A map over the one (*cells), as it lies on the other (*shape): linear between the centres of cells, zero outside.
+
+        cells: where they lie in the one; None: they share it out evenly.
+        """
+        first, stride = (cells.first, cells.stride) if cells else self._even(values.shape)
+        x = values.transpose(np.argsort(self.axes))
+        for way in reversed(range(len(self.shape))):  # the largest step along the first axis, which is the fastest
+            axis = self.axes.index(way)
+            at = (np.arange(self.shape[way]) - self.first[axis]) / self.step[axis]  # in cells of the one
+            x = _at(x, way, (at - first[axis]) / stride[axis], values.shape[axis])
+            beyond = (at < -0.5 - BESIDE) | (at > self.size[axis] - 0.5 + BESIDE)
+            x = _filled(x, way, beyond, 0)
+        return np.ascontiguousarray(x)
+
+    def _even(self, cells: Sequence[int]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Of so many cells that share out the one: the centre of the first, and the step to the next."""
+        stride = tuple(size / n for size, n in zip(self.size, cells, strict=True))
+        return tuple((s - 1) / 2 for s in stride), stride
+
+
+def _at(x: Floats, axis: int, at: Floats, cells: int, outside: Any = None) -> Floats:
+    """x at places along one axis, in its cells: linear between them; further out the outermost, or `outside` where given."""
+    if len(at) == cells and np.array_equal(at, np.arange(cells)):
+        return x
+    inner = at.clip(0, cells - 1)
+    low = np.minimum(np.floor(inner + BESIDE), cells - 1).astype(np.intp)
+    share = (inner - low).clip(0)
+    share[share < BESIDE] = 0
+    after = [1] * (x.ndim - 1 - axis)
+    found = x.take(low, axis)
+    if share.any():
+        weight = share.reshape(-1, *after).astype(x.dtype)
+        found = found * (1 - weight) + x.take(np.minimum(low + 1, cells - 1), axis) * weight
+    return found if outside is None else _filled(found, axis, (at < -0.5 - BESIDE) | (at > cells - 0.5 + BESIDE), outside)
+
+
+def _filled(x: Floats, axis: int, where: NDArray[np.bool_], value: Any) -> Floats:
+    """x with one value at some places along an axis."""
+    if not where.any():
+        return x
+    return np.where(where.reshape(-1, *[1] * (x.ndim - 1 - axis)), np.asarray(value, x.dtype), x)
+
+
+class Cells(NamedTuple):
+    """Where the cells of a map lie, per axis of it, in pixels of what the network saw: 0 is the centre of the first pixel."""
+
+    first: tuple[float, ...]  # the centre of the first cell
+    stride: tuple[float, ...]  # from one to the next
+    size: tuple[int, ...]  # of what the network saw, in pixels
+
+    @classmethod
+    def even(cls, grid: Sequence[int], size: Sequence[int]) -> "Cells":
+        """Cells that share out the image evenly, as other libraries draw all maps."""
+        stride = tuple(pixels / cells for pixels, cells in zip(size, grid, strict=True))
+        return cls(tuple((s - 1) / 2 for s in stride), stride, tuple(size))
+
+    def along(self, axis: int) -> "Line":
+        return Line(self.first[axis], self.stride[axis], self.size[axis])
+
+
+class Line(NamedTuple):
+    """Cells along one axis."""
+
+    first: float
+    stride: float
+    size: int
+
+    def spans(self, count: int) -> tuple[float, float]:
+        """The image's size in cells, and where its edge lies before the centre of the first; count and 1/2 of even cells."""
+        span, back = self.size / self.stride, (self.first + 0.5) / self.stride
+        even = abs(span - count) < 1e-9 * count and abs(back - 0.5) < 1e-9
+        return (count, 0.5) if even else (span, back)
+
+
+class Place(NamedTuple):
+    """Where the cells of a map lie, per axis of space, in pixels of the network's input: 0 is the centre of the first."""
+
+    stride: tuple[float, ...]  # from one cell to the next
+    first: tuple[float, ...]  # the centre of the first cell's receptive field, uncut by the border
+    field: tuple[float, ...]  # the receptive field's size; inf where a cell sees the whole image
+
+
+Spans = Sequence[tuple[float, float]]  # of each axis (low, high): edges, so that pixel 0 is (0, 1)
+
+
+class Row(NamedTuple):
+    """Cells along one axis of an image, in its pixels: edges, so that the centre of the first pixel is 0.5."""
+
+    first: float  # the centre of the first cell
+    pitch: float  # from one to the next
+    cells: int
+
+
+def rows(grid: Sequence[int], cells: Cells | None, seen: Spans) -> tuple[Row, ...]:
+    """The cells of a map (*grid) over what was seen of an image: per axis.  cells: in what the network got; None: evenly."""
+    placed = cells or Cells.even(grid, grid)
+    found = []
+    for axis, (count, (low, high)) in enumerate(zip(grid, seen, strict=True)):
+        line = placed.along(axis)
+        scale = (high - low) / line.size  # pixels of the image per pixel that the network got
+        found.append(Row(low + (line.first + 0.5) * scale, line.stride * scale, count))
+    if any(row.pitch <= 0 for row in found):
+        raise NotApplicable("`prepare` mirrors the photo; tiles of it cannot be joined. Leave the mirroring out.")
+    return tuple(found)

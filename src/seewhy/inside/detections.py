@@ -1,0 +1,37 @@
+"""What a detector finds in an image: the list of what Box can explain."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from seewhy.images.given import Images
+from seewhy.models.model import Differentiable, Model
+from seewhy.targets.aim import Aim, Pinned, Seen
+from seewhy.targets.box import Detection, listed
+from seewhy.targets.detected import detected
+
+
+def detections(model: Model, images: Images) -> list[list[Detection]]:
+    """What a detector finds in each image, by falling score; each is a target: `Box(label, index)` or `Box(label, box)`.
+
+    Raises NotApplicable where the model is no detector.
+    """
+    found: list[list[Detection]] = []
+    for batch in model.batches(images):
+        for i, photo in enumerate(batch.photos):
+            asked = model.beside(len(found), 1) if isinstance(model, Differentiable) else model
+            size = photo and photo.pixels.size
+            everything = Everything()
+            asked.aimed([everything], batch.x[i : i + 1], Seen(tuple(batch.x.shape[2:]), size, batch.boxes[i], model.labels))
+            found.append(everything.found)
+    return found
+
+
+@dataclass(frozen=True)
+class Everything(Aim):
+    """Not one detection: it keeps what there is."""
+
+    found: list[Detection] = field(default_factory=list)
+
+    def pin(self, output: Any, seen: Seen) -> Pinned:
+        self.found.extend(listed(detected(output, seen)[0], seen))
+        return Pinned(lambda given: given, "probability", "everything")

@@ -1,0 +1,46 @@
+"""Maps of volumes as NIfTI files, on the volume's own grid."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seewhy.images.files import need
+from seewhy.images.volume import Volume
+
+from .source import Source
+
+MARK = b"seewhy "  # before the Source, in the header's comment
+
+
+def nifti(values: NDArray[np.float32], volume: Volume, source: Source) -> Any:
+    """A map (i, j, k) as nibabel's image: on the volume's own grid, with its affine, zooms, units and codes; the Source in the
+    header.
+    """
+    nibabel = need("nibabel")
+    header = volume.header.copy() if volume.header is not None else None
+    kind = nibabel.Nifti2Image if isinstance(header, nibabel.Nifti2Header) else nibabel.Nifti1Image
+    if header is None:
+        image = kind(values, volume.affine)
+        _say_scanner(image, volume.affine)
+    else:
+        header.set_data_dtype(np.float32)
+        header.extensions.clear()  # what else the file says of the patient
+        for text in {"descrip", "aux_file", "intent_name", "db_name"} & {*header}:
+            header[text] = b""
+        header.set_intent("none")
+        image = kind(values, None, header)
+    note = nibabel.nifti1.Nifti1Extension("comment", MARK + source.to_json().encode())
+    image.header.extensions.append(note)
+    image.header["descrip"] = f"seewhy {source.caption}".encode("ascii", "replace")[:79]
+    image.header["cal_min"], image.header["cal_max"] = min(0.0, float(values.min())), max(0.0, float(values.max()))
+    return image
+
+
+def _say_scanner(image: Any, affine: NDArray[np.float64]) -> None:
+    """The affine says where voxels lie for the scanner; also as a rotation, which some viewers read first, if it is one."""
+    image.set_sform(affine, "scanner")
+    turn = affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0)
+    if np.allclose(turn.T @ turn, np.eye(3), atol=1e-4):
+        image.set_qform(affine, "scanner")
+    image.header.set_xyzt_units("mm")

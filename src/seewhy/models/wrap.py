@@ -1,0 +1,107 @@
+"""From a network to the model behind it: the one place that knows which adapter reads which framework."""
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from seewhy.errors import BadParameter
+from seewhy.printable import quoted
+
+from .model import GIVEN, SCORES
+
+
+def wrap(
+    network: Any,
+    prepare: Any = None,
+    labels: Sequence[str] | str | None = None,
+    name: str | None = None,
+    scores: str | None = None,
+    batch_size: int | None = None,
+    device: Any = None,
+    dtype: Any = None,
+    weights: str | None = None,
+    takes: str = "uint8",
+    inputs: Any = None,
+    output: Any = None,
+    task: str | None = None,
+    grid: Sequence[int] | None = None,
+    geometry: str = "receptive-field",
+    tokenizer: Any = None,
+) -> Any:
+    """The model behind a network: what every method is asked with.
+
+    network: a torch.nn.Module (compiled and DataParallel ones are read through), whose inside can be read (`Differentiable`);
+        or any function from images to scores (n, k): a scikit-learn pipeline, a web service, which methods that need
+        scores alone explain (`Model`).
+    prepare: PIL image -> float array (c, h, w): a torchvision transform, any callable, or a dict of size, crop, mean,
+        std; without it the model takes prepared batches (n, c, h, w) only, but for a function that takes uint8.
+    labels: a name per class, "imagenet", or a file of names.
+    scores: what is explained: "logits" (as the network gives them), "log-probability" or "probability"; a function's scores
+        are explained as given, unless you say that they are logits or ask for one of the others.
+    batch_size: images per pass at most (32; of variants what suits their size, 4 of 224 x 224 on a CPU; fewer where memory runs
+        out).
+    device, dtype: where and to what the network is moved, in place, as `network.to` does; by default it stays.
+    weights: where the weights came from, for the Source.
+    takes: what a function takes: "uint8" photos (n, h, w, 3), by `prepare` resized and cropped at most, or "float" arrays
+        (n, c, h, w), as `prepare` makes them.
+    inputs: what a torch network is called with, where that is not the images alone: a keyword's name, a tuple (positional) or a
+        dict (keywords) with seewhy.IMAGE where they go, at any depth, or a function of them that returns such.  Arrays and
+        tensors of one row are repeated for each image, PerImage(rows) gives each image its own, anything else, and
+        Fixed(value), is passed as it is; none of it is ever changed, and no method perturbs it.
+    output: where in its output the scores (n, k) are: a key or field such as "logits", a place in a tuple, or a function of
+        the output; by default the tensor itself, the logits, a tuple's first, or the one tensor of scores there is.
+    task: "single-label" (softmax), "multi-label" (a sigmoid each) or "regression" (no probabilities); by default one number
+        per image (n,) is a regression, (n, 1) a binary logit, and anything else single-label.
+    grid: rows and columns of a transformer's patches, where they cannot be found out.
+    geometry: "receptive-field" draws each cell of a layer where its receptive field is centred, "plain" spreads the cells
+        evenly over the image, as other libraries do.
+    tokenizer: of a network with an image and a text tower (CLIP, SigLIP): texts -> what its text tower takes, as the tokenizer
+        or processor of transformers or of open_clip does; target=Text(...) needs it.
+    Raises BadParameter for anything else.
+    """
+    if scores not in (None, *SCORES):
+        raise BadParameter(f"scores={scores!r}: it is one of {', '.join(SCORES)}.")
+    if batch_size is not None and (not isinstance(batch_size, int) or not 1 <= batch_size <= 10**6):
+        raise BadParameter(f"batch_size={quoted(batch_size)}: a whole number; at least one image goes through at a time.")
+    from seewhy.targets.labels import read_labels
+
+    common: dict[str, Any] = {
+        "prepare": prepare,
+        "labels": read_labels(labels),
+        "name": name,
+        "batch_size": batch_size,
+        "weights": weights,
+    }
+    torch = sys.modules.get("torch")
+    if torch is not None and isinstance(network, torch.nn.Module | torch.export.ExportedProgram):
+        own = {"device": device, "dtype": dtype, "inputs": inputs, "output": output, "task": task, "grid": grid,
+               "geometry": geometry, "tokenizer": tokenizer}  # fmt: skip
+        return _adapter(torch, network)(network, scores=scores or "logits", **own, **common)
+    if not callable(network) or isinstance(network, type):
+        raise BadParameter(
+            f"wrap takes a torch.nn.Module or a function from images to scores, not {type(network).__name__}"
+            f"{f' {network.__name__}: make one of it first' if isinstance(network, type) else ''}"
+            f"{': give its own function, wrap(it.predict_proba)' if 'predict_proba' in dir(network) else ''}. "
+            "To load a network by name: seewhy.load('torchvision/resnet50')."
+        )
+    if device is not None or dtype is not None:
+        raise BadParameter("A function runs where it runs: leave device= and dtype= out.")
+    if (inputs, output, task, grid, tokenizer) != (None, None, None, None, None):
+        raise BadParameter(
+            "inputs=, output=, task=, grid= and tokenizer= are for torch networks; let the function itself take images to "
+            "scores."
+        )
+    from .function import FunctionModel
+
+    return FunctionModel(network, takes=takes, scores=scores or GIVEN, **common)
+
+
+def _adapter(torch: Any, network: Any) -> Any:
+    """Who asks a torch network: one that can be read inside, or one in a single piece."""
+    if isinstance(network, torch.jit.ScriptModule | torch.export.ExportedProgram):
+        from seewhy.models.torch.sealed import ScriptedModel
+
+        return ScriptedModel
+    from seewhy.models.torch.model import TorchModel
+
+    return TorchModel

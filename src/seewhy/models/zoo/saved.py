@@ -1,0 +1,84 @@
+"""A network that was saved whole: a program of torch.export, TorchScript, or a pickled module."""
+
+from io import BytesIO
+from pathlib import Path
+from typing import BinaryIO
+from warnings import catch_warnings, simplefilter
+
+import torch
+from torch import nn
+from torch.export import ExportedProgram
+from torch.jit import ScriptModule
+
+from seewhy.errors import BadNetwork, BadParameter, BadWeights
+from seewhy.models.model import RANDOM
+from seewhy.models.torch.sealed import first_line
+
+from .archive import listed
+from .exported import exported
+from .found import Asked, Found
+from .held import digest, held
+from .pickled import PROGRAM, few, needed_code, program, unpickled
+
+
+def saved_network(asked: Asked) -> Found:
+    """A file of torch.export; with `trust`, also TorchScript or a whole pickled module."""
+    path = Path(asked.spec)
+    if not path.is_file():
+        raise BadWeights(f"There is no file {path}.")
+    stray = [*asked.options] + ([] if asked.weights in (None, RANDOM) else ["weights"])
+    if stray:
+        raise BadParameter(f"{path} is a network with its weights: it takes no {', '.join(stray)}.")
+    with held(path) as file:
+        found = _network(file, path, asked.trust)
+    return Found(found[0], None, None, f"{path.name} {found[1]}")
+
+
+def _network(file: BinaryIO, path: Path, trust: bool) -> tuple[ExportedProgram | nn.Module, str]:
+    """What is in the file, whatever its name ends in, and its digest."""
+    names = listed(file)
+    script = any("/code/" in name or name.endswith(f"/{PROGRAM}") for name in names)
+    if any(name.endswith(EXPORTED) for name in names) or (path.suffix == ".pt2" and not script):
+        data = BytesIO(_all(file))
+        return exported(data, path, trust), digest(data)
+    if script:
+        if not trust:
+            raise program(path)
+        data = BytesIO(_all(file))
+        return _scripted(data, path), digest(data)
+    return _whole_module(file, path, trust), digest(file)
+
+
+EXPORTED = ("serialized_exported_program.json", "models/model.json", "/archive_format")
+
+
+def _all(file: BinaryIO) -> bytes:
+    file.seek(0)
+    return file.read()
+
+
+def _scripted(data: BytesIO, path: Path) -> ScriptModule:
+    data.seek(0)
+    try:
+        with catch_warnings():
+            for kind in (FutureWarning, DeprecationWarning):  # that TorchScript will go is not ours to say
+                simplefilter("ignore", kind)
+            return torch.jit.load(data, map_location="cpu")
+    except (RuntimeError, ValueError) as error:
+        raise BadWeights(f"{path} cannot be read by torch.jit.load: {first_line(error)}") from error
+
+
+def _whole_module(file: BinaryIO, path: Path, trust: bool) -> nn.Module:
+    needs = [] if trust else needed_code(file)
+    if needs:
+        raise BadWeights(
+            f"{path} is pickled whole, and reading it runs code ({few(needs)}), which is not done. Save its state dict and "
+            "load the network by name with weights=; or, if you trust who made it, trust=True (--trust)."
+        )
+    found = None if path.suffix == ".safetensors" else unpickled(file, path, trust)
+    if isinstance(found, nn.Module):
+        return found
+    raise BadNetwork(
+        f"{path} holds weights and no network (no torch.export program, no TorchScript). Name the network they belong to: "
+        f"load('torchvision/NAME', weights={str(path)!r}), --model path/to/file.py:NAME --weights {path}."
+    )

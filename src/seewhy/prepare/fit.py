@@ -1,0 +1,106 @@
+"""The usual preprocessing of photos, by its numbers; and what every preprocessing has to offer."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from operator import index
+from typing import Any, Protocol
+
+import numpy as np
+from einops import rearrange
+from numpy.typing import NDArray
+from PIL import Image
+
+from seewhy.errors import BadParameter
+from seewhy.images.places import Extent, Where
+
+from .framing import framed
+
+RESAMPLING = {"nearest": 0, "lanczos": 1, "bilinear": 2, "bicubic": 3, "box": 4, "hamming": 5}
+Size = int | tuple[int, int]
+
+
+class Preparer(Protocol):
+    """Makes a photo ready, and knows which part of it the network saw."""
+
+    def __call__(self, photo: Any, /) -> NDArray[Any]: ...  # (c, h, w)
+
+    def box(self, size: Any, /) -> Where | None: ...  # of a photo or frames (w, h), of a Volume; None if it cannot be told
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Resize, centre crop, scale to [0, 1] and normalise: the usual preprocessing, by its numbers.
+
+    size: shorter side, or (h, w) outright; crop: side or (h, w) of the centre crop, None for none; mean and std per
+    channel, on the [0, 1] scale (one number serves all three).  Same pixels as torchvision's transforms.
+    """
+
+    size: Size | None = 256
+    crop: Size | None = 224
+    mean: float | Sequence[float] = (0.485, 0.456, 0.406)
+    std: float | Sequence[float] = (0.229, 0.224, 0.225)
+    interpolation: str = "bilinear"  # or nearest, lanczos, bicubic, box, hamming
+
+    def __post_init__(self) -> None:
+        if self.interpolation not in RESAMPLING:
+            raise BadParameter(f"No interpolation {self.interpolation!r}. It is one of: {', '.join(RESAMPLING)}.")
+        for name in ("size", "crop"):
+            object.__setattr__(self, name, _sides(name, getattr(self, name)))
+        mean, std = _numbers("mean", self.mean), _numbers("std", self.std)
+        if mean.size not in (1, 3) or std.size not in (1, 3) or not (std > 0).all():
+            raise BadParameter(f"mean={self.mean}, std={self.std}: give one number or three of each, std above zero.")
+
+    def __call__(self, photo: Image.Image) -> NDArray[np.float32]:
+        whole = self._resized(photo.size)
+        part = self._cropped(whole) if self.crop is not None else None  # beyond the image: black, as torchvision pads
+        photo = framed(photo, whole, part, RESAMPLING[self.interpolation])
+        mean, std = np.asarray(self.mean, np.float32), np.asarray(self.std, np.float32)
+        grey = np.ndim(self.mean) == 1 and np.size(mean) == 1
+        pixels = np.asarray(photo.convert("L"))[..., None] if grey else np.asarray(photo)
+        return rearrange((pixels.astype(np.float32) / np.float32(255) - mean) / std, "h w c -> c h w")
+
+    def box(self, size: tuple[int, int]) -> Extent:
+        width, height = self._resized(size)
+        left, top, right, bottom = self._cropped((width, height)) if self.crop is not None else (0, 0, width, height)
+        across, down = size[0] / width, size[1] / height
+        return Extent(left * across, top * down, right * across, bottom * down)
+
+    def _resized(self, size: tuple[int, int]) -> tuple[int, int]:
+        width, height = size
+        if self.size is None:
+            return size
+        if not isinstance(self.size, int):
+            return self.size[1], self.size[0]
+        short = min(width, height)
+        return int(self.size * width / short), int(self.size * height / short)
+
+    def _cropped(self, size: tuple[int, int]) -> tuple[int, int, int, int]:
+        height, width = (self.crop, self.crop) if isinstance(self.crop, int) else self.crop or size[::-1]
+        left, top = _margin(size[0], width), _margin(size[1], height)
+        return left, top, left + width, top + height
+
+
+def _sides(name: str, asked: Any) -> Size | None:
+    try:
+        if asked is None:
+            return None
+        height, width = map(index, asked) if np.ndim(asked) else (index(asked), index(asked))
+        if height > 0 and width > 0:
+            return (height, width) if np.ndim(asked) else height
+    except (TypeError, ValueError, IndexError):
+        pass
+    raise BadParameter(f"{name}={asked!r}: give a number of pixels, (height, width), or None.")
+
+
+def _numbers(name: str, asked: Any) -> NDArray[np.float64]:
+    try:
+        numbers = np.asarray(asked, np.float64)
+        if np.isfinite(numbers).all() and numbers.ndim < 2:
+            return numbers
+    except (TypeError, ValueError):
+        pass
+    raise BadParameter(f"{name}={asked!r}: give a number, or one for each channel, on the scale from 0 to 1.")
+
+
+def _margin(side: int, crop: int) -> int:
+    return round((side - crop) / 2) if side >= crop else -((crop - side) // 2)
