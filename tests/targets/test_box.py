@@ -10,7 +10,7 @@ from seewhy import Box, Class, PerImage
 from seewhy.errors import BadParameter, NoSuchName, NotApplicable
 from seewhy.images.places import Extent
 from seewhy.models.model import INPUT
-from seewhy.targets.aim import Seen
+from seewhy.targets.aim import ImageView
 from seewhy.targets.parse import as_targets
 from support import detectors as nets
 from support.detectors import CELL, KINDS, Blobs, picture, scene
@@ -26,7 +26,7 @@ def blobs(form="list", **settings):
 
 def aimed(model, x, *boxes):
     """The model that reads the boxes, and what was pinned."""
-    seen = Seen(x.shape[2:], None, Extent(0, 0, x.shape[3], x.shape[2]), model.labels)
+    seen = ImageView(x.shape[2:], None, Extent(0, 0, x.shape[3], x.shape[2]), model.labels)
     return model.aimed([box.known(model.labels) for box in boxes], x, seen)
 
 
@@ -112,7 +112,7 @@ def test_the_number_of_a_variant_is_d_rise():
     boxes = np.concatenate([corners, corners + rng.integers(2, 9, (40, 7, 2))], -1).astype(float)
     classes = rng.random((40, 7, 3))
     given = [{"boxes": b, "scores": p} for b, p in zip(boxes, classes, strict=True)]
-    pinned = Box(None, 0).pin(given[:1], Seen((24, 24), None, Extent(0, 0, 24, 24), KINDS))
+    pinned = Box(None, 0).pin(given[:1], ImageView((24, 24), None, Extent(0, 0, 24, 24), KINDS))
     own, label = np.unravel_index(classes[0].argmax(), (7, 3))
     expected = [by_counting(boxes[0, own], classes[0, own], b, p, label) for b, p in zip(boxes, classes, strict=True)]
     assert sum(value > 0 for value in expected) > 30
@@ -122,7 +122,7 @@ def test_the_number_of_a_variant_is_d_rise():
 
 
 def test_a_stronger_neighbour_does_not_answer_for_the_box():
-    boxes, seen = np.array([[0.0, 0, 10, 10], [0, 2, 10, 12]]), Seen((16, 16), None, Extent(0, 0, 16, 16), KINDS)
+    boxes, seen = np.array([[0.0, 0, 10, 10], [0, 2, 10, 12]]), ImageView((16, 16), None, Extent(0, 0, 16, 16), KINDS)
 
     def one(scores):
         return [{"boxes": boxes, "scores": np.array(scores), "labels": np.array([1, 1])}]
@@ -161,7 +161,7 @@ def test_where_nothing_is_detected_the_number_is_zero_and_still_made_of_the_imag
 
 def test_a_box_without_area_is_still_like_itself():
     given = [{"boxes": np.array([[4.0, 4, 4, 9]]), "scores": np.array([0.7]), "labels": np.array([2])}]
-    pinned = Box().pin(given, Seen((16, 16), None, Extent(0, 0, 16, 16), KINDS))
+    pinned = Box().pin(given, ImageView((16, 16), None, Extent(0, 0, 16, 16), KINDS))
     assert pinned.read(given).tolist() == [0.7]
 
 

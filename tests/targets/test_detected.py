@@ -14,7 +14,7 @@ import seewhy
 from seewhy.cli.app import main
 from seewhy.errors import BadNetwork, NotApplicable
 from seewhy.images.places import Extent
-from seewhy.targets.aim import Seen
+from seewhy.targets.aim import ImageView
 from seewhy.targets.detected import Detected, detected, ordered, overlap
 from support import detectors as nets
 from support.detectors import KINDS, Blobs, picture, scene
@@ -23,7 +23,7 @@ RNG = np.random.default_rng(1)
 
 
 def seen(labels=KINDS, h=48, w=64, model=None):
-    return Seen((h, w), None, Extent(0, 0, w, h), labels, model)
+    return ImageView((h, w), None, Extent(0, 0, w, h), labels, model)
 
 
 def corners(count):

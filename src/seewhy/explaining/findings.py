@@ -11,7 +11,7 @@ from seewhy.images.photo import Photo
 from seewhy.models.model import Differentiable
 from seewhy.prepare.batch import Batch
 from seewhy.progress import stop_asked
-from seewhy.targets.aim import Aim, Pinned, Seen
+from seewhy.targets.aim import Aim, ImageView, Pinned
 from seewhy.targets.target import Class, PerImage, Target, Unit
 
 from .case import Case, Found
@@ -85,10 +85,11 @@ def findings(methods: list[Recipe], case: Case) -> list[Finding]:
     return found
 
 
-def _seen(batch: Batch, model: Any) -> Seen:
+def _seen(batch: Batch, model: Any) -> ImageView:
     """The one image of a batch, for an aim."""
     photo = batch.photos[0]
-    return Seen(tuple(batch.x.shape[2:]), photo.pixels.size if isinstance(photo, Photo) else None, batch.boxes[0], model.labels)
+    size = photo.pixels.size if isinstance(photo, Photo) else None
+    return ImageView(tuple(batch.x.shape[2:]), size, batch.boxes[0], model.labels)
 
 
 def finding(method: Recipe, case: Case) -> Finding:

@@ -5,7 +5,7 @@ from typing import Any
 
 from seewhy.images.given import Images
 from seewhy.models.model import Differentiable, Model
-from seewhy.targets.aim import Aim, Pinned, Seen
+from seewhy.targets.aim import Aim, ImageView, Pinned
 from seewhy.targets.box import Detection, listed
 from seewhy.targets.detected import detected
 
@@ -21,7 +21,8 @@ def detections(model: Model, images: Images) -> list[list[Detection]]:
             asked = model.beside(len(found), 1) if isinstance(model, Differentiable) else model
             size = photo and photo.pixels.size
             everything = Everything()
-            asked.aimed([everything], batch.x[i : i + 1], Seen(tuple(batch.x.shape[2:]), size, batch.boxes[i], model.labels))
+            view = ImageView(tuple(batch.x.shape[2:]), size, batch.boxes[i], model.labels)
+            asked.aimed([everything], batch.x[i : i + 1], view)
             found.append(everything.found)
     return found
 
@@ -32,6 +33,6 @@ class Everything(Aim):
 
     found: list[Detection] = field(default_factory=list)
 
-    def pin(self, output: Any, seen: Seen) -> Pinned:
+    def pin(self, output: Any, seen: ImageView) -> Pinned:
         self.found.extend(listed(detected(output, seen)[0], seen))
         return Pinned(lambda given: given, "probability", "everything")

@@ -17,7 +17,7 @@ from seewhy.images.places import Extent
 from seewhy.memory import out_of_memory
 from seewhy.prepare.batch import Batch, batches, grey, preparer
 from seewhy.printable import printable, words_of
-from seewhy.targets.aim import Aim, Pinned, Seen
+from seewhy.targets.aim import Aim, ImageView, Pinned
 from seewhy.targets.suggest import instead
 
 from .model import GIVEN, Answer, softmax
@@ -86,10 +86,10 @@ class FunctionModel:
             return Answer(given, None)
         return Answer(self.scored(given, normalised), chances, normalised=normalised)
 
-    def aimed(self, aims: Sequence[Aim], x: Array, seen: Seen) -> tuple["FunctionModel", tuple[Pinned, ...]]:
+    def aimed(self, aims: Sequence[Aim], x: Array, view: ImageView) -> tuple["FunctionModel", tuple[Pinned, ...]]:
         """The model whose scores are what aims, of one kind, read of all that the function gives; pinned on an image x."""
         output = self.whole(x)
-        pinned = tuple(aim.pin(output, seen._replace(model=self, scored=self._dense_scores)) for aim in aims)
+        pinned = tuple(aim.pin(output, view._replace(model=self, scored=self._dense_scores)) for aim in aims)
         model = copy(self)
         model.aims, model.explains, model.labels = pinned, pinned[0].kind, None
         return model, pinned
@@ -112,8 +112,8 @@ class FunctionModel:
             return self._checked(np.asarray(found), x)
         except BadNetwork as error:
             height, width = (*x.shape[2:], 1)[:2]
-            seen = Seen(tuple(x.shape[2:]), None, Extent(0, 0, width, height), self.labels, self)
-            if other := instead(found, seen):
+            view = ImageView(tuple(x.shape[2:]), None, Extent(0, 0, width, height), self.labels, self)
+            if other := instead(found, view):
                 raise InSpace(f"{self.name} {other}. Or make scores of it: {error}") from None
             raise
 

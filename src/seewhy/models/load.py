@@ -11,9 +11,9 @@ from urllib.parse import urlparse
 from seewhy.errors import BadParameter, NoSuchName, closest
 from seewhy.memory import memory_for
 from seewhy.models.zoo.code import code_network, names_code
-from seewhy.models.zoo.found import Asked, Found, fetched, made, need, reach
 from seewhy.models.zoo.heads import blank_options, heads_fit, own_labels, torchvision_kind, torchvision_names
 from seewhy.models.zoo.hugging_face import hugging_face
+from seewhy.models.zoo.sources import Loaded, Request, fetched, made, need, reach
 from seewhy.models.zoo.timm import timm_network, with_facts
 from seewhy.prepare.batch import preparer
 from seewhy.prepare.fit import Fit
@@ -49,7 +49,7 @@ def load(
     source, name = _source(str(spec))
     weights = None if weights is not None and not str(weights) else weights
     with memory_for("load", f"while {printable(spec, 200)} was loaded"):
-        found = source(Asked(str(spec), name, weights, dict(options or {}), trust))
+        found = source(Request(str(spec), name, weights, dict(options or {}), trust))
     settings: dict[str, Any] = {"prepare": found.prepare, "name": spec, **found.settings, **as_wrap}
     if isinstance(found.network, Model):
         return _as_asked(found.network, labels, str(spec), as_wrap)
@@ -59,7 +59,7 @@ def load(
     return wrap(found.network, labels=read_labels(labels) or found.labels, weights=found.weights, **settings)
 
 
-def _source(spec: str) -> tuple[Callable[[Asked], Found], str]:
+def _source(spec: str) -> tuple[Callable[[Request], Loaded], str]:
     """Who makes the network, and its name there."""
     family, _, name = spec.partition("/")
     if family == "timm" and name.startswith(("hf_hub:", "hf-hub:")):
@@ -96,14 +96,14 @@ def _as_asked(model: Any, labels: Any, spec: str, as_wrap: Mapping[str, Any]) ->
     return model
 
 
-def _saved(asked: Asked) -> Found:
+def _saved(asked: Request) -> Loaded:
     need("torch")
     from seewhy.models.zoo.saved import saved_network
 
     return saved_network(asked)
 
 
-def _demo(asked: Asked) -> Found:
+def _demo(asked: Request) -> Loaded:
     need("torch")
     need("safetensors")
     from seewhy.demo import KINDS
@@ -116,13 +116,13 @@ def _demo(asked: Asked) -> Found:
     if asked.options:
         raise BadParameter(f"demo/{name} takes no options, not {', '.join(asked.options)}.")
     if weights is None:
-        return Found(build(name), PREPARE, list(KINDS), "embedded")
+        return Loaded(build(name), PREPARE, list(KINDS), "embedded")
     network = blank(name)
     tag = RANDOM if weights == RANDOM else fill(network, weights, asked.trust)[0]
-    return Found(network, PREPARE, list(KINDS), tag)
+    return Loaded(network, PREPARE, list(KINDS), tag)
 
 
-def _torchvision(asked: Asked) -> Found:
+def _torchvision(asked: Request) -> Loaded:
     name, weights, options = asked.name, asked.weights, asked.options
     models = need("torchvision", "torchvision.models")
     known, kind = torchvision_names(models), torchvision_kind(models, name)
@@ -138,13 +138,13 @@ def _torchvision(asked: Asked) -> Found:
 
         network = made(lambda: models.get_model(name, weights=None, **blank_options(kind, options)), asked)
         source, facts = (RANDOM, {}) if weights == RANDOM else fill(network, weights, asked.trust)
-        return Found(network, with_facts(prepare, facts, weights), labels, source)
+        return Loaded(network, with_facts(prepare, facts, weights), labels, source)
     hub = import_module("torch.hub")
     if not (Path(hub.get_dir()) / "checkpoints" / Path(urlparse(tag.url).path).name).exists():
         reach(tag.url, asked.spec)
     tag.get_state_dict = partial(type(tag).get_state_dict, tag, weights_only=not asked.trust)  # its builders ask the tag
     network = fetched(lambda: models.get_model(name, weights=tag, **options), asked)
-    return Found(network, prepare, labels, str(tag))
+    return Loaded(network, prepare, labels, str(tag))
 
 
 def _torchvision_fit(transforms: Any) -> Any:
@@ -156,7 +156,7 @@ def _torchvision_fit(transforms: Any) -> Any:
         return transforms
 
 
-FAMILIES: dict[str, Callable[[Asked], Found]] = {
+FAMILIES: dict[str, Callable[[Request], Loaded]] = {
     "torchvision": _torchvision,
     "timm": timm_network,
     "hf": hugging_face,

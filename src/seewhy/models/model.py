@@ -17,7 +17,7 @@ from seewhy.images.given import Images
 from seewhy.images.places import Place
 from seewhy.prepare.batch import Batch
 from seewhy.prepare.fit import Preparer
-from seewhy.targets.aim import Aim, Pinned, Seen
+from seewhy.targets.aim import Aim, ImageView, Pinned
 from seewhy.targets.target import Target
 
 from .pace import Pace
@@ -157,7 +157,7 @@ class Model(Protocol):
     ) -> AbstractContextManager[Scorer]: ...
     def colour(self, level: int) -> NDArray[Any] | None: ...  # a grey as the network sees it (c,), if it prepares photos
     def versions(self) -> Mapping[str, str]: ...
-    def aimed(self, aims: Sequence[Aim], x: Array, seen: Seen) -> tuple[Any, tuple[Pinned, ...]]: ...  # whose scores they read
+    def aimed(self, aims: Sequence[Aim], x: Array, view: ImageView) -> tuple[Any, tuple[Pinned, ...]]: ...  # a model to score
 
 
 @runtime_checkable

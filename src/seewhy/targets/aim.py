@@ -22,7 +22,7 @@ from .target import Labels
 FARTHEST = 10**9  # pixels
 
 
-class Seen(NamedTuple):
+class ImageView(NamedTuple):
     """One image as the network saw it, and what can be asked of the network."""
 
     space: tuple[int, ...]  # of the prepared image
@@ -81,5 +81,5 @@ class Aim(ABC):
         return self
 
     @abstractmethod
-    def pin(self, output: Any, seen: Seen) -> Pinned:
+    def pin(self, output: Any, seen: ImageView) -> Pinned:
         """What is explained, given what the network gives for one image."""

@@ -13,7 +13,7 @@ from seewhy.arrays import Array
 from seewhy.errors import BadParameter, NotHere
 from seewhy.printable import printable, quoted
 
-from .aim import Aim, Pinned, Seen
+from .aim import Aim, ImageView, Pinned
 from .detected import Detected, Likeness, as_numbers, detected, ordered, overlap
 from .target import LARGEST, Labels, class_index, name_of
 
@@ -59,7 +59,7 @@ class Box(Aim):
     def known(self, labels: Labels) -> "Box":
         return self if self.label is None else replace(self, label=class_index(self.label, labels))
 
-    def pin(self, output: Any, seen: Seen) -> Pinned:
+    def pin(self, output: Any, seen: ImageView) -> Pinned:
         found = detected(output, seen)[0]
         place, notes = self._place(found, seen)
         likeness = found.like(place)
@@ -77,7 +77,7 @@ class Box(Aim):
         where = f"in the box ({edges.replace(',', ', ')})"
         return Pinned(read, "probability", target, label, name, float(found.scores[place]), notes, where)
 
-    def _place(self, found: Detected, seen: Seen) -> tuple[int, tuple[str, ...]]:
+    def _place(self, found: Detected, seen: ImageView) -> tuple[int, tuple[str, ...]]:
         """Of the detection that is meant, and what is to be said of it."""
         own = [j for j in ordered(found) if self.label in (None, found.labels[j])]
         if isinstance(self.which, int):
@@ -90,7 +90,7 @@ class Box(Aim):
             raise self._none(f"none overlaps that place (IoU at most {shared[best]:.2f})", found, seen)
         return own[best], (f"the detection overlaps the place that was asked for by IoU {shared[best]:.2f}",)
 
-    def _none(self, why: str, found: Detected, seen: Seen) -> NotHere:
+    def _none(self, why: str, found: Detected, seen: ImageView) -> NotHere:
         there = "; ".join(map(str, listed(found, seen)[:5])) or "nothing"
         asked = replace(self, label=name_of(seen.labels, self.label) or self.label) if isinstance(self.label, int) else self
         return NotHere(f"{asked}: {why}. In this image is detected: {there}. All: seewhy.detections(model, image).")
@@ -158,7 +158,7 @@ class Detection:
         )
 
 
-def listed(found: Detected, seen: Seen) -> list[Detection]:
+def listed(found: Detected, seen: ImageView) -> list[Detection]:
     """The detections by falling score."""
     count: dict[int, int] = {}
     scores, rows = found.scores, []
@@ -170,7 +170,7 @@ def listed(found: Detected, seen: Seen) -> list[Detection]:
     return rows
 
 
-def on_photo(box: NDArray[Any], seen: Seen) -> Place:
+def on_photo(box: NDArray[Any], seen: ImageView) -> Place:
     """A box of the prepared image as it lies on the photo."""
     x0, y0, x1, y1 = map(float, _corners(seen.back(box.reshape(2, 2))))
     return x0, y0, x1, y1

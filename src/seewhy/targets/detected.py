@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from seewhy.arrays import Array
 from seewhy.errors import NotApplicable
 
-from .aim import Seen
+from .aim import ImageView
 
 OVERLAP = 0.5  # IoU from which on two raw boxes of a label are one detection
 MOST = 1000  # raw boxes that may be detections; torchvision's RetinaNet takes as many
@@ -93,7 +93,7 @@ def ordered(found: Detected) -> list[int]:
     return kept
 
 
-def detected(output: Any, seen: Seen) -> list[Detected]:
+def detected(output: Any, seen: ImageView) -> list[Detected]:
     """What a detector found in each image, of all that it gives; NotApplicable where that is no form known here."""
     first = output[0] if isinstance(output, tuple | list) and output else output
     if isinstance(output, Mapping) and "pred_boxes" in output:
@@ -115,7 +115,7 @@ def boxed(output: Any) -> bool:
     return isinstance(first, Mapping) and ("boxes" in first or "pred_boxes" in first)
 
 
-def yolo(output: Any, seen: Seen) -> bool:
+def yolo(output: Any, seen: ImageView) -> bool:
     """Is this a YOLO's tensor, as the number of labels tells?"""
     first = output[0] if isinstance(output, tuple | list) and output else output
     shape, k = tuple(getattr(first, "shape", ())), known_classes(seen)
@@ -150,7 +150,7 @@ def _listed(one: Mapping[str, Any]) -> Detected:
     return Detected(boxes, labels.astype(int), scores)
 
 
-def _queries(output: Mapping[str, Any], seen: Seen) -> list[Detected]:
+def _queries(output: Mapping[str, Any], seen: ImageView) -> list[Detected]:
     """DETR: logits (n, q, k), with "no object" as a last class where the classes are softmaxed; cx, cy, w, h from 0 to 1."""
     logits = output["logits"] if "logits" in output else output.get("pred_logits")
     shape = tuple(getattr(logits, "shape", ()))
@@ -168,7 +168,7 @@ def _queries(output: Mapping[str, Any], seen: Seen) -> list[Detected]:
     return [_classed(b, p) for b, p in zip(boxes, chances, strict=True)]
 
 
-def _anchors(output: Array, seen: Seen) -> list[Detected]:
+def _anchors(output: Array, seen: ImageView) -> list[Detected]:
     """YOLO: cx, cy, w, h in pixels of the prepared image; then classes (n, 4 + k, anchors), or objectness and classes
     (n, anchors, 5 + k).
     """
@@ -202,7 +202,7 @@ def _classed(boxes: NDArray[Any], chances: Array, raw: bool = False) -> Detected
     return Detected(boxes, as_numbers(chances).argmax(1), chances, raw)
 
 
-def known_classes(seen: Seen) -> int | None:
+def known_classes(seen: ImageView) -> int | None:
     """How many classes there are: as a configuration of transformers tells, else as many as labels."""
     network: Any = getattr(seen.model, "network", None)
     transformers: Any = sys.modules.get("transformers")

@@ -17,7 +17,7 @@ from seewhy.errors import BadParameter, Misuse, NotApplicable, NotHere
 from seewhy.images.photo import Photo
 from seewhy.printable import quoted
 
-from .aim import Aim, Pinned, Seen
+from .aim import Aim, ImageView, Pinned
 from .target import RIVALS
 
 NAMED = ("image_embeds", "text_embeds", "pooler_output")  # where a dict holds an embedding among other things
@@ -42,13 +42,13 @@ class Similar(Aim):
         if isinstance(self.to, list | tuple) and not isinstance(self.to, Photo):
             object.__setattr__(self, "to", _vector(self.to))
 
-    def pin(self, output: Any, seen: Seen) -> Pinned:
+    def pin(self, output: Any, seen: ImageView) -> Pinned:
         own = embedding(output)
         t = _like(_sound(self._other(seen), own.shape[1], self), own)
         _sound(numbers(own)[0], own.shape[1], f"{self}: of the image explained", NotHere)
         return Pinned(lambda output: (unit(embedding(output)) * t).sum(-1), "similarity", str(self))
 
-    def _other(self, seen: Seen) -> NDArray[Any]:
+    def _other(self, seen: ImageView) -> NDArray[Any]:
         """The embedding (d,) to compare with."""
         space = len(seen.space)
         shape: tuple[int, ...] = tuple(getattr(self.to, "shape", ()))
@@ -122,7 +122,7 @@ class Text(Aim):
         """All texts in their sentences, its own first."""
         return [self.template.replace("{}", one) for one in (self.text, *self.against)]
 
-    def pin(self, output: Any, seen: Seen) -> Pinned:
+    def pin(self, output: Any, seen: ImageView) -> Pinned:
         if seen.model.towers is None:
             raise NotApplicable(
                 f"{self}: {seen.model.name} has no text tower, so no text fits it. Load one that has, "

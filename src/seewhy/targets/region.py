@@ -13,7 +13,7 @@ from seewhy.errors import BadParameter, NotApplicable, NotHere
 from seewhy.images.places import Grid
 from seewhy.printable import quoted
 
-from .aim import FARTHEST, Aim, Pinned, Seen
+from .aim import FARTHEST, Aim, ImageView, Pinned
 from .target import Labels, class_index, name_of
 
 DENSE = ("out", "logits", "predicted_depth")  # where torchvision's and Hugging Face's networks put dense scores
@@ -36,7 +36,7 @@ class Region(Aim):
     def known(self, labels: Labels) -> "Region":
         return self if self.of is None else replace(self, of=class_index(self.of, labels))
 
-    def pin(self, output: Any, seen: Seen) -> Pinned:
+    def pin(self, output: Any, seen: ImageView) -> Pinned:
         scores = seen.scored(dense(output, len(seen.space)))
         index = channel(self, scores, seen.labels)
         where = self._predicted(scores, index, seen) if self.mask is None else _brought(self.mask, scores.shape[2:], seen)
@@ -45,7 +45,7 @@ class Region(Aim):
         pinned = _pinned(self, where, index, seen)
         return replace(pinned, notes=self._doubts(scores, seen)) if self.mask is None else pinned
 
-    def _predicted(self, scores: Array, index: int, seen: Seen) -> NDArray[np.bool_]:
+    def _predicted(self, scores: Array, index: int, seen: ImageView) -> NDArray[np.bool_]:
         found = _plain(scores)[0]
         classes = np.arange(len(found)).reshape(-1, *[1] * (found.ndim - 1))
         there = found > _even(found, seen) if _by_itself(found, seen) else found.argmax(0) == classes  # (k, *where)
@@ -59,7 +59,7 @@ class Region(Aim):
             )
         return there[index]
 
-    def _doubts(self, scores: Array, seen: Seen) -> tuple[str, ...]:
+    def _doubts(self, scores: Array, seen: ImageView) -> tuple[str, ...]:
         found = _plain(scores)[0]
         if not _by_itself(found, seen) or seen.model.explains in EVEN or not _even(found, seen):
             return ()
@@ -104,7 +104,7 @@ class Point(Aim):
     def known(self, labels: Labels) -> "Point":
         return self if self.of is None else replace(self, of=class_index(self.of, labels))
 
-    def pin(self, output: Any, seen: Seen) -> Pinned:
+    def pin(self, output: Any, seen: ImageView) -> Pinned:
         scores = seen.scored(dense(output, len(seen.space)))
         grid = tuple(scores.shape[2:])
         if len(grid) != 2:
@@ -141,7 +141,7 @@ class Point(Aim):
         return f"point:{self.y:g},{self.x:g}" + ("" if self.of is None else f":{self.of}")
 
 
-def _pinned(aim: Region | Point, where: NDArray[np.bool_], index: int, seen: Seen) -> Pinned:
+def _pinned(aim: Region | Point, where: NDArray[np.bool_], index: int, seen: ImageView) -> Pinned:
     """The mean of the class's scores over cells of the output."""
     share = where / where.sum()
 
@@ -160,12 +160,12 @@ def _pinned(aim: Region | Point, where: NDArray[np.bool_], index: int, seen: See
 EVEN = {"probability": 0.5, "log-probability": float(np.log(0.5))}  # of scores explained so, as likely as not
 
 
-def _by_itself(found: NDArray[Any], seen: Seen) -> bool:
+def _by_itself(found: NDArray[Any], seen: ImageView) -> bool:
     """Is a class of scores (k, *where) predicted or not whatever the others are?"""
     return len(found) == 1 or seen.apart
 
 
-def _even(found: NDArray[Any], seen: Seen) -> float:
+def _even(found: NDArray[Any], seen: ImageView) -> float:
     """The score that is as likely as not; what lies between 0 and 1 is taken for probabilities."""
     between = bool((found >= 0).all() and (found <= 1).all())
     return EVEN.get(seen.model.explains, 0.5 if between else 0.0)
@@ -215,7 +215,7 @@ def channel(aim: Region | Point, scores: Array, labels: Labels) -> int:
     return int(index) % k
 
 
-def _brought(mask: Any, grid: Sequence[int], seen: Seen) -> NDArray[np.bool_]:
+def _brought(mask: Any, grid: Sequence[int], seen: ImageView) -> NDArray[np.bool_]:
     """A mask of the photo or volume, else of the prepared image or of the output, on the output's grid: of what lies at its
     cells' centres."""
     mask = _plain(mask).astype(bool)
@@ -233,7 +233,7 @@ def _brought(mask: Any, grid: Sequence[int], seen: Seen) -> NDArray[np.bool_]:
     return mask[np.ix_(*centres)]
 
 
-def _of_photo(mask: NDArray[np.bool_], grid: Sequence[int], seen: Seen) -> NDArray[np.bool_]:
+def _of_photo(mask: NDArray[np.bool_], grid: Sequence[int], seen: ImageView) -> NDArray[np.bool_]:
     height, width = mask.shape
     rows, columns = np.mgrid[0 : grid[0], 0 : grid[1]] + 0.5
     prepared = np.stack([columns / grid[1] * seen.space[1], rows / grid[0] * seen.space[0]], -1)

@@ -8,14 +8,14 @@ import numpy as np
 from seewhy.arrays import Array
 from seewhy.errors import NotApplicable
 
-from .aim import Seen
+from .aim import ImageView
 from .box import listed, together
 from .detected import as_numbers, boxed, detected, yolo
 from .region import dense
 from .target import name_of
 
 
-def instead(output: Any, seen: Seen) -> str | None:
+def instead(output: Any, seen: ImageView) -> str | None:
     """What can be asked of such a network, in words; None where the output is neither boxes nor a map."""
     if boxed(output) or yolo(output, seen):
         return f"gives boxes. {_best(output, seen)}"
@@ -34,7 +34,7 @@ def instead(output: Any, seen: Seen) -> str | None:
     )
 
 
-def overall(output: Any, seen: Seen) -> Array:
+def overall(output: Any, seen: ImageView) -> Array:
     """Numbers (n, k) that rest on all there is in such an answer."""
     if yolo(output, seen):
         output = output[0] if isinstance(output, tuple | list) else output
@@ -45,7 +45,7 @@ def overall(output: Any, seen: Seen) -> Array:
     return scores.reshape(*scores.shape[:2], -1).mean(2)
 
 
-def _best(output: Any, seen: Seen) -> str:
+def _best(output: Any, seen: ImageView) -> str:
     """The strongest boxes, in words."""
     try:
         found = [one for one in listed(detected(output, seen)[0], seen) if one.index == 0][:3]
@@ -55,7 +55,7 @@ def _best(output: Any, seen: Seen) -> str:
     return f"Explain one of them, a Box: {best}; seewhy.detections(model, image) lists them all"
 
 
-def _map(output: Any, seen: Seen) -> Array | None:
+def _map(output: Any, seen: ImageView) -> Array | None:
     """The dense scores in an output whose grid is of the image's proportions, and more than a point."""
     try:
         scores = dense(output, len(seen.space))

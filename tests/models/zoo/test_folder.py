@@ -240,7 +240,7 @@ def test_a_tokenizer_is_given_no_file_outside(folder, secret, tmp_path):
     changed(folder / "config.json", model_type="bert")
     assert read_settings(folder / "tokenizer_config.json")["vocab_file"] == str(tmp_path / "outside.txt")
     with copied(folder, {"model_type": "bert"}) as clean:
-        own = zoo_hf._tokenizer(transformers, clean, zoo_hf.Asked(str(folder), str(folder)))
+        own = zoo_hf._tokenizer(transformers, clean, zoo_hf.Request(str(folder), str(folder)))
         assert "honest" in own.get_vocab()
         assert "secret" not in own.get_vocab()
         assert not {one.name for one in clean.iterdir()} & {"model.safetensors", "adapter_config.json"}

@@ -31,7 +31,7 @@ from seewhy.models.torch.rules.relu_rules import Rewiring
 from seewhy.models.torch.variants.scorer import TorchScorer, quick
 from seewhy.prepare.batch import Batch, batches, grey
 from seewhy.printable import printable
-from seewhy.targets.aim import Aim, Pinned, Seen
+from seewhy.targets.aim import Aim, ImageView, Pinned
 from seewhy.targets.target import Target, weighted
 
 from .inputs import of_scales
@@ -67,13 +67,13 @@ class TorchModel(Running):
         return model
 
     @again
-    def aimed(self, aims: Sequence[Aim], x: Array, seen: Seen) -> tuple["TorchModel", tuple[Pinned, ...]]:
+    def aimed(self, aims: Sequence[Aim], x: Array, view: ImageView) -> tuple["TorchModel", tuple[Pinned, ...]]:
         """The model whose scores are what aims, of one kind, read of its whole output; pinned on an image x (1, c, *space)."""
-        seen = seen._replace(scored=self._dense_scores, apart=self.task == "multi-label", model=self)
+        view = view._replace(scored=self._dense_scores, apart=self.task == "multi-label", model=self)
         with self._ready(x) as ready, torch.no_grad():
             output = self._whole(ready)
             self._look_for_dense_sigmoid(ready, output)
-            pinned = tuple(aim.pin(output, seen) for aim in aims)
+            pinned = tuple(aim.pin(output, view) for aim in aims)
         model = copy(self)
         model.widest = aims[0].widest
         model.aims, model.explains, model.labels, model.end = pinned, pinned[0].kind, None, None

@@ -24,7 +24,7 @@ from seewhy.models.torch.variants.scorer import precision
 from seewhy.prepare.batch import preparer
 from seewhy.prepare.fit import Fit
 from seewhy.printable import words_of
-from seewhy.targets.aim import Seen
+from seewhy.targets.aim import ImageView
 from seewhy.targets.embedding import embedding
 from seewhy.targets.suggest import instead, overall
 
@@ -196,9 +196,9 @@ class Running(Answering):
         args, options = self.inputs(x)
         return part_of(self._called(args, options, x), self.output)
 
-    def _seen(self, x: Tensor) -> Seen:
+    def _seen(self, x: Tensor) -> ImageView:
         """Of images that come from nowhere."""
-        return Seen(tuple(x.shape[2:]), None, Extent(0, 0, *(*reversed(x.shape[2:]), 1)[:2]), self.labels, self)
+        return ImageView(tuple(x.shape[2:]), None, Extent(0, 0, *(*reversed(x.shape[2:]), 1)[:2]), self.labels, self)
 
     def _read(self, output: Any, x: Tensor) -> Tensor:
         """What the aims read of the network's output (n, aims)."""

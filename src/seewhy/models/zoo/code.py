@@ -17,7 +17,7 @@ from seewhy.errors import BadNetwork, BadParameter, NoSuchName, closest
 from seewhy.models.model import RANDOM, Model
 from seewhy.printable import words_of
 
-from .found import Asked, Found
+from .sources import Loaded, Request
 
 MODULE = re.compile(r"[A-Za-z_][\w.]*:[\w.]*")
 
@@ -27,7 +27,7 @@ def names_code(spec: str) -> bool:
     return spec.rpartition(":")[0].endswith(".py") or spec.endswith(".py") or MODULE.fullmatch(spec) is not None
 
 
-def code_network(asked: Asked) -> Found:
+def code_network(asked: Request) -> Loaded:
     """What NAME is: a network or a model; or makes, called with the options: one of these, a function from images to
     scores, or a tuple (network, prepare, labels).  `prepare` and `labels` may be left out.
     """
@@ -38,10 +38,10 @@ def code_network(asked: Asked) -> Found:
         made = _called(_named(module, name, asked.spec), asked)
     network, prepare, labels = (*made, None, None)[:3] if isinstance(made, tuple) and made else (made, None, None)
     tag = _weights(network, asked)
-    return Found(network, prepare, labels, tag)
+    return Loaded(network, prepare, labels, tag)
 
 
-def _weights(network: Any, asked: Asked) -> str:
+def _weights(network: Any, asked: Request) -> str:
     if asked.weights in (None, RANDOM):
         return f"as {asked.spec} makes them"
     torch = sys.modules.get("torch")
@@ -52,7 +52,7 @@ def _weights(network: Any, asked: Asked) -> str:
     return fill(network, asked.weights, asked.trust)[0]
 
 
-def _called(thing: Any, asked: Asked) -> Any:
+def _called(thing: Any, asked: Request) -> Any:
     """The thing itself if it is a network or a model, else what it makes of the options."""
     torch = sys.modules.get("torch")
     ready = isinstance(thing, tuple | Model) or (torch is not None and isinstance(thing, torch.nn.Module))

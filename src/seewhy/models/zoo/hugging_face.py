@@ -11,9 +11,9 @@ from seewhy.models.model import RANDOM
 from seewhy.targets.labels import read_labels
 
 from .folder import cleaned, copied, own_file, read_settings
-from .found import Asked, Found, fetched, need, reach, unreachable
 from .heads import DENSE, unlike_fit
 from .hf_photos import Processed, fit_of, quietly, same, usual
+from .sources import Loaded, Request, fetched, need, reach, unreachable
 from .timm import timm_folder
 
 SCORING = "ForImageClassification"  # in the name of an architecture that ends in scores
@@ -21,7 +21,7 @@ TOWERS = ("Model", "ModelWithProjection")  # ends of the names of those that end
 WORDS = ("tokenizer.json", "tokenizer_config.json", "vocab.json", "vocab.txt", "spiece.model", "sentencepiece.bpe.model")
 
 
-def hugging_face(asked: Asked) -> Found:
+def hugging_face(asked: Request) -> Loaded:
     """`hf/ORG/NAME` or a folder.  An image classifier gives its scores, a detector boxes, a segmenter maps; a vision tower the
     numbers of its embedding; what has a text tower, too, comes with its tokenizer.
     """
@@ -32,7 +32,7 @@ def hugging_face(asked: Asked) -> Found:
     return _checked(lambda: _of_transformers(need("transformers", extra="hf"), folder, config, asked), asked)
 
 
-def _of_transformers(transformers: Any, folder: Path, config: dict[str, Any], asked: Asked) -> Found:
+def _of_transformers(transformers: Any, folder: Path, config: dict[str, Any], asked: Request) -> Loaded:
     with quietly(transformers):
         own = config if asked.trust else cleaned(config, asked.spec)
         made = _config(transformers, folder, config, own, asked)
@@ -42,15 +42,15 @@ def _of_transformers(transformers: Any, folder: Path, config: dict[str, Any], as
             prepare, remark = _prepared(transformers, read, made, asked)
             tokenizer = None if scores or not _towers(network) else _tokenizer(transformers, read, asked)
     if scores:
-        return Found(network, prepare, _labels(made), source + remark)
+        return Loaded(network, prepare, _labels(made), source + remark)
     if _towers(network):
-        return Found(network, prepare, None, source + remark, {"tokenizer": tokenizer})
+        return Loaded(network, prepare, None, source + remark, {"tokenizer": tokenizer})
     what = {"name": f"{asked.spec} (its scores are the numbers of an embedding)", "output": output, "task": "regression"}
     tower = network.vision_model if hasattr(made, "vision_config") else network
-    return Found(tower, prepare, None, source + remark, what)
+    return Loaded(tower, prepare, None, source + remark, what)
 
 
-def _folder(asked: Asked) -> Path:
+def _folder(asked: Request) -> Path:
     """Where the files lie on this machine, fetched there if they must be."""
     name, path = asked.name, Path(asked.name).expanduser()
     if path.is_dir() or name.startswith((".", "/", "~")) or not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", name):
@@ -73,14 +73,14 @@ def _folder(asked: Asked) -> Path:
         raise
 
 
-def _cached(hub: Any, asked: Asked) -> Path | None:
+def _cached(hub: Any, asked: Request) -> Path | None:
     """The folder of what was fetched before, with all its weights where they are asked for."""
     found = hub.try_to_load_from_cache(asked.name, "config.json")
     folder = Path(found).parent if isinstance(found, str) else None
     return folder if folder and (asked.weights is not None or _weight_files(folder, asked.trust)) else None
 
 
-def _fetch(hub: Any, asked: Asked) -> Path:
+def _fetch(hub: Any, asked: Request) -> Path:
     reach(hub.constants.ENDPOINT, asked.spec)
 
     def some(*patterns: str) -> Path:
@@ -112,7 +112,7 @@ def _weight_files(folder: Path, trust: bool = False) -> list[Path]:
     return []
 
 
-def _config(transformers: Any, folder: Path, config: Mapping[str, Any], own: dict[str, Any], asked: Asked) -> Any:
+def _config(transformers: Any, folder: Path, config: Mapping[str, Any], own: dict[str, Any], asked: Request) -> Any:
     """The configuration, with the options put in; own: what of it may be followed."""
     kind = config.get("model_type")
     if kind not in transformers.CONFIG_MAPPING and not asked.trust:
@@ -145,7 +145,7 @@ def _unfetched(made: Any, transformers: Any) -> None:
             _unfetched(part, transformers)
 
 
-def _kind(transformers: Any, made: Any, asked: Asked) -> tuple[Any, bool]:
+def _kind(transformers: Any, made: Any, asked: Request) -> tuple[Any, bool]:
     """The class of the network, and whether it gives scores of classes: of the image, of boxes or of places."""
     name = (made.architectures or [SCORING])[0]
     found = getattr(transformers, name, None)
@@ -165,7 +165,7 @@ def _sees(kind: Any, made: Any) -> bool:
     return kind.main_input_name == "pixel_values" or hasattr(made, "vision_config")
 
 
-def _network(transformers: Any, kind: Any, made: Any, folder: Path, asked: Asked) -> tuple[Any, Any, str]:
+def _network(transformers: Any, kind: Any, made: Any, folder: Path, asked: Request) -> tuple[Any, Any, str]:
     """The network with its weights in, where its embedding is, and where the weights came from."""
     from .weights import fill
 
@@ -190,7 +190,7 @@ def _network(transformers: Any, kind: Any, made: Any, folder: Path, asked: Asked
     return network.float(), output, f"{files[0].name} {said}{left}"
 
 
-def _filled(transformers: Any, kind: Any, made: Any, folder: Path, files: Sequence[Path], asked: Asked) -> tuple[Any, str]:
+def _filled(transformers: Any, kind: Any, made: Any, folder: Path, files: Sequence[Path], asked: Request) -> tuple[Any, str]:
     """What transformers' from_pretrained gives, of tensors that were read here: it would follow the folder elsewhere."""
     from .held import digest, held
 
@@ -210,7 +210,7 @@ def _filled(transformers: Any, kind: Any, made: Any, folder: Path, files: Sequen
         ), digest(*opened)
 
 
-def _tensors(file: BinaryIO, path: Path, asked: Asked) -> Iterator[tuple[str, Any]]:
+def _tensors(file: BinaryIO, path: Path, asked: Request) -> Iterator[tuple[str, Any]]:
     """Name and tensor, copied: a network of transformers keeps what it is given."""
     from torch import Tensor
 
@@ -241,7 +241,7 @@ def _class_token(output: Any) -> Any:
     return output.last_hidden_state[:, 0]
 
 
-def _checked(make: Callable[[], Any], asked: Asked) -> Any:
+def _checked(make: Callable[[], Any], asked: Request) -> Any:
     """What `make` gives."""
     try:
         return make()
@@ -253,7 +253,7 @@ def _checked(make: Callable[[], Any], asked: Asked) -> Any:
         raise kind(f"{asked.spec}{how} cannot be made: {type(error).__name__}: {said[0][:300]}") from error
 
 
-def _refuse_code(file: BinaryIO, path: Path, asked: Asked) -> None:
+def _refuse_code(file: BinaryIO, path: Path, asked: Request) -> None:
     """BadWeights, with the names, where a file of weights needs code."""
     from .pickled import few, needed_code
 
@@ -274,7 +274,7 @@ def _labels(made: Any) -> list[str] | None:
     return read_labels({str(i): str(name) for i, name in names.items()})
 
 
-def _prepared(transformers: Any, folder: Path, made: Any, asked: Asked) -> tuple[Any, str]:
+def _prepared(transformers: Any, folder: Path, made: Any, asked: Request) -> tuple[Any, str]:
     """Their preprocessing, as a `Fit` where that does the same; and what is to be said of it."""
     whole = folder / "processor_config.json"  # of a text and image processor together
     if not (folder / "preprocessor_config.json").is_file() and not (
@@ -298,7 +298,7 @@ def _towers(network: Any) -> bool:
     return towers_of(network, None, None) is not None
 
 
-def _tokenizer(transformers: Any, folder: Path, asked: Asked) -> Any:
+def _tokenizer(transformers: Any, folder: Path, asked: Request) -> Any:
     """What makes tokens of texts, where the folder holds any."""
     if not any((folder / name).is_file() for name in WORDS):
         return None

@@ -16,12 +16,12 @@ from seewhy.models.torch.sealed import first_line
 
 from .archive import listed
 from .exported import exported
-from .found import Asked, Found
 from .held import digest, held
 from .pickled import PROGRAM, few, needed_code, program, unpickled
+from .sources import Loaded, Request
 
 
-def saved_network(asked: Asked) -> Found:
+def saved_network(asked: Request) -> Loaded:
     """A file of torch.export; with `trust`, also TorchScript or a whole pickled module."""
     path = Path(asked.spec)
     if not path.is_file():
@@ -31,7 +31,7 @@ def saved_network(asked: Asked) -> Found:
         raise BadParameter(f"{path} is a network with its weights: it takes no {', '.join(stray)}.")
     with held(path) as file:
         found = _network(file, path, asked.trust)
-    return Found(found[0], None, None, f"{path.name} {found[1]}")
+    return Loaded(found[0], None, None, f"{path.name} {found[1]}")
 
 
 def _network(file: BinaryIO, path: Path, trust: bool) -> tuple[ExportedProgram | nn.Module, str]:

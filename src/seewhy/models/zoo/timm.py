@@ -13,10 +13,10 @@ from seewhy.printable import printable
 from seewhy.targets.labels import read_labels
 
 from .folder import cleaned
-from .found import Asked, Found, fetched, made, need, reach
+from .sources import Loaded, Request, fetched, made, need, reach
 
 
-def timm_network(asked: Asked) -> Found:
+def timm_network(asked: Request) -> Loaded:
     """`timm/NAME`, its pretrained weights from timm's cache, or fetched."""
     timm, name = need("timm"), asked.name
     known = timm.list_models(name.partition(".")[0], include_tags=True) or timm.list_models()
@@ -35,10 +35,10 @@ def timm_network(asked: Asked) -> Found:
     make = partial(timm.create_model, name, pretrained=True, pretrained_cfg_overlay=overlay, **asked.options)
     network = fetched(make, asked)
     tag = f"{config.architecture}.{config.tag}" if config.tag else name
-    return Found(network, _fit(timm, network), _labels(network), tag)
+    return Loaded(network, _fit(timm, network), _labels(network), tag)
 
 
-def timm_folder(config: Mapping[str, Any], files: list[Any], asked: Asked) -> Found:
+def timm_folder(config: Mapping[str, Any], files: list[Any], asked: Request) -> Loaded:
     """A repository or folder of timm's own layout: config.json names an architecture of timm, beside one file of weights."""
     timm, own, args = need("timm"), config.get("pretrained_cfg") or {}, config.get("model_args") or {}
     if not isinstance(own, dict) or not isinstance(args, dict):
@@ -65,7 +65,7 @@ WEIGHTS = (  # what would fetch or open other weights than those of the folder
 )  # fmt: skip
 
 
-def _architecture(timm: Any, config: Mapping[str, Any], asked: Asked) -> str:
+def _architecture(timm: Any, config: Mapping[str, Any], asked: Request) -> str:
     """An own name of timm's: others (hf-hub:, local-dir:) are places of further networks."""
     name = config["architecture"]
     if not isinstance(name, str) or not timm.is_model(name):
@@ -87,11 +87,11 @@ def with_facts(prepare: Any, facts: Mapping[str, str], file: Any) -> Any:
         raise BadWeights(f"{file}: the mean and std in its metadata are not three numbers each ({error}).") from None
 
 
-def _filled(timm: Any, network: Any, weights: Any, trust: bool) -> Found:
+def _filled(timm: Any, network: Any, weights: Any, trust: bool) -> Loaded:
     from .weights import fill
 
     source, facts = (RANDOM, {}) if weights == RANDOM else fill(network, weights, trust)
-    return Found(network, with_facts(_fit(timm, network), facts, weights), _labels(network), source)
+    return Loaded(network, with_facts(_fit(timm, network), facts, weights), _labels(network), source)
 
 
 def _timm_cached(config: Any) -> dict[str, Any] | None:

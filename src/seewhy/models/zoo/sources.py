@@ -15,7 +15,7 @@ from seewhy.printable import printable
 PATIENCE = 3.0  # seconds to find out that there is no network
 
 
-class Asked(NamedTuple):
+class Request(NamedTuple):
     """What a person asked a source for."""
 
     spec: str  # in full
@@ -25,7 +25,7 @@ class Asked(NamedTuple):
     trust: bool = False  # code that travels with the weights may run
 
 
-class Found(NamedTuple):
+class Loaded(NamedTuple):
     """A network with its weights in, and what travels with them."""
 
     network: Any  # or a model that `wrap` made already, or a function from images to scores
@@ -45,7 +45,7 @@ def need(package: str, module: str | None = None, extra: str = "torch") -> Any:
         raise MissingExtra(error.name or package, extra) from None
 
 
-def made(make: Callable[[], Any], asked: Asked) -> Any:
+def made(make: Callable[[], Any], asked: Request) -> Any:
     """What `make` gives; BadParameter where the options do not suit it."""
     try:
         return make()
@@ -56,7 +56,7 @@ def made(make: Callable[[], Any], asked: Asked) -> Any:
         raise BadParameter(f"{asked.spec} cannot be made with {printable(dict(asked.options), 300)}: {words}") from error
 
 
-def fetched(make: Callable[[], Any], asked: Asked) -> Any:
+def fetched(make: Callable[[], Any], asked: Request) -> Any:
     """What `make` gives, that may fetch weights."""
     try:
         return make()
