@@ -30,12 +30,6 @@ HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_p
 HELD = ("_parameters", "_buffers", "_modules", *HOOKS)
 
 
-TRAINED = (
-    "Is it trained in another thread? What is found then belongs to no one network: explain a copy, "
-    "wrap(copy.deepcopy(network)), or explain between two steps."
-)
-
-
 class CannotStandIn(Exception):
     """A network of which no copy of modules would be sure to run as it does."""
 

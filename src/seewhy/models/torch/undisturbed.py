@@ -13,10 +13,11 @@ from torch import nn
 
 from seewhy.errors import BadNetwork
 from seewhy.lru import Recent
+from seewhy.models.torch.passes.backward import TRAINED
 from seewhy.models.torch.passes.taps import every_module, hooked, offloaded
 
 from .draws import Drawing
-from .standin import TRAINED, CannotStandIn, StandIn
+from .standin import CannotStandIn, StandIn
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -10,7 +10,11 @@ from torch import Tensor
 
 from seewhy.errors import BadNetwork
 from seewhy.memory import out_of_memory
-from seewhy.models.torch.standin import TRAINED
+
+TRAINED = (
+    "Is it trained in another thread? What is found then belongs to no one network: explain a copy, "
+    "wrap(copy.deepcopy(network)), or explain between two steps."
+)
 
 
 def gradients(

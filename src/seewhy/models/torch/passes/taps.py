@@ -3,14 +3,13 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from threading import get_ident
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from seewhy.errors import BadParameter, NoSuchName, closest
 from seewhy.models.model import INPUT
-from seewhy.models.torch.places.following import Following
 
 
 class Stop(Exception):
@@ -23,6 +22,13 @@ class Several(Exception):
     def __init__(self, calls: Mapping[str, int]) -> None:
         super().__init__(f"{len(calls)} layers run several times")
         self.calls = calls
+
+
+class Locator(Protocol):
+    """What a recording asks where the cells of a tensor lie (`places.following.Following` is one)."""
+
+    def moment(self, tensor: Tensor) -> Any:
+        """What is known of a tensor that has just been made, to be read later."""
 
 
 class Tap:
@@ -70,13 +76,13 @@ class Tap:
 
 @contextmanager
 def recorded(
-    taps: Sequence[Tap], grad: bool, done: Callable[[], bool] = lambda: False, follow: Following | None = None
+    taps: Sequence[Tap], grad: bool, done: Callable[[], bool] = lambda: False, follow: Locator | None = None
 ) -> Iterator[None]:
     """While the block runs, each tap keeps what its module emits, as a copy that no in-place layer can rewrite.
 
     With `grad`, the first tap that is met becomes a leaf and the graph is recorded from there on: what lies before
     costs what it costs in inference.  `done` is asked after each tap; once it says yes, Stop is raised.
-    follow: what is entered around, and knows where the cells of each tensor lie: asked of what each tap sees.
+    follow: it is asked where the cells of each tensor that a tap sees lie; the caller has entered it.
     Other threads that run the same network meanwhile are left alone.
     """
 

@@ -1,4 +1,4 @@
 """Where the cells of layers and tokens lie in the image, found out by running the network.
 
-The rest of `models.torch` may import it; it imports `passes`.
+The second of the five inner rooms (passes < places < rules, variants < attention): it imports `passes` of them alone.
 """

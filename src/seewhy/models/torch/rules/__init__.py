@@ -1,4 +1,4 @@
 """Gradients and relevance led back by other rules than the plain one.
 
-`models.torch.model` imports it; it imports `passes`.
+Of the five inner rooms (passes < places < rules, variants < attention) it imports `passes` and `places`, and not `variants`.
 """

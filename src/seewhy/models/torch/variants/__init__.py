@@ -1,4 +1,4 @@
 """The scores of many variants of one image, cheaply: batches, the tail behind a layer, the patches that changed.
 
-`models.torch.model` imports it; it imports `passes` and `places`.
+Of the five inner rooms (passes < places < rules, variants < attention) it imports `passes` and `places`, and not `rules`.
 """
