@@ -41,7 +41,7 @@ def emitted(network, place, image):
 
 
 def found_in(method, network, layer, x=X, targets=TARGETS, **params):
-    return lookup(method).using(**params).found(ask.case(network, x, targets, [layer], gradients=False))
+    return lookup(method).using(**params).outcome(ask.case(network, x, targets, [layer], gradients=False))
 
 
 def scorer(network, row=ROWS[0]):

@@ -41,7 +41,7 @@ def network_of(toy):
 
 
 def found_in(method, network, layer, x=X, targets=TARGETS):
-    return lookup(method).found(ask.case(network, x, targets, [layer], gradients=False))
+    return lookup(method).outcome(ask.case(network, x, targets, [layer], gradients=False))
 
 
 def emitted(network, layer, image, layout="first", space=(4, 6)):
@@ -153,13 +153,13 @@ def test_dead_channels_cost_nothing():
 
 def test_a_budget_takes_the_strongest_first():
     network = networks.pooled()
-    part = lookup("ablation-cam").using(budget=3).found(ask.case(network, X[:1], [0], ["act2"], gradients=False))
+    part = lookup("ablation-cam").using(budget=3).outcome(ask.case(network, X[:1], [0], ["act2"], gradients=False))
     a, w = emitted(network, "act2", X[0]), network.fc.weight.detach().numpy()[0]
     best = sorted(range(8), key=lambda k: -abs(a[k]).mean())[:3]
     losses = sum(w[k] * a[k].mean() * a[k] for k in best)
     ask.close(part.cores["act2"][0, 0] * abs(references.scores(network, X[0])[0]), losses)
     assert "after 3 of 8 forwards" in part.notes(0, 0)[0]
-    part = lookup("recipro-cam").using(budget=5).found(ask.case(network, X[:1], [0], ["act2"], gradients=False))
+    part = lookup("recipro-cam").using(budget=5).outcome(ask.case(network, X[:1], [0], ["act2"], gradients=False))
     cam = np.tensordot(w, a, 1) / 24
     sizes = abs(a).sum(0)
     ask.close(part.cores["act2"][0, 0], np.where(sizes >= np.sort(sizes.ravel())[-5], cam, 0))

@@ -29,7 +29,7 @@ def found_by(function, x, targets=(0,), prepare=None, **params):
     """What occlusion finds out about a function of images (n, c, *space) -> (n, k)."""
     model = seewhy.wrap(function, takes="float", prepare=prepare)
     asked = [seewhy.Class(t) for t in targets]
-    return replace(lookup("occlusion"), params=params).found(Case(model, x, asked, shared=()))
+    return replace(lookup("occlusion"), params=params).outcome(Case(model, x, asked, shared=()))
 
 
 def linear(x, k=2, seed=1):
@@ -152,7 +152,7 @@ def network_of(toy):
 
 
 def found_in(network, x, **params):
-    return replace(lookup("occlusion"), params=params).found(ask.case(network, x, TARGETS, gradients=False))
+    return replace(lookup("occlusion"), params=params).outcome(ask.case(network, x, TARGETS, gradients=False))
 
 
 @pytest.mark.parametrize("toy", TOYS)

@@ -24,7 +24,7 @@ def asked(network, x=X, targets=ALL, batch_size=None, **params):
     """What is found: cores and what was measured."""
     classes = [seewhy.Class(t) for t in targets]
     case = seewhy.explaining.case.Case(seewhy.wrap(network, batch_size=batch_size), x, classes, (None,), ())
-    return seewhy.integrated_gradients.using(**params).found(case)
+    return seewhy.integrated_gradients.using(**params).outcome(case)
 
 
 def found(network, x=X, **params):

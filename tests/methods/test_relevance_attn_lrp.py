@@ -15,7 +15,7 @@ from support.references.attn_lrp import HEADS, SPELLINGS, WIDTH, Attention, Gelu
 
 
 def found(network, targets=(1,), x=X, **params):
-    return seewhy.attn_lrp.using(**{"epsilon": 0.0, **params}).found(ask.case(network, x, [*targets]))
+    return seewhy.attn_lrp.using(**{"epsilon": 0.0, **params}).outcome(ask.case(network, x, [*targets]))
 
 
 @pytest.mark.parametrize("bias", [True, False])

@@ -25,7 +25,7 @@ for name, activation in ACTIVATIONS.items():
 
 def parts(network, x, targets, **params):
     """The map (t, n, h, w), and what was measured: (t, n) each."""
-    found = seewhy.full_grad.using(**params).found(ask.case(network, x, targets))
+    found = seewhy.full_grad.using(**params).outcome(ask.case(network, x, targets))
     return found.cores[INPUT], found.measured
 
 

@@ -47,7 +47,7 @@ def formula(method: str, a: Any, g: Any = None, w: Any = None, **params: Any) ->
 
 def run(method: str | seewhy.Method, asked: Any, **params: Any) -> Mapping[str, Floats]:
     """What a method finds in a case, signed: {layer: (t, n, h, w)}, or of a pixel method its channels (t, n, c, h, w)."""
-    return lookup(method).using(**params).found(asked).cores
+    return lookup(method).using(**params).outcome(asked).cores
 
 
 ATTENTION = ("attention-rollout", "transformer-relevance", "le-grad")  # which a network needs for these

@@ -27,7 +27,7 @@ LARGE = {  # windows and segments by default
 
 def found_by(name: str, function: Any, x: Floats, **params: Any) -> Any:
     """What a method finds out about the first score of a function of images (n, c, *space) -> (n, k)."""
-    return lookup(name).using(**params).found(Case(seewhy.wrap(function, takes="float"), x, [seewhy.Class(0)], shared=()))
+    return lookup(name).using(**params).outcome(Case(seewhy.wrap(function, takes="float"), x, [seewhy.Class(0)], shared=()))
 
 
 def score(net: Net, target: int) -> by_hand.Score:
@@ -77,7 +77,7 @@ def test_occlusion_by_a_loop_with_and_without_the_short_cut(name):
     for short in (True, False):
         case = ask.case(net.network, net.images, [3], gradients=False)
         method = lookup("occlusion").using(window=sides, stride=steps, fill="zero", incremental=short)
-        ask.close(method.found(case).cores["input"][0], expected)
+        ask.close(method.outcome(case).cores["input"][0], expected)
 
 
 @pytest.mark.parametrize("name", ["pooled 1-D", "recurrent", "flat 3-D", "tokens 3-D"])

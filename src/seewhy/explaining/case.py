@@ -46,8 +46,8 @@ def _nothing(_t: int, _i: int) -> tuple[str, ...]:
     return ()
 
 
-class Found(NamedTuple):
-    """What a method found in a case."""
+class Outcome(NamedTuple):
+    """What a method gives for a case."""
 
     cores: Mapping[str, NDArray[Any]]  # of each layer: (t, n, *space) before any ReLU, of a pixel method (t, n, c, *space)
     notes: Callable[[int, int], tuple[str, ...]] = _nothing  # of target t in image i: what was odd

@@ -111,10 +111,10 @@ def _chart(model: Any, batch: Batch, place: int, methods: Any, targets: Any, lay
                     place=aim.place if aim else "",
                     **finding.facts, **facts, **(NO_CLASS if blind else explained),
                     warnings=tuple(map(printable, batch.notes[i] + doubts)),
-                    measured={name: float(numbers[k, i]) for name, numbers in finding.found.measurements(layer).items()},
+                    measured={name: float(numbers[k, i]) for name, numbers in finding.outcome.measurements(layer).items()},
                 )  # fmt: skip
                 maps.append(_heatmap(finding, case, layer, k, i, batch, source, place + i))
-    failures = [f.found.failure for q in asked for f in q.findings if f.found.failure is not None]
+    failures = [f.outcome.failure for q in asked for f in q.findings if f.outcome.failure is not None]
     return Charted(maps, next(iter(failures), None))
 
 
@@ -134,7 +134,7 @@ def _geometry(finding: Finding, case: Case, layer: str) -> str:
 
 
 def _heatmap(finding: Finding, case: Case, layer: str, k: int, i: int, batch: Batch, source: Source, place: int) -> Heatmap:
-    found, photo = finding.found, batch.photos[i]
+    found, photo = finding.outcome, batch.photos[i]
     core, error = found.cores[layer][k, i], found.errors.get(layer)
     return Heatmap(
         _float32(finding.values[layer][k, i]),
@@ -191,7 +191,7 @@ def _explained(case: Case, t: int, i: int, target: Any, labels: Sequence[str] | 
 def _bad_layer(question: Question, i: int) -> str | None:
     """Where NaN or infinity first arose on the way of image i, if a map of it holds any."""
     case, findings = question.case, question.findings
-    if all(f.finite or np.isfinite(core[:, i]).all() for f in findings for core in f.found.cores.values()):
+    if all(f.finite or np.isfinite(core[:, i]).all() for f in findings for core in f.outcome.cores.values()):
         return None
     first = case.model.beside(i, 1).first_bad(case.x[i : i + 1])
     return f"at layer {first}" if first else "in the gradient"
@@ -199,8 +199,8 @@ def _bad_layer(question: Question, i: int) -> str | None:
 
 def _doubts(case: Case, finding: Finding, layer: str, t: int, i: int, bad: str | None) -> tuple[str, ...]:
     """Why this map is empty or suspect, in words."""
-    method, core, values = finding.method, finding.found.cores[layer][t, i], finding.values[layer][t, i]
-    doubts = [*case.notes(layer), *finding.found.notes(t, i)]
+    method, core, values = finding.method, finding.outcome.cores[layer][t, i], finding.values[layer][t, i]
+    doubts = [*case.notes(layer), *finding.outcome.notes(t, i)]
     answered = case.answered()
     doubts += answered[0].notes if answered else ()
     if method.reads == "nothing":

@@ -14,15 +14,15 @@ from seewhy.progress import stop_asked
 from seewhy.targets.aim import Aim, ImageView, Pinned
 from seewhy.targets.target import Class, PerImage, Target, Unit
 
-from .case import Case, Found
+from .case import Case, Outcome
 from .recipe import Recipe
 
 
 class Finding(NamedTuple):
-    """What one method found in one case."""
+    """One method, and what it gives for one case."""
 
     method: Recipe
-    found: Found
+    outcome: Outcome
     finite: bool
     values: Mapping[str, NDArray[Any]]  # of each layer: (t, n, *space), finished, NaN and infinity as zero
     facts: dict[str, Any]  # for the Source
@@ -79,8 +79,8 @@ def findings(methods: list[Recipe], case: Case) -> list[Finding]:
         except BadNetwork as error:
             if not found:
                 raise
-            found[-1] = found[-1]._replace(found=found[-1].found._replace(failure=error))
-        if found[-1].found.failure is not None or stop_asked():
+            found[-1] = found[-1]._replace(outcome=found[-1].outcome._replace(failure=error))
+        if found[-1].outcome.failure is not None or stop_asked():
             break
     return found
 
@@ -93,7 +93,7 @@ def _seen(batch: Batch, model: Any) -> ImageView:
 
 
 def finding(method: Recipe, case: Case) -> Finding:
-    found = method.found(case)
+    found = method.outcome(case)
     finite = all(np.isfinite(core).all() for core in found.cores.values())
     values = {layer: method.finished(core if finite else clean(core)) for layer, core in found.cores.items()}
     return Finding(method, found, finite, values, {"method": method.name, "params": method.described, "caveat": method.caveat})

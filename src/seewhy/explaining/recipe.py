@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from seewhy.arrays import Array, described
 
-from .case import Case, Found
+from .case import Case, Outcome
 
 COSTS = {
     "gradients": "1 forward, and the tail behind the layer back per target",
@@ -25,7 +25,7 @@ REDUCE: dict[str, Callable[[Array], Array]] = {  # (t, n, c, *space) -> (t, n, *
     "sum": lambda core: core.sum(2),
     "l2": lambda core: np.sqrt((core**2).sum(2)),
 }
-Run = Callable[..., Mapping[str, NDArray[Any]] | Found]  # (Case, **params) -> {layer: core}, signed
+Run = Callable[..., Mapping[str, NDArray[Any]] | Outcome]  # (Case, **params) -> {layer: core}, signed
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,15 +55,15 @@ class Recipe:
         """The settings, arrays and pictures among them in words."""
         return {key: described(value) for key, value in self.settings.items()}
 
-    def found(self, case: Case) -> Found:
+    def outcome(self, case: Case) -> Outcome:
         """The cores: signed, before any ReLU, of a pixel method with their channels."""
         own = {"reduce"} if self.pixels else {"signed"} if self.rectified else set()  # for `finished`
         found = self.run(case, **{key: value for key, value in self.settings.items() if key not in own})
-        return found if isinstance(found, Found) else Found(found)
+        return found if isinstance(found, Outcome) else Outcome(found)
 
     def maps(self, case: Case) -> Mapping[str, NDArray[Any]]:
         """As other methods build on them: finished maps (t, n, *space), or a pixel method's channels (t, n, c, *space)."""
-        cores = self.found(case).cores
+        cores = self.outcome(case).cores
         return cores if self.pixels else {layer: self.finished(core) for layer, core in cores.items()}
 
     def finished(self, core: NDArray[Any]) -> NDArray[Any]:

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from .case import Case, Found
+from .case import Case, Outcome
 from .recipe import Recipe
 
 
-def variants(case: Case, method: Recipe, images: Iterable[Any]) -> Iterator[Found]:
+def variants(case: Case, method: Recipe, images: Iterable[Any]) -> Iterator[Outcome]:
     """What the method finds in variants of the case's images, each (n, c, *space): finished maps, or of a pixel method
     its channels.  The question stays as the untouched images answered it.
 
@@ -22,7 +22,7 @@ def variants(case: Case, method: Recipe, images: Iterable[Any]) -> Iterator[Foun
             yield from _together(case, method, some)
 
 
-def _together(case: Case, method: Recipe, some: list[Any]) -> Iterator[Found]:
+def _together(case: Case, method: Recipe, some: list[Any]) -> Iterator[Outcome]:
     weights = case.pinned[1]
     pinned = [lambda _, w=w: np.concatenate([w] * len(some)) for w in weights]
     among = Case(
@@ -34,7 +34,7 @@ def _together(case: Case, method: Recipe, some: list[Any]) -> Iterator[Found]:
         rule=case.rule,
     )
     try:
-        found = method.found(among)
+        found = method.outcome(among)
         if found.failure is not None:
             raise found.failure
         cores = found.cores if method.pixels else {layer: method.finished(core) for layer, core in found.cores.items()}
@@ -50,4 +50,4 @@ def _together(case: Case, method: Recipe, some: list[Any]) -> Iterator[Found]:
         first = k * len(case.x)
         own = {layer: core[:, first : first + len(case.x)] for layer, core in cores.items()}
         measured = {name: each[:, first : first + len(case.x)] for name, each in found.measured.items()}
-        yield Found(own, lambda t, i, first=first: odd + found.notes(t, first + i), measured)
+        yield Outcome(own, lambda t, i, first=first: odd + found.notes(t, first + i), measured)

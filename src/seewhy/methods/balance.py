@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from seewhy.errors import BadParameter
-from seewhy.explaining.case import Case, Found
+from seewhy.explaining.case import Case, Outcome
 from seewhy.explaining.recipe import COSTS
 from seewhy.methods.making.method import Method, lookup, maker
 from seewhy.models.rule import Balanced
@@ -28,10 +28,10 @@ def libra(method: Method) -> Method:
         raise BadParameter(f"libra balances gradients, and {base.name} reads none. Ask for libra(grad-cam), libra(gradient) "
                            f"or libra(smooth(input-x-gradient)); or for {base.name} alone.")  # fmt: skip
 
-    def run(case: Case, **params: Any) -> Found:
+    def run(case: Case, **params: Any) -> Outcome:
         case.plain_only("libra once more")
         own = Case(case.model, case.x, case.targets, case.asked, base.shares, case.seen, Balanced())
-        found = base.using(**params).found(own)
+        found = base.using(**params).outcome(own)
         if base.shares:
             case.ruled[own.rule, tuple(own.asked)] = own.trace
         elif (answered := own.answered()) is not None:

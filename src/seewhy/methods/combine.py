@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seewhy.errors import MANY, BadParameter, NotApplicable, whole_number
-from seewhy.explaining.case import Case, Found
+from seewhy.explaining.case import Case, Outcome
 from seewhy.explaining.recipe import COSTS
 from seewhy.explaining.variants import variants
 from seewhy.images.places import Cells
@@ -61,9 +61,9 @@ def product(first: Method, second: Method) -> Method:
     defaults = {key: value for part in reversed(parts) for key, value in part.defaults.items() if key not in drop}
     given = {key: value for part in reversed(parts) for key, value in part.params.items() if key not in drop}
 
-    def run(case: Case, **params: Any) -> Found:
+    def run(case: Case, **params: Any) -> Outcome:
         own = [_given(part, params) for part in parts]
-        a, b = (part.found(case) for part in own)
+        a, b = (part.outcome(case) for part in own)
         for failure in (a.failure, b.failure):
             if failure is not None:
                 raise failure
@@ -74,7 +74,7 @@ def product(first: Method, second: Method) -> Method:
                 d = case.x.ndim - 2
                 grids = case.cells(p, maps[0][p].shape[-d:]), case.cells(q, maps[1][q].shape[-d:])
                 joined[q if p == INPUT else p] = _times(maps[0][p], own[0].pixels, maps[1][q], own[1].pixels, grids)
-        return Found(joined, lambda t, i: (*a.notes(t, i), *b.notes(t, i)), {**a.measured, **b.measured})
+        return Outcome(joined, lambda t, i: (*a.notes(t, i), *b.notes(t, i)), {**a.measured, **b.measured})
 
     inside = [part.reads for part in parts if not part.blind and part.reads != "scores"]
     reads = "pixels" if pixels else next(iter(inside), parts[0].reads)
@@ -97,7 +97,7 @@ def augment(method: Method) -> Method:
     base = lookup(method)
     _unused(base, "flips", "scales")
 
-    def run(case: Case, *, flips: Any, scales: Any, **params: Any) -> Found:
+    def run(case: Case, *, flips: Any, scales: Any, **params: Any) -> Outcome:
         own, x = _given(base, params), case.images
         if flips not in ("auto", True, False):
             raise BadParameter(f'augment: flips={flips!r} is "auto", True or False.')
@@ -116,7 +116,7 @@ def augment(method: Method) -> Method:
             layer: _mean_of_ways(case, layer, ways, [one.cores[layer] for one in found], base.pixels)
             for layer in found[0].cores
         }
-        return Found(joined, found[0].notes)
+        return Outcome(joined, found[0].notes)
 
     said = f"mean of {base.name} over the image, its mirror image and other sizes, each brought back"
     return _over(base, "augment", run, {"flips": "auto", "scales": (1.0, 0.75, 1.5)}, said, "", "flips x scales")
@@ -126,7 +126,7 @@ def _smoothed(base: Method, name: str, said: str, moment: Any) -> Method:
     base = lookup(base)
     _unused(base, "samples", "sigma")
 
-    def run(case: Case, *, samples: int, sigma: float, seed: int, **params: Any) -> Found:
+    def run(case: Case, *, samples: int, sigma: float, seed: int, **params: Any) -> Outcome:
         samples, seed = whole_number(samples, f"{name}: samples", 1, MANY), whole_number(seed, f"{name}: seed", 0)
         if not 0 <= sigma < np.inf:
             raise BadParameter(f"{name}: sigma is a share of the image's range, from 0 on, not {quoted(sigma)}.")
@@ -134,7 +134,7 @@ def _smoothed(base: Method, name: str, said: str, moment: Any) -> Method:
         found = shown(variants(case, own, _noisy(case.images, samples, sigma, seed)), samples, name)
         first, measured = next(found), []
         kept = (measured.append(one.measured) or one.cores for one in chain([first], found))
-        return Found(
+        return Outcome(
             moment(kept), first.notes, {key: np.mean([each[key] for each in measured], axis=0) for key in first.measured}
         )
 
@@ -206,8 +206,8 @@ def _variance(found: Iterable[Mapping[str, Floats]]) -> dict[str, Floats]:
     return {layer: total / count for layer, total in apart.items()}
 
 
-def _finished(part: Method, found: Found) -> Mapping[str, Floats]:
-    return found.cores if part.pixels else {layer: part.finished(core) for layer, core in found.cores.items()}
+def _finished(part: Method, outcome: Outcome) -> Mapping[str, Floats]:
+    return outcome.cores if part.pixels else {layer: part.finished(core) for layer, core in outcome.cores.items()}
 
 
 def _times(a: Floats, a_channels: bool, b: Floats, b_channels: bool, cells: tuple[Cells | None, Cells | None]) -> Floats:

@@ -7,7 +7,7 @@ from einops import reduce
 from numpy.typing import NDArray
 
 from seewhy.errors import BadParameter, whole_number
-from seewhy.explaining.case import Case, Found
+from seewhy.explaining.case import Case, Outcome
 from seewhy.explaining.variants import variants
 from seewhy.methods.making.baseline import baseline as baseline_of
 from seewhy.methods.making.reading import pixel_method
@@ -45,7 +45,7 @@ def _integrated_gradients(
     """
 
 
-def _run(case: Case, *, steps: int, baseline: Any, quadrature: str, refine: bool, tolerance: float) -> Found:
+def _run(case: Case, *, steps: int, baseline: Any, quadrature: str, refine: bool, tolerance: float) -> Outcome:
     steps = whole_number(steps, "integrated-gradients: steps", 1, MOST)
     if not isinstance(quadrature, str) or quadrature not in RULES:
         raise BadParameter(f"integrated-gradients: quadrature is one of {', '.join(RULES)}, not {quadrature!r}.")
@@ -75,7 +75,7 @@ def _run(case: Case, *, steps: int, baseline: Any, quadrature: str, refine: bool
         return (f"the sum misses y(x) - y(x') = {difference[t, i]:.3g} by {gap[t, i]:.2g} ({share:.0%}): {more}",)
 
     measured = {"completeness_gap": gap, "difference": difference, "steps": used}
-    return Found({INPUT: core}, notes, measured)
+    return Outcome({INPUT: core}, notes, measured)
 
 
 def _difference(case: Case, start: Floats) -> Floats:

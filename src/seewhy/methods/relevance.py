@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from seewhy.arrays import Array
 from seewhy.errors import BadParameter, NotApplicable
-from seewhy.explaining.case import Case, Found
+from seewhy.explaining.case import Case, Outcome
 from seewhy.images.resample import resized, spread
 from seewhy.methods.making.method import method_of
 from seewhy.methods.making.reading import pixel_method
@@ -43,14 +43,14 @@ def _lrp(*, rule: str = "epsilon-plus", epsilon: float = 1e-6, gamma: float = 0.
     """
 
 
-def _run_lrp(case: Case, *, rule: str, epsilon: float, gamma: float) -> Found:
+def _run_lrp(case: Case, *, rule: str, epsilon: float, gamma: float) -> Outcome:
     if not isinstance(rule, str) or rule not in RULES:
         raise BadParameter(f"lrp: rule is one of {', '.join(RULES)}, not {rule!r}.")
     conv, dense = RULES[rule]
     return _at_the_image(case, Relevance(conv, dense, epsilon, gamma), "biases kept the rest")
 
 
-def _at_the_image(case: Case, rule: Relevance, lost: str) -> Found:
+def _at_the_image(case: Case, rule: Relevance, lost: str) -> Outcome:
     """The relevance of every channel of the images, (t, n, c, *space), and how much of the score it is."""
     trace = case.traced(rule, (INPUT,))
     x, g = trace.evidence[INPUT]
@@ -64,7 +64,7 @@ def _at_the_image(case: Case, rule: Relevance, lost: str) -> Found:
         why = lost if abs(share[t, i]) < 1 else "where terms cancel, shares grow without bound"
         return (*trace.notes[INPUT], f"the relevance at the image sums to {share[t, i]:.2g} times the score: {why}")
 
-    return Found({INPUT: core}, notes, {"relevance": whole, "share_of_score": share})
+    return Outcome({INPUT: core}, notes, {"relevance": whole, "share_of_score": share})
 
 
 lrp = pixel_method(_lrp, _run_lrp, "sum", passes="1 forward of two to three passes' work, and the whole way back per target")
@@ -89,7 +89,7 @@ def _attn_lrp(*, rule: str = "epsilon-gamma", epsilon: float = 1e-6, gamma: floa
     """
 
 
-def _run_attn_lrp(case: Case, *, rule: str, epsilon: float, gamma: float) -> Found:
+def _run_attn_lrp(case: Case, *, rule: str, epsilon: float, gamma: float) -> Outcome:
     if not isinstance(rule, str) or rule not in ATTENTIVE:
         raise BadParameter(f"attn-lrp: rule is one of {', '.join(ATTENTIVE)}, not {rule!r}.")
     by = Relevance(*ATTENTIVE[rule], epsilon, gamma, attention=True)
@@ -114,7 +114,7 @@ def _excitation_backprop() -> None:
     """
 
 
-def _run_excitation(case: Case) -> Found:
+def _run_excitation(case: Case) -> Outcome:
     def chance(target: Any) -> Any:
         """Start from 1 at the class, not from its score."""
         return lambda scores: target(scores) / np.where(np.isfinite(scores), away_from_zero(scores), 1)
@@ -133,7 +133,7 @@ def _run_excitation(case: Case) -> Found:
             return odd
         return (*odd, f"chances sum to {most:.2g} in place of {allowed:.2g}: signed activations cancel on the way")
 
-    return Found(maps, notes)
+    return Outcome(maps, notes)
 
 
 excitation_backprop = method_of(
@@ -155,7 +155,7 @@ def _full_grad(*, signed: bool = False, scaled: bool = True) -> None:
     """
 
 
-def _run_full_grad(case: Case, *, signed: bool, scaled: bool) -> Found:
+def _run_full_grad(case: Case, *, signed: bool, scaled: bool) -> Outcome:
     if case.model.explains not in ("logits", "activation"):
         raise NotApplicable(f"full-grad takes a logit apart; this model explains {case.model.explains}, which a softmax made.")
     case.plain_only("full-grad, which gathers what biases add on the plain way back")
@@ -177,7 +177,7 @@ def _run_full_grad(case: Case, *, signed: bool, scaled: bool) -> Found:
         return (f"pixels and biases miss the score {score[t, i]:.3g} by {gap[t, i]:.2g} ({share:.0%}): the network has parts "
                 "whose share of it is not known",)  # fmt: skip
 
-    return Found({INPUT: np.stack(maps)}, notes, {"completeness_gap": gap, "placeless": placeless})
+    return Outcome({INPUT: np.stack(maps)}, notes, {"completeness_gap": gap, "placeless": placeless})
 
 
 def _located(pixels: NDArray[Any], biases: list[Bias]) -> NDArray[Any]:

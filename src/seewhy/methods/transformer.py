@@ -12,7 +12,7 @@ from einops import asnumpy, reduce, repeat
 from numpy.typing import NDArray
 
 from seewhy.errors import BadParameter
-from seewhy.explaining.case import Case, Found
+from seewhy.explaining.case import Case, Outcome
 from seewhy.methods.making.method import method_of
 from seewhy.models.model import ATTENTION, Trace
 
@@ -35,7 +35,7 @@ def _attention_rollout(*, head_fusion: str = "mean", discard: float = 0.0) -> No
     """
 
 
-def _run_rollout(case: Case, *, head_fusion: str, discard: float) -> Found:
+def _run_rollout(case: Case, *, head_fusion: str, discard: float) -> Outcome:
     if head_fusion not in FUSIONS:
         raise BadParameter(f"attention-rollout: head_fusion is one of {', '.join(FUSIONS)}, not {head_fusion!r}.")
     if not 0 <= discard < 1:
@@ -46,7 +46,7 @@ def _run_rollout(case: Case, *, head_fusion: str, discard: float) -> Found:
     fused = [asnumpy(reduce(layer.a, "n h q k -> n q k", head_fusion)) for layer in found.layers]
     r = rolled([_without_weakest(e, discard, tokens.own) for e in fused], rows(found, len(case.x)))
     core = repeat(tokens.grid_of(r), "n ... -> t n ...", t=len(case.targets))
-    return Found({ATTENTION: core}, lambda _t, _i: found.notes)
+    return Outcome({ATTENTION: core}, lambda _t, _i: found.notes)
 
 
 attention_rollout = method_of(_attention_rollout, _run_rollout, "activations", layered=False, passes="1 forward")
@@ -99,7 +99,7 @@ def _transformer_relevance() -> None:
     """
 
 
-def _run_relevance(case: Case) -> Found:
+def _run_relevance(case: Case) -> Outcome:
     case.plain_only("transformer-relevance, whose gradients go to attention weights")
     found = case.model.attended(case.x, case.targets)
     cores = [relevance([positive(layer.a, layer.g[t]) for layer in found.layers], rows(found, len(case.x)))
@@ -136,7 +136,7 @@ def _le_grad() -> None:
     """
 
 
-def _run_le_grad(case: Case) -> Found:
+def _run_le_grad(case: Case) -> Outcome:
     case.plain_only("le-grad, whose gradients go to attention weights")
     found = case.model.attended(case.x, case.targets, each=True)
     cores = [sum(sensitivity(layer.g[t]) for layer in found.layers) for t in range(len(found.weights))]
@@ -157,8 +157,8 @@ le_grad = method_of(
 )
 
 
-def _found(case: Case, found: Any, cores: NDArray[Any]) -> Found:
+def _found(case: Case, found: Any, cores: NDArray[Any]) -> Outcome:
     """cores: (t, n, tokens)."""
     case.ruled[ATTENTION] = Trace(found.answer, found.weights, {}, {})
     maps = found.layers[-1].keys.grid_of(cores)
-    return Found({ATTENTION: maps}, lambda _t, _i: found.notes)
+    return Outcome({ATTENTION: maps}, lambda _t, _i: found.notes)

@@ -10,7 +10,7 @@ from einops import asnumpy, repeat
 from numpy.typing import NDArray
 
 from seewhy.arrays import Array
-from seewhy.explaining.case import Case, Found
+from seewhy.explaining.case import Case, Outcome
 from seewhy.explaining.recipe import Run
 from seewhy.models.model import INPUT
 from seewhy.models.rule import Rule
@@ -25,12 +25,12 @@ def from_gradients(rectified: bool = True, rule: Rule | None = None) -> Callable
     """
 
     def decorate(read: Callable[..., Array]) -> Method:
-        def run(case: Case, **params: Any) -> Found:
+        def run(case: Case, **params: Any) -> Outcome:
             trace = case.trace if rule is None else case.traced(rule, case.named)
             there = case.at_layers(trace.evidence)
             cores = {layer: _per_target(partial(read, **params), e.a, e.g) for layer, e in there.items()}
             odd = () if rule is None else tuple(dict.fromkeys(note for layer in there for note in trace.notes.get(layer, ())))
-            return Found(cores, lambda _t, _i: odd)
+            return Outcome(cores, lambda _t, _i: odd)
 
         return method_of(read, run, "gradients", rectified, shares=("gradients",) if rule is None else ())
 
@@ -44,10 +44,10 @@ def from_pixels(reduce: str = "max", rule: Rule | None = None) -> Callable[[Call
     """
 
     def decorate(read: Callable[..., Array]) -> Method:
-        def run(case: Case, **params: Any) -> Found:
+        def run(case: Case, **params: Any) -> Outcome:
             found = case.trace if rule is None else case.traced(rule, (INPUT,))
             core = _per_target(partial(read, **params), *found.evidence[INPUT])
-            return Found({INPUT: core}, lambda _t, _i: found.notes.get(INPUT, ()))
+            return Outcome({INPUT: core}, lambda _t, _i: found.notes.get(INPUT, ()))
 
         return pixel_method(read, run, reduce, ("pixels",) if rule is None else ())
 

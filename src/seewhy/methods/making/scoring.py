@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seewhy.errors import BadParameter, SeewhyError
-from seewhy.explaining.case import Case, Found
+from seewhy.explaining.case import Case, Outcome
 from seewhy.maps.regions import Regions
 from seewhy.models.model import INPUT
 from seewhy.progress import stop_asked
@@ -48,7 +48,7 @@ def from_scores(
     def decorate(read: Callable[..., Estimate]) -> Method:
         name = read.__name__.strip("_").replace("_", "-")
 
-        def run(case: Case, **params: Any) -> Found:
+        def run(case: Case, **params: Any) -> Outcome:
             own = {key: params.pop(key) for key in OWN}
             tolerance = _tolerance(params.pop("tolerance", None), name)
             found: dict[str, list[Estimate]] = {}
@@ -105,14 +105,14 @@ def _tolerance(asked: Any, name: str) -> float | None:
     return float(asked)
 
 
-def _found(found: Mapping[str, list[Estimate]], n: int, t: int, failure: SeewhyError | None) -> Found:
+def _found(found: Mapping[str, list[Estimate]], n: int, t: int, failure: SeewhyError | None) -> Outcome:
     cores = {layer: np.stack([one.values for one in each], axis=1) for layer, each in found.items()}
     known = {layer: [one.error for one in each if one.error is not None] for layer, each in found.items()}
     errors = {layer: np.stack(each, axis=1) for layer, each in known.items() if len(each) == n}
     measured = {layer: _measured(each, t) for layer, each in found.items()}
     notes = [tuple(dict.fromkeys(note for each in found.values() for note in each[i].notes)) for i in range(n)]
     regions = [one.regions for one in next(iter(found.values()))]
-    return Found(
+    return Outcome(
         cores, lambda _t, i: notes[i], measured.pop(INPUT, {}), measured, errors, lambda k, i: _regions(regions[i], k), failure
     )
 

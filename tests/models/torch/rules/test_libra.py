@@ -93,7 +93,7 @@ def test_any_method_of_gradients_reads_the_balanced_ones(name):
     for one, asked in ((network, lookup(f"libra({name})")), (cut(network), lookup(name)), (network, lookup(name))):
         asked = asked.using(**{key: value for key, value in few.items() if key in asked.defaults})
         case = ask.case(one, X, [1, 3], layers, gradients="gradients" in asked.shares, pixels="pixels" in asked.shares)
-        found.append(asked.found(case).cores["embed" if layers[0] else INPUT])
+        found.append(asked.outcome(case).cores["embed" if layers[0] else INPUT])
     ask.close(found[0], found[1], rel=1e-8)
     ask.far(found[0], found[2])
 
@@ -144,7 +144,7 @@ def made(piece, seed=0):
 def test_every_piece_in_balance(piece):
     network = made(PIECES[piece])
     case = ask.case(network, X, [1])
-    found = lookup("libra(input-x-gradient)").found(case)
+    found = lookup("libra(input-x-gradient)").outcome(case)
     ask.close(found.cores[INPUT].sum((2, 3, 4))[0], score(network), rel=1e-9)
     assert found.notes(0, 0) == ()
     ask.close(case.answered()[0].scores[:, 1], score(network), rel=1e-12)

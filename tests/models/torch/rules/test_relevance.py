@@ -84,7 +84,7 @@ def test_without_biases_every_layer_holds_the_whole_score(toy):
 @pytest.mark.parametrize("toy", TOYS)
 def test_what_does_not_arrive_is_what_the_biases_took(toy, rule):
     network, x = plain.built(TOYS[toy]), WHERE[toy]
-    found = seewhy.lrp.using(rule=rule, epsilon=0.0).found(ask.case(network, x, [1]))
+    found = seewhy.lrp.using(rule=rule, epsilon=0.0).outcome(ask.case(network, x, [1]))
     for i, (image, said) in enumerate(zip(x, scores(network, x), strict=True)):
         by = plain.Relevance(*RULES[rule], epsilon=0)
         arrived = plain.relevance(network, image, np.eye(5)[1] * said, by)
