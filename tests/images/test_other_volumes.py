@@ -11,7 +11,8 @@ from PIL import Image
 
 import seewhy
 from seewhy.errors import BadImage
-from seewhy.images.volumes import holds_volume, read_volume
+from seewhy.images.volume_kinds import holds_volume
+from seewhy.images.volumes import read_volume
 from support.files.scans import AFFINES, Sees, dicom_series, scan
 
 

@@ -11,7 +11,8 @@ from nibabel.orientations import aff2axcodes
 
 from seewhy.errors import BadImage, MissingExtra
 from seewhy.images.volume import Volume
-from seewhy.images.volumes import holds_volume, read_volume
+from seewhy.images.volume_kinds import holds_volume
+from seewhy.images.volumes import read_volume
 from support.files.dicoms import edited, enhanced
 from support.files.scans import AFFINES, LESION, SHAPE, dicom_series, mm, placed, scan, turned
 

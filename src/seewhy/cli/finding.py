@@ -65,7 +65,7 @@ def found(arguments: tuple[str, ...], recursive: bool, out: Path) -> Found:
 
 def _of_series_named(files: list[str]) -> Iterator[str]:
     """Files of DICOM series of which another file is named before: each file stands for its whole series."""
-    from seewhy.images.volumes import is_dicom
+    from seewhy.images.volume_kinds import is_dicom
 
     folders: dict[Path, list[str]] = {}
     for file in files:
@@ -100,7 +100,7 @@ def _expanded(folder: Path, recursive: bool, skipped: Skipped, out: Path) -> lis
 def _inside(top: Path, recursive: bool, skipped: Skipped, out: Path) -> Iterator[str]:
     """Folder by folder, each once, whatever links lead to it."""
     from seewhy.images.files import named
-    from seewhy.images.volumes import holds_volume
+    from seewhy.images.volume_kinds import holds_volume
     from seewhy.maps.made_here import made_here
 
     folders, seen = [top], {_identity(out)} - {_identity(top)}

@@ -14,7 +14,7 @@ from seewhy.errors import BadParameter, NotApplicable
 from seewhy.images.files import named
 from seewhy.images.places import Grid
 from seewhy.images.volume import Volume
-from seewhy.images.volumes import NIFTI
+from seewhy.images.volume_kinds import NIFTI
 
 from .made_here import CHUNK, RUN
 from .nifti import nifti

@@ -12,7 +12,7 @@ import numpy as np
 
 from seewhy.errors import BadImage
 from seewhy.images.files import named
-from seewhy.images.volumes import NIFTI
+from seewhy.images.volume_kinds import NIFTI
 
 from .made_here import CHUNK, chunks
 from .nifti import MARK

@@ -15,7 +15,8 @@ from seewhy.images.given import Images, Prepared, is_clip, sort_out
 from seewhy.images.photo import Given, Photo, Under, photos
 from seewhy.images.places import Extent, Grid, Where
 from seewhy.images.volume import Volume
-from seewhy.images.volumes import holds_volume, read_volume
+from seewhy.images.volume_kinds import holds_volume
+from seewhy.images.volumes import read_volume
 
 from .fit import Fit, Preparer
 from .measured import Measured

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from seewhy.errors import BadImage
-from seewhy.images.volumes import holds_volume, read_volume
+from seewhy.images.volume_kinds import holds_volume
+from seewhy.images.volumes import read_volume
 from support.files.dicoms import edited
 from support.files.scans import AFFINES, dicom_series, scan
 

@@ -9,7 +9,7 @@ import numpy as np
 from seewhy.images.given import Images, Prepared, is_clip
 from seewhy.images.photo import Photo, read
 from seewhy.images.volume import Volume
-from seewhy.images.volumes import holds_volume
+from seewhy.images.volume_kinds import holds_volume
 from seewhy.prepare.batch import Batch
 
 from .whole import Array, Decoded, Pixels, Whole

@@ -1,17 +1,16 @@
 """The slices of one DICOM file, by its header: where each lies, how it is scaled, and what parts it from others."""
 
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from seewhy.errors import BadImage
 from seewhy.images.decoding import decoding
 
 from .header import Header, check_image, count
+from .mosaic import is_mosaic, tiles
+from .slice import SHARED, Floats, Slice
 
-Floats = NDArray[np.float64]
 AXIAL = (1, 0, 0, 0, 1, 0)
 SQUARE = 0.01  # of direction cosines: so far two may be from unit vectors at right angles
 APART = (  # what slices at one place may differ in
@@ -21,44 +20,11 @@ APART = (  # what slices at one place may differ in
     *("FrameReferenceTime", "ActualFrameDuration", "ImageType", "FrameType", "ComplexImageComponent", "ConvolutionKernel"),
     *("KVP", "ContrastBolusAgent", "ReferencedSegmentNumber", "EnergyWindowNumber", "AcquisitionTime", "ContentTime"),
 )
-SHARED = {  # what slices of one volume cannot differ in, where they say it
-    "FrameOfReferenceUID": "in what their positions are relative to",
-    "PhotometricInterpretation": "in whether high values are bright or dark",
-    "RescaleType": "in the unit of their values",
-    "Units": "in the unit of their values",
-}
 B_VALUE = (0x0019, 0x100C)  # Siemens
-
-
-class Slice(NamedTuple):
-    """One slice, and where it lies: in mm, as DICOM has it (LPS: x to the left, y to the back, z to the head)."""
-
-    file: Path
-    place: int  # of the frame, or of the tile of a mosaic, in its file
-    position: Floats  # (3,) the centre of its first pixel
-    across: Floats  # (3,) from one column to the next
-    down: Floats  # (3,) from one row to the next
-    thick: float  # mm, where nothing else tells how far slices are apart
-    shape: tuple[int, int]  # rows, columns
-    slope: float  # of the rescaling
-    zero: float
-    apart: dict[Any, str]  # tags, and what they say
-    shared: dict[str, str]  # those of SHARED that it has, and what they say
-    notes: tuple[str, ...] = ()
-    pixels: NDArray[Any] = np.zeros((0, 0))  # (rows, columns), as they are stored, once they are read
-
-    @property
-    def scaled(self) -> NDArray[np.float32]:
-        """(rows, columns)"""
-        if self.pixels.dtype.itemsize <= 4 and self.slope == 1 and not self.zero:
-            return self.pixels.astype(np.float32)
-        return (self.pixels.astype(np.float64) * self.slope + self.zero).astype(np.float32)
 
 
 def slices(head: Header) -> list[Slice]:
     """Raises BadImage, naming the file, for tags that are missing or no numbers, a film, a mosaic that cannot be unfolded."""
-    from .mosaic import is_mosaic, tiles
-
     data, name = head.data, str(head.file)
     with decoding(f"{name} cannot be read"):
         check_image(head, name)

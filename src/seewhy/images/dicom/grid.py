@@ -6,9 +6,8 @@ from numpy.typing import NDArray
 from seewhy.errors import BadImage
 from seewhy.printable import printable
 
-from .frames import SHARED, Slice
+from .slice import SHARED, Floats, Slice
 
-Floats = NDArray[np.float64]
 LPS = np.diag([-1.0, -1.0, 1.0, 1.0])  # to RAS+ and back
 UNEVEN = 0.1  # of the distance between slices: so far one may lie off its place
 ALIKE = 2e-3  # of a pixel's step: half a pixel over 250 of them

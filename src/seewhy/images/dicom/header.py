@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from seewhy.errors import BadImage, MissingExtra
 from seewhy.images.decoding import decoding
 from seewhy.images.files import need
-from seewhy.images.volumes import is_dicom
+from seewhy.images.volume_kinds import is_dicom
 from seewhy.printable import printable
 
 DEFLATED = "1.2.840.10008.1.2.1.99"

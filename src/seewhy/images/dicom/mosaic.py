@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from seewhy.errors import BadImage
 from seewhy.images.files import need
 
-from .frames import Slice
 from .header import count
+from .slice import Slice
 
 COUNTED = "NumberOfImagesInMosaic"
 COUNT = (0x0019, 0x100A)  # the same, outside of the CSA header

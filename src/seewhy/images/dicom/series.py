@@ -10,13 +10,14 @@ from seewhy.images.decoding import decoding, quietly
 from seewhy.images.files import named, need
 from seewhy.images.other_volumes import told
 from seewhy.images.volume import Volume, check_voxels, most_voxels
-from seewhy.images.volumes import BY_NIBABEL, INDEX, is_dicom
+from seewhy.images.volume_kinds import BY_NIBABEL, INDEX, is_dicom
 from seewhy.printable import printable
 
-from .frames import Slice, slices
+from .frames import slices
 from .grid import stacked
 from .header import Header, header, pixels
 from .mosaic import is_mosaic, unfolded
+from .slice import Slice
 
 TURNED = 0.01  # of direction cosines: what differs more lies in another plane, such as a scout
 
