@@ -17,6 +17,11 @@ def numbers(x: Array) -> NDArray[Any]:
     return asnumpy(x.float() if "bfloat16" in str(x.dtype) else x)
 
 
+def first_of(output: Any) -> Any:
+    """What a network or layer gave, or the first of several things that it gave."""
+    return output[0] if isinstance(output, tuple | list) and output else output
+
+
 def described(value: Any) -> Any:
     """A parameter as it can be read, compared and sent: of pictures and long arrays what they are and their SHA-256."""
     if isinstance(value, list | tuple):

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from seewhy.arrays import Array
+from seewhy.arrays import Array, first_of
 from seewhy.errors import NotApplicable
 
 from .aim import ImageView
@@ -95,7 +95,7 @@ def ordered(found: Detected) -> list[int]:
 
 def detected(output: Any, seen: ImageView) -> list[Detected]:
     """What a detector found in each image, of all that it gives; NotApplicable where that is no form known here."""
-    first = output[0] if isinstance(output, tuple | list) and output else output
+    first = first_of(output)
     if isinstance(output, Mapping) and "pred_boxes" in output:
         return _queries(output, seen)
     if isinstance(output, Mapping) and "boxes" in output:
@@ -111,13 +111,13 @@ def detected(output: Any, seen: ImageView) -> list[Detected]:
 
 def boxed(output: Any) -> bool:
     """Is this what a detector gives, whose boxes are named?"""
-    first = output[0] if isinstance(output, tuple | list) and output else output
+    first = first_of(output)
     return isinstance(first, Mapping) and ("boxes" in first or "pred_boxes" in first)
 
 
 def yolo(output: Any, seen: ImageView) -> bool:
     """Is this a YOLO's tensor, as the number of labels tells?"""
-    first = output[0] if isinstance(output, tuple | list) and output else output
+    first = first_of(output)
     shape, k = tuple(getattr(first, "shape", ())), known_classes(seen)
     return len(shape) == 3 and k is not None and sum(_family(shape, k)) == 1
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seewhy.arrays import Array, described
+from seewhy.arrays import Array, described, first_of
 from seewhy.errors import BadParameter, NotApplicable, NotHere
 from seewhy.images.places import Grid
 from seewhy.printable import quoted
@@ -181,8 +181,7 @@ def _like(values: NDArray[Any], scores: Array) -> Array:
 
 def dense(output: Any, d: int) -> Array:
     """The scores (n, k, *where) of d dimensions in what a network gives; a map (n, *where) is one channel."""
-    found: Any = _named(output)
-    found = found[0] if isinstance(found, tuple | list) and found else found
+    found: Any = first_of(_named(output))
     shape: tuple[int, ...] = tuple(getattr(found, "shape", ()))
     if len(shape) not in (1 + d, 2 + d) or 0 in shape:
         held = f"scores {shape}" if shape else type(output).__name__

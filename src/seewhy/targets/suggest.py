@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from seewhy.arrays import Array
+from seewhy.arrays import Array, first_of
 from seewhy.errors import NotApplicable
 
 from .aim import ImageView
@@ -37,7 +37,7 @@ def instead(output: Any, seen: ImageView) -> str | None:
 def overall(output: Any, seen: ImageView) -> Array:
     """Numbers (n, k) that rest on all there is in such an answer."""
     if yolo(output, seen):
-        output = output[0] if isinstance(output, tuple | list) else output
+        output = first_of(output)
         return output.reshape(len(output), -1).mean(1)[:, None]
     if boxed(output):
         return together([one.chances.sum() for one in detected(output, seen)])[:, None]

@@ -8,14 +8,14 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from seewhy.arrays import Array
+from seewhy.arrays import Array, first_of
 from seewhy.errors import BadNetwork, NotApplicable
 from seewhy.models.model import INPUT, Answer, Layer
 from seewhy.models.rule import Relevance
 from seewhy.models.torch.passes.backward import gradients
 from seewhy.models.torch.passes.graph import between, kind_of
 from seewhy.models.torch.passes.head import linear_head, pooled
-from seewhy.models.torch.passes.taps import Tap, hooked, ordered_gradients, recorded
+from seewhy.models.torch.passes.taps import Tap, activation_of, hooked, ordered_gradients, recorded
 from seewhy.models.torch.places.layout import SEQUENCE
 from seewhy.models.torch.rules.relevance import Propagation
 from seewhy.models.torch.rules.relu_rules import Rewiring
@@ -98,8 +98,8 @@ class Trail:
 
     def _hook(self, name: str) -> Callable[..., None]:
         def hook(module: nn.Module, args: Any, output: Any) -> None:
-            tensor = output[0] if isinstance(output, tuple | list) and output else output
-            if not isinstance(tensor, Tensor) or not tensor.is_floating_point():
+            tensor = activation_of(output)
+            if tensor is None:
                 return
             with torch._C.DisableTorchFunction():  # no mode's business
                 self._note(name, module, args, tensor)
@@ -252,7 +252,7 @@ def _by_relevance(
     name, calls = (layer or "").partition("#")[0], layers[layer].calls if layer else 1
 
     def cut(_module: Any, _args: Any, output: Any) -> Any:
-        tensor = output[0] if isinstance(output, tuple | list) else output
+        tensor = first_of(output)
         entry.append((tensor, tensor.detach().clone().requires_grad_(), Counter(mode.unruled)))
         if len(entry) < calls:
             return None

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from seewhy.models.torch.passes.taps import hooked, modules_of
+from seewhy.models.torch.passes.taps import activation_of, hooked, modules_of
 from seewhy.models.torch.places.layout import FIRST, LAST, SEQUENCE, TOKENS, Layout
 
 from .met import Attending
@@ -62,8 +62,7 @@ def emissions(
                     note(None, arg)
             if isinstance(module, torch.nn.Linear) and args:
                 entered.append(args[0])
-            first = output[0] if isinstance(output, tuple | list) and output else output
-            if note(module, first):
+            if note(module, activation_of(output)):
                 rows[names[id(module)]] = (emitted[-1].length, emitted[-1].lies.kind)
         if not isinstance(output, Tensor):
             return None

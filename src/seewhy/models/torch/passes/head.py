@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from seewhy.errors import NotApplicable
 
-from .taps import hooked, modules_of, offloaded
+from .taps import activation_of, hooked, modules_of, offloaded
 
 
 def linear_head(network: nn.Module, run: Callable[[], tuple[Tensor, Tensor]]) -> tuple[tuple[Tensor, Tensor], Tensor, Tensor]:
@@ -68,8 +68,8 @@ def first_bad(network: nn.Module, run: Callable[[], Any]) -> str | None:
 
     def hook_for(name: str) -> Callable[..., None]:
         def hook(_module: nn.Module, _args: Any, output: Any) -> None:
-            tensor = output[0] if isinstance(output, tuple | list) and output else output
-            if isinstance(tensor, Tensor) and tensor.is_floating_point() and not bool(tensor.isfinite().all()):
+            tensor = activation_of(output)
+            if tensor is not None and not bool(tensor.isfinite().all()):
                 bad.append(name)
 
         return hook

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from seewhy.arrays import first_of
 from seewhy.errors import BadParameter, NoSuchName, closest
 from seewhy.models.model import INPUT
 
@@ -160,14 +161,21 @@ def hooked(hooks: Iterable[tuple[nn.Module, Callable[..., Any]]], before: bool =
             handle.remove()
 
 
+def activation_of(output: Any) -> Tensor | None:
+    """The activation in what a module returned: the tensor, or the first of several; None where that holds no real numbers."""
+    tensor = first_of(output)
+    return tensor if isinstance(tensor, Tensor) and tensor.is_floating_point() else None
+
+
 def emitted(output: Any, name: str) -> tuple[Tensor, Callable[[Tensor], Any]]:
-    """The activation in what a module returned (the first tensor of a tuple), and how to put another in its place."""
-    if isinstance(output, Tensor) and output.is_floating_point():
-        return output, lambda tensor: tensor
-    if isinstance(output, tuple | list) and output and isinstance(output[0], Tensor) and output[0].is_floating_point():
+    """The activation in what the module `name` returned, and how to put another in its place."""
+    tensor = activation_of(output)
+    if tensor is not None and tensor is output:
+        return tensor, lambda tensor: tensor
+    if tensor is not None:
         build = type(output) if type(output) in (tuple, list) else getattr(type(output), "_make", None)
         if build is not None:
-            return output[0], lambda tensor: build([tensor, *output[1:]])
+            return tensor, lambda tensor: build([tensor, *output[1:]])
     raise BadParameter(f"Layer {name} emits {type(output).__name__}, not an activation. Ask for a layer inside it.")
 
 

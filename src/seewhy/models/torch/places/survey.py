@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from seewhy.errors import BadNetwork
 from seewhy.models.model import Layer
 from seewhy.models.torch.inputs import by_proposal, detects, queries_behind
-from seewhy.models.torch.passes.taps import Stop, hooked, modules_of
+from seewhy.models.torch.passes.taps import Stop, activation_of, hooked, modules_of
 
 from .default import widest_map, with_default
 from .following import Following, Moment, Place
@@ -123,7 +123,7 @@ def _pass(modules: Mapping[str, nn.Module], x: Tensor, run: Run, follow: Followi
 
     def hook_for(name: str) -> Callable[..., Any]:
         def hook(module: nn.Module, args: Any, output: Any) -> Any:
-            tensor = _first(output)
+            tensor = activation_of(output)
             if tensor is None:
                 return None
             if tensor is output and not tensor.requires_grad:  # past a no_grad inside the network
@@ -150,12 +150,6 @@ def _pass(modules: Mapping[str, nn.Module], x: Tensor, run: Run, follow: Followi
         lambda name: name in moments and moments[name].turned,
         tuple(mark.where[0] for mark in follow.met if mark.where) if follow else (),
     )  # fmt: skip
-
-
-def _first(output: Any) -> Tensor | None:
-    """The activation in what a module returned, if there is one."""
-    tensor = output[0] if isinstance(output, tuple | list) and output else output
-    return tensor if isinstance(tensor, Tensor) and tensor.is_floating_point() else None
 
 
 def layout_of(
