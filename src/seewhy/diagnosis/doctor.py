@@ -5,23 +5,20 @@ from importlib.util import find_spec
 from typing import Any, NamedTuple
 
 import numpy as np
-from einops import asnumpy
 from numpy.typing import NDArray
 from PIL import Image
 
 from seewhy.arrays import numbers
-from seewhy.errors import BadNetwork, BadParameter, InSpace, NotApplicable, SeewhyError
+from seewhy.errors import BadParameter, InSpace, SeewhyError
 from seewhy.images.given import Images
 from seewhy.maps.source import Predicted
 from seewhy.methods.making.method import METHODS, Method
 from seewhy.methods.making.segments import segmented
 from seewhy.methods.occlude import Grid
 from seewhy.models.hazard import ERROR, NOTE, SEVERITIES, WARNING, Hazard
-from seewhy.models.model import INPUT, Answer, Differentiable, Layer, Model
-from seewhy.models.rule import Relevance
+from seewhy.models.model import Differentiable, Layer, Model
 from seewhy.prepare.batch import Batch
 from seewhy.prepare.fit import Fit
-from seewhy.targets.target import Top
 
 from .report import Report, Verdict
 
@@ -50,7 +47,7 @@ def doctor(model: Model, image: Images | None = None) -> Report:
     batch = next(iter(model.batches(_noise(model) if image is None else image))).part(0, 1)
     name = "noise" if image is None else batch.names[0]
     try:
-        answer, layers, hazards, scene = (_inside if isinstance(model, Differentiable) else _outside)(model, batch)  # type: ignore[arg-type]
+        answer, layers, layer, a, refused, hazards = model.examine(batch.x)
     except InSpace as error:
         inside = Hazard("no-classes", WARNING, " ".join(str(error).split()), (), "")
         layers = model.layers(batch.x) if isinstance(model, Differentiable) else {}
@@ -60,6 +57,7 @@ def doctor(model: Model, image: Images | None = None) -> Report:
     except (SeewhyError, MemoryError) as error:
         failed = Hazard("fails", ERROR, " ".join(str(error).split()), (), "Nothing can be explained before this is mended.")
         return Report(model.name, model.weights, name, None, {}, (failed,), ())
+    scene = Scene(tuple(batch.x.shape[2:]), layer, a, refused)
     hazards = (*hazards, *(() if image is None or scene.refused.get("scores") else _scale(model, batch)))
     hazards = tuple(sorted(hazards, key=lambda hazard: SEVERITIES.index(hazard.severity)))
     verdicts = tuple(_verdict(method, scene) for method in METHODS.values())
@@ -84,52 +82,6 @@ def _noise(model: Model) -> Any:
     return Image.fromarray(pixels)
 
 
-Seen = tuple[Answer, Mapping[str, Layer], tuple[Hazard, ...], Scene]
-
-
-def _inside(model: Any, batch: Batch) -> Seen:
-    """A network that can be read, as far as it can."""
-    from seewhy.models.torch.examine import examined
-    from seewhy.models.torch.hazards import hazards
-
-    try:
-        layers: Mapping[str, Layer] = model.layers(batch.x)
-    except NotApplicable:  # a network in one piece
-        layers = {}
-    layer = next((name for name, one in layers.items() if one.default), None)
-    facts = examined(model, batch.x, layers, layer)
-    refused = dict(facts.refused)
-    if model.explains not in ("logits", "activation"):
-        logits = f"it takes logits apart; this model explains {model.explains}"
-        refused |= dict.fromkeys(("head", "logits", "relevance", "excitation", "products"), logits)
-    if not layers:
-        refused["logits"] = "no bias can be read inside"
-    tries = {"attention": lambda: model.attended(batch.x), "products": lambda: model.trace(batch.x, [Top()], [INPUT], PRODUCTS)}
-    for need, attempt in tries.items():
-        try:
-            _ = need in refused or attempt()
-        except (NotApplicable, BadNetwork) as error:
-            refused[need] = str(error)
-    a = None if facts.first.a is None else asnumpy(facts.first.a)
-    return facts.first.answer, layers, hazards(facts), Scene(tuple(batch.x.shape[2:]), layer, a, refused)
-
-
-def _outside(model: Model, batch: Batch) -> Seen:
-    """A function: two answers are all there is to see."""
-    answer, again = model.answer(batch.x), model.answer(batch.x)
-    found = [Hazard("scores-only", NOTE, "it gives scores, and nothing inside can be read", (), "occlusion, rise and lime do.")]
-    off = abs(answer.scores - again.scores).max()
-    if off > 1e-6 * abs(answer.scores).max():
-        found.append(Hazard("non-deterministic", WARNING, f"two calls with the same image differ, by {off:.2g}", (),
-                            "Maps come out different each time; average several."))  # fmt: skip
-    if model.labels is not None and len(model.labels) != answer.scores.shape[1]:
-        found.append(Hazard("labels", WARNING, f"there are {len(model.labels)} labels for {answer.scores.shape[1]} scores", (),
-                            "Give those that belong to this function: labels=."))  # fmt: skip
-    why = f"{model.name} gives scores only"
-    refused = {"inside": why, "image": why}
-    return answer, {}, tuple(found), Scene(tuple(batch.x.shape[2:]), None, None, refused)
-
-
 def _scale(model: Any, batch: Batch) -> tuple[Hazard, ...]:
     """Numbers that a network is hardly used to."""
     if getattr(model, "takes", "float") == "uint8":
@@ -145,7 +97,6 @@ def _scale(model: Any, batch: Batch) -> tuple[Hazard, ...]:
     return ()
 
 
-PRODUCTS = Relevance(attention=True)
 NEEDS: Mapping[str, tuple[str, ...]] = {  # of what is read, keys of Scene.refused
     "gradients": ("inside", "layer", "layer gradient"), "pixels": ("image",), "activations": ("inside", "layer"),
     "head": ("inside", "layer", "head"), "nothing": ("inside", "layer"), "scores": (),

@@ -20,7 +20,8 @@ from seewhy.printable import printable, words_of
 from seewhy.targets.aim import Aim, ImageView, Pinned
 from seewhy.targets.suggest import instead
 
-from .model import GIVEN, Answer, softmax
+from .hazard import NOTE, WARNING, Hazard
+from .model import GIVEN, Answer, Examination, softmax
 from .pace import Pace
 
 BATCH = 32  # images per call, where the person has not said
@@ -85,6 +86,23 @@ class FunctionModel:
         if self.aims:
             return Answer(given, None)
         return Answer(self.scored(given, normalised), chances, normalised=normalised)
+
+    def examine(self, x: Array) -> Examination:
+        """What two answers to one image (1, c, *space) show; nothing inside can be read."""
+        answer, again = self.answer(x), self.answer(x)
+        hazards = [
+            Hazard("scores-only", NOTE, "it gives scores, and nothing inside can be read", (), "occlusion, rise and lime do.")
+        ]
+        difference = abs(answer.scores - again.scores).max()
+        if difference > 1e-6 * abs(answer.scores).max():
+            words = f"two calls with the same image differ, by {difference:.2g}"
+            advice = "Maps come out different each time; average several."
+            hazards.append(Hazard("non-deterministic", WARNING, words, (), advice))
+        if self.labels is not None and len(self.labels) != answer.scores.shape[1]:
+            words = f"there are {len(self.labels)} labels for {answer.scores.shape[1]} scores"
+            hazards.append(Hazard("labels", WARNING, words, (), "Give those that belong to this function: labels=."))
+        why = f"{self.name} gives scores only"
+        return Examination(answer, {}, None, None, {"inside": why, "image": why}, tuple(hazards))
 
     def aimed(self, aims: Sequence[Aim], x: Array, view: ImageView) -> tuple["FunctionModel", tuple[Pinned, ...]]:
         """The model whose scores are what aims, of one kind, read of all that the function gives; pinned on an image x."""

@@ -20,6 +20,7 @@ from seewhy.prepare.fit import Preparer
 from seewhy.targets.aim import Aim, ImageView, Pinned
 from seewhy.targets.target import Target
 
+from .hazard import Hazard
 from .pace import Pace
 from .rule import Rule
 
@@ -105,6 +106,17 @@ class Head(NamedTuple):
     notes: Mapping[str, tuple[str, ...]]  # of each layer
 
 
+class Examination(NamedTuple):
+    """What a model shows of itself with one image before it, before any map is made: the doctor's evidence."""
+
+    answer: Answer
+    layers: Mapping[str, Layer]
+    layer: str | None  # where methods look if no layer is named
+    activation: NDArray[Any] | None  # what that layer emits: (c, *space)
+    refused: Mapping[str, str]  # what cannot be read, by the names that methods know it by; and why
+    hazards: tuple[Hazard, ...]
+
+
 class Scorer(Protocol):
     """What a model lends to methods that ask for the scores of many variants of an image."""
 
@@ -155,6 +167,7 @@ class Model(Protocol):
     def scoring(  # answer: what it said of x
         self, x: Array, answer: Answer, fast: bool = False, dtype: Any = None, inside: bool = False
     ) -> AbstractContextManager[Scorer]: ...
+    def examine(self, x: Array) -> Examination: ...  # with one image (1, c, *space)
     def colour(self, level: int) -> NDArray[Any] | None: ...  # a grey as the network sees it (c,), if it prepares photos
     def versions(self) -> Mapping[str, str]: ...
     def aimed(self, aims: Sequence[Aim], x: Array, view: ImageView) -> tuple[Any, tuple[Pinned, ...]]: ...  # a model to score

@@ -21,16 +21,16 @@ from seewhy.models.torch.rules.relevance import Propagation
 from seewhy.models.torch.rules.relu_rules import Rewiring
 from seewhy.models.torch.variants.scorer import alike
 
-from .model import TorchModel
+from .program import Sealed
+from .running import Running
 from .scores import plain
-from .sealed import ScriptedModel, Sealed
 from .undisturbed import again
 
 
 class Facts(NamedTuple):
     """What was found out about a network with one image before it."""
 
-    model: TorchModel
+    model: Running
     x: Tensor  # (1, c, *space), as it goes in
     layers: Mapping[str, Layer]
     layer: str | None  # the one to be explained
@@ -66,7 +66,7 @@ class Second(NamedTuple):
 
 
 @again
-def examined(model: TorchModel, x: Array, layers: Mapping[str, Layer], layer: str | None) -> Facts:
+def examined(model: Running, x: Array, layers: Mapping[str, Layer], layer: str | None) -> Facts:
     """x: one image (1, c, *space); layer: the one to be explained, if any has space.
 
     Two passes forward and one back: the second takes x and noise together, by the rules of relevance, and its scores of x
@@ -129,17 +129,17 @@ def any_rule(active: Any, g: Any) -> Any:
     return g * active
 
 
-def _first(model: TorchModel, x: Tensor, layer: str | None) -> First:
+def _first(model: Running, x: Tensor, layer: str | None) -> First:
     """Forward under a rule that changes nothing, so that it is seen which ReLUs a rule reaches; and back."""
-    sealed = isinstance(model, ScriptedModel)
+    sealed = bool(model.sealed)
     try:
         return _there_and_back(model, x, layer, None if sealed else Rewiring(any_rule), "it cannot be read inside")
     except BadNetwork as error:
         return _there_and_back(model, x, layer, None, str(error))
 
 
-def _there_and_back(model: TorchModel, x: Tensor, layer: str | None, mode: Rewiring | None, why: str) -> First:
-    trail, sealed = Trail(model.network), isinstance(model, ScriptedModel)
+def _there_and_back(model: Running, x: Tensor, layer: str | None, mode: Rewiring | None, why: str) -> First:
+    trail, sealed = Trail(model.network), bool(model.sealed)
     taps = [Tap(layer, model.network)] if layer else []
     refused = {} if mode else {"relus": f"no rule for ReLUs can be kept: {why}"}
     ran: list[tuple[Tensor, Tensor]] = []
@@ -206,7 +206,7 @@ def _why_not(g: Tensor | None, place: str) -> str:
     return "" if bool(g.any()) else f"the gradient at {place} is zero: what follows is saturated, or its weights are still zero"
 
 
-def _second(model: TorchModel, x: Tensor, raw: Tensor, layer: str | None, layers: Mapping[str, Layer]) -> Second:
+def _second(model: Running, x: Tensor, raw: Tensor, layer: str | None, layers: Mapping[str, Layer]) -> Second:
     """Forward once more, x beside noise, by the rules of relevance."""
     noise = torch.randn(x.shape, generator=torch.Generator().manual_seed(0)).to(x)
     alone = ""
@@ -230,7 +230,7 @@ def _unruled(why: str) -> dict[str, str]:
     return {"relevance": why, "excitation": why}
 
 
-def _plainly(model: TorchModel, x: Tensor) -> Tensor:
+def _plainly(model: Running, x: Tensor) -> Tensor:
     with torch.no_grad():
         return model._raw(x.clone())
 
@@ -241,11 +241,9 @@ def _off(found: Tensor, raw: Tensor) -> float:
     return 0.0 if alike(found, raw) else float((found - raw).abs().max() / raw.abs().max().clamp(min=1e-12))
 
 
-def _by_relevance(
-    model: TorchModel, x: Tensor, layer: str | None, layers: Mapping[str, Layer]
-) -> tuple[dict[str, str], Tensor]:
+def _by_relevance(model: Running, x: Tensor, layer: str | None, layers: Mapping[str, Layer]) -> tuple[dict[str, str], Tensor]:
     """What relevance has no rule for, between scores and image or layer; and the scores."""
-    if isinstance(model, ScriptedModel):
+    if model.sealed:
         return _unruled("no rule of relevance can be kept inside"), _plainly(model, x)
     mode, x = Propagation(Relevance()), x.requires_grad_()
     entry: list[tuple[Tensor, Tensor, Counter[str]]] = []  # the layer's output, the leaf in its place, and what came before

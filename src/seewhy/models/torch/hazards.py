@@ -12,7 +12,6 @@ from seewhy.targets.target import name_of
 
 from .examine import Facts
 from .scores import is_log_distribution
-from .sealed import ScriptedModel
 
 NORMS = nn.modules.batchnorm._BatchNorm
 DROPOUT = nn.modules.dropout._DropoutNd
@@ -49,7 +48,7 @@ def _unreached(facts: Facts) -> Iterator[Hazard]:
         yield Hazard("cut", WARNING, why, (), advice)
     elif why := facts.refused.get("layer gradient"):
         yield Hazard("cut", WARNING, why, (str(facts.layer),), "Name another layer, or ask occlusion or rise.")
-    elif facts.layer is None and not isinstance(facts.model, ScriptedModel):
+    elif facts.layer is None and not facts.model.sealed:
         yield Hazard("no-space", WARNING, "no layer that the scores rest on still has space", (),
                      "CAMs need one; maps of pixels, such as integrated-gradients, and occlusion do not.")  # fmt: skip
 
@@ -136,7 +135,7 @@ def _outputs(facts: Facts) -> Iterator[Hazard]:
 
 
 def _relus(facts: Facts) -> Iterator[Hazard]:
-    if isinstance(facts.model, ScriptedModel):
+    if facts.model.sealed:
         return
     relus, named = facts.first.relus, facts.first.named
     if not relus and (why := facts.refused.get("relus")):
@@ -160,7 +159,7 @@ def _calls(facts: Facts) -> Iterator[Hazard]:
         yield Hazard("repeated", NOTE, f"{_count(len(several), 'layer')} {runs} several times in a pass",
                      tuple(f"{name} ({calls} times)" for name, calls in several.items()),
                      f"There is one map for each call; {name}#1 reads the first one alone.")  # fmt: skip
-    unclear = {} if isinstance(facts.model, ScriptedModel) else facts.model._survey(facts.x).unclear
+    unclear = {} if facts.model.sealed else facts.model._survey(facts.x).unclear
     for why in unclear.values():
         yield Hazard("unclear-grid", WARNING, f"how its tokens lie over the image is not known: it may be {why}", (),
                      "Say it: wrap(network, grid=(rows, columns)).")  # fmt: skip
@@ -169,8 +168,8 @@ def _calls(facts: Facts) -> Iterator[Hazard]:
 def _makings(facts: Facts) -> Iterator[Hazard]:
     """How the network is made and where it lies."""
     model, parameters = facts.model, [*facts.model.network.parameters()]
-    if isinstance(model, ScriptedModel):
-        yield Hazard("sealed", WARNING, f"it is {model.what}, which cannot be read inside", (),
+    if model.sealed:
+        yield Hazard("sealed", WARNING, f"it is {model.sealed}, which cannot be read inside", (),
                      "No layers, CAMs or rules. Load the Python network it was made from, with the same weights.")  # fmt: skip
     own = [module.__dict__ for module in model.network.modules()]
     compiled = any(one.get("_compiled_call_impl") is not None or "_orig_mod" in one.get("_modules", ()) for one in own)
@@ -179,7 +178,7 @@ def _makings(facts: Facts) -> Iterator[Hazard]:
             "compiled", NOTE, "parts of it are compiled", (), "They are run as they are written, so that they can be read."
         )
     frozen = [p for p in parameters if not p.requires_grad]
-    if frozen and not isinstance(model, ScriptedModel):
+    if frozen and not model.sealed:
         yield Hazard("frozen", NOTE, f"{len(frozen)} of {len(parameters)} parameters are frozen (requires_grad=False)", (),
                      "That is fine: gradients go through them to the image.")  # fmt: skip
     half = {str(p.dtype).removeprefix("torch.") for p in parameters if p.dtype in (torch.float16, torch.bfloat16)}

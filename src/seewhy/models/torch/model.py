@@ -17,7 +17,7 @@ from seewhy.arrays import Array
 from seewhy.errors import BadNetwork, NotApplicable
 from seewhy.images.given import Images
 from seewhy.lru import Recent
-from seewhy.models.model import INPUT, Answer, Attended, Bias, Evidence, Head, Layer, Trace
+from seewhy.models.model import INPUT, Answer, Attended, Bias, Evidence, Examination, Head, Layer, Trace
 from seewhy.models.rule import Balanced, Relevance, Rule
 from seewhy.models.torch.attention.attended import attended
 from seewhy.models.torch.passes.backward import gradients
@@ -32,8 +32,10 @@ from seewhy.models.torch.variants.scorer import TorchScorer, quick
 from seewhy.prepare.batch import Batch, batches, grey
 from seewhy.printable import printable
 from seewhy.targets.aim import Aim, ImageView, Pinned
-from seewhy.targets.target import Target, weighted
+from seewhy.targets.target import Target, Top, weighted
 
+from .examine import examined
+from .hazards import hazards
 from .inputs import of_scales
 from .running import Running
 from .scores import as_numpy, plain
@@ -268,6 +270,27 @@ class TorchModel(Running):
     def attended(self, x: Array, targets: Sequence[Target] = (), whole: bool = True, each: bool = False) -> Attended:
         """One pass, read at the weights of its attentions, and with targets at the gradients toward them; see `attended`."""
         return attended(self, x, targets, whole, each)
+
+    def examine(self, x: Array) -> Examination:
+        """What a few passes of one image (1, c, *space) show: what can be read, and what may spoil an explanation."""
+        layers = {} if self.sealed else self.layers(x)
+        layer = next((name for name, known in layers.items() if known.default), None)
+        facts = examined(self, x, layers, layer)
+        refused = dict(facts.refused)
+        if self.explains not in ("logits", "activation"):
+            logits = f"it takes logits apart; this model explains {self.explains}"
+            refused |= dict.fromkeys(("head", "logits", "relevance", "excitation", "products"), logits)
+        if not layers:
+            refused["logits"] = "no bias can be read inside"
+        products = Relevance(attention=True)
+        attempts = {"attention": lambda: self.attended(x), "products": lambda: self.trace(x, [Top()], [INPUT], products)}
+        for need, attempt in attempts.items():
+            try:
+                _ = need in refused or attempt()
+            except (NotApplicable, BadNetwork) as error:
+                refused[need] = str(error)
+        a = None if facts.first.a is None else as_numpy(facts.first.a)
+        return Examination(facts.first.answer, layers, layer, a, refused, hazards(facts))
 
     def _mirrored(self, name: str, x: Tensor) -> tuple[str, ...]:
         seen = f"the network mirrors or turns the image before {name}: the map lies as the layer saw it"

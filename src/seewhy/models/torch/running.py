@@ -63,6 +63,8 @@ class Learned:
 class Running(Answering):
     """The network, and how it is run; what is asked of it is in `TorchModel`."""
 
+    sealed = ""  # what a network in one piece is, such as "TorchScript": nothing can be read inside
+
     def __init__(
         self, network: nn.Module, *, prepare: Any = None, labels: Sequence[str] | None = None, name: str | None = None,
         scores: str = "logits", batch_size: int | None = None, device: Any = None, dtype: Any = None,

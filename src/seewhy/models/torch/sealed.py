@@ -4,17 +4,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, nn
 from torch.export import ExportedProgram
 from torch.jit import ScriptModule
 
 from seewhy.arrays import Array
-from seewhy.errors import BadNetwork, NeedsGradients, NotApplicable
+from seewhy.errors import NeedsGradients, NotApplicable
 from seewhy.models.model import INPUT, Answer, Bias, Head, Layer, Trace
 from seewhy.models.rule import Rule
 from seewhy.targets.target import Target
 
 from .model import TorchModel
+from .program import Sealed
 
 
 class ScriptedModel(TorchModel):
@@ -22,7 +22,7 @@ class ScriptedModel(TorchModel):
 
     def __init__(self, network: ScriptModule | ExportedProgram, **settings: Any) -> None:
         super().__init__(Sealed(network), **settings)
-        self.what = "a program of torch.export" if isinstance(network, ExportedProgram) else "TorchScript"
+        self.sealed = "a program of torch.export" if isinstance(network, ExportedProgram) else "TorchScript"
         own = network.original_name if isinstance(network, ScriptModule) else type(network).__name__
         self.name = settings.get("name") or own
 
@@ -38,7 +38,7 @@ class ScriptedModel(TorchModel):
             raise self._refused("no ReLU, and nothing else that a rule changes,")
         found = super().trace(x, targets, layers)
         if INPUT in found.evidence and not bool(found.evidence[INPUT].g.any()) and not self._lets_through(x):
-            raise NeedsGradients(f"{self.name} is {self.what}, and lets no gradient through. Try occlusion, rise or lime.")
+            raise NeedsGradients(f"{self.name} is {self.sealed}, and lets no gradient through. Try occlusion, rise or lime.")
         return found
 
     def biases(self, x: Array, targets: Sequence[Target]) -> tuple[Trace, list[list[Bias]]]:
@@ -71,98 +71,7 @@ class ScriptedModel(TorchModel):
 
     def _refused(self, what: str) -> NotApplicable:
         return NotApplicable(
-            f"{self.name} is {self.what}, which cannot be read inside: {what} can be asked of it. Explain it at the image "
+            f"{self.name} is {self.sealed}, which cannot be read inside: {what} can be asked of it. Explain it at the image "
             "(gradient, integrated-gradients) or from its scores (occlusion, rise, lime); "
             "or load the Python network it was made from, with the same weights."
         )
-
-
-class Sealed(nn.Module):
-    """A scripted or exported network, run in batches of the size it takes."""
-
-    def __init__(self, network: ScriptModule | ExportedProgram) -> None:
-        super().__init__()
-        self.inside: nn.Module
-        self.least, self.most = _batch(network) if isinstance(network, ExportedProgram) else (1, None)
-        self.has_modes = isinstance(network, ScriptModule) and getattr(network, "training", None) is not None
-        if isinstance(network, ScriptModule) and not self.has_modes:
-            self.__dict__["inside"] = network  # frozen: no module that others may look at has a mode
-            self.like = nn.Parameter(_first_constant(network), requires_grad=False)  # of its precision, on its device
-        else:
-            self.inside = _written(network) if isinstance(network, ExportedProgram) else network
-        self.training = self.has_modes and self.inside.training
-
-    def forward(self, x: Tensor, *others: Any, **options: Any) -> Any:
-        if others or options or (len(x) >= self.least and (self.most is None or len(x) <= self.most)):
-            return self.inside(x, *others, **options)
-        return _joined([self._padded(part) for part in x.split(self.most or len(x))])
-
-    def train(self, mode: bool = True) -> "Sealed":
-        """An exported program has no modes: it is as it was when it was exported."""
-        self.training = mode
-        if self.has_modes:
-            self.inside.train(mode)
-        return self
-
-    def _padded(self, part: Tensor) -> Any:
-        short = self.least - len(part)
-        if short <= 0:
-            return self.inside(part)
-        return _cut(self.inside(torch.cat([part, part[-1:].expand(short, *part.shape[1:])])), self.least, len(part))
-
-
-def _written(program: ExportedProgram) -> nn.Module:
-    """The program as code that runs; BadNetwork where it makes none."""
-    try:
-        return program.module()
-    except Exception as error:
-        raise BadNetwork(f"The program of torch.export makes no module that runs: {first_line(error)}.") from error
-
-
-def _batch(program: ExportedProgram) -> tuple[int, int | None]:
-    """How many images a program takes at once: at least, and at most (None: any number)."""
-    inputs = {*program.graph_signature.user_inputs}
-    shapes = [node.meta["val"].shape for node in program.graph.nodes
-              if node.op == "placeholder" and node.name in inputs and isinstance(node.meta.get("val"), Tensor)]  # fmt: skip
-    if not shapes or not shapes[0]:
-        return 1, None
-    size = shapes[0][0]
-    if isinstance(size, int):
-        return size, size
-    span = program.range_constraints.get(size.node.expr)
-    least, most = (span.lower, span.upper) if span is not None else (1, None)
-    return max(1, int(least)), int(most) if most is not None and most.is_Integer and most < 2**31 else None
-
-
-def _first_constant(network: ScriptModule) -> Tensor:
-    """A number that was frozen into it."""
-    for node in network.graph.nodes():
-        held = node.kind() == "prim::Constant" and node.hasAttribute("value") and node.kindOf("value") == "t"
-        if held and node.t("value").is_floating_point():
-            return node.t("value").detach().clone()
-    return torch.empty(0)
-
-
-def _joined(parts: list[Any]) -> Any:
-    """What the parts of a batch gave, as one."""
-    first = parts[0]
-    if isinstance(first, Tensor):
-        return torch.cat(parts) if first.ndim else first
-    if isinstance(first, Mapping):
-        return {key: _joined([part[key] for part in parts]) for key in first}
-    if isinstance(first, tuple | list):
-        return tuple(_joined([part[i] for part in parts]) for i in range(len(first)))
-    return first
-
-
-def _cut(output: Any, of: int, n: int) -> Any:
-    """The first n of every tensor that has a row for each image."""
-    if isinstance(output, Tensor):
-        return output[:n] if output.ndim and len(output) == of else output
-    if isinstance(output, Mapping):
-        return {key: _cut(value, of, n) for key, value in output.items()}
-    return tuple(_cut(value, of, n) for value in output) if isinstance(output, tuple | list) else output
-
-
-def first_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}".strip().splitlines()[0]

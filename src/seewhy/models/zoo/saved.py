@@ -12,7 +12,7 @@ from torch.jit import ScriptModule
 
 from seewhy.errors import BadNetwork, BadParameter, BadWeights
 from seewhy.models.model import RANDOM
-from seewhy.models.torch.sealed import first_line
+from seewhy.models.torch.program import first_line
 
 from .archive import listed
 from .exported import exported
