@@ -96,7 +96,7 @@ def test_at_loading(by, monkeypatch, tmp_path):
     def short(*_):
         raise WORDS[by]
 
-    monkeypatch.setattr("seewhy.models.load.code_network", short)
+    monkeypatch.setattr("seewhy.models.zoo.code.code_network", short)
     with pytest.raises(seewhy.OutOfMemory, match=r"^Out of memory while .*net.py:net was loaded") as caught:
         seewhy.load(f"{tmp_path}/net.py:net")
     assert "smaller network" in str(caught.value)

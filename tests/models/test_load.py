@@ -7,6 +7,8 @@ import torch
 import seewhy
 from seewhy import load
 from seewhy.errors import BadParameter, BadWeights, NoSuchName
+from seewhy.models.load import SOURCES, ModelSource, source_of
+from seewhy.models.zoo.sources import Loaded
 from seewhy.prepare.fit import Fit
 
 timm = pytest.importorskip("timm")
@@ -249,3 +251,48 @@ def test_a_source_says_where_the_weights_came_from(mini, noise):
 def test_an_unknown_spec_is_told_the_nearest(spec, said):
     with pytest.raises(NoSuchName, match=said):
         load(spec)
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.written)
+def test_every_source_in_the_list_names_a_function(source):
+    assert callable(source.function)
+    with pytest.raises(NoSuchName) as caught:
+        load("x/y")
+    assert source.written in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("spec", "path", "name"),
+    [
+        ("torchvision/resnet18", "torchvision:torchvision_network", "resnet18"),
+        ("timm/resnet18.a1_in1k", "timm:timm_network", "resnet18.a1_in1k"),
+        ("timm/hf_hub:org/name", "hugging_face:hugging_face", "org/name"),
+        ("timm/hf-hub:org/name", "hugging_face:hugging_face", "org/name"),
+        ("hf/org/name", "hugging_face:hugging_face", "org/name"),
+        ("demo/flat", "demo:demo_network", "flat"),
+        ("demo/net.py:make", "demo:demo_network", "net.py:make"),
+        ("./demo/net.py:make", "code:code_network", "./demo/net.py:make"),
+        ("net.py", "code:code_network", "net.py"),
+        ("package.module:net", "code:code_network", "package.module:net"),
+        ("some/net.pt2", "saved:saved_network", "some/net.pt2"),
+        ("/some/net.safetensors", "saved:saved_network", "/some/net.safetensors"),
+        ("~/nets/vit", "hugging_face:hugging_face", "~/nets/vit"),
+        (".", "hugging_face:hugging_face", "."),
+    ],
+)
+def test_a_spec_says_who_loads_it_and_under_which_name(spec, path, name):
+    source, named = source_of(spec)
+    assert (source.path, named) == (f"seewhy.models.zoo.{path}", name)
+
+
+def test_a_new_source_is_one_function_and_one_line(monkeypatch):
+    def mine(request):
+        return Loaded(torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3, int(request.name))), None, None, "mine")
+
+    monkeypatch.setattr("seewhy.models.load.mine", mine, raising=False)
+    row = ModelSource("mine/NUMBER", "seewhy.models.load:mine", ("mine/",))
+    monkeypatch.setattr("seewhy.models.load.SOURCES", (*SOURCES, row))
+    model = load("mine/4", labels=list("abcd"))
+    assert (model.answer(np.zeros((1, 3, 1, 1), np.float32)).scores.shape, model.weights) == ((1, 4), "mine")
+    with pytest.raises(NoSuchName, match=r"Closest: mine/4.*or mine/NUMBER"):
+        load("mines/4")

@@ -1,29 +1,24 @@
-"""Networks by name, with the preprocessing and the labels that belong to their weights."""
+"""`load`: a model by name, with the preprocessing and the labels that belong to its weights.
 
+SOURCES is the list of where networks come from.  A new source is one file in `zoo/`, with a function that makes a `Loaded` of
+a `Request`, and one line in the list.
+"""
+
+import re
 import sys
 from collections.abc import Callable, Mapping
-from functools import partial
-from importlib import import_module
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlparse
+from typing import Any, NamedTuple
 
 from seewhy.errors import BadParameter, NoSuchName, closest
 from seewhy.memory import memory_for
-from seewhy.models.zoo.code import code_network, names_code
-from seewhy.models.zoo.heads import blank_options, heads_fit, own_labels, torchvision_kind, torchvision_names
-from seewhy.models.zoo.hugging_face import hugging_face
-from seewhy.models.zoo.sources import Loaded, Request, fetched, made, need, reach
-from seewhy.models.zoo.timm import timm_network, with_facts
+from seewhy.models.zoo.sources import Loaded, Request, need
 from seewhy.prepare.batch import preparer
-from seewhy.prepare.fit import Fit
 from seewhy.printable import printable
 from seewhy.targets.labels import read_labels
 
-from .model import RANDOM, Differentiable, Model
+from .model import Differentiable, Model
 from .wrap import wrap
-
-SAVED = (".pt2", ".pt", ".pth", ".torchscript", ".ts", ".ckpt", ".bin", ".safetensors")  # files that may hold a network
 
 
 def load(
@@ -46,46 +41,80 @@ def load(
     Raises NoSuchName for an unknown spec, BadWeights for weights that do not fit or cannot be fetched, BadNetwork where
     the code that should make the network fails.
     """
-    source, name = _source(str(spec))
+    source, name = source_of(str(spec))
     weights = None if weights is not None and not str(weights) else weights
     with memory_for("load", f"while {printable(spec, 200)} was loaded"):
-        found = source(Request(str(spec), name, weights, dict(options or {}), trust))
-    settings: dict[str, Any] = {"prepare": found.prepare, "name": spec, **found.settings, **as_wrap}
-    if isinstance(found.network, Model):
-        return _as_asked(found.network, labels, str(spec), as_wrap)
+        loaded = source.function(Request(str(spec), name, weights, dict(options or {}), trust))
+    settings: dict[str, Any] = {"prepare": loaded.prepare, "name": spec, **loaded.settings, **as_wrap}
+    if isinstance(loaded.network, Model):
+        return _with_settings(loaded.network, labels, str(spec), as_wrap)
     torch = sys.modules.get("torch")
-    if torch is not None and isinstance(found.network, torch.nn.Module):
-        found.network.eval()
-    return wrap(found.network, labels=read_labels(labels) or found.labels, weights=found.weights, **settings)
+    if torch is not None and isinstance(loaded.network, torch.nn.Module):
+        loaded.network.eval()
+    return wrap(loaded.network, labels=read_labels(labels) or loaded.labels, weights=loaded.weights, **settings)
 
 
-def _source(spec: str) -> tuple[Callable[[Request], Loaded], str]:
-    """Who makes the network, and its name there."""
-    family, _, name = spec.partition("/")
-    if family == "timm" and name.startswith(("hf_hub:", "hf-hub:")):
-        return hugging_face, name[len("hf_hub:") :]
-    if family in FAMILIES and name:
-        return FAMILIES[family], name
-    if names_code(spec):
-        return code_network, spec
-    if Path(spec).suffix in SAVED:
-        return _saved, spec
-    if spec and (Path(spec).is_dir() or spec.startswith(("/", "./", "../", "~"))):
-        return hugging_face, spec
-    near = [f"{known}/{name}" for known in closest(family, [*FAMILIES])] if name else []
-    if not name and family not in FAMILIES:
-        near = [f"torchvision/{family}", f"timm/{family}"]
-    raise NoSuchName("model", spec, near, SPECS)
+class ModelSource(NamedTuple):
+    """Where networks come from: how a spec names one there, and what loads it."""
+
+    written: str  # how its specs are written, for the error that lists them
+    path: str  # module:function, imported on first use, since a source may need a library that is not installed
+    prefixes: tuple[str, ...] = ()  # a spec begins with one of these, and the network's name stands behind it
+    matches: Callable[[str], bool] = lambda spec: False  # or the whole spec is the name, where this is true of it
+
+    @property
+    def function(self) -> Callable[[Request], Loaded]:
+        """What loads a network; MissingExtra where torch is not installed and its module needs it."""
+        module, _, name = self.path.partition(":")
+        return getattr(need("torch", module), name)
 
 
-SPECS = (
-    "A spec is torchvision/NAME, timm/NAME, hf/ORG/NAME, demo/NAME, a folder of transformers, path/to/file.py:NAME, "
-    "module:NAME, or a .pt2 or TorchScript file."
+def is_code(spec: str) -> bool:
+    """Is this a file of Python, with or without `:NAME`, or `module:NAME`?"""
+    is_file = spec.rpartition(":")[0].endswith(".py") or spec.endswith(".py")
+    return is_file or re.fullmatch(r"[A-Za-z_][\w.]*:[\w.]*", spec) is not None
+
+
+def is_network_file(spec: str) -> bool:
+    """Is this a file that may hold a whole network, as its ending tells?"""
+    return Path(spec).suffix in (".pt2", ".pt", ".pth", ".torchscript", ".ts", ".ckpt", ".bin", ".safetensors")
+
+
+def is_folder(spec: str) -> bool:
+    """Is this a folder, or written like the path of one?"""
+    return spec != "" and (Path(spec).is_dir() or spec.startswith(("/", "./", "../", "~")))
+
+
+SOURCES = (  # the first that a spec fits loads it
+    ModelSource("torchvision/NAME", "seewhy.models.zoo.torchvision:torchvision_network", ("torchvision/",)),
+    ModelSource("hf/ORG/NAME", "seewhy.models.zoo.hugging_face:hugging_face", ("hf/", "timm/hf_hub:", "timm/hf-hub:")),
+    ModelSource("timm/NAME", "seewhy.models.zoo.timm:timm_network", ("timm/",)),
+    ModelSource("demo/NAME", "seewhy.models.zoo.demo:demo_network", ("demo/",)),
+    ModelSource("path/to/file.py:NAME, module:NAME", "seewhy.models.zoo.code:code_network", matches=is_code),
+    ModelSource("a .pt2 or TorchScript file", "seewhy.models.zoo.saved:saved_network", matches=is_network_file),
+    ModelSource("a folder of transformers", "seewhy.models.zoo.hugging_face:hugging_face", matches=is_folder),
 )
 
 
-def _as_asked(model: Any, labels: Any, spec: str, as_wrap: Mapping[str, Any]) -> Any:
-    """A model that was wrapped where it was made, with what can still be said of it."""
+def source_of(spec: str) -> tuple[ModelSource, str]:
+    """The source that a spec means, and the network's name there; NoSuchName, with near spellings, where it means none."""
+    for source in SOURCES:
+        for prefix in source.prefixes:
+            if spec.startswith(prefix) and spec != prefix:
+                return source, spec.removeprefix(prefix)
+        if source.matches(spec):
+            return source, spec
+    families = [source.prefixes[0].rstrip("/") for source in SOURCES if source.prefixes]
+    family, _, name = spec.partition("/")
+    near = [f"{known}/{name}" for known in closest(family, families)] if name else []
+    if not name and family not in families:
+        near = [f"torchvision/{family}", f"timm/{family}"]
+    *ways, last = [source.written for source in SOURCES]
+    raise NoSuchName("model", spec, near, f"A spec is {', '.join(ways)}, or {last}.")
+
+
+def _with_settings(model: Any, labels: Any, spec: str, as_wrap: Mapping[str, Any]) -> Any:
+    """A model that a person's code wrapped already, with the labels and the preprocessing that can still be given."""
     stray = [key for key, value in as_wrap.items() if value is not None]
     if {*stray} - {"prepare"}:
         raise BadParameter(f"{spec} is a seewhy model already: give {', '.join(stray)} to `wrap` where it is made.")
@@ -94,71 +123,3 @@ def _as_asked(model: Any, labels: Any, spec: str, as_wrap: Mapping[str, Any]) ->
     if as_wrap.get("prepare") is not None:
         model.prepare = preparer(as_wrap["prepare"])
     return model
-
-
-def _saved(asked: Request) -> Loaded:
-    need("torch")
-    from seewhy.models.zoo.saved import saved_network
-
-    return saved_network(asked)
-
-
-def _demo(asked: Request) -> Loaded:
-    need("torch")
-    need("safetensors")
-    from seewhy.demo import KINDS
-    from seewhy.demo.networks import NETWORKS, PREPARE, blank, build
-    from seewhy.models.zoo.weights import fill
-
-    name, weights = asked.name, asked.weights
-    if name not in NETWORKS:
-        raise NoSuchName("model", f"demo/{name}", closest(name, [*NETWORKS]), f"There are: {', '.join(NETWORKS)}.")
-    if asked.options:
-        raise BadParameter(f"demo/{name} takes no options, not {', '.join(asked.options)}.")
-    if weights is None:
-        return Loaded(build(name), PREPARE, list(KINDS), "embedded")
-    network = blank(name)
-    tag = RANDOM if weights == RANDOM else fill(network, weights, asked.trust)[0]
-    return Loaded(network, PREPARE, list(KINDS), tag)
-
-
-def _torchvision(asked: Request) -> Loaded:
-    name, weights, options = asked.name, asked.weights, asked.options
-    models = need("torchvision", "torchvision.models")
-    known, kind = torchvision_names(models), torchvision_kind(models, name)
-    if name not in known:
-        raise NoSuchName("model", f"torchvision/{name}", closest(name, known), "All: torchvision.models.list_models().")
-    tags = models.get_model_weights(name)
-    is_tag = weights in tags.__members__
-    tag = tags[weights] if is_tag else getattr(tags, "IMAGENET1K_V1", tags.DEFAULT) if weights else tags.DEFAULT
-    labels = own_labels(tag.meta.get("categories"), options)
-    prepare = heads_fit(kind, tag.transforms()) if kind else _torchvision_fit(tag.transforms())
-    if weights is not None and not is_tag:
-        from seewhy.models.zoo.weights import fill
-
-        network = made(lambda: models.get_model(name, weights=None, **blank_options(kind, options)), asked)
-        source, facts = (RANDOM, {}) if weights == RANDOM else fill(network, weights, asked.trust)
-        return Loaded(network, with_facts(prepare, facts, weights), labels, source)
-    hub = import_module("torch.hub")
-    if not (Path(hub.get_dir()) / "checkpoints" / Path(urlparse(tag.url).path).name).exists():
-        reach(tag.url, asked.spec)
-    tag.get_state_dict = partial(type(tag).get_state_dict, tag, weights_only=not asked.trust)  # its builders ask the tag
-    network = fetched(lambda: models.get_model(name, weights=tag, **options), asked)
-    return Loaded(network, prepare, labels, str(tag))
-
-
-def _torchvision_fit(transforms: Any) -> Any:
-    """torchvision's own numbers, so that the box that was seen is exact."""
-    try:
-        return Fit(transforms.resize_size[0], transforms.crop_size[0], tuple(transforms.mean), tuple(transforms.std),
-                   transforms.interpolation.value)  # fmt: skip
-    except AttributeError:
-        return transforms
-
-
-FAMILIES: dict[str, Callable[[Request], Loaded]] = {
-    "torchvision": _torchvision,
-    "timm": timm_network,
-    "hf": hugging_face,
-    "demo": _demo,
-}

@@ -1,6 +1,5 @@
 """Networks that a person's own Python makes: `path/to/file.py:NAME` and `package.module:NAME`."""
 
-import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,65 +12,60 @@ from traceback import extract_tb
 from types import ModuleType
 from typing import Any
 
-from seewhy.errors import BadNetwork, BadParameter, NoSuchName, closest
+from seewhy.errors import BadNetwork, BadParameter, NoSuchName, SeewhyError, closest
 from seewhy.models.model import RANDOM, Model
 from seewhy.printable import words_of
 
 from .sources import Loaded, Request
 
-MODULE = re.compile(r"[A-Za-z_][\w.]*:[\w.]*")
 
-
-def names_code(spec: str) -> bool:
-    """Is this a file of Python, or `module:NAME`?"""
-    return spec.rpartition(":")[0].endswith(".py") or spec.endswith(".py") or MODULE.fullmatch(spec) is not None
-
-
-def code_network(asked: Request) -> Loaded:
+def code_network(request: Request) -> Loaded:
     """What NAME is: a network or a model; or makes, called with the options: one of these, a function from images to
     scores, or a tuple (network, prepare, labels).  `prepare` and `labels` may be left out.
     """
-    place, _, name = asked.spec.rpartition(":") if not asked.spec.endswith(".py") else (asked.spec, "", "")
+    place, _, name = request.spec.rpartition(":") if not request.spec.endswith(".py") else (request.spec, "", "")
     file = Path(place).expanduser() if place.endswith(".py") else None
-    with _importable(file.parent if file else Path()), _told(asked.spec, file):
-        module = _of_file(file, asked.spec) if file else _of_name(place, asked.spec)
-        made = _called(_named(module, name, asked.spec), asked)
+    with _importable(file.parent if file else Path()), _told(request.spec, file):
+        module = _of_file(file, request.spec) if file else _of_name(place, request.spec)
+        made = _called(_named(module, name, request.spec), request)
     network, prepare, labels = (*made, None, None)[:3] if isinstance(made, tuple) and made else (made, None, None)
-    tag = _weights(network, asked)
+    tag = _weights(network, request)
     return Loaded(network, prepare, labels, tag)
 
 
-def _weights(network: Any, asked: Request) -> str:
-    if asked.weights in (None, RANDOM):
-        return f"as {asked.spec} makes them"
+def _weights(network: Any, request: Request) -> str:
+    if request.weights in (None, RANDOM):
+        return f"as {request.spec} makes them"
     torch = sys.modules.get("torch")
     if torch is None or not isinstance(network, torch.nn.Module):
-        raise BadParameter(f"{asked.spec} gives {type(network).__name__}: weights go into a torch.nn.Module only.")
-    from .weights import fill
+        raise BadParameter(f"{request.spec} gives {type(network).__name__}: weights go into a torch.nn.Module only.")
+    from .weights import fill  # stands on torch, which other code of a person need not have
 
-    return fill(network, asked.weights, asked.trust)[0]
+    return fill(network, request.weights, request.trust)[0]
 
 
-def _called(thing: Any, asked: Request) -> Any:
+def _called(thing: Any, request: Request) -> Any:
     """The thing itself if it is a network or a model, else what it makes of the options."""
     torch = sys.modules.get("torch")
     ready = isinstance(thing, tuple | Model) or (torch is not None and isinstance(thing, torch.nn.Module))
     if ready or not callable(thing) or isinstance(thing, ModuleType):
         if not ready:
-            raise BadNetwork(f"{asked.spec} is {type(thing).__name__}: name a network, or a function or class that makes one.")
-        if asked.options:
-            raise BadParameter(f"{asked.spec} is a network already, and takes no options ({', '.join(asked.options)}).")
+            raise BadNetwork(
+                f"{request.spec} is {type(thing).__name__}: name a network, or a function or class that makes one."
+            )
+        if request.options:
+            raise BadParameter(f"{request.spec} is a network already, and takes no options ({', '.join(request.options)}).")
         return thing
     try:
-        signature(thing).bind(**asked.options)
+        signature(thing).bind(**request.options)
     except ValueError:  # built in, its signature cannot be read
         pass
     except TypeError as error:
         raise BadParameter(
-            f"{asked.spec} is called with the options {dict(asked.options)}, and {error}; it takes {signature(thing)}. "
+            f"{request.spec} is called with the options {dict(request.options)}, and {error}; it takes {signature(thing)}. "
             "A function from images to scores is returned from one without arguments: `def net(): return predict`."
         ) from None
-    return thing(**asked.options)
+    return thing(**request.options)
 
 
 def _of_file(file: Path, spec: str) -> ModuleType:
@@ -154,8 +148,6 @@ def _beside(folder: Path, name: str) -> bool:
 @contextmanager
 def _told(spec: str, file: Path | None) -> Iterator[None]:
     """What a person's code raises, as BadNetwork, with the file and the line."""
-    from seewhy.errors import SeewhyError
-
     try:
         yield
     except SeewhyError:

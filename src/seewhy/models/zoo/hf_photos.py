@@ -61,6 +61,13 @@ def fit_of(settings: Mapping[str, Any]) -> Fit | None:
     return RoundedDown(size if settings.get("do_resize", True) else None, crop, mean, std, resample)
 
 
+def unlike_fit(settings: Mapping[str, Any]) -> bool:
+    """Does an image processor do what a `Fit` has no numbers for: bound the longer side too, or go without a mean?"""
+    size = settings.get("size")
+    bounded = isinstance(size, Mapping) and bool(size.get("longest_edge")) and bool(size.get("shortest_edge"))
+    return bounded or "image_mean" not in settings
+
+
 def _side(size: Any) -> Any:
     """A side, or (h, w), as Fit has it."""
     if not isinstance(size, Mapping):

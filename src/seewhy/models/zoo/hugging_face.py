@@ -6,133 +6,78 @@ from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from seewhy.errors import BadNetwork, BadParameter, BadWeights, NoSuchName, SeewhyError
+from torch import Tensor
+
+from seewhy.errors import BadNetwork, BadParameter, BadWeights, SeewhyError
 from seewhy.models.model import RANDOM
+from seewhy.models.torch.two_tower import towers_of
 from seewhy.targets.labels import read_labels
 
 from .folder import cleaned, copied, own_file, read_settings
-from .heads import DENSE, unlike_fit
-from .hf_photos import Processed, fit_of, quietly, same, usual
-from .sources import Loaded, Request, fetched, need, reach, unreachable
+from .held import digest, held
+from .hf_files import folder_of, weight_files
+from .hf_photos import Processed, fit_of, quietly, same, unlike_fit, usual
+from .pickled import few, needed_code
+from .sources import Loaded, Request, need
 from .timm import timm_folder
+from .weights import fill, read_weights
 
+DENSE = ("ForObjectDetection", "ForSemanticSegmentation", "ForDepthEstimation")  # ends of the names of those for boxes, maps
 SCORING = "ForImageClassification"  # in the name of an architecture that ends in scores
 TOWERS = ("Model", "ModelWithProjection")  # ends of the names of those that end in an embedding
 WORDS = ("tokenizer.json", "tokenizer_config.json", "vocab.json", "vocab.txt", "spiece.model", "sentencepiece.bpe.model")
 
 
-def hugging_face(asked: Request) -> Loaded:
+def hugging_face(request: Request) -> Loaded:
     """`hf/ORG/NAME` or a folder.  An image classifier gives its scores, a detector boxes, a segmenter maps; a vision tower the
     numbers of its embedding; what has a text tower, too, comes with its tokenizer.
     """
-    folder = _folder(asked)
-    config = read_settings(own_file(folder, "config.json", asked.trust) or folder / "config.json")
+    folder = folder_of(request)
+    config = read_settings(own_file(folder, "config.json", request.trust) or folder / "config.json")
     if "architecture" in config:  # laid out for timm
-        return timm_folder(config, _weight_files(folder, asked.trust), asked)
-    return _checked(lambda: _of_transformers(need("transformers", extra="hf"), folder, config, asked), asked)
+        return timm_folder(config, weight_files(folder, request.trust), request)
+    return _checked(lambda: _of_transformers(need("transformers", extra="hf"), folder, config, request), request)
 
 
-def _of_transformers(transformers: Any, folder: Path, config: dict[str, Any], asked: Request) -> Loaded:
+def _of_transformers(transformers: Any, folder: Path, config: dict[str, Any], request: Request) -> Loaded:
     with quietly(transformers):
-        own = config if asked.trust else cleaned(config, asked.spec)
-        made = _config(transformers, folder, config, own, asked)
-        kind, scores = _kind(transformers, made, asked)
-        network, output, source = _network(transformers, kind, made, folder, asked)
-        with nullcontext(folder) if asked.trust else copied(folder, own) as read:
-            prepare, remark = _prepared(transformers, read, made, asked)
-            tokenizer = None if scores or not _towers(network) else _tokenizer(transformers, read, asked)
+        own = config if request.trust else cleaned(config, request.spec)
+        made = _config(transformers, folder, config, own, request)
+        kind, scores = _kind(transformers, made, request)
+        network, output, source = _network(transformers, kind, made, folder, request)
+        with nullcontext(folder) if request.trust else copied(folder, own) as read:
+            prepare, remark = _prepared(transformers, read, made, request)
+            tokenizer = None if scores or not _towers(network) else _tokenizer(transformers, read, request)
     if scores:
         return Loaded(network, prepare, _labels(made), source + remark)
     if _towers(network):
         return Loaded(network, prepare, None, source + remark, {"tokenizer": tokenizer})
-    what = {"name": f"{asked.spec} (its scores are the numbers of an embedding)", "output": output, "task": "regression"}
+    what = {"name": f"{request.spec} (its scores are the numbers of an embedding)", "output": output, "task": "regression"}
     tower = network.vision_model if hasattr(made, "vision_config") else network
     return Loaded(tower, prepare, None, source + remark, what)
 
 
-def _folder(asked: Request) -> Path:
-    """Where the files lie on this machine, fetched there if they must be."""
-    name, path = asked.name, Path(asked.name).expanduser()
-    if path.is_dir() or name.startswith((".", "/", "~")) or not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", name):
-        if not path.is_dir():
-            raise NoSuchName("model", asked.spec, [], "It is neither a folder here nor a repository's name: hf/ORG/NAME.")
-        if not (path / "config.json").is_file():
-            inside = ", ".join(sorted(one.name for one in path.iterdir())[:6]) or "nothing"
-            raise BadWeights(f"{path} holds no config.json, as transformers' save_pretrained writes it (it holds {inside}).")
-        return path
-    hub = need("huggingface_hub", extra="hf")
-    cached = _cached(hub, asked)
-    known = cached and hub.try_to_load_from_cache(name, "preprocessor_config.json") is not None
-    if cached and known:
-        return cached
-    try:
-        return _fetch(hub, asked)
-    except BadWeights:
-        if cached:
-            return cached
-        raise
-
-
-def _cached(hub: Any, asked: Request) -> Path | None:
-    """The folder of what was fetched before, with all its weights where they are asked for."""
-    found = hub.try_to_load_from_cache(asked.name, "config.json")
-    folder = Path(found).parent if isinstance(found, str) else None
-    return folder if folder and (asked.weights is not None or _weight_files(folder, asked.trust)) else None
-
-
-def _fetch(hub: Any, asked: Request) -> Path:
-    reach(hub.constants.ENDPOINT, asked.spec)
-
-    def some(*patterns: str) -> Path:
-        return Path(fetched(lambda: hub.snapshot_download(asked.name, allow_patterns=[*patterns], etag_timeout=5), asked))
-
-    folder = some("*.json", "*.py", "*.txt", "*.model")
-    if not (folder / "config.json").is_file():
-        raise BadWeights(f"{asked.spec} holds no config.json: it is no repository of transformers, nor of timm.")
-    if (
-        asked.weights is None
-        and not _weight_files(some("model*.safetensors"), asked.trust)
-        and not _weight_files(some("pytorch_model*.bin"), asked.trust)
-    ):
-        raise unreachable(asked.spec, "the repository holds neither safetensors nor pytorch_model.bin")
-    return folder
-
-
-def _weight_files(folder: Path, trust: bool = False) -> list[Path]:
-    """The file of weights, or all its shards; none where one is missing."""
-    for name in ("model.safetensors", "pytorch_model.bin"):
-        if one := own_file(folder, name, trust):
-            return [one]
-        if index := own_file(folder, f"{name}.index.json", trust):
-            named = read_settings(index).get("weight_map")
-            shards = sorted({*map(str, named.values())}) if isinstance(named, dict) else []
-            found = [own_file(folder, shard, trust) for shard in shards]
-            if found and None not in found:
-                return [path for path in found if path]
-    return []
-
-
-def _config(transformers: Any, folder: Path, config: Mapping[str, Any], own: dict[str, Any], asked: Request) -> Any:
+def _config(transformers: Any, folder: Path, config: Mapping[str, Any], own: dict[str, Any], request: Request) -> Any:
     """The configuration, with the options put in; own: what of it may be followed."""
     kind = config.get("model_type")
-    if kind not in transformers.CONFIG_MAPPING and not asked.trust:
+    if kind not in transformers.CONFIG_MAPPING and not request.trust:
         brings = config.get("auto_map")
         raise BadWeights(
-            f"{asked.spec} brings Python of its own ({', '.join(sorted(map(str, brings.values())))}), which is not run. "
+            f"{request.spec} brings Python of its own ({', '.join(sorted(map(str, brings.values())))}), which is not run. "
             "If you trust who made it: trust=True (--trust)."
             if brings
-            else f"{asked.spec} is a {kind!r}, which transformers {transformers.__version__} does not know."
+            else f"{request.spec} is a {kind!r}, which transformers {transformers.__version__} does not know."
         )
-    if asked.trust:
+    if request.trust:
         made, stray = transformers.AutoConfig.from_pretrained(
-            folder, local_files_only=True, trust_remote_code=True, return_unused_kwargs=True, **asked.options
+            folder, local_files_only=True, trust_remote_code=True, return_unused_kwargs=True, **request.options
         )
     else:
-        made, stray = transformers.CONFIG_MAPPING[kind].from_dict({**own}, return_unused_kwargs=True, **asked.options)
+        made, stray = transformers.CONFIG_MAPPING[kind].from_dict({**own}, return_unused_kwargs=True, **request.options)
         _unfetched(made, transformers)
     if stray:
         hint = " The number of classes is num_labels." if "num_classes" in stray else ""
-        raise BadParameter(f"{asked.spec}: its configuration has no {', '.join(stray)}.{hint}")
+        raise BadParameter(f"{request.spec}: its configuration has no {', '.join(stray)}.{hint}")
     return made
 
 
@@ -145,7 +90,7 @@ def _unfetched(made: Any, transformers: Any) -> None:
             _unfetched(part, transformers)
 
 
-def _kind(transformers: Any, made: Any, asked: Request) -> tuple[Any, bool]:
+def _kind(transformers: Any, made: Any, request: Request) -> tuple[Any, bool]:
     """The class of the network, and whether it gives scores of classes: of the image, of boxes or of places."""
     name = (made.architectures or [SCORING])[0]
     found = getattr(transformers, name, None)
@@ -156,7 +101,7 @@ def _kind(transformers: Any, made: Any, asked: Request) -> tuple[Any, bool]:
     if found is not None and name.endswith(TOWERS) and _sees(found, made):
         return found, False
     raise BadNetwork(
-        f"{asked.spec} is a {name}, which gives neither scores of classes (of image, boxes or places) nor one embedding. "
+        f"{request.spec} is a {name}, which gives neither scores of classes (of image, boxes or places) nor one embedding. "
         "In Python, wrap(network, output=...) explains any score (n, k) that you make of what it gives."
     )
 
@@ -165,58 +110,50 @@ def _sees(kind: Any, made: Any) -> bool:
     return kind.main_input_name == "pixel_values" or hasattr(made, "vision_config")
 
 
-def _network(transformers: Any, kind: Any, made: Any, folder: Path, asked: Request) -> tuple[Any, Any, str]:
+def _network(transformers: Any, kind: Any, made: Any, folder: Path, request: Request) -> tuple[Any, Any, str]:
     """The network with its weights in, where its embedding is, and where the weights came from."""
-    from .weights import fill
-
     output = "image_embeds" if kind.__name__.endswith("WithProjection") else "pooler_output"
-    if asked.weights is not None:
-        network = _checked(lambda: kind.from_config(made) if kind.__name__.startswith("Auto") else kind(made), asked)
-        return network, output, RANDOM if asked.weights == RANDOM else fill(network, asked.weights, asked.trust)[0]
-    files = _weight_files(folder, asked.trust)
+    if request.weights is not None:
+        network = _checked(lambda: kind.from_config(made) if kind.__name__.startswith("Auto") else kind(made), request)
+        return network, output, RANDOM if request.weights == RANDOM else fill(network, request.weights, request.trust)[0]
+    files = weight_files(folder, request.trust)
     if not files:
         raise BadWeights(
             f"{folder} holds neither model.safetensors nor pytorch_model.bin, whole. Give a file: weights=, --weights."
         )
-    (network, info), said = _filled(transformers, kind, made, folder, files, asked)
+    (network, info), said = _filled(transformers, kind, made, folder, files, request)
     missing = sorted(map(str, {*info["missing_keys"], *info["mismatched_keys"]}))
     if missing and SCORING not in kind.__name__ and all(name.startswith("pooler.") for name in missing):
         output = _class_token  # the pooler was never trained
     elif missing:
         raise BadWeights(f"{files[0]} does not fit {kind.__name__}: {len(missing)} missing ({', '.join(missing[:4])}).")
     left = _left(network, info["unexpected_keys"], files[0])
-    if not asked.trust and (folder / "adapter_config.json").exists():
+    if not request.trust and (folder / "adapter_config.json").exists():
         left += " (leaving the adapter beside them: merge it into the weights to explain it)"
     return network.float(), output, f"{files[0].name} {said}{left}"
 
 
-def _filled(transformers: Any, kind: Any, made: Any, folder: Path, files: Sequence[Path], asked: Request) -> tuple[Any, str]:
+def _filled(transformers: Any, kind: Any, made: Any, folder: Path, files: Sequence[Path], request: Request) -> tuple[Any, str]:
     """What transformers' from_pretrained gives, of tensors that were read here: it would follow the folder elsewhere."""
-    from .held import digest, held
-
     with ExitStack() as stack:
         opened = [stack.enter_context(held(file)) for file in files]
-        if asked.trust:
+        if request.trust:
             own = {"trust_remote_code": True} if kind.__name__.startswith("Auto") else {}
             made_of: dict[str, Any] = {"local_files_only": True, **own}
             return _checked(
-                lambda: kind.from_pretrained(folder, config=made, output_loading_info=True, **made_of), asked
+                lambda: kind.from_pretrained(folder, config=made, output_loading_info=True, **made_of), request
             ), digest(*opened)
-        state = {name: tensor for one, path in zip(opened, files, strict=True) for name, tensor in _tensors(one, path, asked)}
+        state = {name: tensor for one, path in zip(opened, files, strict=True) for name, tensor in _tensors(one, path, request)}
         if kind.__name__.startswith("Auto"):
             kind = transformers.MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING[type(made)]
         return _checked(
-            lambda: kind.from_pretrained(None, config=made, state_dict=state, output_loading_info=True), asked
+            lambda: kind.from_pretrained(None, config=made, state_dict=state, output_loading_info=True), request
         ), digest(*opened)
 
 
-def _tensors(file: BinaryIO, path: Path, asked: Request) -> Iterator[tuple[str, Any]]:
+def _tensors(file: BinaryIO, path: Path, request: Request) -> Iterator[tuple[str, Any]]:
     """Name and tensor, copied: a network of transformers keeps what it is given."""
-    from torch import Tensor
-
-    from .weights import read_weights
-
-    _refuse_code(file, path, asked)
+    _refuse_code(file, path, request)
     found, _ = read_weights(file, path)
     if not isinstance(found, Mapping) or not all(isinstance(one, Tensor) for one in found.values()):
         raise BadWeights(f"{path} holds no state dict of names and tensors alone.")
@@ -241,7 +178,7 @@ def _class_token(output: Any) -> Any:
     return output.last_hidden_state[:, 0]
 
 
-def _checked(make: Callable[[], Any], asked: Request) -> Any:
+def _checked(make: Callable[[], Any], request: Request) -> Any:
     """What `make` gives."""
     try:
         return make()
@@ -249,19 +186,17 @@ def _checked(make: Callable[[], Any], asked: Request) -> Any:
         raise
     except Exception as error:  # nearly anything is raised on a broken file or configuration
         said = [line for line in str(error).strip().splitlines() if line.strip()] or [""]
-        kind, how = (BadParameter, f" with the options {dict(asked.options)}") if asked.options else (BadWeights, "")
-        raise kind(f"{asked.spec}{how} cannot be made: {type(error).__name__}: {said[0][:300]}") from error
+        kind, how = (BadParameter, f" with the options {dict(request.options)}") if request.options else (BadWeights, "")
+        raise kind(f"{request.spec}{how} cannot be made: {type(error).__name__}: {said[0][:300]}") from error
 
 
-def _refuse_code(file: BinaryIO, path: Path, asked: Request) -> None:
+def _refuse_code(file: BinaryIO, path: Path, request: Request) -> None:
     """BadWeights, with the names, where a file of weights needs code."""
-    from .pickled import few, needed_code
-
     needs = [] if path.suffix == ".safetensors" else needed_code(file)
     if needs:
         raise BadWeights(
             f"{path} needs code ({few(needs)}), which is not run. Save its state dict alone, or as safetensors; or, if you "
-            f"trust who made it, give it apart: load({asked.spec!r}, weights={str(path)!r}, trust=True), "
+            f"trust who made it, give it apart: load({request.spec!r}, weights={str(path)!r}, trust=True), "
             f"--weights {path} --trust."
         )
 
@@ -274,7 +209,7 @@ def _labels(made: Any) -> list[str] | None:
     return read_labels({str(i): str(name) for i, name in names.items()})
 
 
-def _prepared(transformers: Any, folder: Path, made: Any, asked: Request) -> tuple[Any, str]:
+def _prepared(transformers: Any, folder: Path, made: Any, request: Request) -> tuple[Any, str]:
     """Their preprocessing, as a `Fit` where that does the same; and what is to be said of it."""
     whole = folder / "processor_config.json"  # of a text and image processor together
     if not (folder / "preprocessor_config.json").is_file() and not (
@@ -283,8 +218,8 @@ def _prepared(transformers: Any, folder: Path, made: Any, asked: Request) -> tup
         own = usual(transformers, made)
         return own, f" (no preprocessor_config.json: photos are prepared as is usual for {made.model_type})" if own else ""
     processor = _checked(
-        lambda: transformers.AutoImageProcessor.from_pretrained(folder, local_files_only=True, trust_remote_code=asked.trust),
-        asked,
+        lambda: transformers.AutoImageProcessor.from_pretrained(folder, local_files_only=True, trust_remote_code=request.trust),
+        request,
     )
     settings = processor.to_dict()
     theirs, fit = Processed(processor), None if unlike_fit(settings) else fit_of(settings)
@@ -293,14 +228,12 @@ def _prepared(transformers: Any, folder: Path, made: Any, asked: Request) -> tup
 
 def _towers(network: Any) -> bool:
     """Has it an image and a text tower?"""
-    from seewhy.models.torch.two_tower import towers_of
-
     return towers_of(network, None, None) is not None
 
 
-def _tokenizer(transformers: Any, folder: Path, asked: Request) -> Any:
+def _tokenizer(transformers: Any, folder: Path, request: Request) -> Any:
     """What makes tokens of texts, where the folder holds any."""
     if not any((folder / name).is_file() for name in WORDS):
         return None
-    own = {"local_files_only": True, "trust_remote_code": asked.trust}
-    return _checked(lambda: transformers.AutoTokenizer.from_pretrained(folder, **own), asked)
+    own = {"local_files_only": True, "trust_remote_code": request.trust}
+    return _checked(lambda: transformers.AutoTokenizer.from_pretrained(folder, **own), request)

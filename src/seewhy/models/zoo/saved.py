@@ -21,16 +21,16 @@ from .pickled import PROGRAM, few, needed_code, program, unpickled
 from .sources import Loaded, Request
 
 
-def saved_network(asked: Request) -> Loaded:
+def saved_network(request: Request) -> Loaded:
     """A file of torch.export; with `trust`, also TorchScript or a whole pickled module."""
-    path = Path(asked.spec)
+    path = Path(request.spec)
     if not path.is_file():
         raise BadWeights(f"There is no file {path}.")
-    stray = [*asked.options] + ([] if asked.weights in (None, RANDOM) else ["weights"])
+    stray = [*request.options] + ([] if request.weights in (None, RANDOM) else ["weights"])
     if stray:
         raise BadParameter(f"{path} is a network with its weights: it takes no {', '.join(stray)}.")
     with held(path) as file:
-        found = _network(file, path, asked.trust)
+        found = _network(file, path, request.trust)
     return Loaded(found[0], None, None, f"{path.name} {found[1]}")
 
 

@@ -16,7 +16,7 @@ PATIENCE = 3.0  # seconds to find out that there is no network
 
 
 class Request(NamedTuple):
-    """What a person asked a source for."""
+    """What a person asks a source for."""
 
     spec: str  # in full
     name: str  # as that source knows it
@@ -45,7 +45,7 @@ def need(package: str, module: str | None = None, extra: str = "torch") -> Any:
         raise MissingExtra(error.name or package, extra) from None
 
 
-def made(make: Callable[[], Any], asked: Request) -> Any:
+def made(make: Callable[[], Any], request: Request) -> Any:
     """What `make` gives; BadParameter where the options do not suit it."""
     try:
         return make()
@@ -53,20 +53,20 @@ def made(make: Callable[[], Any], asked: Request) -> Any:
         raise
     except Exception as error:  # a constructor that is given anything raises anything
         words = f"{type(error).__name__}: {printable(error, 300)}" if str(error) else type(error).__name__
-        raise BadParameter(f"{asked.spec} cannot be made with {printable(dict(asked.options), 300)}: {words}") from error
+        raise BadParameter(f"{request.spec} cannot be made with {printable(dict(request.options), 300)}: {words}") from error
 
 
-def fetched(make: Callable[[], Any], asked: Request) -> Any:
+def fetched(make: Callable[[], Any], request: Request) -> Any:
     """What `make` gives, that may fetch weights."""
     try:
         return make()
     except (TypeError, ValueError) as error:
-        raise BadParameter(f"{asked.spec} cannot be made with {dict(asked.options)}: {error}") from error
+        raise BadParameter(f"{request.spec} cannot be made with {dict(request.options)}: {error}") from error
     except (OSError, RuntimeError) as error:  # URLError and LocalEntryNotFoundError are OSErrors
-        raise unreachable(asked.spec, f"{type(error).__name__}: {error}".splitlines()[0]) from error
+        raise unreachable(request.spec, f"{type(error).__name__}: {error}".splitlines()[0]) from error
     except UnpicklingError as error:
         raise BadWeights(
-            f"The pretrained weights of {asked.spec}, as they lie in the cache on this machine, need code, which is not run: "
+            f"The pretrained weights of {request.spec}, as they lie in the cache on this machine, need code, which is not run: "
             "remove them, to fetch them again; or, if you trust who put them there, trust=True (--trust)."
         ) from error
 

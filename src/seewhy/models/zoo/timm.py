@@ -14,48 +14,49 @@ from seewhy.targets.labels import read_labels
 
 from .folder import cleaned
 from .sources import Loaded, Request, fetched, made, need, reach
+from .weights import fill, with_facts
 
 
-def timm_network(asked: Request) -> Loaded:
+def timm_network(request: Request) -> Loaded:
     """`timm/NAME`, its pretrained weights from timm's cache, or fetched."""
-    timm, name = need("timm"), asked.name
+    timm, name = need("timm"), request.name
     known = timm.list_models(name.partition(".")[0], include_tags=True) or timm.list_models()
     plain = {one.partition(".")[0] for one in known}
     if name not in known and name not in plain:
         raise NoSuchName("model", f"timm/{name}", closest(name, sorted({*known, *plain})), "All: timm.list_models().")
-    if asked.weights is not None:
-        network = made(lambda: timm.create_model(name, pretrained=False, **asked.options), asked)
-        return _filled(timm, network, asked.weights, asked.trust)
+    if request.weights is not None:
+        network = made(lambda: timm.create_model(name, pretrained=False, **request.options), request)
+        return _filled(timm, network, request.weights, request.trust)
     config = timm.get_pretrained_cfg(name)
     if config is None or not (config.url or config.hf_hub_id or config.file):
         raise BadWeights(f"timm has no pretrained weights for {name}. Give a file of your own: weights=, or --weights FILE.")
     overlay = _timm_cached(config)
     if overlay is None and not config.file:
-        reach(config.url or import_module("huggingface_hub.constants").ENDPOINT, asked.spec)
-    make = partial(timm.create_model, name, pretrained=True, pretrained_cfg_overlay=overlay, **asked.options)
-    network = fetched(make, asked)
+        reach(config.url or import_module("huggingface_hub.constants").ENDPOINT, request.spec)
+    make = partial(timm.create_model, name, pretrained=True, pretrained_cfg_overlay=overlay, **request.options)
+    network = fetched(make, request)
     tag = f"{config.architecture}.{config.tag}" if config.tag else name
     return Loaded(network, _fit(timm, network), _labels(network), tag)
 
 
-def timm_folder(config: Mapping[str, Any], files: list[Any], asked: Request) -> Loaded:
+def timm_folder(config: Mapping[str, Any], files: list[Any], request: Request) -> Loaded:
     """A repository or folder of timm's own layout: config.json names an architecture of timm, beside one file of weights."""
     timm, own, args = need("timm"), config.get("pretrained_cfg") or {}, config.get("model_args") or {}
     if not isinstance(own, dict) or not isinstance(args, dict):
-        raise BadWeights(f"{asked.spec}: pretrained_cfg and model_args in its config.json have to be objects.")
+        raise BadWeights(f"{request.spec}: pretrained_cfg and model_args in its config.json have to be objects.")
     names = config.get("label_names") or own.get("label_names")
     if names and not isinstance(names, list | dict):  # a text would be a file's name
-        raise BadWeights(f"{asked.spec}: label_names in its config.json has to be a list of names, not {str(names)[:80]!r}.")
-    if not files and asked.weights is None:
+        raise BadWeights(f"{request.spec}: label_names in its config.json has to be a list of names, not {str(names)[:80]!r}.")
+    if not files and request.weights is None:
         raise BadWeights(
-            f"{asked.spec} holds neither model.safetensors nor pytorch_model.bin. Give a file: weights=, --weights."
+            f"{request.spec} holds neither model.safetensors nor pytorch_model.bin. Give a file: weights=, --weights."
         )
-    own, args = ({key: value for key, value in cleaned(one, asked.spec).items() if key not in WEIGHTS} for one in (own, args))
-    given = cleaned({"num_classes": config.get("num_classes", own.get("num_classes", 1000)), **args}, asked.spec)
-    options = {**given, **asked.options}
-    make = partial(timm.create_model, _architecture(timm, config, asked), pretrained=False, pretrained_cfg=own, **options)
-    network = made(make, asked._replace(options=options))
-    found = _filled(timm, network, asked.weights or files[0], asked.trust)
+    own, args = ({key: value for key, value in cleaned(one, request.spec).items() if key not in WEIGHTS} for one in (own, args))
+    given = cleaned({"num_classes": config.get("num_classes", own.get("num_classes", 1000)), **args}, request.spec)
+    options = {**given, **request.options}
+    make = partial(timm.create_model, _architecture(timm, config, request), pretrained=False, pretrained_cfg=own, **options)
+    network = made(make, request._replace(options=options))
+    found = _filled(timm, network, request.weights or files[0], request.trust)
     return found._replace(labels=read_labels(names) if names else found.labels)
 
 
@@ -65,31 +66,18 @@ WEIGHTS = (  # what would fetch or open other weights than those of the folder
 )  # fmt: skip
 
 
-def _architecture(timm: Any, config: Mapping[str, Any], asked: Request) -> str:
+def _architecture(timm: Any, config: Mapping[str, Any], request: Request) -> str:
     """An own name of timm's: others (hf-hub:, local-dir:) are places of further networks."""
     name = config["architecture"]
     if not isinstance(name, str) or not timm.is_model(name):
         near = closest(str(name), timm.list_models())
-        raise NoSuchName("architecture", str(name), near, f"{asked.spec} names it in its config.json. All: timm.list_models().")
+        raise NoSuchName(
+            "architecture", str(name), near, f"{request.spec} names it in its config.json. All: timm.list_models()."
+        )
     return name
 
 
-def with_facts(prepare: Any, facts: Mapping[str, str], file: Any) -> Any:
-    """Preprocessing as the file's own metadata has it: `mean` and `std`, numbers with spaces between."""
-    from dataclasses import replace
-
-    from seewhy.errors import BadParameter
-
-    try:
-        numbers = {key: tuple(map(float, facts[key].split())) for key in ("mean", "std") if key in facts}
-        return replace(prepare, **numbers) if isinstance(prepare, Fit) else prepare
-    except (ValueError, BadParameter) as error:
-        raise BadWeights(f"{file}: the mean and std in its metadata are not three numbers each ({error}).") from None
-
-
 def _filled(timm: Any, network: Any, weights: Any, trust: bool) -> Loaded:
-    from .weights import fill
-
     source, facts = (RANDOM, {}) if weights == RANDOM else fill(network, weights, trust)
     return Loaded(network, with_facts(_fit(timm, network), facts, weights), _labels(network), source)
 

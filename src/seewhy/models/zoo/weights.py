@@ -1,13 +1,15 @@
 """Weights that a stranger may have made: read as tensors only, never as code, and put into a network strictly."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from seewhy.errors import BadWeights, MissingExtra
+from seewhy.errors import BadParameter, BadWeights, MissingExtra
+from seewhy.prepare.fit import Fit
 
 from .held import digest, held, named_still
 from .pickled import unpickled
@@ -36,6 +38,18 @@ def fill(network: nn.Module, file: str | Path, trust: bool = False) -> tuple[str
         except (RuntimeError, NotImplementedError, TypeError) as error:  # tensors may be sparse, quantised, without numbers
             raise BadWeights(f"{path} does not go into {type(network).__name__}: {_last_line(error)}") from None
         return f"{path.name} {digest(opened)}{part.said}", facts
+
+
+def with_facts(prepare: Any, facts: Mapping[str, str], file: Any) -> Any:
+    """Preprocessing with the `mean` and `std` of a file's own metadata, where it has them: numbers with spaces between.
+
+    Raises BadWeights where these are not three numbers each.
+    """
+    try:
+        numbers = {key: tuple(map(float, facts[key].split())) for key in ("mean", "std") if key in facts}
+        return replace(prepare, **numbers) if isinstance(prepare, Fit) else prepare
+    except (ValueError, BadParameter) as error:
+        raise BadWeights(f"{file}: the mean and std in its metadata are not three numbers each ({error}).") from None
 
 
 def read_weights(file: BinaryIO, path: Path, trust: bool = False) -> tuple[Any, Mapping[str, str]]:

@@ -1,0 +1,27 @@
+"""The demo's networks by name, `demo/honest`: their weights come with the package, so that nothing is fetched."""
+
+from seewhy.errors import BadParameter, NoSuchName, closest
+from seewhy.models.model import RANDOM
+
+from .sources import Loaded, Request, need
+
+
+def demo_network(request: Request) -> Loaded:
+    """One of the demo's networks, with its own weights, those of a file, or untrained."""
+    need("torch")
+    need("safetensors")
+    from seewhy.demo import KINDS  # these need both, and it is said above where one is not installed
+    from seewhy.demo.networks import NETWORKS, PREPARE, blank, build
+
+    from .weights import fill
+
+    name, weights = request.name, request.weights
+    if name not in NETWORKS:
+        raise NoSuchName("model", f"demo/{name}", closest(name, [*NETWORKS]), f"There are: {', '.join(NETWORKS)}.")
+    if request.options:
+        raise BadParameter(f"demo/{name} takes no options, not {', '.join(request.options)}.")
+    if weights is None:
+        return Loaded(build(name), PREPARE, list(KINDS), "embedded")
+    network = blank(name)
+    tag = RANDOM if weights == RANDOM else fill(network, weights, request.trust)[0]
+    return Loaded(network, PREPARE, list(KINDS), tag)
