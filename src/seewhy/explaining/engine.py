@@ -1,7 +1,8 @@
 """From images, a question and methods to heatmaps: the one road every explanation takes."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from time import perf_counter
 from typing import Any, NamedTuple
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from seewhy.errors import OutOfMemory, SeewhyError
 from seewhy.images.given import Prepared
 from seewhy.maps.heatmap import Heatmap, Heatmaps
-from seewhy.maps.source import NO_CLASS, Predicted, Source
+from seewhy.maps.source import MapFacts, ModelFacts, Predicted, Source, TargetFacts, source_from
 from seewhy.memory import short
 from seewhy.models.model import INPUT
 from seewhy.prepare.batch import Batch
@@ -88,8 +89,7 @@ def _chart(model: Any, batch: Batch, place: int, methods: Any, targets: Any, lay
     start = perf_counter()
     n = len(batch.x)
     asked = [*questions(model, batch, place, [here(target, place, n) for target in targets], layers, methods)]
-    facts = {"model": model.name, "weights": model.weights, "versions": dict(model.versions()),
-             "seconds": (perf_counter() - start) / n}  # fmt: skip
+    facts, seconds = ModelFacts.of(model), (perf_counter() - start) / n
     maps = []
     for i in range(n):
         bad = {id(q): _bad_layer(q, i) for q in asked}
@@ -99,20 +99,25 @@ def _chart(model: Any, batch: Batch, place: int, methods: Any, targets: Any, lay
             own = target.of(place + i) if isinstance(target, PerImage) else target
             aim = question.pinned[k] if question.pinned else None
             predicted = _predicted(case, i, model.labels)
-            explained = _explained(case, k, i, own, model.labels)
-            if aim is not None:
-                explained = {**explained, "index": aim.index, "label": aim.label, "probability": aim.probability}
+            explained = _explained(case, k, i, own, aim, model.labels)
             for layer, finding in _by_layer(question.findings):
-                blind = finding.method.blind
                 doubts = _of_aim(aim, finding.method.name) + _doubts(case, finding, layer, k, i, bad[id(question)])
-                source = Source(
-                    image=batch.names[i], layer=layer, target=aim.target if aim else str(own), predicted=predicted,
-                    layer_why=case.why(layer), geometry=_geometry(finding, case, layer), scores=case.model.explains,
-                    place=aim.place if aim else "",
-                    **finding.facts, **facts, **(NO_CLASS if blind else explained),
-                    warnings=tuple(map(printable, batch.notes[i] + doubts)),
-                    measured={name: float(numbers[k, i]) for name, numbers in finding.outcome.measurements(layer).items()},
-                )  # fmt: skip
+                measured = {name: float(numbers[k, i]) for name, numbers in finding.outcome.measurements(layer).items()}
+                source = source_from(
+                    model=facts,
+                    method=finding.facts,
+                    target=explained.without_class if finding.method.blind else explained,
+                    predicted=predicted,
+                    this=MapFacts(
+                        image=batch.names[i],
+                        layer=layer,
+                        seconds=seconds,
+                        geometry=_geometry(finding, case, layer),
+                        layer_why=case.why(layer),
+                        warnings=tuple(map(printable, batch.notes[i] + doubts)),
+                        measured=measured,
+                    ),
+                )
                 maps.append(_heatmap(finding, case, layer, k, i, batch, source, place + i))
     failures = [f.outcome.failure for q in asked for f in q.findings if f.outcome.failure is not None]
     return Charted(maps, next(iter(failures), None))
@@ -170,22 +175,26 @@ def _predicted(case: Case, i: int, labels: Sequence[str] | None) -> Predicted | 
     return Predicted.of(found[0].probabilities[i], labels)
 
 
-def _explained(case: Case, t: int, i: int, target: Any, labels: Sequence[str] | None) -> Mapping[str, Any]:
-    """The class explained, if it is a single one, and its score."""
-    found = case.answered()
-    if found is None:
-        return NO_CLASS
-    answer, weights = found
-    row = weights[t, i]
-    one = row.nonzero()[0]
-    single = len(one) == 1 and row[one[0]] == 1 and not isinstance(target, Unit)
-    index = int(one[0]) if single else None
-    return {
-        "index": index,
-        "label": name_of(labels, index) if index is not None else named(target, labels),
-        "score": float(answer.scores[i] @ row),
-        "probability": None if index is None or answer.probabilities is None else float(answer.probabilities[i, index]),
-    }
+def _explained(
+    case: Case, t: int, i: int, target: Any, aim: Pinned | None, labels: Sequence[str] | None
+) -> TargetFacts:  # fmt: skip
+    """What is explained: the class, if it is a single one, and its score."""
+    facts = TargetFacts(aim.target if aim else str(target), case.model.explains, aim.place if aim else "")
+    answered = case.answered()
+    if answered is not None:
+        answer, weights = answered
+        row = weights[t, i]
+        classes = row.nonzero()[0]
+        single = len(classes) == 1 and row[classes[0]] == 1 and not isinstance(target, Unit)
+        index = int(classes[0]) if single else None
+        facts = replace(
+            facts,
+            index=index,
+            label=name_of(labels, index) if index is not None else named(target, labels),
+            score=float(answer.scores[i] @ row),
+            probability=None if index is None or answer.probabilities is None else float(answer.probabilities[i, index]),
+        )
+    return facts if aim is None else replace(facts, index=aim.index, label=aim.label, probability=aim.probability)
 
 
 def _bad_layer(question: Question, i: int) -> str | None:

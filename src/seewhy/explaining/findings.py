@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from seewhy.errors import BadNetwork, NotApplicable
 from seewhy.images.photo import Photo
+from seewhy.maps.source import MethodFacts
 from seewhy.models.model import Differentiable
 from seewhy.prepare.batch import Batch
 from seewhy.progress import stop_asked
@@ -25,7 +26,7 @@ class Finding(NamedTuple):
     outcome: Outcome
     finite: bool
     values: Mapping[str, NDArray[Any]]  # of each layer: (t, n, *space), finished, NaN and infinity as zero
-    facts: dict[str, Any]  # for the Source
+    facts: MethodFacts
 
 
 class Question(NamedTuple):
@@ -96,7 +97,7 @@ def finding(method: Recipe, case: Case) -> Finding:
     found = method.outcome(case)
     finite = all(np.isfinite(core).all() for core in found.cores.values())
     values = {layer: method.finished(core if finite else clean(core)) for layer, core in found.cores.items()}
-    return Finding(method, found, finite, values, {"method": method.name, "params": method.described, "caveat": method.caveat})
+    return Finding(method, found, finite, values, MethodFacts(method.name, method.described, method.caveat))
 
 
 def clean(core: NDArray[Any]) -> NDArray[Any]:

@@ -11,7 +11,7 @@ from seewhy.errors import BadParameter, NeedsGradients, NoSuchName, NotApplicabl
 from seewhy.images.given import Images
 from seewhy.images.places import Cells, Extent
 from seewhy.maps.heatmap import Heatmap, Heatmaps
-from seewhy.maps.source import NO_CLASS, Predicted, Source
+from seewhy.maps.source import MapFacts, MethodFacts, ModelFacts, Predicted, TargetFacts, source_from
 from seewhy.models.model import Attended, Attention, Differentiable
 from seewhy.prepare.batch import Batch
 
@@ -57,21 +57,29 @@ def _batch_maps(model: Any, batch: Batch, place: int, layer: Any, head: Any, que
     cells = [_cells(model, one, batch.x) for one in chosen]
     shares = [_shares(found, one, query, batch, placed) for one, placed in zip(chosen, cells, strict=True)]
     read = [_heads(one, _asked(one, share, query), head) for one, share in zip(chosen, shares, strict=True)]
-    facts = {"model": model.name, "weights": model.weights, "versions": dict(model.versions()), "scores": model.explains,
-             "seconds": (perf_counter() - start) / len(batch.x), "caveat": CAVEAT, **NO_CLASS}  # fmt: skip
+    facts, seconds = ModelFacts.of(model), (perf_counter() - start) / len(batch.x)
+    target = TargetFacts(_words(query), model.explains, _place(query))
     maps, chances = [], found.answer.probabilities
     for i in range(len(batch.x)):
         predicted = None if chances is None else Predicted.of(chances[i], model.labels)
         for one, placed, rows in zip(chosen, cells, read, strict=True):
             for said, row in rows:
                 values = one.keys.grid_of(row[i])
-                source = Source(
-                    image=batch.names[i], layer=one.layer, target=_words(query), predicted=predicted,
-                    method="attention, mean of heads" if said == MEAN else f"attention of head {said}",
-                    params={"head": said, "query": query}, measured={"dropped": float(1 - values.sum())},
-                    warnings=batch.notes[i] + _notes(found, one, query),
-                    geometry="receptive-field" if placed else "plain", place=_place(query), **facts,
-                )  # fmt: skip
+                name = "attention, mean of heads" if said == MEAN else f"attention of head {said}"
+                source = source_from(
+                    model=facts,
+                    method=MethodFacts(name, {"head": said, "query": query}, CAVEAT),
+                    target=target,
+                    predicted=predicted,
+                    this=MapFacts(
+                        image=batch.names[i],
+                        layer=one.layer,
+                        seconds=seconds,
+                        geometry="receptive-field" if placed else "plain",
+                        warnings=batch.notes[i] + _notes(found, one, query),
+                        measured={"dropped": float(1 - values.sum())},
+                    ),
+                )
                 photo = batch.photos[i]
                 under = photo.pixels if photo else None
                 maps.append(Heatmap(values.astype(np.float32), under, batch.boxes[i], source, place + i, cells=placed))

@@ -32,9 +32,6 @@ class Predicted:
         return cls(top, name_of(labels, top), float(chances[top]))
 
 
-NO_CLASS: Mapping[str, Any] = dict.fromkeys(("index", "label", "score", "probability"))  # of a map that looks at none
-
-
 @dataclass(frozen=True)
 class Source:
     """Everything needed to make the map again, and to know what it says."""
@@ -101,6 +98,88 @@ class Source:
         if isinstance(measured := facts.get("measured"), dict):  # of which JSON does not know NaN
             facts["measured"] = {key: float("nan") if value is None else value for key, value in measured.items()}
         return _made(cls, facts)
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """What a Source says of the model."""
+
+    name: str
+    weights: str | None
+    versions: Mapping[str, str]
+
+    @classmethod
+    def of(cls, model: Any) -> "ModelFacts":
+        return cls(model.name, model.weights, dict(model.versions()))
+
+
+@dataclass(frozen=True)
+class MethodFacts:
+    """What a Source says of the method."""
+
+    name: str
+    params: Mapping[str, Any]
+    caveat: str
+
+
+@dataclass(frozen=True)
+class TargetFacts:
+    """What a Source says of the target; all that concerns a class stays None where the map looks at no class."""
+
+    target: str
+    scores: str
+    place: str = ""
+    index: int | None = None
+    label: str | None = None
+    score: float | None = None
+    probability: float | None = None
+
+    @property
+    def without_class(self) -> "TargetFacts":
+        """The same target, for a map on which no class has any influence."""
+        return TargetFacts(self.target, self.scores, self.place)
+
+
+@dataclass(frozen=True)
+class MapFacts:
+    """What a Source says of this map alone."""
+
+    image: str
+    layer: str
+    seconds: float
+    geometry: str
+    layer_why: str = ""
+    warnings: tuple[str, ...] = ()
+    measured: Mapping[str, float] = field(default_factory=dict)
+
+
+def source_from(
+    *, model: ModelFacts, method: MethodFacts, target: TargetFacts, predicted: Predicted | None, this: MapFacts
+) -> Source:
+    """The Source of a new map, put together from what its model, its method, its target and the map itself have to say."""
+    return Source(
+        image=this.image,
+        model=model.name,
+        weights=model.weights,
+        method=method.name,
+        params=method.params,
+        layer=this.layer,
+        target=target.target,
+        index=target.index,
+        label=target.label,
+        scores=target.scores,
+        score=target.score,
+        probability=target.probability,
+        predicted=predicted,
+        seconds=this.seconds,
+        versions=model.versions,
+        caveat=method.caveat,
+        warnings=this.warnings,
+        measured=this.measured,
+        layer_why=this.layer_why,
+        place=target.place,
+        geometry=this.geometry,
+    )
 
 
 def _made(kind: type[T], facts: Any) -> T:

@@ -1,0 +1,113 @@
+"""A Source is put together from what model, method, target and map say, and reads back from its JSON as it was."""
+
+import json
+from dataclasses import fields, replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from seewhy.maps.source import MapFacts, MethodFacts, ModelFacts, Predicted, Source, TargetFacts, source_from
+
+MODEL = ModelFacts("timm/mini", "mini.safetensors 0f3a", {"torch": "2.9"})
+METHOD = MethodFacts("grad-cam", {"signed": True}, "coarse")
+TARGET = TargetFacts("top 1", "logits", "in the box (1, 2, 3, 4)", 281, "tabby, tabby cat", 7.5, 0.25)
+MAP = MapFacts("cat.jpg", "layer4", 0.125, "receptive-field", "the last with a place", ("it is flat",), {"gap": 0.5})
+PREDICTED = Predicted(281, "tabby, tabby cat", 0.25)
+
+
+def made(**other) -> Source:
+    return source_from(**{"model": MODEL, "method": METHOD, "target": TARGET, "predicted": PREDICTED, "this": MAP, **other})
+
+
+def test_every_field_comes_from_the_part_that_knows_it():
+    assert made() == Source(
+        image="cat.jpg",
+        model="timm/mini",
+        weights="mini.safetensors 0f3a",
+        method="grad-cam",
+        params={"signed": True},
+        layer="layer4",
+        target="top 1",
+        index=281,
+        label="tabby, tabby cat",
+        scores="logits",
+        score=7.5,
+        probability=0.25,
+        predicted=PREDICTED,
+        seconds=0.125,
+        versions={"torch": "2.9"},
+        caveat="coarse",
+        warnings=("it is flat",),
+        measured={"gap": 0.5},
+        layer_why="the last with a place",
+        place="in the box (1, 2, 3, 4)",
+        geometry="receptive-field",
+    )
+
+
+def test_a_map_that_looks_at_no_class_names_none_but_says_what_it_was_asked():
+    source = made(target=TARGET.without_class)
+    assert (source.index, source.label, source.score, source.probability) == (None,) * 4
+    assert (source.target, source.scores, source.place) == ("top 1", "logits", "in the box (1, 2, 3, 4)")
+    assert source.caption == "grad-cam in the box (1, 2, 3, 4) at layer4"
+
+
+def test_the_facts_of_a_model_are_its_own_and_do_not_follow_it():
+    versions = {"torch": "2.9"}
+    model = SimpleNamespace(name="net", weights=None, versions=lambda: versions)
+    facts = ModelFacts.of(model)
+    versions["torch"] = "3.0"
+    assert facts == ModelFacts("net", None, {"torch": "2.9"})
+
+
+def test_predicted_is_the_likeliest_class():
+    assert Predicted.of(np.array([0.2, 0.5, 0.3]), ["a", "b", "c"]) == Predicted(1, "b", 0.5)
+    assert Predicted.of(np.array([0.2, 0.8]), None) == Predicted(1, None, 0.8)
+    assert Predicted.of(None, ["a"]) is None
+
+
+def test_json_lists_the_fields_in_their_order_and_comes_back_equal():
+    text = made().to_json()
+    assert [*json.loads(text)] == [field.name for field in fields(Source)]
+    assert Source.from_json(text) == made()
+
+
+def test_what_json_has_no_number_for_comes_back_as_nan():
+    measured = Source.from_json(made(this=replace(MAP, measured={"gap": float("nan")})).to_json()).measured
+    assert np.isnan(measured["gap"])
+
+
+WRONG = {
+    "a list": ("[1]", "it is a list, and no object"),
+    "no image": ({"image": ...}, "it lacks 'image'"),
+    "a number for a name": ({"model": 3}, "its 'model' is a int"),
+    "true for an index": ({"index": True}, "its 'index' is a bool"),
+    "a prediction without its class": ({"predicted": {"label": "cat", "probability": 1}}, "it lacks 'index'"),
+    "a prediction that is a word": ({"predicted": "cat"}, "Predicted is a str, and no object"),
+    "warnings that are no words": ({"warnings": [1]}, "its 'warnings' is a tuple"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_text_that_is_no_source_is_refused_in_words(name):
+    change, said = WRONG[name]
+    if isinstance(change, dict):
+        facts = {key: value for key, value in {**json.loads(made().to_json()), **change}.items() if value is not ...}
+        change = json.dumps(facts)
+    with pytest.raises(ValueError, match=said):
+        Source.from_json(change)
+
+
+def test_a_caption_names_the_class_by_label_and_index_or_the_target():
+    assert made().caption == "grad-cam for tabby, tabby cat (281) in the box (1, 2, 3, 4) at layer4"
+    plain = replace(TARGET, place="", label=None)
+    assert made(target=plain).caption == "grad-cam for 281 at layer4"
+    assert made(target=replace(plain, index=None, target="1 vs 2")).caption == "grad-cam for 1 vs 2 at layer4"
+
+
+def test_a_caption_says_how_much_of_the_plan_was_done():
+    part = replace(MAP, measured={"forwards": 30.0, "planned_forwards": 100.0})
+    assert made(this=part).caption.endswith(" at layer4, 30 of 100 forwards")
+    whole = replace(MAP, measured={"forwards": 100.0, "planned_forwards": 100.0})
+    assert made(this=whole).caption.endswith(" at layer4")
