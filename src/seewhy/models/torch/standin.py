@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from copy import copy
 from functools import partial
 from itertools import chain
-from operator import is_
+from operator import attrgetter, is_
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any
 from weakref import ProxyTypes, ref
@@ -27,6 +27,7 @@ WORDS = {int, float, str, bool, type(None)}
 FAR = (type, ModuleType, str, bytes, int, float, Tensor, torch.fx.Graph, BuiltinFunctionType)  # lead to no module of interest
 FURTHEST = 20_000  # objects that are looked at behind one attribute
 HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+VERSION = attrgetter("_version")
 HELD = ("_parameters", "_buffers", "_modules", *HOOKS)
 
 
@@ -56,7 +57,8 @@ class StandIn:
         self.odd: list[Any] = []  # values that may lead to modules in ways of their own
         self.moved = False  # containers had to be made anew
         self.shared: list[tuple[Any, list[Any]]] = []  # those that did not, and what they held
-        self.aliases: list[tuple[Tensor, Tensor]] = []  # buffers
+        self.buffers: list[Tensor] = []
+        self.aliases: list[Tensor] = []  # the same memory as the buffers', each
         states = [self._state(module, made) for module in self.originals]
         for new, state in zip(made.values(), states, strict=True):
             object.__setattr__(new, "__dict__", state)
@@ -72,13 +74,16 @@ class StandIn:
 
     def lasts(self) -> bool:
         """Does it still stand for the network as it is now?"""
-        if not (self.lasting and self.own.same() and all(one.data_ptr() == other.data_ptr() for one, other in self.aliases)):
+        if not (self.lasting and self.own.same() and self._at_one_place()):
             return False
         return all(_alike(_held_by(one), held) for one, held in self.shared)
 
     def writes(self) -> int:
         """How often any of the weights was written to, as far as torch counts it."""
-        return sum(0 if one.is_inference() else one._version for one in self.weights)
+        try:
+            return sum(map(VERSION, self.weights))
+        except RuntimeError:  # of tensors made in inference mode torch counts nothing
+            return sum(0 if one.is_inference() else one._version for one in self.weights)
 
     def give_back(self) -> None:
         """Let the network's modules have the numbers and words that its code wrote on itself: a counter counts on.
@@ -130,11 +135,16 @@ class StandIn:
             state[key] = OrderedDict((at, self._anew(hook, made)) for at, hook in state[key].items())
         return state
 
+    def _at_one_place(self) -> bool:
+        """Do the buffers still lie where the stand-in's do?"""
+        return [*map(Tensor.data_ptr, self.buffers)] == [*map(Tensor.data_ptr, self.aliases)]
+
     def _alias(self, buffer: Tensor | None) -> Tensor | None:
         if type(buffer) is not Tensor or buffer.layout is not torch.strided or buffer.is_inference():
             return buffer
-        self.aliases.append((buffer, buffer.data))
-        return self.aliases[-1][1]
+        self.buffers.append(buffer)
+        self.aliases.append(buffer.data)
+        return self.aliases[-1]
 
     def _contained(self, value: Any, made: Mapping[int, nn.Module]) -> Any:
         held = _held_by(value)
@@ -177,21 +187,21 @@ class Seen:
     def __init__(self, states: list[dict[str, Any]]) -> None:
         self.states, self.first = states, [dict(state) for state in states]
         self.values = [tuple(state.values()) for state in states]
-        self.inner = [state[key] for state in states for key in HELD]
-        self.held = [*chain.from_iterable(one.values() for one in self.inner)]
+        inner = [state[key] for state in states for key in HELD]
+        self.empty, self.filled = [one for one in inner if not one], [one for one in inner if one]
+        self.held = [*chain.from_iterable(map(dict.values, self.filled))]
         self.tensors = any(isinstance(one, Tensor) for state in states for one in state.values())
 
     def holds(self) -> bool:
         """Are the parameters, buffers, modules and hooks the very same?"""
-        held = [*chain.from_iterable(one.values() for one in self.inner)]
-        return _alike(held, self.held)
+        return not any(self.empty) and _alike([*chain.from_iterable(map(dict.values, self.filled))], self.held)
 
     def same(self) -> bool:
         """Do they hold the very same?"""
         if self.tensors or not self.holds():
             return False
         try:  # of tuples equal objects are not looked into: much quicker than one by one
-            return all(tuple(now.values()) == then for now, then in zip(self.states, self.values, strict=True))
+            return [*map(tuple, map(dict.values, self.states))] == self.values
         except (RuntimeError, ValueError):  # arrays, which are no longer the same
             return False
 
