@@ -73,19 +73,21 @@ def test_photos_of_any_mode_are_drawn_as_at_once(band, made_heatmap, noise, mode
 def test_values_are_the_matrix_product_of_both_axes_weights(cells, size, box, placed, seed):
     values = np.random.default_rng(seed).normal(size=cells).astype(np.float32)
     at = Cells((1.5, 0.25), (7.0, 9.5), (60, 70)) if placed else None
-    down = weights(size[1], box[1::2], cells[0], at.along(0) if at else None)
-    across = weights(size[0], box[0::2], cells[1], at.along(1) if at else None)
+    down = weights(size[1], box[1::2], cells[0], at, 0)
+    across = weights(size[0], box[0::2], cells[1], at, 1)
     full = stretch(values, seewhy.Extent(*box), size, at)
     np.testing.assert_allclose(full, down @ values.astype(float) @ across.T, rtol=1e-5, atol=1e-6)
     assert not np.signbit(full[full == 0]).any(), "no -0"
 
 
-def weights(pixels, ends, cells, line):
+def weights(pixels, ends, cells, placed, axis):
     """(pixels, cells): a tent around the centre of each cell, in the box."""
     weight = np.zeros((pixels, cells))
     for pixel in range(pixels):
         at = (pixel + 0.5 - ends[0]) / (ends[1] - ends[0])
-        place = at * cells - 0.5 if line is None else (at * line.size - 0.5 - line.first) / line.stride
+        place = at * cells - 0.5
+        if placed is not None:
+            place = (at * placed.size[axis] - 0.5 - placed.first[axis]) / placed.stride[axis]
         for cell in range(cells):
             tent = max(0.0, 1 - abs(min(max(place, 0), cells - 1) - cell))
             weight[pixel, cell] = tent if 0 <= at <= 1 else 0

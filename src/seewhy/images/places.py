@@ -92,30 +92,33 @@ class Grid(NamedTuple):
 
         cells: where they lie in the one; None: they share it out evenly.
         """
-        first, stride = (cells.first, cells.stride) if cells else self._even(values.shape)
+        cells = cells or Cells.even(values.shape, self.size)
         x = values.transpose(np.argsort(self.axes))
         for way in reversed(range(len(self.shape))):  # the largest step along the first axis, which is the fastest
             axis = self.axes.index(way)
             at = (np.arange(self.shape[way]) - self.first[axis]) / self.step[axis]  # in cells of the one
-            x = _at(x, way, (at - first[axis]) / stride[axis], values.shape[axis])
+            x = _at(x, way, (at - cells.first[axis]) / cells.stride[axis], values.shape[axis])
             beyond = (at < -0.5 - BESIDE) | (at > self.size[axis] - 0.5 + BESIDE)
             x = _filled(x, way, beyond, 0)
         return np.ascontiguousarray(x)
 
-    def _even(self, cells: Sequence[int]) -> tuple[tuple[float, ...], tuple[float, ...]]:
-        """Of so many cells that share out the one: the centre of the first, and the step to the next."""
-        stride = tuple(size / n for size, n in zip(self.size, cells, strict=True))
-        return tuple((s - 1) / 2 for s in stride), stride
+
+def neighbours(at: Floats, cells: int, rounding: float = BESIDE) -> tuple[NDArray[np.intp], Floats]:
+    """Of places along an axis, in cells: the cell at or before each, and the share that the next cell has in it (0 to 1).
+
+    Beyond the outermost cells these go on.  A place as near to a cell's centre as `rounding` counts as that centre.
+    """
+    nearest = np.round(at)
+    inner = np.where(abs(at - nearest) < rounding, nearest, at).clip(0, cells - 1)
+    low = np.floor(inner)
+    return low.astype(np.intp), inner - low
 
 
 def _at(x: Floats, axis: int, at: Floats, cells: int, outside: Any = None) -> Floats:
     """x at places along one axis, in its cells: linear between them; further out the outermost, or `outside` where given."""
     if len(at) == cells and np.array_equal(at, np.arange(cells)):
         return x
-    inner = at.clip(0, cells - 1)
-    low = np.minimum(np.floor(inner + BESIDE), cells - 1).astype(np.intp)
-    share = (inner - low).clip(0)
-    share[share < BESIDE] = 0
+    low, share = neighbours(at, cells)
     after = [1] * (x.ndim - 1 - axis)
     found = x.take(low, axis)
     if share.any():
@@ -144,20 +147,11 @@ class Cells(NamedTuple):
         stride = tuple(pixels / cells for pixels, cells in zip(size, grid, strict=True))
         return cls(tuple((s - 1) / 2 for s in stride), stride, tuple(size))
 
-    def along(self, axis: int) -> "Line":
-        return Line(self.first[axis], self.stride[axis], self.size[axis])
-
-
-class Line(NamedTuple):
-    """Cells along one axis."""
-
-    first: float
-    stride: float
-    size: int
-
-    def spans(self, count: int) -> tuple[float, float]:
-        """The image's size in cells, and where its edge lies before the centre of the first; count and 1/2 of even cells."""
-        span, back = self.size / self.stride, (self.first + 0.5) / self.stride
+    def spans(self, axis: int, count: int) -> tuple[float, float]:
+        """Of `count` cells along an axis: the image's size in cells, and how far its edge lies before the centre of the first,
+        in cells; exactly count and 1/2 where the cells share out the image evenly but for rounding.
+        """
+        span, back = self.size[axis] / self.stride[axis], (self.first[axis] + 0.5) / self.stride[axis]
         even = abs(span - count) < 1e-9 * count and abs(back - 0.5) < 1e-9
         return (count, 0.5) if even else (span, back)
 
@@ -173,22 +167,25 @@ class Place(NamedTuple):
 Spans = Sequence[tuple[float, float]]  # of each axis (low, high): edges, so that pixel 0 is (0, 1)
 
 
-class Row(NamedTuple):
-    """Cells along one axis of an image, in its pixels: edges, so that the centre of the first pixel is 0.5."""
+class AxisCells(NamedTuple):
+    """Cells along one axis of an image, in its pixels, counted from its edge: the centre of the first pixel is 0.5."""
 
     first: float  # the centre of the first cell
-    pitch: float  # from one to the next
+    stride: float  # from the centre of one cell to the next
     cells: int
 
 
-def rows(grid: Sequence[int], cells: Cells | None, seen: Spans) -> tuple[Row, ...]:
-    """The cells of a map (*grid) over what was seen of an image: per axis.  cells: in what the network got; None: evenly."""
-    placed = cells or Cells.even(grid, grid)
-    found = []
+def cells_along(grid: Sequence[int], cells: Cells | None, seen: Spans) -> tuple[AxisCells, ...]:
+    """The cells of a map (*grid) on the image, per axis; `seen` is the part of the image that the network saw.
+
+    cells: where they lie in what the network was given; None: they share it out evenly.
+    Raises NotApplicable where what the network was given is mirrored.
+    """
+    cells = cells or Cells.even(grid, grid)
+    axes = []
     for axis, (count, (low, high)) in enumerate(zip(grid, seen, strict=True)):
-        line = placed.along(axis)
-        scale = (high - low) / line.size  # pixels of the image per pixel that the network got
-        found.append(Row(low + (line.first + 0.5) * scale, line.stride * scale, count))
-    if any(row.pitch <= 0 for row in found):
+        scale = (high - low) / cells.size[axis]  # pixels of the image per pixel that the network was given
+        axes.append(AxisCells(low + (cells.first[axis] + 0.5) * scale, cells.stride[axis] * scale, count))
+    if any(axis.stride <= 0 for axis in axes):
         raise NotApplicable("`prepare` mirrors the photo; tiles of it cannot be joined. Leave the mirroring out.")
-    return tuple(found)
+    return tuple(axes)

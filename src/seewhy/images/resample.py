@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from seewhy.arrays import Array
 
-from .places import Cells, Line
+from .places import Cells
 
 Floats = NDArray[Any]
 
@@ -17,14 +17,14 @@ def resized(x: Floats, space: Sequence[int], cells: Cells | None = None) -> Floa
     """(..., *old) -> (..., *space) shares of the image, linear between the centres of cells, which lie evenly or at `cells`;
     beyond the outermost the outermost goes on; averaged over what a larger cell covers.
     """
-    return _along_axes(x, space, lambda axis, old, new: linear(old, new, cells and cells.along(axis)))
+    return _along_axes(x, space, lambda axis, old, new: linear(old, new, cells and cells.spans(axis, old)))
 
 
 def spread(x: Floats, space: Sequence[int], cells: Cells | None = None) -> Floats:
     """The same shape of a map, but so that its sum stays."""
 
     def shares(axis: int, old: int, new: int) -> Floats:
-        weight = linear(old, new, cells and cells.along(axis))
+        weight = linear(old, new, cells and cells.spans(axis, old))
         met = np.flatnonzero(weight.any(0))
         weight[0, : met[0]], weight[-1, met[-1] + 1 :] = 1, 1  # cells beyond the border
         return weight / weight.sum(0)
@@ -39,7 +39,7 @@ def brought(x: Floats, cells: Cells | None, space: Sequence[int], onto: Cells | 
     size = (cells or onto).size  # type: ignore[union-attr]
     there = onto or Cells.even(space, size)
     here = cells or Cells.even(x.shape[x.ndim - len(space) :], size)
-    return _along_axes(x, space, lambda axis, old, new: _between(old, here.along(axis), new, there.along(axis)))
+    return _along_axes(x, space, lambda axis, old, new: _between(here, there, axis, old, new))
 
 
 def blurred(x: Floats, sigma: float, first: int = 2) -> Floats:
@@ -63,14 +63,15 @@ def _along_axes(x: Floats, space: Sequence[int], weights: Callable[[int, int, in
     return x.astype(kind)
 
 
-def linear(old: int, new: int, cells: Line | None = None) -> Floats:
-    """(new, old): rows sum to one."""
-    span, back = (old, 0.5) if cells is None else cells.spans(old)
+def linear(old: int, new: int, spans: tuple[float, float] | None = None) -> Floats:
+    """(new, old): rows sum to one.  spans: of the old cells, as `Cells.spans` gives them; None: they lie evenly."""
+    span, back = spans or (old, 0.5)
     return _weights((np.arange(new) + 0.5) * span / new - back, old, span / new)
 
 
-def _between(old: int, here: Line, new: int, there: Line) -> Floats:
-    return _weights((there.first + there.stride * np.arange(new) - here.first) / here.stride, old, there.stride / here.stride)
+def _between(here: Cells, there: Cells, axis: int, old: int, new: int) -> Floats:
+    at = there.first[axis] + there.stride[axis] * np.arange(new)
+    return _weights((at - here.first[axis]) / here.stride[axis], old, there.stride[axis] / here.stride[axis])
 
 
 def _weights(at: Floats, cells: int, width: float) -> Floats:

@@ -62,5 +62,5 @@ def _cells_of_the_finest(group: list[Heatmap]) -> Cells | None:
         return None
     placed = [m.cells or Cells.even(m.values.shape, size) for m in group]
     finest = [max(range(len(group)), key=lambda i, axis=axis: group[i].values.shape[axis]) for axis in range(len(size))]
-    lines = [placed[i].along(axis) for axis, i in enumerate(finest)]
-    return Cells(tuple(line.first for line in lines), tuple(line.stride for line in lines), size)
+    first, stride = (tuple(getattr(placed[i], name)[axis] for axis, i in enumerate(finest)) for name in ("first", "stride"))
+    return Cells(first, stride, size)

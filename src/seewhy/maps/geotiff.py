@@ -10,7 +10,7 @@ from seewhy.atomic import replacing
 from seewhy.errors import BadImage, NotApplicable
 from seewhy.images.geotiff import SUFFIXES, is_placed, opened_scene, rasterio_module
 from seewhy.images.photo import read
-from seewhy.images.places import rows
+from seewhy.images.places import cells_along
 from seewhy.images.tiff_tags import first_tags
 
 if TYPE_CHECKING:
@@ -51,10 +51,10 @@ def geotiff(heatmap: "Heatmap", like: str | Path | None = None) -> bytes:
             "is another file, or turned by its Orientation tag. Explain the path, or take the tag out (tiffset -s 274 1)."
         )
     box = heatmap.box
-    down, across = rows(heatmap.values.shape, heatmap.cells, ((box.top, box.bottom), (box.left, box.right)))
+    down, across = cells_along(heatmap.values.shape, heatmap.cells, ((box.top, box.bottom), (box.left, box.right)))
     finer = [own / pixels for own, pixels in zip(size, heatmap.size, strict=True)] if heatmap.image is None and like else (1, 1)
-    cell = np.diag([across.pitch * finer[0], down.pitch * finer[1], 1.0])
-    cell[:2, 2] = (across.first - across.pitch / 2) * finer[0], (down.first - down.pitch / 2) * finer[1]
+    cell = np.diag([across.stride * finer[0], down.stride * finer[1], 1.0])
+    cell[:2, 2] = (across.first - across.stride / 2) * finer[0], (down.first - down.stride / 2) * finer[1]
     scene_of = np.array([[transform.a, transform.b, transform.c], [transform.d, transform.e, transform.f], [0, 0, 1]])
     own = rasterio.Affine(*(scene_of @ cell)[:2].ravel())
     shape: dict[str, Any] = {"height": heatmap.values.shape[0], "width": heatmap.values.shape[1], "count": 1}

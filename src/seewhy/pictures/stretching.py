@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from seewhy.images.places import Cells, Extent, Line
+from seewhy.images.places import Cells, Extent
 
 Floats = NDArray[np.floating[Any]]
 Size = tuple[int, int]  # (w, h) in pixels
@@ -38,8 +38,8 @@ def stretch(values: Floats, box: Extent, size: Size, cells: Cells | None = None)
 def stretched(values: Floats, box: Extent, size: Size, cells: Cells | None = None) -> Rows:
     """`stretch`, some rows at a time: the same to the last bit, whichever are asked for."""
     values = values.astype(np.float32)
-    down = _between(size[1], box.top, box.bottom, values.shape[0], cells and cells.along(0))
-    across = _between(size[0], box.left, box.right, values.shape[1], cells and cells.along(1))
+    down = _between(size[1], box.top, box.bottom, values.shape[0], cells and cells.spans(0, values.shape[0]))
+    across = _between(size[0], box.left, box.right, values.shape[1], cells and cells.spans(1, values.shape[1]))
 
     def rows(top: int, bottom: int) -> NDArray[np.float32]:
         some = slice(top, bottom)
@@ -58,8 +58,8 @@ class _Pair(NamedTuple):
     more: NDArray[np.float32]  # of the far one
 
 
-def _between(pixels: int, first: float, last: float, cells: int, line: Line | None) -> _Pair:
-    span, back = (cells, 0.5) if line is None else line.spans(cells)
+def _between(pixels: int, first: float, last: float, cells: int, spans: tuple[float, float] | None) -> _Pair:
+    span, back = spans or (cells, 0.5)
     at = (np.arange(pixels) + 0.5 - first) / (last - first)  # in the box: 0 to 1
     cell = np.clip(at * span - back, 0, cells - 1)
     near = np.minimum(cell.astype(np.intp), max(0, cells - 2))

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 import seewhy
 from seewhy.explaining.tiles.joining import merged
 from seewhy.explaining.tiles.seam import Seam
-from seewhy.images.places import Row, rows
+from seewhy.images.places import AxisCells
 from seewhy.images.volume import Volume
 from seewhy.progress import stoppable
 from support import networks
@@ -176,7 +176,7 @@ def test_large_tiles_go_one_by_one_unless_a_person_says_how_many() -> None:
 
 def test_an_uneven_rest_is_drawn_onto_the_grid_linearly() -> None:
     """An image that is linear in space gives a map that is: whatever the last tile's phase, it stays linear."""
-    seam = Seam(Row(0.5, 2, 8), [0, 8, 13], (0.0, 16.0))
+    seam = Seam(AxisCells(0.5, 2, 8), [0, 8, 13], (0.0, 16.0))
     joined = np.zeros(seam.count)
     for k, start in enumerate(seam.starts):
         joined[seam.part(k)] += seam.share(k) * seam.drawn(k, start + 0.5 + 2.0 * np.arange(8), 0)
@@ -186,7 +186,7 @@ def test_an_uneven_rest_is_drawn_onto_the_grid_linearly() -> None:
 
 @pytest.mark.parametrize("starts", [[0], [0, 8, 16, 24], [0, 8, 16, 19], [0, 15, 17], [0, 16, 32]])
 def test_weights_sum_to_one_and_vanish_in_the_margins(starts: list[int]) -> None:
-    seam = Seam(Row(0.5, 1.0, 16), starts, (0.0, 16.0))
+    seam = Seam(AxisCells(0.5, 1.0, 16), starts, (0.0, 16.0))
     total = np.zeros(seam.count)
     for k in range(len(starts)):
         total[seam.part(k)] += seam.share(k)
@@ -200,12 +200,6 @@ def test_weights_sum_to_one_and_vanish_in_the_margins(starts: list[int]) -> None
     np.testing.assert_allclose(total, 1, atol=1e-15)
     assert seam.share(0)[0] == 1
     assert seam.share(len(starts) - 1)[-1] == 1
-
-
-def test_rows_lie_where_the_box_was_seen() -> None:
-    """7 cells share out 448 of a tile's 512 pixels, from pixel 32 on."""
-    (row,) = rows((7,), None, [(32.0, 480.0)])
-    assert row == Row(64, 64, 7)
 
 
 def test_no_seam_shows_where_tiles_meet() -> None:
@@ -294,7 +288,7 @@ def test_photos_go_through_the_models_own_preprocessing_tile_by_tile() -> None:
     part = found.values[:, 14:28][:14]
     share = np.outer(
         *(
-            Seam(Row(4 + 2, 4, 14), starts, (4.0, 60.0)).share(k)
+            Seam(AxisCells(4 + 2, 4, 14), starts, (4.0, 60.0)).share(k)
             for starts, k in (([0, 28, 56, 84, 86], 0), ([0, 28, 56, 84, 112, 136], 2))
         )
     )

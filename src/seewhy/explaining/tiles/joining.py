@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seewhy.images.given import Images
-from seewhy.images.places import Cells, Spans, rows
+from seewhy.images.places import Cells, Spans, cells_along
 from seewhy.maps.heatmap import Heatmap
 from seewhy.maps.source import Predicted, Source
 from seewhy.progress import shown, stop_asked
@@ -100,7 +100,7 @@ class Join:
 
     def __init__(self, first: Heatmap, plan: Plan) -> None:
         self.first, self.plan = replace(first, image=None, regions=None), plan
-        lie = rows(first.values.shape, first.cells, plan.seen)
+        lie = cells_along(first.values.shape, first.cells, plan.seen)
         self.seams = [Seam(*each) for each in zip(lie, plan.starts, plan.seen, strict=True)]
         grid = tuple(seam.count for seam in self.seams)
         self.values = np.zeros(grid, np.float32)
@@ -172,7 +172,7 @@ class Join:
         sizes = tuple(max(1, round(high - low)) for low, high in box)
         unit = [size / (high - low) for size, (low, high) in zip(sizes, box, strict=True)]
         first = tuple((s.row.first - low) * u - 0.5 for s, u, (low, _) in zip(self.seams, unit, box, strict=True))
-        return Cells(first, tuple(s.row.pitch * u for s, u in zip(self.seams, unit, strict=True)), sizes)
+        return Cells(first, tuple(s.row.stride * u for s, u in zip(self.seams, unit, strict=True)), sizes)
 
     @property
     def _covered(self) -> NDArray[Any]:

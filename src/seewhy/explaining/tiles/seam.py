@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seewhy.images.places import Row
+from seewhy.images.places import AxisCells, neighbours
 
 Floats = NDArray[Any]
 MARGIN = 1 / 4  # of an overlap, at each of its ends: what a tile says there counts nothing
@@ -22,10 +22,10 @@ class Seam:
     map's grid are drawn onto it linearly.
     """
 
-    def __init__(self, row: Row, starts: Sequence[int], seen: tuple[float, float]) -> None:
+    def __init__(self, row: AxisCells, starts: Sequence[int], seen: tuple[float, float]) -> None:
         self.row, self.starts, self.seen = row, starts, seen
-        self.count = round(starts[-1] / row.pitch) + row.cells
-        self.at = row.first + row.pitch * np.arange(self.count)  # the centres of its cells
+        self.count = round(starts[-1] / row.stride) + row.cells
+        self.at = row.first + row.stride * np.arange(self.count)  # the centres of its cells
         self.total = np.zeros(self.count)
         for k in range(len(starts)):
             self.total[self.part(k)] += self._raw(k)
@@ -42,11 +42,9 @@ class Seam:
 
     def drawn(self, k: int, values: Floats, axis: int) -> Floats:
         """Values of tile k, its own cells along the axis, in these cells."""
-        at = (self.at[self.part(k)] - self.starts[k] - self.row.first) / self.row.pitch  # in cells of the tile
-        near = np.round(at)
-        at = np.where(abs(at - near) < ROUNDING, near, at).clip(0, self.row.cells - 1)
-        low = np.floor(at).astype(int)
-        rest = (at - low).reshape(-1, *[1] * (values.ndim - 1 - axis))
+        at = (self.at[self.part(k)] - self.starts[k] - self.row.first) / self.row.stride  # in cells of the tile
+        low, share = neighbours(at, self.row.cells, ROUNDING)
+        rest = share.reshape(-1, *[1] * (values.ndim - 1 - axis))
         whole = np.take(values, low, axis)
         if not rest.any():
             return whole

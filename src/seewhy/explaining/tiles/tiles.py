@@ -17,7 +17,7 @@ from seewhy.explaining.case import Case
 from seewhy.explaining.engine import explained
 from seewhy.explaining.recipe import Recipe
 from seewhy.images.given import Images, Prepared, sort_out
-from seewhy.images.places import Extent, Row, Spans, rows
+from seewhy.images.places import AxisCells, Extent, Spans, cells_along
 from seewhy.maps.heatmap import Heatmap, Heatmaps
 from seewhy.maps.source import Predicted
 from seewhy.models.model import Differentiable, Layer
@@ -199,7 +199,7 @@ def _cut(question: Question, sides: tuple[int, ...]) -> Cut:
     scale = tuple((high - low) / side for (low, high), side in zip(seen, got, strict=True))
     grids = _grids(question, batch, seen)
     return Cut(
-        sides, seen, batch.x, scale, _period(question.model, batch.x), [tuple(row.pitch for row in grid) for grid in grids]
+        sides, seen, batch.x, scale, _period(question.model, batch.x), [tuple(axis.stride for axis in grid) for grid in grids]
     )
 
 
@@ -233,16 +233,16 @@ def _spans(box: Extent) -> Spans:
     return [(box.top, box.bottom), (box.left, box.right)]
 
 
-def _grids(question: Question, batch: Batch, seen: Spans) -> list[tuple[Row, ...]]:
+def _grids(question: Question, batch: Batch, seen: Spans) -> list[tuple[AxisCells, ...]]:
     """Where the cells of the maps will lie in a tile, of all layers that are looked at."""
     space, found = tuple(batch.x.shape[2:]), []
     if isinstance(question.model, Differentiable) and any(m.layered for m in question.methods):
         case = Case(question.model, batch.x[:1], [], question.layers, ())
         for layer, a in case.activations.items():
             grid = tuple(a.shape[2:])
-            found.append(rows(grid, case.cells(layer, grid), seen))
+            found.append(cells_along(grid, case.cells(layer, grid), seen))
     if not all(m.layered for m in question.methods) or not found:
-        found.append(rows(space, None, seen))
+        found.append(cells_along(space, None, seen))
     return found
 
 
