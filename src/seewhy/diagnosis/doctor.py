@@ -1,35 +1,23 @@
 """What can be explained of a model, at what cost, and what stands in the way: found by looking, before any map is made."""
 
-from collections.abc import Callable, Mapping
-from importlib.util import find_spec
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from seewhy.arrays import numbers
 from seewhy.errors import BadParameter, InSpace, SeewhyError
 from seewhy.images.given import Images
 from seewhy.maps.source import Predicted
+from seewhy.methods.making.conditions import Conditions
 from seewhy.methods.making.method import METHODS, Method
-from seewhy.methods.making.segments import segmented
-from seewhy.methods.occlude import Grid
 from seewhy.models.hazard import ERROR, NOTE, SEVERITIES, WARNING, Hazard
 from seewhy.models.model import Differentiable, Layer, Model
 from seewhy.prepare.batch import Batch
 from seewhy.prepare.fit import Fit
 
 from .report import Report, Verdict
-
-
-class Scene(NamedTuple):
-    """What verdicts rest on."""
-
-    space: tuple[int, ...]  # of the image
-    layer: str | None
-    a: NDArray[Any] | None  # what it emits: (c, *space)
-    refused: Mapping[str, str]  # what cannot be read, and why
 
 
 def doctor(model: Model, image: Images | None = None) -> Report:
@@ -57,18 +45,19 @@ def doctor(model: Model, image: Images | None = None) -> Report:
     except (SeewhyError, MemoryError) as error:
         failed = Hazard("fails", ERROR, " ".join(str(error).split()), (), "Nothing can be explained before this is mended.")
         return Report(model.name, model.weights, name, None, {}, (failed,), ())
-    scene = Scene(tuple(batch.x.shape[2:]), layer, a, refused)
-    hazards = (*hazards, *(() if image is None or scene.refused.get("scores") else _scale(model, batch)))
+    refused = refused if layer else {"layer": "no layer that still has space can be read", **refused}
+    conditions = Conditions(tuple(batch.x.shape[2:]), layer, a, refused)
+    hazards = (*hazards, *(() if image is None or refused.get("scores") else _scale(model, batch)))
     hazards = tuple(sorted(hazards, key=lambda hazard: SEVERITIES.index(hazard.severity)))
-    verdicts = tuple(_verdict(method, scene) for method in METHODS.values())
-    method, reason = _advised(verdicts, scene, layers)
-    why = layers[scene.layer].why if scene.layer else ""
+    verdicts = tuple(_verdict(method, conditions) for method in METHODS.values())
+    method, reason = _advised(verdicts, conditions, layers)
+    why = layers[layer].why if layer else ""
     predicted = None if answer.probabilities is None else Predicted.of(answer.probabilities[0], model.labels)
-    command = _python(method, scene.layer) if method else ""
-    space = scene.space
+    command = _python(method, layer) if method else ""
     return Report(
-        model.name, model.weights, name, predicted, layers, hazards, verdicts, scene.layer, why, method, reason, command, space
-    )
+        model.name, model.weights, name, predicted, layers, hazards, verdicts, layer, why, method, reason, command,
+        conditions.space,
+    )  # fmt: skip
 
 
 def _noise(model: Model) -> Any:
@@ -97,102 +86,31 @@ def _scale(model: Any, batch: Batch) -> tuple[Hazard, ...]:
     return ()
 
 
-NEEDS: Mapping[str, tuple[str, ...]] = {  # of what is read, keys of Scene.refused
-    "gradients": ("inside", "layer", "layer gradient"), "pixels": ("image",), "activations": ("inside", "layer"),
-    "head": ("inside", "layer", "head"), "nothing": ("inside", "layer"), "scores": (),
-    "layer scores": ("inside", "layer"),
-}  # fmt: skip
-OWN: Mapping[str, tuple[str, ...]] = {  # what a method needs beyond what it reads
-    "guided-backprop": ("relus",), "deconvnet": ("relus",), "guided-grad-cam": ("layer", "layer gradient", "relus"),
-    "lrp": ("relevance",), "excitation-backprop": ("excitation",), "full-grad": ("logits",), "ablation-cam": ("tail",),
-    "attention-rollout": ("attention",), "transformer-relevance": ("attention",), "le-grad": ("attention",),
-    "attn-lrp": ("products",), "recipro-cam": ("tail",), "lime": ("segments",), "kernel-shap": ("segments",),
-    "sobol": ("grid",),
-}  # fmt: skip
-
-
-def _verdict(method: Method, scene: Scene) -> Verdict:
-    known = {**_missing(method, scene), **scene.refused}
-    needs = ("scores", *NEEDS[method.reads], *OWN.get(method.name, ()))
-    why = next((known[need] for need in needs if need in known), "")
-    count = _forwards(method, scene) if not why else None
+def _verdict(method: Method, conditions: Conditions) -> Verdict:
+    why = method.hindered(conditions)
+    count = None if why else method.forwards(conditions)
     cost = method.cost
     if count is not None and method.asks:
-        cost = f"{count:,} x the part behind {scene.layer}" if method.name in BEHIND else f"{count:,} forwards"
+        behind = "tail" in method.needs  # it runs only what lies behind the layer
+        cost = f"{count:,} x the part behind {conditions.layer}" if behind else f"{count:,} forwards"
     return Verdict(method.name, not why, why, count, cost)
-
-
-def _missing(method: Method, scene: Scene) -> dict[str, str]:
-    """What is not there, whatever the network can do."""
-    missing = {} if scene.layer else {"layer": "no layer that still has space can be read"}
-    if find_spec("skimage") is None:
-        missing["segments"] = "superpixels need scikit-image: pip install 'seewhy[superpixels]'; or give segments='grid:8'"
-    try:
-        _cells(scene.space)
-    except SeewhyError as error:
-        missing["grid"] = str(error)
-    return missing
-
-
-def _cells(space: tuple[int, ...]) -> int:
-    """Segments of the grid that sobol lays."""
-    return int(segmented(np.zeros((*space, 1)), METHODS["sobol"].settings["segments"]).max()) + 1
-
-
-BEHIND = ("ablation-cam", "recipro-cam")  # which run only what lies behind the layer
-RUNS: Mapping[str, Callable[[Any, Scene], int]] = {  # settings, scene -> forwards
-    "guided-grad-cam": lambda _s, _c: 2,
-    "integrated-gradients": lambda s, _c: s["steps"] + 2,
-    **dict.fromkeys(("smooth-grad", "smooth-grad-squared", "var-grad"), lambda s, _c: s["samples"] + 1),
-    "score-cam": lambda _s, c: _varying(c),
-    "is-cam": lambda s, c: s["samples"] * _varying(c),
-    "ss-cam": lambda s, c: s["samples"] * len(_channels(c)),
-    "ablation-cam": lambda _s, c: int(_channels(c).any(1).sum()),
-    "recipro-cam": lambda _s, c: _channels(c).shape[1],
-    "occlusion": lambda s, c: _windows(s, c.space),
-    "rise": lambda s, _c: s["masks"],
-    "lime": lambda s, _c: s["samples"],
-    "kernel-shap": lambda s, _c: s["samples"] + 1,  # fewer where there are few segments
-    "sobol": lambda s, c: s["samples"] * (_cells(c.space) + 2),
-}
-
-
-def _forwards(method: Method, scene: Scene) -> int | None:
-    if method.name in RUNS:
-        return RUNS[method.name](method.settings, scene)
-    return None if method.asks or method.passes.startswith("{") else 1
-
-
-def _channels(scene: Scene) -> NDArray[Any]:
-    """(c, cells)"""
-    a = np.zeros((0, 0)) if scene.a is None else scene.a
-    return a.reshape(len(a), -1)
-
-
-def _varying(scene: Scene) -> int:
-    """Channels that vary over space; the others share one mask, which is empty."""
-    varies = np.ptp(_channels(scene), axis=1) > 0
-    return int(varies.sum()) + (not varies.all())
-
-
-def _windows(settings: Mapping[str, Any], space: tuple[int, ...]) -> int:
-    return len(Grid.asked(space, settings["window"], settings["stride"]).places)
 
 
 FEW = 16  # windows: fewer do not tell where
 
 
-def _advised(verdicts: tuple[Verdict, ...], scene: Scene, layers: Mapping[str, Layer]) -> tuple[str | None, str]:
+def _advised(verdicts: tuple[Verdict, ...], conditions: Conditions, layers: Mapping[str, Layer]) -> tuple[str | None, str]:
     """The method to begin with, and why."""
     works = {verdict.method for verdict in verdicts if verdict.works}
-    if "grad-cam" in works and scene.layer:
+    if "grad-cam" in works and conditions.layer:
         if "cam" in works:
             return "grad-cam", ("behind the layer come pooling and one linear layer only: grad-cam, hires-cam and cam are the "
                                 "same map there, and it accounts for the logit but for a bias")  # fmt: skip
-        if layers[scene.layer].tokens:
+        if layers[conditions.layer].tokens:
             return "grad-cam", "one pass; the layer is the last whose places the tokens that are read at the end still look at"
         return "grad-cam", "one pass; where hires-cam differs, averaging the gradient has moved the map: look at both"
-    if "occlusion" in works and _windows(METHODS["occlusion"].defaults, scene.space) < FEW and "rise" in works:
+    windows = next((verdict.forwards for verdict in verdicts if verdict.method == "occlusion"), None)
+    if windows is not None and windows < FEW and "rise" in works:
         return "rise", "it needs scores alone; occlusion's own windows are too large for an image of this size: give window="
     if "occlusion" in works:
         return "occlusion", "it needs scores alone, and its numbers are drops of the score; rise and lime are others"

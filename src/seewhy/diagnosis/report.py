@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from seewhy.json_text import as_json
 from seewhy.maps.source import Predicted
+from seewhy.methods.making.method import METHODS
 from seewhy.models.hazard import ERROR, Hazard
 from seewhy.models.model import Layer
 
@@ -42,6 +43,11 @@ class Report:
     def hopeless(self) -> bool:
         """Is no explanation possible?"""
         return any(hazard.severity == ERROR for hazard in self.hazards)
+
+    @property
+    def at(self) -> str | None:
+        """The layer that the method to begin with explains; None where it takes none."""
+        return self.layer if self.method and METHODS[self.method].layered else None
 
     def as_json(self) -> str:
         """One JSON object; a receptive field that is the whole image is null."""

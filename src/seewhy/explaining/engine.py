@@ -1,6 +1,5 @@
 """From images, a question and methods to heatmaps: the one road every explanation takes."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 from time import perf_counter
@@ -101,7 +100,7 @@ def _chart(model: Any, batch: Batch, place: int, methods: Any, targets: Any, lay
             predicted = _predicted(case, i, model.labels)
             explained = _explained(case, k, i, own, aim, model.labels)
             for layer, finding in _by_layer(question.findings):
-                doubts = _of_aim(aim, finding.method.name) + _doubts(case, finding, layer, k, i, bad[id(question)])
+                doubts = _of_aim(aim, finding.method) + _doubts(case, finding, layer, k, i, bad[id(question)])
                 measured = {name: float(numbers[k, i]) for name, numbers in finding.outcome.measurements(layer).items()}
                 source = source_from(
                     model=facts,
@@ -123,15 +122,12 @@ def _chart(model: Any, batch: Batch, place: int, methods: Any, targets: Any, lay
     return Charted(maps, next(iter(failures), None))
 
 
-SPREAD = {"grad-cam", "grad-cam-pp", "xgrad-cam", "counterfactual"}  # whose weights are means over the whole map
-
-
-def _of_aim(aim: Pinned | None, method: str) -> tuple[str, ...]:
+def _of_aim(aim: Pinned | None, method: Recipe) -> tuple[str, ...]:
     """What is odd about reading an aim by a method."""
-    if aim is None or not aim.place or not SPREAD & {*re.findall("[a-z-]+", method)}:
+    if aim is None or not aim.place or not method.averages:
         return aim.notes if aim else ()
     far = "averages the gradient over the whole map, so it marks what looks alike anywhere; hires-cam, layer-cam do not"
-    return (*aim.notes, f"{method} {far}")
+    return (*aim.notes, f"{method.name} {far}")
 
 
 def _geometry(finding: Finding, case: Case, layer: str) -> str:

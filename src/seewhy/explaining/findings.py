@@ -64,7 +64,7 @@ def questions(
 def _stays(pinned: Sequence[Pinned], methods: list[Recipe]) -> None:
     """NotApplicable where a method moves the image away from under the place that is asked for."""
     placed = [one.target for one in pinned if one.place]
-    moving = [method.name for method in methods if "augment(" in method.name]
+    moving = [method.name for method in methods if method.moves]
     if placed and moving:
         raise NotApplicable(
             f"{moving[0]} mirrors and resizes the image, and {placed[0]} stays at its place. smooth(...) leaves it where it is."

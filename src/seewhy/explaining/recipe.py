@@ -44,6 +44,8 @@ class Recipe:
     shares: tuple[str, ...] = field(default=(), repr=False)  # of the evidence on the untouched images: see Case
     passes: str = field(default="", repr=False)  # in words, where it runs the network several times
     free: frozenset[str] = field(default=frozenset(), repr=False)  # parameters of any kind, which it checks by itself
+    averages: bool = field(default=False, repr=False)  # the gradient over the whole map, which marks what looks alike anywhere
+    moves: bool = field(default=False, repr=False)  # the image: it is mirrored, or has another size
 
     @property
     def settings(self) -> dict[str, Any]:

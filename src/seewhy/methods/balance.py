@@ -43,5 +43,5 @@ def libra(method: Method) -> Method:
     said = f"{base.name}, its gradients in balance: what is not affine counts as a constant, or times a constant"
     return replace(
         base, name=f"libra({base.name})", run=run, params=base.params, doc=composed(said, source, base), shares=(),
-        passes=base.passes or COSTS[base.reads],
+        passes=base.passes or COSTS[base.reads], needs=(*base.needs, "logits", "balance"),
     )  # fmt: skip

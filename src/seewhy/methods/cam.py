@@ -38,7 +38,7 @@ def cam(a: Array, w: Array) -> Array:
     return weighted_sum(w, a)
 
 
-@from_gradients()
+@from_gradients(averages=True)
 def grad_cam(a: Array, g: Array) -> Array:
     """relu(sum_c mean(g) a).
 
@@ -49,7 +49,7 @@ def grad_cam(a: Array, g: Array) -> Array:
     return weighted_sum(mean(g), a)
 
 
-@from_gradients()
+@from_gradients(averages=True)
 def grad_cam_pp(a: Array, g: Array) -> Array:
     """relu(sum_c w a), w = total(alpha relu(g)), alpha = g^2 / (2 g^2 + total(a) g^3).
 
@@ -73,7 +73,7 @@ def hires_cam(a: Array, g: Array) -> Array:
     return weighted_sum(g, a)
 
 
-@from_gradients()
+@from_gradients(averages=True)
 def xgrad_cam(a: Array, g: Array) -> Array:
     """relu(sum_c (total(g a) / total(a)) a); channels whose total vanishes against their size count nothing.
 
@@ -108,7 +108,7 @@ def grad_cam_elementwise(a: Array, g: Array) -> Array:
     return reduce((g * a).clip(min=0), "n c ... -> n ...", "sum")
 
 
-@from_gradients()
+@from_gradients(averages=True)
 def counterfactual(a: Array, g: Array) -> Array:
     """relu(sum_c mean(-g) a): what speaks against; the negative part of the signed Grad-CAM.
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from seewhy.arrays import Array, numbers
 from seewhy.errors import MANY, BadParameter, whole_number
 from seewhy.images.resample import enlarged
+from seewhy.methods.making.conditions import Settings, from_channels, varying
 from seewhy.methods.making.probe import Made, Probe
 from seewhy.methods.making.scoring import Estimate, from_scores
 
@@ -18,7 +19,12 @@ Floats = NDArray[Any]
 ROOM = 2**25  # bytes of edited activations in a pass
 
 
-@from_scores("1 forward per channel of the layer", rectified=True, layered=True)
+def _masked(channels: Floats, settings: Settings) -> int:
+    """The passes of Score-CAM over the channels (c, cells) that it takes: those that are the same everywhere share one."""
+    return varying(channels[np.argsort(-channels.std(1), kind="stable")[: settings["top_channels"]]])
+
+
+@from_scores("1 forward per channel of the layer", rectified=True, layered=True, forwards=from_channels(_masked))
 def score_cam(probe: Probe, layer: str, *, top_channels: int | None = None, fill: Any = "zero") -> Estimate:
     """relu(sum_k w_k A_k), w = softmax_k y(x * s(up(A_k))): s stretches the enlarged channel to [0, 1].
 
@@ -33,7 +39,10 @@ def score_cam(probe: Probe, layer: str, *, top_channels: int | None = None, fill
     return _by_masks(probe, layer, top_channels, fill)
 
 
-@from_scores("{samples} forwards per channel of the layer", rectified=True, layered=True)
+@from_scores(
+    "{samples} forwards per channel of the layer", rectified=True, layered=True,
+    forwards=from_channels(lambda channels, settings: settings["samples"] * len(channels[: settings["top_channels"]])),
+)  # fmt: skip
 def ss_cam(
     probe: Probe, layer: str, *, samples: int = 35, sigma: float = 2.0, top_channels: int | None = None, fill: Any = "zero",
     seed: int = 0,
@@ -57,7 +66,10 @@ def ss_cam(
     return _by_masks(probe, layer, top_channels, fill, whole_number(samples, "ss-cam: samples", 1, MANY), noise)
 
 
-@from_scores("{samples} forwards per channel of the layer", rectified=True, layered=True)
+@from_scores(
+    "{samples} forwards per channel of the layer", rectified=True, layered=True,
+    forwards=from_channels(lambda channels, settings: settings["samples"] * _masked(channels, settings)),
+)  # fmt: skip
 def is_cam(probe: Probe, layer: str, *, samples: int = 10, top_channels: int | None = None, fill: Any = "zero") -> Estimate:
     """relu(sum_k w_k A_k), w = softmax_k mean_j y(x * j/N s(up(A_k))): Score-CAM on the way from the fill to the mask.
 
@@ -117,7 +129,10 @@ def _stretched(masks: Array) -> Array:
     return ((flat - low[:, None]) / (span + (span == 0))[:, None]).reshape(masks.shape)
 
 
-@from_scores("the part behind the layer once per channel, and 1 forward", rectified=True, layered=True)
+@from_scores(
+    "the part behind the layer once per channel, and 1 forward", rectified=True, layered=True, needs=("tail",),
+    forwards=from_channels(lambda channels, _settings: int(channels.any(1).sum())),  # a silent channel is not taken away
+)  # fmt: skip
 def ablation_cam(probe: Probe, layer: str) -> Estimate:
     """relu(sum_k w_k A_k), w_k = (y - y with A_k = 0) / |y|.
 
@@ -146,7 +161,10 @@ def ablation_cam(probe: Probe, layer: str) -> Estimate:
     return Estimate(np.tensordot(weights, a, 1), notes=tail.notes)
 
 
-@from_scores("the part behind the layer once per cell of its map, and 1 forward", layered=True)
+@from_scores(
+    "the part behind the layer once per cell of its map, and 1 forward", layered=True, needs=("tail",),
+    forwards=from_channels(lambda channels, _settings: channels.shape[1]),
+)  # fmt: skip
 def recipro_cam(probe: Probe, layer: str) -> Estimate:
     """y(only this cell of A is left) - y(A = 0), for each cell of the layer's map.
 

@@ -20,6 +20,7 @@ from seewhy.explaining.recipe import COSTS
 from seewhy.explaining.variants import variants
 from seewhy.images.places import Cells
 from seewhy.images.resample import brought, resized
+from seewhy.methods.making.conditions import Conditions, Forwards, Obstacle, Settings
 from seewhy.methods.making.method import Method, listed, lookup, maker
 from seewhy.models.model import INPUT
 from seewhy.printable import quoted
@@ -84,7 +85,39 @@ def product(first: Method, second: Method) -> Method:
         composed(said, "", *parts), given, pixels=pixels, layered=any(part.layered for part in parts),
         shares=tuple(dict.fromkeys(share for part in parts for share in part.shares)),
         passes=" and ".join(dict.fromkeys(part.cost for part in parts)),
+        needs=tuple(need for part in parts for need in part.requires), counted=_of_both(parts), obstacle=_of_any(parts),
+        averages=any(part.averages for part in parts), moves=any(part.moves for part in parts),
     )  # fmt: skip
+
+
+def _of_both(parts: list[Method]) -> Forwards:
+    """The forwards of a product: parts that read the same evidence of the untouched image share its pass."""
+
+    traced = any("gradients" in part.shares for part in parts)
+
+    def evidence(part: Method) -> str:
+        if part.shares or (traced and part.blind and part.layered):  # activations lie in the trace of gradients, too
+            return "trace"
+        if part.blind and part.layered:
+            return "activations"
+        return part.reads if part.reads == "head" else part.name
+
+    def forwards(settings: Settings, conditions: Conditions) -> int | None:
+        each = {evidence(part): _given(part, settings).forwards(conditions) for part in parts}
+        counts = [count for count in each.values() if count is not None]
+        return sum(counts) if len(counts) == len(each) else None
+
+    return forwards
+
+
+def _of_any(parts: list[Method]) -> Obstacle:
+    """What stands in the way of any of the methods."""
+
+    def obstacle(settings: Settings, conditions: Conditions) -> str:
+        each = ((_given(part, settings), part.obstacle) for part in parts)
+        return next((why for part, of in each if of and (why := of(part.settings, conditions))), "")
+
+    return obstacle
 
 
 @maker
@@ -119,7 +152,17 @@ def augment(method: Method) -> Method:
         return Outcome(joined, found[0].notes)
 
     said = f"mean of {base.name} over the image, its mirror image and other sizes, each brought back"
-    return _over(base, "augment", run, {"flips": "auto", "scales": (1.0, 0.75, 1.5)}, said, "", "flips x scales")
+
+    def forwards(settings: Settings, conditions: Conditions) -> int | None:
+        both = len(conditions.space) > 1 if settings["flips"] == "auto" else settings["flips"]
+        sizes = _sizes(settings["scales"], conditions.space)
+        there = [conditions if size == conditions.space else conditions._replace(space=size, a=None) for size in sizes]
+        counts = [_given(base, settings).forwards(one) for one in there]
+        known = [count for count in counts if count is not None]
+        return 1 + (1 + bool(both)) * sum(known) if len(known) == len(counts) else None
+
+    made = _over(base, "augment", run, {"flips": "auto", "scales": (1.0, 0.75, 1.5)}, said, "", "flips x scales", forwards)
+    return replace(made, moves=True)
 
 
 def _smoothed(base: Method, name: str, said: str, moment: Any) -> Method:
@@ -140,15 +183,23 @@ def _smoothed(base: Method, name: str, said: str, moment: Any) -> Method:
 
     settings = {"samples": 25, "sigma": 0.15, "seed": 0}
     source = "Smilkov et al. 2017, SmoothGrad: Removing Noise by Adding Noise."
-    return _over(base, name, run, settings, f"{said} {base.name}", source, "{samples}")
+
+    def forwards(settings: Settings, conditions: Conditions) -> int | None:
+        each = _given(base, settings).forwards(conditions)
+        return None if each is None else 1 + settings["samples"] * each
+
+    return _over(base, name, run, settings, f"{said} {base.name}", source, "{samples}", forwards)
 
 
-def _over(base: Method, name: str, run: Any, settings: dict[str, Any], said: str, source: str, times: str) -> Method:
+def _over(
+    base: Method, name: str, run: Any, settings: dict[str, Any], said: str, source: str, times: str, forwards: Forwards
+) -> Method:
     """The method that runs the base several times, in the base's own units."""
     return Method(
         f"{name}({base.name})", run, {**base.defaults, **settings}, base.reads, False, composed(said, source, base),
         base.params, pixels=base.pixels, layered=base.layered,
         passes=f"{times} x ({base.passes or COSTS[base.reads]}), and 1 forward",
+        needs=base.needs, counted=forwards, obstacle=_of_any([base]), averages=base.averages, moves=base.moves,
     )  # fmt: skip
 
 

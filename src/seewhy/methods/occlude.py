@@ -18,7 +18,10 @@ Floats = NDArray[Any]
 BOXES = 32  # in a pass of the short cut, about
 
 
-@from_scores("1 forward per window (of a network where a window changes little, only what it can change)", sampled=True)
+@from_scores(
+    "1 forward per window (of a network where a window changes little, only what it can change)", sampled=True,
+    forwards=lambda settings, conditions: len(Windows.of(conditions.space, settings["window"], settings["stride"]).places),
+)  # fmt: skip
 def occlusion(
     probe: Probe, *, window: Any = "auto", stride: Any = "auto", fill: Any = "mean", incremental: bool = True, seed: int = 0
 ) -> Estimate:
@@ -38,28 +41,28 @@ def occlusion(
 
     Caveat: depends on window and fill: what hides evidence can itself be evidence, and what stands twice is missed.
     """
-    grid = Grid.asked(probe.space, window, stride)
-    sides = grid.sides
+    windows = Windows.of(probe.space, window, stride)
+    sides = windows.sides
     hide = probe.fill(fill)
     draws = np.random.default_rng(whole_number(seed, "occlusion: seed", 0))
-    order = draws.permutation(len(grid.places)) if probe.limited else grid.by_rows(draws)
+    order = draws.permutation(len(windows.places)) if probe.limited else windows.by_rows(draws)
     short = probe.scorer.boxed(probe.image) if incremental else None
 
     def boxes(of: range) -> Made:
-        at = probe.scorer.array(grid.places[order[of.start : of.stop]])
+        at = probe.scorer.array(windows.places[order[of.start : of.stop]])
         return Made(None, (cut(hide, at, sides), at))
 
     def images(of: range) -> Made:
-        keep = ~covered(probe.scorer.array(grid.places[order[of.start : of.stop]]), sides, probe.space, probe.scorer)
+        keep = ~covered(probe.scorer.array(windows.places[order[of.start : of.stop]]), sides, probe.space, probe.scorer)
         return Made(None, (probe.scorer.blend(keep, probe.image, hide),))
 
-    drops = np.full((len(grid.places), len(probe.y)), np.nan)
-    together = grid.rows(BOXES) if short else None
+    drops = np.full((len(windows.places), len(probe.y)), np.nan)
+    together = windows.rows(BOXES) if short else None
     for part in probe.scored(len(order), boxes if short else images, short, together):
         drops[order[part.of.start : part.of.stop]] = probe.y - part.y
-        probe.enough(lambda: grid.mean(drops)[1])
-    values, error = grid.mean(drops)
-    bare = float((grid.total(np.isfinite(drops[:, 0])) == 0).mean())
+        probe.enough(lambda: windows.mean(drops)[1])
+    values, error = windows.mean(drops)
+    bare = float((windows.total(np.isfinite(drops[:, 0])) == 0).mean())
     if not probe.limited and error.any():  # interrupted: the rows asked are no draw of single windows
         error = np.full(error.shape, np.inf)
     fell_back = short is not None and short.why
@@ -68,8 +71,8 @@ def occlusion(
     return Estimate(values, error, measured={"windows": np.isfinite(drops[:, 0]).sum()}, notes=notes)
 
 
-class Grid:
-    """Windows over space: where each begins, and which pixels it hides."""
+class Windows:
+    """All windows over an image: where each begins, and which pixels it hides."""
 
     def __init__(self, space: Sequence[int], sides: Sequence[int], steps: Sequence[int]) -> None:
         self.sides = tuple(sides)
@@ -82,7 +85,7 @@ class Grid:
         ]
 
     @classmethod
-    def asked(cls, space: Sequence[int], window: Any, stride: Any) -> "Grid":
+    def of(cls, space: Sequence[int], window: Any, stride: Any) -> "Windows":
         """Of the parameters of `occlusion`, which may be "auto"."""
         sides = _usual(space) if _auto(window) else _sides(window, "window", space)
         return cls(space, sides, [-(-side // 2) for side in sides] if _auto(stride) else _steps(stride, sides, space))

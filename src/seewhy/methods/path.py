@@ -10,6 +10,7 @@ from seewhy.errors import BadParameter, whole_number
 from seewhy.explaining.case import Case, Outcome
 from seewhy.explaining.variants import variants
 from seewhy.methods.making.baseline import baseline as baseline_of
+from seewhy.methods.making.conditions import Conditions, Settings
 from seewhy.methods.making.reading import pixel_method
 from seewhy.models.model import INPUT
 from seewhy.progress import shown
@@ -118,6 +119,12 @@ RULES = {  # steps -> where along the way from 0 to 1, and how much each place c
 }
 
 
+def _forwards(settings: Settings, _conditions: Conditions) -> int | None:
+    """The image, and for each baseline its score and the steps; not known where steps are doubled as needed."""
+    several = settings["baseline"] if isinstance(settings["baseline"], list | tuple) else [settings["baseline"]]
+    return None if settings["refine"] else 1 + len(several) * (settings["steps"] + 1)
+
+
 def baselines(case: Case, asked: Any) -> list[Floats]:
     """Each baseline as it lies under the images: (n, c, *space), or one for all of them (1, c, *space)."""
     several = asked if isinstance(asked, list | tuple) else [asked]
@@ -127,5 +134,6 @@ def baselines(case: Case, asked: Any) -> list[Floats]:
 
 
 integrated_gradients = pixel_method(
-    _integrated_gradients, _run, "sum", passes="{steps} x (1 forward, and the whole way back per target), and 2 forwards"
-)
+    _integrated_gradients, _run, "sum", counted=_forwards,
+    passes="{steps} x (1 forward, and the whole way back per target), and 2 forwards",
+)  # fmt: skip

@@ -67,7 +67,10 @@ def _at_the_image(case: Case, rule: Relevance, lost: str) -> Outcome:
     return Outcome({INPUT: core}, notes, {"relevance": whole, "share_of_score": share})
 
 
-lrp = pixel_method(_lrp, _run_lrp, "sum", passes="1 forward of two to three passes' work, and the whole way back per target")
+lrp = pixel_method(
+    _lrp, _run_lrp, "sum", needs=("relevance",),
+    passes="1 forward of two to three passes' work, and the whole way back per target",
+)  # fmt: skip
 
 ATTENTIVE = {"epsilon-gamma": ("gamma", "epsilon"), "epsilon": ("epsilon", "epsilon"), "gamma": ("gamma", "gamma")}
 
@@ -97,8 +100,9 @@ def _run_attn_lrp(case: Case, *, rule: str, epsilon: float, gamma: float) -> Out
 
 
 attn_lrp = pixel_method(
-    _attn_lrp, _run_attn_lrp, "sum", passes="1 forward of two to three passes' work, and the whole way back per target"
-)
+    _attn_lrp, _run_attn_lrp, "sum", needs=("products",),
+    passes="1 forward of two to three passes' work, and the whole way back per target",
+)  # fmt: skip
 
 MARGINAL = Relevance("z-plus", "z-plus", epsilon=1e-12, bias=False)
 
@@ -137,8 +141,9 @@ def _run_excitation(case: Case) -> Outcome:
 
 
 excitation_backprop = method_of(
-    _excitation_backprop, _run_excitation, "gradients", passes="1 forward of two passes' work, and the tail back per target"
-)
+    _excitation_backprop, _run_excitation, "gradients", needs=("excitation",),
+    passes="1 forward of two passes' work, and the tail back per target",
+)  # fmt: skip
 
 
 def _full_grad(*, signed: bool = False, scaled: bool = True) -> None:
@@ -209,5 +214,6 @@ full_grad = method_of(
     _run_full_grad,
     "pixels",
     layered=False,
+    needs=("logits", "biases"),
     passes="1 forward, and the whole way back, one after the other, per target",
 )

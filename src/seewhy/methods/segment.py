@@ -10,10 +10,11 @@ from seewhy.arrays import Array
 from seewhy.errors import MANY, BadParameter, NoSuchName, closest, whole_number
 from seewhy.maps.regions import Regions
 from seewhy.methods.making.baseline import COLOURS
+from seewhy.methods.making.conditions import Conditions, Settings
 from seewhy.methods.making.probe import Probe
 from seewhy.methods.making.scoring import Estimate, from_scores
-from seewhy.methods.making.segments import segmented
-from seewhy.methods.making.surrogate import Fit, coalitions, proximity, ridge, shapley, shapley_coalitions, total_indices
+from seewhy.methods.making.segments import count_of, obstacle, segmented
+from seewhy.methods.making.surrogate import Regression, coalitions, proximity, ridge, shapley, shapley_coalitions, total_indices
 
 __all__ = ["kernel_shap", "lime", "sobol"]
 
@@ -23,7 +24,7 @@ ENOUGH = 1.5  # draws a segment
 HELD = 2**26  # draws, times segments, in memory at once
 
 
-@from_scores("{samples} forwards", sampled=True)
+@from_scores("{samples} forwards", sampled=True, obstacle=obstacle)
 def lime(
     probe: Probe, *, segments: Any = "auto", samples: int = 1000, hide: Any = "mean", kernel_width: float = 0.25,
     alpha: float = 1.0, features: int | None = None, seed: int = 0,
@@ -58,7 +59,7 @@ def lime(
         )
     y = np.zeros((0, len(probe.y)))
 
-    def fit() -> Fit:
+    def fit() -> Regression:
         return ridge(z[: len(y)], y, w[: len(y)], alpha, few)
 
     def error() -> Floats:
@@ -74,7 +75,13 @@ def lime(
     return judged(labels, fit(), len(y), len(y), "samples")
 
 
-@from_scores("{samples} forwards", sampled=True)
+def _coalitions(settings: Settings, conditions: Conditions) -> int:
+    """The image with all hidden, and pairs of coalitions: so many as are wanted, or all there are."""
+    count, segments = settings["samples"], count_of(settings["segments"], conditions.space)
+    return 1 + (2**segments - 2 if segments is not None and 2**segments - 2 <= count else count // 2 * 2)
+
+
+@from_scores("{samples} forwards", sampled=True, forwards=_coalitions, obstacle=obstacle)
 def kernel_shap(probe: Probe, *, segments: Any = "auto", samples: int = 1000, hide: Any = "mean", seed: int = 0) -> Estimate:
     """The Shapley value of each superpixel: its mean contribution over all orders of showing them.
 
@@ -98,7 +105,7 @@ def kernel_shap(probe: Probe, *, segments: Any = "auto", samples: int = 1000, hi
     empty = probe.asked(hide)
     y = np.zeros((0, len(probe.y)))
 
-    def fit() -> Fit:
+    def fit() -> Regression:
         m = len(y) // 2 * 2
         return shapley(z[:m], w[:m], y[:m], probe.y, empty, complete)
 
@@ -114,7 +121,12 @@ def kernel_shap(probe: Probe, *, segments: Any = "auto", samples: int = 1000, hi
     return judged(labels, fit(), len(y), len(y) // 2, "pairs of samples")
 
 
-@from_scores("{samples} x (segments + 2) forwards", sampled=True)
+def _design(settings: Settings, conditions: Conditions) -> int | None:
+    segments = count_of(settings["segments"], conditions.space)
+    return None if segments is None else settings["samples"] * (segments + 2)
+
+
+@from_scores("{samples} x (segments + 2) forwards", sampled=True, forwards=_design, obstacle=obstacle)
 def sobol(probe: Probe, *, segments: Any = "grid", samples: int = 32, hide: Any = "zero", seed: int = 0) -> Estimate:
     """The total Sobol index of each segment: the share of the score's variance it has a part in.
 
@@ -196,17 +208,17 @@ def shown(z: NDArray[Any], of: range, labels: Array, probe: Probe) -> Array:
     return probe.scorer.array(z[of.start : of.stop].astype(bool))[:, labels]
 
 
-def too_few(fit: Fit, draws: int) -> bool:
+def too_few(fit: Regression, draws: int) -> bool:
     """Are there less than 1.5 draws a segment?  Then the fit follows the noise, and its error cannot be told."""
     return bool(fit.errors.any()) and draws < ENOUGH * fit.errors.shape[1]
 
 
-def told(fit: Fit, draws: int) -> Floats:
+def told(fit: Regression, draws: int) -> Floats:
     """The standard errors (t, s), infinite where too few draws cannot tell them."""
     return np.full(fit.errors.shape, np.inf) if too_few(fit, draws) else fit.errors
 
 
-def judged(labels: Labels, fit: Fit, samples: int, draws: int, what: str) -> Estimate:
+def judged(labels: Labels, fit: Regression, samples: int, draws: int, what: str) -> Estimate:
     """Each target's weights, drawn into their segments."""
     few, errors = too_few(fit, draws), told(fit, draws)
     r2 = [None if few else float(one) for one in fit.score]

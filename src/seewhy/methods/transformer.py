@@ -49,7 +49,9 @@ def _run_rollout(case: Case, *, head_fusion: str, discard: float) -> Outcome:
     return Outcome({ATTENTION: core}, lambda _t, _i: found.notes)
 
 
-attention_rollout = method_of(_attention_rollout, _run_rollout, "activations", layered=False, passes="1 forward")
+attention_rollout = method_of(
+    _attention_rollout, _run_rollout, "activations", layered=False, needs=("attention",), passes="1 forward"
+)
 
 
 def rolled(e: Sequence[NDArray[Any]], r: NDArray[Any]) -> NDArray[Any]:
@@ -118,8 +120,9 @@ def relevance(e: Sequence[NDArray[Any]], r: NDArray[Any]) -> NDArray[Any]:
 
 
 transformer_relevance = method_of(
-    _transformer_relevance, _run_relevance, "gradients", layered=False, passes="1 forward, and the whole way back per target"
-)
+    _transformer_relevance, _run_relevance, "gradients", layered=False, needs=("attention",),
+    passes="1 forward, and the whole way back per target",
+)  # fmt: skip
 
 
 def _le_grad() -> None:
@@ -153,6 +156,7 @@ le_grad = method_of(
     _run_le_grad,
     "gradients",
     layered=False,
+    needs=("attention",),
     passes="1 forward, the end for every block, and each block back per target",
 )
 

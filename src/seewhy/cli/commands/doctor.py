@@ -71,8 +71,8 @@ def next_command(ctx: click.Context, report: "Report", spec: str, photo: str, ow
     if ctx.meta.get(TRUST):
         yield "--trust"
     yield from ("--method", str(report.method))
-    if report.layer and report.method != "occlusion":
-        yield from ("--layer", report.layer)
+    if report.at:
+        yield from ("--layer", report.at)
 
 
 def _typed(value: Any) -> str:
@@ -100,7 +100,7 @@ def print_report(report: "Report", every: bool) -> None:
         print_methods(report.methods)
     if report.method:
         heading("Recommended")
-        at = f" at {report.layer}" if report.layer and report.method != "occlusion" else ""
+        at = f" at {report.at}" if report.at else ""
         filled(f"{report.method}{at}: {report.reason}.")
         if at:
             filled(f"{report.layer}: {report.why}.")

@@ -8,8 +8,9 @@
 is all there is to a method: the registry, the command line, the promises it is tested for follow from it.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from inspect import Parameter, Signature, cleandoc, signature
 from typing import Any
 
@@ -23,6 +24,8 @@ from seewhy.maps.heatmap import Heatmaps
 from seewhy.models.model import Model
 from seewhy.printable import quoted
 from seewhy.targets.target import Top
+
+from .conditions import NEEDS, Conditions, Forwards, Obstacle
 
 METHODS: dict[str, "Method"] = {}  # every method by its name: grad-cam, layer-cam, ...
 
@@ -43,6 +46,10 @@ class Method(Recipe):
     Raises Misuse where the question cannot be asked so, BadImage where a picture cannot be read; `partial` of the error has
         the maps made before.
     """
+
+    needs: tuple[str, ...] = field(default=(), repr=False)  # of the network, beyond what it reads: keys of Conditions.refused
+    counted: Forwards | None = field(default=None, repr=False)  # forwards by settings and conditions; None: as `passes` tells
+    obstacle: Obstacle | None = field(default=None, repr=False)  # what may stand in its way, whatever the network is
 
     def __call__(
         self, model: Any, images: Images, target: Any = Top(), layer: Any = None, tile: Any = None, overlap: Any = None,
@@ -66,6 +73,25 @@ class Method(Recipe):
             if name == "reduce" and params[name] not in [*REDUCE]:
                 raise BadParameter(f"{self.name}: reduce is one of {', '.join(REDUCE)}, not {quoted(params[name])}.")
         return replace(self, params={**self.params, **params})
+
+    @property
+    def requires(self) -> tuple[str, ...]:
+        """All that has to be readable of a network: keys of Conditions.refused."""
+        return tuple(dict.fromkeys(("scores", *NEEDS[self.reads], *self.needs)))
+
+    def forwards(self, conditions: Conditions) -> int | None:
+        """How many forwards of the image and its variants one map takes, as `budget` counts them; None where that depends."""
+        if self.counted is not None:
+            return self.counted(self.settings, conditions)
+        if not self.asks:  # a method that runs the network several times counts by itself
+            return None if self.passes.startswith("{") else 1
+        spelled = re.fullmatch(r"([0-9]+) forwards?", self.passes.format(**self.settings))
+        return int(spelled[1]) if spelled else None
+
+    def hindered(self, conditions: Conditions) -> str:
+        """Why it cannot run there; "" where it can."""
+        why = next((conditions.refused[need] for need in self.requires if need in conditions.refused), "")
+        return why or ("" if self.obstacle is None else self.obstacle(self.settings, conditions))
 
     @property
     def __signature__(self) -> Signature:  # what help and notebooks show

@@ -13,15 +13,17 @@ from seewhy.arrays import Array
 from seewhy.explaining.case import Case, Outcome
 from seewhy.explaining.recipe import Run
 from seewhy.models.model import INPUT
-from seewhy.models.rule import Rule
+from seewhy.models.rule import Balanced, Relevance, Rule
 
 from .method import Method, listed, method_of
 
 
-def from_gradients(rectified: bool = True, rule: Rule | None = None) -> Callable[[Callable[..., Array]], Method]:
+def from_gradients(
+    rectified: bool = True, rule: Rule | None = None, averages: bool = False
+) -> Callable[[Callable[..., Array]], Method]:
     """A method that reads one backward pass: decorate (a, g) -> map, (n, c, *space) twice -> (n, *space), signed.
 
-    rule: by which the gradient comes back, if not the plain one.
+    rule: by which the gradient comes back, if not the plain one; averages: the formula averages the gradient over the map.
     """
 
     def decorate(read: Callable[..., Array]) -> Method:
@@ -32,7 +34,8 @@ def from_gradients(rectified: bool = True, rule: Rule | None = None) -> Callable
             odd = () if rule is None else tuple(dict.fromkeys(note for layer in there for note in trace.notes.get(layer, ())))
             return Outcome(cores, lambda _t, _i: odd)
 
-        return method_of(read, run, "gradients", rectified, shares=("gradients",) if rule is None else ())
+        shares = ("gradients",) if rule is None else ()
+        return method_of(read, run, "gradients", rectified, shares=shares, needs=_needed(rule), averages=averages)
 
     return decorate
 
@@ -49,14 +52,21 @@ def from_pixels(reduce: str = "max", rule: Rule | None = None) -> Callable[[Call
             core = _per_target(partial(read, **params), *found.evidence[INPUT])
             return Outcome({INPUT: core}, lambda _t, _i: found.notes.get(INPUT, ()))
 
-        return pixel_method(read, run, reduce, ("pixels",) if rule is None else ())
+        return pixel_method(read, run, reduce, shares=("pixels",) if rule is None else (), needs=_needed(rule))
 
     return decorate
 
 
-def pixel_method(function: Callable[..., Any], run: Run, reduce: str, shares: tuple[str, ...] = (), passes: str = "") -> Method:
+def _needed(rule: Rule | None) -> tuple[str, ...]:
+    """What a rule needs of a network, beyond the gradient: keys of Conditions.refused."""
+    if isinstance(rule, Relevance):
+        return ("products",) if rule.attention else ("relevance",)
+    return ("logits", "balance") if isinstance(rule, Balanced) else () if rule is None else ("relus",)
+
+
+def pixel_method(function: Callable[..., Any], run: Run, reduce: str, **more: Any) -> Method:
     """The method that finds channels (t, n, c, *space) at the image."""
-    made = method_of(function, run, "pixels", pixels=True, layered=False, shares=shares, passes=passes)
+    made = method_of(function, run, "pixels", pixels=True, layered=False, **more)
     return listed(replace(made, defaults={"reduce": reduce, **made.defaults}))
 
 

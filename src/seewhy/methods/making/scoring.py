@@ -17,6 +17,7 @@ from seewhy.maps.regions import Regions
 from seewhy.models.model import INPUT
 from seewhy.progress import stop_asked
 
+from .conditions import Forwards, Obstacle
 from .method import Method, listed, method_of
 from .probe import Budget, Probe
 
@@ -38,11 +39,14 @@ OWN = {"budget": None, "fast": False, "dtype": None}  # what all of them take
 
 
 def from_scores(
-    passes: str, rectified: bool = False, sampled: bool = False, layered: bool = False
-) -> Callable[[Callable[..., Estimate]], Method]:
+    passes: str, rectified: bool = False, sampled: bool = False, layered: bool = False, forwards: Forwards | None = None,
+    needs: tuple[str, ...] = (), obstacle: Obstacle | None = None,
+) -> Callable[[Callable[..., Estimate]], Method]:  # fmt: skip
     """A method that asks for scores: decorate (probe, *, ...) -> Estimate, or if `layered` (probe, layer, *, ...).
 
     passes: how many forwards, in words; sampled: it draws, so that a tolerance of the standard error can end it.
+    forwards: the same as a number, a function of settings and conditions, where `passes` is not as plain as "{samples}
+    forwards"; needs, obstacle: what it needs of the network, and what else may stand in its way, as for a Method.
     """
 
     def decorate(read: Callable[..., Estimate]) -> Method:
@@ -65,7 +69,9 @@ def from_scores(
                         break
             return _found(found, n, t, failure)
 
-        made = method_of(read, run, "layer scores" if layered else "scores", rectified, layered=layered, passes=passes)
+        reads = "layer scores" if layered else "scores"
+        made = method_of(read, run, reads, rectified, layered=layered, passes=passes, needs=needs, counted=forwards,
+                         obstacle=obstacle)  # fmt: skip
         more = {**OWN, "tolerance": None} if sampled else OWN
         return listed(replace(made, defaults={**made.defaults, **more}))
 

@@ -1,15 +1,18 @@
 """A picture, signal or volume cut into segments: the pieces that are shown or hidden together."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seewhy.errors import BadParameter, MissingExtra, NoSuchName, closest
+from seewhy.errors import BadParameter, MissingExtra, NoSuchName, SeewhyError, closest
 from seewhy.printable import words_of
+
+from .conditions import Conditions
 
 Labels = NDArray[np.intp]
 MOST = 5000  # segments: each wants samples of its own
@@ -38,6 +41,31 @@ def segmented(picture: NDArray[Any], how: Any, seed: int = 0) -> Labels:
     found, inverse = np.unique(labels, return_inverse=True)
     _sensible(len(found), by)
     return inverse.reshape(space).astype(np.intp, copy=False)
+
+
+def count_of(how: Any, space: tuple[int, ...]) -> int | None:
+    """How many segments a picture (*space) has, where its colours do not decide that: of a grid, or of labels."""
+    if isinstance(how, str) and not _looks(how, space):
+        return int(segmented(np.zeros((*space, 1)), how).max()) + 1
+    return None if isinstance(how, str) or callable(how) else len(np.unique(how))
+
+
+def obstacle(settings: Mapping[str, Any], conditions: Conditions) -> str:
+    """Why pictures cannot be cut as a method's parameter `segments` says; "" where they can."""
+    how = settings["segments"]
+    if isinstance(how, str) and _looks(how, conditions.space):
+        missing = "superpixels need scikit-image: pip install 'seewhy[superpixels]'; or give segments='grid:8'"
+        return "" if find_spec("skimage") else missing
+    try:
+        count_of(how, conditions.space)
+    except SeewhyError as error:
+        return str(error)
+    return ""
+
+
+def _looks(how: str, space: tuple[int, ...]) -> bool:
+    """Do colours decide where the segments lie, as of superpixels?"""
+    return not (how.startswith("grid") or (how == "auto" and len(space) == 1))
 
 
 def _named(picture: NDArray[Any], how: str, seed: int) -> NDArray[Any]:

@@ -12,7 +12,7 @@ Bits = NDArray[np.uint8]
 EPS = np.finfo(float).eps
 
 
-class Fit(NamedTuple):
+class Regression(NamedTuple):
     """A linear model of t targets over s segments: y = intercept + weights . z."""
 
     weights: Floats  # (t, s)
@@ -46,7 +46,7 @@ def proximity(z: Bits, width: float) -> Floats:
     return np.exp(-(d**2) / (2 * width**2))
 
 
-def ridge(z: Bits, y: Floats, w: Floats, alpha: float = 1.0, features: int | None = None) -> Fit:
+def ridge(z: Bits, y: Floats, w: Floats, alpha: float = 1.0, features: int | None = None) -> Regression:
     """argmin sum_i w_i (y_i - b - z_i . v)^2 + alpha |v|^2, the intercept b unpenalised; of many, the smallest v.
 
     z: (m, s), y: (m, t), w: (m,) from 0 on, not all of them 0.
@@ -68,10 +68,10 @@ def ridge(z: Bits, y: Floats, w: Floats, alpha: float = 1.0, features: int | Non
     weights = np.zeros((len(parts), s))
     for t, (few, part) in enumerate(zip(chosen, parts, strict=True)):
         weights[t, few] = part.weights[0]
-    return Fit(weights, intercept, _ridge(x, y, w, alpha).errors, score, local, first.underdetermined)
+    return Regression(weights, intercept, _ridge(x, y, w, alpha).errors, score, local, first.underdetermined)
 
 
-def _ridge(x: Floats, y: Floats, w: Floats, alpha: float) -> Fit:
+def _ridge(x: Floats, y: Floats, w: Floats, alpha: float) -> Regression:
     middle, level = np.average(x, 0, w), np.average(y, 0, w)
     root = np.sqrt(w)[:, None]
     b = root * (x - middle)
@@ -82,7 +82,7 @@ def _ridge(x: Floats, y: Floats, w: Floats, alpha: float) -> Fit:
     drawn = slice(1 if x[0].all() else 0, None)
     leverage = np.einsum("sm,ms->m", p, b) + w / w.sum()
     errors = _sandwich((p * root[:, 0])[:, drawn], e[drawn], leverage[drawn])
-    return Fit(weights, intercept, errors, _r2(y, e, w), intercept + weights.sum(1), len(x) < x.shape[1])
+    return Regression(weights, intercept, errors, _r2(y, e, w), intercept + weights.sum(1), len(x) < x.shape[1])
 
 
 def _inverse(b: Floats, alpha: float) -> Floats:
@@ -150,7 +150,7 @@ def _some(pairs: int, s: int, rng: "np.random.Generator") -> Bits:
     return (ranks < sizes[:, None]).astype(np.uint8)
 
 
-def shapley(z: Bits, w: Floats, y: Floats, full: Floats, empty: Floats, complete: bool) -> Fit:
+def shapley(z: Bits, w: Floats, y: Floats, full: Floats, empty: Floats, complete: bool) -> Regression:
     """argmin sum_i w_i (y_i - empty - z_i . v)^2 where sum(v) = full - empty: the Shapley values, once z is complete.
 
     z, w, complete: as of shapley_coalitions, or the first of their pairs; y: (m, t); full, empty: (t,), the score with all
@@ -171,7 +171,7 @@ def shapley(z: Bits, w: Floats, y: Floats, full: Floats, empty: Floats, complete
     e = rest - x @ free.T
     left = 1 - m / (2**s - 2) if complete else 1.0
     errors = np.zeros(free.shape) if left == 0 else np.sqrt(left) * _paired(p * root[:, 0], x, e, 2 if complete else 1)
-    return Fit(whole[:, None] / s + free, empty, errors, _r2(y, e, w), full, m // 2 < s - 1)
+    return Regression(whole[:, None] / s + free, empty, errors, _r2(y, e, w), full, m // 2 < s - 1)
 
 
 def _paired(pull: Floats, x: Floats, e: Floats, power: int) -> Floats:

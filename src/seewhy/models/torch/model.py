@@ -285,7 +285,7 @@ class TorchModel(Running):
             logits = f"it takes logits apart; this model explains {self.explains}"
             refused |= dict.fromkeys(("head", "logits", "relevance", "excitation", "products"), logits)
         if not layers:
-            refused["logits"] = "no bias can be read inside"
+            refused |= {"biases": "no bias can be read inside", "balance": "nothing inside can be balanced"}
         products = Relevance(attention=True)
         attempts = {"attention": lambda: self.attended(x), "products": lambda: self.trace(x, [Top()], [INPUT], products)}
         for need, attempt in attempts.items():
