@@ -26,8 +26,8 @@ def blobs(form="list", **settings):
 
 def aimed(model, x, *boxes):
     """The model that reads the boxes, and what was pinned."""
-    seen = ImageView(x.shape[2:], None, Extent(0, 0, x.shape[3], x.shape[2]), model.labels)
-    return model.aimed([box.known(model.labels) for box in boxes], x, seen)
+    view = ImageView(x.shape[2:], None, Extent(0, 0, x.shape[3], x.shape[2]), model.labels)
+    return model.aimed([box.known(model.labels) for box in boxes], x, view)
 
 
 def gradients(model, x, *boxes):
@@ -122,15 +122,15 @@ def test_the_number_of_a_variant_is_d_rise():
 
 
 def test_a_stronger_neighbour_does_not_answer_for_the_box():
-    boxes, seen = np.array([[0.0, 0, 10, 10], [0, 2, 10, 12]]), ImageView((16, 16), None, Extent(0, 0, 16, 16), KINDS)
+    boxes, view = np.array([[0.0, 0, 10, 10], [0, 2, 10, 12]]), ImageView((16, 16), None, Extent(0, 0, 16, 16), KINDS)
 
     def one(scores):
         return [{"boxes": boxes, "scores": np.array(scores), "labels": np.array([1, 1])}]
 
-    pinned = Box("green", 1).known(KINDS).pin(one([0.3, 0.9]), seen)  # IoU 2/3: by D-RISE alone it would be 0.6
+    pinned = Box("green", 1).known(KINDS).pin(one([0.3, 0.9]), view)  # IoU 2/3: by D-RISE alone it would be 0.6
     assert [float(pinned.read(one(scores))[0]) for scores in ([0.3, 0.9], [0.1, 0.9], [0.2, 0.0])] == [0.3, 0.1, 0.2]
     assert "1 stronger detection overlaps the box" in pinned.notes[0]
-    assert Box("green", 0).known(KINDS).pin(one([0.3, 0.9]), seen).notes == ()
+    assert Box("green", 0).known(KINDS).pin(one([0.3, 0.9]), view).notes == ()
 
 
 def test_the_box_stays_pinned_where_another_class_wins():
@@ -226,8 +226,8 @@ def test_the_cells_that_answer_to_a_bright_spot_are_drawn_over_it():
     (found,) = seewhy.grad_cam(model, picture(), target=Box(), layer="backbone.0")
     spot = x.copy()
     spot[..., 20:23, 50:53] = 5
-    seen = [model.activations(one, ["backbone.0"])[0]["backbone.0"].numpy() for one in (x, spot)]
-    rows, columns = np.nonzero(abs(seen[1] - seen[0])[0].sum(0) > 1e-6)
+    view = [model.activations(one, ["backbone.0"])[0]["backbone.0"].numpy() for one in (x, spot)]
+    rows, columns = np.nonzero(abs(view[1] - view[0])[0].sum(0) > 1e-6)
     middle = np.array([rows.mean(), columns.mean()]) * found.cells.stride + found.cells.first
     np.testing.assert_allclose(middle, (21, 51), atol=1.0)
 

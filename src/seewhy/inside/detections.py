@@ -6,8 +6,8 @@ from typing import Any
 from seewhy.images.given import Images
 from seewhy.models.model import Differentiable, Model
 from seewhy.targets.aim import Aim, ImageView, Pinned
-from seewhy.targets.box import Detection, listed
-from seewhy.targets.detected import detected
+from seewhy.targets.box import Detection, by_score
+from seewhy.targets.detector import detections_of
 
 
 def detections(model: Model, images: Images) -> list[list[Detection]]:
@@ -33,6 +33,6 @@ class Everything(Aim):
 
     found: list[Detection] = field(default_factory=list)
 
-    def pin(self, output: Any, seen: ImageView) -> Pinned:
-        self.found.extend(listed(detected(output, seen)[0], seen))
+    def pin(self, output: Any, view: ImageView) -> Pinned:
+        self.found.extend(by_score(detections_of(output, view)[0], view))
         return Pinned(lambda given: given, "probability", "everything")

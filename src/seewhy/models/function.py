@@ -18,7 +18,7 @@ from seewhy.memory import out_of_memory
 from seewhy.prepare.batch import Batch, batches, grey, preparer
 from seewhy.printable import printable, words_of
 from seewhy.targets.aim import Aim, ImageView, Pinned
-from seewhy.targets.suggest import instead
+from seewhy.targets.suggest import suggestion
 
 from .hazard import NOTE, WARNING, Hazard
 from .model import GIVEN, Answer, Examination, softmax
@@ -131,7 +131,7 @@ class FunctionModel:
         except BadNetwork as error:
             height, width = (*x.shape[2:], 1)[:2]
             view = ImageView(tuple(x.shape[2:]), None, Extent(0, 0, width, height), self.labels, self)
-            if other := instead(found, view):
+            if other := suggestion(found, view):
                 raise InSpace(f"{self.name} {other}. Or make scores of it: {error}") from None
             raise
 

@@ -1,4 +1,4 @@
-"""Why is there a box here?  An aim at one detection, and the list of what can be aimed at."""
+"""Why is there a box here?  An aim at one detection, and the list of the detections that there are."""
 
 import re
 from dataclasses import dataclass, replace
@@ -14,7 +14,7 @@ from seewhy.errors import BadParameter, NotHere
 from seewhy.printable import printable, quoted
 
 from .aim import Aim, ImageView, Pinned
-from .detected import Detected, Likeness, as_numbers, detected, ordered, overlap
+from .detector import Detections, Likeness, as_numbers, detections_of, overlap, ranking
 from .target import LARGEST, Labels, class_index, name_of
 
 Place = tuple[float, float, float, float]  # x0, y0, x1, y1
@@ -24,7 +24,7 @@ NUMBER = r"-?[0-9.]+"
 
 @dataclass(frozen=True)
 class Box(Aim):
-    """One detection of a detector: its own score, and in variants of the image that of the detection most like it.
+    """One detection of a detector: its score, and in variants of the image the score of the detection most like it.
 
     label: index or label; None for any.
     which: 0 the detection of that label with the highest score, 1 the next, ...; or a place (x0, y0, x1, y1) in pixels of the
@@ -32,7 +32,7 @@ class Box(Aim):
 
     Of a variant is read the greatest of IoU(b, b_j) * cos(P, P_j) * p_j over its detections j, b the box pinned on the
     untouched image, P the probabilities of its classes, p_j that of its label: D-RISE, Petsiuk et al. 2021, eq. 2-4, with p_j
-    for the objectness.  IoU and cosine are constants to the gradient, which on the untouched image is that of the box's own
+    for the objectness.  IoU and cosine are constants to the gradient, which on the untouched image is that of the box's
     score.  Another detection there that is stronger by this measure is a rival: a box nearer to it is not counted.  Where
     nothing is detected, 0.
     """
@@ -59,41 +59,47 @@ class Box(Aim):
     def known(self, labels: Labels) -> "Box":
         return self if self.label is None else replace(self, label=class_index(self.label, labels))
 
-    def pin(self, output: Any, seen: ImageView) -> Pinned:
-        found = detected(output, seen)[0]
-        place, notes = self._place(found, seen)
-        likeness = found.like(place)
+    def pin(self, output: Any, view: ImageView) -> Pinned:
+        detections = detections_of(output, view)[0]
+        place, notes = self._place(detections, view)
+        likeness = detections.like(place)
         label = likeness.label
-        value = likeness(found) * as_numbers(found.of(label))
-        rivals = found.boxes[value > value[place]]
+        value = likeness(detections) * as_numbers(detections.of(label))
+        rivals = detections.boxes[value > value[place]]
         if len(rivals):
             several = len(rivals) > 1
             notes += (f"{len(rivals)} stronger detection{'s overlap' if several else ' overlaps'} the box: in variants of the "
                       f"image, boxes nearer to {'one of these' if several else 'it'} are not counted",)  # fmt: skip
-        edges = written(on_photo(likeness.box, seen))
-        name = name_of(seen.labels, label)
+        edges = place_text(on_photo(likeness.box, view))
+        name = name_of(view.labels, label)
         target = f"box:{label if name is None else name}:{edges}"
-        read = lambda given: together([_similar(one, likeness, rivals) for one in detected(given, seen)])  # noqa: E731
-        where = f"in the box ({edges.replace(',', ', ')})"
-        return Pinned(read, "probability", target, label, name, float(found.scores[place]), notes, where)
 
-    def _place(self, found: Detected, seen: ImageView) -> tuple[int, tuple[str, ...]]:
-        """Of the detection that is meant, and what is to be said of it."""
-        own = [j for j in ordered(found) if self.label in (None, found.labels[j])]
+        def read(output: Any) -> Array:
+            return together([_similar(variant, likeness, rivals) for variant in detections_of(output, view)])
+
+        where = f"in the box ({edges.replace(',', ', ')})"
+        return Pinned(read, "probability", target, label, name, float(detections.scores[place]), notes, where)
+
+    def _place(self, detections: Detections, view: ImageView) -> tuple[int, tuple[str, ...]]:
+        """The index of the detection that is meant, and remarks on it."""
+        candidates = [j for j in ranking(detections) if self.label in (None, detections.labels[j])]
         if isinstance(self.which, int):
-            if self.which >= len(own):
-                raise self._none(f"there are {len(own)} of these" if own else "there is none", found, seen)
-            return own[self.which], ()
-        shared = overlap(found.boxes[own], _corners(seen.into(np.reshape(self.which, (2, 2))))) if own else np.zeros(1)
+            if self.which >= len(candidates):
+                there = f"there are {len(candidates)} of these" if candidates else "there is none"
+                raise self._not_here(there, detections, view)
+            return candidates[self.which], ()
+        place = _corners(view.to_prepared(np.reshape(self.which, (2, 2))))
+        shared = overlap(detections.boxes[candidates], place) if candidates else np.zeros(1)
         best = int(shared.argmax())
         if shared[best] < LEAST:
-            raise self._none(f"none overlaps that place (IoU at most {shared[best]:.2f})", found, seen)
-        return own[best], (f"the detection overlaps the place that was asked for by IoU {shared[best]:.2f}",)
+            raise self._not_here(f"none overlaps that place (IoU at most {shared[best]:.2f})", detections, view)
+        return candidates[best], (f"the detection overlaps the place that was asked for by IoU {shared[best]:.2f}",)
 
-    def _none(self, why: str, found: Detected, seen: ImageView) -> NotHere:
-        there = "; ".join(map(str, listed(found, seen)[:5])) or "nothing"
-        asked = replace(self, label=name_of(seen.labels, self.label) or self.label) if isinstance(self.label, int) else self
-        return NotHere(f"{asked}: {why}. In this image is detected: {there}. All: seewhy.detections(model, image).")
+    def _not_here(self, why: str, detections: Detections, view: ImageView) -> NotHere:
+        """The error that no detection is meant, with those that there are."""
+        there = "; ".join(map(str, by_score(detections, view)[:5])) or "nothing"
+        named = replace(self, label=name_of(view.labels, self.label) or self.label) if isinstance(self.label, int) else self
+        return NotHere(f"{named}: {why}. In this image is detected: {there}. All: seewhy.detections(model, image).")
 
     @classmethod
     def parse(cls, text: str) -> "Box":
@@ -114,33 +120,33 @@ class Box(Aim):
         return f"box:{'' if self.label is None else self.label}:{which}"
 
 
-def written(place: Place) -> str:
-    """A place as a target has it: to a hundredth of a pixel, of slivers as exact as it takes to find them again."""
+def place_text(place: Place) -> str:
+    """A place as a target is written: to a hundredth of a pixel; of a sliver as exactly as it takes to find it again."""
     thin = min(place[2] - place[0], place[3] - place[1]) < 1
     return ",".join(f"{edge:.9g}" if thin else f"{round(edge, 2):g}" for edge in place)
 
 
-def _similar(found: Detected, likeness: Likeness, rivals: NDArray[Any]) -> Array:
-    """The greatest similarity to the pinned box of what is found in a variant: a number, with the graph of the scores."""
-    scores = found.of(likeness.label)
-    if not len(found.boxes):
-        return scores.sum()  # of none: zero, and still made of the image
-    share = likeness(found)
-    own = overlap(found.boxes, likeness.box)
+def _similar(detections: Detections, likeness: Likeness, rivals: NDArray[Any]) -> Array:
+    """The greatest likeness of a variant's detections to the pinned box, times their scores: a number, with its graph."""
+    scores = detections.of(likeness.label)
+    if not len(detections.boxes):
+        return scores.sum()  # zero, and still part of the graph
+    share = likeness(detections)
+    nearness = overlap(detections.boxes, likeness.box)
     for rival in rivals:
-        share = np.where(overlap(found.boxes, rival) > own, 0, share)
+        share = np.where(overlap(detections.boxes, rival) > nearness, 0, share)
     best = int((share * as_numbers(scores)).argmax())
     return scores[best] * float(share[best])
 
 
 def together(values: list[Array]) -> Array:
-    """One number of each variant (m,)."""
+    """Single numbers, one of each variant, as one array (m,)."""
     return np.stack(values) if isinstance(values[0], np.ndarray | np.generic) else rearrange(values, "m -> m")
 
 
 @dataclass(frozen=True)
 class Detection:
-    """Something that a detector found."""
+    """Something that a detector sees in an image."""
 
     label: int | str
     index: int  # among those of its label, by falling score: Box(label, index) explains it
@@ -158,24 +164,25 @@ class Detection:
         )
 
 
-def listed(found: Detected, seen: ImageView) -> list[Detection]:
-    """The detections by falling score."""
+def by_score(detections: Detections, view: ImageView) -> list[Detection]:
+    """The detections by falling score, numbered within their label."""
     count: dict[int, int] = {}
-    scores, rows = found.scores, []
-    for j in ordered(found):
-        label = int(found.labels[j])
+    scores, rows = detections.scores, []
+    for j in ranking(detections):
+        label = int(detections.labels[j])
         count[label] = count.get(label, -1) + 1
-        name = name_of(seen.labels, label)
-        rows.append(Detection(label if name is None else name, count[label], float(scores[j]), on_photo(found.boxes[j], seen)))
+        name = name_of(view.labels, label)
+        place = on_photo(detections.boxes[j], view)
+        rows.append(Detection(label if name is None else name, count[label], float(scores[j]), place))
     return rows
 
 
-def on_photo(box: NDArray[Any], seen: ImageView) -> Place:
+def on_photo(box: NDArray[Any], view: ImageView) -> Place:
     """A box of the prepared image as it lies on the photo."""
-    x0, y0, x1, y1 = map(float, _corners(seen.back(box.reshape(2, 2))))
+    x0, y0, x1, y1 = map(float, _corners(view.to_photo(box.reshape(2, 2))))
     return x0, y0, x1, y1
 
 
 def _corners(points: NDArray[Any]) -> NDArray[Any]:
-    """Of two opposite corners (2, 2): where the photo is mirrored they have changed sides."""
+    """The box (4,) of two opposite corners (2, 2), which change sides where the photo is mirrored."""
     return np.concatenate([points.min(0), points.max(0)])

@@ -1,6 +1,6 @@
 """Aims at embeddings: how like another image an image is, and how well a text fits it.
 
-An encoder gives one vector (d,) per image.  Of its numbers none means anything alone; angles between vectors do.
+An encoder gives one vector (d,) per image.  None of its numbers means anything alone; the angles between vectors do.
 """
 
 from collections.abc import Mapping, Sequence
@@ -37,20 +37,21 @@ class Similar(Aim):
 
     to: Any
     widest: ClassVar[bool] = False
+    local: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         if isinstance(self.to, list | tuple) and not isinstance(self.to, Photo):
             object.__setattr__(self, "to", _vector(self.to))
 
-    def pin(self, output: Any, seen: ImageView) -> Pinned:
-        own = embedding(output)
-        t = _like(_sound(self._other(seen), own.shape[1], self), own)
-        _sound(numbers(own)[0], own.shape[1], f"{self}: of the image explained", NotHere)
+    def pin(self, output: Any, view: ImageView) -> Pinned:
+        vector = embedding(output)
+        t = _like(_checked(self._other(view), vector.shape[1], self), vector)
+        _checked(numbers(vector)[0], vector.shape[1], f"{self}: of the image explained", NotHere)
         return Pinned(lambda output: (unit(embedding(output)) * t).sum(-1), "similarity", str(self))
 
-    def _other(self, seen: ImageView) -> NDArray[Any]:
-        """The embedding (d,) to compare with."""
-        space = len(seen.space)
+    def _other(self, view: ImageView) -> NDArray[Any]:
+        """The embedding (d,) of the other image, or the one that stands in its place."""
+        space = len(view.space)
         shape: tuple[int, ...] = tuple(getattr(self.to, "shape", ()))
         if len(shape) == 1:
             return _vector(self.to)
@@ -60,10 +61,10 @@ class Similar(Aim):
                 f"{self}: a float array {shape} is neither an embedding (d,) nor one prepared image "
                 f"{'(c, h, w)' if space == 2 else '(c, *space)'}. Give one of these, or a photo."
             )
-        [batch] = seen.model.batches(self.to[None] if prepared and len(shape) == 1 + space else self.to)
+        [batch] = view.model.batches(self.to[None] if prepared and len(shape) == 1 + space else self.to)
         if len(batch.x) != 1:
             raise BadParameter(f"{self}: these are {len(batch.x)} images; an image is held against one.")
-        return numbers(embedding(seen.model.whole(batch.x)))[0]
+        return numbers(embedding(view.model.whole(batch.x)))[0]
 
     @classmethod
     def parse(cls, text: str) -> "Similar":
@@ -74,9 +75,9 @@ class Similar(Aim):
         return cls(path)
 
     def __str__(self) -> str:
-        named = self.to if isinstance(self.to, str | Path) else self.to.name if isinstance(self.to, Photo) else None
+        name = self.to if isinstance(self.to, str | Path) else self.to.name if isinstance(self.to, Photo) else None
         file = getattr(self.to, "filename", "") if isinstance(self.to, Image.Image) else ""
-        return f"similar:{named or file or described(self.to)}"
+        return f"similar:{name or file or described(self.to)}"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Similar) and str(self) == str(other)
@@ -91,7 +92,7 @@ class Text(Aim):
 
     Explained: the logit s e . t / (|e| |t|) + b of the text, s and b the network's own scale and bias (b of SigLIP, Zhai et
         al. 2023, alone).
-    against: other texts; their mean logit is taken off, so that only what tells the text from them is explained.
+    against: other texts; their mean logit is subtracted, so that only what tells the text from them is explained.
     template: a sentence around each text, such as "a photo of a {}".
     The probability is among the text and those against it, by softmax; of networks with a bias, of the text alone, by sigmoid.
     Raises NotApplicable for a network without a text tower, or wrapped without its tokenizer.
@@ -101,11 +102,12 @@ class Text(Aim):
     against: str | Sequence[str] = ()
     template: str = "{}"
     widest: ClassVar[bool] = False
+    local: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         others = (self.against,) if isinstance(self.against, str) else tuple(self.against)
         object.__setattr__(self, "against", others)
-        if not all(isinstance(one, str) and one.strip() for one in (self.text, *others)):
+        if not all(isinstance(text, str) and text.strip() for text in (self.text, *others)):
             said = f"Text({quoted(self.text)}, against={quoted(others)})"
             raise BadParameter(f"{said}: give texts, as in Text('a dog', against=['a cat']).")
         if not isinstance(self.template, str) or "{}" not in self.template:
@@ -119,18 +121,18 @@ class Text(Aim):
 
     @property
     def texts(self) -> list[str]:
-        """All texts in their sentences, its own first."""
-        return [self.template.replace("{}", one) for one in (self.text, *self.against)]
+        """All texts in their sentences; that which is explained comes first."""
+        return [self.template.replace("{}", text) for text in (self.text, *self.against)]
 
-    def pin(self, output: Any, seen: ImageView) -> Pinned:
-        if seen.model.towers is None:
+    def pin(self, output: Any, view: ImageView) -> Pinned:
+        if view.model.towers is None:
             raise NotApplicable(
-                f"{self}: {seen.model.name} has no text tower, so no text fits it. Load one that has, "
+                f"{self}: {view.model.name} has no text tower, so no text fits it. Load one that has, "
                 'load("hf/openai/clip-vit-base-patch32"), or ask for Similar(to=photo).'
             )
-        words = seen.model.towers.words(seen.model.network, self.texts)
-        own = embedding(output)
-        _sound(numbers(own)[0], words.unit.shape[1], f"{self}: of the image explained", NotHere)
+        words = view.model.towers.words(view.model.network, self.texts)
+        vector = embedding(output)
+        _checked(numbers(vector)[0], words.unit.shape[1], f"{self}: of the image explained", NotHere)
         rivals = words.unit[1:].mean(0) if self.against else 0.0
         direction = words.scale * (words.unit[0] - rivals)  # (d,)
         start = 0.0 if self.against or words.bias is None else words.bias
@@ -138,29 +140,29 @@ class Text(Aim):
         def read(output: Any) -> Array:
             return (unit(embedding(output)) * direction).sum(-1) + start
 
-        chance = _chance(words.scale * numbers((unit(own) * words.unit).sum(-1)), words.bias)
+        chance = _chance(words.scale * numbers((unit(vector) * words.unit).sum(-1)), words.bias)
         kind = "logits" if words.scaled else "similarity"
         return Pinned(read, kind, str(self), None, self.words, chance, words.notes)
 
     @property
     def words(self) -> str:
-        """ "a dog vs a cat"."""
+        """The text and those against it, for a caption: "a dog vs a cat"."""
         return self.text + (f" vs {', '.join(self.against)}" if self.against else "")
 
     @classmethod
     def parse(cls, text: str) -> "Text":
         """text:TEXT, or text:TEXT|OTHER|OTHER against others."""
-        own, *others = [part.strip() for part in text.partition(":")[2].split("|")]
-        if not all((own, *others)):
+        first, *others = [part.strip() for part in text.partition(":")[2].split("|")]
+        if not all((first, *others)):
             raise BadParameter(f"{quoted(text)}: write text:TEXT or text:TEXT|OTHER|OTHER, as in 'text:a dog|a cat'.")
-        return cls(own, others)
+        return cls(first, others)
 
     def __str__(self) -> str:
         return f"text:{'|'.join(self.texts)}"
 
 
 def embedding(output: Any) -> Array:
-    """The embedding (n, d) in what a network gives: itself, a part that is named so, or the first that can be one."""
+    """The embedding (n, d) in an output: the output itself, a part with a name in NAMED, or the first part that can be one."""
     if isinstance(output, Mapping):
         parts = [output[name] for name in NAMED if name in output] + [*output.values()]
     else:
@@ -170,27 +172,28 @@ def embedding(output: Any) -> Array:
         if len(shape) > 1 and "float" in kind and 0 not in shape and set(shape[2:]) <= {1}:
             flat = part.reshape(shape[:2])
             return flat.astype(np.float64) if isinstance(part, np.ndarray) else flat.float() if "float16" in kind else flat
-    held = ", ".join(str(tuple(part.shape)) if hasattr(part, "shape") else type(part).__name__ for part in parts)
+    contents = ", ".join(str(tuple(part.shape)) if hasattr(part, "shape") else type(part).__name__ for part in parts)
     raise NotApplicable(
-        f"Similar and Text need an embedding (n, d), and the network gives {held or 'nothing'}. "
+        f"Similar and Text need an embedding (n, d), and the network gives {contents or 'nothing'}. "
         "Say where it is: wrap(output=...), or pool what there is: wrap(output=lambda out: out.mean((2, 3)))."
     )
 
 
 def unit(vectors: Array) -> Array:
-    """Vectors (n, d), each made of length one; what is all zero stays so."""
+    """Vectors (n, d), each scaled to length one; a vector of zeros stays as it is."""
     return vectors / ((vectors * vectors).sum(-1).clip(min=TINY) ** 0.5)[:, None]
 
 
-def _vector(given: Any) -> NDArray[np.float64]:
+def _vector(values: Any) -> NDArray[np.float64]:
+    """An embedding (d,) as a person gives it; BadParameter for anything that is no row of numbers."""
     try:
-        return np.asarray(numbers(given) if hasattr(given, "dtype") else given, np.float64).reshape(-1)
+        return np.asarray(numbers(values) if hasattr(values, "dtype") else values, np.float64).reshape(-1)
     except (TypeError, ValueError):
-        raise BadParameter(f"Similar: a {type(given).__name__} is neither a photo nor an embedding (d,).") from None
+        raise BadParameter(f"Similar: a {type(values).__name__} is neither a photo nor an embedding (d,).") from None
 
 
-def _sound(vector: NDArray[Any], d: int, whose: object, otherwise: type[Misuse] = BadParameter) -> NDArray[Any]:
-    """A vector (d,) that has a direction."""
+def _checked(vector: NDArray[Any], d: int, whose: object, otherwise: type[Misuse] = BadParameter) -> NDArray[Any]:
+    """The vector, if it has d numbers and a direction; else an error of the kind `otherwise`, that begins with whose it is."""
     if vector.shape != (d,):
         raise BadParameter(f"{whose}: the embedding has {vector.size} numbers, and there are {d} to compare with.")
     if not np.isfinite(vector).all():
@@ -200,14 +203,14 @@ def _sound(vector: NDArray[Any], d: int, whose: object, otherwise: type[Misuse] 
     return vector
 
 
-def _like(vector: NDArray[Any], own: Array) -> Array:
-    """The vector, of length one, as the network's own kind of array."""
+def _like(vector: NDArray[Any], output: Array) -> Array:
+    """The vector, scaled to length one, as the same kind of array as the output."""
     t = unit(vector[None].astype(np.float64))[0]
-    return t if isinstance(own, np.ndarray) else own.new_tensor(t)
+    return t if isinstance(output, np.ndarray) else output.new_tensor(t)
 
 
 def _chance(logits: NDArray[Any], bias: float | None) -> float | None:
-    """The probability of the first of the logits (k,), as yet without their bias."""
+    """The probability of the first of the logits (k,), to which the bias, where there is one, is still to be added."""
     if bias is not None:
         return float(1 / (1 + np.exp(-(logits[0] + bias))))
     return None if len(logits) == 1 else float(1 / np.exp(logits - logits[0]).sum())

@@ -33,21 +33,22 @@ def read_labels(labels: Labels | str | Path | None) -> list[str] | None:
         text = _text(path)
         return _from_json(json_of(text)) if path.suffix.lower() == ".json" else _lines(text)
     except (OSError, KeyError, TypeError, ValueError, IndexError, RecursionError) as error:
-        asked = quoted(str(labels) if isinstance(labels, str | Path) else labels)
+        given = quoted(str(labels) if isinstance(labels, str | Path) else labels)
         raise BadParameter(
-            f"The labels {asked} cannot be read ({type(error).__name__}: {printable(error, 300)}). "
+            f"The labels {given} cannot be read ({type(error).__name__}: {printable(error, 300)}). "
             "Give a text file with one name a line, a JSON list, or 'imagenet'."
         ) from None
 
 
 def _text(path: Path) -> str:
+    """The text of a file, of bounded size; ValueError where it is larger, or no plain file."""
     if path.exists() and not path.is_file():
         raise ValueError("it is a folder, a device or a pipe, and no file")
     with path.open("rb") as file:
-        found = file.read(LARGEST + 1)
-    if len(found) > LARGEST:
+        data = file.read(LARGEST + 1)
+    if len(data) > LARGEST:
         raise ValueError(f"it is larger than {LARGEST >> 20} MB, so it is no list of names")
-    return found.decode("utf-8-sig")
+    return data.decode("utf-8-sig")
 
 
 def _lines(text: str) -> list[str]:
@@ -57,30 +58,33 @@ def _lines(text: str) -> list[str]:
         lines.pop()
     if not lines:
         raise ValueError("it is empty")
-    return _few(lines)
+    return _not_too_many(lines)
 
 
-def _from_json(found: Any) -> list[str]:
-    if isinstance(found, Mapping):
-        found = _in_order(_few(found), [*found.values()])
-    if isinstance(found, str):
+def _from_json(names: Any) -> list[str]:
+    """The names in a list or a dict by index, as they stand in JSON; ValueError, TypeError or KeyError where they are none."""
+    if isinstance(names, Mapping):
+        names = _in_order(_not_too_many(names), [*names.values()])
+    if isinstance(names, str):
         raise TypeError("a single word is no list")
-    found = _few(islice(found, MOST + 1))
-    if found and isinstance(found[0], Mapping) and "index" in found[0]:
-        found = _in_order([entry["index"] for entry in found], found)
-    if not found:
+    names = _not_too_many(islice(names, MOST + 1))
+    if names and isinstance(names[0], Mapping) and "index" in names[0]:
+        names = _in_order([entry["index"] for entry in names], names)
+    if not names:
         raise ValueError("there are none")
-    return [_name(entry) for entry in found]
+    return [_name(entry) for entry in names]
 
 
-def _few(names: Iterable[Any]) -> list[Any]:
-    found = [*names]
-    if len(found) > MOST:
+def _not_too_many(names: Iterable[Any]) -> list[Any]:
+    """The names as a list; ValueError where there are more than MOST."""
+    entries = [*names]
+    if len(entries) > MOST:
         raise ValueError(f"there are more than {MOST:,} names")
-    return found
+    return entries
 
 
 def _in_order(indices: list[Any], entries: list[Any]) -> list[Any]:
+    """The entries in the order of their indices; ValueError where these are not 0, 1, 2, ..."""
     order = sorted(range(len(indices)), key=lambda i: int(indices[i]))
     if [int(indices[i]) for i in order] != list(range(len(order))):
         raise ValueError("its indices are not 0, 1, 2, ...")
@@ -88,6 +92,7 @@ def _in_order(indices: list[Any], entries: list[Any]) -> list[Any]:
 
 
 def _name(entry: Any) -> str:
+    """The name in an entry: a text or number itself, the last of a list, a dict's "name" or "label"."""
     if isinstance(entry, Mapping):
         entry = entry.get("name") or entry["label"]
     entry = entry[-1] if isinstance(entry, list | tuple) else entry

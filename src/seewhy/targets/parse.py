@@ -1,4 +1,8 @@
-"""What a person may write for a target."""
+"""What a person may write for a target.
+
+A new target that is written as `word:...` is one file, with a class that has `parse` and the `str()` that `parse` reads, and
+one line in KINDS.
+"""
 
 from dataclasses import replace
 from importlib import import_module
@@ -12,7 +16,7 @@ from seewhy.printable import quoted
 from .aim import Aim
 from .target import Class, Contrast, Labels, PerImage, Target, Unit, class_index
 
-KINDS = {  # how a target that begins so is read, and where: what its str() gives; imported only then
+KINDS = {  # the word that the text begins with -> module:class, whose `parse` reads it; imported on first use
     "unit": "seewhy.targets.target:Unit",
     "region": "seewhy.targets.region:Region",
     "point": "seewhy.targets.region:Point",
@@ -20,13 +24,13 @@ KINDS = {  # how a target that begins so is read, and where: what its str() give
     "similar": "seewhy.targets.embedding:Similar",
     "text": "seewhy.targets.embedding:Text",
 }
-Asked = Target | PerImage | Aim
+AnyTarget = Target | PerImage | Aim
 MOST = 100_000  # targets of one call
 LONGEST = 10_000  # characters of a target
 
 
-def as_targets(target: Any, labels: Labels) -> list[Asked]:
-    """What a person may write for a target (an index, a label, a Target, a list of these) as Targets."""
+def as_targets(target: Any, labels: Labels) -> list[AnyTarget]:
+    """The targets that a person means by an index, a label, a text such as "region:cat", a Target, or a list of these."""
     many = isinstance(target, list | tuple | range) or (isinstance(target, np.ndarray) and target.ndim)
     if many and len(target) > MOST:
         raise BadParameter(f"{len(target):,} targets are asked for at once; {MOST:,} are the most: ask in parts.")
@@ -45,7 +49,8 @@ def _parsed(text: str) -> Any:
     return getattr(import_module(module), name).parse(text)
 
 
-def _as_target(target: Any, labels: Labels) -> Asked:
+def _as_target(target: Any, labels: Labels) -> AnyTarget:
+    """One target, its class as an index; BadParameter or NoSuchName for what is none."""
     if isinstance(target, str) and target not in (labels or ()):
         if len(target) > LONGEST:
             raise BadParameter(f"The target {quoted(target, 60)} is {len(target):,} characters long; {LONGEST:,} are the most.")

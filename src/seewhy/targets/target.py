@@ -21,7 +21,7 @@ Labels = Sequence[str] | None
 Scores = NDArray[Any]  # (n, k)
 Weights = NDArray[Any]  # (n, k)
 Target = Callable[[Scores], Weights]
-LARGEST = 10**9  # number of a class, a channel, a cell: beyond that it is none, whatever the model
+LARGEST = 10**9  # index of a class, a channel or a cell: no model has more
 RIVALS = 1000  # classes of one contrast
 
 
@@ -75,23 +75,23 @@ class Contrast:
         return (self.against,) if isinstance(self.against, int | str) else tuple(self.against)
 
     def __call__(self, scores: Scores) -> Weights:
-        own = Class(self.of)(scores)
+        explained = Class(self.of)(scores)
         if not np.isfinite(self.strength):
             raise BadParameter(f"Contrast: strength is {self.strength}; give a number such as 0.6.")
         if not self.rivals and (self.look_alikes < 1 or scores.shape[1] < 2):
             raise BadParameter(f"{self}: there is no other class to contrast with.")
         if self.rivals:
             others = [Class(i)(scores) for i in self.rivals]
-            if any((other == own).all() for other in others):
+            if any((other == explained).all() for other in others):
                 raise BadParameter(f"{self}: a class cannot be contrasted with itself.")
         else:
-            rest = np.where(own > 0, -np.inf, scores)
+            rest = np.where(explained > 0, -np.inf, scores)
             others = [Top(rank + 1)(rest) for rank in range(min(self.look_alikes, scores.shape[1] - 1))]
-        return own - self.strength * np.mean(others, axis=0)
+        return explained - self.strength * np.mean(others, axis=0)
 
     @property
     def words(self) -> str:
-        """Without the strength: "husky vs malamute, wolf"."""
+        """The contrast without its strength, for a caption: "husky vs malamute, wolf"."""
         return f"{self.of} vs " + (", ".join(map(str, self.rivals)) or f"{self.look_alikes} look-alikes")
 
     def __str__(self) -> str:
@@ -146,6 +146,7 @@ class Unit:
 
     @property
     def words(self) -> str:
+        """The unit for a caption: "unit 42 of features.10"."""
         where = {"max": "", "sum": ", summed"}.get(str(self.at), f" in cell {self.at}")
         return f"unit {self.channel} of {self.layer}{where}"
 
@@ -156,7 +157,7 @@ class Unit:
 
 @dataclass(frozen=True)
 class PerImage:
-    """To each image a target of its own: PerImage([3, "tabby", Top(2)])."""
+    """A different target for each image: PerImage([3, "tabby", Top(2)])."""
 
     targets: Sequence[Any]
 
@@ -183,11 +184,12 @@ def _checked(index: int | str, scores: Scores) -> int:
 
 
 def is_index(text: str) -> bool:
+    """Does the text write a whole number?"""
     return re.fullmatch(r"-?[0-9]+", text.strip()) is not None
 
 
 def numbered(text: str) -> int:
-    """The number that digits write, however many they are: what is beyond all classes stays so."""
+    """The whole number that a text writes; of very long ones the first 30 digits, which no class has anyway."""
     sign, digits = re.fullmatch(r"(-?)0*([0-9]+)", text.strip()).groups()  # type: ignore[union-attr]
     return int(sign + digits[:30])
 
@@ -196,7 +198,7 @@ def weighted(targets: Sequence[Target], scores: Scores) -> Weights:
     """The weights (t, n, k) of several targets, checked: a person's own callable may give anything."""
     rows = []
     ranked = [target for target in targets if isinstance(target, Top) and isinstance(target.rank, int)]
-    if ranked:  # of several, the error speaks of the one that was asked for
+    if ranked:  # an error names the highest rank, not the first that is too high
         max(ranked, key=lambda top: top.rank)(scores)
     for target in targets:
         try:
@@ -212,47 +214,46 @@ def weighted(targets: Sequence[Target], scores: Scores) -> Weights:
     return np.stack(rows)
 
 
-def class_index(asked: int | str | np.integer[Any], labels: Labels) -> int:
+def class_index(name: int | str | np.integer[Any], labels: Labels) -> int:
     """The class a person means: an index, a whole label, one of its synonyms, or a unique beginning of it."""
-    if isinstance(asked, int | np.integer) and not isinstance(asked, bool):
-        if abs(asked) > LARGEST:
-            raise NoSuchName(
-                "class", asked, [], f"The model's labels are {len(labels)}." if labels else "Classes count from 0."
-            )
-        return int(asked)
-    if not isinstance(asked, str):
-        raise BadParameter(f"{quoted(asked)} is no class. Give its index or its label.")
+    if isinstance(name, int | np.integer) and not isinstance(name, bool):
+        if abs(name) > LARGEST:
+            raise NoSuchName("class", name, [], f"The model's labels are {len(labels)}." if labels else "Classes count from 0.")
+        return int(name)
+    if not isinstance(name, str):
+        raise BadParameter(f"{quoted(name)} is no class. Give its index or its label.")
     if not labels:
-        if is_index(asked):
-            return class_index(numbered(asked), labels)
-        said = f"The class {quoted(asked)} is a label, and the model has none. Give its index, or wrap(labels=...)."
-        raise BadParameter(said)
-    want = asked.strip().lower()
-    names = [label.lower() for label in labels]
-    synonyms = [[part.strip() for part in name.split(",")] for name in names]
+        if is_index(name):
+            return class_index(numbered(name), labels)
+        reason = f"The class {quoted(name)} is a label, and the model has none. Give its index, or wrap(labels=...)."
+        raise BadParameter(reason)
+    want = name.strip().lower()
+    lower = [label.lower() for label in labels]
+    synonyms = [[part.strip() for part in label.split(",")] for label in lower]
     for fits in (
-        [i for i, name in enumerate(names) if name == want],
+        [i for i, label in enumerate(lower) if label == want],
         [i for i, parts in enumerate(synonyms) if want in parts],
-        [i for i, name in enumerate(names) if name.startswith(want)] if want else [],
+        [i for i, label in enumerate(lower) if label.startswith(want)] if want else [],
     ):
         if len(fits) == 1:
             return fits[0]
         if fits:
             some = ", ".join(f"{printable(labels[i], 100)} ({i})" for i in fits[:4]) + (", ..." if len(fits) > 4 else "")
-            raise NoSuchName("single class", asked, [], f"It could be {some}. Give the whole label or the index.")
+            raise NoSuchName("single class", name, [], f"It could be {some}. Give the whole label or the index.")
     if is_index(want):
         return class_index(numbered(want), labels)
     near = closest(want, [part for parts in synonyms for part in parts])
-    named = [labels[next(i for i, parts in enumerate(synonyms) if part in parts)] for part in near]
-    raise NoSuchName("class", asked, named, f"All {len(labels)} labels: model.labels.")
+    whole = [labels[next(i for i, parts in enumerate(synonyms) if part in parts)] for part in near]
+    raise NoSuchName("class", name, whole, f"All {len(labels)} labels: model.labels.")
 
 
 def name_of(labels: Labels, index: int | None) -> str | None:
+    """The label of a class; None where it has none."""
     return labels[index] if labels is not None and index is not None and 0 <= index < len(labels) else None
 
 
 def named(target: Any, labels: Labels) -> str | None:
-    """A unit in words; a contrast, "French bulldog vs Chihuahua", where the labels are known."""
+    """A unit, or a contrast where the labels are known, in words: "French bulldog vs Chihuahua"; None for other targets."""
     if isinstance(target, Unit):
         return target.words
     if not isinstance(target, Contrast) or not target.rivals:

@@ -25,7 +25,6 @@ from seewhy.prepare.batch import Batch
 from seewhy.printable import quoted
 from seewhy.progress import stop_asked
 from seewhy.targets.aim import Aim
-from seewhy.targets.embedding import Similar, Text
 from seewhy.targets.target import Class, Labels, PerImage, Unit, name_of, named, weighted
 
 from .joining import Asked, Join, Plan, Settled
@@ -84,7 +83,7 @@ def _opened(model: Any, images: Prepared | list[Any], place: int, kept: Kept) ->
 
 def _check(target: Any) -> None:
     for one in target.targets if isinstance(target, PerImage) else [target]:
-        local = isinstance(one, Aim) and not isinstance(one, Similar | Text)  # which ask the same of every tile
+        local = isinstance(one, Aim) and one.local
         if local or (isinstance(one, Unit) and not isinstance(one.at, str)):
             raise NotApplicable(
                 f"{one} is asked of one whole image, and each tile is an image of its own. Ask for a class, or explain a crop "

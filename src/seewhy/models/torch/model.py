@@ -71,7 +71,7 @@ class TorchModel(Running):
     @again
     def aimed(self, aims: Sequence[Aim], x: Array, view: ImageView) -> tuple["TorchModel", tuple[Pinned, ...]]:
         """The model whose scores are what aims, of one kind, read of its whole output; pinned on an image x (1, c, *space)."""
-        view = view._replace(scored=self._dense_scores, apart=self.task == "multi-label", model=self)
+        view = view._replace(scored=self._dense_scores, independent=self.task == "multi-label", model=self)
         with self._ready(x) as ready, torch.no_grad():
             output = self._whole(ready)
             self._look_for_dense_sigmoid(ready, output)

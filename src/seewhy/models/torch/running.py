@@ -26,7 +26,7 @@ from seewhy.prepare.fit import Fit
 from seewhy.printable import words_of
 from seewhy.targets.aim import ImageView
 from seewhy.targets.embedding import embedding
-from seewhy.targets.suggest import instead, overall
+from seewhy.targets.suggest import overall, suggestion
 
 from .answering import Answering
 from .draws import Drawing
@@ -160,7 +160,7 @@ class Running(Answering):
             self.rivals = rivals(output, len(x)) if self.output is None else ""
             return raw_scores(found, len(x), output if self.output is None else found)
         except BadNetwork as error:
-            if other := instead(part_of(output, self.output), self._seen(x)):
+            if other := suggestion(part_of(output, self.output), self._seen(x)):
                 raise InSpace(f"{self.name} {other}. Or make scores of it: {error}") from None
             raise
 

@@ -15,14 +15,14 @@ from seewhy.cli.app import main
 from seewhy.errors import BadNetwork, NotApplicable
 from seewhy.images.places import Extent
 from seewhy.targets.aim import ImageView
-from seewhy.targets.detected import Detected, detected, ordered, overlap
+from seewhy.targets.detector import Detections, detections_of, overlap, ranking
 from support import detectors as nets
 from support.detectors import KINDS, Blobs, picture, scene
 
 RNG = np.random.default_rng(1)
 
 
-def seen(labels=KINDS, h=48, w=64, model=None):
+def view(labels=KINDS, h=48, w=64, model=None):
     return ImageView((h, w), None, Extent(0, 0, w, h), labels, model)
 
 
@@ -37,11 +37,11 @@ def test_iou_is_torchvisions():
 
 
 def test_of_raw_boxes_torchvisions_nms_keeps_the_same():
-    found = Detected(corners(120), RNG.integers(0, 3, 120), RNG.random(120), raw=True)
+    found = Detections(corners(120), RNG.integers(0, 3, 120), RNG.random(120), raw=True)
     kept = batched_nms(torch.tensor(found.boxes), torch.tensor(found.chances), torch.tensor(found.labels), 0.5)
     assert 3 < len(kept) < 100
-    assert ordered(found) == kept.tolist()
-    assert ordered(found._replace(raw=False)) == np.argsort(-found.chances).tolist()
+    assert ranking(found) == kept.tolist()
+    assert ranking(found._replace(raw=False)) == np.argsort(-found.chances).tolist()
 
 
 @pytest.mark.parametrize("kind", ["numpy", "torch"])
@@ -50,7 +50,7 @@ def test_logits_are_softmaxed_where_there_is_one_more_than_labels_and_sigmoids_o
     boxes = RNG.random((2, 5, 4))
     logits = RNG.normal(size=(2, 5, 4))
     given = {"pred_logits": as_kind(logits), "pred_boxes": as_kind(boxes)}
-    soft, sigmoids = detected(given, seen())[1], detected(given, seen([*KINDS, "black"]))[1]
+    soft, sigmoids = detections_of(given, view())[1], detections_of(given, view([*KINDS, "black"]))[1]
     e = np.exp(logits[1])
     np.testing.assert_allclose(soft.chances, (e / e.sum(1, keepdims=True))[:, :3], rtol=1e-12)
     np.testing.assert_allclose(sigmoids.chances, 1 / (1 + np.exp(-logits[1])), rtol=1e-12)
@@ -63,7 +63,7 @@ def test_logits_are_softmaxed_where_there_is_one_more_than_labels_and_sigmoids_o
 def test_logits_for_which_the_labels_do_not_tell_are_refused(labels):
     given = {"logits": np.zeros((1, 5, 4)), "pred_boxes": np.zeros((1, 5, 4))}
     with pytest.raises(NotApplicable, match=r"4 logits for a box and .*wrap\(labels="):
-        detected(given, seen(labels))
+        detections_of(given, view(labels))
 
 
 @pytest.mark.parametrize(
@@ -78,10 +78,10 @@ def test_which_yolo_it_is(shape, labels, family):
     given = RNG.random(shape)
     if family is None:
         with pytest.raises(NotApplicable, match="does not tell itself"):
-            detected(given, seen(labels))
+            detections_of(given, view(labels))
         return
     rows = given[0].T if family == 8 else given[0]
-    (found,) = detected((given, "and what else it gives"), seen(labels))
+    (found,) = detections_of((given, "and what else it gives"), view(labels))
     cx, cy, w, h = rows[:, :4].T
     np.testing.assert_allclose(found.boxes, np.stack([cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2], 1))
     np.testing.assert_allclose(found.chances, rows[:, 4:] if family == 8 else rows[:, 4:5] * rows[:, 5:])
@@ -90,20 +90,20 @@ def test_which_yolo_it_is(shape, labels, family):
 
 def test_scores_of_a_yolo_that_are_no_probabilities_are_refused():
     with pytest.raises(NotApplicable, match="lie from 0 to 1, and these from"):
-        detected(RNG.normal(size=(1, 7, 60)), seen())
+        detections_of(RNG.normal(size=(1, 7, 60)), view())
 
 
 @pytest.mark.parametrize("given", [np.zeros((2, 5)), {"a": 1}, [1, 2], "boxes", np.zeros((1, 3, 8, 8))])
 def test_what_is_no_form_of_boxes_is_refused_with_those_that_are(given):
     with pytest.raises(NotApplicable, match=r"a list of dicts .* wrap\(output="):
-        detected(given, seen())
+        detections_of(given, view())
 
 
 def test_lists_that_do_not_fit_together_are_refused():
     with pytest.raises(NotApplicable, match="3 boxes with 2 scores and 3 labels"):
-        detected([{"boxes": corners(3), "scores": np.ones(2), "labels": np.ones(3)}], seen())
+        detections_of([{"boxes": corners(3), "scores": np.ones(2), "labels": np.ones(3)}], view())
     with pytest.raises(NotApplicable, match="there must be scores"):
-        detected([{"boxes": corners(3), "labels": np.ones(3)}], seen())
+        detections_of([{"boxes": corners(3), "labels": np.ones(3)}], view())
 
 
 def test_an_output_is_made_boxes_by_a_function():
