@@ -3,18 +3,21 @@
 from typing import Any
 
 import numpy as np
-from einops import asnumpy
 from numpy.typing import NDArray
 from PIL import Image
 
 Array = Any  # a numpy array or a torch tensor: formulas use what both can do
 
 
-def numbers(x: Array) -> NDArray[Any]:
-    """As numpy, which has no bfloat16."""
-    if isinstance(x, np.ndarray):
-        return x
-    return asnumpy(x.float() if "bfloat16" in str(x.dtype) else x)
+def numbers(x: Any) -> NDArray[Any]:
+    """Any array, tensor or nested list as a numpy array, without a copy where that is possible.
+
+    A tensor is taken off its graph and its device; numpy has no bfloat16, so that becomes float32.
+    """
+    if hasattr(x, "detach"):
+        x = x.detach().cpu()
+        x = x.float() if "bfloat16" in str(x.dtype) else x
+    return np.asarray(x)
 
 
 def first_of(output: Any) -> Any:
@@ -29,7 +32,7 @@ def described(value: Any) -> Any:
     if isinstance(value, Image.Image):
         return f"image {value.size} sha256:{_hash(value.tobytes())}"
     if hasattr(value, "shape") and hasattr(value, "dtype") and value.ndim:
-        array = value if isinstance(value, np.ndarray) else asnumpy(value.float() if "bfloat" in str(value.dtype) else value)
+        array = numbers(value)
         return f"array {array.shape} sha256:{_hash(np.ascontiguousarray(array).tobytes())}"
     if callable(value):
         return getattr(value, "__qualname__", type(value).__name__)

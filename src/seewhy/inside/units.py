@@ -3,8 +3,9 @@
 from typing import NamedTuple
 
 import numpy as np
-from einops import asnumpy, reduce
+from einops import reduce
 
+from seewhy.arrays import numbers
 from seewhy.errors import BadParameter
 from seewhy.explaining.case import Case
 from seewhy.images.given import Images
@@ -47,7 +48,7 @@ def top_units(
         case = Case(whole, batch.x, [asked], [layer])
         name = case.layers[-1]  # of several calls the last
         evidence = case.trace.evidence[name]
-        a, g = asnumpy(evidence.a), asnumpy(evidence.g[0])
+        a, g = numbers(evidence.a), numbers(evidence.g[0])
         sums, means = reduce(a * g, "n c ... -> n c", "sum"), reduce(g, "n c ... -> n c", "mean")
         peaks = reduce(a, "n c ... -> n c", "max")
         for i in range(len(a)):

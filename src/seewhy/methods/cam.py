@@ -6,10 +6,10 @@ Each formula gives the signed map (n, *space) of (n, c, *space); the ReLU of the
 import sys
 
 import numpy as np
-from einops import asnumpy, rearrange, reduce
+from einops import rearrange, reduce
 from numpy.typing import NDArray
 
-from seewhy.arrays import Array
+from seewhy.arrays import Array, numbers
 from seewhy.methods.making.reading import from_activations, from_gradients, from_head
 
 __all__ = [
@@ -170,7 +170,7 @@ def principal(a: Array, centred: bool) -> NDArray[np.float64]:
     for each other).  Neither that nor a singular value decomposition has a sign of its own: the map is turned to agree
     with the sum over channels, or if that is nothing beside rounding (as behind a LayerNorm), to peak above zero.
     """
-    broken = ~np.isfinite(asnumpy(reduce(abs(a), "n c ... -> n", "max")))
+    broken = ~np.isfinite(numbers(reduce(abs(a), "n c ... -> n", "max")))
     if broken.any():  # say so, image by image
         return np.stack(
             [np.full(a.shape[2:], np.nan) if bad else principal(a[i : i + 1], centred)[0] for i, bad in enumerate(broken)]
@@ -181,11 +181,11 @@ def principal(a: Array, centred: bool) -> NDArray[np.float64]:
     m = m - reduce(m, "n p c -> n 1 c", "mean") if centred else m
     turned = m.swapaxes(1, 2)
     if m.shape[1] <= m.shape[2]:
-        value, vector = map(asnumpy, eigh(m @ turned))
+        value, vector = map(numbers, eigh(m @ turned))
         found = vector[..., -1] * np.sqrt(value[:, -1:].clip(min=0))
     else:
-        found = asnumpy((m @ eigh(turned @ m)[1][..., -1:])[..., 0])
-    whole, sizes = (asnumpy(reduce(each, "n p c -> n p", "sum")) for each in (m, abs(m)))
+        found = numbers((m @ eigh(turned @ m)[1][..., -1:])[..., 0])
+    whole, sizes = (numbers(reduce(each, "n p c -> n p", "sum")) for each in (m, abs(m)))
     agrees = (found * whole).sum(1)
     most = np.sqrt((found**2).sum(1) * (sizes**2).sum(1))
     peak = np.take_along_axis(found, abs(found).argmax(1)[:, None], 1)[:, 0]

@@ -3,10 +3,10 @@
 from typing import Any
 
 import numpy as np
-from einops import asnumpy, reduce
+from einops import reduce
 from numpy.typing import NDArray
 
-from seewhy.arrays import Array
+from seewhy.arrays import Array, numbers
 from seewhy.errors import BadParameter, NotApplicable
 from seewhy.explaining.case import Case, Outcome
 from seewhy.images.resample import resized, spread
@@ -54,7 +54,7 @@ def _at_the_image(case: Case, rule: Relevance, lost: str) -> Outcome:
     """The relevance of every channel of the images, (t, n, c, *space), and how much of the score it is."""
     trace = case.traced(rule, (INPUT,))
     x, g = trace.evidence[INPUT]
-    core = asnumpy(x[None] * g)
+    core = numbers(x[None] * g)
     whole = core.sum(tuple(range(2, core.ndim)), dtype=float)
     share = whole / away_from_zero((trace.answer.scores * trace.weights).sum(-1))
 
@@ -127,7 +127,7 @@ def _run_excitation(case: Case) -> Outcome:
     own = Case(case.model, case.x, [chance(target) for target in case.targets], case.asked, ())
     trace = own.traced(MARGINAL, own.named)
     case.know(trace.answer)
-    maps = {layer: np.stack([asnumpy(weighted_sum(g, e.a)) for g in e.g]) for layer, e in trace.evidence.items()}
+    maps = {layer: np.stack([numbers(weighted_sum(g, e.a)) for g in e.g]) for layer, e in trace.evidence.items()}
     odd = tuple(note for layer in maps for note in trace.notes.get(layer, ()))
 
     def notes(t: int, i: int) -> tuple[str, ...]:
@@ -166,11 +166,11 @@ def _run_full_grad(case: Case, *, signed: bool, scaled: bool) -> Outcome:
     case.plain_only("full-grad, which gathers what biases add on the plain way back")
     trace, biases = case.model.biases(case.x, case.targets)
     case.know(trace.answer)
-    x, g = (asnumpy(one).astype(np.float64) for one in trace.evidence[INPUT])
+    x, g = (numbers(one).astype(np.float64) for one in trace.evidence[INPUT])
     maps = [
         _grown(x * row, [b for b in own if b.signed is not None], signed, scaled) for row, own in zip(g, biases, strict=True)
     ]
-    placeless = np.stack([sum((asnumpy(b.placeless).astype(np.float64) for b in own), np.zeros(len(x))) for own in biases])
+    placeless = np.stack([sum((numbers(b.placeless).astype(np.float64) for b in own), np.zeros(len(x))) for own in biases])
     located = np.stack([_located(x * row, own) for row, own in zip(g, biases, strict=True)])
     score = (trace.answer.scores * trace.weights).sum(-1)  # (t, n)
     gap = score - located - placeless
@@ -206,7 +206,7 @@ def _grown(pixels: NDArray[Any], biases: list[Bias], signed: bool, scaled: bool)
 
 
 def _plain(map_: Array) -> NDArray[Any]:
-    return asnumpy(map_).astype(np.float64)
+    return numbers(map_).astype(np.float64)
 
 
 full_grad = method_of(

@@ -8,9 +8,10 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
-from einops import asnumpy, reduce, repeat
+from einops import reduce, repeat
 from numpy.typing import NDArray
 
+from seewhy.arrays import numbers
 from seewhy.errors import BadParameter
 from seewhy.explaining.case import Case, Outcome
 from seewhy.methods.making.method import method_of
@@ -43,7 +44,7 @@ def _run_rollout(case: Case, *, head_fusion: str, discard: float) -> Outcome:
     found = case.model.attended(case.x)
     case.know(found.answer)
     tokens = found.layers[-1].keys
-    fused = [asnumpy(reduce(layer.a, "n h q k -> n q k", head_fusion)) for layer in found.layers]
+    fused = [numbers(reduce(layer.a, "n h q k -> n q k", head_fusion)) for layer in found.layers]
     r = rolled([_without_weakest(e, discard, tokens.own) for e in fused], rows(found, len(case.x)))
     core = repeat(tokens.grid_of(r), "n ... -> t n ...", t=len(case.targets))
     return Outcome({ATTENTION: core}, lambda _t, _i: found.notes)
@@ -111,7 +112,7 @@ def _run_relevance(case: Case) -> Outcome:
 
 def positive(a: Any, g: Any) -> NDArray[Any]:
     """mean_h relu(dA A): (n, heads, q, k) twice -> (n, q, k)."""
-    return asnumpy(reduce((g * a).clip(min=0), "n h q k -> n q k", "mean"))
+    return numbers(reduce((g * a).clip(min=0), "n h q k -> n q k", "mean"))
 
 
 def relevance(e: Sequence[NDArray[Any]], r: NDArray[Any]) -> NDArray[Any]:
@@ -148,7 +149,7 @@ def _run_le_grad(case: Case) -> Outcome:
 
 def sensitivity(g: Any) -> NDArray[Any]:
     """mean_hq relu(dA): (n, heads, q, k) -> (n, k)."""
-    return asnumpy(reduce(g.clip(min=0), "n h q k -> n k", "mean"))
+    return numbers(reduce(g.clip(min=0), "n h q k -> n k", "mean"))
 
 
 le_grad = method_of(

@@ -77,7 +77,7 @@ class FunctionModel:
 
     def answer(self, x: Array) -> Answer:
         """The scores of images x (n, c, *space)."""
-        x = np.asarray(numbers(x))
+        x = numbers(x)
         if self.takes == "uint8" and 0 < x.max() <= 1 and (x % 1 != 0).any():
             raise BadParameter(f"{self.name} takes photos from 0 to 255; these lie between 0 and 1: multiply them by 255.")
         given = self.given(x)
@@ -114,7 +114,7 @@ class FunctionModel:
 
     def whole(self, x: Array) -> Any:
         """All that the function gives for images x (n, c, *space), as aims read it."""
-        return self._called(np.asarray(numbers(x)))
+        return self._called(numbers(x))
 
     def _dense_scores(self, given: NDArray[Any]) -> NDArray[Any]:
         flat = np.moveaxis(given, 1, -1)
@@ -193,7 +193,7 @@ class FunctionModel:
             raise NeedsGradients(f"{self.name} gives scores only, and no layer can be read. Try occlusion, rise or lime.")
         if fast or dtype is not None:
             raise BadParameter(f"{self.name} is a function: it runs as it is. Leave fast= and dtype= out.")
-        yield FunctionScorer(self, np.asarray(numbers(x)).dtype, answer.normalised)
+        yield FunctionScorer(self, numbers(x).dtype, answer.normalised)
 
 
 class FunctionScorer:

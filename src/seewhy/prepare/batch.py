@@ -5,11 +5,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from einops import asnumpy
 from numpy.typing import NDArray
 from PIL import Image
 
-from seewhy.arrays import Array
+from seewhy.arrays import Array, numbers
 from seewhy.errors import BadImage, BadParameter
 from seewhy.images.given import Images, Prepared, is_clip, sort_out
 from seewhy.images.photo import Given, Photo, Under, photos
@@ -173,7 +172,7 @@ def _signal(x: Array, name: str) -> Given | None:
     """A signal (c, l), which is small enough to be drawn under its map; None of anything else."""
     if x.ndim != 2 or x.shape[0] * x.shape[1] > ROOM // 64:
         return None
-    return Given(np.array(asnumpy(x.float() if "bfloat16" in str(x.dtype) else x), np.float32), name)
+    return Given(np.array(numbers(x), np.float32), name)
 
 
 def _together(ready: list[tuple[NDArray[Any], Photo | Given]], prepare: Preparer) -> Batch:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from seewhy.arrays import numbers
 from seewhy.errors import BadParameter
 from seewhy.images.places import Extent
 from seewhy.lru import Recent
@@ -21,11 +22,7 @@ class Measured:
     known: Recent[tuple[int, int], tuple[Extent | None]] = field(default_factory=Recent, compare=False, repr=False)
 
     def __call__(self, photo: Image.Image) -> NDArray[Any]:
-        ready = self.prepare(photo)
-        if hasattr(ready, "detach"):
-            ready = ready.detach().cpu()
-            ready = ready.float() if "bfloat16" in str(ready.dtype) else ready
-        x = np.asarray(ready)
+        x = numbers(self.prepare(photo))
         x = x[0] if x.ndim == 4 and len(x) == 1 else x
         last = x.ndim == 3 and x.shape[-1] in (1, 3) and x.shape[0] not in (1, 3)
         if x.ndim != 3 or x.dtype.kind != "f" or not x.size or last:

@@ -6,10 +6,10 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from einops import asnumpy, repeat
+from einops import repeat
 from numpy.typing import NDArray
 
-from seewhy.arrays import Array
+from seewhy.arrays import Array, numbers
 from seewhy.explaining.case import Case, Outcome
 from seewhy.explaining.recipe import Run
 from seewhy.models.model import INPUT
@@ -75,7 +75,7 @@ def from_activations(rectified: bool = True) -> Callable[[Callable[..., Array]],
 
     def decorate(read: Callable[..., Array]) -> Method:
         def run(case: Case, **params: Any) -> Mapping[str, NDArray[Any]]:
-            once = {layer: np.asarray(asnumpy(read(a, **params))) for layer, a in case.activations.items()}
+            once = {layer: numbers(read(a, **params)) for layer, a in case.activations.items()}
             return {layer: np.stack([values] * len(case.targets)) for layer, values in once.items()}
 
         return method_of(read, run, "activations", rectified)
@@ -99,5 +99,5 @@ def from_head(rectified: bool = True) -> Callable[[Callable[..., Array]], Method
 def _per_target(read: Callable[..., Array], a: Array, each: Array) -> NDArray[Any]:
     """A formula for t targets, `each` being (t, n, c, ...): (t, n, *space).  Those of a single image go at once."""
     if len(a) == 1:
-        return asnumpy(read(repeat(a, "1 c ... -> t c ...", t=len(each)), each[:, 0]))[:, None]
-    return np.stack([asnumpy(read(a, one)) for one in each])
+        return numbers(read(repeat(a, "1 c ... -> t c ...", t=len(each)), each[:, 0]))[:, None]
+    return np.stack([numbers(read(a, one)) for one in each])
