@@ -234,4 +234,4 @@ def _sigmoid(x: Array) -> Array:
 
 def as_numbers(x: Any) -> NDArray[np.float64]:
     """An array, a tensor or a list as numpy in double precision, without the graph."""
-    return np.asarray(numbers(x) if hasattr(x, "detach") else x, np.float64)
+    return np.asarray(numbers(x), np.float64)

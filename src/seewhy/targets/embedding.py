@@ -187,7 +187,7 @@ def unit(vectors: Array) -> Array:
 def _vector(values: Any) -> NDArray[np.float64]:
     """An embedding (d,) as a person gives it; BadParameter for anything that is no row of numbers."""
     try:
-        return np.asarray(numbers(values) if hasattr(values, "dtype") else values, np.float64).reshape(-1)
+        return np.asarray(numbers(values), np.float64).reshape(-1)
     except (TypeError, ValueError):
         raise BadParameter(f"Similar: a {type(values).__name__} is neither a photo nor an embedding (d,).") from None
 

@@ -47,7 +47,7 @@ class Region(Aim):
 
     def _predicted(self, scores: Array, index: int, view: ImageView) -> NDArray[np.bool_]:
         """Where the network predicts the class; NotHere, with the classes that it predicts, where that is nowhere."""
-        values = as_array(scores)[0]
+        values = numbers(scores)[0]
         classes = np.arange(len(values)).reshape(-1, *[1] * (values.ndim - 1))
         there = values > _even(values, view) if _independent(values, view) else values.argmax(0) == classes  # (k, *where)
         if not there[index].any():
@@ -62,7 +62,7 @@ class Region(Aim):
 
     def _doubts(self, scores: Array, view: ImageView) -> tuple[str, ...]:
         """A remark, where it is a guess that the scores are probabilities."""
-        values = as_array(scores)[0]
+        values = numbers(scores)[0]
         if not _independent(values, view) or view.model.explains in EVEN or not _even(values, view):
             return ()
         return ("the output lies between 0 and 1, so it is taken for probabilities: predicted is what is above a half",)
@@ -78,7 +78,7 @@ class Region(Aim):
         return cls(text.partition(":")[2].strip() or None)
 
     def __str__(self) -> str:
-        mask = "" if self.mask is None else f" in the mask {described(as_array(self.mask).astype(bool))}"
+        mask = "" if self.mask is None else f" in the mask {described(numbers(self.mask).astype(bool))}"
         return f"region:{'' if self.of is None else self.of}{mask}"
 
     def __eq__(self, other: object) -> bool:
@@ -174,11 +174,6 @@ def _even(values: NDArray[Any], view: ImageView) -> float:
     return EVEN.get(view.model.explains, 0.5 if between else 0.0)
 
 
-def as_array(values: Any) -> NDArray[Any]:
-    """An array, a tensor or a list as numpy."""
-    return numbers(values) if hasattr(values, "detach") else np.asarray(values)
-
-
 def _like(values: NDArray[Any], scores: Array) -> Array:
     """Values as the same kind of array as the scores."""
     return values if isinstance(scores, np.ndarray) else scores.new_tensor(values)
@@ -224,7 +219,7 @@ def _on_grid(mask: Any, grid: Sequence[int], view: ImageView) -> NDArray[np.bool
 
     mask: as the photo or the volume is, or else as the prepared image or the output; BadParameter for any other shape.
     """
-    mask = as_array(mask).astype(bool)
+    mask = numbers(mask).astype(bool)
     original = view.box.shape if isinstance(view.box, Grid) else view.size and view.size[::-1]
     if isinstance(view.box, Grid) and mask.shape == original:
         mask = view.box.read(mask.astype(np.float32)) > 0.5
