@@ -106,7 +106,7 @@ def test_relevance_runs_and_starts_from_the_score(family):
     network = ready(MADE[family])
     case = ask.case(network, X, [1])
     found = seewhy.attn_lrp.outcome(case)
-    ask.close(case.answered()[0].scores[:, 1], scores(network), rel=1e-6)
+    ask.close(case.answered[0].scores[:, 1], scores(network), rel=1e-6)
     alone = [seewhy.attn_lrp.outcome(ask.case(network, X[i : i + 1], [1])).cores[INPUT][:, 0] for i in range(2)]
     ask.close(found.cores[INPUT], np.stack(alone, 1), rel=1e-6)
 

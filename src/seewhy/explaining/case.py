@@ -1,6 +1,7 @@
-"""One question put to one batch; what was found out is kept for the next method to read."""
+"""One question put to one batch; what each pass of the network leaves is kept for the next method to read."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar, overload
 
 from numpy.typing import NDArray
@@ -13,6 +14,8 @@ from seewhy.models.rule import Balanced, Rule
 from seewhy.targets.target import Target, weighted
 
 T = TypeVar("T")
+Answered = tuple[Answer, NDArray[Any]]  # what the network says of images, and the weights of the targets (t, n, k)
+Activations = tuple[Mapping[str, Array], Mapping[str, tuple[str, ...]]]  # of each layer (n, c, *space), and notes on it
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -21,12 +24,14 @@ if TYPE_CHECKING:
 
 
 class once(Generic[T]):  # noqa: N801 - a decorator
-    """What is found out on first asking, and kept.  functools.cached_property of Python 3.11 has one lock for all cases,
-    which two threads that wait for one network can deadlock on.
+    """A property computed when it is first read, and kept.
+
+    It takes the place of functools.cached_property, which in Python 3.11 has one lock for all cases: two threads that wait
+    for one network can deadlock on it.
     """
 
-    def __init__(self, find: Callable[[Any], T]) -> None:
-        self.find, self.name = find, find.__name__
+    def __init__(self, compute: Callable[[Any], T]) -> None:
+        self.compute, self.name = compute, compute.__name__
 
     @overload
     def __get__(self, case: None, owner: type) -> "once[T]": ...
@@ -35,8 +40,9 @@ class once(Generic[T]):  # noqa: N801 - a decorator
     def __get__(self, case: Any, owner: type) -> "T | once[T]":
         if case is None:
             return self
-        case.__dict__[self.name] = found = self.find(case)
-        return found
+        value = self.compute(case)
+        setattr(case, self.name, value)  # from now on it is found on the case itself
+        return value
 
 
 UNMOVED = "no change of the image changed the score by more than rounding: it does not depend on what was hidden"
@@ -62,6 +68,33 @@ class Outcome(NamedTuple):
         return {**self.measured, **self.measured_at.get(layer, {})}
 
 
+@dataclass
+class Passes:
+    """What the passes of the network over the images of a case have left so far; None of those that did not run."""
+
+    trace: Trace | None = None  # of the way back that the methods of the case share
+    head: Head | None = None  # of a pass read at the last linear layer
+    stopped: Activations | None = None  # of a pass that ended behind the last of the layers
+    by_rule: dict[tuple[Rule, tuple[str, ...]], Trace] = field(default_factory=dict)  # ways back by rules of methods
+    other: list[Answered] = field(default_factory=list)  # the answers of all ways back but the shared one
+    answer: Answered | None = None  # fixed: whatever passes run later, it stays
+
+    @property
+    def answered(self) -> Answered | None:
+        """The answer of the pass that counts most; None while no pass ran to the network's end."""
+        if self.answer is not None:
+            return self.answer
+        shared = self.trace or self.head
+        if shared is not None:
+            return shared.answer, shared.weights
+        return self.other[0] if self.other else None
+
+    def notes(self, layer: str) -> tuple[str, ...]:
+        """What was odd about reading the layer plainly, whichever pass read it; of a rule, the method with that rule tells."""
+        plain = [each.notes for each in (self.trace, self.head) if each is not None]
+        return next((notes[layer] for notes in plain if layer in notes), self.stopped[1].get(layer, ()) if self.stopped else ())
+
+
 class Case:
     """One batch before one model, and the question asked.
 
@@ -78,7 +111,8 @@ class Case:
     ) -> None:  # fmt: skip
         self.model, self.x, self.targets, self.asked, self.shared = model, x, targets, layers, frozenset(shared)
         self.seen, self.rule = seen, rule
-        self.ruled: dict[Any, Trace] = {}
+        self.passes = Passes()
+        self.chosen: str | None = None  # the default layer, once it was chosen for want of a name
 
     @once
     def named(self) -> list[str]:
@@ -88,36 +122,40 @@ class Case:
     @once
     def layers(self) -> list[str]:
         """Where there is something to read: a layer that runs several times stands for each of its calls."""
-        return [*(self.at_layers(self.trace.evidence) if "gradients" in self.shared else self._stopped[0])]
+        return [*(self.at_layers(self.trace.evidence) if "gradients" in self.shared else self.stopped[0])]
 
-    def at_layers(self, there: Mapping[str, T]) -> dict[str, T]:
-        """What was asked for of what was found."""
-        return {name: found for name, found in there.items() if name != INPUT or INPUT in self.named}
+    def at_layers(self, by_layer: Mapping[str, T]) -> dict[str, T]:
+        """Without what belongs to the image, unless the image is among the layers asked for."""
+        return {name: value for name, value in by_layer.items() if name != INPUT or INPUT in self.named}
 
-    @once
+    @property
     def default_layer(self) -> str:
-        found = self._default
-        if found is None:
+        if self._default is None:
             raise BadParameter(f"{self.model.name} has no layer that still has space to explain; name one: layer=...")
-        return found[0]
+        self.chosen = self._default[0]
+        return self.chosen
 
     @once
     def _default(self) -> "tuple[str, Layer] | None":
         return next(((name, layer) for name, layer in self.model.layers(self.x).items() if layer.default), None)
 
-    @once
+    @property
     def trace(self) -> Trace:
         """The plain way back, or that by the case's rule, to all that is shared."""
-        layers = (self.named if "gradients" in self.shared else []) + ([INPUT] if "pixels" in self.shared else [])
-        return self.model.trace(self.x, self.targets, [*dict.fromkeys(layers)], self.rule)
+        if self.passes.trace is None:
+            layers = (self.named if "gradients" in self.shared else []) + ([INPUT] if "pixels" in self.shared else [])
+            self.passes.trace = self.model.trace(self.x, self.targets, [*dict.fromkeys(layers)], self.rule)
+        return self.passes.trace
 
     def traced(self, rule: Rule, layers: Sequence[str]) -> Trace:
-        """The way back by a rule."""
+        """The way back by a rule of a method."""
         self.plain_only("a method that leads gradients back by a rule of its own")
         key = (rule, tuple(layers))
-        if key not in self.ruled:
-            self.ruled[key] = self.model.trace(self.x, self.targets, layers, rule)
-        return self.ruled[key]
+        if key not in self.passes.by_rule:
+            trace = self.model.trace(self.x, self.targets, layers, rule)
+            self.passes.by_rule[key] = trace
+            self.record_way_back(trace.answer, trace.weights)
+        return self.passes.by_rule[key]
 
     def plain_only(self, what: str) -> None:
         """NotApplicable where the case has a rule for all that it is asked, and `what` cannot take it."""
@@ -130,69 +168,71 @@ class Case:
     @once
     def activations(self) -> Mapping[str, Array]:
         if "gradients" in self.shared:
-            return {layer: found.a for layer, found in self.at_layers(self.trace.evidence).items()}
-        return self._stopped[0]
+            return {layer: evidence.a for layer, evidence in self.at_layers(self.trace.evidence).items()}
+        return self.stopped[0]
 
-    @once
-    def _stopped(self) -> tuple[Mapping[str, Array], Mapping[str, tuple[str, ...]]]:
-        return self.model.activations(self.x, self.named)
+    @property
+    def stopped(self) -> Activations:
+        """The activations at the layers, and notes on each, of a pass that ends behind the last of them."""
+        if self.passes.stopped is None:
+            self.passes.stopped = self.model.activations(self.x, self.named)
+        return self.passes.stopped
 
-    @once
+    @property
     def head(self) -> Head:
-        return self.model.head(self.x, self.targets, self.named)
+        """The pooled activations and the weights of the last linear layer."""
+        if self.passes.head is None:
+            self.passes.head = self.model.head(self.x, self.targets, self.named)
+        return self.passes.head
 
-    @once
-    def pinned(self) -> tuple[Answer, NDArray[Any]]:
+    @property
+    def pinned(self) -> Answered:
         """What the network says of the untouched images, and the weights of the targets (t, n, k): fixed there."""
-        found = self.answered()
-        if found is not None:
-            return found
+        if self.passes.answer is None:
+            self.passes.answer = self.passes.answered or self._asked_now()
+        return self.passes.answer
+
+    def _asked_now(self) -> Answered:
         if self.shared:
             return self.trace.answer, self.trace.weights
         answer = self.model.answer(self.x)
         return answer, weighted(self.targets, answer.scores)
 
-    def know(self, answer: Answer) -> None:
-        """What the network says of these very images, from a pass that the case did not make."""
-        self.__dict__.setdefault("pinned", (answer, weighted(self.targets, answer.scores)))
+    def record_answer(self, answer: Answer) -> None:
+        """Take over what the network says of these very images, from a pass that the case did not make."""
+        if self.passes.answer is None:
+            self.passes.answer = answer, weighted(self.targets, answer.scores)
 
-    def answered(self) -> tuple[Answer, NDArray[Any]] | None:
-        """What the network said and the weights of the targets (t, n, k), if a method asked for them."""
-        if "pinned" in self.__dict__:
-            return self.pinned
-        found = next(iter(self._passes()), None)
-        return (found.answer, found.weights) if found else None
+    def record_way_back(self, answer: Answer, weights: NDArray[Any]) -> None:
+        """Take over the answer of a pass over these very images that led back to something: by a rule, or to attention."""
+        self.passes.other.append((answer, weights))
 
-    def _passes(self) -> list[Trace | Head]:
-        own = [self.__dict__.get("trace"), self.__dict__.get("head"), *self.ruled.values()]
-        return [found for found in own if found is not None]
+    @property
+    def answered(self) -> Answered | None:
+        """What the network said and the weights of the targets (t, n, k), if any pass ran to the network's end."""
+        return self.passes.answered
 
     def notes(self, layer: str) -> tuple[str, ...]:
-        """What was odd about reading the layer plainly, whichever pass read it; of a rule, the method that asked tells."""
-        for found in (self.__dict__.get("trace"), self.__dict__.get("head")):
-            if found is not None and layer in found.notes:
-                return found.notes[layer]
-        return self.__dict__.get("_stopped", ((), {}))[1].get(layer, ())
+        """What was odd about reading the layer plainly."""
+        return self.passes.notes(layer)
 
     def cells(self, layer: str, grid: tuple[int, ...], x: Array | None = None) -> Cells | None:
         """Where the cells of a map (*grid) at a layer lie, in images like x, by default the case's own; None: evenly."""
         like: Array = self.x if x is None else x
-        found = self.model.cells(layer, like) if layer != INPUT else None
-        if found is None or found[0] != tuple(grid):
+        known = self.model.cells(layer, like) if layer != INPUT else None
+        if known is None or known[0] != tuple(grid):
             return None
-        return Cells(found[1].first, found[1].stride, tuple(like.shape[2:]))
+        return Cells(known[1].first, known[1].stride, tuple(like.shape[2:]))
 
     def why(self, layer: str) -> str:
         """Why this layer was chosen; "" where the person named it."""
-        default = self.__dict__.get("default_layer") if None in self.asked else None
-        if default is None or default != layer.partition("#")[0] or self._default is None:
-            return ""
-        return self._default[1].why
+        default = self._default if self.chosen is not None and None in self.asked else None
+        return default[1].why if default is not None and default[0] == layer.partition("#")[0] else ""
 
     def zero_because(self, layer: str, t: int, i: int) -> str:
         """Why a map has nothing in it at all."""
-        trace, head = self.__dict__.get("trace"), self.__dict__.get("head")
-        if trace is None and head is None and layer == INPUT and "pixels" not in self.shared and not self.ruled:
+        trace, head, ways_back = self.passes.trace, self.passes.head, self.passes.other
+        if trace is None and head is None and layer == INPUT and "pixels" not in self.shared and not ways_back:
             return UNMOVED
         if trace is not None and layer in trace.evidence and not bool((trace.evidence[layer].g[t, i] != 0).any()):
             why = f"zero gradient: the score does not depend on {layer}: "

@@ -165,7 +165,7 @@ def _float32(values: NDArray[Any]) -> NDArray[np.float32]:
 
 def _predicted(case: Case, i: int, labels: Sequence[str] | None) -> Predicted | None:
     """What the network took the image for, if it ran to its end."""
-    found = case.answered()
+    found = case.answered
     if found is None or found[0].probabilities is None:
         return None
     return Predicted.of(found[0].probabilities[i], labels)
@@ -176,7 +176,7 @@ def _explained(
 ) -> TargetFacts:  # fmt: skip
     """What is explained: the class, if it is a single one, and its score."""
     facts = TargetFacts(aim.target if aim else str(target), case.model.explains, aim.place if aim else "")
-    answered = case.answered()
+    answered = case.answered
     if answered is not None:
         answer, weights = answered
         row = weights[t, i]
@@ -206,7 +206,7 @@ def _doubts(case: Case, finding: Finding, layer: str, t: int, i: int, bad: str |
     """Why this map is empty or suspect, in words."""
     method, core, values = finding.method, finding.outcome.cores[layer][t, i], finding.values[layer][t, i]
     doubts = [*case.notes(layer), *finding.outcome.notes(t, i)]
-    answered = case.answered()
+    answered = case.answered
     doubts += answered[0].notes if answered else ()
     if method.reads == "nothing":
         doubts.append(f"a control: {method.name} does not look at what the network found")

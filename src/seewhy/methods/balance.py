@@ -33,9 +33,9 @@ def libra(method: Method) -> Method:
         own = Case(case.model, case.x, case.targets, case.asked, base.shares, case.seen, Balanced())
         found = base.using(**params).outcome(own)
         if base.shares:
-            case.ruled[own.rule, tuple(own.asked)] = own.trace
-        elif (answered := own.answered()) is not None:
-            case.know(answered[0])
+            case.record_way_back(own.trace.answer, own.trace.weights)
+        elif own.answered is not None:
+            case.record_answer(own.answered[0])
         odd = tuple(dict.fromkeys(note for layer in found.cores for note in own.notes(layer)))
         return found._replace(notes=lambda t, i: (*odd, *found.notes(t, i)))
 

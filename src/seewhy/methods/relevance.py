@@ -126,7 +126,7 @@ def _run_excitation(case: Case) -> Outcome:
     case.plain_only("excitation-backprop")
     own = Case(case.model, case.x, [chance(target) for target in case.targets], case.asked, ())
     trace = own.traced(MARGINAL, own.named)
-    case.know(trace.answer)
+    case.record_answer(trace.answer)
     maps = {layer: np.stack([numbers(weighted_sum(g, e.a)) for g in e.g]) for layer, e in trace.evidence.items()}
     odd = tuple(note for layer in maps for note in trace.notes.get(layer, ()))
 
@@ -165,7 +165,7 @@ def _run_full_grad(case: Case, *, signed: bool, scaled: bool) -> Outcome:
         raise NotApplicable(f"full-grad takes a logit apart; this model explains {case.model.explains}, which a softmax made.")
     case.plain_only("full-grad, which gathers what biases add on the plain way back")
     trace, biases = case.model.biases(case.x, case.targets)
-    case.know(trace.answer)
+    case.record_answer(trace.answer)
     x, g = (numbers(one).astype(np.float64) for one in trace.evidence[INPUT])
     maps = [
         _grown(x * row, [b for b in own if b.signed is not None], signed, scaled) for row, own in zip(g, biases, strict=True)

@@ -15,7 +15,7 @@ from seewhy.arrays import numbers
 from seewhy.errors import BadParameter
 from seewhy.explaining.case import Case, Outcome
 from seewhy.methods.making.method import method_of
-from seewhy.models.model import ATTENTION, Trace
+from seewhy.models.model import ATTENTION
 
 __all__ = ["attention_rollout", "le_grad", "transformer_relevance"]
 
@@ -42,7 +42,7 @@ def _run_rollout(case: Case, *, head_fusion: str, discard: float) -> Outcome:
     if not 0 <= discard < 1:
         raise BadParameter(f"attention-rollout: discard={discard!r} is a share from 0 on and below 1.")
     found = case.model.attended(case.x)
-    case.know(found.answer)
+    case.record_answer(found.answer)
     tokens = found.layers[-1].keys
     fused = [numbers(reduce(layer.a, "n h q k -> n q k", head_fusion)) for layer in found.layers]
     r = rolled([_without_weakest(e, discard, tokens.own) for e in fused], rows(found, len(case.x)))
@@ -164,6 +164,6 @@ le_grad = method_of(
 
 def _found(case: Case, found: Any, cores: NDArray[Any]) -> Outcome:
     """cores: (t, n, tokens)."""
-    case.ruled[ATTENTION] = Trace(found.answer, found.weights, {}, {})
+    case.record_way_back(found.answer, found.weights)
     maps = found.layers[-1].keys.grid_of(cores)
     return Outcome({ATTENTION: maps}, lambda _t, _i: found.notes)

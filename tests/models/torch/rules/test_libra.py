@@ -147,7 +147,7 @@ def test_every_piece_in_balance(piece):
     found = lookup("libra(input-x-gradient)").outcome(case)
     ask.close(found.cores[INPUT].sum((2, 3, 4))[0], score(network), rel=1e-9)
     assert found.notes(0, 0) == ()
-    ask.close(case.answered()[0].scores[:, 1], score(network), rel=1e-12)
+    ask.close(case.answered[0].scores[:, 1], score(network), rel=1e-12)
 
 
 @pytest.mark.parametrize("name", ["libra(input-x-gradient)", "attn-lrp"])
