@@ -15,16 +15,15 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
 from seewhy.errors import BadNetwork, NotApplicable
-from seewhy.models.torch.rules.unfused import STEPS
+from seewhy.models.torch.passes.torch_calls import spelled
+from seewhy.models.torch.rules.unfused import ATTENTION, STEPS, of_each_query, written_out
 
-T = Tensor
-FUSED = F.scaled_dot_product_attention
-SOFTMAX = {torch.softmax, T.softmax, F.softmax, torch.special.softmax}
-SAME = {  # what may happen to weights on their way to the values
-    F.dropout, torch.dropout, T.to, T.float, T.double, T.half, T.bfloat16, T.type, T.type_as, T.contiguous, T.clone,
-    torch.clone, T.view, T.reshape, torch.reshape, T.view_as, T.reshape_as, T.flatten, torch.flatten, T.unflatten,
-}  # fmt: skip
-PRODUCTS = {torch.matmul, T.matmul, T.__matmul__, torch.bmm, T.bmm}
+SOFTMAX = spelled("softmax")
+SAME = spelled(  # what may happen to weights on their way to the values
+    "dropout", "to", "float", "double", "half", "bfloat16", "type", "type_as", "contiguous", "clone", "view", "reshape",
+    "view_as", "reshape_as", "flatten", "unflatten",
+)  # fmt: skip
+PRODUCTS = spelled("matmul", "__matmul__", "bmm")
 CALL = nn.Module._call_impl.__code__
 MIXED = "what its softmax made is changed before it meets the values, as talking heads mix it"
 
@@ -67,7 +66,7 @@ class Attending(TorchFunctionMode):
         if fn is F.multi_head_attention_forward:
             with self:  # its own calls are met, too
                 return STEPS[fn](*args, **kwargs)
-        if fn is FUSED:
+        if fn is ATTENTION:
             return self._fused(*args, **kwargs)
         if not self.soft and fn not in SOFTMAX:
             return fn(*args, **kwargs)
@@ -93,10 +92,11 @@ class Attending(TorchFunctionMode):
                 "each run. Call it with dropout_p=0 while self.training is False."
             )
         with torch.no_grad():
-            given = FUSED(query, key, value, attn_mask, 0.0, is_causal, scale=scale, enable_gqa=enable_gqa)
+            given = ATTENTION(query, key, value, attn_mask, 0.0, is_causal, scale=scale, enable_gqa=enable_gqa)
         if enable_gqa:
-            key, value = (one.repeat_interleave(query.shape[-3] // one.shape[-3], -3) for one in (key, value))
-        weights = written_out(query, key, attn_mask, is_causal, scale).to(value.dtype)
+            key, value = of_each_query(query, key, value)
+        wide = torch.promote_types(query.dtype, torch.float32)
+        weights = written_out(query.to(wide), key.to(wide), attn_mask, is_causal, scale).to(value.dtype)
         out = weights @ value
         if not alike(out, given):
             off = (out - given).abs().max().item()
@@ -152,18 +152,6 @@ class Attending(TorchFunctionMode):
                 return name
             frame = frame.f_back
         return ""
-
-
-def written_out(query: Tensor, key: Tensor, mask: Tensor | None, causal: bool, scale: float | None) -> Tensor:
-    """softmax(q k' scale + mask): (..., q, k), in float32 at least; a row that may look at nothing is zero."""
-    wide = torch.promote_types(query.dtype, torch.float32)
-    rows = query.to(wide) @ key.to(wide).transpose(-2, -1) * (query.shape[-1] ** -0.5 if scale is None else scale)
-    if causal:
-        mask = torch.ones(rows.shape[-2:], dtype=torch.bool, device=rows.device).tril()
-    if mask is None:
-        return rows.softmax(-1)
-    rows = rows.masked_fill(~mask, -torch.inf) if mask.dtype == torch.bool else rows + mask
-    return rows.softmax(-1).masked_fill((rows == -torch.inf).all(-1, keepdim=True), 0)
 
 
 def alike(out: Tensor, given: Tensor) -> bool:

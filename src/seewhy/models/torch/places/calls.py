@@ -13,6 +13,8 @@ import numpy as np
 from torch import Tensor
 from torch.nn import functional as F
 
+from seewhy.models.torch.passes.torch_calls import name_of
+
 from . import windows
 from .marks import NOWHERE, Dim, Mark, merged, mixed, moved, permuted, plain, regrouped, replace, shaped
 from .windows import Marks, each, for_each
@@ -25,9 +27,7 @@ def rule_of(fn: Any) -> Rule:
     """The rule of a function, a method, or a property; what has none leads nowhere."""
     if fn is F.unfold:
         return _first(windows.patches)
-    name = getattr(fn, "__name__", "")
-    name = fn.__self__.__name__ if name == "__get__" else name
-    return RULES.get(name.strip("_"), _nowhere)
+    return RULES.get(name_of(fn).strip("_"), _nowhere)
 
 
 def _nowhere(*_: Any, **__: Any) -> Mark:

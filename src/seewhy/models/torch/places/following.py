@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from seewhy.images.places import Place
+from seewhy.models.torch.passes.torch_calls import name_of
 
 from .calls import cell_by_cell, rule_of
 from .marks import NOWHERE, Mark, start
@@ -76,9 +77,9 @@ class Following(TorchFunctionMode):
 
     def _note(self, fn: Any, args: Any, kwargs: Any, out: Any) -> None:
         marks = self._marks(args) + self._marks(kwargs.values()) if kwargs else self._marks(args)
-        if not marks or getattr(fn, "__name__", "") in BLANK:
+        if not marks or (name := name_of(fn)) in BLANK:
             return
-        self.turned = self.turned or getattr(fn, "__name__", "") in TURNS
+        self.turned = self.turned or name in TURNS
         try:
             rule = rule_of(fn)
             found = rule(marks, out) if rule is cell_by_cell else rule(self.of, out, *args, **kwargs)

@@ -16,16 +16,19 @@ from torch.overrides import TorchFunctionMode
 from seewhy.errors import NotApplicable
 from seewhy.models.model import Bias
 from seewhy.models.torch.passes.graph import rests_on_image
+from seewhy.models.torch.passes.torch_calls import spelled
 from seewhy.models.torch.places.layout import Layout
+from seewhy.models.torch.scores import plain
 
+from .batch_norm import arguments, scale_and_shift
 from .relevance import CONVS, GATES, SMOOTH, UNCONVS
 from .relus import CLAMP, CLAMP_MIN, HARDTANH, LEAKY, PRODUCT, RELU6, THRESHOLD
 
 LAYERS = CONVS | UNCONVS | {F.linear}
 CURVED = SMOOTH | GATES | {F.softplus, F.logsigmoid}
-T = Tensor
-SUBTRACTED = {torch.sub, T.sub, T.__sub__, T.sub_, T.__isub__, T.__rsub__, torch.rsub}
-ADDED = {torch.add, T.add, T.__add__, T.__radd__, T.add_, T.__iadd__} | SUBTRACTED
+REVERSED = spelled("rsub", "__rsub__")  # their second argument less their first
+SUBTRACTED = spelled("sub", "__sub__", "sub_", "__isub__") | REVERSED
+ADDED = spelled("add", "__add__", "__radd__", "add_", "__iadd__") | SUBTRACTED
 MAYBE = RELU6 | HARDTANH | THRESHOLD | CLAMP | CLAMP_MIN | LEAKY  # whose linear part may not be all
 
 
@@ -45,7 +48,7 @@ class Biases(TorchFunctionMode):
             return y if bias is None else self._noted(y, _along(bias, y, fn is not F.linear))
         if fn is F.batch_norm:
             y = fn(*args, **kwargs)
-            return self._noted(y, _along(_effective(args, kwargs), y, True))
+            return self._noted(y, _along(_shift(args, kwargs), y, True))
         if fn in MAYBE or fn in CURVED:
             return self._noted(*_affine(fn, args, kwargs))
         if fn in ADDED and len(args) == 2 and not kwargs and (constant := _constant(fn, args)) is not None:
@@ -62,8 +65,7 @@ class Biases(TorchFunctionMode):
         return y
 
     def _add(self, bias: Tensor, g: Tensor) -> None:
-        share = bias.detach() * g.detach()
-        share = share.float() if share.dtype in (torch.float16, torch.bfloat16) else share
+        share = plain(bias.detach() * g.detach())
         turned = self.layout(share)
         if turned is None:
             self.found.append(Bias(_of_each(share, self.n), None, None, None))
@@ -89,7 +91,7 @@ def _of_each(share: Tensor, n: int) -> Tensor:
 
 def _constant(fn: Any, args: Any) -> Tensor | None:
     """What is added to the image's part: x + c, x - c, c - x."""
-    turned = fn in (T.__rsub__, torch.rsub)
+    turned = fn in REVERSED
     a, b = (args[1], args[0]) if turned else args
     on = [isinstance(part, Tensor) and rests_on_image(part) for part in (a, b)]
     if on[0] == on[1]:
@@ -104,16 +106,12 @@ def _along(bias: Tensor, y: Tensor, channels_first: bool) -> Tensor:
     return bias.reshape(-1, *[1] * (y.ndim - 2)) if channels_first and y.ndim > 2 else bias
 
 
-def _effective(args: Any, kwargs: Any) -> Tensor:
-    """What a BatchNorm with fixed statistics adds: beta - gamma mean / sqrt(var + eps)."""
-    names = ("input", "running_mean", "running_var", "weight", "bias", "training", "momentum", "eps")
-    given = {**dict(zip(names, args, strict=False)), **kwargs}
-    mean, var = given["running_mean"], given["running_var"]
-    if mean is None:
+def _shift(args: Any, kwargs: Any) -> Tensor:
+    """What a BatchNorm with fixed statistics adds; of one without, nothing is known to be constant."""
+    given = arguments(args, kwargs)
+    if given["running_mean"] is None:
         return torch.zeros(given["input"].shape[1], device=given["input"].device)
-    scale = (var + given.get("eps", 1e-5)).rsqrt()
-    scale = scale if given.get("weight") is None else scale * given["weight"]
-    return -mean * scale if given.get("bias") is None else given["bias"] - mean * scale
+    return scale_and_shift(given)[1]
 
 
 def _affine(fn: Any, args: Any, kwargs: Any) -> tuple[Tensor, Tensor | None]:

@@ -11,20 +11,21 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
 from seewhy.errors import NotApplicable
 from seewhy.models.torch.passes.graph import between, kind_of, rests_on_image
+from seewhy.models.torch.passes.torch_calls import spelled
+from seewhy.models.torch.scores import plain
 
-from .products import conserving, wide
+from .products import conserving
 from .relevance import ERFS, GATES, HOMOGENEOUS, PLAIN, SMOOTH, activation, shares
 from .relu_rules import OPAQUE
+from .relus import ELUS
 from .unfused import ATTENTION, STEPS
 
-T = Tensor
-CONSTANT = GATES | ERFS | {F.softmax, torch.softmax, T.softmax}
-CURVED = SMOOTH | {F.elu, F.elu_, F.celu, F.celu_, torch.celu, torch.celu_, F.selu, F.selu_, torch.selu, torch.selu_}
+CONSTANT = GATES | ERFS | spelled("softmax")
+CURVED = SMOOTH | ELUS
 AFFINE = (
     *PLAIN, *HOMOGENEOUS, "Relu", "Threshold", "Hardtanh", "LeakyRelu", "Prelu", "Rrelu", "Abs", "Clamp", "Maximum",
     "Minimum", "MaskedFill", "IndexPut", "Sort", "Topk", "Scatter",
@@ -72,7 +73,7 @@ class Balance(TorchFunctionMode):
         x, *rest = args or (kwargs["input"],)
         named = {key: value for key, value in kwargs.items() if key not in ("input", "inplace")}
         with torch.no_grad():
-            at = wide(x).where(x != 0, TINY)
+            at = plain(x).where(x != 0, TINY)
             ratio = (fn(at.clone(), *rest, **named) / at).to(x.dtype)
         self.changed += rests_on_image(x)
         return x.mul_(ratio) if over else x * ratio

@@ -13,23 +13,22 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from seewhy.models.torch.passes.graph import rests_on_image
+from seewhy.models.torch.passes.torch_calls import spelled
+from seewhy.models.torch.scores import plain
 
 from .relus import PRODUCT
 
-T = Tensor
-ADDING = {  # whose first argument is added to the product
-    torch.addmm, T.addmm, torch.baddbmm, T.baddbmm, torch.addbmm, T.addbmm, torch.addmv, T.addmv, torch.addcmul, T.addcmul,
-}  # fmt: skip
-PRODUCTS = PRODUCT | ADDING | {
-    torch.matmul, T.matmul, T.__matmul__, T.__rmatmul__, torch.mm, T.mm, torch.mv, T.mv, torch.bmm, T.bmm, torch.dot, T.dot,
-    torch.inner, T.inner, torch.outer, T.outer, torch.tensordot, torch.einsum, F.bilinear,
-}  # fmt: skip
-IN_PLACE = {T.mul_, T.multiply_, T.__imul__}
-QUOTIENTS = {torch.div, T.div, T.div_, T.__truediv__, T.__itruediv__, torch.divide, T.divide, torch.true_divide, T.true_divide}
-DIVIDED = {torch.addcdiv: 2, T.addcdiv: 2, **dict.fromkeys(QUOTIENTS, 1)}  # where the divisor stands among the arguments
-DIVISORS = {torch.rsqrt, T.rsqrt, torch.reciprocal, T.reciprocal, T.__rtruediv__, T.__rdiv__}
-POWERS = {torch.pow, T.pow, T.__pow__}
-SQUARES = {torch.square, T.square}
+ADDING = spelled("addmm", "baddbmm", "addbmm", "addmv", "addcmul")  # whose first argument is added to the product
+MATRIX_PRODUCTS = spelled(
+    "matmul", "__matmul__", "__rmatmul__", "mm", "mv", "bmm", "dot", "inner", "outer", "tensordot", "bilinear"
+)
+PRODUCTS = PRODUCT | ADDING | MATRIX_PRODUCTS | spelled("einsum")
+IN_PLACE = spelled("mul_", "multiply_", "__imul__")
+QUOTIENTS = spelled("div", "div_", "__truediv__", "__itruediv__", "divide", "true_divide")
+DIVIDED = dict.fromkeys(spelled("addcdiv"), 2) | dict.fromkeys(QUOTIENTS, 1)  # where the divisor stands among the arguments
+DIVISORS = spelled("rsqrt", "reciprocal", "__rtruediv__", "__rdiv__")
+POWERS = spelled("pow", "__pow__")
+SQUARES = spelled("square")
 
 
 def conserving(fn: Any, args: Any, kwargs: Any) -> Tensor | None:
@@ -45,11 +44,6 @@ def conserving(fn: Any, args: Any, kwargs: Any) -> Tensor | None:
     return _product(fn, args, kwargs) if fn in PRODUCTS else None
 
 
-def wide(x: Tensor) -> Tensor:
-    """Half precision as float32."""
-    return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
-
-
 def _layer_norm(
     input: Tensor, normalized_shape: Sequence[int], weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5
 ) -> Tensor:
@@ -59,7 +53,7 @@ def _layer_norm(
 
 def _rms_norm(input: Tensor, normalized_shape: Sequence[int], weight: Tensor | None = None, eps: float | None = None) -> Tensor:
     least = torch.finfo(input.dtype).eps if eps is None else eps
-    return _affine(_over(wide(input), _last(normalized_shape), least), input, weight, None)
+    return _affine(_over(plain(input), _last(normalized_shape), least), input, weight, None)
 
 
 def _group_norm(
@@ -94,7 +88,7 @@ def _last(shape: Sequence[int]) -> tuple[int, ...]:
 
 
 def _centred(x: Tensor, dims: tuple[int, ...]) -> Tensor:
-    return wide(x) - wide(x).mean(dims, keepdim=True)
+    return plain(x) - plain(x).mean(dims, keepdim=True)
 
 
 def _over(x: Tensor, dims: tuple[int, ...], eps: float) -> Tensor:

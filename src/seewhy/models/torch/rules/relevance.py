@@ -18,29 +18,26 @@ from torch.overrides import TorchFunctionMode
 from seewhy.errors import NotApplicable
 from seewhy.models.rule import Relevance
 from seewhy.models.torch.passes.graph import between, kind_of, rests_on_image
-from seewhy.models.torch.scores import is_distribution
+from seewhy.models.torch.passes.torch_calls import spelled
+from seewhy.models.torch.scores import is_distribution, plain
 
-from .products import conserving, wide
-from .relus import CLAMP, CLAMP_MIN, HARDTANH, LEAKY, RELU, RELU6, THRESHOLD, kinked
+from .batch_norm import arguments, scale_and_shift
+from .products import MATRIX_PRODUCTS, conserving
+from .relus import CLAMP, CLAMP_MIN, HARDTANH, LEAKY, RELU, RELU6, THRESHOLD, kinked, overwrites
 from .unfused import STEPS
 
-T = Tensor
-CONVS = {torch.conv1d, torch.conv2d, torch.conv3d}
-UNCONVS = {torch.conv_transpose1d, torch.conv_transpose2d, torch.conv_transpose3d}
-SMOOTH = {F.silu, F.gelu, F.mish, F.hardswish, torch.tanh, torch.tanh_, T.tanh, T.tanh_, F.tanh, F.softsign}
-GATES = {torch.sigmoid, torch.sigmoid_, T.sigmoid, T.sigmoid_, F.sigmoid, F.hardsigmoid}  # what they weigh is relevant
-ERFS = {torch.erf, torch.erf_, T.erf, T.erf_, torch.special.erf}  # the gates of a GELU written by hand
+CONVS = spelled("conv1d", "conv2d", "conv3d")
+UNCONVS = spelled("conv_transpose1d", "conv_transpose2d", "conv_transpose3d")
+SMOOTH = spelled("silu", "gelu", "mish", "hardswish", "tanh", "tanh_", "softsign")
+GATES = spelled("sigmoid", "sigmoid_", "hardsigmoid")  # what they weigh is relevant
+ERFS = spelled("erf", "erf_")  # the gates of a GELU written by hand
 UNRULED = {  # linear layers that are none of torch's, and what hides a product or the batch's own statistics
-    **dict.fromkeys(
-        (torch.matmul, T.matmul, T.__matmul__, T.__rmatmul__, torch.mm, T.mm, torch.mv, T.mv, torch.addmm, T.addmm, torch.bmm,
-         T.bmm, torch.baddbmm, torch.dot, torch.inner, torch.outer, torch.tensordot, F.bilinear),
-        "matrix product",
-    ),
-    torch.einsum: "einsum", torch.addcmul: "addcmul", T.addcmul: "addcmul", torch.addcdiv: "addcdiv", T.addcdiv: "addcdiv",
-    F.instance_norm: "InstanceNorm", torch.instance_norm: "InstanceNorm",
-}  # fmt: skip
-SUMS = {torch.add, T.add, T.__add__, T.add_, T.__iadd__}
-COPIES = {T.clone, torch.clone, T.contiguous, T.detach, T.requires_grad_}
+    **dict.fromkeys(MATRIX_PRODUCTS | spelled("addmm", "baddbmm"), "matrix product"),
+    **{fn: name for name in ("einsum", "addcmul", "addcdiv") for fn in spelled(name)},
+    **dict.fromkeys(spelled("instance_norm"), "InstanceNorm"),
+}
+ADDITIONS = spelled("add", "__add__", "add_", "__iadd__")
+COPIES = spelled("clone", "contiguous", "detach", "requires_grad_")
 PLAIN = (  # graph nodes whose plain gradient shares relevance out in proportion
     "Accumulate", "Add", "Addmm", "AdaptiveAvgPool", "AdaptiveMaxPool", "Alias", "Amax", "Amin", "AsStrided", "AvgPool", "Cat",
     "Chunk", "Clone", "ConstantPad", "Convolution", "CopyBackwards", "CopySlices", "Div", "Expand", "Flip", "Gather", "Index",
@@ -103,7 +100,7 @@ class Propagation(TorchFunctionMode):
             return copy
         if fn in UNRULED and not self.rule.attention:
             self.unruled[UNRULED[fn]] += any(isinstance(a, Tensor) and rests_on_image(a) for a in args)
-        if fn in SUMS and not self.rule.bias and (sum_ := _parts(fn, args, kwargs)) is not None:
+        if fn in ADDITIONS and not self.rule.bias and (sum_ := _parts(fn, args, kwargs)) is not None:
             return sum_
         if fn in GATES or (fn in ERFS and self.rule.attention):
             gate = fn(*args, **kwargs).detach()
@@ -114,12 +111,12 @@ class Propagation(TorchFunctionMode):
 
     def _layer(self, fn: Any, x: Tensor, w: Tensor, b: Tensor | None, rest: Any, named: Any) -> Tensor:
         by = self.rule.dense if fn is F.linear else self.rule.conv
-        plain = by == "epsilon" and self.rule.bias  # shared out by the very output
-        with torch.set_grad_enabled(torch.is_grad_enabled() and plain):
+        by_output = by == "epsilon" and self.rule.bias  # shared out by the very output
+        with torch.set_grad_enabled(torch.is_grad_enabled() and by_output):
             out = z = fn(x, w, b, *rest, **named)
         if torch.is_grad_enabled() and x.requires_grad:
             own = b if self.rule.bias else None
-            shared = z if plain else _shared(by, self.rule.gamma, lambda x, w, b: fn(x, w, b, *rest, **named), x, w, own)
+            shared = z if by_output else _shared(by, self.rule.gamma, lambda x, w, b: fn(x, w, b, *rest, **named), x, w, own)
             out = self._rated(z, shared)
         self.made = Made(out, fn, x, w, b, rest, named, out._version)
         return out
@@ -127,28 +124,25 @@ class Propagation(TorchFunctionMode):
     def _rated(self, z: Tensor, shared: Tensor) -> Tensor:
         """The output z, whose relevance goes back over what it is shared out by."""
         with torch.no_grad():
-            below = wide(shared)
-            above = wide(z) if self.rule.bias else away_from_zero(wide(z))
+            below = plain(shared)
+            above = plain(z) if self.rule.bias else away_from_zero(plain(z))
             ratio = above / (below + torch.where(below < 0, -1, 1) * self.rule.epsilon)
             ratio = (ratio.nan_to_num(0, 0, 0) if self.rule.epsilon == 0 else ratio).to(z.dtype)
         return z.detach() + (shared - shared.detach()) * ratio
 
     def _normalised(self, args: Any, kwargs: Any) -> Tensor:
-        names = ("input", "running_mean", "running_var", "weight", "bias", "training", "momentum", "eps")
-        given = {**dict(zip(names, args, strict=False)), **kwargs}
-        z, mean, var = given["input"], given["running_mean"], given["running_var"]
-        made = self.made
+        given = arguments(args, kwargs)
+        z, made = given["input"], self.made
+        fixed = given["running_mean"] is not None and not given.get("training")
         behind = made is not None and z is made.z and z._version == made.version and made.fn not in UNCONVS
-        if mean is None or given.get("training"):
+        if not fixed:
             self.unruled["BatchNorm by the batch's own statistics"] += rests_on_image(z)
-        if made is None or not behind or mean is None or given.get("training") or not z.requires_grad:
+        if made is None or not behind or not fixed or not z.requires_grad:
             own = self.rule.bias or not z.requires_grad  # affine, by its plain gradient; or its bias takes no share
             return F.batch_norm(*args, **kwargs) if own else _kept(F.batch_norm, args, kwargs, False)
         self.aside[self._origin(z)] = "and the BatchNorm behind it are one layer to relevance: read the BatchNorm"
         with torch.no_grad():
-            scale = (var + given.get("eps", 1e-5)).rsqrt()
-            scale = scale if given.get("weight") is None else scale * given["weight"]
-            shift = -mean * scale if given.get("bias") is None else given["bias"] - mean * scale
+            scale, shift = scale_and_shift(given)
             w = made.w * scale.reshape(-1, *[1] * (made.w.ndim - 1))
             b = shift if made.b is None else made.b * scale + shift
         return self._layer(made.fn, made.x, w, b, made.rest, made.named)
@@ -236,7 +230,7 @@ def activation(fn: Any, args: Any, kwargs: Any) -> bool | None:
         if found is not None:
             return found.inplace
         if fn in SMOOTH:
-            return bool(kwargs.get("inplace")) or (len(args) > 1 and args[1] is True) or fn.__name__.endswith("_")
+            return overwrites(fn, args, kwargs)
     return None
 
 
@@ -250,7 +244,7 @@ def _parts(fn: Any, args: Any, kwargs: Any) -> Tensor | None:
         of_a, of_b = (a * z > 0).to(z.dtype), (b * z > 0).to(z.dtype)
         both = a * of_a + b * of_b
         ratio = torch.where(both == 0, 0, z / torch.where(both == 0, 1, both))
-    before = a.clone() if fn in (T.add_, T.__iadd__) else a
+    before = a.clone() if fn in (Tensor.add_, Tensor.__iadd__) else a
     shared = before * of_a + b * of_b
     out = z + (shared - shared.detach()) * ratio
     return a.copy_(out) if before is not a else out

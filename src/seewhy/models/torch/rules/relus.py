@@ -8,23 +8,22 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-T = Tensor
-RELU = {F.relu, F.relu_, torch.relu, torch.relu_, T.relu, T.relu_}
-RELU6 = {F.relu6}
-HARDTANH = {F.hardtanh, F.hardtanh_}
-THRESHOLD = {F.threshold, torch.threshold, torch.threshold_}
-CLAMP = {torch.clamp, torch.clamp_, torch.clip, torch.clip_, T.clamp, T.clamp_, T.clip, T.clip_}
-CLAMP_MIN = {torch.clamp_min, torch.clamp_min_, T.clamp_min, T.clamp_min_}
-LEAKY = {  # their slope below zero is no signal to the rules for ReLUs: on where x > 0, as a ReLU is
-    F.leaky_relu, F.leaky_relu_, F.prelu, torch.prelu, T.prelu, F.rrelu, F.rrelu_, torch.rrelu, torch.rrelu_,
-    F.elu, F.elu_, F.celu, F.celu_, torch.celu, torch.celu_, F.selu, F.selu_, torch.selu, torch.selu_,
-}  # fmt: skip
-MAXIMUM = {torch.maximum, T.maximum, torch.max, T.max, torch.fmax, T.fmax}
-WHERE = {torch.where, T.where}
-FILL = {torch.masked_fill, T.masked_fill, T.masked_fill_, T.__setitem__}
-PRODUCT = {torch.mul, torch.multiply, T.mul, T.multiply, T.__mul__, T.__rmul__, T.mul_, T.multiply_, T.__imul__}
+from seewhy.models.torch.passes.torch_calls import name_of, spelled
+
+RELU = spelled("relu", "relu_")
+RELU6 = spelled("relu6")
+HARDTANH = spelled("hardtanh", "hardtanh_")
+THRESHOLD = spelled("threshold", "threshold_")
+CLAMP = spelled("clamp", "clamp_", "clip", "clip_")
+CLAMP_MIN = spelled("clamp_min", "clamp_min_")
+ELUS = spelled("elu", "elu_", "celu", "celu_", "selu", "selu_")
+LEAKY = ELUS | spelled("leaky_relu", "leaky_relu_", "prelu", "rrelu", "rrelu_")  # to the rules on where x > 0, as a ReLU is
+MAXIMUM = spelled("maximum", "max", "fmax")
+WHERE = spelled("where")
+FILL = spelled("masked_fill", "masked_fill_", "__setitem__")
+PRODUCT = spelled("mul", "multiply", "__mul__", "__rmul__", "mul_", "multiply_", "__imul__")
 INPLACE_AT = {F.relu: 1, F.relu6: 1, F.hardtanh: 3, F.threshold: 3, F.leaky_relu: 2, F.elu: 2, F.celu: 2, F.selu: 1,
-              F.rrelu: 4}  # fmt: skip
+              F.rrelu: 4, F.silu: 1, F.mish: 1, F.hardswish: 1}  # fmt: skip
 
 ABOVE = {"gt", "__gt__", "greater", "ge", "__ge__", "greater_equal"}
 BELOW = {"lt", "__lt__", "less", "le", "__le__", "less_equal"}
@@ -50,7 +49,7 @@ class Masks:
 
     def note(self, fn: Any, args: Any, out: Any) -> None:
         """Remember x > 0, and what casting and negation make of it."""
-        name = getattr(fn, "__name__", "")
+        name = name_of(fn)
         if not args or not isinstance(args[0], Tensor) or not isinstance(out, Tensor):
             return
         if name == "detach":
@@ -87,10 +86,15 @@ def kinked(fn: Any, args: Any, kwargs: Any, masks: Masks | None = None) -> Kinke
     found = found or _plain(fn, given[0], args, kwargs)
     if found is None or not found.x.is_floating_point():
         return None
-    name, position = getattr(fn, "__name__", ""), INPLACE_AT.get(fn)
-    over = bool(kwargs.get("inplace")) or (name.endswith("_") and not name.endswith("__"))
-    over = over or (position is not None and len(args) > position and bool(args[position]))
-    return found._replace(inplace=over or name in ("__imul__", "__setitem__"))
+    return found._replace(inplace=overwrites(fn, args, kwargs))
+
+
+def overwrites(fn: Any, args: Any, kwargs: Any) -> bool:
+    """Does the call write over its input?"""
+    name, position = name_of(fn), INPLACE_AT.get(fn)
+    if bool(kwargs.get("inplace")) or name in ("__imul__", "__setitem__") or (name.endswith("_") and not name.endswith("__")):
+        return True
+    return position is not None and len(args) > position and bool(args[position])
 
 
 def _plain(fn: Any, x: Tensor, args: Any, kwargs: Any) -> Kinked | None:

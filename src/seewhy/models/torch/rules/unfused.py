@@ -17,15 +17,25 @@ def attention(
 ) -> Tensor:  # fmt: skip
     """softmax(q k' scale + mask) v, as `F.scaled_dot_product_attention` gives it: (..., tokens, channels)."""
     if enable_gqa:
-        key, value = (one.repeat_interleave(query.shape[-3] // one.shape[-3], -3) for one in (key, value))
-    weights = query @ key.transpose(-2, -1) * (query.shape[-1] ** -0.5 if scale is None else scale)
-    if is_causal:
-        attn_mask = torch.ones(weights.shape[-2:], dtype=torch.bool, device=weights.device).tril()
-    if attn_mask is not None:
-        seen = attn_mask.dtype == torch.bool
-        weights = weights.masked_fill(~attn_mask, -torch.inf) if seen else weights + attn_mask
-    weights = weights.softmax(-1)
+        key, value = of_each_query(query, key, value)
+    weights = written_out(query, key, attn_mask, is_causal, scale)
     return (F.dropout(weights, dropout_p) if dropout_p else weights) @ value
+
+
+def of_each_query(query: Tensor, *shared: Tensor) -> list[Tensor]:
+    """Keys and values (..., heads, k, c) that several heads of queries share, repeated for each head of queries."""
+    return [tensor.repeat_interleave(query.shape[-3] // tensor.shape[-3], -3) for tensor in shared]
+
+
+def written_out(query: Tensor, key: Tensor, mask: Tensor | None, causal: bool, scale: float | None) -> Tensor:
+    """The weights softmax(q k' scale + mask): (..., q, k); a row that may look at nothing is zero."""
+    rows = query @ key.transpose(-2, -1) * (query.shape[-1] ** -0.5 if scale is None else scale)
+    if causal:
+        mask = torch.ones(rows.shape[-2:], dtype=torch.bool, device=rows.device).tril()
+    if mask is None:
+        return rows.softmax(-1)
+    rows = rows.masked_fill(~mask, -torch.inf) if mask.dtype == torch.bool else rows + mask
+    return rows.softmax(-1).masked_fill((rows == -torch.inf).all(-1, keepdim=True), 0)
 
 
 def glu(input: Tensor, dim: int = -1) -> Tensor:

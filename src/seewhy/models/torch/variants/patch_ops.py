@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from seewhy.models.torch.passes.torch_calls import spelled
+
 from .patch_windows import CONVS, MAX_POOLS, MEAN_POOLS, SWITCHED, convolved, max_pooled, mean_pooled, padded
 from .patches import Boxes, Replay, Result, cut, grown, lasting, outer, paste
 
@@ -155,13 +157,10 @@ _OWNERS = (torch, T, F)
 
 
 def _known() -> dict[Any, Known]:
-    def all_of(*names: str) -> list[Any]:
-        return [getattr(owner, name) for name in names for owner in _OWNERS if name in dir(owner)]
-
-    values = {fn: Known(pointwise) for fn in all_of(*_BY_VALUE)}
+    values = {fn: Known(pointwise) for fn in spelled(*_BY_VALUE)}
     for written, name in {**{f"{name}_": name for name in _BY_VALUE}, **_IN_PLACE}.items():
         for owner in _OWNERS:
-            if written in dir(owner) and name in dir(owner):
+            if hasattr(owner, written) and hasattr(owner, name):
                 values[getattr(owner, written)] = Known(partial(pointwise, plain=getattr(owner, name)), "written")
     cuts = {"chunk": 1, "split": 1, "narrow": 0, "select": 0, "unbind": 0, "squeeze": 0}
     return {
@@ -170,12 +169,12 @@ def _known() -> dict[Any, Known]:
         **dict.fromkeys((*MAX_POOLS, *SWITCHED), Known(max_pooled)),
         **dict.fromkeys(MEAN_POOLS, Known(mean_pooled)),
         F.batch_norm: Known(normalised),
-        **dict.fromkeys(all_of("prelu", "channel_shuffle"), Known(by_channel)),
+        **dict.fromkeys(spelled("prelu", "channel_shuffle"), Known(by_channel)),
         F.pad: Known(padded),
         **dict.fromkeys((torch.cat, torch.concat, torch.concatenate), Known(concatenated)),
-        **{fn: Known(partial(along_lead, place=place), "view") for name, place in cuts.items() for fn in all_of(name)},
-        **dict.fromkeys(all_of("unsqueeze"), Known(partial(along_lead, place=0, more=1), "view")),
-        **dict.fromkeys(all_of("transpose", "swapaxes"), Known(turned, "view")),
+        **{fn: Known(partial(along_lead, place=place), "view") for name, place in cuts.items() for fn in spelled(name)},
+        **dict.fromkeys(spelled("unsqueeze"), Known(partial(along_lead, place=0, more=1), "view")),
+        **dict.fromkeys(spelled("transpose", "swapaxes"), Known(turned, "view")),
         T.__getitem__: Known(indexed, "view"),
         **dict.fromkeys((T.view, T.reshape, torch.reshape), Known(reshaped, "view")),
         **dict.fromkeys((T.contiguous, T.detach, T.float, T.double, T.to), Known(pointwise, "view")),

@@ -17,6 +17,7 @@ from torch.overrides import TorchFunctionMode
 from seewhy.errors import BadParameter, NotApplicable, SeewhyError
 from seewhy.memory import out_of_memory
 from seewhy.models.torch.passes.taps import Tap, emitted, hooked
+from seewhy.models.torch.passes.torch_calls import name_of
 
 FAILURES = (RuntimeError, ValueError, TypeError, LookupError, AttributeError, AssertionError)  # of a way that is tried
 READS = {  # what hands an activation's values to Python
@@ -210,7 +211,7 @@ class Program(TorchFunctionMode):
         leaves((args, kwargs or {}), given.append)
         feels = any(memory(tensor) in self.felt for tensor in given)
         if feels:
-            self.reads |= getattr(fn, "__name__", "") in READS
+            self.reads |= name_of(fn) in READS
             self._hold(given)
         versions = [tensor._version for tensor in given]
         out = fn(*args, **(kwargs or {}))

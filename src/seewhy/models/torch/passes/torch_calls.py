@@ -1,0 +1,30 @@
+"""Which call of torch this is: the one name that its many spellings share, and what it was given.
+
+Torch has the same operation as a function, as a method, in place and not: `torch.relu`, `F.relu`, `Tensor.relu`.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+MODULES = tuple(map(vars, (torch, F, torch.special)))
+
+
+def spelled(*names: str) -> set[Callable[..., Any]]:
+    """Every function and method of torch by one of these names: of "relu" and "relu_", which writes over its input, six."""
+    functions = {module[name] for module in MODULES for name in names if callable(module.get(name))}
+    return functions | {getattr(Tensor, name) for name in names if hasattr(Tensor, name)}
+
+
+def name_of(fn: Any) -> str:
+    """The name of a function or method, and of a property that is read; "" of what has none."""
+    name = getattr(fn, "__name__", "")
+    return fn.__self__.__name__ if name == "__get__" else name
+
+
+def bound(names: Iterable[str], args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of a call by name, where `names` are those that it takes by place, in order."""
+    return {**dict(zip(names, args, strict=False)), **kwargs}
