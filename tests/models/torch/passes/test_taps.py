@@ -1,0 +1,207 @@
+"""Reading a network while it runs: what a tap keeps, that nothing stays behind, and what can and cannot be read."""
+
+from collections import namedtuple
+from threading import Thread
+
+import pytest
+import torch
+from torch import nn
+from torch.testing import assert_close
+
+import seewhy
+from seewhy.models.torch.passes.taps import (
+    Stop,
+    Tap,
+    activation_of,
+    emitted,
+    every_module,
+    hooked,
+    modules_of,
+    offloaded,
+    ordered_gradients,
+    recorded,
+    unwrapped,
+)
+
+RNG = torch.Generator().manual_seed(0)
+X = torch.randn(2, 3, 6, 6, generator=RNG)
+
+
+class Net(nn.Module):
+    """A convolution that runs twice, and a ReLU that writes over what it made."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.conv, self.relu, self.same = nn.Conv2d(3, 3, 1), nn.ReLU(inplace=True), nn.Identity()
+
+    def forward(self, x):
+        return self.relu(self.conv(self.relu(self.conv(self.same(x)))))
+
+
+@pytest.fixture
+def network():
+    return Net()
+
+
+def hooks(network):
+    return sum(len(module._forward_hooks) + len(module._forward_pre_hooks) for module in network.modules())
+
+
+def test_a_tap_keeps_what_in_place_layers_write_over(network):
+    tap = Tap("conv#1", network)
+    with torch.no_grad(), recorded([tap], grad=False):
+        network(X)
+        assert hooks(network) == 1
+    assert_close(tap.check(), network.conv(X))
+    assert (tap.check() < 0).any()
+    assert not tap.check().requires_grad
+    assert hooks(network) == 0
+
+
+def test_without_a_number_the_last_call_is_read_and_said(network):
+    tap = Tap("conv", network)
+    with torch.no_grad(), recorded([tap], grad=False):
+        network(X)
+    assert_close(tap.check(), network.conv(network.conv(X).relu()))
+    assert tap.notes == ("conv runs 2 times in one pass; the last call is read (conv#1 is the first)",)
+
+
+def test_the_first_tap_becomes_a_leaf_and_the_next_rest_on_it(network):
+    first, last = Tap("conv#1", network), Tap("relu#2", network)
+    with torch.no_grad(), recorded([first, last], grad=True):
+        out = network(X)
+    assert first.check().is_leaf
+    (g,) = torch.autograd.grad(out.sum(), first.check(), retain_graph=True)
+    a = first.check().detach().clone().requires_grad_()
+    (expected,) = torch.autograd.grad(network.conv(a.relu()).relu().sum(), a)
+    assert_close(g, expected)
+    (g,) = torch.autograd.grad(out.sum(), last.check())
+    assert_close(g, torch.ones_like(g))
+
+
+def test_a_pass_stops_once_it_is_done(network):
+    tap = Tap("conv#1", network)
+    with pytest.raises(Stop), torch.no_grad(), recorded([tap], grad=False, done=lambda: tap.seen is not None):
+        network(X)
+    assert tap.calls == 1
+    assert hooks(network) == 0
+
+
+def test_where_cells_lie_is_asked_of_what_the_layer_made(network):
+    class Locating:
+        asked: list = []  # noqa: RUF012
+
+        def moment(self, tensor):
+            self.asked.append(tensor.detach().clone())
+            return len(self.asked)
+
+    tap = Tap("conv#1", network)
+    with torch.no_grad(), recorded([tap], grad=False, follow=Locating()):
+        network(X)
+    assert tap.moment == 1
+    assert_close(Locating.asked[0], network.conv(X))
+
+
+def test_a_layer_that_hands_on_its_input_says_so_if_that_is_written_over(network):
+    tap = Tap("same", network)
+    with torch.no_grad(), recorded([tap], grad=False):
+        y = network.same(X)
+    assert tap.notes == ()
+    y.add_(0)
+    assert "hands on its input" in tap.notes[0]
+
+
+def test_a_layer_that_nobody_knows_is_asked_back(network):
+    with pytest.raises(seewhy.NoSuchName, match="conv"):
+        Tap("conf", network)
+    for wrong in ("conv#0", "conv#x", "conv#-1", "conv#" + 10 * "9"):
+        with pytest.raises(seewhy.BadParameter, match="which call is read"):
+            Tap(wrong, network)
+    with pytest.raises(seewhy.NoSuchName, match="it does not run"):
+        Tap("conv", network).check()
+    tap = Tap("conv#3", network)
+    with torch.no_grad(), recorded([tap], grad=False):
+        network(X)
+    with pytest.raises(seewhy.NoSuchName, match="it runs 2 times"):
+        tap.check()
+
+
+def test_hooks_are_gone_after_a_failure(network):
+    with pytest.raises(RuntimeError, match="channels"), hooked([(network.conv, lambda *_: None)]):
+        network(X[:, :2])
+    with pytest.raises(ValueError, match="unpack"), hooked([(network.conv, lambda *_: None), (network.relu,)]):  # type: ignore[list-item]
+        pass
+    assert hooks(network) == 0
+
+
+def test_hooks_leave_other_threads_alone(network):
+    calls = []
+    with hooked([(network.conv, lambda *_: calls.append(1))]):
+        other = Thread(target=network, args=(X,))
+        other.start()
+        other.join()
+        assert calls == []
+        network(X)
+    assert calls == [1, 1]
+
+
+def test_a_hook_before_sees_what_goes_in(network):
+    entered = []
+    with torch.no_grad(), hooked([(network.conv, lambda _, args: entered.append(args[0].clone()))], before=True):
+        network(X)
+    assert_close(entered[0], X)
+
+
+Pair = namedtuple("Pair", "a b")
+PACKED = {"alone": lambda a: a, "tuple": lambda a: (a, 1), "list": lambda a: [a, 1], "named": lambda a: Pair(a, 1)}
+
+
+@pytest.mark.parametrize("how", PACKED)
+def test_what_a_layer_emitted_can_be_replaced(how):
+    a, put_back = emitted(PACKED[how](X), "layer")
+    assert a is X
+    back = put_back(2 * X)
+    assert type(back) is type(PACKED[how](X))
+    assert_close(activation_of(back), 2 * X)
+    assert how == "alone" or back[1] == 1
+
+
+@pytest.mark.parametrize("output", [None, {"a": X}, (), [], (1, X), X.long(), (X.long(),)], ids=repr)
+def test_what_is_no_activation(output):
+    assert activation_of(output) is None
+    with pytest.raises(seewhy.BadParameter, match=r"Layer encoder emits .*, not an activation"):
+        emitted(output, "encoder")
+
+
+def test_modules_by_name_and_one_after_the_other(network):
+    outer = nn.Sequential(network, network, nn.Identity())
+    assert [*modules_of(outer)] == ["", "0", "0.conv", "0.relu", "0.same", "2"]
+    assert len([*every_module(outer)]) == 10  # the shared ones as often as they are used
+    assert {*every_module(outer)} == {*outer.modules()}
+    network.add_module("input", nn.Identity())
+    assert "input" not in modules_of(network)
+    assert offloaded(network) == []
+
+
+def test_what_wraps_a_network_is_taken_off(network):
+    assert unwrapped(network) is network
+    assert unwrapped(nn.DataParallel(network)) is network
+    compiled = nn.Module()  # torch.compile makes one like it
+    compiled._orig_mod = nn.DataParallel(network)
+    assert unwrapped(compiled) is network
+
+
+def test_gradients_reach_a_norm_in_memory_order():
+    norm = nn.BatchNorm2d(3).eval()
+    x = X[:1].clone().requires_grad_()
+    with ordered_gradients(norm, 1) as odd:
+        y = norm(x).flatten(2).transpose(1, 2)
+        y.backward(torch.arange(108.0).reshape(1, 36, 3))
+    assert odd == [True]
+    scale = norm.weight.detach() / (1 + norm.eps) ** 0.5
+    expected = torch.arange(108.0).reshape(1, 36, 3).transpose(1, 2).reshape(1, 3, 6, 6) * scale[:, None, None]
+    assert_close(x.grad, expected)
+    with ordered_gradients(norm, 2) as odd:  # of several images nothing goes wrong
+        assert len(norm._forward_hooks) == 0
+    assert odd == []
