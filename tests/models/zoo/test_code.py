@@ -13,7 +13,7 @@ import seewhy
 from seewhy import load
 from seewhy.cli.app import main
 from seewhy.errors import BadNetwork, BadParameter, BadWeights, NoSuchName
-from seewhy.models.zoo.code import KEPT
+from seewhy.models.zoo.code import FOLDERS
 
 CODE = """
 from torch import nn
@@ -63,7 +63,7 @@ def file(tmp_path) -> Path:
     path = [*sys.path]
     yield tmp_path / "own_nets.py"
     sys.path[:] = path
-    KEPT.clear()
+    FOLDERS.clear()
     for name in [name for name in sys.modules if name.startswith(("beside", "own_nets"))]:
         del sys.modules[name]
 
@@ -81,7 +81,7 @@ def test_a_function_a_class_and_an_instance_give_their_network(file, monkeypatch
     np.testing.assert_allclose(load(f"{place}:instance").answer(X).scores, mean + 7, rtol=1e-6)
     assert load(f"{place}:Space.net", options={"classes": 6}).answer(X).scores.shape == (2, 6)
     assert sys.path[0] != str(file.parent.resolve())
-    assert sys.path[-len(KEPT)] == KEPT[0] == str(file.parent.resolve())  # behind it those of files that were loaded before
+    assert sys.path[-len(FOLDERS)] == FOLDERS[0] == str(file.parent.resolve())  # before folders loaded earlier
 
 
 def test_weights_go_in_and_are_told(file):

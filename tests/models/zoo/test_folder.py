@@ -13,7 +13,7 @@ from PIL import Image
 from seewhy import load
 from seewhy.errors import BadNetwork, BadWeights
 from seewhy.models.zoo import hugging_face as zoo_hf
-from seewhy.models.zoo.folder import cleaned, copied, own_file, read_settings
+from seewhy.models.zoo.folder import cleaned, copied, file_in, read_settings
 from support.files.hostile import FILES
 
 transformers = pytest.importorskip("transformers")
@@ -309,10 +309,10 @@ def test_weights_of_a_folder_are_copies_of_what_was_read(folder, whole):
 
 
 def test_a_file_of_the_folder_is_found(folder):
-    assert own_file(folder, "config.json") == folder / "config.json"
-    assert own_file(folder, "nowhere.json") is None
+    assert file_in(folder, "config.json") == folder / "config.json"
+    assert file_in(folder, "nowhere.json") is None
     (folder / "dir.json").mkdir()
-    assert own_file(folder, "dir.json") is None
+    assert file_in(folder, "dir.json") is None
 
 
 def test_photos_are_prepared_as_before(folder):

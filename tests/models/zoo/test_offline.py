@@ -51,7 +51,7 @@ def test_pretrained_weights_without_a_network_fail_in_seconds_naming_the_choices
 @pytest.mark.parametrize("variable", ["no_proxy", "ftp_proxy"])
 def test_a_proxy_for_something_else_is_no_proxy(offline, monkeypatch, variable):
     monkeypatch.setenv(variable, "localhost")
-    monkeypatch.setattr("seewhy.models.zoo.timm.fetched", lambda *a: pytest.fail("a fetch retries for a minute"))
+    monkeypatch.setattr("seewhy.models.zoo.timm.fetch", lambda *a: pytest.fail("a fetch retries for a minute"))
     with pytest.raises(BadWeights, match="Network is unreachable"):
         load("timm/test_resnet")
     assert len(offline) == 1
@@ -59,7 +59,7 @@ def test_a_proxy_for_something_else_is_no_proxy(offline, monkeypatch, variable):
 
 def test_a_proxy_that_is_dead_is_found_out_in_seconds(offline, monkeypatch):
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
-    monkeypatch.setattr("seewhy.models.zoo.timm.fetched", lambda *a: pytest.fail("a fetch retries for a minute"))
+    monkeypatch.setattr("seewhy.models.zoo.timm.fetch", lambda *a: pytest.fail("a fetch retries for a minute"))
     with pytest.raises(BadWeights, match="timm/test_resnet"):
         load("timm/test_resnet")
     assert offline == [("127.0.0.1", 9)]

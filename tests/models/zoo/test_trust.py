@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from seewhy import load
 from seewhy.cli.app import main
 from seewhy.errors import BadNetwork, BadWeights
-from seewhy.models.zoo import exported, held
+from seewhy.models.zoo import exported, open_file
 from seewhy.models.zoo import weights as state_dicts
 from seewhy.models.zoo.archive import records
 from support.files import hostile as hostile_files
@@ -142,9 +142,9 @@ def test_the_digest_is_that_of_what_was_loaded(tmp_path, monkeypatch, suffix):
     with pytest.raises(BadWeights, match="was changed while it was read"):
         state_dicts.fill(network, path)
     if suffix == ".safetensors":  # whose reader takes names alone
-        same = state_dicts.named_still
+        same = state_dicts.check_name
         monkeypatch.setattr(state_dicts, "digest", digest)
-        monkeypatch.setattr(state_dicts, "named_still", lambda *asked: (swapped(path, whole[1]), same(*asked)))
+        monkeypatch.setattr(state_dicts, "check_name", lambda *asked: (swapped(path, whole[1]), same(*asked)))
         with pytest.raises(BadWeights, match="was changed while it was read"):
             state_dicts.fill(network, path)
 
@@ -263,7 +263,7 @@ def test_a_program_without_its_parts_is_said(tmp_path):
 
 
 def test_what_is_no_plain_file_is_not_opened(tmp_path):
-    with pytest.raises(BadWeights, match="no plain file"), held.held(Path(os.devnull)):
+    with pytest.raises(BadWeights, match="no plain file"), open_file.opened(Path(os.devnull)):
         pass
-    with pytest.raises(BadWeights, match="cannot be opened"), held.held(tmp_path / "nowhere"):
+    with pytest.raises(BadWeights, match="cannot be opened"), open_file.opened(tmp_path / "nowhere"):
         pass

@@ -1,7 +1,7 @@
-"""The archives that torch writes, read so strictly that no two readers can see different files in one.
+"""The zip archives that torch writes, checked so strictly that every reader sees the same records in them.
 
-A zip file has two lists of what it holds, may hide anything before, between and behind its records, and readers differ in which
-of these they believe.  torch's own writer leaves no such room: what is checked here can be told to be what is loaded.
+A zip file lists what it holds twice, may hide anything before, between and behind its records, and readers differ in which
+of the lists they believe.  Files that torch wrote leave no such room, so that what is checked here is what torch will load.
 """
 
 import struct
@@ -13,8 +13,8 @@ from zipfile import ZIP_STORED, BadZipFile, LargeZipFile, ZipFile, ZipInfo
 from seewhy.errors import BadWeights
 
 END, END_LONG, LONG, LOCAL, BEHIND = b"PK\x05\x06", b"PK\x06\x06", b"PK\x06\x07", b"PK\x03\x04", b"PK\x07\x08"
-FULL = 0xFFFFFFFF  # in the place of a number that stands elsewhere, in 64 bits
-FLAGS = 0x8 | 0x800  # sizes behind the record, names in UTF-8: no flag beside these is torch's
+FULL = 0xFFFFFFFF  # stands for a number that is written elsewhere, in 64 bits
+FLAGS = 0x8 | 0x800  # sizes behind the record, names in UTF-8: the only flags that torch sets
 
 
 def is_archive(file: BinaryIO) -> bool:
@@ -25,7 +25,7 @@ def is_archive(file: BinaryIO) -> bool:
     return start == LOCAL
 
 
-def listed(file: BinaryIO) -> list[str]:
+def names_in(file: BinaryIO) -> list[str]:
     """The names in a zip file as Python's reader sees them, unchecked; none of another file."""
     try:
         with ZipFile(file) as archive:
@@ -51,6 +51,7 @@ def records(file: BinaryIO, path: Path) -> list[str]:
 
 
 def _walked(file: BinaryIO) -> list[str]:
+    """The names of the records, after a walk from record to record; ValueError where anything is not as torch writes it."""
     with ZipFile(file) as archive:
         entries, start, note = (
             sorted(archive.infolist(), key=lambda entry: entry.header_offset),
@@ -71,7 +72,7 @@ def _walked(file: BinaryIO) -> list[str]:
 
 
 def _check_end(file: BinaryIO, count: int, start: int, note: bytes) -> None:
-    """The list begins where it says, and ends at the file's end."""
+    """Raise ValueError unless the list of records begins where it says and ends at the end of the file."""
     size = file.seek(0, 2)
     file.seek(max(0, size - 98))
     tail = file.read().rjust(98, b"\0")
@@ -79,20 +80,23 @@ def _check_end(file: BinaryIO, count: int, start: int, note: bytes) -> None:
     if mark != END or noted or note or any(disks):
         raise ValueError("something lies behind its list")
     long = tail[-42:-38] == LONG
-    found = [here, total, length, begins]
+    ends = [here, total, length, begins]
     if long:
-        stands, mark, *found = *struct.unpack("<Q", tail[-34:-26]), *struct.unpack("<4s20x4Q", tail[-98:-42])
-        if mark != END_LONG or stands != size - 98:
+        position, mark, *ends = *struct.unpack("<Q", tail[-34:-26]), *struct.unpack("<4s20x4Q", tail[-98:-42])
+        if mark != END_LONG or position != size - 98:
             raise ValueError("its two ends do not agree")
         short = ((here, 0xFFFF), (total, 0xFFFF), (length, FULL), (begins, FULL))
-        if any(one not in (full, other) for (one, full), other in zip(short, found, strict=True)):
+        if any(number not in (full, long_number) for (number, full), long_number in zip(short, ends, strict=True)):
             raise ValueError("its two ends do not agree")
-    if found != [count, count, size - (98 if long else 22) - start, start]:
+    if ends != [count, count, size - (98 if long else 22) - start, start]:
         raise ValueError("its list is not where it says, or not as long")
 
 
 def _behind(file: BinaryIO, entry: ZipInfo, following: int) -> int:
-    """Where the record ends; following: where the next begins, or the list."""
+    """Where a record ends; ValueError where it differs from its entry in the list.
+
+    following: where the next record begins, or after the last of them the list.
+    """
     file.seek(entry.header_offset)
     mark, _, flags, packed, _, _, crc, length, size, named, more = struct.unpack("<4s5H3L2H", file.read(30))
     name = file.read(named).decode("utf-8" if flags & 0x800 else "cp437")
@@ -100,8 +104,8 @@ def _behind(file: BinaryIO, entry: ZipInfo, following: int) -> int:
         raise ValueError(f"its two lists do not agree on {entry.filename!r}")
     if flags & ~FLAGS or packed != ZIP_STORED or entry.compress_size != entry.file_size:
         raise ValueError(f"{entry.filename!r} is packed or encrypted")
-    own = ((crc, entry.CRC), (length, entry.compress_size), (size, entry.file_size))
-    if any(one != other and not (flags & 0x8 and one == 0) and one != FULL for one, other in own):
+    pairs = ((crc, entry.CRC), (length, entry.compress_size), (size, entry.file_size))
+    if any(here != listed and not (flags & 0x8 and here == 0) and here != FULL for here, listed in pairs):
         raise ValueError(f"its two lists do not agree on {entry.filename!r}")
     ends = entry.header_offset + 30 + named + more + entry.compress_size
     file.seek(ends)
@@ -115,6 +119,7 @@ def _behind(file: BinaryIO, entry: ZipInfo, following: int) -> int:
 
 
 def _names(entries: list[ZipInfo]) -> list[str]:
+    """The names without their one folder; ValueError for names that torch does not write, and for two of a name."""
     names = [entry.orig_filename for entry in entries]
     odd = [name for name in names if not name.isprintable() or "\\" in name or {"", ".", ".."} & {*name.split("/")}]
     roots = {name.partition("/")[0] for name in names}

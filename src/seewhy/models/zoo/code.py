@@ -20,12 +20,14 @@ from .sources import Loaded, Request
 
 
 def code_network(request: Request) -> Loaded:
-    """What NAME is: a network or a model; or makes, called with the options: one of these, a function from images to
-    scores, or a tuple (network, prepare, labels).  `prepare` and `labels` may be left out.
+    """The network that NAME stands for.
+
+    NAME is a network or a model, or is called with the options and returns one of these, a function from images to scores, or a
+    tuple (network, prepare, labels), of which `prepare` and `labels` may be left out.
     """
     place, _, name = request.spec.rpartition(":") if not request.spec.endswith(".py") else (request.spec, "", "")
     file = Path(place).expanduser() if place.endswith(".py") else None
-    with _importable(file.parent if file else Path()), _told(request.spec, file):
+    with _importable(file.parent if file else Path()), _as_bad_network(request.spec, file):
         module = _of_file(file, request.spec) if file else _of_name(place, request.spec)
         made = _called(_named(module, name, request.spec), request)
     network, prepare, labels = (*made, None, None)[:3] if isinstance(made, tuple) and made else (made, None, None)
@@ -34,6 +36,7 @@ def code_network(request: Request) -> Loaded:
 
 
 def _weights(network: Any, request: Request) -> str:
+    """Load the weights of the request, if there are any, into the network; what to say of where they came from."""
     if request.weights in (None, RANDOM):
         return f"as {request.spec} makes them"
     torch = sys.modules.get("torch")
@@ -45,7 +48,7 @@ def _weights(network: Any, request: Request) -> str:
 
 
 def _called(thing: Any, request: Request) -> Any:
-    """The thing itself if it is a network or a model, else what it makes of the options."""
+    """The thing itself if it is a network or a model, else what it returns when it is called with the options."""
     torch = sys.modules.get("torch")
     ready = isinstance(thing, tuple | Model) or (torch is not None and isinstance(thing, torch.nn.Module))
     if ready or not callable(thing) or isinstance(thing, ModuleType):
@@ -69,15 +72,16 @@ def _called(thing: Any, request: Request) -> Any:
 
 
 def _of_file(file: Path, spec: str) -> ModuleType:
+    """The module that a file of Python makes, run anew each time."""
     if not file.is_file():
         raise NoSuchName("file", str(file), [], f"{spec!r} stands for NAME in a file of Python: path/to/file.py:NAME.")
-    name = f"{file.stem}_{sha256(str(file.resolve()).encode()).hexdigest()[:8]}"  # no other module's
-    made = spec_from_file_location(name, file)
-    if made is None or made.loader is None:
+    name = f"{file.stem}_{sha256(str(file.resolve()).encode()).hexdigest()[:8]}"  # a name that no other module has
+    module_spec = spec_from_file_location(name, file)
+    if module_spec is None or module_spec.loader is None:
         raise BadNetwork(f"{file} cannot be read as Python.")
-    module = sys.modules[name] = module_from_spec(made)
+    module = sys.modules[name] = module_from_spec(module_spec)
     try:
-        made.loader.exec_module(module)
+        module_spec.loader.exec_module(module)
     except BaseException:
         del sys.modules[name]
         raise
@@ -85,6 +89,7 @@ def _of_file(file: Path, spec: str) -> ModuleType:
 
 
 def _of_name(place: str, spec: str) -> ModuleType:
+    """The module of that name; NoSuchName where there is none, and not where a module that it imports is missing."""
     try:
         return import_module(place)
     except ModuleNotFoundError as error:
@@ -96,20 +101,22 @@ def _of_name(place: str, spec: str) -> ModuleType:
 
 
 def _named(module: ModuleType, name: str, spec: str) -> Any:
-    found: Any = module
+    """What a dotted name stands for in the module; NoSuchName, with the nearest names, where there is no such thing."""
+    value: Any = module
     for part in name.split("."):
-        if not name or not hasattr(found, part):
-            own = [one for one in vars(found) if not one.startswith("_")] if hasattr(found, "__dict__") else []
-            raise NoSuchName("network", spec, closest(part, own) if part else own[-3:], "Give FILE.py:NAME or module:NAME.")
-        found = getattr(found, part)
-    return found
+        if not name or not hasattr(value, part):
+            names = [key for key in vars(value) if not key.startswith("_")] if hasattr(value, "__dict__") else []
+            raise NoSuchName("network", spec, closest(part, names) if part else names[-3:], "Give FILE.py:NAME or module:NAME.")
+        value = getattr(value, part)
+    return value
 
 
 @contextmanager
 def _importable(folder: Path) -> Iterator[None]:
-    """What lies in the folder can be imported: first of all while the block runs, afterwards where nothing else has the name,
-    since a forward may import, too.  A module of the same name from another file's folder is forgotten, for this file to find
-    its own.
+    """Make the modules of a folder importable.
+
+    While the block runs they come first of all; afterwards, since a forward pass may import too, they come last.  A module of
+    the same name from the folder of another file is forgotten, so that this file imports the one beside it.
     """
     place = str(folder.resolve())
     for name in [name for name, file in NEIGHBOURS.items() if file != place and _beside(folder, name)]:
@@ -121,33 +128,34 @@ def _importable(folder: Path) -> Iterator[None]:
         yield
     finally:
         sys.path.remove(place)
-        _keep(place)
+        _keep_on_path(place)
         NEIGHBOURS.update({name: place for name in {*sys.modules} - before if _beside(folder, name)})
 
 
-def _keep(place: str) -> None:
-    """At the end of the path, before the folders of other files."""
-    if place in sys.path and place not in KEPT:
+def _keep_on_path(place: str) -> None:
+    """Put the folder near the end of the path, before the folders of files that were loaded earlier."""
+    if place in sys.path and place not in FOLDERS:
         return
-    for folder in KEPT:
+    for folder in FOLDERS:
         if folder in sys.path:
             sys.path.remove(folder)
-    KEPT[:] = [place, *(folder for folder in KEPT if folder != place)]
-    sys.path.extend(KEPT)
+    FOLDERS[:] = [place, *(folder for folder in FOLDERS if folder != place)]
+    sys.path.extend(FOLDERS)
 
 
-KEPT: list[str] = []  # folders of persons' files, the last that was loaded first
-NEIGHBOURS: dict[str, str] = {}  # modules that were imported from beside a person's file, and the folder
+FOLDERS: list[str] = []  # of files that were loaded, the latest first
+NEIGHBOURS: dict[str, str] = {}  # modules that were imported from beside such a file -> the folder
 
 
 def _beside(folder: Path, name: str) -> bool:
-    own = folder / name.partition(".")[0]
-    return own.is_dir() or own.with_suffix(".py").is_file()
+    """Does the folder hold a module of that name?"""
+    place = folder / name.partition(".")[0]
+    return place.is_dir() or place.with_suffix(".py").is_file()
 
 
 @contextmanager
-def _told(spec: str, file: Path | None) -> Iterator[None]:
-    """What a person's code raises, as BadNetwork, with the file and the line."""
+def _as_bad_network(spec: str, file: Path | None) -> Iterator[None]:
+    """Raise what the code of a file or module raises as BadNetwork, with the file and the line."""
     try:
         yield
     except SeewhyError:
@@ -157,10 +165,10 @@ def _told(spec: str, file: Path | None) -> Iterator[None]:
 
 
 def _where(error: BaseException, file: Path | None) -> str:
-    """The last line of theirs that ran, or that cannot be read."""
+    """The last line of the person's code that ran, or that cannot be read."""
     if isinstance(error, SyntaxError) and error.filename:
         return f" in {error.filename}, line {error.lineno}"
-    mine = str(Path(__file__).parents[2])
-    frames = [one for one in extract_tb(error.__traceback__) if not one.filename.startswith((mine, "<"))]
-    own = [one for one in frames if file and Path(one.filename).resolve() == file.resolve()] or frames
-    return f" in {own[-1].filename}, line {own[-1].lineno}" if own else ""
+    package = str(Path(__file__).parents[2])
+    frames = [frame for frame in extract_tb(error.__traceback__) if not frame.filename.startswith((package, "<"))]
+    theirs = [frame for frame in frames if file and Path(frame.filename).resolve() == file.resolve()] or frames
+    return f" in {theirs[-1].filename}, line {theirs[-1].lineno}" if theirs else ""

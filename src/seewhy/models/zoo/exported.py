@@ -1,7 +1,7 @@
-"""What a file of torch.export would run while it is read, beside plain operations of torch.
+"""Files of torch.export, and what they would run while they are read, apart from plain operations of torch.
 
-The reader makes sizes by evaluating formulas, finds operations by their dotted names, and unpickles what is marked so: each of
-these could be anybody's code.  What is not on the lists here is not proven harmless, and needs the person's trust.
+torch's reader evaluates formulas to get sizes, finds operations by their dotted names, and unpickles what is marked so: each of
+these could run anybody's code.  What is not on the lists here is not known to be harmless, and needs the person's trust.
 The file is read into memory once: the bytes that are checked are those that are loaded.
 """
 
@@ -36,7 +36,7 @@ OPERATIONS = re.compile(
 )
 PATHS = re.compile(r"(weight|tensor)_\d+")
 TAKEN = {"self", "torch", "math", "operator", "_operator", "fx_pytree", "pytree", "device", "getattr", "inf", "nan", "NoneType"}
-REGIONS = {  # operations that call a part of the program, given in full at that place; by torch's own names of such parts
+REGIONS = {  # operations that call a part of the program -> the place of that part among the inputs
     "torch.ops.higher_order.wrap_with_set_grad_enabled": 1,
     "torch.ops.higher_order.wrap_with_autocast": 4,
 }
@@ -44,7 +44,7 @@ POSITIONAL = 1  # the kind of an argument
 REGION = re.compile(r"submod_\d+")
 CALLS = re.compile(r"[\w.@]*")  # names of modules, and of a second call: body.relu@1
 WORDS, TEXTS, VERSIONS = re.compile(r"[\w.$ \-]*"), re.compile(r"[\w., >\-]*"), re.compile(r"[\w.+<=\-]*")  # ij,jk->ik; 2.4+cpu
-REMARKS = ("stack_trace", "nn_module_stack", "source_fn_stack", "torch_fn", "from_node", "custom")  # kept, and never run
+REMARKS = ("stack_trace", "nn_module_stack", "source_fn_stack", "torch_fn", "from_node", "custom")  # stored, and never run
 MAPS = ("config", "tensor_values", "sym_int_values", "sym_float_values", "sym_bool_values", "custom_obj_values",
         "range_constraints")  # fmt: skip  # whose keys are names, not fields
 FUNCTIONS = {
@@ -60,28 +60,28 @@ TREES = (None, "builtins.tuple", "builtins.list", "builtins.dict", "collections.
 def exported(data: BytesIO, path: Path, trust: bool = False) -> ExportedProgram:
     """The program in the bytes of a file of torch.export; BadWeights where there is none, or, unless `trust`, code may run."""
     try:
-        wanted = [] if trust else unproven(data, path)
+        unknown = [] if trust else unproven(data, path)
     except BadWeights:
         raise
     except (RuntimeError, ValueError, TypeError) as error:
         raise BadWeights(f"{path} is no intact file of torch.export: {_first_line(error)}") from None
-    if wanted:
-        said = f"{', '.join(one[:120] for one in wanted[:4])}{', ...' * (len(wanted) > 4)}"
+    if unknown:
+        names = f"{', '.join(name[:120] for name in unknown[:4])}{', ...' * (len(unknown) > 4)}"
         raise BadWeights(
-            f"{path} needs code, or what is not known to be harmless ({said}), which is not run. If you trust who made it: "
+            f"{path} needs code, or what is not known to be harmless ({names}), which is not run. If you trust who made it: "
             "trust=True (--trust)."
         )
     data.seek(0)
     try:
         with catch_warnings():
-            simplefilter("ignore", UserWarning)  # that its numbers are views of bytes that nobody writes to
-            return torch.export.load(data) if trust else _by_its_own_reader(data)
+            simplefilter("ignore", UserWarning)  # that its tensors are views of bytes that nobody writes to
+            return torch.export.load(data) if trust else _read_as_export(data)
     except Exception as error:
         raise BadWeights(f"{path} cannot be read by torch.export: {_first_line(error)}") from error
 
 
-def _by_its_own_reader(data: BytesIO) -> ExportedProgram:
-    """torch.export.load would go on to readers of other formats where this one fails."""
+def _read_as_export(data: BytesIO) -> ExportedProgram:
+    """Read by the reader of this format alone: torch.export.load would go on to readers of others where this one fails."""
     from torch.export.pt2_archive._package import load_pt2
 
     return load_pt2(data).exported_programs["model"]
@@ -95,9 +95,9 @@ def unproven(data: BytesIO, path: Path) -> list[str]:
     if not is_archive(data):
         raise ValueError("it is no archive")
     names = records(data, path)
-    found = [name for name in names if not RECORDS.fullmatch(name)]
-    if found:
-        return found
+    unknown = [name for name in names if not RECORDS.fullmatch(name)]
+    if unknown:
+        return unknown
     lacking = sorted({*NEEDED} - {*names})
     if lacking:
         raise ValueError(f"it holds no {', '.join(lacking)} (save it with torch 2.9 or later)")
@@ -109,52 +109,54 @@ def unproven(data: BytesIO, path: Path) -> list[str]:
         raise ValueError("its archive_format is not pt2")
     for name in names:
         if name.endswith(".json"):
-            found += _unknown(json.loads(reader.get_record(name).decode("utf-8")), "")
+            unknown += _unknown(json.loads(reader.get_record(name).decode("utf-8")), "")
         elif name.endswith(".pt"):
-            found += [] if tensors_only(reader.get_record(name)) else [f"the pickle {name}"]
-    return [*dict.fromkeys(found)]
+            unknown += [] if tensors_only(reader.get_record(name)) else [f"the pickle {name}"]
+    return [*dict.fromkeys(unknown)]
 
 
 def _first_line(error: Exception) -> str:
+    """The kind of an error and the first line of its words."""
     return f"{type(error).__name__}: {error}".strip().splitlines()[0]
 
 
 def _unknown(value: Any, field: str) -> Iterator[str]:
-    """Every key and every text that is no plain word, and that no check of its field lets pass."""
+    """The keys that are no plain words, and the texts that fail the check of their field, or where there is none, that too."""
     if field in CHECKS:
         yield from CHECKS[field](value)
     elif isinstance(value, str):
         yield from [] if WORDS.fullmatch(value) else [value]
     elif isinstance(value, list):
-        for one in value:
-            yield from _unknown(one, field)
+        for item in value:
+            yield from _unknown(item, field)
     elif isinstance(value, dict):
         yield from (key for key in value if not WORDS.fullmatch(key))
         yield from _named(value) if field not in MAPS else []
         yield from _region(value) if "target" in value else []
-        for key, one in value.items():
+        for key, item in value.items():
             if field != "metadata" or key not in REMARKS:
-                yield from _unknown(one, "" if field in MAPS else key)
+                yield from _unknown(item, "" if field in MAPS else key)
 
 
 def _matching(pattern: re.Pattern[str]) -> Callable[[Any], list[str]]:
+    """The check that a value is nothing, or a text of that pattern."""
     return lambda value: [] if value is None or (isinstance(value, str) and pattern.fullmatch(value)) else [str(value)]
 
 
 def _all(check: Callable[[Any], list[str]]) -> Callable[[Any], list[str]]:
-    """The check of every one in a list, or of none."""
-    return lambda value: [found for one in (value if isinstance(value, list) else [value]) for found in check(one)]
+    """The check of every item of a list."""
+    return lambda value: [name for item in (value if isinstance(value, list) else [value]) for name in check(item)]
 
 
 def _identifier(value: Any) -> list[str]:
-    """A name that goes into generated code, and stands for nothing there that the code itself uses."""
+    """The check of a name that goes into generated code: an identifier, and none that the code itself uses."""
     if value is None or (isinstance(value, str) and value.isidentifier() and value not in TAKEN and value[:2] != "__"):
         return []
     return [f"the name {value}"]
 
 
 def _named(value: dict[str, Any]) -> list[str]:
-    """The name of an operation's argument (in its schema one is "self"), of a part of the program, or of a value in it."""
+    """The check of a name: of an operation's argument (which may be "self"), of a part of the program, or of a value in it."""
     name = value.get("name")
     if "arg" in value and "kind" in value:
         return [] if not name or (isinstance(name, str) and name.isidentifier()) else [str(name)]
@@ -164,15 +166,16 @@ def _named(value: dict[str, Any]) -> list[str]:
 
 
 def _region(call: dict[str, Any]) -> list[str]:
-    """What is called has to be a part of the program that stands there itself: a value in its place may be any function."""
+    """The check that what is called is a part of the program, given in full there: a value could be any function."""
     inputs = call.get("inputs") or []
-    places = [place for place, one in enumerate(inputs) if "as_graph" in (one.get("arg") or {})]
+    places = [place for place, given in enumerate(inputs) if "as_graph" in (given.get("arg") or {})]
     at = REGIONS.get(call["target"]) if isinstance(call["target"], str) else None
-    named = at is not None and any(one.get("name") or one.get("kind") != POSITIONAL for one in inputs)
+    named = at is not None and any(given.get("name") or given.get("kind") != POSITIONAL for given in inputs)
     return [f"what {call['target']} calls"] if named or places != ([] if at is None else [at]) else []
 
 
 def _formula(text: Any) -> list[str]:
+    """The check that a text is arithmetic of sizes."""
     try:
         harmless = isinstance(text, str) and all(_harmless(part) for part in ast.walk(ast.parse(text, mode="eval")))
     except (SyntaxError, ValueError, RecursionError):
@@ -181,7 +184,7 @@ def _formula(text: Any) -> list[str]:
 
 
 def _harmless(part: ast.AST) -> bool:
-    """Is it arithmetic of sizes?  Text is a symbol's name alone."""
+    """Is this part of a formula arithmetic of sizes?  The only text in it may be the name of a symbol."""
     if isinstance(part, ast.Call):
         name = part.func.id if isinstance(part.func, ast.Name) else ""
         return name in FUNCTIONS and (name != "Pow" or (len(part.args) == 2 and _small(*part.args)))
@@ -193,13 +196,13 @@ def _harmless(part: ast.AST) -> bool:
 
 
 def _small(base: ast.expr, power: ast.expr) -> bool:
-    """Is it a power as sizes have?  Towers of them would be worked out for ever."""
+    """Is it a power with a small exponent, and not of another power?  Towers of powers would take for ever to evaluate."""
     inner = [ast.unparse(part) for part in ast.walk(base)]
-    return POWERS.fullmatch(ast.unparse(power)) is not None and not any("**" in one or "Pow(" in one for one in inner)
+    return POWERS.fullmatch(ast.unparse(power)) is not None and not any("**" in text or "Pow(" in text for text in inner)
 
 
 def _tree(key: Callable[[Any], list[str]]) -> Callable[[Any], list[str]]:
-    """The containers of inputs and outputs, as a list of JSON in JSON; key: the check of what a dict is asked for."""
+    """The containers of inputs and outputs, as a list of JSON in JSON; key: the check of a dict's keys."""
 
     def check(text: Any) -> list[str]:
         if not text:
@@ -210,26 +213,28 @@ def _tree(key: Callable[[Any], list[str]]) -> Callable[[Any], list[str]]:
 
 
 def _containers(tree: Any, key: Callable[[Any], list[str]]) -> Iterator[str]:
+    """The containers that are not plain ones of Python, and keys that do not pass."""
     if isinstance(tree, dict):
         if tree.get("type") not in TREES:
             yield f"the container {tree.get('type')}"
         yield from _keys(tree.get("context"), key)
-        yield from (found for child in tree.get("children_spec") or [] for found in _containers(child, key))
+        yield from (name for child in tree.get("children_spec") or [] for name in _containers(child, key))
     elif isinstance(tree, list):
-        yield from (found for child in tree for found in _containers(child, key))
+        yield from (name for child in tree for name in _containers(child, key))
 
 
 def _keys(context: Any, key: Callable[[Any], list[str]]) -> list[str]:
-    """Of a dict, its keys as JSON in JSON: texts and numbers alone, for an object there names a class that is called."""
+    """The keys of a dict, as JSON in JSON: only texts and numbers, since an object there names a class that is called."""
     if context is None:
         return []
     keys = json.loads(context) if isinstance(context, str) else context
     if not isinstance(keys, list | None):
         return [str(context)]
-    return [found for one in keys or [] if not isinstance(one, int | None) for found in key(one)]
+    return [name for item in keys or [] if not isinstance(item, int | None) for name in key(item)]
 
 
 def _never(what: str) -> Callable[[Any], list[str]]:
+    """The check that there is nothing in a field."""
     return lambda value: [what] if value else []
 
 

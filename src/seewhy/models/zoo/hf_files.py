@@ -6,18 +6,18 @@ from typing import Any
 
 from seewhy.errors import BadWeights, NoSuchName
 
-from .folder import own_file, read_settings
-from .sources import Request, fetched, need, reach, unreachable
+from .folder import file_in, read_settings
+from .sources import Request, fetch, need, reach, unreachable
 
 
 def folder_of(request: Request) -> Path:
-    """Where the files lie on this machine, fetched there if they must be."""
+    """The folder on this machine that holds the files, which are downloaded into the cache where they must be."""
     name, path = request.name, Path(request.name).expanduser()
     if path.is_dir() or name.startswith((".", "/", "~")) or not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", name):
         if not path.is_dir():
             raise NoSuchName("model", request.spec, [], "It is neither a folder here nor a repository's name: hf/ORG/NAME.")
         if not (path / "config.json").is_file():
-            inside = ", ".join(sorted(one.name for one in path.iterdir())[:6]) or "nothing"
+            inside = ", ".join(sorted(entry.name for entry in path.iterdir())[:6]) or "nothing"
             raise BadWeights(f"{path} holds no config.json, as transformers' save_pretrained writes it (it holds {inside}).")
         return path
     hub = need("huggingface_hub", extra="hf")
@@ -26,7 +26,7 @@ def folder_of(request: Request) -> Path:
     if cached and known:
         return cached
     try:
-        return _fetch(hub, request)
+        return _download(hub, request)
     except BadWeights:
         if cached:
             return cached
@@ -34,25 +34,26 @@ def folder_of(request: Request) -> Path:
 
 
 def _cached(hub: Any, request: Request) -> Path | None:
-    """The folder of what was fetched before, with all its weights where they are request for."""
-    found = hub.try_to_load_from_cache(request.name, "config.json")
-    folder = Path(found).parent if isinstance(found, str) else None
+    """The folder in the cache, None where there is none, or where weights that are needed are missing from it."""
+    config = hub.try_to_load_from_cache(request.name, "config.json")
+    folder = Path(config).parent if isinstance(config, str) else None
     return folder if folder and (request.weights is not None or weight_files(folder, request.trust)) else None
 
 
-def _fetch(hub: Any, request: Request) -> Path:
+def _download(hub: Any, request: Request) -> Path:
+    """The folder in the cache after settings, and weights where they are needed, were downloaded into it."""
     reach(hub.constants.ENDPOINT, request.spec)
 
-    def some(*patterns: str) -> Path:
-        return Path(fetched(lambda: hub.snapshot_download(request.name, allow_patterns=[*patterns], etag_timeout=5), request))
+    def files(*patterns: str) -> Path:
+        return Path(fetch(lambda: hub.snapshot_download(request.name, allow_patterns=[*patterns], etag_timeout=5), request))
 
-    folder = some("*.json", "*.py", "*.txt", "*.model")
+    folder = files("*.json", "*.py", "*.txt", "*.model")
     if not (folder / "config.json").is_file():
         raise BadWeights(f"{request.spec} holds no config.json: it is no repository of transformers, nor of timm.")
     if (
         request.weights is None
-        and not weight_files(some("model*.safetensors"), request.trust)
-        and not weight_files(some("pytorch_model*.bin"), request.trust)
+        and not weight_files(files("model*.safetensors"), request.trust)
+        and not weight_files(files("pytorch_model*.bin"), request.trust)
     ):
         raise unreachable(request.spec, "the repository holds neither safetensors nor pytorch_model.bin")
     return folder
@@ -61,12 +62,12 @@ def _fetch(hub: Any, request: Request) -> Path:
 def weight_files(folder: Path, trust: bool = False) -> list[Path]:
     """The file of weights, or all its shards; none where one is missing."""
     for name in ("model.safetensors", "pytorch_model.bin"):
-        if one := own_file(folder, name, trust):
-            return [one]
-        if index := own_file(folder, f"{name}.index.json", trust):
-            named = read_settings(index).get("weight_map")
-            shards = sorted({*map(str, named.values())}) if isinstance(named, dict) else []
-            found = [own_file(folder, shard, trust) for shard in shards]
-            if found and None not in found:
-                return [path for path in found if path]
+        if whole := file_in(folder, name, trust):
+            return [whole]
+        if index := file_in(folder, f"{name}.index.json", trust):
+            places = read_settings(index).get("weight_map")
+            shards = sorted({*map(str, places.values())}) if isinstance(places, dict) else []
+            paths = [file_in(folder, shard, trust) for shard in shards]
+            if paths and None not in paths:
+                return [path for path in paths if path]
     return []

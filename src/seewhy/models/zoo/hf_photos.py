@@ -1,4 +1,4 @@
-"""How a Hugging Face processor prepares a photo, as numbers where that is all it does."""
+"""How an image processor of Hugging Face prepares a photo: as a `Fit` where its settings can be said as one."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,11 +13,11 @@ from seewhy.errors import BadWeights
 from seewhy.prepare.fit import RESAMPLING, Fit
 from seewhy.printable import words_of
 
-PROBES = ((75, 58), (76, 58), (77, 58), (58, 78))  # sizes of photos on which our preprocessing is held against theirs
+PROBES = ((75, 58), (76, 58), (77, 58), (58, 78))  # sizes of the photos on which a Fit is compared with the processor
 
 
 @dataclass(frozen=True)
-class Processed:
+class ImageProcessor:
     """An image processor of transformers as a callable: PIL photo -> (c, h, w)."""
 
     processor: Any
@@ -36,7 +36,7 @@ class Processed:
 
 @dataclass(frozen=True)
 class RoundedDown(Fit):
-    """A Fit as transformers does it: of an odd margin, the centre crop leaves the smaller part on the left and on top."""
+    """A Fit that crops as transformers does: of an odd margin, the smaller part is on the left and on top."""
 
     def _cropped(self, size: tuple[int, int]) -> tuple[int, int, int, int]:
         height, width = (self.crop, self.crop) if isinstance(self.crop, int) else self.crop or size[::-1]
@@ -69,7 +69,7 @@ def unlike_fit(settings: Mapping[str, Any]) -> bool:
 
 
 def _side(size: Any) -> Any:
-    """A side, or (h, w), as Fit has it."""
+    """The size in a processor's settings as a Fit takes it: the shorter side, or (h, w); None where neither is given."""
     if not isinstance(size, Mapping):
         return size
     if size.get("shortest_edge"):
@@ -77,25 +77,25 @@ def _side(size: Any) -> Any:
     return (size["height"], size["width"]) if size.get("height") else None
 
 
-def same(fit: Fit, theirs: Processed) -> bool:
-    """Are the pixels those of their processor, to the rounding of resampling (4 levels of 255)?  On noise, nothing else is."""
+def same(fit: Fit, processor: ImageProcessor) -> bool:
+    """Does a Fit give the pixels of the processor, to the rounding of resampling (4 levels of 255)?  Compared on noise."""
     noise = np.random.default_rng(0).integers(0, 256, (80, 80, 3), dtype=np.uint8)
     for width, height in PROBES:
         photo = Image.fromarray(noise[:height, :width])
-        ours, other = fit(photo), theirs(photo)
-        if ours.shape != other.shape or (abs(ours - other) * np.reshape(fit.std, (-1, 1, 1))).max() > 4.5 / 255:
+        ours, theirs = fit(photo), processor(photo)
+        if ours.shape != theirs.shape or (abs(ours - theirs) * np.reshape(fit.std, (-1, 1, 1))).max() > 4.5 / 255:
             return False
     return True
 
 
-def usual(transformers: Any, made: Any) -> Fit | None:
-    """What transformers does by default for networks of this kind, at the size that the configuration has."""
-    vision = getattr(made, "vision_config", made)
+def usual(transformers: Any, config: Any) -> Fit | None:
+    """The default preprocessing of transformers for such networks, at the size of the configuration; None if unknown."""
+    vision = getattr(config, "vision_config", config)
     mapping = transformers.models.auto.image_processing_auto.IMAGE_PROCESSOR_MAPPING
-    if type(made) not in mapping:
+    if type(config) not in mapping:
         return None
-    kinds = mapping[type(made)]
-    kind = next((one for one in (kinds.values() if isinstance(kinds, Mapping) else kinds) if one is not None), None)
+    kinds = mapping[type(config)]
+    kind = next((kind for kind in (kinds.values() if isinstance(kinds, Mapping) else kinds) if kind is not None), None)
     fit = fit_of(kind().to_dict()) if kind is not None else None
     side = getattr(vision, "image_size", None)
     if fit is None or side is None:
@@ -106,7 +106,7 @@ def usual(transformers: Any, made: Any) -> Fit | None:
 
 @contextmanager
 def quietly(transformers: Any) -> Iterator[None]:
-    """No bars and no tables of keys while the block runs: what matters of them is an error."""
+    """Show no progress bars and no tables of keys while the block runs: what matters in them is raised as an error."""
     logging = transformers.utils.logging
     level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity(logging.CRITICAL)

@@ -1,4 +1,7 @@
-"""What torch.save wrote: tensors in a pickle, which is a program.  What it asks for is listed before anything of it is done."""
+"""Files of torch.save: tensors in a pickle.
+
+A pickle is a program.  What it would import and call is listed before any of it is run.
+"""
 
 import pickletools
 import re
@@ -13,9 +16,9 @@ import torch
 
 from seewhy.errors import BadWeights
 
-from .archive import is_archive, listed, records
+from .archive import is_archive, names_in, records
 
-KNOWN = re.compile(  # of torch and Python alone; what other libraries allowed torch to make is not among them
+KNOWN = re.compile(  # harmless names of torch and Python; what other libraries registered with torch is not among them
     r"collections\.(OrderedDict|Counter)|builtins\.(set|bytearray|complex)|_codecs\.encode"
     r"|torch\.((cuda|sparse|cuda\.sparse|storage)\.)?\w*(Storage|Tensor)|torch\.(Size|device)|torch\.nn\.parameter\.Parameter|torch\._utils\._rebuild_\w+"
     r"|torch\._tensor\._rebuild_from_type_v2|torch\.serialization\._get_layout"
@@ -25,13 +28,13 @@ PICKLE, PROGRAM = "data.pkl", "constants.pkl"  # records; the second TorchScript
 
 
 def unpickled(file: BinaryIO, path: Path, trust: bool = False) -> Any:
-    """What torch.save put there; BadWeights, with the names of what it wanted to run, unless `trust` or it runs nothing."""
+    """What torch.save put into a file; BadWeights, with the names of what it would run, unless `trust` or it runs nothing."""
     if not trust:
         _check(file, path)
     file.seek(0)
     try:
         with catch_warnings():
-            for kind in (UserWarning, FutureWarning, DeprecationWarning):  # of torch.jit.load, where it goes on to that
+            for kind in (UserWarning, FutureWarning, DeprecationWarning):  # from torch.jit.load, which torch.load may go on to
                 simplefilter("ignore", kind)
             return torch.load(file, map_location="cpu", weights_only=not trust)
     except Exception as error:  # noqa: BLE001 - pickle raises nearly anything on a broken file
@@ -39,9 +42,9 @@ def unpickled(file: BinaryIO, path: Path, trust: bool = False) -> Any:
 
 
 def _check(file: BinaryIO, path: Path) -> None:
-    """BadWeights for a program, for an archive that is none of torch.save, and for a pickle that asks for more than tensors."""
+    """Raise BadWeights for TorchScript, for an archive that torch.save did not write, and for a pickle of more than tensors."""
     if is_archive(file):
-        if any(name.endswith(f"/{PROGRAM}") for name in listed(file)):
+        if any(name.endswith(f"/{PROGRAM}") for name in names_in(file)):
             raise program(path)
         if PICKLE not in records(file, path):
             raise BadWeights(
@@ -67,11 +70,12 @@ SAVE = "Save the state dict alone: torch.save(network.state_dict(), path), or as
 
 
 def few(needs: list[str]) -> str:
+    """The first six names, each cut to a bounded length."""
     return f"{', '.join(one[:120] for one in needs[:6])}{', ...' * (len(needs) > 6)}"
 
 
 def program(path: Path) -> BadWeights:
-    """What is said of TorchScript."""
+    """The error that a file is TorchScript."""
     return BadWeights(
         f"{path} is TorchScript, which is a program: reading or running it could read and write any file of yours, so it is "
         "not opened. Load the Python network it was made from, with its state dict as weights=; or, if you trust who made it, "
@@ -80,27 +84,28 @@ def program(path: Path) -> BadWeights:
 
 
 def needed_code(file: BinaryIO) -> list[str]:
-    """What a pickle asks for, by name, beside all that tensors are made of; of a broken file, what is seen until it breaks."""
-    found: dict[str, None] = {}
+    """The names that a pickle imports, apart from what tensors are made of; of a broken file, those up to the break."""
+    needs: dict[str, None] = {}
     try:
         for pickled in _pickles(file):
             for operation, named, _ in pickletools.genops(pickled):
                 if operation.name in ("GLOBAL", "INST"):
                     module, _, name = str(named).partition(" ")
-                    found[f"{IMPORT_MAPPING.get(module, module)}.{name}"] = None
+                    needs[f"{IMPORT_MAPPING.get(module, module)}.{name}"] = None
                 elif operation.name in ("STACK_GLOBAL", "EXT1", "EXT2", "EXT4"):
-                    found[f"what it names while it runs ({operation.name})"] = None
-    except Exception:  # noqa: BLE001 - nearly anything is raised on a broken file; what was found so far counts
+                    needs[f"what it names while it runs ({operation.name})"] = None
+    except Exception:  # noqa: BLE001 - nearly anything is raised on a broken file; the names up to here count
         pass
-    return [name for name in found if not KNOWN.fullmatch(name) and not _is_kind_of_number(name)]
+    return [name for name in needs if not KNOWN.fullmatch(name) and not _is_kind_of_number(name)]
 
 
 def _is_kind_of_number(name: str) -> bool:
-    """torch.float16, torch.per_tensor_affine."""
+    """Does it name a kind of number, such as torch.float16 or torch.per_tensor_affine?"""
     return isinstance(getattr(torch, name.removeprefix("torch."), None), torch.dtype | torch.qscheme)
 
 
 def _pickles(file: BinaryIO) -> Iterator[BinaryIO]:
+    """The pickles in a file: a single record of an archive, or several that follow one another in an older file."""
     if is_archive(file):
         yield BytesIO(torch._C.PyTorchFileReader(file).get_record(PICKLE))
     else:
@@ -108,9 +113,9 @@ def _pickles(file: BinaryIO) -> Iterator[BinaryIO]:
 
 
 def tensors_only(saved: bytes) -> bool:
-    """Can it be read as tensors in plain containers?"""
+    """Is this a pickle of a dict or tuple of tensors, and of nothing that runs?"""
     try:
-        found = unpickled(BytesIO(saved), Path("sample inputs"))
+        contents = unpickled(BytesIO(saved), Path("sample inputs"))
     except BadWeights:
         return False
-    return isinstance(found, dict | tuple)
+    return isinstance(contents, dict | tuple)

@@ -1,4 +1,4 @@
-"""What a source of networks gives, and how it says that it cannot: within seconds, with what can be done instead."""
+"""What every source of networks takes and gives, and how it fails: within seconds, with an error that says what can be done."""
 
 import socket
 from collections.abc import Callable, Mapping
@@ -18,9 +18,9 @@ PATIENCE = 3.0  # seconds to find out that there is no network
 class Request(NamedTuple):
     """What a person asks a source for."""
 
-    spec: str  # in full
+    spec: str  # in full, as the person wrote it
     name: str  # as that source knows it
-    weights: Any = None  # a file, a tag, RANDOM, or None for those that belong to it
+    weights: Any = None  # a file, a tag, RANDOM, or None for the weights that belong to the network
     options: Mapping[str, Any] = {}  # for the constructor
     trust: bool = False  # code that travels with the weights may run
 
@@ -28,7 +28,7 @@ class Request(NamedTuple):
 class Loaded(NamedTuple):
     """A network with its weights in, and what travels with them."""
 
-    network: Any  # or a model that `wrap` made already, or a function from images to scores
+    network: Any  # or a function from images to scores, or a model that `wrap` made already
     prepare: Any
     labels: list[str] | None
     weights: str | None
@@ -36,7 +36,7 @@ class Loaded(NamedTuple):
 
 
 def need(package: str, module: str | None = None, extra: str = "torch") -> Any:
-    """The module, imported; MissingExtra where its package is not installed."""
+    """Import a module of a package, by default the package; MissingExtra where the package, or torch, is not installed."""
     try:
         return import_module(module or package)
     except ModuleNotFoundError as error:
@@ -45,7 +45,7 @@ def need(package: str, module: str | None = None, extra: str = "torch") -> Any:
         raise MissingExtra(error.name or package, extra) from None
 
 
-def made(make: Callable[[], Any], request: Request) -> Any:
+def construct(make: Callable[[], Any], request: Request) -> Any:
     """What `make` gives; BadParameter where the options do not suit it."""
     try:
         return make()
@@ -56,8 +56,11 @@ def made(make: Callable[[], Any], request: Request) -> Any:
         raise BadParameter(f"{request.spec} cannot be made with {printable(dict(request.options), 300)}: {words}") from error
 
 
-def fetched(make: Callable[[], Any], request: Request) -> Any:
-    """What `make` gives, that may fetch weights."""
+def fetch(make: Callable[[], Any], request: Request) -> Any:
+    """What `make` gives, which may download weights.
+
+    Raises BadWeights where the download fails, BadParameter where the options do not suit.
+    """
     try:
         return make()
     except (TypeError, ValueError) as error:
@@ -77,7 +80,7 @@ def reach(url: str, spec: str) -> None:
     if environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"):
         raise unreachable(spec, "HF_HUB_OFFLINE is set")
     proxies = {} if proxy_bypass(host.hostname or "") else getproxies()
-    way = proxies.get(host.scheme) or proxies.get("all")  # a proxy can go where we cannot
+    way = proxies.get(host.scheme) or proxies.get("all")  # where there is a proxy, only the proxy has to be reached
     first = urlparse(way if "://" in way else f"http://{way}") if way else host
     try:
         socket.create_connection((first.hostname or "", first.port or (80 if way else 443)), PATIENCE).close()
@@ -86,6 +89,7 @@ def reach(url: str, spec: str) -> None:
 
 
 def unreachable(spec: str, why: str) -> BadWeights:
+    """The error that pretrained weights can neither be found here nor downloaded."""
     return BadWeights(
         f"The pretrained weights of {spec} are not on this machine and cannot be fetched ({why}). "
         "Offline: give a file (weights=, --weights FILE), or take an embedded network: demo/honest, demo/shortcut, demo/flat."

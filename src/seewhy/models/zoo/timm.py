@@ -13,7 +13,7 @@ from seewhy.printable import printable
 from seewhy.targets.labels import read_labels
 
 from .folder import cleaned
-from .sources import Loaded, Request, fetched, made, need, reach
+from .sources import Loaded, Request, construct, fetch, need, reach
 from .weights import fill, with_facts
 
 
@@ -21,11 +21,11 @@ def timm_network(request: Request) -> Loaded:
     """`timm/NAME`, its pretrained weights from timm's cache, or fetched."""
     timm, name = need("timm"), request.name
     known = timm.list_models(name.partition(".")[0], include_tags=True) or timm.list_models()
-    plain = {one.partition(".")[0] for one in known}
+    plain = {full.partition(".")[0] for full in known}
     if name not in known and name not in plain:
         raise NoSuchName("model", f"timm/{name}", closest(name, sorted({*known, *plain})), "All: timm.list_models().")
     if request.weights is not None:
-        network = made(lambda: timm.create_model(name, pretrained=False, **request.options), request)
+        network = construct(lambda: timm.create_model(name, pretrained=False, **request.options), request)
         return _filled(timm, network, request.weights, request.trust)
     config = timm.get_pretrained_cfg(name)
     if config is None or not (config.url or config.hf_hub_id or config.file):
@@ -34,40 +34,43 @@ def timm_network(request: Request) -> Loaded:
     if overlay is None and not config.file:
         reach(config.url or import_module("huggingface_hub.constants").ENDPOINT, request.spec)
     make = partial(timm.create_model, name, pretrained=True, pretrained_cfg_overlay=overlay, **request.options)
-    network = fetched(make, request)
+    network = fetch(make, request)
     tag = f"{config.architecture}.{config.tag}" if config.tag else name
     return Loaded(network, _fit(timm, network), _labels(network), tag)
 
 
 def timm_folder(config: Mapping[str, Any], files: list[Any], request: Request) -> Loaded:
     """A repository or folder of timm's own layout: config.json names an architecture of timm, beside one file of weights."""
-    timm, own, args = need("timm"), config.get("pretrained_cfg") or {}, config.get("model_args") or {}
-    if not isinstance(own, dict) or not isinstance(args, dict):
+    timm, pretrained, args = need("timm"), config.get("pretrained_cfg") or {}, config.get("model_args") or {}
+    if not isinstance(pretrained, dict) or not isinstance(args, dict):
         raise BadWeights(f"{request.spec}: pretrained_cfg and model_args in its config.json have to be objects.")
-    names = config.get("label_names") or own.get("label_names")
-    if names and not isinstance(names, list | dict):  # a text would be a file's name
+    names = config.get("label_names") or pretrained.get("label_names")
+    if names and not isinstance(names, list | dict):  # a text would be taken for the name of a file
         raise BadWeights(f"{request.spec}: label_names in its config.json has to be a list of names, not {str(names)[:80]!r}.")
     if not files and request.weights is None:
         raise BadWeights(
             f"{request.spec} holds neither model.safetensors nor pytorch_model.bin. Give a file: weights=, --weights."
         )
-    own, args = ({key: value for key, value in cleaned(one, request.spec).items() if key not in WEIGHTS} for one in (own, args))
-    given = cleaned({"num_classes": config.get("num_classes", own.get("num_classes", 1000)), **args}, request.spec)
-    options = {**given, **request.options}
-    make = partial(timm.create_model, _architecture(timm, config, request), pretrained=False, pretrained_cfg=own, **options)
-    network = made(make, request._replace(options=options))
-    found = _filled(timm, network, request.weights or files[0], request.trust)
-    return found._replace(labels=read_labels(names) if names else found.labels)
+    pretrained, args = (
+        {key: value for key, value in cleaned(part, request.spec).items() if key not in WEIGHTS} for part in (pretrained, args)
+    )
+    classes = config.get("num_classes", pretrained.get("num_classes", 1000))
+    options = {**cleaned({"num_classes": classes, **args}, request.spec), **request.options}
+    name = _architecture(timm, config, request)
+    make = partial(timm.create_model, name, pretrained=False, pretrained_cfg=pretrained, **options)
+    network = construct(make, request._replace(options=options))
+    loaded = _filled(timm, network, request.weights or files[0], request.trust)
+    return loaded._replace(labels=read_labels(names) if names else loaded.labels)
 
 
-WEIGHTS = (  # what would fetch or open other weights than those of the folder
+WEIGHTS = (  # settings that would download or open other weights than those of the folder
     "pretrained", "checkpoint_path", "pretrained_cfg", "pretrained_cfg_overlay", "cache_dir", "url", "file", "hf_hub_id",
     "hf_hub_filename", "state_dict",
 )  # fmt: skip
 
 
 def _architecture(timm: Any, config: Mapping[str, Any], request: Request) -> str:
-    """An own name of timm's: others (hf-hub:, local-dir:) are places of further networks."""
+    """The name of the architecture, one that timm knows: others (hf-hub:, local-dir:) are places of further networks."""
     name = config["architecture"]
     if not isinstance(name, str) or not timm.is_model(name):
         near = closest(str(name), timm.list_models())
@@ -78,12 +81,13 @@ def _architecture(timm: Any, config: Mapping[str, Any], request: Request) -> str
 
 
 def _filled(timm: Any, network: Any, weights: Any, trust: bool) -> Loaded:
+    """The network with weights of a file, or untrained, and the preprocessing and labels that belong to it."""
     source, facts = (RANDOM, {}) if weights == RANDOM else fill(network, weights, trust)
     return Loaded(network, with_facts(_fit(timm, network), facts, weights), _labels(network), source)
 
 
 def _timm_cached(config: Any) -> dict[str, Any] | None:
-    """Weights that were fetched before, so that nobody waits for a network that is not there."""
+    """Where the weights lie in the cache, as timm's settings, so that no connection is waited for; None where they do not."""
     if not config.hf_hub_id:
         return None
     from huggingface_hub import try_to_load_from_cache
@@ -94,6 +98,7 @@ def _timm_cached(config: Any) -> dict[str, Any] | None:
 
 
 def _fit(timm: Any, network: Any) -> Any:
+    """The preprocessing that timm has for the network; BadWeights where its settings make none."""
     try:
         return _fit_of(timm, timm.data.resolve_model_data_config(network))
     except SeewhyError:
@@ -106,6 +111,7 @@ def _fit(timm: Any, network: Any) -> Any:
 
 
 def _fit_of(timm: Any, config: Mapping[str, Any]) -> Any:
+    """timm's settings as a `Fit`, or as timm's transforms where a Fit cannot do the same."""
     height, width = config["input_size"][1:]
     square = height == width and config.get("crop_mode", "center") == "center" and config["interpolation"] != "random"
     if not square:
@@ -115,4 +121,5 @@ def _fit_of(timm: Any, config: Mapping[str, Any]) -> Any:
 
 
 def _labels(network: Any) -> list[str] | None:
+    """ImageNet's names for a network of 1000 classes."""
     return read_labels("imagenet") if getattr(network, "num_classes", 0) == 1000 else None

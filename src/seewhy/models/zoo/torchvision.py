@@ -12,7 +12,7 @@ from seewhy.errors import NoSuchName, closest
 from seewhy.models.model import RANDOM
 from seewhy.prepare.fit import Fit
 
-from .sources import Loaded, Request, fetched, made, need, reach
+from .sources import Loaded, Request, construct, fetch, need, reach
 from .weights import fill, with_facts
 
 DETECTION, SEGMENTATION = "detection", "segmentation"  # modules of torchvision.models beside the classifiers
@@ -31,13 +31,13 @@ def torchvision_network(request: Request) -> Loaded:
     labels = labels_of(tag.meta.get("categories"), options)
     prepare = fit_of(kind, tag.transforms())
     if weights is not None and not is_tag:
-        network = made(lambda: models.get_model(name, weights=None, **blank_options(kind, options)), request)
+        network = construct(lambda: models.get_model(name, weights=None, **blank_options(kind, options)), request)
         tag_of_file, facts = (RANDOM, {}) if weights == RANDOM else fill(network, weights, request.trust)
         return Loaded(network, with_facts(prepare, facts, weights), labels, tag_of_file)
     if not (Path(torch.hub.get_dir()) / "checkpoints" / Path(urlparse(tag.url).path).name).exists():
         reach(tag.url, request.spec)
     tag.get_state_dict = partial(type(tag).get_state_dict, tag, weights_only=not request.trust)  # the builders call it
-    network = fetched(lambda: models.get_model(name, weights=tag, **options), request)
+    network = fetch(lambda: models.get_model(name, weights=tag, **options), request)
     return Loaded(network, prepare, labels, str(tag))
 
 

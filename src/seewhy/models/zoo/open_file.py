@@ -1,4 +1,4 @@
-"""Files held open, so that what is checked, what is loaded and what the SHA-256 is of are one and the same."""
+"""Files that stay open, so that the same bytes are checked, loaded and hashed."""
 
 import os
 from collections.abc import Iterator
@@ -12,8 +12,8 @@ from seewhy.errors import BadWeights
 
 
 @contextmanager
-def held(path: Path) -> Iterator[BinaryIO]:
-    """The file, open for reading: whatever takes its name meanwhile, all that is asked inside the block is asked of it.
+def opened(path: Path) -> Iterator[BinaryIO]:
+    """The file, open for reading while the block runs: another file that takes its name meanwhile is not the one that is read.
 
     Raises BadWeights where it cannot be opened, is no plain file, or is written to before the block ends.
     """
@@ -31,8 +31,8 @@ def held(path: Path) -> Iterator[BinaryIO]:
         raise changed(path)
 
 
-def named_still(file: BinaryIO, path: Path) -> None:
-    """BadWeights where the name now stands for another file; for readers that take names only."""
+def check_name(file: BinaryIO, path: Path) -> None:
+    """Raise BadWeights where the name now stands for another file: some readers take a name, and no open file."""
     try:
         same = os.path.samestat(os.stat(path), os.fstat(file.fileno()))
     except OSError:
@@ -42,14 +42,15 @@ def named_still(file: BinaryIO, path: Path) -> None:
 
 
 def digest(*files: BinaryIO) -> str:
-    """The start of the SHA-256 of what the files hold, one after the other."""
-    found = sha256()
+    """The first 16 digits of the SHA-256 of the contents of the files, one after the other."""
+    total = sha256()
     for file in files:
         file.seek(0)
         while chunk := file.read(1 << 20):
-            found.update(chunk)
-    return f"sha256:{found.hexdigest()[:16]}"
+            total.update(chunk)
+    return f"sha256:{total.hexdigest()[:16]}"
 
 
 def changed(path: Path) -> BadWeights:
+    """The error that a file is not what it was when it was opened."""
     return BadWeights(f"{path} was changed while it was read. Load it again when nobody writes to it.")
