@@ -27,6 +27,19 @@ def run(*arguments, out="out"):
     return CliRunner().invoke(main, ["explain", *map(str, arguments), "--out", out, "--model", "demo/honest"])
 
 
+def test_an_empty_name_is_said_to_be_empty():
+    photo("a.png")
+    looked = found(("", "a.png", " "), False, OUT)
+    assert looked.files == ["a.png"]
+    assert [str(error) for error in looked.failed.values()] == ["The name of the image is empty. Give the path of a file."] * 2
+    alone = run("")
+    assert alone.exit_code == 1
+    assert alone.stderr == "seewhy: The name of the image is empty. Give the path of a file.\n"
+    beside = run("a.png", "", "--json")
+    assert images(beside) == ["a.png"]
+    assert "seewhy: 1 of 2 photos failed: ''\n" in beside.stderr
+
+
 def test_folders_inside_are_counted_or_looked_into():
     for name in ("d/a.png", "d/x/b.png", "d/x/y/c.png", "d/z/d.png", "d/.hidden/e.png"):
         photo(name)

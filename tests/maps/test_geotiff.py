@@ -1,6 +1,7 @@
 """GeoTIFF: scenes read by windows, maps that lie where the scene lies on the earth."""
 
 import builtins
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -190,8 +191,14 @@ def test_broken_and_missing_files_are_named(scene: Path, tmp_path: Path, made_he
     for path in (broken, tmp_path / "none.tif"):
         with pytest.raises(seewhy.BadImage, match=path.name):
             explained(str(path), tile=32)
-    with pytest.raises(seewhy.BadImage, match=r"cat\.jpg"):
-        geo.save_geotiff(made_heatmap(np.ones((3, 4))), tmp_path / "map.tif")
+
+
+@pytest.mark.parametrize("name", ["image 0", "cat.jpg", "a" * 5000, "a\0b"])
+def test_a_map_of_no_file_asks_for_the_scene(scene: Path, tmp_path: Path, made_heatmap: Any, name: str) -> None:
+    heatmap = made_heatmap(np.ones((15, 20)), image=name)
+    with pytest.raises(seewhy.BadImage, match=r"is no file here, so nobody knows where its map lies on the earth\. Give like="):
+        geo.save_geotiff(heatmap, tmp_path / "map.tif")
+    assert geo.save_geotiff(replace(heatmap, image=None, box=seewhy.Extent(0, 0, 20, 15)), tmp_path / "map.tif", like=scene)
 
 
 def test_without_rasterio_the_extra_is_named(monkeypatch: pytest.MonkeyPatch, made_heatmap: Any, tmp_path: Path) -> None:

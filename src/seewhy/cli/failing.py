@@ -59,7 +59,7 @@ class Failures:
             self.add(file, error)
 
     def add(self, file: str, error: BaseException) -> None:
-        self.files.append(file)
+        self.files.append(file if file.strip() else repr(file))
         say(f"seewhy: {named(file, error)}", err=True)
 
     def well(self) -> None:

@@ -44,6 +44,9 @@ def found(arguments: tuple[str, ...], recursive: bool, out: Path) -> Found:
     files: list[str] = []
     skipped, named = Skipped(), list[str]()
     for argument in arguments:
+        if not argument.strip():  # `os.path.abspath` would make the folder that is worked in of it
+            skipped.failed[argument] = _no_name()
+            continue
         if not os.path.isdir(argument):
             files.append(argument)
             named += [argument] if made_here(Path(argument)) else []
@@ -160,6 +163,13 @@ def _identity(folder: Path) -> object:
     except OSError:
         return str(folder)
     return found.st_dev, found.st_ino
+
+
+def _no_name() -> Exception:
+    from seewhy.errors import BadImage
+    from seewhy.images.files import NAMELESS  # with Pillow, which the command line starts without
+
+    return BadImage(NAMELESS)
 
 
 def _no_stream() -> Exception:

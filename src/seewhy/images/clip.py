@@ -13,7 +13,7 @@ from seewhy.errors import BadImage
 from seewhy.printable import printable
 
 from .animation import composed, count
-from .files import check_size, guarded, listening, told
+from .files import check_name, check_size, guarded, listening, told
 from .orientation import UPRIGHT, oriented
 from .photo import Photo, read, rgb
 from .tiff import open_tiff
@@ -63,6 +63,7 @@ def read_clip(clip: Any, name: str | None = None) -> Clip:
     if isinstance(clip, Clip):
         return clip
     if isinstance(clip, str | Path):
+        check_name(clip)
         path = Path(clip)
         return _folder(path, name or str(clip)) if path.is_dir() else _animation(path, name or str(clip))
     if isinstance(clip, Image.Image):

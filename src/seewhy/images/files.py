@@ -19,6 +19,7 @@ from seewhy.printable import printable
 
 HEADERS = RLock()  # catching warnings is no business of two threads at a time
 NAMED_ALONE = ("EPS", "WMF", "HDF5", "GRIB", "BUFR", "MPEG")  # formats that Pillow only knows by name, or runs programs for
+NAMELESS = "The name of the image is empty. Give the path of a file."
 SAID = 3  # of what a decoder says, so many lines become notes
 LIBTIFF = re.compile(r"^[\w.]+: |^  ")  # how libtiff begins a line, and goes on in the next
 for reader in ("PIL", "tifffile", "rasterio"):  # where nobody asked for a log, it would go to stderr
@@ -146,6 +147,12 @@ def told(heard: list[str]) -> tuple[str, ...]:
     """As notes of a photo."""
     lines = dict.fromkeys(printable(" ".join(line.split()), 200) for line in heard if line.strip())
     return tuple(f"of its file: {line}" for line in [*lines][:SAID])
+
+
+def check_name(path: Any) -> None:
+    """Raises BadImage for an empty name, which Python would take for the folder that it runs in."""
+    if isinstance(path, str) and not path.strip():
+        raise BadImage(NAMELESS)
 
 
 def named(path: Path, suffixes: Any) -> bool:

@@ -12,7 +12,7 @@ from PIL import Image
 from seewhy.errors import BadImage
 
 from .files import HEADERS as HEADERS
-from .files import check_size, guarded, listening, opened, told
+from .files import check_name, check_size, guarded, listening, opened, told
 from .orientation import UPRIGHT, oriented
 
 QUIBBLING = ("ICO", "ICNS", "CUR")  # formats that warn while they decode
@@ -45,6 +45,7 @@ def read(image: Any, name: str | None = None) -> Photo:
     if isinstance(image, Photo):
         return image
     if isinstance(image, str | Path):
+        check_name(image)
         return _decoded(Path(image), name or (str(image) if len(str(image)) < 300 else f"{str(image)[:40]}..."))
     if isinstance(image, bytes):
         return _decoded(image, name or "bytes")

@@ -16,7 +16,7 @@ def holds_volume(path: Any) -> bool:
     """Is this the path of a volume: by its suffix, unless it is a picture that is called so, or as a DICOM file or a folder
     that holds one?
     """
-    if not isinstance(path, str | Path) or len(str(path)) > 4096:
+    if not isinstance(path, str | Path) or not 0 < len(str(path)) <= 4096:
         return False
     path = Path(path)
     try:

@@ -5,7 +5,7 @@ from pathlib import Path
 from seewhy.errors import BadImage
 
 from .decoding import decoding
-from .files import named
+from .files import check_name, named
 from .other_volumes import told
 from .volume import Volume, most_voxels
 from .volume_kinds import BY_NIBABEL, is_dicom
@@ -20,6 +20,7 @@ def read_volume(path: str | Path, channels: bool = False, most: int | None = Non
     Scaled as the file says (NIfTI's slope and intercept, DICOM's rescale: Hounsfield units of a CT, the dose of an RTDOSE).
     Raises BadImage for what is missing, broken, too large or no volume, MissingExtra where nibabel or pydicom is not installed.
     """
+    check_name(path)
     file, name = Path(path), str(path)
     most = most_voxels(most)
     with decoding(f"{name} cannot be read as a volume"):

@@ -40,6 +40,11 @@ def geotiff(heatmap: "Heatmap", like: str | Path | None = None) -> bytes:
     if heatmap.values.ndim != 2:
         raise NotApplicable(f"A GeoTIFF holds flat maps; this one is {heatmap.values.shape}.")
     named = like if like is not None else heatmap.source.image
+    if like is None and not _is_file(named):
+        raise BadImage(
+            f"{named} is no file here, so nobody knows where its map lies on the earth. Give like=, the scene that it lies on, "
+            "or save it as .png or .npy."
+        )
     with opened_scene(Path(named)) as scene:
         crs, transform, size, placed = scene.crs, scene.transform, (scene.width, scene.height), is_placed(scene)
     if not placed:
@@ -82,6 +87,13 @@ def lies(heatmap: "Heatmap") -> bool:
             size = scene.width, scene.height
             return is_placed(scene) and (heatmap.image is None or _as_it_lies(heatmap.image, path, size))
     except BadImage:
+        return False
+
+
+def _is_file(name: str | Path) -> bool:
+    try:
+        return Path(name).is_file()
+    except (OSError, ValueError):  # a name too long for a file, or with a NUL
         return False
 
 
