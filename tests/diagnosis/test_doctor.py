@@ -44,14 +44,20 @@ def test_everything_comes_back_as_it_was(name):
     assert state(network) == before
 
 
-def test_it_runs_forward_four_times_beside_the_look_at_the_layers():
+def test_it_runs_forward_five_times_beside_the_look_at_the_layers():
     network, passes = networks.pooled(), []
     model = seewhy.wrap(network)
     model.layers(X)
     handle = network.conv1.register_forward_pre_hook(lambda _module, args: passes.append(len(args[0])))
     doctor(model, X)
     handle.remove()
-    assert passes == [1, 2, 2, 1]  # the image; it and noise, by rules; noise, for attention; the image by attn-lrp's rules
+    assert passes == [
+        1,
+        2,
+        2,
+        1,
+        1,
+    ]  # the image; it and noise, by rules; noise, for attention; the image by rules, and twice back
 
 
 SLOW = ("rise", "lime", "kernel-shap", "sobol")  # whose costs are no matter of the network

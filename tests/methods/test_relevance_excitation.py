@@ -121,5 +121,5 @@ def test_a_layer_by_hand():
         network[0].weight.copy_(torch.tensor([3.0, -1, -2]).view(1, 3, 1, 1))
     x = np.array([1.0, 2, -1]).reshape(1, 3, 1, 1)
     trace = seewhy.wrap(network).trace(x, [lambda s: 1 / s], [INPUT], seewhy.methods.relevance.MARGINAL)
-    a, g = trace.evidence[INPUT]
+    a, g = trace.evidence[INPUT].a, trace.evidence[INPUT].g
     ask.close((a * g[0]).numpy().ravel(), [0.6, 0, 0.4])

@@ -1,7 +1,7 @@
 """One question put to one batch; what each pass of the network leaves is kept for the next method to read."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar, overload
 
 from numpy.typing import NDArray
@@ -99,7 +99,7 @@ class Case:
     """One batch before one model, and the question asked.
 
     shared: which evidence on these very images several methods read: "gradients" at the layers, "pixels" (the gradient
-        at the image); one trace then serves them all.
+        at the image), "twice" (these, to be asked for second derivatives); one trace then serves them all.
     seen: the photo of an image as the network saw it, cropped and of its size; None of a prepared array.
     rule: by which every gradient comes back, if not plainly; methods with a rule of their own then raise NotApplicable.
     """
@@ -144,8 +144,15 @@ class Case:
         """The plain way back, or that by the case's rule, to all that is shared."""
         if self.passes.trace is None:
             layers = (self.named if "gradients" in self.shared else []) + ([INPUT] if "pixels" in self.shared else [])
-            self.passes.trace = self.model.trace(self.x, self.targets, [*dict.fromkeys(layers)], self.rule)
+            twice = "twice" in self.shared
+            self.passes.trace = self.model.trace(self.x, self.targets, [*dict.fromkeys(layers)], self.rule, twice)
         return self.passes.trace
+
+    def settle(self) -> None:
+        """Give back the graph that was kept for second derivatives, once every method has run."""
+        if "twice" in self.shared and (trace := self.passes.trace) is not None:
+            evidence = {layer: replace(each, again=None) for layer, each in trace.evidence.items()}
+            self.passes.trace = trace._replace(evidence=evidence)
 
     def traced(self, rule: Rule, layers: Sequence[str]) -> Trace:
         """The way back by a rule of a method."""

@@ -83,6 +83,7 @@ def findings(methods: list[Recipe], case: Case) -> list[Finding]:
             found[-1] = found[-1]._replace(outcome=found[-1].outcome._replace(failure=error))
         if found[-1].outcome.failure is not None or stop_asked():
             break
+    case.settle()
     return found
 
 

@@ -77,7 +77,11 @@ class Recipe:
     @property
     def whole(self) -> bool:
         """Does it keep the graph of the whole network?"""
-        return self.pixels or (not self.asks and (bool(self.passes) or (self.reads == "gradients" and not self.shares)))
+        return (
+            self.pixels
+            or "twice" in self.shares
+            or (not self.asks and (bool(self.passes) or (self.reads == "gradients" and not self.shares)))
+        )
 
     @property
     def asks(self) -> bool:

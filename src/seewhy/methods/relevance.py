@@ -53,7 +53,7 @@ def _run_lrp(case: Case, *, rule: str, epsilon: float, gamma: float) -> Outcome:
 def _at_the_image(case: Case, rule: Relevance, lost: str) -> Outcome:
     """The relevance of every channel of the images, (t, n, c, *space), and how much of the score it is."""
     trace = case.traced(rule, (INPUT,))
-    x, g = trace.evidence[INPUT]
+    x, g = trace.evidence[INPUT].a, trace.evidence[INPUT].g
     core = numbers(x[None] * g)
     whole = core.sum(tuple(range(2, core.ndim)), dtype=float)
     share = whole / away_from_zero((trace.answer.scores * trace.weights).sum(-1))
@@ -166,7 +166,8 @@ def _run_full_grad(case: Case, *, signed: bool, scaled: bool) -> Outcome:
     case.plain_only("full-grad, which gathers what biases add on the plain way back")
     trace, biases = case.model.biases(case.x, case.targets)
     case.record_answer(trace.answer)
-    x, g = (numbers(one).astype(np.float64) for one in trace.evidence[INPUT])
+    evidence = trace.evidence[INPUT]
+    x, g = (numbers(each).astype(np.float64) for each in (evidence.a, evidence.g))
     maps = [
         _grown(x * row, [b for b in own if b.signed is not None], signed, scaled) for row, own in zip(g, biases, strict=True)
     ]

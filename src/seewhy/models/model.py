@@ -4,15 +4,16 @@ Inside the library an image batch is (n, c, *space), and so is every activation 
 and transformer tokens into that shape at the border.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seewhy.arrays import Array
+from seewhy.errors import BadParameter
 from seewhy.images.given import Images
 from seewhy.images.places import Place
 from seewhy.prepare.batch import Batch
@@ -62,11 +63,27 @@ class Layer(NamedTuple):
     cells: Place | None = None  # where its cells lie in the image, as far as known
 
 
-class Evidence(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Evidence:
     """What the passes leave at one layer."""
 
     a: Array  # activation (n, c, *space)
     g: Array  # gradient of each explained score (t, n, c, *space)
+    again: Callable[[int, Array], Array] | None = field(default=None, repr=False)  # what `hessian` gives, if the graph was kept
+
+    def hessian(self, t: int, v: Array) -> Array:
+        """The Hessian of explained score t toward the activation, times v: the gradient of <g, v>; like v (n, c, *space).
+
+        Raises BadParameter where the trace was not made with `twice` or v has another shape, NotApplicable where an operation
+        of the network has no second derivative.
+        """
+        if self.again is None:
+            raise BadParameter("No graph was kept for a second derivative: ask for trace(..., twice=True).")
+        if tuple(v.shape) != tuple(self.a.shape):
+            raise BadParameter(
+                f"The Hessian of {tuple(self.a.shape)} numbers is multiplied by as many, not by {tuple(v.shape)}."
+            )
+        return self.again(t, v)
 
 
 class Answer(NamedTuple):
@@ -182,7 +199,9 @@ class Differentiable(Model, Protocol):
     def beside(self, place: int, count: int) -> "Differentiable": ...  # with the side inputs of these images
     def cells(self, layer: str, x: Array) -> tuple[tuple[int, ...], Place] | None: ...  # its grid, and where it lies
     def upto(self, layer: str, at: Any = "max") -> "Differentiable": ...  # whose scores are the layer's units
-    def trace(self, x: Array, targets: Sequence[Target], layers: Sequence[str], rule: Rule | None = None) -> Trace: ...
+    def trace(  # twice: the evidence can be asked for second derivatives, and keeps the graph as long as it lives
+        self, x: Array, targets: Sequence[Target], layers: Sequence[str], rule: Rule | None = None, twice: bool = False
+    ) -> Trace: ...
     def biases(self, x: Array, targets: Sequence[Target]) -> tuple[Trace, list[list[Bias]]]: ...  # of each target
     def activations(self, x: Array, layers: Sequence[str]) -> tuple[Mapping[str, Array], Mapping[str, tuple[str, ...]]]: ...
     def head(self, x: Array, targets: Sequence[Target], layers: Sequence[str]) -> Head: ...

@@ -10,32 +10,42 @@ from einops import repeat
 from numpy.typing import NDArray
 
 from seewhy.arrays import Array, numbers
+from seewhy.errors import BadParameter
 from seewhy.explaining.case import Case, Outcome
 from seewhy.explaining.recipe import Run
-from seewhy.models.model import INPUT
+from seewhy.models.model import INPUT, Evidence
 from seewhy.models.rule import Balanced, Relevance, Rule
 
 from .method import Method, listed, method_of
 
 
 def from_gradients(
-    rectified: bool = True, rule: Rule | None = None, averages: bool = False
+    rectified: bool = True, rule: Rule | None = None, averages: bool = False, twice: bool = False
 ) -> Callable[[Callable[..., Array]], Method]:
     """A method that reads one backward pass: decorate (a, g) -> map, (n, c, *space) twice -> (n, *space), signed.
 
     rule: by which the gradient comes back, if not the plain one; averages: the formula averages the gradient over the map.
+    twice: the formula asks for second derivatives, too: decorate (a, g, hessian) -> map, where hessian(v) is the Hessian of the
+    score toward a, times v like a.
     """
+    if twice and rule is not None:
+        raise BadParameter("Second derivatives are those of the plain gradient, not of what a rule brings back.")
 
     def decorate(read: Callable[..., Array]) -> Method:
         def run(case: Case, **params: Any) -> Outcome:
+            if twice:
+                case.plain_only("a method of second derivatives")
             trace = case.trace if rule is None else case.traced(rule, case.named)
             there = case.at_layers(trace.evidence)
-            cores = {layer: _per_target(partial(read, **params), e.a, e.g) for layer, e in there.items()}
+            formula = partial(read, **params)
+            cores = {layer: _twice(formula, e) if twice else _per_target(formula, e.a, e.g) for layer, e in there.items()}
             odd = () if rule is None else tuple(dict.fromkeys(note for layer in there for note in trace.notes.get(layer, ())))
             return Outcome(cores, lambda _t, _i: odd)
 
-        shares = ("gradients",) if rule is None else ()
-        return method_of(read, run, "gradients", rectified, shares=shares, needs=_needed(rule), averages=averages)
+        shares = ("gradients", *["twice"] * twice) if rule is None else ()
+        needs = ("second derivative",) if twice else _needed(rule)
+        passes = "1 forward, and the tail behind the layer back three times per target" if twice else ""
+        return method_of(read, run, "gradients", rectified, shares=shares, needs=needs, averages=averages, passes=passes)
 
     return decorate
 
@@ -49,7 +59,7 @@ def from_pixels(reduce: str = "max", rule: Rule | None = None) -> Callable[[Call
     def decorate(read: Callable[..., Array]) -> Method:
         def run(case: Case, **params: Any) -> Outcome:
             found = case.trace if rule is None else case.traced(rule, (INPUT,))
-            core = _per_target(partial(read, **params), *found.evidence[INPUT])
+            core = _per_target(partial(read, **params), found.evidence[INPUT].a, found.evidence[INPUT].g)
             return Outcome({INPUT: core}, lambda _t, _i: found.notes.get(INPUT, ()))
 
         return pixel_method(read, run, reduce, shares=("pixels",) if rule is None else (), needs=_needed(rule))
@@ -94,6 +104,12 @@ def from_head(rectified: bool = True) -> Callable[[Callable[..., Array]], Method
         return method_of(read, run, "head", rectified)
 
     return decorate
+
+
+def _twice(read: Callable[..., Array], evidence: Evidence) -> NDArray[Any]:
+    """A formula of second derivatives, for each target: (t, n, *space)."""
+    a, g = evidence.a, evidence.g
+    return np.stack([numbers(read(a, one, partial(evidence.hessian, t))) for t, one in enumerate(g)])
 
 
 def _per_target(read: Callable[..., Array], a: Array, each: Array) -> NDArray[Any]:

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from copy import copy
+from dataclasses import replace
 from platform import python_version
 from typing import Any
 
@@ -20,7 +21,7 @@ from seewhy.lru import Recent
 from seewhy.models.model import INPUT, Answer, Attended, Bias, Evidence, Examination, Head, Layer, Trace
 from seewhy.models.rule import Balanced, Relevance, Rule
 from seewhy.models.torch.attention.attended import attended
-from seewhy.models.torch.passes.backward import gradients
+from seewhy.models.torch.passes.backward import gradients, second_gradient
 from seewhy.models.torch.passes.head import first_bad, linear_head, pooled
 from seewhy.models.torch.passes.taps import Several, Stop, Tap, ordered_gradients, recorded
 from seewhy.models.torch.passes.units import End
@@ -28,6 +29,7 @@ from seewhy.models.torch.rules.biases import Biases
 from seewhy.models.torch.rules.libra import Balance
 from seewhy.models.torch.rules.relevance import Propagation
 from seewhy.models.torch.rules.relu_rules import Rewiring
+from seewhy.models.torch.rules.unfused import StepByStep
 from seewhy.models.torch.variants.scorer import TorchScorer, quick
 from seewhy.prepare.batch import Batch, batches, grey
 from seewhy.printable import printable
@@ -150,11 +152,16 @@ class TorchModel(Running):
             return self._survey(ready).layers
 
     @again
-    def trace(self, x: Array, targets: Sequence[Target], layers: Sequence[str], rule: Rule | None = None) -> Trace:
+    def trace(
+        self, x: Array, targets: Sequence[Target], layers: Sequence[str], rule: Rule | None = None, twice: bool = False
+    ) -> Trace:
         """One forward pass of x (n, c, *space), one backward pass per target: what they leave at each layer.
 
         With a rule the gradient comes back by it; NotApplicable where the network gives it nothing to do.
+        twice: the evidence can be asked for second derivatives, and keeps the graph as long as it lives; not with a rule.
         """
+        if twice and rule is not None:
+            raise NotApplicable("Second derivatives are those of the plain gradient, not of what a rule brings back.")
         if isinstance(rule, Relevance) and self.explains not in ("logits", "activation"):
             raise NotApplicable(f"Relevance is shared out from logits; this model explains {self.explains}.")
         if isinstance(rule, Balanced) and self.explains not in ("logits", "activation"):
@@ -163,10 +170,10 @@ class TorchModel(Running):
         for whole in (False, True):  # the graph from the first tap on; or, past a no_grad inside the network, all of it
             try:
                 with self._ready(x) as ready:
-                    found, connected = self._traced(ready, targets, layers, whole, rule)
+                    found, connected = self._traced(ready, targets, layers, whole, rule, twice)
             except Several as several:  # only now it is known
                 self._learn(x, several.calls)
-                return self.trace(x, targets, layers, rule)
+                return self.trace(x, targets, layers, rule, twice)
             except BadNetwork as error:
                 if whole or INPUT in layers or "created in no_grad" not in str(error):
                     raise
@@ -176,8 +183,9 @@ class TorchModel(Running):
         raise AssertionError("the second pass always returns")
 
     def _traced(
-        self, x: Tensor, targets: Sequence[Target], layers: Sequence[str], whole: bool, rule: Rule | None
-    ) -> tuple[Trace, bool]:
+        self, x: Tensor, targets: Sequence[Target], layers: Sequence[str], whole: bool, rule: Rule | None,
+        twice: bool,
+    ) -> tuple[Trace, bool]:  # fmt: skip
         taps = self._taps(layers)
         inside = INPUT in layers
         mode = _mode(rule)
@@ -186,9 +194,15 @@ class TorchModel(Running):
         follow = self._following(layers, entered)
         recording = recorded([*taps.values()], grad=True, follow=follow)
         way = (tuple(x.shape), tuple(layers), rule)
-        ordered = ordered_gradients(self.network, 0 if way in self.straight else len(x))
+        ordered = ordered_gradients(self.network, 0 if way in self.straight and not twice else len(x))
         grad = torch.set_grad_enabled  # at once, not when it is entered
-        with ordered as odd, grad(whole or inside), mode or nullcontext(), follow or nullcontext(), recording:
+        with (
+            ordered as odd,
+            grad(whole or inside),
+            mode or (StepByStep() if twice else nullcontext()),
+            follow or nullcontext(),
+            recording,
+        ):
             raw, scores = self._run(entered)
         seen = {name: taps[name].check(self.end) if name in taps else x for name in layers}
         if several := {tap.name: tap.calls for tap in taps.values() if tap.calls > 1 and not tap.call}:
@@ -199,13 +213,20 @@ class TorchModel(Running):
         own = mode.notes(raw, [one for one in seen.values() if one.is_leaf]) if mode else ()
         answer = self._answer(raw, scores)
         weights = weighted(targets, answer.scores)
-        grads = gradients(scores, [*seen.values()], weights, at_once=max(1, self.copies // len(x)) if inside else 16)
+        at_once = max(1, self.copies // len(x)) if inside else 16
+        grads = gradients(scores, [*seen.values()], weights, at_once, keep=twice)
         if not odd:
             self.straight.keep(way, True)
         evidence = {
             name: self._evidence(name, a, a.new_zeros(len(weights), *a.shape) if g is None else g, x)
             for (name, a), g in zip(seen.items(), grads, strict=True)
         }
+        if twice:
+            turns = {name: self._layout(name, a, x).turn for name, a in seen.items()}
+            evidence = {
+                name: replace(each, again=second_gradient(scores, weights, seen[name], lambda b, t=turns[name]: plain(t(b))))
+                for name, each in evidence.items()
+            }
         notes = {name: (taps[name].notes if name in taps else ()) + own + self._mirrored(name, x) for name in layers}
         return Trace(answer, weights, evidence, notes), all(g is not None for g in grads)
 
@@ -288,6 +309,8 @@ class TorchModel(Running):
             refused |= {"biases": "no bias can be read inside", "balance": "nothing inside can be balanced"}
         products = Relevance(attention=True)
         attempts = {"attention": lambda: self.attended(x), "products": lambda: self.trace(x, [Top()], [INPUT], products)}
+        if layer is not None:
+            attempts["second derivative"] = lambda: self._second_derivative(x, layer)
         for need, attempt in attempts.items():
             try:
                 _ = need in refused or attempt()
@@ -295,6 +318,11 @@ class TorchModel(Running):
                 refused[need] = str(error)
         a = None if facts.first.a is None else as_numpy(facts.first.a)
         return Examination(facts.first.answer, layers, layer, a, refused, hazards(facts))
+
+    def _second_derivative(self, x: Array, layer: str) -> None:
+        """NotApplicable where the scores have none toward the layer."""
+        for evidence in self.trace(x, [Top()], [layer], twice=True).evidence.values():
+            evidence.hessian(0, evidence.a)
 
     def _mirrored(self, name: str, x: Tensor) -> tuple[str, ...]:
         seen = f"the network mirrors or turns the image before {name}: the map lies as the layer saw it"

@@ -32,10 +32,14 @@ class ScriptedModel(TorchModel):
     def upto(self, layer: str, at: Any = "max") -> TorchModel:
         raise self._refused(f"no layer such as {layer!r}, and none of its units,")
 
-    def trace(self, x: Array, targets: Sequence[Target], layers: Sequence[str], rule: Rule | None = None) -> Trace:
+    def trace(
+        self, x: Array, targets: Sequence[Target], layers: Sequence[str], rule: Rule | None = None, twice: bool = False
+    ) -> Trace:
         self._check(layers)
         if rule is not None:
             raise self._refused("no ReLU, and nothing else that a rule changes,")
+        if twice:
+            raise self._refused("no second derivative")
         found = super().trace(x, targets, layers)
         if INPUT in found.evidence and not bool(found.evidence[INPUT].g.any()) and not self._lets_through(x):
             raise NeedsGradients(f"{self.name} is {self.sealed}, and lets no gradient through. Try occlusion, rise or lime.")

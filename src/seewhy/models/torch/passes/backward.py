@@ -1,6 +1,6 @@
 """The way back: gradients of explained scores."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from threading import active_count
 from typing import Any
 
@@ -8,8 +8,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from seewhy.errors import BadNetwork
+from seewhy.errors import BadNetwork, NotApplicable
 from seewhy.memory import out_of_memory
+
+from .graph import between
 
 TRAINED = (
     "Is it trained in another thread? What is found then belongs to no one network: explain a copy, "
@@ -30,6 +32,65 @@ def gradients(
     parts = starts.split(at_once)
     chunks = [_backward(scores, seen, part, keep or i + 1 < len(parts)) for i, part in enumerate(parts)]
     return [None if parts[0] is None else torch.cat(parts) for parts in zip(*chunks, strict=True)]
+
+
+NONE = "A part of the network has no second derivative"
+FIRST = "Methods of the first alone, such as grad-cam, need none."
+
+
+def second_gradient(
+    scores: Tensor, weights: NDArray[Any], a: Tensor, turn: Callable[[Tensor], Tensor]
+) -> Callable[[int, Any], Tensor]:
+    """What gives, of explained score t and of v, the gradient of <g_t, v> toward a; v and the result as `turn` turns a.
+
+    The graph of the scores lives as long as it.
+    """
+    starts = torch.as_tensor(weights, dtype=scores.dtype, device=scores.device)
+    once = [name for node in between(scores, [a]) if (name := _differentiable_once(node))]
+
+    def again(t: int, v: Any) -> Tensor:
+        if once:  # torch would take its gradient for a constant, and say nothing
+            raise NotApplicable(f"{NONE} ({once[0]} can be differentiated once only). {FIRST}")
+        with torch.inference_mode(False), torch.enable_grad(), torch.autocast(a.device.type, enabled=False):
+            g = _differentiable(scores, starts[t], a)
+            h = None if g is None or not g.requires_grad else _once_more(turn(g), a, v)
+            return turn(torch.zeros_like(a) if h is None else h).detach()
+
+    return again
+
+
+def _differentiable(scores: Tensor, start: Tensor, a: Tensor) -> Tensor | None:
+    """The gradient with a graph of its own; None where nothing connects them."""
+    if not scores.requires_grad:
+        return None
+    try:
+        return torch.autograd.grad(scores, a, start, create_graph=True, allow_unused=True)[0]
+    except RuntimeError as error:
+        raise _of_second(error) from error
+
+
+def _once_more(g: Tensor, a: Tensor, v: Any) -> Tensor | None:
+    try:
+        start = torch.as_tensor(v, dtype=g.dtype, device=g.device).clone()  # what was made in inference mode has no graph
+        return torch.autograd.grad(g, a, start, retain_graph=True, allow_unused=True)[0]
+    except RuntimeError as error:
+        raise _of_second(error) from error
+
+
+def _of_second(error: RuntimeError) -> Exception:
+    """What to raise where a second derivative fails."""
+    if out_of_memory(error):
+        return MemoryError(str(error))
+    why = str(error).strip().splitlines()[0]
+    if "modified by an inplace operation" in why and active_count() > 1:
+        return BadNetwork(f"The second way back through the network failed: {why} {TRAINED}")
+    return NotApplicable(f"{NONE} ({why}). {FIRST}")
+
+
+def _differentiable_once(node: Any) -> str:
+    """The name of a person's autograd function whose way back is marked so; "" of any other node."""
+    made_of = getattr(node, "_forward_cls", None)
+    return made_of.__name__ if made_of is not None and hasattr(made_of.backward, "__wrapped__") else ""
 
 
 def _backward(scores: Tensor, seen: list[Tensor], starts: Tensor, keep: bool) -> Sequence[Tensor | None]:

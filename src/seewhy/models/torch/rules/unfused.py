@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
 
 ATTENTION = F.scaled_dot_product_attention
 
@@ -54,3 +55,13 @@ def _unfolded(function: Any) -> Callable[..., Any]:
 STEPS = {  # while a mode is entered, what it meets in place of the call
     ATTENTION: attention, F.glu: glu, F.multi_head_attention_forward: _unfolded(F.multi_head_attention_forward),
 }  # fmt: skip
+
+
+class StepByStep(TorchFunctionMode):
+    """While it is entered, fused calls run as their steps, which have second derivatives where their own kernels have none."""
+
+    def __torch_function__(self, fn: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if fn not in STEPS:
+            return fn(*args, **(kwargs or {}))
+        with self:
+            return STEPS[fn](*args, **(kwargs or {}))
