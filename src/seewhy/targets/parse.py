@@ -67,9 +67,10 @@ def _as_target(target: Any, labels: Labels) -> AnyTarget:
         against = tuple(class_index(i, labels) for i in target.rivals)
         return replace(target, of=class_index(target.of, labels), against=against)
     if isinstance(target, PerImage):
-        if any(isinstance(t, PerImage | Unit) for t in target.targets):
+        targets = [_as_target(t, labels) for t in target.targets]
+        if any(isinstance(t, PerImage | Unit) for t in targets):
             raise BadParameter("PerImage holds one class per image: an index, a label or a Target, no PerImage and no Unit.")
-        return PerImage([_as_target(t, labels) for t in target.targets])
+        return PerImage(targets)
     if callable(target) and not isinstance(target, type):
         return cast(Target, target)
     raise BadParameter(f"{quoted(target)} is no target. Give a class index, a label, Top(), Contrast(...), or a list of these.")
