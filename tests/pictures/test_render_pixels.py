@@ -124,14 +124,14 @@ def said(monkeypatch, draw) -> str:
     """What a legend says."""
     from seewhy.pictures import render
 
-    heard, real = [], render.legend
+    heard, real = [], render.legend_below
 
     def legend(width, look, caption, largest=np.inf):
         heard.append(caption)
         return real(width, look, caption, largest)
 
-    monkeypatch.setattr(render, "legend", legend)
-    monkeypatch.setattr(seewhy.maps.heatmap, "strip_of", legend)
+    monkeypatch.setattr(render, "legend_below", legend)
+    monkeypatch.setattr(seewhy.maps.heatmap, "legend_below", legend)
     draw()
     return heard[0]
 

@@ -52,9 +52,9 @@ def writer(heatmap: "Heatmap", picture: str = "overlay", **look: Any) -> "Writer
     """What writes a map into a file of the format that its name says."""
 
     def write(path: Path, over: bool, run: str) -> None:
-        from seewhy.maps.saving import save
+        from seewhy.maps.heatmap import write as write_map
 
-        save(heatmap, path, picture, look, over, run)
+        write_map(heatmap, path, picture, look, over, run)
 
     return write
 

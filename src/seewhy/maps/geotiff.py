@@ -1,26 +1,15 @@
 """Maps as GeoTIFF files, which lie on the earth where the scene lies."""
 
-from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from seewhy.atomic import replacing
-from seewhy.errors import BadImage, NotApplicable
-from seewhy.images.geotiff import SUFFIXES, is_placed, opened_scene, rasterio_module
-from seewhy.images.photo import read
-from seewhy.images.places import cells_along
-from seewhy.images.tiff_tags import first_tags
 
-if TYPE_CHECKING:
-    from .heatmap import Heatmap
+from .georeference import TAG as TAG
+from .georeference import geotiff, is_georeferenced
+from .heatmap import Heatmap, overlay_of
 
 
-TAG = "SEEWHY"  # of the TIFF: the Source
-
-
-def save_geotiff(heatmap: "Heatmap", path: str | Path, like: str | Path | None = None) -> Path:
+def save_geotiff(heatmap: Heatmap, path: str | Path, like: str | Path | None = None) -> Path:
     """Write a map as a float32 GeoTIFF that lies where the scene lies: its CRS, and its transform scaled to the map's cells.
 
     like: the scene; by default the file that was explained.  Give it where a prepared array was explained that covers the
@@ -28,78 +17,12 @@ def save_geotiff(heatmap: "Heatmap", path: str | Path, like: str | Path | None =
     Raises MissingExtra without rasterio, BadImage where the scene has no georeference, NotApplicable for maps not flat,
     NotWritten where it cannot be written: what was there before is then as it was.
     """
-    scene = geotiff(heatmap, like)
+    scene = geotiff(overlay_of(heatmap), heatmap.source, like)
     with replacing(path, of=f"the map of {heatmap.source.image}") as beside:
         beside.write_bytes(scene)
     return Path(path)
 
 
-def geotiff(heatmap: "Heatmap", like: str | Path | None = None) -> bytes:
-    """The file that `save_geotiff` writes.  GDAL makes it in memory: where a disk is full, it says so too late or nowhere."""
-    rasterio = rasterio_module()
-    if heatmap.values.ndim != 2:
-        raise NotApplicable(f"A GeoTIFF holds flat maps; this one is {heatmap.values.shape}.")
-    named = like if like is not None else heatmap.source.image
-    if like is None and not _is_file(named):
-        raise BadImage(
-            f"{named} is no file here, so nobody knows where its map lies on the earth. Give like=, the scene that it lies on, "
-            "or save it as .png or .npy."
-        )
-    with opened_scene(Path(named)) as scene:
-        crs, transform, size, placed = scene.crs, scene.transform, (scene.width, scene.height), is_placed(scene)
-    if not placed:
-        raise BadImage(f"{named} has no georeference, so the map has none. Save it as .png or .npy, or give like=.")
-    if heatmap.image is not None and not _as_it_lies(heatmap.image, Path(named), size):
-        given = f"{heatmap.image.width}x{heatmap.image.height}"
-        raise BadImage(
-            f"{named} is {size[0]}x{size[1]} as its rows are stored, and lies so on the earth; the image explained, {given}, "
-            "is another file, or turned by its Orientation tag. Explain the path, or take the tag out (tiffset -s 274 1)."
-        )
-    box = heatmap.box
-    down, across = cells_along(heatmap.values.shape, heatmap.cells, ((box.top, box.bottom), (box.left, box.right)))
-    finer = [own / pixels for own, pixels in zip(size, heatmap.size, strict=True)] if heatmap.image is None and like else (1, 1)
-    cell = np.diag([across.stride * finer[0], down.stride * finer[1], 1.0])
-    cell[:2, 2] = (across.first - across.stride / 2) * finer[0], (down.first - down.stride / 2) * finer[1]
-    scene_of = np.array([[transform.a, transform.b, transform.c], [transform.d, transform.e, transform.f], [0, 0, 1]])
-    own = rasterio.Affine(*(scene_of @ cell)[:2].ravel())
-    shape: dict[str, Any] = {"height": heatmap.values.shape[0], "width": heatmap.values.shape[1], "count": 1}
-    with rasterio.MemoryFile() as made:
-        with made.open(driver="GTiff", **shape, dtype="float32", crs=crs, transform=own, compress="deflate") as file:
-            file.write(heatmap.values.astype(np.float32), 1)
-            file.set_band_description(1, heatmap.source.caption)
-            file.update_tags(**{TAG: heatmap.source.to_json()})
-        return made.read()
-
-
-def source_text(path: Path) -> str:
-    """The Source that `geotiff` put there, as text.  Raises KeyError where there is none."""
-    with opened_scene(path) as scene:
-        return scene.tags()[TAG]
-
-
-def lies(heatmap: "Heatmap") -> bool:
+def lies(heatmap: Heatmap) -> bool:
     """Is it the flat map of a file that says where on the earth it lies?  Without rasterio nobody knows."""
-    path = Path(heatmap.source.image)
-    if path.suffix.lower() not in SUFFIXES or heatmap.values.ndim != 2 or find_spec("rasterio") is None or not path.is_file():
-        return False
-    try:
-        with opened_scene(path) as scene:
-            size = scene.width, scene.height
-            return is_placed(scene) and (heatmap.image is None or _as_it_lies(heatmap.image, path, size))
-    except BadImage:
-        return False
-
-
-def _is_file(name: str | Path) -> bool:
-    try:
-        return Path(name).is_file()
-    except (OSError, ValueError):  # a name too long for a file, or with a NUL
-        return False
-
-
-def _as_it_lies(image: Any, path: Path, size: tuple[int, int]) -> bool:
-    """Was the scene explained as its rows are stored?  A file without an Orientation tag was, if it has that size."""
-    tags = first_tags(path)
-    if image.size != size or tags is None or tags.orientation == 1:
-        return image.size == size
-    return tags.earth and np.array_equal(np.asarray(image), np.asarray(read(path).pixels))
+    return is_georeferenced(overlay_of(heatmap), heatmap.source)

@@ -13,16 +13,15 @@ from PIL import Image
 
 from seewhy.errors import BadParameter, NotApplicable
 from seewhy.images.photo import Under
-from seewhy.images.places import Cells, Grid, Where
-from seewhy.pictures.canvas import VIEWS, drawn, full, remark, strip, views
-from seewhy.pictures.render import PICTURES, Look, beyond, clipped, picture, unit, with_legend
-from seewhy.pictures.render import legend as strip_of
+from seewhy.images.places import Cells, Where
+from seewhy.pictures.canvas import VIEWS, Options, Overlay, drawn, full, remark, strip, views
+from seewhy.pictures.render import PICTURES, legend_below, picture, unit, with_legend
 from seewhy.printable import printable
 from seewhy.targets.target import Contrast
 
+from .georeference import geotiff
 from .regions import Regions
-from .saving import png
-from .saving import save as write
+from .saving import bytes_writer, nifti_writer, npy, npz_writer, png, save
 from .source import Source
 from .stored_source import source_of as source_in
 
@@ -66,9 +65,7 @@ class Heatmap:
     @property
     def size(self) -> tuple[int, ...]:
         """(w, h) of the original photo, in pixels; of a volume (i, j, k), of a clip (t, h, w), of a signal (l,)."""
-        if isinstance(self.box, Grid):
-            return self.box.shape
-        return self.image.size if isinstance(self.image, Image.Image) else (round(self.box.right), round(self.box.bottom))
+        return overlay_of(self).size
 
     def unit(self) -> NDArray[np.float32]:
         """The values stretched to [0, 1], this map alone: (h, w) float32; a flat map becomes zeros."""
@@ -78,7 +75,7 @@ class Heatmap:
         """The values at the original image's size, float32: (H, W) of a photo, (i, j, k) of a volume, on its own grid,
         (t, H, W) of a clip, (l,) of a signal; linear between the centres of cells, zero outside of what the network saw.
         """
-        return full(self)
+        return full(overlay_of(self))
 
     def overlay(
         self,
@@ -99,16 +96,18 @@ class Heatmap:
         scores, which all lie far from zero: from the least to the greatest), or
         to the `clip`th percentile of absolute values: 99 at the image's pixels, where few stand out, else 100.
         """
-        percent = (100 if self.channels is None else 99) if clip is None else clip
-        said = beyond(self.values, percent) if scale is None else ""
-        span = clipped(self.values, percent) if scale is None and percent != 100 else scale
-        if span is None and "mean_score" in self.source.measured and self.values.min() < self.values.max():
-            span, colours = (self.values.min(), self.values.max()), colours or "inferno"
-        look = Look.of(self.values, alpha, colours, span, signed=bool(self.source.params.get("signed")))
-        caption = self.source.caption + said + remark(self)
+        options = Options(alpha, colours, legend, scale, clip, view, window, count)
+        shown, source = overlay_of(self), self.source
+        look, beyond = options.look(
+            self.values,
+            percent=100 if self.channels is None else 99,
+            signed=bool(source.params.get("signed")),
+            from_least="mean_score" in source.measured,
+        )
+        caption = source.caption + beyond + remark(shown)
         largest = np.inf if isinstance(self.image, Image.Image) else 22  # beside letters of the picture's own
-        below = partial(strip_of, look=None if view == "curve" else look, caption=caption, largest=largest)
-        return drawn(self, look, view, window, count, below if legend else None)
+        below = partial(legend_below, look=None if view == "curve" else look, caption=caption, largest=largest)
+        return drawn(shown, look, options, below if legend else None)
 
     def picture(self, kind: str = "colour", clip: float | None = None, legend: bool = False) -> Image.Image:
         """The attribution of every pixel as the papers show it, RGB at the size that the network saw.
@@ -165,17 +164,16 @@ class Heatmap:
         """What `save(picture=)` can draw of this map."""
         own = PICTURES if self.channels is not None and self.channels.ndim == 3 else ()
         regions = REGIONS if self.regions and self.regions.segments.ndim == 2 else ()
-        return ("overlay", *views(self), *own, *regions, *(("error",) if self._error_known else ()))
+        return ("overlay", *views(overlay_of(self)), *own, *regions, *(("error",) if self._error_known else ()))
 
     def save(self, path: str | Path, picture: str = "overlay", **look: Any) -> Path:
         """Write the map: .png (the overlay, or another of its `pictures`, carrying its Source), .npz (values, channels,
         error, regions, cells, box, Source), .npy (values alone); of a volume .nii or .nii.gz: the map on the grid of the
         file that was given, with its affine, zooms, units and orientation, so that any viewer lays it over that; of a
-        GeoTIFF .tif (`geo.save_geotiff`).
+        GeoTIFF .tif (`maps.geotiff.save_geotiff`).
         """
-        path = Path(path)
-        write(self, path, picture, look)
-        return path
+        write(self, Path(path), picture, look)
+        return Path(path)
 
     @staticmethod
     def source_of(path: str | Path) -> Source:
@@ -200,7 +198,28 @@ class Heatmap:
         return self.picture(picture, **look)
 
     def _repr_png_(self) -> bytes:
-        return png(self, "overlay", legend=True)
+        return png(self.overlay(legend=True), self.source)
+
+
+def overlay_of(heatmap: Heatmap) -> Overlay:
+    return Overlay(heatmap.values, heatmap.image, heatmap.box, heatmap.cells)
+
+
+def write(heatmap: Heatmap, path: Path, picture: str, look: dict[str, Any], over: bool = True, run: str = "") -> None:
+    """Write a map as `Heatmap.save` does.
+
+    over: take the place of a file that is there; run: what made it, of which a picture tells (`made_here.run_of`).
+    Raises NotWritten, which names the file and the image; what was there before is then as it was.
+    """
+    shown, source = overlay_of(heatmap), heatmap.source
+    writers = {
+        "png": lambda: bytes_writer(png(heatmap.drawn(picture, **look), source, run)),
+        "npz": lambda: npz_writer(shown, source, heatmap.channels, heatmap.error, heatmap.regions),
+        "npy": lambda: bytes_writer(npy(heatmap.values)),
+        "nifti": lambda: nifti_writer(path.name, heatmap.image, heatmap.full, source),
+        "geotiff": lambda: bytes_writer(geotiff(shown, source)),
+    }
+    save(path, writers, source.image, over)
 
 
 class Failed(NamedTuple):
@@ -267,7 +286,17 @@ class Heatmaps(Sequence[Heatmap]):
 
         Raises BadParameter where they are not of one question: one target, layer and method (`where` picks them).
         """
-        return strip(self, count, alpha, colours, legend)
+        questions = sorted({f"{m.source.method} for {m.source.target} at {m.source.layer}" for m in self})
+        photos = all(isinstance(m.image, Image.Image) for m in self)
+        if len(questions) != 1 or len({m.size for m in self}) != 1 or not photos:
+            there = "; ".join(questions) or "none"
+            raise BadParameter(
+                f"A strip shows maps of one question over photos of one size; here are {there}. Pick with where()."
+            )
+        captions = {m.source.caption for m in self}
+        caption = captions.pop() if len(captions) == 1 else f"{questions[0]}, of each by itself"
+        signed = any(bool(m.source.params.get("signed")) for m in self)
+        return strip([*map(overlay_of, self)], Options(alpha, colours, legend, count=count), signed, caption)
 
     def __repr__(self) -> str:
         names = printable(", ".join(one.name for one in self.failed), 300)

@@ -1,13 +1,14 @@
-"""Maps as files, each of which carries the Source, which `maps.stored_source` reads back."""
+"""The formats of files that hold a map.  Each carries the Source, which `maps.stored_source` reads back."""
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from seewhy.atomic import replacing
 from seewhy.errors import BadParameter, NotApplicable
@@ -15,53 +16,54 @@ from seewhy.images.files import named
 from seewhy.images.places import Grid
 from seewhy.images.volume import Volume
 from seewhy.images.volume_kinds import NIFTI
+from seewhy.pictures.canvas import Overlay
 
 from .made_here import CHUNK, RUN
 from .nifti import nifti
-
-if TYPE_CHECKING:
-    from .heatmap import Heatmap
+from .regions import Regions
+from .source import Source
 
 KINDS = ".png, .npz or .npy, of a volume also as .nii or .nii.gz, of a scene as .tif"
+Writer = Callable[[Path], Any]  # writes a map into the file
+FORMATS = {".png": "png", ".npz": "npz", ".npy": "npy", ".tif": "geotiff", ".tiff": "geotiff"}
 
 
-def save(heatmap: "Heatmap", path: Path, picture: str, look: dict[str, Any], over: bool = True, run: str = "") -> None:
-    """By the file's suffix, as `Heatmap.save` says.
+def format_of(path: Path) -> str:
+    """The name of the format that a file's suffix stands for.  Raises BadParameter for any that no map is saved as."""
+    if named(path, NIFTI):
+        return "nifti"
+    if path.suffix.lower() not in FORMATS:
+        raise BadParameter(f"A heatmap is saved as {KINDS}, not as {path.suffix or path.name!r}.")
+    return FORMATS[path.suffix.lower()]
 
-    over: take the place of a file that is there; run: what made it, of which a picture tells (`made_here.run_of`).
+
+def save(path: Path, writers: Mapping[str, Callable[[], Writer]], image: str, over: bool = True) -> None:
+    """Write a map of the image of that name, by the writer of the path's format.
+
+    writers: by the format's name, what makes its writer: all that can go wrong but the writing itself goes wrong there.
+    over: take the place of a file that is there.
     Raises NotWritten, which names the file and the image; what was there before is then as it was.
     """
-    write = _writer(heatmap, path, picture, look, run)
-    with replacing(path, over, f"the map of {heatmap.source.image}") as beside:
+    write = writers[format_of(path)]()
+    with replacing(path, over, f"the map of {image}") as beside:
         write(beside)
 
 
-def _writer(heatmap: "Heatmap", path: Path, picture: str, look: dict[str, Any], run: str) -> Callable[[Path], Any]:
-    """What writes the map in the format that the path names: all that can go wrong but the writing itself has gone well."""
-    suffix = path.suffix.lower()
-    if named(path, NIFTI):
-        if not isinstance(heatmap.image, Volume):
-            raise NotApplicable(
-                f"{path.name}: only the map of a volume has a place in space. Give its path or a seewhy.Volume, not a prepared "
-                "array; or save it as .npz."
-            )
-        return partial(_nii, nifti(heatmap.full(), heatmap.image, heatmap.source))
-    if suffix == ".png":
-        drawn = png(heatmap, picture, run, **look)
-        return lambda beside: beside.write_bytes(drawn)
-    if suffix == ".npz":
-        return partial(_npz, arrays(heatmap))
-    if suffix == ".npy":
-        return lambda beside: beside.write_bytes(_npy(heatmap.values))
-    if suffix in (".tif", ".tiff"):
-        from .geotiff import geotiff  # which needs rasterio
-
-        scene = geotiff(heatmap)
-        return lambda beside: beside.write_bytes(scene)
-    raise BadParameter(f"A heatmap is saved as {KINDS}, not as {path.suffix or path.name!r}.")
+def bytes_writer(content: bytes) -> Writer:
+    return lambda beside: beside.write_bytes(content)
 
 
-def _nii(image: Any, beside: Path) -> None:
+def nifti_writer(name: str, image: Any, full: Callable[[], NDArray[np.float32]], source: Source) -> Writer:
+    """Of the map of a volume, on the volume's own grid.  Raises NotApplicable for any other."""
+    if not isinstance(image, Volume):
+        raise NotApplicable(
+            f"{name}: only the map of a volume has a place in space. Give its path or a seewhy.Volume, not a prepared "
+            "array; or save it as .npz."
+        )
+    return partial(_write_nifti, nifti(full(), image, source))
+
+
+def _write_nifti(image: Any, beside: Path) -> None:
     """As nibabel saves it; nibabel itself leaves files open where a disk is full."""
     from gzip import GzipFile
 
@@ -73,42 +75,43 @@ def _nii(image: Any, beside: Path) -> None:
             image.to_stream(packed)
 
 
-def _npz(kept: dict[str, Any], beside: Path) -> None:
+def npz_writer(shown: Overlay, source: Source, channels: Any, error: Any, regions: Regions | None) -> Writer:
+    """Of all there is, by name.  box: the edges in a photo's pixels; else the matrix from voxels (frames, samples) of what
+    the network saw to those of what was given, which has `shape` and, in space, `affine`.
+    """
+    box, image = shown.box, shown.image
+    optional = {
+        "channels": channels,
+        "error": error,
+        **(regions.arrays if regions else {}),
+        "cells": shown.cells and np.array(shown.cells, float),
+        "shape": np.array(box.shape) if isinstance(box, Grid) else None,
+        "affine": image.affine if isinstance(image, Volume) else None,
+    }
+    present = {name: array for name, array in optional.items() if array is not None}
+    place = box.matrix if isinstance(box, Grid) else np.array(box)
+    return partial(_write_npz, {"values": shown.values, **present, "box": place, "source": source.to_json()})
+
+
+def _write_npz(arrays: dict[str, Any], beside: Path) -> None:
     with beside.open("wb") as file:
-        np.savez_compressed(file, **kept)
+        np.savez_compressed(file, **arrays)
 
 
-def _npy(values: NDArray[np.float32]) -> bytes:
+def npy(values: NDArray[np.float32]) -> bytes:
     """Into memory first: numpy says of a full disk only how many numbers it held."""
     file = io.BytesIO()
     np.save(file, values)
     return file.getvalue()
 
 
-def arrays(heatmap: "Heatmap") -> dict[str, Any]:
-    """All there is, by name.  box: the edges in a photo's pixels; else the matrix from voxels (frames, samples) of what the
-    network saw to those of what was given, which has `shape` and, in space, `affine`.
-    """
-    box, regions, image = heatmap.box, heatmap.regions, heatmap.image
-    own = {
-        "channels": heatmap.channels,
-        "error": heatmap.error,
-        **(regions.arrays if regions else {}),
-        "cells": heatmap.cells and np.array(heatmap.cells, float),
-        "shape": np.array(box.shape) if isinstance(box, Grid) else None,
-        "affine": image.affine if isinstance(image, Volume) else None,
-    }
-    own = {name: array for name, array in own.items() if array is not None}
-    place = box.matrix if isinstance(box, Grid) else np.array(box)
-    return {"values": heatmap.values, **own, "box": place, "source": heatmap.source.to_json()}
-
-
-def png(heatmap: "Heatmap", picture: str, run: str = "", **look: Any) -> bytes:
+def png(picture: Image.Image, source: Source, run: str = "") -> bytes:
+    """A picture that carries the Source; run: what made it, where that is to be told (`made_here.run_of`)."""
     from PIL.PngImagePlugin import PngInfo  # which brings a tenth of what seewhy takes to import
 
     note, file = PngInfo(), io.BytesIO()
-    note.add_itxt(CHUNK, heatmap.source.to_json())
+    note.add_itxt(CHUNK, source.to_json())
     if run:
         note.add_itxt(RUN, run)
-    heatmap.drawn(picture, **look).save(file, "PNG", pnginfo=note)
+    picture.save(file, "PNG", pnginfo=note)
     return file.getvalue()

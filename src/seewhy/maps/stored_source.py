@@ -14,6 +14,7 @@ from seewhy.errors import BadImage
 from seewhy.images.files import named
 from seewhy.images.volume_kinds import NIFTI
 
+from .georeference import source_text
 from .made_here import CHUNK, chunks
 from .nifti import MARK
 from .source import Source
@@ -31,7 +32,7 @@ def source_of(path: Path) -> Source:
     read = _of_nifti if named(path, NIFTI) else _of_npz if path.suffix.lower() == ".npz" else _of_png
     try:
         if named(path, (".tif", ".tiff")):
-            text = _of_scene(path)
+            text = source_text(path)
         else:
             with path.open("rb") as file:
                 text = read(file)
@@ -60,13 +61,6 @@ def _of_png(file: IO[bytes]) -> str:
             text = rest[2:].split(b"\0", 2)[2]  # behind the language, and the keyword in it
             return (zlib.decompressobj().decompress(text, LONGEST) if rest[:1] == b"\1" else text).decode()
     raise KeyError(CHUNK)
-
-
-def _of_scene(path: Path) -> str:
-    """The text of the tag.  Raises KeyError without it."""
-    from .geotiff import source_text  # which needs rasterio
-
-    return source_text(path)
 
 
 def _of_npz(file: IO[bytes]) -> str:

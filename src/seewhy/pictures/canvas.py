@@ -1,7 +1,8 @@
 """What a map is drawn on: a photo, a volume, a clip, a signal, or, of a prepared array, nothing."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,68 +10,111 @@ from PIL import Image
 
 from seewhy.errors import BadParameter, NoSuchName, NotApplicable, closest
 from seewhy.images.given import is_clip
-from seewhy.images.places import Cells, Extent, Floats, Grid
+from seewhy.images.photo import Under
+from seewhy.images.places import Cells, Extent, Floats, Grid, Where
 from seewhy.images.volume import Volume
 
-from .render import Below, Look, over, overlay, with_legend
+from .render import Below, Look, beyond, clipped, over, overlay, with_legend
 from .stretching import Size, stretch, stretched
-
-if TYPE_CHECKING:
-    from seewhy.maps.heatmap import Heatmap
 
 VIEWS = ("panel", "axial", "coronal", "sagittal", "projection", "curve")  # of a volume
 
 
-def full(heatmap: "Heatmap") -> NDArray[np.float32]:
+@dataclass(frozen=True, eq=False)
+class Overlay:
+    """A map and the image that it lies over: the fields of a `Heatmap` that a picture needs."""
+
+    values: NDArray[np.float32]
+    image: Under
+    box: Where
+    cells: Cells | None = None
+
+    @property
+    def size(self) -> tuple[int, ...]:
+        """(w, h) of the original photo, in pixels; of a volume (i, j, k), of a clip (t, h, w), of a signal (l,)."""
+        if isinstance(self.box, Grid):
+            return self.box.shape
+        return self.image.size if isinstance(self.image, Image.Image) else (round(self.box.right), round(self.box.bottom))
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a map is to be drawn: the arguments of `Heatmap.overlay`, which says what each of them means."""
+
+    alpha: float = 0.5
+    colours: str | None = None
+    legend: bool = False
+    scale: tuple[float, float] | None = None
+    clip: float | None = None
+    view: str | None = None
+    window: tuple[float, float] | None = None
+    count: int | None = None
+
+    def look(self, values: Floats, percent: float, signed: bool, from_least: bool) -> tuple[Look, str]:
+        """The colours of these values, and what a legend has to say of values that lie beyond the range of the colours.
+
+        percent: the percentile of absolute values at which colours end, where neither `clip` nor `scale` is given.
+        signed: centre the colours on zero, even where no value is negative.
+        from_least: let the colours begin at the least value in place of zero.
+        """
+        percent = percent if self.clip is None else self.clip
+        said = beyond(values, percent) if self.scale is None else ""
+        span, colours = clipped(values, percent) if self.scale is None and percent != 100 else self.scale, self.colours
+        if span is None and from_least and values.min() < values.max():
+            span, colours = (float(values.min()), float(values.max())), colours or "inferno"
+        return Look.of(values, self.alpha, colours, span, signed), said
+
+
+def full(shown: Overlay) -> NDArray[np.float32]:
     """The values on the grid of what was given: of a photo (H, W), a volume (i, j, k), a clip (t, H, W), a signal (l,)."""
-    if isinstance(heatmap.box, Grid) and heatmap.values.ndim == len(heatmap.box.size):
-        return heatmap.box.spread(heatmap.values, heatmap.cells)
-    return stretch(*_flat(heatmap))
+    if isinstance(shown.box, Grid) and shown.values.ndim == len(shown.box.size):
+        return shown.box.spread(shown.values, shown.cells)
+    return stretch(*_flat(shown))
 
 
-def _flat(heatmap: "Heatmap") -> tuple[NDArray[np.float32], Extent, Size, Cells | None]:
-    """What `stretch` asks for."""
-    values, box = heatmap.values, heatmap.box
-    if isinstance(box, Grid) or values.ndim != 2 or isinstance(heatmap.image, Volume):
-        raise NotApplicable(f"This map is {values.shape}, which cannot lie on {_named(heatmap)}. Use .values.")
-    width, height = heatmap.size
-    return values, box, (width, height), heatmap.cells
+def _flat(shown: Overlay) -> tuple[NDArray[np.float32], Extent, Size, Cells | None]:
+    """The arguments of `stretch`.  Raises NotApplicable where the map has other dimensions than a photo."""
+    if isinstance(shown.box, Grid) or shown.values.ndim != 2 or isinstance(shown.image, Volume):
+        raise NotApplicable(f"This map is {shown.values.shape}, which cannot lie on {_named(shown)}. Use .values.")
+    width, height = shown.size
+    return shown.values, shown.box, (width, height), shown.cells
 
 
-def drawn(
-    heatmap: "Heatmap", look: Look, view: str | None, window: Any, count: int | None, below: Below | None = None
-) -> Image.Image:
-    """The map in colour on what was given.
-
-    view, window: of a volume; count: how many slices or frames, where the picture shows some; below: what stands under it.
-    """
+def drawn(shown: Overlay, look: Look, options: Options, below: Below | None = None) -> Image.Image:
+    """The map in colour on what was given; below: draws what stands under the picture."""
+    view = options.view
     if view is not None and view not in VIEWS:
         raise NoSuchName("view", view, closest(str(view), [*VIEWS]), f"There are: {', '.join(VIEWS)}.")
-    flat = None if isinstance(heatmap.box, Grid) else _flat(heatmap)
-    if view not in (None, "panel") and not views(heatmap):
-        raise BadParameter(f"view={view!r}: {_named(heatmap)} has no such view; volumes have {', '.join(VIEWS)}.")
+    flat = None if isinstance(shown.box, Grid) else _flat(shown)
+    if view not in (None, "panel") and not views(shown):
+        raise BadParameter(f"view={view!r}: {_named(shown)} has no such view; volumes have {', '.join(VIEWS)}.")
     if flat:
-        photo = heatmap.image if isinstance(heatmap.image, Image.Image) else None
+        photo = shown.image if isinstance(shown.image, Image.Image) else None
         return overlay(stretched(*flat), flat[2], photo, flat[1], look, below)
-    picture = _on_grid(full(heatmap), heatmap.image, look, view, window, {} if count is None else {"count": count})
+    picture = _on_grid(full(shown), shown.image, look, options)
     return over(picture, below(picture.width)) if below else picture
 
 
-def _on_grid(values: Floats, image: Any, look: Look, view: str | None, window: Any, some: dict[str, int]) -> Image.Image:
-    """A volume's, a clip's, a signal's map."""
-    from .volumes import frames, signal  # as long to import as much of seewhy
+def _on_grid(values: Floats, image: Any, look: Look, options: Options) -> Image.Image:
+    """The map of a volume, a clip or a signal."""
+    from .volumes import frames, signal  # here, for it takes as long to import as much of seewhy
 
     if values.ndim == 1:
         return signal(values, image, look)
     if is_clip(image):
-        return frames(values, image.frames, look, **some)
-    return _volume(values, image if isinstance(image, Volume) else None, look, view or "panel", window, some)
+        return frames(values, image.frames, look, **_count(options))
+    return _volume(values, image if isinstance(image, Volume) else None, look, options)
 
 
-class _Full(Sequence[NDArray[np.float32]]):
-    """Maps at the size of their photos, made when they are asked for."""
+def _count(options: Options) -> dict[str, int]:
+    """How many slices or frames are shown; where nobody says so, the function that draws them does."""
+    return {} if options.count is None else {"count": options.count}
 
-    def __init__(self, maps: "Sequence[Heatmap]") -> None:
+
+class _FullSize(Sequence[NDArray[np.float32]]):
+    """Maps at the size of their photos, each made anew whenever it is read."""
+
+    def __init__(self, maps: Sequence[Overlay]) -> None:
         self.maps = maps
 
     def __len__(self) -> int:
@@ -80,52 +124,45 @@ class _Full(Sequence[NDArray[np.float32]]):
         return full(self.maps[at])
 
 
-def strip(maps: "Sequence[Heatmap]", count: int, alpha: float, colours: str | None, legend: bool) -> Image.Image:
-    """Maps over photos of one size, beside each other on one scale."""
-    from .volumes import frames
+def strip(maps: Sequence[Overlay], options: Options, signed: bool, caption: str) -> Image.Image:
+    """Maps over photos of one size, beside each other on one scale: `options.count` of them."""
+    from .volumes import frames  # here, for it takes as long to import as much of seewhy
 
-    asked = sorted({f"{m.source.method} for {m.source.target} at {m.source.layer}" for m in maps})
-    if len(asked) != 1 or len({m.size for m in maps}) != 1 or not all(isinstance(m.image, Image.Image) for m in maps):
-        there = "; ".join(asked) or "none"
-        raise BadParameter(f"A strip shows maps of one question over photos of one size; here are {there}. Pick with where().")
-    signed = any(bool(m.source.params.get("signed")) for m in maps)
     ends = (min(0.0, *(float(m.values.min()) for m in maps)), max(0.0, *(float(m.values.max()) for m in maps)))
-    look = Look.of(maps[0].values, alpha, colours, ends, signed)
-    picture = frames(_Full(maps), [m.image for m in maps], look, count)
-    captions = {m.source.caption for m in maps}
-    said = captions.pop() if len(captions) == 1 else f"{asked[0]}, of each by itself"
-    return with_legend(picture, look, said, 22) if legend else picture
+    look = Look.of(maps[0].values, options.alpha, options.colours, ends, signed)
+    picture = frames(_FullSize(maps), [m.image for m in maps], look, **_count(options))  # type: ignore[misc]
+    return with_legend(picture, look, caption, 22) if options.legend else picture
 
 
-def views(heatmap: "Heatmap") -> tuple[str, ...]:
+def views(shown: Overlay) -> tuple[str, ...]:
     """The pictures that a volume's map has."""
-    return VIEWS if heatmap.values.ndim == 3 and isinstance(heatmap.box, Grid) and not is_clip(heatmap.image) else ()
+    return VIEWS if shown.values.ndim == 3 and isinstance(shown.box, Grid) and not is_clip(shown.image) else ()
 
 
-def remark(heatmap: "Heatmap") -> str:
+def remark(shown: Overlay) -> str:
     """What a legend has to say of where the map lies."""
-    return "; sides lettered as if its axes ran to R, A, S" if views(heatmap) and heatmap.image is None else ""
+    return "; sides lettered as if its axes ran to R, A, S" if views(shown) and shown.image is None else ""
 
 
-def _volume(values: Floats, volume: Volume | None, look: Look, view: str, window: Any, some: dict[str, int]) -> Image.Image:
-    """In RAS+ order; what has no affine is taken to be so."""
-    from .volumes import curve, montage, panel, projections
+def _volume(values: Floats, volume: Volume | None, look: Look, options: Options) -> Image.Image:
+    """In RAS+ order; a volume without an affine is taken to lie so."""
+    from .volumes import curve, montage, panel, projections  # here, for it takes as long to import as much of seewhy
 
     grid = volume.towards("RAS") if volume else Grid.whole(values.shape)
     under = grid.read(volume.channels[0]) if volume else None
     spacing = tuple(volume.spacing[axis] for axis in grid.axes) if volume else (1.0, 1.0, 1.0)
-    values = grid.read(values)
+    values, view, window = grid.read(values), options.view or "panel", options.window
     if view == "panel":
         return panel(values, under, look, window, spacing)
     if view == "curve":
         return curve(values, "axial", spacing)
     if view == "projection":
         return projections(values, under, look, window, spacing)
-    return montage(values, under, look, view, window=window, spacing=spacing, **some)
+    return montage(values, under, look, view, window=window, spacing=spacing, **_count(options))
 
 
-def _named(heatmap: "Heatmap") -> str:
-    image = heatmap.image
+def _named(shown: Overlay) -> str:
+    image = shown.image
     if isinstance(image, Image.Image):
         return "a photo"
     return f"a {type(image).__name__.lower()}" if isinstance(image, Volume) or is_clip(image) else "a prepared array"

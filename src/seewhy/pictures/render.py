@@ -205,7 +205,7 @@ def beyond(values: Floats, percent: float) -> str:
 
 def with_legend(picture: Image.Image, look: Look | None, caption: str, largest: float = np.inf) -> Image.Image:
     """The picture over its legend."""
-    return over(picture, legend(picture.width, look, caption, largest))
+    return over(picture, legend_below(picture.width, look, caption, largest))
 
 
 def over(picture: Image.Image, strip: Image.Image) -> Image.Image:
@@ -223,7 +223,7 @@ def _room(size: Size, strip: Image.Image | None) -> tuple[Image.Image, int]:
     return out, (strip.width - size[0]) // 2
 
 
-def legend(width: int, look: Look | None, caption: str, largest: float = np.inf) -> Image.Image:
+def legend_below(width: int, look: Look | None, caption: str, largest: float = np.inf) -> Image.Image:
     """A strip for below a picture that says what it is and what the colours mean, in letters of `largest` pixels at most."""
     from PIL import ImageDraw, ImageFont  # with their libraries, as long to import as much of seewhy
 
