@@ -6,7 +6,7 @@ import pytest
 from seewhy.errors import BadParameter, NoSuchName
 from seewhy.pictures import volumes as views
 from seewhy.pictures.paint import painted
-from seewhy.pictures.planes import PLANES, Stack, Window
+from seewhy.pictures.planes import PLANES, GreyWindow, Stack
 from seewhy.pictures.render import Look
 
 SHAPE, SPACING = (10, 14, 6), (2.0, 1.0, 3.0)
@@ -142,15 +142,15 @@ def test_nothing_is_painted_away_from_the_evidence():
 
 def test_the_window_is_what_was_asked_or_the_1st_to_99th_percentile():
     background = np.random.default_rng(2).normal(size=(30, 30, 30))
-    assert Window.of(background, None) == pytest.approx(tuple(np.percentile(background, (1, 99))))
-    assert Window.of(background, (40, 80)) == (40, 80)
+    assert GreyWindow.of(background, None) == pytest.approx(tuple(np.percentile(background, (1, 99))))
+    assert GreyWindow.of(background, (40, 80)) == (40, 80)
     rare = np.zeros((30, 30, 30))
     rare[3, 3, 3] = 7
-    assert Window.of(rare, None) == (0, 7), "else it would show nothing"
-    assert Window.of(np.where(rare > 0, np.nan, background), None) == pytest.approx(
+    assert GreyWindow.of(rare, None) == (0, 7), "else it would show nothing"
+    assert GreyWindow.of(np.where(rare > 0, np.nan, background), None) == pytest.approx(
         tuple(np.percentile(background, (1, 99))), abs=0.01
     )
-    assert Window.of(np.full((2, 2, 2), np.nan), None).grey(np.full(3, np.nan)).tolist() == [0, 0, 0]
+    assert GreyWindow.of(np.full((2, 2, 2), np.nan), None).grey(np.full(3, np.nan)).tolist() == [0, 0, 0]
 
 
 def test_black_and_white_are_the_ends_of_the_window():

@@ -37,6 +37,7 @@ def fuse(heatmaps: Iterable[Heatmap], how: str = "mean") -> Heatmaps:
 
 
 def _fused(group: list[Heatmap], how: str) -> Heatmap:
+    """The maps of several layers as one map.  Raises NotApplicable where they are not flat, BadParameter."""
     if any(m.values.ndim != 2 for m in group):
         raise NotApplicable("Only flat maps can be fused.")
     if how == "product" and min(m.values.min() for m in group) < 0:
@@ -56,7 +57,7 @@ def _fused(group: list[Heatmap], how: str) -> Heatmap:
 
 
 def _cells_of_the_finest(group: list[Heatmap]) -> Cells | None:
-    """Along each axis those of the map that has the most; None where all lie evenly."""
+    """Along each axis the cells of the map that has the most of them; None where the cells of all maps lie evenly."""
     size = next((m.cells.size for m in group if m.cells), None)
     if size is None:
         return None

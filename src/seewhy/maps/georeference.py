@@ -37,21 +37,21 @@ def geotiff(shown: Overlay, source: Source, like: str | Path | None = None) -> b
     if not placed:
         raise BadImage(f"{named} has no georeference, so the map has none. Save it as .png or .npy, or give like=.")
     if shown.image is not None and not _as_it_lies(shown.image, Path(named), size):
-        given = f"{shown.image.width}x{shown.image.height}"
+        pixels = f"{shown.image.width}x{shown.image.height}"
         raise BadImage(
-            f"{named} is {size[0]}x{size[1]} as its rows are stored, and lies so on the earth; the image explained, {given}, "
+            f"{named} is {size[0]}x{size[1]} as its rows are stored, and lies so on the earth; the image explained, {pixels}, "
             "is another file, or turned by its Orientation tag. Explain the path, or take the tag out (tiffset -s 274 1)."
         )
     box = shown.box
     down, across = cells_along(shown.values.shape, shown.cells, ((box.top, box.bottom), (box.left, box.right)))
-    finer = [own / pixels for own, pixels in zip(size, shown.size, strict=True)] if shown.image is None and like else (1, 1)
+    finer = [there / here for there, here in zip(size, shown.size, strict=True)] if shown.image is None and like else (1, 1)
     cell = np.diag([across.stride * finer[0], down.stride * finer[1], 1.0])
     cell[:2, 2] = (across.first - across.stride / 2) * finer[0], (down.first - down.stride / 2) * finer[1]
     scene_of = np.array([[transform.a, transform.b, transform.c], [transform.d, transform.e, transform.f], [0, 0, 1]])
-    own = rasterio.Affine(*(scene_of @ cell)[:2].ravel())
+    affine = rasterio.Affine(*(scene_of @ cell)[:2].ravel())
     shape: dict[str, Any] = {"height": shown.values.shape[0], "width": shown.values.shape[1], "count": 1}
     with rasterio.MemoryFile() as made:
-        with made.open(driver="GTiff", **shape, dtype="float32", crs=crs, transform=own, compress="deflate") as file:
+        with made.open(driver="GTiff", **shape, dtype="float32", crs=crs, transform=affine, compress="deflate") as file:
             file.write(shown.values.astype(np.float32), 1)
             file.set_band_description(1, source.caption)
             file.update_tags(**{TAG: source.to_json()})
@@ -65,7 +65,7 @@ def source_text(path: Path) -> str:
 
 
 def is_georeferenced(shown: Overlay, source: Source) -> bool:
-    """Is it the flat map of a file that says where on the earth it lies?  Without rasterio nobody knows."""
+    """Is it the flat map of a file that says where on the earth it lies?  Without rasterio the answer is no."""
     path = Path(source.image)
     if path.suffix.lower() not in SUFFIXES or shown.values.ndim != 2 or find_spec("rasterio") is None or not path.is_file():
         return False

@@ -24,5 +24,5 @@ def save_geotiff(heatmap: Heatmap, path: str | Path, like: str | Path | None = N
 
 
 def lies(heatmap: Heatmap) -> bool:
-    """Is it the flat map of a file that says where on the earth it lies?  Without rasterio nobody knows."""
+    """Is it the flat map of a file that says where on the earth it lies?  Without rasterio the answer is no."""
     return is_georeferenced(overlay_of(heatmap), heatmap.source)

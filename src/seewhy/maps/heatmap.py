@@ -14,15 +14,14 @@ from PIL import Image
 from seewhy.errors import BadParameter, NotApplicable
 from seewhy.images.photo import Under
 from seewhy.images.places import Cells, Where
-from seewhy.pictures.canvas import VIEWS, Options, Overlay, drawn, full, remark, strip, views
+from seewhy.pictures.canvas import VIEWS, DrawingOptions, Overlay, drawn, full, remark, strip, views
 from seewhy.pictures.render import PICTURES, legend_below, picture, unit, with_legend
 from seewhy.printable import printable
-from seewhy.targets.target import Contrast
 
 from .georeference import geotiff
 from .regions import Regions
 from .saving import bytes_writer, nifti_writer, npy, npz_writer, png, save
-from .source import Source
+from .source import Source, answers
 from .stored_source import source_of as source_in
 
 REGIONS = ("regions", "boundaries")  # pictures of methods that judge superpixels
@@ -59,7 +58,7 @@ class Heatmap:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """Why the map is empty or suspect, in words; empty when nothing was found wrong."""
+        """Why the map is empty or suspect, in words; empty where there is no reason for doubt."""
         return self.source.warnings
 
     @property
@@ -96,7 +95,7 @@ class Heatmap:
         scores, which all lie far from zero: from the least to the greatest), or
         to the `clip`th percentile of absolute values: 99 at the image's pixels, where few stand out, else 100.
         """
-        options = Options(alpha, colours, legend, scale, clip, view, window, count)
+        options = DrawingOptions(alpha, colours, legend, scale, clip, view, window, count)
         shown, source = overlay_of(self), self.source
         look, beyond = options.look(
             self.values,
@@ -162,9 +161,9 @@ class Heatmap:
     @property
     def pictures(self) -> tuple[str, ...]:
         """What `save(picture=)` can draw of this map."""
-        own = PICTURES if self.channels is not None and self.channels.ndim == 3 else ()
+        pixels = PICTURES if self.channels is not None and self.channels.ndim == 3 else ()
         regions = REGIONS if self.regions and self.regions.segments.ndim == 2 else ()
-        return ("overlay", *views(overlay_of(self)), *own, *regions, *(("error",) if self._error_known else ()))
+        return ("overlay", *views(overlay_of(self)), *pixels, *regions, *(("error",) if self._error_known else ()))
 
     def save(self, path: str | Path, picture: str = "overlay", **look: Any) -> Path:
         """Write the map: .png (the overlay, or another of its `pictures`, carrying its Source), .npz (values, channels,
@@ -265,11 +264,11 @@ class Heatmaps(Sequence[Heatmap]):
                 m
                 for m in self.maps
                 if (image is None or m.place == image or m.source.image == str(image))
-                and (target is None or _answers(m.source, target))
+                and (target is None or answers(m.source, target))
                 and layer in (None, m.source.layer)
                 and (method is None or str(getattr(method, "name", method)).replace("_", "-") == m.source.method)
             ),
-            tuple(one for one in self.failed if image is None or one.place == image or one.name == str(image)),
+            tuple(left for left in self.failed if image is None or left.place == image or left.name == str(image)),
         )
 
     def scale(self) -> tuple[float, float]:
@@ -296,19 +295,9 @@ class Heatmaps(Sequence[Heatmap]):
         captions = {m.source.caption for m in self}
         caption = captions.pop() if len(captions) == 1 else f"{questions[0]}, of each by itself"
         signed = any(bool(m.source.params.get("signed")) for m in self)
-        return strip([*map(overlay_of, self)], Options(alpha, colours, legend, count=count), signed, caption)
+        return strip([*map(overlay_of, self)], DrawingOptions(alpha, colours, legend, count=count), signed, caption)
 
     def __repr__(self) -> str:
-        names = printable(", ".join(one.name for one in self.failed), 300)
+        names = printable(", ".join(image.name for image in self.failed), 300)
         left = f"; {len(self.failed)} left out: {names}" if self.failed else ""
         return f"Heatmaps({len(self.maps)}: {', '.join(str(m.source) for m in self.maps[:3])}{', ...' * (len(self) > 3)}{left})"
-
-
-def _answers(source: Source, target: Any) -> bool:
-    if isinstance(target, int | np.integer) and not isinstance(target, bool):
-        return source.index == target or source.target == str(target)
-    if isinstance(target, Contrast):
-        return target.words in (source.label, source.target.partition(" x ")[0])
-    label = (source.label or "").casefold()
-    asked = str(target).casefold()
-    return str(target) == source.target or asked in label.split(", ") or (asked != "" and label.startswith(asked))

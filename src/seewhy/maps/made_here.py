@@ -1,6 +1,8 @@
-"""Which files seewhy made itself, told from their heads alone, without decoding them."""
+"""Which files seewhy wrote, as their headers tell, without decoding any pixels."""
 
+import gzip
 import os
+import zlib
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -16,18 +18,15 @@ CHUNKS = 1000  # before the pixels, at most
 
 
 def made_here(path: Path) -> bool:
-    """Is it a map that seewhy saved: a PNG, NIfTI or TIFF that says so?  What cannot be read is none."""
-    from gzip import open as unpacked
-    from zlib import error
-
+    """Is it a map that seewhy saved: a PNG, NIfTI or TIFF that says so?  False for a file that cannot be read."""
     name = path.name.lower()
-    with suppress(OSError, EOFError, ValueError, error):
+    with suppress(OSError, EOFError, ValueError, zlib.error):
         if not path.is_file():  # nothing waits for a pipe
             return False
         if name.endswith(".png"):
             return CHUNK in dict(_texts(path))
         if name.endswith((".nii", ".nii.gz")):
-            with unpacked(path) if name.endswith(".gz") else path.open("rb") as file:
+            with gzip.open(path) if name.endswith(".gz") else path.open("rb") as file:
                 return NIFTI in file.read(NEAR)
         if name.endswith((".tif", ".tiff")):
             return TIFF in _ends(path)
@@ -35,7 +34,7 @@ def made_here(path: Path) -> bool:
 
 
 def run_of(path: Path) -> str:
-    """Which run of the command line drew this PNG; nothing of others."""
+    """The name of the run of the command line that drew this PNG; empty for any other file."""
     with suppress(OSError, ValueError):
         return dict(_texts(path)).get(RUN, b"").decode("ascii", "replace") if path.is_file() else ""
     return ""
@@ -63,12 +62,14 @@ def chunks(file: IO[bytes]) -> Iterator[tuple[int, bytes]]:
 
 
 def _text(chunk: bytes) -> Iterator[tuple[str, bytes]]:
+    """The name and the text of a chunk; nothing of a compressed text."""
     name, _, rest = chunk.partition(b"\0")
     if rest.startswith(b"\0\0"):  # not compressed; then the language, and the name in it
         yield name.decode("latin-1"), rest[2:].split(b"\0", 2)[-1]
 
 
 def _ends(path: Path) -> bytes:
+    """The first and the last bytes of a file, NEAR of each."""
     with path.open("rb") as file:
         first = file.read(NEAR)
         file.seek(max(0, file.seek(0, os.SEEK_END) - NEAR))

@@ -38,7 +38,9 @@ def nifti(values: NDArray[np.float32], volume: Volume, source: Source) -> Any:
 
 
 def _say_scanner(image: Any, affine: NDArray[np.float64]) -> None:
-    """The affine says where voxels lie for the scanner; also as a rotation, which some viewers read first, if it is one."""
+    """Note in the header that the affine leads to the scanner's space; where it is a rotation, also in the form for rotations,
+    which some viewers read first.
+    """
     image.set_sform(affine, "scanner")
     turn = affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0)
     if np.allclose(turn.T @ turn, np.eye(3), atol=1e-4):

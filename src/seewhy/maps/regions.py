@@ -21,13 +21,13 @@ FOR, AGAINST = (0, 255, 0), (255, 0, 0)
 
 @dataclass(frozen=True, eq=False)
 class Regions:
-    """The weight of every segment of one picture, for one target."""
+    """The weight of every segment of a picture, for a target."""
 
     segments: NDArray[np.intp]  # (*space), 0 to s - 1
     weights: Floats  # (s,), in units of the score: what showing the segment adds
     errors: Floats  # (s,), the standard error of each over the draw of samples
     intercept: float | None  # what the surrogate says with every segment hidden
-    local_prediction: float | None  # and with every one shown
+    local_prediction: float | None  # what it says with every segment shown
     r2: float | None  # the share of the samples' variance that the surrogate explains
     samples: int
 
@@ -35,7 +35,8 @@ class Regions:
         """Where the n heaviest segments lie: a mask (*space), of fewer where fewer qualify.
 
         positive: only those that speak for the target (True), against it (False), or the largest of both (None).
-        least: only weights beyond it, to the asked side; with None, from it on.  As lime's get_image_and_mask.
+        least: only weights beyond it, on the side that `positive` names; where that is None, also weights equal to it.  As
+            lime's get_image_and_mask.
         """
         return self._among(self._heaviest(n, positive, least))[self.segments]
 
@@ -93,7 +94,7 @@ class Regions:
         return order[size[order] > 0]
 
     def _among(self, chosen: NDArray[np.intp]) -> NDArray[np.bool_]:
-        """Whether each segment is: (s,)"""
+        """Of each segment, whether it is among the chosen: (s,)"""
         return np.bincount(chosen, minlength=len(self.weights)) > 0
 
     def _outlined(
@@ -101,8 +102,8 @@ class Regions:
     ) -> Image.Image:
         """The picture, at its own size, with lines of the colour between its segments.
 
-        change: what else is done to some rows of it, in place (h, w, 3), given the segments that their pixels lie in (h, w);
-        gives the segments to be told apart.
+        change: takes some rows (h, w, 3), which it may change in place, and the segments that their pixels lie in (h, w); gives
+        the segments between which lines are drawn.
         """
         if self.segments.ndim != 2:
             if self.segments.ndim == 1:
@@ -136,26 +137,26 @@ def _tinted(pixels: Pixels, colour: tuple[int, int, int]) -> Pixels:
 
 
 def _edges(labels: Labels, line: int) -> NDArray[np.bool_]:
-    """Pixels with a smaller label at most `line` pixels up, down, left or right: borders, on their one side."""
+    """The pixels at a border between labels, on the side of the larger: a smaller label lies at most `line` pixels away."""
     edges = np.zeros(labels.shape, bool)
     for away in range(1, line + 1):
         near, far = slice(None, -away), slice(away, None)
-        for one, other in (((near,), (far,)), ((slice(None), near), (slice(None), far))):
-            edges[one] |= labels[one] > labels[other]
-            edges[other] |= labels[other] > labels[one]
+        for before, after in (((near,), (far,)), ((slice(None), near), (slice(None), far))):
+            edges[before] |= labels[before] > labels[after]
+            edges[after] |= labels[after] > labels[before]
     return edges
 
 
-def _colour(asked: Colour) -> tuple[int, ...]:
+def _colour(colour: Colour) -> tuple[int, ...]:
     try:
-        return ImageColor.getrgb(asked)[:3] if isinstance(asked, str) else _three(asked)
+        return ImageColor.getrgb(colour)[:3] if isinstance(colour, str) else _three(colour)
     except (TypeError, ValueError):
-        said = f"{asked!r} is no colour: give a name as on the web, '#rrggbb', or three numbers from 0 to 255."
+        said = f"{colour!r} is no colour: give a name as on the web, '#rrggbb', or three numbers from 0 to 255."
         raise BadParameter(said) from None
 
 
-def _three(asked: tuple[int, int, int]) -> tuple[int, ...]:
-    red, green, blue = map(int, asked)
+def _three(colour: tuple[int, int, int]) -> tuple[int, ...]:
+    red, green, blue = map(int, colour)
     if not all(0 <= part <= 255 for part in (red, green, blue)):
         raise ValueError
     return red, green, blue

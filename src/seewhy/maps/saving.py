@@ -3,6 +3,7 @@
 import io
 from collections.abc import Callable, Mapping
 from functools import partial
+from gzip import GzipFile
 from pathlib import Path
 from typing import Any
 
@@ -65,8 +66,6 @@ def nifti_writer(name: str, image: Any, full: Callable[[], NDArray[np.float32]],
 
 def _write_nifti(image: Any, beside: Path) -> None:
     """As nibabel saves it; nibabel itself leaves files open where a disk is full."""
-    from gzip import GzipFile
-
     with beside.open("wb") as file:
         if beside.suffix.lower() == ".nii":
             image.to_stream(file)
@@ -107,7 +106,7 @@ def npy(values: NDArray[np.float32]) -> bytes:
 
 def png(picture: Image.Image, source: Source, run: str = "") -> bytes:
     """A picture that carries the Source; run: what made it, where that is to be told (`made_here.run_of`)."""
-    from PIL.PngImagePlugin import PngInfo  # which brings a tenth of what seewhy takes to import
+    from PIL.PngImagePlugin import PngInfo  # here, for it takes a tenth of the time to import seewhy
 
     note, file = PngInfo(), io.BytesIO()
     note.add_itxt(CHUNK, source.to_json())

@@ -5,11 +5,12 @@ from dataclasses import MISSING, asdict, dataclass, field, fields
 from types import UnionType
 from typing import Any, TypeVar, get_args, get_origin
 
+import numpy as np
 from numpy.typing import NDArray
 
 from seewhy.json_text import as_json, json_of, with_bytes
 from seewhy.printable import printable
-from seewhy.targets.target import Labels, name_of
+from seewhy.targets.target import Contrast, Labels, name_of
 
 T = TypeVar("T")
 MOST = 300  # characters of a caption
@@ -60,7 +61,7 @@ class Source:
 
     @property
     def caption(self) -> str:
-        """What the map is, in a few words, on one line; of a part of what was planned, how much."""
+        """What the map is, in a few words on one line; also how much of the work was done, where it was stopped early."""
         spent, planned = (self.measured.get(key) or 0 for key in ("forwards", "planned_forwards"))
         said = printable(self._caption, MOST)
         return said + (f", {spent:.0f} of {planned:.0f} forwards" if spent < planned else "")
@@ -88,11 +89,11 @@ class Source:
     @classmethod
     def from_json(cls, text: str) -> "Source":
         """What `to_json` wrote.  Raises ValueError, in words, for anything else."""
-        found = json_of(text)
-        if not isinstance(found, dict):
-            raise ValueError(f"it is a {type(found).__name__}, and no object")
+        content = json_of(text)
+        if not isinstance(content, dict):
+            raise ValueError(f"it is a {type(content).__name__}, and no object")
         kinds = {f.name: f for f in fields(cls)}
-        facts = {key: _tuples(value) for key, value in with_bytes(found).items() if key in kinds}
+        facts = {key: _tuples(value) for key, value in with_bytes(content).items() if key in kinds}
         if predicted := facts.get("predicted"):
             facts["predicted"] = _made(Predicted, predicted)
         if isinstance(measured := facts.get("measured"), dict):  # of which JSON does not know NaN
@@ -182,6 +183,17 @@ def source_from(
     )
 
 
+def answers(source: Source, target: Any) -> bool:
+    """Was this the target: as it was given, or by the index or the label of the class that it came to?"""
+    if isinstance(target, int | np.integer) and not isinstance(target, bool):
+        return source.index == target or source.target == str(target)
+    if isinstance(target, Contrast):
+        return target.words in (source.label, source.target.partition(" x ")[0])
+    label = (source.label or "").casefold()
+    words = str(target).casefold()
+    return str(target) == source.target or words in label.split(", ") or (words != "" and label.startswith(words))
+
+
 def _made(kind: type[T], facts: Any) -> T:
     """The dataclass of these facts, each of the kind that its field is."""
     if not isinstance(facts, Mapping):
@@ -195,17 +207,17 @@ def _made(kind: type[T], facts: Any) -> T:
 
 
 def _fits(value: Any, kind: Any) -> bool:
-    """Is it of the kind: a class, one of several, a Mapping or a tuple of such?"""
+    """Is the value of that kind: a class, a union of classes, or a Mapping or a tuple of them?"""
     if kind is Any:
         return True
     if isinstance(kind, UnionType):
-        return any(_fits(value, one) for one in get_args(kind))
-    own = get_origin(kind) or kind
-    if own is tuple:
-        return isinstance(value, tuple) and all(_fits(one, get_args(kind)[0]) for one in value)
-    if own is Mapping:
-        return isinstance(value, Mapping) and all(_fits(one, get_args(kind)[1]) for one in value.values())
-    return isinstance(value, int | float if own is float else own) and not isinstance(value, bool)
+        return any(_fits(value, member) for member in get_args(kind))
+    container = get_origin(kind) or kind
+    if container is tuple:
+        return isinstance(value, tuple) and all(_fits(item, get_args(kind)[0]) for item in value)
+    if container is Mapping:
+        return isinstance(value, Mapping) and all(_fits(item, get_args(kind)[1]) for item in value.values())
+    return isinstance(value, int | float if container is float else container) and not isinstance(value, bool)
 
 
 def _tuples(value: Any) -> Any:

@@ -20,12 +20,13 @@ from .nifti import MARK
 from .source import Source
 
 LONGEST = 2**24  # bytes of a Source
-NIFTI_HEADERS = {348: ("f", 108), 540: ("q", 168)}  # by its length: of NIfTI-1, -2; how and where it says where voxels begin
+# By the length of the header, of NIfTI-1 and of NIfTI-2: type and place of the number that says where the voxels begin
+NIFTI_HEADERS = {348: ("f", 108), 540: ("q", 168)}
 
 
 def source_of(path: Path) -> Source:
     """The Source that a saved .png, .npz, NIfTI or GeoTIFF file carries.  Raises BadImage where there is none."""
-    from zipfile import BadZipFile  # as long to import as much of seewhy
+    from zipfile import BadZipFile  # here, for importing it takes as long as much of seewhy does
 
     if not path.is_file():
         raise BadImage(f"{path} cannot be read: {'it is no file' if path.exists() else 'it is not there'}.")
@@ -65,18 +66,18 @@ def _of_png(file: IO[bytes]) -> str:
 
 def _of_npz(file: IO[bytes]) -> str:
     """The text of the array `source`, whose header has to tell of as many bytes as follow."""
-    from zipfile import ZipFile
+    from zipfile import ZipFile  # here, as above
 
     with ZipFile(file) as archive, archive.open("source.npy") as member:
-        found = io.BytesIO(member.read(4 * LONGEST))
-    version = np.lib.format.read_magic(found)
+        content = io.BytesIO(member.read(4 * LONGEST))
+    version = np.lib.format.read_magic(content)
     header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}.get(version)
     if header is None:
         raise ValueError(f"its array is of version {version}")
-    shape, _, kind = header(found)
-    if kind.kind != "U" or math.prod(shape) != 1 or kind.itemsize != len(found.getvalue()) - found.tell():
+    shape, _, kind = header(content)
+    if kind.kind != "U" or math.prod(shape) != 1 or kind.itemsize != len(content.getvalue()) - content.tell():
         raise ValueError("its source is no text")
-    return np.frombuffer(found.read(), kind)[0]
+    return np.frombuffer(content.read(), kind)[0]
 
 
 def _of_nifti(file: IO[bytes]) -> str:
@@ -84,17 +85,18 @@ def _of_nifti(file: IO[bytes]) -> str:
     packed = file.read(2) == b"\x1f\x8b"
     file.seek(0)
     with gzip.open(file) if packed else file as plain:
-        found = plain.read(LONGEST)
+        content = plain.read(LONGEST)
     for order in "<>":
-        size = struct.unpack(f"{order}i", found[:4])[0]
+        size = struct.unpack(f"{order}i", content[:4])[0]
         if size in NIFTI_HEADERS:
             kind, at = NIFTI_HEADERS[size]
-            end = struct.unpack_from(f"{order}{kind}", found, at)[0]
-            return _comment(found[size + 4 : int(end) if 0 <= end < LONGEST else 0], order)
+            end = struct.unpack_from(f"{order}{kind}", content, at)[0]
+            return _comment(content[size + 4 : int(end) if 0 <= end < LONGEST else 0], order)
     raise ValueError("it has no NIfTI header")
 
 
 def _comment(extensions: bytes, order: str) -> str:
+    """The text of the first comment that seewhy wrote.  Raises KeyError without it."""
     at = 0
     while at + 8 <= len(extensions):
         size = struct.unpack_from(f"{order}i", extensions, at)[0]

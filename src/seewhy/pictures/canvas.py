@@ -38,7 +38,7 @@ class Overlay:
 
 
 @dataclass(frozen=True)
-class Options:
+class DrawingOptions:
     """How a map is to be drawn: the arguments of `Heatmap.overlay`, which says what each of them means."""
 
     alpha: float = 0.5
@@ -80,7 +80,7 @@ def _flat(shown: Overlay) -> tuple[NDArray[np.float32], Extent, Size, Cells | No
     return shown.values, shown.box, (width, height), shown.cells
 
 
-def drawn(shown: Overlay, look: Look, options: Options, below: Below | None = None) -> Image.Image:
+def drawn(shown: Overlay, look: Look, options: DrawingOptions, below: Below | None = None) -> Image.Image:
     """The map in colour on what was given; below: draws what stands under the picture."""
     view = options.view
     if view is not None and view not in VIEWS:
@@ -95,9 +95,9 @@ def drawn(shown: Overlay, look: Look, options: Options, below: Below | None = No
     return over(picture, below(picture.width)) if below else picture
 
 
-def _on_grid(values: Floats, image: Any, look: Look, options: Options) -> Image.Image:
+def _on_grid(values: Floats, image: Any, look: Look, options: DrawingOptions) -> Image.Image:
     """The map of a volume, a clip or a signal."""
-    from .volumes import frames, signal  # here, for it takes as long to import as much of seewhy
+    from .volumes import frames, signal  # here, for importing it takes as long as much of seewhy does
 
     if values.ndim == 1:
         return signal(values, image, look)
@@ -106,7 +106,7 @@ def _on_grid(values: Floats, image: Any, look: Look, options: Options) -> Image.
     return _volume(values, image if isinstance(image, Volume) else None, look, options)
 
 
-def _count(options: Options) -> dict[str, int]:
+def _count(options: DrawingOptions) -> dict[str, int]:
     """How many slices or frames are shown; where nobody says so, the function that draws them does."""
     return {} if options.count is None else {"count": options.count}
 
@@ -124,9 +124,9 @@ class _FullSize(Sequence[NDArray[np.float32]]):
         return full(self.maps[at])
 
 
-def strip(maps: Sequence[Overlay], options: Options, signed: bool, caption: str) -> Image.Image:
+def strip(maps: Sequence[Overlay], options: DrawingOptions, signed: bool, caption: str) -> Image.Image:
     """Maps over photos of one size, beside each other on one scale: `options.count` of them."""
-    from .volumes import frames  # here, for it takes as long to import as much of seewhy
+    from .volumes import frames  # here, for importing it takes as long as much of seewhy does
 
     ends = (min(0.0, *(float(m.values.min()) for m in maps)), max(0.0, *(float(m.values.max()) for m in maps)))
     look = Look.of(maps[0].values, options.alpha, options.colours, ends, signed)
@@ -135,7 +135,7 @@ def strip(maps: Sequence[Overlay], options: Options, signed: bool, caption: str)
 
 
 def views(shown: Overlay) -> tuple[str, ...]:
-    """The pictures that a volume's map has."""
+    """The views that the map can be drawn in: those of a volume, or none."""
     return VIEWS if shown.values.ndim == 3 and isinstance(shown.box, Grid) and not is_clip(shown.image) else ()
 
 
@@ -144,9 +144,9 @@ def remark(shown: Overlay) -> str:
     return "; sides lettered as if its axes ran to R, A, S" if views(shown) and shown.image is None else ""
 
 
-def _volume(values: Floats, volume: Volume | None, look: Look, options: Options) -> Image.Image:
+def _volume(values: Floats, volume: Volume | None, look: Look, options: DrawingOptions) -> Image.Image:
     """In RAS+ order; a volume without an affine is taken to lie so."""
-    from .volumes import curve, montage, panel, projections  # here, for it takes as long to import as much of seewhy
+    from .volumes import curve, montage, panel, projections  # here, for importing it takes as long as much of seewhy does
 
     grid = volume.towards("RAS") if volume else Grid.whole(values.shape)
     under = grid.read(volume.channels[0]) if volume else None
@@ -162,6 +162,7 @@ def _volume(values: Floats, volume: Volume | None, look: Look, options: Options)
 
 
 def _named(shown: Overlay) -> str:
+    """What the map lies on, in words for an error."""
     image = shown.image
     if isinstance(image, Image.Image):
         return "a photo"

@@ -67,7 +67,7 @@ def _shared_out(values: Floats, samples: int) -> Floats:
 
 
 def evidence(values: Floats, plane: Plane, apart: float, size: Size, mark: int | None = None) -> Image.Image:
-    """`curve` at a size; mark: a slice to point at."""
+    """`curve` as a picture of `size`; mark: the number of a slice to be marked by a line."""
     sums = _sums(values, plane)
     picture = Image.new("RGB", size, "white")
     count = len(sums["sum"])
@@ -91,34 +91,36 @@ SUMS = {"sum": INK, "above zero": FOR, "below zero": AGAINST}  # in the order th
 
 
 def _sums(values: Floats, plane: Plane) -> dict[str, Floats]:
-    """Of every slice, in double precision; slice by slice, for a volume may be large."""
+    """The sums of every slice, in double precision; slice by slice, to save memory."""
     slices = np.moveaxis(values, plane.axis, 0)
-    sums = {"sum": np.array([one.sum(dtype=float) for one in slices])}
+    sums = {"sum": np.array([section.sum(dtype=float) for section in slices])}
     if values.min() < 0:
-        sums["above zero"] = np.array([one.clip(min=0).sum(dtype=float) for one in slices])
+        sums["above zero"] = np.array([section.clip(min=0).sum(dtype=float) for section in slices])
         sums["below zero"] = sums["sum"] - sums["above zero"]
     return sums
 
 
 class Axes(NamedTuple):
-    """Where numbers lie in a picture."""
+    """Where numbers lie in a picture, and what is drawn by it."""
 
     box: tuple[int, int, int, int]  # left, top, right, bottom in pixels
     across: tuple[float, float]  # the numbers at its left and right
     up: tuple[float, float]  # at its bottom and top
 
     def x(self, number: Any) -> Any:
+        """The column of pixels that a number lies at."""
         left, _, right, _ = self.box
         return left + (number - self.across[0]) / (self.across[1] - self.across[0]) * (right - left)
 
     def y(self, number: Any) -> Any:
+        """The row of pixels that a number lies at."""
         _, top, _, bottom = self.box
         return bottom - (number - self.up[0]) / (self.up[1] - self.up[0]) * (bottom - top)
 
     def line(
         self, picture: Image.Image, x: Floats, y: Floats, colour: Colour, width: float, dots: bool = False, halo: bool = False
     ) -> None:
-        """A smooth line through points; dots: and a dot at each."""
+        """Draw a smooth line through points; dots: with a dot at each; halo: on a wider line of the opposite colour."""
         left, top, right, bottom = self.box
         size = ((right - left + 1) * SMOOTH, (bottom - top + 1) * SMOOTH)
         points = [*zip((self.x(x) - left + 0.5) * SMOOTH, (self.y(y) - top + 0.5) * SMOOTH, strict=True)]
@@ -132,7 +134,7 @@ class Axes(NamedTuple):
             picture.paste(ink, (left, top), drawing.reduce(SMOOTH))
 
     def upward(self, picture: Image.Image, most: int, grid: bool = True) -> None:
-        """Numbers at the left, lines through them, a darker one through zero."""
+        """Draw numbers at the left, lines through them, and a darker line through zero; grid: whether there are lines."""
         draw, font = ImageDraw.Draw(picture), ImageFont.load_default(12)
         for number in ticks(*self.up, most):
             y = round(self.y(number))
@@ -142,7 +144,7 @@ class Axes(NamedTuple):
             draw.text((self.box[0] - 8, y), f"{number:.6g}", INK, font, anchor="rm")
 
     def along(self, picture: Image.Image, name: str) -> None:
-        """Whole numbers below, and what they count."""
+        """Draw whole numbers below the picture, and the name of what they count."""
         draw, font = ImageDraw.Draw(picture), ImageFont.load_default(12)
         low, high = np.ceil(self.across[0]), np.floor(self.across[1])
         for number in ticks(low, high, max(2, (self.box[2] - self.box[0]) // 70), least=1.0):
@@ -152,6 +154,7 @@ class Axes(NamedTuple):
         draw.text(((self.box[0] + self.box[2]) // 2, self.box[3] + 24), name, INK, font, anchor="ma")
 
     def frame(self, picture: Image.Image) -> None:
+        """Draw the two axes."""
         left, top, right, bottom = self.box
         ImageDraw.Draw(picture).line([(left, top), (left, bottom), (right, bottom)], INK)
 
@@ -207,7 +210,9 @@ def _strip(picture: Image.Image, axes: Axes, values: Floats, look: Look) -> None
 
 
 def furthest(values: Sequence[float] | Floats, pixels: int) -> Floats:
-    """(l,) -> (pixels,): each of the samples that it covers the one furthest from zero, or the one that it lies in."""
+    """(l,) -> (pixels,): for each pixel, of the samples that it covers the one furthest from zero; the sample that the pixel
+    lies in, where samples are wider than pixels.
+    """
     values = np.asarray(values)
     edges = np.arange(pixels + 1) * len(values) / pixels
     first = np.floor(edges[:-1] + (0 if len(values) > pixels else 0.5 * len(values) / pixels)).astype(int)
@@ -218,7 +223,7 @@ def furthest(values: Sequence[float] | Floats, pixels: int) -> Floats:
 
 
 def _over(picture: Image.Image, axes: Axes, line: Floats, look: Look) -> None:
-    """The signal; of more samples than two to a pixel, from the least to the greatest in each."""
+    """Draw the signal; where a pixel covers more than two samples, from the least to the greatest of them."""
     pixels = axes.box[2] - axes.box[0]
     x, y = np.arange(len(line)).astype(float), line.astype(float)
     if len(line) > 2 * pixels:

@@ -15,7 +15,7 @@ FULL = 0.5  # the share of the look's reach from which on colours are as opaque 
 
 
 def shares(values: Any, look: Look) -> Floats:
-    """How far values lie from what says nothing, as a share of the look's reach: 0 to 1; beyond its ends as at them."""
+    """How much each value says: its distance from zero, as a share of the greatest that the look tells apart, from 0 to 1."""
     nothing = min(max(0.0, look.low), look.high)
     reach = max(look.high - nothing, nothing - look.low)
     size = abs(np.clip(np.asarray(values, float), look.low, look.high) - nothing)
@@ -37,7 +37,7 @@ def painted(values: Floats, under: Image.Image | None, look: Look, size: Size) -
 
 
 def mask(opacity: Floats) -> Image.Image:
-    """0 to 1 as a grey picture."""
+    """Numbers from 0 to 1 as a grey picture."""
     return Image.fromarray((opacity * 255).round().astype(np.uint8))
 
 
@@ -68,7 +68,7 @@ def lettered(
 
 
 def _ruler(draw: ImageDraw.ImageDraw, end: tuple[int, int], size: Size, scale: float) -> None:
-    """A round number of mm, about a fifth of the picture, at its bottom right; nothing in a small picture."""
+    """Draw a ruler at the bottom right, a round number of mm and about a fifth of the picture long; none in a small picture."""
     if size[0] < 200 or size[1] < 100:
         return
     wanted = size[0] / scale / 5
@@ -81,7 +81,7 @@ def _ruler(draw: ImageDraw.ImageDraw, end: tuple[int, int], size: Size, scale: f
 
 
 def _cross(draw: ImageDraw.ImageDraw, box: tuple[int, int, int, int], at: tuple[float, float]) -> None:
-    """Thin lines through a place of the picture, which stop short of it."""
+    """Draw thin lines towards a place of the picture, which leave the place itself free."""
     left, top, right, bottom = box
     x, y, gap = left + int(at[0]), top + int(at[1]), 14
     for ends in ((left, y, x - gap, y), (x + gap, y, right, y), (x, top, x, y - gap), (x, y + gap, x, bottom)):
@@ -101,9 +101,9 @@ def headed(picture: Image.Image, text: str, size: int = 15) -> Image.Image:
 
 
 def tiled(tiles: list[Image.Image], columns: int, gap: int = 6) -> Image.Image:
-    """Pictures of one size in rows, on black."""
+    """Pictures of the same size in rows, on black."""
     w, h = tiles[0].width + gap, tiles[0].height + gap
     out = Image.new("RGB", (columns * w + gap, -(-len(tiles) // columns) * h + gap), "black")
-    for place, one in enumerate(tiles):
-        out.paste(one, (gap + place % columns * w, gap + place // columns * h))
+    for place, tile in enumerate(tiles):
+        out.paste(tile, (gap + place % columns * w, gap + place // columns * h))
     return out

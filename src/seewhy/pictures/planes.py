@@ -21,7 +21,7 @@ SAMPLED = 2_000_000  # voxels that tell the window's percentiles
 
 
 class Plane(NamedTuple):
-    """How slices across one axis are shown: where the patient's sides lie in the picture, and at both ends of the axis."""
+    """How slices across an axis are shown: which sides of the patient lie at the picture's edges and at the axis's ends."""
 
     name: str
     axis: int  # of (i, j, k): along it slices are counted
@@ -31,16 +31,18 @@ class Plane(NamedTuple):
     bottom: str
     first: str  # where slice 0 lies
     last: str
-    seen: str  # from where one looks
+    seen: str  # from where a person looks at it
 
     @classmethod
     def named(cls, name: Any) -> "Plane":
+        """The plane of that name.  Raises NoSuchName."""
         if name not in PLANES:
             raise NoSuchName("plane", name, closest(str(name), [*PLANES]), f"There are: {', '.join(PLANES)}.")
         return PLANES[name]
 
     @property
     def letters(self) -> tuple[str, str, str, str]:
+        """The patient's sides at the left, right, upper and lower edge of the picture."""
         return self.left, self.right, self.top, self.bottom
 
     def upright(self, flat: Floats) -> Floats:
@@ -61,17 +63,17 @@ PLANES = {
 }
 
 
-class Window(NamedTuple):
-    """The values shown as black and white."""
+class GreyWindow(NamedTuple):
+    """The values of the background that are shown as black and as white."""
 
     low: float
     high: float
 
     @classmethod
-    def of(cls, background: Floats | None, asked: Any) -> "Window":
-        """As asked, else the 1st to the 99th percentile; all of the range, where these are one."""
-        if asked is not None:
-            return cls(*_ends(asked))
+    def of(cls, background: Floats | None, window: Any) -> "GreyWindow":
+        """The given (low, high); else the 1st to the 99th percentile, or the whole range where both are the same number."""
+        if window is not None:
+            return cls(*_ends(window))
         if background is None:
             return cls(0, 1)
         step = max(1, int(np.ceil((background.size / SAMPLED) ** (1 / 3))))
@@ -83,7 +85,7 @@ class Window(NamedTuple):
         return cls(float(low), float(high))
 
     def grey(self, values: Floats) -> NDArray[np.float32]:
-        """0 to 1; NaN is black, and so is all of one value."""
+        """From 0, black, to 1, white.  NaN is black; where the window has no width, everything is."""
         if self.high <= self.low:
             return np.zeros(values.shape, np.float32)
         inside = np.clip(values.astype(float), self.low, self.high)
@@ -91,6 +93,7 @@ class Window(NamedTuple):
 
 
 def _ends(window: Any) -> tuple[float, float]:
+    """A window as two numbers.  Raises BadParameter where it is none."""
     try:
         low, high = map(float, window)
         if np.isfinite([low, high]).all() and low < high:
@@ -100,8 +103,8 @@ def _ends(window: Any) -> tuple[float, float]:
     raise BadParameter(f"window={window!r}: give the (low, high) values shown as black and white, the lower first.")
 
 
-class Layer(NamedTuple):
-    """One plane, upright."""
+class Section(NamedTuple):
+    """A slice or a projection, turned as it is shown."""
 
     values: Floats  # (h, w)
     grey: Floats | None  # (h, w), 0 to 1; None: there is nothing behind the map
@@ -114,45 +117,47 @@ class Stack:
     values: Floats  # (i, j, k), finite
     background: Floats | None  # (i, j, k)
     look: Look
-    window: Window
+    window: GreyWindow
     spacing: Spacing
 
     @classmethod
     def of(cls, values: Any, background: Any, look: Look, window: Any, spacing: Any) -> "Stack":
+        """From arguments as `volumes.montage` takes them.  Raises BadParameter."""
         values = finite(values, 3)
         background = None if background is None else np.asarray(background)
         if background is not None and background.shape != values.shape:
             raise BadParameter(f"The background is {background.shape}, the map {values.shape}: bring both to one grid first.")
-        return cls(values, background, look, Window.of(background, window), apart(spacing))
+        return cls(values, background, look, GreyWindow.of(background, window), apart(spacing))
 
-    def slice(self, plane: Plane, at: int) -> Layer:
+    def slice(self, plane: Plane, at: int) -> Section:
+        """The slice with the number `at` along the plane's axis."""
         cut = (slice(None),) * plane.axis + (at,)
         grey = None if self.background is None else plane.upright(self.window.grey(self.background[cut]))
-        return Layer(plane.upright(self.values[cut]), grey)
+        return Section(plane.upright(self.values[cut]), grey)
 
-    def projected(self, plane: Plane) -> Layer:
+    def projected(self, plane: Plane) -> Section:
         """The value of the largest size along the plane's axis, with its sign, over the mean of the windowed background,
         which is stretched to reach white.
         """
         high, low = self.values.max(plane.axis), self.values.min(plane.axis)
         values = plane.upright(np.where(-low > high, low, high))
         if self.background is None:
-            return Layer(values, None)
+            return Section(values, None)
         mean = reduce(np.add, (self.window.grey(flat) for flat in np.moveaxis(self.background, plane.axis, 0)))
-        return Layer(values, plane.upright(mean / max(float(np.max(mean)), 1e-9)))
+        return Section(values, plane.upright(mean / max(float(np.max(mean)), 1e-9)))
 
     def evidence(self, plane: Plane) -> Floats:
         """How much the strongest voxel of every slice stands out, as a share of the look's reach: (slices,)"""
         others = tuple(axis for axis in range(3) if axis != plane.axis)
         return np.maximum(shares(self.values.max(others), self.look), shares(self.values.min(others), self.look))
 
-    def drawn(self, layer: Layer, size: Size) -> Image.Image:
-        """One plane in colour, RGB."""
-        return painted(layer.values, None if layer.grey is None else mask(layer.grey).convert("RGB"), self.look, size)
+    def drawn(self, section: Section, size: Size) -> Image.Image:
+        """A section in colour, RGB, brought to `size`."""
+        return painted(section.values, None if section.grey is None else mask(section.grey).convert("RGB"), self.look, size)
 
     @property
     def peak(self) -> tuple[int, ...] | None:
-        """The voxel that stands out most; None, where none does."""
+        """The voxel that stands out most; None where the map is zero everywhere."""
         high, low = (at(self.values) for at in (np.argmax, np.argmin))
         most, at = max((float(shares(self.values.flat[place], self.look)), -place) for place in (int(high), int(low)))
         return tuple(map(int, np.unravel_index(-at, self.values.shape))) if most > 0 else None
@@ -168,11 +173,12 @@ class Stack:
         return max(1, round(w * scale)), max(1, round(h * scale))
 
     def named(self, plane: Plane, at: int) -> str:
+        """The heading of a slice: its number, and how many mm it lies from the first."""
         return f"{plane.name} {at} · {at * self.spacing[plane.axis]:.5g} mm"
 
 
 def finite(values: Any, dimensions: int) -> Floats:
-    """The array with NaN and infinity as zero, which says nothing."""
+    """The array with zero, which is no evidence, in place of NaN and infinity.  Raises BadParameter for other dimensions."""
     values = np.asarray(values)
     values = values if values.dtype.kind == "f" else values.astype(np.float32)
     if values.ndim != dimensions or not values.size:
@@ -181,6 +187,7 @@ def finite(values: Any, dimensions: int) -> Floats:
 
 
 def apart(spacing: Any) -> Spacing:
+    """The mm between voxels.  Raises BadParameter where they are not three numbers above zero."""
     try:
         i, j, k = map(float, spacing)
         if np.isfinite([i, j, k]).all() and min(i, j, k) > 0:

@@ -77,6 +77,7 @@ class Look:
 
     @property
     def centred(self) -> bool:
+        """Whether the middle of the colours stands for zero."""
         return self.colours == "blue-red"
 
     def paint(self, values: Floats) -> NDArray[np.uint8]:
@@ -115,7 +116,7 @@ def _range(*ends: Any) -> tuple[float, float]:
 
 
 def unit(values: Floats) -> NDArray[np.float32]:
-    """Stretch to [0, 1]; a flat map becomes zeros."""
+    """The values stretched to [0, 1]; a map that is the same everywhere becomes zeros."""
     low, high = values.min(), values.max()
     stretched = (values - low) / (high - low) if high > low else np.zeros_like(values)
     return stretched.astype(np.float32)
@@ -140,12 +141,12 @@ def _over(image: Image.Image, top: int, colours: Image.Image, box: Extent, look:
     under = Image.blend(photo, grey, min(1, 2 * look.alpha)) if look.centred else photo
     mixed = Image.blend(under, colours, look.alpha)
     (left, right), (first, last) = (sorted(map(round, edges)) for edges in ((box.left, box.right), (box.top, box.bottom)))
-    seen = (max(0, left), max(0, first - top), min(width, right), min(height, last - top))
-    if seen == (0, 0, width, height):
+    inside = (max(0, left), max(0, first - top), min(width, right), min(height, last - top))
+    if inside == (0, 0, width, height):
         return mixed
     unseen = Image.blend(grey, Image.new("RGB", photo.size, "white"), 0.45)
-    if seen[0] < seen[2] and seen[1] < seen[3]:
-        unseen.paste(mixed.crop(seen), seen[:2])
+    if inside[0] < inside[2] and inside[1] < inside[3]:
+        unseen.paste(mixed.crop(inside), inside[:2])
     return unseen
 
 
@@ -159,7 +160,9 @@ PICTURES = {  # of attributions (c, h, w), as the papers show them
 
 
 def picture(channels: Floats, kind: str, clip: float | None) -> tuple[Image.Image, Look | None, str]:
-    """One of PICTURES at the attributions' own size, its look if a colour bar can tell it, and what it is in words."""
+    """A picture of that kind (`PICTURES`), at the size of the attributions; its look, where a colour bar can tell it; and a
+    description in words.
+    """
     if kind not in PICTURES:
         raise NoSuchName("picture", kind, closest(str(kind), [*PICTURES]), f"There are: {', '.join(PICTURES)}.")
     clip = (100 if kind == "colour" else 99) if clip is None else clip
@@ -186,7 +189,7 @@ def picture(channels: Floats, kind: str, clip: float | None) -> tuple[Image.Imag
 
 
 def _banded(size: Size, shown: Callable[[slice], NDArray[np.uint8]]) -> Image.Image:
-    """A picture of `size` from its rows (h, w, 3), some at a time."""
+    """A picture of `size`, put together from bands of rows; shown: gives the pixels (h, w, 3) of the rows in a slice."""
     out = Image.new("RGB", size)
     for top, bottom in bands(size):
         out.paste(Image.fromarray(shown(slice(top, bottom))), (0, top))
@@ -209,6 +212,7 @@ def with_legend(picture: Image.Image, look: Look | None, caption: str, largest: 
 
 
 def over(picture: Image.Image, strip: Image.Image) -> Image.Image:
+    """The picture above the strip, in its middle."""
     out, left = _room(picture.size, strip)
     out.paste(picture, (left, 0))
     return out
@@ -225,7 +229,7 @@ def _room(size: Size, strip: Image.Image | None) -> tuple[Image.Image, int]:
 
 def legend_below(width: int, look: Look | None, caption: str, largest: float = np.inf) -> Image.Image:
     """A strip for below a picture that says what it is and what the colours mean, in letters of `largest` pixels at most."""
-    from PIL import ImageDraw, ImageFont  # with their libraries, as long to import as much of seewhy
+    from PIL import ImageDraw, ImageFont  # here, for importing them takes as long as much of seewhy does
 
     width = max(width, 220)
     font = ImageFont.load_default(min(max(11, width // 30), largest))
@@ -241,7 +245,7 @@ def legend_below(width: int, look: Look | None, caption: str, largest: float = n
 
 
 def _bar(strip: Image.Image, draw: Any, look: Look, top: int, line: int, font: Any) -> None:
-    """The colours, and what they stand for."""
+    """Draw a bar of the colours into the strip, and below it the numbers that they stand for."""
     width = strip.width
     ramp = np.linspace(look.low, look.high, width - line)[None]
     bar = Image.fromarray(look.paint(ramp)).resize((width - line, line // 2))
@@ -254,6 +258,7 @@ def _bar(strip: Image.Image, draw: Any, look: Look, top: int, line: int, font: A
 
 
 def _wrapped(text: str, font: Any, width: int) -> list[str]:
+    """The text in lines that are not wider than that many pixels."""
     lines = [""]
     for word in chain.from_iterable(_parted(word, font, width) for word in text.split()):
         longer = f"{lines[-1]} {word}".strip()

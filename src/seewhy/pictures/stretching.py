@@ -10,13 +10,13 @@ from seewhy.images.places import Cells, Extent
 
 Floats = NDArray[np.floating[Any]]
 Size = tuple[int, int]  # (w, h) in pixels
-Rows = Callable[[int, int], NDArray[np.float32]]  # the values of the rows from the one to before the other: (rows, w)
+Rows = Callable[[int, int], NDArray[np.float32]]  # (first, end) -> the values of these rows, without `end`: (rows, w)
 BAND = 1 << 17  # pixels that are drawn at a time: large pictures take little more memory than they are
 
 
 def bands(size: Size, least: int = 1) -> Iterator[tuple[int, int]]:
-    """A picture of `size` from its top down, in parts of about BAND pixels, which are at least so many rows, but for the last:
-    the first row of each, and the one behind it.
+    """Cut a picture of `size` into bands of about BAND pixels, of `least` rows or more (the last may have fewer): gives the
+    first row of each band and the row behind its last.
     """
     rows = max(least, BAND // max(1, size[0]))
     for top in range(0, size[1], rows):
@@ -36,7 +36,7 @@ def stretch(values: Floats, box: Extent, size: Size, cells: Cells | None = None)
 
 
 def stretched(values: Floats, box: Extent, size: Size, cells: Cells | None = None) -> Rows:
-    """`stretch`, some rows at a time: the same to the last bit, whichever are asked for."""
+    """`stretch` some rows at a time: a row has the same bits, whichever rows are computed with it."""
     values = values.astype(np.float32)
     down = _between(size[1], box.top, box.bottom, values.shape[0], cells and cells.spans(0, values.shape[0]))
     across = _between(size[0], box.left, box.right, values.shape[1], cells and cells.spans(1, values.shape[1]))
@@ -54,8 +54,8 @@ class _Pair(NamedTuple):
 
     near: NDArray[np.intp]
     far: NDArray[np.intp]
-    much: NDArray[np.float32]  # of the near one
-    more: NDArray[np.float32]  # of the far one
+    much: NDArray[np.float32]  # of the near cell
+    more: NDArray[np.float32]  # of the far cell
 
 
 def _between(pixels: int, first: float, last: float, cells: int, spans: tuple[float, float] | None) -> _Pair:
@@ -63,12 +63,12 @@ def _between(pixels: int, first: float, last: float, cells: int, spans: tuple[fl
     at = (np.arange(pixels) + 0.5 - first) / (last - first)  # in the box: 0 to 1
     cell = np.clip(at * span - back, 0, cells - 1)
     near = np.minimum(cell.astype(np.intp), max(0, cells - 2))
-    much, more = (((1 - abs(cell - one)) * ((at >= 0) & (at <= 1))).astype(np.float32) for one in (near, near + 1))
+    much, more = (((1 - abs(cell - taken)) * ((at >= 0) & (at <= 1))).astype(np.float32) for taken in (near, near + 1))
     return _Pair(near, np.minimum(near + 1, cells - 1), much, more)
 
 
-def _mixed(one: Floats, much: Floats, other: Floats, more: Floats) -> NDArray[np.float32]:
+def _mixed(near: Floats, much: Floats, far: Floats, more: Floats) -> NDArray[np.float32]:
     """The sum of two products, in place of the first: rounded once, as matrix products by fused multiply and add are."""
-    one *= much
-    one += 0  # no zero is negative
-    return np.add(one, other * more.astype(float), out=one, casting="same_kind")
+    near *= much
+    near += 0  # no zero is negative
+    return np.add(near, far * more.astype(float), out=near, casting="same_kind")

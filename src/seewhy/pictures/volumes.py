@@ -19,7 +19,7 @@ from .render import Look
 
 __all__ = ["curve", "frames", "montage", "panel", "projection", "projections", "signal"]
 
-SHOWN = 0.1  # the share of the look's reach that a slice has to hold to count as one with evidence
+SHOWN = 0.1  # a slice with evidence has a value that stands out at least this much, as a share of the look's reach
 
 
 def montage(
@@ -83,7 +83,7 @@ def panel(values: Any, background: Any, look: Look, window: Any = None, spacing:
         evidence(stack.values, plane, stack.spacing[plane.axis], (field[0], 250), mark=peak[plane.axis] if peak else None)
         for plane in PLANES.values()
     ]
-    return headed(_rows([tiled(row, 3, 12) for row in (planes, flat, curves)]), _found(stack, peak), 18)
+    return headed(_rows([tiled(row, 3, 12) for row in (planes, flat, curves)]), _peak_in_words(stack, peak), 18)
 
 
 def _fields(stack: Stack, most: int) -> tuple[list[tuple[Plane, float]], tuple[int, int]]:
@@ -96,7 +96,7 @@ def _fields(stack: Stack, most: int) -> tuple[list[tuple[Plane, float]], tuple[i
 def _scales(stack: Stack, field: tuple[int, int]) -> list[tuple[Plane, float]]:
     """Pixels per mm of each plane: the same in all, but a plane that would be small fills at least 3/5 of its field."""
     fitting = {plane: min(side / mm for side, mm in zip(field, stack.extent(plane), strict=True)) for plane in PLANES.values()}
-    return [(plane, max(min(fitting.values()), 0.6 * own)) for plane, own in fitting.items()]
+    return [(plane, max(min(fitting.values()), 0.6 * largest)) for plane, largest in fitting.items()]
 
 
 def _slice(
@@ -114,7 +114,7 @@ def _projected(stack: Stack, plane: Plane, scale: float, field: tuple[int, int])
 
 
 def _chosen(stack: Stack, plane: Plane, count: int) -> list[int]:
-    """Slices over the extent of the evidence, which is widened where it holds fewer than asked."""
+    """The numbers of `count` slices, spread over the extent of the evidence, which is widened where it holds fewer."""
     evidence, slices = stack.evidence(plane), stack.values.shape[plane.axis]
     with_some = np.flatnonzero(evidence >= SHOWN * evidence.max())
     first, last = int(with_some[0]), int(with_some[-1])
@@ -125,7 +125,7 @@ def _chosen(stack: Stack, plane: Plane, count: int) -> list[int]:
     return spread_out(first, last, count, peak[plane.axis] if peak else (first + last) // 2)
 
 
-def _found(stack: Stack, peak: tuple[int, ...] | None) -> str:
+def _peak_in_words(stack: Stack, peak: tuple[int, ...] | None) -> str:
     if peak is None:
         return "the map is zero everywhere: the planes go through the middle"
     i, j, k = peak
