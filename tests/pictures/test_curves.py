@@ -1,8 +1,7 @@
-"""Curves of evidence, signals and filmstrips: what a line, a strip or a frame shows is what the numbers say."""
+"""Curves of evidence and signals: what a line or a strip of colours shows is what the numbers say."""
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from seewhy.errors import BadParameter, NoSuchName
 from seewhy.pictures import volumes as views
@@ -188,61 +187,3 @@ def test_what_cannot_be_drawn_as_lines_is_said():
         views.curve(np.zeros((2, 2, 2)), "sideways")
     with pytest.raises(BadParameter, match="spacing="):
         views.curve(np.zeros((2, 2, 2)), spacing=(1, 2))
-
-
-def film(count, size=(30, 20)):
-    return [Image.new("RGB", size, (128, 128, 128)) for _ in range(count)]
-
-
-def test_frames_show_each_map_over_its_frame(written):
-    maps = np.zeros((4, 20, 30))
-    for t, (y, x) in enumerate(((5, 5), (5, 25), (15, 5), (15, 25))):
-        maps[t, y, x] = -1
-    pixels = np.asarray(views.frames(maps, film(4), BLUE, 4)).astype(int)
-    assert [text for text, *_ in written] == ["frame 0", "frame 1", "frame 2", "frame 3"]
-    grey, marked = abs(pixels - 128).max(-1) < 20, (pixels[..., 2] > pixels[..., 0] + 25)
-    columns = np.flatnonzero((grey | marked).sum(0) > 50)
-    rows = np.flatnonzero((grey | marked).sum(1) > 50)
-    across = np.split(columns, np.flatnonzero(np.diff(columns) > 1) + 1)
-    down = np.split(rows, np.flatnonzero(np.diff(rows) > 1) + 1)
-    assert len(across) * len(down) == 4
-    for t, (y, x) in enumerate(((5, 5), (5, 25), (15, 5), (15, 25))):
-        tile_x, tile_y = across[t % len(across)], down[t // len(across)]
-        here = np.argwhere(marked[tile_y[0] : tile_y[-1] + 1, tile_x[0] : tile_x[-1] + 1]).mean(0) + 0.5
-        assert here[1] / len(tile_x) == pytest.approx((x + 0.5) / 30, abs=0.01)
-        assert here[0] / len(tile_y) == pytest.approx((y + 0.5) / 20, abs=0.01)
-        assert len(tile_x) / len(tile_y) == pytest.approx(1.5, rel=0.02)
-
-
-@pytest.mark.parametrize(("count", "shown"), [(1, [33]), (3, [0, 33, 99]), (5, [0, 33, 50, 74, 99]), (400, [*range(100)])])
-def test_many_frames_are_sampled_and_the_strongest_is_among_them(written, count, shown):
-    maps = np.zeros((100, 4, 6))
-    maps[33, 1, 1], maps[80, 1, 1] = 0.9, 0.5
-    picture = views.frames(maps, film(100), HOT, count)
-    assert [int(text.split()[1]) for text, *_ in written] == shown
-    assert picture.width <= 1600
-
-
-def test_frames_have_one_scale_and_may_be_a_list():
-    maps = [np.full((20, 30), v) for v in (1.0, 0.5)]
-    pixels = np.asarray(views.frames(maps, film(2), HOT)).reshape(-1, 3)
-    for value in (1.0, 0.5):
-        assert (pixels == HOT.paint(np.array([value]))[0]).all(1).sum() > 1000
-    assert views.frames(np.array(maps), film(2), HOT).tobytes() == views.frames(maps, film(2), HOT).tobytes()
-
-
-def test_frames_without_a_clip_and_of_coarse_maps():
-    maps = np.random.default_rng(0).random((3, 2, 3))
-    assert views.frames(maps, None, HOT).width <= 1600
-    assert views.frames(maps, film(3), HOT).width <= 1600
-    assert views.frames(maps[:1], film(1, (3000, 2)), HOT).width <= 1600
-    nan = np.full((3, 2, 3), np.nan)
-    assert views.frames(nan, film(3), HOT).tobytes() == views.frames(0 * maps, film(3), HOT).tobytes()
-
-
-def test_maps_and_frames_go_together():
-    for maps, clip in ((np.zeros((3, 4, 4)), film(2)), ([], film(0)), ([], None)):
-        with pytest.raises(BadParameter, match="one for each"):
-            views.frames(maps, clip, HOT)
-    with pytest.raises(BadParameter, match="count="):
-        views.frames(np.zeros((3, 4, 4)), None, HOT, 0)

@@ -5,8 +5,6 @@ import pytest
 
 from seewhy.errors import BadParameter, NoSuchName
 from seewhy.pictures import volumes as views
-from seewhy.pictures.paint import painted
-from seewhy.pictures.planes import PLANES, GreyWindow, Stack
 from seewhy.pictures.render import Look
 
 SHAPE, SPACING = (10, 14, 6), (2.0, 1.0, 3.0)
@@ -85,20 +83,6 @@ def test_the_patients_sides_are_where_the_letters_say(written, plane, letter):
     assert abs(from_middle[1 - along]) < 0.1 * abs(toward[along])
 
 
-def test_the_radiological_convention():
-    sides = {name: plane.letters for name, plane in PLANES.items()}
-    assert sides == {"axial": (*"RLAP",), "coronal": (*"RLSI",), "sagittal": (*"APSI",)}
-
-
-def test_a_flipped_volume_is_flipped_in_the_picture():
-    values = np.random.default_rng(0).random(SHAPE).astype(np.float32)
-    for axis, plane in ((0, "axial"), (0, "coronal"), (1, "sagittal")):
-        mine, flipped = (
-            Stack.of(v, None, HOT, None, SPACING).slice(PLANES[plane], 2).values for v in (values, np.flip(values, axis))
-        )
-        np.testing.assert_array_equal(flipped, mine[:, ::-1])
-
-
 def test_every_slice_has_the_one_scale():
     values = np.zeros((12, 12, 5), np.float32)
     values[2:9, 2:9, 1], values[2:9, 2:9, 3] = 1.0, 0.5
@@ -111,25 +95,6 @@ def test_every_slice_has_the_one_scale():
     assert not (alone == full).all(1).any()
 
 
-@pytest.mark.parametrize(
-    ("look", "value", "opacity"),
-    [
-        (Look("inferno", 0, 1, 0.6), 0.25, 0.3), (Look("inferno", 0, 1, 0.6), 0.5, 0.6), (Look("inferno", 0, 1, 0.6), 1.0, 0.6),
-        (Look("inferno", 0, 1, 0.6), -3.0, 0.0), (Look("blue-red", -2, 2, 1), -0.5, 0.5),
-        (Look("blue-red", -2, 2, 1), 0.0, 0.0),
-        (Look("inferno", 0.2, 0.6, 1), 0.2, 0.0), (Look("inferno", 0.2, 0.6, 1), 0.3, 0.5), (Look("grey", -4, 0, 1), -1, 0.5),
-        (Look("inferno", 0, 0, 1), 0.0, 0.0), (Look("inferno", 0, 1, 0.6), 9.0, 0.6),
-    ],
-)  # fmt: skip
-def test_colours_are_as_opaque_as_the_map_says_something(look, value, opacity):
-    from PIL import Image
-
-    found = np.asarray(painted(np.full((3, 3), value), Image.new("RGB", (3, 3), (100, 100, 100)), look, (7, 5))).astype(float)
-    expected = 100 * (1 - opacity) + opacity * look.paint(np.array([value]))[0]
-    assert found.shape == (5, 7, 3)
-    assert abs(found - expected).max() <= 1.5
-
-
 def test_nothing_is_painted_away_from_the_evidence():
     background = np.random.default_rng(1).random((20, 20, 20))
     zero, one = (np.asarray(views.projection(v, background, BLUE)).astype(int) for v in
@@ -138,19 +103,6 @@ def test_nothing_is_painted_away_from_the_evidence():
     x, _ = middle(changed)
     assert 0 < changed.sum() < 4.2 / 400 * changed.size, "a voxel, and half of each beside it"
     assert x == pytest.approx(one.shape[1] * 15.5 / 20, abs=2)
-
-
-def test_the_window_is_what_was_asked_or_the_1st_to_99th_percentile():
-    background = np.random.default_rng(2).normal(size=(30, 30, 30))
-    assert GreyWindow.of(background, None) == pytest.approx(tuple(np.percentile(background, (1, 99))))
-    assert GreyWindow.of(background, (40, 80)) == (40, 80)
-    rare = np.zeros((30, 30, 30))
-    rare[3, 3, 3] = 7
-    assert GreyWindow.of(rare, None) == (0, 7), "else it would show nothing"
-    assert GreyWindow.of(np.where(rare > 0, np.nan, background), None) == pytest.approx(
-        tuple(np.percentile(background, (1, 99))), abs=0.01
-    )
-    assert GreyWindow.of(np.full((2, 2, 2), np.nan), None).grey(np.full(3, np.nan)).tolist() == [0, 0, 0]
 
 
 def test_black_and_white_are_the_ends_of_the_window():
@@ -195,23 +147,6 @@ def test_slices_of_an_empty_map_are_spread_over_all(written):
     assert numbers(written, "sagittal") == [0, 4, 8]
 
 
-def test_a_projection_is_the_furthest_from_zero_over_the_mean():
-    draw = np.random.default_rng(3)
-    values, background = draw.normal(size=SHAPE), draw.normal(size=SHAPE)
-    stack = Stack.of(values, background, BLUE, (-1, 1), SPACING)
-    for name, (across, down, through) in AXES.items():
-        found = stack.projected(PLANES[name])
-        for x in range(SHAPE[across]):
-            for y in range(SHAPE[down]):
-                at: list = [0, 0, 0]
-                at[across], at[down], at[through] = SHAPE[across] - 1 - x, SHAPE[down] - 1 - y, slice(None)
-                line = values[tuple(at)]
-                assert found.values[y, x] == line[abs(line).argmax()]
-                at[through] = 0
-        means = ((background.clip(-1, 1) + 1) / 2).mean(through)
-        np.testing.assert_allclose(found.grey, np.flip(means / means.max()).T, atol=1e-6)
-
-
 def test_three_projections_are_one_picture_of_one_scale():
     values = np.zeros((40, 50, 30))
     values[18:22, 23:27, 13:17] = -1  # a cube of 8 mm in the middle
@@ -244,15 +179,6 @@ def test_the_panel_crosses_out_the_strongest_voxel_in_three_planes(written):
     assert "axial 4 · 12 mm" in said
     assert "coronal 3 · 3 mm" in said
     assert "sagittal 7 · 14 mm" in said
-
-
-def test_the_strongest_is_judged_by_the_look():
-    values = np.full((3, 3, 3), 0.5)
-    values[1, 2, 0], values[2, 1, 1] = 0.2, 0.6
-    assert Stack.of(values, None, Look("inferno", 0.2, 0.6, 1), None, SPACING).peak == (2, 1, 1)
-    values[0, 0, 2] = -0.7
-    assert Stack.of(values, None, BLUE, None, SPACING).peak == (0, 0, 2)
-    assert Stack.of(0 * values, None, BLUE, None, SPACING).peak is None
 
 
 @pytest.mark.parametrize("kind", ["montage", "projection", "panel"])
