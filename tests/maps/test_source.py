@@ -111,3 +111,32 @@ def test_a_caption_says_how_much_of_the_plan_was_done():
     assert made(this=part).caption.endswith(" at layer4, 30 of 100 forwards")
     whole = replace(MAP, measured={"forwards": 100.0, "planned_forwards": 100.0})
     assert made(this=whole).caption.endswith(" at layer4")
+
+
+def test_json_is_json_for_everyone(made_source):
+    def never(word: str) -> None:
+        raise AssertionError(f"{word} is no JSON")
+
+    facts = json.loads(made_source(score=float("nan"), probability=float("inf")).to_json(), parse_constant=never)
+    assert facts["method"] == "grad-cam"
+
+
+def test_a_source_of_a_later_version_is_still_read(made_source):
+    facts = {**json.loads(made_source().to_json()), "new in 9.0": [1, 2]}
+    assert Source.from_json(json.dumps(facts)) == made_source()
+
+
+def test_a_source_says_in_words_what_the_map_is(made_source):
+    assert str(made_source()) == "grad-cam for tabby, tabby cat (281) at layer4 of timm/mini on cat.jpg"
+    assert str(made_source(label=None)) == "grad-cam for 281 at layer4 of timm/mini on cat.jpg"
+    assert str(made_source(index=None, label=None, target="1 vs 2")) == "grad-cam for 1 vs 2 at layer4 of timm/mini on cat.jpg"
+
+
+def test_a_caption_of_anything_is_a_short_line(made_source):
+    image, model, label = "b\n" + "y" * 10**5, "\x9dm", "\x1b[2Jcat\n\u202e" + "x" * 10**5
+    source = made_source(image=image, model=model, label=label, index=3, layer="l")
+    assert source.caption.startswith(r"grad-cam for \x1b[2Jcat \u202exxx")
+    assert source.caption.endswith("x (3) at l")
+    assert len(source.caption) <= 300
+    assert len(str(source)) < 1000
+    assert str(source).isprintable()

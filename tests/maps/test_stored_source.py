@@ -9,13 +9,13 @@ import zlib
 from dataclasses import asdict
 from time import perf_counter
 
-import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from seewhy import Heatmap, Source
 from seewhy.errors import BadImage
+from support.files.strangers import PHOTO, STRANGERS, saved
 
 SOURCE = Source(
     "a.jpg", "m", None, "grad-cam", {"a": (1, 2)}, "l", "top 1", 3, "cat", "logits", 1.5, 0.5, None, 0.1, {"x": "1"}
@@ -142,13 +142,24 @@ def test_a_damaged_file_gives_a_source_or_a_bad_image(tmp_path, name, changes, c
     assert str(found).isprintable()
 
 
-def test_a_caption_of_anything_is_a_short_line():
-    source = Source.from_json(but(label="\x1b[2Jcat\n\u202e" + "x" * 10**5, image="b\n" + "y" * 10**5, model="\x9dm").decode())
-    assert source.caption.startswith(r"grad-cam for \x1b[2Jcat \u202exxx")
-    assert source.caption.endswith("x (3) at l")
-    assert len(source.caption) <= 300
-    assert len(str(source)) < 1000
-    assert str(source).isprintable()
-    assert np.isnan(
-        Source.from_json(but(measured={"forwards": float("nan")}).decode().replace("NaN", "null")).measured["forwards"]
-    )
+@pytest.mark.parametrize("name", STRANGERS)
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
+def test_a_strangers_file_is_a_bad_image_that_is_named(tmp_path, name):
+    (tmp_path / name).write_bytes(STRANGERS[name])
+    with pytest.raises(BadImage, match=name.replace(".", r"\.")):
+        Heatmap.source_of(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["nowhere.png", "nowhere.npz", "."])
+def test_a_file_that_is_not_there_is_named(tmp_path, name):
+    with pytest.raises(BadImage, match="cannot be read"):
+        Heatmap.source_of(tmp_path / name)
+
+
+@pytest.mark.parametrize("content", [b"", b"II*\0", b"II*\0\x08\0\0\0", saved(PHOTO.save, "TIFF")])
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_tiff_without_a_source_is_said(tmp_path, content):
+    pytest.importorskip("rasterio")
+    (tmp_path / "a.tif").write_bytes(content)
+    with pytest.raises(BadImage, match=r"a\.tif"):
+        Heatmap.source_of(tmp_path / "a.tif")
