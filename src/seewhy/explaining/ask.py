@@ -32,15 +32,16 @@ def ask(
     on_error: str = "raise",
 ) -> Heatmaps:
     """One question put to a model by several recipes, as `seewhy.explain` tells; Misuse where it cannot be asked so."""
-    if not isinstance(model, Model):
+    readable = isinstance(model, Differentiable)  # once: against a protocol each check costs more than all others together
+    if not readable and not isinstance(model, Model):
         raise NeedsGradients(f"{type(model).__name__} is no model. Make one: seewhy.wrap(network) or seewhy.load(spec).")
     if not chosen:
         raise BadParameter("No method was given. `seewhy.METHODS` lists them by name.")
-    if not isinstance(model, Differentiable) and (inside := [m for m in chosen if m.reads != "scores"]):
+    if not readable and (inside := [m for m in chosen if m.reads != "scores"]):
         reads = NEEDS.get(inside[0].reads, "gradients")
         raise NeedsGradients(f"{inside[0].name} reads {reads}; {model.name} gives scores only. Try occlusion, rise or lime.")
     targets = as_targets(target, model.labels)
-    if not isinstance(model, Differentiable) and any(isinstance(one, Unit) for one in targets):
+    if not readable and any(isinstance(one, Unit) for one in targets):
         raise NeedsGradients(f"A unit lies inside the network; {model.name} gives scores only. Explain a class.")
     layers = list(layer) if isinstance(layer, list | tuple) else [layer]
     for name in layers:
@@ -60,10 +61,10 @@ def ask(
         if isinstance(one, PerImage) and len(one.targets) != count:
             raise BadParameter(f"PerImage has {len(one.targets)} targets for {count} images: one for each is needed.")
     kept = Kept(on_error, count)
-    if isinstance(model, Differentiable):
+    if readable:
         model.fit(count)
     if tile is not None or overlap is not None:
-        from .tiles.tiles import tiled  # which few questions need
+        from .tiles.tiles import tiled  # here, to keep start-up light: few questions are asked by tiles
 
         return tiled(model, sorted_out, [*chosen], targets, layers, tile, overlap, kept)
     return explained(model, sorted_out, chosen, targets, layers, kept)

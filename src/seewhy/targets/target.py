@@ -198,7 +198,7 @@ def weighted(targets: Sequence[Target], scores: Scores) -> Weights:
     """The weights (t, n, k) of several targets, checked: a person's own callable may give anything."""
     rows = []
     ranked = [target for target in targets if isinstance(target, Top) and isinstance(target.rank, int)]
-    if ranked:  # an error names the highest rank, not the first that is too high
+    if len(ranked) > 1:  # an error names the highest rank, not the first that is too high
         max(ranked, key=lambda top: top.rank)(scores)
     for target in targets:
         try:

@@ -185,7 +185,8 @@ def every_module(network: nn.Module) -> Iterator[nn.Module]:
     while waiting:
         module = waiting.pop()
         yield module
-        waiting.extend(inner for inner in module._modules.values() if inner is not None)
+        if module._modules:
+            waiting += [inner for inner in module._modules.values() if inner is not None]
 
 
 def offloaded(network: nn.Module) -> list[nn.Module]:
