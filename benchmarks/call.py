@@ -111,7 +111,7 @@ def main() -> None:
     rng = np.random.default_rng(0)
     tiny = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 5))
     each = {"three layers": (tiny, 16), "demo/honest": (build("honest"), 128),
-                "MobileNetV2": (torchvision.models.mobilenet_v2(), 64)}  # fmt: skip
+            "MobileNetV2": (torchvision.models.mobilenet_v2(), 64)}  # fmt: skip
     for name, (network, side) in each.items():
         model, x = seewhy.wrap(network.eval()), rng.standard_normal((1, 3, side, side), np.float32)
         (heatmap,) = seewhy.grad_cam(model, x)

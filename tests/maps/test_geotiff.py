@@ -115,8 +115,8 @@ def test_a_prepared_array_of_another_resolution_is_put_on_the_scene(scene: Path,
 
 def test_only_windows_are_read(scene: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[Any] = []
-    own = scenes.Scene.part
-    monkeypatch.setattr(scenes.Scene, "part", lambda scene, start, sides: read.append(sides) or own(scene, start, sides))
+    own = scenes.RasterScene.part
+    monkeypatch.setattr(scenes.RasterScene, "part", lambda scene, start, sides: read.append(sides) or own(scene, start, sides))
     monkeypatch.setattr(scenes, "KEPT", 0)
     assert explained(str(scene), tile=64).image is None
     assert {*read} == {(64, 64)}

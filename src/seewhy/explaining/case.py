@@ -100,24 +100,24 @@ class Case:
 
     shared: which evidence on these very images several methods read: "gradients" at the layers, "pixels" (the gradient
         at the image), "twice" (these, to be asked for second derivatives); one trace then serves them all.
-    seen: the photo of an image as the network saw it, cropped and of its size; None of a prepared array.
+    photo: of image i, the photo as the network saw it, cropped and of its size; None of a prepared array.
     rule: by which every gradient comes back, if not plainly; methods with a rule of their own then raise NotApplicable.
     """
 
     def __init__(
         self, model: Differentiable, x: Array, targets: Sequence[Target], layers: Sequence[str | None] = (None,),
-        shared: Iterable[str] = ("gradients",), seen: "Callable[[int], Image | None]" = lambda _: None,
+        shared: Iterable[str] = ("gradients",), photo: "Callable[[int], Image | None]" = lambda _: None,
         rule: Balanced | None = None,
     ) -> None:  # fmt: skip
-        self.model, self.x, self.targets, self.asked, self.shared = model, x, targets, layers, frozenset(shared)
-        self.seen, self.rule = seen, rule
+        self.model, self.x, self.targets, self.requested, self.shared = model, x, targets, layers, frozenset(shared)
+        self.photo, self.rule = photo, rule
         self.passes = Passes()
         self.chosen: str | None = None  # the default layer, once it was chosen for want of a name
 
     @once
     def named(self) -> list[str]:
         """The layers as they were asked for."""
-        return [*dict.fromkeys(self.default_layer if name is None else name for name in self.asked)]
+        return [*dict.fromkeys(self.default_layer if name is None else name for name in self.requested)]
 
     @once
     def layers(self) -> list[str]:
@@ -233,7 +233,7 @@ class Case:
 
     def why(self, layer: str) -> str:
         """Why this layer was chosen; "" where the person named it."""
-        default = self._default if self.chosen is not None and None in self.asked else None
+        default = self._default if self.chosen is not None and None in self.requested else None
         return default[1].why if default is not None and default[0] == layer.partition("#")[0] else ""
 
     def zero_because(self, layer: str, t: int, i: int) -> str:

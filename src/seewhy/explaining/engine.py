@@ -21,14 +21,14 @@ from seewhy.targets.target import PerImage, Unit, name_of, named
 
 from .batching import Kept, batched, of_an_image
 from .case import Case
-from .findings import Finding, Question, aims, clean, here, questions
+from .findings import Finding, TargetGroup, aims, clean, here, target_groups
 from .recipe import Recipe
 
 
 def explained(
     model: Any, images: Prepared | list[Any], chosen: Sequence[Recipe], targets: list[Any], layers: list[str | None], kept: Kept
 ) -> Heatmaps:
-    """The heatmaps of all images in the order image, target, layer, recipe; `kept` holds them as they come."""
+    """The heatmaps of all images, in the order image, target, layer, method; `kept` collects them as they are made."""
     alone = any(m.asks for m in chosen) or any(map(aims, targets))
     for place, batch in batched(model, images, any(m.whole for m in chosen), kept):
         for i in range(len(batch.x)) if alone else [slice(None)]:
@@ -39,9 +39,9 @@ def explained(
 
 def _charted(model: Any, batch: Batch, place: int, methods: Any, targets: Any, layers: Any, kept: Kept) -> None:
     """Keep the heatmaps of one batch; of its halves, where memory runs out, or to find the image that is at fault."""
-    half, found, failure = len(batch.x) // 2, [], None
+    half, maps, failure = len(batch.x) // 2, [], None
     try:
-        found, failure = _chart(model, batch, place, methods, targets, layers)
+        maps, failure = _chart(model, batch, place, methods, targets, layers)
     except MemoryError as error:
         failure = error
         if not half:
@@ -51,20 +51,23 @@ def _charted(model: Any, batch: Batch, place: int, methods: Any, targets: Any, l
     except SeewhyError as error:
         failure = error
     if failure is None:
-        kept.maps += found
+        kept.maps += maps
     elif half and of_an_image(failure) and not kept.skips and not isinstance(failure, MemoryError):
         _find(failure, model, batch, place, methods, targets, layers, kept)
     elif half and (isinstance(failure, MemoryError) or of_an_image(failure)):
         for start, stop in ((0, half), (half, len(batch.x))):
             _charted(model, batch.part(start, stop), place + start, methods, targets, layers, kept)
     elif half:
-        kept.end(failure, found)
+        kept.end(failure, maps)
     else:
-        kept.fail(failure, place, batch.names[0], found)
+        kept.fail(failure, place, batch.names[0], maps)
 
 
 def _find(failure: Any, model: Any, batch: Batch, place: int, methods: Any, targets: Any, layers: Any, kept: Kept) -> None:
-    """Raise what the batch failed on; with the maps before the image that is at fault, and its name, if it is one's fault."""
+    """Raise the error that the batch failed with.
+
+    If a single image is at fault, the error names it, and `partial` of the error has the maps of the images before it.
+    """
     half, before = len(batch.x) // 2, Kept("raise", kept.count)
     try:
         for start, stop in ((0, half), (half, len(batch.x))):
@@ -87,20 +90,20 @@ class Charted(NamedTuple):
 def _chart(model: Any, batch: Batch, place: int, methods: Any, targets: Any, layers: Any) -> Charted:
     start = perf_counter()
     n = len(batch.x)
-    asked = [*questions(model, batch, place, [here(target, place, n) for target in targets], layers, methods)]
+    groups = [*target_groups(model, batch, place, [here(target, place, n) for target in targets], layers, methods)]
     facts, seconds = ModelFacts.of(model), (perf_counter() - start) / n
     maps = []
     for i in range(n):
-        bad = {id(q): _bad_layer(q, i) for q in asked}
+        bad = {id(group): _bad_layer(group, i) for group in groups}
         for t, target in enumerate(targets):
-            (question,) = (q for q in asked if t in q.at)
-            case, k = question.case, question.at[t]
-            own = target.of(place + i) if isinstance(target, PerImage) else target
-            aim = question.pinned[k] if question.pinned else None
+            (group,) = (group for group in groups if t in group.at)
+            case, k = group.case, group.at[t]
+            of_image = target.of(place + i) if isinstance(target, PerImage) else target
+            aim = group.pinned[k] if group.pinned else None
             predicted = _predicted(case, i, model.labels)
-            explained = _explained(case, k, i, own, aim, model.labels)
-            for layer, finding in _by_layer(question.findings):
-                doubts = _of_aim(aim, finding.method) + _doubts(case, finding, layer, k, i, bad[id(question)])
+            explained = _explained(case, k, i, of_image, aim, model.labels)
+            for layer, finding in _by_layer(group.findings):
+                doubts = _of_aim(aim, finding.method) + _doubts(case, finding, layer, k, i, bad[id(group)])
                 measured = {name: float(numbers[k, i]) for name, numbers in finding.outcome.measurements(layer).items()}
                 source = source_from(
                     model=facts,
@@ -118,12 +121,12 @@ def _chart(model: Any, batch: Batch, place: int, methods: Any, targets: Any, lay
                     ),
                 )
                 maps.append(_heatmap(finding, case, layer, k, i, batch, source, place + i))
-    failures = [f.outcome.failure for q in asked for f in q.findings if f.outcome.failure is not None]
+    failures = [f.outcome.failure for group in groups for f in group.findings if f.outcome.failure is not None]
     return Charted(maps, next(iter(failures), None))
 
 
 def _of_aim(aim: Pinned | None, method: Recipe) -> tuple[str, ...]:
-    """What is odd about reading an aim by a method."""
+    """Why a map of that method may mislead about an aim, such as a box: in words."""
     if aim is None or not aim.place or not method.averages:
         return aim.notes if aim else ()
     far = "averages the gradient over the whole map, so it marks what looks alike anywhere; hires-cam, layer-cam do not"
@@ -135,8 +138,8 @@ def _geometry(finding: Finding, case: Case, layer: str) -> str:
 
 
 def _heatmap(finding: Finding, case: Case, layer: str, k: int, i: int, batch: Batch, source: Source, place: int) -> Heatmap:
-    found, photo = finding.outcome, batch.photos[i]
-    core, error = found.cores[layer][k, i], found.errors.get(layer)
+    outcome, photo = finding.outcome, batch.photos[i]
+    core, error = outcome.cores[layer][k, i], outcome.errors.get(layer)
     return Heatmap(
         _float32(finding.values[layer][k, i]),
         photo.pixels if photo else None,
@@ -145,7 +148,7 @@ def _heatmap(finding: Finding, case: Case, layer: str, k: int, i: int, batch: Ba
         place,
         _float32(core if finding.finite else clean(core)) if finding.method.pixels else None,
         None if error is None else np.array(error[k, i], np.float32),
-        found.regions(k, i),
+        outcome.regions(k, i),
         case.cells(layer, finding.values[layer].shape[2:]),
     )
 
@@ -193,9 +196,9 @@ def _explained(
     return facts if aim is None else replace(facts, index=aim.index, label=aim.label, probability=aim.probability)
 
 
-def _bad_layer(question: Question, i: int) -> str | None:
+def _bad_layer(group: TargetGroup, i: int) -> str | None:
     """Where NaN or infinity first arose on the way of image i, if a map of it holds any."""
-    case, findings = question.case, question.findings
+    case, findings = group.case, group.findings
     if all(f.finite or np.isfinite(core[:, i]).all() for f in findings for core in f.outcome.cores.values()):
         return None
     first = case.model.beside(i, 1).first_bad(case.x[i : i + 1])

@@ -1,4 +1,4 @@
-"""One batch asked by several methods: targets that one model answers together, and what each method found."""
+"""One batch explained by several methods: the targets are grouped by the model that answers them together."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -29,41 +29,49 @@ class Finding(NamedTuple):
     facts: MethodFacts
 
 
-class Question(NamedTuple):
-    """Targets that one model answers: all of them, but for those at units, which end at a layer."""
+class TargetGroup(NamedTuple):
+    """Targets that one model answers together, and what each method gave for them.
+
+    Classes share one group.  The units of a layer are a group of their own, as the network ends there, and so are the aims of
+    one kind, such as boxes, which are pinned on the whole output.
+    """
 
     case: Case
-    at: dict[int, int]  # the place among all targets -> among the case's
+    at: dict[int, int]  # from the place of a target among all to its place in the case
     findings: list[Finding]
-    pinned: Sequence[Pinned] = ()  # of aims
+    pinned: Sequence[Pinned] = ()  # of a group of aims: what each means on this image
 
 
-def questions(
+def target_groups(
     model: Any, batch: Batch, place: int, targets: list[Any], layers: Any, methods: list[Recipe]
-) -> Iterator[Question]:
+) -> Iterator[TargetGroup]:
+    """The targets in groups, each with the findings of all methods.  place: of the first image among all images.
+
+    Raises NotApplicable where the network gives no classes, or a method moves an image from under a place.
+    """
     groups: dict[Any, list[int]] = {}
     for t, target in enumerate(targets):
         unit = (target.layer, target.at) if isinstance(target, Unit) else None
         groups.setdefault(type(target) if isinstance(target, Aim) else unit, []).append(t)
     for kind, places in groups.items():
-        asked = model.beside(place, len(batch.x)) if isinstance(model, Differentiable) else model
-        own, pinned = [targets[t] for t in places], ()
+        answering = model.beside(place, len(batch.x)) if isinstance(model, Differentiable) else model
+        together, pinned = [targets[t] for t in places], ()
         if isinstance(kind, type):
-            asked, pinned = asked.aimed(own, batch.x, _seen(batch, model))
-            own = [Class(k) for k in range(len(own))]
-            _stays(pinned, methods)
+            answering, pinned = answering.aimed(together, batch.x, _view(batch, model))
+            together = [Class(k) for k in range(len(together))]
+            _check_unmoved(pinned, methods)
         elif kind is not None:
-            asked = asked.upto(*kind)
-        elif asked.no_classes and not all(m.blind for m in methods):
-            raise NotApplicable(asked.no_classes)
+            answering = answering.upto(*kind)
+        elif answering.no_classes and not all(m.blind for m in methods):
+            raise NotApplicable(answering.no_classes)
         shared = {part for m in methods for part in m.shares}
-        case = Case(asked, batch.x, own, layers, shared, batch.seen)
-        yield Question(case, {t: k for k, t in enumerate(places)}, findings(methods, case), pinned)
+        case = Case(answering, batch.x, together, layers, shared, batch.seen)
+        yield TargetGroup(case, {t: k for k, t in enumerate(places)}, findings(methods, case), pinned)
 
 
-def _stays(pinned: Sequence[Pinned], methods: list[Recipe]) -> None:
-    """NotApplicable where a method moves the image away from under the place that is asked for."""
-    placed = [one.target for one in pinned if one.place]
+def _check_unmoved(pinned: Sequence[Pinned], methods: list[Recipe]) -> None:
+    """Raise NotApplicable where a target is a place in the image, and a method moves the image."""
+    placed = [aim.target for aim in pinned if aim.place]
     moving = [method.name for method in methods if method.moves]
     if placed and moving:
         raise NotApplicable(
@@ -72,49 +80,54 @@ def _stays(pinned: Sequence[Pinned], methods: list[Recipe]) -> None:
 
 
 def findings(methods: list[Recipe], case: Case) -> list[Finding]:
-    """What each method found, up to the first that failed."""
-    found: list[Finding] = []
+    """What each method gives for the case, up to the first that fails; the one before it then has the failure.
+
+    Raises BadNetwork where the first of them fails.
+    """
+    done: list[Finding] = []
     for method in methods:
         try:
-            found.append(finding(method, case))
+            done.append(finding(method, case))
         except BadNetwork as error:
-            if not found:
+            if not done:
                 raise
-            found[-1] = found[-1]._replace(outcome=found[-1].outcome._replace(failure=error))
-        if found[-1].outcome.failure is not None or stop_asked():
+            done[-1] = done[-1]._replace(outcome=done[-1].outcome._replace(failure=error))
+        if done[-1].outcome.failure is not None or stop_asked():
             break
     case.settle()
-    return found
+    return done
 
 
-def _seen(batch: Batch, model: Any) -> ImageView:
-    """The one image of a batch, for an aim."""
+def _view(batch: Batch, model: Any) -> ImageView:
+    """The single image of a batch, as an aim looks at it."""
     photo = batch.photos[0]
     size = photo.pixels.size if isinstance(photo, Photo) else None
     return ImageView(tuple(batch.x.shape[2:]), size, batch.boxes[0], model.labels)
 
 
 def finding(method: Recipe, case: Case) -> Finding:
-    found = method.outcome(case)
-    finite = all(np.isfinite(core).all() for core in found.cores.values())
-    values = {layer: method.finished(core if finite else clean(core)) for layer, core in found.cores.items()}
-    return Finding(method, found, finite, values, MethodFacts(method.name, method.described, method.caveat))
+    """What one method gives for the case, and the values of its maps."""
+    outcome = method.outcome(case)
+    finite = all(np.isfinite(core).all() for core in outcome.cores.values())
+    values = {layer: method.finished(core if finite else clean(core)) for layer, core in outcome.cores.items()}
+    return Finding(method, outcome, finite, values, MethodFacts(method.name, method.described, method.caveat))
 
 
 def clean(core: NDArray[Any]) -> NDArray[Any]:
+    """The core with zero in place of NaN and infinity."""
     return np.nan_to_num(core, nan=0.0, posinf=0.0, neginf=0.0)
 
 
 def aims(target: Any) -> bool:
-    """Does it have to look at each image alone?"""
-    return isinstance(target, Aim) or (isinstance(target, PerImage) and any(isinstance(one, Aim) for one in target.targets))
+    """Is the target, or any of its parts, an aim, which looks at the whole output of each image alone?"""
+    return isinstance(target, Aim) or (isinstance(target, PerImage) and any(isinstance(part, Aim) for part in target.targets))
 
 
 def here(target: Any, place: int, n: int) -> Target:
-    """A target as one batch sees it: of PerImage, the part that belongs to its images."""
+    """The target for the n images from `place` on: of PerImage, the targets of these images."""
     if not isinstance(target, PerImage):
         return target
     if n == 1:
         return target.of(place)
-    own = [target.of(place + i) for i in range(n)]
-    return lambda scores: np.concatenate([one(scores[i : i + 1]) for i, one in enumerate(own)])
+    each = [target.of(place + i) for i in range(n)]
+    return lambda scores: np.concatenate([of_image(scores[i : i + 1]) for i, of_image in enumerate(each)])

@@ -29,7 +29,7 @@ def _together(case: Case, method: Recipe, some: list[Any]) -> Iterator[Outcome]:
         case.model,
         np.concatenate(some),
         pinned,
-        case.named if method.layered else case.asked,
+        case.named if method.layered else case.requested,
         method.shares,
         rule=case.rule,
     )

@@ -30,7 +30,7 @@ def libra(method: Method) -> Method:
 
     def run(case: Case, **params: Any) -> Outcome:
         case.plain_only("libra once more")
-        own = Case(case.model, case.x, case.targets, case.asked, base.shares, case.seen, Balanced())
+        own = Case(case.model, case.x, case.targets, case.requested, base.shares, case.photo, Balanced())
         found = base.using(**params).outcome(own)
         if base.shares:
             case.record_way_back(own.trace.answer, own.trace.weights)

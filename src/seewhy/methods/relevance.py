@@ -124,7 +124,7 @@ def _run_excitation(case: Case) -> Outcome:
         return lambda scores: target(scores) / np.where(np.isfinite(scores), away_from_zero(scores), 1)
 
     case.plain_only("excitation-backprop")
-    own = Case(case.model, case.x, [chance(target) for target in case.targets], case.asked, ())
+    own = Case(case.model, case.x, [chance(target) for target in case.targets], case.requested, ())
     trace = own.traced(MARGINAL, own.named)
     case.record_answer(trace.answer)
     maps = {layer: np.stack([numbers(weighted_sum(g, e.a)) for g in e.g]) for layer, e in trace.evidence.items()}

@@ -181,7 +181,7 @@ def _held(count: int, segments: int, name: str) -> None:
 
 def labelled(probe: Probe, how: Any, seed: int) -> Labels:
     """The segment of every pixel, from 0 on: of the photo as the network saw it, or of the array itself."""
-    photo = probe.case.seen(probe.place)
+    photo = probe.case.photo(probe.place)
     if photo is not None:
         return segmented(np.asarray(photo), how, seed)
     low, high = probe.x.min(), probe.x.max()

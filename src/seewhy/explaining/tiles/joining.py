@@ -82,7 +82,7 @@ class Settled:
         return str(self.asked)
 
 
-class Asked(NamedTuple):
+class FixedTargets(NamedTuple):
     """The question as it is put to every tile."""
 
     targets: list[Any]
@@ -126,7 +126,7 @@ class Join:
                     drawn = seam.drawn(k, drawn, axis)
                 whole[(..., *self._at(place))] += np.multiply(drawn, share, where=share > 0, out=np.zeros(drawn.shape))
 
-    def finished(self, asked: Asked, seconds: float) -> Heatmap:
+    def finished(self, asked: FixedTargets, seconds: float) -> Heatmap:
         of, whole = len(self.plan.places), self.plan.whole
         source, tiles, notes = self.first.source, len(self.done), []
         if tiles < of:

@@ -17,7 +17,7 @@ from seewhy.printable import printable
 from .whole import KEPT, Sides, Whole
 
 
-def scene(path: Path) -> "Scene | None":
+def scene(path: Path) -> "RasterScene | None":
     """A TIFF of which windows show what the whole does; None of one that has to be read whole, as `read` does.
 
     Raises BadImage where that would be too large.
@@ -29,7 +29,7 @@ def scene(path: Path) -> "Scene | None":
     if places is not None:
         with opened_scene(path) as file:
             if (file.width, file.height, *file.dtypes) == (*tags.size, *["uint8"] * len(tags.roles)):
-                return Scene(path, str(path), tags.size[::-1], places, notes(tags))
+                return RasterScene(path, str(path), tags.size[::-1], places, notes(tags))
     limit = Image.MAX_IMAGE_PIXELS
     if limit and (number := needed(tags)) > limit:
         raise BadImage(
@@ -47,7 +47,7 @@ def _as_stored(tags: Tags) -> bool:
 
 
 @dataclass(frozen=True)
-class Scene(Whole):
+class RasterScene(Whole):
     """A TIFF of 8-bit photos.  bands: which are seen, from 0 on: grey, or red, green and blue, then alpha."""
 
     path: Path

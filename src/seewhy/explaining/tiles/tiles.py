@@ -27,7 +27,7 @@ from seewhy.progress import stop_asked
 from seewhy.targets.aim import Aim
 from seewhy.targets.target import Class, Labels, PerImage, Unit, name_of, named, weighted
 
-from .joining import Asked, Join, Plan, Settled
+from .joining import FixedTargets, Join, Plan, Settled
 from .whole import Whole
 from .wholes import wholes
 
@@ -60,7 +60,7 @@ def tiled(
         own = model.beside(place, 1) if isinstance(model, Differentiable) else model
         asked = [target.of(place) if isinstance(target, PerImage) else target for target in targets]
         single = own is not model or any(m.asks for m in methods)  # it has inputs of its own; or a person may stop it
-        question = Question(own, whole, methods, asked, layers, 1 if single else model.copies)
+        question = TileQuestion(own, whole, methods, asked, layers, 1 if single else model.copies)
         try:
             kept.maps += [replace(m, place=place) for m in _explained(question, tile, overlap)]
         except (SeewhyError, MemoryError) as error:
@@ -91,7 +91,7 @@ def _check(target: Any) -> None:
             )
 
 
-class Question(NamedTuple):
+class TileQuestion(NamedTuple):
     """What is asked of one image."""
 
     model: Any
@@ -107,7 +107,7 @@ class Question(NamedTuple):
         return explained(self.model, given, self.methods, targets, self.layers, kept)
 
 
-def _explained(question: Question, tile: Any, overlap: Any) -> list[Heatmap]:
+def _explained(question: TileQuestion, tile: Any, overlap: Any) -> list[Heatmap]:
     start, whole = perf_counter(), question.whole
     sides = tuple(map(min, _numbers("tile", tile, len(whole.space), 1), whole.space))
     if sides == whole.space:
@@ -139,7 +139,7 @@ def _numbers(what: str, asked: Any, d: int, least: int) -> tuple[int, ...]:
     return tuple(whole_number(one, f"{what}={quoted(asked)}: a side", least, 10**9) for one in each)
 
 
-def _plan(question: Question, sides: tuple[int, ...], overlap: Any) -> Plan:
+def _plan(question: TileQuestion, sides: tuple[int, ...], overlap: Any) -> Plan:
     """Tiles at whole cells of the layers' grids, as far as there are such steps; the last ends where the image ends."""
     space, cut = question.whole.space, _cut(question, sides)
     least = None if overlap is None else _numbers("overlap", overlap, len(sides), 0)
@@ -190,7 +190,7 @@ class Cut(NamedTuple):
         return tuple(s - (s - whole) % p if plain and s < whole else s for s, whole, p, plain in each)
 
 
-def _cut(question: Question, sides: tuple[int, ...]) -> Cut:
+def _cut(question: TileQuestion, sides: tuple[int, ...]) -> Cut:
     whole = question.whole
     batch = next(iter(question.model.batches(whole.together([whole.part((0,) * len(sides), sides)]))))
     seen: Spans = [(0.0, float(side)) for side in sides] if not whole.photo else _spans(batch.boxes[0])  # type: ignore[arg-type]
@@ -232,7 +232,7 @@ def _spans(box: Extent) -> Spans:
     return [(box.top, box.bottom), (box.left, box.right)]
 
 
-def _grids(question: Question, batch: Batch, seen: Spans) -> list[tuple[AxisCells, ...]]:
+def _grids(question: TileQuestion, batch: Batch, seen: Spans) -> list[tuple[AxisCells, ...]]:
     """Where the cells of the maps will lie in a tile, of all layers that are looked at."""
     space, found = tuple(batch.x.shape[2:]), []
     if isinstance(question.model, Differentiable) and any(m.layered for m in question.methods):
@@ -252,11 +252,11 @@ def _whole_cells(step: int, pitches: list[float]) -> int:
     return int(steps[np.argmin(np.round(off, 6))])
 
 
-def _pinned(question: Question, plan: Plan) -> Asked:
+def _pinned(question: TileQuestion, plan: Plan) -> FixedTargets:
     """The targets fixed by the mean of the scores over all tiles."""
     model = question.model
     if all(isinstance(target, Unit | Aim) for target in question.targets) or all(m.blind for m in question.methods):
-        return Asked(question.targets)
+        return FixedTargets(question.targets)
     scores, chances, count = np.zeros(0), np.zeros(0), 0
     for places in plan.chunks("looking at tiles"):
         for batch in model.batches(plan.parts(places)):
@@ -267,7 +267,7 @@ def _pinned(question: Question, plan: Plan) -> Asked:
             count += len(batch.x)
     scores, chances, top = scores / count, chances / count, int(scores.argmax())
     predicted = Predicted(top, name_of(model.labels, top), float(chances[top])) if len(chances) else None
-    return Asked([_settled(target, scores, model.labels, count) for target in question.targets], predicted)
+    return FixedTargets([_settled(target, scores, model.labels, count) for target in question.targets], predicted)
 
 
 def _settled(target: Any, scores: NDArray[Any], labels: Labels, count: int) -> "Settled | Unit | Aim":
@@ -278,5 +278,5 @@ def _settled(target: Any, scores: NDArray[Any], labels: Labels, count: int) -> "
     return Settled(target, weighted([target], scores[None])[0, 0], named(target, labels), note)
 
 
-def _finished(joined: list[Join], asked: Asked, start: float) -> list[Heatmap]:
+def _finished(joined: list[Join], asked: FixedTargets, start: float) -> list[Heatmap]:
     return [join.finished(asked, perf_counter() - start) for join in joined]
