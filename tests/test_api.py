@@ -102,6 +102,7 @@ NAMES = [
     "recipro_cam",
     "rise",
     "score_cam",
+    "shapley_cam",
     "smooth",
     "smooth_grad",
     "smooth_grad_squared",

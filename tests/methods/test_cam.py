@@ -90,7 +90,8 @@ ELSEWHERE = {  # methods that read more than one layer: the file of their second
 
 
 def test_every_method_is_derived_twice():
-    here = {**references.FROM_GRADIENTS, **references.FROM_ACTIVATIONS, **references.FROM_HEAD, **references.CONTROLS}
+    here = {**references.FROM_GRADIENTS, **references.FROM_HESSIANS, **references.FROM_ACTIVATIONS, **references.FROM_HEAD,
+            **references.CONTROLS}  # fmt: skip
     assert {*here, *ELSEWHERE} == set(seewhy.METHODS)
     assert not here.keys() & ELSEWHERE.keys()
     tests = Path(__file__).parents[1]
@@ -105,6 +106,55 @@ def test_from_gradients(method, toy):
         for t, of_target in enumerate(of_layer):
             for i, (a, g) in enumerate(of_target):
                 ask.close(found[layer][t, i], references.FROM_GRADIENTS[method](a, g), rel=1e-8)
+
+
+CURVED = {  # network: what is explained, and the layers behind which that is curved
+    "tokens": ("logits", "patch", "block1"), "lstm_head": ("logits", "act1"), "pooled": ("probability", "input", "act2"),
+    "flat_head": ("log-probability", "act2"), "nhwc": ("probability", "block2"), "reused": ("probability", "act#3"),
+}  # fmt: skip
+SCORES = {"logits": lambda s: s, "probability": lambda s: s.softmax(-1), "log-probability": lambda s: s.log_softmax(-1)}
+
+
+@pytest.mark.parametrize("toy", CURVED)
+def test_from_hessians(toy):
+    """By the derivative of each number of the gradient toward each activation, one at a time."""
+    scores, *layers = CURVED[toy]
+    network, images = network_of(toy), images_of(toy)[:1]
+    found = ask.maps(network, "shapley-cam", images, TARGETS, layers, scores)
+    plain = ask.maps(network, "grad-cam", images, TARGETS, layers, scores)
+    for layer in layers:
+        name, _, call = layer.partition("#")
+        for t, row in enumerate(ROWS):
+            a, g, h = references.derivatives(network, name, images[0], row, int(call or 0) - 1, SCORES[scores], second=True)
+            lies = turned(toy, layer, np.arange(a.size).reshape(a.shape))  # which number of it lies where
+            square = h.reshape(a.size, a.size)[np.ix_(lies.ravel(), lies.ravel())].reshape(*lies.shape, *lies.shape)
+            expected = references.shapley_cam(turned(toy, layer, a), turned(toy, layer, g), square)
+            ask.close(found[layer][t, 0], expected, rel=1e-8)
+            ask.far(found[layer][t, 0], plain[layer][t, 0], rel=1e-4)
+
+
+def test_shapley_cam_is_grad_cam_where_the_logit_is_linear_in_the_layer():
+    for toy, layer in (("pooled", "act2"), ("pointwise_head", "act2"), ("linear_flat_head", "act2"), ("relu6", "act2")):
+        shapley, plain = (
+            ask.maps(network_of(toy), name, images_of(toy), TARGETS, [layer]) for name in ("shapley-cam", "grad-cam")
+        )
+        np.testing.assert_array_equal(shapley[layer], plain[layer])
+
+
+@pytest.mark.parametrize("kind", ["rectified", "signed", "dead"])
+def test_shapley_cam_on_arrays_and_on_tensors(kind):
+    """Of a quadratic form y = b a + a' Q a / 2 it is half the sum of b and g: what a channel adds, before and after others."""
+    a, b = arrays(kind)
+    q = np.random.default_rng(5).normal(size=(90, 90))
+    q = q + q.T
+    g = b + (a.reshape(2, 90) @ q).reshape(a.shape)
+    expected = np.stack([references.grad_cam(each, half) for each, half in zip(a, (b + g) / 2, strict=True)])
+    by_reference = [references.shapley_cam(a[i], g[i], q.reshape(6, 3, 5, 6, 3, 5)) for i in range(2)]
+    np.testing.assert_allclose(by_reference, expected, rtol=1e-9, atol=1e-10)
+    kinds = [(a, g, lambda v: (v.reshape(2, 90) @ q).reshape(v.shape))]
+    kinds += [(torch.tensor(a), torch.tensor(g), lambda v: (v.reshape(2, 90) @ torch.tensor(q)).reshape(v.shape))]
+    for each in kinds:
+        np.testing.assert_allclose(ask.formula("shapley-cam", *each[:2], hessian=each[2]), expected, rtol=1e-9, atol=1e-10)
 
 
 @pytest.mark.parametrize("toy", TOYS)

@@ -19,11 +19,11 @@ Targets = Sequence[Any]  # classes or Targets
 
 def case(
     network: nn.Module, x: Floats, targets: Targets, layers: Sequence[str | None] = (None,), scores: str = "logits",
-    gradients: bool = True, pixels: bool = False,
+    gradients: bool = True, pixels: bool = False, twice: bool = False,
 ) -> Case:  # fmt: skip
     """The question, for several methods to answer; without `gradients` the pass stops at the last layer; cells lie evenly."""
     asked = [seewhy.Class(t) if isinstance(t, int) else t for t in targets]
-    shared = [*(["gradients"] if gradients else []), *(["pixels"] if pixels else [])]
+    shared = [*(["gradients"] if gradients else []), *(["pixels"] if pixels else []), *(["twice"] if twice else [])]
     return Case(seewhy.wrap(network, scores=scores, geometry="plain"), x, asked, layers, shared)
 
 
@@ -31,15 +31,16 @@ def maps(
     network: nn.Module, method: str, x: Floats, targets: Targets, layers: Sequence[str], scores: str = "logits", **params: Any
 ) -> Mapping[str, Floats]:
     """{layer: (t, n, h, w)}, signed, in the network's own precision."""
-    shares = seewhy.METHODS[method].shares
-    return run(method, case(network, x, targets, layers, scores, "gradients" in shares, "pixels" in shares), **params)
+    reads = {kind: kind in seewhy.METHODS[method].shares for kind in ("gradients", "pixels", "twice")}
+    return run(method, case(network, x, targets, layers, scores, **reads), **params)
 
 
-def formula(method: str, a: Any, g: Any = None, w: Any = None, **params: Any) -> Floats:
-    """The signed map (n, *space) that a method makes of a (n, c, *space) and g like it, or w (n, c)."""
-    bare = SimpleNamespace(targets=[None], named=["here"], at_layers=dict, activations={"here": a})
+def formula(method: str, a: Any, g: Any = None, w: Any = None, hessian: Any = None, **params: Any) -> Floats:
+    """The signed map (n, *space) that a method makes of a (n, c, *space) and g like it, or w (n, c); hessian: v -> H v."""
+    bare = SimpleNamespace(targets=[None], named=["here"], at_layers=dict, activations={"here": a}, plain_only=lambda _: None)
     if g is not None:
-        bare.trace = SimpleNamespace(evidence={"here": Evidence(a, g[None])})
+        again = None if hessian is None else lambda _t, v: hessian(v)
+        bare.trace = SimpleNamespace(evidence={"here": Evidence(a, g[None], again)})
     if w is not None:
         bare.head = SimpleNamespace(a={"here": a}, w=w[None])
     return run(method, bare, **params)["here"][0]

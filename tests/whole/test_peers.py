@@ -59,6 +59,29 @@ def test_pytorch_grad_cam_agrees(kind, method, rel, toy, layer):
     ask.close(ours(method, toy, layer), pytorch_grad_cam(kind, toy, layer)[0], rel)
 
 
+CURVED = [("lstm_head", "act1", "logits"), ("pooled", "act1", "probability"), ("flat_head", "act2", "probability"),
+          ("relu6", "act1", "probability"), ("signed_features", "act2", "probability")]  # fmt: skip
+
+
+@pytest.mark.parametrize(("toy", "layer", "scores"), CURVED)
+def test_pytorch_grad_cam_agrees_on_shapley_cam(toy, layer, scores):
+    """Behind the layer the score is curved, so that the second derivatives count."""
+    library = imported("pytorch_grad_cam")
+    network, maps = getattr(networks, toy)(), []
+    kind = "ClassifierOutputTarget" if scores == "logits" else "ClassifierOutputSoftmaxTarget"
+    targets = [getattr(library.utils.model_targets, kind)(CLASS)] * len(X)
+    with library.ShapleyCAM(model=network, target_layers=[network.get_submodule(layer)]) as method, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of theirs
+        made = method.get_cam_image
+        method.get_cam_image = lambda *args: (maps.append(made(*args)), maps[-1])[1]  # before ReLU, resizing and min-max
+        method(torch.tensor(X), targets)
+        method.activations_and_grads.activations, method.activations_and_grads.gradients = [], []  # which they cannot let go
+    own = ask.maps(getattr(networks, toy)(), "shapley-cam", X, [CLASS], [layer], scores)[layer][0]
+    ask.close(own, maps[0])
+    plain = ask.maps(getattr(networks, toy)(), "grad-cam", X, [CLASS], [layer], scores)[layer][0]
+    ask.far(own, plain, rel=1e-4)
+
+
 @pytest.mark.parametrize(("toy", "layer"), [("pooled", "act1"), ("flat_head", "act2"), ("reused", "conv2")])
 @pytest.mark.parametrize(("kind", "method"), [("EigenCAM", "eigen-cam"), ("EigenGradCAM", "eigen-grad-cam")])
 def test_pytorch_grad_cam_agrees_on_components_but_for_their_sign(kind, method, toy, layer):

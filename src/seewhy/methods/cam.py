@@ -4,6 +4,7 @@ Each formula gives the signed map (n, *space) of (n, c, *space); the ReLU of the
 """
 
 import sys
+from collections.abc import Callable
 
 import numpy as np
 from einops import rearrange, reduce
@@ -22,6 +23,7 @@ __all__ = [
     "grad_cam_pp",
     "hires_cam",
     "layer_cam",
+    "shapley_cam",
     "xgrad_cam",
 ]
 
@@ -117,6 +119,19 @@ def counterfactual(a: Array, g: Array) -> Array:
     Caveat: near-empty for a confident class, and rightly so; never compare it with Grad-CAM on scales of their own.
     """
     return weighted_sum(mean(-g), a)
+
+
+@from_gradients(averages=True, twice=True)
+def shapley_cam(a: Array, g: Array, hessian: Callable[[Array], Array]) -> Array:
+    """relu(sum_c mean(g - H a / 2) a), H the second derivatives of the score: a channel's Shapley value to second order.
+
+    Source: Cai 2025, CAMs as Shapley Value-based Explainers. The paper's score ReST, a logit plus its log-probability, is left
+    to the model: here the score is what it explains (scores="log-probability" is nearest).
+
+    Caveat: where the score is linear behind the layer, as a logit behind pooling is, H is zero and it is Grad-CAM; averaging
+    over space can mark places that did not raise the score, as there.
+    """
+    return weighted_sum(mean(g - hessian(a) / 2), a)
 
 
 @from_activations()

@@ -212,7 +212,7 @@ def test_superpixels_are_missed_only_where_colours_decide(conditions, monkeypatc
 
 def test_who_averages_the_gradient_and_who_moves_the_image():
     assert {name for name, method in METHODS.items() if method.averages} == {
-        "grad-cam", "grad-cam-pp", "xgrad-cam", "counterfactual", "guided-grad-cam"
+        "grad-cam", "grad-cam-pp", "xgrad-cam", "counterfactual", "guided-grad-cam", "shapley-cam"
     }  # fmt: skip
     assert not any(method.moves for method in METHODS.values())
     for name, averages, moves in (

@@ -5,6 +5,7 @@ It gives the signed map (h, w), before the ReLU that most papers end with.
 """
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from itertools import product
 from math import exp, sqrt
 from typing import Any
@@ -13,6 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 Floats = NDArray[np.float64]
 
@@ -135,6 +137,18 @@ def eigen_grad_cam(a: Floats, g: Floats, centred: bool = False) -> Floats:
                                for k in range(len(a))]), centred)  # fmt: skip
 
 
+def shapley_cam(a: Floats, g: Floats, h: Floats) -> Floats:
+    """Cai 2025: alpha_k = 1/Z sum_ij (g_kij - 1/2 (H A)_kij), H of all pairs of activations: (c, h, w, c, h, w)."""
+    z = a.shape[1] * a.shape[2]
+    weights = []
+    for k in range(len(a)):
+        alpha = 0.0
+        for i, j in places(a):
+            alpha += g[k, i, j] - sum(h[k, i, j, m, p, q] * a[m, p, q] for m in range(len(a)) for p, q in places(a)) / 2
+        weights.append(alpha / z)
+    return weighted(weights, a)
+
+
 def centre(h: int, w: int, sigma: float = 0.25) -> Floats:
     """A Gaussian over the middle: offsets and sigma in shares of each side, cell centres at half steps."""
     m = np.zeros((h, w))
@@ -155,6 +169,7 @@ FROM_GRADIENTS: dict[str, Callable[..., Floats]] = {
     "counterfactual": counterfactual,
     "eigen-grad-cam": eigen_grad_cam,
 }
+FROM_HESSIANS: dict[str, Callable[..., Floats]] = {"shapley-cam": shapley_cam}
 FROM_ACTIVATIONS: dict[str, Callable[..., Floats]] = {"eigen-cam": eigen_cam}
 FROM_HEAD: dict[str, Callable[..., Floats]] = {"cam": cam}
 CONTROLS: dict[str, Callable[..., Floats] | None] = {"centre": centre, "random-map": None}  # noise has no second derivation
@@ -172,6 +187,20 @@ def evidence(
 
     The whole graph is recorded; `call` says which of the module's calls is read, the last by default.
     """
+    a, g, _ = derivatives(network, layer, image, weights, call, of)
+    return a, g
+
+
+def derivatives(
+    network: nn.Module,
+    layer: str,
+    image: Floats,
+    weights: Any,
+    call: int = -1,
+    of: Callable[[Tensor], Tensor] = lambda logits: logits,
+    second: bool = False,
+) -> tuple[Floats, Floats, Floats | None]:
+    """The same, and with `second` the derivative of each number of that gradient toward each of the emission: (*a, *a)."""
     kept: list[Tensor] = []
 
     def keep(_module: nn.Module, _args: Any, output: Any) -> Any:
@@ -184,13 +213,20 @@ def evidence(
         kept.append(x)
     handle = dict(network.named_modules()).get(layer, nn.Module()).register_forward_hook(keep)
     try:
-        scores = of(network(x.clone()))[0]
+        with sdpa_kernel(SDPBackend.MATH) if second else nullcontext():  # the fused kernel has no second derivative
+            scores = of(network(x.clone()))[0]
     finally:
         handle.remove()
     score = sum(float(w) * s for w, s in zip(weights, scores, strict=True))
-    (g,) = torch.autograd.grad(score, [kept[call]], allow_unused=True)
+    (g,) = torch.autograd.grad(score, [kept[call]], allow_unused=True, create_graph=second)
     a = kept[call][0].detach().numpy()
-    return a, np.zeros_like(a) if g is None else g[0].numpy()
+    if not second:
+        return a, np.zeros_like(a) if g is None else g[0].numpy(), None
+    rows = []
+    for one in g.flatten():
+        row = torch.autograd.grad(one, kept[call], retain_graph=True, allow_unused=True)[0] if one.requires_grad else None
+        rows.append(np.zeros_like(a) if row is None else row[0].numpy())
+    return a, g[0].detach().numpy(), np.stack(rows).reshape(*a.shape, *a.shape)
 
 
 def scores(network: nn.Module, image: Floats, of: Callable[[Tensor], Tensor] = lambda logits: logits) -> Floats:
