@@ -180,3 +180,9 @@ def led_back(net: Net, image: Floats, target: int, rule: str = "plain") -> Float
     network = nn.Sequential(*(Ruled(rule) if isinstance(part, nn.ReLU) else part for part in net.network))
     x = torch.tensor(image[None], requires_grad=True)
     return torch.autograd.grad(network(x)[0, target], x)[0][0].numpy()
+
+
+def pointwise(d: int) -> nn.Module:
+    """Average pooling before or behind a convolution of kernel 1."""
+    conv = of(d, "Conv")
+    return nn.Sequential(conv(2, 7, 3, padding=1), nn.ReLU(), of(d, "AdaptiveAvgPool")(1), conv(7, 5, 1), nn.Flatten())

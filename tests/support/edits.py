@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from seewhy.models.torch.passes.taps import Tap
-from seewhy.models.torch.variants.tail import Tail
+from seewhy.models.torch.variants.tail import TorchTail
 
 
 def slow(network: nn.Module, layer: str, x: Tensor, edits: Tensor, alone: bool = False) -> Tensor:
@@ -40,8 +40,10 @@ def edits_of(a: Tensor, m: int = 5) -> Tensor:
     return edits
 
 
-def check(network: nn.Module, layer: str, x: Tensor, *, replays: bool = True, alone: bool = False, felt: bool = True) -> Tail:
-    tail = Tail(network, Tap(layer, network), x)
+def check(
+    network: nn.Module, layer: str, x: Tensor, *, replays: bool = True, alone: bool = False, felt: bool = True
+) -> TorchTail:
+    tail = TorchTail(network, Tap(layer, network), x)
     assert (tail.replays, tail.together) == (replays, not alone)
     for m in (5, 1, 8):  # and again: nothing of one call is left in the next
         edits = edits_of(tail.a, max(m, 2))[:m]

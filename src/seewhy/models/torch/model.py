@@ -65,7 +65,7 @@ class TorchModel(Running):
 
     def _upto(self, layer: str, at: Any) -> "TorchModel":
         model = copy(self)
-        model.end = End(Tap(layer, self.network).asked, at, self)
+        model.end = End(Tap(layer, self.network).layer, at, self)
         model.name, model.labels, model.explains = f"{self.name} up to {layer}", None, "activation"
         model.surveys, model.learned, model.units, model.calls, model.straight = (Recent() for _ in range(5))
         return model

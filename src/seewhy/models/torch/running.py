@@ -18,7 +18,7 @@ from seewhy.models.model import INPUT
 from seewhy.models.torch.passes.taps import Stop, Tap, differentiable_rnn, every_module, offloaded, unwrapped
 from seewhy.models.torch.passes.units import Reached, unit_scores
 from seewhy.models.torch.places.following import Following, Place
-from seewhy.models.torch.places.layout import Known, Layout
+from seewhy.models.torch.places.layout import Layout, NetworkGrids
 from seewhy.models.torch.places.survey import Survey, layout_of, survey
 from seewhy.models.torch.variants.scorer import precision
 from seewhy.prepare.batch import preparer
@@ -245,7 +245,7 @@ class Running(Answering):
 
     def _lies(self, module: nn.Module | None, a: Tensor, x: Tensor, own: tuple[int, ...] | None = None) -> Layout | None:
         """How what a module emitted lies over the space of x; None where it has no space.  own: its grid, if that is known."""
-        found = layout_of(module, a, x, Known({}, frozenset()), own)
+        found = layout_of(module, a, x, NetworkGrids({}, frozenset()), own)
         if found is None and a.ndim in (3, x.ndim):  # only a look through the whole network tells
             found = layout_of(module, a, x, self._survey(x[:1].detach()).known, own)
         return found

@@ -1,5 +1,7 @@
 """The linear layer that made the scores, what was pooled before it, and the layer where numbers go bad."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
@@ -7,7 +9,8 @@ from torch.testing import assert_close
 
 import seewhy
 from seewhy.models.torch.passes.head import first_bad, linear_head, pooled
-from support import networks
+from support import ask, networks
+from support.dimensions import SPACES, Net, bold, pointwise
 
 X = torch.as_tensor(networks.images(2, 12, 12, seed=3))
 
@@ -92,3 +95,16 @@ def test_the_first_layer_with_a_bad_number_is_named(value, pack):
     assert first_bad(network, lambda: network(X)) == "1"
     network = nn.Sequential(nn.ReLU(), Breaking(1e30), nn.ReLU())
     assert first_bad(network, lambda: network(X)) is None
+
+
+@pytest.mark.parametrize("d", SPACES)
+def test_cam_of_a_pointwise_head(d):
+    """sum_c w_c a_c (Zhou et al. 2016), whose mean is the score but for the bias."""
+    net = Net(bold(lambda: pointwise(d)), SPACES[d], {"1": SPACES[d]})
+    head: Any = net.network.get_submodule("3")
+    w, bias = head.weight.detach().reshape(5, 7), head.bias.detach()
+    a = net.network.get_submodule("1")(net.network.get_submodule("0")(torch.tensor(net.images))).detach()
+    maps = seewhy.cam(seewhy.wrap(net.network), net.images, target=2, layer="1", signed=True)
+    ask.close(ask.values(maps), torch.einsum("c,nc...->n...", w[2], a).numpy(), 1e-6)
+    for m in maps:
+        assert m.source.score == pytest.approx(m.values.mean(dtype=float) + float(bias[2]), rel=1e-5)

@@ -2,15 +2,18 @@
 
 from typing import NamedTuple
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 from torch.testing import assert_close
 
 import seewhy
+from seewhy import Unit
 from seewhy.models.torch.passes.units import End, unit_scores
 from seewhy.models.torch.places.layout import FIRST, TOKENS, Layout
-from support import networks
+from support import ask, networks
+from support.dimensions import SPACES, bold, pointwise
 
 X = torch.as_tensor(networks.images(2, 12, 12, seed=3)).float()
 
@@ -108,3 +111,24 @@ def test_a_layer_that_does_not_run_so_often():
     network = nn.Sequential(nn.Conv2d(3, 3, 1))
     with pytest.raises(seewhy.NoSuchName, match="runs 1 times"):
         unit_scores(lambda: network(X), network, X, End("0", "max", Whole(MAPS)), 2)
+
+
+CELLS = {1: (5,), 2: (1, 4), 3: (1, 2, 3)}
+
+
+@pytest.mark.parametrize("d", SPACES)
+def test_a_unit_in_a_cell_of_any_grid(d):
+    cell = CELLS[d]
+    network = bold(lambda: pointwise(d))
+    x = torch.tensor(np.random.default_rng(d).normal(size=(1, 2, *SPACES[d])), requires_grad=True)
+    (g,) = torch.autograd.grad(network.get_submodule("1")(network.get_submodule("0")(x))[(0, 1, *cell)], x)
+    unit = Unit.parse(f"unit:1:1:{','.join(map(str, cell))}")
+    assert (unit, str(unit)) == (Unit("1", 1, at=cell), f"unit:1:1:{','.join(map(str, cell))}")
+    (m,) = seewhy.gradient(seewhy.wrap(network), x.detach().numpy(), target=unit, reduce="sum")
+    ask.close(m.values, g[0].sum(0).numpy(), 1e-6)
+    wrong = (*cell, 0)
+    with pytest.raises(seewhy.BadParameter, match="whose grid is"):
+        seewhy.gradient(seewhy.wrap(network), x.detach().numpy(), target=Unit("1", 1, at=wrong))
+    for text in ("unit:1:1:1,", "unit:1:1:,1", "unit:1:1:-1"):
+        with pytest.raises(seewhy.BadParameter, match="unit:LAYER:CHANNEL"):
+            Unit.parse(text)

@@ -1,75 +1,18 @@
-"""What is no picture of the image is not drawn as one: reordered tokens, heads, texts, features in the place of time."""
+"""What is no picture of the image is not drawn as one: heads, blocks of tokens, features in the place of time."""
 
 import numpy as np
 import pytest
-import timm
 import torch
 from torch import nn
 
 import seewhy
-from seewhy import IMAGE
-from support import networks
+from seewhy.models.torch.places.layout import FIRST, LAST, SEQUENCE, TOKENS, Layout, NetworkGrids, halved, layout, squares
 
 X = np.random.default_rng(0).standard_normal((2, 3, 64, 64))
 
 
 def default(model, x=X):
     return next((name, layer) for name, layer in model.layers(x).items() if layer.default)
-
-
-class Reordered(nn.Module):
-    """Patches in raster order, then window by window, as Hiera has them; the mean of all is read."""
-
-    def __init__(self, windows: bool) -> None:
-        super().__init__()
-        torch.manual_seed(0)
-        self.windows, self.patch, self.flat = windows, nn.Conv2d(3, 8, 8, 8), nn.Identity()
-        self.norm, self.mlp, self.fc = (
-            nn.LayerNorm(8),
-            nn.Sequential(nn.Linear(8, 16), nn.GELU(), nn.Linear(16, 8)),
-            nn.Linear(8, 4),
-        )
-
-    def forward(self, x):
-        x = self.flat(self.patch(x).flatten(2).transpose(1, 2))
-        if self.windows:
-            x = x.reshape(len(x), 4, 2, 4, 2, 8).permute(0, 2, 4, 1, 3, 5).reshape(len(x), 64, 8)
-        return self.fc((x + self.mlp(self.norm(x))).mean(1))
-
-
-def test_tokens_that_were_put_in_another_order_are_refused():
-    name, layer = default(seewhy.wrap(Reordered(False).double()))
-    assert (name, layer.shape) == ("mlp", (8, 8, 8))
-    model = seewhy.wrap(Reordered(True).double())
-    name, layer = default(model)
-    assert name == "patch"
-    assert "not known how their tokens lie" in layer.why
-    with pytest.raises(seewhy.NotApplicable, match="not in the order of the image"):
-        seewhy.grad_cam(model, X, layer="mlp")
-    with pytest.raises(seewhy.NotApplicable, match="not in the order of the image"):
-        seewhy.grad_cam(seewhy.wrap(Reordered(True).double(), grid=(8, 8)), X, layer="mlp")
-
-
-def test_hiera_is_found_out():
-    network = timm.create_model(
-        "hiera_tiny_224", img_size=224, embed_dim=16, num_heads=1, stages=(1, 1, 1, 1), num_classes=4
-    ).eval()
-    model = seewhy.wrap(network)
-    x = np.random.default_rng(0).standard_normal((1, 3, 224, 224)).astype("f")
-    assert default(model, x)[0] == "patch_embed.proj"
-    with pytest.raises(seewhy.NotApplicable, match="not in the order of the image"):
-        seewhy.grad_cam(model, x, layer="blocks.0")
-
-
-def test_an_asked_grid_is_that_of_the_rows_that_it_fits():
-    """Others, as of a pyramid's other stages, are found as ever, and never cut to it."""
-    network = timm.create_model("pvt_v2_b0", num_classes=4).eval()
-    for grid in (None, (2, 2)):
-        layers = seewhy.wrap(network, grid=grid).layers(X.astype("f"))
-        assert {layers[f"stages.{i}"].shape[1:] for i in range(4)} == {(16, 16), (8, 8), (4, 4), (2, 2)}
-        rows = [layer for name, layer in layers.items() if name.endswith("blocks.0.norm1")]
-        assert [row.shape[1:] for row in rows] == [(16, 16), (8, 8), (4, 4), (2, 2)]
-        assert not any(row.tokens for row in rows)
 
 
 class Heads(nn.Module):
@@ -118,29 +61,6 @@ def test_blocks_of_tokens_are_no_picture():
         seewhy.grad_cam(model, X, layer="mlp")
 
 
-class Towers(nn.Module):
-    """An image of 64 patches beside a text of 64 words; the score is their likeness."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        torch.manual_seed(0)
-        self.patch, self.image_norm = nn.Conv2d(3, 8, 8, 8), nn.LayerNorm(8)
-        self.words, self.text_norm = nn.Embedding(10, 8), nn.LayerNorm(8)
-
-    def forward(self, pixel_values, input_ids):
-        image = self.image_norm(self.patch(pixel_values).flatten(2).transpose(1, 2)).mean(1)
-        return image @ self.text_norm(self.words(input_ids)).mean(1).T
-
-
-def test_the_layers_of_another_input_are_no_picture():
-    ids = torch.arange(64)[None] % 10
-    for texts in (ids, torch.cat([ids, ids.flip(1) // 2])):
-        model = seewhy.wrap(Towers().double(), inputs={"pixel_values": IMAGE, "input_ids": seewhy.Fixed(texts)})
-        assert default(model)[0] == "image_norm"
-        with pytest.raises(seewhy.NotApplicable, match=r"no space.*image_norm"):
-            seewhy.grad_cam(model, X, layer="text_norm")
-
-
 class Signal(nn.Module):
     def __init__(self, middle: nn.Module) -> None:
         super().__init__()
@@ -169,30 +89,6 @@ def test_features_of_a_signal_are_not_its_time(kind, length):
     np.testing.assert_allclose(np.asarray(activations), seen[0].transpose(1, 2).numpy(), rtol=1e-9)
 
 
-class Mirrored(nn.Module):
-    def __init__(self, turn) -> None:
-        super().__init__()
-        torch.manual_seed(0)
-        self.turn, self.conv, self.fc = turn, nn.Conv2d(3, 6, 4, 4), nn.Linear(6, 3)
-
-    def forward(self, x):
-        return self.fc(self.conv(self.turn(x)).relu().mean((2, 3)))
-
-
-@pytest.mark.parametrize(
-    "turn", [lambda x: x.flip(-1), lambda x: torch.rot90(x, 1, (2, 3)), torch.fliplr], ids=["flip", "rot90", "fliplr"]
-)
-def test_behind_a_mirror_the_map_says_that_it_lies_as_the_layer_saw_it(turn):
-    model = seewhy.wrap(Mirrored(turn).double())
-    for _ in range(2):  # also from what is remembered
-        (m, _other) = seewhy.grad_cam(model, X, target=0, signed=True)
-        assert any("mirrors or turns the image" in w for w in m.warnings), m.warnings
-        assert m.cells is None
-    (m, _other) = seewhy.grad_cam(seewhy.wrap(Mirrored(lambda x: x + 0).double()), X, target=0, signed=True)
-    assert not m.warnings
-    assert m.cells is not None
-
-
 def test_a_tuple_of_two_that_could_be_scores_says_which_is_explained():
     class Two(nn.Module):
         def __init__(self) -> None:
@@ -210,29 +106,66 @@ def test_a_tuple_of_two_that_could_be_scores_says_which_is_explained():
     assert not m.warnings
 
 
-def test_a_gate_that_was_drawn_out_does_not_move_the_cells():
-    """GhostNet V2 at the size it was made for: its gates are averaged over 2x2 cells and enlarged again."""
-    network = timm.create_model("ghostnetv2_100", num_classes=4).eval()
-    (name, layer) = default(seewhy.wrap(network), np.zeros((1, 3, 224, 224), "f"))
-    assert layer.shape[1:] == (7, 7), name
-    assert layer.cells is not None
-    assert (layer.cells.stride, layer.cells.first) == ((32.0, 32.0), (0.0, 0.0))
+GRIDS = NetworkGrids({5: Layout(TOKENS, 0, (2, 2), 1)}, frozenset({(6, 10)}))
+READ = {
+    "channels first": ((2, 7, 4, 6), {}, Layout(FIRST, 7, (4, 6))),
+    "channels last": ((2, 4, 6, 7), {}, Layout(LAST, 7, (4, 6))),
+    "the image's own": ((2, 3, 64, 96), {}, Layout(FIRST, 3, (64, 96))),
+    "surely first": ((2, 4, 6, 7), {"first": True}, Layout(FIRST, 4, (6, 7))),
+    "a grid that was followed": ((2, 5, 5, 7), {"own": (5, 5)}, Layout(LAST, 7, (5, 5))),
+    "a grid of the network": ((2, 6, 10, 7), {}, Layout(LAST, 7, (6, 10))),
+    "another grid": ((2, 5, 9, 7), {}, None),
+    "tokens": ((2, 5, 7), {}, Layout(TOKENS, 7, (2, 2), 1)),
+    "tokens before the batch": ((5, 2, 7), {}, Layout(SEQUENCE, 7, (2, 2), 1)),
+    "as many tokens as nobody knows": ((2, 6, 7), {}, None),
+    "vectors": ((2, 7), {}, None),
+}
 
 
-def test_a_coarse_row_is_not_a_smaller_grid_with_many_tokens_beside_it():
-    """LeViT halves 14x14 to 7x7 and to 4x4, which nobody shall read as 3x3 and seven tokens of no place."""
-    torch.manual_seed(0)
-    network = timm.create_model("levit_128s", num_classes=4).eval()
-    (_, layer) = default(seewhy.wrap(network), np.zeros((1, 3, 224, 224), "f"))
-    assert (layer.shape[1:], layer.tokens) == ((4, 4), 0)
+@pytest.mark.parametrize("how", READ)
+def test_how_a_shape_is_read(how):
+    shape, more, expected = READ[how]
+    assert layout(shape, (64, 96), 2, GRIDS, **more) == expected
 
 
-def test_of_a_large_image_one_is_looked_at():
-    """Forward and back with all that lies between is a matter of memory."""
-    network, passes = networks.pooled().float(), []
-    network.conv1.register_forward_pre_hook(lambda _module, args: passes.append(len(args[0])))
-    model = seewhy.wrap(network)
-    small, large = (np.zeros((1, 3, side, 1024), np.float32) for side in (512, 514))
-    assert [name for name, layer in model.layers(small).items() if layer.default] == ["act2"]
-    assert [name for name, layer in model.layers(large).items() if layer.default] == ["act2"]
-    assert passes == [2, 1]
+KINDS = [Layout(FIRST, 5, (2, 3)), Layout(LAST, 5, (2, 3)), Layout(TOKENS, 5, (2, 3), 1, 2), Layout(SEQUENCE, 5, (2, 3), 2)]
+
+
+@pytest.mark.parametrize("lies", KINDS, ids=lambda lies: lies.kind)
+def test_what_is_turned_is_put_back(lies):
+    count = lies.prefix + 6 + lies.suffix
+    shape = {FIRST: (1, 5, 2, 3), LAST: (1, 2, 3, 5), TOKENS: (1, count, 5), SEQUENCE: (count, 1, 5)}[lies.kind]
+    emitted = torch.arange(float(np.prod(shape))).reshape(shape)
+    cells = lies.turn(emitted)
+    assert cells.shape == (1, *lies.shape) == (1, 5, 2, 3)
+    assert torch.equal(lies.back(cells, emitted), emitted)
+    edits = torch.cat([cells, -cells])
+    back = lies.back(edits, emitted)
+    assert torch.equal(lies.turn(back), edits)
+    if lies.kind == TOKENS:  # those of no place stay what they were
+        assert torch.equal(back[:, 0], emitted[:, 0].expand(2, 5))
+        assert torch.equal(back[:, 7:], emitted[:, 7:].expand(2, 2, 5))
+    assert torch.equal(lies.turn(torch.stack([emitted, -emitted])), torch.stack([cells, -cells]))
+
+
+def test_cells_that_share_out_an_image_in_squares():
+    assert squares((4, 6), (64, 96))
+    assert not squares((4, 4), (64, 96))
+    assert not squares((5, 6), (64, 96))
+    assert not squares((0, 6), (64, 96))
+    assert squares((1, 1), (64, 96))
+    assert squares((3, 4, 6), (6, 64, 96)), "time has a pace of its own"
+    assert not squares((4,), (64, 96))
+
+
+def test_halves_are_rounded_up_and_down():
+    assert halved([(7, 4)]) == {(4, 2), (3, 2), (2, 1), (1, 1)}
+    assert halved([(1, 1)]) == {(1, 1)}
+    assert halved([]) == set()
+
+
+def test_proportions_are_those_of_the_last_two_sides():
+    assert Layout(FIRST, 1, (4, 6)).distorts((64, 96)) == pytest.approx(0)
+    assert Layout(FIRST, 1, (3, 4, 6)).distorts((100, 64, 96)) == pytest.approx(0)
+    assert Layout(FIRST, 1, (4, 12)).distorts((64, 96)) == pytest.approx(np.log(2))
+    assert Layout(FIRST, 1, (0, 6)).distorts((64, 96)) == np.inf

@@ -9,7 +9,7 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from seewhy.models.torch.passes.taps import Tap
-from seewhy.models.torch.variants.tail import Tail
+from seewhy.models.torch.variants.tail import TorchTail
 from support import networks
 from support.edits import calibrated, check, edits_of, slow
 
@@ -111,7 +111,7 @@ def test_what_lies_before_the_layer_runs_once():
     x = torch.randn(1, 3, 64, 64, dtype=torch.float64)
     watch, seen = rows_through(network, before + behind)
     with watch:
-        tail = Tail(network, Tap("layer2.0.conv1", network), x)
+        tail = TorchTail(network, Tap("layer2.0.conv1", network), x)
     assert all(sum(seen[layer]) == 4 for layer in before)  # layer2.0.downsample runs behind the layer, but not for the edit
     watch, seen = rows_through(network, before + behind)
     with watch:
@@ -122,13 +122,13 @@ def test_what_lies_before_the_layer_runs_once():
 
 def test_float32_replays_to_rounding():
     network = networks.bn_dropout().float()
-    tail = Tail(network, Tap("bn1", network), torch.tensor(networks.images(1)).float())
+    tail = TorchTail(network, Tap("bn1", network), torch.tensor(networks.images(1)).float())
     assert tail.replays
     edits = edits_of(tail.a)
     torch.testing.assert_close(tail(edits), slow(network, "bn1", tail.x, edits))
 
 
-def held(tail: Tail) -> int:
+def held(tail: TorchTail) -> int:
     """Numbers kept for replaying."""
     assert tail.program is not None
     known = [leaf for call in tail.program.calls if call.one for leaf in flat(call.one)]
@@ -144,9 +144,9 @@ def flat(value):
 def test_only_what_the_edit_meets_is_kept_and_not_for_long():
     network = calibrated(tv.resnet18(weights=None))
     x = torch.randn(1, 3, 64, 64, dtype=torch.float64)
-    tail = Tail(network, Tap("layer2.0", network), x)
+    tail = TorchTail(network, Tap("layer2.0", network), x)
     assert held(tail) == 0  # nothing skips over a block
-    tail = Tail(network, Tap("layer2.1.conv1", network), x)
+    tail = TorchTail(network, Tap("layer2.1.conv1", network), x)
     assert held(tail) == 128 * 8 * 8  # the one residual
     gone = weakref.ref(tail.program)
     del tail

@@ -11,7 +11,7 @@ from torch.utils.checkpoint import checkpoint
 
 import seewhy
 from seewhy.models.torch.passes.taps import Tap
-from seewhy.models.torch.variants.tail import Tail
+from seewhy.models.torch.variants.tail import TorchTail
 from support import networks
 from support.edits import check, edits_of, slow
 
@@ -220,14 +220,14 @@ def test_a_layer_nobody_reads_changes_nothing():
 def test_the_network_comes_back_untouched():
     network, x = networks.inplace(), torch.tensor(networks.images(1))
     state, image = {name: value.clone() for name, value in network.state_dict().items()}, x.clone()
-    tail = Tail(network, Tap("conv2", network), x)
+    tail = TorchTail(network, Tap("conv2", network), x)
     a = tail.a.clone()
     tail(edits_of(tail.a))
     network.fc.register_forward_hook(fails := lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         tail(edits_of(tail.a))
     with pytest.raises(ZeroDivisionError):
-        Tail(network, Tap("conv2", network), x)
+        TorchTail(network, Tap("conv2", network), x)
     assert [*network.fc._forward_hooks.values()] == [fails]
     network.fc._forward_hooks.clear()
     assert all(not module._forward_hooks for module in network.modules())
@@ -242,7 +242,7 @@ def test_a_way_that_changes_later_is_left():
     """A network that starts to call something else is not replayed any more, and still right."""
     network = written(lambda net, x: net.head(net.conv2(act[0](net.conv1(x)))))
     act = [torch.relu]
-    tail = Tail(network, Tap("conv1", network), X.clone())
+    tail = TorchTail(network, Tap("conv1", network), X.clone())
     assert tail.replays
     act[0] = torch.tanh
     edits = edits_of(tail.a)
@@ -252,12 +252,12 @@ def test_a_way_that_changes_later_is_left():
 
 def test_edits_that_do_not_fit_and_layers_that_cannot_be_edited():
     network, x = networks.pooled(), torch.tensor(networks.images(1))
-    tail = Tail(network, Tap("act1", network), x)
+    tail = TorchTail(network, Tap("act1", network), x)
     with pytest.raises(seewhy.BadParameter, match=r"Edits \(2, 3\) of layer act1"):
         tail(torch.zeros(2, 3, dtype=torch.float64))
     assert tail(tail.a[:0]).shape == (0, networks.CLASSES)
     with pytest.raises(seewhy.NoSuchName, match="it runs 1 times"):
-        Tail(network, Tap("act1#2", network), x)
+        TorchTail(network, Tap("act1#2", network), x)
     folded = written(lambda net, x: net.head(net.conv2(net.conv1(x.repeat(2, 1, 1, 1)))[:1]))
     with pytest.raises(seewhy.NotApplicable, match="rows are no images"):
-        Tail(folded, Tap("conv1", folded), X.clone())
+        TorchTail(folded, Tap("conv1", folded), X.clone())

@@ -22,12 +22,12 @@ from seewhy.models.torch.running import Running
 from seewhy.models.torch.scores import as_numpy, plain
 from seewhy.targets.target import Target, weighted
 
+from .attending import Attending, AttentionCall
 from .blocks import at_each_block
 from .emissions import Emission
-from .met import Attending, Met
-from .places import Joined, Looked, looked
+from .places import AttentionSurvey, TokenAttention, attention_survey
 
-LOOKED: "WeakKeyDictionary[Running, Recent[Any, Looked]]" = WeakKeyDictionary()
+SURVEYS: "WeakKeyDictionary[Running, Recent[Any, AttentionSurvey]]" = WeakKeyDictionary()
 LOOK = "attention(model, images, layer=...) shows single layers' weights. "
 TRY = "Grad-CAM and other methods explain such networks."
 
@@ -53,7 +53,7 @@ class TorchAttention:
         """(t, n, heads, queries, keys)."""
         if self.slopes is None:
             raise AssertionError("asked for without targets")
-        return torch.stack([plain(self._spread(one)) for one in self.slopes])
+        return torch.stack([plain(self._spread(slopes)) for slopes in self.slopes])
 
     def read(self, share: NDArray[Any]) -> NDArray[Any]:
         """What queries look at, mixed by `share` (n, queries): (n, heads, keys), without spreading out all others."""
@@ -63,17 +63,17 @@ class TorchAttention:
         out = self.weights.new_zeros(len(of), len(self.groups[0][0]), self.keys.length)
         for members, rows, columns in self.groups:
             q, k = rows >= 0, columns >= 0
-            own = torch.einsum("nhqk,nq->nhk", self.weights[:, members][:, :, q], of[:, rows[q]])
-            out.index_add_(2, columns[k], own[:, :, k])
+            part = torch.einsum("nhqk,nq->nhk", self.weights[:, members][:, :, q], of[:, rows[q]])
+            out.index_add_(2, columns[k], part[:, :, k])
         return as_numpy(out)
 
-    def _spread(self, own: Tensor) -> Tensor:
+    def _spread(self, weights: Tensor) -> Tensor:
         if self.groups is None:
-            return own
-        out = own.new_zeros(len(own), len(self.groups[0][0]), self.queries.length, self.keys.length)
+            return weights
+        out = weights.new_zeros(len(weights), len(self.groups[0][0]), self.queries.length, self.keys.length)
         for members, rows, columns in self.groups:
             q, k = rows >= 0, columns >= 0
-            out[:, :, rows[q][:, None], columns[k]] = own[:, members][:, :, q][..., k]
+            out[:, :, rows[q][:, None], columns[k]] = weights[:, members][:, :, q][..., k]
         return out
 
 
@@ -85,48 +85,56 @@ def attended(model: Running, x: Array, targets: Sequence[Target], whole: bool, e
     own end makes of the tokens behind that layer's block, in place of the last, and no gradient but through that block.
     """
     with model._ready(x) as x:
-        found = _looked(model, x)
-        if not found.joined:
+        survey = _survey_of(model, x)
+        if not survey.attentions:
             raise NotApplicable(
                 f"{model.name} has no attention that can be seen: no F.scaled_dot_product_attention, no MultiheadAttention, "
                 "and no softmax whose rows are multiplied with values. Other libraries' kernels hide it: ask "
                 "transformers for attn_implementation='sdpa' or 'eager'."
             )
         if whole:
-            _check(found)
+            _check(survey)
         mode = Attending(model.network)
         with ordered_gradients(model.network, len(x)), torch.set_grad_enabled(bool(targets)):
             entered = x.requires_grad_().clone() if targets else x
             with mode:
-                raw, scores = at_each_block(model, entered, found) if each else model._run(entered)
-        met = mode.attentions()
-        if [one.layer for one in met] != [one.layer for one in found.joined]:
+                raw, scores = at_each_block(model, entered, survey) if each else model._run(entered)
+        calls = mode.attentions()
+        if [call.layer for call in calls] != [attention.layer for attention in survey.attentions]:
             raise NotApplicable(f"{model.name} runs other attentions for these images than for noise: they are not followed.")
         copies = len(raw) // len(x)
         answer = model._answer(raw[-len(x) :], scores[-len(x) :])
         weights = weighted(targets, answer.scores) if targets else np.zeros((0, *answer.scores.shape))
-        slopes = _slopes(scores, np.tile(weights, (1, copies, 1)), met, found) if targets else {}
-        _place(model, found, x)
-        layers = [_attention(m, one, slopes.get(i), len(x)) for i, (m, one) in enumerate(zip(met, found.joined, strict=True))]
-        kept = [layer for layer in layers if layer is not None]
-        out = {one.layer: _why(one) for one, layer in zip(found.joined, layers, strict=True) if layer is None}
-        return Attended(answer, weights, kept, _shares(found), out)
+        slopes = _slopes(scores, np.tile(weights, (1, copies, 1)), calls, survey) if targets else {}
+        _place(model, survey, x)
+        layers = [
+            _attention(call, attention, slopes.get(i), len(x))
+            for i, (call, attention) in enumerate(zip(calls, survey.attentions, strict=True))
+        ]
+        placed = [layer for layer in layers if layer is not None]
+        out = {
+            attention.layer: _why(attention)
+            for attention, layer in zip(survey.attentions, layers, strict=True)
+            if layer is None
+        }
+        return Attended(answer, weights, placed, _shares(survey), out)
 
 
-def _looked(model: Running, x: Tensor) -> Looked:
+def _survey_of(model: Running, x: Tensor) -> AttentionSurvey:
     """What a pass of noise told, once for images of this shape."""
     key = (tuple(x.shape[1:]), tuple(map(id, every_module(model.given))))
-    return LOOKED.setdefault(model, Recent()).of(key, lambda: _look(model, x))
+    return SURVEYS.setdefault(model, Recent()).of(key, lambda: _survey(model, x))
 
 
-def _look(model: Running, x: Tensor) -> Looked:
+def _survey(model: Running, x: Tensor) -> AttentionSurvey:
+    """Run noise like x and follow the tokens; where the network takes no two images, one."""
     model._survey(x[:1].detach())
     noise = torch.randn((2, *x.shape[1:]), generator=torch.Generator().manual_seed(0)).to(x)
     if model.aims:  # which read what is in this very image
         noise = x[:1].detach() + 1e-3 * x.std() * noise
 
-    def at(noise: Tensor) -> Looked:
-        return looked(model.network, noise, model._run, lambda module, a: model._lies(module, a, noise))
+    def at(noise: Tensor) -> AttentionSurvey:
+        return attention_survey(model.network, noise, model._run, lambda module, a: model._lies(module, a, noise))
 
     try:
         return at(noise)  # two images, so that an axis of one is known to be no batch
@@ -136,41 +144,49 @@ def _look(model: Running, x: Tensor) -> Looked:
         return at(noise[:1])  # some networks take no two
 
 
-def _check(found: Looked) -> None:
+def _check(survey: AttentionSurvey) -> None:
     """NotApplicable where products of attention matrices say nothing about tokens."""
-    advice = (LOOK if any(_placed(one) for one in found.joined) else "") + TRY
-    for one in found.joined:
-        if not one.square and not one.beside:
-            raise NotApplicable(f"{one.layer}: {_why(one)}, so that the layers' weights cannot be multiplied. {advice}")
-    own = [one for one in found.joined if one.square]
-    if not own:
+    advice = (LOOK if any(_placed(attention) for attention in survey.attentions) else "") + TRY
+    for attention in survey.attentions:
+        if not attention.square and not attention.beside:
+            why = f"{_why(attention)}, so that the layers' weights cannot be multiplied"
+            raise NotApplicable(f"{attention.layer}: {why}. {advice}")
+    square = [attention for attention in survey.attentions if attention.square]
+    if not square:
         raise NotApplicable(f"No attention of this network joins the image's tokens with each other. {advice}")
-    for before, behind, why in zip(own, own[1:], found.apart, strict=False):
+    for before, behind, why in zip(square, square[1:], survey.apart, strict=False):
         if why:
             raise NotApplicable(f"Between {before.layer} and {behind.layer} {why}: attention alone does not tell. {advice}")
-    if mixed := [one.layer for one, beside in zip(own, found.beside, strict=True) if beside]:
+    if mixed := [attention.layer for attention, beside in zip(square, survey.beside, strict=True) if beside]:
         raise NotApplicable(
             f"Beside {mixed[0]} tokens are mixed by something else, too, as by a convolution: attention alone does not tell. "
             f"{advice}"
         )
-    if found.reads is None:
-        raise NotApplicable(f"The scores do not depend on the tokens behind {own[-1].layer}, the last attention. {advice}")
+    if survey.reads is None:
+        raise NotApplicable(f"The scores do not depend on the tokens behind {square[-1].layer}, the last attention. {advice}")
 
 
-def _why(one: Joined) -> str:
-    if one.left_out:
-        return one.left_out
-    if one.beside:
-        return f"{one.size[0]} other quer{'y looks' if one.size[0] == 1 else 'ies look'} at the tokens, as where a head pools"
-    if one.queries is None or one.keys is None:
+def _why(attention: TokenAttention) -> str:
+    if attention.left_out:
+        return attention.left_out
+    if attention.beside:
+        queries = attention.size[0]
+        return f"{queries} other quer{'y looks' if queries == 1 else 'ies look'} at the tokens, as where a head pools"
+    if attention.queries is None or attention.keys is None:
         return "its queries cannot be followed to tokens of the image"
-    of = " tokens look at ".join(_sides(tokens) for tokens in (_tokens(one.queries), _tokens(one.keys)))
+    of = " tokens look at ".join(_sides(tokens) for tokens in (_tokens(attention.queries), _tokens(attention.keys)))
     return f"{of}, which are pooled"
 
 
-def _placed(one: Joined) -> bool:
+def _placed(attention: TokenAttention) -> bool:
     """Is it known where its rows and columns lie?"""
-    return not (one.left_out or one.queries is None or one.keys is None or one.rows is None or one.columns is None)
+    return not (
+        attention.left_out
+        or attention.queries is None
+        or attention.keys is None
+        or attention.rows is None
+        or attention.columns is None
+    )
 
 
 def _sides(tokens: Tokens) -> str:
@@ -182,18 +198,24 @@ def _tokens(emission: Emission) -> Tokens:
     return Tokens(emission.length, lies.space, lies.prefix if lies.kind in (TOKENS, SEQUENCE) else 0)
 
 
-def _attention(met: Met, one: Joined, slopes: Tensor | None, n: int) -> TorchAttention | None:
-    if one.queries is None or one.keys is None or one.rows is None or one.columns is None or one.left_out:
+def _attention(call: AttentionCall, attention: TokenAttention, slopes: Tensor | None, n: int) -> TorchAttention | None:
+    if (
+        attention.queries is None
+        or attention.keys is None
+        or attention.rows is None
+        or attention.columns is None
+        or attention.left_out
+    ):
         return None
-    own = met.weights.detach().reshape(n, -1, *one.size)
-    queries, keys = _tokens(one.queries), _tokens(one.keys)
-    turned = None if slopes is None else slopes.reshape(-1, n, *own.shape[1:])
-    return TorchAttention(met.layer, queries, keys, own, turned, _groups(one, queries, keys))
+    weights = call.weights.detach().reshape(n, -1, *attention.size)
+    queries, keys = _tokens(attention.queries), _tokens(attention.keys)
+    turned = None if slopes is None else slopes.reshape(-1, n, *weights.shape[1:])
+    return TorchAttention(call.layer, queries, keys, weights, turned, _groups(attention, queries, keys))
 
 
-def _groups(one: Joined, queries: Tokens, keys: Tokens) -> tuple[tuple[Tensor, Tensor, Tensor], ...] | None:
+def _groups(attention: TokenAttention, queries: Tokens, keys: Tokens) -> tuple[tuple[Tensor, Tensor, Tensor], ...] | None:
     """The heads of each window, and where its rows and columns lie; None where all heads see all tokens in order."""
-    rows, columns = one.rows, one.columns
+    rows, columns = attention.rows, attention.columns
     if rows is None or columns is None:
         return None
     in_order = [bool((at == torch.arange(count, device=at.device)).all()) if at.shape[1] == count else False
@@ -204,30 +226,30 @@ def _groups(one: Joined, queries: Tokens, keys: Tokens) -> tuple[tuple[Tensor, T
     for r, key in enumerate(zip(rows.tolist(), columns.tolist(), strict=True)):
         windows.setdefault((tuple(key[0]), tuple(key[1])), []).append(r)
     if len({len(members) for members in windows.values()}) > 1:
-        raise NotApplicable(f"{one.layer}: its windows have heads of different numbers.")
+        raise NotApplicable(f"{attention.layer}: its windows have heads of different numbers.")
     device = rows.device
-    return tuple((torch.tensor(own, device=device), rows[own[0]], columns[own[0]]) for own in windows.values())
+    return tuple((torch.tensor(heads, device=device), rows[heads[0]], columns[heads[0]]) for heads in windows.values())
 
 
-def _slopes(scores: Tensor, weights: NDArray[Any], met: list[Met], found: Looked) -> dict[int, Tensor]:
+def _slopes(scores: Tensor, weights: NDArray[Any], calls: list[AttentionCall], survey: AttentionSurvey) -> dict[int, Tensor]:
     """The gradients (t, ...) toward each attention over tokens, by its place."""
-    asked = [i for i, one in enumerate(found.joined) if one.square]
-    fixed = [met[i].layer for i in asked if not met[i].weights.requires_grad]
+    square = [i for i, attention in enumerate(survey.attentions) if attention.square]
+    fixed = [calls[i].layer for i in square if not calls[i].weights.requires_grad]
     if fixed:
         raise NotApplicable(f"{fixed[0]} runs under no_grad, so the score has no gradient toward its weights.")
-    grads = gradients(scores, [met[i].weights for i in asked], weights)
-    zeros: Callable[[int], Tensor] = lambda i: met[i].weights.new_zeros(len(weights), *met[i].weights.shape)  # noqa: E731
-    return {i: zeros(i) if g is None else g for i, g in zip(asked, grads, strict=True)}
+    grads = gradients(scores, [calls[i].weights for i in square], weights)
+    zeros: Callable[[int], Tensor] = lambda i: calls[i].weights.new_zeros(len(weights), *calls[i].weights.shape)  # noqa: E731
+    return {i: zeros(i) if g is None else g for i, g in zip(square, grads, strict=True)}
 
 
-def _shares(found: Looked) -> NDArray[Any]:
+def _shares(survey: AttentionSurvey) -> NDArray[Any]:
     """In which shares the head reads the tokens: all patches alike.  A token of no place counts as one patch, if the scores
     depend on it nearer to as much as on one patch (it is pooled with them) than on all; else as all patches together.
     """
-    own = [one for one in found.joined if one.square]
-    if found.reads is None or not own or own[-1].queries is None:
+    square = [attention for attention in survey.attentions if attention.square]
+    if survey.reads is None or not square or square[-1].queries is None:
         return np.zeros(0)
-    reads, patches = found.reads.cpu().numpy().astype(float), _tokens(own[-1].queries).own
+    reads, patches = survey.reads.cpu().numpy().astype(float), _tokens(square[-1].queries).own
     there, among = reads > 0, int((reads[patches] > 0).sum())
     pooled = reads < among**0.5 * reads[patches].sum() / max(1, among)
     pooled[patches] = True
@@ -235,12 +257,12 @@ def _shares(found: Looked) -> NDArray[Any]:
     return share / share.sum()
 
 
-def _place(model: Running, found: Looked, x: Tensor) -> None:
+def _place(model: Running, survey: AttentionSurvey, x: Tensor) -> None:
     """Cells of attention lie where those of layers with the same grid do."""
     known = {layer.shape[1:]: layer.cells for layer in reversed(model._survey(x[:1].detach()).layers.values()) if layer.cells}
     places = model._learned(x).places
-    for one in found.joined:
-        for name in (one.layer, "attention") if one.square else (one.layer,):
-            grid = one.keys.lies.space if one.keys is not None else ()
+    for attention in survey.attentions:
+        for name in (attention.layer, "attention") if attention.square else (attention.layer,):
+            grid = attention.keys.lies.space if attention.keys is not None else ()
             if (cells := known.get(grid)) is not None and (places.get(name) or ((),))[0] != grid:
                 places[name] = (grid, cells)

@@ -13,20 +13,20 @@ from seewhy.models.torch.places.layout import SEQUENCE
 from seewhy.models.torch.running import Running
 from seewhy.models.torch.scores import picked, raw_scores
 
-from .places import Looked
+from .places import AttentionSurvey
 
 
-def at_each_block(model: Running, x: Tensor, found: Looked) -> tuple[Tensor, Tensor]:
+def at_each_block(model: Running, x: Tensor, survey: AttentionSurvey) -> tuple[Tensor, Tensor]:
     """What the network gives, and the scores (blocks * n, k), of the tokens behind each block, by its own end."""
     if model.end is not None:
         raise NotApplicable("A unit's activation has no end of the network behind each block. Explain a class.")
     args, options = model.inputs(x)
-    blocks = _blocks(found)
-    with _ends_at(model, blocks, found) as kept:
+    blocks = _blocks(survey)
+    with _ends_at(model, blocks, survey) as tokens:
         try:
             output = model._called(args, options, x)
         except BadNetwork as error:
-            if len(kept) < len(blocks):
+            if len(tokens) < len(blocks):
                 raise
             raise NotApplicable(f"Behind {blocks[-1]} {model.name} does not take the tokens of all blocks: {error}") from error
     many = x.detach().repeat(len(blocks), *[1] * (x.ndim - 1))
@@ -39,39 +39,39 @@ def at_each_block(model: Running, x: Tensor, found: Looked) -> tuple[Tensor, Ten
 
 
 @contextmanager
-def _ends_at(model: Running, blocks: list[str], found: Looked) -> Iterator[list[Tensor]]:
+def _ends_at(model: Running, blocks: list[str], survey: AttentionSurvey) -> Iterator[list[Tensor]]:
     """While it is entered, each block starts from its input anew, and behind the last one go on the tokens of all."""
-    kept: list[Tensor] = []
+    tokens: list[Tensor] = []
 
     def hook_for(name: str) -> Callable[..., Any]:
         def hook(_module: Any, _args: Any, output: Any) -> Any:
             a, put_back = emitted(output, name)
-            kept.append(a)
+            tokens.append(a)
             if name != blocks[-1]:
                 return put_back(a.detach().clone().requires_grad_())
-            return put_back(torch.cat(kept, 1 if found.rows[name][1] == SEQUENCE else 0))
+            return put_back(torch.cat(tokens, 1 if survey.rows[name][1] == SEQUENCE else 0))
 
         return hook
 
     with hooked((model.network.get_submodule(name), hook_for(name)) for name in blocks):
-        yield kept
+        yield tokens
 
 
-def _blocks(found: Looked) -> list[str]:
+def _blocks(survey: AttentionSurvey) -> list[str]:
     """Of each attention over tokens the largest module around it that holds no other attention and emits the tokens."""
-    names = [one.layer.partition("#")[0] for one in found.joined]
+    names = [attention.layer.partition("#")[0] for attention in survey.attentions]
     blocks = []
-    for one, name in zip(found.joined, names, strict=True):
-        if not one.square or one.queries is None:
+    for attention, name in zip(survey.attentions, names, strict=True):
+        if not attention.square or attention.queries is None:
             continue
         parts = name.split(".")
         around = [".".join(parts[:depth]) for depth in range(1, len(parts) + 1)]
         alone = [b for b in around if sum(other == b or other.startswith(f"{b}.") for other in names) == 1]
-        fitting = [block for block in alone if found.rows.get(block, (0, ""))[0] == one.queries.length]
+        fitting = [block for block in alone if survey.rows.get(block, (0, ""))[0] == attention.queries.length]
         if not fitting:
             raise NotApplicable(
-                f"{one.layer} lies in no block of its own that emits the tokens behind it, for the network's end to read. "
-                "transformer-relevance needs none."
+                f"{attention.layer} lies in no block of its own that emits the tokens behind it, for the network's end to "
+                "read. transformer-relevance needs none."
             )
         blocks.append(fitting[0])
     return blocks

@@ -11,7 +11,7 @@ from torch import Tensor
 from seewhy.models.torch.passes.taps import activation_of, hooked, modules_of
 from seewhy.models.torch.places.layout import FIRST, LAST, SEQUENCE, TOKENS, Layout
 
-from .met import Attending
+from .attending import Attending
 
 Lies = Callable[[Any, Tensor], Layout | None]  # (module, what it emitted) -> how it lies
 
@@ -21,7 +21,7 @@ class Emission(NamedTuple):
 
     a: Tensor
     lies: Layout
-    met: int  # attentions that had run
+    attentions: int  # attentions that had run
     length: int  # tokens of one image
 
     def tokens(self, a: Tensor) -> Tensor:
@@ -35,8 +35,8 @@ class Emission(NamedTuple):
     def codes(self, of: Tensor) -> Tensor:
         """One number for each token of all images (n * tokens), shaped like what was emitted."""
         codes = torch.empty(self.a.shape, dtype=self.a.dtype, device=self.a.device)
-        own = self.tokens(codes)
-        own.copy_(of.to(codes).reshape(*own.shape[:2], 1).expand(own.shape))
+        tokens = self.tokens(codes)
+        tokens.copy_(of.to(codes).reshape(*tokens.shape[:2], 1).expand(tokens.shape))
         return codes
 
 
@@ -44,15 +44,15 @@ class Emission(NamedTuple):
 def emissions(
     network: Any, mode: Attending, emitted: list[Emission], entered: list[Tensor], lies: Lies
 ) -> Iterator[dict[str, tuple[int, str]]]:  # fmt: skip
-    """Fills the lists while the block runs; yields what Looked tells of each layer's rows."""
+    """Fills the lists while the block runs; yields what AttentionSurvey tells of each layer's rows."""
     rows: dict[str, tuple[int, str]] = {}
     handed: dict[int, Tensor] = {}  # copies of what is noted already
     names = {id(module): name for name, module in modules_of(network).items()}
 
     def note(module: Any, a: Any) -> bool:
-        if not (isinstance(a, Tensor) and a.is_floating_point() and a.requires_grad) or (found := lies(module, a)) is None:
+        if not (isinstance(a, Tensor) and a.is_floating_point() and a.requires_grad) or (layout := lies(module, a)) is None:
             return False
-        emitted.append(Emission(a, found, len(mode.met), _length(found, a)))
+        emitted.append(Emission(a, layout, len(mode.calls), _length(layout, a)))
         return True
 
     def hook(module: Any, args: Any, output: Any) -> Any:
@@ -86,14 +86,14 @@ def decoded(sent: Callable[[Tensor], Tensor | None], emission: Emission) -> Tens
     count = len(emission.a) if emission.lies.kind != SEQUENCE else emission.a.shape[1]
     count *= emission.length
     levels = min(count, max(2, int(0.01 / torch.finfo(emission.a.dtype).eps)))
-    token = torch.arange(count, device=emission.a.device)
-    whole = sent(emission.codes(torch.ones_like(token)))
+    number = torch.arange(count, device=emission.a.device)
+    whole = sent(emission.codes(torch.ones_like(number)))
     if whole is None:
         return None
     size = whole.square().sum(-1)
-    found, step = torch.zeros_like(size, dtype=torch.long), 1
+    token, step = torch.zeros_like(size, dtype=torch.long), 1
     while step < count:
-        share = sent(emission.codes((token // step % levels) / max(1, levels - 1)))
+        share = sent(emission.codes((number // step % levels) / max(1, levels - 1)))
         if share is None:
             return None
         code = (share * whole).sum(-1) / size
@@ -101,5 +101,5 @@ def decoded(sent: Callable[[Tensor], Tensor | None], emission: Emission) -> Tens
         off = (share - digit[..., None] / max(1, levels - 1) * whole).square().sum(-1)
         if bool((off > (0.3 / max(1, levels - 1)) ** 2 * size).any()):
             return None
-        found, step = found + digit.long() * step, step * levels
-    return torch.where(size > 0, found, -1)
+        token, step = token + digit.long() * step, step * levels
+    return torch.where(size > 0, token, -1)

@@ -16,13 +16,13 @@ from torch import Tensor
 
 from seewhy.errors import NotApplicable
 
+from .attending import Attending, AttentionCall, alike
 from .emissions import Emission, Lies, decoded, emissions
-from .met import Attending, Met, alike
 
 MOST = 6  # emissions that are tried on each side of an attention
 
 
-class Joined(NamedTuple):
+class TokenAttention(NamedTuple):
     """One attention, and the tokens that it joins."""
 
     layer: str
@@ -47,10 +47,10 @@ class Joined(NamedTuple):
         return self.queries is None and self.keys is not None and self.size[0] < self.size[1]
 
 
-class Looked(NamedTuple):
+class AttentionSurvey(NamedTuple):
     """What a pass of noise told."""
 
-    joined: list[Joined]
+    attentions: list[TokenAttention]
     apart: list[str]  # of the square ones, what lies between each and the one before, other than single tokens' own ways
     beside: list[bool]  # of the square ones, is there another way from token to token beside it?  Empty if any lies apart
     reads: Tensor | None  # (tokens,): how strongly the scores depend on each token behind the last of them, on average
@@ -58,23 +58,25 @@ class Looked(NamedTuple):
 
 
 @torch.enable_grad()
-def looked(network: Any, noise: Tensor, run: Callable[[Tensor], tuple[Tensor, Tensor]], lies: Lies) -> Looked:
+def attention_survey(
+    network: Any, noise: Tensor, run: Callable[[Tensor], tuple[Tensor, Tensor]], lies: Lies
+) -> AttentionSurvey:
     """Run noise (n, c, *space) forward and follow the tokens through each attention."""
     emitted: list[Emission] = []
     entered: list[Tensor] = []
     mode = Attending(network)
     image = noise.detach().clone().requires_grad_().clone()
-    with mode, emissions(network, mode, emitted, entered, lies) as emits:
+    with mode, emissions(network, mode, emitted, entered, lies) as rows:
         raw, _ = run(image)
-    cut, again = _cut(network, noise, run, lies) if mode.met else ([], [])
+    cut, again = _cut(network, noise, run, lies) if mode.calls else ([], [])
     _steady(mode.attentions(), again)
-    joined = [_joined(met, i, emitted, image) for i, met in enumerate(mode.met)]
-    own = [one for one in joined if one.square]
-    apart = [_between(before, behind) for before, behind in pairwise(own)]
-    reads = _reads(raw, own[-1].queries, entered) if own and own[-1].queries else None
-    beside = [] if any(apart) or not own else _beside(own, emitted, cut)
-    bare = [one._replace(queries=_bare(one.queries), keys=_bare(one.keys)) for one in joined]
-    return Looked(bare, apart, beside, reads, emits)
+    attentions = [_joined(call, i, emitted, image) for i, call in enumerate(mode.calls)]
+    square = [attention for attention in attentions if attention.square]
+    apart = [_between(before, behind) for before, behind in pairwise(square)]
+    reads = _reads(raw, square[-1].queries, entered) if square and square[-1].queries else None
+    beside = [] if any(apart) or not square else _beside(square, emitted, cut)
+    bare = [attention._replace(queries=_bare(attention.queries), keys=_bare(attention.keys)) for attention in attentions]
+    return AttentionSurvey(bare, apart, beside, reads, rows)
 
 
 def _cut(
@@ -86,16 +88,16 @@ def _cut(
     mode = Attending(network, cut=True)
     with mode, emissions(network, mode, emitted, [], lies):
         run(noise.detach().clone().requires_grad_().clone())
-    return emitted, [met.weights.detach() for met in mode.met]
+    return emitted, [call.weights.detach() for call in mode.calls]
 
 
-def _steady(met: list[Met], again: list[Tensor]) -> None:
+def _steady(calls: list[AttentionCall], again: list[Tensor]) -> None:
     """NotApplicable where the same images gave other weights."""
-    for one, other in zip(met, again, strict=False):
-        if not alike(other, one.weights):
+    for call, weights in zip(calls, again, strict=False):
+        if not alike(weights, call.weights):
             raise NotApplicable(
-                f"{one.layer} looks elsewhere each time that the same images come in, as where tokens are shuffled or left out "
-                "by chance: its weights have no place in the image. Give the network without it."
+                f"{call.layer} looks elsewhere each time that the same images come in, as where tokens are shuffled or left "
+                "out by chance: its weights have no place in the image. Give the network without it."
             )
 
 
@@ -104,18 +106,18 @@ def _bare(emission: Emission | None) -> Emission | None:
     return emission and emission._replace(a=torch.empty(0))
 
 
-def _joined(met: Met, place: int, emitted: list[Emission], image: Tensor) -> Joined:
-    weights, values, n = met.weights, met.values, len(image)
-    unknown = Joined(met.layer, None, None, None, None, (weights.shape[-2], weights.shape[-1]), met.left_out)
+def _joined(call: AttentionCall, place: int, emitted: list[Emission], image: Tensor) -> TokenAttention:
+    weights, values, n = call.weights, call.values, len(image)
+    unknown = TokenAttention(call.layer, None, None, None, None, (weights.shape[-2], weights.shape[-1]), call.left_out)
     if values is None:
         return unknown
     if not weights.requires_grad or len(weights) % n:
         return unknown._replace(left_out="no gradient passes it" if len(weights) % n == 0 else "its rows are no images")
-    behind = [one for one in emitted if one.met == place + 1][:MOST]
-    before = [one for one in emitted if one.met == place][-MOST:]
+    behind = [emission for emission in emitted if emission.attentions == place + 1][:MOST]
+    before = [emission for emission in emitted if emission.attentions == place][-MOST:]
     values = values.expand(*weights.shape[:-2], -1, -1)
-    keys, columns = _first([*before[::-1], *behind], lambda one: _carried(one, values), n)
-    queries, rows = _first(behind, lambda one: _asked(one, weights), n)
+    keys, columns = _first([*before[::-1], *behind], lambda emission: _carried(emission, values), n)
+    queries, rows = _first(behind, lambda emission: _rows_behind(emission, weights), n)
     why = "" if keys else "its keys are no tokens of the image, or several are pooled into one, or its values are mixed"
     if queries is None and keys is None:
         why = "it cannot be followed to tokens of the image: channels attend to channels, or tokens are mixed around it"
@@ -133,17 +135,17 @@ def _first(
 ) -> tuple[Emission | None, Tensor | None]:
     """The first emission whose tokens arrive one by one everywhere, else somewhere; and where, alike in all images: (r, m)."""
     partly: tuple[Emission | None, Tensor | None] = (None, None)
-    for one in among:
-        found = follow(one)
-        if found is None:
+    for emission in among:
+        tokens = follow(emission)
+        if tokens is None:
             continue
-        own = found.reshape(n, -1, found.shape[-1])  # (n, r, m)
-        first = torch.arange(n, device=own.device)[:, None, None] * one.length
-        local = torch.where(own >= 0, own - first, -1)
-        if bool((own[0] >= 0).any()) and bool((local < one.length).all()) and bool((local == local[:1]).all()):
+        tokens_of_each = tokens.reshape(n, -1, tokens.shape[-1])  # (n, r, m)
+        first = torch.arange(n, device=tokens_of_each.device)[:, None, None] * emission.length
+        local = torch.where(tokens_of_each >= 0, tokens_of_each - first, -1)
+        if bool((tokens_of_each[0] >= 0).any()) and bool((local < emission.length).all()) and bool((local == local[:1]).all()):
             if bool((local >= 0).all()):
-                return one, local[0]
-            partly = (one, local[0]) if partly[0] is None else partly
+                return emission, local[0]
+            partly = (emission, local[0]) if partly[0] is None else partly
     return partly
 
 
@@ -166,7 +168,7 @@ def _unplaced(values: Tensor, columns: Tensor, image: Tensor) -> bool:
     return g is not None and bool(g.any())
 
 
-def _asked(behind: Emission, weights: Tensor) -> Tensor | None:
+def _rows_behind(behind: Emission, weights: Tensor) -> Tensor | None:
     """The token behind which each row of the weights (..., q, k) comes out: (..., q)."""
     tangent = _noise(behind.a)
 
@@ -195,31 +197,31 @@ def _carried(before: Emission, values: Tensor) -> Tensor | None:
     return decoded(sent, before)
 
 
-def _between(before: Joined, behind: Joined) -> str:
+def _between(before: TokenAttention, behind: TokenAttention) -> str:
     """What joins tokens between two attentions, other than they themselves; "" for nothing."""
     if before.queries is None or behind.keys is None or before.queries.length != behind.keys.length:
         return "the number of tokens changes"
-    found = _carried(before.queries, behind.keys.tokens(behind.keys.a))
-    if found is None:
+    tokens = _carried(before.queries, behind.keys.tokens(behind.keys.a))
+    if tokens is None:
         return "one does not come behind the other, or tokens are mixed in between"
-    there = found.flatten()
-    if bool((there < 0).all()):
+    tokens = tokens.flatten()
+    if bool((tokens < 0).all()):
         return "nothing of what the first makes goes on: a layer of zeros, as before training, lies behind it"
-    return "" if bool((there == torch.arange(len(there), device=there.device)).all()) else "tokens change their places"
+    return "" if bool((tokens == torch.arange(len(tokens), device=tokens.device)).all()) else "tokens change their places"
 
 
-def _beside(own: list[Joined], emitted: list[Emission], cut: list[Emission]) -> list[bool]:
+def _beside(square: list[TokenAttention], emitted: list[Emission], cut: list[Emission]) -> list[bool]:
     """Is there another way from token to token beside each attention, from behind the one before on?  By what `_cut` emits."""
-    again = {id(one): other for one, other in zip(emitted, cut, strict=True)}
-    found = []
-    for before, one in zip([own[0].keys, *(one.queries for one in own)], own, strict=False):
-        if before is None or one.queries is None:
+    again = {id(emission): other for emission, other in zip(emitted, cut, strict=True)}
+    others = []
+    for before, attention in zip([square[0].keys, *(attention.queries for attention in square)], square, strict=False):
+        if before is None or attention.queries is None:
             continue
-        behind = again[id(one.queries)]
+        behind = again[id(attention.queries)]
         there = _carried(again[id(before)], behind.tokens(behind.a))
         alone = torch.arange(len(there.flatten()), device=there.device) if there is not None else None
-        found.append(there is None or not bool(((there.flatten() == alone) | (there.flatten() < 0)).all()))
-    return found
+        others.append(there is None or not bool(((there.flatten() == alone) | (there.flatten() < 0)).all()))
+    return others
 
 
 def _noise(like: Tensor) -> Tensor:

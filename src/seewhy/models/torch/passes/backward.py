@@ -20,17 +20,17 @@ TRAINED = (
 
 
 def gradients(
-    scores: Tensor, seen: list[Tensor], weights: NDArray[Any], at_once: int = 1, keep: bool = False
+    scores: Tensor, tensors: list[Tensor], weights: NDArray[Any], at_once: int = 1, keep: bool = False
 ) -> list[Tensor | None]:
     """Of t explained scores, `weights` (t, n, k), toward each tensor seen: (t, n, ...).  None where nothing connects them.
 
     `at_once` targets share one batched backward pass; with `keep` the graph stays for another call.
     """
     if not scores.requires_grad:
-        return [None] * len(seen)
+        return [None] * len(tensors)
     starts = torch.as_tensor(weights, dtype=scores.dtype, device=scores.device)
     parts = starts.split(at_once)
-    chunks = [_backward(scores, seen, part, keep or i + 1 < len(parts)) for i, part in enumerate(parts)]
+    chunks = [_backward(scores, tensors, part, keep or i + 1 < len(parts)) for i, part in enumerate(parts)]
     return [None if parts[0] is None else torch.cat(parts) for parts in zip(*chunks, strict=True)]
 
 
@@ -93,18 +93,18 @@ def _differentiable_once(node: Any) -> str:
     return made_of.__name__ if made_of is not None and hasattr(made_of.backward, "__wrapped__") else ""
 
 
-def _backward(scores: Tensor, seen: list[Tensor], starts: Tensor, keep: bool) -> Sequence[Tensor | None]:
+def _backward(scores: Tensor, tensors: list[Tensor], starts: Tensor, keep: bool) -> Sequence[Tensor | None]:
     """One batched pass, or one after the other where that fails."""
     if len(starts) > 1:
         try:
-            return torch.autograd.grad(scores, seen, starts, is_grads_batched=True, retain_graph=True, allow_unused=True)
+            return torch.autograd.grad(scores, tensors, starts, is_grads_batched=True, retain_graph=True, allow_unused=True)
         except RuntimeError as error:  # a custom or recurrent operation that cannot be batched
             if out_of_memory(error):
                 raise
     last = len(starts) - 1
     try:
         rows = [
-            torch.autograd.grad(scores, seen, start, retain_graph=keep or i < last, allow_unused=True)
+            torch.autograd.grad(scores, tensors, start, retain_graph=keep or i < last, allow_unused=True)
             for i, start in enumerate(starts)
         ]
     except RuntimeError as error:

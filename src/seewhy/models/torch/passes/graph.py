@@ -12,7 +12,7 @@ def between(scores: Tensor, leaves: Sequence[Tensor]) -> list[Node]:
     """Every node on a way from the scores to one of the leaves, theirs too; not what leads to parameters alone."""
     users: dict[Node, list[Node]] = defaultdict(list)
     ends, waiting = [], [scores.grad_fn]
-    seen = set(waiting)
+    visited = set(waiting)
     while waiting:
         node = waiting.pop()
         if node is None:
@@ -22,16 +22,16 @@ def between(scores: Tensor, leaves: Sequence[Tensor]) -> list[Node]:
         for before, _ in node.next_functions:
             if before is not None:
                 users[before].append(node)
-                if before not in seen:
-                    seen.add(before)
+                if before not in visited:
+                    visited.add(before)
                     waiting.append(before)
-    found, waiting = dict.fromkeys(ends), ends
+    on_the_way, waiting = dict.fromkeys(ends), ends
     while waiting:
         for user in users[waiting.pop()]:
-            if user not in found:
-                found[user] = None
+            if user not in on_the_way:
+                on_the_way[user] = None
                 waiting.append(user)
-    return [*found]
+    return [*on_the_way]
 
 
 def rests_on_image(x: Tensor) -> bool:
@@ -39,15 +39,15 @@ def rests_on_image(x: Tensor) -> bool:
     if x.grad_fn is None:  # a leaf, or a parameter's view made without a graph
         return x.requires_grad and not isinstance(x._base if x._is_view() else x, nn.Parameter)
     waiting: list[Node | None] = [x.grad_fn]
-    seen = set(waiting)
+    visited = set(waiting)
     while waiting:
         node = waiting.pop()
         leaf = getattr(node, "variable", None)
         if leaf is not None and not isinstance(leaf, nn.Parameter):
             return True
         for before, _ in node.next_functions if node else ():
-            if before not in seen:
-                seen.add(before)
+            if before not in visited:
+                visited.add(before)
                 waiting.append(before)
     return False
 

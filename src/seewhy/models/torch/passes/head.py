@@ -13,19 +13,19 @@ from .taps import activation_of, hooked, modules_of, offloaded
 
 def linear_head(network: nn.Module, run: Callable[[], tuple[Tensor, Tensor]]) -> tuple[tuple[Tensor, Tensor], Tensor, Tensor]:
     """Run, and find the linear layer (or 1x1 convolution) that made the scores: (run's result, its weights, its input)."""
-    met: list[tuple[nn.Module, Tensor, Tensor]] = []
+    candidates: list[tuple[nn.Module, Tensor, Tensor]] = []
 
     def hook(module: nn.Module, args: Any, output: Tensor) -> None:
         if args and output.ndim > 1 and output[0].numel() == output.shape[1]:  # one vector per image
-            met.append((module, args[0].detach().clone(), output.detach().clone()))
+            candidates.append((module, args[0].detach().clone(), output.detach().clone()))
 
     modules = [m for m in network.modules() if isinstance(m, nn.Linear) or _is_pointwise(m)]
     with hooked((module, hook) for module in modules):
-        found = run()
-    for module, entered, left in reversed(met):
-        flat = left.flatten(1)
-        if flat.shape == found[0].shape and torch.equal(flat.nan_to_num(), found[0].nan_to_num()):
-            return found, _weight(module), entered.flatten(1)
+        result = run()
+    for module, before, behind in reversed(candidates):
+        flat = behind.flatten(1)
+        if flat.shape == result[0].shape and torch.equal(flat.nan_to_num(), result[0].nan_to_num()):
+            return result, _weight(module), before.flatten(1)
     raise NotApplicable(
         "CAM needs a network that ends in global average pooling and one linear layer; no linear layer makes the scores "
         "of this one. grad-cam and hires-cam need no such head."

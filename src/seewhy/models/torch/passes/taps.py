@@ -35,18 +35,18 @@ class Locator(Protocol):
 class Tap:
     """One place in the network: a module, and which of its calls is read."""
 
-    def __init__(self, asked: str, network: nn.Module) -> None:
-        name, _, call = asked.partition("#")
+    def __init__(self, layer: str, network: nn.Module) -> None:
+        name, _, call = layer.partition("#")
         try:
             module = network.get_submodule(name) if name else None
         except AttributeError:
             module = None
         if module is None:
             near = closest(name, [m for m in modules_of(network) if m])
-            raise NoSuchName("layer", asked, near, "All names: model.layers(), or `seewhy layers MODEL`.")
+            raise NoSuchName("layer", layer, near, "All names: model.layers(), or `seewhy layers MODEL`.")
         if call and not (call.isdecimal() and len(call) < 10 and int(call)):
-            raise BadParameter(f"Layer {asked!r}: behind # stands which call is read, from 1 on, as in {name}#1.")
-        self.asked, self.name, self.module = asked, name, module
+            raise BadParameter(f"Layer {layer!r}: behind # stands which call is read, from 1 on, as in {name}#1.")
+        self.layer, self.name, self.module = layer, name, module
         self.call = int(call) if call else None  # None: the last one
         self.calls = 0
         self.seen: Tensor | None = None
@@ -68,10 +68,10 @@ class Tap:
     def check(self, end: Any = None) -> Tensor:
         """What was seen; NoSuchName where the module did not run, as behind the end of a model of units."""
         if self.seen is None and end is not None:
-            raise NoSuchName("activation at layer", self.asked, [], f"It lies behind {end.layer}, where the asked unit ends.")
+            raise NoSuchName("activation at layer", self.layer, [], f"It lies behind {end.layer}, where the asked unit ends.")
         if self.seen is None:
             ran = f"runs {self.calls} times" if self.calls else "does not run"
-            raise NoSuchName("activation at layer", self.asked, [], f"In a forward pass of this network it {ran}.")
+            raise NoSuchName("activation at layer", self.layer, [], f"In a forward pass of this network it {ran}.")
         return self.seen
 
 
@@ -87,11 +87,11 @@ def recorded(
     Other threads that run the same network meanwhile are left alone.
     """
 
-    def hook_for(mine: list[Tap]) -> Callable[..., Any]:
+    def hook_for(taps_here: list[Tap]) -> Callable[..., Any]:
         def hook(_module: nn.Module, args: Any, output: Any) -> Any:
-            for tap in mine:
+            for tap in taps_here:
                 tap.calls += 1
-            taken = [tap for tap in mine if tap.call in (None, tap.calls)]
+            taken = [tap for tap in taps_here if tap.call in (None, tap.calls)]
             if not taken:
                 return None
             tensor, put_back = emitted(output, taken[0].name)
@@ -115,7 +115,7 @@ def recorded(
         return hook
 
     by_name = {name: [tap for tap in taps if tap.name == name] for name in dict.fromkeys(tap.name for tap in taps)}
-    with hooked((mine[0].module, hook_for(mine)) for mine in by_name.values()):
+    with hooked((taps_here[0].module, hook_for(taps_here)) for taps_here in by_name.values()):
         yield
 
 
@@ -148,13 +148,13 @@ def hooked(hooks: Iterable[tuple[nn.Module, Callable[..., Any]]], before: bool =
     """
     owner, handles = get_ident(), []
 
-    def own(hook: Callable[..., Any]) -> Callable[..., Any]:
+    def for_this_thread(hook: Callable[..., Any]) -> Callable[..., Any]:
         return lambda *passed: hook(*passed) if get_ident() == owner else None
 
     try:
         for module, hook in hooks:
             register = module.register_forward_pre_hook if before else module.register_forward_hook
-            handles.append(register(own(hook)))
+            handles.append(register(for_this_thread(hook)))
         yield
     finally:
         for handle in handles:
@@ -192,7 +192,9 @@ def every_module(network: nn.Module) -> Iterator[nn.Module]:
 def offloaded(network: nn.Module) -> list[nn.Module]:
     """The modules whose weights accelerate brings in for the time that they run."""
     hooks = ((module, module.__dict__.get("_hf_hook")) for module in every_module(network))
-    return [module for module, hook in hooks if any(getattr(one, "offload", False) for one in getattr(hook, "hooks", (hook,)))]
+    return [
+        module for module, hook in hooks if any(getattr(part, "offload", False) for part in getattr(hook, "hooks", (hook,)))
+    ]
 
 
 def modules_of(network: nn.Module) -> dict[str, nn.Module]:

@@ -29,27 +29,27 @@ def unit_scores(run: Callable[[], Any], network: nn.Module, x: Tensor, end: End,
     """Run the network on x (n, c, *space) up to the layer, of whose calls the last is meant: each channel's value (n, c)."""
     tap = Tap(end.layer, network)
     last = tap.call or calls
-    seen: list[Tensor] = []
+    emissions: list[Tensor] = []
 
     def hook(_module: nn.Module, _args: Any, output: Any) -> None:
         tap.calls += 1
         if tap.calls == last:
-            seen.append(emitted(output, end.layer)[0])
+            emissions.append(emitted(output, end.layer)[0])
             raise Reached
 
     with suppress(Reached), hooked([(tap.module, hook)]):
         run()
-    tap.seen = seen[0] if seen else None
+    tap.seen = emissions[0] if emissions else None
     return _scored(tap.module, plain(tap.check()), x, end)
 
 
 def _scored(module: nn.Module, a: Tensor, x: Tensor, end: End) -> Tensor:
-    found = end.whole._lies(module, a, x)
-    if found is None and a.ndim == 2 and len(a) == len(x) and isinstance(end.at, str):
+    layout = end.whole._lies(module, a, x)
+    if layout is None and a.ndim == 2 and len(a) == len(x) and isinstance(end.at, str):
         return a
-    if found is None:
+    if layout is None:
         raise NotApplicable(f"Layer {end.layer} emits {tuple(a.shape)} for {len(x)} images: its units have no place in them.")
-    cells = found.turn(a)  # (n, c, *space)
+    cells = layout.turn(a)  # (n, c, *space)
     if end.at == "sum":
         return cells.flatten(2).sum(2)
     if end.at == "max":
@@ -61,5 +61,5 @@ def _scored(module: nn.Module, a: Tensor, x: Tensor, end: End) -> Tensor:
     except (TypeError, ValueError, IndexError):
         picked = torch.empty(0)
     if picked.ndim != 2:
-        raise BadParameter(f'at={end.at!r}: "max", "sum", or a cell of {end.layer}, whose grid is {found.space}.')
+        raise BadParameter(f'at={end.at!r}: "max", "sum", or a cell of {end.layer}, whose grid is {layout.space}.')
     return picked

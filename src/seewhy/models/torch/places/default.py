@@ -37,7 +37,7 @@ def widest_map(layers: dict[str, Layer], layouts: Mapping[str, Layout | None], b
     """
     tokens = tuple(f"{name}." for name, lies in layouts.items() if lies is not None and lies.kind != FIRST)
     maps = [name for name in backwards if _has_space(layers[name], layouts[name]) and layers[name].connected]
-    maps = [name for name in maps if (found := layouts[name]) is not None and found.kind == FIRST]
+    maps = [name for name in maps if (layout := layouts[name]) is not None and layout.kind == FIRST]
     maps = [name for name in maps if not name.startswith(tokens)]
     if len({layers[name].shape for name in maps}) < 2:  # none, or the patches that a transformer begins with
         return None
@@ -51,9 +51,9 @@ def _read_alone(later: Layer) -> str:
     return ": behind it only tokens of no place, such as the class token, are read" if later.tokens else ""
 
 
-def _has_space(layer: Layer, found: Layout | None) -> bool:
+def _has_space(layer: Layer, layout: Layout | None) -> bool:
     """Is this a layer to explain by default: does it find something, in space?"""
-    if found is None or max(found.space) < 2:
+    if layout is None or max(layout.space) < 2:
         return False
-    inner = found.kind != FIRST and layer.kind.startswith("Linear")  # queries, keys, values: parts of a block, not its result
+    inner = layout.kind != FIRST and layer.kind.startswith("Linear")  # queries, keys, values: parts of a block, not its result
     return not inner and not any(part in layer.kind for part in PASSING)

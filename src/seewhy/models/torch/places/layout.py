@@ -64,19 +64,19 @@ Tokens = Mapping[int, Layout]  # how a row of that many tokens lies, whatever th
 Sides = tuple[int, int]  # (a, b) of an emission (n, a, b), or of (a, n, b)
 
 
-class Known(NamedTuple):
+class NetworkGrids(NamedTuple):
     """What a look through the network told of the grids in it."""
 
     tokens: Tokens
     grids: frozenset[tuple[int, ...]]
-    signals: Mapping[tuple[int, Sides], Layout | None] = MappingProxyType({})  # of networks over signals: see `signals.Told`
+    signals: Mapping[tuple[int, Sides], Layout | None] = MappingProxyType({})  # see `signals.SignalLayouts`
 
 
 def layout(
     shape: tuple[int, ...],
     space: tuple[int, ...],
     n: int,
-    known: Known,
+    known: NetworkGrids,
     first: bool = False,
     own: tuple[int, ...] | None = None,
 ) -> Layout | None:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
-from .layout import FIRST, LAST, SEQUENCE, TOKENS, Known, Layout, Sides
+from .layout import FIRST, LAST, SEQUENCE, TOKENS, Layout, NetworkGrids, Sides
 from .marks import Mark
 from .tokens import NEAR, candidates, judged
 
@@ -22,7 +22,7 @@ ROWS = (nn.RNNBase, nn.MultiheadAttention, nn.TransformerEncoderLayer, nn.Transf
 Probed = Callable[[Sequence[str]], Mapping[str, Tensor]]  # of layers how they move as a stretch does: (places, a, b)
 
 
-class Emitted(NamedTuple):
+class SignalEmission(NamedTuple):
     """What a layer last emitted for n signals."""
 
     module: nn.Module
@@ -34,7 +34,7 @@ class Emitted(NamedTuple):
         return (self.shape[1] if self.shape[0] == n else self.shape[0], self.shape[2])
 
 
-class Told(NamedTuple):
+class SignalLayouts(NamedTuple):
     """What is known of the layers of a network over signals."""
 
     layouts: Mapping[tuple[int, Sides], Layout | None]  # by the module's id, 0 of any module, and what it emits
@@ -42,7 +42,7 @@ class Told(NamedTuple):
 
 
 def along(
-    module: nn.Module | None, shape: tuple[int, ...], signals: tuple[int, ...], known: Known, own: tuple[int, ...] | None
+    module: nn.Module | None, shape: tuple[int, ...], signals: tuple[int, ...], known: NetworkGrids, own: tuple[int, ...] | None
 ) -> Layout | None:
     """How an emission of `shape`, from signals (n, c, length), lies; own: its grid, if it was followed."""
     n = signals[0]
@@ -50,43 +50,44 @@ def along(
         return None
     if shape[0] == n and (own == shape[2:] if isinstance(module, CHANNELS_FIRST) else module is None and shape == signals):
         return Layout(FIRST, shape[1], shape[2:])
-    sides = Emitted(nn.Identity(), shape, None).sides(n)
+    sides = SignalEmission(nn.Identity(), shape, None).sides(n)
     return known.signals.get((id(module), sides), known.signals.get((0, sides)))
 
 
-def told(
-    emitted: Mapping[str, Emitted], n: int, length: int, grids: Iterable[tuple[int, ...]], probed: Probed, asked: Any
-) -> Told:
+def signal_layouts(
+    emitted: Mapping[str, SignalEmission], n: int, length: int, grids: Iterable[tuple[int, ...]], probed: Probed, asked: Any
+) -> SignalLayouts:
     """Of each layer that emits (n, a, b) or (a, n, b); grids: that convolutions have, or that were met on the way; asked: how
     many cells there are, as the person knows it.
     """
-    emitted = {name: one for name, one in emitted.items() if len(one.shape) == 3 and n in one.shape[:2]}
-    lies = {name: _followed(one, n) for name, one in emitted.items()}
+    emitted = {name: emission for name, emission in emitted.items() if len(emission.shape) == 3 and n in emission.shape[:2]}
+    lies = {name: _followed(emission, n) for name, emission in emitted.items()}
     own = sorted({*grids, (length,)})
-    rest = [name for name, found in lies.items() if found is None and not isinstance(emitted[name].module, CHANNELS_FIRST)]
+    rest = [name for name, layout in lies.items() if layout is None and not isinstance(emitted[name].module, CHANNELS_FIRST)]
     shown = {
         name: _shown(emitted[name], n, length, own, change, asked) for name, change in (probed(rest) if rest else {}).items()
     }
-    lies |= {name: found for name, found in shown.items() if isinstance(found, Layout)}
+    lies |= {name: layout for name, layout in shown.items() if isinstance(layout, Layout)}
     lies |= _agreed({name: emitted[name] for name in rest if lies[name] is None}, lies, n, length, own)
     unclear = {emitted[name].sides(n)[0]: why for name, why in shown.items() if lies[name] is None and isinstance(why, str)}
-    return Told(_by_shape(emitted, lies, n), unclear)
+    return SignalLayouts(_by_shape(emitted, lies, n), unclear)
 
 
-def _followed(one: Emitted, n: int) -> Layout | None:
+def _followed(emission: SignalEmission, n: int) -> Layout | None:
     """As the dimension that holds time was followed.  Source: `marks.py`."""
-    mark = one.mark.settled if one.mark is not None else None
-    sure = isinstance(one.module, CHANNELS_FIRST) and one.shape[0] == n
-    if mark is None or mark.where is None or mark.shape != one.shape or len(mark.spots) != 1:
-        return Layout(FIRST, one.shape[1], one.shape[2:]) if sure else None
+    mark = emission.mark.settled if emission.mark is not None else None
+    sure = isinstance(emission.module, CHANNELS_FIRST) and emission.shape[0] == n
+    if mark is None or mark.where is None or mark.shape != emission.shape or len(mark.spots) != 1:
+        return Layout(FIRST, emission.shape[1], emission.shape[2:]) if sure else None
     ((j, dim),) = mark.spots
     if len(dim.factors) != 1:
         return None
     if j == -1:  # a class token among samples has no place, and channels first have none for it
-        return Layout(FIRST, one.shape[1], one.shape[2:]) if one.shape[0] == n and not dim.before + dim.after else None
-    if one.shape[1 if j == -3 else 0] != n:
+        lies_so = emission.shape[0] == n and not dim.before + dim.after
+        return Layout(FIRST, emission.shape[1], emission.shape[2:]) if lies_so else None
+    if emission.shape[1 if j == -3 else 0] != n:
         return None
-    return _rows(Layout(TOKENS, one.shape[2], mark.where[0], dim.before, dim.after), j == -3)
+    return _rows(Layout(TOKENS, emission.shape[2], mark.where[0], dim.before, dim.after), j == -3)
 
 
 def _rows(lies: Layout, before_batch: bool) -> Layout:
@@ -95,38 +96,39 @@ def _rows(lies: Layout, before_batch: bool) -> Layout:
 
 
 def _shown(
-    one: Emitted, n: int, length: int, grids: list[tuple[int, ...]], change: Tensor, asked: Any
+    emission: SignalEmission, n: int, length: int, grids: list[tuple[int, ...]], change: Tensor, asked: Any
 ) -> Layout | str | None:  # fmt: skip
     """As a bright stretch shows it (places, a, b); in words why it is not clear, where it may be rows; else None."""
-    count, width = one.sides(n)
+    count, width = emission.sides(n)
     rows = [
-        (near, [each._replace(channels=width) for each in found]) for near, found in candidates(count, (length,), grids, asked)
+        (near, [layout._replace(channels=width) for layout in layouts])
+        for near, layouts in candidates(count, (length,), grids, asked)
     ]
     kinds, first = rows, Layout(FIRST, count, (width,))
-    sure = isinstance(one.module, ROWS) or any(near > NEAR for near, _ in rows)  # the person knows
-    if not sure and one.shape[0] == n and (width,) in grids:
-        kinds = [(near, [*found, first]) for near, found in rows] or [(NEAR, [first])]
+    sure = isinstance(emission.module, ROWS) or any(near > NEAR for near, _ in rows)  # the person knows
+    if not sure and emission.shape[0] == n and (width,) in grids:
+        kinds = [(near, [*layouts, first]) for near, layouts in rows] or [(NEAR, [first])]
     if not kinds:
         return None
-    found = judged(count, (length,), kinds, change)
-    if isinstance(found, Layout):
-        return found if found.kind == FIRST else _rows(found, one.shape[0] != n)
-    return found if rows else None
+    layout = judged(count, (length,), kinds, change)
+    if isinstance(layout, Layout):
+        return layout if layout.kind == FIRST else _rows(layout, emission.shape[0] != n)
+    return layout if rows else None
 
 
 def _agreed(
-    rest: Mapping[str, Emitted], lies: Mapping[str, Layout | None], n: int, length: int, grids: list[tuple[int, ...]]
+    rest: Mapping[str, SignalEmission], lies: Mapping[str, Layout | None], n: int, length: int, grids: list[tuple[int, ...]]
 ) -> dict[str, Layout | None]:
     """Of layers of which nothing is told: as all others that emit the like, or as all rows of so many tokens, if that is the
     one way to read it.
     """
-    known = [found for found in lies.values() if found is not None]
+    known = [layout for layout in lies.values() if layout is not None]
     out: dict[str, Layout | None] = {}
-    for name, one in rest.items():
-        found = _like(one.sides(n), isinstance(one.module, ROWS), known, length) or _steps(one, n, grids)
-        if found is not None and (found.kind != FIRST or one.shape[0] == n):
-            out[name] = found if found.kind == FIRST else _rows(found, one.shape[0] != n)
-            known.append(found)
+    for name, emission in rest.items():
+        layout = _like(emission.sides(n), isinstance(emission.module, ROWS), known, length) or _steps(emission, n, grids)
+        if layout is not None and (layout.kind != FIRST or emission.shape[0] == n):
+            out[name] = layout if layout.kind == FIRST else _rows(layout, emission.shape[0] != n)
+            known.append(layout)
     return out
 
 
@@ -148,21 +150,21 @@ def _sides(lies: Layout) -> Sides:
     return lies.prefix + lies.space[0] + lies.suffix, lies.channels
 
 
-def _steps(one: Emitted, n: int, grids: list[tuple[int, ...]]) -> Layout | None:
+def _steps(emission: SignalEmission, n: int, grids: list[tuple[int, ...]]) -> Layout | None:
     """Of a recurrent layer that reads each step of a grid, or two or four at a time; of what was pooled to a single place."""
-    count, width = one.sides(n)
-    if isinstance(one.module, nn.RNNBase):
+    count, width = emission.sides(n)
+    if isinstance(emission.module, nn.RNNBase):
         known = any(size in (count, 2 * count, 4 * count) for (size,) in grids)
         return Layout(TOKENS, width, (count,)) if known else None
     return Layout(FIRST, count, (width,)) if width == 1 else None
 
 
 def _by_shape(
-    emitted: Mapping[str, Emitted], lies: Mapping[str, Layout | None], n: int
+    emitted: Mapping[str, SignalEmission], lies: Mapping[str, Layout | None], n: int
 ) -> dict[tuple[int, Sides], Layout | None]:  # fmt: skip
     """By module, and by what all modules that emit the like agree on."""
     found: dict[tuple[int, Sides], Layout | None] = {}
-    for name, one in emitted.items():
-        for key in ((id(one.module), one.sides(n)), (0, one.sides(n))):
+    for name, emission in emitted.items():
+        for key in ((id(emission.module), emission.sides(n)), (0, emission.sides(n))):
             found[key] = lies[name] if found.get(key, lies[name]) == lies[name] else None
     return found

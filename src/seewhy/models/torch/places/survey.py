@@ -14,10 +14,10 @@ from seewhy.models.torch.passes.taps import Stop, activation_of, hooked, modules
 
 from .default import widest_map, with_default
 from .following import Following, Moment, Place
-from .layout import FIRST, LAST, Known, Layout, halved, layout, squares
+from .layout import FIRST, LAST, Layout, NetworkGrids, halved, layout, squares
 from .marks import Mark
-from .signals import Emitted, Told, along, told
-from .tokens import MOVED, Found, candidates, changes, judged
+from .signals import SignalEmission, SignalLayouts, along, signal_layouts
+from .tokens import MOVED, TokenLayouts, candidates, changes, judged
 
 OF_BLOCKS = (nn.LayerNorm, nn.Identity, nn.Dropout, nn.Linear, nn.Softmax)
 LARGE = 2**19  # pixels, beyond which one image takes memory enough
@@ -30,12 +30,12 @@ class Survey(NamedTuple):
     """What one look through a network found."""
 
     layers: dict[str, Layer]
-    known: Known
+    known: NetworkGrids
     unclear: Mapping[int, str]  # what could not be told of rows of so many tokens, in words
     turned: frozenset[str] = frozenset()  # layers behind a mirror, whose cells lie nobody knows how
 
 
-class Seen(NamedTuple):
+class PassRecord(NamedTuple):
     """What the modules emitted in one pass, and in which order."""
 
     raw: Tensor
@@ -60,34 +60,35 @@ def survey(
     """
     modules = {name: module for name, module in modules_of(network).items() if name}
     images = (_varied(x) if aimed else _noise(x, 0))[: 1 if x.shape[2:].numel() > LARGE else 2]
-    noise, seen = _looked(modules, images, run)
-    last = {name: found[-1] for name, found in seen.calls.items()}
+    noise, record = _first_pass(modules, images, run)
+    last = {name: found[-1] for name, found in record.calls.items()}
     if noise.ndim == 3:
-        signals = _signals(modules, seen, noise, run, grid)
-        tokens, known = Found({}, signals.unclear), Known({}, frozenset(), signals.layouts)
+        signals = _signals(modules, record, noise, run, grid)
+        tokens, known = TokenLayouts({}, signals.unclear), NetworkGrids({}, frozenset(), signals.layouts)
     else:
-        tokens = _tokens(modules, seen, noise, run, grid, queries_behind(network))
-        known = Known(tokens.layouts, _grids(modules, seen, noise, tokens))
-    sees = _sees(modules, seen, x, run) if beside else {}
+        tokens = _tokens(modules, record, noise, run, grid, queries_behind(network))
+        known = NetworkGrids(tokens.layouts, _grids(modules, record, noise, tokens))
+    sees = _sees(modules, record, x, run) if beside else {}
     blind = {name for name in modules if by_proposal(network, name)} | {name for name, calls in sees.items() if not calls}
     layouts = {
-        name: None if name in blind else layout_of(modules[name], a, noise, known, seen.grid(name)) for name, a in last.items()
+        name: None if name in blind else layout_of(modules[name], a, noise, known, record.grid(name))
+        for name, a in last.items()
     }
-    reached = _reached(seen.raw, last, layouts)
-    if seen.entered and not any(reached[name] for name, lies in layouts.items() if lies):
-        reached = _reached(seen.entered[-1], last, layouts)  # a head still filled with zeros: ask what enters it
-    layers = {name: _layer(modules[name], a, layouts[name], reached[name], len(seen.calls[name])) for name, a in last.items()}
-    placed = {name: lies and seen.place(name, lies.space) for name, lies in layouts.items()}
+    reached = _reached(record.raw, last, layouts)
+    if record.entered and not any(reached[name] for name, lies in layouts.items() if lies):
+        reached = _reached(record.entered[-1], last, layouts)  # a head still filled with zeros: ask what enters it
+    layers = {name: _layer(modules[name], a, layouts[name], reached[name], len(record.calls[name])) for name, a in last.items()}
+    placed = {name: lies and record.place(name, lies.space) for name, lies in layouts.items()}
     layers = {name: layer._replace(sees=sees.get(name, layer.sees), cells=placed[name]) for name, layer in layers.items()}
-    backwards = [*dict.fromkeys(reversed(seen.order))]
+    backwards = [*dict.fromkeys(reversed(record.order))]
     own = [name for name in backwards if name.startswith("backbone.")] if detects(network) else backwards  # not of one scale
     broad = widest_map(layers, layouts, own) if widest else None
     layers = with_default(layers, layouts, backwards, bool(tokens.unclear)) if broad is None else {**layers, **broad}
-    turned = frozenset(name for name, layer in layers.items() if layouts[name] and not layer.cells and seen.turned(name))
+    turned = frozenset(name for name, layer in layers.items() if layouts[name] and not layer.cells and record.turned(name))
     return Survey(layers, known, tokens.unclear, turned)
 
 
-def _looked(modules: Mapping[str, nn.Module], noise: Tensor, run: Run) -> tuple[Tensor, Seen]:
+def _first_pass(modules: Mapping[str, nn.Module], noise: Tensor, run: Run) -> tuple[Tensor, PassRecord]:
     """The images and what was seen: of two, or where the network takes no two, of one."""
     try:
         with torch.enable_grad():
@@ -96,7 +97,7 @@ def _looked(modules: Mapping[str, nn.Module], noise: Tensor, run: Run) -> tuple[
     except (BadNetwork, RuntimeError):  # it is RuntimeError that says that memory ran out
         if len(noise) == 1:
             raise
-        return _looked(modules, noise[:1].detach(), run)
+        return _first_pass(modules, noise[:1].detach(), run)
 
 
 def _layer(module: nn.Module, a: Tensor, lies: Layout | None, reached: bool, calls: int) -> Layer:
@@ -114,7 +115,9 @@ def _varied(x: Tensor) -> Tensor:
     return torch.cat([x, x + 1e-3 * x.std() * _noise(x, 0)[:1]])
 
 
-def _pass(modules: Mapping[str, nn.Module], x: Tensor, run: Run, follow: Following | None = None, last: bool = False) -> Seen:
+def _pass(
+    modules: Mapping[str, nn.Module], x: Tensor, run: Run, follow: Following | None = None, last: bool = False
+) -> PassRecord:
     """last: the pass may end once every module has run."""
     moments: dict[str, Moment] = {}
     calls: dict[str, list[Tensor]] = {}
@@ -143,7 +146,7 @@ def _pass(modules: Mapping[str, nn.Module], x: Tensor, run: Run, follow: Followi
     raw = x[:0]
     with follow or nullcontext(), hooked((module, hook_for(name)) for name, module in modules.items()), suppress(Stop):
         raw = run(x)
-    return Seen(
+    return PassRecord(
         raw, calls, order, entered, lambda name, grid: follow and follow.place_at(moments[name], grid),
         lambda name: moments[name].grid if name in moments else None,
         lambda name: moments[name].mark if name in moments else None,
@@ -153,7 +156,7 @@ def _pass(modules: Mapping[str, nn.Module], x: Tensor, run: Run, follow: Followi
 
 
 def layout_of(
-    module: nn.Module | None, a: Tensor, x: Tensor, known: Known, own: tuple[int, ...] | None = None
+    module: nn.Module | None, a: Tensor, x: Tensor, known: NetworkGrids, own: tuple[int, ...] | None = None
 ) -> Layout | None:
     """How what a module emitted lies over the space of the network's input x; None where it has no space."""
     if x.ndim == 4 and isinstance(module, nn.RNNBase | nn.Conv1d | nn.BatchNorm1d):
@@ -167,18 +170,18 @@ def layout_of(
     return found
 
 
-def _tokens(modules: Mapping[str, nn.Module], seen: Seen, x: Tensor, run: Run, grid: Any, behind: int) -> Found:
+def _tokens(modules: Mapping[str, nn.Module], record: PassRecord, x: Tensor, run: Run, grid: Any, behind: int) -> TokenLayouts:
     """How rows of tokens lie, by their length; each is judged at the first layer that emits it.  behind: tokens known to be no
     part of the image.
     """
     space = tuple(x.shape[2:])
     firsts: dict[int, list[str]] = {}  # the first layer to emit so many tokens, and those behind it that mix none
     grids: list[tuple[int, ...]] = []
-    for name in dict.fromkeys(seen.order):
-        shape = tuple(seen.calls[name][0].shape)
+    for name in dict.fromkeys(record.order):
+        shape = tuple(record.calls[name][0].shape)
         if len(shape) == 2 + len(space):
             likely = [shape[2:]] if isinstance(modules[name], CONVOLVED) else [shape[2:], shape[1:-1]]
-            grids += [one for one in likely if isinstance(modules[name], CONVOLVED) or one in seen.met or squares(one, space)]
+            grids += [one for one in likely if isinstance(modules[name], CONVOLVED) or one in record.met or squares(one, space)]
         elif len(shape) == 3 and len(x) in shape[:2]:
             own = firsts.setdefault(shape[1] if shape[0] == len(x) else shape[0], [])
             if not own or (own[-1] and isinstance(modules[name], TOKENWISE)):
@@ -193,20 +196,20 @@ def _tokens(modules: Mapping[str, nn.Module], seen: Seen, x: Tensor, run: Run, g
         if found
     }
     if not among:
-        return Found({}, {})
+        return TokenLayouts({}, {})
     moved = changes(lambda images: _rows(modules, images, run, {count: firsts[count] for count in among}), x[:1])
     results = {count: judged(count, space, among[count], change[0], change[1:]) for count, change in moved.items()}
     known = {count: result for count, result in results.items() if isinstance(result, Layout)}
     unclear = {count: result for count, result in results.items() if isinstance(result, str)}
     if any(why == MOVED.format(count) for count, why in unclear.items()):  # no grid would be true of the others either
         unclear = {count: MOVED.format(count) for count in unclear}
-    return Found(known, unclear)
+    return TokenLayouts(known, unclear)
 
 
-def _signals(modules: Mapping[str, nn.Module], seen: Seen, x: Tensor, run: Run, grid: Any) -> Told:
+def _signals(modules: Mapping[str, nn.Module], record: PassRecord, x: Tensor, run: Run, grid: Any) -> SignalLayouts:
     """The same of networks over signals, layer by layer."""
-    last = {name: calls[-1] for name, calls in seen.calls.items()}
-    emitted = {name: Emitted(modules[name], tuple(a.shape), seen.mark(name)) for name, a in last.items()}
+    last = {name: calls[-1] for name, calls in record.calls.items()}
+    emitted = {name: SignalEmission(modules[name], tuple(a.shape), record.mark(name)) for name, a in last.items()}
     own = [one.shape[2:] for one in emitted.values() if len(one.shape) == 3 and isinstance(one.module, CONVOLVED)]
 
     def probed(names: Sequence[str]) -> Mapping[str, Tensor]:
@@ -214,7 +217,7 @@ def _signals(modules: Mapping[str, nn.Module], seen: Seen, x: Tensor, run: Run, 
         rows = changes(lambda images: _moved({name: modules[name] for name in names}, images, run, sides), x[:1])
         return {name: found[0] for name, found in rows.items()}
 
-    return told(emitted, len(x), x.shape[2], own + [one for one in seen.met if len(one) == 1], probed, grid)
+    return signal_layouts(emitted, len(x), x.shape[2], own + [one for one in record.met if len(one) == 1], probed, grid)
 
 
 def _moved(
@@ -227,11 +230,11 @@ def _moved(
     return {name: [torch.cat([one.reshape(1, *sides[name]) for one in a])] for name, a in whole.items()}
 
 
-def _grids(modules: Mapping[str, nn.Module], seen: Seen, x: Tensor, tokens: Found) -> frozenset[tuple[int, ...]]:
+def _grids(modules: Mapping[str, nn.Module], record: PassRecord, x: Tensor, tokens: TokenLayouts) -> frozenset[tuple[int, ...]]:
     """Those that are known to be maps of the image, and halves of them."""
     d = x.ndim - 2
-    shapes = {name: tuple(calls[0].shape) for name, calls in seen.calls.items() if isinstance(modules[name], CONVOLVED)}
-    own = {shape[2:] for shape in shapes.values() if len(shape) == 2 + d} | {grid for grid in seen.met if len(grid) == d}
+    shapes = {name: tuple(calls[0].shape) for name, calls in record.calls.items() if isinstance(modules[name], CONVOLVED)}
+    own = {shape[2:] for shape in shapes.values() if len(shape) == 2 + d} | {grid for grid in record.met if len(grid) == d}
     own |= {lies.space for lies in tokens.layouts.values()}
     return frozenset(own | halved(own))
 
@@ -255,12 +258,12 @@ def _rows(
     }
 
 
-def _sees(modules: Mapping[str, nn.Module], seen: Seen, x: Tensor, run: Run) -> dict[str, tuple[int, ...]]:
+def _sees(modules: Mapping[str, nn.Module], record: PassRecord, x: Tensor, run: Run) -> dict[str, tuple[int, ...]]:
     """Of each layer the calls that emit something else for another image."""
     with torch.no_grad():
-        other = _pass({name: modules[name] for name in seen.calls}, _noise(x, 1)[: len(seen.raw)], run).calls
+        other = _pass({name: modules[name] for name in record.calls}, _noise(x, 1)[: len(record.raw)], run).calls
     return {
-        name: tuple(i + 1 for i, (a, b) in enumerate(zip(seen.calls[name], found, strict=False)) if not torch.equal(a, b))
+        name: tuple(i + 1 for i, (a, b) in enumerate(zip(record.calls[name], found, strict=False)) if not torch.equal(a, b))
         for name, found in other.items()
     }
 
@@ -269,10 +272,10 @@ def _reached(raw: Tensor, last: dict[str, Tensor], layouts: dict[str, Layout | N
     """Do the scores depend on the layer, within its space?"""
     if not raw.requires_grad or not last:
         return dict.fromkeys(last, False)
-    asked = {name: a for name, a in last.items() if a.requires_grad}
+    with_grad = {name: a for name, a in last.items() if a.requires_grad}
     start = torch.cos(torch.arange(raw.numel(), device=raw.device, dtype=torch.float32)).reshape(raw.shape).to(raw.dtype)
-    found = torch.autograd.grad(raw, [*asked.values()], start, allow_unused=True, retain_graph=True)
-    grads = dict(zip(asked, found, strict=True))
+    grads_of = torch.autograd.grad(raw, [*with_grad.values()], start, allow_unused=True, retain_graph=True)
+    grads = dict(zip(with_grad, grads_of, strict=True))
     out = {}
     for name in last:
         g, lies = grads.get(name), layouts[name]

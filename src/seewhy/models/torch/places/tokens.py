@@ -26,7 +26,7 @@ Key = TypeVar("Key")
 MOVED = "{} tokens, which are not in the order of the image (windows come first, say), so that no grid is true of them"
 
 
-class Found(NamedTuple):
+class TokenLayouts(NamedTuple):
     """What is known of the rows of tokens that a network makes."""
 
     layouts: Mapping[int, Layout]  # by how many tokens there are

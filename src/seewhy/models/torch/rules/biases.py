@@ -66,11 +66,11 @@ class Biases(TorchFunctionMode):
 
     def _add(self, bias: Tensor, g: Tensor) -> None:
         share = plain(bias.detach() * g.detach())
-        turned = self.layout(share)
-        if turned is None:
+        layout = self.layout(share)
+        if layout is None:
             self.found.append(Bias(_of_each(share, self.n), None, None, None))
             return
-        cells = turned.turn(share)  # (n, c, *space); class tokens have no place
+        cells = layout.turn(share)  # (n, c, *space); class tokens have no place
         size = cells.abs()
         flat = size.flatten(1)
         placeless = _of_each(share, self.n) - cells.flatten(1).sum(1)
@@ -91,14 +91,16 @@ def _of_each(share: Tensor, n: int) -> Tensor:
 
 def _constant(fn: Any, args: Any) -> Tensor | None:
     """What is added to the image's part: x + c, x - c, c - x."""
-    turned = fn in REVERSED
-    a, b = (args[1], args[0]) if turned else args
-    on = [isinstance(part, Tensor) and rests_on_image(part) for part in (a, b)]
-    if on[0] == on[1]:
+    reversed_ = fn in REVERSED
+    a, b = (args[1], args[0]) if reversed_ else args
+    of_image = [isinstance(part, Tensor) and rests_on_image(part) for part in (a, b)]
+    if of_image[0] == of_image[1]:
         return None
-    constant = torch.as_tensor(b if on[0] else a, dtype=None if isinstance(b if on[0] else a, Tensor) else torch.float64)
+    constant = torch.as_tensor(
+        b if of_image[0] else a, dtype=None if isinstance(b if of_image[0] else a, Tensor) else torch.float64
+    )
     constant = constant.detach().clone()
-    return -constant if on[0] and fn in SUBTRACTED else constant
+    return -constant if of_image[0] and fn in SUBTRACTED else constant
 
 
 def _along(bias: Tensor, y: Tensor, channels_first: bool) -> Tensor:

@@ -130,9 +130,9 @@ def _product(fn: Any, args: Any, kwargs: Any) -> Tensor | None:
     factors = [i for i in range(first, len(args)) if isinstance(args[i], Tensor) and rests_on_image(args[i])]
     if len(factors) < 2:
         return None
-    given = args if over is None else [over.clone() if one is over else one for one in args]
+    values = args if over is None else [over.clone() if value is over else value for value in args]
     run = fn if over is None else torch.mul
-    parts = [run(*(one.detach() if i in factors and i != free else one for i, one in enumerate(given)), **kwargs)
+    parts = [run(*(value.detach() if i in factors and i != free else value for i, value in enumerate(values)), **kwargs)
              for free in factors]  # fmt: skip
     out = sum(parts[1:], parts[0]) / len(parts)
     return out if over is None else over.copy_(out)

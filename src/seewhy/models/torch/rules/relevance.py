@@ -23,7 +23,7 @@ from seewhy.models.torch.scores import is_distribution, plain
 
 from .batch_norm import arguments, scale_and_shift
 from .products import MATRIX_PRODUCTS, conserving
-from .relus import CLAMP, CLAMP_MIN, HARDTANH, LEAKY, RELU, RELU6, THRESHOLD, kinked, overwrites
+from .relus import CLAMP, CLAMP_MIN, HARDTANH, LEAKY, RELU, RELU6, THRESHOLD, overwrites, relu_call
 from .unfused import STEPS
 
 CONVS = spelled("conv1d", "conv2d", "conv3d")
@@ -51,10 +51,10 @@ BILINEAR = (  # linear only while one factor is fixed
     "Dot", "ScaledDotProduct",
 )  # fmt: skip
 HOMOGENEOUS = ("LinalgVectorNorm", "Norm")  # |x| is the sum of x times x / |x|
-KNOWN = "convolutions, linear layers, BatchNorm, activations, pooling and additions"
+RULED = "convolutions, linear layers, BatchNorm, activations, pooling and additions"
 
 
-class Made(NamedTuple):
+class WeightedOutput(NamedTuple):
     """The latest output of a layer with weights: a BatchNorm right behind it becomes part of it."""
 
     z: Tensor
@@ -73,7 +73,7 @@ class Propagation(TorchFunctionMode):
     def __init__(self, rule: Relevance) -> None:
         super().__init__()
         self.rule = rule
-        self.made: Made | None = None
+        self.latest: WeightedOutput | None = None
         self.unruled: Counter[str] = Counter()
         self.origins: dict[int, tuple[Any, object]] = {}  # of a tensor by its id: a weak reference, and what all copies share
         self.aside: dict[object, str] = {}  # origins that relevance goes past, and why
@@ -94,8 +94,8 @@ class Propagation(TorchFunctionMode):
             return self._normalised(args, kwargs)
         if fn in COPIES:
             copy = fn(*args, **kwargs)
-            if self.made is not None and args[0] is self.made.z:
-                self.made = self.made._replace(z=copy, version=copy._version)
+            if self.latest is not None and args[0] is self.latest.z:
+                self.latest = self.latest._replace(z=copy, version=copy._version)
             self.origins[id(copy)] = (ref(copy), self._origin(args[0]))
             return copy
         if fn in UNRULED and not self.rule.attention:
@@ -107,7 +107,7 @@ class Propagation(TorchFunctionMode):
             self.aside[self._origin(gate)] = "is a gate, which relevance does not enter: read what it weighs"
             return gate
         over = activation(fn, args, kwargs)
-        return fn(*args, **kwargs) if over is None else _kept(fn, args, kwargs, over)
+        return fn(*args, **kwargs) if over is None else _kept_by_activation(fn, args, kwargs, over)
 
     def _layer(self, fn: Any, x: Tensor, w: Tensor, b: Tensor | None, rest: Any, named: Any) -> Tensor:
         by = self.rule.dense if fn is F.linear else self.rule.conv
@@ -115,10 +115,10 @@ class Propagation(TorchFunctionMode):
         with torch.set_grad_enabled(torch.is_grad_enabled() and by_output):
             out = z = fn(x, w, b, *rest, **named)
         if torch.is_grad_enabled() and x.requires_grad:
-            own = b if self.rule.bias else None
-            shared = z if by_output else _shared(by, self.rule.gamma, lambda x, w, b: fn(x, w, b, *rest, **named), x, w, own)
+            bias = b if self.rule.bias else None
+            shared = z if by_output else _shared(by, self.rule.gamma, lambda x, w, b: fn(x, w, b, *rest, **named), x, w, bias)
             out = self._rated(z, shared)
-        self.made = Made(out, fn, x, w, b, rest, named, out._version)
+        self.latest = WeightedOutput(out, fn, x, w, b, rest, named, out._version)
         return out
 
     def _rated(self, z: Tensor, shared: Tensor) -> Tensor:
@@ -132,20 +132,20 @@ class Propagation(TorchFunctionMode):
 
     def _normalised(self, args: Any, kwargs: Any) -> Tensor:
         given = arguments(args, kwargs)
-        z, made = given["input"], self.made
+        z, latest = given["input"], self.latest
         fixed = given["running_mean"] is not None and not given.get("training")
-        behind = made is not None and z is made.z and z._version == made.version and made.fn not in UNCONVS
+        behind = latest is not None and z is latest.z and z._version == latest.version and latest.fn not in UNCONVS
         if not fixed:
             self.unruled["BatchNorm by the batch's own statistics"] += rests_on_image(z)
-        if made is None or not behind or not fixed or not z.requires_grad:
+        if latest is None or not behind or not fixed or not z.requires_grad:
             own = self.rule.bias or not z.requires_grad  # affine, by its plain gradient; or its bias takes no share
-            return F.batch_norm(*args, **kwargs) if own else _kept(F.batch_norm, args, kwargs, False)
+            return F.batch_norm(*args, **kwargs) if own else _kept_by_activation(F.batch_norm, args, kwargs, False)
         self.aside[self._origin(z)] = "and the BatchNorm behind it are one layer to relevance: read the BatchNorm"
         with torch.no_grad():
             scale, shift = scale_and_shift(given)
-            w = made.w * scale.reshape(-1, *[1] * (made.w.ndim - 1))
-            b = shift if made.b is None else made.b * scale + shift
-        return self._layer(made.fn, made.x, w, b, made.rest, made.named)
+            w = latest.w * scale.reshape(-1, *[1] * (latest.w.ndim - 1))
+            b = shift if latest.b is None else latest.b * scale + shift
+        return self._layer(latest.fn, latest.x, w, b, latest.rest, latest.named)
 
     def _origin(self, x: Tensor) -> object:
         """What x shares with its copies."""
@@ -165,7 +165,7 @@ class Propagation(TorchFunctionMode):
             strange["sigmoids that cut every way to the image"] += len(self.aside)
         if strange:
             what = ", ".join(f"{count} {kind.removesuffix('Backward')}" for kind, count in strange.most_common(4))
-            also = f"{KNOWN}, attention, norms and products of activations" if self.rule.attention else KNOWN
+            also = f"{RULED}, attention, norms and products of activations" if self.rule.attention else RULED
             more = "" if self.rule.attention else " attn-lrp knows attention, norms and products of activations, too;"
             raise NotApplicable(
                 f"Relevance propagation knows {also}; on the way of this network lie also {what}.{more} integrated-gradients "
@@ -217,8 +217,8 @@ def _shared(by: str, gamma: float, run: Any, x: Tensor, w: Tensor, b: Tensor | N
 def _products(run: Any, x: Tensor, w: Tensor, b: Tensor | None, up: bool) -> Tensor:
     """The sum of the positive products x w and bias alone, or (up=False) of the negative ones."""
     same, other = (w.clamp(min=0), w.clamp(max=0)) if up else (w.clamp(max=0), w.clamp(min=0))
-    own = None if b is None else b.clamp(min=0) if up else b.clamp(max=0)
-    out = run(x * (x > 0), same, own)
+    bias = None if b is None else b.clamp(min=0) if up else b.clamp(max=0)
+    out = run(x * (x > 0), same, bias)
     return out + run(x * (x < 0), other, None) if bool((x < 0).any()) else out
 
 
@@ -226,9 +226,9 @@ def activation(fn: Any, args: Any, kwargs: Any) -> bool | None:
     """None for what is no activation; else, whether it writes over its input."""
     known = fn in RELU or fn in RELU6 or fn in HARDTANH or fn in THRESHOLD or fn in LEAKY or fn in CLAMP or fn in CLAMP_MIN
     if known or fn in SMOOTH:
-        found = kinked(fn, args, kwargs)
-        if found is not None:
-            return found.inplace
+        relu = relu_call(fn, args, kwargs)
+        if relu is not None:
+            return relu.inplace
         if fn in SMOOTH:
             return overwrites(fn, args, kwargs)
     return None
@@ -250,7 +250,7 @@ def _parts(fn: Any, args: Any, kwargs: Any) -> Tensor | None:
     return a.copy_(out) if before is not a else out
 
 
-def _kept(fn: Any, args: Any, kwargs: Any, over: bool) -> Tensor:
+def _kept_by_activation(fn: Any, args: Any, kwargs: Any, over: bool) -> Tensor:
     """An activation keeps relevance: R / x = (R / y) (y / x)."""
     x = args[0] if args else kwargs["input"]
     before = x.clone() if over else x

@@ -16,7 +16,7 @@ from seewhy.errors import NotApplicable
 from seewhy.models.rule import ReluRule, deconv, guided
 from seewhy.models.torch.passes.graph import between, kind_of
 
-from .relus import RELU, Kinked, Masks, kinked
+from .relus import RELU, Masks, ReluCall, relu_call
 
 KINKED = ("Relu", "Threshold", "Hardtanh", "LeakyRelu", "Elu", "Prelu", "Rrelu", "Celu", "Selu")  # graph nodes of ReLUs
 SMOOTH = {"Silu": "SiLU", "Gelu": "GELU", "Glu": "GLU", "Mish": "Mish", "Softplus": "Softplus", "Hardswish": "Hardswish",
@@ -35,15 +35,15 @@ class Rewiring(TorchFunctionMode):
 
     def __torch_function__(self, fn: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        found = kinked(fn, args, kwargs, self.masks)
-        if found is None:
+        relu = relu_call(fn, args, kwargs, self.masks)
+        if relu is None:
             out = fn(*args, **kwargs)
             self.masks.note(fn, args, out)
             return out
-        x = found.x
-        if not found.inplace or (not x._is_view() and not x.is_leaf):
-            return Ruled.apply(x, found, fn, args, kwargs, self.rule)
-        x.copy_(Ruled.apply(x.clone(), found, fn, args, kwargs, self.rule))  # type: ignore[arg-type] - autograd follows
+        x = relu.x
+        if not relu.inplace or (not x._is_view() and not x.is_leaf):
+            return Ruled.apply(x, relu, fn, args, kwargs, self.rule)
+        x.copy_(Ruled.apply(x.clone(), relu, fn, args, kwargs, self.rule))  # type: ignore[arg-type] - autograd follows
         return x
 
     def notes(self, scores: Tensor, leaves: Sequence[Tensor]) -> tuple[str, ...]:
@@ -59,7 +59,7 @@ class Rewiring(TorchFunctionMode):
                 "scripted or checkpointed code). Give the plain Python network, or use gradient."
             )
         smooth = {said: nodes[f"{kind}Backward"] for kind, said in SMOOTH.items() if nodes[f"{kind}Backward"]}
-        own, others = nodes["custom"], {kind: nodes[f"{kind}Backward"] for kind in DISGUISES if nodes[f"{kind}Backward"]}
+        custom, others = nodes["custom"], {kind: nodes[f"{kind}Backward"] for kind in DISGUISES if nodes[f"{kind}Backward"]}
         if nodes and not nodes["RuledBackward"]:
             has = f"it has {_listed(smooth)}, which are never simply off" if smooth else "there is none on the way"
             raise NotApplicable(
@@ -70,30 +70,30 @@ class Rewiring(TorchFunctionMode):
             notes.append(f"{_listed(smooth)} have no state in which they are off: the plain gradient passes them")
         if others:
             notes.append(f"{_listed(others)} pass the plain gradient: a ReLU written with them is not reached")
-        if own:
-            notes.append(f"{own} custom autograd functions pass the gradient as they do: the rule cannot look into them")
+        if custom:
+            notes.append(f"{custom} custom autograd functions pass the gradient as they do: the rule cannot look into them")
         return tuple(notes)
 
 
-def _listed(found: dict[str, int]) -> str:
-    return ", ".join(f"{count} {said}" for said, count in found.items())
+def _listed(counts: dict[str, int]) -> str:
+    return ", ".join(f"{count} {said}" for said, count in counts.items())
 
 
 class Ruled(torch.autograd.Function):
     """A ReLU of whatever kind, forward; the rule, backward."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, found: Kinked, fn: Any, args: Any, kwargs: Any, rule: ReluRule) -> Tensor:
+    def forward(ctx: Any, x: Tensor, relu: ReluCall, fn: Any, args: Any, kwargs: Any, rule: ReluRule) -> Tensor:
         ctx.rule, ctx.fused = rule, rule is guided and fn in RELU
         if rule is not deconv and not ctx.fused:  # which does not ask
-            above = x > found.low
-            ctx.save_for_backward(above & (x < found.high) if found.high < math.inf else above)
+            above = x > relu.low
+            ctx.save_for_backward(above & (x < relu.high) if relu.high < math.inf else above)
         y = fn(*args, **kwargs)
-        if found.inplace and x is found.x:
+        if relu.inplace and x is relu.x:
             ctx.mark_dirty(x)
             y = x  # x[x < 0] = 0 returns nothing
-        elif found.inplace:
-            y = found.x.clone()  # of which x was a copy, before fn wrote over it
+        elif relu.inplace:
+            y = relu.x.clone()  # of which x was a copy, before fn wrote over it
         if ctx.fused:
             ctx.save_for_backward(y)
         return y

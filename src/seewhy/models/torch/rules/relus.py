@@ -31,7 +31,7 @@ CASTS = {"float", "to", "type_as", "half", "double", "bfloat16", "type", "clone"
 NOT = {"logical_not", "__invert__", "bitwise_not"}
 
 
-class Kinked(NamedTuple):
+class ReluCall(NamedTuple):
     """A ReLU found in a call."""
 
     x: Tensor
@@ -57,36 +57,36 @@ class Masks:
         elif name in ABOVE or name in BELOW:
             if len(args) > 1 and is_zero(args[1]):
                 self._keep(out, self._own(args[0]), name in ABOVE)
-        elif (name in CASTS or name in NOT) and (found := self.of(args[0])):
-            self._keep(out, found[0], found[1] == (name in CASTS))
+        elif (name in CASTS or name in NOT) and (compared := self.of(args[0])):
+            self._keep(out, compared[0], compared[1] == (name in CASTS))
 
     def of(self, mask: Any) -> tuple[Tensor, bool] | None:
         """The tensor, and whether the mask is on or off where it lies above zero."""
-        own, x, version, above = self.known.get(id(mask), (None, None, 0, False))
-        if own is None or own() is not mask or x is None or (tensor := x()) is None or tensor._version != version:
+        mask_ref, x, version, above = self.known.get(id(mask), (None, None, 0, False))
+        if mask_ref is None or mask_ref() is not mask or x is None or (tensor := x()) is None or tensor._version != version:
             return None
         return tensor, above
 
     def _own(self, x: Tensor) -> Tensor:
         """What x was detached from."""
         alias, source = self.detached.get(id(x), (None, None))
-        found = source() if alias is not None and source is not None and alias() is x else None
-        return x if found is None else found
+        tensor = source() if alias is not None and source is not None and alias() is x else None
+        return x if tensor is None else tensor
 
     def _keep(self, mask: Tensor, x: Tensor, above: bool) -> None:
         self.known[id(mask)] = (weakref.ref(mask), weakref.ref(x), x._version, above)
 
 
-def kinked(fn: Any, args: Any, kwargs: Any, masks: Masks | None = None) -> Kinked | None:
+def relu_call(fn: Any, args: Any, kwargs: Any, masks: Masks | None = None) -> ReluCall | None:
     """The ReLU that a call is: its input, between which values it is on, and whether it writes over the input."""
-    given = [*args, *(kwargs[key] for key in ("input", "self") if key in kwargs)]
-    if not given or not isinstance(given[0], Tensor):
+    values = [*args, *(kwargs[key] for key in ("input", "self") if key in kwargs)]
+    if not values or not isinstance(values[0], Tensor):
         return None
-    found = _masked(fn, given, kwargs, masks) if masks else None
-    found = found or _plain(fn, given[0], args, kwargs)
-    if found is None or not found.x.is_floating_point():
+    relu = _masked(fn, values, kwargs, masks) if masks else None
+    relu = relu or _plain(fn, values[0], args, kwargs)
+    if relu is None or not relu.x.is_floating_point():
         return None
-    return found._replace(inplace=overwrites(fn, args, kwargs))
+    return relu._replace(inplace=overwrites(fn, args, kwargs))
 
 
 def overwrites(fn: Any, args: Any, kwargs: Any) -> bool:
@@ -97,52 +97,52 @@ def overwrites(fn: Any, args: Any, kwargs: Any) -> bool:
     return position is not None and len(args) > position and bool(args[position])
 
 
-def _plain(fn: Any, x: Tensor, args: Any, kwargs: Any) -> Kinked | None:
+def _plain(fn: Any, x: Tensor, args: Any, kwargs: Any) -> ReluCall | None:
     def argument(place: int, *names: str) -> Any:
         return args[place] if len(args) > place else next((kwargs[n] for n in names if n in kwargs), None)
 
     if fn in RELU or fn in LEAKY:
-        return Kinked(x)
+        return ReluCall(x)
     if fn in RELU6:
-        return Kinked(x, high=6.0)
+        return ReluCall(x, high=6.0)
     if fn in HARDTANH:
         low, high = argument(1, "min_val"), argument(2, "max_val")
-        return Kinked(x, -1.0 if low is None else float(low), 1.0 if high is None else float(high))
+        return ReluCall(x, -1.0 if low is None else float(low), 1.0 if high is None else float(high))
     if fn in THRESHOLD:
-        return Kinked(x, float(argument(1, "threshold")))
+        return ReluCall(x, float(argument(1, "threshold")))
     if fn in CLAMP or fn in CLAMP_MIN:  # with another minimum it is no activation
         high = argument(2, "max") if fn in CLAMP else None
         high = float(high) if isinstance(high, int | float) or (isinstance(high, Tensor) and high.numel() == 1) else None
-        return Kinked(x, high=math.inf if high is None else high) if is_zero(argument(1, "min")) else None
+        return ReluCall(x, high=math.inf if high is None else high) if is_zero(argument(1, "min")) else None
     if fn in MAXIMUM:
         other = argument(1, "other")
         if not isinstance(other, Tensor):  # max over an axis
             return None
-        return Kinked(x) if is_zero(other) else Kinked(other) if is_zero(x) else None
+        return ReluCall(x) if is_zero(other) else ReluCall(other) if is_zero(x) else None
     return None
 
 
-def _masked(fn: Any, given: list[Any], kwargs: Any, masks: Masks) -> Kinked | None:
+def _masked(fn: Any, values: list[Any], kwargs: Any, masks: Masks) -> ReluCall | None:
     """where(x > 0, x, 0), x.masked_fill(x < 0, 0), x[x < 0] = 0, x * (x > 0)."""
     if fn in WHERE:
-        mask, *rest = [*given, *(kwargs[key] for key in ("condition", "other") if key in kwargs)]
+        mask, *rest = [*values, *(kwargs[key] for key in ("condition", "other") if key in kwargs)]
         if mask.dtype != torch.bool and rest:  # x.where(mask, other)
             mask, rest = rest[0], [mask, *rest[1:]]
-        found = masks.of(mask)
-        if len(rest) != 2 or not found:
+        compared = masks.of(mask)
+        if len(rest) != 2 or not compared:
             return None
-        kept, dropped = rest if found[1] else rest[::-1]
-        return Kinked(found[0]) if kept is found[0] and is_zero(dropped) else None
+        passed, dropped = rest if compared[1] else rest[::-1]
+        return ReluCall(compared[0]) if passed is compared[0] and is_zero(dropped) else None
     if fn in FILL:
-        mask = given[1] if len(given) > 1 else kwargs.get("mask")
-        value = given[2] if len(given) > 2 else kwargs.get("value")
-        found = masks.of(mask)
-        return Kinked(found[0]) if found and not found[1] and found[0] is given[0] and is_zero(value) else None
-    if fn in PRODUCT and len(given) == 2:
-        for mask, other in (given, given[::-1]):
-            found = masks.of(mask)
-            if found and found[1] and found[0] is other:
-                return Kinked(found[0])
+        mask = values[1] if len(values) > 1 else kwargs.get("mask")
+        value = values[2] if len(values) > 2 else kwargs.get("value")
+        compared = masks.of(mask)
+        return ReluCall(compared[0]) if compared and not compared[1] and compared[0] is values[0] and is_zero(value) else None
+    if fn in PRODUCT and len(values) == 2:
+        for mask, other in (values, values[::-1]):
+            compared = masks.of(mask)
+            if compared and compared[1] and compared[0] is other:
+                return ReluCall(compared[0])
     return None
 
 

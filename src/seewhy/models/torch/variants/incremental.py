@@ -13,7 +13,7 @@ from torch import Tensor
 
 from seewhy.memory import out_of_memory
 
-from .patch_ops import KNOWN, Known
+from .patch_ops import OPERATIONS, BoxOperation
 from .patches import Boxes
 
 DENSE = 0.8  # from this share of a map on, the copies go on in full
@@ -84,14 +84,14 @@ class Memo:
     def __call__(self, fn: Any, *args: Any, **kwargs: Any) -> Any:
         """The result of the same operation on the same arguments, or a new one: then nothing behind it is known any more."""
         place, self.next = self.next, self.next + 1
-        given = (args, kwargs)
+        arguments = (args, kwargs)
         if place < len(self.steps):
             known, before, result = self.steps[place]
-            if known is fn and _same(before, given):
+            if known is fn and _same(before, arguments):
                 return result
             del self.steps[place:]
         result = fn(*args, **kwargs)
-        self.steps.append((fn, _noted(given), result))
+        self.steps.append((fn, _noted(arguments), result))
         return result
 
 
@@ -157,8 +157,8 @@ class Patch(Tensor):
         if fn in QUERIES:
             with torch._C.DisableTorchFunctionSubclass():
                 return fn(*args, **kwargs)
-        known = KNOWN.get(fn)
-        done = None if known is None else _by_box(fn, known, args, kwargs)
+        operation = OPERATIONS.get(fn)
+        done = None if operation is None else _by_box(fn, operation, args, kwargs)
         return _in_full(fn, args, kwargs) if done is None else done
 
     @classmethod
@@ -195,22 +195,22 @@ class Patch(Tensor):
             raise NotIncremental("The network writes into a map that shares memory with another.")
 
 
-def _by_box(fn: Any, known: Known, args: Any, kwargs: Any) -> Any:
+def _by_box(fn: Any, operation: BoxOperation, args: Any, kwargs: Any) -> Any:
     """The operation on boxes alone; None where it is not known what it does to them."""
     patches = _patches((args, kwargs))
     if any(patch.current() is None for patch in patches) or kwargs.get("out") is not None:
         return None
     first = patches[0]
-    written = known.returns == "written" or (known.returns == "new" and bool(kwargs.get("inplace")))
+    written = operation.returns == "written" or (operation.returns == "new" and bool(kwargs.get("inplace")))
     if written:
         if args[0] is not first or first.full is not None:
             return None
         first.alone()
     boxed, named = _replaced((args, kwargs), lambda patch: patch.boxes)
-    out = known.handler(first.memo, fn, *boxed, **named)
-    if out is None or known.returns == "itself":
+    out = operation.handler(first.memo, fn, *boxed, **named)
+    if out is None or operation.returns == "itself":
         return None if out is None else first
-    family = first.family if known.returns == "view" else None
+    family = first.family if operation.returns == "view" else None
     if isinstance(out, list):
         return tuple(_wrapped(one, first.memo, family) for one in out)
     if written:

@@ -21,7 +21,7 @@ from .patches import Boxes, Replay, Result, cut, grown, lasting, outer, paste
 T = Tensor
 
 
-class Known(NamedTuple):
+class BoxOperation(NamedTuple):
     """An operation that can be done on boxes."""
 
     handler: Callable[..., Result]
@@ -156,30 +156,30 @@ _IN_PLACE = {"__iadd__": "__add__", "__isub__": "__sub__", "__imul__": "__mul__"
 _OWNERS = (torch, T, F)
 
 
-def _known() -> dict[Any, Known]:
-    values = {fn: Known(pointwise) for fn in spelled(*_BY_VALUE)}
+def _operations() -> dict[Any, BoxOperation]:
+    values = {fn: BoxOperation(pointwise) for fn in spelled(*_BY_VALUE)}
     for written, name in {**{f"{name}_": name for name in _BY_VALUE}, **_IN_PLACE}.items():
         for owner in _OWNERS:
             if hasattr(owner, written) and hasattr(owner, name):
-                values[getattr(owner, written)] = Known(partial(pointwise, plain=getattr(owner, name)), "written")
+                values[getattr(owner, written)] = BoxOperation(partial(pointwise, plain=getattr(owner, name)), "written")
     cuts = {"chunk": 1, "split": 1, "narrow": 0, "select": 0, "unbind": 0, "squeeze": 0}
     return {
         **values,
-        **dict.fromkeys(CONVS, Known(convolved)),
-        **dict.fromkeys((*MAX_POOLS, *SWITCHED), Known(max_pooled)),
-        **dict.fromkeys(MEAN_POOLS, Known(mean_pooled)),
-        F.batch_norm: Known(normalised),
-        **dict.fromkeys(spelled("prelu", "channel_shuffle"), Known(by_channel)),
-        F.pad: Known(padded),
-        **dict.fromkeys((torch.cat, torch.concat, torch.concatenate), Known(concatenated)),
-        **{fn: Known(partial(along_lead, place=place), "view") for name, place in cuts.items() for fn in spelled(name)},
-        **dict.fromkeys(spelled("unsqueeze"), Known(partial(along_lead, place=0, more=1), "view")),
-        **dict.fromkeys(spelled("transpose", "swapaxes"), Known(turned, "view")),
-        T.__getitem__: Known(indexed, "view"),
-        **dict.fromkeys((T.view, T.reshape, torch.reshape), Known(reshaped, "view")),
-        **dict.fromkeys((T.contiguous, T.detach, T.float, T.double, T.to), Known(pointwise, "view")),
-        **dict.fromkeys((F.dropout, F.dropout1d, F.dropout2d, F.dropout3d, F.alpha_dropout), Known(unchanged, "itself")),
+        **dict.fromkeys(CONVS, BoxOperation(convolved)),
+        **dict.fromkeys((*MAX_POOLS, *SWITCHED), BoxOperation(max_pooled)),
+        **dict.fromkeys(MEAN_POOLS, BoxOperation(mean_pooled)),
+        F.batch_norm: BoxOperation(normalised),
+        **dict.fromkeys(spelled("prelu", "channel_shuffle"), BoxOperation(by_channel)),
+        F.pad: BoxOperation(padded),
+        **dict.fromkeys((torch.cat, torch.concat, torch.concatenate), BoxOperation(concatenated)),
+        **{fn: BoxOperation(partial(along_lead, place=place), "view") for name, place in cuts.items() for fn in spelled(name)},
+        **dict.fromkeys(spelled("unsqueeze"), BoxOperation(partial(along_lead, place=0, more=1), "view")),
+        **dict.fromkeys(spelled("transpose", "swapaxes"), BoxOperation(turned, "view")),
+        T.__getitem__: BoxOperation(indexed, "view"),
+        **dict.fromkeys((T.view, T.reshape, torch.reshape), BoxOperation(reshaped, "view")),
+        **dict.fromkeys((T.contiguous, T.detach, T.float, T.double, T.to), BoxOperation(pointwise, "view")),
+        **dict.fromkeys((F.dropout, F.dropout1d, F.dropout2d, F.dropout3d, F.alpha_dropout), BoxOperation(unchanged, "itself")),
     }
 
 
-KNOWN = _known()
+OPERATIONS = _operations()

@@ -16,7 +16,7 @@ MEAN_POOLS = (F.avg_pool1d, F.avg_pool2d, F.avg_pool3d)
 DIMENSIONS = {fn: d for pools in (MAX_POOLS, SWITCHED, MEAN_POOLS) for d, fn in enumerate(pools, 1)}
 
 
-class Window(NamedTuple):
+class SlidingWindow(NamedTuple):
     """How a convolution or pool slides, along each axis."""
 
     kernel: Sizes
@@ -38,7 +38,7 @@ def convolved(
     if not known or not input.has_channels(weight.ndim - 2):
         return None
     d, kernel = input.d, tuple(weight.shape[2:])
-    window = Window(kernel, _along(stride, d), (0,) * d, _along(dilation, d))
+    window = SlidingWindow(kernel, _along(stride, d), (0,) * d, _along(dilation, d))
     same = tuple((window.span // 2).tolist())
     window = window._replace(left=same if padding == "same" else (0,) * d if padding == "valid" else _along(padding, d))
     base = replay(fn, input.base, weight, bias, stride, padding, dilation, groups)
@@ -56,7 +56,7 @@ def max_pooled(
     if return_indices or not isinstance(input, Boxes) or not input.has_channels(d):
         return None
     kernel, pool = _along(kernel_size, d), MAX_POOLS[d - 1]
-    window = Window(kernel, _along(stride, d) if stride else kernel, _along(padding, d), _along(dilation, d))
+    window = SlidingWindow(kernel, _along(stride, d) if stride else kernel, _along(padding, d), _along(dilation, d))
     base = replay(pool, input.base, kernel, window.stride, padding, dilation, ceil_mode)
     cells, at = slid(replay, input, base, window, -torch.inf)
     return Boxes(base, pool(cells, kernel, window.stride, 0, window.dilation), at)
@@ -70,7 +70,7 @@ def mean_pooled(
     if not isinstance(input, Boxes) or not input.has_channels(d):
         return None
     kernel = _along(kernel_size, d)
-    window = Window(kernel, _along(stride, d) if stride else kernel, _along(padding, d), (1,) * d)
+    window = SlidingWindow(kernel, _along(stride, d) if stride else kernel, _along(padding, d), (1,) * d)
     override = () if d == 1 else (divisor_override,)
     base = replay(fn, input.base, kernel_size, stride, padding, ceil_mode, count_include_pad, *override)
     cells, at = slid(replay, input, base, window, 0.0)
@@ -85,7 +85,7 @@ def mean_pooled(
     return Boxes(base, patch, at)
 
 
-def _counted(window: Window, axis: int, at: Positions, size: int, n: int, with_padding: bool) -> np.ndarray:
+def _counted(window: SlidingWindow, axis: int, at: Positions, size: int, n: int, with_padding: bool) -> np.ndarray:
     """(m, size): the length of each box's windows over the count of cells they are divided by."""
     k, s, pad = window.kernel[axis], window.stride[axis], window.left[axis]
     start = (at[:, axis, None] + np.arange(size)) * s - pad
@@ -106,7 +106,7 @@ def padded(replay: Replay, fn: Any, input: Any, pad: Any, mode: str = "constant"
     return Boxes(replay(fn, input.base, pad, mode, value), input.patch.clone(), input.at + left[::-1])
 
 
-def slid(replay: Replay, x: Boxes, out: Tensor, window: Window, fill: float) -> tuple[Tensor, Positions]:
+def slid(replay: Replay, x: Boxes, out: Tensor, window: SlidingWindow, fill: float) -> tuple[Tensor, Positions]:
     """What a sliding window needs to see, (m, c, *cells), and where what it makes of that lies in `out` (1, k, *space)."""
     stride, left, span = np.array(window.stride), np.array(window.left), window.span
     last = np.array(out.shape[out.ndim - x.d :]) - 1

@@ -26,7 +26,7 @@ from seewhy.models.torch.places.layout import SEQUENCE, Layout
 from seewhy.models.torch.scores import as_numpy
 
 from .incremental import Incremental, NotIncremental
-from .tail import Tail
+from .tail import TorchTail
 
 ON_CPU, ELSEWHERE = 2**18, 2**22  # pixels of images that share a pass: about as many as are cheapest
 SHORT = 0.9  # of the work of plain passes: a short cut that does more of it is none
@@ -85,15 +85,15 @@ class TorchScorer:
         usual = ON_CPU if self.like.device.type == "cpu" else ELSEWHERE
         return Pace(self.model.asked_batch or min(together or power_of_two(usual // pixels), most))
 
-    def boxed(self, image: Tensor) -> "Boxed":
-        return Boxed(self, image)
+    def boxed(self, image: Tensor) -> "BoxScorer":
+        return BoxScorer(self, image)
 
-    def tail(self, image: Tensor, layer: str) -> "LaidOut":
+    def tail(self, image: Tensor, layer: str) -> "TailScorer":
         with torch.no_grad(), memory_errors():
-            return LaidOut(self, image, layer)
+            return TailScorer(self, image, layer)
 
 
-class Boxed:
+class BoxScorer:
     """Scores of the image with one box of it replaced, recomputing only what the box can change."""
 
     def __init__(self, scorer: TorchScorer, image: Tensor) -> None:
@@ -108,24 +108,24 @@ class Boxed:
                 try:
                     self.calls += 1
                     with Work() if self.calls == 2 else nullcontext() as work:  # the first call learns the image
-                        found = self.short(patches, at)
-                    numbers = as_numpy(self.scorer.scored(found))
+                        raw = self.short(patches, at)
+                    numbers = as_numpy(self.scorer.scored(raw))
                     if work is not None and work.done > SHORT * self.plain * len(at):
                         self.short = None  # right, but no shorter
-                    if self.calls > 1 or self._agrees(found[:2], patches[:2], at[:2]):
+                    if self.calls > 1 or self._agrees(raw[:2], patches[:2], at[:2]):
                         return numbers
                 except NotIncremental as error:
                     self.why = str(error)
                 self.short = None
             return self.scorer(self._whole(patches, at))
 
-    def _agrees(self, found: Tensor, patches: Tensor, at: Tensor) -> bool:
+    def _agrees(self, raw: Tensor, patches: Tensor, at: Tensor) -> bool:
         """Do the first boxes give what plain passes give?"""
         whole = self._whole(patches, at)
         with Work() as work:
             expected = torch.cat([self.scorer.raw(one) for one in whole.split(1)])
         self.plain = work.done / len(at)
-        self.why = "" if alike(found, expected) else "its scores differ from those of plain passes"
+        self.why = "" if alike(raw, expected) else "its scores differ from those of plain passes"
         return not self.why
 
     def _whole(self, patches: Tensor, at: Tensor) -> Tensor:
@@ -154,7 +154,7 @@ def power_of_two(most: int) -> int:
     return 1 << max(0, most.bit_length() - 1)
 
 
-class LaidOut:
+class TailScorer:
     """The tail of the network behind a layer, its activation (c, *space) whatever the network calls it."""
 
     def __init__(self, scorer: TorchScorer, image: Tensor, layer: str) -> None:
@@ -162,7 +162,7 @@ class LaidOut:
             raise NotApplicable(f"layer={layer!r}: what is edited here is an activation inside the network; name a layer.")
         self.scorer, model, x = scorer, scorer.model, image[None]
         tap = Tap(layer, model.network)
-        self.behind: Tail | Sequenced = tail_of(scorer.raw, tap, x, model)
+        self.behind: TorchTail | SequenceTail = tail_of(scorer.raw, tap, x, model)
         self.layout: Layout = model._layout(layer, self.behind.a, x)
         self.a = self.layout.turn(self.behind.a)[0]
         self.notes = tap.notes if self.behind.replays else (*tap.notes, NO_REPLAY)
@@ -172,7 +172,7 @@ class LaidOut:
             return as_numpy(self.scorer.scored(self.behind(self.layout.back(edits, self.behind.a))))
 
 
-class Sequenced:
+class SequenceTail:
     """The scores behind a layer whose tokens come before the batch (l, 1, c): the whole network runs for each edit."""
 
     replays = False
@@ -192,15 +192,15 @@ class Sequenced:
             return self.run(self.x.repeat(edits.shape[1], *[1] * (self.x.ndim - 1)))
 
 
-def tail_of(run: Callable[[Tensor], Tensor], tap: Tap, x: Tensor, model: Any) -> "Tail | Sequenced":
+def tail_of(run: Callable[[Tensor], Tensor], tap: Tap, x: Tensor, model: Any) -> "TorchTail | SequenceTail":
     """What answers for edits of the layer in an image x (1, c, *space)."""
     try:
-        return Tail(run, tap, x, replay=not offloaded(model.network))  # whose weights come and go by calls of torch
+        return TorchTail(run, tap, x, replay=not offloaded(model.network))  # whose weights come and go by calls of torch
     except NotApplicable:
-        found = None if tap.seen is None else model._lies(tap.module, tap.seen, x)
-        if found is None or found.kind != SEQUENCE:
+        layout = None if tap.seen is None else model._lies(tap.module, tap.seen, x)
+        if layout is None or layout.kind != SEQUENCE:
             raise
-        return Sequenced(run, tap, x)
+        return SequenceTail(run, tap, x)
 
 
 NO_REPLAY = "what lies before the layer was run again for every edit: the network does not run twice alike, or mixes the images"

@@ -30,7 +30,7 @@ class Unreplayable(SeewhyError, RuntimeError):
     """The network does not do again what it did in the recorded pass."""
 
 
-class Tail:
+class TorchTail:
     """The scores behind one layer of one image, for any number of edits of what the layer emits; what lies before it runs once.
 
     Made and called in eval mode under no_grad; run gives scores (m, k) of images (m, c, *space), and had better not look at
@@ -52,7 +52,7 @@ class Tail:
             return
         truth, both = self._unlike()
         with tried():
-            self.together = self._close(self._run(Grown(self.program) if self.program else None, both), truth)
+            self.together = self._close(self._run(GrowthPass(self.program) if self.program else None, both), truth)
         if self.program is None:
             return
         with tried():
@@ -67,7 +67,7 @@ class Tail:
         """The scores (m, k) for activations (m, ...) in the place of a."""
         if edits.shape[1:] != self.a.shape[1:]:
             own, given = tuple(self.a.shape[1:]), tuple(edits.shape)
-            raise BadParameter(f"Edits {given} of layer {self.tap.asked}: each row replaces {own}, so give (m, *{own}).")
+            raise BadParameter(f"Edits {given} of layer {self.tap.layer}: each row replaces {own}, so give (m, *{own}).")
         if not len(edits):
             return self.scores[:0]
         if self.replays:
@@ -89,7 +89,7 @@ class Tail:
             self.program, scores = None, self._run(None)
         self.a, self.scores = self.tap.check(), scores.detach().clone()
         if self.a.shape[:1] != (1,):
-            emits = f"Layer {self.tap.asked} emits {tuple(self.a.shape)} for one image"
+            emits = f"Layer {self.tap.layer} emits {tuple(self.a.shape)} for one image"
             raise NotApplicable(f"{emits}: rows are no images, so no edit fits one. Ask for a layer around it.")
 
     def _unlike(self) -> tuple[Tensor, Tensor]:
@@ -154,7 +154,7 @@ def tried() -> Iterator[None]:
             raise
 
 
-class Known:
+class RecordedTensor:
     """A tensor that a call of the recorded pass returned."""
 
     def __init__(self, tensor: Tensor, felt: bool) -> None:
@@ -176,7 +176,9 @@ class Known:
 
 
 class Call(NamedTuple):
-    """A call of the recorded pass: what it returned, with a Known for each tensor; and that for two images, with sizes."""
+    """A call of the recorded pass: what it returned for one image, with a RecordedTensor in the place of each tensor, and for
+    two images, with the sizes of each tensor.
+    """
 
     fn: Any
     runs: bool
@@ -190,9 +192,9 @@ class Program(TorchFunctionMode):
     def __init__(self) -> None:
         super().__init__()
         self.calls: list[Call] = []
-        self.known: dict[int, Known] = {}
+        self.known: dict[int, RecordedTensor] = {}
         self.felt: set[int] = set()  # the memory of tensors that depend on the edit
-        self.copies: list[tuple[Tensor, Known]] = []  # of what each call of the layer emits, put in its place
+        self.copies: list[tuple[Tensor, RecordedTensor]] = []  # of what each call of the layer emits, put in its place
         self.reads = False  # Python reads values that depend on it
 
     def edited(self, a: Tensor, copy: Tensor) -> None:
@@ -238,15 +240,15 @@ class Program(TorchFunctionMode):
             if known and known.value is None and not known.felt:
                 known.tensor, known.value, known.version = tensor, tensor.clone(), tensor._version
 
-    def _returned(self, tensor: Tensor, felt: bool) -> Known:
+    def _returned(self, tensor: Tensor, felt: bool) -> RecordedTensor:
         if felt:
             self.felt.add(memory(tensor))
         if id(tensor) not in self.known:  # which keeps it, so that no other takes its id and its memory meanwhile
-            self.known[id(tensor)] = Known(tensor, felt)
+            self.known[id(tensor)] = RecordedTensor(tensor, felt)
         return self.known[id(tensor)]
 
 
-class Grown(TorchFunctionMode):
+class GrowthPass(TorchFunctionMode):
     """A plain pass of two images, which tells the program what of each call's answer grows with their number."""
 
     def __init__(self, program: Program) -> None:
@@ -275,7 +277,7 @@ class Replay(TorchFunctionMode):
 
     def _grown(self, one: Any, two: Any) -> Any:
         """What the call returns for m images, from what it returned for one, and, unless m is 1, for two."""
-        if isinstance(one, Known):
+        if isinstance(one, RecordedTensor):
             if id(one) not in self.made:
                 self.made[id(one)] = one.rows(one.size if self.m == 1 else two, self.m)
             return self.made[id(one)]

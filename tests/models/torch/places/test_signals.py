@@ -1,6 +1,5 @@
-"""Rows of tokens of signals and volumes, cells as units, 1x1 heads: against hooks, autograd and the definitions."""
+"""Rows of tokens of signals: against hooks, autograd and the definitions."""
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,36 +10,12 @@ from torch import Tensor, nn
 import seewhy
 from seewhy import Unit
 from seewhy.models.torch.places.layout import TOKENS, Layout
-from seewhy.models.torch.places.signals import Emitted, told
+from seewhy.models.torch.places.signals import SignalEmission, signal_layouts
 from seewhy.models.torch.places.tokens import MOMENTS
 from support import ask
-from support.dimensions import SPACES, Net, Transformer, bold, of
+from support.dimensions import bold
 from support.networks import Block
-
-LENGTH = 24
-
-
-class Encoder(nn.Module):
-    """torch's own transformer over patches of a signal, and tokens of no place before and behind them."""
-
-    def __init__(
-        self, width: int, before: int = 0, behind: int = 0, batch_first: bool = True, patch: int = 4, mean: bool = False
-    ) -> None:
-        super().__init__()
-        cells = LENGTH // patch
-        self.patch = nn.Conv1d(2, width, patch, stride=patch)
-        self.before, self.behind = (nn.Parameter(torch.randn(1, extra, width)) for extra in (before, behind))
-        self.where = nn.Parameter(torch.randn(1, before + cells + behind, width) / 2)
-        layer = nn.TransformerEncoderLayer(width, 2, 2 * width, dropout=0.0, batch_first=batch_first)
-        self.encoder, self.fc = nn.TransformerEncoder(layer, 3, enable_nested_tensor=False), nn.Linear(width, 5)
-        self.batch_first, self.read = batch_first, None if mean or not before + behind else 0 if before else -1
-
-    def forward(self, x: Tensor) -> Tensor:
-        n, tokens = len(x), self.patch(x).transpose(1, 2)
-        tokens = torch.cat([self.before.expand(n, -1, -1), tokens, self.behind.expand(n, -1, -1)], 1) + self.where
-        tokens = self.encoder(tokens) if self.batch_first else self.encoder(tokens.transpose(0, 1)).transpose(0, 1)
-        return self.fc(tokens.mean(1) if self.read is None else tokens[:, self.read])
-
+from support.signals import LENGTH, Encoder, Hand, by_hand, hidden, reshaped, signals
 
 ENCODERS: dict[str, dict[str, Any]] = {
     "no token": {"width": 20},
@@ -57,79 +32,6 @@ ENCODERS: dict[str, dict[str, Any]] = {
     "every sample, as wide as they are": {"width": 24, "patch": 1},
     "every sample, as wide, class token": {"width": 24, "patch": 1, "before": 1},
 }
-
-
-class Hand(nn.Module):
-    """Attention by hand, in modules of no kind that torch knows, as Hugging Face's are: (hidden,) comes out of a block."""
-
-    def __init__(self, width: int, tokens: int, start: Callable[[Tensor], Tensor]) -> None:
-        super().__init__()
-        self.start, self.cls = start, nn.Parameter(torch.randn(1, 1, width))
-        self.embed, self.where = nn.Linear(8, width), nn.Parameter(torch.randn(1, tokens + 1, width) / 2)
-        self.layer = nn.ModuleList([Layer(width), Layer(width), Layer(width)])
-        self.layernorm, self.classifier = nn.LayerNorm(width), nn.Linear(width, 5)
-
-    def forward(self, x: Tensor) -> Tensor:
-        h = self.embed(self.start(x))
-        h = torch.cat([self.cls.expand(len(x), -1, -1), h], 1) + self.where
-        for layer in self.layer:
-            (h,) = layer(h)
-        return self.classifier(self.layernorm(h)[:, 0])
-
-
-class Layer(nn.Module):
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.query, self.key, self.value = (nn.Linear(width, width) for _ in range(3))
-        self.attention, self.mlp = nn.Linear(width, width), nn.Sequential(nn.Linear(width, 30), nn.GELU(), nn.Linear(30, width))
-
-    def forward(self, h: Tensor) -> tuple[Tensor]:
-        shares = (self.query(h) @ self.key(h).transpose(1, 2) / 4).softmax(-1)
-        h = h + self.attention(shares @ self.value(h))
-        return (h + self.mlp(h),)
-
-
-class Hidden(torch.autograd.Function):
-    """The samples in patches, by a call that nothing follows."""
-
-    @staticmethod
-    def forward(_ctx: Any, *args: Any, **_: Any) -> Tensor:
-        return args[0].unfold(2, 4, 4).permute(0, 2, 1, 3).flatten(2).clone()
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Any) -> Tensor:
-        n, cells, _ = grads[0].shape
-        return grads[0].reshape(n, cells, 2, 4).permute(0, 2, 1, 3).reshape(n, 2, 4 * cells)
-
-
-def reshaped(x: Tensor) -> Tensor:
-    return x.reshape(len(x), 2, -1, 4).permute(0, 2, 1, 3).flatten(2)
-
-
-def hidden(x: Tensor) -> Tensor:
-    return Hidden.apply(x)  # type: ignore[no-any-return]
-
-
-def signals(seed: int = 0) -> np.ndarray[Any, Any]:
-    return np.random.default_rng(seed).normal(0.2, 1, (2, 2, LENGTH))
-
-
-def rows_of(out: Any, batch_first: bool = True) -> Tensor:
-    out = out[0] if isinstance(out, tuple) else out
-    return out if batch_first else out.transpose(0, 1)
-
-
-def by_hand(network: nn.Module, layer: str, x: Any, batch_first: bool, own: slice, target: int = 3) -> Any:
-    """relu(sum_c mean(g) a) over the tokens of the signal, of a hook's (n, tokens, c)."""
-    kept: list[Any] = []
-    handle = network.get_submodule(layer).register_forward_hook(
-        lambda _m, _a, out: kept.append(out[0] if isinstance(out, tuple) else out)
-    )
-    scores = network(torch.as_tensor(x).requires_grad_())
-    handle.remove()
-    (g,) = torch.autograd.grad(scores[:, target].sum(), kept[-1])
-    a, g = (rows_of(one, batch_first)[:, own] for one in (kept[-1], g))
-    return (a * g.mean(1, keepdim=True)).sum(2).relu().detach().numpy()
 
 
 @pytest.mark.parametrize("batch_first", [True, False])
@@ -224,57 +126,6 @@ class Pointwise(nn.Module):
 def test_a_class_token_among_samples_is_no_place():
     with pytest.raises(seewhy.NotApplicable):
         seewhy.grad_cam(seewhy.wrap(bold(Pointwise)), signals(), layer="ffn")
-
-
-@pytest.mark.parametrize(("space", "side"), [((4, 6, 8), 2), ((8, 8, 8), 2), ((8, 12, 16), 4)])
-def test_the_class_token_of_a_volume_stands_before_its_tokens(space, side):
-    """Patches are as small as what is put on them to look: the cell beside may move more."""
-    for seed in (3, 4, 9):
-        network = bold(lambda seed=seed: Transformer(space, side, True), seed)
-        x = np.random.default_rng(seed).normal(size=(2, 2, *space))
-        grid = [size // side for size in space]
-        found = ask.values(seewhy.grad_cam(seewhy.wrap(network), x, target=3, layer="block1"))
-        ask.close(found, by_hand(network, "block1", x, True, slice(1, None)).reshape(2, *grid), 1e-6)
-
-
-def pointwise(d: int) -> nn.Module:
-    """Average pooling before or behind a convolution of kernel 1."""
-    conv = of(d, "Conv")
-    return nn.Sequential(conv(2, 7, 3, padding=1), nn.ReLU(), of(d, "AdaptiveAvgPool")(1), conv(7, 5, 1), nn.Flatten())
-
-
-@pytest.mark.parametrize("d", SPACES)
-def test_cam_of_a_pointwise_head(d):
-    """sum_c w_c a_c (Zhou et al. 2016), whose mean is the score but for the bias."""
-    net = Net(bold(lambda: pointwise(d)), SPACES[d], {"1": SPACES[d]})
-    head: Any = net.network.get_submodule("3")
-    w, bias = head.weight.detach().reshape(5, 7), head.bias.detach()
-    a = net.network.get_submodule("1")(net.network.get_submodule("0")(torch.tensor(net.images))).detach()
-    maps = seewhy.cam(seewhy.wrap(net.network), net.images, target=2, layer="1", signed=True)
-    ask.close(ask.values(maps), torch.einsum("c,nc...->n...", w[2], a).numpy(), 1e-6)
-    for m in maps:
-        assert m.source.score == pytest.approx(m.values.mean(dtype=float) + float(bias[2]), rel=1e-5)
-
-
-CELLS = {1: (5,), 2: (1, 4), 3: (1, 2, 3)}
-
-
-@pytest.mark.parametrize("d", SPACES)
-def test_a_unit_in_a_cell_of_any_grid(d):
-    cell = CELLS[d]
-    network = bold(lambda: pointwise(d))
-    x = torch.tensor(np.random.default_rng(d).normal(size=(1, 2, *SPACES[d])), requires_grad=True)
-    (g,) = torch.autograd.grad(network.get_submodule("1")(network.get_submodule("0")(x))[(0, 1, *cell)], x)
-    unit = Unit.parse(f"unit:1:1:{','.join(map(str, cell))}")
-    assert (unit, str(unit)) == (Unit("1", 1, at=cell), f"unit:1:1:{','.join(map(str, cell))}")
-    (m,) = seewhy.gradient(seewhy.wrap(network), x.detach().numpy(), target=unit, reduce="sum")
-    ask.close(m.values, g[0].sum(0).numpy(), 1e-6)
-    wrong = (*cell, 0)
-    with pytest.raises(seewhy.BadParameter, match="whose grid is"):
-        seewhy.gradient(seewhy.wrap(network), x.detach().numpy(), target=Unit("1", 1, at=wrong))
-    for text in ("unit:1:1:1,", "unit:1:1:,1", "unit:1:1:-1"):
-        with pytest.raises(seewhy.BadParameter, match="unit:LAYER:CHANNEL"):
-            Unit.parse(text)
 
 
 def test_a_unit_in_a_cell_of_a_row_of_tokens():
@@ -388,8 +239,8 @@ def test_rows_of_as_many_tokens_agree_where_they_can_be_read_one_way():
     """What moves all over tells nothing; seven rows of 30 lie as seven others do, but 24 may be samples."""
     changes = {"block": stretched(20, 0), "deep": stretched(30, 1), "wide": stretched(24, 1), "smeared": stretched(24, 0.6)}
     modules = {name: nn.Identity() for name in changes}
-    emitted = {name: Emitted(modules[name], (2, *change.shape[1:]), None) for name, change in changes.items()}
-    found = told(emitted, 2, LENGTH, [(6,)], lambda names: {name: changes[name] for name in names}, None)
+    emitted = {name: SignalEmission(modules[name], (2, *change.shape[1:]), None) for name, change in changes.items()}
+    found = signal_layouts(emitted, 2, LENGTH, [(6,)], lambda names: {name: changes[name] for name in names}, None)
     lies = {name: found.layouts[id(modules[name]), emitted[name].sides(2)] for name in changes}
     own = Layout(TOKENS, 20, (6,), 1)
     assert lies == {"block": own, "deep": own._replace(channels=30), "wide": None, "smeared": None}

@@ -29,7 +29,7 @@ MIXED = "what its softmax made is changed before it meets the values, as talking
 
 
 @dataclass(eq=False)
-class Met:
+class AttentionCall:
     """One attention, as it ran."""
 
     layer: str  # the module that ran it
@@ -49,17 +49,17 @@ class Attending(TorchFunctionMode):
         super().__init__()
         self.cut = cut
         self.names = {id(module): name for name, module in network.named_modules()}
-        self.met: list[Met] = []
-        self.soft: dict[int, tuple[Tensor, Met]] = {}  # weights on their way, kept so that no other takes their id
+        self.calls: list[AttentionCall] = []
+        self.soft: dict[int, tuple[Tensor, AttentionCall]] = {}  # weights on their way, kept so that no other takes their id
 
-    def attentions(self) -> list[Met]:
+    def attentions(self) -> list[AttentionCall]:
         """All that were met, each under a name of its own: of several in one module blocks.0.attn#1, blocks.0.attn#2."""
-        layers = [met.layer for met in self.met]
+        layers = [call.layer for call in self.calls]
         count: dict[str, int] = {}
-        for met, layer in zip(self.met, layers, strict=True):
+        for call, layer in zip(self.calls, layers, strict=True):
             count[layer] = count.get(layer, 0) + 1
-            met.layer = f"{layer}#{count[layer]}" if layers.count(layer) > 1 else layer
-        return self.met
+            call.layer = f"{layer}#{count[layer]}" if layers.count(layer) > 1 else layer
+        return self.calls
 
     def __torch_function__(self, fn: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
@@ -70,10 +70,10 @@ class Attending(TorchFunctionMode):
             return self._fused(*args, **kwargs)
         if not self.soft and fn not in SOFTMAX:
             return fn(*args, **kwargs)
-        met = self._product(fn, args)
+        call = self._product(fn, args)
         out = fn(*args, **kwargs)
         with torch._C.DisableTorchFunction():
-            if met is not None:
+            if call is not None:
                 return self._passed(out)
             if fn in SOFTMAX:
                 self._softened(out, args, kwargs)
@@ -92,19 +92,19 @@ class Attending(TorchFunctionMode):
                 "each run. Call it with dropout_p=0 while self.training is False."
             )
         with torch.no_grad():
-            given = ATTENTION(query, key, value, attn_mask, 0.0, is_causal, scale=scale, enable_gqa=enable_gqa)
+            fused = ATTENTION(query, key, value, attn_mask, 0.0, is_causal, scale=scale, enable_gqa=enable_gqa)
         if enable_gqa:
             key, value = of_each_query(query, key, value)
         wide = torch.promote_types(query.dtype, torch.float32)
         weights = written_out(query.to(wide), key.to(wide), attn_mask, is_causal, scale).to(value.dtype)
         out = weights @ value
-        if not alike(out, given):
-            off = (out - given).abs().max().item()
+        if not alike(out, fused):
+            off = (out - fused).abs().max().item()
             raise BadNetwork(
                 f"{layer}: softmax(q k') v differs from what its fused attention gives by {off:.2g}, so its weights are not "
                 "known. Switch fused attention off: timm's set_fused_attn(False), transformers' attn_implementation='eager'."
             )
-        self.met.append(Met(layer, weights, value))
+        self.calls.append(AttentionCall(layer, weights, value))
         return self._passed(out)
 
     def _passed(self, out: Tensor) -> Tensor:
@@ -114,35 +114,35 @@ class Attending(TorchFunctionMode):
         """A softmax over the last axis of rows: the weights of an attention, if values follow."""
         dim = args[1] if len(args) > 1 else kwargs.get("dim")
         if out.ndim > 2 and dim in (-1, out.ndim - 1):
-            met = Met(self._layer(), out, left_out=MIXED)
-            self.met.append(met)
-            self._follow(out, met)
+            call = AttentionCall(self._layer(), out, left_out=MIXED)
+            self.calls.append(call)
+            self._follow(out, call)
 
-    def _product(self, fn: Any, args: Any) -> Met | None:
+    def _product(self, fn: Any, args: Any) -> AttentionCall | None:
         """The attention whose weights are multiplied here."""
         if fn in PRODUCTS:
             weights, values = args[0], args[1]
-        elif fn is torch.einsum and (found := _einsum(args)) is not None:
-            weights, values = found
+        elif fn is torch.einsum and (operands := _einsum(args)) is not None:
+            weights, values = operands
         else:
             return None
-        met = self._known(weights)
-        if met is None or weights.ndim < 3:
+        call = self._known(weights)
+        if call is None or weights.ndim < 3:
             return None
         with torch._C.DisableTorchFunction():
-            met.layer, met.weights, met.left_out = self._layer(), weights, ""
-            met.values = values
-            self.met.remove(met)  # where it meets the values is where it ran
-            self.met.append(met)
-        return met
+            call.layer, call.weights, call.left_out = self._layer(), weights, ""
+            call.values = values
+            self.calls.remove(call)  # where it meets the values is where it ran
+            self.calls.append(call)
+        return call
 
-    def _known(self, tensor: Any) -> Met | None:
+    def _known(self, tensor: Any) -> AttentionCall | None:
         known = self.soft.get(id(tensor))
         return known[1] if known is not None else None
 
-    def _follow(self, out: Any, met: Met) -> None:
-        if isinstance(out, Tensor) and out.numel() == met.weights.numel():
-            self.soft[id(out)] = (out, met)
+    def _follow(self, out: Any, call: AttentionCall) -> None:
+        if isinstance(out, Tensor) and out.numel() == call.weights.numel():
+            self.soft[id(out)] = (out, call)
 
     def _layer(self) -> str:
         """The innermost module that runs, told from the stack: hooks would see its end alone."""
@@ -154,24 +154,24 @@ class Attending(TorchFunctionMode):
         return ""
 
 
-def alike(out: Tensor, given: Tensor) -> bool:
+def alike(out: Tensor, expected: Tensor) -> bool:
     """Equal to rounding: 7e-5 of the largest in float32, 4e-10 in float64."""
-    if out.shape != given.shape:
+    if out.shape != expected.shape:
         return False
     with torch.no_grad():
-        off = (out - given).abs().max()
-        return not bool(off > torch.finfo(given.dtype).eps ** 0.6 * given.abs().max())  # of NaN nothing is told
+        off = (out - expected).abs().max()
+        return not bool(off > torch.finfo(expected.dtype).eps ** 0.6 * expected.abs().max())  # of NaN nothing is told
 
 
 def _einsum(args: Any) -> tuple[Tensor, Tensor] | None:
     """Weights (..., q, k) and values (..., k, c), where einsum sums over the weights' last axis."""
     if len(args) != 3 or not isinstance(args[0], str) or "." in args[0]:
         return None
-    given, _, made = args[0].replace(" ", "").partition("->")
-    one, _, other = given.partition(",")
-    for labels, others, weights, values in ((one, other, args[1], args[2]), (other, one, args[2], args[1])):
+    read, _, made = args[0].replace(" ", "").partition("->")
+    left, _, right = read.partition(",")
+    for labels, others, weights, values in ((left, right, args[1], args[2]), (right, left, args[2], args[1])):
         lead, query, key = labels[:-2], labels[-2:-1], labels[-1:]
-        own = [label for label in others if label not in labels]
-        if len(labels) == len(others) == len(made) > 2 and {*lead, key} < {*others} and {*lead, query} < {*made} and own:
-            return weights, values.permute([others.index(label) for label in (*lead, key, *own)])
+        channels = [label for label in others if label not in labels]
+        if len(labels) == len(others) == len(made) > 2 and {*lead, key} < {*others} and {*lead, query} < {*made} and channels:
+            return weights, values.permute([others.index(label) for label in (*lead, key, *channels)])
     return None

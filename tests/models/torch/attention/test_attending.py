@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import seewhy
-from seewhy.models.torch.attention.met import Attending
+from seewhy.models.torch.attention.attending import Attending
 from support.ask import close
 from support.families import ALL
 from support.references import attention as plain
@@ -214,7 +214,7 @@ def test_several_attentions_of_a_module_have_names_of_their_own():
 
 
 def test_a_fused_result_that_is_not_the_written_one_is_an_error(monkeypatch):
-    from seewhy.models.torch.attention import met as attention
+    from seewhy.models.torch.attention import attending as attention
 
     right = attention.written_out
     monkeypatch.setattr(attention, "written_out", lambda *a: 1.001 * right(*a))

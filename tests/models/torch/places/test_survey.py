@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import timm
 import torch
 from torch import Tensor, nn
 
@@ -14,11 +15,19 @@ from support import networks
 from support.ask import ANYWHERE
 
 X, OTHER = networks.images(2, seed=1), networks.images(2, seed=5)
+
+
 FEW = {"samples": 3, "steps": 4, "masks": 20, "window": 5, "stride": 3}
+
+
 WITHOUT = ("cam", "excitation-backprop")  # which need a head without products
+
+
 LAYERED = [
     name for name in (*METHODS, "smooth(grad-cam)", "augment(layer-cam)") if lookup(name).layered and name not in WITHOUT
 ]
+
+
 ALL = [name for name in ANYWHERE if name != "cam"]  # whose head has one pooling
 
 
@@ -199,3 +208,77 @@ def test_a_block_over_its_own_result_has_a_map_per_turn():
     gradients = torch.autograd.grad(network.fc(a[-1].relu().mean((2, 3)))[:, 1].sum(), emitted)
     for call, (one, g) in enumerate(zip(emitted, gradients, strict=True), start=2):
         same(maps.where(layer=f"block#{call}"), (one * g).sum(1).detach().numpy())
+
+
+PHOTOS = np.random.default_rng(0).standard_normal((2, 3, 64, 64))
+
+
+def default(model, x=PHOTOS):
+    return next((name, layer) for name, layer in model.layers(x).items() if layer.default)
+
+
+def test_of_a_large_image_one_is_looked_at():
+    """Forward and back with all that lies between is a matter of memory."""
+    network, passes = networks.pooled().float(), []
+    network.conv1.register_forward_pre_hook(lambda _module, args: passes.append(len(args[0])))
+    model = seewhy.wrap(network)
+    small, large = (np.zeros((1, 3, side, 1024), np.float32) for side in (512, 514))
+    assert [name for name, layer in model.layers(small).items() if layer.default] == ["act2"]
+    assert [name for name, layer in model.layers(large).items() if layer.default] == ["act2"]
+    assert passes == [2, 1]
+
+
+class Mirrored(nn.Module):
+    def __init__(self, turn) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.turn, self.conv, self.fc = turn, nn.Conv2d(3, 6, 4, 4), nn.Linear(6, 3)
+
+    def forward(self, x):
+        return self.fc(self.conv(self.turn(x)).relu().mean((2, 3)))
+
+
+@pytest.mark.parametrize(
+    "turn", [lambda x: x.flip(-1), lambda x: torch.rot90(x, 1, (2, 3)), torch.fliplr], ids=["flip", "rot90", "fliplr"]
+)
+def test_behind_a_mirror_the_map_says_that_it_lies_as_the_layer_saw_it(turn):
+    model = seewhy.wrap(Mirrored(turn).double())
+    for _ in range(2):  # also from what is remembered
+        (m, _other) = seewhy.grad_cam(model, PHOTOS, target=0, signed=True)
+        assert any("mirrors or turns the image" in w for w in m.warnings), m.warnings
+        assert m.cells is None
+    (m, _other) = seewhy.grad_cam(seewhy.wrap(Mirrored(lambda x: x + 0).double()), PHOTOS, target=0, signed=True)
+    assert not m.warnings
+    assert m.cells is not None
+
+
+class Towers(nn.Module):
+    """An image of 64 patches beside a text of 64 words; the score is their likeness."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.patch, self.image_norm = nn.Conv2d(3, 8, 8, 8), nn.LayerNorm(8)
+        self.words, self.text_norm = nn.Embedding(10, 8), nn.LayerNorm(8)
+
+    def forward(self, pixel_values, input_ids):
+        image = self.image_norm(self.patch(pixel_values).flatten(2).transpose(1, 2)).mean(1)
+        return image @ self.text_norm(self.words(input_ids)).mean(1).T
+
+
+def test_the_layers_of_another_input_are_no_picture():
+    ids = torch.arange(64)[None] % 10
+    for texts in (ids, torch.cat([ids, ids.flip(1) // 2])):
+        model = seewhy.wrap(Towers().double(), inputs={"pixel_values": IMAGE, "input_ids": seewhy.Fixed(texts)})
+        assert default(model)[0] == "image_norm"
+        with pytest.raises(seewhy.NotApplicable, match=r"no space.*image_norm"):
+            seewhy.grad_cam(model, PHOTOS, layer="text_norm")
+
+
+def test_a_gate_that_was_drawn_out_does_not_move_the_cells():
+    """GhostNet V2 at the size it was made for: its gates are averaged over 2x2 cells and enlarged again."""
+    network = timm.create_model("ghostnetv2_100", num_classes=4).eval()
+    (name, layer) = default(seewhy.wrap(network), np.zeros((1, 3, 224, 224), "f"))
+    assert layer.shape[1:] == (7, 7), name
+    assert layer.cells is not None
+    assert (layer.cells.stride, layer.cells.first) == ((32.0, 32.0), (0.0, 0.0))
