@@ -1,0 +1,71 @@
+"""The layer that is explained where nobody named one, and why that one."""
+
+import pytest
+
+from seewhy.models.model import Layer
+from seewhy.models.torch.places.default import widest_map, with_default
+from seewhy.models.torch.places.layout import FIRST, TOKENS, Layout
+
+MAP, TOKEN = Layout(FIRST, 8, (7, 7)), Layout(TOKENS, 8, (7, 7), 1)
+
+
+def layer(kind="Conv2d", shape=(8, 7, 7), connected=True, tokens=0):
+    return Layer(kind, shape, 1, connected, tokens=tokens)
+
+
+def chosen(layers, layouts, unclear=False):
+    found = with_default(layers, layouts, [*layers][::-1], unclear)
+    assert [*found] == [*layers]
+    return {name: found[name].why for name in found if found[name].default}
+
+
+def test_the_last_layer_with_space_that_the_scores_rest_on():
+    layers = {"first": layer(), "last": layer(), "fc": layer("Linear", (5,))}
+    why = chosen(layers, {"first": MAP, "last": MAP, "fc": None})
+    assert why == {"last": "the last layer that still has space (7x7 cells) and that the scores rest on"}
+
+
+def test_a_later_layer_that_nothing_rests_on_is_named():
+    layers = {"first": layer(), "last": layer("Block", connected=False, tokens=1)}
+    (why,) = chosen(layers, {"first": MAP, "last": TOKEN}).values()
+    assert why.endswith("last comes later, but nothing of its places reaches the scores: behind it only tokens of no place, "
+                        "such as the class token, are read")  # fmt: skip
+    layers = {"first": layer(), "last": layer(connected=False)}
+    assert chosen(layers, {"first": MAP, "last": MAP})["first"].endswith("nothing of its places reaches the scores")
+
+
+def test_where_nothing_is_seen_to_reach_the_scores_the_last_is_read_and_that_is_said():
+    layers = {"first": layer(connected=False), "last": layer(connected=False)}
+    assert "none is seen to reach the scores" in chosen(layers, {"first": MAP, "last": MAP})["last"]
+
+
+def test_layers_whose_tokens_are_unclear_are_said_to_be_passed_over():
+    assert "not known how their tokens lie" in chosen({"a": layer()}, {"a": MAP}, True)["a"]
+
+
+PASSED = {**dict.fromkeys(("MaxPool2d", "Dropout", "Identity", "Flatten"), MAP), "Linear": TOKEN,
+          "one cell": Layout(FIRST, 8, (1, 1)), "no space": None}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", PASSED)
+def test_what_finds_nothing_in_space_is_no_default(kind):
+    layers = {"conv": layer(), "last": layer(kind)}
+    assert [*chosen(layers, {"conv": MAP, "last": PASSED[kind]})] == ["conv"]
+    assert with_default({"last": layer(kind)}, {"last": PASSED[kind]}, ["last"], False) == {"last": layer(kind)}
+
+
+def test_of_a_dense_head_the_last_of_the_widest_maps():
+    layers = {"stem": layer(shape=(8, 9, 9)), "wide": layer(shape=(32, 7, 7)), "wide2": layer(shape=(32, 6, 7)),
+              "head": layer(shape=(21, 9, 9)), "off": layer(shape=(64, 7, 7), connected=False)}  # fmt: skip
+    layouts = {name: Layout(FIRST, found.shape[0], found.shape[1:]) for name, found in layers.items()}
+    found = widest_map(layers, layouts, [*layers][::-1])
+    assert found is not None
+    assert [*found] == ["wide2"]
+    assert found["wide2"].why == "the last of the widest maps (32 channels, 6x7 cells) that the score rests on"
+
+
+def test_what_cuts_patches_for_tokens_is_no_map():
+    layers = {"embed": layer("Embed", tokens=1), "embed.conv": layer(shape=(8, 7, 7)), "neck": layer(shape=(4, 14, 14))}
+    layouts = {"embed": TOKEN, "embed.conv": MAP, "neck": Layout(FIRST, 4, (14, 14))}
+    assert widest_map(layers, layouts, [*layers][::-1]) is None
+    assert widest_map({"conv": layer()}, {"conv": MAP}, ["conv"]) is None
