@@ -67,7 +67,7 @@ def source_text(path: Path) -> str:
 def is_georeferenced(shown: Overlay, source: Source) -> bool:
     """Is it the flat map of a file that says where on the earth it lies?  Without rasterio the answer is no."""
     path = Path(source.image)
-    if path.suffix.lower() not in SUFFIXES or shown.values.ndim != 2 or find_spec("rasterio") is None or not path.is_file():
+    if path.suffix.lower() not in SUFFIXES or shown.values.ndim != 2 or find_spec("rasterio") is None or not _is_file(path):
         return False
     try:
         with opened_scene(path) as scene:

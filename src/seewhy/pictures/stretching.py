@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from seewhy.images.places import Cells, Extent
+from seewhy.images.places import Cells, Extent, neighbours
 
 Floats = NDArray[np.floating[Any]]
 Size = tuple[int, int]  # (w, h) in pixels
@@ -61,9 +61,8 @@ class _Pair(NamedTuple):
 def _between(pixels: int, first: float, last: float, cells: int, spans: tuple[float, float] | None) -> _Pair:
     span, back = spans or (cells, 0.5)
     at = (np.arange(pixels) + 0.5 - first) / (last - first)  # in the box: 0 to 1
-    cell = np.clip(at * span - back, 0, cells - 1)
-    near = np.minimum(cell.astype(np.intp), max(0, cells - 2))
-    much, more = (((1 - abs(cell - taken)) * ((at >= 0) & (at <= 1))).astype(np.float32) for taken in (near, near + 1))
+    near, share = neighbours(at * span - back, cells, rounding=0)
+    much, more = ((part * ((at >= 0) & (at <= 1))).astype(np.float32) for part in (1 - share, share))
     return _Pair(near, np.minimum(near + 1, cells - 1), much, more)
 
 
