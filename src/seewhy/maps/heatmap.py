@@ -18,9 +18,8 @@ from seewhy.pictures.canvas import VIEWS, DrawingOptions, Overlay, drawn, full, 
 from seewhy.pictures.render import PICTURES, legend_below, picture, unit, with_legend
 from seewhy.printable import printable
 
-from .georeference import geotiff
 from .regions import Regions
-from .saving import bytes_writer, nifti_writer, npy, npz_writer, png, save
+from .saving import bytes_writer, geotiff_writer, nifti_writer, npy, npz_writer, png, save
 from .source import Source, answers
 from .stored_source import source_of as source_in
 
@@ -216,7 +215,7 @@ def write(heatmap: Heatmap, path: Path, picture: str, look: dict[str, Any], over
         "npz": lambda: npz_writer(shown, source, heatmap.channels, heatmap.error, heatmap.regions),
         "npy": lambda: bytes_writer(npy(heatmap.values)),
         "nifti": lambda: nifti_writer(path.name, heatmap.image, heatmap.full, source),
-        "geotiff": lambda: bytes_writer(geotiff(shown, source)),
+        "geotiff": lambda: geotiff_writer(shown, source),
     }
     save(path, writers, source.image, over)
 

@@ -54,6 +54,13 @@ def bytes_writer(content: bytes) -> Writer:
     return lambda beside: beside.write_bytes(content)
 
 
+def geotiff_writer(shown: Overlay, source: Source) -> Writer:
+    """Of the map of a scene, which lies where the scene lies on the earth.  Raises BadImage for any other."""
+    from .georeference import geotiff  # here, for the reader of TIFF's tags takes a while to import
+
+    return bytes_writer(geotiff(shown, source))
+
+
 def nifti_writer(name: str, image: Any, full: Callable[[], NDArray[np.float32]], source: Source) -> Writer:
     """Of the map of a volume, on the volume's own grid.  Raises NotApplicable for any other."""
     if not isinstance(image, Volume):

@@ -14,7 +14,6 @@ from seewhy.errors import BadImage
 from seewhy.images.files import named
 from seewhy.images.volume_kinds import NIFTI
 
-from .georeference import source_text
 from .made_here import CHUNK, chunks
 from .nifti import MARK
 from .source import Source
@@ -33,6 +32,8 @@ def source_of(path: Path) -> Source:
     read = _of_nifti if named(path, NIFTI) else _of_npz if path.suffix.lower() == ".npz" else _of_png
     try:
         if named(path, (".tif", ".tiff")):
+            from .georeference import source_text  # here, for the reader of TIFF's tags takes a while to import
+
             text = source_text(path)
         else:
             with path.open("rb") as file:
