@@ -169,35 +169,6 @@ def test_an_option_that_torch_refuses_is_misuse_too(mini):
         load("torchvision/squeezenet1_1", weights=mini, options={"num_classes": -1})
 
 
-@pytest.fixture(scope="module")
-def squeezed(tmp_path_factory):
-    path = tmp_path_factory.mktemp("squeezed") / "squeeze.pth"
-    torch.save(models.squeezenet1_1().state_dict(), path)
-    return path
-
-
-def test_torchvisions_preprocessing_and_labels_travel(squeezed, noise):
-    model = load("torchvision/squeezenet1_1", weights=squeezed)
-    preset = models.SqueezeNet1_1_Weights.DEFAULT
-    for size in ((500, 375), (123, 321)):
-        np.testing.assert_allclose(model.prepare(noise(size)), preset.transforms()(noise(size)).numpy(), atol=1e-6)
-    assert model.prepare.box((512, 256)) == (144, 16, 368, 240)
-    assert model.labels == preset.meta["categories"]
-    assert model.name == "torchvision/squeezenet1_1"
-
-
-@pytest.mark.parametrize("name", ["test_resnet", "test_vit", "test_mambaout"])
-def test_timms_preprocessing_and_labels_travel(tmp_path, noise, name):
-    network = timm.create_model(name)
-    torch.save(network.state_dict(), tmp_path / "w.pth")
-    model = load(f"timm/{name}", weights=tmp_path / "w.pth")
-    theirs = timm.data.create_transform(**timm.data.resolve_model_data_config(network), is_training=False)
-    for size in ((500, 375), (123, 321)):
-        np.testing.assert_allclose(model.prepare(noise(size)), theirs(noise(size)).numpy(), atol=1e-6)
-    assert isinstance(model.prepare, Fit)
-    assert model.labels[281] == "tabby"
-
-
 def test_the_files_own_mean_and_std_win(tmp_path, state):
     safetensors.save_file(state, tmp_path / "w.safetensors", {"mean": "0.1 0.2 0.3", "std": "0.4 0.5 0.6"})
     fit = load("timm/test_resnet", weights=tmp_path / "w.safetensors").prepare

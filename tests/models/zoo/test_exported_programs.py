@@ -10,7 +10,8 @@ from torch.export import export
 
 from seewhy import load
 from seewhy.errors import BadWeights
-from support.files.hostile import program, zipped
+from seewhy.models.zoo import exported
+from support.files.hostile import Small, program, swapped, zipped
 from support.files.hostile_programs import CALL, calls_anything
 
 X = np.zeros((1, 3, 8, 8), np.float32)
@@ -96,3 +97,47 @@ class Regions(nn.Module):
 def test_parts_of_a_program_need_no_trust(tmp_path):
     torch.export.save(export(Regions().eval(), (torch.as_tensor(X),)), tmp_path / "net.pt2")
     np.testing.assert_allclose(load(str(tmp_path / "net.pt2")).answer(X).scores, 1)
+
+
+@pytest.mark.parametrize("place", [True, False], ids=["in its place", "into it"])
+def test_a_program_that_is_swapped_behind_the_check_is_the_one_that_was_checked(hostile, tmp_path, monkeypatch, place):
+    network = Small().eval()
+    path, check = tmp_path / "net.pt2", exported.unproven
+    torch.export.save(torch.export.export(network, (torch.as_tensor(X),)), path)
+    tag = load(str(path)).weights
+    trap, mark = hostile("a program's sample inputs")
+
+    def checked(*asked):
+        found = check(*asked)
+        swapped(path, trap) if place else path.write_bytes(trap)
+        return found
+
+    monkeypatch.setattr(exported, "unproven", checked)
+    if place:
+        model = load(str(path))
+        np.testing.assert_allclose(model.answer(X).scores, network(torch.as_tensor(X)).detach().numpy(), rtol=1e-5)
+        assert model.weights == tag
+    else:
+        with pytest.raises(BadWeights, match="was changed while it was read"):
+            load(str(path))
+    assert not mark.exists()
+
+
+@pytest.mark.parametrize("formula", ["2**9**9**9", "Pow(Integer(2), Integer(99999999))", "1 << 99999999", "((2**8)**8)**8"])
+def test_a_formula_that_is_worked_out_for_ever_is_refused(tmp_path, formula):
+    found = program()
+    name = next(name for name in found if name.endswith("model.json"))
+    changed = found[name].replace(b'{"as_int": 1}', b'{"as_expr": {"expr_str": "%s"}}' % formula.encode(), 1)
+    assert changed != found[name]
+    (tmp_path / "net.pt2").write_bytes(zipped({**found, name: changed}))
+    with pytest.raises(BadWeights, match=r"net\.pt2 needs code, or what is not known to be harmless"):
+        load(str(tmp_path / "net.pt2"))
+
+
+def test_a_program_without_its_parts_is_said(tmp_path):
+    found = program()
+    for part in ("archive_format", "models/model.json"):
+        less = {name: content for name, content in found.items() if not name.endswith(part)}
+        (tmp_path / "net.pt2").write_bytes(zipped(less))
+        with pytest.raises(BadWeights, match=rf"no intact file of torch\.export: .*holds no {part}"):
+            load(str(tmp_path / "net.pt2"))

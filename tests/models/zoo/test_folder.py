@@ -15,6 +15,7 @@ from seewhy.errors import BadNetwork, BadWeights
 from seewhy.models.zoo import hugging_face as zoo_hf
 from seewhy.models.zoo.folder import cleaned, copied, file_in, read_settings
 from support.files.hostile import FILES
+from support.model_folders import changed, in_timms_layout
 
 transformers = pytest.importorskip("transformers")
 SMALL = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
@@ -47,20 +48,8 @@ def secret(tmp_path) -> Path:
     return tmp_path / "secret.json"
 
 
-def changed(path: Path, **more) -> Path:
-    found = json.loads(path.read_text()) if path.exists() else {}
-    path.write_text(json.dumps({**found, **more}))
-    return path.parent
-
-
 def scores(folder: Path):
     return load(str(folder)).answer(X).scores
-
-
-def in_timms_layout(folder: Path, **more) -> Path:
-    pytest.importorskip("timm")
-    folder.mkdir(exist_ok=True)
-    return changed(folder / "config.json", **{"architecture": "test_resnet", "num_classes": 1000, **more})
 
 
 @pytest.mark.parametrize("layout", ["transformers", "timm"])
@@ -88,12 +77,6 @@ def test_labels_of_a_folder_are_never_a_files_lines(tmp_path, mini, secret, monk
     for trust in (False, True):
         with pytest.raises(BadWeights, match=r"label_names in its config\.json has to be a list of names"):
             load(str(folder), trust=trust)
-
-
-def test_labels_in_the_settings_are_the_labels(tmp_path, mini):
-    folder = in_timms_layout(tmp_path / "timm", label_names=[f"class {i}" for i in range(1000)])
-    shutil.copy(mini, folder / "model.safetensors")
-    assert load(str(folder)).labels[281] == "class 281"
 
 
 @pytest.mark.parametrize("shard", ["../other.bin", "sub/other.bin", "/tmp/other.bin", "..\\other.bin", "a\0b"])
@@ -253,12 +236,6 @@ def test_a_tokenizer_is_given_no_file_outside(folder, secret, tmp_path):
 def test_a_processor_that_would_fill_the_memory_is_refused(folder, size):
     with pytest.raises(BadWeights, match=r"preprocessor_config\.json: \w+ is 1000000(\.0)? in its settings, more than 20000"):
         load(str(changed(folder / "preprocessor_config.json", **size)))
-
-
-def test_a_folder_of_timms_layout_makes_no_milliard_classes(tmp_path):
-    folder = in_timms_layout(tmp_path / "timm", num_classes=10**9)
-    with pytest.raises(BadWeights, match="num_classes is 1000000000 in its settings"):
-        load(str(folder), "random")
 
 
 @pytest.mark.parametrize("page", PAGES)

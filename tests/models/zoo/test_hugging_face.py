@@ -1,8 +1,6 @@
 """Networks of Hugging Face: their scores, their pixels and their names, from folders made here; nothing is fetched."""
 
-import json
 import pickle
-import socket
 from pathlib import Path
 
 import numpy as np
@@ -17,71 +15,9 @@ from seewhy.cli.app import main
 from seewhy.errors import BadNetwork, BadParameter, BadWeights, NoSuchName
 from seewhy.prepare.batch import Measured
 from seewhy.prepare.fit import Fit
+from support.model_folders import copied, vit
 
-SMALL = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
-NAMES = {0: "cat", 1: "dog", 2: "owl"}
-LABELS = {"id2label": NAMES, "label2id": {name: i for i, name in NAMES.items()}}
 X = np.random.default_rng(0).normal(size=(2, 3, 32, 32)).astype(np.float32)
-
-
-def vit(**more):
-    return transformers.ViTConfig(**SMALL, image_size=32, patch_size=8, **more)
-
-
-def build(kind: str):
-    t = transformers
-    clip = {**SMALL, "image_size": 32, "patch_size": 8}
-    return {
-        "vit": lambda: (t.ViTForImageClassification(vit(**LABELS)), t.ViTImageProcessor(size={"height": 32, "width": 32})),
-        "convnext": lambda: (
-            t.ConvNextForImageClassification(t.ConvNextConfig(hidden_sizes=[4, 4, 8, 8], depths=[1, 1, 1, 1], num_labels=4)),
-            t.ConvNextImageProcessor(size={"shortest_edge": 32}, crop_pct=0.8),
-        ),
-        "dinov2": lambda: (
-            t.Dinov2Model(t.Dinov2Config(**{**SMALL, "intermediate_size": 32}, image_size=32, patch_size=8)),
-            t.BitImageProcessor(size={"shortest_edge": 36}, crop_size={"height": 32, "width": 32}),
-        ),
-        "clip vision": lambda: (
-            t.CLIPVisionModelWithProjection(t.CLIPVisionConfig(**clip, projection_dim=8)),
-            t.CLIPImageProcessor(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32}),
-        ),
-        "mobilevit": lambda: (
-            t.MobileViTForImageClassification(
-                t.MobileViTConfig(image_size=32, hidden_sizes=[8, 8, 8], neck_hidden_sizes=[4, 4, 4, 4, 4, 4, 8], num_labels=3)
-            ),
-            t.MobileViTImageProcessor(size={"shortest_edge": 36}, crop_size={"height": 32, "width": 32}),
-        ),
-    }[kind]()
-
-
-@pytest.fixture(scope="session")
-def saved(tmp_path_factory):
-    """A kind of network and its processor, saved once."""
-    made = {}
-
-    def save(kind: str):
-        if kind not in made:
-            with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(0)
-                network, processor = build(kind)
-            folder = tmp_path_factory.mktemp("hf") / kind.replace(" ", "-")
-            network.save_pretrained(folder)
-            processor.save_pretrained(folder)
-            made[kind] = folder, network.eval(), processor
-        return made[kind]
-
-    return save
-
-
-@pytest.fixture(autouse=True)
-def unplugged(monkeypatch):
-    """Nobody may try to reach anything."""
-
-    def refuse(*address, **how):
-        raise AssertionError(f"reached for {address}")
-
-    monkeypatch.setattr(socket, "create_connection", refuse)
-    monkeypatch.setattr(socket.socket, "connect", refuse)
 
 
 def pixels(processor, photo):
@@ -100,17 +36,6 @@ def test_a_classifier_gives_its_scores_and_their_pixels(saved, noise, kind):
     assert model.weights.startswith("model.safetensors sha256:")
     (heatmap,) = seewhy.gradient(model, noise((75, 58)))
     assert heatmap.source.probability is not None
-
-
-def test_the_fit_is_that_of_the_processor(saved):
-    fit = load(f"hf/{saved('vit')[0]}").prepare
-    assert (fit.size, fit.crop, fit.mean, fit.interpolation) == ((32, 32), None, (0.5, 0.5, 0.5), "bilinear")
-    fit = load(str(saved("convnext")[0])).prepare
-    assert (fit.size, fit.crop, fit.interpolation) == (40, (32, 32), "bicubic")
-    fit = load(str(saved("dinov2")[0])).prepare
-    assert (fit.size, fit.crop) == (36, (32, 32))
-    assert fit.box((72, 36)) == (20, 2, 52, 34)
-    assert fit.box((75, 36)) == (21, 2, 53, 34)  # transformers rounds the margin of 21.5 down
 
 
 def test_labels_are_the_configurations_unless_they_are_numbers(saved):
@@ -154,29 +79,6 @@ def test_weights_of_ones_own_and_none(saved, tmp_path):
     assert load(str(folder), "random").weights == "random"
     with pytest.raises(BadParameter, match=r"no num_classes.*num_labels"):
         load(str(folder), "random", options={"num_classes": 2})
-
-
-def copied(folder: Path, to: Path, without: tuple[str, ...] = (), **config) -> Path:
-    for file in folder.iterdir():
-        if file.name not in without:
-            (to / file.name).write_bytes(file.read_bytes())
-    own = json.loads((to / "config.json").read_text())
-    (to / "config.json").write_text(json.dumps({**own, **config}))
-    return to
-
-
-def test_without_a_processor_the_usual_one_is_taken_and_said(saved, tmp_path):
-    folder = copied(saved("vit")[0], tmp_path, without=("preprocessor_config.json",))
-    model = load(str(folder))
-    assert (model.prepare.size, model.prepare.crop, model.prepare.mean) == ((32, 32), None, (0.5, 0.5, 0.5))
-    assert "no preprocessor_config.json: photos are prepared as is usual for vit" in model.weights
-
-
-def test_an_image_processor_inside_a_processor_of_text_and_images_is_read(saved, tmp_path):
-    folder = copied(saved("vit")[0], tmp_path, without=("preprocessor_config.json",))
-    own = json.loads((saved("vit")[0] / "preprocessor_config.json").read_text())
-    (folder / "processor_config.json").write_text(json.dumps({"image_processor": {**own, "image_mean": [0.1, 0.2, 0.3]}}))
-    assert load(str(folder)).prepare.mean == (0.1, 0.2, 0.3)
 
 
 def test_half_precision_is_cast_up_and_shards_are_read(saved, tmp_path):
@@ -270,49 +172,6 @@ def test_code_of_the_repository_runs_only_where_it_is_trusted(saved, tmp_path):
     assert type(model.network).__name__ == "OwnForImageClassification"
     with torch.no_grad():
         np.testing.assert_array_equal(model.answer(X).scores, saved("vit")[1](torch.as_tensor(X)).logits.numpy())
-
-
-def test_a_folder_of_timms_layout_is_made_by_timm(tmp_path, mini, noise):
-    timm = pytest.importorskip("timm")
-    facts = {"input_size": [3, 160, 160], "mean": [0.1, 0.2, 0.3], "std": [0.4, 0.5, 0.6], "crop_pct": 0.95,
-             "interpolation": "bicubic", "num_classes": 1000}  # fmt: skip
-    config = {"architecture": "test_resnet", "num_classes": 1000, "pretrained_cfg": facts}
-    (tmp_path / "config.json").write_text(json.dumps(config))
-    (tmp_path / "model.safetensors").write_bytes(mini.read_bytes())
-    model, plain = load(str(tmp_path)), load("timm/test_resnet", mini)
-    x = np.random.default_rng(0).normal(size=(1, 3, 64, 64)).astype(np.float32)
-    np.testing.assert_array_equal(model.answer(x).scores, plain.answer(x).scores)
-    assert (model.prepare.mean, model.prepare.crop, model.labels[281]) == ((0.1, 0.2, 0.3), 160, "tabby")
-    assert timm.is_model("test_resnet")
-
-
-TIMM = {  # config.json: what is said
-    "no weights": ({"architecture": "test_resnet"}, "holds neither model"),
-    "elsewhere": ({"architecture": "hf-hub:evil/x"}, "No architecture 'hf-hub:evil/x'"),
-    "no name": ({"architecture": None}, "No architecture 'None'"),
-    "no object": ({"architecture": "test_resnet", "model_args": [1]}, "have to be objects"),
-}
-
-
-@pytest.mark.parametrize("kind", [*TIMM])
-def test_a_folder_of_timms_layout_that_is_broken_is_said(tmp_path, mini, kind):
-    pytest.importorskip("timm")
-    config, said = TIMM[kind]
-    (tmp_path / "config.json").write_text(json.dumps(config))
-    if kind != "no weights":
-        (tmp_path / "model.safetensors").write_bytes(mini.read_bytes())
-    with pytest.raises((BadWeights, NoSuchName), match=said):
-        load(str(tmp_path))
-
-
-def test_a_folder_of_timms_layout_opens_no_other_weights(tmp_path, mini):
-    pytest.importorskip("timm")
-    other = {"pretrained": True, "checkpoint_path": str(tmp_path / "other.pth"), "pretrained_cfg": {"hf_hub_id": "evil/x"}}
-    config = {"architecture": "test_resnet", "model_args": other, "pretrained_cfg": {"file": "other.pth"}}
-    (tmp_path / "config.json").write_text(json.dumps(config))
-    (tmp_path / "model.safetensors").write_bytes(mini.read_bytes())
-    x = np.random.default_rng(0).normal(size=(1, 3, 64, 64)).astype(np.float32)
-    np.testing.assert_array_equal(load(str(tmp_path)).answer(x).scores, load("timm/test_resnet", mini).answer(x).scores)
 
 
 def test_a_model_can_be_pickled_and_the_command_line_takes_a_folder(saved, noise, tmp_path, monkeypatch):

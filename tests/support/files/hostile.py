@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import pickle
 import struct
 import tarfile
@@ -26,6 +27,13 @@ class Trap:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return open, (str(self.mark), "w")
+
+
+def swapped(path: Path, content: bytes) -> None:
+    """Another file takes its name, as a stranger with access to the folder would do it."""
+    other = path.with_name("other")
+    other.write_bytes(content)
+    os.replace(other, path)
 
 
 def pickled(found: Any, **how: Any) -> bytes:

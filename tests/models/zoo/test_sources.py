@@ -2,13 +2,15 @@
 
 import socket
 import sys
+from pickle import UnpicklingError
 from time import perf_counter
 
 import pytest
 
 import seewhy
 from seewhy import load
-from seewhy.errors import BadWeights, MissingExtra
+from seewhy.errors import BadParameter, BadWeights, MissingExtra
+from seewhy.models.zoo.sources import Request, construct, fetch, need
 from support.files.hostile import Trap
 
 pytest.importorskip("timm")
@@ -189,3 +191,53 @@ def test_missing_torch_is_named(monkeypatch):
         load("demo/honest")
     with pytest.raises(seewhy.BadParameter, match=r"torch\.nn\.Module"):
         seewhy.wrap(object())
+
+
+ASKED = Request("timm/mine", "mine", options={"depth": 3})
+
+
+def fails(error: BaseException):
+    def make():
+        raise error
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "message"),
+    [
+        (TypeError("no depth"), BadParameter, r"timm/mine cannot be made with \{'depth': 3\}: no depth"),
+        (OSError("gone\nand more"), BadWeights, r"timm/mine are not on this machine and cannot be fetched \(OSError: gone\)"),
+        (RuntimeError("half"), BadWeights, r"cannot be fetched \(RuntimeError: half\)"),
+        (UnpicklingError("a class"), BadWeights, r"timm/mine, as they lie in the cache .* need code.*--trust"),
+    ],
+    ids=repr,
+)
+def test_what_fails_while_weights_are_fetched(error, kind, message):
+    with pytest.raises(kind, match=message) as caught:
+        fetch(fails(error), ASKED)
+    assert caught.value.__cause__ is error
+    assert "\n" not in str(caught.value)
+
+
+def test_what_fails_while_a_network_is_constructed_is_an_option():
+    with pytest.raises(BadParameter, match=r"timm/mine cannot be made with .*depth.*: ZeroDivisionError: by 0"):
+        construct(fails(ZeroDivisionError("by 0")), ASKED)
+    with pytest.raises(BadParameter, match=r": AssertionError$"):
+        construct(fails(AssertionError()), ASKED)
+    for own in (BadWeights("known"), MemoryError("full")):
+        with pytest.raises(type(own)) as caught:
+            construct(fails(own), ASKED)
+        assert caught.value is own
+    assert construct(lambda: 3, ASKED) == fetch(lambda: 3, ASKED) == 3
+
+
+def test_only_the_absence_of_the_package_itself_is_a_missing_extra(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "half_installed.py").write_text("import nowhere_at_all\n")
+    assert need("json").loads("3") == need("json", "json.decoder").JSONDecoder().decode("3") == 3
+    with pytest.raises(MissingExtra, match=r"nowhere_at_all is not installed.*seewhy\[hf\]"):
+        need("nowhere_at_all", extra="hf")
+    with pytest.raises(ModuleNotFoundError, match="nowhere_at_all") as caught:
+        need("half_installed")  # whose own fault is not hidden
+    assert not isinstance(caught.value, MissingExtra)
