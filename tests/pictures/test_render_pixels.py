@@ -1,14 +1,10 @@
 """The pictures of pixel methods, as published: against the arithmetic written out again, pixel by pixel."""
 
-import json
-
 import numpy as np
 import pytest
-from click.testing import CliRunner
 from PIL import Image
 
 import seewhy
-from seewhy.cli import app as command
 from seewhy.pictures.render import COLOURS
 from support import networks
 
@@ -171,108 +167,3 @@ def test_a_saved_picture_carries_its_source_and_the_numbers_their_channels(heatm
     with np.load(heatmap.save(tmp_path / "a.npz")) as kept:
         np.testing.assert_array_equal(kept["channels"], heatmap.channels)
         np.testing.assert_array_equal(kept["values"], heatmap.values)
-
-
-@pytest.fixture
-def run(noise, tmp_path, monkeypatch):
-    """`seewhy COMMAND photo.png --model demo/honest ...` in an empty folder."""
-    monkeypatch.chdir(tmp_path)
-    noise((70, 64)).save(tmp_path / "photo.png")
-
-    def cli(*words):
-        first, *rest = words
-        return CliRunner().invoke(command.main, [first, "photo.png", "--model", "demo/honest", *rest])
-
-    return cli
-
-
-def test_pictures_are_written_beside_one_another(run, tmp_path):
-    done = run("explain", "-M", "guided-backprop", "-M", "grad-cam", "--picture", "colour", "--picture", "signed")
-    assert done.exit_code == 0, done.output
-    names = sorted(path.name.split(".", 2)[2] for path in (tmp_path / "seewhy-out").iterdir())
-    assert [name for name in names if "guided" in name] == [
-        "input.guided-backprop.colour.png",
-        "input.guided-backprop.signed.png",
-    ]
-    assert sum("grad-cam.png" in name for name in names) == 1  # which has no such picture: its overlay
-
-
-def test_the_caveat_is_said(run):
-    for method in ("guided-backprop", "deconvnet", "guided-grad-cam"):
-        done = run("explain", "-M", method)
-        assert "edge detector" in done.stdout.splitlines()[-1]
-        assert done.stdout.splitlines()[-1].startswith(method)
-        (facts,) = map(json.loads, run("explain", "-M", method, "--json").stdout.splitlines())
-        assert "edge detector" in facts["caveat"]
-    listed = CliRunner().invoke(command.main, ["methods"]).stdout
-    assert listed.count("edge detector") == 3
-
-
-@pytest.mark.parametrize(
-    ("words", "says"),
-    [
-        (["--picture", "gray"], r"No picture 'gray'. Closest: .*grey"),
-        (["--picture", "grey"], "--picture grey shows attributions of single pixels, which grad-cam"),
-        (["-M", "gradient", "--layer", "body"], "reads the image's own pixels"),
-        (["-t", "unit:body"], "write unit:LAYER:CHANNEL"),
-        (["-t", "unit:body:x"], "write unit:LAYER:CHANNEL"),
-        (["-t", "unit:body:1:2"], r"a cell of body, whose grid is \(12, 12\)"),
-        (["-t", "unit:nowhere:1"], "No layer 'nowhere'"),
-        (["-t", "unit:body:4711"], "No channel 4711"),
-        (["-M", "smooth(grad)"], "No method 'grad'"),
-        (["-M", "smooth(grad-cam"], "smooth"),
-        (["-M", "smooth-grad", "--set", "samples=0"], "samples is a whole number"),
-    ],
-)
-def test_misuse_is_one_line(run, words, says):
-    import re
-
-    done = run("explain", *words)
-    assert done.exit_code == 2, done.output
-    assert re.search(says, done.stderr)
-    assert "Traceback" not in done.output
-
-
-def test_a_unit_is_a_target(run, tmp_path):
-    done = run("explain", "-M", "deconvnet", "-t", "unit:body:3", "-t", "unit:body:3:sum", "-t", "unit:body:3:1,2")
-    assert done.exit_code == 0, done.output
-    first = done.stdout.splitlines()[1]
-    assert "unit:body:3" in first
-    assert "activation" in first
-    (file,) = (tmp_path / "seewhy-out").glob("*body-3.input*.png")
-    source = seewhy.Heatmap.source_of(file)
-    model = seewhy.load("demo/honest")
-    (batch,) = model.batches("photo.png")
-    activation = model.activations(batch.x, ["body"])[0]["body"][0, 3]
-    assert source.score == pytest.approx(float(activation.max()), rel=1e-5)
-    assert source.probability is None
-    assert source.predicted is None
-    (whole,) = (tmp_path / "seewhy-out").glob("*body-3-sum.input*.png")
-    assert seewhy.Heatmap.source_of(whole).score == pytest.approx(float(activation.sum()), rel=1e-5)
-
-
-def test_units_are_ranked_by_what_they_contribute(run):
-    done = run("units", "--layer", "body", "-n", "3", "--json")
-    assert done.exit_code == 0, done.output
-    rows = [json.loads(line) for line in done.stdout.splitlines()]
-    model = seewhy.load("demo/honest")
-    (batch,) = model.batches("photo.png")
-    evidence = model.trace(batch.x, [seewhy.Top()], ["body"]).evidence["body"]
-    each = (evidence.a[0] * evidence.g[0, 0]).sum((1, 2)).numpy()
-    best = np.argsort(-each)[:3]
-    assert [row["unit"] for row in rows] == [f"unit:body:{k}" for k in best]
-    np.testing.assert_allclose([row["contribution"] for row in rows], each[best], rtol=1e-4)
-    assert run("units", "--layer", "body", "-n", "3").stdout.splitlines()[1].startswith(f"unit:body:{best[0]} ")
-
-
-def test_all_units_together_are_hires_cam(network, noise):
-    """The contributions of all units sum to the sum of HiResCAM, whose terms they are."""
-    model, x = seewhy.wrap(network), networks.images(2).astype(np.float32)
-    ranked = seewhy.top_units(model, x, "act2", target=2, count=None)
-    maps = seewhy.hires_cam(model, x, target=2, layer="act2", signed=True)
-    for own, heatmap in zip(ranked, maps, strict=True):
-        assert sorted(one.unit.channel for one in own) == list(range(8))
-        assert sum(one.contribution for one in own) == pytest.approx(float(heatmap.values.sum()), rel=1e-4)
-        assert [one.contribution for one in own] == sorted((one.contribution for one in own), reverse=True)
-    with pytest.raises(seewhy.BadParameter, match="whole number"):
-        seewhy.top_units(model, x, "act2", count=0)

@@ -1,0 +1,26 @@
+"""`seewhy units` ranks the units of a layer by what they contribute."""
+
+import json
+
+import numpy as np
+from click.testing import CliRunner
+
+import seewhy
+from seewhy.cli import app as command
+
+
+def test_units_are_ranked_by_what_they_contribute(noise, tmp_path):
+    photo = str(tmp_path / "photo.png")
+    noise((70, 64)).save(photo)
+    words = ["units", photo, "--model", "demo/honest", "--layer", "body", "-n", "3"]
+    done = CliRunner().invoke(command.main, [*words, "--json"])
+    assert done.exit_code == 0, done.output
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    model = seewhy.load("demo/honest")
+    (batch,) = model.batches(photo)
+    evidence = model.trace(batch.x, [seewhy.Top()], ["body"]).evidence["body"]
+    each = (evidence.a[0] * evidence.g[0, 0]).sum((1, 2)).numpy()
+    best = np.argsort(-each)[:3]
+    assert [row["unit"] for row in rows] == [f"unit:body:{k}" for k in best]
+    np.testing.assert_allclose([row["contribution"] for row in rows], each[best], rtol=1e-4)
+    assert CliRunner().invoke(command.main, words).stdout.splitlines()[1].startswith(f"unit:body:{best[0]} ")
