@@ -9,30 +9,19 @@ from numpy.typing import NDArray
 
 from seewhy.errors import BadParameter, whole_number
 from seewhy.explaining.case import Case
-from seewhy.methods.making.method import method_of
+from seewhy.methods.making.reading import from_case
 
 __all__ = ["centre", "random_map"]
 
 
-def _random_map(*, seed: int = 0) -> None:
+@from_case("nothing")
+def random_map(case: Case, *, seed: int = 0) -> Mapping[str, NDArray[Any]]:
     """Uniform noise in [0, 1) at the layer's resolution; another draw for every image and seed.
 
     Source: a control; compare Selvaraju et al. 2017 and the random baselines of later work.
 
     Caveat: a control: it does not look at the network.
     """
-
-
-def _centre(*, sigma: float = 0.25) -> None:
-    """A Gaussian over the middle of the image; sigma is in shares of each side.
-
-    Source: a control; the centre baseline of weakly supervised localization.
-
-    Caveat: a control: it does not look at the network; photographers put things in the middle.
-    """
-
-
-def _draw(case: Case, *, seed: int) -> Mapping[str, NDArray[Any]]:
     seed = whole_number(seed, "random-map: seed", 0)
 
     def draw(image: NDArray[Any], space: tuple[int, ...]) -> NDArray[np.float64]:
@@ -44,7 +33,14 @@ def _draw(case: Case, *, seed: int) -> Mapping[str, NDArray[Any]]:
     }
 
 
-def _bell(case: Case, *, sigma: float) -> Mapping[str, NDArray[Any]]:
+@from_case("nothing")
+def centre(case: Case, *, sigma: float = 0.25) -> Mapping[str, NDArray[Any]]:
+    """A Gaussian over the middle of the image; sigma is in shares of each side.
+
+    Source: a control; the centre baseline of weakly supervised localization.
+
+    Caveat: a control: it does not look at the network; photographers put things in the middle.
+    """
     if not 0 < sigma < np.inf:
         raise BadParameter(f"centre: sigma is a share of each side, above 0, not {sigma}.")
 
@@ -54,7 +50,3 @@ def _bell(case: Case, *, sigma: float) -> Mapping[str, NDArray[Any]]:
 
     t, n = len(case.targets), len(case.x)
     return {layer: np.tile(bell(tuple(a.shape[2:])), (t, n, *[1] * (a.ndim - 2))) for layer, a in case.activations.items()}
-
-
-random_map = method_of(_random_map, _draw, "nothing")
-centre = method_of(_centre, _bell, "nothing")

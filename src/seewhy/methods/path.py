@@ -11,7 +11,7 @@ from seewhy.explaining.case import Case, Outcome
 from seewhy.explaining.variants import variants
 from seewhy.methods.making.baseline import baseline as baseline_of
 from seewhy.methods.making.conditions import Conditions, Settings
-from seewhy.methods.making.reading import pixel_method
+from seewhy.methods.making.reading import pixels_from_case
 from seewhy.models.model import INPUT
 from seewhy.progress import shown
 
@@ -24,14 +24,22 @@ MOST = 3200  # steps, at which refining gives up
 LOOSE = 0.05  # the share of the difference that a completeness gap may be before the heatmap warns
 
 
-def _integrated_gradients(
+def _forwards(settings: Settings, _conditions: Conditions) -> int | None:
+    """The image, and for each baseline its score and the steps; not known where steps are doubled as needed."""
+    several = settings["baseline"] if isinstance(settings["baseline"], list | tuple) else [settings["baseline"]]
+    return None if settings["refine"] else 1 + len(several) * (settings["steps"] + 1)
+
+
+@pixels_from_case("sum", counted=_forwards, passes="{steps} x (1 forward, and the whole way back per target), and 2 forwards")
+def integrated_gradients(
+    case: Case,
     *,
     steps: int = 50,
     baseline: Any = "zero",
     quadrature: str = "gauss-legendre",
     refine: bool = False,
     tolerance: float = 0.01,
-) -> None:
+) -> Outcome:
     """(x - x') integral of dy/dx from x' to x, summed over channels: it adds up to y(x) - y(x').
 
     steps: gradients along the way; quadrature: gauss-legendre, midpoint, trapezoid, left or right.
@@ -44,9 +52,6 @@ def _integrated_gradients(
 
     Caveat: depends on the baseline: what looks like it counts nothing. The gap to y(x) - y(x') is in Source.measured.
     """
-
-
-def _run(case: Case, *, steps: int, baseline: Any, quadrature: str, refine: bool, tolerance: float) -> Outcome:
     steps = whole_number(steps, "integrated-gradients: steps", 1, MOST)
     if not isinstance(quadrature, str) or quadrature not in RULES:
         raise BadParameter(f"integrated-gradients: quadrature is one of {', '.join(RULES)}, not {quadrature!r}.")
@@ -119,21 +124,9 @@ RULES = {  # steps -> where along the way from 0 to 1, and how much each place c
 }
 
 
-def _forwards(settings: Settings, _conditions: Conditions) -> int | None:
-    """The image, and for each baseline its score and the steps; not known where steps are doubled as needed."""
-    several = settings["baseline"] if isinstance(settings["baseline"], list | tuple) else [settings["baseline"]]
-    return None if settings["refine"] else 1 + len(several) * (settings["steps"] + 1)
-
-
 def baselines(case: Case, asked: Any) -> list[Floats]:
     """Each baseline as it lies under the images: (n, c, *space), or one for all of them (1, c, *space)."""
     several = asked if isinstance(asked, list | tuple) else [asked]
     if not len(several):
         raise BadParameter("integrated-gradients: the list of baselines is empty.")
     return [baseline_of(case, one, "integrated-gradients: the baseline") for one in several]
-
-
-integrated_gradients = pixel_method(
-    _integrated_gradients, _run, "sum", counted=_forwards,
-    passes="{steps} x (1 forward, and the whole way back per target), and 2 forwards",
-)  # fmt: skip

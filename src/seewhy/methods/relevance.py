@@ -10,8 +10,7 @@ from seewhy.arrays import Array, numbers
 from seewhy.errors import BadParameter, NotApplicable
 from seewhy.explaining.case import Case, Outcome
 from seewhy.images.resample import resized, spread
-from seewhy.methods.making.method import method_of
-from seewhy.methods.making.reading import pixel_method
+from seewhy.methods.making.reading import from_case, pixels_from_case
 from seewhy.models.model import INPUT, Bias
 from seewhy.models.rule import LINEAR, Relevance
 
@@ -27,7 +26,10 @@ def away_from_zero(scores: NDArray[Any]) -> NDArray[Any]:
 RULES = {"epsilon-plus": ("z-plus", "epsilon"), **{rule: (rule, rule) for rule in LINEAR}}  # of convolutions, of linear layers
 
 
-def _lrp(*, rule: str = "epsilon-plus", epsilon: float = 1e-6, gamma: float = 0.25) -> None:
+@pixels_from_case(
+    "sum", needs=("relevance",), passes="1 forward of two to three passes' work, and the whole way back per target"
+)
+def lrp(case: Case, *, rule: str = "epsilon-plus", epsilon: float = 1e-6, gamma: float = 0.25) -> Outcome:
     """Each layer hands its relevance down in shares of z = sum x w + b; at the image summed over channels.
 
     rule: "epsilon" (z + epsilon sign(z) below), "gamma" (products of z's own sign count 1 + gamma times), "z-plus"
@@ -41,9 +43,6 @@ def _lrp(*, rule: str = "epsilon-plus", epsilon: float = 1e-6, gamma: float = 0.
     networks. Biases keep their own share, and signed sums (residual branches) can blow shares up: how much of the score
     reaches the image is in Source.measured, and in a warning where it is little or too much.
     """
-
-
-def _run_lrp(case: Case, *, rule: str, epsilon: float, gamma: float) -> Outcome:
     if not isinstance(rule, str) or rule not in RULES:
         raise BadParameter(f"lrp: rule is one of {', '.join(RULES)}, not {rule!r}.")
     conv, dense = RULES[rule]
@@ -67,15 +66,13 @@ def _at_the_image(case: Case, rule: Relevance, lost: str) -> Outcome:
     return Outcome({INPUT: core}, notes, {"relevance": whole, "share_of_score": share})
 
 
-lrp = pixel_method(
-    _lrp, _run_lrp, "sum", needs=("relevance",),
-    passes="1 forward of two to three passes' work, and the whole way back per target",
-)  # fmt: skip
-
 ATTENTIVE = {"epsilon-gamma": ("gamma", "epsilon"), "epsilon": ("epsilon", "epsilon"), "gamma": ("gamma", "gamma")}
 
 
-def _attn_lrp(*, rule: str = "epsilon-gamma", epsilon: float = 1e-6, gamma: float = 0.25) -> None:
+@pixels_from_case(
+    "sum", needs=("products",), passes="1 forward of two to three passes' work, and the whole way back per target"
+)
+def attn_lrp(case: Case, *, rule: str = "epsilon-gamma", epsilon: float = 1e-6, gamma: float = 0.25) -> Outcome:
     """Relevance through Transformers: R as for lrp in layers with weights, half of it to each factor of a product (q k',
     A v, gates), x (R - s sum R) through a softmax s; norms and activations keep it.  At the image summed over channels.
 
@@ -90,24 +87,17 @@ def _attn_lrp(*, rule: str = "epsilon-gamma", epsilon: float = 1e-6, gamma: floa
     Caveat: biases, position embeddings and class tokens keep their share, a softmax absorbs or makes some: how much of the
     score reaches the image is in Source.measured. Noisy in deep networks, where rule="gamma" dampens terms that cancel.
     """
-
-
-def _run_attn_lrp(case: Case, *, rule: str, epsilon: float, gamma: float) -> Outcome:
     if not isinstance(rule, str) or rule not in ATTENTIVE:
         raise BadParameter(f"attn-lrp: rule is one of {', '.join(ATTENTIVE)}, not {rule!r}.")
     by = Relevance(*ATTENTIVE[rule], epsilon, gamma, attention=True)
     return _at_the_image(case, by, "biases, position embeddings and softmaxes kept the rest")
 
 
-attn_lrp = pixel_method(
-    _attn_lrp, _run_attn_lrp, "sum", needs=("products",),
-    passes="1 forward of two to three passes' work, and the whole way back per target",
-)  # fmt: skip
-
 MARGINAL = Relevance("z-plus", "z-plus", epsilon=1e-12, bias=False)
 
 
-def _excitation_backprop() -> None:
+@from_case("gradients", needs=("excitation",), passes="1 forward of two passes' work, and the tail back per target")
+def excitation_backprop(case: Case) -> Outcome:
     """sum_c P: at each layer a unit's chance to have excited the class, P_i = sum_j P_j x_i w+_ij / sum_i x_i w+_ij.
 
     Source: Zhang et al. 2016, Top-down Neural Attention by Excitation Backprop. A BatchNorm is part of the layer
@@ -117,8 +107,6 @@ def _excitation_backprop() -> None:
     separates better.
     """
 
-
-def _run_excitation(case: Case) -> Outcome:
     def chance(target: Any) -> Any:
         """Start from 1 at the class, not from its score."""
         return lambda scores: target(scores) / np.where(np.isfinite(scores), away_from_zero(scores), 1)
@@ -140,13 +128,11 @@ def _run_excitation(case: Case) -> Outcome:
     return Outcome(maps, notes)
 
 
-excitation_backprop = method_of(
-    _excitation_backprop, _run_excitation, "gradients", needs=("excitation",),
-    passes="1 forward of two passes' work, and the tail back per target",
+@from_case(
+    "pixels", layered=False, needs=("logits", "biases"),
+    passes="1 forward, and the whole way back, one after the other, per target",
 )  # fmt: skip
-
-
-def _full_grad(*, signed: bool = False, scaled: bool = True) -> None:
+def full_grad(case: Case, *, signed: bool = False, scaled: bool = True) -> Outcome:
     """psi(x dy/dx) + sum over layers and channels of psi(b dy/db), all biases: convolutions, BatchNorm, linear, clamps.
 
     psi: the absolute value, stretched to [0, 1] in each layer and drawn out linearly to the image; scaled=False leaves the
@@ -158,9 +144,6 @@ def _full_grad(*, signed: bool = False, scaled: bool = True) -> None:
     Caveat: stretched layers weigh the same, however little they add; parts with another kind of bias (LayerNorm, attention)
     leave a completeness gap, in Source.measured.
     """
-
-
-def _run_full_grad(case: Case, *, signed: bool, scaled: bool) -> Outcome:
     if case.model.explains not in ("logits", "activation"):
         raise NotApplicable(f"full-grad takes a logit apart; this model explains {case.model.explains}, which a softmax made.")
     case.plain_only("full-grad, which gathers what biases add on the plain way back")
@@ -208,13 +191,3 @@ def _grown(pixels: NDArray[Any], biases: list[Bias], signed: bool, scaled: bool)
 
 def _plain(map_: Array) -> NDArray[Any]:
     return numbers(map_).astype(np.float64)
-
-
-full_grad = method_of(
-    _full_grad,
-    _run_full_grad,
-    "pixels",
-    layered=False,
-    needs=("logits", "biases"),
-    passes="1 forward, and the whole way back, one after the other, per target",
-)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from seewhy.arrays import numbers
 from seewhy.errors import BadParameter
 from seewhy.explaining.case import Case, Outcome
-from seewhy.methods.making.method import method_of
+from seewhy.methods.making.reading import from_case
 from seewhy.models.model import ATTENTION
 
 __all__ = ["attention_rollout", "le_grad", "transformer_relevance"]
@@ -22,7 +22,8 @@ __all__ = ["attention_rollout", "le_grad", "transformer_relevance"]
 FUSIONS = ("mean", "max", "min")
 
 
-def _attention_rollout(*, head_fusion: str = "mean", discard: float = 0.0) -> None:
+@from_case("activations", layered=False, needs=("attention",), passes="1 forward")
+def attention_rollout(case: Case, *, head_fusion: str = "mean", discard: float = 0.0) -> Outcome:
     """r prod_l rownorm(E_l + I), E = mean_h A: how much of each patch, mixed layer by layer, arrives where the head reads.
 
     head_fusion: "mean", "max" or "min" over heads; discard: the share of the weakest weights of each layer that is left out
@@ -34,9 +35,6 @@ def _attention_rollout(*, head_fusion: str = "mean", discard: float = 0.0) -> No
     Caveat: blind to the class: the same map for every target. It takes attention for all that layers do, values and
     MLPs for nothing; on deep networks it drifts toward what all images share.
     """
-
-
-def _run_rollout(case: Case, *, head_fusion: str, discard: float) -> Outcome:
     if head_fusion not in FUSIONS:
         raise BadParameter(f"attention-rollout: head_fusion is one of {', '.join(FUSIONS)}, not {head_fusion!r}.")
     if not 0 <= discard < 1:
@@ -48,11 +46,6 @@ def _run_rollout(case: Case, *, head_fusion: str, discard: float) -> Outcome:
     r = rolled([_without_weakest(e, discard, tokens.own) for e in fused], rows(found, len(case.x)))
     core = repeat(tokens.grid_of(r), "n ... -> t n ...", t=len(case.targets))
     return Outcome({ATTENTION: core}, lambda _t, _i: found.notes)
-
-
-attention_rollout = method_of(
-    _attention_rollout, _run_rollout, "activations", layered=False, needs=("attention",), passes="1 forward"
-)
 
 
 def rolled(e: Sequence[NDArray[Any]], r: NDArray[Any]) -> NDArray[Any]:
@@ -92,7 +85,8 @@ def rows(found: Any, n: int) -> NDArray[Any]:
     return np.tile(found.reads, (n, 1))
 
 
-def _transformer_relevance() -> None:
+@from_case("gradients", layered=False, needs=("attention",), passes="1 forward, and the whole way back per target")
+def transformer_relevance(case: Case) -> Outcome:
     """r (R_L - I), R_0 = I, R_l = R_l-1 + E_l R_l-1, E = mean_h relu(dA A), dA the gradient of the score toward A.
 
     Source: Chefer et al. 2021b, Generic Attention-model Explainability, eq. 5-6; rows of R as they are, none is normalised.
@@ -100,9 +94,6 @@ def _transformer_relevance() -> None:
 
     Caveat: positive evidence alone, so it separates classes less than its gradient does; values and MLPs count for nothing.
     """
-
-
-def _run_relevance(case: Case) -> Outcome:
     case.plain_only("transformer-relevance, whose gradients go to attention weights")
     found = case.model.attended(case.x, case.targets)
     cores = [relevance([positive(layer.a, layer.g[t]) for layer in found.layers], rows(found, len(case.x)))
@@ -120,13 +111,11 @@ def relevance(e: Sequence[NDArray[Any]], r: NDArray[Any]) -> NDArray[Any]:
     return _through((one + np.eye(one.shape[-1], dtype=one.dtype) for one in reversed(e)), r) - r
 
 
-transformer_relevance = method_of(
-    _transformer_relevance, _run_relevance, "gradients", layered=False, needs=("attention",),
-    passes="1 forward, and the whole way back per target",
+@from_case(
+    "gradients", layered=False, needs=("attention",),
+    passes="1 forward, the end for every block, and each block back per target",
 )  # fmt: skip
-
-
-def _le_grad() -> None:
+def le_grad(case: Case) -> Outcome:
     """sum_l mean_hq relu(ds_l/dA_l): s_l is the score that the network's own end makes of the tokens behind block l.
 
     Its end: the last norm, pooling and head, given block l's tokens in place of the last block's; dA_l goes through block l
@@ -138,9 +127,6 @@ def _le_grad() -> None:
     Caveat: attention weights themselves do not count, only what more of them would do; all queries count the same, also
     those that the head does not read.
     """
-
-
-def _run_le_grad(case: Case) -> Outcome:
     case.plain_only("le-grad, whose gradients go to attention weights")
     found = case.model.attended(case.x, case.targets, each=True)
     cores = [sum(sensitivity(layer.g[t]) for layer in found.layers) for t in range(len(found.weights))]
@@ -150,16 +136,6 @@ def _run_le_grad(case: Case) -> Outcome:
 def sensitivity(g: Any) -> NDArray[Any]:
     """mean_hq relu(dA): (n, heads, q, k) -> (n, k)."""
     return numbers(reduce(g.clip(min=0), "n h q k -> n k", "mean"))
-
-
-le_grad = method_of(
-    _le_grad,
-    _run_le_grad,
-    "gradients",
-    layered=False,
-    needs=("attention",),
-    passes="1 forward, the end for every block, and each block back per target",
-)
 
 
 def _found(case: Case, found: Any, cores: NDArray[Any]) -> Outcome:

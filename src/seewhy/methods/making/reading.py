@@ -74,6 +74,19 @@ def _needed(rule: Rule | None) -> tuple[str, ...]:
     return ("logits", "balance") if isinstance(rule, Balanced) else () if rule is None else ("relus",)
 
 
+def from_case(reads: str, **more: Any) -> Callable[[Run], Method]:
+    """A method that leads the passes by itself: decorate (case, *, ...) -> {layer: core (t, n, *space), signed}, or an Outcome.
+
+    reads: a key of COSTS; more: what else a Method declares, such as `passes` and `needs`.
+    """
+    return lambda run: method_of(run, run, reads, **more)
+
+
+def pixels_from_case(reduce: str, **more: Any) -> Callable[[Run], Method]:
+    """The same of a method whose core is channels (t, n, c, *space) at the image; reduce: how the paper joins them."""
+    return lambda run: pixel_method(run, run, reduce, **more)
+
+
 def pixel_method(function: Callable[..., Any], run: Run, reduce: str, **more: Any) -> Method:
     """The method that finds channels (t, n, c, *space) at the image."""
     made = method_of(function, run, "pixels", pixels=True, layered=False, **more)
