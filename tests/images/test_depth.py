@@ -11,7 +11,7 @@ from PIL import Image
 
 from seewhy import read
 from seewhy.errors import BadImage
-from seewhy.images.depth import Facts, eight_bit
+from seewhy.images.depth import Encoding, eight_bit
 from support.files.pictures import WHITE_IS_ZERO, png, tiff
 
 RNG = np.random.default_rng(0)
@@ -225,7 +225,7 @@ def test_what_is_given_as_an_array_of_one_colour_is_told_and_its_tiles_are_not(r
 def test_every_number_is_scaled_as_the_formula_says():
     for bits in (8, 10, 12, 16):
         values = np.arange(2**bits, dtype=np.uint16).reshape(2**4, -1)
-        found, _ = eight_bit(values, Facts(bits))
+        found, _ = eight_bit(values, Encoding(bits))
         assert np.array_equal(found, np.round(values / (2**bits - 1) * 255).astype(np.uint8))
 
 

@@ -60,7 +60,7 @@ def test_what_pillow_warns_of_is_heard_and_what_others_warn_of_is_said_afterward
     assert heard == ["odd EXIF"]
     assert [str(warning.message) for warning in outside] == ["of another"]
     lines = ["a  b", "", "a b", "c\x1b", "d", "e"]
-    assert files.told(lines) == ("of its file: a b", r"of its file: c\x1b", "of its file: d")
+    assert files.decoder_notes(lines) == ("of its file: a b", r"of its file: c\x1b", "of its file: d")
 
 
 def test_what_libtiff_writes_is_heard_and_the_rest_is_written_afterwards(capfd):
@@ -72,8 +72,8 @@ def test_what_libtiff_writes_is_heard_and_the_rest_is_written_afterwards(capfd):
 
 
 def test_names_are_told_by_their_ends_and_packages_by_what_to_install():
-    assert files.named(Path("d.nii/SCAN.NII.GZ"), (".nii.gz",))
-    assert not files.named(Path("scan.nii/x"), (".nii",))
+    assert files.has_suffix(Path("d.nii/SCAN.NII.GZ"), (".nii.gz",))
+    assert not files.has_suffix(Path("scan.nii/x"), (".nii",))
     assert files.need("math").pi > 3
     with pytest.raises(seewhy.MissingExtra, match=r"no_such_package is not installed.*seewhy\[medical\]"):
         files.need("no_such_package")

@@ -9,7 +9,7 @@ from PIL import Image
 
 import seewhy
 from seewhy import grad_cam, read
-from seewhy.images.given import Prepared, sort_out
+from seewhy.images.inputs import PreparedBatch, sort_out
 
 RNG = np.random.default_rng(3)
 UPRIGHT = RNG.integers(0, 256, (5, 7, 3), dtype=np.uint8)  # every pixel its own colour
@@ -279,5 +279,5 @@ def test_a_photo_keeps_its_name():
 
 
 def test_what_is_prepared_stays_prepared():
-    x = Prepared(np.zeros((1, 3, 4, 4), np.float32))
+    x = PreparedBatch(np.zeros((1, 3, 4, 4), np.float32))
     assert sort_out(x) is x

@@ -12,7 +12,7 @@ from PIL import Image
 import seewhy
 from seewhy import METHODS, Unit
 from seewhy.errors import BadNetwork
-from seewhy.images.given import Prepared
+from seewhy.images.inputs import PreparedBatch
 
 X = np.random.default_rng(0).random((2, 3, 16, 16))
 W = np.random.default_rng(1).normal(size=(3, 5, 16, 16)) / 4
@@ -119,7 +119,7 @@ def test_arrays_of_any_space(shape, method):
     )
     more = {"window": 1, "stride": 1} if method == "occlusion" else {"masks": 2000} if method == "rise" else {}
     for m in METHODS[method](
-        model, Prepared(x), **few, **more, **{k: 0.0 for k in ("fill", "hide") if k in METHODS[method].defaults}
+        model, PreparedBatch(x), **few, **more, **{k: 0.0 for k in ("fill", "hide") if k in METHODS[method].defaults}
     ):
         assert m.values.shape == shape[1:]
         assert m.values[..., :half].mean() - m.values[..., half:].mean() > 2 * m.error.mean()

@@ -159,7 +159,9 @@ def test_segments_weigh_what_a_linear_score_gives_them(method, space):
     """With nothing asked: intervals of a signal, supervoxels of a volume."""
     function, w, x = linear(*space)
     few = {"alpha": 0.0} if method == "lime" else {}
-    (m,) = seewhy.METHODS[method](seewhy.wrap(function, takes="float"), seewhy.images.given.Prepared(x), hide="zero", **few)
+    (m,) = seewhy.METHODS[method](
+        seewhy.wrap(function, takes="float"), seewhy.images.inputs.PreparedBatch(x), hide="zero", **few
+    )
     labels = m.regions.segments
     assert labels.shape == space == m.values.shape
     assert 16 <= labels.max() + 1 <= 120

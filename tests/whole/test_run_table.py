@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 import seewhy
 from seewhy import IMAGE, METHODS
-from seewhy.images.given import Prepared
+from seewhy.images.inputs import PreparedBatch
 from seewhy.methods.making.method import lookup
 from support import networks
 from support.ask import ANYWHERE, home
@@ -228,7 +228,7 @@ def noise(space: tuple[int, ...]) -> np.ndarray:
 @pytest.mark.parametrize("space", SPACES, ids=str)
 def test_any_dimensions_by_hand(space):
     network, x = convolutional(len(space)), noise(space)
-    maps = seewhy.grad_cam(seewhy.wrap(network), Prepared(x), target=1)
+    maps = seewhy.grad_cam(seewhy.wrap(network), PreparedBatch(x), target=1)
     assert {m.source.layer for m in maps} == {"act2"}
     same(maps, by_hand(network, x))
 
@@ -242,11 +242,11 @@ def test_every_method_in_one_dimension_and_some_in_three(name, space):
     """On the grid it should have, finite, and of an image the same beside others as alone."""
     method, network, x = asked(name), convolutional(len(space)), noise(space)
     layer = "act2" if method.layered else None
-    found = values(method(seewhy.wrap(network), Prepared(x), target=1, layer=layer))
+    found = values(method(seewhy.wrap(network), PreparedBatch(x), target=1, layer=layer))
     steps = (2 if method.layered and name != "guided-grad-cam" else 1,) * len(space)
     assert found.shape == (2, *(size // step for size, step in zip(space, steps, strict=True)))
     assert np.isfinite(found).all()
-    again = values(method(seewhy.wrap(network), Prepared(x[1:]), target=1, layer=layer))
+    again = values(method(seewhy.wrap(network), PreparedBatch(x[1:]), target=1, layer=layer))
     if name != "random-map":
         np.testing.assert_allclose(found[1:], again, rtol=1e-5, atol=1e-7 * abs(found).max())
 

@@ -102,7 +102,7 @@ def _expanded(folder: Path, recursive: bool, skipped: Skipped, out: Path) -> lis
 
 def _inside(top: Path, recursive: bool, skipped: Skipped, out: Path) -> Iterator[str]:
     """Folder by folder, each once, whatever links lead to it."""
-    from seewhy.images.files import named
+    from seewhy.images.files import has_suffix
     from seewhy.images.volume_kinds import holds_volume
     from seewhy.maps.made_here import made_here
 
@@ -131,7 +131,7 @@ def _inside(top: Path, recursive: bool, skipped: Skipped, out: Path) -> Iterator
                     yield str(path)
                 else:
                     skipped.folders.append(str(path))
-            elif not named(path, VOLUMES if series else SUFFIXES):  # pictures beside a series are its previews
+            elif not has_suffix(path, VOLUMES if series else SUFFIXES):  # pictures beside a series are its previews
                 skipped.others += [str(path)] if not series and _of_another_kind(path) else []
             elif made_here(path):
                 skipped.own.append(str(path))
@@ -142,7 +142,7 @@ def _inside(top: Path, recursive: bool, skipped: Skipped, out: Path) -> Iterator
 
 def _of_another_kind(path: Path) -> bool:
     """Is it a picture or a film, as far as its name tells?"""
-    from seewhy.images.other_pictures import DICOM, ENDINGS, NUMPY, PACKED
+    from seewhy.images.foreign_pictures import DICOM, ENDINGS, NUMPY, PACKED
 
     return ENDINGS.get(path.suffix.lower(), NUMPY) not in (DICOM, NUMPY, PACKED)
 

@@ -8,7 +8,7 @@ from PIL import Image
 
 from seewhy.arrays import numbers
 from seewhy.errors import BadParameter, InSpace, SeewhyError
-from seewhy.images.given import Images
+from seewhy.images.inputs import Images
 from seewhy.maps.source import Predicted
 from seewhy.methods.making.conditions import Conditions
 from seewhy.methods.making.method import METHODS, Method

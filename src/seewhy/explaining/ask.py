@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from seewhy.errors import BadParameter, NeedsGradients
-from seewhy.images.given import Images, Prepared, sort_out
+from seewhy.images.inputs import Images, PreparedBatch, sort_out
 from seewhy.maps.heatmap import Heatmaps
 from seewhy.models.model import INPUT, Differentiable, Model
 from seewhy.prepare.batch import in_frames
@@ -56,7 +56,7 @@ def ask(
             "out; to see what excites a layer's unit, ask for target=Unit(layer, channel)."
         )
     sorted_out = in_frames(sort_out(images, model.signals), model.prepare)
-    count = len(sorted_out.x) if isinstance(sorted_out, Prepared) else len(sorted_out)
+    count = len(sorted_out.x) if isinstance(sorted_out, PreparedBatch) else len(sorted_out)
     for one in targets:
         if isinstance(one, PerImage) and len(one.targets) != count:
             raise BadParameter(f"PerImage has {len(one.targets)} targets for {count} images: one for each is needed.")

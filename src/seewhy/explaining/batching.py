@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from seewhy.errors import BadImage, BadParameter, Misuse, NotHere, SeewhyError
-from seewhy.images.given import Prepared
-from seewhy.images.photo import Given
+from seewhy.images.inputs import PreparedBatch
+from seewhy.images.photo import Underlay
 from seewhy.maps.heatmap import Failed, Heatmap, Heatmaps
 from seewhy.prepare.batch import Batch, at_once, opened
 from seewhy.printable import printable, quoted
@@ -69,16 +69,16 @@ def of_an_image(error: BaseException) -> bool:
     return not isinstance(error, Misuse) or isinstance(error, NotHere)
 
 
-def batched(model: Any, images: Prepared | list[Any], whole: bool, kept: Kept) -> Iterator[tuple[int, Batch]]:
+def batched(model: Any, images: PreparedBatch | list[Any], whole: bool, kept: Kept) -> Iterator[tuple[int, Batch]]:
     """Images next to each other as the network eats them, with the place of the first.
 
     One that cannot be read or prepared ends its batch: those before it are explained first, and those behind it are read as
     if it were not there.
     """
     size = model.copies if whole else model.batch_size
-    if isinstance(images, Prepared):
+    if isinstance(images, PreparedBatch):
         for start in range(0, len(images.x), size):
-            yield from _prepared(model, Prepared(images.x[start : start + size], start), whole, kept)
+            yield from _prepared(model, PreparedBatch(images.x[start : start + size], start), whole, kept)
         return
     waiting: list[Any] = []
     for place, image in enumerate(images):
@@ -99,7 +99,7 @@ def batched(model: Any, images: Prepared | list[Any], whole: bool, kept: Kept) -
 def opened_at(model: Any, image: Any, place: int) -> Any:
     """One image, read; called by its place where it has no name of its own."""
     found = next(opened([image], model.prepare, model.name, place))
-    return found.pixels if isinstance(found, Given) else found
+    return found.pixels if isinstance(found, Underlay) else found
 
 
 def named(image: Any, place: int) -> str:
@@ -127,7 +127,7 @@ def _ready(model: Any, photos: list[Any], place: int, whole: bool, kept: Kept) -
 
 
 def _prepared(
-    model: Any, images: Prepared, whole: bool, kept: Kept, why: SeewhyError | None = None
+    model: Any, images: PreparedBatch, whole: bool, kept: Kept, why: SeewhyError | None = None
 ) -> Iterator[tuple[int, Batch]]:
     """why: what was wrong with the batch that they are of."""
     try:
@@ -137,7 +137,7 @@ def _prepared(
             kept.fail(error if kept.skips else why or error, images.first, named(None, images.first))
             return
         for i in range(len(images.x)):
-            yield from _prepared(model, Prepared(images.x[i : i + 1], images.first + i), whole, kept, error)
+            yield from _prepared(model, PreparedBatch(images.x[i : i + 1], images.first + i), whole, kept, error)
         return
     place = images.first
     for batch in batches:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seewhy.errors import OutOfMemory, SeewhyError
-from seewhy.images.given import Prepared
+from seewhy.images.inputs import PreparedBatch
 from seewhy.maps.heatmap import Heatmap, Heatmaps
 from seewhy.maps.source import MapFacts, ModelFacts, Predicted, Source, TargetFacts, source_from
 from seewhy.memory import short
@@ -26,7 +26,12 @@ from .recipe import Recipe
 
 
 def explained(
-    model: Any, images: Prepared | list[Any], chosen: Sequence[Recipe], targets: list[Any], layers: list[str | None], kept: Kept
+    model: Any,
+    images: PreparedBatch | list[Any],
+    chosen: Sequence[Recipe],
+    targets: list[Any],
+    layers: list[str | None],
+    kept: Kept,
 ) -> Heatmaps:
     """The heatmaps of all images, in the order image, target, layer, method; `kept` collects them as they are made."""
     alone = any(m.asks for m in chosen) or any(map(aims, targets))

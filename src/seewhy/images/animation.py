@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from .depth import Facts
+from .depth import Encoding
 from .samples import Samples
 
 KEEP, CLEAR, RESTORE = 0, 1, 2  # what becomes of a part before the next is drawn
@@ -22,7 +22,7 @@ SIGNATURE = b"\x89PNG\r\n\x1a\n"
 HIDDEN = (b"acTL", b"fcTL", b"fdAT", b"IDAT", b"IEND", b"IHDR")  # chunks that are not the same for every part
 
 
-class Part(NamedTuple):
+class FramePart(NamedTuple):
     """What changes from one picture to the next."""
 
     file: bytes  # as a still picture of its own
@@ -52,7 +52,7 @@ def count(file: bytes) -> int:
     return len(_gif(file)[1])
 
 
-def _pictures(size: tuple[int, int], parts: Sequence[Part]) -> Iterator[Image.Image]:
+def _pictures(size: tuple[int, int], parts: Sequence[FramePart]) -> Iterator[Image.Image]:
     canvas = Image.new("RGBA", size)
     for part in parts:
         with Image.open(io.BytesIO(part.file)) as still:
@@ -74,7 +74,7 @@ def _pictures(size: tuple[int, int], parts: Sequence[Part]) -> Iterator[Image.Im
 
 def _rgba(still: Image.Image) -> Image.Image:
     if still.mode.startswith("I"):
-        still, _ = Samples(np.asarray(still), Facts(16)).picture()
+        still, _ = Samples(np.asarray(still), Encoding(16)).picture()
     return still.convert("RGBA")
 
 
@@ -94,7 +94,7 @@ def _chunks(file: bytes) -> Iterator[tuple[bytes, bytes]]:
     raise EOFError("it ends too early")
 
 
-def _apng(file: bytes) -> tuple[tuple[int, int], list[Part]]:
+def _apng(file: bytes) -> tuple[tuple[int, int], list[FramePart]]:
     every = list(_chunks(file))
     header = every[0][1]
     shared = [(name, data) for name, data in every if name not in HIDDEN]
@@ -116,7 +116,7 @@ def _apng(file: bytes) -> tuple[tuple[int, int], list[Part]]:
             (b"IEND", b""),
         ]
         after = control[24] if len(parts) or control[24] != RESTORE else CLEAR  # before the first there is nothing
-        parts.append(Part(SIGNATURE + b"".join(_chunk(*one) for one in still), (left, top), after, control[25] == 1))
+        parts.append(FramePart(SIGNATURE + b"".join(_chunk(*one) for one in still), (left, top), after, control[25] == 1))
     return (size[0], size[1]), parts
 
 
@@ -124,11 +124,11 @@ def _chunk(name: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
 
-def _gif(file: bytes) -> tuple[tuple[int, int], list[Part]]:
+def _gif(file: bytes) -> tuple[tuple[int, int], list[FramePart]]:
     width, height, flags = struct.unpack("<HHB", _taken(file, 6, 5))
     colours = 3 * 2 ** ((flags & 7) + 1) if flags & 128 else 0
     shared, place = _taken(file, 13, colours), 13 + colours
-    parts: list[Part] = []
+    parts: list[FramePart] = []
     control: bytes = bytes(4)
     while place < len(file) and file[place] != 0x3B:
         if file[place] == 0x21:  # an extension
@@ -153,7 +153,7 @@ def _gif(file: bytes) -> tuple[tuple[int, int], list[Part]]:
     return _canvas((width, height), parts), parts
 
 
-def _canvas(size: tuple[int, int], parts: Sequence[Part]) -> tuple[int, int]:
+def _canvas(size: tuple[int, int], parts: Sequence[FramePart]) -> tuple[int, int]:
     """The screen; as large as the first part, where none is given."""
     if all(size):
         return size
@@ -163,12 +163,12 @@ def _canvas(size: tuple[int, int], parts: Sequence[Part]) -> tuple[int, int]:
 
 def _still(
     wide: int, high: int, interlaced: int, palette: bytes, depth: int, control: bytes, data: bytes, place: tuple[int, int]
-) -> Part:
+) -> FramePart:
     head = b"GIF89a" + struct.pack("<HHBBB", wide, high, 0x80 | depth if palette else 0, 0, 0) + palette
     told = b"\x21\xf9\x04" + bytes([control[0] & 1]) + control[1:] + b"\0"  # its transparent colour alone
     frame = b"\x2c" + struct.pack("<HHHHB", 0, 0, wide, high, interlaced)
     after = {2: CLEAR, 3: RESTORE, 4: RESTORE}.get(control[0] >> 2 & 7, KEEP)
-    return Part(head + told + frame + data + b";", place, after, True)
+    return FramePart(head + told + frame + data + b";", place, after, True)
 
 
 def _behind(file: bytes, place: int) -> int:

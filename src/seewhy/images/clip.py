@@ -13,7 +13,7 @@ from seewhy.errors import BadImage
 from seewhy.printable import printable
 
 from .animation import composed, count
-from .files import check_name, check_size, guarded, listening, told
+from .files import check_name, check_size, decoder_notes, guarded, listening
 from .orientation import UPRIGHT, oriented
 from .photo import Photo, read, rgb
 from .tiff import open_tiff
@@ -118,7 +118,7 @@ def _animation(path: Path, name: str) -> Clip:
         what = printable(broken, 300) or type(broken).__name__
         raise BadImage(f"{name} cannot be read to its end: {what}") from None
     frames, notes = found or ([photo.pixels], photo.notes)
-    said = () if found is None else told(heard)
+    said = () if found is None else decoder_notes(heard)
     return Clip(tuple(frames), name, (*dict.fromkeys(notes), *said, *_alone(len(frames)), *_blank(frames)))
 
 

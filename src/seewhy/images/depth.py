@@ -24,7 +24,7 @@ BAND = 2**20  # values that are scaled at once
 
 
 @dataclass(frozen=True)
-class Facts:
+class Encoding:
     """What a file says of the numbers in it.
 
     bits: how many an unsigned integer has; None of other numbers.  low, high: their range, where tags say one.
@@ -47,12 +47,12 @@ class Range(NamedTuple):
     fixed: bool = True  # it does not follow from the values
 
 
-def eight_bit(values: Numbers, facts: Facts | None = None) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
+def eight_bit(values: Numbers, facts: Encoding | None = None) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
     """Numbers (h, w) or (h, w, c) as 8 bit of the same shape, all channels by one range; and what a person should know of it.
 
     Raises ValueError where no number is one.
     """
-    facts = facts or Facts()
+    facts = facts or Encoding()
     values = values.astype(np.float32) if values.dtype == np.float16 else values
     held, fill = _held(values, facts)
     kept = values.ravel() if held is None else values[held]
@@ -66,7 +66,7 @@ def eight_bit(values: Numbers, facts: Facts | None = None) -> tuple[NDArray[np.u
     return scaled, (*_said(values, kept, taken, facts), *_emptiness(held, fill))
 
 
-def _held(values: Numbers, facts: Facts) -> tuple[NDArray[np.bool_] | None, float | None]:
+def _held(values: Numbers, facts: Encoding) -> tuple[NDArray[np.bool_] | None, float | None]:
     """Which values are measurements, None for all; and the number that stands for the others, where it is one."""
     held = np.ones(values.shape, bool)
     if values.dtype.kind == "f":
@@ -91,7 +91,7 @@ def _guessed(kept: Numbers) -> float | None:
     return None
 
 
-def _range(kept: Numbers, facts: Facts) -> Range:
+def _range(kept: Numbers, facts: Encoding) -> Range:
     low, high = _number(kept.min()), _number(kept.max())
     if facts.low is not None and facts.high is not None and facts.low < facts.high:
         outside = np.count_nonzero((kept < facts.low) | (kept > facts.high))
@@ -144,7 +144,7 @@ def _line(values: Numbers, taken: Range) -> NDArray[np.uint8]:
     return np.nan_to_num(line, nan=0.0, posinf=255.0, neginf=0.0).clip(0, 255).round().astype(np.uint8)
 
 
-def _said(values: Numbers, kept: Numbers, taken: Range, facts: Facts) -> Iterator[str]:
+def _said(values: Numbers, kept: Numbers, taken: Range, facts: Encoding) -> Iterator[str]:
     low, high = _number(kept.min()), _number(kept.max())
     ends = ("white", "black") if facts.inverted else ("black", "white")
     yield f"{_kind(values, facts)}: {taken.low:g} is {ends[0]}, {taken.high:g} {ends[1]}, {taken.why}"
@@ -161,7 +161,7 @@ def _said(values: Numbers, kept: Numbers, taken: Range, facts: Facts) -> Iterato
         yield f"only values from {low:g} to {high:g} are used, so it is nearly flat; scale it first if that is not meant"
 
 
-def _kind(values: Numbers, facts: Facts) -> str:
+def _kind(values: Numbers, facts: Encoding) -> str:
     if facts.bits is not None:
         return f"{facts.bits}-bit values"
     name = {"f": "float", "i": "signed", "u": "unsigned"}[values.dtype.kind]

@@ -64,12 +64,12 @@ def oversized(name: str, what: str, needed: int | None) -> BadImage:
     )
 
 
-def opened(file: Any, name: str) -> Image.Image:
+def open_picture(file: Any, name: str) -> Image.Image:
     """A picture, just opened: a path, or an open binary file.  Raises BadImage, with what to do about files of other kinds."""
     if isinstance(file, Path) and not file.is_file():
         what = "a folder: give the photos in it" if file.is_dir() else "no file" if file.exists() else "not there"
         raise BadImage(f"{name} is {what}.")
-    from .other_pictures import advice
+    from .foreign_pictures import advice
 
     try:
         image = Image.open(file)
@@ -143,7 +143,7 @@ def _stderr(heard: list[str]) -> Iterator[None]:
                     os.write(2, "".join(f"{line}\n" for line in rest).encode())
 
 
-def told(heard: list[str]) -> tuple[str, ...]:
+def decoder_notes(heard: list[str]) -> tuple[str, ...]:
     """As notes of a photo."""
     lines = dict.fromkeys(printable(" ".join(line.split()), 200) for line in heard if line.strip())
     return tuple(f"of its file: {line}" for line in [*lines][:SAID])
@@ -155,7 +155,7 @@ def check_name(path: Any) -> None:
         raise BadImage(NAMELESS)
 
 
-def named(path: Path, suffixes: Any) -> bool:
+def has_suffix(path: Path, suffixes: Any) -> bool:
     """Does its name end so?"""
     return path.name.lower().endswith(tuple(suffixes))
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from seewhy.errors import BadImage
 
 from .decoding import decoding, quietly
-from .files import named, need
+from .files import has_suffix, need
 from .volume import Volume, check_voxels, places_voxels
 
 Floats = NDArray[np.float64]
@@ -37,11 +37,11 @@ def read_nifti(file: Path, name: str, channels: bool, most: int) -> Volume:
     """
     nibabel = need("nibabel")
     with decoding(f"{name} cannot be read as a volume"):
-        if mgh := named(file, MGH):
+        if mgh := has_suffix(file, MGH):
             _check_mgh(file, name, most)
-        elif named(file, (".gz",)):
+        elif has_suffix(file, (".gz",)):
             _check_packed(file, name)
-        elif named(file, PAIR):
+        elif has_suffix(file, PAIR):
             _check_pair(file, name)
         with quietly("nibabel.global") as said:
             image: Any = nibabel.load(file, mmap=False, keep_file_open=True)
@@ -56,7 +56,7 @@ def read_nifti(file: Path, name: str, channels: bool, most: int) -> Volume:
 
 def _check_pair(file: Path, name: str) -> None:
     """Are the header and the voxels both there, whichever of them is given?"""
-    other = ".img" if named(file, (".hdr",)) else ".hdr"
+    other = ".img" if has_suffix(file, (".hdr",)) else ".hdr"
     beside = [file.with_suffix(other), file.with_suffix(other.upper())]
     if not any(one.is_file() for one in beside):
         raise BadImage(f"{name} cannot be read as a volume: {beside[0].name} must lie beside it, and is not there.")
@@ -74,7 +74,7 @@ def _check_mgh(file: Path, name: str, most: int) -> None:
 
 
 def _beginning(file: Path) -> bytes:
-    with gzip.open(file) if named(file, (".mgz",)) else file.open("rb") as opened:
+    with gzip.open(file) if has_suffix(file, (".mgz",)) else file.open("rb") as opened:
         return opened.read(30)
 
 
@@ -108,7 +108,7 @@ def _check_claims(image: Any, name: str) -> None:
         raise BadImage(f"{name} is {'x'.join(map(str, sides)) or 'empty'}: no volume (i, j, k).")
     size, offset = file.stat().st_size, int(image.dataobj.offset)
     promised = offset + int(np.prod([int(side) for side in sides], dtype=object)) * header.get_data_dtype().itemsize
-    held = size * PACKED if named(file, (".gz", ".mgz")) else size
+    held = size * PACKED if has_suffix(file, (".gz", ".mgz")) else size
     if offset < 0 or promised > held:
         told, room = f"{promised} bytes ({'x'.join(map(str, sides))} voxels)", f"{'no more than ' if held > size else ''}{held}"
         raise BadImage(
@@ -163,7 +163,7 @@ def _fill(values: NDArray[np.float32], data: Any, axes: int, place: tuple[int, .
     return lost
 
 
-class Placed(NamedTuple):
+class Placement(NamedTuple):
     """Where voxels lie, what there is to say of that, and the header to save a map with."""
 
     affine: Floats  # (4, 4), to mm in RAS+
@@ -171,7 +171,7 @@ class Placed(NamedTuple):
     header: Any
 
 
-def _placed(nibabel: Any, image: Any, mgh: bytes, name: str) -> Placed:
+def _placed(nibabel: Any, image: Any, mgh: bytes, name: str) -> Placement:
     header = image.header
     if isinstance(header, nibabel.Nifti1Header):
         placed = _by_forms(header.copy(), name, image.shape)
@@ -182,7 +182,7 @@ def _placed(nibabel: Any, image: Any, mgh: bytes, name: str) -> Placed:
     unsaid = not any(mgh[28:30]) if mgh else np.allclose(affine, header.get_best_affine())
     guess = GUESSED.format(ways=_ways(nibabel, affine))
     notes = (f"the header does not say how the patient lies, {guess}",) if unsaid else ()
-    return Placed(affine, notes, None)
+    return Placement(affine, notes, None)
 
 
 def _unit(header: Any) -> tuple[float, tuple[str, ...]]:
@@ -193,7 +193,7 @@ def _unit(header: Any) -> tuple[float, tuple[str, ...]]:
         return 1.0, (f"its header names no unit that there is (code {int(header['xyzt_units'])}): taken as mm",)
 
 
-def _by_forms(header: Any, name: str, shape: tuple[int, ...]) -> Placed:
+def _by_forms(header: Any, name: str, shape: tuple[int, ...]) -> Placement:
     """By sform, as nibabel and others prefer, else by qform, else by a guess."""
     import nibabel
 
@@ -203,7 +203,7 @@ def _by_forms(header: Any, name: str, shape: tuple[int, ...]) -> Placed:
     if not found:
         affine = header.get_base_affine()
         said = "the header does not say how the patient lies (sform_code and qform_code are 0)"
-        return Placed(affine, (f"{said}, {GUESSED.format(ways=_ways(nibabel, affine))}",), header)
+        return Placement(affine, (f"{said}, {GUESSED.format(ways=_ways(nibabel, affine))}",), header)
     if not good:
         raise BadImage(
             f"{name}: its {' and its '.join(found)} place{'s' if len(found) == 1 else ''} no voxel in space (zero, or no "
@@ -220,7 +220,7 @@ def _by_forms(header: Any, name: str, shape: tuple[int, ...]) -> Placed:
     if form == "sform" and not (abs(told - sides) <= APART * sides).all():
         said, used = ("x".join(f"{side:.4g}" for side in each) for each in (told, sides))
         notes += (f"its header tells of voxels of {said} mm (pixdim), its sform of {used} mm: sform is used, as most tools do",)
-    return Placed(affine, notes, header)
+    return Placement(affine, notes, header)
 
 
 def _form(header: Any, form: str) -> Floats:

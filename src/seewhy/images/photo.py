@@ -12,11 +12,11 @@ from PIL import Image
 from seewhy.errors import BadImage
 
 from .files import HEADERS as HEADERS
-from .files import check_name, check_size, guarded, listening, opened, told
+from .files import check_name, check_size, decoder_notes, guarded, listening, open_picture
 from .orientation import UPRIGHT, oriented
 
 QUIBBLING = ("ICO", "ICNS", "CUR")  # formats that warn while they decode
-Under = Any  # what a map lies on: a PIL photo, a Volume, a Clip, of a prepared signal an array (c, l), of other arrays None
+UnderlayPixels = Any  # a map lies on a PIL photo, a Volume, a Clip, on the array (c, l) of a prepared signal, or on None
 
 
 class Photo(NamedTuple):
@@ -27,10 +27,10 @@ class Photo(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
-class Given(NamedTuple):
+class Underlay(NamedTuple):
     """What lies under a map, where it is no photo."""
 
-    pixels: Under
+    pixels: UnderlayPixels
     name: str
     notes: tuple[str, ...] = ()
 
@@ -76,16 +76,19 @@ def _decoded(file: Path | bytes, name: str) -> Photo:
     with guarded(name):
         with listening(is_tiff(file)) as heard:
             tags = first_tags(file)
-            found = open_tiff(file, tags, name) if tags else opened(io.BytesIO(file) if isinstance(file, bytes) else file, name)
+            if tags:
+                found = open_tiff(file, tags, name)
+            else:
+                found = open_picture(io.BytesIO(file) if isinstance(file, bytes) else file, name)
             if isinstance(found, Image.Image) and found.format in QUIBBLING:
                 found = _with_mask(found, file, name)
                 with found:
                     found.load()
         if not isinstance(found, Image.Image):
-            return _finished(*found, name, told(heard))
+            return _finished(*found, name, decoder_notes(heard))
         with found:
             photo = _upright(found, name, again)
-    return photo._replace(notes=photo.notes + told(heard))
+    return photo._replace(notes=photo.notes + decoder_notes(heard))
 
 
 def _with_mask(image: Image.Image, file: Path | bytes, name: str) -> Image.Image:
@@ -100,7 +103,7 @@ def _with_mask(image: Image.Image, file: Path | bytes, name: str) -> Image.Image
         held[entry + 4 : entry + 8] = b"\1\0" + (
             held[place + 14 : place + 16] if held[place : place + 4] == b"(\0\0\0" else b"\0\0"
         )
-    return opened(io.BytesIO(bytes(held)), name)
+    return open_picture(io.BytesIO(bytes(held)), name)
 
 
 def _upright(image: Image.Image, name: str, again: Callable[[], Image.Image] | None = None) -> Photo:
@@ -182,10 +185,10 @@ def _first(image: Image.Image) -> Image.Image:
 def rgb(image: Image.Image) -> Image.Image:
     """8-bit RGB of any mode of 8 bit, transparency on white."""
     if image.mode.startswith(("I", "F")):
-        from .depth import Facts
+        from .depth import Encoding
         from .samples import Samples
 
-        image, _ = Samples(np.asarray(image), Facts(16) if image.mode != "F" else Facts()).picture()
+        image, _ = Samples(np.asarray(image), Encoding(16) if image.mode != "F" else Encoding()).picture()
     if image.mode == "La":
         image = image.convert("LA")
     if image.mode in ("RGBA", "LA", "PA", "RGBa") or "transparency" in image.info:

@@ -11,7 +11,7 @@ from einops import rearrange
 from numpy.typing import NDArray
 from PIL import Image
 
-from .depth import Facts, Numbers, eight_bit
+from .depth import Encoding, Numbers, eight_bit
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,7 +23,7 @@ class Samples:
     """
 
     values: Numbers
-    facts: Facts = field(default_factory=Facts)
+    facts: Encoding = field(default_factory=Encoding)
     alpha: Numbers | None = None
     opaque: float = 1
     premultiplied: bool = False
@@ -44,14 +44,14 @@ class Samples:
             pixels = np.asarray(picture)
         if self.alpha is None:
             return Image.fromarray(pixels), notes
-        alpha, _ = eight_bit(self.alpha, Facts(low=0, high=self.opaque))
+        alpha, _ = eight_bit(self.alpha, Encoding(low=0, high=self.opaque))
         pixels = pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, -1)
         if self.premultiplied:  # on black; what is missing is white
             return Image.fromarray(np.minimum(pixels, alpha[..., None]) + (255 - alpha)[..., None]), notes
         return Image.fromarray(np.dstack([pixels, alpha])), notes
 
 
-def _plain(values: NDArray[np.uint8], facts: Facts) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
+def _plain(values: NDArray[np.uint8], facts: Encoding) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
     return (255 - values if facts.inverted else values), ()
 
 
@@ -65,7 +65,7 @@ def deep(image: Image.Image, again: Callable[[], Image.Image] | None) -> Samples
     if found is not None or not image.mode.startswith(("I", "F")):
         return found
     values, key = np.asarray(image), image.info.get("transparency")
-    facts = Facts(16) if image.mode != "F" else Facts()
+    facts = Encoding(16) if image.mode != "F" else Encoding()
     if isinstance(key, int | float):
         return Samples(values, facts, (values != key).astype(np.uint8))
     return Samples(values, facts)
@@ -77,18 +77,18 @@ def _png(image: Image.Image, again: Callable[[], Image.Image]) -> Samples | None
         if _rawmode(fresh) == "LA;16B":  # four bytes a pixel, as RGBA has them
             values = rearrange(np.asarray(_read_as(fresh, lambda _raw: "RGBA")), "h w (s b) -> b h w s", b=2).astype(np.uint16)
             values = values[0] << 8 | values[1]
-            return Samples(values[..., 0], Facts(16), values[..., 1], 65535)
+            return Samples(values[..., 0], Encoding(16), values[..., 1], 65535)
         few = re.fullmatch(r"L;([24])", _rawmode(fresh))
         if few and isinstance(key, int):  # counted in its own bits, where Pillow has made 8 of them
             grey = np.asarray(image)
-            return Samples(grey, Facts(8), (grey != key * 255 // (2 ** int(few[1]) - 1)).astype(np.uint8))
+            return Samples(grey, Encoding(8), (grey != key * 255 // (2 ** int(few[1]) - 1)).astype(np.uint8))
         if not has_both_bytes(fresh):
             return None
         values = both_bytes(image, fresh)
     alpha = values[..., 3] if values.shape[-1] == 4 else None
     if alpha is None and isinstance(key, tuple):
         alpha = np.where((values == key).all(-1), 0, 65535).astype(np.uint16)
-    return Samples(values[..., :3], Facts(16), alpha, 65535)
+    return Samples(values[..., :3], Encoding(16), alpha, 65535)
 
 
 def has_both_bytes(image: Image.Image) -> bool:
@@ -142,7 +142,7 @@ def _netpbm(image: Any, _again: object) -> Samples | None:
         values = np.array(words[:count], np.int64)
     if len(values) < count or values.max() > most:
         raise ValueError(f"it ends too early, or holds values above its own maximum, {most}")
-    return Samples(values.astype(np.uint16).reshape(image.height, image.width, 3), Facts(most.bit_length(), 0, most))
+    return Samples(values.astype(np.uint16).reshape(image.height, image.width, 3), Encoding(most.bit_length(), 0, most))
 
 
 def _fits(image: Any, _again: object) -> Samples | None:
@@ -164,14 +164,14 @@ def _fits(image: Any, _again: object) -> Samples | None:
     planes = [f"{cards['NAXIS']} axes"] if int(cards["NAXIS"]) > 2 else []
     notes = tuple(f"it has {axes}: the first plane is explained" for axes in planes)
     if bits == 8 and (scale, zero) == (1, 0):
-        return Samples(values, Facts(8), notes=notes)
+        return Samples(values, Encoding(8), notes=notes)
     if (bits, scale, zero) == (16, 1, 32768):  # how FITS writes unsigned numbers
-        return Samples(values.view(np.uint16) ^ np.uint16(0x8000), Facts(16), notes=notes)
+        return Samples(values.view(np.uint16) ^ np.uint16(0x8000), Encoding(16), notes=notes)
     if (scale, zero) != (1, 0):
         values = values * scale + zero
     if empty is not None and empty.any():
         values = np.where(empty, np.nan, values)
-    return Samples(values, Facts(), notes=notes)
+    return Samples(values, Encoding(), notes=notes)
 
 
 def coarse(image: Any) -> int | None:

@@ -22,8 +22,8 @@ from seewhy.errors import BadImage
 from seewhy.printable import printable
 
 from .files import check_size, oversized
+from .foreign_pictures import RAW, SENSORS
 from .orientation import STORED, UPRIGHT, oriented
-from .other_pictures import RAW, SENSORS
 from .samples import Samples, both_bytes, has_both_bytes
 from .tiff_tags import COLOURMAP, INK, PALETTE, WHITE_IS_ZERO, Tags, notes
 

@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 
 from PIL import TiffImagePlugin
 
-from .depth import Facts
+from .depth import Encoding
 from .orientation import ORIENTATION
 
 WHITE_IS_ZERO, BLACK_IS_ZERO, COLOURS, PALETTE, INK, BRIGHTNESS = 0, 1, 2, 3, 5, 6  # PhotometricInterpretation
@@ -45,9 +45,9 @@ class Tags:
     pages: int = 1  # pictures in the file; smaller copies and masks are none
 
     @property
-    def facts(self) -> Facts:
+    def facts(self) -> Encoding:
         bits = self.bits[0] if self.kinds[0] == 1 else None
-        return Facts(bits, self.low, self.high, self.empty, self.photometric == WHITE_IS_ZERO)
+        return Encoding(bits, self.low, self.high, self.empty, self.photometric == WHITE_IS_ZERO)
 
     @property
     def beside(self) -> bool:

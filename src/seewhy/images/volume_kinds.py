@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from .files import named
-from .other_volumes import is_picture
+from .files import has_suffix
+from .foreign_volumes import is_picture
 
 NIFTI = (".nii", ".nii.gz")
 BY_NIBABEL = (*NIFTI, ".mgz", ".mgh", ".img", ".hdr")
@@ -22,7 +22,7 @@ def holds_volume(path: Any) -> bool:
     try:
         if path.is_dir():
             return any(is_dicom(file) for file in path.iterdir() if file.name.upper() != INDEX)
-        return is_dicom(path) or (named(path, SUFFIXES) and not (path.is_file() and is_picture(path)))
+        return is_dicom(path) or (has_suffix(path, SUFFIXES) and not (path.is_file() and is_picture(path)))
     except (OSError, ValueError):
         return False
 

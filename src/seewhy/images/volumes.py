@@ -5,8 +5,8 @@ from pathlib import Path
 from seewhy.errors import BadImage
 
 from .decoding import decoding
-from .files import check_name, named
-from .other_volumes import told
+from .files import check_name, has_suffix
+from .foreign_volumes import foreign_kind
 from .volume import Volume, most_voxels
 from .volume_kinds import BY_NIBABEL, is_dicom
 
@@ -30,9 +30,9 @@ def read_volume(path: str | Path, channels: bool = False, most: int | None = Non
             return _series(file, name, channels, most)
         if not file.is_file():
             raise BadImage(f"{name} is no file, but a device or a pipe.")
-        if not named(file, (".img",)) and (said := told(file)):
+        if not has_suffix(file, (".img",)) and (said := foreign_kind(file)):
             raise BadImage(f"{name} is {said}.")
-        if not named(file, BY_NIBABEL):
+        if not has_suffix(file, BY_NIBABEL):
             return _series(file, name, channels, most)
         from .nifti import read_nifti  # only who reads volumes waits for it
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from seewhy.images.given import Images
+from seewhy.images.inputs import Images
 from seewhy.models.model import Differentiable, Model
 from seewhy.targets.aim import Aim, ImageView, Pinned
 from seewhy.targets.box import Detection, by_score

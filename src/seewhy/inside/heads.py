@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seewhy.errors import BadParameter, NeedsGradients, NoSuchName, NotApplicable, closest
-from seewhy.images.given import Images
+from seewhy.images.inputs import Images
 from seewhy.images.places import Cells, Extent
 from seewhy.maps.heatmap import Heatmap, Heatmaps
 from seewhy.maps.source import MapFacts, MethodFacts, ModelFacts, Predicted, TargetFacts, source_from

@@ -8,7 +8,7 @@ from einops import reduce
 from seewhy.arrays import numbers
 from seewhy.errors import BadParameter
 from seewhy.explaining.case import Case
-from seewhy.images.given import Images
+from seewhy.images.inputs import Images
 from seewhy.models.model import Differentiable
 from seewhy.printable import quoted
 from seewhy.targets.aim import Aim

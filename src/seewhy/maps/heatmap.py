@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from seewhy.errors import BadParameter, NotApplicable
-from seewhy.images.photo import Under
+from seewhy.images.photo import UnderlayPixels
 from seewhy.images.places import Cells, Where
 from seewhy.pictures.canvas import VIEWS, DrawingOptions, Overlay, drawn, full, remark, strip, views
 from seewhy.pictures.render import PICTURES, legend_below, picture, unit, with_legend
@@ -43,7 +43,7 @@ class Heatmap:
     """
 
     values: NDArray[np.float32]
-    image: Under = field(repr=False)
+    image: UnderlayPixels = field(repr=False)
     box: Where
     source: Source
     place: int = 0  # of the image among those given

@@ -13,7 +13,7 @@ from PIL import Image
 
 from seewhy.atomic import replacing
 from seewhy.errors import BadParameter, NotApplicable
-from seewhy.images.files import named
+from seewhy.images.files import has_suffix
 from seewhy.images.places import Grid
 from seewhy.images.volume import Volume
 from seewhy.images.volume_kinds import NIFTI
@@ -31,7 +31,7 @@ FORMATS = {".png": "png", ".npz": "npz", ".npy": "npy", ".tif": "geotiff", ".tif
 
 def format_of(path: Path) -> str:
     """The name of the format that a file's suffix stands for.  Raises BadParameter for any that no map is saved as."""
-    if named(path, NIFTI):
+    if has_suffix(path, NIFTI):
         return "nifti"
     if path.suffix.lower() not in FORMATS:
         raise BadParameter(f"A heatmap is saved as {KINDS}, not as {path.suffix or path.name!r}.")

@@ -11,7 +11,7 @@ from typing import IO
 import numpy as np
 
 from seewhy.errors import BadImage
-from seewhy.images.files import named
+from seewhy.images.files import has_suffix
 from seewhy.images.volume_kinds import NIFTI
 
 from .made_here import CHUNK, chunks
@@ -29,9 +29,9 @@ def source_of(path: Path) -> Source:
 
     if not path.is_file():
         raise BadImage(f"{path} cannot be read: {'it is no file' if path.exists() else 'it is not there'}.")
-    read = _of_nifti if named(path, NIFTI) else _of_npz if path.suffix.lower() == ".npz" else _of_png
+    read = _of_nifti if has_suffix(path, NIFTI) else _of_npz if path.suffix.lower() == ".npz" else _of_png
     try:
-        if named(path, (".tif", ".tiff")):
+        if has_suffix(path, (".tif", ".tiff")):
             from .georeference import source_text  # here, for the reader of TIFF's tags takes a while to import
 
             text = source_text(path)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from seewhy import __version__
 from seewhy.arrays import Array, numbers
 from seewhy.errors import BadNetwork, BadParameter, InSpace, NeedsGradients, SeewhyError
-from seewhy.images.given import Images
+from seewhy.images.inputs import Images
 from seewhy.images.places import Extent
 from seewhy.memory import out_of_memory
 from seewhy.prepare.batch import Batch, batches, grey, preparer

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from seewhy.arrays import Array
 from seewhy.errors import BadParameter
-from seewhy.images.given import Images
+from seewhy.images.inputs import Images
 from seewhy.images.places import Place
 from seewhy.prepare.batch import Batch
 from seewhy.prepare.fit import Preparer

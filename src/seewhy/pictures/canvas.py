@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from seewhy.errors import BadParameter, NoSuchName, NotApplicable, closest
-from seewhy.images.given import is_clip
-from seewhy.images.photo import Under
+from seewhy.images.inputs import is_clip
+from seewhy.images.photo import UnderlayPixels
 from seewhy.images.places import Cells, Extent, Floats, Grid, Where
 from seewhy.images.volume import Volume
 
@@ -25,7 +25,7 @@ class Overlay:
     """A map and the image that it lies over: the fields of a `Heatmap` that a picture needs."""
 
     values: NDArray[np.float32]
-    image: Under
+    image: UnderlayPixels
     box: Where
     cells: Cells | None = None
 

@@ -10,15 +10,15 @@ from PIL import Image
 
 from seewhy.arrays import Array, numbers
 from seewhy.errors import BadImage, BadParameter
-from seewhy.images.given import Images, Prepared, is_clip, sort_out
-from seewhy.images.photo import Given, Photo, Under, photos
+from seewhy.images.inputs import Images, PreparedBatch, is_clip, sort_out
+from seewhy.images.photo import Photo, Underlay, UnderlayPixels, photos
 from seewhy.images.places import Extent, Grid, Where
 from seewhy.images.volume import Volume
 from seewhy.images.volume_kinds import holds_volume
 from seewhy.images.volumes import read_volume
 
+from .callable_fit import CallableFit
 from .fit import Fit, Preparer
-from .measured import Measured
 from .volume_fit import VolumeFit, means_volumes, volume_fit
 
 ROOM = 2**28  # bytes of volumes that wait for one batch
@@ -28,7 +28,7 @@ class Batch(NamedTuple):
     """Images at the border: what the network is given, and where each came from."""
 
     x: Array  # (n, c, *space)
-    photos: list[Photo | Given | None]  # None for a prepared array
+    photos: list[Photo | Underlay | None]  # None for a prepared array
     names: list[str]
     boxes: list[Where]  # where in these what the network is given lies
     notes: list[tuple[str, ...]]
@@ -52,7 +52,7 @@ def preparer(prepare: Any) -> Preparer | None:
     """
     from .clip_fit import ClipFit
 
-    if prepare is None or isinstance(prepare, Fit | Measured | VolumeFit | ClipFit):
+    if prepare is None or isinstance(prepare, Fit | CallableFit | VolumeFit | ClipFit):
         return prepare
     if isinstance(prepare, Mapping) and means_volumes(prepare):
         return volume_fit(prepare)
@@ -66,7 +66,7 @@ def preparer(prepare: Any) -> Preparer | None:
         numbers: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in prepare.items()}
         return Fit(**numbers)
     if callable(prepare) and not isinstance(prepare, type):
-        return Measured(prepare)
+        return CallableFit(prepare)
     raise BadParameter(
         f"`prepare` is {type(prepare).__name__}. Give a dict of size, crop, mean, std, "
         "or a callable PIL image -> float array (c, h, w)."
@@ -76,13 +76,13 @@ def preparer(prepare: Any) -> Preparer | None:
 def batches(images: Images, prepare: Preparer | None, size: int, model: str, signals: bool = False) -> Iterator[Batch]:
     """Images as the network eats them, at most `size` at a time, each batch of one shape; read as they are needed."""
     sorted_out = in_frames(sort_out(images, signals), prepare)
-    if isinstance(sorted_out, Prepared):
+    if isinstance(sorted_out, PreparedBatch):
         x = sorted_out.x
         for start in range(0, len(x), size):
             yield _prepared(x[start : start + size], sorted_out.first + start)
         return
     fit = prepare or _without(sorted_out, model)
-    waiting: list[tuple[NDArray[Any], Photo | Given]] = []
+    waiting: list[tuple[NDArray[Any], Photo | Underlay]] = []
     for photo in opened(sorted_out, fit, model):
         x = _fitted(photo, fit)
         if waiting and (len(waiting) >= at_once(size, photo.pixels) or x.shape != waiting[0][0].shape):
@@ -92,18 +92,18 @@ def batches(images: Images, prepare: Preparer | None, size: int, model: str, sig
     yield _together(waiting, fit)
 
 
-def _fitted(photo: Photo | Given, fit: Preparer) -> NDArray[Any]:
+def _fitted(photo: Photo | Underlay, fit: Preparer) -> NDArray[Any]:
     try:
         return fit(photo.pixels)
     except BadImage as error:
         raise BadImage(f"{photo.name} {error}") from None
 
 
-def in_frames(images: Prepared | list[Any], prepare: Preparer | None) -> Prepared | list[Any]:
+def in_frames(images: PreparedBatch | list[Any], prepare: Preparer | None) -> PreparedBatch | list[Any]:
     """What `sort_out` gave; clips as their frames, one by one, where photos are what the model takes."""
     from .clip_fit import ClipFit
 
-    if isinstance(images, Prepared) or prepare is None or isinstance(prepare, VolumeFit | ClipFit):
+    if isinstance(images, PreparedBatch) or prepare is None or isinstance(prepare, VolumeFit | ClipFit):
         return images
     return [one for image in images for one in (image.photos if is_clip(image) else [image])]
 
@@ -119,7 +119,7 @@ def _without(images: list[Any], model: str) -> Preparer:
     )
 
 
-def opened(images: list[Any], prepare: Preparer | None, model: str, first: int = 0) -> Iterator[Photo | Given]:
+def opened(images: list[Any], prepare: Preparer | None, model: str, first: int = 0) -> Iterator[Photo | Underlay]:
     """Read one after the other, as what the model of that name prepares: photos, volumes or clips; first: the first's place."""
     from seewhy.images.clip import read_clip
 
@@ -134,7 +134,7 @@ def opened(images: list[Any], prepare: Preparer | None, model: str, first: int =
         yield from photos((_no_other(image, model) for image in images), first)
         return
     for one in found:
-        yield Given(one, one.name, one.notes)
+        yield Underlay(one, one.name, one.notes)
 
 
 def _volume(image: Any, place: int, channels: bool) -> Volume:
@@ -168,14 +168,14 @@ def _prepared(x: Array, start: int) -> Batch:
     return Batch(x, [_signal(one, name) for one, name in zip(x, names, strict=True)], names, [place] * n, [()] * n)
 
 
-def _signal(x: Array, name: str) -> Given | None:
+def _signal(x: Array, name: str) -> Underlay | None:
     """A signal (c, l), which is small enough to be drawn under its map; None of anything else."""
     if x.ndim != 2 or x.shape[0] * x.shape[1] > ROOM // 64:
         return None
-    return Given(np.array(numbers(x), np.float32), name)
+    return Underlay(np.array(numbers(x), np.float32), name)
 
 
-def _together(ready: list[tuple[NDArray[Any], Photo | Given]], prepare: Preparer) -> Batch:
+def _together(ready: list[tuple[NDArray[Any], Photo | Underlay]], prepare: Preparer) -> Batch:
     x = np.stack([x for x, _ in ready])
     kept = [photo for _, photo in ready]
     names = [photo.name for photo in kept]
@@ -187,7 +187,7 @@ def _together(ready: list[tuple[NDArray[Any], Photo | Given]], prepare: Preparer
     return Batch(x, [*kept], names, boxes, notes)
 
 
-def _on(pixels: Under, box: Where, space: tuple[int, ...]) -> Where:
+def _on(pixels: UnderlayPixels, box: Where, space: tuple[int, ...]) -> Where:
     """Where what the network saw lies on what was given; of a clip, also in time."""
     if isinstance(box, Grid):
         return box

@@ -6,7 +6,7 @@ from PIL import Image
 
 from seewhy.explaining.tiles import whole
 from seewhy.explaining.tiles.whole import Array, Decoded, Pixels
-from seewhy.images.given import Prepared
+from seewhy.images.inputs import PreparedBatch
 from seewhy.images.photo import read
 from seewhy.images.places import Extent, Grid
 
@@ -44,7 +44,7 @@ def test_parts_of_a_prepared_array_are_stacked():
     assert not image.photo
     parts = [image.part((0, 2, 4), (3, 4, 5)), image.part((3, 4, 5), (3, 4, 5))]
     together = image.together(parts)
-    assert isinstance(together, Prepared)
+    assert isinstance(together, PreparedBatch)
     np.testing.assert_array_equal(together.x, [PREPARED[:, :3, 2:6, 4:9], PREPARED[:, 3:, 4:, 5:]])
     assert image.picture() is None
 

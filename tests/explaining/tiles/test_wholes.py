@@ -9,7 +9,7 @@ import seewhy
 from seewhy.explaining.tiles.seam import Seam
 from seewhy.explaining.tiles.whole import Decoded, Pixels
 from seewhy.explaining.tiles.wholes import wholes
-from seewhy.images.given import Prepared
+from seewhy.images.inputs import PreparedBatch
 from seewhy.images.places import AxisCells
 from seewhy.images.volume import Volume
 from support.tiling import HIRES, dense, noise, same
@@ -78,6 +78,6 @@ def test_each_image_is_cut_by_its_own_kind_and_has_its_name(tmp_path: Path) -> N
 
 
 def test_prepared_arrays_are_counted_from_the_first_place_on() -> None:
-    first, second = wholes(Prepared(np.concatenate([noise(8, 9), noise(8, 9, seed=1)])), seewhy.wrap(dense(2)), 3)
+    first, second = wholes(PreparedBatch(np.concatenate([noise(8, 9), noise(8, 9, seed=1)])), seewhy.wrap(dense(2)), 3)
     assert (first.name, second.name) == ("image 3", "image 4")
     np.testing.assert_array_equal(second.part((0, 0), (8, 9)), noise(8, 9, seed=1)[0])

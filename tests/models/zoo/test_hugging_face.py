@@ -13,7 +13,7 @@ import seewhy
 from seewhy import load
 from seewhy.cli.app import main
 from seewhy.errors import BadNetwork, BadParameter, BadWeights, NoSuchName
-from seewhy.prepare.batch import Measured
+from seewhy.prepare.batch import CallableFit
 from seewhy.prepare.fit import Fit
 from support.model_folders import copied, vit
 
@@ -32,7 +32,7 @@ def test_a_classifier_gives_its_scores_and_their_pixels(saved, noise, kind):
         np.testing.assert_array_equal(model.answer(X).scores, network(torch.as_tensor(X)).logits.numpy())
     for size in ((75, 58), (58, 75), (40, 90), (20, 23), (224, 300)):  # odd margins, too
         np.testing.assert_allclose(model.prepare(noise(size)), pixels(processor, noise(size)), atol=0.04)
-    assert isinstance(model.prepare, Measured if kind == "mobilevit" else Fit)  # which swaps red and blue
+    assert isinstance(model.prepare, CallableFit if kind == "mobilevit" else Fit)  # which swaps red and blue
     assert model.weights.startswith("model.safetensors sha256:")
     (heatmap,) = seewhy.gradient(model, noise((75, 58)))
     assert heatmap.source.probability is not None

@@ -110,7 +110,7 @@ def explain(
     """
     from seewhy.api import explain as ask
     from seewhy.errors import NotWritten, SeewhyError
-    from seewhy.images.photo import Given
+    from seewhy.images.photo import Underlay
     from seewhy.prepare.batch import opened
     from seewhy.prepare.clip_fit import ClipFit
     from seewhy.progress import shown, stoppable
@@ -137,8 +137,8 @@ def explain(
 
     def one(file: str) -> "tuple[Told, SeewhyError | None]":
         scene = tile is not None and file.lower().endswith((".tif", ".tiff"))  # read by windows
-        photo = Given(file, file) if scene else next(opened([file], model.prepare, model.name))
-        given = photo.pixels if isinstance(photo, Given) else photo
+        photo = Underlay(file, file) if scene else next(opened([file], model.prepare, model.name))
+        given = photo.pixels if isinstance(photo, Underlay) else photo
         failure = None
         try:
             maps = ask(model, given, chosen, asked, list(layers) or None, tile, overlap)

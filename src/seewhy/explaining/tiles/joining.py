@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from seewhy.images.given import Images
+from seewhy.images.inputs import Images
 from seewhy.images.places import Cells, Spans, cells_along
 from seewhy.maps.heatmap import Heatmap
 from seewhy.maps.source import Predicted, Source

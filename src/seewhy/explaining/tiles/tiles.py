@@ -16,7 +16,7 @@ from seewhy.explaining.batching import named as called
 from seewhy.explaining.case import Case
 from seewhy.explaining.engine import explained
 from seewhy.explaining.recipe import Recipe
-from seewhy.images.given import Images, Prepared, sort_out
+from seewhy.images.inputs import Images, PreparedBatch, sort_out
 from seewhy.images.places import AxisCells, Extent, Spans, cells_along
 from seewhy.maps.heatmap import Heatmap, Heatmaps
 from seewhy.maps.source import Predicted
@@ -37,7 +37,7 @@ SURVEYED = {1: 2**16, 2: 256, 3: 112}  # pixels along each axis, in so many dime
 
 
 def tiled(
-    model: Any, images: Prepared | list[Any], methods: list[Recipe], targets: list[Any], layers: list[str | None],
+    model: Any, images: PreparedBatch | list[Any], methods: list[Recipe], targets: list[Any], layers: list[str | None],
     tile: Any, overlap: Any, kept: Kept,
 ) -> Heatmaps:  # fmt: skip
     """What `explain(..., tile=, overlap=)` returns: one map over each whole image, per target, layer and method.
@@ -71,13 +71,13 @@ def tiled(
     return kept.heatmaps
 
 
-def _opened(model: Any, images: Prepared | list[Any], place: int, kept: Kept) -> Whole | None:
+def _opened(model: Any, images: PreparedBatch | list[Any], place: int, kept: Kept) -> Whole | None:
     """One of the images; None of one that is left out."""
-    one = Prepared(images.x[place : place + 1], place) if isinstance(images, Prepared) else [images[place]]
+    one = PreparedBatch(images.x[place : place + 1], place) if isinstance(images, PreparedBatch) else [images[place]]
     try:
         return next(wholes(one, model, place))
     except Exception as error:  # noqa: BLE001 - whatever a decoder raises, it is of this image alone
-        kept.fail(error, place, called(None if isinstance(images, Prepared) else images[place], place))
+        kept.fail(error, place, called(None if isinstance(images, PreparedBatch) else images[place], place))
         return None
 
 
@@ -103,7 +103,7 @@ class TileQuestion(NamedTuple):
 
     def explain(self, images: Images, targets: list[Any]) -> Heatmaps:
         given = sort_out(images, self.model.signals)
-        kept = Kept("raise", len(given.x) if isinstance(given, Prepared) else len(given))
+        kept = Kept("raise", len(given.x) if isinstance(given, PreparedBatch) else len(given))
         return explained(self.model, given, self.methods, targets, self.layers, kept)
 
 

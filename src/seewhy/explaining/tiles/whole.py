@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from seewhy.arrays import numbers
-from seewhy.images.given import Images, Prepared
+from seewhy.images.inputs import Images, PreparedBatch
 from seewhy.images.photo import Photo, read
 from seewhy.images.places import Extent, Grid, Spans
 from seewhy.prepare.batch import Batch
@@ -99,8 +99,8 @@ class Array(Whole):
     def part(self, start: Sides, sides: Sides) -> Any:
         return numbers(self.own[(slice(None), *_cut(start, sides))])
 
-    def together(self, parts: Sequence[Any]) -> Prepared:
-        return Prepared(np.stack(parts))
+    def together(self, parts: Sequence[Any]) -> PreparedBatch:
+        return PreparedBatch(np.stack(parts))
 
     def picture(self) -> Any:
         given = self.batch and self.batch.photos[0]

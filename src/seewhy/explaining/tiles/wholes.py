@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from seewhy.images.given import Images, Prepared, is_clip
+from seewhy.images.inputs import Images, PreparedBatch, is_clip
 from seewhy.images.photo import Photo, read
 from seewhy.images.volume import Volume
 from seewhy.images.volume_kinds import holds_volume
@@ -15,14 +15,14 @@ from seewhy.prepare.batch import Batch
 from .whole import Array, Decoded, Pixels, Whole
 
 
-def wholes(images: Prepared | list[Any], model: Any, first: int = 0) -> Iterator[Whole]:
-    """What `images.given.sort_out` gave, image by image, from place `first` on; volumes and clips as the model prepares
+def wholes(images: PreparedBatch | list[Any], model: Any, first: int = 0) -> Iterator[Whole]:
+    """What `images.inputs.sort_out` gave, image by image, from place `first` on; volumes and clips as the model prepares
     them.
     """
-    if isinstance(images, Prepared):
+    if isinstance(images, PreparedBatch):
         for place, x in enumerate(images.x, first):
             signal = x.ndim == 2
-            yield _ready(model, Prepared(x[None]), f"image {place}") if signal else Array(x, f"image {place}")
+            yield _ready(model, PreparedBatch(x[None]), f"image {place}") if signal else Array(x, f"image {place}")
         return
     for place, image in enumerate(images, first):
         other = isinstance(image, Volume) or is_clip(image) or holds_volume(image)

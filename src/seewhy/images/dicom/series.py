@@ -7,8 +7,8 @@ import numpy as np
 
 from seewhy.errors import BadImage
 from seewhy.images.decoding import decoding, quietly
-from seewhy.images.files import named, need
-from seewhy.images.other_volumes import told
+from seewhy.images.files import has_suffix, need
+from seewhy.images.foreign_volumes import foreign_kind
 from seewhy.images.volume import Volume, check_voxels, most_voxels
 from seewhy.images.volume_kinds import BY_NIBABEL, INDEX, is_dicom
 from seewhy.printable import printable
@@ -87,7 +87,7 @@ def _mosaics(members: list[Member], name: str, channels: bool, most: int, beside
     return Volume(values, affine, name, (*notes, *beside))
 
 
-class Shared(NamedTuple):
+class SeriesKey(NamedTuple):
     """What the slices of a volume share: the series, and in it the orientation, which scouts do not have."""
 
     told: str
@@ -95,7 +95,7 @@ class Shared(NamedTuple):
     turned: tuple[float, ...]
 
     @classmethod
-    def of(cls, data: Any) -> "Shared":
+    def of(cls, data: Any) -> "SeriesKey":
         """Also of a header in which some of this cannot be read."""
 
         def said(name: str) -> Any:
@@ -112,7 +112,7 @@ class Shared(NamedTuple):
             turned = ()
         return cls(told, str(said("SeriesInstanceUID") or ""), turned)
 
-    def nearly(self, other: "Shared") -> bool:
+    def nearly(self, other: "SeriesKey") -> bool:
         """Alike, but for the last digits of the orientation."""
         if self[:2] != other[:2] or len(self.turned) != len(other.turned):
             return False
@@ -122,7 +122,7 @@ class Shared(NamedTuple):
 class Folder(NamedTuple):
     """The DICOM images of a folder: by what they belong to; and those that nothing can be told of, and why."""
 
-    groups: dict[Shared, list[Member]]
+    groups: dict[SeriesKey, list[Member]]
     lost: dict[Path, BadImage]
 
 
@@ -152,7 +152,7 @@ def _series_of(path: Path, name: str, most: int) -> tuple[list[Member], tuple[st
     own = _member(head)
     if own.wrong:
         raise own.wrong
-    if own.mosaic or len(own.slices) > 1 or not Shared.of(head.data).series:
+    if own.mosaic or len(own.slices) > 1 or not SeriesKey.of(head.data).series:
         return [own], ()
     groups, lost = _looked_through(path.parent, most)
     here = next((members for members in groups.values() if any(member.file == path for member in members)), [own])
@@ -179,12 +179,16 @@ def _none(path: Path, name: str, lost: dict[Path, BadImage]) -> BadImage:
     where = f" It holds folders: {', '.join(below[:5])}: give one of these." if below else ""
     files = [inner for inner in there if inner.is_file()]
     if files and not below:
-        what = "no DICOM: give the files themselves" if named(files[0], BY_NIBABEL) else told(files[0]) or "none, either"
+        what = (
+            "no DICOM: give the files themselves"
+            if has_suffix(files[0], BY_NIBABEL)
+            else foreign_kind(files[0]) or "none, either"
+        )
         where = f" It holds {len(files)} other files, such as {files[0].name}, which is {what}."
     return BadImage(f"The folder {name} holds no DICOM images.{where}")
 
 
-def _beside(groups: dict[Shared, list[Member]], lost: dict[Path, BadImage]) -> tuple[str, ...]:
+def _beside(groups: dict[SeriesKey, list[Member]], lost: dict[Path, BadImage]) -> tuple[str, ...]:
     """What is said of what was left out."""
     notes = tuple(
         f"beside it lies a series that cannot be read, {key.told} ({len(members)} files): "
@@ -197,9 +201,9 @@ def _beside(groups: dict[Shared, list[Member]], lost: dict[Path, BadImage]) -> t
 
 
 def _looked_through(folder: Path, most: int) -> Folder:
-    groups: dict[Shared, list[Member]] = {}
+    groups: dict[SeriesKey, list[Member]] = {}
     lost: dict[Path, BadImage] = {}
-    malformed: list[tuple[Shared, Member]] = []
+    malformed: list[tuple[SeriesKey, Member]] = []
     for file in sorted(folder.iterdir()):
         if not file.is_file() or file.name.startswith(".") or file.name.upper() == INDEX:
             continue
@@ -212,7 +216,7 @@ def _looked_through(folder: Path, most: int) -> Folder:
         except (BadImage, OSError) as wrong:
             lost[file] = wrong if isinstance(wrong, BadImage) else BadImage(f"{file} cannot be opened: {wrong.strerror}")
             continue
-        own, member = Shared.of(head.data), _member(head)
+        own, member = SeriesKey.of(head.data), _member(head)
         if member.wrong:
             malformed.append((own, member))
         else:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from seewhy.arrays import numbers
 from seewhy.errors import BadParameter, closest
 from seewhy.explaining.case import Case
-from seewhy.images.given import Images
+from seewhy.images.inputs import Images
 from seewhy.images.resample import blurred
 
 Floats = NDArray[Any]

@@ -19,7 +19,7 @@ import numpy as np
 from seewhy.errors import SEEDS, BadParameter, NoSuchName, closest
 from seewhy.explaining.ask import ask
 from seewhy.explaining.recipe import REDUCE, Recipe, Run
-from seewhy.images.given import Images
+from seewhy.images.inputs import Images
 from seewhy.maps.heatmap import Heatmaps
 from seewhy.models.model import Model
 from seewhy.printable import quoted

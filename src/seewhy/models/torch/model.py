@@ -16,7 +16,7 @@ from torch import Tensor
 from seewhy import __version__
 from seewhy.arrays import Array
 from seewhy.errors import BadNetwork, NotApplicable
-from seewhy.images.given import Images
+from seewhy.images.inputs import Images
 from seewhy.lru import Recent
 from seewhy.models.model import INPUT, Answer, Attended, Bias, Evidence, Examination, Head, Layer, Trace
 from seewhy.models.rule import Balanced, Relevance, Rule

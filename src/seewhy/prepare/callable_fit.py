@@ -15,7 +15,7 @@ from seewhy.lru import Recent
 
 
 @dataclass(frozen=True)
-class Measured:
+class CallableFit:
     """Any callable from a PIL photo to an array (c, h, w); which part it shows is measured by sending ramps through."""
 
     prepare: Callable[[Image.Image], Any]
@@ -33,7 +33,7 @@ class Measured:
         return self.known.of(size, lambda: (_measure(self, size),))[0]
 
 
-def _measure(prepare: Measured, size: tuple[int, int]) -> Extent | None:
+def _measure(prepare: CallableFit, size: tuple[int, int]) -> Extent | None:
     """Prepare black, white and two ramps; what comes out, put between black and white, is where it came from."""
     width, height = size
     across = np.broadcast_to(np.linspace(0, 255, width).round(), (height, width))

@@ -17,19 +17,19 @@ Images = Any  # a path, a PIL image, a uint8 array, a list of these, or a prepar
 
 
 @dataclass(frozen=True)
-class Prepared:
+class PreparedBatch:
     """Floats that already went through the user's own preprocessing."""
 
     x: Array  # (n, c, *space)
     first: int = 0  # the place of its first image among those given
 
 
-def sort_out(images: Images, signals: bool = False) -> Prepared | list[Any]:
+def sort_out(images: Images, signals: bool = False) -> PreparedBatch | list[Any]:
     """Tell a prepared batch from pictures still to be read; the latter as a list, not yet opened.
 
     signals: floats (n, c, l) are a prepared batch, too.
     """
-    if isinstance(images, Prepared):
+    if isinstance(images, PreparedBatch):
         return images
     if isinstance(images, str | Path | Image.Image | Photo | Volume | bytes) or is_clip(images):
         return [images]
@@ -64,7 +64,7 @@ def _is_float(image: Any) -> bool:
     return "float" in str(getattr(image, "dtype", ""))
 
 
-def _sort_array(array: Array, least: int) -> Prepared | list[Any]:
+def _sort_array(array: Array, least: int) -> PreparedBatch | list[Any]:
     shape, kind = tuple(array.shape), str(array.dtype)
     if "float" in kind:
         if len(shape) < least:
@@ -74,7 +74,7 @@ def _sort_array(array: Array, least: int) -> Prepared | list[Any]:
             )
         if 0 in shape:
             raise BadImage(f"The prepared batch {shape} is empty.")
-        return Prepared(array)
+        return PreparedBatch(array)
     if kind.endswith("uint8") and len(shape) == 4 and shape[-1] in (1, 3, 4):
         return list(array)
     return [array]

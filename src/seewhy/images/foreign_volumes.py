@@ -55,7 +55,7 @@ ENDINGS = {  # by the name alone
 }
 
 
-def told(file: Path) -> str | None:
+def foreign_kind(file: Path) -> str | None:
     """What a file is that is no NIfTI, Analyze, MGH or DICOM file, as the end of a sentence; None where that is not known."""
     with file.open("rb") as opened:
         head = opened.read(512)
@@ -72,7 +72,7 @@ def told(file: Path) -> str | None:
 
 
 def is_picture(file: Path) -> bool:
-    return (told(file) or "").startswith("a picture")
+    return (foreign_kind(file) or "").startswith("a picture")
 
 
 def _plain(head: bytes) -> bool:
