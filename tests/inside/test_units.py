@@ -1,10 +1,66 @@
-"""The units of a layer, ranked: their contributions are the terms of HiResCAM."""
+"""top_units(): units by activation times gradient, summed over space, and what each part of that means."""
 
 import numpy as np
 import pytest
 
 import seewhy
-from support import networks
+from seewhy import top_units
+from seewhy.errors import BadParameter
+from support import ask, networks
+
+X = networks.images(2)
+
+
+def test_units_are_ranked_by_what_they_contribute():
+    at = ask.case(networks.pooled(), X, [1], ["act2"]).trace.evidence["act2"]
+    a, g = at.a.numpy(), at.g[0].numpy()
+    for i, ranked in enumerate(top_units(seewhy.wrap(networks.pooled()), X, "act2", 1, None)):
+        parts = (a[i] * g[i]).sum((1, 2))
+        assert [each.unit.channel for each in ranked] == [*np.argsort(-parts, kind="stable")]
+        for each in ranked:
+            k = each.unit.channel
+            assert each.unit == seewhy.Unit("act2", k)
+            assert each.contribution == pytest.approx(parts[k], rel=1e-9, abs=1e-12)
+            assert each.weight == pytest.approx(g[i, k].mean(), rel=1e-9, abs=1e-12)
+            assert each.activation == pytest.approx(a[i, k].max(), rel=1e-9, abs=1e-12)
+
+
+def test_behind_a_linear_end_contributions_and_the_bias_are_the_score():
+    """From the last layer on the network averages and multiplies by weights."""
+    network = networks.pooled()
+    model = seewhy.wrap(network)
+    bias = float([*network.modules()][-1].bias[1].detach())
+    for i, ranked in enumerate(top_units(model, X, "act2", 1, None)):
+        assert sum(each.contribution for each in ranked) + bias == pytest.approx(float(model.answer(X).scores[i, 1]), rel=1e-9)
+
+
+def test_the_first_of_them_are_those_of_the_whole_list_and_the_layer_is_the_default():
+    model = seewhy.wrap(networks.pooled())
+    assert [each[:3] for each in top_units(model, X, target=2, count=None)] == top_units(model, X, target=2, count=3)
+    assert top_units(model, X, target=2)[0][0].unit.layer == "act2"
+
+
+def test_units_that_another_unit_rests_on():
+    ranked = top_units(seewhy.wrap(networks.pooled()), X, "act1", seewhy.Unit("act2", 3, "sum"), None)
+    model = seewhy.wrap(networks.pooled()).upto("act2", "sum")
+    at = model.trace(X, [seewhy.Class(3)], ["act1"]).evidence["act1"]
+    parts = (at.a * at.g[0]).sum((2, 3)).numpy()
+    for i, ranks in enumerate(ranked):
+        np.testing.assert_allclose([each.contribution for each in ranks], np.sort(parts[i])[::-1], rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("question", "said"),
+    [
+        ({"count": 0}, "whole number from 1 on"),
+        ({"count": 2.5}, "whole number from 1 on"),
+        ({"target": seewhy.PerImage([0, 1])}, "one target for all images"),
+        ({"target": seewhy.Region(1)}, "reads the whole output"),
+    ],
+)
+def test_what_cannot_be_ranked_is_misuse(question, said):
+    with pytest.raises(BadParameter, match=said):
+        top_units(seewhy.wrap(networks.pooled()), X, **question)
 
 
 def test_all_units_together_are_hires_cam():

@@ -1,0 +1,204 @@
+"""A case: each pass of the network runs once, when it is first read, and what it left answers all later questions."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from seewhy.errors import BadParameter, NotApplicable
+from seewhy.explaining.case import UNMOVED, Case, Outcome, once
+from seewhy.images.places import Cells, Place
+from seewhy.models.model import ATTENTION, INPUT, Answer, Evidence, Head, Layer, Trace
+from seewhy.models.rule import Balanced, Relevance
+from seewhy.targets.target import Class, weighted
+
+X = np.random.default_rng(0).normal(size=(2, 3, 8, 8))
+LATE = np.random.default_rng(1).normal(size=(2, 4, 2, 2))
+
+
+class Recorder:
+    """A model that says what it is asked for; `calls` lists which passes ran.  Each pass gives scores of its own."""
+
+    name, explains, no_classes, copies = "recorder", "logits", "", 8
+
+    def __init__(self, default: bool = True, g: float = 1.0, a: np.ndarray = LATE) -> None:
+        self.calls: list[Any] = []
+        self.default, self.g, self.a = default, g, a
+
+    def _answer(self, scale: float) -> Answer:
+        return Answer(scale * np.array([[1.0, 2.0], [3.0, 4.0]]), None)
+
+    def layers(self, x: Any) -> dict[str, Layer]:
+        self.calls.append("layers")
+        return {"early": Layer("Conv2d", (4, 4, 4), 1, True), "late": Layer("Conv2d", (4, 2, 2), 1, True, self.default, "last")}
+
+    def answer(self, x: Any) -> Answer:
+        self.calls.append("answer")
+        return self._answer(1)
+
+    def trace(self, x: Any, targets: Any, layers: Any, rule: Any = None, twice: bool = False) -> Trace:
+        self.calls.append(("trace", tuple(layers), rule))
+        answer = self._answer(10 if rule is None else 1000)
+        evidence = {
+            name: Evidence(a := X if name == INPUT else self.a, np.full((len(targets), *a.shape), self.g)) for name in layers
+        }
+        return Trace(answer, weighted(targets, answer.scores), evidence, {name: (f"traced {name}",) for name in layers})
+
+    def head(self, x: Any, targets: Any, layers: Any) -> Head:
+        self.calls.append("head")
+        answer = self._answer(100)
+        w = np.zeros((len(targets), len(x), 4))
+        return Head(answer, weighted(targets, answer.scores), dict.fromkeys(layers, self.a), w, {"late": ("by the head",)})
+
+    def activations(self, x: Any, layers: Any) -> Any:
+        self.calls.append("activations")
+        return dict.fromkeys(layers, self.a), dict.fromkeys(layers, ("stopped",))
+
+    def cells(self, layer: str, x: Any) -> Any:
+        return (2, 2), Place((4.0, 4.0), (1.5, 1.5), (4.0, 4.0))
+
+
+def case(model: Any = None, layers: Any = (None,), shared: Any = ("gradients",), **more: Any) -> Case:
+    return Case(model or Recorder(), X, [Class(1)], layers, shared, **more)
+
+
+def test_a_property_is_computed_once_for_each_object() -> None:
+    class Counted:
+        computed = 0
+
+        @once
+        def value(self) -> int:
+            """Its doc."""
+            self.computed += 1
+            return self.computed
+
+    first, second = Counted(), Counted()
+    assert (first.value, first.value, second.value) == (1, 1, 1)
+    assert isinstance(Counted.value, once)
+
+
+def test_nothing_runs_before_it_is_asked_for_and_then_once() -> None:
+    made = case(model := Recorder())
+    assert made.answered is None
+    assert made.notes("late") == ()
+    assert made.why("late") == ""
+    assert model.calls == []
+    for _ in range(2):
+        assert made.layers == ["late"]
+        assert made.activations["late"] is LATE
+        assert made.pinned[0].scores[0, 1] == 20  # the trace's own scores
+    assert model.calls == ["layers", ("trace", ("late",), None)]
+    assert made.why("late") == "last"
+    assert made.why("late#2") == "last"
+    assert made.why("early") == ""
+    assert made.notes("late") == ("traced late",)
+
+
+def test_a_layer_that_was_named_needs_no_default_and_has_no_reason() -> None:
+    made = case(model := Recorder(), ["early", "early"])
+    assert made.named == ["early"]
+    assert made.trace.evidence.keys() == {"early"}
+    assert made.why("early") == ""
+    assert model.calls == [("trace", ("early",), None)]
+
+
+def test_without_a_default_a_name_is_asked_for() -> None:
+    with pytest.raises(BadParameter, match="name one"):
+        case(Recorder(default=False)).trace  # noqa: B018
+
+
+def test_the_image_is_traced_only_where_it_is_shared_and_is_a_layer_only_where_it_was_named() -> None:
+    both = case(model := Recorder(), shared=("gradients", "pixels"))
+    assert both.layers == ["late"]
+    assert both.trace.evidence.keys() == {"late", INPUT}
+    assert case(layers=[INPUT, "late"]).layers == [INPUT, "late"]
+    assert model.calls == ["layers", ("trace", ("late", INPUT), None)]
+
+
+def test_without_shared_gradients_a_pass_stops_at_the_last_layer() -> None:
+    made = case(model := Recorder(), shared=())
+    assert made.activations["late"] is LATE
+    assert made.layers == ["late"]
+    assert made.notes("late") == ("stopped",)
+    assert made.answered is None  # it did not come to the network's end
+    assert made.pinned[0].scores[0, 1] == 2
+    assert model.calls == ["layers", "activations", "answer"]
+
+
+def test_what_is_pinned_stays_whatever_runs_later() -> None:
+    made = case(shared=())
+    made.record_answer(Answer(np.array([[0.0, 7.0], [0.0, 7.0]]), None))
+    made.record_answer(Answer(np.array([[0.0, 9.0], [0.0, 9.0]]), None))
+    made.head  # noqa: B018
+    assert made.pinned is made.answered
+    assert made.pinned[0].scores[0, 1] == 7
+    np.testing.assert_array_equal(made.pinned[1], [[[0, 1], [0, 1]]])
+
+
+def test_the_shared_trace_counts_before_the_head_and_both_before_ways_back_by_rules() -> None:
+    made = case(shared=())
+    rule = Relevance()
+    assert made.traced(rule, ["late"]) is made.traced(rule, ["late"])
+    assert made.answered[0].scores[0, 1] == 2000
+    made.record_way_back(Answer(np.ones((2, 2)), None), np.ones((1, 2, 2)))
+    assert made.answered[0].scores[0, 1] == 2000  # the first of them
+    made.head  # noqa: B018
+    assert made.answered[0].scores[0, 1] == 200
+    assert made.notes("late") == ("by the head",)
+    made.trace  # noqa: B018
+    assert made.answered[0].scores[0, 1] == 20
+
+
+def test_ways_back_differ_by_rule_and_by_layers() -> None:
+    made = case(model := Recorder())
+    rules = [Relevance(), Relevance(epsilon=0.5)]
+    assert len({id(made.traced(rule, layers)) for rule in rules for layers in (["late"], ["early"])}) == 4
+    assert len(model.calls) == 4
+
+
+def test_under_a_rule_for_all_gradients_methods_with_rules_of_their_own_are_refused() -> None:
+    made = case(model := Recorder(), rule=Balanced())
+    made.trace  # noqa: B018
+    assert model.calls[-1] == ("trace", ("late",), Balanced())
+    with pytest.raises(NotApplicable, match="cannot be asked of the cat"):
+        made.plain_only("the cat")
+    with pytest.raises(NotApplicable, match="rule of its own"):
+        made.traced(Relevance(), ["late"])
+    case().plain_only("anything")
+
+
+def test_cells_lie_where_the_model_says_if_the_grid_is_its_own() -> None:
+    assert case().cells("late", (2, 2)) == Cells((1.5, 1.5), (4.0, 4.0), (8, 8))
+    assert case().cells("late", (2, 2), np.zeros((1, 3, 16, 12))) == Cells((1.5, 1.5), (4.0, 4.0), (16, 12))
+    assert case().cells("late", (4, 4)) is None
+    assert case().cells(INPUT, (2, 2)) is None
+
+
+@pytest.mark.parametrize(
+    ("model", "layers", "shared", "read", "layer", "why"),
+    [
+        (Recorder(), [None], (), "", INPUT, UNMOVED),
+        (Recorder(g=0), [None], ("gradients",), "trace", "late", "is the network trained?"),
+        (Recorder(g=0), ["early"], ("gradients",), "trace", "early", "try a layer before it, such as the default, late: last"),
+        (Recorder(g=0), [None], ("pixels",), "trace", INPUT, "saturated there"),
+        (Recorder(), [None], ("pixels",), "trace", INPUT, "nothing of the score comes back to the image"),
+        (Recorder(), [None], ("gradients",), "trace", "late", "the evidence cancels out"),
+        (Recorder(a=0 * LATE), [None], ("gradients",), "trace", "late", "late is silent"),
+        (Recorder(), [None], (), "head", "late", "gives the target no weight"),
+        (Recorder(), [None], (), "activations", ATTENTION, "no attention weight raises the score"),
+    ],
+)
+def test_an_empty_map_is_explained_by_what_the_passes_left(
+    model: Any, layers: Any, shared: Any, read: str, layer: str, why: str
+) -> None:
+    made = case(model, layers, shared)
+    getattr(made, read or "x")
+    assert why in made.zero_because(layer, 0, 0)
+
+
+def test_what_is_measured_at_a_layer_goes_before_what_is_measured_of_all() -> None:
+    outcome = Outcome({}, measured={"a": np.zeros(1), "b": np.ones(1)}, measured_at={"late": {"b": np.full(1, 5.0)}})
+    assert outcome.measurements("late") == {"a": 0, "b": 5}
+    assert outcome.measurements("early") == {"a": 0, "b": 1}
+    assert outcome.notes(0, 0) == ()
+    assert outcome.regions(0, 0) is None

@@ -1,0 +1,105 @@
+"""Findings: targets are grouped by the model that answers them, and each method gives its outcome or ends the list."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+import seewhy
+from seewhy.errors import BadNetwork, NotApplicable
+from seewhy.explaining.case import Outcome
+from seewhy.explaining.findings import aims, clean, findings, here, target_groups
+from seewhy.explaining.recipe import Recipe
+from seewhy.methods.making.method import lookup
+from seewhy.progress import stoppable
+from seewhy.targets.target import Class, PerImage, Top, Unit
+from support import networks
+from support.detectors import Blobs, scene
+
+
+def recipe(name: str, run: Any, **more: Any) -> Recipe:
+    return Recipe(name, run, rectified=False, **more)
+
+
+def ones(_case: Any) -> dict[str, Any]:
+    return {"late": np.ones((1, 1, 2, 2))}
+
+
+def fails(_case: Any) -> dict[str, Any]:
+    raise BadNetwork("it fell over")
+
+
+CASE: Any = SimpleNamespace(settle=lambda: None)
+
+
+def test_the_list_ends_at_the_first_method_that_fails_and_the_one_before_it_tells():
+    done = findings([recipe("a", ones), recipe("b", ones), recipe("c", fails), recipe("d", ones)], CASE)
+    assert [(each.method.name, str(each.outcome.failure)) for each in done] == [("a", "None"), ("b", "it fell over")]
+    with pytest.raises(BadNetwork, match="it fell over"):
+        findings([recipe("c", fails), recipe("a", ones)], CASE)
+
+
+def test_the_list_ends_behind_an_estimate_that_failed_early():
+    early = Outcome(ones(None), failure=BadNetwork("half of it"))
+    done = findings([recipe("a", lambda _case: early), recipe("b", ones)], CASE)
+    assert [each.method.name for each in done] == ["a"]
+
+
+def test_a_person_may_stop_between_two_methods():
+    with stoppable() as stop:
+        stop.set()
+        assert [each.method.name for each in findings([recipe("a", ones), recipe("b", ones)], CASE)] == ["a"]
+
+
+def test_nan_and_infinity_are_zero_in_the_values_and_stay_in_the_core():
+    core = np.array([[[[np.nan, np.inf], [-np.inf, 2.0]]]])
+    (done,) = findings([recipe("a", lambda _case: {"late": core})], CASE)
+    assert not done.finite
+    assert done.outcome.cores["late"] is core
+    np.testing.assert_array_equal(done.values["late"], [[[[0, 0], [0, 2]]]])
+    np.testing.assert_array_equal(clean(core), done.values["late"])
+    assert findings([recipe("a", ones)], CASE)[0].finite
+
+
+def groups(network: Any, x: Any, targets: Any, methods: Any = ("grad-cam",)) -> list[Any]:
+    model: Any = seewhy.wrap(network)
+    (batch,) = model.batches(x)
+    return [*target_groups(model, batch, 0, targets, [None], [lookup(name) for name in methods])]
+
+
+def test_classes_share_a_case_and_each_layers_units_have_one_of_their_own():
+    targets = [Class(0), Unit("act2", 1), Top(), Unit("act2", 3), Unit("act1", 0)]
+    made = groups(networks.pooled(), networks.images(1), targets, ["grad-cam", "hires-cam"])
+    assert [each.at for each in made] == [{0: 0, 2: 1}, {1: 0, 3: 1}, {4: 0}]
+    assert [each.case.model.explains for each in made] == ["logits", "activation", "activation"]
+    assert all([f.method.name for f in each.findings] == ["grad-cam", "hires-cam"] for each in made)
+    assert all(not each.pinned for each in made)
+
+
+def test_an_aim_is_pinned_on_the_image_and_counts_as_a_class():
+    (made,) = groups(Blobs(), scene(), [seewhy.Box(0, 0), seewhy.Box(1, 0)], ["gradient"])
+    assert [(type(target), target.index) for target in made.case.targets] == [(Class, 0), (Class, 1)]
+    assert len(made.pinned) == 2
+    assert made.at == {0: 0, 1: 1}
+
+
+def test_a_target_of_each_image_is_that_of_its_images():
+    rows = PerImage([Class(2), Class(0), Class(1)])
+    assert here(rows, 1, 1) == rows.of(1)
+    scores = np.zeros((2, 3))
+    np.testing.assert_array_equal(here(rows, 1, 2)(scores), [[1, 0, 0], [0, 1, 0]])
+    top = Top()
+    assert here(top, 1, 2) is top
+
+
+def test_what_looks_at_the_whole_output_is_an_aim_also_as_part_of_others():
+    assert aims(seewhy.Box(0, 0))
+    assert aims(PerImage([Class(0), seewhy.Box(0, 0)]))
+    assert not aims(PerImage([Class(0), Class(1)]))
+    assert not aims(Class(0))
+
+
+def test_a_method_that_moves_the_image_is_not_asked_about_a_place():
+    with pytest.raises(NotApplicable, match="mirrors and resizes the image"):
+        groups(Blobs(), scene(), [seewhy.Box(0, (4, 4, 8, 8))], ["augment(gradient)"])
