@@ -3,15 +3,16 @@
 `api` and everything above may import it; it imports `explaining` and what that may.
 """
 
-from .transformer import *  # noqa: F403 - first: `seewhy methods` lists them in this order
-
-# isort: split
-from .balance import *  # noqa: F403
+# `seewhy methods` lists them in the order in which they are imported.
+# isort: off
+from .transformer import *  # noqa: F403
 from .cam import *  # noqa: F403
-from .channel import *  # noqa: F403
-from .combine import *  # noqa: F403
-from .control import *  # noqa: F403
 from .gradient import *  # noqa: F403
+from .combine import *  # noqa: F403
+from .mirror import *  # noqa: F403
+from .balance import *  # noqa: F403
+from .channel import *  # noqa: F403
+from .control import *  # noqa: F403
 from .occlude import *  # noqa: F403
 from .path import *  # noqa: F403
 from .relevance import *  # noqa: F403

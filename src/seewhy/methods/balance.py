@@ -6,10 +6,9 @@ from typing import Any
 from seewhy.errors import BadParameter
 from seewhy.explaining.case import Case, Outcome
 from seewhy.explaining.recipe import COSTS
+from seewhy.methods.making.composing import composed
 from seewhy.methods.making.method import Method, lookup, maker
 from seewhy.models.rule import Balanced
-
-from .combine import composed
 
 __all__ = ["libra"]
 

@@ -233,3 +233,16 @@ def scores(network: nn.Module, image: Floats, of: Callable[[Tensor], Tensor] = l
     """What the network gives for one image (3, h, w): (k,)."""
     with torch.no_grad():
         return of(network(torch.tensor(image[None], dtype=torch.float64)))[0].numpy()
+
+
+def gradient_of(network: nn.Module, image: Floats, weights: Any) -> Floats:
+    """dy/dx of one image (c, h, w), where y = scores @ weights, by bare autograd."""
+    x = torch.tensor(image[None], requires_grad=True)
+    return torch.autograd.grad(network(x)[0] @ torch.tensor(weights, dtype=torch.float64), x)[0][0].numpy()
+
+
+def pinned(network: nn.Module, images: Floats, target: Any) -> Floats:
+    """One-hot rows (n, k): the class `target`, or of "top" the one that each untouched image is taken for."""
+    each = [scores(network, image) for image in images]
+    index = [int(row.argmax()) if target == "top" else target for row in each]
+    return np.eye(len(each[0]))[index]

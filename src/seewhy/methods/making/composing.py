@@ -1,0 +1,48 @@
+"""Methods made of methods: what they say of themselves, and what they take over from their parts."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from seewhy.errors import BadParameter
+from seewhy.explaining.recipe import COSTS
+
+from .conditions import Conditions, Forwards, Obstacle, Settings
+from .method import Method
+
+
+def repeated(
+    base: Method, name: str, run: Any, settings: dict[str, Any], said: str, source: str, times: str, forwards: Forwards
+) -> Method:
+    """The method that runs the base several times, in the base's own units."""
+    return Method(
+        f"{name}({base.name})", run, {**base.defaults, **settings}, base.reads, False, composed(said, source, base),
+        base.params, pixels=base.pixels, layered=base.layered,
+        passes=f"{times} x ({base.passes or COSTS[base.reads]}), and 1 forward",
+        needs=base.needs, counted=forwards, obstacle=of_any([base]), averages=base.averages, moves=base.moves,
+    )  # fmt: skip
+
+
+def of_any(parts: list[Method]) -> Obstacle:
+    """What stands in the way of any of the methods."""
+
+    def obstacle(settings: Settings, conditions: Conditions) -> str:
+        each = ((fitting(part, settings), part.obstacle) for part in parts)
+        return next((why for part, of in each if of and (why := of(part.settings, conditions))), "")
+
+    return obstacle
+
+
+def composed(said: str, source: str, *parts: Method) -> str:
+    sources = " ".join(filter(None, (source, *(f"{part.name}: {part.source}" for part in parts))))
+    caveats = " ".join(f"{part.name}: {part.caveat}" for part in parts)
+    return f"{said}.\n\nSource: {sources}\n\nCaveat: {caveats}"
+
+
+def unused(base: Method, *names: str) -> None:
+    if taken := [name for name in names if name in base.defaults]:
+        raise BadParameter(f"{base.name} has {', '.join(taken)} of its own already: it cannot be wrapped once more.")
+
+
+def fitting(base: Method, params: Mapping[str, Any]) -> Method:
+    """The base with those of the parameters that it takes."""
+    return base.using(**{key: value for key, value in params.items() if key in base.defaults})

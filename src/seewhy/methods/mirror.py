@@ -1,0 +1,111 @@
+"""A method averaged over views of the image: mirrored, and of other sizes."""
+
+from dataclasses import replace
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seewhy.errors import BadParameter, NotApplicable
+from seewhy.explaining.case import Case, Outcome
+from seewhy.explaining.variants import variants
+from seewhy.images.places import Cells
+from seewhy.images.resample import brought, resized
+from seewhy.methods.making.composing import fitting, repeated, unused
+from seewhy.methods.making.conditions import Conditions, Settings
+from seewhy.methods.making.method import Method, lookup, maker
+from seewhy.printable import quoted
+from seewhy.progress import shown
+
+__all__ = ["augment"]
+
+Floats = NDArray[Any]
+LARGEST = 2**26  # pixels of an image enlarged
+
+
+@maker
+def augment(method: Method) -> Method:
+    """The method averaged over the image, its mirror image and other sizes, each map brought back before.
+
+    Adds the parameters flips ("auto": along the last axis, but not of signals, whose time runs one way; or True, False) and
+    scales ((1, 0.75, 1.5)); the map has the size of the finest.
+    """
+    base = lookup(method)
+    unused(base, "flips", "scales")
+
+    def run(case: Case, *, flips: Any, scales: Any, **params: Any) -> Outcome:
+        own, x = fitting(base, params), case.images
+        if flips not in ("auto", True, False):
+            raise BadParameter(f'augment: flips={flips!r} is "auto", True or False.')
+        both = x.ndim > 3 if flips == "auto" else flips
+        sizes = _sizes(scales, x.shape[2:])
+        ways = [(size, flip) for size in sizes for flip in ((False, True) if both else (False,))]
+        ready = (_flipped(resized(x, size) if size != x.shape[2:] else x, flip) for size, flip in ways)
+        case.pinned  # noqa: B018 - the network at the images' own size: if that fails, sizes are not to blame
+        try:
+            found = [*shown(variants(case, own, ready), len(ways), f"augment({base.name})")]
+        except RuntimeError as error:
+            if len(sizes) == 1:
+                raise
+            raise NotApplicable(f"augment: {error} Does the network take other sizes? Without them: scales=(1,).") from error
+        joined = {
+            layer: _mean_of_ways(case, layer, ways, [one.cores[layer] for one in found], base.pixels)
+            for layer in found[0].cores
+        }
+        return Outcome(joined, found[0].notes)
+
+    said = f"mean of {base.name} over the image, its mirror image and other sizes, each brought back"
+
+    def forwards(settings: Settings, conditions: Conditions) -> int | None:
+        both = len(conditions.space) > 1 if settings["flips"] == "auto" else settings["flips"]
+        sizes = _sizes(settings["scales"], conditions.space)
+        there = [conditions if size == conditions.space else conditions._replace(space=size, a=None) for size in sizes]
+        counts = [fitting(base, settings).forwards(one) for one in there]
+        known = [count for count in counts if count is not None]
+        return 1 + (1 + bool(both)) * sum(known) if len(known) == len(counts) else None
+
+    made = repeated(base, "augment", run, {"flips": "auto", "scales": (1.0, 0.75, 1.5)}, said, "", "flips x scales", forwards)
+    return replace(made, moves=True)
+
+
+def _sizes(scales: Any, space: tuple[int, ...]) -> list[tuple[int, ...]]:
+    several = list(scales) if np.ndim(scales) else [scales]
+    if not several or not all(isinstance(s, int | float | np.number) and 0 < s < 100 for s in several):
+        raise BadParameter(f"augment: scales={quoted(scales)}: give factors of the image's size, as in (1, 0.75, 1.5).")
+    sizes = [tuple(max(1, round(side * scale)) for side in space) for scale in several]
+    if (most := max(map(prod, sizes))) > LARGEST:
+        raise BadParameter(f"augment: scales={quoted(scales)} makes images of {most:,} pixels; {LARGEST:,} are the most.")
+    return sizes
+
+
+def _flipped(x: Floats, flip: bool) -> Floats:
+    return np.ascontiguousarray(np.flip(x, -1)) if flip else x
+
+
+def _mean_of_ways(case: Case, layer: str, ways: list[tuple[Any, bool]], cores: list[Floats], pixels: bool) -> Floats:
+    """The mean (t, n, [c,] *space) over sizes and flips, each brought back to where its cells lie in the images."""
+    space = case.images.shape[2:]
+    finest = space if pixels else tuple(max(sides) for sides in zip(*(core.shape[2:] for core in cores), strict=True))
+    d = len(space)
+    at_size = {size: core.shape[-d:] for (size, _), core in zip(ways, cores, strict=True)}
+    own = case.cells(layer, at_size[space]) if space in at_size else None
+    whole = [core.shape[2:] for (size, _), core in zip(ways, cores, strict=True) if size == space]
+    onto = own if finest in whole else None
+    maps = []
+    for (size, flip), core in zip(ways, cores, strict=True):
+        cells = own if size == space else case.cells(layer, at_size[size], resized(case.images[:1], size))
+        here = cells and _at_home(cells, core.shape[-1], space, flip)
+        same = here == onto and core.shape[-len(space) :] == finest
+        maps.append(_flipped(core, flip) if same else brought(_flipped(core, flip), here, finest, onto))
+    return np.mean(maps, axis=0)
+
+
+def _at_home(cells: Cells, columns: int, space: tuple[int, ...], flip: bool) -> Cells:
+    """The cells of an image of another size, or flipped, as they lie in the image itself."""
+    grown = [side / size for side, size in zip(space, cells.size, strict=True)]
+    first = [(f + 0.5) * k - 0.5 for f, k in zip(cells.first, grown, strict=True)]
+    stride = [s * k for s, k in zip(cells.stride, grown, strict=True)]
+    if flip:
+        first[-1] = space[-1] - 1 - first[-1] - stride[-1] * (columns - 1)
+    return Cells(tuple(first), tuple(stride), space)
