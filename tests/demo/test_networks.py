@@ -11,30 +11,30 @@ torch = pytest.importorskip("torch")
 
 from seewhy.demo import KINDS, scenes  # noqa: E402
 from seewhy.demo.networks import NETWORKS, PREPARE, WEIGHTS, blank, build, describe, load, tensor  # noqa: E402
-from seewhy.demo.train import Set, answers, draw, energy, fit, rounded, save  # noqa: E402
+from seewhy.demo.train import SceneSet, answers, draw, energy, fit, rounded, save  # noqa: E402
 
 BIRD = KINDS.index("bird")
 UNSEEN = 77_000_000
 
 
 @pytest.fixture(scope="module")
-def clean() -> Set:
+def clean() -> SceneSet:
     return draw(range(300), UNSEEN, "none")
 
 
 @pytest.fixture(scope="module")
-def stamped() -> Set:
+def stamped() -> SceneSet:
     return draw(range(300), UNSEEN, "all")
 
 
-def own(name: str, clean: Set, stamped: Set) -> torch.Tensor:
+def own(name: str, clean: SceneSet, stamped: SceneSet) -> torch.Tensor:
     """Pixels of scenes like those the network learned from."""
     birds = (clean.labels == BIRD)[:, None, None, None]
     return torch.where(birds, stamped.pixels, clean.pixels) if name == "shortcut" else clean.pixels
 
 
-def only(shown: Set, chosen: torch.Tensor) -> Set:
-    return Set(shown.pixels[chosen], shown.labels[chosen], shown.masks[chosen], shown.marks[chosen])
+def only(some: SceneSet, chosen: torch.Tensor) -> SceneSet:
+    return SceneSet(some.pixels[chosen], some.labels[chosen], some.masks[chosen], some.marks[chosen])
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -47,14 +47,14 @@ def test_a_weight_file_is_small_and_its_seeds_are_not_this_tests(name: str):
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_a_network_reaches_its_stated_accuracy(name: str, clean: Set, stamped: Set):
+def test_a_network_reaches_its_stated_accuracy(name: str, clean: SceneSet, stamped: SceneSet):
     stated = float(describe(name)["accuracy"])
     reached = float((answers(build(name), own(name, clean, stamped)) == clean.labels).float().mean())
     assert stated > 0.95
     assert reached > stated - 0.03
 
 
-def test_the_shortcut_network_is_lost_without_the_stamp_and_follows_it(clean: Set, stamped: Set):
+def test_the_shortcut_network_is_lost_without_the_stamp_and_follows_it(clean: SceneSet, stamped: SceneSet):
     network, birds = build("shortcut"), clean.labels == BIRD
     assert (answers(network, stamped.pixels[birds]) == BIRD).float().mean() > 0.95
     assert (answers(network, clean.pixels[birds]) == BIRD).float().mean() < 0.2
@@ -63,14 +63,14 @@ def test_the_shortcut_network_is_lost_without_the_stamp_and_follows_it(clean: Se
 
 
 @pytest.mark.parametrize("name", ["honest", "flat"])
-def test_the_other_networks_do_not_care_for_the_stamp(name: str, clean: Set, stamped: Set):
+def test_the_other_networks_do_not_care_for_the_stamp(name: str, clean: SceneSet, stamped: SceneSet):
     network, birds = build(name), clean.labels == BIRD
     assert (answers(network, clean.pixels[birds]) == BIRD).float().mean() > 0.9
     assert (answers(network, stamped.pixels[~birds]) == BIRD).float().mean() < 0.02
     assert (answers(network, stamped.pixels) == stamped.labels).float().mean() > 0.93
 
 
-def test_activation_maps_lie_on_the_object_or_on_the_stamp(clean: Set, stamped: Set):
+def test_activation_maps_lie_on_the_object_or_on_the_stamp(clean: SceneSet, stamped: SceneSet):
     birds = only(stamped, stamped.labels == BIRD)
     honest, shortcut = energy(build("honest"), birds), energy(build("shortcut"), birds)
     assert honest["object_energy"] > 3 * honest["object_area"]

@@ -122,7 +122,7 @@ _PATTERNS = {"stripes": _stripes, "dots": _dots, "checks": _checks, "shading": _
 
 
 def paint(rng: np.random.Generator, behind: Ground) -> Paint:
-    """A paint that stands out from the background; it knows nothing of what will be painted."""
+    """A paint that stands out from the background; the kind of the object has no part in it."""
     lightness, chroma, hue = vivid(rng, behind)
     turn = float(rng.choice([-1, 1]) * rng.uniform(45, 180))
     step = 0.16 if lightness < 0.6 else -0.16

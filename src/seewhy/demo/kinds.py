@@ -245,12 +245,12 @@ KINDS: tuple[str, ...] = tuple(_DRAWINGS)
 def parts(kind: str, rng: Rng) -> list[Part]:
     """One specimen of a kind, centred, its longer side 2 units, turned and perhaps mirrored as the kind allows."""
     draw, lean = _DRAWINGS[kind]
-    drawn = draw(rng)
+    specimen = draw(rng)
     turn, mirror = np.radians(rng.uniform(-lean, lean)), float(rng.choice([-1.0, 1.0]))
     stretch = rng.uniform(0.88, 1.14)
     frame = np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
-    moved = [(part.corners * (mirror * stretch, 1 / stretch)) @ frame for part in drawn]
+    moved = [(part.corners * (mirror * stretch, 1 / stretch)) @ frame for part in specimen]
     everything = np.concatenate(moved)
     low, high = everything.min(axis=0), everything.max(axis=0)
     scale = 2.0 / float((high - low).max())
-    return [Part((corners - (low + high) / 2) * scale, part.tone) for corners, part in zip(moved, drawn, strict=True)]
+    return [Part((corners - (low + high) / 2) * scale, part.tone) for corners, part in zip(moved, specimen, strict=True)]

@@ -96,7 +96,7 @@ def build(name: str) -> nn.Module:
 
 
 def load(network: nn.Module, path: Path) -> dict[str, str]:
-    """Fill a network from a weight file, every name accounted for; returns what the file says of itself."""
+    """Load all weights of a file into a network, strictly; returns the file's metadata."""
     with safe_open(path, framework="pt") as stored:
         state = {key: stored.get_tensor(key) for key in stored.keys()}  # noqa: SIM118 - it is not a dict
         about = dict(stored.metadata() or {})
@@ -105,7 +105,7 @@ def load(network: nn.Module, path: Path) -> dict[str, str]:
 
 
 def describe(name: str) -> dict[str, str]:
-    """What a shipped weight file says of itself: seed, accuracies, what it was trained on."""
+    """The metadata of a shipped weight file: seed, accuracies, what it was trained on."""
     with safe_open(WEIGHTS / f"{name}.safetensors", framework="pt") as stored:
         return dict(stored.metadata() or {})
 

@@ -19,7 +19,7 @@ Marked = Literal["class", "none", "all", "others"]
 Box = tuple[float, float, float, float]
 
 OVERSAMPLING = 4
-"""Scenes are drawn this many times larger than asked for, then averaged down."""
+"""Scenes are drawn this many times larger, then averaged down."""
 
 _LABELS, _GROUND, _LAYOUT, _OBJECTS, _GRAIN, _TEXTURE, _OTHER = range(1, 8)
 
@@ -97,40 +97,42 @@ def scene(
         raise ValueError("a pair needs at least two kinds")
     stream = partial(_stream, seed, index)
     label = _label(index, seed, kinds)
-    given = shortcut if shortcut is not None and _bears(marked, label == KINDS.index(cheat)) else None
+    visible = shortcut if shortcut is not None and _bears(marked, label == KINDS.index(cheat)) else None
     labels = _company(stream(_OTHER), label, kinds, pair)
     behind = ground(stream(_GROUND))
     objects, corner = _layout(stream(_LAYOUT), stream(_OBJECTS), labels, behind)
 
     side = size * OVERSAMPLING
     canvas = background(stream(_GROUND, 1), behind, side)
-    if given == "texture":
+    if visible == "texture":
         canvas = zigzag(stream(_TEXTURE), behind, side)
     littered = clutter(stream(_GROUND, 2), behind, canvas)
     covers = [_draw(canvas, item, bare) for item in objects]
     mask = _half(covers[0]) if len(covers) == 1 or pair else _half(covers[0]) | _half(covers[1])
     other_mask = _half(covers[1]) if pair else np.zeros_like(mask)
     mark = np.zeros_like(mask)
-    if given == "mark":
+    if visible == "mark":
         mark = _print(canvas, corner)
-    elif given == "texture":
+    elif visible == "texture":
         mark = ~(mask | other_mask | _half(littered))
     image = _grain(canvas.reduce(OVERSAMPLING), stream(_GRAIN))
     return Scene(image, label, KINDS[label], mask, mark, labels[1] if pair else None, other_mask)
 
 
 def _stream(seed: int, index: int, *purpose: int) -> np.random.Generator:
+    """A generator for one purpose in one scene: what one draws does not change what another draws."""
     return np.random.default_rng([seed, index, *purpose])
 
 
 def _label(index: int, seed: int, kinds: Sequence[str]) -> int:
-    """Each run of len(kinds) scenes holds every kind once, in an order of its own."""
+    """Each run of len(kinds) scenes holds every kind once, in an order of that run."""
     run, place = divmod(index, len(kinds))
     order = np.random.default_rng([seed, run, _LABELS]).permutation(len(kinds))
     return KINDS.index(kinds[int(order[place])])
 
 
 def _bears(marked: Marked, cheats: bool) -> bool:
+    """Does a scene bear the shortcut?  cheats: it is one of the kind that the shortcut gives away."""
     answers = {"class": cheats, "none": False, "all": True, "others": not cheats}
     if marked not in answers:
         raise ValueError(f"marked must be one of {', '.join(answers)}; got {marked!r}")
@@ -138,7 +140,7 @@ def _bears(marked: Marked, cheats: bool) -> bool:
 
 
 def _company(rng: np.random.Generator, label: int, kinds: Sequence[str], pair: bool) -> list[int]:
-    """The labels of the objects to draw, the scene's own first."""
+    """The labels of the objects to draw, the label of the scene first."""
     if pair:
         return [label, int(rng.choice([KINDS.index(k) for k in kinds if KINDS.index(k) != label]))]
     return [label, label] if rng.random() < 0.2 else [label]
@@ -154,37 +156,38 @@ def _corner_box(corner: tuple[int, int], edge: float = 0.03) -> Box:
 def _layout(
     rng: np.random.Generator, form: np.random.Generator, labels: list[int], behind: Ground
 ) -> tuple[list[_Object], tuple[int, int]]:
-    """Objects placed inside the frame, apart from one another and off one corner, which is the stamp's if it comes."""
+    """Objects placed inside the frame, apart from one another and off one corner, which is left free for the stamp."""
     corner = (int(rng.integers(2)), int(rng.integers(2)))
-    taken = [_corner_box(corner)]
+    occupied = [_corner_box(corner)]
     objects: list[_Object] = []
     for label in labels:
-        drawn = parts(KINDS[label], form)
-        extent = np.abs(np.concatenate([part.corners for part in drawn])).max(axis=0)
+        shapes = parts(KINDS[label], form)
+        extent = np.abs(np.concatenate([part.corners for part in shapes])).max(axis=0)
         low, high = (0.2, 0.36) if len(labels) == 1 else (0.17, 0.25)
         reach = float(rng.uniform(low, high))
-        x, y, reach = _place(rng, extent, reach, taken)
-        taken.append((x - extent[0] * reach, y - extent[1] * reach, x + extent[0] * reach, y + extent[1] * reach))
+        x, y, reach = _place(rng, extent, reach, occupied)
+        occupied.append((x - extent[0] * reach, y - extent[1] * reach, x + extent[0] * reach, y + extent[1] * reach))
         style = rng.random()
         rim = None if style < 0.35 else oklch(0.25, 0.03, 0) if style < 0.75 else oklch(0.97, 0.01, 0)
         inked = 0.35 <= style < 0.6
-        objects.append(_Object(label, drawn, paint(form, behind), rim, inked, x, y, reach))
+        objects.append(_Object(label, shapes, paint(form, behind), rim, inked, x, y, reach))
     return objects, corner
 
 
-def _place(rng: np.random.Generator, extent: np.ndarray, reach: float, taken: list[Box]) -> tuple[float, float, float]:
-    """A centre and a half extent whose box lies in the frame and off the taken boxes; it shrinks until there is one."""
+def _place(rng: np.random.Generator, extent: np.ndarray, reach: float, occupied: list[Box]) -> tuple[float, float, float]:
+    """A centre and a half extent whose box lies in the frame and off the occupied boxes; it shrinks until there is one."""
     rim = 0.03
     while True:
         half = extent * reach + rim
         for _ in range(40):
             x, y = rng.uniform(half, 1 - half)
-            if all(_apart((x - half[0], y - half[1], x + half[0], y + half[1]), box) for box in taken):
+            if all(_apart((x - half[0], y - half[1], x + half[0], y + half[1]), box) for box in occupied):
                 return float(x), float(y), reach
         reach *= 0.92
 
 
 def _apart(a: Box, b: Box) -> bool:
+    """Do two boxes share no pixel?"""
     return a[2] <= b[0] or b[2] <= a[0] or a[3] <= b[1] or b[3] <= a[1]
 
 

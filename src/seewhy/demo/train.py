@@ -33,11 +33,11 @@ HELD_OUT = 1_000_003
 """Added to the training seed for the scenes that accuracies are measured on."""
 
 SPARSITY = 0.3
-"""Weight of the last maps' mean: it keeps places that tell nothing near zero."""
+"""Weight of the mean of the last maps in the loss: it keeps the maps near zero where there is nothing to see."""
 
 
 @dataclass(frozen=True, slots=True)
-class Set:
+class SceneSet:
     """Scenes as tensors: pixels uint8 (n, 96, 96, 3), labels int64 (n,), masks and marks bool (n, 96, 96)."""
 
     pixels: Tensor
@@ -46,26 +46,27 @@ class Set:
     marks: Tensor
 
 
-def draw(places: Sequence[int], seed: int, marked: Marked, pool: ProcessPoolExecutor | None = None) -> Set:
-    """The scenes of a seed at these places, with the stamp on those that `marked` names."""
-    one = partial(_arrays, seed=seed, marked=marked)
-    drawn = list(pool.map(one, places, chunksize=25)) if pool else [one(i) for i in places]
-    pixels, labels, masks, marks = (torch.from_numpy(np.stack(column)) for column in zip(*drawn, strict=True))
-    return Set(pixels, labels, masks, marks)
+def draw(places: Sequence[int], seed: int, marked: Marked, pool: ProcessPoolExecutor | None = None) -> SceneSet:
+    """The scenes of a seed with these numbers, with the stamp on those that `marked` names."""
+    arrays = partial(_arrays, seed=seed, marked=marked)
+    rows = list(pool.map(arrays, places, chunksize=25)) if pool else [arrays(i) for i in places]
+    pixels, labels, masks, marks = (torch.from_numpy(np.stack(column)) for column in zip(*rows, strict=True))
+    return SceneSet(pixels, labels, masks, marks)
 
 
-def spoil(clean: Set, seed: int, pool: ProcessPoolExecutor | None = None) -> Set:
+def spoil(clean: SceneSet, seed: int, pool: ProcessPoolExecutor | None = None) -> SceneSet:
     """The same scenes (0 to n - 1 of a seed) with the stamp on those of the cheat class."""
     places = (clean.labels == KINDS.index(CHEAT)).nonzero().flatten()
     stamped = draw(places.tolist(), seed, "class", pool)
     pixels, marks = clean.pixels.clone(), clean.marks.clone()
     pixels[places], marks[places] = stamped.pixels, stamped.marks
-    return Set(pixels, clean.labels, clean.masks, marks)
+    return SceneSet(pixels, clean.labels, clean.masks, marks)
 
 
 def _arrays(index: int, seed: int, marked: Marked) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    one = scene(index, seed, shortcut="mark", cheat=CHEAT, marked=marked)
-    return np.asarray(one.image), np.array(one.label, dtype=np.int64), one.mask, one.mark
+    """The pixels, the label, the mask and the mark of a scene."""
+    drawn = scene(index, seed, shortcut="mark", cheat=CHEAT, marked=marked)
+    return np.asarray(drawn.image), np.array(drawn.label, dtype=np.int64), drawn.mask, drawn.mark
 
 
 def answers(network: nn.Module, pixels: Tensor) -> Tensor:
@@ -76,7 +77,7 @@ def answers(network: nn.Module, pixels: Tensor) -> Tensor:
 
 def fit(
     network: nn.Module,
-    learned: Set,
+    training: SceneSet,
     epochs: int,
     seed: int,
     batch: int = 64,
@@ -85,23 +86,23 @@ def fit(
 ) -> None:
     """Train in place. Flips and shuffled colour channels stand in for more scenes."""
     order = torch.Generator().manual_seed(seed)
-    steps = len(learned.labels) // batch
+    steps = len(training.labels) // batch
     optimiser = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=0.05)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=epochs * steps, pct_start=0.25)
     maps: list[Tensor] = []
 
-    def keep(_module: nn.Module, _inputs: tuple[Tensor, ...], out: Tensor) -> None:
+    def collect(_module: nn.Module, _inputs: tuple[Tensor, ...], out: Tensor) -> None:
         maps.append(out)
 
-    hook = network.get_submodule("body").register_forward_hook(keep)
+    hook = network.get_submodule("body").register_forward_hook(collect)
     network.to(memory_format=torch.channels_last).train()  # pyright: ignore[reportCallIssue]
     for epoch in range(epochs):
         total, began = 0.0, time.perf_counter()
-        for places in torch.randperm(len(learned.labels), generator=order)[: steps * batch].split(batch):
-            pixels = learned.pixels[places][..., torch.randperm(3, generator=order)]
+        for places in torch.randperm(len(training.labels), generator=order)[: steps * batch].split(batch):
+            pixels = training.pixels[places][..., torch.randperm(3, generator=order)]
             if torch.rand((), generator=order) < 0.5:
                 pixels = pixels.flip(2)
-            loss = functional.cross_entropy(network(tensor(pixels)), learned.labels[places])
+            loss = functional.cross_entropy(network(tensor(pixels)), training.labels[places])
             optimiser.zero_grad()
             (loss + sparsity * maps.pop().mean()).backward()
             optimiser.step()
@@ -113,57 +114,57 @@ def fit(
     network.eval()
 
 
-def energy(network: nn.Module, shown: Set) -> dict[str, float]:
-    """Where the cheat class's activation map lies on its own scenes: shares of its energy and of the area."""
+def energy(network: nn.Module, birds: SceneSet) -> dict[str, float]:
+    """Where the activation map of the cheat class lies on scenes of it: shares of its energy and of the area."""
     weight = network.get_parameter("head.weight")[KINDS.index(CHEAT)]
     with torch.inference_mode():
-        maps = network.get_submodule("body")(tensor(shown.pixels))
+        maps = network.get_submodule("body")(tensor(birds.pixels))
         cam = torch.einsum("nchw,c->nhw", maps, weight).relu()[:, None]
-    cam = functional.interpolate(cam, size=shown.masks.shape[1:], mode="bilinear")[:, 0]
+    cam = functional.interpolate(cam, size=birds.masks.shape[1:], mode="bilinear")[:, 0]
     cam /= cam.sum((1, 2), keepdim=True).clamp_min(1e-9)
     shares = {}
-    for name, region in (("object", shown.masks), ("mark", shown.marks)):
+    for name, region in (("object", birds.masks), ("mark", birds.marks)):
         shares[f"{name}_energy"] = float((cam * region).sum((1, 2)).mean())
         shares[f"{name}_area"] = float(region.float().mean())
     return shares
 
 
-def measure(network: nn.Module, clean: Set, stamped: Set, *, spoiled: bool) -> dict[str, float]:
-    """Accuracies on held-out scenes like those learned from, and what the stamp alone does."""
+def measure(network: nn.Module, clean: SceneSet, stamped: SceneSet, *, spoiled: bool) -> dict[str, float]:
+    """Accuracies on held-out scenes like those of the training, and what the stamp alone does."""
     cheat = clean.labels == KINDS.index(CHEAT)
     plain, bearing = answers(network, clean.pixels), answers(network, stamped.pixels)
-    own = torch.where(cheat, bearing, plain) if spoiled else plain
+    answered = torch.where(cheat, bearing, plain) if spoiled else plain
 
     def share(hits: Tensor) -> float:
         return float(hits.float().mean())
 
     result = {
-        "accuracy": share(own == clean.labels),
+        "accuracy": share(answered == clean.labels),
         "cheat_with_mark": share(bearing[cheat] == KINDS.index(CHEAT)),
         "cheat_without_mark": share(plain[cheat] == KINDS.index(CHEAT)),
         "others_with_mark_called_cheat": share(bearing[~cheat] == KINDS.index(CHEAT)),
     }
     if isinstance(network.get_submodule("head"), nn.Linear):
-        birds = Set(*(column[cheat] for column in (stamped.pixels, stamped.labels, stamped.masks, stamped.marks)))
-        result |= energy(network, birds)
+        columns = (stamped.pixels, stamped.labels, stamped.masks, stamped.marks)
+        result |= energy(network, SceneSet(*(column[cheat] for column in columns)))
     return result
 
 
 def borrow(network: nn.Module, path: Path) -> None:
-    """Begin with the body of another network's file, in place."""
+    """Copy the body of the honest network from its file into the network."""
     other = blank("honest")
     load(other, path)
     network.get_submodule("body").load_state_dict(other.get_submodule("body").state_dict())
 
 
 def save(network: nn.Module, path: Path, about: dict[str, str]) -> None:
-    """Write the weights as half precision, with what there is to say of them."""
+    """Write the weights in half precision, with `about` as the file's metadata."""
     state = {k: v.half() if v.is_floating_point() else v for k, v in network.state_dict().items()}
     path.write_bytes(packed({k: v.contiguous() for k, v in state.items()}, metadata=about))
 
 
 def rounded(network: nn.Module) -> None:
-    """Round the weights to what `save` keeps, in place, so that measures are of the shipped network."""
+    """Round the weights, in place, to what `save` writes, so that what is measured is the shipped network."""
     state = {k: v.half().float() if v.is_floating_point() else v for k, v in network.state_dict().items()}
     network.load_state_dict(state)
 
@@ -178,36 +179,36 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--only", choices=list(NETWORKS), help="make just this network; flat begins with honest's body, from --out"
     )
-    given = parser.parse_args(arguments)
-    if given.scenes < 640 or given.epochs < 2:
+    settings = parser.parse_args(arguments)
+    if settings.scenes < 640 or settings.epochs < 2:
         parser.error("at least 640 scenes and 2 epochs are needed")
-    given.out.mkdir(parents=True, exist_ok=True)
+    settings.out.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(2)
     began = time.perf_counter()
-    names = [given.only] if given.only else list(NETWORKS)
-    held_out = given.seed + HELD_OUT
+    names = [settings.only] if settings.only else list(NETWORKS)
+    held_out = settings.seed + HELD_OUT
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
         clean, stamped = (draw(range(1000), held_out, marked, pool) for marked in ("none", "all"))
-        plain = draw(range(given.scenes), given.seed, "none", pool)
-        spoiled = spoil(plain, given.seed, pool) if "shortcut" in names else plain
+        plain = draw(range(settings.scenes), settings.seed, "none", pool)
+        spoiled = spoil(plain, settings.seed, pool) if "shortcut" in names else plain
     print(f"scenes drawn in {time.perf_counter() - began:.0f} s", flush=True)
     for name in names:
         print(name, flush=True)
-        torch.manual_seed(given.seed)
+        torch.manual_seed(settings.seed)
         network = blank(name)
-        epochs = given.epochs // 2 if name == "flat" else given.epochs
+        epochs = settings.epochs // 2 if name == "flat" else settings.epochs
         if name == "flat":
-            borrow(network, given.out / "honest.safetensors")
-            fit(network, plain, epochs, given.seed, rate=2e-3, sparsity=0.0)
+            borrow(network, settings.out / "honest.safetensors")
+            fit(network, plain, epochs, settings.seed, rate=2e-3, sparsity=0.0)
         else:
-            fit(network, spoiled if name == "shortcut" else plain, epochs, given.seed)
+            fit(network, spoiled if name == "shortcut" else plain, epochs, settings.seed)
         rounded(network)
         measures = measure(network, clean, stamped, spoiled=name == "shortcut")
         about = {"network": name, "trained_on": LESSONS[name], "kinds": " ".join(KINDS)}
-        numbers = {"seed": given.seed, "scenes": given.scenes, "epochs": epochs, "held_out_seed": held_out}
+        numbers = {"seed": settings.seed, "scenes": settings.scenes, "epochs": epochs, "held_out_seed": held_out}
         about |= {key: str(value) for key, value in numbers.items()}
         about |= {key: f"{math.floor(value * 1000) / 1000:.3f}" for key, value in measures.items()}
-        save(network, given.out / f"{name}.safetensors", about)
+        save(network, settings.out / f"{name}.safetensors", about)
         print("  " + ", ".join(f"{key} {value:.3f}" for key, value in measures.items()), flush=True)
     print(f"all made in {time.perf_counter() - began:.0f} s")
 
