@@ -152,7 +152,7 @@ def test_where_nothing_is_detected_the_number_is_zero_and_still_made_of_the_imag
     assert not trace.evidence[INPUT].g.any()
     scores = torch.rand(2, requires_grad=True, dtype=torch.float64)
     given = {"boxes": torch.zeros(0, 4), "scores": scores[scores > 1], "labels": torch.zeros(0)}
-    (own,) = reader.aims
+    (own,) = reader.runner.aims
     assert own.read([given]).tolist() == [0]
     assert torch.autograd.grad(own.read([given]).sum(), scores)[0].tolist() == [0, 0]
     mixed = reader.answer(np.concatenate([dark, x, dark])).scores

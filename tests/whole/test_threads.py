@@ -339,7 +339,8 @@ def test_what_was_found_out_by_size_stays_bounded_and_right():
     first = values(ask(model, sizes[0])[:1])
     for size in sizes:
         ask(model, size)
-    kept = [model.surveys, model.learned, model.units, model.straight, model.calls, model.tries.quiet]
+    learned, tries = model.runner.learned, model.runner.call.tries
+    kept = [learned.surveys, learned.sizes, model.derived, learned.straight, learned.calls, tries.quiet]
     assert all(len(one) <= one.most for one in kept)
     assert max(one.most for one in kept) <= 64
     np.testing.assert_array_equal(values(ask(model, sizes[0])[:1]), first)

@@ -23,8 +23,8 @@ from seewhy.targets.suggest import suggestion
 from .hazard import NOTE, WARNING, Hazard
 from .model import GIVEN, Answer, Examination, softmax
 from .pace import Pace
+from .settings import BATCH, Settings
 
-BATCH = 32  # images per call, where the person has not said
 TAKES = ("uint8", "float")
 PIXELS = {"size": None, "crop": None, "mean": 0.0, "std": 1 / 255}  # a photo as it is
 
@@ -39,21 +39,18 @@ class FunctionModel:
     towers = None  # of texts it knows nothing
     no_classes = ""  # why none can be explained
 
-    def __init__(
-        self, function: Callable[..., Any], *, takes: str, prepare: Any, labels: Sequence[str] | None, name: str | None,
-        scores: str, batch_size: int | None, weights: str | None,
-    ) -> None:  # fmt: skip
-        if takes not in TAKES:
-            raise BadParameter(f"takes={takes!r}: the function takes {' or '.join(TAKES)} images.")
+    def __init__(self, function: Callable[..., Any], settings: Settings) -> None:
+        _check(settings)
+        prepare, takes = settings.prepare, settings.takes
         self.function, self.takes = function, takes
         self.prepare = preparer(_pixels(prepare) if takes == "uint8" else prepare)
         self.sized = prepare is not None or takes == "float"
-        self.labels = labels
-        self.name = name or getattr(function, "__name__", type(function).__name__)
-        self.explains = scores
-        self.asked_batch = batch_size
-        self.batch_size = self.copies = batch_size or BATCH
-        self.weights = weights
+        self.labels = settings.labels
+        self.name = settings.name or getattr(function, "__name__", type(function).__name__)
+        self.explains = settings.scores or GIVEN
+        self.asked_batch = settings.batch_size
+        self.batch_size = self.copies = settings.batch_size or BATCH
+        self.weights = settings.weights
         self.aims: tuple[Pinned, ...] = ()  # what is read of all that it gives, of a model made by `aimed`
         self.signals = takes == "float" and prepare is None
 
@@ -223,6 +220,19 @@ class FunctionScorer:
 
     def tail(self, image: Array, layer: str) -> Any:
         raise NeedsGradients(f"{self.model.name} gives scores only.")
+
+
+def _check(settings: Settings) -> None:
+    """BadParameter where something is asked of a function that only a network does."""
+    if settings.device is not None or settings.dtype is not None:
+        raise BadParameter("A function runs where it runs: leave device= and dtype= out.")
+    if (settings.inputs, settings.output, settings.task, settings.grid, settings.tokenizer) != (None, None, None, None, None):
+        raise BadParameter(
+            "inputs=, output=, task=, grid= and tokenizer= are for torch networks; let the function itself take images to "
+            "scores."
+        )
+    if settings.takes not in TAKES:
+        raise BadParameter(f"takes={settings.takes!r}: the function takes {' or '.join(TAKES)} images.")
 
 
 def _pixels(prepare: Any) -> Mapping[str, Any]:

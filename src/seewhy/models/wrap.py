@@ -2,12 +2,17 @@
 
 import sys
 from collections.abc import Sequence
-from typing import Any
+from importlib import import_module
+from operator import attrgetter
+from typing import Any, NamedTuple
 
 from seewhy.errors import BadParameter
 from seewhy.printable import quoted
+from seewhy.targets.labels import read_labels
 
-from .model import GIVEN, SCORES
+from .function import FunctionModel
+from .model import SCORES
+from .settings import Settings
 
 
 def wrap(
@@ -63,20 +68,13 @@ def wrap(
         raise BadParameter(f"scores={scores!r}: it is one of {', '.join(SCORES)}.")
     if batch_size is not None and (not isinstance(batch_size, int) or not 1 <= batch_size <= 10**6):
         raise BadParameter(f"batch_size={quoted(batch_size)}: a whole number; at least one image goes through at a time.")
-    from seewhy.targets.labels import read_labels
-
-    common: dict[str, Any] = {
-        "prepare": prepare,
-        "labels": read_labels(labels),
-        "name": name,
-        "batch_size": batch_size,
-        "weights": weights,
-    }
-    torch = sys.modules.get("torch")
-    if torch is not None and isinstance(network, torch.nn.Module | torch.export.ExportedProgram):
-        own = {"device": device, "dtype": dtype, "inputs": inputs, "output": output, "task": task, "grid": grid,
-               "geometry": geometry, "tokenizer": tokenizer}  # fmt: skip
-        return _adapter(torch, network)(network, scores=scores or "logits", **own, **common)
+    settings = Settings(
+        name or "", prepare, read_labels(labels), scores, batch_size, weights, takes, device, dtype, inputs, output, task, grid,
+        geometry, tokenizer,
+    )  # fmt: skip
+    for adapter in ADAPTERS:
+        if adapter.reads(network):
+            return getattr(import_module(adapter.module), adapter.model)(network, settings)
     if not callable(network) or isinstance(network, type):
         raise BadParameter(
             f"wrap takes a torch.nn.Module or a function from images to scores, not {type(network).__name__}"
@@ -84,24 +82,24 @@ def wrap(
             f"{': give its own function, wrap(it.predict_proba)' if 'predict_proba' in dir(network) else ''}. "
             "To load a network by name: seewhy.load('torchvision/resnet50')."
         )
-    if device is not None or dtype is not None:
-        raise BadParameter("A function runs where it runs: leave device= and dtype= out.")
-    if (inputs, output, task, grid, tokenizer) != (None, None, None, None, None):
-        raise BadParameter(
-            "inputs=, output=, task=, grid= and tokenizer= are for torch networks; let the function itself take images to "
-            "scores."
-        )
-    from .function import FunctionModel
-
-    return FunctionModel(network, takes=takes, scores=scores or GIVEN, **common)
+    return FunctionModel(network, settings)
 
 
-def _adapter(torch: Any, network: Any) -> Any:
-    """Who asks a torch network: one that can be read inside, or one in a single piece."""
-    if isinstance(network, torch.jit.ScriptModule | torch.export.ExportedProgram):
-        from seewhy.models.torch.sealed import ScriptedModel
+class Adapter(NamedTuple):
+    """A folder that reads the networks of a framework."""
 
-        return ScriptedModel
-    from seewhy.models.torch.model import TorchModel
+    framework: str  # its module: where nobody has imported it, no network of it can have been given
+    kinds: tuple[str, ...]  # classes of its networks, by their names in that module
+    module: str  # imported when such a network comes
+    model: str  # the class in it that is called with a network and its Settings
 
-    return TorchModel
+    def reads(self, network: Any) -> bool:
+        """Is this network one of its kinds?"""
+        framework = sys.modules.get(self.framework)
+        return framework is not None and isinstance(network, tuple(attrgetter(kind)(framework) for kind in self.kinds))
+
+
+ADAPTERS = (  # the first that reads a network takes it; a new one is a folder beside torch/ and a line here
+    Adapter("torch", ("jit.ScriptModule", "export.ExportedProgram"), "seewhy.models.torch.sealed", "SealedModel"),
+    Adapter("torch", ("nn.Module",), "seewhy.models.torch.model", "TorchModel"),
+)

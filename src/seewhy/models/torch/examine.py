@@ -22,7 +22,7 @@ from seewhy.models.torch.rules.relu_rules import Rewiring
 from seewhy.models.torch.variants.scorer import alike
 
 from .program import Sealed
-from .running import Running
+from .runner import Runner
 from .scores import plain
 from .undisturbed import again
 
@@ -30,7 +30,7 @@ from .undisturbed import again
 class Facts(NamedTuple):
     """What was found out about a network with one image before it."""
 
-    model: Running
+    runner: Runner
     x: Tensor  # (1, c, *space), as it goes in
     layers: Mapping[str, Layer]
     layer: str | None  # the one to be explained
@@ -66,18 +66,18 @@ class Second(NamedTuple):
 
 
 @again
-def examined(model: Running, x: Array, layers: Mapping[str, Layer], layer: str | None) -> Facts:
+def examined(runner: Runner, x: Array, layers: Mapping[str, Layer], layer: str | None) -> Facts:
     """x: one image (1, c, *space); layer: the one to be explained, if any has space.
 
     Two passes forward and one back: the second takes x and noise together, by the rules of relevance, and its scores of x
     have to be those of the first.  Where they are not, a third tells why.  Raises BadNetwork where the network fails.
     """
-    modeless = isinstance(model.network, Sealed) and not model.network.has_modes  # whatever its parts say
-    training = [] if modeless else [name for name, module in model.network.named_modules() if module.training]
-    with model._ready(x[:1]) as ready:
-        first = _first(model, ready, layer)
-        second = _second(model, ready.detach(), first.raw.detach(), layer, layers)
-        return Facts(model, ready.detach(), layers, layer, training, first, second)
+    modeless = isinstance(runner.network, Sealed) and not runner.network.has_modes  # whatever its parts say
+    training = [] if modeless else [name for name, module in runner.network.named_modules() if module.training]
+    with runner.ready(x[:1]) as ready:
+        first = _first(runner, ready, layer)
+        second = _second(runner, ready.detach(), first.raw.detach(), layer, layers)
+        return Facts(runner, ready.detach(), layers, layer, training, first, second)
 
 
 class Trail:
@@ -129,45 +129,45 @@ def any_rule(active: Any, g: Any) -> Any:
     return g * active
 
 
-def _first(model: Running, x: Tensor, layer: str | None) -> First:
+def _first(runner: Runner, x: Tensor, layer: str | None) -> First:
     """Forward under a rule that changes nothing, so that it is seen which ReLUs a rule reaches; and back."""
-    sealed = bool(model.sealed)
+    sealed = bool(runner.sealed)
     try:
-        return _there_and_back(model, x, layer, None if sealed else Rewiring(any_rule), "it cannot be read inside")
+        return _there_and_back(runner, x, layer, None if sealed else Rewiring(any_rule), "it cannot be read inside")
     except BadNetwork as error:
-        return _there_and_back(model, x, layer, None, str(error))
+        return _there_and_back(runner, x, layer, None, str(error))
 
 
-def _there_and_back(model: Running, x: Tensor, layer: str | None, mode: Rewiring | None, why: str) -> First:
-    trail, sealed = Trail(model.network), bool(model.sealed)
-    taps = [Tap(layer, model.network)] if layer else []
+def _there_and_back(runner: Runner, x: Tensor, layer: str | None, mode: Rewiring | None, why: str) -> First:
+    trail, sealed = Trail(runner.network), bool(runner.sealed)
+    taps = [Tap(layer, runner.network)] if layer else []
     refused = {} if mode else {"relus": f"no rule for ReLUs can be kept: {why}"}
     ran: list[tuple[Tensor, Tensor]] = []
 
     def run() -> tuple[Tensor, Tensor]:
-        ran.append(model._run(x.clone()))  # a leaf cannot be written to
+        ran.append(runner.run(x.clone()))  # a leaf cannot be written to
         return ran[0]
 
     linear = entered = None
     x.requires_grad_()
     hooks = hooked([] if sealed else trail.hooks())
-    with ordered_gradients(model.network, 1), torch.enable_grad(), mode or nullcontext(), recorded(taps, grad=True), hooks:
+    with ordered_gradients(runner.network, 1), torch.enable_grad(), mode or nullcontext(), recorded(taps, grad=True), hooks:
         try:
-            _, linear, entered = linear_head(model.network, run)
+            _, linear, entered = linear_head(runner.network, run)
         except NotApplicable as error:
             refused["head"] = str(error)
     ((raw, scores),) = ran
     ruled = {node for node in between(raw, [x]) if kind_of(node) == "RuledBackward"} if raw.requires_grad else set()
     refused |= _asked("relus", lambda: mode.notes(raw, [x])) if mode else {}
-    answer = model._answer(raw, scores)
-    seen = taps[0].check(model.end) if taps else None
+    answer = runner.answer(raw, scores)
+    seen = taps[0].check(runner.end) if taps else None
     refused |= _unreached(scores, x, seen, layer)
     if seen is None:
         return First(raw, answer, refused, None, len(ruled), len(ruled & trail.relus), trail)
-    layout = model._layout(str(layer), seen, x)
+    layout = runner.layout(str(layer), seen, x)
     a = layout.turn(seen.detach())
     if linear is not None and entered is not None:
-        refused |= _asked("head", lambda: pooled(a, entered, str(layer), model.name))
+        refused |= _asked("head", lambda: pooled(a, entered, str(layer), runner.name))
     if layout.kind != SEQUENCE and len(seen) != 1:
         refused["tail"] = f"{layer} emits {tuple(seen.shape)} for one image: its rows are no images"
     return First(raw, answer, refused, plain(a[0]), len(ruled), len(ruled & trail.relus), trail)
@@ -206,23 +206,23 @@ def _why_not(g: Tensor | None, place: str) -> str:
     return "" if bool(g.any()) else f"the gradient at {place} is zero: what follows is saturated, or its weights are still zero"
 
 
-def _second(model: Running, x: Tensor, raw: Tensor, layer: str | None, layers: Mapping[str, Layer]) -> Second:
+def _second(runner: Runner, x: Tensor, raw: Tensor, layer: str | None, layers: Mapping[str, Layer]) -> Second:
     """Forward once more, x beside noise, by the rules of relevance."""
     noise = torch.randn(x.shape, generator=torch.Generator().manual_seed(0)).to(x)
     alone = ""
     try:
-        refused, found = _by_relevance(model, torch.cat([x, noise]), layer, layers)
+        refused, found = _by_relevance(runner, torch.cat([x, noise]), layer, layers)
     except BadNetwork as error:
         alone = str(error)
         try:
-            refused, found = _by_relevance(model, x, layer, layers)
+            refused, found = _by_relevance(runner, x, layer, layers)
         except BadNetwork as error:  # the rules' doing, not that of two images
             refused, alone = _unruled(str(error)), ""
-            found = _plainly(model, x)
+            found = _plainly(runner, x)
     off = _off(found[:1], raw)
     if not off:
         return Second(refused, alone=alone)
-    again = _off(_plainly(model, x), raw)
+    again = _off(_plainly(runner, x), raw)
     return Second(refused, again, mixes=not again, alone=alone)
 
 
@@ -230,9 +230,9 @@ def _unruled(why: str) -> dict[str, str]:
     return {"relevance": why, "excitation": why}
 
 
-def _plainly(model: Running, x: Tensor) -> Tensor:
+def _plainly(runner: Runner, x: Tensor) -> Tensor:
     with torch.no_grad():
-        return model._raw(x.clone())
+        return runner.raw(x.clone())
 
 
 def _off(found: Tensor, raw: Tensor) -> float:
@@ -241,10 +241,10 @@ def _off(found: Tensor, raw: Tensor) -> float:
     return 0.0 if alike(found, raw) else float((found - raw).abs().max() / raw.abs().max().clamp(min=1e-12))
 
 
-def _by_relevance(model: Running, x: Tensor, layer: str | None, layers: Mapping[str, Layer]) -> tuple[dict[str, str], Tensor]:
+def _by_relevance(runner: Runner, x: Tensor, layer: str | None, layers: Mapping[str, Layer]) -> tuple[dict[str, str], Tensor]:
     """What relevance has no rule for, between scores and image or layer; and the scores."""
-    if model.sealed:
-        return _unruled("no rule of relevance can be kept inside"), _plainly(model, x)
+    if runner.sealed:
+        return _unruled("no rule of relevance can be kept inside"), _plainly(runner, x)
     mode, x = Propagation(Relevance()), x.requires_grad_()
     entry: list[tuple[Tensor, Tensor, Counter[str]]] = []  # the layer's output, the leaf in its place, and what came before
     name, calls = (layer or "").partition("#")[0], layers[layer].calls if layer else 1
@@ -257,9 +257,9 @@ def _by_relevance(model: Running, x: Tensor, layer: str | None, layers: Mapping[
         given = entry[-1][1].clone()
         return given if isinstance(output, Tensor) else (given, *output[1:])
 
-    hooks = [(model.network.get_submodule(name), cut)] if name and name != INPUT else []
+    hooks = [(runner.network.get_submodule(name), cut)] if name and name != INPUT else []
     with torch.enable_grad(), mode, hooked(hooks):
-        raw = model._run(x.clone())[0]
+        raw = runner.run(x.clone())[0]
     if not entry:
         return _asked("relevance", lambda: mode.notes(raw, [x])), raw
     before, leaf, earlier = entry[-1]

@@ -1,7 +1,7 @@
 """What may spoil an explanation of a torch network: one check each, over what a look at it showed."""
 
 from collections.abc import Callable, Iterable, Iterator
-from copy import copy, deepcopy
+from copy import deepcopy
 
 import torch
 from torch import nn
@@ -25,7 +25,7 @@ def hazards(facts: Facts) -> tuple[Hazard, ...]:
 
 def _numbers(facts: Facts) -> Iterator[Hazard]:
     """NaN or infinity, in weights or on the way."""
-    held = [*facts.model.network.named_parameters(), *facts.model.network.named_buffers()]
+    held = [*facts.runner.network.named_parameters(), *facts.runner.network.named_buffers()]
     broken = [name for name, one in held if one.is_floating_point() and not one.is_meta and not bool(one.isfinite().all())]
     bad, spoilt = facts.first.trail.bad, "scores" in facts.refused
     if broken:
@@ -48,7 +48,7 @@ def _unreached(facts: Facts) -> Iterator[Hazard]:
         yield Hazard("cut", WARNING, why, (), advice)
     elif why := facts.refused.get("layer gradient"):
         yield Hazard("cut", WARNING, why, (str(facts.layer),), "Name another layer, or ask occlusion or rise.")
-    elif facts.layer is None and not facts.model.sealed:
+    elif facts.layer is None and not facts.runner.sealed:
         yield Hazard("no-space", WARNING, "no layer that the scores rest on still has space", (),
                      "CAMs need one; maps of pixels, such as integrated-gradients, and occlusion do not.")  # fmt: skip
 
@@ -58,14 +58,14 @@ def _head(facts: Facts) -> Iterator[Hazard]:
     if weight is not None and not weight.is_meta and not bool(weight.any()):
         yield Hazard("zero-head", WARNING, "the weights of the last layer are all zero: it was never trained", (),
                      "Every class gets the same score, and every map is empty. Load trained weights.")  # fmt: skip
-    elif facts.model.weights == RANDOM:
+    elif facts.runner.settings.weights == RANDOM:
         yield Hazard("random-weights", WARNING, "the weights are drawn at random: nothing was learned", (),
                      "Maps show what the architecture prefers, nothing more. Load trained weights.")  # fmt: skip
 
 
 def _modes(facts: Facts) -> Iterator[Hazard]:
     """Parts that stand in train mode: what that changes."""
-    modules = {name: facts.model.network.get_submodule(name) for name in facts.training}
+    modules = {name: facts.runner.network.get_submodule(name) for name in facts.training}
     norms = [name for name, module in modules.items() if isinstance(module, NORMS)]
     drops = [name for name, module in modules.items() if isinstance(module, DROPOUT) and module.p > 0]
     if not modules:
@@ -80,14 +80,13 @@ def _modes(facts: Facts) -> Iterator[Hazard]:
 
 def _in_train_mode(facts: Facts) -> str:
     """What it says of this very image in train mode: a copy is asked, whose statistics may change."""
-    model = copy(facts.model)
     try:
-        with facts.model._ready(facts.x) as x, torch.no_grad():
-            model.network = deepcopy(facts.model.network)
+        with facts.runner.ready(facts.x) as x, torch.no_grad():
+            runner = facts.runner.of_network(deepcopy(facts.runner.network))
             for name in facts.training:
-                model.network.get_submodule(name).training = True
-            raw = model._raw(x)
-            answer = model._answer(raw, model._scores(raw))
+                runner.network.get_submodule(name).training = True
+            raw = runner.raw(x)
+            answer = runner.answer(raw, runner.scores(raw))
     except Exception as error:  # noqa: BLE001 - not to be copied, a BatchNorm of one value, or what its own code raises
         said = str(error).strip().splitlines() or [type(error).__name__]
         return f"In train mode it cannot take this one image ({said[0]})."
@@ -100,7 +99,7 @@ def _in_train_mode(facts: Facts) -> str:
 
 def _said(answer: Answer, facts: Facts) -> str:
     top = int(answer.scores[0].argmax())
-    label = name_of(facts.model.labels, top) or f"class {top}"
+    label = name_of(facts.runner.settings.labels, top) or f"class {top}"
     return label if answer.probabilities is None else f"{label} ({answer.probabilities[0, top]:.1%})"
 
 
@@ -121,21 +120,21 @@ def _repeats(facts: Facts) -> Iterator[Hazard]:
 
 
 def _outputs(facts: Facts) -> Iterator[Hazard]:
-    model, answer = facts.model, facts.first.answer
-    if answer.normalised and model.end is None:
-        what = "sigmoid" if model.sigmoid else "softmax"
+    runner, answer, labels = facts.runner, facts.first.answer, facts.runner.settings.labels
+    if answer.normalised and runner.end is None:
+        what = "sigmoid" if runner.reader.sigmoid else "softmax"
         yield Hazard("normalised", WARNING, f"the network ends in a {what}: its scores are probabilities", (),
                      f"Where it is sure, the {what} is flat and gradients vanish. Wrap the part before it.")  # fmt: skip
-    elif model.end is None and is_log_distribution(facts.first.raw):
+    elif runner.end is None and is_log_distribution(facts.first.raw):
         yield Hazard("normalised", NOTE, "the network ends in a log-softmax: its scores are log-probabilities", (),
                      "A map explains the class against all others. To explain the logit, wrap the part before it.")  # fmt: skip
-    if model.labels is not None and len(model.labels) != answer.scores.shape[1]:
-        yield Hazard("labels", WARNING, f"there are {len(model.labels)} labels for {answer.scores.shape[1]} scores", (),
+    if labels is not None and len(labels) != answer.scores.shape[1]:
+        yield Hazard("labels", WARNING, f"there are {len(labels)} labels for {answer.scores.shape[1]} scores", (),
                      "Give those that belong to these weights: labels=, --labels.")  # fmt: skip
 
 
 def _relus(facts: Facts) -> Iterator[Hazard]:
-    if facts.model.sealed:
+    if facts.runner.sealed:
         return
     relus, named = facts.first.relus, facts.first.named
     if not relus and (why := facts.refused.get("relus")):
@@ -159,7 +158,7 @@ def _calls(facts: Facts) -> Iterator[Hazard]:
         yield Hazard("repeated", NOTE, f"{_count(len(several), 'layer')} {runs} several times in a pass",
                      tuple(f"{name} ({calls} times)" for name, calls in several.items()),
                      f"There is one map for each call; {name}#1 reads the first one alone.")  # fmt: skip
-    unclear = {} if facts.model.sealed else facts.model._survey(facts.x).unclear
+    unclear = {} if facts.runner.sealed else facts.runner.survey(facts.x).unclear
     for why in unclear.values():
         yield Hazard("unclear-grid", WARNING, f"how its tokens lie over the image is not known: it may be {why}", (),
                      "Say it: wrap(network, grid=(rows, columns)).")  # fmt: skip
@@ -167,18 +166,18 @@ def _calls(facts: Facts) -> Iterator[Hazard]:
 
 def _makings(facts: Facts) -> Iterator[Hazard]:
     """How the network is made and where it lies."""
-    model, parameters = facts.model, [*facts.model.network.parameters()]
-    if model.sealed:
-        yield Hazard("sealed", WARNING, f"it is {model.sealed}, which cannot be read inside", (),
+    runner, parameters = facts.runner, [*facts.runner.network.parameters()]
+    if runner.sealed:
+        yield Hazard("sealed", WARNING, f"it is {runner.sealed}, which cannot be read inside", (),
                      "No layers, CAMs or rules. Load the Python network it was made from, with the same weights.")  # fmt: skip
-    own = [module.__dict__ for module in model.network.modules()]
+    own = [module.__dict__ for module in runner.network.modules()]
     compiled = any(one.get("_compiled_call_impl") is not None or "_orig_mod" in one.get("_modules", ()) for one in own)
     if compiled:
         yield Hazard(
             "compiled", NOTE, "parts of it are compiled", (), "They are run as they are written, so that they can be read."
         )
     frozen = [p for p in parameters if not p.requires_grad]
-    if frozen and not model.sealed:
+    if frozen and not runner.sealed:
         yield Hazard("frozen", NOTE, f"{len(frozen)} of {len(parameters)} parameters are frozen (requires_grad=False)", (),
                      "That is fine: gradients go through them to the image.")  # fmt: skip
     half = {str(p.dtype).removeprefix("torch.") for p in parameters if p.dtype in (torch.float16, torch.bfloat16)}
@@ -189,7 +188,7 @@ def _makings(facts: Facts) -> Iterator[Hazard]:
     if len(devices) > 1 or "offloaded" in devices:
         yield Hazard("split", NOTE, f"its parts lie on {', '.join(sorted(devices))}", (),
                      "That works, at the price of moving activations; what is offloaded is fetched in every pass.")  # fmt: skip
-    if model.inputs.asked is not None:
+    if runner.call.inputs.asked is not None:
         yield Hazard("side-inputs", NOTE, "it takes other inputs beside the image", (),
                      "They are passed as they are, and kept fixed while the image changes.")  # fmt: skip
 

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.export import ExportedProgram
 from torch.jit import ScriptModule
 
-from seewhy.errors import BadNetwork
+from seewhy.errors import BadNetwork, NotApplicable
 
 
 class Sealed(nn.Module):
@@ -100,3 +100,12 @@ def _cut(output: Any, of: int, n: int) -> Any:
 
 def first_line(error: Exception) -> str:
     return f"{type(error).__name__}: {error}".strip().splitlines()[0]
+
+
+def refusal(name: str, sealed: str, what: str) -> NotApplicable:
+    """What to raise where something inside a network in one piece is asked for; sealed: what it is, such as "TorchScript"."""
+    return NotApplicable(
+        f"{name} is {sealed}, which cannot be read inside: {what} can be asked of it. Explain it at the image "
+        "(gradient, integrated-gradients) or from its scores (occlusion, rise, lime); "
+        "or load the Python network it was made from, with the same weights."
+    )

@@ -1,6 +1,7 @@
 """Networks that cannot be read inside: exported by torch.export, or TorchScript.  Scores always, gradients at the image."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -9,73 +10,90 @@ from torch.jit import ScriptModule
 
 from seewhy.arrays import Array
 from seewhy.errors import NeedsGradients, NotApplicable
-from seewhy.models.model import INPUT, Answer, Bias, Head, Layer, Trace
+from seewhy.models.model import INPUT, Answer, Attended, Examination, Trace
 from seewhy.models.rule import Rule
+from seewhy.models.settings import Settings
+from seewhy.models.torch.attention.attended import attended
 from seewhy.targets.target import Target
 
-from .model import TorchModel
-from .program import Sealed
+from .base import TorchScores
+from .examination import examination
+from .program import Sealed, refusal
+from .trace import activations, trace
+from .undisturbed import again
 
 
-class ScriptedModel(TorchModel):
+def _no(what: str) -> Callable[..., Any]:
+    """A method that refuses, for what lies inside: `what` names it, with the first argument in the place of {!r}."""
+
+    def refuse(model: "SealedModel", *args: Any, **_options: Any) -> Any:
+        raise model.refused(what.format(*args))
+
+    return refuse
+
+
+class SealedModel(TorchScores):
     """A network in one piece.  Made by `seewhy.wrap` of a ScriptModule or an ExportedProgram."""
 
-    def __init__(self, network: ScriptModule | ExportedProgram, **settings: Any) -> None:
-        super().__init__(Sealed(network), **settings)
+    layers = _no("no layer")
+    upto = _no("no layer such as {!r}, and none of its units,")
+    biases = _no("no bias")
+    head = _no("no linear layer")
+
+    def __init__(self, network: ScriptModule | ExportedProgram, settings: Settings) -> None:
         self.sealed = "a program of torch.export" if isinstance(network, ExportedProgram) else "TorchScript"
-        own = network.original_name if isinstance(network, ScriptModule) else type(network).__name__
-        self.name = settings.get("name") or own
+        name = network.original_name if isinstance(network, ScriptModule) else type(network).__name__
+        super().__init__(Sealed(network), replace(settings, name=settings.name or name))
 
-    def layers(self, x: Array | None = None) -> Mapping[str, Layer]:
-        raise self._refused("no layer")
+    def cells(self, layer: str, x: Array) -> None:
+        """Where the cells of a layer lie: no layer can be read, so it is not known."""
 
-    def upto(self, layer: str, at: Any = "max") -> TorchModel:
-        raise self._refused(f"no layer such as {layer!r}, and none of its units,")
+    def first_bad(self, x: Array) -> None:
+        """The first layer to emit NaN or infinity: no layer can be read, so it is not known."""
 
     def trace(
         self, x: Array, targets: Sequence[Target], layers: Sequence[str], rule: Rule | None = None, twice: bool = False
     ) -> Trace:
+        """One pass forward and one back for each target, read at the image."""
         self._check(layers)
         if rule is not None:
-            raise self._refused("no ReLU, and nothing else that a rule changes,")
+            raise self.refused("no ReLU, and nothing else that a rule changes,")
         if twice:
-            raise self._refused("no second derivative")
-        found = super().trace(x, targets, layers)
-        if INPUT in found.evidence and not bool(found.evidence[INPUT].g.any()) and not self._lets_through(x):
+            raise self.refused("no second derivative")
+        at_image = trace(self.runner, x, targets, layers)
+        if INPUT in at_image.evidence and not bool(at_image.evidence[INPUT].g.any()) and not self._lets_through(x):
             raise NeedsGradients(f"{self.name} is {self.sealed}, and lets no gradient through. Try occlusion, rise or lime.")
-        return found
-
-    def biases(self, x: Array, targets: Sequence[Target]) -> tuple[Trace, list[list[Bias]]]:
-        raise self._refused("no bias")
+        return at_image
 
     def activations(self, x: Array, layers: Sequence[str]) -> tuple[Mapping[str, Array], Mapping[str, tuple[str, ...]]]:
+        """The image itself."""
         self._check(layers)
-        return super().activations(x, layers)
+        return activations(self.runner, x, layers)
 
-    def head(self, x: Array, targets: Sequence[Target], layers: Sequence[str]) -> Head:
-        raise self._refused("no linear layer")
+    @again
+    def attended(self, x: Array, targets: Sequence[Target] = (), whole: bool = True, each: bool = False) -> Attended:
+        """NotApplicable: no attention can be seen."""
+        return attended(self.runner, x, targets, whole, each)
 
     def scoring(self, x: Array, answer: Answer, fast: bool = False, dtype: Any = None, inside: bool = False) -> Any:
+        """The scores of many variants of images; no copy is faster, for its layers cannot be reordered."""
         if inside:
-            raise self._refused("no layer")
-        return super().scoring(x, answer, False, dtype)  # no copy is faster: its layers cannot be reordered
+            raise self.refused("no layer")
+        return super().scoring(x, answer, False, dtype)
 
-    def first_bad(self, x: Array) -> str | None:
-        """No layer can be read, so it is not known."""
-        return None
+    def examine(self, x: Array) -> Examination:
+        """What a few passes of one image (1, c, *space) show."""
+        return examination(self.runner, x, {})
+
+    def refused(self, what: str) -> NotApplicable:
+        """What to raise where something inside is asked for."""
+        return refusal(self.name, self.sealed, what)
 
     def _lets_through(self, x: Array) -> bool:
-        with self._ready(x[:1]) as x, torch.enable_grad():
-            return self._raw(x.requires_grad_().clone()).requires_grad
+        with self.runner.ready(x[:1]) as x, torch.enable_grad():
+            return self.runner.raw(x.requires_grad_().clone()).requires_grad
 
     def _check(self, layers: Sequence[str]) -> None:
         inner = [name for name in layers if name != INPUT]
         if inner:
-            raise self._refused(f"no layer such as {inner[0]!r}")
-
-    def _refused(self, what: str) -> NotApplicable:
-        return NotApplicable(
-            f"{self.name} is {self.sealed}, which cannot be read inside: {what} can be asked of it. Explain it at the image "
-            "(gradient, integrated-gradients) or from its scores (occlusion, rise, lime); "
-            "or load the Python network it was made from, with the same weights."
-        )
+            raise self.refused(f"no layer such as {inner[0]!r}")

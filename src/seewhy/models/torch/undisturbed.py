@@ -145,12 +145,15 @@ def _alone(network: nn.Module, tries: Tries) -> Iterator[StandIn | None]:
 
 
 def again(ask: Callable[P, T]) -> Callable[P, T]:
-    """Of what asks a model, its first argument: once more, with the network's own modules, where one ran past its stand-in."""
+    """For functions of a runner, or of a model that has one: run once more, with the network's own modules, where one of them
+    ran past its stand-in.
+    """
 
     @wraps(ask)
     def asked(*args: P.args, **options: P.kwargs) -> T:
-        model: Any = args[0]
-        outermost = standing(model.given) is None
+        runner: Any = getattr(args[0], "runner", args[0])
+        call = runner.call
+        outermost = standing(call.given) is None
         try:
             return ask(*args, **options)
         except Past as past:
@@ -161,7 +164,7 @@ def again(ask: Callable[P, T]) -> Callable[P, T]:
             return ask(*args, **options)
         except BadNetwork:
             if failed:  # so it was not the stand-in's fault
-                model.tries.past = ()
+                call.tries.past = ()
             raise
 
     return asked

@@ -47,9 +47,9 @@ def network():
 
 
 def ran(model):
-    with model._ready(X) as x, torch.enable_grad():
-        survey = _survey_of(model, x)
-        return _blocks(survey), at_each_block(model, x.requires_grad_().clone(), survey)
+    with model.runner.ready(X) as x, torch.enable_grad():
+        survey = _survey_of(model.runner, x)
+        return _blocks(survey), at_each_block(model.runner, x.requires_grad_().clone(), survey)
 
 
 def test_each_block_is_the_largest_around_one_attention(network):
@@ -70,9 +70,9 @@ def test_the_scores_behind_each_block_are_those_of_its_tokens(network):
 
 def test_no_gradient_passes_from_one_block_to_the_one_before(network):
     model = seewhy.wrap(network)
-    with model._ready(X) as x, torch.enable_grad():
-        survey = _survey_of(model, x)
-        _, scores = at_each_block(model, x.requires_grad_().clone(), survey)
+    with model.runner.ready(X) as x, torch.enable_grad():
+        survey = _survey_of(model.runner, x)
+        _, scores = at_each_block(model.runner, x.requires_grad_().clone(), survey)
         for i, block in enumerate((*network.stem, network.last)):
             found = torch.autograd.grad(
                 scores[2 * i : 2 * i + 2, 1].sum(), [b.mlp.weight for b in (*network.stem, network.last)],
@@ -90,8 +90,8 @@ def test_hooks_are_gone(network):
 
 def test_a_unit_has_no_end_behind_each_block(network):
     model = seewhy.wrap(network).upto("last", "max")
-    with pytest.raises(seewhy.NotApplicable, match="no end of the network behind each block"), model._ready(X) as x:
-        at_each_block(model, x, _survey_of(model, x))
+    with pytest.raises(seewhy.NotApplicable, match="no end of the network behind each block"), model.runner.ready(X) as x:
+        at_each_block(model.runner, x, _survey_of(model.runner, x))
 
 
 def test_an_attention_in_no_block_of_its_own_is_refused():

@@ -224,7 +224,7 @@ def test_what_is_not_followed_is_seen(build, length):
         own = kept[name][0].transpose(1, 2) if isinstance(kept[name], tuple) else kept[name]
         ask.close(found, own.detach().numpy(), 1e-9)
     assert "how its tokens lie" not in str(seewhy.wrap(network).layers(x))
-    assert not model._survey(torch.as_tensor(x)).unclear
+    assert not model.runner.survey(torch.as_tensor(x)).unclear
 
 
 def stretched(width: int, smear: float) -> Tensor:

@@ -18,7 +18,7 @@ from seewhy.models.model import Attended, Tokens
 from seewhy.models.torch.passes.backward import gradients
 from seewhy.models.torch.passes.taps import every_module, ordered_gradients
 from seewhy.models.torch.places.layout import SEQUENCE, TOKENS
-from seewhy.models.torch.running import Running
+from seewhy.models.torch.runner import Runner
 from seewhy.models.torch.scores import as_numpy, plain
 from seewhy.targets.target import Target, weighted
 
@@ -27,7 +27,7 @@ from .blocks import at_each_block
 from .emissions import Emission
 from .places import AttentionSurvey, TokenAttention, attention_survey
 
-SURVEYS: "WeakKeyDictionary[Running, Recent[Any, AttentionSurvey]]" = WeakKeyDictionary()
+SURVEYS: "WeakKeyDictionary[Runner, Recent[Any, AttentionSurvey]]" = WeakKeyDictionary()
 LOOK = "attention(model, images, layer=...) shows single layers' weights. "
 TRY = "Grad-CAM and other methods explain such networks."
 
@@ -77,36 +77,36 @@ class TorchAttention:
         return out
 
 
-def attended(model: Running, x: Array, targets: Sequence[Target], whole: bool, each: bool) -> Attended:
+def attended(runner: Runner, x: Array, targets: Sequence[Target], whole: bool, each: bool) -> Attended:
     """One forward pass of x (n, c, *space), and with targets the gradients of their scores toward all attention weights.
 
     whole: NotApplicable unless every attention joins the tokens of one row, the same in all layers, and nothing else joins
     them; else what can be placed is told, and in `left_out` what cannot.  each: of each layer, the score that the network's
     own end makes of the tokens behind that layer's block, in place of the last, and no gradient but through that block.
     """
-    with model._ready(x) as x:
-        survey = _survey_of(model, x)
+    with runner.ready(x) as x:
+        survey = _survey_of(runner, x)
         if not survey.attentions:
             raise NotApplicable(
-                f"{model.name} has no attention that can be seen: no F.scaled_dot_product_attention, no MultiheadAttention, "
+                f"{runner.name} has no attention that can be seen: no F.scaled_dot_product_attention, no MultiheadAttention, "
                 "and no softmax whose rows are multiplied with values. Other libraries' kernels hide it: ask "
                 "transformers for attn_implementation='sdpa' or 'eager'."
             )
         if whole:
             _check(survey)
-        mode = Attending(model.network)
-        with ordered_gradients(model.network, len(x)), torch.set_grad_enabled(bool(targets)):
+        mode = Attending(runner.network)
+        with ordered_gradients(runner.network, len(x)), torch.set_grad_enabled(bool(targets)):
             entered = x.requires_grad_().clone() if targets else x
             with mode:
-                raw, scores = at_each_block(model, entered, survey) if each else model._run(entered)
+                raw, scores = at_each_block(runner, entered, survey) if each else runner.run(entered)
         calls = mode.attentions()
         if [call.layer for call in calls] != [attention.layer for attention in survey.attentions]:
-            raise NotApplicable(f"{model.name} runs other attentions for these images than for noise: they are not followed.")
+            raise NotApplicable(f"{runner.name} runs other attentions for these images than for noise: they are not followed.")
         copies = len(raw) // len(x)
-        answer = model._answer(raw[-len(x) :], scores[-len(x) :])
+        answer = runner.answer(raw[-len(x) :], scores[-len(x) :])
         weights = weighted(targets, answer.scores) if targets else np.zeros((0, *answer.scores.shape))
         slopes = _slopes(scores, np.tile(weights, (1, copies, 1)), calls, survey) if targets else {}
-        _place(model, survey, x)
+        _place(runner, survey, x)
         layers = [
             _attention(call, attention, slopes.get(i), len(x))
             for i, (call, attention) in enumerate(zip(calls, survey.attentions, strict=True))
@@ -120,21 +120,21 @@ def attended(model: Running, x: Array, targets: Sequence[Target], whole: bool, e
         return Attended(answer, weights, placed, _shares(survey), out)
 
 
-def _survey_of(model: Running, x: Tensor) -> AttentionSurvey:
+def _survey_of(runner: Runner, x: Tensor) -> AttentionSurvey:
     """What a pass of noise told, once for images of this shape."""
-    key = (tuple(x.shape[1:]), tuple(map(id, every_module(model.given))))
-    return SURVEYS.setdefault(model, Recent()).of(key, lambda: _survey(model, x))
+    key = (tuple(x.shape[1:]), tuple(map(id, every_module(runner.call.given))))
+    return SURVEYS.setdefault(runner, Recent()).of(key, lambda: _survey(runner, x))
 
 
-def _survey(model: Running, x: Tensor) -> AttentionSurvey:
+def _survey(runner: Runner, x: Tensor) -> AttentionSurvey:
     """Run noise like x and follow the tokens; where the network takes no two images, one."""
-    model._survey(x[:1].detach())
+    runner.survey(x[:1].detach())
     noise = torch.randn((2, *x.shape[1:]), generator=torch.Generator().manual_seed(0)).to(x)
-    if model.aims:  # which read what is in this very image
+    if runner.aims:  # which read what is in this very image
         noise = x[:1].detach() + 1e-3 * x.std() * noise
 
     def at(noise: Tensor) -> AttentionSurvey:
-        return attention_survey(model.network, noise, model._run, lambda module, a: model._lies(module, a, noise))
+        return attention_survey(runner.network, noise, runner.run, lambda module, a: runner.lies(module, a, noise))
 
     try:
         return at(noise)  # two images, so that an axis of one is known to be no batch
@@ -257,10 +257,10 @@ def _shares(survey: AttentionSurvey) -> NDArray[Any]:
     return share / share.sum()
 
 
-def _place(model: Running, survey: AttentionSurvey, x: Tensor) -> None:
+def _place(runner: Runner, survey: AttentionSurvey, x: Tensor) -> None:
     """Cells of attention lie where those of layers with the same grid do."""
-    known = {layer.shape[1:]: layer.cells for layer in reversed(model._survey(x[:1].detach()).layers.values()) if layer.cells}
-    places = model._learned(x).places
+    known = {layer.shape[1:]: layer.cells for layer in reversed(runner.survey(x[:1].detach()).layers.values()) if layer.cells}
+    places = runner.of_size(x).places
     for attention in survey.attentions:
         for name in (attention.layer, "attention") if attention.square else (attention.layer,):
             grid = attention.keys.lies.space if attention.keys is not None else ()

@@ -10,36 +10,35 @@ from torch import Tensor
 from seewhy.errors import BadNetwork, NotApplicable
 from seewhy.models.torch.passes.taps import emitted, hooked
 from seewhy.models.torch.places.layout import SEQUENCE
-from seewhy.models.torch.running import Running
+from seewhy.models.torch.runner import Runner
 from seewhy.models.torch.scores import picked, raw_scores
 
 from .places import AttentionSurvey
 
 
-def at_each_block(model: Running, x: Tensor, survey: AttentionSurvey) -> tuple[Tensor, Tensor]:
+def at_each_block(runner: Runner, x: Tensor, survey: AttentionSurvey) -> tuple[Tensor, Tensor]:
     """What the network gives, and the scores (blocks * n, k), of the tokens behind each block, by its own end."""
-    if model.end is not None:
+    if runner.end is not None:
         raise NotApplicable("A unit's activation has no end of the network behind each block. Explain a class.")
-    args, options = model.inputs(x)
     blocks = _blocks(survey)
-    with _ends_at(model, blocks, survey) as tokens:
+    with _ends_at(runner, blocks, survey) as tokens:
         try:
-            output = model._called(args, options, x)
+            output = runner.called(x)
         except BadNetwork as error:
             if len(tokens) < len(blocks):
                 raise
-            raise NotApplicable(f"Behind {blocks[-1]} {model.name} does not take the tokens of all blocks: {error}") from error
+            raise NotApplicable(f"Behind {blocks[-1]} {runner.name} does not take the tokens of all blocks: {error}") from error
     many = x.detach().repeat(len(blocks), *[1] * (x.ndim - 1))
-    if model.aims:
-        raw = model._read(output, many)
+    if runner.aims:
+        raw = runner.read(output, many)
     else:
-        part = picked(output, model.output, len(many))
-        raw = raw_scores(part, len(many), output if model.output is None else part)
-    return raw, model._scores(raw)
+        part = picked(output, runner.settings.output, len(many))
+        raw = raw_scores(part, len(many), output if runner.settings.output is None else part)
+    return raw, runner.scores(raw)
 
 
 @contextmanager
-def _ends_at(model: Running, blocks: list[str], survey: AttentionSurvey) -> Iterator[list[Tensor]]:
+def _ends_at(runner: Runner, blocks: list[str], survey: AttentionSurvey) -> Iterator[list[Tensor]]:
     """While it is entered, each block starts from its input anew, and behind the last one go on the tokens of all."""
     tokens: list[Tensor] = []
 
@@ -53,7 +52,7 @@ def _ends_at(model: Running, blocks: list[str], survey: AttentionSurvey) -> Iter
 
         return hook
 
-    with hooked((model.network.get_submodule(name), hook_for(name)) for name in blocks):
+    with hooked((runner.network.get_submodule(name), hook_for(name)) for name in blocks):
         yield tokens
 
 

@@ -22,7 +22,7 @@ class End(NamedTuple):
 
     layer: str
     at: Any  # "max", "sum" or a cell: (y, x), of a signal (t,), of a volume (z, y, x)
-    whole: Any  # the model of the whole network
+    whole: Any  # the runner of the whole network
 
 
 def unit_scores(run: Callable[[], Any], network: nn.Module, x: Tensor, end: End, calls: int) -> Tensor:
@@ -44,7 +44,7 @@ def unit_scores(run: Callable[[], Any], network: nn.Module, x: Tensor, end: End,
 
 
 def _scored(module: nn.Module, a: Tensor, x: Tensor, end: End) -> Tensor:
-    layout = end.whole._lies(module, a, x)
+    layout = end.whole.lies(module, a, x)
     if layout is None and a.ndim == 2 and len(a) == len(x) and isinstance(end.at, str):
         return a
     if layout is None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from copy import copy, deepcopy
+from copy import deepcopy
 from functools import cache
 from itertools import count
 from typing import Any
@@ -17,7 +17,6 @@ from torch.utils.flop_counter import flop_registry
 
 from seewhy.arrays import Array
 from seewhy.errors import BadParameter, NotApplicable
-from seewhy.lru import Recent
 from seewhy.memory import out_of_memory
 from seewhy.models.model import INPUT
 from seewhy.models.pace import Pace
@@ -36,8 +35,8 @@ LAYOUTS = {4: torch.channels_last, 5: torch.channels_last_3d}
 class TorchScorer:
     """What `TorchModel.scoring` lends: the network stands ready, in eval mode, without a graph, for this thread alone."""
 
-    def __init__(self, model: Any, like: Tensor, differs: bool, fast: bool, normalised: bool) -> None:
-        self.model, self.like, self.differs, self.fast, self.normalised = model, like, differs, fast, normalised
+    def __init__(self, runner: Any, like: Tensor, differs: bool, fast: bool, normalised: bool) -> None:
+        self.runner, self.like, self.differs, self.fast, self.normalised = runner, like, differs, fast, normalised
         self.mixes: bool | None = None  # the images of a batch; None: not known yet
         kind = like.device.type
         self.cast = (torch.is_autocast_enabled(kind), torch.get_autocast_dtype(kind))
@@ -70,10 +69,10 @@ class TorchScorer:
     def _raw(self, x: Tensor) -> Tensor:
         if self.fast and type(x) is Tensor and x.ndim in LAYOUTS:
             x = x.contiguous(memory_format=LAYOUTS[x.ndim])
-        return self.model._raw(x)
+        return self.runner.raw(x)
 
     def scored(self, raw: Tensor) -> Tensor:
-        return self.model._scores(raw, self.normalised)
+        return self.runner.scores(raw, self.normalised)
 
     def blend(self, keep: Array, image: Tensor, fill: Tensor) -> Tensor:
         """The image where `keep` (m, *space) is one or true, the fill where it is zero or false."""
@@ -83,7 +82,7 @@ class TorchScorer:
     def pace(self, together: int | None, most: int) -> Pace:
         pixels = self.like[0, 0].numel()
         usual = ON_CPU if self.like.device.type == "cpu" else ELSEWHERE
-        return Pace(self.model.asked_batch or min(together or power_of_two(usual // pixels), most))
+        return Pace(self.runner.settings.batch_size or min(together or power_of_two(usual // pixels), most))
 
     def boxed(self, image: Tensor) -> "BoxScorer":
         return BoxScorer(self, image)
@@ -160,10 +159,10 @@ class TailScorer:
     def __init__(self, scorer: TorchScorer, image: Tensor, layer: str) -> None:
         if layer == INPUT:
             raise NotApplicable(f"layer={layer!r}: what is edited here is an activation inside the network; name a layer.")
-        self.scorer, model, x = scorer, scorer.model, image[None]
-        tap = Tap(layer, model.network)
-        self.behind: TorchTail | SequenceTail = tail_of(scorer.raw, tap, x, model)
-        self.layout: Layout = model._layout(layer, self.behind.a, x)
+        self.scorer, runner, x = scorer, scorer.runner, image[None]
+        tap = Tap(layer, runner.network)
+        self.behind: TorchTail | SequenceTail = tail_of(scorer.raw, tap, x, runner)
+        self.layout: Layout = runner.layout(layer, self.behind.a, x)
         self.a = self.layout.turn(self.behind.a)[0]
         self.notes = tap.notes if self.behind.replays else (*tap.notes, NO_REPLAY)
 
@@ -192,12 +191,12 @@ class SequenceTail:
             return self.run(self.x.repeat(edits.shape[1], *[1] * (self.x.ndim - 1)))
 
 
-def tail_of(run: Callable[[Tensor], Tensor], tap: Tap, x: Tensor, model: Any) -> "TorchTail | SequenceTail":
+def tail_of(run: Callable[[Tensor], Tensor], tap: Tap, x: Tensor, runner: Any) -> "TorchTail | SequenceTail":
     """What answers for edits of the layer in an image x (1, c, *space)."""
     try:
-        return TorchTail(run, tap, x, replay=not offloaded(model.network))  # whose weights come and go by calls of torch
+        return TorchTail(run, tap, x, replay=not offloaded(runner.network))  # whose weights come and go by calls of torch
     except NotApplicable:
-        layout = None if tap.seen is None else model._lies(tap.module, tap.seen, x)
+        layout = None if tap.seen is None else runner.lies(tap.module, tap.seen, x)
         if layout is None or layout.kind != SEQUENCE:
             raise
         return SequenceTail(run, tap, x)
@@ -223,29 +222,26 @@ def memory_errors() -> Iterator[None]:
         raise
 
 
-def quick(model: Any, like: Tensor, fast: bool, dtype: Any, fold: bool) -> Any:
-    """The same model over a copy of its network: of another precision; if fast, in channels_last order, and with its
+def quick(runner: Any, like: Tensor, fast: bool, dtype: Any, fold: bool) -> Any:
+    """The same runner over a copy of its network: of another precision; if fast, in channels_last order, and with its
     BatchNorms folded into the convolutions before them, where that can be traced and leaves the scores of images `like`."""
-    made = copy(model)
-    made.network = deepcopy(model.network).eval().requires_grad_(False)
-    made.surveys, made.units = Recent(), Recent()
+    copied = runner.of_network(deepcopy(runner.network).eval().requires_grad_(False))
     if fast:
-        if fold and model.end is None:
-            made.network = _folded(made, like)
-        made.network.to(memory_format=torch.channels_last)
+        if fold and runner.end is None:
+            copied = _folded(copied, like)
+        copied.network.to(memory_format=torch.channels_last)
     if dtype is not None:
-        made.network.to(dtype=precision(dtype))
-    return made
+        copied.network.to(dtype=precision(dtype))
+    return copied
 
 
-def _folded(model: Any, like: Tensor) -> nn.Module:
-    trial = copy(model)
+def _folded(runner: Any, like: Tensor) -> Any:
     try:
         with torch.no_grad():
-            trial.network = _fuse()(model.network, no_trace=False)
-            return trial.network if alike(trial._raw(like.clone()), model._raw(like.clone())) else model.network
+            trial = runner.of_network(_fuse()(runner.network, no_trace=False))
+            return trial if alike(trial.raw(like.clone()), runner.raw(like.clone())) else runner
     except Exception:  # noqa: BLE001 - a network that cannot be traced runs as it is
-        return model.network
+        return runner
 
 
 @cache

@@ -1,0 +1,181 @@
+"""What every torch model does, whether or not it can be read inside: scores, answers, and what aims read of its output."""
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from platform import python_version
+from typing import Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from seewhy import __version__
+from seewhy.arrays import Array
+from seewhy.images.inputs import Images
+from seewhy.lru import Recent
+from seewhy.models.model import Answer
+from seewhy.models.settings import BATCH, Settings
+from seewhy.models.torch.passes.taps import every_module
+from seewhy.models.torch.variants.scorer import TorchScorer, quick
+from seewhy.prepare.batch import Batch, batches, grey, preparer
+from seewhy.printable import printable
+from seewhy.targets.aim import Aim, ImageView, Pinned
+
+from .inputs import of_scales
+from .runner import Runner
+from .two_tower import NO_CLASSES, Towers
+from .undisturbed import again
+
+
+class Setting:
+    """An attribute of a model that is one of its runner's settings; a new value makes another runner."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.field = {"explains": "scores"}.get(name, name)
+
+    def __get__(self, model: Any, owner: Any = None) -> Any:
+        return self if model is None else getattr(model.runner.settings, self.field)
+
+    def __set__(self, model: Any, value: Any) -> None:
+        model.runner = model.runner.changed(settings=replace(model.runner.settings, **{self.field: value}))
+
+
+class TorchScores:
+    """A torch network that gives scores, explained in eval mode and given back as it was."""
+
+    name: Any = Setting()
+    labels: Any = Setting()
+    weights: Any = Setting()
+    explains: Any = Setting()  # "logits", "log-probability", "probability"; of aims and units their own kind
+    sealed = ""  # what a network in one piece is, such as "TorchScript"
+
+    def __init__(self, network: nn.Module, settings: Settings) -> None:
+        self.runner = Runner(network, settings, self.sealed)
+        self.prepare = preparer(settings.prepare)
+        convolved = {len(m.kernel_size) for m in every_module(self.network) if isinstance(m, nn.modules.conv._ConvNd)}
+        self.signals = settings.prepare is None and convolved <= {1}
+        self.derived: Recent[Any, Any] = Recent()  # models made of this one, and surveys that they share
+
+    def __copy__(self) -> Self:
+        return self.run_by(self.runner.changed())
+
+    def run_by(self, runner: Runner) -> Self:
+        """The same model with another runner."""
+        model = object.__new__(type(self))
+        model.__dict__.update(self.__dict__)
+        model.runner, model.derived = runner, Recent()
+        return model
+
+    def __repr__(self) -> str:
+        if self.no_classes and self.towers:
+            words = "with its" if self.towers.tokenizer else "without a"
+            return f"<{printable(self.name, 300)}: embeddings of images and texts, {words} tokenizer>"
+        return f"<{printable(self.name, 300)}: {self.explains} of {len(self.labels) if self.labels else 'unnamed'} classes>"
+
+    @property
+    def network(self) -> nn.Module:
+        """The network, as the person gave it; while this thread explains it, what stands in for it."""
+        return self.runner.network
+
+    @property
+    def towers(self) -> Towers | None:
+        """How the image and the text tower are called, of a network that has both."""
+        return self.runner.call.towers
+
+    @property
+    def no_classes(self) -> str:
+        """Why no class can be explained; "" where one can."""
+        classless = self.towers and not self.runner.aims and self.runner.end is None
+        return NO_CLASSES.format(self.name) if classless else ""
+
+    @property
+    def asked_batch(self) -> int | None:
+        """Images per pass at most, where the person has said."""
+        return self.runner.settings.batch_size
+
+    @property
+    def batch_size(self) -> int:
+        """Images per pass at most."""
+        return self.asked_batch or BATCH
+
+    @property
+    def copies(self) -> int:
+        """The same where the graph of the whole network is kept."""
+        return self.runner.settings.copies
+
+    def fit(self, count: int) -> None:
+        """BadParameter where the inputs beside the images are not one row for each of so many."""
+        self.runner.call.inputs.fit(count)
+
+    def beside(self, place: int, count: int) -> Self:
+        """The model as the images from `place` on meet it: with the inputs of their own beside them."""
+        call = self.runner.call
+        if not call.inputs.rows:
+            return self
+        return self.run_by(self.runner.changed(call=call.with_inputs(call.inputs.of(place, count))))
+
+    def batches(self, images: Images, whole: bool = False) -> Iterator[Batch]:
+        """The images, prepared, in batches; whole: of so few that the graph of the whole network can be kept."""
+        return batches(images, self.prepare, self.copies if whole else self.batch_size, self.name, self.signals)
+
+    def colour(self, level: int) -> NDArray[Any] | None:
+        """What a grey of that level (0 black, 255 white) is to the network: (c,); None where it takes no photos."""
+        return grey(self.prepare, level)
+
+    def versions(self) -> Mapping[str, str]:
+        """Of all that has a part in a map."""
+        used = {name: sys.modules[name].__version__ for name in ("torchvision", "timm") if name in sys.modules}
+        return {"seewhy": __version__, "torch": torch.__version__, **used, "numpy": np.__version__, "python": python_version()}
+
+    @again
+    def answer(self, x: Array) -> Answer:
+        """The scores of images x (n, c, *space), in one pass without a graph."""
+        runner = self.runner
+        with runner.ready(x) as x, torch.no_grad():
+            raw = runner.raw(x)
+            runner.look_for_sigmoid(x, raw)
+            return runner.answer(raw, runner.scores(raw))
+
+    @again
+    def whole(self, x: Array) -> Any:
+        """All that the network gives for images x (n, c, *space), as aims read it."""
+        with self.runner.ready(x) as ready, torch.no_grad():
+            return self.runner.whole(ready)
+
+    @again
+    def aimed(self, aims: Sequence[Aim], x: Array, view: ImageView) -> tuple[Self, tuple[Pinned, ...]]:
+        """The model whose scores are what aims, of one kind, read of its whole output; pinned on an image x (1, c, *space)."""
+        runner = self.runner
+        several = runner.settings.task == "multi-label"
+        view = view._replace(scored=runner.reader.dense_scores, independent=several, model=self)
+        with runner.ready(x) as ready, torch.no_grad():
+            output = runner.whole(ready)
+            runner.look_for_dense_sigmoid(ready, output)
+            pinned = tuple(aim.pin(output, view) for aim in aims)
+        targets = tuple(aim.target for aim in pinned) if of_scales(self.network) else ()
+        surveys = self.derived.of((*map(type, aims), *targets), Recent)  # as of other images
+        return self.run_by(runner.changed(
+            settings=replace(runner.settings, scores=pinned[0].kind, labels=None), aims=pinned, end=None,
+            widest=aims[0].widest, learned=replace(runner.learned, surveys=surveys, straight=Recent()),
+        )), pinned  # fmt: skip
+
+    @contextmanager
+    def scoring(
+        self, x: Array, answer: Answer, fast: bool = False, dtype: Any = None, inside: bool = False
+    ) -> Iterator[TorchScorer]:
+        """The scores of many variants of images like x (n, c, *space), of which it said `answer`, again and again.
+
+        fast: of a copy in channels_last order with folded BatchNorms (not if `inside`, where layers are asked for);
+        dtype: of a copy of that precision.
+        """
+        runner = self.runner
+        if fast or dtype is not None:
+            with self.runner.ready(x[:1]) as like:
+                runner = quick(self.runner, like, fast, dtype, not inside)
+        with runner.ready(x[:1]) as like:
+            scorer = TorchScorer(runner, like, runner is not self.runner, fast, answer.normalised)
+            with torch.autocast(like.device.type, enabled=False):
+                yield scorer

@@ -1,0 +1,106 @@
+"""How a torch network is called: undisturbed, on its own device, with what it takes beside the images."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from copy import copy
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from seewhy.arrays import Array
+from seewhy.errors import BadNetwork, BadParameter
+from seewhy.memory import out_of_memory
+from seewhy.models.settings import Settings
+from seewhy.models.torch.passes.taps import differentiable_rnn, offloaded, unwrapped
+from seewhy.models.torch.passes.units import Reached
+from seewhy.models.torch.variants.scorer import precision
+
+from .draws import Drawing
+from .inputs import Inputs, detects
+from .two_tower import towers_of
+from .undisturbed import Tries, standing, undisturbed
+
+
+class NetworkCall:
+    """A network, and how it is called."""
+
+    def __init__(self, network: nn.Module, settings: Settings) -> None:
+        self.given = unwrapped(network)  # the network, as the person gave it
+        self.tries = Tries()
+        device, dtype = settings.device, settings.dtype
+        if device is not None or dtype is not None:
+            try:
+                self.given.to(device=device, dtype=None if dtype is None else precision(dtype))
+            except (RuntimeError, TypeError, AssertionError, NotImplementedError) as error:
+                why = str(error).splitlines()[0]
+                raise BadParameter(f"device={device!r}, dtype={dtype!r}: the network cannot be moved there ({why}).") from None
+        self.towers = towers_of(self.given, settings.tokenizer, settings.inputs)
+        self.inputs = Inputs(settings.inputs, detects(self.given))
+
+    @property
+    def network(self) -> nn.Module:
+        """The network, as the person gave it; while this thread explains it, what stands in for it."""
+        stands = standing(self.given)
+        return self.given if stands is None else stands.network
+
+    def of_network(self, network: nn.Module) -> "NetworkCall":
+        """Another network, called the same way."""
+        call = copy(self)
+        call.given, call.tries = network, Tries()
+        return call
+
+    def with_inputs(self, inputs: Inputs) -> "NetworkCall":
+        """The same network, called with other inputs beside the images."""
+        call = copy(self)
+        call.inputs = inputs
+        return call
+
+    @contextmanager
+    def ready(self, x: Array, name: str) -> Iterator[Tensor]:
+        """x as the network's own kind of tensor, the network undisturbed; out of memory is a MemoryError."""
+        parameter = next((p for p in self.network.parameters() if p.is_floating_point()), torch.empty(0))
+        if parameter.is_inference():
+            raise BadNetwork(
+                f"{name} was made inside torch.inference_mode, so no gradient can pass it. "
+                "Make it outside, or explain copy.deepcopy(network), copied outside."
+            )
+        device = entrance(self.network, parameter)
+        if parameter.is_meta and not offloaded(self.network):
+            advice = "Load them first, or dispatch it by accelerate."
+            raise BadNetwork(f"{name} lies on the meta device, so it has no weights. {advice}")
+        with undisturbed(self.given, self.tries), differentiable_rnn(self.network, device):
+            try:
+                fresh = np.array(x, order="C") if isinstance(x, np.ndarray) else x.detach().clone()
+                yield torch.as_tensor(fresh, dtype=parameter.dtype, device=device)
+            except RuntimeError as error:
+                if out_of_memory(error):
+                    raise MemoryError(str(error)) from error
+                raise
+
+    @contextmanager
+    def passing(self, key: Any) -> Iterator[None]:
+        """Around a pass of that key: what it draws comes from a generator of its own, unless it is known to draw nothing."""
+        stands = standing(self.given)
+        with Drawing() if stands is None else stands.drawing(key):
+            try:
+                yield
+            except Reached:
+                if stands is not None:
+                    stands.passed(key, whole=False)
+                raise
+        if stands is not None:
+            stands.passed(key, whole=True)
+
+    def __call__(self, args: Any, options: Any) -> Any:
+        """What the network, or its image tower, gives."""
+        return self.towers.images(self.network, *args, **options) if self.towers else self.network(*args, **options)
+
+
+def entrance(network: nn.Module, parameter: Tensor) -> torch.device:
+    """Where the images go in: beside the first parameter, or where accelerate sends it to run."""
+    asked = network.modules() if parameter.is_meta else [network]
+    sent = (getattr(m.__dict__.get("_hf_hook"), "execution_device", None) for m in asked)
+    device = next((device for device in sent if device is not None), "cpu" if parameter.is_meta else parameter.device)
+    return torch.device(device)

@@ -1,0 +1,85 @@
+"""How a network's output is read as the answer of a model: scores of its kind, probabilities, and what is odd about them."""
+
+from copy import copy
+from typing import Any
+
+from numpy.typing import NDArray
+from torch import Tensor
+
+from seewhy.models.model import Answer, softmax
+from seewhy.models.settings import Settings
+
+from .scores import as_numpy, as_scores, could_be_sigmoids, ends_in_sigmoid, is_distribution, is_log_distribution, plain
+
+
+class OutputReader:
+    """Reads scores and answers from the raw numbers (n, k) that a network gives, and remembers what they showed.
+
+    as_is: the numbers are explained as they are, as units and aims are, which are no classes.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings, self.as_is = settings, False
+        self.rivals = ""  # other parts of the output that could be the scores
+        self.single = False  # it gives one number per image, as regressions do
+        self.sigmoid: bool | None = None  # the network ends in one; None: not known yet
+
+    def changed(self, settings: Settings, as_is: bool) -> "OutputReader":
+        """The same network's output, read in another way."""
+        reader = copy(self)
+        reader.settings, reader.as_is = settings, as_is
+        return reader
+
+    def scores(self, raw: Tensor, normalised: bool | None = None) -> Tensor:
+        """The raw numbers as scores of the kind that is explained; normalised: they are probabilities, where that is known."""
+        kind = self.settings.scores
+        if self.as_is or kind == "logits":
+            return plain(raw)
+        return as_scores(plain(raw), str(kind), self.normalised(raw) if normalised is None else normalised, self.settings.task)
+
+    def answer(self, raw: Tensor, scores: Tensor) -> Answer:
+        """What the network says, with what is odd about it."""
+        if self.as_is:
+            return Answer(as_numpy(raw.detach()), None)
+        kind, labels = self.settings.scores, self.settings.labels
+        numbers = as_numpy(raw.detach())
+        normalised, notes = self.normalised(raw), []
+        if normalised and kind == "logits":
+            what = "sigmoid" if self.sigmoid else "softmax"
+            notes.append(f"the network already ends in a {what}, so its probabilities are explained; wrap the part before it")
+        if kind == "logits" and is_log_distribution(raw):
+            notes.append("the network already ends in a log-softmax, so its log-probabilities are explained")
+        if self.rivals:
+            notes.append(f"the network gives {self.rivals}; the first is explained, output= asks for another")
+        if labels is not None and len(labels) != numbers.shape[1]:
+            notes.append(f"there are {len(labels)} labels for {numbers.shape[1]} scores: do they belong to this network?")
+        return Answer(as_numpy(scores.detach()), self._probabilities(numbers, normalised), tuple(notes), normalised)
+
+    def _probabilities(self, numbers: NDArray[Any], normalised: bool) -> NDArray[Any] | None:
+        task = self.settings.task
+        if task == "regression" or (task is None and self.single and numbers.shape[1] == 1 and not normalised):
+            return None
+        if normalised:
+            return numbers
+        return softmax(numbers.reshape(-1, 1)).reshape(numbers.shape) if task == "multi-label" else softmax(numbers)
+
+    def normalised(self, raw: Tensor) -> bool:
+        """Are these probabilities already?  Sigmoids are recognised by the graph, where there is one."""
+        if self.settings.task == "regression":
+            return False
+        if self.sigmoid is None and raw.grad_fn is not None and could_be_sigmoids(raw):
+            self.sigmoid = ends_in_sigmoid(raw)
+        return bool(self.sigmoid) or (self.settings.task != "multi-label" and is_distribution(raw))
+
+    def unsure_of_sigmoid(self, raw: Tensor) -> bool:
+        """Could the scores be those of a sigmoid, and only a pass with a graph can tell?"""
+        known = self.sigmoid is not None or self.as_is or self.settings.task == "regression"
+        return not known and could_be_sigmoids(raw)
+
+    def dense_scores(self, raw: Tensor) -> Tensor:
+        """Dense raw numbers (n, k, *where) as scores of the kind that is explained."""
+        kind, task = self.settings.scores, self.settings.task
+        if kind == "logits":
+            return plain(raw)
+        normalised = True if self.sigmoid else False if task == "multi-label" else None
+        return as_scores(plain(raw), str(kind), normalised, task)

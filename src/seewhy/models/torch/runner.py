@@ -1,0 +1,275 @@
+"""A torch network as it runs: what a pass gives, and where its layers lie."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from copy import copy
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from seewhy.arrays import Array
+from seewhy.errors import BadNetwork, BadParameter, InSpace, NotApplicable, SeewhyError
+from seewhy.images.places import Extent
+from seewhy.memory import memory_for, out_of_memory
+from seewhy.models.model import INPUT, Answer
+from seewhy.models.settings import Settings
+from seewhy.models.torch.passes.taps import Stop, Tap, every_module
+from seewhy.models.torch.passes.units import End, unit_scores
+from seewhy.models.torch.places.following import Following, Place
+from seewhy.models.torch.places.layout import Layout, NetworkGrids
+from seewhy.models.torch.places.survey import Survey, layout_of, survey
+from seewhy.printable import words_of
+from seewhy.targets.aim import ImageView, Pinned
+from seewhy.targets.embedding import embedding
+from seewhy.targets.region import EVEN, dense
+from seewhy.targets.suggest import overall, suggestion
+
+from .inputs import by_proposal
+from .learned import Learned, SizeFacts
+from .network_call import NetworkCall
+from .output import OutputReader
+from .scores import TASKS, could_be_sigmoids, ends_in_sigmoid, part_of, picked, raw_scores, rivals
+
+GEOMETRIES = ("receptive-field", "plain")  # where a map's cells lie: where they look, or spread evenly
+
+
+class Runner:
+    """A network, how it is called and its output read, and what its passes told: what all passes are run with.
+
+    It is never changed from outside: `changed` makes another over the same network.
+    """
+
+    def __init__(self, network: nn.Module, settings: Settings, sealed: str = "") -> None:
+        settings = replace(settings, scores=settings.scores or "logits")
+        if settings.task not in (None, *TASKS):
+            raise BadParameter(f"task={settings.task!r}: it is one of {', '.join(TASKS)}.")
+        if settings.task == "regression" and settings.scores != "logits":
+            raise BadParameter(
+                f'scores={settings.scores!r}: a regression has no probabilities; leave scores= or task="regression" out.'
+            )
+        if settings.geometry not in GEOMETRIES:
+            raise BadParameter(f"geometry={settings.geometry!r}: it is one of {', '.join(GEOMETRIES)}.")
+        self.call = NetworkCall(network, settings)
+        task = "regression" if self.call.towers else settings.task
+        self.settings = replace(settings, name=settings.name or type(self.call.given).__name__, task=task)
+        self.sealed = sealed  # what a network in one piece is, such as "TorchScript": nothing can be read inside
+        self.reader = OutputReader(self.settings)
+        self.learned = Learned()
+        self.end: End | None = None  # where the network stops, of a model of units
+        self.aims: tuple[Pinned, ...] = ()  # what is read of the whole output, of a model of aims
+        self.widest = False  # the default layer is the last of the widest maps
+
+    def changed(self, **parts: Any) -> "Runner":
+        """The same network run otherwise: with other settings, aims, end, call or learned facts."""
+        runner = copy(self)
+        runner.learned = self.learned.surveyed_anew()
+        for name, part in parts.items():
+            setattr(runner, name, part)
+        runner.reader = self.reader.changed(runner.settings, bool(runner.aims) or runner.end is not None)
+        return runner
+
+    def of_network(self, network: nn.Module) -> "Runner":
+        """Another network, such as a faster copy, run the same way."""
+        return self.changed(call=self.call.of_network(network))
+
+    @property
+    def name(self) -> str:
+        return self.settings.name
+
+    @property
+    def network(self) -> nn.Module:
+        """The network, as the person gave it; while this thread explains it, what stands in for it."""
+        return self.call.network
+
+    @contextmanager
+    def ready(self, x: Array) -> Iterator[Tensor]:
+        """x as the network's own kind of tensor, the network undisturbed; out of memory is a MemoryError."""
+        with self.call.ready(x, self.name) as tensor:
+            if self.end is not None and "#" not in self.end.layer:  # which call of the layer is the last to see the image
+                known = self.end.whole.survey(tensor[:1]).layers.get(self.end.layer)
+                self.learned.calls.keep(tuple(tensor.shape[1:]), max(known.sees, default=known.calls) if known else 1)
+            yield tensor
+
+    def run(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """What the network gives (n, k), and that as this model's scores."""
+        raw = self.raw(x)
+        return raw, self.reader.scores(raw)
+
+    def raw(self, x: Tensor) -> Tensor:
+        """What the network gives for images x: (n, k)."""
+        if self.end is not None:
+            calls = self.learned.calls.get(tuple(x.shape[1:])) or 1
+            return unit_scores(lambda: self.called(x), self.network, x, self.end, calls)
+        output, asked = self.called(x), self.settings.output
+        if self.aims:
+            return self.read(output, x)
+        try:
+            part = embedding(output) if self.call.towers and asked is None else picked(output, asked, len(x))
+            self.reader.single = part.ndim < 2
+            self.reader.rivals = rivals(output, len(x)) if asked is None else ""
+            return raw_scores(part, len(x), output if asked is None else part)
+        except BadNetwork as error:
+            if other := suggestion(part_of(output, asked), self._view(x)):
+                raise InSpace(f"{self.name} {other}. Or make scores of it: {error}") from None
+            raise
+
+    def scores(self, raw: Tensor, normalised: bool | None = None) -> Tensor:
+        """What the network gives, as this model's scores."""
+        return self.reader.scores(raw, normalised)
+
+    def answer(self, raw: Tensor, scores: Tensor) -> Answer:
+        """What the network gives, and that as scores, as an answer."""
+        return self.reader.answer(raw, scores)
+
+    def called(self, x: Tensor) -> Any:
+        """All that the network gives for the images x, as it gives it."""
+        args, options = self.call.inputs(x)
+        try:
+            with self.call.passing((tuple(x.shape[1:]), self.end and self.end.layer)):
+                return self.call(args, options)
+        except Exception as error:
+            if isinstance(error, SeewhyError | Stop) or out_of_memory(error):
+                raise
+            inputs = self.call.inputs
+            shapes = f"an input of shape {tuple(x.shape)}, {x.dtype}"
+            also = f" among {len(args)} and {', '.join(options) or 'no keywords'}" if inputs.asked is not None else ""
+            rows = " What has a row for each image goes into seewhy.PerImage(rows)." if also and not inputs.rows else ""
+            raise BadNetwork(
+                f"{self.name} failed on {shapes}{also}: {type(error).__name__}: {words_of(error)}{rows}"
+            ) from error
+
+    def whole(self, x: Tensor) -> Any:
+        """All that the network gives, or the part that `wrap(output=)` asks for."""
+        return part_of(self.called(x), self.settings.output)
+
+    def read(self, output: Any, x: Tensor) -> Tensor:
+        """What the aims read of the network's output (n, aims)."""
+        part = part_of(output, self.settings.output)
+        rows = [aim.read(part) for aim in self.aims]
+        for aim, row in zip(self.aims, rows, strict=True):
+            if tuple(row.shape) != (len(x),):
+                raise BadNetwork(f"{aim.target}: {tuple(row.shape)} numbers were read for {len(x)} images.")
+        return torch.stack(rows, 1)
+
+    def look_for_sigmoid(self, x: Tensor, raw: Tensor) -> None:
+        """One image through with a graph, where the scores could be those of a sigmoid and it is not known yet."""
+        if self.reader.unsure_of_sigmoid(raw):
+            with torch.enable_grad():
+                self.reader.sigmoid = ends_in_sigmoid(self.raw(x[:1].clone().requires_grad_().clone()))
+
+    def look_for_dense_sigmoid(self, x: Tensor, output: Any) -> None:
+        """The same of an output that an aim is to read."""
+        if self.reader.sigmoid is not None or self.settings.scores not in EVEN:
+            return
+        with suppress(NotApplicable):
+            if could_be_sigmoids(dense(output, x.ndim - 2)):
+                with torch.enable_grad():
+                    output = self.whole(x.clone().requires_grad_().clone())
+                    self.reader.sigmoid = ends_in_sigmoid(dense(output, x.ndim - 2))
+
+    def _view(self, x: Tensor) -> ImageView:
+        """Of images that come from nowhere."""
+        box = Extent(0, 0, *(*reversed(x.shape[2:]), 1)[:2])
+        return ImageView(tuple(x.shape[2:]), None, box, self.settings.labels, self)
+
+    def taps(self, layers: Sequence[str]) -> dict[str, Tap]:
+        return {name: Tap(name, self.network) for name in layers if name != INPUT}
+
+    def survey(self, x: Tensor) -> Survey:
+        found = self.learned.surveys.of(self._survey_key(x), lambda: self._surveyed(x))
+        self.of_size(x).told_by(found)
+        return found
+
+    def surveyed_before(self, x: Array) -> Survey | None:
+        """The survey made before for images like x; None where there is none, or the network has other modules since."""
+        known = self.learned.surveys.get(self._survey_key(x))
+        if known is not None:
+            self.of_size(x).told_by(known)
+        return known
+
+    def _survey_key(self, x: Array) -> Any:
+        return tuple(x.shape[1:]), tuple(map(id, every_module(self.call.given)))
+
+    def _surveyed(self, x: Tensor) -> Survey:
+        beside = self.call.inputs.asked is not None
+        run = lambda image: self.run(image)[0]  # noqa: E731
+        try:
+            with memory_for("look", f"at the first look at {self.name}, for images of {tuple(x.shape[1:])}"):
+                return survey(self.network, x[:1], run, self.settings.grid, beside, bool(self.aims), self.widest)
+        except InSpace:  # no class is asked for, and none has to be
+            all_of = lambda image: overall(self.whole(image), self._view(image))  # noqa: E731
+            return survey(self.network, x[:1], all_of, self.settings.grid, beside, True, True)
+
+    def of_size(self, x: Array) -> SizeFacts:
+        """What is known of images like x."""
+        return self.learned.sizes.of(tuple(x.shape[1:]), lambda: SizeFacts(self.end and self.end.whole.of_size(x)))
+
+    def lies(self, module: nn.Module | None, a: Tensor, x: Tensor, own: tuple[int, ...] | None = None) -> Layout | None:
+        """How what a module emitted lies over the space of x; None where it has no space.  own: its grid, if that is known."""
+        found = layout_of(module, a, x, NetworkGrids({}, frozenset()), own)
+        if found is None and a.ndim in (3, x.ndim):  # only a look through the whole network tells
+            found = layout_of(module, a, x, self.survey(x[:1].detach()).known, own)
+        return found
+
+    def following(self, layers: Iterable[str], x: Tensor) -> Following | None:
+        """What finds out where the cells of these layers lie in images like x, if it is asked for and not known yet."""
+        known = self.of_size(x).places
+        unknown = self.settings.geometry != "plain" and any(name not in known for name in layers if name != INPUT)
+        return Following(x) if unknown and self.end is None else None
+
+    def learn_places(self, follow: Following | None, taps: Mapping[str, Tap], x: Tensor) -> None:
+        if follow is None:
+            return
+        learned = self.of_size(x)
+        for name, tap in taps.items():
+            grid = self.layout(name, tap.check(), x, tap.moment.grid).space
+            place = follow.place_at(tap.moment, grid)
+            learned.places[name] = (grid, place) if place else None
+            if tap.moment.turned and place is None:
+                learned.turned.add(name)
+
+    def cells(self, layer: str, x: Array) -> tuple[tuple[int, ...], Place] | None:
+        """The grid of a layer, and where its cells lie in images like x (n, c, *space), as a pass of such found out; None of
+        geometry="plain", and where the network does not tell.
+        """
+        return self.of_size(x).places.get(layer) if self.settings.geometry != "plain" else None
+
+    def each_call(self, layers: Sequence[str], x: Array) -> list[str]:
+        """Layers of which several calls are known to see the image, as each of these calls."""
+        known = self.of_size(x).several
+        return [one for name in layers for one in known.get(name, [name])]
+
+    def learn_calls(self, x: Array, calls: Mapping[str, int]) -> None:
+        """Layers that run several times in a pass of x."""
+        if self.call.inputs.asked is not None:  # some calls may see another input alone
+            with self.ready(x[:1]) as one:
+                self.survey(one)
+        known = self.of_size(x).several
+        for name, count in calls.items():
+            known.setdefault(name, [f"{name}#{call + 1}" for call in range(count)])
+
+    def _blind(self, name: str, x: Tensor) -> bool:
+        """Does the layer not see the image, but other inputs alone, or parts of it one by one?"""
+        if by_proposal(self.network, name.partition("#")[0]):
+            return True
+        if self.call.inputs.asked is None or name == INPUT:
+            return False
+        layer = self.survey(x[:1].detach()).layers.get(name.partition("#")[0])
+        return layer is not None and not layer.sees
+
+    def layout(self, name: str, a: Tensor, x: Tensor, own: tuple[int, ...] | None = None) -> Layout:
+        module = self.network.get_submodule(name.partition("#")[0]) if name != INPUT else None
+        placed = self.of_size(x).places.get(name)
+        found = self.lies(module, a, x, placed[0] if placed else own)
+        if found is None or self._blind(name, x):
+            known = self.survey(x[:1].detach())
+            unclear = [why for count, why in known.unclear.items() if a.ndim == 3 and count in a.shape[:2]]
+            better = [f"The default is {one}: {layer.why}." for one, layer in known.layers.items() if layer.default]
+            why = f"it may be {unclear[0]}" if unclear else f"there is no space to draw in. {' '.join(better)}"
+            raise NotApplicable(
+                f"Layer {name} emits {tuple(a.shape)} for an input of {tuple(x.shape)}: {why}"
+                f"{'' if unclear else ' `seewhy layers` and model.layers() list all.'}"
+            )
+        return found

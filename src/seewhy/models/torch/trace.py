@@ -1,0 +1,183 @@
+"""What passes through a torch network leave: activations, gradients, biases, the pooled head."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext, suppress
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from seewhy.arrays import Array
+from seewhy.errors import BadNetwork, NotApplicable
+from seewhy.models.model import INPUT, Bias, Evidence, Head, Trace
+from seewhy.models.rule import Balanced, Relevance, Rule
+from seewhy.models.torch.passes.backward import gradients, second_gradient
+from seewhy.models.torch.passes.head import linear_head, pooled
+from seewhy.models.torch.passes.taps import Several, Stop, ordered_gradients, recorded
+from seewhy.models.torch.rules.biases import Biases
+from seewhy.models.torch.rules.libra import Balance
+from seewhy.models.torch.rules.relevance import Propagation
+from seewhy.models.torch.rules.relu_rules import Rewiring
+from seewhy.models.torch.rules.unfused import StepByStep
+from seewhy.targets.target import Target, weighted
+
+from .runner import Runner
+from .scores import as_numpy, plain
+from .undisturbed import again
+
+
+@again
+def trace(
+    runner: Runner, x: Array, targets: Sequence[Target], layers: Sequence[str], rule: Rule | None = None, twice: bool = False
+) -> Trace:
+    """One forward pass of x (n, c, *space), one backward pass per target: what they leave at each layer.
+
+    With a rule the gradient comes back by it; NotApplicable where the network gives it nothing to do.
+    twice: the evidence can be asked for second derivatives, and keeps the graph as long as it lives; not with a rule.
+    """
+    if twice and rule is not None:
+        raise NotApplicable("Second derivatives are those of the plain gradient, not of what a rule brings back.")
+    if isinstance(rule, Relevance) and runner.settings.scores not in ("logits", "activation"):
+        raise NotApplicable(f"Relevance is shared out from logits; this model explains {runner.settings.scores}.")
+    if isinstance(rule, Balanced) and runner.settings.scores not in ("logits", "activation"):
+        raise NotApplicable(f"libra balances the way back from logits; this model explains {runner.settings.scores}.")
+    layers = runner.each_call(layers, x)
+    for whole in (False, True):  # the graph from the first tap on; or, past a no_grad inside the network, all of it
+        try:
+            with runner.ready(x) as ready:
+                found, connected = _traced(runner, ready, targets, layers, whole, rule, twice)
+        except Several as several:  # only now it is known
+            runner.learn_calls(x, several.calls)
+            return trace(runner, x, targets, layers, rule, twice)
+        except BadNetwork as error:
+            if whole or INPUT in layers or "created in no_grad" not in str(error):
+                raise
+            continue  # writing over a part of what was made before the first tap
+        if connected or whole or INPUT in layers:
+            return found
+    raise AssertionError("the second pass always returns")
+
+
+def _traced(
+    runner: Runner, x: Tensor, targets: Sequence[Target], layers: Sequence[str], whole: bool, rule: Rule | None,
+    twice: bool,
+) -> tuple[Trace, bool]:  # fmt: skip
+    taps = runner.taps(layers)
+    inside = INPUT in layers
+    mode = _mode(rule)
+    with torch.enable_grad():
+        entered = x.requires_grad_().clone() if inside else x  # a leaf cannot be written to
+    follow = runner.following(layers, entered)
+    recording = recorded([*taps.values()], grad=True, follow=follow)
+    way = (tuple(x.shape), tuple(layers), rule)
+    ordered = ordered_gradients(runner.network, 0 if way in runner.learned.straight and not twice else len(x))
+    grad = torch.set_grad_enabled  # at once, not when it is entered
+    by = mode or (StepByStep() if twice else nullcontext())
+    with ordered as odd, grad(whole or inside), by, follow or nullcontext(), recording:
+        raw, scores = runner.run(entered)
+    seen = {name: taps[name].check(runner.end) if name in taps else x for name in layers}
+    if several := {tap.name: tap.calls for tap in taps.values() if tap.calls > 1 and not tap.call}:
+        raise Several(several)
+    runner.learn_places(follow, taps, x)
+    if isinstance(mode, Propagation):
+        mode.check(seen)
+    own = mode.notes(raw, [one for one in seen.values() if one.is_leaf]) if mode else ()
+    answer = runner.answer(raw, scores)
+    weights = weighted(targets, answer.scores)
+    at_once = max(1, runner.settings.copies // len(x)) if inside else 16
+    grads = gradients(scores, [*seen.values()], weights, at_once, keep=twice)
+    if not odd:
+        runner.learned.straight.keep(way, True)
+    evidence = {
+        name: _evidence(runner, name, a, a.new_zeros(len(weights), *a.shape) if g is None else g, x)
+        for (name, a), g in zip(seen.items(), grads, strict=True)
+    }
+    if twice:
+        turns = {name: runner.layout(name, a, x).turn for name, a in seen.items()}
+        evidence = {
+            name: replace(each, again=second_gradient(scores, weights, seen[name], lambda b, t=turns[name]: plain(t(b))))
+            for name, each in evidence.items()
+        }
+    notes = {name: (taps[name].notes if name in taps else ()) + own + _mirrored(runner, name, x) for name in layers}
+    return Trace(answer, weights, evidence, notes), all(g is not None for g in grads)
+
+
+@again
+def biases(runner: Runner, x: Array, targets: Sequence[Target]) -> tuple[Trace, list[list[Bias]]]:
+    """The trace at the image, and for each target what every bias of the network adds to its score."""
+    with runner.ready(x) as x:
+        runner.survey(x[:1])  # not amid the way back
+        mode = Biases(len(x), lambda share: runner.lies(None, share, x))
+        with ordered_gradients(runner.network, len(x)), torch.enable_grad(), mode:
+            x.requires_grad_()
+            raw, scores = runner.run(x.clone())
+        answer = runner.answer(raw, scores)
+        weights = weighted(targets, answer.scores)
+        found, rows = [], []
+        for t in range(len(weights)):
+            mode.found = []
+            (g,) = gradients(scores, [x], weights[t : t + 1], keep=t + 1 < len(weights))
+            rows.append(x.new_zeros(1, *x.shape) if g is None else g)
+            found.append(mode.found)
+        evidence = {INPUT: _evidence(runner, INPUT, x, torch.cat(rows), x)}
+        return Trace(answer, weights, evidence, {}), found
+
+
+@again
+def activations(runner: Runner, x: Array, layers: Sequence[str]) -> tuple[Mapping[str, Array], Mapping[str, tuple[str, ...]]]:
+    """What each layer emits (n, c, *space), from a pass that stops at the last of them; and notes on each."""
+    with runner.ready(x) as x, torch.no_grad():
+        known = runner.survey(x[:1]).layers
+        layers = runner.each_call(layers, x)
+        taps = runner.taps(layers)
+        runs = {tap: tap.call or (known[tap.name].calls if tap.name in known else 1) for tap in taps.values()}
+        if taps:
+            done = lambda: all(tap.calls >= runs[tap] for tap in taps.values())  # noqa: E731
+            entered = x.clone() if INPUT in layers else x
+            follow = runner.following(layers, entered)
+            with suppress(Stop), follow or nullcontext(), recorded([*taps.values()], False, done, follow):
+                runner.run(entered)
+            runner.learn_places(follow, taps, x)
+        seen = {name: taps[name].check() if name in taps else x for name in layers}
+        return (
+            {name: plain(runner.layout(name, a, x).turn(a)) for name, a in seen.items()},
+            {name: tap.notes + _mirrored(runner, name, x) for name, tap in taps.items()},
+        )
+
+
+@again
+def head(runner: Runner, x: Array, targets: Sequence[Target], layers: Sequence[str]) -> Head:
+    """One pass; the pooled activations and the last linear layer's weights, where pooling is all there is between."""
+    if runner.settings.scores != "logits":
+        raise NotApplicable(f"CAM reads the linear layer, which makes logits; this model explains {runner.settings.scores}.")
+    with runner.ready(x) as x, torch.no_grad():
+        taps = runner.taps(layers)
+        image = x.clone()
+        follow = runner.following(layers, image)
+        with follow or nullcontext(), recorded([*taps.values()], grad=False, follow=follow):
+            (raw, scores), linear, entered = linear_head(runner.network, lambda: runner.run(image))
+        runner.learn_places(follow, taps, x)
+        answer = runner.answer(raw, scores)
+        seen = {name: taps[name].check() if name in taps else x for name in layers}
+        a = {name: pooled(runner.layout(name, a, x).turn(a), entered, name, runner.name) for name, a in seen.items()}
+        weights = weighted(targets, answer.scores)
+        w = torch.as_tensor(weights @ as_numpy(linear.flatten(1)), dtype=plain(linear).dtype, device=linear.device)
+        notes = {name: tap.notes for name, tap in taps.items()}
+        return Head(answer, weights, {name: plain(one) for name, one in a.items()}, w, notes)
+
+
+def _mirrored(runner: Runner, name: str, x: Tensor) -> tuple[str, ...]:
+    seen = f"the network mirrors or turns the image before {name}: the map lies as the layer saw it"
+    return (seen,) if name in runner.of_size(x).turned else ()
+
+
+def _evidence(runner: Runner, name: str, a: Tensor, g: Tensor, x: Tensor) -> Evidence:
+    turn = runner.layout(name, a, x).turn
+    return Evidence(plain(turn(a.detach())), plain(turn(g)))
+
+
+def _mode(rule: Rule | None) -> Propagation | Balance | Rewiring | None:
+    """What sees to a rule while the network runs."""
+    if rule is None:
+        return None
+    return Propagation(rule) if isinstance(rule, Relevance) else Balance() if isinstance(rule, Balanced) else Rewiring(rule)
