@@ -10,6 +10,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from seewhy import Class
+from seewhy.images.places import Extent
+from seewhy.models.model import INPUT
+from seewhy.targets.aim import ImageView
+
 CELL = 4  # pixels across a cell of Blobs
 KINDS = ["red", "green", "blue"]
 
@@ -147,3 +152,16 @@ def picture(h: int = 48, w: int = 64, seed: int = 0) -> np.ndarray:
     rng = np.random.default_rng(seed)
     coarse = torch.tensor(rng.normal(0.5, 0.5, (1, 3, 6, 8)))
     return F.interpolate(coarse, (h, w), mode="bilinear").numpy()
+
+
+def aimed(model, x, *boxes):
+    """The model that reads the boxes, and what was pinned."""
+    view = ImageView(x.shape[2:], None, Extent(0, 0, x.shape[3], x.shape[2]), model.labels)
+    return model.aimed([box.known(model.labels) for box in boxes], x, view)
+
+
+def gradients(model, x, *boxes):
+    """Of each box's number, toward the pixels: (t, 3, h, w)."""
+    reader, _ = aimed(model, x, *boxes)
+    trace = reader.trace(x, [Class(k) for k in range(len(boxes))], [INPUT])
+    return trace.answer.scores[0], trace.evidence[INPUT].g[:, 0].numpy()

@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 LABELS = ["ground", "cat", "dog"]
 RNG = np.random.default_rng(0)
@@ -32,3 +33,9 @@ def image(h: int = 12, w: int = 16) -> np.ndarray:
     x[0, 1, 2:6, 3:9] += 3
     x[0, 2, 7:11, 10:15] += 3
     return x
+
+
+def blurred(mask: np.ndarray) -> np.ndarray:
+    """What the gradient of the mean of a 3 x 3 average over a mask is."""
+    share = torch.from_numpy(mask / mask.sum())[None, None]
+    return F.conv2d(share, torch.full((1, 1, 3, 3), 1 / 9, dtype=torch.float64), padding=1)[0, 0].numpy()
