@@ -243,24 +243,3 @@ def test_formulas_do_not_mind_how_places_lie(method, space):
     found = ask.formula(method, a.reshape(2, 6, *space), g.reshape(2, 6, *space))
     assert found.shape == (2, *space)
     ask.close(found.reshape(2, 3, 5), ask.formula(method, a, g))
-
-
-def test_the_centre_control():
-    found = ask.maps(networks.pooled(), "centre", networks.images(2, 8, 14), [0, 1], ["conv1", "act2"], sigma=0.3)
-    for layer, (h, w) in {"conv1": (8, 14), "act2": (4, 7)}.items():
-        ask.close(found[layer], np.broadcast_to(references.centre(h, w, 0.3), (2, 2, h, w)))
-
-
-def test_the_random_control():
-    """Uniform in [0, 1); decided by seed and image, not by target, batch or network."""
-    x = networks.images(3, 40, 60)
-    a, b, c = (ask.maps(networks.pooled(), "random-map", x, [0, 1], ["conv1"], seed=seed)["conv1"] for seed in (0, 0, 1))
-    alone = ask.maps(networks.signed_features(), "random-map", x[2:], [4], ["conv1"])["conv1"]
-    np.testing.assert_array_equal(a, b)
-    np.testing.assert_array_equal(a[0], a[1])
-    np.testing.assert_array_equal(a[0, 2], alone[0, 0])
-    for one, other in ((a[0, 0], a[0, 1]), (a[0, 0], c[0, 0])):
-        assert abs(np.corrcoef(one.ravel(), other.ravel())[0, 1]) < 0.1
-    counts = np.histogram(a[0], bins=10, range=(0, 1))[0]
-    assert counts.sum() == a[0].size
-    assert abs(counts / counts.sum() - 0.1).max() < 0.02
