@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from .backgrounds import STAMP, background, clutter, corners_on, stamp, zigzag
 from .colours import Ground, Paint, Tone, ground, oklch, paint
-from .kinds import KINDS, Part, parts
+from .kinds import KINDS, Shape, parts
 
 Shortcut = Literal["mark", "texture"]
 Marked = Literal["class", "none", "all", "others"]
@@ -42,7 +42,7 @@ class _Object:
     """An object ready to be drawn: its parts, its paint, its rim, its centre and half extent as shares of the side."""
 
     label: int
-    parts: list[Part]
+    parts: list[Shape]
     paint: Paint
     rim: tuple[int, int, int] | None
     inked: bool

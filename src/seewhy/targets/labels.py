@@ -33,9 +33,9 @@ def read_labels(labels: Labels | str | Path | None) -> list[str] | None:
         text = _text(path)
         return _from_json(json_of(text)) if path.suffix.lower() == ".json" else _lines(text)
     except (OSError, KeyError, TypeError, ValueError, IndexError, RecursionError) as error:
-        given = quoted(str(labels) if isinstance(labels, str | Path) else labels)
+        quotation = quoted(str(labels) if isinstance(labels, str | Path) else labels)
         raise BadParameter(
-            f"The labels {given} cannot be read ({type(error).__name__}: {printable(error, 300)}). "
+            f"The labels {quotation} cannot be read ({type(error).__name__}: {printable(error, 300)}). "
             "Give a text file with one name a line, a JSON list, or 'imagenet'."
         ) from None
 

@@ -82,7 +82,7 @@ def exported(data: BytesIO, path: Path, trust: bool = False) -> ExportedProgram:
 
 def _read_as_export(data: BytesIO) -> ExportedProgram:
     """Read by the reader of this format alone: torch.export.load would go on to readers of others where this one fails."""
-    from torch.export.pt2_archive._package import load_pt2
+    from torch.export.pt2_archive._package import load_pt2  # private to torch: where it is gone, other files still load
 
     return load_pt2(data).exported_programs["model"]
 

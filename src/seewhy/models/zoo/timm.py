@@ -90,7 +90,7 @@ def _timm_cached(config: Any) -> dict[str, Any] | None:
     """Where the weights lie in the cache, as timm's settings, so that no connection is waited for; None where they do not."""
     if not config.hf_hub_id:
         return None
-    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub import try_to_load_from_cache  # comes with timm, which is an extra
 
     repo = config.hf_hub_id + (f"{config.architecture}.{config.tag}" if config.hf_hub_id.endswith("/") else "")
     path = try_to_load_from_cache(repo, "model.safetensors")  # as timm fetches them; older timm would unpickle others
