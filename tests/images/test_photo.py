@@ -9,71 +9,20 @@ from PIL import Image
 
 import seewhy
 from seewhy import grad_cam, read
-from seewhy.images.inputs import PreparedBatch, sort_out
 
 RNG = np.random.default_rng(3)
-UPRIGHT = RNG.integers(0, 256, (5, 7, 3), dtype=np.uint8)  # every pixel its own colour
-GREY = np.arange(35, dtype=np.uint8).reshape(5, 7) * 7
 
-# What a camera stores for an upright picture u, by the EXIF standard's table of where row 0 and column 0 lie.
-STORED = {
-    1: lambda u: u,
-    2: lambda u: u[:, ::-1],
-    3: lambda u: u[::-1, ::-1],
-    4: lambda u: u[::-1],
-    5: lambda u: u.swapaxes(0, 1),
-    6: lambda u: u[:, ::-1].swapaxes(0, 1),
-    7: lambda u: u[::-1, ::-1].swapaxes(0, 1),
-    8: lambda u: u[::-1].swapaxes(0, 1),
-}
+
+UPRIGHT = RNG.integers(0, 256, (5, 7, 3), dtype=np.uint8)  # every pixel its own colour
+
+
+GREY = np.arange(35, dtype=np.uint8).reshape(5, 7) * 7
 
 
 def pixels(image) -> np.ndarray:
     photo = read(image)
     assert photo.pixels.mode == "RGB"
     return np.asarray(photo.pixels)
-
-
-def stored(orientation: int, pixels: np.ndarray = UPRIGHT) -> tuple[Image.Image, Image.Exif]:
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    return Image.fromarray(np.ascontiguousarray(STORED[orientation](pixels))), exif
-
-
-@pytest.mark.parametrize("orientation", STORED)
-@pytest.mark.parametrize("suffix", [".png", ".tif", ".webp"])
-def test_every_exif_orientation_is_turned_upright(tmp_path, orientation, suffix):
-    image, exif = stored(orientation)
-    file = tmp_path / f"turned{suffix}"
-    image.save(file, exif=exif, **({"lossless": True, "exact": True} if suffix == ".webp" else {}))
-    assert np.array_equal(pixels(file), UPRIGHT)
-
-
-@pytest.mark.parametrize("orientation", STORED)
-def test_an_opened_pil_image_is_turned_as_its_file_is(tmp_path, orientation):
-    blocks = np.kron(UPRIGHT[:2, :3], np.ones((16, 16, 1), np.uint8))  # whole JPEG blocks keep their colour
-    image, exif = stored(orientation, blocks)
-    image.save(tmp_path / "phone.jpg", exif=exif, quality=100, subsampling=0)
-    with Image.open(tmp_path / "phone.jpg") as opened:
-        upright = pixels(opened)
-    assert np.array_equal(upright, pixels(tmp_path / "phone.jpg"))
-    assert abs(upright.astype(int) - blocks).max() < 6
-
-
-def test_an_unknown_orientation_is_left_alone(tmp_path):
-    exif = Image.Exif()
-    exif[0x0112] = 9
-    Image.fromarray(UPRIGHT).save(tmp_path / "odd.png", exif=exif)
-    assert np.array_equal(pixels(tmp_path / "odd.png"), UPRIGHT)
-
-
-def test_corrupt_exif_does_not_spoil_a_good_picture(tmp_path):
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    Image.fromarray(UPRIGHT).save(tmp_path / "exif.png", exif=exif.tobytes()[:20])
-    assert np.array_equal(pixels(tmp_path / "exif.png"), UPRIGHT)
-    Image.fromarray(UPRIGHT).save(tmp_path / "exif.jpg", exif=exif.tobytes()[:20])
-    assert pixels(tmp_path / "exif.jpg").shape == UPRIGHT.shape
 
 
 @pytest.mark.parametrize("kind", [str, Path, Path.read_bytes])
@@ -221,46 +170,6 @@ def test_a_still_picture_has_no_note(tmp_path):
     assert read(tmp_path / "still.png").notes == ()
 
 
-def test_a_list_may_mix_every_kind(tmp_path, red_model):
-    Image.new("RGB", (70, 70), "red").save(tmp_path / "file.png")
-    kinds = [tmp_path / "file.png", str(tmp_path / "file.png"), Image.new("RGB", (70, 70), "red"),
-             np.broadcast_to(np.array([255, 0, 0], np.uint8), (70, 70, 3)), np.zeros((70, 70), np.uint8),
-             read(tmp_path / "file.png")]  # fmt: skip
-    maps = grad_cam(red_model, kinds, target="red")
-    assert [m.source.image for m in maps] == [str(tmp_path / "file.png")] * 2 + ["image 2", "image 3", "image 4"] + [
-        str(tmp_path / "file.png")
-    ]
-    assert [m.source.score for m in maps] == [1.0, 1.0, 1.0, 1.0, 0.0, 1.0]
-    assert len(grad_cam(red_model, tuple(kinds))) == len(grad_cam(red_model, (k for k in kinds))) == 6
-
-
-def test_a_uint8_batch_is_its_pictures_one_by_one(red_model):
-    batch = np.zeros((3, 64, 64, 3), np.uint8)
-    batch[1, :32] = (255, 0, 0)
-    maps = grad_cam(red_model, batch, target="red")
-    assert [m.source.image for m in maps] == ["image 0", "image 1", "image 2"]
-    assert np.array_equal(maps[1].values, grad_cam(red_model, batch[1], target="red")[0].values)
-    assert [m.values.any() for m in maps] == [False, True, False]
-
-
-def test_floats_of_four_axes_are_taken_as_prepared(red_model):
-    torch = pytest.importorskip("torch")
-    x = np.zeros((2, 3, 64, 64), np.float32)
-    x[0, 0, :4, :4] = 1
-    for batch in (x, torch.from_numpy(x), x.astype(np.float64), torch.from_numpy(x).requires_grad_(), x.astype(np.float16)):
-        maps = grad_cam(red_model, batch, target="red")
-        assert [m.image for m in maps] == [None, None]
-        assert maps[0].values[0, 0] == maps[0].values.max() > 0
-        assert tuple(maps[0].box) == (0, 0, 64, 64)
-
-
-def test_half_precision_batches_do_not_overflow_in_the_check(red_model):
-    torch = pytest.importorskip("torch")
-    x = np.full((1, 3, 256, 256), 0.9, np.float16)  # its sum is beyond what float16 holds, none of its pixels is
-    for batch in (x, torch.from_numpy(x)):
-        assert len(grad_cam(red_model, batch)) == 1
-
-
 def test_reading_does_not_touch_the_picture_given(tmp_path):
     image = Image.fromarray(np.concatenate([UPRIGHT, UPRIGHT[..., :1]], -1))
     before = image.tobytes()
@@ -276,8 +185,3 @@ def test_a_photo_keeps_its_name():
     assert seewhy.Photo(Image.new("RGB", (1, 1)), "mine") == read(seewhy.Photo(read(UPRIGHT).pixels, "mine"))._replace(
         pixels=Image.new("RGB", (1, 1))
     )
-
-
-def test_what_is_prepared_stays_prepared():
-    x = PreparedBatch(np.zeros((1, 3, 4, 4), np.float32))
-    assert sort_out(x) is x

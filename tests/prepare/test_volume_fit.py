@@ -117,19 +117,6 @@ def test_what_the_network_sees_is_the_volume_at_those_places(prepare):
     np.testing.assert_allclose(x, slowly(scanned, scanned.affine @ grid.matrix, x.shape), atol=1e-5)
 
 
-@pytest.mark.parametrize("codes", ["RAS", "LPS", "SAL", "PIR"])
-@pytest.mark.parametrize("name", AFFINES)
-def test_turning_is_nibabels(name, codes):
-    from nibabel.orientations import axcodes2ornt, io_orientation, ornt_transform
-
-    scanned = volume(AFFINES[name])
-    image = nibabel.Nifti1Image(scanned.values, scanned.affine)
-    theirs = image.as_reoriented(ornt_transform(io_orientation(image.affine), axcodes2ornt(codes)))
-    fit = VolumeFit(orientation=codes)
-    assert np.array_equal(fit(scanned)[0], theirs.get_fdata())
-    np.testing.assert_allclose(scanned.affine @ fit.box(scanned).matrix, theirs.affine, atol=1e-12)
-
-
 @pytest.mark.parametrize("size", [(6, 9, 20), (13, 13, 13)])
 def test_resizing_is_torchs_trilinear(size):
     scanned = volume(AFFINES["anisotropic"])
@@ -187,37 +174,6 @@ def test_a_map_is_spread_as_torch_resizes():
     values = np.random.default_rng(0).normal(size=(3, 4, 5)).astype(np.float32)
     theirs = torch.nn.functional.interpolate(torch.from_numpy(values)[None, None], (12, 10, 5), mode="trilinear")[0, 0]
     np.testing.assert_allclose(Grid.whole((12, 10, 5)).spread(values), theirs, atol=1e-6)
-
-
-def test_a_prepared_batch_is_mapped_on_itself():
-    x = np.zeros((2, 1, 10, 12, 8))
-    x[0, 0, 2, 3, 4] = x[1, 0, 7, 8, 1] = 1
-    maps = seewhy.grad_cam(model(), x, target=0, layer="see")
-    assert [np.unravel_index(m.full().argmax(), m.size) for m in maps] == [(2, 3, 4), (7, 8, 1)]
-    assert maps[0].image is None
-    assert maps[0].overlay(legend=True).height >= maps[0].overlay().height
-    with pytest.raises(NotApplicable, match="not a prepared array"):
-        maps[0].save("map.nii")
-
-
-def test_a_signal_is_kept_under_its_map():
-    network = torch.nn.Sequential(torch.nn.Conv1d(2, 1, 1), torch.nn.AdaptiveAvgPool1d(1), torch.nn.Flatten()).double()
-    x = np.random.default_rng(0).normal(size=(2, 2, 40))
-    maps = seewhy.occlusion(seewhy.wrap(network), x, target=0, window=5, stride=5)
-    np.testing.assert_allclose(maps[1].image, x[1], atol=1e-6)
-    assert maps[1].size == maps[1].full().shape == (40,)
-    drawn = maps[1].overlay(legend=True)
-    assert drawn.width == 1200
-    assert drawn.height > maps[1].overlay().height
-
-
-def test_several_volumes_of_different_size_keep_their_order(tmp_path):
-    scans = [volume(AFFINES["plain"], voxel=(3, 4, 5)), volume(AFFINES["flipped"], shape=(10, 12, 14), voxel=(7, 2, 3))]
-    scans.append(volume(AFFINES["rotated"], voxel=(18, 20, 9)))
-    maps = seewhy.grad_cam(model(), scans, target=0, layer="see")
-    for m, scanned, voxel in zip(maps, scans, [(3, 4, 5), (7, 2, 3), (18, 20, 9)], strict=True):
-        assert m.image is scanned
-        np.testing.assert_allclose(peak_mm(m.full(), scanned.affine), mm(scanned.affine, voxel), atol=1e-4)
 
 
 def test_a_scan_is_asked_as_a_whole_or_by_its_values():
@@ -337,17 +293,3 @@ def test_more_voxels_than_there_is_room_for_are_never_made(prepare):
 def test_a_volume_that_was_read_beyond_the_bound_is_taken(monkeypatch):
     monkeypatch.setattr("seewhy.images.volume.MAX_VOXELS", 1000)
     assert seewhy.grad_cam(model(prepare={"axes": "kji"}), volume(AFFINES["plain"]), 0, layer="see")[0].full().shape == SHAPE
-
-
-def test_a_photo_to_a_network_of_volumes_and_the_other_way_round(red_model, red_dot, tmp_path):
-    red_dot((20, 20), 5, 5).save(tmp_path / "a.png")
-    ours = model(prepare={"axes": "kji"})
-    for photo in (tmp_path / "a.png", red_dot((20, 20), 5, 5)):
-        with pytest.raises(BadImage, match=r"no volume"):
-            seewhy.grad_cam(ours, photo, layer="see")
-    nibabel.save(nibabel.Nifti1Image(scan(AFFINES["plain"]), np.eye(4)), tmp_path / "a.nii")
-    for scanned in (tmp_path / "a.nii", volume(AFFINES["plain"])):
-        with pytest.raises(BadImage, match=r"is a volume; red takes photos.*wrap"):
-            seewhy.grad_cam(red_model, scanned)
-    with pytest.raises(BadParameter, match="it takes volumes"):
-        seewhy.occlusion(ours, volume(AFFINES["plain"]), window=5, fill="black")
