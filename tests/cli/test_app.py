@@ -26,7 +26,7 @@ def shell(*arguments, **environment) -> subprocess.CompletedProcess:
         capture_output=True,
         text=True,
         env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
-        timeout=60,
+        timeout=300,
         check=False,
     )
 
@@ -74,13 +74,11 @@ def test_names_are_completed(words, offered):
     assert sorted(line.partition(",")[2] for line in done.stdout.splitlines()) == sorted(offered)
 
 
-def test_results_go_to_stdout_and_the_rest_to_stderr(tmp_path, mini):
+def test_results_go_to_stdout_and_the_rest_to_stderr(tmp_path):
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (70, 90, 3), dtype=np.uint8)).save(tmp_path / "a.png")
     (tmp_path / "b.png").write_text("no picture")
     out = tmp_path / "out"
-    done = shell(
-        "explain", tmp_path / "a.png", tmp_path / "b.png", "-m", "timm/test_resnet", "--weights", mini, "-o", out, "--json"
-    )
+    done = shell("explain", tmp_path / "a.png", tmp_path / "b.png", "-m", "demo/honest", "-o", out, "--json")
     assert done.returncode == 1
     (line,) = done.stdout.splitlines()
     assert Path(json.loads(line)["file"]).exists()

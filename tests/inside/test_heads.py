@@ -1,7 +1,6 @@
 """attention(): the weights of single heads, for any query, on the photo."""
 
 import json
-from importlib import import_module
 
 import numpy as np
 import pytest
@@ -170,7 +169,7 @@ def test_a_batch_equals_its_singles_and_the_network_stays():
 
 def test_the_command(tmp_path, monkeypatch):
     model = seewhy.wrap(ALL[VIT].network().float(), prepare=FIT, labels=list("abcdefg"))
-    monkeypatch.setattr(import_module("seewhy.cli.commands.attention"), "load_model", lambda *_a: model)
+    monkeypatch.setattr("seewhy.cli.options.ModelOptions.load", lambda _: model)
     photo = tmp_path / "dog.png"
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (128, 192, 3), dtype=np.uint8)).save(photo)
     asked = ["attention", str(photo), "-m", "a/b", "-l", "blocks.1", "--query", "70,100", "--out", str(tmp_path / "out")]

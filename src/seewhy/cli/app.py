@@ -14,9 +14,9 @@ from seewhy.cli.commands.explain import explain
 from seewhy.cli.commands.listing import demo, layers, methods
 from seewhy.cli.commands.units import units
 
-from .failing import PHOTO, named
+from .failures import PHOTO, named
 from .pipes import heard, hold_open
-from .saying import safe_usage, say, say_traceback, say_warning
+from .printing import safe_usage, say, say_traceback, say_warning
 
 
 class Cli(click.Group):

@@ -1,9 +1,9 @@
 """What several commands take: a model, and name=value."""
 
 import re
-from collections.abc import Callable
-from dataclasses import replace
-from functools import partial
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields, replace
+from functools import partial, wraps
 from math import inf, isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ import click
 
 from seewhy.printable import quoted
 
-from .saying import apart, safe_logs
+from .printing import apart, safe_logs
 
 if TYPE_CHECKING:
     from seewhy.models.model import Differentiable
@@ -21,12 +21,6 @@ FAMILIES = ("demo/honest", "demo/shortcut", "demo/flat", "torchvision/", "timm/"
 FETCHED = ("torchvision/", "timm/", "hf/")  # whose weights may have to be fetched
 LONGEST, DEEPEST = 10_000, 50  # of a literal: characters; brackets, and signs in a row
 COUNT = click.IntRange(1, 10**6)  # of images at once, of pixels: more than any command means
-TRUST, WRAP, BOUNDS = (
-    "seewhy.trust",
-    "seewhy.wrap",
-    "seewhy.bounds",
-)  # what is remembered of the command, so that each need not hand it on
-
 
 OUT = click.option(
     "--out",
@@ -74,8 +68,8 @@ class Share(click.FloatRange):
         super().__init__(0, 1)
 
     def convert(self, value: Any, param: Any, ctx: Any) -> float:
-        found = super().convert(value, param, ctx)
-        return found if isfinite(found) else self.fail(f"{value!r} is no number from 0 to 1.", param, ctx)
+        number = super().convert(value, param, ctx)
+        return number if isfinite(number) else self.fail(f"{value!r} is no number from 0 to 1.", param, ctx)
 
 
 def literal(text: str) -> Any:
@@ -108,102 +102,170 @@ def complete_models(_ctx: Any, _param: Any, start: str) -> list[str]:
     return [spec for spec in FAMILIES if spec.startswith(start)]
 
 
+class Grid(click.ParamType):
+    """RxC, as in 14x14: the sides of a grid of patches, as whole numbers."""
+
+    name = "RxC"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[int, ...]:
+        if isinstance(value, tuple):
+            return value
+        sides = value.lower().split("x") if value else []
+        if len(sides) > 3 or not all(re.fullmatch(r"\s*[0-9]{1,5}\s*", side) and int(side) for side in sides):
+            self.fail(f"{quoted(value)}: write rows x columns, as in 14x14.", param, ctx)
+        return tuple(map(int, sides))
+
+
+class Literal(click.ParamType):
+    """A Python literal, or else the text itself."""
+
+    name = "text"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        return literal(value) if isinstance(value, str) else value
+
+
+SPEC = click.argument("spec", metavar="SPEC", shell_complete=complete_models)
+
+
+def model_option(words: str = "As for explain.") -> Callable[..., Any]:
+    """The option --model, which says where the network is; words: its help."""
+    return click.option("--model", "-m", "spec", required=True, metavar="SPEC", shell_complete=complete_models, help=words)
+
+
+MODEL_OPTIONS = (
+    click.option("--weights", metavar="FILE", help=".safetensors, a state dict or checkpoint; else the pretrained."),
+    click.option("--labels", metavar="FILE", help="Names of the classes, one a line or JSON; else the weights' own."),
+    click.option("--option", "options", type=KeyValue(), multiple=True, help="For the network's constructor."),
+    click.option("--prepare", type=KeyValue(), multiple=True,
+                 help="Preprocessing: size=256 crop=224 mean=0.5 std=0.5, of volumes also orientation=RAS spacing=1 "
+                      "window=-100,400; repeatable; else that of the weights."),
+    click.option("--device", metavar="NAME", help="cpu, cuda, cuda:1, mps."),
+    click.option("--trust", is_flag=True,
+                 help="Run code that comes with the weights: TorchScript, whole pickled networks, a repository's own "
+                      "Python."),
+    click.option("--output", metavar="KEY", type=Literal(),
+                 help="Where the scores are in what the network gives: a key, or a place in a tuple."),
+    click.option("--task", type=click.Choice(["single-label", "multi-label", "regression"]),
+                 help="What the scores mean; else told from their shape."),
+    click.option("--grid", metavar="RxC", type=Grid(),
+                 help="Rows and columns of a transformer's patches, where they cannot be found out: 14x14."),
+    click.option("--geometry", type=click.Choice(["receptive-field", "plain"]),
+                 help="Draw cells where their receptive fields lie (default), or spread evenly as others do."),
+    click.option("--max-pixels", type=click.IntRange(1), metavar="N",
+                 help="Read photos of up to so many pixels, if you trust them; by default 89478485."),
+    click.option("--max-voxels", type=click.IntRange(1), metavar="N",
+                 help="Read volumes of up to so many voxels, if you trust them; by default 536870912 (2 GB)."),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class ModelOptions:
+    """All that the command line says of a network: where it is, how it is loaded and wrapped, and how large images may be."""
+
+    spec: str
+    weights: str | None = None
+    labels: str | None = None
+    options: tuple[tuple[str, Any], ...] = ()
+    prepare: tuple[tuple[str, Any], ...] = ()
+    device: str | None = None
+    trust: bool = False
+    output: Any = None
+    task: str | None = None
+    grid: tuple[int, ...] | None = None
+    geometry: str | None = None
+    max_pixels: int | None = None
+    max_voxels: int | None = None
+
+    @property
+    def wrapping(self) -> dict[str, Any]:
+        """The options that `seewhy.wrap` takes, of those that were given."""
+        values = {"output": self.output, "task": self.task, "grid": self.grid or None, "geometry": self.geometry}
+        return {name: value for name, value in values.items() if value is not None}
+
+    @property
+    def identity(self) -> tuple[Any, ...]:
+        """What tells the maps of one network from those of another, but for the weights, which a Source names."""
+        return self.spec, self.options, self.prepare, *sorted(self.wrapping.items())
+
+    def words(self) -> Iterator[str]:
+        """The words of the command line that name the same network."""
+        yield from ("--model", self.spec)
+        for name in ("weights", "labels", "option", "prepare", "device"):
+            value = getattr(self, "options" if name == "option" else name)
+            for part in value if isinstance(value, tuple) else [value] if value is not None else []:
+                yield from (f"--{name}", f"{part[0]}={typed(part[1])}" if isinstance(part, tuple) else part)
+        for name, value in self.wrapping.items():
+            yield from (f"--{name}", "x".join(map(str, value)) if name == "grid" else typed(value))
+        for name, value in (("--max-pixels", self.max_pixels), ("--max-voxels", self.max_voxels)):
+            yield from () if value is None else (name, str(value))
+        yield from ["--trust"] * self.trust
+
+    def load(self, **more: Any) -> "Differentiable":
+        """The network, loaded and wrapped; more: further arguments of `seewhy.wrap`."""
+        from seewhy.api import load
+
+        context = click.get_current_context()
+        context.call_on_close(safe_logs())
+        context.with_resource(apart(context))
+        how = {"device": self.device, **more, **self.wrapping}
+        model: Any = load(self.spec, self.weights, self.labels, dict(self.options), self.trust, **how)
+        if self.prepare:
+            model.prepare = prepared_with(model.prepare, dict(self.prepare))
+        return model
+
+    def untrained(self) -> "ModelOptions":
+        """The same with random weights in place of those that would be fetched: what learning does not change is read of it."""
+        fetched = self.weights is None and self.spec.startswith(FETCHED)
+        return replace(self, weights="random") if fetched else self
+
+    def raise_bounds(self) -> None:
+        """Let images be as large as --max-pixels and --max-voxels say, until the command ends."""
+        context = click.get_current_context()
+        if self.max_pixels is not None:
+            from PIL import Image
+
+            context.call_on_close(partial(setattr, Image, "MAX_IMAGE_PIXELS", Image.MAX_IMAGE_PIXELS))
+            Image.MAX_IMAGE_PIXELS = self.max_pixels
+        if self.max_voxels is not None:
+            from importlib import import_module  # numpy comes with it
+
+            volume: Any = import_module("seewhy.images.volume")
+            context.call_on_close(partial(setattr, volume, "MAX_VOXELS", volume.MAX_VOXELS))
+            volume.MAX_VOXELS = self.max_voxels
+
+
 def model_options(command: Callable[..., None]) -> Callable[..., None]:
-    for option in reversed(
-        (
-            click.option("--weights", metavar="FILE", help=".safetensors, a state dict or checkpoint; else the pretrained."),
-            click.option("--labels", metavar="FILE", help="Names of the classes, one a line or JSON; else the weights' own."),
-            click.option("--option", "options", type=KeyValue(), multiple=True, help="For the network's constructor."),
-            click.option("--prepare", type=KeyValue(), multiple=True,
-                         help="Preprocessing: size=256 crop=224 mean=0.5 std=0.5, of volumes also orientation=RAS spacing=1 "
-                              "window=-100,400; repeatable; else that of the weights."),
-            click.option("--device", metavar="NAME", help="cpu, cuda, cuda:1, mps."),
-            click.option("--trust", is_flag=True, expose_value=False, callback=_remember_trust,
-                         help="Run code that comes with the weights: TorchScript, whole pickled networks, a repository's own "
-                              "Python."),
-            click.option("--output", metavar="KEY", expose_value=False, callback=_remember,
-                         help="Where the scores are in what the network gives: a key, or a place in a tuple."),
-            click.option("--task", type=click.Choice(["single-label", "multi-label", "regression"]), expose_value=False,
-                         callback=_remember, help="What the scores mean; else told from their shape."),
-            click.option("--grid", metavar="RxC", expose_value=False, callback=_remember_grid,
-                         help="Rows and columns of a transformer's patches, where they cannot be found out: 14x14."),
-            click.option("--geometry", type=click.Choice(["receptive-field", "plain"]), expose_value=False, callback=_remember,
-                         help="Draw cells where their receptive fields lie (default), or spread evenly as others do."),
-            click.option("--max-pixels", type=click.IntRange(1), metavar="N", expose_value=False, callback=_allow_pixels,
-                         help="Read photos of up to so many pixels, if you trust them; by default 89478485."),
-            click.option("--max-voxels", type=click.IntRange(1), metavar="N", expose_value=False, callback=_allow_voxels,
-                         help="Read volumes of up to so many voxels, if you trust them; by default 536870912 (2 GB)."),
-        )
-    ):  # fmt: skip
-        command = option(command)
-    return command
+    """Adds the options that say of a network all that there is; the command gets them as `network`, a ModelOptions.
+
+    The spec itself is an argument of some commands and an option of others: `SPEC` or `model_option()`.
+    """
+
+    @wraps(command)
+    def packed(*arguments: Any, **given: Any) -> None:
+        network = ModelOptions(**{field.name: given.pop(field.name) for field in fields(ModelOptions)})
+        network.raise_bounds()
+        command(*arguments, network=network, **given)
+
+    for option in reversed(MODEL_OPTIONS):
+        option(packed)
+    return packed
 
 
-def _remember_trust(ctx: click.Context, _param: Any, trust: bool) -> None:
-    ctx.meta[TRUST] = trust
+def typed(value: Any) -> str:
+    """A value as a person has to type it so that it is read as that value again: '5' is not the text of a number."""
+    return value if isinstance(value, str) and literal(value) == value else repr(value)
 
 
-def _remember(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
-    if value is not None:
-        ctx.meta.setdefault(WRAP, {})[param.name] = literal(value) if param.name == "output" else value
-
-
-def _allow_pixels(ctx: click.Context, param: click.Parameter, most: int | None) -> None:
-    """For this command."""
-    if most is not None:
-        ctx.meta.setdefault(BOUNDS, {})[param.opts[0]] = most
-        from PIL import Image
-
-        ctx.call_on_close(partial(setattr, Image, "MAX_IMAGE_PIXELS", Image.MAX_IMAGE_PIXELS))
-        Image.MAX_IMAGE_PIXELS = most
-
-
-def _allow_voxels(ctx: click.Context, param: click.Parameter, most: int | None) -> None:
-    """For this command."""
-    if most is not None:
-        ctx.meta.setdefault(BOUNDS, {})[param.opts[0]] = most
-        from importlib import import_module
-
-        volume: Any = import_module("seewhy.images.volume")
-        ctx.call_on_close(partial(setattr, volume, "MAX_VOXELS", volume.MAX_VOXELS))
-        volume.MAX_VOXELS = most
-
-
-def _remember_grid(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
-    sides = value.lower().split("x") if value else []
-    if len(sides) > 3 or not all(re.fullmatch(r"\s*[0-9]{1,5}\s*", side) and int(side) for side in sides):
-        raise click.BadParameter(f"{quoted(value)}: write rows x columns, as in 14x14.", ctx, param)
-    if sides:
-        ctx.meta.setdefault(WRAP, {})["grid"] = tuple(map(int, sides))
-
-
-def wrapped() -> tuple[Any, ...]:
-    """What was said of how to wrap the network."""
-    return tuple(sorted(click.get_current_context().meta.get(WRAP, {}).items()))
-
-
-def untrained(spec: str, weights: str | None) -> str | None:
-    """The weights to list layers with, which are the same whatever was learned: none are fetched that were not asked for."""
-    return "random" if weights is None and spec.startswith(FETCHED) else weights
-
-
-def load_model(spec: str, weights: Any, labels: Any, options: Any, prepare: Any, device: Any, **more: Any) -> "Differentiable":
-    from seewhy.api import load
+def prepared_with(prepare: Any, settings: dict[str, Any]) -> Any:
+    """The preprocessing of a model with some of its settings replaced."""
     from seewhy.errors import BadParameter
     from seewhy.prepare.batch import preparer
     from seewhy.prepare.fit import Fit
     from seewhy.prepare.volume_fit import VolumeFit
 
-    said = click.get_current_context().meta
-    wrapped = {"device": device, **more, **said.get(WRAP, {})}
-    click.get_current_context().call_on_close(safe_logs())
-    click.get_current_context().with_resource(apart(click.get_current_context()))
-    model: Any = load(spec, weights, labels, dict(options), bool(said.get(TRUST)), **wrapped)
-    if prepare:
-        if not isinstance(model.prepare, Fit | VolumeFit):
-            model.prepare = preparer(dict(prepare))
-        elif unknown := set(dict(prepare)) - {*(known := model.prepare.__dataclass_fields__)}:
-            raise BadParameter(f"--prepare has no {', '.join(unknown)}. It takes: {', '.join(known)}.")
-        else:
-            model.prepare = replace(model.prepare, **dict(prepare))
-    return model
+    if not isinstance(prepare, Fit | VolumeFit):
+        return preparer(settings)
+    if unknown := set(settings) - {*(known := prepare.__dataclass_fields__)}:
+        raise BadParameter(f"--prepare has no {', '.join(unknown)}. It takes: {', '.join(known)}.")
+    return replace(prepare, **settings)

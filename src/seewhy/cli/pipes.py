@@ -8,7 +8,7 @@ from traceback import walk_tb
 
 import click
 
-from .saying import say
+from .printing import say
 
 HUNG_UP = 141  # 128 and the number of SIGPIPE: what a shell sees of `ls` in `ls | head -1`
 

@@ -4,12 +4,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .saying import LABEL, printable, say, say_json
+from .printing import LABEL, printable, say, say_json
 
 if TYPE_CHECKING:
     from seewhy.maps.heatmap import Heatmap
 
-    from .shelf import Writer
+    from .folder import Writer
 
 NUMBERS = ".npz"
 VIEWS = ("panel", "axial", "coronal", "sagittal", "projection", "curve")  # of volumes: canvas.VIEWS
@@ -33,19 +33,19 @@ class Drawing(NamedTuple):
         volume = isinstance(heatmap.image, Volume)
         kinds = [kind for kind in dict.fromkeys(self.pictures) if kind in heatmap.pictures] or ["overlay"]
         kinds = [view for kind in kinds for view in (self.views if volume and kind == "overlay" else [kind])]
-        found: dict[str, Writer] = {}
+        writers: dict[str, Writer] = {}
         for kind in kinds:
             look = {} if kind in ("regions", "boundaries") else {"legend": self.legend}
-            own = {**self.overlay, **({"window": self.window} if volume else {})}
-            how = {**look, **(own if kind in ("overlay", *VIEWS) else {})}
-            found[f"{'' if kind in ('overlay', 'panel') else '.' + kind}.png"] = writer(heatmap, kind, **how)
+            overlay = {**self.overlay, **({"window": self.window} if volume else {})}
+            how = {**look, **(overlay if kind in ("overlay", *VIEWS) else {})}
+            writers[f"{'' if kind in ('overlay', 'panel') else '.' + kind}.png"] = writer(heatmap, kind, **how)
         if volume:
-            found[".nii.gz"] = writer(heatmap)
+            writers[".nii.gz"] = writer(heatmap)
         elif lies(heatmap):
-            found[".tif"] = writer(heatmap)
+            writers[".tif"] = writer(heatmap)
         if self.values:
-            found[NUMBERS] = writer(heatmap)
-        return found
+            writers[NUMBERS] = writer(heatmap)
+        return writers
 
 
 def writer(heatmap: "Heatmap", picture: str = "overlay", **look: Any) -> "Writer":
@@ -59,20 +59,23 @@ def writer(heatmap: "Heatmap", picture: str = "overlay", **look: Any) -> "Writer
     return write
 
 
-class Told(NamedTuple):
-    """What is said of one photo."""
+class PhotoResult(NamedTuple):
+    """What came of one photo."""
 
     name: str
     predicted: Any
     written: "list[tuple[Heatmap, list[Path]]]"  # each map and its files, but for the numbers
+    chosen_layers: dict[str, str]  # why each layer was explained that nobody named
 
 
-def print_text(name: str, predicted: Any, written: "list[tuple[Heatmap, list[Path]]]") -> None:
+def print_text(result: PhotoResult) -> None:
+    """Say in words what the model predicted of a photo, and of each map what it explains and where it lies."""
+    predicted, written = result.predicted, result.written
     said = "no classes"
     if predicted is not None:
         said = f"{printable(predicted.label, LABEL)} ({predicted.index})" if predicted.label else f"class {predicted.index}"
         said += f", {predicted.probability:.1%}"
-    say(f"{name}: {said}")
+    say(f"{result.name}: {said}")
     width = max(len(heatmap.source.method) for heatmap, _ in written)
     for heatmap, paths in written:
         source = heatmap.source
@@ -88,10 +91,11 @@ def print_text(name: str, predicted: Any, written: "list[tuple[Heatmap, list[Pat
             say(f"    ! {warning}")
 
 
-def print_json(name: str, predicted: Any, written: "list[tuple[Heatmap, list[Path]]]") -> None:
-    for heatmap, paths in written:
+def print_json(result: PhotoResult) -> None:
+    """Say each map of a photo as one JSON object."""
+    for heatmap, paths in result.written:
         facts = heatmap.source.facts
-        facts["predicted"] = asdict(predicted) if predicted else None
+        facts["predicted"] = asdict(result.predicted) if result.predicted else None
         files = [str(path) for path in paths]
         say_json({"file": files[0], "files": files, "box": place(heatmap.box), **facts})
 

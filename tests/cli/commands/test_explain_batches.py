@@ -3,7 +3,6 @@
 import errno
 import json
 import os
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,8 @@ from click.testing import CliRunner
 
 from seewhy import Heatmap, errors
 from seewhy.cli.app import main
-from seewhy.cli.shelf import Shelf
+from seewhy.cli.folder import OutFolder
+from seewhy.cli.options import ModelOptions
 from support.files.birds import images, photo
 
 pytest.importorskip("torch")
@@ -63,8 +63,7 @@ def test_a_folder_that_cannot_be_read_is_no_others_fault(monkeypatch):
 
 
 def test_where_nothing_is_left_to_explain_it_is_said_at_once(monkeypatch):
-    command = sys.modules["seewhy.cli.commands.explain"]
-    monkeypatch.setattr(command, "load_model", lambda *_, **__: pytest.fail("no model is needed"))
+    monkeypatch.setattr(ModelOptions, "load", lambda *_, **__: pytest.fail("no model is needed"))
     for folder in ("empty", "other"):
         Path(folder).mkdir()
     done = run("empty", "other")
@@ -192,7 +191,7 @@ def test_of_a_photo_whose_maps_do_not_all_fit_those_that_do_are_said(full_disk):
 
 
 def test_a_map_too_large_for_its_disk_is_that_photos_fault(monkeypatch):
-    names, usual = [photo(f"{letter}.png") for letter in "abc"], Shelf.put
+    names, usual = [photo(f"{letter}.png") for letter in "abc"], OutFolder.put
 
     def put(self, name, *more):
         if name.startswith("b."):
@@ -201,7 +200,7 @@ def test_a_map_too_large_for_its_disk_is_that_photos_fault(monkeypatch):
             raise error
         return usual(self, name, *more)
 
-    monkeypatch.setattr(Shelf, "put", put)
+    monkeypatch.setattr(OutFolder, "put", put)
     done = run(*names, "--json")
     assert images(done) == ["a.png", "c.png"]
     assert done.exit_code == 1
@@ -210,8 +209,7 @@ def test_a_map_too_large_for_its_disk_is_that_photos_fault(monkeypatch):
 @pytest.mark.parametrize("command", ["explain", "attention"])
 @pytest.mark.parametrize("out", ["file/out", "gone/out", "file"])
 def test_a_folder_that_cannot_be_is_said_before_anything_is_loaded(monkeypatch, command, out):
-    module = sys.modules[f"seewhy.cli.commands.{command}"]
-    monkeypatch.setattr(module, "load_model", lambda *_, **__: pytest.fail("said too late"))
+    monkeypatch.setattr(ModelOptions, "load", lambda *_, **__: pytest.fail("said too late"))
     photo("a.png")
     Path("file").write_text("no folder")
     os.symlink("nowhere", "gone")
@@ -223,8 +221,7 @@ def test_a_folder_that_cannot_be_is_said_before_anything_is_loaded(monkeypatch, 
 
 
 def test_a_folder_that_may_not_be_written_is_said_before_anything_is_loaded(monkeypatch):
-    command = sys.modules["seewhy.cli.commands.explain"]
-    monkeypatch.setattr(command, "load_model", lambda *_, **__: pytest.fail("said too late"))
+    monkeypatch.setattr(ModelOptions, "load", lambda *_, **__: pytest.fail("said too late"))
     monkeypatch.setattr(os, "access", lambda *_: False)
     photo("a.png")
     done = run("a.png")

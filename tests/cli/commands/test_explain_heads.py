@@ -11,7 +11,7 @@ from PIL import Image
 
 import seewhy
 from seewhy.cli.app import main
-from seewhy.cli.naming import LONGEST, stem
+from seewhy.cli.filenames import LONGEST, stem
 from support import detectors as nets
 from support import segmenters
 from support.detectors import Blobs, scene

@@ -15,6 +15,7 @@ from click.testing import CliRunner
 import seewhy
 from seewhy import METHODS, Heatmap
 from seewhy.cli import app as command
+from seewhy.cli.options import ModelOptions
 from seewhy.progress import stop_asked, stoppable
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs signals and a pseudo-terminal")
@@ -45,7 +46,7 @@ def test_an_interruption_writes_what_is_done(photos):
         first = json.loads(work.stdout.readline())
         time.sleep(0.3)
         work.send_signal(signal.SIGINT)
-        out, err = work.communicate(timeout=30)
+        out, err = work.communicate(timeout=300)
     assert work.returncode == 130, err
     second = json.loads(out.splitlines()[0])
     assert len(out.splitlines()) == 1
@@ -71,7 +72,7 @@ def test_a_second_interruption_ends_at_once(photos, monkeypatch):
             os.kill(os.getpid(), signal.SIGINT)
 
     model.network.register_forward_pre_hook(press)
-    monkeypatch.setattr(sys.modules["seewhy.cli.commands.explain"], "load_model", lambda *_, **__: model)
+    monkeypatch.setattr(ModelOptions, "load", lambda *_, **__: model)
     result = run(*photos, "--method", "rise", "--set", "masks=100000")
     assert result.exit_code == 130
     assert calls == [3]
@@ -105,7 +106,7 @@ def test_a_failure_in_the_middle_writes_what_is_done(photos, monkeypatch):
             raise ValueError("boom")
 
     model.network.register_forward_pre_hook(fail)
-    monkeypatch.setattr(sys.modules["seewhy.cli.commands.explain"], "load_model", lambda *_, **__: model)
+    monkeypatch.setattr(ModelOptions, "load", lambda *_, **__: model)
     result = run("a.png", "b.png", "--method", "rise", "--set", "masks=50")
     assert result.exit_code == 1
     assert len([*Path("out").iterdir()]) == 2
@@ -171,7 +172,7 @@ WORK = """
 import sys, time
 import numpy as np, seewhy, seewhy.progress as progress
 progress.PATIENCE = 0.05
-slow = lambda x: (time.sleep(0.01 * len(x)), x.mean((2, 3)))[1]
+slow = lambda x: (time.sleep(0.004 * len(x)), x.mean((2, 3)))[1]
 model = seewhy.wrap(slow, takes="float", batch_size=4)
 seewhy.rise(model, np.ones((1, 3, 8, 8)), masks=160, fill="zero")
 """

@@ -1,21 +1,20 @@
 """`seewhy attention`: where a transformer's heads look, as they are."""
 
 from pathlib import Path
-from typing import Any
 
 import click
 
-from seewhy.cli.failing import about
-from seewhy.cli.naming import called, joined
-from seewhy.cli.options import OUT, complete_models, literal, load_model, model_options, wrapped
-from seewhy.cli.saying import say, say_json
-from seewhy.cli.shelf import Shelf, check_folder, errand, make_folder, print_of
+from seewhy.cli.failures import about
+from seewhy.cli.filenames import called, joined
+from seewhy.cli.folder import OutFolder, check_folder, errand, make_folder, print_of
+from seewhy.cli.options import OUT, ModelOptions, literal, model_option, model_options
+from seewhy.cli.printing import say, say_json
 from seewhy.cli.writing import NUMBERS, writer
 
 
 @click.command()
 @click.argument("photo", metavar="PHOTO")
-@click.option("--model", "-m", "spec", required=True, metavar="SPEC", shell_complete=complete_models, help="As for explain.")
+@model_option()
 @model_options
 @click.option("--layer", "-l", "layers", multiple=True, help="An attention, or the block around it; repeatable; else all.")
 @click.option("--head", default="mean", show_default=True, help="Its number from 0 on, mean, or all.")
@@ -31,9 +30,8 @@ from seewhy.cli.writing import NUMBERS, writer
 @click.option("--values", is_flag=True, help="Also write the numbers, as .npz.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a map.")
 def attention(
-    photo: str, spec: str, weights: Any, labels: Any, options: Any, prepare: Any, device: Any, layers: tuple[str, ...],
-    head: str, query: str, out: Path, values: bool, as_json: bool,
-) -> None:  # fmt: skip
+    network: ModelOptions, photo: str, layers: tuple[str, ...], head: str, query: str, out: Path, values: bool, as_json: bool
+) -> None:
     """Draw the attention weights of a transformer's layers and heads, for one query.
 
     \b
@@ -43,16 +41,16 @@ def attention(
     from seewhy.api import attention as ask
 
     check_folder(out)
-    model = load_model(spec, weights, labels, options, prepare, device)
+    model = network.load()
     about(photo)
     maps = ask(model, photo, [*layers] or None, None if head.lower() == "all" else literal(head), literal(query))
     make_folder(out)
-    shelf, own = Shelf(out, errand(spec, options, prepare, *wrapped())), print_of(photo)
+    folder, content = OutFolder(out, errand(*network.identity)), print_of(photo)
     for heatmap in maps:
         source = heatmap.source
         parts = [called(Path(source.image)), "attention", source.layer, f"head-{source.params['head']}", source.target]
         writers = {".png": writer(heatmap, legend=True), **({NUMBERS: writer(heatmap)} if values else {})}
-        path = shelf.put(joined(parts), source, own, writers)[".png"]
+        path = folder.put(joined(parts), source, content, writers)[".png"]
         if as_json:
             say_json({"file": str(path), "box": list(heatmap.box), **source.facts})
             continue
@@ -61,5 +59,5 @@ def attention(
     if not as_json:
         for warning in dict.fromkeys(said for heatmap in maps for said in heatmap.warnings):
             say(f"  ! {warning}")
-    for remark in shelf.remarks():
+    for remark in folder.remarks():
         say(f"seewhy: {remark}", err=True)

@@ -5,13 +5,13 @@ import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from textwrap import wrap
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from seewhy.cli.failing import about
-from seewhy.cli.options import BOUNDS, TRUST, WRAP, complete_models, literal, load_model, model_options
-from seewhy.cli.saying import printable, say, stdout
+from seewhy.cli.failures import about
+from seewhy.cli.options import SPEC, ModelOptions, model_options
+from seewhy.cli.printing import printable, say, stdout
 
 from .listing import table
 
@@ -25,13 +25,12 @@ SHOWN = 4  # places of a hazard
 
 
 @click.command()
-@click.argument("spec", metavar="SPEC", shell_complete=complete_models)
+@SPEC
 @click.argument("photo", metavar="[PHOTO]", required=False)
 @model_options
 @click.option("--all", "every", is_flag=True, help="List every layer, not the last of each grid alone.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-@click.pass_context
-def doctor(ctx: click.Context, spec: str, photo: str | None, every: bool, as_json: bool, **own: Any) -> None:
+def doctor(network: ModelOptions, photo: str | None, every: bool, as_json: bool) -> None:
     """What can be explained of a model, at what cost, and what stands in the way; and what to run next.
 
     It looks at the network as PHOTO runs through it (by default noise), and makes no map.  Exit code 1 where no explanation
@@ -41,43 +40,27 @@ def doctor(ctx: click.Context, spec: str, photo: str | None, every: bool, as_jso
     seewhy doctor torchvision/resnet50 dog.jpg
     seewhy doctor timm/vit_base_patch16_224 --weights random
     """
-    from seewhy.diagnosis.doctor import doctor as look
+    from seewhy.diagnosis.doctor import doctor as examine
 
-    model = load_model(spec, **own)
+    model = network.load()
     about(photo)
-    report = look(model, photo)
+    report = examine(model, photo)
     if report.command:
-        report = replace(report, command=shlex.join(next_command(ctx, report, spec, photo or "PHOTO.jpg", own)))
+        report = replace(report, command=shlex.join(next_command(report, network, photo or "PHOTO.jpg")))
     if as_json:
         click.echo(report.as_json(), stdout())  # JSON of one line, in ASCII
     else:
         print_report(report, every)
-    ctx.exit(1 if report.hopeless else 0)
+    click.get_current_context().exit(1 if report.hopeless else 0)
 
 
-def next_command(ctx: click.Context, report: "Report", spec: str, photo: str, own: Mapping[str, Any]) -> Iterator[str]:
+def next_command(report: "Report", network: ModelOptions, photo: str) -> Iterator[str]:
     """The words of the command that makes the first map: of the same model, with the same options."""
-    yield from ("seewhy", "explain", f"./{photo}" if photo.startswith("-") else photo, "--model", spec)
-    for option in ctx.command.params:
-        given = own.get(option.name or "")
-        if given in (None, (), False):
-            continue
-        for value in given if option.multiple else [given]:  # type: ignore[attr-defined]
-            yield from (option.opts[0], f"{value[0]}={_typed(value[1])}" if isinstance(value, tuple) else str(value))
-    for name, given in ctx.meta.get(WRAP, {}).items():
-        yield from (f"--{name}", "x".join(map(str, given)) if name == "grid" else _typed(given))
-    for name, most in ctx.meta.get(BOUNDS, {}).items():
-        yield from (name, str(most))
-    if ctx.meta.get(TRUST):
-        yield "--trust"
+    yield from ("seewhy", "explain", f"./{photo}" if photo.startswith("-") else photo)
+    yield from network.words()
     yield from ("--method", str(report.method))
     if report.at:
         yield from ("--layer", report.at)
-
-
-def _typed(value: Any) -> str:
-    """A value, as a person has to type it that it is read as that again: '5' is no number."""
-    return value if isinstance(value, str) and literal(value) == value else repr(value)
 
 
 def print_report(report: "Report", every: bool) -> None:
@@ -144,12 +127,12 @@ def notable(layers: "Mapping[str, Layer]", space: tuple[int, ...]) -> "dict[str,
 
 def numbered(name: str, whole: bool = False) -> str | None:
     """vit.layer.11.norm1 -> vit.layer; whole: of vit.layer.11 alone."""
-    found = re.fullmatch(r"(.*?)\.\d+" if whole else r"(.*?)\.\d+(\..*)?", name)
-    return found[1] if found else None
+    match = re.fullmatch(r"(.*?)\.\d+" if whole else r"(.*?)\.\d+(\..*)?", name)
+    return match[1] if match else None
 
 
 def rows(layers: "Mapping[str, Layer]", space: tuple[int, ...]) -> list[tuple[str, ...]]:
-    found = []
+    table_rows = []
     for name, layer in layers.items():
         spatial = has_space(layer, space)
         stride, sees = places(layer) if spatial else ("", "")
@@ -157,10 +140,10 @@ def rows(layers: "Mapping[str, Layer]", space: tuple[int, ...]) -> list[tuple[st
         remarks = ["* default"] * layer.default + [f"runs {layer.calls} times"] * (layer.calls > 1)
         remarks += [f"{layer.tokens} token{'s' * (layer.tokens > 1)} beside"] * bool(layer.tokens)
         reaches = "yes" if layer.connected else "no"
-        found.append(
+        table_rows.append(
             (name, layer.kind, channels, axes(layer.shape[1:]) if spatial else "-", stride, sees, reaches, ", ".join(remarks))
         )
-    return found
+    return table_rows
 
 
 def places(layer: "Layer") -> tuple[str, str]:

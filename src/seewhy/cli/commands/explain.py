@@ -1,42 +1,74 @@
-"""`seewhy explain`: overlays into a folder, what was found to stdout."""
+"""`seewhy explain`: writes overlays into a folder and prints what was predicted and explained."""
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from seewhy.cli.failing import Failures, named
-from seewhy.cli.finding import Found, found
-from seewhy.cli.naming import stem
+from seewhy.cli.failures import Failures, named
+from seewhy.cli.filenames import stem
+from seewhy.cli.folder import OutFolder, check_folder, errand, make_folder, print_of
+from seewhy.cli.inputs import Inputs, find_inputs
 from seewhy.cli.options import (
     COUNT,
     OUT,
     KeyValue,
+    ModelOptions,
     Share,
     Window,
     complete_methods,
-    complete_models,
-    load_model,
+    model_option,
     model_options,
-    wrapped,
 )
-from seewhy.cli.saying import say
-from seewhy.cli.shelf import Shelf, check_folder, errand, make_folder, print_of
+from seewhy.cli.printing import say
 from seewhy.cli.targets import parse_target
-from seewhy.cli.writing import NUMBERS, VIEWS, Drawing, Told, print_json, print_text
+from seewhy.cli.writing import NUMBERS, VIEWS, Drawing, PhotoResult, print_json, print_text
+
+if TYPE_CHECKING:
+    from threading import Event
+
+    from seewhy.errors import SeewhyError
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a person asks of `seewhy explain`, but for what is said of the network."""
+
+    photos: tuple[str, ...]
+    methods: tuple[str, ...]
+    targets: tuple[str, ...]
+    layers: tuple[str, ...]
+    settings: tuple[tuple[str, Any], ...]  # of the methods
+    budget: str | None
+    batch_size: int | None
+    tile: int | None
+    overlap: int | None
+    scores: str | None
+    out: Path
+    recursive: bool
+    colours: str | None
+    pictures: tuple[str, ...]
+    views: tuple[str, ...]
+    window: tuple[float, float] | None
+    alpha: float
+    legend: bool
+    values: bool
+    as_json: bool
+
+    @property
+    def method_settings(self) -> dict[str, Any]:
+        return {**dict(self.settings), **({"budget": self.budget} if self.budget else {})}
+
+    @property
+    def drawing(self) -> Drawing:
+        look = {"alpha": self.alpha, "colours": self.colours}
+        return Drawing(self.pictures, self.views, look, self.window, self.legend, self.values)
 
 
 @click.command()
 @click.argument("photos", nargs=-1, required=True, metavar="PHOTO...")
-@click.option(
-    "--model",
-    "-m",
-    "spec",
-    required=True,
-    metavar="SPEC",
-    shell_complete=complete_models,
-    help="torchvision/NAME, timm/NAME, hf/ORG/NAME, demo/NAME, a folder, FILE.py:NAME, module:NAME or a .pt2 file.",
-)
+@model_option("torchvision/NAME, timm/NAME, hf/ORG/NAME, demo/NAME, a folder, FILE.py:NAME, module:NAME or a .pt2 file.")
 @model_options
 @click.option(
     "--method",
@@ -90,13 +122,7 @@ from seewhy.cli.writing import NUMBERS, VIEWS, Drawing, Told, print_json, print_
 @click.option("--legend/--no-legend", default=True, show_default=True, help="Say below what it is and what the colours mean.")
 @click.option("--values", is_flag=True, help="Also write the numbers, as .npz.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a map instead of text.")
-def explain(
-    photos: tuple[str, ...], spec: str, weights: Any, labels: Any, options: Any, prepare: Any, device: Any,
-    methods: tuple[str, ...], targets: tuple[str, ...], layers: tuple[str, ...], settings: Any, budget: str | None,
-    batch_size: int | None, tile: int | None, overlap: int | None,
-    scores: str | None, out: Path, recursive: bool, colours: str | None, pictures: tuple[str, ...], views: tuple[str, ...],
-    window: Any, alpha: float, legend: bool, values: bool, as_json: bool,
-) -> None:  # fmt: skip
+def explain(network: ModelOptions, **options: Any) -> None:
     """Explain photos, volumes (NIfTI, DICOM), or folders of them: write overlays, of volumes also the map as NIfTI on the
     file's own grid; say what was predicted and what was explained.
 
@@ -108,78 +134,40 @@ def explain(
     seewhy explain scans/ --model timm/resnet18 --weights mine.pth --labels names.txt --option num_classes=3
     seewhy explain scan.nii.gz ct-series/ --model nets.py:net --view axial --window -100,400
     """
-    from seewhy.api import explain as ask
-    from seewhy.errors import NotWritten, SeewhyError
-    from seewhy.images.photo import Underlay
-    from seewhy.prepare.batch import opened
+    run(network, Options(**options))
+
+
+def run(network: ModelOptions, options: Options) -> None:
+    """Everything that the command does.  What can be refused is refused before the network is loaded."""
     from seewhy.prepare.clip_fit import ClipFit
-    from seewhy.progress import shown, stoppable
+    from seewhy.progress import stoppable
 
-    looked = found(photos, recursive, out)
-    if not looked.files:
-        raise nothing_to_explain(looked)
-    chosen = configured(methods, {**dict(settings), **({"budget": budget} if budget else {})})
-    check_pictures(pictures, chosen)
-    check_folder(out)
-    model: Any = load_model(spec, weights, labels, options, prepare, device, scores=scores, batch_size=batch_size)
+    inputs = find_inputs(options.photos, options.recursive, options.out)
+    if not inputs.files:
+        raise nothing_to_explain(inputs)
+    methods = configured(options.methods, options.method_settings)
+    check_pictures(options.pictures, methods)
+    check_folder(options.out)
+    model: Any = network.load(scores=options.scores, batch_size=options.batch_size)
     if isinstance(model.prepare, ClipFit):  # a folder of frames is one clip
-        looked = Found([*dict.fromkeys(photos)], {}, [])
-    asked = [target for text in targets for target in parse_target(text, model.labels)]
-    make_folder(out)
-    for remark in looked.remarks:
+        inputs = Inputs([*dict.fromkeys(options.photos)], {}, [])
+    targets = [target for text in options.targets for target in parse_target(text, model.labels)]
+    make_folder(options.out)
+    for remark in inputs.remarks:
         say(f"seewhy: {remark}", err=True)
-    reasons: dict[str, str] = {}  # why a layer was looked at that nobody named
-    how = Drawing(pictures, views, {"alpha": alpha, "colours": colours}, window, legend, values)
-    shelf = Shelf(out, errand(spec, options, prepare, *wrapped(), scores, tile, overlap))
-    failures = Failures(len(looked.files) + len(looked.failed))
-    for folder, error in looked.failed.items():
-        failures.add(folder, error)
-
-    def one(file: str) -> "tuple[Told, SeewhyError | None]":
-        scene = tile is not None and file.lower().endswith((".tif", ".tiff"))  # read by windows
-        photo = Underlay(file, file) if scene else next(opened([file], model.prepare, model.name))
-        given = photo.pixels if isinstance(photo, Underlay) else photo
-        failure = None
-        try:
-            maps = ask(model, given, chosen, asked, list(layers) or None, tile, overlap)
-        except SeewhyError as error:
-            if not error.partial:
-                raise
-            maps, failure = error.partial, error
-        reasons.update({m.source.layer: m.source.layer_why for m in maps if m.source.layer_why})
-        own, written = print_of(file), []
-        for heatmap in maps:
-            try:
-                paths = shelf.put(stem(heatmap.source), heatmap.source, own, how.writers(heatmap))
-            except NotWritten as error:
-                if not written:
-                    raise
-                failure = failure or error  # what was written before is said
-                break
-            written.append((heatmap, [path for ending, path in paths.items() if ending != NUMBERS]))
-        return Told(photo.name, maps[0].source.predicted or predict(model, given), written), failure
-
+    folder = OutFolder(options.out, errand(*network.identity, options.scores, options.tile, options.overlap))
+    job = Job(model, methods, targets, options, folder)
+    failures = Failures(len(inputs.files) + len(inputs.failed))
+    for argument, error in inputs.failed.items():
+        failures.add(argument, error)
     with stoppable(lambda: say("seewhy: ending with what is done; Ctrl-C again ends at once.", err=True)) as stop:
-        files = looked.files
-        few = len(files) < 4  # of few, each has its own bar
-        for file in files if few else shown(files, len(files), "explaining", wait=False):
-            told, failure = None, None
-            with failures.of(file):
-                told, failure = one(file)
-            if told is not None:  # what goes wrong with saying it is not the photo's fault
-                failures.well()
-                (print_json if as_json else print_text)(*told)
-            if failure is not None:
-                with failures.of(file):
-                    raise failure
-            if stop.is_set() or failures.ended:
-                break
-    for remark in shelf.remarks():
+        layers = explain_all(job, inputs.files, failures, stop)
+    for remark in folder.remarks():
         say(f"seewhy: {remark}", err=True)
-    if not as_json:
-        for layer, why in reasons.items():
+    if not options.as_json:
+        for layer, why in layers.items():
             say(f"{layer}: {why}")
-        for method in chosen:
+        for method in methods:
             say(f"{method.name}: {method.caveat}")
     if stop.is_set():
         say("seewhy: interrupted; what was written stays.", err=True)
@@ -189,14 +177,79 @@ def explain(
         raise SystemExit(1)
 
 
-def nothing_to_explain(looked: Found) -> Exception:
+class Job(NamedTuple):
+    """What is done with each photo."""
+
+    model: Any
+    methods: list[Any]
+    targets: list[Any]
+    options: Options
+    folder: OutFolder
+
+
+def explain_all(job: Job, files: list[str], failures: Failures, stop: "Event") -> dict[str, str]:
+    """Explain photo by photo, and say of each what came of it; the layers that seewhy chose, each with the reason."""
+    from seewhy.progress import shown
+
+    layers: dict[str, str] = {}
+    few = len(files) < 4  # of few, each has its own bar
+    for file in files if few else shown(files, len(files), "explaining", wait=False):
+        result, failure = None, None
+        with failures.of(file):
+            result, failure = explain_file(job, file)
+        if result is not None:  # what goes wrong with saying it is not the photo's fault
+            layers.update(result.chosen_layers)
+            failures.well()
+            (print_json if job.options.as_json else print_text)(result)
+        if failure is not None:
+            with failures.of(file):
+                raise failure
+        if stop.is_set() or failures.ended:
+            break
+    return layers
+
+
+def explain_file(job: Job, file: str) -> "tuple[PhotoResult, SeewhyError | None]":
+    """Explain one photo and write its files; with them the error that ended it early, where a part was done before."""
+    from seewhy.api import explain
+    from seewhy.errors import NotWritten, SeewhyError
+    from seewhy.images.photo import Underlay
+    from seewhy.prepare.batch import opened
+
+    model, options = job.model, job.options
+    by_windows = options.tile is not None and file.lower().endswith((".tif", ".tiff"))
+    photo = Underlay(file, file) if by_windows else next(opened([file], model.prepare, model.name))
+    image = photo.pixels if isinstance(photo, Underlay) else photo
+    failure = None
+    try:
+        maps = explain(model, image, job.methods, job.targets, list(options.layers) or None, options.tile, options.overlap)
+    except SeewhyError as error:
+        if not error.partial:
+            raise
+        maps, failure = error.partial, error
+    content, written = print_of(file), []
+    for heatmap in maps:
+        source, writers = heatmap.source, options.drawing.writers(heatmap)
+        try:
+            paths = job.folder.put(stem(source), source, content, writers)
+        except NotWritten as error:
+            if not written:
+                raise
+            failure = failure or error  # what was written before is said
+            break
+        written.append((heatmap, [path for ending, path in paths.items() if ending != NUMBERS]))
+    layers = {heatmap.source.layer: heatmap.source.layer_why for heatmap in maps if heatmap.source.layer_why}
+    return PhotoResult(photo.name, maps[0].source.predicted or predict(model, image), written, layers), failure
+
+
+def nothing_to_explain(inputs: Inputs) -> Exception:
     """Why no argument stands for a photo; of several, all but the last are said."""
     from seewhy.errors import BadParameter
 
-    if not looked.failed:
-        why = "; ".join(looked.remarks) or "the folder that is written into is empty"
+    if not inputs.failed:
+        why = "; ".join(inputs.remarks) or "the folder that is written into is empty"
         return BadParameter(f"There is nothing to explain: {why}.")
-    *others, (_, last) = looked.failed.items()
+    *others, (_, last) = inputs.failed.items()
     for argument, error in others:
         say(f"seewhy: {named(argument, error)}", err=True)
     return last

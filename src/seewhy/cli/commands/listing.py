@@ -5,28 +5,27 @@ from typing import Any
 
 import click
 
-from seewhy.cli.options import complete_models, load_model, model_options, untrained
-from seewhy.cli.saying import LABEL, printable, say, say_json
+from seewhy.cli.options import SPEC, ModelOptions, model_options
+from seewhy.cli.printing import LABEL, printable, say, say_json
 
 
 @click.command()
-@click.argument("spec", metavar="SPEC", shell_complete=complete_models)
+@SPEC
 @model_options
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a layer.")
-def layers(spec: str, weights: Any, labels: Any, options: Any, prepare: Any, device: Any, as_json: bool) -> None:
+def layers(network: ModelOptions, as_json: bool) -> None:
     """List a model's layers: name, kind, output shape (channels, height, width); * marks the default.
 
     Without --weights an untrained network is listed: nothing is fetched.
     """
-    model = load_model(spec, untrained(spec, weights), labels, options, prepare, device)
-    found = model.layers()
+    layers = network.untrained().load().layers()
     if as_json:
-        for name, layer in found.items():
+        for name, layer in layers.items():
             say_json({"name": name, **layer._asdict(), "cells": layer.cells and layer.cells._asdict()})
         return
-    rows = [(name, layer.kind, "x".join(map(str, layer.shape)), remark(layer)) for name, layer in found.items()]
+    rows = [(name, layer.kind, "x".join(map(str, layer.shape)), remark(layer)) for name, layer in layers.items()]
     table(("layer", "kind", "shape", ""), rows)
-    for name, layer in found.items():
+    for name, layer in layers.items():
         if layer.default:
             say(f"Default: {name}, {layer.why}.")
 
@@ -74,7 +73,7 @@ def methods(as_json: bool) -> None:
     show_default=True,
     help="Folder for index.html and demo.jpg.",
 )
-def demo(out: Path) -> None:  # fmt: skip
+def demo(out: Path) -> None:
     """Does it look at the object, or does it cheat?  Two embedded networks on scenes whose answer is known."""
     from seewhy.report.demo import CHEAT, show
 

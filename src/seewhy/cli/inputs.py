@@ -15,8 +15,10 @@ SUFFIXES = {
 UNSEEN = ("._", ".seewhy-")  # what other systems keep beside each file; what runs that were killed left
 
 
-class Found(NamedTuple):
-    """Files to explain, the arguments that stand for none, each with the reason, and what a person should know."""
+class Inputs(NamedTuple):
+    """What the arguments of a command stand for: files to explain, arguments that stand for none, each with the reason, and
+    remarks for the person who gave them.
+    """
 
     files: list[str]
     failed: dict[str, Exception]
@@ -28,12 +30,12 @@ class Skipped:
     """What folders hold that was not taken."""
 
     folders: list[str] = field(default_factory=list)
-    own: list[str] = field(default_factory=list)  # maps that seewhy made
+    made_here: list[str] = field(default_factory=list)  # maps that seewhy made
     others: list[str] = field(default_factory=list)  # pictures of kinds that are not read as they are
     failed: dict[str, Exception] = field(default_factory=dict)
 
 
-def found(arguments: tuple[str, ...], recursive: bool, out: Path) -> Found:
+def find_inputs(arguments: tuple[str, ...], recursive: bool, out: Path) -> Inputs:
     """Photos and volumes as they are named; a folder stands for the pictures, volumes and DICOM series in it (recursive: and
     in its folders), but for those that seewhy made.  An argument that stands for nothing is no other's fault.
 
@@ -63,7 +65,7 @@ def found(arguments: tuple[str, ...], recursive: bool, out: Path) -> Found:
     remarks = [*_remarks(skipped, named, len(files) - len(once))]
     if several:
         remarks.append(f"explained once, as slices of one series: {_listed(several, 'further file')}")
-    return Found([file for file in once if file not in several], skipped.failed, remarks)
+    return Inputs([file for file in once if file not in several], skipped.failed, remarks)
 
 
 def _of_series_named(files: list[str]) -> Iterator[str]:
@@ -89,13 +91,13 @@ def _of_series_named(files: list[str]) -> Iterator[str]:
 def _expanded(folder: Path, recursive: bool, skipped: Skipped, out: Path) -> list[str]:
     from seewhy.errors import BadParameter
 
-    below, own, wrong = len(skipped.folders), len(skipped.own), len(skipped.failed)
+    folders, maps, failed = len(skipped.folders), len(skipped.made_here), len(skipped.failed)
     files = [*_inside(folder, recursive, skipped, out)]
-    passed_over = len(skipped.own) > own or len(skipped.failed) > wrong or _identity(folder) == _identity(out)
+    passed_over = len(skipped.made_here) > maps or len(skipped.failed) > failed or _identity(folder) == _identity(out)
     if not files and not passed_over:
-        passed = len(skipped.folders) - below
+        passed = len(skipped.folders) - folders
         more = f", but {passed} folder{'s' * (passed != 1)}: --recursive looks into them" if passed else ""
-        del skipped.folders[below:]
+        del skipped.folders[folders:]
         raise BadParameter(f"The folder {folder} holds no pictures ({', '.join(sorted(SUFFIXES))}){more}.")
     return files
 
@@ -106,14 +108,14 @@ def _inside(top: Path, recursive: bool, skipped: Skipped, out: Path) -> Iterator
     from seewhy.images.volume_kinds import holds_volume
     from seewhy.maps.made_here import made_here
 
-    folders, seen = [top], {_identity(out)} - {_identity(top)}
+    folders, visited = [top], {_identity(out)} - {_identity(top)}
     while folders:
         folder = folders.pop()
-        if (own := _identity(folder)) in seen:
+        if (identity := _identity(folder)) in visited:
             continue
-        seen.add(own)
+        visited.add(identity)
         try:
-            there = sorted(path for path in folder.iterdir() if not path.name.startswith(UNSEEN))
+            paths = sorted(path for path in folder.iterdir() if not path.name.startswith(UNSEEN))
         except OSError as error:
             _unreadable(folder, error, top, skipped)
             continue
@@ -121,9 +123,9 @@ def _inside(top: Path, recursive: bool, skipped: Skipped, out: Path) -> Iterator
         if series:
             yield str(folder)
         below = []
-        for path in there:
+        for path in paths:
             if os.path.isdir(path):
-                if path.name.startswith(".") or _identity(path) in seen:  # hidden, or seen, or written into
+                if path.name.startswith(".") or _identity(path) in visited:  # hidden, or visited, or written into
                     continue
                 if recursive:
                     below.append(path)
@@ -134,7 +136,7 @@ def _inside(top: Path, recursive: bool, skipped: Skipped, out: Path) -> Iterator
             elif not has_suffix(path, VOLUMES if series else SUFFIXES):  # pictures beside a series are its previews
                 skipped.others += [str(path)] if not series and _of_another_kind(path) else []
             elif made_here(path):
-                skipped.own.append(str(path))
+                skipped.made_here.append(str(path))
             else:
                 yield str(path)
         folders += below[::-1]
@@ -159,10 +161,10 @@ def _unreadable(folder: Path, error: OSError, top: Path, skipped: Skipped) -> No
 def _identity(folder: Path) -> object:
     """What two names of one folder share."""
     try:
-        found = os.stat(folder)
+        status = os.stat(folder)
     except OSError:
         return str(folder)
-    return found.st_dev, found.st_ino
+    return status.st_dev, status.st_ino
 
 
 def _no_name() -> Exception:
@@ -181,8 +183,8 @@ def _no_stream() -> Exception:
 def _remarks(skipped: Skipped, named: list[str], twice: int) -> Iterator[str]:
     if skipped.folders:
         yield f"not looked into without --recursive: {_listed(skipped.folders, 'folder')}"
-    if skipped.own:
-        yield f"not explained, as seewhy made them: {_listed(skipped.own, 'map')}"
+    if skipped.made_here:
+        yield f"not explained, as seewhy made them: {_listed(skipped.made_here, 'map')}"
     if skipped.others:
         yield f"left out, as of kinds not read as they are: {_listed(skipped.others, 'file')}; name one to hear what helps"
     if named:

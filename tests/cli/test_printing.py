@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from seewhy.cli.app import main
-from seewhy.cli.saying import fault, say
+from seewhy.cli.printing import fault, say
 from seewhy.errors import BadImage, OutOfMemory
 from support.strict_json import strict
 
@@ -162,7 +162,7 @@ def test_a_traceback_that_was_asked_for_is_safe(tmp_path, photo):
 
     code = "from seewhy.cli.app import main; main()"
     asked = ["--debug", "explain", photo, *MODEL, "-t", "\x1b[2Jcat\u202e"]
-    done = subprocess.run([sys.executable, "-c", code, *asked], capture_output=True, timeout=60, check=False, cwd=tmp_path)
+    done = subprocess.run([sys.executable, "-c", code, *asked], capture_output=True, timeout=300, check=False, cwd=tmp_path)
     text = done.stderr.decode()
     assert done.returncode == 1
     assert "Traceback" in text
@@ -188,7 +188,7 @@ def test_what_a_persons_own_code_prints_and_logs_is_apart_from_the_json(tmp_path
     (tmp_path / "nets.py").write_text(CODE)
     code = "from seewhy.cli.app import main; main()"
     asked = ["explain", photo, "-m", "nets.py:net", "--trust", "--prepare", "size=32", "--prepare", "crop=32", "--json"]
-    done = subprocess.run([sys.executable, "-c", code, *asked], capture_output=True, timeout=90, check=False, cwd=tmp_path)
+    done = subprocess.run([sys.executable, "-c", code, *asked], capture_output=True, timeout=300, check=False, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     (line,) = done.stdout.decode().splitlines()
     assert strict(line)["method"] == "grad-cam"

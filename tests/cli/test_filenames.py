@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seewhy.cli.naming import LONGEST, RESERVED, joined, others, spelled, stem
+from seewhy.cli.filenames import LONGEST, RESERVED, joined, others, spelled, stem
 
 ENDINGS = 35  # bytes that an ending, a number and a model take at most: "-9999.projection.png"
 

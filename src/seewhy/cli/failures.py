@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import click
 
-from .saying import fault, say
+from .printing import fault, say
 
 PHOTO = "seewhy.photo"  # what a command that takes one photo works on, which its errors name
 TRIED = 3  # photos for which a question has to be misuse until it is the question's fault

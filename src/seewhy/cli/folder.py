@@ -8,7 +8,7 @@ from math import isclose
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .naming import others
+from .filenames import others
 
 if TYPE_CHECKING:
     from seewhy.maps.source import Source
@@ -19,8 +19,8 @@ SAME = ("model", "weights", "method", "params", "layer", "target", "index", "sco
 CLOSE, LEAST = 1e-3, 1e-5  # of scores of one network on one photo, on another machine: relative, absolute
 
 
-class Shelf:
-    """A folder for maps, and what was found there.
+class OutFolder:
+    """The folder for maps, and what a run did to the files there.
 
     errand: all that was asked of the model; maps of one name are the same where errand, photo and Source are.
     """
@@ -76,7 +76,7 @@ class Shelf:
 
     def _names(self, name: str, source: "Source") -> Iterator[str]:
         yield name
-        models = {found.model for found in map(_source, self._there(name)) if found}
+        models = {source.model for source in map(_source, self._there(name)) if source}
         yield from others(name, source.model if models - {source.model} else None)
 
     def _there(self, name: str) -> list[Path]:
@@ -163,14 +163,14 @@ def print_of(photo: str) -> str:
 def _content(path: Path) -> str:
     from hashlib import sha256
 
-    found = sha256()
+    content = sha256()
     with path.open("rb") as file:
         size = file.seek(0, os.SEEK_END)
-        found.update(str(size).encode())
+        content.update(str(size).encode())
         for start in {0, max(0, size - WHOLE)}:
             file.seek(start)
-            found.update(file.read(WHOLE))
-    return found.hexdigest()
+            content.update(file.read(WHOLE))
+    return content.hexdigest()
 
 
 def _count(files: list[Any]) -> str:

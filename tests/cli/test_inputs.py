@@ -10,7 +10,7 @@ from PIL import Image
 
 from seewhy import Heatmap
 from seewhy.cli.app import main
-from seewhy.cli.finding import found
+from seewhy.cli.inputs import find_inputs
 from seewhy.demo import scenes
 from support.files.birds import images, photo
 
@@ -29,7 +29,7 @@ def run(*arguments, out="out"):
 
 def test_an_empty_name_is_said_to_be_empty():
     photo("a.png")
-    looked = found(("", "a.png", " "), False, OUT)
+    looked = find_inputs(("", "a.png", " "), False, OUT)
     assert looked.files == ["a.png"]
     assert [str(error) for error in looked.failed.values()] == ["The name of the image is empty. Give the path of a file."] * 2
     alone = run("")
@@ -70,7 +70,7 @@ def test_links_that_lead_round_in_circles_are_followed_once():
     os.symlink("x", "d/y")
     os.symlink("nowhere", "d/gone")
     os.symlink("loop", "d/loop")
-    assert found(("d",), True, OUT).files == ["d/a.png", "d/x/b.png"]
+    assert find_inputs(("d",), True, OUT).files == ["d/a.png", "d/x/b.png"]
 
 
 def test_deep_folders_do_not_end_it():
@@ -78,7 +78,7 @@ def test_deep_folders_do_not_end_it():
     os.makedirs(deep)
     photo("d/a.png")
     Image.new("RGB", (9, 9)).save(deep / "b.png")
-    assert found(("d",), True, OUT).files == ["d/a.png", str(deep / "b.png")]
+    assert find_inputs(("d",), True, OUT).files == ["d/a.png", str(deep / "b.png")]
 
 
 def test_what_other_systems_keep_beside_files_is_no_photo():
@@ -86,7 +86,7 @@ def test_what_other_systems_keep_beside_files_is_no_photo():
         photo(name)
     Path("d/._a.png").write_bytes(b"\0\5\x16\7")
     Path("d/.seewhy-0123456789abcdef.png").write_bytes(b"\x89PNG half")
-    looked = found(("d",), False, OUT)
+    looked = find_inputs(("d",), False, OUT)
     assert sorted(looked.files) == ["d/..png", "d/.b.PNG", "d/a.png"]
     assert looked.remarks == []
 
@@ -209,4 +209,4 @@ def test_pictures_of_other_kinds_are_not_left_out_in_silence():
 def test_a_folder_may_be_called_as_a_picture():
     photo("scan.nii.gz/a.png"), photo("d/b.png/c.png")
     assert images(run("scan.nii.gz", "--json")) == ["scan.nii.gz/a.png"]
-    assert found(("d",), True, OUT).files == ["d/b.png/c.png"]
+    assert find_inputs(("d",), True, OUT).files == ["d/b.png/c.png"]

@@ -12,7 +12,7 @@ from PIL import Image
 
 from seewhy import Heatmap
 from seewhy.cli.app import main
-from seewhy.cli.shelf import Shelf, print_of
+from seewhy.cli.folder import OutFolder, print_of
 from seewhy.cli.writing import writer
 from seewhy.demo import scenes
 
@@ -233,11 +233,11 @@ def test_of_runs_at_one_time_none_writes_over_the_other(tmp_path, made_heatmap):
     barrier, found, lock = threading.Barrier(8), {}, threading.Lock()
 
     def write(i):
-        shelf = Shelf(tmp_path, f"errand {i}")
+        folder = OutFolder(tmp_path, f"errand {i}")
         barrier.wait()
         for turn in range(10):
             heatmap = maps[i]
-            paths = shelf.put(f"cat{turn}", heatmap.source, "photo", {".png": writer(heatmap), ".npz": writer(heatmap)})
+            paths = folder.put(f"cat{turn}", heatmap.source, "photo", {".png": writer(heatmap), ".npz": writer(heatmap)})
             with lock:
                 found[i, turn] = paths
 
@@ -274,10 +274,10 @@ def test_of_runs_at_one_time_those_of_the_same_map_make_one(tmp_path, made_heatm
     heatmap, barrier, found = made_heatmap([[0, 1]]), threading.Barrier(4), []
 
     def write():
-        shelf = Shelf(tmp_path, "errand")
+        folder = OutFolder(tmp_path, "errand")
         barrier.wait()
         both = {".png": writer(heatmap), ".npz": writer(heatmap)}
-        found.extend(shelf.put(f"cat{turn}", heatmap.source, "photo", both)[".png"] for turn in range(20))
+        found.extend(folder.put(f"cat{turn}", heatmap.source, "photo", both)[".png"] for turn in range(20))
 
     threads = [threading.Thread(target=write) for _ in range(4)]
     for thread in threads:
