@@ -1,5 +1,7 @@
 """What many tests stand on: a network that sees red, pictures to show it, and maps made by hand."""
 
+import compileall
+import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,7 +17,16 @@ import seewhy
 from seewhy.maps.source import Predicted
 
 torch.set_num_threads(1)
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a background job, where tests and processes would miss Ctrl-C
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 pytest.register_assert_rewrite("support")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Compile the package once, lest each of the many processes that tests start does, where Python is told to keep nothing."""
+    if not hasattr(config, "workerinput"):  # of several pytest processes, the first
+        compileall.compile_dir(str(Path(seewhy.__file__).parent), quiet=2)
+
 
 COLOURS = {"red": (255, 0, 0), "green": (0, 160, 0), "blue": (0, 0, 255), "grey": (128, 128, 128)}
 

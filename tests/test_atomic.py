@@ -232,7 +232,7 @@ print(*won)
 
 def test_of_two_processes_one_gets_the_name(tmp_path):
     both = {word: child(RACE, tmp_path, word) for word in ("one", "other")}
-    won = {word: {*process.communicate(timeout=60)[0].split()} for word, process in both.items()}
+    won = {word: {*process.communicate(timeout=300)[0].split()} for word, process in both.items()}
     assert not won["one"] & won["other"]
     assert won["one"] | won["other"] == {*map(str, range(300))}
     for word, names in won.items():
@@ -257,7 +257,7 @@ except NotWritten as error:
 def test_a_limit_of_the_files_size_leaves_what_was_there(path, old):
     if old:
         path.write_bytes(old)
-    said, _ = child(LIMITED, path).communicate(timeout=60)
+    said, _ = child(LIMITED, path).communicate(timeout=300)
     assert said.startswith(f"{errno.EFBIG} {path} cannot be written: File too large.")
     assert names(path.parent) == (["map.png"] if old else [])
     assert not old or path.read_bytes() == old
@@ -291,7 +291,7 @@ def test_a_run_that_is_killed_leaves_a_whole_file(path):
         process.stdout.readline()
         time.sleep(0.003 * turn)
         process.send_signal(signal.SIGKILL)
-        process.wait(timeout=10)
+        process.wait(timeout=60)
         process.stdout.close()
         content = path.read_bytes()
         assert len(content) == 2_000_000
