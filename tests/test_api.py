@@ -167,8 +167,8 @@ def test_importing_seewhy_imports_nothing_and_its_names_no_framework():
     assert python(f"import sys, seewhy; {every}; print({frameworks})") == "[]"
 
 
-def test_importing_seewhy_is_quick(compiled):
-    code = "import numpy, time; start = time.perf_counter(); import seewhy; seewhy.grad_cam; print(time.perf_counter() - start)"
+def test_importing_seewhy_is_quick():
+    code = "import numpy, time; start = time.process_time(); import seewhy; seewhy.grad_cam; print(time.process_time() - start)"
     assert min(float(python(code)) for _ in range(5)) < 0.15
 
 

@@ -3,7 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
-from time import perf_counter
+from time import process_time
 from urllib.parse import unquote_to_bytes
 
 import numpy as np
@@ -74,10 +74,10 @@ BEYOND = {
 
 @pytest.mark.parametrize("name", BEYOND)
 def test_json_beyond_the_bounds_is_a_value_error_at_once(name):
-    start = perf_counter()
+    start = process_time()
     with pytest.raises(ValueError, match=r".+"):
         json_of(BEYOND[name])
-    assert perf_counter() - start < 0.5
+    assert process_time() - start < 0.5
 
 
 def test_json_within_the_bounds_is_read():

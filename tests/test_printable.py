@@ -1,6 +1,6 @@
 """Text of strangers on lines that a person reads."""
 
-from time import perf_counter
+from time import process_time
 
 import pytest
 from hypothesis import given, settings
@@ -47,9 +47,9 @@ def test_columns_keep_their_spaces_and_no_other_white_space():
 
 
 def test_of_a_megabyte_both_ends_are_shown_at_once():
-    start = perf_counter()
+    start = process_time()
     said = printable("begin" + "x" * 10**6 + "end")
-    assert perf_counter() - start < 0.05
+    assert process_time() - start < 0.05
     assert said.startswith("beginxxx")
     assert said.endswith("xxxend")
     assert "1000008 characters, cut" in said

@@ -202,10 +202,10 @@ def test_a_header_that_claims_more_than_the_file_holds_costs_nothing(tmp_path, s
     else:
         data[42:48] = struct.pack("<3h", *sides)
     head.write_bytes(gzip.compress(bytes(data)) if packed else bytes(data))
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(BadImage, match=rf"a{suffix} (is too large|cannot be read as a volume)"):
         read_volume(path)
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
 
 
 @pytest.mark.parametrize("size", [7, 8 << 20, 0, -16, 2**31 - 1])

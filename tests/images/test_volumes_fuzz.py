@@ -101,12 +101,12 @@ def test_whatever_is_broken_it_is_a_volume_or_a_bad_image(tmp_path, name):
 
 def tried(path: Path, data: bytes) -> str:
     path.write_bytes(data)
-    start = time.perf_counter()
+    start = time.process_time()
     try:
         kind = type(read_volume(path)).__name__
     except BadImage as bad:
         kind = "BadImage" if path.name in str(bad) else str(bad)
-    assert time.perf_counter() - start < 3  # of a busy machine
+    assert time.process_time() - start < 3
     return kind
 
 

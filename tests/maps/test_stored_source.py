@@ -7,7 +7,7 @@ import struct
 import zipfile
 import zlib
 from dataclasses import asdict
-from time import perf_counter
+from time import process_time
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -116,10 +116,10 @@ HOSTILE = {  # what makes each file, as some are large
 def test_a_hostile_file_is_a_bad_image_at_once(tmp_path, name):
     content, said = HOSTILE[name]
     (tmp_path / name).write_bytes(content())
-    start = perf_counter()
+    start = process_time()
     with pytest.raises(BadImage, match=rf"{name}.*({said})"):
         Heatmap.source_of(tmp_path / name)
-    assert perf_counter() - start < 1
+    assert process_time() - start < 1
 
 
 def test_what_is_no_file_is_not_waited_for(tmp_path):

@@ -75,11 +75,12 @@ def test_recipro_cam(place):
             ask.close(cores[t, i], np.tensordot(row, found, 1))
 
 
-def resnet18():
+def resnet():
+    """A ResNet-18 with two blocks at its first resolution alone."""
     models = pytest.importorskip("torchvision.models")
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(0)
-        network = models.resnet18(weights=None, num_classes=5).double().eval()
+        network = models.ResNet(models.resnet.BasicBlock, [2, 1, 1, 1], num_classes=5).double().eval()
         for module in network.modules():
             if isinstance(module, nn.BatchNorm2d):
                 module.running_var.fill_(0.3)
@@ -88,7 +89,7 @@ def resnet18():
 
 @pytest.mark.parametrize("layer", ["layer1.0.bn1", "layer1.1", "layer2.0.downsample"])
 def test_layers_whose_outputs_are_added_to_others(layer):
-    network, x = resnet18(), networks.images(1, 16, 24, seed=5)
+    network, x = resnet(), networks.images(1, 16, 24, seed=5)
     cells = tuple(by_hand.raw(network, layer, x[0]).shape[2:])
     ablation = found_in("ablation-cam", network, layer, x).cores[layer]
     recipro = found_in("recipro-cam", network, layer, x).cores[layer]

@@ -9,6 +9,7 @@ from PIL import Image
 from torch import nn
 
 import seewhy
+from seewhy.methods import path
 from support import ask, networks
 from support.references import cams as references
 from support.references import pixels as by_hand
@@ -282,13 +283,15 @@ def test_refining_one_image_knows_nothing_of_the_others():
     assert len(np.unique(whole.measured["steps"])) > 1
 
 
-def test_refining_gives_up_in_the_end_and_says_so():
+def test_refining_gives_up_in_the_end_and_says_so(monkeypatch):
     """A tolerance that no number of steps reaches."""
+    assert path.MOST == 3200
+    monkeypatch.setattr(path, "MOST", 400)
     heatmap = seewhy.integrated_gradients(
         seewhy.wrap(networks.pooled()), X[:1], target=1, steps=50, refine=True, tolerance=1e-15
     )[0]
-    assert any("even with 3200 steps" in warning for warning in heatmap.source.warnings)
-    assert heatmap.source.measured["steps"] == 3200
+    assert any("even with 400 steps" in warning for warning in heatmap.source.warnings)
+    assert heatmap.source.measured["steps"] == 400
 
 
 def test_a_baseline_that_is_the_image_explains_nothing():

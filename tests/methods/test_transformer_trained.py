@@ -38,7 +38,7 @@ def trained() -> nn.Module:
     network = drawn()
     steps = torch.optim.AdamW(network.parameters(), 3e-3)
     for step in range(160):
-        x, y, _ = scenes(64, step)
+        x, y, _ = scenes(32, step)
         loss = nn.functional.cross_entropy(network(x), y)
         steps.zero_grad()
         loss.backward()

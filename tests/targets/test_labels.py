@@ -4,7 +4,7 @@ import itertools
 import json
 import os
 from pathlib import Path
-from time import perf_counter
+from time import process_time
 
 import numpy as np
 import pytest
@@ -151,10 +151,10 @@ HOSTILE = {
 def test_a_file_beyond_all_bounds_is_misuse_at_once(tmp_path, name):
     content, said = HOSTILE[name]
     (tmp_path / name).write_bytes(content)
-    start = perf_counter()
+    start = process_time()
     with pytest.raises(BadParameter, match=rf"{name}.*{said}.*one name a line"):
         read_labels(tmp_path / name)
-    assert perf_counter() - start < 1
+    assert process_time() - start < 1
 
 
 def test_devices_and_pipes_are_not_read(tmp_path):
@@ -183,7 +183,7 @@ def test_a_line_ends_where_text_files_end_it_and_halves_of_pairs_are_replaced(tm
 
 def test_a_name_that_is_none_of_very_many_is_told_soon():
     names = [f"class {i}" for i in range(200_000)]
-    start = perf_counter()
+    start = process_time()
     with pytest.raises(NoSuchName, match="Closest: class"):
         class_index("clas 5", names)
-    assert perf_counter() - start < 10
+    assert process_time() - start < 10

@@ -1,6 +1,6 @@
 """What a person or a file may write for a target, a method, a parameter, an option: a value or a clear error, at once."""
 
-from time import perf_counter
+from time import process_time
 from typing import Any
 
 import click
@@ -30,10 +30,10 @@ for _ in range(5000):
 
 def refused(ask: Any, said: str = ".+") -> str:
     """The words of the error, which comes at once, on one safe and short line."""
-    start = perf_counter()
+    start = process_time()
     with pytest.raises((Misuse, click.ClickException), match=said) as caught:
         ask()
-    assert perf_counter() - start < 3  # of a machine that has other things to do
+    assert process_time() - start < 3
     words = caught.value.message if isinstance(caught.value, click.ClickException) else str(caught.value)
     assert words
     assert len(words) <= 2500
@@ -170,9 +170,9 @@ def test_parameters_beyond_all_bounds_are_told_before_room_is_made(name, params)
                                   "[1" + ",1" * 9000 + "]", "1if 1else 2", "\ud800", "\0", "~" * 60 + "1"],
                          ids=lambda text: ascii(text[:9]))  # fmt: skip
 def test_what_is_no_plain_literal_stays_text_at_once(text):
-    start = perf_counter()
+    start = process_time()
     assert literal(text) == text
-    assert perf_counter() - start < 0.5
+    assert process_time() - start < 0.5
 
 
 def test_literals_are_read():
@@ -205,9 +205,9 @@ OPTIONS = {
 def test_options_beyond_all_bounds_are_misuse_in_a_line(tmp_path, name):
     photo = tmp_path / "a.png"
     networks_photo(photo)
-    start = perf_counter()
+    start = process_time()
     done = CliRunner().invoke(main, ["explain", str(photo), "-m", "demo/honest", "-o", str(tmp_path / "out"), *OPTIONS[name]])
-    assert perf_counter() - start < 10
+    assert process_time() - start < 10
     assert done.exit_code == 2, done.output
     line = done.stderr.splitlines()[-1]
     assert line.startswith(("Error: ", "seewhy: "))

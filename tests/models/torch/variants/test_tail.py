@@ -47,17 +47,27 @@ REAL = {
 }
 
 
+def vgg11() -> nn.Module:
+    """With smaller linear layers, and without drawing the larger ones."""
+    with torch.device("meta"):
+        network = tv.vgg11(weights=None, init_weights=False)
+    network.classifier = nn.Sequential(nn.Linear(512 * 49, 32), nn.ReLU(), nn.Dropout(), nn.Linear(32, 9))
+    for part in network.features.to_empty(device="cpu").children():
+        if isinstance(part, nn.Conv2d):
+            nn.init.kaiming_normal_(part.weight, mode="fan_out", nonlinearity="relu")
+            nn.init.zeros_(part.bias)
+    return network
+
+
 @pytest.mark.parametrize("name", REAL)
 def test_layers_of_real_networks(name):
     """The first, one in the middle, one inside a branch that is added or concatenated later, and the last."""
     options, layers = REAL[name]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        network = getattr(tv, name)(weights=None, **options)
-        if name == "vgg11":
-            network.classifier = nn.Sequential(nn.Linear(512 * 49, 32), nn.ReLU(), nn.Dropout(), nn.Linear(32, 9))
+        network = vgg11() if name == "vgg11" else getattr(tv, name)(weights=None, **options)
         calibrated(network)
-        x = torch.randn(1, 3, 64, 64, dtype=torch.float64)
+        x = torch.randn(1, 3, 48, 48, dtype=torch.float64)
     for layer in layers:
         check(network, layer, x)
 
