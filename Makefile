@@ -4,11 +4,16 @@ VENV ?= .venv
 LOWEST ?= .venv-lowest
 BIN := $(VENV)/bin
 JOBS ?= 2
+# Runs the command behind it, and shows what the command says only if it fails
+QUIETLY = sh -c 'said=$$("$$@" 2>&1) || { code=$$?; printf "%s\n" "$$said" >&2; exit $$code; }' quietly
+PIP = -m pip install --disable-pip-version-check --no-input
 
 .PHONY: demo test test-lowest check format bench clean
 
 demo: $(VENV)/.torch
-	$(BIN)/seewhy demo --out seewhy-demo
+	@echo "Explaining what two networks see in drawn scenes"
+	@$(BIN)/seewhy demo --out seewhy-demo
+	@echo "Picture: seewhy-demo/demo.jpg"
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n $(JOBS)
@@ -36,17 +41,20 @@ bench: $(VENV)/.bench
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "seewhy needs Python 3.11 or newer; try: make PYTHON=python3.12 ...")'
-	$(PYTHON) -m venv $(VENV)
+	@echo "Making a Python environment in $(VENV)"
+	@$(QUIETLY) $(PYTHON) -m venv $(VENV)
 
 $(VENV)/.torch $(VENV)/.dev $(VENV)/.bench: $(VENV)/.%: $(VENV)/bin/python pyproject.toml
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$*]'
+	@echo "Installing seewhy and what it needs ($*) into $(VENV): a few minutes, the first time"
+	@$(QUIETLY) $(BIN)/python $(PIP) --editable '.[$*]'
 	@touch $@
 
 $(LOWEST)/.dev: pyproject.toml tests/lowest.py
-	$(PYTHON) tests/lowest.py > /dev/null
-	$(PYTHON) -m venv --clear $(LOWEST)
-	$(LOWEST)/bin/python tests/lowest.py > $(LOWEST)/floors.txt
-	$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]' --constraint $(LOWEST)/floors.txt
+	@echo "Installing the lowest versions that pyproject.toml allows into $(LOWEST)"
+	@$(PYTHON) tests/lowest.py > /dev/null
+	@$(QUIETLY) $(PYTHON) -m venv --clear $(LOWEST)
+	@$(LOWEST)/bin/python tests/lowest.py > $(LOWEST)/floors.txt
+	@$(QUIETLY) $(LOWEST)/bin/python $(PIP) --editable '.[dev]' --constraint $(LOWEST)/floors.txt
 	$(LOWEST)/bin/python -m pip check
 	@touch $@
 
