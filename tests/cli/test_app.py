@@ -12,7 +12,6 @@ from click.testing import CliRunner
 from PIL import Image
 
 import seewhy
-from seewhy import METHODS
 from seewhy.cli.app import main
 
 SEEWHY = Path(sys.executable).with_name("seewhy")
@@ -91,40 +90,6 @@ def test_a_traceback_is_shown_only_to_who_asks(tmp_path):
     asked = ["explain", tmp_path / "a.png", "--model", "keras/vgg"]
     assert "Traceback" not in shell(*asked).stderr
     assert "Traceback" in shell("--debug", *asked).stderr
-
-
-def test_methods_are_listed_with_what_there_is_to_know():
-    listed = CliRunner().invoke(main, ["methods"]).stdout
-    lines = [json.loads(line) for line in CliRunner().invoke(main, ["methods", "--json"]).stdout.splitlines()]
-    assert [line["name"] for line in lines] == [*METHODS]
-    for line, (name, method) in zip(lines, METHODS.items(), strict=True):
-        assert (line["reads"], line["cost"], line["source"], line["caveat"]) == (
-            method.reads,
-            method.cost,
-            method.source,
-            method.caveat,
-        )
-        assert line["parameters"] == dict(method.defaults)
-        assert f"\n{name}\n" in f"\n{listed}"
-        for said in (method.formula, method.cost, method.source, method.caveat):
-            assert said
-            assert said in listed
-
-
-def test_layers_are_listed_with_shapes_and_the_default(mini):
-    arguments = ["layers", "timm/test_resnet", "--weights", str(mini)]
-    found = seewhy.load("timm/test_resnet", mini).layers()
-    lines = [json.loads(line) for line in CliRunner().invoke(main, [*arguments, "--json"]).stdout.splitlines()]
-    assert {line["name"]: tuple(line["shape"]) for line in lines} == {name: layer.shape for name, layer in found.items()}
-    assert len([line for line in lines if line["default"]]) == 1
-    assert next(line["shape"] for line in lines if line["name"] == "layer4") == [found["layer4"].shape[0], 5, 5]
-    (starred,) = [line for line in CliRunner().invoke(main, arguments).stdout.splitlines() if "* default" in line]
-    assert starred.split()[0] == next(name for name, layer in found.items() if layer.default)
-
-
-def test_layers_of_an_unknown_model_is_misuse():
-    result = CliRunner().invoke(main, ["layers", "timm/nope_nope"])
-    assert (result.exit_code, result.stdout, len(result.stderr.splitlines())) == (2, "", 1)
 
 
 def test_help_shows_every_option_and_command():

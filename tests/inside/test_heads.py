@@ -1,16 +1,12 @@
 """attention(): the weights of single heads, for any query, on the photo."""
 
-import json
-
 import numpy as np
 import pytest
 import torch
-from click.testing import CliRunner
 from PIL import Image
 
 import seewhy
 from seewhy import attention
-from seewhy.cli.app import main
 from support.ask import close, values
 from support.families import ALL
 from support.references import attention as plain
@@ -165,26 +161,3 @@ def test_a_batch_equals_its_singles_and_the_network_stays():
     assert [m.place for m in together] == [i for i in range(3) for _ in range(6)]
     assert all(torch.equal(p, kept) for p, kept in zip(network.parameters(), before, strict=True))
     assert not torch.overrides._get_current_function_mode_stack()
-
-
-def test_the_command(tmp_path, monkeypatch):
-    model = seewhy.wrap(ALL[VIT].network().float(), prepare=FIT, labels=list("abcdefg"))
-    monkeypatch.setattr("seewhy.cli.options.ModelOptions.load", lambda _: model)
-    photo = tmp_path / "dog.png"
-    Image.fromarray(np.random.default_rng(0).integers(0, 256, (128, 192, 3), dtype=np.uint8)).save(photo)
-    asked = ["attention", str(photo), "-m", "a/b", "-l", "blocks.1", "--query", "70,100", "--out", str(tmp_path / "out")]
-    done = CliRunner().invoke(main, [*asked, "--head", "all", "--json", "--values"])
-    assert done.exit_code == 0, done.output
-    facts = [json.loads(line) for line in done.output.splitlines()]
-    assert [(one["layer"], one["params"]["head"], one["params"]["query"]) for one in facts] == [
-        ("blocks.1.attn", 0, [70, 100]), ("blocks.1.attn", 1, [70, 100])
-    ]  # fmt: skip
-    expected = attention(model, str(photo), "blocks.1", None, (70, 100))
-    for one, m in zip(facts, expected, strict=True):
-        assert seewhy.Heatmap.source_of(one["file"]).layer == m.source.layer
-        with np.load(one["file"].replace(".png", ".npz")) as kept:
-            close(kept["values"], m.values)
-    done = CliRunner().invoke(main, asked)
-    assert "attention, mean of heads, query (70, 100)" in done.output
-    done = CliRunner().invoke(main, [*asked, "--head", "9"])
-    assert done.exit_code == 2

@@ -13,7 +13,7 @@ from PIL import Image
 import seewhy
 from seewhy.cli.app import main
 from seewhy.demo import KINDS, scenes
-from seewhy.report.demo import CHEAT, SEED, Finding, measure, share, show
+from seewhy.report.demo import CHEAT, SEED, Measures, measure, share, show
 
 
 def test_share_counts_positive_energy_only():
@@ -95,7 +95,7 @@ def test_only_pages_of_the_demo_are_written_over(tmp_path, monkeypatch):
 
 def test_the_demo_is_written_again_where_it_was(tmp_path, monkeypatch):
     monkeypatch.setattr("seewhy.report.demo.show.__defaults__", (2, 20))
-    monkeypatch.setattr("seewhy.report.demo.measure", lambda _model, name, _n: Finding(name, *[0.5] * 7))
+    monkeypatch.setattr("seewhy.report.demo.measure", lambda _model, name, _n: Measures(name, *[0.5] * 7))
     (tmp_path / "demo.jpg").symlink_to("nowhere")
     for turn in range(2):
         done = CliRunner().invoke(main, ["demo", "--out", str(tmp_path)])

@@ -1,17 +1,11 @@
 """What detectors of every family give, in one form; and the list of what is found."""
 
-import json
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
-from click.testing import CliRunner
-from PIL import Image
 from torchvision.ops import batched_nms, box_iou
 
 import seewhy
-from seewhy.cli.app import main
 from seewhy.errors import BadNetwork, NotApplicable
 from seewhy.images.places import Extent
 from seewhy.targets.aim import ImageView
@@ -146,29 +140,3 @@ def test_asked_for_a_class_a_detector_answers_what_can_be_asked(family):
     with pytest.raises(BadNetwork, match=rf'gives boxes. .*target="{first.target}" \(score {first.score:.2f}\)'):
         seewhy.gradient(model, x)
     assert sum(layer.default for layer in model.layers(x).values()) == 1 or isinstance(network, Blobs)
-
-
-def test_the_command_lists_and_explains_them(tmp_path):
-    code = f"import sys; sys.path.insert(0, {str(Path(nets.__file__).parents[1])!r})\n"
-    code += "from support.detectors import Blobs, KINDS\n"
-    as_it_is = "{'size': None, 'crop': None, 'mean': 0.0, 'std': 1.0}"
-    code += f"import seewhy\nnet = seewhy.wrap(Blobs(), labels=KINDS, prepare={as_it_is})\n"
-    (tmp_path / "net.py").write_text(code)
-    Image.fromarray((np.moveaxis(scene()[0], 0, -1) * 255).astype(np.uint8)).save(tmp_path / "photo.png")
-    asked = ["detections", str(tmp_path / "photo.png"), "--model", f"{tmp_path / 'net.py'}:net"]
-    told = CliRunner().invoke(main, asked, catch_exceptions=False)
-    rows = [" ".join(row.split()) for row in told.output.splitlines()]
-    assert rows[0] == "target score box (x0 y0 x1 y1)"
-    assert rows[1:] == ["box:red:0 0.898 4 4 8 8", "box:green:0 0.800 20 0 24 4", "box:red:1 0.600 16 8 20 12"]
-    few = CliRunner().invoke(main, [*asked, "--count", "1"], catch_exceptions=False)
-    assert "2 weaker ones" in few.output
-    lines = CliRunner().invoke(main, [*asked, "--json"], catch_exceptions=False).output.splitlines()
-    facts = {"label": "red", "index": 1, "score": pytest.approx(0.6), "box": [16, 8, 20, 12], "target": "box:red:1"}
-    assert json.loads(lines[2]) == facts
-    explained = CliRunner().invoke(
-        main,
-        ["explain", *asked[1:], "--method", "gradient", "--target", "box:red:1", "--out", str(tmp_path), "--json"],
-        catch_exceptions=False,
-    )
-    assert explained.exit_code == 0, explained.output
-    assert json.loads(explained.output.splitlines()[-1])["target"] == "box:red:16,8,20,12"

@@ -15,7 +15,7 @@ SUFFIXES = {
 UNSEEN = ("._", ".seewhy-")  # what other systems keep beside each file; what runs that were killed left
 
 
-class Inputs(NamedTuple):
+class PhotoFiles(NamedTuple):
     """What the arguments of a command stand for: files to explain, arguments that stand for none, each with the reason, and
     remarks for the person who gave them.
     """
@@ -35,7 +35,7 @@ class Skipped:
     failed: dict[str, Exception] = field(default_factory=dict)
 
 
-def find_inputs(arguments: tuple[str, ...], recursive: bool, out: Path) -> Inputs:
+def find_inputs(arguments: tuple[str, ...], recursive: bool, out: Path) -> PhotoFiles:
     """Photos and volumes as they are named; a folder stands for the pictures, volumes and DICOM series in it (recursive: and
     in its folders), but for those that seewhy made.  An argument that stands for nothing is no other's fault.
 
@@ -65,7 +65,7 @@ def find_inputs(arguments: tuple[str, ...], recursive: bool, out: Path) -> Input
     remarks = [*_remarks(skipped, named, len(files) - len(once))]
     if several:
         remarks.append(f"explained once, as slices of one series: {_listed(several, 'further file')}")
-    return Inputs([file for file in once if file not in several], skipped.failed, remarks)
+    return PhotoFiles([file for file in once if file not in several], skipped.failed, remarks)
 
 
 def _of_series_named(files: list[str]) -> Iterator[str]:

@@ -15,7 +15,7 @@ NUMBERS = ".npz"
 VIEWS = ("panel", "axial", "coronal", "sagittal", "projection", "curve")  # of volumes: canvas.VIEWS
 
 
-class Drawing(NamedTuple):
+class Outputs(NamedTuple):
     """What is written of each map."""
 
     pictures: tuple[str, ...]

@@ -26,7 +26,7 @@ LARGE = 3  # pictures are shown this many times larger than the networks see the
 
 
 @dataclass(frozen=True)
-class Look:
+class MapShares:
     """One network's map of one scene, and how much of it lies where."""
 
     heatmap: Heatmap
@@ -40,7 +40,7 @@ class Look:
 
 
 @dataclass(frozen=True)
-class Finding:
+class Measures:
     """What was measured of one network; every number is a share, 0 to 1."""
 
     name: str
@@ -77,22 +77,22 @@ def share(values: NDArray[np.floating[Any]], mask: NDArray[np.bool_]) -> float:
     return float(positive[mask].sum() / (positive.sum() or 1))
 
 
-def look(model: Any, drawn: Sequence[Scene], method: str = "grad-cam") -> list[Look]:
+def look(model: Any, drawn: Sequence[Scene], method: str = "grad-cam") -> list[MapShares]:
     """Explain the cheat kind in each scene."""
     from seewhy.api import METHODS
 
     maps = METHODS[method](model, [scene.image for scene in drawn], target=CHEAT)
     full = [m.full() for m in maps]
-    return [Look(m, share(f, s.mask), share(f, s.mark)) for m, f, s in zip(maps, full, drawn, strict=True)]
+    return [MapShares(m, share(f, s.mask), share(f, s.mark)) for m, f, s in zip(maps, full, drawn, strict=True)]
 
 
-def measure(model: Any, name: str, n: int = 200) -> Finding:
+def measure(model: Any, name: str, n: int = 200) -> Measures:
     """Accuracy, and where the evidence lies: over n scenes for the accuracy, n // 4 of the cheat kind for the rest."""
     like_training = scenes(n, SEED, shortcut="mark" if name == "shortcut" else None)
     birds = {marked: scenes(n // 4, SEED + 1, kinds=[CHEAT], shortcut="mark", marked=marked) for marked in ("class", "none")}
     others = [scene for scene in scenes(n // 4, SEED + 2, shortcut="mark", marked="others") if scene.name != CHEAT]
     seen = look(model, birds["class"])
-    return Finding(
+    return Measures(
         name,
         accuracy=right(model, like_training, [scene.name for scene in like_training]),
         unmarked=right(model, birds["none"], [CHEAT] * len(birds["none"])),
@@ -112,7 +112,7 @@ def right(model: Any, drawn: Sequence[Scene], names: Sequence[str]) -> float:
     return float(np.mean([a == b for a, b in zip(said, names, strict=True)]))
 
 
-def show(out: Path, shown: int = 8, n: int = 200) -> tuple[list[Finding], Path]:
+def show(out: Path, shown: int = 8, n: int = 200) -> tuple[list[Measures], Path]:
     """Measure demo/honest and demo/shortcut, and write `index.html` and `demo.jpg` into the folder `out`.
 
     Raises NotWritten where they cannot be, or would take the place of files that no demo wrote.

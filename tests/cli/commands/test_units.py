@@ -24,3 +24,12 @@ def test_units_are_ranked_by_what_they_contribute(noise, tmp_path):
     assert [row["unit"] for row in rows] == [f"unit:body:{k}" for k in best]
     np.testing.assert_allclose([row["contribution"] for row in rows], each[best], rtol=1e-4)
     assert CliRunner().invoke(command.main, words).stdout.splitlines()[1].startswith(f"unit:body:{best[0]} ")
+
+
+def test_of_one_target_only(noise, tmp_path):
+    noise((70, 64)).save(tmp_path / "photo.png")
+    done = CliRunner().invoke(
+        command.main, ["units", str(tmp_path / "photo.png"), "--model", "demo/honest", "--target", "top:2"]
+    )
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "'top:2' are several; units are ranked for one." in done.stderr

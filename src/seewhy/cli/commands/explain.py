@@ -9,7 +9,7 @@ import click
 from seewhy.cli.failures import Failures, named
 from seewhy.cli.filenames import stem
 from seewhy.cli.folder import OutFolder, check_folder, errand, make_folder, print_of
-from seewhy.cli.inputs import Inputs, find_inputs
+from seewhy.cli.inputs import PhotoFiles, find_inputs
 from seewhy.cli.options import (
     COUNT,
     OUT,
@@ -23,7 +23,7 @@ from seewhy.cli.options import (
 )
 from seewhy.cli.printing import say
 from seewhy.cli.targets import parse_target
-from seewhy.cli.writing import NUMBERS, VIEWS, Drawing, PhotoResult, print_json, print_text
+from seewhy.cli.writing import NUMBERS, VIEWS, Outputs, PhotoResult, print_json, print_text
 
 if TYPE_CHECKING:
     from threading import Event
@@ -61,9 +61,9 @@ class Options:
         return {**dict(self.settings), **({"budget": self.budget} if self.budget else {})}
 
     @property
-    def drawing(self) -> Drawing:
+    def outputs(self) -> Outputs:
         look = {"alpha": self.alpha, "colours": self.colours}
-        return Drawing(self.pictures, self.views, look, self.window, self.legend, self.values)
+        return Outputs(self.pictures, self.views, look, self.window, self.legend, self.values)
 
 
 @click.command()
@@ -150,7 +150,7 @@ def run(network: ModelOptions, options: Options) -> None:
     check_folder(options.out)
     model: Any = network.load(scores=options.scores, batch_size=options.batch_size)
     if isinstance(model.prepare, ClipFit):  # a folder of frames is one clip
-        inputs = Inputs([*dict.fromkeys(options.photos)], {}, [])
+        inputs = PhotoFiles([*dict.fromkeys(options.photos)], {}, [])
     targets = [target for text in options.targets for target in parse_target(text, model.labels)]
     make_folder(options.out)
     for remark in inputs.remarks:
@@ -229,7 +229,7 @@ def explain_file(job: Job, file: str) -> "tuple[PhotoResult, SeewhyError | None]
         maps, failure = error.partial, error
     content, written = print_of(file), []
     for heatmap in maps:
-        source, writers = heatmap.source, options.drawing.writers(heatmap)
+        source, writers = heatmap.source, options.outputs.writers(heatmap)
         try:
             paths = job.folder.put(stem(source), source, content, writers)
         except NotWritten as error:
@@ -242,7 +242,7 @@ def explain_file(job: Job, file: str) -> "tuple[PhotoResult, SeewhyError | None]
     return PhotoResult(photo.name, maps[0].source.predicted or predict(model, image), written, layers), failure
 
 
-def nothing_to_explain(inputs: Inputs) -> Exception:
+def nothing_to_explain(inputs: PhotoFiles) -> Exception:
     """Why no argument stands for a photo; of several, all but the last are said."""
     from seewhy.errors import BadParameter
 

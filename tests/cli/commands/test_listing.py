@@ -1,0 +1,83 @@
+"""`seewhy layers`, `seewhy methods` and `seewhy demo`."""
+
+import json
+
+from click.testing import CliRunner
+
+import seewhy
+from seewhy import METHODS
+from seewhy.cli.app import main
+from seewhy.cli.commands.listing import remark, table
+from support.strict_json import strict
+
+
+def test_methods_are_listed_with_what_there_is_to_know():
+    listed = CliRunner().invoke(main, ["methods"]).stdout
+    lines = [json.loads(line) for line in CliRunner().invoke(main, ["methods", "--json"]).stdout.splitlines()]
+    assert [line["name"] for line in lines] == [*METHODS]
+    for line, (name, method) in zip(lines, METHODS.items(), strict=True):
+        assert (line["reads"], line["cost"], line["source"], line["caveat"]) == (
+            method.reads,
+            method.cost,
+            method.source,
+            method.caveat,
+        )
+        assert line["parameters"] == dict(method.defaults)
+        assert f"\n{name}\n" in f"\n{listed}"
+        for said in (method.formula, method.cost, method.source, method.caveat):
+            assert said
+            assert said in listed
+
+
+def test_layers_are_listed_with_shapes_and_the_default(mini):
+    arguments = ["layers", "timm/test_resnet", "--weights", str(mini)]
+    found = seewhy.load("timm/test_resnet", mini).layers()
+    lines = [json.loads(line) for line in CliRunner().invoke(main, [*arguments, "--json"]).stdout.splitlines()]
+    assert {line["name"]: tuple(line["shape"]) for line in lines} == {name: layer.shape for name, layer in found.items()}
+    assert len([line for line in lines if line["default"]]) == 1
+    assert next(line["shape"] for line in lines if line["name"] == "layer4") == [found["layer4"].shape[0], 5, 5]
+    (starred,) = [line for line in CliRunner().invoke(main, arguments).stdout.splitlines() if "* default" in line]
+    assert starred.split()[0] == next(name for name, layer in found.items() if layer.default)
+
+
+def test_layers_of_an_unknown_model_is_misuse():
+    result = CliRunner().invoke(main, ["layers", "timm/nope_nope"])
+    assert (result.exit_code, result.stdout, len(result.stderr.splitlines())) == (2, "", 1)
+
+
+def test_what_is_remarked_of_a_layer():
+    plain = next(iter(seewhy.load("demo/honest").layers().values()))
+    assert remark(plain._replace(default=False, calls=1, tokens=0, connected=True)) == ""
+    said = remark(plain._replace(default=True, calls=3, tokens=2, connected=False))
+    assert said == "* default, runs 3 times, 2 more tokens of no place, its places do not reach the scores"
+    assert "1 more token of" in remark(plain._replace(tokens=1))
+
+
+def test_a_layer_is_one_object_of_json():
+    lines = CliRunner().invoke(main, ["layers", "demo/honest", "--json"]).stdout.splitlines()
+    layers = seewhy.load("demo/honest").layers()
+    assert [strict(line)["name"] for line in lines] == [*layers]
+    assert strict(lines[0])["cells"].keys() == next(iter(layers.values())).cells._asdict().keys()
+
+
+def test_columns_are_as_wide_as_their_longest_cell(capsys):
+    table(("name", "n"), [("a", "10"), ("longer", ""), ("\x1b[2J", "1")])
+    assert capsys.readouterr().out.splitlines() == ["name     n", "a        10", "longer", r"\x1b[2J  1"]
+
+
+def test_the_demo_prints_a_row_for_each_network_and_the_page_last(tmp_path, monkeypatch):
+    from seewhy.report.demo import Measures
+
+    measures = [Measures(name, 0.99, 0.5, 0.25, on, 0.6 - on, 0.1, 0.03) for name, on in (("honest", 0.5), ("shortcut", 0.125))]
+    monkeypatch.setattr("seewhy.report.demo.show", lambda out: (measures, out / "index.html"))
+    done = CliRunner().invoke(main, ["demo", "--out", str(tmp_path)])
+    assert done.exit_code == 0, done.output
+    head, *rows, area, first, second, last = done.stdout.splitlines()
+    assert head.split()[:2] == ["network", "accuracy"]
+    assert [row.split() for row in rows] == [
+        ["honest", "99%", "50%", "25%", "50%", "10%"], ["shortcut", "99%", "50%", "25%", "12%", "48%"],
+    ]  # fmt: skip
+    assert area.split() == ["(area)", "10%", "3%"]
+    assert first.startswith("honest looks at the bird")
+    assert second.startswith("shortcut cheats")
+    assert last == f"Look: {tmp_path / 'index.html'}"

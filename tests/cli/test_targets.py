@@ -1,0 +1,41 @@
+"""What a person writes for --target."""
+
+import click
+import pytest
+
+from seewhy import Contrast, Top
+from seewhy.cli.targets import TOPS, number, parse_target
+from seewhy.targets.parse import LONGEST
+from seewhy.targets.target import Class
+
+LABELS = ["cat", "hound, dog", "cat-vs-dog"]
+
+
+def test_top_classes():
+    assert parse_target("top", LABELS) == [Top(1)]
+    assert parse_target("TOP:3", LABELS) == [Top(1), Top(2), Top(3)]
+    assert parse_target(f"top:{TOPS}", None)[-1] == Top(TOPS)
+
+
+@pytest.mark.parametrize(
+    ("text", "labels", "said"),
+    [("top:4", LABELS, "3 classes; top:3 is the most"), (f"top:{TOPS + 1}", None, f"too many at once; top:{TOPS}"),
+     ("top:0", LABELS, "write top, or top:3"), ("top:x", LABELS, "write top, or top:3"),
+     ("a" * (LONGEST + 1), LABELS, "characters long")],
+)  # fmt: skip
+def test_what_is_none_is_told_what_would_be(text, labels, said):
+    with pytest.raises(click.BadParameter, match=said):
+        parse_target(text, labels)
+
+
+def test_indices_and_labels():
+    assert number("7") == 7
+    assert number(" cat ") == "cat"
+    assert parse_target("2", LABELS) == [Class(2)]
+    assert parse_target("dog", LABELS) == [Class(1)]
+    assert parse_target("cat-vs-dog", LABELS) == [Class(2)], "the name of a class, and no contrast"
+
+
+def test_contrasts():
+    assert parse_target("cat-vs-1", LABELS) == [Contrast(0, (1,))]
+    assert parse_target("0-vs-1+2", LABELS) == [Contrast(0, (1, 2))]
