@@ -1,4 +1,4 @@
-"""Images on their way to the network, batch by batch, and what becomes of those of which no map can be made."""
+"""Images on their way to the network, batch by batch, and what is kept where an image fails."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -16,9 +16,9 @@ ON_ERROR = ("raise", "skip")
 
 
 class Kept:
-    """The maps made so far, and the images left out.
+    """The maps made so far, and the images that were left out.
 
-    on_error: "raise" ends the work at the first image of which there is no map; the error's `partial` has what was made
+    on_error: "raise" ends the work at the first image of which no map can be made; `partial` of the error has the maps made
         before.  "skip" leaves that image out, and goes on.
     """
 
@@ -31,18 +31,18 @@ class Kept:
         self.maps: list[Heatmap] = []
         self.failed: list[Failed] = []
 
-    def fail(self, error: Exception, place: int, name: str, found: Sequence[Heatmap] = ()) -> None:
-        """There is no map of the image there, but for those of some methods that were through."""
+    def fail(self, error: Exception, place: int, name: str, maps: Sequence[Heatmap] = ()) -> None:
+        """Leave the image at that place out, or raise the error.  maps: of this image, by methods that were through before."""
         if self.count > 1 and of_an_image(error):
             error.add_note(f"seewhy: this was image {place} of {self.count}, {printable(name, 300)}")
         if not self.skips or not of_an_image(error):
-            self.end(error, found)
-        _keep(error, found)
+            self.end(error, maps)
+        _keep(error, maps)
         self.failed.append(Failed(place, name, _without_frames(error)))
 
-    def end(self, error: Exception, found: Sequence[Heatmap] = ()) -> NoReturn:
-        """Raise the error with all that there is."""
-        _keep(error, (*self.maps, *found))
+    def end(self, error: Exception, maps: Sequence[Heatmap] = ()) -> NoReturn:
+        """Raise the error, with all maps made so far, and these, as its `partial`."""
+        _keep(error, (*self.maps, *maps))
         raise error
 
     @property
@@ -51,7 +51,7 @@ class Kept:
 
 
 def _without_frames(error: Exception) -> Exception:
-    """The error, and what it came of, without the frames of the calls: these hold all that was in the network's memory."""
+    """The error and its causes without their tracebacks, whose frames would keep all activations in memory."""
     inner: BaseException | None = error
     while inner is not None and inner.__traceback__ is not None:
         inner.__traceback__ = None
@@ -65,15 +65,15 @@ def _keep(error: Exception, maps: Sequence[Heatmap]) -> None:
 
 
 def of_an_image(error: BaseException) -> bool:
-    """May the same be asked of other images?  Not where the question is wrong."""
+    """Does the error concern this image alone?  A question that is wrong is wrong for every image."""
     return not isinstance(error, Misuse) or isinstance(error, NotHere)
 
 
 def batched(model: Any, images: PreparedBatch | list[Any], whole: bool, kept: Kept) -> Iterator[tuple[int, Batch]]:
-    """Images next to each other as the network eats them, with the place of the first.
+    """Batches of neighbouring images as the network takes them, each with the place of its first image.
 
-    One that cannot be read or prepared ends its batch: those before it are explained first, and those behind it are read as
-    if it were not there.
+    An image that cannot be read or prepared ends its batch: those before it are explained first, and those behind it are
+    read as if it were not there.
     """
     size = model.copies if whole else model.batch_size
     if isinstance(images, PreparedBatch):
@@ -87,7 +87,7 @@ def batched(model: Any, images: PreparedBatch | list[Any], whole: bool, kept: Ke
         except Exception as error:  # noqa: BLE001 - whatever a decoder raises, it is of this image alone
             yield from _ready(model, waiting, place - len(waiting), whole, kept)
             waiting = []
-            kept.fail(error, place, named(image, place))
+            kept.fail(error, place, name_at(image, place))
             continue
         waiting.append(photo)
         if len(waiting) >= at_once(size, getattr(photo, "pixels", photo)):
@@ -97,19 +97,20 @@ def batched(model: Any, images: PreparedBatch | list[Any], whole: bool, kept: Ke
 
 
 def opened_at(model: Any, image: Any, place: int) -> Any:
-    """One image, read; called by its place where it has no name of its own."""
-    found = next(opened([image], model.prepare, model.name, place))
-    return found.pixels if isinstance(found, Underlay) else found
+    """The image, read from its file if it is one; it is named by its place where it has no other name."""
+    photo = next(opened([image], model.prepare, model.name, place))
+    return photo.pixels if isinstance(photo, Underlay) else photo
 
 
-def named(image: Any, place: int) -> str:
+def name_at(image: Any, place: int) -> str:
+    """The name of an image: its path, or the name it carries, or its place."""
     if isinstance(image, str | Path):
         return str(image)
     return str(getattr(image, "name", "") or getattr(image, "filename", "") or f"image {place}")
 
 
 def _ready(model: Any, photos: list[Any], place: int, whole: bool, kept: Kept) -> Iterator[tuple[int, Batch]]:
-    """The batches of photos that are read; where one cannot be prepared, each of those left by itself."""
+    """The batches of photos that were read; where a batch cannot be prepared, each of its photos by itself."""
     done = 0
     try:
         for batch in model.batches(photos, whole) if photos else ():
@@ -120,7 +121,7 @@ def _ready(model: Any, photos: list[Any], place: int, whole: bool, kept: Kept) -
         if not of_an_image(error):
             kept.end(error)
         if len(left) == 1:
-            kept.fail(error, place + done, named(left[0], place + done))
+            kept.fail(error, place + done, name_at(left[0], place + done))
             return
         for i, photo in enumerate(left):
             yield from _ready(model, [photo], place + done + i, whole, kept)
@@ -129,12 +130,15 @@ def _ready(model: Any, photos: list[Any], place: int, whole: bool, kept: Kept) -
 def _prepared(
     model: Any, images: PreparedBatch, whole: bool, kept: Kept, why: SeewhyError | None = None
 ) -> Iterator[tuple[int, Batch]]:
-    """why: what was wrong with the batch that they are of."""
+    """The batches of prepared images, or each image by itself where a batch is refused.
+
+    why: the error of the batch that these images belong to.
+    """
     try:
         batches = [*model.batches(images, whole)]
     except SeewhyError as error:
         if not of_an_image(error) or len(images.x) == 1:
-            kept.fail(error if kept.skips else why or error, images.first, named(None, images.first))
+            kept.fail(error if kept.skips else why or error, images.first, name_at(None, images.first))
             return
         for i in range(len(images.x)):
             yield from _prepared(model, PreparedBatch(images.x[i : i + 1], images.first + i), whole, kept, error)

@@ -1,4 +1,4 @@
-"""What a method finds in variants of a case's images, several of which share a pass."""
+"""One method on variants of a case's images, such as noisy or shifted ones; several variants share a pass."""
 
 from collections.abc import Iterable, Iterator
 from itertools import groupby, islice
@@ -11,43 +11,45 @@ from .recipe import Recipe
 
 
 def variants(case: Case, method: Recipe, images: Iterable[Any]) -> Iterator[Outcome]:
-    """What the method finds in variants of the case's images, each (n, c, *space): finished maps, or of a pixel method
-    its channels.  The question stays as the untouched images answered it.
+    """The outcome of the method for each variant of the case's images, in order; its cores are finished maps, or of a pixel
+    method its channels.  The targets stay as the untouched images fixed them.
 
-    Several variants share a pass, `model.copies` images in all at most; fewer, where memory runs out.
+    images: variants (n, c, *space) of the case's images, made as they are needed.  Several share a pass of at most
+        `model.copies` images, and fewer where memory runs out.
+    Raises what the method fails with.
     """
     room = max(1, case.model.copies // len(case.x))
     for _, alike in groupby(images, lambda x: x.shape):
-        while some := [*islice(alike, room)]:
-            yield from _together(case, method, some)
+        while group := [*islice(alike, room)]:
+            yield from _together(case, method, group)
 
 
-def _together(case: Case, method: Recipe, some: list[Any]) -> Iterator[Outcome]:
+def _together(case: Case, method: Recipe, group: list[Any]) -> Iterator[Outcome]:
     weights = case.pinned[1]
-    pinned = [lambda _, w=w: np.concatenate([w] * len(some)) for w in weights]
+    pinned = [lambda _, w=w: np.concatenate([w] * len(group)) for w in weights]
     among = Case(
         case.model,
-        np.concatenate(some),
+        np.concatenate(group),
         pinned,
         case.named if method.layered else case.requested,
         method.shares,
         rule=case.rule,
     )
     try:
-        found = method.outcome(among)
-        if found.failure is not None:
-            raise found.failure
-        cores = found.cores if method.pixels else {layer: method.finished(core) for layer, core in found.cores.items()}
+        outcome = method.outcome(among)
+        if outcome.failure is not None:
+            raise outcome.failure
+        cores = outcome.cores if method.pixels else {layer: method.finished(core) for layer, core in outcome.cores.items()}
     except MemoryError:
-        if len(some) == 1:
+        if len(group) == 1:
             raise
-        half = len(some) // 2
-        yield from _together(case, method, some[:half])
-        yield from _together(case, method, some[half:])
+        half = len(group) // 2
+        yield from _together(case, method, group[:half])
+        yield from _together(case, method, group[half:])
         return
     odd = tuple(note for layer in cores for note in among.notes(layer))
-    for k in range(len(some)):
+    for k in range(len(group)):
         first = k * len(case.x)
-        own = {layer: core[:, first : first + len(case.x)] for layer, core in cores.items()}
-        measured = {name: each[:, first : first + len(case.x)] for name, each in found.measured.items()}
-        yield Outcome(own, lambda t, i, first=first: odd + found.notes(t, first + i), measured)
+        of_variant = {layer: core[:, first : first + len(case.x)] for layer, core in cores.items()}
+        measured = {name: each[:, first : first + len(case.x)] for name, each in outcome.measured.items()}
+        yield Outcome(of_variant, lambda t, i, first=first: odd + outcome.notes(t, first + i), measured)

@@ -18,7 +18,7 @@ PREPARED = np.random.default_rng(0).normal(size=(2, 6, 8, 10)).astype(np.float32
 def test_a_part_of_a_photo_is_what_lies_there(made):
     image = made()
     assert image.space == (20, 30)
-    assert image.photo
+    assert image.is_photo
     part = image.part((4, 7), (10, 12))
     np.testing.assert_array_equal(np.asarray(part.pixels), PHOTO[4:14, 7:19])
     np.testing.assert_array_equal(np.asarray(image.picture()), PHOTO)
@@ -41,7 +41,7 @@ def test_an_array_too_large_to_show_has_no_picture(monkeypatch):
 def test_parts_of_a_prepared_array_are_stacked():
     image = Array(PREPARED, "scan")
     assert image.space == (6, 8, 10)
-    assert not image.photo
+    assert not image.is_photo
     parts = [image.part((0, 2, 4), (3, 4, 5)), image.part((3, 4, 5), (3, 4, 5))]
     together = image.together(parts)
     assert isinstance(together, PreparedBatch)

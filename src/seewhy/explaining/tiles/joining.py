@@ -1,4 +1,4 @@
-"""Maps of tiles, added up to one map of the whole image as they come."""
+"""Maps of tiles, added up to one map of the whole image as they are made."""
 
 import re
 from collections import Counter
@@ -21,19 +21,19 @@ from seewhy.targets.target import Target
 from .seam import Seam
 from .whole import Whole
 
-Place = tuple[int, ...]  # of a tile: the how manieth it is along each axis
+Place = tuple[int, ...]  # of a tile: its number along each axis, from 0 on
 NUMBER = re.compile(r"-?[0-9][0-9.]*")
-SUMMED = ("forwards", "planned_forwards", "windows")  # what is measured of each tile and counted over all
+SUMMED = ("forwards", "planned_forwards", "windows")  # measured of each tile, and summed over tiles; others are averaged
 
 
 class Plan(NamedTuple):
-    """How one image is cut."""
+    """How one image is cut into tiles."""
 
     whole: Whole
     sides: tuple[int, ...]  # of each tile
-    seen: Spans  # what the network sees of one
-    starts: tuple[list[int], ...]  # along each axis
-    size: int  # tiles at once
+    seen: Spans  # what the network sees of a tile: of each axis the edges (low, high)
+    starts: tuple[list[int], ...]  # where tiles begin, along each axis
+    size: int  # how many tiles are explained at once
 
     @property
     def places(self) -> list[Place]:
@@ -41,7 +41,7 @@ class Plan(NamedTuple):
 
     @property
     def overlap(self) -> tuple[int, ...]:
-        """Of neighbours, at least; 0 along an axis of one tile."""
+        """How many pixels neighbours share at least, along each axis; 0 along an axis of a single tile."""
         steps = (max(np.diff(along), default=side) for along, side in zip(self.starts, self.sides, strict=True))
         return tuple(int(side - step) for side, step in zip(self.sides, steps, strict=True))
 
@@ -67,36 +67,36 @@ class Plan(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Settled:
-    """A target as it was pinned on the whole image: the same weights (k,) for every tile."""
+class FixedTarget:
+    """A target as it follows from the whole image: the same weights (k,) for every tile."""
 
-    asked: Target
+    target: Target
     weights: NDArray[Any]
-    label: str | None = None  # of a contrast, whose classes the weights alone do not tell
-    note: str = ""  # how it was pinned
+    label: str | None = None  # of a contrast, whose classes cannot be read from the weights
+    note: str = ""  # how the weights were chosen
 
     def __call__(self, scores: NDArray[Any]) -> NDArray[Any]:
         return np.repeat(self.weights[None], len(scores), 0)
 
     def __str__(self) -> str:
-        return str(self.asked)
+        return str(self.target)
 
 
 class FixedTargets(NamedTuple):
-    """The question as it is put to every tile."""
+    """The targets as they are put to every tile, fixed by the mean of the scores over all of them."""
 
     targets: list[Any]
     predicted: Predicted | None = None
 
-    def of(self, source: Source) -> Settled | None:
-        """The target of a tile's map; None where it was not pinned on the whole image."""
+    def of(self, source: Source) -> FixedTarget | None:
+        """The fixed target that a tile's map is of; None where it does not follow from scores, such as a unit."""
         if source.score is None:
             return None
-        return next((one for one in self.targets if str(one) == source.target and isinstance(one, Settled)), None)
+        return next((each for each in self.targets if str(each) == source.target and isinstance(each, FixedTarget)), None)
 
 
 class Join:
-    """One map as it grows: of one target, layer and method."""
+    """The joined map of one target, layer and method, while tiles are added."""
 
     def __init__(self, first: Heatmap, plan: Plan) -> None:
         self.first, self.plan = replace(first, image=None, regions=None), plan
@@ -107,26 +107,27 @@ class Join:
         self.channels = None if first.channels is None else np.zeros((len(first.channels), *grid), np.float32)
         self.error = None if first.error is None else np.zeros(grid, np.float32)
         self.done: list[Place] = []
-        self.told: dict[str, Counter[str]] = {}  # warnings, which may differ in numbers, and of how many tiles
-        self.sums: Counter[str] = Counter()  # of the numbers in each tile's Source
+        self.warnings: dict[str, Counter[str]] = {}  # by their text without numbers: each wording, and how many tiles have it
+        self.sums: Counter[str] = Counter()  # over tiles, of the numbers in their Sources
 
     def add(self, place: Place, m: Heatmap) -> None:
-        """The map of the tile there."""
+        """Add the map of the tile at that place."""
         self.done.append(place)
-        for said in m.warnings:
-            self._tell(said)
+        for warning in m.warnings:
+            self._warn(warning)
         self.sums.update({"score": m.source.score or 0, "probability": m.source.probability or 0, **_finite(m.source.measured)})
         if m.regions is not None:
-            self._tell("the superpixels of tiles make no whole: the map was joined, the regions were dropped")
+            self._warn("the superpixels of tiles make no whole: the map was joined, the regions were dropped")
         share = self._share(place)
-        for whole, own in ((self.values, m.values), (self.channels, m.channels), (self.error, m.error)):
-            if whole is not None and own is not None:
-                drawn: NDArray[Any] = own
-                for axis, (seam, k) in enumerate(zip(self.seams, place, strict=True), start=own.ndim - len(place)):
+        for joined, of_tile in ((self.values, m.values), (self.channels, m.channels), (self.error, m.error)):
+            if joined is not None and of_tile is not None:
+                drawn: NDArray[Any] = of_tile
+                for axis, (seam, k) in enumerate(zip(self.seams, place, strict=True), start=of_tile.ndim - len(place)):
                     drawn = seam.drawn(k, drawn, axis)
-                whole[(..., *self._at(place))] += np.multiply(drawn, share, where=share > 0, out=np.zeros(drawn.shape))
+                joined[(..., *self._at(place))] += np.multiply(drawn, share, where=share > 0, out=np.zeros(drawn.shape))
 
-    def finished(self, asked: FixedTargets, seconds: float) -> Heatmap:
+    def finished(self, fixed: FixedTargets, seconds: float) -> Heatmap:
+        """The heatmap of all tiles that were added; a warning says so where some are missing."""
         of, whole = len(self.plan.places), self.plan.whole
         source, tiles, notes = self.first.source, len(self.done), []
         if tiles < of:
@@ -135,16 +136,16 @@ class Join:
             for values in (self.values, self.channels, self.error):
                 if values is not None:
                     values /= covered
-        notes += [merged(alike, tiles) for alike in self.told.values()]
+        notes += [merged(alike, tiles) for alike in self.warnings.values()]
         means = {key: value if key in SUMMED else value / tiles for key, value in self.sums.items()}
         score, chance = means.pop("score"), means.pop("probability")
-        target = asked.of(source)
+        target = fixed.of(source)
         pinned = (f"{target}: {target.note}",) if target and target.note else ()
         source = replace(
             source,
             image=whole.name,
             params={**source.params, "tile": self.plan.sides, "overlap": self.plan.overlap},
-            predicted=source.predicted and asked.predicted,
+            predicted=source.predicted and fixed.predicted,
             score=None if source.score is None else score,
             probability=None if source.probability is None else chance,
             measured={**means, "tiles": float(tiles)},
@@ -157,12 +158,12 @@ class Join:
             box=whole.box(self.plan.box), cells=self._cells,
         )  # fmt: skip
 
-    def _tell(self, said: str) -> None:
-        self.told.setdefault(NUMBER.sub("#", said), Counter())[said] += 1
+    def _warn(self, warning: str) -> None:
+        self.warnings.setdefault(NUMBER.sub("#", warning), Counter())[warning] += 1
 
     @property
     def _cells(self) -> Cells | None:
-        """Where the cells lie, in pixels of the image; None: evenly."""
+        """Where the cells lie, in pixels of the image; None where they are spread evenly over it."""
         box = self.plan.box
         even = [low + (high - low) / seam.count / 2 for seam, (low, high) in zip(self.seams, box, strict=True)]
         last = [high + low - centre for (low, high), centre in zip(box, even, strict=True)]
@@ -176,7 +177,7 @@ class Join:
 
     @property
     def _covered(self) -> NDArray[Any]:
-        """How much of the weight at each cell the tiles that are done have."""
+        """The sum of the weights in each cell of those tiles that were added: 1 where all were."""
         covered = np.zeros(self.values.shape, np.float32)
         for place in self.done:
             covered[self._at(place)] += self._share(place)
@@ -191,10 +192,10 @@ class Join:
 
 
 def merged(alike: Counter[str], tiles: int) -> str:
-    """Warnings that differ in numbers at most as one."""
-    (said, most), count = alike.most_common(1)[0], alike.total()
+    """One warning for several that differ in numbers at most; it says in how many of the tiles they came."""
+    (warning, most), count = alike.most_common(1)[0], alike.total()
     where = f" (in {count} of {tiles} tiles" + ("" if most == count else ", with other numbers in some") + ")"
-    return said if most == tiles else said + where
+    return warning if most == tiles else warning + where
 
 
 def _finite(measured: Mapping[str, float]) -> dict[str, float]:

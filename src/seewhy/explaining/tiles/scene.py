@@ -18,9 +18,9 @@ from .whole import KEPT, Sides, Whole
 
 
 def scene(path: Path) -> "RasterScene | None":
-    """A TIFF of which windows show what the whole does; None of one that has to be read whole, as `read` does.
+    """The TIFF, to be read by windows; None where windows would not show what reading the whole file shows.
 
-    Raises BadImage where that would be too large.
+    Raises BadImage where the file has to be read as a whole and is too large for that.
     """
     tags = first_tags(path) if find_spec("rasterio") is not None else None
     if tags is None:
@@ -41,14 +41,14 @@ def scene(path: Path) -> "RasterScene | None":
 
 
 def _as_stored(tags: Tags) -> bool:
-    """Are its numbers, as they lie in the file, what a person sees?"""
+    """Are the numbers in the file, as they are stored, the colours that a person sees?"""
     upright = tags.orientation == 1 or tags.earth
     return tags.simple and upright and tags.photometric in (BLACK_IS_ZERO, COLOURS) and 1 not in tags.extra
 
 
 @dataclass(frozen=True)
 class RasterScene(Whole):
-    """A TIFF of 8-bit photos.  bands: which are seen, from 0 on: grey, or red, green and blue, then alpha."""
+    """A TIFF of 8-bit numbers.  bands: which are shown, counted from 0: grey, or red, green and blue; then alpha."""
 
     path: Path
     name: str

@@ -1,4 +1,4 @@
-"""How maps of overlapping tiles become one: along each axis, weights that sum to one everywhere."""
+"""Where tiles overlap: along each axis, weights of the tiles that sum to one in every cell of the joined map."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,14 +9,15 @@ from numpy.typing import NDArray
 from seewhy.images.places import AxisCells, neighbours
 
 Floats = NDArray[Any]
-MARGIN = 1 / 4  # of an overlap, at each of its ends: what a tile says there counts nothing
-ROUNDING = 1e-6  # cells: as near lie on one grid
+MARGIN = 1 / 4  # the share of an overlap, at each of its ends, in which one of the two tiles counts nothing
+ROUNDING = 1e-6  # in cells: what lies no farther from a cell of the grid lies on it
 
 
 class Seam:
-    """The joined map along one axis: which of its cells each tile gives, and how much it counts there.
+    """The joined map along one axis: which of its cells each tile covers, and how much the tile counts there.
 
-    row: the cells of the first tile; starts: where the tiles begin; seen: what the network sees of a tile, (low, high).
+    row: the cells of the first tile; starts: where the tiles begin; seen: the edges (low, high) of what the network sees of a
+    tile.
     A tile counts nothing in the outer MARGIN of what it shares with a neighbour, where padding and cut context spoil its
     values, then more and more (3t^2 - 2t^3), and fully at the image's own borders.  Values that do not lie on the joined
     map's grid are drawn onto it linearly.
@@ -31,17 +32,17 @@ class Seam:
             self.total[self.part(k)] += self._raw(k)
 
     def part(self, k: int) -> slice:
-        """The cells that tile k reaches."""
+        """The cells of the joined map that tile k covers."""
         low = 0 if k == 0 else np.searchsorted(self.at, self.starts[k] + self.seen[0])
         last = k == len(self.starts) - 1
         return slice(int(low), self.count if last else int(np.searchsorted(self.at, self.starts[k] + self.seen[1])))
 
     def share(self, k: int) -> Floats:
-        """What tile k counts in each of these cells; over all tiles it sums to one."""
+        """The weight of tile k in each cell that it covers; in every cell the weights of all tiles sum to one."""
         return self._raw(k) / self.total[self.part(k)]
 
     def drawn(self, k: int, values: Floats, axis: int) -> Floats:
-        """Values of tile k, its own cells along the axis, in these cells."""
+        """The values of tile k along the axis, interpolated linearly at the cells of the joined map that it covers."""
         at = (self.at[self.part(k)] - self.starts[k] - self.row.first) / self.row.stride  # in cells of the tile
         low, share = neighbours(at, self.row.cells, ROUNDING)
         rest = share.reshape(-1, *[1] * (values.ndim - 1 - axis))

@@ -1,4 +1,4 @@
-"""Large images by overlapping tiles: each is explained for one and the same question, and their maps are joined to one."""
+"""Large images by overlapping tiles: the same question is put to each tile, and their maps are joined to one."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seewhy.errors import BadParameter, NotApplicable, SeewhyError, whole_number
-from seewhy.explaining.batching import Kept
-from seewhy.explaining.batching import named as called
+from seewhy.explaining.batching import Kept, name_at
 from seewhy.explaining.case import Case
 from seewhy.explaining.engine import explained
 from seewhy.explaining.recipe import Recipe
@@ -27,13 +26,12 @@ from seewhy.progress import stop_asked
 from seewhy.targets.aim import Aim
 from seewhy.targets.target import Class, Labels, PerImage, Unit, name_of, named, weighted
 
-from .joining import FixedTargets, Join, Plan, Settled
+from .joining import FixedTarget, FixedTargets, Join, Plan
 from .whole import Whole
 from .wholes import wholes
 
-ROOM = 2**19  # pixels of tiles at once, unless a person said how many: eight of 256 x 256, one of 1024 x 1024
-
-SURVEYED = {1: 2**16, 2: 256, 3: 112}  # pixels along each axis, in so many dimensions
+ROOM = 2**19  # pixels of the tiles explained at once, if no batch size was given: eight of 256 x 256, one of 1024 x 1024
+SURVEYED = {1: 2**16, 2: 256, 3: 112}  # pixels along each axis of the corner that is surveyed, by the number of axes
 
 
 def tiled(
@@ -57,10 +55,10 @@ def tiled(
         whole = _opened(model, images, place, kept)
         if whole is None:
             continue
-        own = model.beside(place, 1) if isinstance(model, Differentiable) else model
-        asked = [target.of(place) if isinstance(target, PerImage) else target for target in targets]
-        single = own is not model or any(m.asks for m in methods)  # it has inputs of its own; or a person may stop it
-        question = TileQuestion(own, whole, methods, asked, layers, 1 if single else model.copies)
+        beside = model.beside(place, 1) if isinstance(model, Differentiable) else model
+        of_image = [target.of(place) if isinstance(target, PerImage) else target for target in targets]
+        single = beside is not model or any(m.asks for m in methods)  # other inputs belong to it, or a person may stop it
+        question = TileQuestion(beside, whole, methods, of_image, layers, 1 if single else model.copies)
         try:
             kept.maps += [replace(m, place=place) for m in _explained(question, tile, overlap)]
         except (SeewhyError, MemoryError) as error:
@@ -72,34 +70,35 @@ def tiled(
 
 
 def _opened(model: Any, images: PreparedBatch | list[Any], place: int, kept: Kept) -> Whole | None:
-    """One of the images; None of one that is left out."""
-    one = PreparedBatch(images.x[place : place + 1], place) if isinstance(images, PreparedBatch) else [images[place]]
+    """The image at that place, ready to be cut; None where it cannot be read and is left out."""
+    single = PreparedBatch(images.x[place : place + 1], place) if isinstance(images, PreparedBatch) else [images[place]]
     try:
-        return next(wholes(one, model, place))
+        return next(wholes(single, model, place))
     except Exception as error:  # noqa: BLE001 - whatever a decoder raises, it is of this image alone
-        kept.fail(error, place, called(None if isinstance(images, PreparedBatch) else images[place], place))
+        kept.fail(error, place, name_at(None if isinstance(images, PreparedBatch) else images[place], place))
         return None
 
 
 def _check(target: Any) -> None:
-    for one in target.targets if isinstance(target, PerImage) else [target]:
-        local = isinstance(one, Aim) and one.local
-        if local or (isinstance(one, Unit) and not isinstance(one.at, str)):
+    """Raise NotApplicable for a target that is pinned on one whole image, such as a box or a unit at one cell."""
+    for each in target.targets if isinstance(target, PerImage) else [target]:
+        local = isinstance(each, Aim) and each.local
+        if local or (isinstance(each, Unit) and not isinstance(each.at, str)):
             raise NotApplicable(
-                f"{one} is asked of one whole image, and each tile is an image of its own. Ask for a class, or explain a crop "
+                f"{each} is asked of one whole image, and each tile is an image of its own. Ask for a class, or explain a crop "
                 "without tile=."
             )
 
 
 class TileQuestion(NamedTuple):
-    """What is asked of one image."""
+    """What is to be explained of one image, whole or tile by tile."""
 
     model: Any
     whole: Whole
     methods: list[Recipe]
     targets: list[Any]
     layers: list[str | None]
-    size: int  # tiles at once, at most
+    size: int  # how many tiles are explained at once, at most
 
     def explain(self, images: Images, targets: list[Any]) -> Heatmaps:
         given = sort_out(images, self.model.signals)
@@ -113,34 +112,36 @@ def _explained(question: TileQuestion, tile: Any, overlap: Any) -> list[Heatmap]
     if sides == whole.space:
         return [*question.explain(whole.together([whole.part((0,) * len(sides), sides)]), question.targets)]
     plan = _plan(question, sides, overlap)
-    asked = _pinned(question, plan)
+    fixed = _fixed(question, plan)
     joined: list[Join] = []
     try:
         for places in plan.chunks("tiles"):
-            found = question.explain(plan.parts(places), [*asked.targets])
+            maps = question.explain(plan.parts(places), [*fixed.targets])
             for i, place in enumerate(places):
-                own = [m for m in found if m.place == i]
-                joined = joined or [Join(m, plan) for m in own]
-                if len(own) == len(joined):  # else a person stopped it before all methods were through
-                    for join, m in zip(joined, own, strict=True):
+                of_tile = [m for m in maps if m.place == i]
+                joined = joined or [Join(m, plan) for m in of_tile]
+                if len(of_tile) == len(joined):  # else a person stopped it before all methods were through
+                    for join, m in zip(joined, of_tile, strict=True):
                         join.add(place, m)
-            del found
+            del maps
     except SeewhyError as error:
-        error.partial = Heatmaps(tuple(_finished(joined, asked, start))) if joined and joined[0].done else None
+        error.partial = Heatmaps(tuple(_finished(joined, fixed, start))) if joined and joined[0].done else None
         raise
-    return _finished(joined, asked, start)
+    return _finished(joined, fixed, start)
 
 
-def _numbers(what: str, asked: Any, d: int, least: int) -> tuple[int, ...]:
-    """One for each axis."""
-    each = list(asked) if isinstance(asked, list | tuple) else [asked] * d
+def _numbers(what: str, given: Any, d: int, least: int) -> tuple[int, ...]:
+    """A whole number of pixels for each of d axes, from one number or one per axis; BadParameter where it is none."""
+    each = list(given) if isinstance(given, list | tuple) else [given] * d
     if len(each) != d:
-        raise BadParameter(f"{what}={quoted(asked)}: give one number of pixels, or one for each of the {d} axes of the image.")
-    return tuple(whole_number(one, f"{what}={quoted(asked)}: a side", least, 10**9) for one in each)
+        raise BadParameter(f"{what}={quoted(given)}: give one number of pixels, or one for each of the {d} axes of the image.")
+    return tuple(whole_number(side, f"{what}={quoted(given)}: a side", least, 10**9) for side in each)
 
 
 def _plan(question: TileQuestion, sides: tuple[int, ...], overlap: Any) -> Plan:
-    """Tiles at whole cells of the layers' grids, as far as there are such steps; the last ends where the image ends."""
+    """How the image is cut: tiles begin at whole cells of the layers' grids where there are such steps, and the last tile
+    ends where the image ends.  Raises BadParameter where tiles would leave gaps.
+    """
     space, cut = question.whole.space, _cut(question, sides)
     least = None if overlap is None else _numbers("overlap", overlap, len(sides), 0)
     if (fitting := cut.fitting(space)) != sides:
@@ -166,11 +167,11 @@ def _plan(question: TileQuestion, sides: tuple[int, ...], overlap: Any) -> Plan:
 
 
 class Cut(NamedTuple):
-    """A tile, and how the network takes it."""
+    """A tile of these sides, and how the network takes it."""
 
     sides: tuple[int, ...]
     seen: Spans  # what the network sees of it
-    x: Any  # (1, c, *space): as the network gets it
+    x: Any  # (1, c, *space): the tile as the network gets it
     scale: tuple[float, ...]  # pixels of the tile per pixel that the network got
     period: tuple[int, ...]  # pixels of what the network got, after which its layers' cells lie alike
     rows: list[tuple[float, ...]]  # how far the cells of the maps lie apart, in pixels of the tile
@@ -181,7 +182,7 @@ class Cut(NamedTuple):
 
     @property
     def pitches(self) -> list[tuple[float, ...]]:
-        """What steps from tile to tile had best be multiples of."""
+        """The lengths in pixels of which the step from tile to tile had best be a multiple, along each axis."""
         return [*self.rows, tuple(p * s for p, s in zip(self.period, self.scale, strict=True))]
 
     def fitting(self, space: Sequence[int]) -> tuple[int, ...]:
@@ -193,7 +194,7 @@ class Cut(NamedTuple):
 def _cut(question: TileQuestion, sides: tuple[int, ...]) -> Cut:
     whole = question.whole
     batch = next(iter(question.model.batches(whole.together([whole.part((0,) * len(sides), sides)]))))
-    seen: Spans = [(0.0, float(side)) for side in sides] if not whole.photo else _spans(batch.boxes[0])  # type: ignore[arg-type]
+    seen: Spans = [(0.0, float(side)) for side in sides] if not whole.is_photo else _spans(batch.boxes[0])  # type: ignore[arg-type]
     got = tuple(batch.x.shape[2:])
     scale = tuple((high - low) / side for (low, high), side in zip(seen, got, strict=True))
     grids = _grids(question, batch, seen)
@@ -220,7 +221,7 @@ def _period(model: Any, x: Any) -> tuple[int, ...]:
 
 
 def _surveyed(model: Any, x: Any) -> tuple[Sequence[int], Mapping[str, Layer]]:
-    """A network's layers, looked at in a corner of an image, whose sides come first: less memory than the image would take."""
+    """The sides of a corner of the image, and the network's layers as they run on it: it takes less memory than the image."""
     corner = x[(..., *[slice(SURVEYED.get(x.ndim - 2))] * (x.ndim - 2))]
     for part in [corner, x][corner.shape == x.shape :] if isinstance(model, Differentiable) else []:
         with suppress(SeewhyError):  # of networks of one size; where no layer can be told of, steps are free
@@ -233,27 +234,29 @@ def _spans(box: Extent) -> Spans:
 
 
 def _grids(question: TileQuestion, batch: Batch, seen: Spans) -> list[tuple[AxisCells, ...]]:
-    """Where the cells of the maps will lie in a tile, of all layers that are looked at."""
-    space, found = tuple(batch.x.shape[2:]), []
+    """Where the cells of the maps will lie in a tile: for each layer that is explained, the cells along each axis."""
+    space, grids = tuple(batch.x.shape[2:]), []
     if isinstance(question.model, Differentiable) and any(m.layered for m in question.methods):
         case = Case(question.model, batch.x[:1], [], question.layers, ())
         for layer, a in case.activations.items():
             grid = tuple(a.shape[2:])
-            found.append(cells_along(grid, case.cells(layer, grid), seen))
-    if not all(m.layered for m in question.methods) or not found:
-        found.append(cells_along(space, None, seen))
-    return found
+            grids.append(cells_along(grid, case.cells(layer, grid), seen))
+    if not all(m.layered for m in question.methods) or not grids:
+        grids.append(cells_along(space, None, seen))
+    return grids
 
 
 def _whole_cells(step: int, pitches: list[float]) -> int:
-    """The largest step from a half of this one to this one that is the nearest to a whole number of cells of all grids."""
+    """The step, no longer than this one and longer than half of it, that is nearest to whole numbers of cells of all grids;
+    the longest of these.
+    """
     steps = np.arange(step, step // 2, -1)
     off = sum(abs(steps / pitch - np.round(steps / pitch)) for pitch in pitches)
     return int(steps[np.argmin(np.round(off, 6))])
 
 
-def _pinned(question: TileQuestion, plan: Plan) -> FixedTargets:
-    """The targets fixed by the mean of the scores over all tiles."""
+def _fixed(question: TileQuestion, plan: Plan) -> FixedTargets:
+    """The targets, fixed by the mean of the scores over all tiles."""
     model = question.model
     if all(isinstance(target, Unit | Aim) for target in question.targets) or all(m.blind for m in question.methods):
         return FixedTargets(question.targets)
@@ -267,16 +270,16 @@ def _pinned(question: TileQuestion, plan: Plan) -> FixedTargets:
             count += len(batch.x)
     scores, chances, top = scores / count, chances / count, int(scores.argmax())
     predicted = Predicted(top, name_of(model.labels, top), float(chances[top])) if len(chances) else None
-    return FixedTargets([_settled(target, scores, model.labels, count) for target in question.targets], predicted)
+    return FixedTargets([_fixed_target(target, scores, model.labels, count) for target in question.targets], predicted)
 
 
-def _settled(target: Any, scores: NDArray[Any], labels: Labels, count: int) -> "Settled | Unit | Aim":
-    """The target as it follows from the mean of the scores (k,) over so many tiles; a unit, a text rest on no scores."""
+def _fixed_target(target: Any, scores: NDArray[Any], labels: Labels, count: int) -> FixedTarget | Unit | Aim:
+    """The target as it follows from the mean of the scores (k,) over so many tiles; a unit or a text rests on no scores."""
     if isinstance(target, Unit | Aim):
         return target
     note = "" if isinstance(target, Class) else f"chosen by the mean of the scores over {count} tiles"
-    return Settled(target, weighted([target], scores[None])[0, 0], named(target, labels), note)
+    return FixedTarget(target, weighted([target], scores[None])[0, 0], named(target, labels), note)
 
 
-def _finished(joined: list[Join], asked: FixedTargets, start: float) -> list[Heatmap]:
-    return [join.finished(asked, perf_counter() - start) for join in joined]
+def _finished(joined: list[Join], fixed: FixedTargets, start: float) -> list[Heatmap]:
+    return [join.finished(fixed, perf_counter() - start) for join in joined]

@@ -1,4 +1,4 @@
-"""Images of which parts are read as they are needed."""
+"""Large images to be cut into tiles; where their file allows, a part is read only when it is needed."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -23,81 +23,84 @@ class Whole(ABC):
 
     name: str
     space: Sides  # its size along each axis: (h, w) of a photo
-    photo = True  # it is no prepared array
+    is_photo = True  # and no prepared array
 
     @abstractmethod
     def part(self, start: Sides, sides: Sides) -> Any:
-        """The part that begins there."""
+        """The part of these sides that begins there: of each axis the first pixel."""
 
     def together(self, parts: Sequence[Any]) -> Images:
-        """Parts as `explain` takes them."""
+        """The parts as one list of images, or one prepared batch, which `explain` takes."""
         return list(parts)
 
     def picture(self) -> Any:
-        """All of it as a person gave it; None where that is too large, or a prepared array."""
+        """The whole image as the person gave it; None of a prepared array, and where the image is too large to be shown."""
         return None
 
     def box(self, seen: Spans) -> Extent | Grid:
-        """Where in it lies what the network saw: of each axis (low, high)."""
+        """Where in the image that part lies which the network looked at: of each axis the edges (low, high)."""
         (top, bottom), (left, right) = seen
         return Extent(left, top, right, bottom)
 
 
 @dataclass(frozen=True)
 class Decoded(Whole):
-    """A picture that its file format gives as a whole only."""
+    """A picture whose file format gives it as a whole only."""
 
-    own: Photo
+    decoded: Photo
 
     @property
     def name(self) -> str:  # type: ignore[override]
-        return self.own.name
+        return self.decoded.name
 
     @property
     def space(self) -> Sides:  # type: ignore[override]
-        return self.own.pixels.size[::-1]
+        return self.decoded.pixels.size[::-1]
 
     def part(self, start: Sides, sides: Sides) -> Photo:
         (top, left), (height, width) = start, sides
-        return self.own._replace(pixels=self.own.pixels.crop((left, top, left + width, top + height)))
+        return self.decoded._replace(pixels=self.decoded.pixels.crop((left, top, left + width, top + height)))
 
     def picture(self) -> Image.Image:
-        return self.own.pixels
+        return self.decoded.pixels
 
 
 @dataclass(frozen=True, eq=False)
 class Pixels(Whole):
     """An array (h, w) or (h, w, c) of uint8, maybe a numpy.memmap."""
 
-    own: Any
+    array: Any
     name: str
 
     @property
     def space(self) -> Sides:  # type: ignore[override]
-        return tuple(self.own.shape[:2])
+        return tuple(self.array.shape[:2])
 
     def part(self, start: Sides, sides: Sides) -> Photo:
-        return read(np.array(self.own[_cut(start, sides)]), self.name)._replace(notes=())  # a part may well be of one colour
+        return read(np.array(self.array[_cut(start, sides)]), self.name)._replace(notes=())  # a part may well be of one colour
 
     def picture(self) -> Image.Image | None:
-        return read(self.own, self.name).pixels if np.prod(self.space) <= KEPT else None
+        return read(self.array, self.name).pixels if np.prod(self.space) <= KEPT else None
 
 
 @dataclass(frozen=True, eq=False)
 class Array(Whole):
-    """A prepared array (c, *space), maybe a numpy.memmap.  batch: what it was made of, of a volume, a clip or a signal."""
+    """A prepared array (c, *space), maybe a numpy.memmap.
 
-    own: Any
+    batch: of a volume, a clip or a signal, the batch that the model prepared of it.
+    """
+
+    array: Any
     name: str
     batch: Batch | None = None
-    photo = False
+    is_photo = False
 
     @property
     def space(self) -> Sides:  # type: ignore[override]
-        return tuple(self.own.shape[1:])
+        return tuple(self.array.shape[1:])
 
     def part(self, start: Sides, sides: Sides) -> Any:
-        return numbers(self.own[(slice(None), *_cut(start, sides))])
+        return numbers(self.array[(slice(None), *_cut(start, sides))])
 
     def together(self, parts: Sequence[Any]) -> PreparedBatch:
         return PreparedBatch(np.stack(parts))

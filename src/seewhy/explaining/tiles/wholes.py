@@ -1,4 +1,4 @@
-"""Which kind of whole each image is that a person gave."""
+"""From the images that a person gave to wholes that can be cut: each image by the class that reads its parts."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,12 +12,14 @@ from seewhy.images.volume import Volume
 from seewhy.images.volume_kinds import holds_volume
 from seewhy.prepare.batch import Batch
 
+from .scene import scene
 from .whole import Array, Decoded, Pixels, Whole
 
 
 def wholes(images: PreparedBatch | list[Any], model: Any, first: int = 0) -> Iterator[Whole]:
-    """What `images.inputs.sort_out` gave, image by image, from place `first` on; volumes and clips as the model prepares
-    them.
+    """A whole for each image that `images.inputs.sort_out` gave, named by its place from `first` on.
+
+    Volumes, clips and signals become arrays, as the model prepares them.
     """
     if isinstance(images, PreparedBatch):
         for place, x in enumerate(images.x, first):
@@ -38,10 +40,8 @@ def _photo(image: Any, name: str) -> Whole:
     if isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.ndim in (2, 3):
         return Pixels(image, name)
     if isinstance(image, str | Path) and Path(image).suffix.lower() in (".tif", ".tiff"):
-        from .scene import scene
-
-        found = scene(Path(image))
-        if found is not None:
-            return found
+        raster = scene(Path(image))
+        if raster is not None:
+            return raster
     named = isinstance(image, str | Path | Photo) or getattr(image, "filename", "")
     return Decoded(read(image) if named else read(image, name))
