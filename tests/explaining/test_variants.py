@@ -7,7 +7,7 @@ import pytest
 
 import seewhy
 from seewhy.errors import BadNetwork
-from seewhy.explaining.case import Outcome
+from seewhy.explaining.case import Case, Outcome
 from seewhy.explaining.recipe import Recipe
 from seewhy.explaining.variants import variants
 from seewhy.methods.making.method import lookup
@@ -20,8 +20,8 @@ IMAGES = [X * scale for scale in (1.0, 0.5, -1.0, 2.0, 0.25)]
 def outcomes(
     method: Any, images: Any = IMAGES, copies: int = 8, layers: Any = ("act2",), pixels: bool = False
 ) -> list[Outcome]:
-    case = ask.case(networks.pooled(), X, [1, 0], layers, gradients=not pixels, pixels=pixels)
-    case.model.copies = copies  # type: ignore[misc]
+    model = seewhy.wrap(networks.pooled(), geometry="plain", batch_size=copies)  # as many copies share a pass
+    case = Case(model, X, [seewhy.Class(1), seewhy.Class(0)], layers, ["pixels"] if pixels else ["gradients"])
     return [*variants(case, method, images)]
 
 
