@@ -49,7 +49,7 @@ def _texts(path: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def chunks(file: IO[bytes]) -> Iterator[tuple[int, bytes]]:
-    """How long the chunks before a PNG's pixels are, and their kinds; the file stands where the content of each begins."""
+    """The length and the kind of each chunk before a PNG's pixels; while it is looked at, the file stands at its content."""
     if file.read(len(PNG)) != PNG:
         return
     for _ in range(CHUNKS):

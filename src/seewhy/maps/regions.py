@@ -1,4 +1,4 @@
-"""What each segment of a picture weighs, and the pictures of that which lime's users know."""
+"""The weights of the segments of a picture, and the pictures of them that users of lime know."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ class Regions:
     samples: int
 
     def top(self, n: int = 5, positive: bool | None = True, least: float = 0.0) -> NDArray[np.bool_]:
-        """Where the n heaviest segments lie: a mask (*space), of fewer where fewer qualify.
+        """Where the n heaviest segments lie, or fewer where not as many qualify: a mask (*space).
 
         positive: only those that speak for the target (True), against it (False), or the largest of both (None).
         least: only weights beyond it, on the side that `positive` names; where that is None, also weights equal to it.  As
@@ -76,7 +76,7 @@ class Regions:
 
     @property
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """By the names under which they are saved."""
+        """The arrays by the names under which they are saved."""
         return {"segments": self.segments, "region_weights": self.weights, "region_errors": self.errors}
 
     def _heaviest(self, n: int, positive: bool | None, least: float) -> NDArray[np.intp]:
@@ -131,7 +131,7 @@ def _nearest(pixels: int, cells: int) -> NDArray[np.intp]:
 
 
 def _tinted(pixels: Pixels, colour: tuple[int, int, int]) -> Pixels:
-    """The colour's channel full, as in lime; the others dimmed, for it would not show on white."""
+    """The pixels with the channel of the colour at its maximum, as in lime; the others dimmed, so that it shows on white."""
     full = np.array(colour, bool)
     return np.where(full, 255, pixels * 0.6).round().astype(np.uint8)
 

@@ -30,7 +30,7 @@ FORMATS = {".png": "png", ".npz": "npz", ".npy": "npy", ".tif": "geotiff", ".tif
 
 
 def format_of(path: Path) -> str:
-    """The name of the format that a file's suffix stands for.  Raises BadParameter for any that no map is saved as."""
+    """The name of the format that a file's suffix stands for.  Raises BadParameter where there is no such format."""
     if has_suffix(path, NIFTI):
         return "nifti"
     if path.suffix.lower() not in FORMATS:
@@ -39,9 +39,10 @@ def format_of(path: Path) -> str:
 
 
 def save(path: Path, writers: Mapping[str, Callable[[], Writer]], image: str, over: bool = True) -> None:
-    """Write a map of the image of that name, by the writer of the path's format.
+    """Write a map into a file, in the format that its suffix stands for.
 
-    writers: by the format's name, what makes its writer: all that can go wrong but the writing itself goes wrong there.
+    writers: by the name of the format, a function that makes its writer and raises all errors but those of the writing.
+    image: the name of the image, for errors.
     over: take the place of a file that is there.
     Raises NotWritten, which names the file and the image; what was there before is then as it was.
     """
@@ -55,14 +56,14 @@ def bytes_writer(content: bytes) -> Writer:
 
 
 def geotiff_writer(shown: Overlay, source: Source) -> Writer:
-    """Of the map of a scene, which lies where the scene lies on the earth.  Raises BadImage for any other."""
+    """Writes the map of a scene as GeoTIFF, which lies on the earth where the scene lies.  Raises as `geotiff` does."""
     from .georeference import geotiff  # here, for the reader of TIFF's tags takes a while to import
 
     return bytes_writer(geotiff(shown, source))
 
 
 def nifti_writer(name: str, image: Any, full: Callable[[], NDArray[np.float32]], source: Source) -> Writer:
-    """Of the map of a volume, on the volume's own grid.  Raises NotApplicable for any other."""
+    """Writes the map of a volume as NIfTI, on the grid of the volume.  Raises NotApplicable for maps of anything else."""
     if not isinstance(image, Volume):
         raise NotApplicable(
             f"{name}: only the map of a volume has a place in space. Give its path or a seewhy.Volume, not a prepared "
@@ -72,7 +73,7 @@ def nifti_writer(name: str, image: Any, full: Callable[[], NDArray[np.float32]],
 
 
 def _write_nifti(image: Any, beside: Path) -> None:
-    """As nibabel saves it; nibabel itself leaves files open where a disk is full."""
+    """Write what nibabel would; nibabel itself leaves files open where a disk is full."""
     with beside.open("wb") as file:
         if beside.suffix.lower() == ".nii":
             image.to_stream(file)
@@ -82,8 +83,10 @@ def _write_nifti(image: Any, beside: Path) -> None:
 
 
 def npz_writer(shown: Overlay, source: Source, channels: Any, error: Any, regions: Regions | None) -> Writer:
-    """Of all there is, by name.  box: the edges in a photo's pixels; else the matrix from voxels (frames, samples) of what
-    the network saw to those of what was given, which has `shape` and, in space, `affine`.
+    """Writes everything that the map holds, by name.
+
+    box: the edges in a photo's pixels; else the matrix from voxels (frames, samples) of what the network saw to those of what
+    was given, which has `shape` and, in space, `affine`.
     """
     box, image = shown.box, shown.image
     optional = {
@@ -105,14 +108,14 @@ def _write_npz(arrays: dict[str, Any], beside: Path) -> None:
 
 
 def npy(values: NDArray[np.float32]) -> bytes:
-    """Into memory first: numpy says of a full disk only how many numbers it held."""
+    """The values as an .npy file, made in memory: where a disk is full, numpy says only how many numbers it held."""
     file = io.BytesIO()
     np.save(file, values)
     return file.getvalue()
 
 
 def png(picture: Image.Image, source: Source, run: str = "") -> bytes:
-    """A picture that carries the Source; run: what made it, where that is to be told (`made_here.run_of`)."""
+    """The picture as a PNG file that carries the Source; run: which run of the command line drew it (`made_here.run_of`)."""
     from PIL.PngImagePlugin import PngInfo  # here, for it takes a tenth of the time to import seewhy
 
     note, file = PngInfo(), io.BytesIO()

@@ -1,4 +1,4 @@
-"""The Source that a saved file carries.  The file may come from anybody: no more is read of it than a Source may be long."""
+"""The Source that a saved file carries.  The file may come from anybody: no more of it is read than a Source may be long."""
 
 import gzip
 import io
@@ -51,7 +51,7 @@ def source_of(path: Path) -> Source:
 
 
 def _of_png(file: IO[bytes]) -> str:
-    """The text of the chunk, which stands before the pixels: none of these is looked at.  Raises KeyError without it."""
+    """The text of seewhy's chunk, which stands before the pixels; the pixels are not read.  Raises KeyError without it."""
     for length, kind in chunks(file):
         if kind != b"iTXt" or length > LONGEST:
             continue
@@ -66,7 +66,7 @@ def _of_png(file: IO[bytes]) -> str:
 
 
 def _of_npz(file: IO[bytes]) -> str:
-    """The text of the array `source`, whose header has to tell of as many bytes as follow."""
+    """The text of the array `source`.  Raises ValueError where its header does not fit the number of bytes that follow."""
     from zipfile import ZipFile  # here, as above
 
     with ZipFile(file) as archive, archive.open("source.npy") as member:

@@ -1,4 +1,4 @@
-"""What a map is drawn on: a photo, a volume, a clip, a signal, or, of a prepared array, nothing."""
+"""A map drawn on what it explains: a photo, a volume, a clip, a signal or, for a prepared array, on nothing."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -66,7 +66,7 @@ class DrawingOptions:
 
 
 def full(shown: Overlay) -> NDArray[np.float32]:
-    """The values on the grid of what was given: of a photo (H, W), a volume (i, j, k), a clip (t, H, W), a signal (l,)."""
+    """The values at the size of the image: of a photo (H, W), a volume (i, j, k), a clip (t, H, W), a signal (l,)."""
     if isinstance(shown.box, Grid) and shown.values.ndim == len(shown.box.size):
         return shown.box.spread(shown.values, shown.cells)
     return stretch(*_flat(shown))
@@ -81,7 +81,10 @@ def _flat(shown: Overlay) -> tuple[NDArray[np.float32], Extent, Size, Cells | No
 
 
 def drawn(shown: Overlay, look: Look, options: DrawingOptions, below: Below | None = None) -> Image.Image:
-    """The map in colour on what was given; below: draws what stands under the picture."""
+    """The map in colour over its image; below: draws what stands under a picture, from its width.
+
+    Raises NoSuchName, BadParameter, NotApplicable.
+    """
     view = options.view
     if view is not None and view not in VIEWS:
         raise NoSuchName("view", view, closest(str(view), [*VIEWS]), f"There are: {', '.join(VIEWS)}.")
@@ -107,7 +110,7 @@ def _on_grid(values: Floats, image: Any, look: Look, options: DrawingOptions) ->
 
 
 def _count(options: DrawingOptions) -> dict[str, int]:
-    """How many slices or frames are shown; where nobody says so, the function that draws them does."""
+    """The keyword `count` of functions that draw slices or frames, where it is given; else they have a default."""
     return {} if options.count is None else {"count": options.count}
 
 
@@ -140,12 +143,12 @@ def views(shown: Overlay) -> tuple[str, ...]:
 
 
 def remark(shown: Overlay) -> str:
-    """What a legend has to say of where the map lies."""
+    """What a legend has to add on how the map lies; empty where there is nothing to add."""
     return "; sides lettered as if its axes ran to R, A, S" if views(shown) and shown.image is None else ""
 
 
 def _volume(values: Floats, volume: Volume | None, look: Look, options: DrawingOptions) -> Image.Image:
-    """In RAS+ order; a volume without an affine is taken to lie so."""
+    """A map of a volume, both turned to RAS+ order; a prepared array is taken to be in that order."""
     from .volumes import curve, montage, panel, projections  # here, for importing it takes as long as much of seewhy does
 
     grid = volume.towards("RAS") if volume else Grid.whole(values.shape)

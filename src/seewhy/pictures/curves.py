@@ -26,10 +26,11 @@ def curve(values: Any, plane: str = "axial", spacing: Any = (1, 1, 1)) -> Image.
 
 
 def signal(values: Any, signal: Any, look: Look) -> Image.Image:
-    """Every channel's line over the map's colours, 1200 pixels wide, as many as 32 channels, spread evenly over all.
+    """The line of every channel over the map's colours, 1200 pixels wide; of more than 32 channels, 32 spread evenly.
 
-    values: (l,), one for each sample, or fewer, which then share the samples out; signal: (c, l), or None for the colours
-    alone.  Where several samples fall on one pixel, the colour is of the one furthest from zero, and the line covers them all.
+    values: (l,), one for each sample, or fewer, each of which then covers as many samples.
+    signal: (c, l), or None for the colours alone.
+    Where several samples fall on a pixel, the colour is that of the value furthest from zero, and the line covers them all.
     """
     values = finite(values, 1)
     lines, below = _channels(signal)
@@ -61,7 +62,7 @@ def _channels(signal: Any) -> tuple[dict[str, Floats | None], str]:
 
 
 def _shared_out(values: Floats, samples: int) -> Floats:
-    """(l,) -> (samples,): linear between the centres of values that share the samples out."""
+    """(l,) -> (samples,): linear between the centres of values, each of which covers as many samples."""
     at = (np.arange(samples) + 0.5) * len(values) / samples - 0.5
     return values if len(values) == samples else np.interp(at, np.arange(len(values)), values)
 
@@ -173,7 +174,7 @@ def _step(wanted: float, least: float) -> float:
 
 
 def _wider(low: float, high: float) -> tuple[float, float]:
-    """Room beyond the ends, but none beyond zero."""
+    """The ends, a little further apart, so that lines do not touch the frame; an end at zero stays there."""
     if low == high:
         return (low, low + 1) if low == 0 else (low - abs(low), low + abs(low))
     more = 0.06 * (high - low)
@@ -203,7 +204,7 @@ def _named(picture: Image.Image, axes: Axes, name: str) -> None:
 
 
 def _strip(picture: Image.Image, axes: Axes, values: Floats, look: Look) -> None:
-    """The map's colours behind one channel."""
+    """Draw the map's colours behind a channel."""
     left, top, right, bottom = axes.box
     colours = look.paint(np.asarray(furthest(values, right - left)))[None]
     picture.paste(Image.fromarray(colours).resize((right - left, bottom - top)), (left, top))

@@ -1,4 +1,4 @@
-"""A clip's map as a filmstrip."""
+"""The map of a clip as a filmstrip."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any

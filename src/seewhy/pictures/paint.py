@@ -15,7 +15,9 @@ FULL = 0.5  # the share of the look's reach from which on colours are as opaque 
 
 
 def shares(values: Any, look: Look) -> Floats:
-    """How much each value says: its distance from zero, as a share of the greatest that the look tells apart, from 0 to 1."""
+    """How much each value says, from 0 to 1: its distance from zero, or from the end of the look that is nearest to zero, as a
+    share of the greatest such distance within the look.
+    """
     nothing = min(max(0.0, look.low), look.high)
     reach = max(look.high - nothing, nothing - look.low)
     size = abs(np.clip(np.asarray(values, float), look.low, look.high) - nothing)
@@ -48,9 +50,10 @@ LINE = 20  # pixels that a letter takes
 def lettered(
     picture: Image.Image, letters: Sequence[str], field: Size, scale: float, cross: tuple[float, float] | None = None
 ) -> Image.Image:
-    """The picture in the middle of a black field of at least (w, h), and how long some mm are, at `scale` pixels per mm.
+    """The picture in the middle of a black field of at least (w, h), with letters at its edges, and a ruler at its corner.
 
-    letters: at its left, right, upper and lower edge, or just beyond where there is room; cross: lines through that place.
+    letters: at the left, right, upper and lower edge, or just beyond them where there is room; scale: pixels per mm, for
+    the ruler; cross: the place that lines point at.
     """
     w, h = max(field[0], picture.width), max(field[1], picture.height)
     out = Image.new("RGB", (w, h), "black")
@@ -90,7 +93,7 @@ def _cross(draw: ImageDraw.ImageDraw, box: tuple[int, int, int, int], at: tuple[
 
 
 def headed(picture: Image.Image, text: str, size: int = 15) -> Image.Image:
-    """The picture under a line of text, which shrinks to fit; on a wider field, where it still does not."""
+    """The picture under a line of text, in letters small enough to fit; where none are, on a wider field."""
     fonts = [ImageFont.load_default(points) for points in range(size, 9, -1)]
     font = next((font for font in fonts if font.getlength(text) <= picture.width - 8), fonts[-1])
     line, width = round(font.getbbox("Ag")[3] * 1.5), max(picture.width, round(font.getlength(text)) + 8)

@@ -46,7 +46,7 @@ class Plane(NamedTuple):
         return self.left, self.right, self.top, self.bottom
 
     def upright(self, flat: Floats) -> Floats:
-        """(two axes of the volume, in order) -> (h, w) of the picture, its first row on top: both axes turn round."""
+        """(two axes of the volume, in order) -> (h, w) of the picture, its first row on top: both axes are reversed."""
         return flat[::-1, ::-1].T
 
     def place(self, voxel: tuple[int, ...], shape: tuple[int, ...], size: Size) -> tuple[float, float]:
@@ -93,7 +93,7 @@ class GreyWindow(NamedTuple):
 
 
 def _ends(window: Any) -> tuple[float, float]:
-    """A window as two numbers.  Raises BadParameter where it is none."""
+    """A window as two numbers.  Raises BadParameter where they are not finite or not in order."""
     try:
         low, high = map(float, window)
         if np.isfinite([low, high]).all() and low < high:

@@ -1,4 +1,4 @@
-"""From floats to pixels.  The only place where a heatmap becomes uint8."""
+"""From floats to pixels: which colour a value has, overlays, pictures of attributions, and legends."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -96,7 +96,9 @@ def _table(colours: str) -> NDArray[np.uint8]:
 
 
 def clipped(values: Floats, percent: float) -> tuple[float, float]:
-    """Zero to the percentile of the absolute values, to both sides where some lie below zero; the extreme, if that is 0."""
+    """The range from zero to the percentile of absolute values (the greatest of them, where the percentile is 0); to both sides
+    where values have both signs.
+    """
     if not isinstance(percent, int | float | np.number) or not 0 < percent <= 100:
         raise BadParameter(f"clip={percent!r} is a percentile: above 0, and 100 to clip nothing.")
     size = abs(values)
@@ -197,7 +199,7 @@ def _banded(size: Size, shown: Callable[[slice], NDArray[np.uint8]]) -> Image.Im
 
 
 def beyond(values: Floats, percent: float) -> str:
-    """What a legend says of clipping, where something was clipped."""
+    """What a legend has to say where values lie beyond the percentile; empty where none do."""
     if percent == 100:
         return ""
     most = float(max(values.max(), -values.min()))
@@ -219,7 +221,7 @@ def over(picture: Image.Image, strip: Image.Image) -> Image.Image:
 
 
 def _room(size: Size, strip: Image.Image | None) -> tuple[Image.Image, int]:
-    """A picture with the strip at its bottom and room for one of `size` above, and how far from the left that is."""
+    """A picture with the strip at its bottom and room above it for a picture of `size`; and the left edge of that room."""
     if strip is None:
         return Image.new("RGB", size), 0
     out = Image.new("RGB", (strip.width, size[1] + strip.height), "white")
@@ -228,7 +230,7 @@ def _room(size: Size, strip: Image.Image | None) -> tuple[Image.Image, int]:
 
 
 def legend_below(width: int, look: Look | None, caption: str, largest: float = np.inf) -> Image.Image:
-    """A strip for below a picture that says what it is and what the colours mean, in letters of `largest` pixels at most."""
+    """A strip to stand below a picture: the caption, and what the colours mean, in letters of at most `largest` pixels."""
     from PIL import ImageDraw, ImageFont  # here, for importing them takes as long as much of seewhy does
 
     width = max(width, 220)
@@ -270,7 +272,7 @@ def _wrapped(text: str, font: Any, width: int) -> list[str]:
 
 
 def _parted(word: str, font: Any, width: int) -> list[str]:
-    """A word in pieces that each fit into a line: a layer's name can be long."""
+    """A word cut into pieces that each fit into a line, as the name of a layer can be long."""
     pieces = [""]
     for letter in word:
         if pieces[-1] and font.getlength(pieces[-1] + letter) > width:

@@ -1,4 +1,4 @@
-"""Maps at the size of the image they lie on, some rows at a time: large ones are never needed whole to be drawn."""
+"""Maps at the size of the image that they lie on, some rows at a time: no large map has to be in memory as a whole."""
 
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -67,7 +67,7 @@ def _between(pixels: int, first: float, last: float, cells: int, spans: tuple[fl
 
 
 def _mixed(near: Floats, much: Floats, far: Floats, more: Floats) -> NDArray[np.float32]:
-    """The sum of two products, in place of the first: rounded once, as matrix products by fused multiply and add are."""
+    """The sum of two products, written into `near`: rounded once, as in matrix products by fused multiply and add."""
     near *= much
     near += 0  # no zero is negative
     return np.add(near, far * more.astype(float), out=near, casting="same_kind")
