@@ -19,6 +19,7 @@ from .nifti import MARK
 from .source import Source
 
 LONGEST = 2**24  # bytes of a Source
+NPY_HEADER = 2**17  # bytes at the beginning of an array in which its header ends
 # By the length of the header, of NIfTI-1 and of NIfTI-2: type and place of the number that says where the voxels begin
 NIFTI_HEADERS = {348: ("f", 108), 540: ("q", 168)}
 
@@ -70,15 +71,16 @@ def _of_npz(file: IO[bytes]) -> str:
     from zipfile import ZipFile  # here, as above
 
     with ZipFile(file) as archive, archive.open("source.npy") as member:
-        content = io.BytesIO(member.read(4 * LONGEST))
-    version = np.lib.format.read_magic(content)
-    header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}.get(version)
-    if header is None:
-        raise ValueError(f"its array is of version {version}")
-    shape, _, kind = header(content)
-    if kind.kind != "U" or math.prod(shape) != 1 or kind.itemsize != len(content.getvalue()) - content.tell():
-        raise ValueError("its source is no text")
-    return np.frombuffer(content.read(), kind)[0]
+        start = io.BytesIO(member.read(NPY_HEADER))
+        version = np.lib.format.read_magic(start)
+        header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}.get(version)
+        if header is None:
+            raise ValueError(f"its array is of version {version}")
+        shape, _, kind = header(start)
+        length = archive.getinfo("source.npy").file_size - start.tell()
+        if kind.kind != "U" or math.prod(shape) != 1 or not kind.itemsize == length <= 4 * LONGEST:
+            raise ValueError("its source is no text")
+        return np.frombuffer(start.read() + member.read(), kind)[0]
 
 
 def _of_nifti(file: IO[bytes]) -> str:
