@@ -1,5 +1,6 @@
 """The demo's networks by name, `demo/honest`: their weights come with the package, so that nothing is fetched."""
 
+from seewhy.demo import KINDS
 from seewhy.errors import BadParameter, NoSuchName, closest
 from seewhy.models.model import RANDOM
 
@@ -10,8 +11,7 @@ def demo_network(request: Request) -> Loaded:
     """One of the demo's networks, with its own weights, those of a file, or untrained."""
     need("torch")
     need("safetensors")
-    from seewhy.demo import KINDS  # these need both, and it is said above where one is not installed
-    from seewhy.demo.networks import NETWORKS, PREPARE, blank, build
+    from seewhy.demo.networks import NETWORKS, PREPARE, blank, build  # need both, whose absence is said above
 
     from .weights import fill
 
