@@ -29,7 +29,7 @@ X = torch.as_tensor(networks.images(4, seed=5))
 def scorer(network, **more):
     model = seewhy.wrap(network, **more)
     model.network.eval()
-    return TorchScorer(model, X[:1].to(next(network.parameters()).dtype), True, False, False)
+    return TorchScorer(model.runner, X[:1].to(next(network.parameters()).dtype), True, False, False)
 
 
 class Mixing(nn.Module):
@@ -125,13 +125,13 @@ class Sequence(nn.Module):
 
 def test_edits_of_tokens_before_the_batch_run_the_whole_network():
     network = Sequence().double().eval()
-    model = seewhy.wrap(network)
+    runner = seewhy.wrap(network).runner
     with torch.no_grad():
-        tail = tail_of(model._raw, Tap("mix", network), X[:1].double(), model)
+        tail = tail_of(runner.raw, Tap("mix", network), X[:1].double(), runner)
         assert isinstance(tail, SequenceTail)
         edits = torch.cat([tail.a, -tail.a, 2 * tail.a], 1)
         assert_close(tail(edits), network.fc(edits.relu().mean(0)))
-        assert isinstance(tail_of(model._raw, Tap("patch", network), X[:1].double(), model), TorchTail)
+        assert isinstance(tail_of(runner.raw, Tap("patch", network), X[:1].double(), runner), TorchTail)
 
 
 def test_the_tail_behind_a_layer_takes_channels_before_space():
@@ -168,15 +168,15 @@ def test_the_largest_power_of_two_up_to_a_number():
 def test_a_quick_copy_leaves_the_network_alone_and_gives_its_scores():
     network = networks.bn_dropout().double().eval()
     before = {name: value.clone() for name, value in network.state_dict().items()}
-    model = seewhy.wrap(network)
-    made = quick(model, X.double(), True, None, True)
+    runner = seewhy.wrap(network).runner
+    made = quick(runner, X.double(), True, None, True)
     with torch.no_grad():
         assert_close(made.network(X.double()), network(X.double()), rtol=1e-7, atol=1e-9)
     assert not any(isinstance(m, nn.BatchNorm2d) for m in made.network.modules())
     assert any(isinstance(m, nn.BatchNorm2d) for m in network.modules())
     for name, value in network.state_dict().items():
         assert torch.equal(value, before[name])
-    assert quick(model, X.double(), False, "float32", False).network.fc.weight.dtype == torch.float32
+    assert quick(runner, X.double(), False, "float32", False).network.fc.weight.dtype == torch.float32
     assert network.fc.weight.dtype == torch.float64
 
 
