@@ -39,7 +39,7 @@ def doctor(model: Model, image: Images | None = None) -> Report:
     except InSpace as error:
         inside = Hazard("no-classes", WARNING, " ".join(str(error).split()), (), "")
         layers = model.layers(batch.x) if isinstance(model, Differentiable) else {}
-        default = next((name for name, one in layers.items() if one.default), None)
+        default = next((name for name, known in layers.items() if known.default), None)
         why = layers[default].why if default else ""
         return Report(model.name, model.weights, name, None, layers, (inside,), (), default, why)
     except (SeewhyError, MemoryError) as error:

@@ -56,5 +56,5 @@ class Report:
             name: {**layer._asdict(), "cells": layer.cells and layer.cells._asdict()} for name, layer in self.layers.items()
         }
         for key in ("hazards", "methods"):
-            facts[key] = [one._asdict() for one in getattr(self, key)]
+            facts[key] = [entry._asdict() for entry in getattr(self, key)]
         return as_json(facts)

@@ -29,14 +29,14 @@ def libra(method: Method) -> Method:
 
     def run(case: Case, **params: Any) -> Outcome:
         case.plain_only("libra once more")
-        own = Case(case.model, case.x, case.targets, case.requested, base.shares, case.photo, Balanced())
-        found = base.using(**params).outcome(own)
+        balanced = Case(case.model, case.x, case.targets, case.requested, base.shares, case.photo, Balanced())
+        outcome = base.using(**params).outcome(balanced)
         if base.shares:
-            case.record_way_back(own.trace.answer, own.trace.weights)
-        elif own.answered is not None:
-            case.record_answer(own.answered[0])
-        odd = tuple(dict.fromkeys(note for layer in found.cores for note in own.notes(layer)))
-        return found._replace(notes=lambda t, i: (*odd, *found.notes(t, i)))
+            case.record_way_back(balanced.trace.answer, balanced.trace.weights)
+        elif balanced.answered is not None:
+            case.record_answer(balanced.answered[0])
+        odd = tuple(dict.fromkeys(note for layer in outcome.cores for note in balanced.notes(layer)))
+        return outcome._replace(notes=lambda t, i: (*odd, *outcome.notes(t, i)))
 
     source = "Mehri et al. 2025, LibraGrad: Balancing Gradient Flow for Universally Better Vision Transformer Attributions."
     said = f"{base.name}, its gradients in balance: what is not affine counts as a constant, or times a constant"

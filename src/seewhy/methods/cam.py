@@ -190,19 +190,19 @@ def principal(a: Array, centred: bool) -> NDArray[np.float64]:
         return np.stack(
             [np.full(a.shape[2:], np.nan) if bad else principal(a[i : i + 1], centred)[0] for i, bad in enumerate(broken)]
         )
-    own = a if isinstance(a, np.ndarray) else a.cpu()
-    eigh = sys.modules[type(own).__module__.partition(".")[0]].linalg.eigh  # numpy's or torch's
-    m = rearrange(own.astype(np.float64) if isinstance(own, np.ndarray) else own.double(), "n c ... -> n (...) c")
+    local = a if isinstance(a, np.ndarray) else a.cpu()
+    eigh = sys.modules[type(local).__module__.partition(".")[0]].linalg.eigh  # numpy's or torch's
+    m = rearrange(local.astype(np.float64) if isinstance(local, np.ndarray) else local.double(), "n c ... -> n (...) c")
     m = m - reduce(m, "n p c -> n 1 c", "mean") if centred else m
     turned = m.swapaxes(1, 2)
     if m.shape[1] <= m.shape[2]:
         value, vector = map(numbers, eigh(m @ turned))
-        found = vector[..., -1] * np.sqrt(value[:, -1:].clip(min=0))
+        projection = vector[..., -1] * np.sqrt(value[:, -1:].clip(min=0))
     else:
-        found = numbers((m @ eigh(turned @ m)[1][..., -1:])[..., 0])
+        projection = numbers((m @ eigh(turned @ m)[1][..., -1:])[..., 0])
     whole, sizes = (numbers(reduce(each, "n p c -> n p", "sum")) for each in (m, abs(m)))
-    agrees = (found * whole).sum(1)
-    most = np.sqrt((found**2).sum(1) * (sizes**2).sum(1))
-    peak = np.take_along_axis(found, abs(found).argmax(1)[:, None], 1)[:, 0]
+    agrees = (projection * whole).sum(1)
+    most = np.sqrt((projection**2).sum(1) * (sizes**2).sum(1))
+    peak = np.take_along_axis(projection, abs(projection).argmax(1)[:, None], 1)[:, 0]
     sign = np.where(np.where(abs(agrees) > 1e-6 * most, agrees, peak) < 0, -1.0, 1.0)
-    return (found * sign[:, None]).reshape(len(a), *a.shape[2:])
+    return (projection * sign[:, None]).reshape(len(a), *a.shape[2:])

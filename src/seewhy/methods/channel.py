@@ -102,8 +102,8 @@ def _by_masks(
         chosen = native[probe.scorer.array(live[each // samples])]
         if noise:
             chosen = chosen + probe.scorer.array(np.stack([noise(int(live[i // samples]), i % samples) for i in of]))
-        found = _stretched(enlarged(chosen, probe.space, probe.scorer.array))
-        return found * probe.scorer.array(_column([share(i % samples) for i in of], found.ndim)) if share else found
+        stretched = _stretched(enlarged(chosen, probe.space, probe.scorer.array))
+        return stretched * probe.scorer.array(_column([share(i % samples) for i in of], stretched.ndim)) if share else stretched
 
     total, count = np.zeros((len(a), len(probe.y))), np.zeros(len(a))
     for part in probe.scored(len(live) * samples, probe.hidden(masks, hide)):
@@ -183,11 +183,11 @@ def recipro_cam(probe: Probe, layer: str) -> Estimate:
         keep[np.arange(len(of)), order[of.start : of.stop]] = 1
         return Made(None, (tail.a * probe.scorer.array(keep).reshape(len(of), 1, *cells),))
 
-    found = np.zeros((count, len(probe.y)))
+    gains = np.zeros((count, len(probe.y)))
     empty = probe.explained(tail(tail.a[None] * 0))
     for part in probe.scored(count, alone, tail, _room(tail.a)):
-        found[order[part.of.start : part.of.stop]] = part.y - empty
-    return Estimate(found.T.reshape(-1, *cells), notes=tail.notes)
+        gains[order[part.of.start : part.of.stop]] = part.y - empty
+    return Estimate(gains.T.reshape(-1, *cells), notes=tail.notes)
 
 
 def _room(a: Array) -> int:

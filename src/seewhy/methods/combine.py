@@ -58,21 +58,21 @@ def product(first: Method, second: Method) -> Method:
             raise BadParameter(f"product: {key} is {parts[0].settings[key]!r} in one method and "
                                f"{parts[1].settings[key]!r} in the other; give both the same.")  # fmt: skip
     defaults = {key: value for part in reversed(parts) for key, value in part.defaults.items() if key not in drop}
-    given = {key: value for part in reversed(parts) for key, value in part.params.items() if key not in drop}
+    preset = {key: value for part in reversed(parts) for key, value in part.params.items() if key not in drop}
 
     def run(case: Case, **params: Any) -> Outcome:
-        own = [fitting(part, params) for part in parts]
-        a, b = (part.outcome(case) for part in own)
+        each = [fitting(part, params) for part in parts]
+        a, b = (part.outcome(case) for part in each)
         for failure in (a.failure, b.failure):
             if failure is not None:
                 raise failure
-        maps = [_finished(part, found) for part, found in zip(own, (a, b), strict=True)]
+        maps = [_finished(part, outcome) for part, outcome in zip(each, (a, b), strict=True)]
         joined = {}
         for p, q in pairs(*maps):
             if p == q or INPUT in (p, q):
                 d = case.x.ndim - 2
                 grids = case.cells(p, maps[0][p].shape[-d:]), case.cells(q, maps[1][q].shape[-d:])
-                joined[q if p == INPUT else p] = _times(maps[0][p], own[0].pixels, maps[1][q], own[1].pixels, grids)
+                joined[q if p == INPUT else p] = _times(maps[0][p], each[0].pixels, maps[1][q], each[1].pixels, grids)
         return Outcome(joined, lambda t, i: (*a.notes(t, i), *b.notes(t, i)), {**a.measured, **b.measured})
 
     inside = [part.reads for part in parts if not part.blind and part.reads != "scores"]
@@ -80,7 +80,7 @@ def product(first: Method, second: Method) -> Method:
     said = f"{parts[0].name} times {parts[1].name}, the coarser drawn out to the finer's size"
     return Method(
         f"product({parts[0].name}, {parts[1].name})", run, defaults, reads, False,
-        composed(said, "", *parts), given, pixels=pixels, layered=any(part.layered for part in parts),
+        composed(said, "", *parts), preset, pixels=pixels, layered=any(part.layered for part in parts),
         shares=tuple(dict.fromkeys(share for part in parts for share in part.shares)),
         passes=" and ".join(dict.fromkeys(part.cost for part in parts)),
         needs=tuple(need for part in parts for need in part.requires), counted=_of_both(parts), obstacle=of_any(parts),
@@ -116,12 +116,12 @@ def _smoothed(base: Method, name: str, said: str, moment: Any) -> Method:
         samples, seed = whole_number(samples, f"{name}: samples", 1, MANY), whole_number(seed, f"{name}: seed", 0)
         if not 0 <= sigma < np.inf:
             raise BadParameter(f"{name}: sigma is a share of the image's range, from 0 on, not {quoted(sigma)}.")
-        own = fitting(base, {**params, "seed": seed})
-        found = shown(variants(case, own, _noisy(case.images, samples, sigma, seed)), samples, name)
-        first, measured = next(found), []
-        kept = (measured.append(one.measured) or one.cores for one in chain([first], found))
+        method = fitting(base, {**params, "seed": seed})
+        outcomes = shown(variants(case, method, _noisy(case.images, samples, sigma, seed)), samples, name)
+        first, measured = next(outcomes), []
+        maps = (measured.append(outcome.measured) or outcome.cores for outcome in chain([first], outcomes))
         return Outcome(
-            moment(kept), first.notes, {key: np.mean([each[key] for each in measured], axis=0) for key in first.measured}
+            moment(maps), first.notes, {key: np.mean([each[key] for each in measured], axis=0) for key in first.measured}
         )
 
     settings = {"samples": 25, "sigma": 0.15, "seed": 0}
@@ -136,17 +136,17 @@ def _smoothed(base: Method, name: str, said: str, moment: Any) -> Method:
 
 def _noisy(x: Floats, samples: int, sigma: float, seed: int) -> Iterator[Floats]:
     """Copies of x (n, c, *space) with Gaussian noise; each image has its own, whatever batch and precision it is in."""
-    own = [np.random.default_rng([seed, crc32(np.ascontiguousarray(image, np.float32).tobytes())]) for image in x]
+    generators = [np.random.default_rng([seed, crc32(np.ascontiguousarray(image, np.float32).tobytes())]) for image in x]
     spread = np.asarray(sigma, x.dtype) * np.stack([np.ptp(image) for image in x]).reshape(-1, *[1] * (x.ndim - 1))
     for _ in range(samples):
-        noise = np.stack([rng.standard_normal(x.shape[1:], np.float32) for rng in own]).astype(x.dtype)
+        noise = np.stack([rng.standard_normal(x.shape[1:], np.float32) for rng in generators]).astype(x.dtype)
         yield x + spread * noise
 
 
-def _mean(found: Iterable[Mapping[str, Floats]]) -> dict[str, Floats]:
+def _mean(samples: Iterable[Mapping[str, Floats]]) -> dict[str, Floats]:
     total: dict[str, Floats] = {}
     count = 0
-    for count, cores in enumerate(found, start=1):  # noqa: B007
+    for count, cores in enumerate(samples, start=1):  # noqa: B007
         for layer, core in cores.items():
             if layer not in total:
                 total[layer] = np.zeros(core.shape)
@@ -154,16 +154,16 @@ def _mean(found: Iterable[Mapping[str, Floats]]) -> dict[str, Floats]:
     return {layer: whole / count for layer, whole in total.items()}
 
 
-def _squares(found: Iterable[Mapping[str, Floats]]) -> dict[str, Floats]:
-    return _mean({layer: core.astype(np.float64) ** 2 for layer, core in cores.items()} for cores in found)
+def _squares(samples: Iterable[Mapping[str, Floats]]) -> dict[str, Floats]:
+    return _mean({layer: core.astype(np.float64) ** 2 for layer, core in cores.items()} for cores in samples)
 
 
-def _variance(found: Iterable[Mapping[str, Floats]]) -> dict[str, Floats]:
+def _variance(samples: Iterable[Mapping[str, Floats]]) -> dict[str, Floats]:
     """One core at a time (Welford), so that many samples take no memory."""
     mean: dict[str, Floats] = {}
     apart: dict[str, Floats] = {}
     count = 0
-    for count, cores in enumerate(found, start=1):
+    for count, cores in enumerate(samples, start=1):
         for layer, core in cores.items():
             new = core.astype(np.float64)
             step = new - mean.get(layer, 0.0)
@@ -180,7 +180,7 @@ def _times(a: Floats, a_channels: bool, b: Floats, b_channels: bool, cells: tupl
     """(t, n, *space) or, with channels, (t, n, c, *space) each."""
     a, b = (m if channels else m[:, :, None] for m, channels in ((a, a_channels), (b, b_channels)))
     space = tuple(map(max, a.shape[3:], b.shape[3:]))
-    a, b = (m if m.shape[3:] == space else resized(m, space, own) for m, own in zip((a, b), cells, strict=True))
+    a, b = (m if m.shape[3:] == space else resized(m, space, lie) for m, lie in zip((a, b), cells, strict=True))
     joined = a * b
     return joined if a_channels or b_channels else joined[:, :, 0]
 

@@ -35,7 +35,7 @@ def augment(method: Method) -> Method:
     unused(base, "flips", "scales")
 
     def run(case: Case, *, flips: Any, scales: Any, **params: Any) -> Outcome:
-        own, x = fitting(base, params), case.images
+        inner, x = fitting(base, params), case.images
         if flips not in ("auto", True, False):
             raise BadParameter(f'augment: flips={flips!r} is "auto", True or False.')
         both = x.ndim > 3 if flips == "auto" else flips
@@ -44,16 +44,16 @@ def augment(method: Method) -> Method:
         ready = (_flipped(resized(x, size) if size != x.shape[2:] else x, flip) for size, flip in ways)
         case.pinned  # noqa: B018 - the network at the images' own size: if that fails, sizes are not to blame
         try:
-            found = [*shown(variants(case, own, ready), len(ways), f"augment({base.name})")]
+            outcomes = [*shown(variants(case, inner, ready), len(ways), f"augment({base.name})")]
         except RuntimeError as error:
             if len(sizes) == 1:
                 raise
             raise NotApplicable(f"augment: {error} Does the network take other sizes? Without them: scales=(1,).") from error
         joined = {
-            layer: _mean_of_ways(case, layer, ways, [one.cores[layer] for one in found], base.pixels)
-            for layer in found[0].cores
+            layer: _mean_of_ways(case, layer, ways, [view.cores[layer] for view in outcomes], base.pixels)
+            for layer in outcomes[0].cores
         }
-        return Outcome(joined, found[0].notes)
+        return Outcome(joined, outcomes[0].notes)
 
     said = f"mean of {base.name} over the image, its mirror image and other sizes, each brought back"
 
@@ -61,9 +61,9 @@ def augment(method: Method) -> Method:
         both = len(conditions.space) > 1 if settings["flips"] == "auto" else settings["flips"]
         sizes = _sizes(settings["scales"], conditions.space)
         there = [conditions if size == conditions.space else conditions._replace(space=size, a=None) for size in sizes]
-        counts = [fitting(base, settings).forwards(one) for one in there]
-        known = [count for count in counts if count is not None]
-        return 1 + (1 + bool(both)) * sum(known) if len(known) == len(counts) else None
+        counts = [fitting(base, settings).forwards(view) for view in there]
+        counted = [count for count in counts if count is not None]
+        return 1 + (1 + bool(both)) * sum(counted) if len(counted) == len(counts) else None
 
     made = repeated(base, "augment", run, {"flips": "auto", "scales": (1.0, 0.75, 1.5)}, said, "", "flips x scales", forwards)
     return replace(made, moves=True)
@@ -89,12 +89,12 @@ def _mean_of_ways(case: Case, layer: str, ways: list[tuple[Any, bool]], cores: l
     finest = space if pixels else tuple(max(sides) for sides in zip(*(core.shape[2:] for core in cores), strict=True))
     d = len(space)
     at_size = {size: core.shape[-d:] for (size, _), core in zip(ways, cores, strict=True)}
-    own = case.cells(layer, at_size[space]) if space in at_size else None
+    untouched = case.cells(layer, at_size[space]) if space in at_size else None
     whole = [core.shape[2:] for (size, _), core in zip(ways, cores, strict=True) if size == space]
-    onto = own if finest in whole else None
+    onto = untouched if finest in whole else None
     maps = []
     for (size, flip), core in zip(ways, cores, strict=True):
-        cells = own if size == space else case.cells(layer, at_size[size], resized(case.images[:1], size))
+        cells = untouched if size == space else case.cells(layer, at_size[size], resized(case.images[:1], size))
         here = cells and _at_home(cells, core.shape[-1], space, flip)
         same = here == onto and core.shape[-len(space) :] == finest
         maps.append(_flipped(core, flip) if same else brought(_flipped(core, flip), here, finest, onto))

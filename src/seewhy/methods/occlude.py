@@ -114,19 +114,19 @@ class Windows:
         zero, its error infinite.
         """
         done = np.isfinite(drops[:, 0])
-        known = np.where(done, drops.T, 0)
+        filled = np.where(done, drops.T, 0)
         count, whole = self.total(done), self.total(np.ones(len(done)))
         if done.all():
-            return self.total(known) / whole, np.zeros((len(known), *count.shape))
+            return self.total(filled) / whole, np.zeros((len(filled), *count.shape))
         at_least_one = np.maximum(count, 1)
-        mean = self.total(known) / at_least_one
-        apart = np.maximum(self.total(known**2) - count * mean**2, 0)  # squares
+        mean = self.total(filled) / at_least_one
+        apart = np.maximum(self.total(filled**2) - count * mean**2, 0)  # squares
         axes = tuple(range(1, mean.ndim))
         spare = np.maximum(count - 1, 0)
         if spare.any():
             pooled = apart.sum(axes, keepdims=True) / spare.sum()
         else:  # no pixel was hidden twice
-            pooled = known[:, done].var(1, ddof=min(1, done.sum() - 1)).reshape(-1, *[1] * count.ndim)
+            pooled = filled[:, done].var(1, ddof=min(1, done.sum() - 1)).reshape(-1, *[1] * count.ndim)
         variance = (apart + 2 * pooled) / (spare + 2)
         error = np.sqrt(variance / at_least_one * np.maximum(1 - count / whole, 0))
         never = count == 0
@@ -139,8 +139,8 @@ def _starts(size: int, side: int, step: int) -> NDArray[np.intp]:
     return starts if starts[-1] + side == size else np.append(starts, size - side)
 
 
-def _auto(asked: Any) -> bool:
-    return isinstance(asked, str) and asked == "auto"
+def _auto(value: Any) -> bool:
+    return isinstance(value, str) and value == "auto"
 
 
 PARTS = {1: 16, 3: 4}  # that the usual window makes of each side, in so many dimensions

@@ -57,17 +57,17 @@ def integrated_gradients(
         raise BadParameter(f"integrated-gradients: quadrature is one of {', '.join(RULES)}, not {quadrature!r}.")
     if not tolerance > 0:
         raise BadParameter(f"integrated-gradients: tolerance is a share above 0, not {tolerance}.")
-    starts = [one.astype(case.images.dtype) for one in baselines(case, baseline)]
+    starts = [start.astype(case.images.dtype) for start in baselines(case, baseline)]
     difference = np.mean([_difference(case, start) for start in starts], axis=0)  # (t, n)
     core = gap = used = None
     while True:
-        found = np.mean([_integral(case, start, steps, quadrature) for start in starts], axis=0)  # (t, n, c, *space)
-        missed = reduce(found, "t n ... -> t n", "sum") - difference
+        integral = np.mean([_integral(case, start, steps, quadrature) for start in starts], axis=0)  # (t, n, c, *space)
+        missed = reduce(integral, "t n ... -> t n", "sum") - difference
         better = np.ones(missed.shape, bool) if gap is None else abs(gap) > tolerance * abs(difference)
         if core is None or gap is None or used is None:
-            core, gap, used = found, missed, np.full(missed.shape, float(steps))
+            core, gap, used = integral, missed, np.full(missed.shape, float(steps))
         else:  # each target of each image stays with the first steps that served it
-            core[better], gap[better], used[better] = found[better], missed[better], steps
+            core[better], gap[better], used[better] = integral[better], missed[better], steps
         if not refine or 2 * steps > MOST or (abs(gap) <= tolerance * abs(difference)).all():
             break
         steps *= 2
@@ -98,8 +98,8 @@ def _integral(case: Case, start: Floats, steps: int, quadrature: str) -> Floats:
     way = (start + np.asarray(node, x.dtype) * (x - start) for node in nodes)
     gradients = variants(case, gradient, way)
     total = 0.0
-    for weight, found in zip(weights, shown(gradients, len(nodes), "integrated-gradients"), strict=True):
-        total = total + weight * found.cores[INPUT].astype(np.float64)
+    for weight, outcome in zip(weights, shown(gradients, len(nodes), "integrated-gradients"), strict=True):
+        total = total + weight * outcome.cores[INPUT].astype(np.float64)
     return (x - start) * total
 
 
@@ -124,9 +124,9 @@ RULES = {  # steps -> where along the way from 0 to 1, and how much each place c
 }
 
 
-def baselines(case: Case, asked: Any) -> list[Floats]:
+def baselines(case: Case, choice: Any) -> list[Floats]:
     """Each baseline as it lies under the images: (n, c, *space), or one for all of them (1, c, *space)."""
-    several = asked if isinstance(asked, list | tuple) else [asked]
+    several = choice if isinstance(choice, list | tuple) else [choice]
     if not len(several):
         raise BadParameter("integrated-gradients: the list of baselines is empty.")
-    return [baseline_of(case, one, "integrated-gradients: the baseline") for one in several]
+    return [baseline_of(case, each, "integrated-gradients: the baseline") for each in several]

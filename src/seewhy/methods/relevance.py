@@ -112,8 +112,8 @@ def excitation_backprop(case: Case) -> Outcome:
         return lambda scores: target(scores) / np.where(np.isfinite(scores), away_from_zero(scores), 1)
 
     case.plain_only("excitation-backprop")
-    own = Case(case.model, case.x, [chance(target) for target in case.targets], case.requested, ())
-    trace = own.traced(MARGINAL, own.named)
+    excited = Case(case.model, case.x, [chance(target) for target in case.targets], case.requested, ())
+    trace = excited.traced(MARGINAL, excited.named)
     case.record_answer(trace.answer)
     maps = {layer: np.stack([numbers(weighted_sum(g, e.a)) for g in e.g]) for layer, e in trace.evidence.items()}
     odd = tuple(note for layer in maps for note in trace.notes.get(layer, ()))
@@ -152,10 +152,10 @@ def full_grad(case: Case, *, signed: bool = False, scaled: bool = True) -> Outco
     evidence = trace.evidence[INPUT]
     x, g = (numbers(each).astype(np.float64) for each in (evidence.a, evidence.g))
     maps = [
-        _grown(x * row, [b for b in own if b.signed is not None], signed, scaled) for row, own in zip(g, biases, strict=True)
+        _grown(x * row, [b for b in rest if b.signed is not None], signed, scaled) for row, rest in zip(g, biases, strict=True)
     ]
-    placeless = np.stack([sum((numbers(b.placeless).astype(np.float64) for b in own), np.zeros(len(x))) for own in biases])
-    located = np.stack([_located(x * row, own) for row, own in zip(g, biases, strict=True)])
+    placeless = np.stack([sum((numbers(b.placeless).astype(np.float64) for b in rest), np.zeros(len(x))) for rest in biases])
+    located = np.stack([_located(x * row, rest) for row, rest in zip(g, biases, strict=True)])
     score = (trace.answer.scores * trace.weights).sum(-1)  # (t, n)
     gap = score - located - placeless
 

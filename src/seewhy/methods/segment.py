@@ -192,9 +192,9 @@ def labelled(probe: Probe, how: Any, seed: int) -> Labels:
 def hiding(probe: Probe, how: Any, labels: Labels) -> Array:
     """What hidden segments become: (c, *space)."""
     if isinstance(how, str) and how not in ("own-mean", *COLOURS) and not Path(how).exists():
-        known = ["own-mean", *COLOURS]
+        names = ["own-mean", *COLOURS]
         raise NoSuchName(
-            "hide", how, closest(how, known), f"There are {', '.join(known)}; or give a number, an array, an image."
+            "hide", how, closest(how, names), f"There are {', '.join(names)}; or give a number, an array, an image."
         )
     if not isinstance(how, str) or how != "own-mean":
         return probe.fill(how)
@@ -221,7 +221,7 @@ def told(fit: Regression, draws: int) -> Floats:
 def judged(labels: Labels, fit: Regression, samples: int, draws: int, what: str) -> Estimate:
     """Each target's weights, drawn into their segments."""
     few, errors = too_few(fit, draws), told(fit, draws)
-    r2 = [None if few else float(one) for one in fit.score]
+    r2 = [None if few else float(share) for share in fit.score]
     each = [
         Regions(labels, fit.weights[t], errors[t], float(fit.intercept[t]), float(fit.local[t]), r2[t], samples)
         for t in range(len(fit.weights))
@@ -235,5 +235,5 @@ def judged(labels: Labels, fit: Regression, samples: int, draws: int, what: str)
 
 
 def _drawn(labels: Labels, each: list[Regions], measured: Any = {}, notes: tuple[str, ...] = ()) -> Estimate:  # noqa: B006
-    values, errors = (np.stack([getattr(one, name)[labels] for one in each]) for name in ("weights", "errors"))
+    values, errors = (np.stack([getattr(regions, name)[labels] for regions in each]) for name in ("weights", "errors"))
     return Estimate(values, errors, each.__getitem__, {"segments": int(labels.max()) + 1, **measured}, notes)

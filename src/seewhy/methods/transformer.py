@@ -39,18 +39,18 @@ def attention_rollout(case: Case, *, head_fusion: str = "mean", discard: float =
         raise BadParameter(f"attention-rollout: head_fusion is one of {', '.join(FUSIONS)}, not {head_fusion!r}.")
     if not 0 <= discard < 1:
         raise BadParameter(f"attention-rollout: discard={discard!r} is a share from 0 on and below 1.")
-    found = case.model.attended(case.x)
-    case.record_answer(found.answer)
-    tokens = found.layers[-1].keys
-    fused = [numbers(reduce(layer.a, "n h q k -> n q k", head_fusion)) for layer in found.layers]
-    r = rolled([_without_weakest(e, discard, tokens.own) for e in fused], rows(found, len(case.x)))
+    attended = case.model.attended(case.x)
+    case.record_answer(attended.answer)
+    tokens = attended.layers[-1].keys
+    fused = [numbers(reduce(layer.a, "n h q k -> n q k", head_fusion)) for layer in attended.layers]
+    r = rolled([_without_weakest(e, discard, tokens.own) for e in fused], rows(attended, len(case.x)))
     core = repeat(tokens.grid_of(r), "n ... -> t n ...", t=len(case.targets))
-    return Outcome({ATTENTION: core}, lambda _t, _i: found.notes)
+    return Outcome({ATTENTION: core}, lambda _t, _i: attended.notes)
 
 
 def rolled(e: Sequence[NDArray[Any]], r: NDArray[Any]) -> NDArray[Any]:
     """r prod_l rownorm(E_l + I), E (n, tokens, tokens) from the first layer on, r (n, m, tokens) or (n, tokens)."""
-    return _through((_normed(one + np.eye(one.shape[-1], dtype=one.dtype)) for one in reversed(e)), r)
+    return _through((_normed(each + np.eye(each.shape[-1], dtype=each.dtype)) for each in reversed(e)), r)
 
 
 def _normed(rows: NDArray[Any]) -> NDArray[Any]:
@@ -65,24 +65,24 @@ def _through(layers: Iterable[NDArray[Any]], r: NDArray[Any]) -> NDArray[Any]:
     return many if r.ndim == 3 else many[:, 0]
 
 
-def _without_weakest(e: NDArray[Any], discard: float, own: slice) -> NDArray[Any]:
+def _without_weakest(e: NDArray[Any], discard: float, patches_at: slice) -> NDArray[Any]:
     """E, of whose weights toward patches that share is zero, which is least."""
-    patches = e[..., own]
+    patches = e[..., patches_at]
     count = int(discard * patches[0].size)
     if not count:
         return e
     flat = patches.reshape(len(e), -1)
     weakest = np.argpartition(flat, count - 1, axis=1)[:, :count]
-    kept = flat.copy()
-    np.put_along_axis(kept, weakest, 0, axis=1)
+    left = flat.copy()
+    np.put_along_axis(left, weakest, 0, axis=1)
     e = e.copy()
-    e[..., own] = kept.reshape(patches.shape)
+    e[..., patches_at] = left.reshape(patches.shape)
     return e
 
 
-def rows(found: Any, n: int) -> NDArray[Any]:
+def rows(attended: Any, n: int) -> NDArray[Any]:
     """r (n, tokens)."""
-    return np.tile(found.reads, (n, 1))
+    return np.tile(attended.reads, (n, 1))
 
 
 @from_case("gradients", layered=False, needs=("attention",), passes="1 forward, and the whole way back per target")
@@ -95,10 +95,10 @@ def transformer_relevance(case: Case) -> Outcome:
     Caveat: positive evidence alone, so it separates classes less than its gradient does; values and MLPs count for nothing.
     """
     case.plain_only("transformer-relevance, whose gradients go to attention weights")
-    found = case.model.attended(case.x, case.targets)
-    cores = [relevance([positive(layer.a, layer.g[t]) for layer in found.layers], rows(found, len(case.x)))
-             for t in range(len(found.weights))]  # fmt: skip
-    return _found(case, found, np.stack(cores))
+    attended = case.model.attended(case.x, case.targets)
+    cores = [relevance([positive(layer.a, layer.g[t]) for layer in attended.layers], rows(attended, len(case.x)))
+             for t in range(len(attended.weights))]  # fmt: skip
+    return _outcome(case, attended, np.stack(cores))
 
 
 def positive(a: Any, g: Any) -> NDArray[Any]:
@@ -108,7 +108,7 @@ def positive(a: Any, g: Any) -> NDArray[Any]:
 
 def relevance(e: Sequence[NDArray[Any]], r: NDArray[Any]) -> NDArray[Any]:
     """r (R_L - I), E (n, tokens, tokens) from the first layer on, r (n, m, tokens) or (n, tokens)."""
-    return _through((one + np.eye(one.shape[-1], dtype=one.dtype) for one in reversed(e)), r) - r
+    return _through((each + np.eye(each.shape[-1], dtype=each.dtype) for each in reversed(e)), r) - r
 
 
 @from_case(
@@ -128,9 +128,9 @@ def le_grad(case: Case) -> Outcome:
     those that the head does not read.
     """
     case.plain_only("le-grad, whose gradients go to attention weights")
-    found = case.model.attended(case.x, case.targets, each=True)
-    cores = [sum(sensitivity(layer.g[t]) for layer in found.layers) for t in range(len(found.weights))]
-    return _found(case, found, np.stack(cores))
+    attended = case.model.attended(case.x, case.targets, each=True)
+    cores = [sum(sensitivity(layer.g[t]) for layer in attended.layers) for t in range(len(attended.weights))]
+    return _outcome(case, attended, np.stack(cores))
 
 
 def sensitivity(g: Any) -> NDArray[Any]:
@@ -138,8 +138,8 @@ def sensitivity(g: Any) -> NDArray[Any]:
     return numbers(reduce(g.clip(min=0), "n h q k -> n k", "mean"))
 
 
-def _found(case: Case, found: Any, cores: NDArray[Any]) -> Outcome:
+def _outcome(case: Case, attended: Any, cores: NDArray[Any]) -> Outcome:
     """cores: (t, n, tokens)."""
-    case.record_way_back(found.answer, found.weights)
-    maps = found.layers[-1].keys.grid_of(cores)
-    return Outcome({ATTENTION: maps}, lambda _t, _i: found.notes)
+    case.record_way_back(attended.answer, attended.weights)
+    maps = attended.layers[-1].keys.grid_of(cores)
+    return Outcome({ATTENTION: maps}, lambda _t, _i: attended.notes)

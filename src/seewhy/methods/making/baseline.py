@@ -16,42 +16,42 @@ from seewhy.images.resample import blurred
 Floats = NDArray[Any]
 
 
-def baseline(case: Case, asked: Any, what: str) -> Floats:
+def baseline(case: Case, choice: Any, what: str) -> Floats:
     """As it lies under the images: (n, c, *space), or one for all of them (1, c, *space).
 
-    asked: a name of COLOURS, a number, one for each channel or a float array, as the network takes them, or any image.
+    choice: a name of COLOURS, a number, one for each channel or a float array, as the network takes them, or any image.
     Raises BadParameter, beginning with `what` ("integrated-gradients: the baseline"), where it is none of these.
     """
     x = case.images
-    if isinstance(asked, str) and asked in COLOURS:
-        return COLOURS[asked](x, case, what)
-    if isinstance(asked, int | float | np.number) and not isinstance(asked, bool):
-        return _finite(np.full((1, *x.shape[1:]), asked), what)
-    if isinstance(asked, list | tuple) and len(asked) == x.shape[1] and all(isinstance(one, int | float) for one in asked):
-        return _finite(np.broadcast_to(np.reshape(asked, (1, -1, *[1] * (x.ndim - 2))), (1, *x.shape[1:])), what)
-    if "float" in str(getattr(asked, "dtype", "")):
-        given = numbers(asked)
-        given = given[None] if given.ndim == x.ndim - 1 else given
-        if given.shape[1:] == x.shape[1:] and len(given) in (1, len(x)):
-            return _finite(given, what)
-        raise BadParameter(f"{what} is {given.shape}, the prepared images are {x.shape}.")
-    return _picture(case, asked, what)
+    if isinstance(choice, str) and choice in COLOURS:
+        return COLOURS[choice](x, case, what)
+    if isinstance(choice, int | float | np.number) and not isinstance(choice, bool):
+        return _finite(np.full((1, *x.shape[1:]), choice), what)
+    if isinstance(choice, list | tuple) and len(choice) == x.shape[1] and all(isinstance(n, int | float) for n in choice):
+        return _finite(np.broadcast_to(np.reshape(choice, (1, -1, *[1] * (x.ndim - 2))), (1, *x.shape[1:])), what)
+    if "float" in str(getattr(choice, "dtype", "")):
+        array = numbers(choice)
+        array = array[None] if array.ndim == x.ndim - 1 else array
+        if array.shape[1:] == x.shape[1:] and len(array) in (1, len(x)):
+            return _finite(array, what)
+        raise BadParameter(f"{what} is {array.shape}, the prepared images are {x.shape}.")
+    return _picture(case, choice, what)
 
 
-def _finite(found: Floats, what: str) -> Floats:
-    if not np.isfinite(found).all():
+def _finite(values: Floats, what: str) -> Floats:
+    if not np.isfinite(values).all():
         raise BadParameter(f"{what} holds NaN or infinity.")
-    return found
+    return values
 
 
-def _picture(case: Case, asked: Images, what: str) -> Floats:
+def _picture(case: Case, choice: Images, what: str) -> Floats:
     """Any image, prepared as the others are."""
     try:
-        (batch,) = case.model.batches(asked)
+        (batch,) = case.model.batches(choice)
     except ValueError as error:
-        near = ", ".join(closest(str(asked), [*COLOURS])) if isinstance(asked, str) else ""
-        known = (f"Closest: {near}. " if near else "") + f"Known by name are {', '.join(COLOURS)}."
-        raise BadParameter(f"{what}, {asked!r}: {error} {known}") from None
+        near = ", ".join(closest(str(choice), [*COLOURS])) if isinstance(choice, str) else ""
+        names = (f"Closest: {near}. " if near else "") + f"Known by name are {', '.join(COLOURS)}."
+        raise BadParameter(f"{what}, {choice!r}: {error} {names}") from None
     if batch.x.shape[1:] != case.images.shape[1:] or len(batch.x) > 1:
         raise BadParameter(
             f"{what} becomes {tuple(batch.x.shape)}, the images are {case.images.shape}: give one image, of their proportions."

@@ -16,27 +16,27 @@ UNITS = {"ms": 0.001, "s": 1.0, "sec": 1.0, "min": 60.0, "h": 3600.0}
 class Budget:
     """What one image may cost: so many forward passes of one variant, or so many seconds."""
 
-    asked: Any = None
+    request: Any = None
     forwards: float = float("inf")
     seconds: float = float("inf")
     spent: int = 0  # forwards
     start: float = field(default_factory=perf_counter)
 
     @classmethod
-    def of(cls, asked: Any, what: str) -> "Budget":
+    def of(cls, request: Any, what: str) -> "Budget":
         """None for no end, 2000 forwards, or a time as in "10 s", "500 ms", "2 min"."""
-        if asked is None:
+        if request is None:
             return cls()
-        text = "" if isinstance(asked, int) and asked > 10**99 else str(asked).strip().lower()[:999]
-        found = re.fullmatch(r"((?:[0-9]+_)*[0-9]*\.?[0-9]+(?:e[0-9]+)?)\s*([a-z]*)", text)
-        number = float(found[1]) if found and not isinstance(asked, bool) else 0.0
-        unit = found[2] if found else ""
+        text = "" if isinstance(request, int) and request > 10**99 else str(request).strip().lower()[:999]
+        match = re.fullmatch(r"((?:[0-9]+_)*[0-9]*\.?[0-9]+(?:e[0-9]+)?)\s*([a-z]*)", text)
+        number = float(match[1]) if match and not isinstance(request, bool) else 0.0
+        unit = match[2] if match else ""
         if 0 < number < float("inf") and unit in UNITS:
-            return cls(asked, seconds=number * UNITS[unit])
+            return cls(request, seconds=number * UNITS[unit])
         if 1 <= number < float("inf") and number == int(number) and unit in ("", "forwards", "forward"):
-            return cls(asked, forwards=number)
+            return cls(request, forwards=number)
         raise BadParameter(
-            f"{what}: budget={quoted(asked)}. "
+            f"{what}: budget={quoted(request)}. "
             'Give a number of forward passes (2000) or a time ("10 s", "2 min"), for each image.'
         )
 
@@ -54,6 +54,6 @@ class Budget:
         if stop_asked():
             return "interrupted"
         if self.spent >= self.forwards or perf_counter() - self.start >= self.seconds:
-            asked = f"{int(self.forwards)} forward{'s' * (self.forwards != 1)}" if self.forwards < float("inf") else self.asked
-            return f"stopped by the budget of {asked}"
+            forwards = f"{int(self.forwards)} forward{'s' * (self.forwards != 1)}" if self.forwards < float("inf") else ""
+            return f"stopped by the budget of {forwards or self.request}"
         return ""

@@ -96,8 +96,8 @@ class Method(Recipe):
     @property
     def __signature__(self) -> Signature:  # what help and notebooks show
         plain = [p for p in signature(Method.__call__).parameters.values() if p.name not in ("self", "params")]
-        own = [Parameter(key, Parameter.KEYWORD_ONLY, default=value) for key, value in self.settings.items()]
-        return Signature([*plain, *own], return_annotation=Heatmaps)
+        settings = [Parameter(key, Parameter.KEYWORD_ONLY, default=value) for key, value in self.settings.items()]
+        return Signature([*plain, *settings], return_annotation=Heatmaps)
 
     def __post_init__(self) -> None:
         if len(self.name) > LONGEST:
@@ -123,14 +123,14 @@ class Method(Recipe):
         return hash(self.name)
 
     def __reduce__(self) -> Any:  # by name, so that it reaches a worker without its code
-        known = self.name in METHODS or self.name.partition("(")[0] in MAKERS
-        return (lookup, (self.name, dict(self.params))) if known else super().__reduce__()
+        by_name = self.name in METHODS or self.name.partition("(")[0] in MAKERS
+        return (lookup, (self.name, dict(self.params))) if by_name else super().__reduce__()
 
 
 def _within(value: Any, depth: int = 8) -> bool:
     """Can it be written down: a number that is not endless, lists in lists that are not?"""
     if isinstance(value, list | tuple):
-        return depth > 0 and all(_within(one, depth - 1) for one in value)
+        return depth > 0 and all(_within(item, depth - 1) for item in value)
     return not isinstance(value, int) or abs(value) <= SEEDS
 
 

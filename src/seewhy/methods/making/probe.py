@@ -37,7 +37,7 @@ class Made(NamedTuple):
     """Some variants, to be scored."""
 
     kept: Any
-    given: Sequence[Array]  # the arguments to what scores them: of the network itself the images (m, c, *space)
+    inputs: Sequence[Array]  # the arguments to what scores them: of the network itself the images (m, c, *space)
 
 
 class Probe:
@@ -57,8 +57,8 @@ class Probe:
         self.y: Floats = answer.scores[place] @ self.weights.T
         self.off = np.zeros(len(self.y))  # by how much a faster copy's scores differ
         if scorer.differs:
-            own = self.explained(scorer(self.image[None] + 0))[0]
-            self.y, self.off = own, own - self.y
+            score = self.explained(scorer(self.image[None] + 0))[0]
+            self.y, self.off = score, score - self.y
         scale = abs(answer.scores[place]) @ abs(self.weights.T)
         self.rounding = 8 * float(np.finfo(answer.scores.dtype).eps) * scale  # (t,)
         self.moved = np.zeros(len(self.y))  # how far a variant's score was from that of the untouched image, at most
@@ -77,10 +77,10 @@ class Probe:
     def space(self) -> tuple[int, ...]:
         return self.x.shape[1:]
 
-    def fill(self, asked: Any) -> Array:
+    def fill(self, choice: Any) -> Array:
         """What a hidden pixel becomes: (c, *space), as the model's own kind of array."""
-        found = baseline(self.case, asked, f"{self.name}: the fill")
-        return self.scorer.array(np.broadcast_to(found[self.place if len(found) > 1 else 0], self.x.shape))
+        values = baseline(self.case, choice, f"{self.name}: the fill")
+        return self.scorer.array(np.broadcast_to(values[self.place if len(values) > 1 else 0], self.x.shape))
 
     def hidden(self, keep: Callable[[range], Array], fill: Array) -> Callable[[range], Made]:
         """To be scored: the image where masks (m, *space) keep it, the fill elsewhere; the masks are kept beside."""
@@ -94,7 +94,7 @@ class Probe:
     @property
     def limited(self) -> bool:
         """May the work end before all was asked, as the person wanted?"""
-        return self.budget.asked is not None or self.tolerance is not None
+        return self.budget.request is not None or self.tolerance is not None
 
     def explained(self, scores: Floats) -> Floats:
         """(m, k) -> (m, t)"""
@@ -119,7 +119,7 @@ class Probe:
         left = self.budget.forwards - self.budget.spent
         if left < least:
             least += self.budget.spent
-            raise BadParameter(f"{self.name}: budget={self.budget.asked} is too little: it needs {least} forwards at least.")
+            raise BadParameter(f"{self.name}: budget={self.budget.request} is too little: it needs {least} forwards at least.")
         most = min(MOST, max(1, ROOM // self.x.nbytes)) if together is None else together
         parts = self._parts(count, make, ask or self.scorer, self.scorer.pace(together, most), least)
         yield from shown(parts, int(min(count, left)), self.name, size=lambda part: len(part.of))
@@ -137,8 +137,8 @@ class Probe:
             of = range(done, done + size)
             try:
                 start = perf_counter()
-                kept, given = make(of)
-                scores = _checked(ask(*given), size, self.weights.shape[1])
+                kept, inputs = make(of)
+                scores = _checked(ask(*inputs), size, self.weights.shape[1])
             except MemoryError as error:
                 if size > 1:
                     pace.halve()

@@ -58,9 +58,9 @@ def from_pixels(reduce: str = "max", rule: Rule | None = None) -> Callable[[Call
 
     def decorate(read: Callable[..., Array]) -> Method:
         def run(case: Case, **params: Any) -> Outcome:
-            found = case.trace if rule is None else case.traced(rule, (INPUT,))
-            core = _per_target(partial(read, **params), found.evidence[INPUT].a, found.evidence[INPUT].g)
-            return Outcome({INPUT: core}, lambda _t, _i: found.notes.get(INPUT, ()))
+            trace = case.trace if rule is None else case.traced(rule, (INPUT,))
+            core = _per_target(partial(read, **params), trace.evidence[INPUT].a, trace.evidence[INPUT].g)
+            return Outcome({INPUT: core}, lambda _t, _i: trace.notes.get(INPUT, ()))
 
         return pixel_method(read, run, reduce, shares=("pixels",) if rule is None else (), needs=_needed(rule))
 
@@ -122,11 +122,11 @@ def from_head(rectified: bool = True) -> Callable[[Callable[..., Array]], Method
 def _twice(read: Callable[..., Array], evidence: Evidence) -> NDArray[Any]:
     """A formula of second derivatives, for each target: (t, n, *space)."""
     a, g = evidence.a, evidence.g
-    return np.stack([numbers(read(a, one, partial(evidence.hessian, t))) for t, one in enumerate(g)])
+    return np.stack([numbers(read(a, gradient, partial(evidence.hessian, t))) for t, gradient in enumerate(g)])
 
 
 def _per_target(read: Callable[..., Array], a: Array, each: Array) -> NDArray[Any]:
     """A formula for t targets, `each` being (t, n, c, ...): (t, n, *space).  Those of a single image go at once."""
     if len(a) == 1:
         return numbers(read(repeat(a, "1 c ... -> t c ...", t=len(each)), each[:, 0]))[:, None]
-    return np.stack([numbers(read(a, one)) for one in each])
+    return np.stack([numbers(read(a, row)) for row in each])

@@ -35,7 +35,7 @@ class Estimate:
     notes: tuple[str, ...] = ()
 
 
-OWN = {"budget": None, "fast": False, "dtype": None}  # what all of them take
+COMMON = {"budget": None, "fast": False, "dtype": None}  # what all of them take
 
 
 def from_scores(
@@ -53,26 +53,26 @@ def from_scores(
         name = read.__name__.strip("_").replace("_", "-")
 
         def run(case: Case, **params: Any) -> Outcome:
-            own = {key: params.pop(key) for key in OWN}
+            common = {key: params.pop(key) for key in COMMON}
             tolerance = _tolerance(params.pop("tolerance", None), name)
-            found: dict[str, list[Estimate]] = {}
+            estimates: dict[str, list[Estimate]] = {}
             n, t, failure = len(case.images), len(case.targets), None
-            with case.model.scoring(case.x, case.pinned[0], own["fast"], own["dtype"], layered) as scorer:
+            with case.model.scoring(case.x, case.pinned[0], common["fast"], common["dtype"], layered) as scorer:
                 for i, layer in product(range(n), case.layers if layered else [INPUT]):
-                    probe = Probe(case, i, scorer, Budget.of(own["budget"], name), tolerance, name)
+                    probe = Probe(case, i, scorer, Budget.of(common["budget"], name), tolerance, name)
                     estimate = _estimate(read, probe, layer if layered else None, params)
-                    found.setdefault(layer, []).append(_told(estimate, probe))
+                    estimates.setdefault(layer, []).append(_measured_by(estimate, probe))
                     failure = probe.failure
                     if failure is not None and n > 1:  # the other images would have no map
                         raise failure
                     if failure is not None or (n == 1 and stop_asked()):
                         break
-            return _found(found, n, t, failure)
+            return _outcome(estimates, n, t, failure)
 
         reads = "layer scores" if layered else "scores"
         made = method_of(read, run, reads, rectified, layered=layered, passes=passes, needs=needs, counted=forwards,
                          obstacle=obstacle)  # fmt: skip
-        more = {**OWN, "tolerance": None} if sampled else OWN
+        more = {**COMMON, "tolerance": None} if sampled else COMMON
         return listed(replace(made, defaults={**made.defaults, **more}))
 
     return decorate
@@ -85,39 +85,39 @@ def _estimate(read: Callable[..., Estimate], probe: Probe, layer: str | None, pa
     return read(probe, **params) if layer is None else read(probe, layer, **params)
 
 
-def _told(estimate: Estimate, probe: Probe) -> Estimate:
+def _measured_by(estimate: Estimate, probe: Probe) -> Estimate:
     """With what the probe knows about it."""
-    notes, told = estimate.notes + probe.notes, dict(estimate.measured)
-    told |= {"forwards": probe.budget.spent, "planned_forwards": max(probe.planned, probe.budget.spent)}
+    notes, measured = estimate.notes + probe.notes, dict(estimate.measured)
+    measured |= {"forwards": probe.budget.spent, "planned_forwards": max(probe.planned, probe.budget.spent)}
     if estimate.error is not None and estimate.error.any() and np.isfinite(estimate.error).all():
-        told["largest_error"] = estimate.error.reshape(len(estimate.error), -1).max(1)
+        measured["largest_error"] = estimate.error.reshape(len(estimate.error), -1).max(1)
     if probe.scorer.differs:
-        told["score_off"] = probe.off
+        measured["score_off"] = probe.off
         span = np.ptp(estimate.values.reshape(len(estimate.values), -1), axis=1)
         if (abs(probe.off) > 0.02 * span).any():
             notes += (f"the faster copy scores {abs(probe.off).max():.2g} off, which is much beside what the map shows",)
-    return replace(estimate, notes=notes, measured=told)
+    return replace(estimate, notes=notes, measured=measured)
 
 
-def _regions(found: Callable[[int], Regions] | None, t: int) -> Regions | None:
-    return None if found is None else found(t)
+def _regions(regions: Callable[[int], Regions] | None, t: int) -> Regions | None:
+    return None if regions is None else regions(t)
 
 
-def _tolerance(asked: Any, name: str) -> float | None:
-    if asked is None:
+def _tolerance(value: Any, name: str) -> float | None:
+    if value is None:
         return None
-    if isinstance(asked, bool) or not isinstance(asked, int | float | np.number) or not 0 < asked < np.inf:
-        raise BadParameter(f"{name}: tolerance={asked!r} is a standard error in the score's own units, above 0.")
-    return float(asked)
+    if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not 0 < value < np.inf:
+        raise BadParameter(f"{name}: tolerance={value!r} is a standard error in the score's own units, above 0.")
+    return float(value)
 
 
-def _found(found: Mapping[str, list[Estimate]], n: int, t: int, failure: SeewhyError | None) -> Outcome:
-    cores = {layer: np.stack([one.values for one in each], axis=1) for layer, each in found.items()}
-    known = {layer: [one.error for one in each if one.error is not None] for layer, each in found.items()}
-    errors = {layer: np.stack(each, axis=1) for layer, each in known.items() if len(each) == n}
-    measured = {layer: _measured(each, t) for layer, each in found.items()}
-    notes = [tuple(dict.fromkeys(note for each in found.values() for note in each[i].notes)) for i in range(n)]
-    regions = [one.regions for one in next(iter(found.values()))]
+def _outcome(estimates: Mapping[str, list[Estimate]], n: int, t: int, failure: SeewhyError | None) -> Outcome:
+    cores = {layer: np.stack([estimate.values for estimate in each], axis=1) for layer, each in estimates.items()}
+    stated = {layer: [estimate.error for estimate in each if estimate.error is not None] for layer, each in estimates.items()}
+    errors = {layer: np.stack(each, axis=1) for layer, each in stated.items() if len(each) == n}
+    measured = {layer: _measured(each, t) for layer, each in estimates.items()}
+    notes = [tuple(dict.fromkeys(note for each in estimates.values() for note in each[i].notes)) for i in range(n)]
+    regions = [estimate.regions for estimate in next(iter(estimates.values()))]
     return Outcome(
         cores, lambda _t, i: notes[i], measured.pop(INPUT, {}), measured, errors, lambda k, i: _regions(regions[i], k), failure
     )
@@ -125,5 +125,5 @@ def _found(found: Mapping[str, list[Estimate]], n: int, t: int, failure: SeewhyE
 
 def _measured(each: list[Estimate], t: int) -> dict[str, Floats]:
     """By name: (t, n), NaN where an image has none of it."""
-    names = dict.fromkeys(name for one in each for name in one.measured)
-    return {name: np.stack([np.broadcast_to(one.measured.get(name, np.nan), t) for one in each], 1) for name in names}
+    names = dict.fromkeys(name for estimate in each for name in estimate.measured)
+    return {name: np.stack([np.broadcast_to(estimate.measured.get(name, np.nan), t) for estimate in each], 1) for name in names}

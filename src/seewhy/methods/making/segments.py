@@ -38,8 +38,8 @@ def segmented(picture: NDArray[Any], how: Any, seed: int = 0) -> Labels:
     else:
         by = "segments"
         labels = _whole(how, space, by)
-    found, inverse = np.unique(labels, return_inverse=True)
-    _sensible(len(found), by)
+    present, inverse = np.unique(labels, return_inverse=True)
+    _sensible(len(present), by)
     return inverse.reshape(space).astype(np.intp, copy=False)
 
 
