@@ -1,4 +1,4 @@
-"""From a person's question to the engine: what was asked is checked and sorted out once, before anything runs."""
+"""From a person's question to the engine: the question is checked and sorted out once, before anything runs."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,7 +15,7 @@ from .batching import Kept
 from .engine import explained
 from .recipe import Recipe
 
-NEEDS = {  # where it is not gradients
+NEEDS = {  # what methods read that do not read gradients: in words, by their `reads`
     "activations": "a layer's activation", "layer scores": "a layer's activation", "head": "the last linear layer",
     "nothing": "a layer's size",
 }  # fmt: skip
@@ -31,7 +31,10 @@ def ask(
     overlap: Any = None,
     on_error: str = "raise",
 ) -> Heatmaps:
-    """One question put to a model by several recipes, as `seewhy.explain` tells; Misuse where it cannot be asked so."""
+    """Explain images by several methods, with the arguments of `seewhy.explain`.
+
+    Raises Misuse, before any pass runs, where the question cannot be put to this model.
+    """
     readable = isinstance(model, Differentiable)  # once: against a protocol each check costs more than all others together
     if not readable and not isinstance(model, Model):
         raise NeedsGradients(f"{type(model).__name__} is no model. Make one: seewhy.wrap(network) or seewhy.load(spec).")
@@ -41,7 +44,7 @@ def ask(
         reads = NEEDS.get(inside[0].reads, "gradients")
         raise NeedsGradients(f"{inside[0].name} reads {reads}; {model.name} gives scores only. Try occlusion, rise or lime.")
     targets = as_targets(target, model.labels)
-    if not readable and any(isinstance(one, Unit) for one in targets):
+    if not readable and any(isinstance(each, Unit) for each in targets):
         raise NeedsGradients(f"A unit lies inside the network; {model.name} gives scores only. Explain a class.")
     layers = list(layer) if isinstance(layer, list | tuple) else [layer]
     for name in layers:
@@ -57,9 +60,9 @@ def ask(
         )
     sorted_out = in_frames(sort_out(images, model.signals), model.prepare)
     count = len(sorted_out.x) if isinstance(sorted_out, PreparedBatch) else len(sorted_out)
-    for one in targets:
-        if isinstance(one, PerImage) and len(one.targets) != count:
-            raise BadParameter(f"PerImage has {len(one.targets)} targets for {count} images: one for each is needed.")
+    for each in targets:
+        if isinstance(each, PerImage) and len(each.targets) != count:
+            raise BadParameter(f"PerImage has {len(each.targets)} targets for {count} images: one for each is needed.")
     kept = Kept(on_error, count)
     if readable:
         model.fit(count)

@@ -116,12 +116,12 @@ class Case:
 
     @once
     def named(self) -> list[str]:
-        """The layers as they were asked for."""
+        """The names of the layers that were requested, the default's among them."""
         return [*dict.fromkeys(self.default_layer if name is None else name for name in self.requested)]
 
     @once
     def layers(self) -> list[str]:
-        """Where there is something to read: a layer that runs several times stands for each of its calls."""
+        """The layers that are read: one that runs several times stands for each of its calls, as in name#1."""
         return [*(self.at_layers(self.trace.evidence) if "gradients" in self.shared else self.stopped[0])]
 
     def at_layers(self, by_layer: Mapping[str, T]) -> dict[str, T]:
@@ -224,7 +224,9 @@ class Case:
         return self.passes.notes(layer)
 
     def cells(self, layer: str, grid: tuple[int, ...], x: Array | None = None) -> Cells | None:
-        """Where the cells of a map (*grid) at a layer lie, in images like x, by default the case's own; None: evenly."""
+        """Where the cells of a map (*grid) at a layer lie in images like x, by default those of the case; None where they are
+        spread evenly.
+        """
         like: Array = self.x if x is None else x
         known = self.model.cells(layer, like) if layer != INPUT else None
         if known is None or known[0] != tuple(grid):
@@ -232,12 +234,12 @@ class Case:
         return Cells(known[1].first, known[1].stride, tuple(like.shape[2:]))
 
     def why(self, layer: str) -> str:
-        """Why this layer was chosen; "" where the person named it."""
+        """Why this layer was chosen by default; "" where the person named it."""
         default = self._default if self.chosen is not None and None in self.requested else None
         return default[1].why if default is not None and default[0] == layer.partition("#")[0] else ""
 
     def zero_because(self, layer: str, t: int, i: int) -> str:
-        """Why a map has nothing in it at all."""
+        """In words, why the map of target t in image i is zero everywhere."""
         trace, head, ways_back = self.passes.trace, self.passes.head, self.passes.other
         if trace is None and head is None and layer == INPUT and "pixels" not in self.shared and not ways_back:
             return UNMOVED

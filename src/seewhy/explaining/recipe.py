@@ -58,25 +58,27 @@ class Recipe:
         return {key: described(value) for key, value in self.settings.items()}
 
     def outcome(self, case: Case) -> Outcome:
-        """The cores: signed, before any ReLU, of a pixel method with their channels."""
-        own = {"reduce"} if self.pixels else {"signed"} if self.rectified else set()  # for `finished`
-        found = self.run(case, **{key: value for key, value in self.settings.items() if key not in own})
-        return found if isinstance(found, Outcome) else Outcome(found)
+        """What the method gives for the case: its cores are signed, before any ReLU, and of a pixel method have channels."""
+        later = {"reduce"} if self.pixels else {"signed"} if self.rectified else set()  # parameters that `finished` reads
+        result = self.run(case, **{key: value for key, value in self.settings.items() if key not in later})
+        return result if isinstance(result, Outcome) else Outcome(result)
 
     def maps(self, case: Case) -> Mapping[str, NDArray[Any]]:
-        """As other methods build on them: finished maps (t, n, *space), or a pixel method's channels (t, n, c, *space)."""
+        """What methods made of this one build on: its finished maps (t, n, *space); of a pixel method the channels as well,
+        (t, n, c, *space).
+        """
         cores = self.outcome(case).cores
         return cores if self.pixels else {layer: self.finished(core) for layer, core in cores.items()}
 
     def finished(self, core: NDArray[Any]) -> NDArray[Any]:
-        """The values (t, n, *space) of a core."""
+        """The values (t, n, *space) of the maps that a core gives."""
         if self.pixels:
             return REDUCE[self.settings["reduce"]](core)
         return np.maximum(core, 0) if self.rectified and not self.settings["signed"] else core
 
     @property
     def whole(self) -> bool:
-        """Does it keep the graph of the whole network?"""
+        """Does a pass keep the graph of the whole network, so that few images go together?"""
         return (
             self.pixels
             or "twice" in self.shares
@@ -90,7 +92,7 @@ class Recipe:
 
     @property
     def blind(self) -> bool:
-        """Does no class play a part in what it reads?"""
+        """Is what it reads the same whatever class is explained?"""
         return self.reads in ("activations", "nothing")
 
     @property

@@ -1,4 +1,4 @@
-"""What a detector finds in an image: the list of what Box can explain."""
+"""What a detector detects in an image: the list of what the target Box can explain."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,28 +11,28 @@ from seewhy.targets.detector import detections_of
 
 
 def detections(model: Model, images: Images) -> list[list[Detection]]:
-    """What a detector finds in each image, by falling score; each is a target: `Box(label, index)` or `Box(label, box)`.
+    """What a detector detects in each image, by falling score; each is a target: `Box(label, index)` or `Box(label, box)`.
 
     Raises NotApplicable where the model is no detector.
     """
-    found: list[list[Detection]] = []
+    by_image: list[list[Detection]] = []
     for batch in model.batches(images):
         for i, photo in enumerate(batch.photos):
-            asked = model.beside(len(found), 1) if isinstance(model, Differentiable) else model
+            detector = model.beside(len(by_image), 1) if isinstance(model, Differentiable) else model
             size = photo and photo.pixels.size
-            everything = Everything()
+            collected = Everything()
             view = ImageView(tuple(batch.x.shape[2:]), size, batch.boxes[i], model.labels)
-            asked.aimed([everything], batch.x[i : i + 1], view)
-            found.append(everything.found)
-    return found
+            detector.aimed([collected], batch.x[i : i + 1], view)
+            by_image.append(collected.detections)
+    return by_image
 
 
 @dataclass(frozen=True)
 class Everything(Aim):
-    """Not one detection: it keeps what there is."""
+    """An aim at no single detection: as it is pinned it collects all of them."""
 
-    found: list[Detection] = field(default_factory=list)
+    detections: list[Detection] = field(default_factory=list)
 
     def pin(self, output: Any, view: ImageView) -> Pinned:
-        self.found.extend(by_score(detections_of(output, view)[0], view))
+        self.detections.extend(by_score(detections_of(output, view)[0], view))
         return Pinned(lambda given: given, "probability", "everything")

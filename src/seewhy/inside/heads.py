@@ -1,4 +1,4 @@
-"""What single attention heads look at: their weights as they are."""
+"""What single attention heads look at: the weights of attention as they are, drawn as maps."""
 
 from collections.abc import Iterable, Sequence
 from time import perf_counter
@@ -52,19 +52,19 @@ def attention(
 
 def _batch_maps(model: Any, batch: Batch, place: int, layer: Any, head: Any, query: Any) -> list[Heatmap]:
     start = perf_counter()
-    found = model.attended(batch.x, whole=False)
-    chosen = _chosen(found, layer)
-    cells = [_cells(model, one, batch.x) for one in chosen]
-    shares = [_shares(found, one, query, batch, placed) for one, placed in zip(chosen, cells, strict=True)]
-    read = [_heads(one, _asked(one, share, query), head) for one, share in zip(chosen, shares, strict=True)]
+    attended = model.attended(batch.x, whole=False)
+    chosen = _chosen(attended, layer)
+    cells = [_cells(model, block, batch.x) for block in chosen]
+    shares = [_shares(attended, block, query, batch, placed) for block, placed in zip(chosen, cells, strict=True)]
+    read = [_heads(block, _rows(block, share, query), head) for block, share in zip(chosen, shares, strict=True)]
     facts, seconds = ModelFacts.of(model), (perf_counter() - start) / len(batch.x)
     target = TargetFacts(_words(query), model.explains, _place(query))
-    maps, chances = [], found.answer.probabilities
+    maps, chances = [], attended.answer.probabilities
     for i in range(len(batch.x)):
         predicted = None if chances is None else Predicted.of(chances[i], model.labels)
-        for one, placed, rows in zip(chosen, cells, read, strict=True):
+        for block, placed, rows in zip(chosen, cells, read, strict=True):
             for said, row in rows:
-                values = one.keys.grid_of(row[i])
+                values = block.keys.grid_of(row[i])
                 name = "attention, mean of heads" if said == MEAN else f"attention of head {said}"
                 source = source_from(
                     model=facts,
@@ -73,10 +73,10 @@ def _batch_maps(model: Any, batch: Batch, place: int, layer: Any, head: Any, que
                     predicted=predicted,
                     this=MapFacts(
                         image=batch.names[i],
-                        layer=one.layer,
+                        layer=block.layer,
                         seconds=seconds,
                         geometry="receptive-field" if placed else "plain",
-                        warnings=batch.notes[i] + _notes(found, one, query),
+                        warnings=batch.notes[i] + _notes(attended, block, query),
                         measured={"dropped": float(1 - values.sum())},
                     ),
                 )
@@ -86,22 +86,27 @@ def _batch_maps(model: Any, batch: Batch, place: int, layer: Any, head: Any, que
     return maps
 
 
-def _chosen(found: Attended, layer: Any) -> list[Attention]:
-    """The attentions asked for, by their own names or those of modules around them."""
+def _chosen(attended: Attended, layer: Any) -> list[Attention]:
+    """The attention blocks of these names, or within the modules of these names; all whose places are known for None.
+
+    Raises NoSuchName where no attention runs there, NotApplicable where none of them can be drawn.
+    """
     if layer is None:
-        if not found.layers:
-            raise NotApplicable(f"No attention's tokens have a known place in the image: {_listed(found.left_out)}.")
-        return [*found.layers]
-    own = {one.layer: one for one in found.layers}
+        if not attended.layers:
+            raise NotApplicable(f"No attention's tokens have a known place in the image: {_listed(attended.left_out)}.")
+        return [*attended.layers]
+    by_name = {block.layer: block for block in attended.layers}
     chosen: dict[str, Attention] = {}
     for name in [layer] if isinstance(layer, str) else layer:
-        inside = [one for one in [*own, *found.left_out] if _within(one, name)]
+        inside = [each for each in [*by_name, *attended.left_out] if _within(each, name)]
         if not inside:
-            names = [*own, *found.left_out]
+            names = [*by_name, *attended.left_out]
             raise NoSuchName("attention", name, closest(str(name), names), f"Attention runs in: {', '.join(names)}.")
-        known = {one: own[one] for one in inside if one in own}
+        known = {each: by_name[each] for each in inside if each in by_name}
         if not known:
-            raise NotApplicable(f"{_listed({one: found.left_out[one] for one in inside})}: there is no map of it to draw.")
+            raise NotApplicable(
+                f"{_listed({each: attended.left_out[each] for each in inside})}: there is no map of it to draw."
+            )
         chosen.update(known)
     return [*chosen.values()]
 
@@ -114,36 +119,36 @@ def _within(attention: str, name: Any) -> bool:
     return attention == name or attention.startswith((f"{name}.", f"{name}#"))
 
 
-def _cells(model: Any, one: Attention, x: Any) -> Cells | None:
-    found = model.cells(one.layer, x)
-    if found is None or found[0] != one.keys.grid:
+def _cells(model: Any, block: Attention, x: Any) -> Cells | None:
+    known = model.cells(block.layer, x)
+    if known is None or known[0] != block.keys.grid:
         return None
-    return Cells(found[1].first, found[1].stride, tuple(x.shape[2:]))
+    return Cells(known[1].first, known[1].stride, tuple(x.shape[2:]))
 
 
-def _shares(found: Attended, one: Attention, query: Any, batch: Batch, placed: Cells | None) -> NDArray[np.float64]:
-    """Whose rows of the layer are shown, as shares (n, queries)."""
-    tokens, n = one.queries, len(batch.x)
+def _shares(attended: Attended, block: Attention, query: Any, batch: Batch, placed: Cells | None) -> NDArray[np.float64]:
+    """Which rows of the attention are shown: the share of each, (n, queries)."""
+    tokens, n = block.queries, len(batch.x)
     share = np.zeros((n, tokens.length))
     if isinstance(query, str):
         if query != CLASS:
             raise BadParameter(f'query={query!r}: "class", a token\'s number, or a pixel (y, x) of the photo.')
-        if len(found.reads) == tokens.length:
-            return share + found.reads
+        if len(attended.reads) == tokens.length:
+            return share + attended.reads
         share[:, tokens.own] = 1 / len(range(*tokens.own.indices(tokens.length)))
     elif isinstance(query, int | np.integer) and not isinstance(query, bool):
         if not 0 <= query < tokens.length:
-            raise BadParameter(f"query={query}: {one.layer} has tokens 0 to {tokens.length - 1}.")
+            raise BadParameter(f"query={query}: {block.layer} has tokens 0 to {tokens.length - 1}.")
         share[:, query] = 1
     else:
         for i in range(n):
-            share[i, _token(query, one, batch, i, placed)] = 1
+            share[i, _token(query, block, batch, i, placed)] = 1
     return share
 
 
-def _token(query: Any, one: Attention, batch: Batch, i: int, placed: Cells | None) -> int:
+def _token(query: Any, block: Attention, batch: Batch, i: int, placed: Cells | None) -> int:
     """The token of the patch at the pixel (y, x) of photo i."""
-    box, grid, space = batch.boxes[i], one.queries.grid, batch.x.shape[2:]
+    box, grid, space = batch.boxes[i], block.queries.grid, batch.x.shape[2:]
     try:
         y, x = (float(at) for at in query)
     except (TypeError, ValueError):
@@ -156,22 +161,22 @@ def _token(query: Any, one: Attention, batch: Batch, i: int, placed: Cells | Non
         raise BadParameter(f"query=({y:g}, {x:g}): of {batch.names[i]} the network saw ({edges}): left, top, right, bottom.")
     pixels = [share * side - 0.5 for share, side in zip(inside, space, strict=True)]
     even = Cells.even(grid, tuple(space))
-    lies = placed if placed is not None and one.keys.grid == grid else even
+    lies = placed if placed is not None and block.keys.grid == grid else even
     cell = [round((at - first) / stride) for at, first, stride in zip(pixels, lies.first, lies.stride, strict=True)]
     row, column = (min(max(at, 0), sides - 1) for at, sides in zip(cell, grid, strict=True))
-    return one.queries.first + row * grid[1] + column
+    return block.queries.first + row * grid[1] + column
 
 
-def _asked(one: Attention, share: NDArray[np.float64], query: Any) -> NDArray[Any]:
-    """What these queries look at: (n, heads, keys)."""
-    rows = one.read(share)
+def _rows(block: Attention, share: NDArray[np.float64], query: Any) -> NDArray[Any]:
+    """What these queries attend to, (n, heads, keys); NotApplicable where the layer computes none of these rows."""
+    rows = block.read(share)
     if not rows.any():
-        raise NotApplicable(f"{one.layer} fills other tokens anew than the query {_words(query)}: leave query= out.")
+        raise NotApplicable(f"{block.layer} fills other tokens anew than the query {_words(query)}: leave query= out.")
     return rows
 
 
-def _heads(one: Attention, rows: NDArray[Any], head: Any) -> Iterable[tuple[int | str, NDArray[Any]]]:
-    """The heads asked for of (n, heads, keys), each (n, keys)."""
+def _heads(block: Attention, rows: NDArray[Any], head: Any) -> Iterable[tuple[int | str, NDArray[Any]]]:
+    """The heads to be shown of rows (n, heads, keys), each with its name, as (n, keys)."""
     count = rows.shape[1]
     if head is None:
         return [(h, rows[:, h]) for h in range(count)]
@@ -179,7 +184,7 @@ def _heads(one: Attention, rows: NDArray[Any], head: Any) -> Iterable[tuple[int 
         return [(MEAN, rows.mean(1))]
     if isinstance(head, int | np.integer) and not isinstance(head, bool) and 0 <= head < count:
         return [(int(head), rows[:, head])]
-    raise BadParameter(f'head={head!r}: {one.layer} has heads 0 to {count - 1}; "mean" is their mean, None each of them.')
+    raise BadParameter(f'head={head!r}: {block.layer} has heads 0 to {count - 1}; "mean" is their mean, None each of them.')
 
 
 def _words(query: Any) -> str:
@@ -189,17 +194,17 @@ def _words(query: Any) -> str:
 
 
 def _place(query: Any) -> str:
-    """Whose row it is, for a caption."""
+    """In words for a caption: of which token the row is shown."""
     if isinstance(query, str):
         return "of what the network's head reads"
     return f"of {_words(query)}" if isinstance(query, int | np.integer) else f"of the patch at {_words(query)}"
 
 
-def _notes(found: Attended, one: Attention, query: Any) -> tuple[str, ...]:
+def _notes(attended: Attended, block: Attention, query: Any) -> tuple[str, ...]:
     if not isinstance(query, str):
         return ()
-    if len(found.reads) != one.queries.length:
+    if len(attended.reads) != block.queries.length:
         return ("the head of the network reads other tokens than this layer's: the mean over its patches is shown",)
-    if found.reads[one.queries.own].any():
+    if attended.reads[block.queries.own].any():
         return ("the head of the network reads patches: the mean over their rows is shown, query=(y, x) shows one",)
     return ()

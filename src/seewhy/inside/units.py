@@ -1,4 +1,4 @@
-"""Which units of a layer an answer rests on."""
+"""Which units of a layer a score rests on."""
 
 from typing import NamedTuple
 
@@ -22,7 +22,7 @@ class Ranked(NamedTuple):
     unit: Unit  # a target: ask deconvnet what excites it
     contribution: float  # sum over space of activation times gradient, in units of the score
     weight: float  # mean gradient: what more of it would do
-    activation: float  # its strongest
+    activation: float  # its strongest activation
 
 
 def top_units(
@@ -36,16 +36,17 @@ def top_units(
     """
     if count is not None and (not isinstance(count, int) or count < 1):
         raise BadParameter(f"top_units: count={quoted(count)} is a whole number from 1 on, or None for all units.")
-    (asked,) = as_targets([target], model.labels)
-    if isinstance(asked, Aim):
-        raise BadParameter(f"top_units ranks by one class's score; {asked} reads the whole output.")
-    if isinstance(asked, PerImage):
+    (explained,) = as_targets([target], model.labels)
+    if isinstance(explained, Aim):
+        raise BadParameter(f"top_units ranks by one class's score; {explained} reads the whole output.")
+    if isinstance(explained, PerImage):
         raise BadParameter("top_units ranks by one target for all images; ask image by image for targets of their own.")
     ranked = []
     for batch in model.batches(images):
-        own = model.beside(len(ranked), len(batch.x))
-        whole = own.upto(asked.layer, asked.at) if isinstance(asked, Unit) else own
-        case = Case(whole, batch.x, [asked], [layer])
+        answering = model.beside(len(ranked), len(batch.x))
+        if isinstance(explained, Unit):
+            answering = answering.upto(explained.layer, explained.at)
+        case = Case(answering, batch.x, [explained], [layer])
         name = case.layers[-1]  # of several calls the last
         evidence = case.trace.evidence[name]
         a, g = numbers(evidence.a), numbers(evidence.g[0])
