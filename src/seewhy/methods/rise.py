@@ -41,7 +41,7 @@ def rise(
     if not 0 < keep < 1:
         raise BadParameter(f"rise: keep is the chance that a cell is shown, between 0 and 1, not {keep}.")
     seed = whole_number(seed, "rise: seed", 0)
-    total = Totals(len(probe.y), probe.space)
+    total = MaskSums(len(probe.y), probe.space)
 
     def some(of: range) -> Array:
         return soft_masks(of, probe, side, keep, seed)
@@ -78,7 +78,7 @@ def _shifted(size: int, cells: int, shift: Floats) -> Floats:
     return np.maximum(0, 1 - abs(place[..., None] - np.arange(cells)))
 
 
-class Totals:
+class MaskSums:
     """Sums over masks, one batch at a time: the mean and its standard error, and no mask is kept."""
 
     def __init__(self, t: int, space: tuple[int, ...]) -> None:

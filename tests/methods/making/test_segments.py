@@ -5,7 +5,7 @@ import sys
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from PIL import Image
@@ -139,6 +139,7 @@ def test_segments_of_other_channels_than_colours_follow_what_is_there(channels):
         assert wrong < 0.25 * inside.sum()
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # of a machine that has much else to do
 @given(
     arrays.arrays(
         st.sampled_from([np.int64, np.int16, np.uint8]), (4, 5), elements=st.sampled_from([0, 3, 7, 100]), fill=st.nothing()

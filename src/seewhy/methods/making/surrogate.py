@@ -23,7 +23,7 @@ class Regression(NamedTuple):
     underdetermined: bool  # fewer samples than segments: of the many models that fit, the smallest
 
 
-class Totals(NamedTuple):
+class SobolIndices(NamedTuple):
     """Total Sobol indices of t targets over s segments."""
 
     values: Floats  # (t, s)
@@ -181,7 +181,7 @@ def _paired(pull: Floats, x: Floats, e: Floats, power: int) -> Floats:
     return _sandwich(pull[:, ::2], e[::2] - e[1::2], both, power)
 
 
-def total_indices(f_a: Floats, f_b: Floats, f_ab: Floats) -> Totals:
+def total_indices(f_a: Floats, f_b: Floats, f_ab: Floats) -> SobolIndices:
     """Jansen's mean((f_A - f_AB_i)^2) / (2 Var(f over A and B)): the share of the variance that a segment has a part in.
 
     f_a, f_b: (n, t), the scores of rows of A and of B; f_ab: (n, s, t), of rows of A with segment i taken from B.
@@ -200,4 +200,4 @@ def total_indices(f_a: Floats, f_b: Floats, f_ab: Floats) -> Totals:
     pull = (q - values * v[:, None]) / variance
     n = len(a)
     errors = np.sqrt((pull**2).sum(0) / (n * (n - 1))) if n > 1 else np.full(values.shape, np.inf)
-    return Totals(values.T, errors.T)
+    return SobolIndices(values.T, errors.T)
