@@ -13,25 +13,29 @@ from seewhy.targets.detector import Detections, detections_of, overlap, ranking
 from support import detectors as nets
 from support.detectors import KINDS, Blobs, picture, scene
 
-RNG = np.random.default_rng(1)
+
+@pytest.fixture
+def rng():
+    """Drawn anew for each test, so that none depends on those that ran before."""
+    return np.random.default_rng(0)
 
 
 def view(labels=KINDS, h=48, w=64, model=None):
     return ImageView((h, w), None, Extent(0, 0, w, h), labels, model)
 
 
-def corners(count):
-    start = RNG.uniform(0, 30, (count, 2))
-    return np.concatenate([start, start + RNG.uniform(4, 30, (count, 2))], 1)
+def corners(rng, count):
+    start = rng.uniform(0, 30, (count, 2))
+    return np.concatenate([start, start + rng.uniform(4, 30, (count, 2))], 1)
 
 
-def test_iou_is_torchvisions():
-    a, b = corners(40), corners(1)[0]
+def test_iou_is_torchvisions(rng):
+    a, b = corners(rng, 40), corners(rng, 1)[0]
     np.testing.assert_allclose(overlap(a, b), box_iou(torch.tensor(a), torch.tensor(b)[None])[:, 0], rtol=1e-12)
 
 
-def test_of_raw_boxes_torchvisions_nms_keeps_the_same():
-    found = Detections(corners(120), RNG.integers(0, 3, 120), RNG.random(120), raw=True)
+def test_of_raw_boxes_torchvisions_nms_keeps_the_same(rng):
+    found = Detections(corners(rng, 120), rng.integers(0, 3, 120), rng.random(120), raw=True)
     kept = batched_nms(torch.tensor(found.boxes), torch.tensor(found.chances), torch.tensor(found.labels), 0.5)
     assert 3 < len(kept) < 100
     assert ranking(found) == kept.tolist()
@@ -39,10 +43,10 @@ def test_of_raw_boxes_torchvisions_nms_keeps_the_same():
 
 
 @pytest.mark.parametrize("kind", ["numpy", "torch"])
-def test_logits_are_softmaxed_where_there_is_one_more_than_labels_and_sigmoids_otherwise(kind):
+def test_logits_are_softmaxed_where_there_is_one_more_than_labels_and_sigmoids_otherwise(kind, rng):
     as_kind = torch.tensor if kind == "torch" else np.asarray
-    boxes = RNG.random((2, 5, 4))
-    logits = RNG.normal(size=(2, 5, 4))
+    boxes = rng.random((2, 5, 4))
+    logits = rng.normal(size=(2, 5, 4))
     given = {"pred_logits": as_kind(logits), "pred_boxes": as_kind(boxes)}
     soft, sigmoids = detections_of(given, view())[1], detections_of(given, view([*KINDS, "black"]))[1]
     e = np.exp(logits[1])
@@ -68,8 +72,8 @@ def test_logits_for_which_the_labels_do_not_tell_are_refused(labels):
         ((1, 84, 200), None, None), ((1, 60, 7), KINDS, None), ((1, 60, 6), KINDS[:1], 5),
     ],
 )  # fmt: skip
-def test_which_yolo_it_is(shape, labels, family):
-    given = RNG.random(shape)
+def test_which_yolo_it_is(shape, labels, family, rng):
+    given = rng.random(shape)
     if family is None:
         with pytest.raises(NotApplicable, match="does not tell itself"):
             detections_of(given, view(labels))
@@ -82,9 +86,9 @@ def test_which_yolo_it_is(shape, labels, family):
     assert found.raw
 
 
-def test_scores_of_a_yolo_that_are_no_probabilities_are_refused():
+def test_scores_of_a_yolo_that_are_no_probabilities_are_refused(rng):
     with pytest.raises(NotApplicable, match="lie from 0 to 1, and these from"):
-        detections_of(RNG.normal(size=(1, 7, 60)), view())
+        detections_of(rng.normal(size=(1, 7, 60)), view())
 
 
 @pytest.mark.parametrize("given", [np.zeros((2, 5)), {"a": 1}, [1, 2], "boxes", np.zeros((1, 3, 8, 8))])
@@ -93,11 +97,11 @@ def test_what_is_no_form_of_boxes_is_refused_with_those_that_are(given):
         detections_of(given, view())
 
 
-def test_lists_that_do_not_fit_together_are_refused():
+def test_lists_that_do_not_fit_together_are_refused(rng):
     with pytest.raises(NotApplicable, match="3 boxes with 2 scores and 3 labels"):
-        detections_of([{"boxes": corners(3), "scores": np.ones(2), "labels": np.ones(3)}], view())
+        detections_of([{"boxes": corners(rng, 3), "scores": np.ones(2), "labels": np.ones(3)}], view())
     with pytest.raises(NotApplicable, match="there must be scores"):
-        detections_of([{"boxes": corners(3), "labels": np.ones(3)}], view())
+        detections_of([{"boxes": corners(rng, 3), "labels": np.ones(3)}], view())
 
 
 def test_an_output_is_made_boxes_by_a_function():
