@@ -60,8 +60,8 @@ def swept(folder: Path) -> None:
 
 
 def _ending(path: Path) -> str:
-    found = next((ending for ending in ENDINGS if path.name.lower().endswith(ending)), path.suffix)
-    return found if len(os.fsencode(found)) <= LONGEST else ""
+    suffix = next((ending for ending in ENDINGS if path.name.lower().endswith(ending)), path.suffix)
+    return suffix if len(os.fsencode(suffix)) <= LONGEST else ""
 
 
 def _replaceable(path: Path) -> os.stat_result | None:
@@ -117,9 +117,9 @@ def _kept(path: Path) -> None:
 
 def _not_written(path: Path, error: OSError, of: str) -> NotWritten:
     what = f"{path} cannot be written" + (f" ({of})" if of else "")
-    said = NotWritten(f"{what}: {error.strerror or error or type(error).__name__}. {_left(path)}")
-    said.errno = error.errno
-    return said
+    refusal = NotWritten(f"{what}: {error.strerror or error or type(error).__name__}. {_left(path)}")
+    refusal.errno = error.errno
+    return refusal
 
 
 def _left(path: Path) -> str:

@@ -34,8 +34,8 @@ class SeewhyError(Exception):
 
     partial: Any = None
 
-    def __init__(self, *said: Any) -> None:
-        super().__init__(*(printable(words) if isinstance(words, str) else words for words in said))
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*(printable(words) if isinstance(words, str) else words for words in args))
 
     def __str__(self) -> str:  # LookupError, OSError and ImportError have ways of their own
         return BaseException.__str__(self)
@@ -52,9 +52,9 @@ class Misuse(SeewhyError, ValueError):
 class NoSuchName(Misuse, LookupError):
     """A name that does not exist, with the nearest ones that do and where to find the rest."""
 
-    def __init__(self, kind: str, asked: object, near: Iterable[str], rest: str) -> None:
+    def __init__(self, kind: str, unknown: object, near: Iterable[str], rest: str) -> None:
         close = ", ".join(printable(name, 100) for name in near)
-        super().__init__(f"No {kind} {quoted(asked)}. " + (f"Closest: {close}. " if close else "") + rest)
+        super().__init__(f"No {kind} {quoted(unknown)}. " + (f"Closest: {close}. " if close else "") + rest)
 
 
 class BadParameter(Misuse, TypeError):
@@ -100,23 +100,23 @@ class MissingExtra(SeewhyError, ImportError):
         super().__init__(f"{what} is not installed. Install it with: pip install 'seewhy[{extra}]'")
 
 
-def closest(asked: str, names: list[str], most: int = 3) -> list[str]:
+def closest(spelling: str, names: list[str], most: int = 3) -> list[str]:
     """The names most like `asked`: near spellings first, then names that contain it."""
     from difflib import get_close_matches  # as long to import as much of seewhy
 
-    asked = asked[:LIKE]
+    spelling = spelling[:LIKE]
     lower = {name[:LIKE].lower(): name for name in reversed(names)}
-    near = [lower[name] for name in get_close_matches(asked.lower(), [*lower][:SPELT], n=most)]
-    inside = [name for name in names if asked.lower() in name.lower() and name not in near]
+    near = [lower[name] for name in get_close_matches(spelling.lower(), [*lower][:SPELT], n=most)]
+    inside = [name for name in names if spelling.lower() in name.lower() and name not in near]
     return (near + inside)[:most]
 
 
-def _again(kind: type[SeewhyError], said: tuple[Any, ...], own: dict[str, Any], cause: Any, alone: bool) -> SeewhyError:
+def _again(kind: type[SeewhyError], args: tuple[Any, ...], attributes: dict[str, Any], cause: Any, alone: bool) -> SeewhyError:
     """The error as it was, without asking its class, whose arguments may be others than its words."""
     maker = Exception if issubclass(kind, MemoryError) else kind  # whose own is for plain ones alone
-    error = maker.__new__(kind, *said)
-    error.args = said
-    vars(error).update(own)
+    error = maker.__new__(kind, *args)
+    error.args = args
+    vars(error).update(attributes)
     error.__cause__, error.__suppress_context__ = cause, alone
     return error
 

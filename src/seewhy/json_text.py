@@ -17,15 +17,15 @@ def json_of(text: str | bytes, longest: int = LONGEST) -> Any:
     if len(text) > longest:
         raise ValueError(f"it is {len(text):,} characters of JSON, and {longest:,} are read at most")
     try:
-        found = json.loads(text)
+        value = json.loads(text)
     except RecursionError:
         raise ValueError(f"its JSON is nested deeper than {DEEPEST}") from None
-    inside = [found]
+    inside = [value]
     for _ in range(DEEPEST):
-        inside = [one for outer in inside for one in _parts(outer) if isinstance(one, list | dict)]
+        inside = [inner for outer in inside for inner in _parts(outer) if isinstance(inner, list | dict)]
     if inside:
         raise ValueError(f"its JSON is nested deeper than {DEEPEST}")
-    return found
+    return value
 
 
 def as_json(facts: Mapping[str, Any]) -> str:

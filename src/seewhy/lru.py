@@ -19,39 +19,39 @@ class Recent(Generic[K, V]):
 
     def __init__(self, most: int = MOST) -> None:
         self.most = most
-        self._kept: OrderedDict[K, V] = OrderedDict()
+        self._values: OrderedDict[K, V] = OrderedDict()
 
     def get(self, key: K) -> V | None:
         """What is kept of the key; None of an unknown one."""
-        found = self._kept.get(key)
-        if found is not None:
+        value = self._values.get(key)
+        if value is not None:
             with suppress(KeyError):
-                self._kept.move_to_end(key)
-        return found
+                self._values.move_to_end(key)
+        return value
 
     def keep(self, key: K, value: V) -> V:
         """The value, kept from now on."""
-        self._kept[key] = value
-        while len(self._kept) > self.most:
+        self._values[key] = value
+        while len(self._values) > self.most:
             with suppress(KeyError):
-                self._kept.popitem(last=False)
+                self._values.popitem(last=False)
         return value
 
     def of(self, key: K, make: Callable[[], V]) -> V:
         """What is kept of the key, or what `make` makes now: one object for all that ask at once."""
-        found = self.get(key)
-        if found is None:
-            made = make()
-            found = self.get(key)  # another thread may have been quicker
-            if found is None:
-                return self.keep(key, made)
-        return found
+        value = self.get(key)
+        if value is None:
+            new = make()
+            value = self.get(key)  # another thread may have been quicker
+            if value is None:
+                return self.keep(key, new)
+        return value
 
     def __contains__(self, key: object) -> bool:
-        return key in self._kept
+        return key in self._values
 
     def __len__(self) -> int:
-        return len(self._kept)
+        return len(self._values)
 
     def __reduce__(self) -> Any:
         return (type(self), (self.most,))

@@ -7,12 +7,12 @@ from contextlib import contextmanager
 
 from .errors import OutOfMemory
 
-SAID = (  # by torch's allocators and kernels, C++, numpy, the loader of libraries
+PHRASES = (  # by torch's allocators and kernels, C++, numpy, the loader of libraries
     "can't allocate memory", "cannot allocate memory", "not enough memory", "out of memory", "bad_alloc", "bad allocation",
     "unable to allocate", "failed to allocate", "could not allocate", "could not create a primitive",
     "could not create a memory", "alloc_failed",
 )  # fmt: skip
-ASKED = re.compile(r"tried to allocate ([\d.]+ ?\w+)|allocate ([\d.]+ [KMGT]?i?B)")
+AMOUNT = re.compile(r"tried to allocate ([\d.]+ ?\w+)|allocate ([\d.]+ [KMGT]?i?B)")
 CURES = {  # what to lower, by what was done
     "load": "Close what else needs memory, or take a smaller network; weights are needed twice while they are read.",
     "look": "Give smaller images (prepare=), explain by tiles (tile=, --tile), or name the layer (layer=, --layer).",
@@ -27,7 +27,7 @@ def out_of_memory(error: BaseException) -> bool:
         return True
     if isinstance(error, OSError) and error.errno == errno.ENOMEM:
         return True
-    return isinstance(error, RuntimeError | ImportError | OSError) and any(words in str(error).lower() for words in SAID)
+    return isinstance(error, RuntimeError | ImportError | OSError) and any(words in str(error).lower() for words in PHRASES)
 
 
 @contextmanager
@@ -44,14 +44,14 @@ def memory_for(stage: str, what: str) -> Iterator[None]:
 
 def short(stage: str, what: str, error: BaseException) -> OutOfMemory:
     """The error that says it."""
-    found = ASKED.search(str(error))
-    asked = next((each for each in found.groups() if each), "") if found else ""
-    amount = f" ({_in_words(asked)} more were asked for)" if asked else ""
+    match = AMOUNT.search(str(error))
+    size = next((each for each in match.groups() if each), "") if match else ""
+    amount = f" ({_in_words(size)} more were asked for)" if size else ""
     return OutOfMemory(f"Out of memory{what and f' {what}'}{amount}. {CURES[stage]}")
 
 
-def _in_words(asked: str) -> str:
-    number, _, unit = asked.partition(" ")
+def _in_words(size: str) -> str:
+    number, _, unit = size.partition(" ")
     if unit != "bytes":
-        return asked
+        return size
     return f"{float(number) / 2**30:.1f} GiB" if float(number) >= 2**30 else f"{float(number) / 2**20:.1f} MiB"

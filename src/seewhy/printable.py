@@ -21,10 +21,10 @@ def printable(text: object, most: int = MOST, spaces: bool = False) -> str:
     are heaped on one letter.  Letters of all scripts, and emoji, are as they are.
     """
     whole = str(text)
-    kept = whole if len(whole) <= most else _shortened(whole, most)
-    line = "".join(" " if letter.isspace() else letter for letter in kept) if spaces else " ".join(kept.split())
-    said = line if SAFE.fullmatch(line) else _shown(line)
-    return said if len(said) <= most else _shortened(said, most)
+    short = whole if len(whole) <= most else _shortened(whole, most)
+    line = "".join(" " if letter.isspace() else letter for letter in short) if spaces else " ".join(short.split())
+    shown = line if SAFE.fullmatch(line) else _shown(line)
+    return shown if len(shown) <= most else _shortened(shown, most)
 
 
 def words_of(error: BaseException) -> str:
@@ -35,13 +35,13 @@ def words_of(error: BaseException) -> str:
         return ""
 
 
-def quoted(asked: object, most: int = 200) -> str:
+def quoted(value: object, most: int = 200) -> str:
     """What a person or a file gave, as Python would write it, and never long."""
     try:
-        said = repr(_shortened(asked, most - 2) if isinstance(asked, str) and len(asked) > most - 2 else asked)
+        text = repr(_shortened(value, most - 2) if isinstance(value, str) and len(value) > most - 2 else value)
     except Exception:  # noqa: BLE001 - a number of 5000 digits, lists in lists without end, anybody's own class
-        said = f"a {type(asked).__name__}" + (f" of {asked.bit_length()} bits" if isinstance(asked, int) else "")
-    return printable(said, most)
+        text = f"a {type(value).__name__}" + (f" of {value.bit_length()} bits" if isinstance(value, int) else "")
+    return printable(text, most)
 
 
 def _shortened(text: str, most: int) -> str:
@@ -54,11 +54,11 @@ def _shortened(text: str, most: int) -> str:
 
 
 def _shown(line: str) -> str:
-    said, marks = [], 0
+    letters, marks = [], 0
     for letter in line:
         kind = category(letter)
         marks = marks + 1 if kind in ("Mn", "Me") or letter in JOINERS else 0
         unseen = kind in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp") and letter not in JOINERS + SEEN
         escaped = unseen or marks > MARKS or letter in EMPTY
-        said.append(letter.encode("unicode_escape").decode("ascii") if escaped else letter)
-    return "".join(said)
+        letters.append(letter.encode("unicode_escape").decode("ascii") if escaped else letter)
+    return "".join(letters)

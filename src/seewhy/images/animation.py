@@ -98,14 +98,14 @@ def _apng(file: bytes) -> tuple[tuple[int, int], list[FramePart]]:
     every = list(_chunks(file))
     header = every[0][1]
     shared = [(name, data) for name, data in every if name not in HIDDEN]
-    found: list[tuple[bytes, list[bytes]]] = []  # of each part its fcTL and its data
+    frames: list[tuple[bytes, list[bytes]]] = []  # of each part its fcTL and its data
     for name, data in every:
         if name == b"fcTL":
-            found.append((data, []))
-        elif found and name in (b"IDAT", b"fdAT"):
-            found[-1][1].append(data if name == b"IDAT" else data[4:])
+            frames.append((data, []))
+        elif frames and name in (b"IDAT", b"fdAT"):
+            frames[-1][1].append(data if name == b"IDAT" else data[4:])
     size, parts = struct.unpack(">II", header[:8]), []
-    for control, pieces in found:
+    for control, pieces in frames:
         width, height, left, top = struct.unpack(">IIII", control[4:20])
         if not pieces or left + width > size[0] or top + height > size[1]:
             raise ValueError(f"part {len(parts)} has no pixels, or reaches beyond the picture")
@@ -116,7 +116,7 @@ def _apng(file: bytes) -> tuple[tuple[int, int], list[FramePart]]:
             (b"IEND", b""),
         ]
         after = control[24] if len(parts) or control[24] != RESTORE else CLEAR  # before the first there is nothing
-        parts.append(FramePart(SIGNATURE + b"".join(_chunk(*one) for one in still), (left, top), after, control[25] == 1))
+        parts.append(FramePart(SIGNATURE + b"".join(_chunk(*piece) for piece in still), (left, top), after, control[25] == 1))
     return (size[0], size[1]), parts
 
 
@@ -135,14 +135,14 @@ def _gif(file: bytes) -> tuple[tuple[int, int], list[FramePart]]:
             begun, place = place, _behind(file, place + 2)
             control = file[begun + 3 : begun + 7] if file[begun + 1] == 0xF9 else control
         elif file[place] == 0x2C:  # a part
-            left, top, wide, high, own = struct.unpack("<HHHHB", _taken(file, place + 1, 9))
+            left, top, wide, high, local = struct.unpack("<HHHHB", _taken(file, place + 1, 9))
             begun, place = place + 10, place + 10
             palette, depth = shared, flags & 7
-            if own & 128:
-                depth = own & 7
+            if local & 128:
+                depth = local & 7
                 palette, begun = _taken(file, begun, 3 * 2 ** (depth + 1)), begun + 3 * 2 ** (depth + 1)
             place = _behind(file, begun + 1)
-            parts.append(_still(wide, high, own & 64, palette, depth, control, file[begun:place], (left, top)))
+            parts.append(_still(wide, high, local & 64, palette, depth, control, file[begun:place], (left, top)))
             control = bytes(4)
         else:
             break  # what stands behind the last picture
@@ -165,10 +165,10 @@ def _still(
     wide: int, high: int, interlaced: int, palette: bytes, depth: int, control: bytes, data: bytes, place: tuple[int, int]
 ) -> FramePart:
     head = b"GIF89a" + struct.pack("<HHBBB", wide, high, 0x80 | depth if palette else 0, 0, 0) + palette
-    told = b"\x21\xf9\x04" + bytes([control[0] & 1]) + control[1:] + b"\0"  # its transparent colour alone
+    extension = b"\x21\xf9\x04" + bytes([control[0] & 1]) + control[1:] + b"\0"  # its transparent colour alone
     frame = b"\x2c" + struct.pack("<HHHHB", 0, 0, wide, high, interlaced)
     after = {2: CLEAR, 3: RESTORE, 4: RESTORE}.get(control[0] >> 2 & 7, KEEP)
-    return FramePart(head + told + frame + data + b";", place, after, True)
+    return FramePart(head + extension + frame + data + b";", place, after, True)
 
 
 def _behind(file: bytes, place: int) -> int:

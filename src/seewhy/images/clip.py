@@ -109,7 +109,7 @@ def _animation(path: Path, name: str) -> Clip:
     photo = read(path, name)  # what is no picture at all, or too large, is told as of a photo
     try:
         with listening(is_tiff(path)) as heard:
-            found = _pages(path, name) if is_tiff(path) else _moving(path, name)
+            animation = _pages(path, name) if is_tiff(path) else _moving(path, name)
     except BadImage:
         raise
     except MemoryError:
@@ -117,9 +117,9 @@ def _animation(path: Path, name: str) -> Clip:
     except Exception as broken:  # noqa: BLE001 - decoders raise whatever a stranger's bytes lead them to
         what = printable(broken, 300) or type(broken).__name__
         raise BadImage(f"{name} cannot be read to its end: {what}") from None
-    frames, notes = found or ([photo.pixels], photo.notes)
-    said = () if found is None else decoder_notes(heard)
-    return Clip(tuple(frames), name, (*dict.fromkeys(notes), *said, *_alone(len(frames)), *_blank(frames)))
+    frames, notes = animation or ([photo.pixels], photo.notes)
+    remarks = () if animation is None else decoder_notes(heard)
+    return Clip(tuple(frames), name, (*dict.fromkeys(notes), *remarks, *_alone(len(frames)), *_blank(frames)))
 
 
 def _pages(path: Path, name: str) -> tuple[list[Image.Image], list[str]] | None:
@@ -129,12 +129,12 @@ def _pages(path: Path, name: str) -> tuple[list[Image.Image], list[str]] | None:
         return None
     _affordable(name, len(pages), pages[0].size)
     frames, notes = [], []
-    with Image.open(path) as one, Image.open(path) as other:
+    with Image.open(path) as forwards, Image.open(path) as again:
         for page, tags in enumerate(pages):
             with guarded(f"{name}, page {page}"):
-                picture, said = open_tiff(path, tags, f"{name}, page {page}", (one, other))
+                picture, remarks = open_tiff(path, tags, f"{name}, page {page}", (forwards, again))
                 frames.append(rgb(picture))
-            notes += [note for note in said if "first frame" not in note]
+            notes += [note for note in remarks if "first frame" not in note]
     return frames, notes
 
 
@@ -149,10 +149,10 @@ def _moving(path: Path, name: str) -> tuple[list[Image.Image], list[str]] | None
         turn = UPRIGHT.get(oriented(opened))
     file = path.read_bytes()
     _affordable(name, count(file), opened.size)
-    found = composed(file)
-    if found is None:
+    animation = composed(file)
+    if animation is None:
         return None
-    return [rgb(picture.transpose(turn) if turn is not None else picture) for picture in found[1]], []
+    return [rgb(picture.transpose(turn) if turn is not None else picture) for picture in animation[1]], []
 
 
 def _played(animation: Image.Image) -> list[Image.Image]:
@@ -187,14 +187,14 @@ def _alone(count: int) -> tuple[str, ...]:
 
 def _blank(frames: list[Image.Image]) -> tuple[str, ...]:
     """Frames of one and the same colour; a cut to black among others is none of it."""
-    seen = {tuple(pair) for frame in frames for pair in [frame.getextrema()]}
-    if len(seen) > 1 or any(low != high for pair in seen for low, high in pair):  # type: ignore[misc]
+    colours = {tuple(pair) for frame in frames for pair in [frame.getextrema()]}
+    if len(colours) > 1 or any(low != high for pair in colours for low, high in pair):  # type: ignore[misc]
         return ()
     return ("all its pixels are of one colour: there is nothing on it to explain",)
 
 
-def _mixed(name: str, one: str, size: tuple[int, int], other: str, right: tuple[int, int]) -> BadImage:
+def _mixed(name: str, odd: str, size: tuple[int, int], first: str, right: tuple[int, int]) -> BadImage:
     return BadImage(
-        f"{name}: its frames are not of one size: {one} is {size[0]}x{size[1]}, {other} {right[0]}x{right[1]}. "
+        f"{name}: its frames are not of one size: {odd} is {size[0]}x{size[1]}, {first} {right[0]}x{right[1]}. "
         "Bring them to one size, or explain them one by one as photos."
     )

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from logging import LogRecord
 
 PLAIN = (OSError, EOFError, ValueError)  # whose text says what is wrong without the name of its class
-TOLD = 3  # remarks of a decoder that are noted of one file
+MOST_REMARKS = 3  # remarks of a decoder that are noted of one file
 
 
 @contextmanager
@@ -29,9 +29,9 @@ def decoding(what: str) -> Iterator[None]:
         raise BadImage(f"{what}: there is not enough memory for it. {printable(short, 200)}".rstrip()) from short
     except Exception as broken:
         kind = type(broken).__name__
-        said = printable(broken, 300)
-        said = said if said and isinstance(broken, PLAIN) else f"{kind}: {said}" if said else kind
-        raise BadImage(f"{what}: {said}") from broken
+        text = printable(broken, 300)
+        text = text if text and isinstance(broken, PLAIN) else f"{kind}: {text}" if text else kind
+        raise BadImage(f"{what}: {text}") from broken
 
 
 @contextmanager
@@ -39,22 +39,22 @@ def quietly(logger: str) -> Iterator[list[str]]:
     """Warnings are kept out, and what the logger of that name says in this thread comes into a list instead of on stderr."""
     import logging  # as long to import as a tenth of seewhy
 
-    said: list[str] = []
-    own = get_ident()
+    remarks: list[str] = []
+    thread = get_ident()
 
-    def kept(record: "LogRecord") -> bool:
-        if record.thread != own:
+    def passes(record: "LogRecord") -> bool:
+        if record.thread != thread:
             return True
         text = printable(record.getMessage(), 200)
-        if len(said) < TOLD and text not in said:
-            said.append(text)
+        if len(remarks) < MOST_REMARKS and text not in remarks:
+            remarks.append(text)
         return False
 
     speaking = logging.getLogger(logger)
     with HEADERS, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        speaking.addFilter(kept)
+        speaking.addFilter(passes)
         try:
-            yield said
+            yield remarks
         finally:
-            speaking.removeFilter(kept)
+            speaking.removeFilter(passes)

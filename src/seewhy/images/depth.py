@@ -55,15 +55,15 @@ def eight_bit(values: Numbers, facts: Encoding | None = None) -> tuple[NDArray[n
     facts = facts or Encoding()
     values = values.astype(np.float32) if values.dtype == np.float16 else values
     held, fill = _held(values, facts)
-    kept = values.ravel() if held is None else values[held]
-    if not kept.size:
+    present = values.ravel() if held is None else values[held]
+    if not present.size:
         raise ValueError("it holds nothing but NaN, infinite or nodata pixels")
-    taken = _range(kept, facts)
+    taken = _range(present, facts)
     scaled = _scaled(values, taken)
     scaled = 255 - scaled if facts.inverted else scaled
     if held is not None:
         scaled[~held] = 0
-    return scaled, (*_said(values, kept, taken, facts), *_emptiness(held, fill))
+    return scaled, (*_range_notes(values, present, taken, facts), *_no_data_notes(held, fill))
 
 
 def _held(values: Numbers, facts: Encoding) -> tuple[NDArray[np.bool_] | None, float | None]:
@@ -74,37 +74,37 @@ def _held(values: Numbers, facts: Encoding) -> tuple[NDArray[np.bool_] | None, f
             held &= abs(values) < HUGE  # false of NaN, too
     fill = facts.empty
     if fill is not None and np.isfinite(fill) and (values.dtype.kind == "f" or float(fill).is_integer()):
-        own = values == (np.asarray(fill).astype(values.dtype) if values.dtype.kind == "f" else int(fill))
-        held &= ~(own.all(-1, keepdims=True) if values.ndim == 3 else own)  # no data is none in any channel
+        filled = values == (np.asarray(fill).astype(values.dtype) if values.dtype.kind == "f" else int(fill))
+        held &= ~(filled.all(-1, keepdims=True) if values.ndim == 3 else filled)  # no data is none in any channel
     elif values.dtype.kind in "fi":
         fill = _guessed(values[held])
         held &= values != fill if fill is not None else True
     return (None, None) if held.all() else (held, fill)
 
 
-def _guessed(kept: Numbers) -> float | None:
+def _guessed(present: Numbers) -> float | None:
     """A usual number for no data, if it lies farther below all others than these lie apart."""
-    low = float(kept.min()) if kept.size else 0.0
-    others = kept[kept != low] if low in FILLS else kept[:0]
+    low = float(present.min()) if present.size else 0.0
+    others = present[present != low] if low in FILLS else present[:0]
     if len(others) and float(others.min()) - low > float(others.max()) - float(others.min()):
         return low
     return None
 
 
-def _range(kept: Numbers, facts: Encoding) -> Range:
-    low, high = _number(kept.min()), _number(kept.max())
+def _range(present: Numbers, facts: Encoding) -> Range:
+    low, high = _number(present.min()), _number(present.max())
     if facts.low is not None and facts.high is not None and facts.low < facts.high:
-        outside = np.count_nonzero((kept < facts.low) | (kept > facts.high))
-        if outside <= len(kept) // PORTION:
+        outside = np.count_nonzero((present < facts.low) | (present > facts.high))
+        if outside <= len(present) // PORTION:
             return Range(facts.low, facts.high, "as the file's own tags say")
     if facts.bits is not None and facts.bits <= 16 and low >= 0 and high < 2**facts.bits:
         return Range(0, 2**facts.bits - 1, f"the range of {facts.bits} bits")
-    return _measured(kept, low, high)
+    return _measured(present, low, high)
 
 
-def _measured(kept: Numbers, low: float, high: float) -> Range:
-    strays = max(len(kept) // PORTION, int(len(kept) >= FEW))
-    parts = np.partition(kept, (strays, len(kept) - 1 - strays)) if strays else None
+def _measured(present: Numbers, low: float, high: float) -> Range:
+    strays = max(len(present) // PORTION, int(len(present) >= FEW))
+    parts = np.partition(present, (strays, len(present) - 1 - strays)) if strays else None
     least, most = (_number(parts[strays]), _number(parts[-1 - strays])) if parts is not None else (low, high)
     if least >= 0 and most <= 1:
         return Range(0, 1, "the range of fractions")
@@ -121,9 +121,9 @@ def _number(value: Any) -> float:
 
 def _scaled(values: Numbers, taken: Range) -> NDArray[np.uint8]:
     if values.dtype.kind in "iu" and values.dtype.itemsize <= 2:
-        own, bare = values.dtype.newbyteorder("="), np.dtype(f"u{values.dtype.itemsize}")
-        every = np.arange(256**bare.itemsize).astype(bare).view(own)
-        return _line(every, taken)[values.astype(own, copy=False).view(bare)]
+        native, bare = values.dtype.newbyteorder("="), np.dtype(f"u{values.dtype.itemsize}")
+        every = np.arange(256**bare.itemsize).astype(bare).view(native)
+        return _line(every, taken)[values.astype(native, copy=False).view(bare)]
     scaled = np.empty(values.shape, np.uint8)
     for rows in _bands(values):
         scaled[rows] = _line(values[rows], taken)
@@ -144,11 +144,11 @@ def _line(values: Numbers, taken: Range) -> NDArray[np.uint8]:
     return np.nan_to_num(line, nan=0.0, posinf=255.0, neginf=0.0).clip(0, 255).round().astype(np.uint8)
 
 
-def _said(values: Numbers, kept: Numbers, taken: Range, facts: Encoding) -> Iterator[str]:
-    low, high = _number(kept.min()), _number(kept.max())
+def _range_notes(values: Numbers, present: Numbers, taken: Range, facts: Encoding) -> Iterator[str]:
+    low, high = _number(present.min()), _number(present.max())
     ends = ("white", "black") if facts.inverted else ("black", "white")
     yield f"{_kind(values, facts)}: {taken.low:g} is {ends[0]}, {taken.high:g} {ends[1]}, {taken.why}"
-    if outside := np.count_nonzero((kept < taken.low) | (kept > taken.high)):
+    if outside := np.count_nonzero((present < taken.low) | (present > taken.high)):
         yield f"of its values {outside:,} beyond this are clipped: they go from {low:g} to {high:g}"
     narrow = (taken.high - taken.low) / SHARE
     if not taken.fixed or not high > taken.low:
@@ -168,7 +168,7 @@ def _kind(values: Numbers, facts: Encoding) -> str:
     return f"{name} {values.dtype.itemsize * 8}-bit values"
 
 
-def _emptiness(held: NDArray[np.bool_] | None, fill: float | None) -> Iterator[str]:
+def _no_data_notes(held: NDArray[np.bool_] | None, fill: float | None) -> Iterator[str]:
     if held is not None:
         lost = np.count_nonzero(~held.all(-1)) if held.ndim == 3 else np.count_nonzero(~held)
         what = f"NaN, infinity or {fill:g}" if fill is not None and np.isfinite(fill) else "NaN, infinity or a number near it"

@@ -20,7 +20,7 @@ from seewhy.printable import printable
 HEADERS = RLock()  # catching warnings is no business of two threads at a time
 NAMED_ALONE = ("EPS", "WMF", "HDF5", "GRIB", "BUFR", "MPEG")  # formats that Pillow only knows by name, or runs programs for
 NAMELESS = "The name of the image is empty. Give the path of a file."
-SAID = 3  # of what a decoder says, so many lines become notes
+MOST_NOTES = 3  # of what a decoder says, so many lines become notes
 LIBTIFF = re.compile(r"^[\w.]+: |^  ")  # how libtiff begins a line, and goes on in the next
 for reader in ("PIL", "tifffile", "rasterio"):  # where nobody asked for a log, it would go to stderr
     logging.getLogger(reader).addHandler(logging.NullHandler())
@@ -101,9 +101,9 @@ def listening(tiff: bool = False) -> Iterator[list[str]]:
             yield heard
         finally:
             caught = [w for w in caught if not _idle(w)]
-            own = [w for w in caught if f"{os.sep}PIL{os.sep}" in w.filename]
-            heard += [str(w.message) for w in own]
-            others = [w for w in caught if w not in own]
+            by_pillow = [w for w in caught if f"{os.sep}PIL{os.sep}" in w.filename]
+            heard += [str(w.message) for w in by_pillow]
+            others = [w for w in caught if w not in by_pillow]
     for other in others:
         warnings.warn_explicit(other.message, other.category, other.filename, other.lineno, source=other.source)
 
@@ -123,19 +123,19 @@ def _stderr(heard: list[str]) -> Iterator[None]:
     with suppress(Exception):
         sys.stderr.flush()
     try:
-        own, kept = os.dup(2), TemporaryFile()  # noqa: SIM115 - closed below
+        saved, held = os.dup(2), TemporaryFile()  # noqa: SIM115 - closed below
     except OSError:  # there is no stderr, or no file to be had
         yield
         return
-    with kept:
-        os.dup2(kept.fileno(), 2)
+    with held:
+        os.dup2(held.fileno(), 2)
         try:
             yield
         finally:
-            os.dup2(own, 2)
-            os.close(own)
-            kept.seek(0)
-            text = kept.read()
+            os.dup2(saved, 2)
+            os.close(saved)
+            held.seek(0)
+            text = held.read()
             lines = text.decode(errors="replace").splitlines()
             heard += [line for line in lines if LIBTIFF.match(line)]
             if rest := [line for line in lines if not LIBTIFF.match(line)]:
@@ -146,7 +146,7 @@ def _stderr(heard: list[str]) -> Iterator[None]:
 def decoder_notes(heard: list[str]) -> tuple[str, ...]:
     """As notes of a photo."""
     lines = dict.fromkeys(printable(" ".join(line.split()), 200) for line in heard if line.strip())
-    return tuple(f"of its file: {line}" for line in [*lines][:SAID])
+    return tuple(f"of its file: {line}" for line in [*lines][:MOST_NOTES])
 
 
 def check_name(path: Any) -> None:

@@ -60,15 +60,15 @@ def foreign_kind(file: Path) -> str | None:
     with file.open("rb") as opened:
         head = opened.read(512)
     name = file.name.lower()
-    said = next((what for start, what in STARTS.items() if head.startswith(start)), None)
-    said = said or next((what for what, fits in PATTERNS.items() if fits(head)), None)
-    said = said or next((what for endings, what in ENDINGS.items() if name.endswith(endings)), None)
+    kind = next((what for start, what in STARTS.items() if head.startswith(start)), None)
+    kind = kind or next((what for what, fits in PATTERNS.items() if fits(head)), None)
+    kind = kind or next((what for endings, what in ENDINGS.items() if name.endswith(endings)), None)
     packed = head[:2] == b"\x1f\x8b"
-    if said is None and packed and not name.endswith((".nii.gz", ".mgz")):
-        said = "packed by gzip: if it is NIfTI, name it .nii.gz; else unpack it"
-    if said is None and name.endswith((".nii.gz", ".mgz")) and head and not packed and _plain(head):
-        said = "not packed by gzip, as its name says: name it .nii, or .mgh"
-    return said and said.replace("{name}", file.name)
+    if kind is None and packed and not name.endswith((".nii.gz", ".mgz")):
+        kind = "packed by gzip: if it is NIfTI, name it .nii.gz; else unpack it"
+    if kind is None and name.endswith((".nii.gz", ".mgz")) and head and not packed and _plain(head):
+        kind = "not packed by gzip, as its name says: name it .nii, or .mgh"
+    return kind and kind.replace("{name}", file.name)
 
 
 def is_picture(file: Path) -> bool:

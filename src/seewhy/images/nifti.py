@@ -43,22 +43,22 @@ def read_nifti(file: Path, name: str, channels: bool, most: int) -> Volume:
             _check_packed(file, name)
         elif has_suffix(file, PAIR):
             _check_pair(file, name)
-        with quietly("nibabel.global") as said:
+        with quietly("nibabel.global") as logged:
             image: Any = nibabel.load(file, mmap=False, keep_file_open=True)
-            notes = tuple(f"in its header, nibabel found: {text}" for text in said)
+            notes = tuple(f"in its header, nibabel found: {text}" for text in logged)
             if not isinstance(image, nibabel.spatialimages.SpatialImage):
                 raise BadImage(f"{name} holds no volume of voxels, but a surface or the like ({type(image).__name__}).")
             _check_claims(image, name)
-            values, told = _voxels(image, name, channels, most)
+            values, remarks = _voxels(image, name, channels, most)
             placed = _placed(nibabel, image, _beginning(file) if mgh else b"", name)
-    return Volume(values, placed.affine, name, (*told, *placed.notes, *notes), placed.header)
+    return Volume(values, placed.affine, name, (*remarks, *placed.notes, *notes), placed.header)
 
 
 def _check_pair(file: Path, name: str) -> None:
     """Are the header and the voxels both there, whichever of them is given?"""
     other = ".img" if has_suffix(file, (".hdr",)) else ".hdr"
     beside = [file.with_suffix(other), file.with_suffix(other.upper())]
-    if not any(one.is_file() for one in beside):
+    if not any(path.is_file() for path in beside):
         raise BadImage(f"{name} cannot be read as a volume: {beside[0].name} must lie beside it, and is not there.")
 
 
@@ -110,9 +110,10 @@ def _check_claims(image: Any, name: str) -> None:
     promised = offset + int(np.prod([int(side) for side in sides], dtype=object)) * header.get_data_dtype().itemsize
     held = size * PACKED if has_suffix(file, (".gz", ".mgz")) else size
     if offset < 0 or promised > held:
-        told, room = f"{promised} bytes ({'x'.join(map(str, sides))} voxels)", f"{'no more than ' if held > size else ''}{held}"
+        claim = f"{promised} bytes ({'x'.join(map(str, sides))} voxels)"
+        room = f"{'no more than ' if held > size else ''}{held}"
         raise BadImage(
-            f"{name} cannot be read as a volume: its header tells of {told}, the file holds {room}: it is cut off, or broken."
+            f"{name} cannot be read as a volume: its header tells of {claim}, the file holds {room}: it is cut off, or broken."
         )
 
 
@@ -198,28 +199,28 @@ def _by_forms(header: Any, name: str, shape: tuple[int, ...]) -> Placement:
     import nibabel
 
     codes = {form: int(header[f"{form}_code"]) for form in ("sform", "qform")}
-    found = {form: _form(header, form) for form, code in codes.items() if code > 0}
-    good = {form: affine for form, affine in found.items() if places_voxels(affine)}
-    if not found:
+    affines = {form: _form(header, form) for form, code in codes.items() if code > 0}
+    good = {form: affine for form, affine in affines.items() if places_voxels(affine)}
+    if not affines:
         affine = header.get_base_affine()
-        said = "the header does not say how the patient lies (sform_code and qform_code are 0)"
-        return Placement(affine, (f"{said}, {GUESSED.format(ways=_ways(nibabel, affine))}",), header)
+        reason = "the header does not say how the patient lies (sform_code and qform_code are 0)"
+        return Placement(affine, (f"{reason}, {GUESSED.format(ways=_ways(nibabel, affine))}",), header)
     if not good:
         raise BadImage(
-            f"{name}: its {' and its '.join(found)} place{'s' if len(found) == 1 else ''} no voxel in space (zero, or no "
+            f"{name}: its {' and its '.join(affines)} place{'s' if len(affines) == 1 else ''} no voxel in space (zero, or no "
             "numbers). Mend the header, or give a seewhy.Volume(values, affine)."
         )
     form, affine = next(iter(good.items()))
-    bad = [other for other in found if other not in good]
+    bad = [other for other in affines if other not in good]
     notes = tuple(f"its {other} places no voxel in space: {form} is used" for other in bad)
     if "sform" in bad:
         header["sform_code"] = 0  # so that a map which is saved with it lies there, too
     if len(good) == 2 and (apart := _apart(good["sform"], good["qform"], shape)) > APART * min(_lengths(affine)):
         notes += (f"its sform and its qform place voxels up to {apart:.4g} mm apart: sform is used, as most tools do",)
-    sides, told = _lengths(affine), np.asarray(header["pixdim"][1:4], float)
-    if form == "sform" and not (abs(told - sides) <= APART * sides).all():
-        said, used = ("x".join(f"{side:.4g}" for side in each) for each in (told, sides))
-        notes += (f"its header tells of voxels of {said} mm (pixdim), its sform of {used} mm: sform is used, as most tools do",)
+    sides, pixdim = _lengths(affine), np.asarray(header["pixdim"][1:4], float)
+    if form == "sform" and not (abs(pixdim - sides) <= APART * sides).all():
+        size, used = ("x".join(f"{side:.4g}" for side in each) for each in (pixdim, sides))
+        notes += (f"its header tells of voxels of {size} mm (pixdim), its sform of {used} mm: sform is used, as most tools do",)
     return Placement(affine, notes, header)
 
 
@@ -231,11 +232,11 @@ def _form(header: Any, form: str) -> Floats:
         return np.full((4, 4), np.nan)
 
 
-def _apart(one: Floats, other: Floats, shape: tuple[int, ...]) -> float:
+def _apart(first: Floats, second: Floats, shape: tuple[int, ...]) -> float:
     """mm between the places of a corner of the volume, where these are furthest apart."""
     sides = [(0, side - 1) for side in (*shape, 1, 1)[:3]]
     corners = np.array([(i, j, k, 1) for i in sides[0] for j in sides[1] for k in sides[2]], float)
-    return float(np.linalg.norm((corners @ (one - other).T)[:, :3], axis=1).max())
+    return float(np.linalg.norm((corners @ (first - second).T)[:, :3], axis=1).max())
 
 
 def _lengths(affine: Floats) -> Floats:

@@ -77,17 +77,17 @@ def _decoded(file: Path | bytes, name: str) -> Photo:
         with listening(is_tiff(file)) as heard:
             tags = first_tags(file)
             if tags:
-                found = open_tiff(file, tags, name)
+                picture = open_tiff(file, tags, name)
             else:
-                found = open_picture(io.BytesIO(file) if isinstance(file, bytes) else file, name)
-            if isinstance(found, Image.Image) and found.format in QUIBBLING:
-                found = _with_mask(found, file, name)
-                with found:
-                    found.load()
-        if not isinstance(found, Image.Image):
-            return _finished(*found, name, decoder_notes(heard))
-        with found:
-            photo = _upright(found, name, again)
+                picture = open_picture(io.BytesIO(file) if isinstance(file, bytes) else file, name)
+            if isinstance(picture, Image.Image) and picture.format in QUIBBLING:
+                picture = _with_mask(picture, file, name)
+                with picture:
+                    picture.load()
+        if not isinstance(picture, Image.Image):
+            return _finished(*picture, name, decoder_notes(heard))
+        with picture:
+            photo = _upright(picture, name, again)
     return photo._replace(notes=photo.notes + decoder_notes(heard))
 
 
@@ -125,8 +125,8 @@ def _upright(image: Image.Image, name: str, again: Callable[[], Image.Image] | N
     depth, bits = deep(image, again), coarse(image) if again else None
     orientation = oriented(image)
     if depth is not None:
-        image, said = depth.picture()
-        notes += said
+        image, remarks = depth.picture()
+        notes += remarks
     image = image.transpose(UPRIGHT[orientation]) if orientation in UPRIGHT else image
     photo = _finished(image, notes, name)
     most = max(high for _low, high in _extrema(photo.pixels)) if bits else 255
@@ -155,8 +155,8 @@ def _blank(pixels: Image.Image, before: Image.Image | None = None) -> tuple[str,
 
 def _extrema(image: Image.Image) -> tuple[tuple[int, int], ...]:
     """Of each band."""
-    found: Any = image.getextrema()
-    return found
+    extrema: Any = image.getextrema()
+    return extrema
 
 
 def _gif(image: Image.Image, again: Callable[[], Image.Image]) -> Image.Image:
@@ -168,8 +168,8 @@ def _gif(image: Image.Image, again: Callable[[], Image.Image]) -> Image.Image:
         if all(tuple(tile[1]) == (0, 0, *image.size) for tile in opened.tile):
             return _first(image)
         opened.fp.seek(0)
-        found = composed(opened.fp.read())
-    return next(found[1]) if found else _first(image)
+        animation = composed(opened.fp.read())
+    return next(animation[1]) if animation else _first(image)
 
 
 def _first(image: Image.Image) -> Image.Image:

@@ -66,11 +66,11 @@ class Grid(NamedTuple):
     def matrix(self) -> NDArray[np.float64]:
         """(d + 1, d + 1), from cells of the one to cells of the other."""
         d = len(self.axes)
-        found = np.eye(d + 1)
-        found[:d, :d] = 0
-        found[list(self.axes), range(d)] = self.step
-        found[list(self.axes), d] = self.first
-        return found
+        placed = np.eye(d + 1)
+        placed[:d, :d] = 0
+        placed[list(self.axes), range(d)] = self.step
+        placed[list(self.axes), d] = self.first
+        return placed
 
     def read(self, x: Floats, outside: Any = 0.0) -> Floats:
         """What lies in the other array (..., *shape) at the cells of the one (..., *size): linear between centres, beyond the
@@ -120,11 +120,11 @@ def _at(x: Floats, axis: int, at: Floats, cells: int, outside: Any = None) -> Fl
         return x
     low, share = neighbours(at, cells)
     after = [1] * (x.ndim - 1 - axis)
-    found = x.take(low, axis)
+    values = x.take(low, axis)
     if share.any():
         weight = share.reshape(-1, *after).astype(x.dtype)
-        found = found * (1 - weight) + x.take(np.minimum(low + 1, cells - 1), axis) * weight
-    return found if outside is None else _filled(found, axis, (at < -0.5 - BESIDE) | (at > cells - 0.5 + BESIDE), outside)
+        values = values * (1 - weight) + x.take(np.minimum(low + 1, cells - 1), axis) * weight
+    return values if outside is None else _filled(values, axis, (at < -0.5 - BESIDE) | (at > cells - 0.5 + BESIDE), outside)
 
 
 def _filled(x: Floats, axis: int, where: NDArray[np.bool_], value: Any) -> Floats:

@@ -60,10 +60,10 @@ def deep(image: Image.Image, again: Callable[[], Image.Image] | None) -> Samples
 
     again: opens its file once more; None of a picture that is no file just opened, of which only its own mode tells.
     """
-    own = {"PNG": _png, "PPM": _netpbm, "FITS": _fits}.get(image.format or "")
-    found = own(image, again) if own and again else None
-    if found is not None or not image.mode.startswith(("I", "F")):
-        return found
+    reader = {"PNG": _png, "PPM": _netpbm, "FITS": _fits}.get(image.format or "")
+    samples = reader(image, again) if reader and again else None
+    if samples is not None or not image.mode.startswith(("I", "F")):
+        return samples
     values, key = np.asarray(image), image.info.get("transparency")
     facts = Encoding(16) if image.mode != "F" else Encoding()
     if isinstance(key, int | float):

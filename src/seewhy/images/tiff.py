@@ -70,31 +70,31 @@ def open_tiff(
     ):
         turn = oriented(image) if image else tags.orientation
         try:
-            found = samples(tags, raw, image, again)
-            picture, said = found.picture() if found else (image, ())
+            stored = samples(tags, raw, image, again)
+            picture, remarks = stored.picture() if stored else (image, ())
             if picture is None:
                 raise ValueError("no reader here knows how its numbers lie")
             picture.load()
         except (OSError, ValueError) as error:  # a compression that this Pillow was built without, or an order of bits
             if image is None or not str(error).startswith(("decoder error", "unknown raw mode")):
                 raise
-            found = _seen(tags, _by_others(tags, raw), False)
-            picture, said = found.picture()
-        said += _widened(picture, tags)
-        done = image is not None and (found is None or found.turned) and oriented(image) != turn  # by Pillow, as it decoded
+            stored = _seen(tags, _by_others(tags, raw), False)
+            picture, remarks = stored.picture()
+        remarks += _widened(picture, tags)
+        done = image is not None and (stored is None or stored.turned) and oriented(image) != turn  # by Pillow, as it decoded
         if done and tags.earth:
             picture = picture.transpose(STORED[turn])
         elif not done and not tags.earth and turn in UPRIGHT:
             picture = picture.transpose(UPRIGHT[turn])
-        return picture, (*notes(tags), *said)
+        return picture, (*notes(tags), *remarks)
 
 
 def _widened(picture: Image.Image, tags: Tags) -> tuple[str, ...]:
     """A table of colours whose writer meant 8 bit, where TIFF has 16: as such, like libtiff takes it; a note, if it is one."""
-    own = getattr(picture, "tag_v2", {}).get(COLOURMAP) if picture.mode == "P" and tags.photometric == PALETTE else None
-    if not own or not 0 < max(own) < 256:
+    table = getattr(picture, "tag_v2", {}).get(COLOURMAP) if picture.mode == "P" and tags.photometric == PALETTE else None
+    if not table or not 0 < max(table) < 256:
         return ()
-    picture.putpalette(np.reshape(own, (3, -1)).T.astype(np.uint8).tobytes())
+    picture.putpalette(np.reshape(table, (3, -1)).T.astype(np.uint8).tobytes())
     return ("its table of colours holds numbers of 8 bit, not of 16 as TIFF has it: taken as such",)
 
 
@@ -117,17 +117,17 @@ def samples(tags: Tags, file: BinaryIO, image: Image.Image | None, again: Any) -
     image: as Pillow opened it, None where it could not; again: opens it once more.
     Raises BadImage, which does not name the file, where no reader gives them.
     """
-    seen = tags.seen
+    shown = tags.seen
     right = image is not None and not _wrong(tags, image)
     if (
         image is not None
         and right
         and _eight(tags)
-        and ((seen is None and not tags.plain) or seen == tuple(range(len(image.getbands()))))
+        and ((shown is None and not tags.plain) or shown == tuple(range(len(image.getbands()))))
     ):
         return None
     values = _by_pillow(tags, image, again) if image is not None and right else None
-    turned = values is not None and values.shape[-1] > max(seen or (0,))
+    turned = values is not None and values.shape[-1] > max(shown or (0,))
     if values is None or not turned:
         values = _by_others(tags, file)
     return _seen(tags, values, turned)
@@ -201,8 +201,8 @@ def _by_tifffile(file: BinaryIO, page: int) -> NDArray[Any]:
     import tifffile
 
     with tifffile.TiffFile(file) as opened:
-        own: Any = opened.pages[page]
-        values, axes = own.asarray(), own.axes
+        directory: Any = opened.pages[page]
+        values, axes = directory.asarray(), directory.axes
     if "S" not in axes:
         values, axes = values[..., None], axes + "S"
     return np.moveaxis(values, [axes.index(axis) for axis in "YXS"], (0, 1, 2))

@@ -89,9 +89,9 @@ def tags_of(file: BinaryIO) -> list[Tags]:
     if high:
         ifd._bigtiff, ifd.next = True, int.from_bytes(head[8:16], "big")
     begun, pages = ifd.next, []
-    seen: set[int] = set()
-    while begun and begun not in seen:
-        seen.add(begun)
+    visited: set[int] = set()
+    while begun and begun not in visited:
+        visited.add(begun)
         try:
             file.seek(begun)
             ifd.load(file)
@@ -162,12 +162,12 @@ def _roles(photometric: int, count: int, extra: Sequence[int], metadata: str) ->
     rest = [{1: "alpha", 2: "alpha"}.get(kind, "undefined") for kind in extra]
     if photometric == COLOURS and count == 4 and not extra:
         rest = ["alpha"]  # as Pillow takes it
-    found = [*first, *rest, *["undefined"] * count][:count]
+    roles = [*first, *rest, *["undefined"] * count][:count]
     for item in re.findall(r"<Item\s[^>]*>[^<]*", metadata):
         place, role = re.search(r'sample="(\d+)"', item), re.search(r'role="colorinterp"', item, re.IGNORECASE)
         if place and role and int(place[1]) < count:
-            found[int(place[1])] = item.rpartition(">")[2].strip().lower()
-    return tuple(found)
+            roles[int(place[1])] = item.rpartition(">")[2].strip().lower()
+    return tuple(roles)
 
 
 def is_tiff(file: Path | bytes) -> bool:
@@ -213,17 +213,17 @@ def bands(roles: Sequence[str]) -> tuple[int, ...] | None:
 
 def notes(tags: Tags) -> tuple[str, ...]:
     """What of its pages, bands and place is not seen as everybody would think."""
-    told = []
+    remarks = []
     if tags.pages > 1:
-        told.append(f"several pictures in one file ({tags.pages} frames): the first frame is explained")
+        remarks.append(f"several pictures in one file ({tags.pages} frames): the first frame is explained")
     if tags.kind & PREVIEW:
-        told.append("its first picture is a preview: a smaller copy of another one in the file")
+        remarks.append("its first picture is a preview: a smaller copy of another one in the file")
     seen = tags.seen or ()
     if tags.plain and len(seen) >= 3 and not {"red", "green", "blue"} <= {*tags.roles}:
-        told.append(f"what its bands show is not said ({', '.join(tags.roles)}): they are taken as red, green and blue")
+        remarks.append(f"what its bands show is not said ({', '.join(tags.roles)}): they are taken as red, green and blue")
     if seen and len(tags.roles) > len(seen):
         shown = ", ".join(str(place + 1) for place in seen)
-        told.append(f"of its {len(tags.roles)} bands ({', '.join(tags.roles)}) {len(seen)} are seen: {shown}")
+        remarks.append(f"of its {len(tags.roles)} bands ({', '.join(tags.roles)}) {len(seen)} are seen: {shown}")
     if tags.earth and tags.orientation != 1:
-        told.append(f"its Orientation tag ({tags.orientation}) is not followed: it lies on the earth as its rows are stored")
-    return tuple(told)
+        remarks.append(f"its Orientation tag ({tags.orientation}) is not followed: it lies on the earth as its rows are stored")
+    return tuple(remarks)

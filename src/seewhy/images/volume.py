@@ -40,8 +40,8 @@ class Volume:
         if values.ndim not in (3, 4) or not values.size or values.dtype.kind not in "fiub":
             raise BadImage(f"{self.name}: {values.dtype} {values.shape} is no volume: numbers (i, j, k), or (i, j, k, c).")
         if not places_voxels(affine):
-            said = np.array2string(affine, precision=3).replace("\n", "")
-            raise BadImage(f"{self.name}: the affine {said} does not place voxels in space: it is (4, 4), voxel to mm.")
+            text = np.array2string(affine, precision=3).replace("\n", "")
+            raise BadImage(f"{self.name}: the affine {text} does not place voxels in space: it is (4, 4), voxel to mm.")
         object.__setattr__(self, "values", np.asarray(values, np.float32))
         object.__setattr__(self, "affine", affine)
 
@@ -80,14 +80,14 @@ class Volume:
 
         Raises BadParameter where these are no three such letters.
         """
-        asked = str(codes).upper()
-        world = [next((w for w, pair in enumerate(CODES) if letter in pair), -1) for letter in asked]
+        letters = str(codes).upper()
+        world = [next((w for w, pair in enumerate(CODES) if letter in pair), -1) for letter in letters]
         if sorted(world) != [0, 1, 2]:
             raise BadParameter(f"orientation={codes!r}: one letter each of L or R, P or A, I or S, such as 'RAS' or 'LPS'.")
-        own = [way for way, _ in self._ways]
-        grid = Grid.whole(self.shape).turned([own.index(w) for w in world])
-        for axis, (letter, w) in enumerate(zip(asked, world, strict=True)):
-            if (CODES[w][1] == letter) != (self._ways[own.index(w)][1] > 0):
+        worlds = [way for way, _ in self._ways]
+        grid = Grid.whole(self.shape).turned([worlds.index(w) for w in world])
+        for axis, (letter, w) in enumerate(zip(letters, world, strict=True)):
+            if (CODES[w][1] == letter) != (self._ways[worlds.index(w)][1] > 0):
                 grid = grid.along(axis, grid.size[axis] - 1, -1, grid.size[axis])
         return grid
 
@@ -99,12 +99,12 @@ class Volume:
         """
         u, _, v = np.linalg.svd(_directions(self.affine))
         turn = u @ v
-        found: dict[int, tuple[int, float]] = {}
+        ways: dict[int, tuple[int, float]] = {}
         for axis in np.argsort(-(turn**2).max(0), kind="stable"):
             world = int(abs(turn[:, axis]).argmax())
-            found[int(axis)] = world, float(turn[world, axis])
+            ways[int(axis)] = world, float(turn[world, axis])
             turn[world] = 0
-        return [found[axis] for axis in range(3)]
+        return [ways[axis] for axis in range(3)]
 
 
 def places_voxels(affine: NDArray[np.float64]) -> bool:
@@ -112,16 +112,16 @@ def places_voxels(affine: NDArray[np.float64]) -> bool:
     return affine.shape == (4, 4) and bool(np.isfinite(affine).all()) and abs(np.linalg.det(_directions(affine))) >= 1e-6
 
 
-def most_voxels(asked: Any = None) -> int:
+def most_voxels(most: Any = None) -> int:
     """That many; where nothing is asked for, MAX_VOXELS as it is now.  Raises BadParameter for what is no such number."""
-    if asked is None:
+    if most is None:
         return MAX_VOXELS
     try:
-        if (count := int(asked)) > 0:
+        if (count := int(most)) > 0:
             return count
     except (TypeError, ValueError, OverflowError):
         pass
-    raise BadParameter(f"most={asked!r}: give a number of voxels, above zero.")
+    raise BadParameter(f"most={most!r}: give a number of voxels, above zero.")
 
 
 def check_voxels(sides: Sequence[int], most: int, name: str) -> None:

@@ -30,8 +30,8 @@ def read_volume(path: str | Path, channels: bool = False, most: int | None = Non
             return _series(file, name, channels, most)
         if not file.is_file():
             raise BadImage(f"{name} is no file, but a device or a pipe.")
-        if not has_suffix(file, (".img",)) and (said := foreign_kind(file)):
-            raise BadImage(f"{name} is {said}.")
+        if not has_suffix(file, (".img",)) and (kind := foreign_kind(file)):
+            raise BadImage(f"{name} is {kind}.")
         if not has_suffix(file, BY_NIBABEL):
             return _series(file, name, channels, most)
         from .nifti import read_nifti  # only who reads volumes waits for it

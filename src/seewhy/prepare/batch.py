@@ -105,7 +105,7 @@ def in_frames(images: PreparedBatch | list[Any], prepare: Preparer | None) -> Pr
 
     if isinstance(images, PreparedBatch) or prepare is None or isinstance(prepare, VolumeFit | ClipFit):
         return images
-    return [one for image in images for one in (image.photos if is_clip(image) else [image])]
+    return [picture for image in images for picture in (image.photos if is_clip(image) else [image])]
 
 
 def _without(images: list[Any], model: str) -> Preparer:
@@ -127,14 +127,14 @@ def opened(images: list[Any], prepare: Preparer | None, model: str, first: int =
 
     fit = prepare or _without(images, model)
     if isinstance(fit, VolumeFit):
-        found = (_volume(image, place, fit.channels) for place, image in enumerate(images, first))
+        images_read = (_volume(image, place, fit.channels) for place, image in enumerate(images, first))
     elif isinstance(fit, ClipFit):
-        found = (read_clip(image) for image in images)
+        images_read = (read_clip(image) for image in images)
     else:
         yield from photos((_no_other(image, model) for image in images), first)
         return
-    for one in found:
-        yield Underlay(one, one.name, one.notes)
+    for image_read in images_read:
+        yield Underlay(image_read, image_read.name, image_read.notes)
 
 
 def _volume(image: Any, place: int, channels: bool) -> Volume:
@@ -165,7 +165,7 @@ def _prepared(x: Array, start: int) -> Batch:
     names = [f"image {start + i}" for i in range(n)]
     _check_finite(x, names)
     place = Extent(0, 0, space[1], space[0]) if len(space) == 2 else Grid.whole(space)
-    return Batch(x, [_signal(one, name) for one, name in zip(x, names, strict=True)], names, [place] * n, [()] * n)
+    return Batch(x, [_signal(signal, name) for signal, name in zip(x, names, strict=True)], names, [place] * n, [()] * n)
 
 
 def _signal(x: Array, name: str) -> Underlay | None:
@@ -177,14 +177,14 @@ def _signal(x: Array, name: str) -> Underlay | None:
 
 def _together(ready: list[tuple[NDArray[Any], Photo | Underlay]], prepare: Preparer) -> Batch:
     x = np.stack([x for x, _ in ready])
-    kept = [photo for _, photo in ready]
-    names = [photo.name for photo in kept]
+    originals = [photo for _, photo in ready]
+    names = [photo.name for photo in originals]
     _check_finite(x, names)
-    seen = [prepare.box(photo.pixels if isinstance(photo.pixels, Volume) else photo.pixels.size) for photo in kept]
-    boxes = [_on(photo.pixels, box, x.shape[2:]) for box, photo in zip(seen, kept, strict=True)]
+    parts = [prepare.box(photo.pixels if isinstance(photo.pixels, Volume) else photo.pixels.size) for photo in originals]
+    boxes = [_on(photo.pixels, box, x.shape[2:]) for box, photo in zip(parts, originals, strict=True)]
     lost = ("where the network looked on the photo cannot be measured: the map lies on the whole photo",)
-    notes = [photo.notes + (() if box else lost) for box, photo in zip(seen, kept, strict=True)]
-    return Batch(x, [*kept], names, boxes, notes)
+    notes = [photo.notes + (() if box else lost) for box, photo in zip(parts, originals, strict=True)]
+    return Batch(x, [*originals], names, boxes, notes)
 
 
 def _on(pixels: UnderlayPixels, box: Where, space: tuple[int, ...]) -> Where:
@@ -205,7 +205,7 @@ def _check_finite(x: Array, names: list[str]) -> None:
     with np.errstate(all="ignore"):
         if bool(abs(plain).max() < np.inf):  # false of NaN, too
             return
-    broken = [name for name, one in zip(names, plain, strict=True) if not bool(abs(one).max() < np.inf)]
+    broken = [name for name, array in zip(names, plain, strict=True) if not bool(abs(array).max() < np.inf)]
     raise BadImage(f"{', '.join(broken)}: the prepared array holds NaN or infinity.")
 
 

@@ -80,26 +80,26 @@ class Fit:
         return left, top, left + width, top + height
 
 
-def _sides(name: str, asked: Any) -> Size | None:
+def _sides(name: str, value: Any) -> Size | None:
     try:
-        if asked is None:
+        if value is None:
             return None
-        height, width = map(index, asked) if np.ndim(asked) else (index(asked), index(asked))
+        height, width = map(index, value) if np.ndim(value) else (index(value), index(value))
         if height > 0 and width > 0:
-            return (height, width) if np.ndim(asked) else height
+            return (height, width) if np.ndim(value) else height
     except (TypeError, ValueError, IndexError):
         pass
-    raise BadParameter(f"{name}={asked!r}: give a number of pixels, (height, width), or None.")
+    raise BadParameter(f"{name}={value!r}: give a number of pixels, (height, width), or None.")
 
 
-def _numbers(name: str, asked: Any) -> NDArray[np.float64]:
+def _numbers(name: str, value: Any) -> NDArray[np.float64]:
     try:
-        numbers = np.asarray(asked, np.float64)
+        numbers = np.asarray(value, np.float64)
         if np.isfinite(numbers).all() and numbers.ndim < 2:
             return numbers
     except (TypeError, ValueError):
         pass
-    raise BadParameter(f"{name}={asked!r}: give a number, or one for each channel, on the scale from 0 to 1.")
+    raise BadParameter(f"{name}={value!r}: give a number, or one for each channel, on the scale from 0 to 1.")
 
 
 def _margin(side: int, crop: int) -> int:

@@ -36,7 +36,7 @@ def _part_alone(photo: Image.Image, whole: tuple[int, int], part: Box, resamplin
     left, top, right, bottom = max(part[0], 0), max(part[1], 0), min(part[2], whole[0]), min(part[3], whole[1])
     if left >= right or top >= bottom:
         return frame
-    across, down = (_source(*edges, side, own, resampling) for edges, side, own in (
+    across, down = (_source(*edges, side, length, resampling) for edges, side, length in (
         ((left, right), whole[0], photo.width), ((top, bottom), whole[1], photo.height)))  # fmt: skip
     near = photo.crop((across[0], down[0], across[1], down[1]))  # small numbers: Pillow takes the box in single precision
     box = (across[2], down[2], across[3], down[3])
@@ -44,10 +44,10 @@ def _part_alone(photo: Image.Image, whole: tuple[int, int], part: Box, resamplin
     return frame
 
 
-def _source(start: int, stop: int, side: int, own: int, resampling: int) -> tuple[int, int, float, float]:
+def _source(start: int, stop: int, side: int, length: int, resampling: int) -> tuple[int, int, float, float]:
     """Of one axis: the pixels of the photo that what lies between start and stop is made of, and its edges among them."""
-    scale = own / side
+    scale = length / side
     low, high = start * scale, stop * scale
     reach = REACH[resampling] * max(scale, 1) + 1
-    first, last = max(0, floor(low - reach)), min(own, ceil(high + reach))
+    first, last = max(0, floor(low - reach)), min(length, ceil(high + reach))
     return first, last, low - first, min(high - first, last - first)

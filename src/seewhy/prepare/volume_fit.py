@@ -104,11 +104,11 @@ class VolumeFit:
 
     def _of(self, name: str, x: Floats, volume: str) -> Floats:
         """The mean or std, to be taken from x (c, *space)."""
-        asked = getattr(self, name)
-        if asked == OWN:
-            found = x.mean(dtype=np.float64) if name == "mean" else x.std(dtype=np.float64) or 1  # the same everywhere
-            return np.array(found, np.float32)
-        numbers = np.asarray(asked, np.float32)
+        setting = getattr(self, name)
+        if setting == OWN:
+            value = x.mean(dtype=np.float64) if name == "mean" else x.std(dtype=np.float64) or 1  # the same everywhere
+            return np.array(value, np.float32)
+        numbers = np.asarray(setting, np.float32)
         if numbers.size not in (1, len(x)):
             raise BadImage(f"{volume} has {len(x)} channels, `prepare` {numbers.size} numbers for its {name}.")
         return numbers.reshape(-1, 1, 1, 1)
@@ -141,38 +141,38 @@ def volume_fit(numbers: Mapping[str, Any]) -> VolumeFit:
     return VolumeFit(**numbers)
 
 
-def _three(name: str, asked: Any, whole: bool) -> tuple[Any, ...] | None:
-    if asked is None:
+def _three(name: str, value: Any, whole: bool) -> tuple[Any, ...] | None:
+    if value is None:
         return None
     try:
-        each = tuple(index(side) if whole else float(side) for side in (asked if np.ndim(asked) else (asked,) * 3))
+        each = tuple(index(side) if whole else float(side) for side in (value if np.ndim(value) else (value,) * 3))
         if len(each) == 3 and all((1 if whole else SMALLEST) <= side < float("inf") for side in each):
             return each
     except (TypeError, ValueError):
         pass
     what = "voxels" if whole else "mm"
-    raise BadParameter(f"{name}={asked!r}: give {what} along the three axes, in the network's order, or one number for all.")
+    raise BadParameter(f"{name}={value!r}: give {what} along the three axes, in the network's order, or one number for all.")
 
 
-def _window(asked: Any) -> tuple[float, float] | None:
-    if asked is None:
+def _window(value: Any) -> tuple[float, float] | None:
+    if value is None:
         return None
     try:
-        low, high = map(float, asked)
+        low, high = map(float, value)
         if -np.inf < low < high < np.inf:
             return low, high
     except (TypeError, ValueError):
         pass
-    raise BadParameter(f"window={asked!r}: give (low, high), the low one first, as in (-100, 400).")
+    raise BadParameter(f"window={value!r}: give (low, high), the low one first, as in (-100, 400).")
 
 
-def _numbers(name: str, asked: Any) -> Any:
-    if isinstance(asked, str) and asked == OWN:
+def _numbers(name: str, value: Any) -> Any:
+    if isinstance(value, str) and value == OWN:
         return OWN
     try:
-        each = np.asarray(asked, np.float64)
+        each = np.asarray(value, np.float64)
         if np.isfinite(each).all() and each.ndim < 2 and each.size:
             return float(each) if each.ndim == 0 else tuple(map(float, each))
     except (TypeError, ValueError):
         pass
-    raise BadParameter(f"{name}={asked!r}: give a number, one for each channel, or 'own' for that of each volume.")
+    raise BadParameter(f"{name}={value!r}: give a number, one for each channel, or 'own' for that of each volume.")

@@ -31,17 +31,17 @@ def slices(head: Header) -> list[Slice]:
         if is_mosaic(data):
             return tiles(_slice([data], head, 0), data, name)
         frames = count(data)
-        own = data.get("PerFrameFunctionalGroupsSequence")
-        if own:
+        groups = data.get("PerFrameFunctionalGroupsSequence")
+        if groups:
             shared = [part for group in data.get("SharedFunctionalGroupsSequence") or [] for part in _parts(group)]
-            if len(own) != frames:
-                raise ValueError(f"it tells of {frames} frames, and describes {len(own)} of them")
-            found = [_slice([*_parts(group), *shared, data], head, place) for place, group in enumerate(own)]
+            if len(groups) != frames:
+                raise ValueError(f"it tells of {frames} frames, and describes {len(groups)} of them")
+            listed = [_slice([*_parts(group), *shared, data], head, place) for place, group in enumerate(groups)]
         elif frames == 1:
-            found = [_slice([*_detector(data), data], head, 0)]
+            listed = [_slice([*_detector(data), data], head, 0)]
         else:
-            found = _stack(data, head, frames)
-    return found
+            listed = _stack(data, head, frames)
+    return listed
 
 
 def _parts(group: Any) -> list[Any]:
@@ -51,8 +51,8 @@ def _parts(group: Any) -> list[Any]:
 
 def _detector(data: Any) -> list[Any]:
     """Of nuclear medicine: where the first slice lies, of one detector or a reconstruction."""
-    found = data.get("DetectorInformationSequence") or []
-    return [found[0]] if len(found) == 1 else []
+    detectors = data.get("DetectorInformationSequence") or []
+    return [detectors[0]] if len(detectors) == 1 else []
 
 
 def _stack(data: Any, head: Header, frames: int) -> list[Slice]:
@@ -72,9 +72,9 @@ def _stack(data: Any, head: Header, frames: int) -> list[Slice]:
 
 def _offsets(data: Any, first: Slice, frames: int) -> Floats | None:
     """(frames,) mm along the normal from the first slice; None where nothing is said."""
-    given = data.get("GridFrameOffsetVector")
-    if given is not None:  # DICOM part 3, C.8.8.3.2
-        offsets = np.atleast_1d(np.asarray(given, float))
+    vector = data.get("GridFrameOffsetVector")
+    if vector is not None:  # DICOM part 3, C.8.8.3.2
+        offsets = np.atleast_1d(np.asarray(vector, float))
         if offsets.shape != (frames,):
             raise ValueError(f"GridFrameOffsetVector has {offsets.size} numbers for {frames} frames")
         if offsets[0] == 0:
@@ -94,12 +94,12 @@ def _offsets(data: Any, first: Slice, frames: int) -> Floats | None:
     return (places - places[0]) * float(spacing)
 
 
-def _slice(said: list[Any], head: Header, place: int) -> Slice:
+def _slice(datasets: list[Any], head: Header, place: int) -> Slice:
     """One slice, from what is said of it, the most special first."""
     data = head.data
 
     def tag(name: str, other: Any = None) -> Any:
-        return next((one.get(name) for one in said if one.get(name) not in (None, "", [])), other)
+        return next((dataset.get(name) for dataset in datasets if dataset.get(name) not in (None, "", [])), other)
 
     measured = tag("PixelSpacing") or tag("ImagerPixelSpacing") or tag("NominalScannedPixelSpacing")
     spacing = np.asarray(measured or (1, 1), float)  # between rows, between columns
@@ -129,17 +129,17 @@ def _slice(said: list[Any], head: Header, place: int) -> Slice:
     )
     if not np.isfinite(position).all():
         notes += (f"it does not say where it lies in the body: taken {'' if placed else 'as axial, '}at 0 mm",)
-    apart = {name: str(value) for name in (*APART, B_VALUE) if (value := _plain(tag, said, name)) is not None}
+    apart = {name: str(value) for name in (*APART, B_VALUE) if (value := _plain(tag, datasets, name)) is not None}
     shared = {name: str(value).strip() for name in SHARED if (value := tag(name)) is not None}
     shape = int(data.Rows), int(data.Columns)
     across, down = (side / np.linalg.norm(side) * step for side, step in ((row, spacing[1]), (column, spacing[0])))
     return Slice(head.file, place, position, across, down, abs(thick), shape, slope, zero, apart, shared, notes + dose)
 
 
-def _plain(tag: Any, said: list[Any], name: Any) -> Any:
+def _plain(tag: Any, datasets: list[Any], name: Any) -> Any:
     if isinstance(name, str):
         return tag(name)
-    return next((one[name].value for one in said if name in one), None)
+    return next((dataset[name].value for dataset in datasets if name in dataset), None)
 
 
 def _scale(data: Any, tag: Any) -> tuple[float, float, tuple[str, ...]]:

@@ -24,70 +24,70 @@ def stacked(slices: list[Slice], name: str) -> tuple[NDArray[np.float32], Floats
     normal = normal / (np.linalg.norm(normal) or 1)
     if len(slices) > 1:
         _check_grid(slices, name)
-    slices.sort(key=lambda one: float(one.position @ normal))
+    slices.sort(key=lambda each: float(each.position @ normal))
     twice = _once(slices, normal, name)
     first, count = slices[0], len(slices)
     if count == 1:
         corner = first.position if np.isfinite(first.position).all() else np.zeros(3)  # a radiograph
         return _finished(slices, _affine(first, corner, normal * first.thick), twice)
-    places = np.array([one.position for one in slices])
+    places = np.array([each.position for each in slices])
     _check_even(places, normal, name)
     return _finished(slices, _affine(first, places[0], (places[-1] - places[0]) / (count - 1)), twice)
 
 
 def _check_grid(slices: list[Slice], name: str) -> None:
     """Do all say where they lie, with pixels of one size and direction?"""
-    if not all(np.isfinite(one.position).all() for one in slices):
+    if not all(np.isfinite(each.position).all() for each in slices):
         raise BadImage(
             f"{name}: {len(slices)} slices do not say where they lie (ImagePositionPatient, ImageOrientationPatient)."
         )
-    steps = np.array([(*one.across, *one.down) for one in slices])
+    steps = np.array([(*each.across, *each.down) for each in slices])
     if abs(steps - steps[0]).max() > ALIKE * abs(steps[0]).max():
         raise BadImage(
             f"{name}: its slices differ in the distance or the direction of their pixels (PixelSpacing, "
             "ImageOrientationPatient), so they are no one grid. Put those that agree in a folder of their own."
         )
     for tag, what in SHARED.items():
-        said = sorted({one.shared[tag] for one in slices if tag in one.shared})
-        if len(said) > 1:
+        values = sorted({each.shared[tag] for each in slices if tag in each.shared})
+        if len(values) > 1:
             raise BadImage(
-                f"{name}: its slices differ {what} ({tag}: {printable(', '.join(said), 150)}), so they are no one volume. "
+                f"{name}: its slices differ {what} ({tag}: {printable(', '.join(values), 150)}), so they are no one volume. "
                 "Put those that agree in a folder of their own."
             )
-    if len({one.shape for one in slices}) > 1:
-        raise BadImage(f"{name}: its slices differ in size: {', '.join(sorted({str(one.shape) for one in slices}))}.")
+    if len({each.shape for each in slices}) > 1:
+        raise BadImage(f"{name}: its slices differ in size: {', '.join(sorted({str(each.shape) for each in slices}))}.")
 
 
 def _once(slices: list[Slice], normal: Floats, name: str) -> tuple[str, ...]:
     """Of slices in order that are there twice, alike, one is kept; said.  Others at one place are refused."""
-    kept = slices[:1]
-    for one in slices[1:]:
-        before = kept[-1]
-        if float((one.position - before.position) @ normal) > CLOSE:
-            kept.append(one)
-        elif not _same(before, one):
-            raise _several(slices, one, normal, name)
-    again = len(slices) - len(kept)
-    slices[:] = kept
+    unique = slices[:1]
+    for each in slices[1:]:
+        before = unique[-1]
+        if float((each.position - before.position) @ normal) > CLOSE:
+            unique.append(each)
+        elif not _same(before, each):
+            raise _several(slices, each, normal, name)
+    again = len(slices) - len(unique)
+    slices[:] = unique
     return (f"{again} of its slices are there twice, alike: each is taken once",) if again else ()
 
 
-def _same(one: Slice, other: Slice) -> bool:
-    return np.allclose(one.position, other.position, atol=CLOSE) and np.array_equal(one.scaled, other.scaled)
+def _same(first: Slice, second: Slice) -> bool:
+    return np.allclose(first.position, second.position, atol=CLOSE) and np.array_equal(first.scaled, second.scaled)
 
 
-def _several(slices: list[Slice], one: Slice, normal: Floats, name: str) -> BadImage:
+def _several(slices: list[Slice], doubled: Slice, normal: Floats, name: str) -> BadImage:
     """What the slices at the place of that one differ in."""
-    depth = float(one.position @ normal)
+    depth = float(doubled.position @ normal)
     here = [other for other in slices if abs(float(other.position @ normal) - depth) <= CLOSE]
     tags = [tag for tag in here[0].apart if len({other.apart.get(tag) for other in here}) > 1]
-    said = "; ".join(
+    differences = "; ".join(
         f"{_called(tag)} ({printable(', '.join(sorted({other.apart.get(tag, 'not said') for other in here})), 80)})"
         for tag in tags[:4]
     )
     what = (
-        f"They differ in {said}: several phases, echoes or directions"
-        if said
+        f"They differ in {differences}: several phases, echoes or directions"
+        if differences
         else "They differ in their pixels alone: several phases, or two scans,"
     )
     files = {other.file for other in here}

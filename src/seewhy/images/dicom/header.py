@@ -42,8 +42,8 @@ def header(file: Path, name: str, most: int) -> Header:
 
 
 def _no_dicom(file: Path, name: str) -> str:
-    said = "the letters DICM after the first 128 bytes are missing"
-    return f"{name} is no DICOM file: {said}. If it is an older one, save it anew with a DICOM tool."
+    reason = "the letters DICM after the first 128 bytes are missing"
+    return f"{name} is no DICOM file: {reason}. If it is an older one, save it anew with a DICOM tool."
 
 
 def _is_deflated(file: Path) -> bool:
@@ -126,11 +126,11 @@ def pixels(file: Path, name: str) -> NDArray[Any]:
 
             check_coded(data, name)
         shift = _align(data)
-        found = data.pixel_array
-        found = found >> shift if shift else found
+        stored = data.pixel_array
+        stored = stored >> shift if shift else stored
         if data.get("ModalityLUTSequence"):
-            found = pydicom.pixels.apply_modality_lut(found, data)
-        return found.reshape(-1, int(data.Rows), int(data.Columns))
+            stored = pydicom.pixels.apply_modality_lut(stored, data)
+        return stored.reshape(-1, int(data.Rows), int(data.Columns))
 
 
 def _assume_syntax(data: Any) -> None:

@@ -28,9 +28,9 @@ def is_mosaic(data: Any) -> bool:
 def _tagged(data: Any) -> int | None:
     if COUNT not in data or "SIEMENS" not in str(data.get("Manufacturer") or "SIEMENS").upper():
         return None
-    found = data[COUNT].value
-    found = int.from_bytes(found[:2], "little") if isinstance(found, bytes) else found
-    return int(found)
+    value = data[COUNT].value
+    value = int.from_bytes(value[:2], "little") if isinstance(value, bytes) else value
+    return int(value)
 
 
 def tiles(whole: Slice, data: Any, name: str) -> list[Slice]:
@@ -40,9 +40,9 @@ def tiles(whole: Slice, data: Any, name: str) -> list[Slice]:
     centre; slices follow each other along the normal that the CSA header tells, which may be against that of rows and columns.
     Raises BadImage where one of these things is not said: then slices could be put together the wrong way round.
     """
-    said = _csa(data)
-    slices = _number(said, COUNTED) or _tagged(data)
-    normal = np.array([float(number) for number in said.get("SliceNormalVector", ())])
+    csa = _csa(data)
+    slices = _number(csa, COUNTED) or _tagged(data)
+    normal = np.array([float(number) for number in csa.get("SliceNormalVector", ())])
     if not slices or normal.shape != (3,) or not np.isfinite(whole.position).all():
         missing = (
             "where it lies"
@@ -79,7 +79,7 @@ def unfolded(picture: NDArray[Any], slices: list[Slice]) -> list[Slice]:
         top, left = place // wide * rows, place % wide * columns
         return picture[top : top + rows, left : left + columns]
 
-    return [one._replace(pixels=tile(one.place)) for one in slices]
+    return [each._replace(pixels=tile(each.place)) for each in slices]
 
 
 def _csa(data: Any) -> dict[str, list[Any]]:
@@ -90,12 +90,12 @@ def _csa(data: Any) -> dict[str, list[Any]]:
     from nibabel.nicom import csareader
 
     try:
-        found = csareader.get_csa_header(data) or {"tags": {}}
+        header = csareader.get_csa_header(data) or {"tags": {}}
     except Exception:  # noqa: BLE001 - whatever it stumbles on in a broken one
         return {}
-    return {name: tag["items"] for name, tag in found["tags"].items()}
+    return {name: tag["items"] for name, tag in header["tags"].items()}
 
 
-def _number(said: dict[str, list[Any]], name: str) -> int | None:
-    items = [item for item in said.get(name, ()) if item not in ("", None)]
+def _number(csa: dict[str, list[Any]], name: str) -> int | None:
+    items = [item for item in csa.get(name, ()) if item not in ("", None)]
     return int(items[0]) if items else None

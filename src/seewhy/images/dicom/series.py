@@ -47,11 +47,11 @@ def read_series(path: Path, name: str, channels: bool, most: int) -> Volume:
             raise wrong
         if any(member.mosaic for member in members):
             return _mosaics(members, name, channels, most, beside)
-        found = [one for member in members for one in member.slices]
-        notes = tuple(dict.fromkeys(note for one in found for note in one.notes))
-        check_voxels((*found[0].shape[::-1], len(found)), most, name)
-        values, affine, said = stacked([one for member in members for one in _read(member)], name)
-    return Volume(values, affine, name, (*notes, *said, *beside))
+        listed = [each for member in members for each in member.slices]
+        notes = tuple(dict.fromkeys(note for each in listed for note in each.notes))
+        check_voxels((*listed[0].shape[::-1], len(listed)), most, name)
+        values, affine, remarks = stacked([each for member in members for each in _read(member)], name)
+    return Volume(values, affine, name, (*notes, *remarks, *beside))
 
 
 def _read(member: Member) -> list[Slice]:
@@ -61,7 +61,7 @@ def _read(member: Member) -> list[Slice]:
         return unfolded(read[0], member.slices)
     if len(read) != len(member.slices):
         raise BadImage(f"{member.file} cannot be read: it has {len(read)} frames, and tells of {len(member.slices)}.")
-    return [one._replace(pixels=frame) for one, frame in zip(member.slices, read, strict=True)]
+    return [each._replace(pixels=frame) for each, frame in zip(member.slices, read, strict=True)]
 
 
 def _mosaics(members: list[Member], name: str, channels: bool, most: int, beside: tuple[str, ...]) -> Volume:
@@ -77,20 +77,20 @@ def _mosaics(members: list[Member], name: str, channels: bool, most: int, beside
     taken = members if channels else members[:1]
     check_voxels((*whole, len(taken)) if channels else whole, most, name)
     read = [stacked(_read(member), str(member.file)) for member in taken]
-    values, affine, said = read[0]
+    values, affine, remarks = read[0]
     if any(other[0].shape != values.shape or not np.allclose(other[1], affine, atol=1e-3) for other in read):
         raise BadImage(f"{name}: its volumes (mosaics) lie on different grids, so they are no channels of one.")
-    notes = (*first.slices[0].notes, *said)
+    notes = (*first.slices[0].notes, *remarks)
     if len(members) > 1 and not channels:
         notes += (f"{len(members)} volumes in one series (mosaics): the first in time, {first.file.name}, is explained",)
-    values = np.stack([one[0] for one in read], -1) if channels and len(read) > 1 else values
+    values = np.stack([volume[0] for volume in read], -1) if channels and len(read) > 1 else values
     return Volume(values, affine, name, (*notes, *beside))
 
 
 class SeriesKey(NamedTuple):
     """What the slices of a volume share: the series, and in it the orientation, which scouts do not have."""
 
-    told: str
+    title: str
     series: str
     turned: tuple[float, ...]
 
@@ -105,18 +105,18 @@ class SeriesKey(NamedTuple):
                 return None
 
         number, what = said("SeriesNumber"), said("SeriesDescription") or said("Modality") or "unnamed"
-        told = f"{printable(what, 64)}{'' if number is None else f' (number {printable(number, 16)})'}"
+        title = f"{printable(what, 64)}{'' if number is None else f' (number {printable(number, 16)})'}"
         try:
             turned = tuple(map(float, said("ImageOrientationPatient") or ()))
         except (TypeError, ValueError):
             turned = ()
-        return cls(told, str(said("SeriesInstanceUID") or ""), turned)
+        return cls(title, str(said("SeriesInstanceUID") or ""), turned)
 
     def nearly(self, other: "SeriesKey") -> bool:
         """Alike, but for the last digits of the orientation."""
         if self[:2] != other[:2] or len(self.turned) != len(other.turned):
             return False
-        return all(abs(one - two) < TURNED for one, two in zip(self.turned, other.turned, strict=True))
+        return all(abs(mine - theirs) < TURNED for mine, theirs in zip(self.turned, other.turned, strict=True))
 
 
 class Folder(NamedTuple):
@@ -140,7 +140,7 @@ def _series(path: Path, name: str, most: int) -> tuple[list[Member], tuple[str, 
     if not groups:
         raise _none(path, name, lost)
     listed = "; ".join(
-        f"{key.told} ({len(members)} files, such as {members[0].file.name}{', malformed' if key not in sound else ''})"
+        f"{key.title} ({len(members)} files, such as {members[0].file.name}{', malformed' if key not in sound else ''})"
         for key, members in groups.items()
     )
     raise BadImage(f"The folder {name} holds {len(groups)} series: {listed}. Give one file of the series that you mean.")
@@ -149,13 +149,13 @@ def _series(path: Path, name: str, most: int) -> tuple[list[Member], tuple[str, 
 def _series_of(path: Path, name: str, most: int) -> tuple[list[Member], tuple[str, ...]]:
     """Of the series that a file belongs to."""
     head = header(path, name, most)
-    own = _member(head)
-    if own.wrong:
-        raise own.wrong
-    if own.mosaic or len(own.slices) > 1 or not SeriesKey.of(head.data).series:
-        return [own], ()
+    single = _member(head)
+    if single.wrong:
+        raise single.wrong
+    if single.mosaic or len(single.slices) > 1 or not SeriesKey.of(head.data).series:
+        return [single], ()
     groups, lost = _looked_through(path.parent, most)
-    here = next((members for members in groups.values() if any(member.file == path for member in members)), [own])
+    here = next((members for members in groups.values() if any(member.file == path for member in members)), [single])
     return here, _beside({}, lost)
 
 
@@ -165,7 +165,7 @@ def same_volume(folder: Path) -> list[set[str]]:
     with decoding(f"{folder} cannot be read"), quietly("pydicom"):
         groups, _ = _looked_through(folder, most_voxels(None))
     return [
-        {one.file.name for one in members if not one.wrong and not one.mosaic and len(one.slices) == 1}
+        {member.file.name for member in members if not member.wrong and not member.mosaic and len(member.slices) == 1}
         for shared, members in groups.items()
         if shared.series
     ]
@@ -191,7 +191,7 @@ def _none(path: Path, name: str, lost: dict[Path, BadImage]) -> BadImage:
 def _beside(groups: dict[SeriesKey, list[Member]], lost: dict[Path, BadImage]) -> tuple[str, ...]:
     """What is said of what was left out."""
     notes = tuple(
-        f"beside it lies a series that cannot be read, {key.told} ({len(members)} files): "
+        f"beside it lies a series that cannot be read, {key.title} ({len(members)} files): "
         f"{printable(next(member.wrong for member in members if member.wrong), 200)}"
         for key, members in groups.items()
     )
@@ -216,14 +216,14 @@ def _looked_through(folder: Path, most: int) -> Folder:
         except (BadImage, OSError) as wrong:
             lost[file] = wrong if isinstance(wrong, BadImage) else BadImage(f"{file} cannot be opened: {wrong.strerror}")
             continue
-        own, member = SeriesKey.of(head.data), _member(head)
+        shared, member = SeriesKey.of(head.data), _member(head)
         if member.wrong:
-            malformed.append((own, member))
+            malformed.append((shared, member))
         else:
-            groups.setdefault(next(filter(own.nearly, groups), own), []).append(member)
-    for own, member in malformed:  # whatever cannot be read in them, they are of the series whose number they have
-        theirs = [key for key in groups if key.series == own.series]
-        for key in theirs or [own]:
+            groups.setdefault(next(filter(shared.nearly, groups), shared), []).append(member)
+    for shared, member in malformed:  # whatever cannot be read in them, they are of the series whose number they have
+        theirs = [key for key in groups if key.series == shared.series]
+        for key in theirs or [shared]:
             groups.setdefault(key, []).append(member)
     return Folder(groups, lost)
 
