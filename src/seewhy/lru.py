@@ -1,4 +1,4 @@
-"""What was found out, kept for the few dozen questions asked last: of images of any number of sizes, memory stays bounded."""
+"""A cache of the values that were used last: however many keys come by, memory stays bounded."""
 
 from collections import OrderedDict
 from collections.abc import Callable
@@ -11,7 +11,9 @@ MOST = 48
 
 
 class Recent(Generic[K, V]):
-    """At most so many values by key; what was asked for longest ago goes.  Threads may share it; its pickle is empty.
+    """A cache of at most `most` values by key; a new value displaces the one whose last use is longest ago.
+
+    Threads may share it; its pickle is empty.
 
     It needs no lock, which a forked process could inherit locked: each step is one of the dict's own, and what another thread
     took away meanwhile is no harm.
@@ -22,7 +24,7 @@ class Recent(Generic[K, V]):
         self._values: OrderedDict[K, V] = OrderedDict()
 
     def get(self, key: K) -> V | None:
-        """What is kept of the key; None of an unknown one."""
+        """The value of the key; None where the cache has none."""
         value = self._values.get(key)
         if value is not None:
             with suppress(KeyError):
@@ -30,7 +32,7 @@ class Recent(Generic[K, V]):
         return value
 
     def keep(self, key: K, value: V) -> V:
-        """The value, kept from now on."""
+        """Put a value into the cache, and return it."""
         self._values[key] = value
         while len(self._values) > self.most:
             with suppress(KeyError):
@@ -38,7 +40,7 @@ class Recent(Generic[K, V]):
         return value
 
     def of(self, key: K, make: Callable[[], V]) -> V:
-        """What is kept of the key, or what `make` makes now: one object for all that ask at once."""
+        """The value of the key, made by `make` where the cache has none; threads that ask at once all get the same object."""
         value = self.get(key)
         if value is None:
             new = make()

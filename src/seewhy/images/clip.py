@@ -1,4 +1,4 @@
-"""Clips on their way in: frames of one size, upright RGB, and the preparer that makes them ready."""
+"""Clips as they are read: frames of one size, upright and RGB, in the order of time."""
 
 import re
 from collections.abc import Iterable

@@ -47,32 +47,32 @@ class Range(NamedTuple):
     fixed: bool = True  # it does not follow from the values
 
 
-def eight_bit(values: Numbers, facts: Encoding | None = None) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
+def eight_bit(values: Numbers, encoding: Encoding | None = None) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
     """Numbers (h, w) or (h, w, c) as 8 bit of the same shape, all channels by one range; and what a person should know of it.
 
     Raises ValueError where no number is one.
     """
-    facts = facts or Encoding()
+    encoding = encoding or Encoding()
     values = values.astype(np.float32) if values.dtype == np.float16 else values
-    held, fill = _held(values, facts)
+    held, fill = _held(values, encoding)
     present = values.ravel() if held is None else values[held]
     if not present.size:
         raise ValueError("it holds nothing but NaN, infinite or nodata pixels")
-    taken = _range(present, facts)
+    taken = _range(present, encoding)
     scaled = _scaled(values, taken)
-    scaled = 255 - scaled if facts.inverted else scaled
+    scaled = 255 - scaled if encoding.inverted else scaled
     if held is not None:
         scaled[~held] = 0
-    return scaled, (*_range_notes(values, present, taken, facts), *_no_data_notes(held, fill))
+    return scaled, (*_range_notes(values, present, taken, encoding), *_no_data_notes(held, fill))
 
 
-def _held(values: Numbers, facts: Encoding) -> tuple[NDArray[np.bool_] | None, float | None]:
+def _held(values: Numbers, encoding: Encoding) -> tuple[NDArray[np.bool_] | None, float | None]:
     """Which values are measurements, None for all; and the number that stands for the others, where it is one."""
     held = np.ones(values.shape, bool)
     if values.dtype.kind == "f":
         with np.errstate(invalid="ignore"):
             held &= abs(values) < HUGE  # false of NaN, too
-    fill = facts.empty
+    fill = encoding.empty
     if fill is not None and np.isfinite(fill) and (values.dtype.kind == "f" or float(fill).is_integer()):
         filled = values == (np.asarray(fill).astype(values.dtype) if values.dtype.kind == "f" else int(fill))
         held &= ~(filled.all(-1, keepdims=True) if values.ndim == 3 else filled)  # no data is none in any channel
@@ -91,14 +91,14 @@ def _guessed(present: Numbers) -> float | None:
     return None
 
 
-def _range(present: Numbers, facts: Encoding) -> Range:
+def _range(present: Numbers, encoding: Encoding) -> Range:
     low, high = _number(present.min()), _number(present.max())
-    if facts.low is not None and facts.high is not None and facts.low < facts.high:
-        outside = np.count_nonzero((present < facts.low) | (present > facts.high))
+    if encoding.low is not None and encoding.high is not None and encoding.low < encoding.high:
+        outside = np.count_nonzero((present < encoding.low) | (present > encoding.high))
         if outside <= len(present) // PORTION:
-            return Range(facts.low, facts.high, "as the file's own tags say")
-    if facts.bits is not None and facts.bits <= 16 and low >= 0 and high < 2**facts.bits:
-        return Range(0, 2**facts.bits - 1, f"the range of {facts.bits} bits")
+            return Range(encoding.low, encoding.high, "as the file's own tags say")
+    if encoding.bits is not None and encoding.bits <= 16 and low >= 0 and high < 2**encoding.bits:
+        return Range(0, 2**encoding.bits - 1, f"the range of {encoding.bits} bits")
     return _measured(present, low, high)
 
 
@@ -144,26 +144,26 @@ def _line(values: Numbers, taken: Range) -> NDArray[np.uint8]:
     return np.nan_to_num(line, nan=0.0, posinf=255.0, neginf=0.0).clip(0, 255).round().astype(np.uint8)
 
 
-def _range_notes(values: Numbers, present: Numbers, taken: Range, facts: Encoding) -> Iterator[str]:
+def _range_notes(values: Numbers, present: Numbers, taken: Range, encoding: Encoding) -> Iterator[str]:
     low, high = _number(present.min()), _number(present.max())
-    ends = ("white", "black") if facts.inverted else ("black", "white")
-    yield f"{_kind(values, facts)}: {taken.low:g} is {ends[0]}, {taken.high:g} {ends[1]}, {taken.why}"
+    ends = ("white", "black") if encoding.inverted else ("black", "white")
+    yield f"{_kind(values, encoding)}: {taken.low:g} is {ends[0]}, {taken.high:g} {ends[1]}, {taken.why}"
     if outside := np.count_nonzero((present < taken.low) | (present > taken.high)):
         yield f"of its values {outside:,} beyond this are clipped: they go from {low:g} to {high:g}"
     narrow = (taken.high - taken.low) / SHARE
     if not taken.fixed or not high > taken.low:
         return
     if high < taken.low + narrow:
-        dark = "bright" if facts.inverted else "dark"
-        of = f"its {facts.bits} bits" if facts.bits else "this range"
+        dark = "bright" if encoding.inverted else "dark"
+        of = f"its {encoding.bits} bits" if encoding.bits else "this range"
         yield f"of {of} only values up to {high:g} are used, so it is {dark}; scale it first if that is not meant"
     elif high - low < narrow and high > low:
         yield f"only values from {low:g} to {high:g} are used, so it is nearly flat; scale it first if that is not meant"
 
 
-def _kind(values: Numbers, facts: Encoding) -> str:
-    if facts.bits is not None:
-        return f"{facts.bits}-bit values"
+def _kind(values: Numbers, encoding: Encoding) -> str:
+    if encoding.bits is not None:
+        return f"{encoding.bits}-bit values"
     name = {"f": "float", "i": "signed", "u": "unsigned"}[values.dtype.kind]
     return f"{name} {values.dtype.itemsize * 8}-bit values"
 

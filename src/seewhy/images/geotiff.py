@@ -3,15 +3,12 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from seewhy.errors import BadImage, MissingExtra
 from seewhy.printable import printable
 
 from .files import listening
-
-if TYPE_CHECKING:
-    pass
 
 SUFFIXES = (".tif", ".tiff")
 

@@ -1,4 +1,4 @@
-"""Pictures on their way in: read any of them as upright RGB, and remember which part the network saw."""
+"""Pictures as they are read: any file, PIL image or array as upright RGB, with notes on what was done to it."""
 
 import io
 from collections.abc import Callable, Iterable, Iterator

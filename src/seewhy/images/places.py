@@ -9,7 +9,7 @@ from PIL import Image, ImageOps
 
 from seewhy.errors import NotApplicable
 
-Where = Any  # what the network saw of it: a Extent of a photo, else a Grid
+Where = Any  # the part of an image that the network saw: an Extent of a photo, a Grid of anything else
 
 
 class Extent(NamedTuple):
@@ -34,17 +34,19 @@ BESIDE = 1e-9  # a share of a cell: rounding
 
 
 class Grid(NamedTuple):
-    """How the cells of one array lie in another, of any dimension: each axis of the one runs along one of the other."""
+    """How the cells of an inner array lie in an outer array of as many axes; each inner axis runs along an outer axis."""
 
-    axes: tuple[int, ...]  # of the other, one for each axis of the one
-    first: tuple[float, ...]  # where the centre of the first cell lies, in cells of the other: 0 is the centre of its first
-    step: tuple[float, ...]  # from one cell to the next; below zero where it runs backwards
-    size: tuple[int, ...]  # of the one, in cells
-    shape: tuple[int, ...]  # of the other
+    axes: tuple[int, ...]  # for each axis of the inner array, the axis of the outer array that it runs along
+    first: tuple[
+        float, ...
+    ]  # where the centre of the first inner cell lies, in outer cells: 0 is the centre of the first outer cell
+    step: tuple[float, ...]  # from one inner cell to the next, in outer cells; below zero where the axis runs backwards
+    size: tuple[int, ...]  # of the inner array
+    shape: tuple[int, ...]  # of the outer array
 
     @classmethod
     def whole(cls, shape: Sequence[int]) -> "Grid":
-        """The array itself."""
+        """The grid of an array that is the outer array itself."""
         d = len(shape)
         return cls(tuple(range(d)), (0.0,) * d, (1.0,) * d, tuple(shape), tuple(shape))
 
@@ -64,7 +66,7 @@ class Grid(NamedTuple):
 
     @property
     def matrix(self) -> NDArray[np.float64]:
-        """(d + 1, d + 1), from cells of the one to cells of the other."""
+        """The affine matrix (d + 1, d + 1) from inner cells to outer cells."""
         d = len(self.axes)
         placed = np.eye(d + 1)
         placed[:d, :d] = 0
@@ -73,8 +75,8 @@ class Grid(NamedTuple):
         return placed
 
     def read(self, x: Floats, outside: Any = 0.0) -> Floats:
-        """What lies in the other array (..., *shape) at the cells of the one (..., *size): linear between centres, beyond the
-        outermost centres these go on, beyond the border it is `outside`.
+        """Sample the outer array (..., *shape) at the inner cells: (..., *size).  Linear between the centres of outer cells;
+        beyond the outermost centres their values go on, and beyond the border of the outer array it is `outside`.
         """
         lead = x.ndim - len(self.shape)
         memory = np.argsort([-abs(step) for step in x.strides], kind="stable")  # NIfTI's arrays have their first axis last
@@ -88,15 +90,15 @@ class Grid(NamedTuple):
         return x.transpose(*range(lead), *(lead + axis for axis in self.axes))
 
     def spread(self, values: Floats, cells: "Cells | None" = None) -> Floats:
-        """A map over the one (*cells), as it lies on the other (*shape): linear between the centres of cells, zero outside.
+        """Draw a map over the inner array onto the outer array (*shape): linear between the centres of cells, zero outside.
 
-        cells: where they lie in the one; None: they share it out evenly.
+        cells: where the map's cells lie in the inner array; None: they share it out evenly.
         """
         cells = cells or Cells.even(values.shape, self.size)
         x = values.transpose(np.argsort(self.axes))
         for way in reversed(range(len(self.shape))):  # the largest step along the first axis, which is the fastest
             axis = self.axes.index(way)
-            at = (np.arange(self.shape[way]) - self.first[axis]) / self.step[axis]  # in cells of the one
+            at = (np.arange(self.shape[way]) - self.first[axis]) / self.step[axis]  # in inner cells
             x = _at(x, way, (at - cells.first[axis]) / cells.stride[axis], values.shape[axis])
             beyond = (at < -0.5 - BESIDE) | (at > self.size[axis] - 0.5 + BESIDE)
             x = _filled(x, way, beyond, 0)

@@ -1,9 +1,9 @@
-"""Volumes: values on a grid of voxels, and where each of them lies in the body; and how one grid lies in another."""
+"""Volumes: values on a grid of voxels, where each voxel lies in the body, and how many voxels are read at most."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,9 +11,6 @@ from numpy.typing import NDArray
 from seewhy.errors import BadImage, BadParameter
 
 from .places import Grid
-
-if TYPE_CHECKING:
-    pass
 
 CODES = ("LR", "PA", "IS")  # of each axis of the world, from its low end to its high one
 MAX_VOXELS = 1 << 29  # that are read of a file where nothing else is said: 2 GB as float32; 512 x 512 x 2048

@@ -1,4 +1,4 @@
 """Series of DICOM files as volumes: headers, frames, the grid that they make, Siemens mosaics.
 
-Only `images.volumes` imports it; it imports `images` and the ground.
+`images.volumes` reads series by it, the command line asks it which files are one volume; it imports `images` and the ground.
 """
