@@ -1,22 +1,16 @@
 """Files are written whole or not at all, whatever happens in between."""
 
-import ast
 import errno
 import os
-import signal
 import stat
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
-import seewhy
 from seewhy.atomic import BESIDE, STALE, replacing, swept
 from seewhy.errors import NotWritten
 
-SOURCES = Path(seewhy.__file__).parent
 OLD, NEW = b"the older good file", b"the new one" * 1000
 
 
@@ -209,98 +203,6 @@ def test_what_was_written_is_on_the_disk_before_the_name_points_at_it(path, monk
     assert done == ["fsync", "replace" if over else "link"]
 
 
-def child(code: str, *arguments: object) -> subprocess.Popen:
-    return subprocess.Popen([sys.executable, "-c", code, *map(str, arguments)], stdout=subprocess.PIPE, text=True)
-
-
-RACE = """
-import sys
-from pathlib import Path
-from seewhy.errors import NotWritten
-from seewhy.atomic import replacing
-won = []
-for i in range(300):
-    try:
-        with replacing(Path(sys.argv[1]) / f"{i}.txt", over=False) as beside:
-            beside.write_text(sys.argv[2])
-        won.append(i)
-    except NotWritten:
-        pass
-print(*won)
-"""
-
-
-def test_of_two_processes_one_gets_the_name(tmp_path):
-    both = {word: child(RACE, tmp_path, word) for word in ("one", "other")}
-    won = {word: {*process.communicate(timeout=300)[0].split()} for word, process in both.items()}
-    assert not won["one"] & won["other"]
-    assert won["one"] | won["other"] == {*map(str, range(300))}
-    for word, names in won.items():
-        assert {(tmp_path / f"{i}.txt").read_text() for i in names} <= {word}
-
-
-LIMITED = """
-import resource, signal, sys
-from seewhy.errors import NotWritten
-from seewhy.atomic import replacing
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))
-try:
-    with replacing(sys.argv[1]) as beside:
-        beside.write_bytes(bytes(100_000))
-except NotWritten as error:
-    print(error.errno, error)
-"""
-
-
-@pytest.mark.parametrize("old", [OLD, None])
-def test_a_limit_of_the_files_size_leaves_what_was_there(path, old):
-    if old:
-        path.write_bytes(old)
-    said, _ = child(LIMITED, path).communicate(timeout=300)
-    assert said.startswith(f"{errno.EFBIG} {path} cannot be written: File too large.")
-    assert names(path.parent) == (["map.png"] if old else [])
-    assert not old or path.read_bytes() == old
-
-
-def test_a_full_disk_leaves_what_was_there(full_disk):
-    path = full_disk / "map.png"
-    put(path, OLD)
-    with pytest.raises(NotWritten, match=r"No space left on device\. What was there is as it was") as said:
-        put(path, bytes(10**6))
-    assert (said.value.errno, path.read_bytes(), names(full_disk)) == (errno.ENOSPC, OLD, ["map.png"])
-
-
-ENDLESS = """
-import sys
-from seewhy.atomic import replacing
-print("ready", flush=True)
-for i in range(10**9):
-    with replacing(sys.argv[1]) as beside, beside.open("wb") as file:
-        for _ in range(200):
-            file.write(bytes([i % 256]) * 10_000)
-"""
-
-
-def test_a_run_that_is_killed_leaves_a_whole_file(path):
-    put(path, b"o" * 2_000_000)
-    torn = 0
-    for turn in range(12):
-        process = child(ENDLESS, path)
-        assert process.stdout is not None
-        process.stdout.readline()
-        time.sleep(0.003 * turn)
-        process.send_signal(signal.SIGKILL)
-        process.wait(timeout=60)
-        process.stdout.close()
-        content = path.read_bytes()
-        assert len(content) == 2_000_000
-        assert content == content[:1] * len(content)
-        torn += len(names(path.parent)) - 1
-    assert torn  # some were killed in the middle
-    assert all(BESIDE.match(name) for name in names(path.parent) if name != "map.png")
-
-
 def test_what_killed_runs_left_is_swept_once_it_is_old(tmp_path):
     left, fresh = tmp_path / ".seewhy-0123456789abcdef.png", tmp_path / ".seewhy-0123456789abcdee.png"
     others = [tmp_path / name for name in (".seewhy-notes.png", "map.png", ".seewhy-0123456789abcdef0.png")]
@@ -311,54 +213,3 @@ def test_what_killed_runs_left_is_swept_once_it_is_old(tmp_path):
     swept(tmp_path)
     assert names(tmp_path) == sorted(file.name for file in (fresh, *others))
     swept(tmp_path / "nowhere")
-
-
-WRITES = {"write_text", "write_bytes", "savez", "savez_compressed", "save", "to_filename", "tofile", "savefig", "dump"}
-
-
-KNOWN = ("heatmap.save", "save")  # which go by it
-OTHERS = {
-    "demo/train.py",
-    "models/zoo/folder.py",
-}  # the shipped networks; what transformers is handed, in a folder for a moment
-
-
-def bare_writes(text: str) -> list[tuple[int, str]]:
-    """Calls that write into a file, outside of `with replacing(...)` and of what is handed `beside`; a `file` is memory."""
-    tree, found = ast.parse(text), []
-
-    def visit(node: ast.AST, inside: bool) -> None:
-        if isinstance(node, ast.With):
-            inside = inside or any("replacing(" in ast.unparse(item.context_expr) for item in node.items)
-        if isinstance(node, ast.FunctionDef | ast.Lambda):
-            inside = inside or "beside" in {argument.arg for argument in node.args.args}
-        if isinstance(node, ast.Call) and not inside:
-            called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-            given = [one.value for one in (*node.args, *(k.value for k in node.keywords)) if isinstance(one, ast.Constant)]
-            modes = called == "open" and any(isinstance(v, str) and v.strip("bt+") in ("w", "a", "x", "r+") for v in given)
-            kept = called == "save" and (ast.unparse(node.func) in KNOWN or ast.unparse(node.args[0]) == "file")
-            if (called in WRITES and not kept) or modes:
-                found.append((node.lineno, ast.unparse(node)[:80]))
-        for inner in ast.iter_child_nodes(node):
-            visit(inner, inside)
-
-    visit(tree, False)
-    return found
-
-
-BARE = ("open(p, 'w')", "p.open('wb')", "open(p, mode='a')", "p.write_text('')", "np.savez(p)", "image.save(p)", "h.save('a')")
-
-
-@pytest.mark.parametrize("line", BARE)
-def test_a_bare_write_is_found(line):
-    assert bare_writes(f"def f(p):\n    return {line}") != []
-    assert bare_writes(f"def f(p):\n    with replacing(p) as beside:\n        return {line}") == []
-
-
-def test_nothing_writes_but_by_replacing():
-    found = {}
-    for file in sorted(SOURCES.rglob("*.py")):
-        name = file.relative_to(SOURCES).as_posix()
-        if name not in OTHERS and (bare := bare_writes(file.read_text("utf-8"))):
-            found[name] = bare
-    assert found == {}
