@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from seewhy.arrays import numbers
 from seewhy.errors import BadNetwork, BadParameter
 
 ADVICE = 'Say which part holds the scores (n, k): wrap(output="logits"), a key, a place, or a function of what it returns.'
@@ -190,4 +191,4 @@ def plain(x: Tensor) -> Tensor:
 
 
 def as_numpy(x: Tensor) -> NDArray[Any]:
-    return plain(x).cpu().numpy()
+    return numbers(plain(x))

@@ -141,7 +141,7 @@ def test_float32_replays_to_rounding():
 def held(tail: TorchTail) -> int:
     """Numbers kept for replaying."""
     assert tail.program is not None
-    known = [leaf for call in tail.program.calls if call.one for leaf in flat(call.one)]
+    known = [leaf for call in tail.program.calls if call.for_one for leaf in flat(call.for_one)]
     values = {id(leaf): leaf.value.numel() for leaf in known if getattr(leaf, "value", None) is not None}
     assert all(leaf.tensor is None for leaf in known if hasattr(leaf, "tensor"))
     return sum(values.values())

@@ -121,7 +121,7 @@ def attended(runner: Runner, x: Array, targets: Sequence[Target], whole: bool, e
 
 
 def _survey_of(runner: Runner, x: Tensor) -> AttentionSurvey:
-    """What a pass of noise told, once for images of this shape."""
+    """Which tokens the network's attentions join: found out by a pass of noise, once for images of this shape."""
     key = (tuple(x.shape[1:]), tuple(map(id, every_module(runner.call.given))))
     return SURVEYS.setdefault(runner, Recent()).of(key, lambda: _survey(runner, x))
 
@@ -232,7 +232,7 @@ def _groups(attention: TokenAttention, queries: Tokens, keys: Tokens) -> tuple[t
 
 
 def _slopes(scores: Tensor, weights: NDArray[Any], calls: list[AttentionCall], survey: AttentionSurvey) -> dict[int, Tensor]:
-    """The gradients (t, ...) toward each attention over tokens, by its place."""
+    """The gradients (t, ...) toward the weights of each attention over tokens, by its place among all attentions."""
     square = [i for i, attention in enumerate(survey.attentions) if attention.square]
     fixed = [calls[i].layer for i in square if not calls[i].weights.requires_grad]
     if fixed:
@@ -243,8 +243,10 @@ def _slopes(scores: Tensor, weights: NDArray[Any], calls: list[AttentionCall], s
 
 
 def _shares(survey: AttentionSurvey) -> NDArray[Any]:
-    """In which shares the head reads the tokens: all patches alike.  A token of no place counts as one patch, if the scores
-    depend on it nearer to as much as on one patch (it is pooled with them) than on all; else as all patches together.
+    """In which shares the head reads the tokens: all patches alike.
+
+    A token of no place counts as one patch if the scores depend on it about as much as on one patch (it is pooled with them),
+    and as all patches together if they depend on it about as much as on all; the geometric mean is the border.
     """
     square = [attention for attention in survey.attentions if attention.square]
     if survey.reads is None or not square or square[-1].queries is None:

@@ -44,7 +44,10 @@ class Emission(NamedTuple):
 def emissions(
     network: Any, mode: Attending, emitted: list[Emission], entered: list[Tensor], lies: Lies
 ) -> Iterator[dict[str, tuple[int, str]]]:  # fmt: skip
-    """Fills the lists while the block runs; yields what AttentionSurvey tells of each layer's rows."""
+    """While the block runs, fill `emitted` with what layers emit over tokens, and `entered` with what enters linear layers.
+
+    Yields, by layer, how many tokens it last emitted and the kind of its layout.
+    """
     rows: dict[str, tuple[int, str]] = {}
     handed: dict[int, Tensor] = {}  # copies of what is noted already
     names = {id(module): name for name, module in modules_of(network).items()}

@@ -48,7 +48,7 @@ class TokenAttention(NamedTuple):
 
 
 class AttentionSurvey(NamedTuple):
-    """What a pass of noise told."""
+    """Which tokens the attentions of a network join, and what lies between and beside them: told by a pass of noise."""
 
     attentions: list[TokenAttention]
     apart: list[str]  # of the square ones, what lies between each and the one before, other than single tokens' own ways

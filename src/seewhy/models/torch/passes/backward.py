@@ -22,7 +22,9 @@ TRAINED = (
 def gradients(
     scores: Tensor, tensors: list[Tensor], weights: NDArray[Any], at_once: int = 1, keep: bool = False
 ) -> list[Tensor | None]:
-    """Of t explained scores, `weights` (t, n, k), toward each tensor seen: (t, n, ...).  None where nothing connects them.
+    """The gradients (t, n, ...) of t explained scores toward each tensor; None where nothing connects them.
+
+    The scores of the network are (n, k), and `weights` (t, n, k) says what of them makes each explained score.
 
     `at_once` targets share one batched backward pass; with `keep` the graph stays for another call.
     """

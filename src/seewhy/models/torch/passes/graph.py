@@ -9,7 +9,10 @@ from torch.autograd.graph import Node
 
 
 def between(scores: Tensor, leaves: Sequence[Tensor]) -> list[Node]:
-    """Every node on a way from the scores to one of the leaves, theirs too; not what leads to parameters alone."""
+    """Every node of the graph on a way from the scores to one of the leaves, with those of the leaves themselves.
+
+    Nodes that lead to parameters alone are left out.
+    """
     users: dict[Node, list[Node]] = defaultdict(list)
     ends, waiting = [], [scores.grad_fn]
     visited = set(waiting)

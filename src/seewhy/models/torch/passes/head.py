@@ -33,7 +33,7 @@ def linear_head(network: nn.Module, run: Callable[[], tuple[Tensor, Tensor]]) ->
 
 
 def _weight(module: nn.Module) -> Tensor:
-    """Its weights, also where accelerate keeps them elsewhere while it does not run."""
+    """The weights of a layer, also where accelerate keeps them on another device while the layer does not run."""
     if not offloaded(module):
         return module.weight.detach()  # type: ignore[union-attr, operator]
     from accelerate.utils import align_module_device

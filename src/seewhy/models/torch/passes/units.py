@@ -26,7 +26,10 @@ class End(NamedTuple):
 
 
 def unit_scores(run: Callable[[], Any], network: nn.Module, x: Tensor, end: End, calls: int) -> Tensor:
-    """Run the network on x (n, c, *space) up to the layer, of whose calls the last is meant: each channel's value (n, c)."""
+    """Run the network on images x (n, c, *space) up to the layer that ends it: the value (n, c) of each of its channels.
+
+    calls: how often the layer runs, so that its last call is read where its name does not say which.
+    """
     tap = Tap(end.layer, network)
     last = tap.call or calls
     emissions: list[Tensor] = []

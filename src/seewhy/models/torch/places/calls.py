@@ -38,10 +38,10 @@ def _first(rule: Callable[..., Marks]) -> Rule:
     """A rule of the first tensor alone; the further arguments are bound as torch names them."""
 
     def run(of: Any, out: Any, *args: Any, **kwargs: Any) -> Marks:
-        given = {key: value for key, value in kwargs.items() if key not in ("input", "self", "out")}
+        named = {key: value for key, value in kwargs.items() if key not in ("input", "self", "out")}
         x, *rest = args if args else (kwargs["input"] if "input" in kwargs else kwargs["self"],)
         mark = of(x)
-        return rule(mark, out, *rest, **given) if mark is not None and mark.spots else NOWHERE
+        return rule(mark, out, *rest, **named) if mark is not None and mark.spots else NOWHERE
 
     return run
 
@@ -103,8 +103,8 @@ def _larger(of: Any, out: Any, *args: Any, **kwargs: Any) -> Marks:
     """torch.max(x, y), or torch.max(x, dim)."""
     two = (len(args) > 1 and isinstance(args[1], Tensor)) or isinstance(kwargs.get("other"), Tensor)
     if two:
-        given = [*args, kwargs.get("other")]
-        return cell_by_cell([mark for one in given if isinstance(one, Tensor) and (mark := of(one)) is not None], out)
+        tensors = [*args, kwargs.get("other")]
+        return cell_by_cell([mark for part in tensors if isinstance(part, Tensor) and (mark := of(part)) is not None], out)
     return _first(_reduced)(of, out, *args, **kwargs)
 
 
@@ -131,8 +131,8 @@ def _joined(of: Any, out: Tensor, tensors: Sequence[Tensor], dim: int = 0, *, ax
     """Concatenation: along space of tokens to a map, or along anything else of maps to maps."""
     j = (dim if axis is None else axis) % out.ndim - out.ndim
     marks = [of(tensor) for tensor in tensors]
-    own = [i for i, mark in enumerate(marks) if mark is not None and mark.spots]
-    along = [i for i in own if marks[i].dims[j].axes and (marks[i].settled or marks[i]).dims[j].axes]
+    spatial = [i for i, mark in enumerate(marks) if mark is not None and mark.spots]
+    along = [i for i in spatial if marks[i].dims[j].axes and (marks[i].settled or marks[i]).dims[j].axes]
     if not along:
         known = [(mark.settled or mark, tensor.shape[j]) for mark, tensor in zip(marks, tensors, strict=True) if mark]
         return merged([mark for mark, _ in known], out.shape, [size for _, size in known])
@@ -161,20 +161,20 @@ def _stacked(of: Any, out: Tensor, tensors: Sequence[Tensor], dim: int = 0, **_:
 
 def _indexed(mark: Mark, out: Tensor, index: Any) -> Mark:
     index = index if isinstance(index, tuple) else (index,)
-    if not all(one is None or one is Ellipsis or type(one) in (int, slice) for one in index):
+    if not all(part is None or part is Ellipsis or type(part) in (int, slice) for part in index):
         return NOWHERE
-    taken = sum(one is not None and one is not Ellipsis for one in index)
+    taken = sum(part is not None and part is not Ellipsis for part in index)
     rest = (slice(None),) * (len(mark.dims) - taken)
     at = index.index(Ellipsis) if Ellipsis in index else len(index)
     j = 0
-    for one in (*index[:at], *rest, *index[at + 1 :]):
-        if one is None:
+    for part in (*index[:at], *rest, *index[at + 1 :]):
+        if part is None:
             mark = replace(mark, dims=(*mark.dims[:j], Dim(()), *mark.dims[j:]))
-        elif isinstance(one, slice):
-            mark = _sliced(mark, j, one)
+        elif isinstance(part, slice):
+            mark = _sliced(mark, j, part)
         else:
-            mark = _selected(mark, j, one)
-        j += not isinstance(one, int)
+            mark = _selected(mark, j, part)
+        j += not isinstance(part, int)
     return shaped(mark, out.shape)
 
 
@@ -219,7 +219,7 @@ def _narrowed(mark: Mark, out: Tensor, dim: int, start: int, length: int) -> Mar
     return _sliced(mark, dim, slice(start, start + length))
 
 
-def _one(mark: Mark, out: Tensor, dim: int, index: int) -> Mark:
+def _select(mark: Mark, out: Tensor, dim: int, index: int) -> Mark:
     return _selected(mark, dim % len(mark.dims), index)
 
 
@@ -228,7 +228,7 @@ def _in_parts(mark: Mark, out: Sequence[Tensor], _sizes: Any = None, dim: int = 
     return [_sliced(mark, dim, slice(a, b)) for a, b in pairwise(edges)]
 
 
-def _one_by_one(mark: Mark, out: Sequence[Tensor], dim: int = 0) -> list[Mark]:
+def _unbound(mark: Mark, out: Sequence[Tensor], dim: int = 0) -> list[Mark]:
     return [_selected(mark, dim % len(mark.dims), i) for i in range(len(out))]
 
 
@@ -262,8 +262,8 @@ OTHERS: dict[str, Callable[..., Marks]] = {
     "pad": windows.padded, "constant_pad_nd": windows.padded, "roll": windows.rolled, "unfold": windows.unfolded,
     "linear": _linear, "norm": _normed, "linalg_vector_norm": _normed, "softmax": _shares, "log_softmax": _shares,
     "layer_norm": _layer_norm, "group_norm": _statistics, "instance_norm": _statistics, "getitem": _indexed,
-    "narrow": _narrowed, "select": _one, "chunk": _in_parts, "split": _in_parts, "split_with_sizes": _in_parts,
-    "tensor_split": _in_parts, "unbind": _one_by_one,
+    "narrow": _narrowed, "select": _select, "chunk": _in_parts, "split": _in_parts, "split_with_sizes": _in_parts,
+    "tensor_split": _in_parts, "unbind": _unbound,
 }  # fmt: skip
 RULES: dict[str, Rule] = {
     **dict.fromkeys(CELL_BY_CELL.split(), cell_by_cell),

@@ -82,15 +82,16 @@ class Following(TorchFunctionMode):
         self.turned = self.turned or name in TURNS
         try:
             rule = rule_of(fn)
-            found = rule(marks, out) if rule is cell_by_cell else rule(self.of, out, *args, **kwargs)
+            marks_made = rule(marks, out) if rule is cell_by_cell else rule(self.of, out, *args, **kwargs)
         except Exception:  # noqa: BLE001 - the network ran; that its call cannot be read is not its fault
-            found = NOWHERE
+            marks_made = NOWHERE
         if isinstance(out, Tensor):
-            self._keep(out, found if isinstance(found, Mark) else NOWHERE)
-            if isinstance(found, Mark) and out._base is not None and self.of(out._base) is None:  # written onto a blank sheet
-                self._keep(out._base, onto(found, out, out._base))
+            self._keep(out, marks_made if isinstance(marks_made, Mark) else NOWHERE)
+            base = out._base
+            if isinstance(marks_made, Mark) and base is not None and self.of(base) is None:  # written onto a blank sheet
+                self._keep(base, onto(marks_made, out, base))
             return
-        for tensor, mark in zip(out, [found] * len(out) if isinstance(found, Mark) else found, strict=False):
+        for tensor, mark in zip(out, [marks_made] * len(out) if isinstance(marks_made, Mark) else marks_made, strict=False):
             if isinstance(tensor, Tensor):
                 self._keep(tensor, mark)
 

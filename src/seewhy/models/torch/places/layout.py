@@ -91,8 +91,8 @@ def layout(
         if first or before.space == space:  # the image's own: (n, 1, l) is no row of l channels
             return before
         likely = (behind, before) if behind.distorts(space) + 0.05 < before.distorts(space) else (before, behind)
-        true = [one for one in likely if one.space == own] or [one for one in likely if squares(one.space, space)]
-        return next(iter([*true, *(one for one in likely if one.space in known.grids)]), None)
+        true = [lies for lies in likely if lies.space == own] or [lies for lies in likely if squares(lies.space, space)]
+        return next(iter([*true, *(lies for lies in likely if lies.space in known.grids)]), None)
     if len(shape) != 3:
         return None
     if shape[0] == n and shape[1] in tokens:

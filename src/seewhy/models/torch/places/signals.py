@@ -19,7 +19,7 @@ CHANNELS_FIRST = (
     nn.AdaptiveMaxPool1d, nn.AdaptiveAvgPool1d, nn.Upsample,
 )  # fmt: skip
 ROWS = (nn.RNNBase, nn.MultiheadAttention, nn.TransformerEncoderLayer, nn.TransformerEncoder)
-Probed = Callable[[Sequence[str]], Mapping[str, Tensor]]  # of layers how they move as a stretch does: (places, a, b)
+Probed = Callable[[Sequence[str]], Mapping[str, Tensor]]  # of layers, how they move as a bright stretch does: (places, a, b)
 
 
 class SignalEmission(NamedTuple):
@@ -55,26 +55,29 @@ def along(
 
 
 def signal_layouts(
-    emitted: Mapping[str, SignalEmission], n: int, length: int, grids: Iterable[tuple[int, ...]], probed: Probed, asked: Any
+    emitted: Mapping[str, SignalEmission], n: int, length: int, grids: Iterable[tuple[int, ...]], probed: Probed, grid: Any
 ) -> SignalLayouts:
-    """Of each layer that emits (n, a, b) or (a, n, b); grids: that convolutions have, or that were met on the way; asked: how
-    many cells there are, as the person knows it.
+    """How each layer lies that emits (n, a, b) or (a, n, b) for n signals of a length.
+
+    grids: those of convolutions, and those that were followed on the way; grid: how many cells there are, where the person
+    knows it; probed: gives, of some layers, how they move as a bright stretch does.
     """
     emitted = {name: emission for name, emission in emitted.items() if len(emission.shape) == 3 and n in emission.shape[:2]}
     lies = {name: _followed(emission, n) for name, emission in emitted.items()}
-    own = sorted({*grids, (length,)})
+    all_grids = sorted({*grids, (length,)})
     rest = [name for name, layout in lies.items() if layout is None and not isinstance(emitted[name].module, CHANNELS_FIRST)]
     shown = {
-        name: _shown(emitted[name], n, length, own, change, asked) for name, change in (probed(rest) if rest else {}).items()
+        name: _shown(emitted[name], n, length, all_grids, change, grid)
+        for name, change in (probed(rest) if rest else {}).items()
     }
     lies |= {name: layout for name, layout in shown.items() if isinstance(layout, Layout)}
-    lies |= _agreed({name: emitted[name] for name in rest if lies[name] is None}, lies, n, length, own)
+    lies |= _agreed({name: emitted[name] for name in rest if lies[name] is None}, lies, n, length, all_grids)
     unclear = {emitted[name].sides(n)[0]: why for name, why in shown.items() if lies[name] is None and isinstance(why, str)}
     return SignalLayouts(_by_shape(emitted, lies, n), unclear)
 
 
 def _followed(emission: SignalEmission, n: int) -> Layout | None:
-    """As the dimension that holds time was followed.  Source: `marks.py`."""
+    """How it lies, as far as the dimension that holds time was followed (by `following.Following`)."""
     mark = emission.mark.settled if emission.mark is not None else None
     sure = isinstance(emission.module, CHANNELS_FIRST) and emission.shape[0] == n
     if mark is None or mark.where is None or mark.shape != emission.shape or len(mark.spots) != 1:
@@ -96,13 +99,13 @@ def _rows(lies: Layout, before_batch: bool) -> Layout:
 
 
 def _shown(
-    emission: SignalEmission, n: int, length: int, grids: list[tuple[int, ...]], change: Tensor, asked: Any
+    emission: SignalEmission, n: int, length: int, grids: list[tuple[int, ...]], change: Tensor, grid: Any
 ) -> Layout | str | None:  # fmt: skip
     """As a bright stretch shows it (places, a, b); in words why it is not clear, where it may be rows; else None."""
     count, width = emission.sides(n)
     rows = [
         (near, [layout._replace(channels=width) for layout in layouts])
-        for near, layouts in candidates(count, (length,), grids, asked)
+        for near, layouts in candidates(count, (length,), grids, grid)
     ]
     kinds, first = rows, Layout(FIRST, count, (width,))
     sure = isinstance(emission.module, ROWS) or any(near > NEAR for near, _ in rows)  # the person knows
@@ -122,25 +125,30 @@ def _agreed(
     """Of layers of which nothing is told: as all others that emit the like, or as all rows of so many tokens, if that is the
     one way to read it.
     """
-    known = [layout for layout in lies.values() if layout is not None]
+    known_layouts = [layout for layout in lies.values() if layout is not None]
     out: dict[str, Layout | None] = {}
     for name, emission in rest.items():
-        layout = _like(emission.sides(n), isinstance(emission.module, ROWS), known, length) or _steps(emission, n, grids)
+        rows = isinstance(emission.module, ROWS)
+        layout = _like(emission.sides(n), rows, known_layouts, length) or _steps(emission, n, grids)
         if layout is not None and (layout.kind != FIRST or emission.shape[0] == n):
             out[name] = layout if layout.kind == FIRST else _rows(layout, emission.shape[0] != n)
-            known.append(layout)
+            known_layouts.append(layout)
     return out
 
 
 def _like(sides: Sides, rows: bool, known: Sequence[Layout], length: int) -> Layout | None:
     """As the emissions that are known, if they agree.  rows: it is sure that these are rows."""
     count, width = sides
-    same = {found._replace(kind=found.kind if found.kind == FIRST else TOKENS) for found in known if _sides(found) == sides}
+    same = {
+        layout._replace(kind=layout.kind if layout.kind == FIRST else TOKENS) for layout in known if _sides(layout) == sides
+    }
     if same and count != width:
         return same.pop() if len(same) == 1 else None
-    if not rows and (width == length or any(found.kind == FIRST and found.space == (width,) for found in known)):
+    if not rows and (width == length or any(layout.kind == FIRST and layout.space == (width,) for layout in known)):
         return None
-    among = {(found.space, found.prefix, found.suffix) for found in known if found.kind != FIRST and _sides(found)[0] == count}
+    among = {
+        (layout.space, layout.prefix, layout.suffix) for layout in known if layout.kind != FIRST and _sides(layout)[0] == count
+    }
     return Layout(TOKENS, width, *among.pop()) if len(among) == 1 else None
 
 
@@ -163,8 +171,8 @@ def _by_shape(
     emitted: Mapping[str, SignalEmission], lies: Mapping[str, Layout | None], n: int
 ) -> dict[tuple[int, Sides], Layout | None]:  # fmt: skip
     """By module, and by what all modules that emit the like agree on."""
-    found: dict[tuple[int, Sides], Layout | None] = {}
+    agreed: dict[tuple[int, Sides], Layout | None] = {}
     for name, emission in emitted.items():
         for key in ((id(emission.module), emission.sides(n)), (0, emission.sides(n))):
-            found[key] = lies[name] if found.get(key, lies[name]) == lies[name] else None
-    return found
+            agreed[key] = lies[name] if agreed.get(key, lies[name]) == lies[name] else None
+    return agreed

@@ -52,11 +52,14 @@ class PassRecord(NamedTuple):
 def survey(
     network: nn.Module, x: Tensor, run: Run, grid: Any = None, beside: bool = False, aimed: bool = False, widest: bool = False
 ) -> Survey:  # fmt: skip
-    """Run noise like x (1, c, *space) forward and back; note what each module emits and whether the scores need it.
+    """Run noise like x (1, c, *space) forward and back; note what each module emits and whether the scores depend on it.
 
-    The default is the last layer that finds something in space and that the scores rest on.  grid: of the tokens, as the
-    person knows it; beside: the network has other inputs, so that some calls of a layer may not see the image; aimed: run reads
-    what is in this very image, so that noise alone would not do; widest: the default is the last of the widest maps.
+    The default layer is the last one that has space and that the scores depend on.
+
+    grid: the grid of the tokens, where the person knows it.
+    beside: the network has other inputs, so that some calls of a layer may not see the image.
+    aimed: `run` reads what is in this very image, so that noise alone would not do.
+    widest: the default layer is the last of the widest maps.
     """
     modules = {name: module for name, module in modules_of(network).items() if name}
     images = (_varied(x) if aimed else _noise(x, 0))[: 1 if x.shape[2:].numel() > LARGE else 2]
@@ -89,7 +92,7 @@ def survey(
 
 
 def _first_pass(modules: Mapping[str, nn.Module], noise: Tensor, run: Run) -> tuple[Tensor, PassRecord]:
-    """The images and what was seen: of two, or where the network takes no two, of one."""
+    """The images that ran, and what their pass left: two images, or one where the network takes no two."""
     try:
         with torch.enable_grad():
             entered = noise.requires_grad_().clone()  # a leaf cannot be written to
@@ -118,7 +121,7 @@ def _varied(x: Tensor) -> Tensor:
 def _pass(
     modules: Mapping[str, nn.Module], x: Tensor, run: Run, follow: Following | None = None, last: bool = False
 ) -> PassRecord:
-    """last: the pass may end once every module has run."""
+    """Run x and keep what each module emits.  last: the pass may end once every module has run."""
     moments: dict[str, Moment] = {}
     calls: dict[str, list[Tensor]] = {}
     order: list[str] = []
@@ -207,7 +210,7 @@ def _tokens(modules: Mapping[str, nn.Module], record: PassRecord, x: Tensor, run
 
 
 def _signals(modules: Mapping[str, nn.Module], record: PassRecord, x: Tensor, run: Run, grid: Any) -> SignalLayouts:
-    """The same of networks over signals, layer by layer."""
+    """How the layers of a network over signals lie, one by one."""
     last = {name: calls[-1] for name, calls in record.calls.items()}
     emitted = {name: SignalEmission(modules[name], tuple(a.shape), record.mark(name)) for name, a in last.items()}
     own = [one.shape[2:] for one in emitted.values() if len(one.shape) == 3 and isinstance(one.module, CONVOLVED)]
@@ -231,7 +234,7 @@ def _moved(
 
 
 def _grids(modules: Mapping[str, nn.Module], record: PassRecord, x: Tensor, tokens: TokenLayouts) -> frozenset[tuple[int, ...]]:
-    """Those that are known to be maps of the image, and halves of them."""
+    """The grids that are known to be maps of the image, and halves of them."""
     d = x.ndim - 2
     shapes = {name: tuple(calls[0].shape) for name, calls in record.calls.items() if isinstance(modules[name], CONVOLVED)}
     own = {shape[2:] for shape in shapes.values() if len(shape) == 2 + d} | {grid for grid in record.met if len(grid) == d}
@@ -269,7 +272,7 @@ def _sees(modules: Mapping[str, nn.Module], record: PassRecord, x: Tensor, run: 
 
 
 def _reached(raw: Tensor, last: dict[str, Tensor], layouts: dict[str, Layout | None]) -> dict[str, bool]:
-    """Do the scores depend on the layer, within its space?"""
+    """Of each layer: do the scores depend on what it emits in space?"""
     if not raw.requires_grad or not last:
         return dict.fromkeys(last, False)
     with_grad = {name: a for name, a in last.items() if a.requires_grad}

@@ -34,23 +34,26 @@ class TokenLayouts(NamedTuple):
 
 
 def candidates(
-    count: int, space: Sequence[int], grids: Iterable[tuple[int, ...]], asked: Sequence[int] | None
+    count: int, space: Sequence[int], grids: Iterable[tuple[int, ...]], grid: Sequence[int] | None
 ) -> list[tuple[float, list[Layout]]]:
-    """The readings of `count` tokens, the likeliest kinds first, and how near a patch must come to each: the asked grid, or
-    grids that the network itself has, such grids halved, and then what keeps the proportions."""
-    if asked is not None and len(asked) != len(space):
-        raise BadParameter(f"grid={tuple(asked)}: an image has {len(space)} axes of space; give as many numbers of cells.")
-    asked_for = _splits(count, [tuple(asked)], MOST_EXTRA) if asked is not None else []
-    if asked_for:  # the person knows
-        kinds = [(float("inf"), asked_for)]
+    """The readings of `count` tokens, the likeliest kinds first, and how near a patch must come to each.
+
+    First those of the person's own `grid`, if it fits; else grids that the network itself has, such grids halved, and then what
+    keeps the image's proportions.
+    """
+    if grid is not None and len(grid) != len(space):
+        raise BadParameter(f"grid={tuple(grid)}: an image has {len(space)} axes of space; give as many numbers of cells.")
+    wanted = _splits(count, [tuple(grid)], MOST_EXTRA) if grid is not None else []
+    if wanted:  # the person knows
+        kinds = [(float("inf"), wanted)]
     else:
-        own = [*grids]
-        likely = ((BESIDE, own), (BESIDE, sorted(halved(own))), (NEAR, _proportional(count, space)))
+        grids_of_network = [*grids]
+        likely = ((BESIDE, grids_of_network), (BESIDE, sorted(halved(grids_of_network))), (NEAR, _proportional(count, space)))
         if len(space) == 1:  # along one axis nearly every number of cells is half of another, or in proportion
-            beside = any(count - size in (0, 1) for (size,) in own)
-            likely = ((NEAR, own),) if beside else ((NEAR, own), (NEAR, _dividing(count, *space)))
+            beside = any(count - size in (0, 1) for (size,) in grids_of_network)
+            likely = ((NEAR, grids_of_network),) if beside else ((NEAR, grids_of_network), (NEAR, _dividing(count, *space)))
         kinds = [(near, _splits(count, some, most)) for near, some in likely for most in (1, MOST_EXTRA)]
-    return [(near, found) for near, found in kinds if found]
+    return [(near, layouts) for near, layouts in kinds if layouts]
 
 
 def _splits(count: int, grids: Iterable[tuple[int, ...]], most: int) -> list[Layout]:
@@ -64,13 +67,13 @@ def _proportional(count: int, space: Sequence[int]) -> list[tuple[int, ...]]:
     if len(space) != 2:
         return []
     height, width = space
-    found = []
+    likely = []
     for extra in range(min(MOST_EXTRA, count - 4) + 1):
         cells = count - extra
         for h in range(1, isqrt(cells * max(1, height)) + 1):
             if cells % h == 0 and (skew := abs(log(height / h * (cells // h) / width))) < 0.83:
-                found.append((skew, extra, (h, cells // h)))
-    return [grid for _, _, grid in sorted(found)]
+                likely.append((skew, extra, (h, cells // h)))
+    return [grid for _, _, grid in sorted(likely)]
 
 
 def _dividing(count: int, length: int) -> list[tuple[int, ...]]:
@@ -131,7 +134,7 @@ def judged(
             if any(_hits(lies, row, BESIDE)[0] < here - 1 for row in later):
                 return MOVED.format(count)
             return lies
-    among = [lies for _, found in kinds for lies in found]
+    among = [lies for _, layouts in kinds for lies in layouts]
     grids = " or ".join("x".join(map(str, grid)) for grid in [*dict.fromkeys(one.space for one in among)][:4])
     cells = "cells" if len(space) == 1 else "rows and columns of cells"
     return (
@@ -173,8 +176,8 @@ def _inside(lies: Layout, change: Tensor, space: Sequence[int]) -> float:
     return float((torch.stack(shares) / cells.flatten(1).sum(1).clamp(min=1e-30)).mean())
 
 
-def changes(seen: Callable[[Tensor], Mapping[Key, list[Tensor]]], x: Tensor) -> Mapping[Key, list[Tensor]]:
-    """How each token moves (places, count, c), of rows of each kind; `seen` runs images and tells (m, count, c) of each."""
+def changes(emitted: Callable[[Tensor], Mapping[Key, list[Tensor]]], x: Tensor) -> Mapping[Key, list[Tensor]]:
+    """How each token moves (places, count, c), for each kind of row: `emitted` runs images and gives (m, count, c) of each."""
     with torch.no_grad():
-        found = seen(probes(x))
-    return {key: [(row[1:] - row[:1]).float() for row in rows] for key, rows in found.items()}
+        moved = emitted(probes(x))
+    return {key: [(row[1:] - row[:1]).float() for row in rows] for key, rows in moved.items()}

@@ -37,7 +37,7 @@ def pool(d: int, mark: Mark, out: Any, kernel_size: Any, stride: Any = None, pad
     kernel, before = each(kernel_size, d), each(padding, d)
     steps = kernel if stride is None or stride == [] else each(stride, d)
     last = [span * (k - 1) - p for span, k, p in zip(each(dilation, d), kernel, before, strict=True)]
-    return for_each(out, lambda one: moved(mark, _trailing(steps, [-p for p in before], last), one.shape))
+    return for_each(out, lambda tensor: moved(mark, _trailing(steps, [-p for p in before], last), tensor.shape))
 
 
 def avg_pool(d: int, mark: Mark, out: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, *_: Any, **__: Any):
@@ -71,11 +71,11 @@ def interpolated(mark: Mark, out: Tensor, size: Any = None, scale_factor: Any = 
     d = out.ndim - 2
     if mode == "area":
         return _shared_out(d, mark, out)
-    given = None if scale_factor is None or recompute_scale_factor else each(scale_factor, d)
+    factors = None if scale_factor is None or recompute_scale_factor else each(scale_factor, d)
     windows: Windows = {}
     for i, j in enumerate(range(-d, 0)):
         old, new = mark.dims[j].size, out.shape[j]
-        step = 1 / given[i] if given else old / new
+        step = 1 / factors[i] if factors else old / new
         if align_corners:
             step = (old - 1) / (new - 1) if new > 1 else 0.0
         windows[j] = _read(step, new, mode, bool(align_corners), antialias)
@@ -142,12 +142,12 @@ def patches(mark: Mark, out: Tensor, kernel_size: Any, dilation: Any = 1, paddin
 
 def unfolded(mark: Mark, out: Tensor, dimension: int, size: int, step: int) -> Mark:
     """Tensor.unfold: one dimension in windows, whose cells stand last."""
-    own = moved(mark, {dimension % len(mark.dims) - len(mark.dims): (step, 0, size - 1)}, out.shape[:-1])
-    return replace(own, dims=(*own.dims, plain(size))) if own.spots else NOWHERE
+    cells = moved(mark, {dimension % len(mark.dims) - len(mark.dims): (step, 0, size - 1)}, out.shape[:-1])
+    return replace(cells, dims=(*cells.dims, plain(size))) if cells.spots else NOWHERE
 
 
 def for_each(out: Any, rule: Callable[[Tensor], Mark]) -> Marks:
-    return rule(out) if isinstance(out, Tensor) else [rule(one) for one in out]
+    return rule(out) if isinstance(out, Tensor) else [rule(tensor) for tensor in out]
 
 
 def _trailing(steps: Sequence[float], begins: Sequence[float], ends: Sequence[float]) -> Windows:

@@ -55,7 +55,7 @@ RULED = "convolutions, linear layers, BatchNorm, activations, pooling and additi
 
 
 class WeightedOutput(NamedTuple):
-    """The latest output of a layer with weights: a BatchNorm right behind it becomes part of it."""
+    """The latest output of a layer with weights, and how it was made: a BatchNorm right behind it becomes part of it."""
 
     z: Tensor
     fn: Any

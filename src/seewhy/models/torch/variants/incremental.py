@@ -18,7 +18,7 @@ from .patches import Boxes
 
 DENSE = 0.8  # from this share of a map on, the copies go on in full
 T = Tensor
-QUERIES = {  # what a network may ask without reading values
+QUERIES = {  # what a network may ask of a tensor without reading its values
     *(getattr(T, name).__get__ for name in ("shape", "ndim", "device", "dtype", "layout", "is_cuda", "is_cpu", "is_mps",
       "is_leaf", "is_meta", "is_sparse", "is_quantized", "requires_grad", "grad_fn")),
     *(T.size, T.dim, T.ndimension, T.numel, T.nelement, T.__len__, T.__hash__, T.get_device, T.element_size, T.is_contiguous),
@@ -86,8 +86,8 @@ class Memo:
         place, self.next = self.next, self.next + 1
         arguments = (args, kwargs)
         if place < len(self.steps):
-            known, before, result = self.steps[place]
-            if known is fn and _same(before, arguments):
+            earlier, before, result = self.steps[place]
+            if earlier is fn and _same(before, arguments):
                 return result
             del self.steps[place:]
         result = fn(*args, **kwargs)
@@ -100,8 +100,8 @@ def _noted(value: Any) -> Any:
     if isinstance(value, Tensor):
         return value, _version(value)
     if isinstance(value, tuple | list):
-        return [_noted(one) for one in value]
-    return {key: _noted(one) for key, one in value.items()} if isinstance(value, dict) else value
+        return [_noted(part) for part in value]
+    return {key: _noted(part) for key, part in value.items()} if isinstance(value, dict) else value
 
 
 def _same(before: Any, value: Any) -> bool:
@@ -124,7 +124,7 @@ def _version(x: Tensor) -> int:
 
 
 class Family:
-    """Patches that share memory, as a network sees it: a write into one must not pass the others by."""
+    """Patches that share memory, as a network sees it: what is written into one of them is written into all."""
 
     def __init__(self) -> None:
         self.members = 0
@@ -183,7 +183,7 @@ class Patch(Tensor):
         return self.full
 
     def become(self, boxes: Boxes) -> "Patch":
-        """After a write into it."""
+        """Itself, holding other boxes, after a write into it."""
         self.boxes = boxes
         if boxes.share >= DENSE:
             self.plain()
@@ -191,6 +191,7 @@ class Patch(Tensor):
         return self
 
     def alone(self) -> None:
+        """Raises NotIncremental where a write into it would be one into other patches, too."""
         if self.family.members > 1:
             raise NotIncremental("The network writes into a map that shares memory with another.")
 
@@ -212,7 +213,7 @@ def _by_box(fn: Any, operation: BoxOperation, args: Any, kwargs: Any) -> Any:
         return None if out is None else first
     family = first.family if operation.returns == "view" else None
     if isinstance(out, list):
-        return tuple(_wrapped(one, first.memo, family) for one in out)
+        return tuple(_wrapped(part, first.memo, family) for part in out)
     if written:
         return first.become(out)
     return _wrapped(out, first.memo, family)
@@ -232,7 +233,7 @@ def _in_full(fn: Any, args: Any, kwargs: Any) -> Any:
 
 def _patches(value: Any) -> list[Patch]:
     if isinstance(value, tuple | list):
-        return [patch for one in value for patch in _patches(one)]
+        return [patch for part in value for patch in _patches(part)]
     if isinstance(value, dict):
         return _patches([*value.values()])
     return [value] if isinstance(value, Patch) else []
@@ -242,6 +243,6 @@ def _replaced(value: Any, of: Callable[[Patch], Any]) -> Any:
     if isinstance(value, Patch):
         return of(value)
     if isinstance(value, tuple | list):
-        replaced = [_replaced(one, of) for one in value]
+        replaced = [_replaced(part, of) for part in value]
         return replaced if isinstance(value, list) else tuple(replaced)
-    return {key: _replaced(one, of) for key, one in value.items()} if isinstance(value, dict) else value
+    return {key: _replaced(part, of) for key, part in value.items()} if isinstance(value, dict) else value

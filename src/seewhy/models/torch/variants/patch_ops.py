@@ -30,9 +30,9 @@ class BoxOperation(NamedTuple):
 
 def pointwise(replay: Replay, fn: Any, *args: Any, plain: Any = None, **kwargs: Any) -> Result:
     """Every value by itself, or with numbers and tensors that are the same everywhere in space; plain: fn not in place."""
-    given = [*args, *kwargs.values()]
-    parts = [a for a in given if isinstance(a, Boxes)]
-    if not all(_fits(a, parts[0]) for a in given):
+    arguments = [*args, *kwargs.values()]
+    parts = [a for a in arguments if isinstance(a, Boxes)]
+    if not all(_fits(a, parts[0]) for a in arguments):
         return None
     at, sizes = outer(parts)
     of_base, named = _each(lambda x: x.base, args, kwargs)
@@ -72,8 +72,8 @@ def normalised(
 
 def by_channel(replay: Replay, fn: Any, input: Any, *args: Any, **kwargs: Any) -> Result:
     """What treats every place alike, and knows the channel."""
-    given = [*args, *kwargs.values()]
-    if not isinstance(input, Boxes) or not input.has_channels(input.d) or any(isinstance(a, Boxes) for a in given):
+    arguments = [*args, *kwargs.values()]
+    if not isinstance(input, Boxes) or not input.has_channels(input.d) or any(isinstance(a, Boxes) for a in arguments):
         return None
     return Boxes(replay(fn, input.base, *args, **kwargs), fn(input.patch, *args, **kwargs), input.at)
 
@@ -105,14 +105,14 @@ def along_lead(replay: Replay, fn: Any, input: Any, *args: Any, place: int, more
 
 
 def turned(replay: Replay, fn: Any, input: Any, dim0: int, dim1: int) -> Result:
-    known = isinstance(input, Boxes) and _is_lead(input, dim0) and _is_lead(input, dim1)
-    return _both(replay, fn, input, dim0, dim1) if known else None
+    possible = isinstance(input, Boxes) and _is_lead(input, dim0) and _is_lead(input, dim1)
+    return _both(replay, fn, input, dim0, dim1) if possible else None
 
 
 def indexed(replay: Replay, fn: Any, input: Any, index: Any) -> Result:
     index = index if isinstance(index, tuple) else (index,)
-    known = all(i is None or isinstance(i, slice) or type(i) is int for i in index) and index[:1] == (slice(None),)
-    if not known or not isinstance(input, Boxes) or sum(i is not None for i in index) > input.base.ndim - input.d:
+    possible = all(i is None or isinstance(i, slice) or type(i) is int for i in index) and index[:1] == (slice(None),)
+    if not possible or not isinstance(input, Boxes) or sum(i is not None for i in index) > input.base.ndim - input.d:
         return None
     return _both(replay, fn, input, index)
 
@@ -126,15 +126,15 @@ def _both(replay: Replay, fn: Any, input: Boxes, *args: Any, **kwargs: Any) -> R
 
 def reshaped(replay: Replay, fn: Any, input: Any, *shape: Any) -> Result:
     """Only the axes between the copies and space."""
-    asked = list(shape[0] if len(shape) == 1 and isinstance(shape[0], tuple | list) else shape)
-    if not isinstance(input, Boxes) or not all(type(n) is int for n in asked) or len(asked) <= input.d:
+    sizes = list(shape[0] if len(shape) == 1 and isinstance(shape[0], tuple | list) else shape)
+    if not isinstance(input, Boxes) or not all(type(n) is int for n in sizes) or len(sizes) <= input.d:
         return None
-    if -1 in asked:
-        rest = -int(np.prod(asked))
-        asked[asked.index(-1)] = int(np.prod(input.shape)) // rest if rest > 0 else -1
-    if asked[0] != len(input.patch) or tuple(asked[len(asked) - input.d :]) != input.space:
+    if -1 in sizes:
+        rest = -int(np.prod(sizes))
+        sizes[sizes.index(-1)] = int(np.prod(input.shape)) // rest if rest > 0 else -1
+    if sizes[0] != len(input.patch) or tuple(sizes[len(sizes) - input.d :]) != input.space:
         return None
-    lead = asked[1 : len(asked) - input.d]
+    lead = sizes[1 : len(sizes) - input.d]
     base = replay(torch.reshape, input.base, (1, *lead, *input.space))
     return Boxes(base, input.patch.reshape(len(input.patch), *lead, *input.sizes), input.at)
 

@@ -54,8 +54,8 @@ class TorchScorer:
         if self.mixes is None and len(x) > 1:
             together, alone = self.raw(x.clone()), self.raw(x[:1].clone())
             self.mixes = not alike(together[:1], alone)
-            return together if not self.mixes else torch.cat([self.raw(one) for one in x.split(1)])
-        return torch.cat([self.raw(one) for one in x.split(1)]) if self.mixes else self.raw(x)
+            return together if not self.mixes else torch.cat([self.raw(image) for image in x.split(1)])
+        return torch.cat([self.raw(image) for image in x.split(1)]) if self.mixes else self.raw(x)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -122,7 +122,7 @@ class BoxScorer:
         """Do the first boxes give what plain passes give?"""
         whole = self._whole(patches, at)
         with Work() as work:
-            expected = torch.cat([self.scorer.raw(one) for one in whole.split(1)])
+            expected = torch.cat([self.scorer.raw(image) for image in whole.split(1)])
         self.plain = work.done / len(at)
         self.why = "" if alike(raw, expected) else "its scores differ from those of plain passes"
         return not self.why

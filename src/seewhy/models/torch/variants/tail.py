@@ -66,8 +66,8 @@ class TorchTail:
     def __call__(self, edits: Tensor) -> Tensor:
         """The scores (m, k) for activations (m, ...) in the place of a."""
         if edits.shape[1:] != self.a.shape[1:]:
-            own, given = tuple(self.a.shape[1:]), tuple(edits.shape)
-            raise BadParameter(f"Edits {given} of layer {self.tap.layer}: each row replaces {own}, so give (m, *{own}).")
+            shape, edited = tuple(self.a.shape[1:]), tuple(edits.shape)
+            raise BadParameter(f"Edits {edited} of layer {self.tap.layer}: each row replaces {shape}, so give (m, *{shape}).")
         if not len(edits):
             return self.scores[:0]
         if self.replays:
@@ -85,7 +85,7 @@ class TorchTail:
             with tried():
                 scores = self._run(self.program)
                 self.program.finish(scores)
-        if self.program is None or scores is None or self.program.known:  # it failed on the way
+        if self.program is None or scores is None or self.program.recorded:  # it failed on the way
             self.program, scores = None, self._run(None)
         self.a, self.scores = self.tap.check(), scores.detach().clone()
         if self.a.shape[:1] != (1,):
@@ -138,7 +138,7 @@ class TorchTail:
 
 
 def replaced(a: Tensor, edits: Tensor) -> Tensor:
-    """What the layer is to emit: a copy, since in-place layers may write over it."""
+    """A copy of the edits in place of what the layer emitted: a copy, since in-place layers may write over it."""
     if a.shape != edits.shape:
         raise Unreplayable(f"{tuple(edits.shape)} cannot take the place of {tuple(a.shape)}.")
     return edits.to(a.dtype, copy=True)
@@ -182,8 +182,8 @@ class Call(NamedTuple):
 
     fn: Any
     runs: bool
-    one: Any = None
-    two: Any = None
+    for_one: Any = None
+    for_two: Any = None
 
 
 class Program(TorchFunctionMode):
@@ -192,7 +192,7 @@ class Program(TorchFunctionMode):
     def __init__(self) -> None:
         super().__init__()
         self.calls: list[Call] = []
-        self.known: dict[int, RecordedTensor] = {}
+        self.recorded: dict[int, RecordedTensor] = {}
         self.felt: set[int] = set()  # the memory of tensors that depend on the edit
         self.copies: list[tuple[Tensor, RecordedTensor]] = []  # of what each call of the layer emits, put in its place
         self.reads = False  # Python reads values that depend on it
@@ -200,52 +200,53 @@ class Program(TorchFunctionMode):
     def edited(self, a: Tensor, copy: Tensor) -> None:
         """From here on the copy of a is edited; what an earlier edit would have changed is forgotten."""
         self.reads, self.felt = False, set()
-        self.calls = [call._replace(runs=not call.one) for call in self.calls]
-        for known in self.known.values():
-            known.felt, known.value = False, None
-        for earlier, known in self.copies:  # it is put in no more
-            self.known[id(earlier)] = known
+        self.calls = [call._replace(runs=not call.for_one) for call in self.calls]
+        for recorded in self.recorded.values():
+            recorded.felt, recorded.value = False, None
+        for earlier, recorded in self.copies:  # it is put in no more
+            self.recorded[id(earlier)] = recorded
         self.copies.append((copy, self._returned(a, felt=False)))
         self._returned(copy, felt=True)
 
     def __torch_function__(self, fn: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        given: list[Tensor] = []
-        leaves((args, kwargs or {}), given.append)
-        feels = any(memory(tensor) in self.felt for tensor in given)
+        tensors: list[Tensor] = []
+        leaves((args, kwargs or {}), tensors.append)
+        feels = any(memory(tensor) in self.felt for tensor in tensors)
         if feels:
             self.reads |= name_of(fn) in READS
-            self._hold(given)
-        versions = [tensor._version for tensor in given]
+            self._hold(tensors)
+        versions = [tensor._version for tensor in tensors]
         out = fn(*args, **(kwargs or {}))
         if feels:
-            self.felt |= {memory(one) for one, before in zip(given, versions, strict=True) if one._version != before}
-        before = len(self.known)
-        one = leaves(out, lambda tensor: self._returned(tensor, feels))
-        settles = not given and len(self.known) == before  # grad mode, autocast, seeds: replaying cannot set them
-        self.calls.append(Call(fn, feels or settles, None if settles else (one,)))
+            self.felt |= {memory(held) for held, before in zip(tensors, versions, strict=True) if held._version != before}
+        before = len(self.recorded)
+        held = leaves(out, lambda tensor: self._returned(tensor, feels))
+        settles = not tensors and len(self.recorded) == before  # grad mode, autocast, seeds: replaying cannot set them
+        self.calls.append(Call(fn, feels or settles, None if settles else (held,)))
         return out
 
     def finish(self, scores: Tensor) -> None:
         """Let go of all that no later pass needs."""
         self._hold([scores])  # they may not depend on the layer
-        for known in self.known.values():
-            known.written, known.tensor = known.tensor is not None and known.tensor._version != known.version, None
-        self.known, self.felt, self.copies = {}, set(), []
+        for recorded in self.recorded.values():
+            recorded.written = recorded.tensor is not None and recorded.tensor._version != recorded.version
+            recorded.tensor = None
+        self.recorded, self.felt, self.copies = {}, set(), []
         self.calls = [Call(call.fn, True) if call.runs else call for call in self.calls]
 
-    def _hold(self, given: list[Tensor]) -> None:
+    def _hold(self, tensors: list[Tensor]) -> None:
         """Keep them as they are now: a call that feels the edit reads them, and may write over them."""
-        for tensor in given:
-            known = self.known.get(id(tensor))
-            if known and known.value is None and not known.felt:
-                known.tensor, known.value, known.version = tensor, tensor.clone(), tensor._version
+        for tensor in tensors:
+            recorded = self.recorded.get(id(tensor))
+            if recorded and recorded.value is None and not recorded.felt:
+                recorded.tensor, recorded.value, recorded.version = tensor, tensor.clone(), tensor._version
 
     def _returned(self, tensor: Tensor, felt: bool) -> RecordedTensor:
         if felt:
             self.felt.add(memory(tensor))
-        if id(tensor) not in self.known:  # which keeps it, so that no other takes its id and its memory meanwhile
-            self.known[id(tensor)] = RecordedTensor(tensor, felt)
-        return self.known[id(tensor)]
+        if id(tensor) not in self.recorded:  # which keeps it, so that no other takes its id and its memory meanwhile
+            self.recorded[id(tensor)] = RecordedTensor(tensor, felt)
+        return self.recorded[id(tensor)]
 
 
 class GrowthPass(TorchFunctionMode):
@@ -258,7 +259,7 @@ class GrowthPass(TorchFunctionMode):
     def __torch_function__(self, fn: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         out, at, calls = fn(*args, **(kwargs or {})), next(self.counted), self.program.calls
         if at < len(calls) and calls[at].fn == fn and not calls[at].runs:
-            calls[at] = calls[at]._replace(two=(leaves(out, lambda tensor: tuple(tensor.shape)),))
+            calls[at] = calls[at]._replace(for_two=(leaves(out, lambda tensor: tuple(tensor.shape)),))
         return out
 
 
@@ -273,20 +274,20 @@ class Replay(TorchFunctionMode):
         call = next(self.calls, None)
         if call is None or fn != call.fn:
             raise Unreplayable(f"The network calls {fn}, and did not when it was recorded.")
-        return fn(*args, **(kwargs or {})) if call.runs else self._grown(call.one, call.two if self.m > 1 else None)[0]
+        return fn(*args, **(kwargs or {})) if call.runs else self._grown(call.for_one, call.for_two if self.m > 1 else None)[0]
 
-    def _grown(self, one: Any, two: Any) -> Any:
+    def _grown(self, for_one: Any, for_two: Any) -> Any:
         """What the call returns for m images, from what it returned for one, and, unless m is 1, for two."""
-        if isinstance(one, RecordedTensor):
-            if id(one) not in self.made:
-                self.made[id(one)] = one.rows(one.size if self.m == 1 else two, self.m)
-            return self.made[id(one)]
-        if isinstance(one, tuple | list):
-            twos = one if self.m == 1 else two
-            return built(one, [self._grown(*each) for each in zip(one, twos, strict=True)])
-        if type(one) is int and self.m > 1:  # a size, a count, a stride
-            return one + (two - one) * (self.m - 1)
-        return one
+        if isinstance(for_one, RecordedTensor):
+            if id(for_one) not in self.made:
+                self.made[id(for_one)] = for_one.rows(for_one.size if self.m == 1 else for_two, self.m)
+            return self.made[id(for_one)]
+        if isinstance(for_one, tuple | list):
+            for_twos = for_one if self.m == 1 else for_two
+            return built(for_one, [self._grown(*each) for each in zip(for_one, for_twos, strict=True)])
+        if type(for_one) is int and self.m > 1:  # a size, a count, a stride
+            return for_one + (for_two - for_one) * (self.m - 1)
+        return for_one
 
 
 def memory(tensor: Tensor) -> int:
