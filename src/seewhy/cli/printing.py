@@ -24,11 +24,11 @@ def say(line: object = "", err: bool = False, nl: bool = True, **style: Any) -> 
     click.echo(click.style(said, **style) if style else said, stream, nl=nl)
 
 
-def say_json(facts: Mapping[str, Any]) -> None:
-    """One JSON object on one line."""
+def say_json(facts: Mapping[str, Any] | str) -> None:
+    """One JSON object on one line; facts: what it holds, or the line itself."""
     from seewhy.json_text import as_json
 
-    click.echo(as_json(facts), stdout())
+    click.echo(facts if isinstance(facts, str) else as_json(facts), stdout())
 
 
 @contextmanager

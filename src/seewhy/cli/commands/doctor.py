@@ -11,7 +11,7 @@ import click
 
 from seewhy.cli.failures import about
 from seewhy.cli.options import SPEC, ModelOptions, model_options
-from seewhy.cli.printing import printable, say, stdout
+from seewhy.cli.printing import printable, say, say_json
 
 from .listing import table
 
@@ -48,7 +48,7 @@ def doctor(network: ModelOptions, photo: str | None, every: bool, as_json: bool)
     if report.command:
         report = replace(report, command=shlex.join(next_command(report, network, photo or "PHOTO.jpg")))
     if as_json:
-        click.echo(report.as_json(), stdout())  # JSON of one line, in ASCII
+        say_json(report.as_json())
     else:
         print_report(report, every)
     click.get_current_context().exit(1 if report.hopeless else 0)
