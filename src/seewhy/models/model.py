@@ -144,11 +144,11 @@ class Scorer(Protocol):
     def array(self, x: NDArray[Any]) -> Array: ...  # as the model's own kind of array, on its device
     def blend(self, keep: Array, image: Array, fill: Array) -> Array: ...  # (m, *space), (c, *space) twice -> (m, c, *space)
     def pace(self, together: int | None, most: int) -> Pace: ...  # how many variants share a pass: so many, or as usual
-    def boxed(self, image: Array) -> "Boxes | None": ...  # if there is a short cut
+    def boxed(self, image: Array) -> "PatchScorer | None": ...  # if there is a short cut
     def tail(self, image: Array, layer: str) -> "Tail": ...
 
 
-class Boxes(Protocol):
+class PatchScorer(Protocol):
     """The scores of one image with boxes of it replaced, by a short cut."""
 
     why: str  # the short cut could not be taken
