@@ -1,7 +1,7 @@
 """What can be explained of a model, at what cost, and what stands in the way: found by looking, before any map is made."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from PIL import Image
@@ -38,7 +38,7 @@ def doctor(model: Model, image: Images | None = None) -> Report:
         answer, layers, layer, a, refused, hazards = model.examine(batch.x)
     except InSpace as error:
         inside = Hazard("no-classes", WARNING, " ".join(str(error).split()), (), "")
-        layers = model.layers(batch.x) if isinstance(model, Differentiable) else {}
+        layers = cast(Differentiable, model).layers(batch.x) if "layers" in model.gives else {}
         default = next((name for name, known in layers.items() if known.default), None)
         why = layers[default].why if default else ""
         return Report(model.name, model.weights, name, None, layers, (inside,), (), default, why)

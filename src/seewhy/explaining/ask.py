@@ -6,7 +6,7 @@ from typing import Any
 from seewhy.errors import BadParameter, NeedsGradients
 from seewhy.images.inputs import Images, PreparedBatch, sort_out
 from seewhy.maps.heatmap import Heatmaps
-from seewhy.models.model import INPUT, Differentiable, Model
+from seewhy.models.model import INPUT, Model
 from seewhy.prepare.batch import in_frames
 from seewhy.targets.parse import as_targets
 from seewhy.targets.target import PerImage, Top, Unit
@@ -35,16 +35,15 @@ def ask(
 
     Raises Misuse, before any pass runs, where the question cannot be put to this model.
     """
-    readable = isinstance(model, Differentiable)  # once: against a protocol each check costs more than all others together
-    if not readable and not isinstance(model, Model):
+    if not isinstance(model, Model):  # once: against a protocol each check costs more than all others together
         raise NeedsGradients(f"{type(model).__name__} is no model. Make one: seewhy.wrap(network) or seewhy.load(spec).")
     if not chosen:
         raise BadParameter("No method was given. `seewhy.METHODS` lists them by name.")
-    if not readable and (inside := [m for m in chosen if m.reads != "scores"]):
+    if "gradients" not in model.gives and (inside := [m for m in chosen if m.reads != "scores"]):
         reads = NEEDS.get(inside[0].reads, "gradients")
         raise NeedsGradients(f"{inside[0].name} reads {reads}; {model.name} gives scores only. Try occlusion, rise or lime.")
     targets = as_targets(target, model.labels)
-    if not readable and any(isinstance(each, Unit) for each in targets):
+    if "gradients" not in model.gives and any(isinstance(each, Unit) for each in targets):
         raise NeedsGradients(f"A unit lies inside the network; {model.name} gives scores only. Explain a class.")
     layers = list(layer) if isinstance(layer, list | tuple) else [layer]
     for name in layers:
@@ -64,8 +63,7 @@ def ask(
         if isinstance(each, PerImage) and len(each.targets) != count:
             raise BadParameter(f"PerImage has {len(each.targets)} targets for {count} images: one for each is needed.")
     kept = Kept(on_error, count)
-    if readable:
-        model.fit(count)
+    model.fit(count)
     if tile is not None or overlap is not None:
         from .tiles.tiles import tiled  # here, to keep start-up light: few questions are asked by tiles
 

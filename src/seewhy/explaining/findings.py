@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from seewhy.errors import BadNetwork, NotApplicable
 from seewhy.images.photo import Photo
 from seewhy.maps.source import MethodFacts
-from seewhy.models.model import Differentiable
 from seewhy.prepare.batch import Batch
 from seewhy.progress import stop_asked
 from seewhy.targets.aim import Aim, ImageView, Pinned
@@ -54,7 +53,7 @@ def target_groups(
         unit = (target.layer, target.at) if isinstance(target, Unit) else None
         groups.setdefault(type(target) if isinstance(target, Aim) else unit, []).append(t)
     for kind, places in groups.items():
-        answering = model.beside(place, len(batch.x)) if isinstance(model, Differentiable) else model
+        answering = model.beside(place, len(batch.x))
         together, pinned = [targets[t] for t in places], ()
         if isinstance(kind, type):
             answering, pinned = answering.aimed(together, batch.x, _view(batch, model))

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from seewhy.images.inputs import Images
-from seewhy.models.model import Differentiable, Model
+from seewhy.models.model import Model
 from seewhy.targets.aim import Aim, ImageView, Pinned
 from seewhy.targets.box import Detection, by_score
 from seewhy.targets.detector import detections_of
@@ -18,7 +18,7 @@ def detections(model: Model, images: Images) -> list[list[Detection]]:
     by_image: list[list[Detection]] = []
     for batch in model.batches(images):
         for i, photo in enumerate(batch.photos):
-            detector = model.beside(len(by_image), 1) if isinstance(model, Differentiable) else model
+            detector = model.beside(len(by_image), 1)
             size = photo and photo.pixels.size
             collected = Everything()
             view = ImageView(tuple(batch.x.shape[2:]), size, batch.boxes[i], model.labels)

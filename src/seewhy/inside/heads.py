@@ -38,7 +38,7 @@ def attention(
     that attend to channels, keys that are pooled by convolutions, heads mixed behind the softmax), BadParameter for a head
     or query that does not exist.
     """
-    if not isinstance(model, Differentiable):
+    if "gradients" not in getattr(model, "gives", ()):
         raise NeedsGradients("attention reads the inside of a network; this model gives scores only. Try occlusion or rise.")
     if isinstance(layer, list | tuple) and not layer:
         raise BadParameter("The list of layers is empty. Give a name, a list of names, or None for all.")

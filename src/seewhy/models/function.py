@@ -21,7 +21,7 @@ from seewhy.targets.aim import Aim, ImageView, Pinned
 from seewhy.targets.suggest import suggestion
 
 from .hazard import NOTE, WARNING, Hazard
-from .model import GIVEN, Answer, Examination, softmax
+from .model import GIVEN, SCORES_ALONE, Answer, Examination, softmax
 from .pace import Pace
 from .settings import BATCH, Settings
 
@@ -36,6 +36,7 @@ class FunctionModel:
         to 255.  "float": what `prepare` made, (n, c, h, w).
     """
 
+    gives = SCORES_ALONE
     towers = None  # of texts it knows nothing
     no_classes = ""  # why none can be explained
 
@@ -57,6 +58,13 @@ class FunctionModel:
     def __repr__(self) -> str:
         classes = f"{len(self.labels) if self.labels else 'unnamed'} classes"
         return f"<{printable(self.name, 300)}: {self.explains} of {classes}, scores only>"
+
+    def fit(self, count: int) -> None:
+        """It has no inputs beside the images, so any number of them fits."""
+
+    def beside(self, place: int, count: int) -> "FunctionModel":
+        """The same, for it has no inputs beside the images."""
+        return self
 
     def batches(self, images: Images, whole: bool = False) -> Iterator[Batch]:
         return batches(images, self.prepare, self.batch_size, self.name, self.signals)

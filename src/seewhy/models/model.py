@@ -165,10 +165,16 @@ class Tail(Protocol):
     def __call__(self, edits: Array) -> NDArray[Any]: ...  # (m, c, *space) -> (m, k)
 
 
+SCORES_ALONE = frozenset({"scores"})  # of a function
+AT_IMAGE = SCORES_ALONE | {"gradients"}  # of a network in one piece: gradients at the image, and no layer
+INSIDE = AT_IMAGE | {"layers"}  # of a network whose layers can be read, too
+
+
 @runtime_checkable
 class Model(Protocol):
     """A network that gives scores."""
 
+    gives: frozenset[str]  # what can be asked of it: SCORES_ALONE, AT_IMAGE or INSIDE
     name: str
     labels: Sequence[str] | None
     weights: str | None  # which file or tag they came from
@@ -179,6 +185,8 @@ class Model(Protocol):
     signals: bool  # it takes batches (n, c, l)
     prepare: Preparer | None  # of photos, volumes or clips
 
+    def fit(self, count: int) -> None: ...  # BadParameter, where it has side inputs of another number of images
+    def beside(self, place: int, count: int) -> "Model": ...  # with the side inputs of these images
     def batches(self, images: Images, whole: bool = False) -> Iterator[Batch]: ...  # the border
     def answer(self, x: Array) -> Answer: ...
     def scoring(  # answer: what it said of x
@@ -195,8 +203,7 @@ class Differentiable(Model, Protocol):
     """A network whose inside can be read."""
 
     def layers(self, x: Array | None = None) -> Mapping[str, Layer]: ...  # as x, or a blank photo, runs through it
-    def fit(self, count: int) -> None: ...  # BadParameter, where it has side inputs of another number of images
-    def beside(self, place: int, count: int) -> "Differentiable": ...  # with the side inputs of these images
+    def beside(self, place: int, count: int) -> "Differentiable": ...  # as Model's
     def cells(self, layer: str, x: Array) -> tuple[tuple[int, ...], Place] | None: ...  # its grid, and where it lies
     def upto(self, layer: str, at: Any = "max") -> "Differentiable": ...  # whose scores are the layer's units
     def trace(  # twice: the evidence can be asked for second derivatives, and keeps the graph as long as it lives

@@ -19,7 +19,7 @@ from seewhy.images.inputs import Images, PreparedBatch, sort_out
 from seewhy.images.places import AxisCells, Extent, Spans, cells_along
 from seewhy.maps.heatmap import Heatmap, Heatmaps
 from seewhy.maps.source import Predicted
-from seewhy.models.model import Differentiable, Layer
+from seewhy.models.model import Layer
 from seewhy.prepare.batch import Batch
 from seewhy.printable import quoted
 from seewhy.progress import stop_asked
@@ -55,7 +55,7 @@ def tiled(
         whole = _opened(model, images, place, kept)
         if whole is None:
             continue
-        beside = model.beside(place, 1) if isinstance(model, Differentiable) else model
+        beside = model.beside(place, 1)
         of_image = [target.of(place) if isinstance(target, PerImage) else target for target in targets]
         single = beside is not model or any(m.asks for m in methods)  # other inputs belong to it, or a person may stop it
         question = TileQuestion(beside, whole, methods, of_image, layers, 1 if single else model.copies)
@@ -223,7 +223,7 @@ def _period(model: Any, x: Any) -> tuple[int, ...]:
 def _surveyed(model: Any, x: Any) -> tuple[Sequence[int], Mapping[str, Layer]]:
     """The sides of a corner of the image, and the network's layers as they run on it: it takes less memory than the image."""
     corner = x[(..., *[slice(SURVEYED.get(x.ndim - 2))] * (x.ndim - 2))]
-    for part in [corner, x][corner.shape == x.shape :] if isinstance(model, Differentiable) else []:
+    for part in [corner, x][corner.shape == x.shape :] if "layers" in model.gives else []:
         with suppress(SeewhyError):  # of networks of one size; where no layer can be told of, steps are free
             return part.shape[2:], model.layers(part)
     return x.shape[2:], {}
@@ -236,7 +236,7 @@ def _spans(box: Extent) -> Spans:
 def _grids(question: TileQuestion, batch: Batch, seen: Spans) -> list[tuple[AxisCells, ...]]:
     """Where the cells of the maps will lie in a tile: for each layer that is explained, the cells along each axis."""
     space, grids = tuple(batch.x.shape[2:]), []
-    if isinstance(question.model, Differentiable) and any(m.layered for m in question.methods):
+    if "gradients" in question.model.gives and any(m.layered for m in question.methods):
         case = Case(question.model, batch.x[:1], [], question.layers, ())
         for layer, a in case.activations.items():
             grid = tuple(a.shape[2:])

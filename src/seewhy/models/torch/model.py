@@ -11,7 +11,7 @@ from PIL import Image
 from seewhy.arrays import Array
 from seewhy.errors import BadParameter
 from seewhy.images.places import Place
-from seewhy.models.model import Attended, Bias, Examination, Head, Layer, Trace
+from seewhy.models.model import INSIDE, Attended, Bias, Examination, Head, Layer, Trace
 from seewhy.models.rule import Rule
 from seewhy.models.torch.attention.attended import attended
 from seewhy.models.torch.passes.head import first_bad
@@ -29,6 +29,8 @@ from .undisturbed import again
 
 class TorchModel(TorchScores):
     """A torch.nn.Module whose inside can be read.  Made by `seewhy.wrap`."""
+
+    gives = INSIDE
 
     def upto(self, layer: str, at: Any = "max") -> "TorchModel":
         """The model whose scores are the units of a layer: of each channel the strongest activation, its "sum" over

@@ -10,7 +10,7 @@ from torch.jit import ScriptModule
 
 from seewhy.arrays import Array
 from seewhy.errors import NeedsGradients, NotApplicable
-from seewhy.models.model import INPUT, Answer, Attended, Examination, Trace
+from seewhy.models.model import AT_IMAGE, INPUT, Answer, Attended, Examination, Trace
 from seewhy.models.rule import Rule
 from seewhy.models.settings import Settings
 from seewhy.models.torch.attention.attended import attended
@@ -35,6 +35,7 @@ def _no(what: str) -> Callable[..., Any]:
 class SealedModel(TorchScores):
     """A network in one piece.  Made by `seewhy.wrap` of a ScriptModule or an ExportedProgram."""
 
+    gives = AT_IMAGE
     layers = _no("no layer")
     upto = _no("no layer such as {!r}, and none of its units,")
     biases = _no("no bias")
