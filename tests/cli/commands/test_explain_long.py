@@ -172,7 +172,7 @@ WORK = """
 import sys, time
 import numpy as np, seewhy, seewhy.progress as progress
 progress.PATIENCE = 0.05
-slow = lambda x: (time.sleep(0.004 * len(x)), x.mean((2, 3)))[1]
+slow = lambda x: (time.sleep(0.01 * len(x)), x.mean((2, 3)))[1]
 model = seewhy.wrap(slow, takes="float", batch_size=4)
 seewhy.rise(model, np.ones((1, 3, 8, 8)), masks=160, fill="zero")
 """
