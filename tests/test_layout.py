@@ -15,16 +15,13 @@ LONGEST = 330  # lines
 
 UNTESTED = {  # source modules without a test module of their own name, and where their tests are
     "models/torch/base.py": "models/torch/test_model.py",
-    "models/torch/draws.py": "whole/test_threads.py (what a network draws in eval mode)",
     "models/torch/examination.py": "diagnosis/test_doctor.py",
     "models/torch/examine.py": "diagnosis/test_doctor.py, models/torch/test_hazards.py",
-    "models/torch/learned.py": "whole/test_threads.py (what was found out by size)",
     "models/torch/network_call.py": "models/torch/test_inputs.py",
     "models/torch/output.py": "models/torch/test_scores.py",
     "models/torch/runner.py": "models/torch/test_model.py",
     "models/torch/sealed.py": "models/zoo/test_exported.py, models/torch/test_model.py",
     "models/torch/trace.py": "models/torch/passes/",
-    "models/torch/undisturbed.py": "models/torch/test_standin.py, whole/test_threads.py",
 }
 
 

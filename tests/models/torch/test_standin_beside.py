@@ -1,4 +1,4 @@
-"""What else a network keeps beside its modules: hooks of its own methods, keys, ids, proxies, caches; and what it draws."""
+"""What else a network keeps beside its modules: hooks of its own methods, keys, ids, proxies, caches."""
 
 import weakref
 
@@ -9,7 +9,6 @@ from torch import nn
 from torch.nn import functional as F
 
 import seewhy
-from seewhy.models.torch.draws import Drawing
 from support import networks
 from support.ask import close
 from support.standins import Plain, X, made, values
@@ -255,19 +254,6 @@ def test_layers_that_learn_their_sizes_from_the_first_image():
     first, again = (seewhy.grad_cam(model, X, target=1)[0].values for _ in range(2))
     np.testing.assert_array_equal(first, again)
     assert network.conv2.in_channels == 6
-
-
-def test_draws_that_name_no_generator():
-    def draw():
-        return torch.randn(3, generator=None) + torch.bernoulli(torch.ones(3) / 2, generator=None)
-
-    with Drawing() as first:
-        one = draw()
-    before = torch.get_rng_state()
-    with Drawing():
-        assert torch.equal(draw(), one)
-    assert first.drew
-    assert torch.equal(torch.get_rng_state(), before)
 
 
 class MadeLate(Plain):

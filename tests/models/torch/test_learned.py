@@ -1,0 +1,123 @@
+"""What passes told of a network is bounded, right, shared by copies, and no part of a pickle."""
+
+import pickle
+
+import numpy as np
+
+import seewhy
+from seewhy import Unit
+from seewhy.models.model import Layer
+from seewhy.models.torch.learned import Learned, SizeFacts
+from seewhy.models.torch.places.layout import NetworkGrids
+from seewhy.models.torch.places.survey import Survey
+from support import networks
+
+CACHES = ("surveys", "sizes", "straight", "calls")
+
+
+def values(maps):
+    return np.stack([m.values for m in maps])
+
+
+def layer(calls: int = 1, **more) -> Layer:
+    """What is known of a convolution whose grid is (6, 8)."""
+    return Layer("Conv2d", (4, 6, 8), calls, connected=True, **more)
+
+
+def looked(turned=(), **layers: Layer) -> Survey:
+    """What a look through a network with these layers gives."""
+    return Survey(layers, NetworkGrids({}, frozenset()), {}, frozenset(turned))
+
+
+def test_what_was_found_out_by_size_stays_bounded_and_right():
+    network = networks.pooled().float()
+    model = seewhy.wrap(network)
+    sizes = [(h, w) for h in range(8, 20) for w in range(8, 14)]
+
+    def ask(own, size):
+        x = networks.images(1, *size).astype(np.float32)
+        return seewhy.explain(own, x, ["grad-cam", "gradient"], target=[0, Unit("act1", 1)])
+
+    first = values(ask(model, sizes[0])[:1])
+    for size in sizes:
+        ask(model, size)
+    learned, tries = model.runner.learned, model.runner.call.tries
+    kept = [learned.surveys, learned.sizes, model.derived, learned.straight, learned.calls, tries.quiet]
+    assert all(len(one) <= one.most for one in kept)
+    assert max(one.most for one in kept) <= 64
+    np.testing.assert_array_equal(values(ask(model, sizes[0])[:1]), first)
+
+
+def test_each_cache_holds_48_values_and_drops_the_one_used_longest_ago():
+    learned = Learned()
+    for name in CACHES:
+        cache = getattr(learned, name)
+        for size in range(48):
+            cache.keep(size, size + 100)
+        assert cache.get(0) == 100  # used once more, so it stays
+        cache.keep(48, 148)
+        assert len(cache) == 48
+        assert cache.get(1) is None
+        assert [cache.get(size) for size in (0, 2, 48)] == [100, 102, 148]
+
+
+def test_no_cache_travels_in_a_pickle():
+    learned = Learned()
+    for name in CACHES:
+        getattr(learned, name).keep("key", 1)
+    arrived = pickle.loads(pickle.dumps(learned))
+    assert [len(getattr(arrived, name)) for name in CACHES] == [0, 0, 0, 0]
+    assert len(learned.calls) == 1
+
+
+def test_a_network_that_runs_otherwise_is_looked_through_anew_and_shares_the_rest():
+    learned = Learned()
+    learned.surveys.keep("size", looked())
+    anew = learned.surveyed_anew()
+    assert len(anew.surveys) == 0
+    assert len(learned.surveys) == 1
+    assert (anew.sizes, anew.straight, anew.calls) == (learned.sizes, learned.straight, learned.calls)
+    anew.calls.keep("size", 3)
+    assert learned.calls.get("size") == 3
+
+
+def test_a_survey_tells_where_cells_lie_and_which_calls_see_the_image():
+    place = object()
+    layers = {
+        "once": layer(cells=place),
+        "nowhere": layer(),
+        "thrice": layer(calls=3, sees=(1, 3), cells=place),
+        "blind": layer(calls=2, sees=()),
+    }
+    facts = SizeFacts()
+    facts.told_by(looked({"nowhere"}, **layers))
+    assert facts.places == {"once": ((6, 8), place), "nowhere": None}
+    assert facts.several == {"thrice": ["thrice#1", "thrice#3"]}
+    assert facts.turned == {"nowhere"}
+
+
+def test_what_a_pass_found_out_of_a_place_stands_against_a_later_survey():
+    facts = SizeFacts()
+    facts.places["once"] = ((2, 3), "by a pass")
+    facts.told_by(looked(once=layer(cells="by a survey")))
+    assert facts.places["once"] == ((2, 3), "by a pass")
+
+
+def test_a_survey_is_taken_over_once():
+    facts, survey = SizeFacts(), looked({"once"}, once=layer())
+    facts.told_by(survey)
+    facts.turned.clear()
+    facts.told_by(survey)
+    assert facts.turned == set()
+    facts.told_by(looked({"once"}))
+    assert facts.turned == {"once"}
+
+
+def test_what_is_behind_units_is_known_to_the_whole_network_and_places_are_not():
+    whole = SizeFacts()
+    units = SizeFacts(whole)
+    units.told_by(looked({"mirrored"}, mirrored=layer(calls=2, sees=(2,))))
+    assert whole.turned == {"mirrored"}
+    assert whole.several == {"mirrored": ["mirrored#2"]}
+    units.places["once"] = None
+    assert whole.places == {}
