@@ -135,7 +135,7 @@ def _shares(attended: Attended, block: Attention, query: Any, batch: Batch, plac
             raise BadParameter(f'query={query!r}: "class", a token\'s number, or a pixel (y, x) of the photo.')
         if len(attended.reads) == tokens.length:
             return share + attended.reads
-        share[:, tokens.own] = 1 / len(range(*tokens.own.indices(tokens.length)))
+        share[:, tokens.in_image] = 1 / len(range(*tokens.in_image.indices(tokens.length)))
     elif isinstance(query, int | np.integer) and not isinstance(query, bool):
         if not 0 <= query < tokens.length:
             raise BadParameter(f"query={query}: {block.layer} has tokens 0 to {tokens.length - 1}.")
@@ -205,6 +205,6 @@ def _notes(attended: Attended, block: Attention, query: Any) -> tuple[str, ...]:
         return ()
     if len(attended.reads) != block.queries.length:
         return ("the head of the network reads other tokens than this layer's: the mean over its patches is shown",)
-    if attended.reads[block.queries.own].any():
+    if attended.reads[block.queries.in_image].any():
         return ("the head of the network reads patches: the mean over their rows is shown, query=(y, x) shows one",)
     return ()

@@ -43,7 +43,7 @@ def attention_rollout(case: Case, *, head_fusion: str = "mean", discard: float =
     case.record_answer(attended.answer)
     tokens = attended.layers[-1].keys
     fused = [numbers(reduce(layer.a, "n h q k -> n q k", head_fusion)) for layer in attended.layers]
-    r = rolled([_without_weakest(e, discard, tokens.own) for e in fused], rows(attended, len(case.x)))
+    r = rolled([_without_weakest(e, discard, tokens.in_image) for e in fused], rows(attended, len(case.x)))
     core = repeat(tokens.grid_of(r), "n ... -> t n ...", t=len(case.targets))
     return Outcome({ATTENTION: core}, lambda _t, _i: attended.notes)
 

@@ -49,7 +49,7 @@ class FunctionModel:
         self.labels = settings.labels
         self.name = settings.name or getattr(function, "__name__", type(function).__name__)
         self.explains = settings.scores or GIVEN
-        self.asked_batch = settings.batch_size
+        self.requested_batch_size = settings.batch_size
         self.batch_size = self.copies = settings.batch_size or BATCH
         self.weights = settings.weights
         self.aims: tuple[Pinned, ...] = ()  # what is read of all that it gives, of a model made by `aimed`
@@ -85,12 +85,12 @@ class FunctionModel:
         x = numbers(x)
         if self.takes == "uint8" and 0 < x.max() <= 1 and (x % 1 != 0).any():
             raise BadParameter(f"{self.name} takes photos from 0 to 255; these lie between 0 and 1: multiply them by 255.")
-        given = self.given(x)
-        normalised = is_distribution(given)
-        chances = given if normalised else None if self.explains == GIVEN else softmax(given)
+        raw = self.raw(x)
+        normalised = is_distribution(raw)
+        chances = raw if normalised else None if self.explains == GIVEN else softmax(raw)
         if self.aims:
-            return Answer(given, None)
-        return Answer(self.scored(given, normalised), chances, normalised=normalised)
+            return Answer(raw, None)
+        return Answer(self.scored(raw, normalised), chances, normalised=normalised)
 
     def examine(self, x: Array) -> Examination:
         """What two answers to one image (1, c, *space) show; nothing inside can be read."""
@@ -121,22 +121,22 @@ class FunctionModel:
         """All that the function gives for images x (n, c, *space), as aims read it."""
         return self._called(numbers(x))
 
-    def _dense_scores(self, given: NDArray[Any]) -> NDArray[Any]:
-        flat = np.moveaxis(given, 1, -1)
+    def _dense_scores(self, raw: NDArray[Any]) -> NDArray[Any]:
+        flat = np.moveaxis(raw, 1, -1)
         rows = flat.reshape(-1, flat.shape[-1])
         return np.moveaxis(self.scored(rows, is_distribution(rows)).reshape(flat.shape), -1, 1)
 
-    def given(self, x: NDArray[Any]) -> NDArray[Any]:
+    def raw(self, x: NDArray[Any]) -> NDArray[Any]:
         """What the function gives for images x (n, c, *space), checked: (n, k)."""
-        found = self._called(x)
+        output = self._called(x)
         if self.aims:
-            return self._checked(np.stack([aim.read(found) for aim in self.aims], 1), x)
+            return self._checked(np.stack([aim.read(output) for aim in self.aims], 1), x)
         try:
-            return self._checked(np.asarray(found), x)
+            return self._checked(np.asarray(output), x)
         except BadNetwork as error:
             height, width = (*x.shape[2:], 1)[:2]
             view = ImageView(tuple(x.shape[2:]), None, Extent(0, 0, width, height), self.labels, self)
-            if other := suggestion(found, view):
+            if other := suggestion(output, view):
                 raise InSpace(f"{self.name} {other}. Or make scores of it: {error}") from None
             raise
 
@@ -144,11 +144,11 @@ class FunctionModel:
         """What the function gives, tensors as arrays."""
         images = self._as_taken(x)
         try:
-            found = self.function(images)
-            if hasattr(found, "dtype"):
-                return numbers(found)
-            named = isinstance(found, Mapping) or (isinstance(found, list | tuple) and found and isinstance(found[0], Mapping))
-            return found if named else np.asarray(found)  # of a list, a table
+            output = self.function(images)
+            if hasattr(output, "dtype"):
+                return numbers(output)
+            first = output[0] if isinstance(output, list | tuple) and output else output
+            return output if isinstance(first, Mapping) else np.asarray(output)  # of a list, a table
         except (MemoryError, SeewhyError):
             raise
         except Exception as error:
@@ -182,11 +182,11 @@ class FunctionModel:
             raise BadParameter(f"{self.name} takes uint8 photos: numbers from 0 to 255 (n, 3, h, w), not {span} {x.shape}.")
         return np.ascontiguousarray(np.moveaxis(x.round().clip(0, 255).astype(np.uint8), 1, -1))
 
-    def scored(self, given: NDArray[Any], normalised: bool) -> NDArray[Any]:
+    def scored(self, raw: NDArray[Any], normalised: bool) -> NDArray[Any]:
         """What the function gives as this model's scores; `normalised`: it gives probabilities."""
         if self.aims or self.explains in (GIVEN, "logits"):
-            return given
-        chances = given if normalised else softmax(given)
+            return raw
+        chances = raw if normalised else softmax(raw)
         return chances if self.explains == "probability" else np.log(np.maximum(chances, np.finfo(float).tiny))
 
     @contextmanager
@@ -211,7 +211,7 @@ class FunctionScorer:
         self.model, self.dtype, self.normalised = model, dtype, normalised
 
     def __call__(self, x: NDArray[Any]) -> NDArray[Any]:
-        return self.model.scored(self.model.given(x), self.normalised)
+        return self.model.scored(self.model.raw(x), self.normalised)
 
     def array(self, x: NDArray[Any]) -> NDArray[Any]:
         return x.astype(self.dtype) if x.dtype.kind == "f" else x
@@ -221,7 +221,7 @@ class FunctionScorer:
         return np.where(keep, image, fill) if keep.dtype == bool else fill + (image - fill) * keep
 
     def pace(self, together: int | None, most: int) -> Pace:
-        return Pace(self.model.asked_batch or min(together or BATCH, most))
+        return Pace(self.model.requested_batch_size or min(together or BATCH, most))
 
     def boxed(self, image: Array) -> None:
         return None

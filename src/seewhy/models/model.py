@@ -236,10 +236,10 @@ class Tokens(NamedTuple):
 
     def grid_of(self, rows: Array) -> Array:
         """(..., length) -> (..., *grid)."""
-        return rows[..., self.own].reshape(*rows.shape[:-1], *self.grid)
+        return rows[..., self.in_image].reshape(*rows.shape[:-1], *self.grid)
 
     @property
-    def own(self) -> slice:
+    def in_image(self) -> slice:
         """Those that lie in the image."""
         return slice(self.first, self.first + int(np.prod(self.grid)))
 
@@ -273,9 +273,9 @@ class Attended(NamedTuple):
     def notes(self) -> tuple[str, ...]:
         """What is odd about reading them."""
         beside = tuple(f"{layer} is left out: {why}" for layer, why in self.left_out.items())
-        inside = float(self.reads[self.layers[-1].queries.own].sum())
+        inside = float(self.reads[self.layers[-1].queries.in_image].sum())
         if not 0.01 < inside < 0.99:
             return beside
-        others = int((self.reads > 0).sum() - (self.reads[self.layers[-1].queries.own] > 0).sum())
+        others = int((self.reads > 0).sum() - (self.reads[self.layers[-1].queries.in_image] > 0).sum())
         return (f"the head reads {others} token{'s' * (others != 1)} of no place and the patches: their rows are averaged, the "
                 f"patches' for {inside:.0%}", *beside)  # fmt: skip

@@ -162,7 +162,7 @@ def _plan(question: TileQuestion, sides: tuple[int, ...], overlap: Any) -> Plan:
         last = space[axis] - side
         step = _whole_cells(step, [pitches[axis] for pitches in cut.pitches]) if last else side
         starts.append([*range(0, last, step), last])
-    few = question.size if question.model.asked_batch else min(question.size, max(1, ROOM // prod(cut.x.shape[2:])))
+    few = question.size if question.model.requested_batch_size else min(question.size, max(1, ROOM // prod(cut.x.shape[2:])))
     return Plan(question.whole, cut.sides, cut.seen, tuple(starts), few)
 
 

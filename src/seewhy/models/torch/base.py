@@ -92,14 +92,14 @@ class TorchScores:
         return NO_CLASSES.format(self.name) if classless else ""
 
     @property
-    def asked_batch(self) -> int | None:
+    def requested_batch_size(self) -> int | None:
         """Images per pass at most, where the person has said."""
         return self.runner.settings.batch_size
 
     @property
     def batch_size(self) -> int:
         """Images per pass at most."""
-        return self.asked_batch or BATCH
+        return self.requested_batch_size or BATCH
 
     @property
     def copies(self) -> int:

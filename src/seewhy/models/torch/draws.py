@@ -23,11 +23,11 @@ class Drawing(TorchDispatchMode):
         self.drew = False
         self.wrote = False  # the network wrote over weights of its own
         self.weights = {*map(id, weights)}
-        self.own: dict[torch.device, torch.Generator] = {}
+        self.generators: dict[torch.device, torch.Generator] = {}
 
     def __torch_dispatch__(self, fn: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = {name: value for name, value in (kwargs or {}).items() if name != "generator" or value is not None}
-        if fn._schema.is_mutable and any(id(one) in self.weights for one in args):
+        if fn._schema.is_mutable and any(id(arg) in self.weights for arg in args):
             self.wrote = True
         if torch.Tag.nondeterministic_seeded not in fn.tags or "generator" in kwargs:
             return fn(*args, **kwargs)
@@ -39,20 +39,24 @@ class Drawing(TorchDispatchMode):
         return REDRAWN[fn](generator, *args, **kwargs) if twin is None else twin(*args, **kwargs, generator=generator)
 
     def _generator(self, args: Any, kwargs: Any) -> torch.Generator:
-        beside = next((one.device for one in args if isinstance(one, Tensor)), "cpu")
+        beside = next((arg.device for arg in args if isinstance(arg, Tensor)), "cpu")
         device = torch.device(kwargs.get("device") or beside)
-        if device not in self.own:
-            self.own[device] = torch.Generator(device).manual_seed(torch.initial_seed())
-        return self.own[device]
+        if device not in self.generators:
+            self.generators[device] = torch.Generator(device).manual_seed(torch.initial_seed())
+        return self.generators[device]
 
 
 @cache
 def _taking_generator(fn: Any) -> Any:
     """The operation itself, or its twin that takes a generator; None where it has none."""
-    asked = {one.name for one in fn._schema.arguments} | {"generator"}
+    names = _argument_names(fn) | {"generator"}
     packet = fn.overloadpacket
-    each = [fn, *(getattr(packet, name) for name in packet.overloads())]
-    return next((one for one in each if {argument.name for argument in one._schema.arguments} == asked), None)
+    overloads = [fn, *(getattr(packet, name) for name in packet.overloads())]
+    return next((overload for overload in overloads if _argument_names(overload) == names), None)
+
+
+def _argument_names(fn: Any) -> set[str]:
+    return {argument.name for argument in fn._schema.arguments}
 
 
 def _like(draw: Any) -> Any:
@@ -65,10 +69,10 @@ def _like(draw: Any) -> Any:
 
 def _dropped(generator: torch.Generator, x: Tensor, p: float, train: bool | None) -> tuple[Tensor, Tensor]:
     if train is False or p == 1:
-        kept = torch.full_like(x, train is False, dtype=torch.bool)
-        return x * kept, kept
-    kept = torch.empty_like(x, dtype=torch.bool).bernoulli_(1 - p, generator=generator)
-    return x * kept / (1 - p), kept
+        mask = torch.full_like(x, train is False, dtype=torch.bool)
+        return x * mask, mask
+    mask = torch.empty_like(x, dtype=torch.bool).bernoulli_(1 - p, generator=generator)
+    return x * mask / (1 - p), mask
 
 
 REDRAWN = {  # by hand, where torch has no such twin: in older versions, and on a GPU

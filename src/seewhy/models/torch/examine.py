@@ -108,9 +108,9 @@ class Trail:
 
     def _note(self, name: str, module: nn.Module, args: Any, tensor: Tensor) -> None:
         entered = {arg.data_ptr() for arg in args if isinstance(arg, Tensor)}
-        for earlier, seen, version in self.emitted:
-            if seen._version != version and earlier not in self.rewritten and earlier != name:
-                self.rewritten[earlier] = name if seen.data_ptr() in entered else f"the code before {name}"
+        for earlier, output, version in self.emitted:
+            if output._version != version and earlier not in self.rewritten and earlier != name:
+                self.rewritten[earlier] = name if output.data_ptr() in entered else f"the code before {name}"
         self.emitted.append((name, tensor, tensor._version))
         self.bad = self.bad or (None if bool(tensor.isfinite().all()) else name)
         self.relus.add(_behind_copies(tensor.grad_fn))
@@ -158,44 +158,44 @@ def _there_and_back(runner: Runner, x: Tensor, layer: str | None, mode: Rewiring
             refused["head"] = str(error)
     ((raw, scores),) = ran
     ruled = {node for node in between(raw, [x]) if kind_of(node) == "RuledBackward"} if raw.requires_grad else set()
-    refused |= _asked("relus", lambda: mode.notes(raw, [x])) if mode else {}
+    refused |= _reason_against("relus", lambda: mode.notes(raw, [x])) if mode else {}
     answer = runner.answer(raw, scores)
-    seen = taps[0].check(runner.end) if taps else None
-    refused |= _unreached(scores, x, seen, layer)
-    if seen is None:
+    emitted = taps[0].check(runner.end) if taps else None
+    refused |= _unreached(scores, x, emitted, layer)
+    if emitted is None:
         return First(raw, answer, refused, None, len(ruled), len(ruled & trail.relus), trail)
-    layout = runner.layout(str(layer), seen, x)
-    a = layout.turn(seen.detach())
+    layout = runner.layout(str(layer), emitted, x)
+    a = layout.turn(emitted.detach())
     if linear is not None and entered is not None:
-        refused |= _asked("head", lambda: pooled(a, entered, str(layer), runner.name))
-    if layout.kind != SEQUENCE and len(seen) != 1:
-        refused["tail"] = f"{layer} emits {tuple(seen.shape)} for one image: its rows are no images"
+        refused |= _reason_against("head", lambda: pooled(a, entered, str(layer), runner.name))
+    if layout.kind != SEQUENCE and len(emitted) != 1:
+        refused["tail"] = f"{layer} emits {tuple(emitted.shape)} for one image: its rows are no images"
     return First(raw, answer, refused, plain(a[0]), len(ruled), len(ruled & trail.relus), trail)
 
 
-def _asked(what: str, question: Callable[[], Any]) -> dict[str, str]:
+def _reason_against(what: str, attempt: Callable[[], Any]) -> dict[str, str]:
     """Nothing, or why it cannot be read."""
     try:
-        question()
+        attempt()
     except NotApplicable as error:
         return {what: str(error).replace(f"The {any_rule.__name__} rule", "The rule of guided-backprop and deconvnet")}
     return {}
 
 
-def _unreached(scores: Tensor, x: Tensor, seen: Tensor | None, layer: str | None) -> dict[str, str]:
+def _unreached(scores: Tensor, x: Tensor, emitted: Tensor | None, layer: str | None) -> dict[str, str]:
     """Where the gradient of the top score does not come: at the image, at the layer."""
     if not bool(scores.isfinite().all()):
         return {"scores": "the scores hold NaN or infinity"}
     top = torch.zeros_like(scores)[None]
     top[0, 0, scores[0].argmax()] = 1
-    places = {"image": x} if seen is None else {"image": x, "layer gradient": seen}
+    places = {"image": x} if emitted is None else {"image": x, "layer gradient": emitted}
     try:
         grads = gradients(scores, [*places.values()], top.detach().cpu().float().numpy())
     except BadNetwork as error:
         return dict.fromkeys(places, str(error))
     named = {"image": "the image", "layer gradient": str(layer)}
-    found = {place: _why_not(g, named[place]) for place, g in zip(places, grads, strict=True)}
-    return {place: why for place, why in found.items() if why}
+    reasons = {place: _why_not(g, named[place]) for place, g in zip(places, grads, strict=True)}
+    return {place: why for place, why in reasons.items() if why}
 
 
 def _why_not(g: Tensor | None, place: str) -> str:
@@ -211,15 +211,15 @@ def _second(runner: Runner, x: Tensor, raw: Tensor, layer: str | None, layers: M
     noise = torch.randn(x.shape, generator=torch.Generator().manual_seed(0)).to(x)
     alone = ""
     try:
-        refused, found = _by_relevance(runner, torch.cat([x, noise]), layer, layers)
+        refused, scores = _by_relevance(runner, torch.cat([x, noise]), layer, layers)
     except BadNetwork as error:
         alone = str(error)
         try:
-            refused, found = _by_relevance(runner, x, layer, layers)
+            refused, scores = _by_relevance(runner, x, layer, layers)
         except BadNetwork as error:  # the rules' doing, not that of two images
             refused, alone = _unruled(str(error)), ""
-            found = _plainly(runner, x)
-    off = _off(found[:1], raw)
+            scores = _plainly(runner, x)
+    off = _off(scores[:1], raw)
     if not off:
         return Second(refused, alone=alone)
     again = _off(_plainly(runner, x), raw)
@@ -235,10 +235,10 @@ def _plainly(runner: Runner, x: Tensor) -> Tensor:
         return runner.raw(x.clone())
 
 
-def _off(found: Tensor, raw: Tensor) -> float:
+def _off(scores: Tensor, raw: Tensor) -> float:
     """By what share of the largest score they differ; 0 where it is rounding."""
-    found, raw = plain(found.detach()).nan_to_num(), plain(raw).nan_to_num()
-    return 0.0 if alike(found, raw) else float((found - raw).abs().max() / raw.abs().max().clamp(min=1e-12))
+    scores, raw = plain(scores.detach()).nan_to_num(), plain(raw).nan_to_num()
+    return 0.0 if alike(scores, raw) else float((scores - raw).abs().max() / raw.abs().max().clamp(min=1e-12))
 
 
 def _by_relevance(runner: Runner, x: Tensor, layer: str | None, layers: Mapping[str, Layer]) -> tuple[dict[str, str], Tensor]:
@@ -261,8 +261,8 @@ def _by_relevance(runner: Runner, x: Tensor, layer: str | None, layers: Mapping[
     with torch.enable_grad(), mode, hooked(hooks):
         raw = runner.run(x.clone())[0]
     if not entry:
-        return _asked("relevance", lambda: mode.notes(raw, [x])), raw
+        return _reason_against("relevance", lambda: mode.notes(raw, [x])), raw
     before, leaf, earlier = entry[-1]
-    refused = _asked("relevance", lambda: (mode.notes(raw, [x, leaf]), mode.notes(before, [x])))
+    refused = _reason_against("relevance", lambda: (mode.notes(raw, [x, leaf]), mode.notes(before, [x])))
     mode.unruled -= earlier
-    return refused | _asked("excitation", lambda: (mode.check({str(layer): leaf}), mode.notes(raw, [leaf]))), raw
+    return refused | _reason_against("excitation", lambda: (mode.check({str(layer): leaf}), mode.notes(raw, [leaf]))), raw

@@ -19,14 +19,14 @@ DROPOUT = nn.modules.dropout._DropoutNd
 
 def hazards(facts: Facts) -> tuple[Hazard, ...]:
     """All that was found, the worst first."""
-    found = [hazard for check in CHECKS for hazard in check(facts)]
-    return tuple(sorted(found, key=lambda hazard: (ERROR, WARNING, NOTE).index(hazard.severity)))
+    unsorted = [hazard for check in CHECKS for hazard in check(facts)]
+    return tuple(sorted(unsorted, key=lambda hazard: (ERROR, WARNING, NOTE).index(hazard.severity)))
 
 
 def _numbers(facts: Facts) -> Iterator[Hazard]:
     """NaN or infinity, in weights or on the way."""
-    held = [*facts.runner.network.named_parameters(), *facts.runner.network.named_buffers()]
-    broken = [name for name, one in held if one.is_floating_point() and not one.is_meta and not bool(one.isfinite().all())]
+    tensors = [*facts.runner.network.named_parameters(), *facts.runner.network.named_buffers()]
+    broken = [name for name, x in tensors if x.is_floating_point() and not x.is_meta and not bool(x.isfinite().all())]
     bad, spoilt = facts.first.trail.bad, "scores" in facts.refused
     if broken:
         yield Hazard("nan-weights", ERROR if spoilt else WARNING, "weights hold NaN or infinity", tuple(broken),
@@ -92,7 +92,7 @@ def _in_train_mode(facts: Facts) -> str:
         return f"In train mode it cannot take this one image ({said[0]})."
     if answer.scores.shape != facts.first.answer.scores.shape:
         return f"In train mode it gives {answer.scores.shape[1]} scores, in eval mode {facts.first.answer.scores.shape[1]}."
-    there, here = (_said(one, facts) for one in (answer, facts.first.answer))
+    there, here = (_said(reply, facts) for reply in (answer, facts.first.answer))
     off = abs(answer.scores - facts.first.answer.scores).max()
     return f"In train mode it says {there} here, in eval mode {here}; scores differ by up to {off:.2g}."
 
@@ -170,8 +170,8 @@ def _makings(facts: Facts) -> Iterator[Hazard]:
     if runner.sealed:
         yield Hazard("sealed", WARNING, f"it is {runner.sealed}, which cannot be read inside", (),
                      "No layers, CAMs or rules. Load the Python network it was made from, with the same weights.")  # fmt: skip
-    own = [module.__dict__ for module in runner.network.modules()]
-    compiled = any(one.get("_compiled_call_impl") is not None or "_orig_mod" in one.get("_modules", ()) for one in own)
+    states = [module.__dict__ for module in runner.network.modules()]
+    compiled = any(state.get("_compiled_call_impl") is not None or "_orig_mod" in state.get("_modules", ()) for state in states)
     if compiled:
         yield Hazard(
             "compiled", NOTE, "parts of it are compiled", (), "They are run as they are written, so that they can be read."
@@ -188,7 +188,7 @@ def _makings(facts: Facts) -> Iterator[Hazard]:
     if len(devices) > 1 or "offloaded" in devices:
         yield Hazard("split", NOTE, f"its parts lie on {', '.join(sorted(devices))}", (),
                      "That works, at the price of moving activations; what is offloaded is fetched in every pass.")  # fmt: skip
-    if runner.call.inputs.asked is not None:
+    if runner.call.inputs.template is not None:
         yield Hazard("side-inputs", NOTE, "it takes other inputs beside the image", (),
                      "They are passed as they are, and kept fixed while the image changes.")  # fmt: skip
 

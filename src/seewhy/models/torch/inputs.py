@@ -18,20 +18,23 @@ from seewhy.targets.target import PerImage
 class Inputs:
     """How a batch of images x (n, c, *space) becomes the arguments of a network: `wrap(inputs=)`.
 
-    asked: None (x alone), a name (x as that keyword), a tuple or list (the positional arguments) or a dict (the keywords),
+    template: None (x alone), a name (x as that keyword), a tuple or list (the positional arguments) or a dict (the keywords),
         with seewhy.IMAGE where x belongs, at any depth; or a function of x that returns such, or the one argument.
     """
 
-    def __init__(self, asked: Any = None, listed: bool = False) -> None:
+    def __init__(self, template: Any = None, listed: bool = False) -> None:
         self.listed = listed  # the images go in as a list, where nothing else is asked for
-        self.asked: Any = {asked: IMAGE} if isinstance(asked, str) else list(asked) if isinstance(asked, tuple) else asked
-        self.rows: list[Any] = []  # what there is one of for each image
-        if asked is None or _is_function(self.asked):
+        self.template: Any = list(template) if isinstance(template, tuple) else template
+        if isinstance(template, str):
+            self.template = {template: IMAGE}
+        self.rows: list[Any] = []  # the inputs that have a row of their own for each image
+        if template is None or _is_function(self.template):
             return
-        if not isinstance(self.asked, Mapping | list):
-            raise BadParameter(f"inputs={asked!r}: give a keyword's name, a tuple, a dict, or a function of the images. {HOW}")
+        if not isinstance(self.template, Mapping | list):
+            kinds = "a keyword's name, a tuple, a dict, or a function of the images"
+            raise BadParameter(f"inputs={template!r}: give {kinds}. {HOW}")
         leaves: list[Any] = []
-        _filled(self.asked, lambda leaf: leaves.append(leaf) or leaf)
+        _filled(self.template, lambda leaf: leaves.append(leaf) or leaf)
         if not any(isinstance(leaf, Placeholder) for leaf in leaves):
             raise BadParameter(f"inputs= holds no seewhy.IMAGE, so the network would never see one. {HOW}")
         self.rows = [leaf for leaf in leaves if isinstance(leaf, PerImage)]
@@ -56,16 +59,16 @@ class Inputs:
         if place + count > len(self.rows[0].targets):
             there = len(self.rows[0].targets)
             raise BadParameter(f"inputs= holds PerImage of {there} rows, one for each image; there are {place + count} images.")
-        own = Inputs()
-        own.asked = _filled(self.asked, lambda leaf: _part(leaf, place, count))
-        own.rows = [_part(row, place, count) for row in self.rows]
-        return own
+        part = Inputs()
+        part.template = _filled(self.template, lambda leaf: _part(leaf, place, count))
+        part.rows = [_part(row, place, count) for row in self.rows]
+        return part
 
     def __call__(self, x: Tensor) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Positional and keyword arguments for x."""
-        if self.asked is None:
+        if self.template is None:
             return ([*x.unbind()] if self.listed else x,), {}
-        made = self.asked(x) if _is_function(self.asked) else _filled(self.asked, lambda leaf: _given(leaf, x))
+        made = self.template(x) if _is_function(self.template) else _filled(self.template, lambda leaf: _given(leaf, x))
         if isinstance(made, Mapping) and all(isinstance(key, str) for key in made):
             return (), dict(made)
         return (tuple(made), {}) if isinstance(made, tuple | list) else ((made,), {})
@@ -73,16 +76,16 @@ class Inputs:
 
 def detects(network: nn.Module) -> bool:
     """Is it one of torchvision's detectors, which take a list of images?"""
-    found = sys.modules.get("torchvision.models.detection")
-    if found is None:
+    kinds = sys.modules.get("torchvision.models.detection")
+    if kinds is None:
         return False
-    return isinstance(network, found.generalized_rcnn.GeneralizedRCNN | found.RetinaNet | found.FCOS | found.ssd.SSD)
+    return isinstance(network, kinds.generalized_rcnn.GeneralizedRCNN | kinds.RetinaNet | kinds.FCOS | kinds.ssd.SSD)
 
 
 def of_scales(network: nn.Module) -> bool:
     """Does each scale of boxes rest on layers that others do not?  So it is in SSD, which has no feature pyramid."""
-    found = sys.modules.get("torchvision.models.detection")
-    return found is not None and isinstance(network, found.ssd.SSD)
+    kinds = sys.modules.get("torchvision.models.detection")
+    return kinds is not None and isinstance(network, kinds.ssd.SSD)
 
 
 def queries_behind(network: nn.Module) -> int:
@@ -94,17 +97,17 @@ def queries_behind(network: nn.Module) -> int:
 
 def by_proposal(network: nn.Module, name: str) -> bool:
     """Are the rows of this layer proposals, not images?  So it is inside the head of Faster R-CNN and its like."""
-    found = sys.modules.get("torchvision.models.detection.roi_heads")
+    roi_heads = sys.modules.get("torchvision.models.detection.roi_heads")
     parts = name.split(".")
     above = (".".join(parts[:i]) for i in range(1, len(parts)))
-    return found is not None and any(isinstance(network.get_submodule(one), found.RoIHeads) for one in above)
+    return roi_heads is not None and any(isinstance(network.get_submodule(module), roi_heads.RoIHeads) for module in above)
 
 
 HOW = 'For example inputs=(seewhy.IMAGE, metadata), inputs={"pixel_values": seewhy.IMAGE, "input_ids": ids}.'
 
 
-def _is_function(asked: Any) -> bool:
-    return isinstance(asked, Callable) and not isinstance(asked, Placeholder)
+def _is_function(template: Any) -> bool:
+    return isinstance(template, Callable) and not isinstance(template, Placeholder)
 
 
 def _filled(part: Any, fill: Callable[[Any], Any]) -> Any:
@@ -139,8 +142,8 @@ def _given(leaf: Any, x: Tensor) -> Any:
         rows = rows.repeat(len(x) // len(rows), *[1] * (rows.ndim - 1))
         return _placed(rows, x)
     placed = _placed(leaf, x)
-    one = isinstance(placed, Tensor) and placed.ndim > 0 and len(placed) == 1
-    return placed.repeat(len(x), *[1] * (placed.ndim - 1)) if one else placed
+    single = isinstance(placed, Tensor) and placed.ndim > 0 and len(placed) == 1
+    return placed.repeat(len(x), *[1] * (placed.ndim - 1)) if single else placed
 
 
 def _stacked(rows: PerImage) -> Tensor:

@@ -20,7 +20,7 @@ class SizeFacts:
         self.turned: set[str] = whole.turned if whole else set()  # layers behind a mirror
         self.several: dict[str, list[str]] = whole.several if whole else {}  # calls that see the image, of those that repeat
 
-    def told_by(self, survey: Survey) -> None:
+    def learn_from(self, survey: Survey) -> None:
         """Take over what a survey of images of this size says."""
         if self.last is survey:
             return

@@ -27,28 +27,28 @@ class NetworkCall:
     """A network, and how it is called."""
 
     def __init__(self, network: nn.Module, settings: Settings) -> None:
-        self.given = unwrapped(network)  # the network, as the person gave it
+        self.original = unwrapped(network)  # the network, as the person gave it
         self.tries = Tries()
         device, dtype = settings.device, settings.dtype
         if device is not None or dtype is not None:
             try:
-                self.given.to(device=device, dtype=None if dtype is None else precision(dtype))
+                self.original.to(device=device, dtype=None if dtype is None else precision(dtype))
             except (RuntimeError, TypeError, AssertionError, NotImplementedError) as error:
                 why = str(error).splitlines()[0]
                 raise BadParameter(f"device={device!r}, dtype={dtype!r}: the network cannot be moved there ({why}).") from None
-        self.towers = towers_of(self.given, settings.tokenizer, settings.inputs)
-        self.inputs = Inputs(settings.inputs, detects(self.given))
+        self.towers = towers_of(self.original, settings.tokenizer, settings.inputs)
+        self.inputs = Inputs(settings.inputs, detects(self.original))
 
     @property
     def network(self) -> nn.Module:
         """The network, as the person gave it; while this thread explains it, what stands in for it."""
-        stands = standing(self.given)
-        return self.given if stands is None else stands.network
+        stands = standing(self.original)
+        return self.original if stands is None else stands.network
 
     def of_network(self, network: nn.Module) -> "NetworkCall":
         """Another network, called the same way."""
         call = copy(self)
-        call.given, call.tries = network, Tries()
+        call.original, call.tries = network, Tries()
         return call
 
     def with_inputs(self, inputs: Inputs) -> "NetworkCall":
@@ -70,7 +70,7 @@ class NetworkCall:
         if parameter.is_meta and not offloaded(self.network):
             advice = "Load them first, or dispatch it by accelerate."
             raise BadNetwork(f"{name} lies on the meta device, so it has no weights. {advice}")
-        with undisturbed(self.given, self.tries), differentiable_rnn(self.network, device):
+        with undisturbed(self.original, self.tries), differentiable_rnn(self.network, device):
             try:
                 fresh = np.array(x, order="C") if isinstance(x, np.ndarray) else x.detach().clone()
                 yield torch.as_tensor(fresh, dtype=parameter.dtype, device=device)
@@ -82,7 +82,7 @@ class NetworkCall:
     @contextmanager
     def passing(self, key: Any) -> Iterator[None]:
         """Around a pass of that key: what it draws comes from a generator of its own, unless it is known to draw nothing."""
-        stands = standing(self.given)
+        stands = standing(self.original)
         with Drawing() if stands is None else stands.drawing(key):
             try:
                 yield
@@ -100,7 +100,7 @@ class NetworkCall:
 
 def entrance(network: nn.Module, parameter: Tensor) -> torch.device:
     """Where the images go in: beside the first parameter, or where accelerate sends it to run."""
-    asked = network.modules() if parameter.is_meta else [network]
-    sent = (getattr(m.__dict__.get("_hf_hook"), "execution_device", None) for m in asked)
+    modules = network.modules() if parameter.is_meta else [network]
+    sent = (getattr(m.__dict__.get("_hf_hook"), "execution_device", None) for m in modules)
     device = next((device for device in sent if device is not None), "cpu" if parameter.is_meta else parameter.device)
     return torch.device(device)

@@ -53,7 +53,7 @@ class Runner:
             raise BadParameter(f"geometry={settings.geometry!r}: it is one of {', '.join(GEOMETRIES)}.")
         self.call = NetworkCall(network, settings)
         task = "regression" if self.call.towers else settings.task
-        self.settings = replace(settings, name=settings.name or type(self.call.given).__name__, task=task)
+        self.settings = replace(settings, name=settings.name or type(self.call.original).__name__, task=task)
         self.sealed = sealed  # what a network in one piece is, such as "TorchScript": nothing can be read inside
         self.reader = OutputReader(self.settings)
         self.learned = Learned()
@@ -102,16 +102,16 @@ class Runner:
         if self.end is not None:
             calls = self.learned.calls.get(tuple(x.shape[1:])) or 1
             return unit_scores(lambda: self.called(x), self.network, x, self.end, calls)
-        output, asked = self.called(x), self.settings.output
+        output, selection = self.called(x), self.settings.output
         if self.aims:
             return self.read(output, x)
         try:
-            part = embedding(output) if self.call.towers and asked is None else picked(output, asked, len(x))
+            part = embedding(output) if self.call.towers and selection is None else picked(output, selection, len(x))
             self.reader.single = part.ndim < 2
-            self.reader.rivals = rivals(output, len(x)) if asked is None else ""
-            return raw_scores(part, len(x), output if asked is None else part)
+            self.reader.rivals = rivals(output, len(x)) if selection is None else ""
+            return raw_scores(part, len(x), output if selection is None else part)
         except BadNetwork as error:
-            if other := suggestion(part_of(output, asked), self._view(x)):
+            if other := suggestion(part_of(output, selection), self._view(x)):
                 raise InSpace(f"{self.name} {other}. Or make scores of it: {error}") from None
             raise
 
@@ -134,7 +134,7 @@ class Runner:
                 raise
             inputs = self.call.inputs
             shapes = f"an input of shape {tuple(x.shape)}, {x.dtype}"
-            also = f" among {len(args)} and {', '.join(options) or 'no keywords'}" if inputs.asked is not None else ""
+            also = f" among {len(args)} and {', '.join(options) or 'no keywords'}" if inputs.template is not None else ""
             rows = " What has a row for each image goes into seewhy.PerImage(rows)." if also and not inputs.rows else ""
             raise BadNetwork(
                 f"{self.name} failed on {shapes}{also}: {type(error).__name__}: {words_of(error)}{rows}"
@@ -178,22 +178,22 @@ class Runner:
         return {name: Tap(name, self.network) for name in layers if name != INPUT}
 
     def survey(self, x: Tensor) -> Survey:
-        found = self.learned.surveys.of(self._survey_key(x), lambda: self._surveyed(x))
-        self.of_size(x).told_by(found)
-        return found
+        known = self.learned.surveys.of(self._survey_key(x), lambda: self._surveyed(x))
+        self.of_size(x).learn_from(known)
+        return known
 
     def surveyed_before(self, x: Array) -> Survey | None:
         """The survey made before for images like x; None where there is none, or the network has other modules since."""
         known = self.learned.surveys.get(self._survey_key(x))
         if known is not None:
-            self.of_size(x).told_by(known)
+            self.of_size(x).learn_from(known)
         return known
 
     def _survey_key(self, x: Array) -> Any:
-        return tuple(x.shape[1:]), tuple(map(id, every_module(self.call.given)))
+        return tuple(x.shape[1:]), tuple(map(id, every_module(self.call.original)))
 
     def _surveyed(self, x: Tensor) -> Survey:
-        beside = self.call.inputs.asked is not None
+        beside = self.call.inputs.template is not None
         run = lambda image: self.run(image)[0]  # noqa: E731
         try:
             with memory_for("look", f"at the first look at {self.name}, for images of {tuple(x.shape[1:])}"):
@@ -206,12 +206,12 @@ class Runner:
         """What is known of images like x."""
         return self.learned.sizes.of(tuple(x.shape[1:]), lambda: SizeFacts(self.end and self.end.whole.of_size(x)))
 
-    def lies(self, module: nn.Module | None, a: Tensor, x: Tensor, own: tuple[int, ...] | None = None) -> Layout | None:
-        """How what a module emitted lies over the space of x; None where it has no space.  own: its grid, if that is known."""
-        found = layout_of(module, a, x, NetworkGrids({}, frozenset()), own)
-        if found is None and a.ndim in (3, x.ndim):  # only a look through the whole network tells
-            found = layout_of(module, a, x, self.survey(x[:1].detach()).known, own)
-        return found
+    def lies(self, module: nn.Module | None, a: Tensor, x: Tensor, grid: tuple[int, ...] | None = None) -> Layout | None:
+        """How what a module emitted lies over the space of x; None where it has no space.  grid: its cells, if known."""
+        layout = layout_of(module, a, x, NetworkGrids({}, frozenset()), grid)
+        if layout is None and a.ndim in (3, x.ndim):  # only a look through the whole network tells
+            layout = layout_of(module, a, x, self.survey(x[:1].detach()).known, grid)
+        return layout
 
     def following(self, layers: Iterable[str], x: Tensor) -> Following | None:
         """What finds out where the cells of these layers lie in images like x, if it is asked for and not known yet."""
@@ -239,13 +239,13 @@ class Runner:
     def each_call(self, layers: Sequence[str], x: Array) -> list[str]:
         """Layers of which several calls are known to see the image, as each of these calls."""
         known = self.of_size(x).several
-        return [one for name in layers for one in known.get(name, [name])]
+        return [call for name in layers for call in known.get(name, [name])]
 
     def learn_calls(self, x: Array, calls: Mapping[str, int]) -> None:
         """Layers that run several times in a pass of x."""
-        if self.call.inputs.asked is not None:  # some calls may see another input alone
-            with self.ready(x[:1]) as one:
-                self.survey(one)
+        if self.call.inputs.template is not None:  # some calls may see another input alone
+            with self.ready(x[:1]) as image:
+                self.survey(image)
         known = self.of_size(x).several
         for name, count in calls.items():
             known.setdefault(name, [f"{name}#{call + 1}" for call in range(count)])
@@ -254,22 +254,22 @@ class Runner:
         """Does the layer not see the image, but other inputs alone, or parts of it one by one?"""
         if by_proposal(self.network, name.partition("#")[0]):
             return True
-        if self.call.inputs.asked is None or name == INPUT:
+        if self.call.inputs.template is None or name == INPUT:
             return False
         layer = self.survey(x[:1].detach()).layers.get(name.partition("#")[0])
         return layer is not None and not layer.sees
 
-    def layout(self, name: str, a: Tensor, x: Tensor, own: tuple[int, ...] | None = None) -> Layout:
+    def layout(self, name: str, a: Tensor, x: Tensor, grid: tuple[int, ...] | None = None) -> Layout:
         module = self.network.get_submodule(name.partition("#")[0]) if name != INPUT else None
         placed = self.of_size(x).places.get(name)
-        found = self.lies(module, a, x, placed[0] if placed else own)
-        if found is None or self._blind(name, x):
+        layout = self.lies(module, a, x, placed[0] if placed else grid)
+        if layout is None or self._blind(name, x):
             known = self.survey(x[:1].detach())
             unclear = [why for count, why in known.unclear.items() if a.ndim == 3 and count in a.shape[:2]]
-            better = [f"The default is {one}: {layer.why}." for one, layer in known.layers.items() if layer.default]
+            better = [f"The default is {other}: {layer.why}." for other, layer in known.layers.items() if layer.default]
             why = f"it may be {unclear[0]}" if unclear else f"there is no space to draw in. {' '.join(better)}"
             raise NotApplicable(
                 f"Layer {name} emits {tuple(a.shape)} for an input of {tuple(x.shape)}: {why}"
                 f"{'' if unclear else ' `seewhy layers` and model.layers() list all.'}"
             )
-        return found
+        return layout

@@ -20,60 +20,60 @@ VIEWS = (  # what hands numbers on as they are, or cuts them off
 JOINS = ("Cat", "Stack")
 
 
-def picked(output: Any, asked: Any, n: int) -> Tensor:
+def picked(output: Any, selection: Any, n: int) -> Tensor:
     """The tensor with the scores in what a network returned.
 
-    asked: a key, field or attribute; a place in a tuple; a function of the output; None: the tensor itself, `logits`, the
+    selection: a key, field or attribute; a place in a tuple; a function of the output; None: the tensor itself, `logits`, the
     first of a tuple, or the only tensor of scores in a dict or dataclass.
     """
-    if asked is None:
-        found = _likely(output, n)
-    elif isinstance(asked, Callable):
-        found = _called(output, asked)
+    if selection is None:
+        part = _likely(output, n)
+    elif isinstance(selection, Callable):
+        part = _called(output, selection)
     else:
-        found = _part(output, asked)
-    if isinstance(found, tuple | list) and len(found) == 1:
-        found = found[0]
-    if not isinstance(found, Tensor):
-        made = f", of which output= makes {_held(found)}" if isinstance(asked, Callable) else ""
+        part = _part(output, selection)
+    if isinstance(part, tuple | list) and len(part) == 1:
+        part = part[0]
+    if not isinstance(part, Tensor):
+        made = f", of which output= makes {_held(part)}" if isinstance(selection, Callable) else ""
         raise BadNetwork(f"The network gives {_held(output)}{made}. {ADVICE}")
-    if not found.is_floating_point():
-        raise BadNetwork(f"The network gives {_held(output)}; {found.dtype} numbers have no gradient. {ADVICE}")
-    return found
+    if not part.is_floating_point():
+        raise BadNetwork(f"The network gives {_held(output)}; {part.dtype} numbers have no gradient. {ADVICE}")
+    return part
 
 
-def part_of(output: Any, asked: Any) -> Any:
+def part_of(output: Any, selection: Any) -> Any:
     """What `wrap(output=)` asks for of a network's output, whatever it is; without it, all."""
-    if asked is None:
+    if selection is None:
         return output
-    return _called(output, asked) if isinstance(asked, Callable) else _part(output, asked)
+    return _called(output, selection) if isinstance(selection, Callable) else _part(output, selection)
 
 
-def _called(output: Any, asked: Callable[[Any], Any]) -> Any:
+def _called(output: Any, selection: Callable[[Any], Any]) -> Any:
     try:
-        return asked(output)
+        return selection(output)
     except (LookupError, AttributeError, TypeError) as error:
         raise BadParameter(f"output= failed on what the network gives, {_held(output)}: {error!r}. {ADVICE}") from error
 
 
-def raw_scores(found: Tensor, n: int, output: Any) -> Tensor:
+def raw_scores(part: Tensor, n: int, output: Any) -> Tensor:
     """What was picked of a network's output for n images as scores (n, k); one number per image is (n, 1)."""
-    if found.ndim == 0 and n == 1:
-        return found[None, None]
-    if found.ndim == 1 and len(found) == n:
-        return found[:, None]
-    if found.ndim == 1 and n == 1:  # the network squeezes
-        return found[None]
-    if found.ndim > 2 and found.shape[2:].numel() == 1:
-        found = found.flatten(1)
-    if found.ndim != 2 or len(found) != n:
+    if part.ndim == 0 and n == 1:
+        return part[None, None]
+    if part.ndim == 1 and len(part) == n:
+        return part[:, None]
+    if part.ndim == 1 and n == 1:  # the network squeezes
+        return part[None]
+    if part.ndim > 2 and part.shape[2:].numel() == 1:
+        part = part.flatten(1)
+    if part.ndim != 2 or len(part) != n:
         dense = "of a dense output or a sequence make scores first, such as the mean over a region or one word's"
         shape = _held(output)
         raise BadNetwork(
             f"The network gives {shape} for {n} image{'s' * (n != 1)}. Methods need scores (n, k); {dense}: "
             "wrap(output=lambda out: ...)."
         )
-    return found
+    return part
 
 
 def _likely(output: Any, n: int) -> Any:
@@ -110,17 +110,17 @@ def _parts(output: Any) -> Iterator[tuple[Any, Any]]:
         yield from ((name, value) for name in ("logits",) if isinstance(value := getattr(output, name, None), Tensor))
 
 
-def _part(output: Any, asked: Any) -> Any:
+def _part(output: Any, selection: Any) -> Any:
     parts = dict(_parts(output))
-    if isinstance(asked, Hashable) and asked in parts:
-        return parts[asked]
-    if isinstance(asked, str) and not isinstance(output, Tensor | tuple | list) and hasattr(output, asked):
-        return getattr(output, asked)
-    if isinstance(asked, int) and isinstance(output, tuple | list) and -len(output) <= asked < len(output):
-        return output[asked]
+    if isinstance(selection, Hashable) and selection in parts:
+        return parts[selection]
+    if isinstance(selection, str) and not isinstance(output, Tensor | tuple | list) and hasattr(output, selection):
+        return getattr(output, selection)
+    if isinstance(selection, int) and isinstance(output, tuple | list) and -len(output) <= selection < len(output):
+        return output[selection]
     if isinstance(output, Tensor):
-        raise BadParameter(f"output={asked!r}: the network gives one tensor {tuple(output.shape)}. Leave output= out.")
-    raise BadParameter(f"output={asked!r}: the network gives {_held(output)}. {ADVICE}")
+        raise BadParameter(f"output={selection!r}: the network gives one tensor {tuple(output.shape)}. Leave output= out.")
+    raise BadParameter(f"output={selection!r}: the network gives {_held(output)}. {ADVICE}")
 
 
 def _held(output: Any) -> str:
@@ -177,7 +177,7 @@ def ends_in_sigmoid(raw: Tensor) -> bool:
 def _from_sigmoid(node: Any) -> bool:
     if node is None:
         return False
-    name, before = node.name(), [one for one, _ in node.next_functions]
+    name, before = node.name(), [earlier for earlier, _ in node.next_functions]
     if "Sigmoid" in name and "Log" not in name:
         return True
     if name.startswith(JOINS):  # of several heads

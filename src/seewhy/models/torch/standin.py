@@ -44,16 +44,16 @@ class StandIn:
     """
 
     def __init__(self, network: nn.Module, known: tuple[Any, ...] = ()) -> None:
-        own = {id(module): module for module in every_module(network)}
-        if any(isinstance(module, torch.jit.ScriptModule) or "_hf_hook" in module.__dict__ for module in own.values()):
+        modules = {id(module): module for module in every_module(network)}
+        if any(isinstance(module, torch.jit.ScriptModule) or "_hf_hook" in module.__dict__ for module in modules.values()):
             raise CannotStandIn  # not made of Python, or of weights that come and go by accelerate
-        if any(map(_more_than_its_dict, {type(module) for module in own.values()})) or any(map(_unmade, own.values())):
+        if any(map(_more_than_its_dict, {type(module) for module in modules.values()})) or any(map(_unmade, modules.values())):
             raise CannotStandIn
         try:
-            made = {at: object.__new__(type(module)) for at, module in own.items()}
+            made = {at: object.__new__(type(module)) for at, module in modules.items()}
         except TypeError as error:  # a class that is also one of C
             raise CannotStandIn from error
-        self.originals = [*own.values()]
+        self.originals = [*modules.values()]
         self.odd: list[Any] = []  # values that may lead to modules in ways of their own
         self.moved = False  # containers had to be made anew
         self.shared: list[tuple[Any, list[Any]]] = []  # those that did not, and what they held
@@ -63,27 +63,27 @@ class StandIn:
         for new, state in zip(made.values(), states, strict=True):
             object.__setattr__(new, "__dict__", state)
         hooks = (hook for module in self.originals for key in HOOKS for hook in module.__dict__[key].values())
-        odd = {id(one): one for one in self.odd}
-        self.made_of = (*own, *odd, *map(_identity, hooks))  # the same while no module, no odd value, no hook is another
-        if self.made_of != known and any(_leads(one, own) for one in odd.values()):
+        odd = {id(value): value for value in self.odd}
+        self.made_of = (*modules, *odd, *map(_identity, hooks))  # the same while no module, no odd value, no hook is another
+        if self.made_of != known and any(_leads(value, modules) for value in odd.values()):
             raise CannotStandIn
         self.network, self.ids = made[id(network)], {*map(id, made.values())}
-        self.own, self.made = Seen([module.__dict__ for module in self.originals]), Seen(states)
-        self.weights = [one for module in self.originals for one in module._parameters.values() if one is not None]
+        self.original_state, self.made_state = Snapshot([module.__dict__ for module in self.originals]), Snapshot(states)
+        self.weights = [value for module in self.originals for value in module._parameters.values() if value is not None]
         self.lasting = not self.moved
 
     def lasts(self) -> bool:
         """Does it still stand for the network as it is now?"""
-        if not (self.lasting and self.own.same() and self._at_one_place()):
+        if not (self.lasting and self.original_state.same() and self._buffers_in_place()):
             return False
-        return all(_alike(_held_by(one), held) for one, held in self.shared)
+        return all(_alike(_held_by(container), held) for container, held in self.shared)
 
     def writes(self) -> int:
         """How often any of the weights was written to, as far as torch counts it."""
         try:
             return sum(map(VERSION, self.weights))
         except RuntimeError:  # of tensors made in inference mode torch counts nothing
-            return sum(0 if one.is_inference() else one._version for one in self.weights)
+            return sum(0 if weight.is_inference() else weight._version for weight in self.weights)
 
     def give_back(self) -> None:
         """Let the network's modules have the numbers and words that its code wrote on itself: a counter counts on.
@@ -91,28 +91,28 @@ class StandIn:
         Not where it wrote anything else, too: of a cache and its length, both stay as they are.  Layers and parameters that
         the network made as it first ran are its own from then on.
         """
-        if self.made.same():
+        if self.made_state.same():
             return
         self.lasting = False
         self._give_layers()
         written = [
             (module, key, now[key])
-            for module, now, then in zip(self.originals, self.made.states, self.made.first, strict=True)
+            for module, now, then in zip(self.originals, self.made_state.states, self.made_state.first, strict=True)
             for key in now.keys() - STANDARD
             if then.get(key, self) is not now[key]
         ]
-        if self.made.holds() and all(type(value) in WORDS for _, _, value in written):
+        if self.made_state.holds() and all(type(value) in WORDS for _, _, value in written):
             for module, key, value in written:
                 module.__dict__[key] = value
 
     def _give_layers(self) -> None:
-        for module, now in zip(self.originals, self.made.states, strict=True):
+        for module, now in zip(self.originals, self.made_state.states, strict=True):
             for key in ("_modules", "_parameters"):
-                for name, one in now[key].items():
-                    inside = every_module(one) if isinstance(one, nn.Module) else ()
-                    if one is not None and module.__dict__[key].get(name) is None and self.ids.isdisjoint(map(id, inside)):
+                for name, part in now[key].items():
+                    inside = every_module(part) if isinstance(part, nn.Module) else ()
+                    if part is not None and module.__dict__[key].get(name) is None and self.ids.isdisjoint(map(id, inside)):
                         module.__dict__.pop(name, None)  # the None that stood for it
-                        module.__dict__[key][name] = one
+                        module.__dict__[key][name] = part
 
     def _state(self, module: nn.Module, made: Mapping[int, nn.Module]) -> dict[str, Any]:
         state = dict(module.__dict__)
@@ -128,14 +128,14 @@ class StandIn:
                 elif type(state[key]) is int and state[key] in made:  # the id of a module
                     raise CannotStandIn
         state["training"] = False
-        state["_modules"] = {name: one if one is None else made[id(one)] for name, one in inner.items()} if inner else {}
+        state["_modules"] = {name: part if part is None else made[id(part)] for name, part in inner.items()} if inner else {}
         state["_parameters"] = dict(state["_parameters"])
         state["_buffers"] = {name: self._alias(buffer) for name, buffer in state["_buffers"].items()}
         for key in HOOKS:
             state[key] = OrderedDict((at, self._anew(hook, made)) for at, hook in state[key].items())
         return state
 
-    def _at_one_place(self) -> bool:
+    def _buffers_in_place(self) -> bool:
         """Do the buffers still lie where the stand-in's do?"""
         return [*map(Tensor.data_ptr, self.buffers)] == [*map(Tensor.data_ptr, self.aliases)]
 
@@ -148,9 +148,9 @@ class StandIn:
 
     def _contained(self, value: Any, made: Mapping[int, nn.Module]) -> Any:
         held = _held_by(value)
-        if any(type(one) is int and one in made for one in held):  # ids of modules
+        if any(type(item) is int and item in made for item in held):  # ids of modules
             raise CannotStandIn
-        new = [one if type(one) in PLAIN else self._anew(one, made) for one in held]
+        new = [item if type(item) in PLAIN else self._anew(item, made) for item in held]
         if _same(held, new):
             if type(value) is not tuple:
                 self.shared.append((value, held))
@@ -172,7 +172,7 @@ class StandIn:
             return value if owner is value.__self__ else MethodType(value.__func__, owner)
         if type(value) is partial:
             parts = [value.func, value.args, value.keywords]
-            new = [self._anew(one, made) for one in parts]
+            new = [self._anew(part, made) for part in parts]
             return value if _same(parts, new) else partial(new[0], *new[1], **new[2])
         if type(value) is ref and id(value()) in made:
             return ref(made[id(value())])
@@ -181,16 +181,16 @@ class StandIn:
         return value
 
 
-class Seen:
+class Snapshot:
     """What modules held when it was looked at."""
 
     def __init__(self, states: list[dict[str, Any]]) -> None:
         self.states, self.first = states, [dict(state) for state in states]
         self.values = [tuple(state.values()) for state in states]
         inner = [state[key] for state in states for key in HELD]
-        self.empty, self.filled = [one for one in inner if not one], [one for one in inner if one]
+        self.empty, self.filled = [held for held in inner if not held], [held for held in inner if held]
         self.held = [*chain.from_iterable(map(dict.values, self.filled))]
-        self.tensors = any(isinstance(one, Tensor) for state in states for one in state.values())
+        self.tensors = any(isinstance(held, Tensor) for state in states for held in state.values())
 
     def holds(self) -> bool:
         """Are the parameters, buffers, modules and hooks the very same?"""
@@ -208,7 +208,7 @@ class Seen:
 
 def _more_than_its_dict(kind: type) -> bool:
     """Does a module of that class keep things elsewhere, or do anything when it is let go?"""
-    slots = {name for one in kind.__mro__ for name in _words(one.__dict__.get("__slots__", ()))}
+    slots = {name for base in kind.__mro__ for name in _words(base.__dict__.get("__slots__", ()))}
     return bool(slots - {"__dict__", "__weakref__"}) or hasattr(kind, "__del__")
 
 
@@ -218,7 +218,7 @@ def _words(slots: Any) -> Iterable[str]:
 
 def _unmade(module: nn.Module) -> bool:
     """Are its weights made by the first pass?"""
-    return any(is_lazy(one) for one in chain(module._parameters.values(), module._buffers.values()))  # type: ignore[arg-type]
+    return any(is_lazy(tensor) for tensor in chain(module._parameters.values(), module._buffers.values()))  # type: ignore[arg-type]
 
 
 def _identity(hook: Any) -> Any:
@@ -254,26 +254,27 @@ def _filled(like: Any, held: list[Any]) -> Any:
     return new
 
 
-def _leads(start: Any, own: Mapping[int, nn.Module]) -> bool:
+def _leads(start: Any, modules: Mapping[int, nn.Module]) -> bool:
     """Does an object that is no module lead to one of these?"""
-    waiting, seen = [start], set[int]()
-    while waiting and len(seen) < FURTHEST:
-        one = waiting.pop()
-        if own.get(id(one)) is one or (type(one) is int and one in own):  # itself, or its id
+    waiting, visited = [start], set[int]()
+    while waiting and len(visited) < FURTHEST:
+        value = waiting.pop()
+        if modules.get(id(value)) is value or (type(value) is int and value in modules):  # itself, or its id
             return True
-        if id(one) in seen or issubclass(type(one), FAR):
+        if id(value) in visited or issubclass(type(value), FAR):
             continue
-        seen.add(id(one))
-        if type(one) is FunctionType:  # not into its globals
-            waiting += [one.__defaults__, one.__kwdefaults__, one.__dict__, *(_held(cell) for cell in one.__closure__ or ())]
-        elif type(one) in ProxyTypes:
-            waiting.append(_behind(one))
-        elif isinstance(one, ref):
-            waiting.append(one())
-        elif type(one) is np.ndarray:
-            waiting += one.ravel().tolist() if one.dtype.hasobject else []
+        visited.add(id(value))
+        if type(value) is FunctionType:  # not into its globals
+            cells = [_held(cell) for cell in value.__closure__ or ()]
+            waiting += [value.__defaults__, value.__kwdefaults__, value.__dict__, *cells]
+        elif type(value) in ProxyTypes:
+            waiting.append(_behind(value))
+        elif isinstance(value, ref):
+            waiting.append(value())
+        elif type(value) is np.ndarray:
+            waiting += value.ravel().tolist() if value.dtype.hasobject else []
         else:
-            waiting += gc.get_referents(one)
+            waiting += gc.get_referents(value)
     return False
 
 

@@ -45,7 +45,7 @@ def trace(
     for whole in (False, True):  # the graph from the first tap on; or, past a no_grad inside the network, all of it
         try:
             with runner.ready(x) as ready:
-                found, connected = _traced(runner, ready, targets, layers, whole, rule, twice)
+                result, connected = _traced(runner, ready, targets, layers, whole, rule, twice)
         except Several as several:  # only now it is known
             runner.learn_calls(x, several.calls)
             return trace(runner, x, targets, layers, rule, twice)
@@ -54,7 +54,7 @@ def trace(
                 raise
             continue  # writing over a part of what was made before the first tap
         if connected or whole or INPUT in layers:
-            return found
+            return result
     raise AssertionError("the second pass always returns")
 
 
@@ -75,30 +75,30 @@ def _traced(
     by = mode or (StepByStep() if twice else nullcontext())
     with ordered as odd, grad(whole or inside), by, follow or nullcontext(), recording:
         raw, scores = runner.run(entered)
-    seen = {name: taps[name].check(runner.end) if name in taps else x for name in layers}
+    emitted = {name: taps[name].check(runner.end) if name in taps else x for name in layers}
     if several := {tap.name: tap.calls for tap in taps.values() if tap.calls > 1 and not tap.call}:
         raise Several(several)
     runner.learn_places(follow, taps, x)
     if isinstance(mode, Propagation):
-        mode.check(seen)
-    own = mode.notes(raw, [one for one in seen.values() if one.is_leaf]) if mode else ()
+        mode.check(emitted)
+    rule_notes = mode.notes(raw, [tensor for tensor in emitted.values() if tensor.is_leaf]) if mode else ()
     answer = runner.answer(raw, scores)
     weights = weighted(targets, answer.scores)
     at_once = max(1, runner.settings.copies // len(x)) if inside else 16
-    grads = gradients(scores, [*seen.values()], weights, at_once, keep=twice)
+    grads = gradients(scores, [*emitted.values()], weights, at_once, keep=twice)
     if not odd:
         runner.learned.straight.keep(way, True)
     evidence = {
         name: _evidence(runner, name, a, a.new_zeros(len(weights), *a.shape) if g is None else g, x)
-        for (name, a), g in zip(seen.items(), grads, strict=True)
+        for (name, a), g in zip(emitted.items(), grads, strict=True)
     }
     if twice:
-        turns = {name: runner.layout(name, a, x).turn for name, a in seen.items()}
+        turns = {name: runner.layout(name, a, x).turn for name, a in emitted.items()}
         evidence = {
-            name: replace(each, again=second_gradient(scores, weights, seen[name], lambda b, t=turns[name]: plain(t(b))))
+            name: replace(each, again=second_gradient(scores, weights, emitted[name], lambda b, t=turns[name]: plain(t(b))))
             for name, each in evidence.items()
         }
-    notes = {name: (taps[name].notes if name in taps else ()) + own + _mirrored(runner, name, x) for name in layers}
+    notes = {name: (taps[name].notes if name in taps else ()) + rule_notes + _mirrored(runner, name, x) for name in layers}
     return Trace(answer, weights, evidence, notes), all(g is not None for g in grads)
 
 
@@ -113,14 +113,14 @@ def biases(runner: Runner, x: Array, targets: Sequence[Target]) -> tuple[Trace, 
             raw, scores = runner.run(x.clone())
         answer = runner.answer(raw, scores)
         weights = weighted(targets, answer.scores)
-        found, rows = [], []
+        added, rows = [], []
         for t in range(len(weights)):
-            mode.found = []
+            mode.terms = []
             (g,) = gradients(scores, [x], weights[t : t + 1], keep=t + 1 < len(weights))
             rows.append(x.new_zeros(1, *x.shape) if g is None else g)
-            found.append(mode.found)
+            added.append(mode.terms)
         evidence = {INPUT: _evidence(runner, INPUT, x, torch.cat(rows), x)}
-        return Trace(answer, weights, evidence, {}), found
+        return Trace(answer, weights, evidence, {}), added
 
 
 @again
@@ -138,9 +138,9 @@ def activations(runner: Runner, x: Array, layers: Sequence[str]) -> tuple[Mappin
             with suppress(Stop), follow or nullcontext(), recorded([*taps.values()], False, done, follow):
                 runner.run(entered)
             runner.learn_places(follow, taps, x)
-        seen = {name: taps[name].check() if name in taps else x for name in layers}
+        emitted = {name: taps[name].check() if name in taps else x for name in layers}
         return (
-            {name: plain(runner.layout(name, a, x).turn(a)) for name, a in seen.items()},
+            {name: plain(runner.layout(name, a, x).turn(a)) for name, a in emitted.items()},
             {name: tap.notes + _mirrored(runner, name, x) for name, tap in taps.items()},
         )
 
@@ -158,17 +158,17 @@ def head(runner: Runner, x: Array, targets: Sequence[Target], layers: Sequence[s
             (raw, scores), linear, entered = linear_head(runner.network, lambda: runner.run(image))
         runner.learn_places(follow, taps, x)
         answer = runner.answer(raw, scores)
-        seen = {name: taps[name].check() if name in taps else x for name in layers}
-        a = {name: pooled(runner.layout(name, a, x).turn(a), entered, name, runner.name) for name, a in seen.items()}
+        emitted = {name: taps[name].check() if name in taps else x for name in layers}
+        a = {name: pooled(runner.layout(name, a, x).turn(a), entered, name, runner.name) for name, a in emitted.items()}
         weights = weighted(targets, answer.scores)
         w = torch.as_tensor(weights @ as_numpy(linear.flatten(1)), dtype=plain(linear).dtype, device=linear.device)
         notes = {name: tap.notes for name, tap in taps.items()}
-        return Head(answer, weights, {name: plain(one) for name, one in a.items()}, w, notes)
+        return Head(answer, weights, {name: plain(tensor) for name, tensor in a.items()}, w, notes)
 
 
 def _mirrored(runner: Runner, name: str, x: Tensor) -> tuple[str, ...]:
-    seen = f"the network mirrors or turns the image before {name}: the map lies as the layer saw it"
-    return (seen,) if name in runner.of_size(x).turned else ()
+    note = f"the network mirrors or turns the image before {name}: the map lies as the layer saw it"
+    return (note,) if name in runner.of_size(x).turned else ()
 
 
 def _evidence(runner: Runner, name: str, a: Tensor, g: Tensor, x: Tensor) -> Evidence:

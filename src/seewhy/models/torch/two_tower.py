@@ -55,13 +55,13 @@ class Towers:
                 output = tower(**given) if isinstance(given, Mapping) else tower(given)
         except Exception as error:
             raise BadNetwork(f"The text tower failed on {list(texts)}: {type(error).__name__}: {words_of(error)}") from error
-        found = unit(embedding(output).detach())
-        if len(found) != len(texts) or not bool(found.isfinite().all()):
-            raise BadNetwork(f"The text tower gave {tuple(found.shape)}, or NaN, for {len(texts)} texts; it gives (texts, d).")
+        units = unit(embedding(output).detach())
+        if len(units) != len(texts) or not bool(units.isfinite().all()):
+            raise BadNetwork(f"The text tower gave {tuple(units.shape)}, or NaN, for {len(texts)} texts; it gives (texts, d).")
         scale, bias = _scale(network), _number(network, "logit_bias")
         if scale is None:
             notes += ("the network has no logit_scale: the plain cosine is explained",)
-        return Words(found, scale or 1.0, bias, scale is not None, notes)
+        return Words(units, scale or 1.0, bias, scale is not None, notes)
 
     def _tokens(self, network: nn.Module, texts: list[str]) -> tuple[Any, tuple[str, ...]]:
         """What the text tower is called with, and what was odd."""
@@ -89,7 +89,7 @@ def towers_of(network: nn.Module, tokenizer: Any, inputs: Any) -> Towers | None:
     if tokenizer is not None and not callable(tokenizer):
         raise BadParameter(f"tokenizer={tokenizer!r}: give the tokenizer itself. {ADVICE}")
     if tokenizer is not None and pair is None:
-        known = ", or ".join(" and ".join(one) for one in PAIRS)
+        known = ", or ".join(" and ".join(pair) for pair in PAIRS)
         raise BadParameter(f"tokenizer= is for networks of two towers, with {known}; {type(network).__name__} has neither.")
     if tokenizer is not None and inputs is not None:
         raise BadParameter("tokenizer= and inputs=: images go through the image tower alone. Leave inputs= out.")
@@ -137,5 +137,5 @@ def _scale(network: nn.Module) -> float | None:
 
 
 def _number(network: nn.Module, name: str) -> float | None:
-    found = getattr(network, name, None)
-    return None if found is None else found.item() if isinstance(found, Tensor) else float(found)
+    value = getattr(network, name, None)
+    return None if value is None else value.item() if isinstance(value, Tensor) else float(value)

@@ -53,10 +53,10 @@ class Tries:
 class Standing:
     """The network as this thread runs it.  made_of: as of its stand-in; () where its own modules are lent."""
 
-    def __init__(self, network: nn.Module, tries: Tries, found: StandIn | None) -> None:
-        self.network, self.made_of = (network, ()) if found is None else (found.network, found.made_of)
-        self.tries, self.originals = tries, () if found is None else found.originals
-        self.draws = Drawing(() if found is None else found.weights)
+    def __init__(self, network: nn.Module, tries: Tries, stand_in: StandIn | None) -> None:
+        self.network, self.made_of = (network, ()) if stand_in is None else (stand_in.network, stand_in.made_of)
+        self.tries, self.originals = tries, () if stand_in is None else stand_in.originals
+        self.draws = Drawing(() if stand_in is None else stand_in.weights)
 
     def drawing(self, key: Any) -> AbstractContextManager[Any]:
         """Around a pass of that key: watched, too, until one came to its end, for other sizes may go other ways."""
@@ -109,19 +109,19 @@ def undisturbed(network: nn.Module, tries: Tries) -> Iterator[None]:
         with torch.inference_mode(False):
             yield
         return
-    with _alone(network, tries) as found, torch.inference_mode(False):
-        HERE.standing[id(network)] = Standing(network, tries, found)
-        writes = 0 if found is None else found.writes()
+    with _alone(network, tries) as stand_in, torch.inference_mode(False):
+        HERE.standing[id(network)] = Standing(network, tries, stand_in)
+        writes = 0 if stand_in is None else stand_in.writes()
         try:
-            with _lent(network) if found is None else _watched(found, tries):
+            with _lent(network) if stand_in is None else _watched(stand_in, tries):
                 yield
         finally:
             del HERE.standing[id(network)]
-            if found is not None:
-                found.give_back()
-                if not found.lasting:  # nor do the tensors that were written on it
+            if stand_in is not None:
+                stand_in.give_back()
+                if not stand_in.lasting:  # nor do the tensors that were written on it
                     tries.spare = None
-        if found is not None and found.writes() != writes and active_count() > 1 and not tries.writes:
+        if stand_in is not None and stand_in.writes() != writes and active_count() > 1 and not tries.writes:
             raise BadNetwork(f"The weights of {type(network).__name__} were changed while it was explained. {TRAINED}")
 
 
@@ -150,10 +150,10 @@ def again(ask: Callable[P, T]) -> Callable[P, T]:
     """
 
     @wraps(ask)
-    def asked(*args: P.args, **options: P.kwargs) -> T:
+    def run(*args: P.args, **options: P.kwargs) -> T:
         runner: Any = getattr(args[0], "runner", args[0])
         call = runner.call
-        outermost = standing(call.given) is None
+        outermost = standing(call.original) is None
         try:
             return ask(*args, **options)
         except Past as past:
@@ -167,7 +167,7 @@ def again(ask: Callable[P, T]) -> Callable[P, T]:
                 call.tries.past = ()
             raise
 
-    return asked
+    return run
 
 
 def locks_of(network: nn.Module) -> list[RLock]:
@@ -192,22 +192,22 @@ def held(locks: list[RLock]) -> Iterator[None]:
 
 
 @contextmanager
-def _watched(found: StandIn, tries: Tries) -> Iterator[None]:
+def _watched(stand_in: StandIn, tries: Tries) -> Iterator[None]:
     """Past, where one of the network's own modules runs in this thread, or it fails; until it once ran to its end."""
-    if found.made_of == tries.right:
+    if stand_in.made_of == tries.right:
         yield
         return
 
     def hook(*_passed: Any) -> None:
-        raise tries.gone_past(found.made_of)
+        raise tries.gone_past(stand_in.made_of)
 
     try:
-        with hooked(((module, hook) for module in found.originals), before=True):
+        with hooked(((module, hook) for module in stand_in.originals), before=True):
             yield
     except BadNetwork as error:
-        if found.made_of == tries.right:  # it failed later
+        if stand_in.made_of == tries.right:  # it failed later
             raise
-        raise tries.gone_past(found.made_of) from error
+        raise tries.gone_past(stand_in.made_of) from error
 
 
 @contextmanager

@@ -64,7 +64,7 @@ def gathered(network, layout=maps, x=X):
     with Biases(len(x), layout) as biases:
         score = network(x).flatten()
     (g,) = torch.autograd.grad(score.sum(), x)
-    return score.detach(), (x * g).flatten(1).sum(1).detach(), biases.found
+    return score.detach(), (x * g).flatten(1).sum(1).detach(), biases.terms
 
 
 @pytest.mark.parametrize("name", NETS)
@@ -120,4 +120,4 @@ def test_nothing_is_noted_where_no_gradient_comes():
     network = built(NETS["convolution and linear"])
     with torch.no_grad(), Biases(2, maps) as biases:
         network(X)
-    assert biases.found == []
+    assert biases.terms == []

@@ -122,7 +122,7 @@ def attended(runner: Runner, x: Array, targets: Sequence[Target], whole: bool, e
 
 def _survey_of(runner: Runner, x: Tensor) -> AttentionSurvey:
     """Which tokens the network's attentions join: found out by a pass of noise, once for images of this shape."""
-    key = (tuple(x.shape[1:]), tuple(map(id, every_module(runner.call.given))))
+    key = (tuple(x.shape[1:]), tuple(map(id, every_module(runner.call.original))))
     return SURVEYS.setdefault(runner, Recent()).of(key, lambda: _survey(runner, x))
 
 
@@ -251,7 +251,7 @@ def _shares(survey: AttentionSurvey) -> NDArray[Any]:
     square = [attention for attention in survey.attentions if attention.square]
     if survey.reads is None or not square or square[-1].queries is None:
         return np.zeros(0)
-    reads, patches = survey.reads.cpu().numpy().astype(float), _tokens(square[-1].queries).own
+    reads, patches = survey.reads.cpu().numpy().astype(float), _tokens(square[-1].queries).in_image
     there, among = reads > 0, int((reads[patches] > 0).sum())
     pooled = reads < among**0.5 * reads[patches].sum() / max(1, among)
     pooled[patches] = True

@@ -38,7 +38,7 @@ class Biases(TorchFunctionMode):
     def __init__(self, n: int, layout: Callable[[Tensor], Layout | None]) -> None:
         super().__init__()
         self.n, self.layout = n, layout
-        self.found: list[Bias] = []
+        self.terms: list[Bias] = []
 
     def __torch_function__(self, fn: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
@@ -68,7 +68,7 @@ class Biases(TorchFunctionMode):
         share = plain(bias.detach() * g.detach())
         layout = self.layout(share)
         if layout is None:
-            self.found.append(Bias(_of_each(share, self.n), None, None, None))
+            self.terms.append(Bias(_of_each(share, self.n), None, None, None))
             return
         cells = layout.turn(share)  # (n, c, *space); class tokens have no place
         size = cells.abs()
@@ -77,7 +77,7 @@ class Biases(TorchFunctionMode):
         least, most = flat.min(1).values, flat.max(1).values
         spread = (most - least).clamp(min=torch.finfo(flat.dtype).tiny)
         scaled = (size - least.reshape(-1, *[1] * (size.ndim - 1))) / spread.reshape(-1, *[1] * (size.ndim - 1))
-        self.found.append(Bias(placeless, cells.sum(1), size.sum(1), scaled.sum(1)))
+        self.terms.append(Bias(placeless, cells.sum(1), size.sum(1), scaled.sum(1)))
 
 
 def _of_each(share: Tensor, n: int) -> Tensor:
