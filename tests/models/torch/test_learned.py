@@ -90,7 +90,7 @@ def test_a_survey_tells_where_cells_lie_and_which_calls_see_the_image():
         "blind": layer(calls=2, sees=()),
     }
     facts = SizeFacts()
-    facts.told_by(looked({"nowhere"}, **layers))
+    facts.learn_from(looked({"nowhere"}, **layers))
     assert facts.places == {"once": ((6, 8), place), "nowhere": None}
     assert facts.several == {"thrice": ["thrice#1", "thrice#3"]}
     assert facts.turned == {"nowhere"}
@@ -99,24 +99,24 @@ def test_a_survey_tells_where_cells_lie_and_which_calls_see_the_image():
 def test_what_a_pass_found_out_of_a_place_stands_against_a_later_survey():
     facts = SizeFacts()
     facts.places["once"] = ((2, 3), "by a pass")
-    facts.told_by(looked(once=layer(cells="by a survey")))
+    facts.learn_from(looked(once=layer(cells="by a survey")))
     assert facts.places["once"] == ((2, 3), "by a pass")
 
 
 def test_a_survey_is_taken_over_once():
     facts, survey = SizeFacts(), looked({"once"}, once=layer())
-    facts.told_by(survey)
+    facts.learn_from(survey)
     facts.turned.clear()
-    facts.told_by(survey)
+    facts.learn_from(survey)
     assert facts.turned == set()
-    facts.told_by(looked({"once"}))
+    facts.learn_from(looked({"once"}))
     assert facts.turned == {"once"}
 
 
 def test_what_is_behind_units_is_known_to_the_whole_network_and_places_are_not():
     whole = SizeFacts()
     units = SizeFacts(whole)
-    units.told_by(looked({"mirrored"}, mirrored=layer(calls=2, sees=(2,))))
+    units.learn_from(looked({"mirrored"}, mirrored=layer(calls=2, sees=(2,))))
     assert whole.turned == {"mirrored"}
     assert whole.several == {"mirrored": ["mirrored#2"]}
     units.places["once"] = None
