@@ -117,7 +117,7 @@ def test_only_windows_are_read(scene: Path, monkeypatch: pytest.MonkeyPatch) -> 
     read: list[Any] = []
     own = scenes.RasterScene.part
     monkeypatch.setattr(scenes.RasterScene, "part", lambda scene, start, sides: read.append(sides) or own(scene, start, sides))
-    monkeypatch.setattr(scenes, "KEPT", 0)
+    monkeypatch.setattr(scenes, "MOST_PIXELS", 0)
     assert explained(str(scene), tile=64).image is None
     assert {*read} == {(64, 64)}
 

@@ -115,7 +115,7 @@ def test_a_batch_knows_its_parts_and_what_the_network_saw(noise):
     (batch,) = batches(photos, Fit(size=(15, 20), crop=10, mean=0, std=1), 8, "mine")
     assert batch.names == ["image 0", "image 1", "image 2"]
     assert batch.boxes == [Extent(10, 4, 30, 24)] * 3  # the margin of 2.5 pixels is rounded to the even 2
-    shown = batch.seen(1)
+    shown = batch.network_view(1)
     assert shown.size == (10, 10)
     assert np.array_equal(np.asarray(shown), np.asarray(photos[1].crop((10, 4, 30, 24)).resize((10, 10), 2)))
     part = batch.part(1, 3)
@@ -129,7 +129,7 @@ def test_prepared_batches_come_in_parts_that_keep_their_places():
     assert [part.names for part in parts] == [["image 0", "image 1"], ["image 2", "image 3"], ["image 4"]]
     assert np.array_equal(np.concatenate([part.x for part in parts]), x)
     assert parts[2].boxes == [Extent(0, 0, 2, 2)]
-    assert parts[0].seen(0) is None
+    assert parts[0].network_view(0) is None
     x[3, 0, 0, 0] = np.inf
     with pytest.raises(BadImage, match=r"^image 3: the prepared array holds NaN or infinity"):
         list(batches(x, None, 2, "mine"))

@@ -11,7 +11,7 @@ from seewhy.prepare.batch import in_frames
 from seewhy.targets.parse import as_targets
 from seewhy.targets.target import PerImage, Top, Unit
 
-from .batching import Kept
+from .batching import Collector
 from .engine import explained
 from .recipe import Recipe
 
@@ -62,10 +62,10 @@ def ask(
     for each in targets:
         if isinstance(each, PerImage) and len(each.targets) != count:
             raise BadParameter(f"PerImage has {len(each.targets)} targets for {count} images: one for each is needed.")
-    kept = Kept(on_error, count)
+    collector = Collector(on_error, count)
     model.fit(count)
     if tile is not None or overlap is not None:
         from .tiles.tiles import tiled  # here, to keep start-up light: few questions are asked by tiles
 
-        return tiled(model, sorted_out, [*chosen], targets, layers, tile, overlap, kept)
-    return explained(model, sorted_out, chosen, targets, layers, kept)
+        return tiled(model, sorted_out, [*chosen], targets, layers, tile, overlap, collector)
+    return explained(model, sorted_out, chosen, targets, layers, collector)

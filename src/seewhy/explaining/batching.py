@@ -15,7 +15,7 @@ from seewhy.printable import printable, quoted
 ON_ERROR = ("raise", "skip")
 
 
-class Kept:
+class Collector:
     """The maps made so far, and the images that were left out.
 
     on_error: "raise" ends the work at the first image of which no map can be made; `partial` of the error has the maps made
@@ -69,7 +69,7 @@ def of_an_image(error: BaseException) -> bool:
     return not isinstance(error, Misuse) or isinstance(error, NotHere)
 
 
-def batched(model: Any, images: PreparedBatch | list[Any], whole: bool, kept: Kept) -> Iterator[tuple[int, Batch]]:
+def batched(model: Any, images: PreparedBatch | list[Any], whole: bool, collector: Collector) -> Iterator[tuple[int, Batch]]:
     """Batches of neighbouring images as the network takes them, each with the place of its first image.
 
     An image that cannot be read or prepared ends its batch: those before it are explained first, and those behind it are
@@ -78,22 +78,22 @@ def batched(model: Any, images: PreparedBatch | list[Any], whole: bool, kept: Ke
     size = model.copies if whole else model.batch_size
     if isinstance(images, PreparedBatch):
         for start in range(0, len(images.x), size):
-            yield from _prepared(model, PreparedBatch(images.x[start : start + size], start), whole, kept)
+            yield from _prepared(model, PreparedBatch(images.x[start : start + size], start), whole, collector)
         return
     waiting: list[Any] = []
     for place, image in enumerate(images):
         try:
             photo = opened_at(model, image, place)
         except Exception as error:  # noqa: BLE001 - whatever a decoder raises, it is of this image alone
-            yield from _ready(model, waiting, place - len(waiting), whole, kept)
+            yield from _ready(model, waiting, place - len(waiting), whole, collector)
             waiting = []
-            kept.fail(error, place, name_at(image, place))
+            collector.fail(error, place, name_at(image, place))
             continue
         waiting.append(photo)
         if len(waiting) >= at_once(size, getattr(photo, "pixels", photo)):
-            yield from _ready(model, waiting, place + 1 - len(waiting), whole, kept)
+            yield from _ready(model, waiting, place + 1 - len(waiting), whole, collector)
             waiting = []
-    yield from _ready(model, waiting, len(images) - len(waiting), whole, kept)
+    yield from _ready(model, waiting, len(images) - len(waiting), whole, collector)
 
 
 def opened_at(model: Any, image: Any, place: int) -> Any:
@@ -109,7 +109,7 @@ def name_at(image: Any, place: int) -> str:
     return str(getattr(image, "name", "") or getattr(image, "filename", "") or f"image {place}")
 
 
-def _ready(model: Any, photos: list[Any], place: int, whole: bool, kept: Kept) -> Iterator[tuple[int, Batch]]:
+def _ready(model: Any, photos: list[Any], place: int, whole: bool, collector: Collector) -> Iterator[tuple[int, Batch]]:
     """The batches of photos that were read; where a batch cannot be prepared, each of its photos by itself."""
     done = 0
     try:
@@ -119,16 +119,16 @@ def _ready(model: Any, photos: list[Any], place: int, whole: bool, kept: Kept) -
     except Exception as error:  # noqa: BLE001 - a preparer may be anybody's
         left = photos[done:]
         if not of_an_image(error):
-            kept.end(error)
+            collector.end(error)
         if len(left) == 1:
-            kept.fail(error, place + done, name_at(left[0], place + done))
+            collector.fail(error, place + done, name_at(left[0], place + done))
             return
         for i, photo in enumerate(left):
-            yield from _ready(model, [photo], place + done + i, whole, kept)
+            yield from _ready(model, [photo], place + done + i, whole, collector)
 
 
 def _prepared(
-    model: Any, images: PreparedBatch, whole: bool, kept: Kept, why: SeewhyError | None = None
+    model: Any, images: PreparedBatch, whole: bool, collector: Collector, why: SeewhyError | None = None
 ) -> Iterator[tuple[int, Batch]]:
     """The batches of prepared images, or each image by itself where a batch is refused.
 
@@ -138,10 +138,10 @@ def _prepared(
         batches = [*model.batches(images, whole)]
     except SeewhyError as error:
         if not of_an_image(error) or len(images.x) == 1:
-            kept.fail(error if kept.skips else why or error, images.first, name_at(None, images.first))
+            collector.fail(error if collector.skips else why or error, images.first, name_at(None, images.first))
             return
         for i in range(len(images.x)):
-            yield from _prepared(model, PreparedBatch(images.x[i : i + 1], images.first + i), whole, kept, error)
+            yield from _prepared(model, PreparedBatch(images.x[i : i + 1], images.first + i), whole, collector, error)
         return
     place = images.first
     for batch in batches:

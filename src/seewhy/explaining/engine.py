@@ -19,7 +19,7 @@ from seewhy.printable import printable
 from seewhy.targets.aim import Pinned
 from seewhy.targets.target import PerImage, Unit, name_of, named
 
-from .batching import Kept, batched, of_an_image
+from .batching import Collector, batched, of_an_image
 from .case import Case
 from .findings import Finding, TargetGroup, aims, clean, here, target_groups
 from .recipe import Recipe
@@ -31,18 +31,18 @@ def explained(
     chosen: Sequence[Recipe],
     targets: list[Any],
     layers: list[str | None],
-    kept: Kept,
+    collector: Collector,
 ) -> Heatmaps:
     """The heatmaps of all images, in the order image, target, layer, method; `kept` collects them as they are made."""
     alone = any(m.asks for m in chosen) or any(map(aims, targets))
-    for place, batch in batched(model, images, any(m.whole for m in chosen), kept):
+    for place, batch in batched(model, images, any(m.whole for m in chosen), collector):
         for i in range(len(batch.x)) if alone else [slice(None)]:
             part = batch.part(i, i + 1) if isinstance(i, int) else batch
-            _charted(model, part, place + (i if isinstance(i, int) else 0), chosen, targets, layers, kept)
-    return kept.heatmaps
+            _charted(model, part, place + (i if isinstance(i, int) else 0), chosen, targets, layers, collector)
+    return collector.heatmaps
 
 
-def _charted(model: Any, batch: Batch, place: int, methods: Any, targets: Any, layers: Any, kept: Kept) -> None:
+def _charted(model: Any, batch: Batch, place: int, methods: Any, targets: Any, layers: Any, collector: Collector) -> None:
     """Keep the heatmaps of one batch; of its halves, where memory runs out, or to find the image that is at fault."""
     half, maps, failure = len(batch.x) // 2, [], None
     try:
@@ -56,33 +56,35 @@ def _charted(model: Any, batch: Batch, place: int, methods: Any, targets: Any, l
     except SeewhyError as error:
         failure = error
     if failure is None:
-        kept.maps += maps
-    elif half and of_an_image(failure) and not kept.skips and not isinstance(failure, MemoryError):
-        _find(failure, model, batch, place, methods, targets, layers, kept)
+        collector.maps += maps
+    elif half and of_an_image(failure) and not collector.skips and not isinstance(failure, MemoryError):
+        _find(failure, model, batch, place, methods, targets, layers, collector)
     elif half and (isinstance(failure, MemoryError) or of_an_image(failure)):
         for start, stop in ((0, half), (half, len(batch.x))):
-            _charted(model, batch.part(start, stop), place + start, methods, targets, layers, kept)
+            _charted(model, batch.part(start, stop), place + start, methods, targets, layers, collector)
     elif half:
-        kept.end(failure, maps)
+        collector.end(failure, maps)
     else:
-        kept.fail(failure, place, batch.names[0], maps)
+        collector.fail(failure, place, batch.names[0], maps)
 
 
-def _find(failure: Any, model: Any, batch: Batch, place: int, methods: Any, targets: Any, layers: Any, kept: Kept) -> None:
+def _find(
+    failure: Any, model: Any, batch: Batch, place: int, methods: Any, targets: Any, layers: Any, collector: Collector
+) -> None:
     """Raise the error that the batch failed with.
 
     If a single image is at fault, the error names it, and `partial` of the error has the maps of the images before it.
     """
-    half, before = len(batch.x) // 2, Kept("raise", kept.count)
+    half, before = len(batch.x) // 2, Collector("raise", collector.count)
     try:
         for start, stop in ((0, half), (half, len(batch.x))):
             _charted(model, batch.part(start, stop), place + start, methods, targets, layers, before)
     except SeewhyError as error:
         if of_an_image(error):
-            kept.maps += before.maps
+            collector.maps += before.maps
             for note in getattr(error, "__notes__", ()):
                 failure.add_note(note)
-    kept.end(failure)
+    collector.end(failure)
 
 
 class Charted(NamedTuple):
@@ -173,10 +175,10 @@ def _float32(values: NDArray[Any]) -> NDArray[np.float32]:
 
 def _predicted(case: Case, i: int, labels: Sequence[str] | None) -> Predicted | None:
     """What the network took the image for, if it ran to its end."""
-    found = case.answered
-    if found is None or found[0].probabilities is None:
+    answered = case.answered
+    if answered is None or answered[0].probabilities is None:
         return None
-    return Predicted.of(found[0].probabilities[i], labels)
+    return Predicted.of(answered[0].probabilities[i], labels)
 
 
 def _explained(

@@ -64,7 +64,7 @@ def target_groups(
         elif answering.no_classes and not all(m.blind for m in methods):
             raise NotApplicable(answering.no_classes)
         shared = {part for m in methods for part in m.shares}
-        case = Case(answering, batch.x, together, layers, shared, batch.seen)
+        case = Case(answering, batch.x, together, layers, shared, batch.network_view)
         yield TargetGroup(case, {t: k for k, t in enumerate(places)}, findings(methods, case), pinned)
 
 

@@ -177,15 +177,15 @@ class AxisCells(NamedTuple):
     cells: int
 
 
-def cells_along(grid: Sequence[int], cells: Cells | None, seen: Spans) -> tuple[AxisCells, ...]:
-    """The cells of a map (*grid) on the image, per axis; `seen` is the part of the image that the network saw.
+def cells_along(grid: Sequence[int], cells: Cells | None, view: Spans) -> tuple[AxisCells, ...]:
+    """The cells of a map (*grid) on the image, per axis; `view` is the part of the image that the network saw.
 
     cells: where they lie in what the network was given; None: they share it out evenly.
     Raises NotApplicable where what the network was given is mirrored.
     """
     cells = cells or Cells.even(grid, grid)
     axes = []
-    for axis, (count, (low, high)) in enumerate(zip(grid, seen, strict=True)):
+    for axis, (count, (low, high)) in enumerate(zip(grid, view, strict=True)):
         scale = (high - low) / cells.size[axis]  # pixels of the image per pixel that the network was given
         axes.append(AxisCells(low + (cells.first[axis] + 0.5) * scale, cells.stride[axis] * scale, count))
     if any(axis.stride <= 0 for axis in axes):

@@ -33,7 +33,7 @@ class Batch(NamedTuple):
     boxes: list[Where]  # where in these what the network is given lies
     notes: list[tuple[str, ...]]
 
-    def seen(self, i: int) -> Image.Image | None:
+    def network_view(self, i: int) -> Image.Image | None:
         """The photo as the network saw it, cropped and of its size; None of a prepared array."""
         photo, box, space = self.photos[i], self.boxes[i], tuple(self.x.shape[2:])
         if not isinstance(photo, Photo) or not isinstance(box, Extent) or len(space) != 2:

@@ -58,7 +58,7 @@ def test_other_files_are_no_scene(tmp_path):
 
 def test_a_scene_too_large_to_show_has_no_picture(tmp_path, monkeypatch):
     image = scene(saved(tmp_path, PIXELS[..., :3]))
-    monkeypatch.setattr(scenes, "KEPT", 40 * 56 - 1)
+    monkeypatch.setattr(scenes, "MOST_PIXELS", 40 * 56 - 1)
     assert image.picture() is None
 
 

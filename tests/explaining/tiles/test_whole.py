@@ -32,9 +32,9 @@ def test_a_part_of_one_colour_is_no_reason_to_warn():
 
 
 def test_an_array_too_large_to_show_has_no_picture(monkeypatch):
-    monkeypatch.setattr(whole, "KEPT", 20 * 30)
+    monkeypatch.setattr(whole, "MOST_PIXELS", 20 * 30)
     assert Pixels(PHOTO, "photo").picture() is not None
-    monkeypatch.setattr(whole, "KEPT", 20 * 30 - 1)
+    monkeypatch.setattr(whole, "MOST_PIXELS", 20 * 30 - 1)
     assert Pixels(PHOTO, "photo").picture() is None
 
 

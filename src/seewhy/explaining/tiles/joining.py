@@ -31,7 +31,7 @@ class Plan(NamedTuple):
 
     whole: Whole
     sides: tuple[int, ...]  # of each tile
-    seen: Spans  # what the network sees of a tile: of each axis the edges (low, high)
+    view: Spans  # what the network sees of a tile: of each axis the edges (low, high)
     starts: tuple[list[int], ...]  # where tiles begin, along each axis
     size: int  # how many tiles are explained at once
 
@@ -48,7 +48,7 @@ class Plan(NamedTuple):
     @property
     def box(self) -> Spans:
         """What the network sees of the whole image."""
-        return [(low, along[-1] + high) for along, (low, high) in zip(self.starts, self.seen, strict=True)]
+        return [(low, along[-1] + high) for along, (low, high) in zip(self.starts, self.view, strict=True)]
 
     def parts(self, places: Sequence[Place]) -> Images:
         return self.whole.together([self.whole.part(self._start(place), self.sides) for place in places])
@@ -100,8 +100,8 @@ class Join:
 
     def __init__(self, first: Heatmap, plan: Plan) -> None:
         self.first, self.plan = replace(first, image=None, regions=None), plan
-        lie = cells_along(first.values.shape, first.cells, plan.seen)
-        self.seams = [Seam(*each) for each in zip(lie, plan.starts, plan.seen, strict=True)]
+        lie = cells_along(first.values.shape, first.cells, plan.view)
+        self.seams = [Seam(*each) for each in zip(lie, plan.starts, plan.view, strict=True)]
         grid = tuple(seam.count for seam in self.seams)
         self.values = np.zeros(grid, np.float32)
         self.channels = None if first.channels is None else np.zeros((len(first.channels), *grid), np.float32)

@@ -14,7 +14,7 @@ from seewhy.images.tiff import CHOOSE, needed
 from seewhy.images.tiff_tags import BLACK_IS_ZERO, COLOURS, Tags, bands, first_tags, notes
 from seewhy.printable import printable
 
-from .whole import KEPT, Sides, Whole
+from .whole import MOST_PIXELS, Sides, Whole
 
 
 def scene(path: Path) -> "RasterScene | None":
@@ -68,4 +68,4 @@ class RasterScene(Whole):
         return Photo(rgb(Image.fromarray(shown)), self.name, self.notes)
 
     def picture(self) -> Image.Image | None:
-        return self.part((0, 0), self.space).pixels if np.prod(self.space) <= KEPT else None
+        return self.part((0, 0), self.space).pixels if np.prod(self.space) <= MOST_PIXELS else None

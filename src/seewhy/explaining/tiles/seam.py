@@ -16,15 +16,15 @@ ROUNDING = 1e-6  # in cells: what lies no farther from a cell of the grid lies o
 class Seam:
     """The joined map along one axis: which of its cells each tile covers, and how much the tile counts there.
 
-    row: the cells of the first tile; starts: where the tiles begin; seen: the edges (low, high) of what the network sees of a
+    row: the cells of the first tile; starts: where the tiles begin; view: the edges (low, high) of what the network sees of a
     tile.
     A tile counts nothing in the outer MARGIN of what it shares with a neighbour, where padding and cut context spoil its
     values, then more and more (3t^2 - 2t^3), and fully at the image's own borders.  Values that do not lie on the joined
     map's grid are drawn onto it linearly.
     """
 
-    def __init__(self, row: AxisCells, starts: Sequence[int], seen: tuple[float, float]) -> None:
-        self.row, self.starts, self.seen = row, starts, seen
+    def __init__(self, row: AxisCells, starts: Sequence[int], view: tuple[float, float]) -> None:
+        self.row, self.starts, self.view = row, starts, view
         self.count = round(starts[-1] / row.stride) + row.cells
         self.at = row.first + row.stride * np.arange(self.count)  # the centres of its cells
         self.total = np.zeros(self.count)
@@ -33,9 +33,9 @@ class Seam:
 
     def part(self, k: int) -> slice:
         """The cells of the joined map that tile k covers."""
-        low = 0 if k == 0 else np.searchsorted(self.at, self.starts[k] + self.seen[0])
+        low = 0 if k == 0 else np.searchsorted(self.at, self.starts[k] + self.view[0])
         last = k == len(self.starts) - 1
-        return slice(int(low), self.count if last else int(np.searchsorted(self.at, self.starts[k] + self.seen[1])))
+        return slice(int(low), self.count if last else int(np.searchsorted(self.at, self.starts[k] + self.view[1])))
 
     def share(self, k: int) -> Floats:
         """The weight of tile k in each cell that it covers; in every cell the weights of all tiles sum to one."""
@@ -53,7 +53,7 @@ class Seam:
         return whole * (1 - rest) + np.multiply(after, rest, where=rest > 0, out=np.zeros(after.shape))  # it may be infinite
 
     def _raw(self, k: int) -> Floats:
-        at, (low, high), starts = self.at[self.part(k)], self.seen, self.starts
+        at, (low, high), starts = self.at[self.part(k)], self.view, self.starts
         weight = np.ones(len(at))
         if k > 0:
             weight *= _ramp(at - (starts[k] + low), starts[k - 1] + high - (starts[k] + low))

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seewhy.errors import BadParameter, NotApplicable, SeewhyError, whole_number
-from seewhy.explaining.batching import Kept, name_at
+from seewhy.explaining.batching import Collector, name_at
 from seewhy.explaining.case import Case
 from seewhy.explaining.engine import explained
 from seewhy.explaining.recipe import Recipe
@@ -36,7 +36,7 @@ SURVEYED = {1: 2**16, 2: 256, 3: 112}  # pixels along each axis of the corner th
 
 def tiled(
     model: Any, images: PreparedBatch | list[Any], methods: list[Recipe], targets: list[Any], layers: list[str | None],
-    tile: Any, overlap: Any, kept: Kept,
+    tile: Any, overlap: Any, collector: Collector,
 ) -> Heatmaps:  # fmt: skip
     """What `explain(..., tile=, overlap=)` returns: one map over each whole image, per target, layer and method.
 
@@ -51,8 +51,8 @@ def tiled(
         raise BadParameter(f"overlap={quoted(overlap)} is how much tiles overlap; say how large they are, too, as in tile=512.")
     for target in targets:
         _check(target)
-    for place in range(kept.count):
-        whole = _opened(model, images, place, kept)
+    for place in range(collector.count):
+        whole = _opened(model, images, place, collector)
         if whole is None:
             continue
         beside = model.beside(place, 1)
@@ -60,22 +60,22 @@ def tiled(
         single = beside is not model or any(m.asks for m in methods)  # other inputs belong to it, or a person may stop it
         question = TileQuestion(beside, whole, methods, of_image, layers, 1 if single else model.copies)
         try:
-            kept.maps += [replace(m, place=place) for m in _explained(question, tile, overlap)]
+            collector.maps += [replace(m, place=place) for m in _explained(question, tile, overlap)]
         except (SeewhyError, MemoryError) as error:
             vars(error).pop("__notes__", None)  # which tile it was
-            kept.fail(error, place, whole.name, [replace(m, place=place) for m in getattr(error, "partial", None) or ()])
+            collector.fail(error, place, whole.name, [replace(m, place=place) for m in getattr(error, "partial", None) or ()])
         if stop_asked():
             break
-    return kept.heatmaps
+    return collector.heatmaps
 
 
-def _opened(model: Any, images: PreparedBatch | list[Any], place: int, kept: Kept) -> Whole | None:
+def _opened(model: Any, images: PreparedBatch | list[Any], place: int, collector: Collector) -> Whole | None:
     """The image at that place, ready to be cut; None where it cannot be read and is left out."""
     single = PreparedBatch(images.x[place : place + 1], place) if isinstance(images, PreparedBatch) else [images[place]]
     try:
         return next(wholes(single, model, place))
     except Exception as error:  # noqa: BLE001 - whatever a decoder raises, it is of this image alone
-        kept.fail(error, place, name_at(None if isinstance(images, PreparedBatch) else images[place], place))
+        collector.fail(error, place, name_at(None if isinstance(images, PreparedBatch) else images[place], place))
         return None
 
 
@@ -102,8 +102,8 @@ class TileQuestion(NamedTuple):
 
     def explain(self, images: Images, targets: list[Any]) -> Heatmaps:
         given = sort_out(images, self.model.signals)
-        kept = Kept("raise", len(given.x) if isinstance(given, PreparedBatch) else len(given))
-        return explained(self.model, given, self.methods, targets, self.layers, kept)
+        collector = Collector("raise", len(given.x) if isinstance(given, PreparedBatch) else len(given))
+        return explained(self.model, given, self.methods, targets, self.layers, collector)
 
 
 def _explained(question: TileQuestion, tile: Any, overlap: Any) -> list[Heatmap]:
@@ -150,7 +150,7 @@ def _plan(question: TileQuestion, sides: tuple[int, ...], overlap: Any) -> Plan:
             question.model.answer(again.x)
             cut = again if (again.unscaled, again.period) == (cut.unscaled, cut.period) else cut
     starts = []
-    for axis, (side, (low, high)) in enumerate(zip(cut.sides, cut.seen, strict=True)):
+    for axis, (side, (low, high)) in enumerate(zip(cut.sides, cut.view, strict=True)):
         step = int(high - low) // 2 if least is None else side - least[axis]
         if side < space[axis] and not 1 <= step <= high - low:
             room = f"from {int(np.ceil(side - (high - low)))} to {side - 1} pixels"
@@ -163,14 +163,14 @@ def _plan(question: TileQuestion, sides: tuple[int, ...], overlap: Any) -> Plan:
         step = _whole_cells(step, [pitches[axis] for pitches in cut.pitches]) if last else side
         starts.append([*range(0, last, step), last])
     few = question.size if question.model.requested_batch_size else min(question.size, max(1, ROOM // prod(cut.x.shape[2:])))
-    return Plan(question.whole, cut.sides, cut.seen, tuple(starts), few)
+    return Plan(question.whole, cut.sides, cut.view, tuple(starts), few)
 
 
 class Cut(NamedTuple):
     """A tile of these sides, and how the network takes it."""
 
     sides: tuple[int, ...]
-    seen: Spans  # what the network sees of it
+    view: Spans  # what the network sees of it
     x: Any  # (1, c, *space): the tile as the network gets it
     scale: tuple[float, ...]  # pixels of the tile per pixel that the network got
     period: tuple[int, ...]  # pixels of what the network got, after which its layers' cells lie alike
@@ -194,12 +194,12 @@ class Cut(NamedTuple):
 def _cut(question: TileQuestion, sides: tuple[int, ...]) -> Cut:
     whole = question.whole
     batch = next(iter(question.model.batches(whole.together([whole.part((0,) * len(sides), sides)]))))
-    seen: Spans = [(0.0, float(side)) for side in sides] if not whole.is_photo else _spans(batch.boxes[0])  # type: ignore[arg-type]
+    view: Spans = [(0.0, float(side)) for side in sides] if not whole.is_photo else _spans(batch.boxes[0])  # type: ignore[arg-type]
     got = tuple(batch.x.shape[2:])
-    scale = tuple((high - low) / side for (low, high), side in zip(seen, got, strict=True))
-    grids = _grids(question, batch, seen)
+    scale = tuple((high - low) / side for (low, high), side in zip(view, got, strict=True))
+    grids = _grids(question, batch, view)
     return Cut(
-        sides, seen, batch.x, scale, _period(question.model, batch.x), [tuple(axis.stride for axis in grid) for grid in grids]
+        sides, view, batch.x, scale, _period(question.model, batch.x), [tuple(axis.stride for axis in grid) for grid in grids]
     )
 
 
@@ -233,16 +233,16 @@ def _spans(box: Extent) -> Spans:
     return [(box.top, box.bottom), (box.left, box.right)]
 
 
-def _grids(question: TileQuestion, batch: Batch, seen: Spans) -> list[tuple[AxisCells, ...]]:
+def _grids(question: TileQuestion, batch: Batch, view: Spans) -> list[tuple[AxisCells, ...]]:
     """Where the cells of the maps will lie in a tile: for each layer that is explained, the cells along each axis."""
     space, grids = tuple(batch.x.shape[2:]), []
     if "gradients" in question.model.gives and any(m.layered for m in question.methods):
         case = Case(question.model, batch.x[:1], [], question.layers, ())
         for layer, a in case.activations.items():
             grid = tuple(a.shape[2:])
-            grids.append(cells_along(grid, case.cells(layer, grid), seen))
+            grids.append(cells_along(grid, case.cells(layer, grid), view))
     if not all(m.layered for m in question.methods) or not grids:
-        grids.append(cells_along(space, None, seen))
+        grids.append(cells_along(space, None, view))
     return grids
 
 

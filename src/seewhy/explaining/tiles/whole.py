@@ -14,7 +14,7 @@ from seewhy.images.photo import Photo, read
 from seewhy.images.places import Extent, Grid, Spans
 from seewhy.prepare.batch import Batch
 
-KEPT = 2**26  # pixels: a larger picture that was read in parts is not read whole for the heatmap's sake (it would take 200 MB)
+MOST_PIXELS = 2**26  # a larger picture that is read in parts is not read whole to be shown: that would take 200 MB
 Sides = tuple[int, ...]
 
 
@@ -37,9 +37,9 @@ class Whole(ABC):
         """The whole image as the person gave it; None of a prepared array, and where the image is too large to be shown."""
         return None
 
-    def box(self, seen: Spans) -> Extent | Grid:
+    def box(self, view: Spans) -> Extent | Grid:
         """Where in the image that part lies which the network looked at: of each axis the edges (low, high)."""
-        (top, bottom), (left, right) = seen
+        (top, bottom), (left, right) = view
         return Extent(left, top, right, bottom)
 
 
@@ -80,7 +80,7 @@ class Pixels(Whole):
         return read(np.array(self.array[_cut(start, sides)]), self.name)._replace(notes=())  # a part may well be of one colour
 
     def picture(self) -> Image.Image | None:
-        return read(self.array, self.name).pixels if np.prod(self.space) <= KEPT else None
+        return read(self.array, self.name).pixels if np.prod(self.space) <= MOST_PIXELS else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,10 +109,10 @@ class Array(Whole):
         given = self.batch and self.batch.photos[0]
         return given.pixels if given else None
 
-    def box(self, seen: Spans) -> Extent | Grid:
+    def box(self, view: Spans) -> Extent | Grid:
         if self.batch is not None:
             return self.batch.boxes[0]
-        return super().box(seen) if len(self.space) == 2 else Grid.whole(self.space)
+        return super().box(view) if len(self.space) == 2 else Grid.whole(self.space)
 
 
 def _cut(start: Sides, sides: Sides) -> tuple[slice, ...]:
