@@ -71,7 +71,7 @@ SAVE = "Save the state dict alone: torch.save(network.state_dict(), path), or as
 
 def few(needs: list[str]) -> str:
     """The first six names, each cut to a bounded length."""
-    return f"{', '.join(one[:120] for one in needs[:6])}{', ...' * (len(needs) > 6)}"
+    return f"{', '.join(name[:120] for name in needs[:6])}{', ...' * (len(needs) > 6)}"
 
 
 def program(path: Path) -> BadWeights:

@@ -82,7 +82,7 @@ def test_the_first_tap_becomes_a_leaf_and_the_next_rest_on_it(network):
 
 def test_a_pass_stops_once_it_is_done(network):
     tap = Tap("conv#1", network)
-    with pytest.raises(Stop), torch.no_grad(), recorded([tap], grad=False, done=lambda: tap.seen is not None):
+    with pytest.raises(Stop), torch.no_grad(), recorded([tap], grad=False, done=lambda: tap.activation is not None):
         network(X)
     assert tap.calls == 1
     assert hooks(network) == 0

@@ -112,7 +112,7 @@ READ = {
     "channels last": ((2, 4, 6, 7), {}, Layout(LAST, 7, (4, 6))),
     "the image's own": ((2, 3, 64, 96), {}, Layout(FIRST, 3, (64, 96))),
     "surely first": ((2, 4, 6, 7), {"first": True}, Layout(FIRST, 4, (6, 7))),
-    "a grid that was followed": ((2, 5, 5, 7), {"own": (5, 5)}, Layout(LAST, 7, (5, 5))),
+    "a grid that was followed": ((2, 5, 5, 7), {"grid": (5, 5)}, Layout(LAST, 7, (5, 5))),
     "a grid of the network": ((2, 6, 10, 7), {}, Layout(LAST, 7, (6, 10))),
     "another grid": ((2, 5, 9, 7), {}, None),
     "tokens": ((2, 5, 7), {}, Layout(TOKENS, 7, (2, 2), 1)),

@@ -153,9 +153,9 @@ def _overlap(rows: Tensor, columns: Tensor) -> bool:
     """Does a token have several rows in one head, or a row a token twice?"""
     windows = torch.cat([rows, columns], 1).unique(dim=0)
     filled = windows[:, : rows.shape[1]]
-    seen = columns.sort(1).values
+    ordered = columns.sort(1).values
     return len(filled[filled >= 0].unique()) < int((filled >= 0).sum()) or bool(
-        ((seen[:, 1:] == seen[:, :-1]) & (seen[:, 1:] >= 0)).any()
+        ((ordered[:, 1:] == ordered[:, :-1]) & (ordered[:, 1:] >= 0)).any()
     )
 
 

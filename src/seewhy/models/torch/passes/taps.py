@@ -49,7 +49,7 @@ class Tap:
         self.layer, self.name, self.module = layer, name, module
         self.call = int(call) if call else None  # None: the last one
         self.calls = 0
-        self.seen: Tensor | None = None
+        self.activation: Tensor | None = None
         self.moment: Any = None  # what was known of where its cells lie, if that was followed
         self.handed_on: tuple[Tensor, int] | None = None  # an output that is the module's very input, and its version
 
@@ -67,12 +67,12 @@ class Tap:
 
     def check(self, end: Any = None) -> Tensor:
         """What was seen; NoSuchName where the module did not run, as behind the end of a model of units."""
-        if self.seen is None and end is not None:
+        if self.activation is None and end is not None:
             raise NoSuchName("activation at layer", self.layer, [], f"It lies behind {end.layer}, where the asked unit ends.")
-        if self.seen is None:
+        if self.activation is None:
             ran = f"runs {self.calls} times" if self.calls else "does not run"
             raise NoSuchName("activation at layer", self.layer, [], f"In a forward pass of this network it {ran}.")
-        return self.seen
+        return self.activation
 
 
 @contextmanager
@@ -107,7 +107,7 @@ def recorded(
                 if grad:
                     torch.set_grad_enabled(True)  # ends with the caller's no_grad block
             for tap in taken:
-                tap.seen = tensor
+                tap.activation = tensor
             if done():
                 raise Stop
             return put_back(tensor.clone()) if grad else None

@@ -42,7 +42,7 @@ def unit_scores(run: Callable[[], Any], network: nn.Module, x: Tensor, end: End,
 
     with suppress(Reached), hooked([(tap.module, hook)]):
         run()
-    tap.seen = emissions[0] if emissions else None
+    tap.activation = emissions[0] if emissions else None
     return _scored(tap.module, plain(tap.check()), x, end)
 
 

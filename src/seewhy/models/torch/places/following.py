@@ -30,7 +30,7 @@ class Following(TorchFunctionMode):
     def __init__(self, x: Tensor) -> None:
         super().__init__()
         self.marks: dict[int, tuple[ReferenceType[Tensor], Mark]] = {}
-        self.met: list[Mark] = []  # in the order they arose
+        self.history: list[Mark] = []  # in the order they arose
         self.turned = False  # the network mirrored or turned the image, or a map of it
         self._keep(x, start(x.shape))
 
@@ -44,17 +44,17 @@ class Following(TorchFunctionMode):
 
     def moment(self, tensor: Tensor) -> "Moment":
         """What is known of a tensor that has just been made, to be read later."""
-        return Moment(self.of(tensor), len(self.met), self.turned)
+        return Moment(self.of(tensor), len(self.history), self.turned)
 
     def place_at(self, moment: "Moment", grid: Iterable[int]) -> Place | None:
         """`place_of` the tensor of that moment."""
-        grid, own = tuple(grid), moment.mark
-        if own is not None and own.where is not None and own.where[0] == grid:
-            return own.where[1]
+        grid, tensor_mark = tuple(grid), moment.mark
+        if tensor_mark is not None and tensor_mark.where is not None and tensor_mark.where[0] == grid:
+            return tensor_mark.where[1]
         if moment.turned:  # a grid may lie another way round than when it was met
             return None
         last = None
-        for mark in reversed(self.met[: moment.met]):
+        for mark in reversed(self.history[: moment.marks_before]):
             if mark.where is None:
                 continue
             last = last or mark.where
@@ -109,15 +109,15 @@ class Following(TorchFunctionMode):
 
     def _keep(self, tensor: Tensor, mark: Mark) -> None:
         self.marks[id(tensor)] = (ref(tensor), mark)
-        if mark.spots and (not self.met or self.met[-1] is not mark):
-            self.met.append(mark)
+        if mark.spots and (not self.history or self.history[-1] is not mark):
+            self.history.append(mark)
 
 
 class Moment(NamedTuple):
     """What was known when a tensor was made."""
 
     mark: Mark | None
-    met: int  # marks that had arisen
+    marks_before: int  # marks that had arisen
     turned: bool = False  # something had been mirrored or turned
 
     @property

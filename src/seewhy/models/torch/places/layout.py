@@ -34,7 +34,7 @@ class Layout(NamedTuple):
         if self.kind == LAST:
             return x.movedim(-1, -1 - len(self.space))
         x = x.movedim(-3, -2) if self.kind == SEQUENCE else x
-        tokens = x[..., self._own, :].movedim(-1, -2)
+        tokens = x[..., self._image_tokens, :].movedim(-1, -2)
         return tokens.reshape(*tokens.shape[:-1], *self.space)
 
     def back(self, x: Array, emitted: Array) -> Array:
@@ -45,14 +45,14 @@ class Layout(NamedTuple):
             return x.movedim(-1 - len(self.space), -1)
         if self.kind == SEQUENCE:
             whole = emitted.repeat(1, len(x), 1)
-            whole[self._own] = x.reshape(*x.shape[:2], -1).movedim(-1, 0)
+            whole[self._image_tokens] = x.reshape(*x.shape[:2], -1).movedim(-1, 0)
             return whole
         whole = emitted.repeat(len(x), 1, 1)
-        whole[:, self._own] = x.reshape(*x.shape[:2], -1).movedim(-1, -2)
+        whole[:, self._image_tokens] = x.reshape(*x.shape[:2], -1).movedim(-1, -2)
         return whole
 
     @property
-    def _own(self) -> slice:
+    def _image_tokens(self) -> slice:
         return slice(self.prefix, self.prefix + prod(self.space))
 
     def distorts(self, space: tuple[int, ...]) -> float:
@@ -78,11 +78,11 @@ def layout(
     n: int,
     known: NetworkGrids,
     first: bool = False,
-    own: tuple[int, ...] | None = None,
+    grid: tuple[int, ...] | None = None,
 ) -> Layout | None:
     """The layout of an activation of `shape`, from n inputs of `space` (h, w) or more; None where there is no space left.
 
-    first: it is sure that the channels come first, as behind a convolution; own: its grid, where that was followed.  Any other
+    first: it is sure that the channels come first, as behind a convolution; grid: its grid, where that was followed.  Any other
     grid must be one that the network has, or share out the image in squares: heads, tokens and channels are no picture.
     """
     tokens = known.tokens
@@ -91,7 +91,7 @@ def layout(
         if first or before.space == space:  # the image's own: (n, 1, l) is no row of l channels
             return before
         likely = (behind, before) if behind.distorts(space) + 0.05 < before.distorts(space) else (before, behind)
-        true = [lies for lies in likely if lies.space == own] or [lies for lies in likely if squares(lies.space, space)]
+        true = [lies for lies in likely if lies.space == grid] or [lies for lies in likely if squares(lies.space, space)]
         return next(iter([*true, *(lies for lies in likely if lies.space in known.grids)]), None)
     if len(shape) != 3:
         return None

@@ -91,10 +91,10 @@ class Mark:
             return self
         mark = self
         for a in range(len(self.axes)):
-            found = mark._of_axis(a)
-            if found is None:
+            gathered = mark._of_axis(a)
+            if gathered is None:
                 return None
-            mark = found
+            mark = gathered
         return mark if mark._once else None
 
     @property

@@ -42,13 +42,17 @@ class SignalLayouts(NamedTuple):
 
 
 def along(
-    module: nn.Module | None, shape: tuple[int, ...], signals: tuple[int, ...], known: NetworkGrids, own: tuple[int, ...] | None
+    module: nn.Module | None,
+    shape: tuple[int, ...],
+    signals: tuple[int, ...],
+    known: NetworkGrids,
+    grid: tuple[int, ...] | None,
 ) -> Layout | None:
-    """How an emission of `shape`, from signals (n, c, length), lies; own: its grid, if it was followed."""
+    """How an emission of `shape`, from signals (n, c, length), lies; grid: its grid, if it was followed."""
     n = signals[0]
     if len(shape) != 3 or n not in shape[:2]:
         return None
-    if shape[0] == n and (own == shape[2:] if isinstance(module, CHANNELS_FIRST) else module is None and shape == signals):
+    if shape[0] == n and (grid == shape[2:] if isinstance(module, CHANNELS_FIRST) else module is None and shape == signals):
         return Layout(FIRST, shape[1], shape[2:])
     sides = SignalEmission(nn.Identity(), shape, None).sides(n)
     return known.signals.get((id(module), sides), known.signals.get((0, sides)))

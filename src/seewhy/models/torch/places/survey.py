@@ -46,7 +46,7 @@ class PassRecord(NamedTuple):
     grid: Callable[[str], tuple[int, ...] | None]  # of that call itself, as far as it was followed
     mark: Callable[[str], Mark | None]  # all that was followed of it
     turned: Callable[[str], bool]  # the image, or a map of it, was mirrored before
-    met: tuple[tuple[int, ...], ...]  # grids that were followed on the way
+    followed_grids: tuple[tuple[int, ...], ...]  # grids that were followed on the way
 
 
 def survey(
@@ -64,7 +64,7 @@ def survey(
     modules = {name: module for name, module in modules_of(network).items() if name}
     images = (_varied(x) if aimed else _noise(x, 0))[: 1 if x.shape[2:].numel() > LARGE else 2]
     noise, record = _first_pass(modules, images, run)
-    last = {name: found[-1] for name, found in record.calls.items()}
+    last = {name: emissions[-1] for name, emissions in record.calls.items()}
     if noise.ndim == 3:
         signals = _signals(modules, record, noise, run, grid)
         tokens, known = TokenLayouts({}, signals.unclear), NetworkGrids({}, frozenset(), signals.layouts)
@@ -84,8 +84,9 @@ def survey(
     placed = {name: lies and record.place(name, lies.space) for name, lies in layouts.items()}
     layers = {name: layer._replace(sees=sees.get(name, layer.sees), cells=placed[name]) for name, layer in layers.items()}
     backwards = [*dict.fromkeys(reversed(record.order))]
-    own = [name for name in backwards if name.startswith("backbone.")] if detects(network) else backwards  # not of one scale
-    broad = widest_map(layers, layouts, own) if widest else None
+    in_backbone = [name for name in backwards if name.startswith("backbone.")]  # a detector's heads read maps of several scales
+    eligible = in_backbone if detects(network) else backwards
+    broad = widest_map(layers, layouts, eligible) if widest else None
     layers = with_default(layers, layouts, backwards, bool(tokens.unclear)) if broad is None else {**layers, **broad}
     turned = frozenset(name for name, layer in layers.items() if layouts[name] and not layer.cells and record.turned(name))
     return Survey(layers, known, tokens.unclear, turned)
@@ -154,23 +155,24 @@ def _pass(
         lambda name: moments[name].grid if name in moments else None,
         lambda name: moments[name].mark if name in moments else None,
         lambda name: name in moments and moments[name].turned,
-        tuple(mark.where[0] for mark in follow.met if mark.where) if follow else (),
+        tuple(mark.where[0] for mark in follow.history if mark.where) if follow else (),
     )  # fmt: skip
 
 
 def layout_of(
-    module: nn.Module | None, a: Tensor, x: Tensor, known: NetworkGrids, own: tuple[int, ...] | None = None
+    module: nn.Module | None, a: Tensor, x: Tensor, known: NetworkGrids, grid: tuple[int, ...] | None = None
 ) -> Layout | None:
     """How what a module emitted lies over the space of the network's input x; None where it has no space."""
     if x.ndim == 4 and isinstance(module, nn.RNNBase | nn.Conv1d | nn.BatchNorm1d):
         return None
     if x.ndim == 3:
-        return along(module, tuple(a.shape), tuple(x.shape), known, own)
+        return along(module, tuple(a.shape), tuple(x.shape), known, grid)
     space = tuple(x.shape[2:])
-    found = layout(tuple(a.shape), space, len(x), known, isinstance(module, CONVOLVED), own)
-    if found is not None and found.kind in (FIRST, LAST) and found.distorts(space) > 0.7 and isinstance(module, OF_BLOCKS):
+    reading = layout(tuple(a.shape), space, len(x), known, isinstance(module, CONVOLVED), grid)
+    stretched = reading is not None and reading.kind in (FIRST, LAST) and reading.distorts(space) > 0.7
+    if stretched and isinstance(module, OF_BLOCKS):
         return None  # heads and queries inside an attention are no picture
-    return found
+    return reading
 
 
 def _tokens(modules: Mapping[str, nn.Module], record: PassRecord, x: Tensor, run: Run, grid: Any, behind: int) -> TokenLayouts:
@@ -184,19 +186,20 @@ def _tokens(modules: Mapping[str, nn.Module], record: PassRecord, x: Tensor, run
         shape = tuple(record.calls[name][0].shape)
         if len(shape) == 2 + len(space):
             likely = [shape[2:]] if isinstance(modules[name], CONVOLVED) else [shape[2:], shape[1:-1]]
-            grids += [one for one in likely if isinstance(modules[name], CONVOLVED) or one in record.met or squares(one, space)]
+            sure = isinstance(modules[name], CONVOLVED)
+            grids += [cells for cells in likely if sure or cells in record.followed_grids or squares(cells, space)]
         elif len(shape) == 3 and len(x) in shape[:2]:
-            own = firsts.setdefault(shape[1] if shape[0] == len(x) else shape[0], [])
-            if not own or (own[-1] and isinstance(modules[name], TOKENWISE)):
-                own.append(name)
+            names = firsts.setdefault(shape[1] if shape[0] == len(x) else shape[0], [])
+            if not names or (names[-1] and isinstance(modules[name], TOKENWISE)):
+                names.append(name)
         if isinstance(modules[name], nn.Linear | nn.MultiheadAttention):  # from here on tokens may be mixed
-            for own in firsts.values():
-                own.append("")
+            for names in firsts.values():
+                names.append("")
     read = {count: candidates(count - behind, space, grids, grid) for count in firsts if count - behind > 3}
     among = {
-        count: [(near, [one._replace(suffix=one.suffix + behind) for one in own]) for near, own in found]
-        for count, found in read.items()
-        if found
+        count: [(near, [lies._replace(suffix=lies.suffix + behind) for lies in layouts]) for near, layouts in kinds]
+        for count, kinds in read.items()
+        if kinds
     }
     if not among:
         return TokenLayouts({}, {})
@@ -213,14 +216,15 @@ def _signals(modules: Mapping[str, nn.Module], record: PassRecord, x: Tensor, ru
     """How the layers of a network over signals lie, one by one."""
     last = {name: calls[-1] for name, calls in record.calls.items()}
     emitted = {name: SignalEmission(modules[name], tuple(a.shape), record.mark(name)) for name, a in last.items()}
-    own = [one.shape[2:] for one in emitted.values() if len(one.shape) == 3 and isinstance(one.module, CONVOLVED)]
+    grids = [tuple(a.shape[2:]) for name, a in last.items() if a.ndim == 3 and isinstance(modules[name], CONVOLVED)]
+    grids += [cells for cells in record.followed_grids if len(cells) == 1]
 
     def probed(names: Sequence[str]) -> Mapping[str, Tensor]:
         sides = {name: emitted[name].sides(len(x)) for name in names}
         rows = changes(lambda images: _moved({name: modules[name] for name in names}, images, run, sides), x[:1])
-        return {name: found[0] for name, found in rows.items()}
+        return {name: moves[0] for name, moves in rows.items()}
 
-    return signal_layouts(emitted, len(x), x.shape[2], own + [one for one in record.met if len(one) == 1], probed, grid)
+    return signal_layouts(emitted, len(x), x.shape[2], grids, probed, grid)
 
 
 def _moved(
@@ -229,17 +233,18 @@ def _moved(
     """What layers make of each signal, (m, a, b), of those that emit as much as before."""
     passes = [_pass(wanted, image, run, last=True).calls for image in images.split(1)]
     rows = {name: [calls[name][-1] for calls in passes] for name in wanted if all(name in calls for calls in passes)}
-    whole = {name: a for name, a in rows.items() if all(one.numel() == sides[name][0] * sides[name][1] for one in a)}
-    return {name: [torch.cat([one.reshape(1, *sides[name]) for one in a])] for name, a in whole.items()}
+    whole = {name: a for name, a in rows.items() if all(row.numel() == sides[name][0] * sides[name][1] for row in a)}
+    return {name: [torch.cat([row.reshape(1, *sides[name]) for row in a])] for name, a in whole.items()}
 
 
 def _grids(modules: Mapping[str, nn.Module], record: PassRecord, x: Tensor, tokens: TokenLayouts) -> frozenset[tuple[int, ...]]:
     """The grids that are known to be maps of the image, and halves of them."""
     d = x.ndim - 2
     shapes = {name: tuple(calls[0].shape) for name, calls in record.calls.items() if isinstance(modules[name], CONVOLVED)}
-    own = {shape[2:] for shape in shapes.values() if len(shape) == 2 + d} | {grid for grid in record.met if len(grid) == d}
-    own |= {lies.space for lies in tokens.layouts.values()}
-    return frozenset(own | halved(own))
+    maps = {shape[2:] for shape in shapes.values() if len(shape) == 2 + d}
+    maps |= {grid for grid in record.followed_grids if len(grid) == d}
+    maps |= {lies.space for lies in tokens.layouts.values()}
+    return frozenset(maps | halved(maps))
 
 
 def _rows(
@@ -251,13 +256,13 @@ def _rows(
     passes = [_pass(wanted, image, run, last=True).calls for image in images.split(1)]
     rows = {count: [[calls[name][0] for calls in passes] for name in names] for count, names in firsts.items()}
     there = {
-        count: [row for row in found if all(sorted(one.shape[:2]) == [1, count] for one in row)]
-        for count, found in rows.items()
+        count: [row for row in emissions if all(sorted(tensor.shape[:2]) == [1, count] for tensor in row)]
+        for count, emissions in rows.items()
     }
     return {
-        count: [torch.cat([one.reshape(1, count, -1) for one in row]) for row in found]
-        for count, found in there.items()
-        if found
+        count: [torch.cat([tensor.reshape(1, count, -1) for tensor in row]) for row in emissions]
+        for count, emissions in there.items()
+        if emissions
     }
 
 
@@ -266,8 +271,8 @@ def _sees(modules: Mapping[str, nn.Module], record: PassRecord, x: Tensor, run: 
     with torch.no_grad():
         other = _pass({name: modules[name] for name in record.calls}, _noise(x, 1)[: len(record.raw)], run).calls
     return {
-        name: tuple(i + 1 for i, (a, b) in enumerate(zip(record.calls[name], found, strict=False)) if not torch.equal(a, b))
-        for name, found in other.items()
+        name: tuple(i + 1 for i, (a, b) in enumerate(zip(record.calls[name], emissions, strict=False)) if not torch.equal(a, b))
+        for name, emissions in other.items()
     }
 
 

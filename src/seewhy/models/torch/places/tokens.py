@@ -122,12 +122,13 @@ def judged(
     for near, among in kinds:
         marks = [(*_hits(lies, change, near), lies) for lies in among]
         hits, far, lies = max(marks, key=lambda mark: (mark[0], -mark[1], -mark[2].suffix))
-        equal = {(one.kind, one.space) for own, off, one in marks if own == hits and off < far + 1e-6}
+        equal = {(reading.kind, reading.space) for score, off, reading in marks if score == hits and off < far + 1e-6}
         alone = near > NEAR and len({lies.space for lies in among}) == 1  # the only grid the network has
         missed = 2 if alone else 1 if near > NEAR else 0  # the fewer readings there are, the less can happen by chance
         if hits >= len(change) - missed and len(equal) == 1:
-            shifts = [one for one in among if (one.kind, one.space) in equal]  # of one grid: how many tokens stand before it
-            lies = max(shifts, key=lambda one: (_inside(one, change, space), -one.suffix))
+            # readings of one grid, which differ in how many tokens stand before it
+            shifts = [reading for reading in among if (reading.kind, reading.space) in equal]
+            lies = max(shifts, key=lambda reading: (_inside(reading, change, space), -reading.suffix))
             if len(space) == 1 and near <= BESIDE and _inside(lies, change, space) < MOSTLY:
                 continue
             here = _hits(lies, change, BESIDE)[0]
@@ -135,7 +136,7 @@ def judged(
                 return MOVED.format(count)
             return lies
     among = [lies for _, layouts in kinds for lies in layouts]
-    grids = " or ".join("x".join(map(str, grid)) for grid in [*dict.fromkeys(one.space for one in among)][:4])
+    grids = " or ".join("x".join(map(str, grid)) for grid in [*dict.fromkeys(reading.space for reading in among)][:4])
     cells = "cells" if len(space) == 1 else "rows and columns of cells"
     return (
         f"{count} tokens, which may be {grids} and some of no place; a bright patch in the image does not tell which. "

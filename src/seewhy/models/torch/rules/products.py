@@ -103,7 +103,7 @@ def _affine(x: Tensor, like: Tensor, weight: Tensor | None, bias: Tensor | None)
 
 
 def _of_channels(x: Tensor, *each: Tensor | None) -> list[Tensor | None]:
-    return [None if one is None else one.reshape(-1, *[1] * (x.ndim - 2)) for one in each]
+    return [None if factor is None else factor.reshape(-1, *[1] * (x.ndim - 2)) for factor in each]
 
 
 def _divided(fn: Any, args: Any, kwargs: Any) -> Tensor | None:

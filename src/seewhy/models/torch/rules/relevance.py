@@ -138,8 +138,8 @@ class Propagation(TorchFunctionMode):
         if not fixed:
             self.unruled["BatchNorm by the batch's own statistics"] += rests_on_image(z)
         if latest is None or not behind or not fixed or not z.requires_grad:
-            own = self.rule.bias or not z.requires_grad  # affine, by its plain gradient; or its bias takes no share
-            return F.batch_norm(*args, **kwargs) if own else _kept_by_activation(F.batch_norm, args, kwargs, False)
+            plainly = self.rule.bias or not z.requires_grad  # affine, by its plain gradient; or its bias takes no share
+            return F.batch_norm(*args, **kwargs) if plainly else _kept_by_activation(F.batch_norm, args, kwargs, False)
         self.aside[self._origin(z)] = "and the BatchNorm behind it are one layer to relevance: read the BatchNorm"
         with torch.no_grad():
             scale, shift = scale_and_shift(given)
@@ -177,8 +177,8 @@ class Propagation(TorchFunctionMode):
 
     def check(self, layers: Mapping[str, Tensor]) -> None:
         """NotApplicable where a layer is read that relevance goes past."""
-        for name, seen in layers.items():
-            if why := self.aside.get(self._origin(seen)):
+        for name, activation in layers.items():
+            if why := self.aside.get(self._origin(activation)):
                 raise NotApplicable(f"{name} {why}.")
 
 

@@ -56,7 +56,7 @@ class Masks:
             self.detached[id(out)] = (weakref.ref(out), weakref.ref(args[0]))
         elif name in ABOVE or name in BELOW:
             if len(args) > 1 and is_zero(args[1]):
-                self._keep(out, self._own(args[0]), name in ABOVE)
+                self._keep(out, self._undetached(args[0]), name in ABOVE)
         elif (name in CASTS or name in NOT) and (compared := self.of(args[0])):
             self._keep(out, compared[0], compared[1] == (name in CASTS))
 
@@ -67,7 +67,7 @@ class Masks:
             return None
         return tensor, above
 
-    def _own(self, x: Tensor) -> Tensor:
+    def _undetached(self, x: Tensor) -> Tensor:
         """What x was detached from."""
         alias, source = self.detached.get(id(x), (None, None))
         tensor = source() if alias is not None and source is not None and alias() is x else None

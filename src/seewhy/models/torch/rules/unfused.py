@@ -46,8 +46,8 @@ def glu(input: Tensor, dim: int = -1) -> Tensor:
 
 def _unfolded(function: Any) -> Callable[..., Any]:
     """A function of torch.nn.functional whose own calls a function mode meets, in place of the call as a whole."""
-    own = {**function.__globals__, "has_torch_function": lambda _: False}
-    copy = FunctionType(function.__code__, own, function.__name__, function.__defaults__)
+    namespace = {**function.__globals__, "has_torch_function": lambda _: False}
+    copy = FunctionType(function.__code__, namespace, function.__name__, function.__defaults__)
     copy.__kwdefaults__ = function.__kwdefaults__
     return copy
 

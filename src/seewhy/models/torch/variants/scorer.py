@@ -42,8 +42,8 @@ class TorchScorer:
         self.cast = (torch.is_autocast_enabled(kind), torch.get_autocast_dtype(kind))
 
     def array(self, x: NDArray[Any]) -> Tensor:
-        own = np.array(x)
-        return torch.as_tensor(own, dtype=self.like.dtype if own.dtype.kind == "f" else None, device=self.like.device)
+        values = np.array(x)
+        return torch.as_tensor(values, dtype=self.like.dtype if values.dtype.kind == "f" else None, device=self.like.device)
 
     def __call__(self, x: Tensor) -> NDArray[Any]:
         with torch.no_grad(), memory_errors():
@@ -196,7 +196,7 @@ def tail_of(run: Callable[[Tensor], Tensor], tap: Tap, x: Tensor, runner: Any) -
     try:
         return TorchTail(run, tap, x, replay=not offloaded(runner.network))  # whose weights come and go by calls of torch
     except NotApplicable:
-        layout = None if tap.seen is None else runner.lies(tap.module, tap.seen, x)
+        layout = None if tap.activation is None else runner.lies(tap.module, tap.activation, x)
         if layout is None or layout.kind != SEQUENCE:
             raise
         return SequenceTail(run, tap, x)
@@ -205,10 +205,10 @@ def tail_of(run: Callable[[Tensor], Tensor], tap: Tap, x: Tensor, runner: Any) -
 NO_REPLAY = "what lies before the layer was run again for every edit: the network does not run twice alike, or mixes the images"
 
 
-def alike(found: Tensor, expected: Tensor) -> bool:
+def alike(scores: Tensor, expected: Tensor) -> bool:
     """Equal to the rounding of a network's many sums."""
     slack = torch.finfo(expected.dtype).eps ** 0.6
-    return bool((abs(found - expected) <= slack * abs(expected).max()).all())
+    return bool((abs(scores - expected) <= slack * abs(expected).max()).all())
 
 
 @contextmanager
@@ -252,11 +252,11 @@ def _fuse() -> Callable[..., nn.Module]:
     return fuse
 
 
-def precision(asked: Any) -> torch.dtype:
+def precision(choice: Any) -> torch.dtype:
     """A torch dtype, by name or itself."""
-    found = getattr(torch, asked, None) if isinstance(asked, str) else asked
-    if not isinstance(found, torch.dtype) or not found.is_floating_point:
+    dtype = getattr(torch, choice, None) if isinstance(choice, str) else choice
+    if not isinstance(dtype, torch.dtype) or not dtype.is_floating_point:
         raise BadParameter(
-            f'dtype={asked!r} is no floating-point precision. Give "bfloat16", "float16", "float32" or "float64".'
+            f'dtype={choice!r} is no floating-point precision. Give "bfloat16", "float16", "float32" or "float64".'
         )
-    return found
+    return dtype

@@ -100,7 +100,7 @@ class TorchTail:
 
     def _close(self, scores: Tensor, truth: Tensor) -> bool:
         """Equal to rounding: to 7e-5 of the scores' scale in float32, 4e-10 in float64."""
-        eps = max(torch.finfo(one.dtype).eps for one in (self.a, scores))
+        eps = max(torch.finfo(tensor.dtype).eps for tensor in (self.a, scores))
         return scores.shape == truth.shape and bool((scores - truth).abs().max() <= eps**0.6 * truth.abs().max())
 
     def _replay(self, edits: Tensor, alone: bool) -> Tensor:
@@ -112,7 +112,7 @@ class TorchTail:
         """One pass of a copy of the image per edit.  Without edits: of one, where any call of the layer may be the last."""
         counted, last = count(1), self.tap.call or (None if edits is None else self.tap.calls)
         if edits is None:
-            self.tap.calls, self.tap.seen = 0, None
+            self.tap.calls, self.tap.activation = 0, None
 
         def hook(_module: Any, args: Any, output: Any) -> Any:
             call = next(counted)
@@ -122,16 +122,16 @@ class TorchTail:
                 return None
             with torch._C.DisableTorchFunction():  # what a hook calls is no part of the network's program
                 a, put_back = emitted(output, self.tap.name)
-                return put_back(self._seen(a, args, mode) if edits is None else replaced(a, edits))
+                return put_back(self._recorded(a, args, mode) if edits is None else replaced(a, edits))
 
         times = [1 if edits is None else len(edits), *[1] * (self.x.ndim - 1)]  # outside: a mode counts len, too
         with hooked([(self.tap.module, hook)]), mode or nullcontext():
             return self.run(self.x.repeat(times))  # the first call, so the image is replayed like all else
 
-    def _seen(self, a: Tensor, args: Any, mode: TorchFunctionMode | None) -> Tensor:
+    def _recorded(self, a: Tensor, args: Any, mode: TorchFunctionMode | None) -> Tensor:
         same = any(isinstance(arg, Tensor) and arg.data_ptr() == a.data_ptr() for arg in args)
         self.tap.handed_on = (a, a._version) if same else None
-        self.tap.seen, edited = a.detach().clone(), a.clone()
+        self.tap.activation, edited = a.detach().clone(), a.clone()
         if isinstance(mode, Program):
             mode.edited(a, edited)
         return edited
@@ -166,7 +166,7 @@ class RecordedTensor:
 
     def rows(self, two: tuple[int, ...], m: int) -> Tensor:
         """It for m images, of size `two` for two."""
-        grows = [d for d, (one, other) in enumerate(zip(self.size, two, strict=True)) if one != other]
+        grows = [d for d, (side, doubled) in enumerate(zip(self.size, two, strict=True)) if side != doubled]
         if len(grows) > 1 or any(two[d] != 2 * self.size[d] for d in grows):
             raise Unreplayable(f"{self.size} for one image is {two} for two.")
         times = [m if d in grows else 1 for d in range(len(self.size))]
