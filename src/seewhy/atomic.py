@@ -39,7 +39,7 @@ def replacing(path: str | Path, over: bool = True, of: str = "") -> Iterator[Pat
         yield beside
         if old is not None:
             _handed(beside, old)
-        _kept(beside)
+        _sync(beside)
         (os.replace if over else _placed)(beside, path)
     except NotWritten:
         raise
@@ -103,8 +103,8 @@ def _placed(beside: Path, path: Path) -> None:
         os.replace(beside, path)
 
 
-def _kept(path: Path) -> None:
-    """What was written of it reaches the disk."""
+def _sync(path: Path) -> None:
+    """Wait until what was written to the file has reached the disk, where the system can do that."""
     descriptor = os.open(path, os.O_RDWR)
     try:
         os.fsync(descriptor)

@@ -46,8 +46,8 @@ def with_bytes(facts: Mapping[str, Any]) -> dict[str, Any]:
     from urllib.parse import unquote_to_bytes
 
     odd = facts.get(NOT_UTF8)
-    told = odd.items() if isinstance(odd, Mapping) else ()
-    back = {key: fsdecode(unquote_to_bytes(value)) for key, value in told if isinstance(value, str)}
+    pairs = odd.items() if isinstance(odd, Mapping) else ()
+    back = {key: fsdecode(unquote_to_bytes(value)) for key, value in pairs if isinstance(value, str)}
     return {key: back.get(key, value) for key, value in facts.items() if key != NOT_UTF8}
 
 

@@ -6,7 +6,7 @@ from unicodedata import category
 MOST = 2000  # characters of one line
 MARKS = 8  # of one letter: what no script needs more of
 JOINERS = "\u200c\u200d"  # without which emoji and several scripts fall apart
-SEEN = "\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u0890\u0891\u08e2"  # format characters, by Unicode, that are drawn
+VISIBLE = "\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u0890\u0891\u08e2"  # format characters, by Unicode, that are drawn
 EMPTY = "\u115f\u1160\u3164\uffa0"  # letters, by Unicode, of which nothing is drawn
 SAFE = re.compile(r"[ -~]*")  # ASCII that is drawn
 
@@ -58,7 +58,7 @@ def _shown(line: str) -> str:
     for letter in line:
         kind = category(letter)
         marks = marks + 1 if kind in ("Mn", "Me") or letter in JOINERS else 0
-        unseen = kind in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp") and letter not in JOINERS + SEEN
+        unseen = kind in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp") and letter not in JOINERS + VISIBLE
         escaped = unseen or marks > MARKS or letter in EMPTY
         letters.append(letter.encode("unicode_escape").decode("ascii") if escaped else letter)
     return "".join(letters)

@@ -25,7 +25,7 @@ def test_the_tags_of_a_photo_say_what_was_written():
     tags = first_tags(file_of(COLOURED, t274=6))
     assert (tags.size, tags.bits, tags.kinds, tags.orientation, tags.page, tags.pages) == ((5, 3), (8,) * 3, (1,) * 3, 6, 0, 1)
     assert tags.roles == ("red", "green", "blue")
-    assert tags.seen == (0, 1, 2)
+    assert tags.visible_bands == (0, 1, 2)
     assert tags.simple
     assert not tags.earth
     assert notes(tags) == ()

@@ -16,8 +16,8 @@ RESERVED = {"CON", "PRN", "AUX", "NUL", *(f"{port}{n}" for port in ("COM", "LPT"
 def stem(source: "Source") -> str:
     """The name of a map's files without their ending: cat.top-1-tabby.layer4.grad-cam"""
     target, label = source.target, source.label or ""
-    told = label in ("", target) or f":{label}:" in target or target.startswith("unit:")
-    what = target if told else f"{target} {label.split(',')[0]}"
+    redundant = label in ("", target) or f":{label}:" in target or target.startswith("unit:")
+    what = target if redundant else f"{target} {label.split(',')[0]}"
     return joined([called(Path(source.image)), what, source.layer, source.method, *changed(source)])
 
 
@@ -36,8 +36,8 @@ def joined(parts: Sequence[str]) -> str:
 
 def spelled(text: str) -> str:
     """The letters, digits and pictures of a text, with dashes for all between them; of one spelling, however it is stored."""
-    kept = "".join(c if c.isalnum() or c in "_-#" or _shown(c) else " " for c in normalize("NFC", text))
-    words = "-".join(kept.split()).strip("-")
+    safe = "".join(c if c.isalnum() or c in "_-#" or _shown(c) else " " for c in normalize("NFC", text))
+    words = "-".join(safe.split()).strip("-")
     return words if any(category(c)[0] != "M" for c in words) else ""
 
 

@@ -37,17 +37,17 @@ class OutFolder:
         photo: what tells it from others, by `print_of`.  Raises NotWritten as the writers do.
         """
         run = digest(self.errand, photo)
-        kept = None
+        existing = None
         for candidate in self._names(name, source):
             if candidate.casefold() in self.taken:
                 continue
             there, paths = self._tried(candidate, source, run, writers)
             if paths is None:
-                kept = kept or next(iter(there), None)
+                existing = existing or next(iter(there), None)
                 continue
             self.taken.add(candidate.casefold())
             self.again += [path for path in paths.values() if path in there]
-            self.moved += [(kept, next(iter(paths.values())))] if kept and not there else []
+            self.moved += [(existing, next(iter(paths.values())))] if existing and not there else []
             return paths
         raise AssertionError("names have no end")
 
@@ -71,8 +71,8 @@ class OutFolder:
         if self.again:
             yield f"made again, as the same run made them before: {_count(self.again)}, such as {self.again[0]}"
         if self.moved:
-            kept, new = self.moved[0]
-            yield f"named otherwise, as the name was taken: {_count(self.moved)}, such as {new}; {kept} stays as it was"
+            existing, new = self.moved[0]
+            yield f"named otherwise, as the name was taken: {_count(self.moved)}, such as {new}; {existing} stays as it was"
 
     def _names(self, name: str, source: "Source") -> Iterator[str]:
         yield name
@@ -134,13 +134,13 @@ def _alike(there: "Source | None", source: "Source") -> bool:
     if there is None:
         return False
     source = type(source).from_json(source.to_json())  # as it is kept
-    said = [(one.score, one.probability, one.predicted and one.predicted.probability) for one in (there, source)]
-    near = all(one == other or _near(one, other) for one, other in zip(*said, strict=True))
+    said = [(record.score, record.probability, record.predicted and record.predicted.probability) for record in (there, source)]
+    near = all(a == b or _near(a, b) for a, b in zip(*said, strict=True))
     return near and all(getattr(there, fact) == getattr(source, fact) for fact in SAME)
 
 
-def _near(one: float | None, other: float | None) -> bool:
-    return one is not None and other is not None and isclose(one, other, rel_tol=CLOSE, abs_tol=LEAST)
+def _near(a: float | None, b: float | None) -> bool:
+    return a is not None and b is not None and isclose(a, b, rel_tol=CLOSE, abs_tol=LEAST)
 
 
 def digest(*facts: Any) -> str:
@@ -177,10 +177,10 @@ def _count(files: list[Any]) -> str:
     return f"{len(files)} file{'s' * (len(files) != 1)}"
 
 
-def errand(spec: str, *asked: Any) -> str:
+def errand(spec: str, *settings: Any) -> str:
     """What tells the model of a run from others, but for its weights, which a Source names; asked: what else was said of it."""
     files = [path for path in (spec, spec.rpartition(":")[0]) if os.path.isfile(path)]
-    return digest(spec, *map(print_of, files), *map(repr, asked))
+    return digest(spec, *map(print_of, files), *map(repr, settings))
 
 
 def check_folder(out: Path) -> None:

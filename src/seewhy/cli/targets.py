@@ -39,9 +39,9 @@ def _counted(text: str, count: str, labels: Any) -> int:
     from seewhy.targets.target import numbered
 
     most, known = (len(labels), f"the model has {len(labels)} classes") if labels else (TOPS, "that is too many at once")
-    asked = numbered(count) if re.fullmatch(r"[0-9]+", count) else 0
-    if count and not asked:
+    number = numbered(count) if re.fullmatch(r"[0-9]+", count) else 0
+    if count and not number:
         raise click.BadParameter(f"{quoted(text)}: write top, or top:3 for the three top classes.", param_hint="--target")
-    if asked > most:
+    if number > most:
         raise click.BadParameter(f"{quoted(text)}: {known}; top:{most} is the most.", param_hint="--target")
-    return asked or 1
+    return number or 1

@@ -25,8 +25,8 @@ def spread(x: Floats, space: Sequence[int], cells: Cells | None = None) -> Float
 
     def shares(axis: int, old: int, new: int) -> Floats:
         weight = linear(old, new, cells and cells.spans(axis, old))
-        met = np.flatnonzero(weight.any(0))
-        weight[0, : met[0]], weight[-1, met[-1] + 1 :] = 1, 1  # cells beyond the border
+        inside = np.flatnonzero(weight.any(0))
+        weight[0, : inside[0]], weight[-1, inside[-1] + 1 :] = 1, 1  # cells beyond the border
         return weight / weight.sum(0)
 
     return _along_axes(x, space, shares)

@@ -116,9 +116,9 @@ def _read_as(image: Any, change: Callable[[str], str]) -> Image.Image:
 
 
 def _other_tile(tile: Any, change: Callable[[str], str]) -> Any:
-    *kept, args = tile
+    *fields, args = tile
     new = change(args) if isinstance(args, str) else (change(args[0]), *args[1:])
-    return tile._replace(args=new) if hasattr(tile, "_replace") else (*kept, new)
+    return tile._replace(args=new) if hasattr(tile, "_replace") else (*fields, new)
 
 
 def _rawmode(image: Image.Image) -> str:

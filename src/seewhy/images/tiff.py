@@ -78,7 +78,7 @@ def open_tiff(
         except (OSError, ValueError) as error:  # a compression that this Pillow was built without, or an order of bits
             if image is None or not str(error).startswith(("decoder error", "unknown raw mode")):
                 raise
-            stored = _seen(tags, _by_others(tags, raw), False)
+            stored = _visible_samples(tags, _by_others(tags, raw), False)
             picture, remarks = stored.picture()
         remarks += _widened(picture, tags)
         done = image is not None and (stored is None or stored.turned) and oriented(image) != turn  # by Pillow, as it decoded
@@ -117,7 +117,7 @@ def samples(tags: Tags, file: BinaryIO, image: Image.Image | None, again: Any) -
     image: as Pillow opened it, None where it could not; again: opens it once more.
     Raises BadImage, which does not name the file, where no reader gives them.
     """
-    shown = tags.seen
+    shown = tags.visible_bands
     right = image is not None and not _wrong(tags, image)
     if (
         image is not None
@@ -130,7 +130,7 @@ def samples(tags: Tags, file: BinaryIO, image: Image.Image | None, again: Any) -
     turned = values is not None and values.shape[-1] > max(shown or (0,))
     if values is None or not turned:
         values = _by_others(tags, file)
-    return _seen(tags, values, turned)
+    return _visible_samples(tags, values, turned)
 
 
 def _eight(tags: Tags) -> bool:
@@ -217,9 +217,9 @@ def _by_rasterio(file: BinaryIO, page: int) -> NDArray[Any]:
         return np.moveaxis(opened.read(), 0, -1)
 
 
-def _seen(tags: Tags, values: NDArray[Any], turned: bool) -> Samples:
+def _visible_samples(tags: Tags, values: NDArray[Any], turned: bool) -> Samples:
     facts, of = tags.facts, values.shape[-1]
-    places, ink = list(tags.seen or ()), tags.photometric == INK
+    places, ink = list(tags.visible_bands or ()), tags.photometric == INK
     if not places or max(places) >= of:
         raise BadImage(f"holds {tags}, of which nobody knows what to show as a photo. {CHOOSE}")
     shown = 4 if ink else 3 if len(places) > 2 else 1

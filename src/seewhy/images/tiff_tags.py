@@ -60,7 +60,7 @@ class Tags:
         return self.photometric in (WHITE_IS_ZERO, BLACK_IS_ZERO, COLOURS)
 
     @property
-    def seen(self) -> tuple[int, ...] | None:
+    def visible_bands(self) -> tuple[int, ...] | None:
         """Which bands a person sees; None where that is not said, and of kinds that Pillow alone knows."""
         if self.photometric == INK and len(self.roles) >= 4:
             return (0, 1, 2, 3, *(4 + place for place, kind in enumerate(self.extra[: len(self.roles) - 4]) if kind == 2))[:5]
@@ -218,12 +218,12 @@ def notes(tags: Tags) -> tuple[str, ...]:
         remarks.append(f"several pictures in one file ({tags.pages} frames): the first frame is explained")
     if tags.kind & PREVIEW:
         remarks.append("its first picture is a preview: a smaller copy of another one in the file")
-    seen = tags.seen or ()
-    if tags.plain and len(seen) >= 3 and not {"red", "green", "blue"} <= {*tags.roles}:
+    visible = tags.visible_bands or ()
+    if tags.plain and len(visible) >= 3 and not {"red", "green", "blue"} <= {*tags.roles}:
         remarks.append(f"what its bands show is not said ({', '.join(tags.roles)}): they are taken as red, green and blue")
-    if seen and len(tags.roles) > len(seen):
-        shown = ", ".join(str(place + 1) for place in seen)
-        remarks.append(f"of its {len(tags.roles)} bands ({', '.join(tags.roles)}) {len(seen)} are seen: {shown}")
+    if visible and len(tags.roles) > len(visible):
+        shown = ", ".join(str(place + 1) for place in visible)
+        remarks.append(f"of its {len(tags.roles)} bands ({', '.join(tags.roles)}) {len(visible)} are seen: {shown}")
     if tags.earth and tags.orientation != 1:
         remarks.append(f"its Orientation tag ({tags.orientation}) is not followed: it lies on the earth as its rows are stored")
     return tuple(remarks)

@@ -129,11 +129,11 @@ class Heatmap:
         the others in grey; least: only weights beyond it.  The mask itself: `regions.top(n, positive, least)`.
         Raises NotApplicable where the method judged no regions.
         """
-        return self._regions.draw(self._seen, n, positive, hide_rest, least=least)
+        return self._regions.draw(self._network_crop, n, positive, hide_rest, least=least)
 
     def boundaries(self, colour: Any = (255, 255, 0)) -> Image.Image:
         """The part of the image that the network saw, with the lines between all superpixels, of a name or (r, g, b)."""
-        return self._regions.boundaries(self._seen, colour)
+        return self._regions.boundaries(self._network_crop, colour)
 
     @property
     def _regions(self) -> Regions:
@@ -142,7 +142,7 @@ class Heatmap:
         return self.regions
 
     @property
-    def _seen(self) -> Image.Image | None:
+    def _network_crop(self) -> Image.Image | None:
         return self.box.cut(self.image) if isinstance(self.image, Image.Image) else None
 
     @property

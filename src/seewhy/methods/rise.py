@@ -105,8 +105,8 @@ class MaskSums:
 
     def mean(self) -> tuple[Floats, Floats]:
         """The mean of y weighted by the masks, and its standard error to first order, infinite where unknown: (t, *space)."""
-        seen = np.where(self.m > 0, self.m, 1)
-        mean = self.ym / seen
+        weight = np.where(self.m > 0, self.m, 1)
+        mean = self.ym / weight
         apart = np.maximum(self.yymm - 2 * mean * self.ymm + mean**2 * self.mm, 0)
-        error = np.sqrt(apart * self.count / max(self.count - 1, 1)) / seen
+        error = np.sqrt(apart * self.count / max(self.count - 1, 1)) / weight
         return mean, np.where((self.m > 0) & (self.count > 1), error, np.inf)

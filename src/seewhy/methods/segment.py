@@ -63,7 +63,7 @@ def lime(
         return ridge(z[: len(y)], y, w[: len(y)], alpha, few)
 
     def error() -> Floats:
-        return told(fit(), len(y))
+        return standard_errors(fit(), len(y))
 
     native = probe.scorer.array(labels)
     hidden = probe.hidden(lambda of: shown(z, of, native, probe), hiding(probe, hide, labels))
@@ -110,7 +110,7 @@ def kernel_shap(probe: Probe, *, segments: Any = "auto", samples: int = 1000, hi
         return shapley(z[:m], w[:m], y[:m], probe.y, empty, complete)
 
     def error() -> Floats:
-        return told(fit(), len(y) // 2)
+        return standard_errors(fit(), len(y) // 2)
 
     native = probe.scorer.array(labels)
     for part in probe.scored(len(z), probe.hidden(lambda of: shown(z, of, native, probe), hide), least=2):
@@ -213,14 +213,14 @@ def too_few(fit: Regression, draws: int) -> bool:
     return bool(fit.errors.any()) and draws < ENOUGH * fit.errors.shape[1]
 
 
-def told(fit: Regression, draws: int) -> Floats:
+def standard_errors(fit: Regression, draws: int) -> Floats:
     """The standard errors (t, s), infinite where too few draws cannot tell them."""
     return np.full(fit.errors.shape, np.inf) if too_few(fit, draws) else fit.errors
 
 
 def judged(labels: Labels, fit: Regression, samples: int, draws: int, what: str) -> Estimate:
     """Each target's weights, drawn into their segments."""
-    few, errors = too_few(fit, draws), told(fit, draws)
+    few, errors = too_few(fit, draws), standard_errors(fit, draws)
     r2 = [None if few else float(share) for share in fit.score]
     each = [
         Regions(labels, fit.weights[t], errors[t], float(fit.intercept[t]), float(fit.local[t]), r2[t], samples)

@@ -31,7 +31,7 @@ class Plane(NamedTuple):
     bottom: str
     first: str  # where slice 0 lies
     last: str
-    seen: str  # from where a person looks at it
+    viewpoint: str  # from where a person looks at it
 
     @classmethod
     def named(cls, name: Any) -> "Plane":

@@ -44,9 +44,8 @@ def montage(
     columns = columns_of(len(shown), w / h)
     scale = min((WIDE - 90) / columns / w, 1500 / -(-len(shown) // columns) / h, 480 / max(w, h))
     tiles = [_slice(stack, across, at, scale, (144, 60)) for at in shown]
-    return headed(
-        tiled(tiles, columns), f"{across.name} slices, {across.first} to {across.last}, seen {across.seen}; mm from slice 0", 18
-    )
+    heading = f"{across.name} slices, {across.first} to {across.last}, seen {across.viewpoint}; mm from slice 0"
+    return headed(tiled(tiles, columns), heading, 18)
 
 
 def projection(
@@ -110,7 +109,7 @@ def _slice(
 
 def _projected(stack: Stack, plane: Plane, scale: float, field: tuple[int, int]) -> Image.Image:
     picture = stack.drawn(stack.projected(plane), stack.size(plane, scale))
-    return headed(lettered(picture, plane.letters, field, scale), f"{plane.name} projection, seen {plane.seen}")
+    return headed(lettered(picture, plane.letters, field, scale), f"{plane.name} projection, seen {plane.viewpoint}")
 
 
 def _chosen(stack: Stack, plane: Plane, count: int) -> list[int]:

@@ -14,7 +14,7 @@ from seewhy.images.places import Floats, Grid
 from seewhy.images.volume import Volume, most_voxels
 
 SMALLEST = 1e-9  # mm from one voxel to the next
-OWN = "own"  # the volume's own mean, or standard deviation
+OF_VOLUME = "own"  # the volume's own mean, or standard deviation
 Three = Any  # one number for all axes, or three; None
 
 
@@ -54,7 +54,7 @@ class VolumeFit:
         object.__setattr__(self, "window", _window(self.window))
         for name in ("mean", "std"):
             object.__setattr__(self, name, _numbers(name, getattr(self, name)))
-        if self.std != OWN and np.min(np.asarray(self.std, float)) <= 0:
+        if self.std != OF_VOLUME and np.min(np.asarray(self.std, float)) <= 0:
             raise BadParameter(f"std={self.std}: it is above zero.")
 
     def __call__(self, volume: Volume) -> NDArray[np.float32]:
@@ -105,7 +105,7 @@ class VolumeFit:
     def _of(self, name: str, x: Floats, volume: str) -> Floats:
         """The mean or std, to be taken from x (c, *space)."""
         setting = getattr(self, name)
-        if setting == OWN:
+        if setting == OF_VOLUME:
             value = x.mean(dtype=np.float64) if name == "mean" else x.std(dtype=np.float64) or 1  # the same everywhere
             return np.array(value, np.float32)
         numbers = np.asarray(setting, np.float32)
@@ -167,8 +167,8 @@ def _window(value: Any) -> tuple[float, float] | None:
 
 
 def _numbers(name: str, value: Any) -> Any:
-    if isinstance(value, str) and value == OWN:
-        return OWN
+    if isinstance(value, str) and value == OF_VOLUME:
+        return OF_VOLUME
     try:
         each = np.asarray(value, np.float64)
         if np.isfinite(each).all() and each.ndim < 2 and each.size:

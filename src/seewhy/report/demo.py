@@ -20,7 +20,7 @@ from seewhy.images.places import Extent
 from seewhy.maps.heatmap import Heatmap
 
 CHEAT = "bird"
-OWN = b"seewhy demo"  # stands in the page and in the picture
+SIGNATURE = b"seewhy demo"  # stands in the page and in the picture
 SEED = 20_000  # scenes that no network was trained on
 LARGE = 3  # pictures are shown this many times larger than the networks see them
 
@@ -91,14 +91,14 @@ def measure(model: Any, name: str, n: int = 200) -> Measures:
     like_training = scenes(n, SEED, shortcut="mark" if name == "shortcut" else None)
     birds = {marked: scenes(n // 4, SEED + 1, kinds=[CHEAT], shortcut="mark", marked=marked) for marked in ("class", "none")}
     others = [scene for scene in scenes(n // 4, SEED + 2, shortcut="mark", marked="others") if scene.name != CHEAT]
-    seen = look(model, birds["class"])
+    shares_of_birds = look(model, birds["class"])
     return Measures(
         name,
         accuracy=right(model, like_training, [scene.name for scene in like_training]),
         unmarked=right(model, birds["none"], [CHEAT] * len(birds["none"])),
         fooled=right(model, others, [CHEAT] * len(others)),
-        on_object=float(np.mean([one.on_object for one in seen])),
-        on_mark=float(np.mean([one.on_mark for one in seen])),
+        on_object=float(np.mean([shares.on_object for shares in shares_of_birds])),
+        on_mark=float(np.mean([shares.on_mark for shares in shares_of_birds])),
         object_area=float(np.mean([scene.mask.mean() for scene in birds["class"]])),
         mark_area=float(np.mean([scene.mark.mean() for scene in birds["class"]])),
     )
@@ -133,9 +133,9 @@ def show(out: Path, shown: int = 8, n: int = 200) -> tuple[list[Measures], Path]
         for i, (scene, plain) in enumerate(zip(drawn, bare, strict=True))
     ]  # fmt: skip
     page = template().render(findings=findings, rows=rows, cheat=CHEAT)
-    paper = sheet(drawn[1:5], {name: [one.heatmap for one in found[1:5]] for name, found in looks.items()})
+    paper = sheet(drawn[1:5], {name: [shares.heatmap for shares in of_network[1:5]] for name, of_network in looks.items()})
     with replacing(out / "demo.jpg", of="the demo") as beside:
-        paper.save(beside, "JPEG", quality=88, comment=OWN)
+        paper.save(beside, "JPEG", quality=88, comment=SIGNATURE)
     with replacing(out / "index.html", of="the demo") as beside:
         beside.write_text(page, "utf-8")
     return findings, out / "index.html"
@@ -148,14 +148,14 @@ def _make_room(out: Path) -> None:
     except OSError as error:
         raise NotWritten(f"The folder {out} cannot be made: {error.strerror or error}. Give another.") from None
     page, picture = out / "index.html", out / "demo.jpg"
-    for path in [] if _own(page) else [page, picture]:  # where the page is ours, so is the picture
-        if os.path.lexists(path) and not path.is_symlink() and not _own(path):
+    for path in [] if _by_the_demo(page) else [page, picture]:  # where the page is ours, so is the picture
+        if os.path.lexists(path) and not path.is_symlink() and not _by_the_demo(path):
             raise NotWritten(f"{path} is there, and no demo wrote it: it stays as it is. Give another folder.")
 
 
-def _own(path: Path) -> bool:
+def _by_the_demo(path: Path) -> bool:
     """Did the demo write this file?"""
-    return path.is_file() and OWN in path.read_bytes()[:4096]
+    return path.is_file() and SIGNATURE in path.read_bytes()[:4096]
 
 
 def template() -> Any:

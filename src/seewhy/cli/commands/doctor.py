@@ -66,10 +66,10 @@ def next_command(report: "Report", network: ModelOptions, photo: str) -> Iterato
 def print_report(report: "Report", every: bool) -> None:
     weights = "" if report.weights in (None, report.model) else f", weights {report.weights}"
     say(f"{report.model}{weights}", bold=True)
-    seen = report.predicted
-    if seen is not None and report.image != "noise":
-        label = f"{seen.label} ({seen.index})" if seen.label else f"class {seen.index}"
-        say(f"{report.image}: {label}, {seen.probability:.1%}")
+    predicted = report.predicted
+    if predicted is not None and report.image != "noise":
+        label = f"{predicted.label} ({predicted.index})" if predicted.label else f"class {predicted.index}"
+        say(f"{report.image}: {label}, {predicted.probability:.1%}")
     if report.layers:
         heading("Layers")
         shown = report.layers if every else notable(report.layers, report.space)
@@ -117,12 +117,12 @@ def notable(layers: "Mapping[str, Layer]", space: tuple[int, ...]) -> "dict[str,
     last = {layer.shape[1:]: name for name, layer in spatial.items()}
     reaching = {layer.shape[1:]: name for name, layer in spatial.items() if layer.connected}
     default = next((name for name, layer in layers.items() if layer.default), "")
-    kept = {*last.values(), *reaching.values(), default}
+    names = {*last.values(), *reaching.values(), default}
     blocks = numbered(default)
     if len(last) < 4 and blocks:
         inside = {name.rpartition(".")[0] for name in layers}
-        kept |= {name for name in spatial if name in inside and numbered(name, whole=True) == blocks}
-    return {name: layer for name, layer in layers.items() if name in kept}
+        names |= {name for name in spatial if name in inside and numbered(name, whole=True) == blocks}
+    return {name: layer for name, layer in layers.items() if name in names}
 
 
 def numbered(name: str, whole: bool = False) -> str | None:

@@ -137,7 +137,7 @@ class Probe:
             of = range(done, done + size)
             try:
                 start = perf_counter()
-                kept, inputs = make(of)
+                beside, inputs = make(of)
                 scores = _checked(ask(*inputs), size, self.weights.shape[1])
             except MemoryError as error:
                 if size > 1:
@@ -157,7 +157,7 @@ class Probe:
             self.budget.spent += size
             y = self.explained(scores)
             self.moved = np.maximum(self.moved, abs(y - self.y).max(0))
-            yield Part(of, kept, y)
+            yield Part(of, beside, y)
 
     def _fail(self, error: Exception, of: range, count: int) -> None:
         what = f"variants {of.start} to {of.stop - 1} of {count}" if len(of) > 1 else f"variant {of.start} of {count}"

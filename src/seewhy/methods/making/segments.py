@@ -34,7 +34,7 @@ def segmented(picture: NDArray[Any], how: Any, seed: int = 0) -> Labels:
         labels, by = _named(picture, how, seed), how
     elif callable(how):
         by = f"the segmentation function {getattr(how, '__name__', type(how).__name__)}"
-        labels = _whole(_asked(how, picture, by), space, by)
+        labels = _whole(_called(how, picture, by), space, by)
     else:
         by = "segments"
         labels = _whole(how, space, by)
@@ -151,7 +151,7 @@ def _skimage() -> Any:
         raise MissingExtra("scikit-image", "superpixels") from None
 
 
-def _asked(how: Callable[[NDArray[Any]], Any], picture: NDArray[Any], by: str) -> Any:
+def _called(how: Callable[[NDArray[Any]], Any], picture: NDArray[Any], by: str) -> Any:
     try:
         return how(picture.copy())
     except Exception as error:
