@@ -33,7 +33,7 @@ MAYBE = RELU6 | HARDTANH | THRESHOLD | CLAMP | CLAMP_MIN | LEAKY  # whose linear
 
 
 class Biases(TorchFunctionMode):
-    """While it is entered, every bias is noted; each backward pass then leaves one Bias per place in `found`."""
+    """While it is entered, every bias is noted; each backward pass then leaves one Bias per place in `terms`."""
 
     def __init__(self, n: int, layout: Callable[[Tensor], Layout | None]) -> None:
         super().__init__()
