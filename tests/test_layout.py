@@ -18,9 +18,7 @@ UNTESTED = {  # source modules without a test module of their own name, and wher
     "models/torch/examination.py": "diagnosis/test_doctor.py",
     "models/torch/examine.py": "diagnosis/test_doctor.py, models/torch/test_hazards.py",
     "models/torch/network_call.py": "models/torch/test_inputs.py",
-    "models/torch/output.py": "models/torch/test_scores.py",
     "models/torch/runner.py": "models/torch/test_model.py",
-    "models/torch/sealed.py": "models/zoo/test_exported.py, models/torch/test_model.py",
     "models/torch/trace.py": "models/torch/passes/",
 }
 

@@ -288,3 +288,14 @@ class LstmHead(nn.Module):
 
 def lstm_head(seed: int = 2, h: int = SIDES[0], w: int = SIDES[1]) -> nn.Module:
     return made(lambda: LstmHead(w), seed, h, w)
+
+
+class Gives(nn.Module):
+    """A network that returns its scores in some container."""
+
+    def __init__(self, network, pack):
+        super().__init__()
+        self.network, self.pack = network, pack
+
+    def forward(self, x):
+        return self.pack(self.network(x))

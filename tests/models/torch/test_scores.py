@@ -25,17 +25,6 @@ def expected(network):
     return values(seewhy.grad_cam(seewhy.wrap(network), X, target=1))
 
 
-class Gives(nn.Module):
-    """A network that returns its scores in some container."""
-
-    def __init__(self, network, pack):
-        super().__init__()
-        self.network, self.pack = network, pack
-
-    def forward(self, x):
-        return self.pack(self.network(x))
-
-
 class Output(dict):
     """Like a ModelOutput: a mapping with attributes."""
 
@@ -54,7 +43,7 @@ class Output(dict):
     ids=["logits", "the only matrix", "tuple", "attributes", "1x1 space"],
 )
 def test_what_networks_return(pack, network, expected):
-    got = seewhy.grad_cam(seewhy.wrap(Gives(network, pack)), X, target=1)
+    got = seewhy.grad_cam(seewhy.wrap(networks.Gives(network, pack)), X, target=1)
     np.testing.assert_array_equal(values(got), expected)
 
 
@@ -69,46 +58,12 @@ def test_what_networks_return(pack, network, expected):
 )
 def test_what_is_no_score(pack, words, network):
     with pytest.raises(seewhy.BadNetwork, match=words):
-        seewhy.grad_cam(seewhy.wrap(Gives(network, pack)), X)
-
-
-def test_a_binary_logit(network):
-    model = seewhy.wrap(Gives(network, lambda s: s[:, 1:2]))
-    (m, _) = seewhy.grad_cam(model, X)
-    np.testing.assert_array_equal(m.values, seewhy.grad_cam(seewhy.wrap(network), X, target=1)[0].values)
-    assert m.source.probability == pytest.approx(1 / (1 + np.exp(-m.source.score)))
-
-
-def test_a_network_that_ends_in_a_softmax_says_so(network):
-    (m, _) = seewhy.grad_cam(seewhy.wrap(Gives(network, lambda s: s.softmax(1))), X)
-    assert any("ends in a softmax" in w for w in m.warnings)
-    assert m.source.probability == pytest.approx(m.source.score)
-    assert not seewhy.grad_cam(seewhy.wrap(network), X)[0].warnings
+        seewhy.grad_cam(seewhy.wrap(networks.Gives(network, pack)), X)
 
 
 def test_one_image_of_a_network_that_squeezes(network, expected):
-    model = seewhy.wrap(Gives(network, lambda s: s.squeeze()))
+    model = seewhy.wrap(networks.Gives(network, lambda s: s.squeeze()))
     close(seewhy.grad_cam(model, X[:1], target=1)[0].values, expected[0], rel=1e-5)
-
-
-@pytest.mark.parametrize("scores", ["probability", "log-probability"])
-def test_a_softmax_at_the_end_is_not_taken_twice(scores, network):
-    (once, _) = seewhy.grad_cam(seewhy.wrap(network, scores=scores), X, target=1, signed=True)
-    (twice, _) = seewhy.grad_cam(seewhy.wrap(Gives(network, lambda s: s.softmax(1)), scores=scores), X, target=1, signed=True)
-    np.testing.assert_allclose(twice.values, once.values, rtol=1e-5)
-    assert twice.source.score == pytest.approx(once.source.score)
-    assert not twice.warnings
-
-
-@pytest.mark.filterwarnings("ignore:.*torch.jit")
-def test_of_scripted_networks_the_image_is_read_and_layers_are_refused_with_advice(network):
-    import torch
-
-    traced = torch.jit.trace(network, torch.as_tensor(X))
-    with pytest.raises(seewhy.NotApplicable, match="TorchScript"):
-        seewhy.grad_cam(seewhy.wrap(traced), X)
-    found, plain = (values(seewhy.gradient(seewhy.wrap(one), X, target=1)) for one in (traced, network))
-    np.testing.assert_allclose(found, plain, rtol=1e-5, atol=1e-7 * abs(plain).max())
 
 
 def test_a_network_compiled_in_place_is_read_all_the_same(network, expected):
