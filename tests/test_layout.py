@@ -17,8 +17,6 @@ UNTESTED = {  # source modules without a test module of their own name, and wher
     "models/torch/base.py": "models/torch/test_model.py",
     "models/torch/examination.py": "diagnosis/test_doctor.py",
     "models/torch/examine.py": "diagnosis/test_doctor.py, models/torch/test_hazards.py",
-    "models/torch/network_call.py": "models/torch/test_inputs.py",
-    "models/torch/runner.py": "models/torch/test_model.py",
     "models/torch/trace.py": "models/torch/passes/",
 }
 

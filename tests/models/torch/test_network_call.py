@@ -1,0 +1,165 @@
+"""A network is called on its device, in its precision, with what it takes beside the images; and a failure is told."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import seewhy
+from seewhy import IMAGE, PerImage
+from seewhy.errors import BadNetwork, BadParameter
+from seewhy.models.settings import Settings
+from seewhy.models.torch.inputs import Inputs
+from seewhy.models.torch.network_call import NetworkCall, entrance
+from seewhy.models.torch.passes.units import Reached
+from seewhy.models.torch.undisturbed import standing
+from support import networks
+
+X = networks.images(2, *networks.SIDES, seed=11)
+
+
+def values(maps) -> np.ndarray:
+    return np.stack([m.values for m in maps])
+
+
+@pytest.fixture
+def network():
+    return networks.pooled().double()
+
+
+@pytest.fixture
+def call(network):
+    return NetworkCall(network, Settings())
+
+
+@pytest.fixture
+def expected(network):
+    return values(seewhy.grad_cam(seewhy.wrap(network), X, target=1))
+
+
+def test_a_network_made_in_inference_mode(expected):
+    with torch.inference_mode():
+        network = networks.pooled()
+    with pytest.raises(seewhy.BadNetwork, match="deepcopy"):
+        seewhy.grad_cam(seewhy.wrap(network), X, target=1)
+    np.testing.assert_allclose(values(seewhy.grad_cam(seewhy.wrap(copy.deepcopy(network)), X, target=1)), expected)
+
+
+@pytest.mark.parametrize("kind", [torch.float64, torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("of", [np.float32, np.float64, np.uint8, torch.float32])
+def test_images_go_in_as_the_networks_own_kind_of_tensor(kind, of):
+    rounded = np.abs(X * 8).round()
+    x = torch.tensor(rounded, dtype=of) if isinstance(of, torch.dtype) else rounded.astype(of)
+    with NetworkCall(networks.pooled().to(kind), Settings()).ready(x, "mine") as tensor:
+        assert tensor.dtype == kind
+        assert torch.equal(tensor, torch.tensor(rounded, dtype=kind))
+
+
+@pytest.mark.parametrize("of", [np.array, lambda x: np.asfortranarray(x[::-1, ..., ::-1]), torch.tensor])
+def test_images_are_never_written_to(of, call):
+    x = of(X)
+    before = np.asarray(x).copy()
+    with call.ready(x, "mine") as tensor:
+        np.testing.assert_array_equal(tensor, before)
+        assert tensor.is_contiguous()
+        tensor.zero_()
+    np.testing.assert_array_equal(x, before)
+
+
+def test_inside_the_networks_place_is_taken_in_eval_mode(network, call):
+    network.train()
+    assert call.network is network
+    with call.ready(X, "mine"):
+        assert call.network is standing(network).network
+        assert not call.network.training
+    assert call.network is network
+    assert network.training
+
+
+def test_of_a_wrapped_network_the_inner_one_is_called(network):
+    assert NetworkCall(nn.DataParallel(network), Settings()).network is network
+
+
+def test_it_is_moved_to_the_precision_that_was_asked_for(network):
+    with NetworkCall(network, Settings(dtype="bfloat16")).ready(X, "mine") as tensor:
+        assert tensor.dtype == torch.bfloat16
+    assert {parameter.dtype for parameter in network.parameters()} == {torch.bfloat16}
+
+
+def test_where_it_cannot_be_moved_is_told(network):
+    with pytest.raises(BadParameter, match=r"device='nowhere', dtype=None: the network cannot be moved there \("):
+        NetworkCall(network, Settings(device="nowhere"))
+
+
+def test_a_network_without_weights_is_refused():
+    call = NetworkCall(nn.Conv2d(3, 4, 3, device="meta"), Settings())
+    with pytest.raises(BadNetwork, match="mine lies on the meta device"), call.ready(X, "mine"):
+        raise AssertionError("it never begins")
+
+
+def test_memory_that_runs_out_is_a_memory_error_and_other_failures_stay(call):
+    for error, kind in ((RuntimeError("CUDA out of memory"), MemoryError), (RuntimeError("shapes differ"), RuntimeError)):
+        with pytest.raises(kind, match=str(error)), call.ready(X, "mine"):
+            raise error
+        assert standing(call.original) is None
+
+
+def test_images_enter_where_accelerate_runs_the_network():
+    network = nn.Sequential(nn.Linear(2, 2, device="meta"))
+    parameter = next(network.parameters())
+    assert entrance(network, parameter) == torch.device("cpu")
+    network[0]._hf_hook = type("Hook", (), {"execution_device": "cuda:1"})()
+    assert entrance(network, parameter) == torch.device("cuda:1")
+    assert entrance(nn.Linear(2, 2), torch.empty(0)) == torch.device("cpu")
+
+
+def test_it_is_called_with_what_stands_beside_the_images():
+    class Scaled(nn.Module):
+        def forward(self, x, by, plus=0.0):
+            return x.mean((2, 3)) * by + plus
+
+    plus = np.array([[10.0, 20.0, 30.0]])
+    call = NetworkCall(Scaled(), Settings(inputs={"x": IMAGE, "by": PerImage([[2.0], [3.0]]), "plus": plus}))
+    x = torch.tensor(X)
+    expected = X.mean((2, 3)) * [[2], [3]] + plus
+    np.testing.assert_allclose(call(*call.inputs(x)), expected, rtol=1e-12)
+    second = call.with_inputs(call.inputs.of(1, 1))
+    np.testing.assert_allclose(second(*second.inputs(x[1:])), expected[1:], rtol=1e-12)
+    np.testing.assert_allclose(call(*call.inputs(x)), expected, rtol=1e-12)  # as it was
+
+
+def test_another_network_is_called_the_same_way_and_nothing_is_known_of_it(call):
+    call.tries.writes = True
+    other = networks.pooled(seed=1)
+    second = call.of_network(other)
+    assert (second.original, second.inputs) == (other, call.inputs)
+    assert not second.tries.writes
+    assert call.original is not other
+    assert call.with_inputs(Inputs("image")).tries is call.tries
+
+
+def drawn(call, key, stop=False):
+    with call.ready(X, "mine"), call.passing(key):
+        number = torch.rand(1)
+        if stop:
+            raise Reached
+    return number
+
+
+def test_a_pass_draws_the_same_each_time_and_nothing_of_the_global_stream(call):
+    before = torch.get_rng_state()
+    assert torch.equal(drawn(call, "key"), drawn(call, "key"))
+    with call.passing("outside"):  # where nothing stands in for the network
+        torch.rand(1)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_a_pass_that_stops_early_tells_what_it_drew_and_not_that_the_stand_in_is_right(call):
+    with pytest.raises(Reached):
+        drawn(call, "key", stop=True)
+    assert call.tries.right == ()
+    with pytest.raises(Reached), call.ready(X, "mine"), call.passing("quiet"):
+        raise Reached
+    assert len(call.tries.quiet) == 1
