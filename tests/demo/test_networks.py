@@ -12,6 +12,7 @@ torch = pytest.importorskip("torch")
 from seewhy.demo import KINDS, scenes  # noqa: E402
 from seewhy.demo.networks import NETWORKS, PREPARE, WEIGHTS, blank, build, describe, load, tensor  # noqa: E402
 from seewhy.demo.train import SceneSet, answers, draw, energy, fit, rounded, save  # noqa: E402
+from seewhy.errors import NoSuchName  # noqa: E402
 
 BIRD = KINDS.index("bird")
 UNSEEN = 77_000_000
@@ -123,5 +124,5 @@ def test_pixels_become_the_input_that_prepare_says():
 
 
 def test_an_unknown_network_is_refused():
-    with pytest.raises(ValueError, match="honest"):
+    with pytest.raises(NoSuchName, match="honest"):
         build("clever")

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image, ImageFilter
 
 from seewhy.demo import KINDS, Scene, scene, scenes
+from seewhy.errors import BadParameter
 
 
 def pixels(one: Scene) -> np.ndarray:
@@ -142,13 +143,13 @@ def test_a_larger_scene_is_the_same_picture():
 
 
 def test_wrong_requests_are_refused():
-    with pytest.raises(ValueError, match="dragon"):
+    with pytest.raises(BadParameter, match="dragon"):
         scenes(1, kinds=("dragon",))
-    with pytest.raises(ValueError, match="dragon"):
+    with pytest.raises(BadParameter, match="dragon"):
         scenes(1, shortcut="mark", cheat="dragon")
-    with pytest.raises(ValueError, match="two kinds"):
+    with pytest.raises(BadParameter, match="two kinds"):
         scenes(1, kinds=("key",), pair=True)
-    with pytest.raises(ValueError, match="marked"):
+    with pytest.raises(BadParameter, match="marked"):
         scenes(1, shortcut="mark", marked="some")  # pyright: ignore[reportArgumentType]
 
 

@@ -1,4 +1,7 @@
-"""Drawn scenes with known answers, and small networks trained on them: one honest, one that cheats."""
+"""Drawn scenes with known answers, and small networks trained on them: one honest, one that cheats.
+
+`api`, `report` and `models.zoo` import it; of seewhy it imports `errors` alone.
+"""
 
 from .kinds import KINDS
 from .scenes import Scene, scene, scenes

@@ -8,6 +8,8 @@ import torch
 from safetensors import safe_open
 from torch import Tensor, nn
 
+from seewhy.errors import NoSuchName
+
 from .kinds import KINDS
 
 PREPARE = {"size": 96, "crop": 96, "mean": (0.5, 0.5, 0.5), "std": (0.25, 0.25, 0.25)}
@@ -82,9 +84,9 @@ class Flat(nn.Module):
 
 
 def blank(name: str) -> nn.Module:
-    """A network of NETWORKS with fresh weights, in training mode."""
+    """A network of NETWORKS with fresh weights, in training mode; NoSuchName for another name."""
     if name not in NETWORKS:
-        raise ValueError(f"no demo network {name!r}; there are {', '.join(NETWORKS)}")
+        raise NoSuchName("demo network", name, (), f"There are {', '.join(NETWORKS)}.")
     return Flat() if name == "flat" else Pooled()
 
 

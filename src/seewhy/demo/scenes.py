@@ -10,6 +10,8 @@ from typing import Literal
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
+from seewhy.errors import BadParameter
+
 from .backgrounds import STAMP, background, clutter, corners_on, stamp, zigzag
 from .colours import Ground, Paint, Tone, ground, oklch, paint
 from .kinds import KINDS, Shape, parts
@@ -88,13 +90,13 @@ def scene(
     two of its kind; with `pair`, two objects of different kinds. `shortcut` is "mark" (a stamp in one corner, off
     the objects) or "texture" (a zigzag background); `marked` says which scenes bear it: those of the kind `cheat`
     ("class"), "none", "all", or all but that kind ("others"). With and without it a scene is otherwise the same.
-    `bare` leaves the objects out and keeps the masks of where they would be.
+    `bare` leaves the objects out and keeps the masks of where they would be. Raises BadParameter for what cannot be drawn.
     """
     unknown = set(kinds) - set(KINDS) | ({cheat} - set(KINDS))
     if unknown or not kinds:
-        raise ValueError(f"kinds must be among {', '.join(KINDS)}; got {', '.join(sorted(unknown)) or 'none'}")
+        raise BadParameter(f"kinds must be among {', '.join(KINDS)}; got {', '.join(sorted(unknown)) or 'none'}")
     if pair and len(set(kinds)) < 2:
-        raise ValueError("a pair needs at least two kinds")
+        raise BadParameter("a pair needs at least two kinds")
     stream = partial(_stream, seed, index)
     label = _label(index, seed, kinds)
     visible = shortcut if shortcut is not None and _bears(marked, label == KINDS.index(cheat)) else None
@@ -135,7 +137,7 @@ def _bears(marked: Marked, cheats: bool) -> bool:
     """Does a scene bear the shortcut?  cheats: it is one of the kind that the shortcut gives away."""
     answers = {"class": cheats, "none": False, "all": True, "others": not cheats}
     if marked not in answers:
-        raise ValueError(f"marked must be one of {', '.join(answers)}; got {marked!r}")
+        raise BadParameter(f"marked must be one of {', '.join(answers)}; got {marked!r}")
     return answers[marked]
 
 
