@@ -1,6 +1,7 @@
 """Every method, by its own name.  A new family of formulas is a file here and a line below.
 
-`api` and everything above may import it; it imports `explaining` and what that may.
+`inside`, `diagnosis`, `api` and everything above may import it; it imports its inner room `making`,
+`explaining` and what that may.
 """
 
 # `seewhy methods` lists them in the order in which they are imported.

@@ -1,1 +1,1 @@
-"""The commands, one file each; `cli.app` lists them."""
+"""The commands, one file each; `cli.app` lists them.  They import what `cli` may."""

@@ -1,4 +1,4 @@
-"""Where networks come from: torchvision, timm, Hugging Face, files of code, saved programs, and the weights for them.
+"""Where networks come from: torchvision, timm, Hugging Face, files of code, saved programs, the demo; and their weights.
 
-Only `models.load` imports it; it imports `models.torch` and what `models` may.
+Only `models.load` imports it; it imports `models.torch`, `demo` and what `models` may.
 """
