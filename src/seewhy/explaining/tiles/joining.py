@@ -1,4 +1,4 @@
-"""Maps of tiles, added up to one map of the whole image as they are made."""
+"""Adds up the maps of tiles, one after the other, to the map of the whole image."""
 
 import re
 from collections import Counter
@@ -21,9 +21,9 @@ from seewhy.targets.target import Target
 from .seam import Seam
 from .whole import Whole
 
-Place = tuple[int, ...]  # of a tile: its number along each axis, from 0 on
+Place = tuple[int, ...]  # the number of a tile along each axis, from 0 on
 NUMBER = re.compile(r"-?[0-9][0-9.]*")
-SUMMED = ("forwards", "planned_forwards", "windows")  # measured of each tile, and summed over tiles; others are averaged
+SUMMED = ("forwards", "planned_forwards", "windows")  # what of `measured` is summed over tiles; the rest is averaged
 
 
 class Plan(NamedTuple):
@@ -54,7 +54,7 @@ class Plan(NamedTuple):
         return self.whole.together([self.whole.part(self._start(place), self.sides) for place in places])
 
     def chunks(self, what: str) -> Iterator[list[Place]]:
-        """The places of all tiles, as many at once as go together, until a person stops it."""
+        """The places of all tiles, in groups that are explained at once, until the work is stopped."""
         every = self.places
         some = [every[i : i + self.size] for i in range(0, len(every), self.size)]
         for chunk in shown(some, len(every), what, size=len):
@@ -68,11 +68,11 @@ class Plan(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class FixedTarget:
-    """A target as it follows from the whole image: the same weights (k,) for every tile."""
+    """A target that is fixed for the whole image: the weights (k,) of the scores are the same for every tile."""
 
     target: Target
     weights: NDArray[Any]
-    label: str | None = None  # of a contrast, whose classes cannot be read from the weights
+    label: str | None = None  # for a contrast, whose classes do not follow from the weights
     note: str = ""  # how the weights were chosen
 
     def __call__(self, scores: NDArray[Any]) -> NDArray[Any]:
@@ -83,20 +83,20 @@ class FixedTarget:
 
 
 class FixedTargets(NamedTuple):
-    """The targets as they are put to every tile, fixed by the mean of the scores over all of them."""
+    """The targets that every tile is explained for, fixed by the mean of the scores over all tiles."""
 
     targets: list[Any]
     predicted: Predicted | None = None
 
     def of(self, source: Source) -> FixedTarget | None:
-        """The fixed target that a tile's map is of; None where it does not follow from scores, such as a unit."""
+        """The fixed target that a tile's map explains; None for a target that does not depend on scores, such as a unit."""
         if source.score is None:
             return None
         return next((each for each in self.targets if str(each) == source.target and isinstance(each, FixedTarget)), None)
 
 
 class Join:
-    """The joined map of one target, layer and method, while tiles are added."""
+    """The joined map of one target, layer and method, to which tiles are added."""
 
     def __init__(self, first: Heatmap, plan: Plan) -> None:
         self.first, self.plan = replace(first, image=None, regions=None), plan
@@ -107,8 +107,8 @@ class Join:
         self.channels = None if first.channels is None else np.zeros((len(first.channels), *grid), np.float32)
         self.error = None if first.error is None else np.zeros(grid, np.float32)
         self.done: list[Place] = []
-        self.warnings: dict[str, Counter[str]] = {}  # by their text without numbers: each wording, and how many tiles have it
-        self.sums: Counter[str] = Counter()  # over tiles, of the numbers in their Sources
+        self.warnings: dict[str, Counter[str]] = {}  # by text without numbers: how many tiles have each full text
+        self.sums: Counter[str] = Counter()  # sums over tiles of the numbers in their Sources
 
     def add(self, place: Place, m: Heatmap) -> None:
         """Add the map of the tile at that place."""
@@ -127,7 +127,7 @@ class Join:
                 joined[(..., *self._at(place))] += np.multiply(drawn, share, where=share > 0, out=np.zeros(drawn.shape))
 
     def finished(self, fixed: FixedTargets, seconds: float) -> Heatmap:
-        """The heatmap of all tiles that were added; a warning says so where some are missing."""
+        """The heatmap of all tiles that were added; if some are missing, it has a warning."""
         of, whole = len(self.plan.places), self.plan.whole
         source, tiles, notes = self.first.source, len(self.done), []
         if tiles < of:
@@ -163,7 +163,7 @@ class Join:
 
     @property
     def _cells(self) -> Cells | None:
-        """Where the cells lie, in pixels of the image; None where they are spread evenly over it."""
+        """Where the cells lie, in pixels of the image; None if they lie evenly over it."""
         box = self.plan.box
         even = [low + (high - low) / seam.count / 2 for seam, (low, high) in zip(self.seams, box, strict=True)]
         last = [high + low - centre for (low, high), centre in zip(box, even, strict=True)]
@@ -177,7 +177,7 @@ class Join:
 
     @property
     def _covered(self) -> NDArray[Any]:
-        """The sum of the weights in each cell of those tiles that were added: 1 where all were."""
+        """For each cell, the sum of the weights of the tiles that were added: 1 where none is missing."""
         covered = np.zeros(self.values.shape, np.float32)
         for place in self.done:
             covered[self._at(place)] += self._share(place)
@@ -192,7 +192,7 @@ class Join:
 
 
 def merged(alike: Counter[str], tiles: int) -> str:
-    """One warning for several that differ in numbers at most; it says in how many of the tiles they came."""
+    """One warning in place of several that differ at most in numbers; it says how many of the tiles had it."""
     (warning, most), count = alike.most_common(1)[0], alike.total()
     where = f" (in {count} of {tiles} tiles" + ("" if most == count else ", with other numbers in some") + ")"
     return warning if most == tiles else warning + where

@@ -1,4 +1,4 @@
-"""A large TIFF as a whole to be cut into tiles, of which parts are read as they are needed."""
+"""A large TIFF that can be cut into tiles, each of which is read only when it is needed."""
 
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -18,7 +18,7 @@ from .whole import MOST_PIXELS, Sides, Whole
 
 
 def scene(path: Path) -> "RasterScene | None":
-    """The TIFF, to be read by windows; None where windows would not show what reading the whole file shows.
+    """The TIFF, to be read by windows; None if its pixels in a window would not be those that reading the whole file gives.
 
     Raises BadImage where the file has to be read as a whole and is too large for that.
     """
@@ -48,7 +48,7 @@ def _as_stored(tags: Tags) -> bool:
 
 @dataclass(frozen=True)
 class RasterScene(Whole):
-    """A TIFF of 8-bit numbers.  bands: which are shown, counted from 0: grey, or red, green and blue; then alpha."""
+    """A TIFF with 8-bit numbers.  bands: the numbers, from 0, of the bands shown: grey, or red, green, blue; then alpha."""
 
     path: Path
     name: str

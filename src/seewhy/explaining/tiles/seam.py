@@ -1,4 +1,4 @@
-"""Where tiles overlap: along each axis, weights of the tiles that sum to one in every cell of the joined map."""
+"""The weights with which overlapping tiles are joined: along each axis they sum to one in every cell of the joined map."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,18 +9,18 @@ from numpy.typing import NDArray
 from seewhy.images.places import AxisCells, neighbours
 
 Floats = NDArray[Any]
-MARGIN = 1 / 4  # the share of an overlap, at each of its ends, in which one of the two tiles counts nothing
-ROUNDING = 1e-6  # in cells: what lies no farther from a cell of the grid lies on it
+MARGIN = 1 / 4  # at each end of an overlap, this share of it has a single tile: the other one has weight zero
+ROUNDING = 1e-6  # in cells: a value no farther than this from a cell of the grid is taken to lie on it
 
 
 class Seam:
-    """The joined map along one axis: which of its cells each tile covers, and how much the tile counts there.
+    """The joined map along one axis: which of its cells each tile covers, and the weight of the tile there.
 
     row: the cells of the first tile; starts: where the tiles begin; view: the edges (low, high) of what the network sees of a
     tile.
-    A tile counts nothing in the outer MARGIN of what it shares with a neighbour, where padding and cut context spoil its
-    values, then more and more (3t^2 - 2t^3), and fully at the image's own borders.  Values that do not lie on the joined
-    map's grid are drawn onto it linearly.
+    The weight of a tile is zero in the outer MARGIN of its overlap with a neighbour, where padding and missing context spoil
+    its values; from there on it rises (3t^2 - 2t^3).  At the image's own borders it is full.  Values that do not lie on the
+    joined map's grid are interpolated linearly.
     """
 
     def __init__(self, row: AxisCells, starts: Sequence[int], view: tuple[float, float]) -> None:
@@ -50,7 +50,8 @@ class Seam:
         if not rest.any():
             return whole
         after = np.take(values, np.minimum(low + 1, self.row.cells - 1), axis)
-        return whole * (1 - rest) + np.multiply(after, rest, where=rest > 0, out=np.zeros(after.shape))  # it may be infinite
+        # `after` may be infinite where its weight is zero
+        return whole * (1 - rest) + np.multiply(after, rest, where=rest > 0, out=np.zeros(after.shape))
 
     def _raw(self, k: int) -> Floats:
         at, (low, high), starts = self.at[self.part(k)], self.view, self.starts
@@ -63,7 +64,7 @@ class Seam:
 
 
 def _ramp(inside: Floats, overlap: float) -> Floats:
-    """From zero to one, as far as cells lie inside a tile's edge, where it shares `overlap` pixels with a neighbour."""
+    """Weights from zero to one by how far cells lie inside the edge of a tile that shares `overlap` pixels with a neighbour."""
     if overlap <= 0:
         return np.ones(len(inside))
     t = np.clip((inside / overlap - MARGIN) / (1 - 2 * MARGIN), 0, 1)

@@ -1,4 +1,4 @@
-"""Large images by overlapping tiles: the same question is put to each tile, and their maps are joined to one."""
+"""Large images in overlapping tiles: each tile is explained in the same way, and the maps of all tiles are joined to one."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -43,9 +43,10 @@ def tiled(
     tile: the sides of a tile in pixels of the image (or of the prepared array), one number or one per axis, (h, w).
     overlap: pixels that neighbours share at least, likewise; by default half of what the network sees of a tile.
 
-    Each tile goes through the model's own `prepare` as an image of that size.  What "top" means, and all else that is fixed
-    on the untouched image, follows from the mean of the scores over all tiles.  An image no larger than a tile is explained
-    plainly.  Raises BadParameter where tiles would leave gaps, NotApplicable for targets that are pinned on one whole image.
+    Each tile goes through the model's own `prepare` as an image of that size.  Which class is "top", and all else that depends
+    on the scores of the image, follows from the mean of the scores over all tiles.  An image no larger than a tile is explained
+    as without tiles.  Raises BadParameter where tiles would leave gaps, NotApplicable for targets that are pinned on one whole
+    image.
     """
     if tile is None:
         raise BadParameter(f"overlap={quoted(overlap)} is how much tiles overlap; say how large they are, too, as in tile=512.")
@@ -57,12 +58,12 @@ def tiled(
             continue
         beside = model.beside(place, 1)
         of_image = [target.of(place) if isinstance(target, PerImage) else target for target in targets]
-        single = beside is not model or any(m.asks for m in methods)  # other inputs belong to it, or a person may stop it
+        single = beside is not model or any(m.asks for m in methods)  # other inputs of its own, or stoppable
         question = TileQuestion(beside, whole, methods, of_image, layers, 1 if single else model.copies)
         try:
             collector.maps += [replace(m, place=place) for m in _explained(question, tile, overlap)]
         except (SeewhyError, MemoryError) as error:
-            vars(error).pop("__notes__", None)  # which tile it was
+            vars(error).pop("__notes__", None)  # these name the tile, not the image
             collector.fail(error, place, whole.name, [replace(m, place=place) for m in getattr(error, "partial", None) or ()])
         if stop_asked():
             break
@@ -70,7 +71,7 @@ def tiled(
 
 
 def _opened(model: Any, images: PreparedBatch | list[Any], place: int, collector: Collector) -> Whole | None:
-    """The image at that place, ready to be cut; None where it cannot be read and is left out."""
+    """The image at that place in the list, ready to be cut; None if it cannot be read and is left out."""
     single = PreparedBatch(images.x[place : place + 1], place) if isinstance(images, PreparedBatch) else [images[place]]
     try:
         return next(wholes(single, model, place))
@@ -91,7 +92,7 @@ def _check(target: Any) -> None:
 
 
 class TileQuestion(NamedTuple):
-    """What is to be explained of one image, whole or tile by tile."""
+    """What is to be explained: one image, by these methods, for these targets and layers, whole or tile by tile."""
 
     model: Any
     whole: Whole
@@ -120,7 +121,7 @@ def _explained(question: TileQuestion, tile: Any, overlap: Any) -> list[Heatmap]
             for i, place in enumerate(places):
                 of_tile = [m for m in maps if m.place == i]
                 joined = joined or [Join(m, plan) for m in of_tile]
-                if len(of_tile) == len(joined):  # else a person stopped it before all methods were through
+                if len(of_tile) == len(joined):  # else the work was stopped before all methods were done
                     for join, m in zip(joined, of_tile, strict=True):
                         join.add(place, m)
             del maps
@@ -131,7 +132,7 @@ def _explained(question: TileQuestion, tile: Any, overlap: Any) -> list[Heatmap]
 
 
 def _numbers(what: str, given: Any, d: int, least: int) -> tuple[int, ...]:
-    """A whole number of pixels for each of d axes, from one number or one per axis; BadParameter where it is none."""
+    """Pixels along each of d axes, from one number or one per axis.  Raises BadParameter where these are no whole numbers."""
     each = list(given) if isinstance(given, list | tuple) else [given] * d
     if len(each) != d:
         raise BadParameter(f"{what}={quoted(given)}: give one number of pixels, or one for each of the {d} axes of the image.")
@@ -139,8 +140,10 @@ def _numbers(what: str, given: Any, d: int, least: int) -> tuple[int, ...]:
 
 
 def _plan(question: TileQuestion, sides: tuple[int, ...], overlap: Any) -> Plan:
-    """How the image is cut: tiles begin at whole cells of the layers' grids where there are such steps, and the last tile
-    ends where the image ends.  Raises BadParameter where tiles would leave gaps.
+    """How the image is cut.  Raises BadParameter where tiles would leave gaps.
+
+    Where possible, the step from tile to tile is a whole number of cells of the layers' grids; the last tile ends where the
+    image ends.
     """
     space, cut = question.whole.space, _cut(question, sides)
     least = None if overlap is None else _numbers("overlap", overlap, len(sides), 0)
@@ -167,14 +170,14 @@ def _plan(question: TileQuestion, sides: tuple[int, ...], overlap: Any) -> Plan:
 
 
 class Cut(NamedTuple):
-    """A tile of these sides, and how the network takes it."""
+    """A tile with these sides, and how the network receives it."""
 
     sides: tuple[int, ...]
-    view: Spans  # what the network sees of it
-    x: Any  # (1, c, *space): the tile as the network gets it
-    scale: tuple[float, ...]  # pixels of the tile per pixel that the network got
-    period: tuple[int, ...]  # pixels of what the network got, after which its layers' cells lie alike
-    rows: list[tuple[float, ...]]  # how far the cells of the maps lie apart, in pixels of the tile
+    view: Spans  # the part of the tile that the network sees
+    x: Any  # (1, c, *space): the tile as the network receives it
+    scale: tuple[float, ...]  # pixels of the tile per pixel of the network's input
+    period: tuple[int, ...]  # by how many pixels of its input the layers' cells repeat
+    rows: list[tuple[float, ...]]  # for each map, the distance between its cells in pixels of the tile
 
     @property
     def unscaled(self) -> tuple[bool, ...]:
@@ -182,11 +185,13 @@ class Cut(NamedTuple):
 
     @property
     def pitches(self) -> list[tuple[float, ...]]:
-        """The lengths in pixels of which the step from tile to tile had best be a multiple, along each axis."""
+        """Lengths in pixels along each axis, of which the step from tile to tile should be a multiple."""
         return [*self.rows, tuple(p * s for p, s in zip(self.period, self.scale, strict=True))]
 
     def fitting(self, space: Sequence[int]) -> tuple[int, ...]:
-        """Sides smaller by less than a period, so that cells of the last tile, which ends with the image, lie as others'."""
+        """The sides made smaller by less than a period, so that the last tile, which ends with the image, has its cells on the
+        same grid as the others.
+        """
         each = zip(self.sides, space, self.period, self.unscaled, strict=True)
         return tuple(s - (s - whole) % p if plain and s < whole else s for s, whole, p, plain in each)
 
@@ -204,9 +209,9 @@ def _cut(question: TileQuestion, sides: tuple[int, ...]) -> Cut:
 
 
 def _period(model: Any, x: Any) -> tuple[int, ...]:
-    """How far an image moves, per axis, until its layers' cells lie on it as before: of a ResNet 32 pixels.
+    """By how many pixels an image is to be moved, along each axis, until the cells of all layers lie on it as before.
 
-    A layer of three cells or fewer, as what is pooled over all or a part of the image, is none to wait for.
+    These are 32 for a ResNet.  Layers with three cells or fewer, as after pooling over the image, are left out.
     """
     space, layers = _surveyed(model, x)
     places = [layer.cells for layer in layers.values() if layer.cells and layer.connected]
@@ -221,10 +226,10 @@ def _period(model: Any, x: Any) -> tuple[int, ...]:
 
 
 def _surveyed(model: Any, x: Any) -> tuple[Sequence[int], Mapping[str, Layer]]:
-    """The sides of a corner of the image, and the network's layers as they run on it: it takes less memory than the image."""
+    """The sides of a corner of the image, and the network's layers for that corner, which takes less memory than the image."""
     corner = x[(..., *[slice(SURVEYED.get(x.ndim - 2))] * (x.ndim - 2))]
     for part in [corner, x][corner.shape == x.shape :] if "layers" in model.gives else []:
-        with suppress(SeewhyError):  # of networks of one size; where no layer can be told of, steps are free
+        with suppress(SeewhyError):  # a network may take one size alone; without layers, any step will do
             return part.shape[2:], model.layers(part)
     return x.shape[2:], {}
 
@@ -247,8 +252,8 @@ def _grids(question: TileQuestion, batch: Batch, view: Spans) -> list[tuple[Axis
 
 
 def _whole_cells(step: int, pitches: list[float]) -> int:
-    """The step, no longer than this one and longer than half of it, that is nearest to whole numbers of cells of all grids;
-    the longest of these.
+    """The step that is nearest to whole numbers of cells of all grids, among steps from this one down to half of it; if several
+    are equally near, the longest.
     """
     steps = np.arange(step, step // 2, -1)
     off = sum(abs(steps / pitch - np.round(steps / pitch)) for pitch in pitches)
@@ -274,7 +279,7 @@ def _fixed(question: TileQuestion, plan: Plan) -> FixedTargets:
 
 
 def _fixed_target(target: Any, scores: NDArray[Any], labels: Labels, count: int) -> FixedTarget | Unit | Aim:
-    """The target as it follows from the mean of the scores (k,) over so many tiles; a unit or a text rests on no scores."""
+    """The target fixed by the mean of the scores (k,) over `count` tiles; units and texts do not depend on scores and stay."""
     if isinstance(target, Unit | Aim):
         return target
     note = "" if isinstance(target, Class) else f"chosen by the mean of the scores over {count} tiles"

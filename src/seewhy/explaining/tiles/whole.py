@@ -1,4 +1,4 @@
-"""Large images to be cut into tiles; where their file allows, a part is read only when it is needed."""
+"""Large images that can be cut into tiles; if the file format allows it, each part is read only when it is needed."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -19,33 +19,33 @@ Sides = tuple[int, ...]
 
 
 class Whole(ABC):
-    """A large image, to be cut."""
+    """A large image that can be cut into tiles."""
 
     name: str
     space: Sides  # its size along each axis: (h, w) of a photo
-    is_photo = True  # and no prepared array
+    is_photo = True  # False: a prepared array
 
     @abstractmethod
     def part(self, start: Sides, sides: Sides) -> Any:
-        """The part of these sides that begins there: of each axis the first pixel."""
+        """The part of the image with these sides; start: its first pixel along each axis."""
 
     def together(self, parts: Sequence[Any]) -> Images:
-        """The parts as one list of images, or one prepared batch, which `explain` takes."""
+        """Several parts as images that `explain` takes: a list, or one prepared batch."""
         return list(parts)
 
     def picture(self) -> Any:
-        """The whole image as the person gave it; None of a prepared array, and where the image is too large to be shown."""
+        """The whole image as it was given; None for a prepared array, and for an image that is too large to be shown."""
         return None
 
     def box(self, view: Spans) -> Extent | Grid:
-        """Where in the image that part lies which the network looked at: of each axis the edges (low, high)."""
+        """The part of the image that the network saw, from its edges (low, high) along each axis."""
         (top, bottom), (left, right) = view
         return Extent(left, top, right, bottom)
 
 
 @dataclass(frozen=True)
 class Decoded(Whole):
-    """A picture whose file format gives it as a whole only."""
+    """A picture that can only be read as a whole."""
 
     decoded: Photo
 
@@ -77,7 +77,7 @@ class Pixels(Whole):
         return tuple(self.array.shape[:2])
 
     def part(self, start: Sides, sides: Sides) -> Photo:
-        return read(np.array(self.array[_cut(start, sides)]), self.name)._replace(notes=())  # a part may well be of one colour
+        return read(np.array(self.array[_cut(start, sides)]), self.name)._replace(notes=())  # parts may be plain
 
     def picture(self) -> Image.Image | None:
         return read(self.array, self.name).pixels if np.prod(self.space) <= MOST_PIXELS else None
@@ -87,7 +87,7 @@ class Pixels(Whole):
 class Array(Whole):
     """A prepared array (c, *space), maybe a numpy.memmap.
 
-    batch: of a volume, a clip or a signal, the batch that the model prepared of it.
+    batch: for a volume, a clip or a signal, the batch that the model prepared from it.
     """
 
     array: Any

@@ -1,4 +1,4 @@
-"""From the images that a person gave to wholes that can be cut: each image by the class that reads its parts."""
+"""From images to wholes that can be cut into tiles: the class of each whole is the one that can read its parts."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,9 +17,9 @@ from .whole import Array, Decoded, Pixels, Whole
 
 
 def wholes(images: PreparedBatch | list[Any], model: Any, first: int = 0) -> Iterator[Whole]:
-    """A whole for each image that `images.inputs.sort_out` gave, named by its place from `first` on.
+    """A whole for each of the images that `images.inputs.sort_out` returned; those without a name are numbered from `first` on.
 
-    Volumes, clips and signals become arrays, as the model prepares them.
+    Volumes, clips and signals become the arrays that the model prepares from them.
     """
     if isinstance(images, PreparedBatch):
         for place, x in enumerate(images.x, first):

@@ -1,7 +1,7 @@
-"""What each call of torch does to the place of cells: one rule per name, for functions, methods and in-place calls alike.
+"""How each call of torch changes where cells lie: one rule per name, the same for functions, methods and in-place calls.
 
-A rule takes `of` (tensor -> Mark, or None where it is not made of the image), what the call gave, and the call's arguments;
-`cell_by_cell`, by far the most frequent, takes the marks of the arguments and what the call gave.
+A rule takes `of` (tensor -> Mark, or None for a tensor that was not computed from the image), the result of the call, and its
+arguments; `cell_by_cell`, by far the most frequent rule, takes the marks of the arguments and the result.
 """
 
 from collections.abc import Callable, Sequence
@@ -24,7 +24,7 @@ Rule = Callable[..., Marks]
 
 @lru_cache(1024)
 def rule_of(fn: Any) -> Rule:
-    """The rule of a function, a method, or a property; what has none leads nowhere."""
+    """The rule of a function, a method, or a property; without a rule, the result lies in no known place."""
     if fn is F.unfold:
         return _first(windows.patches)
     return RULES.get(name_of(fn).strip("_"), _nowhere)
@@ -35,7 +35,7 @@ def _nowhere(*_: Any, **__: Any) -> Mark:
 
 
 def _first(rule: Callable[..., Marks]) -> Rule:
-    """A rule of the first tensor alone; the further arguments are bound as torch names them."""
+    """A rule that reads the mark of the first tensor alone, with the other arguments under torch's names."""
 
     def run(of: Any, out: Any, *args: Any, **kwargs: Any) -> Marks:
         named = {key: value for key, value in kwargs.items() if key not in ("input", "self", "out")}
@@ -47,7 +47,7 @@ def _first(rule: Callable[..., Marks]) -> Rule:
 
 
 def cell_by_cell(marks: Sequence[Mark], out: Any) -> Mark:
-    """Activations, sums and products, which broadcast: of the marks alone."""
+    """The rule of activations, sums and products, which act on each cell alone and broadcast."""
     first = marks[0]
     if all(mark is first for mark in marks):
         return shaped(first, out.shape)
@@ -63,7 +63,7 @@ def _same_order(mark: Mark, out: Tensor, *_: Any, **__: Any) -> Mark:
 
 
 def _turned(order: Callable[..., Any], mark: Mark, _out: Tensor, *args: Any, **kwargs: Any) -> Mark:
-    sides = range(2, 2 + len(mark.dims))  # each another: the shape then tells the order
+    sides = range(2, 2 + len(mark.dims))  # all sides differ, so that the shape shows the order
     return permuted(mark, [side - 2 for side in order(np.broadcast_to(np.int8(0), sides), *args, *kwargs.values()).shape])
 
 
@@ -72,7 +72,7 @@ def _linear(mark: Mark, out: Tensor, *_: Any, **__: Any) -> Mark:
 
 
 def _product(of: Any, out: Tensor, a: Tensor, b: Tensor, *_: Any, **__: Any) -> Mark:
-    """A matrix of weights times cells, or cells times one; the product of both is an attention's."""
+    """A matrix of weights times cells, or cells times such a matrix; the product of cells and cells is that of an attention."""
     left, right = of(a), of(b)
     if left is not None and right is None and left.spots and b.ndim == 2:
         return mixed(left, -1, out.shape[-1])
@@ -82,13 +82,13 @@ def _product(of: Any, out: Tensor, a: Tensor, b: Tensor, *_: Any, **__: Any) -> 
 
 
 def _attended(of: Any, out: Any, query: Tensor, *_: Any, **__: Any) -> Marks:
-    """Every cell of the query, with what it found anywhere."""
+    """The cells of the query, each of which now depends on the whole image."""
     mark = (of(query) or NOWHERE).everywhere()
     return shaped(mark, out.shape) if isinstance(out, Tensor) else [shaped(mark, out[0].shape), NOWHERE]
 
 
 def _reduced(mark: Mark, out: Any, dim: Any = None, *_: Any, axis: Any = None, **__: Any) -> Marks:
-    """Mean, sum, maximum over some dimensions."""
+    """The rule of the mean, sum or maximum over some dimensions."""
     dims = dim if axis is None else axis
     if dims is None or isinstance(dims, bool):
         return NOWHERE
@@ -100,7 +100,7 @@ def _reduced(mark: Mark, out: Any, dim: Any = None, *_: Any, axis: Any = None, *
 
 
 def _larger(of: Any, out: Any, *args: Any, **kwargs: Any) -> Marks:
-    """torch.max(x, y), or torch.max(x, dim)."""
+    """The rule of torch.max(x, y), or of torch.max(x, dim)."""
     two = (len(args) > 1 and isinstance(args[1], Tensor)) or isinstance(kwargs.get("other"), Tensor)
     if two:
         tensors = [*args, kwargs.get("other")]
@@ -113,7 +113,7 @@ def _normed(mark: Mark, out: Tensor, p: Any = None, dim: Any = None, *_: Any, **
 
 
 def _shares(mark: Mark, out: Tensor, dim: Any = None, *_: Any, **__: Any) -> Mark:
-    """Softmax."""
+    """The rule of softmax: over space, every cell depends on the whole image."""
     over_space = dim is None or bool(mark.dims[dim].axes)
     return shaped(mark.everywhere() if over_space else mark, out.shape)
 
@@ -123,12 +123,12 @@ def _layer_norm(mark: Mark, out: Tensor, normalized_shape: Sequence[int], *_: An
 
 
 def _statistics(mark: Mark, _out: Tensor, *_: Any, **__: Any) -> Mark:
-    """Group and instance norms divide by what they find all over the image."""
+    """The rule of group and instance norms, whose statistics are taken over the whole image."""
     return mark.everywhere()
 
 
 def _joined(of: Any, out: Tensor, tensors: Sequence[Tensor], dim: int = 0, *, axis: int | None = None, **_: Any) -> Mark:
-    """Concatenation: along space of tokens to a map, or along anything else of maps to maps."""
+    """The rule of concatenation: along space, of other tokens to those of a map; along other dimensions, of maps."""
     j = (dim if axis is None else axis) % out.ndim - out.ndim
     marks = [of(tensor) for tensor in tensors]
     spatial = [i for i, mark in enumerate(marks) if mark is not None and mark.spots]
@@ -144,7 +144,7 @@ def _joined(of: Any, out: Tensor, tensors: Sequence[Tensor], dim: int = 0, *, ax
 
 
 def _between(mark: Mark, j: int, before: int, after: int) -> Mark:
-    """With others before and after along a dimension: a border round a map, or tokens beside those of a map."""
+    """The mark with more entries before and after along a dimension: a border round a map, or tokens beside those of a map."""
     dim = mark.dims[j]
     if dim.single is not None and len(mark.axes) > 1:
         shape = [d.size for d in mark.dims]
@@ -179,7 +179,7 @@ def _indexed(mark: Mark, out: Tensor, index: Any) -> Mark:
 
 
 def _selected(mark: Mark, j: int, at: int) -> Mark:
-    """One of a dimension, which is gone then; of a part of an axis, the rest of it stays."""
+    """The mark of one entry along a dimension, which is then gone; if it held a part of an axis, the other parts stay."""
     (dim, count) = mark.dims[j], len(mark.dims)
     dims = (*mark.dims[:j], *mark.dims[j % count + 1 :])
     f = dim.factors[0] if dim.single is not None else None

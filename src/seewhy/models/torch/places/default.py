@@ -1,4 +1,4 @@
-"""The layer that is explained where nobody named one, and why that one."""
+"""The layer that is explained by default, and the reason for it in words."""
 
 from collections.abc import Mapping
 
@@ -6,13 +6,13 @@ from seewhy.models.model import Layer
 
 from .layout import FIRST, Layout
 
-PASSING = ("Pool", "Drop", "Identity", "Flatten")  # layers that hand on what another one found
+PASSING = ("Pool", "Drop", "Identity", "Flatten")  # layers that only pass on what another layer computed
 
 
 def with_default(
     layers: dict[str, Layer], layouts: Mapping[str, Layout | None], backwards: list[str], unclear: bool
 ) -> dict[str, Layer]:
-    """The layers, the last of which that has space and feeds the scores is the default, and says why."""
+    """The layers, with the default marked: the last that has axes of space and that the scores depend on; its `why` says so."""
     spatial = [name for name in backwards if _has_space(layers[name], layouts[name])]
     default = next((name for name in spatial if layers[name].connected), spatial[0] if spatial else None)
     if default is None:
@@ -30,16 +30,16 @@ def with_default(
 
 
 def widest_map(layers: dict[str, Layer], layouts: Mapping[str, Layout | None], backwards: list[str]) -> dict[str, Layer] | None:
-    """The default of a network with a dense head, boxes or the like: the last of the maps with most channels.
+    """The default for a network with a dense head, boxes or the like: the last of the maps with the most channels.
 
-    Behind it, channels are already scores, or belong to one scale of several.  What lies inside a layer that emits tokens, such
-    as the convolution that cuts patches, is a part of it and no result.
+    Behind it, channels are already scores, or belong to one scale of several.  Layers inside a layer that emits tokens, such as
+    the convolution that cuts patches, are left out.
     """
     tokens = tuple(f"{name}." for name, lies in layouts.items() if lies is not None and lies.kind != FIRST)
     maps = [name for name in backwards if _has_space(layers[name], layouts[name]) and layers[name].connected]
     maps = [name for name in maps if (layout := layouts[name]) is not None and layout.kind == FIRST]
     maps = [name for name in maps if not name.startswith(tokens)]
-    if len({layers[name].shape for name in maps}) < 2:  # none, or the patches that a transformer begins with
+    if len({layers[name].shape for name in maps}) < 2:  # no maps, or the patches of a transformer alone
         return None
     best = max(maps, key=lambda name: layers[name].shape[0])  # the first of equals: the last to run
     width, *cells = layers[best].shape
@@ -52,8 +52,8 @@ def _read_alone(later: Layer) -> str:
 
 
 def _has_space(layer: Layer, layout: Layout | None) -> bool:
-    """Is this a layer to explain by default: does it find something, in space?"""
+    """May this layer be the default: does it compute a map, with more than one cell?"""
     if layout is None or max(layout.space) < 2:
         return False
-    inner = layout.kind != FIRST and layer.kind.startswith("Linear")  # queries, keys, values: parts of a block, not its result
+    inner = layout.kind != FIRST and layer.kind.startswith("Linear")  # queries, keys and values, which are no result of a block
     return not inner and not any(part in layer.kind for part in PASSING)

@@ -1,4 +1,4 @@
-"""Where the cells of every layer lie in the image: derived from the network while it runs as it is."""
+"""Where the cells of every layer lie in the image: derived from the calls of torch while the unchanged network runs."""
 
 from collections.abc import Iterable
 from typing import Any, NamedTuple
@@ -17,41 +17,41 @@ from .windows import onto
 
 __all__ = ["Following", "Place"]
 
-BLANK = ("new_full", "new_zeros", "new_ones", "new_empty")  # what takes no number of the tensor it is asked of
+BLANK = ("new_full", "new_zeros", "new_ones", "new_empty")  # methods that use no number of the tensor they are called on
 TURNS = ("flip", "rot90", "fliplr", "flipud")
 
 
 class Following(TorchFunctionMode):
-    """While it is entered, it is known of every tensor made of the image x (n, c, *space) where its cells lie.
+    """While this mode is active, each tensor computed from the image x (n, c, *space) has a mark that says where its cells lie.
 
-    No number changes, and nothing is raised: a call that is not understood leaves tensors in no known place.
+    No number changes, and nothing is raised: the result of a call without a rule counts as lying in no known place.
     """
 
     def __init__(self, x: Tensor) -> None:
         super().__init__()
         self.marks: dict[int, tuple[ReferenceType[Tensor], Mark]] = {}
-        self.history: list[Mark] = []  # in the order they arose
+        self.history: list[Mark] = []  # all marks, in the order in which they were made
         self.turned = False  # the network mirrored or turned the image, or a map of it
         self._keep(x, start(x.shape))
 
     def place_of(self, tensor: Tensor, grid: Iterable[int]) -> Place | None:
-        """Where the cells of a map of that grid (*cells), which the tensor holds, lie; None where nothing tells.
+        """Where the cells of a map with that grid (*cells), which the tensor holds, lie; None where that is unknown.
 
-        By the tensor itself; else as the last tensor of that grid before it; else, where the last grid known is a multiple,
-        evenly in that.  Ask when the tensor has just been made, or as long as it is kept.
+        The place is that of the tensor's own mark; without one, that of the last tensor of the same grid before it; else, if
+        the last known grid is a multiple of this grid, its cells are shared out evenly.  The tensor must still be alive.
         """
         return self.place_at(self.moment(tensor), grid)
 
     def moment(self, tensor: Tensor) -> "Moment":
-        """What is known of a tensor that has just been made, to be read later."""
+        """What is known at this moment of a tensor that was just computed, for a later `place_at`."""
         return Moment(self.of(tensor), len(self.history), self.turned)
 
     def place_at(self, moment: "Moment", grid: Iterable[int]) -> Place | None:
-        """`place_of` the tensor of that moment."""
+        """What `place_of` would have given for the tensor at that moment."""
         grid, tensor_mark = tuple(grid), moment.mark
         if tensor_mark is not None and tensor_mark.where is not None and tensor_mark.where[0] == grid:
             return tensor_mark.where[1]
-        if moment.turned:  # a grid may lie another way round than when it was met
+        if moment.turned:  # an earlier tensor of this grid may be mirrored against this one
             return None
         last = None
         for mark in reversed(self.history[: moment.marks_before]):
@@ -63,7 +63,7 @@ class Following(TorchFunctionMode):
         return _evenly(*last, grid) if last else None
 
     def of(self, tensor: Tensor) -> Mark | None:
-        """What is known of a tensor; None of one that is not made of the image."""
+        """The mark of a tensor; None for a tensor that was not computed from the image."""
         known = self.marks.get(id(tensor))
         return known[1] if known is not None and known[0]() is tensor else None
 
@@ -71,7 +71,7 @@ class Following(TorchFunctionMode):
         kwargs = kwargs or {}
         out = fn(*args, **kwargs)
         if isinstance(out, Tensor | tuple | list) and not isinstance(out, torch.Size):
-            with torch._C.DisableTorchFunction():  # a look at a shape is a call, too: no other mode's business
+            with torch._C.DisableTorchFunction():  # reading a shape is a call, too, which other modes should not see
                 self._note(fn, args, kwargs, out)
         return out
 
@@ -83,12 +83,12 @@ class Following(TorchFunctionMode):
         try:
             rule = rule_of(fn)
             marks_made = rule(marks, out) if rule is cell_by_cell else rule(self.of, out, *args, **kwargs)
-        except Exception:  # noqa: BLE001 - the network ran; that its call cannot be read is not its fault
+        except Exception:  # noqa: BLE001 - the network itself ran: a rule that fails must not stop it
             marks_made = NOWHERE
         if isinstance(out, Tensor):
             self._keep(out, marks_made if isinstance(marks_made, Mark) else NOWHERE)
             base = out._base
-            if isinstance(marks_made, Mark) and base is not None and self.of(base) is None:  # written onto a blank sheet
+            if isinstance(marks_made, Mark) and base is not None and self.of(base) is None:  # a view of a blank tensor
                 self._keep(base, onto(marks_made, out, base))
             return
         for tensor, mark in zip(out, [marks_made] * len(out) if isinstance(marks_made, Mark) else marks_made, strict=False):
@@ -96,7 +96,7 @@ class Following(TorchFunctionMode):
                 self._keep(tensor, mark)
 
     def _marks(self, values: Iterable[Any]) -> list[Mark]:
-        """Of the tensors among some arguments, or in lists there, that are made of the image."""
+        """The marks of those tensors among the arguments, or in lists among them, that were computed from the image."""
         marks: list[Mark] = []
         for value in values:
             if isinstance(value, Tensor):
@@ -114,25 +114,25 @@ class Following(TorchFunctionMode):
 
 
 class Moment(NamedTuple):
-    """What was known when a tensor was made."""
+    """What was known when a tensor was computed."""
 
     mark: Mark | None
-    marks_before: int  # marks that had arisen
-    turned: bool = False  # something had been mirrored or turned
+    marks_before: int  # how many marks had been made
+    turned: bool = False  # had the image, or a map of it, been mirrored or turned?
 
     @property
     def grid(self) -> tuple[int, ...] | None:
-        """The grid of the tensor itself, as far as it was followed."""
+        """The grid of the tensor by its own mark; None where it has none."""
         return self.mark.where[0] if self.mark is not None and self.mark.where is not None else None
 
 
 def _everywhere(place: Place) -> Place:
-    """What came by ways that are not known may have seen all."""
+    """The same place with an unbounded field of view: after unknown calls, a cell may depend on the whole image."""
     return place._replace(field=(float("inf"),) * len(place.field))
 
 
 def _evenly(known: tuple[int, ...], place: Place, grid: tuple[int, ...]) -> Place | None:
-    """Of the cells of a grid that share out the cells of a known one."""
+    """The place of the cells of a grid, each of which covers equally many cells of a known grid; None where they do not."""
     if len(grid) != len(known) or any(new < 1 or old % new for old, new in zip(known, grid, strict=True)):
         return None
     shares = [old // new for old, new in zip(known, grid, strict=True)]

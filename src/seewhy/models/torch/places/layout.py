@@ -1,7 +1,7 @@
 """Which axes of an activation are channels and which are space.
 
-Told from the input's own space: 224x224 pixels become (c, 7, 7) or (7, 7, c), and only one of these readings keeps the
-picture's proportions.  How a row of tokens lies over the image is found out by `tokens.py`.
+They are told apart by the space of the network's input: 224x224 pixels become (c, 7, 7) or (7, 7, c), and only one of these
+readings keeps the picture's proportions.  Where the tokens of a row lie in the image is determined in `tokens.py`.
 """
 
 from collections.abc import Iterable, Mapping
@@ -20,8 +20,8 @@ class Layout(NamedTuple):
     kind: str
     channels: int
     space: tuple[int, ...]
-    prefix: int = 0  # tokens before those of the image, that belong to no place
-    suffix: int = 0  # and behind them
+    prefix: int = 0  # how many tokens without a place stand before those of the image
+    suffix: int = 0  # and how many behind them
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -38,7 +38,7 @@ class Layout(NamedTuple):
         return tokens.reshape(*tokens.shape[:-1], *self.space)
 
     def back(self, x: Array, emitted: Array) -> Array:
-        """Activations (m, c, *space) as the layer emits them; tokens that belong to no place are those `emitted` (1, ...)."""
+        """Activations (m, c, *space) in the layer's order of axes, with the tokens without a place of `emitted` (1, ...)."""
         if self.kind == FIRST:
             return x
         if self.kind == LAST:
@@ -56,16 +56,16 @@ class Layout(NamedTuple):
         return slice(self.prefix, self.prefix + prod(self.space))
 
     def distorts(self, space: tuple[int, ...]) -> float:
-        """How far the map's proportions are from the input's, as the logarithm of their ratio."""
+        """By how much the map's proportions differ from the input's: the logarithm of their ratio."""
         return _distortion(self.space, space)
 
 
-Tokens = Mapping[int, Layout]  # how a row of that many tokens lies, whatever their channels
+Tokens = Mapping[int, Layout]  # by the number of tokens: the layout of such a row, with any number of channels
 Sides = tuple[int, int]  # (a, b) of an emission (n, a, b), or of (a, n, b)
 
 
 class NetworkGrids(NamedTuple):
-    """What a look through the network told of the grids in it."""
+    """The grids that a network's activations are known to have."""
 
     tokens: Tokens
     grids: frozenset[tuple[int, ...]]
@@ -82,13 +82,14 @@ def layout(
 ) -> Layout | None:
     """The layout of an activation of `shape`, from n inputs of `space` (h, w) or more; None where there is no space left.
 
-    first: it is sure that the channels come first, as behind a convolution; grid: its grid, where that was followed.  Any other
-    grid must be one that the network has, or share out the image in squares: heads, tokens and channels are no picture.
+    first: the channels are known to come first, as behind a convolution; grid: the grid of this activation, if it is known.
+    Any other grid must be one that the network is known to have, or divide the image into squares: axes of heads, tokens and
+    channels are no space.
     """
     tokens = known.tokens
     if len(shape) == 2 + len(space) and shape[0] == n:
         before, behind = Layout(FIRST, shape[1], shape[2:]), Layout(LAST, shape[-1], shape[1:-1])
-        if first or before.space == space:  # the image's own: (n, 1, l) is no row of l channels
+        if first or before.space == space:  # the size of the image itself: (n, 1, l) is no row of l channels
             return before
         likely = (behind, before) if behind.distorts(space) + 0.05 < before.distorts(space) else (before, behind)
         true = [lies for lies in likely if lies.space == grid] or [lies for lies in likely if squares(lies.space, space)]
@@ -103,7 +104,7 @@ def layout(
 
 
 def squares(grid: tuple[int, ...], space: tuple[int, ...]) -> bool:
-    """Do the cells share out the space exactly, as squares of whole pixels, or is there one?"""
+    """Do the cells divide the space exactly into squares of whole pixels?  A single cell always does."""
     if {*grid} == {1}:
         return True
     if len(grid) != len(space) or any(not c or pixels % c for pixels, c in zip(space, grid, strict=True)):
@@ -125,5 +126,5 @@ def _halves(grid: tuple[int, ...]) -> list[tuple[int, ...]]:
 def _distortion(cells: tuple[int, ...], space: tuple[int, ...]) -> float:
     if 0 in cells:
         return float("inf")
-    strides = [log(pixels / cell) for pixels, cell in zip(space[-2:], cells[-2:], strict=True)]  # time has a pace of its own
+    strides = [log(pixels / cell) for pixels, cell in zip(space[-2:], cells[-2:], strict=True)]  # not the axis of time
     return max(strides) - min(strides)

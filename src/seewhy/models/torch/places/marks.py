@@ -1,7 +1,7 @@
-"""Which dimensions of a tensor run over space, and which pixels each cell sees: kept true while tensors are turned about.
+"""Which dimensions of a tensor run over space, and which pixels each cell sees, through reshaping and transposing.
 
-A dimension is a product of factors, outermost first, each a part of one axis of space or of none.  So a map that is cut into
-windows, folded into channels or strung out as tokens is still known, and is a map again once it is put together.
+A dimension is a product of factors, outermost first, each a part of one axis of space or of none.  So the cells of a map that
+is cut into windows, folded into channels or flattened to tokens are still known, and so is the map when it is reassembled.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,10 +14,10 @@ from seewhy.images.places import Place
 
 
 class Axis(NamedTuple):
-    """One axis of space as cells run along it."""
+    """Where the cells along one axis of space lie, in pixels."""
 
     stride: float = 1.0
-    first: float = 0.0  # of cell 0: the centre, and the outermost pixels that it sees
+    first: float = 0.0  # the centre of cell 0; low and high are the outermost pixels that it sees
     low: float = 0.0
     high: float = 0.0
 
@@ -30,7 +30,7 @@ class Axis(NamedTuple):
 
 
 class Factor(NamedTuple):
-    """A part of a dimension: of an axis of space, `step` of its cells at a time; or, axis None, of anything else."""
+    """A part of a dimension: it runs along an axis of space in steps of `step` cells, or (axis None) along anything else."""
 
     size: int
     axis: int | None = None
@@ -38,7 +38,7 @@ class Factor(NamedTuple):
 
 
 class Dim(NamedTuple):
-    """A dimension; before and after its cells may stand tokens that belong to no place."""
+    """A dimension of a tensor; before and after its cells may stand tokens without a place."""
 
     factors: tuple[Factor, ...]
     before: int = 0
@@ -58,7 +58,7 @@ class Dim(NamedTuple):
 
     @property
     def single(self) -> int | None:
-        """The axis whose cells it holds one by one, and nothing else."""
+        """The axis of space, if this dimension holds its cells and nothing else; None otherwise."""
         return self.factors[0].axis if len(self.factors) == 1 and not self.before and not self.after else None
 
 
@@ -68,11 +68,11 @@ def plain(size: int) -> Dim:
 
 @dataclass(frozen=True, eq=False)
 class Mark:
-    """What is known of a tensor."""
+    """Where the cells of a tensor lie in the image."""
 
     dims: tuple[Dim, ...]
     axes: tuple[Axis, ...]
-    whole: bool = False  # do the cells also see what lies elsewhere in the image?
+    whole: bool = False  # may the cells depend on the whole image?
 
     @cached_property
     def shape(self) -> tuple[int, ...]:
@@ -80,13 +80,16 @@ class Mark:
 
     @cached_property
     def spots(self) -> tuple[tuple[int, Dim], ...]:
-        """The dimensions that hold space, counted from the last."""
+        """The dimensions that run over space, with their numbers counted from the end: -1 is the last."""
         count = len(self.dims)
         return tuple([(j - count, dim) for j, dim in enumerate(self.dims) if dim.spatial])
 
     @cached_property
     def settled(self) -> "Mark | None":
-        """The same cells, each axis in one dimension alone; what else lies in a cell, in channels, is averaged."""
+        """The same cells with each axis of space in a single dimension; None where that is not possible.
+
+        Where cells lie in channels as well, their places are averaged.
+        """
         if self._once and all(f.step == 1 for _, dim in self.spots for f in dim.factors):
             return self
         mark = self
@@ -119,7 +122,7 @@ class Mark:
 
     @cached_property
     def where(self) -> tuple[tuple[int, ...], Place] | None:
-        """The grid of the cells and their place; None where an axis of space is lost."""
+        """The grid of the cells and their place; None where the cells along an axis of space are no longer known."""
         mark = self.settled
         if mark is None or len([a for _, dim in mark.spots for a in dim.axes]) < len(mark.axes) or not mark.axes:
             return None
@@ -128,7 +131,7 @@ class Mark:
             for f in dim.factors:
                 if f.axis is not None:
                     sizes[f.axis], axes[f.axis] = f.size, mark.axes[f.axis]
-            if dim.factors[-1].axis is None:  # cells that were drawn apart: [cell, part of it]
+            if dim.factors[-1].axis is None:  # cells that were split into parts: [cell, part]
                 a, parts = dim.axes[0], dim.factors[-1].size
                 sizes[a], axes[a] = sizes[a] * parts, apart(axes[a], parts)
         order = range(len(axes))
@@ -143,7 +146,7 @@ class Mark:
         return self if self.whole else replace(self, whole=True)
 
 
-NOWHERE = Mark((), (), True)  # made of the image, but in no known place
+NOWHERE = Mark((), (), True)  # computed from the image, but in no known place
 
 
 def start(shape: Sequence[int]) -> Mark:
@@ -153,13 +156,13 @@ def start(shape: Sequence[int]) -> Mark:
 
 
 def apart(axis: Axis, parts: int) -> Axis:
-    """Each cell in so many parts, which lie beside one another."""
+    """The axis after each cell was split into so many parts, side by side."""
     middle = (1 / parts - 1) / 2
     return axis.through(1 / parts, middle, middle)
 
 
 def _orderly(dim: Dim) -> bool:
-    """Whole axes alone, or one that is drawn apart."""
+    """Does the dimension hold axes of space alone, or one whose cells are split into parts?"""
     if len(dim.factors) == 1:
         return True
     other = [i for i, f in enumerate(dim.factors) if f.axis is None]
@@ -171,7 +174,7 @@ def _changed(axes: tuple[Axis, ...], new: Mapping[int, Axis]) -> tuple[Axis, ...
 
 
 def _dim(factors: Sequence[Factor], before: int = 0, after: int = 0) -> Dim:
-    """The factors as one dimension; neighbours that belong together become one."""
+    """The factors as one dimension; neighbouring factors of the same axis become a single factor."""
     joined: list[Factor] = []
     for f in factors:
         last = joined[-1] if joined else None
@@ -183,7 +186,7 @@ def _dim(factors: Sequence[Factor], before: int = 0, after: int = 0) -> Dim:
 
 
 def shaped(mark: Mark, shape: Sequence[int]) -> Mark:
-    """The same space in a tensor of that shape, whose other dimensions may be larger, or stand before."""
+    """The mark of a tensor of that shape with the same dimensions of space; others may be larger, or stand before them."""
     if mark.shape == shape:
         return mark
     for j, dim in mark.spots:
@@ -198,7 +201,7 @@ def permuted(mark: Mark, order: Sequence[int]) -> Mark:
 
 
 def regrouped(mark: Mark, shape: Sequence[int]) -> Mark:
-    """The same elements in the same order, in other dimensions."""
+    """The mark after a reshape: the same elements in the same order, in dimensions of that shape."""
     left: list[Factor | Dim] = []
     for dim in mark.dims:
         left += [dim] if dim.before or dim.after else dim.factors
@@ -216,7 +219,7 @@ def regrouped(mark: Mark, shape: Sequence[int]) -> Mark:
 
 
 def _taken(left: list[Factor | Dim], size: int) -> Dim | None:
-    """A dimension of that size off the front of what is left."""
+    """A dimension of that size, taken from the front of the factors that are left; None where they do not make it up."""
     if left and isinstance(left[0], Dim) and left[0].size == size:
         dim = left.pop(0)
         return dim if isinstance(dim, Dim) else None
@@ -235,7 +238,7 @@ def _taken(left: list[Factor | Dim], size: int) -> Dim | None:
 
 
 def mixed(mark: Mark, j: int, size: int | None) -> Mark:
-    """Summed over dimension j, which then has a new size, or none: what lay there of space is averaged."""
+    """The mark after a sum over dimension j, which then has a new size, or is gone (size None)."""
     mark = mark.settled or mark
     dims = list(mark.dims)
     gone = dims[j]
@@ -246,9 +249,10 @@ def mixed(mark: Mark, j: int, size: int | None) -> Mark:
 def moved(
     mark: Mark, windows: Mapping[int, tuple[float, float, float]], shape: Sequence[int], mixes: int | None = None
 ) -> Mark:
-    """Of cells that read windows (see Axis.through) of those along some dimensions; the result has that shape.
+    """The mark of a tensor of that shape whose cells each read a window of cells.
 
-    mixes: a dimension that is summed over, as channels are by a convolution.
+    windows: by dimension, step, begin and end (see Axis.through).  mixes: a dimension that is summed over, as channels are by a
+    convolution.
     """
     settled = mark.settled
     if settled is None or len(settled.dims) != len(shape):
@@ -270,9 +274,9 @@ def moved(
 
 
 def merged(marks: Sequence[Mark], shape: Sequence[int], weights: Sequence[float] | None = None) -> Mark:
-    """Of a tensor made of several, cell by cell: their mean centre, and all that they see.
+    """The mark of a tensor that combines several cell by cell: a cell lies at the mean of their centres, and sees what all see.
 
-    What has no place, or another one, is seen by every cell.
+    If one of them lies otherwise, or in no known place, every cell may depend on the whole image.
     """
     base = max(marks, key=lambda mark: sum(len(dim.axes) for _, dim in mark.spots))
     if not base.spots:
@@ -285,8 +289,8 @@ def merged(marks: Sequence[Mark], shape: Sequence[int], weights: Sequence[float]
 
 
 def _mean(axes: Sequence[tuple[Axis, float]]) -> Axis:
-    """Of branches of one stride their mean; where they differ, a coarse one was drawn out to join the others, as gates are: the
-    one that sees least has the place.
+    """The mean of axes of one stride.  Where strides differ, coarse cells were enlarged to join finer ones, as gates are: then
+    the axis whose cells see least decides, with those of its stride.
     """
     least = min((axis for axis, _ in axes), key=lambda axis: axis.high - axis.low)
     alike = [(axis, w) for axis, w in axes if abs(axis.stride - least.stride) < 1e-6 * abs(least.stride)]

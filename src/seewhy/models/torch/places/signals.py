@@ -1,8 +1,9 @@
-"""How what a layer emits lies along a signal: channels before samples, or rows of tokens, some of which may have no place.
+"""The layout of what a layer emits for a signal: channels before samples, or rows of tokens, some of which have no place.
 
-Both are (n, a, b), and no proportions tell them apart.  So time is followed through the network; where a call is not
-understood, a bright stretch in a quiet signal shows where it went, and at last the other rows of as many tokens must agree.
-What is still not told is refused.
+Both are (n, a, b), and no proportions tell them apart.  So the axis of time is followed through the calls of the network.
+Where a call has no rule, the network is run on quiet signals with one bright stretch each, and the layout is the one whose
+changed cells lie in that stretch.  What this leaves open follows from the other layers, if they agree.  Anything else has no
+layout.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -19,7 +20,7 @@ CHANNELS_FIRST = (
     nn.AdaptiveMaxPool1d, nn.AdaptiveAvgPool1d, nn.Upsample,
 )  # fmt: skip
 ROWS = (nn.RNNBase, nn.MultiheadAttention, nn.TransformerEncoderLayer, nn.TransformerEncoder)
-Probed = Callable[[Sequence[str]], Mapping[str, Tensor]]  # of layers, how they move as a bright stretch does: (places, a, b)
+Probed = Callable[[Sequence[str]], Mapping[str, Tensor]]  # layers -> how their outputs change with the bright stretch
 
 
 class SignalEmission(NamedTuple):
@@ -27,18 +28,18 @@ class SignalEmission(NamedTuple):
 
     module: nn.Module
     shape: tuple[int, ...]
-    mark: Mark | None  # what was followed of it
+    mark: Mark | None  # where its cells lie, if that is known
 
     def sides(self, n: int) -> Sides:
-        """(a, b) of (n, a, b), or of (a, n, b)."""
+        """The sides (a, b) of an emission (n, a, b) or (a, n, b)."""
         return (self.shape[1] if self.shape[0] == n else self.shape[0], self.shape[2])
 
 
 class SignalLayouts(NamedTuple):
     """What is known of the layers of a network over signals."""
 
-    layouts: Mapping[tuple[int, Sides], Layout | None]  # by the module's id, 0 of any module, and what it emits
-    unclear: Mapping[int, str]  # of rows of so many tokens what could not be told, in words
+    layouts: Mapping[tuple[int, Sides], Layout | None]  # by the module's id (0: any module), and its sides
+    unclear: Mapping[int, str]  # for rows of so many tokens, in words: why their layout is not known
 
 
 def along(
@@ -48,7 +49,7 @@ def along(
     known: NetworkGrids,
     grid: tuple[int, ...] | None,
 ) -> Layout | None:
-    """How an emission of `shape`, from signals (n, c, length), lies; grid: its grid, if it was followed."""
+    """The layout of an emission of `shape` for signals (n, c, length); grid: its grid, if it is known."""
     n = signals[0]
     if len(shape) != 3 or n not in shape[:2]:
         return None
@@ -61,10 +62,10 @@ def along(
 def signal_layouts(
     emitted: Mapping[str, SignalEmission], n: int, length: int, grids: Iterable[tuple[int, ...]], probed: Probed, grid: Any
 ) -> SignalLayouts:
-    """How each layer lies that emits (n, a, b) or (a, n, b) for n signals of a length.
+    """The layout of each layer that emits (n, a, b) or (a, n, b) for n signals of a length.
 
-    grids: those of convolutions, and those that were followed on the way; grid: how many cells there are, where the person
-    knows it; probed: gives, of some layers, how they move as a bright stretch does.
+    grids: those of convolutions, and all others that are known; grid: how many cells there are, if the caller knows it;
+    probed: gives for some layers how their outputs change with the place of a bright stretch.
     """
     emitted = {name: emission for name, emission in emitted.items() if len(emission.shape) == 3 and n in emission.shape[:2]}
     lies = {name: _followed(emission, n) for name, emission in emitted.items()}
@@ -81,7 +82,7 @@ def signal_layouts(
 
 
 def _followed(emission: SignalEmission, n: int) -> Layout | None:
-    """How it lies, as far as the dimension that holds time was followed (by `following.Following`)."""
+    """The layout by the emission's mark, which says in which dimension time runs; None where it does not say it."""
     mark = emission.mark.settled if emission.mark is not None else None
     sure = isinstance(emission.module, CHANNELS_FIRST) and emission.shape[0] == n
     if mark is None or mark.where is None or mark.shape != emission.shape or len(mark.spots) != 1:
@@ -89,7 +90,7 @@ def _followed(emission: SignalEmission, n: int) -> Layout | None:
     ((j, dim),) = mark.spots
     if len(dim.factors) != 1:
         return None
-    if j == -1:  # a class token among samples has no place, and channels first have none for it
+    if j == -1:  # with channels first there can be no class token
         lies_so = emission.shape[0] == n and not dim.before + dim.after
         return Layout(FIRST, emission.shape[1], emission.shape[2:]) if lies_so else None
     if emission.shape[1 if j == -3 else 0] != n:
@@ -105,14 +106,15 @@ def _rows(lies: Layout, before_batch: bool) -> Layout:
 def _shown(
     emission: SignalEmission, n: int, length: int, grids: list[tuple[int, ...]], change: Tensor, grid: Any
 ) -> Layout | str | None:  # fmt: skip
-    """As a bright stretch shows it (places, a, b); in words why it is not clear, where it may be rows; else None."""
+    """The layout by the change (places, a, b) with the bright stretch; if no layout fits, the reason in words, or None if the
+    emission may be no row of tokens."""
     count, width = emission.sides(n)
     rows = [
         (near, [layout._replace(channels=width) for layout in layouts])
         for near, layouts in candidates(count, (length,), grids, grid)
     ]
     kinds, first = rows, Layout(FIRST, count, (width,))
-    sure = isinstance(emission.module, ROWS) or any(near > NEAR for near, _ in rows)  # the person knows
+    sure = isinstance(emission.module, ROWS) or any(near > NEAR for near, _ in rows)  # the caller gave the grid
     if not sure and emission.shape[0] == n and (width,) in grids:
         kinds = [(near, [*layouts, first]) for near, layouts in rows] or [(NEAR, [first])]
     if not kinds:
@@ -126,8 +128,8 @@ def _shown(
 def _agreed(
     rest: Mapping[str, SignalEmission], lies: Mapping[str, Layout | None], n: int, length: int, grids: list[tuple[int, ...]]
 ) -> dict[str, Layout | None]:
-    """Of layers of which nothing is told: as all others that emit the like, or as all rows of so many tokens, if that is the
-    one way to read it.
+    """Layouts of the layers that are still open: that of all other layers with the same sides, or of all rows of so many
+    tokens, provided that these agree.
     """
     known_layouts = [layout for layout in lies.values() if layout is not None]
     out: dict[str, Layout | None] = {}
@@ -141,7 +143,7 @@ def _agreed(
 
 
 def _like(sides: Sides, rows: bool, known: Sequence[Layout], length: int) -> Layout | None:
-    """As the emissions that are known, if they agree.  rows: it is sure that these are rows."""
+    """The layout of the known emissions of these sides, if they agree.  rows: the emission is known to be rows of tokens."""
     count, width = sides
     same = {
         layout._replace(kind=layout.kind if layout.kind == FIRST else TOKENS) for layout in known if _sides(layout) == sides
@@ -163,7 +165,7 @@ def _sides(lies: Layout) -> Sides:
 
 
 def _steps(emission: SignalEmission, n: int, grids: list[tuple[int, ...]]) -> Layout | None:
-    """Of a recurrent layer that reads each step of a grid, or two or four at a time; of what was pooled to a single place."""
+    """The layout of a recurrent layer that reads each cell of a grid, or two or four cells at a time, and of a single cell."""
     count, width = emission.sides(n)
     if isinstance(emission.module, nn.RNNBase):
         known = any(size in (count, 2 * count, 4 * count) for (size,) in grids)
@@ -174,7 +176,7 @@ def _steps(emission: SignalEmission, n: int, grids: list[tuple[int, ...]]) -> La
 def _by_shape(
     emitted: Mapping[str, SignalEmission], lies: Mapping[str, Layout | None], n: int
 ) -> dict[tuple[int, Sides], Layout | None]:  # fmt: skip
-    """By module, and by what all modules that emit the like agree on."""
+    """The layouts by module and sides, and by sides alone where all modules of these sides agree."""
     agreed: dict[tuple[int, Sides], Layout | None] = {}
     for name, emission in emitted.items():
         for key in ((id(emission.module), emission.sides(n)), (0, emission.sides(n))):

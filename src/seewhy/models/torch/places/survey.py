@@ -1,4 +1,4 @@
-"""One look through a whole network: what every layer emits, and where its scores come from."""
+"""One pass through a whole network: what every layer emits, and which layers the scores depend on."""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext, suppress
@@ -19,47 +19,48 @@ from .marks import Mark
 from .signals import SignalEmission, SignalLayouts, along, signal_layouts
 from .tokens import MOVED, TokenLayouts, candidates, changes, judged
 
-OF_BLOCKS = (nn.LayerNorm, nn.Identity, nn.Dropout, nn.Linear, nn.Softmax)
-LARGE = 2**19  # pixels, beyond which one image takes memory enough
-TOKENWISE = (nn.LayerNorm, nn.Identity, nn.Dropout)
+OF_BLOCKS = (nn.LayerNorm, nn.Identity, nn.Dropout, nn.Linear, nn.Softmax)  # layers that stand inside attention blocks
+LARGE = 2**19  # pixels: of larger images one is run instead of two, to save memory
+TOKENWISE = (nn.LayerNorm, nn.Identity, nn.Dropout)  # layers that treat each token by itself
 CONVOLVED = (nn.modules.conv._ConvNd, nn.modules.batchnorm._BatchNorm, nn.GroupNorm, nn.MaxPool2d, nn.AvgPool2d)
 Run = Callable[[Tensor], Tensor]
 
 
 class Survey(NamedTuple):
-    """What one look through a network found."""
+    """What is known of a network after one pass through it."""
 
     layers: dict[str, Layer]
     known: NetworkGrids
-    unclear: Mapping[int, str]  # what could not be told of rows of so many tokens, in words
-    turned: frozenset[str] = frozenset()  # layers behind a mirror, whose cells lie nobody knows how
+    unclear: Mapping[int, str]  # for rows of so many tokens, in words: why it is not known where they lie
+    turned: frozenset[str] = frozenset()  # layers behind a mirroring of the image: where their cells lie is unknown
 
 
 class PassRecord(NamedTuple):
-    """What the modules emitted in one pass, and in which order."""
+    """What the modules emitted in one pass, in which order, and what is known of where their cells lie."""
 
     raw: Tensor
-    calls: dict[str, list[Tensor]]  # of each module
-    order: list[str]
+    calls: dict[str, list[Tensor]]  # for each module, what each of its calls emitted
+    order: list[str]  # the modules in the order of their calls
     entered: list[Tensor]  # the input of each linear layer
-    place: Callable[[str, tuple[int, ...]], Place | None]  # of a module's last call, whose grid is given
-    grid: Callable[[str], tuple[int, ...] | None]  # of that call itself, as far as it was followed
-    mark: Callable[[str], Mark | None]  # all that was followed of it
-    turned: Callable[[str], bool]  # the image, or a map of it, was mirrored before
-    followed_grids: tuple[tuple[int, ...], ...]  # grids that were followed on the way
+    place: Callable[[str, tuple[int, ...]], Place | None]  # of the cells of a module's last call, given their grid
+    grid: Callable[[str], tuple[int, ...] | None]  # the grid of that call's output, where it is known
+    mark: Callable[[str], Mark | None]  # all that is known of where that output lies
+    turned: Callable[[str], bool]  # was the image, or a map of it, mirrored before?
+    followed_grids: tuple[tuple[int, ...], ...]  # all grids that tensors of the pass are known to have
 
 
 def survey(
     network: nn.Module, x: Tensor, run: Run, grid: Any = None, beside: bool = False, aimed: bool = False, widest: bool = False
 ) -> Survey:  # fmt: skip
-    """Run noise like x (1, c, *space) forward and back; note what each module emits and whether the scores depend on it.
+    """Run noise of the shape of x (1, c, *space) forward and backward; record what each module emits, and whether the scores
+    depend on it.
 
-    The default layer is the last one that has space and that the scores depend on.
+    The default layer is the last that has axes of space and that the scores depend on.
 
-    grid: the grid of the tokens, where the person knows it.
-    beside: the network has other inputs, so that some calls of a layer may not see the image.
-    aimed: `run` reads what is in this very image, so that noise alone would not do.
-    widest: the default layer is the last of the widest maps.
+    grid: the grid of the tokens, if the caller knows it.
+    beside: the network has other inputs besides the image, so that some calls of a layer may not depend on the image.
+    aimed: the scores that `run` returns concern objects in x itself, so that noise alone would not do.
+    widest: the default layer is the last among the maps with the most channels.
     """
     modules = {name: module for name, module in modules_of(network).items() if name}
     images = (_varied(x) if aimed else _noise(x, 0))[: 1 if x.shape[2:].numel() > LARGE else 2]
@@ -78,8 +79,8 @@ def survey(
         for name, a in last.items()
     }
     reached = _reached(record.raw, last, layouts)
-    if record.entered and not any(reached[name] for name, lies in layouts.items() if lies):
-        reached = _reached(record.entered[-1], last, layouts)  # a head still filled with zeros: ask what enters it
+    if record.entered and not any(reached[name] for name, lies in layouts.items() if lies):  # a head of zeros
+        reached = _reached(record.entered[-1], last, layouts)  # so its input stands for the scores
     layers = {name: _layer(modules[name], a, layouts[name], reached[name], len(record.calls[name])) for name, a in last.items()}
     placed = {name: lies and record.place(name, lies.space) for name, lies in layouts.items()}
     layers = {name: layer._replace(sees=sees.get(name, layer.sees), cells=placed[name]) for name, layer in layers.items()}
@@ -93,12 +94,12 @@ def survey(
 
 
 def _first_pass(modules: Mapping[str, nn.Module], noise: Tensor, run: Run) -> tuple[Tensor, PassRecord]:
-    """The images that ran, and what their pass left: two images, or one where the network takes no two."""
+    """The images that were run, and the record of their pass: two images, or one if the network fails with two."""
     try:
         with torch.enable_grad():
             entered = noise.requires_grad_().clone()  # a leaf cannot be written to
             return noise, _pass(modules, entered, run, Following(entered))
-    except (BadNetwork, RuntimeError):  # it is RuntimeError that says that memory ran out
+    except (BadNetwork, RuntimeError):  # torch raises RuntimeError where memory runs out
         if len(noise) == 1:
             raise
         return _first_pass(modules, noise[:1].detach(), run)
@@ -110,19 +111,19 @@ def _layer(module: nn.Module, a: Tensor, lies: Layout | None, reached: bool, cal
 
 
 def _noise(x: Tensor, seed: int) -> Tensor:
-    """Whatever image comes first, the layers are the same; two images, so that an axis of one is known to be no batch."""
+    """Two noise images like x, the same for every image; two, so that an axis of length one is not taken for the batch."""
     return torch.randn((2, *x.shape[1:]), generator=torch.Generator().manual_seed(seed)).to(x)
 
 
 def _varied(x: Tensor) -> Tensor:
-    """The image, and the same with a little noise: two, as with noise alone."""
+    """The image, and the image with a little noise added, as a batch of two."""
     return torch.cat([x, x + 1e-3 * x.std() * _noise(x, 0)[:1]])
 
 
 def _pass(
     modules: Mapping[str, nn.Module], x: Tensor, run: Run, follow: Following | None = None, last: bool = False
 ) -> PassRecord:
-    """Run x and keep what each module emits.  last: the pass may end once every module has run."""
+    """Run x and record what each module emits.  last: the pass ends as soon as every module has run once."""
     moments: dict[str, Moment] = {}
     calls: dict[str, list[Tensor]] = {}
     order: list[str] = []
@@ -133,7 +134,7 @@ def _pass(
             tensor = activation_of(output)
             if tensor is None:
                 return None
-            if tensor is output and not tensor.requires_grad:  # past a no_grad inside the network
+            if tensor is output and not tensor.requires_grad:  # emitted inside a no_grad block of the network
                 tensor = tensor.detach().requires_grad_(torch.is_grad_enabled())
             calls.setdefault(name, []).append(tensor)
             if follow is not None:
@@ -162,7 +163,7 @@ def _pass(
 def layout_of(
     module: nn.Module | None, a: Tensor, x: Tensor, known: NetworkGrids, grid: tuple[int, ...] | None = None
 ) -> Layout | None:
-    """How what a module emitted lies over the space of the network's input x; None where it has no space."""
+    """The layout of a module's output a over the space of the network's input x; None where it has no axes of space."""
     if x.ndim == 4 and isinstance(module, nn.RNNBase | nn.Conv1d | nn.BatchNorm1d):
         return None
     if x.ndim == 3:
@@ -176,11 +177,12 @@ def layout_of(
 
 
 def _tokens(modules: Mapping[str, nn.Module], record: PassRecord, x: Tensor, run: Run, grid: Any, behind: int) -> TokenLayouts:
-    """How rows of tokens lie, by their length; each is judged at the first layer that emits it.  behind: tokens known to be no
-    part of the image.
+    """The layout of rows of tokens, by their length; each length is judged at the first layer that emits such a row.
+
+    behind: how many tokens at the end of each row are known not to be part of the image.
     """
     space = tuple(x.shape[2:])
-    firsts: dict[int, list[str]] = {}  # the first layer to emit so many tokens, and those behind it that mix none
+    firsts: dict[int, list[str]] = {}  # the first layer that emits so many tokens, and the next ones, until tokens are mixed
     grids: list[tuple[int, ...]] = []
     for name in dict.fromkeys(record.order):
         shape = tuple(record.calls[name][0].shape)
@@ -207,13 +209,13 @@ def _tokens(modules: Mapping[str, nn.Module], record: PassRecord, x: Tensor, run
     results = {count: judged(count, space, among[count], change[0], change[1:]) for count, change in moved.items()}
     known = {count: result for count, result in results.items() if isinstance(result, Layout)}
     unclear = {count: result for count, result in results.items() if isinstance(result, str)}
-    if any(why == MOVED.format(count) for count, why in unclear.items()):  # no grid would be true of the others either
+    if any(why == MOVED.format(count) for count, why in unclear.items()):  # then no grid holds for rows of other lengths either
         unclear = {count: MOVED.format(count) for count in unclear}
     return TokenLayouts(known, unclear)
 
 
 def _signals(modules: Mapping[str, nn.Module], record: PassRecord, x: Tensor, run: Run, grid: Any) -> SignalLayouts:
-    """How the layers of a network over signals lie, one by one."""
+    """The layout of each layer of a network whose input is a signal."""
     last = {name: calls[-1] for name, calls in record.calls.items()}
     emitted = {name: SignalEmission(modules[name], tuple(a.shape), record.mark(name)) for name, a in last.items()}
     grids = [tuple(a.shape[2:]) for name, a in last.items() if a.ndim == 3 and isinstance(modules[name], CONVOLVED)]
@@ -230,7 +232,7 @@ def _signals(modules: Mapping[str, nn.Module], record: PassRecord, x: Tensor, ru
 def _moved(
     wanted: Mapping[str, nn.Module], images: Tensor, run: Run, sides: Mapping[str, tuple[int, int]]
 ) -> dict[str, list[Tensor]]:
-    """What layers make of each signal, (m, a, b), of those that emit as much as before."""
+    """What each layer emits for each signal, (m, a, b); only layers whose output has the same size as in the first pass."""
     passes = [_pass(wanted, image, run, last=True).calls for image in images.split(1)]
     rows = {name: [calls[name][-1] for calls in passes] for name in wanted if all(name in calls for calls in passes)}
     whole = {name: a for name, a in rows.items() if all(row.numel() == sides[name][0] * sides[name][1] for row in a)}
@@ -238,7 +240,7 @@ def _moved(
 
 
 def _grids(modules: Mapping[str, nn.Module], record: PassRecord, x: Tensor, tokens: TokenLayouts) -> frozenset[tuple[int, ...]]:
-    """The grids that are known to be maps of the image, and halves of them."""
+    """The grids of all that are known to be maps of the image, and half of each of these grids."""
     d = x.ndim - 2
     shapes = {name: tuple(calls[0].shape) for name, calls in record.calls.items() if isinstance(modules[name], CONVOLVED)}
     maps = {shape[2:] for shape in shapes.values() if len(shape) == 2 + d}
@@ -250,7 +252,7 @@ def _grids(modules: Mapping[str, nn.Module], record: PassRecord, x: Tensor, toke
 def _rows(
     modules: Mapping[str, nn.Module], images: Tensor, run: Run, firsts: Mapping[int, list[str]]
 ) -> Mapping[int, list[Tensor]]:
-    """What the first layers to emit `count` tokens make of each image: (m, count, c) each."""
+    """For each `count`: what the first layers that emit so many tokens give for each image, (m, count, c) for each layer."""
     firsts = {count: [name for name in names if name] for count, names in firsts.items()}
     wanted = {name: modules[name] for names in firsts.values() for name in names}
     passes = [_pass(wanted, image, run, last=True).calls for image in images.split(1)]
@@ -267,7 +269,7 @@ def _rows(
 
 
 def _sees(modules: Mapping[str, nn.Module], record: PassRecord, x: Tensor, run: Run) -> dict[str, tuple[int, ...]]:
-    """Of each layer the calls that emit something else for another image."""
+    """For each layer, the numbers of those calls whose output depends on the image."""
     with torch.no_grad():
         other = _pass({name: modules[name] for name in record.calls}, _noise(x, 1)[: len(record.raw)], run).calls
     return {
@@ -277,7 +279,7 @@ def _sees(modules: Mapping[str, nn.Module], record: PassRecord, x: Tensor, run: 
 
 
 def _reached(raw: Tensor, last: dict[str, Tensor], layouts: dict[str, Layout | None]) -> dict[str, bool]:
-    """Of each layer: do the scores depend on what it emits in space?"""
+    """For each layer: do the scores depend on those of its outputs that have a place in the image?"""
     if not raw.requires_grad or not last:
         return dict.fromkeys(last, False)
     with_grad = {name: a for name, a in last.items() if a.requires_grad}

@@ -1,4 +1,4 @@
-"""Calls whose cells read windows of cells: convolutions, pools, resizing, padding.  Each gives the mark of what it made."""
+"""Calls whose cells each read a window of cells: convolutions, pools, resizing, padding.  Each rule gives the result's mark."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -53,7 +53,7 @@ def adaptive(d: int, mark: Mark, out: Any, *_: Any, **__: Any) -> Marks:
 
 
 def _shared_out(d: int, mark: Mark, out: Tensor) -> Mark:
-    """So many cells in place of those that were: the windows lie evenly, and are as large as the largest."""
+    """The mark after adaptive pooling to the shape of `out`: windows lie evenly, and all count as large as the largest."""
     windows: Windows = {}
     for j in range(-d, 0):
         old, new = mark.dims[j].size, out.shape[j]
@@ -83,14 +83,14 @@ def interpolated(mark: Mark, out: Tensor, size: Any = None, scale_factor: Any = 
 
 
 def _read(step: float, new: int, mode: str, corners: bool, antialias: bool) -> tuple[float, float, float]:
-    """From where to where `new` cells, each `step` old ones long, read the old ones."""
+    """The window (step, begin, end; see Axis.through) of old cells that each of `new` cells, `step` old ones long, reads."""
     at = np.arange(new)
     if mode.startswith("nearest"):
         half = 0.5 if mode == "nearest-exact" else 0.0
         offset = float((np.floor((at + half) * step) - at * step).mean())
         return step, offset, offset
     offset = 0.0 if corners else step / 2 - 0.5
-    if not antialias and np.allclose(at * step + offset, np.round(at * step + offset)):  # cells as they are
+    if not antialias and np.allclose(at * step + offset, np.round(at * step + offset)):  # each new cell is an old one
         return step, offset, offset
     reach = 2 if mode == "bicubic" else 1  # of its kernel, to each side
     reach = reach * step - 0.5 if antialias and step > 1 else reach - 0.5
@@ -111,7 +111,7 @@ def padded(mark: Mark, out: Tensor, pad: Sequence[int], *_: Any, **__: Any) -> M
 
 
 def onto(mark: Mark, part: Tensor, sheet: Tensor) -> Mark:
-    """Of a whole sheet, a part of which was written on: what batches images of several sizes does, in the place of a border."""
+    """The mark of a blank tensor (`sheet`) after a `part` of it was written to: images of several sizes are batched so."""
     left, begins = part.storage_offset() - sheet.storage_offset(), []
     for step in sheet.stride():
         begins.append(left // step if step else 0)
@@ -131,7 +131,7 @@ def rolled(mark: Mark, out: Tensor, shifts: Any, dims: Any = None) -> Mark:
 
 
 def patches(mark: Mark, out: Tensor, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1) -> Mark:
-    """F.unfold: (n, c, h, w) -> (n, c * k * k, windows)."""
+    """The rule of F.unfold: (n, c, h, w) -> (n, c * k * k, windows)."""
     kernel, spans, before, steps = (each(value, 2) for value in (kernel_size, dilation, padding, stride))
     reach = [span * (k - 1) for span, k in zip(spans, kernel, strict=True)]
     sides = [dim.size for dim in mark.dims[-2:]]
@@ -141,7 +141,7 @@ def patches(mark: Mark, out: Tensor, kernel_size: Any, dilation: Any = 1, paddin
 
 
 def unfolded(mark: Mark, out: Tensor, dimension: int, size: int, step: int) -> Mark:
-    """Tensor.unfold: one dimension in windows, whose cells stand last."""
+    """The rule of Tensor.unfold: one dimension is cut into windows, whose cells become the last dimension."""
     cells = moved(mark, {dimension % len(mark.dims) - len(mark.dims): (step, 0, size - 1)}, out.shape[:-1])
     return replace(cells, dims=(*cells.dims, plain(size))) if cells.spots else NOWHERE
 
