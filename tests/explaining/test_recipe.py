@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from seewhy.explaining.case import Outcome
-from seewhy.explaining.recipe import COSTS, Recipe
+from seewhy.explaining.recipe import READINGS, Recipe
 
 CORE = np.array([[[[1.0, -2.0], [3.0, -4.0]], [[-5.0, 6.0], [-7.0, 8.0]]]])  # (1, 1, 2, 2, 2) as channels, below
 
@@ -77,7 +77,7 @@ def test_cost_and_caveat_are_in_words():
     assert recipe.cost == "5 forwards"
     assert recipe.caveat == "blind to colours."
     assert Recipe("any", given, doc="Nothing.").caveat == ""
-    assert Recipe("any", given, reads="head").cost == COSTS["head"]
+    assert Recipe("any", given, reads="head").cost == READINGS["head"].cost
 
 
 def test_arrays_among_the_settings_are_described_in_words():

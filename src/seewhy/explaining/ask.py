@@ -13,12 +13,7 @@ from seewhy.targets.target import PerImage, Top, Unit
 
 from .batching import Collector
 from .engine import explained
-from .recipe import Recipe
-
-NEEDS = {  # what methods read that do not read gradients: in words, by their `reads`
-    "activations": "a layer's activation", "layer scores": "a layer's activation", "head": "the last linear layer",
-    "nothing": "a layer's size",
-}  # fmt: skip
+from .recipe import READINGS, Recipe
 
 
 def ask(
@@ -40,7 +35,7 @@ def ask(
     if not chosen:
         raise BadParameter("No method was given. `seewhy.METHODS` lists them by name.")
     if "gradients" not in model.gives and (inside := [m for m in chosen if m.reads != "scores"]):
-        reads = NEEDS.get(inside[0].reads, "gradients")
+        reads = READINGS[inside[0].reads].what
         raise NeedsGradients(f"{inside[0].name} reads {reads}; {model.name} gives scores only. Try occlusion, rise or lime.")
     targets = as_targets(target, model.labels)
     if "gradients" not in model.gives and any(isinstance(each, Unit) for each in targets):

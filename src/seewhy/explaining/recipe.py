@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,15 +11,31 @@ from seewhy.arrays import Array, described
 
 from .case import Case, Outcome
 
-COSTS = {
-    "gradients": "1 forward, and the tail behind the layer back per target",
-    "pixels": "1 forward, and the whole way back per target",
-    "activations": "the forward up to the layer",
-    "head": "1 forward",
-    "nothing": "the forward up to the layer, for its size alone",
-    "scores": "forwards of changed images",
-    "layer scores": "forwards of changed images or activations, and the forward up to the layer",
-}
+
+class Reading(NamedTuple):
+    """What a kind of method reads of the network, and what follows from that."""
+
+    what: str  # in words
+    cost: str  # of one map, in words
+    needs: tuple[str, ...]  # what has to be readable of the network, beside its scores: keys of Conditions.refused
+    asks: bool = False  # for the scores of many variants of each image
+    blind: bool = False  # the same whatever class is explained
+
+
+READINGS = {
+    "gradients": Reading(
+        "gradients", "1 forward, and the tail behind the layer back per target", ("inside", "layer", "layer gradient")
+    ),
+    "pixels": Reading("gradients", "1 forward, and the whole way back per target", ("image",)),
+    "activations": Reading("a layer's activation", "the forward up to the layer", ("inside", "layer"), blind=True),
+    "head": Reading("the last linear layer", "1 forward", ("inside", "layer", "head")),
+    "nothing": Reading("a layer's size", "the forward up to the layer, for its size alone", ("inside", "layer"), blind=True),
+    "scores": Reading("scores", "forwards of changed images", (), asks=True),
+    "layer scores": Reading(
+        "a layer's activation", "forwards of changed images or activations, and the forward up to the layer",
+        ("inside", "layer"), asks=True,
+    ),
+}  # fmt: skip
 REDUCE: dict[str, Callable[[Array], Array]] = {  # (t, n, c, *space) -> (t, n, *space)
     "max": lambda core: abs(core).max(2),
     "sum": lambda core: core.sum(2),
@@ -35,7 +51,7 @@ class Recipe:
     name: str
     run: Run = field(repr=False)
     defaults: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    reads: str = field(default="gradients", repr=False)  # a key of COSTS
+    reads: str = field(default="gradients", repr=False)  # a key of READINGS
     rectified: bool = field(default=True, repr=False)  # its formula ends in a ReLU; signed=True leaves that out
     doc: str = field(default="", repr=False)
     params: Mapping[str, Any] = field(default_factory=dict)
@@ -88,12 +104,12 @@ class Recipe:
     @property
     def asks(self) -> bool:
         """Does it ask for the scores of many variants of each image?"""
-        return self.reads in ("scores", "layer scores")
+        return READINGS[self.reads].asks
 
     @property
     def blind(self) -> bool:
         """Is what it reads the same whatever class is explained?"""
-        return self.reads in ("activations", "nothing")
+        return READINGS[self.reads].blind
 
     @property
     def caveat(self) -> str:
@@ -101,8 +117,13 @@ class Recipe:
         return self._said("Caveat:")
 
     @property
+    def wording(self) -> str:
+        """Its cost in words, with the names of its settings in braces."""
+        return self.passes or READINGS[self.reads].cost
+
+    @property
     def cost(self) -> str:
-        return self.passes.format(**self.settings) or COSTS[self.reads]
+        return self.wording.format(**self.settings)
 
     def _said(self, key: str) -> str:
         parts = [" ".join(part.split()) for part in self.doc.split("\n\n")]

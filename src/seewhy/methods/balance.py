@@ -5,7 +5,6 @@ from typing import Any
 
 from seewhy.errors import BadParameter
 from seewhy.explaining.case import Case, Outcome
-from seewhy.explaining.recipe import COSTS
 from seewhy.methods.making.composing import composed
 from seewhy.methods.making.method import Method, lookup, maker
 from seewhy.models.rule import Balanced
@@ -42,5 +41,5 @@ def libra(method: Method) -> Method:
     said = f"{base.name}, its gradients in balance: what is not affine counts as a constant, or times a constant"
     return replace(
         base, name=f"libra({base.name})", run=run, params=base.params, doc=composed(said, source, base), shares=(),
-        passes=base.passes or COSTS[base.reads], needs=(*base.needs, "logits", "balance"),
+        passes=base.wording, needs=(*base.needs, "logits", "balance"),
     )  # fmt: skip

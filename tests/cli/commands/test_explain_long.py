@@ -118,7 +118,7 @@ def test_a_failure_in_the_middle_writes_what_is_done(photos, monkeypatch):
 def test_a_method_of_one_s_own_runs_here(photos):
     try:
 
-        @seewhy.from_scores("no forwards")
+        @seewhy.from_scores("no forwards", forwards=lambda _settings, _conditions: 0)
         def corner(probe, *, side=2):
             """One in the corner.
 

@@ -10,6 +10,7 @@ from seewhy import METHODS
 from seewhy.diagnosis.doctor import doctor
 from seewhy.methods.making.conditions import Conditions, from_channels, varying
 from seewhy.methods.making.method import lookup
+from seewhy.methods.making.reading import from_case, from_head, pixels_from_case
 from seewhy.models.rule import guided
 from support import networks
 from support.hazards import X
@@ -139,8 +140,6 @@ def added_tomorrow():
         """sum_c a."""
         return a.sum(1)
 
-    from seewhy.methods.making.reading import from_head
-
     @from_head()
     def mine_of_the_head(a, w):
         """sum_c a w."""
@@ -170,6 +169,82 @@ def test_a_method_added_tomorrow_has_its_cost_in_the_doctor(network):
             assert says[method.name].works
             assert says[method.name].forwards == spent, method.name
         assert says["mine-of-scores"].cost == "7 forwards"
+    finally:
+        for name in {*METHODS} - before:
+            del METHODS[name]
+
+
+KNOWN = {"score-cam", "ss-cam", "is-cam", "ablation-cam", "recipro-cam"}  # by the layer's activation alone
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_every_method_knows_how_many_forwards_it_takes(conditions, name):
+    method = METHODS[name]
+    count = method.forwards(conditions)
+    assert isinstance(count, int)
+    assert count >= 1
+    assert (method.forwards(conditions._replace(a=None)) is None) == (name in KNOWN)
+
+
+def score(probe, *, samples: int = 7, masks: int | None = None, share: float = 0.5):
+    """The score of the image.  Source: a test."""
+    return seewhy.Estimate(probe.y[:, None, None] + np.zeros(probe.space))
+
+
+def passes(case, *, steps: int = 3):
+    """Nothing.  Source: a test."""
+    return {}
+
+
+UNKNOWN = (
+    lambda: seewhy.from_scores("1 forward per window")(score),
+    lambda: seewhy.from_scores("{samples} x 2 forwards")(score),
+    lambda: seewhy.from_scores("{samples} forwards per image")(score),
+    lambda: seewhy.from_scores("{masks} forwards")(score),  # None may mean any number
+    lambda: seewhy.from_scores("{share} forwards")(score),
+    lambda: seewhy.from_scores("{other} forwards")(score),
+    lambda: seewhy.from_scores("{samples}")(score),
+    lambda: seewhy.from_scores("")(score),
+    lambda: from_case("scores")(passes),
+    lambda: from_case("gradients", passes="3 forwards")(passes),
+    lambda: from_case("gradients", passes="{steps} forwards")(passes),
+    lambda: from_case("gradients", passes="1 forward per block")(passes),
+    lambda: from_case("head", passes="the network, again and again")(passes),
+    lambda: pixels_from_case("sum", passes="{steps} x (1 forward, and back)")(passes),
+)
+
+
+@pytest.mark.parametrize("make", UNKNOWN)
+def test_a_method_that_does_not_tell_its_forwards_is_refused_where_it_is_made(make):
+    before = {*METHODS}
+    with pytest.raises(
+        seewhy.BadParameter, match=r"how many forwards one map takes cannot be told from .* (forwards|counted)="
+    ):
+        make()
+    assert {*METHODS} == before
+
+
+TOLD = (
+    (lambda: seewhy.from_scores("{samples} forwards")(score), 7),
+    (lambda: seewhy.from_scores("{samples} forwards")(score).using(samples=9.0), 9),
+    (lambda: seewhy.from_scores("{samples} forwards")(score).using(samples=float("nan")), None),
+    (lambda: seewhy.from_scores("1 forward")(score), 1),
+    (lambda: seewhy.from_scores("12 forwards")(score), 12),
+    (lambda: seewhy.from_scores("1 forward per row", forwards=lambda _settings, where: where.space[0])(score), 12),
+    (lambda: from_case("gradients")(passes), 1),
+    (lambda: from_case("gradients", passes="1 forward")(passes), 1),
+    (lambda: from_case("gradients", passes="1 forward of two passes' work, and back")(passes), 1),
+    (lambda: from_case("gradients", passes="3 forwards", counted=lambda _settings, _where: 3)(passes), 3),
+    (lambda: pixels_from_case("sum", passes="1 forward, and the way back")(passes), 1),
+    (lambda: pixels_from_case("sum", passes="{steps} forwards", counted=lambda settings, _: settings["steps"])(passes), 3),
+)
+
+
+@pytest.mark.parametrize(("make", "count"), TOLD)
+def test_the_forwards_of_a_method_that_was_just_made(conditions, make, count):
+    before = {*METHODS}
+    try:
+        assert make().forwards(conditions) == count
     finally:
         for name in {*METHODS} - before:
             del METHODS[name]

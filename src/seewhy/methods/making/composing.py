@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from seewhy.errors import BadParameter
-from seewhy.explaining.recipe import COSTS
 
 from .conditions import Conditions, Forwards, Obstacle, Settings
 from .method import Method
@@ -17,7 +16,7 @@ def repeated(
     return Method(
         f"{name}({base.name})", run, {**base.defaults, **settings}, base.reads, False, composed(said, source, base),
         base.params, pixels=base.pixels, layered=base.layered,
-        passes=f"{times} x ({base.passes or COSTS[base.reads]}), and 1 forward",
+        passes=f"{times} x ({base.wording}), and 1 forward",
         needs=base.needs, counted=forwards, obstacle=of_any([base]), averages=base.averages, moves=base.moves,
     )  # fmt: skip
 

@@ -6,6 +6,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from seewhy.errors import BadParameter
+from seewhy.printable import quoted
+
 
 class Conditions(NamedTuple):
     """One image before one network."""
@@ -25,15 +28,38 @@ Settings = Mapping[str, Any]
 Forwards = Callable[[Settings, Conditions], int | None]  # how many forwards one map takes; None where that cannot be known
 Obstacle = Callable[[Settings, Conditions], str]  # why a method cannot run, whatever the network is; "" where it can
 
-NEEDS: Mapping[str, tuple[str, ...]] = {  # by what a method reads: what has to be readable of the network, keys of `refused`
-    "gradients": ("inside", "layer", "layer gradient"),
-    "pixels": ("image",),
-    "activations": ("inside", "layer"),
-    "head": ("inside", "layer", "head"),
-    "nothing": ("inside", "layer"),
-    "scores": (),
-    "layer scores": ("inside", "layer"),
-}
+
+def once(_settings: Settings, _conditions: Conditions) -> int | None:
+    """The forwards of a method that reads a single pass."""
+    return 1
+
+
+def stated(name: str, passes: str, defaults: Settings, asks: bool) -> Forwards:
+    """The forwards of a method, where its cost in words can be counted upon; BadParameter where it cannot.
+
+    asks: it asks for the scores of variants; then the words have to be "{samples} forwards", with a parameter of that name, or
+    a plain number as in "1 forward".  Of other methods, no words or words that begin with a single forward.
+    """
+    amount, _, unit = passes.partition(" ")
+    if not asks:
+        first = passes.partition(",")[0]
+        if first in ("", "1 forward") or first.startswith("1 forward of "):
+            return once
+    elif unit in ("forward", "forwards"):
+        if amount.isdecimal():
+            return lambda _settings, _conditions: int(amount)
+        for key, value in defaults.items():
+            if amount == f"{{{key}}}" and isinstance(value, int) and not isinstance(value, bool):
+                return lambda settings, _conditions: _whole(settings[key])
+    argument, plain = ("forwards", '"{samples} forwards"') if asks else ("counted", '"1 forward, and ..."')
+    raise BadParameter(
+        f"{name}: how many forwards one map takes cannot be told from {quoted(passes)}. Give {argument}=, a function of the "
+        f"settings and the conditions that gives their number (None where it is not known), or word the passes as {plain}."
+    )
+
+
+def _whole(value: Any) -> int | None:
+    return int(value) if isinstance(value, int | float | np.number) and float(value).is_integer() else None
 
 
 def from_channels(count: Callable[[NDArray[Any], Settings], int]) -> Forwards:

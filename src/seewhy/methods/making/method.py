@@ -8,7 +8,6 @@
 is all there is to a method: the registry, the command line, the promises it is tested for follow from it.
 """
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from inspect import Parameter, Signature, cleandoc, signature
@@ -18,14 +17,14 @@ import numpy as np
 
 from seewhy.errors import SEEDS, BadParameter, NoSuchName, closest
 from seewhy.explaining.ask import ask
-from seewhy.explaining.recipe import REDUCE, Recipe, Run
+from seewhy.explaining.recipe import READINGS, REDUCE, Recipe, Run
 from seewhy.images.inputs import Images
 from seewhy.maps.heatmap import Heatmaps
 from seewhy.models.model import Model
 from seewhy.printable import quoted
 from seewhy.targets.target import Top
 
-from .conditions import NEEDS, Conditions, Forwards, Obstacle
+from .conditions import Conditions, Forwards, Obstacle, once, stated
 
 METHODS: dict[str, "Method"] = {}  # every method by its name: grad-cam, layer-cam, ...
 
@@ -48,7 +47,7 @@ class Method(Recipe):
     """
 
     needs: tuple[str, ...] = field(default=(), repr=False)  # of the network, beyond what it reads: keys of Conditions.refused
-    counted: Forwards | None = field(default=None, repr=False)  # forwards by settings and conditions; None: as `passes` tells
+    counted: Forwards = field(default=once, repr=False)  # how many forwards one map takes, by settings and conditions
     obstacle: Obstacle | None = field(default=None, repr=False)  # what may stand in its way, whatever the network is
 
     def __call__(
@@ -77,16 +76,11 @@ class Method(Recipe):
     @property
     def requires(self) -> tuple[str, ...]:
         """All that has to be readable of a network: keys of Conditions.refused."""
-        return tuple(dict.fromkeys(("scores", *NEEDS[self.reads], *self.needs)))
+        return tuple(dict.fromkeys(("scores", *READINGS[self.reads].needs, *self.needs)))
 
     def forwards(self, conditions: Conditions) -> int | None:
         """How many forwards of the image and its variants one map takes, as `budget` counts them; None where that depends."""
-        if self.counted is not None:
-            return self.counted(self.settings, conditions)
-        if not self.asks:  # a method that runs the network several times counts by itself
-            return None if self.passes.startswith("{") else 1
-        spelled = re.fullmatch(r"([0-9]+) forwards?", self.passes.format(**self.settings))
-        return int(spelled[1]) if spelled else None
+        return self.counted(self.settings, conditions)
 
     def hindered(self, conditions: Conditions) -> str:
         """Why it cannot run there; "" where it can."""
@@ -185,15 +179,22 @@ def listed(method: Method) -> Method:
     return method
 
 
-def method_of(function: Callable[..., Any], run: Run, reads: str, rectified: bool = False, **more: Any) -> Method:
-    """The method that `run` carries out: named after `function`, with its keyword-only arguments as parameters."""
+def method_of(
+    function: Callable[..., Any], run: Run, reads: str, rectified: bool = False, passes: str = "",
+    counted: Forwards | None = None, **more: Any,
+) -> Method:  # fmt: skip
+    """The method that `run` carries out: named after `function`, with its keyword-only arguments as parameters.
+
+    Raises BadParameter where nothing tells how many forwards it takes: neither `counted` nor plain words in `passes`.
+    """
     kinds = signature(function).parameters.values()
     defaults = {p.name: p.default for p in kinds if p.kind is Parameter.KEYWORD_ONLY}
     free = frozenset(p.name for p in kinds if p.annotation is Any)
     if rectified:
         defaults = {"signed": False, **defaults}
     name, doc = function.__name__.strip("_").replace("_", "-"), cleandoc(function.__doc__ or "")
-    return listed(Method(name, run, defaults, reads, rectified, doc, free=free, **more))
+    counted = counted or stated(name, passes, defaults, READINGS[reads].asks)
+    return listed(Method(name, run, defaults, reads, rectified, doc, free=free, passes=passes, counted=counted, **more))
 
 
 def explain(

@@ -77,7 +77,8 @@ def _needed(rule: Rule | None) -> tuple[str, ...]:
 def from_case(reads: str, **more: Any) -> Callable[[Run], Method]:
     """A method that leads the passes by itself: decorate (case, *, ...) -> {layer: core (t, n, *space), signed}, or an Outcome.
 
-    reads: a key of COSTS; more: what else a Method declares, such as `passes` and `needs`.
+    reads: a key of READINGS; more: what else a Method declares, such as `passes` and `needs`.  Where `passes` does not begin
+    with a single forward, `counted` is how many there are, a function of settings and conditions.
     """
     return lambda run: method_of(run, run, reads, **more)
 

@@ -45,8 +45,9 @@ def from_scores(
     """A method that asks for scores: decorate (probe, *, ...) -> Estimate, or if `layered` (probe, layer, *, ...).
 
     passes: how many forwards, in words; sampled: it draws, so that a tolerance of the standard error can end it.
-    forwards: the same as a number, a function of settings and conditions, where `passes` is not as plain as "{samples}
-    forwards"; needs, obstacle: what it needs of the network, and what else may stand in its way, as for a Method.
+    forwards: the same as a number, a function of settings and conditions; it may be left out only where `passes` is as plain
+    as "{samples} forwards", with a parameter of that name; needs, obstacle: what it needs of the network, and what else may
+    stand in its way, as for a Method.
     """
 
     def decorate(read: Callable[..., Estimate]) -> Method:
