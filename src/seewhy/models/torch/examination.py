@@ -5,13 +5,13 @@ from functools import partial
 from typing import Any
 
 from seewhy.arrays import Array
-from seewhy.errors import BadNetwork, NotApplicable
+from seewhy.errors import NotApplicable
 from seewhy.models.model import INPUT, Examination, Layer
 from seewhy.models.rule import Relevance
 from seewhy.models.torch.attention.attended import attended
 from seewhy.targets.target import Top
 
-from .examine import examined
+from .examine import examined, reason
 from .hazards import hazards
 from .program import refusal
 from .runner import Runner
@@ -38,8 +38,10 @@ def examination(runner: Runner, x: Array, layers: Mapping[str, Layer]) -> Examin
     for need, attempt in attempts.items():
         try:
             _ = need in refused or attempt(runner, x)
-        except (NotApplicable, BadNetwork) as error:
+        except NotApplicable as error:
             refused[need] = str(error)
+        except (RuntimeError, MemoryError) as error:
+            refused[need] = reason(error)
     a = None if facts.first.a is None else as_numpy(facts.first.a)
     return Examination(facts.first.answer, layers, layer, a, refused, hazards(facts))
 

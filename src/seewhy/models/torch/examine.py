@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from seewhy.arrays import Array, first_of
 from seewhy.errors import BadNetwork, NotApplicable
+from seewhy.memory import out_of_memory
 from seewhy.models.model import INPUT, Answer, Layer
 from seewhy.models.rule import Relevance
 from seewhy.models.torch.passes.backward import gradients
@@ -25,6 +26,8 @@ from .program import Sealed
 from .runner import Runner
 from .scores import plain
 from .undisturbed import again
+
+NO_MEMORY = "memory ran out when it was tried on this image: a smaller one may fit"
 
 
 class Facts(NamedTuple):
@@ -209,21 +212,38 @@ def _why_not(g: Tensor | None, place: str) -> str:
 def _second(runner: Runner, x: Tensor, raw: Tensor, layer: str | None, layers: Mapping[str, Layer]) -> Second:
     """Forward once more, x beside noise, by the rules of relevance."""
     noise = torch.randn(x.shape, generator=torch.Generator().manual_seed(0)).to(x)
-    alone = ""
-    try:
-        refused, scores = _by_relevance(runner, torch.cat([x, noise]), layer, layers)
-    except BadNetwork as error:
-        alone = str(error)
-        try:
-            refused, scores = _by_relevance(runner, x, layer, layers)
-        except BadNetwork as error:  # the rules' doing, not that of two images
-            refused, alone = _unruled(str(error)), ""
-            scores = _plainly(runner, x)
+    refused, scores, alone = _tried_by_relevance(runner, torch.cat([x, noise]), layer, layers)
+    if scores is None:
+        refused, scores, why = _tried_by_relevance(runner, x, layer, layers)
+        if why or alone == NO_MEMORY:  # the rules' doing, or that of their memory, not that of two images
+            alone = ""
+    if scores is None:
+        scores = _plainly(runner, x)
     off = _off(scores[:1], raw)
     if not off:
         return Second(refused, alone=alone)
     again = _off(_plainly(runner, x), raw)
     return Second(refused, again, mixes=not again, alone=alone)
+
+
+def _tried_by_relevance(
+    runner: Runner, x: Tensor, layer: str | None, layers: Mapping[str, Layer]
+) -> tuple[dict[str, str], Tensor | None, str]:
+    """What relevance has no rule for, and the scores; where that pass fails, None for the scores, and why it failed."""
+    try:
+        return *_by_relevance(runner, x, layer, layers), ""
+    except (RuntimeError, MemoryError) as error:
+        why = reason(error)
+        return _unruled(why), None, why
+
+
+def reason(error: Exception) -> str:
+    """In words, why a pass failed that the doctor can do without; an error of any other kind is raised again."""
+    if isinstance(error, BadNetwork):
+        return str(error)
+    if out_of_memory(error):
+        return NO_MEMORY
+    raise error
 
 
 def _unruled(why: str) -> dict[str, str]:
