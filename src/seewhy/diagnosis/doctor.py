@@ -25,8 +25,9 @@ def doctor(model: Model, image: Images | None = None) -> Report:
 
     image: a photo or a prepared batch of one; by default noise, which shows all but what the network says of a photo.
     A torch network runs a few times: the look of `model.layers` (forward and back, on noise), forward and back on the image,
-    forward once more, on the image beside noise, once on noise for attention, and
-    forward and back by attn-lrp's rules; once or twice again where answers differ or parts are in train mode.
+    forward once more, on the image beside noise, once on noise for attention, forward and back by attn-lrp's rules, and
+    forward once and back three times for the second derivative at the layer; once or twice again where answers differ or
+    parts are in train mode.  A look that memory runs out in stops the methods that rest on it, and no others.
     A function is called twice.  Everything comes back as it was.  Raises BadParameter without an image where the model
     prepares none, BadImage where the picture cannot be read; what the network does wrong is a hazard, not an exception.
     """
