@@ -310,3 +310,8 @@ def test_an_error_of_another_kind_in_such_a_look_is_raised(monkeypatch):
     monkeypatch.setattr("seewhy.models.torch.examination._attended", broken)
     with pytest.raises(RuntimeError, match="a mistake of our own"):
         seen(networks.pooled())
+
+
+def test_what_is_no_model_is_told_how_to_make_one():
+    with pytest.raises(seewhy.BadParameter, match=r"^object is no model\. Make one: seewhy\.wrap"):
+        doctor(object(), X)  # type: ignore[arg-type]

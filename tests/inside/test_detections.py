@@ -5,7 +5,7 @@ import pytest
 
 import seewhy
 from seewhy import detections
-from seewhy.errors import NotApplicable
+from seewhy.errors import NeedsGradients, NotApplicable
 from support import networks
 from support.detectors import KINDS, Blobs, scene
 
@@ -42,3 +42,8 @@ def test_each_is_a_target_whose_map_lies_in_its_box():
 def test_a_classifier_detects_nothing():
     with pytest.raises(NotApplicable):
         detections(seewhy.wrap(networks.pooled()), networks.images(1))
+
+
+def test_what_is_no_model_is_told_how_to_make_one():
+    with pytest.raises(NeedsGradients, match=r"^Blobs is no model\. Make one: seewhy\.wrap"):
+        detections(Blobs(), scene())  # type: ignore[arg-type]

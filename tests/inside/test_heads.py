@@ -148,8 +148,16 @@ def test_what_does_not_exist(asked, error, why):
 
 
 def test_a_function_has_no_attention():
-    with pytest.raises(seewhy.NeedsGradients, match="gives scores only"):
+    with pytest.raises(seewhy.NeedsGradients) as refusal:
         attention(seewhy.wrap(lambda x: x.mean((1, 2)), takes="uint8"), np.zeros((8, 8, 3), np.uint8))
+    assert str(refusal.value) == (
+        "attention reads the inside of a network; this model gives scores only. Try occlusion or rise."
+    )
+
+
+def test_what_is_no_model_has_no_attention():
+    with pytest.raises(seewhy.NeedsGradients, match=r"^object is no model\. Make one: seewhy\.wrap"):
+        attention(object(), np.zeros((8, 8, 3), np.uint8))  # type: ignore[arg-type]
 
 
 def test_a_batch_equals_its_singles_and_the_network_stays():

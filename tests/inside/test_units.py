@@ -5,7 +5,7 @@ import pytest
 
 import seewhy
 from seewhy import top_units
-from seewhy.errors import BadParameter
+from seewhy.errors import BadParameter, NeedsGradients
 from support import ask, networks
 
 X = networks.images(2)
@@ -74,3 +74,14 @@ def test_all_units_together_are_hires_cam():
         assert [unit.contribution for unit in units] == sorted((unit.contribution for unit in units), reverse=True)
     with pytest.raises(seewhy.BadParameter, match="whole number"):
         seewhy.top_units(model, x, "act2", count=0)
+
+
+def test_a_function_and_what_is_no_model_have_no_units():
+    function = seewhy.wrap(lambda x: x.mean((1, 2)), name="mean", takes="uint8")
+    with pytest.raises(NeedsGradients) as refusal:
+        top_units(function, np.zeros((8, 8, 3), np.uint8))
+    assert str(refusal.value) == (
+        "top_units reads the inside of a network; mean gives scores only. Try occlusion, rise or lime."
+    )
+    with pytest.raises(NeedsGradients, match=r"^object is no model\. Make one: seewhy\.wrap"):
+        top_units(object(), X)  # type: ignore[arg-type]

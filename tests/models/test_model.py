@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
-from seewhy.errors import BadParameter
-from seewhy.models.model import Evidence, Tokens, softmax
+from seewhy.errors import BadParameter, NeedsGradients
+from seewhy.models.model import Evidence, Tokens, require, softmax
+from seewhy.models.wrap import wrap
+from support import networks
 
 
 def test_softmax_sums_to_one_and_does_not_overflow():
@@ -31,3 +33,29 @@ def test_tokens_of_a_grid_are_put_back_into_it():
     rows = np.arange(16).reshape(2, 8)
     assert tokens.in_image == slice(1, 7)
     assert tokens.grid_of(rows)[1].tolist() == [[9, 10, 11], [12, 13, 14]]
+
+
+FUNCTION = wrap(lambda x: x.mean((1, 2)), name="mean", takes="uint8")
+
+
+def test_what_a_model_gives_is_not_refused():
+    require(FUNCTION, "scores")
+    for kind in ("scores", "gradients", "layers"):
+        require(wrap(networks.pooled()), kind, "this reads the inside")
+
+
+def test_scores_alone_are_refused_to_what_reads_more():
+    with pytest.raises(NeedsGradients) as refusal:
+        require(FUNCTION, "gradients", "this reads gradients")
+    assert str(refusal.value) == "this reads gradients; mean gives scores only. Try occlusion, rise or lime."
+    with pytest.raises(NeedsGradients) as refusal:
+        require(FUNCTION, "layers", "a unit lies inside", "Explain a class.", "this model", BadParameter)
+    assert str(refusal.value) == "a unit lies inside; this model gives scores only. Explain a class."
+
+
+@pytest.mark.parametrize("error", [NeedsGradients, BadParameter])
+@pytest.mark.parametrize("kind", ["scores", "gradients", "layers"])
+def test_what_is_no_model_is_refused_whatever_is_needed_of_it(error, kind):
+    with pytest.raises(error) as refusal:
+        require(object(), kind, "this reads gradients", error=error)
+    assert str(refusal.value) == "object is no model. Make one: seewhy.wrap(network) or seewhy.load(spec)."

@@ -13,7 +13,7 @@ from seewhy.maps.source import Predicted
 from seewhy.methods.making.conditions import Conditions
 from seewhy.methods.making.method import METHODS, Method
 from seewhy.models.hazard import ERROR, NOTE, SEVERITIES, WARNING, Hazard
-from seewhy.models.model import Differentiable, Layer, Model
+from seewhy.models.model import Differentiable, Layer, Model, require
 from seewhy.prepare.batch import Batch
 from seewhy.prepare.fit import Fit
 
@@ -31,8 +31,7 @@ def doctor(model: Model, image: Images | None = None) -> Report:
     A function is called twice.  Everything comes back as it was.  Raises BadParameter without an image where the model
     prepares none, BadImage where the picture cannot be read; what the network does wrong is a hazard, not an exception.
     """
-    if not isinstance(model, Model):
-        raise BadParameter(f"{type(model).__name__} is no model. Make one: seewhy.wrap(network) or seewhy.load(spec).")
+    require(model, "scores", error=BadParameter)
     batch = next(iter(model.batches(_noise(model) if image is None else image))).part(0, 1)
     name = "noise" if image is None else batch.names[0]
     try:

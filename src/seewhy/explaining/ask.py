@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
-from seewhy.errors import BadParameter, NeedsGradients
+from seewhy.errors import BadParameter
 from seewhy.images.inputs import Images, PreparedBatch, sort_out
 from seewhy.maps.heatmap import Heatmaps
-from seewhy.models.model import INPUT, Model
+from seewhy.models.model import INPUT, Model, require
 from seewhy.prepare.batch import in_frames
 from seewhy.targets.parse import as_targets
 from seewhy.targets.target import PerImage, Top, Unit
@@ -30,16 +30,14 @@ def ask(
 
     Raises Misuse, before any pass runs, where the question cannot be put to this model.
     """
-    if not isinstance(model, Model):  # once: against a protocol each check costs more than all others together
-        raise NeedsGradients(f"{type(model).__name__} is no model. Make one: seewhy.wrap(network) or seewhy.load(spec).")
+    require(model, "scores")
     if not chosen:
         raise BadParameter("No method was given. `seewhy.METHODS` lists them by name.")
     if "gradients" not in model.gives and (inside := [m for m in chosen if m.reads != "scores"]):
-        reads = READINGS[inside[0].reads].what
-        raise NeedsGradients(f"{inside[0].name} reads {reads}; {model.name} gives scores only. Try occlusion, rise or lime.")
+        require(model, "gradients", f"{inside[0].name} reads {READINGS[inside[0].reads].what}")
     targets = as_targets(target, model.labels)
     if "gradients" not in model.gives and any(isinstance(each, Unit) for each in targets):
-        raise NeedsGradients(f"A unit lies inside the network; {model.name} gives scores only. Explain a class.")
+        require(model, "gradients", "A unit lies inside the network", "Explain a class.")
     layers = list(layer) if isinstance(layer, list | tuple) else [layer]
     for name in layers:
         if name is not None and not isinstance(name, str):

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from seewhy.images.inputs import Images
-from seewhy.models.model import Model
+from seewhy.models.model import Model, require
 from seewhy.targets.aim import Aim, ImageView, Pinned
 from seewhy.targets.box import Detection, by_score
 from seewhy.targets.detector import detections_of
@@ -15,6 +15,7 @@ def detections(model: Model, images: Images) -> list[list[Detection]]:
 
     Raises NotApplicable where the model is no detector.
     """
+    require(model, "scores")
     by_image: list[list[Detection]] = []
     for batch in model.batches(images):
         for i, photo in enumerate(batch.photos):

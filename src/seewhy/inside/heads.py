@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seewhy.errors import BadParameter, NeedsGradients, NoSuchName, NotApplicable, closest
+from seewhy.errors import BadParameter, NoSuchName, NotApplicable, closest
 from seewhy.images.inputs import Images
 from seewhy.images.places import Cells, Extent
 from seewhy.maps.heatmap import Heatmap, Heatmaps
 from seewhy.maps.source import MapFacts, MethodFacts, ModelFacts, Predicted, TargetFacts, source_from
-from seewhy.models.model import Attended, Attention, Differentiable
+from seewhy.models.model import Attended, Attention, Differentiable, require
 from seewhy.prepare.batch import Batch
 
 MEAN, CLASS = "mean", "class"
@@ -38,8 +38,7 @@ def attention(
     that attend to channels, keys that are pooled by convolutions, heads mixed behind the softmax), BadParameter for a head
     or query that does not exist.
     """
-    if "gradients" not in getattr(model, "gives", ()):
-        raise NeedsGradients("attention reads the inside of a network; this model gives scores only. Try occlusion or rise.")
+    require(model, "gradients", "attention reads the inside of a network", "Try occlusion or rise.", "this model")
     if isinstance(layer, list | tuple) and not layer:
         raise BadParameter("The list of layers is empty. Give a name, a list of names, or None for all.")
     maps: list[Heatmap] = []

@@ -21,7 +21,7 @@ from seewhy.targets.aim import Aim, ImageView, Pinned
 from seewhy.targets.suggest import suggestion
 
 from .hazard import NOTE, WARNING, Hazard
-from .model import GIVEN, SCORES_ALONE, Answer, Examination, softmax
+from .model import GIVEN, SCORES_ALONE, TRY, Answer, Examination, softmax
 from .pace import Pace
 from .settings import BATCH, Settings
 
@@ -195,7 +195,7 @@ class FunctionModel:
     ) -> Iterator["FunctionScorer"]:
         """The scores of many variants of images."""
         if inside:
-            raise NeedsGradients(f"{self.name} gives scores only, and no layer can be read. Try occlusion, rise or lime.")
+            raise NeedsGradients(f"{self.name} gives scores only, and no layer can be read. {TRY}")
         if fast or dtype is not None:
             raise BadParameter(f"{self.name} is a function: it runs as it is. Leave fast= and dtype= out.")
         yield FunctionScorer(self, numbers(x).dtype, answer.normalised)

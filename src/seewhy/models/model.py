@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seewhy.arrays import Array
-from seewhy.errors import BadParameter
+from seewhy.errors import BadParameter, Misuse, NeedsGradients
 from seewhy.images.inputs import Images
 from seewhy.images.places import Place
 from seewhy.prepare.batch import Batch
@@ -214,6 +214,24 @@ class Differentiable(Model, Protocol):
     def head(self, x: Array, targets: Sequence[Target], layers: Sequence[str]) -> Head: ...
     def attended(self, x: Array, targets: Sequence[Target] = (), whole: bool = True, each: bool = False) -> "Attended": ...
     def first_bad(self, x: Array) -> str | None: ...  # the first layer to emit NaN or infinity
+
+
+TRY = "Try occlusion, rise or lime."  # what explains a model that gives scores only
+
+
+def require(
+    model: Any, kind: str, who: str = "", instead: str = TRY, name: str | None = None, error: type[Misuse] = NeedsGradients
+) -> None:
+    """Raise in plain words where this is no model, or a model that does not give what is needed of it.
+
+    kind: "scores" of any model, "gradients" of one that is more than its scores, an element of `Model.gives`.  who: what needs
+    it, and what it reads; instead: what to do with the model; name: what to call it, if not by its own name.  Raises `error`
+    where it is no model, NeedsGradients where it gives scores only.
+    """
+    if not isinstance(model, Model):  # against a protocol this check costs more than all others together
+        raise error(f"{type(model).__name__} is no model. Make one: seewhy.wrap(network) or seewhy.load(spec).")
+    if kind not in model.gives:
+        raise NeedsGradients(f"{who}; {name or model.name} gives scores only. {instead}")
 
 
 def softmax(logits: NDArray[Any]) -> NDArray[Any]:

@@ -81,3 +81,13 @@ def test_the_demo_prints_a_row_for_each_network_and_the_page_last(tmp_path, monk
     assert first.startswith("honest looks at the bird")
     assert second.startswith("shortcut cheats")
     assert last == f"Look: {tmp_path / 'index.html'}"
+
+
+def test_a_function_has_no_layers(tmp_path):
+    (tmp_path / "function.py").write_text(
+        "import seewhy\nmodel = seewhy.wrap(lambda x: x.mean((1, 2)), name='mean', takes='uint8')\n"
+    )
+    spec = f"{tmp_path / 'function.py'}:model"
+    done = CliRunner().invoke(main, ["layers", spec])
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "seewhy layers lists the inside of a network; mean gives scores only. Try occlusion, rise or lime." in done.stderr

@@ -33,3 +33,14 @@ def test_of_one_target_only(noise, tmp_path):
     )
     assert (done.exit_code, done.stdout) == (2, "")
     assert "'top:2' are several; units are ranked for one." in done.stderr
+
+
+def test_a_function_has_no_units(noise, tmp_path):
+    noise((16, 16)).save(tmp_path / "photo.png")
+    (tmp_path / "function.py").write_text(
+        "import seewhy\nmodel = seewhy.wrap(lambda x: x.mean((1, 2)), name='mean', takes='uint8')\n"
+    )
+    spec = f"{tmp_path / 'function.py'}:model"
+    done = CliRunner().invoke(command.main, ["units", str(tmp_path / "photo.png"), "--model", spec])
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "top_units reads the inside of a network; mean gives scores only. Try occlusion, rise or lime." in done.stderr

@@ -18,7 +18,11 @@ def layers(network: ModelOptions, as_json: bool) -> None:
 
     Without --weights an untrained network is listed: nothing is fetched.
     """
-    layers = network.untrained().load().layers()
+    from seewhy.models.model import require
+
+    model = network.untrained().load()
+    require(model, "gradients", "seewhy layers lists the inside of a network")
+    layers = model.layers()
     if as_json:
         for name, layer in layers.items():
             say_json({"name": name, **layer._asdict(), "cells": layer.cells and layer.cells._asdict()})

@@ -10,7 +10,7 @@ from torch.jit import ScriptModule
 
 from seewhy.arrays import Array
 from seewhy.errors import NeedsGradients, NotApplicable
-from seewhy.models.model import AT_IMAGE, INPUT, Answer, Attended, Examination, Trace
+from seewhy.models.model import AT_IMAGE, INPUT, TRY, Answer, Attended, Examination, Trace
 from seewhy.models.rule import Rule
 from seewhy.models.settings import Settings
 from seewhy.models.torch.attention.attended import attended
@@ -63,7 +63,7 @@ class SealedModel(TorchScores):
             raise self.refused("no second derivative")
         at_image = trace(self.runner, x, targets, layers)
         if INPUT in at_image.evidence and not bool(at_image.evidence[INPUT].g.any()) and not self._lets_through(x):
-            raise NeedsGradients(f"{self.name} is {self.sealed}, and lets no gradient through. Try occlusion, rise or lime.")
+            raise NeedsGradients(f"{self.name} is {self.sealed}, and lets no gradient through. {TRY}")
         return at_image
 
     def activations(self, x: Array, layers: Sequence[str]) -> tuple[Mapping[str, Array], Mapping[str, tuple[str, ...]]]:
