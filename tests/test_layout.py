@@ -1,6 +1,7 @@
-"""The tree keeps its order: one name for one class, a test module for each source module, no file that is too long."""
+"""The tree keeps its order: one name for one class or type, a test module for each source module, no file that is too long."""
 
 import ast
+import re
 from collections import Counter, defaultdict
 from pathlib import Path
 
@@ -18,12 +19,20 @@ def parsed(module: str) -> ast.Module:
     return ast.parse((SOURCE / module).read_text("utf-8"))
 
 
-def test_no_two_classes_share_a_name():
+def capitalised(tree: ast.Module) -> list[str]:
+    """The names of the classes, and those in CapWords that a module gives to a type (`Name = tuple[int, int]`)."""
+    names = [node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    for node in tree.body:
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+        names += [target.id for target in targets if isinstance(target, ast.Name) and re.match("_?[A-Z]+[a-z]", target.id)]
+    return names
+
+
+def test_no_two_classes_or_types_share_a_name():
     modules = defaultdict(list)
     for module in MODULES:
-        for node in ast.walk(parsed(module)):
-            if isinstance(node, ast.ClassDef):
-                modules[node.name].append(module)
+        for name in capitalised(parsed(module)):
+            modules[name].append(module)
     assert {name: where for name, where in modules.items() if len(where) > 1} == {}
 
 

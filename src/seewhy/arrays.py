@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+Floats = NDArray[Any]
 Array = Any  # a numpy array or a torch tensor: formulas use what both can do
 
 

@@ -10,11 +10,11 @@ from seewhy.cli.options import (
     DEEPEST,
     LONGEST,
     SPEC,
+    GridSize,
     KeyValue,
     Literal,
     ModelOptions,
     Share,
-    Sides,
     Window,
     complete_methods,
     complete_models,
@@ -57,13 +57,13 @@ def test_shares_run_from_0_to_1():
 
 
 def test_grids_are_up_to_three_sides():
-    assert read(Sides(), "14x14") == (14, 14)
-    assert read(Sides(), "4 X 5x6") == (4, 5, 6)
-    assert read(Sides(), "7") == (7,)
-    assert read(Sides(), "") == ()
+    assert read(GridSize(), "14x14") == (14, 14)
+    assert read(GridSize(), "4 X 5x6") == (4, 5, 6)
+    assert read(GridSize(), "7") == (7,)
+    assert read(GridSize(), "") == ()
     for text in ("0x3", "1x2x3x4", "ax2", "1x", "-1x2", "123456x1", "1.5x2"):
         with pytest.raises(click.BadParameter, match="rows x columns"):
-            read(Sides(), text)
+            read(GridSize(), text)
 
 
 def test_literals_are_pythons_and_the_rest_is_text():

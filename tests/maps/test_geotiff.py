@@ -216,9 +216,9 @@ def test_without_rasterio_the_extra_is_named(monkeypatch: pytest.MonkeyPatch, ma
 
 def both(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """The same file, read whole and by windows."""
-    from seewhy.explaining.tiles.wholes import wholes
+    from seewhy.explaining.tiles.opening import large_images
 
-    (whole,) = wholes([path], None)
+    (whole,) = large_images([path], None)
     return np.asarray(seewhy.read(path).pixels), np.asarray(whole.part((0, 0), whole.space).pixels)
 
 

@@ -13,7 +13,7 @@ from .filenames import others
 if TYPE_CHECKING:
     from seewhy.maps.source import Source
 
-Writer = Callable[[Path, bool, str], Any]  # writes to the path, over what is there or not, and tells which run it was
+FolderWriter = Callable[[Path, bool, str], Any]  # writes to the path, over what is there or not, and tells which run it was
 WHOLE = 2**26  # bytes of a photo that are read to know it again; of a larger one as many from either end
 SAME = ("model", "weights", "method", "params", "layer", "target", "index", "scores", "place", "geometry")  # facts of a Source
 CLOSE, LEAST = 1e-3, 1e-5  # of scores of one network on one photo, on another machine: relative, absolute
@@ -31,7 +31,7 @@ class OutFolder:
         self.again: list[Path] = []  # made once more, in the place of what they were
         self.moved: list[tuple[Path, Path]] = []  # what was there, and what was written beside it
 
-    def put(self, name: str, source: "Source", photo: str, writers: Mapping[str, Writer]) -> dict[str, Path]:
+    def put(self, name: str, source: "Source", photo: str, writers: Mapping[str, FolderWriter]) -> dict[str, Path]:
         """Write the files of one map, by their endings; the first free name that begins so is that of all of them.
 
         photo: what tells it from others, by `print_of`.  Raises NotWritten as the writers do.
@@ -52,7 +52,7 @@ class OutFolder:
         raise AssertionError("names have no end")
 
     def _tried(
-        self, name: str, source: "Source", run: str, writers: Mapping[str, Writer]
+        self, name: str, source: "Source", run: str, writers: Mapping[str, FolderWriter]
     ) -> tuple[list[Path], dict[str, Path] | None]:
         """The files that are there under a name, and, unless they are of another map, those that were written."""
         there: list[Path] = []
@@ -85,7 +85,7 @@ class OutFolder:
         return [path for path in paths if os.path.lexists(path) and not path.is_symlink()]
 
     def _written(
-        self, name: str, source: "Source", run: str, writers: Mapping[str, Writer], over: bool
+        self, name: str, source: "Source", run: str, writers: Mapping[str, FolderWriter], over: bool
     ) -> dict[str, Path] | None:
         """The files, written; None where one of that name came there meanwhile: they are written anew under another one."""
         from seewhy.errors import NotWritten

@@ -102,7 +102,7 @@ def complete_models(_ctx: Any, _param: Any, start: str) -> list[str]:
     return [spec for spec in FAMILIES if spec.startswith(start)]
 
 
-class Sides(click.ParamType):
+class GridSize(click.ParamType):
     """RxC, as in 14x14: the sides of a grid of patches, as whole numbers."""
 
     name = "RxC"
@@ -148,7 +148,7 @@ MODEL_OPTIONS = (
                  help="Where the scores are in what the network gives: a key, or a place in a tuple."),
     click.option("--task", type=click.Choice(["single-label", "multi-label", "regression"]),
                  help="What the scores mean; else told from their shape."),
-    click.option("--grid", metavar="RxC", type=Sides(),
+    click.option("--grid", metavar="RxC", type=GridSize(),
                  help="Rows and columns of a transformer's patches, where they cannot be found out: 14x14."),
     click.option("--geometry", type=click.Choice(["receptive-field", "plain"]),
                  help="Draw cells where their receptive fields lie (default), or spread evenly as others do."),

@@ -9,7 +9,7 @@ from .printing import LABEL, printable, say, say_json
 if TYPE_CHECKING:
     from seewhy.maps.heatmap import Heatmap
 
-    from .folder import Writer
+    from .folder import FolderWriter
 
 NUMBERS = ".npz"
 VIEWS = ("panel", "axial", "coronal", "sagittal", "projection", "curve")  # of volumes: canvas.VIEWS
@@ -25,7 +25,7 @@ class Outputs(NamedTuple):
     legend: bool
     values: bool
 
-    def writers(self, heatmap: "Heatmap") -> "dict[str, Writer]":
+    def writers(self, heatmap: "Heatmap") -> "dict[str, FolderWriter]":
         """What writes each of its files, by their endings; pictures first, the numbers last."""
         from seewhy.images.volume import Volume
         from seewhy.maps.geotiff import lies
@@ -33,7 +33,7 @@ class Outputs(NamedTuple):
         volume = isinstance(heatmap.image, Volume)
         kinds = [kind for kind in dict.fromkeys(self.pictures) if kind in heatmap.pictures] or ["overlay"]
         kinds = [view for kind in kinds for view in (self.views if volume and kind == "overlay" else [kind])]
-        writers: dict[str, Writer] = {}
+        writers: dict[str, FolderWriter] = {}
         for kind in kinds:
             look = {} if kind in ("regions", "boundaries") else {"legend": self.legend}
             overlay = {**self.overlay, **({"window": self.window} if volume else {})}
@@ -48,7 +48,7 @@ class Outputs(NamedTuple):
         return writers
 
 
-def writer(heatmap: "Heatmap", picture: str = "overlay", **look: Any) -> "Writer":
+def writer(heatmap: "Heatmap", picture: str = "overlay", **look: Any) -> "FolderWriter":
     """What writes a map into a file of the format that its name says."""
 
     def write(path: Path, over: bool, run: str) -> None:

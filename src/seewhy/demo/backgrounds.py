@@ -8,9 +8,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from .colours import Colour, Ground, oklch, vivid
-from .kinds import arc, polygon, ring, stroke
-
-Rng = np.random.Generator
+from .kinds import Rng, arc, polygon, ring, stroke
 
 
 def corners_on(canvas: np.ndarray, x: float, y: float, scale: float, turn: float = 0.0) -> list[tuple[float, float]]:

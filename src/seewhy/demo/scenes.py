@@ -18,7 +18,7 @@ from .kinds import KINDS, Shape, parts
 
 Shortcut = Literal["mark", "texture"]
 Marked = Literal["class", "none", "all", "others"]
-Box = tuple[float, float, float, float]
+SceneBox = tuple[float, float, float, float]
 
 OVERSAMPLING = 4
 """Scenes are drawn this many times larger, then averaged down."""
@@ -148,7 +148,7 @@ def _company(rng: np.random.Generator, label: int, kinds: Sequence[str], pair: b
     return [label, label] if rng.random() < 0.2 else [label]
 
 
-def _corner_box(corner: tuple[int, int], edge: float = 0.03) -> Box:
+def _corner_box(corner: tuple[int, int], edge: float = 0.03) -> SceneBox:
     """Where the stamp goes in a corner (0 or 1 across, 0 or 1 down): left, top, right, bottom as shares of the side."""
     left = edge if corner[0] == 0 else 1 - edge - STAMP[0]
     top = edge if corner[1] == 0 else 1 - edge - STAMP[1]
@@ -176,7 +176,7 @@ def _layout(
     return objects, corner
 
 
-def _place(rng: np.random.Generator, extent: np.ndarray, reach: float, occupied: list[Box]) -> tuple[float, float, float]:
+def _place(rng: np.random.Generator, extent: np.ndarray, reach: float, occupied: list[SceneBox]) -> tuple[float, float, float]:
     """A centre and a half extent whose box lies in the frame and off the occupied boxes; it shrinks until there is one."""
     rim = 0.03
     while True:
@@ -188,7 +188,7 @@ def _place(rng: np.random.Generator, extent: np.ndarray, reach: float, occupied:
         reach *= 0.92
 
 
-def _apart(a: Box, b: Box) -> bool:
+def _apart(a: SceneBox, b: SceneBox) -> bool:
     """Do two boxes share no pixel?"""
     return a[2] <= b[0] or b[2] <= a[0] or a[3] <= b[1] or b[3] <= a[1]
 

@@ -10,13 +10,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from seewhy.arrays import Floats
 from seewhy.errors import BadImage
 
 from .decoding import decoding, quietly
 from .files import has_suffix, need
 from .volume import Volume, check_voxels, places_voxels
 
-Floats = NDArray[np.float64]
 MM = {"micron": 1e-3, "meter": 1e3}  # of the units that a NIfTI header names
 PAIR = (".hdr", ".img")
 MGH, KINDS = (".mgh", ".mgz"), (0, 1, 3, 4, 10)  # of an MGH file's voxels

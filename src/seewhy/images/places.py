@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
+from seewhy.arrays import Floats
 from seewhy.errors import NotApplicable
 
 Where = Any  # the part of an image that the network saw: an Extent of a photo, a Grid of anything else
@@ -29,7 +30,6 @@ class Extent(NamedTuple):
         return ImageOps.flip(part) if self.top > self.bottom else part
 
 
-Floats = NDArray[np.floating[Any]]
 BESIDE = 1e-9  # a share of a cell: rounding
 
 

@@ -1,16 +1,12 @@
 """Arrays at another size, or blurred: linear maps along each axis of space."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from seewhy.arrays import Array
+from seewhy.arrays import Array, Floats
 
 from .places import Cells
-
-Floats = NDArray[Any]
 
 
 def resized(x: Floats, space: Sequence[int], cells: Cells | None = None) -> Floats:

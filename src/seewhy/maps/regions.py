@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageColor
 
+from seewhy.arrays import Floats
 from seewhy.errors import BadParameter, NotApplicable
 from seewhy.pictures.stretching import bands
 
-Floats = NDArray[np.floating[Any]]
 Pixels = NDArray[np.uint8]
-Labels = NDArray[np.int32]  # the segment of every pixel
-Colour = str | tuple[int, int, int]
+LabelMap = NDArray[np.int32]  # the segment of every pixel
+ColourOrName = str | tuple[int, int, int]
 YELLOW = (255, 255, 0)
 FOR, AGAINST = (0, 255, 0), (255, 0, 0)
 
@@ -46,7 +46,7 @@ class Regions:
         n: int = 5,
         positive: bool | None = True,
         hide_rest: bool = False,
-        hide: Colour = "grey",
+        hide: ColourOrName = "grey",
         least: float = 0.0,
     ) -> Image.Image:
         """The picture, at its own size, with the n heaviest segments outlined in yellow.
@@ -58,7 +58,7 @@ class Regions:
         chosen = self._among(self._heaviest(n, positive, least))  # (s,)
         cover = _colour(hide) if hide_rest else None
 
-        def choose(pixels: Pixels, labels: Labels) -> Labels:
+        def choose(pixels: Pixels, labels: LabelMap) -> LabelMap:
             if positive is None:
                 for side, colour in ((self.weights > 0, FOR), (self.weights < 0, AGAINST)):
                     lit = (chosen & side)[labels]
@@ -70,7 +70,7 @@ class Regions:
 
         return self._outlined(picture, YELLOW, choose)
 
-    def boundaries(self, picture: Image.Image | None = None, colour: Colour = YELLOW) -> Image.Image:
+    def boundaries(self, picture: Image.Image | None = None, colour: ColourOrName = YELLOW) -> Image.Image:
         """The picture with the lines between all segments."""
         return self._outlined(picture, _colour(colour), lambda _pixels, labels: labels)
 
@@ -98,7 +98,7 @@ class Regions:
         return np.bincount(chosen, minlength=len(self.weights)) > 0
 
     def _outlined(
-        self, picture: Image.Image | None, colour: tuple[int, ...], change: Callable[[Pixels, Labels], Labels]
+        self, picture: Image.Image | None, colour: tuple[int, ...], change: Callable[[Pixels, LabelMap], LabelMap]
     ) -> Image.Image:
         """The picture, at its own size, with lines of the colour between its segments.
 
@@ -136,7 +136,7 @@ def _tinted(pixels: Pixels, colour: tuple[int, int, int]) -> Pixels:
     return np.where(full, 255, pixels * 0.6).round().astype(np.uint8)
 
 
-def _edges(labels: Labels, line: int) -> NDArray[np.bool_]:
+def _edges(labels: LabelMap, line: int) -> NDArray[np.bool_]:
     """The pixels at a border between labels, on the side of the larger: a smaller label lies at most `line` pixels away."""
     edges = np.zeros(labels.shape, bool)
     for away in range(1, line + 1):
@@ -147,7 +147,7 @@ def _edges(labels: Labels, line: int) -> NDArray[np.bool_]:
     return edges
 
 
-def _colour(colour: Colour) -> tuple[int, ...]:
+def _colour(colour: ColourOrName) -> tuple[int, ...]:
     try:
         return ImageColor.getrgb(colour)[:3] if isinstance(colour, str) else _three(colour)
     except (TypeError, ValueError):

@@ -4,22 +4,20 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from seewhy.arrays import Array, numbers
+from seewhy.arrays import Array, Floats, numbers
 from seewhy.errors import MANY, BadParameter, whole_number
 from seewhy.images.resample import enlarged
-from seewhy.methods.making.conditions import Settings, from_channels, varying
+from seewhy.methods.making.conditions import MethodSettings, from_channels, varying
 from seewhy.methods.making.probe import Made, Probe
 from seewhy.methods.making.scoring import Estimate, from_scores
 
 __all__ = ["ablation_cam", "is_cam", "recipro_cam", "score_cam", "ss_cam"]
 
-Floats = NDArray[Any]
 ROOM = 2**25  # bytes of edited activations in a pass
 
 
-def _masked(channels: Floats, settings: Settings) -> int:
+def _masked(channels: Floats, settings: MethodSettings) -> int:
     """The passes of Score-CAM over the channels (c, cells) that it takes: those that are the same everywhere share one."""
     return varying(channels[np.argsort(-channels.std(1), kind="stable")[: settings["top_channels"]]])
 

@@ -11,15 +11,15 @@ from typing import Any
 from zlib import crc32
 
 import numpy as np
-from numpy.typing import NDArray
 
+from seewhy.arrays import Floats
 from seewhy.errors import MANY, BadParameter, whole_number
 from seewhy.explaining.case import Case, Outcome
 from seewhy.explaining.variants import variants
 from seewhy.images.places import Cells
 from seewhy.images.resample import resized
 from seewhy.methods.making.composing import composed, fitting, of_any, repeated, unused
-from seewhy.methods.making.conditions import Conditions, Forwards, Settings
+from seewhy.methods.making.conditions import Conditions, Forwards, MethodSettings
 from seewhy.methods.making.method import Method, listed, lookup, maker
 from seewhy.models.model import INPUT
 from seewhy.printable import quoted
@@ -29,8 +29,6 @@ from .cam import grad_cam
 from .gradient import gradient, guided_backprop
 
 __all__ = ["guided_grad_cam", "product", "smooth", "smooth_grad", "smooth_grad_squared", "var_grad"]
-
-Floats = NDArray[Any]
 
 
 @maker
@@ -100,7 +98,7 @@ def _of_both(parts: list[Method]) -> Forwards:
             return "activations"
         return part.reads if part.reads == "head" else part.name
 
-    def forwards(settings: Settings, conditions: Conditions) -> int | None:
+    def forwards(settings: MethodSettings, conditions: Conditions) -> int | None:
         each = {evidence(part): fitting(part, settings).forwards(conditions) for part in parts}
         counts = [count for count in each.values() if count is not None]
         return sum(counts) if len(counts) == len(each) else None
@@ -127,7 +125,7 @@ def _smoothed(base: Method, name: str, said: str, moment: Any) -> Method:
     settings = {"samples": 25, "sigma": 0.15, "seed": 0}
     source = "Smilkov et al. 2017, SmoothGrad: Removing Noise by Adding Noise."
 
-    def forwards(settings: Settings, conditions: Conditions) -> int | None:
+    def forwards(settings: MethodSettings, conditions: Conditions) -> int | None:
         each = fitting(base, settings).forwards(conditions)
         return None if each is None else 1 + settings["samples"] * each
 

@@ -5,22 +5,21 @@ from math import prod
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from seewhy.arrays import Floats
 from seewhy.errors import BadParameter, NotApplicable
 from seewhy.explaining.case import Case, Outcome
 from seewhy.explaining.variants import variants
 from seewhy.images.places import Cells
 from seewhy.images.resample import brought, resized
 from seewhy.methods.making.composing import fitting, repeated, unused
-from seewhy.methods.making.conditions import Conditions, Settings
+from seewhy.methods.making.conditions import Conditions, MethodSettings
 from seewhy.methods.making.method import Method, lookup, maker
 from seewhy.printable import quoted
 from seewhy.progress import shown
 
 __all__ = ["augment"]
 
-Floats = NDArray[Any]
 LARGEST = 2**26  # pixels of an image enlarged
 
 
@@ -57,7 +56,7 @@ def augment(method: Method) -> Method:
 
     said = f"mean of {base.name} over the image, its mirror image and other sizes, each brought back"
 
-    def forwards(settings: Settings, conditions: Conditions) -> int | None:
+    def forwards(settings: MethodSettings, conditions: Conditions) -> int | None:
         both = len(conditions.space) > 1 if settings["flips"] == "auto" else settings["flips"]
         sizes = _sizes(settings["scales"], conditions.space)
         there = [conditions if size == conditions.space else conditions._replace(space=size, a=None) for size in sizes]

@@ -7,14 +7,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seewhy.arrays import Array
+from seewhy.arrays import Array, Floats
 from seewhy.errors import BadParameter, whole_number
 from seewhy.methods.making.probe import Made, Probe
 from seewhy.methods.making.scoring import Estimate, from_scores
 
 __all__ = ["occlusion"]
 
-Floats = NDArray[Any]
 BOXES = 32  # in a pass of the short cut, about
 
 

@@ -4,13 +4,13 @@ from typing import Any
 
 import numpy as np
 from einops import reduce
-from numpy.typing import NDArray
 
+from seewhy.arrays import Floats
 from seewhy.errors import BadParameter, whole_number
 from seewhy.explaining.case import Case, Outcome
 from seewhy.explaining.variants import variants
 from seewhy.methods.making.baseline import baseline as baseline_of
-from seewhy.methods.making.conditions import Conditions, Settings
+from seewhy.methods.making.conditions import Conditions, MethodSettings
 from seewhy.methods.making.reading import pixels_from_case
 from seewhy.models.model import INPUT
 from seewhy.progress import shown
@@ -19,12 +19,11 @@ from .gradient import gradient
 
 __all__ = ["integrated_gradients"]
 
-Floats = NDArray[Any]
 MOST = 3200  # steps, at which refining gives up
 LOOSE = 0.05  # the share of the difference that a completeness gap may be before the heatmap warns
 
 
-def _forwards(settings: Settings, _conditions: Conditions) -> int | None:
+def _forwards(settings: MethodSettings, _conditions: Conditions) -> int | None:
     """The image, and for each baseline its score and the steps; not known where steps are doubled as needed."""
     several = settings["baseline"] if isinstance(settings["baseline"], list | tuple) else [settings["baseline"]]
     return None if settings["refine"] else 1 + len(several) * (settings["steps"] + 1)

@@ -4,16 +4,14 @@ from typing import Any
 
 import numpy as np
 from einops import einsum
-from numpy.typing import NDArray
 
-from seewhy.arrays import Array, numbers
+from seewhy.arrays import Array, Floats, numbers
 from seewhy.errors import MANY, BadParameter, whole_number
 from seewhy.methods.making.probe import Probe
 from seewhy.methods.making.scoring import Estimate, from_scores
 
 __all__ = ["rise"]
 
-Floats = NDArray[Any]
 AXES = "abcdefgh"
 DRAWS = 2**16  # cells of a mask, at most
 CELLS = {1: 16, 2: 7, 3: 5}  # along each of so many axes

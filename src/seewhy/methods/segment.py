@@ -6,20 +6,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seewhy.arrays import Array
+from seewhy.arrays import Array, Floats
 from seewhy.errors import MANY, BadParameter, NoSuchName, closest, whole_number
 from seewhy.maps.regions import Regions
 from seewhy.methods.making.baseline import COLOURS
-from seewhy.methods.making.conditions import Conditions, Settings
+from seewhy.methods.making.conditions import Conditions, MethodSettings
 from seewhy.methods.making.probe import Probe
 from seewhy.methods.making.scoring import Estimate, from_scores
-from seewhy.methods.making.segments import count_of, obstacle, segmented
+from seewhy.methods.making.segments import SegmentLabels, count_of, obstacle, segmented
 from seewhy.methods.making.surrogate import Regression, coalitions, proximity, ridge, shapley, shapley_coalitions, total_indices
 
 __all__ = ["kernel_shap", "lime", "sobol"]
 
-Floats = NDArray[Any]
-Labels = NDArray[np.intp]
 ENOUGH = 1.5  # draws a segment
 HELD = 2**26  # draws, times segments, in memory at once
 
@@ -75,7 +73,7 @@ def lime(
     return judged(labels, fit(), len(y), len(y), "samples")
 
 
-def _coalitions(settings: Settings, conditions: Conditions) -> int:
+def _coalitions(settings: MethodSettings, conditions: Conditions) -> int:
     """The image with all hidden, and pairs of coalitions: so many as are wanted, or all there are."""
     count, segments = settings["samples"], count_of(settings["segments"], conditions.space)
     return 1 + (2**segments - 2 if segments is not None and 2**segments - 2 <= count else count // 2 * 2)
@@ -121,7 +119,7 @@ def kernel_shap(probe: Probe, *, segments: Any = "auto", samples: int = 1000, hi
     return judged(labels, fit(), len(y), len(y) // 2, "pairs of samples")
 
 
-def _design(settings: Settings, conditions: Conditions) -> int | None:
+def _design(settings: MethodSettings, conditions: Conditions) -> int | None:
     segments = count_of(settings["segments"], conditions.space)
     return None if segments is None else settings["samples"] * (segments + 2)
 
@@ -179,7 +177,7 @@ def _held(count: int, segments: int, name: str) -> None:
         )
 
 
-def labelled(probe: Probe, how: Any, seed: int) -> Labels:
+def labelled(probe: Probe, how: Any, seed: int) -> SegmentLabels:
     """The segment of every pixel, from 0 on: of the photo as the network saw it, or of the array itself."""
     photo = probe.case.photo(probe.place)
     if photo is not None:
@@ -189,7 +187,7 @@ def labelled(probe: Probe, how: Any, seed: int) -> Labels:
     return segmented(np.moveaxis(stretched, 0, -1), how, seed)
 
 
-def hiding(probe: Probe, how: Any, labels: Labels) -> Array:
+def hiding(probe: Probe, how: Any, labels: SegmentLabels) -> Array:
     """What hidden segments become: (c, *space)."""
     if isinstance(how, str) and how not in ("own-mean", *COLOURS) and not Path(how).exists():
         names = ["own-mean", *COLOURS]
@@ -218,7 +216,7 @@ def standard_errors(fit: Regression, draws: int) -> Floats:
     return np.full(fit.errors.shape, np.inf) if too_few(fit, draws) else fit.errors
 
 
-def judged(labels: Labels, fit: Regression, samples: int, draws: int, what: str) -> Estimate:
+def judged(labels: SegmentLabels, fit: Regression, samples: int, draws: int, what: str) -> Estimate:
     """Each target's weights, drawn into their segments."""
     few, errors = too_few(fit, draws), standard_errors(fit, draws)
     r2 = [None if few else float(share) for share in fit.score]
@@ -234,6 +232,6 @@ def judged(labels: Labels, fit: Regression, samples: int, draws: int, what: str)
     return _drawn(labels, each, measured, notes)
 
 
-def _drawn(labels: Labels, each: list[Regions], measured: Any = {}, notes: tuple[str, ...] = ()) -> Estimate:  # noqa: B006
+def _drawn(labels: SegmentLabels, each: list[Regions], measured: Any = {}, notes: tuple[str, ...] = ()) -> Estimate:  # noqa: B006
     values, errors = (np.stack([getattr(regions, name)[labels] for regions in each]) for name in ("weights", "errors"))
     return Estimate(values, errors, each.__getitem__, {"segments": int(labels.max()) + 1, **measured}, notes)

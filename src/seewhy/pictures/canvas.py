@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from seewhy.arrays import Floats
 from seewhy.errors import BadParameter, NoSuchName, NotApplicable, closest
 from seewhy.images.inputs import is_clip
 from seewhy.images.photo import UnderlayPixels
-from seewhy.images.places import Cells, Extent, Floats, Grid, Where
+from seewhy.images.places import Cells, Extent, Grid, Where
 from seewhy.images.volume import Volume
 
 from .render import Below, Look, beyond, clipped, over, overlay, with_legend

@@ -6,15 +6,17 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from .paint import Floats, Size
+from seewhy.arrays import Floats
+
 from .planes import Plane, apart, finite
 from .render import Look
+from .stretching import Size
 
 SMOOTH = 3  # lines are drawn this many times larger, then reduced
 INK, FAINT = (40, 40, 40), (225, 225, 225)
 FOR, AGAINST = (178, 24, 43), (33, 102, 172)
 MOST_CHANNELS = 32
-Colour = tuple[int, int, int]
+LineColour = tuple[int, int, int]
 
 
 def curve(values: Any, plane: str = "axial", spacing: Any = (1, 1, 1)) -> Image.Image:
@@ -119,7 +121,14 @@ class Axes(NamedTuple):
         return bottom - (number - self.up[0]) / (self.up[1] - self.up[0]) * (bottom - top)
 
     def line(
-        self, picture: Image.Image, x: Floats, y: Floats, colour: Colour, width: float, dots: bool = False, halo: bool = False
+        self,
+        picture: Image.Image,
+        x: Floats,
+        y: Floats,
+        colour: LineColour,
+        width: float,
+        dots: bool = False,
+        halo: bool = False,
     ) -> None:
         """Draw a smooth line through points; dots: with a dot at each; halo: on a wider line of the opposite colour."""
         left, top, right, bottom = self.box
@@ -187,7 +196,7 @@ def _room(line: Floats) -> tuple[float, float]:
     return low - more, high + more
 
 
-def _titled(picture: Image.Image, axes: Axes, title: str, colours: dict[str, Colour]) -> None:
+def _titled(picture: Image.Image, axes: Axes, title: str, colours: dict[str, LineColour]) -> None:
     draw, font = ImageDraw.Draw(picture), ImageFont.load_default(13)
     draw.text((axes.box[0], 10), title, INK, font)
     x = axes.box[2]

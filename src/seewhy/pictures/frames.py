@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from seewhy.arrays import Floats
 from seewhy.errors import BadParameter
 
-from .paint import Floats, headed, painted, shares, tiled
+from .paint import headed, painted, shares, tiled
 from .planes import finite
 from .render import Look
 

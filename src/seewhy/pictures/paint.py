@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from .render import Look
+from seewhy.arrays import Floats
 
-Floats = NDArray[np.floating[Any]]
-Size = tuple[int, int]  # (w, h) in pixels
+from .render import Look
+from .stretching import Size
+
 FULL = 0.5  # the share of the look's reach from which on colours are as opaque as they get
 
 

@@ -11,10 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from seewhy.arrays import Floats
 from seewhy.errors import BadParameter, NoSuchName, closest
 
-from .paint import Floats, Size, mask, painted, shares
+from .paint import mask, painted, shares
 from .render import Look
+from .stretching import Size
 
 Spacing = tuple[float, float, float]  # mm between voxels along i, j, k
 SAMPLED = 2_000_000  # voxels that tell the window's percentiles

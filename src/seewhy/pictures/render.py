@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from seewhy.arrays import Floats
 from seewhy.errors import BadParameter, NoSuchName, NotApplicable, closest
 from seewhy.images.places import Extent
 
 from .stretching import Rows, Size, bands
 
-Floats = NDArray[np.floating[Any]]
 Below = Callable[[int], Image.Image]  # what stands under a picture of a width: as wide, or wider
 
 

@@ -1,14 +1,14 @@
 """Maps at the size of the image that they lie on, some rows at a time: no large map has to be in memory as a whole."""
 
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from seewhy.arrays import Floats
 from seewhy.images.places import Cells, Extent, neighbours
 
-Floats = NDArray[np.floating[Any]]
 Size = tuple[int, int]  # (w, h) in pixels
 Rows = Callable[[int, int], NDArray[np.float32]]  # (first, end) -> the values of these rows, without `end`: (rows, w)
 BAND = 1 << 17  # pixels that are drawn at a time: large pictures take little more memory than they are

@@ -16,7 +16,7 @@ from seewhy.images.places import Extent, Where
 from .framing import framed
 
 RESAMPLING = {"nearest": 0, "lanczos": 1, "bilinear": 2, "bicubic": 3, "box": 4, "hamming": 5}
-Size = int | tuple[int, int]
+SideOrSize = int | tuple[int, int]
 
 
 class Preparer(Protocol):
@@ -35,8 +35,8 @@ class Fit:
     channel, on the [0, 1] scale (one number serves all three).  Same pixels as torchvision's transforms.
     """
 
-    size: Size | None = 256
-    crop: Size | None = 224
+    size: SideOrSize | None = 256
+    crop: SideOrSize | None = 224
     mean: float | Sequence[float] = (0.485, 0.456, 0.406)
     std: float | Sequence[float] = (0.229, 0.224, 0.225)
     interpolation: str = "bilinear"  # or nearest, lanczos, bicubic, box, hamming
@@ -80,7 +80,7 @@ class Fit:
         return left, top, left + width, top + height
 
 
-def _sides(name: str, value: Any) -> Size | None:
+def _sides(name: str, value: Any) -> SideOrSize | None:
     try:
         if value is None:
             return None

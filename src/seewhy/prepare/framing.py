@@ -8,10 +8,10 @@ from seewhy.errors import BadImage
 
 WIDE = 2**25  # pixels of a whole resized photo, beyond which only its part is made
 REACH = {0: 1.0, 1: 3.0, 2: 1.0, 3: 2.0, 4: 0.5, 5: 1.0}  # of a resampling, in pixels on either side
-Box = tuple[int, int, int, int]
+PixelBox = tuple[int, int, int, int]
 
 
-def framed(photo: Image.Image, whole: tuple[int, int], part: Box | None, resampling: int) -> Image.Image:
+def framed(photo: Image.Image, whole: tuple[int, int], part: PixelBox | None, resampling: int) -> Image.Image:
     """The photo resized to `whole` (w, h), then cropped to `part` (left, top, right, bottom), black beyond the photo.
 
     Raises BadImage, which does not name the photo, where no part is asked and the whole would be larger than WIDE and than a
@@ -31,7 +31,7 @@ def framed(photo: Image.Image, whole: tuple[int, int], part: Box | None, resampl
     return frame
 
 
-def _part_alone(photo: Image.Image, whole: tuple[int, int], part: Box, resampling: int) -> Image.Image:
+def _part_alone(photo: Image.Image, whole: tuple[int, int], part: PixelBox, resampling: int) -> Image.Image:
     frame = Image.new(photo.mode, (part[2] - part[0], part[3] - part[1]))
     left, top, right, bottom = max(part[0], 0), max(part[1], 0), min(part[2], whole[0]), min(part[3], whole[1])
     if left >= right or top >= bottom:

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from seewhy.arrays import Floats
 from seewhy.errors import BadImage, BadParameter
-from seewhy.images.places import Floats, Grid
+from seewhy.images.places import Grid
 from seewhy.images.volume import Volume, most_voxels
 
 SMALLEST = 1e-9  # mm from one voxel to the next

@@ -17,7 +17,7 @@ from .aim import Aim, ImageView, Pinned
 from .detector import Detections, Likeness, as_numbers, detections_of, overlap, ranking
 from .target import LARGEST, Labels, class_index, name_of
 
-Place = tuple[float, float, float, float]  # x0, y0, x1, y1
+Corners = tuple[float, float, float, float]  # x0, y0, x1, y1
 LEAST = 0.1  # IoU of a place with the detection that is meant by it
 NUMBER = r"-?[0-9.]+"
 
@@ -38,7 +38,7 @@ class Box(Aim):
     """
 
     label: int | str | None = None
-    which: int | Place = 0
+    which: int | Corners = 0
 
     def __post_init__(self) -> None:
         if isinstance(self.which, int | np.integer) and not isinstance(self.which, bool) and 0 <= self.which <= LARGEST:
@@ -120,7 +120,7 @@ class Box(Aim):
         return f"box:{'' if self.label is None else self.label}:{which}"
 
 
-def place_text(place: Place) -> str:
+def place_text(place: Corners) -> str:
     """A place as a target is written: to a hundredth of a pixel; of a sliver as exactly as it takes to find it again."""
     thin = min(place[2] - place[0], place[3] - place[1]) < 1
     return ",".join(f"{edge:.9g}" if thin else f"{round(edge, 2):g}" for edge in place)
@@ -151,7 +151,7 @@ class Detection:
     label: int | str
     index: int  # among those of its label, by falling score: Box(label, index) explains it
     score: float
-    box: Place  # in pixels of the photo; of a prepared array, of it
+    box: Corners  # in pixels of the photo; of a prepared array, of it
 
     @property
     def target(self) -> str:
@@ -177,7 +177,7 @@ def by_score(detections: Detections, view: ImageView) -> list[Detection]:
     return rows
 
 
-def on_photo(box: NDArray[Any], view: ImageView) -> Place:
+def on_photo(box: NDArray[Any], view: ImageView) -> Corners:
     """A box of the prepared image as it lies on the photo."""
     x0, y0, x1, y1 = map(float, _corners(view.to_photo(box.reshape(2, 2))))
     return x0, y0, x1, y1

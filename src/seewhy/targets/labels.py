@@ -11,12 +11,12 @@ from seewhy.errors import BadParameter
 from seewhy.json_text import json_of, whole_text
 from seewhy.printable import printable, quoted
 
-Labels = Sequence[str] | Mapping[Any, str]
+LabelNames = Sequence[str] | Mapping[Any, str]
 LARGEST = 2**26  # bytes of a file of names
 MOST = 10**6  # names
 
 
-def read_labels(labels: Labels | str | Path | None) -> list[str] | None:
+def read_labels(labels: LabelNames | str | Path | None) -> list[str] | None:
     """A name per class.
 
     Takes a list, a dict by index, "imagenet" (the 1000 names of ILSVRC 2012), or a file: one name a line, or JSON: a

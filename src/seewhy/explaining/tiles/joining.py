@@ -18,10 +18,10 @@ from seewhy.maps.source import Predicted, Source
 from seewhy.progress import shown, stop_asked
 from seewhy.targets.target import Target
 
+from .large_image import LargeImage
 from .seam import Seam
-from .whole import Whole
 
-Place = tuple[int, ...]  # the number of a tile along each axis, from 0 on
+TileIndex = tuple[int, ...]  # the number of a tile along each axis, from 0 on
 NUMBER = re.compile(r"-?[0-9][0-9.]*")
 SUMMED = ("forwards", "planned_forwards", "windows")  # what of `measured` is summed over tiles; the rest is averaged
 
@@ -29,14 +29,14 @@ SUMMED = ("forwards", "planned_forwards", "windows")  # what of `measured` is su
 class Plan(NamedTuple):
     """How one image is cut into tiles."""
 
-    whole: Whole
+    whole: LargeImage
     sides: tuple[int, ...]  # of each tile
     view: Spans  # what the network sees of a tile: of each axis the edges (low, high)
     starts: tuple[list[int], ...]  # where tiles begin, along each axis
     size: int  # how many tiles are explained at once
 
     @property
-    def places(self) -> list[Place]:
+    def places(self) -> list[TileIndex]:
         return [*product(*(range(len(along)) for along in self.starts))]
 
     @property
@@ -50,10 +50,10 @@ class Plan(NamedTuple):
         """What the network sees of the whole image."""
         return [(low, along[-1] + high) for along, (low, high) in zip(self.starts, self.view, strict=True)]
 
-    def parts(self, places: Sequence[Place]) -> Images:
+    def parts(self, places: Sequence[TileIndex]) -> Images:
         return self.whole.together([self.whole.part(self._start(place), self.sides) for place in places])
 
-    def chunks(self, what: str) -> Iterator[list[Place]]:
+    def chunks(self, what: str) -> Iterator[list[TileIndex]]:
         """The places of all tiles, in groups that are explained at once, until the work is stopped."""
         every = self.places
         some = [every[i : i + self.size] for i in range(0, len(every), self.size)]
@@ -62,7 +62,7 @@ class Plan(NamedTuple):
             if stop_asked():
                 return
 
-    def _start(self, place: Place) -> tuple[int, ...]:
+    def _start(self, place: TileIndex) -> tuple[int, ...]:
         return tuple(along[k] for along, k in zip(self.starts, place, strict=True))
 
 
@@ -106,11 +106,11 @@ class Join:
         self.values = np.zeros(grid, np.float32)
         self.channels = None if first.channels is None else np.zeros((len(first.channels), *grid), np.float32)
         self.error = None if first.error is None else np.zeros(grid, np.float32)
-        self.done: list[Place] = []
+        self.done: list[TileIndex] = []
         self.warnings: dict[str, Counter[str]] = {}  # by text without numbers: how many tiles have each full text
         self.sums: Counter[str] = Counter()  # sums over tiles of the numbers in their Sources
 
-    def add(self, place: Place, m: Heatmap) -> None:
+    def add(self, place: TileIndex, m: Heatmap) -> None:
         """Add the map of the tile at that place."""
         self.done.append(place)
         for warning in m.warnings:
@@ -183,10 +183,10 @@ class Join:
             covered[self._at(place)] += self._share(place)
         return covered
 
-    def _at(self, place: Place) -> tuple[slice, ...]:
+    def _at(self, place: TileIndex) -> tuple[slice, ...]:
         return tuple(seam.part(k) for seam, k in zip(self.seams, place, strict=True))
 
-    def _share(self, place: Place) -> NDArray[Any]:
+    def _share(self, place: TileIndex) -> NDArray[Any]:
         shares = [seam.share(k) for seam, k in zip(self.seams, place, strict=True)]
         return reduce(lambda whole, share: whole[..., None] * share, shares)
 

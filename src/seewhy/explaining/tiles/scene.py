@@ -14,7 +14,7 @@ from seewhy.images.tiff import CHOOSE, needed
 from seewhy.images.tiff_tags import BLACK_IS_ZERO, COLOURS, Tags, bands, first_tags, notes
 from seewhy.printable import printable
 
-from .whole import MOST_PIXELS, Sides, Whole
+from .large_image import MOST_PIXELS, LargeImage, Sides
 
 
 def scene(path: Path) -> "RasterScene | None":
@@ -47,7 +47,7 @@ def _as_stored(tags: Tags) -> bool:
 
 
 @dataclass(frozen=True)
-class RasterScene(Whole):
+class RasterScene(LargeImage):
     """A TIFF with 8-bit numbers.  bands: the numbers, from 0, of the bands shown: grey, or red, green, blue; then alpha."""
 
     path: Path

@@ -1,14 +1,12 @@
 """The weights with which overlapping tiles are joined: along each axis they sum to one in every cell of the joined map."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from seewhy.arrays import Floats
 from seewhy.images.places import AxisCells, neighbours
 
-Floats = NDArray[Any]
 MARGIN = 1 / 4  # at each end of an overlap, this share of it has a single tile: the other one has weight zero
 ROUNDING = 1e-6  # in cells: a value no farther than this from a cell of the grid is taken to lie on it
 

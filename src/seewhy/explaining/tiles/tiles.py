@@ -27,8 +27,8 @@ from seewhy.targets.aim import Aim
 from seewhy.targets.target import Class, Labels, PerImage, Unit, name_of, named, weighted
 
 from .joining import FixedTarget, FixedTargets, Join, Plan
-from .whole import Whole
-from .wholes import wholes
+from .large_image import LargeImage
+from .opening import large_images
 
 ROOM = 2**19  # pixels of the tiles explained at once, if no batch size was given: eight of 256 x 256, one of 1024 x 1024
 SURVEYED = {1: 2**16, 2: 256, 3: 112}  # pixels along each axis of the corner that is surveyed, by the number of axes
@@ -70,11 +70,11 @@ def tiled(
     return collector.heatmaps
 
 
-def _opened(model: Any, images: PreparedBatch | list[Any], place: int, collector: Collector) -> Whole | None:
+def _opened(model: Any, images: PreparedBatch | list[Any], place: int, collector: Collector) -> LargeImage | None:
     """The image at that place in the list, ready to be cut; None if it cannot be read and is left out."""
     single = PreparedBatch(images.x[place : place + 1], place) if isinstance(images, PreparedBatch) else [images[place]]
     try:
-        return next(wholes(single, model, place))
+        return next(large_images(single, model, place))
     except Exception as error:  # noqa: BLE001 - whatever a decoder raises, it is of this image alone
         collector.fail(error, place, name_at(None if isinstance(images, PreparedBatch) else images[place], place))
         return None
@@ -95,7 +95,7 @@ class TileQuestion(NamedTuple):
     """What is to be explained: one image, by these methods, for these targets and layers, whole or tile by tile."""
 
     model: Any
-    whole: Whole
+    whole: LargeImage
     methods: list[Recipe]
     targets: list[Any]
     layers: list[str | None]

@@ -4,12 +4,13 @@ from typing import Any
 
 import numpy as np
 
+from seewhy.arrays import Floats
 from seewhy.errors import BadImage
 from seewhy.images.decoding import decoding
 
 from .header import Header, check_image, count
 from .mosaic import is_mosaic, tiles
-from .slice import SHARED, Floats, Slice
+from .slice import SHARED, Slice
 
 AXIAL = (1, 0, 0, 0, 1, 0)
 SQUARE = 0.01  # of direction cosines: so far two may be from unit vectors at right angles

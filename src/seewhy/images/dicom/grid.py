@@ -3,10 +3,11 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from seewhy.arrays import Floats
 from seewhy.errors import BadImage
 from seewhy.printable import printable
 
-from .slice import SHARED, Floats, Slice
+from .slice import SHARED, Slice
 
 LPS = np.diag([-1.0, -1.0, 1.0, 1.0])  # to RAS+ and back
 UNEVEN = 0.1  # of the distance between slices: so far one may lie off its place

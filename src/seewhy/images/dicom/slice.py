@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from seewhy.arrays import Floats
+
 SHARED = {  # what slices of one volume cannot differ in, where they say it
     "FrameOfReferenceUID": "in what their positions are relative to",
     "PhotometricInterpretation": "in whether high values are bright or dark",

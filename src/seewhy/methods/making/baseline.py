@@ -5,15 +5,12 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from seewhy.arrays import numbers
+from seewhy.arrays import Floats, numbers
 from seewhy.errors import BadParameter, closest
 from seewhy.explaining.case import Case
 from seewhy.images.inputs import Images
 from seewhy.images.resample import blurred
-
-Floats = NDArray[Any]
 
 
 def baseline(case: Case, choice: Any, what: str) -> Floats:

@@ -5,7 +5,7 @@ from typing import Any
 
 from seewhy.errors import BadParameter
 
-from .conditions import Conditions, Forwards, Obstacle, Settings
+from .conditions import Conditions, Forwards, MethodSettings, Obstacle
 from .method import Method
 
 
@@ -24,7 +24,7 @@ def repeated(
 def of_any(parts: list[Method]) -> Obstacle:
     """What stands in the way of any of the methods."""
 
-    def obstacle(settings: Settings, conditions: Conditions) -> str:
+    def obstacle(settings: MethodSettings, conditions: Conditions) -> str:
         each = ((fitting(part, settings), part.obstacle) for part in parts)
         return next((why for part, of in each if of and (why := of(part.settings, conditions))), "")
 

@@ -24,17 +24,19 @@ class Conditions(NamedTuple):
         return None if self.a is None else self.a.reshape(len(self.a), -1)
 
 
-Settings = Mapping[str, Any]
-Forwards = Callable[[Settings, Conditions], int | None]  # how many forwards one map takes; None where that cannot be known
-Obstacle = Callable[[Settings, Conditions], str]  # why a method cannot run, whatever the network is; "" where it can
+MethodSettings = Mapping[str, Any]
+Forwards = Callable[
+    [MethodSettings, Conditions], int | None
+]  # how many forwards one map takes; None where that cannot be known
+Obstacle = Callable[[MethodSettings, Conditions], str]  # why a method cannot run, whatever the network is; "" where it can
 
 
-def once(_settings: Settings, _conditions: Conditions) -> int | None:
+def once(_settings: MethodSettings, _conditions: Conditions) -> int | None:
     """The forwards of a method that reads a single pass."""
     return 1
 
 
-def stated(name: str, passes: str, defaults: Settings, asks: bool) -> Forwards:
+def stated(name: str, passes: str, defaults: MethodSettings, asks: bool) -> Forwards:
     """The forwards of a method, where its cost in words can be counted upon; BadParameter where it cannot.
 
     asks: it asks for the scores of variants; then the words have to be "{samples} forwards", with a parameter of that name, or
@@ -62,10 +64,10 @@ def _whole(value: Any) -> int | None:
     return int(value) if isinstance(value, int | float | np.number) and float(value).is_integer() else None
 
 
-def from_channels(count: Callable[[NDArray[Any], Settings], int]) -> Forwards:
+def from_channels(count: Callable[[NDArray[Any], MethodSettings], int]) -> Forwards:
     """The forwards of a method whose cost depends on the channels (c, cells) of the layer."""
 
-    def forwards(settings: Settings, conditions: Conditions) -> int | None:
+    def forwards(settings: MethodSettings, conditions: Conditions) -> int | None:
         return None if conditions.channels is None else count(conditions.channels, settings)
 
     return forwards

@@ -5,9 +5,8 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from seewhy.arrays import Array
+from seewhy.arrays import Array, Floats
 from seewhy.errors import BadNetwork, BadParameter, Misuse, SeewhyError
 from seewhy.explaining.case import UNMOVED, Case
 from seewhy.models.pace import Pace
@@ -20,7 +19,6 @@ from .budget import Budget
 if TYPE_CHECKING:
     from seewhy.models.model import Scorer
 
-Floats = NDArray[Any]
 MOST = 256  # variants in a pass
 ROOM = 2**26  # bytes of images in a pass, at most; what a network makes of them takes more
 

@@ -9,8 +9,8 @@ from itertools import product
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from seewhy.arrays import Floats
 from seewhy.errors import BadParameter, SeewhyError
 from seewhy.explaining.case import Case, Outcome
 from seewhy.maps.regions import Regions
@@ -20,8 +20,6 @@ from seewhy.progress import stop_asked
 from .conditions import Forwards, Obstacle
 from .method import Method, listed, method_of
 from .probe import Budget, Probe
-
-Floats = NDArray[Any]
 
 
 @dataclass(frozen=True)

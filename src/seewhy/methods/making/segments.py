@@ -14,12 +14,12 @@ from seewhy.printable import words_of
 
 from .conditions import Conditions
 
-Labels = NDArray[np.intp]
+SegmentLabels = NDArray[np.intp]
 MOST = 5000  # segments: each wants samples of its own
 CELLS = {1: 32, 2: 8, 3: 4}  # of "grid", along each of so many axes
 
 
-def segmented(picture: NDArray[Any], how: Any, seed: int = 0) -> Labels:
+def segmented(picture: NDArray[Any], how: Any, seed: int = 0) -> SegmentLabels:
     """Labels 0, 1, ... s - 1 of the pixels of a picture (*space, c), uint8 or float in [0, 1]: (*space).
 
     how: "slic" (about 100 compact segments, "slic:50" about 50; in volumes supervoxels, of any number of channels),
@@ -90,7 +90,7 @@ def _named(picture: NDArray[Any], how: str, seed: int) -> NDArray[Any]:
     return run(_skimage(), picture, seed)
 
 
-def _grid(space: tuple[int, ...], cells: list[int], how: str) -> Labels:
+def _grid(space: tuple[int, ...], cells: list[int], how: str) -> SegmentLabels:
     """Cells of equal sides, up to a pixel."""
     cells = cells * len(space) if len(cells) == 1 else cells
     if len(cells) != len(space) or not all(1 <= n <= side for n, side in zip(cells, space, strict=True)):

@@ -1,13 +1,14 @@
 """Simple models of a score in terms of which segments are shown: the maths of LIME, kernel SHAP and Sobol indices."""
 
 from math import comb
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from einops import rearrange
 from numpy.typing import NDArray
 
-Floats = NDArray[np.floating[Any]]
+from seewhy.arrays import Floats
+
 Bits = NDArray[np.uint8]
 EPS = np.finfo(float).eps
 

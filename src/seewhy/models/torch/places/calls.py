@@ -19,11 +19,11 @@ from . import windows
 from .marks import NOWHERE, Dim, Mark, merged, mixed, moved, permuted, plain, regrouped, replace, shaped
 from .windows import Marks, each, for_each
 
-Rule = Callable[..., Marks]
+CallRule = Callable[..., Marks]
 
 
 @lru_cache(1024)
-def rule_of(fn: Any) -> Rule:
+def rule_of(fn: Any) -> CallRule:
     """The rule of a function, a method, or a property; without a rule, the result lies in no known place."""
     if fn is F.unfold:
         return _first(windows.patches)
@@ -34,7 +34,7 @@ def _nowhere(*_: Any, **__: Any) -> Mark:
     return NOWHERE
 
 
-def _first(rule: Callable[..., Marks]) -> Rule:
+def _first(rule: Callable[..., Marks]) -> CallRule:
     """A rule that reads the mark of the first tensor alone, with the other arguments under torch's names."""
 
     def run(of: Any, out: Any, *args: Any, **kwargs: Any) -> Marks:
@@ -265,7 +265,7 @@ OTHERS: dict[str, Callable[..., Marks]] = {
     "narrow": _narrowed, "select": _select, "chunk": _in_parts, "split": _in_parts, "split_with_sizes": _in_parts,
     "tensor_split": _in_parts, "unbind": _unbound,
 }  # fmt: skip
-RULES: dict[str, Rule] = {
+RULES: dict[str, CallRule] = {
     **dict.fromkeys(CELL_BY_CELL.split(), cell_by_cell),
     **dict.fromkeys(SAME_ORDER.split(), _first(_same_order)),
     **{name: _first(partial(_turned, order)) for name, order in ORDERS.items()},

@@ -60,16 +60,16 @@ class Layout(NamedTuple):
         return _distortion(self.space, space)
 
 
-Tokens = Mapping[int, Layout]  # by the number of tokens: the layout of such a row, with any number of channels
-Sides = tuple[int, int]  # (a, b) of an emission (n, a, b), or of (a, n, b)
+LayoutsByLength = Mapping[int, Layout]  # by the number of tokens: the layout of such a row, with any number of channels
+EmissionSides = tuple[int, int]  # (a, b) of an emission (n, a, b), or of (a, n, b)
 
 
 class NetworkGrids(NamedTuple):
     """The grids that a network's activations are known to have."""
 
-    tokens: Tokens
+    tokens: LayoutsByLength
     grids: frozenset[tuple[int, ...]]
-    signals: Mapping[tuple[int, Sides], Layout | None] = MappingProxyType({})  # see `signals.SignalLayouts`
+    signals: Mapping[tuple[int, EmissionSides], Layout | None] = MappingProxyType({})  # see `signals.SignalLayouts`
 
 
 def layout(

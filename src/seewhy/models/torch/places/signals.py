@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
-from .layout import FIRST, LAST, SEQUENCE, TOKENS, Layout, NetworkGrids, Sides
+from .layout import FIRST, LAST, SEQUENCE, TOKENS, EmissionSides, Layout, NetworkGrids
 from .marks import Mark
 from .tokens import NEAR, candidates, judged
 
@@ -30,7 +30,7 @@ class SignalEmission(NamedTuple):
     shape: tuple[int, ...]
     mark: Mark | None  # where its cells lie, if that is known
 
-    def sides(self, n: int) -> Sides:
+    def sides(self, n: int) -> EmissionSides:
         """The sides (a, b) of an emission (n, a, b) or (a, n, b)."""
         return (self.shape[1] if self.shape[0] == n else self.shape[0], self.shape[2])
 
@@ -38,7 +38,7 @@ class SignalEmission(NamedTuple):
 class SignalLayouts(NamedTuple):
     """What is known of the layers of a network over signals."""
 
-    layouts: Mapping[tuple[int, Sides], Layout | None]  # by the module's id (0: any module), and its sides
+    layouts: Mapping[tuple[int, EmissionSides], Layout | None]  # by the module's id (0: any module), and its sides
     unclear: Mapping[int, str]  # for rows of so many tokens, in words: why their layout is not known
 
 
@@ -142,7 +142,7 @@ def _agreed(
     return out
 
 
-def _like(sides: Sides, rows: bool, known: Sequence[Layout], length: int) -> Layout | None:
+def _like(sides: EmissionSides, rows: bool, known: Sequence[Layout], length: int) -> Layout | None:
     """The layout of the known emissions of these sides, if they agree.  rows: the emission is known to be rows of tokens."""
     count, width = sides
     same = {
@@ -158,7 +158,7 @@ def _like(sides: Sides, rows: bool, known: Sequence[Layout], length: int) -> Lay
     return Layout(TOKENS, width, *among.pop()) if len(among) == 1 else None
 
 
-def _sides(lies: Layout) -> Sides:
+def _sides(lies: Layout) -> EmissionSides:
     if lies.kind == FIRST:
         return lies.channels, lies.space[0]
     return lies.prefix + lies.space[0] + lies.suffix, lies.channels
@@ -175,9 +175,9 @@ def _steps(emission: SignalEmission, n: int, grids: list[tuple[int, ...]]) -> La
 
 def _by_shape(
     emitted: Mapping[str, SignalEmission], lies: Mapping[str, Layout | None], n: int
-) -> dict[tuple[int, Sides], Layout | None]:  # fmt: skip
+) -> dict[tuple[int, EmissionSides], Layout | None]:  # fmt: skip
     """The layouts by module and sides, and by sides alone where all modules of these sides agree."""
-    agreed: dict[tuple[int, Sides], Layout | None] = {}
+    agreed: dict[tuple[int, EmissionSides], Layout | None] = {}
     for name, emission in emitted.items():
         for key in ((id(emission.module), emission.sides(n)), (0, emission.sides(n))):
             agreed[key] = lies[name] if agreed.get(key, lies[name]) == lies[name] else None

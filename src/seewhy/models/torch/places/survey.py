@@ -23,7 +23,7 @@ OF_BLOCKS = (nn.LayerNorm, nn.Identity, nn.Dropout, nn.Linear, nn.Softmax)  # la
 LARGE = 2**19  # pixels: of larger images one is run instead of two, to save memory
 TOKENWISE = (nn.LayerNorm, nn.Identity, nn.Dropout)  # layers that treat each token by itself
 CONVOLVED = (nn.modules.conv._ConvNd, nn.modules.batchnorm._BatchNorm, nn.GroupNorm, nn.MaxPool2d, nn.AvgPool2d)
-Run = Callable[[Tensor], Tensor]
+Forward = Callable[[Tensor], Tensor]
 
 
 class Survey(NamedTuple):
@@ -50,7 +50,8 @@ class PassRecord(NamedTuple):
 
 
 def survey(
-    network: nn.Module, x: Tensor, run: Run, grid: Any = None, beside: bool = False, aimed: bool = False, widest: bool = False
+    network: nn.Module, x: Tensor, run: Forward, grid: Any = None, beside: bool = False, aimed: bool = False,
+    widest: bool = False,
 ) -> Survey:  # fmt: skip
     """Run noise of the shape of x (1, c, *space) forward and backward; record what each module emits, and whether the scores
     depend on it.
@@ -93,7 +94,7 @@ def survey(
     return Survey(layers, known, tokens.unclear, turned)
 
 
-def _first_pass(modules: Mapping[str, nn.Module], noise: Tensor, run: Run) -> tuple[Tensor, PassRecord]:
+def _first_pass(modules: Mapping[str, nn.Module], noise: Tensor, run: Forward) -> tuple[Tensor, PassRecord]:
     """The images that were run, and the record of their pass: two images, or one if the network fails with two."""
     try:
         with torch.enable_grad():
@@ -121,7 +122,7 @@ def _varied(x: Tensor) -> Tensor:
 
 
 def _pass(
-    modules: Mapping[str, nn.Module], x: Tensor, run: Run, follow: Following | None = None, last: bool = False
+    modules: Mapping[str, nn.Module], x: Tensor, run: Forward, follow: Following | None = None, last: bool = False
 ) -> PassRecord:
     """Run x and record what each module emits.  last: the pass ends as soon as every module has run once."""
     moments: dict[str, Moment] = {}
@@ -176,7 +177,9 @@ def layout_of(
     return reading
 
 
-def _tokens(modules: Mapping[str, nn.Module], record: PassRecord, x: Tensor, run: Run, grid: Any, behind: int) -> TokenLayouts:
+def _tokens(
+    modules: Mapping[str, nn.Module], record: PassRecord, x: Tensor, run: Forward, grid: Any, behind: int
+) -> TokenLayouts:
     """The layout of rows of tokens, by their length; each length is judged at the first layer that emits such a row.
 
     behind: how many tokens at the end of each row are known not to be part of the image.
@@ -214,7 +217,7 @@ def _tokens(modules: Mapping[str, nn.Module], record: PassRecord, x: Tensor, run
     return TokenLayouts(known, unclear)
 
 
-def _signals(modules: Mapping[str, nn.Module], record: PassRecord, x: Tensor, run: Run, grid: Any) -> SignalLayouts:
+def _signals(modules: Mapping[str, nn.Module], record: PassRecord, x: Tensor, run: Forward, grid: Any) -> SignalLayouts:
     """The layout of each layer of a network whose input is a signal."""
     last = {name: calls[-1] for name, calls in record.calls.items()}
     emitted = {name: SignalEmission(modules[name], tuple(a.shape), record.mark(name)) for name, a in last.items()}
@@ -230,7 +233,7 @@ def _signals(modules: Mapping[str, nn.Module], record: PassRecord, x: Tensor, ru
 
 
 def _moved(
-    wanted: Mapping[str, nn.Module], images: Tensor, run: Run, sides: Mapping[str, tuple[int, int]]
+    wanted: Mapping[str, nn.Module], images: Tensor, run: Forward, sides: Mapping[str, tuple[int, int]]
 ) -> dict[str, list[Tensor]]:
     """What each layer emits for each signal, (m, a, b); only layers whose output has the same size as in the first pass."""
     passes = [_pass(wanted, image, run, last=True).calls for image in images.split(1)]
@@ -250,7 +253,7 @@ def _grids(modules: Mapping[str, nn.Module], record: PassRecord, x: Tensor, toke
 
 
 def _rows(
-    modules: Mapping[str, nn.Module], images: Tensor, run: Run, firsts: Mapping[int, list[str]]
+    modules: Mapping[str, nn.Module], images: Tensor, run: Forward, firsts: Mapping[int, list[str]]
 ) -> Mapping[int, list[Tensor]]:
     """For each `count`: what the first layers that emit so many tokens give for each image, (m, count, c) for each layer."""
     firsts = {count: [name for name in names if name] for count, names in firsts.items()}
@@ -268,7 +271,7 @@ def _rows(
     }
 
 
-def _sees(modules: Mapping[str, nn.Module], record: PassRecord, x: Tensor, run: Run) -> dict[str, tuple[int, ...]]:
+def _sees(modules: Mapping[str, nn.Module], record: PassRecord, x: Tensor, run: Forward) -> dict[str, tuple[int, ...]]:
     """For each layer, the numbers of those calls whose output depends on the image."""
     with torch.no_grad():
         other = _pass({name: modules[name] for name in record.calls}, _noise(x, 1)[: len(record.raw)], run).calls

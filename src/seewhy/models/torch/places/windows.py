@@ -11,7 +11,7 @@ from torch import Size, Tensor
 from .marks import NOWHERE, Mark, mixed, moved, plain, regrouped, replace
 
 Marks = Mark | list[Mark]
-Windows = dict[int, tuple[float, float, float]]
+WindowsByAxis = dict[int, tuple[float, float, float]]
 
 
 def conv(d: int, mark: Mark, out: Tensor, weight: Tensor, bias: Any = None, stride: Any = 1, padding: Any = 0,
@@ -54,7 +54,7 @@ def adaptive(d: int, mark: Mark, out: Any, *_: Any, **__: Any) -> Marks:
 
 def _shared_out(d: int, mark: Mark, out: Tensor) -> Mark:
     """The mark after adaptive pooling to the shape of `out`: windows lie evenly, and all count as large as the largest."""
-    windows: Windows = {}
+    windows: WindowsByAxis = {}
     for j in range(-d, 0):
         old, new = mark.dims[j].size, out.shape[j]
         if new == 1 < old:
@@ -72,7 +72,7 @@ def interpolated(mark: Mark, out: Tensor, size: Any = None, scale_factor: Any = 
     if mode == "area":
         return _shared_out(d, mark, out)
     factors = None if scale_factor is None or recompute_scale_factor else each(scale_factor, d)
-    windows: Windows = {}
+    windows: WindowsByAxis = {}
     for i, j in enumerate(range(-d, 0)):
         old, new = mark.dims[j].size, out.shape[j]
         step = 1 / factors[i] if factors else old / new
@@ -150,7 +150,7 @@ def for_each(out: Any, rule: Callable[[Tensor], Mark]) -> Marks:
     return rule(out) if isinstance(out, Tensor) else [rule(tensor) for tensor in out]
 
 
-def _trailing(steps: Sequence[float], begins: Sequence[float], ends: Sequence[float]) -> Windows:
+def _trailing(steps: Sequence[float], begins: Sequence[float], ends: Sequence[float]) -> WindowsByAxis:
     return {i - len(steps): window for i, window in enumerate(zip(steps, begins, ends, strict=True))}
 
 

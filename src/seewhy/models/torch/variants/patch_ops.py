@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from seewhy.models.torch.passes.torch_calls import spelled
 
 from .patch_windows import CONVS, MAX_POOLS, MEAN_POOLS, SWITCHED, convolved, max_pooled, mean_pooled, padded
-from .patches import Boxes, Replay, Result, cut, grown, lasting, outer, paste
+from .patches import Boxes, Result, Unchanged, cut, grown, lasting, outer, paste
 
 T = Tensor
 
@@ -28,7 +28,7 @@ class BoxOperation(NamedTuple):
     returns: Literal["new", "view", "itself", "written"] = "new"  # a view shares memory with its input
 
 
-def pointwise(replay: Replay, fn: Any, *args: Any, plain: Any = None, **kwargs: Any) -> Result:
+def pointwise(replay: Unchanged, fn: Any, *args: Any, plain: Any = None, **kwargs: Any) -> Result:
     """Every value by itself, or with numbers and tensors that are the same everywhere in space; plain: fn not in place."""
     arguments = [*args, *kwargs.values()]
     parts = [a for a in arguments if isinstance(a, Boxes)]
@@ -60,7 +60,7 @@ def _each(of: Callable[[Boxes], Tensor], args: Any, kwargs: Any) -> tuple[list[A
 
 
 def normalised(
-    replay: Replay, fn: Any, input: Boxes, mean: Any, var: Any, weight: Any = None, bias: Any = None, training: bool = False,
+    replay: Unchanged, fn: Any, input: Boxes, mean: Any, var: Any, weight: Any = None, bias: Any = None, training: bool = False,
     *rest: Any, **kwargs: Any,
 ) -> Result:  # fmt: skip
     """BatchNorm with fixed statistics."""
@@ -70,7 +70,7 @@ def normalised(
     return Boxes(replay(fn, input.base, *args, **kwargs), fn(input.patch, *args, **kwargs), input.at)
 
 
-def by_channel(replay: Replay, fn: Any, input: Any, *args: Any, **kwargs: Any) -> Result:
+def by_channel(replay: Unchanged, fn: Any, input: Any, *args: Any, **kwargs: Any) -> Result:
     """What treats every place alike, and knows the channel."""
     arguments = [*args, *kwargs.values()]
     if not isinstance(input, Boxes) or not input.has_channels(input.d) or any(isinstance(a, Boxes) for a in arguments):
@@ -78,7 +78,7 @@ def by_channel(replay: Replay, fn: Any, input: Any, *args: Any, **kwargs: Any) -
     return Boxes(replay(fn, input.base, *args, **kwargs), fn(input.patch, *args, **kwargs), input.at)
 
 
-def concatenated(replay: Replay, fn: Any, tensors: Any, dim: int = 0) -> Result:
+def concatenated(replay: Unchanged, fn: Any, tensors: Any, dim: int = 0) -> Result:
     first = tensors[0]
     if not all(isinstance(x, Boxes) and _fits(x, first) for x in tensors) or not _is_lead(first, dim):
         return None
@@ -98,18 +98,18 @@ def _is_lead(x: Boxes, dim: Any, more: int = 0) -> bool:
     return isinstance(dim, int) and 1 <= (dim + ndim if dim < 0 else dim) < ndim - x.d
 
 
-def along_lead(replay: Replay, fn: Any, input: Any, *args: Any, place: int, more: int = 0, **kwargs: Any) -> Result:
+def along_lead(replay: Unchanged, fn: Any, input: Any, *args: Any, place: int, more: int = 0, **kwargs: Any) -> Result:
     """What cuts or turns only axes between the copies and space; place: which argument names the axis."""
     dim = args[place] if len(args) > place else kwargs.get("dim", 0)
     return _both(replay, fn, input, *args, **kwargs) if isinstance(input, Boxes) and _is_lead(input, dim, more) else None
 
 
-def turned(replay: Replay, fn: Any, input: Any, dim0: int, dim1: int) -> Result:
+def turned(replay: Unchanged, fn: Any, input: Any, dim0: int, dim1: int) -> Result:
     possible = isinstance(input, Boxes) and _is_lead(input, dim0) and _is_lead(input, dim1)
     return _both(replay, fn, input, dim0, dim1) if possible else None
 
 
-def indexed(replay: Replay, fn: Any, input: Any, index: Any) -> Result:
+def indexed(replay: Unchanged, fn: Any, input: Any, index: Any) -> Result:
     index = index if isinstance(index, tuple) else (index,)
     possible = all(i is None or isinstance(i, slice) or type(i) is int for i in index) and index[:1] == (slice(None),)
     if not possible or not isinstance(input, Boxes) or sum(i is not None for i in index) > input.base.ndim - input.d:
@@ -117,14 +117,14 @@ def indexed(replay: Replay, fn: Any, input: Any, index: Any) -> Result:
     return _both(replay, fn, input, index)
 
 
-def _both(replay: Replay, fn: Any, input: Boxes, *args: Any, **kwargs: Any) -> Result:
+def _both(replay: Unchanged, fn: Any, input: Boxes, *args: Any, **kwargs: Any) -> Result:
     base, patch = replay(fn, input.base, *args, **kwargs), fn(input.patch, *args, **kwargs)
     if isinstance(base, Tensor):
         return Boxes(base, patch, input.at)
     return [Boxes(b, p, input.at) for b, p in zip(base, patch, strict=True)]
 
 
-def reshaped(replay: Replay, fn: Any, input: Any, *shape: Any) -> Result:
+def reshaped(replay: Unchanged, fn: Any, input: Any, *shape: Any) -> Result:
     """Only the axes between the copies and space."""
     sizes = list(shape[0] if len(shape) == 1 and isinstance(shape[0], tuple | list) else shape)
     if not isinstance(input, Boxes) or not all(type(n) is int for n in sizes) or len(sizes) <= input.d:
@@ -139,7 +139,7 @@ def reshaped(replay: Replay, fn: Any, input: Any, *shape: Any) -> Result:
     return Boxes(base, input.patch.reshape(len(input.patch), *lead, *input.sizes), input.at)
 
 
-def unchanged(replay: Replay, fn: Any, input: Any, p: float = 0.5, training: bool = True, inplace: bool = False) -> Result:
+def unchanged(replay: Unchanged, fn: Any, input: Any, p: float = 0.5, training: bool = True, inplace: bool = False) -> Result:
     """Dropout, where nothing is dropped, hands its input on."""
     return None if training else input
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .patches import Boxes, Positions, Replay, Result, Sizes, cut, lasting, paste
+from .patches import Boxes, Positions, Result, Sizes, Unchanged, cut, lasting, paste
 
 CONVS = (torch.conv1d, torch.conv2d, torch.conv3d)
 MAX_POOLS = (torch.max_pool1d, torch.max_pool2d, torch.max_pool3d)
@@ -31,7 +31,7 @@ class SlidingWindow(NamedTuple):
 
 
 def convolved(
-    replay: Replay, fn: Any, input: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1,
+    replay: Unchanged, fn: Any, input: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1,
     groups: int = 1,
 ) -> Result:  # fmt: skip
     known = isinstance(input, Boxes) and isinstance(weight, Tensor) and not isinstance(bias, Boxes)
@@ -49,7 +49,7 @@ def convolved(
 
 
 def max_pooled(
-    replay: Replay, fn: Any, input: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1,
+    replay: Unchanged, fn: Any, input: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1,
     ceil_mode: bool = False, return_indices: bool = False,
 ) -> Result:  # fmt: skip
     d = DIMENSIONS[fn]
@@ -63,7 +63,7 @@ def max_pooled(
 
 
 def mean_pooled(
-    replay: Replay, fn: Any, input: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
+    replay: Unchanged, fn: Any, input: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
     count_include_pad: bool = True, divisor_override: int | None = None,
 ) -> Result:  # fmt: skip
     d = DIMENSIONS[fn]
@@ -99,14 +99,14 @@ def _along(value: Any, d: int) -> Sizes:
     return values * d if len(values) == 1 else values
 
 
-def padded(replay: Replay, fn: Any, input: Any, pad: Any, mode: str = "constant", value: Any = None) -> Result:
+def padded(replay: Unchanged, fn: Any, input: Any, pad: Any, mode: str = "constant", value: Any = None) -> Result:
     if not isinstance(input, Boxes) or mode != "constant" or min(pad) < 0 or len(pad) > 2 * input.d:
         return None
     left = [*pad[::2], *[0] * input.d][: input.d]
     return Boxes(replay(fn, input.base, pad, mode, value), input.patch.clone(), input.at + left[::-1])
 
 
-def slid(replay: Replay, x: Boxes, out: Tensor, window: SlidingWindow, fill: float) -> tuple[Tensor, Positions]:
+def slid(replay: Unchanged, x: Boxes, out: Tensor, window: SlidingWindow, fill: float) -> tuple[Tensor, Positions]:
     """What a sliding window needs to see, (m, c, *cells), and where what it makes of that lies in `out` (1, k, *space)."""
     stride, left, span = np.array(window.stride), np.array(window.left), window.span
     last = np.array(out.shape[out.ndim - x.d :]) - 1

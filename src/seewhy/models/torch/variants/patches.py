@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-Replay = Callable[..., Any]  # (function, *args, **kwargs): its result on the one unchanged map, computed once
+Unchanged = Callable[..., Any]  # (function, *args, **kwargs): its result on the one unchanged map, computed once
 Positions = NDArray[np.int64]
 Sizes = tuple[int, ...]
 
@@ -69,7 +69,7 @@ def outer(parts: Sequence[Boxes]) -> tuple[Positions, Sizes]:
     return np.minimum(start, np.array(parts[0].space) - sizes), tuple(sizes.tolist())
 
 
-def grown(replay: Replay, x: Boxes, at: Positions, sizes: Sizes) -> Tensor:
+def grown(replay: Unchanged, x: Boxes, at: Positions, sizes: Sizes) -> Tensor:
     """The copies' content in larger boxes: (m, *lead, *sizes)."""
     if x.sizes == sizes and np.array_equal(x.at, at):
         return x.patch

@@ -6,9 +6,9 @@ import numpy as np
 from PIL import Image
 
 import seewhy
+from seewhy.explaining.tiles.large_image import Decoded, PixelArray
+from seewhy.explaining.tiles.opening import large_images
 from seewhy.explaining.tiles.seam import Seam
-from seewhy.explaining.tiles.whole import Decoded, Pixels
-from seewhy.explaining.tiles.wholes import wholes
 from seewhy.images.inputs import PreparedBatch
 from seewhy.images.places import AxisCells
 from seewhy.images.volume import Volume
@@ -69,8 +69,8 @@ def test_each_image_is_cut_by_its_own_kind_and_has_its_name(tmp_path: Path) -> N
     Image.fromarray(pixels).save(tmp_path / "photo.png")
     model = seewhy.wrap(dense(2), prepare={"size": None, "crop": None})
     images = [pixels, str(tmp_path / "photo.png"), Image.fromarray(pixels)]
-    made = [*wholes(images, model, 5)]
-    assert [type(each) for each in made] == [Pixels, Decoded, Decoded]
+    made = [*large_images(images, model, 5)]
+    assert [type(each) for each in made] == [PixelArray, Decoded, Decoded]
     assert [each.name for each in made] == ["image 5", str(tmp_path / "photo.png"), "image 7"]
     assert {each.space for each in made} == {(8, 9)}
     for each in made:
@@ -78,6 +78,6 @@ def test_each_image_is_cut_by_its_own_kind_and_has_its_name(tmp_path: Path) -> N
 
 
 def test_prepared_arrays_are_counted_from_the_first_place_on() -> None:
-    first, second = wholes(PreparedBatch(np.concatenate([noise(8, 9), noise(8, 9, seed=1)])), seewhy.wrap(dense(2)), 3)
+    first, second = large_images(PreparedBatch(np.concatenate([noise(8, 9), noise(8, 9, seed=1)])), seewhy.wrap(dense(2)), 3)
     assert (first.name, second.name) == ("image 3", "image 4")
     np.testing.assert_array_equal(second.part((0, 0), (8, 9)), noise(8, 9, seed=1)[0])

@@ -1,4 +1,4 @@
-"""From images to wholes that can be cut into tiles: the class of each whole is the one that can read its parts."""
+"""Opens images so that they can be cut into tiles: each as the class of large image that can read its parts."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,11 +12,11 @@ from seewhy.images.volume import Volume
 from seewhy.images.volume_kinds import holds_volume
 from seewhy.prepare.batch import Batch
 
+from .large_image import Decoded, LargeImage, PixelArray, PreparedArray
 from .scene import scene
-from .whole import Array, Decoded, Pixels, Whole
 
 
-def wholes(images: PreparedBatch | list[Any], model: Any, first: int = 0) -> Iterator[Whole]:
+def large_images(images: PreparedBatch | list[Any], model: Any, first: int = 0) -> Iterator[LargeImage]:
     """A whole for each of the images that `images.inputs.sort_out` returned; those without a name are numbered from `first` on.
 
     Volumes, clips and signals become the arrays that the model prepares from them.
@@ -24,21 +24,21 @@ def wholes(images: PreparedBatch | list[Any], model: Any, first: int = 0) -> Ite
     if isinstance(images, PreparedBatch):
         for place, x in enumerate(images.x, first):
             signal = x.ndim == 2
-            yield _ready(model, PreparedBatch(x[None]), f"image {place}") if signal else Array(x, f"image {place}")
+            yield _ready(model, PreparedBatch(x[None]), f"image {place}") if signal else PreparedArray(x, f"image {place}")
         return
     for place, image in enumerate(images, first):
         other = isinstance(image, Volume) or is_clip(image) or holds_volume(image)
         yield _ready(model, [image]) if other else _photo(image, f"image {place}")
 
 
-def _ready(model: Any, image: Images, name: str = "") -> "Array":
+def _ready(model: Any, image: Images, name: str = "") -> "PreparedArray":
     batch: Batch = next(iter(model.batches(image)))
-    return Array(batch.x[0], name or batch.names[0], batch)
+    return PreparedArray(batch.x[0], name or batch.names[0], batch)
 
 
-def _photo(image: Any, name: str) -> Whole:
+def _photo(image: Any, name: str) -> LargeImage:
     if isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.ndim in (2, 3):
-        return Pixels(image, name)
+        return PixelArray(image, name)
     if isinstance(image, str | Path) and Path(image).suffix.lower() in (".tif", ".tiff"):
         raster = scene(Path(image))
         if raster is not None:

@@ -18,7 +18,7 @@ MOST_PIXELS = 2**26  # a larger picture that is read in parts is not read whole 
 Sides = tuple[int, ...]
 
 
-class Whole(ABC):
+class LargeImage(ABC):
     """A large image that can be cut into tiles."""
 
     name: str
@@ -44,7 +44,7 @@ class Whole(ABC):
 
 
 @dataclass(frozen=True)
-class Decoded(Whole):
+class Decoded(LargeImage):
     """A picture that can only be read as a whole."""
 
     decoded: Photo
@@ -66,7 +66,7 @@ class Decoded(Whole):
 
 
 @dataclass(frozen=True, eq=False)
-class Pixels(Whole):
+class PixelArray(LargeImage):
     """An array (h, w) or (h, w, c) of uint8, maybe a numpy.memmap."""
 
     array: Any
@@ -84,7 +84,7 @@ class Pixels(Whole):
 
 
 @dataclass(frozen=True, eq=False)
-class Array(Whole):
+class PreparedArray(LargeImage):
     """A prepared array (c, *space), maybe a numpy.memmap.
 
     batch: for a volume, a clip or a signal, the batch that the model prepared from it.
