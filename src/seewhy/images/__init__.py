@@ -1,4 +1,4 @@
-"""What a person gives: photos, volumes and clips, read and made upright, and where each of their pixels lies.
+"""The images that a person gives: photos, volumes and clips, read and turned upright, and where each of their pixels lies.
 
 It may be imported by everything above; it imports only the ground (`errors`, `arrays`, `printable` and their like).
 """

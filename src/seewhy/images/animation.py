@@ -1,8 +1,8 @@
-"""Animated GIF and PNG: the pictures that a person sees one after the other, composed as browsers do.
+"""Animated GIF and PNG: the pictures that a person sees one after the other, composed as browsers do it.
 
-Pillow composes them, too, and not always so: it mixes half-transparent parts of a PNG wrongly, restores what was before a
-part only sometimes, and fills what a GIF clears with a colour where there is nothing.  Here it decodes each part as a picture
-of its own.
+Pillow composes them differently: it mixes half-transparent parts of a PNG wrongly, does not always restore what was there
+before a part, and fills areas that a GIF clears with a colour instead of leaving them transparent.  So Pillow only decodes
+each part here, as a picture of its own.
 """
 
 import io
@@ -17,24 +17,24 @@ from PIL import Image
 from .depth import Encoding
 from .samples import Samples
 
-KEEP, CLEAR, RESTORE = 0, 1, 2  # what becomes of a part before the next is drawn
+KEEP, CLEAR, RESTORE = 0, 1, 2  # what is done with a part before the next one is drawn
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
-HIDDEN = (b"acTL", b"fcTL", b"fdAT", b"IDAT", b"IEND", b"IHDR")  # chunks that are not the same for every part
+HIDDEN = (b"acTL", b"fcTL", b"fdAT", b"IDAT", b"IEND", b"IHDR")  # chunks that differ from part to part
 
 
 class FramePart(NamedTuple):
-    """What changes from one picture to the next."""
+    """A part of an animation: what changes from one picture to the next."""
 
     file: bytes  # as a still picture of its own
     place: tuple[int, int]  # its left and top
     after: int
-    over: bool  # laid over what is there; else it replaces that, its transparency too
+    over: bool  # it is blended over what is there; else it replaces that, including its transparency
 
 
 def composed(file: bytes) -> tuple[tuple[int, int], Iterator[Image.Image]] | None:
-    """The size and the pictures (RGBA) of an animated GIF or PNG; None of other files.
+    """The size and the pictures (RGBA) of an animated GIF or PNG; None for other files.
 
-    Raises ValueError or EOFError where it ends too early or contradicts itself.
+    Raises ValueError or EOFError where the file ends too early or contradicts itself.
     """
     if file[:6] in (b"GIF87a", b"GIF89a"):
         size, parts = _gif(file)
@@ -46,7 +46,7 @@ def composed(file: bytes) -> tuple[tuple[int, int], Iterator[Image.Image]] | Non
 
 
 def count(file: bytes) -> int:
-    """How many pictures they are, told without decoding any."""
+    """The number of pictures, counted without decoding any."""
     if file[:8] == SIGNATURE:
         return sum(name == b"fcTL" for name, _ in _chunks(file))
     return len(_gif(file)[1])
@@ -98,7 +98,7 @@ def _apng(file: bytes) -> tuple[tuple[int, int], list[FramePart]]:
     every = list(_chunks(file))
     header = every[0][1]
     shared = [(name, data) for name, data in every if name not in HIDDEN]
-    frames: list[tuple[bytes, list[bytes]]] = []  # of each part its fcTL and its data
+    frames: list[tuple[bytes, list[bytes]]] = []  # for each part its fcTL chunk and its data
     for name, data in every:
         if name == b"fcTL":
             frames.append((data, []))
@@ -154,7 +154,7 @@ def _gif(file: bytes) -> tuple[tuple[int, int], list[FramePart]]:
 
 
 def _canvas(size: tuple[int, int], parts: Sequence[FramePart]) -> tuple[int, int]:
-    """The screen; as large as the first part, where none is given."""
+    """The transparent canvas; if the file gives no size, it is as large as the first part."""
     if all(size):
         return size
     with Image.open(io.BytesIO(parts[0].file)) as first:
@@ -165,14 +165,14 @@ def _still(
     wide: int, high: int, interlaced: int, palette: bytes, depth: int, control: bytes, data: bytes, place: tuple[int, int]
 ) -> FramePart:
     head = b"GIF89a" + struct.pack("<HHBBB", wide, high, 0x80 | depth if palette else 0, 0, 0) + palette
-    extension = b"\x21\xf9\x04" + bytes([control[0] & 1]) + control[1:] + b"\0"  # its transparent colour alone
+    extension = b"\x21\xf9\x04" + bytes([control[0] & 1]) + control[1:] + b"\0"  # it keeps only the transparent colour
     frame = b"\x2c" + struct.pack("<HHHHB", 0, 0, wide, high, interlaced)
     after = {2: CLEAR, 3: RESTORE, 4: RESTORE}.get(control[0] >> 2 & 7, KEEP)
     return FramePart(head + extension + frame + data + b";", place, after, True)
 
 
 def _behind(file: bytes, place: int) -> int:
-    """Where a row of blocks ends."""
+    """The place behind a sequence of data blocks."""
     while True:
         length = _taken(file, place, 1)[0]
         place += 1 + length

@@ -19,12 +19,12 @@ from .photo import Photo, read, rgb
 from .tiff import open_tiff
 from .tiff_tags import all_tags, is_tiff
 
-MOST = 4  # times PIL.Image.MAX_IMAGE_PIXELS: what all frames together may hold, 1 GB as Pillow comes
+MOST = 4  # times PIL.Image.MAX_IMAGE_PIXELS: the pixels that all frames together may have; 1 GB by default
 
 
 @dataclass(frozen=True, eq=False)
 class Clip:
-    """Frames of one size in the order of time.  Raises BadImage where there is none, or where the sizes differ."""
+    """Frames of one size in the order of time.  Raises BadImage where there are no frames, or their sizes differ."""
 
     frames: tuple[Image.Image, ...] = field(repr=False)  # RGB, upright
     name: str = "clip"
@@ -48,7 +48,7 @@ class Clip:
 
     @property
     def photos(self) -> list[Photo]:
-        """The frames one by one, as a network that takes photos is given them."""
+        """The frames as single photos, for a network that takes photos."""
         return [Photo(frame, f"{self.name}, frame {place}", self.notes) for place, frame in enumerate(self.frames)]
 
 
@@ -86,12 +86,12 @@ def _folder(folder: Path, name: str) -> Clip:
 
 
 def _in_order(file: Path) -> list[tuple[int, str]]:
-    """frame2 before frame10."""
+    """The key to sort file names by, so that frame2 comes before frame10."""
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", file.name.casefold()) if part]
 
 
 def _joined(pictures: list[tuple[str | None, Any]], name: str) -> Clip:
-    """Pictures read one by one, as one clip; the first that is of another size, or is one too many, ends it."""
+    """A clip of pictures read one by one; reading stops at the first of another size, or that makes the clip too large."""
     frames: list[Photo] = []
     for place, (called, picture) in enumerate(pictures):
         called = called or (None if isinstance(picture, str | Path | Photo) else f"{name}, frame {place}")
@@ -106,7 +106,7 @@ def _joined(pictures: list[tuple[str | None, Any]], name: str) -> Clip:
 
 
 def _animation(path: Path, name: str) -> Clip:
-    photo = read(path, name)  # what is no picture at all, or too large, is told as of a photo
+    photo = read(path, name)  # a file that is no picture, or too large, gives the same error as a photo
     try:
         with listening(is_tiff(path)) as heard:
             animation = _pages(path, name) if is_tiff(path) else _moving(path, name)
@@ -123,7 +123,7 @@ def _animation(path: Path, name: str) -> Clip:
 
 
 def _pages(path: Path, name: str) -> tuple[list[Image.Image], list[str]] | None:
-    """Of a TIFF; smaller copies of pages, and masks, are none."""
+    """The pages of a TIFF, without smaller copies of pages and masks."""
     pages = [tags for tags in all_tags(path) if not tags.beside]
     if len(pages) < 2:
         return None
@@ -158,7 +158,7 @@ def _moving(path: Path, name: str) -> tuple[list[Image.Image], list[str]] | None
 def _played(animation: Image.Image) -> list[Image.Image]:
     """All frames as Pillow composes them, upright; the caller's own image stays where it was."""
     place, turn = animation.tell(), UPRIGHT.get(oriented(animation))
-    turn = None if animation.format == "TIFF" else turn  # whose pages Pillow turns as it decodes them
+    turn = None if animation.format == "TIFF" else turn  # Pillow turns the pages of a TIFF as it decodes them
     try:
         frames = [rgb(frame) for frame in ImageSequence.Iterator(animation)]
     finally:
@@ -167,7 +167,7 @@ def _played(animation: Image.Image) -> list[Image.Image]:
 
 
 def _given(animation: Image.Image, name: str) -> Clip:
-    """Of a PIL image: from its file, where it is one, else as Pillow plays it."""
+    """The clip of a PIL image: from its file, if it has one, else the frames that Pillow gives."""
     file = str(getattr(animation, "filename", ""))
     if file and getattr(animation, "fp", None) and Path(file).is_file():
         return _animation(Path(file), name)
@@ -186,7 +186,7 @@ def _alone(count: int) -> tuple[str, ...]:
 
 
 def _blank(frames: list[Image.Image]) -> tuple[str, ...]:
-    """Frames of one and the same colour; a cut to black among others is none of it."""
+    """Notes for a clip whose frames all have one and the same colour; single black frames among others are not noted."""
     colours = {tuple(pair) for frame in frames for pair in [frame.getextrema()]}
     if len(colours) > 1 or any(low != high for pair in colours for low, high in pair):  # type: ignore[misc]
         return ()

@@ -1,4 +1,4 @@
-"""What other libraries do while they decode a file: what they raise becomes BadImage, what they mutter is kept out or noted."""
+"""Guards round other libraries' decoders: what they raise becomes BadImage, what they warn of or log is dropped or noted."""
 
 import warnings
 from collections.abc import Iterator
@@ -14,13 +14,13 @@ from .files import HEADERS
 if TYPE_CHECKING:
     from logging import LogRecord
 
-PLAIN = (OSError, EOFError, ValueError)  # whose text says what is wrong without the name of its class
-MOST_REMARKS = 3  # remarks of a decoder that are noted of one file
+PLAIN = (OSError, EOFError, ValueError)  # errors whose text is clear without the name of their class
+MOST_REMARKS = 3  # how many remarks of a decoder are noted for one file
 
 
 @contextmanager
 def decoding(what: str) -> Iterator[None]:
-    """Whatever a decoder raises inside, as BadImage that begins with `what` ("scan.nii cannot be read as a volume")."""
+    """Raise as BadImage what a decoder raises in the block; it begins with `what` ("scan.nii cannot be read as a volume")."""
     try:
         yield
     except SeewhyError:
@@ -36,8 +36,8 @@ def decoding(what: str) -> Iterator[None]:
 
 @contextmanager
 def quietly(logger: str) -> Iterator[list[str]]:
-    """Warnings are kept out, and what the logger of that name says in this thread comes into a list instead of on stderr."""
-    import logging  # as long to import as a tenth of seewhy
+    """Suppress warnings, and collect what the logger of that name says in this thread in a list, instead of on stderr."""
+    import logging  # here, to keep start-up light: importing it takes a tenth as long as seewhy
 
     remarks: list[str] = []
     thread = get_ident()

@@ -1,10 +1,10 @@
 """Numbers of any depth as 8 bit: one policy for every file and reader, and a note that says which range was taken.
 
-- What the file's own tags say comes first, where the values lie within it.
-- Unsigned integers of up to 16 bit: all that their bits can say.
+- The range that the file's own tags give comes first, if the values lie within it.
+- Unsigned integers of up to 16 bit: the whole range of their bits.
 - Everything else (signed and wider integers, floats): 0 to 1 or 0 to 255 where the values lie there, else the range that they
   have; of a thousand values one may lie outside, so that a stray one turns no picture black.
-- What stands for no data (NaN, infinity, the file's nodata value) is set apart, and black.
+- Values that stand for no data (NaN, infinity, the file's nodata value) do not count for the range, and become black.
 """
 
 from collections.abc import Iterator
@@ -15,19 +15,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 Numbers = NDArray[Any]
-PORTION = 1000  # of so many values one may be a stray
-FEW = 16  # values, of which one may be a stray, too
-SHARE = 8  # a picture that uses less than this part of its range is said to
+PORTION = 1000  # among so many values, one may be an outlier
+FEW = 16  # also among as few values as these, one may be an outlier
+SHARE = 8  # 1/8: a picture that uses less than this part of its range gets a note
 HUGE = 1e30  # floats beyond are no measurement: the lowest float32 stands for no data in many files
-FILLS = (-9999.0, -99999.0, -32768.0, -32767.0)  # what writers put for no data without saying so, below everything else
+FILLS = (-9999.0, -99999.0, -32768.0, -32767.0)  # common numbers for no data, where no tag says so and all else is larger
 BAND = 2**20  # values that are scaled at once
 
 
 @dataclass(frozen=True)
 class Encoding:
-    """What a file says of the numbers in it.
+    """What a file's tags say about its numbers.
 
-    bits: how many an unsigned integer has; None of other numbers.  low, high: their range, where tags say one.
+    bits: of an unsigned integer; None for other numbers.  low, high: their range, if tags give one.
     empty: the number that stands for no data.  inverted: the lowest is white.
     """
 
@@ -39,7 +39,7 @@ class Encoding:
 
 
 class Range(NamedTuple):
-    """What becomes black, what white, and of where it was taken."""
+    """The numbers that become black and white, and where this range comes from."""
 
     low: float
     high: float
@@ -48,9 +48,9 @@ class Range(NamedTuple):
 
 
 def eight_bit(values: Numbers, encoding: Encoding | None = None) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
-    """Numbers (h, w) or (h, w, c) as 8 bit of the same shape, all channels by one range; and what a person should know of it.
+    """Numbers (h, w) or (h, w, c) as 8 bit of the same shape, all channels by one range; and notes on how they were scaled.
 
-    Raises ValueError where no number is one.
+    Raises ValueError where all values stand for no data.
     """
     encoding = encoding or Encoding()
     values = values.astype(np.float32) if values.dtype == np.float16 else values
@@ -67,7 +67,7 @@ def eight_bit(values: Numbers, encoding: Encoding | None = None) -> tuple[NDArra
 
 
 def _held(values: Numbers, encoding: Encoding) -> tuple[NDArray[np.bool_] | None, float | None]:
-    """Which values are measurements, None for all; and the number that stands for the others, where it is one."""
+    """Which values are measurements (None: all are), and the number that stands for no data, if there is one."""
     held = np.ones(values.shape, bool)
     if values.dtype.kind == "f":
         with np.errstate(invalid="ignore"):
@@ -75,7 +75,7 @@ def _held(values: Numbers, encoding: Encoding) -> tuple[NDArray[np.bool_] | None
     fill = encoding.empty
     if fill is not None and np.isfinite(fill) and (values.dtype.kind == "f" or float(fill).is_integer()):
         filled = values == (np.asarray(fill).astype(values.dtype) if values.dtype.kind == "f" else int(fill))
-        held &= ~(filled.all(-1, keepdims=True) if values.ndim == 3 else filled)  # no data is none in any channel
+        held &= ~(filled.all(-1, keepdims=True) if values.ndim == 3 else filled)  # a pixel has no data if no channel has any
     elif values.dtype.kind in "fi":
         fill = _guessed(values[held])
         held &= values != fill if fill is not None else True
@@ -83,7 +83,7 @@ def _held(values: Numbers, encoding: Encoding) -> tuple[NDArray[np.bool_] | None
 
 
 def _guessed(present: Numbers) -> float | None:
-    """A usual number for no data, if it lies farther below all others than these lie apart."""
+    """A common number for no data, if it lies farther below all other values than the width of their range; else None."""
     low = float(present.min()) if present.size else 0.0
     others = present[present != low] if low in FILLS else present[:0]
     if len(others) and float(others.min()) - low > float(others.max()) - float(others.min()):
@@ -116,7 +116,7 @@ def _measured(present: Numbers, low: float, high: float) -> Range:
 
 
 def _number(value: Any) -> float:
-    return value.item()  # of Python: sums of it do not overflow
+    return value.item()  # a number of Python, whose sums do not overflow
 
 
 def _scaled(values: Numbers, taken: Range) -> NDArray[np.uint8]:
@@ -136,7 +136,7 @@ def _bands(values: Numbers) -> Iterator[slice]:
 
 
 def _line(values: Numbers, taken: Range) -> NDArray[np.uint8]:
-    """Straight from black to white, and no further."""
+    """The values scaled linearly from black to white, and clipped there."""
     if not taken.high > taken.low:
         return np.zeros(values.shape, np.uint8)
     with np.errstate(all="ignore"):

@@ -1,4 +1,4 @@
-"""Files of pictures on their way in: bounds, one error for whatever a decoder raises, and what decoders say beside."""
+"""Opening files of pictures: bounds on their size, one error for all that decoders raise, and notes of what decoders warn."""
 
 import logging
 import os
@@ -17,18 +17,18 @@ from PIL import Image, UnidentifiedImageError
 from seewhy.errors import BadImage, MissingExtra
 from seewhy.printable import printable
 
-HEADERS = RLock()  # catching warnings is no business of two threads at a time
+HEADERS = RLock()  # only one thread at a time can catch warnings
 NAMED_ALONE = ("EPS", "WMF", "HDF5", "GRIB", "BUFR", "MPEG")  # formats that Pillow only knows by name, or runs programs for
 NAMELESS = "The name of the image is empty. Give the path of a file."
-MOST_NOTES = 3  # of what a decoder says, so many lines become notes
+MOST_NOTES = 3  # how many lines of a decoder's output become notes
 LIBTIFF = re.compile(r"^[\w.]+: |^  ")  # how libtiff begins a line, and goes on in the next
-for reader in ("PIL", "tifffile", "rasterio"):  # where nobody asked for a log, it would go to stderr
+for reader in ("PIL", "tifffile", "rasterio"):  # without a configured log, they would write to stderr
     logging.getLogger(reader).addHandler(logging.NullHandler())
 
 
 @contextmanager
 def guarded(name: str) -> Iterator[None]:
-    """Whatever a broken picture makes a decoder raise, as one error that names it."""
+    """Raise as BadImage, with the name of the picture, whatever a decoder raises in the block."""
     try:
         yield
     except BadImage as known:
@@ -65,7 +65,7 @@ def oversized(name: str, what: str, needed: int | None) -> BadImage:
 
 
 def open_picture(file: Any, name: str) -> Image.Image:
-    """A picture, just opened: a path, or an open binary file.  Raises BadImage, with what to do about files of other kinds."""
+    """The picture in a file, opened but not decoded.  Raises BadImage, which says what to do with files of other kinds."""
     if isinstance(file, Path) and not file.is_file():
         what = "a folder: give the photos in it" if file.is_dir() else "no file" if file.exists() else "not there"
         raise BadImage(f"{name} is {what}.")
@@ -89,10 +89,10 @@ def open_picture(file: Any, name: str) -> Image.Image:
 
 @contextmanager
 def listening(tiff: bool = False) -> Iterator[list[str]]:
-    """What Pillow warns of, and of a TIFF what libtiff writes to stderr, as lines that are there when the block has ended.
+    """Collect the warnings of Pillow, and for a TIFF what libtiff writes to stderr; the list is filled when the block ends.
 
-    Python's warning filters and stderr belong to the whole process: one thread at a time listens, and what others say
-    meanwhile is said afterwards.
+    Python's warning filters and stderr belong to the whole process: only one thread at a time collects, and what other threads
+    write to stderr meanwhile is written afterwards.
     """
     heard: list[str] = []
     with HEADERS, _stderr(heard) if tiff else nullcontext(), warnings.catch_warnings(record=True) as caught:
@@ -109,7 +109,7 @@ def listening(tiff: bool = False) -> Iterator[list[str]]:
 
 
 def _idle(warning: Any) -> bool:
-    """Pillow's of a size that is bounded here, and rasterio's of a file that does not lie on the earth."""
+    """Is this one of two needless warnings: Pillow's of a large size, rasterio's of a file without a place on the earth?"""
     return (
         issubclass(warning.category, Image.DecompressionBombWarning) or warning.category.__name__ == "NotGeoreferencedWarning"
     )
@@ -117,14 +117,14 @@ def _idle(warning: Any) -> bool:
 
 @contextmanager
 def _stderr(heard: list[str]) -> Iterator[None]:
-    """What libtiff writes while the block runs is heard; the rest is written when it has ended."""
+    """Collect what libtiff writes to stderr in the block; all other output is written to stderr when the block has ended."""
     from tempfile import TemporaryFile
 
     with suppress(Exception):
         sys.stderr.flush()
     try:
         saved, held = os.dup(2), TemporaryFile()  # noqa: SIM115 - closed below
-    except OSError:  # there is no stderr, or no file to be had
+    except OSError:  # there is no stderr, or no temporary file
         yield
         return
     with held:
@@ -144,7 +144,7 @@ def _stderr(heard: list[str]) -> Iterator[None]:
 
 
 def decoder_notes(heard: list[str]) -> tuple[str, ...]:
-    """As notes of a photo."""
+    """The lines as notes of a photo."""
     lines = dict.fromkeys(printable(" ".join(line.split()), 200) for line in heard if line.strip())
     return tuple(f"of its file: {line}" for line in [*lines][:MOST_NOTES])
 
@@ -156,12 +156,12 @@ def check_name(path: Any) -> None:
 
 
 def has_suffix(path: Path, suffixes: Any) -> bool:
-    """Does its name end so?"""
+    """Does the name of the file end in one of these suffixes?"""
     return path.name.lower().endswith(tuple(suffixes))
 
 
 def need(package: str) -> Any:
-    """The package, imported; MissingExtra where it is not installed."""
+    """Import a package.  Raises MissingExtra where it is not installed."""
     try:
         return import_module(package)
     except ModuleNotFoundError:

@@ -1,4 +1,4 @@
-"""Files that are no picture Pillow can read: what they are, and what to do about them."""
+"""Files that Pillow cannot read as pictures: what they are, and what to do with them."""
 
 from pathlib import Path
 from typing import Any
@@ -63,7 +63,7 @@ SENSORS = frozenset(ending for ending, kind in ENDINGS.items() if kind is SENSOR
 
 
 def advice(file: Any) -> str:
-    """The end of the sentence that it is no picture: what it seems to be, and what to do."""
+    """The end of an error's sentence: what a file that is no picture seems to be, and what to do with it."""
     head, ending = _head(file), file.suffix.lower() if isinstance(file, Path) else ""
     if not head:
         return ": it is empty."
@@ -72,7 +72,7 @@ def advice(file: Any) -> str:
 
 
 def kind(head: bytes, ending: str = "") -> tuple[str, str] | None:
-    """What a file is by its first bytes, else by the end of its name, and the cure; None where neither tells."""
+    """The kind of a file by its first bytes or else its suffix, and what to do with it; None where the kind is unknown."""
     if head[4:8] == b"ftyp":
         return BRANDS.get(head[8:12], FILM)
     if head[:4] == b"RIFF" and head[8:12] == b"AVI ":

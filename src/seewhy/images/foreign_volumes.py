@@ -1,4 +1,4 @@
-"""Files that are no volumes that seewhy reads: what they are, and what to do with them."""
+"""Files that seewhy cannot read as volumes: what they are, and what to do with them."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -39,7 +39,7 @@ STARTS: dict[bytes, str] = {  # by the first bytes
     b"7z\xbc\xaf": UNPACK.format("7z"),
     b"Rar!": UNPACK.format("rar"),
 }
-PATTERNS: dict[str, Callable[[bytes], bool]] = {  # where a few first bytes do not tell
+PATTERNS: dict[str, Callable[[bytes], bool]] = {  # tests of the beginning of a file, where its first bytes alone do not decide
     PICTURE.format("WebP"): lambda head: head[:4] == b"RIFF" and head[8:12] == b"WEBP",
     PICTURE.format("HEIC or AVIF"): lambda head: head[4:8] == b"ftyp" and head[8:11] in (b"hei", b"hev", b"mif", b"avi"),
     PICTURE.format("BMP"): lambda head: head[:2] == b"BM" and head[6:10] == bytes(4),
@@ -56,7 +56,7 @@ ENDINGS = {  # by the name alone
 
 
 def foreign_kind(file: Path) -> str | None:
-    """What a file is that is no NIfTI, Analyze, MGH or DICOM file, as the end of a sentence; None where that is not known."""
+    """The kind of a file that is no NIfTI, Analyze, MGH or DICOM file, as the end of a sentence; None if it is unknown."""
     with file.open("rb") as opened:
         head = opened.read(512)
     name = file.name.lower()

@@ -1,4 +1,4 @@
-"""GeoTIFF: large scenes read by windows, and maps written where they lie on the earth.  rasterio comes with seewhy[geo]."""
+"""GeoTIFF: large scenes are read by windows, and maps written with their place on the earth.  It needs seewhy[geo]."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""What a person may give as images, sorted out: pictures still to be read, or a prepared batch."""
+"""The images that a person gives: a list of pictures still to be read, or a prepared batch."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,11 +21,11 @@ class PreparedBatch:
     """Floats that already went through the user's own preprocessing."""
 
     x: Array  # (n, c, *space)
-    first: int = 0  # the place of its first image among those given
+    first: int = 0  # the place of its first image among all images
 
 
 def sort_out(images: Images, signals: bool = False) -> PreparedBatch | list[Any]:
-    """Tell a prepared batch from pictures still to be read; the latter as a list, not yet opened.
+    """The images as a prepared batch, or as a list of pictures that are still to be opened.
 
     signals: floats (n, c, l) are a prepared batch, too.
     """

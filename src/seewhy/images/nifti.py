@@ -1,5 +1,7 @@
-"""NIfTI, Analyze and MGH files by nibabel: what a header claims is checked before room is made for it, where it does not say
-how the patient lies that is said, and only the volume that is asked for is read, slab by slab.
+"""NIfTI, Analyze and MGH files, read by nibabel.
+
+Sizes in a header are checked before memory is taken for them.  A header that does not say how the patient lies gives a note.
+Only the wanted volume is read, slab by slab.
 """
 
 import gzip
@@ -17,13 +19,13 @@ from .decoding import decoding, quietly
 from .files import has_suffix, need
 from .volume import Volume, check_voxels, places_voxels
 
-MM = {"micron": 1e-3, "meter": 1e3}  # of the units that a NIfTI header names
+MM = {"micron": 1e-3, "meter": 1e3}  # mm per unit of a NIfTI header
 PAIR = (".hdr", ".img")
-MGH, KINDS = (".mgh", ".mgz"), (0, 1, 3, 4, 10)  # of an MGH file's voxels
-PACKED = 1040  # times its size may a file grow that gzip packed
-LONGEST = 1 << 26  # bytes before the voxels of a packed file: its header, and what else it says
+MGH, KINDS = (".mgh", ".mgz"), (0, 1, 3, 4, 10)  # suffixes, and codes of the kinds of voxels, of MGH files
+PACKED = 1040  # a file unpacked by gzip is at most this many times larger
+LONGEST = 1 << 26  # bytes before the voxels of a packed file: its header and extensions
 SLAB = 1 << 24  # voxels that are scaled at a time
-APART = 0.1  # of a voxel: so far sform and qform may place it differently without a word
+APART = 0.1  # in voxels: if sform and qform differ by more, there is a note
 GUESSED = (
     "so this is a guess, as nibabel makes it: axes to the {ways}. Left and right, and the order of the axes, may be others; if "
     "you know them, read it as a seewhy.Volume(values, affine)"
@@ -31,9 +33,10 @@ GUESSED = (
 
 
 def read_nifti(file: Path, name: str, channels: bool, most: int) -> Volume:
-    """A NIfTI (.nii, .nii.gz, .hdr and .img), Analyze or MGH file; of several volumes the first, or all as channels.
+    """The Volume in a NIfTI (.nii, .nii.gz, .hdr and .img), Analyze or MGH file; of several the first, or all as channels.
 
-    Raises BadImage where it is none or broken, claims more voxels than it holds, or holds more than `most`.
+    Raises BadImage for other files and broken ones, where the header claims more voxels than the file holds, and for more than
+    `most` voxels.
     """
     nibabel = need("nibabel")
     with decoding(f"{name} cannot be read as a volume"):
@@ -55,7 +58,7 @@ def read_nifti(file: Path, name: str, channels: bool, most: int) -> Volume:
 
 
 def _check_pair(file: Path, name: str) -> None:
-    """Are the header and the voxels both there, whichever of them is given?"""
+    """Raises BadImage where one of the two files of a pair, header and voxels, is missing."""
     other = ".img" if has_suffix(file, (".hdr",)) else ".hdr"
     beside = [file.with_suffix(other), file.with_suffix(other.upper())]
     if not any(path.is_file() for path in beside):
@@ -63,7 +66,7 @@ def _check_pair(file: Path, name: str) -> None:
 
 
 def _check_mgh(file: Path, name: str, most: int) -> None:
-    """What nibabel would stumble on, and the number of voxels, behind all of which it looks for the rest of the header."""
+    """Raises BadImage for an MGH header that is broken or claims too many voxels: nibabel would read past all of them."""
     head = _beginning(file)
     if len(head) < 30:
         raise BadImage(f"{name} cannot be read as a volume: it is cut off, after {len(head)} bytes.")
@@ -79,12 +82,12 @@ def _beginning(file: Path) -> bytes:
 
 
 def _check_packed(file: Path, name: str) -> None:
-    """The parts of a packed header that would make nibabel unpack the whole of it, however much that is."""
+    """Raises BadImage where a packed header claims such large extensions that nibabel would unpack the whole file for them."""
     with gzip.open(file) as opened:
         head = opened.read(544)
         order = next((o for o in "<>" if head[:4] in (struct.pack(f"{o}i", 348), struct.pack(f"{o}i", 540))), None)
         if len(head) < 544 or order is None:
-            return  # nibabel says what is wrong
+            return  # no NIfTI: nibabel raises the error
         new = struct.unpack(f"{order}i", head[:4])[0] == 540
         (first,) = struct.unpack(f"{order}q", head[168:176]) if new else struct.unpack(f"{order}f", head[108:112])
         start = 544 if new else 352
@@ -101,7 +104,7 @@ def _check_packed(file: Path, name: str) -> None:
 
 
 def _check_claims(image: Any, name: str) -> None:
-    """Can its file hold the voxels that the header tells of?"""
+    """Raises BadImage where the file is too short for the voxels that its header claims."""
     header, file = image.header, Path(str(image.dataobj.file_like))
     sides = image.shape
     if not sides or min(sides) < 1:
@@ -118,13 +121,13 @@ def _check_claims(image: Any, name: str) -> None:
 
 
 def _voxels(image: Any, name: str, channels: bool, most: int) -> tuple[NDArray[np.float32], tuple[str, ...]]:
-    """(i, j, k) or (i, j, k, c) float32, scaled as the file says."""
+    """The voxels (i, j, k) or (i, j, k, c) as float32, scaled by the file's slope and intercept; and notes."""
     data, shape, notes = image.dataobj, tuple(map(int, image.shape)), ()
     if data.dtype.kind not in "fiu":
         raise BadImage(f"{name} holds {data.dtype} voxels, which are no single numbers: colours or complex ones.")
     while len(shape) > 3 and shape[-1] == 1:
         shape = shape[:-1]
-    if len(shape) == 5 and shape[3] == 1:  # vectors, as NIfTI keeps them
+    if len(shape) == 5 and shape[3] == 1:  # NIfTI stores vectors in the fifth dimension
         count, place = shape[4], lambda c: (0, c)
     elif len(shape) == 4:
         count, place = shape[3], lambda c: (c,)
@@ -148,7 +151,9 @@ def _voxels(image: Any, name: str, channels: bool, most: int) -> tuple[NDArray[n
 
 
 def _fill(values: NDArray[np.float32], data: Any, axes: int, place: tuple[int, ...]) -> int:
-    """Slabs of a file's array into values (i, j, k); NaN, as some tools write outside the brain, as zero: how many."""
+    """Read a file's array into `values` (i, j, k), slab by slab.  NaN, which some tools write outside the brain, becomes zero;
+    returns how many were NaN.
+    """
     i, j, k = values.shape
     step = max(1, SLAB // (i * j))
     lost = 0
@@ -165,7 +170,7 @@ def _fill(values: NDArray[np.float32], data: Any, axes: int, place: tuple[int, .
 
 
 class Placement(NamedTuple):
-    """Where voxels lie, what there is to say of that, and the header to save a map with."""
+    """Where the voxels lie, notes on that, and the header to save a map with."""
 
     affine: Floats  # (4, 4), to mm in RAS+
     notes: tuple[str, ...]
@@ -187,7 +192,7 @@ def _placed(nibabel: Any, image: Any, mgh: bytes, name: str) -> Placement:
 
 
 def _unit(header: Any) -> tuple[float, tuple[str, ...]]:
-    """mm of one unit; a note, where that is none."""
+    """The length of one unit in mm, and a note where the header names no unit of length."""
     try:
         return MM.get(header.get_xyzt_units()[0], 1.0), ()
     except KeyError:
@@ -195,7 +200,7 @@ def _unit(header: Any) -> tuple[float, tuple[str, ...]]:
 
 
 def _by_forms(header: Any, name: str, shape: tuple[int, ...]) -> Placement:
-    """By sform, as nibabel and others prefer, else by qform, else by a guess."""
+    """The placement by sform, which nibabel and others prefer, else by qform, else by a guess."""
     import nibabel
 
     codes = {form: int(header[f"{form}_code"]) for form in ("sform", "qform")}
@@ -214,7 +219,7 @@ def _by_forms(header: Any, name: str, shape: tuple[int, ...]) -> Placement:
     bad = [other for other in affines if other not in good]
     notes = tuple(f"its {other} places no voxel in space: {form} is used" for other in bad)
     if "sform" in bad:
-        header["sform_code"] = 0  # so that a map which is saved with it lies there, too
+        header["sform_code"] = 0  # so that maps saved with this header lie at the same place
     if len(good) == 2 and (apart := _apart(good["sform"], good["qform"], shape)) > APART * min(_lengths(affine)):
         notes += (f"its sform and its qform place voxels up to {apart:.4g} mm apart: sform is used, as most tools do",)
     sides, pixdim = _lengths(affine), np.asarray(header["pixdim"][1:4], float)
@@ -225,15 +230,15 @@ def _by_forms(header: Any, name: str, shape: tuple[int, ...]) -> Placement:
 
 
 def _form(header: Any, form: str) -> Floats:
-    """(4, 4); NaN where it cannot be computed."""
+    """The affine (4, 4) by sform or qform; NaN where it cannot be computed."""
     try:
         return np.asarray(getattr(header, f"get_{form}")(), np.float64)
-    except Exception:  # noqa: BLE001 - of broken numbers nibabel raises several kinds
+    except Exception:  # noqa: BLE001 - nibabel raises several kinds of errors for broken numbers
         return np.full((4, 4), np.nan)
 
 
 def _apart(first: Floats, second: Floats, shape: tuple[int, ...]) -> float:
-    """mm between the places of a corner of the volume, where these are furthest apart."""
+    """The largest distance in mm between the places that two affines give to a corner of the volume."""
     sides = [(0, side - 1) for side in (*shape, 1, 1)[:3]]
     corners = np.array([(i, j, k, 1) for i in sides[0] for j in sides[1] for k in sides[2]], float)
     return float(np.linalg.norm((corners @ (first - second).T)[:, :3], axis=1).max())
@@ -247,5 +252,5 @@ def _ways(nibabel: Any, affine: Floats) -> str:
     words = {"L": "left", "R": "right", "A": "front", "P": "back", "S": "head", "I": "feet"}
     try:
         return ", the ".join(words[code] for code in nibabel.aff2axcodes(affine))
-    except Exception:  # noqa: BLE001 - an affine that places nothing, which Volume refuses
+    except Exception:  # noqa: BLE001 - a singular affine, which Volume refuses
         return "nowhere"

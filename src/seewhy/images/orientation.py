@@ -1,4 +1,4 @@
-"""How a picture is turned that a camera held otherwise, by EXIF's number: 1 for not at all."""
+"""How a picture is turned upright, by the number of its EXIF orientation: 1 means that it is upright."""
 
 from PIL import Image
 
@@ -11,7 +11,7 @@ STORED = {**UPRIGHT, 6: UPRIGHT[8], 8: UPRIGHT[6]}  # the other way
 
 
 def oriented(image: Image.Image) -> int:
-    """Its number; 1 also of what cannot be read."""
+    """The picture's EXIF orientation; 1 also where it cannot be read."""
     try:
         return int(image.getexif().get(ORIENTATION, 1))
     except Exception:  # noqa: BLE001 - broken EXIF of any kind is no reason not to look at the picture

@@ -16,11 +16,11 @@ from .files import check_name, check_size, decoder_notes, guarded, listening, op
 from .orientation import UPRIGHT, oriented
 
 QUIBBLING = ("ICO", "ICNS", "CUR")  # formats that warn while they decode
-UnderlayPixels = Any  # a map lies on a PIL photo, a Volume, a Clip, on the array (c, l) of a prepared signal, or on None
+UnderlayPixels = Any  # what maps are drawn over: PIL photo, Volume, Clip, array (c, l) of a signal, None
 
 
 class Photo(NamedTuple):
-    """A picture as a person would see it."""
+    """A picture as a person would see it, with its name and notes."""
 
     pixels: Image.Image  # RGB, upright
     name: str
@@ -28,7 +28,7 @@ class Photo(NamedTuple):
 
 
 class Underlay(NamedTuple):
-    """What lies under a map, where it is no photo."""
+    """What a map is drawn over, where that is no photo."""
 
     pixels: UnderlayPixels
     name: str
@@ -60,7 +60,7 @@ def read(image: Any, name: str | None = None) -> Photo:
 
 
 def _just_opened(image: Any) -> bool:
-    """A file that Pillow has opened and not decoded yet, of a format of which its own picture is not always right."""
+    """Is it an opened but not decoded file, in a format that Pillow does not always decode correctly?"""
     deep = image.format in ("TIFF", "PNG", "PPM", "FITS") and getattr(image, "fp", None) and getattr(image, "tile", None)
     name = getattr(image, "filename", "")
     return bool(deep and name and isinstance(name, str) and Path(name).is_file())
@@ -92,13 +92,13 @@ def _decoded(file: Path | bytes, name: str) -> Photo:
 
 
 def _with_mask(image: Image.Image, file: Path | bytes, name: str) -> Image.Image:
-    """A cursor read as the icon that it else is: of cursors, Pillow leaves the mask of what is transparent out."""
+    """A cursor, read as an icon, which has the same format: Pillow ignores the transparency mask of cursors."""
     if image.format != "CUR":
         return image
     image.close()
     held = bytearray(file if isinstance(file, bytes) else file.read_bytes())
     held[2] = 1
-    for entry in range(6, 6 + 16 * int.from_bytes(held[4:6], "little"), 16):  # where an icon says how many bits a pixel has
+    for entry in range(6, 6 + 16 * int.from_bytes(held[4:6], "little"), 16):  # where an icon has the number of bits per pixel
         place = int.from_bytes(held[entry + 12 : entry + 16], "little")
         held[entry + 4 : entry + 8] = b"\1\0" + (
             held[place + 14 : place + 16] if held[place : place + 4] == b"(\0\0\0" else b"\0\0"
@@ -107,7 +107,7 @@ def _with_mask(image: Image.Image, file: Path | bytes, name: str) -> Image.Image
 
 
 def _upright(image: Image.Image, name: str, again: Callable[[], Image.Image] | None = None) -> Photo:
-    """again: opens its file once more, where it is one just opened; else it is the caller's own, and stays as it is."""
+    """The picture as upright RGB.  again: opens its file once more; None for a caller's own image, which is not changed."""
     from .depth import SHARE
     from .samples import coarse, deep
 
@@ -143,7 +143,7 @@ def _finished(image: Image.Image, notes: tuple[str, ...], name: str, more: tuple
 
 
 def _blank(pixels: Image.Image, before: Image.Image | None = None) -> tuple[str, ...]:
-    """What to say of a picture on which there is nothing to see.  before: as it was with its transparency."""
+    """Notes for a picture that has a single colour.  before: the picture with its transparency."""
     colour = _extrema(pixels)
     if any(low != high for low, high in colour):
         return ()
@@ -154,13 +154,13 @@ def _blank(pixels: Image.Image, before: Image.Image | None = None) -> tuple[str,
 
 
 def _extrema(image: Image.Image) -> tuple[tuple[int, int], ...]:
-    """Of each band."""
+    """The lowest and the highest value of each band."""
     extrema: Any = image.getextrema()
     return extrema
 
 
 def _gif(image: Image.Image, again: Callable[[], Image.Image]) -> Image.Image:
-    """The first picture; where it leaves some of the screen free, nothing is there, and not what Pillow fills it with."""
+    """The first picture of a GIF; parts of the canvas that it does not cover are transparent, which Pillow would fill."""
     from .animation import composed
 
     with again() as fresh:
@@ -173,7 +173,7 @@ def _gif(image: Image.Image, again: Callable[[], Image.Image]) -> Image.Image:
 
 
 def _first(image: Image.Image) -> Image.Image:
-    """The first frame; the caller's own image stays where it was."""
+    """The first frame; a caller's own image stays at the frame that it was at."""
     place = image.tell()
     try:
         image.seek(0)
@@ -183,7 +183,7 @@ def _first(image: Image.Image) -> Image.Image:
 
 
 def rgb(image: Image.Image) -> Image.Image:
-    """8-bit RGB of any mode of 8 bit, transparency on white."""
+    """An image of any 8-bit mode as RGB, with transparency shown on white."""
     if image.mode.startswith(("I", "F")):
         from .depth import Encoding
         from .samples import Samples
@@ -216,7 +216,7 @@ def _pixels(array: Any, name: str) -> NDArray[np.uint8]:
 
 
 def photos(images: Iterable[Any], first: int = 0) -> Iterator[Photo]:
-    """Read one picture after the other; those without a name of their own are called by their place, from `first` on."""
+    """Read one picture after the other; those without a name are numbered by their place, from `first` on."""
     for place, image in enumerate(images, first):
         named = isinstance(image, str | Path | Photo) or getattr(image, "filename", "")
         yield read(image) if named else read(image, f"image {place}")

@@ -1,4 +1,4 @@
-"""Where things lie, once: a part of a photo, a grid in space, cells along an axis."""
+"""Where things lie in images: a part of a photo, a grid in space, cells along an axis."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -14,7 +14,7 @@ Where = Any  # the part of an image that the network saw: an Extent of a photo, 
 
 
 class Extent(NamedTuple):
-    """A part of the original image, in its pixels; edges, so a whole 4x3 image is (0, 0, 4, 3)."""
+    """A part of the original image by its edges, in pixels: an image of 4 x 3 pixels as a whole is (0, 0, 4, 3)."""
 
     left: float
     top: float
@@ -22,7 +22,7 @@ class Extent(NamedTuple):
     bottom: float
 
     def cut(self, photo: Image.Image) -> Image.Image:
-        """That part of a photo, at least a pixel of it; mirrored, where the edges are the other way round."""
+        """This part of a photo, at least one pixel of it; mirrored where right is less than left, or bottom less than top."""
         (left, right), (top, bottom) = (sorted(edges) for edges in ((self.left, self.right), (self.top, self.bottom)))
         x, y = round(left), round(top)
         part = photo.crop((x, y, max(x + 1, round(right)), max(y + 1, round(bottom))))
@@ -30,7 +30,7 @@ class Extent(NamedTuple):
         return ImageOps.flip(part) if self.top > self.bottom else part
 
 
-BESIDE = 1e-9  # a share of a cell: rounding
+BESIDE = 1e-9  # in cells: smaller distances are rounding errors
 
 
 class Grid(NamedTuple):
@@ -51,13 +51,13 @@ class Grid(NamedTuple):
         return cls(tuple(range(d)), (0.0,) * d, (1.0,) * d, tuple(shape), tuple(shape))
 
     def turned(self, order: Sequence[int]) -> "Grid":
-        """With its axes in another order."""
+        """The grid with the axes of its inner array in another order."""
         parts: list[Any] = [tuple(part[axis] for axis in order) for part in self[:4]]
         axes, first, step, size = parts
         return Grid(axes, first, step, size, self.shape)
 
     def along(self, axis: int, first: float, step: float, size: int) -> "Grid":
-        """With other cells along one axis: `size` of them, of which the first lies at the cell `first` of those that were."""
+        """The grid with other cells along one axis: `size` cells, the first of which lies at cell `first` of this grid."""
         firsts, steps, sizes = [*self.first], [*self.step], [*self.size]
         firsts[axis] += steps[axis] * first
         steps[axis] *= step
@@ -90,9 +90,9 @@ class Grid(NamedTuple):
         return x.transpose(*range(lead), *(lead + axis for axis in self.axes))
 
     def spread(self, values: Floats, cells: "Cells | None" = None) -> Floats:
-        """Draw a map over the inner array onto the outer array (*shape): linear between the centres of cells, zero outside.
+        """Resample a map over the inner array to the outer array (*shape): linear between the centres of cells, zero outside.
 
-        cells: where the map's cells lie in the inner array; None: they share it out evenly.
+        cells: where the map's cells lie in the inner array; None: they divide it evenly.
         """
         cells = cells or Cells.even(values.shape, self.size)
         x = values.transpose(np.argsort(self.axes))
@@ -106,9 +106,9 @@ class Grid(NamedTuple):
 
 
 def neighbours(at: Floats, cells: int, rounding: float = BESIDE) -> tuple[NDArray[np.intp], Floats]:
-    """Of places along an axis, in cells: the cell at or before each, and the share that the next cell has in it (0 to 1).
+    """For places along an axis, in cells: the cell at or before each, and the weight of the next cell (0 to 1).
 
-    Beyond the outermost cells these go on.  A place as near to a cell's centre as `rounding` counts as that centre.
+    Places beyond the outermost cells get these cells.  A place as near to a cell's centre as `rounding` counts as that centre.
     """
     nearest = np.round(at)
     inner = np.where(abs(at - nearest) < rounding, nearest, at).clip(0, cells - 1)
@@ -117,7 +117,7 @@ def neighbours(at: Floats, cells: int, rounding: float = BESIDE) -> tuple[NDArra
 
 
 def _at(x: Floats, axis: int, at: Floats, cells: int, outside: Any = None) -> Floats:
-    """x at places along one axis, in its cells: linear between them; further out the outermost, or `outside` where given."""
+    """x at places along one axis, in cells: interpolated linearly; beyond the outermost cells their values, or `outside`."""
     if len(at) == cells and np.array_equal(at, np.arange(cells)):
         return x
     low, share = neighbours(at, cells)
@@ -140,18 +140,18 @@ class Cells(NamedTuple):
     """Where the cells of a map lie, per axis of it, in pixels of what the network saw: 0 is the centre of the first pixel."""
 
     first: tuple[float, ...]  # the centre of the first cell
-    stride: tuple[float, ...]  # from one to the next
+    stride: tuple[float, ...]  # from one cell to the next
     size: tuple[int, ...]  # of what the network saw, in pixels
 
     @classmethod
     def even(cls, grid: Sequence[int], size: Sequence[int]) -> "Cells":
-        """Cells that share out the image evenly, as other libraries draw all maps."""
+        """Cells that divide the image evenly, as other libraries assume for all maps."""
         stride = tuple(pixels / cells for pixels, cells in zip(size, grid, strict=True))
         return cls(tuple((s - 1) / 2 for s in stride), stride, tuple(size))
 
     def spans(self, axis: int, count: int) -> tuple[float, float]:
-        """Of `count` cells along an axis: the image's size in cells, and how far its edge lies before the centre of the first,
-        in cells; exactly count and 1/2 where the cells share out the image evenly but for rounding.
+        """For `count` cells along an axis: the image's size in cells, and how far its edge lies before the centre of the first
+        cell, in cells; exactly count and 1/2 where, up to rounding, the cells divide the image evenly.
         """
         span, back = self.size[axis] / self.stride[axis], (self.first[axis] + 0.5) / self.stride[axis]
         even = abs(span - count) < 1e-9 * count and abs(back - 0.5) < 1e-9
@@ -166,7 +166,7 @@ class Place(NamedTuple):
     field: tuple[float, ...]  # the receptive field's size; inf where a cell sees the whole image
 
 
-Spans = Sequence[tuple[float, float]]  # of each axis (low, high): edges, so that pixel 0 is (0, 1)
+Spans = Sequence[tuple[float, float]]  # for each axis the edges (low, high): pixel 0 alone is (0, 1)
 
 
 class AxisCells(NamedTuple):
@@ -180,13 +180,13 @@ class AxisCells(NamedTuple):
 def cells_along(grid: Sequence[int], cells: Cells | None, view: Spans) -> tuple[AxisCells, ...]:
     """The cells of a map (*grid) on the image, per axis; `view` is the part of the image that the network saw.
 
-    cells: where they lie in what the network was given; None: they share it out evenly.
-    Raises NotApplicable where what the network was given is mirrored.
+    cells: where they lie in the network's input; None: they divide it evenly.
+    Raises NotApplicable where the input is a mirrored image.
     """
     cells = cells or Cells.even(grid, grid)
     axes = []
     for axis, (count, (low, high)) in enumerate(zip(grid, view, strict=True)):
-        scale = (high - low) / cells.size[axis]  # pixels of the image per pixel that the network was given
+        scale = (high - low) / cells.size[axis]  # pixels of the image per pixel of the network's input
         axes.append(AxisCells(low + (cells.first[axis] + 0.5) * scale, cells.stride[axis] * scale, count))
     if any(axis.stride <= 0 for axis in axes):
         raise NotApplicable("`prepare` mirrors the photo; tiles of it cannot be joined. Leave the mirroring out.")

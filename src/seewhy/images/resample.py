@@ -10,14 +10,15 @@ from .places import Cells
 
 
 def resized(x: Floats, space: Sequence[int], cells: Cells | None = None) -> Floats:
-    """(..., *old) -> (..., *space) shares of the image, linear between the centres of cells, which lie evenly or at `cells`;
-    beyond the outermost the outermost goes on; averaged over what a larger cell covers.
+    """(..., *old) -> (..., *space), both over the same image: interpolated linearly between the centres of the old cells.
+
+    These lie at `cells`, or evenly (None).  Beyond the outermost cells their values are repeated; larger new cells average.
     """
     return _along_axes(x, space, lambda axis, old, new: linear(old, new, cells and cells.spans(axis, old)))
 
 
 def spread(x: Floats, space: Sequence[int], cells: Cells | None = None) -> Floats:
-    """The same shape of a map, but so that its sum stays."""
+    """The same as `resized`, but so that the sum of the map stays the same: each cell spreads its value over the new cells."""
 
     def shares(axis: int, old: int, new: int) -> Floats:
         weight = linear(old, new, cells and cells.spans(axis, old))
@@ -29,7 +30,7 @@ def spread(x: Floats, space: Sequence[int], cells: Cells | None = None) -> Float
 
 
 def brought(x: Floats, cells: Cells | None, space: Sequence[int], onto: Cells | None) -> Floats:
-    """(..., *old) that lies at `cells` -> (..., *space) that lies at `onto`; None: evenly."""
+    """A map (..., *old) whose cells lie at `cells` -> (..., *space), whose cells lie at `onto`; None means evenly."""
     if cells is None and onto is None:
         return resized(x, space)
     size = (cells or onto).size  # type: ignore[union-attr]
@@ -39,12 +40,12 @@ def brought(x: Floats, cells: Cells | None, space: Sequence[int], onto: Cells | 
 
 
 def blurred(x: Floats, sigma: float, first: int = 2) -> Floats:
-    """A Gaussian over the axes from `first` on, sigma in shares of each side; beyond the edges the edge goes on."""
+    """x blurred by a Gaussian along the axes from `first` on; sigma is in shares of each side; edge values are repeated."""
     return _along_axes(x, x.shape[first:], lambda _axis, old, _new: _gaussian(old, sigma))
 
 
 def enlarged(x: Array, space: Sequence[int], array: Callable[[Floats], Array]) -> Array:
-    """`resized` of any kind of array (m, *old); `array` makes numpy its kind."""
+    """`resized` for any kind of array (m, *old); `array` turns an array of numpy into that kind."""
     for axis, side in enumerate(space, start=1):
         if x.shape[axis] != side:
             x = (x.swapaxes(axis, -1) @ array(linear(x.shape[axis], side).T)).swapaxes(axis, -1)
@@ -60,7 +61,7 @@ def _along_axes(x: Floats, space: Sequence[int], weights: Callable[[int, int, in
 
 
 def linear(old: int, new: int, spans: tuple[float, float] | None = None) -> Floats:
-    """(new, old): rows sum to one.  spans: of the old cells, as `Cells.spans` gives them; None: they lie evenly."""
+    """The matrix (new, old) of weights, whose rows sum to one.  spans: by `Cells.spans`, for the old cells; None: even."""
     span, back = spans or (old, 0.5)
     return _weights((np.arange(new) + 0.5) * span / new - back, old, span / new)
 
@@ -71,7 +72,7 @@ def _between(here: Cells, there: Cells, axis: int, old: int, new: int) -> Floats
 
 
 def _weights(at: Floats, cells: int, width: float) -> Floats:
-    """(len(at), cells): what each place, in cells, takes of them, where the new cells are `width` old ones wide."""
+    """Weights (len(at), cells) of the old cells in new cells, which lie at `at` and are `width` wide, both in old cells."""
     at = np.clip(at, 0, cells - 1)
     weight = np.maximum(0, 1 - abs(at[:, None] - np.arange(cells)) / max(1.0, width))
     return weight / weight.sum(1, keepdims=True)

@@ -1,4 +1,4 @@
-"""The numbers that a file holds, before they become a picture of 8 bit."""
+"""The numbers that a file holds, before they are scaled to a picture of 8 bit."""
 
 import re
 import sys
@@ -18,8 +18,8 @@ from .depth import Encoding, Numbers, eight_bit
 class Samples:
     """Numbers of any depth: greys (h, w), or colours (h, w, 3), as ink (h, w, 4); and what the file says of them.
 
-    alpha: (h, w), how far each pixel covers what is behind, from 0 to `opaque`; premultiplied: the colours lie on black
-    already; turned: its rows lie as a person sees them, else as they are stored.
+    alpha: (h, w), the opacity of each pixel, from 0 to `opaque`; premultiplied: the colours are multiplied by it already;
+    turned: the rows are in the order in which a person sees them, else in that of the file.
     """
 
     values: Numbers
@@ -32,7 +32,7 @@ class Samples:
     notes: tuple[str, ...] = ()
 
     def picture(self) -> tuple[Image.Image, tuple[str, ...]]:
-        """As 8 bit (RGB, L or RGBA), and what a person should know of it.  Raises ValueError where there is nothing to see."""
+        """The picture in 8 bit (RGB, L or RGBA), and notes on how it was made.  Raises ValueError where all is no data."""
         plain = self.values.dtype == np.uint8 and self.facts.bits == 8
         pixels, notes = _plain(self.values, self.facts) if plain else eight_bit(self.values, self.facts)
         notes = self.notes + (notes if (self.facts.bits or 16) > 8 else ())
@@ -46,7 +46,7 @@ class Samples:
             return Image.fromarray(pixels), notes
         alpha, _ = eight_bit(self.alpha, Encoding(low=0, high=self.opaque))
         pixels = pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, -1)
-        if self.premultiplied:  # on black; what is missing is white
+        if self.premultiplied:  # the colours are mixed with black; here white is added instead
             return Image.fromarray(np.minimum(pixels, alpha[..., None]) + (255 - alpha)[..., None]), notes
         return Image.fromarray(np.dstack([pixels, alpha])), notes
 
@@ -56,9 +56,9 @@ def _plain(values: NDArray[np.uint8], facts: Encoding) -> tuple[NDArray[np.uint8
 
 
 def deep(image: Image.Image, again: Callable[[], Image.Image] | None) -> Samples | None:
-    """The numbers of a picture that is no TIFF, where they have more than 8 bit and are to be had; else None.
+    """The numbers of a picture that is no TIFF, if they have more than 8 bit and can be read; else None.
 
-    again: opens its file once more; None of a picture that is no file just opened, of which only its own mode tells.
+    again: opens its file once more; None for a picture that is no newly opened file: then only its mode is looked at.
     """
     reader = {"PNG": _png, "PPM": _netpbm, "FITS": _fits}.get(image.format or "")
     samples = reader(image, again) if reader and again else None
@@ -73,13 +73,13 @@ def deep(image: Image.Image, again: Callable[[], Image.Image] | None) -> Samples
 
 def _png(image: Image.Image, again: Callable[[], Image.Image]) -> Samples | None:
     key = image.info.get("transparency")
-    with again() as fresh:  # looking for EXIF has decoded the first
+    with again() as fresh:  # the first was decoded when its EXIF was read
         if _rawmode(fresh) == "LA;16B":  # four bytes a pixel, as RGBA has them
             values = rearrange(np.asarray(_read_as(fresh, lambda _raw: "RGBA")), "h w (s b) -> b h w s", b=2).astype(np.uint16)
             values = values[0] << 8 | values[1]
             return Samples(values[..., 0], Encoding(16), values[..., 1], 65535)
         few = re.fullmatch(r"L;([24])", _rawmode(fresh))
-        if few and isinstance(key, int):  # counted in its own bits, where Pillow has made 8 of them
+        if few and isinstance(key, int):  # the transparent grey has the file's bits, the picture of Pillow has 8
             grey = np.asarray(image)
             return Samples(grey, Encoding(8), (grey != key * 255 // (2 ** int(few[1]) - 1)).astype(np.uint8))
         if not has_both_bytes(fresh):
@@ -92,14 +92,14 @@ def _png(image: Image.Image, again: Callable[[], Image.Image]) -> Samples | None
 
 
 def has_both_bytes(image: Image.Image) -> bool:
-    """Are its numbers of 16 bit, of which Pillow is about to keep the high bytes, to be had by `both_bytes`?"""
+    """Does the picture have numbers of 16 bit, of which Pillow keeps only the high byte, but `both_bytes` reads both?"""
     return re.fullmatch(r"(RGBX?|RGBA|CMYK);16[BLN]", _rawmode(image)) is not None
 
 
 def both_bytes(image: Image.Image, again: Image.Image) -> NDArray[np.uint16]:
-    """Colours of 16 bit: the high bytes, as Pillow reads them, and the low ones, read with the bytes of each number swapped.
+    """Colours of 16 bit: the high bytes as Pillow reads them, and the low bytes, read with the bytes of each number swapped.
 
-    again: the same file, just opened; what it holds afterwards is of no use.
+    again: the same file, newly opened; it cannot be used afterwards.
     """
     other = {"B": "L", "L": "B", "N": "B" if sys.byteorder == "little" else "L"}
     low = _read_as(again, lambda raw: raw[:-1] + other[raw[-1]])
@@ -110,7 +110,7 @@ def both_bytes(image: Image.Image, again: Image.Image) -> NDArray[np.uint16]:
 
 
 def _read_as(image: Any, change: Callable[[str], str]) -> Image.Image:
-    """The picture, about to be decoded in another raw mode than its file asks for."""
+    """The picture, set to be decoded in another raw mode than that of its file."""
     image.tile = [_other_tile(tile, change) for tile in image.tile]
     return image
 
@@ -122,14 +122,14 @@ def _other_tile(tile: Any, change: Callable[[str], str]) -> Any:
 
 
 def _rawmode(image: Image.Image) -> str:
-    """Of the decoder that is about to read it; empty once it has."""
+    """The raw mode in which the picture will be decoded; empty if it is decoded already."""
     args = next((args for _codec, _extents, _offset, args in getattr(image, "tile", None) or ()), "")
     args = args[0] if isinstance(args, tuple) and args else args
     return args if isinstance(args, str) else ""
 
 
 def _netpbm(image: Any, _again: object) -> Samples | None:
-    """Of a PPM with more than 8 bit, which Pillow cuts to 8; greys come scaled to 16 bit already."""
+    """The numbers of a PPM with more than 8 bit, which Pillow cuts to 8; it gives greys scaled to 16 bit."""
     codec, _extents, offset, args = image.tile[0]
     if image.mode != "RGB" or codec == "raw" or not isinstance(args, tuple) or args[-1] < 256:
         return None
@@ -146,7 +146,7 @@ def _netpbm(image: Any, _again: object) -> Samples | None:
 
 
 def _fits(image: Any, _again: object) -> Samples | None:
-    """Of a FITS picture: its integers are signed, and its header says how they are scaled, which Pillow leaves out."""
+    """The numbers of a FITS picture: its integers are signed, and its header has a scale, both of which Pillow ignores."""
     image.fp.seek(0)
     cards: dict[str, str] = {}
     while len(card := image.fp.read(80)) == 80 and not card.startswith(b"END "):
@@ -155,7 +155,7 @@ def _fits(image: Any, _again: object) -> Samples | None:
     if cards.get("BITPIX") not in kinds or int(cards.get("NAXIS", 0)) < 1:
         raise ValueError("its picture is not in its first part: read it with astropy.io.fits, scale it, and give uint8")
     bits, scale, zero = int(cards["BITPIX"]), float(cards.get("BSCALE", 1)), float(cards.get("BZERO", 0))
-    image.fp.seek(-(-image.fp.tell() // 2880) * 2880)  # where its blocks of that size end
+    image.fp.seek(-(-image.fp.tell() // 2880) * 2880)  # data begin at a whole block of 2880 bytes
     stored = np.dtype(kinds[cards["BITPIX"]])
     count = image.width * image.height
     values = np.frombuffer(image.fp.read(count * stored.itemsize), stored, count).reshape(image.height, image.width)
@@ -175,7 +175,7 @@ def _fits(image: Any, _again: object) -> Samples | None:
 
 
 def coarse(image: Any) -> int | None:
-    """How many bits its numbers have, where Pillow keeps the upper 8 of them; None where it keeps all, or nobody knows."""
+    """How many bits the numbers have, if Pillow keeps only the upper 8 of them; None if it keeps all, or that is unknown."""
     if image.format == "SGI":
         return 16 if "16" in str(getattr(image, "tile", "")) else None
     if image.format == "JPEG2000" and image.mode in ("L", "LA", "RGB", "RGBA", "YCbCr", "CMYK") and image.fp:

@@ -1,4 +1,4 @@
-"""TIFF: what its tags say, and its numbers by a reader that reads them right.
+"""TIFF: pictures by their tags, with numbers from a reader that reads them correctly.
 
 Pillow reads TIFFs of 8 bit and less, and most greys of more.  What it reads wrong (numbers of 16 bit in planes, big-endian
 floats under compression, grey and alpha in compressed planes, signed bytes) or not at all is read by tifffile, where that is
@@ -27,7 +27,7 @@ from .orientation import STORED, UPRIGHT, oriented
 from .samples import Samples, both_bytes, has_both_bytes
 from .tiff_tags import COLOURMAP, INK, PALETTE, WHITE_IS_ZERO, Tags, notes
 
-RICH = 16  # bytes of a pixel, as numbers, that are expected at most
+RICH = 16  # bytes: pixels with more of them count as several pixels
 CHOOSE = (
     "Choose and scale three: gdal_translate -ot Byte -scale -b 4 -b 3 -b 2 ...; or prepare the array (n, c, h, w) for the "
     "network yourself (a memmap will do), and save_geotiff(heatmap, path, like=scene) puts the map on the earth."
@@ -37,10 +37,10 @@ CHOOSE = (
 def open_tiff(
     file: Path | bytes, tags: Tags, name: str, shared: Sequence[Image.Image] = ()
 ) -> tuple[Image.Image, tuple[str, ...]]:
-    """A page, upright (as stored, if it lies on the earth), and what a person should know of it.
+    """A page as an upright picture (a scene on the earth stays as it is stored), and notes on it.
 
-    shared: the file opened twice, by who reads many pages: each is found behind the one before.
-    Raises BadImage where no reader gives its numbers, and whatever readers raise.
+    shared: the file, opened twice by a caller that reads many pages, so that the search for a page goes on at the last one.
+    Raises BadImage where no reader gives the page's numbers, and whatever the readers raise.
     """
 
     def again() -> Any:
@@ -55,14 +55,14 @@ def open_tiff(
             raise
         return opened
 
-    if tags.sensor or (isinstance(file, Path) and file.suffix.lower() in SENSORS):  # Pillow would show its preview
+    if tags.sensor or (isinstance(file, Path) and file.suffix.lower() in SENSORS):  # Pillow would give its preview
         raise BadImage(f"{name} holds what a camera's sensor saw, which is no picture yet. {RAW}")
     _check_bytes(name, tags)
     check_size(name, tags.size)
     try:
         image = shared[0] if shared else again()
         image.seek(tags.page)
-    except (UnidentifiedImageError, SyntaxError):  # the latter of a page behind the first
+    except (UnidentifiedImageError, SyntaxError):  # SyntaxError comes from pages behind the first
         image = None
     with (
         nullcontext() if shared else image or nullcontext(),
@@ -75,13 +75,13 @@ def open_tiff(
             if picture is None:
                 raise ValueError("no reader here knows how its numbers lie")
             picture.load()
-        except (OSError, ValueError) as error:  # a compression that this Pillow was built without, or an order of bits
+        except (OSError, ValueError) as error:  # a compression or an order of bits that Pillow cannot read
             if image is None or not str(error).startswith(("decoder error", "unknown raw mode")):
                 raise
             stored = _visible_samples(tags, _by_others(tags, raw), False)
             picture, remarks = stored.picture()
         remarks += _widened(picture, tags)
-        done = image is not None and (stored is None or stored.turned) and oriented(image) != turn  # by Pillow, as it decoded
+        done = image is not None and (stored is None or stored.turned) and oriented(image) != turn  # turned by Pillow
         if done and tags.earth:
             picture = picture.transpose(STORED[turn])
         elif not done and not tags.earth and turn in UPRIGHT:
@@ -90,7 +90,7 @@ def open_tiff(
 
 
 def _widened(picture: Image.Image, tags: Tags) -> tuple[str, ...]:
-    """A table of colours whose writer meant 8 bit, where TIFF has 16: as such, like libtiff takes it; a note, if it is one."""
+    """Correct a table of colours that was written in 8 bit, where TIFF has 16, as libtiff does; then there is a note."""
     table = getattr(picture, "tag_v2", {}).get(COLOURMAP) if picture.mode == "P" and tags.photometric == PALETTE else None
     if not table or not 0 < max(table) < 256:
         return ()
@@ -99,23 +99,23 @@ def _widened(picture: Image.Image, tags: Tags) -> tuple[str, ...]:
 
 
 def _check_bytes(name: str, tags: Tags) -> None:
-    """Raises BadImage of pixels that hold so many numbers that they take the room of more than a photo may have."""
+    """Raises BadImage where pixels hold so many numbers that the picture needs more memory than a photo may take."""
     limit, each = Image.MAX_IMAGE_PIXELS, sum(tags.bits) // 8
     if limit and each > RICH and needed(tags) > limit:
         raise oversized(name, f"{tags.size[0]}x{tags.size[1]} pixels of {each} bytes.", needed(tags))
 
 
 def needed(tags: Tags) -> int:
-    """As how many pixels a picture counts: of those that hold many numbers, each as several."""
+    """For how many pixels a picture counts; a pixel with more than RICH bytes counts for several."""
     pixels = tags.size[0] * tags.size[1]
     return max(pixels, -(-pixels * (sum(tags.bits) // 8) // RICH))
 
 
 def samples(tags: Tags, file: BinaryIO, image: Image.Image | None, again: Any) -> Samples | None:
-    """The numbers of the first page; None where Pillow's own picture of it is right.
+    """The numbers of the page; None where the picture that Pillow decodes is correct.
 
-    image: as Pillow opened it, None where it could not; again: opens it once more.
-    Raises BadImage, which does not name the file, where no reader gives them.
+    image: the page as Pillow opened it, or None where Pillow failed; again: opens it once more.
+    Raises BadImage, without the name of the file, where no reader gives them.
     """
     shown = tags.visible_bands
     right = image is not None and not _wrong(tags, image)
@@ -138,9 +138,9 @@ def _eight(tags: Tags) -> bool:
 
 
 def _wrong(tags: Tags, image: Image.Image) -> bool:
-    """Pillow opens it, and reads it wrong."""
+    """Does Pillow open this page, but decode it wrongly?"""
     if tags.sparse:
-        return True  # it would take the beginning of the file for pixels
+        return True  # Pillow would take the beginning of the file for pixels
     few, raw = len(tags.bits) < 3, tags.compression == 1
     if tags.planar and (image.mode in ("LA", "La", "PA") or (raw and (few or has_both_bytes(image) or 1 in tags.extra))):
         return True
@@ -150,12 +150,12 @@ def _wrong(tags: Tags, image: Image.Image) -> bool:
     if tags.kinds[0] != 1 and max(tags.bits) > 8 and tags.compression != 1 and not native:
         return True
     if max(tags.bits) == 16 and "RGBa" in str(getattr(image, "tile", "")):
-        return True  # what is premultiplied in 16 bit is divided in 8
+        return True  # Pillow divides premultiplied 16-bit colours in 8 bit
     return max(tags.bits) == 32 and tags.kinds[0] == 1 and not native
 
 
 def _by_pillow(tags: Tags, image: Image.Image, again: Any) -> NDArray[Any] | None:
-    """(h, w, bands), upright; None where these are not the numbers of the file."""
+    """The numbers (h, w, bands) by Pillow, upright; None where Pillow changes them."""
     if has_both_bytes(image):
         with again() as fresh:
             values = both_bytes(image, fresh)
@@ -176,7 +176,7 @@ def _by_pillow(tags: Tags, image: Image.Image, again: Any) -> NDArray[Any] | Non
 
 
 def _by_others(tags: Tags, file: BinaryIO) -> NDArray[Any]:
-    """(h, w, bands), as stored."""
+    """The numbers (h, w, bands) by another reader, as they are stored."""
     readers = {"tifffile": _by_tifffile, "rasterio": _by_rasterio}
     failed = []
     for name, reader in readers.items():

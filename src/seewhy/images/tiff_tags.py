@@ -1,4 +1,4 @@
-"""What the tags of a TIFF say: how its numbers are stored, what its bands show, whether it lies on the earth."""
+"""The tags of a TIFF: how its numbers are stored, what its bands show, whether it has a place on the earth."""
 
 import re
 from collections.abc import Sequence
@@ -13,16 +13,16 @@ from .depth import Encoding
 from .orientation import ORIENTATION
 
 WHITE_IS_ZERO, BLACK_IS_ZERO, COLOURS, PALETTE, INK, BRIGHTNESS = 0, 1, 2, 3, 5, 6  # PhotometricInterpretation
-SENSOR = (32803, 34892)  # of raw files: colours side by side, as the sensor has them
+SENSOR = (32803, 34892)  # PhotometricInterpretation of raw files, whose pixels have one colour each
 SUBFILE, COLOURMAP, NODATA, METADATA, DNG = 254, 320, 42113, 42112, 50706
-EARTH = (33550, 33922, 34264, 34735)  # where it lies: GeoTIFF's tags
+EARTH = (33550, 33922, 34264, 34735)  # the tags by which GeoTIFF gives a place on the earth
 MOST = 4096  # bands
 PREVIEW, MASK = 1, 4  # bits of NewSubfileType
 
 
 @dataclass(frozen=True)
 class Tags:
-    """What a page of a TIFF says of itself."""
+    """The tags of one page of a TIFF."""
 
     order: str  # < or >
     size: tuple[int, int]  # (w, h) as stored
@@ -38,11 +38,11 @@ class Tags:
     low: float | None
     high: float | None
     empty: float | None
-    sensor: bool  # it is raw
-    page: int  # which one it is
+    sensor: bool  # raw data of a camera's sensor
+    page: int  # its number in the file
     kind: int  # bits of NewSubfileType
-    sparse: bool  # parts that hold nothing are left out
-    pages: int = 1  # pictures in the file; smaller copies and masks are none
+    sparse: bool  # empty parts are left out of the file
+    pages: int = 1  # pictures in the file, without smaller copies and masks
 
     @property
     def facts(self) -> Encoding:
@@ -51,24 +51,24 @@ class Tags:
 
     @property
     def beside(self) -> bool:
-        """A smaller copy of another page, or its mask."""
+        """Is the page a smaller copy or a mask of another one?"""
         return bool(self.kind & (PREVIEW | MASK))
 
     @property
     def plain(self) -> bool:
-        """Greys or colours, whose bands are told by their roles."""
+        """Are these greys or colours, so that `roles` tells its bands apart?"""
         return self.photometric in (WHITE_IS_ZERO, BLACK_IS_ZERO, COLOURS)
 
     @property
     def visible_bands(self) -> tuple[int, ...] | None:
-        """Which bands a person sees; None where that is not said, and of kinds that Pillow alone knows."""
+        """The bands that a person sees; None where the tags do not say it, and for kinds of pictures that only Pillow reads."""
         if self.photometric == INK and len(self.roles) >= 4:
             return (0, 1, 2, 3, *(4 + place for place, kind in enumerate(self.extra[: len(self.roles) - 4]) if kind == 2))[:5]
         return bands(self.roles) if self.plain else None
 
     @property
     def simple(self) -> bool:
-        """Unsigned integers of 8 bit, as photos have them."""
+        """Are all numbers unsigned integers of 8 bit, as in photos?"""
         return {*self.bits} == {8} and {*self.kinds} == {1}
 
     def __str__(self) -> str:
@@ -80,7 +80,7 @@ class Tags:
 
 
 def tags_of(file: BinaryIO) -> list[Tags]:
-    """Of every page.  Raises whatever Pillow raises where the first is broken; those behind a broken one are left out."""
+    """The tags of every page before the first broken one.  Raises what Pillow raises where the first page is broken."""
     file.seek(0)
     head = file.read(8)
     head += file.read(8) if head[2] == 43 or head[3] == 43 else b""
@@ -134,7 +134,7 @@ def _listed(value: Any) -> tuple[Any, ...]:
 
 
 def _each(value: Any, count: int) -> tuple[int, ...]:
-    """One number for each band; some files say it once for all."""
+    """A number for each band; some files have a single one for all bands."""
     values = tuple(map(int, _listed(value)))
     return values[:count] if len(values) >= count else values * count if len(values) == 1 else (0,)
 
@@ -154,7 +154,7 @@ def _empty(text: Any) -> float | None:
 
 
 def _roles(photometric: int, count: int, extra: Sequence[int], metadata: str) -> tuple[str, ...]:
-    """What each band shows: by PhotometricInterpretation and ExtraSamples, unless GDAL wrote what it is (COLORINTERP)."""
+    """What each band shows: by PhotometricInterpretation and ExtraSamples, unless GDAL's metadata say it (COLORINTERP)."""
     first = {
         WHITE_IS_ZERO: ("gray",), BLACK_IS_ZERO: ("gray",), COLOURS: ("red", "green", "blue"), PALETTE: ("palette",),
         INK: ("cyan", "magenta", "yellow", "black"), BRIGHTNESS: ("red", "green", "blue"),
@@ -171,7 +171,7 @@ def _roles(photometric: int, count: int, extra: Sequence[int], metadata: str) ->
 
 
 def is_tiff(file: Path | bytes) -> bool:
-    """By its first bytes."""
+    """Is it a TIFF, by its first bytes?"""
     if isinstance(file, Path):
         if not file.is_file():
             return False
@@ -183,23 +183,23 @@ def is_tiff(file: Path | bytes) -> bool:
 
 
 def first_tags(file: Path | bytes) -> Tags | None:
-    """Of the first page of a TIFF; None of other files, and where they cannot be read."""
+    """The tags of the first page of a TIFF; None for other files, and where they cannot be read."""
     return next(iter(all_tags(file)), None)
 
 
 def all_tags(file: Path | bytes) -> list[Tags]:
-    """Of every page of a TIFF; none of other files, and where they cannot be read."""
+    """The tags of every page of a TIFF; none for other files, and where they cannot be read."""
     if not is_tiff(file):
         return []
     with file.open("rb") if isinstance(file, Path) else BytesIO(file) as raw:
         try:
             return tags_of(raw)
-        except Exception:  # noqa: BLE001 - whoever opens it next says what is wrong with it
+        except Exception:  # noqa: BLE001 - opening the file raises the error that says what is wrong
             return []
 
 
 def bands(roles: Sequence[str]) -> tuple[int, ...] | None:
-    """Which bands a person sees, in this order: grey, or red, green and blue, then alpha; None where that is not said."""
+    """The bands that a person sees, in this order: grey, or red, green and blue, then alpha; None where roles do not say it."""
     alpha = tuple(place for place, role in enumerate(roles) if role == "alpha")[:1]
     others = tuple(place for place, role in enumerate(roles) if role != "alpha")
     if {"red", "green", "blue"} <= {*roles}:
@@ -212,7 +212,7 @@ def bands(roles: Sequence[str]) -> tuple[int, ...] | None:
 
 
 def notes(tags: Tags) -> tuple[str, ...]:
-    """What of its pages, bands and place is not seen as everybody would think."""
+    """Notes on pages, bands and orientation that are not shown as one would expect."""
     remarks = []
     if tags.pages > 1:
         remarks.append(f"several pictures in one file ({tags.pages} frames): the first frame is explained")

@@ -12,8 +12,8 @@ from seewhy.errors import BadImage, BadParameter
 
 from .places import Grid
 
-CODES = ("LR", "PA", "IS")  # of each axis of the world, from its low end to its high one
-MAX_VOXELS = 1 << 29  # that are read of a file where nothing else is said: 2 GB as float32; 512 x 512 x 2048
+CODES = ("LR", "PA", "IS")  # for each axis of the world, the letters of its low and its high end
+MAX_VOXELS = 1 << 29  # of a file, by default: 2 GB as float32; 512 x 512 x 2048
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,9 +90,9 @@ class Volume:
 
     @property
     def _ways(self) -> list[tuple[int, float]]:
-        """Of each axis: the axis of the world that it runs along most, each of which is taken once, and in which sense.
+        """For each axis, the axis of the world that it runs along most, and in which direction; each of these is taken once.
 
-        By the nearest affine without shear, as nibabel's io_orientation does.
+        They are those of the nearest affine without shear, as in nibabel's io_orientation.
         """
         u, _, v = np.linalg.svd(_directions(self.affine))
         turn = u @ v
@@ -105,12 +105,12 @@ class Volume:
 
 
 def places_voxels(affine: NDArray[np.float64]) -> bool:
-    """Does it lead each voxel to a place of its own?"""
+    """Does the affine give each voxel a different place?"""
     return affine.shape == (4, 4) and bool(np.isfinite(affine).all()) and abs(np.linalg.det(_directions(affine))) >= 1e-6
 
 
 def most_voxels(most: Any = None) -> int:
-    """That many; where nothing is asked for, MAX_VOXELS as it is now.  Raises BadParameter for what is no such number."""
+    """`most` as a number of voxels; None is the present MAX_VOXELS.  Raises BadParameter where it is no number above zero."""
     if most is None:
         return MAX_VOXELS
     try:
@@ -122,7 +122,7 @@ def most_voxels(most: Any = None) -> int:
 
 
 def check_voxels(sides: Sequence[int], most: int, name: str) -> None:
-    """Raises BadImage where a file holds more voxels than are read, before any room is made for them."""
+    """Raises BadImage where a file holds more than `most` voxels, before memory is taken for them."""
     count = prod(map(int, sides))
     if count > most:
         raise BadImage(
@@ -133,6 +133,6 @@ def check_voxels(sides: Sequence[int], most: int, name: str) -> None:
 
 
 def _directions(affine: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(3, 3), a column for each axis: where it points, without its length."""
+    """(3, 3), with a column of unit length for each axis: the direction in which it points."""
     length = np.linalg.norm(affine[:3, :3], axis=0)
     return affine[:3, :3] / np.where(length > 0, length, 1)

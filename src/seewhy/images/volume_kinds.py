@@ -13,8 +13,8 @@ INDEX = "DICOMDIR"  # the table of contents of a disc
 
 
 def holds_volume(path: Any) -> bool:
-    """Is this the path of a volume: by its suffix, unless it is a picture that is called so, or as a DICOM file or a folder
-    that holds one?
+    """Is this the path of a volume?  Its suffix says so, unless the file is a picture; or it is a DICOM file, or a folder that
+    holds one.
     """
     if not isinstance(path, str | Path) or not 0 < len(str(path)) <= 4096:
         return False
@@ -28,7 +28,7 @@ def holds_volume(path: Any) -> bool:
 
 
 def is_dicom(path: Path) -> bool:
-    """By its first bytes: 128 of any kind, then DICM; or, as older files have it, at once a tag of the first group."""
+    """Is it a DICOM file?  It begins with any 128 bytes, then DICM; older files begin with a tag of the first group."""
     if not path.is_file():
         return False
     with path.open("rb") as file:

@@ -1,4 +1,4 @@
-"""Volumes by their files: NIfTI and MGH (`images.nifti`), DICOM series (`images.dicom`)."""
+"""Reading volumes from files: NIfTI and MGH (`images.nifti`), DICOM series (`images.dicom`)."""
 
 from pathlib import Path
 
@@ -34,12 +34,12 @@ def read_volume(path: str | Path, channels: bool = False, most: int | None = Non
             raise BadImage(f"{name} is {kind}.")
         if not has_suffix(file, BY_NIBABEL):
             return _series(file, name, channels, most)
-        from .nifti import read_nifti  # only who reads volumes waits for it
+        from .nifti import read_nifti  # here, to keep start-up light
 
         return read_nifti(file, name, channels, most)
 
 
 def _series(file: Path, name: str, channels: bool, most: int) -> Volume:
-    from seewhy.images.dicom.series import read_series  # only who reads DICOM waits for it
+    from seewhy.images.dicom.series import read_series  # here, to keep start-up light
 
     return read_series(file, name, channels, most)

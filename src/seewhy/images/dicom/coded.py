@@ -1,4 +1,4 @@
-"""Compressed frames: the size that their own headers tell, before a decoder makes room for it."""
+"""Compressed frames: the size in their own headers, which is checked before a decoder takes memory for it."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ SIZED = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC} | {0xF7}  # JPEG's frame heade
 
 
 def check_coded(data: Any, name: str) -> None:
-    """Raises BadImage where a frame is of another size than the file tells."""
+    """Raises BadImage where the size of a frame is not that of the file's header."""
     from pydicom.encaps import generate_frames
 
     rows, columns, frames = int(data.Rows), int(data.Columns), int(data.get("NumberOfFrames") or 1)
@@ -22,7 +22,7 @@ def check_coded(data: Any, name: str) -> None:
 
 
 def coded_size(frame: bytes) -> tuple[int, int] | None:
-    """(rows, columns) of a JPEG, JPEG-LS or JPEG 2000 stream; None of another kind."""
+    """(rows, columns) of a JPEG, JPEG-LS or JPEG 2000 stream; None for other kinds."""
     if frame[:4] == b"\xff\x4f\xff\x51":
         right, bottom, left, top = (int.from_bytes(frame[at : at + 4], "big") for at in (8, 12, 16, 20))
         return bottom - top, right - left

@@ -1,4 +1,4 @@
-"""The slices of one DICOM file, by its header: where each lies, how it is scaled, and what parts it from others."""
+"""The slices of one DICOM file, by its header: where each lies, how it is scaled, and by what it differs from others."""
 
 from typing import Any
 
@@ -13,8 +13,8 @@ from .mosaic import is_mosaic, tiles
 from .slice import SHARED, Slice
 
 AXIAL = (1, 0, 0, 0, 1, 0)
-SQUARE = 0.01  # of direction cosines: so far two may be from unit vectors at right angles
-APART = (  # what slices at one place may differ in
+SQUARE = 0.01  # how far direction cosines may be from unit vectors at right angles
+APART = (  # tags by which slices at one place may differ
     *("StackID", "AcquisitionNumber", "TemporalPositionIdentifier", "TemporalPositionIndex", "TemporalPositionTimeOffset"),
     *("EchoNumbers", "EchoTime", "EffectiveEchoTime", "InversionTime", "InversionTimes", "RepetitionTime", "FlipAngle"),
     *("DiffusionBValue", "DiffusionGradientOrientation", "TriggerTime", "NominalPercentageOfCardiacPhase"),
@@ -25,7 +25,9 @@ B_VALUE = (0x0019, 0x100C)  # Siemens
 
 
 def slices(head: Header) -> list[Slice]:
-    """Raises BadImage, naming the file, for tags that are missing or no numbers, a film, a mosaic that cannot be unfolded."""
+    """The slices of a file, without pixels.  Raises BadImage, naming the file, for missing or malformed tags, films, and
+    mosaics that cannot be unfolded.
+    """
     data, name = head.data, str(head.file)
     with decoding(f"{name} cannot be read"):
         check_image(head, name)
@@ -46,18 +48,18 @@ def slices(head: Header) -> list[Slice]:
 
 
 def _parts(group: Any) -> list[Any]:
-    """What the sequences of a functional group say."""
+    """The data sets in the sequences of a functional group."""
     return [element.value[0] for element in group if element.VR == "SQ" and element.value]
 
 
 def _detector(data: Any) -> list[Any]:
-    """Of nuclear medicine: where the first slice lies, of one detector or a reconstruction."""
+    """In nuclear medicine, the data set that says where the first slice of a detector or a reconstruction lies."""
     detectors = data.get("DetectorInformationSequence") or []
     return [detectors[0]] if len(detectors) == 1 else []
 
 
 def _stack(data: Any, head: Header, frames: int) -> list[Slice]:
-    """Frames of which the file says where the first lies, and how far the others are from it."""
+    """The slices of a file that gives the place of its first frame, and the distances of the others from it."""
     first = _slice([*_detector(data), data], head, 0)
     offsets = _offsets(data, first, frames)
     if offsets is None:
@@ -72,7 +74,7 @@ def _stack(data: Any, head: Header, frames: int) -> list[Slice]:
 
 
 def _offsets(data: Any, first: Slice, frames: int) -> Floats | None:
-    """(frames,) mm along the normal from the first slice; None where nothing is said."""
+    """The distances (frames,) in mm from the first slice along the normal; None where the file does not give them."""
     vector = data.get("GridFrameOffsetVector")
     if vector is not None:  # DICOM part 3, C.8.8.3.2
         offsets = np.atleast_1d(np.asarray(vector, float))
@@ -81,7 +83,7 @@ def _offsets(data: Any, first: Slice, frames: int) -> Floats | None:
         if offsets[0] == 0:
             return offsets
         axial = np.allclose(np.cross(first.across, first.down)[:2], 0)
-        if axial and np.isclose(offsets[0], first.position[2], atol=1e-3):  # places along z, not distances
+        if axial and np.isclose(offsets[0], first.position[2], atol=1e-3):  # these are places along z, not distances
             return (offsets - offsets[0]) * np.sign(np.cross(first.across, first.down)[2])
         raise ValueError(
             f"GridFrameOffsetVector begins with {offsets[0]:g}, which is neither 0 nor the z of ImagePositionPatient"
@@ -96,7 +98,7 @@ def _offsets(data: Any, first: Slice, frames: int) -> Floats | None:
 
 
 def _slice(datasets: list[Any], head: Header, place: int) -> Slice:
-    """One slice, from what is said of it, the most special first."""
+    """One slice, by the data sets that describe it; the first that has a tag decides."""
     data = head.data
 
     def tag(name: str, other: Any = None) -> Any:
@@ -144,7 +146,7 @@ def _plain(tag: Any, datasets: list[Any], name: Any) -> Any:
 
 
 def _scale(data: Any, tag: Any) -> tuple[float, float, tuple[str, ...]]:
-    """Slope, intercept, and what there is to say of them."""
+    """Slope and intercept of the rescaling, and notes on them."""
     if data.get("ModalityLUTSequence"):
         return 1.0, 0.0, ()
     slope, zero = float(tag("RescaleSlope", 1)), float(tag("RescaleIntercept", 0))

@@ -1,4 +1,4 @@
-"""Slices put together: in the order in which they lie in the body, on one even grid."""
+"""Slices stacked to a volume: in the order in which they lie in the body, on one even grid."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,15 +10,15 @@ from seewhy.printable import printable
 from .slice import SHARED, Slice
 
 LPS = np.diag([-1.0, -1.0, 1.0, 1.0])  # to RAS+ and back
-UNEVEN = 0.1  # of the distance between slices: so far one may lie off its place
-ALIKE = 2e-3  # of a pixel's step: half a pixel over 250 of them
+UNEVEN = 0.1  # how far a slice may lie off its place, in distances between slices
+ALIKE = 2e-3  # how far the steps from pixel to pixel may differ: half a pixel over 250 of them
 CLOSE = 1e-3  # mm: nearer slices lie at the same place
 
 
 def stacked(slices: list[Slice], name: str) -> tuple[NDArray[np.float32], Floats, tuple[str, ...]]:
-    """Values (i, j, k), along columns, rows and slices, the affine in RAS+, and notes.  The list is emptied.
+    """Values (i, j, k), along columns, rows and slices, the affine in RAS+, and notes.  The list of slices is emptied.
 
-    Raises BadImage for slices that are missing, turned, of another size, or several of them at one place that differ.
+    Raises BadImage where slices are missing, turned or of another size, and where slices at one place differ.
     """
     first = slices[0]
     normal = np.cross(first.across, first.down)
@@ -37,7 +37,7 @@ def stacked(slices: list[Slice], name: str) -> tuple[NDArray[np.float32], Floats
 
 
 def _check_grid(slices: list[Slice], name: str) -> None:
-    """Do all say where they lie, with pixels of one size and direction?"""
+    """Raises BadImage where slices have no position, or pixels of different sizes or directions."""
     if not all(np.isfinite(each.position).all() for each in slices):
         raise BadImage(
             f"{name}: {len(slices)} slices do not say where they lie (ImagePositionPatient, ImageOrientationPatient)."
@@ -60,7 +60,9 @@ def _check_grid(slices: list[Slice], name: str) -> None:
 
 
 def _once(slices: list[Slice], normal: Floats, name: str) -> tuple[str, ...]:
-    """Of slices in order that are there twice, alike, one is kept; said.  Others at one place are refused."""
+    """Remove slices that are in the list twice, and note it; the list is in order.  Raises BadImage where slices at one place
+    differ.
+    """
     unique = slices[:1]
     for each in slices[1:]:
         before = unique[-1]
@@ -78,7 +80,7 @@ def _same(first: Slice, second: Slice) -> bool:
 
 
 def _several(slices: list[Slice], doubled: Slice, normal: Floats, name: str) -> BadImage:
-    """What the slices at the place of that one differ in."""
+    """The error that says by what the slices at the place of `doubled` differ."""
     depth = float(doubled.position @ normal)
     here = [other for other in slices if abs(float(other.position @ normal) - depth) <= CLOSE]
     tags = [tag for tag in here[0].apart if len({other.apart.get(tag) for other in here}) > 1]
@@ -109,7 +111,7 @@ def _called(tag: object) -> str:
 
 
 def _check_even(places: Floats, normal: Floats, name: str) -> None:
-    """Do slices at these positions (n, 3), in order, lie on a line, and evenly?"""
+    """Raises BadImage where slices at these positions (n, 3), in order, do not lie evenly on a line."""
     depth = places @ normal
     gaps = np.diff(depth)
     usual = float(np.median(gaps))
@@ -126,7 +128,7 @@ def _check_even(places: Floats, normal: Floats, name: str) -> None:
 def _finished(
     slices: list[Slice], affine: Floats, notes: tuple[str, ...]
 ) -> tuple[NDArray[np.float32], Floats, tuple[str, ...]]:
-    """The slices' values; NaN, which stored floats may be, as zero."""
+    """The scaled values of the slices; NaN, which stored floats may be, becomes zero."""
     rows, columns = slices[0].shape
     values = np.empty((len(slices), columns, rows), np.float32).transpose(1, 2, 0)
     for k in reversed(range(len(slices))):
@@ -138,7 +140,7 @@ def _finished(
 
 
 def _affine(first: Slice, corner: Floats, step: Floats) -> Floats:
-    """DICOM part 3, C.7.6.2.1.1, with the step of the slices' positions; in RAS+."""
+    """The affine in RAS+ (DICOM part 3, C.7.6.2.1.1), with the step between the slices' positions."""
     affine = np.eye(4)
     affine[:3] = np.stack([first.across, first.down, step, corner], 1)
     return LPS @ affine

@@ -1,4 +1,4 @@
-"""One DICOM file: its header, and its pixels; what either claims is checked before room is made for it."""
+"""One DICOM file: its header and its pixels, whose claimed sizes are checked before memory is taken for them."""
 
 import zlib
 from pathlib import Path
@@ -17,15 +17,17 @@ CHUNK = 1 << 20
 
 
 class Header(NamedTuple):
-    """What a file says before its pixels."""
+    """The header of a file: all that comes before its pixels."""
 
     data: Any  # a pydicom Dataset
     file: Path
-    left: int | None  # bytes of the file from its pixels on; None where that cannot be told
+    left: int | None  # bytes of the file from its pixels on; None where this is unknown
 
 
 def header(file: Path, name: str, most: int) -> Header:
-    """Raises BadImage for what is no DICOM file, or a broken one; `most` voxels are read, where it is deflated."""
+    """The header of a file.  Raises BadImage for a broken file or no DICOM file, and where inflating needs more than `most`
+    voxels.
+    """
     pydicom = need("pydicom")
     with decoding(f"{name} cannot be read as DICOM"):
         if not is_dicom(file):
@@ -55,7 +57,7 @@ def _is_deflated(file: Path) -> bool:
 
 
 def _check_deflated(file: Path, name: str, most: int) -> None:
-    """How much would zlib make of it?  It is counted, not kept."""
+    """Raises BadImage where a deflated file is too large when inflated; the bytes are counted, not kept."""
     pydicom = need("pydicom")
     with file.open("rb") as opened:
         pydicom.filereader.read_preamble(opened, force=False)
@@ -70,7 +72,7 @@ def _check_deflated(file: Path, name: str, most: int) -> None:
 
 
 def check_image(head: Header, name: str) -> None:
-    """Raises BadImage where a file has no pixels, or none that are single numbers, or fewer of them than it claims."""
+    """Raises BadImage where a file has no pixels, colours instead of single numbers, or fewer pixels than it claims."""
     data = head.data
     if "Rows" not in data:
         if "DirectoryRecordSequence" in data:
@@ -94,7 +96,7 @@ def check_image(head: Header, name: str) -> None:
 
 
 def count(data: Any) -> int:
-    """Frames, as the file has it."""
+    """The number of frames, by the header."""
     frames = int(data.get("NumberOfFrames") or 1)
     if frames < 1:
         raise ValueError(f"NumberOfFrames is {frames}")
@@ -107,13 +109,13 @@ def _native(data: Any) -> bool:
 
 
 def _syntax(data: Any) -> Any:
-    """The transfer syntax; None where it is not said, or is private."""
+    """The transfer syntax; None where the file does not name it, or it is private."""
     syntax = getattr(data, "file_meta", {}).get("TransferSyntaxUID")
     return syntax if syntax is not None and syntax.is_transfer_syntax and not syntax.is_private else None
 
 
 def pixels(file: Path, name: str) -> NDArray[Any]:
-    """(frames, rows, columns), as they are stored, but for a Modality LUT, which is applied."""
+    """The stored pixels (frames, rows, columns); only a Modality LUT is applied."""
     pydicom = need("pydicom")
     with decoding(f"{name} cannot be read"):
         data = pydicom.dcmread(file, force=True)
@@ -134,7 +136,7 @@ def pixels(file: Path, name: str) -> NDArray[Any]:
 
 
 def _assume_syntax(data: Any) -> None:
-    """Of a file without a file meta group: as it was read."""
+    """Set the transfer syntax of a file without a file meta group to that by which its header was read."""
     from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
     implicit, little = data.original_encoding
@@ -155,7 +157,7 @@ def _check_decoder(syntax: Any, name: str) -> None:
 
 
 def _align(data: Any) -> int:
-    """Pixels whose highest bit is not the highest of those stored are to be shifted down by so many bits."""
+    """By how many bits pixels must be shifted down, so that their lowest stored bit becomes bit 0."""
     stored, allocated = int(data.get("BitsStored") or 16), int(data.get("BitsAllocated") or 16)
     high = int(data.get("HighBit", stored - 1))
     shift = high + 1 - stored

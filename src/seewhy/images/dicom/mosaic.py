@@ -12,12 +12,12 @@ from .header import count
 from .slice import Slice
 
 COUNTED = "NumberOfImagesInMosaic"
-COUNT = (0x0019, 0x100A)  # the same, outside of the CSA header
+COUNT = (0x0019, 0x100A)  # the number of tiles, in a tag outside of the CSA header
 AGAIN = "Take the files as the scanner wrote them, or convert those to NIfTI, such as with dcm2niix."
 
 
 def is_mosaic(data: Any) -> bool:
-    """Does its header say so?  In ImageType (Siemens, United Imaging), or where the scanner counts the tiles."""
+    """Is it a mosaic, by ImageType (Siemens, United Imaging) or by a tag with the number of tiles?"""
     if count(data) > 1:
         return False
     kinds = data.get("ImageType") or ()
@@ -36,9 +36,9 @@ def _tagged(data: Any) -> int | None:
 def tiles(whole: Slice, data: Any, name: str) -> list[Slice]:
     """The slices of a mosaic, of which `whole` is the picture of all tiles.
 
-    The position that the file tells is that of the first pixel of a slice as large as the whole picture, around the same
-    centre; slices follow each other along the normal that the CSA header tells, which may be against that of rows and columns.
-    Raises BadImage where one of these things is not said: then slices could be put together the wrong way round.
+    The position in the header is that of the first pixel of a slice as large as the whole picture, with the same centre;
+    slices follow each other along the normal in the CSA header, which may point against that of rows and columns.  Raises
+    BadImage where one of these is missing: then the order of slices would be a guess.
     """
     csa = _csa(data)
     slices = _number(csa, COUNTED) or _tagged(data)
@@ -71,7 +71,7 @@ def tiles(whole: Slice, data: Any, name: str) -> list[Slice]:
 
 
 def unfolded(picture: NDArray[Any], slices: list[Slice]) -> list[Slice]:
-    """The slices of a mosaic with their pixels, from those of the picture of all tiles."""
+    """The slices of a mosaic with their pixels, which are cut from the picture of all tiles."""
     rows, columns = slices[0].shape
     wide = picture.shape[1] // columns
 
@@ -83,7 +83,7 @@ def unfolded(picture: NDArray[Any], slices: list[Slice]) -> list[Slice]:
 
 
 def _csa(data: Any) -> dict[str, list[Any]]:
-    """What the CSA image header says; empty where there is none, or a broken one."""
+    """The tags of the CSA image header; none where it is missing or broken."""
     if (0x0029, 0x0010) not in data:
         return {}
     need("nibabel")
@@ -91,7 +91,7 @@ def _csa(data: Any) -> dict[str, list[Any]]:
 
     try:
         header = csareader.get_csa_header(data) or {"tags": {}}
-    except Exception:  # noqa: BLE001 - whatever it stumbles on in a broken one
+    except Exception:  # noqa: BLE001 - a broken header may raise anything
         return {}
     return {name: tag["items"] for name, tag in header["tags"].items()}
 

@@ -1,4 +1,4 @@
-"""DICOM series as volumes: which files belong to one, whatever they are called and whatever lies beside them."""
+"""DICOM series as volumes: which files belong to a series, whatever their names and whatever else is in the folder."""
 
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,7 +19,7 @@ from .header import Header, header, pixels
 from .mosaic import is_mosaic, unfolded
 from .slice import Slice
 
-TURNED = 0.01  # of direction cosines: what differs more lies in another plane, such as a scout
+TURNED = 0.01  # if direction cosines differ by more, the slices lie in another plane, as scouts do
 
 
 class Member(NamedTuple):
@@ -27,18 +27,19 @@ class Member(NamedTuple):
 
     file: Path
     slices: list[Slice]
-    wrong: BadImage | None  # why its slices cannot be read, and there are none
+    wrong: BadImage | None  # why its slices cannot be read; then it has none
     mosaic: bool
-    order: tuple[Any, ...]  # in time
+    order: tuple[Any, ...]  # a key that sorts files by time
 
 
 def read_series(path: Path, name: str, channels: bool, most: int) -> Volume:
-    """The series in a folder, or that one of whose files is given; or one file of many slices (multi-frame, mosaic).
+    """The volume of the series in a folder, of the series that a file belongs to, or of one file with many slices (multi-frame,
+    mosaic).
 
     Slices are put in order by their positions along the normal of the slices; the step between them is that of the positions.
-    channels: of a series of mosaics all, as channels; otherwise the first.
-    What lies beside the series and cannot be read is left out, and said.  Raises BadImage for several series, slices that are
-    missing, doubled or turned, colours, more than `most` voxels, and what pydicom cannot read.
+    channels: take all volumes of a series of mosaics, as channels; otherwise the first.
+    Other files in the folder that cannot be read are left out, with a note.  Raises BadImage for several series, slices that
+    are missing, doubled or turned, colours, more than `most` voxels, and what pydicom cannot read.
     """
     need("pydicom")
     with decoding(f"{name} cannot be read as a DICOM series"), quietly("pydicom"):
@@ -55,7 +56,7 @@ def read_series(path: Path, name: str, channels: bool, most: int) -> Volume:
 
 
 def _read(member: Member) -> list[Slice]:
-    """Its slices with their pixels."""
+    """The slices of a file with their pixels."""
     read = pixels(member.file, str(member.file))
     if member.mosaic:
         return unfolded(read[0], member.slices)
@@ -65,7 +66,7 @@ def _read(member: Member) -> list[Slice]:
 
 
 def _mosaics(members: list[Member], name: str, channels: bool, most: int, beside: tuple[str, ...]) -> Volume:
-    """Of mosaics, each of which is a volume, the first in time; or all, as channels."""
+    """The volume of a series of mosaics, each of which is a volume: the first in time, or all as channels."""
     if not all(member.mosaic for member in members):
         single = next(member.file.name for member in members if not member.mosaic)
         raise BadImage(
@@ -88,7 +89,7 @@ def _mosaics(members: list[Member], name: str, channels: bool, most: int, beside
 
 
 class SeriesKey(NamedTuple):
-    """What the slices of a volume share: the series, and in it the orientation, which scouts do not have."""
+    """What the slices of a volume have in common: the series, and in it the orientation, by which scouts differ."""
 
     title: str
     series: str
@@ -96,7 +97,7 @@ class SeriesKey(NamedTuple):
 
     @classmethod
     def of(cls, data: Any) -> "SeriesKey":
-        """Also of a header in which some of this cannot be read."""
+        """The key of a header; tags that are missing or broken are left empty."""
 
         def said(name: str) -> Any:
             try:
@@ -113,14 +114,14 @@ class SeriesKey(NamedTuple):
         return cls(title, str(said("SeriesInstanceUID") or ""), turned)
 
     def nearly(self, other: "SeriesKey") -> bool:
-        """Alike, but for the last digits of the orientation."""
+        """Are the keys equal, up to rounding of the orientation?"""
         if self[:2] != other[:2] or len(self.turned) != len(other.turned):
             return False
         return all(abs(mine - theirs) < TURNED for mine, theirs in zip(self.turned, other.turned, strict=True))
 
 
 class Folder(NamedTuple):
-    """The DICOM images of a folder: by what they belong to; and those that nothing can be told of, and why."""
+    """The DICOM images of a folder by series; and those whose series is unknown, with the error that says why."""
 
     groups: dict[SeriesKey, list[Member]]
     lost: dict[Path, BadImage]
@@ -147,7 +148,7 @@ def _series(path: Path, name: str, most: int) -> tuple[list[Member], tuple[str, 
 
 
 def _series_of(path: Path, name: str, most: int) -> tuple[list[Member], tuple[str, ...]]:
-    """Of the series that a file belongs to."""
+    """The files of the series that a file belongs to, and notes on what was left out."""
     head = header(path, name, most)
     single = _member(head)
     if single.wrong:
@@ -160,7 +161,7 @@ def _series_of(path: Path, name: str, most: int) -> tuple[list[Member], tuple[st
 
 
 def same_volume(folder: Path) -> list[set[str]]:
-    """Names of files in a folder of which each stands for one and the same volume, as `read_series` takes it."""
+    """For each series in a folder, the names of its files of one slice: `read_series` gives the same volume for any of them."""
     need("pydicom")
     with decoding(f"{folder} cannot be read"), quietly("pydicom"):
         groups, _ = _looked_through(folder, most_voxels(None))
@@ -189,7 +190,7 @@ def _none(path: Path, name: str, lost: dict[Path, BadImage]) -> BadImage:
 
 
 def _beside(groups: dict[SeriesKey, list[Member]], lost: dict[Path, BadImage]) -> tuple[str, ...]:
-    """What is said of what was left out."""
+    """Notes on what was left out."""
     notes = tuple(
         f"beside it lies a series that cannot be read, {key.title} ({len(members)} files): "
         f"{printable(next(member.wrong for member in members if member.wrong), 200)}"
@@ -221,7 +222,7 @@ def _looked_through(folder: Path, most: int) -> Folder:
             malformed.append((shared, member))
         else:
             groups.setdefault(next(filter(shared.nearly, groups), shared), []).append(member)
-    for shared, member in malformed:  # whatever cannot be read in them, they are of the series whose number they have
+    for shared, member in malformed:  # malformed files belong to the series whose identifier they have
         theirs = [key for key in groups if key.series == shared.series]
         for key in theirs or [shared]:
             groups.setdefault(key, []).append(member)
@@ -237,7 +238,7 @@ def _member(head: Header) -> Member:
 
 
 def _order(head: Header) -> tuple[Any, ...]:
-    """When it was acquired, as a key to sort by."""
+    """A key that sorts files by the time of their acquisition."""
     data = head.data
     numbers = (int(data.get(name) or 0) for name in ("AcquisitionNumber", "InstanceNumber"))
     return (*numbers, str(data.get("AcquisitionTime") or ""), head.file.name)
