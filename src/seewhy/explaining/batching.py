@@ -1,4 +1,4 @@
-"""Images on their way to the network, batch by batch, and what is kept where an image fails."""
+"""Puts images into batches, and collects the heatmaps made and the images that failed."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -16,7 +16,7 @@ ON_ERROR = ("raise", "skip")
 
 
 class Collector:
-    """The maps made so far, and the images that were left out.
+    """Collects the maps that are made, and the images that are left out because none can be made of them.
 
     on_error: "raise" ends the work at the first image of which no map can be made; `partial` of the error has the maps made
         before.  "skip" leaves that image out, and goes on.
@@ -32,7 +32,7 @@ class Collector:
         self.failed: list[Failed] = []
 
     def fail(self, error: Exception, place: int, name: str, maps: Sequence[Heatmap] = ()) -> None:
-        """Leave the image at that place out, or raise the error.  maps: of this image, by methods that were through before."""
+        """Leave the image at that place out, or raise the error.  maps: those of this image made before."""
         if self.count > 1 and of_an_image(error):
             error.add_note(f"seewhy: this was image {place} of {self.count}, {printable(name, 300)}")
         if not self.skips or not of_an_image(error):
@@ -60,12 +60,12 @@ def _without_frames(error: Exception) -> Exception:
 
 
 def _keep(error: Exception, maps: Sequence[Heatmap]) -> None:
-    with suppress(AttributeError):  # of other libraries' errors that take nothing
+    with suppress(AttributeError):  # errors of other libraries may take no new attribute
         error.partial = Heatmaps(tuple(maps)) if maps else None  # type: ignore[attr-defined]
 
 
 def of_an_image(error: BaseException) -> bool:
-    """Does the error concern this image alone?  A question that is wrong is wrong for every image."""
+    """Does the error concern this image alone?  A misuse, such as an unknown parameter, concerns every image."""
     return not isinstance(error, Misuse) or isinstance(error, NotHere)
 
 
@@ -110,7 +110,7 @@ def name_at(image: Any, place: int) -> str:
 
 
 def _ready(model: Any, photos: list[Any], place: int, whole: bool, collector: Collector) -> Iterator[tuple[int, Batch]]:
-    """The batches of photos that were read; where a batch cannot be prepared, each of its photos by itself."""
+    """Batches of these photos; where a batch cannot be prepared, each of its photos alone, so that only the bad one fails."""
     done = 0
     try:
         for batch in model.batches(photos, whole) if photos else ():
@@ -130,9 +130,9 @@ def _ready(model: Any, photos: list[Any], place: int, whole: bool, collector: Co
 def _prepared(
     model: Any, images: PreparedBatch, whole: bool, collector: Collector, why: SeewhyError | None = None
 ) -> Iterator[tuple[int, Batch]]:
-    """The batches of prepared images, or each image by itself where a batch is refused.
+    """Batches of prepared images; where a batch is refused, each of its images alone.
 
-    why: the error of the batch that these images belong to.
+    why: the error with which the larger batch was refused that these images are from.
     """
     try:
         batches = [*model.batches(images, whole)]

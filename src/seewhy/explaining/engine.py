@@ -1,4 +1,4 @@
-"""From images, a question and methods to heatmaps: the one road every explanation takes."""
+"""From images, targets and methods to heatmaps: every explanation is made here."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -33,20 +33,24 @@ def explained(
     layers: list[str | None],
     collector: Collector,
 ) -> Heatmaps:
-    """The heatmaps of all images, in the order image, target, layer, method; `kept` collects them as they are made."""
+    """The heatmaps of all images, in the order image, target, layer, method; the collector gets them as they are made."""
     alone = any(m.asks for m in chosen) or any(map(aims, targets))
     for place, batch in batched(model, images, any(m.whole for m in chosen), collector):
         for i in range(len(batch.x)) if alone else [slice(None)]:
             part = batch.part(i, i + 1) if isinstance(i, int) else batch
-            _charted(model, part, place + (i if isinstance(i, int) else 0), chosen, targets, layers, collector)
+            _explain_batch(model, part, place + (i if isinstance(i, int) else 0), chosen, targets, layers, collector)
     return collector.heatmaps
 
 
-def _charted(model: Any, batch: Batch, place: int, methods: Any, targets: Any, layers: Any, collector: Collector) -> None:
-    """Keep the heatmaps of one batch; of its halves, where memory runs out, or to find the image that is at fault."""
+def _explain_batch(model: Any, batch: Batch, place: int, methods: Any, targets: Any, layers: Any, collector: Collector) -> None:
+    """Make the heatmaps of one batch and add them to the collector.
+
+    Where memory runs out, or where an image that cannot be explained is to be left out, its two halves are explained in place
+    of the batch, down to single images.
+    """
     half, maps, failure = len(batch.x) // 2, [], None
     try:
-        maps, failure = _chart(model, batch, place, methods, targets, layers)
+        maps, failure = _maps_of(model, batch, place, methods, targets, layers)
     except MemoryError as error:
         failure = error
         if not half:
@@ -58,27 +62,27 @@ def _charted(model: Any, batch: Batch, place: int, methods: Any, targets: Any, l
     if failure is None:
         collector.maps += maps
     elif half and of_an_image(failure) and not collector.skips and not isinstance(failure, MemoryError):
-        _find(failure, model, batch, place, methods, targets, layers, collector)
+        _raise_with_culprit(failure, model, batch, place, methods, targets, layers, collector)
     elif half and (isinstance(failure, MemoryError) or of_an_image(failure)):
         for start, stop in ((0, half), (half, len(batch.x))):
-            _charted(model, batch.part(start, stop), place + start, methods, targets, layers, collector)
+            _explain_batch(model, batch.part(start, stop), place + start, methods, targets, layers, collector)
     elif half:
         collector.end(failure, maps)
     else:
         collector.fail(failure, place, batch.names[0], maps)
 
 
-def _find(
+def _raise_with_culprit(
     failure: Any, model: Any, batch: Batch, place: int, methods: Any, targets: Any, layers: Any, collector: Collector
 ) -> None:
-    """Raise the error that the batch failed with.
+    """Raise the error of the batch; where it is due to a single image, with its name and the maps of the images before it.
 
-    If a single image is at fault, the error names it, and `partial` of the error has the maps of the images before it.
+    That image is looked for by explaining the two halves of the batch, and halves of these.
     """
     half, before = len(batch.x) // 2, Collector("raise", collector.count)
     try:
         for start, stop in ((0, half), (half, len(batch.x))):
-            _charted(model, batch.part(start, stop), place + start, methods, targets, layers, before)
+            _explain_batch(model, batch.part(start, stop), place + start, methods, targets, layers, before)
     except SeewhyError as error:
         if of_an_image(error):
             collector.maps += before.maps
@@ -87,14 +91,15 @@ def _find(
     collector.end(failure)
 
 
-class Charted(NamedTuple):
-    """The heatmaps of some images."""
+class BatchMaps(NamedTuple):
+    """The heatmaps of one batch."""
 
     maps: list[Heatmap]
-    failure: SeewhyError | None = None  # what ended the work early, for the last of them
+    failure: SeewhyError | None = None  # the error that ended a method early; its maps are made from what it had by then
 
 
-def _chart(model: Any, batch: Batch, place: int, methods: Any, targets: Any, layers: Any) -> Charted:
+def _maps_of(model: Any, batch: Batch, place: int, methods: Any, targets: Any, layers: Any) -> BatchMaps:
+    """The heatmaps of all images of a batch, in the order image, target, layer, method."""
     start = perf_counter()
     n = len(batch.x)
     groups = [*target_groups(model, batch, place, [here(target, place, n) for target in targets], layers, methods)]
@@ -129,11 +134,11 @@ def _chart(model: Any, batch: Batch, place: int, methods: Any, targets: Any, lay
                 )
                 maps.append(_heatmap(finding, case, layer, k, i, batch, source, place + i))
     failures = [f.outcome.failure for group in groups for f in group.findings if f.outcome.failure is not None]
-    return Charted(maps, next(iter(failures), None))
+    return BatchMaps(maps, next(iter(failures), None))
 
 
 def _of_aim(aim: Pinned | None, method: Recipe) -> tuple[str, ...]:
-    """Why a map of that method may mislead about an aim, such as a box: in words."""
+    """The notes of an aim, such as a box, and a warning if the method averages over the whole map."""
     if aim is None or not aim.place or not method.averages:
         return aim.notes if aim else ()
     far = "averages the gradient over the whole map, so it marks what looks alike anywhere; hires-cam, layer-cam do not"
@@ -169,12 +174,12 @@ MOST = float(np.finfo(np.float32).max)
 
 
 def _float32(values: NDArray[Any]) -> NDArray[np.float32]:
-    """A copy of its own, so that one heatmap does not keep a whole batch."""
+    """As float32, copied, so that a heatmap does not keep the arrays of its whole batch in memory."""
     return np.array(values) if values.dtype == np.float32 else np.clip(values, -MOST, MOST).astype(np.float32)
 
 
 def _predicted(case: Case, i: int, labels: Sequence[str] | None) -> Predicted | None:
-    """What the network took the image for, if it ran to its end."""
+    """The class that the network predicts for image i; None if it did not run to its end or gives no probabilities."""
     answered = case.answered
     if answered is None or answered[0].probabilities is None:
         return None
@@ -184,7 +189,7 @@ def _predicted(case: Case, i: int, labels: Sequence[str] | None) -> Predicted | 
 def _explained(
     case: Case, t: int, i: int, target: Any, aim: Pinned | None, labels: Sequence[str] | None
 ) -> TargetFacts:  # fmt: skip
-    """What is explained: the class, if it is a single one, and its score."""
+    """The facts on the target: its score, and its class and probability if it is a single class."""
     facts = TargetFacts(aim.target if aim else str(target), case.model.explains, aim.place if aim else "")
     answered = case.answered
     if answered is not None:
@@ -204,7 +209,7 @@ def _explained(
 
 
 def _bad_layer(group: TargetGroup, i: int) -> str | None:
-    """Where NaN or infinity first arose on the way of image i, if a map of it holds any."""
+    """The layer where NaN or infinity first arises for image i, in words; None if all its maps are finite."""
     case, findings = group.case, group.findings
     if all(f.finite or np.isfinite(core[:, i]).all() for f in findings for core in f.outcome.cores.values()):
         return None
@@ -213,7 +218,7 @@ def _bad_layer(group: TargetGroup, i: int) -> str | None:
 
 
 def _doubts(case: Case, finding: Finding, layer: str, t: int, i: int, bad: str | None) -> tuple[str, ...]:
-    """Why this map is empty or suspect, in words."""
+    """The reasons, in words, why this map is empty or may be misleading."""
     method, core, values = finding.method, finding.outcome.cores[layer][t, i], finding.values[layer][t, i]
     doubts = [*case.notes(layer), *finding.outcome.notes(t, i)]
     answered = case.answered
