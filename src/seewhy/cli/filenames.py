@@ -42,7 +42,7 @@ def spelled(text: str) -> str:
 
 
 def _shown(character: str) -> bool:
-    """Pictures and what tints them, marks over and beside letters."""
+    """Is it a picture, such as an emoji with its colour, or a mark over or beside a letter?"""
     return not character.isascii() and category(character) in ("So", "Sk", "Mn", "Mc", "Me")
 
 

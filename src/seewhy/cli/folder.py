@@ -28,8 +28,8 @@ class OutFolder:
     def __init__(self, out: Path, errand: str) -> None:
         self.out, self.errand = out, errand
         self.taken: set[str] = set()
-        self.again: list[Path] = []  # made once more, in the place of what they were
-        self.moved: list[tuple[Path, Path]] = []  # what was there, and what was written beside it
+        self.again: list[Path] = []  # written again, over equal files of an earlier run
+        self.moved: list[tuple[Path, Path]] = []  # a file that was there, and the one that was written under another name
 
     def put(self, name: str, source: "Source", photo: str, writers: Mapping[str, FolderWriter]) -> dict[str, Path]:
         """Write the files of one map, by their endings; the first free name that begins so is that of all of them.
@@ -54,7 +54,7 @@ class OutFolder:
     def _tried(
         self, name: str, source: "Source", run: str, writers: Mapping[str, FolderWriter]
     ) -> tuple[list[Path], dict[str, Path] | None]:
-        """The files that are there under a name, and, unless they are of another map, those that were written."""
+        """The existing files of a name; and the written files, or None where the existing ones belong to another map."""
         there: list[Path] = []
         for _again in range(2):  # another run may take the name meanwhile, and be one of the same map
             there = self._there(name)
@@ -67,7 +67,7 @@ class OutFolder:
         return there, None
 
     def remarks(self) -> Iterator[str]:
-        """What a person should know of the names."""
+        """Remarks on files that were written again or under other names."""
         if self.again:
             yield f"made again, as the same run made them before: {_count(self.again)}, such as {self.again[0]}"
         if self.moved:
@@ -133,7 +133,7 @@ def _source(path: Path) -> "Source | None":
 def _alike(there: "Source | None", source: "Source") -> bool:
     if there is None:
         return False
-    source = type(source).from_json(source.to_json())  # as it is kept
+    source = type(source).from_json(source.to_json())  # as it is stored
     said = [(record.score, record.probability, record.predicted and record.predicted.probability) for record in (there, source)]
     near = all(a == b or _near(a, b) for a, b in zip(*said, strict=True))
     return near and all(getattr(there, fact) == getattr(source, fact) for fact in SAME)
@@ -178,7 +178,10 @@ def _count(files: list[Any]) -> str:
 
 
 def errand(spec: str, *settings: Any) -> str:
-    """What tells the model of a run from others, but for its weights, which a Source names; asked: what else was said of it."""
+    """A digest that tells the model of a run from others, except for its weights, which a Source names.
+
+    settings: what else the run's model depends on.
+    """
     files = [path for path in (spec, spec.rpartition(":")[0]) if os.path.isfile(path)]
     return digest(spec, *map(print_of, files), *map(repr, settings))
 

@@ -1,4 +1,4 @@
-"""Gradients in balance: what they hand down adds up to the score."""
+"""Balanced gradients: gradients under which the products of inputs and gradients add up to the score."""
 
 from dataclasses import replace
 from typing import Any

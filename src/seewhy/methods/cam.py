@@ -161,12 +161,12 @@ def eigen_grad_cam(a: Array, g: Array, *, centred: bool = False) -> NDArray[np.f
 
 
 def weighted_sum(w: Array, a: Array) -> Array:
-    """Over channels; w is (n, c) or (n, c, *space)."""
+    """The sum over channels of w a; w is (n, c) or (n, c, *space)."""
     return reduce(over(w, a) * a, "n c ... -> n ...", "sum")
 
 
 def over(w: Array, a: Array) -> Array:
-    """(n, c) as it stands beside (n, c, *space)."""
+    """w (n, c) with axes of length one for space, so that it broadcasts with (n, c, *space)."""
     return w.reshape(*w.shape, *[1] * (a.ndim - w.ndim))
 
 
@@ -181,9 +181,9 @@ def total(x: Array) -> Array:
 def principal(a: Array, centred: bool) -> NDArray[np.float64]:
     """(n, c, *space) -> (n, *space): places x channels times its first right singular vector.
 
-    By the smaller of the two Gram matrices, in float64 and in the array's own library (two libraries' threads would wait
-    for each other).  Neither that nor a singular value decomposition has a sign of its own: the map is turned to agree
-    with the sum over channels, or if that is nothing beside rounding (as behind a LayerNorm), to peak above zero.
+    It is computed from the smaller of the two Gram matrices, in float64 and in the array's own library (the threads of two
+    libraries would wait for each other).  The sign of a singular vector is arbitrary: it is chosen so that the map agrees with
+    the sum over channels, or where that is zero up to rounding (as behind a LayerNorm), so that the largest value is positive.
     """
     broken = ~np.isfinite(numbers(reduce(abs(a), "n c ... -> n", "max")))
     if broken.any():  # say so, image by image

@@ -1,4 +1,4 @@
-"""CAMs without gradients: channels weighted by what the score does when they mask the image, or are taken away."""
+"""CAMs without gradients: channels are weighted by the score when they mask the image, or when they are set to zero."""
 
 from collections.abc import Callable
 from typing import Any
@@ -18,7 +18,7 @@ ROOM = 2**25  # bytes of edited activations in a pass
 
 
 def _masked(channels: Floats, settings: MethodSettings) -> int:
-    """The passes of Score-CAM over the channels (c, cells) that it takes: those that are the same everywhere share one."""
+    """The number of passes of Score-CAM over channels (c, cells); channels that are constant over space share one pass."""
     return varying(channels[np.argsort(-channels.std(1), kind="stable")[: settings["top_channels"]]])
 
 
@@ -85,7 +85,7 @@ def _by_masks(
     probe: Probe, layer: str, top: int | None, fill: Any, samples: int = 1, noise: Callable[[int, int], Floats] | None = None,
     share: Callable[[int], float] | None = None,
 ) -> Estimate:  # fmt: skip
-    """Score-CAM, its scores means over samples j of channel k: with noise(k, j) on the channel, or share(j) of the mask."""
+    """Score-CAM with mean scores over samples j: noise(k, j) is added to channel k, or its mask is multiplied by share(j)."""
     hide = probe.fill(fill)
     a = numbers(probe.case.activations[layer][probe.place]).astype(np.float64)  # (c, *cells)
     spread = a.reshape(len(a), -1).std(1)
@@ -119,7 +119,7 @@ def _column(values: Any, ndim: int) -> Floats:
 
 
 def _stretched(masks: Array) -> Array:
-    """Each of (m, *space) to [0, 1]; one that is the same everywhere to 0."""
+    """Each of m maps (m, *space) scaled to [0, 1]; constant maps become 0."""
     flat = masks.reshape(len(masks), -1)
     low, high = flat.min(1), flat.max(1)
     low, high = (each if isinstance(each, np.ndarray) else each.values for each in (low, high))
@@ -174,7 +174,7 @@ def recipro_cam(probe: Probe, layer: str) -> Estimate:
     tail = probe.scorer.tail(probe.image, layer)
     cells = tail.a.shape[1:]
     count = int(np.prod(cells))
-    order = np.argsort(-abs(numbers(tail.a)).reshape(-1, count).sum(0), kind="stable")  # what a budget should not miss
+    order = np.argsort(-abs(numbers(tail.a)).reshape(-1, count).sum(0), kind="stable")  # largest first
 
     def alone(of: range) -> Made:
         keep = np.zeros((len(of), count))
@@ -189,5 +189,5 @@ def recipro_cam(probe: Probe, layer: str) -> Estimate:
 
 
 def _room(a: Array) -> int:
-    """Edits of an activation that share a pass."""
+    """How many edits of an activation share a pass."""
     return max(1, ROOM // (int(np.prod(a.shape)) * a.dtype.itemsize))

@@ -50,7 +50,7 @@ def product(first: Method, second: Method) -> Method:
     parts = [lookup(first), lookup(second)]
     pixels = any(part.pixels for part in parts)
     drop = {"reduce"} if not pixels else set()
-    shared = {key for key in parts[0].settings if key in parts[1].settings} - {"reduce"}  # which the product does itself
+    shared = {key for key in parts[0].settings if key in parts[1].settings} - {"reduce"}  # the product itself joins channels
     for key in shared:
         if parts[0].settings[key] != parts[1].settings[key]:
             raise BadParameter(f"product: {key} is {parts[0].settings[key]!r} in one method and "
@@ -87,12 +87,12 @@ def product(first: Method, second: Method) -> Method:
 
 
 def _of_both(parts: list[Method]) -> Forwards:
-    """The forwards of a product: parts that read the same evidence of the untouched image share its pass."""
+    """The forwards of a product of methods: parts that read the same evidence of the unchanged image share its pass."""
 
     traced = any("gradients" in part.shares for part in parts)
 
     def evidence(part: Method) -> str:
-        if part.shares or (traced and part.blind and part.layered):  # activations lie in the trace of gradients, too
+        if part.shares or (traced and part.blind and part.layered):  # the trace of gradients holds activations, too
             return "trace"
         if part.blind and part.layered:
             return "activations"
@@ -133,7 +133,7 @@ def _smoothed(base: Method, name: str, said: str, moment: Any) -> Method:
 
 
 def _noisy(x: Floats, samples: int, sigma: float, seed: int) -> Iterator[Floats]:
-    """Copies of x (n, c, *space) with Gaussian noise; each image has its own, whatever batch and precision it is in."""
+    """Copies of x (n, c, *space) with Gaussian noise; the noise of an image does not depend on its batch and precision."""
     generators = [np.random.default_rng([seed, crc32(np.ascontiguousarray(image, np.float32).tobytes())]) for image in x]
     spread = np.asarray(sigma, x.dtype) * np.stack([np.ptp(image) for image in x]).reshape(-1, *[1] * (x.ndim - 1))
     for _ in range(samples):
@@ -157,7 +157,7 @@ def _squares(samples: Iterable[Mapping[str, Floats]]) -> dict[str, Floats]:
 
 
 def _variance(samples: Iterable[Mapping[str, Floats]]) -> dict[str, Floats]:
-    """One core at a time (Welford), so that many samples take no memory."""
+    """The variance over cores, by Welford's method, which keeps a single core in memory."""
     mean: dict[str, Floats] = {}
     apart: dict[str, Floats] = {}
     count = 0

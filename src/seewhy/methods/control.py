@@ -1,4 +1,4 @@
-"""Controls: maps that do not look.  A method that does not beat them has shown nothing."""
+"""Controls: maps that do not depend on the network.  A method that is no better than these has shown nothing."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,6 +1,6 @@
-"""Saliency: what the score's gradient says at the image's own pixels, and how it may be led back there.
+"""Saliency: the score's gradient at the pixels of the image, with different rules for the way back through ReLUs.
 
-Each formula gives the attribution of every channel, (n, c, *space) of (n, c, *space); `reduce` joins the channels:
+Each formula gives an attribution for every channel, (n, c, *space) -> (n, c, *space); `reduce` joins the channels:
 "max" the largest absolute value, "sum" the signed sum, "l2" the Euclidean norm.
 """
 

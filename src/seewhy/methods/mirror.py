@@ -20,7 +20,7 @@ from seewhy.progress import shown
 
 __all__ = ["augment"]
 
-LARGEST = 2**26  # pixels of an image enlarged
+LARGEST = 2**26  # pixels of an enlarged image, at most
 
 
 @maker
@@ -41,7 +41,7 @@ def augment(method: Method) -> Method:
         sizes = _sizes(scales, x.shape[2:])
         ways = [(size, flip) for size in sizes for flip in ((False, True) if both else (False,))]
         ready = (_flipped(resized(x, size) if size != x.shape[2:] else x, flip) for size, flip in ways)
-        case.pinned  # noqa: B018 - the network at the images' own size: if that fails, sizes are not to blame
+        case.pinned  # noqa: B018 - an error at the images' own size is not due to other sizes
         try:
             outcomes = [*shown(variants(case, inner, ready), len(ways), f"augment({base.name})")]
         except RuntimeError as error:
@@ -83,7 +83,7 @@ def _flipped(x: Floats, flip: bool) -> Floats:
 
 
 def _mean_of_ways(case: Case, layer: str, ways: list[tuple[Any, bool]], cores: list[Floats], pixels: bool) -> Floats:
-    """The mean (t, n, [c,] *space) over sizes and flips, each brought back to where its cells lie in the images."""
+    """The mean (t, n, [c,] *space) over sizes and flips; before, each map is resampled to the cells of the image itself."""
     space = case.images.shape[2:]
     finest = space if pixels else tuple(max(sides) for sides in zip(*(core.shape[2:] for core in cores), strict=True))
     d = len(space)
@@ -101,7 +101,7 @@ def _mean_of_ways(case: Case, layer: str, ways: list[tuple[Any, bool]], cores: l
 
 
 def _at_home(cells: Cells, columns: int, space: tuple[int, ...], flip: bool) -> Cells:
-    """The cells of an image of another size, or flipped, as they lie in the image itself."""
+    """Where the cells of an image of another size, or of a flipped image, lie in the image itself."""
     grown = [side / size for side, size in zip(space, cells.size, strict=True)]
     first = [(f + 0.5) * k - 0.5 for f, k in zip(cells.first, grown, strict=True)]
     stride = [s * k for s, k in zip(cells.stride, grown, strict=True)]

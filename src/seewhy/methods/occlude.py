@@ -14,7 +14,7 @@ from seewhy.methods.making.scoring import Estimate, from_scores
 
 __all__ = ["occlusion"]
 
-BOXES = 32  # in a pass of the short cut, about
+BOXES = 32  # about as many boxes share a pass of the incremental way
 
 
 @from_scores(
@@ -62,7 +62,7 @@ def occlusion(
         probe.enough(lambda: windows.mean(drops)[1])
     values, error = windows.mean(drops)
     bare = float((windows.total(np.isfinite(drops[:, 0])) == 0).mean())
-    if not probe.limited and error.any():  # interrupted: the rows asked are no draw of single windows
+    if not probe.limited and error.any():  # interrupted: whole rows are no random sample of windows
         error = np.full(error.shape, np.inf)
     fell_back = short is not None and short.why
     notes = (f"every window ran through the whole network: {fell_back}",) if fell_back else ()
@@ -78,19 +78,19 @@ class Windows:
         starts = [_starts(*axis) for axis in zip(space, sides, steps, strict=True)]
         self.places = np.array([*product(*starts)])  # (m, d)
         self.shape = tuple(map(len, starts))
-        self.hides = [  # of each axis (pixels, windows)
+        self.hides = [  # for each axis (pixels, windows)
             (np.arange(size)[:, None] >= start) & (np.arange(size)[:, None] < start + side)
             for size, side, start in zip(space, sides, starts, strict=True)
         ]
 
     @classmethod
     def of(cls, space: Sequence[int], window: Any, stride: Any) -> "Windows":
-        """Of the parameters of `occlusion`, which may be "auto"."""
+        """The windows by the parameters of `occlusion`, which may be "auto"."""
         sides = _usual(space) if _auto(window) else _sides(window, "window", space)
         return cls(space, sides, [-(-side // 2) for side in sides] if _auto(stride) else _steps(stride, sides, space))
 
     def by_rows(self, draws: "np.random.Generator") -> NDArray[np.intp]:
-        """All windows, in whole rows along the last axis, the rows in a drawn order."""
+        """All windows in whole rows along the last axis; the order of the rows is random."""
         rows = np.arange(len(self.places)).reshape(-1, self.shape[-1])
         return draws.permutation(rows).ravel()
 
@@ -99,18 +99,18 @@ class Windows:
         return self.shape[-1] * max(1, about // self.shape[-1]) if self.shape[-1] < 2 * about else about
 
     def total(self, each: Floats) -> Floats:
-        """Of a number per window (..., m) the sum over those that hide a pixel: (..., *space)."""
+        """For each pixel, the sum of numbers per window (..., m) over the windows that hide it: (..., *space)."""
         whole = each.reshape(*each.shape[:-1], *self.shape).astype(np.float64)
         for axis, hides in enumerate(self.hides, start=whole.ndim - len(self.shape)):
             whole = np.moveaxis(np.moveaxis(whole, axis, -1) @ hides.T.astype(np.float64), -1, axis)
         return whole
 
     def mean(self, drops: Floats) -> tuple[Floats, Floats]:
-        """Of drops (m, t), NaN where none was measured, the mean at each pixel and its standard error: (t, *space) twice.
+        """The mean drop at each pixel and its standard error, (t, *space) twice, from drops (m, t); NaN means not measured.
 
-        A part of the windows is a sample without replacement of them all, so the error of all of them is zero.  The
-        variance at a pixel is drawn toward that at all pixels, as few windows hide any one; a pixel that none hid yet is
-        zero, its error infinite.
+        Some of the windows are a sample without replacement from all of them, so that the error of all windows is zero.  The
+        variance at a pixel is shrunk toward that over all pixels, as few windows hide each of them; a pixel that no window
+        hid yet is zero, and its error infinite.
         """
         done = np.isfinite(drops[:, 0])
         filled = np.where(done, drops.T, 0)
@@ -119,7 +119,7 @@ class Windows:
             return self.total(filled) / whole, np.zeros((len(filled), *count.shape))
         at_least_one = np.maximum(count, 1)
         mean = self.total(filled) / at_least_one
-        apart = np.maximum(self.total(filled**2) - count * mean**2, 0)  # squares
+        apart = np.maximum(self.total(filled**2) - count * mean**2, 0)  # the sum of squares around the mean
         axes = tuple(range(1, mean.ndim))
         spare = np.maximum(count - 1, 0)
         if spare.any():
@@ -129,7 +129,7 @@ class Windows:
         variance = (apart + 2 * pooled) / (spare + 2)
         error = np.sqrt(variance / at_least_one * np.maximum(1 - count / whole, 0))
         never = count == 0
-        alone = (done.sum() == 1) & (count < whole)  # of one window nothing can be told
+        alone = (done.sum() == 1) & (count < whole)  # a single window gives no variance
         return mean, np.where(never | alone, np.inf, error)
 
 
@@ -142,16 +142,16 @@ def _auto(value: Any) -> bool:
     return isinstance(value, str) and value == "auto"
 
 
-PARTS = {1: 16, 3: 4}  # that the usual window makes of each side, in so many dimensions
+PARTS = {1: 16, 3: 4}  # by the number of dimensions: into how many parts the default window divides each side
 
 
 def _usual(space: Sequence[int]) -> tuple[int, ...]:
-    """A window where none is asked for: large enough that there are no more of them than a person waits for."""
+    """The default window: large enough that there are not more windows than a person would wait for."""
     return tuple(min(32, size) if len(space) == 2 else -(-size // PARTS.get(len(space), 2)) for size in space)
 
 
 def _sides(window: Any, what: str, space: Sequence[int]) -> tuple[int, ...]:
-    """A number of pixels per axis, at most the image's own."""
+    """A number of pixels for each axis, at most the image's own."""
     each = list(window) if isinstance(window, list | tuple) else [window] * len(space)
     if len(each) != len(space):
         raise BadParameter(f"occlusion: {what}={window!r}: give one number, or one for each axis of {tuple(space)}.")
@@ -169,7 +169,7 @@ def _steps(stride: Any, sides: Sequence[int], space: Sequence[int]) -> tuple[int
 
 
 def cut(image: Array, at: Array, sides: Sequence[int]) -> Array:
-    """The boxes of an image (c, *space) that begin at `at` (m, d): (m, c, *sides)."""
+    """The boxes (m, c, *sides) of an image (c, *space) that begin at the pixels `at` (m, d)."""
     axes = range(len(sides))
     index = []
     for axis, side in enumerate(sides):
@@ -181,7 +181,7 @@ def cut(image: Array, at: Array, sides: Sequence[int]) -> Array:
 
 
 def covered(at: Array, sides: Sequence[int], space: Sequence[int], scorer: Any) -> Array:
-    """Where boxes lie: (m, *space), true inside."""
+    """Masks (m, *space) that are true inside the boxes."""
     inside: Any = True
     for axis, (side, size) in enumerate(zip(sides, space, strict=True)):
         shape = [-1 if a == axis else 1 for a in range(len(space))]

@@ -1,4 +1,4 @@
-"""Integrated gradients: the gradient along the way from a baseline to the image."""
+"""Integrated gradients: the gradient along the straight path from a baseline to the image."""
 
 from typing import Any
 
@@ -19,12 +19,12 @@ from .gradient import gradient
 
 __all__ = ["integrated_gradients"]
 
-MOST = 3200  # steps, at which refining gives up
-LOOSE = 0.05  # the share of the difference that a completeness gap may be before the heatmap warns
+MOST = 3200  # `refine` takes no more steps than these
+LOOSE = 0.05  # a completeness gap above this share of the score difference gives a warning
 
 
 def _forwards(settings: MethodSettings, _conditions: Conditions) -> int | None:
-    """The image, and for each baseline its score and the steps; not known where steps are doubled as needed."""
+    """One forward for the image, and for each baseline one and the steps; None where `refine` decides on the steps."""
     several = settings["baseline"] if isinstance(settings["baseline"], list | tuple) else [settings["baseline"]]
     return None if settings["refine"] else 1 + len(several) * (settings["steps"] + 1)
 
@@ -65,7 +65,7 @@ def integrated_gradients(
         better = np.ones(missed.shape, bool) if gap is None else abs(gap) > tolerance * abs(difference)
         if core is None or gap is None or used is None:
             core, gap, used = integral, missed, np.full(missed.shape, float(steps))
-        else:  # each target of each image stays with the first steps that served it
+        else:  # each target of each image keeps the result of the first number of steps that sufficed
             core[better], gap[better], used[better] = integral[better], missed[better], steps
         if not refine or 2 * steps > MOST or (abs(gap) <= tolerance * abs(difference)).all():
             break
@@ -84,14 +84,14 @@ def integrated_gradients(
 
 
 def _difference(case: Case, start: Floats) -> Floats:
-    """y(x) - y(x'): (t, n)."""
+    """The difference of the scores, y(x) - y(x'): (t, n)."""
     answer, weights = case.pinned
     there = case.model.answer(np.broadcast_to(start, case.images.shape)).scores
     return ((answer.scores - there) * weights).sum(-1)
 
 
 def _integral(case: Case, start: Floats, steps: int, quadrature: str) -> Floats:
-    """(t, n, c, *space)"""
+    """The integral of the gradient times x - x': (t, n, c, *space)."""
     x = case.images
     nodes, weights = RULES[quadrature](steps)
     way = (start + np.asarray(node, x.dtype) * (x - start) for node in nodes)
@@ -114,7 +114,7 @@ def _even(steps: int, first: float, last: float, ends: float = 1.0) -> tuple[Flo
     return nodes, weights / weights.sum()
 
 
-RULES = {  # steps -> where along the way from 0 to 1, and how much each place counts
+RULES = {  # steps -> the nodes between 0 and 1, and their weights
     "gauss-legendre": _gauss_legendre,
     "midpoint": lambda steps: _even(steps, 0.5 / steps, 1 - 0.5 / steps),
     "trapezoid": lambda steps: _even(steps, 0, 1, ends=0.5),
@@ -124,7 +124,7 @@ RULES = {  # steps -> where along the way from 0 to 1, and how much each place c
 
 
 def baselines(case: Case, choice: Any) -> list[Floats]:
-    """Each baseline as it lies under the images: (n, c, *space), or one for all of them (1, c, *space)."""
+    """Each of the baselines, as (n, c, *space), or (1, c, *space) if it is the same for all images."""
     several = choice if isinstance(choice, list | tuple) else [choice]
     if not len(several):
         raise BadParameter("integrated-gradients: the list of baselines is empty.")

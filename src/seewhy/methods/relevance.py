@@ -1,4 +1,4 @@
-"""Relevance handed down layer by layer, and the biases' own share."""
+"""Relevance that is propagated back layer by layer, and the share of the biases."""
 
 from typing import Any
 
@@ -50,7 +50,7 @@ def lrp(case: Case, *, rule: str = "epsilon-plus", epsilon: float = 1e-6, gamma:
 
 
 def _at_the_image(case: Case, rule: Relevance, lost: str) -> Outcome:
-    """The relevance of every channel of the images, (t, n, c, *space), and how much of the score it is."""
+    """The relevance of every channel of the images, (t, n, c, *space), and the share of the score that it adds up to."""
     trace = case.traced(rule, (INPUT,))
     x, g = trace.evidence[INPUT].a, trace.evidence[INPUT].g
     core = numbers(x[None] * g)
@@ -108,7 +108,7 @@ def excitation_backprop(case: Case) -> Outcome:
     """
 
     def chance(target: Any) -> Any:
-        """Start from 1 at the class, not from its score."""
+        """The target divided by its score, so that the backward pass starts from 1 at the class."""
         return lambda scores: target(scores) / np.where(np.isfinite(scores), away_from_zero(scores), 1)
 
     case.plain_only("excitation-backprop")
@@ -170,13 +170,13 @@ def full_grad(case: Case, *, signed: bool = False, scaled: bool = True) -> Outco
 
 
 def _located(pixels: NDArray[Any], biases: list[Bias]) -> NDArray[Any]:
-    """What has a place adds to: (n,)."""
+    """The sum (n,) of the biases that have a place in the image."""
     return sum((reduce(_plain(b.signed), "n ... -> n", "sum") for b in biases if b.signed is not None),
                reduce(pixels, "n ... -> n", "sum"))  # fmt: skip
 
 
 def _grown(pixels: NDArray[Any], biases: list[Bias], signed: bool, scaled: bool) -> NDArray[Any]:
-    """x dy/dx (n, c, *space) and the biases of one target as one map (n, *space)."""
+    """One map (n, *space) from x dy/dx (n, c, *space) and the biases of one target."""
     space = pixels.shape[2:]
     if signed:
         return sum((spread(_plain(b.signed), space) for b in biases), pixels.sum(1))

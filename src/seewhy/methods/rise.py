@@ -1,4 +1,4 @@
-"""RISE: the mean score of the image seen through random soft masks that show a pixel."""
+"""RISE: for each pixel, the mean score of the image under those random soft masks that show the pixel."""
 
 from typing import Any
 
@@ -58,7 +58,7 @@ def soft_masks(of: range, probe: Probe, cells: int, keep: float, seed: int) -> A
     The draws are the same whatever the image's size.
     """
     d, count = len(probe.space), len(of)
-    each = cells**d + d  # draws of a mask, so that any of them can be drawn again
+    each = cells**d + d  # random numbers for one mask, so that any mask can be drawn again
     drawn = np.random.Generator(np.random.PCG64(seed).advance(of.start * each)).random((count, each))
     whole = probe.scorer.array((drawn[:, : cells**d] < keep).astype(np.float64)).reshape(count, *[cells] * d)
     for axis, size in enumerate(probe.space):
@@ -69,7 +69,7 @@ def soft_masks(of: range, probe: Probe, cells: int, keep: float, seed: int) -> A
 
 
 def _shifted(size: int, cells: int, shift: Floats) -> Floats:
-    """How much of each cell there is at each pixel (m, size, cells): a grid over size + one cell, moved by `shift` cells."""
+    """The weight of each cell at each pixel (m, size, cells), for a grid over size + one cell, moved by `shift` cells."""
     cell = size / cells
     place = (np.arange(size) + 0.5 + shift[:, None] * cell) * cells / (size + cell) - 0.5
     place = place.clip(0, cells - 1)
@@ -77,7 +77,7 @@ def _shifted(size: int, cells: int, shift: Floats) -> Floats:
 
 
 class MaskSums:
-    """Sums over masks, one batch at a time: the mean and its standard error, and no mask is kept."""
+    """Sums over masks, from which the mean and its standard error follow; the masks themselves are not kept."""
 
     def __init__(self, t: int, space: tuple[int, ...]) -> None:
         self.count, self.sum = 0, np.zeros(t)
@@ -85,7 +85,7 @@ class MaskSums:
         self.ym, self.ymm, self.yymm = (np.zeros((t, *space)) for _ in range(3))
 
     def add(self, masks: Array, y: Floats) -> None:
-        """masks (m, *space), y (m, t).  One after the other, so that it is the same however many come at once."""
+        """Add masks (m, *space) with scores y (m, t), one by one, so that the sums do not depend on the size of batches."""
         for mask, row in zip(numbers(masks), y, strict=True):
             shown, scores = mask.astype(np.float64), row.reshape(-1, *[1] * mask.ndim)
             square = shown**2

@@ -1,4 +1,4 @@
-"""Which segments of the image the score rests on: LIME, kernel SHAP, Sobol indices."""
+"""Which segments of the image the score depends on: LIME, kernel SHAP, Sobol indices."""
 
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,8 @@ from seewhy.methods.making.surrogate import Regression, coalitions, proximity, r
 
 __all__ = ["kernel_shap", "lime", "sobol"]
 
-ENOUGH = 1.5  # draws a segment
-HELD = 2**26  # draws, times segments, in memory at once
+ENOUGH = 1.5  # draws per segment, below which there are no standard errors
+HELD = 2**26  # draws times segments that are in memory at once
 
 
 @from_scores("{samples} forwards", sampled=True, obstacle=obstacle)
@@ -74,7 +74,7 @@ def lime(
 
 
 def _coalitions(settings: MethodSettings, conditions: Conditions) -> int:
-    """The image with all hidden, and pairs of coalitions: so many as are wanted, or all there are."""
+    """The number of forwards: the image with all segments hidden, and the coalitions, which may be all there are."""
     count, segments = settings["samples"], count_of(settings["segments"], conditions.space)
     return 1 + (2**segments - 2 if segments is not None and 2**segments - 2 <= count else count // 2 * 2)
 
@@ -147,7 +147,7 @@ def sobol(probe: Probe, *, segments: Any = "grid", samples: int = 32, hide: Any 
     native = probe.scorer.array(labels)
 
     def dimmed(of: range) -> Array:
-        row, what = np.divmod(np.asarray(of), s + 2)  # what: A, B, or A with a segment of B
+        row, what = np.divmod(np.asarray(of), s + 2)  # what: 0 is A, 1 is B, then A with one segment of B
         z = np.where((what == 1)[:, None], b[row], a[row])
         mixed = np.flatnonzero(what > 1)
         z[mixed, what[mixed] - 2] = b[row[mixed], what[mixed] - 2]
@@ -165,7 +165,7 @@ def sobol(probe: Probe, *, segments: Any = "grid", samples: int = 32, hide: Any 
     if len(y) < least and probe.failure is not None:
         raise probe.failure
     values, errors = indices()
-    values[probe.moved <= probe.rounding] = 0  # shares of nothing
+    values[probe.moved <= probe.rounding] = 0  # the score does not vary
     errors[probe.moved <= probe.rounding] = 0
     return _drawn(labels, [Regions(labels, v, e, None, None, None, len(y)) for v, e in zip(values, errors, strict=True)])
 
@@ -178,7 +178,7 @@ def _held(count: int, segments: int, name: str) -> None:
 
 
 def labelled(probe: Probe, how: Any, seed: int) -> SegmentLabels:
-    """The segment of every pixel, from 0 on: of the photo as the network saw it, or of the array itself."""
+    """The number of each pixel's segment, from 0 on; the photo is cut as the network saw it, or else the array itself."""
     photo = probe.case.photo(probe.place)
     if photo is not None:
         return segmented(np.asarray(photo), how, seed)
@@ -188,7 +188,7 @@ def labelled(probe: Probe, how: Any, seed: int) -> SegmentLabels:
 
 
 def hiding(probe: Probe, how: Any, labels: SegmentLabels) -> Array:
-    """What hidden segments become: (c, *space)."""
+    """The image (c, *space) that lies where segments are hidden."""
     if isinstance(how, str) and how not in ("own-mean", *COLOURS) and not Path(how).exists():
         names = ["own-mean", *COLOURS]
         raise NoSuchName(
@@ -202,22 +202,22 @@ def hiding(probe: Probe, how: Any, labels: SegmentLabels) -> Array:
 
 
 def shown(z: NDArray[Any], of: range, labels: Array, probe: Probe) -> Array:
-    """Masks (m, *space), true where the segment is shown."""
+    """Masks (m, *space) that are true where a pixel's segment is shown."""
     return probe.scorer.array(z[of.start : of.stop].astype(bool))[:, labels]
 
 
 def too_few(fit: Regression, draws: int) -> bool:
-    """Are there less than 1.5 draws a segment?  Then the fit follows the noise, and its error cannot be told."""
+    """Are there fewer than 1.5 draws per segment?  Then the fit follows the noise, and its errors are unknown."""
     return bool(fit.errors.any()) and draws < ENOUGH * fit.errors.shape[1]
 
 
 def standard_errors(fit: Regression, draws: int) -> Floats:
-    """The standard errors (t, s), infinite where too few draws cannot tell them."""
+    """The standard errors (t, s); infinite where there are too few draws for them."""
     return np.full(fit.errors.shape, np.inf) if too_few(fit, draws) else fit.errors
 
 
 def judged(labels: SegmentLabels, fit: Regression, samples: int, draws: int, what: str) -> Estimate:
-    """Each target's weights, drawn into their segments."""
+    """The map of each target, in which a pixel has the weight of its segment."""
     few, errors = too_few(fit, draws), standard_errors(fit, draws)
     r2 = [None if few else float(share) for share in fit.score]
     each = [

@@ -1,7 +1,7 @@
-"""Transformers' own methods: attention weights A (heads, queries, keys) of every layer, followed from layer to layer.
+"""Methods for Transformers: attention weights A (heads, queries, keys) of every layer, multiplied from layer to layer.
 
-E is what a formula makes of the heads of one layer; r are the rows that the head of the network reads: the class token's, or
-where patches are pooled their mean, found out by the gradient of the scores.  Columns of tokens of no place are dropped.
+E is one matrix for the heads of a layer; r are the rows that the head of the network reads: that of the class token, or where
+patches are pooled their mean, as the gradient of the scores shows.  Columns of tokens without a place are dropped.
 """
 
 from collections.abc import Iterable, Sequence
@@ -58,7 +58,7 @@ def _normed(rows: NDArray[Any]) -> NDArray[Any]:
 
 
 def _through(layers: Iterable[NDArray[Any]], r: NDArray[Any]) -> NDArray[Any]:
-    """r times matrices, the last layer's first: rows alone, not the whole product."""
+    """r times the matrices, beginning with that of the last layer; only rows are multiplied, not whole matrices."""
     many = r if r.ndim == 3 else r[:, None]
     for matrix in layers:
         many = many @ matrix
@@ -66,7 +66,7 @@ def _through(layers: Iterable[NDArray[Any]], r: NDArray[Any]) -> NDArray[Any]:
 
 
 def _without_weakest(e: NDArray[Any], discard: float, patches_at: slice) -> NDArray[Any]:
-    """E, of whose weights toward patches that share is zero, which is least."""
+    """E with the smallest of its weights toward patches set to zero: the share `discard` of them."""
     patches = e[..., patches_at]
     count = int(discard * patches[0].size)
     if not count:
@@ -81,7 +81,7 @@ def _without_weakest(e: NDArray[Any], discard: float, patches_at: slice) -> NDAr
 
 
 def rows(attended: Any, n: int) -> NDArray[Any]:
-    """r (n, tokens)."""
+    """The rows r (n, tokens) that the head of the network reads, the same for all n images."""
     return np.tile(attended.reads, (n, 1))
 
 
@@ -139,7 +139,7 @@ def sensitivity(g: Any) -> NDArray[Any]:
 
 
 def _outcome(case: Case, attended: Any, cores: NDArray[Any]) -> Outcome:
-    """cores: (t, n, tokens)."""
+    """The outcome of cores (t, n, tokens), whose patches are put into their grid."""
     case.record_way_back(attended.answer, attended.weights)
     maps = attended.layers[-1].keys.grid_of(cores)
     return Outcome({ATTENTION: maps}, lambda _t, _i: attended.notes)

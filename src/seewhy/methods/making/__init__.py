@@ -1,4 +1,4 @@
-"""What methods are made of: the method itself, and how it reads activations, gradients or the scores of changed images.
+"""What methods are built from: the class Method, and decorators for formulas of activations, gradients or scores.
 
 Every file of `methods` and everything above (`diagnosis`, `api`, `cli`) may import it; it imports no file of `methods`, but
 `explaining`, `models.pace` and what `explaining` may.

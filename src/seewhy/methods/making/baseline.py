@@ -14,7 +14,7 @@ from seewhy.images.resample import blurred
 
 
 def baseline(case: Case, choice: Any, what: str) -> Floats:
-    """As it lies under the images: (n, c, *space), or one for all of them (1, c, *space).
+    """The baseline as (n, c, *space), or (1, c, *space) if it is the same for all images.
 
     choice: a name of COLOURS, a number, one for each channel or a float array, as the network takes them, or any image.
     Raises BadParameter, beginning with `what` ("integrated-gradients: the baseline"), where it is none of these.
@@ -42,7 +42,7 @@ def _finite(values: Floats, what: str) -> Floats:
 
 
 def _picture(case: Case, choice: Images, what: str) -> Floats:
-    """Any image, prepared as the others are."""
+    """Any image, prepared in the same way as the explained images."""
     try:
         (batch,) = case.model.batches(choice)
     except ValueError as error:

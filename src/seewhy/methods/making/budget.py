@@ -1,4 +1,4 @@
-"""How much may be asked of a network, and how much at once."""
+"""How many forward passes, or how many seconds, one image may cost."""
 
 import re
 from dataclasses import dataclass, field
@@ -24,7 +24,7 @@ class Budget:
 
     @classmethod
     def of(cls, request: Any, what: str) -> "Budget":
-        """None for no end, 2000 forwards, or a time as in "10 s", "500 ms", "2 min"."""
+        """The budget from None (no limit), a number of forwards such as 2000, or a time as in "10 s", "500 ms", "2 min"."""
         if request is None:
             return cls()
         text = "" if isinstance(request, int) and request > 10**99 else str(request).strip().lower()[:999]
@@ -41,15 +41,15 @@ class Budget:
         )
 
     def left(self, rate: float) -> float:
-        """The forwards still allowed, at `rate` seconds each; at least one, until one was made: by it the pace is found."""
+        """How many forwards are still allowed, at `rate` seconds each; at least one as long as none was made."""
         unknown = float("inf") if self.seconds == float("inf") else 1.0
         by_time = (self.seconds - (perf_counter() - self.start)) / rate if rate else unknown
         return max(min(self.forwards - self.spent, by_time), 0 if self.spent else 1)
 
     @property
     def over(self) -> str:
-        """Why no more may be spent; "" while there is some left."""
-        if not self.spent:  # nothing can be said before
+        """Why no more forwards may be made; "" while there is budget left."""
+        if not self.spent:  # at least one is made
             return ""
         if stop_asked():
             return "interrupted"

@@ -1,4 +1,4 @@
-"""Methods made of methods: what they say of themselves, and what they take over from their parts."""
+"""Methods that are composed of other methods: their descriptions, and what they take over from their parts."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -22,7 +22,7 @@ def repeated(
 
 
 def of_any(parts: list[Method]) -> Obstacle:
-    """What stands in the way of any of the methods."""
+    """The first obstacle that one of the methods has."""
 
     def obstacle(settings: MethodSettings, conditions: Conditions) -> str:
         each = ((fitting(part, settings), part.obstacle) for part in parts)
@@ -43,5 +43,5 @@ def unused(base: Method, *names: str) -> None:
 
 
 def fitting(base: Method, params: Mapping[str, Any]) -> Method:
-    """The base with those of the parameters that it takes."""
+    """The base method with those of the parameters that it takes."""
     return base.using(**{key: value for key, value in params.items() if key in base.defaults})

@@ -1,4 +1,4 @@
-"""What decides whether a method can run, and at what cost: the image's size, and what the layer emits for it."""
+"""The conditions that decide whether a method can run, and at what cost: the image's size and the layer's activation."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -11,12 +11,12 @@ from seewhy.printable import quoted
 
 
 class Conditions(NamedTuple):
-    """One image before one network."""
+    """One image and one network."""
 
     space: tuple[int, ...]  # of the image, in pixels
-    layer: str | None = None  # to be explained; None where no layer has space
+    layer: str | None = None  # the layer to explain; None where no layer has axes of space
     a: NDArray[Any] | None = None  # what the layer emits for the image (c, *cells), where that is known
-    refused: Mapping[str, str] = {}  # what cannot be read of the network, and why
+    refused: Mapping[str, str] = {}  # what cannot be read from the network, with the reason
 
     @property
     def channels(self) -> NDArray[Any] | None:
@@ -74,6 +74,6 @@ def from_channels(count: Callable[[NDArray[Any], MethodSettings], int]) -> Forwa
 
 
 def varying(channels: NDArray[Any]) -> int:
-    """How many channels vary over space, and one for all that do not: these share a mask, which is empty."""
+    """How many channels vary over space, plus one if some are constant: these share one mask, which is empty."""
     varies = np.ptp(channels, axis=1) > 0
     return int(varies.sum()) + (not varies.all())

@@ -5,7 +5,7 @@
         '''relu(sum_c mean(g) a).  Source: Selvaraju et al. 2017, eq. 1-2.'''
         return weighted_sum(mean(g), a)
 
-is all there is to a method: the registry, the command line, the promises it is tested for follow from it.
+is a complete method: its entry in the registry, on the command line and in the tests of all methods follow from that.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -28,7 +28,7 @@ from .conditions import Conditions, Forwards, Obstacle, once, stated
 
 METHODS: dict[str, "Method"] = {}  # every method by its name: grad-cam, layer-cam, ...
 
-LONGEST, DEEPEST = 1000, 16  # characters of a method's name; makers in it
+LONGEST, DEEPEST = 1000, 16  # characters of a method's name; how deep makers are nested in it
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +48,7 @@ class Method(Recipe):
 
     needs: tuple[str, ...] = field(default=(), repr=False)  # of the network, beyond what it reads: keys of Conditions.refused
     counted: Forwards = field(default=once, repr=False)  # how many forwards one map takes, by settings and conditions
-    obstacle: Obstacle | None = field(default=None, repr=False)  # what may stand in its way, whatever the network is
+    obstacle: Obstacle | None = field(default=None, repr=False)  # why it may be unable to run, whatever the network
 
     def __call__(
         self, model: Any, images: Images, target: Any = Top(), layer: Any = None, tile: Any = None, overlap: Any = None,
@@ -75,7 +75,7 @@ class Method(Recipe):
 
     @property
     def requires(self) -> tuple[str, ...]:
-        """All that has to be readable of a network: keys of Conditions.refused."""
+        """What the method has to read from a network, as keys of Conditions.refused."""
         return tuple(dict.fromkeys(("scores", *READINGS[self.reads].needs, *self.needs)))
 
     def forwards(self, conditions: Conditions) -> int | None:
@@ -83,7 +83,7 @@ class Method(Recipe):
         return self.counted(self.settings, conditions)
 
     def hindered(self, conditions: Conditions) -> str:
-        """Why it cannot run there; "" where it can."""
+        """Why the method cannot run under these conditions; "" where it can."""
         why = next((conditions.refused[need] for need in self.requires if need in conditions.refused), "")
         return why or ("" if self.obstacle is None else self.obstacle(self.settings, conditions))
 
@@ -104,7 +104,7 @@ class Method(Recipe):
 
     @property
     def source(self) -> str:
-        """The paper."""
+        """The paper that the method comes from."""
         return self._said("Source:")
 
     def _part(self, i: int) -> str:
@@ -116,13 +116,13 @@ class Method(Recipe):
     def __hash__(self) -> int:
         return hash(self.name)
 
-    def __reduce__(self) -> Any:  # by name, so that it reaches a worker without its code
+    def __reduce__(self) -> Any:  # pickled by name, without the code
         by_name = self.name in METHODS or self.name.partition("(")[0] in MAKERS
         return (lookup, (self.name, dict(self.params))) if by_name else super().__reduce__()
 
 
 def _within(value: Any, depth: int = 8) -> bool:
-    """Can it be written down: a number that is not endless, lists in lists that are not?"""
+    """Can the value be written down: numbers of bounded size, lists of bounded depth?"""
     if isinstance(value, list | tuple):
         return depth > 0 and all(_within(item, depth - 1) for item in value)
     return not isinstance(value, int) or abs(value) <= SEEDS
@@ -144,7 +144,7 @@ def lookup(name: "str | Method", params: Mapping[str, Any] | None = None) -> Met
 
 
 def _made(text: str) -> Method:
-    """smooth(grad-cam), product(guided-backprop, smooth(grad-cam)): a maker and the methods it is given."""
+    """The method of a name such as product(guided-backprop, smooth(grad-cam)): a maker with its methods in brackets."""
     maker, _, rest = text.partition("(")
     parts, depth = [""], 0
     for letter in rest.removesuffix(")"):
@@ -164,17 +164,17 @@ def _made(text: str) -> Method:
     return MAKERS[maker.strip()](*(lookup(part) for part in parts))
 
 
-MAKERS: dict[str, Callable[..., Method]] = {}  # what makes methods of methods: smooth, product, augment
+MAKERS: dict[str, Callable[..., Method]] = {}  # makers, which turn methods into a method: smooth, product, augment
 
 
 def maker(make: Callable[..., Method]) -> Callable[..., Method]:
-    """Make a combinator known by its name, so that what it made is found, and sent, by name: "smooth(grad-cam)"."""
+    """Register a maker, so that its methods can be looked up and pickled by name: "smooth(grad-cam)"."""
     MAKERS[make.__name__] = make
     return make
 
 
 def listed(method: Method) -> Method:
-    """Make a method known by its name: to lookup, the command line, the workers."""
+    """Register a method by its name, for `lookup`, the command line and pickles."""
     METHODS[method.name] = method
     return method
 

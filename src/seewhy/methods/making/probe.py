@@ -1,4 +1,4 @@
-"""What happens to a score when the image changes: the one engine under every method that asks only for scores."""
+"""How scores change when the image changes: the engine of every method that reads nothing but scores."""
 
 from collections.abc import Callable, Iterator, Sequence
 from time import perf_counter
@@ -19,23 +19,23 @@ from .budget import Budget
 if TYPE_CHECKING:
     from seewhy.models.model import Scorer
 
-MOST = 256  # variants in a pass
-ROOM = 2**26  # bytes of images in a pass, at most; what a network makes of them takes more
+MOST = 256  # variants in one pass, at most
+ROOM = 2**26  # bytes of images in one pass, at most; activations take more
 
 
 class Part(NamedTuple):
-    """Some variants, scored."""
+    """Some variants of the image with their scores."""
 
-    of: range  # which they are
-    kept: Any  # what was made beside them
+    of: range  # the numbers of these variants
+    kept: Any  # what `make` returned with them, such as their masks
     y: Floats  # (m, t) the explained scores
 
 
 class Made(NamedTuple):
-    """Some variants, to be scored."""
+    """Some variants of the image that are to be scored."""
 
     kept: Any
-    inputs: Sequence[Array]  # the arguments to what scores them: of the network itself the images (m, c, *space)
+    inputs: Sequence[Array]  # arguments of the scorer; for the network itself, images (m, c, *space)
 
 
 class Probe:
@@ -53,15 +53,15 @@ class Probe:
         answer, weights = case.pinned
         self.weights = weights[:, place]  # (t, k)
         self.y: Floats = answer.scores[place] @ self.weights.T
-        self.off = np.zeros(len(self.y))  # by how much a faster copy's scores differ
+        self.off = np.zeros(len(self.y))  # by how much the scores of a faster copy of the network differ
         if scorer.differs:
             score = self.explained(scorer(self.image[None] + 0))[0]
             self.y, self.off = score, score - self.y
         scale = abs(answer.scores[place]) @ abs(self.weights.T)
         self.rounding = 8 * float(np.finfo(answer.scores.dtype).eps) * scale  # (t,)
-        self.moved = np.zeros(len(self.y))  # how far a variant's score was from that of the untouched image, at most
+        self.moved = np.zeros(len(self.y))  # the largest change of the score by any variant
         self.planned = 0  # forwards
-        self.ended = ""  # why not all was asked
+        self.ended = ""  # why not all variants were scored
         self.failure: SeewhyError | None = None
         self._look = 64  # forwards after which the error is looked at
 
@@ -76,12 +76,12 @@ class Probe:
         return self.x.shape[1:]
 
     def fill(self, choice: Any) -> Array:
-        """What a hidden pixel becomes: (c, *space), as the model's own kind of array."""
+        """The image (c, *space) that lies where pixels are hidden, as the model's own kind of array."""
         values = baseline(self.case, choice, f"{self.name}: the fill")
         return self.scorer.array(np.broadcast_to(values[self.place if len(values) > 1 else 0], self.x.shape))
 
     def hidden(self, keep: Callable[[range], Array], fill: Array) -> Callable[[range], Made]:
-        """To be scored: the image where masks (m, *space) keep it, the fill elsewhere; the masks are kept beside."""
+        """What `scored` takes as `make`: the image where masks (m, *space) keep it, the fill elsewhere, with the masks."""
 
         def make(of: range) -> Made:
             masks = keep(of)
@@ -91,12 +91,12 @@ class Probe:
 
     @property
     def limited(self) -> bool:
-        """May the work end before all was asked, as the person wanted?"""
+        """May the work end early, by a budget or a tolerance?"""
         return self.budget.request is not None or self.tolerance is not None
 
     def explained(self, scores: Floats) -> Floats:
-        """(m, k) -> (m, t)"""
-        each = [self.weights @ row for row in np.asarray(scores, np.float64)]  # row by row: the same, however many there are
+        """The explained scores (m, t) of scores (m, k)."""
+        each = [self.weights @ row for row in np.asarray(scores, np.float64)]  # row by row: alike for any m
         return np.array(each).reshape(len(scores), len(self.weights))
 
     def asked(self, image: Array) -> Floats:
@@ -110,9 +110,9 @@ class Probe:
     ) -> Iterator[Part]:  # fmt: skip
         """Make and score `count` variants, until they or the budget end.
 
-        make: some of them, lazily; ask: what scores them, by default the network; together: how many share a pass, by default
-        as many images as are usual for the model; least: of them in all, below which there is no map.
-        A failure after the first pass ends the work and is kept in `failure`: what is done is not lost.
+        make: makes the variants of a range, when they are needed; ask: scores them, by default the network; together: how many
+        share a pass, by default as many images as is usual for the model; least: with fewer variants there is no map.
+        A failure after the first pass ends the work and is kept in `failure`, so that the scores so far are not lost.
         """
         left = self.budget.forwards - self.budget.spent
         if left < least:
@@ -145,7 +145,7 @@ class Probe:
                     raise
                 self._fail(error, of, count)
                 return
-            except Misuse:  # a fill that the network does not take
+            except Misuse:  # such as a fill that the network does not take
                 raise
             except Exception as error:  # noqa: BLE001 - whatever a person's function raises
                 self._fail(error, of, count)

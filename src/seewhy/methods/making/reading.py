@@ -1,4 +1,4 @@
-"""Methods that read what one pass leaves: decorate a formula, and it is a method."""
+"""Decorators that turn a formula of activations or gradients, from one pass, into a method."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -68,7 +68,7 @@ def from_pixels(reduce: str = "max", rule: Rule | None = None) -> Callable[[Call
 
 
 def _needed(rule: Rule | None) -> tuple[str, ...]:
-    """What a rule needs of a network, beyond the gradient: keys of Conditions.refused."""
+    """What a rule needs to read from a network besides the gradient, as keys of Conditions.refused."""
     if isinstance(rule, Relevance):
         return ("products",) if rule.attention else ("relevance",)
     return ("logits", "balance") if isinstance(rule, Balanced) else () if rule is None else ("relus",)
@@ -84,12 +84,12 @@ def from_case(reads: str, **more: Any) -> Callable[[Run], Method]:
 
 
 def pixels_from_case(reduce: str, **more: Any) -> Callable[[Run], Method]:
-    """The same of a method whose core is channels (t, n, c, *space) at the image; reduce: how the paper joins them."""
+    """`from_case` for a method that gives channels (t, n, c, *space) at the image; reduce: how the paper joins them."""
     return lambda run: pixel_method(run, run, reduce, **more)
 
 
 def pixel_method(function: Callable[..., Any], run: Run, reduce: str, **more: Any) -> Method:
-    """The method that finds channels (t, n, c, *space) at the image."""
+    """A method that gives channels (t, n, c, *space) at the image."""
     made = method_of(function, run, "pixels", pixels=True, layered=False, **more)
     return listed(replace(made, defaults={"reduce": reduce, **made.defaults}))
 
@@ -121,13 +121,15 @@ def from_head(rectified: bool = True) -> Callable[[Callable[..., Array]], Method
 
 
 def _twice(read: Callable[..., Array], evidence: Evidence) -> NDArray[Any]:
-    """A formula of second derivatives, for each target: (t, n, *space)."""
+    """The result (t, n, *space) of a formula that takes second derivatives, computed target by target."""
     a, g = evidence.a, evidence.g
     return np.stack([numbers(read(a, gradient, partial(evidence.hessian, t))) for t, gradient in enumerate(g)])
 
 
 def _per_target(read: Callable[..., Array], a: Array, each: Array) -> NDArray[Any]:
-    """A formula for t targets, `each` being (t, n, c, ...): (t, n, *space).  Those of a single image go at once."""
+    """The result (t, n, *space) of a formula for t targets; each argument is (t, n, c, ...).  The targets of a single image are
+    computed at once.
+    """
     if len(a) == 1:
         return numbers(read(repeat(a, "1 c ... -> t c ...", t=len(each)), each[:, 0]))[:, None]
     return np.stack([numbers(read(a, row)) for row in each])

@@ -1,6 +1,6 @@
-"""Methods that only ask for scores: decorate what one image's probe finds, and it is a method.
+"""A decorator that turns a function of one image's probe, which gives scores, into a method.
 
-Every one of them takes a budget, and says what was spent.
+Every such method takes a budget, and says how many forwards it made.
 """
 
 from collections.abc import Callable, Mapping
@@ -24,7 +24,7 @@ from .probe import Budget, Probe
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a method found out about one image."""
+    """What a method gives for one image: the map, and what is known of its error."""
 
     values: Floats  # (t, *space)
     error: Floats | None = None  # (t, *space) the standard error of each value
@@ -33,7 +33,7 @@ class Estimate:
     notes: tuple[str, ...] = ()
 
 
-COMMON = {"budget": None, "fast": False, "dtype": None}  # what all of them take
+COMMON = {"budget": None, "fast": False, "dtype": None}  # parameters of all such methods
 
 
 def from_scores(
@@ -78,14 +78,14 @@ def from_scores(
 
 
 def _estimate(read: Callable[..., Estimate], probe: Probe, layer: str | None, params: Mapping[str, Any]) -> Estimate:
-    if not np.isfinite(probe.y).all():  # already of the untouched image: no variant would tell more
+    if not np.isfinite(probe.y).all():  # NaN for the unchanged image: variants would be of no use
         space = probe.space if layer is None else tuple(probe.case.activations[layer].shape[2:])
         return Estimate(np.full((len(probe.y), *space), np.nan))
     return read(probe, **params) if layer is None else read(probe, layer, **params)
 
 
 def _measured_by(estimate: Estimate, probe: Probe) -> Estimate:
-    """With what the probe knows about it."""
+    """The estimate with notes and measurements of the probe."""
     notes, measured = estimate.notes + probe.notes, dict(estimate.measured)
     measured |= {"forwards": probe.budget.spent, "planned_forwards": max(probe.planned, probe.budget.spent)}
     if estimate.error is not None and estimate.error.any() and np.isfinite(estimate.error).all():
@@ -123,6 +123,6 @@ def _outcome(estimates: Mapping[str, list[Estimate]], n: int, t: int, failure: S
 
 
 def _measured(each: list[Estimate], t: int) -> dict[str, Floats]:
-    """By name: (t, n), NaN where an image has none of it."""
+    """The measurements by name, (t, n) each; NaN where an image has none of that name."""
     names = dict.fromkeys(name for estimate in each for name in estimate.measured)
     return {name: np.stack([np.broadcast_to(estimate.measured.get(name, np.nan), t) for estimate in each], 1) for name in names}

@@ -15,7 +15,7 @@ from seewhy.printable import words_of
 from .conditions import Conditions
 
 SegmentLabels = NDArray[np.intp]
-MOST = 5000  # segments: each wants samples of its own
+MOST = 5000  # segments, since each needs samples of its own
 CELLS = {1: 32, 2: 8, 3: 4}  # of "grid", along each of so many axes
 
 
@@ -44,14 +44,14 @@ def segmented(picture: NDArray[Any], how: Any, seed: int = 0) -> SegmentLabels:
 
 
 def count_of(how: Any, space: tuple[int, ...]) -> int | None:
-    """How many segments a picture (*space) has, where its colours do not decide that: of a grid, or of labels."""
+    """How many segments a picture (*space) has, for a grid or labels; None where its colours decide that."""
     if isinstance(how, str) and not _looks(how, space):
         return int(segmented(np.zeros((*space, 1)), how).max()) + 1
     return None if isinstance(how, str) or callable(how) else len(np.unique(how))
 
 
 def obstacle(settings: Mapping[str, Any], conditions: Conditions) -> str:
-    """Why pictures cannot be cut as a method's parameter `segments` says; "" where they can."""
+    """Why pictures cannot be cut by this value of the parameter `segments`; "" where they can."""
     how = settings["segments"]
     if isinstance(how, str) and _looks(how, conditions.space):
         missing = "superpixels need scikit-image: pip install 'seewhy[superpixels]'; or give segments='grid:8'"
@@ -64,7 +64,7 @@ def obstacle(settings: Mapping[str, Any], conditions: Conditions) -> str:
 
 
 def _looks(how: str, space: tuple[int, ...]) -> bool:
-    """Do colours decide where the segments lie, as of superpixels?"""
+    """Do colours decide where the segments lie, as for superpixels?"""
     return not (how.startswith("grid") or (how == "auto" and len(space) == 1))
 
 
@@ -91,7 +91,7 @@ def _named(picture: NDArray[Any], how: str, seed: int) -> NDArray[Any]:
 
 
 def _grid(space: tuple[int, ...], cells: list[int], how: str) -> SegmentLabels:
-    """Cells of equal sides, up to a pixel."""
+    """Cells whose sides are equal up to one pixel."""
     cells = cells * len(space) if len(cells) == 1 else cells
     if len(cells) != len(space) or not all(1 <= n <= side for n, side in zip(cells, space, strict=True)):
         raise BadParameter(
@@ -103,9 +103,9 @@ def _grid(space: tuple[int, ...], cells: list[int], how: str) -> SegmentLabels:
 
 
 def _slic(skimage: Any, picture: NDArray[Any], seed: int, about: int = 100) -> NDArray[Any]:
-    colour = picture.shape[-1] == 3  # which slic measures in Lab, from 0 to 100, and other channels from 0 to 1
+    colour = picture.shape[-1] == 3  # slic compares colours in Lab, from 0 to 100, but other channels from 0 to 1
     compactness = 20 if colour else 0.2
-    return skimage.slic(picture, about, compactness, sigma=1, start_label=0)  # unsmoothed, noise is one segment
+    return skimage.slic(picture, about, compactness, sigma=1, start_label=0)  # without smoothing, noise would be one segment
 
 
 def _quickshift(skimage: Any, picture: NDArray[Any], seed: int) -> NDArray[Any]:
@@ -119,7 +119,7 @@ def _felzenszwalb(skimage: Any, picture: NDArray[Any], seed: int) -> NDArray[Any
 
 
 ALGORITHMS: dict[str, tuple[Callable[[Any, NDArray[Any], int], NDArray[Any]], tuple[int, ...], tuple[int, ...] | None]] = {
-    "slic": (_slic, (2, 3), None),  # runs, in so many dimensions of space, on so many channels (None: any)
+    "slic": (_slic, (2, 3), None),  # the function, its numbers of dimensions, its numbers of channels (None: any)
     "quickshift": (_quickshift, (2,), (1, 3)),
     "felzenszwalb": (_felzenszwalb, (2,), (1, 2, 3)),
 }

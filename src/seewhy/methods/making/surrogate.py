@@ -1,4 +1,4 @@
-"""Simple models of a score in terms of which segments are shown: the maths of LIME, kernel SHAP and Sobol indices."""
+"""Simple models of a score as a function of the shown segments: the maths of LIME, kernel SHAP and Sobol indices."""
 
 from math import comb
 from typing import NamedTuple
@@ -18,10 +18,10 @@ class Regression(NamedTuple):
 
     weights: Floats  # (t, s)
     intercept: Floats  # (t,)
-    errors: Floats  # (t, s), the standard error of each weight over the draw of samples; inf where it cannot be told
+    errors: Floats  # (t, s), the standard error of each weight over the draw of samples; inf where unknown
     score: Floats  # (t,), the weighted R^2 on the samples
-    local: Floats  # (t,), what the model says of the whole picture: the row of ones
-    underdetermined: bool  # fewer samples than segments: of the many models that fit, the smallest
+    local: Floats  # (t,), the prediction for the whole picture, which is the row of ones
+    underdetermined: bool  # fewer samples than segments: of all models that fit, the weights are the smallest
 
 
 class SobolIndices(NamedTuple):
@@ -91,7 +91,7 @@ def _inverse(b: Floats, alpha: float) -> Floats:
     m, s = b.shape
     if alpha == 0:
         return np.linalg.pinv(b, max(m, s) * EPS)
-    if m < s:  # the same, by the smaller matrix
+    if m < s:  # an equal expression with a smaller matrix
         return np.linalg.solve(b @ b.T + alpha * np.eye(m), b).T
     return np.linalg.solve(b.T @ b + alpha * np.eye(s), b.T)
 
@@ -102,13 +102,13 @@ def _sandwich(pull: Floats, e: Floats, leverage: Floats, power: int = 1) -> Floa
     power: of 1 - leverage, 1 for HC2 and 2 for HC3, the jackknife.
     """
     spare = 1 - leverage
-    if not len(spare) or spare.min() < 1e-9:  # a row that is fitted whatever it says does not tell how far off it is
+    if not len(spare) or spare.min() < 1e-9:  # a row that is always fitted exactly has no residual
         return np.full((e.shape[1], len(pull)), np.inf)
     return np.sqrt((pull**2 / spare**power) @ e**2).T
 
 
 def _r2(y: Floats, e: Floats, w: Floats) -> Floats:
-    """1 - sum w e^2 / sum w (y - mean)^2: (t,); 1 where nothing varies and nothing is missed, 0 where something is."""
+    """1 - sum w e^2 / sum w (y - mean)^2: (t,).  Where y does not vary, it is 1 if the errors e are zero, else 0."""
     missed, there = w @ e**2, w @ (y - np.average(y, 0, w)) ** 2
     rounding = w.sum() * (16 * EPS * abs(y).max(0, initial=0)) ** 2
     flat = there <= rounding
@@ -137,7 +137,7 @@ def _kernel(s: int) -> Floats:
 
 
 def _each(s: int, rng: "np.random.Generator") -> Bits:
-    """One of each pair, those that show the first segment: (2^(s-1) - 1, s)."""
+    """Of each pair of coalitions, the one that shows the first segment: (2^(s-1) - 1, s)."""
     numbers = rng.permutation(2 ** (s - 1) - 1)
     rest = numbers[:, None] >> np.arange(s - 1) & 1
     return np.insert(rest, 0, 1, axis=1).astype(np.uint8)
@@ -176,7 +176,7 @@ def shapley(z: Bits, w: Floats, y: Floats, full: Floats, empty: Floats, complete
 
 
 def _paired(pull: Floats, x: Floats, e: Floats, power: int) -> Floats:
-    """Standard errors (t, s), each pair of rows one draw: x of 1 - z is -x of z, so a pair sees half the difference."""
+    """Standard errors (t, s) where each pair of rows is one draw: x of 1 - z is -x of z, so half the difference counts."""
     leverage = np.einsum("sm,ms->m", pull, x)
     both = leverage[::2] + leverage[1::2]
     return _sandwich(pull[:, ::2], e[::2] - e[1::2], both, power)
