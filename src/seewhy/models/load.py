@@ -7,6 +7,7 @@ a `Request`, and one line in the list.
 import re
 import sys
 from collections.abc import Callable, Mapping
+from copy import copy
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -118,8 +119,12 @@ def _with_settings(model: Any, labels: Any, spec: str, as_wrap: Mapping[str, Any
     stray = [key for key, value in as_wrap.items() if value is not None]
     if {*stray} - {"prepare"}:
         raise BadParameter(f"{spec} is a seewhy model already: give {', '.join(stray)} to `wrap` where it is made.")
+    prepare = as_wrap.get("prepare")
+    if labels is None and prepare is None:
+        return model
+    model = copy(model)  # the person's code may hold it, and it stays as it is there
     if labels is not None:
         model.labels = read_labels(labels)
-    if as_wrap.get("prepare") is not None:
-        model.prepare = preparer(as_wrap["prepare"])
+    if prepare is not None:
+        model.prepare = preparer(prepare)
     return model

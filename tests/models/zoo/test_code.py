@@ -213,3 +213,15 @@ def test_the_seewhy_functions_take_such_a_model(file, noise):
     (heatmap,) = seewhy.gradient(load(f"{file}:pair"), noise((20, 16)))
     assert heatmap.source.weights == f"as {file}:pair makes them"
     np.testing.assert_allclose(heatmap.values, heatmap.values.flat[0], rtol=1e-6)  # the mean weighs all pixels alike
+
+
+def test_labels_and_preprocessing_are_given_to_a_copy_of_a_model_that_code_holds(tmp_path, monkeypatch):
+    (tmp_path / "holder_of_a_model.py").write_text(
+        "import seewhy\nheld = seewhy.wrap(lambda x: x.mean((1, 2)), name='mean', takes='uint8', prepare={'size': 8})\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    held = load("holder_of_a_model:held")
+    given = load("holder_of_a_model:held", labels=["red", "green", "blue"], prepare={"size": 4})
+    assert (given.labels, given.prepare.size) == (["red", "green", "blue"], 4)
+    assert (held.labels, held.prepare.size) == (None, 8)
+    assert load("holder_of_a_model:held") is held
