@@ -12,7 +12,7 @@ from seewhy.models.torch.places.layout import NetworkGrids
 from seewhy.models.torch.places.survey import Survey
 from support import networks
 
-CACHES = ("surveys", "sizes", "straight", "calls")
+CACHES = ("surveys", "attention", "sizes", "straight", "calls")
 
 
 def values(maps):
@@ -66,16 +66,17 @@ def test_no_cache_travels_in_a_pickle():
     for name in CACHES:
         getattr(learned, name).keep("key", 1)
     arrived = pickle.loads(pickle.dumps(learned))
-    assert [len(getattr(arrived, name)) for name in CACHES] == [0, 0, 0, 0]
+    assert [len(getattr(arrived, name)) for name in CACHES] == [0] * len(CACHES)
     assert len(learned.calls) == 1
 
 
 def test_a_network_that_runs_otherwise_is_looked_through_anew_and_shares_the_rest():
     learned = Learned()
     learned.surveys.keep("size", looked())
+    learned.attention.keep("size", "joined tokens")
     anew = learned.surveyed_anew()
-    assert len(anew.surveys) == 0
-    assert len(learned.surveys) == 1
+    assert (len(anew.surveys), len(anew.attention)) == (0, 0)
+    assert (len(learned.surveys), len(learned.attention)) == (1, 1)
     assert (anew.sizes, anew.straight, anew.calls) == (learned.sizes, learned.straight, learned.calls)
     anew.calls.keep("size", 3)
     assert learned.calls.get("size") == 3

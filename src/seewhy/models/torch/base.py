@@ -159,7 +159,7 @@ class TorchScores:
         surveys = self.derived.of((*map(type, aims), *targets), Recent)  # as of other images
         return self.run_by(runner.changed(
             settings=replace(runner.settings, scores=pinned[0].kind, labels=None), aims=pinned, end=None,
-            widest=aims[0].widest, learned=replace(runner.learned, surveys=surveys, straight=Recent()),
+            widest=aims[0].widest, learned=replace(runner.learned.surveyed_anew(), surveys=surveys, straight=Recent()),
         )), pinned  # fmt: skip
 
     @contextmanager

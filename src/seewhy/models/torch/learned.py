@@ -1,6 +1,6 @@
 """What passes told of a network: kept for the next call, bounded, and never part of a pickle."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from seewhy.images.places import Place
@@ -39,10 +39,11 @@ class Learned:
     """What passes of one network, run in one way, told.  Copies of the model may share it."""
 
     surveys: Recent[Any, Survey] = field(default_factory=Recent)  # of images of one size
+    attention: Recent[Any, Any] = field(default_factory=Recent)  # which tokens are joined, in images of one size
     sizes: Recent[Any, SizeFacts] = field(default_factory=Recent)  # the same, layer by layer
     straight: Recent[Any, bool] = field(default_factory=Recent)  # ways back on which all gradients come in memory order
     calls: Recent[Any, int] = field(default_factory=Recent)  # of the layer the network stops at
 
     def surveyed_anew(self) -> "Learned":
         """The same of a network that may run otherwise: everything but the surveys."""
-        return Learned(Recent(), self.sizes, self.straight, self.calls)
+        return replace(self, surveys=Recent(), attention=Recent())

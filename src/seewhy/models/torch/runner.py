@@ -178,18 +178,19 @@ class Runner:
         return {name: Tap(name, self.network) for name in layers if name != INPUT}
 
     def survey(self, x: Tensor) -> Survey:
-        known = self.learned.surveys.of(self._survey_key(x), lambda: self._surveyed(x))
+        known = self.learned.surveys.of(self.survey_key(x), lambda: self._surveyed(x))
         self.of_size(x).learn_from(known)
         return known
 
     def surveyed_before(self, x: Array) -> Survey | None:
         """The survey made before for images like x; None where there is none, or the network has other modules since."""
-        known = self.learned.surveys.get(self._survey_key(x))
+        known = self.learned.surveys.get(self.survey_key(x))
         if known is not None:
             self.of_size(x).learn_from(known)
         return known
 
-    def _survey_key(self, x: Array) -> Any:
+    def survey_key(self, x: Array) -> Any:
+        """What a survey belongs to: images of one size, and the very modules that the network has now."""
         return tuple(x.shape[1:]), tuple(map(id, every_module(self.call.original)))
 
     def _surveyed(self, x: Tensor) -> Survey:

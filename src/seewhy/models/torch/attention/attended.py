@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -12,11 +11,10 @@ from torch import Tensor
 
 from seewhy.arrays import Array
 from seewhy.errors import BadNetwork, NotApplicable
-from seewhy.lru import Recent
 from seewhy.memory import out_of_memory
 from seewhy.models.model import Attended, Tokens
 from seewhy.models.torch.passes.backward import gradients
-from seewhy.models.torch.passes.taps import every_module, ordered_gradients
+from seewhy.models.torch.passes.taps import ordered_gradients
 from seewhy.models.torch.places.layout import SEQUENCE, TOKENS
 from seewhy.models.torch.runner import Runner
 from seewhy.models.torch.scores import as_numpy, plain
@@ -27,7 +25,6 @@ from .blocks import at_each_block
 from .emissions import Emission
 from .places import AttentionSurvey, TokenAttention, attention_survey
 
-SURVEYS: "WeakKeyDictionary[Runner, Recent[Any, AttentionSurvey]]" = WeakKeyDictionary()
 LOOK = "attention(model, images, layer=...) shows single layers' weights. "
 TRY = "Grad-CAM and other methods explain such networks."
 
@@ -122,8 +119,7 @@ def attended(runner: Runner, x: Array, targets: Sequence[Target], whole: bool, e
 
 def _survey_of(runner: Runner, x: Tensor) -> AttentionSurvey:
     """Which tokens the network's attentions join: found out by a pass of noise, once for images of this shape."""
-    key = (tuple(x.shape[1:]), tuple(map(id, every_module(runner.call.original))))
-    return SURVEYS.setdefault(runner, Recent()).of(key, lambda: _survey(runner, x))
+    return runner.learned.attention.of(runner.survey_key(x), lambda: _survey(runner, x))
 
 
 def _survey(runner: Runner, x: Tensor) -> AttentionSurvey:
