@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from seewhy.errors import OutOfMemory, SeewhyError
 from seewhy.images.inputs import PreparedBatch
+from seewhy.images.places import Cells
 from seewhy.maps.heatmap import Heatmap, Heatmaps
 from seewhy.maps.source import MapFacts, ModelFacts, Predicted, Source, TargetFacts, source_from
 from seewhy.memory import short
@@ -20,7 +21,7 @@ from seewhy.targets.aim import Pinned
 from seewhy.targets.target import PerImage, Unit, name_of, named
 
 from .batching import Collector, batched, of_an_image
-from .case import Case
+from .case import Answered, Case
 from .findings import Finding, TargetGroup, aims, clean, here, target_groups
 from .recipe import Recipe
 
@@ -101,7 +102,7 @@ class BatchMaps(NamedTuple):
 def _maps_of(model: Any, batch: Batch, place: int, methods: Any, targets: Any, layers: Any) -> BatchMaps:
     """The heatmaps of all images of a batch, in the order image, target, layer, method."""
     start = perf_counter()
-    n = len(batch.x)
+    n, labels = len(batch.x), model.labels
     groups = [*target_groups(model, batch, place, [here(target, place, n) for target in targets], layers, methods)]
     facts, seconds = ModelFacts.of(model), (perf_counter() - start) / n
     maps = []
@@ -112,10 +113,13 @@ def _maps_of(model: Any, batch: Batch, place: int, methods: Any, targets: Any, l
             case, k = group.case, group.at[t]
             of_image = target.of(place + i) if isinstance(target, PerImage) else target
             aim = group.pinned[k] if group.pinned else None
-            predicted = _predicted(case, i, model.labels)
-            explained = _explained(case, k, i, of_image, aim, model.labels)
+            answered = case.answered
+            predicted = _predicted(answered, i, labels)
+            explained = _explained(case, answered, k, i, of_image, aim, labels)
             for layer, finding in _by_layer(group.findings):
-                doubts = _of_aim(aim, finding.method) + _doubts(case, finding, layer, k, i, bad[id(group)])
+                cells = case.cells(layer, finding.values[layer].shape[2:])
+                said = answered[0].notes if answered else ()
+                doubts = _of_aim(aim, finding.method) + _doubts(case, finding, layer, k, i, said, bad[id(group)])
                 measured = {name: float(numbers[k, i]) for name, numbers in finding.outcome.measurements(layer).items()}
                 source = source_from(
                     model=facts,
@@ -126,13 +130,13 @@ def _maps_of(model: Any, batch: Batch, place: int, methods: Any, targets: Any, l
                         image=batch.names[i],
                         layer=layer,
                         seconds=seconds,
-                        geometry=_geometry(finding, case, layer),
+                        geometry="receptive-field" if cells else "plain",
                         layer_why=case.why(layer),
                         warnings=tuple(map(printable, batch.notes[i] + doubts)),
                         measured=measured,
                     ),
                 )
-                maps.append(_heatmap(finding, case, layer, k, i, batch, source, place + i))
+                maps.append(_heatmap(finding, cells, layer, k, i, batch, source, place + i))
     failures = [f.outcome.failure for group in groups for f in group.findings if f.outcome.failure is not None]
     return BatchMaps(maps, next(iter(failures), None))
 
@@ -145,11 +149,9 @@ def _of_aim(aim: Pinned | None, method: Recipe) -> tuple[str, ...]:
     return (*aim.notes, f"{method.name} {far}")
 
 
-def _geometry(finding: Finding, case: Case, layer: str) -> str:
-    return "receptive-field" if case.cells(layer, finding.values[layer].shape[2:]) else "plain"
-
-
-def _heatmap(finding: Finding, case: Case, layer: str, k: int, i: int, batch: Batch, source: Source, place: int) -> Heatmap:
+def _heatmap(
+    finding: Finding, cells: Cells | None, layer: str, k: int, i: int, batch: Batch, source: Source, place: int
+) -> Heatmap:
     outcome, photo = finding.outcome, batch.photos[i]
     core, error = outcome.cores[layer][k, i], outcome.errors.get(layer)
     return Heatmap(
@@ -161,7 +163,7 @@ def _heatmap(finding: Finding, case: Case, layer: str, k: int, i: int, batch: Ba
         _float32(core if finding.finite else clean(core)) if finding.method.pixels else None,
         None if error is None else np.array(error[k, i], np.float32),
         outcome.regions(k, i),
-        case.cells(layer, finding.values[layer].shape[2:]),
+        cells,
     )
 
 
@@ -178,20 +180,18 @@ def _float32(values: NDArray[Any]) -> NDArray[np.float32]:
     return np.array(values) if values.dtype == np.float32 else np.clip(values, -MOST, MOST).astype(np.float32)
 
 
-def _predicted(case: Case, i: int, labels: Sequence[str] | None) -> Predicted | None:
+def _predicted(answered: Answered | None, i: int, labels: Sequence[str] | None) -> Predicted | None:
     """The class that the network predicts for image i; None if it did not run to its end or gives no probabilities."""
-    answered = case.answered
     if answered is None or answered[0].probabilities is None:
         return None
     return Predicted.of(answered[0].probabilities[i], labels)
 
 
 def _explained(
-    case: Case, t: int, i: int, target: Any, aim: Pinned | None, labels: Sequence[str] | None
-) -> TargetFacts:  # fmt: skip
+    case: Case, answered: Answered | None, t: int, i: int, target: Any, aim: Pinned | None, labels: Sequence[str] | None
+) -> TargetFacts:
     """The facts on the target: its score, and its class and probability if it is a single class."""
     facts = TargetFacts(aim.target if aim else str(target), case.model.explains, aim.place if aim else "")
-    answered = case.answered
     if answered is not None:
         answer, weights = answered
         row = weights[t, i]
@@ -217,12 +217,12 @@ def _bad_layer(group: TargetGroup, i: int) -> str | None:
     return f"at layer {first}" if first else "in the gradient"
 
 
-def _doubts(case: Case, finding: Finding, layer: str, t: int, i: int, bad: str | None) -> tuple[str, ...]:
-    """The reasons, in words, why this map is empty or may be misleading."""
+def _doubts(
+    case: Case, finding: Finding, layer: str, t: int, i: int, said: tuple[str, ...], bad: str | None
+) -> tuple[str, ...]:
+    """The reasons, in words, why this map is empty or may be misleading.  said: what was odd about the network's answer."""
     method, core, values = finding.method, finding.outcome.cores[layer][t, i], finding.values[layer][t, i]
-    doubts = [*case.notes(layer), *finding.outcome.notes(t, i)]
-    answered = case.answered
-    doubts += answered[0].notes if answered else ()
+    doubts = [*case.notes(layer), *finding.outcome.notes(t, i), *said]
     if method.reads == "nothing":
         doubts.append(f"a control: {method.name} does not look at what the network found")
     if bad is not None and not np.isfinite(core).all():

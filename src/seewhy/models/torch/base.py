@@ -4,6 +4,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from operator import attrgetter
 from platform import python_version
 from typing import Any, Self
 
@@ -30,26 +31,22 @@ from .two_tower import NO_CLASSES, Towers
 from .undisturbed import again
 
 
-class Setting:
+def setting(field: str) -> Any:
     """An attribute of a model that is one of its runner's settings; a new value makes another runner."""
 
-    def __set_name__(self, owner: type, name: str) -> None:
-        self.field = {"explains": "scores"}.get(name, name)
+    def change(model: Any, value: Any) -> None:
+        model.runner = model.runner.changed(settings=replace(model.runner.settings, **{field: value}))
 
-    def __get__(self, model: Any, owner: Any = None) -> Any:
-        return self if model is None else getattr(model.runner.settings, self.field)
-
-    def __set__(self, model: Any, value: Any) -> None:
-        model.runner = model.runner.changed(settings=replace(model.runner.settings, **{self.field: value}))
+    return property(attrgetter(f"runner.settings.{field}"), change)
 
 
 class TorchScores:
     """A torch network that gives scores, explained in eval mode and given back as it was."""
 
-    name: Any = Setting()
-    labels: Any = Setting()
-    weights: Any = Setting()
-    explains: Any = Setting()  # "logits", "log-probability", "probability"; of aims and units their own kind
+    name: Any = setting("name")
+    labels: Any = setting("labels")
+    weights: Any = setting("weights")
+    explains: Any = setting("scores")  # "logits", "log-probability", "probability"; of aims and units their own kind
     sealed = ""  # what a network in one piece is, such as "TorchScript"
 
     def __init__(self, network: nn.Module, settings: Settings) -> None:

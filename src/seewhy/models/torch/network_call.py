@@ -60,17 +60,18 @@ class NetworkCall:
     @contextmanager
     def ready(self, x: Array, name: str) -> Iterator[Tensor]:
         """x as the network's own kind of tensor, the network undisturbed; out of memory is a MemoryError."""
-        parameter = next((p for p in self.network.parameters() if p.is_floating_point()), torch.empty(0))
+        network = self.network
+        parameter = next((p for p in network.parameters() if p.is_floating_point()), torch.empty(0))
         if parameter.is_inference():
             raise BadNetwork(
                 f"{name} was made inside torch.inference_mode, so no gradient can pass it. "
                 "Make it outside, or explain copy.deepcopy(network), copied outside."
             )
-        device = entrance(self.network, parameter)
-        if parameter.is_meta and not offloaded(self.network):
+        device = entrance(network, parameter)
+        if parameter.is_meta and not offloaded(network):
             advice = "Load them first, or dispatch it by accelerate."
             raise BadNetwork(f"{name} lies on the meta device, so it has no weights. {advice}")
-        with undisturbed(self.original, self.tries), differentiable_rnn(self.network, device):
+        with undisturbed(self.original, self.tries) as stands, differentiable_rnn(stands.network, device):
             try:
                 fresh = np.array(x, order="C") if isinstance(x, np.ndarray) else x.detach().clone()
                 yield torch.as_tensor(fresh, dtype=parameter.dtype, device=device)

@@ -251,9 +251,9 @@ class Runner:
         for name, count in calls.items():
             known.setdefault(name, [f"{name}#{call + 1}" for call in range(count)])
 
-    def _blind(self, name: str, x: Tensor) -> bool:
+    def _blind(self, network: nn.Module, name: str, x: Tensor) -> bool:
         """Does the layer not see the image, but other inputs alone, or parts of it one by one?"""
-        if by_proposal(self.network, name.partition("#")[0]):
+        if by_proposal(network, name.partition("#")[0]):
             return True
         if self.call.inputs.template is None or name == INPUT:
             return False
@@ -261,10 +261,11 @@ class Runner:
         return layer is not None and not layer.sees
 
     def layout(self, name: str, a: Tensor, x: Tensor, grid: tuple[int, ...] | None = None) -> Layout:
-        module = self.network.get_submodule(name.partition("#")[0]) if name != INPUT else None
+        network = self.network
+        module = network.get_submodule(name.partition("#")[0]) if name != INPUT else None
         placed = self.of_size(x).places.get(name)
         layout = self.lies(module, a, x, placed[0] if placed else grid)
-        if layout is None or self._blind(name, x):
+        if layout is None or self._blind(network, name, x):
             known = self.survey(x[:1].detach())
             unclear = [why for count, why in known.unclear.items() if a.ndim == 3 and count in a.shape[:2]]
             better = [f"The default is {other}: {layer.why}." for other, layer in known.layers.items() if layer.default]

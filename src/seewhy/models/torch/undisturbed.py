@@ -99,22 +99,22 @@ def standing(network: nn.Module) -> Standing | None:
 
 
 @contextmanager
-def undisturbed(network: nn.Module, tries: Tries) -> Iterator[None]:
-    """Eval mode and this thread alone inside: `standing(network)` is what runs.
+def undisturbed(network: nn.Module, tries: Tries) -> Iterator[Standing]:
+    """Eval mode and this thread alone inside: what runs is what it yields, which is also `standing(network)`.
 
     No other thread explains meanwhile what shares a module with it.  Where no stand-in can be made of the network, its own
     modules are lent, and put into eval mode as long as the block lasts.
     """
     if id(network) in HERE.standing:
         with torch.inference_mode(False):
-            yield
+            yield HERE.standing[id(network)]
         return
     with _alone(network, tries) as stand_in, torch.inference_mode(False):
-        HERE.standing[id(network)] = Standing(network, tries, stand_in)
+        stands = HERE.standing[id(network)] = Standing(network, tries, stand_in)
         writes = 0 if stand_in is None else stand_in.writes()
         try:
             with _lent(network) if stand_in is None else _watched(stand_in, tries):
-                yield
+                yield stands
         finally:
             del HERE.standing[id(network)]
             if stand_in is not None:
