@@ -111,7 +111,7 @@ def test_a_network_that_writes_over_its_own_weights_is_no_training():
                 self.fc.weight.clamp_(-1, 1)
             return super().forward(x)
 
-    model = seewhy.wrap(Clamping())
+    model = seewhy.wrap(made(Clamping))
     with Beside(lambda: None):
         assert seewhy.eigen_cam(model, X, target=1)[0].values.any()
 
