@@ -15,7 +15,7 @@ from seewhy.cli.commands.listing import demo, layers, methods
 from seewhy.cli.commands.units import units
 
 from .failures import PHOTO, named
-from .pipes import heard, hold_open
+from .pipes import hold_open, output_guard
 from .printing import safe_usage, say, say_traceback, say_warning
 
 
@@ -27,7 +27,7 @@ class Cli(click.Group):
         return super().main(*args, **more)
 
     def make_context(self, *args: Any, **more: Any) -> click.Context:
-        with safe_usage(), heard():
+        with safe_usage(), output_guard():
             return super().make_context(*args, **more)
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -35,7 +35,7 @@ class Cli(click.Group):
 
         usual, warnings.showwarning = warnings.showwarning, say_warning
         try:
-            with safe_usage(), heard():
+            with safe_usage(), output_guard():
                 return super().invoke(ctx)
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise

@@ -1,4 +1,4 @@
-"""Where lines go: a pipe whose reader is gone, a stream that was closed before the start, a full disk."""
+"""Output streams that take no more: a pipe whose reader has ended, a stream closed before the start, a full disk."""
 
 import os
 import sys
@@ -10,11 +10,11 @@ import click
 
 from .printing import say
 
-HUNG_UP = 141  # 128 and the number of SIGPIPE: what a shell sees of `ls` in `ls | head -1`
+HUNG_UP = 141  # exit code: 128 and the number of SIGPIPE, as of `ls` in `ls | head -1`
 
 
 def hold_open() -> None:
-    """Give streams that are closed a place where lines get lost, lest the next file that is opened takes theirs."""
+    """Open the null device in place of standard streams that are closed, lest the next file opened gets their number."""
     for number in range(3):
         try:
             os.fstat(number)
@@ -25,30 +25,33 @@ def hold_open() -> None:
 
 
 @contextmanager
-def heard() -> Iterator[None]:
-    """Ends in silence when nobody reads what is said, as other tools do; says once that it cannot be written down."""
+def output_guard() -> Iterator[None]:
+    """End the command when its output cannot be written.
+
+    If the reader of a pipe has ended, nothing is said, as other tools do; other causes, such as a full disk, are said once.
+    """
     try:
         yield
     except BrokenPipeError:
-        _let_go()
+        _drop_output()
         raise click.exceptions.Exit(HUNG_UP) from None
     except OSError as error:
-        if not _said(error):
+        if not _raised_by_output(error):
             raise
-        _let_go()
+        _drop_output()
         with suppress(OSError):
             say(f"seewhy: what is said cannot be written: {error.strerror or error}", err=True)
         raise click.exceptions.Exit(1) from None
 
 
-def _said(error: OSError) -> bool:
-    """Was it raised by what prints, not by a file or a network?"""
+def _raised_by_output(error: OSError) -> bool:
+    """Was the error raised while printing, and not by a file or a network?"""
     *_, (frame, _line) = walk_tb(error.__traceback__)
     return frame.f_code is click.echo.__code__
 
 
-def _let_go() -> None:
-    """Drop what waits in streams that take no more, which Python would complain of at its end."""
+def _drop_output() -> None:
+    """Drop what is buffered for streams that take no more: Python would complain of it when it ends."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()

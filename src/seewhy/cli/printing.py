@@ -1,5 +1,5 @@
-"""What the command line says.  Every line of every command goes through here, so that no label, name of a file or message of
-another library obeys the terminal, and every JSON line is JSON.
+"""Printing of the command line.  Every line of every command goes through here, so that no label, file name or message of
+another library can control the terminal, and every JSON line is valid JSON.
 """
 
 import sys
@@ -11,21 +11,21 @@ import click
 
 from seewhy.printable import printable, words_of
 
-LABEL = 100  # characters of a name among other words
-STDOUT = "seewhy.stdout"  # what is remembered of the command: where its own lines go
+LABEL = 100  # characters at most of a name within a line
+STDOUT = "seewhy.stdout"  # the key under which click's context keeps the stream for the command's own lines
 
 
 def say(line: object = "", err: bool = False, nl: bool = True, **style: Any) -> None:
-    """One line, with the spaces it has; style: as of click.style."""
+    """Print one line, its spaces unchanged.  style: arguments of click.style."""
     said = printable(line, spaces=True)
     stream = sys.stderr if err else stdout()
     encoding = getattr(stream, "encoding", None) or "utf-8"
-    said = said.encode(encoding, "backslashreplace").decode(encoding)  # what this terminal cannot show
+    said = said.encode(encoding, "backslashreplace").decode(encoding)  # characters that the encoding lacks are escaped
     click.echo(click.style(said, **style) if style else said, stream, nl=nl)
 
 
 def say_json(facts: Mapping[str, Any] | str) -> None:
-    """One JSON object on one line; facts: what it holds, or the line itself."""
+    """Print one JSON object on one line.  facts: its contents, or the line itself."""
     from seewhy.json_text import as_json
 
     click.echo(facts if isinstance(facts, str) else as_json(facts), stdout())
@@ -33,7 +33,7 @@ def say_json(facts: Mapping[str, Any] | str) -> None:
 
 @contextmanager
 def apart(ctx: click.Context):
-    """Inside, stdout is for what seewhy says; what a person's own code prints, at any time, goes to stderr."""
+    """In the block, only seewhy's own lines go to stdout; what other code prints, such as a user's model, goes to stderr."""
     ctx.meta[STDOUT] = sys.stdout
     try:
         with redirect_stdout(sys.stderr):
@@ -48,7 +48,7 @@ def stdout() -> Any:
 
 
 def fault(error: BaseException) -> str:
-    """The words of an error, of one that is not seewhy's what it is and how to see more; never nothing."""
+    """The text of an error.  For errors that seewhy does not raise itself, their class, and how to see more, are added."""
     from seewhy.errors import SeewhyError
     from seewhy.memory import out_of_memory, short
 
@@ -64,7 +64,7 @@ def fault(error: BaseException) -> str:
 
 @contextmanager
 def safe_usage():
-    """What click says of the arguments, which it quotes, on lines that a terminal shows and never obeys."""
+    """Make click's own error texts, which quote the arguments, safe to print."""
     try:
         yield
     except click.ClickException as error:
@@ -73,7 +73,7 @@ def safe_usage():
 
 
 def say_traceback(kind: type[BaseException], error: BaseException, trace: Any) -> None:
-    """For sys.excepthook: as Python's own, and safe to read."""
+    """For sys.excepthook: the traceback as Python prints it, made safe to print."""
     from traceback import format_exception
 
     for line in "".join(format_exception(kind, error, trace)).splitlines():
@@ -81,8 +81,8 @@ def say_traceback(kind: type[BaseException], error: BaseException, trace: Any) -
 
 
 def safe_logs() -> Callable[[], None]:
-    """What libraries log becomes a line, too, until what this returns is called."""
-    import logging  # which takes a while
+    """Make the messages that libraries log safe to print, until the function that this returns is called."""
+    import logging  # only here, as its import takes a while
 
     class Line(logging.LogRecord):
         def getMessage(self) -> str:  # noqa: N802 - logging's own name
@@ -94,5 +94,5 @@ def safe_logs() -> Callable[[], None]:
 
 
 def say_warning(message: Warning | str, *_where: Any, **_more: Any) -> None:
-    """For warnings.showwarning: in a line, without the place in the code, which is no user's."""
+    """For warnings.showwarning: one line, without the place in the code, which tells a user nothing."""
     say(f"seewhy: note: {message}", err=True)

@@ -56,33 +56,33 @@ class ImageView(NamedTuple):
 
 @dataclass(frozen=True)
 class Pinned:
-    """An aim after it has looked at the untouched image."""
+    """The number that an aim explains for one image, chosen by what the network returns for the untouched image."""
 
-    read: Callable[[Any], Array]  # what the network gives for m variants -> the explained number of each (m,)
-    kind: str  # of number: "logits", "probability", "similarity", ...
+    read: Callable[[Any], Array]  # from the network's output for m variants of the image to the number of each (m,)
+    kind: str  # the kind of number: "logits", "probability", "similarity", ...
     target: str  # text from which the same target is made again
-    index: int | None = None  # of the class, where it is one
+    index: int | None = None  # the class, if a class is explained
     label: str | None = None
     probability: float | None = None
     notes: tuple[str, ...] = ()
-    place: str = ""  # of the class in the image, in words
+    place: str = ""  # in words: the place in the image that is explained
 
 
 class Aim(ABC):
-    """A target that is pinned on what the network gives for the untouched image.
+    """A target whose number is chosen by what the network returns for the untouched image, such as one of a detector's boxes.
 
-    widest: methods look by default at the last of the network's widest maps, as suits an answer that lies in space; False:
-        at the last layer that the number rests on.
-    local: the aim means something at one place of this image, so that tiles of a large image cannot be asked for it one by one.
+    widest: the default layer is the last of the network's widest maps, as suits an output with places; False: the last layer
+        that the number depends on.
+    local: the aim belongs to one place of the image, so that the tiles of a large image cannot be explained one by one.
     """
 
     widest: ClassVar[bool] = True
     local: ClassVar[bool] = True
 
     def known(self, labels: Labels) -> "Aim":
-        """The same with its class as an index; NoSuchName for a label that the model does not have."""
+        """The aim with its class as an index in place of a label.  Raises NoSuchName if the model has no such label."""
         return self
 
     @abstractmethod
     def pin(self, output: Any, view: ImageView) -> Pinned:
-        """What is explained, given what the network gives for one image."""
+        """The number that is explained for this image.  output: what the network returns for it, untouched."""

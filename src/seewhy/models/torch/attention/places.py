@@ -1,9 +1,9 @@
-"""Which tokens of an image each attention of a network joins: proved on noise, not told from names or shapes.
+"""Which tokens of an image each attention of a network joins: measured with noise, not guessed from names or shapes.
 
-How the tokens lie is known of what the layers emit (`survey.py`).  From there they are followed through the very network:
-the values forward, from a layer's emission to the keys, and the queries back, from an emission to the weights.  Each token is
-sent a code, and what arrives must carry the code of one token alone.  Windows, however they are shifted, are so put in their
-place; attention over channels, pooled keys and tokens that a convolution mixed in between are told apart.
+`places/survey.py` tells where the tokens lie that the layers emit.  From there they are followed through the network: the
+values forward, from what a layer emits to the keys, and the queries backward, from what a layer emits to the weights.  Each
+token gets a number as its code, and what arrives must carry the code of a single token.  This finds the places of windows,
+however they are shifted; it leaves out attention over channels, pooled keys, and tokens that a convolution has mixed.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,23 +19,23 @@ from seewhy.errors import NotApplicable
 from .attending import Attending, AttentionCall, alike
 from .emissions import Emission, Lies, decoded, emissions
 
-MOST = 6  # emissions that are tried on each side of an attention
+MOST = 6  # how many layers before and behind an attention are tried, the nearest first
 
 
 class TokenAttention(NamedTuple):
     """One attention, and the tokens that it joins."""
 
     layer: str
-    queries: Emission | None  # over whose tokens its rows lie; None: they are no tokens of the image
-    keys: Emission | None  # over whose its columns lie
-    rows: Tensor | None  # (r, q): the token that each row of (n, r, q, k) belongs to, -1 of none
-    columns: Tensor | None  # (r, k)
+    queries: Emission | None  # the layer output whose tokens are its queries (rows); None if they are no tokens of the image
+    keys: Emission | None  # the same for its keys (columns)
+    rows: Tensor | None  # (r, q): the token of each row of the weights (n, r, q, k), -1 for a row of no token
+    columns: Tensor | None  # (r, k): the token of each column
     size: tuple[int, int]  # (q, k)
-    left_out: str = ""  # why its places are not known
+    left_out: str = ""  # the reason, in words, why its places are not known
 
     @property
     def square(self) -> bool:
-        """Does it join the tokens of one row with each other?"""
+        """Are its queries and its keys the tokens of one grid?"""
         q, k = self.queries, self.keys
         if q is None or k is None or self.left_out:
             return False
@@ -43,18 +43,18 @@ class TokenAttention(NamedTuple):
 
     @property
     def beside(self) -> bool:
-        """Do others than tokens of the image look at these, as where a head pools by attention?"""
+        """Are its keys tokens of the image, but not its queries, as in a head that pools by attention?"""
         return self.queries is None and self.keys is not None and self.size[0] < self.size[1]
 
 
 class AttentionSurvey(NamedTuple):
-    """Which tokens the attentions of a network join, and what lies between and beside them: told by a pass of noise."""
+    """Which tokens the attentions of a network join, and how else tokens are joined; measured in one pass of noise."""
 
     attentions: list[TokenAttention]
-    apart: list[str]  # of the square ones, what lies between each and the one before, other than single tokens' own ways
-    beside: list[bool]  # of the square ones, is there another way from token to token beside it?  Empty if any lies apart
-    reads: Tensor | None  # (tokens,): how strongly the scores depend on each token behind the last of them, on average
-    rows: dict[str, tuple[int, str]]  # how many tokens each layer last emitted, and the kind of its layout
+    apart: list[str]  # for each square one but the first: what mixes tokens between it and the one before, "" for nothing
+    beside: list[bool]  # for each square one: does anything beside it mix tokens, too?  Empty if `apart` is not
+    reads: Tensor | None  # (tokens,): how strongly the scores depend on each token behind the last square one
+    rows: dict[str, tuple[int, str]]  # for each layer, the number of tokens of its last output, and the kind of its layout
 
 
 @torch.enable_grad()
@@ -82,8 +82,10 @@ def attention_survey(
 def _cut(
     network: Any, noise: Tensor, run: Callable[[Tensor], tuple[Tensor, Tensor]], lies: Lies
 ) -> tuple[list[Emission], list[Tensor]]:  # fmt: skip
-    """What is emitted, and the weights, once more, where no gradient comes back through attention: what still joins tokens
-    is something else."""
+    """The layers' outputs, and the weights of all attentions, in a second pass with no gradient through attention.
+
+    A token that still depends on another one in this pass is joined with it by something other than attention.
+    """
     emitted: list[Emission] = []
     mode = Attending(network, cut=True)
     with mode, emissions(network, mode, emitted, [], lies):
@@ -92,7 +94,7 @@ def _cut(
 
 
 def _steady(calls: list[AttentionCall], again: list[Tensor]) -> None:
-    """NotApplicable where the same images gave other weights."""
+    """Raises NotApplicable where the weights of a second pass with the same images differ."""
     for call, weights in zip(calls, again, strict=False):
         if not alike(weights, call.weights):
             raise NotApplicable(
@@ -102,7 +104,7 @@ def _steady(calls: list[AttentionCall], again: list[Tensor]) -> None:
 
 
 def _bare(emission: Emission | None) -> Emission | None:
-    """Without the graph."""
+    """The same without its tensor, which holds the graph of the pass."""
     return emission and emission._replace(a=torch.empty(0))
 
 
@@ -133,7 +135,10 @@ def _joined(call: AttentionCall, place: int, emitted: list[Emission], image: Ten
 def _first(
     among: Sequence[Emission], follow: Callable[[Emission], Tensor | None], n: int
 ) -> tuple[Emission | None, Tensor | None]:
-    """The first emission whose tokens arrive one by one everywhere, else somewhere; and where, alike in all images: (r, m)."""
+    """The first layer output whose tokens arrive unmixed in every row, else in some rows; and the token of each row (r, m).
+
+    Tokens count only if they arrive in the same rows for all images.
+    """
     partly: tuple[Emission | None, Tensor | None] = (None, None)
     for emission in among:
         tokens = follow(emission)
@@ -150,7 +155,7 @@ def _first(
 
 
 def _overlap(rows: Tensor, columns: Tensor) -> bool:
-    """Does a token have several rows in one head, or a row a token twice?"""
+    """Does a token lie in several windows of one head, or twice in one window?"""
     windows = torch.cat([rows, columns], 1).unique(dim=0)
     filled = windows[:, : rows.shape[1]]
     ordered = columns.sort(1).values
@@ -160,7 +165,7 @@ def _overlap(rows: Tensor, columns: Tensor) -> bool:
 
 
 def _unplaced(values: Tensor, columns: Tensor, image: Tensor) -> bool:
-    """Is there anything of the image in keys that are no token that is known?  Padding holds none."""
+    """Do keys that belong to no known token depend on the image?  Those of padding do not."""
     stray = (columns < 0).expand(len(image), -1, -1).reshape(values.shape[:-1])
     if not bool(stray.any()):
         return False
@@ -169,7 +174,7 @@ def _unplaced(values: Tensor, columns: Tensor, image: Tensor) -> bool:
 
 
 def _rows_behind(behind: Emission, weights: Tensor) -> Tensor | None:
-    """The token behind which each row of the weights (..., q, k) comes out: (..., q)."""
+    """For each row of the weights (..., q, k), the token of a later layer output that it makes: (..., q)."""
     tangent = _noise(behind.a)
 
     def sent(code: Tensor) -> Tensor | None:
@@ -180,7 +185,10 @@ def _rows_behind(behind: Emission, weights: Tensor) -> Tensor | None:
 
 
 def _carried(before: Emission, values: Tensor) -> Tensor | None:
-    """The token that each row of the values (..., k, c) is made of: (..., k).  By the gradient's own gradient."""
+    """The token that each row of the values (..., k, c) is made of: (..., k).
+
+    A product of the Jacobian with a vector, by differentiating the gradient once more.
+    """
     dummy = torch.zeros_like(values).requires_grad_()
     try:
         (g,) = torch.autograd.grad(values, [before.a], dummy, create_graph=True, allow_unused=True)
@@ -198,7 +206,7 @@ def _carried(before: Emission, values: Tensor) -> Tensor | None:
 
 
 def _between(before: TokenAttention, behind: TokenAttention) -> str:
-    """What joins tokens between two attentions, other than they themselves; "" for nothing."""
+    """In words, what happens to tokens between two attentions; "" if each goes its way unmixed."""
     if before.queries is None or behind.keys is None or before.queries.length != behind.keys.length:
         return "the number of tokens changes"
     tokens = _carried(before.queries, behind.keys.tokens(behind.keys.a))
@@ -211,7 +219,7 @@ def _between(before: TokenAttention, behind: TokenAttention) -> str:
 
 
 def _beside(square: list[TokenAttention], emitted: list[Emission], cut: list[Emission]) -> list[bool]:
-    """Is there another way from token to token beside each attention, from behind the one before on?  By what `_cut` emits."""
+    """For each attention: is there another way from token to token beside it?  cut: the layers' outputs by `_cut`."""
     again = {id(emission): other for emission, other in zip(emitted, cut, strict=True)}
     others = []
     for before, attention in zip([square[0].keys, *(attention.queries for attention in square)], square, strict=False):
@@ -229,7 +237,10 @@ def _noise(like: Tensor) -> Tensor:
 
 
 def _reads(raw: Tensor, last: Emission, entered: list[Tensor]) -> Tensor | None:
-    """How strongly the scores depend on each token (tokens,) behind the last attention; of a head of zeros, what enters it."""
+    """How strongly the scores depend on each token (tokens,) behind the last attention.
+
+    Where the last linear layer is all zeros, as before training, its input stands for the scores.
+    """
     for scores in (raw, *entered[-1:]):
         start = torch.arange(scores.numel(), device=scores.device, dtype=torch.float32).mul(2.4).cos().reshape(scores.shape)
         if not scores.requires_grad:
