@@ -1,6 +1,8 @@
 """What the doctor says, against what happens: each hazard on a network that has it and one that has not, each method run."""
 
+import ast
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +12,8 @@ from torch import nn
 import seewhy
 from seewhy import METHODS
 from seewhy.diagnosis.doctor import doctor
+from seewhy.methods.making.conditions import Advice, Conditions
+from seewhy.methods.making.method import advised, lookup
 from support import networks, segmenters
 from support.detectors import KINDS, Blobs, scene
 from support.hazards import HAS, Around, Halved, X, hazards, seen
@@ -154,6 +158,73 @@ ADVISED = {
     "pooled": ("act2", "grad-cam", "pooling"), "flat_head": ("act2", "grad-cam", "hires-cam"),
     "tokens": ("block2.norm1", "grad-cam", "tokens"), "lstm_head": ("act1", "grad-cam", "hires-cam"),
 }  # fmt: skip
+
+
+REASONS = {
+    "pooled": "behind the layer come pooling and one linear layer only: grad-cam, hires-cam and cam are the same map there, "
+    "and it accounts for the logit but for a bias",
+    "flat_head": "one pass; where hires-cam differs, averaging the gradient has moved the map: look at both",
+    "tokens": "one pass; the layer is the last whose places the tokens that are read at the end still look at",
+}
+
+
+@pytest.mark.parametrize("net", REASONS)
+def test_the_reason_is_told_in_these_words(known, net):
+    assert known[net][2].reason == REASONS[net]
+
+
+@pytest.mark.parametrize(
+    ("side", "method", "reason"),
+    [
+        (12, "rise", "it needs scores alone; occlusion's own windows are too large for an image of this size: give window="),
+        (224, "occlusion", "it needs scores alone, and its numbers are drops of the score; rise and lime are others"),
+    ],
+)
+def test_a_function_is_asked_for_scores_for_this_reason(side, method, reason):
+    report = doctor(seewhy.wrap(lambda x: x.mean((2, 3)), takes="float"), np.ones((1, 3, side, side)))
+    assert (report.method, report.reason) == (method, reason)
+
+
+def test_a_method_added_tomorrow_can_be_advised_too():
+    before = {*METHODS}
+    model, x = seewhy.wrap(lambda x: x.mean((2, 3)), takes="float"), np.ones((1, 3, 12, 12))
+
+    def where(_settings, conditions):
+        return Advice(0, "it was made for it") if conditions.space == (12, 12) else None
+
+    try:
+
+        @advised(lambda _settings, _conditions: Advice(-1, "it cannot run"))
+        @seewhy.from_scores("1 forward", needs=("inside",))
+        def hindered(probe):
+            """Nothing.  Source: a test."""
+            return seewhy.Estimate(np.zeros(probe.space))
+
+        @advised(where)
+        @seewhy.from_scores("1 forward")
+        def for_small_images(probe):
+            """Nothing.  Source: a test."""
+            return seewhy.Estimate(np.zeros(probe.space))
+
+        report = doctor(model, x)
+        assert (report.method, report.reason) == ("for-small-images", "it was made for it")
+        assert doctor(model, np.ones((1, 3, 14, 12))).method == "rise"
+        assert hindered.advice(Conditions((12, 12))) == (-1, "it cannot run")
+        assert hindered.advice(Conditions((12, 12), refused={"inside": "scores only"})) is None
+        assert seewhy.grad_cam.advice(Conditions((12, 12), "layer")).rank == 0
+        assert lookup("libra(grad-cam)").advice(Conditions((12, 12), "layer")) is None
+    finally:
+        for name in {*METHODS} - before:
+            del METHODS[name]
+
+
+@pytest.mark.parametrize("room", ["diagnosis", "explaining"])
+def test_no_method_is_known_there_by_its_name(room):
+    files = (Path(seewhy.__file__).parent / room).rglob("*.py")
+    strings = {node.value for file in files for node in ast.walk(ast.parse(file.read_text("utf-8")))
+               if isinstance(node, ast.Constant) and isinstance(node.value, str)}  # fmt: skip
+    assert strings
+    assert not strings & {*METHODS}
 
 
 @pytest.mark.parametrize(("net", "layer", "method", "reason"), [(net, *rest) for net, rest in ADVISED.items()])

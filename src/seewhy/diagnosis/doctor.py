@@ -1,6 +1,5 @@
 """What can be explained of a model, at what cost, and what stands in the way: found by looking, before any map is made."""
 
-from collections.abc import Mapping
 from typing import Any, cast
 
 import numpy as np
@@ -13,7 +12,7 @@ from seewhy.maps.source import Predicted
 from seewhy.methods.making.conditions import Conditions
 from seewhy.methods.making.method import METHODS, Method
 from seewhy.models.hazard import ERROR, NOTE, SEVERITIES, WARNING, Hazard
-from seewhy.models.model import Differentiable, Layer, Model, require
+from seewhy.models.model import Differentiable, Model, require
 from seewhy.prepare.batch import Batch
 from seewhy.prepare.fit import Fit
 
@@ -46,11 +45,11 @@ def doctor(model: Model, image: Images | None = None) -> Report:
         failed = Hazard("fails", ERROR, " ".join(str(error).split()), (), "Nothing can be explained before this is mended.")
         return Report(model.name, model.weights, name, None, {}, (failed,), ())
     refused = refused if layer else {"layer": "no layer that still has space can be read", **refused}
-    conditions = Conditions(tuple(batch.x.shape[2:]), layer, a, refused)
+    conditions = Conditions(tuple(batch.x.shape[2:]), layer, a, refused, layers[layer].tokens if layer else False)
     hazards = (*hazards, *(() if image is None or refused.get("scores") else _scale(model, batch)))
     hazards = tuple(sorted(hazards, key=lambda hazard: SEVERITIES.index(hazard.severity)))
     verdicts = tuple(_verdict(method, conditions) for method in METHODS.values())
-    method, reason = _advised(verdicts, conditions, layers)
+    method, reason = _advised(verdicts, conditions)
     why = layers[layer].why if layer else ""
     predicted = None if answer.probabilities is None else Predicted.of(answer.probabilities[0], model.labels)
     command = _python(method, layer) if method else ""
@@ -96,25 +95,14 @@ def _verdict(method: Method, conditions: Conditions) -> Verdict:
     return Verdict(method.name, not why, why, count, cost)
 
 
-FEW = 16  # windows: fewer do not tell where
-
-
-def _advised(verdicts: tuple[Verdict, ...], conditions: Conditions, layers: Mapping[str, Layer]) -> tuple[str | None, str]:
-    """The method to begin with, and why."""
-    works = {verdict.method for verdict in verdicts if verdict.works}
-    if "grad-cam" in works and conditions.layer:
-        if "cam" in works:
-            return "grad-cam", ("behind the layer come pooling and one linear layer only: grad-cam, hires-cam and cam are the "
-                                "same map there, and it accounts for the logit but for a bias")  # fmt: skip
-        if layers[conditions.layer].tokens:
-            return "grad-cam", "one pass; the layer is the last whose places the tokens that are read at the end still look at"
-        return "grad-cam", "one pass; where hires-cam differs, averaging the gradient has moved the map: look at both"
-    windows = next((verdict.forwards for verdict in verdicts if verdict.method == "occlusion"), None)
-    if windows is not None and windows < FEW and "rise" in works:
-        return "rise", "it needs scores alone; occlusion's own windows are too large for an image of this size: give window="
-    if "occlusion" in works:
-        return "occlusion", "it needs scores alone, and its numbers are drops of the score; rise and lime are others"
-    return next(((verdict.method, "it works here") for verdict in verdicts if verdict.works), (None, ""))
+def _advised(verdicts: tuple[Verdict, ...], conditions: Conditions) -> tuple[str | None, str]:
+    """The method to begin with, and why: what the methods that work say of themselves decides."""
+    works = [verdict.method for verdict in verdicts if verdict.works]
+    advice = {name: said for name in works if (said := METHODS[name].advice(conditions))}
+    if advice:
+        first = min(advice, key=lambda name: advice[name].rank)
+        return first, advice[first].reason
+    return (works[0], "it works here") if works else (None, "")
 
 
 def _python(method: str, layer: str | None) -> str:

@@ -42,4 +42,5 @@ def libra(method: Method) -> Method:
     return replace(
         base, name=f"libra({base.name})", run=run, params=base.params, doc=composed(said, source, base), shares=(),
         passes=base.wording, needs=(*base.needs, "logits", "balance"),
+        advising=None,
     )  # fmt: skip

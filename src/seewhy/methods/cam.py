@@ -11,6 +11,8 @@ from einops import rearrange, reduce
 from numpy.typing import NDArray
 
 from seewhy.arrays import Array, numbers
+from seewhy.methods.making.conditions import Advice, Conditions, MethodSettings
+from seewhy.methods.making.method import advised
 from seewhy.methods.making.reading import from_activations, from_gradients, from_head
 
 __all__ = [
@@ -40,6 +42,21 @@ def cam(a: Array, w: Array) -> Array:
     return weighted_sum(w, a)
 
 
+def _one_pass(_settings: MethodSettings, conditions: Conditions) -> Advice | None:
+    """Grad-CAM comes first wherever a layer can be explained."""
+    if not conditions.layer:
+        return None
+    if "head" not in conditions.refused:
+        reason = ("behind the layer come pooling and one linear layer only: grad-cam, hires-cam and cam are the "
+                  "same map there, and it accounts for the logit but for a bias")  # fmt: skip
+    elif conditions.tokens:
+        reason = "one pass; the layer is the last whose places the tokens that are read at the end still look at"
+    else:
+        reason = "one pass; where hires-cam differs, averaging the gradient has moved the map: look at both"
+    return Advice(0, reason)
+
+
+@advised(_one_pass)
 @from_gradients(averages=True)
 def grad_cam(a: Array, g: Array) -> Array:
     """relu(sum_c mean(g) a).

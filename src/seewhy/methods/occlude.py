@@ -9,14 +9,23 @@ from numpy.typing import NDArray
 
 from seewhy.arrays import Array, Floats
 from seewhy.errors import BadParameter, whole_number
+from seewhy.methods.making.conditions import Advice, Conditions, MethodSettings
+from seewhy.methods.making.method import advised
 from seewhy.methods.making.probe import Made, Probe
 from seewhy.methods.making.scoring import Estimate, from_scores
 
 __all__ = ["occlusion"]
 
 BOXES = 32  # about as many boxes share a pass of the incremental way
+FEW = 16  # windows: fewer do not tell where
 
 
+def _scores_alone(_settings: MethodSettings, _conditions: Conditions) -> Advice:
+    """Where no gradient can be read, occlusion's numbers are the easiest to explain."""
+    return Advice(2, "it needs scores alone, and its numbers are drops of the score; rise and lime are others")
+
+
+@advised(_scores_alone)
 @from_scores(
     "1 forward per window (of a network where a window changes little, only what it can change)", sampled=True,
     forwards=lambda settings, conditions: len(Windows.of(conditions.space, settings["window"], settings["stride"]).places),

@@ -7,8 +7,12 @@ from einops import einsum
 
 from seewhy.arrays import Array, Floats, numbers
 from seewhy.errors import MANY, BadParameter, whole_number
+from seewhy.methods.making.conditions import Advice, Conditions, MethodSettings
+from seewhy.methods.making.method import advised
 from seewhy.methods.making.probe import Probe
 from seewhy.methods.making.scoring import Estimate, from_scores
+
+from .occlude import FEW, occlusion
 
 __all__ = ["rise"]
 
@@ -17,6 +21,15 @@ DRAWS = 2**16  # cells of a mask, at most
 CELLS = {1: 16, 2: 7, 3: 5}  # along each of so many axes
 
 
+def _before_occlusion(_settings: MethodSettings, conditions: Conditions) -> Advice | None:
+    """RISE is the better start on images on which occlusion's windows are too large."""
+    windows = occlusion.forwards(conditions)
+    if windows is None or windows >= FEW:
+        return None
+    return Advice(1, "it needs scores alone; occlusion's own windows are too large for an image of this size: give window=")
+
+
+@advised(_before_occlusion)
 @from_scores("{masks} forwards", sampled=True)
 def rise(
     probe: Probe, *, masks: int = 4000, cells: Any = "auto", keep: float = 0.5, fill: Any = "zero", seed: int = 0

@@ -17,6 +17,7 @@ class Conditions(NamedTuple):
     layer: str | None = None  # the layer to explain; None where no layer has axes of space
     a: NDArray[Any] | None = None  # what the layer emits for the image (c, *cells), where that is known
     refused: Mapping[str, str] = {}  # what cannot be read from the network, with the reason
+    tokens: bool = False  # the layer emits tokens
 
     @property
     def channels(self) -> NDArray[Any] | None:
@@ -25,10 +26,20 @@ class Conditions(NamedTuple):
 
 
 MethodSettings = Mapping[str, Any]
-Forwards = Callable[
-    [MethodSettings, Conditions], int | None
-]  # how many forwards one map takes; None where that cannot be known
+# how many forwards one map takes; None where that cannot be known
+Forwards = Callable[[MethodSettings, Conditions], int | None]
 Obstacle = Callable[[MethodSettings, Conditions], str]  # why a method cannot run, whatever the network is; "" where it can
+
+
+class Advice(NamedTuple):
+    """Why a method is the one to begin with."""
+
+    rank: int  # the lowest of all methods that work is advised
+    reason: str
+
+
+# what speaks for a method that works there; None where nothing does
+Advising = Callable[[MethodSettings, Conditions], Advice | None]
 
 
 def once(_settings: MethodSettings, _conditions: Conditions) -> int | None:

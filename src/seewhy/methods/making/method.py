@@ -24,7 +24,7 @@ from seewhy.models.model import Model
 from seewhy.printable import quoted
 from seewhy.targets.target import Top
 
-from .conditions import Conditions, Forwards, Obstacle, once, stated
+from .conditions import Advice, Advising, Conditions, Forwards, Obstacle, once, stated
 
 METHODS: dict[str, "Method"] = {}  # every method by its name: grad-cam, layer-cam, ...
 
@@ -49,6 +49,7 @@ class Method(Recipe):
     needs: tuple[str, ...] = field(default=(), repr=False)  # of the network, beyond what it reads: keys of Conditions.refused
     counted: Forwards = field(default=once, repr=False)  # how many forwards one map takes, by settings and conditions
     obstacle: Obstacle | None = field(default=None, repr=False)  # why it may be unable to run, whatever the network
+    advising: Advising | None = field(default=None, repr=False)  # when a person should begin with it, and why
 
     def __call__(
         self, model: Any, images: Images, target: Any = Top(), layer: Any = None, tile: Any = None, overlap: Any = None,
@@ -86,6 +87,10 @@ class Method(Recipe):
         """Why the method cannot run under these conditions; "" where it can."""
         why = next((conditions.refused[need] for need in self.requires if need in conditions.refused), "")
         return why or ("" if self.obstacle is None else self.obstacle(self.settings, conditions))
+
+    def advice(self, conditions: Conditions) -> Advice | None:
+        """What speaks for beginning with it there; None where nothing does, or where it cannot run."""
+        return None if self.advising is None or self.hindered(conditions) else self.advising(self.settings, conditions)
 
     @property
     def __signature__(self) -> Signature:  # what help and notebooks show
@@ -177,6 +182,11 @@ def listed(method: Method) -> Method:
     """Register a method by its name, for `lookup`, the command line and pickles."""
     METHODS[method.name] = method
     return method
+
+
+def advised(advising: Advising) -> Callable[[Method], Method]:
+    """Let the doctor advise a method: decorate the method itself."""
+    return lambda method: listed(replace(method, advising=advising))
 
 
 def method_of(
