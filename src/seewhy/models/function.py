@@ -30,15 +30,15 @@ PIXELS = {"size": None, "crop": None, "mean": 0.0, "std": 1 / 255}  # a photo as
 
 
 class FunctionModel:
-    """A function and what is needed to ask it.  Made by `seewhy.wrap`; it gives scores only.
+    """A function, and how images are prepared for it.  It gives scores only.  `seewhy.wrap` makes it.
 
     takes: "uint8": photos (n, h, w, 3), resized and cropped by the numbers of `prepare`; here they are (n, 3, h, w) from 0
         to 255.  "float": what `prepare` made, (n, c, h, w).
     """
 
     gives = SCORES_ALONE
-    towers = None  # of texts it knows nothing
-    no_classes = ""  # why none can be explained
+    towers = None  # it has no text tower
+    no_classes = ""  # why no class can be explained: there is no reason
 
     def __init__(self, function: Callable[..., Any], settings: Settings) -> None:
         _check(settings)
@@ -60,10 +60,10 @@ class FunctionModel:
         return f"<{printable(self.name, 300)}: {self.explains} of {classes}, scores only>"
 
     def fit(self, count: int) -> None:
-        """It has no inputs beside the images, so any number of them fits."""
+        """Accept any number of images, since there are no inputs beside them."""
 
     def beside(self, place: int, count: int) -> "FunctionModel":
-        """The same, for it has no inputs beside the images."""
+        """The same model, since there are no inputs beside the images."""
         return self
 
     def batches(self, images: Images, whole: bool = False) -> Iterator[Batch]:
@@ -74,7 +74,7 @@ class FunctionModel:
         return grey(self.prepare, level)
 
     def first_bad(self, x: Array) -> str | None:
-        """No layer can be read, so it is not known."""
+        """None: no layer can be read, so it is not known where NaN or infinity arises."""
         return None
 
     def versions(self) -> Mapping[str, str]:
@@ -93,7 +93,7 @@ class FunctionModel:
         return Answer(self.scored(raw, normalised), chances, normalised=normalised)
 
     def examine(self, x: Array) -> Examination:
-        """What two answers to one image (1, c, *space) show; nothing inside can be read."""
+        """What two answers to the same image (1, c, *space) show; nothing inside the function can be read."""
         answer, again = self.answer(x), self.answer(x)
         hazards = [
             Hazard("scores-only", NOTE, "it gives scores, and nothing inside can be read", (), "occlusion, rise and lime do.")
@@ -127,7 +127,7 @@ class FunctionModel:
         return np.moveaxis(self.scored(rows, is_distribution(rows)).reshape(flat.shape), -1, 1)
 
     def raw(self, x: NDArray[Any]) -> NDArray[Any]:
-        """What the function gives for images x (n, c, *space), checked: (n, k)."""
+        """What the function gives for images x (n, c, *space), as scores (n, k); BadNetwork where it gives no scores."""
         output = self._called(x)
         if self.aims:
             return self._checked(np.stack([aim.read(output) for aim in self.aims], 1), x)
@@ -141,7 +141,7 @@ class FunctionModel:
             raise
 
     def _called(self, x: NDArray[Any]) -> Any:
-        """What the function gives, tensors as arrays."""
+        """What the function gives for images x, with tensors made numpy arrays; BadNetwork where it fails."""
         images = self._as_taken(x)
         try:
             output = self.function(images)
@@ -183,7 +183,7 @@ class FunctionModel:
         return np.ascontiguousarray(np.moveaxis(x.round().clip(0, 255).astype(np.uint8), 1, -1))
 
     def scored(self, raw: NDArray[Any], normalised: bool) -> NDArray[Any]:
-        """What the function gives as this model's scores; `normalised`: it gives probabilities."""
+        """The raw numbers as scores of the kind that is explained; `normalised`: the raw numbers are probabilities."""
         if self.aims or self.explains in (GIVEN, "logits"):
             return raw
         chances = raw if normalised else softmax(raw)
@@ -202,7 +202,7 @@ class FunctionModel:
 
 
 class FunctionScorer:
-    """What `FunctionModel.scoring` lends."""
+    """The scores of variants of an image, from `FunctionModel.scoring`."""
 
     differs = False
     notes: tuple[str, ...] = ()
@@ -231,7 +231,7 @@ class FunctionScorer:
 
 
 def _check(settings: Settings) -> None:
-    """BadParameter where something is asked of a function that only a network does."""
+    """Raise BadParameter where a setting is given that only networks have."""
     if settings.device is not None or settings.dtype is not None:
         raise BadParameter("A function runs where it runs: leave device= and dtype= out.")
     if (settings.inputs, settings.output, settings.task, settings.grid, settings.tokenizer) != (None, None, None, None, None):

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-SEVERITIES = ERROR, WARNING, NOTE = "error", "warning", "note"  # no map can be made; one may mislead; good to know
+SEVERITIES = ERROR, WARNING, NOTE = "error", "warning", "note"  # no map can be made; a map may mislead; good to know
 
 
 class Hazard(NamedTuple):

@@ -54,10 +54,10 @@ class Layer(NamedTuple):
 
     kind: str  # the class of the module
     shape: tuple[int, ...]  # (c, *space) it emits for one image, after NHWC and tokens were turned
-    calls: int  # in one forward pass
+    calls: int  # how often it runs in one forward pass
     connected: bool  # the scores depend on its space
     default: bool = False  # where methods look if no layer is named
-    why: str = ""  # it is the default
+    why: str = ""  # the reason that it is the default
     sees: tuple[int, ...] = (1,)  # which of its calls depend on the image
     tokens: int = 0  # that belong to no place: class, distillation and register tokens
     cells: Place | None = None  # where its cells lie in the image, as far as known
@@ -87,7 +87,7 @@ class Evidence:
 
 
 class Answer(NamedTuple):
-    """What the network said."""
+    """What the network gives for a batch of images."""
 
     scores: NDArray[Any]  # (n, k), as the model's `scores` option has them
     probabilities: NDArray[Any] | None  # (n, k); None of units, which are no classes
@@ -246,7 +246,7 @@ RANDOM = "random"  # weights as the constructor draws them
 
 
 class Tokens(NamedTuple):
-    """A row of tokens."""
+    """The sequence of tokens that an attention reads, and which of them are patches of the image."""
 
     length: int
     grid: tuple[int, ...]  # of those that lie in the image
@@ -258,7 +258,7 @@ class Tokens(NamedTuple):
 
     @property
     def in_image(self) -> slice:
-        """Those that lie in the image."""
+        """The places of the tokens that lie in the image."""
         return slice(self.first, self.first + int(np.prod(self.grid)))
 
 
@@ -279,7 +279,7 @@ class Attention(Protocol):
 
 
 class Attended(NamedTuple):
-    """One pass, read at its attentions."""
+    """What a pass leaves at all attentions of the network."""
 
     answer: Answer
     weights: NDArray[Any]  # (t, n, k), as in a Trace
@@ -289,7 +289,7 @@ class Attended(NamedTuple):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What is odd about reading them."""
+        """What a person who reads these attentions should know."""
         beside = tuple(f"{layer} is left out: {why}" for layer, why in self.left_out.items())
         inside = float(self.reads[self.layers[-1].queries.in_image].sum())
         if not 0.01 < inside < 0.99:

@@ -1,4 +1,4 @@
-"""What every torch model does, whether or not it can be read inside: scores, answers, and what aims read of its output."""
+"""What all torch models do, also those that cannot be read inside: give scores and answers, and let aims read their output."""
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -41,12 +41,12 @@ def setting(field: str) -> Any:
 
 
 class TorchScores:
-    """A torch network that gives scores, explained in eval mode and given back as it was."""
+    """A torch network that gives scores.  It is explained in eval mode, and keeps its own modes and hooks."""
 
     name: Any = setting("name")
     labels: Any = setting("labels")
     weights: Any = setting("weights")
-    explains: Any = setting("scores")  # "logits", "log-probability", "probability"; of aims and units their own kind
+    explains: Any = setting("scores")  # "logits", "log-probability" or "probability"; aims and units have other kinds
     sealed = ""  # what a network in one piece is, such as "TorchScript"
 
     def __init__(self, network: nn.Module, settings: Settings) -> None:
@@ -90,25 +90,25 @@ class TorchScores:
 
     @property
     def requested_batch_size(self) -> int | None:
-        """Images per pass at most, where the person has said."""
+        """How many images a pass takes at most, as the person set it; None where the person did not."""
         return self.runner.settings.batch_size
 
     @property
     def batch_size(self) -> int:
-        """Images per pass at most."""
+        """How many images a pass takes at most."""
         return self.requested_batch_size or BATCH
 
     @property
     def copies(self) -> int:
-        """The same where the graph of the whole network is kept."""
+        """How many images a pass takes at most where the graph of the whole network is kept."""
         return self.runner.settings.copies
 
     def fit(self, count: int) -> None:
-        """BadParameter where the inputs beside the images are not one row for each of so many."""
+        """Raise BadParameter where an input that has a row for each image has another number of rows than `count`."""
         self.runner.call.inputs.fit(count)
 
     def beside(self, place: int, count: int) -> Self:
-        """The model as the images from `place` on meet it: with the inputs of their own beside them."""
+        """The model for `count` images from `place` on: with the rows of the other inputs that belong to these images."""
         call = self.runner.call
         if not call.inputs.rows:
             return self
@@ -123,7 +123,7 @@ class TorchScores:
         return grey(self.prepare, level)
 
     def versions(self) -> Mapping[str, str]:
-        """Of all that has a part in a map."""
+        """The versions of all libraries that a map depends on."""
         used = {name: sys.modules[name].__version__ for name in ("torchvision", "timm") if name in sys.modules}
         return {"seewhy": __version__, "torch": torch.__version__, **used, "numpy": np.__version__, "python": python_version()}
 

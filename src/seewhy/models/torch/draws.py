@@ -1,4 +1,4 @@
-"""What a network draws by itself, in eval mode: from a generator of its own, so that the global one is never touched."""
+"""Random numbers that a network draws even in eval mode come from a separate generator; the global one is never advanced."""
 
 from collections.abc import Iterable
 from functools import cache
@@ -12,10 +12,10 @@ ATEN = torch.ops.aten
 
 
 class Drawing(TorchDispatchMode):
-    """Inside, what torch would draw from its global generator comes from one that starts anew with each block of `undisturbed`.
+    """While it is entered, torch draws from a generator of each block of `undisturbed`, and not from its global one.
 
-    It is seeded as torch is (torch.manual_seed), so a network that draws says the same twice, whatever other threads draw.
-    What numpy and Python draw is not seen here.
+    It has the seed of torch (torch.manual_seed), so a network that draws gives the same scores twice, whatever other threads
+    draw.  What numpy and Python draw is not redirected.
     """
 
     def __init__(self, weights: Iterable[Tensor] = ()) -> None:
@@ -33,7 +33,7 @@ class Drawing(TorchDispatchMode):
             return fn(*args, **kwargs)
         twin = _taking_generator(fn)
         if twin is None and fn not in REDRAWN:
-            return fn(*args, **kwargs)  # attention without dropout; what torch chooses among its kernels
+            return fn(*args, **kwargs)  # attention without dropout, or an operation that only might draw
         self.drew = True
         generator = self._generator(args, kwargs)
         return REDRAWN[fn](generator, *args, **kwargs) if twin is None else twin(*args, **kwargs, generator=generator)
@@ -48,7 +48,7 @@ class Drawing(TorchDispatchMode):
 
 @cache
 def _taking_generator(fn: Any) -> Any:
-    """The operation itself, or its twin that takes a generator; None where it has none."""
+    """The overload of an operation that takes a generator, which may be the operation itself; None where there is none."""
     names = _argument_names(fn) | {"generator"}
     packet = fn.overloadpacket
     overloads = [fn, *(getattr(packet, name) for name in packet.overloads())]

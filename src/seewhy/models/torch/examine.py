@@ -31,7 +31,7 @@ NO_MEMORY = "memory ran out when it was tried on this image: a smaller one may f
 
 
 class Facts(NamedTuple):
-    """What was found out about a network with one image before it."""
+    """What two passes of one image showed of a network."""
 
     runner: Runner
     x: Tensor  # (1, c, *space), as it goes in
@@ -48,24 +48,24 @@ class Facts(NamedTuple):
 
 
 class First(NamedTuple):
-    """What the pass forward and back showed."""
+    """What the first pass, forward and back, showed."""
 
     raw: Tensor
     answer: Answer
     refused: Mapping[str, str]
     a: Tensor | None  # (c, *space)
-    relus: int  # between the image and the scores
-    named: int  # of them layers
+    relus: int  # how many lie between the image and the scores
+    named: int  # how many of these are layers
     trail: "Trail"
 
 
 class Second(NamedTuple):
-    """What the other pass showed."""
+    """What the second pass, of the image beside noise, showed."""
 
     refused: Mapping[str, str]
     moved: float = 0.0  # by how much another pass of the same image changes the scores, as a share of the largest
-    mixes: bool = False  # the images of a batch
-    alone: str = ""  # why no two images go at once
+    mixes: bool = False  # the scores of an image depend on the others in its batch
+    alone: str = ""  # why two images cannot share a pass; "" where they can
 
 
 @again
@@ -121,14 +121,14 @@ class Trail:
 
 
 def _behind_copies(node: Any) -> Any:
-    """What was computed, not its clones for the one who reads it."""
+    """The node that computed a tensor, behind the nodes of clones that were made to read it."""
     while node is not None and kind_of(node) == "CloneBackward":
         node = node.next_functions[0][0]
     return node
 
 
 def any_rule(active: Any, g: Any) -> Any:
-    """What the plain gradient does."""
+    """A rule that does what the plain gradient does."""
     return g * active
 
 
@@ -177,7 +177,7 @@ def _there_and_back(runner: Runner, x: Tensor, layer: str | None, mode: Rewiring
 
 
 def _reason_against(what: str, attempt: Callable[[], Any]) -> dict[str, str]:
-    """Nothing, or why it cannot be read."""
+    """An empty dict; or, where `attempt` raises NotApplicable, `what` with the error's words."""
     try:
         attempt()
     except NotApplicable as error:
@@ -186,7 +186,7 @@ def _reason_against(what: str, attempt: Callable[[], Any]) -> dict[str, str]:
 
 
 def _unreached(scores: Tensor, x: Tensor, emitted: Tensor | None, layer: str | None) -> dict[str, str]:
-    """Where the gradient of the top score does not come: at the image, at the layer."""
+    """The places, of the image and the layer, that the gradient of the top score does not reach, and why."""
     if not bool(scores.isfinite().all()):
         return {"scores": "the scores hold NaN or infinity"}
     top = torch.zeros_like(scores)[None]

@@ -18,13 +18,13 @@ DROPOUT = nn.modules.dropout._DropoutNd
 
 
 def hazards(facts: Facts) -> tuple[Hazard, ...]:
-    """All that was found, the worst first."""
+    """All hazards of a network, the worst first."""
     unsorted = [hazard for check in CHECKS for hazard in check(facts)]
     return tuple(sorted(unsorted, key=lambda hazard: (ERROR, WARNING, NOTE).index(hazard.severity)))
 
 
 def _numbers(facts: Facts) -> Iterator[Hazard]:
-    """NaN or infinity, in weights or on the way."""
+    """NaN or infinity in weights or in activations."""
     tensors = [*facts.runner.network.named_parameters(), *facts.runner.network.named_buffers()]
     broken = [name for name, x in tensors if x.is_floating_point() and not x.is_meta and not bool(x.isfinite().all())]
     bad, spoilt = facts.first.trail.bad, "scores" in facts.refused
@@ -64,7 +64,7 @@ def _head(facts: Facts) -> Iterator[Hazard]:
 
 
 def _modes(facts: Facts) -> Iterator[Hazard]:
-    """Parts that stand in train mode: what that changes."""
+    """Parts of the network that are in train mode, and what that changes."""
     modules = {name: facts.runner.network.get_submodule(name) for name in facts.training}
     norms = [name for name, module in modules.items() if isinstance(module, NORMS)]
     drops = [name for name, module in modules.items() if isinstance(module, DROPOUT) and module.p > 0]
@@ -79,7 +79,7 @@ def _modes(facts: Facts) -> Iterator[Hazard]:
 
 
 def _in_train_mode(facts: Facts) -> str:
-    """What it says of this very image in train mode: a copy is asked, whose statistics may change."""
+    """In words, what the network gives for this image in train mode: of a copy, since its statistics may change."""
     try:
         with facts.runner.ready(facts.x) as x, torch.no_grad():
             runner = facts.runner.of_network(deepcopy(facts.runner.network))

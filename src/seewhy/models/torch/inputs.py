@@ -1,4 +1,4 @@
-"""What a network is called with: the image among other things, which stay as they are."""
+"""What a network is called with: the images, and other inputs that are never changed."""
 
 import sys
 from collections.abc import Callable, Mapping, MutableMapping
@@ -44,7 +44,7 @@ class Inputs:
                 raise BadParameter("inputs= holds PerImage of different lengths: each has one row for every image.")
 
     def fit(self, count: int) -> None:
-        """BadParameter where there is not one row for each of so many images."""
+        """Raise BadParameter where an input that has a row for each image has another number of rows than `count`."""
         if self.rows and len(self.rows[0].targets) != count:
             there = len(self.rows[0].targets)
             raise BadParameter(
@@ -53,7 +53,7 @@ class Inputs:
             )
 
     def of(self, place: int, count: int) -> "Inputs":
-        """Those of the images from `place` on."""
+        """The inputs of `count` images from `place` on."""
         if not self.rows:
             return self
         if place + count > len(self.rows[0].targets):

@@ -1,4 +1,4 @@
-"""What passes told of a network: kept for the next call, bounded, and never part of a pickle."""
+"""What earlier passes of a network showed, for the next call: bounded in size, and never part of a pickle."""
 
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -9,9 +9,9 @@ from seewhy.models.torch.places.survey import Survey
 
 
 class SizeFacts:
-    """What passes of images of one size told of the layers.
+    """What passes of images of one size showed of the layers.
 
-    whole: the same of the network that goes on behind a layer of units.
+    whole: the facts of the whole network, where this one ends at a layer of units.
     """
 
     def __init__(self, whole: "SizeFacts | None" = None) -> None:
@@ -21,7 +21,7 @@ class SizeFacts:
         self.several: dict[str, list[str]] = whole.several if whole else {}  # calls that see the image, of those that repeat
 
     def learn_from(self, survey: Survey) -> None:
-        """Take over what a survey of images of this size says."""
+        """Add what a survey of images of this size says."""
         if self.last is survey:
             return
         repeated = {name: [f"{name}#{call}" for call in layer.sees] for name, layer in survey.layers.items() if layer.calls > 1}
@@ -36,7 +36,7 @@ class SizeFacts:
 
 @dataclass
 class Learned:
-    """What passes of one network, run in one way, told.  Copies of the model may share it."""
+    """What passes of one network, run in one way, showed.  Copies of the model may share it."""
 
     surveys: Recent[Any, Survey] = field(default_factory=Recent)  # of images of one size
     attention: Recent[Any, Any] = field(default_factory=Recent)  # which tokens are joined, in images of one size

@@ -1,4 +1,4 @@
-"""How a torch network is called: undisturbed, on its own device, with what it takes beside the images."""
+"""How a torch network is called: on its own device, with its other inputs, while other threads may use it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -100,7 +100,7 @@ class NetworkCall:
 
 
 def entrance(network: nn.Module, parameter: Tensor) -> torch.device:
-    """Where the images go in: beside the first parameter, or where accelerate sends it to run."""
+    """The device that images are moved to: that of the first parameter, or that on which accelerate runs the network."""
     modules = network.modules() if parameter.is_meta else [network]
     sent = (getattr(m.__dict__.get("_hf_hook"), "execution_device", None) for m in modules)
     device = next((device for device in sent if device is not None), "cpu" if parameter.is_meta else parameter.device)

@@ -1,4 +1,4 @@
-"""A torch network as it runs: what a pass gives, and where its layers lie."""
+"""A torch network and how it is run: what a pass gives, and where the cells of its layers lie in the image."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress

@@ -1,4 +1,4 @@
-"""What a torch network returns, as scores (n, k)."""
+"""Scores (n, k), from whatever a torch network returns."""
 
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import fields, is_dataclass

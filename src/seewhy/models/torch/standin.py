@@ -73,7 +73,7 @@ class StandIn:
         self.lasting = not self.moved
 
     def lasts(self) -> bool:
-        """Does it still stand for the network as it is now?"""
+        """Can it still stand in for the network as the network is now?"""
         if not (self.lasting and self.original_state.same() and self._buffers_in_place()):
             return False
         return all(_alike(_held_by(container), held) for container, held in self.shared)
@@ -182,7 +182,7 @@ class StandIn:
 
 
 class Snapshot:
-    """What modules held when it was looked at."""
+    """What the modules of a network held when the snapshot was made."""
 
     def __init__(self, states: list[dict[str, Any]]) -> None:
         self.states, self.first = states, [dict(state) for state in states]
@@ -193,11 +193,11 @@ class Snapshot:
         self.tensors = any(isinstance(held, Tensor) for state in states for held in state.values())
 
     def holds(self) -> bool:
-        """Are the parameters, buffers, modules and hooks the very same?"""
+        """Are the parameters, buffers, modules and hooks still the very same objects?"""
         return not any(self.empty) and _alike([*chain.from_iterable(map(dict.values, self.filled))], self.held)
 
     def same(self) -> bool:
-        """Do they hold the very same?"""
+        """Do the modules still hold the very same objects in all of their attributes?"""
         if self.tensors or not self.holds():
             return False
         try:  # of tuples equal objects are not looked into: much quicker than one by one
@@ -217,7 +217,7 @@ def _words(slots: Any) -> Iterable[str]:
 
 
 def _unmade(module: nn.Module) -> bool:
-    """Are its weights made by the first pass?"""
+    """Does the module have weights that only its first pass makes?"""
     return any(is_lazy(tensor) for tensor in chain(module._parameters.values(), module._buffers.values()))  # type: ignore[arg-type]
 
 

@@ -177,7 +177,7 @@ def _evidence(runner: Runner, name: str, a: Tensor, g: Tensor, x: Tensor) -> Evi
 
 
 def _mode(rule: Rule | None) -> Propagation | Balance | Rewiring | None:
-    """What sees to a rule while the network runs."""
+    """The mode that applies a rule while the network runs; None where there is no rule."""
     if rule is None:
         return None
     return Propagation(rule) if isinstance(rule, Relevance) else Balance() if isinstance(rule, Balanced) else Rewiring(rule)

@@ -131,7 +131,7 @@ def _cut(tokenizer: Any, texts: list[str], given: Any) -> tuple[str, ...]:
 
 
 def _scale(network: nn.Module) -> float | None:
-    """What cosines are multiplied with."""
+    """The factor between cosines and logits; None where the network has none."""
     log, temperature = _number(network, "logit_scale"), _number(network, "temperature")  # ALIGN has the latter
     return exp(log) if log is not None else None if temperature is None else 1 / temperature
 

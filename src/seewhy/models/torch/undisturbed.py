@@ -1,4 +1,4 @@
-"""A network explained while others use it: one question at a time, asked of a stand-in, in this thread alone."""
+"""How a network is explained while other threads use it: by a stand-in, which no other thread runs at the same time."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -30,7 +30,7 @@ class Past(BaseException):
 
 
 class Tries:
-    """What a model found out about its network; copies and pickles know nothing yet."""
+    """What a model knows of its network from earlier passes; its pickle is empty."""
 
     def __init__(self) -> None:
         self.right: tuple[Any, ...] = ()  # of which a stand-in ran as the network would
@@ -84,7 +84,7 @@ class Standing:
 
 
 class Here(local):
-    """What stands in this thread, by the id of the network itself."""
+    """What stands for networks in this thread, by the id of each network."""
 
     def __init__(self) -> None:
         self.standing: dict[int, Standing] = {}
