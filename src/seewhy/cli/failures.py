@@ -1,4 +1,4 @@
-"""What fails in a batch: one photo, the whole question, or the folder that is written into."""
+"""What fails in a batch: one photo, the command as a whole, or the folder that is written into."""
 
 import errno
 from collections.abc import Iterator
@@ -8,9 +8,9 @@ import click
 
 from .printing import fault, say
 
-PHOTO = "seewhy.photo"  # what a command that takes one photo works on, which its errors name
-TRIED = 3  # photos for which a question has to be misuse until it is the question's fault
-GONE = {  # what the next photo's files would meet, too
+PHOTO = "seewhy.photo"  # the key under which click's context keeps the photo that errors are to name
+TRIED = 3  # after so many photos that fail by misuse, the command is at fault
+GONE = {  # errors of the system that the files of the next photo would meet, too
     getattr(errno, name)
     for name in ("ENOSPC", "EDQUOT", "EROFS", "EACCES", "EPERM", "ENOENT", "ENOTDIR", "EIO", "ENODEV", "ENXIO", "ESTALE")
     if hasattr(errno, name)
@@ -18,36 +18,36 @@ GONE = {  # what the next photo's files would meet, too
 
 
 def about(photo: str | None) -> None:
-    """From here on errors are of this photo."""
+    """Name this photo in the errors that follow."""
     click.get_current_context().meta[PHOTO] = photo
 
 
 def named(file: str | None, error: BaseException) -> str:
-    """The words of an error, which name the file."""
+    """The text of an error, with the name of the file in front if the text lacks it."""
     words = fault(error)
     return words if not file or file in words else f"{file}: {words}"
 
 
 class Failures:
-    """What failed of so many photos."""
+    """Collects the photos that failed.  count: the number of all photos."""
 
     def __init__(self, count: int) -> None:
         self.count = count
         self.files: list[str] = []
         self.done = 0  # photos with maps
-        self.waiting: list[tuple[str, BaseException]] = []  # of the question, maybe: before any photo had a map
-        self.ended = False  # nothing can be written any more
+        self.waiting: list[tuple[str, BaseException]] = []  # misuse so far: of these photos, or of the command
+        self.ended = False  # True once nothing can be written any more
 
     @contextmanager
     def of(self, file: str) -> Iterator[None]:
-        """An error in here is that photo's, and said; a question that the first photos all have no answer to is misuse."""
+        """Report an error in the block as a failure of that photo.  If the first photos all fail by misuse, raise the error."""
         from seewhy.errors import MissingExtra, Misuse, NotHere, NotWritten
 
         try:
             yield
         except (BrokenPipeError, click.exceptions.Exit):
             raise
-        except (Exception, SystemExit) as error:  # a stranger's network may ask for the exit
+        except (Exception, SystemExit) as error:  # code of the user's network may call sys.exit
             if click.get_current_context().find_root().params.get("debug"):
                 raise
             if isinstance(error, Misuse | MissingExtra) and not isinstance(error, NotHere) and not self.done:
@@ -63,18 +63,18 @@ class Failures:
         say(f"seewhy: {named(file, error)}", err=True)
 
     def well(self) -> None:
-        """A photo has its maps."""
+        """Count a photo as done."""
         self.done += 1
         self._settle()
 
     def _settle(self) -> None:
-        """What failed before was the photos' own fault."""
+        """Report the errors that were waiting as failures of their photos, since other photos did not fail."""
         waiting, self.waiting = self.waiting, []
         for file, error in waiting:
             self.add(file, error)
 
     def tell(self) -> None:
-        """All that failed, by name."""
+        """Print the names of all photos that failed."""
         self._settle()
         if not self.files:
             return

@@ -1,4 +1,4 @@
-"""How files are called: by the photo, the target, the layer, the method and its parameters, on every system alike."""
+"""Names of files: from the photo, target, layer, method and parameters; the same on every operating system."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -8,9 +8,9 @@ from unicodedata import category, normalize
 if TYPE_CHECKING:
     from seewhy.maps.source import Source
 
-LONGEST = 180  # bytes of a name without its ending; systems take 255 for both, some of them 143
-MODEL = 40  # bytes of a model in it
-RESERVED = {"CON", "PRN", "AUX", "NUL", *(f"{port}{n}" for port in ("COM", "LPT") for n in range(10))}  # devices of Windows
+LONGEST = 180  # bytes of a name without its ending; file systems take 255 bytes with it, some only 143
+MODEL = 40  # bytes at most of the model's name in it
+RESERVED = {"CON", "PRN", "AUX", "NUL", *(f"{port}{n}" for port in ("COM", "LPT") for n in range(10))}  # devices in Windows
 
 
 def stem(source: "Source") -> str:
@@ -22,7 +22,7 @@ def stem(source: "Source") -> str:
 
 
 def joined(parts: Sequence[str]) -> str:
-    """Texts as one name: a part of words for each; never hidden, too long, or that of a device."""
+    """One name from several texts, with dots between them.  It is never hidden or too long, and never the name of a device."""
     parts = [part for part in parts if part]
     words = [spelled(part) or f"{'photo' if place == 0 else 'any'}-{_hash(part)}" for place, part in enumerate(parts)]
     words[0] = f"{words[0]}_" if normalize("NFKC", words[0]).upper() in RESERVED else words[0]
@@ -35,7 +35,7 @@ def joined(parts: Sequence[str]) -> str:
 
 
 def spelled(text: str) -> str:
-    """The letters, digits and pictures of a text, with dashes for all between them; of one spelling, however it is stored."""
+    """The letters, digits and emoji of a text, with dashes in place of all else, in one Unicode form."""
     safe = "".join(c if c.isalnum() or c in "_-#" or _shown(c) else " " for c in normalize("NFC", text))
     words = "-".join(safe.split()).strip("-")
     return words if any(category(c)[0] != "M" for c in words) else ""
@@ -47,24 +47,24 @@ def _shown(character: str) -> bool:
 
 
 def _cut(words: str, of: str, most: int) -> str:
-    """The beginning of the words, and what tells them apart from others that begin so."""
+    """The beginning of the words, and a hash that differs from those of other texts that begin alike."""
     return f"{words.encode()[: most - 9].decode(errors='ignore').rstrip('-')}-{_hash(of)}"
 
 
 def _hash(text: str) -> str:
-    from hashlib import sha256  # as long to import as much of seewhy
+    from hashlib import sha256  # only here: its import would slow down the start
 
     return sha256(text.encode(errors="surrogateescape")).hexdigest()[:8]
 
 
 def called(file: Path) -> str:
-    """A file or folder without what its name ends in: scan of scan.nii.gz."""
+    """The name of a file or folder without its suffix: scan of scan.nii.gz."""
     file = file if file.name else file.resolve()
     return file.name[: -len(".nii.gz")] if file.name.lower().endswith(".nii.gz") else file.stem
 
 
 def changed(source: Any) -> list[str]:
-    """The parameters that are not as by default, so that another run of the method gets another file."""
+    """The parameters that differ from their defaults, so that runs with other parameters get other files."""
     from seewhy.methods.making.method import lookup
 
     usual = lookup(source.method).described
@@ -73,7 +73,7 @@ def changed(source: Any) -> list[str]:
 
 
 def others(name: str, model: str | None) -> Iterator[str]:
-    """More names, where the first is taken; model: of the map, where what took it is of another."""
+    """Further names for a name that is taken.  model: the map's model, if the files with that name are of another model."""
     if model is not None:
         words = spelled(model)
         yield f"{name}.of-{_cut(words, model, MODEL) if len(words.encode()) > MODEL else words}"

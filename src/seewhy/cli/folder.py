@@ -1,4 +1,4 @@
-"""The folder that a run writes into.  What is there of other maps, or of other programs, stays; the same map is made again."""
+"""The folder that a run writes into.  Files of other maps and programs stay there; files of the same map are replaced."""
 
 import os
 from collections.abc import Callable, Iterator, Mapping
@@ -13,16 +13,17 @@ from .filenames import others
 if TYPE_CHECKING:
     from seewhy.maps.source import Source
 
-FolderWriter = Callable[[Path, bool, str], Any]  # writes to the path, over what is there or not, and tells which run it was
-WHOLE = 2**26  # bytes of a photo that are read to know it again; of a larger one as many from either end
-SAME = ("model", "weights", "method", "params", "layer", "target", "index", "scores", "place", "geometry")  # facts of a Source
-CLOSE, LEAST = 1e-3, 1e-5  # of scores of one network on one photo, on another machine: relative, absolute
+FolderWriter = Callable[[Path, bool, str], Any]  # (path, overwrite?, digest of the run): writes a file
+WHOLE = 2**26  # bytes of a photo that enter its digest; of a larger one, so many from its start and from its end
+# the facts that the Sources of one map share
+SAME = ("model", "weights", "method", "params", "layer", "target", "index", "scores", "place", "geometry")
+CLOSE, LEAST = 1e-3, 1e-5  # tolerances, relative and absolute, of one score computed on different machines
 
 
 class OutFolder:
     """The folder for maps, and what a run did to the files there.
 
-    errand: all that was asked of the model; maps of one name are the same where errand, photo and Source are.
+    errand: a digest of the model; maps with one name are the same if errand, photo and Source are the same.
     """
 
     def __init__(self, out: Path, errand: str) -> None:
@@ -32,9 +33,9 @@ class OutFolder:
         self.moved: list[tuple[Path, Path]] = []  # a file that was there, and the one that was written under another name
 
     def put(self, name: str, source: "Source", photo: str, writers: Mapping[str, FolderWriter]) -> dict[str, Path]:
-        """Write the files of one map, by their endings; the first free name that begins so is that of all of them.
+        """Write the files of one map under the first free name that begins with `name`.  Gives their paths by their endings.
 
-        photo: what tells it from others, by `print_of`.  Raises NotWritten as the writers do.
+        photo: the digest of the photo, by `print_of`.  Raises NotWritten as the writers do.
         """
         run = digest(self.errand, photo)
         existing = None
@@ -56,7 +57,7 @@ class OutFolder:
     ) -> tuple[list[Path], dict[str, Path] | None]:
         """The existing files of a name; and the written files, or None where the existing ones belong to another map."""
         there: list[Path] = []
-        for _again in range(2):  # another run may take the name meanwhile, and be one of the same map
+        for _again in range(2):  # meanwhile another run may write files of this name, even of the same map
             there = self._there(name)
             same = _same(there, source, run)
             if there and not same:
@@ -80,14 +81,14 @@ class OutFolder:
         yield from others(name, source.model if models - {source.model} else None)
 
     def _there(self, name: str) -> list[Path]:
-        """The files of a map of that name.  Links are none: they are replaced, and what they lead to stays."""
+        """The existing files of a map with that name.  Links do not count: they are replaced, their targets stay."""
         paths = (self.out / f"{name}{ending}" for ending in _endings())
         return [path for path in paths if os.path.lexists(path) and not path.is_symlink()]
 
     def _written(
         self, name: str, source: "Source", run: str, writers: Mapping[str, FolderWriter], over: bool
     ) -> dict[str, Path] | None:
-        """The files, written; None where one of that name came there meanwhile: they are written anew under another one."""
+        """Write the files; None if another run has meanwhile written one with that name, so that another name is needed."""
         from seewhy.errors import NotWritten
 
         paths: dict[str, Path] = {}
@@ -98,7 +99,7 @@ class OutFolder:
             except NotWritten as error:
                 if over or error.errno != EEXIST:
                     raise
-                if not (paths and _alike(_source(path), source)):  # else of another run of the same
+                if not (paths and _alike(_source(path), source)):  # files of the same map by another run are replaced
                     return None
                 write(path, True, run)
             paths[ending] = path
@@ -114,7 +115,7 @@ def _endings() -> list[str]:
 
 
 def _same(there: list[Path], source: "Source", run: str) -> bool:
-    """Are the files that are there those of this very map: of the same run, photo, question and answer?"""
+    """Are the existing files those of the same map: with the same run and photo, and an equal Source?"""
     from seewhy.maps.made_here import run_of
 
     drawn = [path for path in there if path.suffix == ".png"]
@@ -126,7 +127,7 @@ def _source(path: Path) -> "Source | None":
     from seewhy.maps.stored_source import source_of
 
     with suppress(SeewhyError, OSError):
-        return source_of(path) if path.is_file() else None  # nothing waits for a pipe
+        return source_of(path) if path.is_file() else None  # reading from a pipe would wait forever
     return None
 
 
@@ -144,13 +145,13 @@ def _near(a: float | None, b: float | None) -> bool:
 
 
 def digest(*facts: Any) -> str:
-    from hashlib import sha256  # as long to import as much of seewhy
+    from hashlib import sha256  # only here: its import would slow down the start
 
     return sha256("\0".join(map(str, facts)).encode(errors="surrogateescape")).hexdigest()[:16]
 
 
 def print_of(photo: str) -> str:
-    """What tells a photo, volume or folder of them from all others: where it lies and what it holds."""
+    """A digest of a photo, volume or folder of them, by its path and its content."""
     path, held = Path(photo), list[Any]()
     with suppress(OSError):
         if path.is_dir():
@@ -187,7 +188,7 @@ def errand(spec: str, *settings: Any) -> str:
 
 
 def check_folder(out: Path) -> None:
-    """Raises NotWritten where nothing can be written into that folder, or it cannot be made; makes nothing."""
+    """Raises NotWritten if the folder cannot be made, or nothing can be written into it; makes nothing."""
     there = next(path for path in (out, *out.absolute().parents) if os.path.lexists(path))
     if not there.is_dir():
         raise _no_folder(out, f"{there} is no folder")
@@ -196,7 +197,7 @@ def check_folder(out: Path) -> None:
 
 
 def make_folder(out: Path) -> None:
-    """The folder, ready to be written into: without what killed runs left.  Raises NotWritten where it cannot be."""
+    """Make the folder, and remove temporary files that killed runs left in it.  Raises NotWritten if it cannot be written."""
     from tempfile import TemporaryFile
 
     from seewhy.atomic import swept
