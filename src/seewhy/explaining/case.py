@@ -1,4 +1,4 @@
-"""One question put to one batch; what each pass of the network leaves is kept for the next method to read."""
+"""One batch and its targets; the results of each pass of the network are kept, so that further methods can read them."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,8 +14,8 @@ from seewhy.models.rule import Balanced, Rule
 from seewhy.targets.target import Target, weighted
 
 T = TypeVar("T")
-Answered = tuple[Answer, NDArray[Any]]  # what the network says of images, and the weights of the targets (t, n, k)
-Activations = tuple[Mapping[str, Array], Mapping[str, tuple[str, ...]]]  # of each layer (n, c, *space), and notes on it
+Answered = tuple[Answer, NDArray[Any]]  # the network's answer for images, and the weights of the targets (t, n, k)
+Activations = tuple[Mapping[str, Array], Mapping[str, tuple[str, ...]]]  # of each layer: (n, c, *space); notes on reading it
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -41,7 +41,7 @@ class once(Generic[T]):  # noqa: N801 - a decorator
         if case is None:
             return self
         value = self.compute(case)
-        setattr(case, self.name, value)  # from now on it is found on the case itself
+        setattr(case, self.name, value)  # later reads get this attribute
         return value
 
 
@@ -64,24 +64,24 @@ class Outcome(NamedTuple):
     failure: SeewhyError | None = None  # what ended the work early; the cores are an estimate from what was done before
 
     def measurements(self, layer: str) -> Mapping[str, NDArray[Any]]:
-        """All that was measured of a map at the layer, by name: (t, n)."""
+        """All measured numbers of the maps at that layer, by name: (t, n)."""
         return {**self.measured, **self.measured_at.get(layer, {})}
 
 
 @dataclass
 class Passes:
-    """What the passes of the network over the images of a case have left so far; None of those that did not run."""
+    """The results of the passes that the network made so far over the images of a case; None for a pass that did not run."""
 
-    trace: Trace | None = None  # of the way back that the methods of the case share
-    head: Head | None = None  # of a pass read at the last linear layer
-    stopped: Activations | None = None  # of a pass that ended behind the last of the layers
-    by_rule: dict[tuple[Rule, tuple[str, ...]], Trace] = field(default_factory=dict)  # ways back by rules of methods
-    other: list[Answered] = field(default_factory=list)  # the answers of all ways back but the shared one
-    answer: Answered | None = None  # fixed: whatever passes run later, it stays
+    trace: Trace | None = None  # from the backward pass that the methods share
+    head: Head | None = None  # from a pass that was read at the last linear layer
+    stopped: Activations | None = None  # from a pass that ended behind the last of the layers
+    by_rule: dict[tuple[Rule, tuple[str, ...]], Trace] = field(default_factory=dict)  # backward passes by rules of methods
+    other: list[Answered] = field(default_factory=list)  # answers of all backward passes but the shared one
+    answer: Answered | None = None  # once set, it stays, whatever passes run later
 
     @property
     def answered(self) -> Answered | None:
-        """The answer of the pass that counts most; None while no pass ran to the network's end."""
+        """The network's answer: the fixed one, else that of the shared pass, else of another; None while no pass gave one."""
         if self.answer is not None:
             return self.answer
         shared = self.trace or self.head
@@ -90,13 +90,13 @@ class Passes:
         return self.other[0] if self.other else None
 
     def notes(self, layer: str) -> tuple[str, ...]:
-        """What was odd about reading the layer plainly, whichever pass read it; of a rule, the method with that rule tells."""
+        """Notes on reading the layer, from the pass that read it; passes by a method's rule do not count."""
         plain = [each.notes for each in (self.trace, self.head) if each is not None]
         return next((notes[layer] for notes in plain if layer in notes), self.stopped[1].get(layer, ()) if self.stopped else ())
 
 
 class Case:
-    """One batch before one model, and the question asked.
+    """One batch, one model, and the targets and layers that are explained.
 
     shared: which evidence on these very images several methods read: "gradients" at the layers, "pixels" (the gradient
         at the image), "twice" (these, to be asked for second derivatives); one trace then serves them all.
@@ -112,11 +112,11 @@ class Case:
         self.model, self.x, self.targets, self.requested, self.shared = model, x, targets, layers, frozenset(shared)
         self.photo, self.rule = photo, rule
         self.passes = Passes()
-        self.chosen: str | None = None  # the default layer, once it was chosen for want of a name
+        self.chosen: str | None = None  # the default layer, once it was chosen because none was named
 
     @once
     def named(self) -> list[str]:
-        """The names of the layers that were requested, the default's among them."""
+        """The names of the requested layers, with the default layer's in place of None."""
         return [*dict.fromkeys(self.default_layer if name is None else name for name in self.requested)]
 
     @once
@@ -141,7 +141,7 @@ class Case:
 
     @property
     def trace(self) -> Trace:
-        """The plain way back, or that by the case's rule, to all that is shared."""
+        """The backward pass, plain or by the case's rule, to all that methods share."""
         if self.passes.trace is None:
             layers = (self.named if "gradients" in self.shared else []) + ([INPUT] if "pixels" in self.shared else [])
             twice = "twice" in self.shared
@@ -149,13 +149,13 @@ class Case:
         return self.passes.trace
 
     def settle(self) -> None:
-        """Give back the graph that was kept for second derivatives, once every method has run."""
+        """Release the graph that was kept for second derivatives, once every method has run."""
         if "twice" in self.shared and (trace := self.passes.trace) is not None:
             evidence = {layer: replace(each, again=None) for layer, each in trace.evidence.items()}
             self.passes.trace = trace._replace(evidence=evidence)
 
     def traced(self, rule: Rule, layers: Sequence[str]) -> Trace:
-        """The way back by a rule of a method."""
+        """The backward pass by a method's own rule."""
         self.plain_only("a method that leads gradients back by a rule of its own")
         key = (rule, tuple(layers))
         if key not in self.passes.by_rule:
@@ -165,7 +165,7 @@ class Case:
         return self.passes.by_rule[key]
 
     def plain_only(self, what: str) -> None:
-        """NotApplicable where the case has a rule for all that it is asked, and `what` cannot take it."""
+        """Raises NotApplicable if the case has a rule for all gradients, since `what` cannot follow it."""
         if self.rule is not None:
             raise NotApplicable(
                 f"libra balances plain gradients, and cannot be asked of {what}. It takes methods such as gradient, "
@@ -194,33 +194,33 @@ class Case:
 
     @property
     def pinned(self) -> Answered:
-        """What the network says of the untouched images, and the weights of the targets (t, n, k): fixed there."""
+        """The network's answer for the untouched images, and the weights of the targets (t, n, k), which then stay fixed."""
         if self.passes.answer is None:
-            self.passes.answer = self.passes.answered or self._asked_now()
+            self.passes.answer = self.passes.answered or self._answer_now()
         return self.passes.answer
 
-    def _asked_now(self) -> Answered:
+    def _answer_now(self) -> Answered:
         if self.shared:
             return self.trace.answer, self.trace.weights
         answer = self.model.answer(self.x)
         return answer, weighted(self.targets, answer.scores)
 
     def record_answer(self, answer: Answer) -> None:
-        """Take over what the network says of these very images, from a pass that the case did not make."""
+        """Keep the network's answer for these images from a pass that was made elsewhere."""
         if self.passes.answer is None:
             self.passes.answer = answer, weighted(self.targets, answer.scores)
 
     def record_way_back(self, answer: Answer, weights: NDArray[Any]) -> None:
-        """Take over the answer of a pass over these very images that led back to something: by a rule, or to attention."""
+        """Keep the answer of a backward pass over these images that was made elsewhere: by a rule, or to attention."""
         self.passes.other.append((answer, weights))
 
     @property
     def answered(self) -> Answered | None:
-        """What the network said and the weights of the targets (t, n, k), if any pass ran to the network's end."""
+        """The network's answer and the weights of the targets (t, n, k); None while no pass ran to the network's end."""
         return self.passes.answered
 
     def notes(self, layer: str) -> tuple[str, ...]:
-        """What was odd about reading the layer plainly."""
+        """Notes on reading the layer."""
         return self.passes.notes(layer)
 
     def cells(self, layer: str, grid: tuple[int, ...], x: Array | None = None) -> Cells | None:
