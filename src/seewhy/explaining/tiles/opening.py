@@ -17,7 +17,7 @@ from .scene import scene
 
 
 def large_images(images: PreparedBatch | list[Any], model: Any, first: int = 0) -> Iterator[LargeImage]:
-    """A whole for each of the images that `images.inputs.sort_out` returned; those without a name are numbered from `first` on.
+    """Each image that `images.inputs.sort_out` returned, as a large image; those without a name are numbered from `first` on.
 
     Volumes, clips and signals become the arrays that the model prepares from them.
     """
