@@ -124,7 +124,7 @@ class Head(NamedTuple):
 
 
 class Examination(NamedTuple):
-    """What a model shows of itself with one image before it, before any map is made: the doctor's evidence."""
+    """What a few passes of one image show of a model, before any map is made: the doctor's evidence."""
 
     answer: Answer
     layers: Mapping[str, Layer]
@@ -135,7 +135,7 @@ class Examination(NamedTuple):
 
 
 class Scorer(Protocol):
-    """What a model lends to methods that ask for the scores of many variants of an image."""
+    """What gives methods the scores of many variants of an image, from `Model.scoring`."""
 
     differs: bool  # from the model itself: a faster copy, or of another precision
     notes: tuple[str, ...]  # what is odd about the network

@@ -1,4 +1,4 @@
-"""Rules: another way back through a network than the plain gradient's.  No framework is known here.
+"""Rules, by which something other than the plain gradient goes back through a network, in no framework's terms.
 
 A rule for ReLUs is a function (active, g) -> g: where the unit was on (0 < x, and below the clamp of a ReLU6), and the
 gradient from above.  `Relevance` says how the layers with weights hand relevance down, `Balanced` keeps gradients in balance.

@@ -1,4 +1,4 @@
-"""From a network to the model behind it: the one place that knows which adapter reads which framework."""
+"""`wrap` makes a model of a network; only this module knows which adapter reads which framework."""
 
 import sys
 from collections.abc import Sequence

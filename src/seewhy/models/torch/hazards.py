@@ -1,4 +1,4 @@
-"""What may spoil an explanation of a torch network: one check each, over what a look at it showed."""
+"""What may spoil an explanation of a torch network: a check for each hazard, over the facts that two passes showed."""
 
 from collections.abc import Callable, Iterable, Iterator
 from copy import deepcopy

@@ -65,7 +65,7 @@ class Inputs:
         return part
 
     def __call__(self, x: Tensor) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """Positional and keyword arguments for x."""
+        """The positional and keyword arguments of the network for images x."""
         if self.template is None:
             return ([*x.unbind()] if self.listed else x,), {}
         made = self.template(x) if _is_function(self.template) else _filled(self.template, lambda leaf: _given(leaf, x))
@@ -111,7 +111,7 @@ def _is_function(template: Any) -> bool:
 
 
 def _filled(part: Any, fill: Callable[[Any], Any]) -> Any:
-    """The same structure with each leaf replaced."""
+    """A copy of the structure in which `fill` replaces each leaf."""
     if isinstance(part, PerImage | Fixed | Placeholder):
         return fill(part)
     if is_dataclass(part) and not isinstance(part, type):  # also a ModelOutput, which is a mapping that refuses changes
@@ -147,7 +147,7 @@ def _given(leaf: Any, x: Tensor) -> Any:
 
 
 def _stacked(rows: PerImage) -> Tensor:
-    """The rows of all images, as exact as they were given."""
+    """The rows of all images as one tensor, of the precision in which the person gave them."""
     try:
         return torch.stack([row if isinstance(row, Tensor) else torch.as_tensor(np.asarray(row)) for row in rows.targets])
     except (RuntimeError, TypeError, ValueError) as error:

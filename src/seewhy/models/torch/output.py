@@ -25,7 +25,7 @@ class OutputReader:
         self.sigmoid: bool | None = None  # the network ends in one; None: not known yet
 
     def changed(self, settings: Settings, as_is: bool) -> "OutputReader":
-        """The same network's output, read in another way."""
+        """A reader of the same network's output with other settings."""
         reader = copy(self)
         reader.settings, reader.as_is = settings, as_is
         return reader
@@ -38,7 +38,7 @@ class OutputReader:
         return as_scores(plain(raw), str(kind), self.normalised(raw) if normalised is None else normalised, self.settings.task)
 
     def answer(self, raw: Tensor, scores: Tensor) -> Answer:
-        """What the network says, with what is odd about it."""
+        """The answer of the network, with notes on what is odd about it."""
         if self.as_is:
             return Answer(as_numpy(raw.detach()), None)
         kind, labels = self.settings.scores, self.settings.labels

@@ -46,7 +46,7 @@ class Sealed(nn.Module):
 
 
 def _written(program: ExportedProgram) -> nn.Module:
-    """The program as code that runs; BadNetwork where it makes none."""
+    """The program as a module that runs; BadNetwork where torch cannot make it."""
     try:
         return program.module()
     except Exception as error:
@@ -54,7 +54,7 @@ def _written(program: ExportedProgram) -> nn.Module:
 
 
 def _batch(program: ExportedProgram) -> tuple[int, int | None]:
-    """How many images a program takes at once: at least, and at most (None: any number)."""
+    """The fewest and the most images that a program takes at once; None where there is no upper limit."""
     inputs = {*program.graph_signature.user_inputs}
     shapes = [node.meta["val"].shape for node in program.graph.nodes
               if node.op == "placeholder" and node.name in inputs and isinstance(node.meta.get("val"), Tensor)]  # fmt: skip
@@ -69,7 +69,7 @@ def _batch(program: ExportedProgram) -> tuple[int, int | None]:
 
 
 def _first_constant(network: ScriptModule) -> Tensor:
-    """A number that was frozen into it."""
+    """The first floating-point constant in a frozen network; an empty tensor where there is none."""
     for node in network.graph.nodes():
         held = node.kind() == "prim::Constant" and node.hasAttribute("value") and node.kindOf("value") == "t"
         if held and node.t("value").is_floating_point():
@@ -78,7 +78,7 @@ def _first_constant(network: ScriptModule) -> Tensor:
 
 
 def _joined(parts: list[Any]) -> Any:
-    """What the parts of a batch gave, as one."""
+    """The outputs of the parts of a batch, joined to the output of the whole batch."""
     first = parts[0]
     if isinstance(first, Tensor):
         return torch.cat(parts) if first.ndim else first
@@ -103,7 +103,7 @@ def first_line(error: Exception) -> str:
 
 
 def refusal(name: str, sealed: str, what: str) -> NotApplicable:
-    """What to raise where something inside a network in one piece is asked for; sealed: what it is, such as "TorchScript"."""
+    """The error for a request to read inside a network in one piece; sealed: its format, such as "TorchScript"."""
     return NotApplicable(
         f"{name} is {sealed}, which cannot be read inside: {what} can be asked of it. Explain it at the image "
         "(gradient, integrated-gradients) or from its scores (occlusion, rise, lime); "

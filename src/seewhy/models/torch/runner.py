@@ -36,7 +36,7 @@ GEOMETRIES = ("receptive-field", "plain")  # where a map's cells lie: where they
 
 
 class Runner:
-    """A network, how it is called and its output read, and what its passes told: what all passes are run with.
+    """A network, how it is called, how its output is read, and what earlier passes showed: all that a pass needs.
 
     It is never changed from outside: `changed` makes another over the same network.
     """
@@ -71,7 +71,7 @@ class Runner:
         return runner
 
     def of_network(self, network: nn.Module) -> "Runner":
-        """Another network, such as a faster copy, run the same way."""
+        """A runner of another network, such as a faster copy, with the same settings."""
         return self.changed(call=self.call.of_network(network))
 
     @property
@@ -93,7 +93,7 @@ class Runner:
             yield tensor
 
     def run(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """What the network gives (n, k), and that as this model's scores."""
+        """The raw numbers (n, k) that the network gives for images x, and the scores made of them."""
         raw = self.raw(x)
         return raw, self.reader.scores(raw)
 
@@ -116,15 +116,15 @@ class Runner:
             raise
 
     def scores(self, raw: Tensor, normalised: bool | None = None) -> Tensor:
-        """What the network gives, as this model's scores."""
+        """The raw numbers as scores of the kind that is explained."""
         return self.reader.scores(raw, normalised)
 
     def answer(self, raw: Tensor, scores: Tensor) -> Answer:
-        """What the network gives, and that as scores, as an answer."""
+        """The answer of the model, from the raw numbers and the scores made of them."""
         return self.reader.answer(raw, scores)
 
     def called(self, x: Tensor) -> Any:
-        """All that the network gives for the images x, as it gives it."""
+        """The unchanged output of the network for images x; BadNetwork where it fails."""
         args, options = self.call.inputs(x)
         try:
             with self.call.passing((tuple(x.shape[1:]), self.end and self.end.layer)):
@@ -154,13 +154,13 @@ class Runner:
         return torch.stack(rows, 1)
 
     def look_for_sigmoid(self, x: Tensor, raw: Tensor) -> None:
-        """One image through with a graph, where the scores could be those of a sigmoid and it is not known yet."""
+        """Run one image with a graph, if the scores may be those of a sigmoid and that is not known yet."""
         if self.reader.unsure_of_sigmoid(raw):
             with torch.enable_grad():
                 self.reader.sigmoid = ends_in_sigmoid(self.raw(x[:1].clone().requires_grad_().clone()))
 
     def look_for_dense_sigmoid(self, x: Tensor, output: Any) -> None:
-        """The same of an output that an aim is to read."""
+        """Do the same for a dense output, which an aim will read."""
         if self.reader.sigmoid is not None or self.settings.scores not in EVEN:
             return
         with suppress(NotApplicable):
@@ -170,7 +170,7 @@ class Runner:
                     self.reader.sigmoid = ends_in_sigmoid(dense(output, x.ndim - 2))
 
     def _view(self, x: Tensor) -> ImageView:
-        """Of images that come from nowhere."""
+        """The view of images that belong to no photo."""
         box = Extent(0, 0, *(*reversed(x.shape[2:]), 1)[:2])
         return ImageView(tuple(x.shape[2:]), None, box, self.settings.labels, self)
 
@@ -204,7 +204,7 @@ class Runner:
             return survey(self.network, x[:1], all_of, self.settings.grid, beside, True, True)
 
     def of_size(self, x: Array) -> SizeFacts:
-        """What is known of images like x."""
+        """What earlier passes showed of the layers in images of the size of x."""
         return self.learned.sizes.of(tuple(x.shape[1:]), lambda: SizeFacts(self.end and self.end.whole.of_size(x)))
 
     def lies(self, module: nn.Module | None, a: Tensor, x: Tensor, grid: tuple[int, ...] | None = None) -> Layout | None:
@@ -238,12 +238,12 @@ class Runner:
         return self.of_size(x).places.get(layer) if self.settings.geometry != "plain" else None
 
     def each_call(self, layers: Sequence[str], x: Array) -> list[str]:
-        """Layers of which several calls are known to see the image, as each of these calls."""
+        """The layers, where one that sees the image in several calls is replaced by these calls, as in name#1."""
         known = self.of_size(x).several
         return [call for name in layers for call in known.get(name, [name])]
 
     def learn_calls(self, x: Array, calls: Mapping[str, int]) -> None:
-        """Layers that run several times in a pass of x."""
+        """Note the layers that run several times in a pass of x, by their numbers of calls."""
         if self.call.inputs.template is not None:  # some calls may see another input alone
             with self.ready(x[:1]) as image:
                 self.survey(image)
@@ -252,7 +252,7 @@ class Runner:
             known.setdefault(name, [f"{name}#{call + 1}" for call in range(count)])
 
     def _blind(self, network: nn.Module, name: str, x: Tensor) -> bool:
-        """Does the layer not see the image, but other inputs alone, or parts of it one by one?"""
+        """Does the layer see no whole image: other inputs alone, or proposals one by one?"""
         if by_proposal(network, name.partition("#")[0]):
             return True
         if self.call.inputs.template is None or name == INPUT:

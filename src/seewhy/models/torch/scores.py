@@ -43,7 +43,7 @@ def picked(output: Any, selection: Any, n: int) -> Tensor:
 
 
 def part_of(output: Any, selection: Any) -> Any:
-    """What `wrap(output=)` asks for of a network's output, whatever it is; without it, all."""
+    """The part of a network's output that `wrap(output=)` selects; all of it where nothing was selected."""
     if selection is None:
         return output
     return _called(output, selection) if isinstance(selection, Callable) else _part(output, selection)
@@ -57,7 +57,7 @@ def _called(output: Any, selection: Callable[[Any], Any]) -> Any:
 
 
 def raw_scores(part: Tensor, n: int, output: Any) -> Tensor:
-    """What was picked of a network's output for n images as scores (n, k); one number per image is (n, 1)."""
+    """The part that holds the scores of n images, as (n, k); one number per image becomes (n, 1)."""
     if part.ndim == 0 and n == 1:
         return part[None, None]
     if part.ndim == 1 and len(part) == n:

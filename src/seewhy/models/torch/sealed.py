@@ -24,7 +24,7 @@ from .undisturbed import again
 
 
 def _no(what: str) -> Callable[..., Any]:
-    """A method that refuses, for what lies inside: `what` names it, with the first argument in the place of {!r}."""
+    """A method that raises NotApplicable; `what` says what cannot be read, with the first argument in the place of {!r}."""
 
     def refuse(model: "SealedModel", *args: Any, **_options: Any) -> Any:
         raise model.refused(what.format(*args))
@@ -67,7 +67,7 @@ class SealedModel(TorchScores):
         return at_image
 
     def activations(self, x: Array, layers: Sequence[str]) -> tuple[Mapping[str, Array], Mapping[str, tuple[str, ...]]]:
-        """The image itself."""
+        """The image, the only layer that can be read."""
         self._check(layers)
         return activations(self.runner, x, layers)
 
@@ -87,7 +87,7 @@ class SealedModel(TorchScores):
         return examination(self.runner, x, {})
 
     def refused(self, what: str) -> NotApplicable:
-        """What to raise where something inside is asked for."""
+        """The error for a request to read inside."""
         return refusal(self.name, self.sealed, what)
 
     def _lets_through(self, x: Array) -> bool:

@@ -207,7 +207,7 @@ class Snapshot:
 
 
 def _more_than_its_dict(kind: type) -> bool:
-    """Does a module of that class keep things elsewhere, or do anything when it is let go?"""
+    """Does a module of that class keep attributes in slots, or run code when it is deleted?"""
     slots = {name for base in kind.__mro__ for name in _words(base.__dict__.get("__slots__", ()))}
     return bool(slots - {"__dict__", "__weakref__"}) or hasattr(kind, "__del__")
 
@@ -222,7 +222,7 @@ def _unmade(module: nn.Module) -> bool:
 
 
 def _identity(hook: Any) -> Any:
-    """Of a hook: of a method, which is another object each time that it is asked for, its parts."""
+    """What identifies a hook: its id, or the ids of its parts where it is a method, which is a new object at each access."""
     return (id(hook.__func__), id(hook.__self__)) if type(hook) is MethodType else id(hook)
 
 
@@ -247,7 +247,7 @@ def _alike(now: list[Any], then: list[Any]) -> bool:
 
 
 def _filled(like: Any, held: list[Any]) -> Any:
-    """A dict of that kind, of such keys and, behind them, values."""
+    """A dict like `like` of the keys and values in `held`, all keys first."""
     new, half = copy(like), len(held) // 2
     new.clear()
     new.update(zip(held[:half], held[half:], strict=True))
@@ -255,7 +255,7 @@ def _filled(like: Any, held: list[Any]) -> Any:
 
 
 def _leads(start: Any, modules: Mapping[int, nn.Module]) -> bool:
-    """Does an object that is no module lead to one of these?"""
+    """Can one of the modules be reached from an object that is not a module itself?"""
     waiting, visited = [start], set[int]()
     while waiting and len(visited) < FURTHEST:
         value = waiting.pop()

@@ -64,7 +64,7 @@ class Towers:
         return Words(units, scale or 1.0, bias, scale is not None, notes)
 
     def _tokens(self, network: nn.Module, texts: list[str]) -> tuple[Any, tuple[str, ...]]:
-        """What the text tower is called with, and what was odd."""
+        """What the text tower is called with, and notes on what was odd."""
         if self.tokenizer is None:
             raise NotApplicable(f"Text: {type(network).__name__} was wrapped without its tokenizer. {ADVICE}")
         parameter = next(network.parameters(), torch.empty(0))
@@ -119,7 +119,7 @@ def _padded(tokenizer: Any, network: nn.Module, texts: list[str]) -> Mapping[str
 
 
 def _cut(tokenizer: Any, texts: list[str], given: Any) -> tuple[str, ...]:
-    """Of tokenizers that cut long texts off without a word: which ones, told by their last word making no difference."""
+    """Notes on the texts that a tokenizer cut off silently: those whose last word makes no difference to their tokens."""
     if not isinstance(given, Tensor):
         return ()
     long = [(i, text.rsplit(None, 1)[0]) for i, text in enumerate(texts) if len(text.split()) > 1]

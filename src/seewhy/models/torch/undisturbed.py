@@ -42,7 +42,7 @@ class Tries:
         self.process = 0  # whose locks these are
 
     def gone_past(self, made_of: tuple[Any, ...]) -> Past:
-        """What to raise where one of the network's own modules ran."""
+        """The error for when one of the network's own modules ran in place of its stand-in."""
         self.past, self.spare = made_of, None
         return Past()
 
@@ -59,7 +59,7 @@ class Standing:
         self.draws = Drawing(() if stand_in is None else stand_in.weights)
 
     def drawing(self, key: Any) -> AbstractContextManager[Any]:
-        """Around a pass of that key: watched, too, until one came to its end, for other sizes may go other ways."""
+        """A context for a pass of that key.  The network's own modules are watched, too, until a whole pass ended well."""
         if self.tries.quiet.get((self.made_of, key)):
             return nullcontext()
         return self._watched() if self.made_of and self.made_of == self.tries.right else self.draws
@@ -73,7 +73,7 @@ class Standing:
         raise self.tries.gone_past(self.made_of)
 
     def passed(self, key: Any, whole: bool) -> None:
-        """It came to its end; if it was the whole network's, no module ran but those that stand in."""
+        """Note that a pass ended; whole: it ran through the whole network, so only modules that stand in ran."""
         self.tries.writes |= self.draws.wrote
         if not self.draws.drew:
             self.tries.quiet.keep((self.made_of, key), True)
@@ -171,7 +171,7 @@ def again(ask: Callable[P, T]) -> Callable[P, T]:
 
 
 def locks_of(network: nn.Module) -> list[RLock]:
-    """Those that all share which explain a network with a module of this one: nested, shared or the same."""
+    """The locks of the network's innermost modules, shared with every network that has one of these modules."""
     leaves = {id(module): module for module in every_module(network) if not module._modules}
     with LOCKS_LOCK:
         return [LOCKS.get(leaves[at]) or LOCKS.setdefault(leaves[at], RLock()) for at in sorted(leaves)]
@@ -179,7 +179,7 @@ def locks_of(network: nn.Module) -> list[RLock]:
 
 @contextmanager
 def held(locks: list[RLock]) -> Iterator[None]:
-    """In the same order everywhere, so that no two threads wait for each other."""
+    """Hold the locks, taken in an order that is the same everywhere, so that no two threads wait for each other."""
     done = 0
     try:
         for lock in locks:
