@@ -1,5 +1,6 @@
 """Findings: targets are grouped by the model that answers them, and each method gives its outcome or ends the list."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -101,5 +102,10 @@ def test_what_looks_at_the_whole_output_is_an_aim_also_as_part_of_others():
 
 
 def test_a_method_that_moves_the_image_is_not_asked_about_a_place():
-    with pytest.raises(NotApplicable, match="mirrors and resizes the image"):
+    with pytest.raises(
+        NotApplicable, match=r"^augment\(gradient\) mirrors and resizes the image, and .* stays at its place\. "
+    ):
         groups(Blobs(), scene(), [seewhy.Box(0, (4, 4, 8, 8))], ["augment(gradient)"])
+    turned = replace(seewhy.gradient, name="turned", moves="turns the image")
+    with pytest.raises(NotApplicable, match=r"^turned turns the image, and "):
+        groups(Blobs(), scene(), [seewhy.Box(0, (4, 4, 8, 8))], [turned])

@@ -145,8 +145,7 @@ def _of_aim(aim: Pinned | None, method: Recipe) -> tuple[str, ...]:
     """The notes of an aim, such as a box, and a warning if the method averages over the whole map."""
     if aim is None or not aim.place or not method.averages:
         return aim.notes if aim else ()
-    far = "averages the gradient over the whole map, so it marks what looks alike anywhere; hires-cam, layer-cam do not"
-    return (*aim.notes, f"{method.name} {far}")
+    return (*aim.notes, f"{method.name} {method.averages}")
 
 
 def _heatmap(

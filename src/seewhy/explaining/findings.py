@@ -71,11 +71,9 @@ def target_groups(
 def _check_unmoved(pinned: Sequence[Pinned], methods: list[Recipe]) -> None:
     """Raise NotApplicable where a target is a place in the image, and a method moves the image."""
     placed = [aim.target for aim in pinned if aim.place]
-    moving = [method.name for method in methods if method.moves]
+    moving = [f"{method.name} {method.moves}" for method in methods if method.moves]
     if placed and moving:
-        raise NotApplicable(
-            f"{moving[0]} mirrors and resizes the image, and {placed[0]} stays at its place. smooth(...) leaves it where it is."
-        )
+        raise NotApplicable(f"{moving[0]}, and {placed[0]} stays at its place. smooth(...) leaves it where it is.")
 
 
 def findings(methods: list[Recipe], case: Case) -> list[Finding]:

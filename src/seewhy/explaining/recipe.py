@@ -60,8 +60,8 @@ class Recipe:
     shares: tuple[str, ...] = field(default=(), repr=False)  # of the evidence on the untouched images: see Case
     passes: str = field(default="", repr=False)  # in words, where it runs the network several times
     free: frozenset[str] = field(default=frozenset(), repr=False)  # parameters of any kind, which it checks by itself
-    averages: bool = field(default=False, repr=False)  # the gradient over the whole map, which marks what looks alike anywhere
-    moves: bool = field(default=False, repr=False)  # the image: it is mirrored, or has another size
+    averages: str = field(default="", repr=False)  # in words, where it averages the gradient over the whole map
+    moves: str = field(default="", repr=False)  # what it does to the image, in words, where places in it do not stay
 
     @property
     def settings(self) -> dict[str, Any]:

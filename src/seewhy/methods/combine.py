@@ -82,7 +82,7 @@ def product(first: Method, second: Method) -> Method:
         shares=tuple(dict.fromkeys(share for part in parts for share in part.shares)),
         passes=" and ".join(dict.fromkeys(part.cost for part in parts)),
         needs=tuple(need for part in parts for need in part.requires), counted=_of_both(parts), obstacle=of_any(parts),
-        averages=any(part.averages for part in parts), moves=any(part.moves for part in parts),
+        averages=parts[0].averages or parts[1].averages, moves=parts[0].moves or parts[1].moves,
     )  # fmt: skip
 
 

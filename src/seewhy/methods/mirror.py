@@ -65,7 +65,7 @@ def augment(method: Method) -> Method:
         return 1 + (1 + bool(both)) * sum(counted) if len(counted) == len(counts) else None
 
     made = repeated(base, "augment", run, {"flips": "auto", "scales": (1.0, 0.75, 1.5)}, said, "", "flips x scales", forwards)
-    return replace(made, moves=True)
+    return replace(made, moves="mirrors and resizes the image")
 
 
 def _sizes(scales: Any, space: tuple[int, ...]) -> list[tuple[int, ...]]:

@@ -294,4 +294,4 @@ def test_who_averages_the_gradient_and_who_moves_the_image():
         ("smooth(grad-cam)", True, False), ("augment(layer-cam)", False, True), ("smooth(augment(grad-cam))", True, True),
         ("libra(grad-cam)", True, False), ("product(gradient, augment(layer-cam))", False, True),
     ):  # fmt: skip
-        assert (lookup(name).averages, lookup(name).moves) == (averages, moves), name
+        assert (bool(lookup(name).averages), bool(lookup(name).moves)) == (averages, moves), name

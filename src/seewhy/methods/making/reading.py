@@ -18,6 +18,8 @@ from seewhy.models.rule import Balanced, Relevance, Rule
 
 from .method import Method, listed, method_of
 
+AVERAGES = "averages the gradient over the whole map, so it marks what looks alike anywhere; hires-cam, layer-cam do not"
+
 
 def from_gradients(
     rectified: bool = True, rule: Rule | None = None, averages: bool = False, twice: bool = False
@@ -45,7 +47,8 @@ def from_gradients(
         shares = ("gradients", *["twice"] * twice) if rule is None else ()
         needs = ("second derivative",) if twice else _needed(rule)
         passes = "1 forward, and the tail behind the layer back three times per target" if twice else ""
-        return method_of(read, run, "gradients", rectified, shares=shares, needs=needs, averages=averages, passes=passes)
+        return method_of(read, run, "gradients", rectified, shares=shares, needs=needs, averages=AVERAGES * averages,
+                         passes=passes)  # fmt: skip
 
     return decorate
 
