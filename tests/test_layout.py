@@ -3,6 +3,7 @@
 import ast
 import re
 from collections import Counter, defaultdict
+from itertools import groupby
 from pathlib import Path
 
 import pytest
@@ -62,3 +63,43 @@ def test_test_modules_of_one_folder_mirror_one_room():
     rooms = {Path(module).parent.as_posix() for module in MODULES}
     folders = Counter(path.parent.relative_to(TESTS).as_posix() for path in TESTS.rglob("test_*.py"))
     assert set(folders) - rooms - {"whole"} == set()
+
+
+QUICK_START = "imported when the command runs"  # so a module of the command line says it of all its imports inside functions
+NO_REASON = re.compile(r"#\s*(noqa|type: ignore|pyright)")  # comments for tools
+
+
+def unexplained_imports(source: str) -> list[str]:
+    """Imports inside functions without a comment beside them, above them, or at an import that stands next to them."""
+    lines, tree = source.splitlines(), ast.parse(source)
+    if QUICK_START in (ast.get_docstring(tree) or ""):
+        return []
+
+    def explained(block: list[ast.stmt]) -> bool:
+        above, beside = lines[block[0].lineno - 2], lines[block[0].lineno - 1 : block[-1].end_lineno]
+        return above.lstrip().startswith("#") or any("#" in line and not NO_REASON.search(line) for line in beside)
+
+    bare: list[str] = []
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    for node in {inner: None for function in functions for inner in ast.walk(function)}:
+        for body in (getattr(node, field, None) for field in ("body", "orelse", "finalbody")):
+            statements = body if isinstance(body, list) else []
+            for imports, block in groupby(statements, lambda statement: isinstance(statement, ast.Import | ast.ImportFrom)):
+                group = list(block)
+                if imports and not explained(group):
+                    bare += [f"line {statement.lineno}: {ast.unparse(statement)}" for statement in group]
+    return bare
+
+
+def test_an_import_inside_a_function_has_its_reason():
+    bare = {module: unexplained_imports((SOURCE / module).read_text("utf-8")) for module in MODULES}
+    assert {module: imports for module, imports in bare.items() if imports} == {}
+
+
+def test_imports_without_a_reason_are_noticed():
+    assert unexplained_imports("def f():\n    import a\n    return a") == ["line 2: import a"]
+    assert unexplained_imports("def f():\n    with x:\n        import a  # noqa: F401") == ["line 3: import a"]
+    assert unexplained_imports("def f():\n    import a  # here, for it is an extra\n\n    from b import c\n") == []
+    assert unexplained_imports("def f():\n    # here, for it is an extra\n    import a\n") == []
+    assert unexplained_imports(f'"""All is {QUICK_START}."""\ndef f():\n    import a\n    return a') == []
+    assert unexplained_imports("import a") == []

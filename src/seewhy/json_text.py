@@ -2,7 +2,11 @@
 
 import json
 from collections.abc import Mapping
+from os import fsdecode
 from typing import Any
+from urllib.parse import quote_from_bytes, unquote_to_bytes
+
+from numpy import generic, isfinite, ndarray
 
 LONGEST = 64 * 2**20  # characters
 DEEPEST = 64  # lists and objects within each other
@@ -42,9 +46,6 @@ def as_json(facts: Mapping[str, Any]) -> str:
 
 def with_bytes(facts: Mapping[str, Any]) -> dict[str, Any]:
     """What `as_json` was given of names, its field "not_utf8" taken back into the fields (of the object itself) it tells of."""
-    from os import fsdecode
-    from urllib.parse import unquote_to_bytes
-
     odd = facts.get(NOT_UTF8)
     pairs = odd.items() if isinstance(odd, Mapping) else ()
     back = {key: fsdecode(unquote_to_bytes(value)) for key, value in pairs if isinstance(value, str)}
@@ -53,8 +54,6 @@ def with_bytes(facts: Mapping[str, Any]) -> dict[str, Any]:
 
 def plain(value: Any) -> Any:
     """What JSON can say of a value."""
-    from numpy import generic, isfinite, ndarray
-
     if isinstance(value, Mapping):
         return {str(key): plain(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
@@ -73,8 +72,6 @@ def whole_text(text: str) -> str:
 
 def _text(value: Any, path: str, odd: dict[str, str]) -> Any:
     """The plain value with whole text in it; the bytes of names that were none go to `odd`."""
-    from urllib.parse import quote_from_bytes
-
     if isinstance(value, dict):
         return {whole_text(key): _text(inner, f"{path}.{whole_text(key)}".lstrip("."), odd) for key, inner in value.items()}
     if isinstance(value, list):

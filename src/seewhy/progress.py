@@ -23,7 +23,7 @@ def shown(things: Iterable[T], total: int, what: str, wait: bool = True, size: C
     if _shown.get() or not sys.stderr.isatty():
         yield from things
         return
-    from click import progressbar
+    from click import progressbar  # here, for who calls seewhy from Python waits for it only where there is a bar
 
     token, start = _shown.set(True), monotonic()
     bar = progressbar(length=total, label=what, file=sys.stderr)

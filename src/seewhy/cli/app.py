@@ -1,4 +1,7 @@
-"""`seewhy`: explain photos from the command line.  Nothing heavy is imported before it is needed."""
+"""`seewhy`: explain photos from the command line.  Nothing heavy is imported before it is needed.
+
+What is imported inside functions is imported when the command runs, so that `--help` is quick.
+"""
 
 import sys
 import warnings

@@ -1,4 +1,7 @@
-"""What fails in a batch: one photo, the command as a whole, or the folder that is written into."""
+"""What fails in a batch: one photo, the command as a whole, or the folder that is written into.
+
+What is imported inside functions is imported when the command runs, so that `--help` is quick.
+"""
 
 import errno
 from collections.abc import Iterator

@@ -1,4 +1,7 @@
-"""Names of files: from the photo, target, layer, method and parameters; the same on every operating system."""
+"""Names of files: from the photo, target, layer, method and parameters; the same on every operating system.
+
+What is imported inside functions is imported when the command runs, so that `--help` is quick.
+"""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path

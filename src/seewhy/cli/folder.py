@@ -1,4 +1,7 @@
-"""The folder that a run writes into.  Files of other maps and programs stay there; files of the same map are replaced."""
+"""The folder that a run writes into.  Files of other maps and programs stay there; files of the same map are replaced.
+
+What is imported inside functions is imported when the command runs, so that `--help` is quick.
+"""
 
 import os
 from collections.abc import Callable, Iterator, Mapping

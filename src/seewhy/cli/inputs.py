@@ -1,4 +1,7 @@
-"""What the arguments of a command stand for: photos, volumes, series, and folders of them."""
+"""What the arguments of a command stand for: photos, volumes, series, and folders of them.
+
+What is imported inside functions is imported when the command runs, so that `--help` is quick.
+"""
 
 import os
 from collections.abc import Iterator

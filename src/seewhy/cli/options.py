@@ -1,4 +1,7 @@
-"""What several commands take: a model, and name=value."""
+"""What several commands take: a model, and name=value.
+
+What is imported inside functions is imported when the command runs, so that `--help` is quick.
+"""
 
 import re
 from collections.abc import Callable, Iterator
@@ -228,9 +231,8 @@ class ModelOptions:
             context.call_on_close(partial(setattr, Image, "MAX_IMAGE_PIXELS", Image.MAX_IMAGE_PIXELS))
             Image.MAX_IMAGE_PIXELS = self.max_pixels
         if self.max_voxels is not None:
-            from importlib import import_module  # numpy comes with it
+            from seewhy.images import volume
 
-            volume: Any = import_module("seewhy.images.volume")
             context.call_on_close(partial(setattr, volume, "MAX_VOXELS", volume.MAX_VOXELS))
             volume.MAX_VOXELS = self.max_voxels
 

@@ -1,5 +1,7 @@
 """Printing of the command line.  Every line of every command goes through here, so that no label, file name or message of
 another library can control the terminal, and every JSON line is valid JSON.
+
+What is imported inside functions is imported when the command runs, so that `--help` is quick.
 """
 
 import sys

@@ -1,4 +1,7 @@
-"""What the command line writes of each map, and what it says of it."""
+"""What the command line writes of each map, and what it says of it.
+
+What is imported inside functions is imported when the command runs, so that `--help` is quick.
+"""
 
 from dataclasses import asdict
 from pathlib import Path

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from importlib import import_module
 from pathlib import Path
+from tempfile import TemporaryFile
 from threading import RLock
 from typing import Any
 
@@ -16,6 +17,8 @@ from PIL import Image, UnidentifiedImageError
 
 from seewhy.errors import BadImage, MissingExtra
 from seewhy.printable import printable
+
+from .foreign_pictures import advice
 
 HEADERS = RLock()  # only one thread at a time can catch warnings
 NAMED_ALONE = ("EPS", "WMF", "HDF5", "GRIB", "BUFR", "MPEG")  # formats that Pillow only knows by name, or runs programs for
@@ -69,8 +72,6 @@ def open_picture(file: Any, name: str) -> Image.Image:
     if isinstance(file, Path) and not file.is_file():
         what = "a folder: give the photos in it" if file.is_dir() else "no file" if file.exists() else "not there"
         raise BadImage(f"{name} is {what}.")
-    from .foreign_pictures import advice
-
     try:
         image = Image.open(file)
     except UnidentifiedImageError:
@@ -118,8 +119,6 @@ def _idle(warning: Any) -> bool:
 @contextmanager
 def _stderr(heard: list[str]) -> Iterator[None]:
     """Collect what libtiff writes to stderr in the block; all other output is written to stderr when the block has ended."""
-    from tempfile import TemporaryFile
-
     with suppress(Exception):
         sys.stderr.flush()
     try:

@@ -31,7 +31,7 @@ def opened_scene(path: Path) -> Iterator[Any]:
 
 def rasterio_module() -> Any:
     try:
-        import rasterio
+        import rasterio  # here, for it is an extra, and takes long to import
         import rasterio.errors
     except ImportError:
         raise MissingExtra("rasterio", "geo") from None

@@ -45,7 +45,7 @@ def sort_out(images: Images, signals: bool = False) -> PreparedBatch | list[Any]
 
 
 def is_clip(image: Any) -> bool:
-    from .clip import Clip  # which itself reads pictures by this file
+    from .clip import Clip  # here, for with the reader of TIFF's tags it takes a while to import
 
     return isinstance(image, Clip)
 

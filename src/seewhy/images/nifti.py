@@ -201,7 +201,7 @@ def _unit(header: Any) -> tuple[float, tuple[str, ...]]:
 
 def _by_forms(header: Any, name: str, shape: tuple[int, ...]) -> Placement:
     """The placement by sform, which nibabel and others prefer, else by qform, else by a guess."""
-    import nibabel
+    import nibabel  # here, for it is an extra
 
     codes = {form: int(header[f"{form}_code"]) for form in ("sform", "qform")}
     affines = {form: _form(header, form) for form, code in codes.items() if code > 0}

@@ -11,9 +11,12 @@ from PIL import Image
 
 from seewhy.errors import BadImage
 
+from .animation import composed
+from .depth import SHARE, Encoding
 from .files import HEADERS as HEADERS
 from .files import check_name, check_size, decoder_notes, guarded, listening, open_picture
 from .orientation import UPRIGHT, oriented
+from .samples import Samples, coarse, deep
 
 QUIBBLING = ("ICO", "ICNS", "CUR")  # formats that warn while they decode
 UnderlayPixels = Any  # what maps are drawn over: PIL photo, Volume, Clip, array (c, l) of a signal, None
@@ -67,6 +70,7 @@ def _just_opened(image: Any) -> bool:
 
 
 def _decoded(file: Path | bytes, name: str) -> Photo:
+    # here, for Pillow's reader of TIFF, which comes with them, takes a while to import
     from .tiff import open_tiff
     from .tiff_tags import first_tags, is_tiff
 
@@ -108,9 +112,6 @@ def _with_mask(image: Image.Image, file: Path | bytes, name: str) -> Image.Image
 
 def _upright(image: Image.Image, name: str, again: Callable[[], Image.Image] | None = None) -> Photo:
     """The picture as upright RGB.  again: opens its file once more; None for a caller's own image, which is not changed."""
-    from .depth import SHARE
-    from .samples import coarse, deep
-
     check_size(name, image.size)
     frames = getattr(image, "n_frames", 1)
     moves = getattr(image, "is_animated", False) and image.format not in ("MPO", "TIFF")
@@ -161,8 +162,6 @@ def _extrema(image: Image.Image) -> tuple[tuple[int, int], ...]:
 
 def _gif(image: Image.Image, again: Callable[[], Image.Image]) -> Image.Image:
     """The first picture of a GIF; parts of the canvas that it does not cover are transparent, which Pillow would fill."""
-    from .animation import composed
-
     with again() as fresh:
         opened: Any = fresh
         if all(tuple(tile[1]) == (0, 0, *image.size) for tile in opened.tile):
@@ -185,9 +184,6 @@ def _first(image: Image.Image) -> Image.Image:
 def rgb(image: Image.Image) -> Image.Image:
     """An image of any 8-bit mode as RGB, with transparency shown on white."""
     if image.mode.startswith(("I", "F")):
-        from .depth import Encoding
-        from .samples import Samples
-
         image, _ = Samples(np.asarray(image), Encoding(16) if image.mode != "F" else Encoding()).picture()
     if image.mode == "La":
         image = image.convert("LA")

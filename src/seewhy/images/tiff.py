@@ -198,7 +198,7 @@ def _by_others(tags: Tags, file: BinaryIO) -> NDArray[Any]:
 
 
 def _by_tifffile(file: BinaryIO, page: int) -> NDArray[Any]:
-    import tifffile
+    import tifffile  # here, for it is an extra
 
     with tifffile.TiffFile(file) as opened:
         directory: Any = opened.pages[page]
@@ -209,7 +209,7 @@ def _by_tifffile(file: BinaryIO, page: int) -> NDArray[Any]:
 
 
 def _by_rasterio(file: BinaryIO, page: int) -> NDArray[Any]:
-    import rasterio
+    import rasterio  # here, for it is an extra
 
     if page:
         raise ValueError("it reads the first page alone")

@@ -50,7 +50,7 @@ def preparer(prepare: Any) -> Preparer | None:
     """What `wrap(prepare=)` takes: None, a Fit, VolumeFit or ClipFit, a dict of the numbers of one of these, or any callable
     PIL image -> (c, h, w).
     """
-    from .clip_fit import ClipFit
+    from .clip_fit import ClipFit  # here, for clips are rare and, with the reader of TIFF's tags, take a while to import
 
     if prepare is None or isinstance(prepare, Fit | CallableFit | VolumeFit | ClipFit):
         return prepare
@@ -101,7 +101,7 @@ def _fitted(photo: Photo | Underlay, fit: Preparer) -> NDArray[Any]:
 
 def in_frames(images: PreparedBatch | list[Any], prepare: Preparer | None) -> PreparedBatch | list[Any]:
     """What `sort_out` gave; clips as their frames, one by one, where photos are what the model takes."""
-    from .clip_fit import ClipFit
+    from .clip_fit import ClipFit  # here, for clips are rare and, with the reader of TIFF's tags, take a while to import
 
     if isinstance(images, PreparedBatch) or prepare is None or isinstance(prepare, VolumeFit | ClipFit):
         return images
@@ -121,7 +121,9 @@ def _without(images: list[Any], model: str) -> Preparer:
 
 def opened(images: list[Any], prepare: Preparer | None, model: str, first: int = 0) -> Iterator[Photo | Underlay]:
     """Read one after the other, as what the model of that name prepares: photos, volumes or clips; first: the first's place."""
-    from seewhy.images.clip import read_clip
+    from seewhy.images.clip import (
+        read_clip,  # here, for clips are rare and, with the reader of TIFF's tags, take a while to import
+    )
 
     from .clip_fit import ClipFit
 

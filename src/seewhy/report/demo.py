@@ -10,14 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jinja2 import Environment
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from seewhy.api import METHODS
 from seewhy.atomic import replacing
 from seewhy.demo.scenes import Scene, scenes
 from seewhy.errors import NotWritten
 from seewhy.images.places import Extent
 from seewhy.maps.heatmap import Heatmap
+from seewhy.models.load import load
 
 CHEAT = "bird"
 SIGNATURE = b"seewhy demo"  # stands in the page and in the picture
@@ -79,8 +82,6 @@ def share(values: NDArray[np.floating[Any]], mask: NDArray[np.bool_]) -> float:
 
 def look(model: Any, drawn: Sequence[Scene], method: str = "grad-cam") -> list[MapShares]:
     """Explain the cheat kind in each scene."""
-    from seewhy.api import METHODS
-
     maps = METHODS[method](model, [scene.image for scene in drawn], target=CHEAT)
     full = [m.full() for m in maps]
     return [MapShares(m, share(f, s.mask), share(f, s.mark)) for m, f, s in zip(maps, full, drawn, strict=True)]
@@ -117,8 +118,6 @@ def show(out: Path, shown: int = 8, n: int = 200) -> tuple[list[Measures], Path]
 
     Raises NotWritten where they cannot be, or would take the place of files that no demo wrote.
     """
-    from seewhy.models.load import load
-
     _make_room(out)
     models = {name: load(f"demo/{name}") for name in ("honest", "shortcut")}
     findings = [measure(model, name, n) for name, model in models.items()]
@@ -159,8 +158,6 @@ def _by_the_demo(path: Path) -> bool:
 
 
 def template() -> Any:
-    from jinja2 import Environment
-
     text = files("seewhy.report").joinpath("demo.html.j2").read_text("utf-8")
     return Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(text)
 

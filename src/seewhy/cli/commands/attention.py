@@ -1,4 +1,7 @@
-"""`seewhy attention`: where a transformer's heads look, as they are."""
+"""`seewhy attention`: where a transformer's heads look, as they are.
+
+What is imported inside functions is imported when the command runs, so that `--help` is quick.
+"""
 
 from pathlib import Path
 

@@ -1,4 +1,7 @@
-"""`seewhy detections`: what a detector finds, each as a --target of `seewhy explain`."""
+"""`seewhy detections`: what a detector finds, each as a --target of `seewhy explain`.
+
+What is imported inside functions is imported when the command runs, so that `--help` is quick.
+"""
 
 from dataclasses import asdict
 

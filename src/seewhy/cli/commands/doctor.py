@@ -1,4 +1,7 @@
-"""`seewhy doctor`: what can be explained of a model, at what cost, and what stands in the way."""
+"""`seewhy doctor`: what can be explained of a model, at what cost, and what stands in the way.
+
+What is imported inside functions is imported when the command runs, so that `--help` is quick.
+"""
 
 import re
 import shlex

@@ -1,4 +1,7 @@
-"""`seewhy explain`: writes overlays into a folder and prints what was predicted and explained."""
+"""`seewhy explain`: writes overlays into a folder and prints what was predicted and explained.
+
+What is imported inside functions is imported when the command runs, so that `--help` is quick.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path

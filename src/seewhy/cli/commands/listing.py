@@ -1,4 +1,7 @@
-"""`seewhy layers`, `seewhy methods` and `seewhy demo`: what there is, and what it can do."""
+"""`seewhy layers`, `seewhy methods` and `seewhy demo`: what there is, and what it can do.
+
+What is imported inside functions is imported when the command runs, so that `--help` is quick.
+"""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,7 @@
-"""`seewhy units`: which channels of a layer an answer rests on."""
+"""`seewhy units`: which channels of a layer an answer rests on.
+
+What is imported inside functions is imported when the command runs, so that `--help` is quick.
+"""
 
 import click
 

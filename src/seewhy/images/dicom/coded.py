@@ -9,7 +9,7 @@ SIZED = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC} | {0xF7}  # JPEG's frame heade
 
 def check_coded(data: Any, name: str) -> None:
     """Raises BadImage where the size of a frame is not that of the file's header."""
-    from pydicom.encaps import generate_frames
+    from pydicom.encaps import generate_frames  # here, for pydicom is an extra
 
     rows, columns, frames = int(data.Rows), int(data.Columns), int(data.get("NumberOfFrames") or 1)
     for place, frame in enumerate(generate_frames(data.PixelData, number_of_frames=frames)):

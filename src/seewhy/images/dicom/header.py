@@ -12,6 +12,8 @@ from seewhy.images.files import need
 from seewhy.images.volume_kinds import is_dicom
 from seewhy.printable import printable
 
+from .coded import check_coded
+
 DEFLATED = "1.2.840.10008.1.2.1.99"
 CHUNK = 1 << 20
 
@@ -124,8 +126,6 @@ def pixels(file: Path, name: str) -> NDArray[Any]:
             _assume_syntax(data)
         elif syntax is not None and syntax.is_encapsulated:
             _check_decoder(syntax, name)
-            from .coded import check_coded
-
             check_coded(data, name)
         shift = _align(data)
         stored = data.pixel_array
@@ -137,6 +137,7 @@ def pixels(file: Path, name: str) -> NDArray[Any]:
 
 def _assume_syntax(data: Any) -> None:
     """Set the transfer syntax of a file without a file meta group to that by which its header was read."""
+    # here, for pydicom is an extra
     from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
     implicit, little = data.original_encoding
@@ -146,7 +147,7 @@ def _assume_syntax(data: Any) -> None:
 
 
 def _check_decoder(syntax: Any, name: str) -> None:
-    from pydicom.pixels.decoders.base import get_decoder
+    from pydicom.pixels.decoders.base import get_decoder  # here, for pydicom is an extra
 
     try:
         decoder = get_decoder(syntax)

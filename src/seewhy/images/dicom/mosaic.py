@@ -87,7 +87,7 @@ def _csa(data: Any) -> dict[str, list[Any]]:
     if (0x0029, 0x0010) not in data:
         return {}
     need("nibabel")
-    from nibabel.nicom import csareader
+    from nibabel.nicom import csareader  # here, for nibabel is an extra
 
     try:
         header = csareader.get_csa_header(data) or {"tags": {}}

@@ -13,7 +13,7 @@ def demo_network(request: Request) -> Loaded:
     need("safetensors")
     from seewhy.demo.networks import NETWORKS, PREPARE, blank, build  # need both, whose absence is said above
 
-    from .weights import fill
+    from .weights import fill  # here, for it stands on torch
 
     name, weights = request.name, request.weights
     if name not in NETWORKS:

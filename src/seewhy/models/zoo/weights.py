@@ -66,8 +66,8 @@ def read_weights(file: BinaryIO, path: Path, trust: bool = False) -> tuple[Any, 
 
 def _safetensors(file: BinaryIO, path: Path) -> tuple[dict[str, Tensor], Mapping[str, str]]:
     """The tensors and the metadata of a safetensors file; BadWeights where it is broken."""
-    try:  # an extra: its absence is said here
-        from safetensors import SafetensorError, safe_open
+    try:
+        from safetensors import SafetensorError, safe_open  # here, for it is an extra
     except ModuleNotFoundError:
         raise MissingExtra("safetensors", "torch") from None
     try:

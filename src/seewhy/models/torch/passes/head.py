@@ -36,7 +36,7 @@ def _weight(module: nn.Module) -> Tensor:
     """The weights of a layer, also where accelerate keeps them on another device while the layer does not run."""
     if not offloaded(module):
         return module.weight.detach()  # type: ignore[union-attr, operator]
-    from accelerate.utils import align_module_device
+    from accelerate.utils import align_module_device  # here, for accelerate comes only with such networks
 
     with align_module_device(module):
         return module.weight.detach().clone()  # type: ignore[union-attr, operator]

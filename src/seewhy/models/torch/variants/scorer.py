@@ -248,7 +248,7 @@ def _folded(runner: Any, like: Tensor) -> Any:
 def _fuse() -> Callable[..., nn.Module]:
     with catch_warnings():
         simplefilter("ignore", DeprecationWarning)  # torch 2.10, as it imports it, uses what it says will go
-        from torch.fx.experimental.optimization import fuse
+        from torch.fx.experimental.optimization import fuse  # here, for what it warns of when imported
     return fuse
 
 
