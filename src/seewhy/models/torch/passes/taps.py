@@ -142,7 +142,7 @@ def ordered_gradients(network: nn.Module, n: int) -> Iterator[list[bool]]:
 
 @contextmanager
 def hooked(hooks: Iterable[tuple[nn.Module, Callable[..., Any]]], before: bool = False) -> Iterator[None]:
-    """Forward hooks (module, args, output) while the block runs, for this thread alone.  No other place sets any.
+    """Forward hooks (module, args, output) while the block runs, for this thread alone.  No other place in `models` sets any.
 
     before: called with (module, args), before the module runs.
     """
