@@ -45,7 +45,7 @@ def doctor(model: Model, image: Images | None = None) -> Report:
         failed = Hazard("fails", ERROR, " ".join(str(error).split()), (), "Nothing can be explained before this is mended.")
         return Report(model.name, model.weights, name, None, {}, (failed,), ())
     refused = refused if layer else {"layer": "no layer that still has space can be read", **refused}
-    conditions = Conditions(tuple(batch.x.shape[2:]), layer, a, refused, layers[layer].tokens if layer else False)
+    conditions = Conditions(tuple(batch.x.shape[2:]), layer, a, refused, bool(layer and layers[layer].tokens))
     hazards = (*hazards, *(() if image is None or refused.get("scores") else _scale(model, batch)))
     hazards = tuple(sorted(hazards, key=lambda hazard: SEVERITIES.index(hazard.severity)))
     verdicts = tuple(_verdict(method, conditions) for method in METHODS.values())
