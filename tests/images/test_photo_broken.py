@@ -1,5 +1,6 @@
 """Whatever is no picture is one clear error that names it: never Pillow's or numpy's own, never a Python warning."""
 
+import gc
 import warnings
 from pathlib import Path
 
@@ -105,8 +106,13 @@ def closed(path: Path) -> Image.Image:
 )
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_broken_pil_image_or_name_is_a_bad_image(tmp_path, red_model, make):
+    given = make(tmp_path)
     with pytest.raises(BadImage):
-        grad_cam(red_model, make(tmp_path))
+        grad_cam(red_model, given)
+    if isinstance(given, Image.Image):
+        given.close()  # else its file is missed while another test runs
+    del given
+    gc.collect()
 
 
 FLOATS = np.zeros((16, 16, 3), np.float32)
