@@ -134,7 +134,7 @@ def _shares(attended: Attended, block: Attention, query: Any, batch: Batch, plac
             raise BadParameter(f'query={query!r}: "class", a token\'s number, or a pixel (y, x) of the photo.')
         if len(attended.reads) == tokens.length:
             return share + attended.reads
-        share[:, tokens.in_image] = 1 / len(range(*tokens.in_image.indices(tokens.length)))
+        share[:, tokens.in_image] = 1 / len(tokens.cells)
     elif isinstance(query, int | np.integer) and not isinstance(query, bool):
         if not 0 <= query < tokens.length:
             raise BadParameter(f"query={query}: {block.layer} has tokens 0 to {tokens.length - 1}.")
@@ -163,7 +163,7 @@ def _token(query: Any, block: Attention, batch: Batch, i: int, placed: Cells | N
     lies = placed if placed is not None and block.keys.grid == grid else even
     cell = [round((at - first) / stride) for at, first, stride in zip(pixels, lies.first, lies.stride, strict=True)]
     row, column = (min(max(at, 0), sides - 1) for at, sides in zip(cell, grid, strict=True))
-    return block.queries.first + row * grid[1] + column
+    return block.queries.cells[row * grid[1] + column]
 
 
 def _rows(block: Attention, share: NDArray[np.float64], query: Any) -> NDArray[Any]:

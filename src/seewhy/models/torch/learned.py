@@ -3,35 +3,28 @@
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from seewhy.images.places import Place
 from seewhy.lru import Recent
+from seewhy.models.torch.places.layout import Located
 from seewhy.models.torch.places.survey import Survey
 
 
 class SizeFacts:
-    """What passes of images of one size showed of the layers.
+    """What passes of images of one size showed of the layers."""
 
-    whole: the facts of the whole network, where this one ends at a layer of units.
-    """
-
-    def __init__(self, whole: "SizeFacts | None" = None) -> None:
+    def __init__(self) -> None:
         self.last: Survey | None = None  # the survey that this was taken from
-        self.places: dict[str, tuple[tuple[int, ...], Place] | None] = {}  # of layers: their grid and its place
-        self.turned: set[str] = whole.turned if whole else set()  # layers behind a mirror
-        self.several: dict[str, list[str]] = whole.several if whole else {}  # calls that see the image, of those that repeat
+        self.located: dict[str, Located] = {}  # where what the layers emit lies
+        self.several: dict[str, list[str]] = {}  # calls that see the image, or parts of it, of layers with several
+        self.calls: dict[str, int] = {}  # how often a layer runs in a pass
+        self.tried: set[str] = set()  # layers that could not be followed, and were looked for by experiment
 
     def learn_from(self, survey: Survey) -> None:
         """Add what a survey of images of this size says."""
-        if self.last is survey:
-            return
-        repeated = {name: [f"{name}#{call}" for call in layer.sees] for name, layer in survey.layers.items() if layer.calls > 1}
-        self.several.update({name: calls for name, calls in repeated.items() if calls})
-        placed = {
-            name: layer.cells and (layer.shape[1:], layer.cells) for name, layer in survey.layers.items() if layer.calls == 1
-        }
-        self.turned.update(survey.turned)
-        self.places.update({name: place for name, place in placed.items() if name not in self.places})
-        self.last = survey
+        if self.last is not survey:
+            self.located.update(survey.located)
+            self.several.update(survey.several)
+            self.calls.update({name: layer.calls for name, layer in survey.layers.items()})
+            self.last = survey
 
 
 @dataclass

@@ -54,6 +54,11 @@ class TorchModel(TorchScores):
         with self.runner.ready(image) as ready:
             return self.runner.survey(ready).layers
 
+    @again
+    def default(self, x: Array) -> tuple[str, Layer] | None:
+        """The layer of images like x (n, c, *space) that is explained where none is named; None where there is none."""
+        return next(((name, layer) for name, layer in self.layers(x).items() if layer.default), None)
+
     def _blank(self) -> NDArray[Any]:
         if self.prepare is None:
             raise BadParameter(f"{self.name} was wrapped without `prepare`: give the prepared batch, layers(x).")
@@ -68,9 +73,9 @@ class TorchModel(TorchScores):
         return self.runner.cells(layer, x)
 
     def trace(
-        self, x: Array, targets: Sequence[Target], layers: Sequence[str], rule: Rule | None = None, twice: bool = False
+        self, x: Array, targets: Sequence[Target], layers: Sequence[str | None], rule: Rule | None = None, twice: bool = False
     ) -> Trace:
-        """One forward pass of x (n, c, *space), one backward pass per target: what they leave at each layer.
+        """One forward pass of x (n, c, *space), one backward pass per target: what they leave at each layer, None for the default.
 
         With a rule the gradient comes back by it; NotApplicable where the network gives it nothing to do.
         twice: the evidence can be asked for second derivatives, and keeps the graph as long as it lives; not with a rule.

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from seewhy.models.torch.passes.taps import activation_of, hooked, modules_of
-from seewhy.models.torch.places.layout import FIRST, LAST, SEQUENCE, TOKENS, Layout
+from seewhy.models.torch.places.layout import FIRST, LAST, OTHER, SEQUENCE, TOKENS, Layout
 
 from .attending import Attending
 
-Lies = Callable[[Any, Tensor], Layout | None]  # (module, what it emitted) -> how it lies
+Lies = Callable[[Tensor], Layout | None]  # what was emitted -> how it lies
 
 
 class Emission(NamedTuple):
@@ -52,8 +52,11 @@ def emissions(
     handed: dict[int, Tensor] = {}  # copies of what is noted already
     names = {id(module): name for name, module in modules_of(network).items()}
 
-    def note(module: Any, a: Any) -> bool:
-        if not (isinstance(a, Tensor) and a.is_floating_point() and a.requires_grad) or (layout := lies(module, a)) is None:
+    def note(a: Any) -> bool:
+        if not (isinstance(a, Tensor) and a.is_floating_point() and a.requires_grad):
+            return False
+        layout = lies(a)
+        if layout is None or layout.kind == OTHER:
             return False
         emitted.append(Emission(a, layout, len(mode.calls), _length(layout, a)))
         return True
@@ -62,10 +65,10 @@ def emissions(
         with torch._C.DisableTorchFunction():
             for arg in args[:1]:
                 if id(arg) not in handed:
-                    note(None, arg)
+                    note(arg)
             if isinstance(module, torch.nn.Linear) and args:
                 entered.append(args[0])
-            if note(module, activation_of(output)):
+            if note(activation_of(output)):
                 rows[names[id(module)]] = (emitted[-1].length, emitted[-1].lies.kind)
         if not isinstance(output, Tensor):
             return None

@@ -202,6 +202,18 @@ def modules_of(network: nn.Module) -> dict[str, nn.Module]:
     return {name: module for name, module in network.named_modules() if name != INPUT}
 
 
+def last_modules(network: nn.Module, count: int) -> list[str]:
+    """The names of those modules that end with one of the last `count` innermost ones, in the order of the network's parts."""
+    names = [name for name in modules_of(network) if name]
+    inner = [name for name, after in zip(names, [*names[1:], ""], strict=True) if not after.startswith(f"{name}.")]
+    last = inner[-count:]
+    ends: dict[str, str] = {}
+    for name in inner:
+        parts = name.split(".")
+        ends.update({".".join(parts[:depth]): name for depth in range(1, len(parts) + 1)})
+    return [name for name in names if ends.get(name) in last]
+
+
 def unwrapped(network: nn.Module) -> nn.Module:
     """The network itself behind torch.compile, DataParallel and DistributedDataParallel."""
     while True:

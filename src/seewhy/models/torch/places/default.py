@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from seewhy.models.model import Layer
 
-from .layout import FIRST, Layout
+from .layout import Layout
 
 PASSING = ("Pool", "Drop", "Identity", "Flatten")  # layers that only pass on what another layer computed
 
@@ -13,7 +13,7 @@ def with_default(
     layers: dict[str, Layer], layouts: Mapping[str, Layout | None], backwards: list[str], unclear: bool
 ) -> dict[str, Layer]:
     """The layers, with the default marked: the last that has axes of space and that the scores depend on; its `why` says so."""
-    spatial = [name for name in backwards if _has_space(layers[name], layouts[name])]
+    spatial = [name for name in backwards if has_space(layers[name], layouts[name])]
     default = next((name for name in spatial if layers[name].connected), spatial[0] if spatial else None)
     if default is None:
         return layers
@@ -25,7 +25,7 @@ def with_default(
     else:
         why = f"the last layer that still has space ({cells} cells); none is seen to reach the scores"
     if unclear:
-        why += "; of other layers it is not known how their tokens lie over the image, so none of them is it"
+        why += "; of other layers it is not known how they lie over the image, so none of them is it"
     return {**layers, default: layers[default]._replace(default=True, why=why)}
 
 
@@ -35,9 +35,9 @@ def widest_map(layers: dict[str, Layer], layouts: Mapping[str, Layout | None], b
     Behind it, channels are already scores, or belong to one scale of several.  Layers inside a layer that emits tokens, such as
     the convolution that cuts patches, are left out.
     """
-    tokens = tuple(f"{name}." for name, lies in layouts.items() if lies is not None and lies.kind != FIRST)
-    maps = [name for name in backwards if _has_space(layers[name], layouts[name]) and layers[name].connected]
-    maps = [name for name in maps if (layout := layouts[name]) is not None and layout.kind == FIRST]
+    tokens = tuple(f"{name}." for name, lies in layouts.items() if lies is not None and not lies.channels_first)
+    maps = [name for name in backwards if has_space(layers[name], layouts[name]) and layers[name].connected]
+    maps = [name for name in maps if (layout := layouts[name]) is not None and layout.channels_first]
     maps = [name for name in maps if not name.startswith(tokens)]
     if len({layers[name].shape for name in maps}) < 2:  # no maps, or the patches of a transformer alone
         return None
@@ -51,9 +51,9 @@ def _read_alone(later: Layer) -> str:
     return ": behind it only tokens of no place, such as the class token, are read" if later.tokens else ""
 
 
-def _has_space(layer: Layer, layout: Layout | None) -> bool:
+def has_space(layer: Layer, layout: Layout | None) -> bool:
     """May this layer be the default: does it compute a map, with more than one cell?"""
-    if layout is None or max(layout.space) < 2:
+    if layout is None or not layout.simple or max(layout.space) < 2:
         return False
-    inner = layout.kind != FIRST and layer.kind.startswith("Linear")  # queries, keys and values, which are no result of a block
+    inner = not layout.channels_first and layer.kind.startswith("Linear")  # queries, keys and values: no result of a block
     return not inner and not any(part in layer.kind for part in PASSING)

@@ -172,7 +172,7 @@ class TailScorer:
 
 
 class SequenceTail:
-    """The scores behind a layer whose tokens come before the batch (l, 1, c): the whole network runs for each edit."""
+    """The scores behind a layer whose first dimension is not that of the images: the whole network runs for each edit."""
 
     replays = False
 
@@ -181,14 +181,14 @@ class SequenceTail:
         self.last = tap.call or tap.calls
 
     def __call__(self, edits: Tensor) -> Tensor:
-        """The scores (m, k) for activations (l, m, c) in the place of a."""
+        """The scores (m, k) for activations of m images in the place of a, such as (l, m, c)."""
         calls = count(1)
 
         def hook(_module: Any, _args: Any, output: Any) -> Any:
             return emitted(output, self.tap.name)[1](edits) if next(calls) == self.last else None
 
         with hooked([(self.tap.module, hook)]):
-            return self.run(self.x.repeat(edits.shape[1], *[1] * (self.x.ndim - 1)))
+            return self.run(self.x.repeat(edits.numel() // self.a.numel(), *[1] * (self.x.ndim - 1)))
 
 
 def tail_of(run: Callable[[Tensor], Tensor], tap: Tap, x: Tensor, runner: Any) -> "TorchTail | SequenceTail":
@@ -196,8 +196,8 @@ def tail_of(run: Callable[[Tensor], Tensor], tap: Tap, x: Tensor, runner: Any) -
     try:
         return TorchTail(run, tap, x, replay=not offloaded(runner.network))  # whose weights come and go by calls of torch
     except NotApplicable:
-        layout = None if tap.activation is None else runner.lies(tap.module, tap.activation, x)
-        if layout is None or layout.kind != SEQUENCE:
+        layout = None if tap.activation is None else runner.located(tap.layer, tap.activation, x).layout
+        if layout is None or layout.images == 0:
             raise
         return SequenceTail(run, tap, x)
 
