@@ -8,7 +8,7 @@ import seewhy
 from seewhy import Unit
 from seewhy.models.model import Layer
 from seewhy.models.torch.learned import Learned, SizeFacts
-from seewhy.models.torch.places.layout import NetworkGrids
+from seewhy.models.torch.places.layout import Layout, Located
 from seewhy.models.torch.places.survey import Survey
 from support import networks
 
@@ -24,9 +24,9 @@ def layer(calls: int = 1, **more) -> Layer:
     return Layer("Conv2d", (4, 6, 8), calls, connected=True, **more)
 
 
-def looked(turned=(), **layers: Layer) -> Survey:
+def looked(several=None, at=None, **layers: Layer) -> Survey:
     """What a look through a network with these layers gives."""
-    return Survey(layers, NetworkGrids({}, frozenset()), {}, frozenset(turned))
+    return Survey(layers, at or {}, several or {}, [*layers][::-1])
 
 
 def test_what_was_found_out_by_size_stays_bounded_and_right():
@@ -82,43 +82,20 @@ def test_a_network_that_runs_otherwise_is_looked_through_anew_and_shares_the_res
     assert learned.calls.get("size") == 3
 
 
-def test_a_survey_tells_where_cells_lie_and_which_calls_see_the_image():
-    place = object()
-    layers = {
-        "once": layer(cells=place),
-        "nowhere": layer(),
-        "thrice": layer(calls=3, sees=(1, 3), cells=place),
-        "blind": layer(calls=2, sees=()),
-    }
+def test_a_survey_tells_where_layers_lie_how_often_they_run_and_what_stands_for_them():
     facts = SizeFacts()
-    facts.learn_from(looked({"nowhere"}, **layers))
-    assert facts.places == {"once": ((6, 8), place), "nowhere": None}
+    at = Located((2, 4, 6, 8), Layout.first(4, (6, 8)))
+    facts.learn_from(looked({"thrice": ["thrice#1", "thrice#3"]}, {"once": at}, once=layer(), thrice=layer(calls=3)))
+    assert facts.located == {"once": at}
     assert facts.several == {"thrice": ["thrice#1", "thrice#3"]}
-    assert facts.turned == {"nowhere"}
-
-
-def test_what_a_pass_found_out_of_a_place_stands_against_a_later_survey():
-    facts = SizeFacts()
-    facts.places["once"] = ((2, 3), "by a pass")
-    facts.learn_from(looked(once=layer(cells="by a survey")))
-    assert facts.places["once"] == ((2, 3), "by a pass")
+    assert facts.calls == {"once": 1, "thrice": 3}
 
 
 def test_a_survey_is_taken_over_once():
-    facts, survey = SizeFacts(), looked({"once"}, once=layer())
+    facts, survey = SizeFacts(), looked(once=layer())
     facts.learn_from(survey)
-    facts.turned.clear()
+    facts.calls.clear()
     facts.learn_from(survey)
-    assert facts.turned == set()
-    facts.learn_from(looked({"once"}))
-    assert facts.turned == {"once"}
-
-
-def test_what_is_behind_units_is_known_to_the_whole_network_and_places_are_not():
-    whole = SizeFacts()
-    units = SizeFacts(whole)
-    units.learn_from(looked({"mirrored"}, mirrored=layer(calls=2, sees=(2,))))
-    assert whole.turned == {"mirrored"}
-    assert whole.several == {"mirrored": ["mirrored#2"]}
-    units.places["once"] = None
-    assert whole.places == {}
+    assert facts.calls == {}
+    facts.learn_from(looked(once=layer()))
+    assert facts.calls == {"once": 1}

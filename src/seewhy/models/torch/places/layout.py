@@ -14,7 +14,7 @@ from torch import Tensor
 
 from seewhy.images.places import Place
 
-from .marks import IMAGES, Axis, Dim, Factor, Mark
+from .marks import IMAGES, Axis, Dim, Factor, Mark, Order
 
 CHANNELS, PARTS = -2, -3  # roles of factors, besides IMAGES and the axes of space from 0 on
 FIRST, LAST, TOKENS, SEQUENCE, OTHER = (
@@ -32,7 +32,7 @@ class Layout:
 
     dims: tuple[Dim, ...]  # of an emission, as its mark says; the size of the images is not looked at
     space: tuple[int, ...]
-    flipped: tuple[int, ...] = ()  # axes of space along which the emission runs backwards
+    order: tuple[Order | None, ...] = ()  # of each axis of space: which of its entries are the cells in order; None: all, as they are
     part: int | None = None  # the emission holds several parts for each image (views, crops): which of them is read
 
     @classmethod
@@ -83,9 +83,9 @@ class Layout:
         d = len(self.space)
         axes = [*range(d)]
         if None not in simple and not any(dim.rows for dim in self.dims):
-            if simple == [IMAGES, CHANNELS, *axes]:
+            if simple == [IMAGES, CHANNELS, *axes] and not any(self.order):
                 return FIRST
-            if simple == [IMAGES, *axes, CHANNELS] and d > 1:
+            if simple == [IMAGES, *axes, CHANNELS] and d > 1 and not any(self.order):
                 return LAST
         if len(self.dims) == 3 and self.roles[2] in ((), ((CHANNELS, 0),)):
             row = next((j for j in (1, 0) if [role for role, _ in self.roles[j]] == axes), None)
@@ -154,13 +154,16 @@ class Layout:
         x = x.permute(*range(lead), *(lead + at for at in order))
         x = x.reshape(*x.shape[:lead], n, self.parts, self.channels, *self.space)
         x = x.select(lead + 1, self.part or 0)
-        return x.flip([a - len(self.space) for a in self.flipped]) if self.flipped else x
+        for a, order in enumerate(self.order):
+            if order is not None:
+                x = x.index_select(a - len(self.space), torch.tensor(order, device=x.device))
+        return x
 
     def back(self, x: Tensor, emitted: Tensor) -> Tensor:
         """Activations (m, c, *space) as the layer would emit them, with all else as in `emitted`, for one image."""
         if self.kind == FIRST:
             return x
-        if self.kind == LAST and not self.flipped:
+        if self.kind == LAST:
             return x.movedim(1, -1)
         at = self.turn(torch.arange(emitted.numel(), device=emitted.device).reshape(emitted.shape))  # (1, c, *space)
         if self._gaps:
@@ -194,7 +197,7 @@ class Layout:
         mine = [dim if j == self.row else Dim((Factor(1, IMAGES),) if any(f.axis == IMAGES for f in dim.factors) else ())
                 for j, dim in enumerate(self.dims)]  # fmt: skip
         places = torch.arange(one[self.row]).reshape(one)
-        return tuple(Layout(tuple(mine), self.space, self.flipped).turn(places).flatten().tolist())
+        return tuple(Layout(tuple(mine), self.space, self.order).turn(places).flatten().tolist())
 
 
 RANK = {IMAGES: -30, PARTS: -20, CHANNELS: -10}
@@ -262,8 +265,16 @@ def layout_of(dims: tuple[Dim, ...], d: int, axes: Sequence[Axis] = ()) -> Layou
             return MANY
         if dim.rows is not None and any(f.axis == IMAGES for f in dim.factors):
             return NO_ORDER
-    flipped = tuple(a for a, axis in enumerate(axes) if axis.stride < 0 and sizes[a] > 1)
-    return Layout(dims, tuple(sizes), flipped)
+    return Layout(dims, tuple(sizes), tuple(_cells_in_order(axis, size) for axis, size in zip(axes, sizes, strict=False)))
+
+
+def _cells_in_order(axis: Axis, size: int) -> Order | None:
+    """Which entries along an axis are its cells, from the first pixels of the image to the last; None: all, as they are."""
+    backwards = axis.stride < 0 and size > 1
+    if axis.order is None:
+        return tuple(range(size))[::-1] if backwards else None
+    entry = {cell: i for i, cell in enumerate(axis.order)}
+    return tuple(entry[cell] for cell in (range(size)[::-1] if backwards else range(size)))
 
 
 def _place(mark: Mark, layout: Layout, space: Sequence[int]) -> Place:
@@ -271,7 +282,7 @@ def _place(mark: Mark, layout: Layout, space: Sequence[int]) -> Place:
     there = {f.axis for dim in mark.dims for f in dim.factors}
     strides, firsts, fields = [], [], []
     for a, (axis, cells, side) in enumerate(zip(mark.axes, layout.space, space, strict=True)):
-        if a not in there:
+        if a not in there and a not in mark.points:
             axis = Axis(side, (side - 1) / 2, 0, side - 1)
         backwards = axis.stride < 0 and cells > 1
         strides.append(abs(axis.stride))
