@@ -240,10 +240,25 @@ def located(mark: Mark, shape: tuple[int, ...], space: Sequence[int]) -> Located
     """What the mark of an emission of that shape says, for images of `space`."""
     if mark.lost:
         return Located(shape, None, None, mark.lost, True)
+    mark = _coarse(mark)
     layout = layout_of(mark.dims, len(space), mark.axes)
     if isinstance(layout, str):
         return Located(shape, None, None, layout)
     return Located(shape, layout, _place(mark, layout, space))
+
+
+def _coarse(mark: Mark) -> Mark:
+    """The mark where the cells along an axis were summed over pieces of it: each piece is a cell then."""
+    for a in range(len(mark.axes)):
+        step = min((f.step for _, f in mark.parts(a) if f.size > 1), default=1)
+        if step > 1 and mark.axes[a].order is None:
+            dims = tuple(
+                dim._replace(factors=tuple(f._replace(step=max(1, f.step // step)) if f.axis == a else f for f in dim.factors))
+                for dim in mark.dims
+            )
+            axes = (*mark.axes[:a], mark.axes[a].through(step, 0, step - 1), *mark.axes[a + 1 :])
+            mark = replace(mark, dims=dims, axes=axes)
+    return mark
 
 
 def layout_of(dims: tuple[Dim, ...], d: int, axes: Sequence[Axis] = ()) -> Layout | str:

@@ -16,9 +16,9 @@ from seewhy.models.torch.passes.taps import Stop, activation_of, hooked, modules
 
 from .default import widest_map, with_default
 from .experiment import Responses, probes
-from .following import Following
 from .layout import Located, located
 from .reached import reached
+from .reading import Reading
 
 Forward = Callable[[Tensor], Tensor]
 PROPOSALS = "its rows are proposals, not images"
@@ -67,7 +67,7 @@ class Look:
     """
 
     network: nn.Module
-    follow: Following
+    follow: Reading
     widest: bool = False
     grid: Any = None  # of the tokens of layers that cannot be followed, if the caller knows it
     calls: dict[str, list[Emitted]] = field(default_factory=dict)
@@ -90,7 +90,7 @@ class Look:
                 at = None if mark is None else located(mark, tuple(tensor.shape), self.follow.space)
                 self.calls.setdefault(name, []).append(Emitted(tuple(tensor.shape), at))
                 self.order.append(name)
-                self.follow.name(tensor, bit)
+                self.follow.stamp(tensor, bit)
 
         return hook
 
@@ -172,7 +172,7 @@ def survey(network: nn.Module, x: Tensor, run: Forward, grid: Any = None, widest
     is the last among the maps with the most channels.
     """
     entered = x.detach().clone()
-    follow = Following(entered)
+    follow = Reading(entered)
     look = Look(network, follow, widest, grid)
     with follow, hooked(look.hooks()):
         raw = run(entered)
