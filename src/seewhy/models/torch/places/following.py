@@ -33,6 +33,7 @@ class Following(TorchFunctionMode):
     def __init__(self, x: Tensor) -> None:
         super().__init__()
         self.marks: dict[int, tuple[ReferenceType[Tensor], Mark]] = {}
+        self.space = tuple(x.shape[2:])
         self._keep(x, start(x.shape))
 
     def of(self, tensor: Tensor) -> Mark | None:

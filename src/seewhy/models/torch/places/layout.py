@@ -15,6 +15,7 @@ from torch import Tensor
 from seewhy.images.places import Place
 
 from .marks import IMAGES, Axis, Dim, Factor, Mark, Order
+from .moves import coarser
 
 CHANNELS, PARTS = -2, -3  # roles of factors, besides IMAGES and the axes of space from 0 on
 FIRST, LAST, TOKENS, SEQUENCE, OTHER = (
@@ -22,6 +23,7 @@ FIRST, LAST, TOKENS, SEQUENCE, OTHER = (
 )  # fmt: skip
 NO_SPACE = "there is no space to draw in"
 PIECES = "of an axis of the image only pieces are left in it"
+PAIRS = "it pairs cells with cells, as the weights of an attention do"
 MANY = "cells lie in it several times"
 NO_ORDER = "its rows are no images in their order"
 
@@ -240,25 +242,14 @@ def located(mark: Mark, shape: tuple[int, ...], space: Sequence[int]) -> Located
     """What the mark of an emission of that shape says, for images of `space`."""
     if mark.lost:
         return Located(shape, None, None, mark.lost, True)
-    mark = _coarse(mark)
+    if mark.pairs:
+        return Located(shape, None, None, PAIRS)
+    for a in range(len(mark.axes)):
+        mark = coarser(mark, a)
     layout = layout_of(mark.dims, len(space), mark.axes)
     if isinstance(layout, str):
         return Located(shape, None, None, layout)
     return Located(shape, layout, _place(mark, layout, space))
-
-
-def _coarse(mark: Mark) -> Mark:
-    """The mark where the cells along an axis were summed over pieces of it: each piece is a cell then."""
-    for a in range(len(mark.axes)):
-        step = min((f.step for _, f in mark.parts(a) if f.size > 1), default=1)
-        if step > 1 and mark.axes[a].order is None:
-            dims = tuple(
-                dim._replace(factors=tuple(f._replace(step=max(1, f.step // step)) if f.axis == a else f for f in dim.factors))
-                for dim in mark.dims
-            )
-            axes = (*mark.axes[:a], mark.axes[a].through(step, 0, step - 1), *mark.axes[a + 1 :])
-            mark = replace(mark, dims=dims, axes=axes)
-    return mark
 
 
 def layout_of(dims: tuple[Dim, ...], d: int, axes: Sequence[Axis] = ()) -> Layout | str:
