@@ -17,7 +17,7 @@ from seewhy.models.model import INPUT, Answer
 from seewhy.models.settings import Settings
 from seewhy.models.torch.passes.taps import Stop, Tap, every_module
 from seewhy.models.torch.passes.units import End, unit_scores
-from seewhy.models.torch.places.following import Following
+from seewhy.models.torch.places.following import ACTIVE, Following
 from seewhy.models.torch.places.layout import Layout, Located, located
 from seewhy.models.torch.places.survey import BLIND, PROPOSALS, Survey, experiment, survey
 from seewhy.printable import words_of
@@ -126,6 +126,8 @@ class Runner:
     def called(self, x: Tensor) -> Any:
         """The unchanged output of the network for images x; BadNetwork where it fails."""
         args, options = self.call.inputs(x)
+        for follow in ACTIVE.follows[-1:] if self.call.inputs.template is not None else ():
+            follow.beside([args, options], x)
         try:
             with self.call.passing((tuple(x.shape[1:]), self.end and self.end.layer)):
                 return self.call(args, options)

@@ -278,7 +278,7 @@ def test_the_layers_of_another_input_are_no_picture():
     for texts in (ids, torch.cat([ids, ids.flip(1) // 2])):
         model = seewhy.wrap(Towers().double(), inputs={"pixel_values": IMAGE, "input_ids": seewhy.Fixed(texts)})
         assert default(model)[0] == "image_norm"
-        with pytest.raises(seewhy.NotApplicable, match=r"no space.*image_norm"):
+        with pytest.raises(seewhy.NotApplicable, match=r"does not see the image.*image_norm"):
             seewhy.grad_cam(model, PHOTOS, layer="text_norm")
 
 

@@ -115,6 +115,6 @@ def test_values_that_belong_to_no_image_are_refused():
 
 def test_nothing_is_noted_where_no_gradient_comes():
     network = built(NETS["convolution and linear"])
-    with torch.no_grad(), Biases(2, maps) as biases:
+    with torch.no_grad(), Biases(2, Following(X)) as biases:
         network(X)
     assert biases.terms == []

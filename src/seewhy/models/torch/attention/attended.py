@@ -12,9 +12,10 @@ from torch import Tensor
 from seewhy.arrays import Array
 from seewhy.errors import BadNetwork, NotApplicable
 from seewhy.memory import out_of_memory
-from seewhy.models.model import Attended, Tokens
+from seewhy.models.model import ATTENTION, Attended, Tokens
 from seewhy.models.torch.passes.backward import gradients
 from seewhy.models.torch.passes.taps import ordered_gradients
+from seewhy.models.torch.places.layout import Layout, Located
 from seewhy.models.torch.runner import Runner
 from seewhy.models.torch.scores import as_numpy, plain
 from seewhy.targets.target import Target, weighted
@@ -254,11 +255,14 @@ def _shares(survey: AttentionSurvey) -> NDArray[Any]:
 
 
 def _place(runner: Runner, survey: AttentionSurvey, x: Tensor) -> None:
-    """Cells of attention lie where those of layers with the same grid do."""
-    known = {layer.shape[1:]: layer.cells for layer in reversed(runner.survey(x[:1].detach()).layers.values()) if layer.cells}
-    places = runner.of_size(x).places
+    """Cells of attention lie where those of the tokens do that are looked at."""
+    known = runner.of_size(x).located
     for attention in survey.attentions:
-        for name in (attention.layer, "attention") if attention.square else (attention.layer,):
-            grid = attention.keys.lies.space if attention.keys is not None else ()
-            if (cells := known.get(grid)) is not None and (places.get(name) or ((),))[0] != grid:
-                places[name] = (grid, cells)
+        keys = attention.keys
+        if keys is None or keys.place is None:
+            continue
+        grid = keys.lies.space
+        for name in (attention.layer, ATTENTION) if attention.square else (attention.layer,):
+            own = known[name].layout if name in known else None
+            if own is None or own.space != grid:
+                known[name] = Located((), Layout.first(1, grid), keys.place)

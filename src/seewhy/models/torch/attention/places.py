@@ -16,7 +16,7 @@ from torch import Tensor
 
 from seewhy.errors import NotApplicable
 from seewhy.models.torch.places.following import Following
-from seewhy.models.torch.places.layout import Layout, located
+from seewhy.models.torch.places.layout import Located, located
 
 from .attending import Attending, AttentionCall, alike
 from .emissions import Emission, Lies, decoded, emissions
@@ -83,9 +83,9 @@ def attention_survey(network: Any, noise: Tensor, run: Callable[[Tensor], tuple[
 def _lies(follow: Following) -> Lies:
     """How an emission lies, as it was followed."""
 
-    def lies(a: Tensor) -> Layout | None:
+    def lies(a: Tensor) -> Located | None:
         mark = follow.of(a)
-        return None if mark is None else located(mark, tuple(a.shape), follow.space).layout
+        return None if mark is None else located(mark, tuple(a.shape), follow.space)
 
     return lies
 

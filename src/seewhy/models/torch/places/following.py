@@ -1,6 +1,7 @@
 """Where the cells of every layer lie in the image: derived from the calls of torch while the unchanged network runs."""
 
 from collections.abc import Iterable, Iterator
+from threading import local
 from typing import Any
 from weakref import ReferenceType, ref
 
@@ -24,6 +25,15 @@ BLANK = (  # calls that use no number of the tensors that they are given
 UNREADABLE = "{}, whose result could not be followed"
 
 
+class Active(local):
+    """What follows the network that this thread runs, the innermost last."""
+
+    follows: "tuple[Following, ...]" = ()
+
+
+ACTIVE = Active()
+
+
 class Following(TorchFunctionMode):
     """While this mode is active, each tensor computed from the image x (n, c, *space) has a mark that says where its cells lie.
 
@@ -40,6 +50,20 @@ class Following(TorchFunctionMode):
         """The mark of a tensor; None for a tensor that was not computed from the image."""
         known = self.marks.get(id(tensor))
         return known[1] if known is not None and known[0]() is tensor else None
+
+    def __enter__(self) -> "Following":
+        ACTIVE.follows = (*ACTIVE.follows, self)
+        return super().__enter__()
+
+    def __exit__(self, *error: Any) -> None:
+        ACTIVE.follows = ACTIVE.follows[:-1]
+        super().__exit__(*error)
+
+    def beside(self, values: Iterable[Any], x: Tensor) -> None:
+        """Follow other pictures, of the shape of the images x, that the network gets beside them: their cells lie in them."""
+        for tensor in tensors_in(values):
+            if tensor.shape == x.shape and tensor.is_floating_point() and self.of(tensor) is None:
+                self._keep(tensor, start(tensor.shape))
 
     def moment(self, tensor: Tensor) -> Mark | None:
         """What is known at this moment of a tensor that was just computed."""

@@ -264,7 +264,8 @@ def layout_of(dims: tuple[Dim, ...], d: int, axes: Sequence[Axis] = ()) -> Layou
                 return PIECES
             at *= size
     if not any(f.axis is not None and f.axis >= 0 for dim in dims for f in dim.factors):
-        return NO_SPACE
+        one = len(dims) == 2 + d and dims[0].images and all(dim == Dim(()) for dim in dims[2:])
+        return Layout.first(dims[1].size, sizes) if one else NO_SPACE  # a map of a single cell
     for dim in dims:
         cells = [row for row in dim.rows or () if row >= 0]
         if len({*cells}) < len(cells):

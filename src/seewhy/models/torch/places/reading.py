@@ -24,6 +24,9 @@ ROW_BY_ROW = CHOOSING | frozenset(
 )
 
 
+IMAGE = 1  # the bit of the image itself
+
+
 class Reading(Following):
     """Follows where cells lie, and also from which layers' cells each tensor was computed.
 
@@ -33,7 +36,7 @@ class Reading(Following):
 
     def __init__(self, x: Tensor) -> None:
         super().__init__(x)
-        self.bits: dict[int, tuple[ReferenceType[Tensor], int, int]] = {}  # layers read row by row, and mixed
+        self.bits: dict[int, tuple[ReferenceType[Tensor], int, int]] = {id(x): (ref(x), IMAGE, 0)}  # read row by row, and mixed
 
     def stamp(self, tensor: Tensor, bit: int) -> None:
         """Note that a layer, whose number is that bit, emitted the tensor."""
@@ -44,6 +47,10 @@ class Reading(Following):
         """The bits of all layers on whose cells the tensor depends; None where that is not known."""
         rows, mixed = self._bits(tensor)
         return None if self.of(tensor) is None else rows | mixed
+
+    def sees(self, tensor: Tensor) -> bool:
+        """Was the tensor computed from the image, and not only from other pictures beside it?"""
+        return bool((self.reads(tensor) or 0) & IMAGE)
 
     def _bits(self, tensor: Tensor) -> tuple[int, int]:
         known = self.bits.get(id(tensor))

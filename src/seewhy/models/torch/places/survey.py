@@ -29,7 +29,8 @@ class Emitted(NamedTuple):
     """What one call of a module emitted."""
 
     shape: tuple[int, ...]
-    at: Located | None  # None: it was not computed from the image
+    at: Located | None  # None: it was computed from no picture
+    sees: bool  # the image
 
 
 @dataclass
@@ -77,7 +78,7 @@ class Look:
         """The hooks that fill it, for `hooked`."""
         self.modules = {name: module for name, module in modules_of(self.network).items() if name}
         for i, (name, module) in enumerate(self.modules.items()):
-            yield module, self._hook(name, 1 << i)
+            yield module, self._hook(name, 2 << i)
 
     def _hook(self, name: str, bit: int) -> Callable[..., None]:
         def hook(module: nn.Module, args: Any, output: Any) -> None:
@@ -88,7 +89,7 @@ class Look:
                 self.follow.adopt(output, args, type(module).__name__)
                 mark = self.follow.of(tensor)
                 at = None if mark is None else located(mark, tuple(tensor.shape), self.follow.space)
-                self.calls.setdefault(name, []).append(Emitted(tuple(tensor.shape), at))
+                self.calls.setdefault(name, []).append(Emitted(tuple(tensor.shape), at, self.follow.sees(tensor)))
                 self.order.append(name)
                 self.follow.stamp(tensor, bit)
 
@@ -100,7 +101,7 @@ class Look:
         run: gives scores of images; layers that could not be followed, and come last, are looked for by experiment.
         """
         read = self.follow.reads(raw)
-        bits = {name: 1 << i for i, name in enumerate(self.modules)}
+        bits = {name: 2 << i for i, name in enumerate(self.modules)}
         at = {name: _last(calls) for name, calls in self.calls.items()}
         at |= {name: Located(known.shape, None, None, PROPOSALS) for name, known in at.items() if by_proposal(self.network, name)}
         connected = {name: read is None or bool(read & bits[name]) for name in at}
@@ -131,7 +132,7 @@ class Look:
         calls = self.calls[name]
         layout = at.layout
         shape, extra = (layout.shape, layout.extra) if layout else (at.shape[1:], 0)
-        sees = tuple(i + 1 for i, call in enumerate(calls) if call.at is not None)
+        sees = tuple(i + 1 for i, call in enumerate(calls) if call.sees)
         kind = type(self.modules[name]).__name__
         return Layer(kind, shape, len(calls), connected, sees=sees, tokens=extra, cells=at.place if layout else None)
 
@@ -149,7 +150,7 @@ class Look:
     def _several(self, at: Mapping[str, Located]) -> dict[str, list[str]]:
         several = {}
         for name, calls in self.calls.items():
-            seen = [f"{name}#{i + 1}" for i, call in enumerate(calls) if call.at is not None]
+            seen = [f"{name}#{i + 1}" for i, call in enumerate(calls) if call.sees]
             layout = at[name].layout
             if len(calls) > 1 and seen:
                 several[name] = seen
@@ -160,7 +161,7 @@ class Look:
 
 def _last(calls: Sequence[Emitted]) -> Located:
     """Of the last call that sees the image."""
-    seen = [call.at for call in calls if call.at is not None]
+    seen = [call.at for call in calls if call.sees and call.at is not None]
     return seen[-1] if seen else Located(calls[-1].shape, None, None, BLIND)
 
 
