@@ -12,19 +12,24 @@ class SizeFacts:
     """What passes of images of one size showed of the layers."""
 
     def __init__(self) -> None:
-        self.last: Survey | None = None  # the survey that this was taken from
-        self.located: dict[str, Located] = {}  # where what the layers emit lies
-        self.several: dict[str, list[str]] = {}  # calls that see the image, or parts of it, of layers with several
-        self.calls: dict[str, int] = {}  # how often a layer runs in a pass
+        self.last: Survey | None = None  # of all layers
+        self.located: dict[str, Located] = {}  # where layers lie, of which single passes told
+        self.calls: dict[str, int] = {}  # how often a layer runs in a pass, by single passes
         self.tried: set[str] = set()  # layers that could not be followed, and were looked for by experiment
 
-    def learn_from(self, survey: Survey) -> None:
-        """Add what a survey of images of this size says."""
-        if self.last is not survey:
-            self.located.update(survey.located)
-            self.several.update(survey.several)
-            self.calls.update({name: layer.calls for name, layer in survey.layers.items()})
-            self.last = survey
+    def at(self, name: str) -> Located | None:
+        """Where a layer, or a call or a part of it, lies; None where that is not known."""
+        return self.located.get(name) or (self.last.at(name) if self.last is not None else None)
+
+    def each(self, name: str) -> list[str]:
+        """What stands for a layer that is known to see the image in several calls, or to emit several parts of it."""
+        return self.last.each(name) if self.last is not None and "#" not in name else [name]
+
+    def runs(self, name: str) -> int | None:
+        """How often a layer runs in a pass; None where that is not known."""
+        if self.last is not None and name in self.last.calls:
+            return len(self.last.calls[name])
+        return self.calls.get(name)
 
 
 @dataclass

@@ -57,7 +57,11 @@ class TorchModel(TorchScores):
     @again
     def default(self, x: Array) -> tuple[str, Layer] | None:
         """The layer of images like x (n, c, *space) that is explained where none is named; None where there is none."""
-        return next(((name, layer) for name, layer in self.layers(x).items() if layer.default), None)
+        known = self.runner.surveyed_before(x)
+        if known is None:
+            with self.runner.ready(x[:1]) as ready:
+                known = self.runner.survey(ready)
+        return known.default
 
     def _blank(self) -> NDArray[Any]:
         if self.prepare is None:

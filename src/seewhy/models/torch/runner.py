@@ -19,7 +19,7 @@ from seewhy.models.torch.passes.taps import Stop, Tap, every_module
 from seewhy.models.torch.passes.units import End, unit_scores
 from seewhy.models.torch.places.following import ACTIVE, Following
 from seewhy.models.torch.places.layout import Layout, Located, located
-from seewhy.models.torch.places.survey import BLIND, PROPOSALS, Survey, experiment, survey
+from seewhy.models.torch.places.survey import BLIND, PROPOSALS, Survey, experiment, settled, survey
 from seewhy.printable import words_of
 from seewhy.targets.aim import ImageView, Pinned
 from seewhy.targets.embedding import embedding
@@ -179,37 +179,37 @@ class Runner:
     def taps(self, layers: Sequence[str], x: Array) -> dict[str, Tap]:
         """How each layer is read; a part of what a layer emits for images like x is read off its only call."""
         taps = {name: Tap(name, self.network) for name in layers if name != INPUT}
-        located = self.of_size(x).located
+        facts = self.of_size(x)
         for name, tap in taps.items():
-            if tap.call and (known := located.get(name)) and known.layout and known.layout.part is not None:
+            if tap.call and (known := facts.at(name)) and known.layout and known.layout.part is not None:
                 tap.call = None
         return taps
 
     def survey(self, x: Tensor) -> Survey:
         """What a pass of an image x (1, c, *space) shows of all layers."""
         known = self.learned.surveys.of(self.survey_key(x), lambda: self._surveyed(x))
-        self.of_size(x).learn_from(known)
+        self.of_size(x).last = known
         return known
 
     def learn_survey(self, x: Tensor, known: Survey) -> None:
         """Keep what a pass of images like x, made for something else, showed of all layers."""
+        known = settled(known, self.network, x[:1].detach(), self.raw, self.settings.grid)
         self.learned.surveys.keep(self.survey_key(x), known)
-        self.of_size(x).learn_from(known)
+        self.of_size(x).last = known
 
     def default(self, x: Tensor, by_gradient: bool = False) -> str:
         """The layer that is explained where none is named; by_gradient: the last that a gradient from the scores reaches."""
         known = self.survey(x[:1].detach())
-        layers = known.by_gradient(self.network, x[:1].detach(), self.raw) if by_gradient else known.layers
-        name = next((name for name, layer in layers.items() if layer.default), None)
-        if name is None:
+        default = known.by_gradient(self.network, x[:1].detach(), self.raw) if by_gradient else known.default
+        if default is None:
             raise BadParameter(f"{self.name} has no layer that still has space to explain; name one: layer=...")
-        return name
+        return default[0]
 
     def surveyed_before(self, x: Array) -> Survey | None:
         """The survey made before for images like x; None where there is none, or the network has other modules since."""
         known = self.learned.surveys.get(self.survey_key(x))
         if known is not None:
-            self.of_size(x).learn_from(known)
+            self.of_size(x).last = known
         return known
 
     def survey_key(self, x: Array) -> Any:
@@ -220,9 +220,10 @@ class Runner:
         x, grid = x[:1].detach(), self.settings.grid
         try:
             with memory_for("look", f"at the first look at {self.name}, for images of {tuple(x.shape[1:])}"):
-                return survey(self.network, x, self.raw, grid, self.widest)
+                return settled(survey(self.network, x, self.raw, self.widest), self.network, x, self.raw, grid)
         except InSpace:  # no class is asked for, and none has to be
-            return survey(self.network, x, lambda image: overall(self.whole(image), self._view(image)), grid, True)
+            run = lambda image: overall(self.whole(image), self._view(image))  # noqa: E731
+            return settled(survey(self.network, x, run, True), self.network, x, run, grid)
 
     def of_size(self, x: Array) -> SizeFacts:
         """What earlier passes showed of the layers in images of the size of x."""
@@ -230,8 +231,8 @@ class Runner:
 
     def following(self, layers: Iterable[str], x: Tensor) -> Following | None:
         """What finds out where these layers lie in images like x, if it is not known yet."""
-        known = self.of_size(x).located
-        return Following(x) if any(name not in known for name in layers if name != INPUT) else None
+        facts = self.of_size(x)
+        return Following(x) if any(facts.at(name) is None for name in layers if name != INPUT) else None
 
     def learn_places(self, follow: Following | None, taps: Mapping[str, Tap], x: Tensor) -> None:
         """Note where the taps of a followed pass of x say that their layers lie; Several where they emit several parts."""
@@ -245,9 +246,10 @@ class Runner:
 
     def divided(self, taps: Mapping[str, Tap], x: Array) -> dict[str, int]:
         """The layers that were read as one, but run several times in a pass, or emit several parts of each image."""
-        known, several = self.of_size(x).located, {}
+        facts, several = self.of_size(x), {}
         for name, tap in taps.items():
-            layout = known[name].layout if name in known else None
+            known = facts.at(name)
+            layout = known.layout if known is not None else None
             if "#" not in name and (tap.calls > 1 or (layout is not None and layout.parts > 1)):
                 several[name] = tap.calls
         return several
@@ -256,29 +258,30 @@ class Runner:
         """The grid of a layer, and where its cells lie in images like x (n, c, *space), as a pass of such found out; None of
         geometry="plain", and where the network does not tell.
         """
-        known = self.of_size(x).located.get(layer) if self.settings.geometry != "plain" else None
+        known = self.of_size(x).at(layer) if self.settings.geometry != "plain" else None
         return (known.layout.space, known.place) if known and known.layout and known.place else None
 
     def each_call(self, layers: Sequence[str], x: Array) -> list[str]:
         """The layers, where one that sees the image in several calls, or parts, is replaced by these, as in name#1."""
-        known = self.of_size(x).several
-        return [call for name in layers for call in known.get(name, [name])]
+        facts = self.of_size(x)
+        return [call for name in layers for call in facts.each(name)]
 
     def located(self, name: str, a: Tensor, x: Tensor) -> Located:
         """Where what the layer emitted for images x lies."""
         if name == INPUT:
             return Located(tuple(x.shape), Layout.first(x.shape[1], x.shape[2:]))
         learned = self.of_size(x)
-        known = learned.located.get(name)
+        known = learned.at(name)
         if known is None or (known.layout is not None and not known.layout.fits(a.shape, len(x))):
-            known = self.survey(x[:1]).located.get(name, Located(tuple(a.shape), None, None, BLIND))
+            known = self.survey(x[:1]).at(name) or Located(tuple(a.shape), None, None, BLIND)
         module = name.partition("#")[0]
         if by_proposal(self.network, module):
             return known._replace(layout=None, place=None, why=PROPOSALS, lost=False)
         if known.lost and "#" not in name and name not in learned.tried:
             learned.tried.add(name)
-            tried = experiment({name: self.network.get_submodule(name)}, {name: known}, x[:1].detach(), self.raw, self.settings.grid)
-            known = learned.located[name] = tried[name]
+            modules, image = {name: self.network.get_submodule(name)}, x[:1].detach()
+            known = experiment(modules, {name: known}, image, self.raw, self.settings.grid)[name]
+            learned.located[name] = known
         return known
 
     def layout(self, name: str, a: Tensor, x: Tensor) -> Layout:
@@ -286,9 +289,10 @@ class Runner:
         known = self.located(name, a, x)
         if known.layout is not None and known.layout.fits(a.shape, len(x)):
             return known.layout
-        better = [f"The default is {other}: {layer.why}." for other, layer in self.survey(x[:1]).layers.items() if layer.default]
+        default = self.survey(x[:1]).default
+        better = f"The default is {default[0]}: {default[1].why}. " if default is not None else ""
         why = f"where that lies in the image is not known: {known.why}" if known.lost else known.why or "its size changes"
         raise NotApplicable(
-            f"Layer {name} emits {tuple(a.shape)} for an input of {tuple(x.shape)}: {why}. {' '.join(better)} "
+            f"Layer {name} emits {tuple(a.shape)} for an input of {tuple(x.shape)}: {why}. {better}"
             "`seewhy layers` and model.layers() list all."
         )

@@ -146,7 +146,7 @@ def _guessed(runner: Runner, x: Tensor, targets: Sequence[Target], layers: Seque
     with torch.enable_grad():
         entered = x.requires_grad_().clone() if inside else x.detach().clone()
     follow = Reading(entered)
-    look = Look(runner.network, follow, runner.widest, runner.settings.grid)
+    look = Look(runner.network, follow)
     recording = recorded([*taps.values()], grad=True)
     ordered = ordered_gradients(runner.network, len(x))
     try:
@@ -154,7 +154,7 @@ def _guessed(runner: Runner, x: Tensor, targets: Sequence[Target], layers: Seque
             raw, scores = runner.run(entered)
     except BadNetwork:  # the other way tells what it is
         return None
-    runner.learn_survey(x, look.survey(raw, x[:1].detach(), runner.raw))
+    runner.learn_survey(x, look.survey(raw, runner.widest))
     default = runner.default(x)
     if default not in taps or runner.each_call([default], x) != [default] or not raw.requires_grad:
         return None
@@ -192,18 +192,18 @@ def activations(runner: Runner, x: Array, layers: Sequence[str]) -> tuple[Mappin
         asked, layers = layers, runner.each_call(layers, x)
         taps = runner.taps(layers, x)
         if taps:
-            runs = runner.of_size(x).calls  # of a layer that is new it is not known: then the pass ends at the network's end
-            last = {tap: tap.call or runs.get(tap.name, inf) for tap in taps.values()}
+            facts = runner.of_size(x)  # of a layer that is new they do not tell how often it runs: then the whole network runs
+            last = {tap: tap.call or facts.runs(tap.name) or inf for tap in taps.values()}
             done = lambda: all(tap.calls >= last[tap] for tap in taps.values())  # noqa: E731
             entered = x.clone()
             follow = runner.following(layers, entered)
             with suppress(Stop), follow or nullcontext(), recorded([*taps.values()], False, done, follow):
                 runner.run(entered)
             runner.learn_places(follow, taps, x)
-        if runner.divided(taps, x):
-            runner.survey(x[:1])
-            return activations(runner, x, asked)
-        runner.of_size(x).calls.update({tap.name: tap.calls for tap in taps.values() if tap.name not in runs})
+            if runner.divided(taps, x):
+                runner.survey(x[:1])
+                return activations(runner, x, asked)
+            facts.calls.update({tap.name: tap.calls for tap in taps.values() if last[tap] == inf})
         emitted = {name: taps[name].check() if name in taps else x for name in layers}
         return (
             {name: plain(runner.layout(name, a, x).turn(a)) for name, a in emitted.items()},
@@ -234,7 +234,7 @@ def head(runner: Runner, x: Array, targets: Sequence[Target], layers: Sequence[s
 
 def _of_part(runner: Runner, name: str, x: Tensor) -> tuple[str, ...]:
     """A note, where the layer emits several parts of each image, and this is one of them."""
-    known = runner.of_size(x).located.get(name)
+    known = runner.of_size(x).at(name)
     layout = known.layout if known else None
     if layout is None or layout.part is None:
         return ()

@@ -256,13 +256,13 @@ def _shares(survey: AttentionSurvey) -> NDArray[Any]:
 
 def _place(runner: Runner, survey: AttentionSurvey, x: Tensor) -> None:
     """Cells of attention lie where those of the tokens do that are looked at."""
-    known = runner.of_size(x).located
+    facts = runner.of_size(x)
     for attention in survey.attentions:
         keys = attention.keys
         if keys is None or keys.place is None:
             continue
         grid = keys.lies.space
         for name in (attention.layer, ATTENTION) if attention.square else (attention.layer,):
-            own = known[name].layout if name in known else None
-            if own is None or own.space != grid:
-                known[name] = Located((), Layout.first(1, grid), keys.place)
+            own = facts.at(name)
+            if own is None or own.layout is None or own.layout.space != grid:
+                facts.located[name] = Located((), Layout.first(1, grid), keys.place)

@@ -8,11 +8,11 @@ from torch import Tensor, nn
 
 from seewhy.models.torch.passes.taps import activation_of, hooked
 
-from .layout import Located
+from .layout import Layout
 
 
 def reached(
-    modules: Mapping[str, nn.Module], at: Mapping[str, Located], x: Tensor, run: Callable[[Tensor], Tensor]
+    modules: Mapping[str, nn.Module], layout_of: Callable[[str], Layout | None], x: Tensor, run: Callable[[Tensor], Tensor]
 ) -> dict[str, bool]:
     """For each layer: does any gradient of the scores that `run` gives for an image x (1, c, *space) come to its cells?
 
@@ -36,7 +36,7 @@ def reached(
             flags[name] = False
 
             def look(g: Tensor) -> None:
-                layout = at[name].layout if name in at else None
+                layout = layout_of(name)
                 if calls[name] == call:  # the last one
                     flags[name] = bool((layout.turn(g) if layout is not None and layout.fits(g.shape, 1) else g).any())
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import torch
@@ -14,63 +15,150 @@ from seewhy.models.model import Layer
 from seewhy.models.torch.inputs import by_proposal, detects
 from seewhy.models.torch.passes.taps import Stop, activation_of, hooked, modules_of
 
-from .default import widest_map, with_default
+from .default import computes, has_space, last_map, widest_map
 from .experiment import Responses, probes
-from .layout import Located, located
+from .layout import Layout, Located, located
+from .marks import Mark
 from .reached import reached
 from .reading import Reading
 
 Forward = Callable[[Tensor], Tensor]
 PROPOSALS = "its rows are proposals, not images"
 BLIND = "it does not see the image"
+AT_ONCE, MOST = 16, 4  # so many layers are looked for in one experiment, and in so many of them
 
 
 class Emitted(NamedTuple):
     """What one call of a module emitted."""
 
     shape: tuple[int, ...]
-    at: Located | None  # None: it was computed from no picture
+    mark: Mark | None  # None: it was computed from no picture
     sees: bool  # the image
 
 
-@dataclass
 class Survey:
-    """What is known of the layers of a network, for images of one size."""
-
-    layers: dict[str, Layer]
-    located: dict[str, Located]  # of each layer, and of each of its calls or parts, as in name#1
-    several: dict[str, list[str]]  # what stands for a layer that sees the image in several calls, or several parts of it
-    backwards: list[str]  # the layers, those that ran last before the others
-    grads: dict[str, Layer] | None = None  # see by_gradient
-
-    def by_gradient(self, network: nn.Module, x: Tensor, run: Forward) -> dict[str, Layer]:
-        """The layers, of which those count as connected that a gradient from the scores reaches; found out once."""
-        if self.grads is None:
-            modules = modules_of(network)
-            flags = reached({name: modules[name] for name in self.layers}, self.located, _noise(x), run)
-            layers = {name: layer._replace(connected=flags.get(name, False), default=False, why="")
-                      for name, layer in self.layers.items()}  # fmt: skip
-            layouts = {name: self.located[name].layout for name in layers}
-            self.grads = with_default(layers, layouts, self.backwards, bool(self.unclear))
-        return self.grads
-
-    @property
-    def unclear(self) -> dict[str, str]:
-        """For layers of which it is not known where they lie: why."""
-        return {name: at.why for name, at in self.located.items() if at.lost and "#" not in name}
-
-
-@dataclass
-class Look:
-    """A pass that is looked at: what each module emits, in which order.
+    """What a pass of an image x (1, c, *space) showed of the layers; where each lies is read off its mark when it is asked for.
 
     widest: the default layer is the last among the maps with the most channels.
     """
 
+    def __init__(
+        self, network: nn.Module, calls: Mapping[str, list[Emitted]], order: Sequence[str], read: Mapping[str, bool],
+        space: tuple[int, ...], widest: bool = False,
+    ) -> None:  # fmt: skip
+        modules = dict(network.named_modules())
+        self.kinds = {name: type(modules[name]).__name__ for name in calls}
+        self.calls, self.read, self.space, self.widest = calls, read, space, widest
+        self.backwards = [*dict.fromkeys(reversed(order))]  # the layers, those that ran last before the others
+        self.proposals = {name for name in calls if by_proposal(network, name)}
+        self.in_backbone = detects(network)  # heads of detectors read maps of several scales
+        self.tried: dict[str, Located] = {}  # what experiments said of layers that could not be followed
+        self._located: dict[str, Located] = {}
+
+    def at(self, name: str) -> Located | None:
+        """Where a layer, or a call or a part of it as in name#1, lies; None where it did not run."""
+        if name not in self._located:
+            self._located[name] = self._at(name)
+        return self.tried.get(name) or self._located[name]
+
+    def _at(self, name: str) -> Located | None:
+        layer, _, call = name.partition("#")
+        calls = self.calls.get(layer)
+        if calls is None or (call and not call.isdecimal()):
+            return None
+        if layer in self.proposals:
+            return Located(calls[-1].shape, None, None, PROPOSALS)
+        if not call:
+            seen = [emitted for emitted in calls if emitted.sees]
+            return _located(seen[-1] if seen else calls[-1]._replace(mark=None), self.space)
+        if len(calls) > 1:
+            return _located(calls[int(call) - 1], self.space) if int(call) <= len(calls) else None
+        whole = self.at(layer)
+        layout = whole.layout if whole else None
+        if whole is None or layout is None or int(call) > layout.parts or layout.parts < 2:
+            return whole if call == "1" else None
+        return whole._replace(layout=layout.of_part(int(call) - 1))
+
+    def each(self, name: str) -> list[str]:
+        """What stands for a layer that sees the image in several calls, or emits several parts of it; else the layer."""
+        calls = self.calls.get(name, [])
+        if len(calls) > 1:
+            return [f"{name}#{i + 1}" for i, call in enumerate(calls) if call.sees] or [name]
+        at = self.at(name)
+        parts = at.layout.parts if at is not None and at.layout is not None else 1
+        return [f"{name}#{k + 1}" for k in range(parts)] if parts > 1 else [name]
+
+    def layer(self, name: str) -> Layer:
+        """What is known of a layer."""
+        calls, at = self.calls[name], self.at(name)
+        layout = at.layout if at else None
+        shape, extra = (layout.shape, layout.extra) if layout else (calls[-1].shape[1:], 0)
+        sees = tuple(i + 1 for i, call in enumerate(calls) if call.sees)
+        cells = at.place if at and layout else None
+        return Layer(self.kinds[name], shape, len(calls), self.read[name], sees=sees, tokens=extra, cells=cells)
+
+    @cached_property
+    def default(self) -> tuple[str, Layer] | None:
+        """The layer that is explained where none is named, and what is known of it."""
+        return self._default(self.read)
+
+    @cached_property
+    def layers(self) -> dict[str, Layer]:
+        """All layers, in the order in which they first ended."""
+        layers = {name: self.layer(name) for name in self.calls}
+        return layers | ({self.default[0]: self.default[1]} if self.default is not None else {})
+
+    def _default(self, connected: Mapping[str, bool]) -> tuple[str, Layer] | None:
+        if self.widest:
+            among = [name for name in self.backwards if name.startswith("backbone.") or not self.in_backbone]
+            if (broad := widest_map(self.layer, self.layout, among)) is not None:
+                return broad
+        return last_map(lambda name: self.layer(name)._replace(connected=connected[name]), self.layout, self.backwards, self.lost)
+
+    def layout(self, name: str) -> Layout | None:
+        at = self.at(name)
+        return at.layout if at is not None else None
+
+    def lost(self, name: str) -> bool:
+        """Is it unknown where the layer lies, although the scores depend on it?"""
+        at = self.at(name)
+        return at is not None and at.lost and self.read[name]
+
+    @property
+    def unclear(self) -> dict[str, str]:
+        """For layers of which it is not known where they lie: why."""
+        return {name: at.why for name in self.calls if (at := self.at(name)) is not None and at.lost}
+
+    def later_lost(self) -> list[str]:
+        """The layers that could be the default, were it known where they lie: those that ran last before the others."""
+        names = []
+        for name in self.backwards:
+            if self.read[name] and has_space(self.layer(name), self.layout(name)):
+                break
+            if self.lost(name) and name not in self.tried and len(self.calls[name][-1].shape) > 2 and computes(self.kinds[name]):
+                names.append(name)
+        return names
+
+    def by_gradient(self, network: nn.Module, x: Tensor, run: Forward) -> tuple[str, Layer] | None:
+        """The default, if those layers count as connected that a gradient from the scores reaches; found out once."""
+        if "by gradient" not in self.__dict__:
+            modules = modules_of(network)
+            flags = reached({name: modules[name] for name in self.calls}, self.layout, _noise(x), run)
+            self.__dict__["by gradient"] = self._default({name: flags.get(name, False) for name in self.calls})
+        return self.__dict__["by gradient"]
+
+
+def _located(emitted: Emitted, space: tuple[int, ...]) -> Located:
+    blind = Located(emitted.shape, None, None, BLIND)
+    return blind if emitted.mark is None else located(emitted.mark, emitted.shape, space)
+
+
+@dataclass
+class Look:
+    """A pass that is looked at: what each module emits, in which order."""
+
     network: nn.Module
     follow: Reading
-    widest: bool = False
-    grid: Any = None  # of the tokens of layers that cannot be followed, if the caller knows it
     calls: dict[str, list[Emitted]] = field(default_factory=dict)
     order: list[str] = field(default_factory=list)
 
@@ -82,102 +170,51 @@ class Look:
 
     def _hook(self, name: str, bit: int) -> Callable[..., None]:
         def hook(module: nn.Module, args: Any, output: Any) -> None:
+            tensor = activation_of(output)
+            if tensor is None:
+                return
             with torch._C.DisableTorchFunction():
-                tensor = activation_of(output)
-                if tensor is None:
-                    return
                 self.follow.adopt(output, args, type(module).__name__)
-                mark = self.follow.of(tensor)
-                at = None if mark is None else located(mark, tuple(tensor.shape), self.follow.space)
-                self.calls.setdefault(name, []).append(Emitted(tuple(tensor.shape), at, self.follow.sees(tensor)))
+                emitted = Emitted(tuple(tensor.shape), self.follow.of(tensor), self.follow.sees(tensor))
+                self.calls.setdefault(name, []).append(emitted)
                 self.order.append(name)
                 self.follow.stamp(tensor, bit)
 
         return hook
 
-    def survey(self, raw: Tensor, x: Tensor, run: Forward) -> Survey:
-        """What the pass showed, that of an image x (1, c, *space) ended in the scores `raw`.
-
-        run: gives scores of images; layers that could not be followed, and come last, are looked for by experiment.
-        """
+    def survey(self, raw: Tensor, widest: bool) -> Survey:
+        """What the pass showed, which ended in the scores `raw`."""
         read = self.follow.reads(raw)
         bits = {name: 2 << i for i, name in enumerate(self.modules)}
-        at = {name: _last(calls) for name, calls in self.calls.items()}
-        at |= {name: Located(known.shape, None, None, PROPOSALS) for name, known in at.items() if by_proposal(self.network, name)}
-        connected = {name: read is None or bool(read & bits[name]) for name in at}
-        backwards = [*dict.fromkeys(reversed(self.order))]
-        at |= self._tried(at, connected, backwards, x, run)
-        layers = {name: self._layer(name, known, connected[name]) for name, known in at.items()}
-        layouts = {name: known.layout for name, known in at.items()}
-        in_backbone = [name for name in backwards if name.startswith("backbone.")]  # a detector's heads read several scales
-        broad = widest_map(layers, layouts, in_backbone if detects(self.network) else backwards) if self.widest else None
-        unclear = any(known.lost for known in at.values())
-        layers = with_default(layers, layouts, backwards, unclear) if broad is None else {**layers, **broad}
-        return Survey(layers, at | self._single(at), self._several(at), backwards)
-
-    def _tried(
-        self, at: Mapping[str, Located], connected: Mapping[str, bool], backwards: Sequence[str], x: Tensor, run: Forward
-    ) -> dict[str, Located]:
-        """What an experiment says of lost layers behind the last one that is known to be a map."""
-        lost = []
-        for name in backwards:
-            known = at[name]
-            if known.layout is not None and known.layout.simple and max(known.layout.space) > 1 and connected[name]:
-                break
-            if known.lost and len(known.shape) > 2 and connected[name]:
-                lost.append(name)
-        return experiment({name: self.modules[name] for name in lost}, at, x, run, self.grid) if lost else {}
-
-    def _layer(self, name: str, at: Located, connected: bool) -> Layer:
-        calls = self.calls[name]
-        layout = at.layout
-        shape, extra = (layout.shape, layout.extra) if layout else (at.shape[1:], 0)
-        sees = tuple(i + 1 for i, call in enumerate(calls) if call.sees)
-        kind = type(self.modules[name]).__name__
-        return Layer(kind, shape, len(calls), connected, sees=sees, tokens=extra, cells=at.place if layout else None)
-
-    def _single(self, at: Mapping[str, Located]) -> dict[str, Located]:
-        """What is known of single calls, and of the parts of an image that a layer emits."""
-        single = {}
-        for name, calls in self.calls.items():
-            layout = at[name].layout
-            if len(calls) > 1:
-                single |= {f"{name}#{i + 1}": call.at or Located(call.shape, None, None, BLIND) for i, call in enumerate(calls)}
-            elif layout is not None and layout.parts > 1:
-                single |= {f"{name}#{k + 1}": at[name]._replace(layout=layout.of_part(k)) for k in range(layout.parts)}
-        return single
-
-    def _several(self, at: Mapping[str, Located]) -> dict[str, list[str]]:
-        several = {}
-        for name, calls in self.calls.items():
-            seen = [f"{name}#{i + 1}" for i, call in enumerate(calls) if call.sees]
-            layout = at[name].layout
-            if len(calls) > 1 and seen:
-                several[name] = seen
-            elif len(calls) == 1 and layout is not None and layout.parts > 1:
-                several[name] = [f"{name}#{k + 1}" for k in range(layout.parts)]
-        return several
-
-
-def _last(calls: Sequence[Emitted]) -> Located:
-    """Of the last call that sees the image."""
-    seen = [call.at for call in calls if call.sees and call.at is not None]
-    return seen[-1] if seen else Located(calls[-1].shape, None, None, BLIND)
+        connected = {name: read is None or bool(read & bits[name]) for name in self.calls}
+        return Survey(self.network, self.calls, self.order, connected, self.follow.space, widest)
 
 
 @torch.no_grad()
-def survey(network: nn.Module, x: Tensor, run: Forward, grid: Any = None, widest: bool = False) -> Survey:
-    """Run an image x (1, c, *space) through the network, and follow where each layer lies.
-
-    run: gives the scores of images; grid: of tokens that cannot be followed, if the caller knows it; widest: the default layer
-    is the last among the maps with the most channels.
-    """
+def survey(network: nn.Module, x: Tensor, run: Forward, widest: bool = False) -> Survey:
+    """Run an image x (1, c, *space) through the network, and follow where each layer lies.  run: gives the scores of images."""
     entered = x.detach().clone()
     follow = Reading(entered)
-    look = Look(network, follow, widest, grid)
+    look = Look(network, follow)
     with follow, hooked(look.hooks()):
         raw = run(entered)
-    return look.survey(raw, x, run)
+    return look.survey(raw, widest)
+
+
+def settled(known: Survey, network: nn.Module, x: Tensor, run: Forward, grid: Any) -> Survey:
+    """The survey, after experiments on layers that could not be followed, where one of them could be the default.
+
+    grid: of the tokens of such layers, if the caller knows it.
+    """
+    modules = modules_of(network)
+    for _ in range(MOST):
+        names = known.later_lost()[:AT_ONCE]
+        if not names:
+            break
+        at = {name: known.at(name) for name in names}
+        tried = experiment({name: modules[name] for name in names}, {name: each for name, each in at.items() if each}, x, run, grid)
+        known.tried.update(tried)
+    return known
 
 
 def experiment(
