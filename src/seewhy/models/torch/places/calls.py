@@ -282,7 +282,7 @@ RULES: dict[str, CallRule] = {
     "pack_padded_sequence": products.packed, "pad_packed_sequence": products.unpacked,
     **dict.fromkeys(("cat", "concat", "concatenate"), _cat), "stack": _stacked, "cosine_similarity": _similar,
     "getitem": choosing.indexed, "index": choosing.indexed, "index_select": choosing.index_selected,
-    **dict.fromkeys(("gather", "take_along_dim"), choosing.gathered), "repeat_interleave": choosing.repeated_each,
+    "gather": choosing.gathered, "take_along_dim": choosing.taken_along, "repeat_interleave": choosing.repeated_each,
     "setitem": _set, "index_put": _set, "masked_scatter": writing.scattered, "index_copy": writing.index_copied,
     "embedding": _looked_up, "copy": _copied, "grid_sample": _sampled, "grid_sampler": _sampled,
 }  # fmt: skip

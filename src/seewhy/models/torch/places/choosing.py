@@ -102,7 +102,7 @@ def index_selected(of: Of, out: Tensor, x: Tensor, dim: int, index: Any) -> Mark
 
 
 def gathered(of: Of, out: Tensor, x: Tensor, dim: int, index: Any, *_: Any, **__: Any) -> Mark:
-    """The rule of gather and take_along_dim, where the same entries are taken along all other dimensions but the images."""
+    """The rule of gather, where the same entries are taken along all other dimensions but the images."""
     mark, numbers = of(x), numbers_of(of, index)
     if mark is None or numbers is None:
         return lost(BY_CONTENT)
@@ -120,6 +120,11 @@ def gathered(of: Of, out: Tensor, x: Tensor, dim: int, index: Any, *_: Any, **__
         return lost("other entries for each channel")
     at = np.indices(out.shape[: j + 1])
     return _by_arrays(mark, [*((i, at[i]) for i in range(j)), (j, rows[..., 0])])
+
+
+def taken_along(of: Of, out: Tensor, x: Tensor, index: Any, dim: int | None = None, **_: Any) -> Mark:
+    """The rule of take_along_dim."""
+    return lost("a choice among all numbers") if dim is None else gathered(of, out, x, dim, index)
 
 
 def repeated_each(of: Of, out: Tensor, x: Tensor, repeats: Any, dim: int | None = None, **_: Any) -> Mark:

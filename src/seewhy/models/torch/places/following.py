@@ -14,6 +14,7 @@ from seewhy.models.torch.passes.torch_calls import name_of
 
 from .calls import cell_by_cell, gated, rule_of
 from .marks import Mark, lost, start
+from .moves import plainly
 from .writing import onto
 
 __all__ = ["Following", "Place"]
@@ -48,8 +49,8 @@ class Following(TorchFunctionMode):
 
     def of(self, tensor: Tensor) -> Mark | None:
         """The mark of a tensor; None for a tensor that was not computed from the image."""
-        known = self.marks.get(id(tensor))
-        return known[1] if known is not None and known[0]() is tensor else None
+        mark = self._of(tensor)
+        return mark if mark is None or mark.lost else plainly(mark)
 
     def __enter__(self) -> "Following":
         ACTIVE.follows = (*ACTIVE.follows, self)
@@ -69,12 +70,16 @@ class Following(TorchFunctionMode):
         """What is known at this moment of a tensor that was just computed."""
         return self.of(tensor)
 
+    def _of(self, tensor: Tensor) -> Mark | None:
+        known = self.marks.get(id(tensor))
+        return known[1] if known is not None and known[0]() is tensor else None
+
     def adopt(self, output: Any, args: Any, kind: str) -> None:
         """Tell that a module of that kind computed this output from these arguments: where torch's calls inside it were not
         seen, as in compiled code, it is not known where the output lies.
         """
-        unseen = [tensor for tensor in tensors_in([output]) if self.of(tensor) is None]
-        if unseen and any(self.of(tensor) is not None for tensor in tensors_in([args])):
+        unseen = [tensor for tensor in tensors_in([output]) if self._of(tensor) is None]
+        if unseen and any(self._of(tensor) is not None for tensor in tensors_in([args])):
             for tensor in unseen:
                 self._keep(tensor, lost(f"the inside of {kind}, which cannot be seen"))
 
@@ -97,7 +102,7 @@ class Following(TorchFunctionMode):
         if isinstance(out, Tensor):
             self._keep(out, self._fitting(made, out, name))
             base = out._base
-            if base is not None and made is not None and self.of(base) is None:  # a view of a blank tensor
+            if base is not None and made is not None and self._of(base) is None:  # a view of a blank tensor
                 self._keep(base, onto(self._fitting(made, out, name), out, base))
             return
         for tensor, mark in zip(out, [made] * len(out) if isinstance(made, Mark) else made, strict=False):
@@ -106,9 +111,9 @@ class Following(TorchFunctionMode):
 
     def _made(self, rule: Any, marks: list[Mark], args: Any, kwargs: Any, out: Any) -> Any:
         if rule is not cell_by_cell:
-            return rule(self.of, out, *args, **kwargs)
+            return rule(self._of, out, *args, **kwargs)
         if any(mark.lost for mark in marks):
-            return gated(self.of, out, [*tensors_in([args, kwargs.values()])])
+            return gated(self._of, out, [*tensors_in([args, kwargs.values()])])
         return rule(marks, out)
 
     def _fitting(self, mark: Any, tensor: Tensor, name: str) -> Mark | None:

@@ -87,8 +87,7 @@ class Mark:
     axes: tuple[Axis, ...]
     whole: bool = False  # may the cells depend on the whole image?
     lost: str = ""  # in words, why nothing is known
-    points: tuple[int, ...] = ()  # axes of which a single cell was taken, `first` of the axis is its centre; no dim holds them
-    image: Dim | None = None  # the one image of the batch that was taken, where no dim holds the images
+    taken: tuple[Dim, ...] = ()  # dimensions of which one entry was taken, each as that entry: they are part of no dim any more
 
     @cached_property
     def shape(self) -> tuple[int, ...]:
@@ -110,6 +109,11 @@ class Mark:
         """Does the tensor pair cells with cells, as the weights of an attention do?  Then no cell lies at a single place."""
         steps = [(f.axis, f.step) for _, f in self.factors if f.size > 1]
         return len({*steps}) < len(steps)
+
+    @property
+    def points(self) -> tuple[int, ...]:
+        """The axes of space of which a single cell was taken."""
+        return tuple([a for dim in self.taken for a in dim.axes])
 
     def parts(self, a: int) -> list[tuple[int, Factor]]:
         return [(j, f) for j, f in self.factors if f.axis == a]

@@ -7,7 +7,7 @@ from functools import reduce
 import numpy as np
 
 from .marks import IMAGES, Axis, Dim, Factor, Mark, apart, changed, lost, plain
-from .moves import coarser, entries, inserted, numbered, shaped, splits, tidied, unplaced, with_dim
+from .moves import coarser, entries, inserted, numbered, placed, plainly, shaped, splits, tidied, unplaced, with_dim
 
 MIXED = "mixes the images of a batch"
 DIFFERENT = "puts together maps that lie differently"
@@ -18,6 +18,7 @@ Term = tuple[Mark, Sequence[object]]  # a tensor, and a label for each of its di
 
 def summed(mark: Mark, j: int, size: int | None) -> Mark:
     """The mark after a sum over dimension j, which then has a new size, or is gone (size None)."""
+    mark = placed(mark) if mark.taken else mark
     if mark.lost:
         return mark
     j %= len(mark.dims)
@@ -62,12 +63,16 @@ def merged(marks: Sequence[Mark], shape: Sequence[int], weights: Sequence[float]
 
 def combined(terms: Sequence[Term], out: Sequence[object], shape: Sequence[int], weights: Sequence[float] | None = None) -> Mark:
     """The mark of a sum of products of tensors, as of `einsum`: over each label of a dimension that is not among those of `out`."""
+    if any(mark.taken != terms[0][0].taken for mark, _ in terms):
+        terms = [(placed(mark), labels) for mark, labels in terms]
     if gone := next((mark for mark, _ in terms if mark.lost), None):
         return gone
     mark = _combined(terms, out, shape, weights or [1] * len(terms))
     if not mark.lost:
         return mark
     simpler = [(_simplest(mark), labels) for mark, labels in terms]
+    if gone := next((mark for mark, _ in simpler if mark.lost), None):
+        return gone
     return _combined(simpler, out, shape, weights or [1] * len(terms))
 
 
@@ -97,11 +102,11 @@ def _combined(terms: Sequence[Term], out: Sequence[object], shape: Sequence[int]
 
 def _simplest(mark: Mark) -> Mark:
     """The mark with its cells counted without gaps, and those that were split into parts as smaller cells."""
-    return reduce(level, [j for j, _ in mark.spots], reduce(coarser, range(len(mark.axes)), mark))
+    return reduce(level, [j for j, _ in mark.spots], plainly(mark))
 
 
 def _alike(mark: Mark, other: Mark) -> bool:
-    return mark is other or (mark.dims, mark.axes, mark.points, mark.image) == (other.dims, other.axes, other.points, other.image)
+    return mark is other or (mark.dims, mark.axes, mark.taken) == (other.dims, other.axes, other.taken)
 
 
 def level(mark: Mark, j: int) -> Mark:
@@ -165,18 +170,14 @@ def _mean(axes: Sequence[tuple[Axis, float]]) -> Axis:
 
 
 def _pointed(mark: Mark, marks: Sequence[Mark]) -> Mark:
-    """The mark with those single cells, and the single image, that all the marks are of."""
-    images = {other.image for other in marks if other.image is not None}
+    """The mark with those single entries that all the marks are of."""
+    alike = [dim for dim in marks[0].taken if all(dim in other.taken for other in marks)]
+    single = {dim for other in marks for dim in other.taken} - {*alike}
+    images = [dim for dim in single if dim.images]
     if len(images) > 1 or (images and any(f.size > 1 for _, f in mark.parts(IMAGES))):
         return lost(MIXED)
-    image = next(iter(images), None) if not mark.parts(IMAGES) else None
-    points, whole = [], mark.whole
-    for a in range(len(mark.axes)):
-        of = [other for other in marks if a in other.points]
-        same = len(of) == len(marks) and all(other.axes[a].first == of[0].axes[a].first for other in of)
-        points += [a] if same else []
-        whole = whole or (bool(of) and not same)
-    return replace(mark, points=tuple(points), image=image, whole=whole)
+    here = [dim for dim in images if not mark.parts(IMAGES)]
+    return replace(mark, taken=(*alike, *here), whole=mark.whole or any(dim.spatial for dim in single))
 
 
 def joined(marks: Sequence[Mark | None], j: int, sizes: Sequence[int], shape: Sequence[int], border: bool = True) -> Mark:
@@ -188,7 +189,8 @@ def joined(marks: Sequence[Mark | None], j: int, sizes: Sequence[int], shape: Se
     if gone := next((mark for mark in known if mark.lost), None):
         return gone
     marks = _set_in(marks, j) if all(size == 1 for size in sizes) else marks
-    marks = [mark and _flat(mark, j, size) for mark, size in zip(marks, sizes, strict=True)]
+    if any(mark is not None and not mark.dims[j].informed for mark in marks):
+        marks = [mark and _flat(mark, j, size) for mark, size in zip(marks, sizes, strict=True)]
     known = [mark for mark in marks if mark is not None]
     weights = [size for mark, size in zip(marks, sizes, strict=True) if mark is not None]
     if not any(mark.dims[j].informed for mark in known):
@@ -216,16 +218,12 @@ def _flat(mark: Mark, j: int, size: int) -> Mark:
 
 
 def _set_in(marks: Sequence[Mark | None], j: int) -> list[Mark | None]:
-    """Single cells, or single images, that are put side by side again: their dimension tells again where they were."""
-    known = [mark for mark in marks if mark is not None and not mark.dims[j].informed]
-    images = {mark.image for mark in known}
-    if len(images) > 1 and None not in images:
-        return [mark and replace(with_dim(mark, j, mark.image or Dim(())), image=None) for mark in marks]
-    for a in known[0].points if known else ():
-        if len(known) == sum(m is not None for m in marks) and all(a in mark.points for mark in known):
-            if len({mark.axes[a].first for mark in known}) > 1:
-                cell = Dim((Factor(1, a),))
-                return [m and replace(with_dim(m, j, cell), points=tuple([p for p in m.points if p != a])) for m in marks]
+    """Single entries that are put side by side again: their dimension tells again where they were."""
+    known = [mark for mark in marks if mark is not None]
+    for k, first in enumerate(known[0].taken):
+        entries_of = [mark.taken[k] for mark in known if len(mark.taken) > k and mark.taken[k].factors == first.factors]
+        if len(entries_of) == len(known) > 1 and any(entry != first for entry in entries_of):
+            return [m and replace(with_dim(m, j, m.taken[k]), taken=(*m.taken[:k], *m.taken[k + 1 :])) for m in marks]
     return [*marks]
 
 

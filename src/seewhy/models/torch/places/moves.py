@@ -112,28 +112,59 @@ def selected(mark: Mark, j: int, at: int) -> Mark:
     """The mark of one entry along a dimension, which is then gone; if it held a part of an axis, the other parts stay."""
     j %= len(mark.dims)
     dim, rest = mark.dims[j], replace(mark, dims=(*mark.dims[:j], *mark.dims[j + 1 :]))
-    row = int(entries(dim)[at])
-    if not dim.informed:
+    kept = [f for f in dim.factors if f.axis is not None and not any(g.step == f.step and g.size > 1 for _, g in rest.parts(f.axis))]
+    if not kept:  # nothing of space, or the other cells of pairs stay
         return rest
-    if row < 0:
-        for a in dim.axes:
-            rest = unplaced(rest, a) if splits(mark, j, a) else rest
-        return rest.everywhere()
-    if dim.images:
-        rest = replace(rest, image=numbered(dim.factors, np.array([row])) if not dim.spatial and not rest.parts(IMAGES) else None)
-    axes, points = [*mark.axes], [*mark.points]
-    for f in reversed(dim.factors):
+    row = int(entries(dim)[at])
+    cells = dict(zip(dim.factors, _cells(dim.factors, row), strict=True))
+    row = row if row < 0 else int(np.ravel_multi_index([cells[f] for f in kept], [f.size for f in kept]))
+    taken = numbered(kept, np.array([row])) if row >= 0 else Dim(tuple(kept), (-1,))
+    return replace(rest, taken=(*rest.taken, taken), whole=rest.whole or row < 0)
+
+
+def _cells(factors: Sequence[Factor], row: int) -> list[int]:
+    """An entry of a product of factors, factor by factor."""
+    cells = []
+    for f in reversed(factors):
         row, cell = divmod(row, f.size)
-        if f.axis is None or f.axis == IMAGES or any(g.step == f.step and g.size > 1 for _, g in rest.parts(f.axis)):
-            continue  # of pairs of cells, those of the other dimension stay
-        axis = axes[f.axis]
-        if axis.order is not None:
-            if rest.parts(f.axis) or f.step > 1:
+        cells.append(cell)
+    return cells[::-1]
+
+
+def placed(mark: Mark) -> Mark:
+    """The mark whose axes tell where the cells lie of which a part was taken, as the second of each two rows."""
+    held = {f.axis for _, f in mark.factors}
+    loose = [dim for dim in mark.taken if any(f.axis in held for f in dim.factors)]
+    if not loose:
+        return mark
+    mark = replace(mark, taken=tuple([dim for dim in mark.taken if dim not in loose]))
+    for dim in loose:
+        (row,) = entries(dim)
+        alone = [f for f in dim.factors if f.axis not in held]
+        if row >= 0 and alone:
+            return lost("a choice among cells of several axes")
+        for f, cell in zip(dim.factors, _cells(dim.factors, int(row)), strict=True):
+            if mark.lost or f in alone:
+                continue
+            if row < 0 or f.axis is None:
+                mark = unplaced(mark, f.axis) if f.axis in dim.axes else mark
+            elif f.axis == IMAGES:
+                mark = _of_images(mark, f.step * cell)
+            elif mark.axes[f.axis].order is not None:
                 return lost("a choice among cells that were rolled")
-            axis, cell = axis._replace(order=None), axis.order[cell]
-        axes[f.axis] = axis.through(1, f.step * cell, f.step * cell)
-        points += [] if rest.parts(f.axis) or f.axis in points else [f.axis]
-    return replace(rest, axes=tuple(axes), points=tuple(sorted(points)))
+            else:
+                axis = mark.axes[f.axis].through(1, f.step * cell, f.step * cell)
+                mark = replace(mark, axes=changed(mark.axes, {f.axis: axis}))
+    return mark
+
+
+def _of_images(mark: Mark, first: int) -> Mark:
+    """The mark of those images of which the batch, in several dimensions, is left at one entry of another dimension."""
+    (j, f), *others = mark.parts(IMAGES)
+    if others or len(mark.dims[j].factors) > 1:
+        return lost("a choice among parts of the batch")
+    rows = entries(mark.dims[j])
+    return with_dim(mark, j, numbered((Factor(f.size * f.step + first, IMAGES),), np.where(rows >= 0, rows * f.step + first, -1)))
 
 
 def splits(mark: Mark, j: int, a: int) -> bool:
@@ -143,13 +174,21 @@ def splits(mark: Mark, j: int, a: int) -> bool:
     return bool(others) and not steps & others
 
 
-def unplaced(mark: Mark, a: int) -> Mark:
+def unplaced(mark: Mark, a: int | None) -> Mark:
     """The mark without an axis: where its cells were, there is now anything else."""
     dims = []
     for dim in mark.dims:
         factors = [Factor(f.size) if f.axis == a else f for f in dim.factors]
         dims.append(dim if a not in dim.axes else numbered(factors, entries(dim)))
     return replace(mark, dims=tuple(dims), whole=True)
+
+
+def plainly(mark: Mark) -> Mark:
+    """The mark with its cells counted without gaps, from where they begin."""
+    mark = placed(mark) if mark.taken else mark
+    for a in {f.axis for _, f in mark.factors if f.axis is not None and f.axis >= 0 and f.step > 1}:
+        mark = coarser(mark, a)
+    return mark
 
 
 def coarser(mark: Mark, a: int) -> Mark:
