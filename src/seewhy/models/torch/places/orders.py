@@ -1,0 +1,230 @@
+"""In which order the entries of a dimension lie over the image, by how they change as bright stripes are laid across it.
+
+Nothing is known of the entries but these changes: how many of them are tokens of no place, and which, is seen in them as well.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import permutations
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seewhy.errors import BadParameter
+
+from .marks import Dim, Factor
+
+Profile = NDArray[np.float64]  # (stripes, entries): how much each entry changes with each stripe across one axis of space
+
+LOCAL = 0.2  # by how much the share of an entry's change that lies in one stretch must exceed the share of the stretch itself
+ALIKE = 0.1  # an entry in which it does not even exceed it by this changes with all places alike
+TORN = 0.5  # no stripe beside that stretch may change an entry this much more than the one that changes it most
+MOST = 0.5  # of the entries, or of the change, must belong to places
+UNSURE = 0.05  # at most of the entries may neither belong to a place nor to none
+SILENT = 1e-6  # of the mean change: what changes less may be a cell that the network ignores, or may be none
+SILENT_CELLS = 0.15  # at most of the cells
+BETTER = 0.5  # of the misfit of any other order, the square, at most that of the true one
+BESIDE = 0.75  # in cells: how far from its place the centre of an entry's change may lie
+BLUR = 0.25  # in stretches: how much farther, where they are longer than a cell, as most at the border of the image are
+ASIDE = 0.6  # in cells: how far from the centre of all entries of a row or a column that of one may lie
+ONWARD = 0.2  # in cells: by how much these centres must move from one row or column to the next
+WITHIN = 0.6  # in cells: how far from a stripe the cells may lie that change most with it
+CHANCE = 1e-3  # an order of one dimension that chance would show more often proves nothing
+
+_GRIDS = ("cells one behind the other", "a grid, row by row or column by column (windows come first, say)")
+FEW = "{} cells, seen with so few stripes, are too few to be told from chance"
+
+
+@dataclass(frozen=True)
+class Order:
+    """A dimension that runs over the image."""
+
+    dim: Dim
+    backwards: tuple[int, ...] = ()  # axes of space along which its cells run from the end to the start
+    chance: float = 0.0  # how likely it is that entries without any order seem to lie so
+    misfit: float = 0.0  # how far from their places the entries lie: the mean square, in cells
+
+    @property
+    def axes(self) -> tuple[int, ...]:
+        return self.dim.axes
+
+    @property
+    def cells(self) -> tuple[int, ...]:
+        """How many cells lie along each of its axes of space, in the order of those axes."""
+        return tuple(f.size for f in sorted(self.dim.factors, key=lambda f: f.axis or 0))
+
+
+class Stretches(NamedTuple):
+    """Of each entry, the stretch of an axis in which it changes most."""
+
+    excess: NDArray[np.float64]  # the share of its change there, less the share of the axis
+    centre: NDArray[np.float64]  # 0 is the start of the axis, 1 its end
+    length: NDArray[np.float64]
+    beside: NDArray[np.float64]  # the most that a stripe beside it changes, as a share of the most that one within it does
+    unlike: NDArray[np.float64]  # the share of its change that other stripes would have to cause to make it like that of all entries
+
+    @property
+    def local(self) -> NDArray[np.bool_]:
+        """Does an entry belong to a place?"""
+        return (self.excess >= LOCAL) & (self.beside < TORN)
+
+
+def stretches(profile: Profile) -> Stretches:
+    """The stretches of a profile (stripes, entries)."""
+    count, entries = profile.shape
+    total = profile.sum(0)
+    density = np.divide(profile, total, out=np.full_like(profile, 1 / count), where=total > 0)
+    even = profile.sum(1, keepdims=True) / max(profile.sum(), 1e-300)  # some stripes change more than others on the whole
+    unlike = np.abs(density - even).sum(0) / 2
+    density -= 1 / count
+    ends = np.concatenate([np.zeros((1, entries)), density.cumsum(0)])
+    gains = ends[1:] - np.minimum.accumulate(ends, 0)[:-1]
+    last, columns, stripe = gains.argmax(0), np.arange(entries), np.arange(count)[:, None]
+    start = np.where(np.arange(count + 1)[:, None] <= last, ends, np.inf).argmin(0)
+    within = (start <= stripe) & (stripe <= last)
+    weight = np.where(within, np.maximum(density, 0), 0)
+    middle = (weight * (stripe + 0.5)).sum(0) / np.maximum(weight.sum(0), 1e-300) / count
+    inside, outside = (np.where(part, profile, 0).max(0) for part in (within, ~within))
+    beside = np.divide(outside, inside, out=np.ones(entries), where=inside > 0)
+    return Stretches(gains[last, columns], middle, (last - start + 1) / count, beside, unlike)
+
+
+def order_of(profiles: Sequence[Profile], grid: Sequence[int] | None = None) -> Order | str | None:
+    """The order of the entries of a dimension; in words, why those that belong to places are in none; None where none do.
+
+    grid: the only numbers of cells along the axes of space that are allowed, if the dimension holds them all.
+    """
+    if grid is not None and len(grid) != len(profiles):
+        raise BadParameter(f"grid={tuple(grid)}: an image has {len(profiles)} axes of space; give as many numbers of cells.")
+    entries = profiles[0].shape[1]
+    seen = [stretches(profile) for profile in profiles]
+    axes = [a for a, profile in enumerate(profiles) if _most(profile, seen[a].excess >= LOCAL)]
+    if entries < 2 or not axes:
+        return None
+    placed = np.logical_and.reduce([seen[a].local for a in axes])
+    if not all(_most(profiles[a], placed) for a in axes):
+        return None
+    alike = np.logical_and.reduce([(seen[a].excess < ALIKE) | (seen[a].unlike < ALIKE) for a in axes])
+    silent = np.sum([profile.sum(0) for profile in profiles], 0) <= SILENT * np.mean([profile.sum() for profile in profiles])
+    unsure = ~placed & ~alike & ~silent
+    if unsure.sum() > UNSURE * (unsure | placed).sum():
+        return f"{int(unsure.sum())} of {entries} entries change with several places each"
+    at = _candidates(placed, silent, unsure)
+    orders = [order for rows in at for order in _orders(profiles, {a: seen[a] for a in axes}, placed, rows)]
+    cells = f"{int(placed.sum())} of {entries} entries belong to places"
+    if not orders and len(axes) < len(profiles):
+        return f"{cells}, but along {' and '.join(f'axis {a}' for a in axes)} of the image alone"
+    if not orders:
+        return f"{cells}, but not in the order of {_GRIDS[len(profiles) > 1]}"
+    fitting = orders if grid is None or len(axes) < len(profiles) else [order for order in orders if order.cells == tuple(grid)]
+    if not fitting:
+        fits = " or ".join(f"grid={order.cells}" for order in orders)
+        return f"grid={tuple(grid or ())} is not true of it: {cells}; {fits} would be true"
+    best, *others = sorted(fitting, key=lambda order: order.misfit)
+    if others and best.misfit > BETTER * others[0].misfit:
+        return f"{cells}, which may be {' or '.join(map(_described, (best, *others)))}"
+    return best if best.chance < CHANCE else FEW.format(" x ".join(map(str, best.cells)))
+
+
+def _most(profile: Profile, some: NDArray[np.bool_]) -> bool:
+    """Are these most of the entries, or do they hold most of the change?"""
+    return max(float(some.mean()), float(profile[:, some].sum() / max(profile.sum(), 1e-300))) >= MOST
+
+
+def _described(order: Order) -> str:
+    sizes = "x".join(str(f.size) for f in order.dim.factors)
+    along = ", ".join(f"axis {f.axis}{' backwards' if f.axis in order.backwards else ''}" for f in order.dim.factors)
+    return f"{sizes} ({along})"
+
+
+def _candidates(placed: NDArray[np.bool_], silent: NDArray[np.bool_], unsure: NDArray[np.bool_]) -> list[NDArray[np.intp]]:
+    """Which entries may be the cells: those that belong to places, or a row without a gap in which a few others stand.
+
+    There may be a gap of entries that surely belong to no place, such as a class token in the middle, but no more than one.
+    """
+    at = np.flatnonzero(placed)
+    first, last = int(at[0]), int(at[-1])
+    found = [at] if (np.diff(at) > 1).sum() < 2 else []
+    for start in range(first, -1, -1):
+        for stop in range(last + 1, len(placed) + 1):
+            others = ~placed[start:stop]
+            few = 0 < others.sum() <= SILENT_CELLS * len(others)
+            if few and (silent | unsure)[start:stop][others].all():
+                found.append(np.arange(start, stop))
+            if others.sum() > SILENT_CELLS * len(others):
+                break
+    return found
+
+
+def _orders(
+    profiles: Sequence[Profile], seen: dict[int, Stretches], placed: NDArray[np.bool_], at: NDArray[np.intp]
+) -> Iterator[Order]:
+    """The orders that the entries `at` may be in; those of them that belong to no place may be any cell."""
+    sure = placed[at]
+    candidates = [(axes, sizes) for axes in permutations(sorted(seen)) for sizes in _factorizations(len(at), len(axes))]
+    for axes, sizes in candidates:
+        cells = np.unravel_index(np.arange(len(at)), sizes)
+        backwards, passes, chance, misfit = [], True, float(len(candidates) * 2 ** len(axes)), 0.0
+        for a, size, cell in zip(axes, sizes, cells, strict=True):
+            if np.sum((seen[a].centre[at] - 0.5) * (cell - (size - 1) / 2), where=sure) < 0:
+                backwards.append(a)
+                cell = size - 1 - cell
+            off = _misfit(seen[a], at[sure], cell[sure], size, len(profiles[a]))
+            passes = off is not None
+            if off is None:
+                break
+            misfit += off
+            chance *= _chance(profiles[a][:, at[sure]], cell[sure], size)
+        if passes:
+            factors = tuple(Factor(size, a) for a, size in zip(axes, sizes, strict=True))
+            yield Order(Dim(factors, _rows(at, len(placed))), tuple(backwards), chance, misfit)
+
+
+def _factorizations(count: int, factors: int) -> Iterator[tuple[int, ...]]:
+    """All ways to write a number as a product of so many numbers above one, in each order."""
+    if factors == 1:
+        if count > 1:
+            yield (count,)
+        return
+    for first in range(2, count // 2 + 1):
+        if count % first == 0:
+            yield from ((first, *rest) for rest in _factorizations(count // first, factors - 1))
+
+
+def _misfit(seen: Stretches, at: NDArray[np.intp], cell: NDArray[np.intp], size: int, stripes: int) -> float | None:
+    """How far from the cells of an axis of that size the entries `at` lie; None where those of a cell do not lie together, or
+    the cells not in order: the mean square, in cells."""
+    centre, blur = seen.centre[at], BLUR * np.maximum(seen.length[at] - 1 / size, 0)
+    if (np.abs(centre - (cell + 0.5) / size) > BESIDE / size + 0.5 / stripes + blur).any():
+        return None
+    counts = np.bincount(cell, minlength=size)
+    means = np.bincount(cell, centre, size) / np.maximum(counts, 1)
+    if (np.abs(centre - means[cell]) > ASIDE / size + 0.5 / stripes).any():
+        return None
+    off = (means * size - np.arange(size) - 0.5)[counts > 0]
+    means, step = means[counts > 0], -(-2 * size // stripes)
+    return float((off**2).mean()) if (means[step:] - means[:-step] >= ONWARD * step / size).all() else None
+
+
+def _chance(profile: Profile, cell: NDArray[np.intp], size: int) -> float:
+    """How likely it is that so many stripes change cells beside them most, if each stripe changed any cells most."""
+    stripes = len(profile)
+    shares = profile / np.maximum(profile.sum(0), 1e-300)
+    each = np.stack([np.bincount(cell, share, size) for share in shares]) / np.maximum(np.bincount(cell, minlength=size), 1)
+    middle = (np.arange(stripes) + 0.5) / stripes * size - 0.5
+    near = np.abs(middle[:, None] - np.arange(size)) <= WITHIN + size / stripes / 2
+    hits = near[np.arange(stripes), each.argmax(1)]
+    by_misses = np.array([1.0])  # the chance of each number of misses
+    for share in near.mean(1):
+        by_misses = np.convolve(by_misses, [share, 1 - share])
+    return float(by_misses[: stripes - int(hits.sum()) + 1].sum())
+
+
+def _rows(at: NDArray[np.intp], entries: int) -> tuple[int, ...] | None:
+    """Which cell each entry is, -1 where it is none; None if all are cells."""
+    if len(at) == entries:
+        return None
+    rows = np.full(entries, -1)
+    rows[at] = np.arange(len(at))
+    return tuple(rows.tolist())
