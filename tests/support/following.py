@@ -22,10 +22,13 @@ def conv(d: int, k: Any, **more: Any) -> nn.Module:
 
 
 def place(net: Net, *space: int, grid: tuple[int, ...] | None = None) -> Place:
+    """Where the cells of the net's output, a map (1, c, *cells) or one of that grid, lie by its mark."""
     out, following = followed(net, torch.zeros(1, 3, *space, dtype=torch.float64))
-    found = following.place_of(out, tuple(out.shape[2:]) if grid is None else grid)
-    assert found is not None
-    return found
+    mark = following.of(out)
+    assert mark is not None
+    assert mark.where is not None, mark.lost
+    assert mark.where[0] == (tuple(out.shape[2:]) if grid is None else grid)
+    return mark.where[1]
 
 
 def reached(net: Net, x: Tensor, cell: tuple[int, ...]) -> list[np.ndarray]:

@@ -68,8 +68,7 @@ def test_however_the_cells_are_laid_out(name):
     out, following = followed(net, torch.zeros(1, 3, 32, 24, dtype=torch.float64))
     mark = following.of(out)
     assert mark is not None
-    assert mark.where == (grid, expected), "by the tensor's own mark"
-    assert following.place_of(out, grid) == expected
+    assert mark.where == (grid, expected), mark.lost
 
 
 @pytest.mark.parametrize("tool", ["rearrange", "Rearrange"])
@@ -102,8 +101,7 @@ ALL: dict[str, Net] = {
 
 @pytest.mark.parametrize("name", ALL)
 def test_a_cell_that_sees_all_still_lies_somewhere(name):
-    out, following = followed(ALL[name], torch.zeros(1, 3, 16, 16))
-    found = following.place_of(out, (15, 15))
+    found = place(ALL[name], 16, 16, grid=(15, 15))
     assert found == ((1, 1), (1, 1), (inf, inf))
 
 

@@ -1,6 +1,5 @@
 """Where cells lie behind several layers: derived again, from which pixels the gradient of one cell reaches."""
 
-from math import inf
 from typing import Any
 
 import torch
@@ -50,9 +49,10 @@ def test_the_gradient_of_a_cell_reaches_its_receptive_field(data, d):
     x = torch.ones(1, 3, *[151] * d, dtype=torch.float64)
     out, following = followed(net, x)
     cell = tuple(side // 2 for side in out.shape[2:])
-    found = following.place_of(out, out.shape[2:])
-    assert found is not None
-    agrees(net, x, cell, found)
+    mark = following.of(out)
+    assert mark is not None
+    assert mark.where is not None, mark.lost
+    agrees(net, x, cell, mark.where[1])
 
 
 def test_branches_meet_in_the_middle_and_see_what_either_sees():
@@ -61,17 +61,3 @@ def test_branches_meet_in_the_middle_and_see_what_either_sees():
     assert found == ((1, 1), (0, 0.75), (1, 4))
     wide = place(lambda x: torch.cat([x[..., :-3], F.conv2d(x, torch.ones(9, 3, 1, 4).double())], 1), 16, 16)
     assert wide.first == (0, 1.5 * 9 / 12), "each channel counts"
-
-
-def test_grids_without_a_mark_are_known_by_grid():
-    """An unknown call leaves nothing; the grid is that of the last map, or shares it out."""
-
-    def net(x: Tensor) -> Tensor:
-        return torch.fft.fft2(F.conv2d(x, torch.ones(3, 3, 4, 4), stride=4)).real
-
-    _, following = followed(net, torch.zeros(1, 3, 32, 32))
-    stray = torch.zeros(1, 64, 3)
-    assert following.place_of(stray, (8, 8)) == ((4, 4), (1.5, 1.5), (inf, inf))
-    assert following.place_of(stray, (4, 2)) == ((8, 16), (3.5, 7.5), (inf, inf))
-    assert following.place_of(stray, (5, 5)) is None
-    assert following.place_of(stray, (32, 32)) == ((1, 1), (0, 0), (inf, inf))

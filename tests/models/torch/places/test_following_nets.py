@@ -26,7 +26,9 @@ def test_other_modes_and_it_do_not_mind_each_other():
     following = Following(x)
     with Counted() as outer, following, Counted() as inner:
         out = net(x)
-    assert following.place_of(out, (8, 8)) == ((2, 2), (0.5, 0.5), (2, 2))
+    mark = following.of(out)
+    assert mark is not None
+    assert mark.where == ((8, 8), ((2, 2), (0.5, 0.5), (2, 2)))
     assert outer.calls == inner.calls == 1
 
 

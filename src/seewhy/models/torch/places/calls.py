@@ -6,7 +6,7 @@ arguments; `cell_by_cell`, by far the most frequent rule, takes the marks of the
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
-from itertools import accumulate, pairwise
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -15,11 +15,14 @@ from torch.nn import functional as F
 
 from seewhy.models.torch.passes.torch_calls import name_of
 
-from . import windows
-from .marks import NOWHERE, Dim, Mark, merged, mixed, moved, permuted, plain, regrouped, replace, shaped
+from . import choosing, products, windows, writing
+from .marks import Mark, lost, plain
+from .merging import MIXED, joined, merged, stacked, summed
+from .moves import inserted, permuted, regrouped, shaped
 from .windows import Marks, each, for_each
 
-CallRule = Callable[..., Marks]
+CallRule = Callable[..., Any]
+UNKNOWN = "{}, which no rule follows"
 
 
 @lru_cache(1024)
@@ -27,21 +30,34 @@ def rule_of(fn: Any) -> CallRule:
     """The rule of a function, a method, or a property; without a rule, the result lies in no known place."""
     if fn is F.unfold:
         return _first(windows.patches)
-    return RULES.get(name_of(fn).strip("_"), _nowhere)
+    return RULES.get(name_of(fn).strip("_")) or partial(_unknown, UNKNOWN.format(name_of(fn) or "a call"))
 
 
-def _nowhere(*_: Any, **__: Any) -> Mark:
-    return NOWHERE
+def _unknown(why: str, *_: Any, **__: Any) -> Mark:
+    return lost(why)
 
 
-def _first(rule: Callable[..., Marks]) -> CallRule:
-    """A rule that reads the mark of the first tensor alone, with the other arguments under torch's names."""
+def _first(rule: Callable[..., Marks], weighs: bool = False) -> CallRule:
+    """A rule that reads the mark of the first tensor alone, with the other arguments under torch's names.
+
+    weighs: other tensors are weights; where they are computed from the image, every cell may depend on all of it.
+    """
 
     def run(of: Any, out: Any, *args: Any, **kwargs: Any) -> Marks:
-        named = {key: value for key, value in kwargs.items() if key not in ("input", "self", "out")}
+        named = {key: value for key, value in kwargs.items() if key not in ("input", "self", "out")} if kwargs else kwargs
         x, *rest = args if args else (kwargs["input"] if "input" in kwargs else kwargs["self"],)
         mark = of(x)
-        return rule(mark, out, *rest, **named) if mark is not None and mark.spots else NOWHERE
+        if mark is None:
+            return lost("weights that are computed from the image")
+        if mark.lost:
+            return mark
+        if not weighs:
+            return rule(mark, out, *rest, **named)
+        others = [m for value in chain(rest, named.values()) if isinstance(value, Tensor) and (m := of(value)) is not None]
+        if gone := next((other for other in others if other.lost), None):
+            return gone
+        made = rule(mark, out, *rest, **named)
+        return made.everywhere() if others and isinstance(made, Mark) else made
 
     return run
 
@@ -54,12 +70,39 @@ def cell_by_cell(marks: Sequence[Mark], out: Any) -> Mark:
     return merged(marks, out.shape)
 
 
-def _copied(of: Any, out: Tensor, _into: Any, source: Tensor, *_: Any, **__: Any) -> Mark:
-    return shaped(of(source) or NOWHERE, out.shape)
+def gated(of: Any, out: Any, tensors: Sequence[Tensor]) -> Mark:
+    """The rule of the same calls where the mark of a tensor is lost: as a gate, alike for all cells, it changes no place."""
+    marked = [(tensor, mark) for tensor in tensors if (mark := of(tensor)) is not None]
+    known = [mark for _, mark in marked if not mark.lost]
+    gates = [(tensor, mark) for tensor, mark in marked if mark.lost]
+    made = merged(known, out.shape) if known else gates[0][1]
+    if made.lost:
+        return made
+    for tensor, mark in gates:
+        if not made.spots or any(-j <= tensor.ndim and tensor.shape[j] > 1 for j, _ in made.spots):
+            return mark
+    return made.everywhere()
+
+
+def _copied(of: Any, out: Tensor, _into: Any, source: Any, *_: Any, **__: Any) -> Mark | None:
+    mark = of(source) if isinstance(source, Tensor) else None
+    return mark and shaped(mark, out.shape)
 
 
 def _same_order(mark: Mark, out: Tensor, *_: Any, **__: Any) -> Mark:
     return regrouped(mark, out.shape)
+
+
+def _squeezed(mark: Mark, out: Tensor, dim: Any = None, **_: Any) -> Mark:
+    count = len(mark.dims)
+    among = {j % count for j in each(dim, 1)} if dim is not None else range(count)
+    for j in sorted((j for j in among if mark.dims[j].size == 1), reverse=True):
+        mark = choosing.one(mark, out, j, 0)
+    return mark
+
+
+def _unsqueezed(mark: Mark, out: Tensor, dim: int) -> Mark:
+    return inserted(mark, dim % out.ndim)
 
 
 def _turned(order: Callable[..., Any], mark: Mark, _out: Tensor, *args: Any, **kwargs: Any) -> Mark:
@@ -68,34 +111,17 @@ def _turned(order: Callable[..., Any], mark: Mark, _out: Tensor, *args: Any, **k
 
 
 def _linear(mark: Mark, out: Tensor, *_: Any, **__: Any) -> Mark:
-    return mixed(mark, -1, out.shape[-1])
-
-
-def _product(of: Any, out: Tensor, a: Tensor, b: Tensor, *_: Any, **__: Any) -> Mark:
-    """A matrix of weights times cells, or cells times such a matrix; the product of cells and cells is that of an attention."""
-    left, right = of(a), of(b)
-    if left is not None and right is None and left.spots and b.ndim == 2:
-        return mixed(left, -1, out.shape[-1])
-    if right is not None and left is None and right.spots and b.ndim > 1 and a.ndim > 1:
-        return shaped(mixed(right, -2, out.shape[-2]), out.shape)
-    return NOWHERE
-
-
-def _attended(of: Any, out: Any, query: Tensor, *_: Any, **__: Any) -> Marks:
-    """The cells of the query, each of which now depends on the whole image."""
-    mark = (of(query) or NOWHERE).everywhere()
-    return shaped(mark, out.shape) if isinstance(out, Tensor) else [shaped(mark, out[0].shape), NOWHERE]
+    return summed(mark, -1, out.shape[-1])
 
 
 def _reduced(mark: Mark, out: Any, dim: Any = None, *_: Any, axis: Any = None, **__: Any) -> Marks:
     """The rule of the mean, sum or maximum over some dimensions."""
     dims = dim if axis is None else axis
-    if dims is None or isinstance(dims, bool):
-        return NOWHERE
     count = len(mark.dims)
+    over = range(count) if dims is None or isinstance(dims, bool) or dims == () else each(dims, 1)
     keeps = (out if isinstance(out, Tensor) else out[0]).ndim == count
-    for j in sorted({j % count for j in each(dims, 1)}, reverse=True):
-        mark = mixed(mark, j, 1 if keeps else None)
+    for j in sorted({j % count for j in over}, reverse=True):
+        mark = summed(mark, j, 1 if keeps else None)
     return for_each(out, lambda _: mark)
 
 
@@ -103,8 +129,7 @@ def _larger(of: Any, out: Any, *args: Any, **kwargs: Any) -> Marks:
     """The rule of torch.max(x, y), or of torch.max(x, dim)."""
     two = (len(args) > 1 and isinstance(args[1], Tensor)) or isinstance(kwargs.get("other"), Tensor)
     if two:
-        tensors = [*args, kwargs.get("other")]
-        return cell_by_cell([mark for part in tensors if isinstance(part, Tensor) and (mark := of(part)) is not None], out)
+        return gated(of, out, [part for part in (*args, kwargs.get("other")) if isinstance(part, Tensor)])
     return _first(_reduced)(of, out, *args, **kwargs)
 
 
@@ -112,10 +137,22 @@ def _normed(mark: Mark, out: Tensor, p: Any = None, dim: Any = None, *_: Any, **
     return _reduced(mark, out, dim)
 
 
+def _similar(of: Any, out: Tensor, a: Tensor, b: Tensor, dim: int = 1, *_: Any, **__: Any) -> Marks:
+    """The rule of cosine_similarity."""
+    marks = [mark for tensor in (a, b) if (mark := of(tensor)) is not None]
+    shape = np.broadcast_shapes(a.shape, b.shape)
+    return summed(merged(marks, shape), dim, None)
+
+
 def _shares(mark: Mark, out: Tensor, dim: Any = None, *_: Any, **__: Any) -> Mark:
-    """The rule of softmax: over space, every cell depends on the whole image."""
-    over_space = dim is None or bool(mark.dims[dim].axes)
-    return shaped(mark.everywhere() if over_space else mark, out.shape)
+    """The rule of softmax and cumulative sums: over space, every cell depends on the whole image."""
+    if dim is None:
+        return mark.everywhere()
+    return lost(MIXED) if mark.dims[dim].images else mark.everywhere() if mark.dims[dim].axes else mark
+
+
+def _normalized(mark: Mark, out: Tensor, p: Any = 2, dim: int = 1, *_: Any, **__: Any) -> Mark:
+    return _shares(mark, out, dim)
 
 
 def _layer_norm(mark: Mark, out: Tensor, normalized_shape: Sequence[int], *_: Any, **__: Any) -> Mark:
@@ -127,109 +164,47 @@ def _statistics(mark: Mark, _out: Tensor, *_: Any, **__: Any) -> Mark:
     return mark.everywhere()
 
 
-def _joined(of: Any, out: Tensor, tensors: Sequence[Tensor], dim: int = 0, *, axis: int | None = None, **_: Any) -> Mark:
-    """The rule of concatenation: along space, of other tokens to those of a map; along other dimensions, of maps."""
+def _batch_norm(mark: Mark, _out: Tensor, mean: Any = None, *args: Any, training: bool = False, **__: Any) -> Mark:
+    trains = training or (len(args) > 3 and args[3] is True) or mean is None
+    return mark.everywhere() if trains else mark
+
+
+def _channels_shuffled(mark: Mark, out: Tensor, *_: Any, **__: Any) -> Mark:
+    return lost("channels that hold cells are shuffled") if mark.dims[1].informed else mark
+
+
+def _cat(of: Any, out: Tensor, tensors: Sequence[Tensor], dim: int = 0, *, axis: int | None = None, **_: Any) -> Mark:
+    """The rule of concatenation: of maps along channels, of rows of tokens, of a map and a border."""
     j = (dim if axis is None else axis) % out.ndim - out.ndim
-    marks = [of(tensor) for tensor in tensors]
-    spatial = [i for i, mark in enumerate(marks) if mark is not None and mark.spots]
-    along = [i for i in spatial if marks[i].dims[j].axes and (marks[i].settled or marks[i]).dims[j].axes]
-    if not along:
-        known = [(mark.settled or mark, tensor.shape[j]) for mark, tensor in zip(marks, tensors, strict=True) if mark]
-        return merged([mark for mark, _ in known], out.shape, [size for _, size in known])
-    if len(along) > 1:
-        return NOWHERE
-    (i,) = along
-    edges = [0, *accumulate(tensor.shape[j] for tensor in tensors)]
-    return _between(marks[i], j, edges[i], edges[-1] - edges[i + 1])
-
-
-def _between(mark: Mark, j: int, before: int, after: int) -> Mark:
-    """The mark with more entries before and after along a dimension: a border round a map, or tokens beside those of a map."""
-    dim = mark.dims[j]
-    if dim.single is not None and len(mark.axes) > 1:
-        shape = [d.size for d in mark.dims]
-        shape[j] += before + after
-        return moved(mark, {j: (1, -before, -before)}, shape)
-    return _with(mark, j, dim._replace(before=dim.before + before, after=dim.after + after))
+    parts = [(of(tensor), tensor.shape[j]) for tensor in tensors if tensor.ndim == out.ndim]
+    return joined([mark for mark, _ in parts], j, [size for _, size in parts], out.shape)
 
 
 def _stacked(of: Any, out: Tensor, tensors: Sequence[Tensor], dim: int = 0, **_: Any) -> Mark:
-    j = dim % out.ndim
-    marks = [mark for tensor in tensors if (mark := of(tensor)) is not None]
-    return merged([replace(m, dims=(*m.dims[:j], Dim(()), *m.dims[j:])) if m.spots else m for m in marks], out.shape)
+    return stacked([of(tensor) for tensor in tensors], dim % out.ndim - out.ndim, out.shape)
 
 
-def _indexed(mark: Mark, out: Tensor, index: Any) -> Mark:
-    index = index if isinstance(index, tuple) else (index,)
-    if not all(part is None or part is Ellipsis or type(part) in (int, slice) for part in index):
-        return NOWHERE
-    taken = sum(part is not None and part is not Ellipsis for part in index)
-    rest = (slice(None),) * (len(mark.dims) - taken)
-    at = index.index(Ellipsis) if Ellipsis in index else len(index)
-    j = 0
-    for part in (*index[:at], *rest, *index[at + 1 :]):
-        if part is None:
-            mark = replace(mark, dims=(*mark.dims[:j], Dim(()), *mark.dims[j:]))
-        elif isinstance(part, slice):
-            mark = _sliced(mark, j, part)
-        else:
-            mark = _selected(mark, j, part)
-        j += not isinstance(part, int)
-    return shaped(mark, out.shape)
+def _looked_up(of: Any, out: Tensor, index: Tensor, weight: Tensor, *_: Any, **__: Any) -> Mark:
+    mark = of(index)
+    return mark if mark is not None and mark.lost else inserted(mark, len(mark.dims), plain(out.shape[-1])) if mark else (
+        lost("weights that are computed from the image"))  # fmt: skip
 
 
-def _selected(mark: Mark, j: int, at: int) -> Mark:
-    """The mark of one entry along a dimension, which is then gone; if it held a part of an axis, the other parts stay."""
-    (dim, count) = mark.dims[j], len(mark.dims)
-    dims = (*mark.dims[:j], *mark.dims[j % count + 1 :])
-    f = dim.factors[0] if dim.single is not None else None
-    if f is None or f.axis is None or not any(f.axis in other.axes for other in dims):
-        return replace(mark, dims=dims, whole=mark.whole or bool(dim.axes))
-    shift = f.step * (at % f.size)
-    axes = tuple(axis.through(1, shift, shift) if a == f.axis else axis for a, axis in enumerate(mark.axes))
-    return replace(mark, dims=dims, axes=axes)
+def _set(of: Any, _out: Any, x: Tensor, index: Any, value: Any, accumulate: Any = False) -> Mark | None:
+    index = tuple(index) if isinstance(index, list) else index
+    return lost("adding to a part of a tensor") if accumulate else writing.assigned(of, x, index, value)
 
 
-def _sliced(mark: Mark, j: int, part: slice) -> Mark:
-    size = mark.dims[j].size
-    start, stop, step = part.indices(size)
-    count = len(range(start, stop, step))
-    if (start, count) == (0, size):
-        return mark
-    settled = mark.settled
-    if settled is None:
-        return NOWHERE if mark.dims[j].axes else _with(mark, j, plain(count))
-    dim = settled.dims[j]
-    if dim.single is not None or not dim.axes:
-        shape = [d.size for d in settled.dims]
-        shape[j] = count
-        return moved(settled, {j - len(shape): (step, start, start)}, shape)
-    last = start + count - (size - dim.after)
-    if step != 1 or start > dim.before or last < 0:
-        return NOWHERE
-    return _with(settled, j, dim._replace(before=dim.before - start, after=last))
+def _sampled(of: Any, out: Tensor, x: Tensor, grid: Tensor, *args: Any, **kwargs: Any) -> Mark:
+    mark = of(x)
+    if of(grid) is not None or mark is None:
+        return lost("grid_sample, which samples at places that the network computes")
+    return mark if mark.lost else windows.sampled(mark, out, np.array(grid.tolist()), *args, **kwargs)
 
 
-def _with(mark: Mark, j: int, dim: Dim) -> Mark:
-    j %= len(mark.dims)
-    return replace(mark, dims=(*mark.dims[:j], dim, *mark.dims[j + 1 :]))
-
-
-def _narrowed(mark: Mark, out: Tensor, dim: int, start: int, length: int) -> Mark:
-    return _sliced(mark, dim, slice(start, start + length))
-
-
-def _select(mark: Mark, out: Tensor, dim: int, index: int) -> Mark:
-    return _selected(mark, dim % len(mark.dims), index)
-
-
-def _in_parts(mark: Mark, out: Sequence[Tensor], _sizes: Any = None, dim: int = 0, **__: Any) -> list[Mark]:
-    edges = [0, *accumulate(part.shape[dim] for part in out)]
-    return [_sliced(mark, dim, slice(a, b)) for a, b in pairwise(edges)]
-
-
-def _unbound(mark: Mark, out: Sequence[Tensor], dim: int = 0) -> list[Mark]:
-    return [_selected(mark, dim % len(mark.dims), i) for i in range(len(out))]
+def _complex(mark: Mark, out: Tensor) -> Mark:
+    """The rule of view_as_real and view_as_complex: pairs of numbers along the last dimension."""
+    return inserted(mark, len(mark.dims), plain(2)) if out.ndim > len(mark.dims) else summed(mark, -1, None)
 
 
 CELL_BY_CELL = """
@@ -241,12 +216,12 @@ CELL_BY_CELL = """
     iadd isub imul itruediv idiv ipow radd rsub rmul rtruediv rdiv rpow rsub maximum minimum fmax fmin where lerp addcmul
     addcdiv masked_fill xlogy hypot gt ge lt le eq ne greater greater_equal less less_equal logical_not logical_and
     logical_or logical_xor invert and or xor bitwise_and bitwise_or bitwise_not isfinite isnan isinf
-    batch_norm dropout dropout1d dropout2d dropout3d alpha_dropout feature_alpha_dropout feature_dropout bernoulli
-    local_response_norm normalize channel_shuffle rms_norm
-    clone contiguous detach requires_grad to type type_as float double half bfloat16 cpu cuda mps data alias real
-    as_subclass expand expand_as repeat broadcast_to zeros_like ones_like
+    dropout dropout1d dropout2d dropout3d alpha_dropout feature_alpha_dropout feature_dropout bernoulli
+    local_response_norm clone contiguous detach requires_grad type float double half bfloat16 long int bool cpu cuda mps data
+    alias real imag conj angle complex polar as_subclass native_dropout
 """
-SAME_ORDER = "view reshape view_as reshape_as flatten unflatten squeeze unsqueeze ravel"
+SAME_ORDER = "view reshape view_as reshape_as flatten unflatten ravel unsafe_view"
+AS_IT_IS = "to type_as expand expand_as broadcast_to"
 ORDERS: dict[str, Callable[..., Any]] = {
     "permute": lambda x, *dims: x.transpose(*dims),
     **dict.fromkeys(("transpose", "swapaxes", "swapdims"), lambda x, a, b: x.swapaxes(a, b)),
@@ -255,33 +230,59 @@ ORDERS: dict[str, Callable[..., Any]] = {
     **dict.fromkeys(("mT", "mH", "adjoint"), lambda x: x.swapaxes(-1, -2)),
 }
 REDUCED = (
-    "mean sum amax amin prod std var nanmean nansum logsumexp median all any var_mean std_mean argmax argmin count_nonzero"
+    "mean sum amax amin prod std var nanmean nansum logsumexp median all any var_mean std_mean argmax argmin count_nonzero "
+    "aminmax nanmedian special_logsumexp"
 )
+BY_CONTENT = "topk sort argsort kthvalue mode nonzero unique unique_consecutive multinomial masked_select searchsorted bucketize"
+PLACES = "deform_conv2d roi_align roi_pool ps_roi_align ps_roi_pool"
 OTHERS: dict[str, Callable[..., Marks]] = {
     "interpolate": windows.interpolated, "pixel_unshuffle": windows.unshuffled, "pixel_shuffle": windows.shuffled,
     "pad": windows.padded, "constant_pad_nd": windows.padded, "roll": windows.rolled, "unfold": windows.unfolded,
-    "linear": _linear, "norm": _normed, "linalg_vector_norm": _normed, "softmax": _shares, "log_softmax": _shares,
-    "layer_norm": _layer_norm, "group_norm": _statistics, "instance_norm": _statistics, "getitem": _indexed,
-    "narrow": _narrowed, "select": _select, "chunk": _in_parts, "split": _in_parts, "split_with_sizes": _in_parts,
-    "tensor_split": _in_parts, "unbind": _unbound,
+    "fold": windows.folded, "norm": _normed, "linalg_vector_norm": _normed, "softmax": _shares,
+    "log_softmax": _shares, "softmin": _shares, "gumbel_softmax": _statistics, "cumsum": _shares, "cumprod": _shares,
+    "logcumsumexp": _shares, "normalize": _normalized, "layer_norm": _layer_norm, "rms_norm": _layer_norm,
+    "group_norm": _statistics, "instance_norm": _statistics, "batch_norm": _batch_norm, "channel_shuffle": _channels_shuffled,
+    "native_channel_shuffle": _channels_shuffled, "narrow": choosing.narrowed, "select": choosing.one,
+    "chunk": choosing.in_parts, "split": choosing.in_parts, "split_with_sizes": choosing.in_parts,
+    "tensor_split": choosing.in_parts, "unsafe_chunk": choosing.in_parts, "unsafe_split": choosing.in_parts,
+    "hsplit": choosing.split_along((1, 0)), "vsplit": choosing.split_along((0, 0)), "dsplit": choosing.split_along((2, 2)),
+    "unbind": choosing.unbound, "iter": choosing.unbound, "squeeze": _squeezed, "unsqueeze": _unsqueezed,
+    "repeat": choosing.repeated, "tile": choosing.repeated, "flip": choosing.flipped, "rot90": choosing.turned,
+    "fliplr": lambda mark, out: choosing.flipped(mark, out, 1), "flipud": lambda mark, out: choosing.flipped(mark, out, 0),
+    "diagonal": choosing.diagonal, "one_hot": choosing.one_hot, "view_as_real": _complex, "view_as_complex": _complex,
+    "transformer_encoder_layer_fwd": _statistics,
 }  # fmt: skip
 RULES: dict[str, CallRule] = {
     **dict.fromkeys(CELL_BY_CELL.split(), cell_by_cell),
     **dict.fromkeys(SAME_ORDER.split(), _first(_same_order)),
+    **dict.fromkeys(AS_IT_IS.split(), _first(choosing.expanded)),
     **{name: _first(partial(_turned, order)) for name, order in ORDERS.items()},
     **dict.fromkeys(REDUCED.split(), _first(_reduced)),
     **{name: _first(rule) for name, rule in OTHERS.items()},
-    **{f"conv{d}d": _first(partial(windows.conv, d)) for d in (1, 2, 3)},
-    **{f"conv_transpose{d}d": _first(partial(windows.conv_transposed, d)) for d in (1, 2, 3)},
+    **dict.fromkeys(BY_CONTENT.split(), partial(_unknown, choosing.BY_CONTENT)),
+    **{name: partial(_unknown, f"{name}, which reads at places that the network computes") for name in PLACES.split()},
+    "linear": _first(_linear, weighs=True),
+    **{f"conv{d}d": _first(partial(windows.conv, d), weighs=True) for d in (1, 2, 3)},
+    **{f"conv_transpose{d}d": _first(partial(windows.conv_transposed, d), weighs=True) for d in (1, 2, 3)},
     **{f"max_pool{d}d{more}": _first(partial(windows.pool, d)) for d in (1, 2, 3) for more in ("", "_with_indices")},
+    **{f"max_unpool{d}d": _first(partial(windows.unpooled, d)) for d in (1, 2, 3)},
     **{f"avg_pool{d}d": _first(partial(windows.avg_pool, d)) for d in (1, 2, 3)},
     **{f"lp_pool{d}d": _first(partial(windows.lp_pool, d)) for d in (1, 2, 3)},
     **{f"adaptive_{kind}_pool{d}d{more}": _first(partial(windows.adaptive, d)) for d in (1, 2, 3)
        for kind, more in (("avg", ""), ("max", ""), ("max", "_with_indices"))},
     **dict.fromkeys(("max", "min"), _larger),
-    **dict.fromkeys(("matmul", "mm", "bmm", "rmatmul"), _product),
-    **dict.fromkeys(("scaled_dot_product_attention", "multi_head_attention_forward"), _attended),
-    **dict.fromkeys(("cat", "concat", "concatenate"), _joined),
-    "stack": _stacked,
-    "copy": _copied,
+    **dict.fromkeys(("matmul", "mm", "bmm", "mv", "dot"), products.matrices), "rmatmul": products.reversed_matrices,
+    **dict.fromkeys(("addmm", "baddbmm", "addmv", "addbmm"), products.added_matrices),
+    "inner": products.inner, "outer": products.outer, "ger": products.outer, "tensordot": products.tensordot,
+    "einsum": products.einsum, "cdist": products.distances, "bilinear": products.bilinear,
+    "scaled_dot_product_attention": products.attended, "multi_head_attention_forward": products.multi_head,
+    "native_multi_head_attention": products.native_multi_head,
+    **dict.fromkeys(("lstm", "gru", "rnn_tanh", "rnn_relu"), products.recurrent),
+    **dict.fromkeys(("lstm_cell", "gru_cell", "rnn_tanh_cell", "rnn_relu_cell"), products.recurrent_cell),
+    "pack_padded_sequence": products.packed, "pad_packed_sequence": products.unpacked,
+    **dict.fromkeys(("cat", "concat", "concatenate"), _cat), "stack": _stacked, "cosine_similarity": _similar,
+    "getitem": choosing.indexed, "index": choosing.indexed, "index_select": choosing.index_selected,
+    **dict.fromkeys(("gather", "take_along_dim"), choosing.gathered), "repeat_interleave": choosing.repeated_each,
+    "setitem": _set, "index_put": _set, "masked_scatter": writing.scattered, "index_copy": writing.index_copied,
+    "embedding": _looked_up, "copy": _copied, "grid_sample": _sampled, "grid_sampler": _sampled,
 }  # fmt: skip

@@ -1,7 +1,8 @@
-"""Which dimensions of a tensor run over space, and which pixels each cell sees, through reshaping and transposing.
+"""What is known of a tensor: which of its dimensions run over space, and which pixels each cell sees.
 
-A dimension is a product of factors, outermost first, each a part of one axis of space or of none.  So the cells of a map that
-is cut into windows, folded into channels or flattened to tokens are still known, and so is the map when it is reassembled.
+A dimension is a product of factors, outermost first, each a part of one axis of space, of the images of the batch, or of
+anything else.  So the cells of a map that is cut into windows, folded into channels or flattened to tokens are still known,
+and so is the map when it is reassembled.  `moves.py` and `merging.py` say what calls do to marks.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,54 +13,66 @@ from typing import NamedTuple
 
 from seewhy.images.places import Place
 
+IMAGES = -1  # in place of an axis of space: the images of the batch
+Order = tuple[int, ...]
+
 
 class Axis(NamedTuple):
-    """Where the cells along one axis of space lie, in pixels."""
+    """Where the cells along one axis of space lie, in pixels; the stride is below zero where the axis runs backwards."""
 
     stride: float = 1.0
     first: float = 0.0  # the centre of cell 0; low and high are the outermost pixels that it sees
     low: float = 0.0
     high: float = 0.0
+    order: Order | None = None  # entry i along the axis is cell order[i], as after a roll; None: cell i
 
     def through(self, step: float, begin: float, end: float) -> "Axis":
         """The axis of new cells, of which cell j reads the cells from step * j + begin to step * j + end."""
-        middle = (begin + end) / 2
-        return Axis(
-            self.stride * step, self.first + self.stride * middle, self.low + self.stride * begin, self.high + self.stride * end
-        )
+        low, high = sorted((self.stride * begin, self.stride * end))
+        middle = self.stride * (begin + end) / 2
+        return Axis(self.stride * step, self.first + middle, self.low + low, self.high + high, self.order)
 
 
 class Factor(NamedTuple):
-    """A part of a dimension: it runs along an axis of space in steps of `step` cells, or (axis None) along anything else."""
+    """A part of a dimension: it runs along an axis in steps of `step` cells, or (axis None) along anything else."""
 
     size: int
-    axis: int | None = None
+    axis: int | None = None  # 0 and up: an axis of space; IMAGES; None: channels, heads, views, queries, words
     step: int = 1
 
 
 class Dim(NamedTuple):
-    """A dimension of a tensor; before and after its cells may stand tokens without a place."""
+    """A dimension of a tensor: a product of factors, outermost first, or some entries of such a product."""
 
     factors: tuple[Factor, ...]
-    before: int = 0
-    after: int = 0
+    rows: Order | None = None  # for each entry, which entry of the product it is, -1: one of no place; None: all, in order
 
     @property
     def size(self) -> int:
-        return self.before + prod([f.size for f in self.factors]) + self.after
+        return len(self.rows) if self.rows is not None else prod([f.size for f in self.factors])
 
     @property
     def spatial(self) -> bool:
+        return any(f.axis is not None and f.axis >= 0 for f in self.factors)
+
+    @property
+    def informed(self) -> bool:
+        """Does the dimension hold cells of space, or images?"""
         return any(f.axis is not None for f in self.factors)
 
     @property
     def axes(self) -> tuple[int, ...]:
-        return tuple(f.axis for f in self.factors if f.axis is not None)
+        return tuple([f.axis for f in self.factors if f.axis is not None and f.axis >= 0])
+
+    @property
+    def images(self) -> bool:
+        return any(f.axis == IMAGES for f in self.factors)
 
     @property
     def single(self) -> int | None:
         """The axis of space, if this dimension holds its cells and nothing else; None otherwise."""
-        return self.factors[0].axis if len(self.factors) == 1 and not self.before and not self.after else None
+        alone = self.factors[0].axis if len(self.factors) == 1 and self.rows is None else None
+        return alone if alone is not None and alone >= 0 else None
 
 
 def plain(size: int) -> Dim:
@@ -68,11 +81,14 @@ def plain(size: int) -> Dim:
 
 @dataclass(frozen=True, eq=False)
 class Mark:
-    """Where the cells of a tensor lie in the image."""
+    """Where the cells of a tensor lie in the image.  Without dimensions of space: it is known that it has none."""
 
     dims: tuple[Dim, ...]
     axes: tuple[Axis, ...]
     whole: bool = False  # may the cells depend on the whole image?
+    lost: str = ""  # in words, why nothing is known
+    points: tuple[int, ...] = ()  # axes of which a single cell was taken, `first` of the axis is its centre; no dim holds them
+    image: Dim | None = None  # the one image of the batch that was taken, where no dim holds the images
 
     @cached_property
     def shape(self) -> tuple[int, ...]:
@@ -85,51 +101,63 @@ class Mark:
         return tuple([(j - count, dim) for j, dim in enumerate(self.dims) if dim.spatial])
 
     @cached_property
+    def factors(self) -> tuple[tuple[int, Factor], ...]:
+        """Each factor that runs along an axis of space or the images, with the number of its dimension, from the start."""
+        return tuple([(j, f) for j, dim in enumerate(self.dims) for f in dim.factors if f.axis is not None])
+
+    @cached_property
+    def pairs(self) -> bool:
+        """Does the tensor pair cells with cells, as the weights of an attention do?  Then no cell lies at a single place."""
+        steps = [(f.axis, f.step) for _, f in self.factors if f.size > 1]
+        return len({*steps}) < len(steps)
+
+    def parts(self, a: int) -> list[tuple[int, Factor]]:
+        return [(j, f) for j, f in self.factors if f.axis == a]
+
+    @cached_property
     def settled(self) -> "Mark | None":
         """The same cells with each axis of space in a single dimension; None where that is not possible.
 
         Where cells lie in channels as well, their places are averaged.
         """
-        if self._once and all(f.step == 1 for _, dim in self.spots for f in dim.factors):
-            return self
         mark = self
         for a in range(len(self.axes)):
-            gathered = mark._of_axis(a)
+            gathered = mark.gathered(a)
             if gathered is None:
                 return None
             mark = gathered
-        return mark if mark._once else None
+        return mark if all(_orderly(dim) for _, dim in mark.spots) else None
 
-    @property
-    def _once(self) -> bool:
-        axes = [f.axis for _, dim in self.spots for f in dim.factors if f.axis is not None]
-        return len({*axes}) == len(axes) and all(_orderly(dim) for _, dim in self.spots)
-
-    def _of_axis(self, a: int) -> "Mark | None":
-        parts = [(f.step, j, f) for j, dim in enumerate(self.dims) for f in dim.factors if f.axis == a]
-        if not parts:
+    def gathered(self, a: int) -> "Mark | None":
+        parts = [(f.step, j, f) for j, f in self.parts(a)]
+        if len(parts) < 2 and all(step == 1 for step, _, _ in parts):
             return self
         step, home, _ = max(parts)
         inner = [f for _, _, f in parts if f.step < step]
         within = sum(f.step * (f.size - 1) for f in inner)
-        if len(parts) - len(inner) > 1 or within >= step:
+        if len(parts) - len(inner) > 1 or within >= step or self.axes[a].order is not None:
+            return None
+        if any(dim.rows is not None and a in dim.axes for dim in self.dims):
             return None
         dims = tuple(
-            _dim([f if f.axis != a else f._replace(step=1) if (j, f.step) == (home, step) else Factor(f.size)
-                  for f in dim.factors], dim.before, dim.after) for j, dim in enumerate(self.dims)
+            _product([f if f.axis != a else f._replace(step=1) if (j, f.step) == (home, step) else Factor(f.size)
+                      for f in dim.factors], dim.rows) for j, dim in enumerate(self.dims)
         )  # fmt: skip
-        return replace(self, dims=dims, axes=_changed(self.axes, {a: self.axes[a].through(step, 0, within)}))
+        return replace(self, dims=dims, axes=changed(self.axes, {a: self.axes[a].through(step, 0, within)}))
 
     @cached_property
     def where(self) -> tuple[tuple[int, ...], Place] | None:
-        """The grid of the cells and their place; None where the cells along an axis of space are no longer known."""
+        """The grid of the cells, axis by axis of the image, and their place; None where an axis is no longer known.
+
+        Cells that were rolled are in their order again; an axis that runs backwards has a stride below zero.
+        """
         mark = self.settled
         if mark is None or len([a for _, dim in mark.spots for a in dim.axes]) < len(mark.axes) or not mark.axes:
             return None
         sizes, axes = {}, {}
         for _, dim in mark.spots:
             for f in dim.factors:
-                if f.axis is not None:
+                if f.axis is not None and f.axis >= 0:
                     sizes[f.axis], axes[f.axis] = f.size, mark.axes[f.axis]
             if dim.factors[-1].axis is None:  # cells that were split into parts: [cell, part]
                 a, parts = dim.axes[0], dim.factors[-1].size
@@ -146,13 +174,16 @@ class Mark:
         return self if self.whole else replace(self, whole=True)
 
 
-NOWHERE = Mark((), (), True)  # computed from the image, but in no known place
-
-
 def start(shape: Sequence[int]) -> Mark:
-    """The mark of the image itself, (n, c, *space)."""
+    """The mark of the images themselves, (n, c, *space)."""
     n, c, *space = shape
-    return Mark((plain(n), plain(c), *(Dim((Factor(side, a),)) for a, side in enumerate(space))), (Axis(),) * len(space))
+    cells = [Dim((Factor(side, a),)) for a, side in enumerate(space)]
+    return Mark((Dim((Factor(n, IMAGES),)), plain(c), *cells), (Axis(),) * len(space))
+
+
+def lost(why: str) -> Mark:
+    """The mark of what was computed from the image, in no known place, and in words why it is not known."""
+    return Mark((), (), True, why)
 
 
 def apart(axis: Axis, parts: int) -> Axis:
@@ -161,19 +192,22 @@ def apart(axis: Axis, parts: int) -> Axis:
     return axis.through(1 / parts, middle, middle)
 
 
-def _orderly(dim: Dim) -> bool:
-    """Does the dimension hold axes of space alone, or one whose cells are split into parts?"""
-    if len(dim.factors) == 1:
-        return True
-    other = [i for i, f in enumerate(dim.factors) if f.axis is None]
-    return not other or (len(dim.axes) == 1 and other == [1] and not dim.before and not dim.after)
-
-
-def _changed(axes: tuple[Axis, ...], new: Mapping[int, Axis]) -> tuple[Axis, ...]:
+def changed(axes: tuple[Axis, ...], new: Mapping[int, Axis]) -> tuple[Axis, ...]:
     return tuple(new.get(a, axis) for a, axis in enumerate(axes))
 
 
-def _dim(factors: Sequence[Factor], before: int = 0, after: int = 0) -> Dim:
+def _orderly(dim: Dim) -> bool:
+    """Does the dimension hold axes of space alone, each cell once, or one whose cells are split into parts?"""
+    placed = [row for row in dim.rows or () if row >= 0]
+    if len(placed) != (0 if dim.rows is None else prod([f.size for f in dim.factors])) or placed != sorted({*placed}):
+        return False
+    if len(dim.factors) == 1:
+        return True
+    other = [i for i, f in enumerate(dim.factors) if f.axis is None or f.axis == IMAGES]
+    return not other or (len(dim.axes) == 1 and other == [1] and dim.factors[1].axis is None and dim.rows is None)
+
+
+def _product(factors: Sequence[Factor], rows: Order | None = None) -> Dim:
     """The factors as one dimension; neighbouring factors of the same axis become a single factor."""
     joined: list[Factor] = []
     for f in factors:
@@ -182,118 +216,8 @@ def _dim(factors: Sequence[Factor], before: int = 0, after: int = 0) -> Dim:
             joined[-1] = Factor(last.size * f.size, f.axis, f.step)
         elif f.size != 1 or f.axis is not None:
             joined.append(f)
-    return Dim(tuple(joined), before, after)
+    return Dim(tuple(joined), rows)
 
 
-def shaped(mark: Mark, shape: Sequence[int]) -> Mark:
-    """The mark of a tensor of that shape with the same dimensions of space; others may be larger, or stand before them."""
-    if mark.shape == shape:
-        return mark
-    for j, dim in mark.spots:
-        if -j > len(shape) or shape[j] != dim.size:
-            return NOWHERE
-    spots = dict(mark.spots)
-    return replace(mark, dims=tuple(spots.get(j - len(shape)) or plain(size) for j, size in enumerate(shape)))
-
-
-def permuted(mark: Mark, order: Sequence[int]) -> Mark:
-    return replace(mark, dims=tuple(mark.dims[j] for j in order))
-
-
-def regrouped(mark: Mark, shape: Sequence[int]) -> Mark:
-    """The mark after a reshape: the same elements in the same order, in dimensions of that shape."""
-    left: list[Factor | Dim] = []
-    for dim in mark.dims:
-        left += [dim] if dim.before or dim.after else dim.factors
-    dims = []
-    for size in shape:
-        dim = _taken(left, size)
-        if dim is None:
-            return NOWHERE
-        dims.append(dim)
-    if any(part.size > 1 for part in left):
-        return NOWHERE
-    if left and dims:  # axes of a single cell
-        dims[-1] = _dim([*dims[-1].factors, *(f for f in left if isinstance(f, Factor))])
-    return replace(mark, dims=tuple(dims))
-
-
-def _taken(left: list[Factor | Dim], size: int) -> Dim | None:
-    """A dimension of that size, taken from the front of the factors that are left; None where they do not make it up."""
-    if left and isinstance(left[0], Dim) and left[0].size == size:
-        dim = left.pop(0)
-        return dim if isinstance(dim, Dim) else None
-    factors: list[Factor] = []
-    while size > 1 or (not factors and left and left[0].size == 1):
-        f = left.pop(0) if left else None
-        if not isinstance(f, Factor) or f.size < 1 or max(size, f.size) % min(size, f.size):
-            return None
-        if f.size > size:
-            inner = f.size // size
-            left.insert(0, f._replace(size=inner))
-            f = Factor(size, f.axis, f.step * inner)
-        factors.append(f)
-        size //= f.size
-    return _dim(factors)
-
-
-def mixed(mark: Mark, j: int, size: int | None) -> Mark:
-    """The mark after a sum over dimension j, which then has a new size, or is gone (size None)."""
-    mark = mark.settled or mark
-    dims = list(mark.dims)
-    gone = dims[j]
-    dims[j : j + 1 or None] = [] if size is None else [plain(size)]
-    return replace(mark, dims=tuple(dims), whole=mark.whole or bool(gone.axes))
-
-
-def moved(
-    mark: Mark, windows: Mapping[int, tuple[float, float, float]], shape: Sequence[int], mixes: int | None = None
-) -> Mark:
-    """The mark of a tensor of that shape whose cells each read a window of cells.
-
-    windows: by dimension, step, begin and end (see Axis.through).  mixes: a dimension that is summed over, as channels are by a
-    convolution.
-    """
-    settled = mark.settled
-    if settled is None or len(settled.dims) != len(shape):
-        return NOWHERE
-    dims, axes = [plain(size) for size in shape], [*settled.axes]
-    for j, dim in settled.spots:
-        window = windows.get(j, (1, 0, 0))
-        a = dim.single
-        if j == mixes:
-            continue
-        if a is not None and j in windows:
-            axes[a] = axes[a].through(*window)
-            dims[j] = Dim((Factor(shape[j], a),))
-        elif window == (1, 0, 0) and dim.size == shape[j]:
-            dims[j] = dim
-        else:
-            return NOWHERE
-    return Mark(tuple(dims), tuple(axes), settled.whole or (mixes is not None and settled.dims[mixes].spatial))
-
-
-def merged(marks: Sequence[Mark], shape: Sequence[int], weights: Sequence[float] | None = None) -> Mark:
-    """The mark of a tensor that combines several cell by cell: a cell lies at the mean of their centres, and sees what all see.
-
-    If one of them lies otherwise, or in no known place, every cell may depend on the whole image.
-    """
-    base = max(marks, key=lambda mark: sum(len(dim.axes) for _, dim in mark.spots))
-    if not base.spots:
-        return NOWHERE
-    alike = [(mark, w) for mark, w in zip(marks, weights or [1] * len(marks), strict=True) if mark.spots == base.spots]
-    whole = len(alike) < len(marks) or any(mark.whole for mark, _ in alike)
-    if any(mark.axes != base.axes for mark, _ in alike):
-        base = replace(base, axes=tuple(_mean([(mark.axes[a], w) for mark, w in alike]) for a in range(len(base.axes))))
-    return shaped(base.everywhere() if whole else base, shape)
-
-
-def _mean(axes: Sequence[tuple[Axis, float]]) -> Axis:
-    """The mean of axes of one stride.  Where strides differ, coarse cells were enlarged to join finer ones, as gates are: then
-    the axis whose cells see least decides, with those of its stride.
-    """
-    least = min((axis for axis, _ in axes), key=lambda axis: axis.high - axis.low)
-    alike = [(axis, w) for axis, w in axes if abs(axis.stride - least.stride) < 1e-6 * abs(least.stride)]
-    total = sum(w for _, w in alike)
-    stride, first = (sum(axis[k] * w for axis, w in alike) / total for k in (0, 1))
-    return Axis(stride, first, min(axis.low for axis, _ in axes), max(axis.high for axis, _ in axes))
+def product(dims: Sequence[Dim], rows: Order | None = None) -> Dim:
+    return _product([f for dim in dims for f in dim.factors], rows)

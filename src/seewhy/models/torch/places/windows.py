@@ -2,16 +2,94 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from dataclasses import replace
 from math import ceil, floor
 from typing import Any
 
 import numpy as np
 from torch import Size, Tensor
 
-from .marks import NOWHERE, Mark, mixed, moved, plain, regrouped, replace
+from .marks import Axis, Dim, Factor, Mark, changed, lost, plain
+from .merging import MIXED, level, summed
+from .moves import chosen, coarser, inserted, permuted, regrouped, with_dim
 
 Marks = Mark | list[Mark]
-WindowsByAxis = dict[int, tuple[float, float, float]]
+Window = tuple[float, float, float]  # step, begin and end (see Axis.through)
+WindowsByAxis = dict[int, Window]  # by the dimension, counted from the end
+STAYS = (1, 0, 0)
+ROLLED = "windows over a map that was rolled"
+
+
+def moved(mark: Mark, windows: WindowsByAxis, shape: Sequence[int], mixes: int | None = None) -> Mark:
+    """The mark of a tensor of that shape whose cells each read a window of cells.
+
+    mixes: a dimension that is summed over, as channels are by a convolution.
+    """
+    if mixes is not None:
+        mark = summed(mark, mixes, shape[mixes])
+    if mark.lost or len(mark.dims) != len(shape):
+        return mark if mark.lost else lost("windows that are not understood")
+    for j, size in enumerate(shape, -len(shape)):
+        mark = _moved_along(mark, j, windows.get(j, STAYS), size)
+        if mark.lost:
+            return mark
+    return mark
+
+
+def _moved_along(mark: Mark, j: int, window: Window, size: int) -> Mark:
+    dim = mark.dims[j]
+    if not dim.informed or (window == STAYS and dim.size == size):
+        return mark if dim.size == size else with_dim(mark, j, plain(size))
+    if dim.images:
+        return lost(MIXED)
+    a = dim.factors[0].axis
+    if a is None or {*dim.axes} != {a}:
+        return _among_tokens(mark, j, window, size)
+    mark = coarser(mark, a)
+    dim, axis = mark.dims[j], mark.axes[a]
+    if len(mark.parts(a)) == 1 and axis.order is None:
+        begin = _row(dim)
+        if begin is not None:
+            return _with_axis(with_dim(mark, j, Dim((Factor(size, a),))), a, axis.through(1, begin, begin).through(*window))
+        if len(dim.factors) == 2 and dim.rows is None:  # cells that were split into parts
+            return _moved_along(level(mark, j), j, window, size)
+        return lost("windows over cells that do not lie side by side")
+    if axis.order is not None and window[1] == window[2]:
+        index = np.arange(size) * window[0] + window[1]
+        return chosen(mark, j, index.astype(int)) if 0 <= index.min() <= index.max() < dim.size else lost(ROLLED)
+    if axis.order is not None:
+        return lost(ROLLED)
+    step, begin, end = window
+    if step == 1 and dim.size == size and dim.rows is None and len(dim.factors) == 1:  # inside windows
+        f = dim.factors[0]
+        return _with_axis(mark, a, axis.through(1, f.step * begin, f.step * end))
+    gathered = mark.gathered(a)
+    return lost("windows over a part of the cells") if gathered is None or gathered is mark else _moved_along(gathered, j, window, size)
+
+
+def _with_axis(mark: Mark, a: int, axis: Axis) -> Mark:
+    return replace(mark, axes=changed(mark.axes, {a: axis}))
+
+
+def _among_tokens(mark: Mark, j: int, window: Window, size: int) -> Mark:
+    """Along rows of tokens cells of several axes lie side by side: a token that sees its neighbours stays where it is."""
+    step, begin, end = window
+    if step == 1 and mark.dims[j].size == size and begin == -end:
+        return mark.everywhere()
+    return lost("windows over tokens of several rows")
+
+
+def _row(dim: Dim) -> int | None:
+    """The cell of the first entry, where all entries are cells side by side, maybe with others of no place around them."""
+    if len(dim.factors) > 1:
+        return None
+    if dim.rows is None:
+        return 0
+    rows = np.array(dim.rows)
+    (placed,) = np.nonzero(rows >= 0)
+    begin = int(rows[placed[0]] - placed[0])
+    alike = np.array_equal(rows[placed[0] : placed[-1] + 1], np.arange(placed[0], placed[-1] + 1) + begin)
+    return begin if alike else None
 
 
 def conv(d: int, mark: Mark, out: Tensor, weight: Tensor, bias: Any = None, stride: Any = 1, padding: Any = 0,
@@ -24,12 +102,17 @@ def conv(d: int, mark: Mark, out: Tensor, weight: Tensor, bias: Any = None, stri
 
 def conv_transposed(d: int, mark: Mark, out: Tensor, weight: Tensor, bias: Any = None, stride: Any = 1, padding: Any = 0,
                     output_padding: Any = 0, groups: int = 1, dilation: Any = 1) -> Mark:  # fmt: skip
-    steps = each(stride, d)
-    reach = [span * (k - 1) for span, k in zip(each(dilation, d), weight.shape[2:], strict=True)]
-    middle = [(p - r / 2) / s for p, r, s in zip(each(padding, d), reach, steps, strict=True)]
+    windows = _spread(weight.shape[2:], each(stride, d), each(padding, d), each(dilation, d))
+    return moved(mark, windows, out.shape, mixes=-d - 1)
+
+
+def _spread(kernel: Sequence[int], steps: Sequence[int], before: Sequence[int], spans: Sequence[int]) -> WindowsByAxis:
+    """The windows of cells whose kernels reach a cell of the larger map, in the mean."""
+    reach = [span * (k - 1) for span, k in zip(spans, kernel, strict=True)]
+    middle = [(p - r / 2) / s for p, r, s in zip(before, reach, steps, strict=True)]
     sides = [r // s / 2 for r, s in zip(reach, steps, strict=True)]
     begins, ends = ([m + sign * side for m, side in zip(middle, sides, strict=True)] for sign in (-1, 1))
-    return moved(mark, _trailing([1 / s for s in steps], begins, ends), out.shape, mixes=-d - 1)
+    return _trailing([1 / s for s in steps], begins, ends)
 
 
 def pool(d: int, mark: Mark, out: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1,
@@ -48,6 +131,14 @@ def lp_pool(d: int, mark: Mark, out: Tensor, norm_type: Any, kernel_size: Any, s
     return pool(d, mark, out, kernel_size, stride)
 
 
+def unpooled(d: int, mark: Mark, out: Tensor, indices: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0,
+             *_: Any, **__: Any) -> Mark:  # fmt: skip
+    """The rule of max_unpool: each cell goes back to one of the places that it was taken from."""
+    kernel = each(kernel_size, d)
+    steps = kernel if stride is None or stride == [] else each(stride, d)
+    return moved(mark, _spread(kernel, steps, each(padding, d), (1,) * d), out.shape)
+
+
 def adaptive(d: int, mark: Mark, out: Any, *_: Any, **__: Any) -> Marks:
     return for_each(out, partial(_shared_out, d, mark))
 
@@ -58,7 +149,7 @@ def _shared_out(d: int, mark: Mark, out: Tensor) -> Mark:
     for j in range(-d, 0):
         old, new = mark.dims[j].size, out.shape[j]
         if new == 1 < old:
-            mark = mixed(mark, j, 1)
+            mark = summed(mark, j, 1)
             continue
         largest = max(ceil((i + 1) * old / new) - floor(i * old / new) for i in range(new))
         windows[j] = (old / new, (old / new - largest) / 2, (old / new + largest) / 2 - 1)
@@ -98,52 +189,97 @@ def _read(step: float, new: int, mode: str, corners: bool, antialias: bool) -> t
 
 
 def unshuffled(mark: Mark, out: Tensor, downscale_factor: int) -> Mark:
-    return moved(mark, _trailing([downscale_factor] * 2, [0, 0], [downscale_factor - 1] * 2), out.shape)
+    (*lead, c, h, w), r = mark.shape, downscale_factor
+    apart = regrouped(mark, (*lead, c, h // r, r, w // r, r))
+    return apart if apart.lost else regrouped(permuted(apart, _order(len(lead), (0, 2, 4, 1, 3))), out.shape)
 
 
 def shuffled(mark: Mark, out: Tensor, upscale_factor: int) -> Mark:
-    middle = [(1 / upscale_factor - 1) / 2] * 2
-    return moved(mark, _trailing([1 / upscale_factor] * 2, middle, middle), out.shape)
+    (*lead, c, h, w), r = mark.shape, upscale_factor
+    parts = regrouped(mark, (*lead, c // r**2, r, r, h, w))
+    return parts if parts.lost else whole_again(permuted(parts, _order(len(lead), (0, 3, 1, 4, 2))), out)
+
+
+def whole_again(mark: Mark, out: Tensor) -> Mark:
+    """The mark of cells and their parts, side by side, as those of one map of the shape of `out`."""
+    mark = regrouped(mark, out.shape)
+    for j, _ in mark.spots:
+        mark = level(mark, j)
+    return mark
+
+
+def _order(before: int, order: Sequence[int]) -> list[int]:
+    return [*range(before), *(before + j for j in order)]
+
+
+def sampled(mark: Mark, out: Tensor, grid: np.ndarray, mode: str = "bilinear", padding_mode: str = "zeros",
+            align_corners: bool | None = False) -> Mark:  # fmt: skip
+    """The rule of grid_sample with a grid (n, *cells, d) that only enlarges, moves or mirrors, alike for all images."""
+    d, windows = grid.shape[-1], {}
+    for i in range(d):  # the last number is the place along the first axis
+        old, at = mark.dims[i - d].size, grid[..., d - 1 - i]
+        cells = (at + 1) / 2 * (old - 1) if align_corners else ((at + 1) * old - 1) / 2
+        line = np.moveaxis(cells, 1 + i, 0).reshape(cells.shape[1 + i], -1)
+        step = float(line[1, 0] - line[0, 0]) if len(line) > 1 else 1.0
+        if np.abs(line - line[0, 0] - step * np.arange(len(line))[:, None]).max() > 1e-3:
+            return lost("grid_sample, which samples along no axis")
+        reach = 0.0 if np.allclose(line, np.round(line), atol=1e-4) else 0.5
+        windows[i - d] = (step, float(line[0, 0]) - reach, float(line[0, 0]) + reach)
+    return moved(mark, windows, out.shape)
 
 
 def padded(mark: Mark, out: Tensor, pad: Sequence[int], *_: Any, **__: Any) -> Mark:
     return moved(mark, {-1 - i: (1, -before, -before) for i, before in enumerate(pad[0::2])}, out.shape)
 
 
-def onto(mark: Mark, part: Tensor, sheet: Tensor) -> Mark:
-    """The mark of a blank tensor (`sheet`) after a `part` of it was written to: images of several sizes are batched so."""
-    left, begins = part.storage_offset() - sheet.storage_offset(), []
-    for step in sheet.stride():
-        begins.append(left // step if step else 0)
-        left -= begins[-1] * step
-    d = len(mark.dims)
-    if left or part.stride() != sheet.stride()[sheet.ndim - d :]:
-        return NOWHERE
-    mark = replace(mark, dims=(*(plain(side) for side in sheet.shape[: sheet.ndim - d]), *mark.dims))
-    return moved(mark, {j: (1, -begins[j], -begins[j]) for j in range(-d, 0)}, sheet.shape)
-
-
 def rolled(mark: Mark, out: Tensor, shifts: Any, dims: Any = None) -> Mark:
-    dims = (dims,) if isinstance(dims, int) else dims
-    count = len(mark.dims)
-    shifted = {j % count - count: (1, -by, -by) for j, by in zip(dims, each(shifts, len(dims)), strict=True)}
-    return moved(mark, shifted, out.shape)
+    if dims is None or dims == ():
+        return lost("a roll through all dimensions")
+    dims = each(dims, 1)
+    for j, by in zip(dims, each(shifts, len(dims)), strict=True):
+        size = out.shape[j]
+        mark = mark if mark.lost else chosen(mark, j, (np.arange(size) - by) % size)
+    return mark
 
 
 def patches(mark: Mark, out: Tensor, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1) -> Mark:
     """The rule of F.unfold: (n, c, h, w) -> (n, c * k * k, windows)."""
     kernel, spans, before, steps = (each(value, 2) for value in (kernel_size, dilation, padding, stride))
+    (*lead, c, h, w) = mark.shape
+    if (kernel, spans, before) == (steps, (1, 1), (0, 0)) and h % kernel[0] == w % kernel[1] == 0:  # nothing overlaps
+        cut = regrouped(mark, (*lead, c, h // kernel[0], kernel[0], w // kernel[1], kernel[1]))
+        return cut if cut.lost else regrouped(permuted(cut, _order(len(lead), (0, 2, 4, 1, 3))), out.shape)
     reach = [span * (k - 1) for span, k in zip(spans, kernel, strict=True)]
-    sides = [dim.size for dim in mark.dims[-2:]]
-    cells = [(side + 2 * p - r - 1) // s + 1 for side, p, r, s in zip(sides, before, reach, steps, strict=True)]
+    cells = [(side + 2 * p - r - 1) // s + 1 for side, p, r, s in zip((h, w), before, reach, steps, strict=True)]
     windows = _trailing(steps, [-p for p in before], [r - p for r, p in zip(reach, before, strict=True)])
-    return regrouped(moved(mark, windows, (*out.shape[:2], *cells), mixes=-3), out.shape)
+    return regrouped(moved(mark, windows, (*lead, out.shape[-2], *cells), mixes=-3), out.shape)
+
+
+def folded(mark: Mark, out: Tensor, output_size: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0,
+           stride: Any = 1) -> Mark:  # fmt: skip
+    """The rule of F.fold: (n, c * k * k, windows) -> (n, c, h, w), the sum of windows where they overlap."""
+    kernel, spans, before, steps = (each(value, 2) for value in (kernel_size, dilation, padding, stride))
+    (*lead, c, h, w) = out.shape
+    reach = [span * (k - 1) for span, k in zip(spans, kernel, strict=True)]
+    cells = [(side + 2 * p - r - 1) // s + 1 for side, p, r, s in zip((h, w), before, reach, steps, strict=True)]
+    cut = regrouped(mark, (*lead, c, *kernel, *cells))
+    if cut.lost:
+        return cut
+    if (kernel, spans, before) == (steps, (1, 1), (0, 0)) and (h, w) == (cells[0] * kernel[0], cells[1] * kernel[1]):
+        return whole_again(permuted(cut, _order(len(lead), (0, 3, 1, 4, 2))), out)
+    sums = summed(summed(cut, -3, None), -3, None)
+    return sums if sums.lost else moved(sums, _spread(kernel, steps, before, spans), out.shape)
 
 
 def unfolded(mark: Mark, out: Tensor, dimension: int, size: int, step: int) -> Mark:
     """The rule of Tensor.unfold: one dimension is cut into windows, whose cells become the last dimension."""
-    cells = moved(mark, {dimension % len(mark.dims) - len(mark.dims): (step, 0, size - 1)}, out.shape[:-1])
-    return replace(cells, dims=(*cells.dims, plain(size))) if cells.spots else NOWHERE
+    j, count = dimension % len(mark.dims), out.shape[dimension % len(mark.dims)]
+    if size == step:
+        cut = chosen(mark, j, np.arange(count * size))
+        cut = regrouped(cut, (*cut.shape[:j], count, size, *cut.shape[j + 1 :]))
+        return cut if cut.lost else permuted(cut, [*range(j + 1), *range(j + 2, len(cut.dims)), j + 1])
+    cells = moved(mark, {j - len(mark.dims): (step, 0, size - 1)}, out.shape[:-1])
+    return inserted(cells, len(cells.dims), plain(size))
 
 
 def for_each(out: Any, rule: Callable[[Tensor], Mark]) -> Marks:

@@ -1,0 +1,292 @@
+"""What calls that combine cells do to marks: sums over a dimension, sums of maps, and maps put side by side."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import reduce
+
+import numpy as np
+
+from .marks import IMAGES, Axis, Dim, Factor, Mark, apart, changed, lost, plain
+from .moves import coarser, entries, inserted, numbered, shaped, splits, tidied, unplaced, with_dim
+
+MIXED = "mixes the images of a batch"
+DIFFERENT = "puts together maps that lie differently"
+
+
+Term = tuple[Mark, Sequence[object]]  # a tensor, and a label for each of its dimensions
+
+
+def summed(mark: Mark, j: int, size: int | None) -> Mark:
+    """The mark after a sum over dimension j, which then has a new size, or is gone (size None)."""
+    if mark.lost:
+        return mark
+    j %= len(mark.dims)
+    gone = mark.dims[j]
+    if gone.images:
+        return lost(MIXED)
+    dims = [*mark.dims]
+    dims[j : j + 1] = [] if size is None else [plain(size)]
+    return _averaged(replace(mark, dims=tuple(dims)), [gone]) if gone.axes else replace(mark, dims=tuple(dims))
+
+
+def _averaged(mark: Mark, gone: Sequence[Dim]) -> Mark:
+    """The mark of what is left after sums over the dimensions `gone`.
+
+    Where they held the inner cells of a map, the others lie in their middle.  Otherwise cells see the whole axis.
+    """
+    for a in {a for dim in gone for a in dim.axes}:
+        steps = {f.step for _, f in mark.parts(a) if f.size > 1}
+        inner = [f for dim in gone for f in dim.factors if f.axis == a and f.size > 1 and f.step not in steps]
+        if not steps or not inner:  # the whole axis is gone, or the cells that others were paired with
+            mark = mark.everywhere()
+            continue
+        within = sum(f.step * (f.size - 1) for f in inner)
+        exact = within < min(steps) and all(dim.rows is None for dim in gone if a in dim.axes) and mark.axes[a].order is None
+        axes = changed(mark.axes, {a: mark.axes[a].through(1, 0, within)})
+        mark = replace(mark, axes=axes) if exact else unplaced(mark, a)
+    return mark
+
+
+def merged(marks: Sequence[Mark], shape: Sequence[int], weights: Sequence[float] | None = None) -> Mark:
+    """The mark of a tensor that combines several cell by cell: a cell lies at the mean of their centres, and sees what all see.
+
+    What has no dimensions of space, as gates have none, changes no place.  Maps that lie differently have no common place.
+    """
+    first = marks[0]
+    if not first.lost and all(_alike(mark, first) for mark in marks):
+        return shaped(first.everywhere() if any(mark.whole for mark in marks) else first, shape)
+    if any(len(mark.dims) > len(shape) for mark in marks):
+        return lost("a broadcast that is not understood")
+    return combined([(mark, range(-len(mark.dims), 0)) for mark in marks], range(-len(shape), 0), shape, weights)
+
+
+def combined(terms: Sequence[Term], out: Sequence[object], shape: Sequence[int], weights: Sequence[float] | None = None) -> Mark:
+    """The mark of a sum of products of tensors, as of `einsum`: over each label of a dimension that is not among those of `out`."""
+    if gone := next((mark for mark, _ in terms if mark.lost), None):
+        return gone
+    mark = _combined(terms, out, shape, weights or [1] * len(terms))
+    if not mark.lost:
+        return mark
+    simpler = [(_simplest(mark), labels) for mark, labels in terms]
+    return _combined(simpler, out, shape, weights or [1] * len(terms))
+
+
+def _combined(terms: Sequence[Term], out: Sequence[object], shape: Sequence[int], weights: Sequence[float]) -> Mark:
+    columns: dict[object, list[Dim]] = {}
+    for mark, labels in terms:
+        for label, dim in zip(labels, mark.dims, strict=True):
+            columns.setdefault(label, []).append(dim)
+    marks, dims = [mark for mark, _ in terms], []
+    whole = any(mark.whole for mark in marks)
+    for label, size in zip(out, shape, strict=True):
+        column = columns.pop(label, [])
+        dim = _common(column, size)
+        if dim is None:
+            return lost(DIFFERENT)
+        whole = whole or (dim.spatial and any(other != dim and other.size > 1 for other in column))
+        dims.append(dim)
+    gone = [dim for column in columns.values() for dim in column]
+    if any(dim.images for dim in gone):
+        return lost(MIXED)
+    axes = _axes(marks, dims, weights)
+    if axes is None:
+        return lost(DIFFERENT)
+    mark = _pointed(Mark(tuple(dims), axes, whole), marks)
+    return mark if mark.lost or not any(dim.axes for dim in gone) else _averaged(mark, gone)
+
+
+def _simplest(mark: Mark) -> Mark:
+    """The mark with its cells counted without gaps, and those that were split into parts as smaller cells."""
+    return reduce(level, [j for j, _ in mark.spots], reduce(coarser, range(len(mark.axes)), mark))
+
+
+def _alike(mark: Mark, other: Mark) -> bool:
+    return mark is other or (mark.dims, mark.axes, mark.points, mark.image) == (other.dims, other.axes, other.points, other.image)
+
+
+def level(mark: Mark, j: int) -> Mark:
+    """The mark with cells along dimension j that were split into parts, side by side, as smaller cells."""
+    f, *parts = mark.dims[j].factors
+    a = f.axis
+    if len(parts) != 1 or parts[0].axis is not None or mark.dims[j].rows is not None or a is None or a < 0:
+        return mark
+    if len(mark.parts(a)) > 1 or mark.axes[a].order is not None:
+        return mark
+    axes = changed(mark.axes, {a: apart(mark.axes[a], parts[0].size)})
+    return replace(with_dim(mark, j, Dim((Factor(f.size * parts[0].size, a),))), axes=axes)
+
+
+def _common(column: Sequence[Dim], size: int) -> Dim | None:
+    """The dimension that several broadcast to; None where they tell of different cells."""
+    informed = [dim for dim in column if dim.informed]
+    full = [dim for dim in informed if dim.size == size] or informed
+    if not full:
+        return plain(size)
+    if any(dim != full[0] for dim in full):
+        return None
+    return full[0] if full[0].size == size else shaped(Mark((full[0],), ()), (size,)).dims[0]
+
+
+def _axes(marks: Sequence[Mark], dims: Sequence[Dim], weights: Sequence[float]) -> tuple[Axis, ...] | None:
+    """The axes of the result: of those marks alone that tell its cells apart most finely, the others act as gates."""
+    axes = [*marks[0].axes]
+    for a in range(len(axes)):
+        parts = [f for dim in dims for f in dim.factors if f.axis == a]
+        finest = min([f.step for f in parts if f.size > 1], default=None)
+        held = [(mark.axes[a], w) for mark, w in zip(marks, weights, strict=True)
+                if (finest is None and (mark.parts(a) or a in mark.points)) or any(
+                    f.step == finest and f.size > 1 for _, f in mark.parts(a))]  # fmt: skip
+        if held:
+            axes[a] = held[0][0] if all(axis == held[0][0] for axis, _ in held) else _mean(held)
+            count = sum(f.step * (f.size - 1) for f in parts)
+            if parts and any(_differs(axis, held[0][0], count) for axis, _ in held):
+                return None
+    return tuple(axes)
+
+
+def _differs(axis: Axis, other: Axis, last: int) -> bool:
+    """Do cells along two axes lie so far from one another that their mean would be the place of neither?"""
+    if axis.order != other.order or (axis.stride < 0) != (other.stride < 0):
+        return True
+    near = 2 * max(abs(axis.stride), abs(other.stride)) + max(axis.high - axis.low, other.high - other.low) / 2
+    ends = (axis.first - other.first, axis.first - other.first + (axis.stride - other.stride) * last)
+    return max(map(abs, ends)) > near
+
+
+def _mean(axes: Sequence[tuple[Axis, float]]) -> Axis:
+    """The mean of axes of one stride.  Where strides differ, coarse cells were enlarged to join finer ones, as gates are: then
+    the axis whose cells see least decides, with those of its stride.
+    """
+    least = min((axis for axis, _ in axes), key=lambda axis: axis.high - axis.low)
+    alike = [(axis, w) for axis, w in axes if abs(axis.stride - least.stride) < 1e-6 * abs(least.stride)]
+    total = sum(w for _, w in alike)
+    stride, first = (sum((axis.stride, axis.first)[k] * w for axis, w in alike) / total for k in (0, 1))
+    return Axis(stride, first, min(axis.low for axis, _ in axes), max(axis.high for axis, _ in axes), least.order)
+
+
+def _pointed(mark: Mark, marks: Sequence[Mark]) -> Mark:
+    """The mark with those single cells, and the single image, that all the marks are of."""
+    images = {other.image for other in marks if other.image is not None}
+    if len(images) > 1 or (images and any(f.size > 1 for _, f in mark.parts(IMAGES))):
+        return lost(MIXED)
+    image = next(iter(images), None) if not mark.parts(IMAGES) else None
+    points, whole = [], mark.whole
+    for a in range(len(mark.axes)):
+        of = [other for other in marks if a in other.points]
+        same = len(of) == len(marks) and all(other.axes[a].first == of[0].axes[a].first for other in of)
+        points += [a] if same else []
+        whole = whole or (bool(of) and not same)
+    return replace(mark, points=tuple(points), image=image, whole=whole)
+
+
+def joined(marks: Sequence[Mark | None], j: int, sizes: Sequence[int], shape: Sequence[int], border: bool = True) -> Mark:
+    """The mark of tensors put one behind the other along dimension j, counted from the end; None: not computed from the image.
+
+    border: what stands around a map along an axis of space is a border, not entries of no place.
+    """
+    known = [mark for mark in marks if mark is not None]
+    if gone := next((mark for mark in known if mark.lost), None):
+        return gone
+    marks = _set_in(marks, j) if all(size == 1 for size in sizes) else marks
+    marks = [mark and _flat(mark, j, size) for mark, size in zip(marks, sizes, strict=True)]
+    known = [mark for mark in marks if mark is not None]
+    weights = [size for mark, size in zip(marks, sizes, strict=True) if mark is not None]
+    if not any(mark.dims[j].informed for mark in known):
+        return merged([with_dim(mark, j, plain(shape[j])) for mark in known], shape, weights)
+    around = _around(marks, j, sizes) if border else None
+    if around is not None:
+        return shaped(around, shape)
+    row = _row([mark and mark.dims[j] for mark in marks], [mark and mark.axes for mark in marks], sizes)
+    if row is None:
+        return lost("puts maps of several scales into one row" if not known[0].dims[j].images else DIFFERENT)
+    dim, new = row
+    rest = [replace(with_dim(mark, j, Dim(())), axes=changed(mark.axes, new)) for mark in known if mark.dims[j].informed]
+    if any(mark.axes != rest[0].axes for mark in rest):
+        return lost(DIFFERENT)
+    rest += [with_dim(mark, j, Dim(())) for mark in known if not mark.dims[j].informed]
+    whole = merged(rest, [1 if i - len(shape) == j else size for i, size in enumerate(shape)])
+    return whole if whole.lost else tidied(with_dim(whole, j, dim), j % len(shape))
+
+
+def _flat(mark: Mark, j: int, size: int) -> Mark:
+    """The mark with the inner cells that channels hold averaged, where maps are put together along channels."""
+    dim = mark.dims[j]
+    inner = dim.axes and not dim.images and all(splits(mark, j % len(mark.dims), a) for a in dim.axes)
+    return summed(mark, j, size) if inner else mark
+
+
+def _set_in(marks: Sequence[Mark | None], j: int) -> list[Mark | None]:
+    """Single cells, or single images, that are put side by side again: their dimension tells again where they were."""
+    known = [mark for mark in marks if mark is not None and not mark.dims[j].informed]
+    images = {mark.image for mark in known}
+    if len(images) > 1 and None not in images:
+        return [mark and replace(with_dim(mark, j, mark.image or Dim(())), image=None) for mark in marks]
+    for a in known[0].points if known else ():
+        if len(known) == sum(m is not None for m in marks) and all(a in mark.points for mark in known):
+            if len({mark.axes[a].first for mark in known}) > 1:
+                cell = Dim((Factor(1, a),))
+                return [m and replace(with_dim(m, j, cell), points=tuple([p for p in m.points if p != a])) for m in marks]
+    return [*marks]
+
+
+def _around(marks: Sequence[Mark | None], j: int, sizes: Sequence[int]) -> Mark | None:
+    """The mark of a map with a border put around it; None where it is something else."""
+    known = [i for i, mark in enumerate(marks) if mark is not None]
+    mark = marks[known[0]]
+    if mark is None or len(known) > 1 or len(mark.axes) < 2:
+        return None
+    a = mark.dims[j].single
+    if a is None or len(mark.parts(a)) > 1 or mark.axes[a].order is not None:
+        return None
+    before = sum(sizes[: known[0]])
+    return replace(with_dim(mark, j, Dim((Factor(sum(sizes), a),))),
+                   axes=changed(mark.axes, {a: mark.axes[a].through(1, -before, -before)}))  # fmt: skip
+
+
+def _row(
+    dims: Sequence[Dim | None], axes: Sequence[tuple[Axis, ...] | None], sizes: Sequence[int]
+) -> tuple[Dim, dict[int, Axis]] | None:
+    """Dimensions one behind the other as one, and the axes that change by it; None where they tell of different cells."""
+    placed = [(dim, ax) for dim, ax in zip(dims, axes, strict=True) if dim is not None and ax is not None and dim.informed]
+    first, its = placed[0]
+    same = all(dim.factors == first.factors and all(ax[a] == its[a] for a in dim.axes) for dim, ax in placed)
+    if same:
+        parts = [entries(dim) if dim is not None and dim.informed else np.full(n, -1) for dim, n in zip(dims, sizes, strict=True)]
+        return numbered(first.factors, np.concatenate(parts)), {}
+    if any(len(dim.factors) > 1 or dim.factors[0].step > 1 or dim.factors[0].axis != first.factors[0].axis for dim, _ in placed):
+        return None
+    a = first.factors[0].axis
+    return None if a is None or a == IMAGES else _lattice(a, dims, axes, sizes)
+
+
+def _lattice(
+    a: int, dims: Sequence[Dim | None], axes: Sequence[tuple[Axis, ...] | None], sizes: Sequence[int]
+) -> tuple[Dim, dict[int, Axis]] | None:
+    """Parts of one axis, each with its own beginning, as one dimension, where all cells lie on one line at even distances."""
+    known = [ax[a] for dim, ax in zip(dims, axes, strict=True) if dim is not None and ax is not None and dim.informed]
+    stride = abs(known[0].stride)
+    if stride == 0 or any(abs(abs(axis.stride) - stride) > 1e-9 * stride for axis in known):
+        return None
+    centres = []
+    for dim, ax, size in zip(dims, axes, sizes, strict=True):
+        if dim is None or ax is None or not dim.informed:
+            centres.append(np.full(size, np.nan))
+            continue
+        rows, axis = entries(dim), ax[a]
+        cells = rows if axis.order is None else np.append(axis.order, -1)[rows]
+        centres.append(np.where(rows >= 0, axis.first + axis.stride * cells, np.nan))
+    at = np.concatenate(centres)
+    begin = float(np.nanmin(at))
+    cells = np.where(np.isnan(at), -1, (at - begin) / stride)
+    whole = np.round(cells)
+    if np.abs(cells - whole).max() > 1e-6:
+        return None
+    low, high = min(axis.low - axis.first for axis in known), max(axis.high - axis.first for axis in known)
+    dim = numbered((Factor(int(whole.max()) + 1, a),), whole.astype(int))
+    return dim, {a: Axis(stride, begin, begin + low, begin + high)}
+
+
+def stacked(marks: Sequence[Mark | None], j: int, shape: Sequence[int]) -> Mark:
+    """The mark of tensors put side by side along a new dimension j, counted from the end."""
+    return joined([mark and inserted(mark, j % len(shape)) for mark in marks], j, [1] * len(marks), shape)
+

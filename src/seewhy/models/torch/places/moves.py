@@ -1,0 +1,263 @@
+"""What calls that only move elements about do to marks: reshapes, transposes, broadcasts, and choosing entries."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from math import gcd, prod
+from typing import Any
+
+import numpy as np
+
+from .marks import IMAGES, Dim, Factor, Mark, changed, lost, plain, product
+
+Index = np.ndarray[Any, np.dtype[np.int64]]  # which entries of a dimension, in order; -1: one of no place
+
+
+def with_dim(mark: Mark, j: int, dim: Dim) -> Mark:
+    j %= len(mark.dims)
+    return replace(mark, dims=(*mark.dims[:j], dim, *mark.dims[j + 1 :]))
+
+
+def inserted(mark: Mark, j: int, dim: Dim | None = None) -> Mark:
+    return mark if mark.lost else replace(mark, dims=(*mark.dims[:j], dim or Dim(()), *mark.dims[j:]))
+
+
+def permuted(mark: Mark, order: Sequence[int]) -> Mark:
+    return replace(mark, dims=tuple([mark.dims[j] for j in order]))
+
+
+def shaped(mark: Mark, shape: Sequence[int]) -> Mark:
+    """The mark of a tensor that is broadcast to that shape."""
+    if mark.shape == shape or mark.lost:
+        return mark
+    new = len(shape) - len(mark.dims)
+    if new < 0 or any(dim.size not in (1, size) for dim, size in zip(mark.dims, shape[new:], strict=True)):
+        return lost("a broadcast that is not understood")
+    dims = [dim if dim.size == size else _enlarged(dim, size) for dim, size in zip(mark.dims, shape[new:], strict=True)]
+    return replace(mark, dims=(*(plain(size) for size in shape[:new]), *dims))
+
+
+def _enlarged(dim: Dim, size: int) -> Dim:
+    return numbered(dim.factors, np.repeat(entries(dim), size)) if dim.informed else plain(size)
+
+
+def entries(dim: Dim) -> Index:
+    """For each entry of a dimension, which entry of the product of its factors it is."""
+    return np.arange(dim.size) if dim.rows is None else np.array(dim.rows)
+
+
+def numbered(factors: Sequence[Factor], rows: Index) -> Dim:
+    """The dimension with those entries of a product of factors, in the simplest form."""
+    total = prod([f.size for f in factors])
+    if (rows < 0).all() or all(f.axis is None for f in factors):
+        return plain(len(rows))
+    if len(rows) % total == 0:
+        times, all_rows = len(rows) // total, np.arange(total)
+        if np.array_equal(rows, np.tile(all_rows, times)):
+            return product([Dim((Factor(times), *factors))])
+        if np.array_equal(rows, np.repeat(all_rows, times)):
+            return product([Dim((*factors, Factor(times)))])
+    return product([Dim(tuple(factors))], tuple(rows.tolist()))
+
+
+def chosen(mark: Mark, j: int, index: Index) -> Mark:
+    """The mark with those entries of dimension j; -1 stands for an entry of no place."""
+    dim, j = mark.dims[j], j % len(mark.dims)
+    if len(index) == dim.size and np.array_equal(index, np.arange(dim.size)):
+        return mark
+    if not dim.informed:
+        return with_dim(mark, j, plain(len(index)))
+    rows = np.where(index >= 0, entries(dim)[index], -1)
+    return tidied(with_dim(mark, j, numbered(dim.factors, rows)), j)
+
+
+def tidied(mark: Mark, j: int) -> Mark:
+    """The mark with the entries of dimension j told by the axis itself where they can: those of every second cell, or turned."""
+    dim = mark.dims[j]
+    if dim.rows is None or dim.factors[0].axis in (None, IMAGES) or mark.lost:
+        return mark
+    f = dim.factors[0]
+    a = f.axis
+    if a is None or len(mark.parts(a)) > 1:
+        return mark
+    mark = coarser(mark, a)
+    dim, rows, axis = mark.dims[j], np.array(dim.rows), mark.axes[a]
+    if len(dim.factors) > 1 or rows.min() < 0:
+        return _narrowed(mark, j, rows) if axis.order is None else mark
+    cells = rows if axis.order is None else np.array(axis.order)[rows]
+    step = int(cells[1] - cells[0]) if len(cells) > 1 else 1
+    order, first = None, int(cells[0])
+    if step == 0 or (np.diff(cells) != step).any():
+        first = int(cells.min())
+        step = gcd(*(cells - first).tolist())
+        order = (cells - first) // (step or 1)
+        if not np.array_equal(np.sort(order), np.arange(len(order))):
+            return mark
+    axis = axis.through(step, first, first)._replace(order=None if order is None else tuple(order.tolist()))
+    return replace(with_dim(mark, j, Dim((Factor(len(rows), a),))), axes=changed(mark.axes, {a: axis}))
+
+
+def _narrowed(mark: Mark, j: int, rows: Index) -> Mark:
+    """The mark without the outermost cells of a dimension that no entry is of."""
+    f, *inner = mark.dims[j].factors
+    within, a = prod([g.size for g in inner]), f.axis
+    outer = rows[rows >= 0] // within
+    low, high = int(outer.min()), int(outer.max())
+    if a is None or (low, high) == (0, f.size - 1):
+        return mark
+    dim = numbered((Factor(high - low + 1, a), *inner), np.where(rows >= 0, rows - low * within, -1))
+    return replace(with_dim(mark, j, dim), axes=changed(mark.axes, {a: mark.axes[a].through(1, low, low)}))
+
+
+def selected(mark: Mark, j: int, at: int) -> Mark:
+    """The mark of one entry along a dimension, which is then gone; if it held a part of an axis, the other parts stay."""
+    j %= len(mark.dims)
+    dim, rest = mark.dims[j], replace(mark, dims=(*mark.dims[:j], *mark.dims[j + 1 :]))
+    row = int(entries(dim)[at])
+    if not dim.informed:
+        return rest
+    if row < 0:
+        for a in dim.axes:
+            rest = unplaced(rest, a) if splits(mark, j, a) else rest
+        return rest.everywhere()
+    if dim.images:
+        rest = replace(rest, image=numbered(dim.factors, np.array([row])) if not dim.spatial and not rest.parts(IMAGES) else None)
+    axes, points = [*mark.axes], [*mark.points]
+    for f in reversed(dim.factors):
+        row, cell = divmod(row, f.size)
+        if f.axis is None or f.axis == IMAGES or any(g.step == f.step and g.size > 1 for _, g in rest.parts(f.axis)):
+            continue  # of pairs of cells, those of the other dimension stay
+        axis = axes[f.axis]
+        if axis.order is not None:
+            if rest.parts(f.axis) or f.step > 1:
+                return lost("a choice among cells that were rolled")
+            axis, cell = axis._replace(order=None), axis.order[cell]
+        axes[f.axis] = axis.through(1, f.step * cell, f.step * cell)
+        points += [] if rest.parts(f.axis) or f.axis in points else [f.axis]
+    return replace(rest, axes=tuple(axes), points=tuple(sorted(points)))
+
+
+def splits(mark: Mark, j: int, a: int) -> bool:
+    """Are the cells along an axis told by dimension j together with others?"""
+    steps = {f.step for i, f in mark.parts(a) if i == j and f.size > 1}
+    others = {f.step for i, f in mark.parts(a) if i != j and f.size > 1}
+    return bool(others) and not steps & others
+
+
+def unplaced(mark: Mark, a: int) -> Mark:
+    """The mark without an axis: where its cells were, there is now anything else."""
+    dims = []
+    for dim in mark.dims:
+        factors = [Factor(f.size) if f.axis == a else f for f in dim.factors]
+        dims.append(dim if a not in dim.axes else numbered(factors, entries(dim)))
+    return replace(mark, dims=tuple(dims), whole=True)
+
+
+def coarser(mark: Mark, a: int) -> Mark:
+    """The mark with the cells along an axis counted without gaps."""
+    parts = [f.step for _, f in mark.parts(a) if f.size > 1]
+    gap = min(parts, default=1)
+    if gap == 1 or mark.axes[a].order is not None or any(step % gap for step in parts):
+        return mark
+    dims = tuple([
+        dim._replace(factors=tuple([f._replace(step=max(f.step // gap, 1)) if f.axis == a else f for f in dim.factors]))
+        for dim in mark.dims
+    ])  # fmt: skip
+    return replace(mark, dims=dims, axes=changed(mark.axes, {a: mark.axes[a].through(gap, 0, 0)}))
+
+
+def regrouped(mark: Mark, shape: Sequence[int]) -> Mark:
+    """The mark after a reshape: the same elements in the same order, in dimensions of that shape."""
+    if mark.shape == shape or mark.lost:
+        return mark
+    if 0 in shape or prod(shape) != prod(mark.shape):
+        return lost("a reshape that is not understood")
+    dims: list[Dim] = []
+    for olds, sizes in _blocks(mark.dims, shape):
+        parts = parted(multiplied(olds), sizes)
+        if parts is None:
+            return lost("a reshape that cuts across cells")
+        dims += parts
+    mark = replace(mark, dims=tuple(dims))
+    for j, dim in enumerate(dims):
+        mark = tidied(mark, j) if dim.rows is not None else mark
+    return mark
+
+
+def _blocks(dims: Sequence[Dim], shape: Sequence[int]) -> Iterator[tuple[list[Dim], list[int]]]:
+    """The smallest groups of neighbouring dimensions that a reshape leaves as many elements as before."""
+    olds, sizes = [*dims], [*shape]
+    while olds or sizes:
+        before, after = olds[:1], sizes[:1]
+        while (old := prod([dim.size for dim in before])) != (new := prod(after)):
+            if old < new:
+                before.append(olds[len(before)])
+            else:
+                after.append(sizes[len(after)])
+        olds, sizes = olds[len(before) :], sizes[len(after) :]
+        if not sizes:  # what is left are dimensions of size 1
+            before, olds = before + olds, []
+        yield before, after
+
+
+def multiplied(dims: Sequence[Dim]) -> Dim:
+    """Several dimensions as one."""
+    if all(dim.rows is None for dim in dims):
+        return product(dims)
+    rows = np.zeros(1, int)
+    for dim in dims:
+        inner = entries(dim)
+        whole = prod([f.size for f in dim.factors])
+        rows = np.where((rows[:, None] < 0) | (inner < 0), -1, rows[:, None] * whole + inner).ravel()
+    return numbered([f for dim in dims for f in dim.factors], rows)
+
+
+def parted(dim: Dim, sizes: Sequence[int]) -> list[Dim] | None:
+    """One dimension as several of those sizes; None where it does not come apart into them."""
+    if len(sizes) < 2:
+        return [dim][: len(sizes)]
+    if dim.rows is None:
+        return _parted_factors(dim, sizes)
+    table = np.array(dim.rows).reshape(sizes[0], -1)
+    rows, columns = (table >= 0).any(1), (table >= 0).any(0)
+    if not np.array_equal(table >= 0, np.outer(rows, columns)):
+        return None
+    placed = table[rows][:, columns]
+    for outer, inner in _cuts(dim.factors):
+        within = prod([f.size for f in inner])
+        up, down = placed // within, placed % within
+        if (up == up[:, :1]).all() and (down == down[:1]).all():
+            left, right = np.full(len(rows), -1), np.full(len(columns), -1)
+            left[rows], right[columns] = up[:, 0], down[0]
+            rest = parted(numbered(inner, right), sizes[1:])
+            return None if rest is None else [numbered(outer, left), *rest]
+    return None
+
+
+def _cuts(factors: Sequence[Factor]) -> Iterator[tuple[list[Factor], list[Factor]]]:
+    """All ways to cut a product of factors in two, through a factor as well."""
+    for i in range(len(factors), -1, -1):
+        yield [*factors[:i]], [*factors[i:]]
+        f = factors[i - 1]
+        for inner in range(2, f.size if i else 0):
+            if f.size % inner == 0:
+                outer = Factor(f.size // inner, f.axis, f.step * inner)
+                yield [*factors[: i - 1], outer], [f._replace(size=inner), *factors[i:]]
+
+
+def _parted_factors(dim: Dim, sizes: Sequence[int]) -> list[Dim] | None:
+    left, dims = [*dim.factors], []
+    for size in sizes:
+        factors: list[Factor] = []
+        while size > 1 or (not factors and left and left[0].size == 1):
+            f = left.pop(0)
+            if max(size, f.size) % min(size, f.size):
+                return None
+            if f.size > size:
+                inner = f.size // size
+                left.insert(0, f._replace(size=inner))
+                f = Factor(size, f.axis, f.step * inner)
+            factors.append(f)
+            size //= f.size
+        dims.append(factors)
+    dims[-1] += left  # axes of a single cell
+    return [product([Dim(tuple(factors))]) for factors in dims]

@@ -1,0 +1,161 @@
+"""Calls that write to some entries of a tensor, at places that are known: rows of an image among those of words, sheets."""
+
+from collections.abc import Sequence
+from math import prod
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from .choosing import BY_CONTENT, numbers_of, spelled_out
+from .marks import Mark, lost
+from .merging import joined
+from .moves import Index, chosen, inserted, regrouped, shaped
+from .products import Of
+
+
+def written(base: Mark | None, shape: Sequence[int], j: int, index: Index, value: Mark | None) -> Mark | None:
+    """The mark of a tensor of that shape, after `value` was written to those entries along dimension j.
+
+    base: its mark before; None for one that is not computed from the image, and so for the value.
+    """
+    j %= len(shape)
+    back, size = j - len(shape), shape[j]
+    if len({*index.tolist()}) < len(index):
+        return lost("writing to an entry twice")
+    if base is None and len(index) and np.array_equal(index, np.arange(index[0], index[0] + len(index))):
+        sizes = [int(index[0]), len(index), size - int(index[-1]) - 1]
+        return joined([None, value, None], back, sizes, shape) if value is not None else None
+    rest = np.setdiff1d(np.arange(size), index)
+    parts = [value, None if base is None else chosen(base, j, rest)]
+    if all(part is None for part in parts):
+        return None
+    mark = joined(parts, back, [len(index), len(rest)], shape, border=False) if len(rest) else value
+    return mark if mark is None or mark.lost else chosen(mark, j, np.argsort(np.concatenate([index, rest])))
+
+
+def assigned(of: Of, x: Tensor, index: Any, value: Any) -> Mark | None:
+    """The mark of x after x[index] = value."""
+    base, mark = of(x), of(value) if isinstance(value, Tensor) else None
+    if mark is None and base is None:
+        return None
+    if mark is None and not _along_one(of, index, x.ndim):
+        return base  # some numbers are replaced, as dropout does
+    parts = spelled_out(of, index, x.ndim)
+    if parts is None:
+        return lost(BY_CONTENT)
+    if mark is not None and mark.lost:
+        return mark
+    return _written(base, tuple(x.shape), [part for part in parts if part is not None], mark)
+
+
+def _along_one(of: Of, index: Any, count: int) -> bool:
+    parts = spelled_out(of, index, count)
+    return parts is not None and sum(not (isinstance(part, slice) and part == slice(None)) for part in parts) == 1
+
+
+def _written(base: Mark | None, shape: tuple[int, ...], parts: Sequence[Any], value: Mark | None) -> Mark | None:
+    masks = [part for part in parts if isinstance(part, np.ndarray)]
+    if masks:
+        return _written_rows(base, shape, parts, value)
+    indices = [np.arange(size)[part] if isinstance(part, slice) else np.array([range(size)[part]])
+               for part, size in zip(parts, shape, strict=True)]  # fmt: skip
+    if value is not None:
+        for j, part in enumerate(parts):
+            value = inserted(value, j) if isinstance(part, int) and len(value.dims) < len(shape) else value
+        value = shaped(value, tuple(len(index) for index in indices))
+    partial = [j for j, index in enumerate(indices) if len(index) < shape[j]]
+    if base is not None and len(partial) > 1:
+        before = base
+        for j in partial[1:]:
+            before = chosen(before, j, indices[j])
+        if value is not None and (before.dims, before.axes) == (value.dims, value.axes):
+            return base
+        return lost("writing to a part of a map")
+    for done, j in enumerate(reversed(partial)):
+        width = [len(index) for index in indices]
+        width[j] = shape[j]
+        for i in partial[len(partial) - done :]:
+            width[i] = shape[i]
+        value = written(base, width, j, indices[j], value)
+        if value is None or value.lost:
+            return value
+    return value if partial or value is not None else base
+
+
+def _written_rows(base: Mark | None, shape: tuple[int, ...], parts: Sequence[Any], value: Mark | None) -> Mark | None:
+    """The rule of writing at indices or masks over one dimension, or several neighbouring ones: image tokens among words."""
+    at = [j for j, part in enumerate(parts) if not (isinstance(part, slice) and part == slice(None))]
+    arrays: list[Index] = []
+    for part in parts:
+        if isinstance(part, np.ndarray):
+            arrays += [*np.nonzero(part)] if part.dtype == bool else [part]
+        elif isinstance(part, int):
+            arrays.append(np.array(part))
+    first = at[0]
+    dims = [*range(first, first + len(arrays))]
+    if at != [*range(first, first + len(at))]:
+        return lost("an index through several dimensions")
+    sizes = [shape[j] for j in dims]
+    arranged = np.broadcast_arrays(*(array % size for array, size in zip(arrays, sizes, strict=True)))
+    index = np.ravel_multi_index(arranged, sizes)
+    flat = (*shape[:first], prod(sizes), *shape[dims[-1] + 1 :])
+    source = None if value is None else _as_rows(value, (*flat[:first], *index.shape, *flat[first + 1 :]), first, index.ndim)
+    before = base and regrouped(base, flat)
+    if (source is not None and source.lost) or (before is not None and before.lost):
+        return source if source is not None and source.lost else before
+    mark = written(before, flat, first, index.ravel(), source)
+    return mark if mark is None or mark.lost else regrouped(mark, shape)
+
+
+def _as_rows(value: Mark, shape: tuple[int, ...], first: int, count: int) -> Mark:
+    """The mark of a value that is broadcast to that shape, with `count` dimensions from `first` on taken as one."""
+    value = shaped(value, shape)
+    return value if value.lost else regrouped(value, (*shape[:first], prod(shape[first : first + count]), *shape[first + count :]))
+
+
+def scattered(of: Of, out: Tensor, x: Tensor, mask: Tensor, source: Tensor) -> Mark | None:
+    """The rule of masked_scatter: rows of an image in place of the words that stood for them."""
+    mark, where = of(source), numbers_of(of, mask)
+    if where is None:
+        return lost(BY_CONTENT)
+    if mark is None or mark.lost:
+        return mark or of(x)
+    where = np.broadcast_to(where, out.shape)
+    rows, width = where.reshape(-1, out.shape[-1]), out.shape[-1]
+    if not (rows == rows[:, :1]).all() or source.shape[-1] != width:
+        return lost("writing to a part of a row")
+    index = np.flatnonzero(rows[:, 0])
+    flat = regrouped(mark, (source.numel() // width, width))
+    flat = flat if flat.lost else chosen(flat, 0, np.arange(len(index)))
+    base = of(x)
+    before = base and regrouped(base, (len(rows), width))
+    if flat.lost or (before is not None and before.lost):
+        return flat if flat.lost else before
+    made = written(before, (len(rows), width), 0, index, flat)
+    return made if made is None or made.lost else regrouped(made, out.shape)
+
+
+def index_copied(of: Of, out: Tensor, x: Tensor, dim: int, index: Any, source: Tensor, *_: Any, **__: Any) -> Mark | None:
+    numbers = numbers_of(of, index)
+    if numbers is None:
+        return lost(BY_CONTENT)
+    gone = next((mark for mark in (of(x), of(source)) if mark is not None and mark.lost), None)
+    return gone or written(of(x), tuple(out.shape), dim, numbers.ravel(), of(source))
+
+
+def onto(mark: Mark | None, part: Tensor, sheet: Tensor) -> Mark | None:
+    """The mark of a blank tensor (`sheet`) after a `part` of it was written to: images of several sizes are batched so."""
+    if mark is None or mark.lost:
+        return mark
+    left, begins = part.storage_offset() - sheet.storage_offset(), []
+    for step in sheet.stride():
+        begins.append(left // step if step else 0)
+        left -= begins[-1] * step
+    d = len(mark.dims)
+    if left or part.stride() != sheet.stride()[sheet.ndim - d :]:
+        return lost("writing to a part of a tensor")
+    for _ in range(sheet.ndim - d):
+        mark = inserted(mark, 0)
+    where = [slice(begin, begin + size) for begin, size in zip(begins, mark.shape, strict=True)]
+    return _written(None, tuple(sheet.shape), where, mark)
