@@ -15,6 +15,7 @@ from torch import Tensor
 from seewhy.images.places import Place
 
 from .marks import IMAGES, Axis, Dim, Factor, Mark, Order
+from .merging import level
 from .moves import coarser
 
 CHANNELS, PARTS = -2, -3  # roles of factors, besides IMAGES and the axes of space from 0 on
@@ -244,6 +245,8 @@ def located(mark: Mark, shape: tuple[int, ...], space: Sequence[int]) -> Located
         return Located(shape, None, None, mark.lost, True)
     if mark.pairs:
         return Located(shape, None, None, PAIRS)
+    for j in range(len(mark.dims)):
+        mark = level(mark, j)
     for a in range(len(mark.axes)):
         mark = coarser(mark, a)
     layout = layout_of(mark.dims, len(space), mark.axes)
