@@ -245,7 +245,7 @@ def located(mark: Mark, shape: tuple[int, ...], space: Sequence[int]) -> Located
         return Located(shape, None, None, mark.lost, True)
     if mark.pairs:
         return Located(shape, None, None, PAIRS)
-    for j in range(len(mark.dims)):
+    for j, _ in mark.spots:
         mark = level(mark, j)
     for a in range(len(mark.axes)):
         mark = coarser(mark, a)
