@@ -18,7 +18,7 @@ Term = tuple[Mark, Sequence[object]]  # a tensor, and a label for each of its di
 
 def summed(mark: Mark, j: int, size: int | None) -> Mark:
     """The mark after a sum over dimension j, which then has a new size, or is gone (size None)."""
-    mark = placed(mark) if mark.taken else mark
+    mark = placed(mark)
     if mark.lost:
         return mark
     j %= len(mark.dims)
@@ -185,11 +185,14 @@ def joined(marks: Sequence[Mark | None], j: int, sizes: Sequence[int], shape: Se
 
     border: what stands around a map along an axis of space is a border, not entries of no place.
     """
-    known = [mark for mark in marks if mark is not None]
-    if gone := next((mark for mark in known if mark.lost), None):
+    if gone := next((mark for mark in marks if mark is not None and mark.lost), None):
         return gone
+    filled = [i for i, size in enumerate(sizes) if size] or [0]
+    marks, sizes = [marks[i] for i in filled], [sizes[i] for i in filled]
+    if all(mark is None for mark in marks):
+        return lost("puts together nothing of the image")
     marks = _set_in(marks, j) if all(size == 1 for size in sizes) else marks
-    if any(mark is not None and not mark.dims[j].informed for mark in marks):
+    if any(mark is not None and all(f.axis is None for f in mark.dims[j].factors) for mark in marks):
         marks = [mark and _flat(mark, j, size) for mark, size in zip(marks, sizes, strict=True)]
     known = [mark for mark in marks if mark is not None]
     weights = [size for mark, size in zip(marks, sizes, strict=True) if mark is not None]
@@ -231,8 +234,9 @@ def _around(marks: Sequence[Mark | None], j: int, sizes: Sequence[int]) -> Mark 
     """The mark of a map with a border put around it; None where it is something else."""
     known = [i for i, mark in enumerate(marks) if mark is not None]
     mark = marks[known[0]]
-    if mark is None or len(known) > 1 or len(mark.axes) < 2:
+    if mark is None or len(known) > 1 or len(mark.axes) < 2 or mark.dims[j].single is None:
         return None
+    mark = plainly(mark)
     a = mark.dims[j].single
     if a is None or len(mark.parts(a)) > 1 or mark.axes[a].order is not None:
         return None
