@@ -265,6 +265,9 @@ def parted(dim: Dim, sizes: Sequence[int]) -> list[Dim] | None:
     rows, columns = (table >= 0).any(1), (table >= 0).any(0)
     if not np.array_equal(table >= 0, np.outer(rows, columns)):
         return None
+    if not rows.any():  # entries of no place
+        rest = parted(numbered([Factor(table.shape[1])], np.arange(table.shape[1])), sizes[1:])
+        return None if rest is None else [dim._replace(rows=(-1,) * sizes[0]), *rest]
     placed = table[rows][:, columns]
     for outer, inner in _cuts(dim.factors):
         within = prod([f.size for f in inner])
@@ -284,8 +287,13 @@ def _cuts(factors: Sequence[Factor]) -> Iterator[tuple[list[Factor], list[Factor
         f = factors[i - 1]
         for inner in range(2, f.size if i else 0):
             if f.size % inner == 0:
-                outer = Factor(f.size // inner, f.axis, f.step * inner)
+                outer = _outer(f, inner)
                 yield [*factors[: i - 1], outer], [f._replace(size=inner), *factors[i:]]
+
+
+def _outer(f: Factor, inner: int) -> Factor:
+    """What is left of a factor without so many inner entries."""
+    return Factor(f.size // inner, f.axis, 1 if f.axis is None else f.step * inner)
 
 
 def _parted_factors(dim: Dim, sizes: Sequence[int]) -> list[Dim] | None:
@@ -299,7 +307,7 @@ def _parted_factors(dim: Dim, sizes: Sequence[int]) -> list[Dim] | None:
             if f.size > size:
                 inner = f.size // size
                 left.insert(0, f._replace(size=inner))
-                f = Factor(size, f.axis, f.step * inner)
+                f = _outer(f, inner)
             factors.append(f)
             size //= f.size
         dims.append(factors)
