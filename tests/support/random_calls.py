@@ -62,10 +62,6 @@ def roll(shape, r):
     return f"roll({by}, {j})", lambda x: torch.roll(x, by, j)
 
 
-def rolled_and_back(shape, r):
-    return split(shape, r)
-
-
 def cut(shape, r):
     j = _axis(shape, r)
     start, step = int(r.integers(0, max(shape[j] // 2, 1))), int(r.integers(1, 3))
@@ -126,6 +122,8 @@ def singles_and_back(shape, r):
 
 def beside(shape, r):
     j = _axis(shape, r)
+    if shape[j] == 1:  # what is put beside a single channel stands beside all cells
+        return None
     before, after = int(r.integers(0, 3)), int(r.integers(0, 3))
     sides = [blank(*shape[:j], k, *shape[j + 1 :]) for k in (before, after)]
     return f"cat {before} before, {after} behind along {j}", lambda x: torch.cat([sides[0], x, sides[1]], j)
@@ -133,6 +131,8 @@ def beside(shape, r):
 
 def between(shape, r):
     j = _axis(shape, r)
+    if shape[j] == 1:  # what is put beside a single channel stands beside all cells
+        return None
     at = int(r.integers(0, shape[j] + 1))
     token = blank(*shape[:j], 1, *shape[j + 1 :])
     return f"cat a token at {at} along {j}", lambda x: torch.cat([*x.split([at, shape[j] - at], j)[:1], token, x.narrow(j, at, shape[j] - at)], j)
@@ -213,6 +213,8 @@ def pad(shape, r):
 
 def write(shape, r):
     j, more = _axis(shape, r), int(r.integers(0, 4))
+    if shape[j] == 1:  # what is put beside a single channel stands beside all cells
+        return None
     at = np.sort(r.permutation(shape[j] + more)[: shape[j]])
     sheet = blank(*shape[:j], shape[j] + more, *shape[j + 1 :])
     how, begin = r.integers(3), int(r.integers(0, more + 1))
@@ -233,7 +235,7 @@ def write(shape, r):
 
 
 def scatter(shape, r):
-    if len(shape) != 3:
+    if len(shape) != 3 or shape[1] == 1:
         return None
     more = int(r.integers(1, 4))
     where = torch.zeros(shape[0], shape[1] + more, dtype=torch.bool)

@@ -110,6 +110,8 @@ class Following(TorchFunctionMode):
                 self._keep(tensor, self._fitting(mark, tensor, name))
 
     def _made(self, rule: Any, marks: list[Mark], args: Any, kwargs: Any, out: Any) -> Any:
+        if "out" in kwargs:  # where the result is written to
+            kwargs = {name: value for name, value in kwargs.items() if name != "out"}
         if rule is not cell_by_cell:
             return rule(self._of, out, *args, **kwargs)
         if any(mark.lost for mark in marks):

@@ -53,12 +53,17 @@ class Dim(NamedTuple):
 
     @property
     def spatial(self) -> bool:
-        return any(f.axis is not None and f.axis >= 0 for f in self.factors)
+        """Does it hold cells of space?"""
+        return any([f.axis is not None and f.axis >= 0 for f in self.factors]) and self._somewhere
 
     @property
     def informed(self) -> bool:
-        """Does the dimension hold cells of space, or images?"""
-        return any(f.axis is not None for f in self.factors)
+        """Does it hold cells of space, or images?"""
+        return any([f.axis is not None for f in self.factors]) and self._somewhere
+
+    @property
+    def _somewhere(self) -> bool:
+        return self.rows is None or any(row >= 0 for row in self.rows)
 
     @property
     def axes(self) -> tuple[int, ...]:
@@ -102,7 +107,7 @@ class Mark:
     @cached_property
     def factors(self) -> tuple[tuple[int, Factor], ...]:
         """Each factor that runs along an axis of space or the images, with the number of its dimension, from the start."""
-        return tuple([(j, f) for j, dim in enumerate(self.dims) for f in dim.factors if f.axis is not None])
+        return tuple([(j, f) for j, dim in enumerate(self.dims) if dim.informed for f in dim.factors if f.axis is not None])
 
     @cached_property
     def pairs(self) -> bool:

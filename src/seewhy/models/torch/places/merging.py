@@ -18,7 +18,7 @@ Term = tuple[Mark, Sequence[object]]  # a tensor, and a label for each of its di
 
 def summed(mark: Mark, j: int, size: int | None) -> Mark:
     """The mark after a sum over dimension j, which then has a new size, or is gone (size None)."""
-    mark = placed(mark) if mark.taken else mark
+    mark = placed(mark)
     if mark.lost:
         return mark
     j %= len(mark.dims)
@@ -67,6 +67,7 @@ def combined(terms: Sequence[Term], out: Sequence[object], shape: Sequence[int],
         terms = [(placed(mark), labels) for mark, labels in terms]
     if gone := next((mark for mark, _ in terms if mark.lost), None):
         return gone
+    terms = _of_one_line(terms, out) if len(terms) == 2 else terms
     mark = _combined(terms, out, shape, weights or [1] * len(terms))
     if not mark.lost:
         return mark
@@ -74,6 +75,19 @@ def combined(terms: Sequence[Term], out: Sequence[object], shape: Sequence[int],
     if gone := next((mark for mark, _ in simpler if mark.lost), None):
         return gone
     return _combined(simpler, out, shape, weights or [1] * len(terms))
+
+
+def _of_one_line(terms: Sequence[Term], out: Sequence[object]) -> Sequence[Term]:
+    """The terms, where those of pairs of cells of two maps that lie differently tell of the cells of the first alone."""
+    (mark, labels), (other, names) = terms
+    if mark.axes == other.axes:
+        return terms
+    for a in range(len(mark.axes)):
+        here, there = ({label for label, dim in zip(its, m.dims, strict=True) if label in out and a in dim.axes and dim.spatial}
+                       for m, its in ((mark, labels), (other, names)))  # fmt: skip
+        if here and there and not here & there and mark.axes[a] != other.axes[a]:
+            other = unplaced(other, a)
+    return [(mark, labels), (other, names)]
 
 
 def _combined(terms: Sequence[Term], out: Sequence[object], shape: Sequence[int], weights: Sequence[float]) -> Mark:
@@ -93,7 +107,7 @@ def _combined(terms: Sequence[Term], out: Sequence[object], shape: Sequence[int]
     gone = [dim for column in columns.values() for dim in column]
     if any(dim.images for dim in gone):
         return lost(MIXED)
-    axes = _axes(marks, dims, weights)
+    axes = _axes(terms, out, dims, weights)
     if axes is None:
         return lost(DIFFERENT)
     mark = _pointed(Mark(tuple(dims), axes, whole), marks)
@@ -132,15 +146,17 @@ def _common(column: Sequence[Dim], size: int) -> Dim | None:
     return full[0] if full[0].size == size else shaped(Mark((full[0],), ()), (size,)).dims[0]
 
 
-def _axes(marks: Sequence[Mark], dims: Sequence[Dim], weights: Sequence[float]) -> tuple[Axis, ...] | None:
-    """The axes of the result: of those marks alone that tell its cells apart most finely, the others act as gates."""
-    axes = [*marks[0].axes]
+def _axes(terms: Sequence[Term], out: Sequence[object], dims: Sequence[Dim], weights: Sequence[float]) -> tuple[Axis, ...] | None:
+    """The axes of the result: of those tensors alone that tell its cells apart most finely, the others act as gates."""
+    axes = [*terms[0][0].axes]
+    kept = [[f for label, dim in zip(labels, mark.dims, strict=True) if label in out and dim.spatial for f in dim.factors]
+            for mark, labels in terms]  # fmt: skip
     for a in range(len(axes)):
         parts = [f for dim in dims for f in dim.factors if f.axis == a]
         finest = min([f.step for f in parts if f.size > 1], default=None)
-        held = [(mark.axes[a], w) for mark, w in zip(marks, weights, strict=True)
-                if (finest is None and (mark.parts(a) or a in mark.points)) or any(
-                    f.step == finest and f.size > 1 for _, f in mark.parts(a))]  # fmt: skip
+        held = [(mark.axes[a], w) for (mark, _), factors, w in zip(terms, kept, weights, strict=True)
+                if any(f.axis == a and (finest is None or (f.step == finest and f.size > 1)) for f in factors)
+                or (not parts and a in mark.points)]  # fmt: skip
         if held:
             axes[a] = held[0][0] if all(axis == held[0][0] for axis, _ in held) else _mean(held)
             count = sum(f.step * (f.size - 1) for f in parts)
@@ -185,11 +201,14 @@ def joined(marks: Sequence[Mark | None], j: int, sizes: Sequence[int], shape: Se
 
     border: what stands around a map along an axis of space is a border, not entries of no place.
     """
-    known = [mark for mark in marks if mark is not None]
-    if gone := next((mark for mark in known if mark.lost), None):
+    if gone := next((mark for mark in marks if mark is not None and mark.lost), None):
         return gone
+    filled = [i for i, size in enumerate(sizes) if size] or [0]
+    marks, sizes = [marks[i] for i in filled], [sizes[i] for i in filled]
+    if all(mark is None for mark in marks):
+        return lost("puts together nothing of the image")
     marks = _set_in(marks, j) if all(size == 1 for size in sizes) else marks
-    if any(mark is not None and not mark.dims[j].informed for mark in marks):
+    if any(mark is not None and all(f.axis is None for f in mark.dims[j].factors) for mark in marks):
         marks = [mark and _flat(mark, j, size) for mark, size in zip(marks, sizes, strict=True)]
     known = [mark for mark in marks if mark is not None]
     weights = [size for mark, size in zip(marks, sizes, strict=True) if mark is not None]
@@ -231,8 +250,9 @@ def _around(marks: Sequence[Mark | None], j: int, sizes: Sequence[int]) -> Mark 
     """The mark of a map with a border put around it; None where it is something else."""
     known = [i for i, mark in enumerate(marks) if mark is not None]
     mark = marks[known[0]]
-    if mark is None or len(known) > 1 or len(mark.axes) < 2:
+    if mark is None or len(known) > 1 or len(mark.axes) < 2 or mark.dims[j].single is None:
         return None
+    mark = plainly(mark)
     a = mark.dims[j].single
     if a is None or len(mark.parts(a)) > 1 or mark.axes[a].order is not None:
         return None

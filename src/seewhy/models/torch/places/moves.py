@@ -48,7 +48,7 @@ def entries(dim: Dim) -> Index:
 def numbered(factors: Sequence[Factor], rows: Index) -> Dim:
     """The dimension with those entries of a product of factors, in the simplest form."""
     total = prod([f.size for f in factors])
-    if (rows < 0).all() or all(f.axis is None for f in factors):
+    if all(f.axis is None for f in factors):
         return plain(len(rows))
     if len(rows) % total == 0:
         times, all_rows = len(rows) // total, np.arange(total)
@@ -65,7 +65,7 @@ def chosen(mark: Mark, j: int, index: Index) -> Mark:
     if len(index) == dim.size and np.array_equal(index, np.arange(dim.size)):
         return mark
     if not dim.informed:
-        return with_dim(mark, j, plain(len(index)))
+        return with_dim(mark, j, plain(len(index)) if dim.rows is None else dim._replace(rows=(-1,) * len(index)))
     rows = np.where(index >= 0, entries(dim)[index], -1)
     return tidied(with_dim(mark, j, numbered(dim.factors, rows)), j)
 
@@ -73,13 +73,14 @@ def chosen(mark: Mark, j: int, index: Index) -> Mark:
 def tidied(mark: Mark, j: int) -> Mark:
     """The mark with the entries of dimension j told by the axis itself where they can: those of every second cell, or turned."""
     dim = mark.dims[j]
-    if dim.rows is None or dim.factors[0].axis in (None, IMAGES) or mark.lost:
+    if dim.rows is None or not dim.spatial:
         return mark
-    f = dim.factors[0]
-    a = f.axis
-    if a is None or len(mark.parts(a)) > 1:
+    a = dim.factors[0].axis
+    if a is None or a < 0 or len(mark.parts(a)) > 1:
         return mark
-    mark = coarser(mark, a)
+    mark = coarser(placed(mark), a)
+    if mark.lost:
+        return mark
     dim, rows, axis = mark.dims[j], np.array(dim.rows), mark.axes[a]
     if len(dim.factors) > 1 or rows.min() < 0:
         return _narrowed(mark, j, rows) if axis.order is None else mark
@@ -133,6 +134,8 @@ def _cells(factors: Sequence[Factor], row: int) -> list[int]:
 
 def placed(mark: Mark) -> Mark:
     """The mark whose axes tell where the cells lie of which a part was taken, as the second of each two rows."""
+    if not mark.taken:
+        return mark
     held = {f.axis for _, f in mark.factors}
     loose = [dim for dim in mark.taken if any(f.axis in held for f in dim.factors)]
     if not loose:
@@ -185,7 +188,9 @@ def unplaced(mark: Mark, a: int | None) -> Mark:
 
 def plainly(mark: Mark) -> Mark:
     """The mark with its cells counted without gaps, from where they begin."""
-    mark = placed(mark) if mark.taken else mark
+    mark = placed(mark)
+    if any(dim.rows is not None and not dim.informed for dim in mark.dims):
+        mark = replace(mark, dims=tuple([dim if dim.rows is None or dim.informed else plain(dim.size) for dim in mark.dims]))
     for a in {f.axis for _, f in mark.factors if f.axis is not None and f.axis >= 0 and f.step > 1}:
         mark = coarser(mark, a)
     return mark
@@ -260,6 +265,9 @@ def parted(dim: Dim, sizes: Sequence[int]) -> list[Dim] | None:
     rows, columns = (table >= 0).any(1), (table >= 0).any(0)
     if not np.array_equal(table >= 0, np.outer(rows, columns)):
         return None
+    if not rows.any():  # entries of no place
+        rest = parted(numbered([Factor(table.shape[1])], np.arange(table.shape[1])), sizes[1:])
+        return None if rest is None else [dim._replace(rows=(-1,) * sizes[0]), *rest]
     placed = table[rows][:, columns]
     for outer, inner in _cuts(dim.factors):
         within = prod([f.size for f in inner])
@@ -279,8 +287,13 @@ def _cuts(factors: Sequence[Factor]) -> Iterator[tuple[list[Factor], list[Factor
         f = factors[i - 1]
         for inner in range(2, f.size if i else 0):
             if f.size % inner == 0:
-                outer = Factor(f.size // inner, f.axis, f.step * inner)
+                outer = _outer(f, inner)
                 yield [*factors[: i - 1], outer], [f._replace(size=inner), *factors[i:]]
+
+
+def _outer(f: Factor, inner: int) -> Factor:
+    """What is left of a factor without so many inner entries."""
+    return Factor(f.size // inner, f.axis, 1 if f.axis is None else f.step * inner)
 
 
 def _parted_factors(dim: Dim, sizes: Sequence[int]) -> list[Dim] | None:
@@ -294,7 +307,7 @@ def _parted_factors(dim: Dim, sizes: Sequence[int]) -> list[Dim] | None:
             if f.size > size:
                 inner = f.size // size
                 left.insert(0, f._replace(size=inner))
-                f = Factor(size, f.axis, f.step * inner)
+                f = _outer(f, inner)
             factors.append(f)
             size //= f.size
         dims.append(factors)

@@ -27,7 +27,7 @@ def moved(mark: Mark, windows: WindowsByAxis, shape: Sequence[int], mixes: int |
     """
     if mixes is not None:
         mark = summed(mark, mixes, shape[mixes])
-    mark = placed(mark) if mark.taken else mark
+    mark = placed(mark)
     if mark.lost or len(mark.dims) != len(shape):
         return mark if mark.lost else lost("windows that are not understood")
     for j, size in enumerate(shape, -len(shape)):
@@ -231,13 +231,14 @@ def sampled(mark: Mark, out: Tensor, grid: np.ndarray, mode: str = "bilinear", p
 
 def padded(mark: Mark, out: Tensor, pad: Sequence[int], mode: str = "constant", *_: Any, **__: Any) -> Mark:
     """The rule of F.pad: a border around a map, or entries of no place beside others."""
+    mark = placed(mark)
     for i, (before, after) in enumerate(zip(pad[0::2], pad[1::2], strict=True)):
+        if mark.lost:
+            return mark
         size = mark.dims[-1 - i].size
         mark = chosen(mark, -1 - i, np.arange(max(-before, 0), size - max(-after, 0)))
         before, after = max(before, 0), max(after, 0)
         mark = mark if before == after == 0 or mark.lost else _bordered(mark, -1 - i, before, after, mode)
-        if mark.lost:
-            return mark
     return mark
 
 
