@@ -53,7 +53,8 @@ def trace(
         if None not in layers:
             return _of_layers(runner, ready, targets, [*filter(None, layers)], rule, twice)
         result = None
-        if runner.surveyed_before(ready) is None and {*layers} <= {None, INPUT} and rule is None and not twice:
+        plain = {*layers} <= {None, INPUT} and rule is None and not twice and runner.call.inputs.template is None
+        if plain and runner.surveyed_before(ready) is None:
             result = _guessed(runner, ready, targets, layers)
         default = runner.default(ready)
         named = [*dict.fromkeys(default if name is None else name for name in layers)]
@@ -147,7 +148,7 @@ def _guessed(runner: Runner, x: Tensor, targets: Sequence[Target], layers: Seque
         entered = x.requires_grad_().clone() if inside else x.detach().clone()
     follow = Reading(entered)
     look = Look(runner.network, follow)
-    recording = recorded([*taps.values()], grad=True)
+    recording = recorded([*taps.values()], grad=True, some=True)
     ordered = ordered_gradients(runner.network, len(x))
     try:
         with torch.set_grad_enabled(inside), follow, hooked(look.hooks()), ordered, recording:
@@ -156,7 +157,7 @@ def _guessed(runner: Runner, x: Tensor, targets: Sequence[Target], layers: Seque
         return None
     runner.learn_survey(x, look.survey(raw, runner.widest))
     default = runner.default(x)
-    if default not in taps or runner.each_call([default], x) != [default] or not raw.requires_grad:
+    if default not in taps or taps[default].activation is None or runner.each_call([default], x) != [default] or not raw.requires_grad:
         return None
     emitted = {default: taps[default].check()} | ({INPUT: x} if inside else {})
     notes = {name: taps[name].notes if name in taps else () for name in emitted}

@@ -77,13 +77,15 @@ class Tap:
 
 @contextmanager
 def recorded(
-    taps: Sequence[Tap], grad: bool, done: Callable[[], bool] = lambda: False, follow: Locator | None = None
-) -> Iterator[None]:
+    taps: Sequence[Tap], grad: bool, done: Callable[[], bool] = lambda: False, follow: Locator | None = None,
+    some: bool = False,
+) -> Iterator[None]:  # fmt: skip
     """While the block runs, each tap keeps what its module emits, as a copy that no in-place layer can rewrite.
 
     With `grad`, the first tap that is met becomes a leaf and the graph is recorded from there on: what lies before
     costs what it costs in inference.  `done` is asked after each tap; once it says yes, Stop is raised.
     follow: it is asked where the cells of each tensor that a tap sees lie; the caller has entered it.
+    some: modules that emit no tensor, or no real numbers, are passed over.
     Other threads that run the same network meanwhile are left alone.
     """
 
@@ -93,6 +95,8 @@ def recorded(
                 tap.calls += 1
             taken = [tap for tap in taps_here if tap.call in (None, tap.calls)]
             if not taken:
+                return None
+            if some and (not isinstance(output, Tensor) or activation_of(output) is None):
                 return None
             tensor, put_back = emitted(output, taken[0].name)
             same = any(isinstance(arg, Tensor) and arg.data_ptr() == tensor.data_ptr() for arg in args)
@@ -198,8 +202,9 @@ def offloaded(network: nn.Module) -> list[nn.Module]:
 
 
 def modules_of(network: nn.Module) -> dict[str, nn.Module]:
-    """Every module by name, but for one that a person may already know as the image."""
-    return {name: module for name, module in network.named_modules() if name != INPUT}
+    """Every module by name, but for one that a person may already know as the image, and scripted ones, which take no hook."""
+    scripted = torch.jit.ScriptModule
+    return {name: module for name, module in network.named_modules() if name != INPUT and not isinstance(module, scripted)}
 
 
 def last_modules(network: nn.Module, count: int) -> list[str]:

@@ -6,7 +6,7 @@ from typing import Any
 from weakref import ReferenceType, ref
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from seewhy.images.places import Place
@@ -44,6 +44,7 @@ class Following(TorchFunctionMode):
     def __init__(self, x: Tensor) -> None:
         super().__init__()
         self.marks: dict[int, tuple[ReferenceType[Tensor], Mark]] = {}
+        self.made: dict[int, ReferenceType[Tensor]] = {}  # results of calls that read nothing of the image
         self.space = tuple(x.shape[2:])
         self._keep(x, start(x.shape))
 
@@ -78,10 +79,17 @@ class Following(TorchFunctionMode):
         """Tell that a module of that kind computed this output from these arguments: where torch's calls inside it were not
         seen, as in compiled code, it is not known where the output lies.
         """
-        unseen = [tensor for tensor in tensors_in([output]) if self._of(tensor) is None]
-        if unseen and any(self._of(tensor) is not None for tensor in tensors_in([args])):
+        unseen = [tensor for tensor in tensors_in([output]) if self._of(tensor) is None and not self._was_made(tensor)]
+        given = [*tensors_in([args])] if unseen else []
+        if any(self._of(tensor) is not None for tensor in given):
             for tensor in unseen:
-                self._keep(tensor, lost(f"the inside of {kind}, which cannot be seen"))
+                if not isinstance(tensor, nn.Parameter) and not any(tensor is other for other in given):
+                    self._keep(tensor, lost(f"the inside of {kind}, which cannot be seen"))
+
+    def _was_made(self, tensor: Tensor) -> bool:
+        """Did a call that was seen make the tensor, from nothing of the image?"""
+        made = self.made.get(id(tensor))
+        return made is not None and made() is tensor
 
     def __torch_function__(self, fn: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
@@ -94,6 +102,7 @@ class Following(TorchFunctionMode):
     def _note(self, fn: Any, args: Any, kwargs: Any, out: Any) -> None:
         marks = self._marks(args) + self._marks(kwargs.values()) if kwargs else self._marks(args)
         if not marks or (name := name_of(fn)) in BLANK:
+            self.made.update({id(tensor): ref(tensor) for tensor in tensors_in([out])})
             return
         try:
             made = self._made(rule_of(fn), marks, args, kwargs, out)

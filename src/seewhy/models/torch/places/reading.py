@@ -46,7 +46,7 @@ class Reading(Following):
     def reads(self, tensor: Tensor) -> int | None:
         """The bits of all layers on whose cells the tensor depends; None where that is not known."""
         rows, mixed = self._bits(tensor)
-        return None if self.of(tensor) is None else rows | mixed
+        return None if self._of(tensor) is None else rows | mixed
 
     def sees(self, tensor: Tensor) -> bool:
         """Was the tensor computed from the image, and not only from other pictures beside it?"""
@@ -58,10 +58,10 @@ class Reading(Following):
 
     def adopt(self, output: Any, args: Any, kind: str) -> None:
         """What a module emitted whose inside cannot be seen was computed from all that it was given."""
-        unseen = [tensor for tensor in tensors_in([output]) if self.of(tensor) is None]
+        unseen = [tensor for tensor in tensors_in([output]) if self._of(tensor) is None]
         super().adopt(output, args, kind)
-        for tensor in unseen if unseen else ():
-            if self.of(tensor) is not None:
+        for tensor in unseen:
+            if self._of(tensor) is not None:
                 self._add(tensor, 0, self._all_of(args))
 
     def _all_of(self, values: Any) -> int:
@@ -72,22 +72,19 @@ class Reading(Following):
         return gathered
 
     def _note(self, fn: Any, args: Any, kwargs: Any, out: Any) -> None:
-        name = name_of(fn)
-        if name in BLANK:
-            return
-        read = [(tensor, self.of(tensor), *self._bits(tensor)) for tensor in tensors_in([args, [*kwargs.values()]])]
+        read = [(self._of(tensor), *self._bits(tensor)) for tensor in tensors_in([args, kwargs.values()])]
         super()._note(fn, args, kwargs, out)
+        if not any(in_rows | in_mixed for _, in_rows, in_mixed in read) or (name := name_of(fn)) in BLANK:
+            return
         name = name.strip("_")
         rows = mixed = 0
-        for _, mark, in_rows, in_mixed in read:
+        for mark, in_rows, in_mixed in read:
             if name in ROW_BY_ROW or _keeps_rows(name, mark, args, kwargs):
                 rows |= in_rows
             else:
                 mixed |= in_rows
             mixed |= in_mixed
-        if not rows | mixed:
-            return
-        first = read[0][1] if read else None
+        first = read[0][0]
         chosen = _chosen(fn, args, kwargs, first) if rows and name in CHOOSING and _has_others(first) else None
         for i, tensor in enumerate(_tensors(out)):
             self._add(tensor, rows if chosen is None or chosen[min(i, len(chosen) - 1)] else 0, mixed)
@@ -95,7 +92,7 @@ class Reading(Following):
     def _add(self, tensor: Tensor, rows: int, mixed: int) -> None:
         self.bits[id(tensor)] = (ref(tensor), rows, mixed)
         base = tensor._base
-        if base is not None and base is not tensor and self.of(base) is not None:  # a part of it was written to
+        if base is not None and base is not tensor and self._of(base) is not None:  # a part of it was written to
             in_base = self._bits(base)
             if in_base == (0, 0):
                 self.bits[id(base)] = (ref(base), rows, mixed)

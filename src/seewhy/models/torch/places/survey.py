@@ -113,7 +113,16 @@ class Survey:
             among = [name for name in self.backwards if name.startswith("backbone.") or not self.in_backbone]
             if (broad := widest_map(self.layer, self.layout, among)) is not None:
                 return broad
-        return last_map(lambda name: self.layer(name)._replace(connected=connected[name]), self.layout, self.backwards, self.lost)
+        among = [name for name in self.backwards if not self._part_of_whole(name)]
+        return last_map(lambda name: self.layer(name)._replace(connected=connected[name]), self.layout, among, self.lost)
+
+    def _part_of_whole(self, name: str) -> bool:
+        """Does the layer emit parts of what a layer around it puts together, such as the heads of an attention?"""
+        layout, names = self.layout(name), name.split(".")
+        if layout is None or layout.parts < 2:
+            return False
+        around = [self.layout(".".join(names[:depth])) for depth in range(1, len(names))]
+        return any(outer is not None and outer.parts == 1 for outer in around)
 
     def layout(self, name: str) -> Layout | None:
         at = self.at(name)
