@@ -79,7 +79,7 @@ def gated(of: Any, out: Any, tensors: Sequence[Tensor]) -> Mark:
     if made.lost:
         return made
     for tensor, mark in gates:
-        if not made.spots or any(-j <= tensor.ndim and tensor.shape[j] > 1 for j, _ in made.spots):
+        if mark.lost == MIXED or not made.spots or any(-j <= tensor.ndim and tensor.shape[j] > 1 for j, _ in made.spots):
             return mark
     return made.everywhere()
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from math import gcd, prod
 from typing import Any
 
@@ -215,16 +216,24 @@ def regrouped(mark: Mark, shape: Sequence[int]) -> Mark:
         return mark
     if 0 in shape or prod(shape) != prod(mark.shape):
         return lost("a reshape that is not understood")
-    dims: list[Dim] = []
-    for olds, sizes in _blocks(mark.dims, shape):
+    dims = _regrouped(mark.dims, tuple(shape))
+    if dims is None:
+        return lost("a reshape that cuts across cells")
+    mark = replace(mark, dims=dims)
+    for j, dim in enumerate(dims):
+        mark = tidied(mark, j) if dim.rows is not None and not mark.lost else mark
+    return mark
+
+
+@lru_cache(512)
+def _regrouped(dims: tuple[Dim, ...], shape: tuple[int, ...]) -> tuple[Dim, ...] | None:
+    new: list[Dim] = []
+    for olds, sizes in _blocks(dims, shape):
         parts = parted(multiplied(olds), sizes)
         if parts is None:
-            return lost("a reshape that cuts across cells")
-        dims += parts
-    mark = replace(mark, dims=tuple(dims))
-    for j, dim in enumerate(dims):
-        mark = tidied(mark, j) if dim.rows is not None else mark
-    return mark
+            return None
+        new += parts
+    return tuple(new)
 
 
 def _blocks(dims: Sequence[Dim], shape: Sequence[int]) -> Iterator[tuple[list[Dim], list[int]]]:

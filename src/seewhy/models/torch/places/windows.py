@@ -151,6 +151,8 @@ def _shared_out(d: int, mark: Mark, out: Tensor) -> Mark:
         old, new = mark.dims[j].size, out.shape[j]
         if new == 1 < old:
             mark = summed(mark, j, 1)
+            if mark.lost:
+                return mark
             continue
         largest = max(ceil((i + 1) * old / new) - floor(i * old / new) for i in range(new))
         windows[j] = (old / new, (old / new - largest) / 2, (old / new + largest) / 2 - 1)
