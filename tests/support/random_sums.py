@@ -102,8 +102,9 @@ def branches(shape, r):
         return None
     a, b = _ones(shape[1], shape[1], 3, 3), _ones(shape[1], shape[1], 1, 1)
     joined = r.random() < 0.5
-    return "x + conv(x)" if not joined else "cat(conv(x), conv(x))", lambda x: (
-        torch.cat([F.conv2d(x, a, padding=1), F.conv2d(x, b)], 1) if joined else x + F.conv2d(x, a, padding=1)
+    return (
+        "x + conv(x)" if not joined else "cat(conv(x), conv(x))",
+        lambda x: torch.cat([F.conv2d(x, a, padding=1), F.conv2d(x, b)], 1) if joined else x + F.conv2d(x, a, padding=1),
     )
 
 
