@@ -88,7 +88,9 @@ def _strangers(mark: Mark, true: list[np.ndarray], axes: list[np.ndarray]) -> li
     nothing, wrong = np.isnan(true[0]), []
     if nothing.all():
         return []
-    outside = np.any([(said < np.nanmin(at) - 0.5) | (said > np.nanmax(at) + 0.5) for said, at in zip(axes, true, strict=True)], 0)
+    outside = np.any(
+        [(said < np.nanmin(at) - 0.5) | (said > np.nanmax(at) + 0.5) for said, at in zip(axes, true, strict=True)], 0
+    )
     for j, dim in enumerate(mark.dims):
         others = tuple(i for i in range(len(mark.dims)) if i != j)
         claimed = (entries(dim) >= 0) & ~outside.all(others) & dim.spatial

@@ -135,7 +135,9 @@ def between(shape, r):
         return None
     at = int(r.integers(0, shape[j] + 1))
     token = blank(*shape[:j], 1, *shape[j + 1 :])
-    return f"cat a token at {at} along {j}", lambda x: torch.cat([*x.split([at, shape[j] - at], j)[:1], token, x.narrow(j, at, shape[j] - at)], j)
+    return f"cat a token at {at} along {j}", lambda x: torch.cat(
+        [*x.split([at, shape[j] - at], j)[:1], token, x.narrow(j, at, shape[j] - at)], j
+    )
 
 
 def again(shape, r):
@@ -181,7 +183,9 @@ def shuffles(shape, r):
 
 
 def unshuffle(shape, r):
-    return ("pixel_unshuffle", lambda x: F.pixel_unshuffle(x, 2)) if len(shape) == 4 and not shape[2] % 2 + shape[3] % 2 else None
+    return (
+        ("pixel_unshuffle", lambda x: F.pixel_unshuffle(x, 2)) if len(shape) == 4 and not shape[2] % 2 + shape[3] % 2 else None
+    )
 
 
 def unfold(shape, r):

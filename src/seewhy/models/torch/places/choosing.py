@@ -21,7 +21,11 @@ def numbers_of(of: Of, index: Any) -> Index | None:
     """An index as numbers; None where it was computed from the image."""
     if isinstance(index, Tensor):
         return None if of(index) is not None else np.array(index.tolist())
-    return np.array([int(i) if isinstance(i, Tensor) else i for i in index]) if isinstance(index, list | range) else np.asarray(index)
+    return (
+        np.array([int(i) if isinstance(i, Tensor) else i for i in index])
+        if isinstance(index, list | range)
+        else np.asarray(index)
+    )
 
 
 def indexed(of: Of, out: Tensor, x: Tensor, index: Any) -> Mark:
@@ -63,6 +67,8 @@ def spelled_out(of: Of, index: Any, count: int) -> list[Any] | None:
             parts.append(_slice(part) if isinstance(part, slice) else part)
             continue
         numbers = numbers_of(of, part)
+        if numbers is None and part.dtype == torch.bool and bool(part.all()):
+            numbers = np.ones(part.shape, bool)  # the image decided on it, but to keep all
         if numbers is None:
             return None
         scalar = numbers.ndim == 0 and numbers.dtype != bool

@@ -130,7 +130,7 @@ class Following(TorchFunctionMode):
     def _fitting(self, mark: Any, tensor: Tensor, name: str) -> Mark | None:
         """The mark, if it can be that of the tensor."""
         if mark is None or (isinstance(mark, Mark) and (mark.lost or mark.shape == tensor.shape)):
-            return mark
+            return None if mark is None or mark.stranger else mark
         return lost(UNREADABLE.format(name))
 
     def _marks(self, values: Iterable[Any]) -> list[Mark]:

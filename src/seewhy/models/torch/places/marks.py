@@ -115,6 +115,12 @@ class Mark:
         steps = [(f.axis, f.step) for _, f in self.factors if f.size > 1]
         return len({*steps}) < len(steps)
 
+    @cached_property
+    def stranger(self) -> bool:
+        """Does the tensor hold nothing of the image, as a class token before any attention?"""
+        dims = [dim for dim in (*self.dims, *self.taken) if dim.rows is not None]
+        return not self.whole and any(max(dim.rows or (0,)) < 0 for dim in dims)
+
     @property
     def points(self) -> tuple[int, ...]:
         """The axes of space of which a single cell was taken."""

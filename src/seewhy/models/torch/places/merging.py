@@ -6,8 +6,8 @@ from functools import reduce
 
 import numpy as np
 
-from .marks import IMAGES, Axis, Dim, Factor, Mark, apart, changed, lost, plain
-from .moves import coarser, entries, inserted, numbered, placed, plainly, shaped, splits, tidied, unplaced, with_dim
+from .marks import IMAGES, Axis, Dim, Factor, Mark, apart, changed, lost, plain, product
+from .moves import entries, inserted, multiplied, numbered, placed, plainly, shaped, splits, tidied, unplaced, with_dim
 
 MIXED = "mixes the images of a batch"
 DIFFERENT = "puts together maps that lie differently"
@@ -23,11 +23,16 @@ def summed(mark: Mark, j: int, size: int | None) -> Mark:
         return mark
     j %= len(mark.dims)
     gone = mark.dims[j]
-    if gone.images:
+    if _mixes(gone):
         return lost(MIXED)
     dims = [*mark.dims]
     dims[j : j + 1] = [] if size is None else [plain(size)]
     return _averaged(replace(mark, dims=tuple(dims)), [gone]) if gone.axes else replace(mark, dims=tuple(dims))
+
+
+def _mixes(gone: Dim) -> bool:
+    """Does a sum over the dimension mix images?  Cells of a single image may stand in one row with it."""
+    return gone.images and (len(gone.factors) == 1 or any(f.axis == IMAGES and f.size > 1 for f in gone.factors))
 
 
 def _averaged(mark: Mark, gone: Sequence[Dim]) -> Mark:
@@ -61,7 +66,9 @@ def merged(marks: Sequence[Mark], shape: Sequence[int], weights: Sequence[float]
     return combined([(mark, range(-len(mark.dims), 0)) for mark in marks], range(-len(shape), 0), shape, weights)
 
 
-def combined(terms: Sequence[Term], out: Sequence[object], shape: Sequence[int], weights: Sequence[float] | None = None) -> Mark:
+def combined(
+    terms: Sequence[Term], out: Sequence[object], shape: Sequence[int], weights: Sequence[float] | None = None
+) -> Mark:
     """The mark of a sum of products of tensors, as of `einsum`: over each label of a dimension that is not among those of `out`."""
     if any(mark.taken != terms[0][0].taken for mark, _ in terms):
         terms = [(placed(mark), labels) for mark, labels in terms]
@@ -105,7 +112,7 @@ def _combined(terms: Sequence[Term], out: Sequence[object], shape: Sequence[int]
         whole = whole or (dim.spatial and any(other != dim and other.size > 1 for other in column))
         dims.append(dim)
     gone = [dim for column in columns.values() for dim in column]
-    if any(dim.images for dim in gone):
+    if any(_mixes(dim) for dim in gone):
         return lost(MIXED)
     axes = _axes(terms, out, dims, weights)
     if axes is None:
@@ -141,12 +148,34 @@ def _common(column: Sequence[Dim], size: int) -> Dim | None:
     full = [dim for dim in informed if dim.size == size] or informed
     if not full:
         return plain(size)
-    if any(dim != full[0] for dim in full):
+    dim: Dim | None = full[0]
+    for other in full[1:]:
+        dim = dim and _blended(dim, other)
+    return dim if dim is None or dim.size == size else shaped(Mark((dim,), ()), (size,)).dims[0]
+
+
+def _blended(dim: Dim, other: Dim) -> Dim | None:
+    """What two dimensions tell together, of which each may tell nothing where the other tells of cells; None if they differ."""
+    if dim == other:
+        return dim
+    if dim.rows is not None or other.rows is not None:
         return None
-    return full[0] if full[0].size == size else shaped(Mark((full[0],), ()), (size,)).dims[0]
+    left, right, factors = [*dim.factors], [*other.factors], []
+    while left and right:
+        a, b = left.pop(0), right.pop(0)
+        if a.size != b.size and a.axis is None and a.size % b.size == 0:
+            left.insert(0, Factor(a.size // b.size))
+        elif a.size != b.size and b.axis is None and b.size % a.size == 0:
+            right.insert(0, Factor(b.size // a.size))
+        elif a != b and (a.size != b.size or None not in (a.axis, b.axis)):
+            return None
+        factors.append(a if a.axis is not None else b)
+    return None if left or right else product([Dim(tuple(factors))])
 
 
-def _axes(terms: Sequence[Term], out: Sequence[object], dims: Sequence[Dim], weights: Sequence[float]) -> tuple[Axis, ...] | None:
+def _axes(
+    terms: Sequence[Term], out: Sequence[object], dims: Sequence[Dim], weights: Sequence[float]
+) -> tuple[Axis, ...] | None:
     """The axes of the result: of those tensors alone that tell its cells apart most finely, the others act as gates."""
     axes = [*terms[0][0].axes]
     kept = [[f for label, dim in zip(labels, mark.dims, strict=True) if label in out and dim.spatial for f in dim.factors]
@@ -207,7 +236,7 @@ def joined(marks: Sequence[Mark | None], j: int, sizes: Sequence[int], shape: Se
     marks, sizes = [marks[i] for i in filled], [sizes[i] for i in filled]
     if all(mark is None for mark in marks):
         return lost("puts together nothing of the image")
-    marks = _set_in(marks, j) if all(size == 1 for size in sizes) else marks
+    marks = _set_in(marks, j)
     if any(mark is not None and all(f.axis is None for f in mark.dims[j].factors) for mark in marks):
         marks = [mark and _flat(mark, j, size) for mark, size in zip(marks, sizes, strict=True)]
     known = [mark for mark in marks if mark is not None]
@@ -224,8 +253,8 @@ def joined(marks: Sequence[Mark | None], j: int, sizes: Sequence[int], shape: Se
     rest = [replace(with_dim(mark, j, Dim(())), axes=changed(mark.axes, new)) for mark in known if mark.dims[j].informed]
     if any(mark.axes != rest[0].axes for mark in rest):
         return lost(DIFFERENT)
-    rest += [with_dim(mark, j, Dim(())) for mark in known if not mark.dims[j].informed]
-    whole = merged(rest, [1 if i - len(shape) == j else size for i, size in enumerate(shape)])
+    others = [with_dim(mark, j, Dim(())).everywhere() for mark in known if not mark.dims[j].informed]
+    whole = merged([*rest, *others], [1 if i - len(shape) == j else size for i, size in enumerate(shape)])
     return whole if whole.lost else tidied(with_dim(whole, j, dim), j % len(shape))
 
 
@@ -242,7 +271,9 @@ def _set_in(marks: Sequence[Mark | None], j: int) -> list[Mark | None]:
     for k, first in enumerate(known[0].taken):
         entries_of = [mark.taken[k] for mark in known if len(mark.taken) > k and mark.taken[k].factors == first.factors]
         if len(entries_of) == len(known) > 1 and any(entry != first for entry in entries_of):
-            return [m and replace(with_dim(m, j, m.taken[k]), taken=(*m.taken[:k], *m.taken[k + 1 :])) for m in marks]
+            dims = [mark and multiplied([mark.taken[k], mark.dims[j]]) for mark in marks]
+            rest = [mark and replace(mark, taken=(*mark.taken[:k], *mark.taken[k + 1 :])) for mark in marks]
+            return [mark and dim and with_dim(mark, j, dim) for mark, dim in zip(rest, dims, strict=True)]
     return [*marks]
 
 
@@ -269,9 +300,13 @@ def _row(
     first, its = placed[0]
     same = all(dim.factors == first.factors and all(ax[a] == its[a] for a in dim.axes) for dim, ax in placed)
     if same:
-        parts = [entries(dim) if dim is not None and dim.informed else np.full(n, -1) for dim, n in zip(dims, sizes, strict=True)]
+        parts = [
+            entries(dim) if dim is not None and dim.informed else np.full(n, -1) for dim, n in zip(dims, sizes, strict=True)
+        ]
         return numbered(first.factors, np.concatenate(parts)), {}
-    if any(len(dim.factors) > 1 or dim.factors[0].step > 1 or dim.factors[0].axis != first.factors[0].axis for dim, _ in placed):
+    if any(
+        len(dim.factors) > 1 or dim.factors[0].step > 1 or dim.factors[0].axis != first.factors[0].axis for dim, _ in placed
+    ):
         return None
     a = first.factors[0].axis
     return None if a is None or a == IMAGES else _lattice(a, dims, axes, sizes)
@@ -307,4 +342,3 @@ def _lattice(
 def stacked(marks: Sequence[Mark | None], j: int, shape: Sequence[int]) -> Mark:
     """The mark of tensors put side by side along a new dimension j, counted from the end."""
     return joined([mark and inserted(mark, j % len(shape)) for mark in marks], j, [1] * len(marks), shape)
-

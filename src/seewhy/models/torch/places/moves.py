@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from math import gcd, prod
 from typing import Any
 
@@ -75,6 +76,8 @@ def tidied(mark: Mark, j: int) -> Mark:
     dim = mark.dims[j]
     if dim.rows is None or not dim.spatial:
         return mark
+    if dim.factors[0].axis == IMAGES:
+        return _of_one_image(mark, j)
     a = dim.factors[0].axis
     if a is None or a < 0 or len(mark.parts(a)) > 1:
         return mark
@@ -97,6 +100,18 @@ def tidied(mark: Mark, j: int) -> Mark:
     return replace(with_dim(mark, j, Dim((Factor(len(rows), a),))), axes=changed(mark.axes, {a: axis}))
 
 
+def _of_one_image(mark: Mark, j: int) -> Mark:
+    """The mark of cells in one row with images, where all are cells of the same image."""
+    f, *inner = mark.dims[j].factors
+    rows, within = entries(mark.dims[j]), prod([g.size for g in inner])
+    images = {*(rows[rows >= 0] // within).tolist()}
+    if len(images) > 1 or f.size == 1 or len(mark.parts(IMAGES)) > 1:
+        return mark
+    (image,) = images
+    dim = numbered(inner, np.where(rows >= 0, rows - image * within, -1))
+    return tidied(replace(with_dim(mark, j, dim), taken=(*mark.taken, Dim((f,), (image,)))), j)
+
+
 def _narrowed(mark: Mark, j: int, rows: Index) -> Mark:
     """The mark without the outermost cells of a dimension that no entry is of."""
     f, *inner = mark.dims[j].factors
@@ -113,14 +128,16 @@ def selected(mark: Mark, j: int, at: int) -> Mark:
     """The mark of one entry along a dimension, which is then gone; if it held a part of an axis, the other parts stay."""
     j %= len(mark.dims)
     dim, rest = mark.dims[j], replace(mark, dims=(*mark.dims[:j], *mark.dims[j + 1 :]))
-    kept = [f for f in dim.factors if f.axis is not None and not any(g.step == f.step and g.size > 1 for _, g in rest.parts(f.axis))]
+    kept = [
+        f for f in dim.factors if f.axis is not None and not any(g.step == f.step and g.size > 1 for _, g in rest.parts(f.axis))
+    ]
     if not kept:  # nothing of space, or the other cells of pairs stay
         return rest
     row = int(entries(dim)[at])
     cells = dict(zip(dim.factors, _cells(dim.factors, row), strict=True))
     row = row if row < 0 else int(np.ravel_multi_index([cells[f] for f in kept], [f.size for f in kept]))
     taken = numbered(kept, np.array([row])) if row >= 0 else Dim(tuple(kept), (-1,))
-    return replace(rest, taken=(*rest.taken, taken), whole=rest.whole or row < 0)
+    return replace(rest, taken=(*rest.taken, taken))
 
 
 def _cells(factors: Sequence[Factor], row: int) -> list[int]:
@@ -167,7 +184,9 @@ def _of_images(mark: Mark, first: int) -> Mark:
     if others or len(mark.dims[j].factors) > 1:
         return lost("a choice among parts of the batch")
     rows = entries(mark.dims[j])
-    return with_dim(mark, j, numbered((Factor(f.size * f.step + first, IMAGES),), np.where(rows >= 0, rows * f.step + first, -1)))
+    return with_dim(
+        mark, j, numbered((Factor(f.size * f.step + first, IMAGES),), np.where(rows >= 0, rows * f.step + first, -1))
+    )
 
 
 def splits(mark: Mark, j: int, a: int) -> bool:
@@ -215,16 +234,24 @@ def regrouped(mark: Mark, shape: Sequence[int]) -> Mark:
         return mark
     if 0 in shape or prod(shape) != prod(mark.shape):
         return lost("a reshape that is not understood")
-    dims: list[Dim] = []
-    for olds, sizes in _blocks(mark.dims, shape):
+    dims = _regrouped(mark.dims, tuple(shape))
+    if dims is None:
+        return lost("a reshape that cuts across cells")
+    mark = replace(mark, dims=dims)
+    for j, dim in enumerate(dims):
+        mark = tidied(mark, j) if dim.rows is not None and not mark.lost else mark
+    return mark
+
+
+@lru_cache(512)
+def _regrouped(dims: tuple[Dim, ...], shape: tuple[int, ...]) -> tuple[Dim, ...] | None:
+    new: list[Dim] = []
+    for olds, sizes in _blocks(dims, shape):
         parts = parted(multiplied(olds), sizes)
         if parts is None:
-            return lost("a reshape that cuts across cells")
-        dims += parts
-    mark = replace(mark, dims=tuple(dims))
-    for j, dim in enumerate(dims):
-        mark = tidied(mark, j) if dim.rows is not None else mark
-    return mark
+            return None
+        new += parts
+    return tuple(new)
 
 
 def _blocks(dims: Sequence[Dim], shape: Sequence[int]) -> Iterator[tuple[list[Dim], list[int]]]:

@@ -1,8 +1,8 @@
 """Calls whose cells each read a window of cells: convolutions, pools, resizing, padding.  Each rule gives the result's mark."""
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from dataclasses import replace
+from functools import partial
 from math import ceil, floor
 from typing import Any
 
@@ -65,7 +65,11 @@ def _moved_along(mark: Mark, j: int, window: Window, size: int) -> Mark:
         f = dim.factors[0]
         return _with_axis(mark, a, axis.through(1, f.step * begin, f.step * end))
     gathered = mark.gathered(a)
-    return lost("windows over a part of the cells") if gathered is None or gathered is mark else _moved_along(gathered, j, window, size)
+    return (
+        lost("windows over a part of the cells")
+        if gathered is None or gathered is mark
+        else _moved_along(gathered, j, window, size)
+    )
 
 
 def _with_axis(mark: Mark, a: int, axis: Axis) -> Mark:
@@ -151,6 +155,8 @@ def _shared_out(d: int, mark: Mark, out: Tensor) -> Mark:
         old, new = mark.dims[j].size, out.shape[j]
         if new == 1 < old:
             mark = summed(mark, j, 1)
+            if mark.lost:
+                return mark
             continue
         largest = max(ceil((i + 1) * old / new) - floor(i * old / new) for i in range(new))
         windows[j] = (old / new, (old / new - largest) / 2, (old / new + largest) / 2 - 1)
