@@ -25,6 +25,8 @@ BATCH = 3  # images at a time; the first two are the quiet image alone, so that 
 
 UNCHANGED = "it does not change with the image"
 RESIZED = "its size changes with what the image shows"
+NO_IMAGES = "none of its dimensions holds the images"
+RANDOM = "it differs from one pass of the same image to the next"
 ENDLESS = "it holds numbers that are not finite"
 ALIKE = "no part of it changes mostly with one place of the image, as bright stripes show"
 
@@ -72,6 +74,10 @@ class Fold(NamedTuple):
             return x.reshape(n, self.parts, *x.shape[1:])
         return x.reshape(self.parts, n, *x.shape[1:]).transpose(0, 1)
 
+    def shape(self, emission: Tensor, n: int) -> tuple[int, ...]:
+        """The shape of such an emission for n images."""
+        return tuple(self.parts * n if j == self.j else side for j, side in enumerate(emission.shape))
+
     def dim(self, n: int, of_parts: tuple[Factor, ...]) -> Dim:
         images = (Factor(n, IMAGES),)
         return Dim(images + of_parts if self.outermost else of_parts + images)
@@ -84,7 +90,8 @@ class Responses:
         self.space = tuple(space)
         self.refused = ""  # in words, why the experiment failed
         self.shape: tuple[int, ...] = ()  # of the emission for the first batch
-        self._first: Tensor | None = None  # for the quiet images
+        self._first: Tensor | None = None  # the emission for the quiet images
+        self._quiet_images = 0
         self._fold: Fold | None = None
         self._sums: list[list[Tensor]] = []  # for each dimension, parts first: of each batch (n, entries)
         self._level = 0.0  # the sum of squares of the emission for the quiet image
@@ -98,46 +105,40 @@ class Responses:
         if self._first is None:
             self._first, self.shape, self._quiet_images = emission.clone(), tuple(emission.shape), n
             return
-        self._fold = self._fold or self._folded(emission, n)
-        if self._fold is None or not self._fits(emission, n, self._fold):
-            self.refused = RESIZED
+        fold = self._fold or self._folded(self._first, emission, n)
+        if isinstance(fold, str) or emission.shape != fold.shape(self._first, n):
+            self.refused = fold if isinstance(fold, str) else RESIZED
             return
-        quiet = self._fold.apart(self._first, self._quiet_images)[:1]
-        squares = (self._fold.apart(emission, n) - quiet).abs().to(_precise(emission)).square()
+        self._fold = fold
+        quiet = fold.apart(self._first, self._quiet_images)[:1]
+        squares = (fold.apart(emission, n) - quiet).abs().to(_precise(emission)).square()
         self._sums = self._sums or [[] for _ in squares.shape[1:]]
         self._level = float(quiet.abs().to(_precise(emission)).square().sum())
         for j, sums in enumerate(self._sums, 1):
             others = [k for k in range(1, squares.ndim) if k != j]
             sums.append((squares.sum(others) if others else squares).cpu())
 
-    def _folded(self, emission: Tensor, n: int) -> Fold | None:
-        """How the images lie in it: the dimension that grows with their number; None if there is none."""
-        first, before = self._first, self._quiet_images
-        if first is None or emission.ndim != first.ndim:
-            return None
-        shapes = [*enumerate(zip(first.shape, emission.shape, strict=True))]
+    def _folded(self, first: Tensor, emission: Tensor, n: int) -> Fold | str:
+        """How the images lie in the emissions for the first batch and for the next, of n images; or why that is not known."""
+        if emission.ndim != first.ndim:
+            return RESIZED
+        before, sides = self._quiet_images, [*zip(first.shape, emission.shape, strict=True)]
         if n == before:  # one image alone
-            j = next((j for j, (side, _) in shapes if side == 1), 0)
-            return Fold(j, emission.shape[j]) if emission.ndim else None
-        grown = [j for j, (side, now) in shapes if side and side % before == 0 and side // before * n == now]
+            j = next((j for j, (side, _) in enumerate(sides) if side == 1), 0)
+            return Fold(j, emission.shape[j]) if sides else NO_IMAGES
+        grown = [j for j, (side, now) in enumerate(sides) if side and side * n == now * before]
         if len(grown) != 1:
-            return None
-        fold = Fold(grown[0], emission.shape[grown[0]] // n)
-        alike = fold.apart(first, before)
-        if fold.parts > 1 and not torch.allclose(alike[0], alike[1], rtol=1e-3, atol=1e-5 * float(alike.abs().max())):
-            return fold._replace(outermost=False)
-        return fold
-
-    def _fits(self, emission: Tensor, n: int, fold: Fold) -> bool:
-        return tuple(emission.shape) == self._shape_for(n, fold)
-
-    def _shape_for(self, n: int, fold: Fold) -> tuple[int, ...]:
-        return tuple(fold.parts * n if j == fold.j else side for j, side in enumerate(self.shape))
+            return RESIZED if any(side != now for side, now in sides) else NO_IMAGES
+        parts = emission.shape[grown[0]] // n
+        folds = [Fold(grown[0], parts, outermost) for outermost in (True, False)]
+        folds = [fold for fold in folds if _equal(fold.apart(first, before).unbind())]  # the quiet images are the same
+        alike = [fold for fold in folds if _equal(fold.apart(emission, n).unbind(1))]  # so are parts that are copies
+        return (alike or folds)[0] if folds else RANDOM
 
     def mark(self, n: int, grid: Sequence[int] | None = None) -> Mark:
         """The mark of the emission for n images, or a lost one that says why the experiment failed.
 
-        grid: the only numbers of cells along the axes of space that a row of tokens may have.
+        grid: how many cells lie along each axis of space in rows of so many cells, as far as this is left open.
         """
         fold = self._fold
         if self.refused or fold is None or not self._sums:
@@ -187,6 +188,12 @@ class Responses:
         cells = prod(f.size for f in order.dim.factors if f.axis == a)
         first, stride = (side / cells - 1) / 2, side / cells
         return Axis(-stride, side - 1 - first, 0, side - 1) if backwards else Axis(stride, first, 0, side - 1)
+
+
+def _equal(tensors: Sequence[Tensor]) -> bool:
+    """Are all of them the same, but for rounding?"""
+    least = 1e-5 * float(tensors[0].abs().max())
+    return all(torch.allclose(each, tensors[0], 1e-3, least, equal_nan=True) for each in tensors[1:])
 
 
 def _precise(x: Tensor | None) -> torch.dtype:

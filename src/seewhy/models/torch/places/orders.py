@@ -6,6 +6,7 @@ Nothing is known of the entries but these changes: how many of them are tokens o
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import permutations
+from math import prod
 from typing import NamedTuple
 
 import numpy as np
@@ -20,20 +21,25 @@ Profile = NDArray[np.float64]  # (stripes, entries): how much each entry changes
 LOCAL = 0.2  # by how much the share of an entry's change that lies in one stretch must exceed the share of the stretch itself
 ALIKE = 0.1  # an entry in which it does not even exceed it by this changes with all places alike
 TORN = 0.5  # no stripe beside that stretch may change an entry this much more than the one that changes it most
-MOST = 0.5  # of the entries, or of the change, must belong to places
-UNSURE = 0.05  # at most of the entries may neither belong to a place nor to none
+ENOUGH = 0.1  # of the entries, or of the change, must belong to places
+MOST = 0.5  # of them, or of it, must do so before a dimension without an order is said to have places
+UNSURE = 0.1  # at most of the entries may neither belong to a place nor to none
 SILENT = 1e-6  # of the mean change: what changes less may be a cell that the network ignores, or may be none
 SILENT_CELLS = 0.15  # at most of the cells
-BETTER = 0.5  # of the misfit of any other order, the square, at most that of the true one
+MANY = 8  # so many cells at least may stand on both sides of a gap: of few, the one in the middle may be blurred
+BORDER = 32  # so many of them at most at either end
+BETTER = 0.5  # of the misfit of any other order, at most that of the true one
+PRECISE = 0.05  # in stripes: misfits smaller than this are not told apart
 BESIDE = 0.75  # in cells: how far from its place the centre of an entry's change may lie
 BLUR = 0.25  # in stretches: how much farther, where they are longer than a cell, as most at the border of the image are
 ASIDE = 0.6  # in cells: how far from the centre of all entries of a row or a column that of one may lie
 ONWARD = 0.2  # in cells: by how much these centres must move from one row or column to the next
-WITHIN = 0.6  # in cells: how far from a stripe the cells may lie that change most with it
+WITHIN = 0.6  # in cells: how far from a stripe the cells may lie that change most with it; or else
+SHARE = 0.125  # of the axis
 CHANCE = 1e-3  # an order of one dimension that chance would show more often proves nothing
 
 _GRIDS = ("cells one behind the other", "a grid, row by row or column by column (windows come first, say)")
-FEW = "{} cells, seen with so few stripes, are too few to be told from chance"
+FEW = "its {} cells follow so few bright stripes that this may be chance"
 
 
 @dataclass(frozen=True)
@@ -62,12 +68,16 @@ class Stretches(NamedTuple):
     centre: NDArray[np.float64]  # 0 is the start of the axis, 1 its end
     length: NDArray[np.float64]
     beside: NDArray[np.float64]  # the most that a stripe beside it changes, as a share of the most that one within it does
-    unlike: NDArray[np.float64]  # the share of its change that other stripes would have to cause to make it like that of all entries
+    unlike: NDArray[
+        np.float64
+    ]  # the share of its change that other stripes would have to cause to make it like that of all entries
 
     @property
     def local(self) -> NDArray[np.bool_]:
         """Does an entry belong to a place?"""
-        return (self.excess >= LOCAL) & (self.beside < TORN)
+        likely = (self.excess >= LOCAL) & (self.beside < TORN) & (self.unlike >= ALIKE)
+        usual = float(np.median(self.excess[likely])) if likely.any() else 0.0
+        return likely & (self.excess >= usual / 2)
 
 
 def stretches(profile: Profile) -> Stretches:
@@ -93,43 +103,57 @@ def stretches(profile: Profile) -> Stretches:
 def order_of(profiles: Sequence[Profile], grid: Sequence[int] | None = None) -> Order | str | None:
     """The order of the entries of a dimension; in words, why those that belong to places are in none; None where none do.
 
-    grid: the only numbers of cells along the axes of space that are allowed, if the dimension holds them all.
+    grid: how many cells lie along each axis of space in rows of so many cells, as far as this is left open.
     """
     if grid is not None and len(grid) != len(profiles):
         raise BadParameter(f"grid={tuple(grid)}: an image has {len(profiles)} axes of space; give as many numbers of cells.")
     entries = profiles[0].shape[1]
     seen = [stretches(profile) for profile in profiles]
-    axes = [a for a, profile in enumerate(profiles) if _most(profile, seen[a].excess >= LOCAL)]
+    axes = [a for a, profile in enumerate(profiles) if _share(profile, seen[a].excess >= LOCAL) >= ENOUGH]
     if entries < 2 or not axes:
         return None
     placed = np.logical_and.reduce([seen[a].local for a in axes])
-    if not all(_most(profiles[a], placed) for a in axes):
+    share = min(_share(profiles[a], placed) for a in axes)
+    if share < ENOUGH:
         return None
-    alike = np.logical_and.reduce([(seen[a].excess < ALIKE) | (seen[a].unlike < ALIKE) for a in axes])
+    alike = np.logical_and.reduce([np.minimum(seen[a].excess, seen[a].unlike) < ALIKE for a in axes])
     silent = np.sum([profile.sum(0) for profile in profiles], 0) <= SILENT * np.mean([profile.sum() for profile in profiles])
     unsure = ~placed & ~alike & ~silent
     if unsure.sum() > UNSURE * (unsure | placed).sum():
-        return f"{int(unsure.sum())} of {entries} entries change with several places each"
-    at = _candidates(placed, silent, unsure)
+        return f"{int(unsure.sum())} of {entries} entries change with several places each" if share >= MOST else None
+    at = _candidates(placed, silent | unsure)
     orders = [order for rows in at for order in _orders(profiles, {a: seen[a] for a in axes}, placed, rows)]
     cells = f"{int(placed.sum())} of {entries} entries belong to places"
-    if not orders and len(axes) < len(profiles):
+    if orders:
+        return _chosen(orders, cells, grid if len(axes) == len(profiles) else None)
+    if share < MOST:
+        return None
+    if len(axes) < len(profiles):
         return f"{cells}, but along {' and '.join(f'axis {a}' for a in axes)} of the image alone"
-    if not orders:
-        return f"{cells}, but not in the order of {_GRIDS[len(profiles) > 1]}"
-    fitting = orders if grid is None or len(axes) < len(profiles) else [order for order in orders if order.cells == tuple(grid)]
-    if not fitting:
-        fits = " or ".join(f"grid={order.cells}" for order in orders)
-        return f"grid={tuple(grid or ())} is not true of it: {cells}; {fits} would be true"
-    best, *others = sorted(fitting, key=lambda order: order.misfit)
-    if others and best.misfit > BETTER * others[0].misfit:
-        return f"{cells}, which may be {' or '.join(map(_described, (best, *others)))}"
-    return best if best.chance < CHANCE else FEW.format(" x ".join(map(str, best.cells)))
+    return f"{cells}, but not in the order of {_GRIDS[len(profiles) > 1]}"
 
 
-def _most(profile: Profile, some: NDArray[np.bool_]) -> bool:
-    """Are these most of the entries, or do they hold most of the change?"""
-    return max(float(some.mean()), float(profile[:, some].sum() / max(profile.sum(), 1e-300))) >= MOST
+def _chosen(orders: Sequence[Order], cells: str, grid: Sequence[int] | None) -> Order | str:
+    """The order that fits clearly better than all others, or among those that fit that of the caller's grid; or why none is sure.
+
+    cells: in words, how many entries belong to places.
+    """
+    best = min(orders, key=lambda order: order.misfit)
+    left = [order for order in orders if order is best or best.misfit > BETTER * order.misfit]
+    if grid is not None:
+        fitting = [order for order in left if order.cells == tuple(grid)]
+        if not fitting and (len(left) > 1 or prod(best.cells) == prod(grid)):
+            may_be = " or ".join(f"grid={order.cells}" for order in left[:4])
+            return f"grid={tuple(grid)} is not true of it: {cells}; {may_be} may be"
+        left = fitting or left
+    if len(left) > 1:
+        return f"{cells}, which may be {' or '.join(map(_described, left[:4]))}"
+    return left[0] if left[0].chance < CHANCE else FEW.format(" x ".join(map(str, left[0].cells)))
+
+
+def _share(profile: Profile, some: NDArray[np.bool_]) -> float:
+    """The share of some of the entries, or that of the change which they hold, whichever is larger."""
+    return max(float(some.mean()), float(profile[:, some].sum() / max(profile.sum(), 1e-300)))
 
 
 def _described(order: Order) -> str:
@@ -138,22 +162,25 @@ def _described(order: Order) -> str:
     return f"{sizes} ({along})"
 
 
-def _candidates(placed: NDArray[np.bool_], silent: NDArray[np.bool_], unsure: NDArray[np.bool_]) -> list[NDArray[np.intp]]:
-    """Which entries may be the cells: those that belong to places, or a row without a gap in which a few others stand.
+def _candidates(placed: NDArray[np.bool_], unknown: NDArray[np.bool_]) -> list[NDArray[np.intp]]:
+    """Which entries may be the cells: those that belong to places, or a row without a gap in which a few unknown ones stand.
 
-    There may be a gap of entries that surely belong to no place, such as a class token in the middle, but no more than one.
+    Between many of the former there may be a gap of others, such as a class token in the middle, but no more than one.  The
+    latter may begin before them, end behind them, or both by as many.
     """
     at = np.flatnonzero(placed)
-    first, last = int(at[0]), int(at[-1])
-    found = [at] if (np.diff(at) > 1).sum() < 2 else []
-    for start in range(first, -1, -1):
-        for stop in range(last + 1, len(placed) + 1):
-            others = ~placed[start:stop]
-            few = 0 < others.sum() <= SILENT_CELLS * len(others)
-            if few and (silent | unsure)[start:stop][others].all():
-                found.append(np.arange(start, stop))
-            if others.sum() > SILENT_CELLS * len(others):
-                break
+    found = [at] if (np.diff(at) > 1).sum() <= (len(at) >= MANY) else []
+    first, stop = int(at[0]), int(at[-1]) + 1
+    most = int(len(at) * SILENT_CELLS / (1 - SILENT_CELLS))
+    around = {
+        (before, behind) for more in range(min(most, BORDER) + 1) for before, behind in ((more, 0), (0, more), (more, more))
+    }
+    for before, behind in sorted(around):
+        rows = np.arange(first - before, stop + behind)
+        if rows[0] < 0 or rows[-1] >= len(placed) or not 0 < len(rows) - len(at) <= most:
+            continue
+        if (placed | unknown)[rows].all():
+            found.append(rows)
     return found
 
 
@@ -202,9 +229,13 @@ def _misfit(seen: Stretches, at: NDArray[np.intp], cell: NDArray[np.intp], size:
     means = np.bincount(cell, centre, size) / np.maximum(counts, 1)
     if (np.abs(centre - means[cell]) > ASIDE / size + 0.5 / stripes).any():
         return None
-    off = (means * size - np.arange(size) - 0.5)[counts > 0]
-    means, step = means[counts > 0], -(-2 * size // stripes)
-    return float((off**2).mean()) if (means[step:] - means[:-step] >= ONWARD * step / size).all() else None
+    held, step = np.flatnonzero(counts), -(-2 * size // stripes)
+    means = means[held]
+    if not (means[step:] - means[:-step] >= ONWARD * step / size).all():
+        return None
+    if size > stripes:  # a stripe holds several cells: what tells is the line through all of them
+        means = np.polyval(np.polyfit(held, means, 1), held)
+    return float(((means * size - held - 0.5) ** 2).mean()) + (PRECISE * size / stripes) ** 2
 
 
 def _chance(profile: Profile, cell: NDArray[np.intp], size: int) -> float:
@@ -213,7 +244,7 @@ def _chance(profile: Profile, cell: NDArray[np.intp], size: int) -> float:
     shares = profile / np.maximum(profile.sum(0), 1e-300)
     each = np.stack([np.bincount(cell, share, size) for share in shares]) / np.maximum(np.bincount(cell, minlength=size), 1)
     middle = (np.arange(stripes) + 0.5) / stripes * size - 0.5
-    near = np.abs(middle[:, None] - np.arange(size)) <= WITHIN + size / stripes / 2
+    near = np.abs(middle[:, None] - np.arange(size)) <= max(WITHIN, SHARE * size) + size / stripes / 2
     hits = near[np.arange(stripes), each.argmax(1)]
     by_misses = np.array([1.0])  # the chance of each number of misses
     for share in near.mean(1):
