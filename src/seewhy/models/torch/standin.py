@@ -22,7 +22,7 @@ from torch.nn.parameter import is_lazy
 
 from seewhy.models.torch.passes.taps import every_module
 
-from .containers import KINDS, Containers, alike, all_same
+from .own_containers import KINDS, OwnContainers, alike, all_same
 
 STANDARD = {*nn.Module().__dict__}  # what every module has
 PLAIN = {int, float, str, bool, bytes, type(None), torch.Size, torch.dtype, torch.device, type, range}
@@ -124,7 +124,7 @@ class StandIn:
     def _states(self, made: Mapping[int, nn.Module]) -> list[dict[str, Any]]:
         """What the new modules hold."""
         self.odd: list[Any] = []  # values that may lead to modules in ways of their own
-        self.containers = Containers(self.apart)
+        self.containers = OwnContainers(self.apart)
         self.buffers: list[Tensor] = []
         self.aliases: list[Tensor] = []  # the same memory as the buffers', each
         self.tensors: list[Tensor] = []  # these, and all others that are no parameters

@@ -159,18 +159,18 @@ def hooked(hooks: Iterable[tuple[nn.Module, Callable[..., Any]]]) -> Iterator[No
             handle.remove()
 
 
-class Watch(local):
+class WatchedHere(local):
     """What is called in this thread before modules run, by the id of each."""
 
     def __init__(self) -> None:
         self.before: dict[int, Callable[[], None]] = {}
 
 
-WATCH = Watch()
+WATCHED = WatchedHere()
 
 
 def _entered(module: nn.Module, _args: Any) -> None:
-    if (called := WATCH.before.get(id(module))) is not None:
+    if (called := WATCHED.before.get(id(module))) is not None:
         called()
 
 
@@ -182,13 +182,13 @@ def watched(modules: Iterable[nn.Module], called: Callable[[], None]) -> Iterato
     """While the block runs, `called` before any of the modules runs in this thread.  Nothing is set on the modules: others
     may look at them meanwhile, and see them as they were.
     """
-    before = WATCH.before
-    WATCH.before = {**before, **dict.fromkeys(map(id, modules), called)}
+    before = WATCHED.before
+    WATCHED.before = {**before, **dict.fromkeys(map(id, modules), called)}
     try:
         with WATCHING:
             yield
     finally:
-        WATCH.before = before
+        WATCHED.before = before
 
 
 def activation_of(output: Any) -> Tensor | None:

@@ -22,7 +22,7 @@ class Pair(NamedTuple):
         return alike(held_by(self.original), self.held) and (self.own is self.original or alike(held_by(self.own), self.new))
 
 
-class Containers:
+class OwnContainers:
     """The containers of a stand-in.  apart: none is shared with the network, also of those that lead to no module."""
 
     def __init__(self, apart: bool) -> None:
