@@ -122,7 +122,7 @@ def _cells(model: Any, block: Attention, x: Any) -> Cells | None:
     known = model.cells(block.layer, x)
     if known is None or known[0] != block.keys.grid:
         return None
-    return Cells(known[1].first, known[1].stride, tuple(x.shape[2:]))
+    return Cells.of(known[1], x.shape[2:])
 
 
 def _shares(attended: Attended, block: Attention, query: Any, batch: Batch, placed: Cells | None) -> NDArray[np.float64]:
