@@ -27,9 +27,26 @@ class Extent(NamedTuple):
         """This part of a photo, at least one pixel of it; mirrored where right is less than left, or bottom less than top."""
         (left, right), (top, bottom) = (sorted(edges) for edges in ((self.left, self.right), (self.top, self.bottom)))
         x, y = round(left), round(top)
-        part = photo.crop((x, y, max(x + 1, round(right)), max(y + 1, round(bottom))))
+        return self.mirrored(photo.crop((x, y, max(x + 1, round(right)), max(y + 1, round(bottom)))))
+
+    def mirrored(self, part: Image.Image) -> Image.Image:
+        """What was cut out of a photo here, mirrored as the network saw it."""
         part = ImageOps.mirror(part) if self.left > self.right else part
         return ImageOps.flip(part) if self.top > self.bottom else part
+
+
+class Turned(NamedTuple):
+    """A part of the original image that the network saw with its axes exchanged: a row to the network is a column of it.
+
+    extent: the part as it lies on the image; along its first row the network saw it from top to bottom, down its first column
+        from left to right.
+    """
+
+    extent: Extent
+
+    def cut(self, photo: Image.Image) -> Image.Image:
+        """This part of a photo as the network saw it."""
+        return self.extent.cut(photo).transpose(Image.Transpose.TRANSPOSE)
 
 
 BESIDE = 1e-9  # in cells: smaller distances are rounding errors
