@@ -231,7 +231,7 @@ class Case:
         known = self.model.cells(layer, like) if layer != INPUT else None
         if known is None or known[0] != tuple(grid):
             return None
-        return Cells(known[1].first, known[1].stride, tuple(like.shape[2:]))
+        return Cells.of(known[1], like.shape[2:])
 
     def why(self, layer: str) -> str:
         """Why this layer was chosen by default; "" where the person named it."""

@@ -6,7 +6,6 @@ from typing import Any
 
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 
 from seewhy.arrays import Array
 from seewhy.errors import BadParameter
@@ -17,6 +16,7 @@ from seewhy.models.torch.attention.attended import attended
 from seewhy.models.torch.passes.head import first_bad
 from seewhy.models.torch.passes.taps import Tap
 from seewhy.models.torch.passes.units import End
+from seewhy.prepare.batch import blank
 from seewhy.prepare.fit import Fit
 from seewhy.targets.target import Target
 
@@ -68,7 +68,7 @@ class TorchModel(TorchScores):
             raise BadParameter(f"{self.name} was wrapped without `prepare`: give the prepared batch, layers(x).")
         size = self.prepare.size if isinstance(self.prepare, Fit) else 256
         side = size if isinstance(size, int) else 256
-        return self.prepare(Image.new("RGB", (side, side), "grey"))[None]
+        return blank(self.prepare, (side, side), 128)[None]
 
     def cells(self, layer: str, x: Array) -> tuple[tuple[int, ...], Place] | None:
         """The grid of a layer, and where its cells lie in images like x (n, c, *space), as a pass of such found out; None of

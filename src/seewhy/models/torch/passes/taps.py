@@ -1,8 +1,8 @@
 """Reading a torch network while it runs.  Hooks are set and removed here and nowhere else; nothing is kept."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
-from threading import get_ident
+from contextlib import contextmanager
+from threading import get_ident, local
 from typing import Any, Protocol
 
 import torch
@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from seewhy.arrays import first_of
 from seewhy.errors import BadParameter, NoSuchName, closest
 from seewhy.models.model import INPUT
+
+from .process import WhileAny
 
 
 class Stop(Exception):
@@ -145,11 +147,8 @@ def ordered_gradients(network: nn.Module, n: int) -> Iterator[list[bool]]:
 
 
 @contextmanager
-def hooked(hooks: Iterable[tuple[nn.Module, Callable[..., Any]]], before: bool = False) -> Iterator[None]:
-    """Forward hooks (module, args, output) while the block runs, for this thread alone.  No other place in `models` sets any.
-
-    before: called with (module, args), before the module runs.
-    """
+def hooked(hooks: Iterable[tuple[nn.Module, Callable[..., Any]]]) -> Iterator[None]:
+    """Forward hooks (module, args, output) while the block runs, for this thread alone.  No other place here sets any."""
     owner, handles = get_ident(), []
 
     def for_this_thread(hook: Callable[..., Any]) -> Callable[..., Any]:
@@ -157,12 +156,43 @@ def hooked(hooks: Iterable[tuple[nn.Module, Callable[..., Any]]], before: bool =
 
     try:
         for module, hook in hooks:
-            register = module.register_forward_pre_hook if before else module.register_forward_hook
-            handles.append(register(for_this_thread(hook)))
+            handles.append(module.register_forward_hook(for_this_thread(hook)))
         yield
     finally:
         for handle in handles:
             handle.remove()
+
+
+class WatchedHere(local):
+    """What is called in this thread before modules run, by the id of each."""
+
+    def __init__(self) -> None:
+        self.before: dict[int, Callable[[], None]] = {}
+
+
+WATCHED = WatchedHere()
+
+
+def _entered(module: nn.Module, _args: Any) -> None:
+    if (called := WATCHED.before.get(id(module))) is not None:
+        called()
+
+
+WATCHING = WhileAny(lambda: nn.modules.module.register_module_forward_pre_hook(_entered).remove)
+
+
+@contextmanager
+def watched(modules: Iterable[nn.Module], called: Callable[[], None]) -> Iterator[None]:
+    """While the block runs, `called` before any of the modules runs in this thread.  Nothing is set on the modules: others
+    may look at them meanwhile, and see them as they were.
+    """
+    before = WATCHED.before
+    WATCHED.before = {**before, **dict.fromkeys(map(id, modules), called)}
+    try:
+        with WATCHING:
+            yield
+    finally:
+        WATCHED.before = before
 
 
 def activation_of(output: Any) -> Tensor | None:
@@ -233,6 +263,20 @@ def unwrapped(network: nn.Module) -> nn.Module:
 @contextmanager
 def differentiable_rnn(network: nn.Module, device: torch.device) -> Iterator[None]:
     """cuDNN's recurrent layers refuse a backward pass in eval mode; torch's own do not."""
-    recurrent = device.type == "cuda" and any(isinstance(m, nn.RNNBase) for m in network.modules())
-    with torch.backends.cudnn.flags(enabled=False) if recurrent else nullcontext():
+    if device.type == "cuda" and any(isinstance(m, nn.RNNBase) for m in network.modules()):
+        with WITHOUT_CUDNN:
+            yield
+    else:
         yield
+
+
+def _without_cudnn() -> Callable[[], None]:
+    before, torch.backends.cudnn.enabled = torch.backends.cudnn.enabled, False
+
+    def back() -> None:
+        torch.backends.cudnn.enabled = before
+
+    return back
+
+
+WITHOUT_CUDNN = WhileAny(_without_cudnn)  # torch has one switch for all threads

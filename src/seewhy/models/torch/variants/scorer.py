@@ -3,15 +3,13 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from copy import deepcopy
-from functools import cache
 from itertools import count
 from typing import Any
-from warnings import catch_warnings, simplefilter
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
@@ -24,6 +22,7 @@ from seewhy.models.torch.passes.taps import Tap, emitted, hooked, offloaded
 from seewhy.models.torch.places.layout import SEQUENCE, Layout
 from seewhy.models.torch.scores import as_numpy
 
+from .folding import folded
 from .incremental import Incremental, NotIncremental
 from .tail import TorchTail
 
@@ -238,18 +237,10 @@ def quick(runner: Any, like: Tensor, fast: bool, dtype: Any, fold: bool) -> Any:
 def _folded(runner: Any, like: Tensor) -> Any:
     try:
         with torch.no_grad():
-            trial = runner.of_network(_fuse()(runner.network, no_trace=False))
+            trial = runner.of_network(folded(runner.network))
             return trial if alike(trial.raw(like.clone()), runner.raw(like.clone())) else runner
     except Exception:  # noqa: BLE001 - a network that cannot be traced runs as it is
         return runner
-
-
-@cache
-def _fuse() -> Callable[..., nn.Module]:
-    with catch_warnings():
-        simplefilter("ignore", DeprecationWarning)  # torch 2.10, as it imports it, uses what it says will go
-        from torch.fx.experimental.optimization import fuse  # here, for what it warns of when imported
-    return fuse
 
 
 def precision(choice: Any) -> torch.dtype:
