@@ -1,6 +1,6 @@
 """What dimensions, images and cells the marks of emissions stand for, and the way there and back."""
 
-from math import inf, prod
+from math import prod
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ import torch
 
 from seewhy.images.places import Place
 from seewhy.models.torch.places.layout import (
-    FIRST, LAST, MANY, NO_ORDER, NO_SPACE, OTHER, PIECES, SEQUENCE, TOKENS, Layout, layout_of, located,
+    FIRST, LAST, MANY, NO_ORDER, NO_SPACE, OTHER, PIECES, SEQUENCE, SUMMED_UP, TOKENS, Layout, layout_of, located,
 )  # fmt: skip
 from seewhy.models.torch.places.marks import IMAGES, Axis, Dim, Factor, Mark
 
@@ -139,13 +139,10 @@ def test_what_is_no_map_says_why():
     assert (lost.layout, lost.why, lost.lost) == (None, "it was lost", True)
 
 
-def test_a_strip_is_a_map_of_one_cell_across_but_no_default():
+def test_where_an_axis_is_summed_up_there_is_no_map():
     mark = Mark((IMAGE, CHANNEL, COLUMN), (Axis(), Axis(2.0, 0.5, 0.0, 1.0)), whole=True)
     at = located(mark, (N, C, W), (8, 12))
-    assert at.layout is not None
-    assert (at.layout.space, at.layout.simple) == ((1, W), False)
-    assert at.place == Place((8, 2.0), (3.5, 0.5), (inf, inf))
-    assert at.layout.turn(x().sum(2)).shape == (N, C, 1, W)
+    assert (at.layout, at.why, at.lost) == (None, SUMMED_UP, False)
 
 
 @pytest.mark.parametrize(("dims", "simple"), [

@@ -23,6 +23,7 @@ FIRST, LAST, TOKENS, SEQUENCE, OTHER = (
     "channels first", "channels last", "tokens", "tokens before the batch", "in several dimensions",
 )  # fmt: skip
 NO_SPACE = "there is no space to draw in"
+SUMMED_UP = "an axis of the image is summed up in it, so that a cell is a whole row or column of the image"
 PIECES = "of an axis of the image only pieces are left in it"
 PAIRS = "it pairs cells with cells, as the weights of an attention do"
 MANY = "cells lie in it several times"
@@ -252,7 +253,7 @@ def located(mark: Mark, shape: tuple[int, ...], space: Sequence[int]) -> Located
     layout = layout_of(mark.dims, len(space), mark.axes)
     if isinstance(layout, str):
         return Located(shape, None, None, layout)
-    return Located(shape, layout, _place(mark, layout, space))
+    return Located(shape, layout, _place(mark, layout))
 
 
 def layout_of(dims: tuple[Dim, ...], d: int, axes: Sequence[Axis] = ()) -> Layout | str:
@@ -266,7 +267,10 @@ def layout_of(dims: tuple[Dim, ...], d: int, axes: Sequence[Axis] = ()) -> Layou
             if step != at and size > 1:
                 return PIECES
             at *= size
-    if not any(f.axis is not None and f.axis >= 0 for dim in dims for f in dim.factors):
+    there = {f.axis for dim in dims for f in dim.factors if f.axis is not None and f.axis >= 0}
+    if there and len(there) < d:
+        return SUMMED_UP
+    if not there:
         one = len(dims) == 2 + d and dims[0].images and all(dim == Dim(()) for dim in dims[2:])
         return Layout.first(dims[1].size, sizes) if one else NO_SPACE  # a map of a single cell
     for dim in dims:
@@ -287,13 +291,10 @@ def _cells_in_order(axis: Axis, size: int) -> Order | None:
     return tuple(entry[cell] for cell in (range(size)[::-1] if backwards else range(size)))
 
 
-def _place(mark: Mark, layout: Layout, space: Sequence[int]) -> Place:
-    """Where its cells lie; an axis of which none is left has a single cell, as long as the image."""
-    there = {f.axis for dim in mark.dims for f in dim.factors}
+def _place(mark: Mark, layout: Layout) -> Place:
+    """Where its cells lie."""
     strides, firsts, fields = [], [], []
-    for a, (axis, cells, side) in enumerate(zip(mark.axes, layout.space, space, strict=True)):
-        if a not in there and a not in mark.points:
-            axis = Axis(side, (side - 1) / 2, 0, side - 1)
+    for axis, cells in zip(mark.axes, layout.space, strict=True):
         backwards = axis.stride < 0 and cells > 1
         strides.append(abs(axis.stride))
         firsts.append(axis.first + axis.stride * (cells - 1) if backwards else axis.first)
