@@ -6,7 +6,7 @@ from torch import nn
 
 from seewhy.models.torch.attention.attending import Attending
 from seewhy.models.torch.attention.emissions import Emission, decoded, emissions
-from seewhy.models.torch.places.layout import FIRST, LAST, SEQUENCE, TOKENS
+from seewhy.models.torch.places.layout import FIRST, LAST, SEQUENCE, TOKENS, Located
 from support import layouts
 
 RNG = torch.Generator().manual_seed(0)
@@ -92,8 +92,10 @@ class Net(nn.Module):
 
 def lies(a):
     if a.ndim == 4:
-        return layouts.first(a.shape[1], a.shape[2:]) if a.shape[1] == 5 else None
-    return layouts.tokens(a.shape[2], SPACE) if a.shape[1:2] == (6,) and a.ndim == 3 else None
+        layout = layouts.first(a.shape[1], a.shape[2:]) if a.shape[1] == 5 else None
+    else:
+        layout = layouts.tokens(a.shape[2], SPACE) if a.shape[1:2] == (6,) and a.ndim == 3 else None
+    return Located(tuple(a.shape), layout)
 
 
 def test_what_layers_emit_is_noted_in_order_and_hooks_are_gone():
