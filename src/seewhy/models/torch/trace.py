@@ -115,6 +115,8 @@ def _traced(
     if not odd:
         runner.learned.straight.keep(way, True)
     return result, connected
+
+
 def _evidence_of(
     runner: Runner, x: Tensor, targets: Sequence[Target], raw: Tensor, scores: Tensor, emitted: Mapping[str, Tensor],
     notes: Mapping[str, tuple[str, ...]], twice: bool,
@@ -157,7 +159,12 @@ def _guessed(runner: Runner, x: Tensor, targets: Sequence[Target], layers: Seque
         return None
     runner.learn_survey(x, look.survey(raw, runner.widest))
     default = runner.default(x)
-    if default not in taps or taps[default].activation is None or runner.each_call([default], x) != [default] or not raw.requires_grad:
+    if (
+        default not in taps
+        or taps[default].activation is None
+        or runner.each_call([default], x) != [default]
+        or not raw.requires_grad
+    ):
         return None
     emitted = {default: taps[default].check()} | ({INPUT: x} if inside else {})
     notes = {name: taps[name].notes if name in taps else () for name in emitted}

@@ -15,9 +15,10 @@ from torch.nn import functional as F
 
 from seewhy.models.torch.passes.torch_calls import name_of
 
-from . import choosing, products, windows, writing
+from . import choosing, patching, products, windows, writing
+from .joining import joined, stacked
 from .marks import Mark, lost, plain
-from .merging import MIXED, joined, merged, stacked, summed
+from .merging import MIXED, merged, summed
 from .moves import inserted, permuted, regrouped, shaped
 from .windows import Marks, each, for_each
 
@@ -29,8 +30,8 @@ UNKNOWN = "{}, which no rule follows"
 def rule_of(fn: Any) -> CallRule:
     """The rule of a function, a method, or a property; without a rule, the result lies in no known place."""
     if fn is F.unfold:
-        return _first(windows.patches)
-    return RULES.get(name_of(fn).strip("_")) or partial(_unknown, UNKNOWN.format(name_of(fn) or "a call"))
+        return _first(patching.patches)
+    return RULES.get(name_of(fn).partition(".")[0].strip("_")) or partial(_unknown, UNKNOWN.format(name_of(fn) or "a call"))
 
 
 def _unknown(why: str, *_: Any, **__: Any) -> Mark:
@@ -48,7 +49,7 @@ def _first(rule: Callable[..., Marks], weighs: bool = False, unmixed: bool = Fal
         named = {key: value for key, value in kwargs.items() if key not in ("input", "self", "out")} if kwargs else kwargs
         x, *rest = args if args else (kwargs["input"] if "input" in kwargs else kwargs["self"],)
         mark = of(x)
-        if mark is None and unmixed:
+        if mark is None and unmixed and isinstance(x, Tensor):
             return None
         if mark is None:
             return lost("weights that are computed from the image")
@@ -224,7 +225,7 @@ CELL_BY_CELL = """
     alias real imag conj angle complex polar as_subclass native_dropout
 """
 SAME_ORDER = "view reshape view_as reshape_as flatten unflatten ravel unsafe_view"
-AS_IT_IS = "to type_as expand expand_as broadcast_to"
+AS_IT_IS = "to type_as expand expand_as broadcast_to tensor as_tensor asarray"
 ORDERS: dict[str, Callable[..., Any]] = {
     "permute": lambda x, *dims: x.transpose(*dims),
     **dict.fromkeys(("transpose", "swapaxes", "swapdims"), lambda x, a, b: x.swapaxes(a, b)),
@@ -241,9 +242,9 @@ BY_CONTENT = (
 )
 PLACES = "deform_conv2d roi_align roi_pool ps_roi_align ps_roi_pool"
 OTHERS: dict[str, Callable[..., Marks]] = {
-    "interpolate": windows.interpolated, "pixel_unshuffle": windows.unshuffled, "pixel_shuffle": windows.shuffled,
-    "pad": windows.padded, "constant_pad_nd": windows.padded, "roll": windows.rolled, "unfold": windows.unfolded,
-    "fold": windows.folded, "norm": _normed, "linalg_vector_norm": _normed, "softmax": _shares,
+    "interpolate": windows.interpolated, "pixel_unshuffle": patching.unshuffled, "pixel_shuffle": patching.shuffled,
+    "pad": windows.padded, "constant_pad_nd": windows.padded, "roll": windows.rolled, "unfold": patching.unfolded,
+    "fold": patching.folded, "norm": _normed, "linalg_vector_norm": _normed, "softmax": _shares,
     "log_softmax": _shares, "softmin": _shares, "gumbel_softmax": _statistics, "cumsum": _shares, "cumprod": _shares,
     "logcumsumexp": _shares, "normalize": _normalized, "layer_norm": _layer_norm, "rms_norm": _layer_norm,
     "group_norm": _statistics, "instance_norm": _statistics, "batch_norm": _batch_norm, "channel_shuffle": _channels_shuffled,

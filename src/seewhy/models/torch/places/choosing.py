@@ -1,4 +1,4 @@
-"""Calls that choose entries of a tensor, or write to some: slices, indices, masks, parts and flips, at places that are known."""
+"""Calls that choose entries of a tensor, at places that are known: slices, indices, masks, parts, repeats, flips."""
 
 from collections.abc import Callable, Sequence
 from itertools import accumulate, pairwise
@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .dims import Index
 from .marks import Mark, lost, plain
-from .moves import Index, chosen, inserted, permuted, regrouped, selected, shaped
+from .moves import chosen, inserted, permuted, regrouped, selected, shaped
 from .products import Of
 
 BY_CONTENT = "tokens are chosen by what the image shows"
@@ -33,13 +34,14 @@ def indexed(of: Of, out: Tensor, x: Tensor, index: Any) -> Mark:
     mark = of(x)
     if mark is None:
         return lost(BY_CONTENT)
-    return mark if mark.lost else _taken(of, mark, index)
-
-
-def _taken(of: Of, mark: Mark, index: Any) -> Mark:
+    if mark.lost:
+        return mark
     parts = spelled_out(of, index, len(mark.dims))
-    if parts is None:
-        return lost(BY_CONTENT)
+    return lost(BY_CONTENT) if parts is None else taken_from(mark, parts)
+
+
+def taken_from(mark: Mark, parts: Sequence[Any]) -> Mark:
+    """The mark of those entries of a tensor, for each dimension: None, an int, a slice, or an array."""
     j, arrays = 0, []
     for part in parts:
         if part is None:

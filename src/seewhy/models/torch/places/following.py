@@ -1,6 +1,6 @@
 """Where the cells of every layer lie in the image: derived from the calls of torch while the unchanged network runs."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from threading import local
 from typing import Any
 from weakref import ReferenceType, ref
@@ -23,7 +23,18 @@ BLANK = (  # calls that use no number of the tensors that they are given
     "new_full", "new_zeros", "new_ones", "new_empty", "new_empty_strided", "new_tensor",
     "zeros_like", "ones_like", "empty_like", "full_like", "rand_like", "randn_like", "randint_like", "zero_", "fill_", "grad",
 )  # fmt: skip
+CHANCE = frozenset((
+    "rand", "randn", "randint", "randperm", "rand_like", "randn_like", "randint_like", "bernoulli", "multinomial", "normal",
+    "poisson", "uniform_", "normal_", "random_", "bernoulli_", "exponential_",
+))  # fmt: skip
+CHOOSING = frozenset((
+    "getitem", "setitem", "index", "index_select", "gather", "take_along_dim", "index_put", "index_copy", "masked_select",
+    "masked_scatter", "scatter",
+))  # fmt: skip
+FUNCTORCH: Any = vars(torch._C)["_functorch"]
 UNREADABLE = "{}, whose result could not be followed"
+BY_CHANCE = "tokens are chosen by chance"
+TRANSFORMED = "the inside of torch.func's transforms, which cannot be seen"
 
 
 class Active(local):
@@ -44,8 +55,10 @@ class Following(TorchFunctionMode):
     def __init__(self, x: Tensor) -> None:
         super().__init__()
         self.marks: dict[int, tuple[ReferenceType[Tensor], Mark]] = {}
-        self.made: dict[int, ReferenceType[Tensor]] = {}  # results of calls that read nothing of the image
         self.space = tuple(x.shape[2:])
+        self.made: dict[int, ReferenceType[Tensor]] = {}  # results of calls that read nothing of the image
+        self.chance: dict[int, ReferenceType[Tensor]] = {}  # tensors that are drawn by chance, and not computed from the image
+        self.hidden: set[int] = set()  # where the numbers lie that were computed from the image inside a transform
         self._keep(x, start(x.shape))
 
     def of(self, tensor: Tensor) -> Mark | None:
@@ -73,7 +86,9 @@ class Following(TorchFunctionMode):
 
     def _of(self, tensor: Tensor) -> Mark | None:
         known = self.marks.get(id(tensor))
-        return known[1] if known is not None and known[0]() is tensor else None
+        if known is not None and known[0]() is tensor:
+            return known[1]
+        return lost(TRANSFORMED) if self.hidden and _pointer(tensor) in self.hidden else None
 
     def adopt(self, output: Any, args: Any, kind: str) -> None:
         """Tell that a module of that kind computed this output from these arguments: where torch's calls inside it were not
@@ -94,29 +109,48 @@ class Following(TorchFunctionMode):
     def __torch_function__(self, fn: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         out = fn(*args, **kwargs)
-        if isinstance(out, Tensor | tuple | list | None) and not isinstance(out, torch.Size):
+        if isinstance(out, Tensor | tuple | list) and not isinstance(out, torch.Size):
             with torch._C.DisableTorchFunction():  # reading a shape is a call, too, which other modes should not see
-                self._note(fn, args, kwargs, args[0] if out is None and args else out)
+                self._note(fn, args, kwargs, out)
+        elif fn is Tensor.__setitem__:
+            with torch._C.DisableTorchFunction():
+                self._note(fn, args, kwargs, args[0])
         return out
 
     def _note(self, fn: Any, args: Any, kwargs: Any, out: Any) -> None:
         marks = self._marks(args) + self._marks(kwargs.values()) if kwargs else self._marks(args)
+        if not marks:
+            self._note_others(fn, args, kwargs, out)
         if not marks or (name := name_of(fn)) in BLANK:
             self.made.update({id(tensor): ref(tensor) for tensor in tensors_in([out])})
             return
         try:
             made = self._made(rule_of(fn), marks, args, kwargs, out)
+            if self.chance and name.strip("_") in CHOOSING and self._by_chance([args, kwargs]):
+                made = lost(BY_CHANCE)
         except Exception:  # noqa: BLE001 - the network itself ran: a rule that fails must not stop it
             made = next((mark for mark in marks if mark.lost), lost(UNREADABLE.format(name)))
         if isinstance(out, Tensor):
             self._keep(out, self._fitting(made, out, name))
-            base = out._base
-            if base is not None and made is not None and self._of(base) is None:  # a view of a blank tensor
-                self._keep(base, onto(self._fitting(made, out, name), out, base))
+            if out._base is not None and args and out is args[0]:  # written to a view of another tensor
+                self._keep(out._base, onto(self._of(out), out, out._base, self._of(out._base)))
             return
         for tensor, mark in zip(out, [made] * len(out) if isinstance(made, Mark) else made, strict=False):
             if isinstance(tensor, Tensor):
                 self._keep(tensor, self._fitting(mark, tensor, name))
+
+    def _note_others(self, fn: Any, args: Any, kwargs: Any, out: Any) -> None:
+        """Note what was drawn by chance, and what is computed inside a transform such as vmap, whose tensors are wrapped."""
+        self.made.update((id(tensor), ref(tensor)) for tensor in tensors_in([out]))
+        if name_of(fn) in CHANCE or (self.chance and self._by_chance([args, kwargs])):
+            self.chance.update((id(tensor), ref(tensor)) for tensor in tensors_in([out]))
+        if FUNCTORCH.maybe_current_level() is None:
+            return
+        if any(self._of(_unwrapped(tensor)) is not None for tensor in tensors_in([args, kwargs])):
+            self.hidden |= {_pointer(_unwrapped(tensor)) for tensor in tensors_in([out])} - {0}
+
+    def _by_chance(self, values: Iterable[Any]) -> bool:
+        return any((known := self.chance.get(id(tensor))) is not None and known() is tensor for tensor in tensors_in(values))
 
     def _made(self, rule: Any, marks: list[Mark], args: Any, kwargs: Any, out: Any) -> Any:
         if "out" in kwargs:  # where the result is written to
@@ -124,7 +158,7 @@ class Following(TorchFunctionMode):
         if rule is not cell_by_cell:
             return rule(self._of, out, *args, **kwargs)
         if any(mark.lost for mark in marks):
-            return gated(self._of, out, [*tensors_in([args, kwargs.values()])])
+            return gated(self._of, out, [*tensors_in([args, kwargs])])
         return rule(marks, out)
 
     def _fitting(self, mark: Any, tensor: Tensor, name: str) -> Mark | None:
@@ -138,9 +172,8 @@ class Following(TorchFunctionMode):
         marks: list[Mark] = []
         for value in values:
             if isinstance(value, Tensor):
-                known = self.marks.get(id(value))
-                if known is not None and known[0]() is value:
-                    marks.append(known[1])
+                if (mark := self._of(value)) is not None:
+                    marks.append(mark)
             elif isinstance(value, tuple | list):
                 marks += self._marks(value)
         return marks
@@ -152,6 +185,17 @@ class Following(TorchFunctionMode):
             self.marks[id(tensor)] = (ref(tensor), mark)
 
 
+def _pointer(tensor: Tensor) -> int:
+    """Where its numbers lie in memory; 0 for a wrapped tensor."""
+    return 0 if FUNCTORCH.is_functorch_wrapped_tensor(tensor) else tensor.data_ptr()
+
+
+def _unwrapped(tensor: Tensor) -> Tensor:
+    while FUNCTORCH.is_functorch_wrapped_tensor(tensor):
+        tensor = FUNCTORCH.get_unwrapped(tensor)
+    return tensor
+
+
 def tensors_in(values: Iterable[Any]) -> Iterator[Tensor]:
     """All tensors among the values, and in lists, tuples and mappings among them."""
     for value in values:
@@ -159,5 +203,5 @@ def tensors_in(values: Iterable[Any]) -> Iterator[Tensor]:
             yield value
         elif isinstance(value, tuple | list):
             yield from tensors_in(value)
-        elif hasattr(value, "values") and callable(value.values):
+        elif isinstance(value, Mapping):
             yield from tensors_in(value.values())

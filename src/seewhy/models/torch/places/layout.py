@@ -36,7 +36,9 @@ class Layout:
 
     dims: tuple[Dim, ...]  # of an emission, as its mark says; the size of the images is not looked at
     space: tuple[int, ...]
-    order: tuple[Order | None, ...] = ()  # of each axis of space: which of its entries are the cells in order; None: all, as they are
+    order: tuple[
+        Order | None, ...
+    ] = ()  # of each axis of space: which of its entries are the cells in order; None: all, as they are
     part: int | None = None  # the emission holds several parts for each image (views, crops): which of them is read
 
     @classmethod

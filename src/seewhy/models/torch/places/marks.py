@@ -54,12 +54,12 @@ class Dim(NamedTuple):
     @property
     def spatial(self) -> bool:
         """Does it hold cells of space?"""
-        return any([f.axis is not None and f.axis >= 0 for f in self.factors]) and self._somewhere
+        return self._somewhere and max([-1 if f.axis is None else f.axis for f in self.factors], default=-1) >= 0
 
     @property
     def informed(self) -> bool:
         """Does it hold cells of space, or images?"""
-        return any([f.axis is not None for f in self.factors]) and self._somewhere
+        return self._somewhere and [f for f in self.factors if f.axis is not None] != []
 
     @property
     def _somewhere(self) -> bool:

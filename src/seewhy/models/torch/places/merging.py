@@ -1,18 +1,14 @@
-"""What calls that combine cells do to marks: sums over a dimension, sums of maps, and maps put side by side."""
+"""What calls that combine cells do to marks: sums over a dimension, sums of maps, products of tensors."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import reduce
 
-import numpy as np
-
 from .marks import IMAGES, Axis, Dim, Factor, Mark, apart, changed, lost, plain, product
-from .moves import entries, inserted, multiplied, numbered, placed, plainly, shaped, splits, tidied, unplaced, with_dim
+from .moves import placed, plainly, shaped, unplaced, with_dim
 
 MIXED = "mixes the images of a batch"
 DIFFERENT = "puts together maps that lie differently"
-
-
 Term = tuple[Mark, Sequence[object]]  # a tensor, and a label for each of its dimensions
 
 
@@ -69,7 +65,7 @@ def merged(marks: Sequence[Mark], shape: Sequence[int], weights: Sequence[float]
 def combined(
     terms: Sequence[Term], out: Sequence[object], shape: Sequence[int], weights: Sequence[float] | None = None
 ) -> Mark:
-    """The mark of a sum of products of tensors, as of `einsum`: over each label of a dimension that is not among those of `out`."""
+    """The mark of a sum of products of tensors, as of `einsum`: over each dimension whose label is not among those of `out`."""
     if any(mark.taken != terms[0][0].taken for mark, _ in terms):
         terms = [(placed(mark), labels) for mark, labels in terms]
     if gone := next((mark for mark, _ in terms if mark.lost), None):
@@ -223,122 +219,3 @@ def _pointed(mark: Mark, marks: Sequence[Mark]) -> Mark:
         return lost(MIXED)
     here = [dim for dim in images if not mark.parts(IMAGES)]
     return replace(mark, taken=(*alike, *here), whole=mark.whole or any(dim.spatial for dim in single))
-
-
-def joined(marks: Sequence[Mark | None], j: int, sizes: Sequence[int], shape: Sequence[int], border: bool = True) -> Mark:
-    """The mark of tensors put one behind the other along dimension j, counted from the end; None: not computed from the image.
-
-    border: what stands around a map along an axis of space is a border, not entries of no place.
-    """
-    if gone := next((mark for mark in marks if mark is not None and mark.lost), None):
-        return gone
-    filled = [i for i, size in enumerate(sizes) if size] or [0]
-    marks, sizes = [marks[i] for i in filled], [sizes[i] for i in filled]
-    if all(mark is None for mark in marks):
-        return lost("puts together nothing of the image")
-    marks = _set_in(marks, j)
-    if any(mark is not None and all(f.axis is None for f in mark.dims[j].factors) for mark in marks):
-        marks = [mark and _flat(mark, j, size) for mark, size in zip(marks, sizes, strict=True)]
-    known = [mark for mark in marks if mark is not None]
-    weights = [size for mark, size in zip(marks, sizes, strict=True) if mark is not None]
-    if not any(mark.dims[j].informed for mark in known):
-        return merged([with_dim(mark, j, plain(shape[j])) for mark in known], shape, weights)
-    around = _around(marks, j, sizes) if border else None
-    if around is not None:
-        return shaped(around, shape)
-    row = _row([mark and mark.dims[j] for mark in marks], [mark and mark.axes for mark in marks], sizes)
-    if row is None:
-        return lost("puts maps of several scales into one row" if not known[0].dims[j].images else DIFFERENT)
-    dim, new = row
-    rest = [replace(with_dim(mark, j, Dim(())), axes=changed(mark.axes, new)) for mark in known if mark.dims[j].informed]
-    if any(mark.axes != rest[0].axes for mark in rest):
-        return lost(DIFFERENT)
-    others = [with_dim(mark, j, Dim(())).everywhere() for mark in known if not mark.dims[j].informed]
-    whole = merged([*rest, *others], [1 if i - len(shape) == j else size for i, size in enumerate(shape)])
-    return whole if whole.lost else tidied(with_dim(whole, j, dim), j % len(shape))
-
-
-def _flat(mark: Mark, j: int, size: int) -> Mark:
-    """The mark with the inner cells that channels hold averaged, where maps are put together along channels."""
-    dim = mark.dims[j]
-    inner = dim.axes and not dim.images and all(splits(mark, j % len(mark.dims), a) for a in dim.axes)
-    return summed(mark, j, size) if inner else mark
-
-
-def _set_in(marks: Sequence[Mark | None], j: int) -> list[Mark | None]:
-    """Single entries that are put side by side again: their dimension tells again where they were."""
-    known = [mark for mark in marks if mark is not None]
-    for k, first in enumerate(known[0].taken):
-        entries_of = [mark.taken[k] for mark in known if len(mark.taken) > k and mark.taken[k].factors == first.factors]
-        if len(entries_of) == len(known) > 1 and any(entry != first for entry in entries_of):
-            dims = [mark and multiplied([mark.taken[k], mark.dims[j]]) for mark in marks]
-            rest = [mark and replace(mark, taken=(*mark.taken[:k], *mark.taken[k + 1 :])) for mark in marks]
-            return [mark and dim and with_dim(mark, j, dim) for mark, dim in zip(rest, dims, strict=True)]
-    return [*marks]
-
-
-def _around(marks: Sequence[Mark | None], j: int, sizes: Sequence[int]) -> Mark | None:
-    """The mark of a map with a border put around it; None where it is something else."""
-    known = [i for i, mark in enumerate(marks) if mark is not None]
-    mark = marks[known[0]]
-    if mark is None or len(known) > 1 or len(mark.axes) < 2 or mark.dims[j].single is None:
-        return None
-    mark = plainly(mark)
-    a = mark.dims[j].single
-    if a is None or len(mark.parts(a)) > 1 or mark.axes[a].order is not None:
-        return None
-    before = sum(sizes[: known[0]])
-    return replace(with_dim(mark, j, Dim((Factor(sum(sizes), a),))),
-                   axes=changed(mark.axes, {a: mark.axes[a].through(1, -before, -before)}))  # fmt: skip
-
-
-def _row(
-    dims: Sequence[Dim | None], axes: Sequence[tuple[Axis, ...] | None], sizes: Sequence[int]
-) -> tuple[Dim, dict[int, Axis]] | None:
-    """Dimensions one behind the other as one, and the axes that change by it; None where they tell of different cells."""
-    placed = [(dim, ax) for dim, ax in zip(dims, axes, strict=True) if dim is not None and ax is not None and dim.informed]
-    first, its = placed[0]
-    same = all(dim.factors == first.factors and all(ax[a] == its[a] for a in dim.axes) for dim, ax in placed)
-    if same:
-        parts = [
-            entries(dim) if dim is not None and dim.informed else np.full(n, -1) for dim, n in zip(dims, sizes, strict=True)
-        ]
-        return numbered(first.factors, np.concatenate(parts)), {}
-    if any(
-        len(dim.factors) > 1 or dim.factors[0].step > 1 or dim.factors[0].axis != first.factors[0].axis for dim, _ in placed
-    ):
-        return None
-    a = first.factors[0].axis
-    return None if a is None or a == IMAGES else _lattice(a, dims, axes, sizes)
-
-
-def _lattice(
-    a: int, dims: Sequence[Dim | None], axes: Sequence[tuple[Axis, ...] | None], sizes: Sequence[int]
-) -> tuple[Dim, dict[int, Axis]] | None:
-    """Parts of one axis, each with its own beginning, as one dimension, where all cells lie on one line at even distances."""
-    known = [ax[a] for dim, ax in zip(dims, axes, strict=True) if dim is not None and ax is not None and dim.informed]
-    stride = abs(known[0].stride)
-    if stride == 0 or any(abs(abs(axis.stride) - stride) > 1e-9 * stride for axis in known):
-        return None
-    centres = []
-    for dim, ax, size in zip(dims, axes, sizes, strict=True):
-        if dim is None or ax is None or not dim.informed:
-            centres.append(np.full(size, np.nan))
-            continue
-        rows, axis = entries(dim), ax[a]
-        cells = rows if axis.order is None else np.append(axis.order, -1)[rows]
-        centres.append(np.where(rows >= 0, axis.first + axis.stride * cells, np.nan))
-    at = np.concatenate(centres)
-    begin = float(np.nanmin(at))
-    cells = np.where(np.isnan(at), -1, (at - begin) / stride)
-    whole = np.round(cells)
-    if np.abs(cells - whole).max() > 1e-6:
-        return None
-    low, high = min(axis.low - axis.first for axis in known), max(axis.high - axis.first for axis in known)
-    dim = numbered((Factor(int(whole.max()) + 1, a),), whole.astype(int))
-    return dim, {a: Axis(stride, begin, begin + low, begin + high)}
-
-
-def stacked(marks: Sequence[Mark | None], j: int, shape: Sequence[int]) -> Mark:
-    """The mark of tensors put side by side along a new dimension j, counted from the end."""
-    return joined([mark and inserted(mark, j % len(shape)) for mark in marks], j, [1] * len(marks), shape)

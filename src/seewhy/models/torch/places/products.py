@@ -1,4 +1,4 @@
-"""Calls that sum products over dimensions: matrices, einsum, attention, recurrent networks.  Each rule gives the result's mark."""
+"""Calls that sum products over dimensions: matrices, einsum, attention, recurrent networks."""
 
 from collections.abc import Callable, Sequence
 from string import ascii_letters
@@ -12,11 +12,11 @@ from .merging import combined, merged, summed
 from .moves import chosen, inserted, permuted, regrouped, with_dim
 
 Of = Callable[[Any], Mark | None]
-Made = Mark | list[Mark | None]
+Made = Mark | Sequence[Mark | None]
 
 
 def contracted(of: Of, out: Any, terms: Sequence[tuple[Any, Sequence[object]]], labels: Sequence[object]) -> Mark:
-    """The mark of a sum of products of tensors, each with labels for its dimensions; those that are not in `labels` are gone."""
+    """The mark of a sum of products of tensors, each with labels for its dimensions; without those that are not in `labels`."""
     known = [(mark, names) for tensor, names in terms if (mark := of(tensor)) is not None]
     if any(len({*names}) < len(names) for _, names in known):
         return lost("a diagonal of a tensor")
@@ -185,4 +185,6 @@ def unpacked(of: Of, out: Any, data: Tensor, batch_sizes: Tensor, batch_first: b
     table = np.full((steps, n), -1)
     table[: len(sizes)][np.arange(n)[None] < sizes[:, None]] = np.arange(sizes.sum())
     full = regrouped(chosen(mark, 0, table.ravel()), (steps, n, *mark.shape[1:]))
-    return [full if full.lost or not batch_first else permuted(full, [1, 0, *range(2, len(full.dims))]), None]
+    if full.lost:
+        return [lost("rows of several lengths in one batch"), None]
+    return [full if not batch_first else permuted(full, [1, 0, *range(2, len(full.dims))]), None]

@@ -29,8 +29,8 @@ def reached(
                 return None
             if not tensor.requires_grad:  # emitted inside a no_grad block of the network
                 tensor = tensor.detach().requires_grad_(torch.is_grad_enabled())
-                roots.append(tensor)
-            if tensor is output or tensor in roots:
+                roots.extend([tensor] if tensor.requires_grad else [])
+            if tensor is output or any(tensor is root for root in roots):
                 tensor = tensor.clone()  # what is emitted twice, or written over later, is looked at by itself
             call = calls[name] = calls.get(name, 0) + 1
             flags[name] = False

@@ -53,7 +53,7 @@ class Survey:
         self.proposals = {name for name in calls if by_proposal(network, name)}
         self.in_backbone = detects(network)  # heads of detectors read maps of several scales
         self.tried: dict[str, Located] = {}  # what experiments said of layers that could not be followed
-        self._located: dict[str, Located] = {}
+        self._located: dict[str, Located | None] = {}
 
     def at(self, name: str) -> Located | None:
         """Where a layer, or a call or a part of it as in name#1, lies; None where it did not run."""
@@ -144,7 +144,12 @@ class Survey:
         for name in self.backwards:
             if self.read[name] and has_space(self.layer(name), self.layout(name)):
                 break
-            if self.lost(name) and name not in self.tried and len(self.calls[name][-1].shape) > 2 and computes(self.kinds[name]):
+            if (
+                self.lost(name)
+                and name not in self.tried
+                and len(self.calls[name][-1].shape) > 2
+                and computes(self.kinds[name])
+            ):
                 names.append(name)
         return names
 
@@ -221,7 +226,9 @@ def settled(known: Survey, network: nn.Module, x: Tensor, run: Forward, grid: An
         if not names:
             break
         at = {name: known.at(name) for name in names}
-        tried = experiment({name: modules[name] for name in names}, {name: each for name, each in at.items() if each}, x, run, grid)
+        tried = experiment(
+            {name: modules[name] for name in names}, {name: each for name, each in at.items() if each}, x, run, grid
+        )
         known.tried.update(tried)
     return known
 
@@ -241,7 +248,9 @@ def experiment(
     for name, response in responses.items():
         mark = response.mark(1, grid)
         known = located(mark, mark.shape, space)
-        tried[name] = at[name]._replace(why=f"{at[name].why}; {known.why}") if known.layout is None else known._replace(place=None)
+        tried[name] = (
+            at[name]._replace(why=f"{at[name].why}; {known.why}") if known.layout is None else known._replace(place=None)
+        )
     return tried
 
 

@@ -11,7 +11,7 @@ from torch import Size, Tensor
 
 from .marks import Axis, Dim, Factor, Mark, changed, lost, plain
 from .merging import MIXED, level, summed
-from .moves import chosen, coarser, inserted, permuted, placed, regrouped, with_dim
+from .moves import chosen, coarser, placed, regrouped, with_dim
 
 Marks = Mark | list[Mark]
 Window = tuple[float, float, float]  # step, begin and end (see Axis.through)
@@ -101,23 +101,27 @@ def conv(d: int, mark: Mark, out: Tensor, weight: Tensor, bias: Any = None, stri
          dilation: Any = 1, groups: int = 1) -> Mark:  # fmt: skip
     reach = [span * (k - 1) for span, k in zip(each(dilation, d), weight.shape[2:], strict=True)]
     before = [span // 2 for span in reach] if padding == "same" else each(0 if padding == "valid" else padding, d)
-    windows = _trailing(each(stride, d), [-p for p in before], [r - p for r, p in zip(reach, before, strict=True)])
-    return moved(mark, windows, out.shape, mixes=-d - 1)
+    windows = trailing(each(stride, d), [-p for p in before], [r - p for r, p in zip(reach, before, strict=True)])
+    if groups == 1 or not mark.dims[-d - 1].informed:
+        return moved(mark, windows, out.shape, mixes=-d - 1)
+    apart = regrouped(mark, (*mark.shape[: -d - 1], groups, mark.shape[-d - 1] // groups, *mark.shape[-d:]))
+    shape = (*out.shape[: -d - 1], groups, out.shape[-d - 1] // groups, *out.shape[-d:])
+    return apart if apart.lost else regrouped(moved(apart, windows, shape, mixes=-d - 1), out.shape)
 
 
 def conv_transposed(d: int, mark: Mark, out: Tensor, weight: Tensor, bias: Any = None, stride: Any = 1, padding: Any = 0,
                     output_padding: Any = 0, groups: int = 1, dilation: Any = 1) -> Mark:  # fmt: skip
-    windows = _spread(weight.shape[2:], each(stride, d), each(padding, d), each(dilation, d))
+    windows = spread(weight.shape[2:], each(stride, d), each(padding, d), each(dilation, d))
     return moved(mark, windows, out.shape, mixes=-d - 1)
 
 
-def _spread(kernel: Sequence[int], steps: Sequence[int], before: Sequence[int], spans: Sequence[int]) -> WindowsByAxis:
+def spread(kernel: Sequence[int], steps: Sequence[int], before: Sequence[int], spans: Sequence[int]) -> WindowsByAxis:
     """The windows of cells whose kernels reach a cell of the larger map, in the mean."""
     reach = [span * (k - 1) for span, k in zip(spans, kernel, strict=True)]
     middle = [(p - r / 2) / s for p, r, s in zip(before, reach, steps, strict=True)]
     sides = [r // s / 2 for r, s in zip(reach, steps, strict=True)]
     begins, ends = ([m + sign * side for m, side in zip(middle, sides, strict=True)] for sign in (-1, 1))
-    return _trailing([1 / s for s in steps], begins, ends)
+    return trailing([1 / s for s in steps], begins, ends)
 
 
 def pool(d: int, mark: Mark, out: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1,
@@ -125,7 +129,7 @@ def pool(d: int, mark: Mark, out: Any, kernel_size: Any, stride: Any = None, pad
     kernel, before = each(kernel_size, d), each(padding, d)
     steps = kernel if stride is None or stride == [] else each(stride, d)
     last = [span * (k - 1) - p for span, k, p in zip(each(dilation, d), kernel, before, strict=True)]
-    return for_each(out, lambda tensor: moved(mark, _trailing(steps, [-p for p in before], last), tensor.shape))
+    return for_each(out, lambda tensor: moved(mark, trailing(steps, [-p for p in before], last), tensor.shape))
 
 
 def avg_pool(d: int, mark: Mark, out: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, *_: Any, **__: Any):
@@ -141,7 +145,7 @@ def unpooled(d: int, mark: Mark, out: Tensor, indices: Tensor, kernel_size: Any,
     """The rule of max_unpool: each cell goes back to one of the places that it was taken from."""
     kernel = each(kernel_size, d)
     steps = kernel if stride is None or stride == [] else each(stride, d)
-    return moved(mark, _spread(kernel, steps, each(padding, d), (1,) * d), out.shape)
+    return moved(mark, spread(kernel, steps, each(padding, d), (1,) * d), out.shape)
 
 
 def adaptive(d: int, mark: Mark, out: Any, *_: Any, **__: Any) -> Marks:
@@ -195,30 +199,6 @@ def _read(step: float, new: int, mode: str, corners: bool, antialias: bool) -> t
     return step, offset - reach, offset + reach
 
 
-def unshuffled(mark: Mark, out: Tensor, downscale_factor: int) -> Mark:
-    (*lead, c, h, w), r = mark.shape, downscale_factor
-    apart = regrouped(mark, (*lead, c, h // r, r, w // r, r))
-    return apart if apart.lost else regrouped(permuted(apart, _order(len(lead), (0, 2, 4, 1, 3))), out.shape)
-
-
-def shuffled(mark: Mark, out: Tensor, upscale_factor: int) -> Mark:
-    (*lead, c, h, w), r = mark.shape, upscale_factor
-    parts = regrouped(mark, (*lead, c // r**2, r, r, h, w))
-    return parts if parts.lost else whole_again(permuted(parts, _order(len(lead), (0, 3, 1, 4, 2))), out)
-
-
-def whole_again(mark: Mark, out: Tensor) -> Mark:
-    """The mark of cells and their parts, side by side, as those of one map of the shape of `out`."""
-    mark = regrouped(mark, out.shape)
-    for j, _ in mark.spots:
-        mark = level(mark, j)
-    return mark
-
-
-def _order(before: int, order: Sequence[int]) -> list[int]:
-    return [*range(before), *(before + j for j in order)]
-
-
 def sampled(mark: Mark, out: Tensor, grid: np.ndarray, mode: str = "bilinear", padding_mode: str = "zeros",
             align_corners: bool | None = False) -> Mark:  # fmt: skip
     """The rule of grid_sample with a grid (n, *cells, d) that only enlarges, moves or mirrors, alike for all images."""
@@ -231,6 +211,7 @@ def sampled(mark: Mark, out: Tensor, grid: np.ndarray, mode: str = "bilinear", p
         if np.abs(line - line[0, 0] - step * np.arange(len(line))[:, None]).max() > 1e-3:
             return lost("grid_sample, which samples along no axis")
         reach = 0.0 if np.allclose(line, np.round(line), atol=1e-4) else 0.5
+        step = round(step, 5)
         windows[i - d] = (step, float(line[0, 0]) - reach, float(line[0, 0]) + reach)
     return moved(mark, windows, out.shape)
 
@@ -268,51 +249,11 @@ def rolled(mark: Mark, out: Tensor, shifts: Any, dims: Any = None) -> Mark:
     return mark
 
 
-def patches(mark: Mark, out: Tensor, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1) -> Mark:
-    """The rule of F.unfold: (n, c, h, w) -> (n, c * k * k, windows)."""
-    kernel, spans, before, steps = (each(value, 2) for value in (kernel_size, dilation, padding, stride))
-    (*lead, c, h, w) = mark.shape
-    if (kernel, spans, before) == (steps, (1, 1), (0, 0)) and h % kernel[0] == w % kernel[1] == 0:  # nothing overlaps
-        cut = regrouped(mark, (*lead, c, h // kernel[0], kernel[0], w // kernel[1], kernel[1]))
-        return cut if cut.lost else regrouped(permuted(cut, _order(len(lead), (0, 2, 4, 1, 3))), out.shape)
-    reach = [span * (k - 1) for span, k in zip(spans, kernel, strict=True)]
-    cells = [(side + 2 * p - r - 1) // s + 1 for side, p, r, s in zip((h, w), before, reach, steps, strict=True)]
-    windows = _trailing(steps, [-p for p in before], [r - p for r, p in zip(reach, before, strict=True)])
-    return regrouped(moved(mark, windows, (*lead, out.shape[-2], *cells), mixes=-3), out.shape)
-
-
-def folded(mark: Mark, out: Tensor, output_size: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0,
-           stride: Any = 1) -> Mark:  # fmt: skip
-    """The rule of F.fold: (n, c * k * k, windows) -> (n, c, h, w), the sum of windows where they overlap."""
-    kernel, spans, before, steps = (each(value, 2) for value in (kernel_size, dilation, padding, stride))
-    (*lead, c, h, w) = out.shape
-    reach = [span * (k - 1) for span, k in zip(spans, kernel, strict=True)]
-    cells = [(side + 2 * p - r - 1) // s + 1 for side, p, r, s in zip((h, w), before, reach, steps, strict=True)]
-    cut = regrouped(mark, (*lead, c, *kernel, *cells))
-    if cut.lost:
-        return cut
-    if (kernel, spans, before) == (steps, (1, 1), (0, 0)) and (h, w) == (cells[0] * kernel[0], cells[1] * kernel[1]):
-        return whole_again(permuted(cut, _order(len(lead), (0, 3, 1, 4, 2))), out)
-    sums = summed(summed(cut, -3, None), -3, None)
-    return sums if sums.lost else moved(sums, _spread(kernel, steps, before, spans), out.shape)
-
-
-def unfolded(mark: Mark, out: Tensor, dimension: int, size: int, step: int) -> Mark:
-    """The rule of Tensor.unfold: one dimension is cut into windows, whose cells become the last dimension."""
-    j, count = dimension % len(mark.dims), out.shape[dimension % len(mark.dims)]
-    if size == step:
-        cut = chosen(mark, j, np.arange(count * size))
-        cut = regrouped(cut, (*cut.shape[:j], count, size, *cut.shape[j + 1 :]))
-        return cut if cut.lost else permuted(cut, [*range(j + 1), *range(j + 2, len(cut.dims)), j + 1])
-    cells = moved(mark, {j - len(mark.dims): (step, 0, size - 1)}, out.shape[:-1])
-    return inserted(cells, len(cells.dims), plain(size))
-
-
 def for_each(out: Any, rule: Callable[[Tensor], Mark]) -> Marks:
     return rule(out) if isinstance(out, Tensor) else [rule(tensor) for tensor in out]
 
 
-def _trailing(steps: Sequence[float], begins: Sequence[float], ends: Sequence[float]) -> WindowsByAxis:
+def trailing(steps: Sequence[float], begins: Sequence[float], ends: Sequence[float]) -> WindowsByAxis:
     return {i - len(steps): window for i, window in enumerate(zip(steps, begins, ends, strict=True))}
 
 

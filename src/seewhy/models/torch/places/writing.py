@@ -1,16 +1,18 @@
 """Calls that write to some entries of a tensor, at places that are known: rows of an image among those of words, sheets."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from math import prod
 from typing import Any
 
 import numpy as np
 from torch import Tensor
 
-from .choosing import BY_CONTENT, numbers_of, spelled_out
+from .choosing import BY_CONTENT, numbers_of, spelled_out, taken_from
+from .dims import Index
+from .joining import joined
 from .marks import Mark, lost
-from .merging import joined
-from .moves import Index, chosen, inserted, regrouped, shaped
+from .moves import chosen, inserted, regrouped, shaped, with_dim
 from .products import Of
 
 
@@ -21,6 +23,8 @@ def written(base: Mark | None, shape: Sequence[int], j: int, index: Index, value
     """
     j %= len(shape)
     back, size = j - len(shape), shape[j]
+    if len(index) == 1 and value is not None and value.taken and not value.lost and not value.dims[j].informed:
+        value = replace(with_dim(value, j, value.taken[-1]), taken=value.taken[:-1])  # the entry tells what was taken
     if len({*index.tolist()}) < len(index):
         return lost("writing to an entry twice")
     if base is None and len(index) and np.array_equal(index, np.arange(index[0], index[0] + len(index))):
@@ -46,7 +50,15 @@ def assigned(of: Of, x: Tensor, index: Any, value: Any) -> Mark | None:
         return lost(BY_CONTENT)
     if mark is not None and mark.lost:
         return mark
-    return _written(base, tuple(x.shape), [part for part in parts if part is not None], mark)
+    return base if base is not None and base.lost else _assigned(base, tuple(x.shape), parts, mark)
+
+
+def _assigned(base: Mark | None, shape: tuple[int, ...], parts: Sequence[Any], value: Mark | None) -> Mark | None:
+    if base is not None and value is not None:
+        before = taken_from(base, parts)
+        if (before.dims, before.axes, before.taken) == (value.dims, value.axes, value.taken):  # what was there was changed
+            return base.everywhere() if value.whole else base
+    return _written(base, shape, [part for part in parts if part is not None], value)
 
 
 def _along_one(of: Of, index: Any, count: int) -> bool:
@@ -65,22 +77,18 @@ def _written(base: Mark | None, shape: tuple[int, ...], parts: Sequence[Any], va
             value = inserted(value, j) if isinstance(part, int) and len(value.dims) < len(shape) else value
         value = shaped(value, tuple(len(index) for index in indices))
     partial = [j for j, index in enumerate(indices) if len(index) < shape[j]]
-    if base is not None and len(partial) > 1:
-        before = base
-        for j in partial[1:]:
-            before = chosen(before, j, indices[j])
-        if value is not None and (before.dims, before.axes) == (value.dims, value.axes):
-            return base
-        return lost("writing to a part of a map")
-    for done, j in enumerate(reversed(partial)):
-        width = [len(index) for index in indices]
+    if base is not None and len(partial) > 1:  # of images of several sizes, the next
+        if not isinstance(parts[partial[0]], int) or value is None:
+            return lost("writing to a part of a map")
+        value = _written(None, (1, *shape[1:]), [slice(None), *parts[1:]], value) if partial[0] == 0 else None
+        partial = partial[:1]
+    width = [len(index) for index in indices]
+    for j in reversed(partial):
         width[j] = shape[j]
-        for i in partial[len(partial) - done :]:
-            width[i] = shape[i]
-        value = written(base, width, j, indices[j], value)
+        value = written(base, width if base is None else shape, j, indices[j], value)
         if value is None or value.lost:
             return value
-    return value if partial or value is not None else base
+    return value if value is not None else base
 
 
 def _written_rows(base: Mark | None, shape: tuple[int, ...], parts: Sequence[Any], value: Mark | None) -> Mark | None:
@@ -146,18 +154,18 @@ def index_copied(of: Of, out: Tensor, x: Tensor, dim: int, index: Any, source: T
     return gone or written(of(x), tuple(out.shape), dim, numbers.ravel(), of(source))
 
 
-def onto(mark: Mark | None, part: Tensor, sheet: Tensor) -> Mark | None:
-    """The mark of a blank tensor (`sheet`) after a `part` of it was written to: images of several sizes are batched so."""
-    if mark is None or mark.lost:
-        return mark
+def onto(mark: Mark | None, part: Tensor, sheet: Tensor, base: Mark | None) -> Mark | None:
+    """The mark of a tensor (`sheet`, whose mark was `base`) after a `part` of it was written to: images of several sizes are
+    batched so.
+    """
+    if mark is None or mark.lost or (base is not None and base.lost):
+        return base if mark is None or (base is not None and base.lost) else mark
     left, begins = part.storage_offset() - sheet.storage_offset(), []
     for step in sheet.stride():
         begins.append(left // step if step else 0)
         left -= begins[-1] * step
-    d = len(mark.dims)
-    if left or part.stride() != sheet.stride()[sheet.ndim - d :]:
-        return lost("writing to a part of a tensor")
-    for _ in range(sheet.ndim - d):
-        mark = inserted(mark, 0)
-    where = [slice(begin, begin + size) for begin, size in zip(begins, mark.shape, strict=True)]
-    return _written(None, tuple(sheet.shape), where, mark)
+    new = sheet.ndim - len(mark.dims)
+    if left or new < 0 or part.stride() != sheet.stride()[new:]:
+        return base or lost("writing to a part of a tensor")
+    where = [*begins[:new], *(slice(begin, begin + size) for begin, size in zip(begins[new:], mark.shape, strict=True))]
+    return _assigned(base, tuple(sheet.shape), where, mark)
