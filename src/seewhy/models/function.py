@@ -1,7 +1,7 @@
 """Any function from images to scores, as a model: a scikit-learn pipeline, a web service, another framework."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from copy import copy
 from platform import python_version
 from typing import Any
@@ -58,6 +58,10 @@ class FunctionModel:
     def __repr__(self) -> str:
         classes = f"{len(self.labels) if self.labels else 'unnamed'} classes"
         return f"<{printable(self.name, 300)}: {self.explains} of {classes}, scores only>"
+
+    def unchanged(self) -> AbstractContextManager[Any]:
+        """Nothing is remembered of a function, so nothing has to be looked over."""
+        return nullcontext()
 
     def fit(self, count: int) -> None:
         """Accept any number of images, since there are no inputs beside them."""

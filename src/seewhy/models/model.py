@@ -185,6 +185,7 @@ class Model(Protocol):
     signals: bool  # it takes batches (n, c, l)
     prepare: Preparer | None  # of photos, volumes or clips
 
+    def unchanged(self) -> AbstractContextManager[Any]: ...  # inside, edits of the network are looked for once
     def fit(self, count: int) -> None: ...  # BadParameter, where it has side inputs of another number of images
     def beside(self, place: int, count: int) -> "Model": ...  # with the side inputs of these images
     def batches(self, images: Images, whole: bool = False) -> Iterator[Batch]: ...  # the border

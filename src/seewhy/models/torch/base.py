@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from operator import attrgetter
 from platform import python_version
@@ -102,6 +102,10 @@ class TorchScores:
     def copies(self) -> int:
         """How many images a pass takes at most where the graph of the whole network is kept."""
         return self.runner.settings.copies
+
+    def unchanged(self) -> AbstractContextManager[Any]:
+        """Inside, the network counts as what it is at the beginning: edits are looked for once, not at each question."""
+        return self.runner.call.unchanged()
 
     def fit(self, count: int) -> None:
         """Raise BadParameter where an input that has a row for each image has another number of rows than `count`."""

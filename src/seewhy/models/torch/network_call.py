@@ -1,7 +1,7 @@
 """How a torch network is called: on its own device, with its other inputs, while other threads may use it."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from copy import copy
 from typing import Any
 
@@ -20,7 +20,7 @@ from seewhy.models.torch.variants.scorer import precision
 from .draws import Drawing
 from .inputs import Inputs, detects
 from .two_tower import towers_of
-from .undisturbed import Tries, standing, undisturbed
+from .undisturbed import Tries, standing, state_of, unchanged, undisturbed
 
 
 class NetworkCall:
@@ -29,6 +29,7 @@ class NetworkCall:
     def __init__(self, network: nn.Module, settings: Settings) -> None:
         self.original = unwrapped(network)  # the network, as the person gave it
         self.tries = Tries()
+        self.known_as: object = None  # of a copy: the identity of the network that it is a copy of
         device, dtype = settings.device, settings.dtype
         if device is not None or dtype is not None:
             try:
@@ -45,10 +46,19 @@ class NetworkCall:
         stands = standing(self.original)
         return self.original if stands is None else stands.network
 
+    @property
+    def identity(self) -> object:
+        """What the network is: the same object until somebody edits it.  What passes showed is kept under it."""
+        return self.known_as or state_of(self.original, self.tries).identity
+
+    def unchanged(self) -> AbstractContextManager[Any]:
+        """Inside, the network counts as what it is at the beginning: edits are looked for once."""
+        return unchanged(self.original, self.tries)
+
     def of_network(self, network: nn.Module) -> "NetworkCall":
-        """Another network, called the same way."""
+        """Another network that gives the same, such as a faster copy, called the same way."""
         call = copy(self)
-        call.original, call.tries = network, Tries()
+        call.original, call.tries, call.known_as = network, Tries(), self.identity
         return call
 
     def with_inputs(self, inputs: Inputs) -> "NetworkCall":

@@ -119,7 +119,7 @@ def attended(runner: Runner, x: Array, targets: Sequence[Target], whole: bool, e
 
 def _survey_of(runner: Runner, x: Tensor) -> AttentionSurvey:
     """Which tokens the network's attentions join: found out by a pass of noise, once for images of this shape."""
-    return runner.learned.attention.of(runner.survey_key(x), lambda: _survey(runner, x))
+    return runner.learned.attention.of(runner.key(x), lambda: _survey(runner, x))
 
 
 def _survey(runner: Runner, x: Tensor) -> AttentionSurvey:
