@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.jit import ScriptModule
+from torch.nn.parameter import is_lazy
 
 from seewhy.models.torch.passes.taps import every_module
 
@@ -43,7 +44,7 @@ class Structure:
         self.containers = Containers([*behind, *hooks], modules, ignored)
         weights = [held.values() for state in states for key in WEIGHTS if (held := state.get(key))]
         every = chain(*weights, self.containers.tensors)
-        self.tensors = [*{id(tensor): tensor for tensor in every if tensor is not None}.values()]
+        self.tensors = [*{id(tensor): tensor for tensor in every if tensor is not None and not is_lazy(tensor)}.values()]
         self.token = object()
 
     def same(self) -> bool:
