@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 import seewhy
-from seewhy.models.torch.identity import Structure, Watch, Weights
+from seewhy.models.torch.identity import Structure, Watch, Memory
 from support import networks
 from support.edited import EDITS, VITS
 from support.standins import Plain, X, made
@@ -47,7 +47,7 @@ def test_numbers_written_into_weights_leave_the_structure_as_it_is():
 def test_weights_that_lie_elsewhere_or_are_shorter_are_noticed():
     weights = nn.Parameter(torch.ones(4))
     for edit in (torch.Tensor.clone, torch.Tensor.double, lambda w: w[:2]):
-        before = Weights([weights])
+        before = Memory([weights])
         assert before.same()
         weights.data = edit(weights.data)
         assert not before.same()
@@ -57,7 +57,7 @@ def test_weights_that_lie_elsewhere_or_are_shorter_are_noticed():
 def test_of_tensors_made_in_inference_mode_nothing_is_counted():
     with torch.inference_mode():
         weights = torch.ones(3)
-    assert Weights([weights]).same()
+    assert Memory([weights]).same()
 
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit.*:FutureWarning", "ignore:.*torch.jit.*:DeprecationWarning")

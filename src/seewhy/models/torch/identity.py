@@ -18,7 +18,7 @@ from torch.nn.parameter import is_lazy
 from seewhy.models.torch.passes.taps import every_module
 
 from .containers import PLAIN, Containers
-from .snapshot import HOOKS, STANDARD, WEIGHTS, Part, Snapshot, equal
+from .snapshot import HOOKS, STANDARD, WEIGHTS, Change, Snapshot, equal
 
 VERSION = attrgetter("_version")
 MEMORY = attrgetter("nbytes")
@@ -52,7 +52,7 @@ class Structure:
         kinds = [*map(type, self.modules)] == self.kinds
         return kinds and self.states.same() and self.containers.same() and equal(self._in_scripted(), self.in_scripted)
 
-    def changes(self) -> set[Part]:
+    def changes(self) -> set[Change]:
         """What is otherwise now."""
         parts = {(id(self.modules[place]), key) for place, key in self.states.changes()}
         parts |= {(owner, "") for owner in self.containers.changes()}
@@ -64,7 +64,7 @@ class Structure:
         return [[part.getattr(name) for name in names] for part, names in self.scripted]
 
 
-class Weights:
+class Memory:
     """Where the weights of a network lay, and how often they had been written to, when this was made."""
 
     def __init__(self, tensors: list[Tensor]) -> None:
@@ -76,7 +76,7 @@ class Weights:
         """Was none of them written to, moved, or made another kind of number?"""
         return self._now() == self.then
 
-    def changes(self) -> set[Part]:
+    def changes(self) -> set[Change]:
         """Those that were."""
         every = (self.counted, self.placed, self.placed)
         return {
@@ -93,7 +93,7 @@ class Weights:
 class NetworkState:
     """A network as it was looked over: `identity` is its identity."""
 
-    def __init__(self, structure: Structure, weights: Weights, identity: object) -> None:
+    def __init__(self, structure: Structure, weights: Memory, identity: object) -> None:
         self.structure, self.weights, self.identity = structure, weights, identity
 
 
@@ -105,7 +105,7 @@ class Watch:
 
     def __init__(self) -> None:
         self.last: NetworkState | None = None
-        self.written: Counter[Part] = Counter()  # how often passes wrote what
+        self.written: Counter[Change] = Counter()  # how often passes wrote what
 
     def __reduce__(self) -> Any:
         return (type(self), ())
@@ -115,7 +115,7 @@ class Watch:
         last = self.last
         if last is None or last.structure.modules[0] is not network:
             structure = Structure(network)
-            self.last = NetworkState(structure, Weights(structure.tensors), object())
+            self.last = NetworkState(structure, Memory(structure.tensors), object())
             return self.last
         made, numbers = last.structure.same(), last.weights.same()
         if not (made and numbers):
@@ -125,16 +125,16 @@ class Watch:
     def _renewed(self, network: nn.Module, last: NetworkState, made: bool, numbers: bool) -> NetworkState:
         often = {part for part, times in self.written.items() if times >= OFTEN}
         structure = last.structure if made else Structure(network, {owner for owner, name in often if not name})
-        edits = set[Part]() if made else {part for part in last.structure.changes() if part[1] != "training"} - often
-        writes = set[Part]() if numbers else last.weights.changes() - often
+        edits = set[Change]() if made else {part for part in last.structure.changes() if part[1] != "training"} - often
+        writes = set[Change]() if numbers else last.weights.changes() - often
         if edits:
             there = {*map(id, structure.modules), *map(id, structure.containers.owners), *map(id, structure.tensors)}
             self.written = Counter({part: times for part, times in self.written.items() if part[0] in there})
         else:
             structure.token = last.structure.token
-        return NetworkState(structure, Weights(structure.tensors), object() if edits or writes else last.identity)
+        return NetworkState(structure, Memory(structure.tensors), object() if edits or writes else last.identity)
 
-    def passed(self, state: NetworkState, attributes: Iterable[Part], lent: bool, writes: bool) -> None:
+    def passed(self, state: NetworkState, attributes: Iterable[Change], lent: bool, writes: bool) -> None:
         """Note what passes wrote on the network, as it was in that state before.
 
         attributes: what they wrote on a stand-in; lent: on the network's own modules; writes: its weights are among it.

@@ -13,6 +13,7 @@ from seewhy.arrays import Array
 from seewhy.errors import BadNetwork, BadParameter
 from seewhy.memory import out_of_memory
 from seewhy.models.settings import Settings
+from seewhy.models.torch.passes.backward import TRAINED, trained_meanwhile
 from seewhy.models.torch.passes.taps import differentiable_rnn, offloaded, unwrapped
 from seewhy.models.torch.passes.units import Reached
 from seewhy.models.torch.variants.scorer import precision
@@ -88,6 +89,9 @@ class NetworkCall:
             except RuntimeError as error:
                 if out_of_memory(error):
                     raise MemoryError(str(error)) from error
+                if trained_meanwhile(error):
+                    why = str(error).strip().splitlines()[0]
+                    raise BadNetwork(f"The way back through {name} failed: {why} {TRAINED}") from error
                 raise
 
     @contextmanager

@@ -10,7 +10,7 @@ HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_p
 WEIGHTS = ("_parameters", "_buffers")
 HELD = (*WEIGHTS, "_modules", *HOOKS)
 NOTHING = object()
-Part = tuple[int, str]  # what can differ: the id of the object that holds it, and under which name
+Change = tuple[int, str]  # what can differ: the id of the object that holds it, and under which name
 
 
 class Snapshot:
