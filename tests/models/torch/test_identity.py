@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 import seewhy
-from seewhy.models.torch.identity import Structure, Watch, Memory
+from seewhy.models.torch.identity import Memory, Structure, Watch
 from support import networks
 from support.edited import EDITS, VITS
 from support.standins import Plain, X, made

@@ -74,7 +74,7 @@ class StandIn:
         self.network, self.ids = made[id(network)], {*map(id, made.values())}
         self.made_state = Snapshot(states)
         self.weights = [value for module in self.originals for value in module._parameters.values() if value is not None]
-        self.written: list[Change] = []  # attributes that the network's code wrote
+        self.written: list[Change] = []  # what the network's code wrote
         self.lasting = True
 
     def lasts(self, structure: Structure) -> bool:
@@ -95,6 +95,7 @@ class StandIn:
         Not where it wrote anything else, too: of a cache and its length, both stay as they are.  Layers and parameters that
         the network made as it first ran are its own from then on.  Was there anything to give?
         """
+        self.written = [(at, "") for at in self.containers.written()]
         if self.made_state.same():
             return False
         self.lasting = False
@@ -105,7 +106,7 @@ class StandIn:
             for key in now.keys() - STANDARD
             if then.get(key, self) is not now[key]
         ]
-        self.written = [(id(module), key) for module, key, _ in written]
+        self.written += [(id(module), key) for module, key, _ in written]
         if not self.made_state.holds() or not all(type(value) in WORDS for _, _, value in written):
             return gave
         for module, key, value in written:
