@@ -1,6 +1,7 @@
 """Preprocessing that draws by chance, or follows what is on the photo: a map lies where this very call looked, or says so."""
 
 import random
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -276,6 +277,25 @@ def test_threads_do_not_take_each_others_draws(red_network):
         seen = [(m, place) for m, place in zip(maps, places, strict=True) if m.values.max() > 0.3]
         assert len(seen) >= 3
         assert all(lies_there(*each) for each in seen)
+
+
+@pytest.mark.parametrize("chance", [0.0, 0.5])
+def test_what_other_threads_draw_from_torch_is_never_drawn_again(noise, chance):
+    fit, stop, drawn = preparer(then(T.RandomVerticalFlip(chance))), threading.Event(), []
+
+    def draw():
+        while not stop.is_set():
+            drawn.append(torch.rand(1, dtype=torch.float64).item())
+
+    thread = threading.Thread(target=draw)
+    thread.start()
+    try:
+        boxes = [fit.ready(noise(SIZE, seed)).box for seed in range(10)]
+    finally:
+        stop.set()
+        thread.join()
+    assert None not in boxes
+    assert len({*drawn}) == len(drawn) > 10
 
 
 def test_how_often_a_photo_is_prepared(noise):
