@@ -237,7 +237,7 @@ def test_each_photo_is_drawn_for_once_as_without_seewhy(noise):
     expected = [all_three(photo) for photo in photos]
     after = states()
     seeded()
-    (batch,) = batches(photos, CallableFit(all_three), 8, "mine")
+    (batch,) = batches(photos, CallableFit(all_three), lambda _: 8, "mine")
     np.testing.assert_array_equal(batch.x, expected)
     assert states() == after
 

@@ -50,7 +50,6 @@ class FunctionModel:
         self.name = settings.name or getattr(function, "__name__", type(function).__name__)
         self.explains = settings.scores or GIVEN
         self.requested_batch_size = settings.batch_size
-        self.batch_size = self.copies = settings.batch_size or BATCH
         self.weights = settings.weights
         self.aims: tuple[Pinned, ...] = ()  # what is read of all that it gives, of a model made by `aimed`
         self.signals = takes == "float" and prepare is None
@@ -71,7 +70,11 @@ class FunctionModel:
         return self
 
     def batches(self, images: Images, whole: bool = False) -> Iterator[Batch]:
-        return batches(images, self.prepare, self.batch_size, self.name, self.signals)
+        return batches(images, self.prepare, self.at_once, self.name, self.signals)
+
+    def at_once(self, space: Sequence[int], whole: bool = False) -> int:
+        """How many images the function is given at most, whatever their size."""
+        return self.requested_batch_size or BATCH
 
     def colour(self, level: int) -> NDArray[Any] | None:
         """What a grey of that level (0 black, 255 white) is to the function: (c,); None where it takes no photos."""

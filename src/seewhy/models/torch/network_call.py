@@ -56,6 +56,11 @@ class NetworkCall:
         """Inside, the network counts as what it is at the beginning: edits are looked for once."""
         return unchanged(self.original, self.tries)
 
+    @property
+    def device(self) -> torch.device:
+        """The device that images are moved to."""
+        return entrance(self.network, _parameter(self.network))
+
     def of_network(self, network: nn.Module) -> "NetworkCall":
         """Another network that gives the same, such as a faster copy, called the same way."""
         call = copy(self)
@@ -72,7 +77,7 @@ class NetworkCall:
     def ready(self, x: Array, name: str) -> Iterator[Tensor]:
         """x as the network's own kind of tensor, the network undisturbed; out of memory is a MemoryError."""
         network = self.network
-        parameter = next((p for p in network.parameters() if p.is_floating_point()), torch.empty(0))
+        parameter = _parameter(network)
         if parameter.is_inference():
             raise BadNetwork(
                 f"{name} was made inside torch.inference_mode, so no gradient can pass it. "
@@ -111,6 +116,11 @@ class NetworkCall:
     def __call__(self, args: Any, options: Any) -> Any:
         """What the network, or its image tower, gives."""
         return self.towers.images(self.network, *args, **options) if self.towers else self.network(*args, **options)
+
+
+def _parameter(network: nn.Module) -> Tensor:
+    """The first floating-point parameter: it tells the network's device and precision."""
+    return next((p for p in network.parameters() if p.is_floating_point()), torch.empty(0))
 
 
 def entrance(network: nn.Module, parameter: Tensor) -> torch.device:
