@@ -91,7 +91,7 @@ def attended(runner: Runner, x: Array, targets: Sequence[Target], whole: bool, e
             )
         if whole:
             _check(survey)
-        mode = Attending(runner.network)
+        mode = Attending(runner.network, checked=True)  # by the survey
         with ordered_gradients(runner.network, len(x)), torch.set_grad_enabled(bool(targets)):
             entered = x.requires_grad_().clone() if targets else x
             with mode:

@@ -87,7 +87,7 @@ def _cut(
     A token that still depends on another one in this pass is joined with it by something other than attention.
     """
     emitted: list[Emission] = []
-    mode = Attending(network, cut=True)
+    mode = Attending(network, cut=True, checked=True)
     with mode, emissions(network, mode, emitted, [], lies):
         run(noise.detach().clone().requires_grad_().clone())
     return emitted, [call.weights.detach() for call in mode.calls]
