@@ -29,6 +29,22 @@ def timms(name: str, **how):
     return timm.data.create_transform(**{**timm.data.resolve_data_config(model=timm.create_model(name)), **how})
 
 
+def standardised(photo: Image.Image) -> np.ndarray:
+    pixels = np.asarray(photo, np.float32).transpose(2, 0, 1)
+    return (pixels - pixels.mean()) / (pixels.std() + 1e-6)
+
+
+def by_division(photo: Image.Image) -> np.ndarray:
+    pixels = np.asarray(photo, np.float32).transpose(2, 0, 1)
+    return (pixels - pixels.mean()) / pixels.std()  # of a black picture: numpy would warn
+
+
+def only_large(photo: Image.Image) -> np.ndarray:
+    if np.asarray(photo).std() < 10:
+        raise RuntimeError("a blank picture")
+    return np.asarray(photo, np.float32).transpose(2, 0, 1) / 255
+
+
 MEASURABLE = {
     "torchvision": (
         lambda: T.Compose([T.Resize(256), T.CenterCrop(224), T.ToTensor(), T.Normalize([0.5] * 3, [0.2] * 3)]),
@@ -47,6 +63,9 @@ MEASURABLE = {
     "mirror": (lambda: T.Compose([T.Resize((160, 160)), T.RandomHorizontalFlip(1.0), T.ToTensor()]), (500, 0, 0, 375)),
     "upside down": (lambda: T.Compose([T.RandomRotation((180, 180)), T.ToTensor()]), (500, 375, 0, 0)),
     "corner": (lambda: T.Compose([T.Lambda(lambda p: p.crop((10, 20, 110, 140))), T.ToTensor()]), (10, 20, 110, 140)),
+    "standardised": (lambda: standardised, (0, 0, *WHOLE)),
+    "standardised by division": (lambda: by_division, (0, 0, *WHOLE)),
+    "refuses blank pictures": (lambda: only_large, (0, 0, *WHOLE)),
     "numpy": (lambda: by_numpy, (49.5, 19.5, 449.5, 339.5)),  # pixels picked, not averaged: each stands for its own middle
 }
 
@@ -77,27 +96,8 @@ def test_what_is_measured_is_prepared_as_it_was_asked(noise, name):
     assert np.array_equal(preparer(prepare)(noise(WHOLE)), np.asarray(prepare(noise(WHOLE))))
 
 
-def standardised(photo: Image.Image) -> np.ndarray:
-    pixels = np.asarray(photo, np.float32).transpose(2, 0, 1)
-    return (pixels - pixels.mean()) / (pixels.std() + 1e-6)
-
-
-def by_division(photo: Image.Image) -> np.ndarray:
-    pixels = np.asarray(photo, np.float32).transpose(2, 0, 1)
-    return (pixels - pixels.mean()) / pixels.std()  # of a black picture: numpy would warn
-
-
-def only_large(photo: Image.Image) -> np.ndarray:
-    if np.asarray(photo).std() < 10:
-        raise RuntimeError("a blank picture")
-    return np.asarray(photo, np.float32).transpose(2, 0, 1) / 255
-
-
 UNMEASURABLE = {
-    "standardised": standardised,
-    "standardised by division": by_division,
     "turned a little": T.Compose([T.RandomRotation((10, 10)), T.ToTensor()]),
-    "refuses blank pictures": only_large,
     "a spectrum": lambda p: abs(np.fft.fft2(np.asarray(p, np.float32).transpose(2, 0, 1))).astype(np.float32) / 1e5,
 }
 

@@ -1,6 +1,7 @@
 """Preprocessing that draws by chance, or follows what is on the photo: a map lies where this very call looked, or says so."""
 
 import random
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -107,6 +108,14 @@ def test_each_map_lies_where_the_square_is(red_network, name):
     assert all(DRAWS in m.warnings for m in maps)
 
 
+def test_colours_by_chance_move_nothing(noise):
+    fit = preparer(then(T.ColorJitter(0.4, 0.4, 0.4, 0.1)))
+    for seed in range(8):
+        ready = fit.ready(noise(SIZE, seed))
+        assert ready.box == pytest.approx((0, 0, *SIZE), abs=4)
+        assert ready.notes == (DRAWS,)
+
+
 CROPS = {
     "RandomResizedCrop": lambda: then(T.RandomResizedCrop(64)),
     "RandomCrop": lambda: then(T.RandomCrop(64, padding=8)),
@@ -176,10 +185,12 @@ def contrasted(photo: Image.Image) -> np.ndarray:
 
 def test_what_stretches_grey_levels_behind_a_crop_is_no_whole_photo(red_network):
     (heatmap,) = cam(seewhy.wrap(red_network, prepare=contrasted), planted(3)[0], target=0, layer="cells")
-    assert doubted(heatmap) or heatmap.box == pytest.approx((40, 20, 120, 80), abs=1)
+    assert heatmap.box == pytest.approx((40, 20, 120, 80), abs=1)
 
 
 COLOURS = {
+    "standardised": lambda: lambda p: ((array(p) - array(p).mean()) / array(p).std()).astype(np.float32),
+    "from 0 to 1": lambda: lambda p: (array(p) - array(p).min()) / np.ptp(array(p)),
     "grey levels evened out": lambda: then(ImageOps.equalize),
     "blue, green, red": lambda: lambda p: array(p)[::-1].copy(),
     "one colour": lambda: lambda p: array(p)[1:2],
@@ -226,7 +237,7 @@ def test_each_photo_is_drawn_for_once_as_without_seewhy(noise):
     expected = [all_three(photo) for photo in photos]
     after = states()
     seeded()
-    (batch,) = batches(photos, CallableFit(all_three), 8, "mine")
+    (batch,) = batches(photos, CallableFit(all_three), lambda _: 8, "mine")
     np.testing.assert_array_equal(batch.x, expected)
     assert states() == after
 
@@ -266,6 +277,25 @@ def test_threads_do_not_take_each_others_draws(red_network):
         seen = [(m, place) for m, place in zip(maps, places, strict=True) if m.values.max() > 0.3]
         assert len(seen) >= 3
         assert all(lies_there(*each) for each in seen)
+
+
+@pytest.mark.parametrize("chance", [0.0, 0.5])
+def test_what_other_threads_draw_from_torch_is_never_drawn_again(noise, chance):
+    fit, stop, drawn = preparer(then(T.RandomVerticalFlip(chance))), threading.Event(), []
+
+    def draw():
+        while not stop.is_set():
+            drawn.append(torch.rand(1, dtype=torch.float64).item())
+
+    thread = threading.Thread(target=draw)
+    thread.start()
+    try:
+        boxes = [fit.ready(noise(SIZE, seed)).box for seed in range(10)]
+    finally:
+        stop.set()
+        thread.join()
+    assert None not in boxes
+    assert len({*drawn}) == len(drawn) > 10
 
 
 def test_how_often_a_photo_is_prepared(noise):

@@ -73,15 +73,15 @@ def _noise(model: Model) -> Any:
 
 def _preparing(batch: Batch) -> tuple[Hazard, ...]:
     """What is odd about how a photo becomes what the network is given."""
-    notes = batch.notes[0]
+    notes, found = batch.notes[0], []
     if DRAWS in notes or UNSTEADY in notes:
         words = "`prepare` draws random numbers" if DRAWS in notes else UNSTEADY
         advice = "Give the preprocessing of validation, not that of training: what is explained differs from call to call."
-        return (Hazard("random-prepare", WARNING, words, (), advice),)
+        found.append(Hazard("random-prepare", WARNING, words, (), advice))
     if LOST in notes:
         advice = "Let `prepare` resize, crop, pad, mirror or turn by right angles, and leave other ways of moving pixels out."
-        return (Hazard("unknown-part", WARNING, LOST, (), advice),)
-    return ()
+        found.append(Hazard("unknown-part", WARNING, LOST, (), advice))
+    return tuple(found)
 
 
 def _scale(model: Any, batch: Batch) -> tuple[Hazard, ...]:

@@ -52,7 +52,8 @@ def _explain_batch(model: Any, batch: Batch, place: int, methods: Any, targets: 
     """
     half, maps, failure = len(batch.x) // 2, [], None
     try:
-        maps, failure = _maps_of(model, batch, place, methods, targets, layers)
+        with model.unchanged():
+            maps, failure = _maps_of(model, batch, place, methods, targets, layers)
     except MemoryError as error:
         failure = error
         if not half:

@@ -180,13 +180,13 @@ class Model(Protocol):
     weights: str | None  # which file or tag they came from
     explains: str  # one of SCORES, or "activation" of a model of units
     no_classes: str  # why no class can be explained; "" where one can
-    batch_size: int  # images a pass takes at most
-    copies: int  # the same where the whole graph is kept
     signals: bool  # it takes batches (n, c, l)
     prepare: Preparer | None  # of photos, volumes or clips
 
+    def unchanged(self) -> AbstractContextManager[Any]: ...  # inside, edits of the network are looked for once
     def fit(self, count: int) -> None: ...  # BadParameter, where it has side inputs of another number of images
     def beside(self, place: int, count: int) -> "Model": ...  # with the side inputs of these images
+    def at_once(self, space: Sequence[int], whole: bool = False) -> int: ...  # images of these sides a pass takes at most
     def batches(self, images: Images, whole: bool = False) -> Iterator[Batch]: ...  # the border
     def answer(self, x: Array) -> Answer: ...
     def scoring(  # answer: what it said of x

@@ -1,6 +1,6 @@
 """From a photo to what the network eats, and back: where on the photo each of its pixels lies."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -78,30 +78,53 @@ def preparer(prepare: Any) -> Preparer | None:
     )
 
 
-def batches(images: Images, prepare: Preparer | None, size: int, model: str, signals: bool = False) -> Iterator[Batch]:
-    """Images as the network eats them, at most `size` at a time, each batch of one shape; read as they are needed."""
+class ReadyPhoto(NamedTuple):
+    """What was prepared of an image, and the image."""
+
+    ready: Ready
+    photo: Photo | Underlay
+
+
+def batches(
+    images: Images, prepare: Preparer | None, together: Callable[[Sequence[int]], int], model: str, signals: bool = False
+) -> Iterator[Batch]:
+    """Images as the network eats them, each batch of one shape; read as they are needed.
+
+    together: how many images of these sides go in one batch at most.
+    """
     sorted_out = in_frames(sort_out(images, signals), prepare)
     if isinstance(sorted_out, PreparedBatch):
-        x = sorted_out.x
+        x, size = sorted_out.x, together(sorted_out.x.shape[2:])
         for start in range(0, len(x), size):
             yield _prepared(x[start : start + size], sorted_out.first + start)
         return
-    fit = prepare or _without(sorted_out, model)
-    waiting: list[tuple[Ready, Photo | Underlay]] = []
-    for photo in opened(sorted_out, fit, model):
-        ready = _ready(photo, fit)
-        if waiting and (len(waiting) >= at_once(size, photo.pixels) or ready.x.shape != waiting[0][0].x.shape):
-            yield _together(waiting)
+    waiting: list[ReadyPhoto] = []
+    for each in prepared(sorted_out, prepare, model):
+        if waiting and each.ready.x.shape != waiting[0].ready.x.shape:
+            yield joined(waiting)
             waiting = []
-        waiting.append((ready, photo))
-    yield _together(waiting)
+        waiting.append(each)
+        if full(waiting, together):
+            yield joined(waiting)
+            waiting = []
+    if waiting:
+        yield joined(waiting)
 
 
-def _ready(photo: Photo | Underlay, fit: Preparer) -> Ready:
-    try:
-        return fit.ready(photo.pixels)
-    except BadImage as error:
-        raise BadImage(f"{photo.name} {error}") from None
+def prepared(images: list[Any], prepare: Preparer | None, model: str, first: int = 0) -> Iterator[ReadyPhoto]:
+    """Read and prepared one after the other for the model of that name; first: the place of the first."""
+    fit = prepare or _without(images, model)
+    for photo in opened(images, fit, model, first):
+        try:
+            yield ReadyPhoto(fit.ready(photo.pixels), photo)
+        except BadImage as error:
+            raise BadImage(f"{photo.name} {error}") from None
+
+
+def full(waiting: Sequence[ReadyPhoto], together: Callable[[Sequence[int]], int]) -> bool:
+    """Are there as many as go in one batch?  Of volumes fewer go."""
+    size, pixels = together(waiting[0].ready.x.shape[1:]), waiting[0].photo.pixels
+    return len(waiting) >= (max(1, min(size, ROOM // pixels.values.nbytes)) if isinstance(pixels, Volume) else size)
 
 
 def in_frames(images: PreparedBatch | list[Any], prepare: Preparer | None) -> PreparedBatch | list[Any]:
@@ -162,11 +185,6 @@ def _no_other(image: Any, model: str) -> Any:
     return image
 
 
-def at_once(size: int, pixels: Any) -> int:
-    """How many go in one batch: of volumes, fewer."""
-    return max(1, min(size, ROOM // pixels.values.nbytes)) if isinstance(pixels, Volume) else size
-
-
 def _prepared(x: Array, start: int) -> Batch:
     space, n = tuple(x.shape[2:]), len(x)
     names = [f"image {start + i}" for i in range(n)]
@@ -182,7 +200,8 @@ def _signal(x: Array, name: str) -> Underlay | None:
     return Underlay(np.array(numbers(x), np.float32), name)
 
 
-def _together(waiting: list[tuple[Ready, Photo | Underlay]]) -> Batch:
+def joined(waiting: Sequence[ReadyPhoto]) -> Batch:
+    """The batch of prepared images of one shape."""
     x = np.stack([ready.x for ready, _ in waiting])
     names = [photo.name for _, photo in waiting]
     _check_finite(x, names)

@@ -16,11 +16,13 @@ from seewhy.lru import Recent
 from .agreement import agreement
 from .chance import Chance, NotRepeated, following
 from .fit import Ready
+from .fringes import by_fringes
 from .ramps import PhotoSize, Send, measured
 
 DRAWS = "`prepare` draws random numbers: this is the map of one draw; give the preprocessing that was used for validation"
 UNSTEADY = "`prepare` changes from call to call in a way that cannot be repeated"
-ALIKE, CHANGE_ALIKE, PATTERN_ALIKE = 0.95, 0.7, 0.8  # agreements: of a photo, of how it changes with a pattern, of a pattern
+ALIKE, PATTERN_ALIKE = 0.95, 0.8  # agreement of a photo, and of a pattern, from which on they are recognised
+CHANGE_ALIKE, SAME_ALIKE = 0.7, 0.85  # likewise of how a photo changes with a pattern, and of what does not change
 SHARE = 0.3  # of a pattern that is laid over a photo
 BLOCKS = np.random.default_rng(1).integers(0, 2, (8, 8), dtype=np.uint8) * np.uint8(255)
 
@@ -70,8 +72,11 @@ class CallableFit:
         shown = self.known.get(size)
         if shown and not shown.draws:
             return shown.box
-        with following():
-            return Chance(self.prepare).undone(lambda: self.ready(Image.new("RGB", size)).box)
+        try:
+            with following():
+                return Chance(self.prepare).undone(lambda: self._looked_at(_pattern(size)).box)
+        except Exception:  # noqa: BLE001 - a stranger's callable: whatever it raises, the part cannot be told
+            return None
 
     def undrawn(self, photo: Image.Image) -> NDArray[Any]:
         """The photo as the network takes it; nobody sees that random numbers were drawn for it."""
@@ -100,20 +105,27 @@ class CallableFit:
 
 
 def _part(send: Send, size: PhotoSize) -> Extent | Turned | None:
-    """The part of photos of that size that is shown, if it is that of a pattern, too; None if it cannot be told."""
-    pattern = _pattern(size)
-    try:
-        box = measured(send, size)
-        return box if box is None or agreement(send(pattern), pattern, box) >= PATTERN_ALIKE else None
-    except NotRepeated:
-        raise
-    except Exception:  # noqa: BLE001 - a stranger's callable: whatever it raises, the part cannot be told
-        return None
+    """The part of photos of that size that is shown, where a pattern is recognised; None if it cannot be told."""
+    pattern, best, part = _pattern(size), PATTERN_ALIKE, None
+    for told_by in (measured, by_fringes):
+        try:
+            box = told_by(send, size)
+            alike = 0 if box is None else agreement(send(pattern), pattern, box)
+        except NotRepeated:
+            raise
+        except Exception:  # noqa: BLE001 - a stranger's callable: whatever it raises, the part cannot be told so
+            continue
+        best, part = (alike, box) if alike >= best else (best, part)
+        if best >= ALIKE:
+            break
+    return part
 
 
 def _confirmed(x: NDArray[Any], photo: Image.Image, box: Extent | Turned, send: Send) -> bool:
-    """Does x show that part of the photo?  Where it is not much like it, as its colours may have been changed, it is seen
-    whether it changes with a pattern over the photo as that part does.
+    """Does x show that part of the photo?
+
+    Where it is not much like it, as its colours may have been changed, it is seen whether it changes with a pattern over the
+    photo as that part does; the photo below the pattern has to lie where it lies in x.
     """
     alike = agreement(x, photo, box)
     if alike >= ALIKE or alike == 0:
@@ -121,7 +133,8 @@ def _confirmed(x: NDArray[Any], photo: Image.Image, box: Extent | Turned, send: 
     pattern = _pattern(photo.size)
     try:
         light, dark = (send(Image.blend(photo, over, SHARE)) for over in (pattern, ImageOps.invert(pattern)))
-        return agreement(light - dark, pattern, box) >= CHANGE_ALIKE
+        below = np.corrcoef((light + dark).mean(0).ravel(), x.mean(0).ravel())[0, 1] if light.shape == x.shape else 0
+        return bool(below >= SAME_ALIKE) and agreement(light - dark, pattern, box) >= CHANGE_ALIKE
     except NotRepeated:
         raise
     except Exception:  # noqa: BLE001 - a stranger's callable: whatever it raises, nothing is confirmed

@@ -69,6 +69,7 @@ class Fit:
         return rearrange((pixels.astype(np.float32) / np.float32(255) - mean) / std, "h w c -> c h w")
 
     def ready(self, photo: Image.Image) -> Ready:
+        """What the network sees of the photo, and the part of it that this is."""
         return Ready(self(photo), self.box(photo.size))
 
     def box(self, size: tuple[int, int]) -> Extent:

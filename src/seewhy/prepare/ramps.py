@@ -9,6 +9,7 @@ from PIL import Image
 from seewhy.images.places import Extent, Turned
 
 PhotoSize = tuple[int, int]  # (w, h)
+Places = NDArray[np.float64]  # (h, w)
 Send = Callable[[Image.Image], NDArray[np.floating]]  # a photo -> (c, h, w), always in the same way
 ROWS = 64  # of what a ramp became that are looked at, at least, where there are as many
 FAINT = 0.2  # of the largest contrast: where less is left of it, too little of the photo is seen to tell a place
@@ -29,10 +30,19 @@ def measured(send: Send, size: PhotoSize) -> Extent | Turned | None:
         contrast = white - black
         seen = abs(contrast) > FAINT * abs(contrast).max()
         x, y = (np.where(seen, (ramp - black) / contrast, np.nan) for ramp in (right, below))
-    if (across_edges := _edges(x, width)) and (down_edges := _edges(y.T, height)):
-        return _extent(across_edges, down_edges)
-    if (across_edges := _edges(x.T, width)) and (down_edges := _edges(y, height)):
-        return Turned(_extent(across_edges, down_edges))
+    return placed(x, y, size)
+
+
+def placed(x: Places, y: Places, size: PhotoSize) -> Extent | Turned | None:
+    """The part of a photo of that size whose pixels come from x and y, (h, w) each; None where these run along no axis.
+
+    x, y: from 0, the centre of the first pixel, to 1, that of the last; NaN where it is not known.
+    """
+    width, height = size
+    if (across := _edges(x, width)) and (down := _edges(y.T, height)):
+        return Extent(across[0], down[0], across[1], down[1])
+    if (across := _edges(x.T, width)) and (down := _edges(y, height)):
+        return Turned(Extent(across[0], down[0], across[1], down[1]))
     return None
 
 
@@ -40,11 +50,7 @@ def _ramp(length: int) -> NDArray[np.float64]:
     return np.linspace(0, 255, length).round()
 
 
-def _extent(across: tuple[float, float], down: tuple[float, float]) -> Extent:
-    return Extent(across[0], down[0], across[1], down[1])
-
-
-def _edges(ramp: NDArray[np.float64], length: int) -> tuple[float, float] | None:
+def _edges(ramp: Places, length: int) -> tuple[float, float] | None:
     """First and last edge of what a ramp of `length` pixels became: the line through the inner columns of (h, w); None where
     it does not run along the columns.
     """

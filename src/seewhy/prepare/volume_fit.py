@@ -75,6 +75,7 @@ class VolumeFit:
         return ((x - mean) / std).astype(np.float32)
 
     def ready(self, volume: Volume) -> Ready:
+        """What the network sees of the volume, and where in it that lies."""
         return Ready(self(volume), self.box(volume))
 
     def box(self, volume: Volume) -> Grid:

@@ -69,3 +69,4 @@ def test_a_write_on_either_of_the_two_is_noticed(kind, apart):
         else:
             (written.add if isinstance(written, set) else written.append)(object())
         assert not containers.same()
+        assert containers.written() == ([id(value)] if write_on_own or not apart else [])

@@ -176,11 +176,13 @@ def test_the_image_and_all_biases_add_up_to_the_score(make):
 
 
 def test_activations_come_from_a_pass_that_stops_at_the_last_of_them(network, runner):
-    with runner.ready(X) as x:
-        runner.survey(x)  # a look through the whole network
     ran = []
     for name in ("act1", "conv2", "fc"):
         network.get_submodule(name).register_forward_hook(lambda _module, _args, _out, name=name: ran.append(name))
+    for _ in range(2):  # what passes write the first time may be an edit
+        with runner.ready(X) as x:
+            runner.survey(x)  # a look through the whole network
+    ran.clear()
     emitted, notes = activations(runner, X, ["conv1", "act1", INPUT])
     assert set(ran) <= {"act1"}
     x = torch.tensor(X)

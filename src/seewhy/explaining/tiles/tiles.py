@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from math import lcm, prod
+from math import lcm
 from time import perf_counter
 from typing import Any, NamedTuple
 
@@ -31,7 +31,6 @@ from .joining import FixedTarget, FixedTargets, Join, Plan
 from .large_image import LargeImage
 from .opening import large_images
 
-ROOM = 2**19  # pixels of the tiles explained at once, if no batch size was given: eight of 256 x 256, one of 1024 x 1024
 SURVEYED = {1: 2**16, 2: 256, 3: 112}  # pixels along each axis of the corner that is surveyed, by the number of axes
 
 
@@ -60,7 +59,7 @@ def tiled(
         beside = model.beside(place, 1)
         of_image = [target.of(place) if isinstance(target, PerImage) else target for target in targets]
         single = beside is not model or any(m.asks for m in methods)  # other inputs of its own, or stoppable
-        question = TileQuestion(beside, whole, methods, of_image, layers, 1 if single else model.copies)
+        question = TileQuestion(beside, whole, methods, of_image, layers, single)
         try:
             collector.maps += [replace(m, place=place) for m in _explained(question, tile, overlap)]
         except (SeewhyError, MemoryError) as error:
@@ -100,7 +99,7 @@ class TileQuestion(NamedTuple):
     methods: list[Recipe]
     targets: list[Any]
     layers: list[str | None]
-    size: int  # how many tiles are explained at once, at most
+    single: bool  # its tiles are explained one by one
 
     def explain(self, images: Images, targets: list[Any]) -> Heatmaps:
         given = sort_out(images, self.model.signals)
@@ -166,7 +165,7 @@ def _plan(question: TileQuestion, sides: tuple[int, ...], overlap: Any) -> Plan:
         last = space[axis] - side
         step = _whole_cells(step, [pitches[axis] for pitches in cut.pitches]) if last else side
         starts.append([*range(0, last, step), last])
-    few = question.size if question.model.requested_batch_size else min(question.size, max(1, ROOM // prod(cut.x.shape[2:])))
+    few = 1 if question.single else question.model.at_once(cut.x.shape[2:], whole=True)
     return Plan(question.whole, cut.sides, cut.view, tuple(starts), few)
 
 

@@ -34,7 +34,10 @@ class SizeFacts:
 
 @dataclass
 class Learned:
-    """What passes of one network, run in one way, showed.  Copies of the model may share it."""
+    """What passes of one network, run in one way, showed.  Copies of the model may share it.
+
+    All keys hold the network's identity, so that after an edit all is found out anew.
+    """
 
     surveys: Recent[Any, Survey] = field(default_factory=Recent)  # of images of one size
     attention: Recent[Any, Any] = field(default_factory=Recent)  # which tokens are joined, in images of one size

@@ -37,7 +37,7 @@ class TorchModel(TorchScores):
         space, or the activation at a cell, such as (y, x).  A class of it is a channel; what lies behind does not run.
         """
         at = at if isinstance(at, str) else tuple(at)
-        return self.derived.of((layer, at), lambda: self._upto(layer, at))
+        return self.derived.of((self.runner.call.identity, layer, at), lambda: self._upto(layer, at))
 
     def _upto(self, layer: str, at: Any) -> "TorchModel":
         settings = replace(self.runner.settings, name=f"{self.name} up to {layer}", labels=None, scores="activation")

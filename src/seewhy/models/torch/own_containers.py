@@ -46,6 +46,10 @@ class OwnContainers:
         """Do all of them, and those of the network, still hold the very same objects?"""
         return all(pair.same() for pair in self.pairs.values())
 
+    def written(self) -> list[int]:
+        """The ids of those of the network of which the stand-in's own holds something else since."""
+        return [at for at, pair in self.pairs.items() if not alike(held_by(pair.own), pair.new)]
+
 
 def held_by(container: Any) -> list[Any]:
     """What a container holds; of a dict all keys, then all values."""

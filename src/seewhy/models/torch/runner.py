@@ -15,7 +15,7 @@ from seewhy.images.places import Extent, Place
 from seewhy.memory import memory_for, out_of_memory
 from seewhy.models.model import INPUT, Answer
 from seewhy.models.settings import Settings
-from seewhy.models.torch.passes.taps import Stop, Tap, every_module
+from seewhy.models.torch.passes.taps import Stop, Tap
 from seewhy.models.torch.passes.units import End, unit_scores
 from seewhy.models.torch.places.following import ACTIVE, Following
 from seewhy.models.torch.places.layout import Layout, Located, located
@@ -89,7 +89,7 @@ class Runner:
         with self.call.ready(x, self.name) as tensor:
             if self.end is not None and "#" not in self.end.layer:  # which call of the layer is the last to see the image
                 known = self.end.whole.survey(tensor[:1]).layers.get(self.end.layer)
-                self.learned.calls.keep(tuple(tensor.shape[1:]), max(known.sees, default=known.calls) if known else 1)
+                self.learned.calls.keep(self.key(tensor), max(known.sees, default=known.calls) if known else 1)
             yield tensor
 
     def run(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -100,7 +100,7 @@ class Runner:
     def raw(self, x: Tensor) -> Tensor:
         """What the network gives for images x: (n, k)."""
         if self.end is not None:
-            calls = self.learned.calls.get(tuple(x.shape[1:])) or 1
+            calls = self.learned.calls.get(self.key(x)) or 1
             return unit_scores(lambda: self.called(x), self.network, x, self.end, calls)
         output, selection = self.called(x), self.settings.output
         if self.aims:
@@ -128,6 +128,7 @@ class Runner:
         args, options = self.call.inputs(x)
         for follow in ACTIVE.follows[-1:] if self.call.inputs.template is not None else ():
             follow.beside([args, options], x)
+        self.reader.read_from(self.call.identity)
         try:
             with self.call.passing((tuple(x.shape[1:]), self.end and self.end.layer)):
                 return self.call(args, options)
@@ -187,14 +188,14 @@ class Runner:
 
     def survey(self, x: Tensor) -> Survey:
         """What a pass of an image x (1, c, *space) shows of all layers."""
-        known = self.learned.surveys.of(self.survey_key(x), lambda: self._surveyed(x))
+        known = self.learned.surveys.of(self.key(x), lambda: self._surveyed(x))
         self.of_size(x).last = known
         return known
 
     def learn_survey(self, x: Tensor, known: Survey) -> None:
         """Keep what a pass of images like x, made for something else, showed of all layers."""
         known = settled(known, self.network, x[:1].detach(), self.raw, self.settings.grid)
-        self.learned.surveys.keep(self.survey_key(x), known)
+        self.learned.surveys.keep(self.key(x), known)
         self.of_size(x).last = known
 
     def default(self, x: Tensor, by_gradient: bool = False) -> str:
@@ -206,15 +207,15 @@ class Runner:
         return default[0]
 
     def surveyed_before(self, x: Array) -> Survey | None:
-        """The survey made before for images like x; None where there is none, or the network has other modules since."""
-        known = self.learned.surveys.get(self.survey_key(x))
+        """The survey made before for images like x; None where there is none, or the network was edited since."""
+        known = self.learned.surveys.get(self.key(x))
         if known is not None:
             self.of_size(x).last = known
         return known
 
-    def survey_key(self, x: Array) -> Any:
-        """What a survey belongs to: images of one size, and the very modules that the network has now."""
-        return tuple(x.shape[1:]), tuple(map(id, every_module(self.call.original)))
+    def key(self, x: Array) -> tuple[object, tuple[int, ...]]:
+        """Under which key is kept what passes of x show: of the network as it is now, in images of one size."""
+        return self.call.identity, tuple(x.shape[1:])
 
     def _surveyed(self, x: Tensor) -> Survey:
         x, grid = x[:1].detach(), self.settings.grid
@@ -227,7 +228,7 @@ class Runner:
 
     def of_size(self, x: Array) -> SizeFacts:
         """What earlier passes showed of the layers in images of the size of x."""
-        return self.learned.sizes.of(tuple(x.shape[1:]), SizeFacts)
+        return self.learned.sizes.of(self.key(x), SizeFacts)
 
     def following(self, layers: Iterable[str], x: Tensor) -> Following | None:
         """What finds out where these layers lie in images like x, if it is not known yet."""

@@ -45,13 +45,19 @@ class SealedModel(TorchScores):
     def __init__(self, network: ScriptModule | ExportedProgram, settings: Settings) -> None:
         self.sealed = "a program of torch.export" if isinstance(network, ExportedProgram) else "TorchScript"
         name = network.original_name if isinstance(network, ScriptModule) else type(network).__name__
-        super().__init__(Sealed(network), replace(settings, name=settings.name or name))
+        program = Sealed(network)
+        self.least = program.least  # images that it takes at once
+        super().__init__(program, replace(settings, name=settings.name or name))
 
     def cells(self, layer: str, x: Array) -> None:
         """Where the cells of a layer lie: no layer can be read, so it is not known."""
 
     def first_bad(self, x: Array) -> None:
         """The first layer to emit NaN or infinity: no layer can be read, so it is not known."""
+
+    def at_once(self, space: Sequence[int], whole: bool = False) -> int:
+        """As of every network, but no fewer images than a program takes: it would be filled up with others."""
+        return self.runner.settings.batch_size or max(super().at_once(space, whole), self.least)
 
     def trace(
         self, x: Array, targets: Sequence[Target], layers: Sequence[str | None], rule: Rule | None = None, twice: bool = False

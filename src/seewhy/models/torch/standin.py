@@ -22,16 +22,16 @@ from torch.nn.parameter import is_lazy
 
 from seewhy.models.torch.passes.taps import every_module
 
-from .own_containers import KINDS, OwnContainers, alike, all_same
+from .containers import slots_of
+from .identity import Structure
+from .own_containers import KINDS, OwnContainers, all_same
+from .snapshot import HOOKS, STANDARD, Change, Snapshot
 
-STANDARD = {*nn.Module().__dict__}  # what every module has
 PLAIN = {int, float, str, bool, bytes, type(None), torch.Size, torch.dtype, torch.device, type, range}
 WORDS = {int, float, str, bool, type(None)}
 FAR = (type, ModuleType, str, bytes, int, float, Tensor, torch.fx.Graph, BuiltinFunctionType)  # lead to no module of interest
 FURTHEST = 20_000  # objects that are looked at behind one attribute
-HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 VERSION = attrgetter("_version")
-HELD = ("_parameters", "_buffers", "_modules", *HOOKS)
 
 
 class CannotStandIn(Exception):
@@ -43,11 +43,13 @@ class StandIn:
 
     No tensor is copied.  Buffers are seen without their count of writes: those that a training thread writes meanwhile, as the
     statistics of a BatchNorm, do not stop a way back.  Attributes that hold modules of the network (lists, dicts, methods,
-    weak references) hold the new ones.  Raises CannotStandIn.  known: `made_of` of a stand-in that was found right.
+    weak references) hold the new ones.  Raises CannotStandIn.
+
+    structure: what the network is made of, `made_of` its token; right: a stand-in of that was found to run as the network does.
     apart: nothing that the network's code may write on is shared with another stand-in, but for tensors, whose writes count.
     """
 
-    def __init__(self, network: nn.Module, known: tuple[Any, ...] = ()) -> None:
+    def __init__(self, network: nn.Module, structure: Structure | None = None, right: bool = False) -> None:
         modules = {id(module): module for module in every_module(network)}
         if any(isinstance(module, torch.jit.ScriptModule) or "_hf_hook" in module.__dict__ for module in modules.values()):
             raise CannotStandIn  # not made of Python, or of weights that come and go by accelerate
@@ -66,18 +68,18 @@ class StandIn:
             states = self._states(made)
         for new, state in zip(made.values(), states, strict=True):
             object.__setattr__(new, "__dict__", state)
-        odd = {id(value): value for value in self.odd}
-        self.made_of = (*modules, *odd, *map(_identity, hooks))  # the same while no module, no odd value, no hook is another
-        if self.made_of != known and any(_leads(value, modules) for value in odd.values()):
+        self.structure, self.made_of = structure, () if structure is None else structure.token
+        if not right and any(_leads(value, modules) for value in {id(value): value for value in self.odd}.values()):
             raise CannotStandIn
         self.network, self.ids = made[id(network)], {*map(id, made.values())}
-        self.original_state, self.made_state = Snapshot([module.__dict__ for module in self.originals]), Snapshot(states)
+        self.made_state = Snapshot(states)
         self.weights = [value for module in self.originals for value in module._parameters.values() if value is not None]
+        self.written: list[Change] = []  # what the network's code wrote
         self.lasting = True
 
-    def lasts(self) -> bool:
-        """Can it still stand in for the network as the network is now?"""
-        return self.lasting and self.original_state.same() and self._buffers_in_place() and self.containers.same()
+    def lasts(self, structure: Structure) -> bool:
+        """Can it still stand in for the network, which is now made so?"""
+        return self.lasting and structure is self.structure and self._buffers_in_place() and self.containers.same()
 
     def writes(self) -> int:
         """How often any of the weights was written to, as far as torch counts it."""
@@ -93,6 +95,7 @@ class StandIn:
         Not where it wrote anything else, too: of a cache and its length, both stay as they are.  Layers and parameters that
         the network made as it first ran are its own from then on.  Was there anything to give?
         """
+        self.written = [(at, "") for at in self.containers.written()]
         if self.made_state.same():
             return False
         self.lasting = False
@@ -103,6 +106,7 @@ class StandIn:
             for key in now.keys() - STANDARD
             if then.get(key, self) is not now[key]
         ]
+        self.written += [(id(module), key) for module, key, _ in written]
         if not self.made_state.holds() or not all(type(value) in WORDS for _, _, value in written):
             return gave
         for module, key, value in written:
@@ -193,39 +197,9 @@ class StandIn:
         return value
 
 
-class Snapshot:
-    """What the modules of a network held when the snapshot was made."""
-
-    def __init__(self, states: list[dict[str, Any]]) -> None:
-        self.states, self.first = states, [dict(state) for state in states]
-        self.values = [tuple(state.values()) for state in states]
-        inner = [state[key] for state in states for key in HELD]
-        self.empty, self.filled = [held for held in inner if not held], [held for held in inner if held]
-        self.held = [*chain.from_iterable(map(dict.values, self.filled))]
-        self.tensors = any(isinstance(held, Tensor) for state in states for held in state.values())
-
-    def holds(self) -> bool:
-        """Are the parameters, buffers, modules and hooks still the very same objects?"""
-        return not any(self.empty) and alike([*chain.from_iterable(map(dict.values, self.filled))], self.held)
-
-    def same(self) -> bool:
-        """Do the modules still hold the very same objects in all of their attributes?"""
-        if self.tensors or not self.holds():
-            return False
-        try:  # of tuples equal objects are not looked into: much quicker than one by one
-            return [*map(tuple, map(dict.values, self.states))] == self.values
-        except (RuntimeError, ValueError):  # arrays, which are no longer the same
-            return False
-
-
 def _more_than_its_dict(kind: type) -> bool:
     """Does a module of that class keep attributes in slots, or run code when it is deleted?"""
-    slots = {name for base in kind.__mro__ for name in _words(base.__dict__.get("__slots__", ()))}
-    return bool(slots - {"__dict__", "__weakref__"}) or hasattr(kind, "__del__")
-
-
-def _words(slots: Any) -> Iterable[str]:
-    return (slots,) if isinstance(slots, str) else slots
+    return bool(slots_of(kind)) or hasattr(kind, "__del__")
 
 
 def _unmade(module: nn.Module) -> bool:
@@ -248,11 +222,6 @@ def _writes(tensors: Iterable[Tensor]) -> int:
         return sum(map(VERSION, tensors))
     except RuntimeError:  # of tensors made in inference mode torch counts nothing
         return sum(0 if tensor.is_inference() else tensor._version for tensor in tensors)
-
-
-def _identity(hook: Any) -> Any:
-    """What identifies a hook: its id, or the ids of its parts where it is a method, which is a new object at each access."""
-    return (id(hook.__func__), id(hook.__self__)) if type(hook) is MethodType else id(hook)
 
 
 def _behind(proxy: Any) -> Any:

@@ -97,7 +97,7 @@ def _traced(
         entered = x.requires_grad_().clone() if inside else x  # a leaf cannot be written to
     follow = runner.following(layers, entered)
     recording = recorded([*taps.values()], grad=True, follow=follow)
-    way = (tuple(x.shape), tuple(layers), rule)
+    way = (runner.call.identity, tuple(x.shape), tuple(layers), rule)
     ordered = ordered_gradients(runner.network, 0 if way in runner.learned.straight and not twice else len(x))
     grad = torch.set_grad_enabled  # at once, not when it is entered
     by = mode or (StepByStep() if twice else nullcontext())

@@ -91,7 +91,7 @@ def attended(runner: Runner, x: Array, targets: Sequence[Target], whole: bool, e
             )
         if whole:
             _check(survey)
-        mode = Attending(runner.network)
+        mode = Attending(runner.network, checked=True)  # by the survey
         with ordered_gradients(runner.network, len(x)), torch.set_grad_enabled(bool(targets)):
             entered = x.requires_grad_().clone() if targets else x
             with mode:
@@ -119,7 +119,7 @@ def attended(runner: Runner, x: Array, targets: Sequence[Target], whole: bool, e
 
 def _survey_of(runner: Runner, x: Tensor) -> AttentionSurvey:
     """Which tokens the network's attentions join: found out by a pass of noise, once for images of this shape."""
-    return runner.learned.attention.of(runner.survey_key(x), lambda: _survey(runner, x))
+    return runner.learned.attention.of(runner.key(x), lambda: _survey(runner, x))
 
 
 def _survey(runner: Runner, x: Tensor) -> AttentionSurvey:

@@ -98,7 +98,7 @@ def _cut(
     A token that still depends on another one in this pass is joined with it by something other than attention.
     """
     emitted: list[Emission] = []
-    mode = Attending(network, cut=True)
+    mode = Attending(network, cut=True, checked=True)
     image = noise.detach().clone().requires_grad_().clone()
     follow = Following(image)
     with follow, mode, emissions(network, mode, emitted, [], _lies(follow)):

@@ -17,7 +17,7 @@ from seewhy.arrays import Array
 from seewhy.errors import BadParameter, NotApplicable
 from seewhy.memory import out_of_memory
 from seewhy.models.model import INPUT
-from seewhy.models.pace import Pace
+from seewhy.models.pace import Pace, cheapest
 from seewhy.models.torch.passes.taps import Tap, emitted, hooked, offloaded
 from seewhy.models.torch.places.layout import SEQUENCE, Layout
 from seewhy.models.torch.scores import as_numpy
@@ -26,7 +26,6 @@ from .folding import folded
 from .incremental import Incremental, NotIncremental
 from .tail import TorchTail
 
-ON_CPU, ELSEWHERE = 2**18, 2**22  # pixels of images that share a pass: about as many as are cheapest
 SHORT = 0.9  # of the work of plain passes: a short cut that does more of it is none
 LAYOUTS = {4: torch.channels_last, 5: torch.channels_last_3d}
 
@@ -79,9 +78,8 @@ class TorchScorer:
         return torch.where(keep, image, fill) if keep.dtype == torch.bool else torch.lerp(fill[None], image[None], keep)
 
     def pace(self, together: int | None, most: int) -> Pace:
-        pixels = self.like[0, 0].numel()
-        usual = ON_CPU if self.like.device.type == "cpu" else ELSEWHERE
-        return Pace(self.runner.settings.batch_size or min(together or power_of_two(usual // pixels), most))
+        usual = cheapest(self.like.shape[2:], self.like.device.type)
+        return Pace(self.runner.settings.batch_size or min(together or usual, most))
 
     def boxed(self, image: Tensor) -> "BoxScorer":
         return BoxScorer(self, image)
@@ -145,11 +143,6 @@ class Work(TorchDispatchMode):
         count = flop_registry.get(fn.overloadpacket)
         self.done += 0 if count is None else count(*args, **(kwargs or {}), out_val=out)
         return out
-
-
-def power_of_two(most: int) -> int:
-    """The largest up to so many; 1 at least."""
-    return 1 << max(0, most.bit_length() - 1)
 
 
 class TailScorer:
