@@ -88,9 +88,11 @@ def _row(marks: Sequence[Mark | None], j: int, sizes: Sequence[int]) -> tuple[Di
                  for mark, n in zip(marks, sizes, strict=True)]  # fmt: skip
         return numbered(factors, np.concatenate(parts)), {}
     axes = {f.axis for mark in informed for f in mark.dims[j].factors}
-    a = next(iter(axes))
+    a = factors[0].axis
+    if len(axes) > 1 or a is None or a == IMAGES:
+        return None
     alone = all(len(mark.dims[j].factors) == len(mark.parts(a)) == mark.dims[j].factors[0].step == 1 for mark in informed)
-    return _lattice(a, marks, j, sizes) if len(axes) == 1 and a is not None and a != IMAGES and alone else None
+    return _lattice(a, marks, j, sizes) if alone else None
 
 
 def _same_axes(mark: Mark, other: Mark, j: int) -> bool:
