@@ -1,30 +1,17 @@
-"""Which dimensions run over space, kept true while tensors are turned about: against arrays that hold their own positions."""
+"""Which dimensions run over space, and where their cells lie."""
 
+from dataclasses import replace
 from math import inf
 
-import numpy as np
 import pytest
 
 from seewhy.images.places import Place
-from seewhy.models.torch.places.marks import (
-    NOWHERE,
-    Axis,
-    Dim,
-    Factor,
-    apart,
-    merged,
-    mixed,
-    moved,
-    permuted,
-    plain,
-    regrouped,
-    shaped,
-    start,
-)
+from seewhy.models.torch.places.marks import IMAGES, Axis, Dim, Factor, apart, changed, lost, plain, product, start
 
 SHAPE = (2, 3, 8, 6)
 IMAGE = start(SHAPE)
 EVERY = Place((1, 1), (0, 0), (1, 1))
+CELLS = Dim((Factor(8, 0), Factor(6, 1)))
 
 
 def test_the_image_lies_where_it_lies():
@@ -35,6 +22,15 @@ def test_the_image_lies_where_it_lies():
     assert start((2, 3)).where is None
 
 
+def test_the_images_of_the_batch_are_told_from_channels():
+    assert IMAGE.dims[0] == Dim((Factor(2, IMAGES),))
+    assert start((1, 3, 8, 6)).dims[0].factors == (Factor(1, IMAGES),)
+    assert IMAGE.dims[0].images
+    assert IMAGE.dims[0].informed
+    assert not IMAGE.dims[0].spatial
+    assert not IMAGE.dims[1].informed
+
+
 def test_a_cell_of_cells_sees_what_they_see():
     axis = Axis(2, 3, 1, 5).through(4, -1, 2)  # cell j reads the cells from 4j - 1 to 4j + 2
     assert axis == Axis(8, 3 + 2 * 0.5, 1 - 2, 5 + 2 * 2)
@@ -42,88 +38,77 @@ def test_a_cell_of_cells_sees_what_they_see():
     assert Axis(2, 3).through(2, 0, 1).through(3, 1, 1) == Axis(2, 3).through(6, 2, 3)
 
 
+def test_an_axis_that_runs_backwards():
+    turned = Axis(2, 3, 1, 5).through(-1, 9, 9)  # of ten cells, the last comes first
+    assert turned == Axis(-2, 21, 19, 23)
+    assert turned.through(1, 0, 1) == Axis(-2, 20, 17, 23), "the next cell lies to the left"
+    assert turned.through(-1, 9, 9) == Axis(2, 3, 1, 5)
+
+
 def test_parts_of_a_cell_lie_beside_one_another_around_its_centre():
     axis = apart(Axis(6, 1), 3)
     assert [axis.first + i * axis.stride for i in range(6)] == pytest.approx([-1, 1, 3, 5, 7, 9])
 
 
-def positions(shape):
-    """The row and the column of each element of the image, as arrays of that shape."""
-    grid = np.indices(SHAPE)[2:]
-    return [row.reshape(shape) for row in grid]
+def test_entries_of_no_place_stand_anywhere_among_tokens():
+    dim = CELLS._replace(rows=(-1, *range(24), -1, *range(24, 48)))
+    assert (dim.size, dim.axes, dim.spatial, dim.single) == (50, (0, 1), True, None)
+    tokens = replace(IMAGE, dims=(IMAGE.dims[0], dim, plain(3)))
+    assert tokens.where == ((8, 6), EVERY)
+    assert replace(tokens, dims=(tokens.dims[0], CELLS._replace(rows=tuple(range(47))), plain(3))).where is None, "one is missing"
+    assert replace(tokens, dims=(tokens.dims[0], CELLS._replace(rows=(0, 0, *range(1, 48))), plain(3))).where is None, "one twice"
 
 
-REGROUPED = {
-    "strung out": (2, 3, 48),
-    "cut into windows": (2, 3, 4, 2, 2, 3),
-    "folded into the batch": (6, 8, 6),
-    "all in one": (288,),
-}
+def test_a_dimension_without_any_of_its_cells_is_not_of_space():
+    dim = CELLS._replace(rows=(-1, -1))
+    assert not dim.spatial
+    assert not dim.informed
+    token = replace(IMAGE, dims=(IMAGE.dims[0], dim, plain(3)))
+    assert token.stranger, "a class token before any attention"
+    assert not replace(token, whole=True).stranger
+    assert not IMAGE.stranger
 
 
-@pytest.mark.parametrize("how", REGROUPED)
-def test_the_same_elements_in_other_dimensions_and_back(how):
-    mark = regrouped(IMAGE, REGROUPED[how])
-    assert mark.shape == REGROUPED[how]
-    windows = {"cut into windows": ((4, 2), Place((2, 3), (0.5, 1), (2, 3))), "all in one": None}
-    assert mark.where == windows.get(how, IMAGE.where)
-    assert regrouped(mark, SHAPE).where == IMAGE.where
-    assert regrouped(IMAGE, (2, 3, 7, 7)) is NOWHERE
-    assert regrouped(IMAGE, (2, 3, 8)) is NOWHERE
-
-
-def test_windows_folded_into_channels_are_cells_of_their_pixels():
-    cut = permuted(regrouped(IMAGE, (2, 3, 4, 2, 2, 3)), (0, 2, 4, 1, 3, 5))  # (n, rows, columns, c, 2, 3)
-    tokens = regrouped(cut, (2, 8, 18))
-    assert tokens.where == ((4, 2), Place((2, 3), (0.5, 1), (2, 3)))
-    rows, columns = (p.reshape(2, 3, 4, 2, 2, 3).transpose(0, 2, 4, 1, 3, 5).reshape(2, 8, 18) for p in positions(SHAPE))
-    centres = np.array([[0.5 + 2 * i, 1 + 3 * j] for i in range(4) for j in range(2)])
-    np.testing.assert_allclose(np.stack([rows[0].mean(-1), columns[0].mean(-1)], 1), centres)
-
-
-def test_tokens_of_no_place_stand_before_and_behind():
-    dim = Dim((Factor(8, 0), Factor(6, 1)), 1, 2)
-    assert (dim.size, dim.axes, dim.spatial, dim.single) == (51, (0, 1), True, None)
+def test_what_holds_one_axis_alone():
     assert Dim((Factor(8, 0),)).single == 0
+    assert Dim((Factor(8, IMAGES),)).single is None
     assert not plain(4).spatial
     assert plain(1) == Dim(())
+    assert product([Dim((Factor(4, 0, 2),)), Dim((Factor(2, 0),))]) == Dim((Factor(8, 0),)), "windows put together"
+    assert product([plain(2), plain(3)]) == plain(6)
 
 
-def test_what_is_summed_over_is_lost_and_seen_by_all():
-    channels = mixed(IMAGE, 1, 5)
-    assert (channels.shape, channels.where) == ((2, 5, 8, 6), IMAGE.where)
-    rows = mixed(IMAGE, -1, None)
-    assert (rows.shape, rows.where, rows.whole) == ((2, 3, 8), None, True)
+def test_cells_in_channels_are_averaged():
+    cut = replace(IMAGE, dims=(IMAGE.dims[0], Dim((Factor(3), Factor(2, 0))), Dim((Factor(4, 0, 2),)), IMAGE.dims[3]))
+    assert cut.shape == (2, 6, 4, 6)
+    assert cut.where == ((4, 6), Place((2, 1), (0.5, 0), (2, 1)))
+    assert cut.settled is not None
+    assert IMAGE.settled is IMAGE
 
 
-def test_windows_move_cells_and_what_mixes_space_sees_all():
-    mark = moved(IMAGE, {-2: (2, -1, 1), -1: (3, 0, 0)}, (2, 5, 4, 2))
-    assert mark.where == ((4, 2), Place((2, 3), (0, 0), (3, 1)))
-    assert moved(IMAGE, {}, (2, 3, 8, 5)) is NOWHERE
-    assert moved(IMAGE, {-1: (1, 0, 0)}, (2, 3, 8)) is NOWHERE
-    assert moved(permuted(IMAGE, (0, 2, 3, 1)), {}, (2, 9, 6, 3), mixes=1).whole
+def test_pairs_of_cells_lie_at_no_single_place():
+    assert not IMAGE.pairs
+    weights = replace(IMAGE, dims=(IMAGE.dims[0], CELLS, CELLS))
+    assert weights.pairs
+    assert weights.where is None
 
 
-def test_what_broadcasts_keeps_its_space():
-    assert shaped(IMAGE, SHAPE) is IMAGE
-    assert shaped(IMAGE, (7, 2, 1, 8, 6)).where == IMAGE.where
-    assert shaped(IMAGE, (2, 3, 8, 7)) is NOWHERE
-    assert shaped(IMAGE, (6,)) is NOWHERE
+def test_a_rolled_axis_is_told_in_its_order_again():
+    rolled = replace(IMAGE, axes=changed(IMAGE.axes, {1: Axis(order=(4, 5, 0, 1, 2, 3))}))
+    assert rolled.where == IMAGE.where
 
 
-def test_of_branches_the_centres_are_averaged_and_the_fields_joined():
-    left, right = (moved(IMAGE, {-2: (1, shift, shift), -1: (1, 0, 0)}, SHAPE) for shift in (0, 3))
-    assert merged([left, right], SHAPE).where == ((8, 6), Place((1, 1), (1.5, 0), (4, 1)))
-    assert merged([left, right], SHAPE, [1, 2]).where == ((8, 6), Place((1, 1), (2, 0), (4, 1)))
-    assert merged([left, NOWHERE], SHAPE).where == ((8, 6), Place((1, 1), (0, 0), (inf, inf)))
-    assert merged([NOWHERE, NOWHERE], SHAPE) is NOWHERE
+def test_what_is_lost_says_why():
+    mark = lost("fft_fft2, which no rule follows")
+    assert mark.lost == "fft_fft2, which no rule follows"
+    assert mark.where is None
+    assert mark.dims == ()
 
 
-def test_of_branches_of_two_strides_the_one_that_sees_least_has_the_place():
-    fine, coarse = (moved(IMAGE, {-2: (step, 0, step - 1), -1: (1, 0, 0)}, SHAPE) for step in (1, 4))
-    where = merged([fine, coarse], SHAPE).where
-    assert where is not None
-    assert (where[1].stride, where[1].first) == ((1, 1), (0, 0))
+def test_single_cells_that_were_taken():
+    frame = replace(IMAGE, dims=IMAGE.dims[:3], taken=(Dim((Factor(6, 1),), (4,)),))
+    assert frame.points == (1,)
+    assert frame.where is None
 
 
 def test_everywhere_is_said_once():

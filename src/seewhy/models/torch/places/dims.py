@@ -24,10 +24,10 @@ def numbered(factors: Sequence[Factor], rows: Index) -> Dim:
         return plain(len(rows))
     if len(rows) % total == 0:
         times, all_rows = len(rows) // total, np.arange(total)
-        if np.array_equal(rows, np.tile(all_rows, times)):
-            return product([Dim((Factor(times), *factors))])
         if np.array_equal(rows, np.repeat(all_rows, times)):
             return product([Dim((*factors, Factor(times)))])
+        if np.array_equal(rows, np.tile(all_rows, times)):
+            return product([Dim((Factor(times), *factors))])
     return product([Dim(tuple(factors))], tuple(rows.tolist()))
 
 
@@ -101,13 +101,12 @@ def parted(dim: Dim, sizes: Sequence[int]) -> list[Dim] | None:
 
 def _cuts(factors: Sequence[Factor]) -> Iterator[tuple[list[Factor], list[Factor]]]:
     """All ways to cut a product of factors in two, through a factor as well."""
-    for i in range(len(factors), -1, -1):
-        yield [*factors[:i]], [*factors[i:]]
-        f = factors[i - 1]
-        for inner in range(2, f.size if i else 0):
-            if f.size % inner == 0:
-                outer = _outer(f, inner)
-                yield [*factors[: i - 1], outer], [f._replace(size=inner), *factors[i:]]
+    for i, f in enumerate(factors):
+        for size in range(2, f.size):
+            if f.size % size == 0:
+                yield [*factors[:i], _outer(f, f.size // size)], [f._replace(size=f.size // size), *factors[i + 1 :]]
+        yield [*factors[: i + 1]], [*factors[i + 1 :]]
+    yield [], [*factors]
 
 
 def _outer(f: Factor, inner: int) -> Factor:
