@@ -88,11 +88,49 @@ def _row(marks: Sequence[Mark | None], j: int, sizes: Sequence[int]) -> tuple[Di
                  for mark, n in zip(marks, sizes, strict=True)]  # fmt: skip
         return numbered(factors, np.concatenate(parts)), {}
     axes = {f.axis for mark in informed for f in mark.dims[j].factors}
-    a = factors[0].axis
-    if len(axes) > 1 or a is None or a == IMAGES:
-        return None
+    a = next(iter(axes))
     alone = all(len(mark.dims[j].factors) == len(mark.parts(a)) == mark.dims[j].factors[0].step == 1 for mark in informed)
-    return _lattice(a, marks, j, sizes) if alone else None
+    if len(axes) == 1 and a is not None and a != IMAGES and alone:
+        return _lattice(a, marks, j, sizes)
+    return _grid(marks, j, sizes)
+
+
+def _grid(marks: Sequence[Mark | None], j: int, sizes: Sequence[int]) -> tuple[Dim, dict[int, Axis]] | None:
+    """Pieces of one row of tokens as one dimension, each piece with the cells of its own part of the grid."""
+    informed = [mark for mark in marks if mark is not None and mark.dims[j].informed]
+    order = tuple(f.axis for f in informed[0].dims[j].factors)
+    new: dict[int, tuple[int, Axis]] = {}  # of each axis: how many cells there are in all, and where they lie
+    for a in order:
+        if a is None or a == IMAGES:
+            return None
+        pieces = []
+        for mark in informed:
+            f = next((f for f in mark.dims[j].factors if f.axis == a), None)
+            if f is None or f.step != 1 or len(mark.parts(a)) != 1 or mark.axes[a].order is not None:
+                return None
+            pieces.append((f.size, mark.axes[a]))
+        stride, begin = pieces[0][1].stride, min((axis for _, axis in pieces), key=lambda axis: axis.first * (axis.stride or 1))
+        if not stride or any(axis.stride != stride for _, axis in pieces):
+            return None
+        cells = [size + (axis.first - begin.first) / stride for size, axis in pieces]
+        if any(abs(count - round(count)) > 1e-6 for count in cells):
+            return None
+        new[a] = (round(max(cells)), begin)
+    factors = tuple(Factor(new[a][0], a) for a in order if a is not None)
+    rows = []
+    for mark, n in zip(marks, sizes, strict=True):
+        if mark is None or not mark.dims[j].informed:
+            rows.append(np.full(n, -1))
+            continue
+        own = mark.dims[j]
+        if tuple(f.axis for f in own.factors) != order:
+            return None
+        entry = entries(own)
+        at = np.unravel_index(np.maximum(entry, 0), [f.size for f in own.factors])
+        shifts = [round((mark.axes[a].first - new[a][1].first) / new[a][1].stride) for a in order if a is not None]
+        whole = np.ravel_multi_index([i + shift for i, shift in zip(at, shifts, strict=True)], [f.size for f in factors])
+        rows.append(np.where(entry >= 0, whole, -1))
+    return numbered(factors, np.concatenate(rows)), {a: axis for a, (_, axis) in new.items()}
 
 
 def _same_axes(mark: Mark, other: Mark, j: int) -> bool:
