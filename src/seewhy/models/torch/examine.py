@@ -17,7 +17,6 @@ from seewhy.models.torch.passes.backward import gradients
 from seewhy.models.torch.passes.graph import between, kind_of
 from seewhy.models.torch.passes.head import linear_head, pooled
 from seewhy.models.torch.passes.taps import Tap, activation_of, hooked, ordered_gradients, recorded
-from seewhy.models.torch.places.layout import SEQUENCE
 from seewhy.models.torch.rules.relevance import Propagation
 from seewhy.models.torch.rules.relu_rules import Rewiring
 from seewhy.models.torch.variants.scorer import alike

@@ -79,7 +79,7 @@ class TorchModel(TorchScores):
     def trace(
         self, x: Array, targets: Sequence[Target], layers: Sequence[str | None], rule: Rule | None = None, twice: bool = False
     ) -> Trace:
-        """One forward pass of x (n, c, *space), one backward pass per target: what they leave at each layer, None for the default.
+        """One forward pass of x (n, c, *space), one backward pass per target: what they leave at each layer, None the default.
 
         With a rule the gradient comes back by it; NotApplicable where the network gives it nothing to do.
         twice: the evidence can be asked for second derivatives, and keeps the graph as long as it lives; not with a rule.

@@ -29,7 +29,6 @@ from .runner import Runner
 from .scores import as_numpy, plain
 from .undisturbed import again
 
-
 GUESSED = 10  # how many of the network's last modules are kept in the first pass, which finds the default layer
 
 

@@ -8,7 +8,19 @@ import torch
 
 from seewhy.images.places import Place
 from seewhy.models.torch.places.layout import (
-    FIRST, LAST, MANY, NO_ORDER, NO_SPACE, OTHER, PIECES, SEQUENCE, SUMMED_UP, TOKENS, Layout, layout_of, located,
+    FIRST,
+    LAST,
+    MANY,
+    NO_ORDER,
+    NO_SPACE,
+    OTHER,
+    PIECES,
+    SEQUENCE,
+    SUMMED_UP,
+    TOKENS,
+    Layout,
+    layout_of,
+    located,
 )  # fmt: skip
 from seewhy.models.torch.places.marks import IMAGES, Axis, Dim, Factor, Mark
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from seewhy.models.torch.places.reading import Reading
 from seewhy.models.torch.places.reached import reached
+from seewhy.models.torch.places.reading import Reading
 from seewhy.models.torch.places.survey import survey
 
 

@@ -14,8 +14,26 @@ from .following import BLANK, Following, tensors_in
 from .marks import Mark
 
 CHOOSING = frozenset(
-    "getitem index select narrow index_select gather take_along_dim chunk split split_with_sizes tensor_split unsafe_chunk "
-    "unsafe_split unbind iter hsplit vsplit dsplit".split()
+    [
+        "getitem",
+        "index",
+        "select",
+        "narrow",
+        "index_select",
+        "gather",
+        "take_along_dim",
+        "chunk",
+        "split",
+        "split_with_sizes",
+        "tensor_split",
+        "unsafe_chunk",
+        "unsafe_split",
+        "unbind",
+        "iter",
+        "hsplit",
+        "vsplit",
+        "dsplit",
+    ]
 )
 ROW_BY_ROW = CHOOSING | frozenset(
     f"{CELL_BY_CELL} {SAME_ORDER} {AS_IT_IS} {' '.join(ORDERS)} cat concat concatenate stack squeeze unsqueeze repeat tile "

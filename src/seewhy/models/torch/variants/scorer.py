@@ -19,7 +19,7 @@ from seewhy.memory import out_of_memory
 from seewhy.models.model import INPUT
 from seewhy.models.pace import Pace, cheapest
 from seewhy.models.torch.passes.taps import Tap, emitted, hooked, offloaded
-from seewhy.models.torch.places.layout import SEQUENCE, Layout
+from seewhy.models.torch.places.layout import Layout
 from seewhy.models.torch.scores import as_numpy
 
 from .folding import folded
