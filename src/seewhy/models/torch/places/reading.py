@@ -13,28 +13,10 @@ from .calls import AS_IT_IS, CELL_BY_CELL, ORDERS, SAME_ORDER
 from .following import BLANK, Following, tensors_in
 from .marks import Mark
 
-CHOOSING = frozenset(
-    [
-        "getitem",
-        "index",
-        "select",
-        "narrow",
-        "index_select",
-        "gather",
-        "take_along_dim",
-        "chunk",
-        "split",
-        "split_with_sizes",
-        "tensor_split",
-        "unsafe_chunk",
-        "unsafe_split",
-        "unbind",
-        "iter",
-        "hsplit",
-        "vsplit",
-        "dsplit",
-    ]
-)
+CHOOSING = frozenset((
+    "getitem", "index", "select", "narrow", "index_select", "gather", "take_along_dim", "chunk", "split", "split_with_sizes",
+    "tensor_split", "unsafe_chunk", "unsafe_split", "unbind", "iter", "hsplit", "vsplit", "dsplit",
+))  # fmt: skip
 ROW_BY_ROW = CHOOSING | frozenset(
     f"{CELL_BY_CELL} {SAME_ORDER} {AS_IT_IS} {' '.join(ORDERS)} cat concat concatenate stack squeeze unsqueeze repeat tile "
     "repeat_interleave flip fliplr flipud rot90 roll pad constant_pad_nd setitem index_put masked_scatter index_copy copy "
