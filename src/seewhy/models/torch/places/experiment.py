@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from .marks import IMAGES, Axis, Dim, Factor, Mark, lost, plain
-from .orders import FEW, Order, order_of
+from .orders import CHANCE, FEW, Order, order_of
 
 STRIPES = {1: 32, 2: 16}  # by the number of axes: how many stripes lie side by side along each
 OF_VOLUMES = 14  # the same for volumes and videos
 QUIET = 0.1  # how much of the image is left where no stripe lies
-CHANCE = 1e-6  # an order of all dimensions that chance would show more often proves nothing
+BRIGHT = 0.2  # how bright a stripe is, in standard deviations of the image: brighter ones would be seen from farther away
 BATCH = 3  # images at a time; the first two are the quiet image alone, so that the images of a batch are told by its size
 
 UNCHANGED = "it does not change with the image"
@@ -44,7 +44,7 @@ def probes(x: Tensor, alone: bool = False) -> Iterator[Tensor]:
     x = x.detach()
     noise = torch.randn(x.shape, generator=torch.Generator().manual_seed(0)).to(x)
     strength = float(x.std(correction=0)) or float(x.abs().max()) or 1.0
-    quiet, bright = QUIET * (x + strength * noise), 1.5 * strength * (1 + noise)
+    quiet, bright = QUIET * (x + strength * noise), BRIGHT * strength * (1 + noise)
     yield quiet if alone else quiet.repeat(2, *[1] * (x.ndim - 1))
     shares = [share for a, count in enumerate(stripes(x.shape[2:])) for share in _stripes(x, a, count)]
     size = 1 if alone else BATCH

@@ -5,7 +5,7 @@ Nothing is known of the entries but these changes: how many of them are tokens o
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import permutations
+from itertools import combinations, permutations
 from math import prod
 from typing import NamedTuple
 
@@ -18,9 +18,9 @@ from .marks import Dim, Factor
 
 Profile = NDArray[np.float64]  # (stripes, entries): how much each entry changes with each stripe across one axis of space
 
-LOCAL = 0.2  # by how much the share of an entry's change that lies in one stretch must exceed the share of the stretch itself
+LOCAL = 0.15  # by how much the share of an entry's change that lies in one stretch must exceed the share of the stretch itself
 ALIKE = 0.1  # an entry in which it does not even exceed it by this changes with all places alike
-TORN = 0.5  # no stripe beside that stretch may change an entry this much more than the one that changes it most
+TORN = 0.5  # of that excess: no other stretch may have as much
 ENOUGH = 0.1  # of the entries, or of the change, must belong to places
 MOST = 0.5  # of them, or of it, must do so before a dimension without an order is said to have places
 UNSURE = 0.1  # at most of the entries may neither belong to a place nor to none
@@ -31,12 +31,14 @@ BORDER = 32  # so many of them at most at either end
 BETTER = 0.5  # of the misfit of any other order, at most that of the true one
 PRECISE = 0.05  # in stripes: misfits smaller than this are not told apart
 BESIDE = 0.75  # in cells: how far from its place the centre of an entry's change may lie
-BLUR = 0.25  # in stretches: how much farther, where they are longer than a cell, as most at the border of the image are
+BLUR = 0.4  # in stretches: how much farther, where they are longer than a cell, as most at the border of the image are
 ASIDE = 0.6  # in cells: how far from the centre of all entries of a row or a column that of one may lie
-ONWARD = 0.2  # in cells: by how much these centres must move from one row or column to the next
+ONWARD = 0.1  # in cells: by how much these centres must move from one row or column to the next
 WITHIN = 0.6  # in cells: how far from a stripe the cells may lie that change most with it; or else
 SHARE = 0.125  # of the axis
-CHANCE = 1e-3  # an order of one dimension that chance would show more often proves nothing
+CHANCE = 1e-6  # an order that chance would show more often proves nothing
+LUCK = 0.01  # of this chance: how likely it may be that stretches lie so near to the cells, which queries may do by training
+PART = 1e-3  # the same for a dimension that runs along some axes of space alone, and is one of several
 
 _GRIDS = ("cells one behind the other", "a grid, row by row or column by column (windows come first, say)")
 FEW = "its {} cells follow so few bright stripes that this may be chance"
@@ -65,9 +67,10 @@ class Stretches(NamedTuple):
     """Of each entry, the stretch of an axis in which it changes most."""
 
     excess: NDArray[np.float64]  # the share of its change there, less the share of the axis
-    centre: NDArray[np.float64]  # 0 is the start of the axis, 1 its end
-    length: NDArray[np.float64]
-    beside: NDArray[np.float64]  # the most that a stripe beside it changes, as a share of the most that one within it does
+    centre: NDArray[np.float64]  # of its change there; 0 is the start of the axis, 1 its end
+    start: NDArray[np.float64]
+    stop: NDArray[np.float64]
+    beside: NDArray[np.float64]  # the excess of the next best stretch, as a share of this
     unlike: NDArray[
         np.float64
     ]  # the share of its change that other stripes would have to cause to make it like that of all entries
@@ -75,7 +78,7 @@ class Stretches(NamedTuple):
     @property
     def local(self) -> NDArray[np.bool_]:
         """Does an entry belong to a place?"""
-        likely = (self.excess >= LOCAL) & (self.beside < TORN) & (self.unlike >= ALIKE)
+        likely = (self.excess >= LOCAL) & (self.beside < TORN) & (self.unlike >= ALIKE / 2)
         usual = float(np.median(self.excess[likely])) if likely.any() else 0.0
         return likely & (self.excess >= usual / 2)
 
@@ -88,16 +91,22 @@ def stretches(profile: Profile) -> Stretches:
     even = profile.sum(1, keepdims=True) / max(profile.sum(), 1e-300)  # some stripes change more than others on the whole
     unlike = np.abs(density - even).sum(0) / 2
     density -= 1 / count
-    ends = np.concatenate([np.zeros((1, entries)), density.cumsum(0)])
-    gains = ends[1:] - np.minimum.accumulate(ends, 0)[:-1]
-    last, columns, stripe = gains.argmax(0), np.arange(entries), np.arange(count)[:, None]
-    start = np.where(np.arange(count + 1)[:, None] <= last, ends, np.inf).argmin(0)
+    excess, start, last = _largest(density)
+    stripe = np.arange(count)[:, None]
     within = (start <= stripe) & (stripe <= last)
     weight = np.where(within, np.maximum(density, 0), 0)
     middle = (weight * (stripe + 0.5)).sum(0) / np.maximum(weight.sum(0), 1e-300) / count
-    inside, outside = (np.where(part, profile, 0).max(0) for part in (within, ~within))
-    beside = np.divide(outside, inside, out=np.ones(entries), where=inside > 0)
-    return Stretches(gains[last, columns], middle, (last - start + 1) / count, beside, unlike)
+    beside = np.divide(_largest(np.where(within, -1, density))[0], excess, out=np.ones(entries), where=excess > 0)
+    return Stretches(excess, middle, start / count, (last + 1) / count, beside, unlike)
+
+
+def _largest(density: Profile) -> tuple[NDArray[np.float64], NDArray[np.intp], NDArray[np.intp]]:
+    """The largest sum over stripes side by side for each entry, and the first and the last of these stripes."""
+    ends = np.concatenate([np.zeros((1, density.shape[1])), density.cumsum(0)])
+    sums = ends[1:] - np.minimum.accumulate(ends, 0)[:-1]
+    last = sums.argmax(0)
+    start = np.where(np.arange(len(ends))[:, None] <= last, ends, np.inf).argmin(0)
+    return sums[last, np.arange(density.shape[1])], start, last
 
 
 def order_of(profiles: Sequence[Profile], grid: Sequence[int] | None = None) -> Order | str | None:
@@ -107,11 +116,25 @@ def order_of(profiles: Sequence[Profile], grid: Sequence[int] | None = None) -> 
     """
     if grid is not None and len(grid) != len(profiles):
         raise BadParameter(f"grid={tuple(grid)}: an image has {len(profiles)} axes of space; give as many numbers of cells.")
-    entries = profiles[0].shape[1]
     seen = [stretches(profile) for profile in profiles]
     axes = [a for a, profile in enumerate(profiles) if _share(profile, seen[a].excess >= LOCAL) >= ENOUGH]
-    if entries < 2 or not axes:
+    if profiles[0].shape[1] < 2:
         return None
+    whole = _order_along(profiles, seen, axes, grid) if axes else None
+    if isinstance(whole, Order) or len(axes) < 2:
+        return whole
+    some = [
+        _order_along(profiles, seen, part, None) for size in range(len(axes) - 1, 0, -1) for part in combinations(axes, size)
+    ]
+    found = [order for order in some if isinstance(order, Order)]
+    return found[0] if len(found) == 1 else whole
+
+
+def _order_along(
+    profiles: Sequence[Profile], seen: Sequence[Stretches], axes: Sequence[int], grid: Sequence[int] | None
+) -> Order | str | None:
+    """The same for places along some axes of space, whatever there is along the others."""
+    entries = profiles[0].shape[1]
     placed = np.logical_and.reduce([seen[a].local for a in axes])
     share = min(_share(profiles[a], placed) for a in axes)
     if share < ENOUGH:
@@ -125,7 +148,10 @@ def order_of(profiles: Sequence[Profile], grid: Sequence[int] | None = None) -> 
     orders = [order for rows in at for order in _orders(profiles, {a: seen[a] for a in axes}, placed, rows)]
     cells = f"{int(placed.sum())} of {entries} entries belong to places"
     if orders:
-        return _chosen(orders, cells, grid if len(axes) == len(profiles) else None)
+        whole = len(axes) == len(profiles)
+        order = _chosen(orders, cells, grid if whole else None)
+        seldom = isinstance(order, str) or order.chance < (CHANCE if whole else PART)
+        return order if seldom else FEW.format(" x ".join(map(str, order.cells)))
     if share < MOST:
         return None
     if len(axes) < len(profiles):
@@ -134,7 +160,7 @@ def order_of(profiles: Sequence[Profile], grid: Sequence[int] | None = None) -> 
 
 
 def _chosen(orders: Sequence[Order], cells: str, grid: Sequence[int] | None) -> Order | str:
-    """The order that fits clearly better than all others, or among those that fit that of the caller's grid; or why none is sure.
+    """The order that fits clearly better than others, or among those that fit that of the caller's grid; or why none is sure.
 
     cells: in words, how many entries belong to places.
     """
@@ -148,7 +174,7 @@ def _chosen(orders: Sequence[Order], cells: str, grid: Sequence[int] | None) -> 
         left = fitting or left
     if len(left) > 1:
         return f"{cells}, which may be {' or '.join(map(_described, left[:4]))}"
-    return left[0] if left[0].chance < CHANCE else FEW.format(" x ".join(map(str, left[0].cells)))
+    return left[0]
 
 
 def _share(profile: Profile, some: NDArray[np.bool_]) -> float:
@@ -192,7 +218,8 @@ def _orders(
     candidates = [(axes, sizes) for axes in permutations(sorted(seen)) for sizes in _factorizations(len(at), len(axes))]
     for axes, sizes in candidates:
         cells = np.unravel_index(np.arange(len(at)), sizes)
-        backwards, passes, chance, misfit = [], True, float(len(candidates) * 2 ** len(axes)), 0.0
+        backwards, passes, misfit = [], True, 0.0
+        chance = luck = float(len(candidates) * 2 ** len(axes))
         for a, size, cell in zip(axes, sizes, cells, strict=True):
             if np.sum((seen[a].centre[at] - 0.5) * (cell - (size - 1) / 2), where=sure) < 0:
                 backwards.append(a)
@@ -203,9 +230,11 @@ def _orders(
                 break
             misfit += off
             chance *= _chance(profiles[a][:, at[sure]], cell[sure], size)
+            luck *= _luck(seen[a], at[sure], cell[sure], size, len(profiles[a]))
         if passes:
-            factors = tuple(Factor(size, a) for a, size in zip(axes, sizes, strict=True))
-            yield Order(Dim(factors, _rows(at, len(placed))), tuple(backwards), chance, misfit)
+            dim = Dim(tuple(Factor(size, a) for a, size in zip(axes, sizes, strict=True)), _rows(at, len(placed)))
+            chance = max(chance, luck / LUCK) if len(axes) == len(profiles) else chance
+            yield Order(dim, tuple(backwards), chance, misfit)
 
 
 def _factorizations(count: int, factors: int) -> Iterator[tuple[int, ...]]:
@@ -222,7 +251,7 @@ def _factorizations(count: int, factors: int) -> Iterator[tuple[int, ...]]:
 def _misfit(seen: Stretches, at: NDArray[np.intp], cell: NDArray[np.intp], size: int, stripes: int) -> float | None:
     """How far from the cells of an axis of that size the entries `at` lie; None where those of a cell do not lie together, or
     the cells not in order: the mean square, in cells."""
-    centre, blur = seen.centre[at], BLUR * np.maximum(seen.length[at] - 1 / size, 0)
+    centre, blur = seen.centre[at], BLUR * np.maximum(seen.stop[at] - seen.start[at] - 1 / size, 0)
     if (np.abs(centre - (cell + 0.5) / size) > BESIDE / size + 0.5 / stripes + blur).any():
         return None
     counts = np.bincount(cell, minlength=size)
@@ -242,7 +271,8 @@ def _chance(profile: Profile, cell: NDArray[np.intp], size: int) -> float:
     """How likely it is that so many stripes change cells beside them most, if each stripe changed any cells most."""
     stripes = len(profile)
     shares = profile / np.maximum(profile.sum(0), 1e-300)
-    each = np.stack([np.bincount(cell, share, size) for share in shares]) / np.maximum(np.bincount(cell, minlength=size), 1)
+    each = np.stack([np.bincount(cell, share, size) for share in shares])
+    each /= np.maximum(each.max(0), 1e-300)  # those of the border see less, and change more with what they see
     middle = (np.arange(stripes) + 0.5) / stripes * size - 0.5
     near = np.abs(middle[:, None] - np.arange(size)) <= max(WITHIN, SHARE * size) + size / stripes / 2
     hits = near[np.arange(stripes), each.argmax(1)]
@@ -250,6 +280,18 @@ def _chance(profile: Profile, cell: NDArray[np.intp], size: int) -> float:
     for share in near.mean(1):
         by_misses = np.convolve(by_misses, [share, 1 - share])
     return float(by_misses[: stripes - int(hits.sum()) + 1].sum())
+
+
+def _luck(seen: Stretches, at: NDArray[np.intp], cell: NDArray[np.intp], size: int, stripes: int) -> float:
+    """How likely it is that the entries change most in stretches as near to their cells, if each did so in any stretch.
+
+    Learned queries may look at one place each; a few of them may lie like a small grid by chance.
+    """
+    start, stop = stripes * cell / size, stripes * (cell + 1) / size
+    off = max(np.abs(stripes * seen.start[at] - start).max(), np.abs(stripes * seen.stop[at] - stop).max())
+    ends = np.arange(stripes + 1)[:, None]
+    near = (np.abs(ends - start) <= off).sum(0) * (np.abs(ends - stop) <= off).sum(0)
+    return float(np.exp(np.log(np.minimum(near / (stripes * (stripes + 1) / 2), 1)).sum()))
 
 
 def _rows(at: NDArray[np.intp], entries: int) -> tuple[int, ...] | None:
