@@ -8,7 +8,7 @@ import pytest
 
 from seewhy.errors import BadParameter
 from seewhy.models.torch.places.marks import Dim, Factor
-from seewhy.models.torch.places.orders import Order, order_of, stretches
+from seewhy.models.torch.places.orders import Order, order_of
 
 STRIPES = 16
 
@@ -172,16 +172,3 @@ def test_a_grid_tells_cells_that_are_ignored_from_tokens_of_no_place():
         order = order_of(left_open, (cells,))
         assert isinstance(order, Order), order
         assert (order.cells, order.dim.rows) == ((cells,), rows)
-
-
-def test_the_stretch_of_an_entry():
-    profile = np.zeros((10, 4))
-    profile[2:4, 0] = 1
-    profile[:, 1] = 1
-    profile[[0, 9], 2] = 1
-    found = stretches(profile)
-    np.testing.assert_allclose(found.excess[:2], [0.8, 0])
-    assert found.centre[0] == pytest.approx(0.3)
-    assert (found.start[0], found.stop[0]) == (0.2, 0.4)
-    assert found.local.tolist() == [True, False, False, False]
-    np.testing.assert_allclose(found.beside, [-0.125, 1, 1, 1])
