@@ -11,8 +11,8 @@ from seewhy import grad_cam
 from seewhy.errors import BadImage, BadParameter, NotApplicable, SeewhyError
 from seewhy.images.clip import Clip
 from seewhy.images.inputs import sort_out
-from seewhy.images.places import Extent, Grid
-from seewhy.prepare.batch import Batch, at_once, batches, grey, in_frames, preparer
+from seewhy.images.places import Extent, Grid, Turned
+from seewhy.prepare.batch import LOST, Batch, at_once, batches, blank, grey, in_frames, preparer
 from seewhy.prepare.callable_fit import CallableFit
 from seewhy.prepare.clip_fit import ClipFit
 from seewhy.prepare.fit import Fit
@@ -142,6 +142,40 @@ def test_clips_are_frames_to_a_model_of_photos_and_lie_in_time_to_one_of_clips()
     (batch,) = batches(clip, ClipFit(PLAIN, 2), 8, "mine")
     assert batch.x.shape == (1, 3, 2, 6, 8)
     assert batch.boxes == [Grid((0, 1, 2), (0.5, 0.0, 0.0), (2.0, 1.0, 1.0), (2, 6, 8), (4, 6, 8))]
+
+
+def quarter(photo):
+    """Turned to the left."""
+    return np.asarray(photo.transpose(Image.Transpose.ROTATE_90), np.float32).transpose(2, 0, 1) / 255
+
+
+def test_a_turned_clip_lies_in_time_and_space():
+    clip = Clip(tuple(Image.new("RGB", (8, 6), (0, place, 0)) for place in range(4)), "walk")
+    (batch,) = batches(clip, ClipFit(quarter, 2), 8, "mine")
+    assert batch.x.shape == (1, 3, 2, 8, 6)
+    axes, first, step, size, shape = batch.boxes[0]
+    assert (axes, size, shape) == ((0, 2, 1), (2, 8, 6), (4, 6, 8))
+    np.testing.assert_allclose((first, step), ((0.5, 7, 0), (2, -1, 1)), atol=0.01)
+
+
+def test_what_the_network_saw_of_a_turned_photo_is_turned(noise):
+    (batch,) = batches(noise((40, 30)), preparer(quarter), 8, "mine")
+    assert isinstance(batch.boxes[0], Turned)
+    assert batch.known_box(0) is batch.boxes[0]
+    np.testing.assert_array_equal(batch.network_view(0), noise((40, 30)).transpose(Image.Transpose.ROTATE_90))
+
+
+def test_where_the_part_is_not_known_the_whole_photo_stands_for_it_and_is_not_said_to_be_seen(noise):
+    (batch,) = batches(noise((40, 30)), preparer(lambda photo: quarter(photo.rotate(20))), 8, "mine")
+    assert batch.boxes == [Extent(0, 0, 40, 30)]
+    assert batch.notes == [(LOST,)]
+    assert batch.known_box(0) is None
+    assert batch.network_view(0) is None
+
+
+def test_a_grey_photo_of_any_size_is_prepared():
+    np.testing.assert_allclose(blank(PLAIN, (5, 4), 51), np.full((3, 4, 5), 0.2), rtol=1e-6)
+    assert blank(preparer(quarter), (5, 4), 51).shape == (3, 5, 4)
 
 
 def test_fewer_volumes_than_photos_go_in_one_batch():

@@ -16,11 +16,12 @@ from seewhy.explaining.case import Case
 from seewhy.explaining.engine import explained
 from seewhy.explaining.recipe import Recipe
 from seewhy.images.inputs import Images, PreparedBatch, sort_out
-from seewhy.images.places import AxisCells, Extent, Spans, cells_along
+from seewhy.images.places import AxisCells, Spans, Turned, cells_along
 from seewhy.maps.heatmap import Heatmap, Heatmaps
 from seewhy.maps.source import Predicted
 from seewhy.models.model import Layer
 from seewhy.prepare.batch import Batch
+from seewhy.prepare.callable_fit import DRAWS
 from seewhy.printable import quoted
 from seewhy.progress import stop_asked
 from seewhy.targets.aim import Aim
@@ -199,7 +200,7 @@ class Cut(NamedTuple):
 def _cut(question: TileQuestion, sides: tuple[int, ...]) -> Cut:
     whole = question.whole
     batch = next(iter(question.model.batches(whole.together([whole.part((0,) * len(sides), sides)]))))
-    view: Spans = [(0.0, float(side)) for side in sides] if not whole.is_photo else _spans(batch.boxes[0])  # type: ignore[arg-type]
+    view: Spans = [(0.0, float(side)) for side in sides] if not whole.is_photo else _spans(batch)
     got = tuple(batch.x.shape[2:])
     scale = tuple((high - low) / side for (low, high), side in zip(view, got, strict=True))
     grids = _grids(question, batch, view)
@@ -234,7 +235,13 @@ def _surveyed(model: Any, x: Any) -> tuple[Sequence[int], Mapping[str, Layer]]:
     return x.shape[2:], {}
 
 
-def _spans(box: Extent) -> Spans:
+def _spans(batch: Batch) -> Spans:
+    """What the network sees of a tile; NotApplicable where it sees no two tiles alike."""
+    box = batch.boxes[0]
+    if DRAWS in batch.notes[0]:
+        raise NotApplicable("`prepare` draws random numbers, for each tile others; tiles cannot be joined. Leave chance out.")
+    if isinstance(box, Turned):
+        raise NotApplicable("`prepare` turns the photo; tiles of it cannot be joined. Leave the turning out.")
     return [(box.top, box.bottom), (box.left, box.right)]
 
 

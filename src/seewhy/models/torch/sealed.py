@@ -37,6 +37,7 @@ class SealedModel(TorchScores):
 
     gives = AT_IMAGE
     layers = _no("no layer")
+    default = _no("no layer")
     upto = _no("no layer such as {!r}, and none of its units,")
     biases = _no("no bias")
     head = _no("no linear layer")
@@ -53,7 +54,7 @@ class SealedModel(TorchScores):
         """The first layer to emit NaN or infinity: no layer can be read, so it is not known."""
 
     def trace(
-        self, x: Array, targets: Sequence[Target], layers: Sequence[str], rule: Rule | None = None, twice: bool = False
+        self, x: Array, targets: Sequence[Target], layers: Sequence[str | None], rule: Rule | None = None, twice: bool = False
     ) -> Trace:
         """One pass forward and one back for each target, read at the image."""
         self._check(layers)
@@ -94,7 +95,7 @@ class SealedModel(TorchScores):
         with self.runner.ready(x[:1]) as x, torch.enable_grad():
             return self.runner.raw(x.requires_grad_().clone()).requires_grad
 
-    def _check(self, layers: Sequence[str]) -> None:
+    def _check(self, layers: Sequence[str | None]) -> None:
         inner = [name for name in layers if name != INPUT]
         if inner:
             raise self.refused(f"no layer such as {inner[0]!r}")

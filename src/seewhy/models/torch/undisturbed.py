@@ -1,8 +1,12 @@
-"""How a network is explained while other threads use it: by a stand-in, which no other thread runs at the same time."""
+"""How a network is explained while other threads use it: by a stand-in, which no other thread runs at the same time.
+
+Threads that explain one network run side by side, each by a stand-in of its own, once it is known that nothing which they
+would share is written; else one waits for the other.
+"""
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from functools import wraps
 from threading import RLock, active_count, local
 from typing import Any, ParamSpec, TypeVar
@@ -14,7 +18,7 @@ from torch import nn
 from seewhy.errors import BadNetwork
 from seewhy.lru import Recent
 from seewhy.models.torch.passes.backward import TRAINED
-from seewhy.models.torch.passes.taps import every_module, hooked, offloaded
+from seewhy.models.torch.passes.taps import every_module, offloaded, watched
 
 from .draws import Drawing
 from .standin import CannotStandIn, StandIn
@@ -23,6 +27,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 LOCKS: "WeakKeyDictionary[nn.Module, RLock]" = WeakKeyDictionary()  # of modules without others inside
 LOCKS_LOCK = RLock()
+MOST = 16  # stand-ins that are kept for threads to come
 
 
 class Past(BaseException):
@@ -37,14 +42,37 @@ class Tries:
         self.past: tuple[Any, ...] = ()  # of which one did not
         self.quiet: Recent[Any, bool] = Recent()  # passes that draw nothing
         self.writes = False  # the network writes over its own weights
-        self.spare: StandIn | None = None  # made before, and the locks of its network
-        self.locks: list[RLock] = []
+        self.keeps = False  # or on other things that its stand-ins would share, as a counter that counts on
+        self.spares: list[StandIn] = []  # made before, which no thread runs now
+        self.locks: list[RLock] = []  # of the network
         self.process = 0  # whose locks these are
 
     def gone_past(self, made_of: tuple[Any, ...]) -> Past:
         """The error for when one of the network's own modules ran in place of its stand-in."""
-        self.past, self.spare = made_of, None
+        self.past = made_of
+        self.spares.clear()
         return Past()
+
+    def spare(self) -> StandIn | None:
+        """A stand-in made before that can still stand in, for this thread alone; None where there is none."""
+        with suppress(IndexError):  # another thread took the last one
+            while self.spares:
+                spare = self.spares.pop()
+                if spare.made_of != self.past and spare.lasts():
+                    return spare
+        return None
+
+    def made(self, network: nn.Module) -> StandIn | None:
+        """A new stand-in; None where the network's own modules have to run."""
+        try:
+            stand_in = StandIn(network, self.right)
+        except CannotStandIn:
+            return None
+        return None if stand_in.made_of == self.past else stand_in
+
+    def beside(self, stand_in: StandIn) -> bool:
+        """May other threads run stand-ins of the network while this one runs?  Not before a whole pass of it ended well."""
+        return stand_in.apart and stand_in.made_of == self.right and not (self.writes or self.keeps)
 
     def __reduce__(self) -> Any:
         return (type(self), ())
@@ -66,10 +94,10 @@ class Standing:
 
     @contextmanager
     def _watched(self) -> Iterator[None]:
-        with hooked(((module, self._past) for module in self.originals), before=True), self.draws:
+        with watched(self.originals, self._past), self.draws:
             yield
 
-    def _past(self, *_passed: Any) -> None:
+    def _past(self) -> None:
         raise self.tries.gone_past(self.made_of)
 
     def passed(self, key: Any, whole: bool) -> None:
@@ -100,48 +128,48 @@ def standing(network: nn.Module) -> Standing | None:
 
 @contextmanager
 def undisturbed(network: nn.Module, tries: Tries) -> Iterator[Standing]:
-    """Eval mode and this thread alone inside: what runs is what it yields, which is also `standing(network)`.
+    """Eval mode inside, and what runs is run by this thread alone: what it yields, which is also `standing(network)`.
 
-    No other thread explains meanwhile what shares a module with it.  Where no stand-in can be made of the network, its own
-    modules are lent, and put into eval mode as long as the block lasts.
+    No other thread explains meanwhile what shares a module with it, but by stand-ins of its own, where these and this one
+    share nothing that is written.  Where no stand-in can be made of the network, its own modules are lent, and put into eval
+    mode as long as the block lasts.
     """
     if id(network) in HERE.standing:
         with torch.inference_mode(False):
             yield HERE.standing[id(network)]
         return
-    with _alone(network, tries) as stand_in, torch.inference_mode(False):
+    with _stand_in(network, tries) as stand_in, torch.inference_mode(False):
         stands = HERE.standing[id(network)] = Standing(network, tries, stand_in)
-        writes = 0 if stand_in is None else stand_in.writes()
+        writes, beside = (0, 0) if stand_in is None else (stand_in.writes(), stand_in.writes_beside())
         try:
             with _lent(network) if stand_in is None else _watched(stand_in, tries):
                 yield stands
         finally:
             del HERE.standing[id(network)]
             if stand_in is not None:
-                stand_in.give_back()
-                if not stand_in.lasting:  # nor do the tensors that were written on it
-                    tries.spare = None
+                tries.keeps |= stand_in.give_back() or stand_in.writes_beside() != beside
+                if stand_in.lasting and len(tries.spares) < MOST:  # else the tensors that were written on it do not last, too
+                    tries.spares.append(stand_in)
         if stand_in is not None and stand_in.writes() != writes and active_count() > 1 and not tries.writes:
             raise BadNetwork(f"The weights of {type(network).__name__} were changed while it was explained. {TRAINED}")
 
 
 @contextmanager
-def _alone(network: nn.Module, tries: Tries) -> Iterator[StandIn | None]:
-    """What stands in for the network, if anything can, while no other thread explains one with a module of it."""
-    if tries.spare is not None and tries.process == os.getpid():
-        with held(tries.locks):
-            if (spare := tries.spare) is not None and spare.lasts():
-                yield spare
-                return
-    tries.locks, tries.process = locks_of(network), os.getpid()
-    with held(tries.locks):
-        try:
-            tries.spare = StandIn(network, tries.right)
-        except CannotStandIn:
-            tries.spare = None
-        if tries.spare is not None and tries.spare.made_of == tries.past:
-            tries.spare = None
-        yield tries.spare
+def _stand_in(network: nn.Module, tries: Tries) -> Iterator[StandIn | None]:
+    """What stands in for the network, if anything can; as long as it may not run beside others, with their locks held."""
+    with ExitStack() as turn:
+        stand_in = None
+        if tries.spares and tries.process == os.getpid():
+            turn.enter_context(held(tries.locks))
+            stand_in = tries.spare()
+        if stand_in is None:
+            turn.close()
+            tries.locks, tries.process = locks_of(network), os.getpid()
+            turn.enter_context(held(tries.locks))
+            stand_in = tries.spare() or tries.made(network)
+        if stand_in is not None and tries.beside(stand_in):
+            turn.close()
+        yield stand_in
 
 
 def again(ask: Callable[P, T]) -> Callable[P, T]:
@@ -198,11 +226,11 @@ def _watched(stand_in: StandIn, tries: Tries) -> Iterator[None]:
         yield
         return
 
-    def hook(*_passed: Any) -> None:
+    def past() -> None:
         raise tries.gone_past(stand_in.made_of)
 
     try:
-        with hooked(((module, hook) for module in stand_in.originals), before=True):
+        with watched(stand_in.originals, past):
             yield
     except BadNetwork as error:
         if stand_in.made_of == tries.right:  # it failed later

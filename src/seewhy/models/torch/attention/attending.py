@@ -72,9 +72,9 @@ class Attending(TorchFunctionMode):
             return fn(*args, **kwargs)
         call = self._product(fn, args)
         out = fn(*args, **kwargs)
+        if call is not None:
+            return self._passed(out)
         with torch._C.DisableTorchFunction():
-            if call is not None:
-                return self._passed(out)
             if fn in SOFTMAX:
                 self._softened(out, args, kwargs)
             elif fn in SAME and args and (known := self._known(args[0])) is not None:

@@ -37,16 +37,19 @@ def _unknown(why: str, *_: Any, **__: Any) -> Mark:
     return lost(why)
 
 
-def _first(rule: Callable[..., Marks], weighs: bool = False) -> CallRule:
+def _first(rule: Callable[..., Marks], weighs: bool = False, unmixed: bool = False) -> CallRule:
     """A rule that reads the mark of the first tensor alone, with the other arguments under torch's names.
 
     weighs: other tensors are weights; where they are computed from the image, every cell may depend on all of it.
+    unmixed: of other tensors it takes the shape or the type alone.
     """
 
-    def run(of: Any, out: Any, *args: Any, **kwargs: Any) -> Marks:
+    def run(of: Any, out: Any, *args: Any, **kwargs: Any) -> Marks | None:
         named = {key: value for key, value in kwargs.items() if key not in ("input", "self", "out")} if kwargs else kwargs
         x, *rest = args if args else (kwargs["input"] if "input" in kwargs else kwargs["self"],)
         mark = of(x)
+        if mark is None and unmixed:
+            return None
         if mark is None:
             return lost("weights that are computed from the image")
         if mark.lost:
@@ -79,7 +82,7 @@ def gated(of: Any, out: Any, tensors: Sequence[Tensor]) -> Mark:
     if made.lost:
         return made
     for tensor, mark in gates:
-        if not made.spots or any(-j <= tensor.ndim and tensor.shape[j] > 1 for j, _ in made.spots):
+        if mark.lost == MIXED or not made.spots or any(-j <= tensor.ndim and tensor.shape[j] > 1 for j, _ in made.spots):
             return mark
     return made.everywhere()
 
@@ -233,7 +236,9 @@ REDUCED = (
     "mean sum amax amin prod std var nanmean nansum logsumexp median all any var_mean std_mean argmax argmin count_nonzero "
     "aminmax nanmedian special_logsumexp"
 )
-BY_CONTENT = "topk sort argsort kthvalue mode nonzero unique unique_consecutive multinomial masked_select searchsorted bucketize"
+BY_CONTENT = (
+    "topk sort argsort kthvalue mode nonzero unique unique_consecutive multinomial masked_select searchsorted bucketize"
+)
 PLACES = "deform_conv2d roi_align roi_pool ps_roi_align ps_roi_pool"
 OTHERS: dict[str, Callable[..., Marks]] = {
     "interpolate": windows.interpolated, "pixel_unshuffle": windows.unshuffled, "pixel_shuffle": windows.shuffled,
@@ -254,8 +259,8 @@ OTHERS: dict[str, Callable[..., Marks]] = {
 }  # fmt: skip
 RULES: dict[str, CallRule] = {
     **dict.fromkeys(CELL_BY_CELL.split(), cell_by_cell),
-    **dict.fromkeys(SAME_ORDER.split(), _first(_same_order)),
-    **dict.fromkeys(AS_IT_IS.split(), _first(choosing.expanded)),
+    **dict.fromkeys(SAME_ORDER.split(), _first(_same_order, unmixed=True)),
+    **dict.fromkeys(AS_IT_IS.split(), _first(choosing.expanded, unmixed=True)),
     **{name: _first(partial(_turned, order)) for name, order in ORDERS.items()},
     **dict.fromkeys(REDUCED.split(), _first(_reduced)),
     **{name: _first(rule) for name, rule in OTHERS.items()},
@@ -282,7 +287,7 @@ RULES: dict[str, CallRule] = {
     "pack_padded_sequence": products.packed, "pad_packed_sequence": products.unpacked,
     **dict.fromkeys(("cat", "concat", "concatenate"), _cat), "stack": _stacked, "cosine_similarity": _similar,
     "getitem": choosing.indexed, "index": choosing.indexed, "index_select": choosing.index_selected,
-    **dict.fromkeys(("gather", "take_along_dim"), choosing.gathered), "repeat_interleave": choosing.repeated_each,
+    "gather": choosing.gathered, "take_along_dim": choosing.taken_along, "repeat_interleave": choosing.repeated_each,
     "setitem": _set, "index_put": _set, "masked_scatter": writing.scattered, "index_copy": writing.index_copied,
     "embedding": _looked_up, "copy": _copied, "grid_sample": _sampled, "grid_sampler": _sampled,
 }  # fmt: skip

@@ -21,7 +21,11 @@ def numbers_of(of: Of, index: Any) -> Index | None:
     """An index as numbers; None where it was computed from the image."""
     if isinstance(index, Tensor):
         return None if of(index) is not None else np.array(index.tolist())
-    return np.array([int(i) if isinstance(i, Tensor) else i for i in index]) if isinstance(index, list | range) else np.asarray(index)
+    return (
+        np.array([int(i) if isinstance(i, Tensor) else i for i in index])
+        if isinstance(index, list | range)
+        else np.asarray(index)
+    )
 
 
 def indexed(of: Of, out: Tensor, x: Tensor, index: Any) -> Mark:
@@ -63,6 +67,8 @@ def spelled_out(of: Of, index: Any, count: int) -> list[Any] | None:
             parts.append(_slice(part) if isinstance(part, slice) else part)
             continue
         numbers = numbers_of(of, part)
+        if numbers is None and part.dtype == torch.bool and bool(part.all()):
+            numbers = np.ones(part.shape, bool)  # the image decided on it, but to keep all
         if numbers is None:
             return None
         scalar = numbers.ndim == 0 and numbers.dtype != bool
@@ -102,7 +108,7 @@ def index_selected(of: Of, out: Tensor, x: Tensor, dim: int, index: Any) -> Mark
 
 
 def gathered(of: Of, out: Tensor, x: Tensor, dim: int, index: Any, *_: Any, **__: Any) -> Mark:
-    """The rule of gather and take_along_dim, where the same entries are taken along all other dimensions but the images."""
+    """The rule of gather, where the same entries are taken along all other dimensions but the images."""
     mark, numbers = of(x), numbers_of(of, index)
     if mark is None or numbers is None:
         return lost(BY_CONTENT)
@@ -120,6 +126,11 @@ def gathered(of: Of, out: Tensor, x: Tensor, dim: int, index: Any, *_: Any, **__
         return lost("other entries for each channel")
     at = np.indices(out.shape[: j + 1])
     return _by_arrays(mark, [*((i, at[i]) for i in range(j)), (j, rows[..., 0])])
+
+
+def taken_along(of: Of, out: Tensor, x: Tensor, index: Any, dim: int | None = None, **_: Any) -> Mark:
+    """The rule of take_along_dim."""
+    return lost("a choice among all numbers") if dim is None else gathered(of, out, x, dim, index)
 
 
 def repeated_each(of: Of, out: Tensor, x: Tensor, repeats: Any, dim: int | None = None, **_: Any) -> Mark:

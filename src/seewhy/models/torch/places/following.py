@@ -1,11 +1,12 @@
 """Where the cells of every layer lie in the image: derived from the calls of torch while the unchanged network runs."""
 
 from collections.abc import Iterable, Iterator
+from threading import local
 from typing import Any
 from weakref import ReferenceType, ref
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from seewhy.images.places import Place
@@ -13,6 +14,7 @@ from seewhy.models.torch.passes.torch_calls import name_of
 
 from .calls import cell_by_cell, gated, rule_of
 from .marks import Mark, lost, start
+from .moves import plainly
 from .writing import onto
 
 __all__ = ["Following", "Place"]
@@ -24,6 +26,15 @@ BLANK = (  # calls that use no number of the tensors that they are given
 UNREADABLE = "{}, whose result could not be followed"
 
 
+class Active(local):
+    """What follows the network that this thread runs, the innermost last."""
+
+    follows: "tuple[Following, ...]" = ()
+
+
+ACTIVE = Active()
+
+
 class Following(TorchFunctionMode):
     """While this mode is active, each tensor computed from the image x (n, c, *space) has a mark that says where its cells lie.
 
@@ -33,25 +44,52 @@ class Following(TorchFunctionMode):
     def __init__(self, x: Tensor) -> None:
         super().__init__()
         self.marks: dict[int, tuple[ReferenceType[Tensor], Mark]] = {}
+        self.made: dict[int, ReferenceType[Tensor]] = {}  # results of calls that read nothing of the image
+        self.space = tuple(x.shape[2:])
         self._keep(x, start(x.shape))
 
     def of(self, tensor: Tensor) -> Mark | None:
         """The mark of a tensor; None for a tensor that was not computed from the image."""
-        known = self.marks.get(id(tensor))
-        return known[1] if known is not None and known[0]() is tensor else None
+        mark = self._of(tensor)
+        return mark if mark is None or mark.lost else plainly(mark)
+
+    def __enter__(self) -> "Following":
+        ACTIVE.follows = (*ACTIVE.follows, self)
+        return super().__enter__()
+
+    def __exit__(self, *error: Any) -> None:
+        ACTIVE.follows = ACTIVE.follows[:-1]
+        super().__exit__(*error)
+
+    def beside(self, values: Iterable[Any], x: Tensor) -> None:
+        """Follow other pictures, of the shape of the images x, that the network gets beside them: their cells lie in them."""
+        for tensor in tensors_in(values):
+            if tensor.shape == x.shape and tensor.is_floating_point() and self.of(tensor) is None:
+                self._keep(tensor, start(tensor.shape))
 
     def moment(self, tensor: Tensor) -> Mark | None:
         """What is known at this moment of a tensor that was just computed."""
         return self.of(tensor)
 
+    def _of(self, tensor: Tensor) -> Mark | None:
+        known = self.marks.get(id(tensor))
+        return known[1] if known is not None and known[0]() is tensor else None
+
     def adopt(self, output: Any, args: Any, kind: str) -> None:
         """Tell that a module of that kind computed this output from these arguments: where torch's calls inside it were not
         seen, as in compiled code, it is not known where the output lies.
         """
-        unseen = [tensor for tensor in tensors_in([output]) if self.of(tensor) is None]
-        if unseen and any(self.of(tensor) is not None for tensor in tensors_in([args])):
+        unseen = [tensor for tensor in tensors_in([output]) if self._of(tensor) is None and not self._was_made(tensor)]
+        given = [*tensors_in([args])] if unseen else []
+        if any(self._of(tensor) is not None for tensor in given):
             for tensor in unseen:
-                self._keep(tensor, lost(f"the inside of {kind}, which cannot be seen"))
+                if not isinstance(tensor, nn.Parameter) and not any(tensor is other for other in given):
+                    self._keep(tensor, lost(f"the inside of {kind}, which cannot be seen"))
+
+    def _was_made(self, tensor: Tensor) -> bool:
+        """Did a call that was seen make the tensor, from nothing of the image?"""
+        made = self.made.get(id(tensor))
+        return made is not None and made() is tensor
 
     def __torch_function__(self, fn: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
@@ -64,6 +102,7 @@ class Following(TorchFunctionMode):
     def _note(self, fn: Any, args: Any, kwargs: Any, out: Any) -> None:
         marks = self._marks(args) + self._marks(kwargs.values()) if kwargs else self._marks(args)
         if not marks or (name := name_of(fn)) in BLANK:
+            self.made.update({id(tensor): ref(tensor) for tensor in tensors_in([out])})
             return
         try:
             made = self._made(rule_of(fn), marks, args, kwargs, out)
@@ -72,7 +111,7 @@ class Following(TorchFunctionMode):
         if isinstance(out, Tensor):
             self._keep(out, self._fitting(made, out, name))
             base = out._base
-            if base is not None and made is not None and self.of(base) is None:  # a view of a blank tensor
+            if base is not None and made is not None and self._of(base) is None:  # a view of a blank tensor
                 self._keep(base, onto(self._fitting(made, out, name), out, base))
             return
         for tensor, mark in zip(out, [made] * len(out) if isinstance(made, Mark) else made, strict=False):
@@ -80,16 +119,18 @@ class Following(TorchFunctionMode):
                 self._keep(tensor, self._fitting(mark, tensor, name))
 
     def _made(self, rule: Any, marks: list[Mark], args: Any, kwargs: Any, out: Any) -> Any:
+        if "out" in kwargs:  # where the result is written to
+            kwargs = {name: value for name, value in kwargs.items() if name != "out"}
         if rule is not cell_by_cell:
-            return rule(self.of, out, *args, **kwargs)
+            return rule(self._of, out, *args, **kwargs)
         if any(mark.lost for mark in marks):
-            return gated(self.of, out, [*tensors_in([args, kwargs.values()])])
+            return gated(self._of, out, [*tensors_in([args, kwargs.values()])])
         return rule(marks, out)
 
     def _fitting(self, mark: Any, tensor: Tensor, name: str) -> Mark | None:
         """The mark, if it can be that of the tensor."""
         if mark is None or (isinstance(mark, Mark) and (mark.lost or mark.shape == tensor.shape)):
-            return mark
+            return None if mark is None or mark.stranger else mark
         return lost(UNREADABLE.format(name))
 
     def _marks(self, values: Iterable[Any]) -> list[Mark]:

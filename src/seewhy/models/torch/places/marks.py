@@ -53,12 +53,17 @@ class Dim(NamedTuple):
 
     @property
     def spatial(self) -> bool:
-        return any(f.axis is not None and f.axis >= 0 for f in self.factors)
+        """Does it hold cells of space?"""
+        return any([f.axis is not None and f.axis >= 0 for f in self.factors]) and self._somewhere
 
     @property
     def informed(self) -> bool:
-        """Does the dimension hold cells of space, or images?"""
-        return any(f.axis is not None for f in self.factors)
+        """Does it hold cells of space, or images?"""
+        return any([f.axis is not None for f in self.factors]) and self._somewhere
+
+    @property
+    def _somewhere(self) -> bool:
+        return self.rows is None or any(row >= 0 for row in self.rows)
 
     @property
     def axes(self) -> tuple[int, ...]:
@@ -87,8 +92,7 @@ class Mark:
     axes: tuple[Axis, ...]
     whole: bool = False  # may the cells depend on the whole image?
     lost: str = ""  # in words, why nothing is known
-    points: tuple[int, ...] = ()  # axes of which a single cell was taken, `first` of the axis is its centre; no dim holds them
-    image: Dim | None = None  # the one image of the batch that was taken, where no dim holds the images
+    taken: tuple[Dim, ...] = ()  # dimensions of which one entry was taken, each as that entry: they are part of no dim any more
 
     @cached_property
     def shape(self) -> tuple[int, ...]:
@@ -103,13 +107,24 @@ class Mark:
     @cached_property
     def factors(self) -> tuple[tuple[int, Factor], ...]:
         """Each factor that runs along an axis of space or the images, with the number of its dimension, from the start."""
-        return tuple([(j, f) for j, dim in enumerate(self.dims) for f in dim.factors if f.axis is not None])
+        return tuple([(j, f) for j, dim in enumerate(self.dims) if dim.informed for f in dim.factors if f.axis is not None])
 
     @cached_property
     def pairs(self) -> bool:
         """Does the tensor pair cells with cells, as the weights of an attention do?  Then no cell lies at a single place."""
         steps = [(f.axis, f.step) for _, f in self.factors if f.size > 1]
         return len({*steps}) < len(steps)
+
+    @cached_property
+    def stranger(self) -> bool:
+        """Does the tensor hold nothing of the image, as a class token before any attention?"""
+        dims = [dim for dim in (*self.dims, *self.taken) if dim.rows is not None]
+        return not self.whole and any(max(dim.rows or (0,)) < 0 for dim in dims)
+
+    @property
+    def points(self) -> tuple[int, ...]:
+        """The axes of space of which a single cell was taken."""
+        return tuple([a for dim in self.taken for a in dim.axes])
 
     def parts(self, a: int) -> list[tuple[int, Factor]]:
         return [(j, f) for j, f in self.factors if f.axis == a]

@@ -6,8 +6,8 @@ from functools import reduce
 
 import numpy as np
 
-from .marks import IMAGES, Axis, Dim, Factor, Mark, apart, changed, lost, plain
-from .moves import coarser, entries, inserted, numbered, shaped, splits, tidied, unplaced, with_dim
+from .marks import IMAGES, Axis, Dim, Factor, Mark, apart, changed, lost, plain, product
+from .moves import entries, inserted, multiplied, numbered, placed, plainly, shaped, splits, tidied, unplaced, with_dim
 
 MIXED = "mixes the images of a batch"
 DIFFERENT = "puts together maps that lie differently"
@@ -18,15 +18,21 @@ Term = tuple[Mark, Sequence[object]]  # a tensor, and a label for each of its di
 
 def summed(mark: Mark, j: int, size: int | None) -> Mark:
     """The mark after a sum over dimension j, which then has a new size, or is gone (size None)."""
+    mark = placed(mark)
     if mark.lost:
         return mark
     j %= len(mark.dims)
     gone = mark.dims[j]
-    if gone.images:
+    if _mixes(gone):
         return lost(MIXED)
     dims = [*mark.dims]
     dims[j : j + 1] = [] if size is None else [plain(size)]
     return _averaged(replace(mark, dims=tuple(dims)), [gone]) if gone.axes else replace(mark, dims=tuple(dims))
+
+
+def _mixes(gone: Dim) -> bool:
+    """Does a sum over the dimension mix images?  Cells of a single image may stand in one row with it."""
+    return gone.images and (len(gone.factors) == 1 or any(f.axis == IMAGES and f.size > 1 for f in gone.factors))
 
 
 def _averaged(mark: Mark, gone: Sequence[Dim]) -> Mark:
@@ -60,15 +66,35 @@ def merged(marks: Sequence[Mark], shape: Sequence[int], weights: Sequence[float]
     return combined([(mark, range(-len(mark.dims), 0)) for mark in marks], range(-len(shape), 0), shape, weights)
 
 
-def combined(terms: Sequence[Term], out: Sequence[object], shape: Sequence[int], weights: Sequence[float] | None = None) -> Mark:
+def combined(
+    terms: Sequence[Term], out: Sequence[object], shape: Sequence[int], weights: Sequence[float] | None = None
+) -> Mark:
     """The mark of a sum of products of tensors, as of `einsum`: over each label of a dimension that is not among those of `out`."""
+    if any(mark.taken != terms[0][0].taken for mark, _ in terms):
+        terms = [(placed(mark), labels) for mark, labels in terms]
     if gone := next((mark for mark, _ in terms if mark.lost), None):
         return gone
+    terms = _of_one_line(terms, out) if len(terms) == 2 else terms
     mark = _combined(terms, out, shape, weights or [1] * len(terms))
     if not mark.lost:
         return mark
     simpler = [(_simplest(mark), labels) for mark, labels in terms]
+    if gone := next((mark for mark, _ in simpler if mark.lost), None):
+        return gone
     return _combined(simpler, out, shape, weights or [1] * len(terms))
+
+
+def _of_one_line(terms: Sequence[Term], out: Sequence[object]) -> Sequence[Term]:
+    """The terms, where those of pairs of cells of two maps that lie differently tell of the cells of the first alone."""
+    (mark, labels), (other, names) = terms
+    if mark.axes == other.axes:
+        return terms
+    for a in range(len(mark.axes)):
+        here, there = ({label for label, dim in zip(its, m.dims, strict=True) if label in out and a in dim.axes and dim.spatial}
+                       for m, its in ((mark, labels), (other, names)))  # fmt: skip
+        if here and there and not here & there and mark.axes[a] != other.axes[a]:
+            other = unplaced(other, a)
+    return [(mark, labels), (other, names)]
 
 
 def _combined(terms: Sequence[Term], out: Sequence[object], shape: Sequence[int], weights: Sequence[float]) -> Mark:
@@ -86,9 +112,9 @@ def _combined(terms: Sequence[Term], out: Sequence[object], shape: Sequence[int]
         whole = whole or (dim.spatial and any(other != dim and other.size > 1 for other in column))
         dims.append(dim)
     gone = [dim for column in columns.values() for dim in column]
-    if any(dim.images for dim in gone):
+    if any(_mixes(dim) for dim in gone):
         return lost(MIXED)
-    axes = _axes(marks, dims, weights)
+    axes = _axes(terms, out, dims, weights)
     if axes is None:
         return lost(DIFFERENT)
     mark = _pointed(Mark(tuple(dims), axes, whole), marks)
@@ -97,11 +123,11 @@ def _combined(terms: Sequence[Term], out: Sequence[object], shape: Sequence[int]
 
 def _simplest(mark: Mark) -> Mark:
     """The mark with its cells counted without gaps, and those that were split into parts as smaller cells."""
-    return reduce(level, [j for j, _ in mark.spots], reduce(coarser, range(len(mark.axes)), mark))
+    return reduce(level, [j for j, _ in mark.spots], plainly(mark))
 
 
 def _alike(mark: Mark, other: Mark) -> bool:
-    return mark is other or (mark.dims, mark.axes, mark.points, mark.image) == (other.dims, other.axes, other.points, other.image)
+    return mark is other or (mark.dims, mark.axes, mark.taken) == (other.dims, other.axes, other.taken)
 
 
 def level(mark: Mark, j: int) -> Mark:
@@ -122,20 +148,44 @@ def _common(column: Sequence[Dim], size: int) -> Dim | None:
     full = [dim for dim in informed if dim.size == size] or informed
     if not full:
         return plain(size)
-    if any(dim != full[0] for dim in full):
+    dim: Dim | None = full[0]
+    for other in full[1:]:
+        dim = dim and _blended(dim, other)
+    return dim if dim is None or dim.size == size else shaped(Mark((dim,), ()), (size,)).dims[0]
+
+
+def _blended(dim: Dim, other: Dim) -> Dim | None:
+    """What two dimensions tell together, of which each may tell nothing where the other tells of cells; None if they differ."""
+    if dim == other:
+        return dim
+    if dim.rows is not None or other.rows is not None:
         return None
-    return full[0] if full[0].size == size else shaped(Mark((full[0],), ()), (size,)).dims[0]
+    left, right, factors = [*dim.factors], [*other.factors], []
+    while left and right:
+        a, b = left.pop(0), right.pop(0)
+        if a.size != b.size and a.axis is None and a.size % b.size == 0:
+            left.insert(0, Factor(a.size // b.size))
+        elif a.size != b.size and b.axis is None and b.size % a.size == 0:
+            right.insert(0, Factor(b.size // a.size))
+        elif a != b and (a.size != b.size or None not in (a.axis, b.axis)):
+            return None
+        factors.append(a if a.axis is not None else b)
+    return None if left or right else product([Dim(tuple(factors))])
 
 
-def _axes(marks: Sequence[Mark], dims: Sequence[Dim], weights: Sequence[float]) -> tuple[Axis, ...] | None:
-    """The axes of the result: of those marks alone that tell its cells apart most finely, the others act as gates."""
-    axes = [*marks[0].axes]
+def _axes(
+    terms: Sequence[Term], out: Sequence[object], dims: Sequence[Dim], weights: Sequence[float]
+) -> tuple[Axis, ...] | None:
+    """The axes of the result: of those tensors alone that tell its cells apart most finely, the others act as gates."""
+    axes = [*terms[0][0].axes]
+    kept = [[f for label, dim in zip(labels, mark.dims, strict=True) if label in out and dim.spatial for f in dim.factors]
+            for mark, labels in terms]  # fmt: skip
     for a in range(len(axes)):
         parts = [f for dim in dims for f in dim.factors if f.axis == a]
         finest = min([f.step for f in parts if f.size > 1], default=None)
-        held = [(mark.axes[a], w) for mark, w in zip(marks, weights, strict=True)
-                if (finest is None and (mark.parts(a) or a in mark.points)) or any(
-                    f.step == finest and f.size > 1 for _, f in mark.parts(a))]  # fmt: skip
+        held = [(mark.axes[a], w) for (mark, _), factors, w in zip(terms, kept, weights, strict=True)
+                if any(f.axis == a and (finest is None or (f.step == finest and f.size > 1)) for f in factors)
+                or (not parts and a in mark.points)]  # fmt: skip
         if held:
             axes[a] = held[0][0] if all(axis == held[0][0] for axis, _ in held) else _mean(held)
             count = sum(f.step * (f.size - 1) for f in parts)
@@ -165,18 +215,14 @@ def _mean(axes: Sequence[tuple[Axis, float]]) -> Axis:
 
 
 def _pointed(mark: Mark, marks: Sequence[Mark]) -> Mark:
-    """The mark with those single cells, and the single image, that all the marks are of."""
-    images = {other.image for other in marks if other.image is not None}
+    """The mark with those single entries that all the marks are of."""
+    alike = [dim for dim in marks[0].taken if all(dim in other.taken for other in marks)]
+    single = {dim for other in marks for dim in other.taken} - {*alike}
+    images = [dim for dim in single if dim.images]
     if len(images) > 1 or (images and any(f.size > 1 for _, f in mark.parts(IMAGES))):
         return lost(MIXED)
-    image = next(iter(images), None) if not mark.parts(IMAGES) else None
-    points, whole = [], mark.whole
-    for a in range(len(mark.axes)):
-        of = [other for other in marks if a in other.points]
-        same = len(of) == len(marks) and all(other.axes[a].first == of[0].axes[a].first for other in of)
-        points += [a] if same else []
-        whole = whole or (bool(of) and not same)
-    return replace(mark, points=tuple(points), image=image, whole=whole)
+    here = [dim for dim in images if not mark.parts(IMAGES)]
+    return replace(mark, taken=(*alike, *here), whole=mark.whole or any(dim.spatial for dim in single))
 
 
 def joined(marks: Sequence[Mark | None], j: int, sizes: Sequence[int], shape: Sequence[int], border: bool = True) -> Mark:
@@ -184,11 +230,15 @@ def joined(marks: Sequence[Mark | None], j: int, sizes: Sequence[int], shape: Se
 
     border: what stands around a map along an axis of space is a border, not entries of no place.
     """
-    known = [mark for mark in marks if mark is not None]
-    if gone := next((mark for mark in known if mark.lost), None):
+    if gone := next((mark for mark in marks if mark is not None and mark.lost), None):
         return gone
-    marks = _set_in(marks, j) if all(size == 1 for size in sizes) else marks
-    marks = [mark and _flat(mark, j, size) for mark, size in zip(marks, sizes, strict=True)]
+    filled = [i for i, size in enumerate(sizes) if size] or [0]
+    marks, sizes = [marks[i] for i in filled], [sizes[i] for i in filled]
+    if all(mark is None for mark in marks):
+        return lost("puts together nothing of the image")
+    marks = _set_in(marks, j)
+    if any(mark is not None and all(f.axis is None for f in mark.dims[j].factors) for mark in marks):
+        marks = [mark and _flat(mark, j, size) for mark, size in zip(marks, sizes, strict=True)]
     known = [mark for mark in marks if mark is not None]
     weights = [size for mark, size in zip(marks, sizes, strict=True) if mark is not None]
     if not any(mark.dims[j].informed for mark in known):
@@ -203,8 +253,8 @@ def joined(marks: Sequence[Mark | None], j: int, sizes: Sequence[int], shape: Se
     rest = [replace(with_dim(mark, j, Dim(())), axes=changed(mark.axes, new)) for mark in known if mark.dims[j].informed]
     if any(mark.axes != rest[0].axes for mark in rest):
         return lost(DIFFERENT)
-    rest += [with_dim(mark, j, Dim(())) for mark in known if not mark.dims[j].informed]
-    whole = merged(rest, [1 if i - len(shape) == j else size for i, size in enumerate(shape)])
+    others = [with_dim(mark, j, Dim(())).everywhere() for mark in known if not mark.dims[j].informed]
+    whole = merged([*rest, *others], [1 if i - len(shape) == j else size for i, size in enumerate(shape)])
     return whole if whole.lost else tidied(with_dim(whole, j, dim), j % len(shape))
 
 
@@ -216,16 +266,14 @@ def _flat(mark: Mark, j: int, size: int) -> Mark:
 
 
 def _set_in(marks: Sequence[Mark | None], j: int) -> list[Mark | None]:
-    """Single cells, or single images, that are put side by side again: their dimension tells again where they were."""
-    known = [mark for mark in marks if mark is not None and not mark.dims[j].informed]
-    images = {mark.image for mark in known}
-    if len(images) > 1 and None not in images:
-        return [mark and replace(with_dim(mark, j, mark.image or Dim(())), image=None) for mark in marks]
-    for a in known[0].points if known else ():
-        if len(known) == sum(m is not None for m in marks) and all(a in mark.points for mark in known):
-            if len({mark.axes[a].first for mark in known}) > 1:
-                cell = Dim((Factor(1, a),))
-                return [m and replace(with_dim(m, j, cell), points=tuple([p for p in m.points if p != a])) for m in marks]
+    """Single entries that are put side by side again: their dimension tells again where they were."""
+    known = [mark for mark in marks if mark is not None]
+    for k, first in enumerate(known[0].taken):
+        entries_of = [mark.taken[k] for mark in known if len(mark.taken) > k and mark.taken[k].factors == first.factors]
+        if len(entries_of) == len(known) > 1 and any(entry != first for entry in entries_of):
+            dims = [mark and multiplied([mark.taken[k], mark.dims[j]]) for mark in marks]
+            rest = [mark and replace(mark, taken=(*mark.taken[:k], *mark.taken[k + 1 :])) for mark in marks]
+            return [mark and dim and with_dim(mark, j, dim) for mark, dim in zip(rest, dims, strict=True)]
     return [*marks]
 
 
@@ -233,8 +281,9 @@ def _around(marks: Sequence[Mark | None], j: int, sizes: Sequence[int]) -> Mark 
     """The mark of a map with a border put around it; None where it is something else."""
     known = [i for i, mark in enumerate(marks) if mark is not None]
     mark = marks[known[0]]
-    if mark is None or len(known) > 1 or len(mark.axes) < 2:
+    if mark is None or len(known) > 1 or len(mark.axes) < 2 or mark.dims[j].single is None:
         return None
+    mark = plainly(mark)
     a = mark.dims[j].single
     if a is None or len(mark.parts(a)) > 1 or mark.axes[a].order is not None:
         return None
@@ -251,9 +300,13 @@ def _row(
     first, its = placed[0]
     same = all(dim.factors == first.factors and all(ax[a] == its[a] for a in dim.axes) for dim, ax in placed)
     if same:
-        parts = [entries(dim) if dim is not None and dim.informed else np.full(n, -1) for dim, n in zip(dims, sizes, strict=True)]
+        parts = [
+            entries(dim) if dim is not None and dim.informed else np.full(n, -1) for dim, n in zip(dims, sizes, strict=True)
+        ]
         return numbered(first.factors, np.concatenate(parts)), {}
-    if any(len(dim.factors) > 1 or dim.factors[0].step > 1 or dim.factors[0].axis != first.factors[0].axis for dim, _ in placed):
+    if any(
+        len(dim.factors) > 1 or dim.factors[0].step > 1 or dim.factors[0].axis != first.factors[0].axis for dim, _ in placed
+    ):
         return None
     a = first.factors[0].axis
     return None if a is None or a == IMAGES else _lattice(a, dims, axes, sizes)
@@ -289,4 +342,3 @@ def _lattice(
 def stacked(marks: Sequence[Mark | None], j: int, shape: Sequence[int]) -> Mark:
     """The mark of tensors put side by side along a new dimension j, counted from the end."""
     return joined([mark and inserted(mark, j % len(shape)) for mark in marks], j, [1] * len(marks), shape)
-

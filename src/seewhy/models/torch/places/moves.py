@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from math import gcd, prod
 from typing import Any
 
@@ -48,7 +49,7 @@ def entries(dim: Dim) -> Index:
 def numbered(factors: Sequence[Factor], rows: Index) -> Dim:
     """The dimension with those entries of a product of factors, in the simplest form."""
     total = prod([f.size for f in factors])
-    if (rows < 0).all() or all(f.axis is None for f in factors):
+    if all(f.axis is None for f in factors):
         return plain(len(rows))
     if len(rows) % total == 0:
         times, all_rows = len(rows) // total, np.arange(total)
@@ -65,7 +66,7 @@ def chosen(mark: Mark, j: int, index: Index) -> Mark:
     if len(index) == dim.size and np.array_equal(index, np.arange(dim.size)):
         return mark
     if not dim.informed:
-        return with_dim(mark, j, plain(len(index)))
+        return with_dim(mark, j, plain(len(index)) if dim.rows is None else dim._replace(rows=(-1,) * len(index)))
     rows = np.where(index >= 0, entries(dim)[index], -1)
     return tidied(with_dim(mark, j, numbered(dim.factors, rows)), j)
 
@@ -73,13 +74,16 @@ def chosen(mark: Mark, j: int, index: Index) -> Mark:
 def tidied(mark: Mark, j: int) -> Mark:
     """The mark with the entries of dimension j told by the axis itself where they can: those of every second cell, or turned."""
     dim = mark.dims[j]
-    if dim.rows is None or dim.factors[0].axis in (None, IMAGES) or mark.lost:
+    if dim.rows is None or not dim.spatial:
         return mark
-    f = dim.factors[0]
-    a = f.axis
-    if a is None or len(mark.parts(a)) > 1:
+    if dim.factors[0].axis == IMAGES:
+        return _of_one_image(mark, j)
+    a = dim.factors[0].axis
+    if a is None or a < 0 or len(mark.parts(a)) > 1:
         return mark
-    mark = coarser(mark, a)
+    mark = coarser(placed(mark), a)
+    if mark.lost:
+        return mark
     dim, rows, axis = mark.dims[j], np.array(dim.rows), mark.axes[a]
     if len(dim.factors) > 1 or rows.min() < 0:
         return _narrowed(mark, j, rows) if axis.order is None else mark
@@ -94,6 +98,18 @@ def tidied(mark: Mark, j: int) -> Mark:
             return mark
     axis = axis.through(step, first, first)._replace(order=None if order is None else tuple(order.tolist()))
     return replace(with_dim(mark, j, Dim((Factor(len(rows), a),))), axes=changed(mark.axes, {a: axis}))
+
+
+def _of_one_image(mark: Mark, j: int) -> Mark:
+    """The mark of cells in one row with images, where all are cells of the same image."""
+    f, *inner = mark.dims[j].factors
+    rows, within = entries(mark.dims[j]), prod([g.size for g in inner])
+    images = {*(rows[rows >= 0] // within).tolist()}
+    if len(images) > 1 or f.size == 1 or len(mark.parts(IMAGES)) > 1:
+        return mark
+    (image,) = images
+    dim = numbered(inner, np.where(rows >= 0, rows - image * within, -1))
+    return tidied(replace(with_dim(mark, j, dim), taken=(*mark.taken, Dim((f,), (image,)))), j)
 
 
 def _narrowed(mark: Mark, j: int, rows: Index) -> Mark:
@@ -112,28 +128,65 @@ def selected(mark: Mark, j: int, at: int) -> Mark:
     """The mark of one entry along a dimension, which is then gone; if it held a part of an axis, the other parts stay."""
     j %= len(mark.dims)
     dim, rest = mark.dims[j], replace(mark, dims=(*mark.dims[:j], *mark.dims[j + 1 :]))
-    row = int(entries(dim)[at])
-    if not dim.informed:
+    kept = [
+        f for f in dim.factors if f.axis is not None and not any(g.step == f.step and g.size > 1 for _, g in rest.parts(f.axis))
+    ]
+    if not kept:  # nothing of space, or the other cells of pairs stay
         return rest
-    if row < 0:
-        for a in dim.axes:
-            rest = unplaced(rest, a) if splits(mark, j, a) else rest
-        return rest.everywhere()
-    if dim.images:
-        rest = replace(rest, image=numbered(dim.factors, np.array([row])) if not dim.spatial and not rest.parts(IMAGES) else None)
-    axes, points = [*mark.axes], [*mark.points]
-    for f in reversed(dim.factors):
+    row = int(entries(dim)[at])
+    cells = dict(zip(dim.factors, _cells(dim.factors, row), strict=True))
+    row = row if row < 0 else int(np.ravel_multi_index([cells[f] for f in kept], [f.size for f in kept]))
+    taken = numbered(kept, np.array([row])) if row >= 0 else Dim(tuple(kept), (-1,))
+    return replace(rest, taken=(*rest.taken, taken))
+
+
+def _cells(factors: Sequence[Factor], row: int) -> list[int]:
+    """An entry of a product of factors, factor by factor."""
+    cells = []
+    for f in reversed(factors):
         row, cell = divmod(row, f.size)
-        if f.axis is None or f.axis == IMAGES or any(g.step == f.step and g.size > 1 for _, g in rest.parts(f.axis)):
-            continue  # of pairs of cells, those of the other dimension stay
-        axis = axes[f.axis]
-        if axis.order is not None:
-            if rest.parts(f.axis) or f.step > 1:
+        cells.append(cell)
+    return cells[::-1]
+
+
+def placed(mark: Mark) -> Mark:
+    """The mark whose axes tell where the cells lie of which a part was taken, as the second of each two rows."""
+    if not mark.taken:
+        return mark
+    held = {f.axis for _, f in mark.factors}
+    loose = [dim for dim in mark.taken if any(f.axis in held for f in dim.factors)]
+    if not loose:
+        return mark
+    mark = replace(mark, taken=tuple([dim for dim in mark.taken if dim not in loose]))
+    for dim in loose:
+        (row,) = entries(dim)
+        alone = [f for f in dim.factors if f.axis not in held]
+        if row >= 0 and alone:
+            return lost("a choice among cells of several axes")
+        for f, cell in zip(dim.factors, _cells(dim.factors, int(row)), strict=True):
+            if mark.lost or f in alone:
+                continue
+            if row < 0 or f.axis is None:
+                mark = unplaced(mark, f.axis) if f.axis in dim.axes else mark
+            elif f.axis == IMAGES:
+                mark = _of_images(mark, f.step * cell)
+            elif mark.axes[f.axis].order is not None:
                 return lost("a choice among cells that were rolled")
-            axis, cell = axis._replace(order=None), axis.order[cell]
-        axes[f.axis] = axis.through(1, f.step * cell, f.step * cell)
-        points += [] if rest.parts(f.axis) or f.axis in points else [f.axis]
-    return replace(rest, axes=tuple(axes), points=tuple(sorted(points)))
+            else:
+                axis = mark.axes[f.axis].through(1, f.step * cell, f.step * cell)
+                mark = replace(mark, axes=changed(mark.axes, {f.axis: axis}))
+    return mark
+
+
+def _of_images(mark: Mark, first: int) -> Mark:
+    """The mark of those images of which the batch, in several dimensions, is left at one entry of another dimension."""
+    (j, f), *others = mark.parts(IMAGES)
+    if others or len(mark.dims[j].factors) > 1:
+        return lost("a choice among parts of the batch")
+    rows = entries(mark.dims[j])
+    return with_dim(
+        mark, j, numbered((Factor(f.size * f.step + first, IMAGES),), np.where(rows >= 0, rows * f.step + first, -1))
+    )
 
 
 def splits(mark: Mark, j: int, a: int) -> bool:
@@ -143,13 +196,23 @@ def splits(mark: Mark, j: int, a: int) -> bool:
     return bool(others) and not steps & others
 
 
-def unplaced(mark: Mark, a: int) -> Mark:
+def unplaced(mark: Mark, a: int | None) -> Mark:
     """The mark without an axis: where its cells were, there is now anything else."""
     dims = []
     for dim in mark.dims:
         factors = [Factor(f.size) if f.axis == a else f for f in dim.factors]
         dims.append(dim if a not in dim.axes else numbered(factors, entries(dim)))
     return replace(mark, dims=tuple(dims), whole=True)
+
+
+def plainly(mark: Mark) -> Mark:
+    """The mark with its cells counted without gaps, from where they begin."""
+    mark = placed(mark)
+    if any(dim.rows is not None and not dim.informed for dim in mark.dims):
+        mark = replace(mark, dims=tuple([dim if dim.rows is None or dim.informed else plain(dim.size) for dim in mark.dims]))
+    for a in {f.axis for _, f in mark.factors if f.axis is not None and f.axis >= 0 and f.step > 1}:
+        mark = coarser(mark, a)
+    return mark
 
 
 def coarser(mark: Mark, a: int) -> Mark:
@@ -171,16 +234,24 @@ def regrouped(mark: Mark, shape: Sequence[int]) -> Mark:
         return mark
     if 0 in shape or prod(shape) != prod(mark.shape):
         return lost("a reshape that is not understood")
-    dims: list[Dim] = []
-    for olds, sizes in _blocks(mark.dims, shape):
+    dims = _regrouped(mark.dims, tuple(shape))
+    if dims is None:
+        return lost("a reshape that cuts across cells")
+    mark = replace(mark, dims=dims)
+    for j, dim in enumerate(dims):
+        mark = tidied(mark, j) if dim.rows is not None and not mark.lost else mark
+    return mark
+
+
+@lru_cache(512)
+def _regrouped(dims: tuple[Dim, ...], shape: tuple[int, ...]) -> tuple[Dim, ...] | None:
+    new: list[Dim] = []
+    for olds, sizes in _blocks(dims, shape):
         parts = parted(multiplied(olds), sizes)
         if parts is None:
-            return lost("a reshape that cuts across cells")
-        dims += parts
-    mark = replace(mark, dims=tuple(dims))
-    for j, dim in enumerate(dims):
-        mark = tidied(mark, j) if dim.rows is not None else mark
-    return mark
+            return None
+        new += parts
+    return tuple(new)
 
 
 def _blocks(dims: Sequence[Dim], shape: Sequence[int]) -> Iterator[tuple[list[Dim], list[int]]]:
@@ -221,6 +292,9 @@ def parted(dim: Dim, sizes: Sequence[int]) -> list[Dim] | None:
     rows, columns = (table >= 0).any(1), (table >= 0).any(0)
     if not np.array_equal(table >= 0, np.outer(rows, columns)):
         return None
+    if not rows.any():  # entries of no place
+        rest = parted(numbered([Factor(table.shape[1])], np.arange(table.shape[1])), sizes[1:])
+        return None if rest is None else [dim._replace(rows=(-1,) * sizes[0]), *rest]
     placed = table[rows][:, columns]
     for outer, inner in _cuts(dim.factors):
         within = prod([f.size for f in inner])
@@ -240,8 +314,13 @@ def _cuts(factors: Sequence[Factor]) -> Iterator[tuple[list[Factor], list[Factor
         f = factors[i - 1]
         for inner in range(2, f.size if i else 0):
             if f.size % inner == 0:
-                outer = Factor(f.size // inner, f.axis, f.step * inner)
+                outer = _outer(f, inner)
                 yield [*factors[: i - 1], outer], [f._replace(size=inner), *factors[i:]]
+
+
+def _outer(f: Factor, inner: int) -> Factor:
+    """What is left of a factor without so many inner entries."""
+    return Factor(f.size // inner, f.axis, 1 if f.axis is None else f.step * inner)
 
 
 def _parted_factors(dim: Dim, sizes: Sequence[int]) -> list[Dim] | None:
@@ -255,7 +334,7 @@ def _parted_factors(dim: Dim, sizes: Sequence[int]) -> list[Dim] | None:
             if f.size > size:
                 inner = f.size // size
                 left.insert(0, f._replace(size=inner))
-                f = Factor(size, f.axis, f.step * inner)
+                f = _outer(f, inner)
             factors.append(f)
             size //= f.size
         dims.append(factors)

@@ -186,5 +186,3 @@ def unpacked(of: Of, out: Any, data: Tensor, batch_sizes: Tensor, batch_first: b
     table[: len(sizes)][np.arange(n)[None] < sizes[:, None]] = np.arange(sizes.sum())
     full = regrouped(chosen(mark, 0, table.ravel()), (steps, n, *mark.shape[1:]))
     return [full if full.lost or not batch_first else permuted(full, [1, 0, *range(2, len(full.dims))]), None]
-
-

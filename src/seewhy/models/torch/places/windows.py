@@ -1,8 +1,8 @@
 """Calls whose cells each read a window of cells: convolutions, pools, resizing, padding.  Each rule gives the result's mark."""
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from dataclasses import replace
+from functools import partial
 from math import ceil, floor
 from typing import Any
 
@@ -11,7 +11,7 @@ from torch import Size, Tensor
 
 from .marks import Axis, Dim, Factor, Mark, changed, lost, plain
 from .merging import MIXED, level, summed
-from .moves import chosen, coarser, inserted, permuted, regrouped, with_dim
+from .moves import chosen, coarser, inserted, permuted, placed, regrouped, with_dim
 
 Marks = Mark | list[Mark]
 Window = tuple[float, float, float]  # step, begin and end (see Axis.through)
@@ -27,6 +27,7 @@ def moved(mark: Mark, windows: WindowsByAxis, shape: Sequence[int], mixes: int |
     """
     if mixes is not None:
         mark = summed(mark, mixes, shape[mixes])
+    mark = placed(mark)
     if mark.lost or len(mark.dims) != len(shape):
         return mark if mark.lost else lost("windows that are not understood")
     for j, size in enumerate(shape, -len(shape)):
@@ -64,7 +65,11 @@ def _moved_along(mark: Mark, j: int, window: Window, size: int) -> Mark:
         f = dim.factors[0]
         return _with_axis(mark, a, axis.through(1, f.step * begin, f.step * end))
     gathered = mark.gathered(a)
-    return lost("windows over a part of the cells") if gathered is None or gathered is mark else _moved_along(gathered, j, window, size)
+    return (
+        lost("windows over a part of the cells")
+        if gathered is None or gathered is mark
+        else _moved_along(gathered, j, window, size)
+    )
 
 
 def _with_axis(mark: Mark, a: int, axis: Axis) -> Mark:
@@ -150,6 +155,8 @@ def _shared_out(d: int, mark: Mark, out: Tensor) -> Mark:
         old, new = mark.dims[j].size, out.shape[j]
         if new == 1 < old:
             mark = summed(mark, j, 1)
+            if mark.lost:
+                return mark
             continue
         largest = max(ceil((i + 1) * old / new) - floor(i * old / new) for i in range(new))
         windows[j] = (old / new, (old / new - largest) / 2, (old / new + largest) / 2 - 1)
@@ -228,8 +235,27 @@ def sampled(mark: Mark, out: Tensor, grid: np.ndarray, mode: str = "bilinear", p
     return moved(mark, windows, out.shape)
 
 
-def padded(mark: Mark, out: Tensor, pad: Sequence[int], *_: Any, **__: Any) -> Mark:
-    return moved(mark, {-1 - i: (1, -before, -before) for i, before in enumerate(pad[0::2])}, out.shape)
+def padded(mark: Mark, out: Tensor, pad: Sequence[int], mode: str = "constant", *_: Any, **__: Any) -> Mark:
+    """The rule of F.pad: a border around a map, or entries of no place beside others."""
+    mark = placed(mark)
+    for i, (before, after) in enumerate(zip(pad[0::2], pad[1::2], strict=True)):
+        if mark.lost:
+            return mark
+        size = mark.dims[-1 - i].size
+        mark = chosen(mark, -1 - i, np.arange(max(-before, 0), size - max(-after, 0)))
+        before, after = max(before, 0), max(after, 0)
+        mark = mark if before == after == 0 or mark.lost else _bordered(mark, -1 - i, before, after, mode)
+    return mark
+
+
+def _bordered(mark: Mark, j: int, before: int, after: int, mode: str) -> Mark:
+    dim, size = mark.dims[j], mark.dims[j].size + before + after
+    a = dim.single
+    if a is not None and mark.axes[a].order is None and len(mark.parts(a)) == 1:
+        return _moved_along(mark, j, (1, -before, -before), size)
+    if mode != "constant" and dim.informed:
+        return lost(f"a border ({mode}) around a part of the cells")
+    return chosen(mark, j, np.concatenate([np.full(before, -1), np.arange(dim.size), np.full(after, -1)]))
 
 
 def rolled(mark: Mark, out: Tensor, shifts: Any, dims: Any = None) -> Mark:

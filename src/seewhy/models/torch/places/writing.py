@@ -111,7 +111,9 @@ def _written_rows(base: Mark | None, shape: tuple[int, ...], parts: Sequence[Any
 def _as_rows(value: Mark, shape: tuple[int, ...], first: int, count: int) -> Mark:
     """The mark of a value that is broadcast to that shape, with `count` dimensions from `first` on taken as one."""
     value = shaped(value, shape)
-    return value if value.lost else regrouped(value, (*shape[:first], prod(shape[first : first + count]), *shape[first + count :]))
+    return (
+        value if value.lost else regrouped(value, (*shape[:first], prod(shape[first : first + count]), *shape[first + count :]))
+    )
 
 
 def scattered(of: Of, out: Tensor, x: Tensor, mask: Tensor, source: Tensor) -> Mark | None:

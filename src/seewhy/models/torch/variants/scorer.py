@@ -3,15 +3,13 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from copy import deepcopy
-from functools import cache
 from itertools import count
 from typing import Any
-from warnings import catch_warnings, simplefilter
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
@@ -24,6 +22,7 @@ from seewhy.models.torch.passes.taps import Tap, emitted, hooked, offloaded
 from seewhy.models.torch.places.layout import SEQUENCE, Layout
 from seewhy.models.torch.scores import as_numpy
 
+from .folding import folded
 from .incremental import Incremental, NotIncremental
 from .tail import TorchTail
 
@@ -172,7 +171,7 @@ class TailScorer:
 
 
 class SequenceTail:
-    """The scores behind a layer whose tokens come before the batch (l, 1, c): the whole network runs for each edit."""
+    """The scores behind a layer whose first dimension is not that of the images: the whole network runs for each edit."""
 
     replays = False
 
@@ -181,14 +180,14 @@ class SequenceTail:
         self.last = tap.call or tap.calls
 
     def __call__(self, edits: Tensor) -> Tensor:
-        """The scores (m, k) for activations (l, m, c) in the place of a."""
+        """The scores (m, k) for activations of m images in the place of a, such as (l, m, c)."""
         calls = count(1)
 
         def hook(_module: Any, _args: Any, output: Any) -> Any:
             return emitted(output, self.tap.name)[1](edits) if next(calls) == self.last else None
 
         with hooked([(self.tap.module, hook)]):
-            return self.run(self.x.repeat(edits.shape[1], *[1] * (self.x.ndim - 1)))
+            return self.run(self.x.repeat(edits.numel() // self.a.numel(), *[1] * (self.x.ndim - 1)))
 
 
 def tail_of(run: Callable[[Tensor], Tensor], tap: Tap, x: Tensor, runner: Any) -> "TorchTail | SequenceTail":
@@ -196,8 +195,8 @@ def tail_of(run: Callable[[Tensor], Tensor], tap: Tap, x: Tensor, runner: Any) -
     try:
         return TorchTail(run, tap, x, replay=not offloaded(runner.network))  # whose weights come and go by calls of torch
     except NotApplicable:
-        layout = None if tap.activation is None else runner.lies(tap.module, tap.activation, x)
-        if layout is None or layout.kind != SEQUENCE:
+        layout = None if tap.activation is None else runner.located(tap.layer, tap.activation, x).layout
+        if layout is None or layout.images == 0:
             raise
         return SequenceTail(run, tap, x)
 
@@ -238,18 +237,10 @@ def quick(runner: Any, like: Tensor, fast: bool, dtype: Any, fold: bool) -> Any:
 def _folded(runner: Any, like: Tensor) -> Any:
     try:
         with torch.no_grad():
-            trial = runner.of_network(_fuse()(runner.network, no_trace=False))
+            trial = runner.of_network(folded(runner.network))
             return trial if alike(trial.raw(like.clone()), runner.raw(like.clone())) else runner
     except Exception:  # noqa: BLE001 - a network that cannot be traced runs as it is
         return runner
-
-
-@cache
-def _fuse() -> Callable[..., nn.Module]:
-    with catch_warnings():
-        simplefilter("ignore", DeprecationWarning)  # torch 2.10, as it imports it, uses what it says will go
-        from torch.fx.experimental.optimization import fuse  # here, for what it warns of when imported
-    return fuse
 
 
 def precision(choice: Any) -> torch.dtype:
