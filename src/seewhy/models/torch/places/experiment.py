@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from .marks import IMAGES, Axis, Dim, Factor, Mark, lost, plain
-from .orders import CHANCE, FEW, Order, order_of
+from .orders import CHANCE, FEW, CellOrder, order_of
 
 STRIPES = {1: 32, 2: 16}  # by the number of axes: how many stripes lie side by side along each
 OF_VOLUMES = 14  # the same for volumes and videos
@@ -156,23 +156,25 @@ class Responses:
         """For each axis of space: how much each entry changes with each of its stripes, (stripes, entries)."""
         return [each.numpy() for each in sums.split(stripes(self.space))]
 
-    def _joined(self, fold: Fold, n: int, orders: list[Order | str | None]) -> Mark:
+    def _joined(self, fold: Fold, n: int, orders: list[CellOrder | str | None]) -> Mark:
         """The mark that the orders of the single dimensions add up to, if each axis of space lies in one of them alone."""
-        found = [order for order in orders if isinstance(order, Order)]
+        found = [order for order in orders if isinstance(order, CellOrder)]
         axes = [a for order in found for a in order.axes]
         if sorted(axes) != [*range(len(self.space))]:
             return lost(self._why(orders, axes))
         if prod(order.chance for order in found) > CHANCE:
             return lost(FEW.format(" x ".join(str(cells) for order in found for cells in order.cells)))
         sizes = [side for j, side in enumerate(self.shape) if j != fold.j]
-        dims = [order.dim if isinstance(order, Order) else plain(size) for order, size in zip(orders[1:], sizes, strict=True)]
-        parts = orders[0].dim if isinstance(orders[0], Order) else plain(fold.parts)
+        dims = [
+            order.dim if isinstance(order, CellOrder) else plain(size) for order, size in zip(orders[1:], sizes, strict=True)
+        ]
+        parts = orders[0].dim if isinstance(orders[0], CellOrder) else plain(fold.parts)
         if parts.rows is not None:
             return lost("some of the rows for each image belong to places, and some to none")
         dims.insert(fold.j, fold.dim(n, parts.factors))
         return Mark(tuple(dims), tuple(self._axis(a, found) for a in range(len(self.space))), True)
 
-    def _why(self, orders: list[Order | str | None], axes: list[int]) -> str:
+    def _why(self, orders: list[CellOrder | str | None], axes: list[int]) -> str:
         if len({*axes}) < len(axes):
             return "several of its dimensions run along the same axis of the image"
         reasons = [order for order in orders if isinstance(order, str)]
@@ -181,7 +183,7 @@ class Responses:
         names = " and ".join(f"axis {a}" for a in sorted(axes))
         return f"it tells places along {names} of the image alone"
 
-    def _axis(self, a: int, found: Sequence[Order]) -> Axis:
+    def _axis(self, a: int, found: Sequence[CellOrder]) -> Axis:
         """The cells along an axis of space, which divide it evenly."""
         order = next(order for order in found if a in order.axes)
         side, backwards = self.space[a], a in order.backwards

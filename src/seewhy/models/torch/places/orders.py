@@ -40,7 +40,7 @@ FEW = "its {} cells follow so few bright stripes that this may be chance"
 
 
 @dataclass(frozen=True)
-class Order:
+class CellOrder:
     """A dimension that runs over the image."""
 
     dim: Dim
@@ -58,7 +58,7 @@ class Order:
         return tuple(f.size for f in sorted(self.dim.factors, key=lambda f: f.axis or 0))
 
 
-def order_of(profiles: Sequence[Profile], grid: Sequence[int] | None = None) -> Order | str | None:
+def order_of(profiles: Sequence[Profile], grid: Sequence[int] | None = None) -> CellOrder | str | None:
     """The order of the entries of a dimension; in words, why those that belong to places are in none; None where none do.
 
     grid: how many cells lie along each axis of space in rows of so many cells, as far as this is left open.
@@ -70,18 +70,18 @@ def order_of(profiles: Sequence[Profile], grid: Sequence[int] | None = None) -> 
     if profiles[0].shape[1] < 2:
         return None
     whole = _order_along(profiles, seen, axes, grid) if axes else None
-    if isinstance(whole, Order) or len(axes) < 2:
+    if isinstance(whole, CellOrder) or len(axes) < 2:
         return whole
     some = [
         _order_along(profiles, seen, part, None) for size in range(len(axes) - 1, 0, -1) for part in combinations(axes, size)
     ]
-    found = [order for order in some if isinstance(order, Order)]
+    found = [order for order in some if isinstance(order, CellOrder)]
     return found[0] if len(found) == 1 else whole
 
 
 def _order_along(
     profiles: Sequence[Profile], seen: Sequence[Stretches], axes: Sequence[int], grid: Sequence[int] | None
-) -> Order | str | None:
+) -> CellOrder | str | None:
     """The same for places along some axes of space, whatever there is along the others."""
     entries = profiles[0].shape[1]
     placed = np.logical_and.reduce([seen[a].local for a in axes])
@@ -99,7 +99,7 @@ def _order_along(
     if orders:
         whole = len(axes) == len(profiles)
         order = _chosen(orders, cells, grid if whole else None)
-        if isinstance(order, Order) and order.chance > (CHANCE if whole else PART):
+        if isinstance(order, CellOrder) and order.chance > (CHANCE if whole else PART):
             return FEW.format(" x ".join(map(str, order.cells)))
         return order
     if share < MOST:
@@ -109,7 +109,7 @@ def _order_along(
     return f"{cells}, but not in the order of {_GRIDS[len(profiles) > 1]}"
 
 
-def _chosen(orders: Sequence[Order], cells: str, grid: Sequence[int] | None) -> Order | str:
+def _chosen(orders: Sequence[CellOrder], cells: str, grid: Sequence[int] | None) -> CellOrder | str:
     """The order that fits clearly better than others, or among those that fit that of the caller's grid; or why none is sure.
 
     cells: in words, how many entries belong to places.
@@ -132,7 +132,7 @@ def _share(profile: Profile, some: NDArray[np.bool_]) -> float:
     return max(float(some.mean()), float(profile[:, some].sum() / max(profile.sum(), 1e-300)))
 
 
-def _described(order: Order) -> str:
+def _described(order: CellOrder) -> str:
     sizes = "x".join(str(f.size) for f in order.dim.factors)
     along = ", ".join(f"axis {f.axis}{' backwards' if f.axis in order.backwards else ''}" for f in order.dim.factors)
     return f"{sizes} ({along})"
@@ -162,7 +162,7 @@ def _candidates(placed: NDArray[np.bool_], unknown: NDArray[np.bool_]) -> list[N
 
 def _orders(
     profiles: Sequence[Profile], seen: dict[int, Stretches], placed: NDArray[np.bool_], at: NDArray[np.intp]
-) -> Iterator[Order]:
+) -> Iterator[CellOrder]:
     """The orders that the entries `at` may be in; those of them that belong to no place may be any cell."""
     sure = placed[at]
     candidates = [(axes, sizes) for axes in permutations(sorted(seen)) for sizes in _factorizations(len(at), len(axes))]
@@ -184,7 +184,7 @@ def _orders(
         if passes:
             dim = Dim(tuple(Factor(size, a) for a, size in zip(axes, sizes, strict=True)), _rows(at, len(placed)))
             chance = max(chance, luck / LUCK) if len(axes) == len(profiles) else chance
-            yield Order(dim, tuple(backwards), chance, misfit)
+            yield CellOrder(dim, tuple(backwards), chance, misfit)
 
 
 def _factorizations(count: int, factors: int) -> Iterator[tuple[int, ...]]:
