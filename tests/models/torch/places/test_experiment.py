@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from seewhy.errors import BadParameter
 from seewhy.models.torch.places.experiment import ALIKE, NO_IMAGES, RANDOM, RESIZED, UNCHANGED, Responses, probes, stripes
 from seewhy.models.torch.places.marks import IMAGES, Axis, Dim, Factor, Mark
+from seewhy.models.torch.places.orders import FEW
 from support.laid import Emitted, Laid, backwards, cells, image, maps, mark_of, rows
 
 OTHER = "not in the order of a grid"
@@ -152,7 +153,7 @@ class Queries(nn.Module):
 def test_learned_queries_are_no_places(count, sharp):
     for seed in range(3):
         why = mark_of(Queries(count, sharp, seed).eval(), image(64, 64)).lost
-        assert why == ALIKE or TORN in why or OTHER in why
+        assert any(reason in why for reason in (ALIKE, TORN, OTHER, FEW.format("2 x 2")))
 
 
 def test_words_are_no_places():
@@ -171,7 +172,7 @@ SHUFFLED = torch.randperm(24, generator=torch.Generator().manual_seed(0))
 @pytest.mark.parametrize(
     ("emitted", "why"),
     [
-        (lambda y: MIXES @ y, ALIKE),
+        (lambda y: MIXES @ y, TORN),
         (lambda y: torch.fft.fft(y, dim=1), ALIKE),
         (lambda y: y.mean(1), ALIKE),
         (lambda y: y.mean(1, keepdim=True), ALIKE),

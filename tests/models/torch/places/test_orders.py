@@ -8,7 +8,7 @@ import pytest
 
 from seewhy.errors import BadParameter
 from seewhy.models.torch.places.marks import Dim, Factor
-from seewhy.models.torch.places.orders import Order, order_of, stretches
+from seewhy.models.torch.places.orders import CellOrder, order_of
 
 STRIPES = 16
 
@@ -38,7 +38,7 @@ def laid(grid, axes=None, backwards=(), before=(), behind=(), blur=0.0):
 def test_each_order_of_a_grid_is_found(grid):
     for axes, backwards in product(permutations(range(2)), [(), (0,), (1,), (0, 1)]):
         order = order_of(laid(grid, axes, backwards))
-        assert isinstance(order, Order), order
+        assert isinstance(order, CellOrder), order
         assert order.dim == Dim(tuple(Factor(grid[a], a) for a in axes))
         assert sorted(order.backwards) == [*backwards]
         assert order.cells == grid
@@ -48,16 +48,16 @@ def test_each_order_of_a_grid_is_found(grid):
 def test_each_order_of_a_volume_is_found(axes):
     for grid in [(2, 3, 4), (4, 4, 4), (8, 14, 14)]:
         order = order_of(laid(grid, axes, (1,), blur=0.1))
-        assert isinstance(order, Order), order
+        assert isinstance(order, CellOrder), order
         assert (order.dim.factors, order.backwards) == (tuple(Factor(grid[a], a) for a in axes), (1,))
 
 
-@pytest.mark.parametrize("size", [4, 7, 24, 32, 100])
+@pytest.mark.parametrize("size", [5, 7, 24, 32, 100])
 def test_a_signal_is_found_either_way(size):
     for backwards in ((), (0,)):
         cells = [*range(size)][:: -1 if backwards else 1]
         order = order_of([seen([-1, *cells, -1, -1], size, 32, 0.1)])
-        assert isinstance(order, Order), order
+        assert isinstance(order, CellOrder), order
         assert (order.cells, order.backwards) == ((size,), backwards)
         assert order.dim.rows == (-1, *range(size), -1, -1)
 
@@ -69,7 +69,7 @@ BESIDE = [((8, 8), 0, k) for k in range(10, 18)] + [((16, 16), 17, 0), ((3, 4), 
 @pytest.mark.parametrize(("grid", "before", "behind"), BESIDE)
 def test_any_number_of_others_may_stand_beside_the_cells(grid, before, behind, extra):
     order = order_of(laid(grid, before=[extra] * before, behind=[extra] * behind))
-    assert isinstance(order, Order), order
+    assert isinstance(order, CellOrder), order
     assert order.cells == grid
     assert order.dim.rows == (*[-1] * before, *range(prod(grid)), *[-1] * behind)
 
@@ -78,7 +78,7 @@ def test_any_number_of_others_may_stand_beside_the_cells(grid, before, behind, e
 def test_a_class_token_may_stand_in_the_middle(extra):
     profiles = [np.insert(profile, 18, seen([extra], 6)[:, 0], 1) for profile in laid((6, 6))]
     order = order_of(profiles)
-    assert isinstance(order, Order), order
+    assert isinstance(order, CellOrder), order
     assert order.dim.rows == (*range(18), -1, *range(18, 36))
 
 
@@ -86,7 +86,7 @@ def test_cells_that_the_network_ignores_are_cells_all_the_same():
     """A row of silent cells at the border: without them, all others would lie beside their places."""
     rows = [np.where(np.arange(14 * 14) < 14, 0, profile) for profile in laid((14, 14))]
     order = order_of(rows)
-    assert isinstance(order, Order), order
+    assert isinstance(order, CellOrder), order
     assert (order.cells, order.dim.rows) == ((14, 14), None)
 
 
@@ -114,7 +114,7 @@ def test_cells_in_another_order_are_refused_with_the_reason():
 
 def test_cells_of_several_places_are_refused():
     profiles = [profile + profile[:, ::-1] for profile in laid((4, 4))]
-    assert not isinstance(order_of(profiles), Order)
+    assert not isinstance(order_of(profiles), CellOrder)
     shifted = [np.roll(profile, 2, 0) for profile in laid((4, 4))]  # the last window holds the first and the last places
     assert order_of(shifted) == "7 of 16 entries change with several places each"
 
@@ -130,9 +130,10 @@ def test_what_changes_alike_has_no_order():
 
 
 def test_two_cells_need_many_stripes():
-    few = order_of([seen([0, 1], 2, 8)])
-    assert few == "its 2 cells follow so few bright stripes that this may be chance"
-    assert isinstance(order_of([seen([0, 1], 2, 32)]), Order)
+    few = "its 2 x 2 cells follow so few bright stripes that this may be chance"
+    cells = [[0, 0, 1, 1], [0, 1, 0, 1]]
+    assert order_of([seen(along, 2, 8) for along in cells]) == few
+    assert isinstance(order_of([seen(along, 2, 16) for along in cells]), CellOrder)
 
 
 def test_chance_shows_no_order():
@@ -141,22 +142,21 @@ def test_chance_shows_no_order():
     for _ in range(400):
         d, entries = random.integers(1, 4), random.integers(2, 30)
         shape = float(random.choice([0.05, 0.3, 1, 5]))
-        assert not isinstance(order_of([random.gamma(shape, 1, (STRIPES, entries)) for _ in range(d)]), Order)
+        assert not isinstance(order_of([random.gamma(shape, 1, (STRIPES, entries)) for _ in range(d)]), CellOrder)
     for _ in range(400):
-        d, entries = random.integers(2, 4), random.choice([6, 8, 9, 12, 16])
-        size = int(random.integers(3, 6))
-        profiles = [seen(random.uniform(0, size - 1, entries).tolist(), size) for _ in range(d)]
-        assert not isinstance(order_of(profiles), Order)
+        entries, size = random.choice([6, 8, 9, 12, 16]), int(random.integers(2, 6))
+        profiles = [seen(random.uniform(0, size - 1, entries).tolist(), size) for _ in range(2)]
+        assert not isinstance(order_of(profiles), CellOrder)
 
 
 def test_a_grid_decides_what_is_left_open_and_nothing_else():
     profiles = laid((3, 4), before=[-1])
-    assert isinstance(order_of(profiles, (3, 4)), Order)
+    assert isinstance(order_of(profiles, (3, 4)), CellOrder)
     assert order_of(profiles, (4, 3)) == (
         "grid=(4, 3) is not true of it: 12 of 13 entries belong to places; grid=(3, 4) may be"
     )
     other = order_of(profiles, (2, 2))  # rows of four cells are others than these
-    assert isinstance(other, Order)
+    assert isinstance(other, CellOrder)
     assert other.cells == (3, 4)
     with pytest.raises(BadParameter, match="2 axes of space"):
         order_of(profiles, (12,))
@@ -170,18 +170,5 @@ def test_a_grid_tells_cells_that_are_ignored_from_tokens_of_no_place():
     assert why == "grid=(12,) is not true of it: 200 of 201 entries belong to places; grid=(200,) or grid=(201,) may be"
     for cells, rows in ((size, (*range(half), -1, *range(half, size))), (size + 1, None)):
         order = order_of(left_open, (cells,))
-        assert isinstance(order, Order), order
+        assert isinstance(order, CellOrder), order
         assert (order.cells, order.dim.rows) == ((cells,), rows)
-
-
-def test_the_stretch_of_an_entry():
-    profile = np.zeros((10, 4))
-    profile[2:4, 0] = 1
-    profile[:, 1] = 1
-    profile[[0, 9], 2] = 1
-    found = stretches(profile)
-    np.testing.assert_allclose(found.excess[:2], [0.8, 0])
-    assert found.centre[0] == pytest.approx(0.3)
-    assert found.length[0] == pytest.approx(0.2)
-    assert found.local.tolist() == [True, False, False, False]
-    np.testing.assert_allclose(found.beside, [0, 1, 1, 1])

@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from .marks import IMAGES, Axis, Dim, Factor, Mark, lost, plain
-from .orders import FEW, Order, order_of
+from .orders import CHANCE, FEW, CellOrder, order_of
 
 STRIPES = {1: 32, 2: 16}  # by the number of axes: how many stripes lie side by side along each
 OF_VOLUMES = 14  # the same for volumes and videos
 QUIET = 0.1  # how much of the image is left where no stripe lies
-CHANCE = 1e-6  # an order of all dimensions that chance would show more often proves nothing
+BRIGHT = 0.2  # how bright a stripe is, in standard deviations of the image: brighter ones would be seen from farther away
 BATCH = 3  # images at a time; the first two are the quiet image alone, so that the images of a batch are told by its size
 
 UNCHANGED = "it does not change with the image"
@@ -44,7 +44,7 @@ def probes(x: Tensor, alone: bool = False) -> Iterator[Tensor]:
     x = x.detach()
     noise = torch.randn(x.shape, generator=torch.Generator().manual_seed(0)).to(x)
     strength = float(x.std(correction=0)) or float(x.abs().max()) or 1.0
-    quiet, bright = QUIET * (x + strength * noise), 1.5 * strength * (1 + noise)
+    quiet, bright = QUIET * (x + strength * noise), BRIGHT * strength * (1 + noise)
     yield quiet if alone else quiet.repeat(2, *[1] * (x.ndim - 1))
     shares = [share for a, count in enumerate(stripes(x.shape[2:])) for share in _stripes(x, a, count)]
     size = 1 if alone else BATCH
@@ -156,23 +156,25 @@ class Responses:
         """For each axis of space: how much each entry changes with each of its stripes, (stripes, entries)."""
         return [each.numpy() for each in sums.split(stripes(self.space))]
 
-    def _joined(self, fold: Fold, n: int, orders: list[Order | str | None]) -> Mark:
+    def _joined(self, fold: Fold, n: int, orders: list[CellOrder | str | None]) -> Mark:
         """The mark that the orders of the single dimensions add up to, if each axis of space lies in one of them alone."""
-        found = [order for order in orders if isinstance(order, Order)]
+        found = [order for order in orders if isinstance(order, CellOrder)]
         axes = [a for order in found for a in order.axes]
         if sorted(axes) != [*range(len(self.space))]:
             return lost(self._why(orders, axes))
         if prod(order.chance for order in found) > CHANCE:
             return lost(FEW.format(" x ".join(str(cells) for order in found for cells in order.cells)))
         sizes = [side for j, side in enumerate(self.shape) if j != fold.j]
-        dims = [order.dim if isinstance(order, Order) else plain(size) for order, size in zip(orders[1:], sizes, strict=True)]
-        parts = orders[0].dim if isinstance(orders[0], Order) else plain(fold.parts)
+        dims = [
+            order.dim if isinstance(order, CellOrder) else plain(size) for order, size in zip(orders[1:], sizes, strict=True)
+        ]
+        parts = orders[0].dim if isinstance(orders[0], CellOrder) else plain(fold.parts)
         if parts.rows is not None:
             return lost("some of the rows for each image belong to places, and some to none")
         dims.insert(fold.j, fold.dim(n, parts.factors))
         return Mark(tuple(dims), tuple(self._axis(a, found) for a in range(len(self.space))), True)
 
-    def _why(self, orders: list[Order | str | None], axes: list[int]) -> str:
+    def _why(self, orders: list[CellOrder | str | None], axes: list[int]) -> str:
         if len({*axes}) < len(axes):
             return "several of its dimensions run along the same axis of the image"
         reasons = [order for order in orders if isinstance(order, str)]
@@ -181,7 +183,7 @@ class Responses:
         names = " and ".join(f"axis {a}" for a in sorted(axes))
         return f"it tells places along {names} of the image alone"
 
-    def _axis(self, a: int, found: Sequence[Order]) -> Axis:
+    def _axis(self, a: int, found: Sequence[CellOrder]) -> Axis:
         """The cells along an axis of space, which divide it evenly."""
         order = next(order for order in found if a in order.axes)
         side, backwards = self.space[a], a in order.backwards

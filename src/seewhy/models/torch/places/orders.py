@@ -5,9 +5,8 @@ Nothing is known of the entries but these changes: how many of them are tokens o
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import permutations
+from itertools import combinations, permutations
 from math import prod
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,12 +14,8 @@ from numpy.typing import NDArray
 from seewhy.errors import BadParameter
 
 from .marks import Dim, Factor
+from .stretches import ALIKE, LOCAL, Profile, Stretches, stretches
 
-Profile = NDArray[np.float64]  # (stripes, entries): how much each entry changes with each stripe across one axis of space
-
-LOCAL = 0.2  # by how much the share of an entry's change that lies in one stretch must exceed the share of the stretch itself
-ALIKE = 0.1  # an entry in which it does not even exceed it by this changes with all places alike
-TORN = 0.5  # no stripe beside that stretch may change an entry this much more than the one that changes it most
 ENOUGH = 0.1  # of the entries, or of the change, must belong to places
 MOST = 0.5  # of them, or of it, must do so before a dimension without an order is said to have places
 UNSURE = 0.1  # at most of the entries may neither belong to a place nor to none
@@ -31,19 +26,21 @@ BORDER = 32  # so many of them at most at either end
 BETTER = 0.5  # of the misfit of any other order, at most that of the true one
 PRECISE = 0.05  # in stripes: misfits smaller than this are not told apart
 BESIDE = 0.75  # in cells: how far from its place the centre of an entry's change may lie
-BLUR = 0.25  # in stretches: how much farther, where they are longer than a cell, as most at the border of the image are
+BLUR = 0.4  # in stretches: how much farther, where they are longer than a cell, as most at the border of the image are
 ASIDE = 0.6  # in cells: how far from the centre of all entries of a row or a column that of one may lie
-ONWARD = 0.2  # in cells: by how much these centres must move from one row or column to the next
+ONWARD = 0.1  # in cells: by how much these centres must move from one row or column to the next
 WITHIN = 0.6  # in cells: how far from a stripe the cells may lie that change most with it; or else
 SHARE = 0.125  # of the axis
-CHANCE = 1e-3  # an order of one dimension that chance would show more often proves nothing
+CHANCE = 1e-6  # an order that chance would show more often proves nothing
+LUCK = 0.01  # of this chance: how likely it may be that stretches lie so near to the cells, which queries may do by training
+PART = 1e-3  # the same for a dimension that runs along some axes of space alone, and is one of several
 
 _GRIDS = ("cells one behind the other", "a grid, row by row or column by column (windows come first, say)")
 FEW = "its {} cells follow so few bright stripes that this may be chance"
 
 
 @dataclass(frozen=True)
-class Order:
+class CellOrder:
     """A dimension that runs over the image."""
 
     dim: Dim
@@ -61,57 +58,32 @@ class Order:
         return tuple(f.size for f in sorted(self.dim.factors, key=lambda f: f.axis or 0))
 
 
-class Stretches(NamedTuple):
-    """Of each entry, the stretch of an axis in which it changes most."""
-
-    excess: NDArray[np.float64]  # the share of its change there, less the share of the axis
-    centre: NDArray[np.float64]  # 0 is the start of the axis, 1 its end
-    length: NDArray[np.float64]
-    beside: NDArray[np.float64]  # the most that a stripe beside it changes, as a share of the most that one within it does
-    unlike: NDArray[
-        np.float64
-    ]  # the share of its change that other stripes would have to cause to make it like that of all entries
-
-    @property
-    def local(self) -> NDArray[np.bool_]:
-        """Does an entry belong to a place?"""
-        likely = (self.excess >= LOCAL) & (self.beside < TORN) & (self.unlike >= ALIKE)
-        usual = float(np.median(self.excess[likely])) if likely.any() else 0.0
-        return likely & (self.excess >= usual / 2)
-
-
-def stretches(profile: Profile) -> Stretches:
-    """The stretches of a profile (stripes, entries)."""
-    count, entries = profile.shape
-    total = profile.sum(0)
-    density = np.divide(profile, total, out=np.full_like(profile, 1 / count), where=total > 0)
-    even = profile.sum(1, keepdims=True) / max(profile.sum(), 1e-300)  # some stripes change more than others on the whole
-    unlike = np.abs(density - even).sum(0) / 2
-    density -= 1 / count
-    ends = np.concatenate([np.zeros((1, entries)), density.cumsum(0)])
-    gains = ends[1:] - np.minimum.accumulate(ends, 0)[:-1]
-    last, columns, stripe = gains.argmax(0), np.arange(entries), np.arange(count)[:, None]
-    start = np.where(np.arange(count + 1)[:, None] <= last, ends, np.inf).argmin(0)
-    within = (start <= stripe) & (stripe <= last)
-    weight = np.where(within, np.maximum(density, 0), 0)
-    middle = (weight * (stripe + 0.5)).sum(0) / np.maximum(weight.sum(0), 1e-300) / count
-    inside, outside = (np.where(part, profile, 0).max(0) for part in (within, ~within))
-    beside = np.divide(outside, inside, out=np.ones(entries), where=inside > 0)
-    return Stretches(gains[last, columns], middle, (last - start + 1) / count, beside, unlike)
-
-
-def order_of(profiles: Sequence[Profile], grid: Sequence[int] | None = None) -> Order | str | None:
+def order_of(profiles: Sequence[Profile], grid: Sequence[int] | None = None) -> CellOrder | str | None:
     """The order of the entries of a dimension; in words, why those that belong to places are in none; None where none do.
 
     grid: how many cells lie along each axis of space in rows of so many cells, as far as this is left open.
     """
     if grid is not None and len(grid) != len(profiles):
         raise BadParameter(f"grid={tuple(grid)}: an image has {len(profiles)} axes of space; give as many numbers of cells.")
-    entries = profiles[0].shape[1]
     seen = [stretches(profile) for profile in profiles]
     axes = [a for a, profile in enumerate(profiles) if _share(profile, seen[a].excess >= LOCAL) >= ENOUGH]
-    if entries < 2 or not axes:
+    if profiles[0].shape[1] < 2:
         return None
+    whole = _order_along(profiles, seen, axes, grid) if axes else None
+    if isinstance(whole, CellOrder) or len(axes) < 2:
+        return whole
+    some = [
+        _order_along(profiles, seen, part, None) for size in range(len(axes) - 1, 0, -1) for part in combinations(axes, size)
+    ]
+    found = [order for order in some if isinstance(order, CellOrder)]
+    return found[0] if len(found) == 1 else whole
+
+
+def _order_along(
+    profiles: Sequence[Profile], seen: Sequence[Stretches], axes: Sequence[int], grid: Sequence[int] | None
+) -> CellOrder | str | None:
+    """The same for places along some axes of space, whatever there is along the others."""
+    entries = profiles[0].shape[1]
     placed = np.logical_and.reduce([seen[a].local for a in axes])
     share = min(_share(profiles[a], placed) for a in axes)
     if share < ENOUGH:
@@ -125,7 +97,11 @@ def order_of(profiles: Sequence[Profile], grid: Sequence[int] | None = None) -> 
     orders = [order for rows in at for order in _orders(profiles, {a: seen[a] for a in axes}, placed, rows)]
     cells = f"{int(placed.sum())} of {entries} entries belong to places"
     if orders:
-        return _chosen(orders, cells, grid if len(axes) == len(profiles) else None)
+        whole = len(axes) == len(profiles)
+        order = _chosen(orders, cells, grid if whole else None)
+        if isinstance(order, CellOrder) and order.chance > (CHANCE if whole else PART):
+            return FEW.format(" x ".join(map(str, order.cells)))
+        return order
     if share < MOST:
         return None
     if len(axes) < len(profiles):
@@ -133,8 +109,8 @@ def order_of(profiles: Sequence[Profile], grid: Sequence[int] | None = None) -> 
     return f"{cells}, but not in the order of {_GRIDS[len(profiles) > 1]}"
 
 
-def _chosen(orders: Sequence[Order], cells: str, grid: Sequence[int] | None) -> Order | str:
-    """The order that fits clearly better than all others, or among those that fit that of the caller's grid; or why none is sure.
+def _chosen(orders: Sequence[CellOrder], cells: str, grid: Sequence[int] | None) -> CellOrder | str:
+    """The order that fits clearly better than others, or among those that fit that of the caller's grid; or why none is sure.
 
     cells: in words, how many entries belong to places.
     """
@@ -148,7 +124,7 @@ def _chosen(orders: Sequence[Order], cells: str, grid: Sequence[int] | None) -> 
         left = fitting or left
     if len(left) > 1:
         return f"{cells}, which may be {' or '.join(map(_described, left[:4]))}"
-    return left[0] if left[0].chance < CHANCE else FEW.format(" x ".join(map(str, left[0].cells)))
+    return left[0]
 
 
 def _share(profile: Profile, some: NDArray[np.bool_]) -> float:
@@ -156,7 +132,7 @@ def _share(profile: Profile, some: NDArray[np.bool_]) -> float:
     return max(float(some.mean()), float(profile[:, some].sum() / max(profile.sum(), 1e-300)))
 
 
-def _described(order: Order) -> str:
+def _described(order: CellOrder) -> str:
     sizes = "x".join(str(f.size) for f in order.dim.factors)
     along = ", ".join(f"axis {f.axis}{' backwards' if f.axis in order.backwards else ''}" for f in order.dim.factors)
     return f"{sizes} ({along})"
@@ -186,13 +162,14 @@ def _candidates(placed: NDArray[np.bool_], unknown: NDArray[np.bool_]) -> list[N
 
 def _orders(
     profiles: Sequence[Profile], seen: dict[int, Stretches], placed: NDArray[np.bool_], at: NDArray[np.intp]
-) -> Iterator[Order]:
+) -> Iterator[CellOrder]:
     """The orders that the entries `at` may be in; those of them that belong to no place may be any cell."""
     sure = placed[at]
     candidates = [(axes, sizes) for axes in permutations(sorted(seen)) for sizes in _factorizations(len(at), len(axes))]
     for axes, sizes in candidates:
         cells = np.unravel_index(np.arange(len(at)), sizes)
-        backwards, passes, chance, misfit = [], True, float(len(candidates) * 2 ** len(axes)), 0.0
+        backwards, passes, misfit = [], True, 0.0
+        chance = luck = float(len(candidates) * 2 ** len(axes))
         for a, size, cell in zip(axes, sizes, cells, strict=True):
             if np.sum((seen[a].centre[at] - 0.5) * (cell - (size - 1) / 2), where=sure) < 0:
                 backwards.append(a)
@@ -203,9 +180,11 @@ def _orders(
                 break
             misfit += off
             chance *= _chance(profiles[a][:, at[sure]], cell[sure], size)
+            luck *= _luck(seen[a], at[sure], cell[sure], size, len(profiles[a]))
         if passes:
-            factors = tuple(Factor(size, a) for a, size in zip(axes, sizes, strict=True))
-            yield Order(Dim(factors, _rows(at, len(placed))), tuple(backwards), chance, misfit)
+            dim = Dim(tuple(Factor(size, a) for a, size in zip(axes, sizes, strict=True)), _rows(at, len(placed)))
+            chance = max(chance, luck / LUCK) if len(axes) == len(profiles) else chance
+            yield CellOrder(dim, tuple(backwards), chance, misfit)
 
 
 def _factorizations(count: int, factors: int) -> Iterator[tuple[int, ...]]:
@@ -222,7 +201,7 @@ def _factorizations(count: int, factors: int) -> Iterator[tuple[int, ...]]:
 def _misfit(seen: Stretches, at: NDArray[np.intp], cell: NDArray[np.intp], size: int, stripes: int) -> float | None:
     """How far from the cells of an axis of that size the entries `at` lie; None where those of a cell do not lie together, or
     the cells not in order: the mean square, in cells."""
-    centre, blur = seen.centre[at], BLUR * np.maximum(seen.length[at] - 1 / size, 0)
+    centre, blur = seen.centre[at], BLUR * np.maximum(seen.stop[at] - seen.start[at] - 1 / size, 0)
     if (np.abs(centre - (cell + 0.5) / size) > BESIDE / size + 0.5 / stripes + blur).any():
         return None
     counts = np.bincount(cell, minlength=size)
@@ -242,7 +221,8 @@ def _chance(profile: Profile, cell: NDArray[np.intp], size: int) -> float:
     """How likely it is that so many stripes change cells beside them most, if each stripe changed any cells most."""
     stripes = len(profile)
     shares = profile / np.maximum(profile.sum(0), 1e-300)
-    each = np.stack([np.bincount(cell, share, size) for share in shares]) / np.maximum(np.bincount(cell, minlength=size), 1)
+    each = np.stack([np.bincount(cell, share, size) for share in shares])
+    each /= np.maximum(each.max(0), 1e-300)  # those of the border see less, and change more with what they see
     middle = (np.arange(stripes) + 0.5) / stripes * size - 0.5
     near = np.abs(middle[:, None] - np.arange(size)) <= max(WITHIN, SHARE * size) + size / stripes / 2
     hits = near[np.arange(stripes), each.argmax(1)]
@@ -250,6 +230,18 @@ def _chance(profile: Profile, cell: NDArray[np.intp], size: int) -> float:
     for share in near.mean(1):
         by_misses = np.convolve(by_misses, [share, 1 - share])
     return float(by_misses[: stripes - int(hits.sum()) + 1].sum())
+
+
+def _luck(seen: Stretches, at: NDArray[np.intp], cell: NDArray[np.intp], size: int, stripes: int) -> float:
+    """How likely it is that the entries change most in stretches as near to their cells, if each did so in any stretch.
+
+    Learned queries may look at one place each; a few of them may lie like a small grid by chance.
+    """
+    start, stop = stripes * cell / size, stripes * (cell + 1) / size
+    off = max(np.abs(stripes * seen.start[at] - start).max(), np.abs(stripes * seen.stop[at] - stop).max())
+    ends = np.arange(stripes + 1)[:, None]
+    near = (np.abs(ends - start) <= off).sum(0) * (np.abs(ends - stop) <= off).sum(0)
+    return float(np.exp(np.log(np.minimum(near / (stripes * (stripes + 1) / 2), 1)).sum()))
 
 
 def _rows(at: NDArray[np.intp], entries: int) -> tuple[int, ...] | None:
