@@ -16,8 +16,8 @@ from seewhy.models.torch.passes.backward import gradients, second_gradient
 from seewhy.models.torch.passes.head import linear_head, pooled
 from seewhy.models.torch.passes.taps import Several, Stop, Tap, hooked, last_modules, ordered_gradients, recorded
 from seewhy.models.torch.places.following import Following
-from seewhy.models.torch.places.reading import Reading
-from seewhy.models.torch.places.survey import Look
+from seewhy.models.torch.places.reading import ReadFollowing
+from seewhy.models.torch.places.survey import LayerRecord
 from seewhy.models.torch.rules.biases import Biases
 from seewhy.models.torch.rules.libra import Balance
 from seewhy.models.torch.rules.relevance import Propagation
@@ -147,8 +147,8 @@ def _guessed(runner: Runner, x: Tensor, targets: Sequence[Target], layers: Seque
     taps = {name: Tap(name, runner.network) for name in names}
     with torch.enable_grad():
         entered = x.requires_grad_().clone() if inside else x.detach().clone()
-    follow = Reading(entered)
-    look = Look(runner.network, follow)
+    follow = ReadFollowing(entered)
+    look = LayerRecord(runner.network, follow)
     recording = recorded([*taps.values()], grad=True, some=True)
     ordered = ordered_gradients(runner.network, len(x))
     try:

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from seewhy.models.torch.places.reached import reached
-from seewhy.models.torch.places.reading import Reading
+from seewhy.models.torch.places.reading import ReadFollowing
 from seewhy.models.torch.places.survey import survey
 
 
@@ -100,7 +100,7 @@ def test_under_no_grad_layers_are_read_though_no_gradient_comes():
 
 def test_the_image_itself_is_seen_by_what_is_computed_of_it():
     x, other = torch.randn(2, 3, 8, 8), torch.randn(2, 3, 8, 8)
-    with (follow := Reading(x)):
+    with (follow := ReadFollowing(x)):
         follow.beside([other], x)
         a, b, both = x * 2, other * 2, x + other
     assert [follow.sees(t) for t in (a, b, both)] == [True, False, True]

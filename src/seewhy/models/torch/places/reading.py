@@ -27,7 +27,7 @@ ROW_BY_ROW = CHOOSING | frozenset(
 IMAGE = 1  # the bit of the image itself
 
 
-class Reading(Following):
+class ReadFollowing(Following):
     """Follows where cells lie, and also from which layers' cells each tensor was computed.
 
     Of a row of tokens, only those of no place may be read behind a layer, as the class token.  So it is noted apart what went

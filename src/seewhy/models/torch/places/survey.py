@@ -20,7 +20,7 @@ from .experiment import Responses, probes
 from .layout import Layout, Located, located
 from .marks import Mark
 from .reached import reached
-from .reading import Reading
+from .reading import ReadFollowing
 
 Forward = Callable[[Tensor], Tensor]
 PROPOSALS = "its rows are proposals, not images"
@@ -168,11 +168,11 @@ def _located(emitted: Emitted, space: tuple[int, ...]) -> Located:
 
 
 @dataclass
-class Look:
+class LayerRecord:
     """A pass that is looked at: what each module emits, in which order."""
 
     network: nn.Module
-    follow: Reading
+    follow: ReadFollowing
     calls: dict[str, list[Emitted]] = field(default_factory=dict)
     order: list[str] = field(default_factory=list)
 
@@ -208,8 +208,8 @@ class Look:
 def survey(network: nn.Module, x: Tensor, run: Forward, widest: bool = False) -> Survey:
     """Run an image x (1, c, *space) through the network, and follow where each layer lies.  run: gives the scores of images."""
     entered = x.detach().clone()
-    follow = Reading(entered)
-    look = Look(network, follow)
+    follow = ReadFollowing(entered)
+    look = LayerRecord(network, follow)
     with follow, hooked(look.hooks()):
         raw = run(entered)
     return look.survey(raw, widest)
