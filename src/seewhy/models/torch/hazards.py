@@ -35,7 +35,7 @@ def _numbers(facts: Facts) -> Iterator[Hazard]:
         first = f"NaN or infinity arises, first at {bad}" if bad else facts.refused["scores"]
         yield Hazard("nan", ERROR if spoilt else WARNING, f"{first}{'; the scores hold it' if bad and spoilt else ''}",
                      (bad,) if bad else (),
-                     "LayerRecord at what goes in there and at its weights; in half precision, run in float32 (dtype=).")  # fmt: skip
+                     "Look at what goes in there and at its weights; in half precision, run in float32 (dtype=).")  # fmt: skip
 
 
 def _unreached(facts: Facts) -> Iterator[Hazard]:

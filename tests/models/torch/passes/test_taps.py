@@ -1,4 +1,4 @@
-"""ReadFollowing a network while it runs: what a tap keeps, that nothing stays behind, and what can and cannot be read."""
+"""Reading a network while it runs: what a tap keeps, that nothing stays behind, and what can and cannot be read."""
 
 from collections import namedtuple
 from threading import Thread

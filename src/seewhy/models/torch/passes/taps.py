@@ -1,4 +1,4 @@
-"""ReadFollowing a torch network while it runs.  Hooks are set and removed here and nowhere else; nothing is kept."""
+"""Reading a torch network while it runs.  Hooks are set and removed here and nowhere else; nothing is kept."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
