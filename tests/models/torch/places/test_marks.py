@@ -55,8 +55,12 @@ def test_entries_of_no_place_stand_anywhere_among_tokens():
     assert (dim.size, dim.axes, dim.spatial, dim.single) == (50, (0, 1), True, None)
     tokens = replace(IMAGE, dims=(IMAGE.dims[0], dim, plain(3)))
     assert tokens.where == ((8, 6), EVERY)
-    assert replace(tokens, dims=(tokens.dims[0], CELLS._replace(rows=tuple(range(47))), plain(3))).where is None, "one is missing"
-    assert replace(tokens, dims=(tokens.dims[0], CELLS._replace(rows=(0, 0, *range(1, 48))), plain(3))).where is None, "one twice"
+    assert replace(tokens, dims=(tokens.dims[0], CELLS._replace(rows=tuple(range(47))), plain(3))).where is None, (
+        "one is missing"
+    )
+    assert replace(tokens, dims=(tokens.dims[0], CELLS._replace(rows=(0, 0, *range(1, 48))), plain(3))).where is None, (
+        "one twice"
+    )
 
 
 def test_a_dimension_without_any_of_its_cells_is_not_of_space():
