@@ -6,9 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from seewhy.models.torch.places.dims import entries
 from seewhy.models.torch.places.following import Following
 from seewhy.models.torch.places.marks import IMAGES, Mark
-from seewhy.models.torch.places.dims import entries
 
 Program = Callable[[Tensor], Tensor]
 NOTHING = -1.0  # the number that stands for what is not computed from the image

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from seewhy.models.torch.places.following import Following, Place
+from seewhy.models.torch.places.marks import Mark
 
 Net = Any  # a module, or a function of the image
 
@@ -17,17 +18,24 @@ def followed(net: Net, x: Tensor) -> tuple[Tensor, Following]:
         return net(x), following
 
 
+def mark_of(net: Net, x: Tensor) -> Mark:
+    """The mark of the net's output."""
+    out, following = followed(net, x)
+    mark = following.of(out)
+    assert mark is not None, "not computed from the image"
+    return mark
+
+
 def conv(d: int, k: Any, **more: Any) -> nn.Module:
     return (nn.Conv1d, nn.Conv2d, nn.Conv3d)[d - 1](more.pop("into", 3), 3, k, **more)
 
 
 def place(net: Net, *space: int, grid: tuple[int, ...] | None = None) -> Place:
     """Where the cells of the net's output, a map (1, c, *cells) or one of that grid, lie by its mark."""
-    out, following = followed(net, torch.zeros(1, 3, *space, dtype=torch.float64))
-    mark = following.of(out)
-    assert mark is not None
+    x = torch.zeros(1, 3, *space, dtype=torch.float64)
+    mark = mark_of(net, x)
     assert mark.where is not None, mark.lost
-    assert mark.where[0] == (tuple(out.shape[2:]) if grid is None else grid)
+    assert mark.where[0] == (mark.shape[2:] if grid is None else grid)
     return mark.where[1]
 
 

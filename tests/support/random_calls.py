@@ -256,9 +256,11 @@ def scatter(shape, r):
     return f"[mask {where[0].int().tolist()}] =", run
 
 
-DRAWN = [permute, transpose, merge, merge, split, split, flip, roll, cut, narrow, choose, mask, parts_and_back, singles_and_back,
-         beside, between, again, wider, one_of, squeeze, unsqueeze, shuffles, unshuffle, unfold, windows, rot90, pad, write,
-         scatter]  # fmt: skip
+DRAWN: list[Drawn] = [
+    permute, transpose, merge, merge, split, split, flip, roll, cut, narrow, choose, mask, parts_and_back,
+    singles_and_back, beside, between, again, wider, one_of, squeeze, unsqueeze, shuffles, unshuffle, unfold, windows,
+    rot90, pad, write, scatter,
+]  # fmt: skip
 
 
 def random_program(shape: tuple[int, ...], r: Random, steps: int, drawn: list[Drawn] = DRAWN) -> tuple[str, Program]:

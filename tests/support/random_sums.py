@@ -162,7 +162,7 @@ def misplaced(program: Program, x: Tensor, cells: int, r: np.random.Generator, p
             along = energy.sum(tuple(i for i in range(energy.ndim) if i != a + 1))
             centre = float((along * np.arange(space[a])).sum() / along.sum())
             reach = (axis.high - axis.low) / 2
-            if not mark.whole and not np.isnan(axes[a][at]) and reach <= axes[a][at] <= space[a] - 1 - reach:
-                if abs(centre - axes[a][at]) > parts * max(abs(axis.stride), 1) / 2 + 0.01:
-                    faults.append(f"{at}: axis {a} at {axes[a][at]}, is {centre:.2f}")
+            inside = not mark.whole and reach <= axes[a][at] <= space[a] - 1 - reach  # false where the mark says nothing
+            if inside and abs(centre - axes[a][at]) > parts * max(abs(axis.stride), 1) / 2 + 0.01:
+                faults.append(f"{at}: axis {a} at {axes[a][at]}, is {centre:.2f}")
     return mark, faults

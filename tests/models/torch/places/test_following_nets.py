@@ -73,7 +73,7 @@ def odd_ways() -> dict[str, Net]:
     }
 
 
-@pytest.mark.filterwarnings("ignore:.torch.jit.trace")
+@pytest.mark.filterwarnings("ignore:.torch.jit")
 @pytest.mark.parametrize("name", ["checkpointed", "checkpointed, re-entrant", "an autograd function", "in place", "into out=",
                                   "a copy into a buffer", "a list of lists", "a scripted part", "traced by vmap", "complex",
                                   "nothing in it"])  # fmt: skip
@@ -85,9 +85,31 @@ def test_odd_ways_through_torch(name, grad):
         pytest.skip("torch has no gradients there")
     with torch.set_grad_enabled(grad):
         out, following = followed(net, x)
-    found = following.place_of(out, (8, 8))
-    assert found is not None
-    assert found[:2] == ((2, 2), (0.5, 0.5))
+    mark = following.of(out)
+    if name == "a scripted part":
+        assert mark is None, "torch does not show what runs inside"
+    elif name == "traced by vmap":
+        assert mark is not None
+        assert mark.lost == "the inside of torch.func's transforms, which cannot be seen"
+    else:
+        assert mark is not None
+        assert mark.where == ((8, 8), ((2, 2), (0.5, 0.5), (2, 2)))
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit")
+def test_what_torch_does_not_show_is_adopted_as_lost():
+    scripted = torch.jit.script(nn.Sequential(nn.Conv2d(3, 3, 1)))
+    x = torch.zeros(1, 3, 8, 8)
+    with Following(x) as following:
+        seen, unseen, other = nn.ReLU()(x), scripted(x), torch.zeros(3)
+        following.adopt(seen, (x,), "ReLU")
+        following.adopt({"out": (unseen,)}, (x,), "ScriptModule")
+        following.adopt(other, (torch.zeros(1),), "ScriptModule")
+        behind = unseen + 1
+    assert following.of(seen).lost == ""
+    assert following.of(unseen).lost == following.of(behind).lost == "the inside of ScriptModule, which cannot be seen"
+    assert following.of(other) is None
+    assert following.moment(unseen) is following.of(unseen)
 
 
 def test_a_call_that_cannot_be_read_is_no_error():
@@ -97,11 +119,12 @@ def test_a_call_that_cannot_be_read_is_no_error():
             return super().__torch_function__(fn, types, args, kwargs or {})
 
     def net(x: Tensor) -> Tensor:
-        lost = F.pad(x, (1, 1, 0, 0), "reflect").as_subclass(Odd)
-        return torch.topk(lost.flatten(1), 4).values.reshape(1, 1, 2, 2)[..., torch.tensor([True, False])]
+        padded = F.pad(x, (1, 1, 0, 0), "reflect")
+        assert torch.topk(padded.as_subclass(Odd).flatten(1), 4).values.shape == (1, 4)
+        return torch.topk(padded.flatten(1), 4).values.reshape(1, 1, 2, 2)[..., torch.tensor([True, False])]
 
     out, following = followed(net, torch.zeros(1, 3, 7, 7))
-    assert following.place_of(out, (2, 1)) is None
+    assert following.of(out).lost == "tokens are chosen by what the image shows"
 
 
 def last_map(net: nn.Module, layer: str, side: int) -> tuple[Tensor, Following]:

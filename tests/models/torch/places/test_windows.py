@@ -1,13 +1,17 @@
 """Windows of cells: by known offsets, and derived again, from which pixels the gradient of one cell reaches."""
 
+from math import inf
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 
+from seewhy.models.torch.places.merging import MIXED
 from seewhy.models.torch.places.windows import each
-from support.following import agrees, conv, ones, place, reached
+from support.following import Net, agrees, conv, mark_of, ones, place, reached
 
 KNOWN: dict[str, tuple[nn.Module, float, float, float]] = {  # net: stride, first, field
     "3x3, padded evenly": (conv(2, 3, padding=1), 1, 0, 3),
@@ -92,10 +96,77 @@ def test_a_number_for_all_axes_is_one_for_each():
     assert each(torch.Size((5, 6)), 2) == (5, 6)
 
 
-def test_what_is_written_on_a_blank_sheet_lies_where_it_was_written():
-    def net(x):
-        sheet = x.new_zeros(1, 3, 20, 24)
-        sheet[:, :, 3:19, 5:21].copy_(x)
-        return sheet
+WEIGHT = torch.ones(3, 3, 3, 3)
+TURNED: dict[str, tuple[Net, tuple[int, ...], tuple[Any, ...]]] = {
+    "a mirrored map": (lambda x: F.avg_pool2d(x.flip(-1), 2), (4, 4), ((2, -2), (0.5, 6.5), (2, 2))),
+    "a sampling grid": (lambda x: sampled(x, [[1, 0, 0], [0, 1, 0]]), (8, 8), ((1, 1), (0, 0), (1, 1))),
+    "a sampling grid that mirrors": (lambda x: sampled(x, [[-1, 0, 0], [0, 1, 0]]), (8, 8), ((1, -1), (0, 7), (1, 1))),
+    "a sampling grid that enlarges": (
+        lambda x: sampled(x, [[0.5, 0, 0], [0, 0.5, 0]]), (8, 8), ((0.5, 0.5), (1.75, 1.75), (2, 2))
+    ),
+    "within windows": (
+        lambda x: F.conv2d(x.reshape(1, 3, 2, 4, 2, 4).permute(0, 2, 4, 1, 3, 5).flatten(0, 2), WEIGHT, padding=1)
+        .reshape(1, 2, 2, 3, 4, 4).permute(0, 3, 1, 4, 2, 5).reshape(1, 3, 8, 8), (8, 8), ((1, 1), (0, 0), (3, 3))
+    ),
+    "images in channels": (
+        lambda x: F.conv2d(x.reshape(1, 3, 8, 8), torch.ones(4, 3, 3, 3), groups=1), (6, 6), ((1, 1), (1, 1), (3, 3))
+    ),
+    "shared out to one": (lambda x: x + F.adaptive_max_pool2d(x, 1), (8, 8), ((1, 1), (0, 0), (inf, inf))),
+    "put back to where it was": (
+        lambda x: F.max_unpool2d(*F.max_pool2d(x, 2, return_indices=True), 2), (8, 8), ((1, 1), (0, 0), (2, 2))
+    ),
+    "padded, then cropped": (lambda x: F.pad(F.pad(x, (2, 1, 3, 0)), (-2, -1, -3, 0)), (8, 8), ((1, 1), (0, 0), (1, 1))),
+}  # fmt: skip
 
-    assert place(net, 16, 16) == ((1, 1), (-3, -5), (1, 1))
+
+def sampled(x: Tensor, theta: list[list[float]]) -> Tensor:
+    grid = F.affine_grid(torch.tensor([theta], dtype=x.dtype), list(x.shape), align_corners=False)
+    return F.grid_sample(x, grid, align_corners=False)
+
+
+@pytest.mark.parametrize("name", TURNED)
+def test_other_windows(name):
+    net, grid, found = TURNED[name]
+    assert place(lambda x: net(x.float()), 8, 8, grid=grid) == found
+
+
+def test_images_folded_into_channels_are_convolved_apart():
+    """As convolutions do whose weights differ from image to image: one group for each."""
+    weight = torch.ones(8, 3, 3, 3)
+    x = torch.zeros(2, 3, 8, 8)
+    mark = mark_of(lambda x: F.conv2d(x.reshape(1, 6, 8, 8), weight, padding=1, groups=2).reshape(2, 4, 8, 8), x)
+    assert mark.dims[0].images
+    assert mark.where == ((8, 8), ((1, 1), (0, 0), (3, 3)))
+    weight = torch.ones(4, 6, 3, 3)
+    assert mark_of(lambda x: F.conv2d(x.reshape(1, 6, 8, 8), weight), x).lost == MIXED
+
+
+REFUSED: dict[str, tuple[Net, str]] = {
+    "a rolled map": (lambda x: F.avg_pool2d(x.roll(2, -1), 2), "windows over a map that was rolled"),
+    "shuffled rows": (lambda x: F.avg_pool2d(x[:, :, [0, 1, 5, 3, 4]], 2), "windows over cells that do not lie side by side"),
+    "a roll through all": (lambda x: x.roll(3), "a roll through all dimensions"),
+    "a turned grid": (
+        lambda x: sampled(x, [[0.7, 0.7, 0], [-0.7, 0.7, 0]]), "grid_sample, which samples along no axis"
+    ),
+    "a grid of the image": (
+        lambda x: F.grid_sample(x, x[:, :2].movedim(1, -1)), "grid_sample, which samples at places that the network computes"
+    ),
+    "tokens in twos": (lambda x: F.avg_pool1d(x.flatten(2), 2), "windows over tokens of several rows"),
+}  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore:Default grid_sample")
+@pytest.mark.parametrize("name", REFUSED)
+def test_windows_that_are_refused(name):
+    net, why = REFUSED[name]
+    assert mark_of(net, torch.zeros(1, 3, 8, 8)).lost == why
+
+
+def test_a_row_of_tokens_that_sees_its_neighbours_stays():
+    mark = mark_of(lambda x: F.conv1d(x.flatten(2), torch.ones(3, 3, 3), padding=1), torch.zeros(1, 3, 8, 8))
+    assert mark.where == ((8, 8), ((1, 1), (0, 0), (inf, inf)))
+
+
+def test_tokens_that_are_padded():
+    mark = mark_of(lambda x: F.pad(x.flatten(2), (1, 2)), torch.zeros(1, 3, 2, 2))
+    assert mark.dims[-1].rows == (-1, 0, 1, 2, 3, -1, -1)

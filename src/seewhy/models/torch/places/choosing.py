@@ -125,7 +125,7 @@ def gathered(of: Of, out: Tensor, x: Tensor, dim: int, index: Any, *_: Any, **__
         return mark
     rows = np.broadcast_to(numbers, out.shape).reshape(*out.shape[: j + 1], -1)
     if j == 0 or not (rows == rows[..., :1]).all():
-        return lost("other entries for each channel")
+        return lost("other entries for each cell")
     at = np.indices(out.shape[: j + 1])
     return _by_arrays(mark, [*((i, at[i]) for i in range(j)), (j, rows[..., 0])])
 

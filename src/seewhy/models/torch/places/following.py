@@ -129,7 +129,9 @@ class Following(TorchFunctionMode):
             if self.chance and name.strip("_") in CHOOSING and self._by_chance([args, kwargs]):
                 made = lost(BY_CHANCE)
         except Exception:  # noqa: BLE001 - the network itself ran: a rule that fails must not stop it
-            made = next((mark for mark in marks if mark.lost), lost(UNREADABLE.format(name)))
+            made = lost(UNREADABLE.format(name))
+        if isinstance(made, Mark) and made.lost:
+            made = next((mark for mark in marks if mark.lost), made)  # the first reason is the true one
         if isinstance(out, Tensor):
             self._keep(out, self._fitting(made, out, name))
             if out._base is not None and args and out is args[0]:  # written to a view of another tensor

@@ -153,6 +153,8 @@ def _lattice(a: int, marks: Sequence[Mark | None], j: int, sizes: Sequence[int])
         centres.append(np.where(rows >= 0, axis.first + axis.stride * cells, np.nan))
     at = np.concatenate(centres)
     begin = float(np.nanmin(at))
+    if np.abs(np.modf((at[~np.isnan(at)] - begin) / stride + 0.5)[0] - 0.5).max() > 1e-6:  # cells between cells
+        stride = float(np.diff(np.unique(at[~np.isnan(at)])).min())
     cells = np.where(np.isnan(at), -1, (at - begin) / stride)
     whole = np.round(cells)
     if np.abs(cells - whole).max() > 1e-6:

@@ -26,6 +26,11 @@ def summed(mark: Mark, j: int, size: int | None) -> Mark:
     return _averaged(replace(mark, dims=tuple(dims)), [gone]) if gone.axes else replace(mark, dims=tuple(dims))
 
 
+def _folded(mark: Mark) -> int:
+    """In how many dimensions images lie: in two where the batch is cut, and in two if it pairs images."""
+    return sum(dim.images for dim in mark.dims)
+
+
 def _mixes(gone: Dim) -> bool:
     """Does a sum over the dimension mix images?  Cells of a single image may stand in one row with it."""
     return gone.images and (len(gone.factors) == 1 or any(f.axis == IMAGES and f.size > 1 for f in gone.factors))
@@ -108,7 +113,7 @@ def _combined(terms: Sequence[Term], out: Sequence[object], shape: Sequence[int]
         whole = whole or (dim.spatial and any(other != dim and other.size > 1 for other in column))
         dims.append(dim)
     gone = [dim for column in columns.values() for dim in column]
-    if any(_mixes(dim) for dim in gone):
+    if any(_mixes(dim) for dim in gone) or sum(dim.images for dim in dims) > max(_folded(mark) for mark in marks):
         return lost(MIXED)
     axes = _axes(terms, out, dims, weights)
     if axes is None:
@@ -194,7 +199,7 @@ def _differs(axis: Axis, other: Axis, last: int) -> bool:
     """Do cells along two axes lie so far from one another that their mean would be the place of neither?"""
     if axis.order != other.order or (axis.stride < 0) != (other.stride < 0):
         return True
-    near = 2 * max(abs(axis.stride), abs(other.stride)) + max(axis.high - axis.low, other.high - other.low) / 2
+    near = 3 * max(abs(axis.stride), abs(other.stride)) + max(axis.high - axis.low, other.high - other.low) / 2
     ends = (axis.first - other.first, axis.first - other.first + (axis.stride - other.stride) * last)
     return max(map(abs, ends)) > near
 

@@ -60,7 +60,7 @@ def tidied(mark: Mark, j: int) -> Mark:
         return mark
     dim, rows, axis = mark.dims[j], np.array(dim.rows), mark.axes[a]
     if len(dim.factors) > 1 or rows.min() < 0:
-        return _narrowed(mark, j, rows) if axis.order is None else mark
+        return mark
     cells = rows if axis.order is None else np.array(axis.order)[rows]
     step = int(cells[1] - cells[0]) if len(cells) > 1 else 1
     order, first = None, int(cells[0])
@@ -86,13 +86,16 @@ def _of_one_image(mark: Mark, j: int) -> Mark:
     return tidied(replace(with_dim(mark, j, dim), taken=(*mark.taken, Dim((f,), (image,)))), j)
 
 
-def _narrowed(mark: Mark, j: int, rows: Index) -> Mark:
+def _narrowed(mark: Mark, j: int) -> Mark:
     """The mark without the outermost cells of a dimension that no entry is of."""
     f, *inner = mark.dims[j].factors
     within, a = prod([g.size for g in inner]), f.axis
+    if a is None or a < 0 or len(mark.parts(a)) > 1 or mark.axes[a].order is not None:
+        return mark
+    rows = entries(mark.dims[j])
     outer = rows[rows >= 0] // within
     low, high = int(outer.min()), int(outer.max())
-    if a is None or (low, high) == (0, f.size - 1):
+    if (low, high) == (0, f.size - 1):
         return mark
     dim = numbered((Factor(high - low + 1, a), *inner), np.where(rows >= 0, rows - low * within, -1))
     return replace(with_dim(mark, j, dim), axes=changed(mark.axes, {a: mark.axes[a].through(1, low, low)}))
@@ -177,6 +180,8 @@ def plainly(mark: Mark) -> Mark:
         mark = replace(mark, dims=tuple([dim if dim.rows is None or dim.informed else plain(dim.size) for dim in mark.dims]))
     for a in {f.axis for _, f in mark.factors if f.axis is not None and f.axis >= 0 and f.step > 1}:
         mark = coarser(mark, a)
+    for j, dim in mark.spots:
+        mark = _narrowed(mark, j % len(mark.dims)) if dim.rows is not None else mark
     return mark
 
 
