@@ -15,6 +15,7 @@ from seewhy.diagnosis.doctor import doctor
 from seewhy.methods.making.conditions import Advice, Conditions
 from seewhy.methods.making.method import advised, lookup
 from support import networks, segmenters
+from support.counting import entering
 from support.detectors import KINDS, Blobs, scene
 from support.hazards import HAS, Around, Halved, X, hazards, seen
 from support.states import state
@@ -69,12 +70,11 @@ def test_preprocessing_by_chance_or_of_an_unknown_part(red_network, noise, chang
 
 
 def test_it_runs_forward_five_times_beside_the_look_at_the_layers():
-    network, passes = networks.pooled(), []
+    network = networks.pooled()
     model = seewhy.wrap(network)
     model.layers(X)
-    handle = network.conv1.register_forward_pre_hook(lambda _module, args: passes.append(len(args[0])))
-    doctor(model, X)
-    handle.remove()
+    with entering(network.conv1) as passes:
+        doctor(model, X)
     assert passes == [
         1,
         2,
@@ -103,18 +103,15 @@ def known():
 def test_what_will_work_works_at_the_cost_that_was_said(known, net, name):
     network, model, report = known[net]
     (verdict,) = (verdict for verdict in report.methods if verdict.method == name)
-    method, images = METHODS[name], []
+    method = METHODS[name]
     asked = method.using(signed=True) if "signed" in method.defaults else method
-    handle = next(network.children()).register_forward_pre_hook(lambda _module, args: images.append(len(args[0])))
-    try:
+    with entering(next(network.children())) as images:
         if not verdict.works:
             with pytest.raises(seewhy.NotApplicable):
                 asked(model, X)
             assert verdict.forwards is None
             return
         last = asked(model, X)[-1]  # of the calls of a layer that runs several times
-    finally:
-        handle.remove()
     assert last.values.any(), "an empty map is no map"
     spent = last.source.measured["forwards"] if method.asks else sum(images)
     assert verdict.forwards >= spent if name == "kernel-shap" else verdict.forwards == spent

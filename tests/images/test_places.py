@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from seewhy import NotApplicable
-from seewhy.images.places import AxisCells, Cells, Extent, Grid, Place, cells_along, neighbours
+from seewhy.images.places import AxisCells, Cells, Extent, Gaze, Grid, Place, cells_along, neighbours
 from seewhy.images.sight import Sight
 
 
@@ -108,8 +108,8 @@ def test_sights_are_told_in_pixels_of_the_image():
     assert cells_along((4,), SEEING, [(100.0, 164.0)]) == (AxisCells(101.0, 16.0, 4, Sight(20.0, 80.0)),)
 
 
-def test_cells_of_a_place_lie_at_its_centre_if_it_has_one():
+def test_cells_of_a_place_lie_where_they_look_if_that_is_known():
     bare = Place((8.0,), (3.5,), (15.0,))
     assert Cells.of(bare, [32]) == Cells((3.5,), (8.0,), (32,))
     sights = (Sight(4.0, 7.5),)
-    assert Cells.of(bare._replace(centre=(2.0,), sights=sights), [32]) == Cells((2.0,), (8.0,), (32,), sights)
+    assert Cells.of(bare, [32], Gaze((2.0,), sights)) == Cells((2.0,), (8.0,), (32,), sights)

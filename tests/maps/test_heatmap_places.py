@@ -228,8 +228,8 @@ def test_flipped_and_scaled_maps_come_back_to_their_places(placed):
 
 def test_flipped_maps_come_back_to_where_cells_see(placed, monkeypatch):
     """The mirrored map is read between its own centres, at those of the map itself."""
-    place = PLACE._replace(centre=(3, 3), sights=(Sight(3.0, 9.0),) * 2)
-    monkeypatch.setattr(placed, "cells", lambda _layer, _x: ((8, 8), place))
+    looking = LIES._replace(sights=(Sight(3.0, 9.0),) * 2)
+    monkeypatch.setattr(Cells, "of", lambda _place, _size: looking)
     (m,) = lookup("augment(grad-cam)")(placed, photos(), target=1, layer="0", scales=(1,), signed=True)
     (one,) = seewhy.grad_cam(placed, photos(), target=1, layer="0", signed=True)
     (other,) = seewhy.grad_cam(placed, photos()[..., ::-1].copy(), target=1, layer="0", signed=True)

@@ -162,8 +162,13 @@ class Place(NamedTuple):
     stride: tuple[float, ...]  # from one cell to the next
     first: tuple[float, ...]  # the centre of the first cell's receptive field, uncut by the border
     field: tuple[float, ...]  # the receptive field's size; inf where a cell sees the whole image
-    centre: tuple[float, ...] = ()  # where the first cell sees, by the network's weights, uncut; empty: at `first`
-    sights: tuple[Sight, ...] = ()  # how far around it the cell sees; empty: at this place alone
+
+
+class Gaze(NamedTuple):
+    """Where the cells of a map look by the network's weights, per axis of space, in pixels as of a Place."""
+
+    first: tuple[float, ...]  # the centre of what the first cell sees, uncut by the border
+    sights: tuple[Sight, ...]  # how far around it
 
 
 class Cells(NamedTuple):
@@ -184,9 +189,10 @@ class Cells(NamedTuple):
         return cls(tuple((s - 1) / 2 for s in stride), stride, tuple(size))
 
     @classmethod
-    def of(cls, place: Place, size: Sequence[int]) -> "Cells":
-        """The cells of a map that lies there, in an image of that size."""
-        return cls(place.centre or place.first, place.stride, tuple(size), place.sights)
+    def of(cls, place: Place, size: Sequence[int], gaze: Gaze | None = None) -> "Cells":
+        """The cells of a map that lies there, in an image of that size; gaze: where they look, if that is known."""
+        first, sights = gaze or (place.first, ())
+        return cls(first, place.stride, tuple(size), sights)
 
     @property
     def uncut(self) -> "Cells":

@@ -1,7 +1,5 @@
 """What a method says of its own cost and needs, against what happens: also a method that was added a minute ago."""
 
-from contextlib import contextmanager
-
 import numpy as np
 import pytest
 
@@ -13,20 +11,15 @@ from seewhy.methods.making.method import lookup
 from seewhy.methods.making.reading import from_case, from_head, pixels_from_case
 from seewhy.models.rule import guided
 from support import networks
+from support.counting import entering
 from support.hazards import X
 
 LAYER = "act2"
 
 
-@contextmanager
 def counted(network):
     """The images that enter the network while the block runs."""
-    images = []
-    handle = next(network.children()).register_forward_pre_hook(lambda _module, args: images.append(len(args[0])))
-    try:
-        yield images
-    finally:
-        handle.remove()
+    return entering(next(network.children()))
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,8 @@ from .snapshot import HOOKS, STANDARD, WEIGHTS, Change, Snapshot, equal
 
 VERSION = attrgetter("_version")
 MEMORY = attrgetter("nbytes")
-OFTEN = 2  # what passes of the network's own changed so often they change time and again: it is no edit
+NUMBERS = "numbers"  # the name under which a tensor holds what is written into it
+OFTEN = 2  # an attribute or a tensor that passes wrote so often is written time and again: that is no edit
 
 
 class Structure:
@@ -80,7 +81,7 @@ class Memory:
         """Those that were."""
         every = (self.counted, self.placed, self.placed)
         return {
-            (id(tensor), "")
+            (id(tensor), NUMBERS)
             for tensors, now, then in zip(every, self._now(), self.then, strict=True)
             for tensor, number, before in zip(tensors, now, then, strict=True)
             if number != before
@@ -100,7 +101,7 @@ class NetworkState:
 class Watch:
     """What a network was when it was last looked over; its pickle is empty.
 
-    What its own passes write on it time and again, such as counters, is no edit.
+    What its own passes write on it time and again is no edit: counters, and lists and dicts in which they collect things.
     """
 
     def __init__(self) -> None:
@@ -123,7 +124,7 @@ class Watch:
         return last
 
     def _renewed(self, network: nn.Module, last: NetworkState, made: bool, numbers: bool) -> NetworkState:
-        often = {part for part, times in self.written.items() if times >= OFTEN}
+        often = {part for part, times in self.written.items() if times >= OFTEN or not part[1]}
         structure = last.structure if made else Structure(network, {owner for owner, name in often if not name})
         edits = set[Change]() if made else {part for part in last.structure.changes() if part[1] != "training"} - often
         writes = set[Change]() if numbers else last.weights.changes() - often

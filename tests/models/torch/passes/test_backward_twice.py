@@ -14,6 +14,7 @@ from seewhy import METHODS, Class
 from seewhy.models.model import INPUT
 from seewhy.models.rule import Balanced, guided
 from support import ask, networks
+from support.counting import entering
 from support.states import state
 
 X = networks.images(2, *networks.SIDES, seed=1)
@@ -278,12 +279,10 @@ def test_a_method_of_second_derivatives_shares_the_trace_and_gives_the_graph_bac
 
     cases, init = [], Case.__init__
     monkeypatch.setattr(Case, "__init__", lambda self, *args, **more: (cases.append(self), init(self, *args, **more))[1])
-    model, passes = seewhy.wrap(networks.tokens()), []
+    model = seewhy.wrap(networks.tokens())
     model.layers(X)
-    network = model.network
-    handle = network.patch.register_forward_pre_hook(lambda _module, args: passes.append(len(args[0])))
-    maps = seewhy.explain(model, X, ["grad-cam", curved, "hires-cam"], target=[0, 1])
-    handle.remove()
+    with entering(model.network.patch) as passes:
+        maps = seewhy.explain(model, X, ["grad-cam", curved, "hires-cam"], target=[0, 1])
     assert passes == [2]
     assert all(evidence.again is None for case in cases for evidence in case.trace.evidence.values())
     assert [each.source.method for each in maps[:3]] == ["grad-cam", "curved-cam", "hires-cam"]

@@ -99,6 +99,40 @@ def test_where_boxes_give_other_scores_the_images_run_whole(monkeypatch):
     assert wrong.short is None
 
 
+class Joining(nn.Module):
+    """Every cell sees all others: behind the first layer, or behind as much as the whole network."""
+
+    def __init__(self, early):
+        super().__init__()
+        torch.manual_seed(0)
+        self.before, self.behind = nn.Conv2d(3, 8, 3 if early else 9), nn.Conv2d(8, 32 if early else 4, 9 if early else 1)
+        self.ran = []
+
+    def forward(self, x):
+        self.ran.append((type(x).__name__, len(x)))
+        a = self.before(x).relu()
+        return self.behind(a * a.flatten(2).softmax(-1).view_as(a)).mean((2, 3))
+
+
+@pytest.mark.parametrize("early", [True, False])
+def test_boxes_of_which_nothing_is_left_out_are_run_whole_from_the_beginning(early):
+    """One pass of the first box alone tells what a plain pass gives and takes; all others are those that were asked for."""
+    network = Joining(early).double().eval()
+    image, patches = torch.zeros(3, 24, 24).double(), torch.ones(4, 3, 4, 4).double()
+    boxes, at = BoxScorer(scorer(network), image), torch.tensor([[0, 0], [9, 3], [5, 5], [20, 20]])
+    whole = boxes._whole(patches, at)
+    with torch.no_grad():
+        expected = network(whole).numpy()
+    network.ran.clear()
+    for _ in range(2):
+        np.testing.assert_allclose(boxes(patches, at), expected, rtol=1e-9)
+    assert boxes.why == ""
+    if early:
+        assert network.ran == [("Tensor", 1), ("Patch", 4), ("Tensor", 4), ("Tensor", 4)]
+    else:
+        assert network.ran == [("Tensor", 1), ("Patch", 4), ("Tensor", 1), ("Patch", 4)]
+
+
 def test_work_counts_multiplications():
     conv = nn.Conv2d(3, 5, 3, bias=False)
     with Work() as work, torch.no_grad():

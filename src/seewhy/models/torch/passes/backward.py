@@ -38,6 +38,8 @@ def gradients(
     starts = torch.as_tensor(weights, dtype=scores.dtype, device=scores.device)
     parts = starts.split(at_once)
     chunks = [_backward(scores, tensors, part, keep or i + 1 < len(parts)) for i, part in enumerate(parts)]
+    if len(chunks) == 1:
+        return [*chunks[0]]
     return [None if parts[0] is None else torch.cat(parts) for parts in zip(*chunks, strict=True)]
 
 
@@ -120,4 +122,9 @@ def _backward(scores: Tensor, tensors: list[Tensor], starts: Tensor, keep: bool)
         why = str(error).strip().splitlines()[0]
         ask = TRAINED if trained_meanwhile(error) else "Is a part of it checkpointed or compiled?"
         raise BadNetwork(f"The way back through the network failed: {why} {ask}") from error
-    return [None if column[0] is None else torch.stack(column) for column in zip(*rows, strict=True)]
+    return [None if column[0] is None else _stacked(column) for column in zip(*rows, strict=True)]
+
+
+def _stacked(rows: Sequence[Tensor]) -> Tensor:
+    """The rows as one tensor in memory order; a single one that is in order is not copied."""
+    return torch.stack([*rows]) if len(rows) > 1 else rows[0].contiguous()[None]

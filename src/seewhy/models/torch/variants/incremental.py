@@ -6,12 +6,14 @@ written, on a Patch in place of the images; an operation that is not known to lo
 """
 
 from collections.abc import Callable
+from math import prod
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from seewhy.memory import out_of_memory
+from seewhy.models.torch.passes.taps import Stop
 
 from .patch_ops import OPERATIONS, BoxOperation
 from .patches import Boxes
@@ -31,6 +33,10 @@ class NotIncremental(Exception):
     """The network does not take boxes in place of images; a plain pass may well work."""
 
 
+class Spread(NotIncremental, Stop):
+    """The copies go on in full, and too little was left out before for boxes to be of use."""
+
+
 class Incremental:
     """Scores of copies of one image that each differ from it in one box, by recomputing only what the box can change.
 
@@ -43,16 +49,17 @@ class Incremental:
         self.base = _channels_last(x.detach())
         self.memo = Memo()
 
-    def __call__(self, patches: Tensor, at: Tensor) -> Tensor:
+    def __call__(self, patches: Tensor, at: Tensor, worth: Callable[[], bool] | None = None) -> Tensor:
         """Patches (m, c, *size) at the cells from `at` (m, d) on, all inside the image -> scores (m, k).
 
+        worth: asked when the copies go on in full for the first time; if it says no, Spread is raised.
         Raises NotIncremental where the network does not run on them.
         """
         with torch.inference_mode(False), torch.no_grad():
             boxes = Boxes(self.base, _channels_last(patches.detach()), at.cpu().numpy())
-            self.memo.rewind()
+            self.memo.rewind(worth)
             try:
-                scores = self.run(boxes.whole() if boxes.share >= DENSE else Patch(boxes, self.memo, Family()))
+                scores = self.run(_wrapped(boxes, self.memo, None))
                 scores = scores.plain() if isinstance(scores, Patch) else scores
             except NotIncremental:
                 raise
@@ -77,9 +84,18 @@ class Memo:
     def __init__(self) -> None:
         self.steps: list[tuple[Any, Any, Any]] = []  # operation, what it was given, its result
         self.next = 0
+        self.worth: Callable[[], bool] | None = None  # asked once, see `Incremental.__call__`
 
-    def rewind(self) -> None:
-        self.next = 0
+    def rewind(self, worth: Callable[[], bool] | None) -> None:
+        self.next, self.worth = 0, worth
+
+    def in_full(self, boxes: Boxes) -> Tensor:
+        """The copies in full; Spread where the way there was not worth it.  Of a pooled map nothing can be said."""
+        if self.worth is not None and prod(boxes.space) > 1:
+            worth, self.worth = self.worth, None
+            if not worth():
+                raise Spread
+        return boxes.whole()
 
     def __call__(self, fn: Any, *args: Any, **kwargs: Any) -> Any:
         """The result of the same operation on the same arguments, or a new one: then nothing behind it is known any more."""
@@ -178,7 +194,7 @@ class Patch(Tensor):
         if self.full is None:
             if boxes is None:
                 raise NotIncremental("A map was written into that shares memory with another.")
-            self.full = boxes.whole()
+            self.full = self.memo.in_full(boxes)
             self.family.full.append((self.full, self.full._version))
         return self.full
 
@@ -220,7 +236,7 @@ def _by_box(fn: Any, operation: BoxOperation, args: Any, kwargs: Any) -> Any:
 
 
 def _wrapped(boxes: Boxes, memo: Memo, family: Family | None) -> Tensor:
-    return boxes.whole() if family is None and boxes.share >= DENSE else Patch(boxes, memo, family or Family())
+    return memo.in_full(boxes) if family is None and boxes.share >= DENSE else Patch(boxes, memo, family or Family())
 
 
 def _in_full(fn: Any, args: Any, kwargs: Any) -> Any:

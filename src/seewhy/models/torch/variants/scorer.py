@@ -23,7 +23,7 @@ from seewhy.models.torch.places.layout import Layout
 from seewhy.models.torch.scores import as_numpy
 
 from .folding import folded
-from .incremental import Incremental, NotIncremental
+from .incremental import Incremental, NotIncremental, Spread
 from .tail import TorchTail
 
 SHORT = 0.9  # of the work of plain passes: a short cut that does more of it is none
@@ -47,10 +47,13 @@ class TorchScorer:
         with torch.no_grad(), memory_errors():
             return as_numpy(self.scored(self.each(x)))
 
-    def each(self, x: Tensor) -> Tensor:
-        """What the network gives for each image, whatever others are in the batch: found out on the first of several."""
+    def each(self, x: Tensor, alone: Tensor | None = None) -> Tensor:
+        """What the network gives for each image, whatever others are in the batch: found out on the first of several.
+
+        alone: what it gives for the first, where that is known.
+        """
         if self.mixes is None and len(x) > 1:
-            together, alone = self.raw(x.clone()), self.raw(x[:1].clone())
+            together, alone = self.raw(x.clone()), self.raw(x[:1].clone()) if alone is None else alone
             self.mixes = not alike(together[:1], alone)
             return together if not self.mixes else torch.cat([self.raw(image) for image in x.split(1)])
         return torch.cat([self.raw(image) for image in x.split(1)]) if self.mixes else self.raw(x)
@@ -100,29 +103,46 @@ class BoxScorer:
 
     def __call__(self, patches: Tensor, at: Tensor) -> NDArray[Any]:
         with torch.no_grad(), memory_errors():
-            if self.short is not None:
-                try:
-                    self.calls += 1
-                    with Work() if self.calls == 2 else nullcontext() as work:  # the first call learns the image
-                        raw = self.short(patches, at)
-                    numbers = as_numpy(self.scorer.scored(raw))
-                    if work is not None and work.done > SHORT * self.plain * len(at):
-                        self.short = None  # right, but no shorter
-                    if self.calls > 1 or self._agrees(raw[:2], patches[:2], at[:2]):
-                        return numbers
-                except NotIncremental as error:
-                    self.why = str(error)
+            self.calls += 1
+            alone = self._plainly(patches, at) if self.calls == 1 else None
+            raw = None if self.short is None else self._shortly(self.short, patches, at, alone)
+            if raw is None:
                 self.short = None
-            return self.scorer(self._whole(patches, at))
+                raw = self.scorer.each(self._whole(patches, at), alone)
+            return as_numpy(self.scorer.scored(raw))
 
-    def _agrees(self, raw: Tensor, patches: Tensor, at: Tensor) -> bool:
-        """Do the first boxes give what plain passes give?"""
-        whole = self._whole(patches, at)
+    def _shortly(self, short: Incremental, patches: Tensor, at: Tensor, alone: Tensor | None) -> Tensor | None:
+        """The scores by the short cut; None where it is none, or not right.  alone: of the first box, in the first call."""
+        try:
+            with Work() if self.calls < 3 else nullcontext() as work:  # the first call learns the image
+                raw = short(patches, at, None if alone is None or work is None else lambda: self._worth(work))
+        except Spread:
+            return None
+        except NotIncremental as error:
+            self.why = str(error)
+            return None
+        if alone is not None and not self._agrees(raw, alone, patches, at):
+            self.why = "its scores differ from those of plain passes"
+            return None
+        if alone is None and work is not None and work.done > SHORT * self.plain * len(at):
+            self.short = None  # right, but no shorter
+        return raw
+
+    def _worth(self, work: "Work") -> bool:
+        """Was there so much work up to now that a short cut can leave out enough of it?"""
+        return work.done >= (1 - SHORT) * self.plain
+
+    def _agrees(self, raw: Tensor, alone: Tensor, patches: Tensor, at: Tensor) -> bool:
+        """Do the first two boxes give what plain passes give?"""
+        second = self._whole(patches[1:2], at[1:2])
+        return alike(raw[:2], torch.cat([alone, *map(self.scorer.raw, second.split(1))]))
+
+    def _plainly(self, patches: Tensor, at: Tensor) -> Tensor:
+        """What a plain pass gives for the first box, and how much work it takes."""
         with Work() as work:
-            expected = torch.cat([self.scorer.raw(image) for image in whole.split(1)])
-        self.plain = work.done / len(at)
-        self.why = "" if alike(raw, expected) else "its scores differ from those of plain passes"
-        return not self.why
+            alone = self.scorer.raw(self._whole(patches[:1], at[:1]))
+        self.plain = work.done
+        return alone
 
     def _whole(self, patches: Tensor, at: Tensor) -> Tensor:
         images = self.image.repeat(len(patches), *[1] * self.image.ndim)
