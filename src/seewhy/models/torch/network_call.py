@@ -28,7 +28,7 @@ class NetworkCall:
     """A network, and how it is called."""
 
     def __init__(self, network: nn.Module, settings: Settings) -> None:
-        self.original = unwrapped(network)  # the network, as the person gave it
+        self.given, self.inside = network, unwrapped(network) is not network  # of torch.compile, DataParallel or the like
         self.tries = Tries()
         self.known_as: object = None  # of a copy: the identity of the network that it is a copy of
         device, dtype = settings.device, settings.dtype
@@ -40,6 +40,11 @@ class NetworkCall:
                 raise BadParameter(f"device={device!r}, dtype={dtype!r}: the network cannot be moved there ({why}).") from None
         self.towers = towers_of(self.original, settings.tokenizer, settings.inputs)
         self.inputs = Inputs(settings.inputs, detects(self.original))
+
+    @property
+    def original(self) -> nn.Module:
+        """The network, as the person gave it, without what only wraps it."""
+        return unwrapped(self.given) if self.inside else self.given
 
     @property
     def network(self) -> nn.Module:
@@ -64,7 +69,7 @@ class NetworkCall:
     def of_network(self, network: nn.Module) -> "NetworkCall":
         """Another network that gives the same, such as a faster copy, called the same way."""
         call = copy(self)
-        call.original, call.tries, call.known_as = network, Tries(), self.identity
+        call.given, call.inside, call.tries, call.known_as = network, False, Tries(), self.identity
         return call
 
     def with_inputs(self, inputs: Inputs) -> "NetworkCall":
