@@ -23,7 +23,7 @@ from torch.nn.parameter import is_lazy
 from seewhy.models.torch.passes.taps import every_module
 
 from .containers import slots_of
-from .identity import Structure
+from .identity import NetworkState, Structure
 from .own_containers import KINDS, OwnContainers, all_same
 from .snapshot import HOOKS, STANDARD, Change, Snapshot
 
@@ -75,11 +75,15 @@ class StandIn:
         self.made_state = Snapshot(states)
         self.weights = [value for module in self.originals for value in module._parameters.values() if value is not None]
         self.written: list[Change] = []  # what the network's code wrote
+        self.places = [*map(Tensor.data_ptr, self.aliases)]
+        self.memory: object = None  # where the network's tensors lay when it was seen that its buffers lie there, too
         self.lasting = True
 
-    def lasts(self, structure: Structure) -> bool:
-        """Can it still stand in for the network, which is now made so?"""
-        return self.lasting and structure is self.structure and self._buffers_in_place() and self.containers.same()
+    def lasts(self, state: NetworkState) -> bool:
+        """Can it still stand in for the network, which is now so?"""
+        in_place = self._in_place if state.memory is self.memory else self._buffers_in_place
+        self.memory = state.memory
+        return self.lasting and state.structure is self.structure and in_place() and self.containers.same()
 
     def writes(self) -> int:
         """How often any of the weights was written to, as far as torch counts it."""
@@ -152,6 +156,10 @@ class StandIn:
         for key in HOOKS:
             state[key] = OrderedDict((at, self._anew(hook, made)) for at, hook in state[key].items())
         return state
+
+    def _in_place(self) -> bool:
+        """Do its own buffers lie where they did?"""
+        return [*map(Tensor.data_ptr, self.aliases)] == self.places
 
     def _buffers_in_place(self) -> bool:
         """Do the buffers still lie where the stand-in's do?"""
