@@ -97,13 +97,15 @@ class StandIn:
         """Let the network's modules have the numbers and words that its code wrote on itself: a counter counts on.
 
         Not where it wrote anything else, too: of a cache and its length, both stay as they are.  Layers and parameters that
-        the network made as it first ran are its own from then on.  Was there anything to give?
+        the network made as it first ran are its own from then on, and so is what it put into its lists, sets and dicts.
+        Was there anything to give?
         """
         self.written = [(at, "") for at in self.containers.written()]
+        gave = bool(self.written) and self.containers.give_back()
         if self.made_state.same():
-            return False
+            return gave
         self.lasting = False
-        gave = self._give_layers()
+        gave |= self._give_layers()
         written = [
             (module, key, now[key])
             for module, now, then in zip(self.originals, self.made_state.states, self.made_state.first, strict=True)
