@@ -95,6 +95,7 @@ class NetworkState:
 
     def __init__(self, structure: Structure, memory: Memory, identity: object) -> None:
         self.structure, self.memory, self.identity = structure, memory, identity
+        self.noted = set[Change]()  # what is known to be otherwise since
 
 
 class Watch:
@@ -139,14 +140,15 @@ class Watch:
 
         attributes: what they wrote on a stand-in; lent: on the network's own modules; writes: its weights are among it.
         """
-        structure, parts = state.structure, {*attributes}
+        structure, parts = state.structure, set[Change]()
         if not structure.containers.same():
             parts |= {(owner, "") for owner in structure.containers.changes()}
         if lent and not structure.same():
             parts |= structure.changes()
         if (lent or writes) and not state.memory.same():
             parts |= state.memory.changes()
-        self.written.update(parts)
+        self.written.update([*attributes, *(parts - state.noted)])
+        state.noted |= parts
 
 
 def _settings_of(module: ScriptModule) -> list[str]:

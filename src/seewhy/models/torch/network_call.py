@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from seewhy.arrays import Array
 from seewhy.errors import BadNetwork, BadParameter
 from seewhy.memory import out_of_memory
+from seewhy.models.model import RANDOM
 from seewhy.models.settings import Settings
 from seewhy.models.torch.passes.backward import TRAINED, trained_meanwhile
 from seewhy.models.torch.passes.taps import differentiable_rnn, offloaded, unwrapped
@@ -30,6 +31,7 @@ class NetworkCall:
     def __init__(self, network: nn.Module, settings: Settings) -> None:
         self.given, self.inside = network, unwrapped(network) is not network  # of torch.compile, DataParallel or the like
         self.tries = Tries()
+        self.written = _written(self.original) if settings.weights == RANDOM else []  # into the weights, before it was wrapped
         self.known_as: object = None  # of a copy: the identity of the network that it is a copy of
         device, dtype = settings.device, settings.dtype
         if device is not None or dtype is not None:
@@ -65,6 +67,10 @@ class NetworkCall:
     def device(self) -> torch.device:
         """The device that images are moved to."""
         return entrance(self.network, _parameter(self.network))
+
+    def trained(self) -> bool:
+        """Was anything written into weights that had been drawn at random, as far as torch counts it?"""
+        return _written(self.original) != self.written
 
     def of_network(self, network: nn.Module) -> "NetworkCall":
         """Another network that gives the same, such as a faster copy, called the same way."""
@@ -121,6 +127,11 @@ class NetworkCall:
     def __call__(self, args: Any, options: Any) -> Any:
         """What the network, or its image tower, gives."""
         return self.towers.images(self.network, *args, **options) if self.towers else self.network(*args, **options)
+
+
+def _written(network: nn.Module) -> list[tuple[int, int]]:
+    """Which parameters there are, and how often each was written to."""
+    return [(id(p), 0 if p.is_inference() else p._version) for p in network.parameters()]
 
 
 def _parameter(network: nn.Module) -> Tensor:
