@@ -71,6 +71,8 @@ def test_one_image_of_any_kind_is_a_list_of_one():
 def test_floats_are_told_by_their_axes():
     signal = np.zeros((2, 3, 40))
     assert sort_out(signal, signals=True).x is signal
+    assert sort_out(signal, signals=lambda: True).x is signal
+    sort_out(signal[None], signals=lambda: pytest.fail("of four axes there is nothing to ask"))
     for wrong, said in (
         (signal, r"float array \(2, 3, 40\) is no prepared batch \(n, c, h, w\)"),
         (np.zeros((0, 3, 4, 4)), r"batch \(0, 3, 4, 4\) is empty"),

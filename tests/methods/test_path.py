@@ -69,15 +69,18 @@ class Gentle(nn.Module):
         return self.fc(torch.tanh(self.conv2(torch.tanh(self.conv1(x) / 4))).mean((2, 3)))
 
 
+SHOWN: list[float] = []  # no attribute of the network: each thread that explains it has attributes of its own
+
+
 class Power(nn.Module):
     """y = sum x^p / p over pixels: the integral from 0 to x is x^p / p, pixel by pixel."""
 
     def __init__(self, p):
         super().__init__()
-        self.p, self.weight, self.seen = p, nn.Parameter(torch.ones((), dtype=torch.float64)), []
+        self.p, self.weight = p, nn.Parameter(torch.ones((), dtype=torch.float64))
 
     def forward(self, x):
-        self.seen += x.detach()[:, 0, 0, 0].tolist()
+        SHOWN.extend(x.detach()[:, 0, 0, 0].tolist())
         return (x**self.p / self.p).flatten(1).sum(1, keepdim=True) * torch.arange(1.0, 3.0)
 
 
@@ -90,7 +93,7 @@ def test_where_along_the_way_gradients_are_taken(rule, steps):
     for p in (1, 2, 3):
         network, x = Power(p), np.ones((1, 3, 4, 4))
         maps = found(network, x, targets=[0, 1], steps=steps, quadrature=rule)
-        places = network.seen[-steps:]
+        places = SHOWN[-steps:]
         ask.close(np.array(places) + 1, np.array([alpha for alpha, _ in nodes]) + 1, rel=1e-12)
         for t in (0, 1):
             total = sum(weight * alpha ** (p - 1) for alpha, weight in nodes)

@@ -50,7 +50,7 @@ def ask(
             f"layer={layer!r}: {', '.join(m.name for m in chosen)} reads {all_}, not a layer. Leave layer= "
             "out; to see what excites a layer's unit, ask for target=Unit(layer, channel)."
         )
-    sorted_out = in_frames(sort_out(images, model.signals), model.prepare)
+    sorted_out = in_frames(sort_out(images, model.takes_signals), model.prepare)
     count = len(sorted_out.x) if isinstance(sorted_out, PreparedBatch) else len(sorted_out)
     for each in targets:
         if isinstance(each, PerImage) and len(each.targets) != count:

@@ -1,6 +1,6 @@
 """The images that a person gives: a list of pictures still to be read, or a prepared batch."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,17 +24,18 @@ class PreparedBatch:
     first: int = 0  # the place of its first image among all images
 
 
-def sort_out(images: Images, signals: bool = False) -> PreparedBatch | list[Any]:
+def sort_out(images: Images, signals: bool | Callable[[], bool] = False) -> PreparedBatch | list[Any]:
     """The images as a prepared batch, or as a list of pictures that are still to be opened.
 
-    signals: floats (n, c, l) are a prepared batch, too.
+    signals: floats (n, c, l) are a prepared batch, too; a function is asked of arrays alone that have less than four axes.
     """
     if isinstance(images, PreparedBatch):
         return images
     if isinstance(images, str | Path | Image.Image | Photo | Volume | bytes) or is_clip(images):
         return [images]
     if hasattr(images, "dtype") and hasattr(images, "shape"):
-        return _sort_array(images, 3 if signals else 4)
+        few = len(images.shape) < 4 and (signals() if callable(signals) else signals)
+        return _sort_array(images, 3 if few else 4)
     if not isinstance(images, Sequence):
         images = _listed(images)
     if not len(images):

@@ -52,11 +52,14 @@ class FunctionModel:
         self.requested_batch_size = settings.batch_size
         self.weights = settings.weights
         self.aims: tuple[Pinned, ...] = ()  # what is read of all that it gives, of a model made by `aimed`
-        self.signals = takes == "float" and prepare is None
 
     def __repr__(self) -> str:
         classes = f"{len(self.labels) if self.labels else 'unnamed'} classes"
         return f"<{printable(self.name, 300)}: {self.explains} of {classes}, scores only>"
+
+    def takes_signals(self) -> bool:
+        """Does it take batches (n, c, l)?"""
+        return self.takes == "float" and self.prepare is None
 
     def unchanged(self) -> AbstractContextManager[Any]:
         """Nothing is remembered of a function, so nothing has to be looked over."""
@@ -70,7 +73,7 @@ class FunctionModel:
         return self
 
     def batches(self, images: Images, whole: bool = False) -> Iterator[Batch]:
-        return batches(images, self.prepare, self.at_once, self.name, self.signals)
+        return batches(images, self.prepare, self.at_once, self.name, self.takes_signals)
 
     def at_once(self, space: Sequence[int], whole: bool = False) -> int:
         """How many images the function is given at most, whatever their size."""

@@ -180,9 +180,9 @@ class Model(Protocol):
     weights: str | None  # which file or tag they came from
     explains: str  # one of SCORES, or "activation" of a model of units
     no_classes: str  # why no class can be explained; "" where one can
-    signals: bool  # it takes batches (n, c, l)
     prepare: Preparer | None  # of photos, volumes or clips
 
+    def takes_signals(self) -> bool: ...  # batches (n, c, l)
     def unchanged(self) -> AbstractContextManager[Any]: ...  # inside, edits of the network are looked for once
     def fit(self, count: int) -> None: ...  # BadParameter, where it has side inputs of another number of images
     def beside(self, place: int, count: int) -> "Model": ...  # with the side inputs of these images

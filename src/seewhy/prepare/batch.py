@@ -86,11 +86,12 @@ class ReadyPhoto(NamedTuple):
 
 
 def batches(
-    images: Images, prepare: Preparer | None, together: Callable[[Sequence[int]], int], model: str, signals: bool = False
-) -> Iterator[Batch]:
+    images: Images, prepare: Preparer | None, together: Callable[[Sequence[int]], int], model: str,
+    signals: bool | Callable[[], bool] = False,
+) -> Iterator[Batch]:  # fmt: skip
     """Images as the network eats them, each batch of one shape; read as they are needed.
 
-    together: how many images of these sides go in one batch at most.
+    together: how many images of these sides go in one batch at most; signals: as `sort_out` has it.
     """
     sorted_out = in_frames(sort_out(images, signals), prepare)
     if isinstance(sorted_out, PreparedBatch):

@@ -119,9 +119,13 @@ def test_versions_are_those_of_what_has_a_part(model):
 
 
 def test_signals_are_taken_where_nothing_else_is_convolved(network):
-    assert TorchScores(nn.Sequential(nn.Conv1d(2, 3, 3)), Settings()).signals
-    assert not TorchScores(network, Settings()).signals
-    assert TorchScores(nn.Sequential(nn.Linear(2, 3)), Settings()).signals
+    of_signals = nn.Sequential(nn.Conv1d(2, 3, 3))
+    model = TorchScores(of_signals, Settings())
+    assert model.takes_signals()
+    of_signals[0] = nn.Conv2d(2, 3, 3)
+    assert not model.takes_signals()
+    assert not TorchScores(network, Settings()).takes_signals()
+    assert TorchScores(nn.Sequential(nn.Linear(2, 3)), Settings()).takes_signals()
 
 
 @pytest.mark.parametrize("fast", [False, True])

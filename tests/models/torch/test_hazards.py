@@ -103,3 +103,18 @@ def test_what_train_mode_gives_may_be_something_else(errors, said):
     report = seen(Auxiliary(*errors).train())
     assert said in hazards(report)["train-mode"].words
     assert report.method == "grad-cam"
+
+
+@pytest.mark.parametrize("load", ["load_state_dict", "a step", "another parameter"])
+def test_weights_that_were_written_since_they_were_drawn_are_not_drawn_at_random(load):
+    network = networks.pooled()
+    model = seewhy.wrap(network, weights="random")
+    assert "random-weights" in hazards(doctor(model, X))
+    if load == "load_state_dict":
+        network.load_state_dict(networks.pooled(seed=1).state_dict())
+    elif load == "a step":
+        network(torch.tensor(X)).sum().backward()
+        torch.optim.SGD(network.parameters(), 0.1).step()
+    else:
+        network.fc.weight = nn.Parameter(networks.pooled(seed=1).fc.weight.detach())
+    assert "random-weights" not in hazards(doctor(model, X))

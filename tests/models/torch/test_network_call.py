@@ -140,6 +140,17 @@ def test_another_network_is_called_the_same_way_and_nothing_is_known_of_it(call)
     assert call.with_inputs(Inputs("image")).tries is call.tries
 
 
+@pytest.mark.parametrize("wrapping", [nn.DataParallel, lambda network: torch.compile(network, backend="eager")])
+def test_another_network_in_the_same_wrapping_is_the_one_that_is_called(wrapping, network):
+    whole, other = wrapping(network), networks.pooled(seed=1)
+    model = seewhy.wrap(whole)
+    seewhy.grad_cam(model, X, target=1)
+    setattr(whole, "module" if isinstance(whole, nn.DataParallel) else "_orig_mod", other)
+    np.testing.assert_array_equal(
+        values(seewhy.grad_cam(model, X, target=1)), values(seewhy.grad_cam(seewhy.wrap(other), X, target=1))
+    )
+
+
 def drawn(call, key, stop=False):
     with call.ready(X, "mine"), call.passing(key):
         number = torch.rand(1)

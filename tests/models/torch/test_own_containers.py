@@ -3,6 +3,7 @@
 from collections import OrderedDict, defaultdict
 
 import pytest
+from torch import nn
 
 from seewhy.models.torch.own_containers import OwnContainers
 
@@ -70,3 +71,34 @@ def test_a_write_on_either_of_the_two_is_noticed(kind, apart):
             (written.add if isinstance(written, set) else written.append)(object())
         assert not containers.same()
         assert containers.written() == ([id(value)] if write_on_own or not apart else [])
+
+
+@pytest.mark.parametrize("kind", MADE)
+def test_what_was_put_into_one_or_taken_out_is_given_back(kind):
+    value = MADE[kind]()
+    containers = OwnContainers(apart=True)
+    own = containers.of(value, nothing_new)
+    assert not containers.give_back()
+    if isinstance(own, dict):
+        del own["a"]
+        own["c"] = 3
+    else:
+        own.remove(1)
+        (own.add if isinstance(own, set) else own.append)("c")
+    before = MADE[kind]()
+    assert value == before
+    assert containers.give_back()
+    assert value == own != before
+
+
+@pytest.mark.parametrize("why", ["a module of the stand-in", "another thread wrote", "stands for modules"])
+def test_what_is_not_given_back(why):
+    value, stands = ["a"], nn.Identity()
+    containers = OwnContainers(apart=True)
+    own = containers.of(value, lambda item: stands if why == "stands for modules" else item)
+    own.append(nn.Identity() if why == "a module of the stand-in" else "b")
+    if why == "another thread wrote":
+        value.append("c")
+    before = [*value]
+    assert not containers.give_back()
+    assert value == before

@@ -102,7 +102,7 @@ class TileQuestion(NamedTuple):
     single: bool  # its tiles are explained one by one
 
     def explain(self, images: Images, targets: list[Any]) -> Heatmaps:
-        given = sort_out(images, self.model.signals)
+        given = sort_out(images, self.model.takes_signals)
         collector = Collector("raise", len(given.x) if isinstance(given, PreparedBatch) else len(given))
         return explained(self.model, given, self.methods, targets, self.layers, collector)
 

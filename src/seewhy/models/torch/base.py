@@ -54,8 +54,6 @@ class TorchScores:
     def __init__(self, network: nn.Module, settings: Settings) -> None:
         self.runner = Runner(network, settings, self.sealed)
         self.prepare = preparer(settings.prepare)
-        convolved = {len(m.kernel_size) for m in every_module(self.network) if isinstance(m, nn.modules.conv._ConvNd)}
-        self.signals = settings.prepare is None and convolved <= {1}
         self.derived: Recent[Any, Any] = Recent()  # models made of this one, and surveys that they share
 
     def __copy__(self) -> Self:
@@ -98,6 +96,11 @@ class TorchScores:
         usual = min(COPIES if whole else BATCH, cheapest(space, self.runner.call.device.type))
         return self.runner.settings.batch_size or usual
 
+    def takes_signals(self) -> bool:
+        """Does it take batches (n, c, l)?"""
+        convolved = {len(m.kernel_size) for m in every_module(self.network) if isinstance(m, nn.modules.conv._ConvNd)}
+        return self.prepare is None and convolved <= {1}
+
     def unchanged(self) -> AbstractContextManager[Any]:
         """Inside, the network counts as what it is at the beginning: edits are looked for once, not at each question."""
         return self.runner.call.unchanged()
@@ -115,7 +118,7 @@ class TorchScores:
 
     def batches(self, images: Images, whole: bool = False) -> Iterator[Batch]:
         """The images, prepared, in batches; whole: of so few that the graph of the whole network can be kept."""
-        return batches(images, self.prepare, partial(self.at_once, whole=whole), self.name, self.signals)
+        return batches(images, self.prepare, partial(self.at_once, whole=whole), self.name, self.takes_signals)
 
     def colour(self, level: int) -> NDArray[Any] | None:
         """What a grey of that level (0 black, 255 white) is to the network: (c,); None where it takes no photos."""

@@ -58,7 +58,7 @@ def _head(facts: Facts) -> Iterator[Hazard]:
     if weight is not None and not weight.is_meta and not bool(weight.any()):
         yield Hazard("zero-head", WARNING, "the weights of the last layer are all zero: it was never trained", (),
                      "Every class gets the same score, and every map is empty. Load trained weights.")  # fmt: skip
-    elif facts.runner.settings.weights == RANDOM:
+    elif facts.runner.settings.weights == RANDOM and not facts.runner.call.trained():
         yield Hazard("random-weights", WARNING, "the weights are drawn at random: nothing was learned", (),
                      "Maps show what the architecture prefers, nothing more. Load trained weights.")  # fmt: skip
 

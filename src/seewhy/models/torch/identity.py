@@ -21,7 +21,6 @@ from .containers import PLAIN, Containers
 from .snapshot import HOOKS, STANDARD, WEIGHTS, Change, Snapshot, equal
 
 VERSION = attrgetter("_version")
-MEMORY = attrgetter("nbytes")
 NUMBERS = "numbers"  # the name under which a tensor holds what is written into it
 OFTEN = 2  # an attribute or a tensor that passes wrote so often is written time and again: that is no edit
 
@@ -74,12 +73,12 @@ class Memory:
         self.then = self._now()
 
     def same(self) -> bool:
-        """Was none of them written to, moved, or made another kind of number?"""
+        """Was none of them written to, and did none come to lie elsewhere, as where it is made another kind of number?"""
         return self._now() == self.then
 
     def changes(self) -> set[Change]:
         """Those that were."""
-        every = (self.counted, self.placed, self.placed)
+        every = (self.counted, self.placed)
         return {
             (id(tensor), NUMBERS)
             for tensors, now, then in zip(every, self._now(), self.then, strict=True)
@@ -87,15 +86,16 @@ class Memory:
             if number != before
         }
 
-    def _now(self) -> tuple[list[int], list[int], list[int]]:
-        return [*map(VERSION, self.counted)], [*map(Tensor.data_ptr, self.placed)], [*map(MEMORY, self.placed)]
+    def _now(self) -> tuple[list[int], list[int]]:
+        return [*map(VERSION, self.counted)], [*map(Tensor.data_ptr, self.placed)]
 
 
 class NetworkState:
     """A network as it was looked over: `identity` is its identity."""
 
-    def __init__(self, structure: Structure, weights: Memory, identity: object) -> None:
-        self.structure, self.weights, self.identity = structure, weights, identity
+    def __init__(self, structure: Structure, memory: Memory, identity: object) -> None:
+        self.structure, self.memory, self.identity = structure, memory, identity
+        self.noted = set[Change]()  # what is known to be otherwise since
 
 
 class Watch:
@@ -118,7 +118,7 @@ class Watch:
             structure = Structure(network)
             self.last = NetworkState(structure, Memory(structure.tensors), object())
             return self.last
-        made, numbers = last.structure.same(), last.weights.same()
+        made, numbers = last.structure.same(), last.memory.same()
         if not (made and numbers):
             self.last = last = self._renewed(network, last, made, numbers)
         return last
@@ -127,7 +127,7 @@ class Watch:
         often = {part for part, times in self.written.items() if times >= OFTEN or not part[1]}
         structure = last.structure if made else Structure(network, {owner for owner, name in often if not name})
         edits = set[Change]() if made else {part for part in last.structure.changes() if part[1] != "training"} - often
-        writes = set[Change]() if numbers else last.weights.changes() - often
+        writes = set[Change]() if numbers else last.memory.changes() - often
         if edits:
             there = {*map(id, structure.modules), *map(id, structure.containers.owners), *map(id, structure.tensors)}
             self.written = Counter({part: times for part, times in self.written.items() if part[0] in there})
@@ -140,14 +140,15 @@ class Watch:
 
         attributes: what they wrote on a stand-in; lent: on the network's own modules; writes: its weights are among it.
         """
-        structure, parts = state.structure, {*attributes}
+        structure, parts = state.structure, set[Change]()
         if not structure.containers.same():
             parts |= {(owner, "") for owner in structure.containers.changes()}
         if lent and not structure.same():
             parts |= structure.changes()
-        if (lent or writes) and not state.weights.same():
-            parts |= state.weights.changes()
-        self.written.update(parts)
+        if (lent or writes) and not state.memory.same():
+            parts |= state.memory.changes()
+        self.written.update([*attributes, *(parts - state.noted)])
+        state.noted |= parts
 
 
 def _settings_of(module: ScriptModule) -> list[str]:

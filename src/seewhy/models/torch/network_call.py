@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from seewhy.arrays import Array
 from seewhy.errors import BadNetwork, BadParameter
 from seewhy.memory import out_of_memory
+from seewhy.models.model import RANDOM
 from seewhy.models.settings import Settings
 from seewhy.models.torch.passes.backward import TRAINED, trained_meanwhile
 from seewhy.models.torch.passes.taps import differentiable_rnn, offloaded, unwrapped
@@ -28,8 +29,9 @@ class NetworkCall:
     """A network, and how it is called."""
 
     def __init__(self, network: nn.Module, settings: Settings) -> None:
-        self.original = unwrapped(network)  # the network, as the person gave it
+        self.given, self.inside = network, unwrapped(network) is not network  # of torch.compile, DataParallel or the like
         self.tries = Tries()
+        self.written = _written(self.original) if settings.weights == RANDOM else []  # into the weights, before it was wrapped
         self.known_as: object = None  # of a copy: the identity of the network that it is a copy of
         device, dtype = settings.device, settings.dtype
         if device is not None or dtype is not None:
@@ -40,6 +42,11 @@ class NetworkCall:
                 raise BadParameter(f"device={device!r}, dtype={dtype!r}: the network cannot be moved there ({why}).") from None
         self.towers = towers_of(self.original, settings.tokenizer, settings.inputs)
         self.inputs = Inputs(settings.inputs, detects(self.original))
+
+    @property
+    def original(self) -> nn.Module:
+        """The network, as the person gave it, without what only wraps it."""
+        return unwrapped(self.given) if self.inside else self.given
 
     @property
     def network(self) -> nn.Module:
@@ -61,10 +68,14 @@ class NetworkCall:
         """The device that images are moved to."""
         return entrance(self.network, _parameter(self.network))
 
+    def trained(self) -> bool:
+        """Was anything written into weights that had been drawn at random, as far as torch counts it?"""
+        return _written(self.original) != self.written
+
     def of_network(self, network: nn.Module) -> "NetworkCall":
         """Another network that gives the same, such as a faster copy, called the same way."""
         call = copy(self)
-        call.original, call.tries, call.known_as = network, Tries(), self.identity
+        call.given, call.inside, call.tries, call.known_as = network, False, Tries(), self.identity
         return call
 
     def with_inputs(self, inputs: Inputs) -> "NetworkCall":
@@ -116,6 +127,11 @@ class NetworkCall:
     def __call__(self, args: Any, options: Any) -> Any:
         """What the network, or its image tower, gives."""
         return self.towers.images(self.network, *args, **options) if self.towers else self.network(*args, **options)
+
+
+def _written(network: nn.Module) -> list[tuple[int, int]]:
+    """Which parameters there are, and how often each was written to."""
+    return [(id(p), 0 if p.is_inference() else p._version) for p in network.parameters()]
 
 
 def _parameter(network: nn.Module) -> Tensor:

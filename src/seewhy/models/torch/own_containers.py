@@ -6,6 +6,8 @@ from copy import copy
 from operator import is_
 from typing import Any, NamedTuple
 
+from torch import nn
+
 KINDS = (list, tuple, set, dict, OrderedDict, defaultdict)
 
 
@@ -46,6 +48,21 @@ class OwnContainers:
         """Do all of them, and those of the network, still hold the very same objects?"""
         return all(pair.same() for pair in self.pairs.values())
 
+    def give_back(self) -> bool:
+        """Let the network's own hold what its code put into those of the stand-in, or took out.  Was there anything to give?
+
+        Not where other modules stand in one, or where another thread wrote on the network's own meanwhile.
+        """
+        given = False
+        for at in self.written():
+            pair = self.pairs[at]
+            now = held_by(pair.own)
+            whole = all_same(pair.held, pair.new) and not any(isinstance(item, nn.Module) for item in now)
+            if whole and pair.own is not pair.original and alike(held_by(pair.original), pair.held):
+                _hold(pair.original, pair.own)
+                given = True
+        return given
+
     def written(self) -> list[int]:
         """The ids of those of the network of which the stand-in's own holds something else since."""
         return [at for at, pair in self.pairs.items() if not alike(held_by(pair.own), pair.new)]
@@ -62,6 +79,16 @@ def all_same(before: Iterable[Any], after: Iterable[Any]) -> bool:
 
 def alike(now: list[Any], then: list[Any]) -> bool:
     return len(now) == len(then) and all_same(now, then)
+
+
+def _hold(container: Any, other: Any) -> None:
+    """Let a container hold what another of its kind holds; at no moment it lacks what both hold."""
+    if isinstance(container, list):
+        container[:] = other
+        return
+    for gone in [key for key in container if key not in other]:
+        container.pop(gone) if isinstance(container, dict) else container.discard(gone)
+    container.update(other)
 
 
 def _filled(like: Any, held: list[Any]) -> Any:

@@ -23,7 +23,7 @@ from torch.nn.parameter import is_lazy
 from seewhy.models.torch.passes.taps import every_module
 
 from .containers import slots_of
-from .identity import Structure
+from .identity import NetworkState, Structure
 from .own_containers import KINDS, OwnContainers, all_same
 from .snapshot import HOOKS, STANDARD, Change, Snapshot
 
@@ -75,11 +75,15 @@ class StandIn:
         self.made_state = Snapshot(states)
         self.weights = [value for module in self.originals for value in module._parameters.values() if value is not None]
         self.written: list[Change] = []  # what the network's code wrote
+        self.places = [*map(Tensor.data_ptr, self.aliases)]
+        self.memory: object = None  # where the network's tensors lay when it was seen that its buffers lie there, too
         self.lasting = True
 
-    def lasts(self, structure: Structure) -> bool:
-        """Can it still stand in for the network, which is now made so?"""
-        return self.lasting and structure is self.structure and self._buffers_in_place() and self.containers.same()
+    def lasts(self, state: NetworkState) -> bool:
+        """Can it still stand in for the network, which is now so?"""
+        in_place = self._in_place if state.memory is self.memory else self._buffers_in_place
+        self.memory = state.memory
+        return self.lasting and state.structure is self.structure and in_place() and self.containers.same()
 
     def writes(self) -> int:
         """How often any of the weights was written to, as far as torch counts it."""
@@ -93,13 +97,15 @@ class StandIn:
         """Let the network's modules have the numbers and words that its code wrote on itself: a counter counts on.
 
         Not where it wrote anything else, too: of a cache and its length, both stay as they are.  Layers and parameters that
-        the network made as it first ran are its own from then on.  Was there anything to give?
+        the network made as it first ran are its own from then on, and so is what it put into its lists, sets and dicts.
+        Was there anything to give?
         """
         self.written = [(at, "") for at in self.containers.written()]
+        gave = bool(self.written) and self.containers.give_back()
         if self.made_state.same():
-            return False
+            return gave
         self.lasting = False
-        gave = self._give_layers()
+        gave |= self._give_layers()
         written = [
             (module, key, now[key])
             for module, now, then in zip(self.originals, self.made_state.states, self.made_state.first, strict=True)
@@ -152,6 +158,10 @@ class StandIn:
         for key in HOOKS:
             state[key] = OrderedDict((at, self._anew(hook, made)) for at, hook in state[key].items())
         return state
+
+    def _in_place(self) -> bool:
+        """Do its own buffers lie where they did?"""
+        return [*map(Tensor.data_ptr, self.aliases)] == self.places
 
     def _buffers_in_place(self) -> bool:
         """Do the buffers still lie where the stand-in's do?"""

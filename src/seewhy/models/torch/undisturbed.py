@@ -55,12 +55,12 @@ class Tries:
         self.spares.clear()
         return Past()
 
-    def spare(self, structure: Structure) -> StandIn | None:
+    def spare(self, state: NetworkState) -> StandIn | None:
         """A stand-in made before that can still stand in, for this thread alone; None where there is none."""
         with suppress(IndexError):  # another thread took the last one
             while self.spares:
                 spare = self.spares.pop()
-                if spare.made_of != self.past and spare.lasts(structure):
+                if spare.made_of != self.past and spare.lasts(state):
                     return spare
         return None
 
@@ -185,12 +185,12 @@ def _stand_in(network: nn.Module, tries: Tries, state: NetworkState) -> Iterator
         stand_in = None
         if tries.spares and tries.process == os.getpid():
             turn.enter_context(held(tries.locks))
-            stand_in = tries.spare(state.structure)
+            stand_in = tries.spare(state)
         if stand_in is None:
             turn.close()
             tries.locks, tries.process = locks_of(network), os.getpid()
             turn.enter_context(held(tries.locks))
-            stand_in = tries.spare(state.structure) or tries.made(network, state.structure)
+            stand_in = tries.spare(state) or tries.made(network, state.structure)
         if stand_in is not None and tries.beside(stand_in):
             turn.close()
         yield stand_in
