@@ -23,14 +23,14 @@ class Recorder:
 
     def __init__(self, default: bool = True, g: float = 1.0, a: np.ndarray = LATE) -> None:
         self.calls: list[Any] = []
-        self.default, self.g, self.a = default, g, a
+        self.has_default, self.g, self.a = default, g, a
 
     def _answer(self, scale: float) -> Answer:
         return Answer(scale * np.array([[1.0, 2.0], [3.0, 4.0]]), None)
 
-    def layers(self, x: Any) -> dict[str, Layer]:
-        self.calls.append("layers")
-        return {"early": Layer("Conv2d", (4, 4, 4), 1, True), "late": Layer("Conv2d", (4, 2, 2), 1, True, self.default, "last")}
+    def default(self, x: Any) -> tuple[str, Layer] | None:
+        self.calls.append("default")
+        return ("late", Layer("Conv2d", (4, 2, 2), 1, True, True, "last")) if self.has_default else None
 
     def answer(self, x: Any) -> Answer:
         self.calls.append("answer")
@@ -38,6 +38,9 @@ class Recorder:
 
     def trace(self, x: Any, targets: Any, layers: Any, rule: Any = None, twice: bool = False) -> Trace:
         self.calls.append(("trace", tuple(layers), rule))
+        if None in layers and not self.has_default:
+            raise BadParameter("name one")
+        layers = [*dict.fromkeys("late" if name is None else name for name in layers)]
         answer = self._answer(10 if rule is None else 1000)
         evidence = {
             name: Evidence(a := X if name == INPUT else self.a, np.full((len(targets), *a.shape), self.g)) for name in layers
@@ -87,7 +90,7 @@ def test_nothing_runs_before_it_is_asked_for_and_then_once() -> None:
         assert made.layers == ["late"]
         assert made.activations["late"] is LATE
         assert made.pinned[0].scores[0, 1] == 20  # the trace's own scores
-    assert model.calls == ["layers", ("trace", ("late",), None)]
+    assert model.calls == [("trace", (None,), None), "default"]
     assert made.why("late") == "last"
     assert made.why("late#2") == "last"
     assert made.why("early") == ""
@@ -112,7 +115,7 @@ def test_the_image_is_traced_only_where_it_is_shared_and_is_a_layer_only_where_i
     assert both.layers == ["late"]
     assert both.trace.evidence.keys() == {"late", INPUT}
     assert case(layers=[INPUT, "late"]).layers == [INPUT, "late"]
-    assert model.calls == ["layers", ("trace", ("late", INPUT), None)]
+    assert model.calls == [("trace", (None, INPUT), None), "default"]
 
 
 def test_without_shared_gradients_a_pass_stops_at_the_last_layer() -> None:
@@ -122,7 +125,7 @@ def test_without_shared_gradients_a_pass_stops_at_the_last_layer() -> None:
     assert made.notes("late") == ("stopped",)
     assert made.answered is None  # it did not come to the network's end
     assert made.pinned[0].scores[0, 1] == 2
-    assert model.calls == ["layers", "activations", "answer"]
+    assert model.calls == ["default", "activations", "answer"]
 
 
 def test_what_is_pinned_stays_whatever_runs_later() -> None:
@@ -159,7 +162,7 @@ def test_ways_back_differ_by_rule_and_by_layers() -> None:
 def test_under_a_rule_for_all_gradients_methods_with_rules_of_their_own_are_refused() -> None:
     made = case(model := Recorder(), rule=Balanced())
     made.trace  # noqa: B018
-    assert model.calls[-1] == ("trace", ("late",), Balanced())
+    assert model.calls[0] == ("trace", (None,), Balanced())
     with pytest.raises(NotApplicable, match="cannot be asked of the cat"):
         made.plain_only("the cat")
     with pytest.raises(NotApplicable, match="rule of its own"):

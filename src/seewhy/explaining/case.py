@@ -146,6 +146,7 @@ class Case:
             layers = [*(self.requested if "gradients" in self.shared else ()), *([INPUT] if "pixels" in self.shared else ())]
             twice = "twice" in self.shared
             self.passes.trace = self.model.trace(self.x, self.targets, [*dict.fromkeys(layers)], self.rule, twice)
+            self.chosen = self.default_layer if None in layers else self.chosen  # now that the pass told which it is
         return self.passes.trace
 
     def settle(self) -> None:

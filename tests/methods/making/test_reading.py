@@ -212,8 +212,12 @@ class Flattened(nn.Module):
 
 
 def test_22_channels_are_no_tokens():
-    model = seewhy.wrap(networks.made(Flattened, 0))
-    assert seewhy.grad_cam(model, networks.images(2, 24, 24), target=0)[0].source.layer == "act1"
+    network, x = networks.made(Flattened, 0), networks.images(2, 24, 24)
+    model = seewhy.wrap(network)
+    assert seewhy.grad_cam(model, x, target=0)[0].source.layer == "line"
+    with torch.no_grad():
+        line = network.line(network.act1(network.conv1(torch.as_tensor(x))).flatten(2))
+    np.testing.assert_allclose(model.activations(x, ["line"])[0]["line"], line.reshape(2, 24, 12, 12))
 
 
 class Unbatched(torch.autograd.Function):

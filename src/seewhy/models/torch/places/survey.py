@@ -52,6 +52,7 @@ class Survey:
         self.backwards = [*dict.fromkeys(reversed(order))]  # the layers, those that ran last before the others
         self.proposals = {name for name in calls if by_proposal(network, name)}
         self.in_backbone = detects(network)  # heads of detectors read maps of several scales
+        self.by_grad = False  # the default was chosen by the gradient
         self.tried: dict[str, Located] = {}  # what experiments said of layers that could not be followed
         self._located: dict[str, Located | None] = {}
 
@@ -91,7 +92,7 @@ class Survey:
     def layer(self, name: str) -> Layer:
         """What is known of a layer."""
         calls, at = self.calls[name], self.at(name)
-        layout = at.layout if at else None
+        layout = at.layout if at is not None and at.layout is not None and at.layout.simple else None
         shape, extra = (layout.shape, layout.extra) if layout else (calls[-1].shape[1:], 0)
         sees = tuple(i + 1 for i, call in enumerate(calls) if call.sees)
         cells = at.place if at and layout else None
@@ -154,12 +155,14 @@ class Survey:
         return names
 
     def by_gradient(self, network: nn.Module, x: Tensor, run: Forward) -> tuple[str, Layer] | None:
-        """The default, if those layers count as connected that a gradient from the scores reaches; found out once."""
-        if "by gradient" not in self.__dict__:
-            modules = modules_of(network)
+        """The default, if those layers count as connected that a gradient from the scores reaches; the default from then on."""
+        if not self.by_grad:
+            modules, self.by_grad = modules_of(network), True
             flags = reached({name: modules[name] for name in self.calls}, self.layout, _noise(x), run)
-            self.__dict__["by gradient"] = self._default({name: flags.get(name, False) for name in self.calls})
-        return self.__dict__["by gradient"]
+            if any(flags.values()):
+                self.default = self._default({name: flags.get(name, False) for name in self.calls})
+                self.__dict__.pop("layers", None)
+        return self.default
 
 
 def _located(emitted: Emitted, space: tuple[int, ...]) -> Located:
