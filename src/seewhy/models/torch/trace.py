@@ -1,6 +1,6 @@
 """What passes through a torch network leave: activations, gradients, biases, the pooled head."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import replace
 
@@ -28,12 +28,14 @@ from .undisturbed import again
 
 @again
 def trace(
-    runner: Runner, x: Array, targets: Sequence[Target], layers: Sequence[str], rule: Rule | None = None, twice: bool = False
-) -> Trace:
+    runner: Runner, x: Array, targets: Sequence[Target], layers: Sequence[str], rule: Rule | None = None, twice: bool = False,
+    few: int | None = None,
+) -> Trace:  # fmt: skip
     """One forward pass of x (n, c, *space), one backward pass per target: what they leave at each layer.
 
     With a rule the gradient comes back by it; NotApplicable where the network gives it nothing to do.
     twice: the evidence can be asked for second derivatives, and keeps the graph as long as it lives; not with a rule.
+    few: the evidence is that of so many targets, the first; `further` gives that of as many others, over the same pass.
     """
     if twice and rule is not None:
         raise NotApplicable("Second derivatives are those of the plain gradient, not of what a rule brings back.")
@@ -45,10 +47,10 @@ def trace(
     for whole in (False, True):  # the graph from the first tap on; or, past a no_grad inside the network, all of it
         try:
             with runner.ready(x) as ready:
-                result, connected = _traced(runner, ready, targets, layers, whole, rule, twice)
+                result, connected = _traced(runner, ready, targets, layers, whole, rule, twice, few)
         except Several as several:  # only now it is known
             runner.learn_calls(x, several.calls)
-            return trace(runner, x, targets, layers, rule, twice)
+            return trace(runner, x, targets, layers, rule, twice, few)
         except BadNetwork as error:
             if whole or INPUT in layers or "created in no_grad" not in str(error):
                 raise
@@ -60,7 +62,7 @@ def trace(
 
 def _traced(
     runner: Runner, x: Tensor, targets: Sequence[Target], layers: Sequence[str], whole: bool, rule: Rule | None,
-    twice: bool,
+    twice: bool, few: int | None,
 ) -> tuple[Trace, bool]:  # fmt: skip
     taps = runner.taps(layers)
     inside = INPUT in layers
@@ -85,21 +87,36 @@ def _traced(
     answer = runner.answer(raw, scores)
     weights = weighted(targets, answer.scores)
     at_once = max(1, runner.settings.copies // len(x)) if inside else 16
-    grads = gradients(scores, [*emitted.values()], weights, at_once, keep=twice)
+    count = few or len(weights)
+    turns: dict[str, Callable[[Tensor], Tensor]] = {}
+
+    def evidence(start: int) -> tuple[dict[str, Evidence], bool]:
+        """The evidence of targets from that one on; and are all layers connected with the score?"""
+        rows = weights[start : start + count]
+        grads = gradients(scores, [*emitted.values()], rows, at_once, keep=twice or start + count < len(weights))
+        turns.update({name: runner.layout(name, a, x).turn for name, a in emitted.items() if name not in turns})
+        found = {
+            name: Evidence(
+                plain(turns[name](a.detach())), plain(turns[name](a.new_zeros(len(rows), *a.shape) if g is None else g))
+            )
+            for (name, a), g in zip(emitted.items(), grads, strict=True)
+        }
+        if twice:
+            found = {
+                name: replace(each, again=second_gradient(scores, rows, emitted[name], lambda b, t=turns[name]: plain(t(b))))
+                for name, each in found.items()
+            }
+        return found, all(g is not None for g in grads)
+
+    def further(start: int) -> Trace:
+        with runner.ready(x[:1]), torch.enable_grad():
+            return Trace(answer, weights, evidence(start)[0], notes)
+
+    first, connected = evidence(0)
     if not odd:
         runner.learned.straight.keep(way, True)
-    evidence = {
-        name: _evidence(runner, name, a, a.new_zeros(len(weights), *a.shape) if g is None else g, x)
-        for (name, a), g in zip(emitted.items(), grads, strict=True)
-    }
-    if twice:
-        turns = {name: runner.layout(name, a, x).turn for name, a in emitted.items()}
-        evidence = {
-            name: replace(each, again=second_gradient(scores, weights, emitted[name], lambda b, t=turns[name]: plain(t(b))))
-            for name, each in evidence.items()
-        }
     notes = {name: (taps[name].notes if name in taps else ()) + rule_notes + _mirrored(runner, name, x) for name in layers}
-    return Trace(answer, weights, evidence, notes), all(g is not None for g in grads)
+    return Trace(answer, weights, first, notes, further) if few else Trace(answer, weights, first, notes), connected
 
 
 @again
