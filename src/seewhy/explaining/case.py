@@ -145,9 +145,13 @@ class Case:
         if self.passes.trace is None:
             layers = [*(self.requested if "gradients" in self.shared else ()), *([INPUT] if "pixels" in self.shared else ())]
             twice = "twice" in self.shared
-            self.passes.trace = self.model.trace(self.x, self.targets, [*dict.fromkeys(layers)], self.rule, twice)
+            self.passes.trace = self.ask([*dict.fromkeys(layers)], self.rule, twice)
             self.chosen = self.default_layer if None in layers else self.chosen  # now that the pass told which it is
         return self.passes.trace
+
+    def ask(self, layers: Sequence[str | None], rule: Rule | None, twice: bool = False) -> Trace:
+        """The network's trace of all targets."""
+        return self.model.trace(self.x, self.targets, layers, rule, twice)
 
     def settle(self) -> None:
         """Release the graph that was kept for second derivatives, once every method has run."""
@@ -160,7 +164,7 @@ class Case:
         self.plain_only("a method that leads gradients back by a rule of its own")
         key = (rule, tuple(layers))
         if key not in self.passes.by_rule:
-            trace = self.model.trace(self.x, self.targets, layers, rule)
+            trace = self.ask(layers, rule)
             self.passes.by_rule[key] = trace
             self.record_way_back(trace.answer, trace.weights)
         return self.passes.by_rule[key]

@@ -15,6 +15,7 @@ from seewhy.targets.aim import Aim, ImageView, Pinned
 from seewhy.targets.target import Class, PerImage, Target, Unit
 
 from .case import Case, Outcome
+from .parts import in_parts
 from .recipe import Recipe
 
 
@@ -82,9 +83,10 @@ def findings(methods: list[Recipe], case: Case) -> list[Finding]:
     Raises BadNetwork where the first of them fails.
     """
     done: list[Finding] = []
-    for method in methods:
+    early = in_parts(methods, case)
+    for i, method in enumerate(methods):
         try:
-            done.append(finding(method, case))
+            done.append(finding(method, early[i] if i in early else method.outcome(case)))
         except BadNetwork as error:
             if not done:
                 raise
@@ -102,9 +104,8 @@ def _view(batch: Batch, model: Any) -> ImageView:
     return ImageView(tuple(batch.x.shape[2:]), size, batch.known_box(0), model.labels)
 
 
-def finding(method: Recipe, case: Case) -> Finding:
-    """What one method gives for the case, and the values of its maps."""
-    outcome = method.outcome(case)
+def finding(method: Recipe, outcome: Outcome) -> Finding:
+    """What one method gave for a case, and the values of its maps."""
     finite = all(np.isfinite(core).all() for core in outcome.cores.values())
     values = {layer: method.finished(core if finite else clean(core)) for layer, core in outcome.cores.items()}
     return Finding(method, outcome, finite, values, MethodFacts(method.name, method.described, method.caveat))

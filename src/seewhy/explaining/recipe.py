@@ -60,6 +60,7 @@ class Recipe:
     shares: tuple[str, ...] = field(default=(), repr=False)  # of the evidence on the untouched images: see Case
     passes: str = field(default="", repr=False)  # in words, where it runs the network several times
     free: frozenset[str] = field(default=frozenset(), repr=False)  # parameters of any kind, which it checks by itself
+    by_target: bool = field(default=False, repr=False)  # it reads the targets one by one: of many, some after the other
     averages: str = field(default="", repr=False)  # in words, where it averages the gradient over the whole map
     moves: str = field(default="", repr=False)  # what it does to the image, in words, where places in it do not stay
 

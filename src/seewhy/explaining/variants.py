@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from .case import Case, Outcome
+from .parts import outcomes
 from .recipe import Recipe
 
 
@@ -36,7 +37,7 @@ def _together(case: Case, method: Recipe, group: list[Any]) -> Iterator[Outcome]
         rule=case.rule,
     )
     try:
-        outcome = method.outcome(among)
+        (outcome,) = outcomes([method], among)
         if outcome.failure is not None:
             raise outcome.failure
         cores = outcome.cores if method.pixels else {layer: method.finished(core) for layer, core in outcome.cores.items()}

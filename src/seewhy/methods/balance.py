@@ -5,6 +5,7 @@ from typing import Any
 
 from seewhy.errors import BadParameter
 from seewhy.explaining.case import Case, Outcome
+from seewhy.explaining.parts import outcomes
 from seewhy.methods.making.composing import composed
 from seewhy.methods.making.method import Method, lookup, maker
 from seewhy.models.rule import Balanced
@@ -29,7 +30,7 @@ def libra(method: Method) -> Method:
     def run(case: Case, **params: Any) -> Outcome:
         case.plain_only("libra once more")
         balanced = Case(case.model, case.x, case.targets, case.requested, base.shares, case.photo, Balanced())
-        outcome = base.using(**params).outcome(balanced)
+        (outcome,) = outcomes([base.using(**params)], balanced)
         if base.shares:
             case.record_way_back(balanced.trace.answer, balanced.trace.weights)
         elif balanced.answered is not None:
@@ -41,6 +42,7 @@ def libra(method: Method) -> Method:
     said = f"{base.name}, its gradients in balance: what is not affine counts as a constant, or times a constant"
     return replace(
         base, name=f"libra({base.name})", run=run, params=base.params, doc=composed(said, source, base), shares=(),
+        by_target=False,
         passes=base.wording, needs=(*base.needs, "logits", "balance"),
         advising=None,
     )  # fmt: skip

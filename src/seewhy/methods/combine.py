@@ -80,6 +80,7 @@ def product(first: Method, second: Method) -> Method:
         f"product({parts[0].name}, {parts[1].name})", run, defaults, reads, False,
         composed(said, "", *parts), preset, pixels=pixels, layered=any(part.layered for part in parts),
         shares=tuple(dict.fromkeys(share for part in parts for share in part.shares)),
+        by_target=all(part.by_target for part in parts),
         passes=" and ".join(dict.fromkeys(part.cost for part in parts)),
         needs=tuple(need for part in parts for need in part.requires), counted=_of_both(parts), obstacle=of_any(parts),
         averages=parts[0].averages or parts[1].averages, moves=parts[0].moves or parts[1].moves,

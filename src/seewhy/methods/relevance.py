@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from seewhy.arrays import Array, numbers
 from seewhy.errors import BadParameter, NotApplicable
 from seewhy.explaining.case import Case, Outcome
+from seewhy.explaining.parts import TargetRows, split
 from seewhy.images.resample import resized, spread
 from seewhy.methods.making.reading import from_case, pixels_from_case
 from seewhy.models.model import INPUT, Bias
@@ -113,10 +114,15 @@ def excitation_backprop(case: Case) -> Outcome:
 
     case.plain_only("excitation-backprop")
     excited = Case(case.model, case.x, [chance(target) for target in case.targets], case.requested, ())
-    trace = excited.traced(MARGINAL, excited.named)
-    case.record_answer(trace.answer)
-    maps = {layer: np.stack([numbers(weighted_sum(g, e.a)) for g in e.g]) for layer, e in trace.evidence.items()}
-    odd = tuple(note for layer in maps for note in trace.notes.get(layer, ()))
+    rows, odd = TargetRows(len(case.targets)), ()
+    for part in split(excited):
+        trace = part.traced(MARGINAL, part.named)
+        case.record_answer(trace.answer)
+        rows.put(
+            part.start, {layer: np.stack([numbers(weighted_sum(g, e.a)) for g in e.g]) for layer, e in trace.evidence.items()}
+        )
+        odd = tuple(note for layer in trace.evidence for note in trace.notes.get(layer, ()))
+    maps = rows.arrays
 
     def notes(t: int, i: int) -> tuple[str, ...]:
         most = max(float(abs(each[t, i]).sum()) for each in maps.values())
@@ -129,7 +135,7 @@ def excitation_backprop(case: Case) -> Outcome:
 
 
 @from_case(
-    "pixels", layered=False, needs=("logits", "biases"),
+    "pixels", layered=False, needs=("logits", "biases"), by_target=True,
     passes="1 forward, and the whole way back, one after the other, per target",
 )  # fmt: skip
 def full_grad(case: Case, *, signed: bool = False, scaled: bool = True) -> Outcome:

@@ -85,7 +85,9 @@ def rows(attended: Any, n: int) -> NDArray[Any]:
     return np.tile(attended.reads, (n, 1))
 
 
-@from_case("gradients", layered=False, needs=("attention",), passes="1 forward, and the whole way back per target")
+@from_case(
+    "gradients", layered=False, needs=("attention",), by_target=True, passes="1 forward, and the whole way back per target"
+)
 def transformer_relevance(case: Case) -> Outcome:
     """r (R_L - I), R_0 = I, R_l = R_l-1 + E_l R_l-1, E = mean_h relu(dA A), dA the gradient of the score toward A.
 
@@ -96,8 +98,8 @@ def transformer_relevance(case: Case) -> Outcome:
     """
     case.plain_only("transformer-relevance, whose gradients go to attention weights")
     attended = case.model.attended(case.x, case.targets)
-    cores = [relevance([positive(layer.a, layer.g[t]) for layer in attended.layers], rows(attended, len(case.x)))
-             for t in range(len(attended.weights))]  # fmt: skip
+    each = [[positive(layer.a, g) for g in layer.g] for layer in attended.layers]
+    cores = [relevance(of_target, rows(attended, len(case.x))) for of_target in zip(*each, strict=True)]
     return _outcome(case, attended, np.stack(cores))
 
 
@@ -112,7 +114,7 @@ def relevance(e: Sequence[NDArray[Any]], r: NDArray[Any]) -> NDArray[Any]:
 
 
 @from_case(
-    "gradients", layered=False, needs=("attention",),
+    "gradients", layered=False, needs=("attention",), by_target=True,
     passes="1 forward, the end for every block, and each block back per target",
 )  # fmt: skip
 def le_grad(case: Case) -> Outcome:
@@ -129,7 +131,8 @@ def le_grad(case: Case) -> Outcome:
     """
     case.plain_only("le-grad, whose gradients go to attention weights")
     attended = case.model.attended(case.x, case.targets, each=True)
-    cores = [sum(sensitivity(layer.g[t]) for layer in attended.layers) for t in range(len(attended.weights))]
+    each = [[sensitivity(g) for g in layer.g] for layer in attended.layers]
+    cores = [sum(of_target) for of_target in zip(*each, strict=True)]
     return _outcome(case, attended, np.stack(cores))
 
 

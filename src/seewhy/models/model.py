@@ -95,6 +95,10 @@ class Answer(NamedTuple):
     normalised: bool = False  # what it said were probabilities already
 
 
+def _no_further(_start: int) -> "Trace":
+    raise BadParameter("No graph was kept for other targets: ask for trace(..., few=16).")
+
+
 class Trace(NamedTuple):
     """One forward pass, and one backward pass per target."""
 
@@ -102,6 +106,7 @@ class Trace(NamedTuple):
     weights: NDArray[Any]  # (t, n, k): the explained scores are (answer.scores * weights).sum(-1)
     evidence: Mapping[str, Evidence]
     notes: Mapping[str, tuple[str, ...]]  # of each layer
+    further: Callable[[int], "Trace"] = _no_further  # of a trace of few targets: that of as many, from the given one on
 
 
 class Bias(NamedTuple):
@@ -207,9 +212,10 @@ class Differentiable(Model, Protocol):
     def default(self, x: Array) -> tuple[str, Layer] | None: ...  # the layer to explain, where none is named
     def cells(self, layer: str, x: Array) -> tuple[tuple[int, ...], Place] | None: ...  # its grid, and where it lies
     def upto(self, layer: str, at: Any = "max") -> "Differentiable": ...  # whose scores are the layer's units
-    def trace(  # layers: None for the default; twice: evidence can be asked for second derivatives, and keeps the graph
-        self, x: Array, targets: Sequence[Target], layers: Sequence[str | None], rule: Rule | None = None, twice: bool = False
-    ) -> Trace: ...
+    def trace(  # layers: None for the default; twice: for second derivatives; few: of so many targets, and it can go further
+        self, x: Array, targets: Sequence[Target], layers: Sequence[str | None], rule: Rule | None = None, twice: bool = False,
+        few: int | None = None,
+    ) -> Trace: ...  # fmt: skip
     def biases(self, x: Array, targets: Sequence[Target]) -> tuple[Trace, list[list[Bias]]]: ...  # of each target
     def activations(self, x: Array, layers: Sequence[str]) -> tuple[Mapping[str, Array], Mapping[str, tuple[str, ...]]]: ...
     def head(self, x: Array, targets: Sequence[Target], layers: Sequence[str]) -> Head: ...

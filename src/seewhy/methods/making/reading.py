@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from seewhy.arrays import Array, numbers
 from seewhy.errors import BadParameter
 from seewhy.explaining.case import Case, Outcome
+from seewhy.explaining.parts import TOGETHER, TargetRows
 from seewhy.explaining.recipe import Run
 from seewhy.models.model import INPUT, Evidence
 from seewhy.models.rule import Balanced, Relevance, Rule
@@ -48,7 +49,7 @@ def from_gradients(
         needs = ("second derivative",) if twice else _needed(rule)
         passes = "1 forward, and the tail behind the layer back three times per target" if twice else ""
         return method_of(read, run, "gradients", rectified, shares=shares, needs=needs, averages=AVERAGES * averages,
-                         passes=passes)  # fmt: skip
+                         passes=passes, by_target=True)  # fmt: skip
 
     return decorate
 
@@ -65,7 +66,8 @@ def from_pixels(reduce: str = "max", rule: Rule | None = None) -> Callable[[Call
             core = _per_target(partial(read, **params), trace.evidence[INPUT].a, trace.evidence[INPUT].g)
             return Outcome({INPUT: core}, lambda _t, _i: trace.notes.get(INPUT, ()))
 
-        return pixel_method(read, run, reduce, shares=("pixels",) if rule is None else (), needs=_needed(rule))
+        shares = ("pixels",) if rule is None else ()
+        return pixel_method(read, run, reduce, shares=shares, needs=_needed(rule), by_target=True)
 
     return decorate
 
@@ -130,9 +132,13 @@ def _twice(read: Callable[..., Array], evidence: Evidence) -> NDArray[Any]:
 
 
 def _per_target(read: Callable[..., Array], a: Array, each: Array) -> NDArray[Any]:
-    """The result (t, n, *space) of a formula for t targets; each argument is (t, n, c, ...).  The targets of a single image are
+    """The result (t, n, *space) of a formula for t targets; `each` is (t, n, c, ...).  Of a single image several targets are
     computed at once.
     """
     if len(a) == 1:
-        return numbers(read(repeat(a, "1 c ... -> t c ...", t=len(each)), each[:, 0]))[:, None]
+        rows = TargetRows(len(each))
+        for start in range(0, len(each), TOGETHER):
+            part = each[start : start + TOGETHER, 0]
+            rows.put(start, {"maps": numbers(read(repeat(a, "1 c ... -> t c ...", t=len(part)), part))})
+        return rows.arrays["maps"][:, None]
     return np.stack([numbers(read(a, row)) for row in each])

@@ -77,14 +77,16 @@ class TorchModel(TorchScores):
         return self.runner.cells(layer, x)
 
     def trace(
-        self, x: Array, targets: Sequence[Target], layers: Sequence[str | None], rule: Rule | None = None, twice: bool = False
-    ) -> Trace:
+        self, x: Array, targets: Sequence[Target], layers: Sequence[str | None], rule: Rule | None = None, twice: bool = False,
+        few: int | None = None,
+    ) -> Trace:  # fmt: skip
         """One forward pass of x (n, c, *space), one backward pass per target: what they leave at each layer, None the default.
 
         With a rule the gradient comes back by it; NotApplicable where the network gives it nothing to do.
         twice: the evidence can be asked for second derivatives, and keeps the graph as long as it lives; not with a rule.
+        few: the evidence is that of so many targets, the first; `further` gives that of as many others, over the same pass.
         """
-        return trace(self.runner, x, targets, layers, rule, twice)
+        return trace(self.runner, x, targets, layers, rule, twice, few)
 
     def biases(self, x: Array, targets: Sequence[Target]) -> tuple[Trace, list[list[Bias]]]:
         """The trace at the image, and for each target what every bias of the network adds to its score."""

@@ -60,15 +60,16 @@ class SealedModel(TorchScores):
         return self.runner.settings.batch_size or max(super().at_once(space, whole), self.least)
 
     def trace(
-        self, x: Array, targets: Sequence[Target], layers: Sequence[str | None], rule: Rule | None = None, twice: bool = False
-    ) -> Trace:
+        self, x: Array, targets: Sequence[Target], layers: Sequence[str | None], rule: Rule | None = None, twice: bool = False,
+        few: int | None = None,
+    ) -> Trace:  # fmt: skip
         """One pass forward and one back for each target, read at the image."""
         self._check(layers)
         if rule is not None:
             raise self.refused("no ReLU, and nothing else that a rule changes,")
         if twice:
             raise self.refused("no second derivative")
-        at_image = trace(self.runner, x, targets, layers)
+        at_image = trace(self.runner, x, targets, layers, few=few)
         if INPUT in at_image.evidence and not bool(at_image.evidence[INPUT].g.any()) and not self._lets_through(x):
             raise NeedsGradients(f"{self.name} is {self.sealed}, and lets no gradient through. {TRY}")
         return at_image

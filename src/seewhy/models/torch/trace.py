@@ -1,6 +1,6 @@
 """What passes through a torch network leave: activations, gradients, biases, the pooled head."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import replace
 from math import inf
@@ -35,12 +35,13 @@ GUESSED = 10  # how many of the network's last modules are kept in the first pas
 @again
 def trace(
     runner: Runner, x: Array, targets: Sequence[Target], layers: Sequence[str | None], rule: Rule | None = None,
-    twice: bool = False,
+    twice: bool = False, few: int | None = None,
 ) -> Trace:  # fmt: skip
     """One forward pass of x (n, c, *space), one backward pass per target: what they leave at each layer, None for the default.
 
     With a rule the gradient comes back by it; NotApplicable where the network gives it nothing to do.
     twice: the evidence can be asked for second derivatives, and keeps the graph as long as it lives; not with a rule.
+    few: the evidence is that of so many targets, the first; `further` gives that of as many others, over the same pass.
     """
     if twice and rule is not None:
         raise NotApplicable("Second derivatives are those of the plain gradient, not of what a rule brings back.")
@@ -50,32 +51,33 @@ def trace(
         raise NotApplicable(f"libra balances the way back from logits; this model explains {runner.settings.scores}.")
     with runner.ready(x) as ready:
         if None not in layers:
-            return _of_layers(runner, ready, targets, [*filter(None, layers)], rule, twice)
+            return _of_layers(runner, ready, targets, [*filter(None, layers)], rule, twice, few)
         result = None
         plain = {*layers} <= {None, INPUT} and rule is None and not twice and runner.call.inputs.template is None
         if plain and runner.surveyed_before(ready) is None:
-            result = _guessed(runner, ready, targets, layers)
+            result = _guessed(runner, ready, targets, layers, few)
         default = runner.default(ready)
         named = [*dict.fromkeys(default if name is None else name for name in layers)]
-        result = result or _of_layers(runner, ready, targets, named, rule, twice)
+        result = result or _of_layers(runner, ready, targets, named, rule, twice, few)
         if not any(bool(each.g.any()) for name, each in result.evidence.items() if name.partition("#")[0] == default):
             reached = runner.default(ready, by_gradient=True)
             if reached != default:
                 named = [*dict.fromkeys(reached if name is None else name for name in layers)]
-                result = _of_layers(runner, ready, targets, named, rule, twice)
+                result = _of_layers(runner, ready, targets, named, rule, twice, few)
         return result
 
 
 def _of_layers(
-    runner: Runner, x: Tensor, targets: Sequence[Target], layers: Sequence[str], rule: Rule | None, twice: bool
-) -> Trace:
+    runner: Runner, x: Tensor, targets: Sequence[Target], layers: Sequence[str], rule: Rule | None, twice: bool,
+    few: int | None,
+) -> Trace:  # fmt: skip
     layers = runner.each_call(layers, x)
     for whole in (False, True):  # the graph from the first tap on; or, past a no_grad inside the network, all of it
         try:
-            result, connected = _traced(runner, x, targets, layers, whole, rule, twice)
+            result, connected = _traced(runner, x, targets, layers, whole, rule, twice, few)
         except Several:  # only now it is known
             runner.survey(x[:1].detach())
-            return _of_layers(runner, x, targets, layers, rule, twice)
+            return _of_layers(runner, x, targets, layers, rule, twice, few)
         except BadNetwork as error:
             if whole or INPUT in layers or "created in no_grad" not in str(error):
                 raise
@@ -87,13 +89,13 @@ def _of_layers(
 
 def _traced(
     runner: Runner, x: Tensor, targets: Sequence[Target], layers: Sequence[str], whole: bool, rule: Rule | None,
-    twice: bool,
+    twice: bool, few: int | None,
 ) -> tuple[Trace, bool]:  # fmt: skip
     taps = runner.taps(layers, x)
     inside = INPUT in layers
     mode = _mode(rule)
     with torch.enable_grad():
-        entered = x.requires_grad_().clone() if inside else x  # a leaf cannot be written to
+        entered = x.requires_grad_().clone() if inside else x.detach().clone()  # the network may write to it
     follow = runner.following(layers, entered)
     recording = recorded([*taps.values()], grad=True, follow=follow)
     way = (runner.call.identity, tuple(x.shape), tuple(layers), rule)
@@ -110,7 +112,7 @@ def _traced(
         mode.check(emitted)
     rule_notes = mode.notes(raw, [tensor for tensor in emitted.values() if tensor.is_leaf]) if mode else ()
     notes = {name: (taps[name].notes if name in taps else ()) + rule_notes for name in layers}
-    result, connected = _evidence_of(runner, x, targets, raw, scores, emitted, notes, twice)
+    result, connected = _evidence_of(runner, x, targets, raw, scores, emitted, notes, twice, few)
     if not odd:
         runner.learned.straight.keep(way, True)
     return result, connected
@@ -118,28 +120,43 @@ def _traced(
 
 def _evidence_of(
     runner: Runner, x: Tensor, targets: Sequence[Target], raw: Tensor, scores: Tensor, emitted: Mapping[str, Tensor],
-    notes: Mapping[str, tuple[str, ...]], twice: bool,
+    notes: Mapping[str, tuple[str, ...]], twice: bool, few: int | None,
 ) -> tuple[Trace, bool]:  # fmt: skip
     """The way back from the scores to what layers emitted; and whether a gradient reached each of them."""
     answer = runner.answer(raw, scores)
     weights = weighted(targets, answer.scores)
     at_once = max(1, runner.settings.copies // len(x)) if INPUT in emitted else 16
-    grads = gradients(scores, [*emitted.values()], weights, at_once, keep=twice)
-    evidence = {
-        name: _evidence(runner, name, a, a.new_zeros(len(weights), *a.shape) if g is None else g, x)
-        for (name, a), g in zip(emitted.items(), grads, strict=True)
-    }
-    if twice:
-        turns = {name: runner.layout(name, a, x).turn for name, a in emitted.items()}
-        evidence = {
-            name: replace(each, again=second_gradient(scores, weights, emitted[name], lambda b, t=turns[name]: plain(t(b))))
-            for name, each in evidence.items()
+    count = few or len(weights)
+    turns: dict[str, Callable[[Tensor], Tensor]] = {}
+
+    def evidence(start: int) -> tuple[dict[str, Evidence], bool]:
+        """The evidence of targets from that one on; and are all layers connected with the score?"""
+        rows = weights[start : start + count]
+        grads = gradients(scores, [*emitted.values()], rows, at_once, keep=twice or start + count < len(weights))
+        turns.update({name: runner.layout(name, a, x).turn for name, a in emitted.items() if name not in turns})
+        found = {
+            name: Evidence(plain(turns[name](a.detach())), plain(turns[name](a.new_zeros(len(rows), *a.shape) if g is None else g)))
+            for (name, a), g in zip(emitted.items(), grads, strict=True)
         }
+        if twice:
+            found = {
+                name: replace(each, again=second_gradient(scores, rows, emitted[name], lambda b, t=turns[name]: plain(t(b))))
+                for name, each in found.items()
+            }
+        return found, all(g is not None for g in grads)
+
+    def further(start: int) -> Trace:
+        with runner.ready(x[:1]), torch.enable_grad():
+            return Trace(answer, weights, evidence(start)[0], noted)
+
+    first, connected = evidence(0)
     noted = {name: (*notes[name], *_of_part(runner, name, x)) for name in emitted}
-    return Trace(answer, weights, evidence, noted), all(g is not None for g in grads)
+    return Trace(answer, weights, first, noted, further) if few else Trace(answer, weights, first, noted), connected
 
 
-def _guessed(runner: Runner, x: Tensor, targets: Sequence[Target], layers: Sequence[str | None]) -> Trace | None:
+def _guessed(
+    runner: Runner, x: Tensor, targets: Sequence[Target], layers: Sequence[str | None], few: int | None
+) -> Trace | None:  # fmt: skip
     """The trace at the default layer, from the very pass that finds out which layer it is; None where that layer is none of
     the network's last modules, whose graph alone is kept.
     """
@@ -167,7 +184,7 @@ def _guessed(runner: Runner, x: Tensor, targets: Sequence[Target], layers: Seque
         return None
     emitted = {default: taps[default].check()} | ({INPUT: x} if inside else {})
     notes = {name: taps[name].notes if name in taps else () for name in emitted}
-    return _evidence_of(runner, x, targets, raw, scores, emitted, notes, twice=False)[0]
+    return _evidence_of(runner, x, targets, raw, scores, emitted, notes, False, few)[0]
 
 
 @again
