@@ -151,7 +151,6 @@ REFUSED: dict[str, tuple[Net, str]] = {
     "a grid of the image": (
         lambda x: F.grid_sample(x, x[:, :2].movedim(1, -1)), "grid_sample, which samples at places that the network computes"
     ),
-    "tokens in twos": (lambda x: F.avg_pool1d(x.flatten(2), 2), "windows over tokens of several rows"),
 }  # fmt: skip
 
 
@@ -165,6 +164,16 @@ def test_windows_that_are_refused(name):
 def test_a_row_of_tokens_that_sees_its_neighbours_stays():
     mark = mark_of(lambda x: F.conv1d(x.flatten(2), torch.ones(3, 3, 3), padding=1), torch.zeros(1, 3, 8, 8))
     assert mark.where == ((8, 8), ((1, 1), (0, 0), (inf, inf)))
+
+
+def test_tokens_that_are_pooled():
+    """Two by two they lie in their middle; three of a row of eight go on in the next row, and lie nowhere."""
+    twos = mark_of(lambda x: F.avg_pool1d(x.flatten(2), 2), torch.zeros(1, 3, 8, 8))
+    assert twos.where == ((8, 4), ((1, 2), (0, 0.5), (1, 2)))
+    threes = mark_of(lambda x: F.avg_pool1d(x.flatten(2), 3), torch.zeros(1, 3, 8, 8))
+    assert threes.lost == ""
+    assert threes.spots == ()
+    assert threes.whole
 
 
 def test_tokens_that_are_padded():
