@@ -48,6 +48,26 @@ def test_everything_comes_back_as_it_was(name):
     assert state(network) == before
 
 
+@pytest.mark.parametrize(
+    ("change", "names"),
+    [
+        (lambda photo: photo.transpose(np.random.randint(2)), {"random-prepare"}),
+        (lambda photo: photo.rotate(20), {"unknown-part"}),
+        (lambda photo: photo.rotate(np.random.randint(20, 30)), {"random-prepare", "unknown-part"}),
+        (lambda photo: photo.crop((3, 4, 60, 50)), set()),
+    ],
+)
+def test_preprocessing_by_chance_or_of_an_unknown_part(red_network, noise, change, names):
+    def prepare(photo):
+        return np.asarray(change(photo), np.float32).transpose(2, 0, 1) / 255
+
+    for image in (None, noise((80, 64))):
+        found = hazards(doctor(seewhy.wrap(red_network, prepare=prepare), image))
+        assert {"random-prepare", "unknown-part"} & {*found} == names
+        assert all(found[name].severity == "warning" for name in names)
+        assert all("`prepare`" in found[name].words + found[name].advice for name in names)
+
+
 def test_it_runs_forward_five_times_beside_the_look_at_the_layers():
     network, passes = networks.pooled(), []
     model = seewhy.wrap(network)

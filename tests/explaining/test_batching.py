@@ -11,6 +11,7 @@ from torch import nn
 
 import seewhy
 from seewhy import PerImage
+from seewhy.explaining import batching
 from support import networks
 from support.ask import values
 
@@ -226,3 +227,43 @@ def test_a_network_that_fails_on_batches_alone_is_an_error_where_nothing_is_skip
     x = np.zeros((2, 3, 8, 8), np.float32)
     with pytest.raises(seewhy.BadNetwork, match="for 2 images"):
         seewhy.gradient(seewhy.wrap(Flat()), x)
+
+
+def counted(**more):
+    """A model of photos of 256 x 256, of which four go at once on a CPU; and how many images each of its passes had."""
+    network, passes = networks.pooled(), []
+    network.register_forward_pre_hook(lambda _module, args: passes.append(len(args[0])))
+    return seewhy.wrap(network, prepare={"size": None, "crop": None}, **more), passes
+
+
+@pytest.mark.parametrize(("most", "sizes"), [(None, [4, 4, 1]), (6, [6, 3])])
+@pytest.mark.parametrize("method", ["grad-cam", "gradient", "eigen-cam", "cam", "lrp"])
+def test_as_many_images_share_a_pass_as_suit_their_size(method, most, sizes):
+    own, passes = counted(batch_size=most)
+    large = [photo(i).resize((256, 256)) for i in range(9)]
+    asked = seewhy.METHODS[method]
+    asked(own, large[:1])  # which looks at the layers
+    passes.clear()
+    listed = asked(own, large)
+    assert passes == sizes
+    passes.clear()
+    together = asked(own, np.stack([own.prepare(each) for each in large]))
+    assert passes == sizes
+    for m, other in zip(listed, together, strict=True):
+        np.testing.assert_array_equal(m.values, other.values)
+
+
+def test_no_more_photos_are_read_than_share_a_pass():
+    own, passes = counted()
+    read = []
+
+    class Lazy(list):
+        def __iter__(self):
+            for i in range(len(self)):
+                read.append(i)
+                yield photo(i).resize((256, 256))
+
+    collector = batching.Collector("raise", 9)
+    seen = [(place, len(batch.x), len(read)) for place, batch in batching.batched(own, Lazy(range(9)), False, collector)]
+    assert seen == [(0, 4, 4), (4, 4, 8), (8, 1, 9)]
+    assert not passes

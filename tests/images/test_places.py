@@ -5,7 +5,8 @@ import pytest
 from PIL import Image
 
 from seewhy import NotApplicable
-from seewhy.images.places import AxisCells, Cells, Extent, Grid, cells_along, neighbours
+from seewhy.images.places import AxisCells, Cells, Extent, Grid, Place, cells_along, neighbours
+from seewhy.images.sight import Sight
 
 
 def photo(values) -> Image.Image:
@@ -80,3 +81,35 @@ def test_cells_lie_where_the_network_saw_the_image():
 def test_a_mirrored_image_has_no_cells_that_could_be_joined():
     with pytest.raises(NotApplicable, match="mirrors the photo"):
         cells_along((4, 4), None, [(0.0, 8.0), (8.0, 0.0)])
+
+
+SEEING = Cells((0.0,), (8.0,), (32,), (Sight(10.0, 40.0),))
+
+
+def test_cells_whose_sight_the_border_cuts_off_lie_farther_inside():
+    centres = SEEING.centres(0, 4)
+    np.testing.assert_allclose(centres, Sight(10.0, 40.0).shown(np.array([0.0, 8.0, 16.0, 24.0]), 32))
+    assert centres[0] > 5
+    assert centres[3] < 22
+    assert SEEING.uncut.centres(0, 4).tolist() == [0, 8, 16, 24]
+    assert Cells.even((4,), (32,)).centres(0, 4).tolist() == [3.5, 11.5, 19.5, 27.5]
+
+
+@pytest.mark.parametrize("way", [1, -1])
+def test_a_map_has_its_values_where_its_cells_lie_and_is_linear_between(way):
+    cells = SEEING if way > 0 else Cells((24.0,), (-8.0,), (32,), SEEING.sights)
+    values = np.array([1.0, 5.0, 2.0, 4.0])
+    pixels = np.arange(32.0)
+    expected = np.interp(pixels, cells.centres(0, 4)[::way], values[::way])
+    np.testing.assert_allclose(Grid.whole((32,)).spread(values, cells), expected, atol=1e-9)
+
+
+def test_sights_are_told_in_pixels_of_the_image():
+    assert cells_along((4,), SEEING, [(100.0, 164.0)]) == (AxisCells(101.0, 16.0, 4, Sight(20.0, 80.0)),)
+
+
+def test_cells_of_a_place_lie_at_its_centre_if_it_has_one():
+    bare = Place((8.0,), (3.5,), (15.0,))
+    assert Cells.of(bare, [32]) == Cells((3.5,), (8.0,), (32,))
+    sights = (Sight(4.0, 7.5),)
+    assert Cells.of(bare._replace(centre=(2.0,), sights=sights), [32]) == Cells((2.0,), (8.0,), (32,), sights)

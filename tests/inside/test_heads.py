@@ -64,6 +64,32 @@ def test_a_pixel_of_the_photo_is_a_patch_of_what_the_network_saw():
         attention(model, photo, "vit.layers.1", 0, (70, 20))
 
 
+def test_a_pixel_of_a_turned_photo_is_its_patch():
+    """Turned to the left, at half its size: pixel (y, x) of 128 x 128 lies at ((127 - x) / 2, y / 2); maps lie as the photo."""
+
+    def turned(photo):
+        return np.asarray(photo.rotate(90).resize((64, 64)), np.float32).transpose(2, 0, 1) / 255
+
+    model = seewhy.wrap(ALL["hf vit"].network().float(), prepare=turned)
+    small = np.random.default_rng(0).integers(0, 256, (8, 8, 3), dtype=np.uint8)
+    photo = Image.fromarray(small.repeat(16, 0).repeat(16, 1))
+    (m,) = attention(model, photo, "vit.layers.1", 0, (70, 100))  # row 0, column 2
+    (other,) = attention(model, photo, "vit.layers.1", 0, 1 + 0 * 4 + 2)
+    close(m.values, other.values)
+    (plain,) = attention(model, turned(photo)[None], "vit.layers.1", 0, 1 + 0 * 4 + 2)
+    close(m.values, plain.values.T, 1e-6)
+    np.testing.assert_allclose(m.full(), np.rot90(plain.full().repeat(2, 0).repeat(2, 1), -1), atol=0.1 * plain.values.max())
+
+
+def test_no_patch_is_pointed_at_on_a_photo_of_which_an_unknown_part_is_seen():
+    def slanted(photo):
+        return np.asarray(photo.rotate(20).resize((64, 64)), np.float32).transpose(2, 0, 1) / 255
+
+    model = seewhy.wrap(ALL["hf vit"].network().float(), prepare=slanted)
+    with pytest.raises(seewhy.NotApplicable, match="no place on it can be found"):
+        attention(model, Image.effect_noise((90, 80), 50).convert("RGB"), "vit.layers.1", 0, (7, 10))
+
+
 def test_a_cell_is_asked_for_where_it_lies():
     """75 x 54 pixels hold 4 x 3 patches of 16; what is cut off counts to the nearest."""
     name = "timm vit, an odd size"

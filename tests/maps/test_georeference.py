@@ -9,6 +9,7 @@ from PIL import Image
 from seewhy import Extent
 from seewhy.errors import BadImage, NotApplicable
 from seewhy.images.places import Cells, Grid
+from seewhy.images.sight import Sight
 from seewhy.maps.georeference import geotiff, is_georeferenced, source_text
 from seewhy.pictures.canvas import Overlay
 
@@ -47,6 +48,16 @@ def test_each_cell_lies_where_it_does_in_the_scene(tmp_path, scene, made_source,
         np.testing.assert_array_equal(file.read(1), VALUES)
         assert file.descriptions == (source.caption,)
     assert source_text(tmp_path / "map.tif") == source.to_json()
+
+
+def test_values_are_those_at_even_distances_where_cells_lie_farther_inside_at_the_border(tmp_path, scene, made_source):
+    cells = Cells((3.5, 4.5), (8.0, 9.0), (40, 60), (Sight(9.0, 30.0), Sight(12.0, 30.0)))
+    with written(tmp_path, Overlay(VALUES, Image.new("RGB", (60, 40)), BOX, cells), made_source(image=str(scene))) as file:
+        assert tuple(file.transform)[:6] == pytest.approx((4.5, 0, 10 + (5 - 4.5) / 2, 0, -4, 20))
+        rows, columns = (cells.centres(axis, count) for axis, count in enumerate(VALUES.shape))
+        across = np.stack([np.interp(cells.uncut.centres(1, len(columns)), columns, row) for row in VALUES])
+        down = np.stack([np.interp(cells.uncut.centres(0, len(rows)), rows, column) for column in across.T], 1)
+        np.testing.assert_allclose(file.read(1), down, atol=1e-5)
 
 
 def test_a_prepared_array_of_half_the_resolution_covers_the_scene_too(tmp_path, scene, made_source):

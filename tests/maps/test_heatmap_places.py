@@ -13,6 +13,7 @@ import seewhy
 from seewhy import Extent, Heatmap, fuse
 from seewhy.images.places import Cells
 from seewhy.images.resample import brought, resized, spread
+from seewhy.images.sight import Sight
 from seewhy.methods.making.method import lookup
 from seewhy.models.torch.places.following import Place
 from support import ask
@@ -33,13 +34,14 @@ def blob(grid, cell):
 def by_hand(values, cells):
     """Linear between the centres, by numpy's own interpolation, one axis after the other."""
     for axis in range(values.ndim):
-        centres = cells.first[axis] + cells.stride[axis] * np.arange(values.shape[axis])
+        centres = cells.centres(axis, values.shape[axis])
         values = np.apply_along_axis(lambda row, c=centres, a=axis: np.interp(np.arange(cells.size[a]), c, row), axis, values)
     return values
 
 
 TENSORFLOW = Cells((31, 31), (32, 32), (224, 224))  # the last map of MobileNetV2, padded as TensorFlow does
 PYTORCH = Cells((0, 0), (32, 32), (224, 224))
+SEEING = PYTORCH._replace(sights=(Sight(40.0, 245.5), Sight(20.0, 245.5)))
 
 
 @pytest.mark.parametrize("cells", [TENSORFLOW, PYTORCH, Cells((15, 3), (16, 32), (224, 224))])
@@ -49,6 +51,15 @@ def test_a_blob_lands_on_its_pixel(made_source, cells):
     peak = np.unravel_index(full.argmax(), full.shape)
     assert peak == (cells.first[0] + 4 * cells.stride[0], cells.first[1] + 2 * cells.stride[1])
     ask.close(full, by_hand(values, cells), rel=1e-5)
+
+
+def test_what_the_border_cuts_off_moves_cells_inside(made_source):
+    values = np.random.default_rng(0).normal(size=(7, 7))
+    assert SEEING.centres(0, 7)[0] > 20
+    full = heatmap(values, made_source(), SEEING, Extent(0, 0, 224, 224)).full()
+    ask.close(full, by_hand(values, SEEING), rel=1e-5)
+    ask.close(resized(values, (224, 224), SEEING), by_hand(values, SEEING))
+    assert spread(values, (224, 224), SEEING).sum() == pytest.approx(values.sum())
 
 
 def test_a_box_of_the_photo_scales_and_shifts_it(made_source):
@@ -101,6 +112,8 @@ def test_the_cells_are_saved(made_source, tmp_path):
     path = heatmap(np.ones((2, 2)), made_source(), Cells((1, 2), (3, 4), (32, 31))).save(tmp_path / "a.npz")
     with np.load(path) as kept:
         assert kept["cells"].tolist() == [[1, 2], [3, 4], [32, 31]]
+    with np.load(heatmap(np.ones((2, 2)), made_source(), SEEING).save(tmp_path / "c.npz")) as kept:
+        assert kept["cells"].tolist() == [[0, 0], [32, 32], [224, 224], [40, 20], [245.5, 245.5]]
     with np.load(heatmap(np.ones((2, 2)), made_source()).save(tmp_path / "b.npz")) as kept:
         assert "cells" not in kept
 
@@ -125,6 +138,23 @@ def test_a_map_brought_onto_other_cells_keeps_its_places():
     ramp = 3 + 8.0 * np.arange(8)
     ask.close(brought(ramp, here, (12,), there)[:-1], 7.5 + 4 * np.arange(11))
     ask.close(brought(ramp, here, (64,), None)[3:60], np.arange(3, 60))
+
+
+def test_a_map_brought_onto_other_cells_takes_sights_into_account():
+    here = Cells((3.0,), (8.0,), (64,), (Sight(9.0, 60.0),))
+    there = Cells((7.5,), (4.0,), (64,), (Sight(5.0, 60.0),))
+    ramp = here.centres(0, 8)
+    ask.close(brought(ramp, here, (12,), there), there.centres(0, 12).clip(ramp[0], ramp[-1]))
+    ask.close(brought(ramp, here, (8,), here.uncut), here.uncut.centres(0, 8).clip(ramp[0], ramp[-1]))
+
+
+def test_fusing_keeps_the_sights_of_the_finest(made_source):
+    fine = heatmap(blob((8, 8), (5, 5)), made_source(), Cells((3, 3), (4, 4), (32, 32), (Sight(2.0, 9.0),) * 2), layer="fine")
+    coarse = heatmap(blob((4, 4), (2, 2)), made_source(), Cells((7, 7), (8, 8), (32, 32)), layer="coarse")
+    assert fuse([coarse, fine])[0].cells == fine.cells
+    coarse = replace(coarse, cells=coarse.cells._replace(sights=(Sight(6.0, 20.0),) * 2))
+    plain = heatmap(blob((8, 8), (5, 5)), made_source(), layer="plain")
+    assert fuse([coarse, plain])[0].cells == Cells.even((8, 8), (32, 32))
 
 
 def test_fusing_meets_at_the_places_of_the_finest(made_source):
@@ -192,6 +222,19 @@ def test_flipped_and_scaled_maps_come_back_to_their_places(placed):
     (one,) = seewhy.grad_cam(placed, photos(), target=1, layer="0", signed=True)
     (other,) = seewhy.grad_cam(placed, photos()[..., ::-1].copy(), target=1, layer="0", signed=True)
     centres = 3 + 4 * np.arange(8)
+    back = np.stack([np.interp(centres, 31 - centres[::-1], row[::-1]) for row in other.values])
+    ask.close(m.values, (one.values + back) / 2, rel=1e-5)
+
+
+def test_flipped_maps_come_back_to_where_cells_see(placed, monkeypatch):
+    """The mirrored map is read between its own centres, at those of the map itself."""
+    place = PLACE._replace(centre=(3, 3), sights=(Sight(3.0, 9.0),) * 2)
+    monkeypatch.setattr(placed, "cells", lambda _layer, _x: ((8, 8), place))
+    (m,) = lookup("augment(grad-cam)")(placed, photos(), target=1, layer="0", scales=(1,), signed=True)
+    (one,) = seewhy.grad_cam(placed, photos(), target=1, layer="0", signed=True)
+    (other,) = seewhy.grad_cam(placed, photos()[..., ::-1].copy(), target=1, layer="0", signed=True)
+    centres = one.cells.centres(1, 8)
+    assert centres[0] > 3.5
     back = np.stack([np.interp(centres, 31 - centres[::-1], row[::-1]) for row in other.values])
     ask.close(m.values, (one.values + back) / 2, rel=1e-5)
 

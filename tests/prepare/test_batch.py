@@ -11,8 +11,8 @@ from seewhy import grad_cam
 from seewhy.errors import BadImage, BadParameter, NotApplicable, SeewhyError
 from seewhy.images.clip import Clip
 from seewhy.images.inputs import sort_out
-from seewhy.images.places import Extent, Grid
-from seewhy.prepare.batch import Batch, at_once, batches, grey, in_frames, preparer
+from seewhy.images.places import Extent, Grid, Turned
+from seewhy.prepare.batch import LOST, Batch, batches, blank, full, grey, in_frames, prepared, preparer
 from seewhy.prepare.callable_fit import CallableFit
 from seewhy.prepare.clip_fit import ClipFit
 from seewhy.prepare.fit import Fit
@@ -112,7 +112,7 @@ def test_a_preparer_is_told_by_what_it_is_given():
 
 def test_a_batch_knows_its_parts_and_what_the_network_saw(noise):
     photos = [noise((40, 30), seed=k) for k in range(3)]
-    (batch,) = batches(photos, Fit(size=(15, 20), crop=10, mean=0, std=1), 8, "mine")
+    (batch,) = batches(photos, Fit(size=(15, 20), crop=10, mean=0, std=1), lambda _: 8, "mine")
     assert batch.names == ["image 0", "image 1", "image 2"]
     assert batch.boxes == [Extent(10, 4, 30, 24)] * 3  # the margin of 2.5 pixels is rounded to the even 2
     shown = batch.network_view(1)
@@ -125,30 +125,82 @@ def test_a_batch_knows_its_parts_and_what_the_network_saw(noise):
 
 def test_prepared_batches_come_in_parts_that_keep_their_places():
     x = np.arange(5 * 3 * 2 * 2, dtype=np.float32).reshape(5, 3, 2, 2)
-    parts: list[Batch] = list(batches(x, None, 2, "mine"))
+    parts: list[Batch] = list(batches(x, None, lambda _: 2, "mine"))
     assert [part.names for part in parts] == [["image 0", "image 1"], ["image 2", "image 3"], ["image 4"]]
     assert np.array_equal(np.concatenate([part.x for part in parts]), x)
     assert parts[2].boxes == [Extent(0, 0, 2, 2)]
     assert parts[0].network_view(0) is None
     x[3, 0, 0, 0] = np.inf
     with pytest.raises(BadImage, match=r"^image 3: the prepared array holds NaN or infinity"):
-        list(batches(x, None, 2, "mine"))
+        list(batches(x, None, lambda _: 2, "mine"))
 
 
 def test_clips_are_frames_to_a_model_of_photos_and_lie_in_time_to_one_of_clips():
     clip = Clip(tuple(Image.new("RGB", (8, 6), (place, 0, 0)) for place in range(4)), "walk")
     names = [photo.name for photo in in_frames(sort_out(clip), PLAIN)]
     assert names == [f"walk, frame {place}" for place in range(4)]
-    (batch,) = batches(clip, ClipFit(PLAIN, 2), 8, "mine")
+    (batch,) = batches(clip, ClipFit(PLAIN, 2), lambda _: 8, "mine")
     assert batch.x.shape == (1, 3, 2, 6, 8)
     assert batch.boxes == [Grid((0, 1, 2), (0.5, 0.0, 0.0), (2.0, 1.0, 1.0), (2, 6, 8), (4, 6, 8))]
 
 
+def quarter(photo):
+    """Turned to the left."""
+    return np.asarray(photo.transpose(Image.Transpose.ROTATE_90), np.float32).transpose(2, 0, 1) / 255
+
+
+def test_a_turned_clip_lies_in_time_and_space():
+    clip = Clip(tuple(Image.new("RGB", (8, 6), (0, place, 0)) for place in range(4)), "walk")
+    (batch,) = batches(clip, ClipFit(quarter, 2), lambda _: 8, "mine")
+    assert batch.x.shape == (1, 3, 2, 8, 6)
+    axes, first, step, size, shape = batch.boxes[0]
+    assert (axes, size, shape) == ((0, 2, 1), (2, 8, 6), (4, 6, 8))
+    np.testing.assert_allclose((first, step), ((0.5, 7, 0), (2, -1, 1)), atol=0.01)
+
+
+def test_what_the_network_saw_of_a_turned_photo_is_turned(noise):
+    (batch,) = batches(noise((40, 30)), preparer(quarter), lambda _: 8, "mine")
+    assert isinstance(batch.boxes[0], Turned)
+    assert batch.known_box(0) is batch.boxes[0]
+    np.testing.assert_array_equal(batch.network_view(0), noise((40, 30)).transpose(Image.Transpose.ROTATE_90))
+
+
+def test_where_the_part_is_not_known_the_whole_photo_stands_for_it_and_is_not_said_to_be_seen(noise):
+    (batch,) = batches(noise((40, 30)), preparer(lambda photo: quarter(photo.rotate(20))), lambda _: 8, "mine")
+    assert batch.boxes == [Extent(0, 0, 40, 30)]
+    assert batch.notes == [(LOST,)]
+    assert batch.known_box(0) is None
+    assert batch.network_view(0) is None
+
+
+def test_a_grey_photo_of_any_size_is_prepared():
+    np.testing.assert_allclose(blank(PLAIN, (5, 4), 51), np.full((3, 4, 5), 0.2), rtol=1e-6)
+    assert blank(preparer(quarter), (5, 4), 51).shape == (3, 5, 4)
+
+
+def test_images_of_one_shape_go_together_and_how_many_depends_on_it(noise):
+    photos = [noise((side, side), seed=k) for k, side in enumerate([8, 8, 8, 8, 16, 16, 16, 8])]
+    asked = []
+
+    def together(space):
+        asked.append(space)
+        return 24 // space[0]
+
+    parts = [*batches(photos, PLAIN, together, "mine")]
+    assert [part.x.shape[::2] for part in parts] == [(3, 8), (1, 8), (1, 16), (1, 16), (1, 16), (1, 8)]
+    assert {*asked} == {(8, 8), (16, 16)}
+
+
 def test_fewer_volumes_than_photos_go_in_one_batch():
-    large = volume(AFFINES["plain"], shape=(16, 16, 16))
-    assert at_once(8, Image.new("RGB", (4, 4))) == 8
-    assert at_once(8, large) == 8
-    assert at_once(10**6, large) == 2**28 // (16**3 * 4)
+    (large,) = prepared([volume(AFFINES["plain"], shape=(16, 16, 16))], VolumeFit(), "mine")
+    (photo,) = prepared([Image.new("RGB", (16, 16))], PLAIN, "mine")
+    room, many = 2**28 // (16**3 * 4), 10**6
+
+    def first_full(ready, most):
+        return next(n for n in (1, 7, 8, room - 1, room, many) if full([ready] * n, lambda _: most))
+
+    assert [first_full(photo, 8), first_full(photo, many)] == [8, many]
+    assert [first_full(large, 8), first_full(large, many)] == [8, room]
 
 
 def test_the_level_of_a_grey_photo_is_what_the_preparer_makes_of_it():

@@ -7,7 +7,7 @@ import pytest
 
 import seewhy
 from seewhy.errors import BadParameter, NotApplicable, NotHere
-from seewhy.images.places import Extent, Grid
+from seewhy.images.places import Extent, Grid, Turned
 from seewhy.targets.aim import Aim, ImageView, Pinned
 from seewhy.targets.parse import as_targets
 
@@ -23,10 +23,26 @@ def test_places_by_hand():
 
 def test_the_two_ways_undo_each_other_also_where_the_photo_is_mirrored_or_stretched():
     points = np.random.default_rng(0).uniform(-50, 150, (7, 2, 2))
-    for box in (Extent(10, 10, 90, 50), Extent(90, 10, 10, 50), Extent(0, -5, 3, 300)):
+    for box in (Extent(10, 10, 90, 50), Extent(90, 10, 10, 50), Extent(0, -5, 3, 300), Turned(Extent(90, 10, 10, 50))):
         view = CROPPED._replace(box=box)
         np.testing.assert_allclose(view.to_photo(view.to_prepared(points)), points, atol=1e-9)
     assert CROPPED._replace(box=Extent(90, 10, 10, 50)).to_prepared(np.array([90.0, 10.0])).tolist() == [0, 0]
+
+
+def test_places_where_the_photo_is_turned():
+    """By a quarter to the left: its right edge is the first row, and its upper left corner the last row's beginning."""
+    turned = CROPPED._replace(box=Turned(Extent(90, 10, 10, 50)))
+    assert turned.to_prepared(np.array([90.0, 10.0])).tolist() == [0, 0]
+    assert turned.to_prepared(np.array([10.0, 10.0])).tolist() == [0, 20]
+    assert turned.to_prepared(np.array([90.0, 50.0])).tolist() == [40, 0]
+    assert turned.to_photo(np.array([40.0, 0.0])).tolist() == [90, 50]
+
+
+def test_no_place_is_found_on_a_photo_of_which_an_unknown_part_is_seen():
+    unknown = CROPPED._replace(box=None)
+    with pytest.raises(NotApplicable, match=r"cannot be measured, so no place on it can be found\. Let `prepare`"):
+        unknown.to_prepared(np.array([3.0, 4.0]))
+    assert unknown.to_photo(np.array([[0, 0], [40, 20]])).tolist() == [[0, 0], [100, 60]]
 
 
 def test_space_of_three_dimensions_has_no_places_of_two():

@@ -159,3 +159,146 @@ def test_models_are_let_go(network):
         del own, model
     gc.collect()
     assert not any(ref() is not None for ref in alive)
+
+
+class Inside:
+    """How many threads are inside of a network at once; while `wait` is set, each waits there until another one came."""
+
+    def __init__(self):
+        self.now, self.most, self.wait, self.came = 0, 0, 0.0, threading.Condition()
+
+    def __enter__(self):
+        with self.came:
+            self.now += 1
+            self.most = max(self.most, self.now)
+            self.came.notify_all()
+            self.came.wait_for(lambda: self.most > 1, self.wait)
+
+    def __exit__(self, *_):
+        with self.came:
+            self.now -= 1
+
+
+INSIDE = Inside()
+
+
+class Meeting(Dropping):
+    def forward(self, x):
+        with INSIDE:
+            return super().forward(x)
+
+
+class Counting(Meeting):
+    calls = 0
+
+    def forward(self, x):
+        self.calls += 1
+        return super().forward(x)
+
+
+class InBuffer(Meeting):
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("scratch", torch.zeros(1))
+
+    def forward(self, x):
+        self.scratch.fill_(float(x.sum()))
+        return super().forward(x) + self.scratch
+
+
+class InTensor(InBuffer):
+    def __init__(self):
+        Meeting.__init__(self)
+        self.kept = {"scratch": torch.zeros(1)}
+
+    @property
+    def scratch(self):
+        return self.kept["scratch"]
+
+
+class InList(Meeting):
+    """What a pass puts into its list, it takes out again."""
+
+    def __init__(self):
+        super().__init__()
+        self.waiting = []
+
+    def forward(self, x):
+        self.waiting.append(x.mean())
+        return super().forward(x) * self.waiting.pop(0)
+
+
+class Queue:
+    def __init__(self):
+        self.waiting = []
+
+
+class InObject(Meeting):
+    def __init__(self):
+        super().__init__()
+        self.queue = Queue()
+
+    def forward(self, x):
+        self.queue.waiting.append(x.mean())
+        return super().forward(x) * self.queue.waiting.pop(0)
+
+
+class ByHook(Meeting):
+    """A hook that a person set writes what the pass reads."""
+
+    def __init__(self):
+        super().__init__()
+        seen = self.seen = []
+        self.body.register_forward_hook(lambda _module, _args, out: seen.append(out.mean()))
+
+    def forward(self, x):
+        return super().forward(x) * self.seen.pop(0)
+
+
+def inside(kind, wait, name="grad-cam"):
+    """Of a network of that kind: its maps of some images, asked one after the other; in threads at once, thrice; itself."""
+    network = made(kind)
+    model = seewhy.wrap(network)
+    images = [networks.images(2, 16, 16, seed=seed).astype(np.float32) for seed in (1, 2, 3)]
+    asks = [lambda x=x: values(METHODS[name](model, x, target=1)) for x in images]
+    alone = [ask() for ask in asks]
+    INSIDE.most, INSIDE.wait = 0, wait
+    try:
+        return alone, [together(*asks) for _ in range(3)], network
+    finally:
+        INSIDE.wait = 0.0
+
+
+@pytest.mark.parametrize("name", ["grad-cam", "eigen-cam", "gradient", "guided-backprop", "smooth-grad", "score-cam"])
+def test_threads_are_inside_of_one_network_at_once(name):
+    alone, found, _ = inside(Meeting, WAIT, name)
+    assert INSIDE.most > 1
+    for one in found:
+        for maps, right in zip(one, alone, strict=True):
+            np.testing.assert_array_equal(maps, right)
+
+
+@pytest.mark.parametrize(
+    ("kind", "at_once"),
+    [(Counting, False), (InBuffer, False), (InTensor, False), (InList, True), (InObject, False), (ByHook, False)],
+)
+def test_what_a_network_writes_on_itself_is_not_seen_by_another_thread(kind, at_once):
+    """They run at once where each has its own of what is written; else one after the other."""
+    alone, found, network = inside(kind, WAIT if at_once else 0.02)
+    assert (INSIDE.most > 1) == at_once
+    for one in found:
+        for maps, right in zip(one, alone, strict=True):
+            np.testing.assert_array_equal(maps, right)
+    if kind is InList:
+        assert network.waiting == []
+
+
+def test_a_network_that_counts_its_passes_counts_those_of_all_threads():
+    network = made(Counting)
+    model = seewhy.wrap(network)
+    seewhy.grad_cam(model, X, target=1)
+    first = network.calls
+    seewhy.grad_cam(model, X, target=1)
+    each = network.calls - first
+    together(*[lambda: seewhy.grad_cam(model, X, target=1)] * 4)
+    assert network.calls == first + 5 * each

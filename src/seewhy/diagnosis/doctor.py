@@ -13,7 +13,8 @@ from seewhy.methods.making.conditions import Conditions
 from seewhy.methods.making.method import METHODS, Method
 from seewhy.models.hazard import ERROR, NOTE, SEVERITIES, WARNING, Hazard
 from seewhy.models.model import Differentiable, Model, require
-from seewhy.prepare.batch import Batch
+from seewhy.prepare.batch import LOST, Batch
+from seewhy.prepare.callable_fit import DRAWS, UNSTEADY
 from seewhy.prepare.fit import Fit
 
 from .report import Report, Verdict
@@ -40,13 +41,13 @@ def doctor(model: Model, image: Images | None = None) -> Report:
         layers = cast(Differentiable, model).layers(batch.x) if "layers" in model.gives else {}
         default = next((name for name, known in layers.items() if known.default), None)
         why = layers[default].why if default else ""
-        return Report(model.name, model.weights, name, None, layers, (inside,), (), default, why)
+        return Report(model.name, model.weights, name, None, layers, (inside, *_preparing(batch)), (), default, why)
     except (SeewhyError, MemoryError) as error:
         failed = Hazard("fails", ERROR, " ".join(str(error).split()), (), "Nothing can be explained before this is mended.")
         return Report(model.name, model.weights, name, None, {}, (failed,), ())
     refused = refused if layer else {"layer": "no layer that still has space can be read", **refused}
     conditions = Conditions(tuple(batch.x.shape[2:]), layer, a, refused, bool(layer and layers[layer].tokens))
-    hazards = (*hazards, *(() if image is None or refused.get("scores") else _scale(model, batch)))
+    hazards = (*hazards, *_preparing(batch), *(() if image is None or refused.get("scores") else _scale(model, batch)))
     hazards = tuple(sorted(hazards, key=lambda hazard: SEVERITIES.index(hazard.severity)))
     verdicts = tuple(_verdict(method, conditions) for method in METHODS.values())
     method, reason = _advised(verdicts, conditions)
@@ -68,6 +69,19 @@ def _noise(model: Model) -> Any:
     height, width = (size, size) if isinstance(size, int) else size
     pixels = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
     return Image.fromarray(pixels)
+
+
+def _preparing(batch: Batch) -> tuple[Hazard, ...]:
+    """What is odd about how a photo becomes what the network is given."""
+    notes, found = batch.notes[0], []
+    if DRAWS in notes or UNSTEADY in notes:
+        words = "`prepare` draws random numbers" if DRAWS in notes else UNSTEADY
+        advice = "Give the preprocessing of validation, not that of training: what is explained differs from call to call."
+        found.append(Hazard("random-prepare", WARNING, words, (), advice))
+    if LOST in notes:
+        advice = "Let `prepare` resize, crop, pad, mirror or turn by right angles, and leave other ways of moving pixels out."
+        found.append(Hazard("unknown-part", WARNING, LOST, (), advice))
+    return tuple(found)
 
 
 def _scale(model: Any, batch: Batch) -> tuple[Hazard, ...]:

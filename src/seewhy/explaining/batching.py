@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
 from seewhy.errors import BadImage, BadParameter, Misuse, NotHere, SeewhyError
 from seewhy.images.inputs import PreparedBatch
-from seewhy.images.photo import Underlay
 from seewhy.maps.heatmap import Failed, Heatmap, Heatmaps
-from seewhy.prepare.batch import Batch, at_once, opened
+from seewhy.prepare.batch import Batch, ReadyPhoto, full, joined, prepared
 from seewhy.printable import printable, quoted
 
 ON_ERROR = ("raise", "skip")
@@ -75,31 +75,29 @@ def batched(model: Any, images: PreparedBatch | list[Any], whole: bool, collecto
     An image that cannot be read or prepared ends its batch: those before it are explained first, and those behind it are
     read as if it were not there.
     """
-    size = model.copies if whole else model.batch_size
+    together = partial(model.at_once, whole=whole)
     if isinstance(images, PreparedBatch):
+        size = together(images.x.shape[2:])
         for start in range(0, len(images.x), size):
             yield from _prepared(model, PreparedBatch(images.x[start : start + size], start), whole, collector)
         return
-    waiting: list[Any] = []
+    waiting: list[ReadyPhoto] = []
     for place, image in enumerate(images):
         try:
-            photo = opened_at(model, image, place)
-        except Exception as error:  # noqa: BLE001 - whatever a decoder raises, it is of this image alone
-            yield from _ready(model, waiting, place - len(waiting), whole, collector)
+            each = next(prepared([image], model.prepare, model.name, place))
+        except Exception as error:  # noqa: BLE001 - whatever a decoder or a preparer raises, it is of this image alone
+            yield from _joined(waiting, place - len(waiting), collector)
             waiting = []
             collector.fail(error, place, name_at(image, place))
             continue
-        waiting.append(photo)
-        if len(waiting) >= at_once(size, getattr(photo, "pixels", photo)):
-            yield from _ready(model, waiting, place + 1 - len(waiting), whole, collector)
+        if waiting and each.ready.x.shape != waiting[0].ready.x.shape:
+            yield from _joined(waiting, place - len(waiting), collector)
             waiting = []
-    yield from _ready(model, waiting, len(images) - len(waiting), whole, collector)
-
-
-def opened_at(model: Any, image: Any, place: int) -> Any:
-    """The image, read from its file if it is one; it is named by its place where it has no other name."""
-    photo = next(opened([image], model.prepare, model.name, place))
-    return photo.pixels if isinstance(photo, Underlay) else photo
+        waiting.append(each)
+        if full(waiting, together):
+            yield from _joined(waiting, place + 1 - len(waiting), collector)
+            waiting = []
+    yield from _joined(waiting, len(images) - len(waiting), collector)
 
 
 def name_at(image: Any, place: int) -> str:
@@ -109,22 +107,21 @@ def name_at(image: Any, place: int) -> str:
     return str(getattr(image, "name", "") or getattr(image, "filename", "") or f"image {place}")
 
 
-def _ready(model: Any, photos: list[Any], place: int, whole: bool, collector: Collector) -> Iterator[tuple[int, Batch]]:
-    """Batches of these photos; where a batch cannot be prepared, each of its photos alone, so that only the bad one fails."""
-    done = 0
+def _joined(waiting: list[ReadyPhoto], place: int, collector: Collector) -> Iterator[tuple[int, Batch]]:
+    """The batch of these images; where they make none, each of them alone, so that only the bad one fails."""
     try:
-        for batch in model.batches(photos, whole) if photos else ():
-            yield place + done, batch
-            done += len(batch.x)
+        batch = joined(waiting) if waiting else None
     except Exception as error:  # noqa: BLE001 - a preparer may be anybody's
-        left = photos[done:]
         if not of_an_image(error):
             collector.end(error)
-        if len(left) == 1:
-            collector.fail(error, place + done, name_at(left[0], place + done))
+        if len(waiting) == 1:
+            collector.fail(error, place, waiting[0].photo.name)
             return
-        for i, photo in enumerate(left):
-            yield from _ready(model, [photo], place + done + i, whole, collector)
+        for i, one in enumerate(waiting):
+            yield from _joined([one], place + i, collector)
+        return
+    if batch is not None:
+        yield place, batch
 
 
 def _prepared(

@@ -137,13 +137,13 @@ class Case:
 
     @once
     def _default(self) -> "tuple[str, Layer] | None":
-        return next(((name, layer) for name, layer in self.model.layers(self.x).items() if layer.default), None)
+        return self.model.default(self.x)
 
     @property
     def trace(self) -> Trace:
         """The backward pass, plain or by the case's rule, to all that methods share."""
         if self.passes.trace is None:
-            layers = (self.named if "gradients" in self.shared else []) + ([INPUT] if "pixels" in self.shared else [])
+            layers = [*(self.requested if "gradients" in self.shared else ()), *([INPUT] if "pixels" in self.shared else ())]
             twice = "twice" in self.shared
             self.passes.trace = self.model.trace(self.x, self.targets, [*dict.fromkeys(layers)], self.rule, twice)
         return self.passes.trace
@@ -231,7 +231,7 @@ class Case:
         known = self.model.cells(layer, like) if layer != INPUT else None
         if known is None or known[0] != tuple(grid):
             return None
-        return Cells(known[1].first, known[1].stride, tuple(like.shape[2:]))
+        return Cells.of(known[1], like.shape[2:])
 
     def why(self, layer: str) -> str:
         """Why this layer was chosen by default; "" where the person named it."""

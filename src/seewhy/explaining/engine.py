@@ -13,6 +13,7 @@ from seewhy.images.inputs import PreparedBatch
 from seewhy.images.places import Cells
 from seewhy.maps.heatmap import Heatmap, Heatmaps
 from seewhy.maps.source import MapFacts, ModelFacts, Predicted, Source, TargetFacts, source_from
+from seewhy.maps.turning import turned_back
 from seewhy.memory import short
 from seewhy.models.model import INPUT
 from seewhy.prepare.batch import Batch
@@ -51,7 +52,8 @@ def _explain_batch(model: Any, batch: Batch, place: int, methods: Any, targets: 
     """
     half, maps, failure = len(batch.x) // 2, [], None
     try:
-        maps, failure = _maps_of(model, batch, place, methods, targets, layers)
+        with model.unchanged():
+            maps, failure = _maps_of(model, batch, place, methods, targets, layers)
     except MemoryError as error:
         failure = error
         if not half:
@@ -153,7 +155,7 @@ def _heatmap(
 ) -> Heatmap:
     outcome, photo = finding.outcome, batch.photos[i]
     core, error = outcome.cores[layer][k, i], outcome.errors.get(layer)
-    return Heatmap(
+    heatmap = Heatmap(
         _float32(finding.values[layer][k, i]),
         photo.pixels if photo else None,
         batch.boxes[i],
@@ -164,6 +166,7 @@ def _heatmap(
         outcome.regions(k, i),
         cells,
     )
+    return turned_back(heatmap)
 
 
 def _by_layer(findings: list[Finding]) -> list[tuple[str, Finding]]:

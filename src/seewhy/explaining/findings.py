@@ -99,7 +99,7 @@ def _view(batch: Batch, model: Any) -> ImageView:
     """The single image of a batch, as an aim looks at it."""
     photo = batch.photos[0]
     size = photo.pixels.size if isinstance(photo, Photo) else None
-    return ImageView(tuple(batch.x.shape[2:]), size, batch.boxes[0], model.labels)
+    return ImageView(tuple(batch.x.shape[2:]), size, batch.known_box(0), model.labels)
 
 
 def finding(method: Recipe, case: Case) -> Finding:

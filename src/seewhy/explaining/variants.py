@@ -15,11 +15,11 @@ def variants(case: Case, method: Recipe, images: Iterable[Any]) -> Iterator[Outc
     method its channels.  The targets stay as the untouched images fixed them.
 
     images: variants (n, c, *space) of the case's images, made as they are needed.  Several share a pass of at most
-        `model.copies` images, and fewer where memory runs out.
+        `model.at_once` images, and fewer where memory runs out.
     Raises what the method fails with.
     """
-    room = max(1, case.model.copies // len(case.x))
-    for _, alike in groupby(images, lambda x: x.shape):
+    for shape, alike in groupby(images, lambda x: x.shape):
+        room = max(1, case.model.at_once(shape[2:], whole=True) // len(case.x))
         while group := [*islice(alike, room)]:
             yield from _together(case, method, group)
 

@@ -10,6 +10,8 @@ from PIL import Image, ImageOps
 from seewhy.arrays import Floats
 from seewhy.errors import NotApplicable
 
+from .sight import Sight
+
 Where = Any  # the part of an image that the network saw: an Extent of a photo, a Grid of anything else
 
 
@@ -25,9 +27,26 @@ class Extent(NamedTuple):
         """This part of a photo, at least one pixel of it; mirrored where right is less than left, or bottom less than top."""
         (left, right), (top, bottom) = (sorted(edges) for edges in ((self.left, self.right), (self.top, self.bottom)))
         x, y = round(left), round(top)
-        part = photo.crop((x, y, max(x + 1, round(right)), max(y + 1, round(bottom))))
+        return self.mirrored(photo.crop((x, y, max(x + 1, round(right)), max(y + 1, round(bottom)))))
+
+    def mirrored(self, part: Image.Image) -> Image.Image:
+        """What was cut out of a photo here, mirrored as the network saw it."""
         part = ImageOps.mirror(part) if self.left > self.right else part
         return ImageOps.flip(part) if self.top > self.bottom else part
+
+
+class Turned(NamedTuple):
+    """A part of the original image that the network saw with its axes exchanged: a row to the network is a column of it.
+
+    extent: the part as it lies on the image; along its first row the network saw it from top to bottom, down its first column
+        from left to right.
+    """
+
+    extent: Extent
+
+    def cut(self, photo: Image.Image) -> Image.Image:
+        """This part of a photo as the network saw it."""
+        return self.extent.cut(photo).transpose(Image.Transpose.TRANSPOSE)
 
 
 BESIDE = 1e-9  # in cells: smaller distances are rounding errors
@@ -99,7 +118,8 @@ class Grid(NamedTuple):
         for way in reversed(range(len(self.shape))):  # the largest step along the first axis, which is the fastest
             axis = self.axes.index(way)
             at = (np.arange(self.shape[way]) - self.first[axis]) / self.step[axis]  # in inner cells
-            x = _at(x, way, (at - cells.first[axis]) / cells.stride[axis], values.shape[axis])
+            at_cells = cells.shown(axis, values.shape[axis], (at - cells.first[axis]) / cells.stride[axis])
+            x = _at(x, way, at_cells, values.shape[axis])
             beyond = (at < -0.5 - BESIDE) | (at > self.size[axis] - 0.5 + BESIDE)
             x = _filled(x, way, beyond, 0)
         return np.ascontiguousarray(x)
@@ -136,18 +156,42 @@ def _filled(x: Floats, axis: int, where: NDArray[np.bool_], value: Any) -> Float
     return np.where(where.reshape(-1, *[1] * (x.ndim - 1 - axis)), np.asarray(value, x.dtype), x)
 
 
-class Cells(NamedTuple):
-    """Where the cells of a map lie, per axis of it, in pixels of what the network saw: 0 is the centre of the first pixel."""
+class Place(NamedTuple):
+    """Where the cells of a map lie, per axis of space, in pixels of the network's input: 0 is the centre of the first."""
 
-    first: tuple[float, ...]  # the centre of the first cell
+    stride: tuple[float, ...]  # from one cell to the next
+    first: tuple[float, ...]  # the centre of the first cell's receptive field, uncut by the border
+    field: tuple[float, ...]  # the receptive field's size; inf where a cell sees the whole image
+    centre: tuple[float, ...] = ()  # where the first cell sees, by the network's weights, uncut; empty: at `first`
+    sights: tuple[Sight, ...] = ()  # how far around it the cell sees; empty: at this place alone
+
+
+class Cells(NamedTuple):
+    """Where the cells of a map lie, per axis of it, in pixels of what the network saw: 0 is the centre of the first pixel.
+
+    Near the border a cell lies farther inside than `first` and `stride` say: at the centre of what the image shows of its view.
+    """
+
+    first: tuple[float, ...]  # the centre of the first cell, uncut by the border
     stride: tuple[float, ...]  # from one cell to the next
     size: tuple[int, ...]  # of what the network saw, in pixels
+    sights: tuple[Sight, ...] = ()  # how far around its centre a cell sees; empty: at the centre alone
 
     @classmethod
     def even(cls, grid: Sequence[int], size: Sequence[int]) -> "Cells":
         """Cells that divide the image evenly, as other libraries assume for all maps."""
         stride = tuple(pixels / cells for pixels, cells in zip(size, grid, strict=True))
         return cls(tuple((s - 1) / 2 for s in stride), stride, tuple(size))
+
+    @classmethod
+    def of(cls, place: Place, size: Sequence[int]) -> "Cells":
+        """The cells of a map that lies there, in an image of that size."""
+        return cls(place.centre or place.first, place.stride, tuple(size), place.sights)
+
+    @property
+    def uncut(self) -> "Cells":
+        """The same cells, those at the border as far apart as all others."""
+        return self._replace(sights=())
 
     def spans(self, axis: int, count: int) -> tuple[float, float]:
         """For `count` cells along an axis: the image's size in cells, and how far its edge lies before the centre of the first
@@ -157,13 +201,18 @@ class Cells(NamedTuple):
         even = abs(span - count) < 1e-9 * count and abs(back - 0.5) < 1e-9
         return (count, 0.5) if even else (span, back)
 
+    def centres(self, axis: int, count: int) -> Floats:
+        """Where `count` cells along an axis lie, in pixels."""
+        uncut = self.first[axis] + self.stride[axis] * np.arange(count)
+        return self.sights[axis].shown(uncut, self.size[axis]) if self.sights else uncut
 
-class Place(NamedTuple):
-    """Where the cells of a map lie, per axis of space, in pixels of the network's input: 0 is the centre of the first."""
-
-    stride: tuple[float, ...]  # from one cell to the next
-    first: tuple[float, ...]  # the centre of the first cell's receptive field, uncut by the border
-    field: tuple[float, ...]  # the receptive field's size; inf where a cell sees the whole image
+    def shown(self, axis: int, count: int, at: Floats) -> Floats:
+        """Places along an axis, counted in cells of stride length from the first -> counted by where `count` cells lie."""
+        if not self.sights:
+            return at
+        centres, cells, pixels = self.centres(axis, count), np.arange(count), self.first[axis] + self.stride[axis] * at
+        way = -1 if self.stride[axis] < 0 else 1
+        return np.interp(pixels, centres[::way], cells[::way])
 
 
 Spans = Sequence[tuple[float, float]]  # for each axis the edges (low, high): pixel 0 alone is (0, 1)
@@ -172,9 +221,10 @@ Spans = Sequence[tuple[float, float]]  # for each axis the edges (low, high): pi
 class AxisCells(NamedTuple):
     """Cells along one axis of an image, in its pixels, counted from its edge: the centre of the first pixel is 0.5."""
 
-    first: float  # the centre of the first cell
+    first: float  # the centre of the first cell, uncut by the border
     stride: float  # from the centre of one cell to the next
     cells: int
+    sight: Sight = Sight()
 
 
 def cells_along(grid: Sequence[int], cells: Cells | None, view: Spans) -> tuple[AxisCells, ...]:
@@ -187,7 +237,9 @@ def cells_along(grid: Sequence[int], cells: Cells | None, view: Spans) -> tuple[
     axes = []
     for axis, (count, (low, high)) in enumerate(zip(grid, view, strict=True)):
         scale = (high - low) / cells.size[axis]  # pixels of the image per pixel of the network's input
-        axes.append(AxisCells(low + (cells.first[axis] + 0.5) * scale, cells.stride[axis] * scale, count))
+        first, stride = low + (cells.first[axis] + 0.5) * scale, cells.stride[axis] * scale
+        sight = cells.sights[axis].times(abs(scale)) if cells.sights else Sight()
+        axes.append(AxisCells(first, stride, count, sight))
     if any(axis.stride <= 0 for axis in axes):
         raise NotApplicable("`prepare` mirrors the photo; tiles of it cannot be joined. Leave the mirroring out.")
     return tuple(axes)

@@ -14,14 +14,14 @@ def resized(x: Floats, space: Sequence[int], cells: Cells | None = None) -> Floa
 
     These lie at `cells`, or evenly (None).  Beyond the outermost cells their values are repeated; larger new cells average.
     """
-    return _along_axes(x, space, lambda axis, old, new: linear(old, new, cells and cells.spans(axis, old)))
+    return _along_axes(x, space, lambda axis, old, new: _at_cells(old, new, axis, cells))
 
 
 def spread(x: Floats, space: Sequence[int], cells: Cells | None = None) -> Floats:
     """The same as `resized`, but so that the sum of the map stays the same: each cell spreads its value over the new cells."""
 
     def shares(axis: int, old: int, new: int) -> Floats:
-        weight = linear(old, new, cells and cells.spans(axis, old))
+        weight = _at_cells(old, new, axis, cells)
         inside = np.flatnonzero(weight.any(0))
         weight[0, : inside[0]], weight[-1, inside[-1] + 1 :] = 1, 1  # cells beyond the border
         return weight / weight.sum(0)
@@ -60,15 +60,21 @@ def _along_axes(x: Floats, space: Sequence[int], weights: Callable[[int, int, in
     return x.astype(kind)
 
 
-def linear(old: int, new: int, spans: tuple[float, float] | None = None) -> Floats:
-    """The matrix (new, old) of weights, whose rows sum to one.  spans: by `Cells.spans`, for the old cells; None: even."""
-    span, back = spans or (old, 0.5)
-    return _weights((np.arange(new) + 0.5) * span / new - back, old, span / new)
+def linear(old: int, new: int) -> Floats:
+    """The matrix (new, old) of weights, whose rows sum to one, for cells that divide the image evenly."""
+    return _at_cells(old, new, 0, None)
+
+
+def _at_cells(old: int, new: int, axis: int, cells: Cells | None) -> Floats:
+    """The same for old cells that lie at `cells` along an axis."""
+    span, back = cells.spans(axis, old) if cells else (old, 0.5)
+    at = (np.arange(new) + 0.5) * span / new - back
+    return _weights(cells.shown(axis, old, at) if cells else at, old, span / new)
 
 
 def _between(here: Cells, there: Cells, axis: int, old: int, new: int) -> Floats:
-    at = there.first[axis] + there.stride[axis] * np.arange(new)
-    return _weights((at - here.first[axis]) / here.stride[axis], old, there.stride[axis] / here.stride[axis])
+    at = (there.centres(axis, new) - here.first[axis]) / here.stride[axis]
+    return _weights(here.shown(axis, old, at), old, there.stride[axis] / here.stride[axis])
 
 
 def _weights(at: Floats, cells: int, width: float) -> Floats:

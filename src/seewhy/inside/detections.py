@@ -22,7 +22,7 @@ def detections(model: Model, images: Images) -> list[list[Detection]]:
             detector = model.beside(len(by_image), 1)
             size = photo and photo.pixels.size
             collected = Everything()
-            view = ImageView(tuple(batch.x.shape[2:]), size, batch.boxes[i], model.labels)
+            view = ImageView(tuple(batch.x.shape[2:]), size, batch.known_box(i), model.labels)
             detector.aimed([collected], batch.x[i : i + 1], view)
             by_image.append(collected.detections)
     return by_image

@@ -9,11 +9,13 @@ from numpy.typing import NDArray
 
 from seewhy.errors import BadParameter, NoSuchName, NotApplicable, closest
 from seewhy.images.inputs import Images
-from seewhy.images.places import Cells, Extent
+from seewhy.images.places import Cells, Extent, Turned
 from seewhy.maps.heatmap import Heatmap, Heatmaps
 from seewhy.maps.source import MapFacts, MethodFacts, ModelFacts, Predicted, TargetFacts, source_from
+from seewhy.maps.turning import turned_back
 from seewhy.models.model import Attended, Attention, Differentiable, require
 from seewhy.prepare.batch import Batch
+from seewhy.targets.aim import ImageView
 
 MEAN, CLASS = "mean", "class"
 CAVEAT = (
@@ -81,7 +83,8 @@ def _batch_maps(model: Any, batch: Batch, place: int, layer: Any, head: Any, que
                 )
                 photo = batch.photos[i]
                 under = photo.pixels if photo else None
-                maps.append(Heatmap(values.astype(np.float32), under, batch.boxes[i], source, place + i, cells=placed))
+                heatmap = Heatmap(values.astype(np.float32), under, batch.boxes[i], source, place + i, cells=placed)
+                maps.append(turned_back(heatmap))
     return maps
 
 
@@ -122,7 +125,7 @@ def _cells(model: Any, block: Attention, x: Any) -> Cells | None:
     known = model.cells(block.layer, x)
     if known is None or known[0] != block.keys.grid:
         return None
-    return Cells(known[1].first, known[1].stride, tuple(x.shape[2:]))
+    return Cells.of(known[1], x.shape[2:])
 
 
 def _shares(attended: Attended, block: Attention, query: Any, batch: Batch, placed: Cells | None) -> NDArray[np.float64]:
@@ -134,7 +137,7 @@ def _shares(attended: Attended, block: Attention, query: Any, batch: Batch, plac
             raise BadParameter(f'query={query!r}: "class", a token\'s number, or a pixel (y, x) of the photo.')
         if len(attended.reads) == tokens.length:
             return share + attended.reads
-        share[:, tokens.in_image] = 1 / len(range(*tokens.in_image.indices(tokens.length)))
+        share[:, tokens.in_image] = 1 / len(tokens.cells)
     elif isinstance(query, int | np.integer) and not isinstance(query, bool):
         if not 0 <= query < tokens.length:
             raise BadParameter(f"query={query}: {block.layer} has tokens 0 to {tokens.length - 1}.")
@@ -152,18 +155,18 @@ def _token(query: Any, block: Attention, batch: Batch, i: int, placed: Cells | N
         y, x = (float(at) for at in query)
     except (TypeError, ValueError):
         raise BadParameter(f'query={query!r}: "class", a token\'s number, or a pixel (y, x) of the photo.') from None
-    if not isinstance(box, Extent) or len(grid) != 2:
+    if not isinstance(box, Extent | Turned) or len(grid) != 2:
         raise NotApplicable("Only a patch of a photo can be pointed at by its pixel; ask for a token by its number.")
-    inside = ((y + 0.5 - box.top) / (box.bottom - box.top), (x + 0.5 - box.left) / (box.right - box.left))
-    if not all(0 <= share < 1 for share in inside):
-        edges = ", ".join(f"{edge:g}" for edge in box)
+    at = ImageView(tuple(space), None, batch.known_box(i), None).to_prepared(np.array([x + 0.5, y + 0.5]))[::-1]
+    if not all(0 <= pixel < side for pixel, side in zip(at, space, strict=True)):
+        edges = ", ".join(f"{edge:g}" for edge in (box.extent if isinstance(box, Turned) else box))
         raise BadParameter(f"query=({y:g}, {x:g}): of {batch.names[i]} the network saw ({edges}): left, top, right, bottom.")
-    pixels = [share * side - 0.5 for share, side in zip(inside, space, strict=True)]
+    pixels = at - 0.5
     even = Cells.even(grid, tuple(space))
     lies = placed if placed is not None and block.keys.grid == grid else even
     cell = [round((at - first) / stride) for at, first, stride in zip(pixels, lies.first, lies.stride, strict=True)]
     row, column = (min(max(at, 0), sides - 1) for at, sides in zip(cell, grid, strict=True))
-    return block.queries.first + row * grid[1] + column
+    return block.queries.cells[row * grid[1] + column]
 
 
 def _rows(block: Attention, share: NDArray[np.float64], query: Any) -> NDArray[Any]:

@@ -9,6 +9,7 @@ import numpy as np
 from seewhy.errors import BadParameter, NoSuchName, NotApplicable, closest
 from seewhy.images.places import Cells
 from seewhy.images.resample import brought
+from seewhy.images.sight import Sight
 
 from .heatmap import Heatmap, Heatmaps
 
@@ -64,4 +65,5 @@ def _cells_of_the_finest(group: list[Heatmap]) -> Cells | None:
     placed = [m.cells or Cells.even(m.values.shape, size) for m in group]
     finest = [max(range(len(group)), key=lambda i, axis=axis: group[i].values.shape[axis]) for axis in range(len(size))]
     first, stride = (tuple(getattr(placed[i], name)[axis] for axis, i in enumerate(finest)) for name in ("first", "stride"))
-    return Cells(first, stride, size)
+    sights = tuple(placed[i].sights[axis] if placed[i].sights else Sight() for axis, i in enumerate(finest))
+    return Cells(first, stride, size, sights if any(sight.spread for sight in sights) else ())

@@ -6,10 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from seewhy.arrays import Floats
 from seewhy.errors import BadImage, NotApplicable
 from seewhy.images.geotiff import SUFFIXES, is_placed, opened_scene, rasterio_module
 from seewhy.images.photo import read
 from seewhy.images.places import cells_along
+from seewhy.images.resample import brought
 from seewhy.images.tiff_tags import first_tags
 from seewhy.pictures.canvas import Overlay
 
@@ -52,10 +54,16 @@ def geotiff(shown: Overlay, source: Source, like: str | Path | None = None) -> b
     shape: dict[str, Any] = {"height": shown.values.shape[0], "width": shown.values.shape[1], "count": 1}
     with rasterio.MemoryFile() as made:
         with made.open(driver="GTiff", **shape, dtype="float32", crs=crs, transform=affine, compress="deflate") as file:
-            file.write(shown.values.astype(np.float32), 1)
+            file.write(_evenly_spaced(shown).astype(np.float32), 1)
             file.set_band_description(1, source.caption)
             file.update_tags(**{TAG: source.to_json()})
         return made.read()
+
+
+def _evenly_spaced(shown: Overlay) -> Floats:
+    """The map's values at cells that lie as far apart at the border as elsewhere, as a GeoTIFF has them."""
+    cells = shown.cells
+    return brought(shown.values, cells, shown.values.shape, cells.uncut) if cells and cells.sights else shown.values
 
 
 def source_text(path: Path) -> str:

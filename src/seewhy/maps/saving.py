@@ -85,6 +85,8 @@ def _write_nifti(image: Any, beside: Path) -> None:
 def npz_writer(shown: Overlay, source: Source, channels: Any, error: Any, regions: Regions | None) -> Writer:
     """Writes everything that the map holds, by name.
 
+    cells: for each axis the centre of the first cell, the step to the next, the size of what the network saw and, where the
+    border cuts off what cells see, the spread and the reach of their sights (see images/sight.py), in pixels.
     box: the edges in a photo's pixels; else the matrix from voxels (frames, samples) of what the network saw to those of what
     was given, which has `shape` and, in space, `affine`.
     """
@@ -93,7 +95,7 @@ def npz_writer(shown: Overlay, source: Source, channels: Any, error: Any, region
         "channels": channels,
         "error": error,
         **(regions.arrays if regions else {}),
-        "cells": shown.cells and np.array(shown.cells, float),
+        "cells": shown.cells and np.array([*shown.cells[:3], *zip(*shown.cells.sights, strict=True)], float),
         "shape": np.array(box.shape) if isinstance(box, Grid) else None,
         "affine": image.affine if isinstance(image, Volume) else None,
     }

@@ -107,4 +107,5 @@ def _at_home(cells: Cells, columns: int, space: tuple[int, ...], flip: bool) -> 
     stride = [s * k for s, k in zip(cells.stride, grown, strict=True)]
     if flip:
         first[-1] = space[-1] - 1 - first[-1] - stride[-1] * (columns - 1)
-    return Cells(tuple(first), tuple(stride), space)
+    sights = tuple(sight.times(k) for sight, k in zip(cells.sights, grown, strict=False))  # there may be none
+    return Cells(tuple(first), tuple(stride), space, sights)

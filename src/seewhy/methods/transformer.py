@@ -65,7 +65,7 @@ def _through(layers: Iterable[NDArray[Any]], r: NDArray[Any]) -> NDArray[Any]:
     return many if r.ndim == 3 else many[:, 0]
 
 
-def _without_weakest(e: NDArray[Any], discard: float, patches_at: slice) -> NDArray[Any]:
+def _without_weakest(e: NDArray[Any], discard: float, patches_at: NDArray[np.intp]) -> NDArray[Any]:
     """E with the smallest of its weights toward patches set to zero: the share `discard` of them."""
     patches = e[..., patches_at]
     count = int(discard * patches[0].size)

@@ -1,7 +1,7 @@
 """Any function from images to scores, as a model: a scikit-learn pipeline, a web service, another framework."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from copy import copy
 from platform import python_version
 from typing import Any
@@ -50,7 +50,6 @@ class FunctionModel:
         self.name = settings.name or getattr(function, "__name__", type(function).__name__)
         self.explains = settings.scores or GIVEN
         self.requested_batch_size = settings.batch_size
-        self.batch_size = self.copies = settings.batch_size or BATCH
         self.weights = settings.weights
         self.aims: tuple[Pinned, ...] = ()  # what is read of all that it gives, of a model made by `aimed`
         self.signals = takes == "float" and prepare is None
@@ -58,6 +57,10 @@ class FunctionModel:
     def __repr__(self) -> str:
         classes = f"{len(self.labels) if self.labels else 'unnamed'} classes"
         return f"<{printable(self.name, 300)}: {self.explains} of {classes}, scores only>"
+
+    def unchanged(self) -> AbstractContextManager[Any]:
+        """Nothing is remembered of a function, so nothing has to be looked over."""
+        return nullcontext()
 
     def fit(self, count: int) -> None:
         """Accept any number of images, since there are no inputs beside them."""
@@ -67,7 +70,11 @@ class FunctionModel:
         return self
 
     def batches(self, images: Images, whole: bool = False) -> Iterator[Batch]:
-        return batches(images, self.prepare, self.batch_size, self.name, self.signals)
+        return batches(images, self.prepare, self.at_once, self.name, self.signals)
+
+    def at_once(self, space: Sequence[int], whole: bool = False) -> int:
+        """How many images the function is given at most, whatever their size."""
+        return self.requested_batch_size or BATCH
 
     def colour(self, level: int) -> NDArray[Any] | None:
         """What a grey of that level (0 black, 255 white) is to the function: (c,); None where it takes no photos."""

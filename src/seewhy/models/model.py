@@ -180,13 +180,13 @@ class Model(Protocol):
     weights: str | None  # which file or tag they came from
     explains: str  # one of SCORES, or "activation" of a model of units
     no_classes: str  # why no class can be explained; "" where one can
-    batch_size: int  # images a pass takes at most
-    copies: int  # the same where the whole graph is kept
     signals: bool  # it takes batches (n, c, l)
     prepare: Preparer | None  # of photos, volumes or clips
 
+    def unchanged(self) -> AbstractContextManager[Any]: ...  # inside, edits of the network are looked for once
     def fit(self, count: int) -> None: ...  # BadParameter, where it has side inputs of another number of images
     def beside(self, place: int, count: int) -> "Model": ...  # with the side inputs of these images
+    def at_once(self, space: Sequence[int], whole: bool = False) -> int: ...  # images of these sides a pass takes at most
     def batches(self, images: Images, whole: bool = False) -> Iterator[Batch]: ...  # the border
     def answer(self, x: Array) -> Answer: ...
     def scoring(  # answer: what it said of x
@@ -204,10 +204,11 @@ class Differentiable(Model, Protocol):
 
     def layers(self, x: Array | None = None) -> Mapping[str, Layer]: ...  # as x, or a blank photo, runs through it
     def beside(self, place: int, count: int) -> "Differentiable": ...  # as Model's
+    def default(self, x: Array) -> tuple[str, Layer] | None: ...  # the layer to explain, where none is named
     def cells(self, layer: str, x: Array) -> tuple[tuple[int, ...], Place] | None: ...  # its grid, and where it lies
     def upto(self, layer: str, at: Any = "max") -> "Differentiable": ...  # whose scores are the layer's units
-    def trace(  # twice: the evidence can be asked for second derivatives, and keeps the graph as long as it lives
-        self, x: Array, targets: Sequence[Target], layers: Sequence[str], rule: Rule | None = None, twice: bool = False
+    def trace(  # layers: None for the default; twice: evidence can be asked for second derivatives, and keeps the graph
+        self, x: Array, targets: Sequence[Target], layers: Sequence[str | None], rule: Rule | None = None, twice: bool = False
     ) -> Trace: ...
     def biases(self, x: Array, targets: Sequence[Target]) -> tuple[Trace, list[list[Bias]]]: ...  # of each target
     def activations(self, x: Array, layers: Sequence[str]) -> tuple[Mapping[str, Array], Mapping[str, tuple[str, ...]]]: ...
@@ -250,16 +251,16 @@ class Tokens(NamedTuple):
 
     length: int
     grid: tuple[int, ...]  # of those that lie in the image
-    first: int  # where these begin, behind a class token and its like
+    cells: tuple[int, ...]  # which tokens these are, cell by cell and row by row
 
     def grid_of(self, rows: Array) -> Array:
         """(..., length) -> (..., *grid)."""
         return rows[..., self.in_image].reshape(*rows.shape[:-1], *self.grid)
 
     @property
-    def in_image(self) -> slice:
+    def in_image(self) -> NDArray[np.intp]:
         """The places of the tokens that lie in the image."""
-        return slice(self.first, self.first + int(np.prod(self.grid)))
+        return np.array(self.cells, np.intp)
 
 
 class Attention(Protocol):

@@ -1,4 +1,23 @@
-"""How many images share a pass: fewer after each time that memory runs out."""
+"""How many images or variants share a pass: as many as are cheapest on the device, fewer after memory ran out."""
+
+from collections.abc import Sequence
+from math import prod
+
+ON_CPU, ELSEWHERE = 2**18, 2**22  # pixels of images that share a pass: about as many as are cheapest
+
+
+def cheapest(space: Sequence[int], device: str) -> int:
+    """How many images of these sides are cheapest in one pass on a kind of device, such as "cpu": a power of two.
+
+    On a CPU what few images leave stays in its caches.  The number follows from the sides alone, and no clock decides it: the
+    last digits of a network's scores depend on how many images share a pass, and the same question has to give the same map.
+    """
+    return power_of_two((ON_CPU if device == "cpu" else ELSEWHERE) // max(1, prod(space)))
+
+
+def power_of_two(most: int) -> int:
+    """The largest up to so many; 1 at least."""
+    return 1 << max(0, most.bit_length() - 1)
 
 
 class Pace:

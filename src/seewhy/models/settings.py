@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-BATCH = 32  # images per pass, where the person has not said
+BATCH = 32  # images per pass at most, where the person has not said
 COPIES = 8  # where the graph of the whole network is kept: more are no faster on a CPU, and take memory
 
 

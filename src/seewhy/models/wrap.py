@@ -43,8 +43,8 @@ def wrap(
     labels: a name per class, "imagenet", or a file of names.
     scores: what is explained: "logits" (as the network gives them), "log-probability" or "probability"; a function's scores
         are explained as given, unless you say that they are logits or ask for one of the others.
-    batch_size: images per pass at most (32; of variants what suits their size, 4 of 224 x 224 on a CPU; fewer where memory runs
-        out).
+    batch_size: images or variants per pass at most (by default what suits their size, on a CPU 4 of 224 x 224, on a GPU 32
+        images or 64 variants, and 32 of a function; fewer where memory runs out).
     device, dtype: where and to what the network is moved, in place, as `network.to` does; by default it stays.
     weights: where the weights came from, for the Source.
     takes: what a function takes: "uint8" photos (n, h, w, 3), by `prepare` resized and cropped at most, or "float" arrays

@@ -38,8 +38,8 @@ def stretch(values: Floats, box: Extent, size: Size, cells: Cells | None = None)
 def stretched(values: Floats, box: Extent, size: Size, cells: Cells | None = None) -> Rows:
     """`stretch` some rows at a time: a row has the same bits, whichever rows are computed with it."""
     values = values.astype(np.float32)
-    down = _between(size[1], box.top, box.bottom, values.shape[0], cells and cells.spans(0, values.shape[0]))
-    across = _between(size[0], box.left, box.right, values.shape[1], cells and cells.spans(1, values.shape[1]))
+    down = _between(size[1], box.top, box.bottom, values.shape[0], cells, 0)
+    across = _between(size[0], box.left, box.right, values.shape[1], cells, 1)
 
     def rows(top: int, bottom: int) -> NDArray[np.float32]:
         some = slice(top, bottom)
@@ -58,12 +58,13 @@ class _Pair(NamedTuple):
     more: NDArray[np.float32]  # of the far cell
 
 
-def _between(pixels: int, first: float, last: float, cells: int, spans: tuple[float, float] | None) -> _Pair:
-    span, back = spans or (cells, 0.5)
+def _between(pixels: int, first: float, last: float, count: int, cells: Cells | None, axis: int) -> _Pair:
+    span, back = cells.spans(axis, count) if cells else (count, 0.5)
     at = (np.arange(pixels) + 0.5 - first) / (last - first)  # in the box: 0 to 1
-    near, share = neighbours(at * span - back, cells, rounding=0)
+    at_cells = at * span - back
+    near, share = neighbours(cells.shown(axis, count, at_cells) if cells else at_cells, count, rounding=0)
     much, more = ((part * ((at >= 0) & (at <= 1))).astype(np.float32) for part in (1 - share, share))
-    return _Pair(near, np.minimum(near + 1, cells - 1), much, more)
+    return _Pair(near, np.minimum(near + 1, count - 1), much, more)
 
 
 def _mixed(near: Floats, much: Floats, far: Floats, more: Floats) -> NDArray[np.float32]:

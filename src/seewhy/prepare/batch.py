@@ -1,6 +1,6 @@
 """From a photo to what the network eats, and back: where on the photo each of its pixels lies."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,16 +12,17 @@ from seewhy.arrays import Array, numbers
 from seewhy.errors import BadImage, BadParameter
 from seewhy.images.inputs import Images, PreparedBatch, is_clip, sort_out
 from seewhy.images.photo import Photo, Underlay, UnderlayPixels, photos
-from seewhy.images.places import Extent, Grid, Where
+from seewhy.images.places import Extent, Grid, Turned, Where
 from seewhy.images.volume import Volume
 from seewhy.images.volume_kinds import holds_volume
 from seewhy.images.volumes import read_volume
 
 from .callable_fit import CallableFit
-from .fit import Fit, Preparer
+from .fit import Fit, Preparer, Ready
 from .volume_fit import VolumeFit, means_volumes, volume_fit
 
 ROOM = 2**28  # bytes of volumes that wait for one batch
+LOST = "where the network looked on the photo cannot be measured: the map lies on the whole photo"
 
 
 class Batch(NamedTuple):
@@ -30,13 +31,17 @@ class Batch(NamedTuple):
     x: Array  # (n, c, *space)
     photos: list[Photo | Underlay | None]  # None for a prepared array
     names: list[str]
-    boxes: list[Where]  # where in these what the network is given lies
+    boxes: list[Where]  # where in these what the network is given lies; all of an image where that is not known
     notes: list[tuple[str, ...]]
 
+    def known_box(self, i: int) -> Where | None:
+        """Where in image i what the network is given lies; None where it is not known."""
+        return None if LOST in self.notes[i] else self.boxes[i]
+
     def network_view(self, i: int) -> Image.Image | None:
-        """The photo as the network saw it, cropped and of its size; None of a prepared array."""
-        photo, box, space = self.photos[i], self.boxes[i], tuple(self.x.shape[2:])
-        if not isinstance(photo, Photo) or not isinstance(box, Extent) or len(space) != 2:
+        """The photo as the network saw it, cropped and of its size; None of a prepared array, and where that is not known."""
+        photo, box, space = self.photos[i], self.known_box(i), tuple(self.x.shape[2:])
+        if not isinstance(photo, Photo) or not isinstance(box, Extent | Turned) or len(space) != 2:
             return None
         return box.cut(photo.pixels).resize((space[1], space[0]), Image.Resampling.BILINEAR)
 
@@ -73,30 +78,53 @@ def preparer(prepare: Any) -> Preparer | None:
     )
 
 
-def batches(images: Images, prepare: Preparer | None, size: int, model: str, signals: bool = False) -> Iterator[Batch]:
-    """Images as the network eats them, at most `size` at a time, each batch of one shape; read as they are needed."""
+class ReadyPhoto(NamedTuple):
+    """What was prepared of an image, and the image."""
+
+    ready: Ready
+    photo: Photo | Underlay
+
+
+def batches(
+    images: Images, prepare: Preparer | None, together: Callable[[Sequence[int]], int], model: str, signals: bool = False
+) -> Iterator[Batch]:
+    """Images as the network eats them, each batch of one shape; read as they are needed.
+
+    together: how many images of these sides go in one batch at most.
+    """
     sorted_out = in_frames(sort_out(images, signals), prepare)
     if isinstance(sorted_out, PreparedBatch):
-        x = sorted_out.x
+        x, size = sorted_out.x, together(sorted_out.x.shape[2:])
         for start in range(0, len(x), size):
             yield _prepared(x[start : start + size], sorted_out.first + start)
         return
-    fit = prepare or _without(sorted_out, model)
-    waiting: list[tuple[NDArray[Any], Photo | Underlay]] = []
-    for photo in opened(sorted_out, fit, model):
-        x = _fitted(photo, fit)
-        if waiting and (len(waiting) >= at_once(size, photo.pixels) or x.shape != waiting[0][0].shape):
-            yield _together(waiting, fit)
+    waiting: list[ReadyPhoto] = []
+    for each in prepared(sorted_out, prepare, model):
+        if waiting and each.ready.x.shape != waiting[0].ready.x.shape:
+            yield joined(waiting)
             waiting = []
-        waiting.append((x, photo))
-    yield _together(waiting, fit)
+        waiting.append(each)
+        if full(waiting, together):
+            yield joined(waiting)
+            waiting = []
+    if waiting:
+        yield joined(waiting)
 
 
-def _fitted(photo: Photo | Underlay, fit: Preparer) -> NDArray[Any]:
-    try:
-        return fit(photo.pixels)
-    except BadImage as error:
-        raise BadImage(f"{photo.name} {error}") from None
+def prepared(images: list[Any], prepare: Preparer | None, model: str, first: int = 0) -> Iterator[ReadyPhoto]:
+    """Read and prepared one after the other for the model of that name; first: the place of the first."""
+    fit = prepare or _without(images, model)
+    for photo in opened(images, fit, model, first):
+        try:
+            yield ReadyPhoto(fit.ready(photo.pixels), photo)
+        except BadImage as error:
+            raise BadImage(f"{photo.name} {error}") from None
+
+
+def full(waiting: Sequence[ReadyPhoto], together: Callable[[Sequence[int]], int]) -> bool:
+    """Are there as many as go in one batch?  Of volumes fewer go."""
+    size, pixels = together(waiting[0].ready.x.shape[1:]), waiting[0].photo.pixels
+    return len(waiting) >= (max(1, min(size, ROOM // pixels.values.nbytes)) if isinstance(pixels, Volume) else size)
 
 
 def in_frames(images: PreparedBatch | list[Any], prepare: Preparer | None) -> PreparedBatch | list[Any]:
@@ -157,11 +185,6 @@ def _no_other(image: Any, model: str) -> Any:
     return image
 
 
-def at_once(size: int, pixels: Any) -> int:
-    """How many go in one batch: of volumes, fewer."""
-    return max(1, min(size, ROOM // pixels.values.nbytes)) if isinstance(pixels, Volume) else size
-
-
 def _prepared(x: Array, start: int) -> Batch:
     space, n = tuple(x.shape[2:]), len(x)
     names = [f"image {start + i}" for i in range(n)]
@@ -177,16 +200,14 @@ def _signal(x: Array, name: str) -> Underlay | None:
     return Underlay(np.array(numbers(x), np.float32), name)
 
 
-def _together(ready: list[tuple[NDArray[Any], Photo | Underlay]], prepare: Preparer) -> Batch:
-    x = np.stack([x for x, _ in ready])
-    originals = [photo for _, photo in ready]
-    names = [photo.name for photo in originals]
+def joined(waiting: Sequence[ReadyPhoto]) -> Batch:
+    """The batch of prepared images of one shape."""
+    x = np.stack([ready.x for ready, _ in waiting])
+    names = [photo.name for _, photo in waiting]
     _check_finite(x, names)
-    parts = [prepare.box(photo.pixels if isinstance(photo.pixels, Volume) else photo.pixels.size) for photo in originals]
-    boxes = [_on(photo.pixels, box, x.shape[2:]) for box, photo in zip(parts, originals, strict=True)]
-    lost = ("where the network looked on the photo cannot be measured: the map lies on the whole photo",)
-    notes = [photo.notes + (() if box else lost) for box, photo in zip(parts, originals, strict=True)]
-    return Batch(x, [*originals], names, boxes, notes)
+    boxes = [_on(photo.pixels, ready.box, x.shape[2:]) for ready, photo in waiting]
+    notes = [(*photo.notes, *ready.notes, *[LOST] * (ready.box is None)) for ready, photo in waiting]
+    return Batch(x, [photo for _, photo in waiting], names, boxes, notes)
 
 
 def _on(pixels: UnderlayPixels, box: Where, space: tuple[int, ...]) -> Where:
@@ -196,10 +217,12 @@ def _on(pixels: UnderlayPixels, box: Where, space: tuple[int, ...]) -> Where:
     box = box or Extent(0, 0, *pixels.size)
     if not is_clip(pixels):
         return box
-    down, across = (box.bottom - box.top) / space[1], (box.right - box.left) / space[2]
-    step = (len(pixels) / space[0], down, across)
-    first = ((step[0] - 1) / 2, box.top + down / 2 - 0.5, box.left + across / 2 - 0.5)
-    return Grid((0, 1, 2), first, step, space, (len(pixels), *pixels.size[::-1]))
+    extent, axes = (box.extent, (0, 2, 1)) if isinstance(box, Turned) else (box, (0, 1, 2))
+    sides = [space[axes.index(axis)] for axis in (1, 2)]
+    steps = (len(pixels) / space[0], (extent.bottom - extent.top) / sides[0], (extent.right - extent.left) / sides[1])
+    firsts = ((steps[0] - 1) / 2, extent.top + steps[1] / 2 - 0.5, extent.left + steps[2] / 2 - 0.5)
+    first, step = (tuple(each[axis] for axis in axes) for each in (firsts, steps))
+    return Grid(axes, first, step, space, (len(pixels), *pixels.size[::-1]))
 
 
 def _check_finite(x: Array, names: list[str]) -> None:
@@ -211,9 +234,15 @@ def _check_finite(x: Array, names: list[str]) -> None:
     raise BadImage(f"{', '.join(broken)}: the prepared array holds NaN or infinity.")
 
 
+def blank(prepare: Any, size: tuple[int, int], level: int) -> NDArray[Any]:
+    """What a grey photo (w, h) of that level (0 black, 255 white) becomes: (c, h, w); no random number is drawn for it."""
+    photo = Image.new("RGB", size, (level,) * 3)
+    return prepare.undrawn(photo) if isinstance(prepare, CallableFit) else prepare(photo)
+
+
 def grey(prepare: Any, level: int) -> NDArray[Any] | None:
     """What a grey photo of that level (0 black, 255 white) becomes: (c,); None where no photos are prepared."""
     photo = getattr(prepare, "fit", prepare)  # of each frame of a clip
     if photo is None or isinstance(photo, VolumeFit):
         return None
-    return photo(Image.new("RGB", (64, 64), (level,) * 3)).mean((1, 2), dtype=np.float64)
+    return blank(photo, (64, 64), level).mean((1, 2), dtype=np.float64)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import index
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from einops import rearrange
@@ -19,11 +19,20 @@ RESAMPLING = {"nearest": 0, "lanczos": 1, "bilinear": 2, "bicubic": 3, "box": 4,
 SideOrSize = int | tuple[int, int]
 
 
+class Ready(NamedTuple):
+    """An image as the network takes it."""
+
+    x: NDArray[Any]  # (c, *space)
+    box: Where | None  # the part of the image that is in x; None if it cannot be told
+    notes: tuple[str, ...] = ()  # what a person should know of how it was prepared
+
+
 class Preparer(Protocol):
     """Makes a photo ready, and knows which part of it the network saw."""
 
     def __call__(self, photo: Any, /) -> NDArray[Any]: ...  # (c, h, w)
 
+    def ready(self, photo: Any, /) -> Ready: ...  # with the part that is in it
     def box(self, size: Any, /) -> Where | None: ...  # of a photo or frames (w, h), of a Volume; None if it cannot be told
 
 
@@ -58,6 +67,10 @@ class Fit:
         grey = np.ndim(self.mean) == 1 and np.size(mean) == 1
         pixels = np.asarray(photo.convert("L"))[..., None] if grey else np.asarray(photo)
         return rearrange((pixels.astype(np.float32) / np.float32(255) - mean) / std, "h w c -> c h w")
+
+    def ready(self, photo: Image.Image) -> Ready:
+        """What the network sees of the photo, and the part of it that this is."""
+        return Ready(self(photo), self.box(photo.size))
 
     def box(self, size: tuple[int, int]) -> Extent:
         width, height = self._resized(size)

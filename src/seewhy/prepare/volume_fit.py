@@ -14,6 +14,8 @@ from seewhy.errors import BadImage, BadParameter
 from seewhy.images.places import Grid
 from seewhy.images.volume import Volume, most_voxels
 
+from .fit import Ready
+
 SMALLEST = 1e-9  # mm from one voxel to the next
 OF_VOLUME = "own"  # the volume's own mean, or standard deviation
 Three = Any  # one number for all axes, or three; None
@@ -71,6 +73,10 @@ class VolumeFit:
             x = (x.clip(low, high) - np.float32(low)) / np.float32(high - low)
         mean, std = (self._of(name, x, volume.name) for name in ("mean", "std"))
         return ((x - mean) / std).astype(np.float32)
+
+    def ready(self, volume: Volume) -> Ready:
+        """What the network sees of the volume, and where in it that lies."""
+        return Ready(self(volume), self.box(volume))
 
     def box(self, volume: Volume) -> Grid:
         """Where in the volume the voxels of what the network sees lie."""

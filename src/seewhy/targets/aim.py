@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from seewhy.arrays import Array
 from seewhy.errors import NotApplicable
-from seewhy.images.places import Extent, Grid
+from seewhy.images.places import Grid, Turned, Where
 
 from .target import Labels
 
@@ -27,21 +27,35 @@ class ImageView(NamedTuple):
 
     space: tuple[int, ...]  # of the prepared image
     size: tuple[int, int] | None  # (w, h) of the photo; None of a prepared array
-    box: Extent | Grid  # the part of the photo that the network sees, in pixels of the photo; the grid of a volume, signal, ...
+    box: Where | None  # the part of the photo that the network sees, in its pixels; the grid of a volume, ...; None: unknown
     labels: Labels
     model: Any = None  # whose output the aim reads
     scored: Callable[[Array], Array] = lambda scores: scores  # (m, k, *where) as the model explains them
     independent: bool = False  # each class is predicted or not whatever the others are, as of many labels
 
     def to_prepared(self, points: NDArray[Any]) -> NDArray[Any]:
-        """Points (..., 2) on the photo, as (x, y) in its pixels, as points on the prepared image, in its pixels."""
+        """Points (..., 2) on the photo, as (x, y) in its pixels, as points on the prepared image, in its pixels.
+
+        Raises NotApplicable where these are no points on a photo, or where it is not known which part of it the network sees.
+        """
+        self.require_place()
         corner, span = self._frame
-        return (points - corner) / span * self.space[:-3:-1]
+        inside = (points - corner) / span
+        return (inside[..., ::-1] if isinstance(self.box, Turned) else inside) * self.space[:-3:-1]
 
     def to_photo(self, points: NDArray[Any]) -> NDArray[Any]:
         """Points (..., 2) on the prepared image as points on the photo."""
         corner, span = self._frame
-        return points / self.space[:-3:-1] * span + corner
+        inside = points / self.space[:-3:-1]
+        return (inside[..., ::-1] if isinstance(self.box, Turned) else inside) * span + corner
+
+    def require_place(self) -> None:
+        """Raise NotApplicable where it is not known which part of the photo the network sees."""
+        if self.box is None:
+            raise NotApplicable(
+                "Where the network looks on the photo cannot be measured, so no place on it can be found. Let `prepare` resize "
+                "and crop in the same way each time, or give the prepared array."
+            )
 
     @property
     def _frame(self) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -50,7 +64,8 @@ class ImageView(NamedTuple):
             raise NotApplicable(
                 "A place (x, y) is asked for in a photo; in a volume or a clip ask by a mask: Region(class, mask)."
             )
-        left, top, right, bottom = self.box
+        whole = (0, 0, *(self.size or self.space[:-3:-1]))
+        left, top, right, bottom = (self.box.extent if isinstance(self.box, Turned) else self.box) or whole
         return np.array([left, top]), np.array([right - left, bottom - top])
 
 

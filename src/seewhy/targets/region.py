@@ -224,6 +224,7 @@ def _on_grid(mask: Any, grid: Sequence[int], view: ImageView) -> NDArray[np.bool
     if isinstance(view.box, Grid) and mask.shape == original:
         mask = view.box.read(mask.astype(np.float32)) > 0.5
     elif mask.shape == original and len(grid) == 2:
+        view.require_place()
         return _from_photo(mask, grid, view)
     elif mask.shape == tuple(grid):
         return mask

@@ -209,6 +209,24 @@ def test_tiles_that_the_networks_crop_would_leave_gaps_between_are_misuse() -> N
         seewhy.explain(model, np.zeros((100, 200, 3), np.uint8), "grad-cam", 1, "3", tile=64, overlap=16)
 
 
+def floats(photo: Any) -> Any:
+    return np.asarray(photo, np.float32).transpose(2, 0, 1) / 255
+
+
+@pytest.mark.parametrize(
+    ("prepare", "said"),
+    [
+        (lambda photo: floats(photo) * np.float32(1 + np.random.rand()), "draws random numbers, for each tile others"),
+        (lambda photo: floats(photo.rotate(90)), "turns the photo; tiles of it cannot be joined"),
+        (lambda photo: floats(photo)[..., ::-1].copy(), "mirrors the photo; tiles of it cannot be joined"),
+    ],
+)
+def test_tiles_that_are_seen_in_other_ways_are_not_joined(prepare: Any, said: str) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (8, 8, 3), dtype=np.uint8).repeat(8, 0).repeat(8, 1)
+    with pytest.raises(seewhy.NotApplicable, match=said):
+        seewhy.explain(seewhy.wrap(Bright(), prepare=prepare), pixels, "grad-cam", 0, tile=32)
+
+
 def test_a_text_and_what_an_image_is_like_are_asked_of_every_tile() -> None:
     """Each cell of the joined map, where one tile counts alone, is what that tile says of itself."""
     fit = {"size": None, "crop": None, "mean": 0.0, "std": 1.0}

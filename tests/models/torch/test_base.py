@@ -13,6 +13,7 @@ from seewhy import IMAGE, PerImage, Region
 from seewhy.images.places import Extent
 from seewhy.models.settings import Settings
 from seewhy.models.torch.base import TorchScores
+from seewhy.models.torch.network_call import NetworkCall
 from seewhy.targets.aim import ImageView
 from support import networks
 
@@ -67,11 +68,22 @@ def test_an_attribute_that_is_set_is_of_this_model_alone(network, model):
 def test_how_many_images_go_at_once(network):
     passes = []
     network.register_forward_pre_hook(lambda _module, args: passes.append(len(args[0])))
-    for settings, batch, copies in ((Settings(), 32, 8), (Settings(batch_size=2), 2, 2)):
-        model = TorchScores(network, settings)
-        assert (model.batch_size, model.copies) == (batch, copies)
-        assert [len(part.x) for part in model.batches(X)] == ([3] if batch == 32 else [2, 1])
+    small, usual, large = (8, 8), (224, 224), (600, 600)
+    model = TorchScores(network, Settings())
+    assert [model.at_once(space) for space in (small, usual, large)] == [32, 4, 1]
+    assert [model.at_once(space, whole=True) for space in (small, usual, large)] == [8, 4, 1]
+    assert [len(part.x) for part in model.batches(X)] == [3]
+    said = TorchScores(network, Settings(batch_size=2))
+    assert {said.at_once(space, whole) for space in (small, usual, large) for whole in (False, True)} == {2}
+    assert [len(part.x) for part in said.batches(X)] == [2, 1]
     assert not passes
+
+
+def test_on_another_device_than_a_cpu_more_images_go_at_once(network, monkeypatch):
+    monkeypatch.setattr(NetworkCall, "device", torch.device("cuda"))
+    model = TorchScores(network, Settings())
+    assert [model.at_once((side, side)) for side in (224, 512, 4000)] == [32, 16, 1]
+    assert model.at_once((224, 224), whole=True) == 8
 
 
 def test_each_image_is_answered_with_its_own_row_beside_it():

@@ -6,10 +6,8 @@ import numpy as np
 
 import seewhy
 from seewhy import Unit
-from seewhy.models.model import Layer
 from seewhy.models.torch.learned import Learned, SizeFacts
-from seewhy.models.torch.places.layout import NetworkGrids
-from seewhy.models.torch.places.survey import Survey
+from seewhy.models.torch.places.layout import Layout, Located
 from support import networks
 
 CACHES = ("surveys", "attention", "sizes", "straight", "calls")
@@ -17,16 +15,6 @@ CACHES = ("surveys", "attention", "sizes", "straight", "calls")
 
 def values(maps):
     return np.stack([m.values for m in maps])
-
-
-def layer(calls: int = 1, **more) -> Layer:
-    """What is known of a convolution whose grid is (6, 8)."""
-    return Layer("Conv2d", (4, 6, 8), calls, connected=True, **more)
-
-
-def looked(turned=(), **layers: Layer) -> Survey:
-    """What a look through a network with these layers gives."""
-    return Survey(layers, NetworkGrids({}, frozenset()), {}, frozenset(turned))
 
 
 def test_what_was_found_out_by_size_stays_bounded_and_right():
@@ -72,7 +60,7 @@ def test_no_cache_travels_in_a_pickle():
 
 def test_a_network_that_runs_otherwise_is_looked_through_anew_and_shares_the_rest():
     learned = Learned()
-    learned.surveys.keep("size", looked())
+    learned.surveys.keep("size", "a survey")
     learned.attention.keep("size", "joined tokens")
     anew = learned.surveyed_anew()
     assert (len(anew.surveys), len(anew.attention)) == (0, 0)
@@ -82,43 +70,16 @@ def test_a_network_that_runs_otherwise_is_looked_through_anew_and_shares_the_res
     assert learned.calls.get("size") == 3
 
 
-def test_a_survey_tells_where_cells_lie_and_which_calls_see_the_image():
-    place = object()
-    layers = {
-        "once": layer(cells=place),
-        "nowhere": layer(),
-        "thrice": layer(calls=3, sees=(1, 3), cells=place),
-        "blind": layer(calls=2, sees=()),
-    }
-    facts = SizeFacts()
-    facts.learn_from(looked({"nowhere"}, **layers))
-    assert facts.places == {"once": ((6, 8), place), "nowhere": None}
-    assert facts.several == {"thrice": ["thrice#1", "thrice#3"]}
-    assert facts.turned == {"nowhere"}
-
-
-def test_what_a_pass_found_out_of_a_place_stands_against_a_later_survey():
-    facts = SizeFacts()
-    facts.places["once"] = ((2, 3), "by a pass")
-    facts.learn_from(looked(once=layer(cells="by a survey")))
-    assert facts.places["once"] == ((2, 3), "by a pass")
-
-
-def test_a_survey_is_taken_over_once():
-    facts, survey = SizeFacts(), looked({"once"}, once=layer())
-    facts.learn_from(survey)
-    facts.turned.clear()
-    facts.learn_from(survey)
-    assert facts.turned == set()
-    facts.learn_from(looked({"once"}))
-    assert facts.turned == {"once"}
-
-
-def test_what_is_behind_units_is_known_to_the_whole_network_and_places_are_not():
-    whole = SizeFacts()
-    units = SizeFacts(whole)
-    units.learn_from(looked({"mirrored"}, mirrored=layer(calls=2, sees=(2,))))
-    assert whole.turned == {"mirrored"}
-    assert whole.several == {"mirrored": ["mirrored#2"]}
-    units.places["once"] = None
-    assert whole.places == {}
+def test_single_passes_and_a_survey_tell_of_layers_by_name():
+    network = networks.pooled().float()
+    model = seewhy.wrap(network)
+    facts, x = SizeFacts(), networks.images(1).astype(np.float32)
+    assert (facts.at("act2"), facts.runs("act2"), facts.each("act2")) == (None, None, ["act2"])
+    at = Located((2, 4, 6, 8), Layout.first(4, (6, 8)))
+    facts.located["act2"], facts.calls["act2"] = at, 3
+    assert (facts.at("act2"), facts.runs("act2")) == (at, 3)
+    model.layers(x)
+    facts.last = model.runner.surveyed_before(x)
+    assert (facts.at("act2"), facts.runs("act2")) == (at, 1), "what a pass told of a place stands"
+    assert facts.at("act1").layout.space == (12, 16)
+    assert facts.at("act1#2") is None

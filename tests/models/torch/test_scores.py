@@ -82,7 +82,7 @@ def test_heads_and_queries_are_no_picture():
         def forward(self, x):
             return self.body(x) + 0 * self.norm(x.new_ones(len(x), 3, 197, 64)).sum((1, 2, 3))[:, None]
 
-    with pytest.raises(seewhy.NotApplicable, match="no space"):
+    with pytest.raises(seewhy.NotApplicable, match="does not see the image"):
         seewhy.grad_cam(seewhy.wrap(Heads().double()), X, layer="norm")
 
 

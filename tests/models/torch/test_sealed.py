@@ -39,6 +39,13 @@ def test_what_lies_inside_is_refused_with_what_can_be_asked(network, kind):
             ask()
 
 
+def test_a_program_of_so_many_images_is_given_no_fewer_at_once(network):
+    usual, fixed = (wrap(in_one_piece(network, kind)) for kind in ("script", "export of 3"))
+    large = (600, 600)
+    assert [model.at_once(large) for model in (usual, fixed)] == [1, 3]
+    assert [len(part.x) for part in fixed.batches(np.zeros((4, 3, *large), np.float32))] == [3, 1]
+
+
 def test_a_gradient_that_is_not_let_through_is_said(network):
     class Shut(nn.Module):
         def __init__(self) -> None:

@@ -9,9 +9,11 @@ from torch import nn
 from torch.nn import functional as F
 
 import seewhy
+from seewhy.models.torch.standin import StandIn
 from support import networks
 from support.ask import close
 from support.standins import Plain, X, made, values
+from support.states import state
 
 ELSEWHERE = {}
 
@@ -279,3 +281,64 @@ def test_a_layer_that_the_network_makes_as_it_first_runs_is_its_own_from_then_on
     np.testing.assert_array_equal(first.values, again.values)
     with torch.no_grad():
         assert again.source.score == pytest.approx(float(network(torch.as_tensor(X[:1]))[0, 1]), rel=1e-5)
+
+
+class Settings:
+    def __init__(self):
+        self.dropout, self.names = None, {"a": [None]}
+
+
+class ByClosure(Plain):
+    """Its function reads what is no module, and nothing."""
+
+    def __init__(self):
+        super().__init__()
+        settings, nothing = Settings(), None
+        self.settings = settings
+        self.act = lambda a: a.relu() if settings.dropout is nothing else a
+
+    def middle(self, x):
+        return F.dropout(self.act(self.norm(self.conv(x))), 0.5, self.training)
+
+
+def transformer():
+    transformers = pytest.importorskip("transformers")
+    sizes = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 8}
+    return transformers.ViTForImageClassification(transformers.ViTConfig(**sizes, image_size=12, patch_size=4))
+
+
+@pytest.mark.parametrize("make", [ByClosure, transformer])
+def test_what_holds_none_leads_to_no_module_by_that(make):
+    network = made(make).train()
+    before, model = state(network), seewhy.wrap(network)
+    maps = [seewhy.METHODS[name](model, X, target=1)[0].values for name in ("grad-cam", "gradient") for _ in range(2)]
+    assert state(network) == before
+    assert model.runner.call.tries.spares, "something stood in for it"
+    right = [seewhy.METHODS[name](seewhy.wrap(network.eval()), X, target=1)[0].values for name in ("grad-cam", "gradient")]
+    for one, other in zip(maps, [right[0]] * 2 + [right[1]] * 2, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_which_networks_share_nothing_that_is_written_beside_tensors():
+    assert StandIn(made(Plain)).apart
+    assert StandIn(made(transformer)).apart
+    assert StandIn(made(ByKey)).apart
+    assert StandIn(made(Keeping)).apart, "its hook is a method of its own"
+    assert not StandIn(made(ByClosure)).apart
+    hooked = made(Plain)
+    hooked.conv.register_forward_hook(lambda *_: None)
+    assert not StandIn(hooked).apart
+
+
+def test_writes_on_tensors_beside_the_weights_are_counted():
+    network = made(Plain)
+    network.table, network.tables = torch.zeros(2), [torch.zeros(2)]
+    stand_in = StandIn(network)
+    counts = [stand_in.writes_beside()]
+    for tensor in (stand_in.network.table, stand_in.network.tables[0], stand_in.network.norm.running_mean):
+        tensor.add_(1)
+        counts.append(stand_in.writes_beside())
+    assert counts == [*range(counts[0], counts[0] + 4)]
+    network.norm.running_mean.add_(1)  # as a training thread does
+    assert stand_in.writes_beside() == counts[-1]
+    assert stand_in.writes() == StandIn(network).writes()

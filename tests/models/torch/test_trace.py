@@ -176,11 +176,13 @@ def test_the_image_and_all_biases_add_up_to_the_score(make):
 
 
 def test_activations_come_from_a_pass_that_stops_at_the_last_of_them(network, runner):
-    with runner.ready(X) as x:
-        runner.survey(x)  # a look through the whole network
     ran = []
     for name in ("act1", "conv2", "fc"):
         network.get_submodule(name).register_forward_hook(lambda _module, _args, _out, name=name: ran.append(name))
+    for _ in range(2):  # what passes write the first time may be an edit
+        with runner.ready(X) as x:
+            runner.survey(x)  # a look through the whole network
+    ran.clear()
     emitted, notes = activations(runner, X, ["conv1", "act1", INPUT])
     assert set(ran) <= {"act1"}
     x = torch.tensor(X)
@@ -206,7 +208,7 @@ def test_where_more_than_pooling_lies_before_the_last_layer_there_is_no_head(net
         head(Runner(network, Settings(scores="probability")), X, TARGETS, ["act2"])
 
 
-def test_behind_a_mirror_a_note_says_so():
+def test_behind_a_mirror_the_map_is_turned_back():
     class Mirrored(nn.Module):
         def __init__(self):
             super().__init__()
@@ -215,5 +217,9 @@ def test_behind_a_mirror_a_note_says_so():
         def forward(self, x):
             return self.inner(x.flip(3))
 
-    result = trace(Runner(Mirrored(), Settings()), X, [Class(1)], ["inner.act2"])
-    assert any("mirrors or turns the image before inner.act2" in note for note in result.notes["inner.act2"])
+    network = Mirrored()
+    result = trace(Runner(network, Settings()), X, [Class(1)], ["inner.act2"])
+    with torch.no_grad():
+        seen = network.inner[:4](torch.as_tensor(X).flip(3))
+    np.testing.assert_allclose(result.evidence["inner.act2"].a, seen.flip(3))
+    assert not result.notes["inner.act2"]

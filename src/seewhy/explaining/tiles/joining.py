@@ -173,7 +173,9 @@ class Join:
         sizes = tuple(max(1, round(high - low)) for low, high in box)
         unit = [size / (high - low) for size, (low, high) in zip(sizes, box, strict=True)]
         first = tuple((s.row.first - low) * u - 0.5 for s, u, (low, _) in zip(self.seams, unit, box, strict=True))
-        return Cells(first, tuple(s.row.stride * u for s, u in zip(self.seams, unit, strict=True)), sizes)
+        stride = tuple(seam.row.stride * u for seam, u in zip(self.seams, unit, strict=True))
+        sights = tuple(seam.row.sight.times(u) for seam, u in zip(self.seams, unit, strict=True))
+        return Cells(first, stride, sizes, sights if any(sight.spread for sight in sights) else ())
 
     @property
     def _covered(self) -> NDArray[Any]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from math import lcm, prod
+from math import lcm
 from time import perf_counter
 from typing import Any, NamedTuple
 
@@ -16,11 +16,12 @@ from seewhy.explaining.case import Case
 from seewhy.explaining.engine import explained
 from seewhy.explaining.recipe import Recipe
 from seewhy.images.inputs import Images, PreparedBatch, sort_out
-from seewhy.images.places import AxisCells, Extent, Spans, cells_along
+from seewhy.images.places import AxisCells, Spans, Turned, cells_along
 from seewhy.maps.heatmap import Heatmap, Heatmaps
 from seewhy.maps.source import Predicted
 from seewhy.models.model import Layer
 from seewhy.prepare.batch import Batch
+from seewhy.prepare.callable_fit import DRAWS
 from seewhy.printable import quoted
 from seewhy.progress import stop_asked
 from seewhy.targets.aim import Aim
@@ -30,7 +31,6 @@ from .joining import FixedTarget, FixedTargets, Join, Plan
 from .large_image import LargeImage
 from .opening import large_images
 
-ROOM = 2**19  # pixels of the tiles explained at once, if no batch size was given: eight of 256 x 256, one of 1024 x 1024
 SURVEYED = {1: 2**16, 2: 256, 3: 112}  # pixels along each axis of the corner that is surveyed, by the number of axes
 
 
@@ -59,7 +59,7 @@ def tiled(
         beside = model.beside(place, 1)
         of_image = [target.of(place) if isinstance(target, PerImage) else target for target in targets]
         single = beside is not model or any(m.asks for m in methods)  # other inputs of its own, or stoppable
-        question = TileQuestion(beside, whole, methods, of_image, layers, 1 if single else model.copies)
+        question = TileQuestion(beside, whole, methods, of_image, layers, single)
         try:
             collector.maps += [replace(m, place=place) for m in _explained(question, tile, overlap)]
         except (SeewhyError, MemoryError) as error:
@@ -99,7 +99,7 @@ class TileQuestion(NamedTuple):
     methods: list[Recipe]
     targets: list[Any]
     layers: list[str | None]
-    size: int  # how many tiles are explained at once, at most
+    single: bool  # its tiles are explained one by one
 
     def explain(self, images: Images, targets: list[Any]) -> Heatmaps:
         given = sort_out(images, self.model.signals)
@@ -165,7 +165,7 @@ def _plan(question: TileQuestion, sides: tuple[int, ...], overlap: Any) -> Plan:
         last = space[axis] - side
         step = _whole_cells(step, [pitches[axis] for pitches in cut.pitches]) if last else side
         starts.append([*range(0, last, step), last])
-    few = question.size if question.model.requested_batch_size else min(question.size, max(1, ROOM // prod(cut.x.shape[2:])))
+    few = 1 if question.single else question.model.at_once(cut.x.shape[2:], whole=True)
     return Plan(question.whole, cut.sides, cut.view, tuple(starts), few)
 
 
@@ -199,7 +199,7 @@ class Cut(NamedTuple):
 def _cut(question: TileQuestion, sides: tuple[int, ...]) -> Cut:
     whole = question.whole
     batch = next(iter(question.model.batches(whole.together([whole.part((0,) * len(sides), sides)]))))
-    view: Spans = [(0.0, float(side)) for side in sides] if not whole.is_photo else _spans(batch.boxes[0])  # type: ignore[arg-type]
+    view: Spans = [(0.0, float(side)) for side in sides] if not whole.is_photo else _spans(batch)
     got = tuple(batch.x.shape[2:])
     scale = tuple((high - low) / side for (low, high), side in zip(view, got, strict=True))
     grids = _grids(question, batch, view)
@@ -234,7 +234,13 @@ def _surveyed(model: Any, x: Any) -> tuple[Sequence[int], Mapping[str, Layer]]:
     return x.shape[2:], {}
 
 
-def _spans(box: Extent) -> Spans:
+def _spans(batch: Batch) -> Spans:
+    """What the network sees of a tile; NotApplicable where it sees no two tiles alike."""
+    box = batch.boxes[0]
+    if DRAWS in batch.notes[0]:
+        raise NotApplicable("`prepare` draws random numbers, for each tile others; tiles cannot be joined. Leave chance out.")
+    if isinstance(box, Turned):
+        raise NotApplicable("`prepare` turns the photo; tiles of it cannot be joined. Leave the turning out.")
     return [(box.top, box.bottom), (box.left, box.right)]
 
 

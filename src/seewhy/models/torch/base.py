@@ -2,8 +2,9 @@
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
+from functools import partial
 from operator import attrgetter
 from platform import python_version
 from typing import Any, Self
@@ -18,7 +19,8 @@ from seewhy.arrays import Array
 from seewhy.images.inputs import Images
 from seewhy.lru import Recent
 from seewhy.models.model import Answer
-from seewhy.models.settings import BATCH, Settings
+from seewhy.models.pace import cheapest
+from seewhy.models.settings import BATCH, COPIES, Settings
 from seewhy.models.torch.passes.taps import every_module
 from seewhy.models.torch.variants.scorer import TorchScorer, quick
 from seewhy.prepare.batch import Batch, batches, grey, preparer
@@ -88,20 +90,17 @@ class TorchScores:
         classless = self.towers and not self.runner.aims and self.runner.end is None
         return NO_CLASSES.format(self.name) if classless else ""
 
-    @property
-    def requested_batch_size(self) -> int | None:
-        """How many images a pass takes at most, as the person set it; None where the person did not."""
-        return self.runner.settings.batch_size
+    def at_once(self, space: Sequence[int], whole: bool = False) -> int:
+        """How many images of these sides share a pass at most; whole: one that keeps the graph of the whole network.
 
-    @property
-    def batch_size(self) -> int:
-        """How many images a pass takes at most."""
-        return self.requested_batch_size or BATCH
+        As many as the person said, or as are cheapest on this device.
+        """
+        usual = min(COPIES if whole else BATCH, cheapest(space, self.runner.call.device.type))
+        return self.runner.settings.batch_size or usual
 
-    @property
-    def copies(self) -> int:
-        """How many images a pass takes at most where the graph of the whole network is kept."""
-        return self.runner.settings.copies
+    def unchanged(self) -> AbstractContextManager[Any]:
+        """Inside, the network counts as what it is at the beginning: edits are looked for once, not at each question."""
+        return self.runner.call.unchanged()
 
     def fit(self, count: int) -> None:
         """Raise BadParameter where an input that has a row for each image has another number of rows than `count`."""
@@ -116,7 +115,7 @@ class TorchScores:
 
     def batches(self, images: Images, whole: bool = False) -> Iterator[Batch]:
         """The images, prepared, in batches; whole: of so few that the graph of the whole network can be kept."""
-        return batches(images, self.prepare, self.copies if whole else self.batch_size, self.name, self.signals)
+        return batches(images, self.prepare, partial(self.at_once, whole=whole), self.name, self.signals)
 
     def colour(self, level: int) -> NDArray[Any] | None:
         """What a grey of that level (0 black, 255 white) is to the network: (c,); None where it takes no photos."""

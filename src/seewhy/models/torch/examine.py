@@ -17,7 +17,6 @@ from seewhy.models.torch.passes.backward import gradients
 from seewhy.models.torch.passes.graph import between, kind_of
 from seewhy.models.torch.passes.head import linear_head, pooled
 from seewhy.models.torch.passes.taps import Tap, activation_of, hooked, ordered_gradients, recorded
-from seewhy.models.torch.places.layout import SEQUENCE
 from seewhy.models.torch.rules.relevance import Propagation
 from seewhy.models.torch.rules.relu_rules import Rewiring
 from seewhy.models.torch.variants.scorer import alike
@@ -171,7 +170,7 @@ def _there_and_back(runner: Runner, x: Tensor, layer: str | None, mode: Rewiring
     a = layout.turn(emitted.detach())
     if linear is not None and entered is not None:
         refused |= _reason_against("head", lambda: pooled(a, entered, str(layer), runner.name))
-    if layout.kind != SEQUENCE and len(emitted) != 1:
+    if layout.images is None and len(emitted) != 1:
         refused["tail"] = f"{layer} emits {tuple(emitted.shape)} for one image: its rows are no images"
     return First(raw, answer, refused, plain(a[0]), len(ruled), len(ruled & trail.relus), trail)
 

@@ -159,9 +159,10 @@ def _calls(facts: Facts) -> Iterator[Hazard]:
                      tuple(f"{name} ({calls} times)" for name, calls in several.items()),
                      f"There is one map for each call; {name}#1 reads the first one alone.")  # fmt: skip
     unclear = {} if facts.runner.sealed else facts.runner.survey(facts.x).unclear
-    for why in unclear.values():
-        yield Hazard("unclear-grid", WARNING, f"how its tokens lie over the image is not known: it may be {why}", (),
-                     "Say it: wrap(network, grid=(rows, columns)).")  # fmt: skip
+    if unclear:
+        name, why = next(iter(unclear.items()))
+        yield Hazard("unclear-grid", WARNING, f"where {_count(len(unclear), 'layer')} lie in the image is not known: {why}",
+                     tuple(unclear), f"Explain a layer before {name}, or ask for maps of pixels: occlusion, rise.")  # fmt: skip
 
 
 def _makings(facts: Facts) -> Iterator[Hazard]:

@@ -3,40 +3,41 @@
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from seewhy.images.places import Place
 from seewhy.lru import Recent
+from seewhy.models.torch.places.layout import Located
 from seewhy.models.torch.places.survey import Survey
 
 
 class SizeFacts:
-    """What passes of images of one size showed of the layers.
+    """What passes of images of one size showed of the layers."""
 
-    whole: the facts of the whole network, where this one ends at a layer of units.
-    """
+    def __init__(self) -> None:
+        self.last: Survey | None = None  # of all layers
+        self.located: dict[str, Located] = {}  # where layers lie, of which single passes told
+        self.calls: dict[str, int] = {}  # how often a layer runs in a pass, by single passes
+        self.tried: set[str] = set()  # layers that could not be followed, and were looked for by experiment
 
-    def __init__(self, whole: "SizeFacts | None" = None) -> None:
-        self.last: Survey | None = None  # the survey that this was taken from
-        self.places: dict[str, tuple[tuple[int, ...], Place] | None] = {}  # of layers: their grid and its place
-        self.turned: set[str] = whole.turned if whole else set()  # layers behind a mirror
-        self.several: dict[str, list[str]] = whole.several if whole else {}  # calls that see the image, of those that repeat
+    def at(self, name: str) -> Located | None:
+        """Where a layer, or a call or a part of it, lies; None where that is not known."""
+        return self.located.get(name) or (self.last.at(name) if self.last is not None else None)
 
-    def learn_from(self, survey: Survey) -> None:
-        """Add what a survey of images of this size says."""
-        if self.last is survey:
-            return
-        repeated = {name: [f"{name}#{call}" for call in layer.sees] for name, layer in survey.layers.items() if layer.calls > 1}
-        self.several.update({name: calls for name, calls in repeated.items() if calls})
-        placed = {
-            name: layer.cells and (layer.shape[1:], layer.cells) for name, layer in survey.layers.items() if layer.calls == 1
-        }
-        self.turned.update(survey.turned)
-        self.places.update({name: place for name, place in placed.items() if name not in self.places})
-        self.last = survey
+    def each(self, name: str) -> list[str]:
+        """What stands for a layer that is known to see the image in several calls, or to emit several parts of it."""
+        return self.last.each(name) if self.last is not None and "#" not in name else [name]
+
+    def runs(self, name: str) -> int | None:
+        """How often a layer runs in a pass; None where that is not known."""
+        if self.last is not None and name in self.last.calls:
+            return len(self.last.calls[name])
+        return self.calls.get(name)
 
 
 @dataclass
 class Learned:
-    """What passes of one network, run in one way, showed.  Copies of the model may share it."""
+    """What passes of one network, run in one way, showed.  Copies of the model may share it.
+
+    All keys hold the network's identity, so that after an edit all is found out anew.
+    """
 
     surveys: Recent[Any, Survey] = field(default_factory=Recent)  # of images of one size
     attention: Recent[Any, Any] = field(default_factory=Recent)  # which tokens are joined, in images of one size

@@ -6,7 +6,6 @@ from typing import Any
 
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 
 from seewhy.arrays import Array
 from seewhy.errors import BadParameter
@@ -17,6 +16,7 @@ from seewhy.models.torch.attention.attended import attended
 from seewhy.models.torch.passes.head import first_bad
 from seewhy.models.torch.passes.taps import Tap
 from seewhy.models.torch.passes.units import End
+from seewhy.prepare.batch import blank
 from seewhy.prepare.fit import Fit
 from seewhy.targets.target import Target
 
@@ -37,7 +37,7 @@ class TorchModel(TorchScores):
         space, or the activation at a cell, such as (y, x).  A class of it is a channel; what lies behind does not run.
         """
         at = at if isinstance(at, str) else tuple(at)
-        return self.derived.of((layer, at), lambda: self._upto(layer, at))
+        return self.derived.of((self.runner.call.identity, layer, at), lambda: self._upto(layer, at))
 
     def _upto(self, layer: str, at: Any) -> "TorchModel":
         settings = replace(self.runner.settings, name=f"{self.name} up to {layer}", labels=None, scores="activation")
@@ -54,12 +54,21 @@ class TorchModel(TorchScores):
         with self.runner.ready(image) as ready:
             return self.runner.survey(ready).layers
 
+    @again
+    def default(self, x: Array) -> tuple[str, Layer] | None:
+        """The layer of images like x (n, c, *space) that is explained where none is named; None where there is none."""
+        known = self.runner.surveyed_before(x)
+        if known is None:
+            with self.runner.ready(x[:1]) as ready:
+                known = self.runner.survey(ready)
+        return known.default
+
     def _blank(self) -> NDArray[Any]:
         if self.prepare is None:
             raise BadParameter(f"{self.name} was wrapped without `prepare`: give the prepared batch, layers(x).")
         size = self.prepare.size if isinstance(self.prepare, Fit) else 256
         side = size if isinstance(size, int) else 256
-        return self.prepare(Image.new("RGB", (side, side), "grey"))[None]
+        return blank(self.prepare, (side, side), 128)[None]
 
     def cells(self, layer: str, x: Array) -> tuple[tuple[int, ...], Place] | None:
         """The grid of a layer, and where its cells lie in images like x (n, c, *space), as a pass of such found out; None of
@@ -68,9 +77,9 @@ class TorchModel(TorchScores):
         return self.runner.cells(layer, x)
 
     def trace(
-        self, x: Array, targets: Sequence[Target], layers: Sequence[str], rule: Rule | None = None, twice: bool = False
+        self, x: Array, targets: Sequence[Target], layers: Sequence[str | None], rule: Rule | None = None, twice: bool = False
     ) -> Trace:
-        """One forward pass of x (n, c, *space), one backward pass per target: what they leave at each layer.
+        """One forward pass of x (n, c, *space), one backward pass per target: what they leave at each layer, None the default.
 
         With a rule the gradient comes back by it; NotApplicable where the network gives it nothing to do.
         twice: the evidence can be asked for second derivatives, and keeps the graph as long as it lives; not with a rule.

@@ -1,7 +1,7 @@
 """How a torch network is called: on its own device, with its other inputs, while other threads may use it."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from copy import copy
 from typing import Any
 
@@ -13,6 +13,7 @@ from seewhy.arrays import Array
 from seewhy.errors import BadNetwork, BadParameter
 from seewhy.memory import out_of_memory
 from seewhy.models.settings import Settings
+from seewhy.models.torch.passes.backward import TRAINED, trained_meanwhile
 from seewhy.models.torch.passes.taps import differentiable_rnn, offloaded, unwrapped
 from seewhy.models.torch.passes.units import Reached
 from seewhy.models.torch.variants.scorer import precision
@@ -20,7 +21,7 @@ from seewhy.models.torch.variants.scorer import precision
 from .draws import Drawing
 from .inputs import Inputs, detects
 from .two_tower import towers_of
-from .undisturbed import Tries, standing, undisturbed
+from .undisturbed import Tries, standing, state_of, unchanged, undisturbed
 
 
 class NetworkCall:
@@ -29,6 +30,7 @@ class NetworkCall:
     def __init__(self, network: nn.Module, settings: Settings) -> None:
         self.original = unwrapped(network)  # the network, as the person gave it
         self.tries = Tries()
+        self.known_as: object = None  # of a copy: the identity of the network that it is a copy of
         device, dtype = settings.device, settings.dtype
         if device is not None or dtype is not None:
             try:
@@ -45,10 +47,24 @@ class NetworkCall:
         stands = standing(self.original)
         return self.original if stands is None else stands.network
 
+    @property
+    def identity(self) -> object:
+        """What the network is: the same object until somebody edits it.  What passes showed is kept under it."""
+        return self.known_as or state_of(self.original, self.tries).identity
+
+    def unchanged(self) -> AbstractContextManager[Any]:
+        """Inside, the network counts as what it is at the beginning: edits are looked for once."""
+        return unchanged(self.original, self.tries)
+
+    @property
+    def device(self) -> torch.device:
+        """The device that images are moved to."""
+        return entrance(self.network, _parameter(self.network))
+
     def of_network(self, network: nn.Module) -> "NetworkCall":
-        """Another network, called the same way."""
+        """Another network that gives the same, such as a faster copy, called the same way."""
         call = copy(self)
-        call.original, call.tries = network, Tries()
+        call.original, call.tries, call.known_as = network, Tries(), self.identity
         return call
 
     def with_inputs(self, inputs: Inputs) -> "NetworkCall":
@@ -61,7 +77,7 @@ class NetworkCall:
     def ready(self, x: Array, name: str) -> Iterator[Tensor]:
         """x as the network's own kind of tensor, the network undisturbed; out of memory is a MemoryError."""
         network = self.network
-        parameter = next((p for p in network.parameters() if p.is_floating_point()), torch.empty(0))
+        parameter = _parameter(network)
         if parameter.is_inference():
             raise BadNetwork(
                 f"{name} was made inside torch.inference_mode, so no gradient can pass it. "
@@ -78,6 +94,9 @@ class NetworkCall:
             except RuntimeError as error:
                 if out_of_memory(error):
                     raise MemoryError(str(error)) from error
+                if trained_meanwhile(error):
+                    why = str(error).strip().splitlines()[0]
+                    raise BadNetwork(f"The way back through {name} failed: {why} {TRAINED}") from error
                 raise
 
     @contextmanager
@@ -97,6 +116,11 @@ class NetworkCall:
     def __call__(self, args: Any, options: Any) -> Any:
         """What the network, or its image tower, gives."""
         return self.towers.images(self.network, *args, **options) if self.towers else self.network(*args, **options)
+
+
+def _parameter(network: nn.Module) -> Tensor:
+    """The first floating-point parameter: it tells the network's device and precision."""
+    return next((p for p in network.parameters() if p.is_floating_point()), torch.empty(0))
 
 
 def entrance(network: nn.Module, parameter: Tensor) -> torch.device:

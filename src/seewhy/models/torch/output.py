@@ -23,12 +23,18 @@ class OutputReader:
         self.rivals = ""  # other parts of the output that could be the scores
         self.single = False  # it gives one number per image, as regressions do
         self.sigmoid: bool | None = None  # the network ends in one; None: not known yet
+        self.identity: object = None  # of the network of which all this was learned
 
     def changed(self, settings: Settings, as_is: bool) -> "OutputReader":
         """A reader of the same network's output with other settings."""
         reader = copy(self)
         reader.settings, reader.as_is = settings, as_is
         return reader
+
+    def read_from(self, identity: object) -> None:
+        """Forget what the output showed where it came from another network, or from this one before an edit."""
+        if self.identity is not identity:
+            self.identity, self.rivals, self.single, self.sigmoid = identity, "", False, None
 
     def scores(self, raw: Tensor, normalised: bool | None = None) -> Tensor:
         """The raw numbers as scores of the kind that is explained; normalised: they are probabilities, where that is known."""

@@ -11,15 +11,15 @@ from torch import Tensor, nn
 
 from seewhy.arrays import Array
 from seewhy.errors import BadNetwork, BadParameter, InSpace, NotApplicable, SeewhyError
-from seewhy.images.places import Extent
+from seewhy.images.places import Extent, Place
 from seewhy.memory import memory_for, out_of_memory
 from seewhy.models.model import INPUT, Answer
 from seewhy.models.settings import Settings
-from seewhy.models.torch.passes.taps import Stop, Tap, every_module
+from seewhy.models.torch.passes.taps import Stop, Tap
 from seewhy.models.torch.passes.units import End, unit_scores
-from seewhy.models.torch.places.following import Following, Place
-from seewhy.models.torch.places.layout import Layout, NetworkGrids
-from seewhy.models.torch.places.survey import Survey, layout_of, survey
+from seewhy.models.torch.places.following import ACTIVE, Following
+from seewhy.models.torch.places.layout import Layout, Located, located
+from seewhy.models.torch.places.survey import BLIND, PROPOSALS, Survey, experiment, settled, survey
 from seewhy.printable import words_of
 from seewhy.targets.aim import ImageView, Pinned
 from seewhy.targets.embedding import embedding
@@ -89,7 +89,7 @@ class Runner:
         with self.call.ready(x, self.name) as tensor:
             if self.end is not None and "#" not in self.end.layer:  # which call of the layer is the last to see the image
                 known = self.end.whole.survey(tensor[:1]).layers.get(self.end.layer)
-                self.learned.calls.keep(tuple(tensor.shape[1:]), max(known.sees, default=known.calls) if known else 1)
+                self.learned.calls.keep(self.key(tensor), max(known.sees, default=known.calls) if known else 1)
             yield tensor
 
     def run(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -100,7 +100,7 @@ class Runner:
     def raw(self, x: Tensor) -> Tensor:
         """What the network gives for images x: (n, k)."""
         if self.end is not None:
-            calls = self.learned.calls.get(tuple(x.shape[1:])) or 1
+            calls = self.learned.calls.get(self.key(x)) or 1
             return unit_scores(lambda: self.called(x), self.network, x, self.end, calls)
         output, selection = self.called(x), self.settings.output
         if self.aims:
@@ -126,6 +126,9 @@ class Runner:
     def called(self, x: Tensor) -> Any:
         """The unchanged output of the network for images x; BadNetwork where it fails."""
         args, options = self.call.inputs(x)
+        for follow in ACTIVE.follows[-1:] if self.call.inputs.template is not None else ():
+            follow.beside([args, options], x)
+        self.reader.read_from(self.call.identity)
         try:
             with self.call.passing((tuple(x.shape[1:]), self.end and self.end.layer)):
                 return self.call(args, options)
@@ -174,104 +177,123 @@ class Runner:
         box = Extent(0, 0, *(*reversed(x.shape[2:]), 1)[:2])
         return ImageView(tuple(x.shape[2:]), None, box, self.settings.labels, self)
 
-    def taps(self, layers: Sequence[str]) -> dict[str, Tap]:
-        return {name: Tap(name, self.network) for name in layers if name != INPUT}
+    def taps(self, layers: Sequence[str], x: Array) -> dict[str, Tap]:
+        """How each layer is read; a part of what a layer emits for images like x is read off its only call."""
+        taps = {name: Tap(name, self.network) for name in layers if name != INPUT}
+        facts = self.of_size(x)
+        for name, tap in taps.items():
+            if tap.call and (known := facts.at(name)) and known.layout and known.layout.part is not None:
+                tap.call = None
+        return taps
 
     def survey(self, x: Tensor) -> Survey:
-        known = self.learned.surveys.of(self.survey_key(x), lambda: self._surveyed(x))
-        self.of_size(x).learn_from(known)
+        """What a pass of an image x (1, c, *space) shows of all layers."""
+        known = self.learned.surveys.of(self.key(x), lambda: self._surveyed(x))
+        self.of_size(x).last = known
         return known
+
+    def learn_survey(self, x: Tensor, known: Survey) -> None:
+        """Keep what a pass of images like x, made for something else, showed of all layers."""
+        known = settled(known, self.network, x[:1].detach(), self.raw, self.settings.grid)
+        self.learned.surveys.keep(self.key(x), known)
+        self.of_size(x).last = known
+
+    def default(self, x: Tensor, by_gradient: bool = False) -> str:
+        """The layer that is explained where none is named; by_gradient: the last that a gradient from the scores reaches."""
+        known = self.survey(x[:1].detach())
+        default = known.by_gradient(self.network, x[:1].detach(), self.raw) if by_gradient else known.default
+        if default is None:
+            raise BadParameter(f"{self.name} has no layer that still has space to explain; name one: layer=...")
+        return default[0]
 
     def surveyed_before(self, x: Array) -> Survey | None:
-        """The survey made before for images like x; None where there is none, or the network has other modules since."""
-        known = self.learned.surveys.get(self.survey_key(x))
+        """The survey made before for images like x; None where there is none, or the network was edited since."""
+        known = self.learned.surveys.get(self.key(x))
         if known is not None:
-            self.of_size(x).learn_from(known)
+            self.of_size(x).last = known
         return known
 
-    def survey_key(self, x: Array) -> Any:
-        """What a survey belongs to: images of one size, and the very modules that the network has now."""
-        return tuple(x.shape[1:]), tuple(map(id, every_module(self.call.original)))
+    def key(self, x: Array) -> tuple[object, tuple[int, ...]]:
+        """Under which key is kept what passes of x show: of the network as it is now, in images of one size."""
+        return self.call.identity, tuple(x.shape[1:])
 
     def _surveyed(self, x: Tensor) -> Survey:
-        beside = self.call.inputs.template is not None
-        run = lambda image: self.run(image)[0]  # noqa: E731
+        x, grid = x[:1].detach(), self.settings.grid
         try:
             with memory_for("look", f"at the first look at {self.name}, for images of {tuple(x.shape[1:])}"):
-                return survey(self.network, x[:1], run, self.settings.grid, beside, bool(self.aims), self.widest)
+                return settled(survey(self.network, x, self.raw, self.widest), self.network, x, self.raw, grid)
         except InSpace:  # no class is asked for, and none has to be
-            all_of = lambda image: overall(self.whole(image), self._view(image))  # noqa: E731
-            return survey(self.network, x[:1], all_of, self.settings.grid, beside, True, True)
+            run = lambda image: overall(self.whole(image), self._view(image))  # noqa: E731
+            return settled(survey(self.network, x, run, True), self.network, x, run, grid)
 
     def of_size(self, x: Array) -> SizeFacts:
         """What earlier passes showed of the layers in images of the size of x."""
-        return self.learned.sizes.of(tuple(x.shape[1:]), lambda: SizeFacts(self.end and self.end.whole.of_size(x)))
-
-    def lies(self, module: nn.Module | None, a: Tensor, x: Tensor, grid: tuple[int, ...] | None = None) -> Layout | None:
-        """How what a module emitted lies over the space of x; None where it has no space.  grid: its cells, if known."""
-        layout = layout_of(module, a, x, NetworkGrids({}, frozenset()), grid)
-        if layout is None and a.ndim in (3, x.ndim):  # only a look through the whole network tells
-            layout = layout_of(module, a, x, self.survey(x[:1].detach()).known, grid)
-        return layout
+        return self.learned.sizes.of(self.key(x), SizeFacts)
 
     def following(self, layers: Iterable[str], x: Tensor) -> Following | None:
-        """What finds out where the cells of these layers lie in images like x, if it is asked for and not known yet."""
-        known = self.of_size(x).places
-        unknown = self.settings.geometry != "plain" and any(name not in known for name in layers if name != INPUT)
-        return Following(x) if unknown and self.end is None else None
+        """What finds out where these layers lie in images like x, if it is not known yet."""
+        facts = self.of_size(x)
+        return Following(x) if any(facts.at(name) is None for name in layers if name != INPUT) else None
 
     def learn_places(self, follow: Following | None, taps: Mapping[str, Tap], x: Tensor) -> None:
+        """Note where the taps of a followed pass of x say that their layers lie; Several where they emit several parts."""
         if follow is None:
             return
         learned = self.of_size(x)
         for name, tap in taps.items():
-            grid = self.layout(name, tap.check(), x, tap.moment.grid).space
-            place = follow.place_at(tap.moment, grid)
-            learned.places[name] = (grid, place) if place else None
-            if tap.moment.turned and place is None:
-                learned.turned.add(name)
+            shape = tuple(tap.check().shape)
+            unseen = Located(shape, None, None, BLIND)
+            learned.located.setdefault(name, located(tap.moment, shape, follow.space) if tap.moment else unseen)
+
+    def divided(self, taps: Mapping[str, Tap], x: Array) -> dict[str, int]:
+        """The layers that were read as one, but run several times in a pass, or emit several parts of each image."""
+        facts, several = self.of_size(x), {}
+        for name, tap in taps.items():
+            known = facts.at(name)
+            layout = known.layout if known is not None else None
+            if "#" not in name and (tap.calls > 1 or (layout is not None and layout.parts > 1)):
+                several[name] = tap.calls
+        return several
 
     def cells(self, layer: str, x: Array) -> tuple[tuple[int, ...], Place] | None:
         """The grid of a layer, and where its cells lie in images like x (n, c, *space), as a pass of such found out; None of
         geometry="plain", and where the network does not tell.
         """
-        return self.of_size(x).places.get(layer) if self.settings.geometry != "plain" else None
+        known = self.of_size(x).at(layer) if self.settings.geometry != "plain" else None
+        return (known.layout.space, known.place) if known and known.layout and known.place else None
 
     def each_call(self, layers: Sequence[str], x: Array) -> list[str]:
-        """The layers, where one that sees the image in several calls is replaced by these calls, as in name#1."""
-        known = self.of_size(x).several
-        return [call for name in layers for call in known.get(name, [name])]
+        """The layers, where one that sees the image in several calls, or parts, is replaced by these, as in name#1."""
+        facts = self.of_size(x)
+        return [call for name in layers for call in facts.each(name)]
 
-    def learn_calls(self, x: Array, calls: Mapping[str, int]) -> None:
-        """Note the layers that run several times in a pass of x, by their numbers of calls."""
-        if self.call.inputs.template is not None:  # some calls may see another input alone
-            with self.ready(x[:1]) as image:
-                self.survey(image)
-        known = self.of_size(x).several
-        for name, count in calls.items():
-            known.setdefault(name, [f"{name}#{call + 1}" for call in range(count)])
+    def located(self, name: str, a: Tensor, x: Tensor) -> Located:
+        """Where what the layer emitted for images x lies."""
+        if name == INPUT:
+            return Located(tuple(x.shape), Layout.first(x.shape[1], x.shape[2:]))
+        learned = self.of_size(x)
+        known = learned.at(name)
+        if known is None or (known.layout is not None and not known.layout.fits(a.shape, len(x))):
+            known = self.survey(x[:1]).at(name) or Located(tuple(a.shape), None, None, BLIND)
+        module = name.partition("#")[0]
+        if by_proposal(self.network, module):
+            return known._replace(layout=None, place=None, why=PROPOSALS, lost=False)
+        if known.lost and "#" not in name and name not in learned.tried:
+            learned.tried.add(name)
+            modules, image = {name: self.network.get_submodule(name)}, x[:1].detach()
+            known = experiment(modules, {name: known}, image, self.raw, self.settings.grid)[name]
+            learned.located[name] = known
+        return known
 
-    def _blind(self, network: nn.Module, name: str, x: Tensor) -> bool:
-        """Does the layer see no whole image: other inputs alone, or proposals one by one?"""
-        if by_proposal(network, name.partition("#")[0]):
-            return True
-        if self.call.inputs.template is None or name == INPUT:
-            return False
-        layer = self.survey(x[:1].detach()).layers.get(name.partition("#")[0])
-        return layer is not None and not layer.sees
-
-    def layout(self, name: str, a: Tensor, x: Tensor, grid: tuple[int, ...] | None = None) -> Layout:
-        network = self.network
-        module = network.get_submodule(name.partition("#")[0]) if name != INPUT else None
-        placed = self.of_size(x).places.get(name)
-        layout = self.lies(module, a, x, placed[0] if placed else grid)
-        if layout is None or self._blind(network, name, x):
-            known = self.survey(x[:1].detach())
-            unclear = [why for count, why in known.unclear.items() if a.ndim == 3 and count in a.shape[:2]]
-            better = [f"The default is {other}: {layer.why}." for other, layer in known.layers.items() if layer.default]
-            why = f"it may be {unclear[0]}" if unclear else f"there is no space to draw in. {' '.join(better)}"
-            raise NotApplicable(
-                f"Layer {name} emits {tuple(a.shape)} for an input of {tuple(x.shape)}: {why}"
-                f"{'' if unclear else ' `seewhy layers` and model.layers() list all.'}"
-            )
-        return layout
+    def layout(self, name: str, a: Tensor, x: Tensor) -> Layout:
+        """How what the layer emitted for images x lies over them; NotApplicable where it has no space, or none is known."""
+        known = self.located(name, a, x)
+        if known.layout is not None and known.layout.fits(a.shape, len(x)):
+            return known.layout
+        default = self.survey(x[:1]).default
+        better = f"The default is {default[0]}: {default[1].why}. " if default is not None else ""
+        why = f"where that lies in the image is not known: {known.why}" if known.lost else known.why or "its size changes"
+        raise NotApplicable(
+            f"Layer {name} emits {tuple(a.shape)} for an input of {tuple(x.shape)}: {why}. {better}"
+            "`seewhy layers` and model.layers() list all."
+        )

@@ -37,6 +37,7 @@ class SealedModel(TorchScores):
 
     gives = AT_IMAGE
     layers = _no("no layer")
+    default = _no("no layer")
     upto = _no("no layer such as {!r}, and none of its units,")
     biases = _no("no bias")
     head = _no("no linear layer")
@@ -44,7 +45,9 @@ class SealedModel(TorchScores):
     def __init__(self, network: ScriptModule | ExportedProgram, settings: Settings) -> None:
         self.sealed = "a program of torch.export" if isinstance(network, ExportedProgram) else "TorchScript"
         name = network.original_name if isinstance(network, ScriptModule) else type(network).__name__
-        super().__init__(Sealed(network), replace(settings, name=settings.name or name))
+        program = Sealed(network)
+        self.least = program.least  # images that it takes at once
+        super().__init__(program, replace(settings, name=settings.name or name))
 
     def cells(self, layer: str, x: Array) -> None:
         """Where the cells of a layer lie: no layer can be read, so it is not known."""
@@ -52,8 +55,12 @@ class SealedModel(TorchScores):
     def first_bad(self, x: Array) -> None:
         """The first layer to emit NaN or infinity: no layer can be read, so it is not known."""
 
+    def at_once(self, space: Sequence[int], whole: bool = False) -> int:
+        """As of every network, but no fewer images than a program takes: it would be filled up with others."""
+        return self.runner.settings.batch_size or max(super().at_once(space, whole), self.least)
+
     def trace(
-        self, x: Array, targets: Sequence[Target], layers: Sequence[str], rule: Rule | None = None, twice: bool = False
+        self, x: Array, targets: Sequence[Target], layers: Sequence[str | None], rule: Rule | None = None, twice: bool = False
     ) -> Trace:
         """One pass forward and one back for each target, read at the image."""
         self._check(layers)
@@ -94,7 +101,7 @@ class SealedModel(TorchScores):
         with self.runner.ready(x[:1]) as x, torch.enable_grad():
             return self.runner.raw(x.requires_grad_().clone()).requires_grad
 
-    def _check(self, layers: Sequence[str]) -> None:
+    def _check(self, layers: Sequence[str | None]) -> None:
         inner = [name for name in layers if name != INPUT]
         if inner:
             raise self.refused(f"no layer such as {inner[0]!r}")

@@ -4,12 +4,13 @@ What is explained is that network in eval mode, and its own modules are not writ
 """
 
 import gc
-from collections import OrderedDict, defaultdict
+import sys
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping
-from copy import copy
+from enum import Enum
 from functools import partial
 from itertools import chain
-from operator import attrgetter, is_
+from operator import attrgetter
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any
 from weakref import ProxyTypes, ref
@@ -21,14 +22,16 @@ from torch.nn.parameter import is_lazy
 
 from seewhy.models.torch.passes.taps import every_module
 
-STANDARD = {*nn.Module().__dict__}  # what every module has
-PLAIN = {int, float, str, bool, bytes, type(None), torch.Size, torch.dtype, torch.device, Tensor, nn.Parameter, type, range}
+from .containers import slots_of
+from .identity import Structure
+from .own_containers import KINDS, OwnContainers, all_same
+from .snapshot import HOOKS, STANDARD, Change, Snapshot
+
+PLAIN = {int, float, str, bool, bytes, type(None), torch.Size, torch.dtype, torch.device, type, range}
 WORDS = {int, float, str, bool, type(None)}
 FAR = (type, ModuleType, str, bytes, int, float, Tensor, torch.fx.Graph, BuiltinFunctionType)  # lead to no module of interest
 FURTHEST = 20_000  # objects that are looked at behind one attribute
-HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 VERSION = attrgetter("_version")
-HELD = ("_parameters", "_buffers", "_modules", *HOOKS)
 
 
 class CannotStandIn(Exception):
@@ -40,10 +43,13 @@ class StandIn:
 
     No tensor is copied.  Buffers are seen without their count of writes: those that a training thread writes meanwhile, as the
     statistics of a BatchNorm, do not stop a way back.  Attributes that hold modules of the network (lists, dicts, methods,
-    weak references) hold the new ones.  Raises CannotStandIn.  known: `made_of` of a stand-in that was found right.
+    weak references) hold the new ones.  Raises CannotStandIn.
+
+    structure: what the network is made of, `made_of` its token; right: a stand-in of that was found to run as the network does.
+    apart: nothing that the network's code may write on is shared with another stand-in, but for tensors, whose writes count.
     """
 
-    def __init__(self, network: nn.Module, known: tuple[Any, ...] = ()) -> None:
+    def __init__(self, network: nn.Module, structure: Structure | None = None, right: bool = False) -> None:
         modules = {id(module): module for module in every_module(network)}
         if any(isinstance(module, torch.jit.ScriptModule) or "_hf_hook" in module.__dict__ for module in modules.values()):
             raise CannotStandIn  # not made of Python, or of weights that come and go by accelerate
@@ -54,58 +60,61 @@ class StandIn:
         except TypeError as error:  # a class that is also one of C
             raise CannotStandIn from error
         self.originals = [*modules.values()]
-        self.odd: list[Any] = []  # values that may lead to modules in ways of their own
-        self.moved = False  # containers had to be made anew
-        self.shared: list[tuple[Any, list[Any]]] = []  # those that did not, and what they held
-        self.buffers: list[Tensor] = []
-        self.aliases: list[Tensor] = []  # the same memory as the buffers', each
-        states = [self._state(module, made) for module in self.originals]
+        hooks = [hook for module in self.originals for key in HOOKS for hook in module.__dict__[key].values()]
+        self.apart = all(type(hook) is MethodType and id(hook.__self__) in modules for hook in hooks)
+        states = self._states(made)
+        if self.apart and not all(map(_only_read, self.odd)):  # of others it is not known what they keep, and with whom
+            self.apart = False
+            states = self._states(made)
         for new, state in zip(made.values(), states, strict=True):
             object.__setattr__(new, "__dict__", state)
-        hooks = (hook for module in self.originals for key in HOOKS for hook in module.__dict__[key].values())
-        odd = {id(value): value for value in self.odd}
-        self.made_of = (*modules, *odd, *map(_identity, hooks))  # the same while no module, no odd value, no hook is another
-        if self.made_of != known and any(_leads(value, modules) for value in odd.values()):
+        self.structure, self.made_of = structure, () if structure is None else structure.token
+        if not right and any(_leads(value, modules) for value in {id(value): value for value in self.odd}.values()):
             raise CannotStandIn
         self.network, self.ids = made[id(network)], {*map(id, made.values())}
-        self.original_state, self.made_state = Snapshot([module.__dict__ for module in self.originals]), Snapshot(states)
+        self.made_state = Snapshot(states)
         self.weights = [value for module in self.originals for value in module._parameters.values() if value is not None]
-        self.lasting = not self.moved
+        self.written: list[Change] = []  # what the network's code wrote
+        self.lasting = True
 
-    def lasts(self) -> bool:
-        """Can it still stand in for the network as the network is now?"""
-        if not (self.lasting and self.original_state.same() and self._buffers_in_place()):
-            return False
-        return all(_alike(_held_by(container), held) for container, held in self.shared)
+    def lasts(self, structure: Structure) -> bool:
+        """Can it still stand in for the network, which is now made so?"""
+        return self.lasting and structure is self.structure and self._buffers_in_place() and self.containers.same()
 
     def writes(self) -> int:
         """How often any of the weights was written to, as far as torch counts it."""
-        try:
-            return sum(map(VERSION, self.weights))
-        except RuntimeError:  # of tensors made in inference mode torch counts nothing
-            return sum(0 if weight.is_inference() else weight._version for weight in self.weights)
+        return _writes(self.weights)
 
-    def give_back(self) -> None:
+    def writes_beside(self) -> int:
+        """How often any other tensor that it shares was written to, and by this stand-in where it is a buffer."""
+        return _writes(self.tensors)
+
+    def give_back(self) -> bool:
         """Let the network's modules have the numbers and words that its code wrote on itself: a counter counts on.
 
         Not where it wrote anything else, too: of a cache and its length, both stay as they are.  Layers and parameters that
-        the network made as it first ran are its own from then on.
+        the network made as it first ran are its own from then on.  Was there anything to give?
         """
+        self.written = [(at, "") for at in self.containers.written()]
         if self.made_state.same():
-            return
+            return False
         self.lasting = False
-        self._give_layers()
+        gave = self._give_layers()
         written = [
             (module, key, now[key])
             for module, now, then in zip(self.originals, self.made_state.states, self.made_state.first, strict=True)
             for key in now.keys() - STANDARD
             if then.get(key, self) is not now[key]
         ]
-        if self.made_state.holds() and all(type(value) in WORDS for _, _, value in written):
-            for module, key, value in written:
-                module.__dict__[key] = value
+        self.written += [(id(module), key) for module, key, _ in written]
+        if not self.made_state.holds() or not all(type(value) in WORDS for _, _, value in written):
+            return gave
+        for module, key, value in written:
+            module.__dict__[key] = value
+        return gave or bool(written)
 
-    def _give_layers(self) -> None:
+    def _give_layers(self) -> bool:
+        gave = False
         for module, now in zip(self.originals, self.made_state.states, strict=True):
             for key in ("_modules", "_parameters"):
                 for name, part in now[key].items():
@@ -113,6 +122,17 @@ class StandIn:
                     if part is not None and module.__dict__[key].get(name) is None and self.ids.isdisjoint(map(id, inside)):
                         module.__dict__.pop(name, None)  # the None that stood for it
                         module.__dict__[key][name] = part
+                        gave = True
+        return gave
+
+    def _states(self, made: Mapping[int, nn.Module]) -> list[dict[str, Any]]:
+        """What the new modules hold."""
+        self.odd: list[Any] = []  # values that may lead to modules in ways of their own
+        self.containers = OwnContainers(self.apart)
+        self.buffers: list[Tensor] = []
+        self.aliases: list[Tensor] = []  # the same memory as the buffers', each
+        self.tensors: list[Tensor] = []  # these, and all others that are no parameters
+        return [self._state(module, made) for module in self.originals]
 
     def _state(self, module: nn.Module, made: Mapping[int, nn.Module]) -> dict[str, Any]:
         state = dict(module.__dict__)
@@ -123,10 +143,8 @@ class StandIn:
             state["forward"] = made[id(inner["_orig_mod"])]
         else:
             for key in state.keys() - STANDARD:
-                if type(state[key]) not in PLAIN:
+                if type(state[key]) not in PLAIN or type(state[key]) is int:
                     state[key] = self._anew(state[key], made)
-                elif type(state[key]) is int and state[key] in made:  # the id of a module
-                    raise CannotStandIn
         state["training"] = False
         state["_modules"] = {name: part if part is None else made[id(part)] for name, part in inner.items()} if inner else {}
         state["_parameters"] = dict(state["_parameters"])
@@ -140,80 +158,48 @@ class StandIn:
         return [*map(Tensor.data_ptr, self.buffers)] == [*map(Tensor.data_ptr, self.aliases)]
 
     def _alias(self, buffer: Tensor | None) -> Tensor | None:
-        if type(buffer) is not Tensor or buffer.layout is not torch.strided or buffer.is_inference():
-            return buffer
-        self.buffers.append(buffer)
-        self.aliases.append(buffer.data)
-        return self.aliases[-1]
-
-    def _contained(self, value: Any, made: Mapping[int, nn.Module]) -> Any:
-        held = _held_by(value)
-        if any(type(item) is int and item in made for item in held):  # ids of modules
-            raise CannotStandIn
-        new = [item if type(item) in PLAIN else self._anew(item, made) for item in held]
-        if _same(held, new):
-            if type(value) is not tuple:
-                self.shared.append((value, held))
-            return value
-        self.moved |= type(value) is not tuple
-        return _filled(value, new) if isinstance(value, dict) else type(value)(new)
+        alias = buffer
+        if type(buffer) is Tensor and buffer.layout is torch.strided and not buffer.is_inference():
+            alias = buffer.data
+            self.buffers.append(buffer)
+            self.aliases.append(alias)
+        if alias is not None:
+            self.tensors.append(alias)
+        return alias
 
     def _anew(self, value: Any, made: Mapping[int, nn.Module]) -> Any:
         """The value, with the new modules in the place of those that they stand in for."""
+        if type(value) in PLAIN:
+            if type(value) is int and value in made:  # the id of a module
+                raise CannotStandIn
+            return value
+        if isinstance(value, Tensor):
+            self.tensors.append(value)
+            return value
         if type(value) in ProxyTypes:
             owner = _behind(value)
             return made.get(id(owner), value)  # a strong one: no longer kept than the others
         if isinstance(value, nn.Module):
             return made.get(id(value), value)
-        if type(value) in (list, tuple, set, dict, OrderedDict, defaultdict):
-            return self._contained(value, made)
+        if type(value) in KINDS:
+            return self.containers.of(value, lambda item: self._anew(item, made))
         if type(value) is MethodType:
             owner = self._anew(value.__self__, made)
             return value if owner is value.__self__ else MethodType(value.__func__, owner)
         if type(value) is partial:
             parts = [value.func, value.args, value.keywords]
             new = [self._anew(part, made) for part in parts]
-            return value if _same(parts, new) else partial(new[0], *new[1], **new[2])
+            return value if all_same(parts, new) else partial(new[0], *new[1], **new[2])
         if type(value) is ref and id(value()) in made:
             return ref(made[id(value())])
-        if type(value) not in PLAIN and not (type(value) is FunctionType and not value.__closure__ and not value.__defaults__):
+        if not (type(value) is FunctionType and not value.__closure__ and not value.__defaults__):
             self.odd.append(value)
         return value
 
 
-class Snapshot:
-    """What the modules of a network held when the snapshot was made."""
-
-    def __init__(self, states: list[dict[str, Any]]) -> None:
-        self.states, self.first = states, [dict(state) for state in states]
-        self.values = [tuple(state.values()) for state in states]
-        inner = [state[key] for state in states for key in HELD]
-        self.empty, self.filled = [held for held in inner if not held], [held for held in inner if held]
-        self.held = [*chain.from_iterable(map(dict.values, self.filled))]
-        self.tensors = any(isinstance(held, Tensor) for state in states for held in state.values())
-
-    def holds(self) -> bool:
-        """Are the parameters, buffers, modules and hooks still the very same objects?"""
-        return not any(self.empty) and _alike([*chain.from_iterable(map(dict.values, self.filled))], self.held)
-
-    def same(self) -> bool:
-        """Do the modules still hold the very same objects in all of their attributes?"""
-        if self.tensors or not self.holds():
-            return False
-        try:  # of tuples equal objects are not looked into: much quicker than one by one
-            return [*map(tuple, map(dict.values, self.states))] == self.values
-        except (RuntimeError, ValueError):  # arrays, which are no longer the same
-            return False
-
-
 def _more_than_its_dict(kind: type) -> bool:
     """Does a module of that class keep attributes in slots, or run code when it is deleted?"""
-    slots = {name for base in kind.__mro__ for name in _words(base.__dict__.get("__slots__", ()))}
-    return bool(slots - {"__dict__", "__weakref__"}) or hasattr(kind, "__del__")
-
-
-def _words(slots: Any) -> Iterable[str]:
-    return (slots,) if isinstance(slots, str) else slots
+    return bool(slots_of(kind)) or hasattr(kind, "__del__")
 
 
 def _unmade(module: nn.Module) -> bool:
@@ -221,9 +207,21 @@ def _unmade(module: nn.Module) -> bool:
     return any(is_lazy(tensor) for tensor in chain(module._parameters.values(), module._buffers.values()))  # type: ignore[arg-type]
 
 
-def _identity(hook: Any) -> Any:
-    """What identifies a hook: its id, or the ids of its parts where it is a method, which is a new object at each access."""
-    return (id(hook.__func__), id(hook.__self__)) if type(hook) is MethodType else id(hook)
+def _only_read(value: Any) -> bool:
+    """Is it what a network's code does not write on: one of an enum, a function of torch's own, settings of transformers?"""
+    settings = sys.modules.get("transformers.configuration_utils")
+    if settings is not None and isinstance(value, settings.PretrainedConfig):
+        return True
+    bare = type(value) is BuiltinFunctionType and isinstance(value.__self__, type | ModuleType | None)
+    return bare or isinstance(value, Enum)
+
+
+def _writes(tensors: Iterable[Tensor]) -> int:
+    """How often these were written to, as far as torch counts it."""
+    try:
+        return sum(map(VERSION, tensors))
+    except RuntimeError:  # of tensors made in inference mode torch counts nothing
+        return sum(0 if tensor.is_inference() else tensor._version for tensor in tensors)
 
 
 def _behind(proxy: Any) -> Any:
@@ -234,32 +232,12 @@ def _behind(proxy: Any) -> Any:
         return None
 
 
-def _held_by(container: Any) -> list[Any]:
-    return [*container.keys(), *container.values()] if isinstance(container, dict) else [*container]
-
-
-def _same(before: Iterable[Any], after: Iterable[Any]) -> bool:
-    return all(map(is_, before, after))
-
-
-def _alike(now: list[Any], then: list[Any]) -> bool:
-    return len(now) == len(then) and _same(now, then)
-
-
-def _filled(like: Any, held: list[Any]) -> Any:
-    """A dict like `like` of the keys and values in `held`, all keys first."""
-    new, half = copy(like), len(held) // 2
-    new.clear()
-    new.update(zip(held[:half], held[half:], strict=True))
-    return new
-
-
 def _leads(start: Any, modules: Mapping[int, nn.Module]) -> bool:
     """Can one of the modules be reached from an object that is not a module itself?"""
     waiting, visited = [start], set[int]()
     while waiting and len(visited) < FURTHEST:
         value = waiting.pop()
-        if modules.get(id(value)) is value or (type(value) is int and value in modules):  # itself, or its id
+        if modules.get(id(value), modules) is value or (type(value) is int and value in modules):  # itself, or its id
             return True
         if id(value) in visited or issubclass(type(value), FAR):
             continue

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import replace
+from math import inf
 
 import torch
 from torch import Tensor
@@ -13,7 +14,10 @@ from seewhy.models.model import INPUT, Bias, Evidence, Head, Trace
 from seewhy.models.rule import Balanced, Relevance, Rule
 from seewhy.models.torch.passes.backward import gradients, second_gradient
 from seewhy.models.torch.passes.head import linear_head, pooled
-from seewhy.models.torch.passes.taps import Several, Stop, ordered_gradients, recorded
+from seewhy.models.torch.passes.taps import Several, Stop, Tap, hooked, last_modules, ordered_gradients, recorded
+from seewhy.models.torch.places.following import Following
+from seewhy.models.torch.places.reading import ReadFollowing
+from seewhy.models.torch.places.survey import LayerRecord
 from seewhy.models.torch.rules.biases import Biases
 from seewhy.models.torch.rules.libra import Balance
 from seewhy.models.torch.rules.relevance import Propagation
@@ -25,12 +29,15 @@ from .runner import Runner
 from .scores import as_numpy, plain
 from .undisturbed import again
 
+GUESSED = 10  # how many of the network's last modules are kept in the first pass, which finds the default layer
+
 
 @again
 def trace(
-    runner: Runner, x: Array, targets: Sequence[Target], layers: Sequence[str], rule: Rule | None = None, twice: bool = False
-) -> Trace:
-    """One forward pass of x (n, c, *space), one backward pass per target: what they leave at each layer.
+    runner: Runner, x: Array, targets: Sequence[Target], layers: Sequence[str | None], rule: Rule | None = None,
+    twice: bool = False,
+) -> Trace:  # fmt: skip
+    """One forward pass of x (n, c, *space), one backward pass per target: what they leave at each layer, None for the default.
 
     With a rule the gradient comes back by it; NotApplicable where the network gives it nothing to do.
     twice: the evidence can be asked for second derivatives, and keeps the graph as long as it lives; not with a rule.
@@ -41,14 +48,34 @@ def trace(
         raise NotApplicable(f"Relevance is shared out from logits; this model explains {runner.settings.scores}.")
     if isinstance(rule, Balanced) and runner.settings.scores not in ("logits", "activation"):
         raise NotApplicable(f"libra balances the way back from logits; this model explains {runner.settings.scores}.")
+    with runner.ready(x) as ready:
+        if None not in layers:
+            return _of_layers(runner, ready, targets, [*filter(None, layers)], rule, twice)
+        result = None
+        plain = {*layers} <= {None, INPUT} and rule is None and not twice and runner.call.inputs.template is None
+        if plain and runner.surveyed_before(ready) is None:
+            result = _guessed(runner, ready, targets, layers)
+        default = runner.default(ready)
+        named = [*dict.fromkeys(default if name is None else name for name in layers)]
+        result = result or _of_layers(runner, ready, targets, named, rule, twice)
+        if not any(bool(each.g.any()) for name, each in result.evidence.items() if name.partition("#")[0] == default):
+            reached = runner.default(ready, by_gradient=True)
+            if reached != default:
+                named = [*dict.fromkeys(reached if name is None else name for name in layers)]
+                result = _of_layers(runner, ready, targets, named, rule, twice)
+        return result
+
+
+def _of_layers(
+    runner: Runner, x: Tensor, targets: Sequence[Target], layers: Sequence[str], rule: Rule | None, twice: bool
+) -> Trace:
     layers = runner.each_call(layers, x)
     for whole in (False, True):  # the graph from the first tap on; or, past a no_grad inside the network, all of it
         try:
-            with runner.ready(x) as ready:
-                result, connected = _traced(runner, ready, targets, layers, whole, rule, twice)
-        except Several as several:  # only now it is known
-            runner.learn_calls(x, several.calls)
-            return trace(runner, x, targets, layers, rule, twice)
+            result, connected = _traced(runner, x, targets, layers, whole, rule, twice)
+        except Several:  # only now it is known
+            runner.survey(x[:1].detach())
+            return _of_layers(runner, x, targets, layers, rule, twice)
         except BadNetwork as error:
             if whole or INPUT in layers or "created in no_grad" not in str(error):
                 raise
@@ -62,32 +89,42 @@ def _traced(
     runner: Runner, x: Tensor, targets: Sequence[Target], layers: Sequence[str], whole: bool, rule: Rule | None,
     twice: bool,
 ) -> tuple[Trace, bool]:  # fmt: skip
-    taps = runner.taps(layers)
+    taps = runner.taps(layers, x)
     inside = INPUT in layers
     mode = _mode(rule)
     with torch.enable_grad():
         entered = x.requires_grad_().clone() if inside else x  # a leaf cannot be written to
     follow = runner.following(layers, entered)
     recording = recorded([*taps.values()], grad=True, follow=follow)
-    way = (tuple(x.shape), tuple(layers), rule)
+    way = (runner.call.identity, tuple(x.shape), tuple(layers), rule)
     ordered = ordered_gradients(runner.network, 0 if way in runner.learned.straight and not twice else len(x))
     grad = torch.set_grad_enabled  # at once, not when it is entered
     by = mode or (StepByStep() if twice else nullcontext())
     with ordered as odd, grad(whole or inside), by, follow or nullcontext(), recording:
         raw, scores = runner.run(entered)
     emitted = {name: taps[name].check(runner.end) if name in taps else x for name in layers}
-    if several := {tap.name: tap.calls for tap in taps.values() if tap.calls > 1 and not tap.call}:
-        raise Several(several)
     runner.learn_places(follow, taps, x)
+    if several := runner.divided(taps, x):
+        raise Several(several)
     if isinstance(mode, Propagation):
         mode.check(emitted)
     rule_notes = mode.notes(raw, [tensor for tensor in emitted.values() if tensor.is_leaf]) if mode else ()
-    answer = runner.answer(raw, scores)
-    weights = weighted(targets, answer.scores)
-    at_once = max(1, runner.settings.copies // len(x)) if inside else 16
-    grads = gradients(scores, [*emitted.values()], weights, at_once, keep=twice)
+    notes = {name: (taps[name].notes if name in taps else ()) + rule_notes for name in layers}
+    result, connected = _evidence_of(runner, x, targets, raw, scores, emitted, notes, twice)
     if not odd:
         runner.learned.straight.keep(way, True)
+    return result, connected
+
+
+def _evidence_of(
+    runner: Runner, x: Tensor, targets: Sequence[Target], raw: Tensor, scores: Tensor, emitted: Mapping[str, Tensor],
+    notes: Mapping[str, tuple[str, ...]], twice: bool,
+) -> tuple[Trace, bool]:  # fmt: skip
+    """The way back from the scores to what layers emitted; and whether a gradient reached each of them."""
+    answer = runner.answer(raw, scores)
+    weights = weighted(targets, answer.scores)
+    at_once = max(1, runner.settings.copies // len(x)) if INPUT in emitted else 16
+    grads = gradients(scores, [*emitted.values()], weights, at_once, keep=twice)
     evidence = {
         name: _evidence(runner, name, a, a.new_zeros(len(weights), *a.shape) if g is None else g, x)
         for (name, a), g in zip(emitted.items(), grads, strict=True)
@@ -98,19 +135,51 @@ def _traced(
             name: replace(each, again=second_gradient(scores, weights, emitted[name], lambda b, t=turns[name]: plain(t(b))))
             for name, each in evidence.items()
         }
-    notes = {name: (taps[name].notes if name in taps else ()) + rule_notes + _mirrored(runner, name, x) for name in layers}
-    return Trace(answer, weights, evidence, notes), all(g is not None for g in grads)
+    noted = {name: (*notes[name], *_of_part(runner, name, x)) for name in emitted}
+    return Trace(answer, weights, evidence, noted), all(g is not None for g in grads)
+
+
+def _guessed(runner: Runner, x: Tensor, targets: Sequence[Target], layers: Sequence[str | None]) -> Trace | None:
+    """The trace at the default layer, from the very pass that finds out which layer it is; None where that layer is none of
+    the network's last modules, whose graph alone is kept.
+    """
+    names, inside = last_modules(runner.network, GUESSED), INPUT in layers
+    taps = {name: Tap(name, runner.network) for name in names}
+    with torch.enable_grad():
+        entered = x.requires_grad_().clone() if inside else x.detach().clone()
+    follow = ReadFollowing(entered)
+    look = LayerRecord(runner.network, follow)
+    recording = recorded([*taps.values()], grad=True, some=True)
+    ordered = ordered_gradients(runner.network, len(x))
+    try:
+        with torch.set_grad_enabled(inside), follow, hooked(look.hooks()), ordered, recording:
+            raw, scores = runner.run(entered)
+    except BadNetwork:  # the other way tells what it is
+        return None
+    runner.learn_survey(x, look.survey(raw, runner.widest))
+    default = runner.default(x)
+    if (
+        default not in taps
+        or taps[default].activation is None
+        or runner.each_call([default], x) != [default]
+        or not raw.requires_grad
+    ):
+        return None
+    emitted = {default: taps[default].check()} | ({INPUT: x} if inside else {})
+    notes = {name: taps[name].notes if name in taps else () for name in emitted}
+    return _evidence_of(runner, x, targets, raw, scores, emitted, notes, twice=False)[0]
 
 
 @again
 def biases(runner: Runner, x: Array, targets: Sequence[Target]) -> tuple[Trace, list[list[Bias]]]:
     """The trace at the image, and for each target what every bias of the network adds to its score."""
     with runner.ready(x) as x:
-        runner.survey(x[:1])  # not amid the way back
-        mode = Biases(len(x), lambda share: runner.lies(None, share, x))
-        with ordered_gradients(runner.network, len(x)), torch.enable_grad(), mode:
-            x.requires_grad_()
-            raw, scores = runner.run(x.clone())
+        with torch.enable_grad():
+            entered = x.requires_grad_().clone()
+        follow = Following(entered)
+        mode = Biases(len(x), follow)
+        with ordered_gradients(runner.network, len(x)), torch.enable_grad(), follow, mode:
+            raw, scores = runner.run(entered)
         answer = runner.answer(raw, scores)
         weights = weighted(targets, answer.scores)
         added, rows = [], []
@@ -127,21 +196,25 @@ def biases(runner: Runner, x: Array, targets: Sequence[Target]) -> tuple[Trace, 
 def activations(runner: Runner, x: Array, layers: Sequence[str]) -> tuple[Mapping[str, Array], Mapping[str, tuple[str, ...]]]:
     """What each layer emits (n, c, *space), from a pass that stops at the last of them; and notes on each."""
     with runner.ready(x) as x, torch.no_grad():
-        known = runner.survey(x[:1]).layers
-        layers = runner.each_call(layers, x)
-        taps = runner.taps(layers)
-        runs = {tap: tap.call or (known[tap.name].calls if tap.name in known else 1) for tap in taps.values()}
+        asked, layers = layers, runner.each_call(layers, x)
+        taps = runner.taps(layers, x)
         if taps:
-            done = lambda: all(tap.calls >= runs[tap] for tap in taps.values())  # noqa: E731
-            entered = x.clone() if INPUT in layers else x
+            facts = runner.of_size(x)  # of a layer that is new they do not tell how often it runs: then the whole network runs
+            last = {tap: tap.call or facts.runs(tap.name) or inf for tap in taps.values()}
+            done = lambda: all(tap.calls >= last[tap] for tap in taps.values())  # noqa: E731
+            entered = x.clone()
             follow = runner.following(layers, entered)
             with suppress(Stop), follow or nullcontext(), recorded([*taps.values()], False, done, follow):
                 runner.run(entered)
             runner.learn_places(follow, taps, x)
+            if runner.divided(taps, x):
+                runner.survey(x[:1])
+                return activations(runner, x, asked)
+            facts.calls.update({tap.name: tap.calls for tap in taps.values() if last[tap] == inf})
         emitted = {name: taps[name].check() if name in taps else x for name in layers}
         return (
             {name: plain(runner.layout(name, a, x).turn(a)) for name, a in emitted.items()},
-            {name: tap.notes + _mirrored(runner, name, x) for name, tap in taps.items()},
+            {name: tap.notes + _of_part(runner, name, x) for name, tap in taps.items()},
         )
 
 
@@ -151,7 +224,7 @@ def head(runner: Runner, x: Array, targets: Sequence[Target], layers: Sequence[s
     if runner.settings.scores != "logits":
         raise NotApplicable(f"CAM reads the linear layer, which makes logits; this model explains {runner.settings.scores}.")
     with runner.ready(x) as x, torch.no_grad():
-        taps = runner.taps(layers)
+        taps = runner.taps(layers, x)
         image = x.clone()
         follow = runner.following(layers, image)
         with follow or nullcontext(), recorded([*taps.values()], grad=False, follow=follow):
@@ -166,9 +239,14 @@ def head(runner: Runner, x: Array, targets: Sequence[Target], layers: Sequence[s
         return Head(answer, weights, {name: plain(tensor) for name, tensor in a.items()}, w, notes)
 
 
-def _mirrored(runner: Runner, name: str, x: Tensor) -> tuple[str, ...]:
-    note = f"the network mirrors or turns the image before {name}: the map lies as the layer saw it"
-    return (note,) if name in runner.of_size(x).turned else ()
+def _of_part(runner: Runner, name: str, x: Tensor) -> tuple[str, ...]:
+    """A note, where the layer emits several parts of each image, and this is one of them."""
+    known = runner.of_size(x).at(name)
+    layout = known.layout if known else None
+    if layout is None or layout.part is None:
+        return ()
+    layer = name.partition("#")[0]
+    return (f"{layer} emits {layout.parts} parts of each image (views, crops or the like): this is part {layout.part + 1}",)
 
 
 def _evidence(runner: Runner, name: str, a: Tensor, g: Tensor, x: Tensor) -> Evidence:

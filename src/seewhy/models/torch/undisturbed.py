@@ -1,8 +1,12 @@
-"""How a network is explained while other threads use it: by a stand-in, which no other thread runs at the same time."""
+"""How a network is explained while other threads use it: by a stand-in, which no other thread runs at the same time.
+
+Threads that explain one network run side by side, each by a stand-in of its own, once it is known that nothing which they
+would share is written; else one waits for the other.
+"""
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from functools import wraps
 from threading import RLock, active_count, local
 from typing import Any, ParamSpec, TypeVar
@@ -14,15 +18,17 @@ from torch import nn
 from seewhy.errors import BadNetwork
 from seewhy.lru import Recent
 from seewhy.models.torch.passes.backward import TRAINED
-from seewhy.models.torch.passes.taps import every_module, hooked, offloaded
+from seewhy.models.torch.passes.taps import every_module, offloaded, watched
 
 from .draws import Drawing
+from .identity import NetworkState, Structure, Watch
 from .standin import CannotStandIn, StandIn
 
 P = ParamSpec("P")
 T = TypeVar("T")
 LOCKS: "WeakKeyDictionary[nn.Module, RLock]" = WeakKeyDictionary()  # of modules without others inside
 LOCKS_LOCK = RLock()
+MOST = 16  # stand-ins that are kept for threads to come
 
 
 class Past(BaseException):
@@ -33,50 +39,76 @@ class Tries:
     """What a model knows of its network from earlier passes; its pickle is empty."""
 
     def __init__(self) -> None:
-        self.right: tuple[Any, ...] = ()  # of which a stand-in ran as the network would
-        self.past: tuple[Any, ...] = ()  # of which one did not
+        self.watch = Watch()  # what the network is
+        self.right: object = ()  # of which a stand-in ran as the network would
+        self.past: object = ()  # of which one did not
         self.quiet: Recent[Any, bool] = Recent()  # passes that draw nothing
         self.writes = False  # the network writes over its own weights
-        self.spare: StandIn | None = None  # made before, and the locks of its network
-        self.locks: list[RLock] = []
+        self.keeps = False  # or on other things that its stand-ins would share, as a counter that counts on
+        self.spares: list[StandIn] = []  # made before, which no thread runs now
+        self.locks: list[RLock] = []  # of the network
         self.process = 0  # whose locks these are
 
-    def gone_past(self, made_of: tuple[Any, ...]) -> Past:
+    def gone_past(self, made_of: object) -> Past:
         """The error for when one of the network's own modules ran in place of its stand-in."""
-        self.past, self.spare = made_of, None
+        self.past = made_of
+        self.spares.clear()
         return Past()
+
+    def spare(self, structure: Structure) -> StandIn | None:
+        """A stand-in made before that can still stand in, for this thread alone; None where there is none."""
+        with suppress(IndexError):  # another thread took the last one
+            while self.spares:
+                spare = self.spares.pop()
+                if spare.made_of != self.past and spare.lasts(structure):
+                    return spare
+        return None
+
+    def made(self, network: nn.Module, structure: Structure) -> StandIn | None:
+        """A new stand-in; None where the network's own modules have to run."""
+        if structure.token == self.past:
+            return None
+        try:
+            return StandIn(network, structure, structure.token == self.right)
+        except CannotStandIn:
+            return None
+
+    def beside(self, stand_in: StandIn) -> bool:
+        """May other threads run stand-ins of the network while this one runs?  Not before a whole pass of it ended well."""
+        return stand_in.apart and stand_in.made_of == self.right and not (self.writes or self.keeps)
 
     def __reduce__(self) -> Any:
         return (type(self), ())
 
 
 class Standing:
-    """The network as this thread runs it.  made_of: as of its stand-in; () where its own modules are lent."""
+    """The network as this thread runs it, and what it is.  made_of: as of its stand-in; () where its own modules are lent."""
 
-    def __init__(self, network: nn.Module, tries: Tries, stand_in: StandIn | None) -> None:
+    def __init__(self, network: nn.Module, tries: Tries, stand_in: StandIn | None, token: object) -> None:
         self.network, self.made_of = (network, ()) if stand_in is None else (stand_in.network, stand_in.made_of)
+        self.token = token
         self.tries, self.originals = tries, () if stand_in is None else stand_in.originals
         self.draws = Drawing(() if stand_in is None else stand_in.weights)
 
     def drawing(self, key: Any) -> AbstractContextManager[Any]:
         """A context for a pass of that key.  The network's own modules are watched, too, until a whole pass ended well."""
-        if self.tries.quiet.get((self.made_of, key)):
+        if self.tries.quiet.get((self.token, key)):
             return nullcontext()
         return self._watched() if self.made_of and self.made_of == self.tries.right else self.draws
 
     @contextmanager
     def _watched(self) -> Iterator[None]:
-        with hooked(((module, self._past) for module in self.originals), before=True), self.draws:
+        with watched(self.originals, self._past), self.draws:
             yield
 
-    def _past(self, *_passed: Any) -> None:
+    def _past(self) -> None:
         raise self.tries.gone_past(self.made_of)
 
     def passed(self, key: Any, whole: bool) -> None:
         """Note that a pass ended; whole: it ran through the whole network, so only modules that stand in ran."""
         self.tries.writes |= self.draws.wrote
         if not self.draws.drew:
-            self.tries.quiet.keep((self.made_of, key), True)
+            self.tries.quiet.keep((self.token, key), True)
         if whole and self.made_of:
             if self.made_of == self.tries.past:  # and the network's code caught it
                 raise Past
@@ -84,13 +116,32 @@ class Standing:
 
 
 class Here(local):
-    """What stands for networks in this thread, by the id of each network."""
+    """What stands for networks in this thread, and what they are taken to be, by the id of each network."""
 
     def __init__(self) -> None:
         self.standing: dict[int, Standing] = {}
+        self.states: dict[int, NetworkState] = {}
 
 
 HERE = Here()
+
+
+def state_of(network: nn.Module, tries: Tries) -> NetworkState:
+    """What the network is now; inside of `undisturbed` and `unchanged`, what it was at their beginning."""
+    return HERE.states.get(id(network)) or tries.watch.state(network)
+
+
+@contextmanager
+def unchanged(network: nn.Module, tries: Tries) -> Iterator[NetworkState]:
+    """Inside, the network counts as what it is at the beginning, so that it need not be looked over again and again."""
+    if id(network) in HERE.states:
+        yield HERE.states[id(network)]
+        return
+    state = HERE.states[id(network)] = tries.watch.state(network)
+    try:
+        yield state
+    finally:
+        del HERE.states[id(network)]
 
 
 def standing(network: nn.Module) -> Standing | None:
@@ -100,48 +151,49 @@ def standing(network: nn.Module) -> Standing | None:
 
 @contextmanager
 def undisturbed(network: nn.Module, tries: Tries) -> Iterator[Standing]:
-    """Eval mode and this thread alone inside: what runs is what it yields, which is also `standing(network)`.
+    """Eval mode inside, and what runs is run by this thread alone: what it yields, which is also `standing(network)`.
 
-    No other thread explains meanwhile what shares a module with it.  Where no stand-in can be made of the network, its own
-    modules are lent, and put into eval mode as long as the block lasts.
+    No other thread explains meanwhile what shares a module with it, but by stand-ins of its own, where these and this one
+    share nothing that is written.  Where no stand-in can be made of the network, its own modules are lent, and put into eval
+    mode as long as the block lasts.
     """
     if id(network) in HERE.standing:
         with torch.inference_mode(False):
             yield HERE.standing[id(network)]
         return
-    with _alone(network, tries) as stand_in, torch.inference_mode(False):
-        stands = HERE.standing[id(network)] = Standing(network, tries, stand_in)
-        writes = 0 if stand_in is None else stand_in.writes()
+    with unchanged(network, tries) as state, _stand_in(network, tries, state) as stand_in, torch.inference_mode(False):
+        stands = HERE.standing[id(network)] = Standing(network, tries, stand_in, state.structure.token)
+        writes, beside = (0, 0) if stand_in is None else (stand_in.writes(), stand_in.writes_beside())
         try:
             with _lent(network) if stand_in is None else _watched(stand_in, tries):
                 yield stands
         finally:
             del HERE.standing[id(network)]
             if stand_in is not None:
-                stand_in.give_back()
-                if not stand_in.lasting:  # nor do the tensors that were written on it
-                    tries.spare = None
+                tries.keeps |= stand_in.give_back() or stand_in.writes_beside() != beside
+                if stand_in.lasting and len(tries.spares) < MOST:  # else the tensors that were written on it do not last, too
+                    tries.spares.append(stand_in)
+            tries.watch.passed(state, stand_in.written if stand_in else (), stand_in is None, tries.writes or tries.keeps)
         if stand_in is not None and stand_in.writes() != writes and active_count() > 1 and not tries.writes:
             raise BadNetwork(f"The weights of {type(network).__name__} were changed while it was explained. {TRAINED}")
 
 
 @contextmanager
-def _alone(network: nn.Module, tries: Tries) -> Iterator[StandIn | None]:
-    """What stands in for the network, if anything can, while no other thread explains one with a module of it."""
-    if tries.spare is not None and tries.process == os.getpid():
-        with held(tries.locks):
-            if (spare := tries.spare) is not None and spare.lasts():
-                yield spare
-                return
-    tries.locks, tries.process = locks_of(network), os.getpid()
-    with held(tries.locks):
-        try:
-            tries.spare = StandIn(network, tries.right)
-        except CannotStandIn:
-            tries.spare = None
-        if tries.spare is not None and tries.spare.made_of == tries.past:
-            tries.spare = None
-        yield tries.spare
+def _stand_in(network: nn.Module, tries: Tries, state: NetworkState) -> Iterator[StandIn | None]:
+    """What stands in for the network, if anything can; as long as it may not run beside others, with their locks held."""
+    with ExitStack() as turn:
+        stand_in = None
+        if tries.spares and tries.process == os.getpid():
+            turn.enter_context(held(tries.locks))
+            stand_in = tries.spare(state.structure)
+        if stand_in is None:
+            turn.close()
+            tries.locks, tries.process = locks_of(network), os.getpid()
+            turn.enter_context(held(tries.locks))
+            stand_in = tries.spare(state.structure) or tries.made(network, state.structure)
+        if stand_in is not None and tries.beside(stand_in):
+            turn.close()
+        yield stand_in
 
 
 def again(ask: Callable[P, T]) -> Callable[P, T]:
@@ -198,11 +250,11 @@ def _watched(stand_in: StandIn, tries: Tries) -> Iterator[None]:
         yield
         return
 
-    def hook(*_passed: Any) -> None:
+    def past() -> None:
         raise tries.gone_past(stand_in.made_of)
 
     try:
-        with hooked(((module, hook) for module in stand_in.originals), before=True):
+        with watched(stand_in.originals, past):
             yield
     except BadNetwork as error:
         if stand_in.made_of == tries.right:  # it failed later

@@ -222,6 +222,21 @@ def test_a_fused_result_that_is_not_the_written_one_is_an_error(monkeypatch):
         attended(ALL["timm vit"].network(), ALL["timm vit"].images(1))
 
 
+def test_what_a_fused_attention_gives_is_compared_once_for_each_of_a_network_and_size(monkeypatch):
+    compared, check = [], Attending._check
+    monkeypatch.setattr(
+        Attending, "_check", lambda mode, out, fused, layer: (compared.append(layer), check(mode, out, fused, layer))
+    )
+    network = ALL["timm vit"].network()
+    model = seewhy.wrap(network)
+    for _ in range(2):
+        model.attended(ALL["timm vit"].images(1))
+        assert sorted(compared) == sorted({*compared}) != []
+    network.blocks[0].attn.scale = 0.5
+    model.attended(ALL["timm vit"].images(1))
+    assert len(compared) == 2 * len({*compared}), "an edited network is another"
+
+
 def test_dropout_in_eval_mode_is_refused():
     with pytest.raises(seewhy.NotApplicable, match="drops attention by chance even in eval mode"), Attending(nn.Identity()):
         F.scaled_dot_product_attention(*qkv(), dropout_p=0.1)

@@ -1,23 +1,26 @@
 """Codes of tokens: sent through a network, each arrives as what it was, and a mixture of several is none."""
 
-from math import prod
-
 import pytest
 import torch
 from torch import nn
 
 from seewhy.models.torch.attention.attending import Attending
 from seewhy.models.torch.attention.emissions import Emission, decoded, emissions
-from seewhy.models.torch.places.layout import FIRST, LAST, SEQUENCE, TOKENS, Layout
+from seewhy.models.torch.places.layout import FIRST, LAST, SEQUENCE, TOKENS, Located
+from support import layouts
 
 RNG = torch.Generator().manual_seed(0)
 SPACE = (2, 3)
+LAYOUTS = {
+    FIRST: layouts.first(5, SPACE), LAST: layouts.last(5, SPACE), TOKENS: layouts.tokens(5, SPACE, before=1),
+    SEQUENCE: layouts.tokens(5, SPACE, before=1, sequence=True),
+}  # fmt: skip
 SHAPES = {FIRST: (2, 5, *SPACE), LAST: (2, *SPACE, 5), TOKENS: (2, 7, 5), SEQUENCE: (7, 2, 5)}
 
 
 def emission(kind, dtype=torch.float32):
     a = torch.randn(SHAPES[kind], generator=RNG).to(dtype)
-    return Emission(a, Layout(kind, 5, SPACE, prefix=int(kind in (TOKENS, SEQUENCE))), 0, 7 if a.ndim == 3 else 6)
+    return Emission(a, LAYOUTS[kind], 0, 7 if a.ndim == 3 else 6)
 
 
 @pytest.mark.parametrize("kind", SHAPES)
@@ -26,7 +29,7 @@ def test_tokens_come_image_by_image(kind):
     tokens = seen.tokens(seen.a)
     assert tokens.shape == (2, seen.length, 5)
     lies = seen.lies
-    own = tokens[:, lies.prefix :].transpose(1, 2).reshape(2, 5, *SPACE)
+    own = tokens[:, list(lies.tokens)].transpose(1, 2).reshape(2, 5, *SPACE)
     assert torch.equal(own, lies.turn(seen.a))
 
 
@@ -87,10 +90,12 @@ class Net(nn.Module):
         return self.fc(tokens.mean(1))
 
 
-def lies(module, a):
+def lies(a):
     if a.ndim == 4:
-        return Layout(FIRST, a.shape[1], tuple(a.shape[2:])) if a.shape[1] == 5 else None
-    return Layout(TOKENS, a.shape[2], SPACE) if a.ndim == 3 and prod(SPACE) == a.shape[1] else None
+        layout = layouts.first(a.shape[1], a.shape[2:]) if a.shape[1] == 5 else None
+    else:
+        layout = layouts.tokens(a.shape[2], SPACE) if a.shape[1:2] == (6,) and a.ndim == 3 else None
+    return Located(tuple(a.shape), layout)
 
 
 def test_what_layers_emit_is_noted_in_order_and_hooks_are_gone():

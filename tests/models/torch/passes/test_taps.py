@@ -21,7 +21,9 @@ from seewhy.models.torch.passes.taps import (
     ordered_gradients,
     recorded,
     unwrapped,
+    watched,
 )
+from support.threads import together
 
 RNG = torch.Generator().manual_seed(0)
 X = torch.randn(2, 3, 6, 6, generator=RNG)
@@ -146,11 +148,37 @@ def test_hooks_leave_other_threads_alone(network):
     assert calls == [1, 1]
 
 
-def test_a_hook_before_sees_what_goes_in(network):
-    entered = []
-    with torch.no_grad(), hooked([(network.conv, lambda _, args: entered.append(args[0].clone()))], before=True):
-        network(X)
-    assert_close(entered[0], X)
+def test_before_a_watched_module_runs_in_this_thread_it_is_told_and_nothing_is_set_on_it(network):
+    told, order = [], []
+    network.conv.register_forward_pre_hook(lambda *_: order.append("runs"))
+    before = hooks(network)
+    with watched([network.conv, network.relu], lambda: (told.append(1), order.append("told"))):
+        assert hooks(network) == before
+        other = Thread(target=network, args=(X,))
+        other.start()
+        other.join()
+        assert told == []
+        with watched([network.relu], lambda: told.append("inner")):
+            network(X)
+        network.conv(X)
+    network(X)
+    assert told == [1, "inner", 1, "inner", 1]
+    assert order == ["runs"] * 2 + ["told", "runs"] * 3 + ["runs"] * 2
+    assert not nn.modules.module._global_forward_pre_hooks
+
+
+def test_threads_that_watch_at_once_are_each_told_of_their_own(network):
+    modules, told = [nn.Identity() for _ in range(8)], [[] for _ in range(8)]
+
+    def watch(i):
+        for _ in range(200):
+            with watched([modules[i]], lambda: told[i].append(i)):
+                for module in modules:
+                    module(X)
+
+    together(*(lambda i=i: watch(i) for i in range(8)))
+    assert told == [[i] * 200 for i in range(8)]
+    assert not nn.modules.module._global_forward_pre_hooks
 
 
 Pair = namedtuple("Pair", "a b")

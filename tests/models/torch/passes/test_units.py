@@ -11,8 +11,8 @@ from torch.testing import assert_close
 import seewhy
 from seewhy import Unit
 from seewhy.models.torch.passes.units import End, unit_scores
-from seewhy.models.torch.places.layout import FIRST, TOKENS, Layout
-from support import ask, networks
+from seewhy.models.torch.places.layout import Layout, Located
+from support import ask, layouts, networks
 from support.dimensions import SPACES, bold, pointwise
 
 X = torch.as_tensor(networks.images(2, 12, 12, seed=3)).float()
@@ -23,8 +23,8 @@ class Whole(NamedTuple):
 
     layout: Layout | None
 
-    def lies(self, module, a, x):
-        return self.layout
+    def located(self, layer, a, x):
+        return Located(tuple(a.shape), self.layout)
 
 
 class Repeating(nn.Module):
@@ -44,7 +44,7 @@ class Failing(nn.Module):
         raise AssertionError("what lies behind the layer ran")
 
 
-MAPS = Layout(FIRST, 3, (12, 12))
+MAPS = layouts.first(3, (12, 12))
 
 
 def scores(end, calls=3, network=None):
@@ -78,7 +78,7 @@ def test_the_place_that_is_meant_is_read(at):
 def test_of_equal_maxima_one_place_has_the_gradient():
     network = nn.Sequential(nn.Identity())
     x = torch.ones(1, 2, 3, 3, requires_grad=True)
-    found = unit_scores(lambda: network(x), network, x, End("0", "max", Whole(Layout(FIRST, 2, (3, 3)))), 1)
+    found = unit_scores(lambda: network(x), network, x, End("0", "max", Whole(layouts.first(2, (3, 3)))), 1)
     (g,) = torch.autograd.grad(found.sum(), x)
     assert g.flatten(2).sum(2).tolist() == [[1, 1]]
     assert int((g != 0).sum()) == 2
@@ -86,7 +86,7 @@ def test_of_equal_maxima_one_place_has_the_gradient():
 
 def test_tokens_of_no_place_are_left_out():
     network, x = nn.Sequential(nn.Identity()), torch.randn(2, 5, 3, generator=torch.Generator().manual_seed(0))
-    found = unit_scores(lambda: network(x), network, x, End("0", "sum", Whole(Layout(TOKENS, 3, (2, 2), prefix=1))), 1)
+    found = unit_scores(lambda: network(x), network, x, End("0", "sum", Whole(layouts.tokens(3, (2, 2), before=1))), 1)
     assert_close(found, x[:, 1:].sum(1))
 
 

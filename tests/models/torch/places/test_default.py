@@ -3,20 +3,26 @@
 import pytest
 
 from seewhy.models.model import Layer
-from seewhy.models.torch.places.default import widest_map, with_default
-from seewhy.models.torch.places.layout import FIRST, TOKENS, Layout
+from seewhy.models.torch.places.default import last_map, widest_map
+from seewhy.models.torch.places.layout import Layout
+from seewhy.models.torch.places.marks import IMAGES, Dim, Factor
 
-MAP, TOKEN = Layout(FIRST, 8, (7, 7)), Layout(TOKENS, 8, (7, 7), 1)
+MAP = Layout.first(8, (7, 7))
+PATCHES = Dim((Factor(7, 0), Factor(7, 1)), (-1, *range(49)))  # behind a class token
+TOKEN = Layout((Dim((Factor(1, IMAGES),)), PATCHES, Dim((Factor(8),))), (7, 7))
+HEADS = Layout((Dim((Factor(1, IMAGES),)), Dim((Factor(2),)), PATCHES, Dim((Factor(4),))), (7, 7))
 
 
 def layer(kind="Conv2d", shape=(8, 7, 7), connected=True, tokens=0):
     return Layer(kind, shape, 1, connected, tokens=tokens)
 
 
-def chosen(layers, layouts, unclear=False):
-    found = with_default(layers, layouts, [*layers][::-1], unclear)
-    assert [*found] == [*layers]
-    return {name: found[name].why for name in found if found[name].default}
+def chosen(layers, layouts, lost=()):
+    found = last_map(layers.__getitem__, layouts.__getitem__, [*layers][::-1], lost.__contains__)
+    assert found is not None
+    name, known = found
+    assert known == layers[name]._replace(default=True, why=known.why)
+    return {name: known.why}
 
 
 def test_the_last_layer_with_space_that_the_scores_rest_on():
@@ -40,32 +46,38 @@ def test_where_nothing_is_seen_to_reach_the_scores_the_last_is_read_and_that_is_
 
 
 def test_layers_whose_tokens_are_unclear_are_said_to_be_passed_over():
-    assert "not known how their tokens lie" in chosen({"a": layer()}, {"a": MAP}, True)["a"]
+    layers = {"a": layer(), "b": layer("Block", (8, 49))}
+    assert "of later layers it is not known how they lie" in chosen(layers, {"a": MAP, "b": None}, ("b",))["a"]
+    assert "not known" not in chosen(layers, {"a": MAP, "b": None})["a"]
 
 
 PASSED = {**dict.fromkeys(("MaxPool2d", "Dropout", "Identity", "Flatten"), MAP), "Linear": TOKEN,
-          "one cell": Layout(FIRST, 8, (1, 1)), "no space": None}  # fmt: skip
+          "one cell": Layout.first(8, (1, 1)), "no space": None, "heads": HEADS}  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", PASSED)
 def test_what_finds_nothing_in_space_is_no_default(kind):
     layers = {"conv": layer(), "last": layer(kind)}
     assert [*chosen(layers, {"conv": MAP, "last": PASSED[kind]})] == ["conv"]
-    assert with_default({"last": layer(kind)}, {"last": PASSED[kind]}, ["last"], False) == {"last": layer(kind)}
+    assert last_map(layers.__getitem__, {"last": PASSED[kind]}.__getitem__, ["last"], ().__contains__) is None
+
+
+def widest(layers, layouts):
+    return widest_map(layers.__getitem__, layouts.__getitem__, [*layers][::-1])
 
 
 def test_of_a_dense_head_the_last_of_the_widest_maps():
     layers = {"stem": layer(shape=(8, 9, 9)), "wide": layer(shape=(32, 7, 7)), "wide2": layer(shape=(32, 6, 7)),
               "head": layer(shape=(21, 9, 9)), "off": layer(shape=(64, 7, 7), connected=False)}  # fmt: skip
-    layouts = {name: Layout(FIRST, found.shape[0], found.shape[1:]) for name, found in layers.items()}
-    found = widest_map(layers, layouts, [*layers][::-1])
+    layouts = {name: Layout.first(found.shape[0], found.shape[1:]) for name, found in layers.items()}
+    found = widest(layers, layouts)
     assert found is not None
-    assert [*found] == ["wide2"]
-    assert found["wide2"].why == "the last of the widest maps (32 channels, 6x7 cells) that the score rests on"
+    assert found[0] == "wide2"
+    assert found[1].why == "the last of the widest maps (32 channels, 6x7 cells) that the score rests on"
 
 
 def test_what_cuts_patches_for_tokens_is_no_map():
     layers = {"embed": layer("Embed", tokens=1), "embed.conv": layer(shape=(8, 7, 7)), "neck": layer(shape=(4, 14, 14))}
-    layouts = {"embed": TOKEN, "embed.conv": MAP, "neck": Layout(FIRST, 4, (14, 14))}
-    assert widest_map(layers, layouts, [*layers][::-1]) is None
-    assert widest_map({"conv": layer()}, {"conv": MAP}, ["conv"]) is None
+    layouts = {"embed": TOKEN, "embed.conv": MAP, "neck": Layout.first(4, (14, 14))}
+    assert widest(layers, layouts) is None
+    assert widest({"conv": layer()}, {"conv": MAP}) is None

@@ -1,171 +1,179 @@
-"""What is no picture of the image is not drawn as one: heads, blocks of tokens, features in the place of time."""
+"""What dimensions, images and cells the marks of emissions stand for, and the way there and back."""
+
+from math import prod
 
 import numpy as np
 import pytest
 import torch
-from torch import nn
 
-import seewhy
-from seewhy.models.torch.places.layout import FIRST, LAST, SEQUENCE, TOKENS, Layout, NetworkGrids, halved, layout, squares
+from seewhy.images.places import Place
+from seewhy.models.torch.places.layout import (
+    FIRST,
+    LAST,
+    MANY,
+    NO_ORDER,
+    NO_SPACE,
+    OTHER,
+    PIECES,
+    SEQUENCE,
+    SUMMED_UP,
+    TOKENS,
+    Layout,
+    layout_of,
+    located,
+)  # fmt: skip
+from seewhy.models.torch.places.marks import IMAGES, Axis, Dim, Factor, Mark
 
-X = np.random.default_rng(0).standard_normal((2, 3, 64, 64))
+N, C, H, W = 2, 3, 4, 6
+IMAGE = Dim((Factor(N, IMAGES),))
+CHANNEL = Dim((Factor(C),))
+ROW, COLUMN = Dim((Factor(H, 0),)), Dim((Factor(W, 1),))
+TOKEN = Dim((Factor(H, 0), Factor(W, 1)))
+CELLS = range(H * W)
 
-
-def default(model, x=X):
-    return next((name, layer) for name, layer in model.layers(x).items() if layer.default)
-
-
-class Heads(nn.Module):
-    """Attention whose keys (n, heads, tokens, d) pass a module, with as many tokens as numbers in each, nearly."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        torch.manual_seed(0)
-        self.patch, self.qkv, self.k_norm = nn.Conv2d(3, 64, 8, 8), nn.Linear(64, 192), nn.LayerNorm(64)
-        self.kept, self.token, self.fc = nn.Sequential(self.k_norm), nn.Parameter(torch.randn(1, 1, 64)), nn.Linear(64, 4)
-
-    def forward(self, x):
-        x = self.patch(x).flatten(2).transpose(1, 2)
-        x = torch.cat([self.token.expand(len(x), -1, -1), x], 1)
-        q, k, v = self.qkv(x).chunk(3, -1)
-        k = self.kept(torch.stack([k, k * 2, k * 3], 1))  # (n, 3, 65, 64)
-        return self.fc(((q[:, None] @ k.transpose(-1, -2) / 8).softmax(-1) @ v[:, None]).mean(1)[:, 0])
-
-
-def test_heads_are_no_picture():
-    model = seewhy.wrap(Heads().double())
-    layers = model.layers(X)
-    assert layers["kept"].shape == (3, 65, 64)
-    assert default(model)[0] == "patch"
-    with pytest.raises(seewhy.NotApplicable, match=r"no space to draw in\. The default is patch"):
-        seewhy.grad_cam(model, X, layer="kept")
-
-
-class Blocks(nn.Module):
-    """Four blocks of tokens, (n, 4, 16, 12), as NesT has them: no 16x12 picture of a 64x64 image."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        torch.manual_seed(0)
-        self.patch, self.mlp, self.fc = nn.Conv2d(3, 12, 8, 8), nn.Sequential(nn.Linear(12, 12), nn.GELU()), nn.Linear(12, 4)
-
-    def forward(self, x):
-        x = self.patch(x).reshape(len(x), 12, 2, 4, 2, 4).permute(0, 2, 4, 3, 5, 1).reshape(len(x), 4, 16, 12)
-        return self.fc(self.mlp(x).mean((1, 2)))
-
-
-def test_blocks_of_tokens_are_no_picture():
-    model = seewhy.wrap(Blocks().double())
-    assert default(model)[0] == "patch"
-    with pytest.raises(seewhy.NotApplicable, match="no space"):
-        seewhy.grad_cam(model, X, layer="mlp")
-
-
-class Signal(nn.Module):
-    def __init__(self, middle: nn.Module) -> None:
-        super().__init__()
-        torch.manual_seed(0)
-        self.conv, self.middle, self.fc = nn.Conv1d(2, 24, 5, padding=2), middle, nn.Linear(24, 3)
-
-    def forward(self, x):
-        y = self.middle(self.conv(x).transpose(1, 2))
-        return self.fc((y[0] if isinstance(y, tuple) else y).mean(1))
+# by name: the dimensions, the way from (n, c, h, w) to such an emission, and the kind of the layout
+EMISSIONS = {
+    "channels first": ((IMAGE, CHANNEL, ROW, COLUMN), lambda x: x, FIRST),
+    "channels last": ((IMAGE, ROW, COLUMN, CHANNEL), lambda x: x.permute(0, 2, 3, 1), LAST),
+    "exchanged": ((IMAGE, CHANNEL, COLUMN, ROW), lambda x: x.transpose(2, 3), OTHER),
+    "exchanged, channels last": ((IMAGE, COLUMN, ROW, CHANNEL), lambda x: x.permute(0, 3, 2, 1), OTHER),
+    "images last": ((CHANNEL, ROW, COLUMN, IMAGE), lambda x: x.permute(1, 2, 3, 0), OTHER),
+    "tokens": ((IMAGE, TOKEN, CHANNEL), lambda x: x.flatten(2).transpose(1, 2), TOKENS),
+    "tokens before the batch": ((TOKEN, IMAGE, CHANNEL), lambda x: x.flatten(2).permute(2, 0, 1), SEQUENCE),
+    "tokens column by column": (
+        (IMAGE, Dim((Factor(W, 1), Factor(H, 0))), CHANNEL),
+        lambda x: x.transpose(2, 3).flatten(2).transpose(1, 2), OTHER,
+    ),
+    "tokens as columns": ((IMAGE, CHANNEL, TOKEN), lambda x: x.flatten(2), OTHER),
+    "windows in the batch": (
+        (Dim((Factor(N, IMAGES), Factor(2, 0, 2), Factor(3, 1, 2))), Dim((Factor(2, 0), Factor(2, 1))), CHANNEL),
+        lambda x: x.reshape(N, C, 2, 2, 3, 2).permute(0, 2, 4, 3, 5, 1).reshape(N * 6, 4, C), OTHER,
+    ),
+    "rows in the batch": (
+        (Dim((Factor(N, IMAGES), Factor(H, 0))), COLUMN, CHANNEL),
+        lambda x: x.permute(0, 2, 3, 1).reshape(N * H, W, C), OTHER,
+    ),
+    "rows before the batch": (
+        (Dim((Factor(H, 0), Factor(N, IMAGES))), COLUMN, CHANNEL),
+        lambda x: x.permute(2, 0, 3, 1).reshape(H * N, W, C), OTHER,
+    ),
+    "of shuffled tokens": (
+        (IMAGE, TOKEN._replace(rows=(*CELLS,)[::-1]), CHANNEL),
+        lambda x: x.flatten(2).flip(-1).transpose(1, 2), TOKENS,
+    ),
+}  # fmt: skip
 
 
-@pytest.mark.parametrize("length", [100, 24, 48])
-@pytest.mark.parametrize("kind", ["lstm", "linear", "norm", "transformer"])
-def test_features_of_a_signal_are_not_its_time(kind, length):
-    torch.manual_seed(1)
-    middle = {"lstm": nn.LSTM(24, 24, batch_first=True), "linear": nn.Linear(24, 24), "norm": nn.LayerNorm(24),
-              "transformer": nn.TransformerEncoderLayer(24, 2, 48, batch_first=True, dropout=0.0)}[kind]  # fmt: skip
-    network, x = Signal(middle).double().eval(), np.random.default_rng(0).standard_normal((2, 2, length))
-    seen: list[torch.Tensor] = []
-    handle = middle.register_forward_hook(lambda _m, _a, out: seen.append((out[0] if isinstance(out, tuple) else out).detach()))
-    network(torch.as_tensor(x))
-    handle.remove()
-    found = seewhy.eigen_cam(seewhy.wrap(network), x, layer="middle", signed=True)
-    assert found[0].values.shape == (length,)
-    activations = seewhy.wrap(network).activations(x, ["middle"])[0]["middle"]
-    np.testing.assert_allclose(np.asarray(activations), seen[0].transpose(1, 2).numpy(), rtol=1e-9)
+def x():
+    return torch.arange(N * C * H * W, dtype=torch.float64).reshape(N, C, H, W)
 
 
-def test_a_tuple_of_two_that_could_be_scores_says_which_is_explained():
-    class Two(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            torch.manual_seed(0)
-            self.conv, self.fc = nn.Conv2d(3, 8, 3), nn.Linear(8, 3)
-
-        def forward(self, x):
-            features = self.conv(x).relu().mean((2, 3))
-            return features, self.fc(features)
-
-    (m, _) = seewhy.grad_cam(seewhy.wrap(Two().double()), X)
-    assert any("a tuple with (2, 8) and (2, 3); the first is explained" in w for w in m.warnings)
-    (m, _) = seewhy.grad_cam(seewhy.wrap(Two().double(), output=1), X)
-    assert not m.warnings
+def layout(dims, axes=()) -> Layout:
+    read = layout_of(dims, 2, axes)
+    assert isinstance(read, Layout), read
+    return read
 
 
-GRIDS = NetworkGrids({5: Layout(TOKENS, 0, (2, 2), 1)}, frozenset({(6, 10)}))
-READ = {
-    "channels first": ((2, 7, 4, 6), {}, Layout(FIRST, 7, (4, 6))),
-    "channels last": ((2, 4, 6, 7), {}, Layout(LAST, 7, (4, 6))),
-    "the image's own": ((2, 3, 64, 96), {}, Layout(FIRST, 3, (64, 96))),
-    "surely first": ((2, 4, 6, 7), {"first": True}, Layout(FIRST, 4, (6, 7))),
-    "a grid that was followed": ((2, 5, 5, 7), {"grid": (5, 5)}, Layout(LAST, 7, (5, 5))),
-    "a grid of the network": ((2, 6, 10, 7), {}, Layout(LAST, 7, (6, 10))),
-    "another grid": ((2, 5, 9, 7), {}, None),
-    "tokens": ((2, 5, 7), {}, Layout(TOKENS, 7, (2, 2), 1)),
-    "tokens before the batch": ((5, 2, 7), {}, Layout(SEQUENCE, 7, (2, 2), 1)),
-    "as many tokens as nobody knows": ((2, 6, 7), {}, None),
-    "vectors": ((2, 7), {}, None),
-}
+@pytest.mark.parametrize("name", EMISSIONS)
+def test_emissions_are_turned_and_turned_back(name):
+    dims, emit, kind = EMISSIONS[name]
+    read = layout(dims)
+    emitted = emit(x())
+    assert (read.kind if not any(dim.rows for dim in dims) else TOKENS) == kind
+    assert read.shape == (C, H, W)
+    assert read.fits(emitted.shape, N)
+    torch.testing.assert_close(read.turn(emitted), x())
+    g = torch.stack([x(), 2 * x()])  # of two targets
+    torch.testing.assert_close(read.turn(torch.stack([emit(part) for part in g])), g)
+    one = emit(x()[:1].expand(N, -1, -1, -1)) if name == "images last" else None
+    if one is None and "batch" not in name:
+        edits = torch.randn(5, C, H, W, dtype=torch.float64)
+        alone = layout(tuple(dim if dim is not IMAGE else Dim((Factor(1, IMAGES),)) for dim in dims))
+        back = alone.back(edits, emit(x())[:1])
+        assert alone.fits(back.shape, 5)
+        torch.testing.assert_close(alone.turn(back), edits)
 
 
-@pytest.mark.parametrize("how", READ)
-def test_how_a_shape_is_read(how):
-    shape, more, expected = READ[how]
-    assert layout(shape, (64, 96), 2, GRIDS, **more) == expected
+@pytest.mark.parametrize("rows", [
+    (-1, *CELLS), (*CELLS, -1, -1), (*range(12), -1, *range(12, 24)), (*CELLS[:7], -1, *CELLS[7:], -1),
+])  # fmt: skip
+@pytest.mark.parametrize("sequence", [False, True])
+def test_tokens_of_no_place_are_left_out_wherever_they_stand_and_kept_on_the_way_back(rows, sequence):
+    dims = (IMAGE, TOKEN._replace(rows=rows), CHANNEL)
+    read = layout((dims[1], dims[0], dims[2]) if sequence else dims)
+    order = [row if row >= 0 else H * W for row in rows]
+    emit = lambda x: torch.cat([x.flatten(2).transpose(1, 2), -torch.ones(len(x), 1, C)], 1)[:, order]  # noqa: E731
+    emitted = emit(x()).transpose(0, 1) if sequence else emit(x())
+    torch.testing.assert_close(read.turn(emitted), x())
+    assert read.extra == rows.count(-1)
+    assert [order[at] for at in read.tokens] == [*CELLS]
+    edits = torch.randn(5, C, H, W, dtype=torch.float64)
+    back = read.back(edits, emitted[:, :1] if sequence else emitted[:1])
+    torch.testing.assert_close(back.transpose(0, 1) if sequence else back, emit(edits))
 
 
-KINDS = [Layout(FIRST, 5, (2, 3)), Layout(LAST, 5, (2, 3)), Layout(TOKENS, 5, (2, 3), 1, 2), Layout(SEQUENCE, 5, (2, 3), 2)]
+def test_cells_that_were_left_out_are_zero():
+    kept = (5, 0, 17, 23)
+    read = layout((IMAGE, TOKEN._replace(rows=kept), CHANNEL))
+    turned = read.turn(x().flatten(2).transpose(1, 2)[:, kept, :]).flatten(2)
+    torch.testing.assert_close(turned[..., kept], x().flatten(2)[..., kept])
+    assert not turned[..., [i for i in CELLS if i not in kept]].any()
 
 
-@pytest.mark.parametrize("lies", KINDS, ids=lambda lies: lies.kind)
-def test_what_is_turned_is_put_back(lies):
-    count = lies.prefix + 6 + lies.suffix
-    shape = {FIRST: (1, 5, 2, 3), LAST: (1, 2, 3, 5), TOKENS: (1, count, 5), SEQUENCE: (count, 1, 5)}[lies.kind]
-    emitted = torch.arange(float(np.prod(shape))).reshape(shape)
-    cells = lies.turn(emitted)
-    assert cells.shape == (1, *lies.shape) == (1, 5, 2, 3)
-    assert torch.equal(lies.back(cells, emitted), emitted)
-    edits = torch.cat([cells, -cells])
-    back = lies.back(edits, emitted)
-    assert torch.equal(lies.turn(back), edits)
-    if lies.kind == TOKENS:  # those of no place stay what they were
-        assert torch.equal(back[:, 0], emitted[:, 0].expand(2, 5))
-        assert torch.equal(back[:, 7:], emitted[:, 7:].expand(2, 2, 5))
-    assert torch.equal(lies.turn(torch.stack([emitted, -emitted])), torch.stack([cells, -cells]))
+def test_an_axis_that_runs_backwards_is_turned_and_its_cells_lie_in_order():
+    axes = (Axis(-2.0, 7.0, 6.0, 7.0), Axis(2.0, 0.5, 0.0, 1.0))
+    mark = Mark((IMAGE, CHANNEL, ROW, COLUMN), axes)
+    at = located(mark, (N, C, H, W), (8, 12))
+    assert at.layout is not None
+    torch.testing.assert_close(at.layout.turn(x().flip(2)), x())
+    assert at.place == Place((2.0, 2.0), (1.0, 0.5), (2.0, 2.0))
+    torch.testing.assert_close(at.layout.turn(at.layout.back(x(), x()[:1])), x())
 
 
-def test_cells_that_share_out_an_image_in_squares():
-    assert squares((4, 6), (64, 96))
-    assert not squares((4, 4), (64, 96))
-    assert not squares((5, 6), (64, 96))
-    assert not squares((0, 6), (64, 96))
-    assert squares((1, 1), (64, 96))
-    assert squares((3, 4, 6), (6, 64, 96)), "time has a pace of its own"
-    assert not squares((4,), (64, 96))
+def test_each_part_that_is_folded_into_the_batch_is_read_alone():
+    views = torch.stack([x(), x() + 100], 1)  # (n, views, ...)
+    for factors, emitted in (
+        ((Factor(N, IMAGES), Factor(2)), views.flatten(0, 1)),
+        ((Factor(2), Factor(N, IMAGES)), views.transpose(0, 1).flatten(0, 1)),
+    ):
+        read = layout((Dim(factors), CHANNEL, ROW, COLUMN))
+        assert (read.parts, read.channels, read.simple, read.channels_first) == (2, C, True, True)
+        for k in (0, 1):
+            torch.testing.assert_close(read.of_part(k).turn(emitted), views[:, k])
 
 
-def test_halves_are_rounded_up_and_down():
-    assert halved([(7, 4)]) == {(4, 2), (3, 2), (2, 1), (1, 1)}
-    assert halved([(1, 1)]) == {(1, 1)}
-    assert halved([]) == set()
+def test_what_is_no_map_says_why():
+    assert layout_of((IMAGE, CHANNEL), 2) == NO_SPACE
+    assert layout_of((IMAGE, Dim((Factor(2, 0, 2),)), COLUMN), 2) == PIECES
+    assert layout_of((IMAGE, TOKEN._replace(rows=(*CELLS, 3)), CHANNEL), 2) == MANY
+    assert layout_of((IMAGE._replace(rows=(1, 0)), CHANNEL, ROW, COLUMN), 2) == NO_ORDER
+    lost = located(Mark((), (), lost="it was lost"), (N, 9), (8, 12))
+    assert (lost.layout, lost.why, lost.lost) == (None, "it was lost", True)
 
 
-def test_proportions_are_those_of_the_last_two_sides():
-    assert Layout(FIRST, 1, (4, 6)).distorts((64, 96)) == pytest.approx(0)
-    assert Layout(FIRST, 1, (3, 4, 6)).distorts((100, 64, 96)) == pytest.approx(0)
-    assert Layout(FIRST, 1, (4, 12)).distorts((64, 96)) == pytest.approx(np.log(2))
-    assert Layout(FIRST, 1, (0, 6)).distorts((64, 96)) == np.inf
+def test_where_an_axis_is_summed_up_there_is_no_map():
+    mark = Mark((IMAGE, CHANNEL, COLUMN), (Axis(), Axis(2.0, 0.5, 0.0, 1.0)), whole=True)
+    at = located(mark, (N, C, W), (8, 12))
+    assert (at.layout, at.why, at.lost) == (None, SUMMED_UP, False)
+
+
+@pytest.mark.parametrize(("dims", "simple"), [
+    ((IMAGE, CHANNEL, ROW, COLUMN), True), ((IMAGE, TOKEN, CHANNEL), True), ((TOKEN, IMAGE, CHANNEL), True),
+    ((IMAGE, Dim((Factor(4),)), TOKEN, CHANNEL), False),  # heads
+    (EMISSIONS["windows in the batch"][0], False), ((IMAGE, Dim((Factor(H, 0), Factor(C))), COLUMN), False),
+])  # fmt: skip
+def test_only_whole_undivided_maps_are_simple(dims, simple):
+    assert layout(dims).simple == simple
+
+
+def test_one_image_without_a_dimension_for_it():
+    read = layout((CHANNEL, ROW, COLUMN))
+    torch.testing.assert_close(read.turn(x()[0]), x()[:1])
+
+
+def test_a_layout_of_channels_first():
+    read = Layout.first(C, (H, W))
+    assert (read.kind, read.shape, read.extra, read.tokens) == (FIRST, (C, H, W), 0, tuple(CELLS))
+    assert read.turn(x()) is not None
+    assert prod(read.size) == C * H * W
+    np.testing.assert_array_equal(read.back(x(), x()[:1]), x())

@@ -217,15 +217,13 @@ def default(model, x=PHOTOS):
     return next((name, layer) for name, layer in model.layers(x).items() if layer.default)
 
 
-def test_of_a_large_image_one_is_looked_at():
+def test_a_look_is_one_pass_of_one_image_without_a_graph():
     """Forward and back with all that lies between is a matter of memory."""
     network, passes = networks.pooled().float(), []
-    network.conv1.register_forward_pre_hook(lambda _module, args: passes.append(len(args[0])))
+    network.conv1.register_forward_pre_hook(lambda _module, args: passes.append((len(args[0]), torch.is_grad_enabled())))
     model = seewhy.wrap(network)
-    small, large = (np.zeros((1, 3, side, 1024), np.float32) for side in (512, 514))
-    assert [name for name, layer in model.layers(small).items() if layer.default] == ["act2"]
-    assert [name for name, layer in model.layers(large).items() if layer.default] == ["act2"]
-    assert passes == [2, 1]
+    assert [name for name, layer in model.layers(np.zeros((3, 3, 64, 96), np.float32)).items() if layer.default] == ["act2"]
+    assert passes == [(1, False)]
 
 
 class Mirrored(nn.Module):
@@ -238,18 +236,27 @@ class Mirrored(nn.Module):
         return self.fc(self.conv(self.turn(x)).relu().mean((2, 3)))
 
 
-@pytest.mark.parametrize(
-    "turn", [lambda x: x.flip(-1), lambda x: torch.rot90(x, 1, (2, 3)), torch.fliplr], ids=["flip", "rot90", "fliplr"]
-)
-def test_behind_a_mirror_the_map_says_that_it_lies_as_the_layer_saw_it(turn):
-    model = seewhy.wrap(Mirrored(turn).double())
+TURNS = {
+    "flip": (lambda x: x.flip(-1), lambda a: a.flip(-1)),
+    "rot90": (lambda x: torch.rot90(x, 1, (2, 3)), lambda a: torch.rot90(a, -1, (2, 3))),
+    "fliplr": (torch.fliplr, lambda a: a),  # which for images in a batch reverses the channels
+    "exchanged": (lambda x: x.transpose(2, 3), lambda a: a.transpose(2, 3)),
+}
+
+
+@pytest.mark.parametrize("name", TURNS)
+def test_behind_a_mirror_the_map_is_turned_back(name):
+    turn, back = TURNS[name]
+    network = Mirrored(turn).double()
+    model = seewhy.wrap(network)
+    with torch.no_grad():
+        expected = back(network.conv(turn(torch.as_tensor(PHOTOS))))
     for _ in range(2):  # also from what is remembered
-        (m, _other) = seewhy.grad_cam(model, PHOTOS, target=0, signed=True)
-        assert any("mirrors or turns the image" in w for w in m.warnings), m.warnings
-        assert m.cells is None
-    (m, _other) = seewhy.grad_cam(seewhy.wrap(Mirrored(lambda x: x + 0).double()), PHOTOS, target=0, signed=True)
-    assert not m.warnings
-    assert m.cells is not None
+        maps = seewhy.explain(model, PHOTOS, "grad-cam", target=0, layer="conv")
+        np.testing.assert_allclose(model.activations(PHOTOS, ["conv"])[0]["conv"], expected)
+        assert not any(m.warnings for m in maps)
+        assert maps[0].cells is not None
+        assert (maps[0].cells.stride, maps[0].cells.first) == ((4.0, 4.0), (1.5, 1.5))
 
 
 class Towers(nn.Module):
@@ -271,7 +278,7 @@ def test_the_layers_of_another_input_are_no_picture():
     for texts in (ids, torch.cat([ids, ids.flip(1) // 2])):
         model = seewhy.wrap(Towers().double(), inputs={"pixel_values": IMAGE, "input_ids": seewhy.Fixed(texts)})
         assert default(model)[0] == "image_norm"
-        with pytest.raises(seewhy.NotApplicable, match=r"no space.*image_norm"):
+        with pytest.raises(seewhy.NotApplicable, match=r"does not see the image.*image_norm"):
             seewhy.grad_cam(model, PHOTOS, layer="text_norm")
 
 

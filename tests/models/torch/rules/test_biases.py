@@ -7,15 +7,11 @@ from torch.nn import functional as F
 from torch.testing import assert_close
 
 import seewhy
-from seewhy.models.torch.places.layout import FIRST, TOKENS, Layout
+from seewhy.models.torch.places.following import Following
 from seewhy.models.torch.rules.biases import Biases
 
 RNG = torch.Generator().manual_seed(0)
 X = torch.randn(2, 3, 6, 6, dtype=torch.float64, generator=RNG)
-
-
-def maps(share):
-    return Layout(FIRST, share.shape[1], tuple(share.shape[2:])) if share.ndim == 4 else None
 
 
 def built(make):
@@ -59,10 +55,12 @@ class Constants(nn.Module):
         return self.fc((2 - (x + self.shift - 0.5)).flatten(1))
 
 
-def gathered(network, layout=maps, x=X):
+def gathered(network, x=X):
     x = x.clone().requires_grad_()
-    with Biases(len(x), layout) as biases:
-        score = network(x).flatten()
+    entered = x.clone()
+    follow = Following(entered)
+    with follow, Biases(len(x), follow) as biases:
+        score = network(entered).flatten()
     (g,) = torch.autograd.grad(score.sum(), x)
     return score.detach(), (x * g).flatten(1).sum(1).detach(), biases.terms
 
@@ -98,8 +96,7 @@ def test_tokens_of_no_place_are_counted_apart():
             return self.end(self.fc(tokens).flatten(1))
 
     network = built(Tokens)
-    rows = Layout(TOKENS, 2, (6, 6), prefix=1)
-    _, _, found = gathered(network, lambda share: rows if share.ndim == 3 else None)
+    _, _, found = gathered(network)
     (bias,) = found
     weight = network.end.weight.detach().reshape(37, 2)
     expected = network.fc.bias.detach() * weight
@@ -110,7 +107,7 @@ def test_tokens_of_no_place_are_counted_apart():
 def test_values_that_belong_to_no_image_are_refused():
     network = nn.Sequential(nn.Linear(6, 1)).double()
     x = X.reshape(-1, 6)[:7].clone().requires_grad_()
-    with Biases(2, lambda _: None):
+    with Biases(2, Following(X)):
         score = network(x).sum()
     with pytest.raises(seewhy.NotApplicable, match="unknown whose is which"):
         score.backward()
@@ -118,6 +115,6 @@ def test_values_that_belong_to_no_image_are_refused():
 
 def test_nothing_is_noted_where_no_gradient_comes():
     network = built(NETS["convolution and linear"])
-    with torch.no_grad(), Biases(2, maps) as biases:
+    with torch.no_grad(), Biases(2, Following(X)) as biases:
         network(X)
     assert biases.terms == []

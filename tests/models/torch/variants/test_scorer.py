@@ -15,7 +15,6 @@ from seewhy.models.torch.variants.scorer import (
     Work,
     alike,
     memory_errors,
-    power_of_two,
     precision,
     quick,
     tail_of,
@@ -159,10 +158,6 @@ def test_a_lack_of_memory_is_a_memory_error():
         raise torch.OutOfMemoryError("CUDA out of memory")
     with pytest.raises(RuntimeError, match="shapes"), memory_errors():
         raise RuntimeError("shapes differ")
-
-
-def test_the_largest_power_of_two_up_to_a_number():
-    assert [power_of_two(n) for n in (0, 1, 2, 3, 4, 7, 8, 1000)] == [1, 1, 2, 2, 4, 4, 8, 512]
 
 
 def test_a_quick_copy_leaves_the_network_alone_and_gives_its_scores():

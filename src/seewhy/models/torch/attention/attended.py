@@ -12,10 +12,10 @@ from torch import Tensor
 from seewhy.arrays import Array
 from seewhy.errors import BadNetwork, NotApplicable
 from seewhy.memory import out_of_memory
-from seewhy.models.model import Attended, Tokens
+from seewhy.models.model import ATTENTION, Attended, Tokens
 from seewhy.models.torch.passes.backward import gradients
 from seewhy.models.torch.passes.taps import ordered_gradients
-from seewhy.models.torch.places.layout import SEQUENCE, TOKENS
+from seewhy.models.torch.places.layout import Layout, Located
 from seewhy.models.torch.runner import Runner
 from seewhy.models.torch.scores import as_numpy, plain
 from seewhy.targets.target import Target, weighted
@@ -91,7 +91,7 @@ def attended(runner: Runner, x: Array, targets: Sequence[Target], whole: bool, e
             )
         if whole:
             _check(survey)
-        mode = Attending(runner.network)
+        mode = Attending(runner.network, checked=True)  # by the survey
         with ordered_gradients(runner.network, len(x)), torch.set_grad_enabled(bool(targets)):
             entered = x.requires_grad_().clone() if targets else x
             with mode:
@@ -119,18 +119,17 @@ def attended(runner: Runner, x: Array, targets: Sequence[Target], whole: bool, e
 
 def _survey_of(runner: Runner, x: Tensor) -> AttentionSurvey:
     """Which tokens the network's attentions join: found out by a pass of noise, once for images of this shape."""
-    return runner.learned.attention.of(runner.survey_key(x), lambda: _survey(runner, x))
+    return runner.learned.attention.of(runner.key(x), lambda: _survey(runner, x))
 
 
 def _survey(runner: Runner, x: Tensor) -> AttentionSurvey:
     """Run noise like x and follow the tokens; where the network takes no two images, one."""
-    runner.survey(x[:1].detach())
     noise = torch.randn((2, *x.shape[1:]), generator=torch.Generator().manual_seed(0)).to(x)
     if runner.aims:  # which read what is in this very image
         noise = x[:1].detach() + 1e-3 * x.std() * noise
 
     def at(noise: Tensor) -> AttentionSurvey:
-        return attention_survey(runner.network, noise, runner.run, lambda module, a: runner.lies(module, a, noise))
+        return attention_survey(runner.network, noise, runner.run)
 
     try:
         return at(noise)  # two images, so that an axis of one is known to be no batch
@@ -191,7 +190,7 @@ def _sides(tokens: Tokens) -> str:
 
 def _tokens(emission: Emission) -> Tokens:
     lies = emission.lies
-    return Tokens(emission.length, lies.space, lies.prefix if lies.kind in (TOKENS, SEQUENCE) else 0)
+    return Tokens(emission.length, lies.space, lies.tokens)
 
 
 def _attention(call: AttentionCall, attention: TokenAttention, slopes: Tensor | None, n: int) -> TorchAttention | None:
@@ -256,11 +255,14 @@ def _shares(survey: AttentionSurvey) -> NDArray[Any]:
 
 
 def _place(runner: Runner, survey: AttentionSurvey, x: Tensor) -> None:
-    """Cells of attention lie where those of layers with the same grid do."""
-    known = {layer.shape[1:]: layer.cells for layer in reversed(runner.survey(x[:1].detach()).layers.values()) if layer.cells}
-    places = runner.of_size(x).places
+    """Cells of attention lie where those of the tokens do that are looked at."""
+    facts = runner.of_size(x)
     for attention in survey.attentions:
-        for name in (attention.layer, "attention") if attention.square else (attention.layer,):
-            grid = attention.keys.lies.space if attention.keys is not None else ()
-            if (cells := known.get(grid)) is not None and (places.get(name) or ((),))[0] != grid:
-                places[name] = (grid, cells)
+        keys = attention.keys
+        if keys is None or keys.place is None:
+            continue
+        grid = keys.lies.space
+        for name in (attention.layer, ATTENTION) if attention.square else (attention.layer,):
+            own = facts.at(name)
+            if own is None or own.layout is None or own.layout.space != grid:
+                facts.located[name] = Located((), Layout.first(1, grid), keys.place)

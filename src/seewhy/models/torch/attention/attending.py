@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
 from seewhy.errors import BadNetwork, NotApplicable
+from seewhy.models.torch.passes.taps import modules_of
 from seewhy.models.torch.passes.torch_calls import spelled
 from seewhy.models.torch.rules.unfused import ATTENTION, STEPS, of_each_query, written_out
 
@@ -41,14 +42,15 @@ class AttentionCall:
 class Attending(TorchFunctionMode):
     """While it is entered, the network's attentions are met, in the order they run, each by the innermost module it is in.
 
-    No number changes beyond rounding: BadNetwork where the written-out form does not give what the fused one gave.
+    No number changes beyond rounding: BadNetwork where the written-out form does not give what the fused one gave; that is
+    not asked again where it is `checked`, of the same network and images of the same size.
     cut: no gradient comes back through any attention.
     """
 
-    def __init__(self, network: nn.Module, cut: bool = False) -> None:
+    def __init__(self, network: nn.Module, cut: bool = False, checked: bool = False) -> None:
         super().__init__()
-        self.cut = cut
-        self.names = {id(module): name for name, module in network.named_modules()}
+        self.cut, self.checked = cut, checked
+        self.names = {id(module): name for name, module in modules_of(network).items()}
         self.calls: list[AttentionCall] = []
         self.soft: dict[int, tuple[Tensor, AttentionCall]] = {}  # weights on their way, kept so that no other takes their id
 
@@ -72,9 +74,9 @@ class Attending(TorchFunctionMode):
             return fn(*args, **kwargs)
         call = self._product(fn, args)
         out = fn(*args, **kwargs)
+        if call is not None:
+            return self._passed(out)
         with torch._C.DisableTorchFunction():
-            if call is not None:
-                return self._passed(out)
             if fn in SOFTMAX:
                 self._softened(out, args, kwargs)
             elif fn in SAME and args and (known := self._known(args[0])) is not None:
@@ -91,21 +93,24 @@ class Attending(TorchFunctionMode):
                 f"{layer} drops attention by chance even in eval mode (dropout_p={dropout_p}): its weights are another's at "
                 "each run. Call it with dropout_p=0 while self.training is False."
             )
-        with torch.no_grad():
-            fused = ATTENTION(query, key, value, attn_mask, 0.0, is_causal, scale=scale, enable_gqa=enable_gqa)
-        if enable_gqa:
-            key, value = of_each_query(query, key, value)
+        keys, values = of_each_query(query, key, value) if enable_gqa else (key, value)
         wide = torch.promote_types(query.dtype, torch.float32)
-        weights = written_out(query.to(wide), key.to(wide), attn_mask, is_causal, scale).to(value.dtype)
-        out = weights @ value
+        weights = written_out(query.to(wide), keys.to(wide), attn_mask, is_causal, scale).to(value.dtype)
+        out = weights @ values
+        if not self.checked:
+            with torch.no_grad():
+                fused = ATTENTION(query, key, value, attn_mask, 0.0, is_causal, scale=scale, enable_gqa=enable_gqa)
+            self._check(out, fused, layer)
+        self.calls.append(AttentionCall(layer, weights, values))
+        return self._passed(out)
+
+    def _check(self, out: Tensor, fused: Tensor, layer: str) -> None:
         if not alike(out, fused):
             off = (out - fused).abs().max().item()
             raise BadNetwork(
                 f"{layer}: softmax(q k') v differs from what its fused attention gives by {off:.2g}, so its weights are not "
                 "known. Switch fused attention off: timm's set_fused_attn(False), transformers' attn_implementation='eager'."
             )
-        self.calls.append(AttentionCall(layer, weights, value))
-        return self._passed(out)
 
     def _passed(self, out: Tensor) -> Tensor:
         return out.detach() + 0 * out if self.cut else out

@@ -8,12 +8,13 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from seewhy.images.places import Place
 from seewhy.models.torch.passes.taps import activation_of, hooked, modules_of
-from seewhy.models.torch.places.layout import FIRST, LAST, SEQUENCE, TOKENS, Layout
+from seewhy.models.torch.places.layout import FIRST, LAST, OTHER, SEQUENCE, TOKENS, Layout, Located
 
 from .attending import Attending
 
-Lies = Callable[[Any, Tensor], Layout | None]  # (module, what it emitted) -> how it lies
+Lies = Callable[[Tensor], Located | None]  # what was emitted -> where it lies
 
 
 class Emission(NamedTuple):
@@ -23,6 +24,7 @@ class Emission(NamedTuple):
     lies: Layout
     attentions: int  # attentions that had run
     length: int  # tokens of one image
+    place: Place | None = None  # where their cells lie in it
 
     def tokens(self, a: Tensor) -> Tensor:
         """The same as (n, tokens, c), a view of it where it can be."""
@@ -52,20 +54,23 @@ def emissions(
     handed: dict[int, Tensor] = {}  # copies of what is noted already
     names = {id(module): name for name, module in modules_of(network).items()}
 
-    def note(module: Any, a: Any) -> bool:
-        if not (isinstance(a, Tensor) and a.is_floating_point() and a.requires_grad) or (layout := lies(module, a)) is None:
+    def note(a: Any) -> bool:
+        if not (isinstance(a, Tensor) and a.is_floating_point() and a.requires_grad):
             return False
-        emitted.append(Emission(a, layout, len(mode.calls), _length(layout, a)))
+        at = lies(a)
+        if at is None or at.layout is None or at.layout.kind == OTHER:
+            return False
+        emitted.append(Emission(a, at.layout, len(mode.calls), _length(at.layout, a), at.place))
         return True
 
     def hook(module: Any, args: Any, output: Any) -> Any:
         with torch._C.DisableTorchFunction():
             for arg in args[:1]:
                 if id(arg) not in handed:
-                    note(None, arg)
+                    note(arg)
             if isinstance(module, torch.nn.Linear) and args:
                 entered.append(args[0])
-            if note(module, activation_of(output)):
+            if note(activation_of(output)):
                 rows[names[id(module)]] = (emitted[-1].length, emitted[-1].lies.kind)
         if not isinstance(output, Tensor):
             return None

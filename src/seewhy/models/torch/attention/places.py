@@ -15,6 +15,8 @@ from einops import rearrange
 from torch import Tensor
 
 from seewhy.errors import NotApplicable
+from seewhy.models.torch.places.following import Following
+from seewhy.models.torch.places.layout import Located, located
 
 from .attending import Attending, AttentionCall, alike
 from .emissions import Emission, Lies, decoded, emissions
@@ -58,17 +60,16 @@ class AttentionSurvey(NamedTuple):
 
 
 @torch.enable_grad()
-def attention_survey(
-    network: Any, noise: Tensor, run: Callable[[Tensor], tuple[Tensor, Tensor]], lies: Lies
-) -> AttentionSurvey:
+def attention_survey(network: Any, noise: Tensor, run: Callable[[Tensor], tuple[Tensor, Tensor]]) -> AttentionSurvey:
     """Run noise (n, c, *space) forward and follow the tokens through each attention."""
     emitted: list[Emission] = []
     entered: list[Tensor] = []
     mode = Attending(network)
     image = noise.detach().clone().requires_grad_().clone()
-    with mode, emissions(network, mode, emitted, entered, lies) as rows:
+    follow = Following(image)
+    with follow, mode, emissions(network, mode, emitted, entered, _lies(follow)) as rows:
         raw, _ = run(image)
-    cut, again = _cut(network, noise, run, lies) if mode.calls else ([], [])
+    cut, again = _cut(network, noise, run) if mode.calls else ([], [])
     _steady(mode.attentions(), again)
     attentions = [_joined(call, i, emitted, image) for i, call in enumerate(mode.calls)]
     square = [attention for attention in attentions if attention.square]
@@ -79,17 +80,29 @@ def attention_survey(
     return AttentionSurvey(bare, apart, beside, reads, rows)
 
 
+def _lies(follow: Following) -> Lies:
+    """How an emission lies, as it was followed."""
+
+    def lies(a: Tensor) -> Located | None:
+        mark = follow.of(a)
+        return None if mark is None else located(mark, tuple(a.shape), follow.space)
+
+    return lies
+
+
 def _cut(
-    network: Any, noise: Tensor, run: Callable[[Tensor], tuple[Tensor, Tensor]], lies: Lies
+    network: Any, noise: Tensor, run: Callable[[Tensor], tuple[Tensor, Tensor]]
 ) -> tuple[list[Emission], list[Tensor]]:  # fmt: skip
     """The layers' outputs, and the weights of all attentions, in a second pass with no gradient through attention.
 
     A token that still depends on another one in this pass is joined with it by something other than attention.
     """
     emitted: list[Emission] = []
-    mode = Attending(network, cut=True)
-    with mode, emissions(network, mode, emitted, [], lies):
-        run(noise.detach().clone().requires_grad_().clone())
+    mode = Attending(network, cut=True, checked=True)
+    image = noise.detach().clone().requires_grad_().clone()
+    follow = Following(image)
+    with follow, mode, emissions(network, mode, emitted, [], _lies(follow)):
+        run(image)
     return emitted, [call.weights.detach() for call in mode.calls]
 
 

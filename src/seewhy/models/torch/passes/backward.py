@@ -19,6 +19,11 @@ TRAINED = (
 )
 
 
+def trained_meanwhile(error: RuntimeError) -> bool:
+    """Did another thread write over the weights, so that the way back through the network failed?"""
+    return "modified by an inplace operation" in str(error) and active_count() > 1
+
+
 def gradients(
     scores: Tensor, tensors: list[Tensor], weights: NDArray[Any], at_once: int = 1, keep: bool = False
 ) -> list[Tensor | None]:
@@ -84,7 +89,7 @@ def _of_second(error: RuntimeError) -> Exception:
     if out_of_memory(error):
         return MemoryError(str(error))
     why = str(error).strip().splitlines()[0]
-    if "modified by an inplace operation" in why and active_count() > 1:
+    if trained_meanwhile(error):
         return BadNetwork(f"The second way back through the network failed: {why} {TRAINED}")
     return NotApplicable(f"{NONE} ({why}). {FIRST}")
 
@@ -113,7 +118,6 @@ def _backward(scores: Tensor, tensors: list[Tensor], starts: Tensor, keep: bool)
         if out_of_memory(error):
             raise
         why = str(error).strip().splitlines()[0]
-        changed = "modified by an inplace operation" in why and active_count() > 1
-        ask = TRAINED if changed else "Is a part of it checkpointed or compiled?"
+        ask = TRAINED if trained_meanwhile(error) else "Is a part of it checkpointed or compiled?"
         raise BadNetwork(f"The way back through the network failed: {why} {ask}") from error
     return [None if column[0] is None else torch.stack(column) for column in zip(*rows, strict=True)]

@@ -1,8 +1,8 @@
 """Reading a torch network while it runs.  Hooks are set and removed here and nowhere else; nothing is kept."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
-from threading import get_ident
+from contextlib import contextmanager
+from threading import get_ident, local
 from typing import Any, Protocol
 
 import torch
@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from seewhy.arrays import first_of
 from seewhy.errors import BadParameter, NoSuchName, closest
 from seewhy.models.model import INPUT
+
+from .process import WhileAny
 
 
 class Stop(Exception):
@@ -77,13 +79,15 @@ class Tap:
 
 @contextmanager
 def recorded(
-    taps: Sequence[Tap], grad: bool, done: Callable[[], bool] = lambda: False, follow: Locator | None = None
-) -> Iterator[None]:
+    taps: Sequence[Tap], grad: bool, done: Callable[[], bool] = lambda: False, follow: Locator | None = None,
+    some: bool = False,
+) -> Iterator[None]:  # fmt: skip
     """While the block runs, each tap keeps what its module emits, as a copy that no in-place layer can rewrite.
 
     With `grad`, the first tap that is met becomes a leaf and the graph is recorded from there on: what lies before
     costs what it costs in inference.  `done` is asked after each tap; once it says yes, Stop is raised.
     follow: it is asked where the cells of each tensor that a tap sees lie; the caller has entered it.
+    some: modules that emit no tensor, or no real numbers, are passed over.
     Other threads that run the same network meanwhile are left alone.
     """
 
@@ -93,6 +97,8 @@ def recorded(
                 tap.calls += 1
             taken = [tap for tap in taps_here if tap.call in (None, tap.calls)]
             if not taken:
+                return None
+            if some and (not isinstance(output, Tensor) or activation_of(output) is None):
                 return None
             tensor, put_back = emitted(output, taken[0].name)
             same = any(isinstance(arg, Tensor) and arg.data_ptr() == tensor.data_ptr() for arg in args)
@@ -141,11 +147,8 @@ def ordered_gradients(network: nn.Module, n: int) -> Iterator[list[bool]]:
 
 
 @contextmanager
-def hooked(hooks: Iterable[tuple[nn.Module, Callable[..., Any]]], before: bool = False) -> Iterator[None]:
-    """Forward hooks (module, args, output) while the block runs, for this thread alone.  No other place in `models` sets any.
-
-    before: called with (module, args), before the module runs.
-    """
+def hooked(hooks: Iterable[tuple[nn.Module, Callable[..., Any]]]) -> Iterator[None]:
+    """Forward hooks (module, args, output) while the block runs, for this thread alone.  No other place here sets any."""
     owner, handles = get_ident(), []
 
     def for_this_thread(hook: Callable[..., Any]) -> Callable[..., Any]:
@@ -153,12 +156,43 @@ def hooked(hooks: Iterable[tuple[nn.Module, Callable[..., Any]]], before: bool =
 
     try:
         for module, hook in hooks:
-            register = module.register_forward_pre_hook if before else module.register_forward_hook
-            handles.append(register(for_this_thread(hook)))
+            handles.append(module.register_forward_hook(for_this_thread(hook)))
         yield
     finally:
         for handle in handles:
             handle.remove()
+
+
+class WatchedHere(local):
+    """What is called in this thread before modules run, by the id of each."""
+
+    def __init__(self) -> None:
+        self.before: dict[int, Callable[[], None]] = {}
+
+
+WATCHED = WatchedHere()
+
+
+def _entered(module: nn.Module, _args: Any) -> None:
+    if (called := WATCHED.before.get(id(module))) is not None:
+        called()
+
+
+WATCHING = WhileAny(lambda: nn.modules.module.register_module_forward_pre_hook(_entered).remove)
+
+
+@contextmanager
+def watched(modules: Iterable[nn.Module], called: Callable[[], None]) -> Iterator[None]:
+    """While the block runs, `called` before any of the modules runs in this thread.  Nothing is set on the modules: others
+    may look at them meanwhile, and see them as they were.
+    """
+    before = WATCHED.before
+    WATCHED.before = {**before, **dict.fromkeys(map(id, modules), called)}
+    try:
+        with WATCHING:
+            yield
+    finally:
+        WATCHED.before = before
 
 
 def activation_of(output: Any) -> Tensor | None:
@@ -198,8 +232,21 @@ def offloaded(network: nn.Module) -> list[nn.Module]:
 
 
 def modules_of(network: nn.Module) -> dict[str, nn.Module]:
-    """Every module by name, but for one that a person may already know as the image."""
-    return {name: module for name, module in network.named_modules() if name != INPUT}
+    """Every module by name, but for one that a person may already know as the image, and scripted ones, which take no hook."""
+    scripted = torch.jit.ScriptModule
+    return {name: module for name, module in network.named_modules() if name != INPUT and not isinstance(module, scripted)}
+
+
+def last_modules(network: nn.Module, count: int) -> list[str]:
+    """The names of those modules that end with one of the last `count` innermost ones, in the order of the network's parts."""
+    names = [name for name in modules_of(network) if name]
+    inner = [name for name, after in zip(names, [*names[1:], ""], strict=True) if not after.startswith(f"{name}.")]
+    last = inner[-count:]
+    ends: dict[str, str] = {}
+    for name in inner:
+        parts = name.split(".")
+        ends.update({".".join(parts[:depth]): name for depth in range(1, len(parts) + 1)})
+    return [name for name in names if ends.get(name) in last]
 
 
 def unwrapped(network: nn.Module) -> nn.Module:
@@ -216,6 +263,20 @@ def unwrapped(network: nn.Module) -> nn.Module:
 @contextmanager
 def differentiable_rnn(network: nn.Module, device: torch.device) -> Iterator[None]:
     """cuDNN's recurrent layers refuse a backward pass in eval mode; torch's own do not."""
-    recurrent = device.type == "cuda" and any(isinstance(m, nn.RNNBase) for m in network.modules())
-    with torch.backends.cudnn.flags(enabled=False) if recurrent else nullcontext():
+    if device.type == "cuda" and any(isinstance(m, nn.RNNBase) for m in network.modules()):
+        with WITHOUT_CUDNN:
+            yield
+    else:
         yield
+
+
+def _without_cudnn() -> Callable[[], None]:
+    before, torch.backends.cudnn.enabled = torch.backends.cudnn.enabled, False
+
+    def back() -> None:
+        torch.backends.cudnn.enabled = before
+
+    return back
+
+
+WITHOUT_CUDNN = WhileAny(_without_cudnn)  # torch has one switch for all threads

@@ -43,11 +43,11 @@ def unit_scores(run: Callable[[], Any], network: nn.Module, x: Tensor, end: End,
     with suppress(Reached), hooked([(tap.module, hook)]):
         run()
     tap.activation = emissions[0] if emissions else None
-    return _scored(tap.module, plain(tap.check()), x, end)
+    return _scored(plain(tap.check()), x, end)
 
 
-def _scored(module: nn.Module, a: Tensor, x: Tensor, end: End) -> Tensor:
-    layout = end.whole.lies(module, a, x)
+def _scored(a: Tensor, x: Tensor, end: End) -> Tensor:
+    layout = end.whole.located(end.layer, a, x).layout
     if layout is None and a.ndim == 2 and len(a) == len(x) and isinstance(end.at, str):
         return a
     if layout is None:

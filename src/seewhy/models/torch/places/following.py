@@ -1,11 +1,12 @@
 """Where the cells of every layer lie in the image: derived from the calls of torch while the unchanged network runs."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from threading import local
 from typing import Any
 from weakref import ReferenceType, ref
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from seewhy.images.places import Place
@@ -36,6 +37,15 @@ BY_CHANCE = "tokens are chosen by chance"
 TRANSFORMED = "the inside of torch.func's transforms, which cannot be seen"
 
 
+class Active(local):
+    """What follows the network that this thread runs, the innermost last."""
+
+    follows: "tuple[Following, ...]" = ()
+
+
+ACTIVE = Active()
+
+
 class Following(TorchFunctionMode):
     """While this mode is active, each tensor computed from the image x (n, c, *space) has a mark that says where its cells lie.
 
@@ -45,6 +55,8 @@ class Following(TorchFunctionMode):
     def __init__(self, x: Tensor) -> None:
         super().__init__()
         self.marks: dict[int, tuple[ReferenceType[Tensor], Mark]] = {}
+        self.space = tuple(x.shape[2:])
+        self.made: dict[int, ReferenceType[Tensor]] = {}  # results of calls that read nothing of the image
         self.chance: dict[int, ReferenceType[Tensor]] = {}  # tensors that are drawn by chance, and not computed from the image
         self.hidden: set[int] = set()  # where the numbers lie that were computed from the image inside a transform
         self._keep(x, start(x.shape))
@@ -53,6 +65,20 @@ class Following(TorchFunctionMode):
         """The mark of a tensor; None for a tensor that was not computed from the image."""
         mark = self._of(tensor)
         return mark if mark is None or mark.lost else plainly(mark)
+
+    def __enter__(self) -> "Following":
+        ACTIVE.follows = (*ACTIVE.follows, self)
+        return super().__enter__()
+
+    def __exit__(self, *error: Any) -> None:
+        ACTIVE.follows = ACTIVE.follows[:-1]
+        super().__exit__(*error)
+
+    def beside(self, values: Iterable[Any], x: Tensor) -> None:
+        """Follow other pictures, of the shape of the images x, that the network gets beside them: their cells lie in them."""
+        for tensor in tensors_in(values):
+            if tensor.shape == x.shape and tensor.is_floating_point() and self.of(tensor) is None:
+                self._keep(tensor, start(tensor.shape))
 
     def moment(self, tensor: Tensor) -> Mark | None:
         """What is known at this moment of a tensor that was just computed."""
@@ -68,10 +94,17 @@ class Following(TorchFunctionMode):
         """Tell that a module of that kind computed this output from these arguments: where torch's calls inside it were not
         seen, as in compiled code, it is not known where the output lies.
         """
-        unseen = [tensor for tensor in tensors_in([output]) if self._of(tensor) is None]
-        if unseen and any(self._of(tensor) is not None for tensor in tensors_in([args])):
+        unseen = [tensor for tensor in tensors_in([output]) if self._of(tensor) is None and not self._was_made(tensor)]
+        given = [*tensors_in([args])] if unseen else []
+        if any(self._of(tensor) is not None for tensor in given):
             for tensor in unseen:
-                self._keep(tensor, lost(f"the inside of {kind}, which cannot be seen"))
+                if not isinstance(tensor, nn.Parameter) and not any(tensor is other for other in given):
+                    self._keep(tensor, lost(f"the inside of {kind}, which cannot be seen"))
+
+    def _was_made(self, tensor: Tensor) -> bool:
+        """Did a call that was seen make the tensor, from nothing of the image?"""
+        made = self.made.get(id(tensor))
+        return made is not None and made() is tensor
 
     def __torch_function__(self, fn: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
@@ -89,6 +122,7 @@ class Following(TorchFunctionMode):
         if not marks:
             self._note_others(fn, args, kwargs, out)
         if not marks or (name := name_of(fn)) in BLANK:
+            self.made.update({id(tensor): ref(tensor) for tensor in tensors_in([out])})
             return
         try:
             made = self._made(rule_of(fn), marks, args, kwargs, out)
@@ -109,6 +143,7 @@ class Following(TorchFunctionMode):
 
     def _note_others(self, fn: Any, args: Any, kwargs: Any, out: Any) -> None:
         """Note what was drawn by chance, and what is computed inside a transform such as vmap, whose tensors are wrapped."""
+        self.made.update((id(tensor), ref(tensor)) for tensor in tensors_in([out]))
         if name_of(fn) in CHANCE or (self.chance and self._by_chance([args, kwargs])):
             self.chance.update((id(tensor), ref(tensor)) for tensor in tensors_in([out]))
         if FUNCTORCH.maybe_current_level() is None:

@@ -1,130 +1,304 @@
-"""Which axes of an activation are channels and which are space.
+"""How an emission of a layer lies over the image: which of its dimensions are images, channels and space, and in which order.
 
-They are told apart by the space of the network's input: 224x224 pixels become (c, 7, 7) or (7, 7, c), and only one of these
-readings keeps the picture's proportions.  Where the tokens of a row lie in the image is determined in `tokens.py`.
+A layout is read off the mark of the emission itself (see `marks`), never off its shape.
 """
 
-from collections.abc import Iterable, Mapping
-from math import log, prod
-from types import MappingProxyType
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from math import inf, prod
 from typing import NamedTuple
 
-from seewhy.arrays import Array
+import torch
+from torch import Tensor
 
-FIRST, LAST, TOKENS, SEQUENCE = "channels first", "channels last", "tokens", "tokens before the batch"
+from seewhy.images.places import Place
+
+from .marks import IMAGES, Axis, Dim, Factor, Mark, Order
+from .merging import level
+from .moves import coarser
+
+CHANNELS, PARTS = -2, -3  # roles of factors, besides IMAGES and the axes of space from 0 on
+FIRST, LAST, TOKENS, SEQUENCE, OTHER = (
+    "channels first", "channels last", "tokens", "tokens before the batch", "in several dimensions",
+)  # fmt: skip
+NO_SPACE = "there is no space to draw in"
+SUMMED_UP = "an axis of the image is summed up in it, so that a cell is a whole row or column of the image"
+PIECES = "of an axis of the image only pieces are left in it"
+PAIRS = "it pairs cells with cells, as the weights of an attention do"
+MANY = "cells lie in it several times"
+NO_ORDER = "its rows are no images in their order"
 
 
-class Layout(NamedTuple):
-    """How to turn what a layer emits into (..., c, *space)."""
+@dataclass(frozen=True)
+class Layout:
+    """How to turn what a layer emits into (..., n, c, *space)."""
 
-    kind: str
-    channels: int
+    dims: tuple[Dim, ...]  # of an emission, as its mark says; the size of the images is not looked at
     space: tuple[int, ...]
-    prefix: int = 0  # how many tokens without a place stand before those of the image
-    suffix: int = 0  # and how many behind them
+    order: tuple[
+        Order | None, ...
+    ] = ()  # of each axis of space: which of its entries are the cells in order; None: all, as they are
+    part: int | None = None  # the emission holds several parts for each image (views, crops): which of them is read
+
+    @classmethod
+    def first(cls, channels: int, space: Sequence[int]) -> "Layout":
+        """The layout of (n, channels, *space)."""
+        along = (Dim((Factor(side, a),)) for a, side in enumerate(space))
+        return cls((Dim((Factor(1, IMAGES),)), Dim((Factor(channels),)), *along), tuple(space))
+
+    def of_part(self, part: int) -> "Layout":
+        """The layout of one of the parts of each image."""
+        return replace(self, part=part)
+
+    @cached_property
+    def roles(self) -> tuple[tuple[tuple[int, int], ...], ...]:
+        """Of each factor of each dimension: what it runs along, and its place in the order of all that do."""
+        batch = [any(f.axis == IMAGES for f in dim.factors) for dim in self.dims]
+        return tuple(
+            tuple((PARTS if with_images else CHANNELS, 0) if f.axis is None else (f.axis, -f.step) for f in dim.factors)
+            for dim, with_images in zip(self.dims, batch, strict=True)
+        )
+
+    @cached_property
+    def parts(self) -> int:
+        """How many rows the emission holds for each image."""
+        return self._count(PARTS)
+
+    @cached_property
+    def channels(self) -> int:
+        return self._count(CHANNELS)
+
+    def _count(self, role: int) -> int:
+        pairs = zip(self.dims, self.roles, strict=True)
+        return prod(f.size for dim, roles in pairs for f, (of, _) in zip(dim.factors, roles, strict=True) if of == role)
 
     @property
     def shape(self) -> tuple[int, ...]:
         return (self.channels, *self.space)
 
-    def turn(self, x: Array) -> Array:
-        """An activation (n, ...) or gradients (t, n, ...) with the channels before the space."""
-        if self.kind == FIRST:
-            return x
-        if self.kind == LAST:
-            return x.movedim(-1, -1 - len(self.space))
-        x = x.movedim(-3, -2) if self.kind == SEQUENCE else x
-        tokens = x[..., self._image_tokens, :].movedim(-1, -2)
-        return tokens.reshape(*tokens.shape[:-1], *self.space)
+    @property
+    def size(self) -> tuple[int, ...]:
+        """The shape of an emission for one image."""
+        return tuple(len(dim.rows) if dim.rows is not None else prod(_of_one(f) for f in dim.factors) for dim in self.dims)
 
-    def back(self, x: Array, emitted: Array) -> Array:
-        """Activations (m, c, *space) in the layer's order of axes, with the tokens without a place of `emitted` (1, ...)."""
-        if self.kind == FIRST:
-            return x
-        if self.kind == LAST:
-            return x.movedim(-1 - len(self.space), -1)
-        if self.kind == SEQUENCE:
-            whole = emitted.repeat(1, len(x), 1)
-            whole[self._image_tokens] = x.reshape(*x.shape[:2], -1).movedim(-1, 0)
-            return whole
-        whole = emitted.repeat(len(x), 1, 1)
-        whole[:, self._image_tokens] = x.reshape(*x.shape[:2], -1).movedim(-1, -2)
-        return whole
+    @cached_property
+    def kind(self) -> str:
+        """The order of its dimensions, where it is one of the usual ones: FIRST, LAST, TOKENS or SEQUENCE."""
+        simple = [roles[0][0] if len(roles) == 1 else CHANNELS if not roles else None for roles in self.roles]
+        d = len(self.space)
+        axes = [*range(d)]
+        if None not in simple and not any(dim.rows for dim in self.dims):
+            if simple == [IMAGES, CHANNELS, *axes] and not any(self.order):
+                return FIRST
+            if simple == [IMAGES, *axes, CHANNELS] and d > 1 and not any(self.order):
+                return LAST
+        if len(self.dims) == 3 and self.roles[2] in ((), ((CHANNELS, 0),)):
+            row = next((j for j in (1, 0) if [role for role, _ in self.roles[j]] == axes), None)
+            if row is not None and simple[1 - row] == IMAGES:
+                return TOKENS if row else SEQUENCE
+        return OTHER
+
+    @cached_property
+    def channels_first(self) -> bool:
+        """Do the cells come behind the channels, as behind a convolution?"""
+        return self.dims[-1].spatial
+
+    @cached_property
+    def simple(self) -> bool:
+        """Is it a whole map of the image: each axis of space once and undivided, the channels in a dimension of their own?"""
+        axes = [f.axis for dim in self.dims for f in dim.factors if f.axis is not None and f.axis >= 0]
+        channels = [dim for dim, roles in zip(self.dims, self.roles, strict=True) if (CHANNELS, 0) in roles]
+        whole = sorted(axes) == [*range(len(self.space))]
+        return whole and len(channels) < 2 and not any(dim.spatial for dim in channels)
+
+    @cached_property
+    def row(self) -> int | None:
+        """The dimension that holds all cells as a row of tokens; None where each axis has one of its own."""
+        spatial = [j for j, dim in enumerate(self.dims) if dim.spatial]
+        return spatial[0] if len(spatial) == 1 and (len(self.space) > 1 or self.kind in (TOKENS, SEQUENCE)) else None
+
+    @cached_property
+    def extra(self) -> int:
+        """How many entries of its row have no place: class tokens, registers, words."""
+        return sum(dim.rows.count(-1) for dim in self.dims if dim.rows is not None and dim.spatial)
 
     @property
-    def _image_tokens(self) -> slice:
-        return slice(self.prefix, self.prefix + prod(self.space))
+    def images(self) -> int | None:
+        """The dimension of the images, if nothing else lies in it."""
+        alone = [j for j, roles in enumerate(self.roles) if [role for role, _ in roles] == [IMAGES]]
+        return alone[0] if alone else None
 
-    def distorts(self, space: tuple[int, ...]) -> float:
-        """By how much the map's proportions differ from the input's: the logarithm of their ratio."""
-        return _distortion(self.space, space)
+    @cached_property
+    def alone(self) -> bool:
+        """Is the emission that of one image, without a dimension for images?"""
+        return not any(role == IMAGES for roles in self.roles for role, _ in roles)
+
+    def fits(self, shape: Sequence[int], n: int) -> bool:
+        """Could an emission of that shape for n images lie so?"""
+        if len(shape) != len(self.dims):
+            return False
+        holds = [any(role == IMAGES for role, _ in roles) for roles in self.roles]
+        return all(side == size * (n if many else 1) for side, size, many in zip(shape, self.size, holds, strict=True))
+
+    def turn(self, x: Tensor) -> Tensor:
+        """An emission, or gradients (t, ...) toward it, as (..., n, c, *space)."""
+        if self.kind == FIRST:
+            return x
+        lead = x.ndim - len(self.dims)
+        for j, dim in enumerate(self.dims):
+            if dim.rows is not None:
+                x = _in_order(x, lead + j, dim)
+        sizes, roles = [], []
+        for j, (dim, of) in enumerate(zip(self.dims, self.roles, strict=True)):
+            within = prod(_of_one(f) for f in dim.factors)
+            sizes += [x.shape[lead + j] // within if f.axis == IMAGES else f.size for f in dim.factors]
+            roles += [(*role, at) for at, role in enumerate(of, len(roles))]
+        n = prod(size for size, role in zip(sizes, roles, strict=True) if role[0] == IMAGES)
+        x = x.reshape(*x.shape[:lead], *sizes)
+        order = sorted(range(len(roles)), key=lambda at: (RANK.get(roles[at][0], roles[at][0]), roles[at][1], at))
+        x = x.permute(*range(lead), *(lead + at for at in order))
+        x = x.reshape(*x.shape[:lead], n, self.parts, self.channels, *self.space)
+        x = x.select(lead + 1, self.part or 0)
+        for a, order in enumerate(self.order):
+            if order is not None:
+                x = x.index_select(a - len(self.space), torch.tensor(order, device=x.device))
+        return x
+
+    def back(self, x: Tensor, emitted: Tensor) -> Tensor:
+        """Activations (m, c, *space) as the layer would emit them, with all else as in `emitted`, for one image."""
+        if self.kind == FIRST:
+            return x
+        if self.kind == LAST:
+            return x.movedim(1, -1)
+        at = self.turn(torch.arange(emitted.numel(), device=emitted.device).reshape(emitted.shape))  # (1, c, *space)
+        if self._gaps:
+            raise NotImplementedError("a layout without some of the cells cannot be written to")
+        whole = emitted.reshape(1, -1).repeat(len(x), 1)
+        whole[:, at.flatten()] = x.reshape(len(x), -1).to(whole)
+        j = next((j for j, roles in enumerate(self.roles) if any(role == IMAGES for role, _ in roles)), 0)
+        each = whole.reshape(len(x), *emitted.shape)
+        outer = prod(f.size for f, (role, _) in zip(self.dims[j].factors, self.roles[j], strict=True) if role != IMAGES)
+        inner = self._behind_images(j)
+        split = each.reshape(len(x), *emitted.shape[:j], outer // inner, 1, inner, *emitted.shape[j + 1 :])
+        return split.movedim(0, j + 1).reshape(*emitted.shape[:j], outer * len(x), *emitted.shape[j + 1 :])
+
+    def _behind_images(self, j: int) -> int:
+        """The product of what lies behind the images in their dimension."""
+        roles = [role for role, _ in self.roles[j]]
+        behind = self.dims[j].factors[roles.index(IMAGES) + 1 :] if IMAGES in roles else ()
+        return prod(f.size for f in behind)
+
+    @cached_property
+    def _gaps(self) -> bool:
+        """Are there cells of the grid that the emission does not hold?"""
+        return any(_missing(dim) for dim in self.dims)
+
+    @property
+    def tokens(self) -> tuple[int, ...]:
+        """Of a row of tokens, where each cell of the grid, row by row, stands in it."""
+        if self.row is None:
+            return tuple(range(prod(self.space)))
+        one = tuple(size if j == self.row else 1 for j, size in enumerate(self.size))
+        mine = [dim if j == self.row else Dim((Factor(1, IMAGES),) if any(f.axis == IMAGES for f in dim.factors) else ())
+                for j, dim in enumerate(self.dims)]  # fmt: skip
+        places = torch.arange(one[self.row]).reshape(one)
+        return tuple(Layout(tuple(mine), self.space, self.order).turn(places).flatten().tolist())
 
 
-LayoutsByLength = Mapping[int, Layout]  # by the number of tokens: the layout of such a row, with any number of channels
-EmissionSides = tuple[int, int]  # (a, b) of an emission (n, a, b), or of (a, n, b)
+RANK = {IMAGES: -30, PARTS: -20, CHANNELS: -10}
 
 
-class NetworkGrids(NamedTuple):
-    """The grids that a network's activations are known to have."""
-
-    tokens: LayoutsByLength
-    grids: frozenset[tuple[int, ...]]
-    signals: Mapping[tuple[int, EmissionSides], Layout | None] = MappingProxyType({})  # see `signals.SignalLayouts`
+def _of_one(f: Factor) -> int:
+    return 1 if f.axis == IMAGES else f.size
 
 
-def layout(
-    shape: tuple[int, ...],
-    space: tuple[int, ...],
-    n: int,
-    known: NetworkGrids,
-    first: bool = False,
-    grid: tuple[int, ...] | None = None,
-) -> Layout | None:
-    """The layout of an activation of `shape`, from n inputs of `space` (h, w) or more; None where there is no space left.
-
-    first: the channels are known to come first, as behind a convolution; grid: the grid of this activation, if it is known.
-    Any other grid must be one that the network is known to have, or divide the image into squares: axes of heads, tokens and
-    channels are no space.
-    """
-    tokens = known.tokens
-    if len(shape) == 2 + len(space) and shape[0] == n:
-        before, behind = Layout(FIRST, shape[1], shape[2:]), Layout(LAST, shape[-1], shape[1:-1])
-        if first or before.space == space:  # the size of the image itself: (n, 1, l) is no row of l channels
-            return before
-        likely = (behind, before) if behind.distorts(space) + 0.05 < before.distorts(space) else (before, behind)
-        true = [lies for lies in likely if lies.space == grid] or [lies for lies in likely if squares(lies.space, space)]
-        return next(iter([*true, *(lies for lies in likely if lies.space in known.grids)]), None)
-    if len(shape) != 3:
-        return None
-    if shape[0] == n and shape[1] in tokens:
-        return tokens[shape[1]]._replace(kind=TOKENS, channels=shape[2])
-    if shape[1] == n and shape[0] in tokens:
-        return tokens[shape[0]]._replace(kind=SEQUENCE, channels=shape[2])
-    return None
+def _missing(dim: Dim) -> bool:
+    return dim.rows is not None and len({row for row in dim.rows if row >= 0}) < prod(f.size for f in dim.factors)
 
 
-def squares(grid: tuple[int, ...], space: tuple[int, ...]) -> bool:
-    """Do the cells divide the space exactly into squares of whole pixels?  A single cell always does."""
-    if {*grid} == {1}:
-        return True
-    if len(grid) != len(space) or any(not c or pixels % c for pixels, c in zip(space, grid, strict=True)):
-        return False
-    return len({pixels // cells for pixels, cells in zip(space[-2:], grid[-2:], strict=True)}) == 1
+def _in_order(x: Tensor, j: int, dim: Dim) -> Tensor:
+    """The entries of dimension j in the order of the product of its factors, zeros where there is none."""
+    rows, count = dim.rows or (), prod(f.size for f in dim.factors)
+    first = next((at for at, row in enumerate(rows) if row >= 0), 0)
+    if rows[first : first + count] == tuple(range(count)):
+        return x.narrow(j, first, count)
+    place = {row: at for at, row in enumerate(rows)}
+    at = torch.tensor([place.get(cell, 0) for cell in range(count)], device=x.device)
+    x = x.index_select(j, at)
+    if _missing(dim):
+        there = torch.tensor([cell in place for cell in range(count)], device=x.device)
+        x = x * there.reshape(-1, *[1] * (x.ndim - 1 - j)).to(x.dtype)
+    return x
 
 
-def halved(grids: Iterable[tuple[int, ...]]) -> set[tuple[int, ...]]:
-    """Half of each grid, rounded up and down, and half of that."""
-    once = {half for grid in grids for half in _halves(grid)}
-    return once | {half for grid in once for half in _halves(grid)}
+class Located(NamedTuple):
+    """What is known of where an emission lies."""
+
+    shape: tuple[int, ...]  # of the emission, for n images
+    layout: Layout | None
+    place: Place | None = None  # where its cells lie in the image; None where that is not known, so that they divide it evenly
+    why: str = ""  # in words, why there is no layout
+    lost: bool = False  # it may have one all the same: it could not be followed
 
 
-def _halves(grid: tuple[int, ...]) -> list[tuple[int, ...]]:
-    both = [tuple(-(-side // 2) for side in grid), tuple(side // 2 for side in grid)]
-    return [half for half in both if min(half, default=0) > 0]
+def located(mark: Mark, shape: tuple[int, ...], space: Sequence[int]) -> Located:
+    """What the mark of an emission of that shape says, for images of `space`."""
+    if mark.lost:
+        return Located(shape, None, None, mark.lost, True)
+    if mark.pairs:
+        return Located(shape, None, None, PAIRS)
+    for j, _ in mark.spots:
+        mark = level(mark, j)
+    for a in range(len(mark.axes)):
+        mark = coarser(mark, a)
+    layout = layout_of(mark.dims, len(space), mark.axes)
+    if isinstance(layout, str):
+        return Located(shape, None, None, layout)
+    return Located(shape, layout, _place(mark, layout))
 
 
-def _distortion(cells: tuple[int, ...], space: tuple[int, ...]) -> float:
-    if 0 in cells:
-        return float("inf")
-    strides = [log(pixels / cell) for pixels, cell in zip(space[-2:], cells[-2:], strict=True)]  # not the axis of time
-    return max(strides) - min(strides)
+def layout_of(dims: tuple[Dim, ...], d: int, axes: Sequence[Axis] = ()) -> Layout | str:
+    """The layout of an emission of these dimensions over an image of d axes of space; or why it has none."""
+    sizes = []
+    for a in range(d):
+        steps = sorted((f.step, f.size) for dim in dims for f in dim.factors if f.axis == a)
+        sizes.append(prod(size for _, size in steps))
+        at = 1
+        for step, size in steps:
+            if step != at and size > 1:
+                return PIECES
+            at *= size
+    there = {f.axis for dim in dims for f in dim.factors if f.axis is not None and f.axis >= 0}
+    if there and len(there) < d:
+        return SUMMED_UP
+    if not there:
+        one = len(dims) == 2 + d and dims[0].images and all(dim == Dim(()) for dim in dims[2:])
+        return Layout.first(dims[1].size, sizes) if one else NO_SPACE  # a map of a single cell
+    for dim in dims:
+        cells = [row for row in dim.rows or () if row >= 0]
+        if len({*cells}) < len(cells):
+            return MANY
+        if dim.rows is not None and any(f.axis == IMAGES for f in dim.factors):
+            return NO_ORDER
+    return Layout(dims, tuple(sizes), tuple(_cells_in_order(axis, size) for axis, size in zip(axes, sizes, strict=False)))
+
+
+def _cells_in_order(axis: Axis, size: int) -> Order | None:
+    """Which entries along an axis are its cells, from the first pixels of the image to the last; None: all, as they are."""
+    backwards = axis.stride < 0 and size > 1
+    if axis.order is None:
+        return tuple(range(size))[::-1] if backwards else None
+    entry = {cell: i for i, cell in enumerate(axis.order)}
+    return tuple(entry[cell] for cell in (range(size)[::-1] if backwards else range(size)))
+
+
+def _place(mark: Mark, layout: Layout) -> Place:
+    """Where its cells lie."""
+    strides, firsts, fields = [], [], []
+    for axis, cells in zip(mark.axes, layout.space, strict=True):
+        backwards = axis.stride < 0 and cells > 1
+        strides.append(abs(axis.stride))
+        firsts.append(axis.first + axis.stride * (cells - 1) if backwards else axis.first)
+        fields.append(inf if mark.whole else axis.high - axis.low + 1)
+    return Place(tuple(strides), tuple(firsts), tuple(fields))

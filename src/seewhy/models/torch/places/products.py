@@ -12,7 +12,7 @@ from .merging import combined, merged, summed
 from .moves import chosen, inserted, permuted, regrouped, with_dim
 
 Of = Callable[[Any], Mark | None]
-Made = Mark | Sequence[Mark | None]
+MarksMade = Mark | Sequence[Mark | None]
 
 
 def contracted(of: Of, out: Any, terms: Sequence[tuple[Any, Sequence[object]]], labels: Sequence[object]) -> Mark:
@@ -101,16 +101,16 @@ def attended(of: Of, out: Tensor, query: Tensor, key: Tensor, value: Tensor, *_:
     return contracted(of, out, named, [*batch, "query", "out"])
 
 
-def multi_head(of: Of, out: Any, query: Tensor, key: Tensor, value: Tensor, *_: Any, **__: Any) -> Made:
+def multi_head(of: Of, out: Any, query: Tensor, key: Tensor, value: Tensor, *_: Any, **__: Any) -> MarksMade:
     """The rule of F.multi_head_attention_forward: (l, n, c), and the weights of the attention (n, heads, l, keys)."""
     return _heads(of, out, (query, key, value), ["query", "n"], ["key", "n"])
 
 
-def native_multi_head(of: Of, out: Any, query: Tensor, key: Tensor, value: Tensor, *_: Any, **__: Any) -> Made:
+def native_multi_head(of: Of, out: Any, query: Tensor, key: Tensor, value: Tensor, *_: Any, **__: Any) -> MarksMade:
     return _heads(of, out, (query, key, value), ["n", "query"], ["n", "key"])
 
 
-def _heads(of: Of, out: Any, tensors: Sequence[Tensor], rows: list[str], keys: list[str]) -> Made:
+def _heads(of: Of, out: Any, tensors: Sequence[Tensor], rows: list[str], keys: list[str]) -> MarksMade:
     emitted, weights = out
     if tensors[0].ndim == 2:
         rows, keys = [name for name in rows if name != "n"], [name for name in keys if name != "n"]
@@ -130,7 +130,7 @@ def bidirectional(mark: Mark, out: Any) -> Mark:
     return mark.everywhere() if mark.spots else mark
 
 
-def recurrent(of: Of, out: Any, data: Tensor, second: Any, *rest: Any, **__: Any) -> Made:
+def recurrent(of: Of, out: Any, data: Tensor, second: Any, *rest: Any, **__: Any) -> MarksMade:
     """The rule of torch.lstm, gru and rnn: (rows, n, c), or (n, rows, c), or packed (rows, c); and the last states."""
     mark = of(data)
     if mark is None:
@@ -151,7 +151,7 @@ def _width(mark: Mark, part: Tensor) -> Mark:
     return mark if mark.lost else with_dim(mark, -1, plain(part.shape[-1]))
 
 
-def recurrent_cell(of: Of, out: Any, x: Tensor, state: Any, *_: Any, **__: Any) -> Made:
+def recurrent_cell(of: Of, out: Any, x: Tensor, state: Any, *_: Any, **__: Any) -> MarksMade:
     """The rule of torch.lstm_cell, gru_cell and rnn cells: (n, c) and the states before."""
     states = [state] if isinstance(state, Tensor) else [*state]
     parts = [out] if isinstance(out, Tensor) else [*out]
@@ -161,7 +161,7 @@ def recurrent_cell(of: Of, out: Any, x: Tensor, state: Any, *_: Any, **__: Any) 
     return made if isinstance(out, Tensor) else [made] * len(parts)
 
 
-def packed(of: Of, out: Any, x: Tensor, lengths: Tensor, batch_first: bool = False) -> Made:
+def packed(of: Of, out: Any, x: Tensor, lengths: Tensor, batch_first: bool = False) -> MarksMade:
     """The rule of pack_padded_sequence: the entries of all rows, step by step."""
     mark = of(x)
     if mark is None or of(lengths) is not None:
@@ -175,7 +175,7 @@ def packed(of: Of, out: Any, x: Tensor, lengths: Tensor, batch_first: bool = Fal
     return [flat if flat.lost else chosen(flat, 0, np.flatnonzero(there)), None]
 
 
-def unpacked(of: Of, out: Any, data: Tensor, batch_sizes: Tensor, batch_first: bool = False, *_: Any, **__: Any) -> Made:
+def unpacked(of: Of, out: Any, data: Tensor, batch_sizes: Tensor, batch_first: bool = False, *_: Any, **__: Any) -> MarksMade:
     """The rule of pad_packed_sequence."""
     mark = of(data)
     if mark is None or mark.lost:

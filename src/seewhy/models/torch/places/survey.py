@@ -1,296 +1,280 @@
-"""One pass through a whole network: what every layer emits, and which layers the scores depend on."""
+"""What every layer of a network emits, where it lies in the image, and whether the scores depend on it: from one pass."""
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from seewhy.errors import BadNetwork
+from seewhy.memory import out_of_memory
 from seewhy.models.model import Layer
-from seewhy.models.torch.inputs import by_proposal, detects, queries_behind
+from seewhy.models.torch.inputs import by_proposal, detects
 from seewhy.models.torch.passes.taps import Stop, activation_of, hooked, modules_of
 
-from .default import widest_map, with_default
-from .following import Following, Moment, Place
-from .layout import FIRST, LAST, Layout, NetworkGrids, halved, layout, squares
+from .default import computes, has_space, last_map, widest_map
+from .experiment import Responses, probes
+from .layout import Layout, Located, located
 from .marks import Mark
-from .signals import SignalEmission, SignalLayouts, along, signal_layouts
-from .tokens import MOVED, TokenLayouts, candidates, changes, judged
+from .reached import reached
+from .reading import ReadFollowing
 
-OF_BLOCKS = (nn.LayerNorm, nn.Identity, nn.Dropout, nn.Linear, nn.Softmax)  # layers that stand inside attention blocks
-LARGE = 2**19  # pixels: of larger images one is run instead of two, to save memory
-TOKENWISE = (nn.LayerNorm, nn.Identity, nn.Dropout)  # layers that treat each token by itself
-CONVOLVED = (nn.modules.conv._ConvNd, nn.modules.batchnorm._BatchNorm, nn.GroupNorm, nn.MaxPool2d, nn.AvgPool2d)
 Forward = Callable[[Tensor], Tensor]
+PROPOSALS = "its rows are proposals, not images"
+BLIND = "it does not see the image"
+AT_ONCE, MOST = 16, 4  # so many layers are looked for in one experiment, and in so many of them
 
 
-class Survey(NamedTuple):
-    """What is known of a network after one pass through it."""
+class Emitted(NamedTuple):
+    """What one call of a module emitted."""
 
-    layers: dict[str, Layer]
-    known: NetworkGrids
-    unclear: Mapping[int, str]  # for rows of so many tokens, in words: why it is not known where they lie
-    turned: frozenset[str] = frozenset()  # layers behind a mirroring of the image: where their cells lie is unknown
-
-
-class PassRecord(NamedTuple):
-    """What the modules emitted in one pass, in which order, and what is known of where their cells lie."""
-
-    raw: Tensor
-    calls: dict[str, list[Tensor]]  # for each module, what each of its calls emitted
-    order: list[str]  # the modules in the order of their calls
-    entered: list[Tensor]  # the input of each linear layer
-    place: Callable[[str, tuple[int, ...]], Place | None]  # of the cells of a module's last call, given their grid
-    grid: Callable[[str], tuple[int, ...] | None]  # the grid of that call's output, where it is known
-    mark: Callable[[str], Mark | None]  # all that is known of where that output lies
-    turned: Callable[[str], bool]  # was the image, or a map of it, mirrored before?
-    followed_grids: tuple[tuple[int, ...], ...]  # all grids that tensors of the pass are known to have
+    shape: tuple[int, ...]
+    mark: Mark | None  # None: it was computed from no picture
+    sees: bool  # the image
 
 
-def survey(
-    network: nn.Module, x: Tensor, run: Forward, grid: Any = None, beside: bool = False, aimed: bool = False,
-    widest: bool = False,
-) -> Survey:  # fmt: skip
-    """Run noise of the shape of x (1, c, *space) forward and backward; record what each module emits, and whether the scores
-    depend on it.
+class Survey:
+    """What a pass of an image x (1, c, *space) showed of the layers; where each lies is read off its mark when it is asked for.
 
-    The default layer is the last that has axes of space and that the scores depend on.
-
-    grid: the grid of the tokens, if the caller knows it.
-    beside: the network has other inputs besides the image, so that some calls of a layer may not depend on the image.
-    aimed: the scores that `run` returns concern objects in x itself, so that noise alone would not do.
     widest: the default layer is the last among the maps with the most channels.
     """
-    modules = {name: module for name, module in modules_of(network).items() if name}
-    images = (_varied(x) if aimed else _noise(x, 0))[: 1 if x.shape[2:].numel() > LARGE else 2]
-    noise, record = _first_pass(modules, images, run)
-    last = {name: emissions[-1] for name, emissions in record.calls.items()}
-    if noise.ndim == 3:
-        signals = _signals(modules, record, noise, run, grid)
-        tokens, known = TokenLayouts({}, signals.unclear), NetworkGrids({}, frozenset(), signals.layouts)
-    else:
-        tokens = _tokens(modules, record, noise, run, grid, queries_behind(network))
-        known = NetworkGrids(tokens.layouts, _grids(modules, record, noise, tokens))
-    sees = _sees(modules, record, x, run) if beside else {}
-    blind = {name for name in modules if by_proposal(network, name)} | {name for name, calls in sees.items() if not calls}
-    layouts = {
-        name: None if name in blind else layout_of(modules[name], a, noise, known, record.grid(name))
-        for name, a in last.items()
-    }
-    reached = _reached(record.raw, last, layouts)
-    if record.entered and not any(reached[name] for name, lies in layouts.items() if lies):  # a head of zeros
-        reached = _reached(record.entered[-1], last, layouts)  # so its input stands for the scores
-    layers = {name: _layer(modules[name], a, layouts[name], reached[name], len(record.calls[name])) for name, a in last.items()}
-    placed = {name: lies and record.place(name, lies.space) for name, lies in layouts.items()}
-    layers = {name: layer._replace(sees=sees.get(name, layer.sees), cells=placed[name]) for name, layer in layers.items()}
-    backwards = [*dict.fromkeys(reversed(record.order))]
-    in_backbone = [name for name in backwards if name.startswith("backbone.")]  # a detector's heads read maps of several scales
-    eligible = in_backbone if detects(network) else backwards
-    broad = widest_map(layers, layouts, eligible) if widest else None
-    layers = with_default(layers, layouts, backwards, bool(tokens.unclear)) if broad is None else {**layers, **broad}
-    turned = frozenset(name for name, layer in layers.items() if layouts[name] and not layer.cells and record.turned(name))
-    return Survey(layers, known, tokens.unclear, turned)
+
+    def __init__(
+        self, network: nn.Module, calls: Mapping[str, list[Emitted]], order: Sequence[str], read: Mapping[str, bool],
+        space: tuple[int, ...], widest: bool = False,
+    ) -> None:  # fmt: skip
+        modules = dict(network.named_modules())
+        self.kinds = {name: type(modules[name]).__name__ for name in calls}
+        self.calls, self.read, self.space, self.widest = calls, read, space, widest
+        self.backwards = [*dict.fromkeys(reversed(order))]  # the layers, those that ran last before the others
+        self.proposals = {name for name in calls if by_proposal(network, name)}
+        self.in_backbone = detects(network)  # heads of detectors read maps of several scales
+        self.tried: dict[str, Located] = {}  # what experiments said of layers that could not be followed
+        self._located: dict[str, Located | None] = {}
+
+    def at(self, name: str) -> Located | None:
+        """Where a layer, or a call or a part of it as in name#1, lies; None where it did not run."""
+        if name not in self._located:
+            self._located[name] = self._at(name)
+        return self.tried.get(name) or self._located[name]
+
+    def _at(self, name: str) -> Located | None:
+        layer, _, call = name.partition("#")
+        calls = self.calls.get(layer)
+        if calls is None or (call and not call.isdecimal()):
+            return None
+        if layer in self.proposals:
+            return Located(calls[-1].shape, None, None, PROPOSALS)
+        if not call:
+            seen = [emitted for emitted in calls if emitted.sees]
+            return _located(seen[-1] if seen else calls[-1]._replace(mark=None), self.space)
+        if len(calls) > 1:
+            return _located(calls[int(call) - 1], self.space) if int(call) <= len(calls) else None
+        whole = self.at(layer)
+        layout = whole.layout if whole else None
+        if whole is None or layout is None or int(call) > layout.parts or layout.parts < 2:
+            return whole if call == "1" else None
+        return whole._replace(layout=layout.of_part(int(call) - 1))
+
+    def each(self, name: str) -> list[str]:
+        """What stands for a layer that sees the image in several calls, or emits several parts of it; else the layer."""
+        calls = self.calls.get(name, [])
+        if len(calls) > 1:
+            return [f"{name}#{i + 1}" for i, call in enumerate(calls) if call.sees] or [name]
+        at = self.at(name)
+        parts = at.layout.parts if at is not None and at.layout is not None else 1
+        return [f"{name}#{k + 1}" for k in range(parts)] if parts > 1 else [name]
+
+    def layer(self, name: str) -> Layer:
+        """What is known of a layer."""
+        calls, at = self.calls[name], self.at(name)
+        layout = at.layout if at else None
+        shape, extra = (layout.shape, layout.extra) if layout else (calls[-1].shape[1:], 0)
+        sees = tuple(i + 1 for i, call in enumerate(calls) if call.sees)
+        cells = at.place if at and layout else None
+        return Layer(self.kinds[name], shape, len(calls), self.read[name], sees=sees, tokens=extra, cells=cells)
+
+    @cached_property
+    def default(self) -> tuple[str, Layer] | None:
+        """The layer that is explained where none is named, and what is known of it."""
+        return self._default(self.read)
+
+    @cached_property
+    def layers(self) -> dict[str, Layer]:
+        """All layers, in the order in which they first ended."""
+        layers = {name: self.layer(name) for name in self.calls}
+        return layers | ({self.default[0]: self.default[1]} if self.default is not None else {})
+
+    def _default(self, connected: Mapping[str, bool]) -> tuple[str, Layer] | None:
+        if self.widest:
+            among = [name for name in self.backwards if name.startswith("backbone.") or not self.in_backbone]
+            if (broad := widest_map(self.layer, self.layout, among)) is not None:
+                return broad
+        among = [name for name in self.backwards if not self._part_of_whole(name)]
+        return last_map(lambda name: self.layer(name)._replace(connected=connected[name]), self.layout, among, self.lost)
+
+    def _part_of_whole(self, name: str) -> bool:
+        """Does the layer emit parts of what a layer around it puts together, such as the heads of an attention?"""
+        layout, names = self.layout(name), name.split(".")
+        if layout is None or layout.parts < 2:
+            return False
+        around = [self.layout(".".join(names[:depth])) for depth in range(1, len(names))]
+        return any(outer is not None and outer.parts == 1 for outer in around)
+
+    def layout(self, name: str) -> Layout | None:
+        at = self.at(name)
+        return at.layout if at is not None else None
+
+    def lost(self, name: str) -> bool:
+        """Is it unknown where the layer lies, although the scores depend on it?"""
+        at = self.at(name)
+        return at is not None and at.lost and self.read[name]
+
+    @property
+    def unclear(self) -> dict[str, str]:
+        """For layers of which it is not known where they lie: why."""
+        return {name: at.why for name in self.calls if (at := self.at(name)) is not None and at.lost}
+
+    def later_lost(self) -> list[str]:
+        """The layers that could be the default, were it known where they lie: those that ran last before the others."""
+        names = []
+        for name in self.backwards:
+            if self.read[name] and has_space(self.layer(name), self.layout(name)):
+                break
+            if (
+                self.lost(name)
+                and name not in self.tried
+                and len(self.calls[name][-1].shape) > 2
+                and computes(self.kinds[name])
+            ):
+                names.append(name)
+        return names
+
+    def by_gradient(self, network: nn.Module, x: Tensor, run: Forward) -> tuple[str, Layer] | None:
+        """The default, if those layers count as connected that a gradient from the scores reaches; found out once."""
+        if "by gradient" not in self.__dict__:
+            modules = modules_of(network)
+            flags = reached({name: modules[name] for name in self.calls}, self.layout, _noise(x), run)
+            self.__dict__["by gradient"] = self._default({name: flags.get(name, False) for name in self.calls})
+        return self.__dict__["by gradient"]
 
 
-def _first_pass(modules: Mapping[str, nn.Module], noise: Tensor, run: Forward) -> tuple[Tensor, PassRecord]:
-    """The images that were run, and the record of their pass: two images, or one if the network fails with two."""
-    try:
-        with torch.enable_grad():
-            entered = noise.requires_grad_().clone()  # a leaf cannot be written to
-            return noise, _pass(modules, entered, run, Following(entered))
-    except (BadNetwork, RuntimeError):  # torch raises RuntimeError where memory runs out
-        if len(noise) == 1:
-            raise
-        return _first_pass(modules, noise[:1].detach(), run)
+def _located(emitted: Emitted, space: tuple[int, ...]) -> Located:
+    blind = Located(emitted.shape, None, None, BLIND)
+    return blind if emitted.mark is None else located(emitted.mark, emitted.shape, space)
 
 
-def _layer(module: nn.Module, a: Tensor, lies: Layout | None, reached: bool, calls: int) -> Layer:
-    shape, extra = (lies.shape, lies.prefix + lies.suffix) if lies else (tuple(a.shape[1:]), 0)
-    return Layer(type(module).__name__, shape, calls, reached, sees=tuple(range(1, calls + 1)), tokens=extra)
+@dataclass
+class LayerRecord:
+    """A pass that is looked at: what each module emits, in which order."""
 
+    network: nn.Module
+    follow: ReadFollowing
+    calls: dict[str, list[Emitted]] = field(default_factory=dict)
+    order: list[str] = field(default_factory=list)
 
-def _noise(x: Tensor, seed: int) -> Tensor:
-    """Two noise images like x, the same for every image; two, so that an axis of length one is not taken for the batch."""
-    return torch.randn((2, *x.shape[1:]), generator=torch.Generator().manual_seed(seed)).to(x)
+    def hooks(self) -> Iterator[tuple[nn.Module, Callable[..., Any]]]:
+        """The hooks that fill it, for `hooked`."""
+        self.modules = {name: module for name, module in modules_of(self.network).items() if name}
+        for i, (name, module) in enumerate(self.modules.items()):
+            yield module, self._hook(name, 2 << i)
 
-
-def _varied(x: Tensor) -> Tensor:
-    """The image, and the image with a little noise added, as a batch of two."""
-    return torch.cat([x, x + 1e-3 * x.std() * _noise(x, 0)[:1]])
-
-
-def _pass(
-    modules: Mapping[str, nn.Module], x: Tensor, run: Forward, follow: Following | None = None, last: bool = False
-) -> PassRecord:
-    """Run x and record what each module emits.  last: the pass ends as soon as every module has run once."""
-    moments: dict[str, Moment] = {}
-    calls: dict[str, list[Tensor]] = {}
-    order: list[str] = []
-    entered: list[Tensor] = []
-
-    def hook_for(name: str) -> Callable[..., Any]:
-        def hook(module: nn.Module, args: Any, output: Any) -> Any:
+    def _hook(self, name: str, bit: int) -> Callable[..., None]:
+        def hook(module: nn.Module, args: Any, output: Any) -> None:
             tensor = activation_of(output)
             if tensor is None:
-                return None
-            if tensor is output and not tensor.requires_grad:  # emitted inside a no_grad block of the network
-                tensor = tensor.detach().requires_grad_(torch.is_grad_enabled())
-            calls.setdefault(name, []).append(tensor)
-            if follow is not None:
-                moments[name] = follow.moment(output if tensor is not output and isinstance(output, Tensor) else tensor)
-            order.append(name)
-            if last and len(calls) == len(modules):
-                raise Stop
-            if isinstance(module, nn.Linear) and args:
-                entered.append(args[0])
-            return tensor.clone() if isinstance(output, Tensor) else None
+                return
+            with torch._C.DisableTorchFunction():
+                self.follow.adopt(output, args, type(module).__name__)
+                emitted = Emitted(tuple(tensor.shape), self.follow.of(tensor), self.follow.sees(tensor))
+                self.calls.setdefault(name, []).append(emitted)
+                self.order.append(name)
+                self.follow.stamp(tensor, bit)
 
         return hook
 
-    raw = x[:0]
-    with follow or nullcontext(), hooked((module, hook_for(name)) for name, module in modules.items()), suppress(Stop):
-        raw = run(x)
-    return PassRecord(
-        raw, calls, order, entered, lambda name, grid: follow and follow.place_at(moments[name], grid),
-        lambda name: moments[name].grid if name in moments else None,
-        lambda name: moments[name].mark if name in moments else None,
-        lambda name: name in moments and moments[name].turned,
-        tuple(mark.where[0] for mark in follow.history if mark.where) if follow else (),
-    )  # fmt: skip
+    def survey(self, raw: Tensor, widest: bool) -> Survey:
+        """What the pass showed, which ended in the scores `raw`."""
+        read = self.follow.reads(raw)
+        bits = {name: 2 << i for i, name in enumerate(self.modules)}
+        connected = {name: read is None or bool(read & bits[name]) for name in self.calls}
+        return Survey(self.network, self.calls, self.order, connected, self.follow.space, widest)
 
 
-def layout_of(
-    module: nn.Module | None, a: Tensor, x: Tensor, known: NetworkGrids, grid: tuple[int, ...] | None = None
-) -> Layout | None:
-    """The layout of a module's output a over the space of the network's input x; None where it has no axes of space."""
-    if x.ndim == 4 and isinstance(module, nn.RNNBase | nn.Conv1d | nn.BatchNorm1d):
-        return None
-    if x.ndim == 3:
-        return along(module, tuple(a.shape), tuple(x.shape), known, grid)
-    space = tuple(x.shape[2:])
-    reading = layout(tuple(a.shape), space, len(x), known, isinstance(module, CONVOLVED), grid)
-    stretched = reading is not None and reading.kind in (FIRST, LAST) and reading.distorts(space) > 0.7
-    if stretched and isinstance(module, OF_BLOCKS):
-        return None  # heads and queries inside an attention are no picture
-    return reading
+@torch.no_grad()
+def survey(network: nn.Module, x: Tensor, run: Forward, widest: bool = False) -> Survey:
+    """Run an image x (1, c, *space) through the network, and follow where each layer lies.  run: gives the scores of images."""
+    entered = x.detach().clone()
+    follow = ReadFollowing(entered)
+    look = LayerRecord(network, follow)
+    with follow, hooked(look.hooks()):
+        raw = run(entered)
+    return look.survey(raw, widest)
 
 
-def _tokens(
-    modules: Mapping[str, nn.Module], record: PassRecord, x: Tensor, run: Forward, grid: Any, behind: int
-) -> TokenLayouts:
-    """The layout of rows of tokens, by their length; each length is judged at the first layer that emits such a row.
+def settled(known: Survey, network: nn.Module, x: Tensor, run: Forward, grid: Any) -> Survey:
+    """The survey, after experiments on layers that could not be followed, where one of them could be the default.
 
-    behind: how many tokens at the end of each row are known not to be part of the image.
+    grid: of the tokens of such layers, if the caller knows it.
     """
+    modules = modules_of(network)
+    for _ in range(MOST):
+        names = known.later_lost()[:AT_ONCE]
+        if not names:
+            break
+        at = {name: known.at(name) for name in names}
+        tried = experiment(
+            {name: modules[name] for name in names}, {name: each for name, each in at.items() if each}, x, run, grid
+        )
+        known.tried.update(tried)
+    return known
+
+
+def experiment(
+    modules: Mapping[str, nn.Module], at: Mapping[str, Located], x: Tensor, run: Forward, grid: Any
+) -> dict[str, Located]:
+    """What probes of the image x (1, c, *space) tell of where these layers, which could not be followed, lie."""
     space = tuple(x.shape[2:])
-    firsts: dict[int, list[str]] = {}  # the first layer that emits so many tokens, and the next ones, until tokens are mixed
-    grids: list[tuple[int, ...]] = []
-    for name in dict.fromkeys(record.order):
-        shape = tuple(record.calls[name][0].shape)
-        if len(shape) == 2 + len(space):
-            likely = [shape[2:]] if isinstance(modules[name], CONVOLVED) else [shape[2:], shape[1:-1]]
-            sure = isinstance(modules[name], CONVOLVED)
-            grids += [cells for cells in likely if sure or cells in record.followed_grids or squares(cells, space)]
-        elif len(shape) == 3 and len(x) in shape[:2]:
-            names = firsts.setdefault(shape[1] if shape[0] == len(x) else shape[0], [])
-            if not names or (names[-1] and isinstance(modules[name], TOKENWISE)):
-                names.append(name)
-        if isinstance(modules[name], nn.Linear | nn.MultiheadAttention):  # from here on tokens may be mixed
-            for names in firsts.values():
-                names.append("")
-    read = {count: candidates(count - behind, space, grids, grid) for count in firsts if count - behind > 3}
-    among = {
-        count: [(near, [lies._replace(suffix=lies.suffix + behind) for lies in layouts]) for near, layouts in kinds]
-        for count, kinds in read.items()
-        if kinds
-    }
-    if not among:
-        return TokenLayouts({}, {})
-    moved = changes(lambda images: _rows(modules, images, run, {count: firsts[count] for count in among}), x[:1])
-    results = {count: judged(count, space, among[count], change[0], change[1:]) for count, change in moved.items()}
-    known = {count: result for count, result in results.items() if isinstance(result, Layout)}
-    unclear = {count: result for count, result in results.items() if isinstance(result, str)}
-    if any(why == MOVED.format(count) for count, why in unclear.items()):  # then no grid holds for rows of other lengths either
-        unclear = {count: MOVED.format(count) for count in unclear}
-    return TokenLayouts(known, unclear)
+    try:
+        responses = _probed(modules, x, run, alone=False)
+    except (BadNetwork, RuntimeError) as error:  # some networks take one image only
+        if out_of_memory(error):
+            raise
+        responses = _probed(modules, x, run, alone=True)
+    tried = {}
+    for name, response in responses.items():
+        mark = response.mark(1, grid)
+        known = located(mark, mark.shape, space)
+        tried[name] = (
+            at[name]._replace(why=f"{at[name].why}; {known.why}") if known.layout is None else known._replace(place=None)
+        )
+    return tried
 
 
-def _signals(modules: Mapping[str, nn.Module], record: PassRecord, x: Tensor, run: Forward, grid: Any) -> SignalLayouts:
-    """The layout of each layer of a network whose input is a signal."""
-    last = {name: calls[-1] for name, calls in record.calls.items()}
-    emitted = {name: SignalEmission(modules[name], tuple(a.shape), record.mark(name)) for name, a in last.items()}
-    grids = [tuple(a.shape[2:]) for name, a in last.items() if a.ndim == 3 and isinstance(modules[name], CONVOLVED)]
-    grids += [cells for cells in record.followed_grids if len(cells) == 1]
+@torch.no_grad()
+def _probed(modules: Mapping[str, nn.Module], x: Tensor, run: Forward, alone: bool) -> dict[str, Responses]:
+    """How each layer answers to the probes; alone: they run one by one."""
+    responses = {name: Responses(tuple(x.shape[2:])) for name in modules}
+    for images in probes(x, alone=alone):
+        emitted: dict[str, Tensor] = {}
 
-    def probed(names: Sequence[str]) -> Mapping[str, Tensor]:
-        sides = {name: emitted[name].sides(len(x)) for name in names}
-        rows = changes(lambda images: _moved({name: modules[name] for name in names}, images, run, sides), x[:1])
-        return {name: moves[0] for name, moves in rows.items()}
+        def hook_for(name: str, emitted: dict[str, Tensor]) -> Callable[..., None]:
+            def hook(_module: nn.Module, _args: Any, output: Any) -> None:
+                tensor = activation_of(output)
+                if tensor is not None:
+                    emitted[name] = tensor.clone()
 
-    return signal_layouts(emitted, len(x), x.shape[2], grids, probed, grid)
+            return hook
 
-
-def _moved(
-    wanted: Mapping[str, nn.Module], images: Tensor, run: Forward, sides: Mapping[str, tuple[int, int]]
-) -> dict[str, list[Tensor]]:
-    """What each layer emits for each signal, (m, a, b); only layers whose output has the same size as in the first pass."""
-    passes = [_pass(wanted, image, run, last=True).calls for image in images.split(1)]
-    rows = {name: [calls[name][-1] for calls in passes] for name in wanted if all(name in calls for calls in passes)}
-    whole = {name: a for name, a in rows.items() if all(row.numel() == sides[name][0] * sides[name][1] for row in a)}
-    return {name: [torch.cat([row.reshape(1, *sides[name]) for row in a])] for name, a in whole.items()}
+        with hooked((module, hook_for(name, emitted)) for name, module in modules.items()), suppress(Stop):
+            run(images.clone())
+        for name, tensor in emitted.items():
+            responses[name].add(tensor, len(images))
+    return responses
 
 
-def _grids(modules: Mapping[str, nn.Module], record: PassRecord, x: Tensor, tokens: TokenLayouts) -> frozenset[tuple[int, ...]]:
-    """The grids of all that are known to be maps of the image, and half of each of these grids."""
-    d = x.ndim - 2
-    shapes = {name: tuple(calls[0].shape) for name, calls in record.calls.items() if isinstance(modules[name], CONVOLVED)}
-    maps = {shape[2:] for shape in shapes.values() if len(shape) == 2 + d}
-    maps |= {grid for grid in record.followed_grids if len(grid) == d}
-    maps |= {lies.space for lies in tokens.layouts.values()}
-    return frozenset(maps | halved(maps))
-
-
-def _rows(
-    modules: Mapping[str, nn.Module], images: Tensor, run: Forward, firsts: Mapping[int, list[str]]
-) -> Mapping[int, list[Tensor]]:
-    """For each `count`: what the first layers that emit so many tokens give for each image, (m, count, c) for each layer."""
-    firsts = {count: [name for name in names if name] for count, names in firsts.items()}
-    wanted = {name: modules[name] for names in firsts.values() for name in names}
-    passes = [_pass(wanted, image, run, last=True).calls for image in images.split(1)]
-    rows = {count: [[calls[name][0] for calls in passes] for name in names] for count, names in firsts.items()}
-    there = {
-        count: [row for row in emissions if all(sorted(tensor.shape[:2]) == [1, count] for tensor in row)]
-        for count, emissions in rows.items()
-    }
-    return {
-        count: [torch.cat([tensor.reshape(1, count, -1) for tensor in row]) for row in emissions]
-        for count, emissions in there.items()
-        if emissions
-    }
-
-
-def _sees(modules: Mapping[str, nn.Module], record: PassRecord, x: Tensor, run: Forward) -> dict[str, tuple[int, ...]]:
-    """For each layer, the numbers of those calls whose output depends on the image."""
-    with torch.no_grad():
-        other = _pass({name: modules[name] for name in record.calls}, _noise(x, 1)[: len(record.raw)], run).calls
-    return {
-        name: tuple(i + 1 for i, (a, b) in enumerate(zip(record.calls[name], emissions, strict=False)) if not torch.equal(a, b))
-        for name, emissions in other.items()
-    }
-
-
-def _reached(raw: Tensor, last: dict[str, Tensor], layouts: dict[str, Layout | None]) -> dict[str, bool]:
-    """For each layer: do the scores depend on those of its outputs that have a place in the image?"""
-    if not raw.requires_grad or not last:
-        return dict.fromkeys(last, False)
-    with_grad = {name: a for name, a in last.items() if a.requires_grad}
-    start = torch.cos(torch.arange(raw.numel(), device=raw.device, dtype=torch.float32)).reshape(raw.shape).to(raw.dtype)
-    grads_of = torch.autograd.grad(raw, [*with_grad.values()], start, allow_unused=True, retain_graph=True)
-    grads = dict(zip(with_grad, grads_of, strict=True))
-    out = {}
-    for name in last:
-        g, lies = grads.get(name), layouts[name]
-        out[name] = g is not None and bool((lies.turn(g) if lies else g).any())
-    return out
+def _noise(x: Tensor) -> Tensor:
+    return torch.randn(x.shape, generator=torch.Generator().manual_seed(0)).to(x)

@@ -14,8 +14,8 @@ from .merging import MIXED, level, summed
 from .moves import chosen, coarser, placed, regrouped, with_dim
 
 Marks = Mark | list[Mark]
-Window = tuple[float, float, float]  # step, begin and end (see Axis.through)
-WindowsByAxis = dict[int, Window]  # by the dimension, counted from the end
+CellWindow = tuple[float, float, float]  # step, begin and end (see Axis.through)
+WindowsByAxis = dict[int, CellWindow]  # by the dimension, counted from the end
 STAYS = (1, 0, 0)
 ROLLED = "windows over a map that was rolled"
 
@@ -37,7 +37,7 @@ def moved(mark: Mark, windows: WindowsByAxis, shape: Sequence[int], mixes: int |
     return mark
 
 
-def _moved_along(mark: Mark, j: int, window: Window, size: int) -> Mark:
+def _moved_along(mark: Mark, j: int, window: CellWindow, size: int) -> Mark:
     dim = mark.dims[j]
     if not dim.informed or (window == STAYS and dim.size == size):
         return mark if dim.size == size else with_dim(mark, j, plain(size))
@@ -76,7 +76,7 @@ def _with_axis(mark: Mark, a: int, axis: Axis) -> Mark:
     return replace(mark, axes=changed(mark.axes, {a: axis}))
 
 
-def _among_tokens(mark: Mark, j: int, window: Window, size: int) -> Mark:
+def _among_tokens(mark: Mark, j: int, window: CellWindow, size: int) -> Mark:
     """Along rows of tokens cells of several axes lie side by side: a token that sees its neighbours stays where it is.  What
     reads parts of rows one behind the other lies in their middle, where no part goes on in the next row; else nowhere.
     """

@@ -5,7 +5,6 @@ BatchNorm adds, and what an activation adds to its own linear part, sigma(z) - s
 nothing at a ReLU.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -17,7 +16,8 @@ from seewhy.errors import NotApplicable
 from seewhy.models.model import Bias
 from seewhy.models.torch.passes.graph import rests_on_image
 from seewhy.models.torch.passes.torch_calls import spelled
-from seewhy.models.torch.places.layout import Layout
+from seewhy.models.torch.places.following import Following
+from seewhy.models.torch.places.layout import Located, located
 from seewhy.models.torch.scores import plain
 
 from .batch_norm import arguments, scale_and_shift
@@ -33,11 +33,14 @@ MAYBE = RELU6 | HARDTANH | THRESHOLD | CLAMP | CLAMP_MIN | LEAKY  # whose linear
 
 
 class Biases(TorchFunctionMode):
-    """While it is entered, every bias is noted; each backward pass then leaves one Bias per place in `terms`."""
+    """While it is entered, every bias is noted; each backward pass then leaves one Bias per place in `terms`.
 
-    def __init__(self, n: int, layout: Callable[[Tensor], Layout | None]) -> None:
+    follow: tells where tensors of the n images lie; it is entered before.
+    """
+
+    def __init__(self, n: int, follow: Following) -> None:
         super().__init__()
-        self.n, self.layout = n, layout
+        self.n, self.follow = n, follow
         self.terms: list[Bias] = []
 
     def __torch_function__(self, fn: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -61,12 +64,17 @@ class Biases(TorchFunctionMode):
 
     def _noted(self, y: Tensor, bias: Tensor | None) -> Tensor:
         if bias is not None and y.requires_grad and y.grad_fn is not None:
-            y.register_hook(lambda g: self._add(bias, g))
+            with torch._C.DisableTorchFunction():
+                mark = self.follow.of(y)
+                at = None if mark is None else located(mark, tuple(y.shape), self.follow.space)
+                y.register_hook(lambda g: self._add(bias, g, at))
         return y
 
-    def _add(self, bias: Tensor, g: Tensor) -> None:
+    def _add(self, bias: Tensor, g: Tensor, at: Located | None) -> None:
         share = plain(bias.detach() * g.detach())
-        layout = self.layout(share)
+        if at is not None and at.lost and share.ndim > 2:
+            raise NotApplicable(f"Where the biases of {tuple(share.shape)} values lie in the image is not known: {at.why}.")
+        layout = at and at.layout
         if layout is None:
             self.terms.append(Bias(_of_each(share, self.n), None, None, None))
             return

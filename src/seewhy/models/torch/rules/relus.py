@@ -29,6 +29,8 @@ ABOVE = {"gt", "__gt__", "greater", "ge", "__ge__", "greater_equal"}
 BELOW = {"lt", "__lt__", "less", "le", "__le__", "less_equal"}
 CASTS = {"float", "to", "type_as", "half", "double", "bfloat16", "type", "clone"}
 NOT = {"logical_not", "__invert__", "bitwise_not"}
+NOTED = ABOVE | BELOW | CASTS | NOT | {"detach"}
+COULD_BE = RELU | RELU6 | HARDTANH | THRESHOLD | CLAMP | CLAMP_MIN | LEAKY | MAXIMUM | WHERE | FILL | PRODUCT
 
 
 class ReluCall(NamedTuple):
@@ -50,14 +52,14 @@ class Masks:
     def note(self, fn: Any, args: Any, out: Any) -> None:
         """Remember x > 0, and what casting and negation make of it."""
         name = name_of(fn)
-        if not args or not isinstance(args[0], Tensor) or not isinstance(out, Tensor):
+        if name not in NOTED or not args or not isinstance(args[0], Tensor) or not isinstance(out, Tensor):
             return
         if name == "detach":
             self.detached[id(out)] = (weakref.ref(out), weakref.ref(args[0]))
         elif name in ABOVE or name in BELOW:
             if len(args) > 1 and is_zero(args[1]):
                 self._keep(out, self._undetached(args[0]), name in ABOVE)
-        elif (name in CASTS or name in NOT) and (compared := self.of(args[0])):
+        elif compared := self.of(args[0]):
             self._keep(out, compared[0], compared[1] == (name in CASTS))
 
     def of(self, mask: Any) -> tuple[Tensor, bool] | None:
@@ -79,6 +81,8 @@ class Masks:
 
 def relu_call(fn: Any, args: Any, kwargs: Any, masks: Masks | None = None) -> ReluCall | None:
     """The ReLU that a call is: its input, between which values it is on, and whether it writes over the input."""
+    if fn not in COULD_BE:
+        return None
     values = [*args, *(kwargs[key] for key in ("input", "self") if key in kwargs)]
     if not values or not isinstance(values[0], Tensor):
         return None

@@ -3,15 +3,13 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from copy import deepcopy
-from functools import cache
 from itertools import count
 from typing import Any
-from warnings import catch_warnings, simplefilter
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
@@ -19,15 +17,15 @@ from seewhy.arrays import Array
 from seewhy.errors import BadParameter, NotApplicable
 from seewhy.memory import out_of_memory
 from seewhy.models.model import INPUT
-from seewhy.models.pace import Pace
+from seewhy.models.pace import Pace, cheapest
 from seewhy.models.torch.passes.taps import Tap, emitted, hooked, offloaded
-from seewhy.models.torch.places.layout import SEQUENCE, Layout
+from seewhy.models.torch.places.layout import Layout
 from seewhy.models.torch.scores import as_numpy
 
+from .folding import folded
 from .incremental import Incremental, NotIncremental
 from .tail import TorchTail
 
-ON_CPU, ELSEWHERE = 2**18, 2**22  # pixels of images that share a pass: about as many as are cheapest
 SHORT = 0.9  # of the work of plain passes: a short cut that does more of it is none
 LAYOUTS = {4: torch.channels_last, 5: torch.channels_last_3d}
 
@@ -80,9 +78,8 @@ class TorchScorer:
         return torch.where(keep, image, fill) if keep.dtype == torch.bool else torch.lerp(fill[None], image[None], keep)
 
     def pace(self, together: int | None, most: int) -> Pace:
-        pixels = self.like[0, 0].numel()
-        usual = ON_CPU if self.like.device.type == "cpu" else ELSEWHERE
-        return Pace(self.runner.settings.batch_size or min(together or power_of_two(usual // pixels), most))
+        usual = cheapest(self.like.shape[2:], self.like.device.type)
+        return Pace(self.runner.settings.batch_size or min(together or usual, most))
 
     def boxed(self, image: Tensor) -> "BoxScorer":
         return BoxScorer(self, image)
@@ -148,11 +145,6 @@ class Work(TorchDispatchMode):
         return out
 
 
-def power_of_two(most: int) -> int:
-    """The largest up to so many; 1 at least."""
-    return 1 << max(0, most.bit_length() - 1)
-
-
 class TailScorer:
     """The tail of the network behind a layer, its activation (c, *space) whatever the network calls it."""
 
@@ -172,7 +164,7 @@ class TailScorer:
 
 
 class SequenceTail:
-    """The scores behind a layer whose tokens come before the batch (l, 1, c): the whole network runs for each edit."""
+    """The scores behind a layer whose first dimension is not that of the images: the whole network runs for each edit."""
 
     replays = False
 
@@ -181,14 +173,14 @@ class SequenceTail:
         self.last = tap.call or tap.calls
 
     def __call__(self, edits: Tensor) -> Tensor:
-        """The scores (m, k) for activations (l, m, c) in the place of a."""
+        """The scores (m, k) for activations of m images in the place of a, such as (l, m, c)."""
         calls = count(1)
 
         def hook(_module: Any, _args: Any, output: Any) -> Any:
             return emitted(output, self.tap.name)[1](edits) if next(calls) == self.last else None
 
         with hooked([(self.tap.module, hook)]):
-            return self.run(self.x.repeat(edits.shape[1], *[1] * (self.x.ndim - 1)))
+            return self.run(self.x.repeat(edits.numel() // self.a.numel(), *[1] * (self.x.ndim - 1)))
 
 
 def tail_of(run: Callable[[Tensor], Tensor], tap: Tap, x: Tensor, runner: Any) -> "TorchTail | SequenceTail":
@@ -196,8 +188,8 @@ def tail_of(run: Callable[[Tensor], Tensor], tap: Tap, x: Tensor, runner: Any) -
     try:
         return TorchTail(run, tap, x, replay=not offloaded(runner.network))  # whose weights come and go by calls of torch
     except NotApplicable:
-        layout = None if tap.activation is None else runner.lies(tap.module, tap.activation, x)
-        if layout is None or layout.kind != SEQUENCE:
+        layout = None if tap.activation is None else runner.located(tap.layer, tap.activation, x).layout
+        if layout is None or layout.images == 0:
             raise
         return SequenceTail(run, tap, x)
 
@@ -238,18 +230,10 @@ def quick(runner: Any, like: Tensor, fast: bool, dtype: Any, fold: bool) -> Any:
 def _folded(runner: Any, like: Tensor) -> Any:
     try:
         with torch.no_grad():
-            trial = runner.of_network(_fuse()(runner.network, no_trace=False))
+            trial = runner.of_network(folded(runner.network))
             return trial if alike(trial.raw(like.clone()), runner.raw(like.clone())) else runner
     except Exception:  # noqa: BLE001 - a network that cannot be traced runs as it is
         return runner
-
-
-@cache
-def _fuse() -> Callable[..., nn.Module]:
-    with catch_warnings():
-        simplefilter("ignore", DeprecationWarning)  # torch 2.10, as it imports it, uses what it says will go
-        from torch.fx.experimental.optimization import fuse  # here, for what it warns of when imported
-    return fuse
 
 
 def precision(choice: Any) -> torch.dtype:

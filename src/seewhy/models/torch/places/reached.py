@@ -1,0 +1,56 @@
+"""Which layers a gradient from the scores reaches: more than a dependence, where a part of the network runs under no_grad."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from seewhy.models.torch.passes.taps import activation_of, hooked
+
+from .layout import Layout
+
+
+def reached(
+    modules: Mapping[str, nn.Module], layout_of: Callable[[str], Layout | None], x: Tensor, run: Callable[[Tensor], Tensor]
+) -> dict[str, bool]:
+    """For each layer: does any gradient of the scores that `run` gives for an image x (1, c, *space) come to its cells?
+
+    One pass forward and back; each gradient is looked at as it comes by, and let go.
+    """
+    flags: dict[str, bool] = {}
+    roots: list[Tensor] = []
+    calls: dict[str, int] = {}
+
+    def hook_for(name: str) -> Callable[..., Any]:
+        def hook(_module: nn.Module, args: Any, output: Any) -> Any:
+            tensor = activation_of(output)
+            if tensor is None or (not tensor.requires_grad and tensor is not output):
+                return None
+            if not tensor.requires_grad:  # emitted inside a no_grad block of the network
+                tensor = tensor.detach().requires_grad_(torch.is_grad_enabled())
+                roots.extend([tensor] if tensor.requires_grad else [])
+            if tensor is output or any(tensor is root for root in roots):
+                tensor = tensor.clone()  # what is emitted twice, or written over later, is looked at by itself
+            call = calls[name] = calls.get(name, 0) + 1
+            flags[name] = False
+
+            def look(g: Tensor) -> None:
+                layout = layout_of(name)
+                if calls[name] == call:  # the last one
+                    flags[name] = bool((layout.turn(g) if layout is not None and layout.fits(g.shape, 1) else g).any())
+
+            if tensor.requires_grad:
+                tensor.register_hook(look)
+            return tensor if isinstance(output, Tensor) else None
+
+        return hook
+
+    with torch.enable_grad():
+        image = x.detach().clone().requires_grad_()
+        with hooked((module, hook_for(name)) for name, module in modules.items()):
+            raw = run(image.clone())
+        if raw.requires_grad:
+            start = torch.cos(torch.arange(raw.numel(), device=raw.device, dtype=torch.float32))
+            torch.autograd.grad(raw, [image, *roots], start.reshape(raw.shape).to(raw.dtype), allow_unused=True)
+    return flags
