@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from math import prod
 
 import numpy as np
 
 from .dims import entries, multiplied, numbered
 from .marks import IMAGES, Axis, Dim, Factor, Mark, changed, lost, plain
-from .merging import DIFFERENT, merged, summed
-from .moves import inserted, plainly, shaped, splits, tidied, with_dim
+from .merging import DIFFERENT, flat, merged
+from .moves import inserted, plainly, shaped, tidied, with_dim
 
 
 def joined(marks: Sequence[Mark | None], j: int, sizes: Sequence[int], shape: Sequence[int], border: bool = True) -> Mark:
@@ -24,7 +25,7 @@ def joined(marks: Sequence[Mark | None], j: int, sizes: Sequence[int], shape: Se
         return lost("puts together nothing of the image")
     marks = _set_in(marks, j)
     if any(mark is not None and all(f.axis is None for f in mark.dims[j].factors) for mark in marks):
-        marks = [mark and _flat(mark, j, size) for mark, size in zip(marks, sizes, strict=True)]
+        marks = [mark and flat(mark, j) for mark in marks]
     known = [mark for mark in marks if mark is not None]
     weights = [size for mark, size in zip(marks, sizes, strict=True) if mark is not None]
     if not any(mark.dims[j].informed for mark in known):
@@ -44,23 +45,22 @@ def joined(marks: Sequence[Mark | None], j: int, sizes: Sequence[int], shape: Se
     return whole if whole.lost else tidied(with_dim(whole, j, dim), j % len(shape))
 
 
-def _flat(mark: Mark, j: int, size: int) -> Mark:
-    """The mark with the inner cells that channels hold averaged, where maps are put together along channels."""
-    dim = mark.dims[j]
-    inner = dim.axes and not dim.images and all(splits(mark, j % len(mark.dims), a) for a in dim.axes)
-    return summed(mark, j, size) if inner else mark
-
-
 def _set_in(marks: Sequence[Mark | None], j: int) -> list[Mark | None]:
     """Single entries that are put side by side again: their dimension tells again where they were."""
     known = [mark for mark in marks if mark is not None]
-    for k, first in enumerate(known[0].taken):
-        entries_of = [mark.taken[k] for mark in known if len(mark.taken) > k and mark.taken[k].factors == first.factors]
-        if len(entries_of) == len(known) > 1 and any(entry != first for entry in entries_of):
-            dims = [mark and multiplied([mark.taken[k], mark.dims[j]]) for mark in marks]
-            rest = [mark and replace(mark, taken=(*mark.taken[:k], *mark.taken[k + 1 :])) for mark in marks]
-            return [mark and dim and with_dim(mark, j, dim) for mark, dim in zip(rest, dims, strict=True)]
-    return [*marks]
+    count = len(known[0].taken)
+    if any([dim.factors for dim in mark.taken] != [dim.factors for dim in known[0].taken] for mark in known):
+        return [*marks]
+    again = {k for k in range(count) if any(mark.taken[k] != known[0].taken[k] for mark in known)}
+    if len(known) == 1:  # all there are, if there is one
+        again = {k for k in range(count) if known[0].taken[k].images and prod(f.size for f in known[0].taken[k].factors) == 1}
+    return [mark and _again(mark, j, again) for mark in marks]
+
+
+def _again(mark: Mark, j: int, again: set[int]) -> Mark:
+    taken = [mark.taken[k] for k in sorted(again)]
+    rest = tuple([dim for k, dim in enumerate(mark.taken) if k not in again])
+    return replace(with_dim(mark, j, multiplied([*taken, mark.dims[j]])), taken=rest) if again else mark
 
 
 def _around(marks: Sequence[Mark | None], j: int, sizes: Sequence[int]) -> Mark | None:
@@ -128,4 +128,14 @@ def _lattice(a: int, marks: Sequence[Mark | None], j: int, sizes: Sequence[int])
 
 def stacked(marks: Sequence[Mark | None], j: int, shape: Sequence[int]) -> Mark:
     """The mark of tensors put side by side along a new dimension j, counted from the end."""
+    known = [mark for mark in marks if mark is not None and not mark.lost]
+    if any(_apart(mark, known[0]) for mark in known):
+        return lost(DIFFERENT)
     return joined([mark and inserted(mark, j % len(shape)) for mark in marks], j, [1] * len(marks), shape)
+
+
+def _apart(mark: Mark, other: Mark) -> bool:
+    """Do the cells of two maps lie more than one cell apart?  Then each has its own place, and their mean is none."""
+    held = {a for dim in mark.dims for a in dim.axes}
+    pairs = [(mark.axes[a], other.axes[a]) for a in held]
+    return any(abs(axis.first - its.first) > abs(axis.stride) for axis, its in pairs)
