@@ -9,6 +9,7 @@ from torch import Tensor
 from seewhy.models.torch.places.dims import entries
 from seewhy.models.torch.places.following import Following
 from seewhy.models.torch.places.marks import IMAGES, Mark
+from seewhy.models.torch.places.moves import plainly
 
 Program = Callable[[Tensor], Tensor]
 NOTHING = -1.0  # the number that stands for what is not computed from the image
@@ -59,7 +60,10 @@ def followed_mark(program: Program, x: Tensor) -> tuple[Tensor, Mark | None]:
 
 def faults(program: Program, x: Tensor) -> list[str]:
     """What the mark of a program that only moves elements about says wrongly; a lost mark says nothing."""
-    out, mark = followed_mark(program, x)
+    with Following(x) as following:
+        out = program(x)
+        mark = following._of(out)  # not in simple form, where inner cells may be averaged
+    mark = mark if mark is None or mark.lost else plainly(mark)
     space = tuple(x.shape[2:])
     if mark is None:
         return [] if bool((out == NOTHING).all()) else ["no mark"]

@@ -1,16 +1,24 @@
 """Networks whose cells are followed back to the image."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
-from seewhy.models.torch.places.following import Following, Place
+from seewhy.models.torch.places.following import Following
 from seewhy.models.torch.places.marks import Mark
 
 Net = Any  # a module, or a function of the image
+
+
+class Lies(NamedTuple):
+    """Where cells lie, and how much they see."""
+
+    stride: tuple[float, ...]
+    first: tuple[float, ...]
+    field: tuple[float, ...]
 
 
 def followed(net: Net, x: Tensor) -> tuple[Tensor, Following]:
@@ -30,13 +38,18 @@ def conv(d: int, k: Any, **more: Any) -> nn.Module:
     return (nn.Conv1d, nn.Conv2d, nn.Conv3d)[d - 1](more.pop("into", 3), 3, k, **more)
 
 
-def place(net: Net, *space: int, grid: tuple[int, ...] | None = None) -> Place:
+def lies(mark: Mark) -> tuple[tuple[int, ...], Lies] | None:
+    """The grid of the cells, and where they lie; None where that is not known."""
+    return None if mark.where is None else (mark.where[0], Lies(*mark.where[1][:3]))
+
+
+def place(net: Net, *space: int, grid: tuple[int, ...] | None = None) -> Lies:
     """Where the cells of the net's output, a map (1, c, *cells) or one of that grid, lie by its mark."""
-    x = torch.zeros(1, 3, *space, dtype=torch.float64)
-    mark = mark_of(net, x)
-    assert mark.where is not None, mark.lost
-    assert mark.where[0] == (mark.shape[2:] if grid is None else grid)
-    return mark.where[1]
+    mark = mark_of(net, torch.zeros(1, 3, *space, dtype=torch.float64))
+    found = lies(mark)
+    assert found is not None, mark.lost
+    assert found[0] == (mark.shape[2:] if grid is None else grid)
+    return found[1]
 
 
 def reached(net: Net, x: Tensor, cell: tuple[int, ...]) -> list[np.ndarray]:
@@ -47,7 +60,7 @@ def reached(net: Net, x: Tensor, cell: tuple[int, ...]) -> list[np.ndarray]:
     return [support.any(tuple(b for b in range(support.ndim) if b != a)).nonzero()[:, 0].numpy() for a in range(support.ndim)]
 
 
-def agrees(net: Net, x: Tensor, cell: tuple[int, ...], found: Place) -> None:
+def agrees(net: Net, x: Tensor, cell: tuple[int, ...], found: Lies) -> None:
     """The middle and the size of the support of an interior cell's gradient are those that were derived."""
     for a, pixels in enumerate(reached(net, x, cell)):
         assert pixels[0] > 0, "cut by the border"

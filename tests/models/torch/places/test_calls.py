@@ -8,15 +8,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from seewhy.models.torch.places.calls import cell_by_cell, rule_of
-from seewhy.models.torch.places.following import Place
 from seewhy.models.torch.places.merging import DIFFERENT, MIXED
-from support.following import Net, conv, followed, mark_of, place
+from support.following import Lies, Net, conv, followed, lies, mark_of, place
 
 
-def shapes() -> dict[str, tuple[Net, tuple[int, ...], Place]]:
+def shapes() -> dict[str, tuple[Net, tuple[int, ...], Lies]]:
     even = conv(2, 4, stride=4)
     even.double()
-    four = Place((4, 4), (1.5, 1.5), (4, 4))
+    four = Lies((4, 4), (1.5, 1.5), (4, 4))
     linear = nn.Linear(48, 5).double()
     return {
         "channels last": (lambda x: even(x).permute(0, 2, 3, 1), (8, 6), four),
@@ -34,26 +33,26 @@ def shapes() -> dict[str, tuple[Net, tuple[int, ...], Place]]:
         "patches of Tensor.unfold": (lambda x: x.unfold(2, 4, 4).unfold(3, 4, 4).mean((4, 5)), (8, 6), four),
         "windows and back": (
             lambda x: x.view(1, 3, 8, 4, 6, 4).permute(0, 2, 4, 3, 5, 1).reshape(48, 4, 4, 3)
-            .view(1, 8, 6, 4, 4, 3).permute(0, 5, 1, 3, 2, 4).reshape(1, 3, 32, 24), (32, 24), Place((1, 1), (0, 0), (1, 1))
+            .view(1, 8, 6, 4, 4, 3).permute(0, 5, 1, 3, 2, 4).reshape(1, 3, 32, 24), (32, 24), Lies((1, 1), (0, 0), (1, 1))
         ),
         "rolled": (lambda x: torch.roll(even(x), (-2, 1), (2, -1)), (8, 6), four),
         "a border put on by hand": (
-            lambda x: torch.cat([torch.zeros(1, 3, 2, 6), even(x)], 2), (10, 6), Place((4, 4), (-6.5, 1.5), (4, 4))
+            lambda x: torch.cat([torch.zeros(1, 3, 2, 6), even(x)], 2), (10, 6), Lies((4, 4), (-6.5, 1.5), (4, 4))
         ),
         "rolled and back": (
             lambda x: torch.roll(torch.roll(even(x), (-2, -1), (2, 3)), (2, 1), (2, 3)), (8, 6), four
         ),
         "strided slices of channels last, side by side": (
             lambda x: (y := x.permute(0, 2, 3, 1), torch.cat([y[:, i::2, j::2, :] for i in (0, 1) for j in (0, 1)], -1))[1],
-            (16, 12), Place((2, 2), (0.5, 0.5), (2, 2)),
+            (16, 12), Lies((2, 2), (0.5, 0.5), (2, 2)),
         ),
         "patches merged by reshape": (
             lambda x: linear(x.permute(0, 2, 3, 1).repeat(1, 1, 1, 4).reshape(1, 16, 2, 12, 2, 12).permute(0, 1, 3, 4, 2, 5)
-                             .flatten(3)), (16, 12), Place((2, 2), (0.5, 0.5), (2, 2))
+                             .flatten(3)), (16, 12), Lies((2, 2), (0.5, 0.5), (2, 2))
         ),
         "drawn apart by hand": (
             lambda x: x.repeat(1, 4, 1, 1).view(1, 3, 2, 2, 32, 24).permute(0, 1, 4, 2, 5, 3).reshape(1, 3, 64, 48), (64, 48),
-            Place((0.5, 0.5), (-0.25, -0.25), (1, 1)),
+            Lies((0.5, 0.5), (-0.25, -0.25), (1, 1)),
         ),
         "channels shuffled": (
             lambda x: even(x).repeat(1, 2, 1, 1).view(1, 2, 3, 8, 6).transpose(1, 2).reshape(1, 6, 8, 6), (8, 6), four
@@ -69,7 +68,7 @@ def test_however_the_cells_are_laid_out(name):
     out, following = followed(net, torch.zeros(1, 3, 32, 24, dtype=torch.float64))
     mark = following.of(out)
     assert mark is not None
-    assert mark.where == (grid, expected), mark.lost
+    assert lies(mark) == (grid, expected), mark.lost
 
 
 @pytest.mark.parametrize("tool", ["rearrange", "Rearrange"])
@@ -163,7 +162,7 @@ def test_cells_that_stay_where_they_are(name):
     mark = mark_of(net, torch.rand(1, 3, 8, 8))
     assert mark.lost == ""
     assert mark.dims[0].images
-    assert mark.where == ((8, 8), ((1, 1), (0, 0), (inf if whole else 1,) * 2))
+    assert lies(mark) == ((8, 8), ((1, 1), (0, 0), (inf if whole else 1,) * 2))
 
 
 @pytest.mark.parametrize(

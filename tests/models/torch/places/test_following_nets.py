@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
 from seewhy.models.torch.places.following import Following
-from support.following import Net, conv, followed
+from support.following import Net, conv, followed, lies
 
 
 class Counted(TorchFunctionMode):
@@ -28,7 +28,7 @@ def test_other_modes_and_it_do_not_mind_each_other():
         out = net(x)
     mark = following.of(out)
     assert mark is not None
-    assert mark.where == ((8, 8), ((2, 2), (0.5, 0.5), (2, 2)))
+    assert lies(mark) == ((8, 8), ((2, 2), (0.5, 0.5), (2, 2)))
     assert outer.calls == inner.calls == 1
 
 
@@ -93,7 +93,7 @@ def test_odd_ways_through_torch(name, grad):
         assert mark.lost == "the inside of torch.func's transforms, which cannot be seen"
     else:
         assert mark is not None
-        assert mark.where == ((8, 8), ((2, 2), (0.5, 0.5), (2, 2)))
+        assert lies(mark) == ((8, 8), ((2, 2), (0.5, 0.5), (2, 2)))
 
 
 @pytest.mark.filterwarnings("ignore:.torch.jit")
@@ -167,4 +167,4 @@ def test_networks_with_known_offsets(name):
     cells = {"squeezenet1_1": 13}.get(name, side // stride)
     mark = following.of(a)
     assert mark is not None
-    assert mark.where == ((cells, cells), ((stride,) * 2, (first,) * 2, (field,) * 2))
+    assert lies(mark) == ((cells, cells), ((stride,) * 2, (first,) * 2, (field,) * 2))

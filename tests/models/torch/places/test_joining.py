@@ -9,7 +9,7 @@ from seewhy.models.torch.places.joining import joined, stacked
 from seewhy.models.torch.places.marks import start
 from seewhy.models.torch.places.merging import DIFFERENT
 from support.cells import Program, faults, followed_mark, numbered_cells
-from support.following import mark_of
+from support.following import lies, mark_of
 from support.random_calls import blank
 
 VIDEO = (2, 3, 4, 6, 5)
@@ -61,14 +61,14 @@ def test_frames_one_by_one_are_the_film_again():
 
 def test_a_border_lies_around_a_map():
     mark = mark_of(lambda x: torch.cat([torch.zeros(2, 3, 2, 5), x], 2), torch.zeros(2, 3, 4, 5))
-    assert mark.where == ((6, 5), ((1, 1), (-2, 0), (1, 1)))
+    assert lies(mark) == ((6, 5), ((1, 1), (-2, 0), (1, 1)))
 
 
 def test_along_channels_the_places_are_averaged():
     def net(x: Tensor) -> Tensor:
         return torch.cat([x[..., i::2, j::2] for i in (0, 1) for j in (0, 1)], 1)
 
-    assert mark_of(net, torch.zeros(2, 3, 8, 8)).where == ((4, 4), ((2, 2), (0.5, 0.5), (2, 2)))
+    assert lies(mark_of(net, torch.zeros(2, 3, 8, 8))) == ((4, 4), ((2, 2), (0.5, 0.5), (2, 2)))
 
 
 def test_cells_in_channels_beside_other_channels():
@@ -77,7 +77,7 @@ def test_cells_in_channels_beside_other_channels():
     def net(x: Tensor) -> Tensor:
         return torch.cat([F.pixel_unshuffle(x, 2), F.avg_pool2d(x, 2)], 1)
 
-    assert mark_of(net, torch.zeros(2, 3, 8, 8)).where == ((4, 4), ((2, 2), (0.5, 0.5), (2, 2)))
+    assert lies(mark_of(net, torch.zeros(2, 3, 8, 8))) == ((4, 4), ((2, 2), (0.5, 0.5), (2, 2)))
 
 
 REFUSED: dict[str, tuple[Program, str]] = {
@@ -104,6 +104,6 @@ def test_pooled_numbers_among_tokens_lie_nowhere():
 
 def test_marks_without_tensors():
     image = start((2, 3, 8, 6))
-    assert joined([image, image], -3, [3, 3], (2, 6, 8, 6)).where == image.where
-    assert stacked([image, image], -4, (2, 2, 3, 8, 6)).where == image.where
+    assert lies(joined([image, image], -3, [3, 3], (2, 6, 8, 6))) == lies(image)
+    assert lies(stacked([image, image], -4, (2, 2, 3, 8, 6))) == lies(image)
     assert joined([None, None], -1, [3, 3], (2, 6)).lost

@@ -77,7 +77,7 @@ def test_maps_that_lie_differently_have_no_common_place(how):
 
 def test_of_a_little_different_strides_the_one_that_sees_least_has_the_place():
     """As where 13 cells were enlarged to 25, and joined a map of 25."""
-    fine, coarse = (moved(IMAGE, {-2: (step, 0, width), -1: (1, 0, 0)}, SHAPE) for step, width in ((1, 1), (1.1, 9)))
+    fine, coarse = (moved(IMAGE, {-2: (step, 0, width), -1: (1, 0, 0)}, SHAPE) for step, width in ((1, 1), (1.1, 4)))
     where = merged([fine, coarse], SHAPE).where
     assert where is not None
     assert (where[1].stride, where[1].first) == ((1, 1), (0.5, 0))

@@ -5,7 +5,7 @@ import torch
 from torch.nn import functional as F
 
 from support.cells import Program, faults, followed_mark, numbered_cells
-from support.following import Place, mark_of
+from support.following import Lies, lies, mark_of
 
 EXACT: dict[str, Program] = {  # of an image (2, 3, 12, 8)
     "unfold": lambda x: F.unfold(x, (3, 4), stride=(3, 4)),
@@ -29,7 +29,7 @@ def test_patches_hold_the_cells_that_they_were_cut_from(name):
 
 def test_patches_that_overlap_lie_around_their_centres():
     mark = mark_of(lambda x: F.unfold(x, 3, stride=2, padding=1).unflatten(-1, (6, 4)), torch.zeros(1, 3, 12, 8))
-    assert mark.where == ((6, 4), Place((2, 2), (0, 0), (3, 3)))
+    assert lies(mark) == ((6, 4), Lies((2, 2), (0, 0), (3, 3)))
 
 
 def test_what_overlapping_patches_are_folded_to_lies_where_they_lay():
@@ -44,4 +44,4 @@ def test_what_overlapping_patches_are_folded_to_lies_where_they_lay():
 
 def test_other_channels_are_shuffled_to_parts_of_a_cell():
     mark = mark_of(lambda x: F.pixel_shuffle(torch.cat([x, x], 1)[:, :4], 2), torch.zeros(1, 3, 12, 8))
-    assert mark.where == ((24, 16), Place((0.5, 0.5), (-0.25, -0.25), (1, 1)))
+    assert lies(mark) == ((24, 16), Lies((0.5, 0.5), (-0.25, -0.25), (1, 1)))

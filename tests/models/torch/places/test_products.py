@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from seewhy.models.torch.places.marks import IMAGES, Dim, Factor, Mark
 from seewhy.models.torch.places.merging import MIXED
-from support.following import Net, followed, mark_of
+from support.following import Net, followed, lies, mark_of
 
 X = torch.rand(2, 3, 4, 5, generator=torch.Generator().manual_seed(0))
 CELLS = Dim((Factor(4, 0), Factor(5, 1)))
@@ -157,4 +157,4 @@ def test_an_encoder_layer_of_torch():
     layer = nn.TransformerEncoderLayer(4, 2, 8, batch_first=True).eval()
     with torch.no_grad():
         mark = mark_of(lambda x: layer(F.pad(tokens(x), (0, 1))), X)
-    assert mark.where == ((4, 5), ((1, 1), (0, 0), (inf, inf)))
+    assert lies(mark) == ((4, 5), ((1, 1), (0, 0), (inf, inf)))

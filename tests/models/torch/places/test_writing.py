@@ -6,7 +6,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from support.cells import Program, faults, followed_mark, numbered_cells
-from support.following import Place, mark_of
+from support.following import Lies, lies, mark_of
 from support.random_calls import blank
 
 AMONG = torch.zeros(2, 60, dtype=torch.bool)
@@ -66,7 +66,7 @@ def test_what_is_written_on_a_blank_sheet_lies_where_it_was_written():
         sheet[:, :, 3:19, 5:21].copy_(x)
         return sheet
 
-    assert mark_of(net, torch.zeros(1, 3, 16, 16)).where == ((20, 24), Place((1, 1), (-3, -5), (1, 1)))
+    assert lies(mark_of(net, torch.zeros(1, 3, 16, 16))) == ((20, 24), Lies((1, 1), (-3, -5), (1, 1)))
 
 
 def test_frames_in_a_buffer_are_a_film():
@@ -87,7 +87,7 @@ def test_numbers_that_are_set_to_zero_stay_where_they_are():
         y[:, :, 2:4, 3:5] = 0
         return y
 
-    assert mark_of(net, torch.zeros(2, 3, 6, 8)).where == ((6, 8), Place((1, 1), (0, 0), (1, 1)))
+    assert lies(mark_of(net, torch.zeros(2, 3, 6, 8))) == ((6, 8), Lies((1, 1), (0, 0), (1, 1)))
 
 
 REFUSED: dict[str, Program] = {

@@ -18,8 +18,8 @@ from seewhy.models.torch.passes.torch_calls import name_of
 from . import choosing, patching, products, windows, writing
 from .joining import joined, stacked
 from .marks import Mark, lost, plain
-from .merging import MIXED, merged, summed
-from .moves import inserted, permuted, regrouped, shaped
+from .merging import MIXED, flat, merged, summed
+from .moves import inserted, permuted, regrouped, shaped, unsqueezed
 from .windows import Marks, each, for_each
 
 CallRule = Callable[..., Any]
@@ -106,7 +106,7 @@ def _squeezed(mark: Mark, out: Tensor, dim: Any = None, **_: Any) -> Mark:
 
 
 def _unsqueezed(mark: Mark, out: Tensor, dim: int) -> Mark:
-    return inserted(mark, dim % out.ndim)
+    return unsqueezed(mark, dim % out.ndim)
 
 
 def _turned(order: Callable[..., Any], mark: Mark, _out: Tensor, *args: Any, **kwargs: Any) -> Mark:
@@ -152,7 +152,10 @@ def _shares(mark: Mark, out: Tensor, dim: Any = None, *_: Any, **__: Any) -> Mar
     """The rule of softmax and cumulative sums: over space, every cell depends on the whole image."""
     if dim is None:
         return mark.everywhere()
-    return lost(MIXED) if mark.dims[dim].images else mark.everywhere() if mark.dims[dim].axes else mark
+    if mark.dims[dim].images:
+        return lost(MIXED)
+    mixed = flat(mark, dim)
+    return mixed.everywhere() if mixed is mark and mark.dims[dim].axes else mixed
 
 
 def _normalized(mark: Mark, out: Tensor, p: Any = 2, dim: int = 1, *_: Any, **__: Any) -> Mark:
@@ -160,7 +163,9 @@ def _normalized(mark: Mark, out: Tensor, p: Any = 2, dim: int = 1, *_: Any, **__
 
 
 def _layer_norm(mark: Mark, out: Tensor, normalized_shape: Sequence[int], *_: Any, **__: Any) -> Mark:
-    return mark.everywhere() if any(dim.axes for dim in mark.dims[-len(normalized_shape) :]) else mark
+    for j in range(-len(normalized_shape), 0):
+        mark = _shares(mark, out, j)
+    return mark
 
 
 def _statistics(mark: Mark, _out: Tensor, *_: Any, **__: Any) -> Mark:

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .dims import Index
+from .dims import Index, enlarged
 from .marks import Mark, lost, plain
-from .moves import chosen, inserted, permuted, regrouped, selected, shaped
+from .moves import chosen, inserted, permuted, regrouped, selected, shaped, unsqueezed, with_dim
 from .products import Of
 
 BY_CONTENT = "tokens are chosen by what the image shows"
@@ -45,7 +45,7 @@ def taken_from(mark: Mark, parts: Sequence[Any]) -> Mark:
     j, arrays = 0, []
     for part in parts:
         if part is None:
-            mark = inserted(mark, j)
+            mark = unsqueezed(mark, j)
         elif isinstance(part, slice):
             size = mark.dims[j].size
             mark = chosen(mark, j, np.arange(size)[part])
@@ -142,7 +142,11 @@ def repeated_each(of: Of, out: Tensor, x: Tensor, repeats: Any, dim: int | None 
         return lost(BY_CONTENT)
     if dim is None:
         mark, dim = regrouped(mark, (prod(mark.shape),)), 0
-    return mark if mark.lost else chosen(mark, dim, np.repeat(np.arange(mark.dims[dim].size), numbers))
+    if mark.lost:
+        return mark
+    if numbers.size == 1:
+        return with_dim(mark, dim, enlarged(mark.dims[dim], int(numbers.flat[0])))
+    return chosen(mark, dim, np.repeat(np.arange(mark.dims[dim].size), numbers))
 
 
 def repeated(mark: Mark, out: Tensor, *times: Any, **named: Any) -> Mark:

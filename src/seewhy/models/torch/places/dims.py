@@ -1,7 +1,6 @@
 """Dimensions taken apart, multiplied, and some of their entries chosen: what marks are made of."""
 
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
 from math import prod
 from typing import Any
 
@@ -24,18 +23,20 @@ def numbered(factors: Sequence[Factor], rows: Index) -> Dim:
         return plain(len(rows))
     if len(rows) % total == 0:
         times, all_rows = len(rows) // total, np.arange(total)
-        if np.array_equal(rows, np.repeat(all_rows, times)):
-            return product([Dim((*factors, Factor(times)))])
         if np.array_equal(rows, np.tile(all_rows, times)):
             return product([Dim((Factor(times), *factors))])
+        if np.array_equal(rows, np.repeat(all_rows, times)):
+            return product([Dim((*factors, Factor(times)))])
     return product([Dim(tuple(factors))], tuple(rows.tolist()))
 
 
-def enlarged(dim: Dim, size: int) -> Dim:
-    return numbered(dim.factors, np.repeat(entries(dim), size)) if dim.informed else plain(size)
+def enlarged(dim: Dim, times: int) -> Dim:
+    """The dimension with each of its entries so many times, side by side."""
+    if dim.rows is None:
+        return product([dim, plain(times)])
+    return numbered(dim.factors, np.repeat(entries(dim), times))
 
 
-@lru_cache(512)
 def regrouped_dims(dims: tuple[Dim, ...], shape: tuple[int, ...]) -> tuple[Dim, ...] | None:
     new: list[Dim] = []
     for olds, sizes in _blocks(dims, shape):

@@ -14,7 +14,7 @@ from seewhy.models.torch.passes.torch_calls import name_of
 
 from .calls import cell_by_cell, gated, rule_of
 from .marks import Mark, lost, start
-from .moves import plainly
+from .merging import simple
 from .writing import onto
 
 __all__ = ["Following", "Place"]
@@ -64,7 +64,7 @@ class Following(TorchFunctionMode):
     def of(self, tensor: Tensor) -> Mark | None:
         """The mark of a tensor; None for a tensor that was not computed from the image."""
         mark = self._of(tensor)
-        return mark if mark is None or mark.lost else plainly(mark)
+        return mark if mark is None or mark.lost else simple(mark)
 
     def __enter__(self) -> "Following":
         ACTIVE.follows = (*ACTIVE.follows, self)
@@ -88,7 +88,9 @@ class Following(TorchFunctionMode):
         known = self.marks.get(id(tensor))
         if known is not None and known[0]() is tensor:
             return known[1]
-        return lost(TRANSFORMED) if self.hidden and _pointer(tensor) in self.hidden else None
+        if FUNCTORCH.is_functorch_wrapped_tensor(tensor):
+            return lost(TRANSFORMED) if self._of(FUNCTORCH.get_unwrapped(tensor)) is not None else None
+        return lost(TRANSFORMED) if self.hidden and tensor.data_ptr() in self.hidden else None
 
     def adopt(self, output: Any, args: Any, kind: str) -> None:
         """Tell that a module of that kind computed this output from these arguments: where torch's calls inside it were not
@@ -142,14 +144,10 @@ class Following(TorchFunctionMode):
                 self._keep(tensor, self._fitting(mark, tensor, name))
 
     def _note_others(self, fn: Any, args: Any, kwargs: Any, out: Any) -> None:
-        """Note what was drawn by chance, and what is computed inside a transform such as vmap, whose tensors are wrapped."""
+        """Note what was made without the image, and what of it was drawn by chance."""
         self.made.update((id(tensor), ref(tensor)) for tensor in tensors_in([out]))
         if name_of(fn) in CHANCE or (self.chance and self._by_chance([args, kwargs])):
             self.chance.update((id(tensor), ref(tensor)) for tensor in tensors_in([out]))
-        if FUNCTORCH.maybe_current_level() is None:
-            return
-        if any(self._of(_unwrapped(tensor)) is not None for tensor in tensors_in([args, kwargs])):
-            self.hidden |= {_pointer(_unwrapped(tensor)) for tensor in tensors_in([out])} - {0}
 
     def _by_chance(self, values: Iterable[Any]) -> bool:
         return any((known := self.chance.get(id(tensor))) is not None and known() is tensor for tensor in tensors_in(values))
@@ -185,11 +183,8 @@ class Following(TorchFunctionMode):
             self.marks.pop(id(tensor), None)
         else:
             self.marks[id(tensor)] = (ref(tensor), mark)
-
-
-def _pointer(tensor: Tensor) -> int:
-    """Where its numbers lie in memory; 0 for a wrapped tensor."""
-    return 0 if FUNCTORCH.is_functorch_wrapped_tensor(tensor) else tensor.data_ptr()
+            if mark.lost == TRANSFORMED:  # what comes out of the transform is another tensor of the same numbers
+                self.hidden.add(_unwrapped(tensor).data_ptr())
 
 
 def _unwrapped(tensor: Tensor) -> Tensor:

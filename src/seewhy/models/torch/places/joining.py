@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from math import prod
 
 import numpy as np
 
 from .dims import entries, multiplied, numbered
 from .marks import IMAGES, Axis, Dim, Factor, Mark, changed, lost, plain
-from .merging import DIFFERENT, merged, summed
-from .moves import inserted, plainly, shaped, splits, tidied, with_dim
+from .merging import DIFFERENT, flat, merged
+from .moves import inserted, plainly, shaped, tidied, with_dim
 
 
 def joined(marks: Sequence[Mark | None], j: int, sizes: Sequence[int], shape: Sequence[int], border: bool = True) -> Mark:
@@ -24,7 +25,7 @@ def joined(marks: Sequence[Mark | None], j: int, sizes: Sequence[int], shape: Se
         return lost("puts together nothing of the image")
     marks = _set_in(marks, j)
     if any(mark is not None and all(f.axis is None for f in mark.dims[j].factors) for mark in marks):
-        marks = [mark and _flat(mark, j, size) for mark, size in zip(marks, sizes, strict=True)]
+        marks = [mark and flat(mark, j) for mark in marks]
     known = [mark for mark in marks if mark is not None]
     weights = [size for mark, size in zip(marks, sizes, strict=True) if mark is not None]
     if not any(mark.dims[j].informed for mark in known):
@@ -44,23 +45,22 @@ def joined(marks: Sequence[Mark | None], j: int, sizes: Sequence[int], shape: Se
     return whole if whole.lost else tidied(with_dim(whole, j, dim), j % len(shape))
 
 
-def _flat(mark: Mark, j: int, size: int) -> Mark:
-    """The mark with the inner cells that channels hold averaged, where maps are put together along channels."""
-    dim = mark.dims[j]
-    inner = dim.axes and not dim.images and all(splits(mark, j % len(mark.dims), a) for a in dim.axes)
-    return summed(mark, j, size) if inner else mark
-
-
 def _set_in(marks: Sequence[Mark | None], j: int) -> list[Mark | None]:
     """Single entries that are put side by side again: their dimension tells again where they were."""
     known = [mark for mark in marks if mark is not None]
-    for k, first in enumerate(known[0].taken):
-        entries_of = [mark.taken[k] for mark in known if len(mark.taken) > k and mark.taken[k].factors == first.factors]
-        if len(entries_of) == len(known) > 1 and any(entry != first for entry in entries_of):
-            dims = [mark and multiplied([mark.taken[k], mark.dims[j]]) for mark in marks]
-            rest = [mark and replace(mark, taken=(*mark.taken[:k], *mark.taken[k + 1 :])) for mark in marks]
-            return [mark and dim and with_dim(mark, j, dim) for mark, dim in zip(rest, dims, strict=True)]
-    return [*marks]
+    count = len(known[0].taken)
+    if any([dim.factors for dim in mark.taken] != [dim.factors for dim in known[0].taken] for mark in known):
+        return [*marks]
+    again = {k for k in range(count) if any(mark.taken[k] != known[0].taken[k] for mark in known)}
+    if len(known) == 1:  # all there are, if there is one
+        again = {k for k in range(count) if known[0].taken[k].images and prod(f.size for f in known[0].taken[k].factors) == 1}
+    return [mark and _again(mark, j, again) for mark in marks]
+
+
+def _again(mark: Mark, j: int, again: set[int]) -> Mark:
+    taken = [mark.taken[k] for k in sorted(again)]
+    rest = tuple([dim for k, dim in enumerate(mark.taken) if k not in again])
+    return replace(with_dim(mark, j, multiplied([*taken, mark.dims[j]])), taken=rest) if again else mark
 
 
 def _around(marks: Sequence[Mark | None], j: int, sizes: Sequence[int]) -> Mark | None:
@@ -88,49 +88,11 @@ def _row(marks: Sequence[Mark | None], j: int, sizes: Sequence[int]) -> tuple[Di
                  for mark, n in zip(marks, sizes, strict=True)]  # fmt: skip
         return numbered(factors, np.concatenate(parts)), {}
     axes = {f.axis for mark in informed for f in mark.dims[j].factors}
-    a = next(iter(axes))
+    a = factors[0].axis
+    if len(axes) > 1 or a is None or a == IMAGES:
+        return None
     alone = all(len(mark.dims[j].factors) == len(mark.parts(a)) == mark.dims[j].factors[0].step == 1 for mark in informed)
-    if len(axes) == 1 and a is not None and a != IMAGES and alone:
-        return _lattice(a, marks, j, sizes)
-    return _grid(marks, j, sizes)
-
-
-def _grid(marks: Sequence[Mark | None], j: int, sizes: Sequence[int]) -> tuple[Dim, dict[int, Axis]] | None:
-    """Pieces of one row of tokens as one dimension, each piece with the cells of its own part of the grid."""
-    informed = [mark for mark in marks if mark is not None and mark.dims[j].informed]
-    order = tuple(f.axis for f in informed[0].dims[j].factors)
-    new: dict[int, tuple[int, Axis]] = {}  # of each axis: how many cells there are in all, and where they lie
-    for a in order:
-        if a is None or a == IMAGES:
-            return None
-        pieces = []
-        for mark in informed:
-            f = next((f for f in mark.dims[j].factors if f.axis == a), None)
-            if f is None or f.step != 1 or len(mark.parts(a)) != 1 or mark.axes[a].order is not None:
-                return None
-            pieces.append((f.size, mark.axes[a]))
-        stride, begin = pieces[0][1].stride, min((axis for _, axis in pieces), key=lambda axis: axis.first * (axis.stride or 1))
-        if not stride or any(axis.stride != stride for _, axis in pieces):
-            return None
-        cells = [size + (axis.first - begin.first) / stride for size, axis in pieces]
-        if any(abs(count - round(count)) > 1e-6 for count in cells):
-            return None
-        new[a] = (round(max(cells)), begin)
-    factors = tuple(Factor(new[a][0], a) for a in order if a is not None)
-    rows = []
-    for mark, n in zip(marks, sizes, strict=True):
-        if mark is None or not mark.dims[j].informed:
-            rows.append(np.full(n, -1))
-            continue
-        own = mark.dims[j]
-        if tuple(f.axis for f in own.factors) != order:
-            return None
-        entry = entries(own)
-        at = np.unravel_index(np.maximum(entry, 0), [f.size for f in own.factors])
-        shifts = [round((mark.axes[a].first - new[a][1].first) / new[a][1].stride) for a in order if a is not None]
-        whole = np.ravel_multi_index([i + shift for i, shift in zip(at, shifts, strict=True)], [f.size for f in factors])
-        rows.append(np.where(entry >= 0, whole, -1))
-    return numbered(factors, np.concatenate(rows)), {a: axis for a, (_, axis) in new.items()}
+    return _lattice(a, marks, j, sizes) if alone else None
 
 
 def _same_axes(mark: Mark, other: Mark, j: int) -> bool:
@@ -166,4 +128,14 @@ def _lattice(a: int, marks: Sequence[Mark | None], j: int, sizes: Sequence[int])
 
 def stacked(marks: Sequence[Mark | None], j: int, shape: Sequence[int]) -> Mark:
     """The mark of tensors put side by side along a new dimension j, counted from the end."""
+    known = [mark for mark in marks if mark is not None and not mark.lost]
+    if any(_apart(mark, known[0]) for mark in known):
+        return lost(DIFFERENT)
     return joined([mark and inserted(mark, j % len(shape)) for mark in marks], j, [1] * len(marks), shape)
+
+
+def _apart(mark: Mark, other: Mark) -> bool:
+    """Do the cells of two maps lie more than one cell apart?  Then each has its own place, and their mean is none."""
+    held = {a for dim in mark.dims for a in dim.axes}
+    pairs = [(mark.axes[a], other.axes[a]) for a in held]
+    return any(abs(axis.first - its.first) > abs(axis.stride) for axis, its in pairs)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from functools import reduce
 
 from .marks import IMAGES, Axis, Dim, Factor, Mark, apart, changed, lost, plain, product
-from .moves import placed, plainly, shaped, unplaced, with_dim
+from .moves import placed, plainly, shaped, splits, unplaced, with_dim
 
 MIXED = "mixes the images of a batch"
 DIFFERENT = "puts together maps that lie differently"
@@ -54,6 +54,23 @@ def _averaged(mark: Mark, gone: Sequence[Dim]) -> Mark:
     return mark
 
 
+def flat(mark: Mark, j: int) -> Mark:
+    """The mark with the inner cells of a map averaged, where dimension j holds them, as channels do that are mixed."""
+    if mark.lost or not mark.dims[j].axes or mark.dims[j].images:
+        return mark
+    inner = all(splits(mark, j % len(mark.dims), a) for a in mark.dims[j].axes)
+    return summed(mark, j, mark.dims[j].size) if inner else mark
+
+
+def simple(mark: Mark) -> Mark:
+    """The mark with its cells counted without gaps, from where they begin, and without inner cells beside a class token."""
+    mark = plainly(mark)
+    if any(dim.rows is not None and -1 in dim.rows for _, dim in mark.spots):
+        rows = [j for j, dim in enumerate(mark.dims) if dim.rows is not None]
+        mark = plainly(reduce(flat, [j for j in range(len(mark.dims)) if j not in rows], mark))
+    return mark
+
+
 def merged(marks: Sequence[Mark], shape: Sequence[int], weights: Sequence[float] | None = None) -> Mark:
     """The mark of a tensor that combines several cell by cell: a cell lies at the mean of their centres, and sees what all see.
 
@@ -64,7 +81,19 @@ def merged(marks: Sequence[Mark], shape: Sequence[int], weights: Sequence[float]
         return shaped(first.everywhere() if any(mark.whole for mark in marks) else first, shape)
     if any(len(mark.dims) > len(shape) for mark in marks):
         return lost("a broadcast that is not understood")
+    marks = _as_channels(marks)
     return combined([(mark, range(-len(mark.dims), 0)) for mark in marks], range(-len(shape), 0), shape, weights)
+
+
+def _as_channels(marks: Sequence[Mark]) -> Sequence[Mark]:
+    """The marks with the cells averaged that one holds in channels, where another has channels of as many entries."""
+    for j in range(-min(len(mark.dims) for mark in marks), 0):
+        dims = [mark.dims[j] for mark in marks]
+        if any(dim.axes for dim in dims) and any(not dim.informed and dim.size > 1 for dim in dims):
+            marks = [flat(mark, j) for mark in marks]
+            if any(mark.lost for mark in marks):
+                return marks
+    return marks
 
 
 def combined(
@@ -199,7 +228,7 @@ def _differs(axis: Axis, other: Axis, last: int) -> bool:
     """Do cells along two axes lie so far from one another that their mean would be the place of neither?"""
     if axis.order != other.order or (axis.stride < 0) != (other.stride < 0):
         return True
-    near = 3 * max(abs(axis.stride), abs(other.stride)) + max(axis.high - axis.low, other.high - other.low) / 2
+    near = 3 * max(abs(axis.stride), abs(other.stride))
     ends = (axis.first - other.first, axis.first - other.first + (axis.stride - other.stride) * last)
     return max(map(abs, ends)) > near
 

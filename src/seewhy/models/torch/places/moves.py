@@ -19,6 +19,14 @@ def inserted(mark: Mark, j: int, dim: Dim | None = None) -> Mark:
     return mark if mark.lost else replace(mark, dims=(*mark.dims[:j], dim or Dim(()), *mark.dims[j:]))
 
 
+def unsqueezed(mark: Mark, j: int) -> Mark:
+    """The mark with a new dimension of one entry: that of the one image, if one was taken."""
+    image = next((dim for dim in mark.taken if dim.images and not dim.spatial), None)
+    if image is None or mark.lost:
+        return inserted(mark, j)
+    return replace(inserted(mark, j, image), taken=tuple([dim for dim in mark.taken if dim is not image]))
+
+
 def permuted(mark: Mark, order: Sequence[int]) -> Mark:
     return replace(mark, dims=tuple([mark.dims[j] for j in order]))
 

@@ -77,11 +77,19 @@ def _with_axis(mark: Mark, a: int, axis: Axis) -> Mark:
 
 
 def _among_tokens(mark: Mark, j: int, window: CellWindow, size: int) -> Mark:
-    """Along rows of tokens cells of several axes lie side by side: a token that sees its neighbours stays where it is."""
+    """Along rows of tokens cells of several axes lie side by side: a token that sees its neighbours stays where it is.  What
+    reads parts of rows one behind the other lies in their middle, where no part goes on in the next row; else nowhere.
+    """
     step, begin, end = window
     if step == 1 and mark.dims[j].size == size and begin == -end:
         return mark.everywhere()
-    return lost("windows over tokens of several rows")
+    if (begin, end) == (0, step - 1) and size * step <= mark.dims[j].size:
+        parts = chosen(mark, j, np.arange(int(size * step)))
+        at = j % len(parts.dims)
+        cut = regrouped(parts, (*parts.shape[:at], size, int(step), *parts.shape[at + 1 :]))
+        if not cut.lost:
+            return summed(cut, at + 1, None)
+    return replace(with_dim(mark, j, plain(size)), whole=True)
 
 
 def _row(dim: Dim) -> int | None:
