@@ -37,7 +37,7 @@ class SomeTargets(Case):
         """The names of the requested layers, as the whole case has them."""
         return self.whole.named
 
-    def ask(self, layers: Sequence[str], rule: Rule | None, twice: bool = False) -> Trace:
+    def ask(self, layers: Sequence[str | None], rule: Rule | None, twice: bool = False) -> Trace:
         """The trace of these targets alone."""
         key = (rule, tuple(layers), twice)
         if key not in self.begun:

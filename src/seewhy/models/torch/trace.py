@@ -135,7 +135,9 @@ def _evidence_of(
         grads = gradients(scores, [*emitted.values()], rows, at_once, keep=twice or start + count < len(weights))
         turns.update({name: runner.layout(name, a, x).turn for name, a in emitted.items() if name not in turns})
         found = {
-            name: Evidence(plain(turns[name](a.detach())), plain(turns[name](a.new_zeros(len(rows), *a.shape) if g is None else g)))
+            name: Evidence(
+                plain(turns[name](a.detach())), plain(turns[name](a.new_zeros(len(rows), *a.shape) if g is None else g))
+            )
             for (name, a), g in zip(emitted.items(), grads, strict=True)
         }
         if twice:
