@@ -1,6 +1,7 @@
 """A network is called on its device, in its precision, with what it takes beside the images; and a failure is told."""
 
 import copy
+import threading
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import seewhy
 from seewhy import IMAGE, PerImage
 from seewhy.errors import BadNetwork, BadParameter
 from seewhy.models.settings import Settings
+from seewhy.models.torch.identity import Watch
 from seewhy.models.torch.inputs import Inputs
 from seewhy.models.torch.network_call import NetworkCall, entrance
 from seewhy.models.torch.passes.units import Reached
@@ -174,3 +176,50 @@ def test_a_pass_that_stops_early_tells_what_it_drew_and_not_that_the_stand_in_is
     with pytest.raises(Reached), call.ready(X, "mine"), call.passing("quiet"):
         raise Reached
     assert len(call.tries.quiet) == 1
+
+
+def test_a_way_back_that_another_thread_spoils_is_refused_with_advice(call):
+    """Also where no method asked for it, as at the first look."""
+
+    def ready():
+        with call.ready(X, "mine") as x:
+            weights = torch.ones_like(x)
+            score = (x.requires_grad_() * weights).sum()
+            weights.add_(1)  # as an optimizer does
+            torch.autograd.grad(score, x)
+
+    with call.ready(X, "mine") as x, call.passing("key"):  # what stands in for the network is right
+        call((x,), {})
+    together = threading.Event()
+    other = threading.Thread(target=together.wait)
+    other.start()
+    try:
+        with pytest.raises(BadNetwork, match=r"way back through mine failed: .*trained in another thread"):
+            ready()
+    finally:
+        together.set()
+        other.join()
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        ready()
+
+
+def test_a_network_is_looked_over_once_for_each_batch(network, monkeypatch):
+    model, looked = seewhy.wrap(network), []
+    state = Watch.state
+    monkeypatch.setattr(Watch, "state", lambda watch, network: (looked.append(network), state(watch, network))[1])
+    for _ in range(2):
+        looked.clear()
+        seewhy.explain(model, X, ["grad-cam", "smooth-grad", "eigen-cam"], target=[0, 1])
+        assert [each is network for each in looked].count(True) == 1
+    with model.unchanged():
+        before = model.runner.call.identity
+        network.conv2.stride = (1, 1)
+        assert model.runner.call.identity is before
+    assert model.runner.call.identity is not before
+
+
+def test_a_copy_is_known_as_what_it_was_copied_from(call):
+    copied = call.of_network(copy.deepcopy(call.original))
+    assert copied.identity is call.identity
+    call.original.conv2.stride = (1, 1)
+    assert copied.identity is not call.identity
