@@ -1,6 +1,6 @@
 """The layer that is explained by default, and the reason for it in words."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from seewhy.models.model import Layer
 
@@ -12,7 +12,7 @@ LayoutOf = Callable[[str], Layout | None]
 
 
 def last_map(
-    layer: Known, layout: LayoutOf, backwards: Sequence[str], lost: Callable[[str], bool]
+    layer: Known, layout: LayoutOf, backwards: Iterable[str], lost: Callable[[str], bool]
 ) -> tuple[str, Layer] | None:  # fmt: skip
     """The last layer that has axes of space and that the scores depend on; its `why` says so.  None where none has space.
 

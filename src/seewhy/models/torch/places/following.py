@@ -66,6 +66,10 @@ class Following(TorchFunctionMode):
         mark = self._of(tensor)
         return mark if mark is None or mark.lost else simple(mark)
 
+    def raw(self, tensor: Tensor) -> Mark | None:
+        """The mark of a tensor as it was followed, of which `moves.simple` makes what `of` gives."""
+        return self._of(tensor)
+
     def __enter__(self) -> "Following":
         ACTIVE.follows = (*ACTIVE.follows, self)
         return super().__enter__()

@@ -19,6 +19,7 @@ from .default import computes, has_space, last_map, widest_map
 from .experiment import Responses, probes
 from .layout import Layout, Located, located
 from .marks import Mark
+from .merging import simple
 from .reached import reached
 from .reading import ReadFollowing
 
@@ -32,7 +33,7 @@ class Emitted(NamedTuple):
     """What one call of a module emitted."""
 
     shape: tuple[int, ...]
-    mark: Mark | None  # None: it was computed from no picture
+    mark: Mark | None  # as it was followed, in no simple form; None: it was computed from no picture
     sees: bool  # the image
 
 
@@ -114,7 +115,7 @@ class Survey:
             among = [name for name in self.backwards if name.startswith("backbone.") or not self.in_backbone]
             if (broad := widest_map(self.layer, self.layout, among)) is not None:
                 return broad
-        among = [name for name in self.backwards if not self._part_of_whole(name)]
+        among = (name for name in self.backwards if not self._part_of_whole(name))
         return last_map(lambda name: self.layer(name)._replace(connected=connected[name]), self.layout, among, self.lost)
 
     def _part_of_whole(self, name: str) -> bool:
@@ -165,9 +166,13 @@ class Survey:
         return self.default
 
 
+def _simple(mark: Mark) -> Mark:
+    return mark if mark.lost else simple(mark)
+
+
 def _located(emitted: Emitted, space: tuple[int, ...]) -> Located:
     blind = Located(emitted.shape, None, None, BLIND)
-    return blind if emitted.mark is None else located(emitted.mark, emitted.shape, space)
+    return blind if emitted.mark is None else located(_simple(emitted.mark), emitted.shape, space)
 
 
 @dataclass
@@ -192,7 +197,7 @@ class LayerRecord:
                 return
             with torch._C.DisableTorchFunction():
                 self.follow.adopt(output, args, type(module).__name__)
-                emitted = Emitted(tuple(tensor.shape), self.follow.of(tensor), self.follow.sees(tensor))
+                emitted = Emitted(tuple(tensor.shape), self.follow.raw(tensor), self.follow.sees(tensor))
                 self.calls.setdefault(name, []).append(emitted)
                 self.order.append(name)
                 self.follow.stamp(tensor, bit)
