@@ -6,6 +6,7 @@ import numpy as np
 from PIL import Image
 
 from seewhy.images.places import Cells, Extent, Turned
+from seewhy.images.sight import Sight
 from seewhy.maps.regions import Regions
 from seewhy.maps.turning import turned_back
 
@@ -16,7 +17,7 @@ def test_everything_is_turned_back(made_heatmap):
     extent = Extent(30, 0, 0, 20)
     heatmap = dataclasses.replace(
         made_heatmap(values), box=Turned(extent), channels=np.stack([values] * 3), error=values + 1, regions=regions,
-        cells=Cells((1.0, 2.0), (3.0, 4.0), (5, 6)),
+        cells=Cells((1.0, 2.0), (3.0, 4.0), (5, 6), (Sight(1.0, 3.0), Sight(2.0, 4.0))),
     )  # fmt: skip
     back = turned_back(heatmap)
     assert back.box == extent
@@ -24,7 +25,7 @@ def test_everything_is_turned_back(made_heatmap):
     np.testing.assert_array_equal(back.channels, np.stack([values.T] * 3))
     np.testing.assert_array_equal(back.error, values.T + 1)
     np.testing.assert_array_equal(back.regions.segments, regions.segments.T)
-    assert back.cells == Cells((2.0, 1.0), (4.0, 3.0), (6, 5))
+    assert back.cells == Cells((2.0, 1.0), (4.0, 3.0), (6, 5), (Sight(2.0, 4.0), Sight(1.0, 3.0)))
     assert back.source is heatmap.source
 
 

@@ -163,6 +163,8 @@ def test_fused_products_are_flat_maps():
     model = seewhy.wrap(networks.pooled())
     fine, coarse = METHODS["guided-grad-cam"](model, X[:1], target=1, layer=["act1", "act2"])
     assert fine.channels.shape == coarse.channels.shape == (3, 10, 12)
+    assert fine.cells is None, "it has the cells of the image, as many as the layer has"
+    assert coarse.cells is None
     (fused,) = fuse([fine, coarse])
     assert fused.channels is None
     ask.close(fused.values, (fine.values / fine.values.max() + coarse.values / coarse.values.max()) / 2, rel=1e-5)

@@ -119,7 +119,7 @@ def _maps_of(model: Any, batch: Batch, place: int, methods: Any, targets: Any, l
             predicted = _predicted(answered, i, labels)
             explained = _explained(case, answered, k, i, of_image, aim, labels)
             for layer, finding in _by_layer(group.findings):
-                cells = case.cells(layer, finding.values[layer].shape[2:])
+                cells = None if finding.method.pixels else case.cells(layer, finding.values[layer].shape[2:])
                 said = answered[0].notes if answered else ()
                 doubts = _of_aim(aim, finding.method) + _doubts(case, finding, layer, k, i, said, bad[id(group)])
                 measured = {name: float(numbers[k, i]) for name, numbers in finding.outcome.measurements(layer).items()}

@@ -25,7 +25,7 @@ def turned_back(heatmap: Heatmap) -> Heatmap:
         channels=None if heatmap.channels is None else _exchanged(heatmap.channels),
         error=None if heatmap.error is None else _exchanged(heatmap.error),
         regions=heatmap.regions and _regions(heatmap.regions),
-        cells=heatmap.cells and Cells(heatmap.cells.first[::-1], heatmap.cells.stride[::-1], heatmap.cells.size[::-1]),
+        cells=heatmap.cells and Cells(*(part[::-1] for part in heatmap.cells)),
     )
 
 
