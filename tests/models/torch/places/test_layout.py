@@ -159,6 +159,7 @@ def test_where_an_axis_is_summed_up_there_is_no_map():
 
 @pytest.mark.parametrize(("dims", "simple"), [
     ((IMAGE, CHANNEL, ROW, COLUMN), True), ((IMAGE, TOKEN, CHANNEL), True), ((TOKEN, IMAGE, CHANNEL), True),
+    ((IMAGE, Dim((Factor(2, 0, 2), Factor(3, 1, 2), Factor(2, 0), Factor(2, 1))), CHANNEL), True),  # window by window
     ((IMAGE, Dim((Factor(4),)), TOKEN, CHANNEL), False),  # heads
     (EMISSIONS["windows in the batch"][0], False), ((IMAGE, Dim((Factor(H, 0), Factor(C))), COLUMN), False),
 ])  # fmt: skip

@@ -106,10 +106,13 @@ class Layout:
 
     @cached_property
     def simple(self) -> bool:
-        """Is it a whole map of the image: each axis of space once and undivided, the channels in a dimension of their own?"""
+        """Is it a whole map of the image: each axis of space once and undivided, or all cells in one row, in whichever order,
+        the channels in a dimension of their own?
+        """
         axes = [f.axis for dim in self.dims for f in dim.factors if f.axis is not None and f.axis >= 0]
         channels = [dim for dim, roles in zip(self.dims, self.roles, strict=True) if (CHANNELS, 0) in roles]
-        whole = sorted(axes) == [*range(len(self.space))]
+        rows = [dim for dim in self.dims if dim.spatial]
+        whole = sorted(axes) == [*range(len(self.space))] or (len(rows) == 1 and not rows[0].images)
         return whole and len(channels) < 2 and not any(dim.spatial for dim in channels)
 
     @cached_property

@@ -1,0 +1,1 @@
+"""Networks whose truth is known by planting."""
