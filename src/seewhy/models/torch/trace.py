@@ -226,7 +226,7 @@ def activations(runner: Runner, x: Array, layers: Sequence[str]) -> tuple[Mappin
             entered = x.clone()
             follow = runner.following(layers, entered)
             with suppress(Stop), follow or nullcontext(), recorded([*taps.values()], False, done, follow):
-                runner.run(entered)
+                _ = runner.called(entered) if runner.end is None else runner.raw(entered)  # scores are not read
             runner.learn_places(follow, taps, x)
             if runner.divided(taps, x):
                 runner.survey(x[:1])
