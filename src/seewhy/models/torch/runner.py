@@ -87,6 +87,7 @@ class Runner:
     def ready(self, x: Array) -> Iterator[Tensor]:
         """x as the network's own kind of tensor, the network undisturbed; out of memory is a MemoryError."""
         with self.call.ready(x, self.name) as tensor:
+            self.call.find_channels(tensor[:1], given=False)
             if self.end is not None and "#" not in self.end.layer:  # which call of the layer is the last to see the image
                 known = self.end.whole.survey(tensor[:1]).layers.get(self.end.layer)
                 self.learned.calls.keep(self.key(tensor), max(known.sees, default=known.calls) if known else 1)
@@ -125,6 +126,8 @@ class Runner:
 
     def called(self, x: Tensor) -> Any:
         """The unchanged output of the network for images x; BadNetwork where it fails."""
+        channels = self.call.channels(x)
+        x = x if channels == 1 else x.movedim(1, channels).contiguous()
         args, options = self.call.inputs(x)
         for follow in ACTIVE.follows[-1:] if self.call.inputs.template is not None else ():
             follow.beside([args, options], x)
