@@ -19,7 +19,8 @@ from seewhy.models.torch.passes.taps import Stop, Tap
 from seewhy.models.torch.passes.units import End, unit_scores
 from seewhy.models.torch.places.following import ACTIVE, Following
 from seewhy.models.torch.places.layout import Layout, Located, located
-from seewhy.models.torch.places.survey import BLIND, PROPOSALS, Survey, experiment, settled, survey
+from seewhy.models.torch.places.marks import entangled
+from seewhy.models.torch.places.survey import BLIND, PROPOSALS, Forward, Survey, disentangled, experiment, settled, survey
 from seewhy.printable import words_of
 from seewhy.targets.aim import ImageView, Pinned
 from seewhy.targets.embedding import embedding
@@ -197,7 +198,7 @@ class Runner:
 
     def learn_survey(self, x: Tensor, known: Survey) -> None:
         """Keep what a pass of images like x, made for something else, showed of all layers."""
-        known = settled(known, self.network, x[:1].detach(), self.raw, self.settings.grid)
+        known = self._complete(known, x.detach(), self.raw)
         self.learned.surveys.keep(self.key(x), known)
         self.of_size(x).last = known
 
@@ -221,13 +222,17 @@ class Runner:
         return self.call.identity, tuple(x.shape[1:])
 
     def _surveyed(self, x: Tensor) -> Survey:
-        x, grid = x[:1].detach(), self.settings.grid
+        x = x[:1].detach()
         try:
             with memory_for("look", f"at the first look at {self.name}, for images of {tuple(x.shape[1:])}"):
-                return settled(survey(self.network, x, self.raw, self.widest), self.network, x, self.raw, grid)
+                return self._complete(survey(self.network, x, self.raw, self.widest), x, self.raw)
         except InSpace:  # no class is asked for, and none has to be
             run = lambda image: overall(self.whole(image), self._view(image))  # noqa: E731
-            return settled(survey(self.network, x, run, True), self.network, x, run, grid)
+            return self._complete(survey(self.network, x, run, True), x, run)
+
+    def _complete(self, known: Survey, x: Tensor, run: Forward) -> Survey:
+        known = disentangled(known, self.network, x, run, known.widest)
+        return settled(known, self.network, x[:1], run, self.settings.grid)
 
     def of_size(self, x: Array) -> SizeFacts:
         """What earlier passes showed of the layers in images of the size of x."""
@@ -245,6 +250,9 @@ class Runner:
         learned = self.of_size(x)
         for name, tap in taps.items():
             shape = tuple(tap.check().shape)
+            if len(x) == 1 and tap.moment and entangled(tap.moment):
+                self.survey(x)
+                continue
             unseen = Located(shape, None, None, BLIND)
             learned.located.setdefault(name, located(tap.moment, shape, follow.space) if tap.moment else unseen)
 

@@ -201,6 +201,18 @@ def lost(why: str) -> Mark:
     return Mark((), (), True, why)
 
 
+def entangled(mark: Mark) -> bool:
+    """Does a tensor with space hold several parts of each image, in the dimension of the images or in one before it?
+
+    A shape tells their order only if there are several images: (parts, 1, ...) and (1, parts, ...) become one another.
+    """
+    if not mark.spots:
+        return False
+    at = next((j for j, dim in enumerate(mark.dims) if dim.images), 0)
+    before = [f for dim in mark.dims[:at] if not dim.spatial for f in dim.factors]
+    return any(f.axis is None and f.size > 1 for f in (*before, *(mark.dims[at].factors if mark.dims[at].images else ())))
+
+
 def apart(axis: Axis, parts: int) -> Axis:
     """The axis after each cell was split into so many parts, side by side."""
     middle = (1 / parts - 1) / 2
