@@ -120,8 +120,9 @@ def _smoothed(base: Method, name: str, said: str, moment: Any) -> Method:
         outcomes = shown(variants(case, method, _noisy(case.images, samples, sigma, seed)), samples, name)
         first, measured = next(outcomes), []
         maps = (measured.append(outcome.measured) or outcome.cores for outcome in chain([first], outcomes))
+        cores = moment(maps)  # makes all of them
         means = {key: np.mean([each[key] for each in measured], axis=0) for key in first.measured}
-        return Outcome(moment(maps), first.notes, means, notes_at=first.notes_at)
+        return Outcome(cores, first.notes, means, notes_at=first.notes_at)
 
     settings = {"samples": 25, "sigma": 0.15, "seed": 0}
     source = "Smilkov et al. 2017, SmoothGrad: Removing Noise by Adding Noise."
