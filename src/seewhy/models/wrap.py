@@ -63,8 +63,8 @@ def wrap(
         evenly over the image, as other libraries do.
     tokenizer: of a network with an image and a text tower (CLIP, SigLIP): texts -> what its text tower takes, as the tokenizer
         or processor of transformers or of open_clip does; target=Text(...) needs it.
-    channels: which dimension of the batches that a torch network takes holds the channels: 2 of frames or views (n, t, c, h, w),
-        -1 of (n, h, w, c); by default 1, and of batches of other than 4 dimensions what the network sums over first.  Prepared
+    channels: which dimension of a torch network's batches holds the channels: 2 of frames or views (n, t, c, h, w), -1 of
+        (n, h, w, c); by default 1, and of batches of other than 4 dimensions that which the network sums over first.  Prepared
         batches are given as the network takes them; maps lie over the dimensions that are left, such as (t, h, w).
     Raises BadParameter for anything else.
     """

@@ -136,6 +136,11 @@ class NetworkCall:
             return self.said % x.ndim
         return 1 if x.ndim == 4 else self.found.get((self.identity, x.ndim)) or 1
 
+    def arranged(self, x: Tensor) -> Tensor:
+        """Images x (n, c, *space) as the network takes them."""
+        channels = self.channels(x)
+        return x if channels == 1 else x.movedim(1, channels).contiguous()
+
     def find_channels(self, x: Tensor, given: bool) -> None:
         """Find out which dimension the network takes as channels, once for images of as many dimensions as x (1, ...).
 

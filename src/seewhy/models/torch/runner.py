@@ -127,8 +127,7 @@ class Runner:
 
     def called(self, x: Tensor) -> Any:
         """The unchanged output of the network for images x; BadNetwork where it fails."""
-        channels = self.call.channels(x)
-        x = x if channels == 1 else x.movedim(1, channels).contiguous()
+        x = self.call.arranged(x)
         args, options = self.call.inputs(x)
         for follow in ACTIVE.follows[-1:] if self.call.inputs.template is not None else ():
             follow.beside([args, options], x)

@@ -14,7 +14,7 @@ from seewhy.models.torch.passes.torch_calls import name_of
 from .following import Following
 from .marks import IMAGES, Axis, Dim, Factor, Mark
 
-LAST = frozenset("linear lstm gru rnn_tanh rnn_relu multi_head_attention_forward transformer_encoder_layer_fwd".split())
+LAST = ("linear", "lstm", "gru", "rnn_tanh", "rnn_relu", "multi_head_attention_forward", "transformer_encoder_layer_fwd")
 CONVOLUTIONS = {f"conv{more}{d}d": d for d in (1, 2, 3) for more in ("", "_transpose")}
 PRODUCTS = {"matmul": 0, "mm": 0, "bmm": 0, "addmm": 1, "baddbmm": 1}  # the place of the first factor among the arguments
 
@@ -82,7 +82,7 @@ def first_summed(run: Callable[[Tensor], Any], x: Tensor) -> tuple[int | None, b
         follow.ran = True
     except Stop:
         pass
-    except Exception as error:  # noqa: BLE001 - whatever the network raises on images that lie otherwise than it takes them
+    except Exception as error:  # whatever the network raises on images that lie otherwise than it takes them
         if out_of_memory(error):
             raise
     return follow.channels, follow.ran

@@ -142,7 +142,7 @@ class Survey:
 
     @property
     def entangled(self) -> bool:
-        """Does a layer emit several parts of the image, so that from a single image it is not known in which order with images?"""
+        """Does a layer emit several parts of each image, of which one image cannot tell in which order with images they lie?"""
         return any(each.mark is not None and entangled(each.mark) for calls in self.calls.values() for each in calls)
 
     def later_lost(self) -> list[str]:
