@@ -237,7 +237,7 @@ class Case:
         known = self.model.cells(layer, like) if layer != INPUT else None
         if known is None or known[0] != tuple(grid):
             return None
-        return Cells.of(known[1], like.shape[2:])
+        return Cells.of(known[1], like.shape[2:], self.model.gaze(layer, like))
 
     def why(self, layer: str) -> str:
         """Why this layer was chosen by default; "" where the person named it."""

@@ -59,8 +59,8 @@ def wrap(
     task: "single-label" (softmax), "multi-label" (a sigmoid each) or "regression" (no probabilities); by default one number
         per image (n,) is a regression, (n, 1) a binary logit, and anything else single-label.
     grid: rows and columns of a transformer's patches, where they cannot be found out.
-    geometry: "receptive-field" draws each cell of a layer where its receptive field is centred, "plain" spreads the cells
-        evenly over the image, as other libraries do.
+    geometry: "receptive-field" draws each cell of a layer where it looks: at the centre of what the image shows of its field,
+        by the network's weights; "plain" spreads the cells evenly over the image, as other libraries do.
     tokenizer: of a network with an image and a text tower (CLIP, SigLIP): texts -> what its text tower takes, as the tokenizer
         or processor of transformers or of open_clip does; target=Text(...) needs it.
     channels: which dimension of a torch network's batches holds the channels: 2 of frames or views (n, t, c, h, w), -1 of

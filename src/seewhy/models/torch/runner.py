@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from seewhy.arrays import Array
 from seewhy.errors import BadNetwork, BadParameter, InSpace, NotApplicable, SeewhyError
-from seewhy.images.places import Extent, Place
+from seewhy.images.places import Extent, Gaze, Place
 from seewhy.memory import memory_for, out_of_memory
 from seewhy.models.model import INPUT, Answer
 from seewhy.models.settings import Settings
@@ -271,6 +271,11 @@ class Runner:
         """
         known = self.of_size(x).at(layer) if self.settings.geometry != "plain" else None
         return (known.layout.space, known.place) if known and known.layout and known.place else None
+
+    def gaze(self, layer: str, x: Array) -> Gaze | None:
+        """Where the cells of a layer look in images like x, as a pass of such found out; None: where they lie."""
+        known = self.of_size(x).at(layer)
+        return known.gaze if known else None
 
     def each_call(self, layers: Sequence[str], x: Array) -> list[str]:
         """The layers, where one that sees the image in several calls, or parts, is replaced by these, as in name#1."""
