@@ -7,7 +7,8 @@ import pytest
 
 from seewhy.errors import BadParameter, NotApplicable
 from seewhy.explaining.case import UNMOVED, Case, Outcome, once
-from seewhy.images.places import Cells, Place
+from seewhy.images.places import Cells, Gaze, Place
+from seewhy.images.sight import Sight
 from seewhy.models.model import ATTENTION, INPUT, Answer, Evidence, Head, Layer, Trace
 from seewhy.models.rule import Balanced, Relevance
 from seewhy.targets.target import Class, weighted
@@ -59,6 +60,9 @@ class Recorder:
 
     def cells(self, layer: str, x: Any) -> Any:
         return (2, 2), Place((4.0, 4.0), (1.5, 1.5), (4.0, 4.0))
+
+    def gaze(self, layer: str, x: Any) -> Any:
+        return Gaze((1.0, 2.0), (Sight(2.0, 3.0), Sight(1.0, 3.0))) if layer == "looking" else None
 
 
 def case(model: Any = None, layers: Any = (None,), shared: Any = ("gradients",), **more: Any) -> Case:
@@ -173,6 +177,7 @@ def test_under_a_rule_for_all_gradients_methods_with_rules_of_their_own_are_refu
 def test_cells_lie_where_the_model_says_if_the_grid_is_its_own() -> None:
     assert case().cells("late", (2, 2)) == Cells((1.5, 1.5), (4.0, 4.0), (8, 8))
     assert case().cells("late", (2, 2), np.zeros((1, 3, 16, 12))) == Cells((1.5, 1.5), (4.0, 4.0), (16, 12))
+    assert case().cells("looking", (2, 2)) == Cells((1.0, 2.0), (4.0, 4.0), (8, 8), (Sight(2.0, 3.0), Sight(1.0, 3.0)))
     assert case().cells("late", (4, 4)) is None
     assert case().cells(INPUT, (2, 2)) is None
 

@@ -11,7 +11,7 @@ from torch import nn
 
 import seewhy
 from seewhy import Extent, Heatmap, fuse
-from seewhy.images.places import Cells
+from seewhy.images.places import Cells, Gaze
 from seewhy.images.resample import brought, resized, spread
 from seewhy.images.sight import Sight
 from seewhy.methods.making.method import lookup
@@ -198,6 +198,7 @@ def placed(monkeypatch):
         nn.Sequential(nn.Conv2d(3, 4, 4, stride=4), nn.Softplus(), nn.AdaptiveAvgPool2d(1), nn.Flatten()).double()
     )
     monkeypatch.setattr(model, "cells", lambda _layer, x: (tuple(side // 4 for side in x.shape[2:]), PLACE))
+    monkeypatch.setattr(model, "gaze", lambda _layer, _x: None)
     return model
 
 
@@ -228,8 +229,7 @@ def test_flipped_and_scaled_maps_come_back_to_their_places(placed):
 
 def test_flipped_maps_come_back_to_where_cells_see(placed, monkeypatch):
     """The mirrored map is read between its own centres, at those of the map itself."""
-    looking = LIES._replace(sights=(Sight(3.0, 9.0),) * 2)
-    monkeypatch.setattr(Cells, "of", lambda _place, _size: looking)
+    monkeypatch.setattr(placed, "gaze", lambda _layer, _x: Gaze((3, 3), (Sight(3.0, 9.0),) * 2))
     (m,) = lookup("augment(grad-cam)")(placed, photos(), target=1, layer="0", scales=(1,), signed=True)
     (one,) = seewhy.grad_cam(placed, photos(), target=1, layer="0", signed=True)
     (other,) = seewhy.grad_cam(placed, photos()[..., ::-1].copy(), target=1, layer="0", signed=True)

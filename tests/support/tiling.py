@@ -44,6 +44,15 @@ def both(network: nn.Module, x: Any, method: Any, layer: str | None, target: Any
     return plain, joined
 
 
+def lie_alike(joined: Any, plain: Any) -> None:
+    """The cells of two maps lie at the same places, up to rounding."""
+    assert (joined.cells is None) == (plain.cells is None)
+    if plain.cells is not None:
+        assert joined.cells.size == plain.cells.size
+        for axis, count in enumerate(plain.values.shape):
+            np.testing.assert_allclose(joined.cells.centres(axis, count), plain.cells.centres(axis, count), atol=1e-9)
+
+
 def same(joined: np.ndarray, plain: np.ndarray) -> None:
     assert plain.any()
     np.testing.assert_allclose(joined / abs(plain).max(), plain / abs(plain).max(), **LIKE)

@@ -34,17 +34,47 @@ def test_the_networks_classify_as_the_data_says(spec):
 
 @pytest.mark.parametrize("spec", NETS)
 def test_maps_are_as_ever_but_for_where_their_cells_are_drawn(spec):
-    """Plain drawing is torch's bilinear; else cells lie at 32i + 31 behind "same" padding, at 16i + 15 in SqueezeNet."""
+    """Plain drawing is torch's bilinear; fields are centred at 32i + 31 behind "same" padding, at 16i + 15 in SqueezeNet."""
     photo = DATA / "imagenet-sample" / rows("imagenet-sample")[0]["file"]
-    found, plain = (seewhy.grad_cam(model(spec, geometry, **SQUASHED), photo, signed=True)[0] for geometry in GEOMETRIES)
+    nets = [model(spec, geometry, **SQUASHED) for geometry in GEOMETRIES]
+    found, plain = (seewhy.grad_cam(net, photo, signed=True)[0] for net in nets)
     close(found.values, plain.values, rel=1e-5)
     assert (found.source.geometry, plain.source.geometry) == GEOMETRIES
     assert plain.cells is None
-    assert found.cells.first == ((31, 31) if spec.startswith("timm") else (15, 15))
+    _, place = nets[0].cells(found.source.layer, next(nets[0].batches([photo])).x)
+    assert place.first == ((31, 31) if spec.startswith("timm") else (15, 15))
     width, height = plain.size
     grown = torch.nn.functional.interpolate(torch.tensor(plain.values)[None, None], (height, width), mode="bilinear")[0, 0]
     np.testing.assert_allclose(plain.full(), grown.numpy(), atol=1e-5 * float(abs(grown).max()))
     assert abs(found.full() - plain.full()).max() > 0.05 * abs(plain.full()).max()
+
+
+@pytest.mark.parametrize("spec", NETS)
+def test_cells_look_where_their_gradient_has_its_energy(spec):
+    """Of the middle cell, in the mean over photos: in the MobileNets 5 to 14 pixels from the middle of its field."""
+    net = model(spec, **SQUASHED)
+    files = [DATA / "imagenet-sample" / row["file"] for row in rows("imagenet-sample")[:12]]
+    images = np.concatenate([batch.x for batch in net.batches(files)])
+    found = seewhy.grad_cam(net, files[:1], signed=True)[0]
+    _, place = net.cells(found.source.layer, images[:1])
+    torch.manual_seed(0)
+    kept: list[torch.Tensor] = []
+    hook = net.network.get_submodule(found.source.layer).register_forward_hook(lambda _module, _args, out: kept.append(out))
+    x = torch.as_tensor(images).clone().requires_grad_()
+    net.network(x)
+    hook.remove()
+    half = kept[0].shape[2] // 2
+    (g,) = torch.autograd.grad((kept[0][:, :, half, half] * torch.randn(kept[0].shape[:2])).sum(), x)
+    share = g.square().sum(1)
+    share = (share / share.sum((1, 2), keepdim=True)).mean(0)
+    for axis in range(2):
+        centre = float(share.sum(1 - axis) @ torch.arange(224.0))
+        looks = found.cells.centres(axis, kept[0].shape[2])[half]
+        field = place.first[axis] + place.stride[axis] * half
+        assert abs(looks - centre) < 6
+        assert abs(looks - centre) < abs(field - centre) + 1
+        if spec.startswith("timm"):
+            assert abs(field - centre) > 5
 
 
 def test_mean_and_std_travel_with_the_file():

@@ -154,7 +154,7 @@ MODEL_OPTIONS = (
     click.option("--grid", metavar="RxC", type=GridSize(),
                  help="Rows and columns of a transformer's patches, where they cannot be found out: 14x14."),
     click.option("--geometry", type=click.Choice(["receptive-field", "plain"]),
-                 help="Draw cells where their receptive fields lie (default), or spread evenly as others do."),
+                 help="Draw cells where they look (default), or spread evenly as others do."),
     click.option("--max-pixels", type=click.IntRange(1), metavar="N",
                  help="Read photos of up to so many pixels, if you trust them; by default 89478485."),
     click.option("--max-voxels", type=click.IntRange(1), metavar="N",

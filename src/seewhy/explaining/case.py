@@ -62,6 +62,7 @@ class Outcome(NamedTuple):
     errors: Mapping[str, NDArray[Any]] = {}  # of each layer, where it is known: the standard error (t, n, *space)
     regions: Callable[[int, int], "Regions | None"] = lambda _t, _i: None  # of target t in image i, where it judged any
     failure: SeewhyError | None = None  # what ended the work early; the cores are an estimate from what was done before
+    notes_at: Mapping[str, tuple[str, ...]] = {}  # of each layer: what was odd about it
 
     def measurements(self, layer: str) -> Mapping[str, NDArray[Any]]:
         """All measured numbers of the maps at that layer, by name: (t, n)."""
@@ -236,7 +237,7 @@ class Case:
         known = self.model.cells(layer, like) if layer != INPUT else None
         if known is None or known[0] != tuple(grid):
             return None
-        return Cells.of(known[1], like.shape[2:])
+        return Cells.of(known[1], like.shape[2:], self.model.gaze(layer, like))
 
     def why(self, layer: str) -> str:
         """Why this layer was chosen by default; "" where the person named it."""

@@ -224,7 +224,7 @@ def _doubts(
 ) -> tuple[str, ...]:
     """The reasons, in words, why this map is empty or may be misleading.  said: what was odd about the network's answer."""
     method, core, values = finding.method, finding.outcome.cores[layer][t, i], finding.values[layer][t, i]
-    doubts = [*case.notes(layer), *finding.outcome.notes(t, i), *said]
+    doubts = [*case.notes(layer), *finding.outcome.notes_at.get(layer, ()), *finding.outcome.notes(t, i), *said]
     if method.reads == "nothing":
         doubts.append(f"a control: {method.name} does not look at what the network found")
     if bad is not None and not np.isfinite(core).all():

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from seewhy.errors import BadNetwork
+
 from .case import Case, Outcome
 from .parts import outcomes
 from .recipe import Recipe
@@ -16,7 +18,7 @@ def variants(case: Case, method: Recipe, images: Iterable[Any]) -> Iterator[Outc
     method its channels.  The targets stay as the untouched images fixed them.
 
     images: variants (n, c, *space) of the case's images, made as they are needed.  Several share a pass of at most
-        `model.at_once` images, and fewer where memory runs out.
+        `model.at_once` images, fewer where memory runs out, and one where the network takes no more.
     Raises what the method fails with.
     """
     for shape, alike in groupby(images, lambda x: x.shape):
@@ -48,9 +50,15 @@ def _together(case: Case, method: Recipe, group: list[Any]) -> Iterator[Outcome]
         yield from _together(case, method, group[:half])
         yield from _together(case, method, group[half:])
         return
-    odd = tuple(note for layer in cores for note in among.notes(layer))
+    except BadNetwork:
+        if len(group) == 1:
+            raise
+        for image in group:  # a network such as that of a bag of instances takes one at a time
+            yield from _together(case, method, [image])
+        return
+    odd = {layer: (*among.notes(layer), *outcome.notes_at.get(layer, ())) for layer in cores}
     for k in range(len(group)):
         first = k * len(case.x)
         of_variant = {layer: core[:, first : first + len(case.x)] for layer, core in cores.items()}
         measured = {name: each[:, first : first + len(case.x)] for name, each in outcome.measured.items()}
-        yield Outcome(of_variant, lambda t, i, first=first: odd + outcome.notes(t, first + i), measured)
+        yield Outcome(of_variant, lambda t, i, first=first: outcome.notes(t, first + i), measured, notes_at=odd)

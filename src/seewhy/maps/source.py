@@ -57,7 +57,7 @@ class Source:
     measured: Mapping[str, float] = field(default_factory=dict)  # by the method, about itself: a completeness gap
     layer_why: str = ""  # this layer was looked at, where nobody named one
     place: str = ""  # of what is explained, where it is no class of the whole image: "in the box (31, 59, 207, 302)"
-    geometry: str = "plain"  # how its cells are drawn: where their receptive fields lie, or "plain", evenly
+    geometry: str = "plain"  # how its cells are drawn: where they look in their "receptive-field", or evenly
 
     @property
     def caption(self) -> str:

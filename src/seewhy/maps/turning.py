@@ -25,13 +25,17 @@ def turned_back(heatmap: Heatmap) -> Heatmap:
         channels=None if heatmap.channels is None else _exchanged(heatmap.channels),
         error=None if heatmap.error is None else _exchanged(heatmap.error),
         regions=heatmap.regions and _regions(heatmap.regions),
-        cells=heatmap.cells and Cells(*(part[::-1] for part in heatmap.cells)),
+        cells=heatmap.cells and _cells(heatmap.cells),
     )
 
 
 def _exchanged(values: NDArray[A]) -> NDArray[A]:
     """(..., h, w) -> (..., w, h)"""
     return np.ascontiguousarray(values.swapaxes(-1, -2))
+
+
+def _cells(cells: Cells) -> Cells:
+    return Cells(cells.first[::-1], cells.stride[::-1], cells.size[::-1], cells.sights[::-1])
 
 
 def _regions(regions: Regions) -> Regions:

@@ -71,7 +71,8 @@ def product(first: Method, second: Method) -> Method:
                 d = case.x.ndim - 2
                 grids = case.cells(p, maps[0][p].shape[-d:]), case.cells(q, maps[1][q].shape[-d:])
                 joined[q if p == INPUT else p] = _times(maps[0][p], each[0].pixels, maps[1][q], each[1].pixels, grids)
-        return Outcome(joined, lambda t, i: (*a.notes(t, i), *b.notes(t, i)), {**a.measured, **b.measured})
+        odd = {layer: (*a.notes_at.get(layer, ()), *b.notes_at.get(layer, ())) for layer in joined}
+        return Outcome(joined, lambda t, i: (*a.notes(t, i), *b.notes(t, i)), {**a.measured, **b.measured}, notes_at=odd)
 
     inside = [part.reads for part in parts if not part.blind and part.reads != "scores"]
     reads = "pixels" if pixels else next(iter(inside), parts[0].reads)
@@ -119,9 +120,9 @@ def _smoothed(base: Method, name: str, said: str, moment: Any) -> Method:
         outcomes = shown(variants(case, method, _noisy(case.images, samples, sigma, seed)), samples, name)
         first, measured = next(outcomes), []
         maps = (measured.append(outcome.measured) or outcome.cores for outcome in chain([first], outcomes))
-        return Outcome(
-            moment(maps), first.notes, {key: np.mean([each[key] for each in measured], axis=0) for key in first.measured}
-        )
+        cores = moment(maps)  # makes all of them
+        means = {key: np.mean([each[key] for each in measured], axis=0) for key in first.measured}
+        return Outcome(cores, first.notes, means, notes_at=first.notes_at)
 
     settings = {"samples": 25, "sigma": 0.15, "seed": 0}
     source = "Smilkov et al. 2017, SmoothGrad: Removing Noise by Adding Noise."

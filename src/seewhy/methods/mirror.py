@@ -52,7 +52,7 @@ def augment(method: Method) -> Method:
             layer: _mean_of_ways(case, layer, ways, [view.cores[layer] for view in outcomes], base.pixels)
             for layer in outcomes[0].cores
         }
-        return Outcome(joined, outcomes[0].notes)
+        return Outcome(joined, outcomes[0].notes, notes_at=outcomes[0].notes_at)
 
     said = f"mean of {base.name} over the image, its mirror image and other sizes, each brought back"
 

@@ -114,24 +114,24 @@ def excitation_backprop(case: Case) -> Outcome:
 
     case.plain_only("excitation-backprop")
     excited = Case(case.model, case.x, [chance(target) for target in case.targets], case.requested, ())
-    rows, odd = TargetRows(len(case.targets)), ()
+    rows, odd = TargetRows(len(case.targets)), {}
     for part in split(excited):
         trace = part.traced(MARGINAL, part.named)
         case.record_answer(trace.answer)
         rows.put(
             part.start, {layer: np.stack([numbers(weighted_sum(g, e.a)) for g in e.g]) for layer, e in trace.evidence.items()}
         )
-        odd = tuple(note for layer in trace.evidence for note in trace.notes.get(layer, ()))
+        odd = {layer: trace.notes.get(layer, ()) for layer in trace.evidence}
     maps = rows.arrays
 
     def notes(t: int, i: int) -> tuple[str, ...]:
         most = max(float(abs(each[t, i]).sum()) for each in maps.values())
         allowed = float(abs(case.pinned[1][t, i]).sum())
         if most <= 1.05 * allowed:
-            return odd
-        return (*odd, f"chances sum to {most:.2g} in place of {allowed:.2g}: signed activations cancel on the way")
+            return ()
+        return (f"chances sum to {most:.2g} in place of {allowed:.2g}: signed activations cancel on the way",)
 
-    return Outcome(maps, notes)
+    return Outcome(maps, notes, notes_at=odd)
 
 
 @from_case(

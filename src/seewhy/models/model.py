@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from seewhy.arrays import Array
 from seewhy.errors import BadParameter, Misuse, NeedsGradients
 from seewhy.images.inputs import Images
-from seewhy.images.places import Place
+from seewhy.images.places import Gaze, Place
 from seewhy.prepare.batch import Batch
 from seewhy.prepare.fit import Preparer
 from seewhy.targets.aim import Aim, ImageView, Pinned
@@ -211,6 +211,7 @@ class Differentiable(Model, Protocol):
     def beside(self, place: int, count: int) -> "Differentiable": ...  # as Model's
     def default(self, x: Array) -> tuple[str, Layer] | None: ...  # the layer to explain, where none is named
     def cells(self, layer: str, x: Array) -> tuple[tuple[int, ...], Place] | None: ...  # its grid, and where it lies
+    def gaze(self, layer: str, x: Array) -> Gaze | None: ...  # where its cells look; None: where they lie
     def upto(self, layer: str, at: Any = "max") -> "Differentiable": ...  # whose scores are the layer's units
     def trace(  # layers: None for the default; twice: for second derivatives; few: of so many targets, and it can go further
         self, x: Array, targets: Sequence[Target], layers: Sequence[str | None], rule: Rule | None = None, twice: bool = False,

@@ -30,6 +30,7 @@ class Settings:
     grid: Sequence[int] | None = None
     geometry: str = "receptive-field"
     tokenizer: Any = None
+    channels: int | None = None
 
     @property
     def copies(self) -> int:

@@ -32,6 +32,7 @@ def wrap(
     grid: Sequence[int] | None = None,
     geometry: str = "receptive-field",
     tokenizer: Any = None,
+    channels: int | None = None,
 ) -> Any:
     """The model behind a network: what every method is asked with.
 
@@ -58,19 +59,24 @@ def wrap(
     task: "single-label" (softmax), "multi-label" (a sigmoid each) or "regression" (no probabilities); by default one number
         per image (n,) is a regression, (n, 1) a binary logit, and anything else single-label.
     grid: rows and columns of a transformer's patches, where they cannot be found out.
-    geometry: "receptive-field" draws each cell of a layer where its receptive field is centred, "plain" spreads the cells
-        evenly over the image, as other libraries do.
+    geometry: "receptive-field" draws each cell of a layer where it looks: at the centre of what the image shows of its field,
+        by the network's weights; "plain" spreads the cells evenly over the image, as other libraries do.
     tokenizer: of a network with an image and a text tower (CLIP, SigLIP): texts -> what its text tower takes, as the tokenizer
         or processor of transformers or of open_clip does; target=Text(...) needs it.
+    channels: which dimension of a torch network's batches holds the channels: 2 of frames or views (n, t, c, h, w), -1 of
+        (n, h, w, c); by default 1, and of batches of other than 4 dimensions that which the network sums over first.  Prepared
+        batches are given as the network takes them; maps lie over the dimensions that are left, such as (t, h, w).
     Raises BadParameter for anything else.
     """
     if scores not in (None, *SCORES):
         raise BadParameter(f"scores={scores!r}: it is one of {', '.join(SCORES)}.")
     if batch_size is not None and (not isinstance(batch_size, int) or not 1 <= batch_size <= 10**6):
         raise BadParameter(f"batch_size={quoted(batch_size)}: a whole number; at least one image goes through at a time.")
+    if channels is not None and (isinstance(channels, bool) or not isinstance(channels, int) or channels == 0):
+        raise BadParameter(f"channels={quoted(channels)}: a dimension of the batches, such as 1, 2 or -1; 0 holds the images.")
     settings = Settings(
         name or "", prepare, read_labels(labels), scores, batch_size, weights, takes, device, dtype, inputs, output, task, grid,
-        geometry, tokenizer,
+        geometry, tokenizer, channels,
     )  # fmt: skip
     for adapter in ADAPTERS:
         if adapter.reads(network):

@@ -10,7 +10,7 @@ from torch import nn
 
 import seewhy
 from seewhy.explaining.tiles.joining import merged
-from support.tiling import HIRES, SIGNED, WINDOWS, Averaged, both, dense, noise, same
+from support.tiling import HIRES, SIGNED, WINDOWS, Averaged, both, dense, lie_alike, noise, same
 
 SHAPES = {1: (128,), 2: (72, 64), 3: (48, 12, 48)}
 
@@ -32,7 +32,7 @@ def test_a_convolutional_networks_tiled_map_is_the_untiled_one(d: int, method: A
     same(joined.values, plain.values)
     if plain.channels is not None:
         same(joined.channels, plain.channels)
-    assert joined.cells == plain.cells
+    lie_alike(joined, plain)
     assert joined.box == plain.box
     assert joined.source.geometry == plain.source.geometry
 
@@ -45,7 +45,7 @@ def test_where_the_margin_is_too_narrow_it_is_not() -> None:
 def test_cells_that_valid_convolutions_shift_are_joined_where_they_lie() -> None:
     plain, joined = both(dense(2, padding=0), noise(97, 81), "hires-cam", "3", tile=49, overlap=41)
     same(joined.values, plain.values)
-    assert joined.cells == plain.cells
+    lie_alike(joined, plain)
     assert joined.cells.first != (0, 0)
 
 

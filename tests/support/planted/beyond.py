@@ -108,7 +108,7 @@ def _videos() -> dict[str, Planted]:
         lambda: steps(fold=lambda x: x.transpose(1, 2).flatten(0, 1), stem=patches(C), unfold=lambda x: x.unflatten(0, (-1, 4)),
                       turn=lambda x: x.transpose(1, 2), block=nn.Conv3d(C, C, 1), pool=pooled(2, 3, 4),
                       head=nn.Linear(C, 2)))  # fmt: skip
-    given = partial(seen, given=frames_first, may=HONEST, default=HONEST)
+    given = partial(seen, given=frames_first)
     swap: Callable[[Tensor], Tensor] = lambda x: x.transpose(1, 2)  # noqa: E731
     for channels in (3, 4):  # as many channels as frames
         named = f"frames before channels, {channels} channels"

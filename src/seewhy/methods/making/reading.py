@@ -42,8 +42,8 @@ def from_gradients(
             there = case.at_layers(trace.evidence)
             formula = partial(read, **params)
             cores = {layer: _twice(formula, e) if twice else _per_target(formula, e.a, e.g) for layer, e in there.items()}
-            odd = () if rule is None else tuple(dict.fromkeys(note for layer in there for note in trace.notes.get(layer, ())))
-            return Outcome(cores, lambda _t, _i: odd)
+            odd = {} if rule is None else {layer: trace.notes.get(layer, ()) for layer in there}
+            return Outcome(cores, notes_at=odd)
 
         shares = ("gradients", *["twice"] * twice) if rule is None else ()
         needs = ("second derivative",) if twice else _needed(rule)

@@ -16,7 +16,7 @@ from torch import nn
 
 from seewhy import __version__
 from seewhy.arrays import Array
-from seewhy.images.inputs import Images
+from seewhy.images.inputs import Images, PreparedBatch, sort_out
 from seewhy.lru import Recent
 from seewhy.models.model import Answer
 from seewhy.models.pace import cheapest
@@ -123,7 +123,24 @@ class TorchScores:
 
     def batches(self, images: Images, whole: bool = False) -> Iterator[Batch]:
         """The images, prepared, in batches; whole: of so few that the graph of the whole network can be kept."""
-        return batches(images, self.prepare, partial(self.at_once, whole=whole), self.name, self.takes_signals)
+        together = partial(self.at_once, whole=whole)
+        given = self._turned(sort_out(images, self.takes_signals))
+        return batches(given, self.prepare, together, self.name, self.takes_signals)
+
+    @again
+    def _turned(self, images: PreparedBatch | list[Any]) -> PreparedBatch | list[Any]:
+        """Images that were given as the network takes them, such as frames (n, t, c, h, w), as (n, c, *space)."""
+        if not isinstance(images, PreparedBatch):
+            return images
+        call, x = self.runner.call, images.x
+        if x.ndim != 4:
+            with call.ready(x[:1], self.name) as image:
+                call.find_channels(image, given=True)
+        channels = call.channels(x)
+        if channels == 1:
+            return images
+        moved = np.moveaxis(x, channels, 1) if isinstance(x, np.ndarray) else x.movedim(channels, 1)
+        return replace(images, x=moved)
 
     def colour(self, level: int) -> NDArray[Any] | None:
         """What a grey of that level (0 black, 255 white) is to the network: (c,); None where it takes no photos."""

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from seewhy.arrays import Array
 from seewhy.errors import BadParameter
-from seewhy.images.places import Place
+from seewhy.images.places import Gaze, Place
 from seewhy.models.model import INSIDE, Attended, Bias, Examination, Head, Layer, Trace
 from seewhy.models.rule import Rule
 from seewhy.models.torch.attention.attended import attended
@@ -75,6 +75,12 @@ class TorchModel(TorchScores):
         geometry="plain", and where the network does not tell.
         """
         return self.runner.cells(layer, x)
+
+    def gaze(self, layer: str, x: Array) -> Gaze | None:
+        """Where the cells of a layer look in images like x, by the network's weights, as a pass of such found out; None where
+        they look where they lie.
+        """
+        return self.runner.gaze(layer, x)
 
     def trace(
         self, x: Array, targets: Sequence[Target], layers: Sequence[str | None], rule: Rule | None = None, twice: bool = False,

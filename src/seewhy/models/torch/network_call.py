@@ -11,12 +11,14 @@ from torch import Tensor, nn
 
 from seewhy.arrays import Array
 from seewhy.errors import BadNetwork, BadParameter
+from seewhy.lru import Recent
 from seewhy.memory import out_of_memory
 from seewhy.models.model import RANDOM
 from seewhy.models.settings import Settings
 from seewhy.models.torch.passes.backward import TRAINED, trained_meanwhile
 from seewhy.models.torch.passes.taps import differentiable_rnn, offloaded, unwrapped
 from seewhy.models.torch.passes.units import Reached
+from seewhy.models.torch.places.channels import first_summed
 from seewhy.models.torch.variants.scorer import precision
 
 from .draws import Drawing
@@ -42,6 +44,8 @@ class NetworkCall:
                 raise BadParameter(f"device={device!r}, dtype={dtype!r}: the network cannot be moved there ({why}).") from None
         self.towers = towers_of(self.original, settings.tokenizer, settings.inputs)
         self.inputs = Inputs(settings.inputs, detects(self.original))
+        self.said = settings.channels
+        self.found: Recent[Any, int] = Recent()  # which dimension the network takes as channels, of images of so many
 
     @property
     def original(self) -> nn.Module:
@@ -124,9 +128,55 @@ class NetworkCall:
         if stands is not None:
             stands.passed(key, whole=True)
 
+    def channels(self, x: Array) -> int:
+        """Which dimension of images (of as many dimensions as x) holds the channels, as the network takes them; 1 as long as
+        nothing else was said or found out.
+        """
+        if self.said is not None:
+            return self.said % x.ndim
+        return 1 if x.ndim == 4 else self.found.get((self.identity, x.ndim)) or 1
+
+    def arranged(self, x: Tensor) -> Tensor:
+        """Images x (n, c, *space) as the network takes them."""
+        channels = self.channels(x)
+        return x if channels == 1 else x.movedim(1, channels).contiguous()
+
+    def find_channels(self, x: Tensor, given: bool) -> None:
+        """Find out which dimension the network takes as channels, once for images of as many dimensions as x (1, ...).
+
+        x: an image, given in the network's own order or (1, c, *space).  Raises BadParameter where that cannot be told.
+        """
+        if self.said is None and x.ndim != 4 and (key := (self.identity, x.ndim)) not in self.found:
+            self.found.keep(key, self._given(x) if given else self._turned(x))
+
+    def _given(self, x: Tensor) -> int:
+        channels, ran = self._first_summed(x)
+        alike = x.ndim > 4 and ran and (x.shape[1] == x.shape[2] or x.shape[2] == 3)
+        if channels is None and alike:
+            raise BadParameter(UNTOLD.format(tuple(x.shape)))
+        return channels or 1
+
+    def _turned(self, x: Tensor) -> int:
+        channels, ran = self._first_summed(x)
+        if channels == 1 or (channels is None and ran):
+            return 1
+        other = channels or 2
+        again, ran = self._first_summed(x.movedim(1, other).contiguous())
+        return other if ran and again in (channels, other) else 1
+
+    def _first_summed(self, x: Tensor) -> tuple[int | None, bool]:
+        with self.passing(("channels", tuple(x.shape[1:]))):
+            return first_summed(lambda image: self(*self.inputs(image)), x)
+
     def __call__(self, args: Any, options: Any) -> Any:
         """What the network, or its image tower, gives."""
         return self.towers.images(self.network, *args, **options) if self.towers else self.network(*args, **options)
+
+
+UNTOLD = (
+    "Which dimension of {} holds the channels cannot be told from what the network does with it. Say it: wrap(channels=1), "
+    "as in (n, c, t, h, w), or wrap(channels=2), as in (n, t, c, h, w)."
+)
 
 
 def _written(network: nn.Module) -> list[tuple[int, int]]:

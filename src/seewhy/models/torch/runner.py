@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from seewhy.arrays import Array
 from seewhy.errors import BadNetwork, BadParameter, InSpace, NotApplicable, SeewhyError
-from seewhy.images.places import Extent, Place
+from seewhy.images.places import Extent, Gaze, Place
 from seewhy.memory import memory_for, out_of_memory
 from seewhy.models.model import INPUT, Answer
 from seewhy.models.settings import Settings
@@ -19,7 +19,8 @@ from seewhy.models.torch.passes.taps import Stop, Tap
 from seewhy.models.torch.passes.units import End, unit_scores
 from seewhy.models.torch.places.following import ACTIVE, Following
 from seewhy.models.torch.places.layout import Layout, Located, located
-from seewhy.models.torch.places.survey import BLIND, PROPOSALS, Survey, experiment, settled, survey
+from seewhy.models.torch.places.marks import entangled
+from seewhy.models.torch.places.survey import BLIND, PROPOSALS, Forward, Survey, disentangled, experiment, settled, survey
 from seewhy.printable import words_of
 from seewhy.targets.aim import ImageView, Pinned
 from seewhy.targets.embedding import embedding
@@ -87,6 +88,7 @@ class Runner:
     def ready(self, x: Array) -> Iterator[Tensor]:
         """x as the network's own kind of tensor, the network undisturbed; out of memory is a MemoryError."""
         with self.call.ready(x, self.name) as tensor:
+            self.call.find_channels(tensor[:1], given=False)
             if self.end is not None and "#" not in self.end.layer:  # which call of the layer is the last to see the image
                 known = self.end.whole.survey(tensor[:1]).layers.get(self.end.layer)
                 self.learned.calls.keep(self.key(tensor), max(known.sees, default=known.calls) if known else 1)
@@ -125,6 +127,7 @@ class Runner:
 
     def called(self, x: Tensor) -> Any:
         """The unchanged output of the network for images x; BadNetwork where it fails."""
+        x = self.call.arranged(x)
         args, options = self.call.inputs(x)
         for follow in ACTIVE.follows[-1:] if self.call.inputs.template is not None else ():
             follow.beside([args, options], x)
@@ -194,7 +197,7 @@ class Runner:
 
     def learn_survey(self, x: Tensor, known: Survey) -> None:
         """Keep what a pass of images like x, made for something else, showed of all layers."""
-        known = settled(known, self.network, x[:1].detach(), self.raw, self.settings.grid)
+        known = self._complete(known, x.detach(), self.raw)
         self.learned.surveys.keep(self.key(x), known)
         self.of_size(x).last = known
 
@@ -218,13 +221,17 @@ class Runner:
         return self.call.identity, tuple(x.shape[1:])
 
     def _surveyed(self, x: Tensor) -> Survey:
-        x, grid = x[:1].detach(), self.settings.grid
+        x = x[:1].detach()
         try:
             with memory_for("look", f"at the first look at {self.name}, for images of {tuple(x.shape[1:])}"):
-                return settled(survey(self.network, x, self.raw, self.widest), self.network, x, self.raw, grid)
+                return self._complete(survey(self.network, x, self.raw, self.widest), x, self.raw)
         except InSpace:  # no class is asked for, and none has to be
             run = lambda image: overall(self.whole(image), self._view(image))  # noqa: E731
-            return settled(survey(self.network, x, run, True), self.network, x, run, grid)
+            return self._complete(survey(self.network, x, run, True), x, run)
+
+    def _complete(self, known: Survey, x: Tensor, run: Forward) -> Survey:
+        known = disentangled(known, self.network, x, run, known.widest)
+        return settled(known, self.network, x[:1], run, self.settings.grid)
 
     def of_size(self, x: Array) -> SizeFacts:
         """What earlier passes showed of the layers in images of the size of x."""
@@ -242,6 +249,9 @@ class Runner:
         learned = self.of_size(x)
         for name, tap in taps.items():
             shape = tuple(tap.check().shape)
+            if len(x) == 1 and tap.moment and entangled(tap.moment):
+                self.survey(x)
+                continue
             unseen = Located(shape, None, None, BLIND)
             learned.located.setdefault(name, located(tap.moment, shape, follow.space) if tap.moment else unseen)
 
@@ -261,6 +271,11 @@ class Runner:
         """
         known = self.of_size(x).at(layer) if self.settings.geometry != "plain" else None
         return (known.layout.space, known.place) if known and known.layout and known.place else None
+
+    def gaze(self, layer: str, x: Array) -> Gaze | None:
+        """Where the cells of a layer look in images like x, as a pass of such found out; None: where they lie."""
+        known = self.of_size(x).at(layer)
+        return known.gaze if known else None
 
     def each_call(self, layers: Sequence[str], x: Array) -> list[str]:
         """The layers, where one that sees the image in several calls, or parts, is replaced by these, as in name#1."""

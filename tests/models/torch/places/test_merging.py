@@ -6,12 +6,15 @@ from math import inf
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
+from torch.nn import functional as F
 
 from seewhy.images.places import Place
 from seewhy.models.torch.places.marks import IMAGES, Dim, Factor, lost, plain, start
 from seewhy.models.torch.places.merging import DIFFERENT, MIXED, combined, level, merged, summed
 from seewhy.models.torch.places.moves import chosen, permuted, regrouped, selected, with_dim
 from seewhy.models.torch.places.windows import moved
+from support.following import mark_of
 from support.random_calls import random_program
 from support.random_sums import SUMS, misplaced, split_into
 
@@ -87,6 +90,7 @@ def test_gates_change_no_place():
     for gate in (summed(summed(IMAGE, -1, 1), -2, 1), summed(IMAGE, 1, 1), plain_of(2, 3, 8, 6), plain_of(6)):
         found = merged([IMAGE, gate], SHAPE).where
         assert found is not None
+        assert IMAGE.where is not None
         assert found[1][:2] == IMAGE.where[1][:2]
     assert merged([IMAGE, plain_of(2, 3, 8, 6)], SHAPE).whole, "the residual of a Mixer"
 
@@ -150,3 +154,35 @@ def test_one_of_two_may_know_less_of_what_is_folded_into_the_batch():
     unknown = Dim((Factor(2, IMAGES), Factor(4)))
     marks = [replace(IMAGE, dims=(dim, Dim((Factor(6, 1),)))) for dim in (unknown, known)]
     assert merged(marks, (8, 6)).dims[0] == known
+
+
+def cut(x: Tensor) -> Tensor:
+    """Patches of 2 x 2 pixels as rows of channels, in which each pixel is known."""
+    return F.unfold(x, 2, stride=2).mT
+
+
+ALL = torch.ones(12, 12)
+MIXED_CHANNELS = {
+    "a norm": lambda x: F.layer_norm(x, (12,)),
+    "a layer": lambda x: x + x @ ALL,
+    "attention": lambda x: x + F.scaled_dot_product_attention(x @ ALL, x @ ALL, x @ ALL),
+}
+
+
+@pytest.mark.parametrize("name", MIXED_CHANNELS)
+def test_once_channels_are_mixed_that_hold_cells_the_outer_cells_are_left(name):
+    mark = mark_of(lambda x: MIXED_CHANNELS[name](cut(x)), torch.zeros(2, 3, 6, 8))
+    assert not mark.dims[2].spatial
+    assert mark.where is not None
+    assert (mark.where[0], mark.where[1].stride, mark.where[1].first) == ((3, 4), (2, 2), (0.5, 0.5))
+
+
+@pytest.mark.parametrize("name", ["a gate", "a mix of as many tokens as channels"])
+def test_what_mixes_no_channels_leaves_the_cells_that_they_hold(name):
+    def net(x: Tensor) -> Tensor:
+        rows = cut(x)
+        return rows * (rows.mean(1, keepdim=True) @ ALL).sigmoid() if name == "a gate" else rows + ALL @ rows
+
+    mark = mark_of(net, torch.zeros(2, 3, 6, 8))
+    assert mark.where is not None
+    assert mark.dims[1].spatial

@@ -151,5 +151,7 @@ def test_an_axis_may_be_given_up():
     assert [j for j, _ in mark.spots] == [-1]
     assert mark.shape == SHAPE
     assert not splits(IMAGE, 2, 0)
-    assert splits(regrouped(IMAGE, (2, 3, 4, 2, 6)), 2, 0)
+    cut = regrouped(IMAGE, (2, 3, 4, 2, 6))
+    assert splits(cut, 3, 0), "the inner cells"
+    assert not splits(cut, 2, 0), "the outer cells"
     assert entries(mark.dims[2]).tolist() == [*range(8)]

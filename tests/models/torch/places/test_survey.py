@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 import seewhy
 from seewhy import IMAGE, METHODS, PerImage, Unit
+from seewhy.images.places import Place
 from seewhy.methods.making.method import lookup
 from support import networks
 from support.ask import ANYWHERE
@@ -256,7 +257,8 @@ def test_behind_a_mirror_the_map_is_turned_back(name):
         np.testing.assert_allclose(model.activations(PHOTOS, ["conv"])[0]["conv"], expected)
         assert not any(m.warnings for m in maps)
         assert maps[0].cells is not None
-        assert (maps[0].cells.stride, maps[0].cells.first) == ((4.0, 4.0), (1.5, 1.5))
+        assert model.cells("conv", PHOTOS) == ((16, 16), Place((4.0, 4.0), (1.5, 1.5), (4.0, 4.0)))
+        assert maps[0].cells.first == pytest.approx((1.5, 1.5), abs=0.2)  # where its weights lie in its patch
 
 
 class Towers(nn.Module):

@@ -15,6 +15,7 @@ from seewhy.models.torch.passes.torch_calls import name_of
 from .calls import cell_by_cell, gated, rule_of
 from .marks import Mark, lost, start
 from .merging import simple
+from .sights import scale_of
 from .writing import onto
 
 __all__ = ["Following", "Place"]
@@ -138,6 +139,9 @@ class Following(TorchFunctionMode):
             made = lost(UNREADABLE.format(name))
         if isinstance(made, Mark) and made.lost:
             made = next((mark for mark in marks if mark.lost), made)  # the first reason is the true one
+        if isinstance(made, Mark) and made.spots:
+            scale = scale_of(name, args, [arg for arg in args if isinstance(arg, Tensor) and self._of(arg) is not None])
+            made = made if scale == 1 else made.scaled(scale)
         if isinstance(out, Tensor):
             self._keep(out, self._fitting(made, out, name))
             if out._base is not None and args and out is args[0]:  # written to a view of another tensor

@@ -123,7 +123,7 @@ def _lattice(a: int, marks: Sequence[Mark | None], j: int, sizes: Sequence[int])
         return None
     low, high = min(axis.low - axis.first for axis in known), max(axis.high - axis.first for axis in known)
     dim = numbered((Factor(int(whole.max()) + 1, a),), whole.astype(int))
-    return dim, {a: Axis(stride, begin, begin + low, begin + high)}
+    return dim, {a: Axis(stride, begin, begin + low, begin + high, bell=known[0].bell)}
 
 
 def stacked(marks: Sequence[Mark | None], j: int, shape: Sequence[int]) -> Mark:

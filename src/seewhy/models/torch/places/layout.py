@@ -12,11 +12,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from seewhy.images.places import Place
+from seewhy.images.places import Gaze, Place
 
 from .marks import IMAGES, Axis, Dim, Factor, Mark, Order
 from .merging import level
 from .moves import coarser
+from .sights import gaze
 
 CHANNELS, PARTS = -2, -3  # roles of factors, besides IMAGES and the axes of space from 0 on
 FIRST, LAST, TOKENS, SEQUENCE, OTHER = (
@@ -243,6 +244,7 @@ class Located(NamedTuple):
     place: Place | None = None  # where its cells lie in the image; None where that is not known, so that they divide it evenly
     why: str = ""  # in words, why there is no layout
     lost: bool = False  # it may have one all the same: it could not be followed
+    gaze: Gaze | None = None  # where its cells look; None: where they lie
 
 
 def located(mark: Mark, shape: tuple[int, ...], space: Sequence[int]) -> Located:
@@ -258,7 +260,8 @@ def located(mark: Mark, shape: tuple[int, ...], space: Sequence[int]) -> Located
     layout = layout_of(mark.dims, len(space), mark.axes)
     if isinstance(layout, str):
         return Located(shape, None, None, layout)
-    return Located(shape, layout, _place(mark, layout))
+    place = _place(mark, layout)
+    return Located(shape, layout, place, gaze=gaze(place.first, mark.axes))
 
 
 def layout_of(dims: tuple[Dim, ...], d: int, axes: Sequence[Axis] = ()) -> Layout | str:

@@ -13,6 +13,8 @@ from typing import NamedTuple
 
 from seewhy.images.places import Place
 
+from .sights import Bell
+
 IMAGES = -1  # in place of an axis of space: the images of the batch
 Order = tuple[int, ...]
 
@@ -25,12 +27,14 @@ class Axis(NamedTuple):
     low: float = 0.0
     high: float = 0.0
     order: Order | None = None  # entry i along the axis is cell order[i], as after a roll; None: cell i
+    bell: Bell = Bell()  # where cell 0 looks, by the weights
 
     def through(self, step: float, begin: float, end: float) -> "Axis":
         """The axis of new cells, of which cell j reads the cells from step * j + begin to step * j + end."""
         low, high = sorted((self.stride * begin, self.stride * end))
         middle = self.stride * (begin + end) / 2
-        return Axis(self.stride * step, self.first + middle, self.low + low, self.high + high, self.order)
+        bell = self.bell.over(self.stride, end - begin + 1)
+        return Axis(self.stride * step, self.first + middle, self.low + low, self.high + high, self.order, bell)
 
 
 class Factor(NamedTuple):
@@ -188,6 +192,10 @@ class Mark:
     def everywhere(self) -> "Mark":
         return self if self.whole else replace(self, whole=True)
 
+    def scaled(self, energy: float) -> "Mark":
+        """The mark after the map was multiplied, its energy by `energy`."""
+        return replace(self, axes=tuple(axis._replace(bell=axis.bell.scaled(energy)) for axis in self.axes))
+
 
 def start(shape: Sequence[int]) -> Mark:
     """The mark of the images themselves, (n, c, *space)."""
@@ -199,6 +207,18 @@ def start(shape: Sequence[int]) -> Mark:
 def lost(why: str) -> Mark:
     """The mark of what was computed from the image, in no known place, and in words why it is not known."""
     return Mark((), (), True, why)
+
+
+def entangled(mark: Mark) -> bool:
+    """Does a tensor with space hold several parts of each image, in the dimension of the images or in one before it?
+
+    A shape tells their order only if there are several images: (parts, 1, ...) and (1, parts, ...) become one another.
+    """
+    if not mark.spots:
+        return False
+    at = next((j for j, dim in enumerate(mark.dims) if dim.images), 0)
+    before = [f for dim in mark.dims[:at] if not dim.spatial for f in dim.factors]
+    return any(f.axis is None and f.size > 1 for f in (*before, *(mark.dims[at].factors if mark.dims[at].images else ())))
 
 
 def apart(axis: Axis, parts: int) -> Axis:

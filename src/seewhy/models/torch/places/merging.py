@@ -6,6 +6,7 @@ from functools import reduce
 
 from .marks import IMAGES, Axis, Dim, Factor, Mark, apart, changed, lost, plain, product
 from .moves import placed, plainly, shaped, splits, unplaced, with_dim
+from .sights import mixed as bells_mixed
 
 MIXED = "mixes the images of a batch"
 DIFFERENT = "puts together maps that lie differently"
@@ -241,7 +242,8 @@ def _mean(axes: Sequence[tuple[Axis, float]]) -> Axis:
     alike = [(axis, w) for axis, w in axes if abs(axis.stride - least.stride) < 1e-6 * abs(least.stride)]
     total = sum(w for _, w in alike)
     stride, first = (sum((axis.stride, axis.first)[k] * w for axis, w in alike) / total for k in (0, 1))
-    return Axis(stride, first, min(axis.low for axis, _ in axes), max(axis.high for axis, _ in axes), least.order)
+    bell = bells_mixed([(axis.bell, axis.first, w) for axis, w in alike], first)
+    return Axis(stride, first, min(axis.low for axis, _ in axes), max(axis.high for axis, _ in axes), least.order, bell)
 
 
 def _pointed(mark: Mark, marks: Sequence[Mark]) -> Mark:

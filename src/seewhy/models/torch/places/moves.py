@@ -166,10 +166,10 @@ def _of_images(mark: Mark, first: int) -> Mark:
 
 
 def splits(mark: Mark, j: int, a: int) -> bool:
-    """Are the cells along an axis told by dimension j together with others?"""
+    """Are the cells along an axis that dimension j tells the inner ones of what others tell?"""
     steps = {f.step for i, f in mark.parts(a) if i == j and f.size > 1}
     others = {f.step for i, f in mark.parts(a) if i != j and f.size > 1}
-    return bool(others) and not steps & others
+    return bool(others) and max(steps, default=0) < min(others)
 
 
 def unplaced(mark: Mark, a: int | None) -> Mark:

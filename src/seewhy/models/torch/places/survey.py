@@ -18,7 +18,7 @@ from seewhy.models.torch.passes.taps import Stop, activation_of, hooked, modules
 from .default import computes, has_space, last_map, widest_map
 from .experiment import Responses, probes
 from .layout import Layout, Located, located
-from .marks import Mark
+from .marks import Mark, entangled
 from .merging import simple
 from .reached import reached
 from .reading import ReadFollowing
@@ -140,6 +140,11 @@ class Survey:
         """For layers of which it is not known where they lie: why."""
         return {name: at.why for name in self.calls if (at := self.at(name)) is not None and at.lost}
 
+    @property
+    def entangled(self) -> bool:
+        """Does a layer emit several parts of each image, of which one image cannot tell in which order with images they lie?"""
+        return any(each.mark is not None and entangled(each.mark) for calls in self.calls.values() for each in calls)
+
     def later_lost(self) -> list[str]:
         """The layers that could be the default, were it known where they lie: those that ran last before the others."""
         names = []
@@ -221,6 +226,20 @@ def survey(network: nn.Module, x: Tensor, run: Forward, widest: bool = False) ->
     with follow, hooked(look.hooks()):
         raw = run(entered)
     return look.survey(raw, widest)
+
+
+def disentangled(known: Survey, network: nn.Module, x: Tensor, run: Forward, widest: bool = False) -> Survey:
+    """The survey of images x, made anew of two where it is of one that cannot tell in which order parts of images and images
+    lie; the same, where the network takes one image only.
+    """
+    if len(x) > 1 or not known.entangled:
+        return known
+    try:
+        return survey(network, torch.cat([x, x]), run, widest)
+    except (BadNetwork, RuntimeError) as error:
+        if out_of_memory(error):
+            raise
+        return known
 
 
 def settled(known: Survey, network: nn.Module, x: Tensor, run: Forward, grid: Any) -> Survey:

@@ -12,6 +12,7 @@ from torch import Size, Tensor
 from .marks import Axis, Dim, Factor, Mark, changed, lost, plain
 from .merging import MIXED, level, summed
 from .moves import chosen, coarser, placed, regrouped, with_dim
+from .sights import of_kernel
 
 Marks = Mark | list[Mark]
 CellWindow = tuple[float, float, float]  # step, begin and end (see Axis.through)
@@ -111,10 +112,21 @@ def conv(d: int, mark: Mark, out: Tensor, weight: Tensor, bias: Any = None, stri
     before = [span // 2 for span in reach] if padding == "same" else each(0 if padding == "valid" else padding, d)
     windows = trailing(each(stride, d), [-p for p in before], [r - p for r, p in zip(reach, before, strict=True)])
     if groups == 1 or not mark.dims[-d - 1].informed:
-        return moved(mark, windows, out.shape, mixes=-d - 1)
+        return _weighed(moved(mark, windows, out.shape, mixes=-d - 1), mark, weight, each(dilation, d))
     apart = regrouped(mark, (*mark.shape[: -d - 1], groups, mark.shape[-d - 1] // groups, *mark.shape[-d:]))
     shape = (*out.shape[: -d - 1], groups, out.shape[-d - 1] // groups, *out.shape[-d:])
     return apart if apart.lost else regrouped(moved(apart, windows, shape, mixes=-d - 1), out.shape)
+
+
+def _weighed(made: Mark, mark: Mark, weight: Tensor, dilation: Sequence[int]) -> Mark:
+    """The mark after a convolution, whose cells look where the weights of its kernel say, and not at its whole window alike."""
+    axes = [*made.axes]
+    for j, (dim, read, span) in enumerate(zip(made.dims[-len(dilation) :], of_kernel(weight), dilation, strict=False)):
+        a = dim.single
+        if read is not None and a is not None and mark.dims[j - len(dilation)].single == a:
+            axis = mark.axes[a]
+            axes[a] = axes[a]._replace(bell=axis.bell.through(axis.stride, read[0] * span, read[1] * span**2))
+    return replace(made, axes=tuple(axes))
 
 
 def conv_transposed(d: int, mark: Mark, out: Tensor, weight: Tensor, bias: Any = None, stride: Any = 1, padding: Any = 0,

@@ -14,7 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
 from seewhy.arrays import Array
-from seewhy.errors import BadParameter, NotApplicable
+from seewhy.errors import BadNetwork, BadParameter, NotApplicable
 from seewhy.memory import out_of_memory
 from seewhy.models.model import INPUT
 from seewhy.models.pace import Pace, cheapest
@@ -26,6 +26,8 @@ from .folding import folded
 from .incremental import Incremental, NotIncremental, Spread
 from .tail import TorchTail
 
+MIXES = "the network mixes the images of a batch, so each ran alone"
+SINGLE = "the network takes one image at a time"
 SHORT = 0.9  # of the work of plain passes: a short cut that does more of it is none
 LAYOUTS = {4: torch.channels_last, 5: torch.channels_last_3d}
 
@@ -36,6 +38,7 @@ class TorchScorer:
     def __init__(self, runner: Any, like: Tensor, differs: bool, fast: bool, normalised: bool) -> None:
         self.runner, self.like, self.differs, self.fast, self.normalised = runner, like, differs, fast, normalised
         self.mixes: bool | None = None  # the images of a batch; None: not known yet
+        self.takes_several = True  # images at once
         kind = like.device.type
         self.cast = (torch.is_autocast_enabled(kind), torch.get_autocast_dtype(kind))
 
@@ -53,14 +56,22 @@ class TorchScorer:
         alone: what it gives for the first, where that is known.
         """
         if self.mixes is None and len(x) > 1:
-            together, alone = self.raw(x.clone()), self.raw(x[:1].clone()) if alone is None else alone
-            self.mixes = not alike(together[:1], alone)
-            return together if not self.mixes else torch.cat([self.raw(image) for image in x.split(1)])
+            together, alone = self._several(x.clone()), self.raw(x[:1].clone()) if alone is None else alone
+            self.mixes = together is None or not alike(together[:1], alone)
+            return torch.cat([self.raw(image) for image in x.split(1)]) if together is None or self.mixes else together
         return torch.cat([self.raw(image) for image in x.split(1)]) if self.mixes else self.raw(x)
+
+    def _several(self, x: Tensor) -> Tensor | None:
+        """What the network gives for several images; None where it takes one at a time."""
+        try:
+            return self.raw(x)
+        except BadNetwork:
+            self.takes_several = False  # a network that fails on one image, too, says so then
+            return None
 
     @property
     def notes(self) -> tuple[str, ...]:
-        return ("the network mixes the images of a batch, so each ran alone",) if self.mixes else ()
+        return (MIXES if self.takes_several else SINGLE,) if self.mixes else ()
 
     def raw(self, x: Tensor) -> Tensor:
         """What the network gives, as yet no probabilities; under the caller's autocast, which our own sums are not."""
@@ -172,15 +183,34 @@ class TailScorer:
         if layer == INPUT:
             raise NotApplicable(f"layer={layer!r}: what is edited here is an activation inside the network; name a layer.")
         self.scorer, runner, x = scorer, scorer.runner, image[None]
-        tap = Tap(layer, runner.network)
+        tap = runner.taps([layer], x)[layer]
         self.behind: TorchTail | SequenceTail = tail_of(scorer.raw, tap, x, runner)
+        self.apart = None if isinstance(self.behind, SequenceTail) else False  # does each edit run alone?  None: not known yet
         self.layout: Layout = runner.layout(layer, self.behind.a, x)
         self.a = self.layout.turn(self.behind.a)[0]
         self.notes = tap.notes if self.behind.replays else (*tap.notes, NO_REPLAY)
 
     def __call__(self, edits: Tensor) -> NDArray[Any]:
         with torch.no_grad(), memory_errors():
-            return as_numpy(self.scorer.scored(self.behind(self.layout.back(edits, self.behind.a))))
+            return as_numpy(self.scorer.scored(self._each(edits)))
+
+    def _each(self, edits: Tensor) -> Tensor:
+        """The scores of each edit, whatever others run with it: where all of the network runs, that is found out on several."""
+        if self.apart is None and len(edits) > 1:
+            together, alone = self._several(edits), [self._behind(edits[i : i + 1]) for i in (0, len(edits) - 1)]
+            self.apart = together is None or not alike(together[[0, -1]], torch.cat(alone))
+            if together is not None and not self.apart:
+                return together
+        return torch.cat([self._behind(edit) for edit in edits.split(1)]) if self.apart else self._behind(edits)
+
+    def _several(self, edits: Tensor) -> Tensor | None:
+        try:
+            return self._behind(edits)
+        except BadNetwork:  # it takes one image at a time
+            return None
+
+    def _behind(self, edits: Tensor) -> Tensor:
+        return self.behind(self.layout.back(edits, self.behind.a))
 
 
 class SequenceTail:
