@@ -6,7 +6,7 @@ from torch import nn
 from torch.testing import assert_close
 
 import seewhy
-from seewhy.models.torch.attention.attended import _survey_of
+from seewhy.models.torch.attention.attended import survey_of
 from seewhy.models.torch.attention.blocks import _blocks, at_each_block
 from support.families.known import bold
 
@@ -48,7 +48,7 @@ def network():
 
 def ran(model):
     with model.runner.ready(X) as x, torch.enable_grad():
-        survey = _survey_of(model.runner, x)
+        survey = survey_of(model.runner, x, True)
         return _blocks(survey), at_each_block(model.runner, x.requires_grad_().clone(), survey)
 
 
@@ -71,7 +71,7 @@ def test_the_scores_behind_each_block_are_those_of_its_tokens(network):
 def test_no_gradient_passes_from_one_block_to_the_one_before(network):
     model = seewhy.wrap(network)
     with model.runner.ready(X) as x, torch.enable_grad():
-        survey = _survey_of(model.runner, x)
+        survey = survey_of(model.runner, x, True)
         _, scores = at_each_block(model.runner, x.requires_grad_().clone(), survey)
         for i, block in enumerate((*network.stem, network.last)):
             found = torch.autograd.grad(
@@ -91,7 +91,7 @@ def test_hooks_are_gone(network):
 def test_a_unit_has_no_end_behind_each_block(network):
     model = seewhy.wrap(network).upto("last", "max")
     with pytest.raises(seewhy.NotApplicable, match="no end of the network behind each block"), model.runner.ready(X) as x:
-        at_each_block(model.runner, x, _survey_of(model.runner, x))
+        at_each_block(model.runner, x, survey_of(model.runner, x, True))
 
 
 def test_an_attention_in_no_block_of_its_own_is_refused():

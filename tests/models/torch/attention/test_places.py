@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 import seewhy
 from seewhy import METHODS, attention
+from seewhy.models.torch.attention.places import Lately, attention_survey
 from support.families.known import bold
 from support.families.timm import made
 from support.references.attention import NAMES
@@ -100,3 +101,114 @@ def test_what_can_be_looked_at_is_named_only_where_it_can():
                             global_pool="avg"))  # fmt: skip
     with pytest.raises(seewhy.NotApplicable, match=r"cannot be multiplied\. Grad-CAM and other methods"):
         seewhy.attention_rollout(seewhy.wrap(channels), X[:, :, :64, :64])
+
+
+class Beside(nn.Module):
+    """Patches, and tokens of no place beside them that stand anywhere; the scores read the first of these."""
+
+    def __init__(self, at: int, extra: int, depth: int = 2, prompts: bool = False) -> None:
+        super().__init__()
+        self.patches, self.head, self.at, self.prompts = nn.Conv2d(3, 8, 16, 16), nn.Linear(8, 3), at, prompts
+        self.blocks = nn.ModuleList(Block("alone") for _ in range(depth))
+        self.extra = nn.Parameter(torch.randn(depth, 1, extra, 8, generator=torch.Generator().manual_seed(3)))
+
+    def joined(self, tokens: Tensor, extra: Tensor) -> Tensor:
+        return torch.cat([tokens[:, : self.at], extra.expand(len(tokens), -1, -1).to(tokens), tokens[:, self.at :]], 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        tokens, count = self.joined(self.patches(x).flatten(2).mT, self.extra[0]), self.extra.shape[2]
+        for depth, block in enumerate(self.blocks):
+            if self.prompts and depth:
+                tokens = self.joined(torch.cat([tokens[:, : self.at], tokens[:, self.at + count :]], 1), self.extra[depth])
+            tokens = block(tokens)
+        return self.head(tokens[:, self.at])
+
+
+@pytest.mark.parametrize("name", ["attention-rollout", "transformer-relevance"])
+@pytest.mark.parametrize("extra", [1, 12, 17])
+def test_a_map_is_the_same_wherever_tokens_of_no_place_stand(extra, name):
+    """Attention does not know the order of its tokens, so that the map must be the same, bit for bit but for rounding."""
+    first, *others = (METHODS[name](seewhy.wrap(bold(partial(Beside, at, extra))), X, target=1) for at in (0, 24, 7))
+    for other in others:
+        for one, m in zip(first, other, strict=True):
+            assert one.values.shape == m.values.shape == GRID
+            assert np.allclose(one.values, m.values, atol=1e-6 * one.values.max())
+
+
+def surveyed(build, x=X[:1]):
+    network = bold(build)
+    return attention_survey(network, torch.as_tensor(x), lambda x: ((raw := network(x)), raw))
+
+
+def test_what_the_scores_read_is_told():
+    reads = surveyed(partial(Beside, 7, 3)).reads
+    assert reads is not None
+    assert [i for i, each in enumerate(reads.tolist()) if each] == [7]
+    even = surveyed(partial(Net, "alone")).reads
+    assert even is not None
+    assert even.shape == (24,)
+    assert bool((even > 0).all())
+
+
+def test_prompts_of_each_layer_are_other_tokens():
+    """Where those of one layer stood stand those of the next: rollout would hand on what the first looked at."""
+    assert surveyed(partial(Beside, 0, 2)).proved
+    assert not surveyed(partial(Beside, 0, 2, prompts=True)).proved
+    with pytest.raises(seewhy.NotApplicable, match="alone does not tell"):
+        seewhy.attention_rollout(seewhy.wrap(bold(partial(Beside, 0, 2, prompts=True))), X)
+
+
+class SideBySide(Net):
+    def forward(self, x: Tensor) -> Tensor:
+        tokens = self.patches(x).flatten(2).mT
+        return self.head((self.blocks[0](tokens) + self.blocks[1](tokens)).mean(1))
+
+
+def test_attentions_side_by_side_are_no_chain():
+    survey = surveyed(partial(SideBySide, "alone"))
+    assert [attention.square for attention in survey.attentions] == [True, True]
+    assert not survey.proved
+    with pytest.raises(seewhy.NotApplicable, match="one does not come behind the other"):
+        seewhy.attention_rollout(seewhy.wrap(bold(partial(SideBySide, "alone"))), X)
+
+
+@pytest.mark.parametrize("how", ["of values", "of tokens", "mean", "zeros", "shuffled"])
+def test_what_mixes_tokens_is_no_proof(how):
+    survey = surveyed(partial(Net, how))
+    assert not survey.proved
+    assert bool(survey.unknown) == (how == "shuffled")
+
+
+def test_layers_say_how_many_tokens_they_emit():
+    survey = surveyed(partial(Beside, 7, 3))
+    assert survey.row("patches") == (24, "channels first")
+    assert survey.row("blocks.1") == (27, "tokens")
+    assert survey.row("head") == (0, "")
+    assert survey.row("no such layer") == (0, "")
+
+
+def test_the_first_rollout_runs_the_network_twice():
+    """Once to find out which tokens are joined, and once for the map; each later one once."""
+    network = bold(partial(Beside, 0, 1, depth=4))
+    images: list[int] = []
+    forward = network.forward
+    network.forward = lambda x: images.append(len(x)) or forward(x)
+    model = seewhy.wrap(network)
+    for expected in ([1, 2], [2]):
+        seewhy.attention_rollout(model, X)
+        assert images == expected
+        images.clear()
+
+
+def test_a_graph_keeps_what_came_lately():
+    x = torch.ones(3, requires_grad=True)
+    lately = Lately()
+    with lately:
+        first = (x * 2).exp()
+        lately.begin()
+        second = (first * 3).exp()
+        assert len(lately.kept) > 0
+    (g,) = torch.autograd.grad(second.sum(), [first], retain_graph=True)
+    assert torch.equal(g, 3 * second.detach())
+    with pytest.raises(IndexError):
+        torch.autograd.grad(second.sum(), [x])

@@ -1,7 +1,7 @@
 """What a network's attentions look at in these very images, and what the scores make of it."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,8 +22,9 @@ from seewhy.targets.target import Target, weighted
 
 from .attending import Attending, AttentionCall
 from .blocks import at_each_block
-from .emissions import Emission
-from .places import AttentionSurvey, TokenAttention, attention_survey
+from .measured import measured_survey
+from .met import TokenAttention, TokenRow
+from .places import AttentionSurvey, attention_survey
 
 LOOK = "attention(model, images, layer=...) shows single layers' weights. "
 TRY = "Grad-CAM and other methods explain such networks."
@@ -82,7 +83,7 @@ def attended(runner: Runner, x: Array, targets: Sequence[Target], whole: bool, e
     own end makes of the tokens behind that layer's block, in place of the last, and no gradient but through that block.
     """
     with runner.ready(x) as x:
-        survey = _survey_of(runner, x)
+        survey = survey_of(runner, x, whole)
         if not survey.attentions:
             raise NotApplicable(
                 f"{runner.name} has no attention that can be seen: no F.scaled_dot_product_attention, no MultiheadAttention, "
@@ -117,26 +118,38 @@ def attended(runner: Runner, x: Array, targets: Sequence[Target], whole: bool, e
         return Attended(answer, weights, placed, _shares(survey), out)
 
 
-def _survey_of(runner: Runner, x: Tensor) -> AttentionSurvey:
-    """Which tokens the network's attentions join: found out by a pass of noise, once for images of this shape."""
-    return runner.learned.attention.of(runner.key(x), lambda: _survey(runner, x))
+def survey_of(runner: Runner, x: Tensor, whole: bool) -> AttentionSurvey:
+    """Which tokens the network's attentions join: found out by a pass of noise, once for images of this shape.
+
+    What the calls of that pass do not tell is measured: of single attentions; whole: of how all together join tokens.
+    """
+    key, learned = runner.key(x), runner.learned.attention
+    told = learned.of((key, "told"), lambda: _survey(attention_survey, runner, x, 1))
+    if not told.attentions or (told.decided if whole else not told.unknown):
+        return told
+    measured = learned.of((key, "measured"), lambda: _measured(runner, x))
+    if whole:
+        return replace(measured, marks=told.marks)
+    both = zip(told.attentions, measured.attentions, strict=True)
+    attentions = [other if i in told.unknown else one for i, (one, other) in enumerate(both)]
+    return replace(told, attentions=attentions)
 
 
-def _survey(runner: Runner, x: Tensor) -> AttentionSurvey:
-    """Run noise like x and follow the tokens; where the network takes no two images, one."""
-    noise = torch.randn((2, *x.shape[1:]), generator=torch.Generator().manual_seed(0)).to(x)
-    if runner.aims:  # which read what is in this very image
-        noise = x[:1].detach() + 1e-3 * x.std() * noise
-
-    def at(noise: Tensor) -> AttentionSurvey:
-        return attention_survey(runner.network, noise, runner.run)
-
+def _measured(runner: Runner, x: Tensor) -> AttentionSurvey:
     try:
-        return at(noise)  # two images, so that an axis of one is known to be no batch
+        return _survey(measured_survey, runner, x, 2)  # two images, so that an axis of one is known to be no batch
     except (BadNetwork, RuntimeError) as error:
         if out_of_memory(error):
             raise
-        return at(noise[:1])  # some networks take no two
+        return _survey(measured_survey, runner, x, 1)  # some networks take no two
+
+
+def _survey(by: Callable[..., AttentionSurvey], runner: Runner, x: Tensor, count: int) -> AttentionSurvey:
+    """Run noise like so many images x and follow the tokens."""
+    noise = torch.randn((2, *x.shape[1:]), generator=torch.Generator().manual_seed(0)).to(x)
+    if runner.aims:  # which read what is in this very image
+        noise = x[:1].detach() + 1e-3 * x.std() * noise
+    return by(runner.network, noise[:count], runner.run)
 
 
 def _check(survey: AttentionSurvey) -> None:
@@ -188,9 +201,8 @@ def _sides(tokens: Tokens) -> str:
     return "x".join(map(str, tokens.grid))
 
 
-def _tokens(emission: Emission) -> Tokens:
-    lies = emission.lies
-    return Tokens(emission.length, lies.space, lies.tokens)
+def _tokens(row: TokenRow) -> Tokens:
+    return Tokens(row.length, row.grid, row.cells)
 
 
 def _attention(call: AttentionCall, attention: TokenAttention, slopes: Tensor | None, n: int) -> TorchAttention | None:
@@ -261,7 +273,7 @@ def _place(runner: Runner, survey: AttentionSurvey, x: Tensor) -> None:
         keys = attention.keys
         if keys is None or keys.place is None:
             continue
-        grid = keys.lies.space
+        grid = keys.grid
         for name in (attention.layer, ATTENTION) if attention.square else (attention.layer,):
             own = facts.at(name)
             if own is None or own.layout is None or own.layout.space != grid:

@@ -5,7 +5,7 @@ fused one gives.  Attention written out is met where the weights that a softmax 
 """
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,6 +37,10 @@ class AttentionCall:
     weights: Tensor  # (..., q, k): the very tensor that the values were multiplied with
     values: Tensor | None = None  # (..., k, c); None of weights that met none
     left_out: str = ""  # why it is no attention that the values follow
+    order: tuple[int, ...] | None = None  # of the dimensions of what it makes, as (..., q, c); None: they are in this order
+
+
+Passed = Callable[[AttentionCall, Tensor], Tensor]
 
 
 class Attending(TorchFunctionMode):
@@ -44,12 +48,12 @@ class Attending(TorchFunctionMode):
 
     No number changes beyond rounding: BadNetwork where the written-out form does not give what the fused one gave; that is
     not asked again where it is `checked`, of the same network and images of the same size.
-    cut: no gradient comes back through any attention.
+    passed: is told of each attention, and of what it made, and gives what goes on in its place.
     """
 
-    def __init__(self, network: nn.Module, cut: bool = False, checked: bool = False) -> None:
+    def __init__(self, network: nn.Module, checked: bool = False, passed: Passed = lambda _, out: out) -> None:
         super().__init__()
-        self.cut, self.checked = cut, checked
+        self.checked, self.passed = checked, passed
         self.names = {id(module): name for name, module in modules_of(network).items()}
         self.calls: list[AttentionCall] = []
         self.soft: dict[int, tuple[Tensor, AttentionCall]] = {}  # weights on their way, kept so that no other takes their id
@@ -75,7 +79,7 @@ class Attending(TorchFunctionMode):
         call = self._product(fn, args)
         out = fn(*args, **kwargs)
         if call is not None:
-            return self._passed(out)
+            return self.passed(call, out)
         with torch._C.DisableTorchFunction():
             if fn in SOFTMAX:
                 self._softened(out, args, kwargs)
@@ -98,11 +102,11 @@ class Attending(TorchFunctionMode):
         weights = written_out(query.to(wide), keys.to(wide), attn_mask, is_causal, scale).to(value.dtype)
         out = weights @ values
         if not self.checked:
-            with torch.no_grad():
+            with torch.no_grad(), torch._C.DisableTorchFunction():
                 fused = ATTENTION(query, key, value, attn_mask, 0.0, is_causal, scale=scale, enable_gqa=enable_gqa)
-            self._check(out, fused, layer)
+                self._check(out, fused, layer)
         self.calls.append(AttentionCall(layer, weights, values))
-        return self._passed(out)
+        return self.passed(self.calls[-1], out)
 
     def _check(self, out: Tensor, fused: Tensor, layer: str) -> None:
         if not alike(out, fused):
@@ -111,9 +115,6 @@ class Attending(TorchFunctionMode):
                 f"{layer}: softmax(q k') v differs from what its fused attention gives by {off:.2g}, so its weights are not "
                 "known. Switch fused attention off: timm's set_fused_attn(False), transformers' attn_implementation='eager'."
             )
-
-    def _passed(self, out: Tensor) -> Tensor:
-        return out.detach() + 0 * out if self.cut else out
 
     def _softened(self, out: Tensor, args: Any, kwargs: Mapping[str, Any]) -> None:
         """A softmax over the last axis of rows: the weights of an attention, if values follow."""
@@ -125,10 +126,11 @@ class Attending(TorchFunctionMode):
 
     def _product(self, fn: Any, args: Any) -> AttentionCall | None:
         """The attention whose weights are multiplied here."""
+        order = None
         if fn in PRODUCTS:
             weights, values = args[0], args[1]
         elif fn is torch.einsum and (operands := _einsum(args)) is not None:
-            weights, values = operands
+            weights, values, order = operands
         else:
             return None
         call = self._known(weights)
@@ -136,7 +138,7 @@ class Attending(TorchFunctionMode):
             return None
         with torch._C.DisableTorchFunction():
             call.layer, call.weights, call.left_out = self._layer(), weights, ""
-            call.values = values
+            call.values, call.order = values, order
             self.calls.remove(call)  # where it meets the values is where it ran
             self.calls.append(call)
         return call
@@ -168,8 +170,8 @@ def alike(out: Tensor, expected: Tensor) -> bool:
         return not bool(off > torch.finfo(expected.dtype).eps ** 0.6 * expected.abs().max())  # of NaN nothing is told
 
 
-def _einsum(args: Any) -> tuple[Tensor, Tensor] | None:
-    """Weights (..., q, k) and values (..., k, c), where einsum sums over the weights' last axis."""
+def _einsum(args: Any) -> tuple[Tensor, Tensor, tuple[int, ...]] | None:
+    """Weights (..., q, k), values (..., k, c) and the order of what is made, where einsum sums over the weights' last axis."""
     if len(args) != 3 or not isinstance(args[0], str) or "." in args[0]:
         return None
     read, _, made = args[0].replace(" ", "").partition("->")
@@ -178,5 +180,6 @@ def _einsum(args: Any) -> tuple[Tensor, Tensor] | None:
         lead, query, key = labels[:-2], labels[-2:-1], labels[-1:]
         channels = [label for label in others if label not in labels]
         if len(labels) == len(others) == len(made) > 2 and {*lead, key} < {*others} and {*lead, query} < {*made} and channels:
-            return weights, values.permute([others.index(label) for label in (*lead, key, *channels)])
+            order = tuple(made.index(label) for label in (*lead, query, *channels))
+            return weights, values.permute([others.index(label) for label in (*lead, key, *channels)]), order
     return None

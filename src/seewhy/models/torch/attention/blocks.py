@@ -48,7 +48,7 @@ def _ends_at(runner: Runner, blocks: list[str], survey: AttentionSurvey) -> Iter
             tokens.append(a)
             if name != blocks[-1]:
                 return put_back(a.detach().clone().requires_grad_())
-            return put_back(torch.cat(tokens, 1 if survey.rows[name][1] == SEQUENCE else 0))
+            return put_back(torch.cat(tokens, 1 if survey.row(name)[1] == SEQUENCE else 0))
 
         return hook
 
@@ -66,7 +66,7 @@ def _blocks(survey: AttentionSurvey) -> list[str]:
         parts = name.split(".")
         around = [".".join(parts[:depth]) for depth in range(1, len(parts) + 1)]
         alone = [b for b in around if sum(other == b or other.startswith(f"{b}.") for other in names) == 1]
-        fitting = [block for block in alone if survey.rows.get(block, (0, ""))[0] == attention.queries.length]
+        fitting = [block for block in alone if survey.row(block)[0] == attention.queries.length]
         if not fitting:
             raise NotApplicable(
                 f"{attention.layer} lies in no block of its own that emits the tokens behind it, for the network's end to "

@@ -1,6 +1,6 @@
 """What layers emit over the tokens of an image, and codes that tell from which of these tokens something came."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from math import prod
 from typing import Any, NamedTuple
@@ -45,23 +45,14 @@ class Emission(NamedTuple):
 @contextmanager
 def emissions(
     network: Any, mode: Attending, emitted: list[Emission], entered: list[Tensor], lies: Lies
-) -> Iterator[dict[str, tuple[int, str]]]:  # fmt: skip
-    """While the block runs, fill `emitted` with what layers emit over tokens, and `entered` with what enters linear layers.
-
-    Yields, by layer, how many tokens it last emitted and the kind of its layout.
-    """
-    rows: dict[str, tuple[int, str]] = {}
+) -> Iterator[None]:  # fmt: skip
+    """While the block runs, fill `emitted` with what layers emit over tokens, and `entered` with what enters linear layers."""
     handed: dict[int, Tensor] = {}  # copies of what is noted already
-    names = {id(module): name for name, module in modules_of(network).items()}
 
-    def note(a: Any) -> bool:
-        if not (isinstance(a, Tensor) and a.is_floating_point() and a.requires_grad):
-            return False
-        at = lies(a)
-        if at is None or at.layout is None or at.layout.kind == OTHER:
-            return False
-        emitted.append(Emission(a, at.layout, len(mode.calls), _length(at.layout, a), at.place))
-        return True
+    def note(a: Any) -> None:
+        at = lies(a) if isinstance(a, Tensor) and a.is_floating_point() and a.requires_grad else None
+        if at is not None and at.layout is not None and at.layout.kind != OTHER:
+            emitted.append(Emission(a, at.layout, len(mode.calls), length_of(at.layout, a.shape), at.place))
 
     def hook(module: Any, args: Any, output: Any) -> Any:
         with torch._C.DisableTorchFunction():
@@ -70,20 +61,19 @@ def emissions(
                     note(arg)
             if isinstance(module, torch.nn.Linear) and args:
                 entered.append(args[0])
-            if note(activation_of(output)):
-                rows[names[id(module)]] = (emitted[-1].length, emitted[-1].lies.kind)
+            note(activation_of(output))
         if not isinstance(output, Tensor):
             return None
         copy = output.clone()  # what is written over later is not what is kept
         return handed.setdefault(id(copy), copy)
 
     with hooked((module, hook) for name, module in modules_of(network).items() if name):
-        yield rows
+        yield
 
 
-def _length(lies: Layout, a: Tensor) -> int:
-    """Tokens of one image."""
-    return a.shape[0 if lies.kind == SEQUENCE else 1] if lies.kind in (TOKENS, SEQUENCE) else prod(lies.space)
+def length_of(lies: Layout, shape: Sequence[int]) -> int:
+    """How many tokens of one image an emission of that shape holds."""
+    return shape[0 if lies.kind == SEQUENCE else 1] if lies.kind in (TOKENS, SEQUENCE) else prod(lies.space)
 
 
 def decoded(sent: Callable[[Tensor], Tensor | None], emission: Emission) -> Tensor | None:
