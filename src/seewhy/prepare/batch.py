@@ -236,7 +236,13 @@ def _check_finite(x: Array, names: list[str]) -> None:
 
 
 def blank(prepare: Any, size: tuple[int, int], level: int) -> NDArray[Any]:
-    """What a grey photo (w, h) of that level (0 black, 255 white) becomes: (c, h, w); no random number is drawn for it."""
+    """What a grey photo (w, h) of that level (0 black, 255 white) becomes: (c, h, w), and (c, t, h, w) where clips of such are
+    prepared; no random number is drawn for it.
+    """
+    from .clip_fit import ClipFit  # here, for clips are rare and, with the reader of TIFF's tags, take a while to import
+
+    if isinstance(prepare, ClipFit):
+        return np.stack([blank(prepare.fit, size, level)] * (prepare.count or 16), 1)
     photo = Image.new("RGB", size, (level,) * 3)
     return prepare.undrawn(photo) if isinstance(prepare, CallableFit) else prepare(photo)
 

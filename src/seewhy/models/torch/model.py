@@ -66,7 +66,8 @@ class TorchModel(TorchScores):
     def _blank(self) -> NDArray[Any]:
         if self.prepare is None:
             raise BadParameter(f"{self.name} was wrapped without `prepare`: give the prepared batch, layers(x).")
-        size = self.prepare.size if isinstance(self.prepare, Fit) else 256
+        photo = getattr(self.prepare, "fit", self.prepare)  # of each frame of a clip
+        size = photo.size if isinstance(photo, Fit) else 256
         side = size if isinstance(size, int) else 256
         return blank(self.prepare, (side, side), 128)[None]
 

@@ -24,7 +24,8 @@ class ImageProcessor:
 
     def __call__(self, photo: Image.Image) -> NDArray[np.float32]:
         try:
-            return np.asarray(self.processor(images=photo, return_tensors="np")["pixel_values"], np.float32)[0]
+            ready = np.asarray(self.processor(images=photo, return_tensors="np")["pixel_values"], np.float32)[0]
+            return ready[0] if ready.ndim == 4 else ready  # of a clip of this one frame
         except MemoryError:
             raise
         except Exception as error:  # whatever its settings, which a stranger may have written, make it raise

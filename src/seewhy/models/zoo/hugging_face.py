@@ -11,6 +11,7 @@ from torch import Tensor
 from seewhy.errors import BadNetwork, BadParameter, BadWeights, SeewhyError
 from seewhy.models.model import RANDOM
 from seewhy.models.torch.two_tower import towers_of
+from seewhy.prepare.clip_fit import ClipFit
 from seewhy.targets.labels import read_labels
 
 from .folder import cleaned, copied, file_in, read_settings
@@ -23,7 +24,7 @@ from .timm import timm_folder
 from .weights import fill, read_weights
 
 DENSE = ("ForObjectDetection", "ForSemanticSegmentation", "ForDepthEstimation")  # ends of the names of those for boxes, maps
-SCORING = "ForImageClassification"  # in the name of an architecture that ends in scores
+SCORING, OF_CLIPS = "ForImageClassification", "ForVideoClassification"  # in the name of an architecture that ends in scores
 TOWERS = ("Model", "ModelWithProjection")  # ends of the names of those that end in an embedding
 WORDS = ("tokenizer.json", "tokenizer_config.json", "vocab.json", "vocab.txt", "spiece.model", "sentencepiece.bpe.model")
 
@@ -31,7 +32,7 @@ WORDS = ("tokenizer.json", "tokenizer_config.json", "vocab.json", "vocab.txt", "
 def hugging_face(request: Request) -> Loaded:
     """The network of `hf/ORG/NAME` or of a folder.
 
-    An image classifier gives scores, a detector boxes, a segmenter maps, a vision tower the numbers of its embedding; a network
+    An image or video classifier gives scores, a detector boxes, a segmenter maps, a vision tower the numbers of its embedding; a network
     that also has a text tower comes with its tokenizer.
     """
     folder = folder_of(request)
@@ -50,6 +51,8 @@ def _of_transformers(transformers: Any, folder: Path, config: dict[str, Any], re
         network, output, source = _network(transformers, kind, configuration, folder, request)
         with nullcontext(folder) if request.trust else copied(folder, settings) as read:
             prepare, remark = _prepared(transformers, read, configuration, request)
+            if OF_CLIPS in kind.__name__ and prepare is not None:
+                prepare = ClipFit(prepare, getattr(configuration, "num_frames", 16))
             tokenizer = None if scores or not _towers(network) else _tokenizer(transformers, read, request)
     if scores:
         return Loaded(network, prepare, _labels(configuration), source + remark)
@@ -104,6 +107,8 @@ def _kind(transformers: Any, configuration: Any, request: Request) -> tuple[Any,
     kind = getattr(transformers, name, None)
     if SCORING in name:
         return kind or transformers.AutoModelForImageClassification, True
+    if kind is not None and OF_CLIPS in name and _sees(kind, configuration):
+        return kind, True
     if kind is not None and name.endswith(DENSE) and _sees(kind, configuration) and not hasattr(configuration, "text_config"):
         return kind, True
     if kind is not None and name.endswith(TOWERS) and _sees(kind, configuration):
@@ -134,7 +139,8 @@ def _network(transformers: Any, kind: Any, configuration: Any, folder: Path, req
         )
     (network, info), hashed = _filled(transformers, kind, configuration, folder, files, request)
     missing = sorted(map(str, {*info["missing_keys"], *info["mismatched_keys"]}))
-    if missing and SCORING not in kind.__name__ and all(name.startswith("pooler.") for name in missing):
+    scores = SCORING in kind.__name__ or OF_CLIPS in kind.__name__
+    if missing and not scores and all(name.startswith("pooler.") for name in missing):
         output = _class_token  # the pooler was never trained
     elif missing:
         raise BadWeights(f"{files[0]} does not fit {kind.__name__}: {len(missing)} missing ({', '.join(missing[:4])}).")
