@@ -223,3 +223,65 @@ def test_a_copy_is_known_as_what_it_was_copied_from(call):
     assert copied.identity is call.identity
     call.original.conv2.stride = (1, 1)
     assert copied.identity is not call.identity
+
+
+class Slices(nn.Module):
+    """The slices of a volume (n, 1, d, h, w) are what a network of pictures takes as channels."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.passes = nn.Conv2d(4, 6, 3), []
+
+    def forward(self, x):
+        self.passes.append(tuple(x.shape))
+        return self.conv(x.squeeze(1)).mean((2, 3))
+
+
+class Frames(Slices):
+    """The frames (n, t, c, h, w) are pictures of their own; it insists on their channels."""
+
+    def forward(self, x):
+        self.passes.append(tuple(x.shape))
+        if x.shape[2] != 4:
+            raise ValueError("no picture")
+        return self.conv(x.flatten(0, 1)).mean((2, 3)).unflatten(0, x.shape[:2]).mean(1)
+
+
+def looked_at(call, x, given=True):
+    with call.ready(x, "it") as ready:
+        call.find_channels(ready, given)
+
+
+def test_what_is_prepared_is_turned_only_where_the_network_takes_it_so():
+    volumes, clips = NetworkCall(Slices(), Settings()), NetworkCall(Frames(), Settings())
+    for call, x, channels in ((volumes, torch.rand(1, 1, 4, 8, 8), 1), (clips, torch.rand(1, 4, 3, 8, 8), 2)):
+        looked_at(call, x, given=False)
+        assert call.channels(x) == channels
+        assert torch.equal(call.arranged(x), x.movedim(1, channels))
+
+
+def test_which_dimension_holds_the_channels_is_found_once_and_anew_after_an_edit():
+    call, x = NetworkCall(nn.Sequential(Frames()), Settings()), torch.rand(1, 3, 4, 8, 8)
+    frames = call.original[0]
+    for _ in range(3):
+        looked_at(call, x)
+    assert call.channels(x) == 2
+    assert frames.passes == [(1, 3, 4, 8, 8)]
+    call.original[0] = nn.Conv3d(3, 4, 2)
+    looked_at(call, x)
+    assert call.channels(x) == 1
+
+
+@pytest.mark.parametrize("said", [1, 2, -1])
+def test_what_is_said_of_the_channels_holds(said):
+    call, x = NetworkCall(Frames(), Settings(channels=said)), torch.rand(1, 3, 4, 8, 8)
+    looked_at(call, x)
+    assert call.channels(x) == said % 5
+    assert call.original.passes == []
+
+
+def test_pictures_are_not_looked_at():
+    call, x = NetworkCall(Frames(), Settings()), torch.rand(1, 3, 8, 8)
+    looked_at(call, x)
+    assert call.channels(x) == 1
+    assert call.original.passes == []

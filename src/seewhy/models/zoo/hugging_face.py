@@ -32,8 +32,8 @@ WORDS = ("tokenizer.json", "tokenizer_config.json", "vocab.json", "vocab.txt", "
 def hugging_face(request: Request) -> Loaded:
     """The network of `hf/ORG/NAME` or of a folder.
 
-    An image or video classifier gives scores, a detector boxes, a segmenter maps, a vision tower the numbers of its embedding; a network
-    that also has a text tower comes with its tokenizer.
+    A classifier of images or videos gives scores, a detector boxes, a segmenter maps, a vision tower the numbers of its
+    embedding; a network that also has a text tower comes with its tokenizer.
     """
     folder = folder_of(request)
     config = read_settings(file_in(folder, "config.json", request.trust) or folder / "config.json")

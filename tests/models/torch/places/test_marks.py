@@ -6,7 +6,7 @@ from math import inf
 import pytest
 
 from seewhy.images.places import Place
-from seewhy.models.torch.places.marks import IMAGES, Axis, Dim, Factor, apart, changed, lost, plain, product, start
+from seewhy.models.torch.places.marks import IMAGES, Axis, Dim, Factor, apart, changed, entangled, lost, plain, product, start
 
 SHAPE = (2, 3, 8, 6)
 IMAGE = start(SHAPE)
@@ -120,3 +120,22 @@ def test_everywhere_is_said_once():
     mark = IMAGE.everywhere()
     assert mark.everywhere() is mark
     assert mark.where == ((8, 6), Place((1, 1), (0, 0), (inf, inf)))
+
+
+IMAGES_ALONE, SPACE = Dim((Factor(1, IMAGES),)), (Dim((Factor(8, 0),)), Dim((Factor(6, 1),)))
+
+
+@pytest.mark.parametrize(
+    ("dims", "are"),
+    [
+        ((IMAGES_ALONE, plain(3), *SPACE), False),
+        ((CELLS, IMAGES_ALONE, plain(3)), False),
+        ((Dim((Factor(1, IMAGES), Factor(4, 0))), Dim((Factor(2, 0), Factor(6, 1))), plain(3)), False),
+        ((Dim((Factor(1, IMAGES), Factor(4))), plain(3)), False),
+        ((Dim((Factor(1, IMAGES), Factor(4))), plain(3), *SPACE), True),
+        ((plain(4), IMAGES_ALONE, *SPACE), True),
+    ],
+    ids=["map", "tokens before the batch", "windows", "no space", "parts", "parts that one image hides"],
+)
+def test_parts_beside_a_single_image(dims, are):
+    assert entangled(replace(IMAGE, dims=dims)) is are

@@ -1,5 +1,7 @@
 """Scores of many variants: what the network gives for each image alone, however they are made and share passes."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +9,7 @@ from torch import nn
 from torch.testing import assert_close
 
 import seewhy
+from seewhy.errors import BadNetwork
 from seewhy.models.torch.passes.taps import Tap
 from seewhy.models.torch.variants.scorer import (
     BoxScorer,
@@ -215,3 +218,43 @@ def test_a_precision_by_name_or_itself():
     for wrong in ("int8", None, "no_such", torch.int64, "relu"):
         with pytest.raises(seewhy.BadParameter, match="no floating-point precision"):
             precision(wrong)
+
+
+class Bag(nn.Module):
+    """The scores of one bag of pictures (1, k, c, h, w)."""
+
+    def __init__(self):
+        super().__init__()
+        self.body = networks.pooled()
+
+    def forward(self, x):
+        return self.body(x[0]).mean(0, keepdim=True)
+
+
+def test_a_network_of_one_image_at_a_time_is_asked_one_by_one():
+    network, bags = Bag().double().eval(), torch.as_tensor(networks.images(6, seed=5)).double().reshape(2, 3, *X.shape[1:])
+    model = seewhy.wrap(network)
+    inside = bags.movedim(2, 1)  # (n, c, k, h, w)
+    with torch.no_grad():
+        alone = torch.cat([network(bag) for bag in bags.split(1)])
+        body: Any = network.body
+        a = body.conv1(bags[0]).movedim(0, 1)
+        changed = torch.stack([a, a * 2, a * 0])
+        truth = [body.fc(body.act2(body.conv2(body.act1(each.movedim(1, 0)))).mean((2, 3))) for each in changed]
+    with torch.no_grad(), model.runner.ready(inside[:1]) as like:
+        ask = TorchScorer(model.runner, like, False, False, False)
+        for _ in range(2):
+            np.testing.assert_allclose(ask(inside), alone.numpy(), rtol=1e-12)
+        assert ask.notes == ("the network takes one image at a time",)
+        tail = ask.tail(inside[0], "body.conv1")
+        np.testing.assert_allclose(tail(changed), torch.stack(truth).mean(1).numpy(), rtol=1e-9)
+
+
+def test_a_network_that_fails_on_one_image_too_says_so():
+    class Broken(nn.Module):
+        def forward(self, x):
+            raise ValueError("this one")
+
+    ask = scorer(nn.Sequential(nn.Identity(), Broken(), nn.Linear(1, 1)))
+    with pytest.raises(BadNetwork, match="this one"):
+        ask(X)
