@@ -31,7 +31,7 @@ def test_a_second_derivative_is_asked_for_by_the_rules():
 def test_tokens_of_a_grid_are_put_back_into_it():
     tokens = Tokens(8, (2, 3), (1, 2, 3, 4, 5, 6))  # a class token, 2 x 3 patches, and one more
     rows = np.arange(16).reshape(2, 8)
-    assert tokens.in_image == slice(1, 7)
+    assert tokens.in_image.tolist() == [1, 2, 3, 4, 5, 6]
     assert tokens.grid_of(rows)[1].tolist() == [[9, 10, 11], [12, 13, 14]]
 
 

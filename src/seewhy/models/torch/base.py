@@ -88,6 +88,11 @@ class TorchScores:
         classless = self.towers and not self.runner.aims and self.runner.end is None
         return NO_CLASSES.format(self.name) if classless else ""
 
+    @property
+    def batch_size(self) -> int | None:
+        """How many images a pass takes at most, as the person said; None where `at_once` chooses."""
+        return self.runner.settings.batch_size
+
     def at_once(self, space: Sequence[int], whole: bool = False) -> int:
         """How many images of these sides share a pass at most; whole: one that keeps the graph of the whole network.
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from seewhy.arrays import Array
 from seewhy.errors import BadNetwork, NotApplicable
+from seewhy.memory import memory_for
 from seewhy.models.model import INPUT, Bias, Evidence, Head, Trace
 from seewhy.models.rule import Balanced, Relevance, Rule
 from seewhy.models.torch.passes.backward import gradients, second_gradient
@@ -170,8 +171,9 @@ def _guessed(
     look = LayerRecord(runner.network, follow)
     recording = recorded([*taps.values()], grad=True, some=True)
     ordered = ordered_gradients(runner.network, len(x))
+    look_at = memory_for("look", f"at the first look at {runner.name}, for images of {tuple(x.shape[1:])}")
     try:
-        with torch.set_grad_enabled(inside), follow, hooked(look.hooks()), ordered, recording:
+        with look_at, torch.set_grad_enabled(inside), follow, hooked(look.hooks()), ordered, recording:
             raw, scores = runner.run(entered)
     except BadNetwork:  # the other way tells what it is
         return None
@@ -224,7 +226,7 @@ def activations(runner: Runner, x: Array, layers: Sequence[str]) -> tuple[Mappin
             entered = x.clone()
             follow = runner.following(layers, entered)
             with suppress(Stop), follow or nullcontext(), recorded([*taps.values()], False, done, follow):
-                runner.run(entered)
+                _ = runner.called(entered) if runner.end is None else runner.raw(entered)  # scores are not read
             runner.learn_places(follow, taps, x)
             if runner.divided(taps, x):
                 runner.survey(x[:1])

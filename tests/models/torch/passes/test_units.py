@@ -23,6 +23,9 @@ class Whole(NamedTuple):
 
     layout: Layout | None
 
+    def following(self, layers, x):
+        """Nothing has to be followed: it is known already."""
+
     def located(self, layer, a, x):
         return Located(tuple(a.shape), self.layout)
 

@@ -1,7 +1,7 @@
 """Units: what single channels of a layer find, as scores."""
 
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import Any, NamedTuple
 
 import torch
@@ -40,9 +40,13 @@ def unit_scores(run: Callable[[], Any], network: nn.Module, x: Tensor, end: End,
             emissions.append(emitted(output, end.layer)[0])
             raise Reached
 
-    with suppress(Reached), hooked([(tap.module, hook)]):
+    follow = end.whole.following([end.layer], x)
+    with follow or nullcontext(), suppress(Reached), hooked([(tap.module, hook)]):
         run()
     tap.activation = emissions[0] if emissions else None
+    if follow is not None and tap.activation is not None:
+        tap.moment = follow.moment(tap.activation)
+        end.whole.learn_places(follow, {end.layer: tap}, x)
     return _scored(plain(tap.check()), x, end)
 
 

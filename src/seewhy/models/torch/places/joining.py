@@ -52,7 +52,7 @@ def _set_in(marks: Sequence[Mark | None], j: int) -> list[Mark | None]:
     if any([dim.factors for dim in mark.taken] != [dim.factors for dim in known[0].taken] for mark in known):
         return [*marks]
     again = {k for k in range(count) if any(mark.taken[k] != known[0].taken[k] for mark in known)}
-    if len(known) == 1:  # all there are, if there is one
+    if len(marks) == 1:  # all there are, if there is one
         again = {k for k in range(count) if known[0].taken[k].images and prod(f.size for f in known[0].taken[k].factors) == 1}
     return [mark and _again(mark, j, again) for mark in marks]
 

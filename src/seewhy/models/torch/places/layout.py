@@ -275,12 +275,13 @@ def layout_of(dims: tuple[Dim, ...], d: int, axes: Sequence[Axis] = ()) -> Layou
             if step != at and size > 1:
                 return PIECES
             at *= size
+    if len(dims) == 2 + d and dims[0].images and not dims[1].informed and all(dim.size == 1 for dim in dims[2:]):
+        return Layout.first(dims[1].size, (1,) * d)  # a map of a single cell
     there = {f.axis for dim in dims for f in dim.factors if f.axis is not None and f.axis >= 0}
     if there and len(there) < d:
         return SUMMED_UP
     if not there:
-        one = len(dims) == 2 + d and dims[0].images and all(dim == Dim(()) for dim in dims[2:])
-        return Layout.first(dims[1].size, sizes) if one else NO_SPACE  # a map of a single cell
+        return NO_SPACE
     for dim in dims:
         cells = [row for row in dim.rows or () if row >= 0]
         if len({*cells}) < len(cells):

@@ -75,6 +75,8 @@ def _written(base: Mark | None, shape: tuple[int, ...], parts: Sequence[Any], va
     if value is not None:
         for j, part in enumerate(parts):
             value = inserted(value, j) if isinstance(part, int) and len(value.dims) < len(shape) else value
+            if isinstance(part, int) and shape[j] == 1:  # the only image, put where all images stand
+                value = joined([value], j - len(shape), [1], value.shape)
         value = shaped(value, tuple(len(index) for index in indices))
     partial = [j for j, index in enumerate(indices) if len(index) < shape[j]]
     if base is not None and len(partial) > 1:  # of images of several sizes, the next
