@@ -12,7 +12,7 @@ from .marks import Mark, lost
 from .moves import chosen
 from .products import Of, attended
 
-Several = list[Mark | None]
+Several = Sequence[Mark | None]
 
 
 def convolution(mark: Mark, out: Tensor, weight: Tensor, bias: Any, stride: Any, padding: Any, dilation: Any, transposed: bool,
