@@ -12,7 +12,7 @@ from .marks import Mark, lost
 from .moves import chosen
 from .products import Of, attended
 
-Several = Sequence[Mark | None]
+WithOthers = Sequence[Mark | None]
 
 
 def convolution(mark: Mark, out: Tensor, weight: Tensor, bias: Any, stride: Any, padding: Any, dilation: Any, transposed: bool,
@@ -38,12 +38,12 @@ def indexed(of: Of, out: Tensor, x: Tensor, indices: Sequence[Any]) -> Mark:
     return choosing.indexed(of, out, x, tuple(slice(None) if index is None else index for index in indices))
 
 
-def with_statistics(rule: Callable[..., Mark]) -> Callable[..., Several]:
+def with_statistics(rule: Callable[..., Mark]) -> Callable[..., WithOthers]:
     """A rule whose operator gives mean and spread beside the result."""
     return lambda mark, out, *args, **kwargs: [rule(mark, out[0], *args, **kwargs), *[None] * (len(out) - 1)]
 
 
-def attended_with_sums(of: Of, out: Sequence[Any], query: Tensor, key: Tensor, value: Tensor, *_: Any, **__: Any) -> Several:
+def attended_with_sums(of: Of, out: Sequence[Any], query: Tensor, key: Tensor, value: Tensor, *_: Any, **__: Any) -> WithOthers:
     return [attended(of, out[0], query, key, value), *[None] * (len(out) - 1)]
 
 
