@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import seewhy
+from seewhy.errors import BadParameter
 from support.planted.judge import RIGHT, WRONG, Planted, answered, judged, questions
 from support.planted.table import TABLE
 
@@ -26,6 +27,14 @@ def right() -> tuple[Planted, Any]:
     """A network without any trap, and its map of the first image."""
     row = TABLE["map none"]
     return row, seewhy.grad_cam(seewhy.wrap(row.network()), row.images(), layer=row.layer)[0]
+
+
+def test_where_nothing_is_drawn_the_reason_is_told():
+    five, joined = TABLE["five crops, crop by crop"], TABLE["signal as patches of a row"]
+    with pytest.raises(BadParameter, match=r"known where it lies in the image \(cut: puts together maps that lie differently"):
+        seewhy.grad_cam(seewhy.wrap(five.network()), five.images())
+    with pytest.raises(BadParameter, match="no layer that still has space to explain"):
+        seewhy.grad_cam(seewhy.wrap(joined.network()), joined.images())
 
 
 CHANGES = {

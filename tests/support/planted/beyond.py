@@ -97,13 +97,13 @@ def _videos() -> dict[str, Planted]:
         divided = partial(video, Beside(C, 1), order=ORDERS[way], after=Divided(C, 4, 24, way == "h w t"))
         table[f"divided attention, {way}"] = seen(divided)
         for inner in ("time.proj", "space.proj"):
-            table[f"inside divided attention, {way}, {inner}"] = seen(divided, layer=f"block.{inner}", may=HONEST, near=2.5)
+            table[f"inside divided attention, {way}, {inner}"] = seen(divided, layer=f"block.{inner}", near=2.5)
     table["frames in the batch, (b t) c h w"] = seen(
         partial(frame_by_frame, lambda x: x.transpose(1, 2).flatten(0, 1),
-                lambda x: x.unflatten(0, (-1, 4)).transpose(1, 2)), may=HONEST, default=HONEST)  # fmt: skip
+                lambda x: x.unflatten(0, (-1, 4)).transpose(1, 2)))  # fmt: skip
     table["frames in the batch, (t b) c h w"] = seen(
         partial(frame_by_frame, lambda x: x.permute(2, 0, 1, 3, 4).flatten(0, 1),
-                lambda x: x.unflatten(0, (4, -1)).permute(1, 2, 0, 3, 4)), may=HONEST, default=HONEST)  # fmt: skip
+                lambda x: x.unflatten(0, (4, -1)).permute(1, 2, 0, 3, 4)))  # fmt: skip
     table["frames in the batch, joined to a map behind"] = seen(
         lambda: steps(fold=lambda x: x.transpose(1, 2).flatten(0, 1), stem=patches(C), unfold=lambda x: x.unflatten(0, (-1, 4)),
                       turn=lambda x: x.transpose(1, 2), block=nn.Conv3d(C, C, 1), pool=pooled(2, 3, 4),
@@ -140,17 +140,17 @@ def _folded() -> dict[str, Planted]:
         table[f"four tiles, {way}"] = Planted(partial(crops, *TILES, stack=stack), may=HONEST, near=3.2)  # a tile is a cell
         table[f"a crop and its mirror, {way}"] = Planted(
             partial(crops, part(4, 4, 28, 40), lambda x: part(4, 4, 28, 40)(x).flip(3), stack=stack), may=HONEST)  # fmt: skip
-        table[f"thrice the image, {way}"] = Planted(partial(crops, *(3 * [nn.Identity()]), stack=stack), may=HONEST)
+        table[f"thrice the image, {way}"] = Planted(partial(crops, *(3 * [nn.Identity()]), stack=stack))
         table[f"five crops, {way}, one image"] = Planted(partial(crops, *CROPS, stack=stack), may=HONEST, images_at_once=1)
     table["the image repeated"] = Planted(
         lambda: steps(again=lambda x: x.repeat(2, 1, 1, 1), stem=patches(C), block=conv(C), pool=pooled(2, 3),
-                      mean=lambda x: x.unflatten(0, (2, -1)).mean(0), head=nn.Linear(C, 2)), may=HONEST)  # fmt: skip
+                      mean=lambda x: x.unflatten(0, (2, -1)).mean(0), head=nn.Linear(C, 2)))  # fmt: skip
     table["a bag of images, (k, c, h, w)"] = Planted(
         lambda: steps(stem=patches(C), block=conv(C), pool=pooled(2, 3), mean=lambda x: x.mean(0, keepdim=True),
                       head=nn.Linear(C, 2)), may=HONEST)  # fmt: skip
     table["channels folded into the batch"] = Planted(
         lambda: steps(fold=lambda x: x.flatten(0, 1)[:, None], stem=patches(C, into=1), block=conv(C), pool=pooled(2, 3),
-                      mean=lambda x: x.unflatten(0, (-1, 3)).mean(1), head=nn.Linear(C, 2)), may=HONEST)  # fmt: skip
+                      mean=lambda x: x.unflatten(0, (-1, 3)).mean(1), head=nn.Linear(C, 2)))  # fmt: skip
     table["half of the batch at a time"] = Planted(
         lambda: steps(stem=patches(C), block=lambda x: torch.cat([part * 2 for part in x.split(1)]), pool=pooled(2, 3),
                       head=nn.Linear(C, 2)))  # fmt: skip
@@ -200,7 +200,7 @@ def _volumes() -> dict[str, Planted]:
     table["volume, slices in the batch"] = seen(
         lambda: steps(fold=lambda x: x.transpose(1, 2).flatten(0, 1), stem=patches(C, into=1), block=conv(C), pool=pooled(2, 3),
                       mean=lambda x: x.unflatten(0, (-1, 16)).mean(1), head=nn.Linear(C, 2)),
-        cell=(1, 4, 4), may=HONEST)  # fmt: skip
+        cell=(1, 4, 4))  # fmt: skip
     table["volume, mixed by slices"] = seen(
         partial(row, Mixed(nn.Linear(C, C), lambda x: x.unflatten(1, (4, 48)).flatten(0, 1),
                            lambda x: x.unflatten(0, (-1, 4)).flatten(1, 2))))  # fmt: skip

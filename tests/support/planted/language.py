@@ -9,7 +9,7 @@ from torch import Tensor, nn
 import seewhy
 
 from .judge import DRAWN, HONEST, UNKNOWN, Planted
-from .parts import LOUD, Attention, Beside, Block, patches, rows, steps
+from .parts import LOUD, Attention, Beside, Block, patches, pooled, rows, steps
 
 C, IMAGE_TOKEN = 6, 9
 ATTENTIONS = ("attention", "attention_rollout")
@@ -131,7 +131,7 @@ def tables() -> dict[str, Planted]:
             table[f"{count} {name}"] = Planted(partial(build, count), may=UNKNOWN, default=DRAWN)
             if count in (4, 16):
                 table[f"{count} {name}, grid=4x4"] = Planted(
-                    partial(build, count), may=UNKNOWN, default=HONEST, options={"grid": (4, 4)})  # fmt: skip
+                    partial(build, count), may=UNKNOWN, default=DRAWN, options={"grid": (4, 4)})  # fmt: skip
     table["16 queries that look at what is bright"] = Planted(
         partial(Queries, 16, 40.0), layer="", default=HONEST, whole=ATTENTIONS)  # fmt: skip
     table["words that look at the image"] = Planted(
@@ -149,9 +149,8 @@ def tables() -> dict[str, Planted]:
                 table[f"chat {size}, {way}, words between rows"] = Planted(
                     partial(Chat, way), space=space, options=beside(ids(count, way, True)))  # fmt: skip
         options = {**beside(ids(count, "joined", False)), "grid": (4, 4)}
-        table[f"chat {size}, grid=4x4"] = Planted(partial(Chat, "joined"), space=space, may=HONEST, options=options)
+        table[f"chat {size}, grid=4x4"] = Planted(partial(Chat, "joined"), space=space, options=options)
     table["two images in a row"] = Planted(
         lambda: steps(stem=patches(C), rows=lambda x: torch.cat([rows(_half(x)), rows(x[:, :, x.shape[2] // 2 :])], 1),
-                      more=Beside(C, 2, 1, (3, 48)), block=nn.Linear(C, C), pool=lambda x: x.mean(1), head=nn.Linear(C, 2)),
-        may=HONEST)  # fmt: skip
+                      more=Beside(C, 2, 1, (3, 48)), block=nn.Linear(C, C), pool=pooled(1), head=nn.Linear(C, 2)))  # fmt: skip
     return table

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .judge import HONEST, NEVER_WRONG, Planted
+from .judge import DRAWN, HONEST, Planted
 from .parts import conv, patches, pooled, steps
 
 SQUARE, CUBE = (32, 32), (24, 24, 24)
@@ -134,19 +134,19 @@ CHANGES: dict[str, Any] = {  # of a map (n, 5, 8, 12) or (n, 5, 8, 8) that are f
     "stacked and unbound": (lambda x: torch.stack([x, x], 1).unbind(1)[0],),
     "flattened and back": (lambda x: x.flatten(2).unflatten(2, x.shape[2:]),),
     "statistics of the instance": (nn.GroupNorm(1, 5),),
+    "columns picked backwards": (picked([*range(11, -1, -1)], 3),),
+    "rows of a mask": (masked,),
+    "gathered": (lambda x: x.gather(3, torch.arange(11, -1, -1).expand(*x.shape)),),
+    "filtered by its spectrum": (fourier,),
+    "zeros on one side of two": (lambda x: torch.cat([x, x.new_zeros(x.shape)], 3),),
 }  # fmt: skip
 ODD: dict[str, Any] = {  # changes that may be followed or refused
     "rolled": (lambda x: x.roll(-3, 3),),
     "halves exchanged": (lambda x: torch.cat(x.chunk(2, 3)[::-1], 3),),
     "rows picked in another order": (picked([2, 0, 3, 1, 5, 4, 7, 6], 2),),
-    "columns picked backwards": (picked([*range(11, -1, -1)], 3),),
     "some columns picked": (picked([0, 2, 3, 4, 7, 8], 3),),
     "columns behind each other": (picked([*range(0, 12, 2), *range(1, 12, 2)], 3),),
-    "rows of a mask": (masked,),
-    "gathered": (lambda x: x.gather(3, torch.arange(11, -1, -1).expand(*x.shape)),),
     "sorted rows": (lambda x: x[:, :, torch.argsort(torch.tensor([3.0, 1.0, 2.0, 0.0, 7.0, 6.0, 5.0, 4.0]))],),
-    "filtered by its spectrum": (fourier,),
-    "zeros on one side of two": (lambda x: torch.cat([x, x.new_zeros(x.shape)], 3),),
     "beside its own mirror": (lambda x: torch.cat([x, x.flip(3)], 3),),
     "a matrix over columns": (lambda x: x @ (torch.eye(12).flip(0)).to(x),),
     "a matrix over rows": (lambda x: torch.einsum("nchw,gh->ncgw", x, torch.eye(8).flip(0).to(x)),),
@@ -179,13 +179,13 @@ def tables() -> dict[str, Planted]:
             table[f"square map {name}"] = Planted(partial(between, *change), space=SQUARE)
     for name, change in ODD.items():
         axis = {"a matrix over columns": 1, "a matrix over rows": 0}.get(name)
-        table[f"map {name}"] = Planted(partial(between, *change), may=HONEST, spread=axis)
+        table[f"map {name}"] = Planted(partial(between, *change), may=HONEST, default=DRAWN, spread=axis)
     for name, change in list(CHANGES.items())[1:9]:
         if "convolution" not in name and "back" not in name:
             table[f"image {name}"] = Planted(partial(before, *change), space=SQUARE)
     for name, (theta, learned) in WARPS.items():
         table[f"image sampled {name}"] = Planted(
-            lambda t=theta, s=learned: before(Sampled(t, s)), space=SQUARE, may=NEVER_WRONG
+            lambda t=theta, s=learned: before(Sampled(t, s)), space=SQUARE, may=HONEST if learned else DRAWN
         )
     table["adaptive pool"] = Planted(partial(between, nn.AdaptiveAvgPool2d((4, 6)), after=nn.Identity()), cell=(8, 8))
     table["uneven adaptive pool"] = Planted(partial(between, nn.AdaptiveMaxPool2d((5, 7)), k=2), cell=(8, 8))

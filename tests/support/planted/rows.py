@@ -187,7 +187,7 @@ def tables() -> dict[str, Planted]:
         table[f"windows shifted by {shift}"] = Planted(partial(swin, shift))
         table[f"windows shifted by {shift}, 8 channels"] = Planted(partial(swin, shift, 8), space=(32, 48))
         table[f"inside windows shifted by {shift}"] = Planted(
-            partial(swin, shift, inner=True), layer="inner.attn.proj", may=HONEST, near=2.0)  # fmt: skip
+            partial(swin, shift, inner=True), layer="inner.attn.proj", near=2.0)  # fmt: skip
     table["tokens pooled"] = Planted(partial(tokens, Pooling(8, 12, nn.AvgPool2d(2))), cell=(8, 8))
     table["tokens pooled, a class token before"] = Planted(
         partial(tokens, Beside(C, 1), Pooling(8, 12, nn.MaxPool2d(2), 1)), cell=(8, 8))  # fmt: skip
@@ -202,7 +202,7 @@ def tables() -> dict[str, Planted]:
     table["a matrix over tokens alone"] = Planted(
         partial(tokens, lambda x: x.transpose(1, 2), nn.Linear(96, 96), lambda x: x.transpose(1, 2)), may=UNKNOWN,
         default=DRAWN)  # fmt: skip
-    table["three of four tokens kept"] = Planted(partial(tokens, kept), may=HONEST)
+    table["three of four tokens kept"] = Planted(partial(tokens, kept), may=HONEST, default=DRAWN)
     table["experts"] = Planted(partial(tokens, Experts(C)))
     table["inside experts"] = Planted(partial(tokens, Experts(C)), layer="change0.experts.0", may=HONEST, default=DRAWN)
     for name, grid in {"": None, ", grid as it is": (12, 8), ", grid exchanged": (8, 12)}.items():
@@ -210,14 +210,14 @@ def tables() -> dict[str, Planted]:
         table[f"square spectrogram{name}"] = Planted(
             spectrogram, channels=1, space=(32, 32), options={"grid": (8, 8)} if grid else {})  # fmt: skip
     table["spectrogram, overlapping patches"] = Planted(partial(spectrogram, True), channels=1)
-    table["tokens scattered"] = Planted(partial(tokens, scattered), may=HONEST)
+    table["tokens scattered"] = Planted(partial(tokens, scattered))
     order = torch.randperm(96, generator=torch.Generator().manual_seed(2))
-    table["tokens in a fixed order of chance"] = Planted(partial(tokens, lambda x: x[:, order]), may=HONEST)
+    table["tokens in a fixed order of chance"] = Planted(partial(tokens, lambda x: x[:, order]))
     table["tokens reversed"] = Planted(partial(tokens, lambda x: x.flip(1)))
-    table["tokens rolled"] = Planted(partial(tokens, lambda x: x.roll(5, 1)), may=HONEST)
+    table["tokens rolled"] = Planted(partial(tokens, lambda x: x.roll(5, 1)))
     table["tokens of two scales in a row"] = Planted(
         partial(tokens, lambda x: torch.cat([x, rows(F.avg_pool2d(x.transpose(1, 2).unflatten(2, (8, 12)), 2))], 1)),
-        may=HONEST)  # fmt: skip
+        may=HONEST, default=DRAWN)  # fmt: skip
     table["tokens of the image and of its mirror"] = Planted(
-        partial(tokens, order=lambda x: torch.cat([rows(x), rows(x.flip(3))], 1)), may=HONEST)  # fmt: skip
+        partial(tokens, order=lambda x: torch.cat([rows(x), rows(x.flip(3))], 1)), may=HONEST, default=DRAWN)  # fmt: skip
     return table

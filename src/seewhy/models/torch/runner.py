@@ -206,7 +206,7 @@ class Runner:
         known = self.survey(x[:1].detach())
         default = known.by_gradient(self.network, x[:1].detach(), self.raw) if by_gradient else known.default
         if default is None:
-            raise BadParameter(f"{self.name} has no layer that still has space to explain; name one: layer=...")
+            raise BadParameter(f"{self.name} has no layer {known.no_default}")
         return default[0]
 
     def surveyed_before(self, x: Array) -> Survey | None:

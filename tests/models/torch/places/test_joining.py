@@ -6,7 +6,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from seewhy.models.torch.places.joining import joined, stacked
-from seewhy.models.torch.places.marks import start
+from seewhy.models.torch.places.marks import IMAGES, start
 from seewhy.models.torch.places.merging import DIFFERENT
 from support.cells import Program, faults, followed_mark, numbered_cells
 from support.following import lies, mark_of
@@ -107,3 +107,25 @@ def test_marks_without_tensors():
     assert lies(joined([image, image], -3, [3, 3], (2, 6, 8, 6))) == lies(image)
     assert lies(stacked([image, image], -4, (2, 2, 3, 8, 6))) == lies(image)
     assert joined([None, None], -1, [3, 3], (2, 6)).lost
+
+
+def test_maps_that_lie_apart_are_not_stacked():
+    quarters = lambda x: torch.stack([x[..., i : i + 3, k : k + 4] for i in (0, 3) for k in (0, 4)])  # noqa: E731
+    assert mark_of(quarters, torch.zeros(2, 3, 6, 8)).lost == DIFFERENT
+    branches = mark_of(lambda x: torch.stack([x[..., 1:], F.avg_pool2d(x, (1, 2), 1)], 1).mean(1), torch.zeros(2, 3, 6, 8))
+    assert branches.where is not None, "of branches of one map the places are averaged"
+
+
+@pytest.mark.parametrize("n", [1, 2])
+def test_one_image_is_put_back_as_several_are(n):
+    for net in (lambda x: torch.cat([*tokens(x)], 0), lambda x: torch.stack([*x]), lambda x: x[0][None]):
+        assert mark_of(net, torch.zeros(n, 3, 6, 8)).dims[0].images
+
+
+def test_copies_of_one_image_are_told_as_copies_of_several_are():
+    for n in (1, 3):
+        x = torch.zeros(n, 3, 6, 8)
+        for net in (lambda x: x.repeat(2, 1, 1, 1), lambda x: torch.cat([x, x])):
+            assert [f.axis for f in mark_of(net, x).dims[0].factors] == [None, IMAGES]
+        for net in (lambda x: x.repeat_interleave(2, 0), lambda x: x[:, None].expand(-1, 2, 3, 6, 8).flatten(0, 1)):
+            assert [f.axis for f in mark_of(net, x).dims[0].factors] == [IMAGES, None]

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from seewhy.images.places import Place
 from seewhy.models.torch.places.marks import IMAGES, Dim, Factor, lost, plain, start
-from seewhy.models.torch.places.merging import DIFFERENT, MIXED, combined, level, merged, summed
+from seewhy.models.torch.places.merging import DIFFERENT, MIXED, combined, flat, level, merged, simple, summed
 from seewhy.models.torch.places.moves import chosen, permuted, regrouped, selected, with_dim
 from seewhy.models.torch.places.windows import moved
 from support.following import mark_of
@@ -186,3 +186,16 @@ def test_what_mixes_no_channels_leaves_the_cells_that_they_hold(name):
     mark = mark_of(net, torch.zeros(2, 3, 6, 8))
     assert mark.where is not None
     assert mark.dims[1].spatial
+
+
+def test_patches_whose_channels_are_mixed_lie_in_their_middle():
+    """Also where their rows are mixed as well, as a Mixer does: rows of patches (n, l, c * p * p), and sums of them."""
+    cut = permuted(regrouped(IMAGE, (2, 3, 4, 2, 3, 2)), (0, 2, 4, 1, 3, 5))
+    rows = regrouped(cut, (2, 12, 12))
+    mixed = permuted(summed(permuted(rows, (0, 2, 1)), -1, 12), (0, 2, 1))
+    assert merged([rows, mixed], (2, 12, 12)).where == ((4, 3), Place((2, 2), (0.5, 0.5), (inf, inf)))
+    assert flat(rows, -1).where == ((4, 3), Place((2, 2), (0.5, 0.5), (2, 2)))
+    assert flat(rows, 1) is rows, "these are the cells"
+    beside = chosen(rows, 1, np.array([-1, *range(12)]))
+    assert simple(beside).dims[2] == plain(12), "a class token has no inner cells"
+    assert simple(rows).dims == rows.dims

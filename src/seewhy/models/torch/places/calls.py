@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from seewhy.models.torch.passes.torch_calls import name_of
 
-from . import choosing, patching, products, windows, writing
+from . import choosing, operators, patching, products, windows, writing
 from .joining import joined, stacked
 from .marks import Mark, lost, plain
 from .merging import MIXED, flat, merged, summed
@@ -194,9 +194,11 @@ def _stacked(of: Any, out: Tensor, tensors: Sequence[Tensor], dim: int = 0, **_:
 
 
 def _looked_up(of: Any, out: Tensor, index: Tensor, weight: Tensor, *_: Any, **__: Any) -> Mark:
-    mark = of(index)
-    return mark if mark is not None and mark.lost else inserted(mark, len(mark.dims), plain(out.shape[-1])) if mark else (
-        lost("weights that are computed from the image"))  # fmt: skip
+    """The rule of embedding; the operator of this name has its arguments the other way round."""
+    mark = of(weight if index.is_floating_point() else index)
+    if mark is None:
+        return lost("weights that are computed from the image")
+    return inserted(mark, len(mark.dims), plain(out.shape[-1]))
 
 
 def _set(of: Any, _out: Any, x: Tensor, index: Any, value: Any, accumulate: Any = False) -> Mark | None:
@@ -292,8 +294,14 @@ RULES: dict[str, CallRule] = {
     **dict.fromkeys(("lstm_cell", "gru_cell", "rnn_tanh_cell", "rnn_relu_cell"), products.recurrent_cell),
     "pack_padded_sequence": products.packed, "pad_packed_sequence": products.unpacked,
     **dict.fromkeys(("cat", "concat", "concatenate"), _cat), "stack": _stacked, "cosine_similarity": _similar,
-    "getitem": choosing.indexed, "index": choosing.indexed, "index_select": choosing.index_selected,
+    "getitem": choosing.indexed, "index_select": choosing.index_selected,
     "gather": choosing.gathered, "take_along_dim": choosing.taken_along, "repeat_interleave": choosing.repeated_each,
     "setitem": _set, "index_put": _set, "masked_scatter": writing.scattered, "index_copy": writing.index_copied,
+    **operators.OF_ALL, **{name: _first(rule) for name, rule in operators.OF_THE_FIRST.items()},
+    "convolution": _first(operators.convolution, weighs=True),
+    "native_layer_norm": _first(operators.with_statistics(_layer_norm)),
+    "native_group_norm": _first(operators.with_statistics(_statistics)),
+    "native_batch_norm_legit_no_training": _first(operators.with_statistics(_same_order)),
+    "to_copy": _first(choosing.expanded, unmixed=True), "grid_sampler_2d": _sampled,
     "embedding": _looked_up, "copy": _copied, "grid_sample": _sampled, "grid_sampler": _sampled,
 }  # fmt: skip

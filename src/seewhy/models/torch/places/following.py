@@ -128,7 +128,7 @@ class Following(TorchFunctionMode):
         marks = self._marks(args) + self._marks(kwargs.values()) if kwargs else self._marks(args)
         if not marks:
             self._note_others(fn, args, kwargs, out)
-        if not marks or (name := name_of(fn)) in BLANK:
+        if not marks or (name := name_of(fn)).partition(".")[0] in BLANK:
             self.made.update({id(tensor): ref(tensor) for tensor in tensors_in([out])})
             return
         try:

@@ -136,6 +136,15 @@ class Survey:
         return at is not None and at.lost and self.read[name]
 
     @property
+    def no_default(self) -> str:
+        """Where no layer is the default, in words why there is "no layer", and what to do."""
+        lost = next(((name, why) for name, why in self.unclear.items() if self.read[name]), None)
+        if lost is None:
+            return "that still has space to explain; name one: layer=..."
+        name, why = lost
+        return f"of which it is known where it lies in the image ({name}: {why}). Occlusion, rise and lime read no layer."
+
+    @property
     def unclear(self) -> dict[str, str]:
         """For layers of which it is not known where they lie: why."""
         return {name: at.why for name in self.calls if (at := self.at(name)) is not None and at.lost}

@@ -14,7 +14,7 @@ from .merging import MIXED, level, summed
 from .moves import chosen, coarser, placed, regrouped, with_dim
 from .sights import of_kernel
 
-Marks = Mark | list[Mark]
+Marks = Mark | Sequence[Mark | None]
 CellWindow = tuple[float, float, float]  # step, begin and end (see Axis.through)
 WindowsByAxis = dict[int, CellWindow]  # by the dimension, counted from the end
 STAYS = (1, 0, 0)
