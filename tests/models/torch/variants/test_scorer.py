@@ -258,3 +258,20 @@ def test_a_network_that_fails_on_one_image_too_says_so():
     ask = scorer(nn.Sequential(nn.Identity(), Broken(), nn.Linear(1, 1)))
     with pytest.raises(BadNetwork, match="this one"):
         ask(X)
+
+
+def test_why_all_of_the_network_runs_again_is_said():
+    class Folded(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.body = networks.pooled()
+
+        def forward(self, x):
+            return self.body(x.repeat_interleave(2, 0)).unflatten(0, (-1, 2)).mean(1)
+
+    model, x = seewhy.wrap(Folded()), X[:1].float()
+    (first, second) = seewhy.ablation_cam(model, x.numpy(), layer="body.conv1", target=1)
+    for found in (first, second):
+        assert [note for note in found.warnings if "run again" in note] == [
+            "what lies before the layer was run again for every edit: the rows of what it emits are not the images alone"
+        ]

@@ -188,7 +188,8 @@ class TailScorer:
         self.apart = None if isinstance(self.behind, SequenceTail) else False  # does each edit run alone?  None: not known yet
         self.layout: Layout = runner.layout(layer, self.behind.a, x)
         self.a = self.layout.turn(self.behind.a)[0]
-        self.notes = tap.notes if self.behind.replays else (*tap.notes, NO_REPLAY)
+        why = ROWS if isinstance(self.behind, SequenceTail) else NO_REPLAY
+        self.notes = tap.notes if self.behind.replays else (*tap.notes, f"{AGAIN}: {why}")
 
     def __call__(self, edits: Tensor) -> NDArray[Any]:
         with torch.no_grad(), memory_errors():
@@ -244,7 +245,9 @@ def tail_of(run: Callable[[Tensor], Tensor], tap: Tap, x: Tensor, runner: Any) -
         return SequenceTail(run, tap, x)
 
 
-NO_REPLAY = "what lies before the layer was run again for every edit: the network does not run twice alike, or mixes the images"
+AGAIN = "what lies before the layer was run again for every edit"
+NO_REPLAY = "the network does not run twice alike, or mixes the images"
+ROWS = "the rows of what it emits are not the images alone"
 
 
 def alike(scores: Tensor, expected: Tensor) -> bool:
