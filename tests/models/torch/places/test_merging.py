@@ -199,3 +199,9 @@ def test_patches_whose_channels_are_mixed_lie_in_their_middle():
     beside = chosen(rows, 1, np.array([-1, *range(12)]))
     assert simple(beside).dims[2] == plain(12), "a class token has no inner cells"
     assert simple(rows).dims == rows.dims
+
+
+def test_what_is_told_more_coarsely_is_told_as_finely_as_the_other():
+    fine, coarse = Dim((Factor(4), Factor(2, 0), Factor(2, 1))), Dim((Factor(8), Factor(2, 1)))
+    marks = [replace(IMAGE, dims=(dim,)) for dim in (fine, coarse)]
+    assert merged(marks, (16,)).dims == merged(marks[::-1], (16,)).dims == (fine,)

@@ -200,7 +200,7 @@ def _blended(dim: Dim, other: Dim) -> Dim | None:
             right.insert(0, Factor(b.size // a.size))
         elif a != b and (a.size != b.size or None not in (a.axis, b.axis)):
             return None
-        factors.append(a if a.axis is not None else b)
+        factors.append(a if a.axis is not None or a.size < b.size else b)
     return None if left or right else product([Dim(tuple(factors))])
 
 
