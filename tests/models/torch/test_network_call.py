@@ -260,6 +260,14 @@ def test_what_is_prepared_is_turned_only_where_the_network_takes_it_so():
         assert torch.equal(call.arranged(x), x.movedim(1, channels))
 
 
+def test_an_image_in_the_networks_own_order_tells_nothing_where_another_is_expected():
+    """As where a person asks what the layers are before any image was explained."""
+    call, x = NetworkCall(Frames(), Settings()), torch.rand(1, 3, 4, 8, 8)
+    looked_at(call, x, given=False)
+    looked_at(call, x)
+    assert call.channels(x) == 2
+
+
 def test_which_dimension_holds_the_channels_is_found_once_and_anew_after_an_edit():
     call, x = NetworkCall(nn.Sequential(Frames()), Settings()), torch.rand(1, 3, 4, 8, 8)
     frames = call.original[0]

@@ -162,11 +162,11 @@ def tables() -> dict[str, Planted]:
             "behind registers": (96 + 11, Beside(C, 0, 12, loud=0)),
         }.items():  # fmt: skip
             table[f"attention of a class token {name}, {way}"] = Planted(
-                lambda at=at, e=extra, fused=fused: read_at_class(at, e, 40, fused), layer="", default=HONEST, whole=ATTENTIONS
+                lambda at=at, e=extra, fused=fused: read_at_class(at, e, 40, fused), layer="", whole=ATTENTIONS
             )
     for name in ("column by column", "backwards", "window by window"):
         table[f"attention of tokens {name}"] = Planted(
-            lambda name=name: read_at_class(0, Beside(C, 1, loud=0), 40, order=ORDERS[name]), layer="", default=HONEST,
+            lambda name=name: read_at_class(0, Beside(C, 1, loud=0), 40, order=ORDERS[name]), layer="",
             whole=ATTENTIONS)  # fmt: skip
     table["tokens before the batch"] = Planted(partial(tokens, order=lambda x: x.flatten(2).permute(2, 0, 1), pool=pooled(0)))
     table["tokens before the batch, as many images as tokens"] = Planted(

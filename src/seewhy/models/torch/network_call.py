@@ -147,7 +147,9 @@ class NetworkCall:
         x: an image, given in the network's own order or (1, c, *space).  Raises BadParameter where that cannot be told.
         """
         if self.said is None and x.ndim != 4 and (key := (self.identity, x.ndim)) not in self.found:
-            self.found.keep(key, self._given(x) if given else self._turned(x))
+            channels = self._given(x) if given else self._turned(x)
+            if channels is not None:
+                self.found.keep(key, channels)
 
     def _given(self, x: Tensor) -> int:
         channels, ran = self._first_summed(x)
@@ -156,13 +158,14 @@ class NetworkCall:
             raise BadParameter(UNTOLD.format(tuple(x.shape)))
         return channels or 1
 
-    def _turned(self, x: Tensor) -> int:
+    def _turned(self, x: Tensor) -> int | None:
+        """The dimension, of an image (1, c, *space); None where it seems to be in the network's own order instead."""
         channels, ran = self._first_summed(x)
         if channels == 1 or (channels is None and ran):
             return 1
         other = channels or 2
         again, ran = self._first_summed(x.movedim(1, other).contiguous())
-        return other if ran and again in (channels, other) else 1
+        return other if ran and again in (channels, other) else None
 
     def _first_summed(self, x: Tensor) -> tuple[int | None, bool]:
         with self.passing(("channels", tuple(x.shape[1:]))):

@@ -90,6 +90,17 @@ def test_numbers_that_are_set_to_zero_stay_where_they_are():
     assert lies(mark_of(net, torch.zeros(2, 3, 6, 8))) == ((6, 8), Lies((1, 1), (0, 0), (1, 1)))
 
 
+def test_the_only_entry_of_two_dimensions_may_be_written_to():
+    def net(x: Tensor) -> Tensor:
+        y = x.flatten(2).mT[:, None].clone()  # (1, 1, cells, channels)
+        y[0, 0].mul_(2)
+        return y
+
+    mark = mark_of(net, torch.zeros(1, 3, 6, 8))
+    assert mark.shape == (1, 1, 48, 3)
+    assert mark.dims[2].axes == (0, 1)
+
+
 REFUSED: dict[str, Program] = {
     "at other places for each image": lambda x: blank(2, 60, 3).masked_scatter(
         torch.stack([AMONG[0], AMONG[0].roll(1)])[..., None].expand(2, 60, 3), tokens(x)

@@ -18,7 +18,7 @@ class Coded(NamedTuple):
 
     @property
     def mixed(self) -> bool:
-        return self.pairs is None and starts_with(self.codes, MIXED) and bool((self.codes == MIXED).all())
+        return self.pairs is None and self.codes.numel() == 1 and self.codes.item() == MIXED
 
 
 def starts_with(tensor: Tensor, number: int) -> bool:
@@ -54,7 +54,7 @@ def summed(codes: Tensor, dims: Iterable[int]) -> Tensor:
         return codes
     high = codes.amax(over, keepdim=True)
     low = torch.where(codes == CONSTANT, high, codes).amin(over, keepdim=True)
-    return torch.where(low == high, high, MIXED)
+    return thin(torch.where(low == high, high, MIXED))
 
 
 def merged(several: Sequence[Tensor]) -> Tensor:
@@ -63,7 +63,7 @@ def merged(several: Sequence[Tensor]) -> Tensor:
     for codes in several[1:]:
         if codes is not out and not (codes.shape == out.shape and torch.equal(codes, out)):
             either = torch.where(codes == CONSTANT, out, codes)
-            out = torch.where((codes == out) | (out == CONSTANT) | (codes == CONSTANT), either, MIXED)
+            out = thin(torch.where((codes == out) | (out == CONSTANT) | (codes == CONSTANT), either, MIXED))
     return out
 
 

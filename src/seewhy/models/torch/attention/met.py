@@ -131,7 +131,9 @@ def _resolved(follow: Tracing, call: AttentionCall, out: Tensor, found: Attentio
         return Met(unknown, False)
     rows = found.rows.reshape(-1, call.weights.shape[-2])
     values = call.values if call.values is not None else out
-    queries, keys = _tokens_of(follow, rows, out, call.order is not None), _tokens_of(follow, columns, values, False)
+    keys = _tokens_of(follow, columns, values, False)
+    alike = keys is not None and keys.row is not None and torch.equal(rows, columns)
+    queries = keys if alike else _tokens_of(follow, rows, out, call.order is not None)
     if queries is NOWHERE and keys and keys.row:
         if rows.shape == columns.shape:  # tokens may be taken for queries behind it, as where all queries look alike
             queries = None
@@ -139,7 +141,8 @@ def _resolved(follow: Tracing, call: AttentionCall, out: Tensor, found: Attentio
             queries = keys
     if queries is None or keys is None or not bool((columns == found.looked_up).all()):
         return Met(unknown, False)
-    at, of = numbered(rows, queries.codes), numbered(columns, keys.codes)
+    at = numbered(rows, queries.codes)
+    of = at if alike else numbered(columns, keys.codes)
     row, column = queries.row, keys.row
     why = ""
     if column is None:
@@ -161,7 +164,7 @@ def _resolved(follow: Tracing, call: AttentionCall, out: Tensor, found: Attentio
 
 def _images_first(follow: Tracing, call: AttentionCall) -> bool:
     """Are the images outermost in the weights?  Of words alone there are none."""
-    marks = [mark for tensor in (call.weights, call.values) if tensor is not None and (mark := follow.of(tensor)) is not None]
+    marks = [mark for tensor in (call.weights, call.values) if tensor is not None and (mark := follow.raw(tensor)) is not None]
     for mark in marks:
         lead = [f for dim in mark.dims[:-2] for f in dim.factors]
         at = next((i for i, f in enumerate(lead) if f.axis == IMAGES), None)
@@ -231,7 +234,8 @@ def numbered(codes: Tensor, order: Sequence[int]) -> Tensor:
 
 def overlap(rows: Tensor, columns: Tensor) -> bool:
     """Does a token lie in several windows of one head, or twice in one window?"""
-    windows = torch.cat([rows, columns], 1).unique(dim=0)
+    windows = torch.cat([rows, columns], 1)
+    windows = windows[:1] if bool((windows == windows[0]).all()) else windows.unique(dim=0)
     filled = windows[:, : rows.shape[1]]
     ordered = columns.sort(1).values
     return len(filled[filled >= 0].unique()) < int((filled >= 0).sum()) or bool(

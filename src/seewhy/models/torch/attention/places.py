@@ -19,6 +19,7 @@ from torch import Tensor
 from seewhy.models.torch.passes.taps import activation_of, hooked, modules_of
 from seewhy.models.torch.places.layout import located
 from seewhy.models.torch.places.marks import Mark
+from seewhy.models.torch.places.merging import simple
 
 from .attending import Attending, AttentionCall
 from .emissions import length_of
@@ -49,7 +50,7 @@ class AttentionSurvey:
         if layer not in self.marks:
             return 0, ""
         mark, shape = self.marks[layer]
-        layout = located(mark, shape, [0] * len(mark.axes)).layout
+        layout = located(mark if mark.lost else simple(mark), shape, [0] * len(mark.axes)).layout
         if layout is None:
             return 0, ""
         return length_of(layout, shape), layout.kind
@@ -119,7 +120,7 @@ def _emitted(network: Any, follow: Tracing) -> Iterator[dict[str, tuple[Mark, tu
             with torch._C.DisableTorchFunction():
                 tensor = activation_of(output)
                 follow.adopt(output, args, type(module).__name__)
-                if tensor is not None and (mark := follow.of(tensor)) is not None:
+                if tensor is not None and (mark := follow.raw(tensor)) is not None:
                     marks[name] = (mark, tuple(tensor.shape))
 
         return hook

@@ -75,7 +75,7 @@ def _written(base: Mark | None, shape: tuple[int, ...], parts: Sequence[Any], va
     if value is not None:
         for j, part in enumerate(parts):
             value = inserted(value, j) if isinstance(part, int) and len(value.dims) < len(shape) else value
-            if isinstance(part, int) and shape[j] == 1:  # the only image, put where all images stand
+            if isinstance(part, int) and shape[j] == 1 and len(value.dims) == len(shape):  # the only image, put where all stand
                 value = joined([value], j - len(shape), [1], value.shape)
         value = shaped(value, tuple(len(index) for index in indices))
     partial = [j for j, index in enumerate(indices) if len(index) < shape[j]]
