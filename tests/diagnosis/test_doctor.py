@@ -75,13 +75,7 @@ def test_it_runs_forward_five_times_beside_the_look_at_the_layers():
     model.layers(X)
     with entering(network.conv1) as passes:
         doctor(model, X)
-    assert passes == [
-        1,
-        2,
-        2,
-        1,
-        1,
-    ]  # the image; it and noise, by rules; noise, for attention; the image by rules, and twice back
+    assert passes == [1, 2, 1, 1, 1]  # the image; it and noise, by rules; for attention; the image by rules, and twice back
 
 
 SLOW = ("rise", "lime", "kernel-shap", "sobol")  # whose costs are no matter of the network

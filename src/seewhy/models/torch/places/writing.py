@@ -53,10 +53,17 @@ def assigned(of: Of, x: Tensor, index: Any, value: Any) -> Mark | None:
     return base if base is not None and base.lost else _assigned(base, tuple(x.shape), parts, mark)
 
 
+def _at_same_places(mark: Mark, other: Mark) -> bool:
+    """Do the cells of both lie at the same places, whatever they see from there?"""
+    places = ([(axis.stride, axis.first, axis.order) for axis in each.axes] for each in (mark, other))
+    return next(places) == next(places)
+
+
 def _assigned(base: Mark | None, shape: tuple[int, ...], parts: Sequence[Any], value: Mark | None) -> Mark | None:
     if base is not None and value is not None:
         before = taken_from(base, parts)
-        if (before.dims, before.axes, before.taken) == (value.dims, value.axes, value.taken):  # what was there was changed
+        same = (before.dims, before.taken) == (value.dims, value.taken)
+        if same and _at_same_places(before, value):  # what was there was changed
             return base.everywhere() if value.whole else base
     return _written(base, shape, [part for part in parts if part is not None], value)
 
