@@ -11,7 +11,7 @@ from torch import Tensor
 from .choosing import BY_CONTENT, numbers_of, spelled_out, taken_from
 from .dims import Index
 from .joining import joined
-from .marks import Mark, lost
+from .marks import Mark, lie_alike, lost
 from .moves import chosen, inserted, regrouped, shaped, with_dim
 from .products import Of
 
@@ -56,7 +56,9 @@ def assigned(of: Of, x: Tensor, index: Any, value: Any) -> Mark | None:
 def _assigned(base: Mark | None, shape: tuple[int, ...], parts: Sequence[Any], value: Mark | None) -> Mark | None:
     if base is not None and value is not None:
         before = taken_from(base, parts)
-        if (before.dims, before.axes, before.taken) == (value.dims, value.axes, value.taken):  # what was there was changed
+        if (before.dims, before.taken) == (value.dims, value.taken) and lie_alike(
+            before.axes, value.axes
+        ):  # what was there was changed
             return base.everywhere() if value.whole else base
     return _written(base, shape, [part for part in parts if part is not None], value)
 
