@@ -64,6 +64,23 @@ def test_a_border_lies_around_a_map():
     assert lies(mark) == ((6, 5), ((1, 1), (-2, 0), (1, 1)))
 
 
+@pytest.mark.parametrize("cut", [3, 8, 20])
+def test_pieces_that_were_worked_on_each_by_itself_are_the_row_again(cut):
+    """Where they look differs by the weights of each, not where they lie."""
+
+    def net(x: Tensor) -> Tensor:
+        row = tokens(F.avg_pool2d(x, 2))
+        first, second = row[:, :cut], row[:, cut:]
+        return torch.cat([first + 0.1 * F.linear(first, torch.eye(3)), 2 * second], 1)
+
+    x = torch.zeros(2, 3, 12, 16)
+    whole = lies(mark_of(lambda x: tokens(F.avg_pool2d(x, 2)), x))
+    assert whole is not None
+    assert lies(mark_of(net, x)) == whole
+    film = mark_of(lambda x: torch.cat([0.5 * x[:, :, :2], x[:, :, 2:] + x[:, :, 2:]], 2), x)
+    assert lies(film) == lies(start(x.shape))
+
+
 def test_along_channels_the_places_are_averaged():
     def net(x: Tensor) -> Tensor:
         return torch.cat([x[..., i::2, j::2] for i in (0, 1) for j in (0, 1)], 1)

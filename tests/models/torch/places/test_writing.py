@@ -90,6 +90,19 @@ def test_numbers_that_are_set_to_zero_stay_where_they_are():
     assert lies(mark_of(net, torch.zeros(2, 3, 6, 8))) == ((6, 8), Lies((1, 1), (0, 0), (1, 1)))
 
 
+def test_a_part_to_which_something_is_added_stays_where_it_is():
+    """As position biases are to the weights of patches, not of a class token."""
+
+    def net(x: Tensor) -> Tensor:
+        row = torch.cat([blank(2, 1, 3), tokens(x)], 1)
+        row[:, 1:] += 0.3 * row[:, 1:]
+        return row
+
+    x = torch.zeros(2, 3, 6, 8)
+    assert lies(mark_of(net, x)) == lies(mark_of(lambda x: torch.cat([blank(2, 1, 3), tokens(x)], 1), x))
+    assert not mark_of(net, x).lost
+
+
 def test_the_only_entry_of_two_dimensions_may_be_written_to():
     def net(x: Tensor) -> Tensor:
         y = x.flatten(2).mT[:, None].clone()  # (1, 1, cells, channels)

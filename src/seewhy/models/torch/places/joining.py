@@ -7,7 +7,7 @@ from math import prod
 import numpy as np
 
 from .dims import entries, multiplied, numbered
-from .marks import IMAGES, Axis, Dim, Factor, Mark, changed, lost, plain
+from .marks import IMAGES, Axis, Dim, Factor, Mark, changed, lie_alike, lost, plain
 from .merging import DIFFERENT, flat, merged
 from .moves import inserted, plainly, shaped, tidied, with_dim
 
@@ -38,7 +38,7 @@ def joined(marks: Sequence[Mark | None], j: int, sizes: Sequence[int], shape: Se
         return lost("puts maps of several scales into one row" if not known[0].dims[j].images else DIFFERENT)
     dim, new = row
     rest = [replace(with_dim(mark, j, Dim(())), axes=changed(mark.axes, new)) for mark in known if mark.dims[j].informed]
-    if any(mark.axes != rest[0].axes for mark in rest):
+    if any(not lie_alike(mark.axes, rest[0].axes) for mark in rest):
         return lost(DIFFERENT)
     others = [with_dim(mark, j, Dim(())).everywhere() for mark in known if not mark.dims[j].informed]
     whole = merged([*rest, *others], [1 if i - len(shape) == j else size for i, size in enumerate(shape)])
@@ -96,7 +96,7 @@ def _row(marks: Sequence[Mark | None], j: int, sizes: Sequence[int]) -> tuple[Di
 
 
 def _same_axes(mark: Mark, other: Mark, j: int) -> bool:
-    return all(mark.axes[a] == other.axes[a] for a in mark.dims[j].axes)
+    return all(mark.axes[a].lies_as(other.axes[a]) for a in mark.dims[j].axes)
 
 
 def _lattice(a: int, marks: Sequence[Mark | None], j: int, sizes: Sequence[int]) -> tuple[Dim, dict[int, Axis]] | None:

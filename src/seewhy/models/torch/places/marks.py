@@ -36,6 +36,10 @@ class Axis(NamedTuple):
         bell = self.bell.over(self.stride, end - begin + 1)
         return Axis(self.stride * step, self.first + middle, self.low + low, self.high + high, self.order, bell)
 
+    def lies_as(self, other: "Axis") -> bool:
+        """Are its cells those of another, wherever they look by the weights?"""
+        return self[:-1] == other[:-1]
+
 
 class Factor(NamedTuple):
     """A part of a dimension: it runs along an axis in steps of `step` cells, or (axis None) along anything else."""
@@ -219,6 +223,10 @@ def entangled(mark: Mark) -> bool:
     at = next((j for j, dim in enumerate(mark.dims) if dim.images), 0)
     before = [f for dim in mark.dims[:at] if not dim.spatial for f in dim.factors]
     return any(f.axis is None and f.size > 1 for f in (*before, *(mark.dims[at].factors if mark.dims[at].images else ())))
+
+
+def lie_alike(axes: Sequence[Axis], others: Sequence[Axis]) -> bool:
+    return all(axis.lies_as(other) for axis, other in zip(axes, others, strict=True))
 
 
 def apart(axis: Axis, parts: int) -> Axis:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import reduce
 
-from .marks import IMAGES, Axis, Dim, Factor, Mark, apart, changed, lost, plain, product
+from .marks import IMAGES, Axis, Dim, Factor, Mark, apart, changed, lie_alike, lost, plain, product
 from .moves import placed, plainly, shaped, splits, unplaced, with_dim
 from .sights import mixed as bells_mixed
 
@@ -118,12 +118,12 @@ def combined(
 def _of_one_line(terms: Sequence[Term], out: Sequence[object]) -> Sequence[Term]:
     """The terms, where those of pairs of cells of two maps that lie differently tell of the cells of the first alone."""
     (mark, labels), (other, names) = terms
-    if mark.axes == other.axes:
+    if lie_alike(mark.axes, other.axes):
         return terms
     for a in range(len(mark.axes)):
         here, there = ({label for label, dim in zip(its, m.dims, strict=True) if label in out and a in dim.axes and dim.spatial}
                        for m, its in ((mark, labels), (other, names)))  # fmt: skip
-        if here and there and not here & there and mark.axes[a] != other.axes[a]:
+        if here and there and not here & there and not mark.axes[a].lies_as(other.axes[a]):
             other = unplaced(other, a)
     return [(mark, labels), (other, names)]
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from .choosing import BY_CONTENT, numbers_of, spelled_out, taken_from
 from .dims import Index
 from .joining import joined
-from .marks import Mark, lost
+from .marks import Mark, lie_alike, lost
 from .moves import chosen, inserted, regrouped, shaped, with_dim
 from .products import Of
 
@@ -53,17 +53,12 @@ def assigned(of: Of, x: Tensor, index: Any, value: Any) -> Mark | None:
     return base if base is not None and base.lost else _assigned(base, tuple(x.shape), parts, mark)
 
 
-def _at_same_places(mark: Mark, other: Mark) -> bool:
-    """Do the cells of both lie at the same places, whatever they see from there?"""
-    places = ([(axis.stride, axis.first, axis.order) for axis in each.axes] for each in (mark, other))
-    return next(places) == next(places)
-
-
 def _assigned(base: Mark | None, shape: tuple[int, ...], parts: Sequence[Any], value: Mark | None) -> Mark | None:
     if base is not None and value is not None:
         before = taken_from(base, parts)
-        same = (before.dims, before.taken) == (value.dims, value.taken)
-        if same and _at_same_places(before, value):  # what was there was changed
+        if (before.dims, before.taken) == (value.dims, value.taken) and lie_alike(
+            before.axes, value.axes
+        ):  # what was there was changed
             return base.everywhere() if value.whole else base
     return _written(base, shape, [part for part in parts if part is not None], value)
 
