@@ -261,6 +261,8 @@ class Runner:
         for name, tap in taps.items():
             known = facts.at(name)
             layout = known.layout if known is not None else None
+            if facts.last is not None and facts.each(name) == [name]:
+                continue  # none of its calls sees the image
             if "#" not in name and (tap.calls > 1 or (layout is not None and layout.parts > 1)):
                 several[name] = tap.calls
         return several

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from seewhy.errors import NotApplicable
 from seewhy.images.places import Place
 from seewhy.models.torch.places.layout import (
     FIRST,
@@ -118,6 +119,8 @@ def test_cells_that_were_left_out_are_zero():
     turned = read.turn(x().flatten(2).transpose(1, 2)[:, kept, :]).flatten(2)
     torch.testing.assert_close(turned[..., kept], x().flatten(2)[..., kept])
     assert not turned[..., [i for i in CELLS if i not in kept]].any()
+    with pytest.raises(NotApplicable, match="cells of this layer were left out"):
+        read.back(x(), x().flatten(2).transpose(1, 2)[:1, kept, :])
 
 
 def test_an_axis_that_runs_backwards_is_turned_and_its_cells_lie_in_order():

@@ -291,3 +291,16 @@ def test_a_gate_that_was_drawn_out_does_not_move_the_cells():
     assert layer.shape[1:] == (7, 7), name
     assert layer.cells is not None
     assert (layer.cells.stride, layer.cells.first) == ((32.0, 32.0), (0.0, 0.0))
+
+
+def test_a_layer_that_runs_twice_and_never_sees_the_image_is_refused():
+    class Twice(Towers):
+        def forward(self, pixel_values, input_ids):
+            return super().forward(pixel_values, input_ids) + self.text_norm(self.words(input_ids)).mean()
+
+    model = seewhy.wrap(
+        Twice().double(), inputs={"pixel_values": IMAGE, "input_ids": seewhy.Fixed(torch.arange(64)[None] % 10)}
+    )
+    for method in (seewhy.grad_cam, seewhy.eigen_cam):
+        with pytest.raises(seewhy.NotApplicable, match="does not see the image"):
+            method(model, PHOTOS, layer="text_norm")

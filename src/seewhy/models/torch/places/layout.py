@@ -12,6 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from seewhy.errors import NotApplicable
 from seewhy.images.places import Gaze, Place
 
 from .marks import IMAGES, Axis, Dim, Factor, Mark, Order
@@ -177,7 +178,9 @@ class Layout:
             return x.movedim(1, -1)
         at = self.turn(torch.arange(emitted.numel(), device=emitted.device).reshape(emitted.shape))  # (1, c, *space)
         if self._gaps:
-            raise NotImplementedError("a layout without some of the cells cannot be written to")
+            raise NotApplicable(
+                "Some cells of this layer were left out by the network, so they cannot be edited here. Name an earlier one."
+            )
         whole = emitted.reshape(1, -1).repeat(len(x), 1)
         whole[:, at.flatten()] = x.reshape(len(x), -1).to(whole)
         j = next((j for j, roles in enumerate(self.roles) if any(role == IMAGES for role, _ in roles)), 0)
