@@ -6,7 +6,7 @@ from typing import Any
 from seewhy.errors import BadParameter
 from seewhy.images.inputs import Images, PreparedBatch, sort_out
 from seewhy.maps.heatmap import Heatmaps
-from seewhy.models.model import INPUT, Model, require
+from seewhy.models.model import INPUT, TRY, Model, require
 from seewhy.prepare.batch import in_frames
 from seewhy.targets.parse import as_targets
 from seewhy.targets.target import PerImage, Top, Unit
@@ -14,6 +14,8 @@ from seewhy.targets.target import PerImage, Top, Unit
 from .batching import Collector
 from .engine import explained
 from .recipe import READINGS, Recipe
+
+WITHOUT = "Its layers can be read: try eigen-cam, score-cam, recipro-cam, occlusion, rise or lime."
 
 
 def ask(
@@ -33,8 +35,8 @@ def ask(
     require(model, "scores")
     if not chosen:
         raise BadParameter("No method was given. `seewhy.METHODS` lists them by name.")
-    if "gradients" not in model.gives and (inside := [m for m in chosen if m.reads != "scores"]):
-        require(model, "gradients", f"{inside[0].name} reads {READINGS[inside[0].reads].what}")
+    for method in chosen:
+        _require_readable(model, method)
     targets = as_targets(target, model.labels)
     if "gradients" not in model.gives and any(isinstance(each, Unit) for each in targets):
         require(model, "gradients", "A unit lies inside the network", "Explain a class.")
@@ -62,3 +64,17 @@ def ask(
 
         return tiled(model, sorted_out, [*chosen], targets, layers, tile, overlap, collector)
     return explained(model, sorted_out, chosen, targets, layers, collector)
+
+
+def _require_readable(model: Model, method: Recipe) -> None:
+    """Raise NeedsGradients where a model gives nothing of what a method reads.
+
+    Gradients toward layers may have a closed form in a model that gives no others, and a model in one piece tells by itself
+    why it has no layers: both are asked.
+    """
+    needs = READINGS[method.reads].needs
+    if not needs or "gradients" in model.gives:
+        return
+    reads = f"{method.name} reads {READINGS[method.reads].what}"
+    if "image" in needs or "layers" not in model.gives:
+        require(model, "gradients", reads, WITHOUT if "layers" in model.gives else TRY)

@@ -173,13 +173,14 @@ class Tail(Protocol):
 SCORES_ALONE = frozenset({"scores"})  # of a function
 AT_IMAGE = SCORES_ALONE | {"gradients"}  # of a network in one piece: gradients at the image, and no layer
 INSIDE = AT_IMAGE | {"layers"}  # of a network whose layers can be read, too
+LAYERS_ALONE = SCORES_ALONE | {"layers"}  # of a network whose layers can be read, and that gives no gradients
 
 
 @runtime_checkable
 class Model(Protocol):
     """A network that gives scores."""
 
-    gives: frozenset[str]  # what can be asked of it: SCORES_ALONE, AT_IMAGE or INSIDE
+    gives: frozenset[str]  # what can be asked of it: SCORES_ALONE, LAYERS_ALONE, AT_IMAGE or INSIDE
     name: str
     labels: Sequence[str] | None
     weights: str | None  # which file or tag they came from
@@ -239,7 +240,8 @@ def require(
     if not isinstance(model, Model):  # against a protocol this check costs more than all others together
         raise error(f"{type(model).__name__} is no model. Make one: seewhy.wrap(network) or seewhy.load(spec).")
     if kind not in model.gives:
-        raise NeedsGradients(f"{who}; {name or model.name} gives scores only. {instead}")
+        gives = "no gradients" if "layers" in model.gives else "scores only"
+        raise NeedsGradients(f"{who}; {name or model.name} gives {gives}. {instead}")
 
 
 def softmax(logits: NDArray[Any]) -> NDArray[Any]:

@@ -247,7 +247,7 @@ def _spans(batch: Batch) -> Spans:
 def _grids(question: TileQuestion, batch: Batch, view: Spans) -> list[tuple[AxisCells, ...]]:
     """Where the cells of the maps will lie in a tile: for each layer that is explained, the cells along each axis."""
     space, grids = tuple(batch.x.shape[2:]), []
-    if "gradients" in question.model.gives and any(m.layered for m in question.methods):
+    if {"gradients", "layers"} & question.model.gives and any(m.layered for m in question.methods):
         case = Case(question.model, batch.x[:1], [], question.layers, ())
         for layer, a in case.activations.items():
             grid = tuple(a.shape[2:])

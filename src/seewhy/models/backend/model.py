@@ -1,0 +1,291 @@
+"""A network of any framework, over its `Backend`: what methods ask, answered in numpy."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seewhy.arrays import Array, numbers
+from seewhy.errors import BadParameter, NeedsGradients, NoSuchName, NotApplicable, closest
+from seewhy.images.places import Gaze, Place
+from seewhy.models.function import FunctionModel, is_distribution
+from seewhy.models.model import INPUT, Answer, Attended, Bias, Evidence, Examination, Head, Layer, Trace
+from seewhy.models.rule import Balanced, Relevance, Rule
+from seewhy.models.settings import Settings
+from seewhy.prepare.batch import blank
+from seewhy.targets.aim import Aim, ImageView, Pinned
+from seewhy.targets.target import Target, weighted
+
+from .backend import Backend, Emitted, LayerSight
+from .ending import closed_form, pooled
+from .examination import examined
+from .scorer import BackendScorer
+from .scores import chances, cotangents, scored
+
+TORCH_CAN = "Keras on the torch backend and torch networks can."
+ByLayer = Mapping[str, NDArray[Any]]
+SOFTMAX = "the network already ends in a softmax, so its log-probabilities are explained"
+
+
+class BackendModel(FunctionModel):
+    """A network whose framework is asked through a `Backend`.  Adapters make it.
+
+    settings: those that an adapter took into account itself (`inputs`, `output`, `device`, ...) are nothing to this model.
+    """
+
+    def __init__(self, backend: Backend, settings: Settings) -> None:
+        adapted = replace(settings, takes="float", device=None, dtype=None, inputs=None, output=None, task=None, grid=None)
+        super().__init__(backend.output, adapted)
+        self.backend, self.task = backend, settings.task
+        self.gives = backend.gives
+        self.explains = settings.scores or "logits"
+        self.reached: dict[tuple[int, ...], str] = {}  # by the size of images: the last layer that a gradient reaches
+        self.surveys: dict[tuple[int, ...], Mapping[str, LayerSight]] = {}  # by the size of images
+
+    def __repr__(self) -> str:
+        classes = f"{len(self.labels) if self.labels else 'unnamed'} classes"
+        return f"<{self.name}: {self.explains} of {classes}, by {self.backend.framework}>"
+
+    def takes_signals(self) -> bool:
+        """Does it take batches (n, c, l)?"""
+        return self.backend.signals
+
+    def versions(self) -> Mapping[str, str]:
+        return {**super().versions(), **self.backend.versions()}
+
+    # scores
+
+    def answer(self, x: Array) -> Answer:
+        """The scores of images x (n, c, *space)."""
+        return self.answer_of(self.raw(numbers(x)))
+
+    def answer_of(self, raw: NDArray[Any]) -> Answer:
+        """The answer that raw scores (n, k) are."""
+        if self.aims:
+            return Answer(raw, None, self.backend.notes)
+        normalised, notes = self._normalised(raw), self.backend.notes
+        if normalised and self.explains == "logits":
+            self.explains = "log-probability"
+        if normalised and self.explains == "log-probability":
+            notes = (*notes, SOFTMAX)
+        return Answer(self.scored(raw, normalised), chances(raw, normalised, self.task), notes, normalised)
+
+    def _normalised(self, raw: NDArray[Any]) -> bool:
+        return self.task in (None, "single-label") and is_distribution(raw)
+
+    def scored(self, raw: NDArray[Any], normalised: bool) -> NDArray[Any]:
+        return raw if self.aims else scored(raw, self.explains, normalised, self.task)
+
+    @contextmanager
+    def scoring(
+        self, x: Array, answer: Answer, fast: bool = False, dtype: Any = None, inside: bool = False
+    ) -> Iterator[BackendScorer]:
+        """The scores of many variants of images; where `inside`, of edits of what layers emit, too."""
+        if fast or dtype is not None:
+            raise BadParameter(f"{self.name} runs as it is, by {self.backend.framework}: leave fast= and dtype= out.")
+        if inside:
+            self._require_layers()
+        yield BackendScorer(self, numbers(x).dtype, answer.normalised)
+
+    def aimed(self, aims: Sequence[Aim], x: Array, view: ImageView) -> tuple["BackendModel", tuple[Pinned, ...]]:
+        model, pinned = super().aimed(aims, x, view)
+        return model, pinned  # type: ignore[return-value] - a copy of this model
+
+    # layers
+
+    def layers(self, x: Array | None = None) -> Mapping[str, Layer]:
+        """What each layer that has axes of space emits, in the order it first runs, when x (n, c, *space) comes in."""
+        self._require_layers()
+        image = numbers(x)[:1] if x is not None else self._blank()
+        default = self.default(image)
+        known = {name: self._layer(each) for name, each in self.surveyed(image).items()}
+        return known if default is None else {**known, default[0]: default[1]}
+
+    def _blank(self) -> NDArray[Any]:
+        if self.prepare is None:
+            raise BadParameter(f"{self.name} was wrapped without `prepare`: give the prepared batch, layers(x).")
+        size = getattr(self.prepare, "size", None) or 256
+        return blank(self.prepare, (size, size) if isinstance(size, int) else (size[1], size[0]), 128)[None]
+
+    def surveyed(self, x: NDArray[Any]) -> Mapping[str, LayerSight]:
+        """What a pass of an image of the size of x shows of all layers that have axes of space, in order."""
+        key = tuple(x.shape[1:])
+        if key not in self.surveys:
+            self.surveys[key] = self.backend.survey(x[:1])
+        return self.surveys[key]
+
+    def default(self, x: Array) -> tuple[str, Layer] | None:
+        """The layer of images like x (n, c, *space) that is explained where none is named; None where there is none."""
+        self._require_layers()
+        x = numbers(x)
+        wide = [name for name, each in self.surveyed(x).items() if each.connected and prod(each.shape[1:]) > 1]
+        if not wide:
+            return None
+        name = self.reached.get(tuple(x.shape[1:]), wide[-1])
+        each = self.surveyed(x)[name]
+        why = f"the last layer that still has space ({prod(each.shape[1:])} cells) and that the scores rest on"
+        return name, self._layer(each)._replace(default=True, why=why)
+
+    def _layer(self, each: LayerSight) -> Layer:
+        return Layer(each.kind, each.shape, each.calls, each.connected, cells=each.cells, sees=tuple(range(1, each.calls + 1)))
+
+    def named(self, layers: Sequence[str | None], x: NDArray[Any]) -> list[str]:
+        """The names of layers, the default's in place of None, and of one that runs several times each of its calls."""
+        self._require_layers() if {*layers} - {INPUT} else None
+        names: list[str] = []
+        for name in layers:
+            if name is None:
+                default = self.default(x)
+                if default is None:
+                    raise BadParameter(f"{self.name} has no layer that still has space to explain; name one: layer=...")
+                name = default[0]
+            names += [name] if name == INPUT else self._calls(name, x)
+        return [*dict.fromkeys(names)]
+
+    def _calls(self, name: str, x: NDArray[Any]) -> list[str]:
+        known = self.surveyed(x)
+        layer, _, call = name.partition("#")
+        if layer not in known:
+            raise NoSuchName("layer", name, closest(layer, [*known]), f"All names: seewhy layers {self.name}")
+        calls = known[layer].calls
+        if call and not (call.isdecimal() and 1 <= int(call) <= calls):
+            raise NoSuchName("call", name, [f"{layer}#{i + 1}" for i in range(min(calls, 3))], f"{layer} runs {calls} times.")
+        return [name] if call or calls == 1 else [f"{layer}#{i + 1}" for i in range(calls)]
+
+    def cells(self, layer: str, x: Array) -> tuple[tuple[int, ...], Place] | None:
+        """The grid of a layer, and where its cells lie in images like x; None where that is not known."""
+        each = self.surveyed(numbers(x)).get(layer.partition("#")[0])
+        return None if each is None or each.cells is None else (each.shape[1:], each.cells)
+
+    def gaze(self, layer: str, x: Array) -> Gaze | None:
+        """None: cells are drawn where they lie."""
+        return None
+
+    def upto(self, layer: str, at: Any = "max") -> Any:
+        raise NotApplicable(f"The units of a layer cannot be explained by {self.backend.framework}. {TORCH_CAN}")
+
+    # passes
+
+    def activations(self, x: Array, layers: Sequence[str]) -> tuple[Mapping[str, Array], Mapping[str, tuple[str, ...]]]:
+        """What each layer emits (n, c, *space), and notes on each."""
+        x = numbers(x)
+        emitted = self.backend.emitted(x, [name for name in self.named(layers, x) if name != INPUT])
+        return {**emitted.layers, **({INPUT: x} if INPUT in layers else {})}, emitted.notes
+
+    def trace(
+        self, x: Array, targets: Sequence[Target], layers: Sequence[str | None], rule: Rule | None = None, twice: bool = False,
+        few: int | None = None,
+    ) -> Trace:  # fmt: skip
+        """One forward pass of x (n, c, *space), one backward pass per target: what they leave at each layer."""
+        if twice or isinstance(rule, Relevance | Balanced):
+            what = "Second derivatives" if twice else "Relevance" if isinstance(rule, Relevance) else "Balanced gradients"
+            raise NotApplicable(f"{what} cannot be had by {self.backend.framework}. {TORCH_CAN}")
+        x = numbers(x)
+        names = self.named(layers, x)
+        if "gradients" not in self.gives:
+            return self._by_head(x, targets, names, rule)
+        if self.aims:
+            raise NotApplicable(
+                f"Gradients of regions, boxes and points cannot be had by {self.backend.framework}. {TORCH_CAN}"
+            )
+        emitted = self.backend.traced(x, names, rule)
+        result = self._evidence(emitted, targets, few)
+        if None in layers and (default := self.default(x)) and not any(
+            e.g.any() for name, e in result.evidence.items() if name.partition("#")[0] == default[0]
+        ):  # fmt: skip
+            earlier = self._last_reached(x, targets, rule)
+            if earlier not in (None, default[0]):
+                self.reached[tuple(x.shape[1:])] = str(earlier)
+                return self.trace(x, targets, layers, rule, twice, few)
+        return result
+
+    def _evidence(self, emitted: Emitted, targets: Sequence[Target], few: int | None) -> Trace:
+        raw = self.scores_of(emitted.output, next(iter(emitted.layers.values())).shape[0])
+        answer = self.answer_of(raw)
+        weights = weighted(targets, answer.scores)
+        back = cotangents(raw, weights, self.explains, answer.normalised, self.task)
+        assert emitted.pull is not None, "a traced pass can be pulled back"
+        pull, count = emitted.pull, few or len(weights)
+
+        def further(start: int) -> Trace:
+            gradients = pull(back[start : start + count])
+            evidence = {name: Evidence(a, gradients[name]) for name, a in emitted.layers.items()}
+            return Trace(answer, weights, evidence, emitted.notes)
+
+        first = further(0)
+        return first._replace(further=further) if few else first
+
+    def scores_of(self, output: Any, n: int) -> NDArray[Any]:
+        """The raw scores (n, k) in what the network gave for n images, checked."""
+        return self._checked(numbers(output), np.empty((n, 0)))
+
+    def _last_reached(self, x: NDArray[Any], targets: Sequence[Target], rule: Any) -> str | None:
+        """The last layer with space that a gradient from the scores reaches; None where none is."""
+        wide = [name for name, each in self.surveyed(x).items() if prod(each.shape[1:]) > 1]
+        for name in reversed(wide):
+            evidence = self._evidence(self.backend.traced(x[:1], self._calls(name, x), rule), targets, None).evidence
+            if any(e.g.any() for e in evidence.values()):
+                return name
+        return None
+
+    def _by_head(self, x: NDArray[Any], targets: Sequence[Target], names: Sequence[str], rule: Any) -> Trace:
+        """The trace at the layer that is pooled, whose gradients follow from the linear layer's weights."""
+        if rule is not None or INPUT in names:
+            raise NeedsGradients(f"{self.name} runs by {self.backend.framework}, which gives no gradients. {self.instead}")
+        try:
+            head, emitted, slopes = self._head(x, targets, names)
+        except NotApplicable as error:
+            raise NeedsGradients(
+                f"{self.name} runs by {self.backend.framework}, which gives no gradients, and they have no closed form "
+                f"at {', '.join(names)}: {error} {self.instead}"
+            ) from None
+        evidence = {name: Evidence(a, closed_form(head.w, slopes[name])) for name, a in emitted.items()}
+        return Trace(head.answer, head.weights, evidence, head.notes)
+
+    @property
+    def instead(self) -> str:
+        """What explains a network without gradients."""
+        return "Try eigen-cam, score-cam, recipro-cam, occlusion, rise or lime."
+
+    def head(self, x: Array, targets: Sequence[Target], layers: Sequence[str]) -> Head:
+        """One pass; the pooled activations and the last linear layer's weights, where pooling is all there is between."""
+        return self._head(numbers(x), targets, layers)[0]
+
+    def _head(self, x: NDArray[Any], targets: Sequence[Target], layers: Sequence[str]) -> tuple[Head, ByLayer, ByLayer]:
+        """The head; what its layers emit, and the slope of what is pooled by that."""
+        if self.explains != "logits":
+            raise NotApplicable(f"CAM reads the linear layer, which makes logits; this model explains {self.explains}.")
+        end = self.backend.linear_end(x, [name for name in self.named(layers, x) if name != INPUT])
+        answer = self.answer_of(self.scores_of(end.emitted.output, len(x)))
+        weights = weighted(targets, answer.scores)
+        each = {name: pooled(a, end.entered, name, self.name) for name, a in end.emitted.layers.items()}
+        w = weights @ end.weights.astype(np.float64)
+        head = Head(answer, weights, {name: of.a for name, of in each.items()}, w, end.emitted.notes)
+        return head, end.emitted.layers, {name: of.slope for name, of in each.items()}
+
+    def biases(self, x: Array, targets: Sequence[Target]) -> tuple[Trace, list[list[Bias]]]:
+        raise NotApplicable(f"What biases add cannot be told by {self.backend.framework}. {TORCH_CAN}")
+
+    def attended(self, x: Array, targets: Sequence[Target] = (), whole: bool = True, each: bool = False) -> Attended:
+        raise NotApplicable(f"Attention cannot be read by {self.backend.framework}. {TORCH_CAN}")
+
+    def first_bad(self, x: Array) -> str | None:
+        """The first layer to emit NaN or infinity, as x (n, c, *space) runs through."""
+        if "layers" not in self.gives:
+            return None
+        x = numbers(x)
+        names = self.named([*self.surveyed(x)], x)
+        emitted = self.backend.emitted(x, names).layers
+        return next((name for name in names if not np.isfinite(emitted[name]).all()), None)
+
+    def examine(self, x: Array) -> Examination:
+        """What a few passes of one image (1, c, *space) show: what can be read, and what may spoil an explanation."""
+        return examined(self, numbers(x), super().examine(x))
+
+    def _require_layers(self) -> None:
+        if "layers" not in self.gives:
+            raise NeedsGradients(f"{self.name}, run by {self.backend.framework}, shows no layers. Try occlusion, rise or lime.")

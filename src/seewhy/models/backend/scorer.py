@@ -1,0 +1,37 @@
+"""A network of any framework asked for the scores of many variants of one image, or of edits of what a layer emits."""
+
+from typing import Any
+
+from numpy.typing import NDArray
+
+from seewhy.arrays import numbers
+from seewhy.errors import NotApplicable
+from seewhy.models.function import FunctionScorer
+from seewhy.models.model import INPUT
+
+
+class BackendScorer(FunctionScorer):
+    """The scores of variants of an image, from `BackendModel.scoring`."""
+
+    model: Any  # a BackendModel
+
+    def tail(self, image: NDArray[Any], layer: str) -> "BackendTail":
+        """The scores behind one layer of an image (c, *space), for edits of what it emits."""
+        if layer == INPUT:
+            raise NotApplicable(f"layer={layer!r}: what is edited here is an activation inside the network; name a layer.")
+        return BackendTail(self, image, layer)
+
+
+class BackendTail:
+    """The scores behind one layer of one image."""
+
+    def __init__(self, scorer: BackendScorer, image: NDArray[Any], layer: str) -> None:
+        self.scorer = scorer
+        self.behind = scorer.model.backend.behind(numbers(image), layer)
+        self.a, self.notes = self.behind.a, self.behind.notes
+
+    def __call__(self, edits: NDArray[Any]) -> NDArray[Any]:
+        """The scores (m, k) of edits (m, c, *space) of what the layer emits."""
+        edits = numbers(edits).astype(self.a.dtype, copy=False)
+        raw = self.scorer.model.scores_of(self.behind.run(edits), len(edits))
+        return self.scorer.model.scored(raw, self.scorer.normalised)

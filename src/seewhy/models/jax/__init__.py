@@ -1,0 +1,1 @@
+"""Pure functions of JAX and modules of Flax."""
