@@ -1,0 +1,116 @@
+"""A small convolutional network written in numpy alone, as a `Backend`, and the same network in torch."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+from torch import nn
+
+from seewhy.errors import NotApplicable
+from seewhy.models.backend.backend import Behind, Emitted, LayerSight, LinearEnd
+from seewhy.models.model import INPUT
+
+LAYERS = ("conv1", "relu1", "conv2", "relu2")
+
+
+def torch_twin(seed: int = 0, ending: type[nn.Module] = nn.Identity) -> nn.Module:
+    """Two convolutions with ReLUs, pooling and one linear layer, in float64; `ending` stands behind it."""
+    torch.manual_seed(seed)
+    last = ending(1) if ending is nn.Softmax else ending()
+    net = nn.Sequential()
+    net.add_module("conv1", nn.Conv2d(3, 4, 3))
+    net.add_module("relu1", nn.ReLU())
+    net.add_module("conv2", nn.Conv2d(4, 5, 3))
+    net.add_module("relu2", nn.ReLU())
+    for name, module in (("pool", nn.AdaptiveAvgPool2d(1)), ("flat", nn.Flatten()), ("fc", nn.Linear(5, 3)), ("end", last)):
+        net.add_module(name, module)
+    return net.double().eval()
+
+
+class NumpyNetwork:
+    """The same, by hand: forward and backward."""
+
+    framework = "numpy by hand"
+    gives = frozenset({"scores", "layers", "gradients"})
+    refuses: Mapping[str, str] = {}
+    signals = False
+    notes: tuple[str, ...] = ()
+
+    def __init__(self, net: nn.Module, gradients: bool = True, layers: bool = True) -> None:
+        self.p = {name: value.detach().numpy() for name, value in net.named_parameters()}
+        self.softmax = isinstance(net.end, nn.Softmax)
+        self.gives = frozenset(["scores", *["layers"] * layers, *["gradients"] * gradients])
+        self.passes = 0
+
+    def _run(self, x: NDArray[Any], start: str = INPUT) -> dict[str, NDArray[Any]]:
+        """All activations behind `start`, whose activation x is."""
+        self.passes += 1
+        done = {start: x}
+        for before, name in zip((INPUT, *LAYERS), LAYERS, strict=False):
+            if before in done:
+                a = done[before]
+                done[name] = a.clip(min=0) if name.startswith("relu") else _convolved(a, *self._weights(name))
+        pooled = done["relu2"].mean((2, 3))
+        done["pool"], raw = pooled, pooled @ self.p["fc.weight"].T + self.p["fc.bias"]
+        if self.softmax:
+            e = np.exp(raw - raw.max(1, keepdims=True))
+            raw = e / e.sum(1, keepdims=True)
+        return {**done, "out": raw}
+
+    def _weights(self, name: str) -> tuple[NDArray[Any], NDArray[Any]]:
+        return self.p[f"{name}.weight"], self.p[f"{name}.bias"]
+
+    def output(self, x: NDArray[Any]) -> NDArray[Any]:
+        return self._run(x)["out"]
+
+    def survey(self, x: NDArray[Any]) -> dict[str, LayerSight]:
+        return {name: LayerSight(name[:-1], self._run(x)[name].shape[1:]) for name in LAYERS}
+
+    def emitted(self, x: NDArray[Any], layers: Sequence[str]) -> Emitted:
+        done = self._run(x)
+        return Emitted(None, {name: done[name] for name in layers})
+
+    def traced(self, x: NDArray[Any], layers: Sequence[str], rule: Any) -> Emitted:
+        done = self._run(x)
+
+        def pull(back: NDArray[Any]) -> dict[str, NDArray[Any]]:
+            each = [self._back(done, rows, rule) for rows in back]
+            return {name: np.stack([g[name] for g in each]) for name in layers}
+
+        return Emitted(done["out"], {name: done[name] for name in layers}, pull=pull)
+
+    def _back(self, done: Mapping[str, NDArray[Any]], rows: NDArray[Any], rule: Any) -> dict[str, NDArray[Any]]:
+        if self.softmax:
+            rows = done["out"] * (rows - (rows * done["out"]).sum(1, keepdims=True))
+        last = done["relu2"]
+        g = np.broadcast_to((rows @ self.p["fc.weight"])[:, :, None, None] / last[0, 0].size, last.shape)
+        found = {"relu2": g}
+        for before, name in zip(reversed((INPUT, *LAYERS[:-1])), reversed(LAYERS), strict=True):
+            if name.startswith("relu"):
+                active = done[before] > 0
+                g = rule(active, g) if rule else g * active
+            else:
+                w = self._weights(name)[0]
+                wide = np.pad(g, ((0, 0), (0, 0), (2, 2), (2, 2)))
+                g = np.einsum("nohwij,ocij->nchw", sliding_window_view(wide, (3, 3), (2, 3)), w[:, :, ::-1, ::-1])
+            found[before] = g
+        return found
+
+    def linear_end(self, x: NDArray[Any], layers: Sequence[str]) -> LinearEnd:
+        if self.softmax:
+            raise NotApplicable("a softmax makes the scores.")
+        done = self._run(x)
+        return LinearEnd(Emitted(done["out"], {name: done[name] for name in layers}), self.p["fc.weight"], done["pool"])
+
+    def behind(self, image: NDArray[Any], layer: str) -> Behind:
+        return Behind(self._run(image[None])[layer][0], lambda edits: self._run(edits, layer)["out"])
+
+    def versions(self) -> dict[str, str]:
+        return {"by hand": "1"}
+
+
+def _convolved(a: NDArray[Any], w: NDArray[Any], b: NDArray[Any]) -> NDArray[Any]:
+    return np.einsum("nchwij,ocij->nohw", sliding_window_view(a, (3, 3), (2, 3)), w) + b[:, None, None]
