@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from seewhy.errors import NotApplicable
-from seewhy.models.backend.backend import Behind, Emitted, LayerSight, LinearEnd
+from seewhy.models.backend.backend import Behind, LayerSight, LinearEnd, PassResult
 from seewhy.models.model import INPUT
 
 LAYERS = ("conv1", "relu1", "conv2", "relu2")
@@ -69,18 +69,18 @@ class NumpyNetwork:
     def survey(self, x: NDArray[Any]) -> dict[str, LayerSight]:
         return {name: LayerSight(name[:-1], self._run(x)[name].shape[1:]) for name in LAYERS}
 
-    def emitted(self, x: NDArray[Any], layers: Sequence[str]) -> Emitted:
+    def emitted(self, x: NDArray[Any], layers: Sequence[str]) -> PassResult:
         done = self._run(x)
-        return Emitted(None, {name: done[name] for name in layers})
+        return PassResult(None, {name: done[name] for name in layers})
 
-    def traced(self, x: NDArray[Any], layers: Sequence[str], rule: Any) -> Emitted:
+    def traced(self, x: NDArray[Any], layers: Sequence[str], rule: Any) -> PassResult:
         done = self._run(x)
 
         def pull(back: NDArray[Any]) -> dict[str, NDArray[Any]]:
             each = [self._back(done, rows, rule) for rows in back]
             return {name: np.stack([g[name] for g in each]) for name in layers}
 
-        return Emitted(done["out"], {name: done[name] for name in layers}, pull=pull)
+        return PassResult(done["out"], {name: done[name] for name in layers}, pull=pull)
 
     def _back(self, done: Mapping[str, NDArray[Any]], rows: NDArray[Any], rule: Any) -> dict[str, NDArray[Any]]:
         if self.softmax:
@@ -103,7 +103,7 @@ class NumpyNetwork:
         if self.softmax:
             raise NotApplicable("a softmax makes the scores.")
         done = self._run(x)
-        return LinearEnd(Emitted(done["out"], {name: done[name] for name in layers}), self.p["fc.weight"], done["pool"])
+        return LinearEnd(PassResult(done["out"], {name: done[name] for name in layers}), self.p["fc.weight"], done["pool"])
 
     def behind(self, image: NDArray[Any], layer: str) -> Behind:
         return Behind(self._run(image[None])[layer][0], lambda edits: self._run(edits, layer)["out"])

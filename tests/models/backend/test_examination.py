@@ -1,10 +1,10 @@
 """What the doctor is told of a model over a `Backend`."""
 
 import numpy as np
-from support.numpy_backend import NumpyNetwork, torch_twin
 
 from seewhy.models.backend.model import BackendModel
 from seewhy.models.settings import Settings
+from support.numpy_backend import NumpyNetwork, torch_twin
 
 X = np.random.default_rng(3).normal(size=(1, 3, 9, 8))
 

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from support.numpy_backend import NumpyNetwork, torch_twin
 
 from seewhy.errors import NotApplicable
 from seewhy.models.backend.model import BackendModel
 from seewhy.models.settings import Settings
+from support.numpy_backend import NumpyNetwork, torch_twin
 
 X = np.random.default_rng(3).normal(size=(1, 3, 9, 8))
 

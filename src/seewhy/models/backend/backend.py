@@ -25,7 +25,7 @@ class LayerSight(NamedTuple):
     cells: Place | None = None  # where its cells lie in the image, if that is known
 
 
-class Emitted(NamedTuple):
+class PassResult(NamedTuple):
     """What a pass leaves."""
 
     output: Any  # of the whole network, as numpy; None where the pass ended before
@@ -38,7 +38,7 @@ class Emitted(NamedTuple):
 class LinearEnd(NamedTuple):
     """The linear layer that makes a network's scores, in a pass of images."""
 
-    emitted: Emitted  # with the layers that were asked for
+    emitted: PassResult  # with the layers that were asked for
     weights: NDArray[Any]  # (k, c)
     entered: NDArray[Any]  # what it was given (n, c)
 
@@ -62,8 +62,10 @@ class Backend(Protocol):
 
     def output(self, x: NDArray[Any]) -> Any: ...  # all that the network gives for images x
     def survey(self, x: NDArray[Any]) -> Mapping[str, LayerSight]: ...  # layers with axes of space, in order
-    def emitted(self, x: NDArray[Any], layers: Sequence[str]) -> Emitted: ...  # by a pass that may end behind the last of them
-    def traced(self, x: NDArray[Any], layers: Sequence[str], rule: ReluRule | None) -> Emitted: ...  # INPUT is x itself
+    def emitted(
+        self, x: NDArray[Any], layers: Sequence[str]
+    ) -> PassResult: ...  # by a pass that may end behind the last of them
+    def traced(self, x: NDArray[Any], layers: Sequence[str], rule: ReluRule | None) -> PassResult: ...  # INPUT is x itself
     def linear_end(self, x: NDArray[Any], layers: Sequence[str]) -> LinearEnd: ...  # NotApplicable where there is none
     def behind(self, image: NDArray[Any], layer: str) -> Behind: ...  # of one image (c, *space)
     def versions(self) -> Mapping[str, str]: ...  # of all that a map depends on, beside seewhy and numpy

@@ -8,14 +8,14 @@ from numpy.typing import NDArray
 from seewhy.errors import NotApplicable
 
 
-class Pooled(NamedTuple):
+class PooledCells(NamedTuple):
     """What is averaged over space to give the linear layer's input."""
 
     a: NDArray[Any]  # (n, c, *space): what the layer emits, or its ReLU
     slope: NDArray[Any]  # of it by what the layer emits: ones, or zero where the ReLU cuts off
 
 
-def pooled(a: NDArray[Any], entered: NDArray[Any], layer: str, model: str) -> Pooled:
+def pooled(a: NDArray[Any], entered: NDArray[Any], layer: str, model: str) -> PooledCells:
     """What of a layer's output a (n, c, *space) was averaged to give the linear layer's input (n, c).
 
     Raises NotApplicable where something else lies between them.
@@ -25,7 +25,7 @@ def pooled(a: NDArray[Any], entered: NDArray[Any], layer: str, model: str) -> Po
     for slope in (np.ones_like(a), (a > 0).astype(a.dtype)):
         mean = np.nan_to_num((a * slope).reshape(*a.shape[:2], -1).mean(2))
         if mean.shape == entered.shape and np.allclose(mean, entered, rtol=0, atol=near):
-            return Pooled(a * slope, slope)
+            return PooledCells(a * slope, slope)
     raise NotApplicable(
         f"CAM needs global average pooling and one linear layer right after {layer}; in {model} something else lies between."
     )

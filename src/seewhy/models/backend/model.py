@@ -20,7 +20,7 @@ from seewhy.prepare.batch import blank
 from seewhy.targets.aim import Aim, ImageView, Pinned
 from seewhy.targets.target import Target, weighted
 
-from .backend import Backend, Emitted, LayerSight
+from .backend import Backend, LayerSight, PassResult
 from .ending import closed_form, pooled
 from .examination import examined
 from .scorer import BackendScorer
@@ -203,7 +203,7 @@ class BackendModel(FunctionModel):
                 return self.trace(x, targets, layers, rule, twice, few)
         return result
 
-    def _evidence(self, emitted: Emitted, targets: Sequence[Target], few: int | None) -> Trace:
+    def _evidence(self, emitted: PassResult, targets: Sequence[Target], few: int | None) -> Trace:
         raw = self.scores_of(emitted.output, next(iter(emitted.layers.values())).shape[0])
         answer = self.answer_of(raw)
         weights = weighted(targets, answer.scores)
