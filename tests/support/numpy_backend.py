@@ -37,6 +37,7 @@ class NumpyNetwork:
     gives = frozenset({"scores", "layers", "gradients"})
     refuses: Mapping[str, str] = {}
     signals = False
+    channels = 1
     notes: tuple[str, ...] = ()
 
     def __init__(self, net: nn.Module, gradients: bool = True, layers: bool = True) -> None:

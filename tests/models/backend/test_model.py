@@ -177,3 +177,12 @@ def test_a_network_that_gives_nan_says_so():
     with torch.no_grad():
         net.conv1.weight[0, 0, 0, 0] = float("nan")
     assert model_of(net).first_bad(X) == "conv1"
+
+
+@pytest.mark.parametrize("name", ["grad-cam", "gradient", "occlusion"])
+def test_prepared_batches_are_given_as_the_network_takes_them(name):
+    net, plain = torch_twin(), seewhy.explain(model_of(torch_twin()), X, name)
+    model = model_of(net)
+    model.backend.channels = -1
+    for found, expected in zip(seewhy.explain(model, X.transpose(0, 2, 3, 1), name), plain, strict=True):
+        np.testing.assert_array_equal(found.values, expected.values)

@@ -58,6 +58,7 @@ class Backend(Protocol):
     gives: frozenset[str]  # what can be asked of it: "scores", "layers", "gradients"
     refuses: Mapping[str, str]  # what else methods may want to read, by the keys of Conditions.refused; and why it cannot be
     signals: bool  # it takes batches (n, c, l)
+    channels: int  # the dimension of a prepared batch, as the person gives it, that holds the channels: 1 or -1
     notes: tuple[str, ...]  # what a person should know of every answer, such as that a softmax was taken off
 
     def output(self, x: NDArray[Any]) -> Any: ...  # all that the network gives for images x

@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 
 from seewhy.arrays import Array, numbers
 from seewhy.errors import BadParameter, NeedsGradients, NoSuchName, NotApplicable, closest
+from seewhy.images.inputs import Images, PreparedBatch, sort_out
 from seewhy.images.places import Gaze, Place
 from seewhy.models.function import FunctionModel, is_distribution
 from seewhy.models.model import INPUT, Answer, Attended, Bias, Evidence, Examination, Head, Layer, Trace
 from seewhy.models.rule import Balanced, Relevance, Rule
 from seewhy.models.settings import Settings
-from seewhy.prepare.batch import blank
+from seewhy.prepare.batch import Batch, batches, blank
 from seewhy.targets.aim import Aim, ImageView, Pinned
 from seewhy.targets.target import Target, weighted
 
@@ -53,6 +54,13 @@ class BackendModel(FunctionModel):
     def takes_signals(self) -> bool:
         """Does it take batches (n, c, l)?"""
         return self.backend.signals
+
+    def batches(self, images: Images, whole: bool = False) -> Iterator[Batch]:
+        """The images, prepared, in batches; batches that were given prepared are turned to (n, c, *space)."""
+        given = sort_out(images, self.takes_signals)
+        if isinstance(given, PreparedBatch) and self.backend.channels != 1:
+            given = replace(given, x=np.moveaxis(numbers(given.x), self.backend.channels, 1))
+        return batches(given, self.prepare, self.at_once, self.name, self.takes_signals)
 
     def versions(self) -> Mapping[str, str]:
         return {**super().versions(), **self.backend.versions()}
