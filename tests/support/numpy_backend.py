@@ -42,7 +42,9 @@ class NumpyNetwork:
 
     def __init__(self, net: nn.Module, gradients: bool = True, layers: bool = True) -> None:
         self.p = {name: value.detach().numpy() for name, value in net.named_parameters()}
-        self.softmax = isinstance(net.end, nn.Softmax)
+        self.convs = {name: (m.stride[0], int(m.padding[0])) for name, m in net.named_children() if isinstance(m, nn.Conv2d)}
+        self.names = tuple(name for name, module in net.named_children() if isinstance(module, nn.Conv2d | nn.ReLU))
+        self.softmax = isinstance([*net.children()][-1], nn.Softmax)
         self.gives = frozenset(["scores", *["layers"] * layers, *["gradients"] * gradients])
         self.passes = 0
 
@@ -50,11 +52,11 @@ class NumpyNetwork:
         """All activations behind `start`, whose activation x is."""
         self.passes += 1
         done = {start: x}
-        for before, name in zip((INPUT, *LAYERS), LAYERS, strict=False):
+        for before, name in zip((INPUT, *self.names), self.names, strict=False):
             if before in done:
                 a = done[before]
-                done[name] = a.clip(min=0) if name.startswith("relu") else _convolved(a, *self._weights(name))
-        pooled = done["relu2"].mean((2, 3))
+                done[name] = _convolved(a, *self._weights(name), *self.convs[name]) if name in self.convs else a.clip(min=0)
+        pooled = done[self.names[-1]].mean((2, 3))
         done["pool"], raw = pooled, pooled @ self.p["fc.weight"].T + self.p["fc.bias"]
         if self.softmax:
             e = np.exp(raw - raw.max(1, keepdims=True))
@@ -68,7 +70,8 @@ class NumpyNetwork:
         return self._run(x)["out"]
 
     def survey(self, x: NDArray[Any]) -> dict[str, LayerSight]:
-        return {name: LayerSight(name[:-1], self._run(x)[name].shape[1:]) for name in LAYERS}
+        done = self._run(x)
+        return {name: LayerSight(name[:-1], done[name].shape[1:]) for name in self.names}
 
     def emitted(self, x: NDArray[Any], layers: Sequence[str]) -> PassResult:
         done = self._run(x)
@@ -86,17 +89,15 @@ class NumpyNetwork:
     def _back(self, done: Mapping[str, NDArray[Any]], rows: NDArray[Any], rule: Any) -> dict[str, NDArray[Any]]:
         if self.softmax:
             rows = done["out"] * (rows - (rows * done["out"]).sum(1, keepdims=True))
-        last = done["relu2"]
+        last = done[self.names[-1]]
         g = np.broadcast_to((rows @ self.p["fc.weight"])[:, :, None, None] / last[0, 0].size, last.shape)
-        found = {"relu2": g}
-        for before, name in zip(reversed((INPUT, *LAYERS[:-1])), reversed(LAYERS), strict=True):
-            if name.startswith("relu"):
+        found = {self.names[-1]: g}
+        for before, name in zip(reversed((INPUT, *self.names[:-1])), reversed(self.names), strict=True):
+            if name not in self.convs:
                 active = done[before] > 0
                 g = rule(active, g) if rule else g * active
             else:
-                w = self._weights(name)[0]
-                wide = np.pad(g, ((0, 0), (0, 0), (2, 2), (2, 2)))
-                g = np.einsum("nohwij,ocij->nchw", sliding_window_view(wide, (3, 3), (2, 3)), w[:, :, ::-1, ::-1])
+                g = _spread(g, self._weights(name)[0], done[before].shape, *self.convs[name])
             found[before] = g
         return found
 
@@ -113,5 +114,19 @@ class NumpyNetwork:
         return {"by hand": "1"}
 
 
-def _convolved(a: NDArray[Any], w: NDArray[Any], b: NDArray[Any]) -> NDArray[Any]:
-    return np.einsum("nchwij,ocij->nohw", sliding_window_view(a, (3, 3), (2, 3)), w) + b[:, None, None]
+def _convolved(a: NDArray[Any], w: NDArray[Any], b: NDArray[Any], stride: int, padding: int) -> NDArray[Any]:
+    wide = np.pad(a, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
+    windows = sliding_window_view(wide, (3, 3), (2, 3))[:, :, ::stride, ::stride]
+    return np.einsum("nchwij,ocij->nohw", windows, w, optimize=True) + b[:, None, None]
+
+
+def _spread(g: NDArray[Any], w: NDArray[Any], shape: Sequence[int], stride: int, padding: int) -> NDArray[Any]:
+    """The gradient toward what a convolution was given, of that shape, from the one toward what it emits."""
+    n, c, height, width = shape
+    wide = np.zeros((n, c, height + 2 * padding, width + 2 * padding), g.dtype)
+    rows, columns = g.shape[2:]
+    for i in range(3):
+        for j in range(3):
+            part = np.einsum("nohw,oc->nchw", g, w[:, :, i, j], optimize=True)
+            wide[:, :, i : i + stride * rows : stride, j : j + stride * columns : stride] += part
+    return wide[:, :, padding : padding + height, padding : padding + width]
