@@ -1,6 +1,7 @@
 """What many tests stand on: a network that sees red, pictures to show it, and maps made by hand."""
 
 import compileall
+import os
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
@@ -17,6 +18,7 @@ import seewhy
 from seewhy.maps.source import Predicted
 
 torch.set_num_threads(1)
+os.environ.setdefault("KERAS_BACKEND", "torch")  # before any test imports keras
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a background job, where tests and processes would miss Ctrl-C
     signal.signal(signal.SIGINT, signal.default_int_handler)
 pytest.register_assert_rewrite("support")

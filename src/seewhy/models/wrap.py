@@ -106,6 +106,7 @@ class Adapter(NamedTuple):
 
 
 ADAPTERS = (  # the first that reads a network takes it; a new one is a folder beside torch/ and a line here
+    Adapter("keras", ("layers.Layer",), "seewhy.models.keras.adapter", "keras_model"),  # on torch, they are modules, too
     Adapter("torch", ("jit.ScriptModule", "export.ExportedProgram"), "seewhy.models.torch.sealed", "SealedModel"),
     Adapter("torch", ("nn.Module",), "seewhy.models.torch.model", "TorchModel"),
 )

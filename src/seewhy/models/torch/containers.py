@@ -13,7 +13,18 @@ from torch import Tensor, nn
 
 from .snapshot import NOTHING, equal
 
-PLAIN = {int, float, complex, str, bool, bytes, type(None), torch.Size, torch.dtype, torch.device, type, range}
+
+class Foreign:
+    """An object of another framework behind an attribute of a module: nobody here looks into it, and copies share it."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __deepcopy__(self, memo: Any) -> "Foreign":
+        return self
+
+
+PLAIN = {Foreign, int, float, complex, str, bool, bytes, type(None), torch.Size, torch.dtype, torch.device, type, range}
 FAR = (type, ModuleType, str, bytes, torch.fx.Graph, BuiltinFunctionType, Logger, *ProxyTypes, ref)  # not looked into
 FURTHEST = 5_000  # values that are looked at
 WORLD = {nn.Module, object}  # classes that are not looked over

@@ -9,6 +9,7 @@ from torch import Tensor
 from seewhy.models.model import Answer, softmax
 from seewhy.models.settings import Settings
 
+from .adapted import LeftOff
 from .scores import as_numpy, as_scores, could_be_sigmoids, ends_in_sigmoid, is_distribution, is_log_distribution, plain
 
 
@@ -23,6 +24,7 @@ class OutputReader:
         self.rivals = ""  # other parts of the output that could be the scores
         self.single = False  # it gives one number per image, as regressions do
         self.sigmoid: bool | None = None  # the network ends in one; None: not known yet
+        self.left_off = LeftOff()  # the network ran without that
         self.identity: object = None  # of the network of which all this was learned
 
     def changed(self, settings: Settings, as_is: bool) -> "OutputReader":
@@ -36,12 +38,17 @@ class OutputReader:
         if self.identity is not identity:
             self.identity, self.rivals, self.single, self.sigmoid = identity, "", False, None
 
+    @property
+    def task(self) -> str | None:
+        """What the scores mean, as the person said or the activation tells that was left off."""
+        return self.settings.task or ("multi-label" if self.left_off.kind == "sigmoid" else None)
+
     def scores(self, raw: Tensor, normalised: bool | None = None) -> Tensor:
         """The raw numbers as scores of the kind that is explained; normalised: they are probabilities, where that is known."""
         kind = self.settings.scores
         if self.as_is or kind == "logits":
             return plain(raw)
-        return as_scores(plain(raw), str(kind), self.normalised(raw) if normalised is None else normalised, self.settings.task)
+        return as_scores(plain(raw), str(kind), self.normalised(raw) if normalised is None else normalised, self.task)
 
     def answer(self, raw: Tensor, scores: Tensor) -> Answer:
         """The answer of the network, with notes on what is odd about it."""
@@ -49,7 +56,7 @@ class OutputReader:
             return Answer(as_numpy(raw.detach()), None)
         kind, labels = self.settings.scores, self.settings.labels
         numbers = as_numpy(raw.detach())
-        normalised, notes = self.normalised(raw), []
+        normalised, notes = self.normalised(raw), [self.left_off.note] * bool(self.left_off.note)
         if normalised and kind == "logits":
             what = "sigmoid" if self.sigmoid else "softmax"
             notes.append(f"the network already ends in a {what}, so its probabilities are explained; wrap the part before it")
@@ -62,7 +69,7 @@ class OutputReader:
         return Answer(as_numpy(scores.detach()), self._probabilities(numbers, normalised), tuple(notes), normalised)
 
     def _probabilities(self, numbers: NDArray[Any], normalised: bool) -> NDArray[Any] | None:
-        task = self.settings.task
+        task = self.task
         if task == "regression" or (task is None and self.single and numbers.shape[1] == 1 and not normalised):
             return None
         if normalised:
@@ -75,7 +82,7 @@ class OutputReader:
             return False
         if self.sigmoid is None and raw.grad_fn is not None and could_be_sigmoids(raw):
             self.sigmoid = ends_in_sigmoid(raw)
-        return bool(self.sigmoid) or (self.settings.task != "multi-label" and is_distribution(raw))
+        return bool(self.sigmoid) or (self.task != "multi-label" and is_distribution(raw))
 
     def unsure_of_sigmoid(self, raw: Tensor) -> bool:
         """Could the scores be those of a sigmoid, and only a pass with a graph can tell?"""
@@ -84,7 +91,7 @@ class OutputReader:
 
     def dense_scores(self, raw: Tensor) -> Tensor:
         """Dense raw numbers (n, k, *where) as scores of the kind that is explained."""
-        kind, task = self.settings.scores, self.settings.task
+        kind, task = self.settings.scores, self.task
         if kind == "logits":
             return plain(raw)
         normalised = True if self.sigmoid else False if task == "multi-label" else None

@@ -27,6 +27,7 @@ from seewhy.targets.embedding import embedding
 from seewhy.targets.region import EVEN, dense
 from seewhy.targets.suggest import overall, suggestion
 
+from .adapted import AdaptedNetwork
 from .inputs import by_proposal
 from .learned import Learned, SizeFacts
 from .network_call import NetworkCall
@@ -134,7 +135,10 @@ class Runner:
         self.reader.read_from(self.call.identity)
         try:
             with self.call.passing((tuple(x.shape[1:]), self.end and self.end.layer)):
-                return self.call(args, options)
+                output = self.call(args, options)
+            if isinstance(self.network, AdaptedNetwork):
+                self.reader.left_off = self.network.left_off
+            return output
         except Exception as error:
             if isinstance(error, SeewhyError | Stop) or out_of_memory(error):
                 raise

@@ -22,12 +22,12 @@ from torch.nn.parameter import is_lazy
 
 from seewhy.models.torch.passes.taps import every_module
 
-from .containers import slots_of
+from .containers import Foreign, slots_of
 from .identity import NetworkState, Structure
 from .own_containers import KINDS, OwnContainers, all_same
 from .snapshot import HOOKS, STANDARD, Change, Snapshot
 
-PLAIN = {int, float, str, bool, bytes, type(None), torch.Size, torch.dtype, torch.device, type, range}
+PLAIN = {Foreign, int, float, str, bool, bytes, type(None), torch.Size, torch.dtype, torch.device, type, range}
 WORDS = {int, float, str, bool, type(None)}
 FAR = (type, ModuleType, str, bytes, int, float, Tensor, torch.fx.Graph, BuiltinFunctionType)  # lead to no module of interest
 FURTHEST = 20_000  # objects that are looked at behind one attribute

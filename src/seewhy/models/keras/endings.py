@@ -1,0 +1,120 @@
+"""The activation that a Keras model ends in, softmax or sigmoid, and how it is left off: the logit is explained."""
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
+
+import keras
+
+from .layers import LayerCall, named_layers, tapped
+
+KINDS = {"softmax": "softmax", "softmax_v2": "softmax", "Softmax": "softmax", "sigmoid": "sigmoid", "Sigmoid": "sigmoid"}
+PASSING = ("Reshape", "Flatten", "Dropout", "Identity", "Squeeze", "Cast")  # layers and operations that hand scores on
+
+
+class Ending(NamedTuple):
+    """A last activation of a model."""
+
+    layer: Any  # or an operation, that computes it
+    name: str
+    kind: str  # "softmax" or "sigmoid"
+
+    @property
+    def note(self) -> str:
+        """What a person should know of scores that it was left off from."""
+        return f"the {self.kind} at the end ({self.name}) is left off: the logit is explained"
+
+    @property
+    def off(self) -> LayerCall:
+        """The call of its layer without the activation, for `tapped`."""
+        return self._off
+
+    def _off(self, call: LayerCall, *args: Any, **kwargs: Any) -> Any:
+        if not hasattr(self.layer, "activation"):  # it does nothing else
+            return args[0] if args else next(iter(kwargs.values()))
+        shadow = object.__new__(type(self.layer))  # of the same weights: the layer itself is not written to
+        vars(shadow).update(vars(self.layer))
+        vars(shadow)["activation"] = keras.activations.linear
+        return getattr(type(self.layer), call.__name__)(shadow, *args, **kwargs)
+
+
+class ByRunning(NamedTuple):
+    """What a run of a model whose layers do not tell showed: its endings, as long as its activations stay what they are."""
+
+    activations: list[tuple[int, int]]
+    endings: tuple[Ending, ...]
+
+
+SHOWN: "WeakKeyDictionary[Any, ByRunning]" = WeakKeyDictionary()
+
+
+def endings_of(model: Any, run: Callable[[], Any]) -> tuple[Ending, ...]:
+    """The softmax or sigmoid that each output of the model comes from, as far as a layer or an operation of Keras computes it.
+
+    run: gives what the model gives for images; asked once, of models that are no graph of layers.
+    """
+    if _graph(model) is not None:
+        return tuple({id(ending.layer): ending for ending in _in_graph(model)}.values())
+    ends = [Ending(layer, name, kind) for name, layer in named_layers(model).items() if (kind := activation_of(layer))]
+    activations = [(id(each.layer), id(getattr(each.layer, "activation", None))) for each in ends]
+    known = SHOWN.get(model)
+    if known is None or known.activations != activations:
+        known = SHOWN[model] = ByRunning(activations, _by_running(ends, run) if ends else ())
+    return known.endings
+
+
+def _by_running(ends: list[Ending], run: Callable[[], Any]) -> tuple[Ending, ...]:
+    emitted: list[tuple[Any, Ending]] = []
+
+    def recorder(ending: Ending) -> LayerCall:
+        def record(call: LayerCall, *args: Any, **kwargs: Any) -> Any:
+            output = call(*args, **kwargs)
+            emitted.append((output, ending))
+            return output
+
+        return record
+
+    with tapped((ending.layer, recorder(ending)) for ending in ends):
+        outputs = keras.tree.flatten(run())
+    met = [ending for value, ending in emitted if any(value is output for output in outputs)]
+    return tuple({id(ending.layer): ending for ending in met}.values())
+
+
+def activation_of(layer: Any) -> str:
+    """Which of the two a layer or an operation ends in; "" of neither."""
+    if isinstance(layer, keras.layers.Softmax) or (not isinstance(layer, keras.Layer) and type(layer).__name__ in KINDS):
+        return KINDS[type(layer).__name__]
+    activation = getattr(layer, "activation", None)
+    if isinstance(activation, keras.layers.Softmax):
+        return "softmax"
+    return KINDS.get(getattr(activation, "__name__", ""), "")
+
+
+def _graph(model: Any) -> list[Any] | None:
+    """The symbolic outputs of a model that is a graph of layers; None of others."""
+    own = getattr(getattr(type(model), "call", None), "__qualname__", "")  # a subclass may have written another
+    return getattr(model, "outputs", None) or None if own in ("Functional.call", "Sequential.call") else None
+
+
+def _in_graph(model: Any) -> Iterator[Ending]:
+    for output in keras.tree.flatten(model.outputs):
+        ending = _behind(output)
+        if ending is not None:
+            yield ending
+
+
+def _behind(tensor: Any) -> Ending | None:
+    """The activation that a symbolic tensor comes from, behind operations that only hand it on."""
+    while True:
+        layer, node, place = tensor._keras_history
+        if _graph(layer) is not None:
+            tensor = keras.tree.flatten(layer.outputs)[place]
+            continue
+        kind = activation_of(layer)
+        if kind:
+            return Ending(layer, layer.name, kind)
+        linear = isinstance(layer, keras.layers.Activation) and layer.activation is keras.activations.linear
+        before = layer._inbound_nodes[node].input_tensors if linear or type(layer).__name__ in PASSING else ()
+        if len(before) != 1:
+            return None
+        tensor = before[0]

@@ -1,0 +1,168 @@
+"""A Keras model on the torch backend as a torch module: a part for each of its layers, which hooks and taps know by name.
+
+The Keras model itself runs, and each layer's `call` runs inside of its part, so hooks of a part see what the layer emits.  All
+that the torch adapter does with modules, it does with the parts: the Keras layers are not written to.
+"""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from copy import deepcopy
+from threading import local
+from typing import Any, Self
+
+import keras
+import torch
+from torch import Tensor, nn
+
+from seewhy.errors import BadNetwork, BadParameter
+from seewhy.models.torch.adapted import AdaptedNetwork, LeftOff
+from seewhy.models.torch.containers import Foreign
+
+from .endings import endings_of
+from .layers import LayerCall, channels_of, named_layers, packed, tapped
+from .torch_ending import LastSoftmax
+
+
+class CallsHere(local):
+    """The calls of layers whose parts are about to run in this thread."""
+
+    def __init__(self) -> None:
+        self.calls: list[LayerCall] = []
+
+
+HERE = CallsHere()
+KINDS: dict[str, type["LayerPart"]] = {}
+
+
+class LayerPart(nn.Module):
+    """What stands for a Keras layer, and holds its weights.  Its class is one made of this, with the name of the layer's."""
+
+    def __init__(self, layer: Any) -> None:
+        super().__init__()
+        self.layer = Foreign(layer)
+        hold(self, layer)
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        return HERE.calls.pop()(*args, **kwargs)
+
+    def stand_in(self, call: LayerCall, *args: Any, **kwargs: Any) -> Any:
+        """The layer's call, run inside of this part: a function for `tapped`."""
+        HERE.calls.append(call)
+        return self(*args, **kwargs)
+
+
+def part_of(layer: Any) -> LayerPart:
+    """The part for a layer, of a class of the same name."""
+    name = type(layer).__name__
+    if name not in KINDS:
+        KINDS[name] = type(name, (LayerPart,), {"__module__": __name__})
+    return KINDS[name](layer)
+
+
+def variables_of(layer: Any) -> list[Any]:
+    """The variables of a layer itself, not of those inside of it, that have values."""
+    return [each for each in layer._trainable_variables + layer._non_trainable_variables if each._value is not None]
+
+
+def hold(module: nn.Module, layer: Any) -> None:
+    """Make the weights of the layer itself parameters of the module: the very same tensors."""
+    for variable in variables_of(layer):
+        name = variable.name.replace(".", "_")
+        module._parameters[name if name not in module._parameters else f"{name}_{len(module._parameters)}"] = variable._value
+
+
+class KerasNetwork(AdaptedNetwork):
+    """A Keras model whose layers are parts.  It takes what the model takes; of what it gives, channels come before space.
+
+    A copy runs the same model on weights of its own.
+    """
+
+    def __init__(self, model: Any, channels: int | None = None) -> None:
+        super().__init__()
+        self.model = Foreign(model)
+        self.copied = False
+        self.last_channels = (channels_of(model) if channels is None else channels) == -1
+        hold(self, model)
+        self._modules.update((name, part_of(layer)) for name, layer in named_layers(model).items())
+        self.eval()
+
+    def __deepcopy__(self, memo: Any) -> Self:
+        twin = object.__new__(type(self))
+        memo[id(self)] = twin
+        twin.__dict__.update({name: deepcopy(value, memo) for name, value in vars(self).items()})
+        twin.copied = True
+        return twin
+
+    def __reduce__(self) -> Any:
+        return type(self), (self.model.value, -1 if self.last_channels else 1)
+
+    def get_submodule(self, target: str) -> nn.Module:
+        """The part of that name, also where the network itself has something of that name, such as `model`."""
+        part = self._modules.get(target)
+        return super().get_submodule(target) if part is None else part
+
+    def to(self, *args: Any, **kwargs: Any) -> Self:
+        """Move the weights; BadParameter for a precision other than the model's own, which its layers cast to."""
+        dtype = torch._C._nn._parse_to(*args, **kwargs)[1]  # type: ignore[attr-defined]
+        own = next((p.dtype for p in self.parameters() if p.is_floating_point()), dtype)
+        if dtype not in (None, own):
+            raise BadParameter(
+                f"dtype={dtype}: a Keras model computes in the precision that its layers were made with. Make it of another: "
+                'keras.config.set_dtype_policy("float64"), then build it and set_weights.'
+            )
+        return super().to(*args, **kwargs)
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        model, parts = self.model.value, self._parts()
+        given, options = packed(model, args, kwargs)
+        with ExitStack() as scopes:
+            for scope in self._scopes():
+                scopes.enter_context(scope)
+            run = lambda: model(*given, training=False, **options)  # noqa: E731
+            with torch.no_grad(), torch._C.DisableTorchFunction():  # a run beside the pass is no mode's business
+                endings = endings_of(model, run)
+            rest = None if endings else scopes.enter_context(LastSoftmax())
+            off = [(ending.layer, ending.off) for ending in endings]
+            with tapped([*off, *((part.layer.value, part.stand_in) for part in parts)]):
+                output = run()
+        left = LeftOff(endings[0].kind, endings[0].note) if endings else LeftOff()
+        if rest is not None:
+            output, left = rest.before(output)
+        self.ended.value = left
+        return keras.tree.map_structure(self._turned, output)
+
+    def _scopes(self) -> Iterator[Any]:
+        """On the device of the weights; with those of a copy, and what the model would note of its pass is not kept."""
+        first = next(self.parameters(), None)
+        if first is not None:
+            yield keras.device(str(first.device))
+        yield keras.StatelessScope(state_mapping=[*self._weights()] if self.copied else [])
+
+    def _weights(self) -> Iterator[tuple[Any, Tensor]]:
+        for module, layer in [(self, self.model.value), *((part, part.layer.value) for part in self._parts())]:
+            yield from zip(variables_of(layer), module._parameters.values(), strict=True)
+
+    def _parts(self) -> list[LayerPart]:
+        """The parts, in order; BadNetwork where the model has other layers or weights by now."""
+        layers = named_layers(self.model.value)
+        parts: list[Any] = [*self._modules.values()]
+        same = [*layers] == [*self._modules] and all(
+            part.layer.value is layer for part, layer in zip(parts, layers.values(), strict=True)
+        )
+        if not same or not self._same_weights(parts):
+            name = self.model.value.name
+            raise BadNetwork(f"The Keras model {name} has other layers or weights than when it was wrapped: wrap it again.")
+        return parts
+
+    def _same_weights(self, parts: list[LayerPart]) -> bool:
+        owners = [(self, self.model.value), *((part, part.layer.value) for part in parts)]
+        if self.copied:
+            return all(len(variables_of(layer)) == len(module._parameters) for module, layer in owners)
+        return all(
+            [*map(id, module._parameters.values())] == [id(each._value) for each in variables_of(layer)]
+            for module, layer in owners
+        )
+
+    def _turned(self, value: Any) -> Any:
+        """A part of the output, with the channels before space."""
+        return value.movedim(-1, 1) if self.last_channels and isinstance(value, Tensor) and value.ndim > 2 else value
