@@ -55,6 +55,9 @@ from .errors import OutOfMemory as OutOfMemory
 from .errors import SeewhyError as SeewhyError
 
 if TYPE_CHECKING:
+    from seewhy.comparison.drift import drift as drift
+    from seewhy.comparison.records import Drift as Drift
+    from seewhy.comparison.records import PhotoDrift as PhotoDrift
     from seewhy.diagnosis.doctor import doctor as doctor
     from seewhy.images.clip import Clip as Clip
     from seewhy.images.clip import read_clip as read_clip
@@ -70,6 +73,7 @@ if TYPE_CHECKING:
 
 _LATE = {  # loaded when they are first asked for
     "demo": "seewhy.demo", "doctor": "seewhy.diagnosis.doctor", "load": "seewhy.models.load",
+    "drift": "seewhy.comparison.drift", **dict.fromkeys(("Drift", "PhotoDrift"), "seewhy.comparison.records"),
     "detections": "seewhy.inside.detections", **dict.fromkeys(("Box", "Detection"), "seewhy.targets.box"),
     **dict.fromkeys(("Similar", "Text"), "seewhy.targets.embedding"),
     "ClipFit": "seewhy.prepare.clip_fit", **dict.fromkeys(("Clip", "read_clip"), "seewhy.images.clip"),

@@ -45,6 +45,11 @@ def maps() -> Any:
 
 
 @cache
+def moved() -> seewhy.Drift:
+    return seewhy.drift(model(), seewhy.load("demo/shortcut"), [photo()])
+
+
+@cache
 def probe() -> seewhy.Probe:
     kept = []
 
@@ -68,6 +73,7 @@ EXAMPLES = {
     "ClipFit": lambda: [seewhy.ClipFit(model().prepare, 4)],
     "Contrast": lambda: [seewhy.Contrast(1, [2, 3], strength=0.5), seewhy.Contrast("a")],
     "Detection": lambda: [seewhy.Detection("cat", 0, 0.5, (0, 1, 2, 3))],
+    "Drift": lambda: [moved()],
     "Estimate": lambda: [seewhy.Estimate(np.ones((1, 2, 2)), np.ones((1, 2, 2)), None, {"a": 1.0}, ("note",))],
     "Extent": lambda: [seewhy.Extent(0, 1, 2.5, 3)],
     "Fixed": lambda: [seewhy.Fixed(np.ones(3))],
@@ -77,6 +83,7 @@ EXAMPLES = {
                        seewhy.occlusion.using(fill=np.ones(3))],
     "PerImage": lambda: [seewhy.PerImage([1, "cat", seewhy.Top(2)])],
     "Photo": lambda: [seewhy.read(photo())],
+    "PhotoDrift": lambda: [*moved()],
     "Point": lambda: [seewhy.Point(1, 2.5, "cat")],
     "Probe": lambda: [probe()],
     "Ranked": lambda: seewhy.top_units(model(), photo(), count=2)[0],

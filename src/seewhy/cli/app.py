@@ -13,6 +13,7 @@ from seewhy import __version__
 from seewhy.cli.commands.attention import attention
 from seewhy.cli.commands.detections import detections
 from seewhy.cli.commands.doctor import doctor
+from seewhy.cli.commands.drift import drift
 from seewhy.cli.commands.explain import explain
 from seewhy.cli.commands.listing import demo, layers, methods
 from seewhy.cli.commands.units import units
@@ -67,5 +68,5 @@ def main(debug: bool) -> None:
     """
 
 
-for command in (explain, attention, doctor, detections, layers, units, methods, demo):
+for command in (explain, attention, doctor, detections, drift, layers, units, methods, demo):
     main.add_command(command)

@@ -65,14 +65,14 @@ class Window(click.ParamType):
 
 
 class Share(click.FloatRange):
-    """A number from 0 to 1, of which NaN is none."""
+    """A number from 0 (or another least one) to 1, of which NaN is none."""
 
-    def __init__(self) -> None:
-        super().__init__(0, 1)
+    def __init__(self, least: float = 0) -> None:
+        super().__init__(least, 1)
 
     def convert(self, value: Any, param: Any, ctx: Any) -> float:
         number = super().convert(value, param, ctx)
-        return number if isfinite(number) else self.fail(f"{value!r} is no number from 0 to 1.", param, ctx)
+        return number if isfinite(number) else self.fail(f"{value!r} is no number from {self.min:g} to 1.", param, ctx)
 
 
 def literal(text: str) -> Any:

@@ -35,7 +35,13 @@ def say_json(facts: Mapping[str, Any] | str) -> None:
 
 @contextmanager
 def apart(ctx: click.Context):
-    """In the block, only seewhy's own lines go to stdout; what other code prints, such as a user's model, goes to stderr."""
+    """In the block, only seewhy's own lines go to stdout; what other code prints, such as a user's model, goes to stderr.
+
+    A block inside of another changes nothing, as where a command loads two models.
+    """
+    if STDOUT in ctx.meta:
+        yield
+        return
     ctx.meta[STDOUT] = sys.stdout
     try:
         with redirect_stdout(sys.stderr):
