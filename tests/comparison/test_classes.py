@@ -49,6 +49,8 @@ def test_without_labels_numbers_are_matched():
     assert (found.to_b.tolist(), found.note) == ([0, 1, 2], "")
     found = match_classes(NAMES, (["x", "y"], None), (2, 2))
     assert (found.to_b.tolist(), found.note) == ([0, 1], "b has no labels: classes are matched by their numbers")
+    found = match_classes(NAMES, (["x", "y"], ["x", "y", "z"]), (2, 2))
+    assert found.note == "b has 3 labels for 2 scores: classes are matched by their numbers"
 
 
 def test_other_counts_without_labels_are_refused_with_advice():
@@ -57,5 +59,5 @@ def test_other_counts_without_labels_are_refused_with_advice():
 
 
 def test_labels_that_share_nothing_are_refused():
-    with pytest.raises(BadParameter, match="a and b share no label.*: cat against dog"):
+    with pytest.raises(BadParameter, match=r"a and b share no label.*: cat against dog"):
         match_classes(NAMES, (["cat"], ["dog"]), (1, 1))

@@ -36,11 +36,14 @@ def match_classes(names: tuple[str, str], labels: tuple[Labels, Labels], counts:
     if all(named):
         return _by_label(names, labels[0] or (), labels[1] or ())
     if counts[0] == counts[1]:
-        without = [name for name, has in zip(names, named, strict=True) if not has]
-        said = (
-            f"{' and '.join(without)} {'has' if len(without) == 1 else 'have'} no labels: classes are matched by their numbers"
+        odd = [
+            f"{name} has {f'{len(its):,} labels for {count:,} scores' if its else 'no labels'}"
+            for name, its, count, has in zip(names, labels, counts, named, strict=True)
+            if not has
+        ]
+        return ClassMatch(
+            np.arange(counts[0]), f"{', '.join(odd)}: classes are matched by their numbers" if any(labels) else ""
         )
-        return ClassMatch(np.arange(counts[0]), said if any(named) else "")
     raise BadParameter(
         f"{names[0]} gives {counts[0]:,} scores and {names[1]} {counts[1]:,}, so classes cannot be matched by their numbers. "
         "Give both models labels: wrap(labels=...), on the command line --labels-a FILE, --labels-b FILE."

@@ -13,7 +13,7 @@ from seewhy.pictures.stretching import stretch
 from .measures import centre, energy_shift, flat, spearman
 
 SIDE = 256  # pixels of the longer side, in which maps over larger photos are compared
-Flat = Literal["", "a", "b", "both"]
+FlatMaps = Literal["", "a", "b", "both"]
 
 
 class Common(NamedTuple):
@@ -39,7 +39,7 @@ class MapDrift(NamedTuple):
     spearman: float | None
     energy_shift: float
     centre_shift: float | None
-    flat: Flat
+    flat: FlatMaps
     notes: tuple[str, ...]
 
 
@@ -66,7 +66,7 @@ def map_drift(a: Heatmap, b: Heatmap) -> MapDrift:
     common = on_common_grid(a, b)
     values_a, values_b = common.a[common.seen], common.b[common.seen]
     same = (flat(values_a) << 1) | flat(values_b)
-    which: Flat = ("", "b", "a", "both")[same]
+    which: FlatMaps = ("", "b", "a", "both")[same]
     notes = _remarks(values_a, values_b, which, common.share)
     centres = centre(common.a), centre(common.b)
     moved = (
@@ -91,7 +91,7 @@ def _on_grid(heatmap: Heatmap) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     return full, heatmap.box.spread(np.ones(heatmap.values.shape, np.float32)) > 0
 
 
-def _remarks(a: NDArray[np.float32], b: NDArray[np.float32], which: Flat, share: float) -> tuple[str, ...]:
+def _remarks(a: NDArray[np.float32], b: NDArray[np.float32], which: FlatMaps, share: float) -> tuple[str, ...]:
     notes = []
     if which == "both":
         notes.append("both maps are the same everywhere: they have no rank correlation")

@@ -53,9 +53,14 @@ def drift(
         try:
             photos.append(comparison.of(one, place))
         except Exception as error:  # noqa: BLE001 - the collector raises it, or keeps it for who reads `failed`
-            name = str(getattr(one, "name", one)) if isinstance(one, str | Path | Photo | Volume) else f"image {place}"
-            collector.fail(error, place, name)
+            collector.fail(error, place, _name(one, place))
     return comparison.drift(photos, tuple(collector.failed))
+
+
+def _name(image: Any, place: int) -> str:
+    if isinstance(image, str | Path):
+        return str(image)
+    return str(image.name) if isinstance(image, Photo | Volume) else f"image {place}"
 
 
 class Comparison:

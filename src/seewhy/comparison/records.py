@@ -14,7 +14,7 @@ from seewhy.maps.heatmap import Failed, Heatmap
 from seewhy.maps.source import Predicted
 from seewhy.printable import printable, quoted
 
-from .common_grid import Flat
+from .common_grid import FlatMaps
 from .picture import drift_picture, save_picture
 
 
@@ -48,7 +48,7 @@ class PhotoDrift:
     spearman: float | None
     energy_shift: float
     centre_shift: float | None
-    flat: Flat = ""
+    flat: FlatMaps = ""
     notes: tuple[str, ...] = ()
 
     @property

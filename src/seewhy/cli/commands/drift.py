@@ -212,6 +212,7 @@ def without_photo(photo: "PhotoDrift") -> "PhotoDrift":
 def write(found: "Drift", options: DriftOptions) -> "dict[str, Path]":
     """Write the numbers, and the pictures of the worst photos: of each photo the path of its picture."""
     from seewhy.atomic import replacing
+    from seewhy.comparison.picture import save_picture
     from seewhy.comparison.table import csv_of
     from seewhy.maps.made_here import made_here
 
@@ -223,7 +224,7 @@ def write(found: "Drift", options: DriftOptions) -> "dict[str, Path]":
         name = joined([called(Path(photo.image)), "drift", found.method])
         paths = (options.out / f"{candidate}.png" for candidate in chain([name], others(name, None)))
         free = next(path for path in paths if path not in pictures.values() and (made_here(path) or not os.path.lexists(path)))
-        pictures[photo.image] = photo.save(free)
+        pictures[photo.image] = save_picture(free, photo.picture(), photo.a.source, photo.b.source, True)
     return pictures
 
 
