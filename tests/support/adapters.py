@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 import seewhy
+from seewhy.arrays import numbers
 from seewhy.models.backend.model import BackendModel
 from seewhy.models.settings import Settings
 from support import networks
@@ -77,7 +78,7 @@ def as_function() -> Adapted:
 def keras_network() -> Any:
     """The network in Keras, on its backend, built and filled."""
     keras = pytest.importorskip("keras")
-    given = keras.Input((*networks.SIDES, 3))
+    given = keras.Input((None, None, 3))
     x = given
     for i, (channels, stride) in enumerate(((6, 1), (8, 2)), 1):
         x = keras.layers.ZeroPadding2D(1, name=f"pad{i}")(x)
@@ -98,9 +99,10 @@ def in_keras() -> Adapted:
 
     def state() -> Any:
         assert {layer.name: layer.__dict__.get("call") for layer in network.layers} == calls
-        return [w.tobytes() for w in network.get_weights()], [layer.trainable for layer in network.layers]
+        held = [numbers(variable.value).tobytes() for variable in network.weights]
+        return held, [layer.trainable for layer in network.layers]
 
-    return Adapted(seewhy.wrap(network), turned, state)
+    return Adapted(seewhy.wrap(network, geometry="plain"), turned, state)
 
 
 @cache
