@@ -65,3 +65,13 @@ def test_batches_of_signals_are_told_by_the_input():
     signals = keras.Sequential([keras.Input((20, 2)), keras.layers.Conv1D(3, 3), keras.layers.GlobalAveragePooling1D()])
     assert seewhy.wrap(signals).takes_signals()
     assert not seewhy.wrap(twins()[0]).takes_signals()
+
+
+@pytest.mark.parametrize("name", SAME)
+def test_each_method_gives_the_map_of_torch(both, name):
+    x = images()
+    ours, theirs = (seewhy.explain(model, given, methods=[name]) for model, given in zip(both, (x, first_axis(x)), strict=True))
+    for found, expected in zip(ours, theirs, strict=True):
+        scale = abs(expected.values).max()
+        assert found.source.layer == expected.source.layer
+        np.testing.assert_allclose(found.values, expected.values, rtol=1e-4, atol=2e-5 * scale)

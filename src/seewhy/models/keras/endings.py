@@ -25,17 +25,20 @@ class Ending(NamedTuple):
         return f"the {self.kind} at the end ({self.name}) is left off: the logit is explained"
 
     @property
-    def off(self) -> LayerCall:
-        """The call of its layer without the activation, for `tapped`."""
-        return self._off
+    def bare(self) -> Any:
+        """A layer of the same weights without the activation; None where it does nothing else."""
+        if not hasattr(self.layer, "activation"):
+            return None
+        bare = object.__new__(type(self.layer))  # the layer itself is not written to
+        vars(bare).update(vars(self.layer))
+        vars(bare)["activation"] = keras.activations.linear
+        return bare
 
-    def _off(self, call: LayerCall, *args: Any, **kwargs: Any) -> Any:
-        if not hasattr(self.layer, "activation"):  # it does nothing else
+    def off(self, call: LayerCall, *args: Any, **kwargs: Any) -> Any:
+        """The call of its layer without the activation: the first function for it in `tapped`."""
+        if (bare := self.bare) is None:
             return args[0] if args else next(iter(kwargs.values()))
-        shadow = object.__new__(type(self.layer))  # of the same weights: the layer itself is not written to
-        vars(shadow).update(vars(self.layer))
-        vars(shadow)["activation"] = keras.activations.linear
-        return getattr(type(self.layer), call.__name__)(shadow, *args, **kwargs)
+        return getattr(type(self.layer), call.__name__)(bare, *args, **kwargs)
 
 
 class ByRunning(NamedTuple):

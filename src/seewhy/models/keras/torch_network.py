@@ -4,7 +4,7 @@ The Keras model itself runs, and each layer's `call` runs inside of its part, so
 that the torch adapter does with modules, it does with the parts: the Keras layers are not written to.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from copy import deepcopy
 from threading import local
@@ -15,12 +15,13 @@ import torch
 from torch import Tensor, nn
 
 from seewhy.errors import BadNetwork, BadParameter
-from seewhy.models.torch.adapted import AdaptedNetwork, LeftOff
+from seewhy.models.torch.adapted import AdaptedLayer, AdaptedNetwork, LeftOff
 from seewhy.models.torch.containers import Foreign
 
-from .endings import endings_of
+from .endings import Ending, endings_of
 from .layers import LayerCall, channels_of, named_layers, packed, tapped
 from .torch_ending import LastSoftmax
+from .torch_layers import by_torch
 
 
 class CallsHere(local):
@@ -34,13 +35,24 @@ HERE = CallsHere()
 KINDS: dict[str, type["LayerPart"]] = {}
 
 
-class LayerPart(nn.Module):
+class LayerPart(AdaptedLayer):
     """What stands for a Keras layer, and holds its weights.  Its class is one made of this, with the name of the layer's."""
 
     def __init__(self, layer: Any) -> None:
         super().__init__()
         self.layer = Foreign(layer)
         hold(self, layer)
+
+    @property
+    def linear(self) -> bool:
+        """Does it do what torch's Linear does?"""
+        return type(self.layer.value).call is keras.layers.Dense.call
+
+    @property
+    def weight(self) -> Tensor | None:
+        """The weights that it multiplies with, if it has such."""
+        kernels = [self._parameters.get(name) for name in ("kernel", "pointwise_kernel", "depthwise_kernel")]
+        return next((kernel for kernel in kernels if kernel is not None), None)
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         return HERE.calls.pop()(*args, **kwargs)
@@ -69,6 +81,18 @@ def hold(module: nn.Module, layer: Any) -> None:
     for variable in variables_of(layer):
         name = variable.name.replace(".", "_")
         module._parameters[name if name not in module._parameters else f"{name}_{len(module._parameters)}"] = variable._value
+
+
+def _plain_calls(endings: Iterable[Ending], parts: Iterable[LayerPart]) -> Iterator[tuple[Any, LayerCall]]:
+    """How layers compute what they emit: without the last activation, and by the calls of torch's own layers."""
+    ends = {id(ending.layer): ending for ending in endings}
+    for ending in endings:
+        bare = ending.bare
+        yield ending.layer, (None if bare is None else by_torch(bare)) or ending.off
+    for part in parts:
+        layer = part.layer.value
+        if id(layer) not in ends and (call := by_torch(layer)) is not None:
+            yield layer, call
 
 
 class KerasNetwork(AdaptedNetwork):
@@ -122,8 +146,7 @@ class KerasNetwork(AdaptedNetwork):
             with torch.no_grad(), torch._C.DisableTorchFunction():  # a run beside the pass is no mode's business
                 endings = endings_of(model, run)
             rest = None if endings else scopes.enter_context(LastSoftmax())
-            off = [(ending.layer, ending.off) for ending in endings]
-            with tapped([*off, *((part.layer.value, part.stand_in) for part in parts)]):
+            with tapped([*_plain_calls(endings, parts), *((part.layer.value, part.stand_in) for part in parts)]):
                 output = run()
         left = LeftOff(endings[0].kind, endings[0].note) if endings else LeftOff()
         if rest is not None:

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from torch import nn
+from torch import Tensor, nn
 
 from .containers import Foreign
 
@@ -12,6 +12,25 @@ class LeftOff(NamedTuple):
 
     kind: str = ""  # "softmax" or "sigmoid"; "" where nothing is left off
     note: str = ""  # in words
+
+
+class AdaptedLayer(nn.Module):
+    """What stands for a layer of another framework."""
+
+    @property
+    def linear(self) -> bool:
+        """Does it do what torch's Linear does?"""
+        return False
+
+    @property
+    def weight(self) -> Tensor | None:
+        """The weights that it multiplies with, if it has such."""
+        return None
+
+
+def is_linear(module: nn.Module) -> bool:
+    """Is it a linear layer, of torch or of another framework?"""
+    return isinstance(module, nn.Linear) or (isinstance(module, AdaptedLayer) and module.linear)
 
 
 class AdaptedNetwork(nn.Module):

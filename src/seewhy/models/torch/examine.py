@@ -21,6 +21,7 @@ from seewhy.models.torch.rules.relevance import Propagation
 from seewhy.models.torch.rules.relu_rules import Rewiring
 from seewhy.models.torch.variants.scorer import alike
 
+from .adapted import AdaptedLayer
 from .program import Sealed
 from .runner import Runner
 from .scores import plain
@@ -116,7 +117,8 @@ class Trail:
         self.emitted.append((name, tensor, tensor._version))
         self.bad = self.bad or (None if bool(tensor.isfinite().all()) else name)
         self.relus.add(_behind_copies(tensor.grad_fn))
-        self.last = module if isinstance(module, nn.Linear | nn.Conv2d) else self.last
+        weighs = isinstance(module, nn.Linear | nn.Conv2d) or (isinstance(module, AdaptedLayer) and module.weight is not None)
+        self.last = module if weighs else self.last
 
 
 def _behind_copies(node: Any) -> Any:

@@ -108,3 +108,23 @@ def test_cam_of_a_pointwise_head(d):
     ask.close(ask.values(maps), torch.einsum("c,nc...->n...", w[2], a).numpy(), 1e-6)
     for m in maps:
         assert m.source.score == pytest.approx(m.values.mean(dtype=float) + float(bias[2]), rel=1e-5)
+
+
+def test_a_head_that_is_no_module_is_found_by_its_call():
+    w, b = torch.randn(3, 4), torch.randn(3)
+
+    class Functional(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = nn.Conv2d(3, 4, 3)
+
+        def forward(self, x):
+            return nn.functional.linear(self.conv(x).mean((2, 3)), w, b)
+
+    network, x = Functional(), torch.randn(2, 3, 8, 8)
+    with torch.no_grad():
+        (scores, _), found, entered = linear_head(network, lambda: (network(x), x))
+        assert found is not None
+        assert torch.equal(found, w)
+        assert torch.equal(entered, network.conv(x).mean((2, 3)))
+        assert torch.equal(scores, network(x))

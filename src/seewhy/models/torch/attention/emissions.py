@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from seewhy.images.places import Place
+from seewhy.models.torch.adapted import is_linear
 from seewhy.models.torch.passes.taps import activation_of, hooked, modules_of
 from seewhy.models.torch.places.layout import FIRST, LAST, OTHER, SEQUENCE, TOKENS, Layout, Located
 
@@ -59,7 +60,7 @@ def emissions(
             for arg in args[:1]:
                 if id(arg) not in handed:
                     note(arg)
-            if isinstance(module, torch.nn.Linear) and args:
+            if is_linear(module) and args:
                 entered.append(args[0])
             note(activation_of(output))
         if not isinstance(output, Tensor):

@@ -1,45 +1,62 @@
 """The linear layer that makes a network's scores, what is pooled before it, and where numbers go bad."""
 
 from collections.abc import Callable
+from math import prod
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
 
 from seewhy.errors import NotApplicable
 
 from .taps import activation_of, hooked, modules_of, offloaded
+from .torch_calls import bound, spelled
 
 
 def linear_head(network: nn.Module, run: Callable[[], tuple[Tensor, Tensor]]) -> tuple[tuple[Tensor, Tensor], Tensor, Tensor]:
     """Run, and find the linear layer (or 1x1 convolution) that made the scores: (run's result, its weights, its input)."""
-    candidates: list[tuple[nn.Module, Tensor, Tensor]] = []
-
-    def hook(module: nn.Module, args: Any, output: Tensor) -> None:
-        if args and output.ndim > 1 and output[0].numel() == output.shape[1]:  # one vector per image
-            candidates.append((module, args[0].detach().clone(), output.detach().clone()))
-
-    modules = [m for m in network.modules() if isinstance(m, nn.Linear) or _is_pointwise(m)]
-    with hooked((module, hook) for module in modules):
+    with LinearCalls(bool(offloaded(network))) as calls:
         result = run()
-    for module, before, behind in reversed(candidates):
-        flat = behind.flatten(1)
+    for entered, weight, out in reversed(calls.seen):
+        flat = out.flatten(1)
         if flat.shape == result[0].shape and torch.equal(flat.nan_to_num(), result[0].nan_to_num()):
-            return result, _weight(module), before.flatten(1)
+            return result, weight, entered.flatten(1)
     raise NotApplicable(
         "CAM needs a network that ends in global average pooling and one linear layer; no linear layer makes the scores "
         "of this one. grad-cam and hires-cam need no such head."
     )
 
 
-def _weight(module: nn.Module) -> Tensor:
-    """The weights of a layer, also where accelerate keeps them on another device while the layer does not run."""
-    if not offloaded(module):
-        return module.weight.detach()  # type: ignore[union-attr, operator]
-    from accelerate.utils import align_module_device  # here, for accelerate comes only with such networks
+class LinearCalls(TorchFunctionMode):
+    """While it is entered, notes what linear layers and 1x1 convolutions that give one vector per image do, module or not.
 
-    with align_module_device(module):
-        return module.weight.detach().clone()  # type: ignore[union-attr, operator]
+    fleeting: weights come and go while layers run, as accelerate's do, so that copies are kept.
+    """
+
+    def __init__(self, fleeting: bool) -> None:
+        super().__init__()
+        self.fleeting = fleeting
+        self.seen: list[tuple[Tensor, Tensor, Tensor]] = []  # what entered, the weights (k, c, ...), what came out
+
+    def __torch_function__(self, fn: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        out = fn(*args, **kwargs)
+        if fn in LINEAR and isinstance(out, Tensor) and out.ndim > 1 and len(out):
+            with torch._C.DisableTorchFunction():  # no other mode's business
+                self._note(bound(PARAMETERS, args, kwargs), out)
+        return out
+
+    def _note(self, given: dict[str, Any], out: Tensor) -> None:
+        x, w = given["input"], given["weight"].detach()
+        pointwise = w.ndim == 2 or (prod(w.shape[2:]) == 1 and given.get("groups", 1) == 1)
+        if pointwise and out[0].numel() == out.shape[1]:
+            self.seen.append((x.detach().clone(), w.clone() if self.fleeting else w, out.detach().clone()))
+
+
+LINEAR = {F.linear, *spelled("conv1d", "conv2d", "conv3d")}
+PARAMETERS = ("input", "weight", "bias", "stride", "padding", "dilation", "groups")  # of a linear layer the first three
 
 
 def pooled(a: Tensor, entered: Tensor, layer: str, model: str) -> Tensor:
@@ -54,12 +71,6 @@ def pooled(a: Tensor, entered: Tensor, layer: str, model: str) -> Tensor:
         f"CAM needs global average pooling and one linear layer right after {layer}; in {model} something else lies "
         "between. hires-cam says the same thing where CAM exists, and needs no such head."
     )
-
-
-def _is_pointwise(module: nn.Module) -> bool:
-    """A 1x1 convolution, in any number of dimensions."""
-    plain = isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d)
-    return plain and {*module.kernel_size} == {1} and module.groups == 1
 
 
 def first_bad(network: nn.Module, run: Callable[[], Any]) -> str | None:

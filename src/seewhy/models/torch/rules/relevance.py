@@ -134,7 +134,7 @@ class Propagation(TorchFunctionMode):
         given = arguments(args, kwargs)
         z, latest = given["input"], self.latest
         fixed = given["running_mean"] is not None and not given.get("training")
-        behind = latest is not None and z is latest.z and z._version == latest.version and latest.fn not in UNCONVS
+        behind = latest is not None and _is(z, latest.z) and z._version == latest.version and latest.fn not in UNCONVS
         if not fixed:
             self.unruled["BatchNorm by the batch's own statistics"] += rests_on_image(z)
         if latest is None or not behind or not fixed or not z.requires_grad:
@@ -192,6 +192,11 @@ def shares(node: Any, kind: str, way: set[Any], known: tuple[str, ...] = PLAIN) 
 def away_from_zero(x: Tensor) -> Tensor:
     """So that relevance over it is finite: where a score is exactly zero, its class still was asked for."""
     return torch.where(x.abs() < 1e-12, 1e-12, x)
+
+
+def _is(x: Tensor, z: Tensor) -> bool:
+    """Is it z, or a view of it that was turned and turned back?"""
+    return x is z or (x._base is z and x.shape == z.shape and x.stride() == z.stride() and x.data_ptr() == z.data_ptr())
 
 
 def _weighted(args: Any, kwargs: Any) -> tuple[Tensor, Tensor, Tensor | None, tuple[Any, ...], dict[str, Any]]:
