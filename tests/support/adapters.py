@@ -136,5 +136,5 @@ def in_onnx() -> Adapted:
 
 
 MAKERS: dict[str, Callable[[], Adapted]] = {
-    "torch": in_torch, "numpy": in_numpy, "function": as_function,
+    "torch": in_torch, "numpy": in_numpy, "function": as_function, "keras": in_keras,
 }  # fmt: skip
