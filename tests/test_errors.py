@@ -23,7 +23,7 @@ def test_words_are_one_line_that_is_safe_to_print():
         (errors.NoSuchName, LookupError), (errors.BadParameter, TypeError), (errors.BadParameter, ValueError),
         (errors.BadImage, ValueError), (errors.BadNetwork, RuntimeError), (errors.NotWritten, OSError),
         (errors.OutOfMemory, MemoryError), (errors.MissingExtra, ImportError), (errors.NotHere, errors.NotApplicable),
-        (errors.InSpace, errors.BadNetwork),
+        (errors.InSpace, errors.BadNetwork), (errors.NoService, errors.BadNetwork),
     ],
 )  # fmt: skip
 def test_each_is_also_what_python_calls_it(kind, builtin):

@@ -10,6 +10,7 @@ SeewhyError
 ├── BadImage            a file or array that is no picture
 ├── BadWeights          weights that do not fit, or cannot be fetched
 ├── BadNetwork          the network failed, or gave something that is no score
+│   └── NoService       a service that gives scores does not answer, or refuses: the next image would fare no better
 ├── NotWritten          a file cannot be written
 ├── OutOfMemory         memory ran out, and what to lower
 └── MissingExtra        an optional dependency is not installed
@@ -83,6 +84,10 @@ class BadWeights(SeewhyError, ValueError):
 
 class BadNetwork(SeewhyError, RuntimeError):
     """The network's output cannot be read as scores."""
+
+
+class NoService(BadNetwork):
+    """The service that gives the scores does not answer, or refuses to: the next image would fare no better."""
 
 
 class NotWritten(SeewhyError, OSError):

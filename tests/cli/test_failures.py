@@ -6,7 +6,7 @@ import click
 import pytest
 
 from seewhy.cli.failures import PHOTO, TRIED, Failures, about, named
-from seewhy.errors import BadImage, BadParameter, NotHere, NotWritten
+from seewhy.errors import BadImage, BadParameter, NoService, NotHere, NotWritten
 
 
 @pytest.fixture
@@ -65,6 +65,8 @@ def test_what_is_not_here_for_one_photo_is_that_photos_fault_at_once(context):
 
 def test_a_folder_that_takes_no_more_ends_the_batch(context, capsys):
     failures = Failures(9)
+    with failures.of("0.png"):
+        pass
     failures.well()
     full = NotWritten("out/a.png cannot be written")
     full.errno = errno.ENOSPC
@@ -118,3 +120,15 @@ def test_an_error_names_its_photo_once():
 def test_the_photo_of_a_command_is_kept_for_its_errors(context):
     about("a.png")
     assert context.meta[PHOTO] == "a.png"
+
+
+def test_a_service_that_is_gone_ends_the_run_and_a_photo_with_half_a_map_is_not_counted_twice(context, capsys):
+    failures = Failures(9)
+    with failures.of("a.png"):
+        pass
+    failures.well()
+    with failures.of("a.png"):
+        raise NoService("http://localhost/ cannot be reached.")
+    assert failures.ended
+    failures.tell()
+    assert "8 more photos were not looked at" in capsys.readouterr().err

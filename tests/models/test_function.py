@@ -13,6 +13,8 @@ import seewhy
 from seewhy import METHODS, Unit
 from seewhy.errors import BadNetwork
 from seewhy.images.inputs import PreparedBatch
+from seewhy.models.function import KnownFunction
+from seewhy.models.hazard import NOTE, WARNING, Hazard
 
 X = np.random.default_rng(0).random((2, 3, 16, 16))
 W = np.random.default_rng(1).normal(size=(3, 5, 16, 16)) / 4
@@ -315,3 +317,23 @@ def test_a_function_that_answers_with_a_map_or_boxes_says_what_can_be_asked():
     boxes = seewhy.wrap(lambda images: [found for _ in images], takes="float")
     with pytest.raises(BadNetwork, match='target="box:1:0"'):
         seewhy.occlusion(boxes, x)
+
+
+class Knows(KnownFunction):
+    hazards = (Hazard("odd", WARNING, "it is odd"), Hazard("slow", NOTE, "it is slow"))
+    versions = {"other": "3"}  # noqa: RUF012 - as a class of one test
+
+    def __call__(self, images):
+        return colours(images)
+
+
+def test_a_function_that_knows_more_of_itself_says_it():
+    """Warnings in every heatmap, all hazards in the doctor's examination, and its versions."""
+    model = seewhy.wrap(Knows())
+    (heatmap,) = seewhy.occlusion(model, pixels(9, 7), window=5, stride=5)
+    assert heatmap.source.warnings == ("it is odd",)
+    assert heatmap.source.versions["other"] == "3"
+    names = [hazard.name for hazard in model.examine(np.zeros((1, 3, 8, 8))).hazards]
+    assert names[:3] == ["scores-only", "odd", "slow"]
+    with pytest.raises(NotImplementedError):
+        KnownFunction()(pixels(9, 7))

@@ -38,14 +38,16 @@ class Failures:
         self.count = count
         self.files: list[str] = []
         self.done = 0  # photos with maps
+        self.tried: set[str] = set()  # photos that were looked at: one may have maps and a failure
         self.waiting: list[tuple[str, BaseException]] = []  # misuse so far: of these photos, or of the command
-        self.ended = False  # True once nothing can be written any more
+        self.ended = False  # True once nothing can be written any more, or nobody gives scores any more
 
     @contextmanager
     def of(self, file: str) -> Iterator[None]:
         """Report an error in the block as a failure of that photo.  If the first photos all fail by misuse, raise the error."""
-        from seewhy.errors import MissingExtra, Misuse, NotHere, NotWritten
+        from seewhy.errors import MissingExtra, Misuse, NoService, NotHere, NotWritten
 
+        self.tried.add(file)
         try:
             yield
         except (BrokenPipeError, click.exceptions.Exit):
@@ -58,10 +60,11 @@ class Failures:
                 if len(self.waiting) + len(self.files) >= self.count or len(self.waiting) >= TRIED:
                     raise
                 return
-            self.ended = isinstance(error, NotWritten) and error.errno in GONE
+            self.ended = isinstance(error, NoService) or (isinstance(error, NotWritten) and error.errno in GONE)
             self.add(file, error)
 
     def add(self, file: str, error: BaseException) -> None:
+        self.tried.add(file)
         self.files.append(file if file.strip() else repr(file))
         say(f"seewhy: {named(file, error)}", err=True)
 
@@ -81,7 +84,7 @@ class Failures:
         self._settle()
         if not self.files:
             return
-        if self.ended and (rest := self.count - self.done - len(self.files)) > 0:
+        if self.ended and (rest := self.count - len(self.tried)) > 0:
             say(f"seewhy: ended there: {rest} more photos were not looked at.", err=True)
         head = f"seewhy: {len(self.files)} of {self.count} photos failed:"
         line = f"{head} {', '.join(self.files)}"

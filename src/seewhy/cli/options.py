@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 FAMILIES = ("demo/honest", "demo/shortcut", "demo/flat", "torchvision/", "timm/", "hf/")
 FETCHED = ("torchvision/", "timm/", "hf/")  # whose weights may have to be fetched
 LONGEST, DEEPEST = 10_000, 50  # of a literal: characters; brackets, and signs in a row
+SECRET = ("header", "headers", "proxy")  # options of services that are not repeated
 COUNT = click.IntRange(1, 10**6)  # of images at once, of pixels: more than any command means
 
 OUT = click.option(
@@ -192,12 +193,13 @@ class ModelOptions:
         return self.spec, self.options, self.prepare, *sorted(self.wrapping.items())
 
     def words(self) -> Iterator[str]:
-        """The words of the command line that name the same network."""
-        yield from ("--model", self.spec)
+        """The words of the command line that name the same network; with ... in place of what may be a secret."""
+        secret = "://" in self.spec and "?" in self.spec  # of an address, what stands behind ? may be a key
+        yield from ("--model", self.spec.partition("?")[0] + "?..." if secret else self.spec)
         for name in ("weights", "labels", "option", "prepare", "device"):
             value = getattr(self, "options" if name == "option" else name)
             for part in value if isinstance(value, tuple) else [value] if value is not None else []:
-                yield from (f"--{name}", f"{part[0]}={typed(part[1])}" if isinstance(part, tuple) else part)
+                yield from (f"--{name}", f"{part[0]}={_told(*part)}" if isinstance(part, tuple) else part)
         for name, value in self.wrapping.items():
             yield from (f"--{name}", "x".join(map(str, value)) if name == "grid" else typed(value))
         for name, value in (("--max-pixels", self.max_pixels), ("--max-voxels", self.max_voxels)):
@@ -254,6 +256,11 @@ def model_options(command: Callable[..., None]) -> Callable[..., None]:
     return packed
 
 
+def _told(name: str, value: Any) -> str:
+    """The value of an option as `typed`, unless it may be a secret."""
+    return "..." if name in SECRET else typed(value)
+
+
 def typed(value: Any) -> str:
     """A value as a person has to type it so that it is read as that value again: '5' is not the text of a number."""
     return value if isinstance(value, str) and literal(value) == value else repr(value)
@@ -264,8 +271,11 @@ def prepared_with(prepare: Any, settings: dict[str, Any]) -> Any:
     from seewhy.errors import BadParameter
     from seewhy.prepare.batch import preparer
     from seewhy.prepare.fit import Fit
+    from seewhy.prepare.unscaled import Unscaled
     from seewhy.prepare.volume_fit import VolumeFit
 
+    if isinstance(prepare, Unscaled):
+        return prepare.said(settings)
     if not isinstance(prepare, Fit | VolumeFit):
         return preparer(settings)
     if unknown := set(settings) - {*(known := prepare.__dataclass_fields__)}:

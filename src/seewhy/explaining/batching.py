@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
-from seewhy.errors import BadImage, BadParameter, Misuse, NotHere, SeewhyError
+from seewhy.errors import BadImage, BadParameter, Misuse, NoService, NotHere, SeewhyError
 from seewhy.images.inputs import PreparedBatch
 from seewhy.maps.heatmap import Failed, Heatmap, Heatmaps
 from seewhy.prepare.batch import Batch, ReadyPhoto, full, joined, prepared
@@ -65,8 +65,10 @@ def _keep(error: Exception, maps: Sequence[Heatmap]) -> None:
 
 
 def of_an_image(error: BaseException) -> bool:
-    """Does the error concern this image alone?  A misuse, such as an unknown parameter, concerns every image."""
-    return not isinstance(error, Misuse) or isinstance(error, NotHere)
+    """Does the error concern this image alone?  A misuse, such as an unknown parameter, or a service that is gone concerns
+    every image.
+    """
+    return not isinstance(error, Misuse | NoService) or isinstance(error, NotHere)
 
 
 def batched(model: Any, images: PreparedBatch | list[Any], whole: bool, collector: Collector) -> Iterator[tuple[int, Batch]]:

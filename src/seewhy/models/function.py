@@ -29,6 +29,19 @@ TAKES = ("uint8", "float")
 PIXELS = {"size": None, "crop": None, "mean": 0.0, "std": 1 / 255}  # a photo as it is
 
 
+class KnownFunction:
+    """A function from images to scores that knows more than its scores: what loads one derives its class from this.
+
+    hazards: what a person should know of it; every heatmap says those that are warnings.  versions: of what it runs on.
+    """
+
+    hazards: tuple[Hazard, ...] = ()
+    versions: Mapping[str, str] = {}
+
+    def __call__(self, images: NDArray[Any]) -> Any:  # as `wrap` says of a function
+        raise NotImplementedError
+
+
 class FunctionModel:
     """A function, and how images are prepared for it.  It gives scores only.  `seewhy.wrap` makes it.
 
@@ -51,6 +64,7 @@ class FunctionModel:
         self.explains = settings.scores or GIVEN
         self.requested_batch_size = settings.batch_size
         self.weights = settings.weights
+        self.known = function if isinstance(function, KnownFunction) else KnownFunction()
         self.aims: tuple[Pinned, ...] = ()  # what is read of all that it gives, of a model made by `aimed`
 
     def __repr__(self) -> str:
@@ -88,7 +102,7 @@ class FunctionModel:
         return None
 
     def versions(self) -> Mapping[str, str]:
-        return {"seewhy": __version__, "numpy": np.__version__, "python": python_version()}
+        return {"seewhy": __version__, "numpy": np.__version__, "python": python_version(), **self.known.versions}
 
     def answer(self, x: Array) -> Answer:
         """The scores of images x (n, c, *space)."""
@@ -100,13 +114,15 @@ class FunctionModel:
         chances = raw if normalised else None if self.explains == GIVEN else softmax(raw)
         if self.aims:
             return Answer(raw, None)
-        return Answer(self.scored(raw, normalised), chances, normalised=normalised)
+        notes = tuple(hazard.words for hazard in self.known.hazards if hazard.severity == WARNING)
+        return Answer(self.scored(raw, normalised), chances, notes, normalised)
 
     def examine(self, x: Array) -> Examination:
         """What two answers to the same image (1, c, *space) show; nothing inside the function can be read."""
         answer, again = self.answer(x), self.answer(x)
         hazards = [
-            Hazard("scores-only", NOTE, "it gives scores, and nothing inside can be read", (), "occlusion, rise and lime do.")
+            Hazard("scores-only", NOTE, "it gives scores, and nothing inside can be read", (), "occlusion, rise and lime do."),
+            *self.known.hazards,
         ]
         difference = abs(answer.scores - again.scores).max()
         if difference > 1e-6 * abs(answer.scores).max():

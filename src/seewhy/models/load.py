@@ -15,6 +15,7 @@ from seewhy.errors import BadParameter, NoSuchName, closest
 from seewhy.memory import memory_for
 from seewhy.models.zoo.sources import Loaded, Request, need
 from seewhy.prepare.batch import preparer
+from seewhy.prepare.unscaled import Unscaled
 from seewhy.printable import printable
 from seewhy.targets.labels import read_labels
 
@@ -29,13 +30,14 @@ def load(
     """A model by name: `load("torchvision/resnet50")`, `load("timm/vit_base_patch16_224")`, `load("demo/honest")`.
 
     spec: also a detector or segmenter, as in "torchvision/fasterrcnn_resnet50_fpn"; `hf/ORG/NAME` or a folder that transformers
-        saved; `path/to/file.py:net` or `package.module:net`, a network or a function that makes one; or a file of torch.export
-        (.pt2), or, where it is trusted, TorchScript.
+        saved; `path/to/file.py:net` or `package.module:net`, a network or a function that makes one; a file of torch.export
+        (.pt2), or, where it is trusted, TorchScript; or a service, `http://HOST/PATH`.
     weights: a safetensors file or a state dict that torch.load(weights_only=True) reads, also inside a checkpoint or behind a
         prefix, loaded strictly, halves cast up; a torchvision tag such as "IMAGENET1K_V2"; "random" for an untrained network
         (to look at its layers); or None for the library's own pretrained weights.
     labels: as in `wrap`; by default those of the weights.
-    options: what the library's constructor takes, such as {"num_classes": 3}; of a function in a file, its arguments.
+    options: what the library's constructor takes, such as {"num_classes": 3}; of a function in a file, its arguments; of a
+        service, how it is asked (docs/black_boxes.md).
     trust: run code that comes with the weights: TorchScript, whole pickled modules, checkpoints with hyper-parameters that
         need classes, repositories that bring their own Python; and follow a folder's links.  See docs/security.md.
     as_wrap: further arguments of `seewhy.wrap`; `prepare=` replaces the weights' own preprocessing.
@@ -44,15 +46,21 @@ def load(
     """
     source, name = source_of(str(spec))
     weights = None if weights is not None and not str(weights) else weights
-    with memory_for("load", f"while {printable(spec, 200)} was loaded"):
-        loaded = source.function(Request(str(spec), name, weights, dict(options or {}), trust))
+    labels, said = read_labels(labels), str(spec).partition("?")[0]  # a query may hold a secret
+    request = Request(str(spec), name, weights, dict(options or {}), trust, labels, as_wrap.get("output"))
+    with memory_for("load", f"while {printable(said, 200)} was loaded"):
+        loaded = source.function(request)
+    if loaded.found_output:
+        as_wrap = {key: value for key, value in as_wrap.items() if key != "output"}
     settings: dict[str, Any] = {"prepare": loaded.prepare, "name": spec, **loaded.settings, **as_wrap}
+    if isinstance(loaded.prepare, Unscaled) and isinstance(settings["prepare"], Mapping):
+        settings["prepare"] = loaded.prepare.said(settings["prepare"])
     if isinstance(loaded.network, Model):
         return _with_settings(loaded.network, labels, str(spec), as_wrap)
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(loaded.network, torch.nn.Module):
         loaded.network.eval()
-    return wrap(loaded.network, labels=read_labels(labels) or loaded.labels, weights=loaded.weights, **settings)
+    return wrap(loaded.network, labels=labels or loaded.labels, weights=loaded.weights, **settings)
 
 
 class ModelSource(NamedTuple):
@@ -68,6 +76,11 @@ class ModelSource(NamedTuple):
         """What loads a network; MissingExtra where torch is not installed and its module needs it."""
         module, _, name = self.path.partition(":")
         return getattr(need("torch", module), name)
+
+
+def is_address(spec: str) -> bool:
+    """Is this the address of a service, whatever its scheme?"""
+    return re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", spec) is not None
 
 
 def is_code(spec: str) -> bool:
@@ -91,6 +104,7 @@ SOURCES = (  # the first that a spec fits loads it
     ModelSource("hf/ORG/NAME", "seewhy.models.zoo.hugging_face:hugging_face", ("hf/", "timm/hf_hub:", "timm/hf-hub:")),
     ModelSource("timm/NAME", "seewhy.models.zoo.timm:timm_network", ("timm/",)),
     ModelSource("demo/NAME", "seewhy.models.zoo.demo:demo_network", ("demo/",)),
+    ModelSource("http://HOST/PATH", "seewhy.models.zoo.service.service:service_function", matches=is_address),
     ModelSource("path/to/file.py:NAME, module:NAME", "seewhy.models.zoo.code:code_network", matches=is_code),
     ModelSource("a .pt2 or TorchScript file", "seewhy.models.zoo.saved:saved_network", matches=is_network_file),
     ModelSource("a folder of transformers", "seewhy.models.zoo.hugging_face:hugging_face", matches=is_folder),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from seewhy.arrays import Array, Floats
-from seewhy.errors import BadNetwork, BadParameter, Misuse, SeewhyError
+from seewhy.errors import BadNetwork, BadParameter, Misuse, NoService, SeewhyError
 from seewhy.explaining.case import UNMOVED, Case
 from seewhy.models.pace import Pace
 from seewhy.printable import words_of
@@ -160,7 +160,8 @@ class Probe:
     def _fail(self, error: Exception, of: range, count: int) -> None:
         what = f"variants {of.start} to {of.stop - 1} of {count}" if len(of) > 1 else f"variant {of.start} of {count}"
         said = str(error) if isinstance(error, SeewhyError) else f"{type(error).__name__}: {words_of(error)}"
-        failure = BadNetwork(f"{self.name}, {what}: {said}")
+        kind = NoService if isinstance(error, NoService) else BadNetwork
+        failure = kind(f"{self.name}, {what}: {said}")
         failure.__cause__ = error
         if not self.budget.spent:
             raise failure

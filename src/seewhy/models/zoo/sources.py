@@ -23,6 +23,8 @@ class Request(NamedTuple):
     weights: Any = None  # a file, a tag, RANDOM, or None for the weights that belong to the network
     options: Mapping[str, Any] = {}  # for the constructor
     trust: bool = False  # code that travels with the weights may run
+    labels: list[str] | None = None  # as the person gave them
+    output: Any = None  # where the scores are in what the network gives, as the person said
 
 
 class Loaded(NamedTuple):
@@ -33,6 +35,7 @@ class Loaded(NamedTuple):
     labels: list[str] | None
     weights: str | None
     settings: Mapping[str, Any] = {}  # further arguments of `wrap`
+    found_output: bool = False  # `output` of the request was read here, and `wrap` need not know of it
 
 
 def need(package: str, module: str | None = None, extra: str = "torch") -> Any:
