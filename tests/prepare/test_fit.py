@@ -170,3 +170,11 @@ def test_a_prepare_may_give_any_floats(red_network, red_dot, kind):
     }
     (heatmap,) = grad_cam(seewhy.wrap(red_network, prepare=gives[kind]), red_dot((64, 64), 16, 40))
     assert np.unravel_index(heatmap.values.argmax(), heatmap.values.shape) in {(9, 3), (9, 4), (10, 3), (10, 4)}
+
+
+def test_blue_comes_first_where_the_network_was_trained_so():
+    photo = Image.new("RGB", (8, 8), (255, 0, 51))
+    plain = Fit(8, 8, (0.1, 0.2, 0.3), 0.5)(photo)
+    turned = Fit(8, 8, (0.1, 0.2, 0.3), 0.5, bgr=True)(photo)
+    assert np.array_equal(turned, plain[::-1])
+    assert turned[2, 0, 0] == pytest.approx((1 - 0.1) / 0.5)

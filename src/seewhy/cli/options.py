@@ -20,8 +20,8 @@ from .printing import apart, safe_logs
 if TYPE_CHECKING:
     from seewhy.models.model import Differentiable
 
-FAMILIES = ("demo/honest", "demo/shortcut", "demo/flat", "torchvision/", "timm/", "hf/")
-FETCHED = ("torchvision/", "timm/", "hf/")  # whose weights may have to be fetched
+FAMILIES = ("demo/honest", "demo/shortcut", "demo/flat", "torchvision/", "timm/", "hf/", "keras/")
+FETCHED = ("torchvision/", "timm/", "hf/", "keras/")  # whose weights may have to be fetched
 LONGEST, DEEPEST = 10_000, 50  # of a literal: characters; brackets, and signs in a row
 SECRET = ("header", "headers", "proxy")  # options of services that are not repeated
 COUNT = click.IntRange(1, 10**6)  # of images at once, of pixels: more than any command means
@@ -216,7 +216,8 @@ class ModelOptions:
         how = {"device": self.device, **more, **self.wrapping}
         model: Any = load(self.spec, self.weights, self.labels, dict(self.options), self.trust, **how)
         if self.prepare:
-            model.prepare = prepared_with(model.prepare, dict(self.prepare))
+            given = dict(self.prepare)
+            model.prepare = prepared_with(model.prepare, model.completed(given) if model.prepare is None else given)
         return model
 
     def untrained(self) -> "ModelOptions":

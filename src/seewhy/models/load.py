@@ -31,7 +31,8 @@ def load(
 
     spec: also a detector or segmenter, as in "torchvision/fasterrcnn_resnet50_fpn"; `hf/ORG/NAME` or a folder that transformers
         saved; `path/to/file.py:net` or `package.module:net`, a network or a function that makes one; a file of torch.export
-        (.pt2), or, where it is trusted, TorchScript; or a service, `http://HOST/PATH`.
+        (.pt2), or, where it is trusted, TorchScript; "keras/resnet50" and others of keras.applications, or a file that Keras
+        saved (.keras, .h5); or a service, `http://HOST/PATH`.
     weights: a safetensors file or a state dict that torch.load(weights_only=True) reads, also inside a checkpoint or behind a
         prefix, loaded strictly, halves cast up; a torchvision tag such as "IMAGENET1K_V2"; "random" for an untrained network
         (to look at its layers); or None for the library's own pretrained weights.
@@ -94,6 +95,11 @@ def is_network_file(spec: str) -> bool:
     return Path(spec).suffix in (".pt2", ".pt", ".pth", ".torchscript", ".ts", ".ckpt", ".bin", ".safetensors")
 
 
+def is_keras_file(spec: str) -> bool:
+    """Is this a file that Keras saves models in, as its ending tells?"""
+    return Path(spec).suffix in (".keras", ".h5", ".hdf5")
+
+
 def is_folder(spec: str) -> bool:
     """Is this a folder, or written like the path of one?"""
     return spec != "" and (Path(spec).is_dir() or spec.startswith(("/", "./", "../", "~")))
@@ -103,10 +109,12 @@ SOURCES = (  # the first that a spec fits loads it
     ModelSource("torchvision/NAME", "seewhy.models.zoo.torchvision:torchvision_network", ("torchvision/",)),
     ModelSource("hf/ORG/NAME", "seewhy.models.zoo.hugging_face:hugging_face", ("hf/", "timm/hf_hub:", "timm/hf-hub:")),
     ModelSource("timm/NAME", "seewhy.models.zoo.timm:timm_network", ("timm/",)),
+    ModelSource("keras/NAME", "seewhy.models.zoo.keras:keras_network", ("keras/",)),
     ModelSource("demo/NAME", "seewhy.models.zoo.demo:demo_network", ("demo/",)),
     ModelSource("http://HOST/PATH", "seewhy.models.zoo.service.service:service_function", matches=is_address),
     ModelSource("path/to/file.py:NAME, module:NAME", "seewhy.models.zoo.code:code_network", matches=is_code),
     ModelSource("a .pt2 or TorchScript file", "seewhy.models.zoo.saved:saved_network", matches=is_network_file),
+    ModelSource("a .keras or .h5 file", "seewhy.models.zoo.keras_saved:keras_file", matches=is_keras_file),
     ModelSource("a folder of transformers", "seewhy.models.zoo.hugging_face:hugging_face", matches=is_folder),
 )
 

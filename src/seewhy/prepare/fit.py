@@ -41,7 +41,8 @@ class Fit:
     """Resize, centre crop, scale to [0, 1] and normalise: the usual preprocessing, by its numbers.
 
     size: shorter side, or (h, w) outright; crop: side or (h, w) of the centre crop, None for none; mean and std per
-    channel, on the [0, 1] scale (one number serves all three).  Same pixels as torchvision's transforms.
+    channel, red first, on the [0, 1] scale (one number serves all three); bgr: the network takes blue first, as those trained
+    with Caffe or OpenCV do.  Same pixels as torchvision's transforms.
     """
 
     size: SideOrSize | None = 256
@@ -49,6 +50,7 @@ class Fit:
     mean: float | Sequence[float] = (0.485, 0.456, 0.406)
     std: float | Sequence[float] = (0.229, 0.224, 0.225)
     interpolation: str = "bilinear"  # or nearest, lanczos, bicubic, box, hamming
+    bgr: bool = False
 
     def __post_init__(self) -> None:
         if self.interpolation not in RESAMPLING:
@@ -66,7 +68,8 @@ class Fit:
         mean, std = np.asarray(self.mean, np.float32), np.asarray(self.std, np.float32)
         grey = np.ndim(self.mean) == 1 and np.size(mean) == 1
         pixels = np.asarray(photo.convert("L"))[..., None] if grey else np.asarray(photo)
-        return rearrange((pixels.astype(np.float32) / np.float32(255) - mean) / std, "h w c -> c h w")
+        x = rearrange((pixels.astype(np.float32) / np.float32(255) - mean) / std, "h w c -> c h w")
+        return x[::-1].copy() if self.bgr else x
 
     def ready(self, photo: Image.Image) -> Ready:
         """What the network sees of the photo, and the part of it that this is."""

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from seewhy.arrays import numbers
-from seewhy.models.keras.layers import channels_of, named_layers, packed, tapped
+from seewhy.errors import BadParameter
+from seewhy.models.keras.layers import channels_of, named_layers, packed, photo_settings, tapped
 from support.keras_models import L, block, images, residual, subclassed
 
 
@@ -93,3 +94,16 @@ def test_inputs_given_one_by_one_or_by_name_have_the_model_s_structure():
     assert packed(named, (), {"second": 2, "first": 1}) == (({"first": 1, "second": 2},), {})
     assert packed(block(), (5,), {}) == ((5,), {})
     assert packed(block(), (5,), {"mask": None}) == ((5,), {"mask": None})
+
+
+def test_the_size_of_photos_is_the_model_s_and_the_colours_are_said():
+    with pytest.raises(BadParameter, match="mean and std"):
+        photo_settings(residual())
+    assert photo_settings(residual(), {"mean": 0.5}) == {"mean": 0.5, "std": 1.0, "size": (24, 24), "crop": None}
+    assert photo_settings(residual(), {"std": 0.5, "size": 30}) == {"mean": 0.0, "std": 0.5, "size": 30}
+    grey = keras.Sequential([keras.Input((8, 9, 1)), L.Flatten()])
+    assert photo_settings(grey, {"mean": 0.5}) == {"mean": (0.5,), "std": (1.0,), "size": (8, 9), "crop": None}
+    first = keras.Sequential([keras.Input((1, 8, 9)), L.Conv2D(2, 3, data_format="channels_first")])
+    assert photo_settings(first, {"mean": 0}) == {"mean": (0,), "std": (1.0,), "size": (8, 9), "crop": None}
+    anything = keras.Sequential([keras.Input((None, None, 3)), L.Conv2D(2, 3)])
+    assert photo_settings(anything, {"mean": 0.0}) == {"mean": 0.0, "std": 1.0}

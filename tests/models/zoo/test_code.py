@@ -1,5 +1,6 @@
 """Networks that a person's own Python makes, from a file or a module; what their code raises is told with its line."""
 
+import json
 import sys
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import seewhy
 from seewhy import load
 from seewhy.cli.app import main
 from seewhy.errors import BadNetwork, BadParameter, BadWeights, NoSuchName
-from seewhy.models.zoo.code import FOLDERS
+from seewhy.models.zoo.code import FOLDERS, python_object
 
 CODE = """
 from torch import nn
@@ -226,3 +227,13 @@ def test_labels_and_preprocessing_are_given_to_a_copy_of_a_model_that_code_holds
     assert (given.labels, given.prepare.size) == (["red", "green", "blue"], 4)
     assert (held.labels, held.prepare.size) == (None, 8)
     assert load("holder_of_a_model:held") is held
+
+
+def test_a_name_in_a_file_or_a_module_stands_for_what_is_there(tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_text("class Own:\n    pass\n")
+    assert python_object(f"{file}:Own").__name__ == "Own"
+    assert python_object("json:loads") is json.loads
+    assert python_object("json") is json
+    with pytest.raises(NoSuchName, match="Own"):
+        python_object(f"{file}:Owm")

@@ -1,5 +1,6 @@
 """What `wrap` does with a Keras model: on torch the torch adapter reads it, on other backends this folder's own."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from importlib import import_module
 from importlib.util import find_spec
@@ -9,9 +10,10 @@ import keras
 
 from seewhy.errors import BadParameter
 from seewhy.models.settings import Settings
+from seewhy.prepare.volume_fit import means_volumes
 from seewhy.printable import printable
 
-from .layers import channels_of
+from .layers import channels_of, photo_settings
 
 READERS = {  # by backend: module, class, called with the Keras model and its settings
     "torch": ("seewhy.models.keras.torch_model", "TorchKerasModel"),
@@ -41,4 +43,7 @@ def keras_model(network: Any, settings: Settings) -> Any:
             "is imported."
         )
     channels = channels_of(network) if settings.channels is None else settings.channels
-    return getattr(import_module(module), model)(network, replace(settings, name=name, channels=channels))
+    prepare = settings.prepare
+    if isinstance(prepare, Mapping) and not means_volumes(prepare) and "count" not in prepare:
+        prepare = photo_settings(network, prepare)
+    return getattr(import_module(module), model)(network, replace(settings, name=name, channels=channels, prepare=prepare))

@@ -4,9 +4,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from threading import Lock, local
+from types import MappingProxyType
 from typing import Any
 
 import keras
+
+from seewhy.errors import BadParameter
+from seewhy.printable import printable
 
 CALLS = ("call", "quantized_call")  # the methods that compute what a layer emits
 LayerCall = Callable[..., Any]  # what stands in for them: it is given the method, and what that was called with
@@ -108,6 +112,30 @@ def channels_of(model: Any) -> int:
     """Which dimension of its batches holds the channels: 1 where the first layer that says so is `channels_first`, else -1."""
     formats = (getattr(layer, "data_format", None) for layer in named_layers(model).values())
     return 1 if next(filter(None, formats), "") == "channels_first" else -1
+
+
+def photo_settings(model: Any, given: Mapping[str, Any] = MappingProxyType({})) -> dict[str, Any]:
+    """The numbers of preprocessing that were given, with the size of photos, and whether they are grey, as the model says.
+
+    given: as `wrap(prepare=)` takes them.  Raises BadParameter where they say nothing of the colours.
+    """
+    shapes = (tuple(each.shape) for each in getattr(model, "inputs", None) or ())
+    _, *sides = next((shape for shape in shapes if len(shape) == 4), (None, None, None, None))
+    channels = sides.pop(0 if channels_of(model) == 1 else -1)
+    made = dict(given)
+    if not {"size", "crop"} & {*given} and None not in sides:
+        made |= {"size": tuple(sides), "crop": None}
+    if not {"mean", "std"} & {*given}:
+        raise BadParameter(COLOURS.format(printable(model.name, 100)))
+    made = {"mean": 0.0, "std": 1.0, **made}
+    return {name: (value,) if channels == 1 and name in ("mean", "std") and isinstance(value, int | float) else value
+            for name, value in made.items()}  # fmt: skip
+
+
+COLOURS = (
+    "How photos were prepared for {} is not known: say mean and std, on the scale from 0 to 1. Values from 0 to 1 are mean=0 "
+    "std=1, from -1 to 1 mean=0.5 std=0.5, from 0 to 255 mean=0 std=1/255 (0.00392157); bgr=true where blue comes first."
+)
 
 
 def packed(model: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:

@@ -35,6 +35,15 @@ def code_network(request: Request) -> Loaded:
     return Loaded(network, prepare, labels, tag)
 
 
+def python_object(spec: str) -> Any:
+    """What a person's own Python holds under `path/to/file.py:NAME` or `package.module:NAME`; the module, without NAME."""
+    place, _, name = spec.rpartition(":") if ":" in spec and not spec.endswith(".py") else (spec, "", "")
+    file = Path(place).expanduser() if place.endswith(".py") else None
+    with _importable(file.parent if file else Path()), _as_bad_network(spec, file):
+        module = _of_file(file, spec) if file else _of_name(place, spec)
+        return _named(module, name, spec) if name else module
+
+
 def _weights(network: Any, request: Request) -> str:
     """Load the weights of the request, if there are any, into the network; what to say of where they came from."""
     if request.weights in (None, RANDOM):
