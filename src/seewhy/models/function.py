@@ -33,9 +33,11 @@ class KnownFunction:
     """A function from images to scores that knows more than its scores: what loads one derives its class from this.
 
     hazards: what a person should know of it; every heatmap says those that are warnings.  versions: of what it runs on.
+    distribution: are its scores probabilities that sum to one; None: that is told from their sums.
     """
 
     hazards: tuple[Hazard, ...] = ()
+    distribution: bool | None = None
     versions: Mapping[str, str] = {}
 
     def __call__(self, images: NDArray[Any]) -> Any:  # as `wrap` says of a function
@@ -114,7 +116,7 @@ class FunctionModel:
         if self.takes == "uint8" and 0 < x.max() <= 1 and (x % 1 != 0).any():
             raise BadParameter(f"{self.name} takes photos from 0 to 255; these lie between 0 and 1: multiply them by 255.")
         raw = self.raw(x)
-        normalised = is_distribution(raw)
+        normalised = self._normalised(raw)
         chances = raw if normalised else None if self.explains == GIVEN else softmax(raw)
         if self.aims:
             return Answer(raw, None)
@@ -154,7 +156,7 @@ class FunctionModel:
     def _dense_scores(self, raw: NDArray[Any]) -> NDArray[Any]:
         flat = np.moveaxis(raw, 1, -1)
         rows = flat.reshape(-1, flat.shape[-1])
-        return np.moveaxis(self.scored(rows, is_distribution(rows)).reshape(flat.shape), -1, 1)
+        return np.moveaxis(self.scored(rows, self._normalised(rows)).reshape(flat.shape), -1, 1)
 
     def raw(self, x: NDArray[Any]) -> NDArray[Any]:
         """What the function gives for images x (n, c, *space), as scores (n, k); BadNetwork where it gives no scores."""
@@ -211,6 +213,10 @@ class FunctionModel:
             span = f"{x.min():.4g} to {x.max():.4g}"
             raise BadParameter(f"{self.name} takes uint8 photos: numbers from 0 to 255 (n, 3, h, w), not {span} {x.shape}.")
         return np.ascontiguousarray(np.moveaxis(x.round().clip(0, 255).astype(np.uint8), 1, -1))
+
+    def _normalised(self, raw: NDArray[Any]) -> bool:
+        """Are the raw numbers (n, k) probabilities?"""
+        return is_distribution(raw) if self.known.distribution is None else self.known.distribution
 
     def scored(self, raw: NDArray[Any], normalised: bool) -> NDArray[Any]:
         """The raw numbers as scores of the kind that is explained; `normalised`: the raw numbers are probabilities."""

@@ -32,7 +32,7 @@ def load(
     spec: also a detector or segmenter, as in "torchvision/fasterrcnn_resnet50_fpn"; `hf/ORG/NAME` or a folder that transformers
         saved; `path/to/file.py:net` or `package.module:net`, a network or a function that makes one; a file of torch.export
         (.pt2), or, where it is trusted, TorchScript; "keras/resnet50" and others of keras.applications, or a file that Keras
-        saved (.keras, .h5); or a service, `http://HOST/PATH`.
+        saved (.keras, .h5); a .tflite file or a folder of SavedModel, for scores; or a service, `http://HOST/PATH`.
     weights: a safetensors file or a state dict that torch.load(weights_only=True) reads, also inside a checkpoint or behind a
         prefix, loaded strictly, halves cast up; a torchvision tag such as "IMAGENET1K_V2"; "random" for an untrained network
         (to look at its layers); or None for the library's own pretrained weights.
@@ -100,6 +100,16 @@ def is_keras_file(spec: str) -> bool:
     return Path(spec).suffix in (".keras", ".h5", ".hdf5")
 
 
+def is_tflite(spec: str) -> bool:
+    """Is this a file of TensorFlow Lite, as its ending tells?"""
+    return Path(spec).suffix.lower() in (".tflite", ".lite")
+
+
+def is_saved_model(spec: str) -> bool:
+    """Is this a folder of TensorFlow's SavedModel?"""
+    return spec != "" and "\0" not in spec and (Path(spec).expanduser() / "saved_model.pb").is_file()
+
+
 def is_folder(spec: str) -> bool:
     """Is this a folder, or written like the path of one?"""
     return spec != "" and (Path(spec).is_dir() or spec.startswith(("/", "./", "../", "~")))
@@ -115,6 +125,8 @@ SOURCES = (  # the first that a spec fits loads it
     ModelSource("path/to/file.py:NAME, module:NAME", "seewhy.models.zoo.code:code_network", matches=is_code),
     ModelSource("a .pt2 or TorchScript file", "seewhy.models.zoo.saved:saved_network", matches=is_network_file),
     ModelSource("a .keras or .h5 file", "seewhy.models.zoo.keras_saved:keras_file", matches=is_keras_file),
+    ModelSource("a .tflite file", "seewhy.models.zoo.tflite:tflite_function", matches=is_tflite),
+    ModelSource("a folder of SavedModel", "seewhy.models.zoo.saved_model:saved_model_function", matches=is_saved_model),
     ModelSource("a folder of transformers", "seewhy.models.zoo.hugging_face:hugging_face", matches=is_folder),
 )
 

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from seewhy.errors import BadParameter
-from seewhy.models.zoo.input_shape import InputShape
+from seewhy.models.zoo.input_shape import InputShape, portions
 
 
 @pytest.mark.parametrize(
@@ -49,3 +49,14 @@ def test_images_are_arranged_as_the_tensor_has_them():
     np.testing.assert_array_equal(grey.arranged(photo)[1, :, :, 0], np.asarray(Image.fromarray(photo[1]).convert("L")))
     with pytest.raises(BadParameter, match="takes 1 channels"):
         grey.arranged(x)
+    for other in (photo[:, :3], x[:, :, :, :2]):
+        with pytest.raises(BadParameter, match=r"takes images of 4 x 5, not of (3 x 5|4 x 2): prepare="):
+            last.arranged(other)
+    assert InputShape.of((-1, 3, -1, -1), "net").arranged(x[:, :, :2]).shape == (2, 3, 2, 5)
+
+
+def test_portions_are_filled_up_where_their_number_is_fixed():
+    x = np.arange(5)
+    assert [(part.tolist(), count) for part, count in portions(x, 2)] == [([0, 1], 2), ([2, 3], 2), ([4], 1)]
+    assert [(part.tolist(), count) for part, count in portions(x, 9, 3)] == [([0, 1, 2], 3), ([3, 4, 4], 2)]
+    assert portions(x[:0], 2) == []

@@ -29,7 +29,7 @@ class InputShape:
 
         layout: "nchw" or "nhwc"; else the channels are where 1 or 3 stands.  Raises BadParameter where that is not clear.
         """
-        sides = [side if side is not None and side > 0 else None for side in shape]
+        sides = [int(side) if side is not None and side > 0 else None for side in shape]
         batch, inner = (sides[0], sides[1:]) if len(sides) == 4 else (1, sides)
         first, last = (inner[0] in CHANNELS, inner[-1] in CHANNELS) if len(inner) == 3 else (False, False)
         channels_last = layout == "nhwc" if layout else last
@@ -50,12 +50,30 @@ class InputShape:
     def arranged(self, images: NDArray[Any]) -> NDArray[Any]:
         """Images in the order of the tensor: photos (n, h, w, 3) of uint8, or prepared ones (n, c, h, w).
 
-        BadParameter where prepared ones have other channels; photos become grey as Pillow makes them.
+        BadParameter where they are of another size, or prepared ones have other channels; photos become grey as Pillow has it.
         """
-        if images.dtype == np.uint8:
+        photos = images.dtype == np.uint8
+        if self.size not in (None, space := tuple(images.shape[1:3] if photos else images.shape[2:])):
+            height, width = self.size
+            raise BadParameter(
+                f"It takes images of {height} x {width}, not of {' x '.join(map(str, space))}: "
+                f"prepare={{'size': ({height}, {width})}} (--prepare 'size=({height}, {width})')."
+            )
+        if photos:
             if self.grey:
                 images = np.stack([np.asarray(Image.fromarray(image).convert("L")) for image in images])[..., None]
             return images if self.channels_last else np.moveaxis(images, -1, 1)
         if images.shape[1] != self.channels:
             raise BadParameter(f"It takes {self.channels} channels, and images {tuple(images.shape[1:])} were prepared.")
         return np.moveaxis(images, 1, -1) if self.channels_last else images
+
+
+def portions(images: NDArray[Any], most: int, only: int | None = None) -> list[tuple[NDArray[Any], int]]:
+    """Images in portions of so many at most, or of exactly `only`, the last of which is filled up with its last image; with
+    each, how many of it are the images themselves.
+    """
+    size = only or most
+    parts = [images[start : start + size] for start in range(0, len(images), size)]
+    return [
+        (np.concatenate([part, part[-1:].repeat((only or 0) - len(part), 0)]) if only else part, len(part)) for part in parts
+    ]

@@ -12,6 +12,7 @@ from seewhy.errors import BadNetwork, BadParameter
 from seewhy.models.function import KnownFunction
 from seewhy.models.hazard import NOTE, WARNING, Hazard
 from seewhy.models.model import RANDOM
+from seewhy.models.zoo.input_shape import portions
 from seewhy.models.zoo.sources import Loaded, Request, need
 from seewhy.prepare.unscaled import Unscaled
 
@@ -72,12 +73,10 @@ class ServiceFunction(KnownFunction):
             raise BadParameter(
                 f"{self.exchange.shown} is sent {self.exchange.takes}: options={{'takes': {takes!r}}} changes it."
             )
-        size, only = self.exchange.together, self.exchange.only
-        parts = [images[start : start + size] for start in range(0, len(images), size)]
-        whole = [_filled_up(part, only) if only else part for part in parts]
-        bodies = self.client.ask([partial(self.exchange.post, part) for part in whole])
-        answers = [self.exchange.rows(body, len(sent)) for body, sent in zip(bodies, whole, strict=True)]
-        return [row for rows, part in zip(answers, parts, strict=True) for row in rows[: len(part)]]
+        parts = portions(images, self.exchange.together, self.exchange.only)
+        bodies = self.client.ask([partial(self.exchange.post, part) for part, _count in parts])
+        answers = [self.exchange.rows(body, len(part))[:count] for body, (part, count) in zip(bodies, parts, strict=True)]
+        return [row for rows in answers for row in rows]
 
 
 def _exchange(address: Address, options: ServiceOptions, output: Any, make: Any) -> tuple[Exchange, Any, str | None]:
@@ -137,8 +136,3 @@ def _prepare(options: ServiceOptions, exchange: Exchange) -> Any:
 def _grey(size: Any) -> NDArray[np.uint8]:
     height, width = size if isinstance(size, tuple) else (size or BLANK,) * 2
     return np.full((height, width, 3), 128, np.uint8)
-
-
-def _filled_up(images: NDArray[Any], count: int) -> NDArray[Any]:
-    """So many images, the last one repeated."""
-    return np.concatenate([images, images[-1:].repeat(count - len(images), 0)])
