@@ -58,6 +58,8 @@ def test_bounds_are_kept_or_said(record):
     assert photo.breaches(0.8, 0.2, True) == ["predicted tabby, then 3", "Spearman 0.8000 < 0.8", "energy shift 0.2500 > 0.2"]
     assert photo.breaches(None, None) == photo.breaches(0.7, 0.25) == []
     assert record(same_top1=None).breaches(None, None, True) == []
+    assert photo.breaches(None, None, max_centre_shift=1.5) == ["centre moved 2.0 px > 1.5"]
+    assert record(centre_shift=None).breaches(None, None, max_centre_shift=0) == []
 
 
 def test_no_correlation_keeps_the_bound_only_of_two_flat_maps(record):
@@ -70,7 +72,9 @@ def test_no_correlation_keeps_the_bound_only_of_two_flat_maps(record):
 def test_a_bound_that_is_none_is_refused(bound, record):
     for name in ("min_spearman", "max_energy_shift"):
         with pytest.raises(BadParameter, match=name):
-            drift(record()).breaches(**{name: bound})
+            drift().breaches(**{name: bound})
+    with pytest.raises(BadParameter, match="max_centre_shift"):
+        record().breaches(None, None, max_centre_shift=-abs(bound))
 
 
 def test_json_has_every_number(record):

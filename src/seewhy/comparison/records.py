@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
+from math import inf
 from pathlib import Path
 from typing import Any, overload
 
@@ -100,11 +101,16 @@ class PhotoDrift:
         parts += [f"predicted {printable(said[0], 60)}, then {printable(said[1], 60)}"] if self.same_top1 is False else []
         return ", ".join(parts)
 
-    def breaches(self, min_spearman: float | None, max_energy_shift: float | None, same_top1: bool = False) -> list[str]:
+    def breaches(
+        self, min_spearman: float | None, max_energy_shift: float | None, same_top1: bool = False,
+        max_centre_shift: float | None = None,
+    ) -> list[str]:  # fmt: skip
         """In words, which of these bounds it does not keep; a bound of None is none.
 
-        Where no rank correlation is defined, the photo keeps the bound only if both maps are the same everywhere.
+        Where no rank correlation is defined, the photo keeps the bound only if both maps are the same everywhere.  Where no
+        centre is, the energy shift tells of it.  Raises BadParameter for a bound that is no number.
         """
+        check_bounds(min_spearman, max_energy_shift, max_centre_shift)
         found = []
         if same_top1 and self.same_top1 is False:
             said = [each.label or str(each.index) for each in (self.predicted_a, self.predicted_b) if each]
@@ -115,6 +121,8 @@ class PhotoDrift:
             found.append(f"Spearman {self.spearman:.4f} < {min_spearman:g}")
         if max_energy_shift is not None and self.energy_shift > max_energy_shift:
             found.append(f"energy shift {self.energy_shift:.4f} > {max_energy_shift:g}")
+        if max_centre_shift is not None and self.centre_shift is not None and self.centre_shift > max_centre_shift:
+            found.append(f"centre moved {self.centre_shift:.1f} px > {max_centre_shift:g}")
         return found
 
 
@@ -172,13 +180,8 @@ class Drift(Sequence[PhotoDrift]):
     def breaches(
         self, min_spearman: float | None = None, max_energy_shift: float | None = None, same_top1: bool = False
     ) -> list[tuple[PhotoDrift, list[str]]]:
-        """The photos that do not keep these bounds, worst first, each with what it breaks, in words.
-
-        Raises BadParameter for a bound that is no number.
-        """
-        for name, bound in (("min_spearman", min_spearman), ("max_energy_shift", max_energy_shift)):
-            if bound is not None and not -1 <= bound <= 1:
-                raise BadParameter(f"{name} is {quoted(bound)}; it lies between -1 and 1, or is None for no bound.")
+        """The photos that do not keep these bounds, worst first, each with what it breaks: see `PhotoDrift.breaches`."""
+        check_bounds(min_spearman, max_energy_shift)
         found = [(photo, photo.breaches(min_spearman, max_energy_shift, same_top1)) for photo in self]
         return [(photo, broken) for photo, broken in found if broken]
 
@@ -201,6 +204,19 @@ class Drift(Sequence[PhotoDrift]):
 def worst_first(photos: Sequence[PhotoDrift]) -> tuple[PhotoDrift, ...]:
     """In the order of a `Drift`."""
     return tuple(sorted(photos, key=lambda photo: (photo.same_top1 is not False, -photo.energy_shift)))
+
+
+def check_bounds(
+    min_spearman: float | None, max_energy_shift: float | None, max_centre_shift: float | None = None
+) -> None:  # fmt: skip
+    """Raise BadParameter for a bound that no number could keep or break: NaN, or what is beyond the range of the number."""
+    for name, bound, low, high in (
+        ("min_spearman", min_spearman, -1.0, 1.0),
+        ("max_energy_shift", max_energy_shift, 0.0, 1.0),
+        ("max_centre_shift", max_centre_shift, 0.0, inf),
+    ):
+        if bound is not None and not (isinstance(bound, int | float | np.number) and low <= bound <= high):
+            raise BadParameter(f"{name} is {quoted(bound)}; it lies between {low:g} and {high:g}, or is None for no bound.")
 
 
 def _largest(values: Sequence[float]) -> float:
