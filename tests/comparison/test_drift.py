@@ -1,6 +1,7 @@
 """Two models on the same photos."""
 
 import copy
+import warnings
 
 import numpy as np
 import pytest
@@ -164,6 +165,22 @@ def test_a_method_with_settings_and_several_kinds_of_methods(red_model, other_mo
         found = seewhy.drift(red_model, other_model, photos[:1], method=method)
         assert found[0].spearman == pytest.approx(1, abs=1e-4)
         assert found[0].energy_shift < 1e-4
+
+
+def test_a_quantised_network_is_compared_by_what_it_can_do(red_network, red_model, photos):
+    """Of dynamic int8 layers no gradient comes back: auto takes ReciproCAM, and a map of zeros is told as one."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of torch's, which names what will quantise one day
+        network = torch.ao.quantization.quantize_dynamic(red_network, {torch.nn.Linear}, dtype=torch.qint8)
+    int8 = seewhy.wrap(network, prepare=red_model.prepare, labels=red_model.labels, name="int8")
+    found = seewhy.drift(red_model, int8, photos, target="red")
+    assert found.method == "recipro-cam"
+    assert "; no grad-cam, int8: no gradient reaches " in found.method_why
+    assert found.summary["min_spearman"] > 0.9
+    assert found.summary["max_energy_shift"] < 0.05
+    (photo,) = seewhy.drift(red_model, int8, photos[:1], method="grad-cam", target="red")
+    assert photo.flat == "b"
+    assert any(note.startswith("B: zero gradient") for note in photo.notes)
 
 
 @needs_data

@@ -57,6 +57,13 @@ def drift(
     return comparison.drift(photos, tuple(collector.failed))
 
 
+def _doubts(a: Heatmap, b: Heatmap) -> list[str]:
+    """Why a map is empty or suspect; what is said of both alike, once."""
+    both = [doubt for doubt in a.warnings if doubt in b.warnings]
+    alone = [f"{letter}: {doubt}" for letter, m in (("A", a), ("B", b)) for doubt in m.warnings if doubt not in both]
+    return [*both, *alone]
+
+
 def _name(image: Any, place: int) -> str:
     if isinstance(image, str | Path):
         return str(image)
@@ -100,6 +107,7 @@ class Comparison:
             top, overlap = same_top(said_a, said_b, self.classes), top_overlap(said_a, said_b, self.classes)
         predicted_a, predicted_b = (said.predicted if said else None for said in (said_a, said_b))
         moved = map_drift(a, b)
+        moved = moved._replace(notes=(*moved.notes, *_doubts(a, b)))
         return PhotoDrift(batch.names[0], place, a, b, predicted_a, predicted_b, top, overlap, **moved._asdict())
 
     def drift(self, photos: list[PhotoDrift], failed: tuple[Failed, ...] = ()) -> Drift:

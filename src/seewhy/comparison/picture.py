@@ -33,7 +33,7 @@ def drift_picture(a: Heatmap, b: Heatmap, caption: str, names: tuple[str, str] =
     panels = [] if not isinstance(small_a.image, Image.Image) else [Panel(small_a.image.convert("RGB"), "photo")]
     for heatmap, name in ((small_a, names[0] or f"A: {a.source.model}"), (small_b, names[1] or f"B: {b.source.model}")):
         panels.append(Panel(heatmap.overlay(legend=True), printable(name, 100)))
-    panels.append(Panel(_difference(small_a, small_b), f"{names[1] or 'B'} minus {names[0] or 'A'}"))
+    panels.append(Panel(_difference(small_a, small_b, names[0] or "A"), f"{names[1] or 'B'} minus {names[0] or 'A'}"))
     return side_by_side(panels, f"{printable(a.source.image, 200)}: {caption}")
 
 
@@ -49,7 +49,7 @@ def save_picture(path: Path, picture: Image.Image, a: Source, b: Source, over: b
     return path
 
 
-def _difference(a: Heatmap, b: Heatmap) -> Image.Image:
+def _difference(a: Heatmap, b: Heatmap, first: str) -> Image.Image:
     common = on_common_grid(a, b)
     p, q = (np.maximum(values, 0, dtype=np.float64) for values in (common.a, common.b))
     p, q = (part / (part.sum() or 1) for part in (p, q))
@@ -58,7 +58,7 @@ def _difference(a: Heatmap, b: Heatmap) -> Image.Image:
     shown = replace(overlay_of(a), values=((q - p) / most).astype(np.float32), box=box, cells=None)
     look = Look.of(shown.values, 0.6, "blue-red", (-1.0, 1.0))
     picture = drawn(shown, look, DrawingOptions(0.6))
-    return with_legend(picture, look, "evidence, of its largest share in either: red more in B, blue less", 22)
+    return with_legend(picture, look, f"evidence, of its largest share in either: red more than in {first}, blue less", 22)
 
 
 def _small(heatmap: Heatmap) -> Heatmap:

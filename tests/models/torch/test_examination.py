@@ -1,5 +1,7 @@
 """The doctor's evidence: what of a network can be read, and for each obstacle why the rest cannot."""
 
+from warnings import catch_warnings, simplefilter
+
 import numpy as np
 import pytest
 import torch
@@ -48,7 +50,7 @@ def seen(network, **settings):
 
 
 LOGITS = "it takes logits apart; this model explains"
-FREED = "no gradient reaches {}: on the way there the network runs under no_grad, or on detached numbers"
+FREED = "no gradient reaches {}: on the way there the network runs under no_grad, on detached or on quantised numbers"
 ZERO = "the gradient at {} is zero: what follows is saturated, or its weights are still zero"
 RULES = "Relevance propagation knows convolutions"
 OBSTACLES = {  # a network, and all that is refused of it, beside attention
@@ -134,3 +136,22 @@ def test_where_no_layer_can_be_read_nothing_inside_is():
     assert "cannot be read inside" in evidence.refused["products"]
     assert "second derivative" not in evidence.refused, "of no layer was it asked"
     assert not {"image", "scores"} & {*evidence.refused}
+
+
+def test_no_gradient_comes_back_from_quantised_layers_and_nothing_breaks_on_it():
+    """Torch warns of them and hands hooks None for a gradient: neither reaches a person; what reads no gradient works."""
+    torch.manual_seed(0)
+    body = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    with catch_warnings():
+        simplefilter("ignore")  # of torch's, which names what will quantise one day
+        network = torch.ao.quantization.quantize_dynamic(nn.Sequential(*body, nn.Linear(8, 4)).eval(), {nn.Linear})
+    x = X.astype(np.float32)
+    refused = seewhy.wrap(network).examine(x).refused
+    assert refused["layer gradient"] == FREED.format("2")
+    assert not {"scores", "layer", "tail"} & {*refused}
+    model = seewhy.wrap(network)
+    for name in ("grad-cam", "gradient", "shapley-cam", "full-grad"):
+        (heatmap,) = seewhy.explain(model, x[:1], name)
+        assert not heatmap.values.any(), name
+        assert heatmap.warnings, name
+    assert seewhy.recipro_cam(model, x[:1])[0].values.any()

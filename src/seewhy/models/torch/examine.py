@@ -204,7 +204,9 @@ def _unreached(scores: Tensor, x: Tensor, emitted: Tensor | None, layer: str | N
 
 def _why_not(g: Tensor | None, place: str) -> str:
     if g is None:
-        return f"no gradient reaches {place}: on the way there the network runs under no_grad, or on detached numbers"
+        return (
+            f"no gradient reaches {place}: on the way there the network runs under no_grad, on detached or on quantised numbers"
+        )
     if not bool(g.isfinite().all()):
         return f"the gradient at {place} holds NaN or infinity"
     return "" if bool(g.any()) else f"the gradient at {place} is zero: what follows is saturated, or its weights are still zero"

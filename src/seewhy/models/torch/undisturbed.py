@@ -17,7 +17,7 @@ from torch import nn
 
 from seewhy.errors import BadNetwork
 from seewhy.lru import Recent
-from seewhy.models.torch.passes.backward import TRAINED
+from seewhy.models.torch.passes.backward import TRAINED, quiet
 from seewhy.models.torch.passes.taps import every_module, offloaded, watched
 
 from .draws import Drawing
@@ -161,7 +161,7 @@ def undisturbed(network: nn.Module, tries: Tries) -> Iterator[Standing]:
         with torch.inference_mode(False):
             yield HERE.standing[id(network)]
         return
-    with unchanged(network, tries) as state, _stand_in(network, tries, state) as stand_in, torch.inference_mode(False):
+    with unchanged(network, tries) as state, _stand_in(network, tries, state) as stand_in, torch.inference_mode(False), quiet():
         stands = HERE.standing[id(network)] = Standing(network, tries, stand_in, state.structure.token)
         writes, beside = (0, 0) if stand_in is None else (stand_in.writes(), stand_in.writes_beside())
         try:

@@ -1,8 +1,10 @@
 """The way back: gradients of explained scores."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from threading import active_count
 from typing import Any
+from warnings import catch_warnings, filterwarnings
 
 import torch
 from numpy.typing import NDArray
@@ -22,6 +24,16 @@ TRAINED = (
 def trained_meanwhile(error: RuntimeError) -> bool:
     """Did another thread write over the weights, so that the way back through the network failed?"""
     return "modified by an inplace operation" in str(error) and active_count() > 1
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Without torch's warning of operations that have no derivative, such as quantised ones: no gradient comes from behind
+    them, and whoever asked for one is told so.
+    """
+    with catch_warnings():
+        filterwarnings("ignore", r"[\w:]+: an autograd kernel was not registered to the Autograd key", UserWarning)
+        yield
 
 
 def gradients(
@@ -60,7 +72,7 @@ def second_gradient(
     def again(t: int, v: Any) -> Tensor:
         if once:  # torch would take its gradient for a constant, and say nothing
             raise NotApplicable(f"{NONE} ({once[0]} can be differentiated once only). {FIRST}")
-        with torch.inference_mode(False), torch.enable_grad(), torch.autocast(a.device.type, enabled=False):
+        with torch.inference_mode(False), torch.enable_grad(), torch.autocast(a.device.type, enabled=False), quiet():
             g = _differentiable(scores, starts[t], a)
             h = None if g is None or not g.requires_grad else _once_more(turn(g), a, v)
             return turn(torch.zeros_like(a) if h is None else h).detach()

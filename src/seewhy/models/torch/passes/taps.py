@@ -132,7 +132,9 @@ def ordered_gradients(network: nn.Module, n: int) -> Iterator[list[bool]]:
     """
     odd: list[bool] = []
 
-    def ordered(g: Tensor) -> Tensor:
+    def ordered(g: Tensor | None) -> Tensor | None:
+        if g is None:  # from behind an operation without a derivative, such as a quantised one
+            return None
         if not g.is_contiguous():
             odd.append(True)
         return g.contiguous()

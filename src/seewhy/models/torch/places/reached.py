@@ -35,9 +35,11 @@ def reached(
             call = calls[name] = calls.get(name, 0) + 1
             flags[name] = False
 
-            def look(g: Tensor) -> None:
+            def look(g: Tensor | None) -> None:
                 layout = layout_of(name)
-                if calls[name] == call:  # the last one
+                if (
+                    calls[name] == call and g is not None
+                ):  # the last one; none comes from behind an operation without derivative
                     flags[name] = bool((layout.turn(g) if layout is not None and layout.fits(g.shape, 1) else g).any())
 
             if tensor.requires_grad:

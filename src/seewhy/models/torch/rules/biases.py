@@ -70,7 +70,9 @@ class Biases(TorchFunctionMode):
                 y.register_hook(lambda g: self._add(bias, g, at))
         return y
 
-    def _add(self, bias: Tensor, g: Tensor, at: Located | None) -> None:
+    def _add(self, bias: Tensor, g: Tensor | None, at: Located | None) -> None:
+        if g is None:  # from behind an operation without a derivative, such as a quantised one
+            return
         share = plain(bias.detach() * g.detach())
         if at is not None and at.lost and share.ndim > 2:
             raise NotApplicable(f"Where the biases of {tuple(share.shape)} values lie in the image is not known: {at.why}.")
