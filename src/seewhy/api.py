@@ -59,6 +59,8 @@ if TYPE_CHECKING:
     from seewhy.comparison.records import Drift as Drift
     from seewhy.comparison.records import PhotoDrift as PhotoDrift
     from seewhy.diagnosis.doctor import doctor as doctor
+    from seewhy.exporting.export import Exported as Exported
+    from seewhy.exporting.export import export as export
     from seewhy.images.clip import Clip as Clip
     from seewhy.images.clip import read_clip as read_clip
     from seewhy.inside.detections import detections as detections
@@ -76,6 +78,7 @@ _LATE = {  # loaded when they are first asked for
     "drift": "seewhy.comparison.drift", **dict.fromkeys(("Drift", "PhotoDrift"), "seewhy.comparison.records"),
     "detections": "seewhy.inside.detections", **dict.fromkeys(("Box", "Detection"), "seewhy.targets.box"),
     **dict.fromkeys(("Similar", "Text"), "seewhy.targets.embedding"),
+    **dict.fromkeys(("Exported", "export"), "seewhy.exporting.export"),
     "ClipFit": "seewhy.prepare.clip_fit", **dict.fromkeys(("Clip", "read_clip"), "seewhy.images.clip"),
 }  # fmt: skip
 

@@ -44,5 +44,5 @@ def libra(method: Method) -> Method:
         base, name=f"libra({base.name})", run=run, params=base.params, doc=composed(said, source, base), shares=(),
         by_target=False,
         passes=base.wording, needs=(*base.needs, "logits", "balance"),
-        advising=None,
+        advising=None, formula_of=None,
     )  # fmt: skip

@@ -49,7 +49,7 @@ def from_gradients(
         needs = ("second derivative",) if twice else _needed(rule)
         passes = "1 forward, and the tail behind the layer back three times per target" if twice else ""
         return method_of(read, run, "gradients", rectified, shares=shares, needs=needs, averages=AVERAGES * averages,
-                         passes=passes, by_target=True)  # fmt: skip
+                         passes=passes, by_target=True, formula_of=None if twice or rule else read)  # fmt: skip
 
     return decorate
 
@@ -120,7 +120,7 @@ def from_head(rectified: bool = True) -> Callable[[Callable[..., Array]], Method
             head = case.head
             return {layer: _per_target(partial(read, **params), a, head.w) for layer, a in head.a.items()}
 
-        return method_of(read, run, "head", rectified)
+        return method_of(read, run, "head", rectified, formula_of=read)
 
     return decorate
 

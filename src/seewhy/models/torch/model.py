@@ -10,15 +10,17 @@ from numpy.typing import NDArray
 from seewhy.arrays import Array
 from seewhy.errors import BadParameter
 from seewhy.images.places import Gaze, Place
+from seewhy.models.graph import MapForm
 from seewhy.models.model import INSIDE, Attended, Bias, Examination, Head, Layer, Trace
 from seewhy.models.rule import Rule
 from seewhy.models.torch.attention.attended import attended
+from seewhy.models.torch.exporting.graph import TorchGraph, graph_of, single_precision
 from seewhy.models.torch.passes.head import first_bad
 from seewhy.models.torch.passes.taps import Tap
 from seewhy.models.torch.passes.units import End
 from seewhy.prepare.batch import blank
 from seewhy.prepare.fit import Fit
-from seewhy.targets.target import Target
+from seewhy.targets.target import Target, Top
 
 from .base import TorchScores
 from .examination import examination
@@ -117,6 +119,18 @@ class TorchModel(TorchScores):
         """The first layer to emit NaN or infinity, as x (n, c, *space) runs through."""
         with self.runner.ready(x) as x, torch.no_grad():
             return first_bad(self.network, lambda: self.runner.run(x))
+
+    def for_graph(self) -> "TorchModel":
+        """The same model with a copy of its network, in float32 on the CPU."""
+        return self.run_by(single_precision(self.runner))
+
+    def graph(self, x: Array, layer: str, form: MapForm, target: Top | Array) -> TorchGraph:
+        """The network of a model that `for_graph` made, as a graph that gives scores and maps of images like x (n, c, *space).
+
+        target: a Top, or the weights (k,) of scores that every image is explained by.  Raises NotApplicable, with the reason,
+        where no graph can be made.
+        """
+        return graph_of(self.runner, x, layer, form, target)
 
     def examine(self, x: Array) -> Examination:
         """What a few passes of one image (1, c, *space) show: what can be read, and what may spoil an explanation."""
