@@ -50,6 +50,7 @@ class Exported:
     single: str  # why it takes one image at a time; "" where it takes any number
     checked: Checked
     drawn: bool  # the images that it was checked with were drawn, as none were given
+    notes: tuple[str, ...] = ()  # what the library said of their maps: that one is empty, or suspect
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -63,11 +64,12 @@ class Exported:
         together = ", alone and together" if found.images > 1 and not self.single else ""
         return "\n".join([
             f"{self.path}: {kind}, {self.size / 1e6:.1f} MB",
-            f"images {_shape(n, self.images)} -> scores {_shape(n, (self.classes,))}, maps {_shape(n, self.grid)}: {self.method} "
-            f"for {self.target} at {self.layer}",
+            f"images {_shape(n, self.images)} -> scores {_shape(n, (self.classes,))}, maps {_shape(n, self.grid)}: "
+            f"{self.method} for {self.target} at {self.layer}",
             f"checked on {several}{together}: scores differ from the library's by {found.scores:.1g} (the largest is "
             f"{found.largest_score:.3g}), maps by {found.maps:.1g} ({found.largest_map:.3g})",
             *([f"one image at a time: its batch cannot vary ({self.single})"] if self.single else []),
+            *(f"note: {note}" for note in self.notes),
         ])  # fmt: skip
 
 
@@ -82,8 +84,8 @@ def export(
         in closed form, where pooling and one linear layer are all that lies behind the layer; "eigen-cam" at any layer.
     layer: by default the one that the method explains.
     target: Top(), the class each image is taken for, found out inside of the graph; or a class, label or contrast for all.
-    images: photos, or the prepared batch, with which the file is checked; by default drawn ones.  Their prepared size is what the
-        file takes.
+    images: photos, or the prepared batch, with which the file is checked; by default drawn ones.  Their prepared size is what
+        the file takes.
 
     The file takes `images`, float32 (n, c, *space), prepared as the model's photos are, and gives `scores` (n, k) and `maps`
     (n, *grid), the values of the library's own heatmaps.  Its metadata tell how photos are prepared, where the cells lie, the
@@ -105,7 +107,7 @@ def export(
     x = _batch(model, images)
     with replacing(path, of=f"{model.name} with {chosen.name}") as beside:
         ready = model.for_graph()
-        maps = chosen(ready, x, explained, layer)
+        maps = _library(chosen, ready, x, explained, layer)
         scores = np.asarray(numbers(ready.answer(x).scores))
         row = explained if isinstance(explained, Top) else _weights(explained, scores)
         shown = maps[0]
@@ -122,7 +124,18 @@ def export(
     return Exported(
         path, KINDS[path.suffix.lower()], told.get("opset"), size, model.name, chosen.name, at, what, x.shape[1:],
         scores.shape[1], shown.values.shape, graph.single, found, images is None,
+        tuple(dict.fromkeys(note for heatmap in maps for note in heatmap.warnings)),
     )  # fmt: skip
+
+
+def _library(method: Method, model: Exportable, x: NDArray[Any], target: Target, layer: str | None) -> Heatmaps:
+    """The library's own maps, which those of the file are to be."""
+    try:
+        return method(model, x, target, layer)
+    except NotApplicable as error:
+        if method.reads != "head":
+            raise
+        raise NotApplicable(f"{error} recipro-cam, as a graph, needs no such head, either.") from error
 
 
 def _target(target: Any, model: Any) -> Target:
@@ -158,7 +171,9 @@ def _layer(maps: Heatmaps, count: int, layer: str | None) -> str:
     """The layer that was read; BadParameter where there are several."""
     names = [*dict.fromkeys(heatmap.source.layer for heatmap in maps)]
     if len(maps) != count or len(names) != 1:
-        raise BadParameter(f"{layer or 'The default layer'} runs several times, and a graph reads one: {', '.join(names)}. Name it.")
+        raise BadParameter(
+            f"{layer or 'The default layer'} runs several times, and a graph reads one: {', '.join(names)}. Name one."
+        )
     return names[0]
 
 
@@ -166,7 +181,9 @@ def _weights(target: Target, scores: NDArray[Any]) -> NDArray[Any]:
     """The weights (k,) of the explained score; NotApplicable where they depend on the scores."""
     rows = weighted([target], np.concatenate([scores, -scores]))[0]
     if not (rows == rows[0]).all():
-        raise NotApplicable(f"{target} chooses classes by the scores of each image; in a graph only the top class does. Name it.")
+        raise NotApplicable(
+            f"{target} chooses classes by the scores of each image; in a graph only the top class does. Name it."
+        )
     return rows[0]
 
 

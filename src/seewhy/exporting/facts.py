@@ -52,4 +52,6 @@ def _preparation(prepare: Any) -> Any:
     """How photos are prepared, by its numbers; of a person's own code only what it is called."""
     if isinstance(prepare, CallableFit):
         return {"kind": "code", "code": described(prepare.prepare)}
-    return {"kind": type(prepare).__name__, **asdict(prepare)} if is_dataclass(prepare) and not isinstance(prepare, type) else None
+    return (
+        {"kind": type(prepare).__name__, **asdict(prepare)} if is_dataclass(prepare) and not isinstance(prepare, type) else None
+    )

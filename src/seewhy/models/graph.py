@@ -11,7 +11,9 @@ from seewhy.targets.target import Top
 
 from .model import Differentiable
 
-Run = Callable[[NDArray[Any]], tuple[NDArray[Any], NDArray[Any]]]  # images (n, c, *space) -> scores (n, k), maps (n, *space)
+FileRun = Callable[
+    [NDArray[Any]], tuple[NDArray[Any], NDArray[Any]]
+]  # images (n, c, *space) -> scores (n, k), maps (n, *space)
 
 
 class MapForm(NamedTuple):
@@ -29,7 +31,7 @@ class MapGraph(Protocol):
     single: str  # why it takes one image at a time; "" where it takes any number
 
     def write(self, path: Path, facts: str) -> Mapping[str, Any]: ...  # facts: JSON that goes along; what is to say of the file
-    def opened(self, path: Path) -> Run: ...  # what runs the file, by that alone
+    def opened(self, path: Path) -> FileRun: ...  # what runs the file, by that alone
 
 
 @runtime_checkable

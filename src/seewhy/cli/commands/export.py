@@ -19,7 +19,9 @@ from seewhy.cli.targets import parse_target
 @click.option("--method", "-M", default="recipro-cam", show_default=True, shell_complete=complete_methods,
               help="recipro-cam, anywhere; cam, grad-cam and the like behind a pooled head; eigen-cam.")  # fmt: skip
 @click.option("--layer", "-l", help="By default the one that the method explains.")
-@click.option("--target", "-t", default="top", show_default=True, help="top, each image's own class; or a LABEL or INDEX for all.")
+@click.option(
+    "--target", "-t", default="top", show_default=True, help="top, each image's own class; or a LABEL or INDEX for all."
+)
 @click.option("--set", "settings", type=KeyValue(), multiple=True, help="A parameter of the method: signed=true; repeatable.")
 @click.option("--out", "-o", type=click.Path(path_type=Path, dir_okay=False), required=True, help="FILE.onnx or FILE.pt2.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")

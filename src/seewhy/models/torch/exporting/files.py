@@ -1,6 +1,6 @@
 """The files that a traced network is written to, and how they are run without what they were made of."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -11,9 +11,8 @@ from torch.export import ExportedProgram, load, save
 
 from seewhy.arrays import numbers
 from seewhy.errors import BadNetwork, MissingExtra, NotApplicable
-from seewhy.models.graph import Run
+from seewhy.models.graph import FileRun
 from seewhy.printable import printable
-
 
 FACTS = "seewhy"  # the key of what is told of the file, in its metadata
 LARGEST = 2**31 - 2**20  # bytes of weights: a file of protocol buffers ends at 2 GB
@@ -67,7 +66,7 @@ def pt2_file(program: ExportedProgram, path: Path, facts: str) -> Mapping[str, A
     return {}
 
 
-def opened_onnx(path: Path) -> Run:
+def opened_onnx(path: Path) -> FileRun:
     """What runs an ONNX file, by onnxruntime on the CPU."""
     runtime = needed("onnxruntime")
     options = runtime.SessionOptions()
@@ -80,7 +79,7 @@ def opened_onnx(path: Path) -> Run:
     return lambda x: tuple(session.run(["scores", "maps"], {images.name: x}))
 
 
-def opened_pt2(path: Path) -> Run:
+def opened_pt2(path: Path) -> FileRun:
     """What runs a program of torch.export."""
     program = load(str(path)).module()
 

@@ -12,6 +12,11 @@ from seewhy.models.torch.places.layout import Layout
 
 SQUARINGS = 24  # of a Gram matrix: its 2**24th power has one component left, but where two are equal to 7 digits
 
+WAY_BACK = (
+    "A graph goes no way back through a network: gradients are put into it in closed form, where global average pooling and "
+    "one linear layer are all that lies behind {}. In {} something else does. recipro-cam needs no such head."
+)
+
 
 class PooledHead(NamedTuple):
     """What makes the scores of a network that ends in global average pooling and one linear layer."""
@@ -39,8 +44,11 @@ def pooled_head(
 ) -> PooledHead:  # fmt: skip
     """The head behind a layer whose activation, as the network runs, is a (n, c, *space); NotApplicable where it is none."""
     with torch.no_grad():
-        _, linear, entered = linear_head(network, run)
-        rectified = pooled(a, entered, layer, name) is not a
+        try:
+            _, linear, entered = linear_head(network, run)
+            rectified = pooled(a, entered, layer, name) is not a
+        except NotApplicable as error:
+            raise NotApplicable(WAY_BACK.format(layer, name)) from error
     held = (key for key, weight in network.named_parameters()
             if weight.data_ptr() == linear.data_ptr() and weight.shape == linear.shape)  # fmt: skip
     return PooledHead(next(held, linear.flatten(1)), rectified)  # by name, so that no file holds the weights twice

@@ -1,32 +1,28 @@
 """A traced network that gives scores and maps; made of a model, written to a file and opened again."""
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from copy import deepcopy
-from logging import CRITICAL, getLogger
 from pathlib import Path
 from typing import Any
-from warnings import catch_warnings, simplefilter
 
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.export import Dim, ExportedProgram, export
+from torch.export import ExportedProgram
 
 from seewhy.arrays import Array
-from seewhy.errors import NotApplicable, SeewhyError
-from seewhy.memory import out_of_memory
+from seewhy.errors import NotApplicable
 from seewhy.models.graph import MapForm
 from seewhy.models.torch.passes.process import Alone
 from seewhy.models.torch.passes.taps import offloaded, recorded
 from seewhy.models.torch.runner import Runner
-from seewhy.printable import printable
 from seewhy.targets.target import Top
 
 from .files import onnx_file, opened_onnx, opened_pt2, pt2_file
 from .forms import pooled_head
 from .network import COPIES, MASKS, LayerPlace, SelfExplaining
 from .reuse import reuse
+from .tracing import quiet, traced
 
 EXPORTING = Alone()  # torch.export changes how every module of the process is called
 WRITERS = {".onnx": onnx_file, ".pt2": pt2_file}
@@ -44,7 +40,7 @@ class TorchGraph:
         self.program, self.single, self.reused = program, single, reused
 
     def write(self, path: Path, facts: str) -> Mapping[str, Any]:
-        """Write it, as the ending of the path says; facts: JSON that travels with it.  Returns what there is to say of the file."""
+        """Write it, as the ending of the path says; facts: JSON that travels with it.  What is to be said of the file."""
         with quiet():
             return WRITERS[path.suffix.lower()](self.program, path, facts)
 
@@ -57,7 +53,9 @@ class TorchGraph:
 def single_precision(runner: Runner) -> Runner:
     """A runner of a copy of the network, in float32 on the CPU."""
     if offloaded(runner.network):
-        raise NotApplicable(f"{runner.name} keeps weights elsewhere than in its modules (accelerate). Load it whole to export it.")
+        raise NotApplicable(
+            f"{runner.name} keeps weights elsewhere than in its modules (accelerate). Load it whole to export it."
+        )
     return runner.of_network(deepcopy(runner.network).to("cpu", torch.float32).eval().requires_grad_(False))
 
 
@@ -70,16 +68,16 @@ def graph_of(runner: Runner, x: Array, layer: str, form: MapForm, target: Top | 
             "cannot be put into a graph of images. Export a model of classes."
         )
     with runner.ready(x[:1]) as image, torch.no_grad():
-        place = _place(runner, image, layer, form)
+        place = place_of(runner, image, layer, form)
         image = image.clone()
     with EXPORTING, quiet(), torch.no_grad():
         network = SelfExplaining(runner, place, form, target).eval()
-        program, single = _traced(network, image, runner.name)
+        program, single = traced(network, image, runner.name)
         reused = reuse(program, "images", COPIES, MASKS, network.cells + 1) if network.cells else 0
     return TorchGraph(program, single, reused)
 
 
-def _place(runner: Runner, image: Tensor, layer: str, form: MapForm) -> LayerPlace:
+def place_of(runner: Runner, image: Tensor, layer: str, form: MapForm) -> LayerPlace:
     """What a pass of one image (1, c, *space), made ready, shows."""
     tap = runner.taps([layer], image)[layer]
     with recorded([tap], grad=False):
@@ -92,53 +90,3 @@ def _place(runner: Runner, image: Tensor, layer: str, form: MapForm) -> LayerPla
         run = lambda: runner.run(image.clone())  # noqa: E731
         head = pooled_head(runner.network, run, layout.turn(emission), layer, runner.name)
     return LayerPlace(layer, tap.call or tap.calls, layout, emission, head, runner.answer(raw, scores).normalised)
-
-
-def _traced(network: SelfExplaining, image: Tensor, name: str) -> tuple[ExportedProgram, str]:
-    """The program, and why it takes one image at a time; "" where it takes any number."""
-    try:
-        return _program(network, image.repeat(2, *[1] * (image.ndim - 1)), {0: Dim("n", max=2**20)}), ""
-    except Exception as error:  # whatever a network's Python does with what is traced
-        if isinstance(error, SeewhyError) or out_of_memory(error):
-            raise
-        why = error
-    network.single = True
-    try:
-        return _program(network, image, {}), first_words(why)
-    except Exception as error:
-        if isinstance(error, SeewhyError) or out_of_memory(error):
-            raise
-        raise NotApplicable(
-            f"torch.export cannot trace {name}: {first_words(error)}. Where Python chooses the way by what the numbers are, no "
-            "graph can be written."
-        ) from error
-
-
-def _program(network: SelfExplaining, images: Tensor, sides: dict[int, Any]) -> ExportedProgram:
-    program = export(network, (images,), dynamic_shapes=({**sides},), strict=False)
-    return program.run_decompositions({})  # without what writes over its own memory
-
-
-def first_words(error: BaseException) -> str:
-    """What went wrong, in one line."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return printable(f"{type(error).__name__}: {lines[0] if lines else 'it gives no reason'}", 300).rstrip(".")
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """What torch and onnxscript tell of their own doing is kept from the person; what fails, is raised."""
-    loggers = [getLogger(name) for name in ("torch", "torch.onnx", "torch.export", "onnxscript", "onnx_ir")]
-    levels = [logger.level for logger in loggers]
-    fast = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)  # one operation of torch's own, which no other runtime has
-    try:
-        for logger in loggers:
-            logger.setLevel(CRITICAL)
-        with catch_warnings():
-            simplefilter("ignore")
-            yield
-    finally:
-        torch.backends.mha.set_fastpath_enabled(fast)
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
