@@ -11,9 +11,7 @@ from seewhy.targets.target import Top
 
 from .model import Differentiable
 
-FileRun = Callable[
-    [NDArray[Any]], tuple[NDArray[Any], NDArray[Any]]
-]  # images (n, c, *space) -> scores (n, k), maps (n, *space)
+FileRun = Callable[[NDArray[Any]], tuple[NDArray[Any], NDArray[Any]]]  # images (n, c, *space) -> scores, maps (n, *space)
 
 
 class MapForm(NamedTuple):

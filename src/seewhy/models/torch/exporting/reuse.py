@@ -50,7 +50,7 @@ def _holders(program: ExportedProgram) -> Iterator[tuple[Node, str]]:
     buffers = {**signature.inputs_to_buffers, **signature.inputs_to_parameters}
     for node in program.graph_module.graph.nodes:
         if node.op == "placeholder":
-            yield node, buffers.get(node.name, node.name)
+            yield node, buffers.get(node.name) or node.name
 
 
 def _behind(graph: Graph, start: Node) -> set[Node]:
@@ -125,7 +125,7 @@ def _taken(graph: Graph, node: Node, twin: Node, batch: Any, times: int) -> bool
 
 def _grown(one: Node, many: Node, batch: Any, times: int) -> int | None:
     """Which dimension of a value of the copies is `times` that of the images' own; -1: none; None: that cannot be told."""
-    values = [node.meta.get("val") for node in (one, many)]
+    values: list[Any] = [node.meta.get("val") for node in (one, many)]
     if not all(isinstance(value, Tensor) for value in values) or values[0].ndim != values[1].ndim:
         return None
     pairs = [(_expression(before), _expression(behind)) for before, behind in zip(*(v.shape for v in values), strict=True)]

@@ -22,7 +22,7 @@ FIXED = "its code fixes how many there are"
 
 
 def traced(network: SelfExplaining, image: Tensor, name: str) -> tuple[ExportedProgram, str]:
-    """The program of a network of images like that (1, c, *space), and why it takes one at a time; "" where it takes any number.
+    """The program of a network of images like that (1, c, *space); why it takes one at a time, "" where it takes any number.
 
     Raises NotApplicable where torch.export cannot trace it.
     """
