@@ -67,6 +67,11 @@ def test_convolutions(padding, order, strides):
         (lambda: L.BatchNormalization(), (2, 5, 6, 3), F.batch_norm),
         (lambda: L.BatchNormalization(axis=1, scale=False), (2, 3, 5, 6), F.batch_norm),
         (lambda: L.BatchNormalization(center=False), (4, 3), F.batch_norm),
+        (lambda: L.ReLU(threshold=0.3), (2, 5, 6, 3), F.threshold),
+        (lambda: L.ReLU(threshold=0.3, max_value=0.9), (2, 5, 6, 3), F.threshold),
+        (lambda: L.ReLU(max_value=6), (2, 5, 6, 3), F.relu6),
+        (lambda: L.PReLU(shared_axes=[1, 2]), (2, 5, 6, 3), F.prelu),
+        (lambda: L.PReLU(), (2, 5, 6, 3), F.relu),
     ],
 )
 def test_other_layers(layer, shape, fn):

@@ -30,7 +30,8 @@ def by_torch(layer: Any) -> LayerCall | None:
         plain = getattr(call, "__func__", None) is own  # not one that somebody put there
         if not plain or len(args) != 1 or not isinstance(args[0], Tensor) or kwargs.get("training"):
             return call(*args, **kwargs)
-        return run(layer, args[0])
+        made = run(layer, args[0])
+        return call(*args, **kwargs) if made is None else made
 
     return called
 
@@ -72,11 +73,27 @@ def _batch_norm(layer: Any, x: Tensor) -> Any:
     return _moved(y, 1, axis).to(dtype)
 
 
-RUNS: dict[Any, Callable[[Any, Tensor], Any]] = {  # by the method that computes what layers of a class emit
+def _relu(layer: Any, x: Tensor) -> Any:
+    """One that is on above a threshold of its own: Keras multiplies by a mask, which no rule for ReLUs would know."""
+    if not layer.threshold or layer.negative_slope:
+        return None
+    y = F.threshold(x, float(layer.threshold), 0.0)
+    return y if layer.max_value is None else y.clamp(max=float(layer.max_value))
+
+
+def _prelu(layer: Any, x: Tensor) -> Any:
+    """One whose slopes are those of channels: Keras adds up two ReLUs, of which rules would see each alone."""
+    alpha = _value(layer.alpha)
+    if alpha.numel() != x.shape[-1] or alpha.shape[-1] != x.shape[-1]:
+        return None
+    return _moved(F.prelu(_moved(x, x.ndim - 1, 1), alpha.reshape(-1)), 1, x.ndim - 1)
+
+
+RUNS: dict[Any, Callable[[Any, Tensor], Any]] = {  # by the method that computes what layers of a class emit; None: as it is
     layers.Dense.call: _dense, layers.BatchNormalization.call: _batch_norm,
     layers.Conv1D.call: _convolution, layers.Conv2D.call: _convolution, layers.Conv3D.call: _convolution,
     layers.DepthwiseConv1D.call: _depthwise, layers.DepthwiseConv2D.call: _depthwise,
-    layers.SeparableConv2D.call: _separable,
+    layers.SeparableConv2D.call: _separable, layers.ReLU.call: _relu, layers.PReLU.call: _prelu,
 }  # fmt: skip
 
 

@@ -1,0 +1,44 @@
+"""A real MobileNetV2 in Keras gives the maps of timm's on real photos."""
+
+from importlib.util import module_from_spec, spec_from_file_location
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+import seewhy
+from support import real
+
+if keras.backend.backend() != "torch":
+    pytest.skip("of the torch backend", allow_module_level=True)
+
+pytestmark = real.needs_data
+METHODS = ("cam", "grad-cam", "hires-cam", "layer-cam", "gradient", "guided-backprop", "lrp")
+
+
+@pytest.fixture(scope="module")
+def both():
+    spec = spec_from_file_location("keras_load", real.DATA / "keras_load.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return seewhy.wrap(module.keras_mobilenet_v2(), prepare=real.HALF, labels="imagenet"), real.model("timm/mobilenetv2_100")
+
+
+def test_its_maps_are_timm_s(both):
+    rows = real.rows("imagenet-sample")[:4]
+    right = 0
+    for row in rows:
+        photo = Image.open(real.DATA / "imagenet-sample" / row["file"]).convert("RGB")
+        ours, theirs = (seewhy.explain(model, photo, methods=METHODS) for model in both)
+        right += ours[0].source.index == int(row["class_index"])
+        for found, expected in zip(ours, theirs, strict=True):
+            assert found.source.index == expected.source.index
+            assert found.source.label == expected.source.label
+            assert found.source.probability == pytest.approx(expected.source.probability, abs=1e-3)
+            assert found.box == expected.box
+            off = np.linalg.norm(found.values - expected.values) / np.linalg.norm(expected.values)
+            assert off < (1e-3 if found.source.layer != "input" else 3e-2)  # of pixels: single ReLUs of float32 tip over
+    assert right >= 3
