@@ -23,7 +23,9 @@ def test_the_parts_have_the_layers_names_kinds_and_weights():
     assert type(network.get_submodule("block/conv")).__name__ == "Conv2D"
     conv = model.get_layer("block").get_layer("conv")
     assert network.get_submodule("block/conv").kernel is conv.kernel.value
-    assert {id(p) for p in network.parameters()} == {id(v.value) for v in model.variables}
+    held = [*network.parameters(), *network.buffers()]
+    assert {id(p) for p in held} == {id(v.value) for v in model.variables}
+    assert {name for name, _ in network.named_buffers()} == {"block/norm.moving_mean", "block/norm.moving_variance"}
     assert not any(module.training for module in network.modules())
 
 
@@ -137,3 +139,14 @@ def test_several_inputs_go_in_by_place_or_by_name():
     network, x, years = KerasNetwork(model), torch.tensor(images(side=8)), torch.ones(2, 1)
     torch.testing.assert_close(network(x, years), model([x, years]))
     torch.testing.assert_close(network(age=years, image=x), model([x, years]))
+
+
+def test_what_torch_moves_stays_the_model_s_own():
+    model = residual()
+    network = KerasNetwork(model)
+    held = [*network.parameters(), *network.buffers()]
+    before = [p.clone() for p in held]
+    network._apply(lambda tensor: tensor.clone() * 2)
+    assert all(a is b for a, b in zip(held, [*network.parameters(), *network.buffers()], strict=True))
+    assert all(torch.equal(p, 2 * old) for p, old in zip(held, before, strict=True))
+    network(torch.tensor(images()))

@@ -4,7 +4,7 @@ The Keras model itself runs, and each layer's `call` runs inside of its part, so
 that the torch adapter does with modules, it does with the parts: the Keras layers are not written to.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from copy import deepcopy
 from threading import local
@@ -54,6 +54,10 @@ class LayerPart(AdaptedLayer):
         kernels = [self._parameters.get(name) for name in ("kernel", "pointwise_kernel", "depthwise_kernel")]
         return next((kernel for kernel in kernels if kernel is not None), None)
 
+    def _apply(self, fn: Any, recurse: bool = True) -> Self:
+        in_place(self, lambda: super(LayerPart, self)._apply(fn, recurse))
+        return self
+
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         return HERE.calls.pop()(*args, **kwargs)
 
@@ -76,11 +80,31 @@ def variables_of(layer: Any) -> list[Any]:
     return [each for each in layer._trainable_variables + layer._non_trainable_variables if each._value is not None]
 
 
+def held_by(module: nn.Module) -> list[Tensor]:
+    """The tensors that a part holds for these variables."""
+    return [tensor for tensor in (*module._parameters.values(), *module._buffers.values()) if tensor is not None]
+
+
 def hold(module: nn.Module, layer: Any) -> None:
-    """Make the weights of the layer itself parameters of the module: the very same tensors."""
+    """Make the weights of the layer itself parameters of the module, and its statistics buffers: the very same tensors."""
+    names: set[str] = set()
     for variable in variables_of(layer):
         name = variable.name.replace(".", "_")
-        module._parameters[name if name not in module._parameters else f"{name}_{len(module._parameters)}"] = variable._value
+        name = name if name not in names else f"{name}_{len(names)}"
+        names.add(name)
+        statistic = any(variable is each for each in layer._non_trainable_variables)
+        (module._buffers if statistic else module._parameters)[name] = variable._value
+
+
+def in_place(module: nn.Module, apply: Callable[[], Any]) -> None:
+    """Let torch move the tensors of a module, and have the same buffers hold what it made new ones of, as parameters do."""
+    before = {name: buffer for name, buffer in module._buffers.items() if buffer is not None}
+    apply()
+    for name, buffer in before.items():
+        moved = module._buffers[name]
+        if moved is not buffer and moved is not None:
+            buffer.data = moved.data
+            module._buffers[name] = buffer
 
 
 def _plain_calls(endings: Iterable[Ending], parts: Iterable[LayerPart]) -> Iterator[tuple[Any, LayerCall]]:
@@ -125,6 +149,10 @@ class KerasNetwork(AdaptedNetwork):
         part = self._modules.get(target)
         return super().get_submodule(target) if part is None else part
 
+    def _apply(self, fn: Any, recurse: bool = True) -> Self:
+        in_place(self, lambda: super(KerasNetwork, self)._apply(fn, recurse))
+        return self
+
     def to(self, *args: Any, **kwargs: Any) -> Self:
         """Move the weights; BadParameter for a precision other than the model's own, which its layers cast to."""
         dtype = torch._C._nn._parse_to(*args, **kwargs)[1]  # type: ignore[attr-defined]
@@ -163,7 +191,7 @@ class KerasNetwork(AdaptedNetwork):
 
     def _weights(self) -> Iterator[tuple[Any, Tensor]]:
         for module, layer in [(self, self.model.value), *((part, part.layer.value) for part in self._parts())]:
-            yield from zip(variables_of(layer), module._parameters.values(), strict=True)
+            yield from zip(variables_of(layer), held_by(module), strict=True)
 
     def _parts(self) -> list[LayerPart]:
         """The parts, in order; BadNetwork where the model has other layers or weights by now."""
@@ -180,11 +208,8 @@ class KerasNetwork(AdaptedNetwork):
     def _same_weights(self, parts: list[LayerPart]) -> bool:
         owners = [(self, self.model.value), *((part, part.layer.value) for part in parts)]
         if self.copied:
-            return all(len(variables_of(layer)) == len(module._parameters) for module, layer in owners)
-        return all(
-            [*map(id, module._parameters.values())] == [id(each._value) for each in variables_of(layer)]
-            for module, layer in owners
-        )
+            return all(len(variables_of(layer)) == len(held_by(module)) for module, layer in owners)
+        return all([*map(id, held_by(module))] == [id(each._value) for each in variables_of(layer)] for module, layer in owners)
 
     def _turned(self, value: Any) -> Any:
         """A part of the output, with the channels before space."""

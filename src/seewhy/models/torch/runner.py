@@ -124,7 +124,8 @@ class Runner:
 
     def answer(self, raw: Tensor, scores: Tensor) -> Answer:
         """The answer of the model, from the raw numbers and the scores made of them."""
-        return self.reader.answer(raw, scores)
+        answer, left = self.reader.answer(raw, scores), self.reader.left_off.note
+        return answer._replace(notes=(*answer.notes, left)) if self.aims and left else answer
 
     def called(self, x: Tensor) -> Any:
         """The unchanged output of the network for images x; BadNetwork where it fails."""
