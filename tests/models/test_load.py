@@ -7,7 +7,7 @@ import torch
 import seewhy
 from seewhy import load
 from seewhy.errors import BadParameter, BadWeights, NoSuchName
-from seewhy.models.load import SOURCES, ModelSource, source_of
+from seewhy.models.load import SOURCES, ModelSource, is_saved_model, source_of
 from seewhy.models.zoo.sources import Loaded
 from seewhy.prepare.fit import Fit
 
@@ -246,6 +246,9 @@ def test_every_source_in_the_list_names_a_function(source):
         ("net.py", "code:code_network", "net.py"),
         ("package.module:net", "code:code_network", "package.module:net"),
         ("some/net.pt2", "saved:saved_network", "some/net.pt2"),
+        ("http://localhost:8080/x.py:net", "service.service:service_function", "http://localhost:8080/x.py:net"),
+        ("HTTPS://host/x.tflite", "service.service:service_function", "HTTPS://host/x.tflite"),
+        ("some/net.tflite", "tflite:tflite_function", "some/net.tflite"),
         ("/some/net.safetensors", "saved:saved_network", "/some/net.safetensors"),
         ("~/nets/vit", "hugging_face:hugging_face", "~/nets/vit"),
         (".", "hugging_face:hugging_face", "."),
@@ -267,3 +270,12 @@ def test_a_new_source_is_one_function_and_one_line(monkeypatch):
     assert (model.answer(np.zeros((1, 3, 1, 1), np.float32)).scores.shape, model.weights) == ((1, 4), "mine")
     with pytest.raises(NoSuchName, match=r"Closest: mine/4.*or mine/NUMBER"):
         load("mines/4")
+
+
+def test_a_folder_of_a_saved_model_is_known_by_what_lies_in_it(tmp_path):
+    (tmp_path / "net").mkdir()
+    assert source_of(str(tmp_path / "net"))[0].path.endswith(":hugging_face")
+    (tmp_path / "net" / "saved_model.pb").write_bytes(b"")
+    assert source_of(str(tmp_path / "net"))[0].path.endswith(":saved_model_function")
+    for spec in ("x" * 10_000, "a\0b", "~nobody-of-that-name/x"):
+        assert not is_saved_model(spec)

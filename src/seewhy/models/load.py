@@ -4,6 +4,7 @@ SOURCES is the list of where networks come from.  A new source is one file in `z
 a `Request`, and one line in the list.
 """
 
+import os
 import re
 import sys
 from collections.abc import Callable, Mapping
@@ -107,7 +108,7 @@ def is_tflite(spec: str) -> bool:
 
 def is_saved_model(spec: str) -> bool:
     """Is this a folder of TensorFlow's SavedModel?"""
-    return spec != "" and "\0" not in spec and (Path(spec).expanduser() / "saved_model.pb").is_file()
+    return spec != "" and os.path.isfile(os.path.join(os.path.expanduser(spec), "saved_model.pb"))
 
 
 def is_folder(spec: str) -> bool:

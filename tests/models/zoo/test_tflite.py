@@ -6,6 +6,8 @@ import subprocess
 import sys
 import warnings
 import zipfile
+from importlib import import_module
+from importlib.util import find_spec
 from io import BytesIO
 from pathlib import Path
 
@@ -29,11 +31,13 @@ def litert():
 
 @pytest.fixture(scope="module")
 def tensorflow():
+    if find_spec("tensorflow") is None:
+        pytest.skip("needs TensorFlow (make test-frameworks)")
     if os.environ.get("KERAS_BACKEND") == "torch":
         pytest.skip("TensorFlow imports Keras, and Keras on torch ends the process there (make test-frameworks)")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # its own, as it is imported
-        return pytest.importorskip("tensorflow", reason="needs TensorFlow (make test-frameworks)")
+        return import_module("tensorflow")
 
 
 def details(dtype, scale=None, zero=0):
