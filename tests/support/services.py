@@ -3,12 +3,14 @@
 import base64
 import json
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from email import message_from_bytes
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -41,12 +43,16 @@ class Told(NamedTuple):
 class Service:
     """A service on this machine.  answer: what it says to each question; asked: the questions so far."""
 
-    def __init__(self, answer: Callable[[Asked], Told | Any]) -> None:
+    def __init__(self, answer: Callable[[Asked], Told | Any], certificate: tuple[Path, Path] | None = None) -> None:
         self.answer, self.asked, self.at_once, self.most_at_once = answer, list[Asked](), 0, 0
         self.lock, self.connections = threading.Lock(), list[socket.socket]()
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self.server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        if certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*certificate)
+            self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
+        self.url = f"http{'s' * (certificate is not None)}://127.0.0.1:{self.server.server_port}"
         self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.005}, daemon=True)
         self.thread.start()
 
@@ -64,9 +70,9 @@ class Service:
 
 
 @contextmanager
-def service(answer: Callable[[Asked], Any]) -> Iterator[Service]:
-    """A service that lives as long as the block."""
-    made = Service(answer)
+def service(answer: Callable[[Asked], Any], certificate: tuple[Path, Path] | None = None) -> Iterator[Service]:
+    """A service that lives as long as the block; certificate: its files of that and of its key, for https."""
+    made = Service(answer, certificate)
     try:
         yield made
     finally:

@@ -4,6 +4,8 @@ import gc
 import logging
 import pickle
 import random
+import shutil
+import subprocess
 import threading
 import time
 from datetime import UTC, datetime, timedelta
@@ -288,6 +290,24 @@ def test_what_is_no_address_or_no_file_of_certificates_is_refused(tmp_path):
             client("https://localhost/", ca=str(ca))
     with pytest.raises(BadParameter, match="no address"):
         client("http://exa\u2000mple.org/")
+
+
+@pytest.fixture
+def certificate(tmp_path):
+    """A certificate for this machine that nobody but itself has signed, and its key."""
+    if shutil.which("openssl") is None:
+        pytest.skip("needs openssl")
+    words = "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=127.0.0.1 -addext subjectAltName=IP:127.0.0.1 -keyout key"
+    subprocess.run(["openssl", *words.split(), "-out", "cert"], cwd=tmp_path, check=True, capture_output=True)
+    return tmp_path / "cert", tmp_path / "key"
+
+
+def test_certificates_are_looked_at(certificate):
+    with service(echo, certificate) as s:
+        assert s.url.startswith("https://")
+        with pytest.raises(NoService, match=r"certificate.*ca=FILE"):
+            client(s.url).ask([post("x")])
+        assert client(s.url, ca=str(certificate[0])).ask([post("x")]) == [b"x"]
 
 
 def test_a_get_has_no_body_and_the_same_header():
