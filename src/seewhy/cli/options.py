@@ -140,7 +140,8 @@ def model_option(words: str = "As for explain.") -> Callable[..., Any]:
 MODEL_OPTIONS = (
     click.option("--weights", metavar="FILE", help=".safetensors, a state dict or checkpoint; else the pretrained."),
     click.option("--labels", metavar="FILE", help="Names of the classes, one a line or JSON; else the weights' own."),
-    click.option("--option", "options", type=KeyValue(), multiple=True, help="For the network's constructor."),
+    click.option("--option", "options", type=KeyValue(), multiple=True,
+                 help="For the network's constructor; of a service, how it is asked."),
     click.option("--prepare", type=KeyValue(), multiple=True,
                  help="Preprocessing: size=256 crop=224 mean=0.5 std=0.5, of volumes also orientation=RAS spacing=1 "
                       "window=-100,400; repeatable; else that of the weights."),
