@@ -238,7 +238,7 @@ def test_misuse_is_one_line_and_exit_code_two(run, photo, name):
     assert usage or len(result.stderr.splitlines()) == 1
 
 
-@pytest.mark.parametrize(("spec", "said"), [("timm/test_resnett", "test_resnet"), ("keras/vgg", "torchvision/NAME")])
+@pytest.mark.parametrize(("spec", "said"), [("timm/test_resnett", "test_resnet"), ("mxnet/vgg", "torchvision/NAME")])
 def test_an_unknown_model_is_misuse(photo, spec, said):
     result = CliRunner().invoke(command.main, ["explain", str(photo("cat.png")), "--model", spec])
     assert (result.exit_code, len(result.stderr.splitlines())) == (2, 1)

@@ -72,8 +72,8 @@ class Options:
 @click.command()
 @click.argument("photos", nargs=-1, required=True, metavar="PHOTO...")
 @model_option(
-    "torchvision/NAME, timm/NAME, hf/ORG/NAME, keras/NAME, demo/NAME, a folder, FILE.py:NAME, module:NAME, http://HOST/PATH, or "
-    "a file: .pt2, .keras, .tflite."
+    "torchvision/NAME, timm/NAME, hf/ORG/NAME, keras/NAME, demo/NAME, a folder, FILE.py:NAME, module:NAME, http://HOST/PATH, "
+    "or a file: .pt2, .keras, .tflite."
 )
 @model_options
 @click.option(
