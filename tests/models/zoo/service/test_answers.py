@@ -113,6 +113,7 @@ def test_images_of_one_request_have_as_many_scores():
 
 def test_values_are_described_within_bounds():
     assert described({"a": 1}) == "an object with a"
+    assert described({"error": "no GPU", "code": 3}) == "an object with error, code ('no GPU')"
     assert described([[1]]) == "a list of 1, the first a list of 1, the first 1"
     assert len(described("x" * 10**6)) < 100
     assert len(described({str(i): i for i in range(10**4)})) < 200

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -315,6 +316,41 @@ def test_secrets_are_in_no_file_and_on_no_line(tmp_path):
         assert SECRET.encode() not in path.read_bytes()
     assert "--option header=..." in examined.stdout.replace("'", "")
     assert f"{s.url}/score?..." in examined.stdout
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [lambda a: {"error": f"token {a.headers['X-Key']} is old"}, lambda a: Told(a.headers["X-Key"].encode()),
+     lambda a: a.headers, lambda a: [a.path],
+     lambda a: {"inputs": [{"name": a.headers["X-Key"], "datatype": "X", "shape": []}], "outputs": []}],
+)  # fmt: skip
+@pytest.mark.parametrize("path", ["/score", "/v2/models/net", "/v1/models/net:predict"])
+def test_a_service_that_repeats_secrets_in_what_is_no_score_does_not_get_them_told(answer, path):
+    with service(answer) as s, pytest.raises((BadNetwork, BadParameter)) as caught:
+        load(f"{s.url}{path}?key={SECRET}", options={"header": {"X-Key": SECRET}})
+    error: BaseException | None = caught.value
+    while error is not None:
+        assert SECRET[:6] not in str(error)
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+
+
+def test_how_it_was_asked_is_said_where_it_refuses_the_first_photo():
+    with service(lambda _: Told({"detail": [{"msg": "field required"}]}, 422)) as s:
+        with pytest.raises(
+            BadNetwork, match=r"answers 422: field required\. \(It was sent a grey photo of 224 x 224; the options kind="
+        ):
+            load(f"{s.url}/score")
+        with pytest.raises(BadNetwork, match="grey photo of 8 x 9"):
+            load(f"{s.url}/score", options={"size": (8, 9)})
+
+
+def test_a_model_is_sent_to_another_process_with_all_that_it_knows():
+    for kind in ("labels", "kserve binary"):
+        answer, path, options, prepare = KINDS[kind]
+        with service(answer) as s:
+            model = load(f"{s.url}{path}", options=options, prepare=prepare)
+            (first,), (again,) = (seewhy.occlusion(m, photo(), **WINDOW) for m in (model, pickle.loads(pickle.dumps(model))))
+            np.testing.assert_array_equal(first.values, again.values)
 
 
 def test_what_a_person_should_know_is_said(monkeypatch):

@@ -10,7 +10,7 @@ from seewhy.errors import BadNetwork, BadParameter
 from seewhy.json_text import json_of
 from seewhy.printable import printable, quoted
 
-from .refusals import page
+from .refusals import MESSAGES, page
 
 LABEL = ("label", "name", "class", "class_name", "className", "displayName", "tagName")  # keys of lists of results
 SCORE = ("score", "probability", "confidence", "prob", "value")
@@ -155,7 +155,8 @@ def _followed(value: Any, path: tuple[str | int, ...], shown: str) -> Any:
 def described(value: Any) -> str:
     """What a value of JSON is, in a few words."""
     if isinstance(value, Mapping):
-        return f"an object with {_some([*map(str, value)])}" if value else "an empty object"
+        said = [f" ({quoted(value[key], 100)})" for key in MESSAGES if isinstance(value.get(key), str)][:1]
+        return f"an object with {_some([*map(str, value)])}" + "".join(said) if value else "an empty object"
     if isinstance(value, list):
         return f"a list of {len(value)}" + (f", the first {described(value[0])}" if value else "")
     return f"the text {quoted(value, 60)}" if isinstance(value, str) else quoted(value, 60)

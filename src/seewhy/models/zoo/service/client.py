@@ -46,7 +46,8 @@ class Client:
         try:
             httpx.URL(address.url)
         except httpx.InvalidURL as error:
-            raise BadParameter(f"{address.shown} is no address of a service: {self.without_secrets(str(error))}") from None
+            words = without_secrets(str(error), address.secrets)
+            raise BadParameter(f"{address.shown} is no address of a service: {words}") from None
 
     def __getstate__(self) -> dict[str, Any]:
         return {"address": self.address, "options": self.options}
@@ -55,8 +56,8 @@ class Client:
         self.__init__(**state)
 
     def get(self, address: Address) -> bytes:
-        """The answer to a question without a body, such as what the service knows of its model."""
-        return self._waited_for([(address, None)])[0]
+        """The answer to a question without a body, such as what the service knows of its model; without secrets."""
+        return self.without_secrets(self._waited_for([(address, None)])[0])
 
     def ask(self, posts: Sequence[Callable[[], Post]]) -> list[bytes]:
         """The answers to all of them, in their order; each is made when it is its turn.
@@ -66,9 +67,9 @@ class Client:
         """
         return self._waited_for([(self.address, post) for post in posts])
 
-    def without_secrets(self, text: str) -> str:
-        """A text that the service, or a library, wrote, without what a person sent in confidence."""
-        return without_secrets(text, [*self.address.secrets, *self.options.secrets])
+    def without_secrets(self, answer: bytes) -> bytes:
+        """What a service wrote, without what a person sent in confidence."""
+        return without_secrets(answer.decode("utf-8", "replace"), [*self.address.secrets, *self.options.secrets]).encode()
 
     def _waited_for(self, questions: Any) -> list[bytes]:
         """The answers; the thread that talks is told to stop where the wait ends, also by Ctrl-C."""

@@ -1,6 +1,7 @@
 """A model behind an address, `load("http://localhost:8080/predict")`: how it is asked is told by its path or by the options."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any
 from warnings import warn
@@ -8,7 +9,7 @@ from warnings import warn
 import numpy as np
 from numpy.typing import NDArray
 
-from seewhy.errors import BadNetwork, BadParameter
+from seewhy.errors import BadNetwork, BadParameter, NoService
 from seewhy.models.function import KnownFunction
 from seewhy.models.hazard import NOTE, WARNING, Hazard
 from seewhy.models.model import RANDOM
@@ -64,7 +65,15 @@ class ServiceFunction(KnownFunction):
 
     def labels_of(self, photo: NDArray[np.uint8]) -> list[str] | None:
         """The names of the classes, in alphabetical order, where the scores of a photo (h, w, 3) come by label."""
-        (row,) = self._rows(photo[None])
+        try:
+            (row,) = self._rows(photo[None])
+        except NoService:
+            raise
+        except BadNetwork as error:
+            raise BadNetwork(
+                f"{error} (It was sent a grey photo of {photo.shape[0]} x {photo.shape[1]}; the options kind=, template=, field= "
+                "and size= say how it wants to be asked.)"
+            ) from None
         return sorted(row) if isinstance(row, dict) else None
 
     def _rows(self, images: NDArray[Any]) -> list[Any]:
@@ -75,8 +84,15 @@ class ServiceFunction(KnownFunction):
             )
         parts = portions(images, self.exchange.together, self.exchange.only)
         bodies = self.client.ask([partial(self.exchange.post, part) for part, _count in parts])
-        answers = [self.exchange.rows(body, len(part))[:count] for body, (part, count) in zip(bodies, parts, strict=True)]
+        answers = [self._read(body, len(part))[:count] for body, (part, count) in zip(bodies, parts, strict=True)]
         return [row for rows in answers for row in rows]
+
+    def _read(self, body: bytes, images: int) -> list[Any]:
+        """The rows in an answer; where there are none, the error quotes no secret, though the service may repeat it."""
+        with suppress(BadNetwork):
+            return self.exchange.rows(body, images)
+        self.exchange.rows(self.client.without_secrets(body), images)
+        raise BadNetwork(f"{self.exchange.shown} answers with what a header or the address says, and with no scores.")
 
 
 def _exchange(address: Address, options: ServiceOptions, output: Any, make: Any) -> tuple[Exchange, Any, str | None]:
