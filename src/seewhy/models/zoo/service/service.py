@@ -71,8 +71,8 @@ class ServiceFunction(KnownFunction):
             raise
         except BadNetwork as error:
             raise BadNetwork(
-                f"{error} (It was sent a grey photo of {photo.shape[0]} x {photo.shape[1]}; the options kind=, template=, field= "
-                "and size= say how it wants to be asked.)"
+                f"{error} (It was sent a grey photo of {photo.shape[0]} x {photo.shape[1]}; the options kind=, template=, "
+                "field= and size= say how it wants to be asked.)"
             ) from None
         return sorted(row) if isinstance(row, dict) else None
 
