@@ -77,4 +77,4 @@ def _require_readable(model: Model, method: Recipe) -> None:
         return
     reads = f"{method.name} reads {READINGS[method.reads].what}"
     if "image" in needs or "layers" not in model.gives:
-        require(model, "gradients", reads, WITHOUT if "layers" in model.gives else TRY)
+        require(model, "gradients", reads, getattr(model, "instead", WITHOUT) if "layers" in model.gives else TRY)

@@ -63,6 +63,14 @@ class Layer(NamedTuple):
     cells: Place | None = None  # where its cells lie in the image, as far as known
 
 
+PASSING = ("Pool", "Drop", "Identity", "Flatten")  # in the names of layers that only pass on what another layer computed
+
+
+def computes(kind: str) -> bool:
+    """Does a layer of that kind do more than to pass on what another layer computed?"""
+    return not any(part in kind for part in PASSING)
+
+
 @dataclass(frozen=True, eq=False)
 class Evidence:
     """What the passes leave at one layer."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 BATCH = 32  # images per pass at most, where the person has not said
+GEOMETRIES = ("receptive-field", "plain")  # where a map's cells lie: where they look, or spread evenly
 COPIES = 8  # where the graph of the whole network is kept: more are no faster on a CPU, and take memory
 
 

@@ -12,7 +12,7 @@ from seewhy.targets.labels import read_labels
 
 from .function import FunctionModel
 from .model import SCORES
-from .settings import Settings
+from .settings import GEOMETRIES, Settings
 
 
 def wrap(
@@ -72,6 +72,8 @@ def wrap(
         raise BadParameter(f"scores={scores!r}: it is one of {', '.join(SCORES)}.")
     if batch_size is not None and (not isinstance(batch_size, int) or not 1 <= batch_size <= 10**6):
         raise BadParameter(f"batch_size={quoted(batch_size)}: a whole number; at least one image goes through at a time.")
+    if geometry not in GEOMETRIES:
+        raise BadParameter(f"geometry={geometry!r}: it is one of {', '.join(GEOMETRIES)}.")
     if channels is not None and (isinstance(channels, bool) or not isinstance(channels, int) or channels == 0):
         raise BadParameter(f"channels={quoted(channels)}: a dimension of the batches, such as 1, 2 or -1; 0 holds the images.")
     settings = Settings(
@@ -97,7 +99,7 @@ class Adapter(NamedTuple):
     framework: str  # its module: where nobody has imported it, no network of it can have been given
     kinds: tuple[str, ...]  # classes of its networks, by their names in that module
     module: str  # imported when such a network comes
-    model: str  # the class in it that is called with a network and its Settings
+    model: str  # the class or function in it that is called with a network and its Settings
 
     def reads(self, network: Any) -> bool:
         """Is this network one of its kinds?"""
@@ -109,4 +111,6 @@ ADAPTERS = (  # the first that reads a network takes it; a new one is a folder b
     Adapter("keras", ("layers.Layer",), "seewhy.models.keras.adapter", "keras_model"),  # on torch, they are modules, too
     Adapter("torch", ("jit.ScriptModule", "export.ExportedProgram"), "seewhy.models.torch.sealed", "SealedModel"),
     Adapter("torch", ("nn.Module",), "seewhy.models.torch.model", "TorchModel"),
+    Adapter("onnx", ("ModelProto",), "seewhy.models.onnx.model", "onnx_model"),
+    Adapter("onnxruntime", ("InferenceSession",), "seewhy.models.onnx.model", "onnx_model"),
 )

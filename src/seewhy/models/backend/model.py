@@ -14,7 +14,7 @@ from seewhy.errors import BadParameter, NeedsGradients, NoSuchName, NotApplicabl
 from seewhy.images.inputs import Images, PreparedBatch, sort_out
 from seewhy.images.places import Gaze, Place
 from seewhy.models.function import FunctionModel, is_distribution
-from seewhy.models.model import INPUT, Answer, Attended, Bias, Evidence, Examination, Head, Layer, Trace
+from seewhy.models.model import INPUT, Answer, Attended, Bias, Evidence, Examination, Head, Layer, Trace, computes
 from seewhy.models.rule import Balanced, Relevance, Rule
 from seewhy.models.settings import Settings
 from seewhy.prepare.batch import Batch, batches, blank
@@ -43,7 +43,8 @@ class BackendModel(FunctionModel):
         super().__init__(backend.output, adapted)
         self.backend, self.task = backend, settings.task
         self.gives = backend.gives
-        self.explains = settings.scores or "logits"
+        self.explains, self.geometry = settings.scores or "logits", settings.geometry
+        self.widest = False  # the default layer is the last of the widest maps
         self.reached: dict[tuple[int, ...], str] = {}  # by the size of images: the last layer that a gradient reaches
         self.surveys: dict[tuple[int, ...], Mapping[str, LayerSight]] = {}  # by the size of images
 
@@ -100,8 +101,10 @@ class BackendModel(FunctionModel):
         yield BackendScorer(self, numbers(x).dtype, answer.normalised)
 
     def aimed(self, aims: Sequence[Aim], x: Array, view: ImageView) -> tuple["BackendModel", tuple[Pinned, ...]]:
+        model: Any
         model, pinned = super().aimed(aims, x, view)
-        return model, pinned  # type: ignore[return-value] - a copy of this model
+        model.widest = aims[0].widest
+        return model, pinned
 
     # layers
 
@@ -130,13 +133,19 @@ class BackendModel(FunctionModel):
         """The layer of images like x (n, c, *space) that is explained where none is named; None where there is none."""
         self._require_layers()
         x = numbers(x)
-        wide = [name for name, each in self.surveyed(x).items() if each.connected and prod(each.shape[1:]) > 1]
-        if not wide:
+        known = {name: each for name, each in self.surveyed(x).items() if each.connected and prod(each.shape[1:]) > 1}
+        maps = [name for name, each in known.items() if computes(each.kind)]
+        if not maps:
             return None
-        name = self.reached.get(tuple(x.shape[1:]), wide[-1])
-        each = self.surveyed(x)[name]
-        why = f"the last layer that still has space ({prod(each.shape[1:])} cells) and that the scores rest on"
-        return name, self._layer(each)._replace(default=True, why=why)
+        name = self.reached.get(tuple(x.shape[1:]), maps[-1])
+        cells = "x".join(map(str, known[name].shape[1:]))
+        why = f"the last layer that still has space ({cells} cells) and that the scores rest on"
+        if self.widest and len({known[each].shape for each in maps}) > 1:
+            name = max(reversed(maps), key=lambda each: known[each].shape[0])  # the last of equals
+            width, *sides = known[name].shape
+            cells = "x".join(map(str, sides))
+            why = f"the last of the widest maps ({width} channels, {cells} cells) that the score rests on"
+        return name, self._layer(known[name])._replace(default=True, why=why)
 
     def _layer(self, each: LayerSight) -> Layer:
         return Layer(each.kind, each.shape, each.calls, each.connected, cells=each.cells, sees=tuple(range(1, each.calls + 1)))
@@ -166,7 +175,7 @@ class BackendModel(FunctionModel):
 
     def cells(self, layer: str, x: Array) -> tuple[tuple[int, ...], Place] | None:
         """The grid of a layer, and where its cells lie in images like x; None where that is not known."""
-        each = self.surveyed(numbers(x)).get(layer.partition("#")[0])
+        each = self.surveyed(numbers(x)).get(layer.partition("#")[0]) if self.geometry != "plain" else None
         return None if each is None or each.cells is None else (each.shape[1:], each.cells)
 
     def gaze(self, layer: str, x: Array) -> Gaze | None:
@@ -229,7 +238,8 @@ class BackendModel(FunctionModel):
 
     def scores_of(self, output: Any, n: int) -> NDArray[Any]:
         """The raw scores (n, k) in what the network gave for n images, checked."""
-        return self._checked(numbers(output), np.empty((n, 0)))
+        raw = np.stack([aim.read(output) for aim in self.aims], 1) if self.aims else numbers(output)
+        return self._checked(raw, np.empty((n, 0)))
 
     def _last_reached(self, x: NDArray[Any], targets: Sequence[Target], rule: Any) -> str | None:
         """The last layer with space that a gradient from the scores reaches; None where none is."""

@@ -34,8 +34,6 @@ from .network_call import NetworkCall
 from .output import OutputReader
 from .scores import TASKS, could_be_sigmoids, ends_in_sigmoid, part_of, picked, raw_scores, rivals
 
-GEOMETRIES = ("receptive-field", "plain")  # where a map's cells lie: where they look, or spread evenly
-
 
 class Runner:
     """A network, how it is called, how its output is read, and what earlier passes showed: all that a pass needs.
@@ -51,8 +49,6 @@ class Runner:
             raise BadParameter(
                 f'scores={settings.scores!r}: a regression has no probabilities; leave scores= or task="regression" out.'
             )
-        if settings.geometry not in GEOMETRIES:
-            raise BadParameter(f"geometry={settings.geometry!r}: it is one of {', '.join(GEOMETRIES)}.")
         self.call = NetworkCall(network, settings)
         task = "regression" if self.call.towers else settings.task
         self.settings = replace(settings, name=settings.name or type(self.call.original).__name__, task=task)

@@ -2,11 +2,10 @@
 
 from collections.abc import Callable, Iterable, Sequence
 
-from seewhy.models.model import Layer
+from seewhy.models.model import Layer, computes
 
 from .layout import Layout
 
-PASSING = ("Pool", "Drop", "Identity", "Flatten")  # layers that only pass on what another layer computed
 Known = Callable[[str], Layer]  # what is known of a layer, by its name
 LayoutOf = Callable[[str], Layout | None]
 
@@ -74,8 +73,3 @@ def has_space(layer: Layer, layout: Layout | None) -> bool:
         return False
     inner = not layout.channels_first and layer.kind.startswith("Linear")  # queries, keys and values: no result of a block
     return not inner and computes(layer.kind)
-
-
-def computes(kind: str) -> bool:
-    """Does a layer of that kind do more than to pass on what another layer computed?"""
-    return not any(part in kind for part in PASSING)

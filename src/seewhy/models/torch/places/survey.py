@@ -11,11 +11,11 @@ from torch import Tensor, nn
 
 from seewhy.errors import BadNetwork
 from seewhy.memory import out_of_memory
-from seewhy.models.model import Layer
+from seewhy.models.model import Layer, computes
 from seewhy.models.torch.inputs import by_proposal, detects
 from seewhy.models.torch.passes.taps import Stop, activation_of, hooked, modules_of
 
-from .default import computes, has_space, last_map, widest_map
+from .default import has_space, last_map, widest_map
 from .experiment import Responses, probes
 from .layout import Layout, Located, located
 from .marks import Mark, entangled
