@@ -107,7 +107,7 @@ def in_keras() -> Adapted:
 
 @cache
 def onnx_file() -> str:
-    """The network as an ONNX file, with as many images a pass as there are."""
+    """The network as an ONNX file, for any number of images of any size."""
     pytest.importorskip("onnxruntime")
     onnx = pytest.importorskip("onnx")
     make, w = onnx.helper, weights()
@@ -121,7 +121,7 @@ def onnx_file() -> str:
     nodes.append(make.make_node("Gemm", ["flat", "fc.weight", "fc.bias"], ["scores"], "fc", transB=1))
     floats = onnx.TensorProto.FLOAT
     graph = make.make_graph(
-        nodes, "pooled", [make.make_tensor_value_info("image", floats, ["n", 3, *networks.SIDES])],
+        nodes, "pooled", [make.make_tensor_value_info("image", floats, ["n", 3, "h", "w"])],
         [make.make_tensor_value_info("scores", floats, ["n", networks.CLASSES])],
         [onnx.numpy_helper.from_array(value, name) for name, value in w.items()],
     )  # fmt: skip
@@ -132,9 +132,9 @@ def onnx_file() -> str:
 
 def in_onnx() -> Adapted:
     path = onnx_file()
-    return Adapted(seewhy.load(path), unturned, Path(path).read_bytes)
+    return Adapted(seewhy.load(path, geometry="plain"), unturned, Path(path).read_bytes)
 
 
 MAKERS: dict[str, Callable[[], Adapted]] = {
-    "torch": in_torch, "numpy": in_numpy, "function": as_function, "keras": in_keras,
+    "torch": in_torch, "numpy": in_numpy, "function": as_function, "keras": in_keras, "onnx": in_onnx,
 }  # fmt: skip

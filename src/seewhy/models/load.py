@@ -32,8 +32,9 @@ def load(
 
     spec: also a detector or segmenter, as in "torchvision/fasterrcnn_resnet50_fpn"; `hf/ORG/NAME` or a folder that transformers
         saved; `path/to/file.py:net` or `package.module:net`, a network or a function that makes one; a file of torch.export
-        (.pt2), or, where it is trusted, TorchScript; "keras/resnet50" and others of keras.applications, or a file that Keras
-        saved (.keras, .h5); a .tflite file or a folder of SavedModel, for scores; or a service, `http://HOST/PATH`.
+        (.pt2), or, where it is trusted, TorchScript; an .onnx file, which onnxruntime runs without torch; "keras/resnet50" and
+        others of keras.applications, or a file that Keras saved (.keras, .h5); a .tflite file or a folder of SavedModel, for
+        scores; or a service, `http://HOST/PATH`.
     weights: a safetensors file or a state dict that torch.load(weights_only=True) reads, also inside a checkpoint or behind a
         prefix, loaded strictly, halves cast up; a torchvision tag such as "IMAGENET1K_V2"; "random" for an untrained network
         (to look at its layers); or None for the library's own pretrained weights.
@@ -72,12 +73,14 @@ class ModelSource(NamedTuple):
     path: str  # module:function, imported on first use, since a source may need a library that is not installed
     prefixes: tuple[str, ...] = ()  # a spec begins with one of these, and the network's name stands behind it
     matches: Callable[[str], bool] = lambda spec: False  # or the whole spec is the name, where this is true of it
+    needs: tuple[str, ...] = ("torch",)  # what has to be installed
+    extra: str = "torch"  # of seewhy, which brings it
 
     @property
     def function(self) -> Callable[[Request], Loaded]:
-        """What loads a network; MissingExtra where torch is not installed and its module needs it."""
+        """What loads a network; MissingExtra where a library that its module needs is not installed."""
         module, _, name = self.path.partition(":")
-        return getattr(need("torch", module), name)
+        return getattr(need(self.needs, module, self.extra), name)
 
 
 def is_address(spec: str) -> bool:
@@ -111,6 +114,11 @@ def is_saved_model(spec: str) -> bool:
     return spec != "" and os.path.isfile(os.path.join(os.path.expanduser(spec), "saved_model.pb"))
 
 
+def is_onnx(spec: str) -> bool:
+    """Is this a file of ONNX, as its ending tells?"""
+    return Path(spec).suffix.lower() == ".onnx"
+
+
 def is_folder(spec: str) -> bool:
     """Is this a folder, or written like the path of one?"""
     return spec != "" and (Path(spec).is_dir() or spec.startswith(("/", "./", "../", "~")))
@@ -124,12 +132,14 @@ SOURCES = (  # the first that a spec fits loads it
     ModelSource("demo/NAME", "seewhy.models.zoo.demo:demo_network", ("demo/",)),
     ModelSource("http://HOST/PATH", "seewhy.models.zoo.service.service:service_function", matches=is_address),
     ModelSource("path/to/file.py:NAME, module:NAME", "seewhy.models.zoo.code:code_network", matches=is_code),
+    ModelSource("an .onnx file", "seewhy.models.zoo.onnx:onnx_network", matches=is_onnx, needs=("onnx", "onnxruntime"),
+                extra="onnx"),
     ModelSource("a .pt2 or TorchScript file", "seewhy.models.zoo.saved:saved_network", matches=is_network_file),
     ModelSource("a .keras or .h5 file", "seewhy.models.zoo.keras_saved:keras_file", matches=is_keras_file),
     ModelSource("a .tflite file", "seewhy.models.zoo.tflite:tflite_function", matches=is_tflite),
     ModelSource("a folder of SavedModel", "seewhy.models.zoo.saved_model:saved_model_function", matches=is_saved_model),
     ModelSource("a folder of transformers", "seewhy.models.zoo.hugging_face:hugging_face", matches=is_folder),
-)
+)  # fmt: skip
 
 
 def source_of(spec: str) -> tuple[ModelSource, str]:

@@ -38,14 +38,15 @@ class Loaded(NamedTuple):
     found_output: bool = False  # `output` of the request was read here, and `wrap` need not know of it
 
 
-def need(package: str, module: str | None = None, extra: str = "torch") -> Any:
-    """Import a module of a package, by default the package; MissingExtra where the package, or torch, is not installed."""
+def need(packages: str | tuple[str, ...], module: str | None = None, extra: str = "torch") -> Any:
+    """Import a module, by default the first of the packages; MissingExtra where one of these, or torch, is not installed."""
+    packages = (packages,) if isinstance(packages, str) else packages
     try:
-        return import_module(module or package)
+        return import_module(module or packages[0])
     except ModuleNotFoundError as error:
-        if error.name and error.name.partition(".")[0] not in (package, "torch"):
+        if error.name and error.name.partition(".")[0] not in (*packages, "torch"):
             raise
-        raise MissingExtra(error.name or package, extra) from None
+        raise MissingExtra(error.name or packages[0], extra) from None
 
 
 def construct(make: Callable[[], Any], request: Request) -> Any:

@@ -1,0 +1,112 @@
+"""From a graph or a session to a model."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import onnxruntime
+import pytest
+from onnx import helper
+
+import seewhy
+from seewhy.errors import BadParameter, InSpace
+from support.onnx_graphs import FLOAT, classifier, drawn, model, node, saved
+
+X = drawn(2, 3, 12, 16)
+
+
+def with_end(kind, **more):
+    proto = classifier()
+    proto.graph.node.append(node(kind, ["scores"], ["chances"], "end", **more))
+    proto.graph.output[0].CopyFrom(helper.make_tensor_value_info("chances", FLOAT, ["n", 5]))
+    return proto
+
+
+@pytest.mark.parametrize("kind", ["Softmax", "LogSoftmax"])
+def test_a_softmax_at_the_end_is_explained_at_the_logit(kind):
+    plain, net = seewhy.wrap(classifier(), name="made"), seewhy.wrap(with_end(kind, axis=1), name="made")
+    for a, b in zip(seewhy.grad_cam(net, X), seewhy.grad_cam(plain, X), strict=True):
+        np.testing.assert_array_equal(a.values, b.values)
+        assert (a.source.scores, a.source.score, a.source.probability) == ("logits", b.source.score, b.source.probability)
+        assert any(f"the {kind} that the network ends in was taken off" in note for note in a.source.warnings)
+
+
+def test_probabilities_are_asked_for():
+    net = seewhy.wrap(with_end("Softmax", axis=1), name="made", scores="probability")
+    raw = seewhy.wrap(classifier(), name="made").answer(X).scores
+    np.testing.assert_allclose(net.answer(X).scores, np.exp(raw) / np.exp(raw).sum(1, keepdims=True), rtol=1e-5)
+
+
+def test_a_sigmoid_at_the_end_means_many_labels():
+    net = seewhy.wrap(with_end("Sigmoid"), name="made")
+    assert net.task == "multi-label"
+    raw = seewhy.wrap(classifier(), name="made").answer(X).scores
+    np.testing.assert_allclose(net.answer(X).scores, raw, rtol=1e-6)
+    np.testing.assert_allclose(net.answer(X).probabilities, 1 / (1 + np.exp(-raw)), rtol=1e-6)
+
+
+@pytest.mark.parametrize("source", ["path", "bytes"])
+def test_a_session_is_read(source, tmp_path):
+    path = saved(classifier(), tmp_path / "net.onnx")
+    given = str(path) if source == "path" else path.read_bytes()
+    session = onnxruntime.InferenceSession(given, providers=["CPUExecutionProvider"])
+    net = seewhy.wrap(session)
+    assert net.name == "the ONNX model"
+    np.testing.assert_allclose(net.answer(X).scores, session.run(None, {"image": X})[0], rtol=1e-5)
+    with pytest.raises(BadParameter, match="runs where it runs"):
+        seewhy.wrap(session, device="cpu")
+
+
+def test_a_session_may_also_be_a_plain_function(tmp_path):
+    path = saved(classifier(), tmp_path / "net.onnx")
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    plain = seewhy.wrap(lambda x: session.run(None, {"image": x})[0], takes="float", scores="logits")
+    for a, b in zip(
+        seewhy.occlusion.using(window=5)(plain, X), seewhy.occlusion.using(window=5)(seewhy.load(path), X), strict=True
+    ):
+        np.testing.assert_allclose(a.values, b.values, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("stray", [{"dtype": "float16"}, {"grid": (2, 2)}, {"tokenizer": str}])
+def test_what_only_torch_networks_have_is_refused(stray):
+    with pytest.raises(BadParameter, match="runs as it was saved"):
+        seewhy.wrap(classifier(), **stray)
+
+
+def test_guessed_channels_are_said():
+    nodes = [node("Relu", ["image"], ["a"], "a"), node("ReduceMean", ["a"], ["s"], axes=[1, 2], keepdims=0)]
+    net = seewhy.wrap(model(nodes, ("n", 12, 16, 3), outputs={"s": ["n", 3]}), name="made")
+    (heatmap,) = seewhy.eigen_cam(net, np.moveaxis(X[:1], 1, -1))
+    (said,) = seewhy.occlusion.using(window=6)(net, np.moveaxis(X[:1], 1, -1))
+    assert heatmap.values.shape == (12, 16)
+    assert any("no operator of the graph tells" in note for note in said.source.warnings)
+
+
+def test_a_map_of_classes_is_explained_by_region():
+    nodes = [node("Conv", ["image", "w"], ["a"], "a", pads=[1, 1, 1, 1]), node("Relu", ["a"], ["b"], "b"),
+             node("Conv", ["b", "v"], ["s"], "s"), node("Softmax", ["s"], ["p"], "p", axis=1)]  # fmt: skip
+    proto = model(nodes, constants={"w": drawn(8, 3, 3, 3), "v": drawn(4, 8, 1, 1)}, outputs={"p": ["n", 4, 12, 16]})
+    net = seewhy.wrap(proto, name="made")
+    with pytest.raises(InSpace, match="region:"):
+        seewhy.occlusion(net, X[:1])
+    label = int(net.whole(X[:1])[0].mean((1, 2)).argmax())
+    for name in ("score-cam", "occlusion", "recipro-cam", "ablation-cam"):
+        (heatmap,) = seewhy.explain(net, X[:1], name, target=f"region:{label}")
+        assert np.isfinite(heatmap.values).all()
+        assert heatmap.values.any()
+    (heatmap,) = seewhy.score_cam(net, X[:1], target=f"region:{label}")
+    assert (heatmap.source.layer, heatmap.source.layer_why[:29]) == ("b", "the last of the widest maps (")
+
+
+def test_layers_can_be_listed_without_knowing_the_scale():
+    net = seewhy.wrap(classifier(), name="made")
+    assert [*net.layers()] == ["conv1", "act1", "conv2", "act2", "pool"]
+
+
+def test_threads_share_a_model():
+    net = seewhy.wrap(classifier(), name="made")
+    images = [drawn(1, 3, 12, 16, seed=seed) for seed in range(6)]
+    alone = [seewhy.ablation_cam(net, x, target=1)[0].values for x in images]
+    with ThreadPoolExecutor(3) as pool:
+        found = list(pool.map(lambda x: seewhy.ablation_cam(net, x, target=1)[0].values, images))
+    for a, b in zip(found, alone, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7)
