@@ -4,7 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from seewhy.errors import BadParameter
+from seewhy.printable import quoted
+
 BATCH = 32  # images per pass at most, where the person has not said
+TASKS = ("single-label", "multi-label", "regression")  # what scores mean
 GEOMETRIES = ("receptive-field", "plain")  # where a map's cells lie: where they look, or spread evenly
 COPIES = 8  # where the graph of the whole network is kept: more are no faster on a CPU, and take memory
 
@@ -32,6 +36,16 @@ class Settings:
     geometry: str = "receptive-field"
     tokenizer: Any = None
     channels: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.geometry not in GEOMETRIES:
+            raise BadParameter(f"geometry={quoted(self.geometry)}: it is one of {', '.join(GEOMETRIES)}.")
+        if self.task not in (None, *TASKS):
+            raise BadParameter(f"task={quoted(self.task)}: it is one of {', '.join(TASKS)}.")
+        if self.task == "regression" and self.scores not in (None, "logits"):
+            raise BadParameter(
+                f'scores={quoted(self.scores)}: a regression has no probabilities; leave scores= or task="regression" out.'
+            )
 
     @property
     def copies(self) -> int:

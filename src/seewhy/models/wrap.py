@@ -12,7 +12,7 @@ from seewhy.targets.labels import read_labels
 
 from .function import FunctionModel
 from .model import SCORES
-from .settings import GEOMETRIES, Settings
+from .settings import Settings
 
 
 def wrap(
@@ -72,8 +72,6 @@ def wrap(
         raise BadParameter(f"scores={scores!r}: it is one of {', '.join(SCORES)}.")
     if batch_size is not None and (not isinstance(batch_size, int) or not 1 <= batch_size <= 10**6):
         raise BadParameter(f"batch_size={quoted(batch_size)}: a whole number; at least one image goes through at a time.")
-    if geometry not in GEOMETRIES:
-        raise BadParameter(f"geometry={geometry!r}: it is one of {', '.join(GEOMETRIES)}.")
     if channels is not None and (isinstance(channels, bool) or not isinstance(channels, int) or channels == 0):
         raise BadParameter(f"channels={quoted(channels)}: a dimension of the batches, such as 1, 2 or -1; 0 holds the images.")
     settings = Settings(

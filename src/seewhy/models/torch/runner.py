@@ -32,7 +32,7 @@ from .inputs import by_proposal
 from .learned import Learned, SizeFacts
 from .network_call import NetworkCall
 from .output import OutputReader
-from .scores import TASKS, could_be_sigmoids, ends_in_sigmoid, part_of, picked, raw_scores, rivals
+from .scores import could_be_sigmoids, ends_in_sigmoid, part_of, picked, raw_scores, rivals
 
 
 class Runner:
@@ -43,12 +43,6 @@ class Runner:
 
     def __init__(self, network: nn.Module, settings: Settings, sealed: str = "") -> None:
         settings = replace(settings, scores=settings.scores or "logits")
-        if settings.task not in (None, *TASKS):
-            raise BadParameter(f"task={settings.task!r}: it is one of {', '.join(TASKS)}.")
-        if settings.task == "regression" and settings.scores != "logits":
-            raise BadParameter(
-                f'scores={settings.scores!r}: a regression has no probabilities; leave scores= or task="regression" out.'
-            )
         self.call = NetworkCall(network, settings)
         task = "regression" if self.call.towers else settings.task
         self.settings = replace(settings, name=settings.name or type(self.call.original).__name__, task=task)

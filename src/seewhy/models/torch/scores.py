@@ -12,7 +12,6 @@ from seewhy.arrays import numbers
 from seewhy.errors import BadNetwork, BadParameter
 
 ADVICE = 'Say which part holds the scores (n, k): wrap(output="logits"), a key, a place, or a function of what it returns.'
-TASKS = ("single-label", "multi-label", "regression")
 VIEWS = (  # what hands numbers on as they are, or cuts them off
     "View", "Reshape", "Squeeze", "Unsqueeze", "Alias", "Clone", "Select", "Slice", "Transpose", "T", "ToCopy", "Flatten",
     "Index", "Permute", "UnsafeView", "Expand", "Clamp",
