@@ -8,6 +8,7 @@ XAI, up to a constant and a factor, at whichever layer with such a grid fits bes
 scaling counts.  OpenVINO XAI (openvino_xai 1.1) is left out where it is not installed.
 """
 
+import logging
 import sys
 import tempfile
 import time
@@ -28,6 +29,7 @@ NETS = [
     "torchvision/inception_v3",
 ]  # fmt: skip
 TOKENS = ("vit", "deit", "swin", "mixer")  # by whose names OpenVINO XAI is asked for its method for transformers
+SINGLE = {"INFERENCE_PRECISION_HINT": "f32"}  # else it computes in bfloat16 where the processor can
 TRIED = 12  # layers with the grid of a map, from the last back
 
 
@@ -73,7 +75,7 @@ def by_openvino(model: Any, x: np.ndarray, folder: Path, spec: str) -> tuple[str
     try:
         network = openvino.convert_model(str(folder / "plain.onnx"))
         explained = insert_xai(network, task=Task.CLASSIFICATION, explain_method=kind, embed_scaling=False, **more)
-        compiled = openvino.Core().compile_model(explained, "CPU")
+        compiled = openvino.Core().compile_model(explained, "CPU", SINGLE)
         scores, maps = list(compiled(x[:1]).values())
     except Exception as error:  # noqa: BLE001 - of its own or of the runtime
         return f"no: {type(error).__name__}: {str(error).strip().splitlines()[-1]}"[:150], "-"
@@ -84,7 +86,7 @@ def by_openvino(model: Any, x: np.ndarray, folder: Path, spec: str) -> tuple[str
     said = f"{verdict}: correlation {likeness:.4f} with {layer}, {found.shape[0]}x{found.shape[1]}"
     try:
         explained.reshape([3, *x.shape[1:]])
-        several = np.asarray(list(openvino.Core().compile_model(explained, "CPU")(x[:3]).values())[1]).shape
+        several = np.asarray(list(openvino.Core().compile_model(explained, "CPU", SINGLE)(x[:3]).values())[1]).shape
         return said, f"{several}"
     except Exception as error:  # noqa: BLE001
         return said, f"no ({type(error).__name__})"
@@ -107,6 +109,7 @@ def nearest(model: Any, x: np.ndarray, found: np.ndarray) -> tuple[float, str]:
 
 def main() -> None:
     warnings.simplefilter("ignore")
+    logging.disable(logging.INFO)
     try:
         import openvino_xai
     except ImportError:

@@ -48,6 +48,13 @@ def test_one_cell_is_left_alone_and_no_more_numbers_are_kept_than_differ():
     assert not masks[6].any()
 
 
+def test_more_edits_than_fit_into_memory_are_refused():
+    with pytest.raises(
+        NotApplicable, match=r"Layer layer has 12,544 cells, and .* that takes 38 GB for each image. Name a later"
+    ):
+        alone(Layout.first(64, (112, 112)), torch.ones(1, 64, 112, 112), "layer")
+
+
 def test_tokens_of_no_place_stay():
     model = seewhy.wrap(networks.tokens())
     x = networks.images(1)

@@ -91,6 +91,12 @@ def test_scores_are_of_the_kind_that_the_model_explains(kind):
     close(maps, np.stack([each.values for each in seewhy.recipro_cam(model, x)]), rel=1e-4)
 
 
+def test_in_closed_form_gradients_are_those_of_logits():
+    x, model = networks.images(2), seewhy.wrap(networks.pooled(), scores="probability")
+    with pytest.raises(seewhy.NotApplicable, match=r"explains probability. recipro-cam takes any scores"):
+        explaining(model, x, seewhy.grad_cam, "act2")
+
+
 @pytest.mark.parametrize(
     "pack", [lambda y: {"logits": y, "other": y.mean()}, lambda y: (y, y + 1), lambda y: y[:, :, None, None], lambda y: y[:, 0]]
 )

@@ -10,6 +10,7 @@ from seewhy.errors import NotApplicable
 from seewhy.models.torch.passes.head import linear_head, pooled
 from seewhy.models.torch.places.layout import Layout
 
+LARGEST = 2**32  # bytes of edited activations of one image
 SQUARINGS = 24  # of a Gram matrix: its 2**24th power has one component left, but where two are equal to 7 digits
 
 WAY_BACK = (
@@ -65,6 +66,11 @@ def alone(layout: Layout, emission: Tensor, layer: str) -> Tensor:
             "Name a layer around it."
         )
     cells = space.numel()
+    if (size := (cells + 1) * emission.numel() * 4) > LARGEST:
+        raise NotApplicable(
+            f"Layer {layer} has {cells:,} cells, and a graph edits all of them at once: that takes {size / 2**30:.0f} GB for "
+            "each image. Name a later layer, of fewer cells."
+        )
     masks = torch.cat([torch.eye(cells), torch.zeros(1, cells)]).reshape(-1, 1, *space)
     masks = layout.back(masks.expand(-1, layout.channels, *space), torch.ones_like(emission, dtype=torch.float32))
     masks = masks.movedim(images, 0)

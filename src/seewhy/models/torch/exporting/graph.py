@@ -68,6 +68,8 @@ def graph_of(runner: Runner, x: Array, layer: str, form: MapForm, target: Top | 
             "cannot be put into a graph of images. Export a model of classes."
         )
     with runner.ready(x[:1]) as image, torch.no_grad():
+        if call.channels(image) != 1:
+            raise NotApplicable(f"{runner.name} takes frames before channels; a graph takes images (n, c, ...) alone.")
         place = place_of(runner, image, layer, form)
         image = image.clone()
     with EXPORTING, quiet(), torch.no_grad():
@@ -87,6 +89,11 @@ def place_of(runner: Runner, image: Tensor, layer: str, form: MapForm) -> LayerP
     runner.look_for_sigmoid(image, raw)
     head = None
     if form.reads in ("gradients", "head"):
+        if runner.settings.scores != "logits":
+            raise NotApplicable(
+                f"In closed form gradients are those of logits; {runner.name} explains {runner.settings.scores}. recipro-cam "
+                "takes any scores."
+            )
         run = lambda: runner.run(image.clone())  # noqa: E731
         head = pooled_head(runner.network, run, layout.turn(emission), layer, runner.name)
     return LayerPlace(layer, tap.call or tap.calls, layout, emission, head, runner.answer(raw, scores).normalised)
