@@ -23,7 +23,7 @@ CURES = {  # what to lower, by what was done
 
 def out_of_memory(error: BaseException) -> bool:
     """Is it that memory ran out, in whatever words?"""
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+    if isinstance(error, MemoryError) or type(error).__name__ in ("OutOfMemoryError", "ResourceExhaustedError"):
         return True
     if isinstance(error, OSError) and error.errno == errno.ENOMEM:
         return True

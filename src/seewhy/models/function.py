@@ -175,18 +175,24 @@ class FunctionModel:
     def _called(self, x: NDArray[Any]) -> Any:
         """What the function gives for images x, with tensors made numpy arrays; BadNetwork where it fails."""
         images = self._as_taken(x)
-        try:
+        with self.running(images):
             output = self.function(images)
             if hasattr(output, "dtype"):
                 return numbers(output)
             first = output[0] if isinstance(output, list | tuple) and output else output
             return output if isinstance(first, Mapping) else np.asarray(output)  # of a list, a table
+
+    @contextmanager
+    def running(self, images: NDArray[Any]) -> Iterator[None]:
+        """While it is entered, what goes wrong goes wrong with these images: MemoryError, or BadNetwork with the reason."""
+        try:
+            yield
         except (MemoryError, SeewhyError):
             raise
         except Exception as error:
             if out_of_memory(error):
                 raise MemoryError(str(error)) from error
-            what = f"{self.name} failed on {len(x)} images {images.shape} of {images.dtype}"
+            what = f"{self.name} failed on {len(images)} images {images.shape} of {images.dtype}"
             size = "" if self.sized else " (Photos come at their own size: wrap(..., prepare={'size': (h, w)}) makes them one.)"
             raise BadNetwork(f"{what}: {type(error).__name__}: {words_of(error)}{size}") from error
 

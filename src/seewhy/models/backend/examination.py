@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from seewhy.errors import NotApplicable, SeewhyError
 from seewhy.models.hazard import NOTE, Hazard
-from seewhy.models.model import Examination
+from seewhy.models.model import INPUT, Examination
+from seewhy.models.rule import guided
 
 TORCH = "only torch networks, and Keras on the torch backend, can be read so"
 ON_TORCH_ALONE = ("second derivative", "relevance", "products", "excitation", "balance", "biases", "attention")
@@ -20,7 +21,7 @@ def examined(model: Any, x: NDArray[Any], plain: Examination) -> Examination:
     if "layers" not in model.gives:
         if "gradients" not in model.gives:
             return plain
-        return plain._replace(refused=_without_layers(model), hazards=tuple(hazards))
+        return plain._replace(refused={**_without_layers(model), **_without_relus(model, x)}, hazards=tuple(hazards))
     layers = model.layers(x)
     layer = next((name for name, known in layers.items() if known.default), None)
     refused = _refused(model, x, layer)
@@ -35,15 +36,14 @@ def examined(model: Any, x: NDArray[Any], plain: Examination) -> Examination:
 
 def _without_layers(model: Any) -> Mapping[str, str]:
     why = f"{model.name} shows no layers: it is run in one piece by {model.backend.framework}"
-    return {**dict.fromkeys(("inside", "layer", "layer gradient", "head", "tail", "relus"), why), **_elsewhere(model)}
+    return {**dict.fromkeys(("inside", "layer", "layer gradient", "head", "tail"), why), **_elsewhere(model)}
 
 
 def _refused(model: Any, x: NDArray[Any], layer: str | None) -> Mapping[str, str]:
     """What cannot be read of a model with layers, by the names that methods know it by; and why."""
     refused = _elsewhere(model)
     without = f"{model.backend.framework} gives no gradients"
-    if "gradients" not in model.gives:
-        refused |= {"image": without, "relus": without}
+    refused |= _without_relus(model, x) if "gradients" in model.gives else {"image": without, "relus": without}
     if layer is None:
         return refused
     try:
@@ -57,6 +57,15 @@ def _refused(model: Any, x: NDArray[Any], layer: str | None) -> Mapping[str, str
     except SeewhyError as error:
         refused["tail"] = str(error)
     return refused
+
+
+def _without_relus(model: Any, x: NDArray[Any]) -> Mapping[str, str]:
+    """Why rules for ReLUs cannot be kept, if they cannot."""
+    try:
+        model.backend.traced(x, [INPUT], guided)
+    except SeewhyError as error:
+        return {"relus": str(error)}
+    return {}
 
 
 def _elsewhere(model: Any) -> dict[str, str]:

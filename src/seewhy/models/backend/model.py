@@ -54,7 +54,7 @@ class BackendModel(FunctionModel):
 
     def takes_signals(self) -> bool:
         """Does it take batches (n, c, l)?"""
-        return self.backend.signals
+        return self.backend.signals and self.prepare is None
 
     def batches(self, images: Images, whole: bool = False) -> Iterator[Batch]:
         """The images, prepared, in batches; batches that were given prepared are turned to (n, c, *space)."""
@@ -126,7 +126,8 @@ class BackendModel(FunctionModel):
         """What a pass of an image of the size of x shows of all layers that have axes of space, in order."""
         key = tuple(x.shape[1:])
         if key not in self.surveys:
-            self.surveys[key] = self.backend.survey(x[:1])
+            with self.running(x[:1]):
+                self.surveys[key] = self.backend.survey(x[:1])
         return self.surveys[key]
 
     def default(self, x: Array) -> tuple[str, Layer] | None:
@@ -190,7 +191,9 @@ class BackendModel(FunctionModel):
     def activations(self, x: Array, layers: Sequence[str]) -> tuple[Mapping[str, Array], Mapping[str, tuple[str, ...]]]:
         """What each layer emits (n, c, *space), and notes on each."""
         x = numbers(x)
-        emitted = self.backend.emitted(x, [name for name in self.named(layers, x) if name != INPUT])
+        names = [name for name in self.named(layers, x) if name != INPUT]
+        with self.running(x):
+            emitted = self.backend.emitted(x, names)
         return {**emitted.layers, **({INPUT: x} if INPUT in layers else {})}, emitted.notes
 
     def trace(
@@ -209,7 +212,8 @@ class BackendModel(FunctionModel):
             raise NotApplicable(
                 f"Gradients of regions, boxes and points cannot be had by {self.backend.framework}. {TORCH_CAN}"
             )
-        emitted = self.backend.traced(x, names, rule)
+        with self.running(x):
+            emitted = self.backend.traced(x, names, rule)
         result = self._evidence(emitted, targets, few)
         if None in layers and (default := self.default(x)) and not any(
             e.g.any() for name, e in result.evidence.items() if name.partition("#")[0] == default[0]
@@ -229,7 +233,8 @@ class BackendModel(FunctionModel):
         pull, count = emitted.pull, few or len(weights)
 
         def further(start: int) -> Trace:
-            gradients = pull(back[start : start + count])
+            with self.running(raw):
+                gradients = pull(back[start : start + count])
             evidence = {name: Evidence(a, gradients[name]) for name, a in emitted.layers.items()}
             return Trace(answer, weights, evidence, emitted.notes)
 
@@ -243,7 +248,7 @@ class BackendModel(FunctionModel):
 
     def _last_reached(self, x: NDArray[Any], targets: Sequence[Target], rule: Any) -> str | None:
         """The last layer with space that a gradient from the scores reaches; None where none is."""
-        wide = [name for name, each in self.surveyed(x).items() if prod(each.shape[1:]) > 1]
+        wide = [name for name, each in self.surveyed(x).items() if prod(each.shape[1:]) > 1 and computes(each.kind)]
         for name in reversed(wide):
             evidence = self._evidence(self.backend.traced(x[:1], self._calls(name, x), rule), targets, None).evidence
             if any(e.g.any() for e in evidence.values()):
@@ -277,7 +282,9 @@ class BackendModel(FunctionModel):
         """The head; what its layers emit, and the slope of what is pooled by that."""
         if self.explains != "logits":
             raise NotApplicable(f"CAM reads the linear layer, which makes logits; this model explains {self.explains}.")
-        end = self.backend.linear_end(x, [name for name in self.named(layers, x) if name != INPUT])
+        names = [name for name in self.named(layers, x) if name != INPUT]
+        with self.running(x):
+            end = self.backend.linear_end(x, names)
         answer = self.answer_of(self.scores_of(end.emitted.output, len(x)))
         weights = weighted(targets, answer.scores)
         each = {name: pooled(a, end.entered, name, self.name) for name, a in end.emitted.layers.items()}
@@ -306,4 +313,8 @@ class BackendModel(FunctionModel):
 
     def _require_layers(self) -> None:
         if "layers" not in self.gives:
-            raise NeedsGradients(f"{self.name}, run by {self.backend.framework}, shows no layers. Try occlusion, rise or lime.")
+            more, instead = (" and gradients at the images", "gradient, ") if "gradients" in self.gives else ("", "")
+            raise NeedsGradients(
+                f"{self.name}, run by {self.backend.framework}, gives scores{more}, and no layers. "
+                f"Try {instead}occlusion, rise or lime."
+            )

@@ -27,11 +27,15 @@ class BackendTail:
 
     def __init__(self, scorer: BackendScorer, image: NDArray[Any], layer: str) -> None:
         self.scorer = scorer
-        self.behind = scorer.model.backend.behind(numbers(image), layer)
+        image = numbers(image)
+        with scorer.model.running(image[None]):
+            self.behind = scorer.model.backend.behind(image, layer)
         self.a, self.notes = self.behind.a, self.behind.notes
 
     def __call__(self, edits: NDArray[Any]) -> NDArray[Any]:
         """The scores (m, k) of edits (m, c, *space) of what the layer emits."""
         edits = numbers(edits).astype(self.a.dtype, copy=False)
-        raw = self.scorer.model.scores_of(self.behind.run(edits), len(edits))
+        with self.scorer.model.running(edits):
+            output = self.behind.run(edits)
+        raw = self.scorer.model.scores_of(output, len(edits))
         return self.scorer.model.scored(raw, self.scorer.normalised)
