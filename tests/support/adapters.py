@@ -135,6 +135,38 @@ def in_onnx() -> Adapted:
     return Adapted(seewhy.load(path, geometry="plain"), unturned, Path(path).read_bytes)
 
 
+def in_jax() -> Adapted:
+    pytest.importorskip("jax")
+    from support import jax_networks as networks_in_jax  # which stand on JAX and Flax
+
+    params = networks_in_jax.params()
+    model = seewhy.wrap(networks_in_jax.scores, params)
+    return Adapted(model, turned, lambda: [numbers(value).tobytes() for value in params.values()])
+
+
+def in_nnx() -> Adapted:
+    jax, nnx = pytest.importorskip("jax"), pytest.importorskip("flax.nnx")
+    from support import jax_networks as networks_in_jax  # which stand on JAX and Flax
+
+    network = networks_in_jax.nnx_pooled()
+
+    def state() -> Any:
+        graph, held, _counts = nnx.split(network, nnx.Param, ...)
+        return hash(graph), [numbers(value).tobytes() for value in jax.tree.leaves(held)]
+
+    return Adapted(seewhy.wrap(network), turned, state)
+
+
+def in_linen() -> Adapted:
+    pytest.importorskip("flax.linen")
+    from support import jax_networks as networks_in_jax  # which stand on JAX and Flax
+
+    variables = networks_in_jax.variables()
+    model = seewhy.wrap(networks_in_jax.LinenPooled(), variables)
+    return Adapted(model, turned, lambda: [numbers(v).tobytes() for p in variables["params"].values() for v in p.values()])
+
+
 MAKERS: dict[str, Callable[[], Adapted]] = {
-    "torch": in_torch, "numpy": in_numpy, "function": as_function, "keras": in_keras, "onnx": in_onnx,
+    "torch": in_torch, "numpy": in_numpy, "function": as_function, "keras": in_keras, "onnx": in_onnx, "jax": in_jax,
+    "nnx": in_nnx, "linen": in_linen,
 }  # fmt: skip

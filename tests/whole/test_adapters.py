@@ -16,6 +16,7 @@ from support.ask import ATTENTION, asked, values
 
 NAMES = [name for name in METHODS if name not in ATTENTION] + ["smooth(grad-cam)", "smooth(gradient)", "augment(grad-cam)"]
 AT_SCORES = {name for name in NAMES if lookup(name).reads == "scores"}
+AT_IMAGE = {name for name in NAMES if {*lookup(name).requires} <= {"scores", "image", "relus"}}
 AT_LAYERS = {name for name in NAMES if lookup(name).reads in ("activations", "nothing", "layer scores", "head")}
 IN_CLOSED_FORM = {  # at the layer that is pooled
     "grad-cam", "grad-cam-pp", "hires-cam", "layer-cam", "xgrad-cam", "grad-cam-elementwise", "counterfactual",
@@ -28,6 +29,7 @@ ON_TORCH_ALONE = frozenset(
 )  # fmt: skip
 ABLE = {  # what has to run, by adapter
     "torch": ALL, "keras": ALL, "numpy": ALL - ON_TORCH_ALONE, "function": frozenset(AT_SCORES),
+    "jax": frozenset(AT_IMAGE), "nnx": ALL - ON_TORCH_ALONE, "linen": ALL - ON_TORCH_ALONE,
     "onnx": frozenset(AT_SCORES | AT_LAYERS | IN_CLOSED_FORM),
 }  # fmt: skip
 CASES = [(adapter, name) for adapter in MAKERS if adapter != "torch" for name in NAMES]
@@ -100,7 +102,7 @@ def broken(a, g=None):
     raise ArithmeticError("formula")
 
 
-@pytest.mark.parametrize("adapter", [name for name in MAKERS if name not in ("function", "onnx")])
+@pytest.mark.parametrize("adapter", [name for name in MAKERS if name not in ("function", "onnx", "jax")])
 @pytest.mark.parametrize("decorated", [seewhy.from_gradients, seewhy.from_activations, seewhy.from_pixels])
 def test_the_model_comes_back_after_an_exception(adapter, decorated):
     model, given, state = adapted(adapter)
@@ -138,7 +140,7 @@ def test_the_answer_is_torchs(adapter):
     assert {"seewhy", "numpy", "python"} <= {*found.source.versions}
 
 
-@pytest.mark.parametrize("adapter", [name for name in MAKERS if name != "function"])
+@pytest.mark.parametrize("adapter", [name for name in MAKERS if name not in ("function", "jax")])
 def test_the_layers_and_the_default_are_torchs(adapter):
     model, given, _ = adapted(adapter)
     layers = model.layers(given(images(1)) if adapter == "torch" else images(1))

@@ -36,6 +36,7 @@ class Settings:
     geometry: str = "receptive-field"
     tokenizer: Any = None
     channels: int | None = None
+    params: Any = None  # of a function of JAX, or the variables of a module of Flax
 
     def __post_init__(self) -> None:
         if self.geometry not in GEOMETRIES:

@@ -33,12 +33,13 @@ def wrap(
     geometry: str = "receptive-field",
     tokenizer: Any = None,
     channels: int | None = None,
+    params: Any = None,
 ) -> Any:
     """The model behind a network: what every method is asked with.
 
-    network: a torch.nn.Module (compiled and DataParallel ones are read through), whose inside can be read (`Differentiable`);
-        or any function from images to scores (n, k): a scikit-learn pipeline, a web service, which methods that need
-        scores alone explain (`Model`).
+    network: a torch.nn.Module (compiled and DataParallel ones are read through), a Keras model, or a module of Flax, whose
+        inside can be read (`Differentiable`); a function of JAX, for scores and gradients at the images; or any function from
+        images to scores (n, k): a scikit-learn pipeline, a web service, which methods that need scores alone explain (`Model`).
     prepare: PIL image -> float array (c, h, w): a torchvision transform, any callable, or a dict of size, crop, mean,
         std; without it the model takes prepared batches (n, c, h, w) only, but for a function that takes uint8.
     labels: a name per class, "imagenet", or a file of names.
@@ -66,8 +67,13 @@ def wrap(
     channels: which dimension of a torch network's batches holds the channels: 2 of frames or views (n, t, c, h, w), -1 of
         (n, h, w, c); by default 1, and of batches of other than 4 dimensions that which the network sums over first.  Prepared
         batches are given as the network takes them; maps lie over the dimensions that are left, such as (t, h, w).
+    params: the weights of a function of JAX, called as network(params, images), or the variables of a module of Flax Linen;
+        arrays of JAX in any structure, which may stand in the second place, too: wrap(function, params).  Images are
+        (n, h, w, c) then, or (n, c, h, w) with channels=1.
     Raises BadParameter for anything else.
     """
+    if params is None and _are_params(prepare):
+        params, prepare = prepare, None
     if scores not in (None, *SCORES):
         raise BadParameter(f"scores={scores!r}: it is one of {', '.join(SCORES)}.")
     if batch_size is not None and (not isinstance(batch_size, int) or not 1 <= batch_size <= 10**6):
@@ -76,11 +82,16 @@ def wrap(
         raise BadParameter(f"channels={quoted(channels)}: a dimension of the batches, such as 1, 2 or -1; 0 holds the images.")
     settings = Settings(
         name or "", prepare, read_labels(labels), scores, batch_size, weights, takes, device, dtype, inputs, output, task, grid,
-        geometry, tokenizer, channels,
+        geometry, tokenizer, channels, params,
     )  # fmt: skip
-    for adapter in ADAPTERS:
-        if adapter.reads(network):
-            return getattr(import_module(adapter.module), adapter.model)(network, settings)
+    adapter = next((each for each in ADAPTERS if each.reads(network)), None)
+    if adapter is None and params is not None and callable(network):
+        adapter = JAX
+    if adapter is not None:
+        if params is not None and not adapter.params:
+            kind = type(network).__name__
+            raise BadParameter(f"params= are of functions of JAX and modules of Flax; {kind} holds its own weights.")
+        return getattr(import_module(adapter.module), adapter.model)(network, settings)
     if not callable(network) or isinstance(network, type):
         raise BadParameter(
             f"wrap takes a torch.nn.Module or a function from images to scores, not {type(network).__name__}"
@@ -98,6 +109,7 @@ class Adapter(NamedTuple):
     kinds: tuple[str, ...]  # classes of its networks, by their names in that module
     module: str  # imported when such a network comes
     model: str  # the class or function in it that is called with a network and its Settings
+    params: bool = False  # it reads functions and modules that take their weights
 
     def reads(self, network: Any) -> bool:
         """Is this network one of its kinds?"""
@@ -105,10 +117,23 @@ class Adapter(NamedTuple):
         return framework is not None and isinstance(network, tuple(attrgetter(kind)(framework) for kind in self.kinds))
 
 
+JAX = Adapter("jax", ("stages.Wrapped",), "seewhy.models.jax.model", "jax_model", params=True)  # and any function with params
 ADAPTERS = (  # the first that reads a network takes it; a new one is a folder beside torch/ and a line here
     Adapter("keras", ("layers.Layer",), "seewhy.models.keras.adapter", "keras_model"),  # on torch, they are modules, too
     Adapter("torch", ("jit.ScriptModule", "export.ExportedProgram"), "seewhy.models.torch.sealed", "SealedModel"),
     Adapter("torch", ("nn.Module",), "seewhy.models.torch.model", "TorchModel"),
     Adapter("onnx", ("ModelProto",), "seewhy.models.onnx.model", "onnx_model"),
     Adapter("onnxruntime", ("InferenceSession",), "seewhy.models.onnx.model", "onnx_model"),
+    Adapter("flax.nnx", ("Module",), "seewhy.models.jax.flax", "nnx_model", params=True),
+    Adapter("flax.linen", ("Module",), "seewhy.models.jax.flax", "linen_model", params=True),
+    JAX,
 )
+
+
+def _are_params(value: Any) -> bool:
+    """Are these arrays of JAX, in whatever structure?"""
+    jax = sys.modules.get("jax")
+    if jax is None or value is None or callable(value):
+        return False
+    leaves = jax.tree.leaves(value)
+    return bool(leaves) and all(isinstance(leaf, jax.Array) for leaf in leaves)
