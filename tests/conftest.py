@@ -5,6 +5,8 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,10 @@ from seewhy.maps.source import Predicted
 
 torch.set_num_threads(1)
 os.environ.setdefault("KERAS_BACKEND", "torch")  # before any test imports keras
+if find_spec("tensorflow") and find_spec(
+    "triton"
+):  # once TensorFlow is there, which Keras may import, triton kills the process
+    import_module("triton")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a background job, where tests and processes would miss Ctrl-C
     signal.signal(signal.SIGINT, signal.default_int_handler)
 pytest.register_assert_rewrite("support")

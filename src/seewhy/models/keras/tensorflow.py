@@ -1,0 +1,262 @@
+"""Keras models on the TensorFlow backend: a graph for each kind of question, which takes any number of images."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from functools import partial
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from seewhy.errors import NotApplicable
+from seewhy.lru import Recent
+from seewhy.models.backend.backend import NOTHING, Behind, LayerSight, LinearEnd, PassResult
+from seewhy.models.backend.turning import plain, turned
+from seewhy.models.model import INPUT, INSIDE
+from seewhy.models.rule import ReluRule
+
+from .call import At, KerasCall
+from .tensorflow_rules import reached, rewired, ruled
+
+GRAPHS = 32  # that are kept
+
+
+class GraphSight(NamedTuple):
+    """What a layer emits, as a graph shows it."""
+
+    shape: tuple[int, ...]  # of one image
+    dtype: Any
+    connected: bool
+
+
+class KerasOnTensorFlow:
+    """A Keras model that TensorFlow runs, as the `Backend` of a model.
+
+    Zeros are added to what an asked layer emits, and gradients toward these zeros are taken, so that nothing is recorded before
+    it.  Weights are read when a graph runs, so edits of them are seen; where layers were changed, new graphs are made.
+    """
+
+    framework = "Keras on TensorFlow"
+    gives = INSIDE
+    refuses: Mapping[str, str] = NOTHING
+
+    def __init__(self, call: KerasCall) -> None:
+        self.call, self.channels, self.signals = call, call.channels, call.rank == 3
+        self.axes, self.kinds = call.axes(), call.kinds()
+        self.graphs: Recent[Any, Any] = Recent(GRAPHS)
+        self.numbered = True  # a graph takes any number of images; False of models that fail so
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return (self.call.note,) if self.call.note else ()
+
+    def versions(self) -> Mapping[str, str]:
+        return {"keras": f"{keras.__version__} on tensorflow", "tensorflow": tf.__version__}
+
+    # passes
+
+    def output(self, x: NDArray[Any]) -> Any:
+        given = self._given(x)
+        return plain(self._graph("output", given, lambda x: self._run(x))(given))
+
+    def survey(self, x: NDArray[Any]) -> Mapping[str, LayerSight]:
+        sights: dict[str, LayerSight] = {}
+        for name, each in self._sights(self._given(x)).items():
+            layer, known = name.partition("#")[0], sights.get(name.partition("#")[0])
+            shape = turned(np.empty((0, *each.shape), "?"), self._axis(layer), 1).shape[1:]
+            calls, connected = (known.calls + 1, known.connected) if known else (1, False)
+            sights[layer] = LayerSight(self.kinds[layer], shape, calls, connected or each.connected)
+        return sights
+
+    def _sights(self, given: Any) -> Mapping[str, GraphSight]:
+        """What each call of a layer emits that has axes of space; #2 and so on of the later ones."""
+        key = "sights", given.shape[1:], self.call.structure()
+        return self.graphs.of(key, lambda: self._surveyed(given))
+
+    def _surveyed(self, given: Any) -> Mapping[str, GraphSight]:
+        met: list[tuple[str, Any]] = []
+
+        def at(name: str, emitted: Any) -> Any:
+            emitted = tf.identity(emitted)
+            met.append((name, emitted))
+            return emitted
+
+        graph = tf.function(lambda x: self.call(x, at), autograph=False)
+        concrete = graph.get_concrete_function(tf.TensorSpec((1, *given.shape[1:]), given.dtype))
+        to_output = reached(concrete.graph, concrete.outputs, ())
+        counts: Counter[str] = Counter()
+        sights: dict[str, GraphSight] = {}
+        for name, emitted in met:
+            counts[name] += 1
+            if emitted.shape.rank == given.shape.rank and emitted.dtype.is_floating and emitted.shape.is_fully_defined():
+                call = name if counts[name] == 1 else f"{name}#{counts[name]}"
+                sights[call] = GraphSight(tuple(emitted.shape[1:]), emitted.dtype, emitted.op.name in to_output)
+        return sights
+
+    def emitted(self, x: NDArray[Any], layers: Sequence[str]) -> PassResult:
+        given = self._given(x)
+        output, kept = self._graph(("emitted", *layers), given, partial(self._kept, layers))(given)
+        return PassResult(plain(output), self._outward(layers, kept))
+
+    def traced(self, x: NDArray[Any], layers: Sequence[str], rule: ReluRule | None) -> PassResult:
+        given = self._given(x)
+        sights = self._sights(given)
+        zeros = {
+            name: tf.zeros_like(given)
+            if name == INPUT
+            else tf.zeros((len(x), *sights[_first(name)].shape), sights[_first(name)].dtype)
+            for name in layers
+        }
+        graph = self._graph(("traced", *layers, rule), given, partial(self._moved, rule), zeros)
+        notes = (
+            ()
+            if rule is None
+            else rewired(graph.graph, graph.outputs[0], [*graph.inputs[: 1 + len(layers)]], rule, self.call.model.name)
+        )
+        with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
+            for each in zeros.values():
+                tape.watch(each)
+            output, kept = graph(given, zeros)
+
+        def pull(cotangents: NDArray[Any]) -> Mapping[str, NDArray[Any]]:
+            each = [self._outward(layers, _back(tape, output, zeros, cotangent)) for cotangent in cotangents]
+            return {name: np.stack([gradients[name] for gradients in each]) for name in layers}
+
+        return PassResult(plain(output), self._outward(layers, kept), dict.fromkeys(layers, notes) if notes else {}, pull)
+
+    def linear_end(self, x: NDArray[Any], layers: Sequence[str]) -> LinearEnd:
+        given = self._given(x)
+        output, kept, linear = self._graph(("linear", *layers), given, partial(self._linear, layers))(given)
+        end = next((each for each in linear if _makes(each, output)), None)
+        if end is None:
+            name = self.call.model.name
+            raise NotApplicable(
+                f"CAM needs one linear layer at the end; the scores of {name} do not come from one that reads (n, c)."
+            )
+        entered, kernel, _ = end
+        result = PassResult(plain(output), self._outward(layers, kept))
+        return LinearEnd(result, plain(kernel).reshape(kernel.shape[-2:]).T, plain(entered).reshape(len(x), -1))
+
+    def behind(self, image: NDArray[Any], layer: str) -> Behind:
+        a = self.emitted(image[None], [layer]).layers[layer][0]
+        return Behind(a, partial(self._edited, image, layer))
+
+    def _edited(self, image: NDArray[Any], layer: str, edits: NDArray[Any]) -> Any:
+        given = self._given(np.repeat(image[None], len(edits), 0))
+        inside = tf.constant(turned(edits, 1, self._axis(layer)), self._sights(given)[_first(layer)].dtype)
+        return plain(self._graph(("behind", layer), given, self._replaced, {layer: inside})(given, {layer: inside}))
+
+    # graphs
+
+    def _graph(self, question: Any, given: Any, function: Callable[..., Any], values: Mapping[str, Any] | None = None) -> Any:
+        """The graph of a function (images, values of layers), made once for images of one size."""
+        made = () if values is None else (values,)
+        for numbered in (True, False) if self.numbered else (False,):
+            count = () if numbered else (len(given),)
+            key = question, given.shape[1:], count, self.call.structure()
+            specs = tf.nest.map_structure(partial(_spec, numbered), (given, *made))
+            try:
+                return self.graphs.of(
+                    key, lambda specs=specs: tf.function(function, autograph=False).get_concrete_function(*specs)
+                )
+            except (TypeError, ValueError):  # a model may insist on knowing how many images there are
+                if not numbered:
+                    raise
+                self.numbered = False
+        raise AssertionError("one of the two graphs was returned, or its error raised")
+
+    def _run(self, x: Any, at: At | None = None, layers: Sequence[str] = (), **beside: Any) -> Any:
+        """The scores; no gradient goes to the variables."""
+        fixed = [(each, tf.stop_gradient(tf.convert_to_tensor(each.value))) for each in self.call.model.variables]
+        with keras.StatelessScope(state_mapping=fixed):
+            return self.call(x, at, {_first(name).partition("#")[0] for name in layers} - {INPUT}, **beside)
+
+    def _kept(self, layers: Sequence[str], x: Any) -> tuple[Any, Mapping[str, Any]]:
+        calls = CallsOf(layers, lambda _, emitted: emitted)
+        return self._run(x, calls, layers), calls.kept
+
+    def _moved(self, rule: ReluRule | None, x: Any, zeros: Mapping[str, Any]) -> tuple[Any, Mapping[str, Any]]:
+        calls = CallsOf([*zeros], lambda name, emitted: emitted + zeros[name])
+        with nullcontext() if rule is None else ruled(rule):
+            x = calls(INPUT, tf.stop_gradient(x))
+            return self._run(x, calls, [*zeros]), calls.kept
+
+    def _replaced(self, x: Any, edits: Mapping[str, Any]) -> Any:
+        return self._run(x, CallsOf([*edits], lambda name, _: edits[name]), [*edits])
+
+    def _linear(self, layers: Sequence[str], x: Any) -> tuple[Any, Mapping[str, Any], list[Any]]:
+        met: list[Any] = []
+
+        def noted(layer: Any) -> Any:
+            def through(call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+                emitted = call(*args, **kwargs)
+                if args and _one_cell(args[0].shape, layer.kernel.shape):
+                    met.append((args[0], tf.convert_to_tensor(layer.kernel), emitted))
+                return emitted
+
+            return layer, through
+
+        calls = CallsOf(layers, lambda _, emitted: emitted)
+        kernels = [(layer, getattr(layer, "kernel", None)) for layer in self.call.layers().values()]
+        beside = [noted(layer) for layer, kernel in kernels if kernel is not None]
+        output = self._run(x, calls, layers, beside=beside)
+        return output, calls.kept, met
+
+    # the border
+
+    def _given(self, x: NDArray[Any]) -> Any:
+        return tf.constant(turned(x, 1, self.channels).astype(self.call.dtype))
+
+    def _axis(self, layer: str) -> int:
+        return self.channels if layer == INPUT else self.axes.get(layer.partition("#")[0], self.channels)
+
+    def _outward(self, layers: Sequence[str], values: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
+        return {name: turned(plain(values[name]), self._axis(name), 1) for name in layers}
+
+
+class CallsOf:
+    """Keeps what some calls of layers emit, after `change` changed it; other calls emit what they do.
+
+    layers: each by its name, or as name#2 where it runs several times.
+    """
+
+    def __init__(self, layers: Sequence[str], change: At) -> None:
+        self.layers, self.change = layers, change
+        self.kept: dict[str, Any] = {}
+        self.counts: Counter[str] = Counter()
+
+    def __call__(self, name: str, emitted: Any) -> Any:
+        self.counts[name] += 1
+        for call in (name, f"{name}#1") if self.counts[name] == 1 else (f"{name}#{self.counts[name]}",):
+            if call in self.layers:
+                emitted = self.kept[call] = tf.identity(self.change(call, emitted))
+        return emitted
+
+
+def _back(tape: Any, output: Any, zeros: Mapping[str, Any], cotangent: NDArray[Any]) -> Mapping[str, Any]:
+    """The gradient toward each of the zeros of what a cotangent (n, k) says of the output."""
+    given = tf.constant(cotangent.reshape(output.shape), output.dtype)
+    return tape.gradient(output, dict(zeros), given, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+
+
+def _first(name: str) -> str:
+    """A layer's first call, by its name in `_sights`."""
+    return name.removesuffix("#1")
+
+
+def _spec(numbered: bool, value: Any) -> Any:
+    return tf.TensorSpec((None, *value.shape[1:]) if numbered else value.shape, value.dtype)
+
+
+def _one_cell(entered: Any, kernel: Any) -> bool:
+    """Is this a product of (n, c), or of (n, 1, 1, c), with weights?"""
+    return len(entered) == len(kernel) and all(side == 1 for side in [*entered[1:-1], *kernel[:-2]])
+
+
+def _makes(linear: Any, output: Any) -> bool:
+    """Is what this layer emits the output?"""
+    emitted, scores = plain(linear[2]), plain(output)
+    return emitted.size == scores.size and np.allclose(emitted.reshape(scores.shape), scores, rtol=1e-3, atol=1e-5)

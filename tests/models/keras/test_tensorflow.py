@@ -1,0 +1,69 @@
+"""Keras models on the TensorFlow backend: which graphs are made, and what they take."""
+
+import pytest
+
+keras = pytest.importorskip("keras")
+if keras.backend.backend() != "tensorflow":
+    pytest.skip("of the tensorflow backend", allow_module_level=True)
+
+import numpy as np  # noqa: E402
+import tensorflow as tf  # noqa: E402
+
+import seewhy  # noqa: E402
+from support.keras_models import L, images, residual  # noqa: E402
+
+
+def test_one_graph_takes_any_number_of_images():
+    model = seewhy.wrap(residual())
+    for n in (1, 3, 2):
+        seewhy.grad_cam(model, images(n), target=1)
+    graphs = len(model.backend.graphs)
+    seewhy.grad_cam(model, images(5), target=2)
+    assert len(model.backend.graphs) == graphs == 2  # that shows the layers, and the pass
+
+
+def test_a_model_that_has_to_know_the_number_gets_a_graph_for_each():
+    class Counted(L.Layer):
+        def call(self, x):
+            return keras.ops.reshape(x, (int(x.shape[0]), 8))
+
+        def compute_output_shape(self, shape):
+            return (shape[0], 8)
+
+    class Net(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.pool, self.counted = L.Conv2D(8, 3, activation="relu"), L.GlobalAveragePooling2D(), Counted()
+            self.head = L.Dense(3)
+
+        def call(self, x):
+            return self.head(self.counted(self.pool(self.conv(x))))
+
+    network = Net()
+    network(images(1))
+    model = seewhy.wrap(network)
+    for n in (1, 3):
+        expected = network(images(n)).numpy()
+        np.testing.assert_allclose(model.answer(np.moveaxis(images(n), -1, 1)).scores, expected, rtol=1e-4, atol=1e-6)
+        assert len(seewhy.grad_cam(model, images(n), target=1)) == n
+
+
+def test_no_gradient_is_computed_for_the_weights():
+    model = seewhy.wrap(residual())
+    x = np.moveaxis(images(), -1, 1)
+    model.trace(x, [seewhy.Class(1)], ["joined"])
+    key = next(key for key in model.backend.graphs._values if key[0][0] == "traced")
+    graph = model.backend.graphs.get(key)
+    kernel = model.keras_model.get_layer("scores").kernel.value
+    with tf.GradientTape() as outer:
+        outer.watch(kernel)
+        output, _ = graph(tf.constant(images()), {"joined": tf.zeros((2, 11, 11, 8))})
+    assert outer.gradient(output, kernel) is None
+
+
+def test_what_lies_before_an_edited_layer_is_left_out():
+    model = seewhy.wrap(residual())
+    behind = model.backend.behind(np.moveaxis(images(1), -1, 1)[0], "joined")
+    edits = np.random.default_rng(0).normal(size=(3, *behind.a.shape)).astype(np.float32)
+    kernel, bias = model.keras_model.get_layer("scores").get_weights()
+    np.testing.assert_allclose(behind.run(edits), edits.mean((2, 3)) @ kernel + bias, rtol=1e-4, atol=1e-5)
