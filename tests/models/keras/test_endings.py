@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from seewhy.arrays import numbers
-from seewhy.models.keras.endings import activation_of, endings_of
+from seewhy.models.keras.endings import activation_of, endings_of, tells
 from seewhy.models.keras.layers import tapped
 from support.keras_models import L, images, residual, seeded, subclassed
 
@@ -86,3 +86,16 @@ def test_a_subclassed_model_runs_once_and_again_when_its_activation_was_changed(
 def test_only_these_two_are_endings():
     assert activation_of(L.Activation("softmax")) == activation_of(L.Softmax()) == "softmax"
     assert [activation_of(L.Activation(name)) for name in ("relu", "tanh", "log_softmax", "hard_sigmoid")] == [""] * 4
+
+
+def test_layers_tell_how_a_model_ends_unless_code_of_a_person_s_own_comes_last():
+    class Own(L.Layer):
+        def call(self, x):
+            return keras.ops.softmax(x)
+
+    assert tells(residual())
+    assert tells(nested())
+    assert tells(by_operation())
+    assert not tells(subclassed())
+    assert not tells(ended(L.Dense(3), Own()))
+    assert not tells(ended(L.Dense(3), L.Lambda(lambda x: x)))

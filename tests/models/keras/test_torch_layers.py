@@ -72,6 +72,10 @@ def test_convolutions(padding, order, strides):
         (lambda: L.ReLU(max_value=6), (2, 5, 6, 3), F.relu6),
         (lambda: L.PReLU(shared_axes=[1, 2]), (2, 5, 6, 3), F.prelu),
         (lambda: L.PReLU(), (2, 5, 6, 3), F.relu),
+        (lambda: L.ZeroPadding1D((1, 2)), (2, 5, 3), F.pad),
+        (lambda: L.ZeroPadding2D(((1, 2), (0, 3))), (2, 5, 6, 3), F.pad),
+        (lambda: L.ZeroPadding2D((1, 2), data_format="channels_first"), (2, 3, 5, 6), F.pad),
+        (lambda: L.ZeroPadding3D(1), (2, 4, 5, 6, 3), F.pad),
     ],
 )
 def test_other_layers(layer, shape, fn):

@@ -66,6 +66,18 @@ def endings_of(model: Any, run: Callable[[], Any]) -> tuple[Ending, ...]:
     return known.endings
 
 
+def tells(model: Any) -> bool:
+    """Do the layers of a model tell how it ends?  Not where code that is not Keras's own computes its output."""
+    graph = _graph(model)
+    return graph is not None and all(_known(tensor._keras_history.operation) for tensor in keras.tree.flatten(graph))
+
+
+def _known(layer: Any) -> bool:
+    if isinstance(layer, keras.Model):
+        return tells(layer)
+    return not isinstance(layer, keras.layers.Lambda) and type(layer).__module__.startswith("keras.")
+
+
 def _by_running(ends: list[Ending], run: Callable[[], Any]) -> tuple[Ending, ...]:
     emitted: list[tuple[Any, Ending]] = []
 

@@ -73,6 +73,12 @@ def _batch_norm(layer: Any, x: Tensor) -> Any:
     return _moved(y, 1, axis).to(dtype)
 
 
+def _zero_padding(layer: Any, x: Tensor) -> Any:
+    pads = [layer.padding] if isinstance(layer.padding[0], int) else layer.padding
+    x, back = _channels_first(layer, x)
+    return back(F.pad(x, [part for pair in reversed(pads) for part in pair]))
+
+
 def _relu(layer: Any, x: Tensor) -> Any:
     """One that is on above a threshold of its own: Keras multiplies by a mask, which no rule for ReLUs would know."""
     if not layer.threshold or layer.negative_slope:
@@ -94,6 +100,8 @@ RUNS: dict[Any, Callable[[Any, Tensor], Any]] = {  # by the method that computes
     layers.Conv1D.call: _convolution, layers.Conv2D.call: _convolution, layers.Conv3D.call: _convolution,
     layers.DepthwiseConv1D.call: _depthwise, layers.DepthwiseConv2D.call: _depthwise,
     layers.SeparableConv2D.call: _separable, layers.ReLU.call: _relu, layers.PReLU.call: _prelu,
+    layers.ZeroPadding1D.call: _zero_padding, layers.ZeroPadding2D.call: _zero_padding,
+    layers.ZeroPadding3D.call: _zero_padding,
 }  # fmt: skip
 
 

@@ -18,7 +18,7 @@ from seewhy.errors import BadNetwork, BadParameter
 from seewhy.models.torch.adapted import AdaptedLayer, AdaptedNetwork, LeftOff
 from seewhy.models.torch.containers import Foreign
 
-from .endings import Ending, endings_of
+from .endings import Ending, endings_of, tells
 from .layers import LayerCall, channels_of, named_layers, packed, tapped
 from .torch_ending import LastSoftmax
 from .torch_layers import by_torch
@@ -166,14 +166,14 @@ class KerasNetwork(AdaptedNetwork):
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         model, parts = self.model.value, self._parts()
-        given, options = packed(model, args, kwargs)
+        given, options = packed(model, tuple(map(self._laid, args)), {name: self._laid(arg) for name, arg in kwargs.items()})
         with ExitStack() as scopes:
             for scope in self._scopes():
                 scopes.enter_context(scope)
             run = lambda: model(*given, training=False, **options)  # noqa: E731
             with torch.no_grad(), torch._C.DisableTorchFunction():  # a run beside the pass is no mode's business
                 endings = endings_of(model, run)
-            rest = None if endings else scopes.enter_context(LastSoftmax())
+            rest = None if endings or tells(model) else scopes.enter_context(LastSoftmax())
             with tapped([*_plain_calls(endings, parts), *((part.layer.value, part.stand_in) for part in parts)]):
                 output = run()
         left = LeftOff(endings[0].kind, endings[0].note) if endings else LeftOff()
@@ -210,6 +210,12 @@ class KerasNetwork(AdaptedNetwork):
         if self.copied:
             return all(len(variables_of(layer)) == len(held_by(module)) for module, layer in owners)
         return all([*map(id, held_by(module))] == [id(each._value) for each in variables_of(layer)] for module, layer in owners)
+
+    def _laid(self, value: Any) -> Any:
+        """An input, with its channels first in memory: so are then those of all layers, as torch is fastest."""
+        if not self.last_channels or not isinstance(value, Tensor) or value.ndim < 4:
+            return value
+        return value.movedim(-1, 1).contiguous().movedim(1, -1)
 
     def _turned(self, value: Any) -> Any:
         """A part of the output, with the channels before space."""

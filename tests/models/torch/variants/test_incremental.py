@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from seewhy.models.torch.variants import incremental
 from seewhy.models.torch.variants.incremental import Incremental, NotIncremental
-from support.boxes import check, copies, doubles, flat
+from support.boxes import check, copies, doubles, flat, on_boxes
 
 
 @pytest.fixture(autouse=True)
@@ -74,6 +74,50 @@ IN_FULL: dict[str, Callable[[Tensor], Tensor]] = {
 @pytest.mark.parametrize("name", IN_FULL)
 def test_anything_else_is_done_in_full(name: str) -> None:
     check(lambda x: flat(F.relu(IN_FULL[name](x * 1.5)) - 1), doubles(1, 4, 9, 10), doubles(6, 4, 3, 3, seed=1), PLACES)
+
+
+def last(x: Tensor) -> Tensor:
+    return x.movedim(1, -1)
+
+
+def written_last(x: Tensor) -> Tensor:
+    y = last(x * 2)
+    y = y.subtract(doubles(4, seed=3)).mul_(doubles(1, 1, 1, 4, seed=4)).add_(1.0)
+    y += last(x * 3)
+    return y
+
+
+LAST = {  # with channels last on the way, as Keras has them
+    "values": lambda x: F.relu(last(x) * 2 - 1).contiguous().permute(0, 3, 1, 2),
+    "weights": lambda x: (last(x) * doubles(4, seed=3) + doubles(1, 1, 1, 4, seed=4)).movedim(-1, 1),
+    "written": lambda x: torch.permute(written_last(x), (0, 3, 1, 2)).contiguous(),
+    "sum": lambda x: (last(x) + last(F.max_pool2d(x, 3, 1, 1))).movedim(3, 1),
+    "joined": lambda x: torch.cat([last(x), last(F.conv2d(x, doubles(2, 4, 3, 3), None, 1, 1))], dim=-1).movedim(-1, 1),
+    "dropped": lambda x: F.dropout(last(x).double(), 0.5, False).movedim(-1, 1),
+    "there and back": lambda x: F.relu6(last(last(x).movedim(-1, 1)).movedim(-1, 1)),
+    "as it is": lambda x: x.permute(0, 1, 2, 3) * 1,
+}
+LAST_IN_FULL = {
+    "mixed": lambda x: last(x) * x.movedim(1, -1).flip(1),
+    "other order": lambda x: x.permute(0, 2, 1, 3).movedim(1, 2) * 2,
+    "over space": lambda x: last(x).softmax(1),
+    "joined in space": lambda x: torch.cat([last(x), last(x)], 1),
+    "place": lambda x: last(x) * doubles(9, 10, 1, seed=3),
+    "mean": lambda x: last(x).mean((1, 2)),
+    "rows": lambda x: last(x)[:, 1:],
+    "matrix": lambda x: last(x) @ doubles(4, 3, seed=3),
+    "dense": lambda x: last(x).exp(),
+}
+
+
+@pytest.mark.parametrize("name", LAST)
+def test_channels_may_come_last_on_the_way(name: str) -> None:
+    check(on_boxes(LAST[name]), doubles(1, 4, 9, 10), doubles(6, 4, 3, 3, seed=1), PLACES)
+
+
+@pytest.mark.parametrize("name", LAST_IN_FULL)
+def test_with_channels_last_anything_else_is_done_in_full(name: str) -> None:
+    check(lambda x: flat(LAST_IN_FULL[name](x * 1.5)), doubles(1, 4, 9, 10), doubles(6, 4, 3, 3, seed=1), PLACES)
 
 
 @pytest.mark.parametrize("dense", [0.01, 0.3, 0.8])

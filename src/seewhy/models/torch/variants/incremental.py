@@ -15,7 +15,7 @@ from torch import Tensor
 from seewhy.memory import out_of_memory
 from seewhy.models.torch.passes.taps import Stop
 
-from .patch_ops import OPERATIONS, BoxOperation
+from .patch_ops import OPERATIONS, ORDERS, BoxOperation, concatenated, pointwise, unchanged
 from .patches import Boxes
 
 DENSE = 0.8  # from this share of a map on, the copies go on in full
@@ -151,20 +151,25 @@ class Family:
 
 
 class Patch(Tensor):
-    """Stands for the copies (m, *lead, *space); holds one map, and a box of each."""
+    """Stands for the copies (m, *lead, *space); holds one map, and a box of each.
+
+    channels_last: it stands for (m, *space, c), of which the map and the boxes are (m, c, *space) all the same.
+    """
 
     boxes: Boxes | None  # None once the copies live on in full
     memo: Memo
     family: Family
     full: Tensor | None
+    channels_last: bool
 
     @staticmethod
-    def __new__(cls, boxes: Boxes, memo: Memo, family: Family) -> "Patch":
-        patch = boxes.patch
-        return Tensor._make_wrapper_subclass(cls, boxes.shape, dtype=patch.dtype, device=patch.device)  # type: ignore[attr-defined]
+    def __new__(cls, boxes: Boxes, memo: Memo, family: Family, channels_last: bool = False) -> "Patch":
+        patch, (m, *rest) = boxes.patch, boxes.shape
+        shape = (m, *rest[1:], rest[0]) if channels_last else boxes.shape
+        return Tensor._make_wrapper_subclass(cls, shape, dtype=patch.dtype, device=patch.device)  # type: ignore[attr-defined]
 
-    def __init__(self, boxes: Boxes, memo: Memo, family: Family) -> None:
-        self.boxes, self.memo, self.family, self.full = boxes, memo, family, None
+    def __init__(self, boxes: Boxes, memo: Memo, family: Family, channels_last: bool = False) -> None:
+        self.boxes, self.memo, self.family, self.full, self.channels_last = boxes, memo, family, None, channels_last
         family.members += 1
 
     @classmethod
@@ -194,7 +199,8 @@ class Patch(Tensor):
         if self.full is None:
             if boxes is None:
                 raise NotIncremental("A map was written into that shares memory with another.")
-            self.full = self.memo.in_full(boxes)
+            full = self.memo.in_full(boxes)
+            self.full = full.movedim(1, -1) if self.channels_last else full
             self.family.full.append((self.full, self.full._version))
         return self.full
 
@@ -218,6 +224,13 @@ def _by_box(fn: Any, operation: BoxOperation, args: Any, kwargs: Any) -> Any:
     if any(patch.current() is None for patch in patches) or kwargs.get("out") is not None:
         return None
     first = patches[0]
+    if fn in ORDERS:
+        return _reordered(fn, args, kwargs)
+    last = any(patch.channels_last for patch in patches)
+    if last:
+        args, kwargs = _channels_first(operation, args, kwargs)
+        if args is None:
+            return None
     written = operation.returns == "written" or (operation.returns == "new" and bool(kwargs.get("inplace")))
     if written:
         if args[0] is not first or first.full is not None:
@@ -232,11 +245,56 @@ def _by_box(fn: Any, operation: BoxOperation, args: Any, kwargs: Any) -> Any:
         return tuple(_wrapped(part, first.memo, family) for part in out)
     if written:
         return first.become(out)
-    return _wrapped(out, first.memo, family)
+    return _wrapped(out, first.memo, family, last)
 
 
-def _wrapped(boxes: Boxes, memo: Memo, family: Family | None) -> Tensor:
-    return memo.in_full(boxes) if family is None and boxes.share >= DENSE else Patch(boxes, memo, family or Family())
+def _wrapped(boxes: Boxes, memo: Memo, family: Family | None, channels_last: bool = False) -> Tensor:
+    if family is None and boxes.share >= DENSE:
+        full = memo.in_full(boxes)
+        return full.movedim(1, -1) if channels_last else full
+    return Patch(boxes, memo, family or Family(), channels_last)
+
+
+def _reordered(fn: Any, args: Any, kwargs: Any) -> Tensor | None:
+    """The same boxes, where their channels are put last, or first again; None of any other order."""
+    patch = args[0] if args else None
+    if not isinstance(patch, Patch) or patch.boxes is None or not patch.boxes.has_channels(patch.boxes.d) or kwargs:
+        return None
+    sides = torch.empty([*range(2, 2 + patch.ndim)], device="meta")  # all sides differ, so that the shape shows the order
+    axes = [side - 2 for side in fn(sides, *args[1:]).shape]
+    first, last = [*range(patch.ndim)], [0, *range(2, patch.ndim), 1]
+    back = [0, patch.ndim - 1, *range(1, patch.ndim - 1)]
+    if axes == first:
+        return patch
+    if axes != (back if patch.channels_last else last):
+        return None
+    return Patch(patch.boxes, patch.memo, patch.family, not patch.channels_last)
+
+
+def _channels_first(operation: BoxOperation, args: Any, kwargs: Any) -> tuple[Any, Any]:
+    """The arguments of what acts on each value, or joins channels, as if channels came first; (None, None) of anything else."""
+    if operation.handler is concatenated and len(args[0]) and all(isinstance(x, Patch) and x.channels_last for x in args[0]):
+        dim = args[1] if len(args) > 1 else kwargs.get("dim", 0)
+        return ((args[0], 1), {}) if dim in (-1, args[0][0].ndim - 1) else (None, None)
+    handler = getattr(operation.handler, "func", operation.handler)
+    ndim = next(x.ndim for x in _patches((args, kwargs)))
+    if handler not in (pointwise, unchanged):
+        return None, None
+    values = [_moved(value, ndim) for value in (*args, *kwargs.values())]
+    if any(value is NotImplemented for value in values):
+        return None, None
+    return tuple(values[: len(args)]), dict(zip(kwargs, values[len(args) :], strict=True))
+
+
+def _moved(value: Any, ndim: int) -> Any:
+    """An argument for boxes whose channels come first; NotImplemented where it has no such form."""
+    if isinstance(value, Patch):
+        return value if value.channels_last else NotImplemented
+    if not isinstance(value, Tensor) or value.ndim == 0:
+        return value
+    if value.ndim == 1:
+        return value.reshape(-1, *[1] * (ndim - 2))
+    return value.movedim(-1, 1) if value.ndim == ndim else NotImplemented
 
 
 def _in_full(fn: Any, args: Any, kwargs: Any) -> Any:

@@ -182,4 +182,5 @@ def _operations() -> dict[Any, BoxOperation]:
     }
 
 
-OPERATIONS = _operations()
+ORDERS = spelled("movedim", "moveaxis", "permute")  # which put channels last, and first again
+OPERATIONS = {**_operations(), **dict.fromkeys(ORDERS, BoxOperation(unchanged, "view"))}
