@@ -144,7 +144,8 @@ def _without(images: list[Any], model: str) -> Preparer:
     raise BadParameter(
         f"{model} was wrapped without `prepare`, so it takes prepared float batches (n, c, h, w), not photos. "
         "Pass wrap(network, prepare=...): a torchvision transform, a callable PIL image -> (c, h, w), "
-        "or a dict such as {'size': 256, 'crop': 224, 'mean': (...), 'std': (...)}."
+        "or a dict such as {'size': 256, 'crop': 224, 'mean': (...), 'std': (...)}; on the command line, "
+        "--prepare mean=0.5 --prepare std=0.5."
     )
 
 
