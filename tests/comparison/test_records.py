@@ -8,6 +8,7 @@ import pytest
 
 from seewhy import BadParameter, Drift, PhotoDrift
 from seewhy.comparison.records import worst_first
+from seewhy.images.places import Grid
 from seewhy.maps.source import Predicted
 
 
@@ -92,6 +93,12 @@ def test_words_say_what_is_known(record):
     flipped = record(spearman=None, flat="both", centre_shift=None, same_top1=False)
     assert flipped.words.startswith("Spearman not defined (both flat), energy shift 10.0%, probability")
     assert flipped.words.endswith("predicted tabby, then tabby")
+
+
+def test_the_centre_moves_in_cells_of_what_was_given(record, made_heatmap):
+    for shape, unit in (((4, 5, 6), "voxels"), ((9,), "samples")):
+        heatmap = replace(made_heatmap(np.eye(3)), values=np.ones(shape, np.float32), box=Grid.whole(shape), image=None)
+        assert f"centre moved 2.0 {unit}" in record(a=heatmap, b=heatmap).words
 
 
 def test_a_record_is_drawn_and_saved(record, tmp_path):

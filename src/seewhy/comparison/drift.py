@@ -116,7 +116,8 @@ class Comparison:
         notes = [self.classes.note] if self.classes and self.classes.note else []
         if a.explains != b.explains:
             notes.append(
-                f"A explains {a.explains}, B {b.explains}: their maps answer different questions, and scores have no change"
+                f"A explains {a.explains}, B {b.explains}: their maps answer different questions, and scores have no change; "
+                'wrap both with scores="probability" (--scores probability)'
             )
         name, (target,) = self.method.name if self.method else str(self.asked), one_target(self.target, a)
         return Drift(worst_first(photos), a.name, b.name, name, self.method_why, str(target), failed, tuple(notes))

@@ -62,14 +62,14 @@ def _difference(a: Heatmap, b: Heatmap, first: str) -> Image.Image:
 
 
 def _small(heatmap: Heatmap) -> Heatmap:
-    """The same map over a photo of WIDE pixels a side at most, and no less than half of that; of anything else as it is."""
+    """The same map over a photo, or a prepared array, of WIDE pixels on its longer side; over anything else as it is."""
     photo, box = heatmap.image, heatmap.box
-    if not isinstance(photo, Image.Image) or not isinstance(box, Extent):
+    if not isinstance(box, Extent) or not (photo is None or isinstance(photo, Image.Image)):
         return heatmap
-    scale = WIDE / max(photo.size)
-    size = max(1, round(photo.width * scale)), max(1, round(photo.height * scale))
-    across, down = size[0] / photo.width, size[1] / photo.height
+    width, height = heatmap.size
+    scale = WIDE / max(width, height)
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    across, down = size[0] / width, size[1] / height
     placed = Extent(box.left * across, box.top * down, box.right * across, box.bottom * down)
-    return replace(
-        heatmap, image=photo.resize(size, Image.Resampling.BOX if scale < 1 else Image.Resampling.NEAREST), box=placed
-    )
+    drawn_on = photo and photo.resize(size, Image.Resampling.BOX if scale < 1 else Image.Resampling.NEAREST)
+    return replace(heatmap, image=drawn_on, box=placed)

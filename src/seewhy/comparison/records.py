@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from seewhy.errors import BadParameter
+from seewhy.images.places import Extent
 from seewhy.json_text import as_json
 from seewhy.maps.heatmap import Failed, Heatmap
 from seewhy.maps.source import Predicted
@@ -91,11 +92,16 @@ class PhotoDrift:
         return save_picture(Path(path), self.picture(), self.a.source, self.b.source, over)
 
     @property
+    def unit(self) -> str:
+        """Of the centre's shift: "px", of a volume or a clip "voxels", of a signal "samples"."""
+        return "px" if isinstance(self.a.box, Extent) else "samples" if self.a.values.ndim == 1 else "voxels"
+
+    @property
     def words(self) -> str:
         """The numbers on one line, for a caption."""
         rank = f"not defined ({self.flat} flat)" if self.spearman is None else f"{self.spearman:.3f}"
         parts = [f"Spearman {rank}", f"energy shift {self.energy_shift:.1%}"]
-        parts += [] if self.centre_shift is None else [f"centre moved {self.centre_shift:.1f} px"]
+        parts += [] if self.centre_shift is None else [f"centre moved {self.centre_shift:.1f} {self.unit}"]
         parts += [] if self.probability_change is None else [f"probability {self.probability_change:+.1%}"]
         said = [each.label or str(each.index) for each in (self.predicted_a, self.predicted_b) if each]
         parts += [f"predicted {printable(said[0], 60)}, then {printable(said[1], 60)}"] if self.same_top1 is False else []
@@ -122,7 +128,7 @@ class PhotoDrift:
         if max_energy_shift is not None and self.energy_shift > max_energy_shift:
             found.append(f"energy shift {self.energy_shift:.4f} > {max_energy_shift:g}")
         if max_centre_shift is not None and self.centre_shift is not None and self.centre_shift > max_centre_shift:
-            found.append(f"centre moved {self.centre_shift:.1f} px > {max_centre_shift:g}")
+            found.append(f"centre moved {self.centre_shift:.1f} {self.unit} > {max_centre_shift:g}")
         return found
 
 

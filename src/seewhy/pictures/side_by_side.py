@@ -1,4 +1,4 @@
-"""Pictures of one thing beside each other, each under its heading, over a line of text."""
+"""Pictures of one thing beside each other, or where they are wide below each other, each under its heading."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -9,6 +9,7 @@ from .render import legend_below, over
 
 GAP = 10  # pixels
 LETTERS = 16  # pixels high, of headings
+WIDEST = 2000  # pixels of a row; wider pictures, as of volumes and signals, stand in a column
 
 
 class Panel(NamedTuple):
@@ -19,17 +20,20 @@ class Panel(NamedTuple):
 
 
 def side_by_side(panels: Sequence[Panel], caption: str) -> Image.Image:
-    """The panels in a row on white, their pictures level at the top, the caption below: RGB."""
-    font = ImageFont.load_default(LETTERS)
-    top = round(LETTERS * 1.8)
-    height = top + max(panel.picture.height for panel in panels)
-    row = Image.new("RGB", (sum(panel.picture.width for panel in panels) + GAP * (len(panels) + 1), height), "white")
-    draw, left = ImageDraw.Draw(row), GAP
+    """The panels on white, in a row, their pictures level at the top, or in a column, the caption below: RGB."""
+    font, top = ImageFont.load_default(LETTERS), round(LETTERS * 1.8)
+    widths, heights = ([getattr(panel.picture, side) for panel in panels] for side in ("width", "height"))
+    size = sum(widths) + GAP * (len(panels) + 1), top + max(heights)
+    column = size[0] > WIDEST
+    size = (max(widths) + 2 * GAP, sum(heights) + top * len(panels)) if column else size
+    field = Image.new("RGB", size, "white")
+    draw, left, above = ImageDraw.Draw(field), GAP, 0
     for picture, heading in panels:
-        row.paste(picture, (left, top))
-        draw.text((left + picture.width // 2, top // 2), _fitted(heading, font, picture.width), "black", font, anchor="mm")
-        left += picture.width + GAP
-    return over(row, legend_below(row.width, None, caption, LETTERS))
+        field.paste(picture, (left, above + top))
+        at = left + picture.width // 2, above + top // 2
+        draw.text(at, _fitted(heading, font, picture.width), "black", font, anchor="mm")
+        left, above = (left, above + top + picture.height) if column else (left + picture.width + GAP, above)
+    return over(field, legend_below(field.width, None, caption, LETTERS))
 
 
 def _fitted(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:

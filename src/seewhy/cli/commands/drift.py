@@ -4,7 +4,7 @@ What is imported inside functions is imported when the command runs, so that `--
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -45,6 +45,7 @@ class DriftOptions:
     method: str
     target: str
     settings: tuple[tuple[str, Any], ...]  # of the method
+    scores: str | None
     layer: str | None
     layer_b: str | None
     out: Path
@@ -103,6 +104,11 @@ def _of_each(command: Callable[..., None]) -> Callable[..., None]:
 @click.option("--layer", "-l", help="By default each model's last that still has space.")
 @click.option("--layer-b", help="Of MODEL_B, where its layers have other names.")
 @click.option(
+    "--scores",
+    help="What is explained: logits (by default, of networks), log-probability, probability; the last, where one model gives "
+    "probabilities alone.",
+)
+@click.option(
     "--out",
     "-o",
     type=click.Path(path_type=Path, file_okay=False),
@@ -152,7 +158,7 @@ def compare(network: ModelOptions, options: DriftOptions) -> None:
     elif options.settings:
         raise BadParameter("--set is said of a method that is named: give --method.")
     check_folder(options.out)
-    models = [options.of(network, letter).load() for letter in "ab"]
+    models = [options.of(network, letter).load(scores=options.scores) for letter in "ab"]
     targets = parse_target(options.target, models[0].labels)
     if len(targets) > 1:
         raise click.BadParameter(f"{options.target!r} are several; one is compared.", param_hint="--target")
@@ -239,13 +245,21 @@ def print_drift(found: "Drift", options: DriftOptions, pictures: "dict[str, Path
     table(head, [_row(photo) for photo in found[: options.worst]])
     if len(found) > options.worst:
         say(f"({options.worst} of {len(found)} photos; all are in {options.out / 'drift.csv'})")
-    for photo in found[: options.worst]:
-        for note in photo.notes:
-            say(f"  ! {photo.image}: {note}")
+    for note, images in _noted(found[: options.worst]).items():
+        say(f"  ! {images[0] if len(images) == 1 else f'{len(images)} photos'}: {note}")
     for line in summary_lines(found):
         say(line)
     for path in pictures.values():
         say(f"-> {path}")
+
+
+def _noted(photos: "Sequence[PhotoDrift]") -> dict[str, list[str]]:
+    """The notes, each with the photos that it is on."""
+    notes: dict[str, list[str]] = {}
+    for photo in photos:
+        for note in photo.notes:
+            notes.setdefault(note, []).append(photo.image)
+    return notes
 
 
 def _row(photo: "PhotoDrift") -> tuple[str, ...]:
@@ -256,7 +270,7 @@ def _row(photo: "PhotoDrift") -> tuple[str, ...]:
     rank = f"- ({photo.flat} flat)" if photo.spearman is None else f"{photo.spearman:.3f}"
     return (
         photo.image, what, says, number(photo.score_change, "+.3g"), number(photo.probability_change, "+.1%"), rank,
-        f"{photo.energy_shift:.1%}", number(photo.centre_shift, ".1f", " px"),
+        f"{photo.energy_shift:.1%}", number(photo.centre_shift, ".1f", f" {photo.unit}"),
     )  # fmt: skip
 
 
@@ -271,11 +285,12 @@ def summary_lines(found: "Drift") -> list[str]:
              f"top-5 overlap {number(facts['top5_overlap'], '.1%')}"]  # fmt: skip
     lines.append(f"largest change of the explained class: score {number(facts['max_score_change'], '.3g')}, "
                  f"probability {number(facts['max_probability_change'], '.1%')}")  # fmt: skip
+    unit = f" {found[0].unit}" if len(found) else ""
     without = f" ({facts['without_spearman']} without)" if facts["without_spearman"] else ""
     lines.append(
         f"Spearman: mean {number(facts['mean_spearman'], '.3f')}, least {number(facts['min_spearman'], '.3f')}{without}"
     )
     lines.append(f"energy shift: mean {number(facts['mean_energy_shift'], '.1%')}, "
                  f"largest {number(facts['max_energy_shift'], '.1%')}; "
-                 f"centre: at most {number(facts['max_centre_shift'], '.1f', ' px')}")  # fmt: skip
+                 f"centre: at most {number(facts['max_centre_shift'], '.1f', unit)}")  # fmt: skip
     return lines
