@@ -7,9 +7,10 @@ import pytest
 from PIL import Image
 
 import seewhy
-from seewhy.comparison.common_grid import SIDE, map_drift, on_common_grid
+from seewhy.comparison.common_grid import SIDE, map_drift, on_common_grid, placed_alike
 from seewhy.errors import BadParameter, NotHere
-from seewhy.images.places import Grid
+from seewhy.images.places import Cells, Grid
+from seewhy.images.sight import Sight
 
 SLOPE = np.arange(12.0).reshape(3, 4)
 
@@ -61,6 +62,24 @@ def test_only_what_both_saw_counts(made_heatmap):
         assert moved.energy_shift < 0.03
         assert moved.spearman > 0.97
         assert moved.notes == ("compared on the 50% of what either network sees of it that both see",)
+
+
+def test_what_is_known_of_one_models_cells_alone_is_no_drift(made_heatmap):
+    """One map, of which the torch network tells where its cells look, and the ONNX graph only where they lie."""
+    plain = Cells((4.5, 4.5), (10.0, 10.0), (30, 40))
+    looks = Cells((7.0, 8.0), (10.0, 10.0), (30, 40), (Sight(3.0, 9.0), Sight(3.0, 9.0)))
+    a, b = replace(made_heatmap(SLOPE), cells=looks), replace(made_heatmap(SLOPE), cells=plain)
+    said = "of B it is not known where its cells look in their fields: both maps are laid out as its map is"
+    assert map_drift(a, b) == (1, 0, 0, "", (said,))
+    assert map_drift(b, a) == (1, 0, 0, "", (said.replace("of B", "of A"),))
+    assert map_drift(a, replace(b, cells=None))[:3] == (1, 0, 0)
+    assert placed_alike(a, a)[2] == placed_alike(b, b)[2] == ""
+    moved = map_drift(a, replace(a, cells=looks._replace(first=(4.0, 4.0))))
+    assert moved.centre_shift > 0.9  # both are known to look elsewhere
+    other = replace(made_heatmap(np.kron(SLOPE, np.ones((2, 2)))), cells=None)
+    assert map_drift(a, other).notes == (
+        "of B it is not known where its cells look in their fields: its map may lie half a cell off",
+    )
 
 
 def test_nothing_in_common_is_said_of_that_photo(made_heatmap):

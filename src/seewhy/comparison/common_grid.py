@@ -1,12 +1,13 @@
 """Two maps of one image at a common size, on the part of the image that both networks saw; and how far they lie apart."""
 
+from dataclasses import replace
 from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seewhy.errors import BadParameter, NotHere
-from seewhy.images.places import Extent
+from seewhy.images.places import Extent, Grid, Where
 from seewhy.maps.heatmap import Heatmap
 from seewhy.pictures.stretching import stretch
 
@@ -61,13 +62,35 @@ def on_common_grid(a: Heatmap, b: Heatmap) -> Common:
     return Common(full_a * both, full_b * both, both, sides / full_a.shape, share)
 
 
+def placed_alike(a: Heatmap, b: Heatmap) -> tuple[Heatmap, Heatmap, str]:
+    """Two maps of one image, and a note, where it is known of one alone where its cells look (a torch network tells by its
+    weights, an ONNX graph does not): on the same grid over the same part of the image, both then lie as those of the other do,
+    lest what is known of a model counts as what moved.
+    """
+    knows = [m.cells is not None and bool(m.cells.sights) for m in (a, b)]
+    if knows[0] == knows[1]:
+        return a, b, ""
+    name, cells = ("B", b.cells) if knows[0] else ("A", a.cells)
+    said = f"of {name} it is not known where its cells look in their fields"
+    if a.values.shape == b.values.shape and a.size == b.size and _same_part(a.box, b.box):
+        return replace(a, cells=cells), replace(b, cells=cells), f"{said}: both maps are laid out as its map is"
+    return a, b, f"{said}: its map may lie half a cell off"
+
+
+def _same_part(a: Where, b: Where) -> bool:
+    if isinstance(a, Grid) or isinstance(b, Grid):
+        return a == b
+    return max(abs(one - other) for one, other in zip(a, b, strict=True)) < 1
+
+
 def map_drift(a: Heatmap, b: Heatmap) -> MapDrift:
     """How far map b of an image lies from map a of it.  Raises as `on_common_grid`."""
+    a, b, laid = placed_alike(a, b)
     common = on_common_grid(a, b)
     values_a, values_b = common.a[common.seen], common.b[common.seen]
     same = (flat(values_a) << 1) | flat(values_b)
     which: FlatMaps = ("", "b", "a", "both")[same]
-    notes = _remarks(values_a, values_b, which, common.share)
+    notes = (*_remarks(values_a, values_b, which, common.share), *([laid] if laid else []))
     centres = centre(common.a), centre(common.b)
     moved = (
         None if centres[0] is None or centres[1] is None else float(np.hypot.reduce((centres[1] - centres[0]) * common.scale))

@@ -17,7 +17,7 @@ from seewhy.pictures.render import Look, with_legend
 from seewhy.pictures.side_by_side import Panel, side_by_side
 from seewhy.printable import printable
 
-from .common_grid import on_common_grid
+from .common_grid import on_common_grid, placed_alike
 
 WIDE = 420  # pixels of each photo in the row
 
@@ -29,6 +29,7 @@ def drift_picture(a: Heatmap, b: Heatmap, caption: str, names: tuple[str, str] =
     The difference is that of the positive parts, each divided by its sum, in shares of the largest share of both.
     names: of the two, if not those of their models.
     """
+    a, b, _ = placed_alike(a, b)
     small_a, small_b = _small(a), _small(b)
     panels = [] if not isinstance(small_a.image, Image.Image) else [Panel(small_a.image.convert("RGB"), "photo")]
     for heatmap, name in ((small_a, names[0] or f"A: {a.source.model}"), (small_b, names[1] or f"B: {b.source.model}")):

@@ -239,6 +239,8 @@ def print_drift(found: "Drift", options: DriftOptions, pictures: "dict[str, Path
     say(f"A: {found.a}")
     say(f"B: {found.b}")
     say(f"{found.method} for {found.target}" + (f" ({found.method_why})" if found.method_why else ""))
+    if len(found):
+        say(" and ".join(f"at {', '.join(layers)} of {letter}" for letter, layers in _layers(found).items()))
     for note in found.notes:
         say(f"  ! {note}")
     head = ("photo", "class", "B says", "score", "probability", "Spearman", "energy shift", "centre")
@@ -251,6 +253,14 @@ def print_drift(found: "Drift", options: DriftOptions, pictures: "dict[str, Path
         say(line)
     for path in pictures.values():
         say(f"-> {path}")
+
+
+def _layers(found: "Drift") -> dict[str, dict[str, None]]:
+    """The layers of each model that its maps are of."""
+    return {
+        letter: dict.fromkeys(heatmap.source.layer for heatmap in maps)
+        for letter, maps in (("A", [photo.a for photo in found]), ("B", [photo.b for photo in found]))
+    }
 
 
 def _noted(photos: "Sequence[PhotoDrift]") -> dict[str, list[str]]:
