@@ -2,13 +2,14 @@
 PYTHON ?= python3
 VENV ?= .venv
 LOWEST ?= .venv-lowest
+FRAMEWORKS ?= .venv-frameworks
 BIN := $(VENV)/bin
 JOBS ?= 2
 # Runs the command behind it, and shows what the command says only if it fails
 QUIETLY = sh -c 'said=$$("$$@" 2>&1) || { code=$$?; printf "%s\n" "$$said" >&2; exit $$code; }' quietly
 PIP = -m pip install --disable-pip-version-check --no-input
 
-.PHONY: demo test test-lowest check format bench clean
+.PHONY: demo test test-frameworks test-lowest check format bench clean
 
 demo: $(VENV)/.torch
 	@echo "Explaining what two networks see in drawn scenes"
@@ -17,6 +18,14 @@ demo: $(VENV)/.torch
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n $(JOBS)
+
+# What concerns other frameworks, with TensorFlow and JAX, which have an environment of their own; Keras runs on each of the two
+FRAMEWORK_TESTS := tests/models/keras tests/models/jax tests/models/zoo/test_keras.py tests/models/zoo/test_tflite.py \
+  tests/models/zoo/test_saved_model.py tests/whole/test_adapters.py
+
+test-frameworks: $(FRAMEWORKS)/.frameworks
+	KERAS_BACKEND=tensorflow $(FRAMEWORKS)/bin/python -m pytest -n $(JOBS) $(FRAMEWORK_TESTS)
+	KERAS_BACKEND=jax $(FRAMEWORKS)/bin/python -m pytest -n $(JOBS) $(FRAMEWORK_TESTS)
 
 # The same tests with the lowest version of everything that pyproject.toml allows, on the lowest Python
 test-lowest: $(LOWEST)/.dev
@@ -51,6 +60,13 @@ $(VENV)/.torch $(VENV)/.dev $(VENV)/.bench: $(VENV)/.%: $(VENV)/bin/python pypro
 	@$(QUIETLY) $(BIN)/python $(PIP) --editable '.[$*]'
 	@touch $@
 
+$(FRAMEWORKS)/.frameworks: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "seewhy needs Python 3.11 or newer; try: make PYTHON=python3.12 ...")'
+	@echo "Installing TensorFlow, JAX and what seewhy needs beside them into $(FRAMEWORKS): a few minutes, the first time"
+	@$(QUIETLY) $(PYTHON) -m venv $(FRAMEWORKS)
+	@$(QUIETLY) $(FRAMEWORKS)/bin/python $(PIP) --editable '.[frameworks]'
+	@touch $@
+
 $(LOWEST)/.dev: pyproject.toml tests/lowest.py
 	@echo "Installing the lowest versions that pyproject.toml allows into $(LOWEST)"
 	@$(PYTHON) tests/lowest.py > /dev/null
@@ -61,4 +77,4 @@ $(LOWEST)/.dev: pyproject.toml tests/lowest.py
 	@touch $@
 
 clean:
-	rm -rf $(VENV) $(LOWEST) seewhy-demo seewhy-out
+	rm -rf $(VENV) $(LOWEST) $(FRAMEWORKS) seewhy-demo seewhy-out

@@ -337,3 +337,9 @@ def test_a_function_that_knows_more_of_itself_says_it():
     assert names[:3] == ["scores-only", "odd", "slow"]
     with pytest.raises(NotImplementedError):
         KnownFunction()(pixels(9, 7))
+
+
+def test_what_gives_several_things_by_name_is_told_so():
+    model = seewhy.wrap(lambda x: {"left": np.zeros((len(x), 3)), "right": np.zeros((len(x), 2))}, takes="float")
+    with pytest.raises(BadNetwork, match="gave left, right for 1 images"):
+        seewhy.occlusion(model, np.zeros((1, 3, 8, 8)))

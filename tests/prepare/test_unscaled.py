@@ -5,8 +5,9 @@ import pytest
 from PIL import Image
 
 from seewhy.errors import BadParameter
+from seewhy.prepare.batch import grey
 from seewhy.prepare.fit import Fit
-from seewhy.prepare.unscaled import Unscaled
+from seewhy.prepare.unscaled import Unscaled, of_any_scale
 
 PHOTO = Image.fromarray(np.random.default_rng(0).integers(0, 256, (9, 7, 3), np.uint8))
 
@@ -34,3 +35,11 @@ def test_of_grey_images_one_number_is_enough():
 def test_half_a_scale_and_what_is_no_setting_is_refused(settings):
     with pytest.raises(BadParameter):
         Unscaled((4, 5)).said(settings)
+
+
+def test_where_numbers_do_not_matter_any_scale_will_do():
+    assert of_any_scale(Unscaled((4, 5)))(PHOTO).shape == (3, 4, 5)
+    fit = Fit((4, 5), None)
+    assert of_any_scale(fit) is fit
+    assert grey(Unscaled((4, 5)), 128) is None
+    np.testing.assert_allclose(grey(Unscaled((4, 5)).said({"mean": 0.0, "std": 1.0}), 255), [1, 1, 1])

@@ -144,3 +144,21 @@ def test_asked_for_a_class_a_detector_answers_what_can_be_asked(family):
     with pytest.raises(BadNetwork, match=rf'gives boxes. .*target="{first.target}" \(score {first.score:.2f}\)'):
         seewhy.gradient(model, x)
     assert sum(layer.default for layer in model.layers(x).values()) == 1 or isinstance(network, Blobs)
+
+
+@pytest.mark.parametrize("form", [lambda boxes, scores: {"boxes": boxes[None], "scores": scores[None]},
+                                  lambda boxes, scores: [{"boxes": boxes, "scores": scores}]])  # fmt: skip
+def test_boxes_that_are_shares_of_the_image_become_pixels(form, rng):
+    pixels = corners(rng, 6)
+    scores = rng.random((6, 3))
+    (found,) = detections_of(form(pixels / np.array([64, 48, 64, 48]), scores), view())
+    np.testing.assert_allclose(found.boxes, pixels)
+    (same,) = detections_of(form(pixels, scores), view())
+    np.testing.assert_allclose(same.boxes, pixels)
+
+
+def test_of_boxes_by_the_thousand_the_best_is_still_to_be_chosen(rng):
+    scores = rng.random((1200, 3))
+    (many,) = detections_of({"boxes": corners(rng, 1200)[None], "scores": scores[None]}, view())
+    (few,) = detections_of({"boxes": corners(rng, 12)[None], "scores": scores[None, :12]}, view())
+    assert (many.raw, few.raw) == (True, False)

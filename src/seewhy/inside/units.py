@@ -9,7 +9,7 @@ from seewhy.arrays import numbers
 from seewhy.errors import BadParameter
 from seewhy.explaining.case import Case
 from seewhy.images.inputs import Images
-from seewhy.models.model import Differentiable, require
+from seewhy.models.model import INSIDES, Differentiable, require
 from seewhy.printable import quoted
 from seewhy.targets.aim import Aim
 from seewhy.targets.parse import as_targets
@@ -34,7 +34,7 @@ def top_units(
     (those that speak against come last).  A large weight on a silent channel contributes nothing.
     Source: Selvaraju et al. 2017, Grad-CAM (neuron importance), with contribution for importance.
     """
-    require(model, "gradients", "top_units reads the inside of a network")
+    require(model, INSIDES, "top_units reads the inside of a network")
     if count is not None and (not isinstance(count, int) or count < 1):
         raise BadParameter(f"top_units: count={quoted(count)} is a whole number from 1 on, or None for all units.")
     (explained,) = as_targets([target], model.labels)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seewhy import __version__
-from seewhy.arrays import Array, numbers
+from seewhy.arrays import Array, first_of, numbers
 from seewhy.errors import BadNetwork, BadParameter, InSpace, NeedsGradients, SeewhyError
 from seewhy.images.inputs import Images
 from seewhy.images.places import Extent
@@ -164,13 +164,21 @@ class FunctionModel:
         if self.aims:
             return self._checked(np.stack([aim.read(output) for aim in self.aims], 1), x)
         try:
-            return self._checked(np.asarray(output), x)
+            return self._checked(self._array(output, len(x)), x)
         except BadNetwork as error:
             height, width = (*x.shape[2:], 1)[:2]
             view = ImageView(tuple(x.shape[2:]), None, Extent(0, 0, width, height), self.labels, self)
             if other := suggestion(output, view):
                 raise InSpace(f"{self.name} {other}. Or make scores of it: {error}") from None
             raise
+
+    def _array(self, output: Any, n: int) -> NDArray[Any]:
+        """An output as one array; BadNetwork where it has several things by name."""
+        first = first_of(output)
+        if isinstance(first, Mapping):
+            gave = printable(", ".join(map(str, first)), 200)
+            raise BadNetwork(f"{self.name} gave {gave} for {n} images; scores are numbers ({n}, k).")
+        return np.asarray(output)
 
     def _called(self, x: NDArray[Any]) -> Any:
         """What the function gives for images x, with tensors made numpy arrays; BadNetwork where it fails."""

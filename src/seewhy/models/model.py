@@ -178,6 +178,7 @@ class Tail(Protocol):
     def __call__(self, edits: Array) -> NDArray[Any]: ...  # (m, c, *space) -> (m, k)
 
 
+INSIDES = ("layers", "gradients")  # one of which tells of the inside of a network
 SCORES_ALONE = frozenset({"scores"})  # of a function
 AT_IMAGE = SCORES_ALONE | {"gradients"}  # of a network in one piece: gradients at the image, and no layer
 INSIDE = AT_IMAGE | {"layers"}  # of a network whose layers can be read, too
@@ -237,17 +238,23 @@ TRY = "Try occlusion, rise or lime."  # what explains a model that gives scores 
 
 
 def require(
-    model: Any, kind: str, who: str = "", instead: str = TRY, name: str | None = None, error: type[Misuse] = NeedsGradients
+    model: Any,
+    kind: str | tuple[str, ...],
+    who: str = "",
+    instead: str = TRY,
+    name: str | None = None,
+    error: type[Misuse] = NeedsGradients,
 ) -> None:
     """Raise in plain words where this is no model, or a model that does not give what is needed of it.
 
-    kind: "scores" of any model, "gradients" of one that is more than its scores, an element of `Model.gives`.  who: what needs
+    kind: "scores" of any model, "gradients" of one that is more than its scores, an element of `Model.gives`, or several of
+        which one is enough.  who: what needs
     it, and what it reads; instead: what to do with the model; name: what to call it, if not by its own name.  Raises `error`
     where it is no model, NeedsGradients where it gives scores only.
     """
     if not isinstance(model, Model):  # against a protocol this check costs more than all others together
         raise error(f"{type(model).__name__} is no model. Make one: seewhy.wrap(network) or seewhy.load(spec).")
-    if kind not in model.gives:
+    if model.gives.isdisjoint([kind] if isinstance(kind, str) else kind):
         gives = "no gradients" if "layers" in model.gives else "scores only"
         raise NeedsGradients(f"{who}; {name or model.name} gives {gives}. {instead}")
 

@@ -19,6 +19,7 @@ from seewhy.images.volumes import read_volume
 
 from .callable_fit import CallableFit
 from .fit import Fit, Preparer, Ready
+from .unscaled import Unscaled
 from .volume_fit import VolumeFit, means_volumes, volume_fit
 
 ROOM = 2**28  # bytes of volumes that wait for one batch
@@ -249,8 +250,10 @@ def blank(prepare: Any, size: tuple[int, int], level: int) -> NDArray[Any]:
 
 
 def grey(prepare: Any, level: int) -> NDArray[Any] | None:
-    """What a grey photo of that level (0 black, 255 white) becomes: (c,); None where no photos are prepared."""
+    """What a grey photo of that level (0 black, 255 white) becomes: (c,); None where no photos are prepared, or their scale is
+    not said.
+    """
     photo = getattr(prepare, "fit", prepare)  # of each frame of a clip
-    if photo is None or isinstance(photo, VolumeFit):
+    if photo is None or isinstance(photo, VolumeFit) or (isinstance(photo, Unscaled) and not photo.scaled):
         return None
     return blank(photo, (64, 64), level).mean((1, 2), dtype=np.float64)

@@ -37,6 +37,11 @@ class Unscaled(Fit):
         elif any(means):
             raise BadParameter(f"mean={self.mean}, std={self.std}: give both, on the scale from 0 to 1.")
 
+    @property
+    def scaled(self) -> bool:
+        """Were mean and std said?"""
+        return bool(np.size(self.mean))
+
     def said(self, settings: Mapping[str, Any]) -> "Unscaled":
         """The same with some of its settings replaced; BadParameter where it has no such setting."""
         if unknown := {*settings} - {*Fit.__dataclass_fields__}:
@@ -45,10 +50,15 @@ class Unscaled(Fit):
         return replace(self, **{key: tuple(value) if isinstance(value, list) else value for key, value in settings.items()})
 
     def __call__(self, photo: Image.Image) -> NDArray[np.float32]:
-        if not np.size(self.mean):
+        if not self.scaled:
             raise BadParameter(
                 "This model takes numbers whose scale it does not tell. Give the mean and std of its training, on the scale "
                 "from 0 to 1, prepare={'mean': 0.5, 'std': 0.5} (--prepare mean=0.5 --prepare std=0.5): these make -1 to 1, "
                 "mean 0 and std 1 make 0 to 1, mean 0 and std 0.00392156862745098 make 0 to 255."
             )
         return super().__call__(photo)
+
+
+def of_any_scale(prepare: Any) -> Any:
+    """Preprocessing that gives images of the right size, where their numbers do not matter."""
+    return prepare.said({"mean": 0.5, "std": 0.5}) if isinstance(prepare, Unscaled) and not prepare.scaled else prepare

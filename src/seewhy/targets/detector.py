@@ -13,6 +13,7 @@ from seewhy.errors import NotApplicable
 from .aim import ImageView
 
 OVERLAP = 0.5  # IoU from which on two raw boxes of a label are one detection
+LARGEST_SHARE = 2.0  # boxes may reach beyond the image; in pixels none is so small that all of an image's would be
 MOST = 1000  # raw boxes that may be detections; torchvision's RetinaNet takes as many
 FORMS = (
     "what torchvision's detectors give (a list of dicts with boxes, scores and labels), DETR's logits and pred_boxes, YOLO's "
@@ -101,9 +102,9 @@ def detections_of(output: Any, view: ImageView) -> list[Detections]:
         return _from_queries(output, view)
     if isinstance(output, Mapping) and "boxes" in output:
         arrays = {key: output[key] for key in ("boxes", "scores", "labels") if key in output}
-        return [_from_parts({key: array[i] for key, array in arrays.items()}) for i in range(len(output["boxes"]))]
+        return [_from_parts({key: array[i] for key, array in arrays.items()}, view) for i in range(len(output["boxes"]))]
     if isinstance(first, Mapping) and "boxes" in first:
-        return [_from_parts(parts) for parts in output]
+        return [_from_parts(parts, view) for parts in output]
     if len(getattr(first, "shape", ())) == 3:
         return _from_anchors(first, view)
     raise NotApplicable(
@@ -131,8 +132,10 @@ def _contents(output: Any) -> str:
     return f"{type(output).__name__}{f' {inside}' if inside else ''}"
 
 
-def _from_parts(parts: Mapping[str, Any]) -> Detections:
-    """Of one image: boxes as the corners x0, y0, x1, y1; scores (q,) beside labels (q,), or scores (q, k) of every class."""
+def _from_parts(parts: Mapping[str, Any], view: ImageView) -> Detections:
+    """Of one image: boxes as the corners x0, y0, x1, y1, in pixels, or as shares of the image's sides where all are that small;
+    scores (q,) beside labels (q,), or scores (q, k) of every class.
+    """
     if "scores" not in parts:
         raise NotApplicable(
             f"The detections hold {', '.join(map(str, parts))}; there must be scores, (q,) beside labels or (q, k)."
@@ -151,7 +154,9 @@ def _from_parts(parts: Mapping[str, Any]) -> Detections:
         raise NotApplicable(
             f"There are {len(boxes)} boxes with {len(scores)} scores and {len(labels)} labels: as many are needed."
         )
-    return Detections(boxes, labels.astype(int), scores)
+    shares = boxes.size > 0 and abs(boxes).max() <= LARGEST_SHARE < min(view.space)
+    boxes = boxes * np.tile(view.space[:-3:-1], 2) if shares else boxes
+    return Detections(boxes, labels.astype(int), scores, raw=not flat and len(boxes) > MOST)
 
 
 def _from_queries(output: Mapping[str, Any], view: ImageView) -> list[Detections]:

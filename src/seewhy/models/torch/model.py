@@ -20,6 +20,7 @@ from seewhy.models.torch.passes.taps import Tap
 from seewhy.models.torch.passes.units import End
 from seewhy.prepare.batch import blank
 from seewhy.prepare.fit import Fit
+from seewhy.prepare.unscaled import of_any_scale
 from seewhy.targets.target import Target, Top
 
 from .base import TorchScores
@@ -71,7 +72,7 @@ class TorchModel(TorchScores):
         photo = getattr(self.prepare, "fit", self.prepare)  # of each frame of a clip
         size = photo.size if isinstance(photo, Fit) else 256
         side = size if isinstance(size, int) else 256
-        return blank(self.prepare, (side, side), 128)[None]
+        return blank(of_any_scale(self.prepare), (side, side), 128)[None]
 
     def cells(self, layer: str, x: Array) -> tuple[tuple[int, ...], Place] | None:
         """The grid of a layer, and where its cells lie in images like x (n, c, *space), as a pass of such found out; None of

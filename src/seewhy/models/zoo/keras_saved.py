@@ -11,6 +11,7 @@ from seewhy.errors import BadParameter, BadWeights, SeewhyError
 from seewhy.memory import out_of_memory
 from seewhy.models.model import RANDOM
 from seewhy.prepare.fit import Fit
+from seewhy.prepare.unscaled import Unscaled
 from seewhy.printable import printable
 
 from .code import python_object
@@ -165,13 +166,17 @@ def _layers_of(config: Any) -> Iterator[tuple[str, Any]]:
 
 
 def photo_fit(network: Any) -> Fit | None:
-    """The preprocessing of a model that rescales photos itself, as a layer at its beginning; None of others."""
+    """The preprocessing of a model of photos: of one that rescales them itself, as a layer at its beginning, all of it, and of
+    others the size; None of what takes no photos.
+    """
+    from seewhy.models.keras.layers import channels_of  # here, for it imports keras, whose backend is chosen first
+
     layers = [layer for layer in network.layers if type(layer).__name__ != "InputLayer"][:2]
     shape = getattr(network, "input_shape", None)
-    if not any(type(layer).__name__ in RESCALED for layer in layers) or not isinstance(shape, tuple) or len(shape) != 4:
+    if not isinstance(shape, tuple) or len(shape) != 4 or channels_of(network) == 1 or shape[-1] not in (1, 3):
         return None
     height, width, channels = shape[1:]
-    if channels not in (1, 3):
-        return None
     size = None if height is None or width is None else (height, width)
-    return Fit(size, None, (0.0,) * channels, (1 / 255,) * channels)
+    if any(type(layer).__name__ in RESCALED for layer in layers):
+        return Fit(size, None, (0.0,) * channels, (1 / 255,) * channels)
+    return Unscaled(size, grey=channels == 1)
