@@ -141,3 +141,15 @@ def test_a_program_without_its_parts_is_said(tmp_path):
         (tmp_path / "net.pt2").write_bytes(zipped(less))
         with pytest.raises(BadWeights, match=rf"no intact file of torch\.export: .*holds no {part}"):
             load(str(tmp_path / "net.pt2"))
+
+
+def test_text_that_travels_along_needs_no_trust_and_what_is_no_text_does(tmp_path):
+    """Such as `seewhy export` writes."""
+    saved = export(Small().eval(), (torch.zeros(1, 3, 8, 8),))
+    for name, refused in (("seewhy.json", False), ("labels.txt", False), ("code.py", True), ("weights.pt", True)):
+        torch.export.save(saved, tmp_path / "net.pt2", extra_files={name: '{"formula": "__import__(os)"}'})
+        if refused:
+            with pytest.raises(BadWeights, match=rf"not known to be harmless \(extra/{name}\)"):
+                load(str(tmp_path / "net.pt2"))
+        else:
+            assert load(str(tmp_path / "net.pt2")).answer(X).scores.shape[0] == 1

@@ -24,7 +24,7 @@ from .pickled import tensors_only
 
 RECORDS = re.compile(
     r"data/(weights|constants)/((weight|tensor)_\d+|model_(weights|constants)_config\.json)|data/sample_inputs/model\.pt"
-    r"|models/model\.json|archive_format|archive_version|byteorder|version|\.data/(version|serialization_id)"
+    r"|models/model\.json|extra/[\w.-]+\.(json|txt)|archive_format|archive_version|byteorder|version|\.data/(version|serialization_id)"
 )
 NEEDED = ("archive_format", "archive_version", "models/model.json", "data/sample_inputs/model.pt",
           "data/weights/model_weights_config.json", "data/constants/model_constants_config.json")  # fmt: skip
@@ -108,6 +108,8 @@ def unproven(data: BytesIO, path: Path) -> list[str]:
     if reader.get_record("archive_format") != b"pt2":
         raise ValueError("its archive_format is not pt2")
     for name in names:
+        if name.startswith("extra/"):  # text that travels along, such as that of `seewhy export`: nobody reads it
+            continue
         if name.endswith(".json"):
             unknown += _unknown(json.loads(reader.get_record(name).decode("utf-8")), "")
         elif name.endswith(".pt"):
