@@ -57,7 +57,7 @@ def test_recipro_cam_is_what_was_derived_a_second_time(net, tmp_path):
             close(found, reference, rel=1e-4)
 
 
-@pytest.mark.parametrize(("method", "ending"), [("grad-cam", ".onnx"), ("eigen-cam", ".onnx"), ("cam", ".pt2")])
+@pytest.mark.parametrize(("method", "ending"), [("grad-cam", ".pt2"), ("eigen-cam", ".onnx")])
 def test_other_methods_are_what_the_library_gives(method, ending, tmp_path):
     x, model = networks.images(4), wrapped("functional")  # whose ReLU lies behind the layer
     seewhy.export(model, tmp_path / f"file{ending}", method, "conv2", images=x[:2])
@@ -144,8 +144,7 @@ def test_what_cannot_be_written_leaves_what_was_there(tmp_path):
         seewhy.export(wrapped("pooled"), tmp_path / "file.onnx", images=networks.images(2))
 
 
-@pytest.mark.parametrize("name", ["pooled", "flat_head"])
-def test_a_file_that_is_not_the_network_is_not_kept(name, tmp_path, monkeypatch):
+def test_a_file_that_is_not_the_network_is_not_kept(tmp_path, monkeypatch):
     (tmp_path / "file.onnx").write_text("what was there")
     writes = TorchGraph.write
 
@@ -161,7 +160,7 @@ def test_a_file_that_is_not_the_network_is_not_kept(name, tmp_path, monkeypatch)
 
     monkeypatch.setattr(TorchGraph, "write", tampered)
     with pytest.raises(BadNetwork, match="differ from the library's by"):
-        seewhy.export(wrapped(name), tmp_path / "file.onnx", images=networks.images(2))
+        seewhy.export(wrapped("flat_head"), tmp_path / "file.onnx", images=networks.images(2))
     assert os.listdir(tmp_path) == ["file.onnx"]
     assert (tmp_path / "file.onnx").read_text() == "what was there"
 

@@ -18,10 +18,10 @@ def run(*words):
 
 
 def test_a_file_is_written_and_what_was_checked_is_said(tmp_path):
-    done = run("demo/honest", "-o", tmp_path / "honest.onnx")
+    done = run("demo/honest", "-o", tmp_path / "honest.pt2")
     assert done.exit_code == 0, done.output
     first, second, third = done.stdout.splitlines()
-    assert first.startswith(f"{tmp_path / 'honest.onnx'}: ONNX opset ")
+    assert first.startswith(f"{tmp_path / 'honest.pt2'}: a program of torch.export, ")
     assert second == ("images (n, 3, 96, 96) -> scores (n, 10), maps (n, 12, 12): recipro-cam for the top class at body")
     assert third.startswith("checked on 3 drawn images, alone and together: scores differ from the library's by ")
 
@@ -68,6 +68,7 @@ def test_a_real_network_on_real_photos(tmp_path):
     out = tmp_path / "mobilenet.onnx"
     done = run("torchvision/mobilenet_v2", *photos, "--weights", weights, "-M", "grad-cam", "-o", out)
     assert done.exit_code == 0, done.output
+    assert done.stdout.startswith(f"{out}: ONNX opset ")
     model = seewhy.load("torchvision/mobilenet_v2", weights)
     (batch,) = model.batches(photos)
     scores, maps = onnxruntime.InferenceSession(out).run(None, {"images": np.asarray(batch.x, np.float32)})
