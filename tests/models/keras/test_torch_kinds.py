@@ -97,6 +97,31 @@ def test_a_segmentation_is_explained_at_its_logits():
     np.testing.assert_allclose(heatmap.values, expected, atol=1e-6)
 
 
+def test_of_several_outputs_each_ends_in_its_own_way():
+    seeded()
+    image = keras.Input((12, 12, 3))
+    flat = L.Flatten()(L.Conv2D(3, 3)(image))
+    ends = {
+        "kind": L.Dense(3, activation="softmax", name="kind")(flat),
+        "signs": L.Dense(2, activation="sigmoid", name="signs")(flat),
+    }
+    x = images(1, 12)
+    for model, selections in ((keras.Model(image, [*ends.values()]), (0, 1)), (keras.Model(image, ends), ("kind", "signs"))):
+        outputs = keras.tree.flatten(model(x))
+        for selection, name, kind, output in zip(selections, ends, ("softmax", "sigmoid"), outputs, strict=True):
+            (heatmap,) = seewhy.gradient(seewhy.wrap(model, output=selection), x)
+            assert any(f"the {kind} at the end ({name})" in note for note in heatmap.source.warnings)
+            assert heatmap.source.probability == pytest.approx(float(output.detach().max()), abs=1e-6)
+
+
+def test_a_regression_is_explained_as_it_is():
+    model, x = small(activation="sigmoid", classes=1), images(1, 12)
+    (heatmap,) = seewhy.grad_cam(seewhy.wrap(model, task="regression"), x)
+    assert heatmap.source.score == pytest.approx(float(model(x).detach()), abs=1e-6)
+    assert heatmap.source.probability is None
+    assert not any("left off" in note for note in heatmap.source.warnings)
+
+
 def test_attention_of_a_transformer():
     seeded()
     image = keras.Input((16, 16, 3))

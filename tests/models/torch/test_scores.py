@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+import torch
 from torch import nn
 
 import seewhy
+from seewhy.models.torch.scores import chosen
 from support import networks
 from support.ask import close
 
@@ -99,3 +101,13 @@ def test_a_linear_layer_called_by_keyword():
     assert len(seewhy.grad_cam(model, X)) == 2
     with pytest.raises(seewhy.NotApplicable):
         seewhy.cam(model, X)
+
+
+def test_the_tensor_that_is_chosen_is_the_network_s_own():
+    a, b = torch.zeros(2), torch.ones(2)
+    assert chosen((a, b), None) is a
+    assert chosen((a, b), 1) is b
+    assert chosen({"x": a}, "x") is a
+    assert chosen({"x": a}, "y") == {"x": a}
+    assert chosen(a, None) is a
+    assert chosen((a, b), lambda out: out[1] * 2) is a

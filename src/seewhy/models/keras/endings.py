@@ -1,6 +1,6 @@
 """The activation that a Keras model ends in, softmax or sigmoid, and how it is left off: the logit is explained."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -45,19 +45,30 @@ class ByRunning(NamedTuple):
     """What a run of a model whose layers do not tell showed: its endings, as long as its activations stay what they are."""
 
     activations: list[tuple[int, int]]
-    endings: tuple[Ending, ...]
+    endings: tuple[Ending | None, ...]
 
 
 SHOWN: "WeakKeyDictionary[Any, ByRunning]" = WeakKeyDictionary()
 
 
 def endings_of(model: Any, run: Callable[[], Any]) -> tuple[Ending, ...]:
+    """The activations that outputs of the model come from, as `each_output` has them, each once."""
+    return distinct(each_output(model, run))
+
+
+def distinct(endings: Iterable[Ending | None]) -> tuple[Ending, ...]:
+    """Those that there are, each once."""
+    return tuple({id(ending.layer): ending for ending in endings if ending is not None}.values())
+
+
+def each_output(model: Any, run: Callable[[], Any]) -> tuple[Ending | None, ...]:
     """The softmax or sigmoid that each output of the model comes from, as far as a layer or an operation of Keras computes it.
 
     run: gives what the model gives for images; asked once, of models that are no graph of layers.
     """
-    if _graph(model) is not None:
-        return tuple({id(ending.layer): ending for ending in _in_graph(model)}.values())
+    graph = _graph(model)
+    if graph is not None:
+        return tuple(map(_behind, keras.tree.flatten(graph)))
     ends = [Ending(layer, name, kind) for name, layer in named_layers(model).items() if (kind := activation_of(layer))]
     activations = [(id(each.layer), id(getattr(each.layer, "activation", None))) for each in ends]
     known = SHOWN.get(model)
@@ -78,7 +89,7 @@ def _known(layer: Any) -> bool:
     return not isinstance(layer, keras.layers.Lambda) and type(layer).__module__.startswith("keras.")
 
 
-def _by_running(ends: list[Ending], run: Callable[[], Any]) -> tuple[Ending, ...]:
+def _by_running(ends: list[Ending], run: Callable[[], Any]) -> tuple[Ending | None, ...]:
     emitted: list[tuple[Any, Ending]] = []
 
     def recorder(ending: Ending) -> LayerCall:
@@ -91,8 +102,7 @@ def _by_running(ends: list[Ending], run: Callable[[], Any]) -> tuple[Ending, ...
 
     with tapped((ending.layer, recorder(ending)) for ending in ends):
         outputs = keras.tree.flatten(run())
-    met = [ending for value, ending in emitted if any(value is output for output in outputs)]
-    return tuple({id(ending.layer): ending for ending in met}.values())
+    return tuple(next((ending for value, ending in emitted if value is output), None) for output in outputs)
 
 
 def activation_of(layer: Any) -> str:
@@ -109,13 +119,6 @@ def _graph(model: Any) -> list[Any] | None:
     """The symbolic outputs of a model that is a graph of layers; None of others."""
     own = getattr(getattr(type(model), "call", None), "__qualname__", "")  # a subclass may have written another
     return getattr(model, "outputs", None) or None if own in ("Functional.call", "Sequential.call") else None
-
-
-def _in_graph(model: Any) -> Iterator[Ending]:
-    for output in keras.tree.flatten(model.outputs):
-        ending = _behind(output)
-        if ending is not None:
-            yield ending
 
 
 def _behind(tensor: Any) -> Ending | None:

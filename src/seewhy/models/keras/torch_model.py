@@ -16,7 +16,7 @@ class TorchKerasModel(TorchModel):
     """A Keras model whose inside can be read, on the torch backend.  Made by `seewhy.wrap`."""
 
     def __init__(self, network: Any, settings: Settings) -> None:
-        super().__init__(KerasNetwork(network, settings.channels), settings)
+        super().__init__(KerasNetwork(network, settings.channels, settings.task == "regression"), settings)
 
     @property
     def keras_model(self) -> Any:

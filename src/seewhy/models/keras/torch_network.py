@@ -7,6 +7,7 @@ that the torch adapter does with modules, it does with the parts: the Keras laye
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from copy import deepcopy
+from itertools import zip_longest
 from threading import local
 from typing import Any, Self
 
@@ -18,7 +19,7 @@ from seewhy.errors import BadNetwork, BadParameter
 from seewhy.models.torch.adapted import AdaptedLayer, AdaptedNetwork, LeftOff
 from seewhy.models.torch.containers import Foreign
 
-from .endings import Ending, endings_of, tells
+from .endings import Ending, distinct, each_output, tells
 from .layers import LayerCall, channels_of, named_layers, packed, tapped
 from .torch_ending import LastSoftmax
 from .torch_layers import by_torch
@@ -122,13 +123,13 @@ def _plain_calls(endings: Iterable[Ending], parts: Iterable[LayerPart]) -> Itera
 class KerasNetwork(AdaptedNetwork):
     """A Keras model whose layers are parts.  It takes what the model takes; of what it gives, channels come before space.
 
-    A copy runs the same model on weights of its own.
+    A copy runs the same model on weights of its own.  whole: with the softmax or sigmoid at its end.
     """
 
-    def __init__(self, model: Any, channels: int | None = None) -> None:
+    def __init__(self, model: Any, channels: int | None = None, whole: bool = False) -> None:
         super().__init__()
         self.model = Foreign(model)
-        self.copied = False
+        self.copied, self.whole = False, whole
         self.last_channels = (channels_of(model) if channels is None else channels) == -1
         hold(self, model)
         self._modules.update((name, part_of(layer)) for name, layer in named_layers(model).items())
@@ -142,7 +143,7 @@ class KerasNetwork(AdaptedNetwork):
         return twin
 
     def __reduce__(self) -> Any:
-        return type(self), (self.model.value, -1 if self.last_channels else 1)
+        return type(self), (self.model.value, -1 if self.last_channels else 1, self.whole)
 
     def get_submodule(self, target: str) -> nn.Module:
         """The part of that name, also where the network itself has something of that name, such as `model`."""
@@ -172,15 +173,18 @@ class KerasNetwork(AdaptedNetwork):
                 scopes.enter_context(scope)
             run = lambda: model(*given, training=False, **options)  # noqa: E731
             with torch.no_grad(), torch._C.DisableTorchFunction():  # a run beside the pass is no mode's business
-                endings = endings_of(model, run)
-            rest = None if endings or tells(model) else scopes.enter_context(LastSoftmax())
+                ends = () if self.whole else each_output(model, run)
+            endings = distinct(ends)
+            rest = None if endings or self.whole or tells(model) else scopes.enter_context(LastSoftmax())
             with tapped([*_plain_calls(endings, parts), *((part.layer.value, part.stand_in) for part in parts)]):
                 output = run()
-        left = LeftOff(endings[0].kind, endings[0].note) if endings else LeftOff()
+        lefts = [LeftOff() if end is None else LeftOff(end.kind, end.note) for end in ends]
         if rest is not None:
             output, left = rest.before(output)
-        self.ended.value = left
-        return keras.tree.map_structure(self._turned, output)
+            lefts = [left]
+        output = keras.tree.map_structure(self._turned, output)
+        self.leave_off(zip_longest(keras.tree.flatten(output), lefts, fillvalue=LeftOff()))
+        return output
 
     def _scopes(self) -> Iterator[Any]:
         """On the device of the weights; with those of a copy, and what the model would note of its pass is not kept."""

@@ -1,6 +1,9 @@
 """Networks of other frameworks that run on torch, as the torch adapter reads them."""
 
-from typing import NamedTuple
+from collections.abc import Iterable
+from threading import local
+from typing import Any, NamedTuple
+from weakref import ref
 
 from torch import Tensor, nn
 
@@ -33,14 +36,27 @@ def is_linear(module: nn.Module) -> bool:
     return isinstance(module, nn.Linear) or (isinstance(module, AdaptedLayer) and module.linear)
 
 
+class OutputsHere(local):
+    """The tensors that a network gave in the last pass of this thread, and what each was computed without."""
+
+    def __init__(self) -> None:
+        self.outputs: list[tuple[ref[Tensor], LeftOff]] = []
+
+
 class AdaptedNetwork(nn.Module):
     """A network of another framework that computes by calls of torch."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.ended = Foreign(LeftOff())  # by the last pass; what stands in for the network writes to the same
+        self.ended = Foreign(OutputsHere())  # what stands in for the network writes to the same
 
-    @property
-    def left_off(self) -> LeftOff:
-        """What the network was run without in its last pass."""
-        return self.ended.value
+    def leave_off(self, outputs: Iterable[tuple[Any, LeftOff]]) -> None:
+        """Note what each output of the last pass was computed without."""
+        self.ended.value.outputs = [(ref(output), left) for output, left in outputs if isinstance(output, Tensor)]
+
+    def left_off(self, output: Any) -> LeftOff:
+        """What that output of the last pass was computed without; of anything made of outputs, where it is the same for all."""
+        outputs = self.ended.value.outputs
+        own = [left for known, left in outputs if known() is output]
+        every = {*own} or {left for _, left in outputs}
+        return every.pop() if len(every) == 1 else LeftOff()

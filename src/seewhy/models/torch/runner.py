@@ -32,7 +32,7 @@ from .inputs import by_proposal
 from .learned import Learned, SizeFacts
 from .network_call import NetworkCall
 from .output import OutputReader
-from .scores import could_be_sigmoids, ends_in_sigmoid, part_of, picked, raw_scores, rivals
+from .scores import chosen, could_be_sigmoids, ends_in_sigmoid, part_of, picked, raw_scores, rivals
 
 
 class Runner:
@@ -128,7 +128,7 @@ class Runner:
             with self.call.passing((tuple(x.shape[1:]), self.end and self.end.layer)):
                 output = self.call(args, options)
             if isinstance(self.network, AdaptedNetwork):
-                self.reader.left_off = self.network.left_off
+                self.reader.left_off = self.network.left_off(chosen(output, self.settings.output))
             return output
         except Exception as error:
             if isinstance(error, SeewhyError | Stop) or out_of_memory(error):

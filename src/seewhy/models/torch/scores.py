@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from seewhy.arrays import numbers
+from seewhy.arrays import first_of, numbers
 from seewhy.errors import BadNetwork, BadParameter
 
 ADVICE = 'Say which part holds the scores (n, k): wrap(output="logits"), a key, a place, or a function of what it returns.'
@@ -46,6 +46,16 @@ def part_of(output: Any, selection: Any) -> Any:
     if selection is None:
         return output
     return _called(output, selection) if isinstance(selection, Callable) else _part(output, selection)
+
+
+def chosen(output: Any, selection: Any) -> Any:
+    """The tensor in a network's output that the scores are read of, where it stands there as it is; else the output."""
+    if selection is None or isinstance(selection, Callable):
+        return first_of(output)
+    try:
+        return _part(output, selection)
+    except BadParameter:  # which is said where the scores are read
+        return output
 
 
 def _called(output: Any, selection: Callable[[Any], Any]) -> Any:
