@@ -97,10 +97,13 @@ def test_a_linear_layer_called_by_keyword():
         def forward(self, x):
             return self.fc(input=self.conv(x).relu().mean((2, 3)))
 
-    model = seewhy.wrap(Keyword().double())
+    network = Keyword().double()
+    model = seewhy.wrap(network)
     assert len(seewhy.grad_cam(model, X)) == 2
-    with pytest.raises(seewhy.NotApplicable):
-        seewhy.cam(model, X)
+    maps = seewhy.cam(model, X, target=1)
+    a = network.conv(torch.as_tensor(X)).relu()
+    expected = torch.einsum("nchw,c->nhw", a, network.fc.weight[1]).relu()
+    np.testing.assert_allclose(values(maps), expected.detach(), atol=1e-6)
 
 
 def test_the_tensor_that_is_chosen_is_the_network_s_own():
