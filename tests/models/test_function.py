@@ -327,6 +327,20 @@ class Knows(KnownFunction):
         return colours(images)
 
 
+def test_the_logarithm_of_a_rounded_probability_has_an_end():
+    """A zero among probabilities that come in steps is less than half a step, and not none: its logarithm is no -708."""
+
+    class Rounded(KnownFunction):
+        distribution, step = True, 1 / 256
+
+        def __call__(self, images):
+            return np.tile([0.0, 1 / 256, 0.9], (len(images), 1))
+
+    answer = seewhy.wrap(Rounded(), scores="log-probability").answer(np.zeros((1, 3, 8, 8)))
+    np.testing.assert_allclose(answer.scores[0], np.log([1 / 512, 1 / 256, 0.9]))
+    assert answer.normalised  # though they sum to less
+
+
 def test_a_function_that_knows_more_of_itself_says_it():
     """Warnings in every heatmap, all hazards in the doctor's examination, and its versions."""
     model = seewhy.wrap(Knows())

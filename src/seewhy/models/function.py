@@ -33,11 +33,13 @@ class KnownFunction:
     """A function from images to scores that knows more than its scores: what loads one derives its class from this.
 
     hazards: what a person should know of it; every heatmap says those that are warnings.  versions: of what it runs on.
-    distribution: are its scores probabilities that sum to one; None: that is told from their sums.
+    distribution: are its scores probabilities that sum to one; None: that is told from their sums.  step: in which its scores
+    come, where they are rounded: no smaller probability can be told from none.
     """
 
     hazards: tuple[Hazard, ...] = ()
     distribution: bool | None = None
+    step: float = 0.0
     versions: Mapping[str, str] = {}
 
     def __call__(self, images: NDArray[Any]) -> Any:  # as `wrap` says of a function
@@ -237,7 +239,11 @@ class FunctionModel:
         if self.aims or self.explains in (GIVEN, "logits"):
             return raw
         chances = raw if normalised else softmax(raw)
-        return chances if self.explains == "probability" else np.log(np.maximum(chances, np.finfo(float).tiny))
+        return (
+            chances
+            if self.explains == "probability"
+            else np.log(np.maximum(chances, self.known.step / 2 or np.finfo(float).tiny))
+        )
 
     @contextmanager
     def scoring(

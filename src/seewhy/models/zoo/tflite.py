@@ -94,7 +94,8 @@ class TfLiteFunction(TensorFunction):
         super().__init__(name, shape, options.get("takes") or ("uint8" if self.given.spans else "float"))
         self.versions = {"ai-edge-litert": _version()}
         self.distribution = _ends_in_softmax(self.interpreter, self.output["index"]) or None
-        if self.gives.scale:
+        self.step = self.gives.scale
+        if self.step:
             words = f"scores are whole numbers of 8 bits, in steps of {self.gives.scale:.2g}: smaller changes are not seen"
             self.hazards = (Hazard("coarse-scores", WARNING, words, (), "Explain the network before it was quantised."),)
 
