@@ -95,6 +95,8 @@ class Client:
 
     def _trusted(self) -> ssl.SSLContext | bool:
         """The certificates that are trusted; BadParameter where their file cannot be read."""
+        if self.options.ca is None and self.options.proxy is None and self.address.parts.scheme.lower() == "http":
+            return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # none, as none is shown; the usual ones take a while to read
         if self.options.ca is None:
             return True
         try:
