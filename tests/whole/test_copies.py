@@ -7,6 +7,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import fields, is_dataclass
 from functools import cache
 from multiprocessing import get_context
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -16,6 +17,7 @@ from PIL import Image
 
 import seewhy
 from seewhy import errors
+from seewhy.exporting.checking import Checked
 from seewhy.maps import heatmap
 from support.ask import close
 from support.failing import bare_error, fail, partial
@@ -50,6 +52,14 @@ def moved() -> seewhy.Drift:
 
 
 @cache
+def exported() -> seewhy.Exported:
+    found = Checked(3, 1e-6, 8.0, 1e-7, 0.4)
+    return seewhy.Exported(
+        Path("file.onnx"), "ONNX", 20, 1000, "net", "cam", "body", "the top class", (3, 96, 96), 10, (12, 12), "", found, True
+    )
+
+
+@cache
 def probe() -> seewhy.Probe:
     kept = []
 
@@ -72,6 +82,7 @@ EXAMPLES = {
     "Clip": lambda: [seewhy.read_clip([photo(), photo()])],
     "ClipFit": lambda: [seewhy.ClipFit(model().prepare, 4)],
     "Contrast": lambda: [seewhy.Contrast(1, [2, 3], strength=0.5), seewhy.Contrast("a")],
+    "Exported": lambda: [exported()],
     "Detection": lambda: [seewhy.Detection("cat", 0, 0.5, (0, 1, 2, 3))],
     "Drift": lambda: [moved()],
     "Estimate": lambda: [seewhy.Estimate(np.ones((1, 2, 2)), np.ones((1, 2, 2)), None, {"a": 1.0}, ("note",))],

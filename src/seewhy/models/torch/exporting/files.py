@@ -18,7 +18,7 @@ FACTS = "seewhy"  # the key of what is told of the file, in its metadata
 LARGEST = 2**31 - 2**20  # bytes of weights: a file of protocol buffers ends at 2 GB
 
 
-def onnx_file(program: ExportedProgram, path: Path, facts: str) -> Mapping[str, Any]:
+def onnx_file(program: ExportedProgram, beside: Path, facts: str) -> Mapping[str, Any]:
     """Write the program as ONNX; returns its opset.
 
     Raises MissingExtra where onnxscript is not installed, NotApplicable where an operation has no form in ONNX, or the weights
@@ -38,7 +38,7 @@ def onnx_file(program: ExportedProgram, path: Path, facts: str) -> Mapping[str, 
     _name_batch(model)
     model.metadata_props[FACTS] = facts
     model.producer_name = FACTS
-    made.save(str(path), external_data=False)
+    made.save(str(beside), external_data=False)
     return {"opset": model.opset_imports[""]}
 
 
@@ -55,10 +55,10 @@ def _name_batch(model: Any) -> None:
         value.shape[0] = "n"
 
 
-def pt2_file(program: ExportedProgram, path: Path, facts: str) -> Mapping[str, Any]:
+def pt2_file(program: ExportedProgram, beside: Path, facts: str) -> Mapping[str, Any]:
     """Write the program as torch.export does."""
     try:
-        save(program, str(path), extra_files={f"{FACTS}.json": facts})
+        save(program, str(beside), extra_files={f"{FACTS}.json": facts})
     except OSError:
         raise
     except Exception as error:  # whatever its writers raise
