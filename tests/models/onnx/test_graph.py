@@ -67,3 +67,10 @@ def test_weights_in_another_file_that_was_not_read_are_missed():
     proto.graph.initializer[0].external_data.add(key="location", value="w.bin")
     with pytest.raises(BadNetwork, match=r"another file, w.bin: give the path"):
         OnnxGraph(proto)
+
+
+def test_what_no_image_changes_is_fixed():
+    nodes = [node("Neg", ["small"], ["least"]), node("Clip", ["image", "least"], ["a"]), node("Shape", ["a"], ["s"]),
+             node("Reshape", ["a", "s"], ["b"])]  # fmt: skip
+    graph = OnnxGraph(model(nodes, constants={"small": np.float32(0.5)}))
+    assert graph.fixed(graph.nodes, graph.depending("image", shapes=True)) == ["least"]

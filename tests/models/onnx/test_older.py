@@ -12,12 +12,12 @@ from support.onnx_graphs import classifier, drawn, model, node, run
 AXES = {"axes": np.array([2, 3]), "row": np.array([1, 576]), "left": np.array([0, 576])}
 
 
-def again(proto, ends=None):
+def again(proto, ends=None, constants=None):
     graph = OnnxGraph(proto)
     known = inferred(graph, {"image": (1, 3, 12, 16)})
     views = viewed(graph, known, "image", 1)
     assert any(IMAGES in {part.label for part in dim or ()} for view in views.values() for dim in view.dims)
-    return older(graph, ends or {name: name for name in graph.outputs}, "image", views)
+    return older(graph, ends or {name: name for name in graph.outputs}, "image", views, constants or {})
 
 
 @pytest.mark.parametrize(("nodes", "opset"), [
@@ -49,3 +49,11 @@ def test_weights_are_inside_and_inner_tensors_may_be_the_end():
     assert {each.name for each in written.graph.initializer if each.raw_data} >= {"w1", "w2"}
     x = drawn(2, 3, 12, 16)
     assert run(written, x)[0].shape == (2, 8)
+
+
+def test_what_is_known_takes_the_place_of_what_computes_it():
+    nodes = [node("Neg", ["small"], ["least"]), node("Clip", ["image", "least", "small"], ["b"], "b")]
+    proto = model(nodes, constants={"small": np.float32(0.5)})
+    written = again(proto, constants={"least": np.float32(-0.5)})
+    assert [each.op_type for each in written.graph.node] == ["Clip", "Identity"]
+    np.testing.assert_array_equal(run(written, drawn(2, 3, 12, 16))[0], drawn(2, 3, 12, 16).clip(-0.5, 0.5))

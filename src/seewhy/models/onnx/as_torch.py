@@ -15,6 +15,7 @@ from seewhy.errors import BadNetwork
 from seewhy.printable import printable, words_of
 
 from .backend import OnnxBackend
+from .batches import ArraysByName
 from .older import older
 from .shapes import USUAL
 
@@ -45,10 +46,11 @@ def as_torch(backend: OnnxBackend) -> tuple[ConvertedGraph, float]:
     x = _noise(backend)
     expected = backend.tensors(x, [*tensors.values()])
     views = backend.anatomy(x).views
+    known = _known(backend, x)
     try:
         with catch_warnings():
             simplefilter("ignore")  # of onnx2torch, about what it copies
-            graph = onnx2torch.convert(older(backend.graph, tensors, backend.image.name, views))
+            graph = onnx2torch.convert(older(backend.graph, tensors, backend.image.name, views, known))
     except Exception as error:
         raise BadNetwork(
             f"{name} cannot be turned into torch by onnx2torch: {type(error).__name__}: {printable(words_of(error), 300)} "
@@ -57,6 +59,20 @@ def as_torch(backend: OnnxBackend) -> tuple[ConvertedGraph, float]:
     dtype = torch.from_numpy(np.zeros(1, helper.tensor_dtype_to_np_dtype(backend.image.kind))).dtype
     network = ConvertedGraph(graph, [*tensors], backend.image.channels, dtype).eval().requires_grad_(False)
     return network, _difference(network, x, {key: expected[tensor] for key, tensor in tensors.items()}, name)
+
+
+def _known(backend: OnnxBackend, x: np.ndarray[Any, Any]) -> ArraysByName:
+    """Tensors of the graph that are the same whatever image comes in: constants that it computes, and, where it takes images of
+    one size, how much it pads them.
+    """
+    graph, nodes = backend.graph, backend.graph.needed([*backend.end.tensors.values()])
+    changing = graph.depending(backend.image.name, shapes=True)
+    names = graph.fixed(nodes, changing)
+    known = backend.sessions.run(names, {}, {}) if names else {}
+    pads = [node.input[1] for node in nodes if node.op_type == "Pad" and len(node.input) > 1 and node.input[1] in changing]
+    if pads and None not in backend.image.space:
+        known |= backend.sessions.run(pads, backend.given(x[: backend.image.shape[0] or 1]), backend.kinds())
+    return known
 
 
 def _noise(backend: OnnxBackend) -> np.ndarray[Any, Any]:

@@ -60,7 +60,7 @@ class OnnxBackend:
 
     def check(self) -> None:
         """Raise BadNetwork where onnxruntime cannot read the graph."""
-        self.sessions.check([*self.end.tensors.values()], {name: self._kinds()[name] for name in self._names})
+        self.sessions.check([*self.end.tensors.values()], {name: self.kinds()[name] for name in self._names})
 
     @property
     def _names(self) -> list[str]:
@@ -86,16 +86,17 @@ class OnnxBackend:
 
         def at_once(part: NDArray[Any]) -> ArraysByName:
             n = len(part)
-            found = self.sessions.run([*dict.fromkeys(names)], self._given(part), self._kinds())
+            found = self.sessions.run([*dict.fromkeys(names)], self.given(part), self.kinds())
             return {name: maps_of(a, maps[name], n) if name in maps else rows_of(a, n) for name, a in found.items()}
 
         return self.batches.run(x, at_once)
 
-    def _given(self, x: NDArray[Any]) -> ArraysByName:
+    def given(self, x: NDArray[Any]) -> ArraysByName:
         """All inputs of the graph, for images x (n, c, *space)."""
         return {self.image.name: self._laid(x), **self._beside(len(x))}
 
-    def _kinds(self) -> dict[str, int]:
+    def kinds(self) -> dict[str, int]:
+        """The kinds of the numbers that the graph takes, by the names of its inputs."""
         return {name: info.type.tensor_type.elem_type for name, info in self.graph.inputs.items()}
 
     def _beside(self, n: int) -> dict[str, NDArray[Any]]:
@@ -141,14 +142,14 @@ class OnnxBackend:
         return found if found is not None else self.anatomies.setdefault(key, self._studied(x[:1]))
 
     def _studied(self, x: NDArray[Any]) -> GraphAnatomy:
-        given = self._given(np.repeat(x, self.image.shape[0] or 1, 0))
+        given = self.given(np.repeat(x, self.image.shape[0] or 1, 0))
         known = inferred(self.graph, {name: array.shape for name, array in given.items()})
         known.setdefault(self.image.name, TensorFacts(self.image.kind, given[self.image.name].shape))
         nodes = self.graph.needed([*self.end.tensors.values()])
         needed = {name for node in nodes for name in node.output if name}
         unclear = sorted(name for name in self.on_image & needed if name not in known or known[name].shape is None)
         told = told_by_shapes(self.graph, nodes, self.on_image)
-        found = self.sessions.run([*unclear, *told], given, self._kinds()) if unclear or told else {}
+        found = self.sessions.run([*unclear, *told], given, self.kinds()) if unclear or told else {}
         known |= {n: TensorFacts(helper.np_dtype_to_tensor_dtype(found[n].dtype), tuple(found[n].shape)) for n in unclear}
         views = viewed(self.graph, known, self.image.name, self.image.channels, {name: found[name] for name in told})
         return self._named(known, views)
@@ -230,9 +231,9 @@ class OnnxBackend:
         view = anatomy.views[tensor]
         beside = edge(self.graph, ends, tensor, self.on_image)
         filled = np.repeat(x, fixed or 1, 0)
-        given = self._given(filled)
+        given = self.given(filled)
         inside = [name for name in beside if name not in given]
-        found = {**given, **self.sessions.run([tensor, *inside], given, self._kinds())}
+        found = {**given, **self.sessions.run([tensor, *inside], given, self.kinds())}
         inputs = {name: given[name] for name in self.graph.unknown(ends, {tensor, *beside})}
         tail = GraphTail(self.sessions, ends, tensor, view, found, beside, inputs, fixed)
         a = maps_of(found[tensor], view, len(filled))[0]

@@ -1,6 +1,6 @@
 """A graph of ONNX as it stands in a file: which tensor is computed of which, and parts of it that run on their own."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -111,10 +111,20 @@ class OnnxGraph:
         graph.output.extend(ValueInfoProto(name=name) for name in outputs)
         return model
 
+    def fixed(self, nodes: Sequence[NodeProto], changing: Container[str]) -> list[str]:
+        """The tensors that these nodes read, that others compute, and that nothing of `changing` has a part in."""
+        read = dict.fromkeys(name for node in nodes if changes(node, changing) for name in read_by(node))
+        return [name for name in read if name in self.made_by and name not in changing]
+
     def unknown(self, outputs: Sequence[str], given: Iterable[str]) -> list[str]:
         """The inputs of the graph that those tensors need beside what is given."""
         read = {name for node in self.needed(outputs, given) for name in read_by(node)} | {*outputs}
         return [name for name in self.inputs if name in read and name not in {*given}]
+
+
+def changes(node: NodeProto, changing: Container[str]) -> bool:
+    """Does a node give something that changes?"""
+    return any(name in changing for name in node.output)
 
 
 CONSTANTS = ("value_int", "value_ints", "value_float", "value_floats")

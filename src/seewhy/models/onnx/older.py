@@ -5,8 +5,10 @@ from math import sqrt
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, ValueInfoProto, helper, numpy_helper, version_converter
 
+from .batches import ArraysByName
 from .graph import OnnxGraph, attributes
 from .views import TensorView
 
@@ -14,16 +16,21 @@ LEAST = 13  # below, axes of many operators are attributes
 OPSET = 17  # from 18 on, axes of reductions are inputs, among other changes
 
 
-def older(graph: OnnxGraph, tensors: Mapping[str, str], image: str, views: Mapping[str, TensorView]) -> ModelProto:
+def older(
+    graph: OnnxGraph, tensors: Mapping[str, str], image: str, views: Mapping[str, TensorView], known: ArraysByName
+) -> ModelProto:
     """The part of a graph that computes tensors, as outputs of the names that they are given by, with its weights inside.
 
-    Reshapes that hold on to a batch of one keep whatever number of images comes in.
+    known: tensors that are the same whatever image comes in, which take the place of what computes them.  Reshapes that hold
+    on to a batch of one keep whatever number of images comes in.
     """
     kind = graph.inputs[image].type.tensor_type.elem_type
     model = graph.part([*tensors.values()], {image: kind})
     body: Any = model.graph
-    writer = _Writer(graph, views)
-    for node in body.node:
+    writer = _Writer(graph, views, known)
+    for name, value in known.items():
+        writer.constant(name, value)
+    for node in graph.needed([*tensors.values()], known):
         writer.write(node)
     for name, tensor in tensors.items():
         writer.nodes.append(helper.make_node("Identity", [writer.renamed.get(tensor, tensor)], [f"{name}#out"], "output"))
@@ -46,8 +53,8 @@ def _whole(graph: OnnxGraph, name: str) -> Any:
 class _Writer:
     """Writes nodes one after the other."""
 
-    def __init__(self, graph: OnnxGraph, views: Mapping[str, TensorView]) -> None:
-        self.graph, self.views = graph, views
+    def __init__(self, graph: OnnxGraph, views: Mapping[str, TensorView], known: ArraysByName) -> None:
+        self.graph, self.views, self.known = graph, views, known
         self.nodes: list[NodeProto] = []
         self.constants: list[Any] = []
         self.renamed: dict[str, str] = {}  # what passed through a node that does nothing, by the name behind it
@@ -67,13 +74,16 @@ class _Writer:
         else:
             rewrite(self, fresh)
 
+    def value(self, name: str) -> NDArray[Any] | None:
+        return self.known[name] if name in self.known else self.graph.value(name)
+
     def constant(self, name: str, value: Any) -> str:
         self.constants.append(numpy_helper.from_array(np.asarray(value), name))
         return name
 
     def reduced(self, node: NodeProto) -> None:
         """Axes as an attribute."""
-        axes = self.graph.value(node.input[1]) if len(node.input) > 1 and node.input[1] else None
+        axes = self.value(node.input[1]) if len(node.input) > 1 and node.input[1] else None
         if axes is not None:
             _without(node, "axes", "noop_with_empty_axes")
             node.attribute.append(helper.make_attribute("axes", [int(axis) for axis in axes]))
@@ -82,7 +92,7 @@ class _Writer:
 
     def reshaped(self, node: NodeProto) -> None:
         """Without allowzero, where nothing is empty; and for any number of images, where the first dimension is theirs."""
-        shape = self.graph.value(node.input[1])
+        shape = self.value(node.input[1])
         if shape is not None and (shape != 0).all():
             _without(node, "allowzero")
         before, after = self.views.get(node.input[0]), self.views.get(node.output[0])

@@ -164,20 +164,37 @@ def _with(dims: Sequence[Dimension], at: int, dim: Dimension) -> tuple[Dimension
 def _sliced(call: NodeCall) -> TensorView:
     starts, axes, steps = call.ints("starts", 1), call.ints("axes", 3), call.ints("steps", 4)
     if starts is None:
-        return call.view.lost(call.out)
+        return _cropped(call)
     axes = axes if axes is not None else [*range(len(starts))]
-    view, along = call.view, [*call.view.along]
-    dims = [*view.dims]
+    moves: dict[int, tuple[float, float]] = {}
     for start, k, step in zip(starts, axes, steps or [1] * len(starts), strict=True):
-        size = view.shape[k]
-        dim = dims[k]
-        if (call.out[k] == size and step == 1) or dim is None:
+        size = call.view.shape[k]
+        moves[k % len(call.out)] = (max(start + size, 0) if start < 0 else min(start, size - 1), step)
+    return _cropped(call, moves)
+
+
+def _padded(call: NodeCall) -> TensorView:
+    pads, axes = call.ints("pads", 1), call.ints("axes", 3)
+    if pads is None:
+        return _cropped(call)
+    axes = axes if axes is not None else [*range(len(call.out))]
+    return _cropped(call, {k % len(call.out): (-pads[i], 1) for i, k in enumerate(axes)})
+
+
+def _cropped(call: NodeCall, moves: Mapping[int, tuple[float, float]] | None = None) -> TensorView:
+    """Of an operator that takes away or adds entries at the ends of dimensions: along each of them the first entry, and the
+    step to the next, counted in those that came in; None where that is not known.
+    """
+    view, along, dims = call.view, [*call.view.along], [*call.view.dims]
+    for k, dim in enumerate(view.dims):
+        first, step = moves.get(k, (0, 1)) if moves is not None else (None, 1)
+        if dim is None or (call.out[k] == view.shape[k] and step == 1 and not first):
             continue
-        first = max(start + size, 0) if start < 0 else min(start, size - 1)
         label = dim[0].label if len(dim) == 1 and dim[0].step == 1 else None
         dims[k] = None if label is None else whole(label, call.out[k])
-        if isinstance(label, int) and (known := along[label]) is not None:
-            along[label] = known.through(1, first, step)
+        if isinstance(label, int):
+            known = along[label]
+            along[label] = known.through(1, first, step) if known is not None and first is not None else None
     return TensorView(call.out, tuple(dims), tuple(along))
 
 
@@ -195,25 +212,6 @@ def _gathered(call: NodeCall) -> TensorView:
         return view.lost(call.out)
     dim: Dimension = whole(CHANNELS, call.out[axis]) if count == 1 and labels(view.dims[axis]) == {CHANNELS} else None
     return view.like(call.out, (*view.dims[:axis], *([dim] * count), *view.dims[axis + 1 :]))
-
-
-def _padded(call: NodeCall) -> TensorView:
-    pads, axes = call.ints("pads", 1), call.ints("axes", 3)
-    view, along = call.view, [*call.view.along]
-    rank = len(call.out)
-    axes = axes if axes is not None else [*range(rank)]
-    if pads is None:
-        return view.lost(call.out)
-    dims = [*view.dims]
-    for i, k in enumerate(axes):
-        dim = dims[k]
-        if call.out[k] == view.shape[k] and not pads[i]:
-            continue
-        label = dim[0].label if dim is not None and len(dim) == 1 and dim[0].step == 1 else None
-        dims[k] = None if label is None else whole(label, call.out[k])
-        if isinstance(label, int) and (known := along[label]) is not None:
-            along[label] = known.through(1, -pads[i], 1)
-    return TensorView(call.out, tuple(dims), tuple(along))
 
 
 def _reduced(call: NodeCall) -> TensorView:

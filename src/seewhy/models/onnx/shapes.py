@@ -31,8 +31,11 @@ def sides(info: ValueInfoProto) -> list[int | None] | None:
     return [int(side.dim_value) if side.dim_value > 0 else None for side in kind.shape.dim]
 
 
-def inferred(graph: OnnxGraph, given: Mapping[str, Sequence[int]]) -> dict[str, TensorFacts]:
-    """What ONNX's own rules tell of all tensors, where the inputs have those shapes."""
+def inferred(graph: OnnxGraph, given: Mapping[str, Sequence[int]], open_sides: int | None = None) -> dict[str, TensorFacts]:
+    """What ONNX's own rules tell of all tensors, where the inputs have those shapes.
+
+    open_sides: what to take for sides that they do not tell; None: the whole shape is then not known.
+    """
     names = [name for name in graph.outputs if name not in graph.inputs]
     kinds = {name: each.type.tensor_type.elem_type for name, each in graph.inputs.items()}
     model = graph.part(names, kinds)
@@ -44,7 +47,7 @@ def inferred(graph: OnnxGraph, given: Mapping[str, Sequence[int]]) -> dict[str, 
         model = shape_inference.infer_shapes(model, data_prop=True)
     except Exception:  # noqa: BLE001 - of operators that it cannot read; what is not known is run instead
         return {}
-    return _known(model)
+    return _known(model, open_sides)
 
 
 def _with_shape(name: str, kind: int, shape: Sequence[int] | None) -> ValueInfoProto:
@@ -56,18 +59,15 @@ def _with_shape(name: str, kind: int, shape: Sequence[int] | None) -> ValueInfoP
     return info
 
 
-def _known(model: ModelProto) -> dict[str, TensorFacts]:
+def _known(model: ModelProto, open_sides: int | None) -> dict[str, TensorFacts]:
     graph: Any = model.graph
     found = {}
     for info in [*graph.input, *graph.value_info, *graph.output]:
         shape = sides(info)
-        whole = shape is not None and None not in shape and all(_stated(side) for side in info.type.tensor_type.shape.dim)
-        found[info.name] = TensorFacts(info.type.tensor_type.elem_type, tuple(shape) if whole else None)  # type: ignore[arg-type]
+        filled = None if shape is None else tuple(open_sides if side is None else side for side in shape)
+        whole = filled if filled is not None and None not in filled else None
+        found[info.name] = TensorFacts(info.type.tensor_type.elem_type, whole)  # type: ignore[arg-type]
     return found
-
-
-def _stated(side: Any) -> bool:
-    return side.HasField("dim_value")
 
 
 PARAMETERS = ("Slice", "Pad", "Resize", "Upsample", "Gather")  # operators with inputs that say where they read
@@ -128,7 +128,7 @@ def channels_of(graph: OnnxGraph, image: str, shape: Sequence[int | None]) -> Ch
     """The dimension of the image that the first operator on maps takes for its channels."""
     rank = len(shape)
     filled = [side or USUAL for side in shape]
-    views = viewed(graph, inferred(graph, {image: filled}), image, 1) if rank > 2 else {}
+    views = viewed(graph, inferred(graph, {image: filled}, USUAL), image, 1) if rank > 2 else {}
     where: dict[AxisLabel, int] = {IMAGES: 0, CHANNELS: 1, **{axis: axis + 2 for axis in range(rank - 2)}}
     for node in graph.nodes:
         if node.op_type in (*WEIGHTS, "BatchNormalization", "MaxPool", "AveragePool") and node.input[0] in views:
