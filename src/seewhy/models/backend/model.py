@@ -16,7 +16,7 @@ from seewhy.images.places import Gaze, Place
 from seewhy.models.function import FunctionModel, is_distribution
 from seewhy.models.model import INPUT, Answer, Attended, Bias, Evidence, Examination, Head, Layer, Trace, computes
 from seewhy.models.rule import Balanced, Relevance, Rule
-from seewhy.models.settings import Settings
+from seewhy.models.settings import BATCH, Settings
 from seewhy.prepare.batch import Batch, batches, blank
 from seewhy.prepare.unscaled import of_any_scale
 from seewhy.targets.aim import Aim, ImageView, Pinned
@@ -28,6 +28,7 @@ from .examination import examined
 from .scorer import BackendScorer
 from .scores import chances, cotangents, scored
 
+PIXELS_AT_ONCE = 2**21  # of the images of a pass: 32 of 256 x 256
 TORCH_CAN = "Keras on the torch backend and torch networks can."
 ByLayer = Mapping[str, NDArray[Any]]
 SOFTMAX = "the network already ends in a softmax, so its log-probabilities are explained"
@@ -64,6 +65,10 @@ class BackendModel(FunctionModel):
             given = replace(given, x=np.moveaxis(numbers(given.x), self.backend.channels, 1))
         return batches(given, self.prepare, self.at_once, self.name, self.takes_signals)
 
+    def at_once(self, space: Sequence[int], whole: bool = False) -> int:
+        """How many images of these sides a pass takes at most: of large ones fewer, lest memory run out."""
+        return self.requested_batch_size or max(1, min(BATCH, PIXELS_AT_ONCE // max(1, prod(space))))
+
     def versions(self) -> Mapping[str, str]:
         return {**super().versions(), **self.backend.versions()}
 
@@ -99,7 +104,7 @@ class BackendModel(FunctionModel):
             raise BadParameter(f"{self.name} runs as it is, by {self.backend.framework}: leave fast= and dtype= out.")
         if inside:
             self._require_layers()
-        yield BackendScorer(self, numbers(x).dtype, answer.normalised)
+        yield BackendScorer(self, numbers(x), answer.normalised)
 
     def aimed(self, aims: Sequence[Aim], x: Array, view: ImageView) -> tuple["BackendModel", tuple[Pinned, ...]]:
         model: Any

@@ -8,12 +8,20 @@ from seewhy.arrays import numbers
 from seewhy.errors import NotApplicable
 from seewhy.models.function import FunctionScorer
 from seewhy.models.model import INPUT
+from seewhy.models.pace import Pace
 
 
 class BackendScorer(FunctionScorer):
     """The scores of variants of an image, from `BackendModel.scoring`."""
 
     model: Any  # a BackendModel
+
+    def __init__(self, model: Any, x: NDArray[Any], normalised: bool) -> None:
+        super().__init__(model, x.dtype, normalised)
+        self.at_once = model.at_once(x.shape[2:])
+
+    def pace(self, together: int | None, most: int) -> Pace:
+        return Pace(self.model.requested_batch_size or min(together or self.at_once, most))
 
     def tail(self, image: NDArray[Any], layer: str) -> "BackendTail":
         """The scores behind one layer of an image (c, *space), for edits of what it emits."""
