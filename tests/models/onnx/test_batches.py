@@ -64,8 +64,21 @@ def test_images_may_lie_along_another_dimension_or_none():
     alone = TensorView((3, 4, 5), (whole(CHANNELS, 3), whole(0, 4), whole(1, 5)), (None, None))
     np.testing.assert_array_equal(maps_of(maps[0], alone, 1), maps[:1])
     np.testing.assert_array_equal(tensor_of(maps[:1], alone, np.float32), maps[0])
-    with pytest.raises(ValueError, match="reshape"):
+    with pytest.raises(ValueError, match="not of 2 images"):
         maps_of(maps[0], alone, 2)
+    with pytest.raises(ValueError, match="is of one image"):
+        tensor_of(maps, alone, np.float32)
+
+
+def test_the_only_dimension_that_is_left_holds_the_images():
+    view = TensorView((1, 4, 5, 3), ((), whole(0, 4), whole(1, 5), whole(CHANNELS, 3)), (None, None))
+    maps = drawn(2, 3, 4, 5)
+    tensor = tensor_of(maps, view, np.float32)
+    np.testing.assert_array_equal(tensor, np.moveaxis(maps, 1, -1))
+    np.testing.assert_array_equal(maps_of(tensor, view, 2), maps)
+    two = TensorView((1, 1, 4, 5, 3), ((), (), whole(0, 4), whole(1, 5), whole(CHANNELS, 3)), (None, None))
+    with pytest.raises(ValueError, match="not of 2 images"):
+        maps_of(tensor[:, None], two, 2)
 
 
 def test_rows():

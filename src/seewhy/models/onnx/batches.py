@@ -52,22 +52,27 @@ def maps_of(array: NDArray[Any], view: TensorView, n: int) -> NDArray[Any]:
     """A tensor that lies so as maps (n, c, *space); ValueError where it is not one of n images."""
     lead, order, rest = _dimensions(view)
     turned = array.transpose(*lead, *order, *rest)
+    if (turned.shape[0] if lead else 1) != n:
+        raise ValueError(f"{array.shape} is not of {n} images")
     return as_floats(turned.reshape(n, *turned.shape[len(lead) : len(lead) + len(order)]))
 
 
 def tensor_of(maps: NDArray[Any], view: TensorView, dtype: Any) -> NDArray[Any]:
-    """Maps (n, c, *space) as the tensor that lies so."""
+    """Maps (n, c, *space) as the tensor that lies so; ValueError where it has no room for several images."""
     lead, order, rest = _dimensions(view)
+    if not lead and len(maps) > 1:
+        raise ValueError(f"{view.shape} is of one image")
     wide = maps.reshape(*maps.shape[1 - len(lead) :], *[1] * len(rest))
     return np.ascontiguousarray(wide.transpose(np.argsort([*lead, *order, *rest])), dtype)
 
 
 def _dimensions(view: TensorView) -> tuple[list[int], tuple[int, ...], list[int]]:
-    """The dimension of images, if there is one; those of channels and space; all others."""
+    """The dimension of images, if there is one; those of channels and space; all others, which hold one entry each."""
     order, images = view.order(), view.images()
     assert order is not None, "a layer holds channels and space"
-    lead = [] if images is None else [images]
-    return lead, order, [k for k in range(len(view.dims)) if k not in (*lead, *order)]
+    others = [k for k in range(len(view.dims)) if k not in order]
+    lead = others if len(others) == 1 else [] if images is None else [images]  # the only other one is that of images
+    return lead, order, [k for k in others if k not in lead]
 
 
 def as_floats(array: NDArray[Any]) -> NDArray[Any]:

@@ -14,6 +14,7 @@ class AxisPart(NamedTuple):
     label: AxisLabel
     size: int
     step: int = 1  # along what was cut, from one entry of this part to the next
+    rolled: int = 0  # by so many entries, those that left at one end came in at the other
 
 
 Dimension = tuple[AxisPart, ...] | None  # the slowest part first; () of size one, along which nothing runs; None: not known
@@ -27,7 +28,7 @@ def whole(label: AxisLabel, size: int) -> Dimension:
 
 def runs_along(dim: Dimension, label: AxisLabel) -> bool:
     """Does a dimension run along that axis alone, in its order?"""
-    return dim is not None and len(dim) == 1 and dim[0].label == label and dim[0].step == 1
+    return dim is not None and len(dim) == 1 and dim[0][::2] == (label, 1) and not dim[0].rolled
 
 
 def labels(dim: Dimension) -> set[AxisLabel]:
@@ -81,8 +82,8 @@ def _cut(dims: Sequence[Dimension], sizes: Sequence[int]) -> list[Dimension]:
                 parts.append(part)
             elif part.size % need == 0:
                 rest = part.size // need
-                parts.append(AxisPart(part.label, need, part.step * rest))
-                waiting.insert(0, AxisPart(part.label, rest, part.step))
+                parts.append(part._replace(size=need, step=part.step * rest))
+                waiting.insert(0, part._replace(size=rest))
             else:
                 return [None] * len(sizes)
         result.append(_fused(parts))
@@ -95,7 +96,7 @@ def _fused(parts: Sequence[AxisPart]) -> Dimension:
         return whole(CHANNELS, prod(part.size for part in parts))
     fused: list[AxisPart] = []
     for part in parts:
-        if fused and fused[-1].label == part.label and fused[-1].step == part.size * part.step:
-            part = AxisPart(part.label, fused.pop().size * part.size, part.step)
+        if fused and fused[-1]._replace(size=part.size, step=part.step) == part and fused[-1].step == part.size * part.step:
+            part = part._replace(size=fused.pop().size * part.size)
         fused.append(part)
     return tuple(fused)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .dims import CHANNELS, Dimension, labels, regrouped, whole
+from .dims import CHANNELS, Dimension, labels, regrouped, runs_along, whole
 from .views import CellsAlong, TensorView, as_maps, everywhere, together
 
 TensorSides = tuple[int, ...]
@@ -190,7 +190,7 @@ def _cropped(call: NodeCall, moves: Mapping[int, tuple[float, float]] | None = N
         first, step = moves.get(k, (0, 1)) if moves is not None else (None, 1)
         if dim is None or (call.out[k] == view.shape[k] and step == 1 and not first):
             continue
-        label = dim[0].label if len(dim) == 1 and dim[0].step == 1 else None
+        label = dim[0].label if len(dim) == 1 and runs_along(dim, dim[0].label) else None
         dims[k] = None if label is None else whole(label, call.out[k])
         if isinstance(label, int):
             known = along[label]
@@ -202,6 +202,13 @@ def _split(call: NodeCall) -> TensorView:
     axis = call.given.get("axis", 0) % len(call.out)
     dim = whole(CHANNELS, call.out[axis]) if labels(call.view.dims[axis]) == {CHANNELS} else None
     return call.view.like(call.out, _with(call.view.dims, axis, dim))
+
+
+def _expanded(call: NodeCall) -> TensorView:
+    """Along what is repeated, nothing of the image runs."""
+    view, more = call.view, len(call.out) - len(call.view.shape)
+    same = [dim if view.shape[k] == call.out[more + k] else () for k, dim in enumerate(view.dims)]
+    return view.like(call.out, ((),) * more + tuple(same))
 
 
 def _gathered(call: NodeCall) -> TensorView:
@@ -231,7 +238,7 @@ def _resized(call: NodeCall) -> TensorView:
         old, dim = view.shape[k], view.dims[k]
         if size == old:
             continue
-        label = dim[0].label if dim is not None and len(dim) == 1 and dim[0].step == 1 else None
+        label = dim[0].label if dim and runs_along(dim, dim[0].label) else None
         dims[k] = whole(label, size) if isinstance(label, int) else None
         if isinstance(label, int):
             known, scale = along[label], size / old
@@ -299,6 +306,7 @@ RULES: dict[str, ViewRule] = {
     **_for_all(_split, "Split"),
     **_for_all(_gathered, "Gather"),
     **_for_all(_padded, "Pad"),
+    **_for_all(_expanded, "Expand"),
     **_for_all(_reduced, "ReduceMean", "ReduceSum", "ReduceMax", "ReduceMin", "ReduceL1", "ReduceL2", "ReduceProd",
                "ReduceSumSquare", "ReduceLogSumExp", "QLinearReduceMean"),
     **_for_all(_resized, "Resize", "Upsample"),

@@ -1,6 +1,7 @@
 """The shapes of all tensors of a graph for one image, how each of them lies over it, and in which order images come in."""
 
 from collections.abc import Container, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
@@ -9,6 +10,7 @@ from onnx import ModelProto, NodeProto, ValueInfoProto, shape_inference
 from .dims import CHANNELS, IMAGES, AxisLabel, labels
 from .graph import SHAPE_ALONE, OnnxGraph, attributes
 from .operators import WEIGHTS, NodeCall, view_of
+from .rolling import rolled
 from .views import TensorView, at_input
 
 COLOURS = (1, 3, 4)  # channels of grey, colour, and colour with transparency
@@ -93,21 +95,22 @@ def viewed(
     values: of tensors that are computed of shapes alone.
     """
     views = {image: at_input(known[image].shape or (), channels)}
+
+    def value(node: NodeProto, place: int) -> NDArray[Any] | None:
+        name = node.input[place] if place < len(node.input) else ""
+        return values[name] if name in values else graph.value(name) if name else None
+
     for node in graph.nodes:
         if node.op_type in SHAPE_ALONE or not any(name in views for name in node.input):
             continue
         given = attributes(node)
         inputs = [views.get(name) for name in node.input]
         shapes = [_shape(graph, known, name) for name in node.input]
-
-        def value(place: int, node: NodeProto = node) -> NDArray[Any] | None:
-            name = node.input[place] if place < len(node.input) else ""
-            return values[name] if name in values else graph.value(name) if name else None
-
         for at, name in enumerate(node.output):
             shape = known[name].shape if name in known else None
             if name and shape is not None:
-                views[name] = view_of(NodeCall(node.op_type, given, inputs, shapes, value, shape, at))
+                call = NodeCall(node.op_type, given, inputs, shapes, partial(value, node), shape, at)
+                views[name] = rolled(graph, node, views, value) or view_of(call)
     return views
 
 

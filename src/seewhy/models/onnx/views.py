@@ -125,7 +125,8 @@ def _together(each: Sequence[tuple[CellsAlong | None, int]]) -> CellsAlong | Non
     known = [along for along in wide if along is not None]
     finite = [along for along in known if along.field < inf]
     if not finite:
-        return known[0]
+        firsts = [along.first for along in known]
+        return known[0]._replace(first=(min(firsts) + max(firsts)) / 2)
     low, high = min(a.first - a.field / 2 for a in finite), max(a.first + a.field / 2 for a in finite)
     field = inf if len(finite) < len(known) or len(wide) < len(each) else high - low
     return CellsAlong(known[0].stride, (low + high) / 2, field)
