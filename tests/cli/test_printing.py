@@ -52,6 +52,7 @@ COMMANDS = {
     "doctor": lambda photo, out: ["doctor", "demo/honest", photo],
     "units": lambda photo, out: ["units", photo, *MODEL],
     "layers": lambda photo, out: ["layers", "demo/honest"],
+    "drift": lambda photo, out: ["drift", "demo/honest", "demo/shortcut", photo, "-o", out],
 }
 
 

@@ -180,3 +180,14 @@ def test_only_the_worst_photos_stay_in_memory(inside, monkeypatch):
     assert run("demo/honest", "demo/shortcut", "photos", "-n", 1, "-o", "out").exit_code == 0
     assert sorted(photo.a.image is None for photo in kept) == [False, True, True]
     assert all(np.isfinite(photo.energy_shift) for photo in kept)
+
+
+def test_where_nothing_can_be_compared_that_is_all_that_is_said(inside):
+    (inside / "bad.png").write_bytes(b"no picture")
+    (inside / "empty").mkdir()
+    done = run("demo/honest", "demo/honest", "bad.png", "empty", "-o", "out", "--fail-under", 0.5)
+    assert done.exit_code == 1
+    assert done.stdout.splitlines()[2:] == ["auto for top 1", "no photo could be compared"]
+    said = strict((inside / "out" / "drift.json").read_text())
+    assert {left["image"] for left in said["failed"]} == {"bad.png", "empty"}
+    assert said["summary"]["failed"] == 2

@@ -15,7 +15,7 @@ import click
 from seewhy.cli.failures import Failures
 from seewhy.cli.filenames import called, joined, others
 from seewhy.cli.folder import check_folder, make_folder
-from seewhy.cli.inputs import find_inputs
+from seewhy.cli.inputs import PhotoFiles, find_inputs
 from seewhy.cli.options import (
     COUNT,
     KeyValue,
@@ -170,7 +170,7 @@ def compare(network: ModelOptions, options: DriftOptions) -> None:
     failures = Failures(len(inputs.files) + len(inputs.failed))
     for argument, error in inputs.failed.items():
         failures.add(argument, error)
-    found, stopped = compare_all(comparison, inputs.files, failures, options.worst)
+    found, stopped = compare_all(comparison, inputs, failures, options.worst)
     pictures = write(found, options)
     say_json(found.to_json()) if options.as_json else print_drift(found, options, pictures)
     if stopped:
@@ -186,13 +186,14 @@ def compare(network: ModelOptions, options: DriftOptions) -> None:
         raise SystemExit(1)
 
 
-def compare_all(comparison: "Comparison", files: list[str], failures: Failures, worst: int) -> "tuple[Drift, bool]":
+def compare_all(comparison: "Comparison", inputs: PhotoFiles, failures: Failures, worst: int) -> "tuple[Drift, bool]":
     """Compare photo by photo; and whether a person stopped that.  Of the worst alone, the photos stay in memory."""
     from seewhy.comparison.records import worst_first
     from seewhy.maps.heatmap import Failed
     from seewhy.progress import shown, stoppable
 
-    photos, failed = list["PhotoDrift"](), list[Failed]()
+    files, photos = inputs.files, list["PhotoDrift"]()
+    failed = [Failed(place, name, error) for place, (name, error) in enumerate(inputs.failed.items(), len(files))]
     with stoppable(lambda: say("seewhy: ending with what is done; Ctrl-C again ends at once.", err=True)) as stop:
         for place, file in enumerate(shown(files, len(files), "comparing", wait=False)):
             with failures.of(file):
@@ -239,8 +240,9 @@ def print_drift(found: "Drift", options: DriftOptions, pictures: "dict[str, Path
     say(f"A: {found.a}")
     say(f"B: {found.b}")
     say(f"{found.method} for {found.target}" + (f" ({found.method_why})" if found.method_why else ""))
-    if len(found):
-        say(" and ".join(f"at {', '.join(layers)} of {letter}" for letter, layers in _layers(found).items()))
+    if not len(found):
+        return say("no photo could be compared")
+    say(" and ".join(f"at {', '.join(layers)} of {letter}" for letter, layers in _layers(found).items()))
     for note in found.notes:
         say(f"  ! {note}")
     head = ("photo", "class", "B says", "score", "probability", "Spearman", "energy shift", "centre")
@@ -295,7 +297,7 @@ def summary_lines(found: "Drift") -> list[str]:
              f"top-5 overlap {number(facts['top5_overlap'], '.1%')}"]  # fmt: skip
     lines.append(f"largest change of the explained class: score {number(facts['max_score_change'], '.3g')}, "
                  f"probability {number(facts['max_probability_change'], '.1%')}")  # fmt: skip
-    unit = f" {found[0].unit}" if len(found) else ""
+    unit = f" {found[0].unit}"
     without = f" ({facts['without_spearman']} without)" if facts["without_spearman"] else ""
     lines.append(
         f"Spearman: mean {number(facts['mean_spearman'], '.3f')}, least {number(facts['min_spearman'], '.3f')}{without}"
