@@ -1,6 +1,7 @@
 """What talks to a service: patience, order, how many at once, how fast, what is never followed or told, and how it ends."""
 
 import gc
+import json
 import logging
 import pickle
 import random
@@ -174,6 +175,14 @@ def test_nothing_is_read_from_the_environment_or_kept_between_requests(monkeypat
         assert not any("cookie" in name.lower() for asked in s.asked for name in asked.headers)
 
 
+def test_headers_of_a_person_take_the_place_of_the_usual_ones():
+    with service(
+        lambda asked: Told([value for name, value in asked.headers.items() if name.lower() in ("accept", "content-type")])
+    ) as s:
+        (body,) = client(s.url, header={"accept": "a/b", "CONTENT-TYPE": "c/d"}).ask([post("x")])
+        assert sorted(json.loads(body)) == ["a/b", "c/d"]
+
+
 def test_a_proxy_that_is_named_is_asked():
     with service(lambda asked: Told(asked.path.encode())) as proxy:
         (body,) = client("http://nowhere.invalid/x", proxy=proxy.url).ask([post("x")])
@@ -228,7 +237,7 @@ def test_nothing_is_left_running_when_the_client_goes():
         (mine,) = [t for t in {*threading.enumerate()} - before if t.name.startswith("seewhy asks")]
         del asks
         gc.collect()
-        mine.join(2)
+        mine.join(30)
         assert not mine.is_alive()
 
 

@@ -192,10 +192,12 @@ class Talk:
 
     async def _answer(self, address: Address, post: Post | None) -> tuple[int, httpx.Headers, bytes]:
         said = {} if post is None else dict(post.headers)
-        headers = {"User-Agent": "seewhy", "Accept": "application/json", "Accept-Encoding": "gzip, deflate", **said}
+        headers = httpx.Headers({"User-Agent": "seewhy", "Accept": "application/json", "Accept-Encoding": "gzip, deflate"})
+        for more in (said, self.options.headers):  # each takes the place of those before, in any case of letters
+            headers.update(more)
         content = None if post is None or post.files else post.content
         request = httpx.Request(
-            "GET" if post is None else "POST", address.url, headers={**headers, **self.options.headers}, content=content,
+            "GET" if post is None else "POST", address.url, headers=headers, content=content,
             files=post.files if post else None,
         )  # fmt: skip
         response = await self.transport.handle_async_request(request)
