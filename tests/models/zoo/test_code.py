@@ -15,6 +15,7 @@ from seewhy import load
 from seewhy.cli.app import main
 from seewhy.errors import BadNetwork, BadParameter, BadWeights, NoSuchName
 from seewhy.models.zoo.code import FOLDERS, python_object
+from support.keras_models import keras_saves
 
 CODE = """
 from torch import nn
@@ -237,3 +238,29 @@ def test_a_name_in_a_file_or_a_module_stands_for_what_is_there(tmp_path):
     assert python_object("json") is json
     with pytest.raises(NoSuchName, match="Own"):
         python_object(f"{file}:Owm")
+
+
+KERAS = """
+import keras
+
+def net(classes=3):
+    return keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Flatten(), keras.layers.Dense(classes, name="last")])
+
+made = net(2)
+"""
+
+
+@keras_saves
+def test_keras_models_come_from_code_too(tmp_path):
+    pytest.importorskip("keras")
+    file = tmp_path / "nets.py"
+    file.write_text(KERAS)
+    x = np.zeros((1, 3, 8, 8), np.float32)
+    assert load(f"{file}:made").answer(x).scores.shape == (1, 2)
+    model = load(f"{file}:net", options={"classes": 4})
+    assert model.answer(x).scores.shape == (1, 4)
+    model.keras_model.get_layer("last").bias.assign(np.arange(4))
+    model.keras_model.save_weights(tmp_path / "mine.weights.h5")
+    again = load(f"{file}:net", tmp_path / "mine.weights.h5", options={"classes": 4})
+    assert again.answer(x).scores.tolist() == [[0, 1, 2, 3]]
+    assert again.weights.startswith("mine.weights.h5 sha256:")

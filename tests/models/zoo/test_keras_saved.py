@@ -6,10 +6,12 @@ import zipfile
 import keras
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 
 import seewhy
 from seewhy.arrays import numbers
+from seewhy.cli.app import main
 from seewhy.errors import BadParameter, BadWeights
 from seewhy.models.zoo.keras_saved import photo_fit
 from seewhy.prepare.fit import Fit
@@ -160,6 +162,22 @@ def test_photos_of_others_are_prepared_as_the_person_says(tmp_path):
     model = seewhy.load(str(path), prepare={"mean": 0.5, "std": 0.5})
     np.testing.assert_array_equal(model.prepare(photo), Fit((24, 24), None, 0.5, 0.5)(photo))
     assert seewhy.grad_cam(model, photo)[0].values.shape == (11, 11)
+
+
+def test_the_command_line_says_what_the_file_does_not(tmp_path):
+    path, photo = tmp_path / "mine.keras", tmp_path / "red.png"
+    residual().save(path)
+    Image.new("RGB", (30, 40), "red").save(photo)
+    asked = ["explain", str(photo), "--model", str(path), "--out", str(tmp_path / "out")]
+    ran = CliRunner().invoke(main, asked)
+    assert ran.exit_code != 0
+    assert "--prepare mean=0.5" in ran.output
+    ran = CliRunner().invoke(main, [*asked, "--prepare", "mean=0.5", "--prepare", "std=0.5"])
+    assert ran.exit_code == 0, ran.output
+    assert "the softmax at the end (scores) is left off" in ran.output
+    assert [file.suffix for file in (tmp_path / "out").iterdir()] == [".png"]
+    ran = CliRunner().invoke(main, ["layers", str(path)])
+    assert "block/conv" in ran.output
 
 
 @needs_data

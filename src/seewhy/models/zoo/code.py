@@ -16,6 +16,7 @@ from seewhy.errors import BadNetwork, BadParameter, NoSuchName, SeewhyError, clo
 from seewhy.models.model import RANDOM, Model
 from seewhy.printable import words_of
 
+from .keras import backend_chosen, fill_keras, is_keras
 from .sources import Loaded, Request
 
 
@@ -27,7 +28,7 @@ def code_network(request: Request) -> Loaded:
     """
     place, _, name = request.spec.rpartition(":") if not request.spec.endswith(".py") else (request.spec, "", "")
     file = Path(place).expanduser() if place.endswith(".py") else None
-    with _importable(file.parent if file else Path()), _as_bad_network(request.spec, file):
+    with backend_chosen(), _importable(file.parent if file else Path()), _as_bad_network(request.spec, file):
         module = _of_file(file, request.spec) if file else _of_name(place, request.spec)
         made = _called(_named(module, name, request.spec), request)
     network, prepare, labels = (*made, None, None)[:3] if isinstance(made, tuple) and made else (made, None, None)
@@ -48,9 +49,12 @@ def _weights(network: Any, request: Request) -> str:
     """Load the weights of the request, if there are any, into the network; what to say of where they came from."""
     if request.weights in (None, RANDOM):
         return f"as {request.spec} makes them"
+    if is_keras(network):
+        return fill_keras(network, Path(request.weights))
     torch = sys.modules.get("torch")
     if torch is None or not isinstance(network, torch.nn.Module):
-        raise BadParameter(f"{request.spec} gives {type(network).__name__}: weights go into a torch.nn.Module only.")
+        what = type(network).__name__
+        raise BadParameter(f"{request.spec} gives {what}: weights go into a torch.nn.Module or a Keras model only.")
     from .weights import fill  # stands on torch, which other code of a person need not have
 
     return fill(network, request.weights, request.trust)[0]
@@ -59,7 +63,7 @@ def _weights(network: Any, request: Request) -> str:
 def _called(thing: Any, request: Request) -> Any:
     """The thing itself if it is a network or a model, else what it returns when it is called with the options."""
     torch = sys.modules.get("torch")
-    ready = isinstance(thing, tuple | Model) or (torch is not None and isinstance(thing, torch.nn.Module))
+    ready = isinstance(thing, tuple | Model) or is_keras(thing) or (torch is not None and isinstance(thing, torch.nn.Module))
     if ready or not callable(thing) or isinstance(thing, ModuleType):
         if not ready:
             raise BadNetwork(

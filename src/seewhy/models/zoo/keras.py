@@ -2,7 +2,8 @@
 
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from os import environ
 from pathlib import Path
@@ -33,7 +34,7 @@ def keras_network(request: Request) -> Loaded:
     else:
         network, weights = construct(lambda: make(weights=None, **request.options), request), RANDOM
     if request.weights not in (None, "imagenet", RANDOM):
-        weights = _fill(network, Path(request.weights))
+        weights = fill_keras(network, Path(request.weights))
     labels = read_labels("imagenet") if network.output_shape[-1] == 1000 else None
     inside = request.options.get("include_preprocessing", True) is not False
     prepare = fit_of(sys.modules[make.__module__].preprocess_input, network.input_shape) if inside else None
@@ -45,18 +46,33 @@ def imported_keras() -> Any:
 
     The environment stays as it was.  Raises MissingExtra where Keras or every backend is missing.
     """
-    if "keras" in sys.modules or environ.get("KERAS_BACKEND"):
-        return need("keras", extra="keras")
-    if find_spec("keras") is None:
+    if "keras" not in sys.modules and find_spec("keras") is None:
         raise MissingExtra("keras", "keras")
-    backend = next((name for name in BACKENDS if find_spec(name) is not None), None)
+    with backend_chosen():
+        if "keras" not in sys.modules and not environ.get("KERAS_BACKEND"):
+            raise MissingExtra(f"A backend of Keras ({', '.join(BACKENDS)})", "torch")
+        return need("keras", extra="keras")
+
+
+@contextmanager
+def backend_chosen() -> Iterator[None]:
+    """While the block runs, whoever imports Keras for the first time gets the backend that `imported_keras` takes."""
+    settled = "keras" in sys.modules or environ.get("KERAS_BACKEND")
+    backend = None if settled else next((name for name in BACKENDS if find_spec(name) is not None), None)
     if backend is None:
-        raise MissingExtra(f"A backend of Keras ({', '.join(BACKENDS)})", "torch")
+        yield
+        return
     environ["KERAS_BACKEND"] = backend
     try:
-        return need("keras", extra="keras")
+        yield
     finally:
         environ.pop("KERAS_BACKEND", None)
+
+
+def is_keras(thing: Any) -> bool:
+    """Is it a model or a layer of Keras?"""
+    keras = sys.modules.get("keras")
+    return keras is not None and isinstance(thing, keras.layers.Layer)
 
 
 def _application(keras: Any, request: Request) -> tuple[str, Callable[..., Any]]:
@@ -96,7 +112,7 @@ def _cached(name: str) -> bool:
     return any(own.match(_plain(file.stem)) for file in (home / "models").glob("*.h5"))
 
 
-def _fill(network: Any, path: Path) -> str:
+def fill_keras(network: Any, path: Path) -> str:
     """Load a file of weights that Keras saved; returns its name with the start of its SHA-256."""
     if not path.is_file():
         raise BadWeights(f"The weights {path} are not there. Give a file that Keras saved: .weights.h5, .h5 or .keras.")
