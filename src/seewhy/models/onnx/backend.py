@@ -26,6 +26,7 @@ from .tail import GraphTail, edge, same
 from .views import TensorView
 
 PASSED = ("Identity", "Cast", "Dropout", "Transpose", "Squeeze", "Unsqueeze")  # what they give is what they are given
+MOST_SHARE = 2.0  # beyond, a box is given in pixels
 NO_MAPS: Mapping[str, TensorView] = {}
 
 
@@ -71,10 +72,12 @@ class OnnxBackend:
 
     def output(self, x: NDArray[Any]) -> Any:
         """What the graph gives for images x (n, c, *space): the array of scores, or several arrays by their names."""
-        return self._output(self.tensors(x, [*self.end.tensors.values()]))
+        return self._output(self.tensors(x, [*self.end.tensors.values()]), x.shape[2:])
 
-    def _output(self, found: Mapping[str, NDArray[Any]]) -> Any:
+    def _output(self, found: Mapping[str, NDArray[Any]], space: Sequence[int]) -> Any:
         named = {name: found[tensor] for name, tensor in self.end.tensors.items()}
+        if self.end.pick is None and len(named) > 1:
+            named = in_pixels(named, space)
         result = named if len(named) > 1 else next(iter(named.values()))
         return result if self.end.pick is None else self.end.pick(result)
 
@@ -237,9 +240,17 @@ class OnnxBackend:
         inputs = {name: given[name] for name in self.graph.unknown(ends, {tensor, *beside})}
         tail = GraphTail(self.sessions, ends, tensor, view, found, beside, inputs, fixed)
         a = maps_of(found[tensor], view, len(filled))[0]
-        if not same(self.output(x), self._output(tail.run(a[None]))):
+        if not same(self.output(x), self._output(tail.run(a[None]), x.shape[2:])):
             raise NotApplicable(f"The part of {self.sessions.name} behind {layer} does not give its scores when run alone.")
-        return Behind(a, lambda edits: self._output(tail.run(edits)))
+        return Behind(a, lambda edits: self._output(tail.run(edits), x.shape[2:]))
+
+
+def in_pixels(outputs: ArraysByName, space: Sequence[int]) -> ArraysByName:
+    """A detector's outputs; boxes (n, q, 4) that are given in shares of the image, from 0 to 1, in its pixels."""
+    boxes = outputs.get("boxes")
+    if boxes is None or boxes.ndim != 3 or boxes.shape[2] != 4 or len(space) != 2 or abs(boxes).max(initial=0) > MOST_SHARE:
+        return outputs
+    return {**outputs, "boxes": boxes * np.tile(np.asarray(space[::-1], boxes.dtype), 2)}
 
 
 def name_of(node: NodeProto, tensor: str) -> str:
