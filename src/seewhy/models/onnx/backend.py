@@ -17,7 +17,7 @@ from seewhy.models.model import LAYERS_ALONE
 from seewhy.models.rule import ReluRule
 
 from .batches import ArraysByName, RowBatches, as_floats, maps_of, rows_of
-from .ending import GraphEnd, check, linear_of
+from .ending import RESHAPING, GraphEnd, check, linear_of, origin
 from .graph import FLOATS, OnnxGraph
 from .image_input import ImageInput
 from .sessions import GraphSessions
@@ -37,6 +37,7 @@ class GraphAnatomy(NamedTuple):
     views: Mapping[str, TensorView]
     tensors: Mapping[str, str]  # by the names of layers
     sights: Mapping[str, LayerSight]
+    lost: str = ""  # the first tensor behind the last layer of which it is not known how it lies, if there is one
 
 
 class OnnxBackend:
@@ -159,12 +160,14 @@ class OnnxBackend:
 
     def _named(self, known: Mapping[str, TensorFacts], views: Mapping[str, TensorView]) -> GraphAnatomy:
         connected = {name for node in self.graph.needed([*self.end.tensors.values()]) for name in node.output}
-        tensors, sights, maps = {}, {}, set()
+        tensors, sights, maps, lost = {}, {}, set(), ""
         for node in self.graph.nodes:
             for tensor in node.output:
                 view = views.get(tensor)
                 order = view.order() if view is not None else None
                 if view is None or order is None or known[tensor].kind not in FLOATS:
+                    unclear = view is not None and tensor in connected and view.unclear()
+                    lost = lost or (name_of(node, tensor) if unclear else "")
                     continue
                 passed = node.op_type in PASSED and node.input[0] in maps
                 maps.add(tensor)
@@ -172,10 +175,10 @@ class OnnxBackend:
                     continue
                 name = name_of(node, tensor)
                 name = tensor if name in tensors else name
-                tensors[name] = tensor
+                tensors[name], lost = tensor, ""
                 shape = tuple(view.shape[k] for k in order)
                 sights[name] = LayerSight(node.op_type, shape, 1, tensor in connected, view.place())
-        return GraphAnatomy(known, views, tensors, sights)
+        return GraphAnatomy(known, views, tensors, sights, lost)
 
     def survey(self, x: NDArray[Any]) -> Mapping[str, LayerSight]:
         return self.anatomy(x).sights
@@ -213,13 +216,13 @@ class OnnxBackend:
         linear = linear_of(self.graph, scores, self.on_image.__contains__)
         weights = linear.turn(self._constant(linear.weights))
         bias = None if linear.bias is None else linear.scale * self._constant(linear.bias)
-        emitted, found = self._layers(x, layers, scores, linear.entered)
+        exact = origin(self.graph, linear.entered, RESHAPING)  # before it was rounded, where the graph is quantised
+        emitted, found = self._layers(x, layers, scores, linear.entered, exact)
         entered, output = found[linear.entered], found[scores].reshape(len(x), -1)
         if prod(entered.shape[1:]) != max(entered.shape[1:], default=0):
             raise NotApplicable("CAM needs global average pooling before the linear layer; this graph's reads more than a row.")
-        entered = entered.reshape(len(x), -1)
-        check(output, entered, weights, bias)
-        return LinearEnd(PassResult(output, emitted), weights, entered)
+        check(output, entered.reshape(len(x), -1), weights, bias)
+        return LinearEnd(PassResult(output, emitted), weights, found[exact].reshape(len(x), -1))
 
     def _constant(self, name: str) -> NDArray[Any]:
         value = self.graph.value(name)
