@@ -146,6 +146,7 @@ class OnnxBackend:
         return found if found is not None else self.anatomies.setdefault(key, self._studied(x[:1]))
 
     def _studied(self, x: NDArray[Any]) -> GraphAnatomy:
+        self._check_size(x)
         given = self.given(np.repeat(x, self.image.shape[0] or 1, 0))
         known = inferred(self.graph, {name: array.shape for name, array in given.items()})
         known.setdefault(self.image.name, TensorFacts(self.image.kind, given[self.image.name].shape))
@@ -238,12 +239,13 @@ class OnnxBackend:
         beside = edge(self.graph, ends, tensor, self.on_image)
         filled = np.repeat(x, fixed or 1, 0)
         given = self.given(filled)
-        inside = [name for name in beside if name not in given]
-        found = {**given, **self.sessions.run([tensor, *inside], given, self.kinds())}
+        names = dict.fromkeys([tensor, *beside, *ends])
+        found = {**given, **self.sessions.run([name for name in names if name not in given], given, self.kinds())}
         inputs = {name: given[name] for name in self.graph.unknown(ends, {tensor, *beside})}
         tail = GraphTail(self.sessions, ends, tensor, view, found, beside, inputs, fixed)
         a = maps_of(found[tensor], view, len(filled))[0]
-        if not same(self.output(x), self._output(tail.run(a[None]), x.shape[2:])):
+        plain = self._output({name: rows_of(found[name], len(filled))[:1] for name in ends}, x.shape[2:])
+        if not same(plain, self._output(tail.run(a[None]), x.shape[2:])):
             raise NotApplicable(f"The part of {self.sessions.name} behind {layer} does not give its scores when run alone.")
         return Behind(a, lambda edits: self._output(tail.run(edits), x.shape[2:]))
 
