@@ -7,9 +7,10 @@ if keras.backend.backend() != "tensorflow":
     pytest.skip("of the tensorflow backend", allow_module_level=True)
 
 import numpy as np  # noqa: E402
-import tensorflow as tf  # noqa: E402
 
 import seewhy  # noqa: E402
+from seewhy.errors import BadNetwork  # noqa: E402
+from seewhy.models.keras.tensorflow_rules import reached  # noqa: E402
 from support.keras_models import L, images, residual  # noqa: E402
 
 
@@ -48,17 +49,16 @@ def test_a_model_that_has_to_know_the_number_gets_a_graph_for_each():
         assert len(seewhy.grad_cam(model, images(n), target=1)) == n
 
 
-def test_no_gradient_is_computed_for_the_weights():
+def test_the_way_back_ends_at_the_asked_layer():
     model = seewhy.wrap(residual())
-    x = np.moveaxis(images(), -1, 1)
-    model.trace(x, [seewhy.Class(1)], ["joined"])
-    key = next(key for key in model.backend.graphs._values if key[0][0] == "traced")
-    graph = model.backend.graphs.get(key)
-    kernel = model.keras_model.get_layer("scores").kernel.value
-    with tf.GradientTape() as outer:
-        outer.watch(kernel)
-        output, _ = graph(tf.constant(images()), {"joined": tf.zeros((2, 11, 11, 8))})
-    assert outer.gradient(output, kernel) is None
+    model.trace(np.moveaxis(images(), -1, 1), [seewhy.Class(1)], ["joined"])
+    halves = next(made for key, made in model.backend.graphs._values.items() if key[0][0] == "traced")
+    run = [
+        [half.graph.get_operation_by_name(name).type for name in reached(half.graph, half.outputs, ())]
+        for half in (halves.forward, halves.backward)
+    ]
+    assert "Conv2D" in run[0]
+    assert not [kind for kind in run[1] if "Conv2D" in kind]
 
 
 def test_what_lies_before_an_edited_layer_is_left_out():
@@ -67,3 +67,12 @@ def test_what_lies_before_an_edited_layer_is_left_out():
     edits = np.random.default_rng(0).normal(size=(3, *behind.a.shape)).astype(np.float32)
     kernel, bias = model.keras_model.get_layer("scores").get_weights()
     np.testing.assert_allclose(behind.run(edits), edits.mean((2, 3)) @ kernel + bias, rtol=1e-4, atol=1e-5)
+
+
+def test_images_that_fail_do_not_change_how_others_run():
+    model = seewhy.wrap(residual())
+    with pytest.raises(BadNetwork):
+        model.answer(np.moveaxis(images(side=13), -1, 1))
+    assert model.backend.numbered
+    model.answer(np.moveaxis(images(3), -1, 1))
+    assert len(model.backend.graphs) == 1

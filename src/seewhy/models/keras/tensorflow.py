@@ -19,6 +19,7 @@ from seewhy.models.model import INPUT, INSIDE
 from seewhy.models.rule import ReluRule
 
 from .call import At, KerasCall
+from .tensorflow_pass import TwoHalves
 from .tensorflow_rules import reached, rewired, ruled
 
 GRAPHS = 32  # that are kept
@@ -35,8 +36,7 @@ class GraphSight(NamedTuple):
 class KerasOnTensorFlow:
     """A Keras model that TensorFlow runs, as the `Backend` of a model.
 
-    Zeros are added to what an asked layer emits, and gradients toward these zeros are taken, so that nothing is recorded before
-    it.  Weights are read when a graph runs, so edits of them are seen; where layers were changed, new graphs are made.
+    Weights are read when a graph runs, so edits of them are seen; where layers were changed, new graphs are made.
     """
 
     framework = "Keras on TensorFlow"
@@ -98,31 +98,18 @@ class KerasOnTensorFlow:
 
     def emitted(self, x: NDArray[Any], layers: Sequence[str]) -> PassResult:
         given = self._given(x)
-        output, kept = self._graph(("emitted", *layers), given, partial(self._kept, layers))(given)
+        output, kept = self._graph(("emitted", *layers), given, partial(self._kept, layers, None))(given)
         return PassResult(plain(output), self._outward(layers, kept))
 
     def traced(self, x: NDArray[Any], layers: Sequence[str], rule: ReluRule | None) -> PassResult:
         given = self._given(x)
-        sights = self._sights(given)
-        zeros = {
-            name: tf.zeros_like(given)
-            if name == INPUT
-            else tf.zeros((len(x), *sights[_first(name)].shape), sights[_first(name)].dtype)
-            for name in layers
-        }
-        graph = self._graph(("traced", *layers, rule), given, partial(self._moved, rule), zeros)
-        notes = (
-            ()
-            if rule is None
-            else rewired(graph.graph, graph.outputs[0], [*graph.inputs[: 1 + len(layers)]], rule, self.call.model.name)
-        )
-        with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
-            for each in zeros.values():
-                tape.watch(each)
-            output, kept = graph(given, zeros)
+        moved = partial(self._kept, tuple(layers), rule)
+        halves = self._graph(("traced", *layers, rule), given, moved, make=TwoHalves)
+        notes = () if rule is None else rewired(halves.graph, halves.output, halves.kept, rule, self.call.model.name)
+        output, kept, back = halves(given)
 
         def pull(cotangents: NDArray[Any]) -> Mapping[str, NDArray[Any]]:
-            each = [self._outward(layers, _back(tape, output, zeros, cotangent)) for cotangent in cotangents]
+            each = [self._outward(layers, back(cotangent)) for cotangent in cotangents]
             return {name: np.stack([gradients[name] for gradients in each]) for name in layers}
 
         return PassResult(plain(output), self._outward(layers, kept), dict.fromkeys(layers, notes) if notes else {}, pull)
@@ -151,38 +138,32 @@ class KerasOnTensorFlow:
 
     # graphs
 
-    def _graph(self, question: Any, given: Any, function: Callable[..., Any], values: Mapping[str, Any] | None = None) -> Any:
-        """The graph of a function (images, values of layers), made once for images of one size."""
-        made = () if values is None else (values,)
-        for numbered in (True, False) if self.numbered else (False,):
-            count = () if numbered else (len(given),)
-            key = question, given.shape[1:], count, self.call.structure()
-            specs = tf.nest.map_structure(partial(_spec, numbered), (given, *made))
+    def _graph(self, question: Any, given: Any, function: Callable[..., Any], *values: Any, make: Any = None) -> Any:
+        """The graph of a function (images, values of layers), made once for images of one size; make: what makes it."""
+
+        def graph(numbered: bool) -> Any:
+            specs = tf.nest.map_structure(partial(_spec, numbered), (given, *values))
+            key = question, given.shape[1:], () if numbered else (len(given),), self.call.structure()
+            return self.graphs.of(key, lambda: (make or _concrete)(function, *specs))
+
+        if self.numbered:
             try:
-                return self.graphs.of(
-                    key, lambda specs=specs: tf.function(function, autograph=False).get_concrete_function(*specs)
-                )
-            except (TypeError, ValueError):  # a model may insist on knowing how many images there are
-                if not numbered:
-                    raise
+                return graph(True)
+            except (TypeError, ValueError):  # a model may insist on knowing how many images there are, or fail on any
+                made = graph(False)
                 self.numbered = False
-        raise AssertionError("one of the two graphs was returned, or its error raised")
+                return made
+        return graph(False)
 
     def _run(self, x: Any, at: At | None = None, layers: Sequence[str] = (), **beside: Any) -> Any:
-        """The scores; no gradient goes to the variables."""
-        fixed = [(each, tf.stop_gradient(tf.convert_to_tensor(each.value))) for each in self.call.model.variables]
-        with keras.StatelessScope(state_mapping=fixed):
-            return self.call(x, at, {_first(name).partition("#")[0] for name in layers} - {INPUT}, **beside)
+        return self.call(x, at, {_first(name).partition("#")[0] for name in layers} - {INPUT}, **beside)
 
-    def _kept(self, layers: Sequence[str], x: Any) -> tuple[Any, Mapping[str, Any]]:
+    def _kept(self, layers: Sequence[str], rule: ReluRule | None, x: Any) -> tuple[Any, Mapping[str, Any]]:
         calls = CallsOf(layers, lambda _, emitted: emitted)
-        return self._run(x, calls, layers), calls.kept
-
-    def _moved(self, rule: ReluRule | None, x: Any, zeros: Mapping[str, Any]) -> tuple[Any, Mapping[str, Any]]:
-        calls = CallsOf([*zeros], lambda name, emitted: emitted + zeros[name])
         with nullcontext() if rule is None else ruled(rule):
-            x = calls(INPUT, tf.stop_gradient(x))
-            return self._run(x, calls, [*zeros]), calls.kept
+            x = calls(INPUT, x)
+            output = self._run(x, calls, layers)
+            return output, {name: calls.kept[name] for name in layers}
 
     def _replaced(self, x: Any, edits: Mapping[str, Any]) -> Any:
         return self._run(x, CallsOf([*edits], lambda name, _: edits[name]), [*edits])
@@ -236,10 +217,8 @@ class CallsOf:
         return emitted
 
 
-def _back(tape: Any, output: Any, zeros: Mapping[str, Any], cotangent: NDArray[Any]) -> Mapping[str, Any]:
-    """The gradient toward each of the zeros of what a cotangent (n, k) says of the output."""
-    given = tf.constant(cotangent.reshape(output.shape), output.dtype)
-    return tape.gradient(output, dict(zeros), given, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+def _concrete(function: Callable[..., Any], *specs: Any) -> Any:
+    return tf.function(function, autograph=False).get_concrete_function(*specs)
 
 
 def _first(name: str) -> str:
