@@ -8,7 +8,7 @@ import pytest
 from onnx import helper
 
 import seewhy
-from seewhy.errors import BadParameter, InSpace
+from seewhy.errors import BadParameter, InSpace, NeedsGradients, NotApplicable
 from support.onnx_graphs import FLOAT, classifier, drawn, model, node, saved
 
 X = drawn(2, 3, 12, 16)
@@ -110,3 +110,50 @@ def test_threads_share_a_model():
         found = list(pool.map(lambda x: seewhy.ablation_cam(net, x, target=1)[0].values, images))
     for a, b in zip(found, alone, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7)
+
+
+class Calibration:
+    """The images on which the roundings of a quantised model are measured."""
+
+    def __init__(self):
+        self.left = iter([{"image": drawn(1, 3, 12, 16, seed=seed)} for seed in range(8)])
+
+    def get_next(self):
+        return next(self.left, None)
+
+
+@pytest.mark.parametrize(("kind", "near"), [("QDQ", 0.95), ("dynamic", 0.99)])
+def test_a_quantised_model_gives_nearly_the_maps_of_its_floats(tmp_path, kind, near):
+    from onnxruntime import quantization  # slow to import, and no other test needs it
+
+    plain, path = saved(classifier(), tmp_path / "net.onnx"), tmp_path / "int8.onnx"
+    if kind == "QDQ":
+        quantization.quantize_static(plain, path, Calibration(), quant_format=quantization.QuantFormat.QDQ)
+    else:
+        quantization.quantize_dynamic(plain, path, weight_type=quantization.QuantType.QUInt8)
+    floats, net = seewhy.load(plain), seewhy.load(path)
+    assert {layer.shape for layer in net.layers(X).values()} >= {(8, 6, 8)}
+    for name in ("cam", "grad-cam", "recipro-cam", "ablation-cam", "score-cam", "eigen-cam"):
+        if kind == "dynamic" and name in ("cam", "grad-cam"):  # its linear layer multiplies whole numbers
+            with pytest.raises((NeedsGradients, NotApplicable), match="ends in"):
+                seewhy.explain(net, X, name)
+            continue
+        a, b = (seewhy.explain(each, X[:1], name, target=1)[0].values.ravel() for each in (net, floats))
+        assert np.corrcoef(a, b)[0, 1] > near, name
+
+
+def test_tokens_beside_a_class_token_are_no_layer_and_the_reason_says_so():
+    nodes = [
+        node("Conv", ["image", "w"], ["patches"], "patches", strides=[4, 4]), node("Reshape", ["patches", "flat"], ["f"]),
+        node("Transpose", ["f"], ["t"], perm=[0, 2, 1]), node("Concat", ["class", "t"], ["tokens"], "tokens", axis=1),
+        node("Softmax", ["tokens"], ["mixed"], axis=1), node("Gather", ["mixed", "first"], ["row"], axis=1),
+        node("MatMul", ["row", "v"], ["s"]),
+    ]  # fmt: skip
+    constants = {"w": drawn(6, 3, 4, 4), "flat": np.array([1, 6, 12]), "class": drawn(1, 1, 6), "first": np.array(0),
+                 "v": drawn(6, 5)}  # fmt: skip
+    net = seewhy.wrap(model(nodes, (1, 3, 12, 16), constants, {"s": [1, 5]}), name="made")
+    name, layer = net.default(X[:1])
+    assert name == "patches"
+    assert "of later tensors, such as " in layer.why
+    assert "gradients" in layer.why
+    assert "later" not in seewhy.wrap(classifier(), name="made").default(X)[1].why

@@ -17,7 +17,7 @@ from seewhy.models.model import LAYERS_ALONE
 from seewhy.models.rule import ReluRule
 
 from .batches import ArraysByName, RowBatches, as_floats, maps_of, rows_of
-from .ending import GraphEnd, check, linear_of
+from .ending import RESHAPING, GraphEnd, check, linear_of, origin
 from .graph import FLOATS, OnnxGraph
 from .image_input import ImageInput
 from .sessions import GraphSessions
@@ -26,6 +26,7 @@ from .tail import GraphTail, edge, same
 from .views import TensorView
 
 PASSED = ("Identity", "Cast", "Dropout", "Transpose", "Squeeze", "Unsqueeze")  # what they give is what they are given
+MOST_SHARE = 2.0  # beyond, a box is given in pixels
 NO_MAPS: Mapping[str, TensorView] = {}
 
 
@@ -36,6 +37,7 @@ class GraphAnatomy(NamedTuple):
     views: Mapping[str, TensorView]
     tensors: Mapping[str, str]  # by the names of layers
     sights: Mapping[str, LayerSight]
+    lost: str = ""  # the first tensor behind the last layer of which it is not known how it lies, if there is one
 
 
 class OnnxBackend:
@@ -71,10 +73,12 @@ class OnnxBackend:
 
     def output(self, x: NDArray[Any]) -> Any:
         """What the graph gives for images x (n, c, *space): the array of scores, or several arrays by their names."""
-        return self._output(self.tensors(x, [*self.end.tensors.values()]))
+        return self._output(self.tensors(x, [*self.end.tensors.values()]), x.shape[2:])
 
-    def _output(self, found: Mapping[str, NDArray[Any]]) -> Any:
+    def _output(self, found: Mapping[str, NDArray[Any]], space: Sequence[int]) -> Any:
         named = {name: found[tensor] for name, tensor in self.end.tensors.items()}
+        if self.end.pick is None and len(named) > 1:
+            named = in_pixels(named, space)
         result = named if len(named) > 1 else next(iter(named.values()))
         return result if self.end.pick is None else self.end.pick(result)
 
@@ -142,6 +146,7 @@ class OnnxBackend:
         return found if found is not None else self.anatomies.setdefault(key, self._studied(x[:1]))
 
     def _studied(self, x: NDArray[Any]) -> GraphAnatomy:
+        self._check_size(x)
         given = self.given(np.repeat(x, self.image.shape[0] or 1, 0))
         known = inferred(self.graph, {name: array.shape for name, array in given.items()})
         known.setdefault(self.image.name, TensorFacts(self.image.kind, given[self.image.name].shape))
@@ -156,12 +161,14 @@ class OnnxBackend:
 
     def _named(self, known: Mapping[str, TensorFacts], views: Mapping[str, TensorView]) -> GraphAnatomy:
         connected = {name for node in self.graph.needed([*self.end.tensors.values()]) for name in node.output}
-        tensors, sights, maps = {}, {}, set()
+        tensors, sights, maps, lost = {}, {}, set(), ""
         for node in self.graph.nodes:
             for tensor in node.output:
                 view = views.get(tensor)
                 order = view.order() if view is not None else None
                 if view is None or order is None or known[tensor].kind not in FLOATS:
+                    unclear = view is not None and tensor in connected and view.unclear()
+                    lost = lost or (name_of(node, tensor) if unclear else "")
                     continue
                 passed = node.op_type in PASSED and node.input[0] in maps
                 maps.add(tensor)
@@ -169,10 +176,10 @@ class OnnxBackend:
                     continue
                 name = name_of(node, tensor)
                 name = tensor if name in tensors else name
-                tensors[name] = tensor
+                tensors[name], lost = tensor, ""
                 shape = tuple(view.shape[k] for k in order)
                 sights[name] = LayerSight(node.op_type, shape, 1, tensor in connected, view.place())
-        return GraphAnatomy(known, views, tensors, sights)
+        return GraphAnatomy(known, views, tensors, sights, lost)
 
     def survey(self, x: NDArray[Any]) -> Mapping[str, LayerSight]:
         return self.anatomy(x).sights
@@ -210,13 +217,13 @@ class OnnxBackend:
         linear = linear_of(self.graph, scores, self.on_image.__contains__)
         weights = linear.turn(self._constant(linear.weights))
         bias = None if linear.bias is None else linear.scale * self._constant(linear.bias)
-        emitted, found = self._layers(x, layers, scores, linear.entered)
+        exact = origin(self.graph, linear.entered, RESHAPING)  # before it was rounded, where the graph is quantised
+        emitted, found = self._layers(x, layers, scores, linear.entered, exact)
         entered, output = found[linear.entered], found[scores].reshape(len(x), -1)
         if prod(entered.shape[1:]) != max(entered.shape[1:], default=0):
             raise NotApplicable("CAM needs global average pooling before the linear layer; this graph's reads more than a row.")
-        entered = entered.reshape(len(x), -1)
-        check(output, entered, weights, bias)
-        return LinearEnd(PassResult(output, emitted), weights, entered)
+        check(output, entered.reshape(len(x), -1), weights, bias)
+        return LinearEnd(PassResult(output, emitted), weights, found[exact].reshape(len(x), -1))
 
     def _constant(self, name: str) -> NDArray[Any]:
         value = self.graph.value(name)
@@ -232,14 +239,23 @@ class OnnxBackend:
         beside = edge(self.graph, ends, tensor, self.on_image)
         filled = np.repeat(x, fixed or 1, 0)
         given = self.given(filled)
-        inside = [name for name in beside if name not in given]
-        found = {**given, **self.sessions.run([tensor, *inside], given, self.kinds())}
+        names = dict.fromkeys([tensor, *beside, *ends])
+        found = {**given, **self.sessions.run([name for name in names if name not in given], given, self.kinds())}
         inputs = {name: given[name] for name in self.graph.unknown(ends, {tensor, *beside})}
         tail = GraphTail(self.sessions, ends, tensor, view, found, beside, inputs, fixed)
         a = maps_of(found[tensor], view, len(filled))[0]
-        if not same(self.output(x), self._output(tail.run(a[None]))):
+        plain = self._output({name: rows_of(found[name], len(filled))[:1] for name in ends}, x.shape[2:])
+        if not same(plain, self._output(tail.run(a[None]), x.shape[2:])):
             raise NotApplicable(f"The part of {self.sessions.name} behind {layer} does not give its scores when run alone.")
-        return Behind(a, lambda edits: self._output(tail.run(edits)))
+        return Behind(a, lambda edits: self._output(tail.run(edits), x.shape[2:]))
+
+
+def in_pixels(outputs: ArraysByName, space: Sequence[int]) -> ArraysByName:
+    """A detector's outputs; boxes (n, q, 4) that are given in shares of the image, from 0 to 1, in its pixels."""
+    boxes = outputs.get("boxes")
+    if boxes is None or boxes.ndim != 3 or boxes.shape[2] != 4 or len(space) != 2 or abs(boxes).max(initial=0) > MOST_SHARE:
+        return outputs
+    return {**outputs, "boxes": boxes * np.tile(np.asarray(space[::-1], boxes.dtype), 2)}
 
 
 def name_of(node: NodeProto, tensor: str) -> str:

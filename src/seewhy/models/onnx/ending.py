@@ -90,10 +90,16 @@ def _before_softmax(graph: OnnxGraph, name: str, task: str | None) -> GraphEnd:
 
 def _back(graph: OnnxGraph, name: str, through: Sequence[str]) -> NodeProto | None:
     """What made a tensor, but for operators that only pass it on."""
+    return graph.made_by.get(origin(graph, name, through))
+
+
+def origin(graph: OnnxGraph, name: str, through: Sequence[str]) -> str:
+    """The tensor that operators which only pass numbers on, or round them, were given to make this one of."""
     node = graph.made_by.get(name)
     while node is not None and node.op_type in through:
-        node = graph.made_by.get(node.input[0])
-    return node
+        name = node.input[0]
+        node = graph.made_by.get(name)
+    return name
 
 
 class LastLinear(NamedTuple):

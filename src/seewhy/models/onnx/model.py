@@ -11,6 +11,7 @@ from onnx import ModelProto
 
 from seewhy.errors import BadNetwork, BadParameter
 from seewhy.models.backend.model import BackendModel
+from seewhy.models.model import Layer
 from seewhy.models.settings import Settings
 
 from .backend import OnnxBackend
@@ -42,6 +43,13 @@ class OnnxModel(BackendModel):
         if channels is None or None in sides:
             return super()._blank()
         return np.zeros((1, channels, *sides), np.float32)  # type: ignore[arg-type] - none of them is None
+
+    def default(self, x: Any) -> tuple[str, Layer] | None:
+        found, lost = super().default(x), self.backend.anatomy(np.asarray(x)).lost
+        if found is None or not lost:
+            return found
+        why = f"{found[1].why}; of later tensors, such as {lost}, it is not known how they lie over the image: {GRADIENTS}"
+        return found[0], found[1]._replace(why=why)
 
     def cells(self, layer: str, x: Any) -> Any:
         return super().cells(self.backend.alias(layer, np.asarray(x)), x)

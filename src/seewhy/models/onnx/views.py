@@ -48,6 +48,11 @@ class TensorView:
             return None
         return tuple(found)
 
+    def unclear(self) -> bool:
+        """Does it hold more than a row of channels, and no map of them: tokens, or what lies nowhere?"""
+        wide = [dim for size, dim in zip(self.shape, self.dims, strict=True) if size > 1]
+        return len(wide) > 1 and self.order() is None and any(dim is None or labels(dim) - {CHANNELS, IMAGES} for dim in wide)
+
     def images(self) -> int | None:
         """The dimension along which the images of a batch lie; None where there is none."""
         return next((k for k, dim in enumerate(self.dims) if runs_along(dim, IMAGES)), None)
