@@ -39,8 +39,9 @@ def load(
         prefix, loaded strictly, halves cast up; a torchvision tag such as "IMAGENET1K_V2"; "random" for an untrained network
         (to look at its layers); or None for the library's own pretrained weights.
     labels: as in `wrap`; by default those of the weights.
-    options: what the library's constructor takes, such as {"num_classes": 3}; of a function in a file, its arguments; of a
-        service, how it is asked (docs/black_boxes.md).
+    options: what the library's constructor takes, such as {"num_classes": 3}; of a function in a file, its arguments; of a file
+        that Keras saved, custom="module:attribute", layers and functions of your own; of a service, how it is asked
+        (docs/black_boxes.md).
     trust: run code that comes with the weights: TorchScript, whole pickled modules, checkpoints with hyper-parameters that
         need classes, repositories that bring their own Python; and follow a folder's links.  See docs/security.md.
     as_wrap: further arguments of `seewhy.wrap`; `prepare=` replaces the weights' own preprocessing.

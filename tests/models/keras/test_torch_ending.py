@@ -6,7 +6,7 @@ import torch
 
 from seewhy.models.keras.torch_ending import LastSoftmax
 from seewhy.models.keras.torch_network import KerasNetwork
-from support.keras_models import L, images, seeded
+from support.keras_models import L, images, seeded, subclassed
 
 
 def test_the_last_one_is_undone_where_it_made_the_output():
@@ -40,3 +40,8 @@ def test_a_function_at_the_end_of_a_model_s_own_code():
     assert network.left_off(logits).kind == "softmax"
     assert torch.allclose(logits.softmax(1), model(x))
     torch.testing.assert_close(logits, model.dense(model.flat(x)))
+    assert network.by_function.value is True
+    torch.testing.assert_close(network(x), logits)
+    bare = KerasNetwork(subclassed(None))
+    bare(torch.tensor(images()))
+    assert bare.by_function.value is False  # nobody looks again

@@ -130,6 +130,7 @@ class KerasNetwork(AdaptedNetwork):
         super().__init__()
         self.model = Foreign(model)
         self.copied, self.whole = False, whole
+        self.by_function = Foreign(None)  # does it end in a softmax that is no layer?  None: not known yet
         self.last_channels = (channels_of(model) if channels is None else channels) == -1
         hold(self, model)
         self._modules.update((name, part_of(layer)) for name, layer in named_layers(model).items())
@@ -175,13 +176,14 @@ class KerasNetwork(AdaptedNetwork):
             with torch.no_grad(), torch._C.DisableTorchFunction():  # a run beside the pass is no mode's business
                 ends = () if self.whole else each_output(model, run)
             endings = distinct(ends)
-            rest = None if endings or self.whole or tells(model) else scopes.enter_context(LastSoftmax())
+            told = endings or self.whole or self.by_function.value is False or tells(model)
+            rest = None if told else scopes.enter_context(LastSoftmax())
             with tapped([*_plain_calls(endings, parts), *((part.layer.value, part.stand_in) for part in parts)]):
                 output = run()
         lefts = [LeftOff() if end is None else LeftOff(end.kind, end.note) for end in ends]
         if rest is not None:
             output, left = rest.before(output)
-            lefts = [left]
+            lefts, self.by_function.value = [left], bool(left.kind)
         output = keras.tree.map_structure(self._turned, output)
         self.leave_off(zip_longest(keras.tree.flatten(output), lefts, fillvalue=LeftOff()))
         return output
