@@ -63,34 +63,43 @@ def by_seewhy(model: Any, x: np.ndarray, folder: Path) -> tuple[str, Any]:
 
 
 def by_openvino(model: Any, x: np.ndarray, folder: Path, spec: str) -> tuple[str, str]:
-    """What its map is, and whether two images can be given at once."""
+    """What its map is, and whether two images go at once; of a network of any batch, or where that fails, of one image."""
+    from openvino_xai import Method
+
+    kind = Method.VITRECIPROCAM if any(word in spec for word in TOKENS) else Method.RECIPROCAM
+    whys = []
+    for batch in (({0: torch.export.Dim("n")},), None):
+        try:
+            compiled = inserted(model, x if batch else x[:1], batch, kind, folder / "plain.onnx")
+            scores, maps = list(compiled(x[:1]).values())
+        except Exception as error:  # noqa: BLE001 - of its own or of the runtime
+            whys.append(f"{type(error).__name__}: {str(error).strip().splitlines()[-1]}"[:110])
+            continue
+        found = np.asarray(maps)[0, int(np.argmax(scores[0]))]
+        likeness, layer = nearest(model, x[:1], found)
+        verdict = "right" if likeness > 0.9999 else "WRONG"
+        said = f"{verdict}: correlation {likeness:.4f} with {layer}, {found.shape[0]}x{found.shape[1]}"
+        try:
+            return said, f"maps {np.asarray(list(compiled(x).values())[1]).shape}"
+        except Exception as error:  # noqa: BLE001
+            return said, f"no ({type(error).__name__})"
+    return f"no: {' / '.join(dict.fromkeys(whys))}", "-"
+
+
+def inserted(model: Any, x: np.ndarray, batch: Any, kind: Any, path: Path) -> Any:
+    """The network with OpenVINO XAI's branch, compiled."""
     import openvino
     from openvino_xai import Method, Task, insert_xai
 
-    batch = ({0: torch.export.Dim("n")},)
     with torch.no_grad():
         program = torch.onnx.export(model.network, (torch.tensor(x),), dynamo=True, verbose=False, dynamic_shapes=batch)
-    program.save(str(folder / "plain.onnx"))
-    kind = Method.VITRECIPROCAM if any(word in spec for word in TOKENS) else Method.RECIPROCAM
-    more = {"use_gaussian": False} if kind is Method.VITRECIPROCAM else {}
-    try:
-        network = openvino.convert_model(str(folder / "plain.onnx"))
+    program.save(str(path))
+    network = openvino.convert_model(str(path))
+    if batch is not None:
         network.reshape([-1, *x.shape[1:]])
-        explained = insert_xai(network, task=Task.CLASSIFICATION, explain_method=kind, embed_scaling=False, **more)
-        compiled = openvino.Core().compile_model(explained, "CPU", SINGLE)
-        scores, maps = list(compiled(x[:1]).values())
-    except Exception as error:  # noqa: BLE001 - of its own or of the runtime
-        return f"no: {type(error).__name__}: {str(error).strip().splitlines()[-1]}"[:150], "-"
-    best = int(np.argmax(scores[0]))
-    found = np.asarray(maps)[0, best]
-    likeness, layer = nearest(model, x[:1], found)
-    verdict = "right" if likeness > 0.9999 else "WRONG"
-    said = f"{verdict}: correlation {likeness:.4f} with {layer}, {found.shape[0]}x{found.shape[1]}"
-    try:
-        several = np.asarray(list(compiled(x).values())[1]).shape
-        return said, f"maps {several}"
-    except Exception as error:  # noqa: BLE001
-        return said, f"no ({type(error).__name__})"
+    more = {"use_gaussian": False} if kind is Method.VITRECIPROCAM else {}
+    explained = insert_xai(network, task=Task.CLASSIFICATION, explain_method=kind, embed_scaling=False, **more)
+    return openvino.Core().compile_model(explained, "CPU", SINGLE)
 
 
 def nearest(model: Any, x: np.ndarray, found: np.ndarray) -> tuple[float, str]:
