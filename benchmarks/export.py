@@ -28,7 +28,7 @@ NETS = [
     "torchvision/efficientnet_b0", "torchvision/shufflenet_v2_x1_0", "timm/mixer_s16_224", "torchvision/regnet_y_400mf",
     "torchvision/inception_v3",
 ]  # fmt: skip
-TOKENS = ("vit", "deit", "swin", "mixer")  # by whose names OpenVINO XAI is asked for its method for transformers
+TOKENS = ("vit", "deit", "mixer")  # by whose names OpenVINO XAI is asked for its method for transformers
 SINGLE = {"INFERENCE_PRECISION_HINT": "f32"}  # else it computes in bfloat16 where the processor can
 TRIED = 12  # layers with the grid of a map, from the last back
 
@@ -63,43 +63,51 @@ def by_seewhy(model: Any, x: np.ndarray, folder: Path) -> tuple[str, Any]:
 
 
 def by_openvino(model: Any, x: np.ndarray, folder: Path, spec: str) -> tuple[str, str]:
-    """What its map is, and whether two images go at once; of a network of any batch, or where that fails, of one image."""
-    from openvino_xai import Method
+    """What its map is, and whether two images go at once, of the first way to convert the network that it takes."""
+    import openvino
+    from openvino_xai import Method, Task, insert_xai
 
-    kind = Method.VITRECIPROCAM if any(word in spec for word in TOKENS) else Method.RECIPROCAM
+    tokens = any(word in spec for word in TOKENS)
+    kind, more = (Method.VITRECIPROCAM, {"use_gaussian": False}) if tokens else (Method.RECIPROCAM, {})
     whys = []
-    for batch in (({0: torch.export.Dim("n")},), None):
+    for way in ("torch", "onnx", "onnx of one image"):
         try:
-            compiled = inserted(model, x if batch else x[:1], batch, kind, folder / "plain.onnx")
+            network = converted(way, model, x, folder / "plain.onnx")
+            network = insert_xai(network, task=Task.CLASSIFICATION, explain_method=kind, embed_scaling=False, **more)
+            compiled = openvino.Core().compile_model(network, "CPU", SINGLE)
             scores, maps = list(compiled(x[:1]).values())
         except Exception as error:  # noqa: BLE001 - of its own or of the runtime
-            whys.append(f"{type(error).__name__}: {str(error).strip().splitlines()[-1]}"[:110])
+            whys.append(f"{way}: {type(error).__name__}: {str(error).strip().splitlines()[-1]}"[:110])
             continue
         found = np.asarray(maps)[0, int(np.argmax(scores[0]))]
         likeness, layer = nearest(model, x[:1], found)
         verdict = "right" if likeness > 0.9999 else "WRONG"
-        said = f"{verdict}: correlation {likeness:.4f} with {layer}, {found.shape[0]}x{found.shape[1]}"
+        said = f"{verdict}: correlation {likeness:.4f} with {layer}, {found.shape[0]}x{found.shape[1]} (from {way})"
         try:
             return said, f"maps {np.asarray(list(compiled(x).values())[1]).shape}"
         except Exception as error:  # noqa: BLE001
             return said, f"no ({type(error).__name__})"
-    return f"no: {' / '.join(dict.fromkeys(whys))}", "-"
+    return f"no: {' / '.join(whys)}", "-"
 
 
-def inserted(model: Any, x: np.ndarray, batch: Any, kind: Any, path: Path) -> Any:
-    """The network with OpenVINO XAI's branch, compiled."""
+def converted(way: str, model: Any, x: np.ndarray, path: Path) -> Any:
+    """The network in OpenVINO's form: from torch, or by way of ONNX."""
     import openvino
-    from openvino_xai import Method, Task, insert_xai
 
+    sides = [-1, *x.shape[1:]]
+    if way == "torch":
+        given = torch.tensor(x[:1])
+        return openvino.convert_model(model.network, example_input=given, input=[openvino.PartialShape(sides)])
+    one = way != "onnx"
+    batch = None if one else ({0: torch.export.Dim("n")},)
+    images = torch.tensor(x[:1] if one else x)
     with torch.no_grad():
-        program = torch.onnx.export(model.network, (torch.tensor(x),), dynamo=True, verbose=False, dynamic_shapes=batch)
+        program = torch.onnx.export(model.network, (images,), dynamo=True, verbose=False, dynamic_shapes=batch)
     program.save(str(path))
     network = openvino.convert_model(str(path))
-    if batch is not None:
-        network.reshape([-1, *x.shape[1:]])
-    more = {"use_gaussian": False} if kind is Method.VITRECIPROCAM else {}
-    explained = insert_xai(network, task=Task.CLASSIFICATION, explain_method=kind, embed_scaling=False, **more)
-    return openvino.Core().compile_model(explained, "CPU", SINGLE)
+    if not one:
+        network.reshape(sides)
+    return network
 
 
 def nearest(model: Any, x: np.ndarray, found: np.ndarray) -> tuple[float, str]:
