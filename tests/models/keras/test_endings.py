@@ -5,9 +5,13 @@ import numpy as np
 import pytest
 
 from seewhy.arrays import numbers
-from seewhy.models.keras.endings import activation_of, endings_of, tells
+from seewhy.models.keras.endings import activation_of, distinct, each_output, tells
 from seewhy.models.keras.layers import tapped
 from support.keras_models import L, images, residual, seeded, subclassed
+
+
+def endings_of(model, run):
+    return distinct(each_output(model, run))
 
 
 def ended(*last):
@@ -99,3 +103,12 @@ def test_layers_tell_how_a_model_ends_unless_code_of_a_person_s_own_comes_last()
     assert not tells(subclassed())
     assert not tells(ended(L.Dense(3), Own()))
     assert not tells(ended(L.Dense(3), L.Lambda(lambda x: x)))
+
+
+def test_each_output_has_its_own():
+    seeded()
+    image = keras.Input((24, 24, 3))
+    flat = L.Flatten()(image)
+    kind, size = L.Dense(3, activation="softmax", name="kind")(flat), L.Dense(1, name="size")(flat)
+    ends = each_output(keras.Model(image, {"kind": kind, "size": size}), None)
+    assert [end and end.name for end in ends] == ["kind", None]

@@ -269,3 +269,22 @@ def test_a_device_or_precision_is_said_in_keras():
 def test_what_this_backend_cannot_names_the_one_that_can():
     with pytest.raises(NotApplicable, match="Keras on the torch backend"):
         seewhy.lrp(seewhy.wrap(residual()), images())
+
+
+@pytest.mark.parametrize(("selection", "name", "end"), [(0, "kind", "softmax"), (1, "signs", "sigmoid"), (2, "size", "")])
+def test_of_several_outputs_each_ends_in_its_own_way(selection, name, end):
+    keras.utils.set_random_seed(0)
+    image = keras.Input((12, 12, 3))
+    flat = L.Flatten()(L.Conv2D(3, 3)(image))
+    ends = [
+        L.Dense(3, activation="softmax", name="kind"),
+        L.Dense(2, activation="sigmoid", name="signs"),
+        L.Dense(2, name="size"),
+    ]
+    network = keras.Model(image, [layer(flat) for layer in ends])
+    x = images(1, 12)
+    (heatmap,) = seewhy.gradient(seewhy.wrap(network, output=selection), x)
+    notes = [note for note in heatmap.source.warnings if "left off" in note]
+    assert [f"the {end} at the end ({name})" in note for note in notes] == [True] * bool(end)
+    if end:
+        assert heatmap.source.probability == pytest.approx(float(numbers(network(x)[selection]).max()), abs=1e-5)

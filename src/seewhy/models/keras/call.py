@@ -8,7 +8,7 @@ import keras
 from seewhy.models.backend.inputs import caller, picked
 from seewhy.models.settings import Settings
 
-from .endings import endings_of
+from .endings import distinct, each_output
 from .layers import LayerCall, named_layers, packed, tapped
 
 At = Callable[[str, Any], Any]  # the name of a layer, and what it emits -> what goes on in its place
@@ -69,14 +69,18 @@ class KerasCall:
         def run() -> Any:
             return self.model(*args, training=False, **kwargs)
 
-        endings = endings_of(self.model, run)
-        self.left, self.note = (endings[0].kind, endings[0].note) if endings else ("", "")
+        ends = each_output(self.model, run)
+        endings = distinct(ends)
         functions: list[tuple[Any, LayerCall]] = [(ending.layer, ending.off) for ending in endings]
         if at is not None:
             known = self.layers()
             functions += [(known[name], _first_through(at, name)) for name in (known if layers is None else layers)]
         with tapped([*functions, *beside]):
-            output = picked(run(), self.where, self.model.name)
+            given = run()
+        output = picked(given, self.where, self.model.name)
+        own = [end for each, end in zip(keras.tree.flatten(given), ends, strict=False) if each is output and end is not None]
+        end = (own or endings)[0] if len(own or endings) == 1 else None
+        self.left, self.note = ("", "") if end is None else (end.kind, end.note)
         return keras.ops.moveaxis(output, -1, 1) if self.channels == -1 and len(output.shape) > 2 else output
 
 

@@ -51,11 +51,6 @@ class ByRunning(NamedTuple):
 SHOWN: "WeakKeyDictionary[Any, ByRunning]" = WeakKeyDictionary()
 
 
-def endings_of(model: Any, run: Callable[[], Any]) -> tuple[Ending, ...]:
-    """The activations that outputs of the model come from, as `each_output` has them, each once."""
-    return distinct(each_output(model, run))
-
-
 def distinct(endings: Iterable[Ending | None]) -> tuple[Ending, ...]:
     """Those that there are, each once."""
     return tuple({id(ending.layer): ending for ending in endings if ending is not None}.values())
