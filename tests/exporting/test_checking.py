@@ -70,6 +70,13 @@ def test_a_network_that_gives_nan_is_not_checked():
         checked(run_of(maps=maps), X, SCORES, maps, True, False)
 
 
+def test_maps_that_are_lost_in_rounding_are_told():
+    assert checked(run_of(), X, SCORES, MAPS, True, False).notes == ()
+    small = MAPS * 1e-7
+    (note,) = checked(run_of(maps=small), X, SCORES, small, True, False).notes
+    assert note.startswith("the maps are no larger than rounding")
+
+
 def test_where_two_classes_are_equal_either_may_be_explained():
     scores, maps = SCORES.copy(), MAPS.copy()
     scores[0, :2] = scores[0].max() + 1

@@ -23,6 +23,12 @@ class Checked(NamedTuple):
     largest_map: float
     tied: int = 0  # images whose two best scores are equal up to rounding, so that either may be explained
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the check could not see."""
+        lost = self.largest_map <= CANCELLED * self.largest_score
+        return ("the maps are no larger than rounding, so it could not be seen whether they are right",) if lost else ()
+
 
 def checked(run: FileRun, x: NDArray[Any], scores: NDArray[Any], maps: NDArray[Any], top: bool, single: bool) -> Checked:
     """Run images x (n, c, *space), alone and together, and compare with scores (n, k) and maps (n, *space).

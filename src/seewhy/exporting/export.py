@@ -124,7 +124,7 @@ def export(
     return Exported(
         path, KINDS[path.suffix.lower()], told.get("opset"), size, model.name, chosen.name, at, what, x.shape[1:],
         scores.shape[1], shown.values.shape, graph.single, found, images is None,
-        tuple(dict.fromkeys(note for heatmap in maps for note in heatmap.warnings)),
+        tuple(dict.fromkeys([*found.notes, *(note for heatmap in maps for note in heatmap.warnings)])),
     )  # fmt: skip
 
 
