@@ -185,3 +185,28 @@ def test_on_a_convolutional_network_it_is_lrp():
 def test_an_unknown_rule():
     with pytest.raises(seewhy.BadParameter, match="epsilon-gamma"):
         seewhy.attn_lrp(seewhy.wrap(networks.pooled()), networks.images(1), rule="z-plus")
+
+
+def test_a_shuffle_of_channels_hands_relevance_on():
+    torch.manual_seed(0)
+    parts = [
+        nn.Conv2d(3, 6, 3, bias=False),
+        nn.ReLU(),
+        nn.ChannelShuffle(3),
+        nn.Conv2d(6, 6, 3, groups=3, bias=False),
+        nn.ReLU(),
+    ]
+    shuffled = nn.Sequential(*parts, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(6, 4, bias=False)).double()
+    by_hand = nn.Sequential(*parts[:2], ByHand(), *shuffled[3:]).double()
+    x = networks.images(2)
+    found, expected = (seewhy.lrp(seewhy.wrap(net), x, target=1) for net in (shuffled, by_hand))
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one.channels, other.channels, rtol=1e-9, atol=1e-12)
+        assert one.channels.sum() == pytest.approx(one.source.score, rel=1e-4)
+
+
+class ByHand(nn.Module):
+    """A shuffle of 6 channels in 3 groups."""
+
+    def forward(self, x):
+        return x.unflatten(1, (3, 2)).transpose(1, 2).flatten(1, 2)

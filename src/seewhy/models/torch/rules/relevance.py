@@ -40,7 +40,8 @@ ADDITIONS = spelled("add", "__add__", "add_", "__iadd__")
 COPIES = spelled("clone", "contiguous", "detach", "requires_grad_")
 PLAIN = (  # graph nodes whose plain gradient shares relevance out in proportion
     "Accumulate", "Add", "Addmm", "AdaptiveAvgPool", "AdaptiveMaxPool", "Alias", "Amax", "Amin", "AsStrided", "AvgPool", "Cat",
-    "Chunk", "Clone", "ConstantPad", "Convolution", "CopyBackwards", "CopySlices", "Div", "Expand", "Flip", "Gather", "Index",
+    "ChannelShuffle", "Chunk", "Clone",
+    "ConstantPad", "Convolution", "CopyBackwards", "CopySlices", "Div", "Expand", "Flip", "Gather", "Index",
     "MaxPool", "Max", "Mean", "MkldnnMaxPool", "Mm", "Mul", "Narrow", "NativeBatchNorm", "CudnnBatchNorm", "MiopenBatchNorm",
     "Neg", "PermuteBackward", "PixelShuffle", "PixelUnshuffle", "Reflection", "Repeat", "Replication", "Reshape", "Roll",
     "Select", "Slice", "Split", "Squeeze", "Stack", "Sub", "Sum", "Swap", "TBackward", "To", "Transpose", "Unbind", "Unsafe",
