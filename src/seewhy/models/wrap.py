@@ -37,9 +37,10 @@ def wrap(
 ) -> Any:
     """The model behind a network: what every method is asked with.
 
-    network: a torch.nn.Module (compiled and DataParallel ones are read through), a Keras model, or a module of Flax, whose
-        inside can be read (`Differentiable`); a function of JAX, for scores and gradients at the images; or any function from
-        images to scores (n, k): a scikit-learn pipeline, a web service, which methods that need scores alone explain (`Model`).
+    network: a torch.nn.Module (compiled and DataParallel ones are read through), a Keras model, an ONNX model (ModelProto, or
+        a session of onnxruntime), or a module of Flax, whose inside can be read (`Differentiable`); a function of JAX, for
+        scores and gradients at the images; or any function from images to scores (n, k): a scikit-learn pipeline, a web
+        service, which methods that need scores alone explain (`Model`).
     prepare: PIL image -> float array (c, h, w): a torchvision transform, any callable, or a dict of size, crop, mean,
         std; without it the model takes prepared batches (n, c, h, w) only, but for a function that takes uint8.
     labels: a name per class, "imagenet", or a file of names.

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from seewhy.errors import BadParameter, NoSuchName, NotApplicable
-from seewhy.models.onnx.ending import GraphEnd, check, end_of, linear_of
+from seewhy.models.onnx.ending import EXPORTED, GraphEnd, check, end_of, linear_of
 from seewhy.models.onnx.graph import OnnxGraph
 from support.onnx_graphs import classifier, drawn, model, node
 
@@ -55,6 +55,9 @@ def test_of_several_outputs_the_one_table_is_taken_and_said():
     end = end_of(two(["n", 5], ["n", 5, 1]), None, None)
     assert end.alone == "a"
     assert end.notes == ("of the outputs a (?x5), b (?x5x1), a is explained: the one with a score per class",)
+    graph = two(["n", 5], ["n", 5, 1])
+    graph.facts[EXPORTED] = "{}"  # the other is its own map
+    assert (end_of(graph, None, None).alone, end_of(graph, None, None).notes) == ("a", ())
     both = end_of(two(["n", 5], ["n", 5]), None, None)
     assert (both.alone, [*both.tensors]) == (None, ["a", "b"])
 

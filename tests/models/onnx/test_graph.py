@@ -1,6 +1,7 @@
 """Graphs: what depends on what, the parts that run on their own, constants."""
 
 import numpy as np
+import onnx
 import pytest
 from onnx import TensorProto, helper
 
@@ -74,3 +75,10 @@ def test_what_no_image_changes_is_fixed():
              node("Reshape", ["a", "s"], ["b"])]  # fmt: skip
     graph = OnnxGraph(model(nodes, constants={"small": np.float32(0.5)}))
     assert graph.fixed(graph.nodes, graph.depending("image", shapes=True)) == ["least"]
+
+
+def test_names_that_are_no_text_are_a_broken_file():
+    proto = classifier()
+    data = proto.SerializeToString().replace(b"act1", b"a\xff\xfe1")
+    with pytest.raises(BadNetwork, match="names in it are no text"):
+        OnnxGraph(onnx.load_model_from_string(data))

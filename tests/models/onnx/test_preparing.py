@@ -8,9 +8,10 @@ from PIL import Image
 
 import seewhy
 from seewhy.errors import BadParameter
+from seewhy.models.onnx.ending import EXPORTED
 from seewhy.models.onnx.graph import OnnxGraph
 from seewhy.models.onnx.image_input import image_input
-from seewhy.models.onnx.preparing import KEY, FileFacts, facts_of
+from seewhy.models.onnx.preparing import FileFacts, facts_of
 from seewhy.prepare.fit import Fit
 from seewhy.prepare.unscaled import Unscaled
 from support.onnx_graphs import FLOAT, UINT8, classifier, model, node
@@ -33,20 +34,20 @@ YOLO = {"author": "Ultralytics", "task": "classify", "imgsz": "[224, 224]", "nam
 
 
 def test_what_seewhy_wrote_is_read():
-    found = facts({KEY: json.dumps(OWN)})
+    found = facts({EXPORTED: json.dumps(OWN)})
     assert numbers(found.fitted(None)) == (18, (12, 16), (0.1, 0.2, 0.3), (0.5, 0.6, 0.7))
     assert found.labels == ["a", "b\\x1b[0m", "c", "d", "e"]
 
 
 @pytest.mark.parametrize("text", ['{"prepare": 3, "labels": 4}', '{"prepare": {"kind": "code", "size": 3}}', "{}"])
 def test_what_is_not_said_there_is_not_known(text):
-    assert (facts({KEY: text}).prepare, facts({KEY: text}).labels) == (None, None)
+    assert (facts({EXPORTED: text}).prepare, facts({EXPORTED: text}).labels) == (None, None)
 
 
 @pytest.mark.parametrize("text", ["{", "[]", "[" * 100])
 def test_what_cannot_be_read_there_is_said(text):
     with pytest.raises(BadParameter, match="The metadata that the model carries under 'seewhy' cannot be read"):
-        facts({KEY: text})
+        facts({EXPORTED: text})
 
 
 def test_ultralytics_says_its_names_and_its_size():

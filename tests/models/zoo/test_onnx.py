@@ -149,3 +149,18 @@ def test_gradients_come_by_torch_and_the_source_says_so(tmp_path):
     assert (net.prepare.size, net.prepare.mean) == ((12, 16), 0.5)
     for a, b in zip(seewhy.grad_cam(net, X), seewhy.grad_cam(seewhy.load(path), X), strict=True):
         np.testing.assert_allclose(a.values, b.values, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("dims", [(2**40, 2**20), (-3, 5), (3, 5)])
+def test_weights_of_another_size_than_their_file_are_refused(tmp_path, dims):
+    path = with_weights_beside(tmp_path)
+    proto = onnx.load(str(path), load_external_data=False)
+    tensor = proto.graph.initializer[0]
+    del tensor.dims[:]
+    tensor.dims.extend(dims)
+    for entry in tensor.external_data:
+        if entry.key == "length":
+            entry.value = str(4 * dims[0] * dims[1]) if dims != (3, 5) else entry.value
+    path.write_bytes(proto.SerializeToString())
+    with pytest.raises(BadWeights, match="are not as a whole in"):
+        seewhy.load(path)

@@ -16,6 +16,7 @@ from .shapes import sides
 PASSING = ("Identity", "Cast", "Dropout", "QuantizeLinear", "DequantizeLinear")  # these pass numbers on, one by one
 RESHAPING = (*PASSING, "Flatten", "Reshape", "Squeeze", "Unsqueeze")
 MULTI = "multi-label"
+EXPORTED = "seewhy"  # in the metadata of what `seewhy export` wrote
 
 
 class GraphEnd(NamedTuple):
@@ -50,6 +51,8 @@ def end_of(graph: OnnxGraph, output: Any, task: str | None) -> GraphEnd:
     tables = [name for name in names if _is_table(graph, name)]
     if len(tables) == 1:
         end = _before_softmax(graph, tables[0], task)
+        if EXPORTED in graph.facts:  # the others are its maps
+            return end
         others = f"of the outputs {_listed(graph)}, {printable(tables[0], 100)} is explained: the one with a score per class"
         return end._replace(notes=(*end.notes, others))
     return GraphEnd({name: name for name in names})
@@ -143,6 +146,8 @@ def check(scores: NDArray[Any], entered: NDArray[Any], weights: NDArray[Any], bi
     """Raise NotApplicable where the scores (n, k) are not what the linear layer makes of what it was given (n, c)."""
     if weights.ndim != 2 or entered.shape[1:] != weights.shape[1:] or scores.shape != (len(entered), len(weights)):
         raise NotApplicable("CAM needs global average pooling before the linear layer; that of this graph reads more.")
-    made = entered @ weights.T + (0 if bias is None else bias.reshape(-1))
-    if not np.allclose(made, scores, rtol=0, atol=0.02 * float(np.ptp(scores)) + 1e-4 * float(abs(scores).max()) + 1e-6):
+    with np.errstate(invalid="ignore", over="ignore"):  # of infinities
+        made = entered @ weights.T + (0 if bias is None else bias.reshape(-1))
+        near = np.allclose(made, scores, rtol=0, atol=0.02 * float(np.ptp(scores)) + 1e-4 * float(abs(scores).max()) + 1e-6)
+    if not near:
         raise NotApplicable("CAM needs one linear layer at the end; in this graph something else changes the scores behind it.")

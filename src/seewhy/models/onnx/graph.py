@@ -27,6 +27,7 @@ class OnnxGraph:
         self.slim.opset_import.extend(model.opset_import)
         self.slim.graph.name = "part"
         graph: Any = model.graph
+        _check_names(graph)
         self.nodes: list[NodeProto] = list(graph.node)
         self.constants: dict[str, TensorProto] = {}
         self.weights: dict[str, NDArray[Any]] = {}
@@ -125,6 +126,14 @@ class OnnxGraph:
 def changes(node: NodeProto, changing: Container[str]) -> bool:
     """Does a node give something that changes?"""
     return any(name in changing for name in node.output)
+
+
+def _check_names(graph: GraphProto) -> None:
+    """Raise BadNetwork where a name is no text, as in a broken file."""
+    names = [name for node in graph.node for name in (*node.input, *node.output, node.name, node.op_type, node.domain)]
+    names += [each.name for each in (*graph.input, *graph.output, *graph.initializer)]
+    if not all(isinstance(name, str) for name in names):  # of what is no UTF-8, protocol buffers give the bytes
+        raise BadNetwork("The model is broken: names in it are no text. Fetch or export it again.")
 
 
 CONSTANTS = ("value_int", "value_ints", "value_float", "value_floats")

@@ -12,9 +12,9 @@ from seewhy.prepare.fit import Fit
 from seewhy.prepare.unscaled import Unscaled
 from seewhy.printable import printable
 
+from .ending import EXPORTED
 from .image_input import ImageInput
 
-KEY = "seewhy"  # of the metadata that `seewhy export` writes
 MOST = 10**6  # characters of metadata that are read
 PHOTO_CHANNELS = (1, 3)
 NUMBERS = frozenset(Fit.__dataclass_fields__)
@@ -60,20 +60,20 @@ FileSaid = tuple[Mapping[str, Any] | None, Sequence[str] | None]
 
 def _said(metadata: Mapping[str, str]) -> FileSaid:
     """The numbers of the preparation, and the names of the classes, by whoever wrote the file."""
-    return _own(metadata) if KEY in metadata else _ultralytics(metadata) if _is_ultralytics(metadata) else (None, None)
+    return _own(metadata) if EXPORTED in metadata else _ultralytics(metadata) if _is_ultralytics(metadata) else (None, None)
 
 
 def _own(metadata: Mapping[str, str]) -> FileSaid:
     """What `seewhy export` wrote."""
     try:
-        facts = json_of(metadata[KEY], MOST)
+        facts = json_of(metadata[EXPORTED], MOST)
         prepare, labels = facts.get("prepare"), facts.get("labels")
         numbers = {key: value for key, value in prepare.items() if key in NUMBERS} if isinstance(prepare, dict) else None
         if numbers is not None and isinstance(prepare, dict) and prepare.get("kind", "Fit") != "Fit":
             numbers = None
         return numbers, _names(labels)
     except (ValueError, AttributeError) as error:
-        raise BadParameter(f"The metadata that the model carries under {KEY!r} cannot be read: {error}") from None
+        raise BadParameter(f"The metadata that the model carries under {EXPORTED!r} cannot be read: {error}") from None
 
 
 def _is_ultralytics(metadata: Mapping[str, str]) -> bool:

@@ -85,7 +85,7 @@ class GraphSessions:
         shared = [each.name for each in model.graph.initializer if each.name in self.values]
         options.add_external_initializers(shared, [self.values[name] for name in shared])
         try:
-            return InferenceSession(model.SerializeToString(), options, providers=[self.provider])
+            return InferenceSession(model.SerializeToString(), options, [self.provider], enable_fallback=0)
         except Exception as error:
             raise unreadable(self.name, error, model) from error
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from importlib.metadata import version
 from math import prod
+from os import SEEK_END
 from pathlib import Path
 from typing import BinaryIO
 
@@ -118,8 +119,8 @@ def _fill(tensor: TensorProto, files: dict[str, BinaryIO], path: Path) -> None:
     file, size = files[entries["location"]], _bytes(tensor)
     try:
         offset, length = int(entries.get("offset", 0)), int(entries.get("length", size))
-        file.seek(offset)
-        data = file.read(size) if 0 <= length == size else b""
+        there = file.seek(0, SEEK_END) - file.seek(offset)
+        data = file.read(size) if 0 <= size == length and size <= there else b""
     except (ValueError, OSError, OverflowError):
         data = b""
     if len(data) != size:
