@@ -1,5 +1,6 @@
 """ONNX files: read whole, with what lies beside them, and refused with advice where they are not what they say."""
 
+import json
 import subprocess
 import sys
 
@@ -164,3 +165,25 @@ def test_weights_of_another_size_than_their_file_are_refused(tmp_path, dims):
     path.write_bytes(proto.SerializeToString())
     with pytest.raises(BadWeights, match="are not as a whole in"):
         seewhy.load(path)
+
+
+def test_what_optimum_writes_beside_a_model_is_read(tmp_path):
+    path = saved(classifier(), tmp_path / "net.onnx")
+    settings = {"do_resize": True, "size": {"height": 12, "width": 16}, "do_normalize": True, "image_mean": [0.5] * 3,
+                "image_std": [0.25] * 3, "resample": 3}  # fmt: skip
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(settings))
+    (tmp_path / "config.json").write_text(json.dumps({"id2label": {str(place): f"class {place}" for place in range(5)}}))
+    net = seewhy.load(path)
+    assert (net.prepare.size, net.prepare.crop, net.prepare.mean, net.prepare.interpolation) == (
+        (12, 16),
+        None,
+        (0.5,) * 3,
+        "bicubic",
+    )
+    assert net.labels == [f"class {place}" for place in range(5)]
+    (tmp_path / "config.json").write_text("{")
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps({**settings, "image_mean": [0.5] * 2}))
+    with pytest.raises(seewhy.SeewhyError):
+        seewhy.load(path)
+    (tmp_path / "preprocessor_config.json").write_text("[]")
+    assert (seewhy.load(path).labels, seewhy.load(path).prepare.size) == (None, (12, 16))

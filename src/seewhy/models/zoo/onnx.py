@@ -6,18 +6,21 @@ from importlib.metadata import version
 from math import prod
 from os import SEEK_END
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import onnx
 from google.protobuf.message import DecodeError
 from onnx import GraphProto, ModelProto, TensorProto
 
 from seewhy.errors import BadParameter, BadWeights
+from seewhy.json_text import json_of
 from seewhy.models.model import RANDOM
 from seewhy.models.onnx.model import onnx_model
 from seewhy.models.settings import Settings
+from seewhy.prepare.fit import Fit
 from seewhy.printable import printable, quoted
 
+from .hf_photos import fit_of, unlike_fit
 from .open_file import digest, opened
 from .sources import Loaded, Request, need
 
@@ -40,8 +43,30 @@ def onnx_network(request: Request) -> Loaded:
             _fill(tensor, beside, path)
         hashed = digest(file, *beside.values())
     if not request.options.get("gradients"):
-        return Loaded(proto, None, None, f"{path.name} {hashed}")
+        return Loaded(proto, *_optimum(path), f"{path.name} {hashed}")
     return _on_torch(proto, request, f"{path.name} {hashed}")
+
+
+def _optimum(path: Path) -> tuple[Fit | None, list[str] | None]:
+    """The preprocessing and the labels that Optimum writes beside a model, into preprocessor_config.json and config.json."""
+    settings, config = (_said(path.parent / name) for name in ("preprocessor_config.json", "config.json"))
+    try:
+        fit = fit_of(settings) if "image_mean" in settings and not unlike_fit(settings) else None
+        names = {int(place): printable(name, 200) for place, name in config.get("id2label", {}).items()}
+    except (TypeError, ValueError, AttributeError, KeyError) as error:
+        raise BadWeights(
+            f"The files of settings beside {path} are broken: {error}. Remove them; give prepare= and labels=."
+        ) from None
+    return fit, [names[place] for place in sorted(names)] if names and {*names} == {*range(len(names))} else None
+
+
+def _said(path: Path) -> dict[str, Any]:
+    """What a file of settings says; nothing where there is none, or it holds something else."""
+    try:
+        found = json_of(path.read_bytes()) if path.is_file() else {}
+    except (OSError, ValueError):
+        found = {}
+    return found if isinstance(found, dict) else {}
 
 
 def _on_torch(proto: ModelProto, request: Request, weights: str) -> Loaded:
