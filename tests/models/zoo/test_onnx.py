@@ -42,7 +42,7 @@ def test_torch_is_neither_needed_nor_imported(tmp_path):
     assert done.stderr == ""
     first, second = done.stdout.splitlines()
     assert first.endswith("False")
-    assert second.startswith("MissingExtra torch is not installed")
+    assert second == "MissingExtra onnx2torch is not installed. Install it with: pip install 'seewhy[onnx-torch]'"
 
 
 def test_the_source_names_the_bytes(tmp_path):

@@ -25,7 +25,7 @@ GUESSED = (
     "no operator of the graph tells which dimension of its images holds the channels; {} was taken, by the sides alone: "
     "channels= says otherwise"
 )
-GRADIENTS = "With torch and onnx2torch installed, load(..., options={'gradients': True}) (--option gradients=true) gives them."
+GRADIENTS = "With the extra onnx-torch installed, load(..., options={'gradients': True}) (--option gradients=true) gives them."
 
 
 class OnnxModel(BackendModel):

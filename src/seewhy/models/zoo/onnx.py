@@ -71,10 +71,7 @@ def _said(path: Path) -> dict[str, Any]:
 
 def _on_torch(proto: ModelProto, request: Request, weights: str) -> Loaded:
     """The graph as a network of torch, which gives gradients: by onnx2torch, and checked against onnxruntime."""
-    need("torch")
-    need("onnx2torch")
-    from seewhy.models.onnx.as_torch import as_torch  # here, for it imports torch and onnx2torch
-
+    as_torch = need("onnx2torch", "seewhy.models.onnx.as_torch", "onnx-torch").as_torch
     model = onnx_model(proto, Settings(request.spec, output=request.output if isinstance(request.output, str) else None))
     network, gap = as_torch(model.backend)
     said = "".join(f"; {note}" for note in model.backend.notes)
