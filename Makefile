@@ -21,11 +21,12 @@ test: $(VENV)/.dev
 
 # What concerns other frameworks, with TensorFlow and JAX, which have an environment of their own; Keras on each of the two
 FRAMEWORK_TESTS := tests/models/keras tests/models/jax tests/models/zoo/test_keras.py tests/models/zoo/test_tflite.py \
-  tests/models/zoo/test_saved_model.py tests/whole/test_adapters.py
+  tests/models/zoo/test_saved_model.py tests/whole/test_adapters.py tests/whole/test_frameworks.py
 
+test-frameworks: export JAX_DISABLE_MOST_OPTIMIZATIONS = 1
 test-frameworks: $(FRAMEWORKS)/.frameworks
 	KERAS_BACKEND=tensorflow $(FRAMEWORKS)/bin/python -m pytest -n $(JOBS) $(FRAMEWORK_TESTS)
-	KERAS_BACKEND=jax $(FRAMEWORKS)/bin/python -m pytest -n $(JOBS) $(FRAMEWORK_TESTS) -k keras
+	KERAS_BACKEND=jax $(FRAMEWORKS)/bin/python -m pytest -n $(JOBS) $(FRAMEWORK_TESTS) -k 'keras or frameworks'
 
 # The same tests with the lowest version of everything that pyproject.toml allows, on the lowest Python
 test-lowest: $(LOWEST)/.dev
