@@ -24,12 +24,31 @@ DEFAULTS = {
 TORCH = keras.backend.backend() == "torch"
 
 
+POOLED = (
+    "ResNet50",
+    "MobileNetV2",
+    "DenseNet121",
+    "EfficientNetB0",
+    "Xception",
+)  # behind the layer lie pooling and a Dense alone
+
+
 @pytest.mark.parametrize("network", DEFAULTS)
-def test_the_default_layer_is_the_same_on_every_backend(network):
+def test_by_name_a_photo_is_explained_at_the_layer_that_torch_explains(network):
     side = 75 if network == "Xception" else 64
-    model = seewhy.wrap(getattr(keras.applications, network)(weights=None, input_shape=(side, side, 3), classes=3))
-    x = np.random.default_rng(0).normal(size=(1, 3, side, side)).astype(np.float32)
-    assert model.default(x)[0] == DEFAULTS[network]
+    options = {"input_shape": (side, side, 3), "classes": 3}
+    model = seewhy.load(f"keras/{network.lower()}", "random", options=options)
+    photo = Image.fromarray(np.random.default_rng(0).integers(0, 256, (80, 90, 3), dtype=np.uint8))
+    methods = [seewhy.grad_cam.using(signed=True), seewhy.hires_cam.using(signed=True)]
+    plain, hires = seewhy.explain(model, photo, methods, target=1)
+    assert plain.source.layer == hires.source.layer == DEFAULTS[network]
+    assert plain.full().shape == (80, 90)
+    assert any("the logit is explained" in warning for warning in plain.warnings)
+    assert np.isfinite(hires.values).all()
+    assert hires.values.any()
+    if network in POOLED:
+        assert plain.values.shape == hires.values.shape
+        np.testing.assert_allclose(plain.values, hires.values, rtol=1e-3, atol=1e-4 * abs(hires.values).max())
 
 
 METHODS = ("cam", "grad-cam", "hires-cam", "layer-cam", "gradient", "guided-backprop", "deconvnet", "integrated-gradients")

@@ -48,16 +48,46 @@ class TwoHalves:
 
 def _part(graph: Any, inputs: Sequence[Any], outputs: Sequence[Any]) -> Any:
     """The part of a graph between tensors, as a function of its own; the variables stay the same ones."""
-    definition = graph.as_graph_def()
+    given = [*(each.name for each in inputs), *(inner.name for _, inner in graph.captures)]
+    names = {name: f"given_{i}" for i, name in enumerate(dict.fromkeys(given))}
+    dtypes = {each.name: each.dtype.as_datatype_enum for each in (*inputs, *(inner for _, inner in graph.captures))}
+    definition = _between(graph.as_graph_def(), names, dtypes, [each.name for each in outputs])
 
-    def run(*given: Any) -> Any:
+    def of(tensor: Any) -> str:
+        return f"{names[tensor.name]}:0" if tensor.name in names else tensor.name
+
+    def run(*values: Any) -> Any:
         capture = tf.compat.v1.get_default_graph().capture
-        put = {inner.name: capture(outer) for outer, inner in graph.captures}
-        put |= {each.name: value for each, value in zip(inputs, given, strict=True)}
-        return tf.import_graph_def(definition, put, [each.name for each in outputs], name="")
+        put = {names[inner.name]: capture(outer) for outer, inner in graph.captures}
+        put |= {names[each.name]: value for each, value in zip(inputs, values, strict=True)}
+        return tf.import_graph_def(definition, put, [of(each) for each in outputs], name="")
 
     specs = [tf.TensorSpec(each.shape, each.dtype) for each in inputs]
     return tf.function(run, autograph=False).get_concrete_function(*specs)
+
+
+def _between(whole: Any, names: Mapping[str, str], dtypes: Mapping[str, int], outputs: Sequence[str]) -> Any:
+    """The nodes that lead from given tensors to the outputs, and no others: TensorFlow runs every node with a state, such as a
+    compiled convolution, also where nothing reads it.  names: of the placeholders that stand for the given tensors.
+    """
+    part = tf.compat.v1.GraphDef(versions=whole.versions, library=whole.library)
+    for tensor, name in names.items():
+        part.node.add(op="Placeholder", name=name).attr["dtype"].type = dtypes[tensor]
+    nodes, waiting = {node.name: node for node in whole.node}, [name for name in outputs if name not in names]
+    taken: set[str] = set()
+    while waiting:
+        name = waiting.pop().partition(":")[0]
+        if name in taken:
+            continue
+        taken.add(name)
+        node = part.node.add()
+        node.CopyFrom(nodes[name])
+        node.attr.pop("_class", None)  # beside which node it is to run, which may be none of these
+        tensors = [each if ":" in each else f"{each}:0" for each in node.input if not each.startswith("^")]
+        node.ClearField("input")
+        node.input.extend(names.get(each, each) for each in tensors)
+        waiting += [each for each in tensors if each not in names]
+    return part
 
 
 def _left(graph: Any, forward: set[str], cotangent: Any) -> Sequence[Any]:
