@@ -43,7 +43,7 @@ class Settings:
             raise BadParameter(f"geometry={quoted(self.geometry)}: it is one of {', '.join(GEOMETRIES)}.")
         if self.task not in (None, *TASKS):
             raise BadParameter(f"task={quoted(self.task)}: it is one of {', '.join(TASKS)}.")
-        if self.task == "regression" and self.scores not in (None, "logits"):
+        if self.task == "regression" and self.scores in ("probability", "log-probability"):
             raise BadParameter(
                 f'scores={quoted(self.scores)}: a regression has no probabilities; leave scores= or task="regression" out.'
             )
