@@ -1,5 +1,9 @@
 """Keras models on the TensorFlow backend: which graphs are made, and what they take."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 keras = pytest.importorskip("keras")
@@ -11,7 +15,7 @@ import numpy as np  # noqa: E402
 import seewhy  # noqa: E402
 from seewhy.errors import BadNetwork  # noqa: E402
 from seewhy.models.keras.tensorflow_rules import reached  # noqa: E402
-from support.keras_models import L, images, residual  # noqa: E402
+from support.keras_models import L, images, keras_saves, residual  # noqa: E402
 
 
 def test_one_graph_takes_any_number_of_images():
@@ -76,3 +80,13 @@ def test_images_that_fail_do_not_change_how_others_run():
     assert model.backend.numbered
     model.answer(np.moveaxis(images(3), -1, 1))
     assert len(model.backend.graphs) == 1
+
+
+@keras_saves
+def test_tensorflow_keeps_its_remarks_on_devices_to_itself(tmp_path):
+    path = tmp_path / "mine.keras"
+    residual().save(path)
+    code = "import sys, seewhy; print(len(seewhy.load(sys.argv[1], prepare={'mean': 0.5, 'std': 0.5}).layers()) > 3)"
+    env = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}  # which JAX sets
+    done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=False, env=env)
+    assert (done.stdout, done.stderr) == ("True\n", "")

@@ -18,6 +18,7 @@ from seewhy.printable import printable
 from seewhy.targets.labels import read_labels
 
 from .open_file import digest, opened
+from .remarks import without_remarks
 from .sources import Loaded, Request, construct, need, reach, unreachable
 
 BACKENDS = ("torch", "tensorflow", "jax")  # the first that is installed runs the network, unless KERAS_BACKEND says which
@@ -44,14 +45,19 @@ def keras_network(request: Request) -> Loaded:
 def imported_keras() -> Any:
     """Keras, on the backend that it runs on already, that KERAS_BACKEND names, or else that is installed, torch first.
 
-    The environment stays as it was.  Raises MissingExtra where Keras or every backend is missing.
+    The environment stays as it was, but that TensorFlow keeps its remarks on devices to itself where nobody said otherwise.
+    Raises MissingExtra where Keras or every backend is missing.
     """
     if "keras" not in sys.modules and find_spec("keras") is None:
         raise MissingExtra("keras", "keras")
     with backend_chosen():
         if "keras" not in sys.modules and not environ.get("KERAS_BACKEND"):
             raise MissingExtra(f"A backend of Keras ({', '.join(BACKENDS)})", "torch")
-        return need("keras", extra="keras")
+        if environ.get("KERAS_BACKEND") != "tensorflow":
+            return need("keras", extra="keras")
+        environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        with without_remarks():
+            return need("keras", extra="keras")
 
 
 @contextmanager
