@@ -2,7 +2,9 @@
 
 import csv
 import os
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -35,3 +37,13 @@ def inside(boxes: list[list[float]], size: tuple[int, int]) -> np.ndarray:
     for x0, y0, x1, y1 in boxes:
         mask[round(y0) : round(y1), round(x0) : round(x1)] = True
     return mask
+
+
+def keras_mobilenet_v2() -> Any:
+    """The network of timm/mobilenetv2_100 in Keras, on the backend that runs here, as the data's own keras_load.py fills it."""
+    spec = spec_from_file_location("keras_load", DATA / "keras_load.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.keras_mobilenet_v2()

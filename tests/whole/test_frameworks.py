@@ -3,8 +3,6 @@
 KERAS_BACKEND names the backend; each expectation below is what torch gives, so all backends are held to the same.
 """
 
-from importlib.util import module_from_spec, spec_from_file_location
-
 import pytest
 
 keras = pytest.importorskip("keras")
@@ -56,12 +54,7 @@ METHODS = ("cam", "grad-cam", "hires-cam", "layer-cam", "gradient", "guided-back
 
 @pytest.fixture(scope="module")
 def both():
-    spec = spec_from_file_location("keras_load", real.DATA / "keras_load.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    model = seewhy.wrap(module.keras_mobilenet_v2(), prepare=real.HALF, labels="imagenet", geometry="plain")
+    model = seewhy.wrap(real.keras_mobilenet_v2(), prepare=real.HALF, labels="imagenet", geometry="plain")
     return model, real.model("timm/mobilenetv2_100", geometry="plain")
 
 

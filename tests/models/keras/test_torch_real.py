@@ -1,7 +1,5 @@
 """A real MobileNetV2 in Keras gives the maps of timm's on real photos."""
 
-from importlib.util import module_from_spec, spec_from_file_location
-
 import keras
 import numpy as np
 import pytest
@@ -19,12 +17,7 @@ METHODS = ("cam", "grad-cam", "hires-cam", "layer-cam", "gradient", "guided-back
 
 @pytest.fixture(scope="module")
 def both():
-    spec = spec_from_file_location("keras_load", real.DATA / "keras_load.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return seewhy.wrap(module.keras_mobilenet_v2(), prepare=real.HALF, labels="imagenet"), real.model("timm/mobilenetv2_100")
+    return seewhy.wrap(real.keras_mobilenet_v2(), prepare=real.HALF, labels="imagenet"), real.model("timm/mobilenetv2_100")
 
 
 def test_its_maps_are_timm_s(both):

