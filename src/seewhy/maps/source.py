@@ -58,6 +58,16 @@ class Source:
     layer_why: str = ""  # this layer was looked at, where nobody named one
     place: str = ""  # of what is explained, where it is no class of the whole image: "in the box (31, 59, 207, 302)"
     geometry: str = "plain"  # how its cells are drawn: where they look in their "receptive-field", or evenly
+    recipe: Mapping[str, Any] = field(default_factory=dict)  # what `load` made the model of; empty where it was wrapped by hand
+    prepare: Mapping[str, Any] = field(default_factory=dict)  # every number of the preprocessing
+    tile: Mapping[str, Any] = field(default_factory=dict)  # of an image explained by tiles: their size and overlap
+    weights_sha256: str = ""  # of the weights as they were in memory
+    image_sha256: str = ""  # of the image's pixels, upright
+    image_size: tuple[int, ...] = ()  # as `Heatmap.size`
+    conditions: Mapping[str, Any] = field(
+        default_factory=dict
+    )  # dtype, device, backend and its settings that change the numbers
+    host: Mapping[str, Any] = field(default_factory=dict)  # of the machine: threads, processor; not compared
 
     @property
     def caption(self) -> str:

@@ -5,13 +5,12 @@ What is imported inside functions is imported when the command runs, so that `--
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any
 
 import click
 
 from seewhy.cli.failures import Failures, named
-from seewhy.cli.filenames import stem
-from seewhy.cli.folder import OutFolder, check_folder, errand, make_folder, print_of
+from seewhy.cli.folder import OutFolder, check_folder, errand, make_folder
 from seewhy.cli.inputs import PhotoFiles, find_inputs
 from seewhy.cli.options import (
     COUNT,
@@ -24,14 +23,10 @@ from seewhy.cli.options import (
     model_option,
     model_options,
 )
+from seewhy.cli.photos import Job, explain_all
 from seewhy.cli.printing import say
 from seewhy.cli.targets import parse_target
-from seewhy.cli.writing import NUMBERS, VIEWS, Outputs, PhotoResult, print_json, print_text
-
-if TYPE_CHECKING:
-    from threading import Event
-
-    from seewhy.errors import SeewhyError
+from seewhy.cli.writing import VIEWS, Outputs
 
 
 @dataclass(frozen=True)
@@ -162,7 +157,8 @@ def run(network: ModelOptions, options: Options) -> None:
     for remark in inputs.remarks:
         say(f"seewhy: {remark}", err=True)
     folder = OutFolder(options.out, errand(*network.identity, options.scores, options.tile, options.overlap))
-    job = Job(model, methods, targets, options, folder)
+    layers_asked = list(options.layers) or None
+    job = Job(model, methods, targets, layers_asked, options.tile, options.overlap, options.outputs, options.as_json, folder)
     failures = Failures(len(inputs.files) + len(inputs.failed))
     for argument, error in inputs.failed.items():
         failures.add(argument, error)
@@ -181,71 +177,6 @@ def run(network: ModelOptions, options: Options) -> None:
     failures.tell()
     if failures.files:
         raise SystemExit(1)
-
-
-class Job(NamedTuple):
-    """What is done with each photo."""
-
-    model: Any
-    methods: list[Any]
-    targets: list[Any]
-    options: Options
-    folder: OutFolder
-
-
-def explain_all(job: Job, files: list[str], failures: Failures, stop: "Event") -> dict[str, str]:
-    """Explain photo by photo, and say of each what came of it; the layers that seewhy chose, each with the reason."""
-    from seewhy.progress import shown
-
-    layers: dict[str, str] = {}
-    few = len(files) < 4  # of few, each has its own bar
-    for file in files if few else shown(files, len(files), "explaining", wait=False):
-        result, failure = None, None
-        with failures.of(file):
-            result, failure = explain_file(job, file)
-        if result is not None:  # what goes wrong with saying it is not the photo's fault
-            layers.update(result.chosen_layers)
-            failures.well()
-            (print_json if job.options.as_json else print_text)(result)
-        if failure is not None:
-            with failures.of(file):
-                raise failure
-        if stop.is_set() or failures.ended:
-            break
-    return layers
-
-
-def explain_file(job: Job, file: str) -> "tuple[PhotoResult, SeewhyError | None]":
-    """Explain one photo and write its files; with them the error that ended it early, where a part was done before."""
-    from seewhy.api import explain
-    from seewhy.errors import NotWritten, SeewhyError
-    from seewhy.images.photo import Underlay
-    from seewhy.prepare.batch import opened
-
-    model, options = job.model, job.options
-    by_windows = options.tile is not None and file.lower().endswith((".tif", ".tiff"))
-    photo = Underlay(file, file) if by_windows else next(opened([file], model.prepare, model.name))
-    image = photo.pixels if isinstance(photo, Underlay) else photo
-    failure = None
-    try:
-        maps = explain(model, image, job.methods, job.targets, list(options.layers) or None, options.tile, options.overlap)
-    except SeewhyError as error:
-        if not error.partial:
-            raise
-        maps, failure = error.partial, error
-    content, written = print_of(file), []
-    for heatmap in maps:
-        source, writers = heatmap.source, options.outputs.writers(heatmap)
-        try:
-            paths = job.folder.put(stem(source), source, content, writers)
-        except NotWritten as error:
-            if not written:
-                raise
-            failure = failure or error  # what was written before is said
-            break
-        written.append((heatmap, [path for ending, path in paths.items() if ending != NUMBERS]))
-    layers = {heatmap.source.layer: heatmap.source.layer_why for heatmap in maps if heatmap.source.layer_why}
-    return PhotoResult(photo.name, maps[0].source.predicted or predict(model, image), written, layers), failure
 
 
 def nothing_to_explain(inputs: PhotoFiles) -> Exception:
@@ -289,15 +220,3 @@ def check_pictures(pictures: tuple[str, ...], methods: list[Any]) -> None:
         what = kinds.get(pictures[0], "attributions of single pixels")
         verb, more = ("judge", "; lime and kernel-shap do") if pictures[0] in REGIONS else ("give", "")
         raise NotApplicable(f"--picture {pictures[0]} shows {what}, which {names} does not {verb}{more}.")
-
-
-def predict(model: Any, photo: Any) -> Any:
-    from seewhy.errors import InSpace
-    from seewhy.maps.source import Predicted
-
-    (batch,) = model.batches(photo)
-    try:
-        probabilities = model.answer(batch.x).probabilities
-    except InSpace:
-        return None
-    return None if probabilities is None else Predicted.of(probabilities[0], model.labels)  # None of a regression, or units
