@@ -235,6 +235,12 @@ def test_scale_is_the_range_of_all(made_heatmap):
         seewhy.Heatmaps(()).scale()
 
 
+def test_a_filmstrip_names_the_class_though_each_frame_has_a_probability_of_its_own(made_heatmap, written):
+    frames = [made_heatmap([[0, 1]], (300, 200), probability=chance) for chance in (0.25, 0.75)]
+    seewhy.Heatmaps(tuple(frames)).strip(legend=True)
+    assert any("grad-cam for tabby, tabby cat (281) at layer4" in text for text, *_ in written)
+
+
 def test_a_heatmap_its_source_and_its_method_travel_to_a_worker(red_model, red_dot):
     (heatmap,) = grad_cam(red_model, red_dot((90, 64), 20, 30), target="red", signed=True)
     there = pickle.loads(pickle.dumps(heatmap))

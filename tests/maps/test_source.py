@@ -100,10 +100,25 @@ def test_text_that_is_no_source_is_refused_in_words(name):
 
 
 def test_a_caption_names_the_class_by_label_and_index_or_the_target():
-    assert made().caption == "grad-cam for tabby, tabby cat (281) in the box (1, 2, 3, 4) at layer4"
+    assert made().caption == "grad-cam for tabby, tabby cat (281) in the box (1, 2, 3, 4), 25.0 %, at layer4"
     plain = replace(TARGET, place="", label=None)
-    assert made(target=plain).caption == "grad-cam for 281 at layer4"
-    assert made(target=replace(plain, index=None, target="1 vs 2")).caption == "grad-cam for 1 vs 2 at layer4"
+    assert made(target=plain).caption == "grad-cam for 281, 25.0 %, at layer4"
+    contrast = replace(plain, index=None, probability=None, target="1 vs 2")
+    assert made(target=contrast).caption == "grad-cam for 1 vs 2 at layer4"
+
+
+@pytest.mark.parametrize(
+    ("probability", "said"),
+    [(0.84, "84.0 %"), (1, "100.0 %"), (0.0012, "0.1 %"), (0.00031, "0.031 %"), (1e-9, "1e-07 %"), (0, "0.0 %")],
+)
+def test_a_caption_tells_the_probability_of_the_class(probability, said):
+    assert made(target=replace(TARGET, place="", probability=probability)).caption.endswith(f"(281), {said}, at layer4")
+
+
+@pytest.mark.parametrize("probability", [None, float("nan"), float("inf")])
+def test_a_caption_is_silent_where_there_is_no_probability(probability):
+    caption = made(target=replace(TARGET, place="", probability=probability)).caption
+    assert caption == "grad-cam for tabby, tabby cat (281) at layer4"
 
 
 def test_a_caption_says_how_much_of_the_plan_was_done():
@@ -127,14 +142,15 @@ def test_a_source_of_a_later_version_is_still_read(made_source):
 
 
 def test_a_source_says_in_words_what_the_map_is(made_source):
-    assert str(made_source()) == "grad-cam for tabby, tabby cat (281) at layer4 of timm/mini on cat.jpg"
-    assert str(made_source(label=None)) == "grad-cam for 281 at layer4 of timm/mini on cat.jpg"
-    assert str(made_source(index=None, label=None, target="1 vs 2")) == "grad-cam for 1 vs 2 at layer4 of timm/mini on cat.jpg"
+    assert str(made_source()) == "grad-cam for tabby, tabby cat (281), 75.0 %, at layer4 of timm/mini on cat.jpg"
+    assert str(made_source(label=None)) == "grad-cam for 281, 75.0 %, at layer4 of timm/mini on cat.jpg"
+    contrast = made_source(index=None, label=None, probability=None, target="1 vs 2")
+    assert str(contrast) == "grad-cam for 1 vs 2 at layer4 of timm/mini on cat.jpg"
 
 
 def test_a_caption_of_anything_is_a_short_line(made_source):
     image, model, label = "b\n" + "y" * 10**5, "\x9dm", "\x1b[2Jcat\n\u202e" + "x" * 10**5
-    source = made_source(image=image, model=model, label=label, index=3, layer="l")
+    source = made_source(image=image, model=model, label=label, index=3, layer="l", probability=None)
     assert source.caption.startswith(r"grad-cam for \x1b[2Jcat \u202exxx")
     assert source.caption.endswith("x (3) at l")
     assert len(source.caption) <= 300

@@ -291,7 +291,7 @@ class Heatmaps(Sequence[Heatmap]):
             raise BadParameter(
                 f"A strip shows maps of one question over photos of one size; here are {there}. Pick with where()."
             )
-        captions = {m.source.caption for m in self}
+        captions = {replace(m.source, probability=None).caption for m in self}  # each frame has a probability of its own
         caption = captions.pop() if len(captions) == 1 else f"{questions[0]}, of each by itself"
         signed = any(bool(m.source.params.get("signed")) for m in self)
         return strip([*map(overlay_of, self)], DrawingOptions(alpha, colours, legend, count=count), signed, caption)

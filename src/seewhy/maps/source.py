@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields
+from math import isfinite
 from types import UnionType
 from typing import Any, TypeVar, get_args, get_origin
 
@@ -71,7 +72,9 @@ class Source:
 
     @property
     def caption(self) -> str:
-        """What the map is, in a few words on one line; also how much of the work was done, where it was stopped early."""
+        """What the map is, in a few words on one line: method, class, its probability where it has one, layer; also how much of
+        the work was done, where it was stopped early.
+        """
         spent, planned = (self.measured.get(key) or 0 for key in ("forwards", "planned_forwards"))
         said = printable(self._caption, MOST)
         return said + (f", {spent:.0f} of {planned:.0f} forwards" if spent < planned else "")
@@ -82,7 +85,8 @@ class Source:
             return f"{self.method}{self.place and f' {self.place}'} at {self.layer}"
         what = self.label or (self.target if self.index is None else str(self.index))
         what += f" ({self.index})" if self.label and self.index is not None else ""
-        return f"{self.method} for {what}{self.place and f' {self.place}'} at {self.layer}"
+        chance = "" if self.probability is None or not isfinite(self.probability) else f", {in_percent(self.probability)},"
+        return f"{self.method} for {what}{self.place and f' {self.place}'}{chance} at {self.layer}"
 
     def __str__(self) -> str:
         return f"{self.caption} of {printable(self.model, MOST)} on {printable(self.image, MOST)}"
@@ -191,6 +195,12 @@ def source_from(
         place=target.place,
         geometry=this.geometry,
     )
+
+
+def in_percent(probability: float) -> str:
+    """A probability with one digit behind the point, or two digits of one below a tenth of a percent."""
+    percent = 100 * probability
+    return f"{percent:.1f} %" if percent >= 0.1 or not percent else f"{percent:.2g} %"
 
 
 def answers(source: Source, target: Any) -> bool:
