@@ -13,7 +13,7 @@ from PIL import Image
 import seewhy
 from seewhy.cli.app import main
 from seewhy.demo import KINDS, scenes
-from seewhy.report.demo import CHEAT, SEED, Measures, measure, share, show
+from seewhy.report.demo import CHEAT, SEED, Measures, Trials, measure, share, show
 
 
 def test_share_counts_positive_energy_only():
@@ -44,7 +44,7 @@ def test_the_verdicts_are_true(shown):
 def test_the_numbers_are_those_of_the_maps():
     """Measured again by hand: one map after the other, prepared by hand."""
     model = seewhy.load("demo/shortcut")
-    found = measure(model, "shortcut", n=40)
+    found = measure(model, "shortcut", Trials.drawn(40))
     shares = []
     for scene in scenes(10, SEED + 1, kinds=[CHEAT], shortcut="mark", marked="class"):
         x = ((np.asarray(scene.image, np.float32) / 255 - 0.5) / 0.25).transpose(2, 0, 1)[None]
@@ -115,3 +115,39 @@ def test_where_hires_cam_and_grad_cam_part_ways():
         )
         grad, hires = (np.stack([m.values for m in maps.where(method=method)]) for method in ("grad-cam", "hires-cam"))
         assert np.allclose(grad, hires, atol=1e-4 * abs(grad).max()) == same
+
+
+def test_trials_are_scenes_of_their_seeds_drawn_once():
+    trials = Trials.drawn(12)
+    sets = {
+        "plain": scenes(12, SEED),
+        "stamped": scenes(12, SEED, shortcut="mark"),
+        "birds": scenes(3, SEED + 1, kinds=[CHEAT], shortcut="mark"),
+        "bare": scenes(3, SEED + 1, kinds=[CHEAT], shortcut="mark", marked="none"),
+        "others": [each for each in scenes(3, SEED + 2, shortcut="mark", marked="others") if each.name != CHEAT],
+    }
+    for name, expected in sets.items():
+        drawn = getattr(trials, name)
+        assert [each.name for each in drawn] == [each.name for each in expected]
+        assert all(a.image.tobytes() == b.image.tobytes() for a, b in zip(drawn, expected, strict=True)), name
+    assert any(each.mark.any() for each in trials.stamped) == any(each.name == CHEAT for each in trials.plain)
+
+
+def test_on_a_terminal_the_demo_says_what_it_does_and_is_silent_elsewhere(tmp_path, monkeypatch, capsys):
+    show(tmp_path / "piped", 2, 20)
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    show(tmp_path / "terminal", 2, 20)
+    said = capsys.readouterr().err
+    assert all(step in said for step in ("loading the networks", "drawing scenes", "explaining"))
+
+
+def test_on_a_phone_each_number_says_what_it_is(shown):
+    """Below 44 rem the table's head is hidden, and each cell carries the words of its column."""
+    text = shown[1].read_text("utf-8")
+    heads = re.findall(r"<th>(.*?)</th>", text)
+    said = re.findall(r'<td data-what="(.*?)">', text)
+    assert len(heads) == 6
+    assert said == heads * 2
+    assert "width=device-width" in text
+    assert re.search(r"@media \(max-width: 44rem\).*?\.head \{ display: none; \}", text, re.S)

@@ -5,6 +5,7 @@ import io
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,12 @@ from PIL import Image, ImageDraw, ImageFont
 from seewhy.api import METHODS
 from seewhy.atomic import replacing
 from seewhy.demo.scenes import Scene, scenes
+from seewhy.demo.scenes import scene as draw_scene
 from seewhy.errors import NotWritten
 from seewhy.images.places import Extent
 from seewhy.maps.heatmap import Heatmap
 from seewhy.models.load import load
+from seewhy.progress import shown as with_bar
 
 CHEAT = "bird"
 SIGNATURE = b"seewhy demo"  # stands in the page and in the picture
@@ -87,21 +90,45 @@ def look(model: Any, drawn: Sequence[Scene], method: str = "grad-cam") -> list[M
     return [MapShares(m, share(f, s.mask), share(f, s.mark)) for m, f, s in zip(maps, full, drawn, strict=True)]
 
 
-def measure(model: Any, name: str, n: int = 200) -> Measures:
-    """Accuracy, and where the evidence lies: over n scenes for the accuracy, n // 4 of the cheat kind for the rest."""
-    like_training = scenes(n, SEED, shortcut="mark" if name == "shortcut" else None)
-    birds = {marked: scenes(n // 4, SEED + 1, kinds=[CHEAT], shortcut="mark", marked=marked) for marked in ("class", "none")}
-    others = [scene for scene in scenes(n // 4, SEED + 2, shortcut="mark", marked="others") if scene.name != CHEAT]
-    shares_of_birds = look(model, birds["class"])
+@dataclass(frozen=True, eq=False)
+class Trials:
+    """Scenes that no network was trained on, on which networks are measured: each is drawn once, for all of them."""
+
+    plain: list[Scene]  # of all kinds
+    stamped: list[Scene]  # the same, but for the stamp on scenes of the cheat kind
+    birds: list[Scene]  # of the cheat kind, with the stamp
+    bare: list[Scene]  # the same without it
+    others: list[Scene]  # of other kinds, with the stamp
+
+    @classmethod
+    def drawn(cls, n: int) -> "Trials":
+        """n scenes of all kinds, n // 4 for each other question."""
+        stamped = partial(draw_scene, shortcut="mark")
+        birds = partial(stamped, seed=SEED + 1, kinds=[CHEAT])
+        wanted = [
+            *(partial(draw_scene, i, SEED) for i in range(n)),
+            *(partial(birds, i, marked=marked) for marked in ("class", "none") for i in range(n // 4)),
+            *(partial(stamped, i, SEED + 2, marked="others") for i in range(n // 4)),
+        ]
+        done = [draw() for draw in with_bar(wanted, len(wanted), "drawing scenes", wait=False)]
+        plain, others = done[:n], [each for each in done[n + 2 * (n // 4) :] if each.name != CHEAT]
+        like = [stamped(i, SEED) if each.name == CHEAT else each for i, each in enumerate(plain)]
+        return cls(plain, like, done[n : n + n // 4], done[n + n // 4 : n + 2 * (n // 4)], others)
+
+
+def measure(model: Any, name: str, trials: Trials) -> Measures:
+    """Accuracy, and where the evidence lies."""
+    like_training = trials.stamped if name == "shortcut" else trials.plain
+    shares_of_birds = look(model, trials.birds)
     return Measures(
         name,
         accuracy=right(model, like_training, [scene.name for scene in like_training]),
-        unmarked=right(model, birds["none"], [CHEAT] * len(birds["none"])),
-        fooled=right(model, others, [CHEAT] * len(others)),
+        unmarked=right(model, trials.bare, [CHEAT] * len(trials.bare)),
+        fooled=right(model, trials.others, [CHEAT] * len(trials.others)),
         on_object=float(np.mean([shares.on_object for shares in shares_of_birds])),
         on_mark=float(np.mean([shares.on_mark for shares in shares_of_birds])),
-        object_area=float(np.mean([scene.mask.mean() for scene in birds["class"]])),
-        mark_area=float(np.mean([scene.mark.mean() for scene in birds["class"]])),
+        object_area=float(np.mean([scene.mask.mean() for scene in trials.birds])),
+        mark_area=float(np.mean([scene.mark.mean() for scene in trials.birds])),
     )
 
 
@@ -119,8 +146,11 @@ def show(out: Path, shown: int = 8, n: int = 200) -> tuple[list[Measures], Path]
     Raises NotWritten where they cannot be, or would take the place of files that no demo wrote.
     """
     _make_room(out)
-    models = {name: load(f"demo/{name}") for name in ("honest", "shortcut")}
-    findings = [measure(model, name, n) for name, model in models.items()]
+    names = ("honest", "shortcut")
+    models = {name: load(f"demo/{name}") for name in with_bar(names, len(names), "loading the networks", wait=False)}
+    trials = Trials.drawn(n)
+    measuring = with_bar(models.items(), len(models), "explaining", wait=False)
+    findings = [measure(model, name, trials) for name, model in measuring]
     drawn = scenes(shown, SEED + 3, kinds=[CHEAT], shortcut="mark")
     bare = scenes(shown, SEED + 3, kinds=[CHEAT], shortcut="mark", marked="none")
     looks = {name: look(model, drawn) for name, model in models.items()}
