@@ -1,4 +1,4 @@
-"""A map on its way back to the photo: every value lands where it was found; and a list of maps can be asked."""
+"""A map on its way back to the photo: every value lands where it was found."""
 
 import pickle
 
@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import seewhy
-from seewhy import Contrast, Top, grad_cam
-from seewhy.errors import BadParameter, NotApplicable
+from seewhy import grad_cam
+from seewhy.errors import NotApplicable
 from support.ask import close
 
 SHAPES = [(7, 7), (3, 5), (1, 4), (4, 1), (1, 1), (12, 9)]
@@ -157,88 +157,6 @@ def test_a_prepared_array_is_drawn_at_its_own_size(red_model):
     assert heatmap.size == (64, 32)
     assert heatmap.full()[10, 42] == pytest.approx(heatmap.values.max(), rel=0.3)
     assert heatmap.overlay().size == (64, 32)
-
-
-@pytest.fixture
-def asked(red_model, red_dot, tmp_path):
-    for name, x in (("left.png", 16), ("right.png", 48)):
-        red_dot((64, 64), x, 32).save(tmp_path / name)
-    photos = [tmp_path / "left.png", str(tmp_path / "right.png")]
-    targets = [0, Top(2), Contrast("red", "neither"), "not red"]
-    return photos, seewhy.explain(red_model, photos, ["grad-cam", "layer-cam"], targets, ["act", "cells"])
-
-
-def test_maps_come_in_the_order_image_target_layer_method(asked):
-    photos, maps = asked
-    found = [(m.source.image, m.source.target, m.source.layer, m.source.method) for m in maps]
-    expected = [
-        (str(photo), target, layer, method)
-        for photo in photos
-        for target in ("0", "top 2", "0 vs 2 x 0.6", "1")
-        for layer in ("act", "cells")
-        for method in ("grad-cam", "layer-cam")
-    ]
-    assert found == expected
-    assert [m.place for m in maps] == [0] * 16 + [1] * 16
-
-
-WHERE = {
-    "image by place": ({"image": 1}, lambda s, p: s.image == str(p[1])),
-    "image by name": ({"image": "right.png"}, None),
-    "target by index": ({"target": 0}, lambda s, p: s.index == 0),
-    "target by label": ({"target": "not red"}, lambda s, p: s.index == 1),
-    "target as asked": ({"target": "top 2"}, lambda s, p: s.target == "top 2"),
-    "target object": ({"target": Top(2)}, lambda s, p: s.target == "top 2"),
-    "contrast": ({"target": Contrast("red", "neither")}, lambda s, p: "vs" in s.target),
-    "contrast by index": ({"target": Contrast(0, 2)}, lambda s, p: "vs" in s.target),
-    "layer": ({"layer": "act"}, lambda s, p: s.layer == "act"),
-    "method by name": ({"method": "layer-cam"}, lambda s, p: s.method == "layer-cam"),
-    "method itself": ({"method": grad_cam}, lambda s, p: s.method == "grad-cam"),
-    "all at once": ({"image": 0, "target": 0, "layer": "cells", "method": "grad-cam"},
-                    lambda s, p: (s.image, s.index, s.layer, s.method) == (str(p[0]), 0, "cells", "grad-cam")),
-    "nothing asked": ({}, lambda s, p: True),
-    "unknown": ({"layer": "nowhere"}, lambda s, p: False),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("name", WHERE)
-def test_where_picks_the_maps_asked_for(asked, name):
-    photos, maps = asked
-    question, fits = WHERE[name]
-    if name == "image by name":
-        question, fits = {"image": photos[1]}, lambda s, p: s.image == str(p[1])
-    picked = maps.where(**question)
-    assert isinstance(picked, seewhy.Heatmaps)
-    assert [*picked] == [m for m in maps if fits(m.source, photos)]
-
-
-def test_where_takes_the_path_that_was_given(asked):
-    photos, maps = asked
-    assert len(maps.where(image=photos[0])) == 16
-
-
-def test_heatmaps_are_a_sequence(asked):
-    _, maps = asked
-    assert maps[0] is next(iter(maps))
-    assert isinstance(maps[1:3], seewhy.Heatmaps)
-    assert [*maps[1:3]] == [maps[1], maps[2]]
-    assert maps[-1] in maps
-    assert "32" in repr(maps)
-    with pytest.raises(IndexError):
-        maps[32]
-
-
-def test_scale_is_the_range_of_all(made_heatmap):
-    maps = seewhy.Heatmaps((made_heatmap([[0, 2]]), made_heatmap([[-1, 1]]), made_heatmap([[5, 3]])))
-    assert maps.scale() == (-1, 5)
-    with pytest.raises(BadParameter, match="no maps"):
-        seewhy.Heatmaps(()).scale()
-
-
-def test_a_filmstrip_names_the_class_though_each_frame_has_a_probability_of_its_own(made_heatmap, written):
-    frames = [made_heatmap([[0, 1]], (300, 200), probability=chance) for chance in (0.25, 0.75)]
-    seewhy.Heatmaps(tuple(frames)).strip(legend=True)
-    assert any("grad-cam for tabby, tabby cat (281) at layer4" in text for text, *_ in written)
 
 
 def test_a_heatmap_its_source_and_its_method_travel_to_a_worker(red_model, red_dot):

@@ -18,7 +18,7 @@ from PIL import Image
 import seewhy
 from seewhy import errors
 from seewhy.exporting.checking import Checked
-from seewhy.maps import heatmap
+from seewhy.maps import heatmaps
 from support.ask import close
 from support.failing import bare_error, fail, partial
 
@@ -238,5 +238,5 @@ def test_errors_are_what_they_were_to_those_who_catch_pythons_own():
 def test_what_a_notebook_shows_of_a_thing_is_a_safe_line():
     net = seewhy.wrap(lambda x: x, name="\x1b[2J\nnet", takes="float")
     assert repr(net).startswith(r"<\x1b[2J net: ")
-    left_out = seewhy.Heatmaps((), (heatmap.Failed(0, "a\n\u202e.png", errors.BadImage("no")),))
+    left_out = seewhy.Heatmaps((), (heatmaps.Failed(0, "a\n\u202e.png", errors.BadImage("no")),))
     assert repr(left_out).endswith(r"1 left out: a \u202e.png)")

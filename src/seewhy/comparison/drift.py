@@ -9,7 +9,8 @@ from seewhy.explaining.batching import Collector
 from seewhy.images.inputs import Images, PreparedBatch, sort_out
 from seewhy.images.photo import Photo
 from seewhy.images.volume import Volume
-from seewhy.maps.heatmap import Failed, Heatmap
+from seewhy.maps.heatmap import Heatmap
+from seewhy.maps.heatmaps import Failed
 from seewhy.methods.making.method import Method
 from seewhy.models.model import require
 from seewhy.prepare.batch import in_frames, opened

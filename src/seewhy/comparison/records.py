@@ -12,7 +12,8 @@ from PIL import Image
 from seewhy.errors import BadParameter
 from seewhy.images.places import Extent
 from seewhy.json_text import as_json
-from seewhy.maps.heatmap import Failed, Heatmap
+from seewhy.maps.heatmap import Heatmap
+from seewhy.maps.heatmaps import Failed
 from seewhy.maps.source import Predicted
 from seewhy.printable import printable, quoted
 

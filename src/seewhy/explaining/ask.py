@@ -5,7 +5,7 @@ from typing import Any
 
 from seewhy.errors import BadParameter
 from seewhy.images.inputs import Images, PreparedBatch, sort_out
-from seewhy.maps.heatmap import Heatmaps
+from seewhy.maps.heatmaps import Heatmaps
 from seewhy.models.model import INPUT, TRY, Model, require
 from seewhy.prepare.batch import in_frames
 from seewhy.targets.parse import as_targets

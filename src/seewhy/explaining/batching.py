@@ -8,7 +8,8 @@ from typing import Any, NoReturn
 
 from seewhy.errors import BadImage, BadParameter, Misuse, NoService, NotHere, SeewhyError
 from seewhy.images.inputs import PreparedBatch
-from seewhy.maps.heatmap import Failed, Heatmap, Heatmaps
+from seewhy.maps.heatmap import Heatmap
+from seewhy.maps.heatmaps import Failed, Heatmaps
 from seewhy.prepare.batch import Batch, ReadyPhoto, full, joined, prepared
 from seewhy.printable import printable, quoted
 

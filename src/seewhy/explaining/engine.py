@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from seewhy.errors import OutOfMemory, SeewhyError
 from seewhy.images.inputs import PreparedBatch
 from seewhy.images.places import Cells
-from seewhy.maps.heatmap import Heatmap, Heatmaps
+from seewhy.maps.heatmap import Heatmap
+from seewhy.maps.heatmaps import Heatmaps
 from seewhy.maps.source import MapFacts, ModelFacts, Predicted, Source, TargetFacts, source_from
 from seewhy.maps.turning import turned_back
 from seewhy.memory import short

@@ -13,7 +13,7 @@ from seewhy.atomic import replacing
 from seewhy.demo.scenes import scenes
 from seewhy.errors import BadParameter, NeedsGradients, NotApplicable
 from seewhy.images.inputs import Images
-from seewhy.maps.heatmap import Heatmaps
+from seewhy.maps.heatmaps import Heatmaps
 from seewhy.methods.making.method import Method, lookup
 from seewhy.models.graph import Exportable
 from seewhy.models.model import INPUT, require

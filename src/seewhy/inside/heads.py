@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from seewhy.errors import BadParameter, NoSuchName, NotApplicable, closest
 from seewhy.images.inputs import Images
 from seewhy.images.places import Cells, Extent, Turned
-from seewhy.maps.heatmap import Heatmap, Heatmaps
+from seewhy.maps.heatmap import Heatmap
+from seewhy.maps.heatmaps import Heatmaps
 from seewhy.maps.source import MapFacts, MethodFacts, ModelFacts, Predicted, TargetFacts, source_from
 from seewhy.maps.turning import turned_back
 from seewhy.models.model import Attended, Attention, Differentiable, require

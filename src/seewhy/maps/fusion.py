@@ -11,7 +11,8 @@ from seewhy.images.places import Cells
 from seewhy.images.resample import brought
 from seewhy.images.sight import Sight
 
-from .heatmap import Heatmap, Heatmaps
+from .heatmap import Heatmap
+from .heatmaps import Heatmaps
 
 HOW = {
     "mean": lambda maps: np.mean(maps, axis=0),

@@ -189,7 +189,7 @@ def compare(network: ModelOptions, options: DriftOptions) -> None:
 def compare_all(comparison: "Comparison", inputs: PhotoFiles, failures: Failures, worst: int) -> "tuple[Drift, bool]":
     """Compare photo by photo; and whether a person stopped that.  Of the worst alone, the photos stay in memory."""
     from seewhy.comparison.records import worst_first
-    from seewhy.maps.heatmap import Failed
+    from seewhy.maps.heatmaps import Failed
     from seewhy.progress import shown, stoppable
 
     files, photos = inputs.files, list["PhotoDrift"]()

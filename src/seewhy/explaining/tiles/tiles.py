@@ -17,7 +17,8 @@ from seewhy.explaining.engine import explained
 from seewhy.explaining.recipe import Recipe
 from seewhy.images.inputs import Images, PreparedBatch, sort_out
 from seewhy.images.places import AxisCells, Spans, Turned, cells_along
-from seewhy.maps.heatmap import Heatmap, Heatmaps
+from seewhy.maps.heatmap import Heatmap
+from seewhy.maps.heatmaps import Heatmaps
 from seewhy.maps.source import Predicted
 from seewhy.models.model import Layer
 from seewhy.prepare.batch import Batch

@@ -19,7 +19,7 @@ from seewhy.errors import SEEDS, BadParameter, NoSuchName, closest
 from seewhy.explaining.ask import ask
 from seewhy.explaining.recipe import READINGS, REDUCE, Recipe, Run
 from seewhy.images.inputs import Images
-from seewhy.maps.heatmap import Heatmaps
+from seewhy.maps.heatmaps import Heatmaps
 from seewhy.models.model import Model
 from seewhy.printable import quoted
 from seewhy.targets.target import Top

@@ -1,0 +1,96 @@
+"""Many maps, in the order in which they were asked for, and the images of which there are none."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple, overload
+
+from PIL import Image
+
+from seewhy.errors import BadParameter
+from seewhy.pictures.canvas import DrawingOptions, strip
+from seewhy.printable import printable
+
+from .heatmap import Heatmap, overlay_of
+from .source import answers
+
+
+class Failed(NamedTuple):
+    """An image that was left out, as there is no map of it."""
+
+    place: int  # among those given
+    name: str
+    error: Exception  # why; its `partial` has the maps of the methods that were through
+
+
+@dataclass(frozen=True, eq=False)
+class Heatmaps(Sequence[Heatmap]):
+    """Heatmaps in the order image, target, layer, method.
+
+    failed: the images that `explain(..., on_error="skip")` left out, each with its place, its name and the error; slices
+        tell of them, too.
+    """
+
+    maps: tuple[Heatmap, ...]
+    failed: tuple[Failed, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.maps)
+
+    @overload
+    def __getitem__(self, at: int) -> Heatmap: ...
+    @overload
+    def __getitem__(self, at: slice) -> "Heatmaps": ...
+    def __getitem__(self, at: int | slice) -> "Heatmap | Heatmaps":
+        return Heatmaps(self.maps[at], self.failed) if isinstance(at, slice) else self.maps[at]
+
+    def __iter__(self) -> Iterator[Heatmap]:
+        return iter(self.maps)
+
+    def where(
+        self, image: int | str | None = None, target: Any = None, layer: str | None = None, method: str | None = None
+    ) -> "Heatmaps":
+        """The maps of one image (its place or name), target (as asked, or the index or label found), layer, method; and
+        what was left out of that image, or of all.
+        """
+        return Heatmaps(
+            tuple(
+                m
+                for m in self.maps
+                if (image is None or m.place == image or m.source.image == str(image))
+                and (target is None or answers(m.source, target))
+                and layer in (None, m.source.layer)
+                and (method is None or str(getattr(method, "name", method)).replace("_", "-") == m.source.method)
+            ),
+            tuple(left for left in self.failed if image is None or left.place == image or left.name == str(image)),
+        )
+
+    def scale(self) -> tuple[float, float]:
+        """The lowest and highest value of all maps, for `overlay(scale=)`: one scale for many maps."""
+        if not self.maps:
+            raise BadParameter("There are no maps to find a scale of.")
+        return float(min(m.values.min() for m in self.maps)), float(max(m.values.max() for m in self.maps))
+
+    def strip(
+        self, count: int = 12, alpha: float = 0.5, colours: str | None = None, legend: bool = False
+    ) -> Image.Image:  # fmt: skip
+        """Maps over photos of one size as a filmstrip on one scale, such as those of a clip that a 2-D network saw frame by
+        frame: `count` of them, spread evenly, each headed by its place.
+
+        Raises BadParameter where they are not of one question: one target, layer and method (`where` picks them).
+        """
+        questions = sorted({f"{m.source.method} for {m.source.target} at {m.source.layer}" for m in self})
+        photos = all(isinstance(m.image, Image.Image) for m in self)
+        if len(questions) != 1 or len({m.size for m in self}) != 1 or not photos:
+            there = "; ".join(questions) or "none"
+            raise BadParameter(
+                f"A strip shows maps of one question over photos of one size; here are {there}. Pick with where()."
+            )
+        captions = {replace(m.source, probability=None).caption for m in self}  # each frame has a probability of its own
+        caption = captions.pop() if len(captions) == 1 else f"{questions[0]}, of each by itself"
+        signed = any(bool(m.source.params.get("signed")) for m in self)
+        return strip([*map(overlay_of, self)], DrawingOptions(alpha, colours, legend, count=count), signed, caption)
+
+    def __repr__(self) -> str:
+        names = printable(", ".join(image.name for image in self.failed), 300)
+        left = f"; {len(self.failed)} left out: {names}" if self.failed else ""
+        return f"Heatmaps({len(self.maps)}: {', '.join(str(m.source) for m in self.maps[:3])}{', ...' * (len(self) > 3)}{left})"
