@@ -64,7 +64,7 @@ def test_a_function_is_asked_for_its_scores_alone(name: str, reads: str) -> None
 
 
 def test_what_is_no_model_is_told_how_to_make_one() -> None:
-    with pytest.raises(NeedsGradients, match=r"Sequential is no model.*seewhy.wrap"):
+    with pytest.raises(BadParameter, match=r"Sequential is no model.*seewhy.wrap"):
         ask(networks.pooled(), X, [lookup("grad-cam")])  # type: ignore[arg-type]
 
 

@@ -5,7 +5,7 @@ import pytest
 
 import seewhy
 from seewhy import detections
-from seewhy.errors import NeedsGradients, NotApplicable
+from seewhy.errors import BadParameter, NotApplicable
 from support import networks
 from support.detectors import KINDS, Blobs, scene
 
@@ -45,5 +45,5 @@ def test_a_classifier_detects_nothing():
 
 
 def test_what_is_no_model_is_told_how_to_make_one():
-    with pytest.raises(NeedsGradients, match=r"^Blobs is no model\. Make one: seewhy\.wrap"):
+    with pytest.raises(BadParameter, match=r"^Blobs is no model\. Make one: seewhy\.wrap"):
         detections(Blobs(), scene())  # type: ignore[arg-type]

@@ -182,7 +182,7 @@ def test_a_function_has_no_attention():
 
 
 def test_what_is_no_model_has_no_attention():
-    with pytest.raises(seewhy.NeedsGradients, match=r"^object is no model\. Make one: seewhy\.wrap"):
+    with pytest.raises(seewhy.BadParameter, match=r"^object is no model\. Make one: seewhy\.wrap"):
         attention(object(), np.zeros((8, 8, 3), np.uint8))  # type: ignore[arg-type]
 
 

@@ -83,5 +83,5 @@ def test_a_function_and_what_is_no_model_have_no_units():
     assert str(refusal.value) == (
         "top_units reads the inside of a network; mean gives scores only. Try occlusion, rise or lime."
     )
-    with pytest.raises(NeedsGradients, match=r"^object is no model\. Make one: seewhy\.wrap"):
+    with pytest.raises(BadParameter, match=r"^object is no model\. Make one: seewhy\.wrap"):
         top_units(object(), X)  # type: ignore[arg-type]

@@ -213,7 +213,6 @@ def test_a_source_says_where_the_weights_came_from(mini, noise):
         ("resnet50", "torchvision/resnet50"),
         ("x/y", "torchvision/NAME"),
         ("", "torchvision/NAME"),
-        (None, "torchvision/NAME"),
         ("timm/", "timm/NAME"),
         ("demo/honesty", "honest"),
         ("timm/res*", "timm.list_models"),
@@ -222,6 +221,12 @@ def test_a_source_says_where_the_weights_came_from(mini, noise):
 def test_an_unknown_spec_is_told_the_nearest(spec, said):
     with pytest.raises(NoSuchName, match=said):
         load(spec)
+
+
+@pytest.mark.parametrize("given", [None, 3, torch.nn.Identity(), torch.nn.Identity], ids=["none", "number", "module", "class"])
+def test_what_names_no_network_is_told_wrap(given):
+    with pytest.raises(BadParameter, match=rf"not {type(given).__name__}\. What is a network already: seewhy\.wrap"):
+        load(given)
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.written)

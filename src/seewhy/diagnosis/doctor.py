@@ -31,7 +31,7 @@ def doctor(model: Model, image: Images | None = None) -> Report:
     A function is called twice.  Everything comes back as it was.  Raises BadParameter without an image where the model
     prepares none, BadImage where the picture cannot be read; what the network does wrong is a hazard, not an exception.
     """
-    require(model, "scores", error=BadParameter)
+    require(model, "scores")
     batch = next(iter(model.batches(_noise(model) if image is None else image))).part(0, 1)
     name = "noise" if image is None else batch.names[0]
     try:

@@ -9,7 +9,7 @@ import re
 import sys
 from collections.abc import Callable, Mapping
 from copy import copy
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, NamedTuple
 
 from seewhy.errors import BadParameter, NoSuchName, closest
@@ -25,7 +25,7 @@ from .wrap import wrap
 
 
 def load(
-    spec: str, weights: str | Path | None = None, labels: Any = None, options: Mapping[str, Any] | None = None,
+    spec: str | Path, weights: str | Path | None = None, labels: Any = None, options: Mapping[str, Any] | None = None,
     trust: bool = False, **as_wrap: Any,
 ) -> Differentiable:  # fmt: skip
     """A model by name: `load("torchvision/resnet50")`, `load("timm/vit_base_patch16_224")`, `load("demo/honest")`.
@@ -45,9 +45,14 @@ def load(
     trust: run code that comes with the weights: TorchScript, whole pickled modules, checkpoints with hyper-parameters that
         need classes, repositories that bring their own Python; and follow a folder's links.  See docs/security.md.
     as_wrap: further arguments of `seewhy.wrap`; `prepare=` replaces the weights' own preprocessing.
-    Raises NoSuchName for an unknown spec, BadWeights for weights that do not fit or cannot be fetched, BadNetwork where
-    the code that should make the network fails.
+    Raises NoSuchName for an unknown spec, BadParameter for what is none, BadWeights for weights that do not fit or cannot be
+    fetched, BadNetwork where the code that should make the network fails.
     """
+    if not isinstance(spec, str | PurePath):
+        raise BadParameter(
+            f"load takes the name or the file of a network, as in 'torchvision/resnet50', not {type(spec).__name__}. "
+            "What is a network already: seewhy.wrap(network)."
+        )
     source, name = source_of(str(spec))
     weights = None if weights is not None and not str(weights) else weights
     labels, said = read_labels(labels), str(spec).partition("?")[0]  # a query may hold a secret

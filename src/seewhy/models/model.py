@@ -7,17 +7,19 @@ and transformer tokens into that shape at the border.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from pathlib import PurePath
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seewhy.arrays import Array
-from seewhy.errors import BadParameter, Misuse, NeedsGradients
+from seewhy.errors import BadParameter, NeedsGradients
 from seewhy.images.inputs import Images
 from seewhy.images.places import Gaze, Place
 from seewhy.prepare.batch import Batch
 from seewhy.prepare.fit import Preparer
+from seewhy.printable import quoted
 from seewhy.targets.aim import Aim, ImageView, Pinned
 from seewhy.targets.target import Target
 
@@ -243,17 +245,23 @@ def require(
     who: str = "",
     instead: str = TRY,
     name: str | None = None,
-    error: type[Misuse] = NeedsGradients,
 ) -> None:
     """Raise in plain words where this is no model, or a model that does not give what is needed of it.
 
     kind: "scores" of any model, "gradients" of one that is more than its scores, an element of `Model.gives`, or several of
-        which one is enough.  who: what needs
-    it, and what it reads; instead: what to do with the model; name: what to call it, if not by its own name.  Raises `error`
-    where it is no model, NeedsGradients where it gives scores only.
+        which one is enough.  who: what needs it, and what it reads; instead: what to do with the model; name: what to call
+        it, if not by its own name.
+    Raises BadParameter where it is no model, NeedsGradients where it gives scores only.
     """
-    if not isinstance(model, Model):  # against a protocol this check costs more than all others together
-        raise error(f"{type(model).__name__} is no model. Make one: seewhy.wrap(network) or seewhy.load(spec).")
+    if isinstance(model, type) or not isinstance(model, Model):  # against a protocol this costs more than all other checks
+        text = quoted(str(model)) if isinstance(model, str | PurePath) else ""
+        what = text or (f"the class {model.__name__}" if isinstance(model, type) else type(model).__name__)
+        how = (
+            f"Load the one that it names: seewhy.load({text})"
+            if text
+            else "Make one: seewhy.wrap(network) or seewhy.load(spec)"
+        )
+        raise BadParameter(f"{what} is no model. {how}.")
     if model.gives.isdisjoint([kind] if isinstance(kind, str) else kind):
         gives = "no gradients" if "layers" in model.gives else "scores only"
         raise NeedsGradients(f"{who}; {name or model.name} gives {gives}. {instead}")

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 from operator import attrgetter
+from pathlib import PurePath
 from typing import Any, NamedTuple
 
 from seewhy.errors import BadParameter
@@ -11,7 +12,7 @@ from seewhy.printable import quoted
 from seewhy.targets.labels import read_labels
 
 from .function import FunctionModel
-from .model import SCORES
+from .model import SCORES, Model
 from .settings import Settings
 
 
@@ -94,11 +95,14 @@ def wrap(
             raise BadParameter(f"params= are of functions of JAX and modules of Flax; {kind} holds its own weights.")
         return getattr(import_module(adapter.module), adapter.model)(network, settings)
     if not callable(network) or isinstance(network, type):
+        if isinstance(network, Model) and not isinstance(network, type):
+            raise BadParameter(f"{network.name} is a seewhy model already: ask methods with it, or wrap its network anew.")
+        named = quoted(str(network)) if isinstance(network, str | PurePath) else "'torchvision/resnet50'"
         raise BadParameter(
             f"wrap takes a torch.nn.Module or a function from images to scores, not {type(network).__name__}"
             f"{f' {network.__name__}: make one of it first' if isinstance(network, type) else ''}"
             f"{': give its own function, wrap(it.predict_proba)' if 'predict_proba' in dir(network) else ''}. "
-            "To load a network by name: seewhy.load('torchvision/resnet50')."
+            f"To load a network by name: seewhy.load({named})."
         )
     return FunctionModel(network, settings)
 

@@ -154,7 +154,11 @@ def test_nothing_but_torch_modules_and_functions_can_be_wrapped():
     for thing in ("resnet50", None, nn.Linear):
         with pytest.raises(seewhy.BadParameter, match="Module or a function"):
             seewhy.wrap(thing)
-    with pytest.raises(seewhy.NeedsGradients, match="wrap"):
+    with pytest.raises(seewhy.BadParameter, match=r"seewhy\.load\('resnet50'\)"):
+        seewhy.wrap("resnet50")
+    with pytest.raises(seewhy.BadParameter, match=r"^small is a seewhy model already"):
+        seewhy.wrap(seewhy.wrap(networks.pooled(), name="small"))
+    with pytest.raises(seewhy.BadParameter, match="wrap"):
         seewhy.grad_cam(networks.pooled(), X)
 
 
