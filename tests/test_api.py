@@ -26,6 +26,7 @@ NAMES = [
     "Detection",
     "Drift",
     "Estimate",
+    "EvidenceShare",
     "Exported",
     "Extent",
     "Fixed",

@@ -40,6 +40,7 @@ from seewhy.targets.target import Contrast as Contrast
 from seewhy.targets.target import PerImage as PerImage
 from seewhy.targets.target import Top as Top
 from seewhy.targets.target import Unit as Unit
+from seewhy.truth.evidence import EvidenceShare as EvidenceShare
 
 from .errors import BadImage as BadImage
 from .errors import BadNetwork as BadNetwork

@@ -86,6 +86,7 @@ EXAMPLES = {
     "Detection": lambda: [seewhy.Detection("cat", 0, 0.5, (0, 1, 2, 3))],
     "Drift": lambda: [moved()],
     "Estimate": lambda: [seewhy.Estimate(np.ones((1, 2, 2)), np.ones((1, 2, 2)), None, {"a": 1.0}, ("note",))],
+    "EvidenceShare": lambda: [seewhy.EvidenceShare(0.5, 0.25, True, 1.0)],
     "Extent": lambda: [seewhy.Extent(0, 1, 2.5, 3)],
     "Fixed": lambda: [seewhy.Fixed(np.ones(3))],
     "Heatmap": lambda: [*maps()],

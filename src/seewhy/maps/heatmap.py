@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from seewhy.errors import BadParameter, NotApplicable
+from seewhy.images.inputs import is_clip
 from seewhy.images.photo import UnderlayPixels
-from seewhy.images.places import Cells, Where
+from seewhy.images.places import Cells, Grid, Where
 from seewhy.pictures.canvas import VIEWS, DrawingOptions, Overlay, drawn, full, remark, views
 from seewhy.pictures.render import PICTURES, legend_below, picture, unit, with_legend
+from seewhy.truth.evidence import EvidenceShare, evidence_share, object_in
 
 from .regions import Regions
 from .saving import bytes_writer, geotiff_writer, nifti_writer, npy, npz_writer, png, save
@@ -72,6 +74,20 @@ class Heatmap:
         (t, H, W) of a clip, (l,) of a signal; linear between the centres of cells, zero outside of what the network saw.
         """
         return full(overlay_of(self))
+
+    def evidence_in(self, boxes: Any = None, mask: Any = None) -> EvidenceShare:
+        """How much of the map's positive evidence lies on an object, beside how much of what the network saw the object takes.
+
+        boxes: (x0, y0, x1, y1) in pixels of the upright photo, or a list of these, which count together; mask: an array of the
+        image's size as in `full`, true or not zero on the object.  What counts is the sum of the positive values of `full`
+        over what the network saw; of mean scores (RISE), which all lie far from zero, how far they lie above the least.
+        Raises BadParameter where boxes or mask do not fit the image, NotApplicable where it takes no boxes.
+        """
+        values = self.full()
+        flat = not isinstance(self.box, Grid) or is_clip(self.image)
+        inside = object_in(boxes, mask, values.shape, flat)
+        values = values - self.values.min() if "mean_score" in self.source.measured else values
+        return evidence_share(values, self.box, inside)
 
     def overlay(
         self,
