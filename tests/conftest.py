@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from PIL import Image, ImageDraw
+from PIL import Image
 from torch import nn
 
 import seewhy
 from seewhy.maps.source import Predicted
+from seewhy.pictures.lettering import Letters
 
 torch.set_num_threads(1)
 os.environ.setdefault("KERAS_BACKEND", "torch")  # before any test imports keras
@@ -137,13 +138,13 @@ def mini(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def written(monkeypatch):
     """(text, x, y) of all that is written on pictures."""
     said = []
-    real = ImageDraw.ImageDraw.text
+    real = Letters.write
 
-    def text(self, xy, text, *more, **other):
-        said.append((text, *xy))
-        real(self, xy, text, *more, **other)
+    def write(self, picture, at, text, *more, **other):
+        said.append((text, *at))
+        real(self, picture, at, text, *more, **other)
 
-    monkeypatch.setattr(ImageDraw.ImageDraw, "text", text)
+    monkeypatch.setattr(Letters, "write", write)
     return said
 
 

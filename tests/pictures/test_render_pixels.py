@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 import seewhy
+from seewhy.pictures.legend import Legend
 from seewhy.pictures.render import COLOURS
 from support import networks
 
@@ -118,16 +119,13 @@ def test_what_cannot_be_drawn_is_said(heatmap, made_heatmap):
 
 def said(monkeypatch, draw) -> str:
     """What a legend says."""
-    from seewhy.pictures import render
-
-    heard, real = [], render.legend_below
+    heard, real = [], Legend.of
 
     def legend(width, look, caption, largest=np.inf):
         heard.append(caption)
         return real(width, look, caption, largest)
 
-    monkeypatch.setattr(render, "legend_below", legend)
-    monkeypatch.setattr(seewhy.maps.heatmap, "legend_below", legend)
+    monkeypatch.setattr(Legend, "of", legend)
     draw()
     return heard[0]
 

@@ -13,7 +13,8 @@ from seewhy.maps.heatmap import Heatmap, overlay_of
 from seewhy.maps.saving import png
 from seewhy.maps.source import Source
 from seewhy.pictures.canvas import DrawingOptions, drawn
-from seewhy.pictures.render import Look, with_legend
+from seewhy.pictures.legend import with_legend
+from seewhy.pictures.render import Look
 from seewhy.pictures.side_by_side import Panel, side_by_side
 from seewhy.printable import printable
 

@@ -1,7 +1,6 @@
 """The result: one map over one image, and where it came from."""
 
 from dataclasses import dataclass, field, replace
-from functools import partial
 from inspect import signature
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,8 @@ from seewhy.images.inputs import is_clip
 from seewhy.images.photo import UnderlayPixels
 from seewhy.images.places import Cells, Grid, Where
 from seewhy.pictures.canvas import VIEWS, DrawingOptions, Overlay, drawn, full, remark, views
-from seewhy.pictures.render import PICTURES, legend_below, picture, unit, with_legend
+from seewhy.pictures.legend import below, with_legend
+from seewhy.pictures.render import PICTURES, picture, unit
 from seewhy.truth.evidence import EvidenceShare, evidence_share, object_in
 
 from .regions import Regions
@@ -118,8 +118,8 @@ class Heatmap:
         )
         caption = source.caption + beyond + remark(shown)
         largest = np.inf if isinstance(self.image, Image.Image) else 22  # beside letters of the picture's own
-        below = partial(legend_below, look=None if view == "curve" else look, caption=caption, largest=largest)
-        return drawn(shown, look, options, below if legend else None)
+        strip = below(None if view == "curve" else look, caption, largest) if legend else None
+        return drawn(shown, look, options, strip)
 
     def picture(self, kind: str = "colour", clip: float | None = None, legend: bool = False) -> Image.Image:
         """The attribution of every pixel as the papers show it, RGB at the size that the network saw.

@@ -15,7 +15,8 @@ from seewhy.images.photo import UnderlayPixels
 from seewhy.images.places import Cells, Extent, Grid, Where
 from seewhy.images.volume import Volume
 
-from .render import Below, Look, beyond, clipped, over, overlay, with_legend
+from .legend import over, with_legend
+from .render import Below, Look, beyond, clipped, overlay
 from .stretching import Size, stretch, stretched
 
 VIEWS = ("panel", "axial", "coronal", "sagittal", "projection", "curve")  # of a volume

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from seewhy.arrays import Floats
 
+from .lettering import Letters
 from .planes import Plane, apart, finite
 from .render import Look
 from .stretching import Size
@@ -145,23 +146,23 @@ class Axes(NamedTuple):
 
     def upward(self, picture: Image.Image, most: int, grid: bool = True) -> None:
         """Draw numbers at the left, lines through them, and a darker line through zero; grid: whether there are lines."""
-        draw, font = ImageDraw.Draw(picture), ImageFont.load_default(12)
+        draw = ImageDraw.Draw(picture)
         for number in ticks(*self.up, most):
             y = round(self.y(number))
             if grid:
                 draw.line([(self.box[0], y), (self.box[2], y)], INK if number == 0 else FAINT)
             draw.line([(self.box[0] - 4, y), (self.box[0], y)], INK)
-            draw.text((self.box[0] - 8, y), f"{number:.6g}", INK, font, anchor="rm")
+            Letters(12).write(picture, (self.box[0] - 8, y), f"{number:.6g}", INK, "rm")
 
     def along(self, picture: Image.Image, name: str) -> None:
         """Draw whole numbers below the picture, and the name of what they count."""
-        draw, font = ImageDraw.Draw(picture), ImageFont.load_default(12)
+        draw = ImageDraw.Draw(picture)
         low, high = np.ceil(self.across[0]), np.floor(self.across[1])
         for number in ticks(low, high, max(2, (self.box[2] - self.box[0]) // 70), least=1.0):
             x = round(self.x(number))
             draw.line([(x, self.box[3]), (x, self.box[3] + 4)], INK)
-            draw.text((x, self.box[3] + 7), f"{number:.12g}", INK, font, anchor="ma")
-        draw.text(((self.box[0] + self.box[2]) // 2, self.box[3] + 24), name, INK, font, anchor="ma")
+            Letters(12).write(picture, (x, self.box[3] + 7), f"{number:.12g}", INK, "ma")
+        Letters(12).write(picture, ((self.box[0] + self.box[2]) // 2, self.box[3] + 24), name, INK, "ma")
 
     def frame(self, picture: Image.Image) -> None:
         """Draw the two axes."""
@@ -197,19 +198,19 @@ def _room(line: Floats) -> tuple[float, float]:
 
 
 def _titled(picture: Image.Image, axes: Axes, title: str, colours: dict[str, LineColour]) -> None:
-    draw, font = ImageDraw.Draw(picture), ImageFont.load_default(13)
-    draw.text((axes.box[0], 10), title, INK, font)
+    draw, letters = ImageDraw.Draw(picture), Letters(13)
+    letters.write(picture, (axes.box[0], 10), title, INK)
     x = axes.box[2]
     for name, colour in reversed(colours.items()):
-        x -= round(font.getlength(name))
-        draw.text((x, 10), name, colour, font)
+        x -= round(letters.width(name))
+        letters.write(picture, (x, 10), name, colour)
         draw.line([(x - 22, 19), (x - 6, 19)], colour, 3)
         x -= 40
 
 
 def _named(picture: Image.Image, axes: Axes, name: str) -> None:
     _, top, _, bottom = axes.box
-    ImageDraw.Draw(picture).text((10, (top + bottom) // 2), name, INK, ImageFont.load_default(12), anchor="lm")
+    Letters(12).write(picture, (10, (top + bottom) // 2), name, INK, "lm")
 
 
 def _strip(picture: Image.Image, axes: Axes, values: Floats, look: Look) -> None:

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from seewhy.arrays import Floats
 
+from .lettering import Letters
 from .render import Look
 from .stretching import Size
 
@@ -45,6 +46,7 @@ def mask(opacity: Floats) -> Image.Image:
 
 LIGHT = (255, 232, 140)
 LINE = 20  # pixels that a letter takes
+SMALLEST = 11  # pixels of the letters of a heading
 
 
 def lettered(
@@ -59,28 +61,27 @@ def lettered(
     out = Image.new("RGB", (w, h), "black")
     left, top = (w - picture.width) // 2, (h - picture.height) // 2
     out.paste(picture, (left, top))
-    draw, font = ImageDraw.Draw(out), ImageFont.load_default(max(16, min(w, h) // 24))
     if cross is not None:
-        _cross(draw, (left, top, left + picture.width - 1, top + picture.height - 1), cross)
+        _cross(ImageDraw.Draw(out), (left, top, left + picture.width - 1, top + picture.height - 1), cross)
     x, y = max(3, left - LINE), max(1, top - LINE)
     edges = {"lm": (x, h // 2), "rm": (w - x, h // 2), "ma": (w // 2, y), "md": (w // 2, h - y)}
     for (anchor, at), letter in zip(edges.items(), letters, strict=True):
-        draw.text(at, letter, LIGHT, font, anchor=anchor, stroke_width=2, stroke_fill="black")
-    _ruler(draw, (left + picture.width - 6, top + picture.height - 8), picture.size, scale)
+        Letters(max(16, min(w, h) // 24)).write(out, at, letter, LIGHT, anchor, halo="black")
+    _ruler(out, (left + picture.width - 6, top + picture.height - 8), picture.size, scale)
     return out
 
 
-def _ruler(draw: ImageDraw.ImageDraw, end: tuple[int, int], size: Size, scale: float) -> None:
+def _ruler(out: Image.Image, end: tuple[int, int], size: Size, scale: float) -> None:
     """Draw a ruler at the bottom right, a round number of mm and about a fifth of the picture long; none in a small picture."""
     if size[0] < 200 or size[1] < 100:
         return
     wanted = size[0] / scale / 5
     power = 10.0 ** np.floor(np.log10(wanted))
     length = max(step * power for step in (1, 2, 5) if step * power <= wanted)
-    (x, y), font = end, ImageFont.load_default(13)
+    (x, y), draw = end, ImageDraw.Draw(out)
     draw.rectangle((x - round(length * scale) - 1, y - 1, x + 1, y + 2), "black")
     draw.line([(x - round(length * scale), y), (x, y)], LIGHT, 2)
-    draw.text((x, y - 3), f"{length:g} mm", LIGHT, font, anchor="rd", stroke_width=2, stroke_fill="black")
+    Letters(13).write(out, (x, y - 3), f"{length:g} mm", LIGHT, "rd", halo="black")
 
 
 def _cross(draw: ImageDraw.ImageDraw, box: tuple[int, int, int, int], at: tuple[float, float]) -> None:
@@ -94,12 +95,12 @@ def _cross(draw: ImageDraw.ImageDraw, box: tuple[int, int, int, int], at: tuple[
 
 def headed(picture: Image.Image, text: str, size: int = 15) -> Image.Image:
     """The picture under a line of text, in letters small enough to fit; where none are, on a wider field."""
-    fonts = [ImageFont.load_default(points) for points in range(size, 9, -1)]
-    font = next((font for font in fonts if font.getlength(text) <= picture.width - 8), fonts[-1])
-    line, width = round(font.getbbox("Ag")[3] * 1.5), max(picture.width, round(font.getlength(text)) + 8)
-    out = Image.new("RGB", (width, picture.height + line), "black")
-    out.paste(picture, ((width - picture.width) // 2, line))
-    ImageDraw.Draw(out).text((width // 2, line // 2), text, "white", font, anchor="mm")
+    sizes = [Letters.of(text, points) for points in range(size, SMALLEST - 1, -1)]
+    letters = next((letters for letters in sizes if letters.width(text) <= picture.width - 8), sizes[-1])
+    width = max(picture.width, round(letters.width(text)) + 8)
+    out = Image.new("RGB", (width, picture.height + letters.line), "black")
+    out.paste(picture, ((width - picture.width) // 2, letters.line))
+    letters.write(out, (width // 2, letters.line // 2), text, "white", "mm")
     return out
 
 

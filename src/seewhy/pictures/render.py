@@ -1,9 +1,8 @@
-"""From floats to pixels: which colour a value has, overlays, pictures of attributions, and legends."""
+"""From floats to pixels: which colour a value has, overlays, and pictures of attributions."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -128,7 +127,7 @@ def overlay(
     rows: Rows, size: Size, image: Image.Image | None, box: Extent, look: Look, below: Below | None = None
 ) -> Image.Image:
     """Colours over the image of `size`; what the network did not see stays pale and grey.  below: what stands under it."""
-    out, left = _room(size, below(size[0]) if below else None)
+    out, left = room_above(size, below(size[0]) if below else None)
     for top, bottom in bands(size):
         colours = Image.fromarray(look.paint(rows(top, bottom)))
         part = colours if image is None else _over(image.crop((0, top, size[0], bottom)), top, colours, box, look)
@@ -208,74 +207,10 @@ def beyond(values: Floats, percent: float) -> str:
     return f"; colours end at the {percent:g}th percentile, largest value {most:.3g}"
 
 
-def with_legend(picture: Image.Image, look: Look | None, caption: str, largest: float = np.inf) -> Image.Image:
-    """The picture over its legend."""
-    return over(picture, legend_below(picture.width, look, caption, largest))
-
-
-def over(picture: Image.Image, strip: Image.Image) -> Image.Image:
-    """The picture above the strip, in its middle."""
-    out, left = _room(picture.size, strip)
-    out.paste(picture, (left, 0))
-    return out
-
-
-def _room(size: Size, strip: Image.Image | None) -> tuple[Image.Image, int]:
+def room_above(size: Size, strip: Image.Image | None) -> tuple[Image.Image, int]:
     """A picture with the strip at its bottom and room above it for a picture of `size`; and the left edge of that room."""
     if strip is None:
         return Image.new("RGB", size), 0
     out = Image.new("RGB", (strip.width, size[1] + strip.height), "white")
     out.paste(strip, (0, size[1]))
     return out, (strip.width - size[0]) // 2
-
-
-def legend_below(width: int, look: Look | None, caption: str, largest: float = np.inf) -> Image.Image:
-    """A strip to stand below a picture: the caption, and what the colours mean, in letters of at most `largest` pixels."""
-    from PIL import ImageDraw, ImageFont  # here, for importing them takes as long as much of seewhy does
-
-    width = max(width, 220)
-    font = ImageFont.load_default(min(max(11, width // 30), largest))
-    line = round(font.getbbox("Ag")[3] * 1.5)
-    lines = _wrapped(caption, font, width - line)
-    strip = Image.new("RGB", (width, line * (len(lines) + (2 if look else 0)) + line // 2), "white")
-    draw = ImageDraw.Draw(strip)
-    for i, text in enumerate(lines):
-        draw.text((line // 2, line // 3 + i * line), text, "black", font)
-    if look:
-        _bar(strip, draw, look, line // 2 + len(lines) * line, line, font)
-    return strip
-
-
-def _bar(strip: Image.Image, draw: Any, look: Look, top: int, line: int, font: Any) -> None:
-    """Draw a bar of the colours into the strip, and below it the numbers that they stand for."""
-    width = strip.width
-    ramp = np.linspace(look.low, look.high, width - line)[None]
-    bar = Image.fromarray(look.paint(ramp)).resize((width - line, line // 2))
-    strip.paste(bar, (line // 2, top))
-    marks = [(look.low, "la", line // 2)]
-    marks += [(0.0, "ma", width // 2)] if look.centred and look.high > 0 else []
-    marks += [(look.high, "ra", width - line // 2)] if look.high > look.low else []
-    for mark, anchor, x in marks:
-        draw.text((x, top + line * 5 // 8), f"{mark + 0.0:.3g}", "black", font, anchor=anchor)
-
-
-def _wrapped(text: str, font: Any, width: int) -> list[str]:
-    """The text in lines that are not wider than that many pixels."""
-    lines = [""]
-    for word in chain.from_iterable(_parted(word, font, width) for word in text.split()):
-        longer = f"{lines[-1]} {word}".strip()
-        if font.getlength(longer) <= width or not lines[-1]:
-            lines[-1] = longer
-        else:
-            lines.append(word)
-    return lines
-
-
-def _parted(word: str, font: Any, width: int) -> list[str]:
-    """A word cut into pieces that each fit into a line, as the name of a layer can be long."""
-    pieces = [""]
-    for letter in word:
-        if pieces[-1] and font.getlength(pieces[-1] + letter) > width:
-            pieces.append("")
-        pieces[-1] += letter
-    return pieces

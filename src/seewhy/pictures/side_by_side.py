@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
-from .render import legend_below, over
+from .legend import Legend, over
+from .lettering import Letters
 
 GAP = 10  # pixels
 LETTERS = 16  # pixels high, of headings
@@ -21,25 +22,17 @@ class Panel(NamedTuple):
 
 def side_by_side(panels: Sequence[Panel], caption: str) -> Image.Image:
     """The panels on white, in a row, their pictures level at the top, or in a column, the caption below: RGB."""
-    font, top = ImageFont.load_default(LETTERS), round(LETTERS * 1.8)
+    top = round(LETTERS * 1.8)
     widths, heights = ([getattr(panel.picture, side) for panel in panels] for side in ("width", "height"))
     size = sum(widths) + GAP * (len(panels) + 1), top + max(heights)
     column = size[0] > WIDEST
     size = (max(widths) + 2 * GAP, sum(heights) + top * len(panels)) if column else size
     field = Image.new("RGB", size, "white")
-    draw, left, above = ImageDraw.Draw(field), GAP, 0
+    left, above = GAP, 0
     for picture, heading in panels:
         field.paste(picture, (left, above + top))
         at = left + picture.width // 2, above + top // 2
-        draw.text(at, _fitted(heading, font, picture.width), "black", font, anchor="mm")
+        letters = Letters.of(heading, LETTERS)
+        letters.write(field, at, letters.fitted(heading, picture.width), anchor="mm")
         left, above = (left, above + top + picture.height) if column else (left + picture.width + GAP, above)
-    return over(field, legend_below(field.width, None, caption, LETTERS))
-
-
-def _fitted(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:
-    """The text, its end cut off where it is wider than that."""
-    if font.getlength(text) <= width:
-        return text
-    while text and font.getlength(f"{text}...") > width:
-        text = text[:-1]
-    return f"{text}..."
+    return over(field, Legend.of(field.width, None, caption, LETTERS).drawn())

@@ -2,7 +2,7 @@
 
 Volumes are (i, j, k) in RAS+ order and shown by the radiological convention, which every picture says with letters: the
 patient's right lies on the left, seen from the feet, from the front, and from the patient's left side.  One look, so one
-scale of colours, holds for all slices of a picture; `render.with_legend` tells it.  Colours are as opaque as the map says
+scale of colours, holds for all slices of a picture; `legend.with_legend` tells it.  Colours are as opaque as the map says
 something there, backgrounds windowed.
 """
 
