@@ -3,12 +3,18 @@
 import errno
 import json
 import os
+import signal
+import threading
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 
 from seewhy import Heatmap, errors
+from seewhy.cli import photos
 from seewhy.cli.app import main
 from seewhy.cli.folder import OutFolder
 from seewhy.cli.options import ModelOptions
@@ -204,6 +210,109 @@ def test_a_map_too_large_for_its_disk_is_that_photos_fault(monkeypatch):
     done = run(*names, "--json")
     assert images(done) == ["a.png", "c.png"]
     assert done.exit_code == 1
+
+
+@pytest.fixture
+def stages(monkeypatch):
+    """What happens, in order: (stage, photo, is it the main thread); and what a test does as a stage of a photo begins."""
+    met, acts = [], {}
+
+    def watched(stage):
+        usual = getattr(photos, stage)
+
+        def watch(job, file, *more):
+            met.append((stage, file, threading.current_thread() is threading.main_thread()))
+            acts.get((stage, file), lambda: None)()
+            done = usual(job, file, *more)
+            met.append((stage + " done", file, threading.current_thread() is threading.main_thread()))
+            return done
+
+        monkeypatch.setattr(photos, stage, watch)
+
+    for stage in ("explain_photo", "write_photo", "tell_photo"):
+        watched(stage)
+    return met, acts
+
+
+def test_maps_are_written_while_the_next_photo_is_explained(stages):
+    names, (met, acts) = [photo(f"{letter}.png") for letter in "abcd"], stages
+    begun = threading.Event()
+    acts["explain_photo", "c.png"] = begun.set
+    acts["write_photo", "b.png"] = lambda: begun.wait(60) or pytest.fail("c is not explained while b is written")
+    done = run(*names, "--json")
+    assert done.exit_code == 0, done.stderr
+    assert images(done) == names
+    at_work = {(stage, name): main_thread for stage, name, main_thread in met if stage != "tell_photo"}
+    assert all(at_work["explain_photo", name] for name in names)
+    assert [at_work["write_photo", name] for name in names] == [True, False, False, False]  # the first decides whose errors are
+
+
+def test_a_slow_disk_holds_the_network_up_and_mixes_nothing(stages):
+    names, (met, acts) = [photo(f"{letter}.png", seed) for seed, letter in enumerate("abcdefgh")], stages
+    for name in names:
+        acts["write_photo", name] = lambda: time.sleep(0.2)
+    done = run(*names, "--json")
+    assert images(done) == names
+    ahead, most = 0, 0
+    for stage, _, _ in met:
+        ahead += {"explain_photo done": 1, "write_photo done": -1}.get(stage, 0)
+        most = max(most, ahead)
+    assert 1 < most <= photos.WAITING + 1
+    assert [name for stage, name, _ in met if stage == "tell_photo"] == names
+
+
+def test_what_is_written_beside_the_network_is_what_is_written_after_it():
+    names = [photo(f"{letter}.png", seed) for seed, letter in enumerate("abcd")]
+    assert run(*names, "--json").exit_code == 0
+    assert CliRunner().invoke(main, ["--debug", "explain", *names, "-o", "one", "-m", "demo/honest"]).exit_code == 0
+    files = sorted(path.name for path in OUT.iterdir())
+    assert len(files) == len(names)
+    assert sorted(path.name for path in Path("one").iterdir()) == files
+    for name in files:
+        with Image.open(OUT / name) as beside, Image.open(Path("one") / name) as after:
+            assert beside.tobytes() == after.tobytes()
+        first, second = (Heatmap.source_of(folder / name) for folder in (OUT, Path("one")))
+        assert replace(first, seconds=second.seconds) == second
+
+
+def test_an_interruption_ends_with_the_photos_that_were_begun(stages):
+    names, (_, acts) = [photo(f"{letter}.png") for letter in "abcde"], stages
+    acts["explain_photo", "c.png"] = lambda: os.kill(os.getpid(), signal.SIGINT)
+    done = run(*names, "--json")
+    assert done.exit_code == 130
+    assert images(done) == names[:3]
+    assert len([*OUT.iterdir()]) == 3
+
+
+def test_a_second_interruption_while_files_are_written_ends_at_once(stages):
+    names, (met, acts) = [photo(f"{letter}.png") for letter in "abcde"], stages
+
+    def press():
+        for _ in range(2):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    acts["explain_photo", "c.png"] = press
+    done = run(*names, "--json")
+    assert done.exit_code == 130
+    assert "interrupted; what was written stays" in done.stderr
+    assert ("explain_photo done", "c.png", True) not in met
+    assert not any(".seewhy-" in path.name for path in OUT.iterdir())
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("seewhy writes")]
+
+
+def test_an_error_of_the_writing_thread_is_its_photos_in_its_turn(stages):
+    names, (_, acts) = [photo(f"{letter}.png") for letter in "abcd"], stages
+
+    def fail():
+        raise ZeroDivisionError("division by zero")
+
+    acts["write_photo", "c.png"] = fail
+    done = run(*names, "--json")
+    assert images(done) == ["a.png", "b.png", "d.png"]
+    assert done.stderr.splitlines() == [
+        "seewhy: c.png: ZeroDivisionError: division by zero (seewhy --debug ... shows where)",
+        "seewhy: 1 of 4 photos failed: c.png",
+    ]
 
 
 @pytest.mark.parametrize("command", ["explain", "attention"])

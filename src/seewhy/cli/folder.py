@@ -11,9 +11,11 @@ from math import isclose
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .failures import GONE
 from .filenames import others
 
 if TYPE_CHECKING:
+    from seewhy.errors import NotWritten
     from seewhy.maps.source import Source
 
 FolderWriter = Callable[[Path, bool, str], Any]  # (path, overwrite?, digest of the run): writes a file
@@ -34,12 +36,25 @@ class OutFolder:
         self.taken: set[str] = set()
         self.again: list[Path] = []  # written again, over equal files of an earlier run
         self.moved: list[tuple[Path, Path]] = []  # a file that was there, and the one that was written under another name
+        self.closed: NotWritten | None = None  # why nothing can be written any more
 
     def put(self, name: str, source: "Source", photo: str, writers: Mapping[str, FolderWriter]) -> dict[str, Path]:
         """Write the files of one map under the first free name that begins with `name`.  Gives their paths by their endings.
 
-        photo: the digest of the photo, by `print_of`.  Raises NotWritten as the writers do.
+        photo: the digest of the photo, by `print_of`.  Raises NotWritten as the writers do; where the folder takes no more,
+        also for every map that follows.
         """
+        from seewhy.errors import NotWritten
+
+        if self.closed is not None:
+            raise self.closed
+        try:
+            return self._put(name, source, photo, writers)
+        except NotWritten as error:
+            self.closed = error if error.errno in GONE else None
+            raise
+
+    def _put(self, name: str, source: "Source", photo: str, writers: Mapping[str, FolderWriter]) -> dict[str, Path]:
         run = digest(self.errand, photo)
         existing = None
         for candidate in self._names(name, source):

@@ -1,9 +1,16 @@
-"""The photos of one run of `seewhy explain`, one after the other: read, explained, drawn and written, told.
+"""The photos of one run of `seewhy explain`: each is read, explained, written and told, in the order in which they were named.
+
+While the network works on a photo, the maps of the one before are drawn and written in another thread.  That thread touches
+nothing but their files: networks run, and lines are printed, in the main thread alone.
 
 What is imported inside functions is imported when the command runs, so that `--help` is quick.
 """
 
+from collections import deque
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+import click
 
 from .failures import Failures
 from .filenames import stem
@@ -11,9 +18,14 @@ from .folder import OutFolder, print_of
 from .writing import NUMBERS, Outputs, PhotoResult, print_json, print_text
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
     from threading import Event
 
     from seewhy.errors import SeewhyError
+    from seewhy.maps.heatmap import Heatmap
+
+WAITING = 2  # photos whose maps may wait to be written
+SMALL = 2**26  # bytes of pixels: larger images are written before the next is read, so that few are in memory at once
 
 
 class Job(NamedTuple):
@@ -30,48 +42,113 @@ class Job(NamedTuple):
     folder: OutFolder
 
 
+class PhotoMaps(NamedTuple):
+    """What was found out of one photo, before anything is written."""
+
+    name: str
+    predicted: Any
+    maps: "list[Heatmap]"
+    failure: "SeewhyError | None"  # the error that ended it early, where a part was done before
+
+
+Written = tuple[PhotoResult, "SeewhyError | None"]  # what came of a photo, and the error that ended it early
+
+
 def explain_all(job: Job, files: list[str], failures: Failures, stop: "Event") -> dict[str, str]:
     """Explain photo by photo, and say of each what came of it; the layers that seewhy chose, each with the reason."""
+    from concurrent.futures import ThreadPoolExecutor
+
     from seewhy.progress import shown
 
     layers: dict[str, str] = {}
+    waiting: deque[tuple[str, Future[Written]]] = deque()  # photos that are not told yet, in their order
+
+    def tell_written(most: int) -> None:
+        """Tell of photos whose files are written, until one is not; wait for that while more than `most` are not told."""
+        while waiting and not failures.ended and (len(waiting) > most or waiting[0][1].done()):
+            tell_photo(job, *waiting.popleft(), failures, layers)
+
     few = len(files) < 4  # of few, each has its own bar
-    for file in files if few else shown(files, len(files), "explaining", wait=False):
-        result, failure = None, None
-        with failures.of(file):
-            result, failure = explain_file(job, file)
-        if result is not None:  # what goes wrong with saying it is not the photo's fault
-            layers.update(result.chosen_layers)
-            failures.well()
-            (print_json if job.as_json else print_text)(result)
-        if failure is not None:
-            with failures.of(file):
-                raise failure
-        if stop.is_set() or failures.ended:
-            break
+    writer = ThreadPoolExecutor(1, "seewhy writes")  # the thread starts when the first maps are handed to it
+    try:
+        for file in files if few else shown(files, len(files), "explaining", wait=False):
+            waiting.append((file, _explained(job, file, writer.submit if _beside(failures) else at_once)))
+            tell_written(WAITING if _beside(failures) else 0)
+            if stop.is_set() or failures.ended:
+                break
+        tell_written(0)
+    finally:
+        writer.shutdown(cancel_futures=True)
     return layers
 
 
-def explain_file(job: Job, file: str) -> "tuple[PhotoResult, SeewhyError | None]":
-    """Explain one photo and write its files; with them the error that ended it early, where a part was done before."""
-    from seewhy.api import explain
-    from seewhy.errors import NotWritten, SeewhyError
+def _beside(failures: Failures) -> bool:
+    """May files be written while the next photo is explained?  Not before one went well: so long, errors may be the command's,
+    which then ends there.
+    """
+    return failures.done > 0 and not click.get_current_context().find_root().params.get("debug")
+
+
+def at_once(work: Callable[..., Any], *arguments: Any) -> "Future[Any]":
+    """What came of the work, done here and now."""
+    from concurrent.futures import Future
+
+    outcome: Future[Any] = Future()
+    try:
+        outcome.set_result(work(*arguments))
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - raised again by `result`
+        outcome.set_exception(error)
+    return outcome
+
+
+def _explained(job: Job, file: str, write: Callable[..., "Future[Any]"]) -> "Future[Written]":
+    """Read and explain one photo, and have its files written."""
+    found = at_once(lambda: explain_photo(job, file, read_photo(job, file)))
+    if found.exception() is not None:
+        return found
+    maps = found.result()
+    return (write if all(map(_small, maps.maps)) else at_once)(write_photo, job, file, maps)
+
+
+def _small(heatmap: "Heatmap") -> bool:
+    from PIL import Image
+
+    image = heatmap.image
+    return image is None or (isinstance(image, Image.Image) and 3 * image.width * image.height <= SMALL)
+
+
+def read_photo(job: Job, file: str) -> Any:
+    """The photo, volume or clip in a file; of a large scene that is explained by tiles, its name alone."""
     from seewhy.images.photo import Underlay
     from seewhy.prepare.batch import opened
 
-    model = job.model
     by_windows = job.tile is not None and file.lower().endswith((".tif", ".tiff"))
-    photo = Underlay(file, file) if by_windows else next(opened([file], model.prepare, model.name))
+    return Underlay(file, file) if by_windows else next(opened([file], job.model.prepare, job.model.name))
+
+
+def explain_photo(job: Job, file: str, photo: Any) -> PhotoMaps:
+    """Explain one photo."""
+    from seewhy.api import explain
+    from seewhy.errors import SeewhyError
+    from seewhy.images.photo import Underlay
+
+    model, failure = job.model, None
     image = photo.pixels if isinstance(photo, Underlay) else photo
-    failure = None
     try:
         maps = explain(model, image, job.methods, job.targets, job.layers, job.tile, job.overlap)
     except SeewhyError as error:
         if not error.partial:
             raise
         maps, failure = error.partial, error
-    content, written = print_of(file), []
-    for heatmap in maps:
+    return PhotoMaps(photo.name, maps[0].source.predicted or predict(model, image), [*maps], failure)
+
+
+def write_photo(job: Job, file: str, found: PhotoMaps) -> Written:
+    """Draw the maps of one photo and write their files."""
+    from seewhy.errors import NotWritten
+
+    content, written, failure = print_of(file), list[Any](), found.failure
+    for heatmap in found.maps:
         source, writers = heatmap.source, job.outputs.writers(heatmap)
         try:
             paths = job.folder.put(stem(source), source, content, writers)
@@ -81,8 +158,22 @@ def explain_file(job: Job, file: str) -> "tuple[PhotoResult, SeewhyError | None]
             failure = failure or error  # what was written before is said
             break
         written.append((heatmap, [path for ending, path in paths.items() if ending != NUMBERS]))
-    layers = {heatmap.source.layer: heatmap.source.layer_why for heatmap in maps if heatmap.source.layer_why}
-    return PhotoResult(photo.name, maps[0].source.predicted or predict(model, image), written, layers), failure
+    chosen = {heatmap.source.layer: heatmap.source.layer_why for heatmap in found.maps if heatmap.source.layer_why}
+    return PhotoResult(found.name, found.predicted, written, chosen), failure
+
+
+def tell_photo(job: Job, file: str, outcome: "Future[Written]", failures: Failures, layers: dict[str, str]) -> None:
+    """Say what came of one photo, once its files are written."""
+    result, failure = None, None
+    with failures.of(file):
+        result, failure = outcome.result()
+    if result is not None:  # what goes wrong with saying it is not the photo's fault
+        layers.update(result.chosen_layers)
+        failures.well()
+        (print_json if job.as_json else print_text)(result)
+    if failure is not None:
+        with failures.of(file):
+            raise failure
 
 
 def predict(model: Any, photo: Any) -> Any:
