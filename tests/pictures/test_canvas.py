@@ -102,7 +102,10 @@ def test_a_map_of_other_dimensions_than_its_image_is_refused(values, image, box,
 def test_a_volume_is_shown_in_ras_whatever_way_its_axes_run():
     picture = drawn(ON["volume"], HOT, DrawingOptions(view="coronal", window=(-1, 1), count=2))
     turned = ON["volume"].values[::-1].astype(np.float32)
-    assert picture.tobytes() == montage(turned, SCAN.channels[0][::-1], HOT, "coronal", 2, (-1, 1), (1, 2, 3)).tobytes()
+    affine = np.diag([1.0, 2, 3, 1])
+    affine[0, 3] = -7  # the file's last voxel along its first axis lies furthest to the left
+    by_hand = montage(turned, SCAN.channels[0][::-1], HOT, "coronal", 2, (-1, 1), (1, 2, 3), affine)
+    assert picture.tobytes() == by_hand.tobytes()
 
 
 def test_clips_and_signals_are_drawn_as_such():

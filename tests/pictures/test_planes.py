@@ -109,9 +109,31 @@ def test_names_spacings_and_shapes_that_cannot_be_are_said():
     with pytest.raises(NoSuchName, match="axial"):
         Plane.named("axail")
     assert apart([1, 2.5, 3]) == (1, 2.5, 3)
+    assert apart(2) == (2, 2, 2)
     for spacing in ((1, 1), (1, 0, 1), (1, 1, float("nan")), None):
         with pytest.raises(BadParameter, match="spacing="):
             apart(spacing)
     for shape in ((2, 2), (0, 2, 2)):
         with pytest.raises(BadParameter, match="takes 3 dimensions"):
             finite(np.zeros(shape), 3)
+
+
+def test_headings_count_mm_as_the_scanner_does():
+    """An oblique volume, written out by hand: a slice lies where its middle does, or where the voxel does that is asked for."""
+    affine = np.array([[2.0, 0.1, 0, -9], [-0.2, 1, 0, 4], [0, 0, 3, -7.25], [0, 0, 0, 1]])
+    stack = Stack.of(np.zeros(SHAPE), None, HOT, None, SPACING, affine)
+    x, y, z = affine[:3] @ (7, 3, 4, 1)
+    assert (x, y, z) == pytest.approx((5.3, 5.6, 4.75))
+    assert stack.coordinates((7, 3, 4)) == ("R 5.3", "A 5.6", "S 4.8")
+    assert stack.coordinates((0, 0, 0)) == ("L 9.0", "A 4.0", "I 7.2")
+    assert stack.named(PLANES["sagittal"], 7, (7, 3, 4)) == "sagittal 7 · R 5.3 mm"
+    assert stack.named(PLANES["coronal"], 3) == f"coronal 3 · A {-0.2 * (SHAPE[0] - 1) / 2 + 3 + 4:.1f} mm"
+    assert stack.units == "; mm in the scanner's coordinates"
+
+
+def test_where_no_spacing_is_known_nothing_is_said_in_mm():
+    stack = Stack.of(np.zeros(SHAPE), None, HOT, None, None)
+    assert stack.named(PLANES["axial"], 4) == "axial 4"
+    assert stack.units == ""
+    assert stack.apart(PLANES["axial"]) is None
+    assert stack.extent(PLANES["axial"]) == (10, 14)

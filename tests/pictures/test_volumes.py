@@ -231,9 +231,28 @@ def test_what_cannot_be_drawn_is_said():
     for bad in (np.zeros((3, 3)), np.zeros((0, 3, 3))):
         with pytest.raises(BadParameter, match="takes 3 dimensions"):
             views.projection(bad, None, HOT)
-    for spacing in ((1, 1), (1, 0, 1), (1, 1, float("inf")), "a", None):
+    for spacing in ((1, 1), (1, 0, 1), (1, 1, float("inf")), "a"):
         with pytest.raises(BadParameter, match="spacing="):
             views.panel(cube, cube, HOT, spacing=spacing)
     for count in (0, True, 1.5, None):
         with pytest.raises(BadParameter, match="count="):
             views.montage(cube, cube, HOT, count=count)
+
+
+def test_the_panel_says_where_in_the_scanner_the_strongest_voxel_lies(written):
+    affine = np.diag([2.0, 1, 3, 1])
+    affine[:3, 3] = (-9, 4, -7)
+    views.panel(planted((7, 3, 4)), np.ones(SHAPE), BLUE, (0, 2), SPACING, affine)
+    said = [text for text, *_ in written]
+    assert (
+        "strongest value -1 at R 5.0, A 7.0, S 5.0 mm: axial 4, coronal 3, sagittal 7; mm in the scanner's coordinates" in said
+    )
+    assert {"axial 4 · S 5.0 mm", "coronal 3 · A 7.0 mm", "sagittal 7 · R 5.0 mm"} < {*said}
+
+
+def test_a_volume_of_unknown_spacing_has_no_ruler_and_no_mm(written):
+    for draw in (views.panel, views.montage, views.projections):
+        draw(planted((7, 3, 4)), np.ones(SHAPE), BLUE, window=(0, 2), spacing=None)
+    views.curve(planted((7, 3, 4)), spacing=None)
+    assert written
+    assert not [text for text, *_ in written if "mm" in text]

@@ -13,6 +13,7 @@ from seewhy.errors import BadParameter, NotApplicable
 from seewhy.images.inputs import is_clip
 from seewhy.images.photo import UnderlayPixels
 from seewhy.images.places import Cells, Grid, Where
+from seewhy.images.volume import Volume
 from seewhy.pictures.canvas import VIEWS, DrawingOptions, Overlay, drawn, full, remark, views
 from seewhy.pictures.legend import below, with_legend
 from seewhy.pictures.render import PICTURES, picture, unit
@@ -107,16 +108,21 @@ class Heatmap:
         that the colours span, to compare many maps (`Heatmaps.scale()`), else from zero to this map's own extreme (RISE's mean
         scores, which all lie far from zero: from the least to the greatest), or
         to the `clip`th percentile of absolute values: 99 at the image's pixels, where few stand out, else 100.
+        view: of a volume, one of panel, axial, coronal, sagittal, projection, curve; window: its values shown as black and
+        white, by default those of `prepare`, else its 1st and 99th percentile; count: of slices or frames.
         """
-        options = DrawingOptions(alpha, colours, legend, scale, clip, view, window, count)
         shown, source = overlay_of(self), self.source
+        if window is None and isinstance(self.image, Volume):
+            window = source.prepare.get("window")  # as the network saw it
+        options = DrawingOptions(alpha, colours, legend, scale, clip, view, window, count)
+        percent = 100 if self.channels is None else 99
         look, beyond = options.look(
-            self.values,
-            percent=100 if self.channels is None else 99,
+            full(shown) if percent == 100 and views(shown) else self.values,  # the colours end at what is drawn
+            percent=percent,
             signed=bool(source.params.get("signed")),
             from_least="mean_score" in source.measured,
         )
-        caption = source.caption + beyond + remark(shown)
+        caption = source.caption + beyond + (remark(shown, window) if legend else "")
         largest = np.inf if isinstance(self.image, Image.Image) else 22  # beside letters of the picture's own
         strip = below(None if view == "curve" else look, caption, largest) if legend else None
         return drawn(shown, look, options, strip)

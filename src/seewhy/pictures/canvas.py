@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,12 @@ class Overlay:
     image: UnderlayPixels
     box: Where
     cells: Cells | None = None
+
+    @cached_property
+    def on_grid(self) -> NDArray[np.float32]:
+        """The values of a map that lies in a Grid, on the whole of it."""
+        assert isinstance(self.box, Grid)
+        return self.box.spread(self.values, self.cells)
 
     @property
     def size(self) -> tuple[int, ...]:
@@ -70,7 +77,7 @@ class DrawingOptions:
 def full(shown: Overlay) -> NDArray[np.float32]:
     """The values at the size of the image: of a photo (H, W), a volume (i, j, k), a clip (t, H, W), a signal (l,)."""
     if isinstance(shown.box, Grid) and shown.values.ndim == len(shown.box.size):
-        return shown.box.spread(shown.values, shown.cells)
+        return shown.on_grid
     return stretch(*_flat(shown))
 
 
@@ -144,9 +151,16 @@ def views(shown: Overlay) -> tuple[str, ...]:
     return VIEWS if shown.values.ndim == 3 and isinstance(shown.box, Grid) and not is_clip(shown.image) else ()
 
 
-def remark(shown: Overlay) -> str:
-    """What a legend has to add on how the map lies; empty where there is nothing to add."""
-    return "; sides lettered as if its axes ran to R, A, S" if views(shown) and shown.image is None else ""
+def remark(shown: Overlay, window: tuple[float, float] | None = None) -> str:
+    """What a legend has to add on how the map lies, and which values its greys are; empty where there is nothing to add."""
+    if not views(shown):
+        return ""
+    if not isinstance(shown.image, Volume):
+        return "; sides lettered as if its axes ran to R, A, S"
+    from .planes import GreyWindow  # here, for importing it takes as long as much of seewhy does
+
+    black, white = GreyWindow.of(shown.image.channels[0], window)
+    return f"; black {black:.4g}, white {white:.4g}"
 
 
 def _volume(values: Floats, volume: Volume | None, look: Look, options: DrawingOptions) -> Image.Image:
@@ -155,15 +169,16 @@ def _volume(values: Floats, volume: Volume | None, look: Look, options: DrawingO
 
     grid = volume.towards("RAS") if volume else Grid.whole(values.shape)
     under = grid.read(volume.channels[0]) if volume else None
-    spacing = tuple(volume.spacing[axis] for axis in grid.axes) if volume else (1.0, 1.0, 1.0)
+    spacing = tuple(volume.spacing[axis] for axis in grid.axes) if volume else None
+    affine = volume.affine @ grid.matrix if volume else None
     values, view, window = grid.read(values), options.view or "panel", options.window
     if view == "panel":
-        return panel(values, under, look, window, spacing)
+        return panel(values, under, look, window, spacing, affine)
     if view == "curve":
         return curve(values, "axial", spacing)
     if view == "projection":
         return projections(values, under, look, window, spacing)
-    return montage(values, under, look, view, window=window, spacing=spacing, **_count(options))
+    return montage(values, under, look, view, window=window, spacing=spacing, affine=affine, **_count(options))
 
 
 def _named(shown: Overlay) -> str:

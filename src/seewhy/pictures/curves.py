@@ -23,9 +23,10 @@ LineColour = tuple[int, int, int]
 def curve(values: Any, plane: str = "axial", spacing: Any = (1, 1, 1)) -> Image.Image:
     """The evidence in every slice, 720 x 360: the sum of the values; of a signed map also of those above and below zero.
 
-    values: (i, j, k) in RAS+ order; spacing: mm between voxels.  Raises BadParameter, NoSuchName.
+    values: (i, j, k) in RAS+ order; spacing: mm between voxels, None where not known.  Raises BadParameter, NoSuchName.
     """
-    return evidence(finite(values, 3), Plane.named(plane), apart(spacing)[Plane.named(plane).axis], (720, 360))
+    mm = None if spacing is None else apart(spacing)[Plane.named(plane).axis]
+    return evidence(finite(values, 3), Plane.named(plane), mm, (720, 360))
 
 
 def signal(values: Any, signal: Any, look: Look) -> Image.Image:
@@ -70,7 +71,7 @@ def _shared_out(values: Floats, samples: int) -> Floats:
     return values if len(values) == samples else np.interp(at, np.arange(len(values)), values)
 
 
-def evidence(values: Floats, plane: Plane, apart: float, size: Size, mark: int | None = None) -> Image.Image:
+def evidence(values: Floats, plane: Plane, apart: float | None, size: Size, mark: int | None = None) -> Image.Image:
     """`curve` as a picture of `size`; mark: the number of a slice to be marked by a line."""
     sums = _sums(values, plane)
     picture = Image.new("RGB", size, "white")
@@ -86,7 +87,8 @@ def evidence(values: Floats, plane: Plane, apart: float, size: Size, mark: int |
         width = 3.2 if name == "sum" and len(sums) > 1 else 1.8
         axes.line(picture, np.arange(count, dtype=float), sums[name], colour, width, dots=count <= 40)
     axes.frame(picture)
-    axes.along(picture, f"{plane.name} slice, {plane.first} to {plane.last}, {apart:.4g} mm apart")
+    apart_in_mm = "" if apart is None else f", {apart:.4g} mm apart"
+    axes.along(picture, f"{plane.name} slice, {plane.first} to {plane.last}{apart_in_mm}")
     _titled(picture, axes, "evidence per slice", colours if len(colours) > 1 else {})
     return picture
 

@@ -50,12 +50,12 @@ SMALLEST = 11  # pixels of the letters of a heading
 
 
 def lettered(
-    picture: Image.Image, letters: Sequence[str], field: Size, scale: float, cross: tuple[float, float] | None = None
+    picture: Image.Image, letters: Sequence[str], field: Size, scale: float | None, cross: tuple[float, float] | None = None
 ) -> Image.Image:
     """The picture in the middle of a black field of at least (w, h), with letters at its edges, and a ruler at its corner.
 
     letters: at the left, right, upper and lower edge, or just beyond them where there is room; scale: pixels per mm, for
-    the ruler; cross: the place that lines point at.
+    the ruler, None for none; cross: the place that lines point at.
     """
     w, h = max(field[0], picture.width), max(field[1], picture.height)
     out = Image.new("RGB", (w, h), "black")
@@ -67,7 +67,8 @@ def lettered(
     edges = {"lm": (x, h // 2), "rm": (w - x, h // 2), "ma": (w // 2, y), "md": (w // 2, h - y)}
     for (anchor, at), letter in zip(edges.items(), letters, strict=True):
         Letters(max(16, min(w, h) // 24)).write(out, at, letter, LIGHT, anchor, halo="black")
-    _ruler(out, (left + picture.width - 6, top + picture.height - 8), picture.size, scale)
+    if scale is not None:
+        _ruler(out, (left + picture.width - 6, top + picture.height - 8), picture.size, scale)
     return out
 
 

@@ -3,6 +3,7 @@
 Volumes here are (i, j, k) in RAS+ order: i grows to the patient's right, j to anterior, k to superior.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
 from typing import Any, NamedTuple
@@ -121,15 +122,20 @@ class Stack:
     look: Look
     window: GreyWindow
     spacing: Spacing
+    affine: NDArray[np.float64] | None = None  # (4, 4), from voxels to mm in the scanner's coordinates
+    in_mm: bool = True  # False: the spacing is not known, and counts voxels
 
     @classmethod
-    def of(cls, values: Any, background: Any, look: Look, window: Any, spacing: Any) -> "Stack":
+    def of(
+        cls, values: Any, background: Any, look: Look, window: Any, spacing: Any, affine: NDArray[np.float64] | None = None
+    ) -> "Stack":
         """From arguments as `volumes.montage` takes them.  Raises BadParameter."""
         values = finite(values, 3)
         background = None if background is None else np.asarray(background)
         if background is not None and background.shape != values.shape:
             raise BadParameter(f"The background is {background.shape}, the map {values.shape}: bring both to one grid first.")
-        return cls(values, background, look, GreyWindow.of(background, window), apart(spacing))
+        known = spacing is not None
+        return cls(values, background, look, GreyWindow.of(background, window), apart(spacing if known else 1), affine, known)
 
     def slice(self, plane: Plane, at: int) -> Section:
         """The slice with the number `at` along the plane's axis."""
@@ -169,14 +175,40 @@ class Stack:
         across, down = (axis for axis in range(3) if axis != plane.axis)
         return self.values.shape[across] * self.spacing[across], self.values.shape[down] * self.spacing[down]
 
+    def apart(self, plane: Plane) -> float | None:
+        """The mm between slices; None where they are not known."""
+        return self.spacing[plane.axis] if self.in_mm else None
+
     def size(self, plane: Plane, scale: float) -> Size:
         """(w, h) of the plane's picture, at `scale` pixels per mm."""
         w, h = self.extent(plane)
         return max(1, round(w * scale)), max(1, round(h * scale))
 
-    def named(self, plane: Plane, at: int) -> str:
-        """The heading of a slice: its number, and how many mm it lies from the first."""
-        return f"{plane.name} {at} · {at * self.spacing[plane.axis]:.5g} mm"
+    def named(self, plane: Plane, at: int, through: Sequence[int] | None = None) -> str:
+        """The heading of a slice: its number, and where it lies in the scanner's coordinates, at the voxel `through` or else at
+        its middle; without these, how many mm it lies from the first.
+        """
+        if self.affine is None:
+            return f"{plane.name} {at}" + (f" · {at * self.spacing[plane.axis]:.5g} mm" if self.in_mm else "")
+        voxel = [(side - 1) / 2 for side in self.values.shape] if through is None else [*through]
+        voxel[plane.axis] = at
+        return f"{plane.name} {at} · {self.coordinates(voxel)[plane.axis]} mm"
+
+    def coordinates(self, voxel: Sequence[float]) -> tuple[str, str, str]:
+        """Where a voxel lies in the scanner's coordinates, along each axis, in mm: ("L 12.5", "A 3.0", "S 40.0")."""
+        assert self.affine is not None  # only asked where it is known
+        mm = self.affine[:3, :3] @ np.asarray(voxel, float) + self.affine[:3, 3]
+        return tuple(f"{SIDES[axis][bool(x > 0)]} {abs(x):.1f}" for axis, x in enumerate(mm.round(1)))  # type: ignore[return-value]
+
+    @property
+    def units(self) -> str:
+        """What the mm in headings are counted from; "" where there are none."""
+        if self.affine is not None:
+            return "; mm in the scanner's coordinates"
+        return "; mm from slice 0" if self.in_mm else ""
+
+
+SIDES = ("LR", "PA", "IS")  # of the patient, below and above zero, along each axis of the scanner's coordinates
 
 
 def finite(values: Any, dimensions: int) -> Floats:
@@ -189,9 +221,9 @@ def finite(values: Any, dimensions: int) -> Floats:
 
 
 def apart(spacing: Any) -> Spacing:
-    """The mm between voxels.  Raises BadParameter where they are not three numbers above zero."""
+    """The mm between voxels, also of one number for all.  Raises BadParameter where they are not three numbers above zero."""
     try:
-        i, j, k = map(float, spacing)
+        i, j, k = map(float, (spacing,) * 3 if np.ndim(spacing) == 0 else spacing)
         if np.isfinite([i, j, k]).all() and min(i, j, k) > 0:
             return i, j, k
     except (TypeError, ValueError):

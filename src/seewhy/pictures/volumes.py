@@ -30,21 +30,23 @@ def montage(
     count: int = 12,
     window: Any = None,
     spacing: Any = (1, 1, 1),
+    affine: Any = None,
 ) -> Image.Image:
     """`count` slices spread over those with evidence, the strongest voxel's among them, in the order of their number.
 
     values, background: (i, j, k); background None shows the colours alone.  plane: axial, coronal or sagittal.
     window: the (low, high) of the background shown as black and white, by default its 1st to 99th percentile.
-    spacing: mm between voxels along i, j, k; slices are numbered from 0 on, their mm count from the first.
+    spacing: mm between voxels along i, j, k; None where it is not known.  Slices are numbered from 0 on.
+    affine: (4, 4), from voxels to mm in the scanner's coordinates, for headings; else mm count from the first slice.
     Raises BadParameter, NoSuchName.
     """
-    stack, across = Stack.of(values, background, look, window, spacing), Plane.named(plane)
+    stack, across = Stack.of(values, background, look, window, spacing, affine), Plane.named(plane)
     shown = _chosen(stack, across, whole(count))
     w, h = stack.extent(across)
     columns = columns_of(len(shown), w / h)
     scale = min((WIDE - 90) / columns / w, 1500 / -(-len(shown) // columns) / h, 480 / max(w, h))
     tiles = [_slice(stack, across, at, scale, (144, 60)) for at in shown]
-    heading = f"{across.name} slices, {across.first} to {across.last}, seen {across.viewpoint}; mm from slice 0"
+    heading = f"{across.name} slices, {across.first} to {across.last}, seen {across.viewpoint}{stack.units}"
     return headed(tiled(tiles, columns), heading, 18)
 
 
@@ -66,20 +68,22 @@ def projections(values: Any, background: Any, look: Look, window: Any = None, sp
     return tiled([_projected(stack, plane, scale, field) for plane, scale in scales], 3, 12)
 
 
-def panel(values: Any, background: Any, look: Look, window: Any = None, spacing: Any = (1, 1, 1)) -> Image.Image:
+def panel(
+    values: Any, background: Any, look: Look, window: Any = None, spacing: Any = (1, 1, 1), affine: Any = None
+) -> Image.Image:
     """A volume at one glance: the three planes through the strongest voxel, crossed out at it, all projections, and the
     evidence in every slice of the three axes.  Without any evidence the planes go through the middle.
 
     Parameters as of `montage`.
     """
-    stack = Stack.of(values, background, look, window, spacing)
+    stack = Stack.of(values, background, look, window, spacing, affine)
     peak = stack.peak
     at = peak or tuple(side // 2 for side in stack.values.shape)
     scales, field = _fields(stack, 520)
     planes = [_slice(stack, plane, at[plane.axis], scale, field, at) for plane, scale in scales]
     flat = [_projected(stack, plane, scale, field) for plane, scale in scales]
     curves = [
-        evidence(stack.values, plane, stack.spacing[plane.axis], (field[0], 250), mark=peak[plane.axis] if peak else None)
+        evidence(stack.values, plane, stack.apart(plane), (field[0], 250), mark=peak[plane.axis] if peak else None)
         for plane in PLANES.values()
     ]
     return headed(_rows([tiled(row, 3, 12) for row in (planes, flat, curves)]), _peak_in_words(stack, peak), 18)
@@ -104,12 +108,14 @@ def _slice(
     size = stack.size(plane, scale)
     place = plane.place(cross, stack.values.shape, size) if cross is not None else None
     picture = stack.drawn(stack.slice(plane, at), size)
-    return headed(lettered(picture, plane.letters, field, scale, place), stack.named(plane, at))
+    ruled = scale if stack.in_mm else None
+    return headed(lettered(picture, plane.letters, field, ruled, place), stack.named(plane, at, cross))
 
 
 def _projected(stack: Stack, plane: Plane, scale: float, field: tuple[int, int]) -> Image.Image:
     picture = stack.drawn(stack.projected(plane), stack.size(plane, scale))
-    return headed(lettered(picture, plane.letters, field, scale), f"{plane.name} projection, seen {plane.viewpoint}")
+    ruled = scale if stack.in_mm else None
+    return headed(lettered(picture, plane.letters, field, ruled), f"{plane.name} projection, seen {plane.viewpoint}")
 
 
 def _chosen(stack: Stack, plane: Plane, count: int) -> list[int]:
@@ -128,7 +134,8 @@ def _peak_in_words(stack: Stack, peak: tuple[int, ...] | None) -> str:
     if peak is None:
         return "the map is zero everywhere: the planes go through the middle"
     i, j, k = peak
-    return f"strongest value {stack.values[peak]:.3g}: axial {k}, coronal {j}, sagittal {i}; mm from slice 0"
+    where = "" if stack.affine is None else f" at {', '.join(stack.coordinates(peak))} mm"
+    return f"strongest value {stack.values[peak]:.3g}{where}: axial {k}, coronal {j}, sagittal {i}{stack.units}"
 
 
 def _rows(rows: list[Image.Image]) -> Image.Image:
