@@ -1,6 +1,7 @@
 """Which files are written of a map, and what is said of it."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -88,3 +89,9 @@ def test_lines_of_json(made_heatmap, tmp_path, capsys):
 
 def test_where_a_map_lies():
     assert place(Extent(0, 1, 2, 3)) == [0, 1, 2, 3]
+
+
+def test_an_answer_by_random_weights_is_not_presented_as_one(made_heatmap, capsys):
+    heatmap = made_heatmap(VALUES, weights="random, seed 0")
+    print_text(PhotoResult("cat.jpg", Predicted(1, "tabby", 0.957), [(heatmap, [Path("a.png")])], {}))
+    assert capsys.readouterr().out.splitlines()[0] == "cat.jpg: tabby (1), 95.7% (by random weights: no answer)"

@@ -55,10 +55,16 @@ def test_a_map_that_looks_at_no_class_names_none_but_says_what_it_was_asked():
 
 def test_the_facts_of_a_model_are_its_own_and_do_not_follow_it():
     versions = {"torch": "2.9"}
-    model = SimpleNamespace(name="net", weights=None, versions=lambda: versions)
+    model = SimpleNamespace(name="net", weights=None, untrained="", versions=lambda: versions)
     facts = ModelFacts.of(model)
     versions["torch"] = "3.0"
     assert facts == ModelFacts("net", None, {"torch": "2.9"})
+
+
+def test_the_first_warning_is_that_of_weights_that_nobody_trained():
+    source = made(model=ModelFacts("net", "random, seed 0", {}, "random weights"))
+    assert source.warnings[0].startswith("random weights, which nobody trained")
+    assert source.warnings[1:] == ("it is flat",)
 
 
 def test_predicted_is_the_likeliest_class():

@@ -15,7 +15,7 @@ import click
 
 from seewhy.printable import quoted
 
-from .printing import apart, safe_logs
+from .printing import apart, safe_logs, say
 
 if TYPE_CHECKING:
     from seewhy.models.model import Differentiable
@@ -138,7 +138,7 @@ def model_option(words: str = "As for explain.") -> Callable[..., Any]:
 
 
 MODEL_OPTIONS = (
-    click.option("--weights", metavar="FILE", help=".safetensors, a state dict or checkpoint; else the pretrained."),
+    click.option("--weights", metavar="FILE", help=".safetensors, a state dict or checkpoint; random; else the pretrained."),
     click.option("--labels", metavar="FILE", help="Names of the classes, one a line or JSON; else the weights' own."),
     click.option("--option", "options", type=KeyValue(), multiple=True,
                  help="For the network's constructor; of a service, how it is asked."),
@@ -206,6 +206,15 @@ class ModelOptions:
         for name, value in (("--max-pixels", self.max_pixels), ("--max-voxels", self.max_voxels)):
             yield from () if value is None else (name, str(value))
         yield from ["--trust"] * self.trust
+
+    def load_warning(self, **more: Any) -> "Differentiable":
+        """The same as `load`; random weights are said on stderr, by commands that make no map to say it on."""
+        from seewhy.untrained import warned
+
+        model = self.load(**more)
+        for warning in warned(model.untrained):
+            say(f"seewhy: note: {warning.partition(', and the map')[0]}", err=True)
+        return model
 
     def load(self, **more: Any) -> "Differentiable":
         """The network, loaded and wrapped; more: further arguments of `seewhy.wrap`."""

@@ -73,12 +73,15 @@ class PhotoResult(NamedTuple):
 
 def print_text(result: PhotoResult) -> None:
     """Say in words what the model predicted of a photo, and of each map what it explains and where it lies."""
+    from seewhy.untrained import untrained
+
     predicted, written = result.predicted, result.written
     said = "no classes"
     if predicted is not None:
         said = f"{printable(predicted.label, LABEL)} ({predicted.index})" if predicted.label else f"class {predicted.index}"
         said += f", {predicted.probability:.1%}"
-    say(f"{result.name}: {said}")
+    random = untrained(written[0][0].source.weights)
+    say(f"{result.name}: {said}" + (f" (by {random}: no answer)" if random else ""))
     width = max(len(heatmap.source.method) for heatmap, _ in written)
     for heatmap, paths in written:
         source = heatmap.source

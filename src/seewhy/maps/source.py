@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from seewhy.json_text import as_json, json_of, with_bytes
 from seewhy.printable import printable
 from seewhy.targets.target import Contrast, Labels, name_of
+from seewhy.untrained import untrained, warned
 
 T = TypeVar("T")
 MOST = 300  # characters of a caption
@@ -76,7 +77,8 @@ class Source:
         the work was done, where it was stopped early.
         """
         spent, planned = (self.measured.get(key) or 0 for key in ("forwards", "planned_forwards"))
-        said = printable(self._caption, MOST)
+        random = untrained(self.weights)
+        said = printable(self._caption, MOST) + (f", {random}" if random else "")
         return said + (f", {spent:.0f} of {planned:.0f} forwards" if spent < planned else "")
 
     @property
@@ -122,10 +124,11 @@ class ModelFacts:
     name: str
     weights: str | None
     versions: Mapping[str, str]
+    untrained: str = ""  # the weights that nobody trained, in words
 
     @classmethod
     def of(cls, model: Any) -> "ModelFacts":
-        return cls(model.name, model.weights, dict(model.versions()))
+        return cls(model.name, model.weights, dict(model.versions()), model.untrained)
 
 
 @dataclass(frozen=True)
@@ -189,7 +192,7 @@ def source_from(
         seconds=this.seconds,
         versions=model.versions,
         caveat=method.caveat,
-        warnings=this.warnings,
+        warnings=(*warned(model.untrained), *this.warnings),
         measured=this.measured,
         layer_why=this.layer_why,
         place=target.place,

@@ -19,6 +19,7 @@ from seewhy.prepare.batch import Batch, batches, grey, preparer
 from seewhy.printable import printable, words_of
 from seewhy.targets.aim import Aim, ImageView, Pinned
 from seewhy.targets.suggest import suggestion
+from seewhy.untrained import ADVICE, untrained
 
 from .hazard import NOTE, WARNING, Hazard
 from .model import GIVEN, SCORES_ALONE, TRY, Answer, Examination, softmax
@@ -70,6 +71,11 @@ class FunctionModel:
         self.weights = settings.weights
         self.known = function if isinstance(function, KnownFunction) else KnownFunction()
         self.aims: tuple[Pinned, ...] = ()  # what is read of all that it gives, of a model made by `aimed`
+
+    @property
+    def untrained(self) -> str:
+        """The weights that nobody trained, in words; "" where all were, or where that is not known."""
+        return untrained(self.weights)
 
     def __repr__(self) -> str:
         classes = f"{len(self.labels) if self.labels else 'unnamed'} classes"
@@ -140,6 +146,8 @@ class FunctionModel:
         if self.labels is not None and len(self.labels) != answer.scores.shape[1]:
             words = f"there are {len(self.labels)} labels for {answer.scores.shape[1]} scores"
             hazards.append(Hazard("labels", WARNING, words, (), "Give those that belong to this function: labels=."))
+        if self.untrained:
+            hazards.append(Hazard("random-weights", WARNING, f"{self.untrained}: nothing was learned there", (), ADVICE))
         why = f"{self.name} gives scores only"
         return Examination(answer, {}, None, None, {"inside": why, "image": why}, tuple(hazards))
 

@@ -195,6 +195,7 @@ class Model(Protocol):
     name: str
     labels: Sequence[str] | None
     weights: str | None  # which file or tag they came from
+    untrained: str  # the weights that nobody trained, by `untrained.untrained`; "" where all were, or that is not known
     explains: str  # one of SCORES, or "activation" of a model of units
     no_classes: str  # why no class can be explained; "" where one can
     prepare: Preparer | None  # of photos, volumes or clips
@@ -273,9 +274,6 @@ def softmax(logits: NDArray[Any]) -> NDArray[Any]:
         return 1 / (1 + np.exp(-logits))
     e = np.exp(logits - logits.max(1, keepdims=True))
     return e / e.sum(1, keepdims=True)
-
-
-RANDOM = "random"  # weights as the constructor draws them
 
 
 class Tokens(NamedTuple):

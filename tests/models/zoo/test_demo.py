@@ -8,9 +8,9 @@ from seewhy import load
 from seewhy.demo import KINDS
 from seewhy.demo.networks import NETWORKS, blank, build
 from seewhy.errors import BadParameter, BadWeights, NoSuchName
-from seewhy.models.model import RANDOM
 from seewhy.models.zoo.demo import demo_network
 from seewhy.models.zoo.sources import Request
+from seewhy.untrained import RANDOM
 
 X = np.random.default_rng(0).normal(size=(2, 3, 96, 96)).astype(np.float32)
 
@@ -35,7 +35,7 @@ def test_weights_of_a_file_go_in_and_none_are_random(tmp_path):
     loaded = demo_network(Request("demo/honest", "honest", str(tmp_path / "other.pth")))
     np.testing.assert_array_equal(scores(loaded.network), scores(other))
     assert loaded.weights.startswith("other.pth sha256:")
-    assert demo_network(Request("demo/honest", "honest", RANDOM)).weights == RANDOM
+    assert demo_network(Request("demo/honest", "honest", RANDOM)).weights == "random, seed 0"
     with pytest.raises(BadWeights, match="does not fit"):
         demo_network(Request("demo/flat", "flat", str(tmp_path / "other.pth")))
 

@@ -77,7 +77,10 @@ def test_weights_of_ones_own_and_none(saved, tmp_path):
     model = load(str(folder), tmp_path / "w.ckpt", options={"num_labels": 2})
     with torch.no_grad():
         close(model.answer(X).scores, other(torch.as_tensor(X)).logits.numpy(), rel=1e-5)
-    assert load(str(folder), "random").weights == "random"
+    drawn = [load(str(folder), "random", options=options) for options in ({}, {"seed": 0}, {"seed": 1, "num_labels": 2})]
+    assert [model.untrained for model in drawn] == ["random weights"] * 3
+    assert [model.weights for model in drawn] == ["random, seed 0", "random, seed 0", "random, seed 1"]
+    assert np.array_equal(drawn[0].answer(X).scores, drawn[1].answer(X).scores)
     with pytest.raises(BadParameter, match=r"no num_classes.*num_labels"):
         load(str(folder), "random", options={"num_classes": 2})
 

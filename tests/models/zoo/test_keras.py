@@ -37,7 +37,13 @@ def test_its_networks_load_by_name_and_are_explained(name, method, photo):
     (heatmap,) = seewhy.explain(model, photo, methods=[method])
     assert np.isfinite(heatmap.values).all()
     assert abs(heatmap.values).max() > 0
-    assert heatmap.source.weights == "random"
+    assert heatmap.source.weights == "random, seed 0"
+    assert heatmap.warnings[0].startswith("random weights, which nobody trained")
+    if name == "MobileNet":
+        again, other = (seewhy.load(f"keras/{name}", "random", options={**options, "seed": seed}) for seed in (0, 1))
+        x = np.ones((1, 3, side, side), np.float32)
+        assert np.array_equal(again.answer(x).scores, model.answer(x).scores)
+        assert not np.array_equal(other.answer(x).scores, model.answer(x).scores)
     assert heatmap.source.model == f"keras/{name}"
     assert any("is left off" in note for note in heatmap.source.warnings)
     assert heatmap.box == Fit(round(side / 0.875), side).box(photo.size)

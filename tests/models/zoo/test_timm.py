@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from seewhy import load
+from seewhy import grad_cam, load
 from seewhy.errors import BadParameter, BadWeights, NoSuchName
 from seewhy.prepare.fit import Fit
 from support.ask import close
@@ -102,3 +102,19 @@ def test_a_folder_of_timms_layout_makes_no_milliard_classes(tmp_path):
     folder = in_timms_layout(tmp_path / "timm", num_classes=10**9)
     with pytest.raises(BadWeights, match="num_classes is 1000000000 in its settings"):
         load(str(folder), "random")
+
+
+def test_a_last_layer_that_pretrained_weights_do_not_fit_is_said_to_be_random(monkeypatch, mini, noise):
+    """timm draws it anew where there are other classes, without a word."""
+    monkeypatch.setattr("seewhy.models.zoo.timm._timm_cached", lambda _config: {"file": str(mini)})
+    models = [load("timm/test_resnet", options={"num_classes": 3, **more}) for more in ({}, {}, {"seed": 4})]
+    assert [m.weights for m in models] == [f"test_resnet.r160_in1k, with random fc, seed {seed}" for seed in (0, 0, 4)]
+    assert models[0].untrained == "random weights in fc"
+    scores = [model.answer(np.ones((1, 3, 64, 64), np.float32)).scores for model in models]
+    assert np.array_equal(scores[0], scores[1])
+    assert not np.allclose(scores[0], scores[2])
+    (found,) = grad_cam(models[0], noise((80, 80)))
+    assert found.warnings[0].startswith("random weights in fc, which nobody trained")
+    assert load("timm/test_resnet").untrained == load("timm/test_resnet", options={"in_chans": 1}).untrained == ""
+    with pytest.raises(BadParameter, match="seed=4"):
+        load("timm/test_resnet", options={"seed": 4})

@@ -32,7 +32,7 @@ def test_photos_are_prepared_and_classes_named_as_the_weights_have_it(name):
     assert ours.shape == theirs.shape
     np.testing.assert_allclose(ours, theirs, atol=1.01 / 255 / 0.22)  # a level, as resizing rounds it
     assert model.labels == tag.meta["categories"]
-    assert model.weights == "random"
+    assert model.weights == "random, seed 0"
 
 
 def test_every_detector_and_segmenter_of_torchvision_can_be_asked_for_by_name(monkeypatch):

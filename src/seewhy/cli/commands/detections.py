@@ -29,7 +29,7 @@ def detections(network: ModelOptions, photo: str, count: int, as_json: bool) -> 
     """
     from seewhy.api import detections as find
 
-    model = network.load()
+    model = network.load_warning()
     about(photo)
     (detected,) = find(model, photo)
     if as_json:

@@ -41,7 +41,7 @@ def export(
     from seewhy.api import export as write
     from seewhy.methods.making.method import lookup
 
-    model = network.load()
+    model = network.load_warning()
     targets = parse_target(target, model.labels)
     if len(targets) > 1:
         raise click.BadParameter(f"{target!r} are several; a graph explains one.", param_hint="--target")

@@ -30,7 +30,7 @@ def units(network: ModelOptions, photo: str, layer: str | None, target: str, cou
     """
     from seewhy.api import top_units
 
-    model = network.load()
+    model = network.load_warning()
     targets = parse_target(target, model.labels)
     if len(targets) > 1:
         raise click.BadParameter(f"{target!r} are several; units are ranked for one.", param_hint="--target")

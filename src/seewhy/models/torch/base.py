@@ -78,6 +78,11 @@ class TorchScores:
         return self.runner.network
 
     @property
+    def untrained(self) -> str:
+        """The weights that nobody trained, in words; "" where all were, or where that is not known."""
+        return self.runner.untrained
+
+    @property
     def towers(self) -> Towers | None:
         """How the image and the text tower are called, of a network that has both."""
         return self.runner.call.towers

@@ -7,8 +7,9 @@ import torch
 from torch import nn
 
 from seewhy.models.hazard import ERROR, NOTE, WARNING, Hazard
-from seewhy.models.model import RANDOM, Answer
+from seewhy.models.model import Answer
 from seewhy.targets.target import name_of
+from seewhy.untrained import ADVICE
 
 from .examine import Facts
 from .scores import is_log_distribution
@@ -58,9 +59,8 @@ def _head(facts: Facts) -> Iterator[Hazard]:
     if weight is not None and not weight.is_meta and not bool(weight.any()):
         yield Hazard("zero-head", WARNING, "the weights of the last layer are all zero: it was never trained", (),
                      "Every class gets the same score, and every map is empty. Load trained weights.")  # fmt: skip
-    elif facts.runner.settings.weights == RANDOM and not facts.runner.call.trained():
-        yield Hazard("random-weights", WARNING, "the weights are drawn at random: nothing was learned", (),
-                     "Maps show what the architecture prefers, nothing more. Load trained weights.")  # fmt: skip
+    elif random := facts.runner.untrained:
+        yield Hazard("random-weights", WARNING, f"{random}: nothing was learned there", (), ADVICE)
 
 
 def _modes(facts: Facts) -> Iterator[Hazard]:

@@ -13,13 +13,13 @@ from seewhy.arrays import Array
 from seewhy.errors import BadNetwork, BadParameter
 from seewhy.lru import Recent
 from seewhy.memory import out_of_memory
-from seewhy.models.model import RANDOM
 from seewhy.models.settings import Settings
 from seewhy.models.torch.passes.backward import TRAINED, trained_meanwhile
 from seewhy.models.torch.passes.taps import differentiable_rnn, offloaded, unwrapped
 from seewhy.models.torch.passes.units import Reached
 from seewhy.models.torch.places.channels import first_summed
 from seewhy.models.torch.variants.scorer import precision
+from seewhy.untrained import untrained
 
 from .draws import Drawing
 from .inputs import Inputs, detects
@@ -33,7 +33,7 @@ class NetworkCall:
     def __init__(self, network: nn.Module, settings: Settings) -> None:
         self.given, self.inside = network, unwrapped(network) is not network  # of torch.compile, DataParallel or the like
         self.tries = Tries()
-        self.written = _written(self.original) if settings.weights == RANDOM else []  # into the weights, before it was wrapped
+        self.written = _written(self.original) if untrained(settings.weights) else []  # into the weights, before it was wrapped
         self.known_as: object = None  # of a copy: the identity of the network that it is a copy of
         device, dtype = settings.device, settings.dtype
         if device is not None or dtype is not None:

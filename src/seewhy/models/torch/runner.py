@@ -26,6 +26,7 @@ from seewhy.targets.aim import ImageView, Pinned
 from seewhy.targets.embedding import embedding
 from seewhy.targets.region import EVEN, dense
 from seewhy.targets.suggest import overall, suggestion
+from seewhy.untrained import untrained
 
 from .adapted import AdaptedNetwork
 from .inputs import by_proposal
@@ -52,6 +53,11 @@ class Runner:
         self.end: End | None = None  # where the network stops, of a model of units
         self.aims: tuple[Pinned, ...] = ()  # what is read of the whole output, of a model of aims
         self.widest = False  # the default layer is the last of the widest maps
+
+    @property
+    def untrained(self) -> str:
+        """The weights that nobody trained, in words; "" where all were, or where something was written into them since."""
+        return "" if self.call.trained() else untrained(self.settings.weights)
 
     def changed(self, **parts: Any) -> "Runner":
         """The same network run otherwise: with other settings, aims, end, call or learned facts."""

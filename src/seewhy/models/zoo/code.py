@@ -13,8 +13,9 @@ from types import ModuleType
 from typing import Any
 
 from seewhy.errors import BadNetwork, BadParameter, NoSuchName, SeewhyError, closest
-from seewhy.models.model import RANDOM, Model
+from seewhy.models.model import Model
 from seewhy.printable import words_of
+from seewhy.untrained import RANDOM
 
 from .keras import backend_chosen, fill_keras, is_keras
 from .sources import Loaded, Request

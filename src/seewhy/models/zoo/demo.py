@@ -2,8 +2,9 @@
 
 from seewhy.demo import KINDS
 from seewhy.errors import BadParameter, NoSuchName, closest
-from seewhy.models.model import RANDOM
+from seewhy.untrained import RANDOM, drawn_text
 
+from .drawing import drawing_torch, seeded
 from .sources import Loaded, Request, need
 
 
@@ -18,10 +19,14 @@ def demo_network(request: Request) -> Loaded:
     name, weights = request.name, request.weights
     if name not in NETWORKS:
         raise NoSuchName("model", f"demo/{name}", closest(name, [*NETWORKS]), f"There are: {', '.join(NETWORKS)}.")
-    if request.options:
-        raise BadParameter(f"demo/{name} takes no options, not {', '.join(request.options)}.")
+    draws = seeded(request)
+    if draws.request.options:
+        raise BadParameter(f"demo/{name} takes no options, not {', '.join(draws.request.options)}.")
+    if weights == RANDOM:
+        with drawing_torch(draws.seed):
+            return Loaded(blank(name), PREPARE, list(KINDS), drawn_text(draws.seed))
+    draws.unused()
     if weights is None:
         return Loaded(build(name), PREPARE, list(KINDS), "embedded")
     network = blank(name)
-    tag = RANDOM if weights == RANDOM else fill(network, weights, request.trust)[0]
-    return Loaded(network, PREPARE, list(KINDS), tag)
+    return Loaded(network, PREPARE, list(KINDS), fill(network, weights, request.trust)[0])

@@ -9,11 +9,12 @@ from typing import Any, BinaryIO
 from torch import Tensor
 
 from seewhy.errors import BadNetwork, BadParameter, BadWeights, SeewhyError
-from seewhy.models.model import RANDOM
 from seewhy.models.torch.two_tower import towers_of
 from seewhy.prepare.clip_fit import ClipFit
 from seewhy.targets.labels import read_labels
+from seewhy.untrained import RANDOM, drawn_text
 
+from .drawing import drawing_torch, seeded
 from .folder import cleaned, copied, file_in, read_settings
 from .hf_files import folder_of, weight_files
 from .hf_photos import ImageProcessor, fit_of, quietly, same, unlike_fit, usual
@@ -79,11 +80,11 @@ def _config(transformers: Any, folder: Path, config: Mapping[str, Any], settings
         )
     if request.trust:
         configuration, stray = transformers.AutoConfig.from_pretrained(
-            folder, local_files_only=True, trust_remote_code=True, return_unused_kwargs=True, **request.options
+            folder, local_files_only=True, trust_remote_code=True, return_unused_kwargs=True, **seeded(request).request.options
         )
     else:
         configuration, stray = transformers.CONFIG_MAPPING[kind].from_dict(
-            {**settings}, return_unused_kwargs=True, **request.options
+            {**settings}, return_unused_kwargs=True, **seeded(request).request.options
         )
         _fetch_no_parts(configuration, transformers)
     if stray:
@@ -127,11 +128,17 @@ def _sees(kind: Any, configuration: Any) -> bool:
 def _network(transformers: Any, kind: Any, configuration: Any, folder: Path, request: Request) -> tuple[Any, Any, str]:
     """The network with its weights in, where its embedding is, and where the weights came from."""
     output = "image_embeds" if kind.__name__.endswith("WithProjection") else "pooler_output"
+    draws = seeded(request)
     if request.weights is not None:
-        network = _checked(
-            lambda: kind.from_config(configuration) if kind.__name__.startswith("Auto") else kind(configuration), request
-        )
-        return network, output, RANDOM if request.weights == RANDOM else fill(network, request.weights, request.trust)[0]
+        with drawing_torch(draws.seed):
+            network = _checked(
+                lambda: kind.from_config(configuration) if kind.__name__.startswith("Auto") else kind(configuration), request
+            )
+        if request.weights == RANDOM:
+            return network, output, drawn_text(draws.seed)
+        draws.unused()
+        return network, output, fill(network, request.weights, request.trust)[0]
+    draws.unused()
     files = weight_files(folder, request.trust)
     if not files:
         raise BadWeights(

@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 
 from seewhy.errors import BadWeights, MissingExtra, NoSuchName, SeewhyError, closest
-from seewhy.models.model import RANDOM
 from seewhy.prepare.fit import Fit
 from seewhy.printable import printable
 from seewhy.targets.labels import read_labels
+from seewhy.untrained import RANDOM, drawn_text
 
+from .drawing import drawing, seeded
 from .open_file import digest, opened
 from .remarks import without_remarks
 from .sources import Loaded, Request, construct, need, reach, unreachable
@@ -30,10 +31,15 @@ def keras_network(request: Request) -> Loaded:
     """`keras/NAME`, a network of keras.applications in any case, with weights from Keras's cache, fetched, or of a file."""
     keras = imported_keras()
     name, make = _application(keras, request)
+    draws = seeded(request)
+    request = draws.request
     if request.weights in (None, "imagenet"):
         network, weights = _pretrained(name, lambda: make(weights="imagenet", **request.options), request), "imagenet"
     else:
-        network, weights = construct(lambda: make(weights=None, **request.options), request), RANDOM
+        with drawing(draws.seed):
+            network, weights = construct(lambda: make(weights=None, **request.options), request), drawn_text(draws.seed)
+    if request.weights != RANDOM:
+        draws.unused()
     if request.weights not in (None, "imagenet", RANDOM):
         weights = fill_keras(network, Path(request.weights))
     labels = read_labels("imagenet") if network.output_shape[-1] == 1000 else None

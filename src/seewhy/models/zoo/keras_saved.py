@@ -9,10 +9,10 @@ from zipfile import BadZipFile, ZipFile
 
 from seewhy.errors import BadParameter, BadWeights, SeewhyError
 from seewhy.memory import out_of_memory
-from seewhy.models.model import RANDOM
 from seewhy.prepare.fit import Fit
 from seewhy.prepare.unscaled import Unscaled
 from seewhy.printable import printable
+from seewhy.untrained import RANDOM
 
 from .code import python_object
 from .keras import imported_keras

@@ -14,11 +14,11 @@ from onnx import GraphProto, ModelProto, TensorProto
 
 from seewhy.errors import BadParameter, BadWeights
 from seewhy.json_text import json_of
-from seewhy.models.model import RANDOM
 from seewhy.models.onnx.model import onnx_model
 from seewhy.models.settings import Settings
 from seewhy.prepare.fit import Fit
 from seewhy.printable import printable, quoted
+from seewhy.untrained import RANDOM
 
 from .hf_photos import fit_of, unlike_fit
 from .open_file import digest, opened

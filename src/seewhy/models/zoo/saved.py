@@ -11,8 +11,8 @@ from torch.export import ExportedProgram
 from torch.jit import ScriptModule
 
 from seewhy.errors import BadNetwork, BadParameter, BadWeights
-from seewhy.models.model import RANDOM
 from seewhy.models.torch.program import first_line
+from seewhy.untrained import RANDOM
 
 from .archive import names_in
 from .exported import exported

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seewhy.errors import BadNetwork, BadParameter, BadWeights, MissingExtra
-from seewhy.models.model import RANDOM
 from seewhy.prepare.unscaled import Unscaled
 from seewhy.printable import words_of
+from seewhy.untrained import RANDOM
 
 from .input_shape import InputShape
 from .open_file import digest, opened

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from seewhy.errors import BadNetwork, BadParameter, BadWeights
 from seewhy.models.hazard import WARNING, Hazard
-from seewhy.models.model import RANDOM
 from seewhy.prepare.unscaled import Unscaled
 from seewhy.printable import words_of
+from seewhy.untrained import RANDOM
 
 from .input_shape import InputShape
 from .open_file import digest, opened

@@ -1,17 +1,18 @@
 """Networks of timm: by its own names, and from repositories and folders that are laid out for it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from importlib import import_module
 from math import floor
 from typing import Any
 
 from seewhy.errors import BadWeights, NoSuchName, SeewhyError, closest
-from seewhy.models.model import RANDOM
 from seewhy.prepare.fit import Fit
 from seewhy.printable import printable
 from seewhy.targets.labels import read_labels
+from seewhy.untrained import RANDOM, drawn_text
 
+from .drawing import Seeded, drawing_torch, left_as_drawn, seeded
 from .folder import cleaned
 from .sources import Loaded, Request, construct, fetch, need, reach
 from .weights import fill, with_facts
@@ -24,18 +25,25 @@ def timm_network(request: Request) -> Loaded:
     plain = {full.partition(".")[0] for full in known}
     if name not in known and name not in plain:
         raise NoSuchName("model", f"timm/{name}", closest(name, sorted({*known, *plain})), "All: timm.list_models().")
+    draws = seeded(request)
+    request = draws.request
     if request.weights is not None:
-        network = construct(lambda: timm.create_model(name, pretrained=False, **request.options), request)
-        return _filled(timm, network, request.weights, request.trust)
+        return _made(timm, partial(timm.create_model, name, pretrained=False, **request.options), request.weights, draws)
     config = timm.get_pretrained_cfg(name)
     if config is None or not (config.url or config.hf_hub_id or config.file):
         raise BadWeights(f"timm has no pretrained weights for {name}. Give a file of your own: weights=, or --weights FILE.")
     overlay = _timm_cached(config)
     if overlay is None and not config.file:
         reach(config.url or import_module("huggingface_hub.constants").ENDPOINT, request.spec)
-    make = partial(timm.create_model, name, pretrained=True, pretrained_cfg_overlay=overlay, **request.options)
-    network = fetch(make, request)
+    make = partial(timm.create_model, name, pretrained_cfg_overlay=overlay, **request.options)
+    with drawing_torch(draws.seed):
+        network = fetch(lambda: make(pretrained=True), request)
     tag = f"{config.architecture}.{config.tag}" if config.tag else name
+    random = left_as_drawn(network, lambda: make(pretrained=False), draws.seed) if request.options else []
+    if random:  # timm leaves out what does not fit, such as the last layer where there are other classes
+        tag = drawn_text(draws.seed, random, tag)
+    else:
+        draws.unused()
     return Loaded(network, _fit(timm, network), _labels(network), tag)
 
 
@@ -57,9 +65,9 @@ def timm_folder(config: Mapping[str, Any], files: list[Any], request: Request) -
     classes = config.get("num_classes", pretrained.get("num_classes", 1000))
     options = {**cleaned({"num_classes": classes, **args}, request.spec), **request.options}
     name = _architecture(timm, config, request)
-    make = partial(timm.create_model, name, pretrained=False, pretrained_cfg=pretrained, **options)
-    network = construct(make, request._replace(options=options))
-    loaded = _filled(timm, network, request.weights or files[0], request.trust)
+    draws = seeded(request._replace(options=options))
+    make = partial(timm.create_model, name, pretrained=False, pretrained_cfg=pretrained, **draws.request.options)
+    loaded = _made(timm, make, request.weights or files[0], draws)
     return loaded._replace(labels=read_labels(names) if names else loaded.labels)
 
 
@@ -80,9 +88,14 @@ def _architecture(timm: Any, config: Mapping[str, Any], request: Request) -> str
     return name
 
 
-def _filled(timm: Any, network: Any, weights: Any, trust: bool) -> Loaded:
+def _made(timm: Any, make: Callable[[], Any], weights: Any, draws: Seeded) -> Loaded:
     """The network with weights of a file, or untrained, and the preprocessing and labels that belong to it."""
-    source, facts = (RANDOM, {}) if weights == RANDOM else fill(network, weights, trust)
+    with drawing_torch(draws.seed):
+        network = construct(make, draws.request)
+    if weights == RANDOM:
+        return Loaded(network, _fit(timm, network), _labels(network), drawn_text(draws.seed))
+    draws.unused()
+    source, facts = fill(network, weights, draws.request.trust)
     return Loaded(network, with_facts(_fit(timm, network), facts, weights), _labels(network), source)
 
 

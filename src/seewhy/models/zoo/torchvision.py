@@ -9,9 +9,10 @@ from urllib.parse import urlparse
 import torch.hub
 
 from seewhy.errors import NoSuchName, closest
-from seewhy.models.model import RANDOM
 from seewhy.prepare.fit import Fit
+from seewhy.untrained import RANDOM, drawn_text
 
+from .drawing import drawing_torch, seeded
 from .sources import Loaded, Request, construct, fetch, need, reach
 from .weights import fill, with_facts
 
@@ -20,7 +21,8 @@ DETECTION, SEGMENTATION = "detection", "segmentation"  # modules of torchvision.
 
 def torchvision_network(request: Request) -> Loaded:
     """The network of that name, with its pretrained weights from torch's cache or fetched, or with those of the request."""
-    name, weights, options = request.name, request.weights, request.options
+    draws = seeded(request)
+    request, name, weights, options = draws.request, request.name, request.weights, draws.request.options
     models = need("torchvision", "torchvision.models")
     known, kind = network_names(models), kind_of(models, name)
     if name not in known:
@@ -31,9 +33,14 @@ def torchvision_network(request: Request) -> Loaded:
     labels = labels_of(tag.meta.get("categories"), options)
     prepare = fit_of(kind, tag.transforms())
     if weights is not None and not is_tag:
-        network = construct(lambda: models.get_model(name, weights=None, **blank_options(kind, options)), request)
-        tag_of_file, facts = (RANDOM, {}) if weights == RANDOM else fill(network, weights, request.trust)
+        with drawing_torch(draws.seed):
+            network = construct(lambda: models.get_model(name, weights=None, **blank_options(kind, options)), request)
+        if weights == RANDOM:
+            return Loaded(network, prepare, labels, drawn_text(draws.seed))
+        draws.unused()
+        tag_of_file, facts = fill(network, weights, request.trust)
         return Loaded(network, with_facts(prepare, facts, weights), labels, tag_of_file)
+    draws.unused()
     if not (Path(torch.hub.get_dir()) / "checkpoints" / Path(urlparse(tag.url).path).name).exists():
         reach(tag.url, request.spec)
     tag.get_state_dict = partial(type(tag).get_state_dict, tag, weights_only=not request.trust)  # the builders call it

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from seewhy.errors import BadNetwork, BadParameter, NoService
 from seewhy.models.function import KnownFunction
 from seewhy.models.hazard import NOTE, WARNING, Hazard
-from seewhy.models.model import RANDOM
 from seewhy.models.zoo.input_shape import portions
 from seewhy.models.zoo.sources import Loaded, Request, need
 from seewhy.prepare.unscaled import Unscaled
+from seewhy.untrained import RANDOM
 
 from .address import KSERVE, TENSORFLOW, Address
 from .answers import parsed, table
