@@ -1,0 +1,135 @@
+"""What photos truly show: the classes that a table or the folders of the photos say."""
+
+import os
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from seewhy.errors import BadParameter, Misuse
+from seewhy.images.volume_kinds import is_dicom
+from seewhy.printable import printable, quoted
+from seewhy.targets.target import Labels, class_index, name_of
+
+from .files import matched
+from .table import read_table
+
+Classes = tuple[int, ...]  # one or more: all of them are right
+FILES = (
+    "file", "filename", "file_name", "filepath", "file_path", "path", "image", "images", "img", "image_path", "img_path",
+    "image_file", "image_name", "image_id", "imageid", "photo", "volume", "scan",
+)  # fmt: skip
+LABELS = (
+    "label", "labels", "class", "classes", "class_name", "class_label", "class_index", "class_id", "label_index", "label_name",
+    "label_id", "target", "targets", "truth", "ground_truth", "gt", "wnid", "synset", "category",
+)  # fmt: skip
+FEW = 5  # labels that an error names
+
+
+def truth_of(source: str, photos: Sequence[str], labels: Labels) -> dict[str, Classes]:
+    """The classes of each photo that has any: from a table of files and labels, or, of "folders", from the photo's folder.
+
+    A label is a name, as a target is named, or an index; several in one cell have | between them, or rows of their own.
+    Raises BadParameter where the file cannot be read, or names none of the photos, or labels that the model does not have.
+    """
+    if source == "folders":
+        return _resolved({photo: [_folders(photo)] for photo in photos}, labels, "the folders' names")
+    path = Path(source)
+    if path.is_dir():
+        raise BadParameter(f"{path} is a folder. Where photos lie in folders named by their labels, write: --truth folders")
+    entries = read_entries(path)
+    found = matched(entries, photos, path.parent, str(path))
+    if not found:
+        raise BadParameter(
+            f"{path} names none of the photos: it has {_some(map(quoted, entries))}, and the photos are {_some(photos)}."
+        )
+    return _resolved({photo: entries[key] for photo, key in found.items()}, labels, str(path))
+
+
+def read_entries(path: Path) -> dict[str, list[tuple[str, ...]]]:
+    """File -> the labels that a table gives it: for each of its rows, the text of each column of labels."""
+    table = read_table(path, {*FILES, *LABELS})
+    entries = defaultdict[str, list[tuple[str, ...]]](list)
+    if not table.header:
+        if len(table.rows[0]) != 2:
+            raise BadParameter(
+                f"{path} has {len(table.rows[0])} columns and no header: name those of files and labels, as in file,label."
+            )
+        for file, label in table.rows:
+            entries[file].append((label,))
+        return dict(entries)
+    file = next((table.header.index(name) for name in FILES if name in table.header), None)
+    columns = [place for place, name in enumerate(table.header) if name in LABELS]
+    columns = columns or [place for place, name in enumerate(table.header) if name == "name" and place != file]
+    if file is None or not columns:
+        missing = "files (file, image, path)" if file is None else "labels (label, class, target)"
+        raise BadParameter(f"{path} has no column of {missing}: its columns are {printable(', '.join(table.header), 300)}.")
+    for row in table.rows:
+        entries[row[file]].append(tuple(row[place] for place in columns))
+    return dict(entries)
+
+
+def _resolved(entries: Mapping[str, list[tuple[str, ...]]], labels: Labels, source: str) -> dict[str, Classes]:
+    """The classes that the texts name; photos of which none is said are left out."""
+    indices: dict[str, int | None] = {}
+    errors: dict[str, Misuse] = {}
+
+    def index(text: str) -> int | None:
+        if text not in indices:
+            try:
+                found = class_index(text, labels)
+                indices[text] = found if found >= 0 and (not labels or found < len(labels)) else None
+            except Misuse as error:
+                indices[text], errors[text] = None, error
+        return indices[text]
+
+    def classes(text: str) -> Classes | None:
+        """Those of one cell; None where one of them is unknown."""
+        parts = [text] if index(text) is not None else [part.strip() for part in text.split("|") if part.strip()]
+        found = tuple(index(part) for part in parts)
+        return None if None in found else tuple(dict.fromkeys(i for i in found if i is not None))
+
+    resolved, unknown = dict[str, Classes](), Counter[str]()
+    for photo, rows in entries.items():
+        found = list[int]()
+        for cells in rows:
+            said = {cell: classes(cell) for cell in cells if cell}
+            known = {frozenset(each): each for each in said.values() if each}
+            if len(known) > 1:
+                names = " and ".join(f"{quoted(cell)} ({', '.join(map(str, each))})" for cell, each in said.items() if each)
+                raise BadParameter(
+                    f"{source}: the columns of {photo} say different classes of this model: {names}. Are the model's labels "
+                    "in another order? Else leave one column out."
+                )
+            if said and not known:
+                unknown[next(iter(said))] += 1
+            found += next(iter(known.values()), ())
+        if found:
+            resolved[photo] = tuple(dict.fromkeys(found))
+    if unknown:
+        raise BadParameter(_unknown(unknown, len(entries), errors, source, labels))
+    return resolved
+
+
+def _unknown(unknown: Counter[str], count: int, errors: Mapping[str, Misuse], source: str, labels: Labels) -> str:
+    some = ", ".join(f"{quoted(text, 60)} ({n})" for text, n in unknown.most_common(FEW)) + ", ..." * (len(unknown) > FEW)
+    first = unknown.most_common(1)[0][0]
+    why = str(errors.get(first, "")) or f"The model's classes are 0 to {len(labels or ()) - 1}."
+    return f"{source}: of {count} photos {unknown.total()} have a label that is not the model's: {some}. {why}"
+
+
+def _folders(photo: str) -> tuple[str, ...]:
+    """The name of the folder that a photo lies in; of a series of slices, which is a folder itself, also the one around it."""
+    path = Path(os.path.abspath(photo))
+    series = path if path.is_dir() else path.parent if is_dicom(path) else None
+    return (path.parent.name,) if series is None else (series.name, series.parent.name)
+
+
+def named_classes(classes: Iterable[int], labels: Labels) -> str:
+    """Classes in words: "tabby (281), tiger cat (282)"."""
+    names = [(name_of(labels, i), i) for i in classes]
+    return ", ".join(f"{printable(name, 100)} ({i})" if name else f"class {i}" for name, i in names)
+
+
+def _some(names: Iterable[str]) -> str:
+    every = [*names]
+    return printable(", ".join(every[:3]), 300) + ", ..." * (len(every) > 3)
