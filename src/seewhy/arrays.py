@@ -26,6 +26,19 @@ def first_of(output: Any) -> Any:
     return output[0] if isinstance(output, tuple | list) and output else output
 
 
+def softmax(logits: NDArray[Any]) -> NDArray[Any]:
+    """Rows of scores -> rows of probabilities; a single score is a binary logit."""
+    if logits.shape[1] == 1:
+        return 1 / (1 + np.exp(-logits))
+    e = np.exp(logits - logits.max(1, keepdims=True))
+    return e / e.sum(1, keepdims=True)
+
+
+def is_distribution(scores: NDArray[Any]) -> bool:
+    """Are these probabilities already, maybe rounded to two digits?"""
+    return scores.shape[1] > 1 and bool((scores >= 0).all()) and bool((abs(scores.sum(1) - 1) < 0.02).all())
+
+
 def described(value: Any) -> Any:
     """A parameter as it can be read, compared and sent: of pictures and long arrays what they are and their SHA-256."""
     if isinstance(value, list | tuple):

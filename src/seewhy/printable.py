@@ -9,6 +9,7 @@ JOINERS = "\u200c\u200d"  # without which emoji and several scripts fall apart
 VISIBLE = "\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u0890\u0891\u08e2"  # format characters, by Unicode, that are drawn
 EMPTY = "\u115f\u1160\u3164\uffa0"  # letters, by Unicode, of which nothing is drawn
 SAFE = re.compile(r"[ -~]*")  # ASCII that is drawn
+SECRET = ("header", "headers", "proxy")  # options of services that are never repeated: they may hold a password
 
 
 def printable(text: object, most: int = MOST, spaces: bool = False) -> str:

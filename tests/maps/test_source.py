@@ -7,12 +7,16 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from seewhy.maps.source import MapFacts, MethodFacts, ModelFacts, Predicted, Source, TargetFacts, source_from
+from seewhy.maps.source import ImageFacts, MapFacts, MethodFacts, ModelFacts, Predicted, Source, TargetFacts, source_from
+from seewhy.models.origin import Origin
 
-MODEL = ModelFacts("timm/mini", "mini.safetensors 0f3a", {"torch": "2.9"})
+MODEL = ModelFacts(
+    "timm/mini", "mini.safetensors 0f3a", {"torch": "2.9"}, {"spec": "timm/mini"}, "0f", {"dtype": "float32"}, {"threads": 2}
+)
+READ = ImageFacts("3b", (200, 100), {"kind": "Fit", "size": 64}, {"nibabel": "5"})
 METHOD = MethodFacts("grad-cam", {"signed": True}, "coarse")
 TARGET = TargetFacts("top 1", "logits", "in the box (1, 2, 3, 4)", 281, "tabby, tabby cat", 7.5, 0.25)
-MAP = MapFacts("cat.jpg", "layer4", 0.125, "receptive-field", "the last with a place", ("it is flat",), {"gap": 0.5})
+MAP = MapFacts("cat.jpg", "layer4", 0.125, "receptive-field", "the last with a place", ("it is flat",), {"gap": 0.5}, READ, 4)
 PREDICTED = Predicted(281, "tabby, tabby cat", 0.25)
 
 
@@ -36,14 +40,23 @@ def test_every_field_comes_from_the_part_that_knows_it():
         probability=0.25,
         predicted=PREDICTED,
         seconds=0.125,
-        versions={"torch": "2.9"},
+        versions={"torch": "2.9", "nibabel": "5"},
         caveat="coarse",
         warnings=("it is flat",),
         measured={"gap": 0.5},
         layer_why="the last with a place",
         place="in the box (1, 2, 3, 4)",
         geometry="receptive-field",
+        recipe={"spec": "timm/mini"},
+        prepare={"kind": "Fit", "size": 64},
+        weights_sha256="0f",
+        image_sha256="3b",
+        image_size=(200, 100),
+        conditions={"dtype": "float32"},
+        host={"threads": 2, "images_together": 4},
     )
+    assert made().host == {"threads": 2, "images_together": 4}
+    assert made().seconds == 0.125
 
 
 def test_a_map_that_looks_at_no_class_names_none_but_says_what_it_was_asked():
@@ -55,14 +68,28 @@ def test_a_map_that_looks_at_no_class_names_none_but_says_what_it_was_asked():
 
 def test_the_facts_of_a_model_are_its_own_and_do_not_follow_it():
     versions = {"torch": "2.9"}
-    model = SimpleNamespace(name="net", weights=None, untrained="", versions=lambda: versions)
+    model = SimpleNamespace(
+        name="net",
+        weights="tag",
+        untrained="head",
+        versions=lambda: versions,
+        origin=Origin({"spec": "net"}, True, "tag", "00"),
+        weights_sha256=lambda: "00",
+        conditions=lambda: {"device": "cpu"},
+        host=lambda: {"threads": 2},
+    )
     facts = ModelFacts.of(model)
     versions["torch"] = "3.0"
-    assert facts == ModelFacts("net", None, {"torch": "2.9"})
+    conditions = {"device": "cpu", "trusted": True}
+    assert facts == ModelFacts("net", "tag", {"torch": "2.9"}, {"spec": "net"}, "00", conditions, {"threads": 2}, "head")
+    model.weights_sha256 = lambda: "01"
+    assert ModelFacts.of(model).weights == "tag, changed since"
+    model.weights = "another tag"  # the person says what they are now
+    assert ModelFacts.of(model).weights == "another tag"
 
 
 def test_the_first_warning_is_that_of_weights_that_nobody_trained():
-    source = made(model=ModelFacts("net", "random, seed 0", {}, "random weights"))
+    source = made(model=ModelFacts("net", "random, seed 0", {}, untrained="random weights"))
     assert source.warnings[0].startswith("random weights, which nobody trained")
     assert source.warnings[1:] == ("it is flat",)
 
@@ -73,10 +100,29 @@ def test_predicted_is_the_likeliest_class():
     assert Predicted.of(None, ["a"]) is None
 
 
-def test_json_lists_the_fields_in_their_order_and_comes_back_equal():
+def test_json_lists_the_fields_in_their_order_but_the_time_and_comes_back_equal():
     text = made().to_json()
-    assert [*json.loads(text)] == [field.name for field in fields(Source)]
-    assert Source.from_json(text) == made()
+    assert [*json.loads(text)] == [field.name for field in fields(Source) if field.name != "seconds"]
+    back = Source.from_json(text)
+    assert (back, back.host, back.seconds) == (made(), made().host, None)
+
+
+def test_neither_the_time_nor_the_machine_is_compared():
+    other = replace(made(), seconds=9.0, host={"threads": 64})
+    assert other == made()
+    assert other.comparable == made().comparable
+    assert {"seconds", "host"}.isdisjoint(made().comparable)
+    for fact in ("weights_sha256", "image_sha256"):
+        assert replace(made(), **{fact: "77"}) != made()
+        assert replace(made(), **{fact: "77"}).comparable != made().comparable
+
+
+def test_a_source_of_an_earlier_seewhy_lacks_what_it_did_not_know():
+    later = ("recipe", "prepare", "tile", "weights_sha256", "image_sha256", "image_size", "conditions", "host")
+    facts = {key: value for key, value in json.loads(made().to_json()).items() if key not in later}
+    back = Source.from_json(json.dumps({**facts, "seconds": 0.5}))
+    assert back.seconds == 0.5
+    assert [getattr(back, name) for name in later] == [{}, {}, {}, "", "", (), {}, {}]
 
 
 def test_what_json_has_no_number_for_comes_back_as_nan():

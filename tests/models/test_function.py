@@ -224,7 +224,7 @@ def test_the_source_says_what_was_asked():
         "mean_score": pytest.approx(m.values.mean(), rel=0.2),
         "largest_error": pytest.approx(m.error.max()),
     }
-    assert {*m.source.versions} == {"seewhy", "numpy", "python"}
+    assert {*m.source.versions} == {"seewhy", "numpy", "pillow", "python"}
     assert seewhy.wrap(linear).name == "linear"
     assert seewhy.wrap(Seen()).name == "Seen"
 

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 import seewhy
+from seewhy.arrays import softmax
 from seewhy.errors import BadParameter, NeedsGradients
-from seewhy.models.model import Evidence, Tokens, require, softmax
+from seewhy.models.model import Evidence, Tokens, require
 from seewhy.models.wrap import wrap
 from support import networks
 

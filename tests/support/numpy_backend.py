@@ -12,6 +12,7 @@ from torch import nn
 from seewhy.errors import NotApplicable
 from seewhy.models.backend.backend import Behind, LayerSight, LinearEnd, PassResult
 from seewhy.models.model import INPUT
+from seewhy.models.weights_digest import ALWAYS, NamedBytes, WeightsInMemory
 
 LAYERS = ("conv1", "relu1", "conv2", "relu2")
 
@@ -112,6 +113,12 @@ class NumpyNetwork:
 
     def versions(self) -> dict[str, str]:
         return {"by hand": "1"}
+
+    def weights(self) -> WeightsInMemory:
+        return WeightsInMemory((), lambda: (NamedBytes.of(name, array) for name, array in self.p.items()), ALWAYS)
+
+    def conditions(self) -> dict[str, str]:
+        return {"device": "cpu"}
 
 
 def _convolved(a: NDArray[Any], w: NDArray[Any], b: NDArray[Any], stride: int, padding: int) -> NDArray[Any]:

@@ -109,10 +109,12 @@ def test_cells_that_moved_on_the_photo_are_noticed(path, made_heatmap):
 
 
 def test_nothing_of_this_machine_is_kept_and_equal_maps_are_not_written_again(path, made_heatmap):
-    heatmap = made_heatmap(SLOPE, image="/home/me/photos/cat.jpg", seconds=3.0)
+    here = {"recipe": {"spec": "/home/me/net.pt2"}, "host": {"threads": 64}, "conditions": {"mkldnn": True}}
+    heatmap = made_heatmap(SLOPE, image="/home/me/photos/cat.jpg", seconds=3.0, **here)
     assert write_golden(heatmap, path)
     source = Heatmap.source_of(path)
-    assert (source.image, source.seconds) == ("cat.jpg", 0)
+    assert (source.image, source.seconds) == ("cat.jpg", None)
+    assert (source.recipe, source.host, source.conditions) == ({}, {}, {})
     first = path.read_bytes()
     assert not write_golden(replace(heatmap, source=replace(heatmap.source, seconds=4.0)), path)
     assert path.read_bytes() == first

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from seewhy.printable import quoted
+from seewhy.printable import SECRET, quoted
 
 from .printing import apart, safe_logs, say
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 FAMILIES = ("demo/honest", "demo/shortcut", "demo/flat", "torchvision/", "timm/", "hf/", "keras/")
 FETCHED = ("torchvision/", "timm/", "hf/", "keras/")  # whose weights may have to be fetched
 LONGEST, DEEPEST = 10_000, 50  # of a literal: characters; brackets, and signs in a row
-SECRET = ("header", "headers", "proxy")  # options of services that are not repeated
 COUNT = click.IntRange(1, 10**6)  # of images at once, of pixels: more than any command means
 
 OUT = click.option(

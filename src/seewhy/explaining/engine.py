@@ -25,6 +25,7 @@ from seewhy.targets.target import PerImage, Unit, name_of, named
 from .batching import Collector, batched, of_an_image
 from .case import Answered, Case
 from .findings import Finding, TargetGroup, aims, clean, here, target_groups
+from .image_facts import image_facts
 from .recipe import Recipe
 
 
@@ -110,6 +111,7 @@ def _maps_of(model: Any, batch: Batch, place: int, methods: Any, targets: Any, l
     facts, seconds = ModelFacts.of(model), (perf_counter() - start) / n
     maps = []
     for i in range(n):
+        read = image_facts(batch, i, model.prepare)
         bad = {id(group): _bad_layer(group, i) for group in groups}
         for t, target in enumerate(targets):
             (group,) = (group for group in groups if t in group.at)
@@ -137,6 +139,8 @@ def _maps_of(model: Any, batch: Batch, place: int, methods: Any, targets: Any, l
                         layer_why=case.why(layer),
                         warnings=tuple(map(printable, batch.notes[i] + doubts)),
                         measured=measured,
+                        read=read,
+                        together=n,
                     ),
                 )
                 maps.append(_heatmap(finding, cells, layer, k, i, batch, source, place + i))

@@ -1,16 +1,14 @@
 """What a file that explains itself tells: what made it, what it takes and gives, and where the cells of its maps lie."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, is_dataclass
 from typing import Any
 
 from seewhy import __version__
-from seewhy.arrays import described
 from seewhy.images.places import Cells
 from seewhy.json_text import as_json
 from seewhy.maps.heatmap import Heatmap
 from seewhy.methods.making.method import Method
-from seewhy.prepare.callable_fit import CallableFit
+from seewhy.prepare.facts import facts_of as prepare_facts
 
 
 def facts_of(model: Any, method: Method, heatmap: Heatmap, size: Sequence[int], fixed: bool, single: bool) -> str:
@@ -37,7 +35,7 @@ def facts_of(model: Any, method: Method, heatmap: Heatmap, size: Sequence[int], 
         "class_label": source.label if fixed else None,
         "scores": source.scores,
         "labels": None if model.labels is None else [*model.labels],
-        "prepare": _preparation(model.prepare),
+        "prepare": prepare_facts(model.prepare) or None,
         "images": {"shape": [n, *size], "dtype": "float32"},
         "maps": {
             "shape": [n, *grid],
@@ -46,12 +44,3 @@ def facts_of(model: Any, method: Method, heatmap: Heatmap, size: Sequence[int], 
         },
         "versions": source.versions,
     })  # fmt: skip
-
-
-def _preparation(prepare: Any) -> Any:
-    """How photos are prepared, by its numbers; of a person's own code only what it is called."""
-    if isinstance(prepare, CallableFit):
-        return {"kind": "code", "code": described(prepare.prepare)}
-    return (
-        {"kind": type(prepare).__name__, **asdict(prepare)} if is_dataclass(prepare) and not isinstance(prepare, type) else None
-    )

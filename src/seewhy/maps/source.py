@@ -37,7 +37,10 @@ class Predicted:
 
 @dataclass(frozen=True)
 class Source:
-    """Everything needed to make the map again, and to know what it says."""
+    """Everything needed to make the map again, and to know what it says.
+
+    Two are equal where all that another run has to share is: `seconds` and `host` are not compared.
+    """
 
     image: str
     model: str
@@ -52,7 +55,7 @@ class Source:
     score: float | None  # the explained score
     probability: float | None  # softmax of the class explained
     predicted: Predicted | None  # what the network took the image for; None where only a part of it ran
-    seconds: float  # per image, for all maps of the call
+    seconds: float | None = field(compare=False)  # per image, for all maps of the call; None of a saved map
     versions: Mapping[str, str]
     caveat: str = ""  # what is known against the method
     warnings: tuple[str, ...] = ()  # why this map is empty or suspect
@@ -60,16 +63,16 @@ class Source:
     layer_why: str = ""  # this layer was looked at, where nobody named one
     place: str = ""  # of what is explained, where it is no class of the whole image: "in the box (31, 59, 207, 302)"
     geometry: str = "plain"  # how its cells are drawn: where they look in their "receptive-field", or evenly
-    recipe: Mapping[str, Any] = field(default_factory=dict)  # what `load` made the model of; empty where it was wrapped by hand
-    prepare: Mapping[str, Any] = field(default_factory=dict)  # every number of the preprocessing
-    tile: Mapping[str, Any] = field(default_factory=dict)  # of an image explained by tiles: their size and overlap
-    weights_sha256: str = ""  # of the weights as they were in memory
-    image_sha256: str = ""  # of the image's pixels, upright
-    image_size: tuple[int, ...] = ()  # as `Heatmap.size`
-    conditions: Mapping[str, Any] = field(
+    recipe: Mapping[str, Any] = field(default_factory=dict)  # `load(**recipe)` makes the model again; empty of one wrapped
+    prepare: Mapping[str, Any] = field(default_factory=dict)  # every number of the preprocessing; empty of a prepared array
+    tile: Mapping[str, Any] = field(
         default_factory=dict
-    )  # dtype, device, backend and its settings that change the numbers
-    host: Mapping[str, Any] = field(default_factory=dict)  # of the machine: threads, processor; not compared
+    )  # of an image explained by tiles: their sides, their overlap, and what was `asked`
+    weights_sha256: str = ""  # of the weights as they were in memory
+    image_sha256: str = ""  # of the image's pixels, upright; of a prepared array its numbers, of a volume voxels and affine
+    image_size: tuple[int, ...] = ()  # as `Heatmap.size`
+    conditions: Mapping[str, Any] = field(default_factory=dict)  # precision, device, backend, settings that change the numbers
+    host: Mapping[str, Any] = field(default_factory=dict, compare=False)  # machine, threads: the rounding at most
 
     @property
     def caption(self) -> str:
@@ -94,13 +97,25 @@ class Source:
         return f"{self.caption} of {printable(self.model, MOST)} on {printable(self.image, MOST)}"
 
     def to_json(self) -> str:
-        """As one JSON object in ASCII; numbers that JSON does not have become null (see `json_text.as_json`)."""
-        return as_json(self.facts)
+        """As one JSON object in ASCII, as saved files carry it: without `seconds`, so that two equal runs write equal files.
+
+        Numbers that JSON does not have become null (see `json_text.as_json`).
+        """
+        return as_json({name: value for name, value in self.facts.items() if name != "seconds"})
 
     @property
     def facts(self) -> dict[str, Any]:
         """All of it, by name."""
         return asdict(self)
+
+    @property
+    def comparable(self) -> dict[str, Any]:
+        """All that another run of the same has to share, which `==` looks at, too: not the time that it took, nor the machine.
+
+        As `from_json` gives it, so that the facts of a file and of a new map can be held against each other.
+        """
+        facts = type(self).from_json(self.to_json()).facts
+        return {f.name: facts[f.name] for f in fields(self) if f.compare}
 
     @classmethod
     def from_json(cls, text: str) -> "Source":
@@ -109,7 +124,7 @@ class Source:
         if not isinstance(content, dict):
             raise ValueError(f"it is a {type(content).__name__}, and no object")
         kinds = {f.name: f for f in fields(cls)}
-        facts = {key: _tuples(value) for key, value in with_bytes(content).items() if key in kinds}
+        facts = {"seconds": None, **{key: _tuples(value) for key, value in with_bytes(content).items() if key in kinds}}
         if predicted := facts.get("predicted"):
             facts["predicted"] = _made(Predicted, predicted)
         if isinstance(measured := facts.get("measured"), dict):  # of which JSON does not know NaN
@@ -124,11 +139,35 @@ class ModelFacts:
     name: str
     weights: str | None
     versions: Mapping[str, str]
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    weights_sha256: str = ""
+    conditions: Mapping[str, Any] = field(default_factory=dict)
+    host: Mapping[str, Any] = field(default_factory=dict)
     untrained: str = ""  # the weights that nobody trained, in words
 
     @classmethod
     def of(cls, model: Any) -> "ModelFacts":
-        return cls(model.name, model.weights, dict(model.versions()), model.untrained)
+        origin, sha256 = model.origin, model.weights_sha256()
+        return cls(
+            model.name,
+            origin.weights_now(model.weights, sha256),
+            dict(model.versions()),
+            dict(origin.recipe),
+            sha256,
+            {**model.conditions(), **({"trusted": True} if origin.trusted else {})},
+            dict(model.host()),
+            model.untrained,
+        )
+
+
+@dataclass(frozen=True)
+class ImageFacts:
+    """What a Source says of the image, and of what was done to it before the network saw it."""
+
+    sha256: str = ""
+    size: tuple[int, ...] = ()
+    prepare: Mapping[str, Any] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)  # of what read it
 
 
 @dataclass(frozen=True)
@@ -169,6 +208,8 @@ class MapFacts:
     layer_why: str = ""
     warnings: tuple[str, ...] = ()
     measured: Mapping[str, float] = field(default_factory=dict)
+    read: ImageFacts = ImageFacts()
+    together: int = 1  # images that shared the pass
 
 
 def source_from(
@@ -190,13 +231,20 @@ def source_from(
         probability=target.probability,
         predicted=predicted,
         seconds=this.seconds,
-        versions=model.versions,
+        versions={**model.versions, **this.read.versions},
         caveat=method.caveat,
         warnings=(*warned(model.untrained), *this.warnings),
         measured=this.measured,
         layer_why=this.layer_why,
         place=target.place,
         geometry=this.geometry,
+        recipe=model.recipe,
+        prepare=this.read.prepare,
+        weights_sha256=model.weights_sha256,
+        image_sha256=this.read.sha256,
+        image_size=this.read.size,
+        conditions=model.conditions,
+        host={**model.host, "images_together": this.together},
     )
 
 

@@ -3,14 +3,12 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from copy import copy
-from platform import python_version
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seewhy import __version__
-from seewhy.arrays import Array, first_of, numbers
+from seewhy.arrays import Array, first_of, is_distribution, numbers, softmax
 from seewhy.errors import BadNetwork, BadParameter, InSpace, NeedsGradients, SeewhyError
 from seewhy.images.inputs import Images
 from seewhy.images.places import Extent
@@ -22,7 +20,8 @@ from seewhy.targets.suggest import suggestion
 from seewhy.untrained import ADVICE, untrained
 
 from .hazard import NOTE, WARNING, Hazard
-from .model import GIVEN, SCORES_ALONE, TRY, Answer, Examination, softmax
+from .model import GIVEN, SCORES_ALONE, TRY, Answer, Examination
+from .origin import NO_ORIGIN, Origin, ground, machine
 from .pace import Pace
 from .settings import BATCH, Settings
 
@@ -42,6 +41,7 @@ class KnownFunction:
     distribution: bool | None = None
     step: float = 0.0
     versions: Mapping[str, str] = {}
+    sha256: str = ""  # of the file that holds its weights, as a whole
 
     def __call__(self, images: NDArray[Any]) -> Any:  # as `wrap` says of a function
         raise NotImplementedError
@@ -69,6 +69,7 @@ class FunctionModel:
         self.explains = settings.scores or GIVEN
         self.requested_batch_size = settings.batch_size
         self.weights = settings.weights
+        self.origin: Origin = NO_ORIGIN
         self.known = function if isinstance(function, KnownFunction) else KnownFunction()
         self.aims: tuple[Pinned, ...] = ()  # what is read of all that it gives, of a model made by `aimed`
 
@@ -116,7 +117,20 @@ class FunctionModel:
         return None
 
     def versions(self) -> Mapping[str, str]:
-        return {"seewhy": __version__, "numpy": np.__version__, "python": python_version(), **self.known.versions}
+        """The versions of all libraries that a map depends on, as far as they are known."""
+        return {**ground(), **self.known.versions}
+
+    def weights_sha256(self) -> str:
+        """The SHA-256 of the file that holds its weights; "" of any other function, whose weights nobody can see."""
+        return self.known.sha256
+
+    def conditions(self) -> Mapping[str, Any]:
+        """What is known of where and how it runs."""
+        return {"backend": "function"}
+
+    def host(self) -> Mapping[str, Any]:
+        """The machine that asks it."""
+        return machine()
 
     def answer(self, x: Array) -> Answer:
         """The scores of images x (n, c, *space)."""
@@ -299,10 +313,8 @@ def _check(settings: Settings) -> None:
     if settings.device is not None or settings.dtype is not None:
         raise BadParameter("A function runs where it runs: leave device= and dtype= out.")
     if (settings.inputs, settings.output, settings.task, settings.grid, settings.tokenizer) != (None, None, None, None, None):
-        raise BadParameter(
-            "inputs=, output=, task=, grid= and tokenizer= are for torch networks; let the function itself take images to "
-            "scores."
-        )
+        only = "inputs=, output=, task=, grid= and tokenizer= are for torch networks"
+        raise BadParameter(f"{only}; let the function itself take images to scores.")
     if settings.takes not in TAKES:
         raise BadParameter(f"takes={settings.takes!r}: the function takes {' or '.join(TAKES)} images.")
 
@@ -315,8 +327,3 @@ def _pixels(prepare: Any) -> Mapping[str, Any]:
             'crop and interpolation. For more, wrap(function, takes="float", prepare=...).'
         )
     return {**PIXELS, **(prepare or {})}
-
-
-def is_distribution(scores: NDArray[Any]) -> bool:
-    """Are these probabilities already, maybe rounded to two digits?"""
-    return scores.shape[1] > 1 and bool((scores >= 0).all()) and bool((abs(scores.sum(1) - 1) < 0.02).all())

@@ -21,6 +21,7 @@ from seewhy.printable import printable
 from seewhy.targets.labels import read_labels
 
 from .model import Differentiable, Model
+from .origin import recipe_of
 from .wrap import wrap
 
 
@@ -54,6 +55,7 @@ def load(
             "What is a network already: seewhy.wrap(network)."
         )
     source, name = source_of(str(spec))
+    recipe = recipe_of(str(spec), weights=weights, labels=labels, options=options, **as_wrap)
     weights = None if weights is not None and not str(weights) else weights
     labels, said = read_labels(labels), str(spec).partition("?")[0]  # a query may hold a secret
     request = Request(str(spec), name, weights, dict(options or {}), trust, labels, as_wrap.get("output"))
@@ -65,11 +67,14 @@ def load(
     if isinstance(loaded.prepare, Unscaled) and isinstance(settings["prepare"], Mapping):
         settings["prepare"] = loaded.prepare.said(settings["prepare"])
     if isinstance(loaded.network, Model):
-        return _with_settings(loaded.network, labels, str(spec), as_wrap)
-    torch = sys.modules.get("torch")
-    if torch is not None and isinstance(loaded.network, torch.nn.Module):
-        loaded.network.eval()
-    return wrap(loaded.network, labels=labels or loaded.labels, weights=loaded.weights, **settings)
+        model = _with_settings(loaded.network, labels, str(spec), as_wrap)
+    else:
+        torch = sys.modules.get("torch")
+        if torch is not None and isinstance(loaded.network, torch.nn.Module):
+            loaded.network.eval()
+        model = wrap(loaded.network, labels=labels or loaded.labels, weights=loaded.weights, **settings)
+    model.origin = model.origin._replace(recipe=recipe, trusted=trust)
+    return model
 
 
 class ModelSource(NamedTuple):
@@ -171,8 +176,6 @@ def _with_settings(model: Any, labels: Any, spec: str, as_wrap: Mapping[str, Any
     if {*stray} - {"prepare"}:
         raise BadParameter(f"{spec} is a seewhy model already: give {', '.join(stray)} to `wrap` where it is made.")
     prepare = as_wrap.get("prepare")
-    if labels is None and prepare is None:
-        return model
     model = copy(model)  # the person's code may hold it, and it stays as it is there
     if labels is not None:
         model.labels = read_labels(labels)

@@ -24,6 +24,7 @@ from seewhy.targets.aim import Aim, ImageView, Pinned
 from seewhy.targets.target import Target
 
 from .hazard import Hazard
+from .origin import Origin
 from .pace import Pace
 from .rule import Rule
 
@@ -199,6 +200,7 @@ class Model(Protocol):
     explains: str  # one of SCORES, or "activation" of a model of units
     no_classes: str  # why no class can be explained; "" where one can
     prepare: Preparer | None  # of photos, volumes or clips
+    origin: Origin  # what it was made of
 
     def takes_signals(self) -> bool: ...  # batches (n, c, l)
     def unchanged(self) -> AbstractContextManager[Any]: ...  # inside, edits of the network are looked for once
@@ -213,6 +215,9 @@ class Model(Protocol):
     def examine(self, x: Array) -> Examination: ...  # with one image (1, c, *space)
     def colour(self, level: int) -> NDArray[Any] | None: ...  # a grey as the network sees it (c,), if it prepares photos
     def versions(self) -> Mapping[str, str]: ...
+    def weights_sha256(self) -> str: ...  # of the weights as they are in memory now; "" where they cannot be seen
+    def conditions(self) -> Mapping[str, Any]: ...  # precision, device, backend, and its settings that change the numbers
+    def host(self) -> Mapping[str, Any]: ...  # the machine, of which at most the rounding depends
     def aimed(self, aims: Sequence[Aim], x: Array, view: ImageView) -> tuple[Any, tuple[Pinned, ...]]: ...  # a model to score
 
 
@@ -266,14 +271,6 @@ def require(
     if model.gives.isdisjoint([kind] if isinstance(kind, str) else kind):
         gives = "no gradients" if "layers" in model.gives else "scores only"
         raise NeedsGradients(f"{who}; {name or model.name} gives {gives}. {instead}")
-
-
-def softmax(logits: NDArray[Any]) -> NDArray[Any]:
-    """Rows of scores -> rows of probabilities; a single score is a binary logit."""
-    if logits.shape[1] == 1:
-        return 1 / (1 + np.exp(-logits))
-    e = np.exp(logits - logits.max(1, keepdims=True))
-    return e / e.sum(1, keepdims=True)
 
 
 class Tokens(NamedTuple):

@@ -13,6 +13,7 @@ from seewhy.targets.labels import read_labels
 
 from .function import FunctionModel
 from .model import SCORES, Model
+from .origin import Origin
 from .settings import Settings
 
 
@@ -93,7 +94,10 @@ def wrap(
         if params is not None and not adapter.params:
             kind = type(network).__name__
             raise BadParameter(f"params= are of functions of JAX and modules of Flax; {kind} holds its own weights.")
-        return getattr(import_module(adapter.module), adapter.model)(network, settings)
+        model = getattr(import_module(adapter.module), adapter.model)(network, settings)
+        if weights is not None:  # what is said of the weights is true as long as they stay as they are
+            model.origin = Origin(weights=weights, weights_sha256=model.weights_sha256())
+        return model
     if not callable(network) or isinstance(network, type):
         if isinstance(network, Model) and not isinstance(network, type):
             raise BadParameter(f"{network.name} is a seewhy model already: ask methods with it, or wrap its network anew.")

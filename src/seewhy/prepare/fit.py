@@ -60,6 +60,8 @@ class Fit:
         mean, std = _numbers("mean", self.mean), _numbers("std", self.std)
         if mean.size not in (1, 3) or std.size not in (1, 3) or not (std > 0).all():
             raise BadParameter(f"mean={self.mean}, std={self.std}: give one number or three of each, std above zero.")
+        for name, numbers in (("mean", mean), ("std", std)):  # the same numbers are the same Fit, however they were written
+            object.__setattr__(self, name, tuple(numbers.tolist()) if numbers.ndim else float(numbers))
 
     def __call__(self, photo: Image.Image) -> NDArray[np.float32]:
         whole = self._resized(photo.size)

@@ -32,8 +32,9 @@ from seewhy.maps.source import Source
 from seewhy.maps.stored_source import source_of
 from seewhy.printable import printable, quoted
 
-QUESTION = ("method", "params", "layer", "target", "place", "scores")  # facts of a Source that make it another question
+QUESTION = ("method", "params", "layer", "target", "place", "scores", "tile")  # facts of a Source that make it another question
 MOST = 2**28  # bytes of the arrays in a golden file
+OF_THIS_MACHINE: dict[str, Any] = {"seconds": None, "recipe": {}, "conditions": {}, "host": {}}  # as a golden Source has them
 SMALL = 16  # pixels a side of the copy of the photo
 LEVELS = 3.0  # of 255, by which the mean of that copy's values may differ: decoders of JPEG differ by less
 NEAR = 0.5  # pixels by which the part of the photo that the network sees may differ
@@ -98,7 +99,7 @@ def assert_explanation_golden(
 def write_golden(heatmap: Heatmap, path: Path) -> bool:
     """Write the golden file of a map, whole or not at all, if there is none that says the same; was it written?
 
-    The Source in it has the photo's name without its folder, and no seconds: nothing that differs between machines.
+    The Source in it has the photo's name without its folder, and nothing else that differs between machines.
     """
     if path.is_file():
         try:
@@ -107,7 +108,7 @@ def write_golden(heatmap: Heatmap, path: Path) -> bool:
                 return False
         except BadImage:
             pass  # what it is replaced for
-    source = replace(heatmap.source, image=_bare(heatmap.source.image), seconds=0.0)
+    source = replace(heatmap.source, image=_bare(heatmap.source.image), **OF_THIS_MACHINE)
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path, of=f"the golden map of {heatmap.source.image}") as beside:
         npz_writer(overlay_of(heatmap), source, None, None, None)(beside)

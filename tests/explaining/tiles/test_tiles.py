@@ -16,8 +16,8 @@ from support.tiling import HIRES, WINDOWS, Summed, both, dense, lie_alike, noise
 
 def test_tiles_step_by_whole_cells_and_the_last_ends_with_the_image() -> None:
     _, joined = both(dense(2), noise(101, 96), "hires-cam", "3", tile=48, overlap=25)
-    assert joined.source.params["tile"] == (47, 48)  # not 48: cells are two pixels apart, and so the last tile begins on one
-    assert joined.source.params["overlap"] == (25, 26)  # nor 25
+    assert joined.source.tile["tile"] == (47, 48)  # not 48: cells are two pixels apart, and so the last tile begins on one
+    assert joined.source.tile["overlap"] == (25, 26)  # nor 25
     assert joined.source.measured["tiles"] == 4 * 4  # begin at 0, 22, 44, and 54 or 48
     assert joined.values.shape == (51, 48)
 
@@ -55,7 +55,7 @@ def test_what_pools_over_the_whole_image_is_no_grid_to_step_by() -> None:
     for side, width, fits in ((64, 125, 61), (900, 1797, 893)):  # that is, looked at as a whole, and in a corner
         x = np.ones((1, 3, side, width), np.float32)
         (joined,) = seewhy.explain(seewhy.wrap(network), x, "gradient", 1, tile=side)
-        assert joined.source.params["tile"] == (side, fits)
+        assert joined.source.tile["tile"] == (side, fits)
         assert (width - fits) % 8 == 0
 
 
@@ -70,7 +70,7 @@ def test_a_network_of_one_size_gets_tiles_of_that_size() -> None:
         model = seewhy.wrap(Fixed(nn.Conv2d(3, 4, 4, stride=4), nn.ReLU(), *head).eval())
         for method in ("gradient", "hires-cam"):
             (joined,) = seewhy.explain(model, noise(70, 49).astype(np.float32), method, 1, tile=32)
-            assert joined.source.params["tile"] == (32, 32)
+            assert joined.source.tile["tile"] == (32, 32)
 
 
 def test_large_tiles_go_one_by_one_unless_a_person_says_how_many() -> None:
@@ -132,12 +132,12 @@ def test_each_image_has_its_own_target_and_its_place() -> None:
 def test_an_image_within_a_tile_is_explained_plainly() -> None:
     plain, joined = both(dense(2), noise(40, 30), "grad-cam", "3", tile=64)
     np.testing.assert_array_equal(joined.values, plain.values)
-    assert "tile" not in joined.source.params
+    assert joined.source.tile == {}
 
 
 def test_a_side_shorter_than_a_tile_is_not_cut() -> None:
     plain, joined = both(dense(2), noise(30, 96), "hires-cam", "3", tile=48, overlap=40)
-    assert joined.source.params["tile"] == (30, 48)
+    assert joined.source.tile["tile"] == (30, 48)
     same(joined.values, plain.values)
 
 
@@ -256,7 +256,7 @@ def test_a_network_whose_tiles_cannot_be_a_cell_smaller_gets_them_as_asked() -> 
 
     model = seewhy.wrap(Net().eval())
     (joined,) = seewhy.explain(model, np.ones((1, 3, 301, 400), np.float32), "gradient", 1, tile=300)
-    assert joined.source.params["tile"] == (300, 300)
+    assert joined.source.tile["tile"] == (300, 300)
 
 
 def test_what_is_pinned_on_one_whole_image_is_no_question_to_tiles() -> None:

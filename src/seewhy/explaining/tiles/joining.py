@@ -34,6 +34,7 @@ class Plan(NamedTuple):
     view: Spans  # what the network sees of a tile: of each axis the edges (low, high)
     starts: tuple[list[int], ...]  # where tiles begin, along each axis
     size: int  # how many tiles are explained at once
+    asked: Mapping[str, Any]  # the arguments `tile` and `overlap` of `explain`, as far as they were given
 
     @property
     def places(self) -> list[TileIndex]:
@@ -144,7 +145,8 @@ class Join:
         source = replace(
             source,
             image=whole.name,
-            params={**source.params, "tile": self.plan.sides, "overlap": self.plan.overlap},
+            **whole.facts(),
+            tile={"tile": self.plan.sides, "overlap": self.plan.overlap, "asked": self.plan.asked},
             predicted=source.predicted and fixed.predicted,
             score=None if source.score is None else score,
             probability=None if source.probability is None else chance,

@@ -9,11 +9,14 @@ import numpy as np
 from PIL import Image
 
 from seewhy.arrays import numbers
+from seewhy.images.digest import image_sha256, pixels_sha256
 from seewhy.images.inputs import Images, PreparedBatch
 from seewhy.images.photo import Photo, read
 from seewhy.images.places import Extent, Grid, Spans
+from seewhy.maps.source import ImageFacts
 from seewhy.prepare.batch import Batch
 
+ROWS = 1024  # of a picture that is read in parts, at once
 MOST_PIXELS = 2**26  # a larger picture that is read in parts is not read whole to be shown: that would take 200 MB
 Sides = tuple[int, ...]
 
@@ -36,6 +39,14 @@ class LargeImage(ABC):
     def picture(self) -> Any:
         """The whole image as it was given; None for a prepared array, and for an image that is too large to be shown."""
         return None
+
+    @abstractmethod
+    def sha256(self) -> str:
+        """Of the whole image, as `image_sha256` has it."""
+
+    def facts(self) -> dict[str, Any]:
+        """What a Source says of the whole image, in place of what it says of a tile."""
+        return {"image_sha256": self.sha256(), "image_size": tuple(map(int, self.space[::-1]))}
 
     def box(self, view: Spans) -> Extent | Grid:
         """The part of the image that the network saw, from its edges (low, high) along each axis."""
@@ -64,6 +75,9 @@ class Decoded(LargeImage):
     def picture(self) -> Image.Image:
         return self.decoded.pixels
 
+    def sha256(self) -> str:
+        return image_sha256(self.decoded.pixels)
+
 
 @dataclass(frozen=True, eq=False)
 class PixelArray(LargeImage):
@@ -82,17 +96,23 @@ class PixelArray(LargeImage):
     def picture(self) -> Image.Image | None:
         return read(self.array, self.name).pixels if np.prod(self.space) <= MOST_PIXELS else None
 
+    def sha256(self) -> str:
+        rows = range(0, self.space[0], ROWS)
+        parts = (self.part((row, 0), (min(ROWS, self.space[0] - row), self.space[1])) for row in rows)
+        return pixels_sha256("RGB", (self.space[1], self.space[0]), (part.pixels.tobytes() for part in parts))
+
 
 @dataclass(frozen=True, eq=False)
 class PreparedArray(LargeImage):
     """A prepared array (c, *space), maybe a numpy.memmap.
 
-    batch: for a volume, a clip or a signal, the batch that the model prepared from it.
+    batch: for a volume, a clip or a signal, the batch that the model prepared from it; read: what is known of that.
     """
 
     array: Any
     name: str
     batch: Batch | None = None
+    read: ImageFacts | None = None
     is_photo = False
 
     @property
@@ -108,6 +128,14 @@ class PreparedArray(LargeImage):
     def picture(self) -> Any:
         given = self.batch and self.batch.photos[0]
         return given.pixels if given else None
+
+    def sha256(self) -> str:
+        return self.read.sha256 if self.read else image_sha256(self.array)
+
+    def facts(self) -> dict[str, Any]:
+        if self.read is not None:
+            return {"image_sha256": self.read.sha256, "image_size": self.read.size, "prepare": self.read.prepare}
+        return super().facts() if len(self.space) == 2 else {**super().facts(), "image_size": tuple(map(int, self.space))}
 
     def box(self, view: Spans) -> Extent | Grid:
         if self.batch is not None:

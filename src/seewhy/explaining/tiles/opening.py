@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from seewhy.explaining.image_facts import image_facts
 from seewhy.images.inputs import Images, PreparedBatch, is_clip
 from seewhy.images.photo import Photo, read
 from seewhy.images.volume import Volume
@@ -33,7 +34,7 @@ def large_images(images: PreparedBatch | list[Any], model: Any, first: int = 0) 
 
 def _ready(model: Any, image: Images, name: str = "") -> "PreparedArray":
     batch: Batch = next(iter(model.batches(image)))
-    return PreparedArray(batch.x[0], name or batch.names[0], batch)
+    return PreparedArray(batch.x[0], name or batch.names[0], batch, image_facts(batch, 0, model.prepare))
 
 
 def _photo(image: Any, name: str) -> LargeImage:

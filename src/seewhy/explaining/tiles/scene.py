@@ -1,6 +1,7 @@
 """A large TIFF that can be cut into tiles, each of which is read only when it is needed."""
 
 from dataclasses import dataclass
+from hashlib import file_digest
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -69,3 +70,8 @@ class RasterScene(LargeImage):
 
     def picture(self) -> Image.Image | None:
         return self.part((0, 0), self.space).pixels if np.prod(self.space) <= MOST_PIXELS else None
+
+    def sha256(self) -> str:
+        """Of the file, whose pixels are never in memory as a whole."""
+        with self.path.open("rb") as file:
+            return file_digest(file, "sha256").hexdigest()

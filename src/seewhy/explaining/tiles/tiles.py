@@ -113,7 +113,8 @@ def _explained(question: TileQuestion, tile: Any, overlap: Any) -> list[Heatmap]
     sides = tuple(map(min, _numbers("tile", tile, len(whole.space), 1), whole.space))
     if sides == whole.space:
         return [*question.explain(whole.together([whole.part((0,) * len(sides), sides)]), question.targets)]
-    plan = _plan(question, sides, overlap)
+    asked = {name: value for name, value in (("tile", tile), ("overlap", overlap)) if value is not None}
+    plan = _plan(question, sides, overlap, asked)
     fixed = _fixed(question, plan)
     joined: list[Join] = []
     try:
@@ -140,7 +141,7 @@ def _numbers(what: str, given: Any, d: int, least: int) -> tuple[int, ...]:
     return tuple(whole_number(side, f"{what}={quoted(given)}: a side", least, 10**9) for side in each)
 
 
-def _plan(question: TileQuestion, sides: tuple[int, ...], overlap: Any) -> Plan:
+def _plan(question: TileQuestion, sides: tuple[int, ...], overlap: Any, asked: Mapping[str, Any]) -> Plan:
     """How the image is cut.  Raises BadParameter where tiles would leave gaps.
 
     Where possible, the step from tile to tile is a whole number of cells of the layers' grids; the last tile ends where the
@@ -167,7 +168,7 @@ def _plan(question: TileQuestion, sides: tuple[int, ...], overlap: Any) -> Plan:
         step = _whole_cells(step, [pitches[axis] for pitches in cut.pitches]) if last else side
         starts.append([*range(0, last, step), last])
     few = 1 if question.single else question.model.at_once(cut.x.shape[2:], whole=True)
-    return Plan(question.whole, cut.sides, cut.view, tuple(starts), few)
+    return Plan(question.whole, cut.sides, cut.view, tuple(starts), few, asked)
 
 
 class Cut(NamedTuple):

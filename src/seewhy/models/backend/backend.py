@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from seewhy.images.places import Place
 from seewhy.models.rule import ReluRule
+from seewhy.models.weights_digest import WeightsInMemory
 
 NOTHING: Mapping[str, str] = {}
 
@@ -70,3 +71,5 @@ class Backend(Protocol):
     def linear_end(self, x: NDArray[Any], layers: Sequence[str]) -> LinearEnd: ...  # NotApplicable where there is none
     def behind(self, image: NDArray[Any], layer: str) -> Behind: ...  # of one image (c, *space)
     def versions(self) -> Mapping[str, str]: ...  # of all that a map depends on, beside seewhy and numpy
+    def weights(self) -> WeightsInMemory: ...  # as they are now
+    def conditions(self) -> Mapping[str, Any]: ...  # device, precision, and settings of the framework that change the numbers

@@ -9,14 +9,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seewhy.arrays import Array, numbers
+from seewhy.arrays import Array, is_distribution, numbers
 from seewhy.errors import BadParameter, NeedsGradients, NoSuchName, NotApplicable, closest
 from seewhy.images.inputs import Images, PreparedBatch, sort_out
 from seewhy.images.places import Gaze, Place
-from seewhy.models.function import FunctionModel, is_distribution
+from seewhy.models.function import FunctionModel
 from seewhy.models.model import INPUT, Answer, Attended, Bias, Evidence, Examination, Head, Layer, Trace, computes
 from seewhy.models.rule import Balanced, Relevance, Rule
 from seewhy.models.settings import BATCH, Settings
+from seewhy.models.weights_digest import WeightsDigest
 from seewhy.prepare.batch import Batch, batches, blank
 from seewhy.prepare.unscaled import of_any_scale
 from seewhy.targets.aim import Aim, ImageView, Pinned
@@ -43,7 +44,7 @@ class BackendModel(FunctionModel):
     def __init__(self, backend: Backend, settings: Settings) -> None:
         adapted = replace(settings, takes="float", device=None, dtype=None, inputs=None, output=None, task=None, grid=None)
         super().__init__(backend.output, adapted)
-        self.backend, self.task = backend, settings.task
+        self.backend, self.task, self.digest = backend, settings.task, WeightsDigest()
         self.gives = backend.gives
         self.explains, self.geometry = settings.scores or "logits", settings.geometry
         self.widest = False  # the default layer is the last of the widest maps
@@ -71,6 +72,12 @@ class BackendModel(FunctionModel):
 
     def versions(self) -> Mapping[str, str]:
         return {**super().versions(), **self.backend.versions()}
+
+    def weights_sha256(self) -> str:
+        return self.digest.of(self.backend.weights())
+
+    def conditions(self) -> Mapping[str, Any]:
+        return {"backend": self.backend.framework, **self.backend.conditions()}
 
     # scores
 
@@ -150,8 +157,7 @@ class BackendModel(FunctionModel):
         if self.widest and len({known[each].shape for each in maps}) > 1:
             name = max(reversed(maps), key=lambda each: known[each].shape[0])  # the last of equals
             width, *sides = known[name].shape
-            cells = "x".join(map(str, sides))
-            why = f"the last of the widest maps ({width} channels, {cells} cells) that the score rests on"
+            why = f"the last of the widest maps ({width} channels, {'x'.join(map(str, sides))} cells) that the score rests on"
         return name, self._layer(known[name])._replace(default=True, why=why)
 
     def _layer(self, each: LayerSight) -> Layer:
@@ -320,7 +326,5 @@ class BackendModel(FunctionModel):
     def _require_layers(self) -> None:
         if "layers" not in self.gives:
             more, instead = (" and gradients at the images", "gradient, ") if "gradients" in self.gives else ("", "")
-            raise NeedsGradients(
-                f"{self.name}, run by {self.backend.framework}, gives scores{more}, and no layers. "
-                f"Try {instead}occlusion, rise or lime."
-            )
+            gives = f"{self.name}, run by {self.backend.framework}, gives scores{more}, and no layers."
+            raise NeedsGradients(f"{gives} Try {instead}occlusion, rise or lime.")

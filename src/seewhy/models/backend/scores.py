@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seewhy.models.model import GIVEN, softmax
+from seewhy.arrays import softmax
+from seewhy.models.model import GIVEN
 
 TINY = np.finfo(float).tiny
 

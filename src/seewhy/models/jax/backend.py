@@ -19,6 +19,7 @@ from seewhy.models.backend.backend import NOTHING, Behind, LayerSight, LinearEnd
 from seewhy.models.backend.turning import plain, turned
 from seewhy.models.model import AT_IMAGE, INPUT, INSIDE
 from seewhy.models.rule import ReluRule
+from seewhy.models.weights_digest import ALWAYS, NEVER, NamedBytes, WeightsInMemory
 
 from .program import JaxProgram
 
@@ -70,6 +71,18 @@ class JaxBackend:
 
     def versions(self) -> Mapping[str, str]:
         return {"jax": jax.__version__, **self.network.versions()}
+
+    def weights(self) -> WeightsInMemory:
+        """All leaves of the state, by their paths in it; arrays of JAX cannot be written into."""
+        leaves, _ = jax.tree_util.tree_flatten_with_path(self.network.state())
+        arrays = [(jax.tree_util.keystr(path), leaf) for path, leaf in leaves]
+        looks = NEVER if all(isinstance(leaf, jax.Array) for _, leaf in arrays) else ALWAYS
+        return WeightsInMemory([leaf for _, leaf in arrays], lambda: (_bytes(*each) for each in arrays), looks)
+
+    def conditions(self) -> Mapping[str, Any]:
+        """Where JAX runs by default, and the precision that it computes in."""
+        precision = jax.config.jax_default_matmul_precision
+        return {"device": jax.default_backend(), "matmul_precision": precision, "x64": bool(jax.config.jax_enable_x64)}
 
     def _ready(self, x: NDArray[Any]) -> ProgramInUse:
         count = len(x)
@@ -170,3 +183,9 @@ def _filled(cotangent: NDArray[Any], output: Any) -> Any:
 def _within(axis: int) -> int:
     """An axis of a batch as one of a single image."""
     return axis if axis < 0 else axis - 1
+
+
+def _bytes(name: str, leaf: Any) -> NamedBytes:
+    """A leaf of the state; of a key for random numbers, the numbers that it is made of."""
+    keyed = isinstance(leaf, jax.Array) and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+    return NamedBytes.of(name, jax.random.key_data(leaf) if keyed else leaf)

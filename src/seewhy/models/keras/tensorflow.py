@@ -17,6 +17,7 @@ from seewhy.models.backend.backend import NOTHING, Behind, LayerSight, LinearEnd
 from seewhy.models.backend.turning import plain, turned
 from seewhy.models.model import INPUT, INSIDE
 from seewhy.models.rule import ReluRule
+from seewhy.models.weights_digest import ALWAYS, NamedBytes, WeightsInMemory
 
 from .call import At, KerasCall
 from .tensorflow_pass import TwoHalves
@@ -55,6 +56,21 @@ class KerasOnTensorFlow:
 
     def versions(self) -> Mapping[str, str]:
         return {"keras": f"{keras.__version__} on tensorflow", "tensorflow": tf.__version__}
+
+    def weights(self) -> WeightsInMemory:
+        """All variables, in the order in which Keras has them; TensorFlow does not count how often they are written to."""
+        held = self.call.model.variables
+        return WeightsInMemory(
+            (), lambda: (NamedBytes.of(f"{i:05} {each.name}", each.numpy()) for i, each in enumerate(held)), ALWAYS
+        )
+
+    def conditions(self) -> Mapping[str, Any]:
+        """Where TensorFlow runs, and its settings that change the numbers."""
+        return {
+            "device": "cuda" if tf.config.list_physical_devices("GPU") else "cpu",
+            "dtype": self.call.model.dtype_policy.name,
+            "tf32": tf.config.experimental.tensor_float_32_execution_enabled(),
+        }
 
     # passes
 

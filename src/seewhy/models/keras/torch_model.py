@@ -35,3 +35,6 @@ class TorchKerasModel(TorchModel):
 
     def versions(self) -> Mapping[str, str]:
         return {**super().versions(), "keras": f"{keras.__version__} on {keras.backend.backend()}"}
+
+    def conditions(self) -> Mapping[str, Any]:
+        return {**super().conditions(), "backend": "Keras on torch"}

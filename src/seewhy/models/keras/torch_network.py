@@ -195,6 +195,10 @@ class KerasNetwork(AdaptedNetwork):
             yield keras.device(str(first.device))
         yield keras.StatelessScope(state_mapping=[*self._weights()] if self.copied else [])
 
+    def weights_by_name(self) -> dict[str, Tensor]:
+        """The variables by their places, for Keras numbers the names of layers on through a process."""
+        return {f"{i:05} {each.name}": each.value for i, each in enumerate(self.model.value.variables)}
+
     def _weights(self) -> Iterator[tuple[Any, Tensor]]:
         for module, layer in [(self, self.model.value), *((part, part.layer.value) for part in self._parts())]:
             yield from zip(variables_of(layer), held_by(module), strict=True)

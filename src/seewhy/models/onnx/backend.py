@@ -15,6 +15,7 @@ from seewhy.errors import BadParameter, NeedsGradients, NotApplicable
 from seewhy.models.backend.backend import NOTHING, Behind, LayerSight, LinearEnd, PassResult
 from seewhy.models.model import LAYERS_ALONE
 from seewhy.models.rule import ReluRule
+from seewhy.models.weights_digest import NEVER, NamedBytes, WeightsInMemory
 
 from .batches import ArraysByName, RowBatches, as_floats, maps_of, rows_of
 from .ending import RESHAPING, GraphEnd, check, linear_of, origin
@@ -59,6 +60,14 @@ class OnnxBackend:
 
     def versions(self) -> Mapping[str, str]:
         return {"onnx": onnx.__version__, "onnxruntime": onnxruntime.__version__}
+
+    def weights(self) -> WeightsInMemory:
+        """All constants of the graph, by name."""
+        return WeightsInMemory((self.graph,), lambda: (NamedBytes.of(*each) for each in self.graph.numbers()), NEVER)
+
+    def conditions(self) -> Mapping[str, Any]:
+        """The provider of onnxruntime, which is asked for results that are the same each time."""
+        return {"provider": self.sessions.provider[0], **self.sessions.provider[1], "deterministic": True}
 
     def check(self) -> None:
         """Raise BadNetwork where onnxruntime cannot read the graph."""

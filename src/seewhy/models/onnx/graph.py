@@ -77,6 +77,17 @@ class OnnxGraph:
             return numpy_helper.to_array(tensor)
         return next((np.asarray(given[key]) for key in CONSTANTS if key in given), None)
 
+    def numbers(self) -> Iterator[tuple[str, NDArray[Any]]]:
+        """All constants of the graph itself, by name and in the order of the names: its weights."""
+        made = {name for name, node in self.made_by.items() if node.op_type == "Constant"}
+        for name in sorted({*self.constants, *made}):
+            value = self.value(name)
+            if value is not None:
+                yield name, value
+        for name, tensor in sorted(self.sparse.items()):
+            yield name, numpy_helper.to_array(tensor.values)
+            yield f"{name}, where", numpy_helper.to_array(tensor.indices)
+
     def depending(self, on: str, shapes: bool = False) -> set[str]:
         """The tensors whose numbers depend on those of that tensor, itself among them; with `shapes`, also on its shape."""
         found = {on}

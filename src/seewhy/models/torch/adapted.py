@@ -50,6 +50,10 @@ class AdaptedNetwork(nn.Module):
         super().__init__()
         self.ended = Foreign(OutputsHere())  # what stands in for the network writes to the same
 
+    def weights_by_name(self) -> dict[str, Tensor]:
+        """Its weights as the other framework has them, by names that are the same in each process."""
+        return {**dict(self.named_parameters()), **dict(self.named_buffers())}
+
     def leave_off(self, outputs: Iterable[tuple[Any, LeftOff]]) -> None:
         """Note what each output of the last pass was computed without."""
         self.ended.value.outputs = [(ref(output), left) for output, left in outputs if isinstance(output, Tensor)]

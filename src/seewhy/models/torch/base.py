@@ -1,12 +1,10 @@
 """What all torch models do, also those that cannot be read inside: give scores and answers, and let aims read their output."""
 
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from functools import partial
 from operator import attrgetter
-from platform import python_version
 from typing import Any, Self
 
 import numpy as np
@@ -14,11 +12,11 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from seewhy import __version__
 from seewhy.arrays import Array
 from seewhy.images.inputs import Images, PreparedBatch, sort_out
 from seewhy.lru import Recent
 from seewhy.models.model import Answer
+from seewhy.models.origin import NO_ORIGIN, Origin, ground
 from seewhy.models.pace import cheapest
 from seewhy.models.settings import BATCH, COPIES, Settings
 from seewhy.models.torch.passes.taps import every_module
@@ -27,6 +25,7 @@ from seewhy.prepare.batch import Batch, batches, grey, preparer
 from seewhy.printable import printable
 from seewhy.targets.aim import Aim, ImageView, Pinned
 
+from .conditions import libraries_of
 from .inputs import of_scales
 from .runner import Runner
 from .two_tower import NO_CLASSES, Towers
@@ -54,6 +53,7 @@ class TorchScores:
     def __init__(self, network: nn.Module, settings: Settings) -> None:
         self.runner = Runner(network, settings, self.sealed)
         self.prepare = preparer(settings.prepare)
+        self.origin: Origin = NO_ORIGIN
         self.derived: Recent[Any, Any] = Recent()  # models made of this one, and surveys that they share
 
     def __copy__(self) -> Self:
@@ -157,8 +157,22 @@ class TorchScores:
 
     def versions(self) -> Mapping[str, str]:
         """The versions of all libraries that a map depends on."""
-        used = {name: sys.modules[name].__version__ for name in ("torchvision", "timm") if name in sys.modules}
-        return {"seewhy": __version__, "torch": torch.__version__, **used, "numpy": np.__version__, "python": python_version()}
+        used = libraries_of(self.runner.call.original, getattr(self.prepare, "prepare", None))
+        return {**ground(), "torch": torch.__version__, **used}
+
+    def weights_sha256(self) -> str:
+        """The SHA-256 of all parameters and buffers as they are now, with their names, kinds and shapes; "" where they cannot
+        be read.  What an edit has to do to be seen: `WeightsDigest`.
+        """
+        return self.runner.call.weights_sha256()
+
+    def conditions(self) -> Mapping[str, Any]:
+        """Where and how the network runs, as far as its numbers depend on it."""
+        return self.runner.call.conditions()
+
+    def host(self) -> Mapping[str, Any]:
+        """The machine that it runs on."""
+        return self.runner.call.host()
 
     @again
     def answer(self, x: Array) -> Answer:

@@ -1,6 +1,6 @@
 """How a torch network is called: on its own device, with its other inputs, while other threads may use it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from copy import copy
 from typing import Any
@@ -19,8 +19,10 @@ from seewhy.models.torch.passes.taps import differentiable_rnn, offloaded, unwra
 from seewhy.models.torch.passes.units import Reached
 from seewhy.models.torch.places.channels import first_summed
 from seewhy.models.torch.variants.scorer import precision
+from seewhy.models.weights_digest import WeightsDigest, WeightsInMemory
 from seewhy.untrained import untrained
 
+from .conditions import conditions_of, host_of, weights_of
 from .draws import Drawing
 from .inputs import Inputs, detects
 from .two_tower import towers_of
@@ -32,7 +34,7 @@ class NetworkCall:
 
     def __init__(self, network: nn.Module, settings: Settings) -> None:
         self.given, self.inside = network, unwrapped(network) is not network  # of torch.compile, DataParallel or the like
-        self.tries = Tries()
+        self.tries, self.digest = Tries(), WeightsDigest()
         self.written = _written(self.original) if untrained(settings.weights) else []  # into the weights, before it was wrapped
         self.known_as: object = None  # of a copy: the identity of the network that it is a copy of
         device, dtype = settings.device, settings.dtype
@@ -72,6 +74,19 @@ class NetworkCall:
         """The device that images are moved to."""
         return entrance(self.network, _parameter(self.network))
 
+    def weights_sha256(self) -> str:
+        """The SHA-256 of the weights as they are in memory now; "" where they cannot be read."""
+        memory = state_of(self.original, self.tries).memory  # another one after each write that torch counts
+        return self.digest.of(WeightsInMemory((memory,), lambda: weights_of(self.original)))
+
+    def conditions(self) -> Mapping[str, Any]:
+        """The settings that change the numbers of a pass."""
+        return conditions_of(self.device, _parameter(self.original).dtype)
+
+    def host(self) -> Mapping[str, Any]:
+        """The machine that passes run on."""
+        return host_of(self.device)
+
     def trained(self) -> bool:
         """Was anything written into weights that had been drawn at random, as far as torch counts it?"""
         return _written(self.original) != self.written
@@ -80,6 +95,7 @@ class NetworkCall:
         """Another network that gives the same, such as a faster copy, called the same way."""
         call = copy(self)
         call.given, call.inside, call.tries, call.known_as = network, False, Tries(), self.identity
+        call.digest = WeightsDigest()
         return call
 
     def with_inputs(self, inputs: Inputs) -> "NetworkCall":

@@ -6,7 +6,8 @@ from typing import Any
 from numpy.typing import NDArray
 from torch import Tensor
 
-from seewhy.models.model import Answer, softmax
+from seewhy.arrays import softmax
+from seewhy.models.model import Answer
 from seewhy.models.settings import Settings
 
 from .adapted import LeftOff

@@ -68,13 +68,18 @@ def _batch(program: ExportedProgram) -> tuple[int, int | None]:
     return max(1, int(least)), int(most) if most is not None and most.is_Integer and most < 2**31 else None
 
 
+def constants(network: nn.Module) -> dict[str, Tensor]:
+    """The tensors in a frozen network, which are its weights, by their places in its graph."""
+    graph: Any = getattr(network, "graph", None)
+    nodes = graph.nodes() if isinstance(network, ScriptModule) else ()
+    held = [node for node in nodes if node.kind() == "prim::Constant" and node.hasAttribute("value")]
+    return {f"constant {place}": node.t("value") for place, node in enumerate(held) if node.kindOf("value") == "t"}
+
+
 def _first_constant(network: ScriptModule) -> Tensor:
     """The first floating-point constant in a frozen network; an empty tensor where there is none."""
-    for node in network.graph.nodes():
-        held = node.kind() == "prim::Constant" and node.hasAttribute("value") and node.kindOf("value") == "t"
-        if held and node.t("value").is_floating_point():
-            return node.t("value").detach().clone()
-    return torch.empty(0)
+    floats = (tensor for tensor in constants(network).values() if tensor.is_floating_point())
+    return next((tensor.detach().clone() for tensor in floats), torch.empty(0))
 
 
 def _joined(parts: list[Any]) -> Any:

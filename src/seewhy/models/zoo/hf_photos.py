@@ -22,6 +22,11 @@ class ImageProcessor:
 
     processor: Any
 
+    @property
+    def facts(self) -> dict[str, Any]:
+        """Its settings, as transformers would save them."""
+        return {"class": type(self.processor).__name__, **self.processor.to_dict()}
+
     def __call__(self, photo: Image.Image) -> NDArray[np.float32]:
         try:
             ready = np.asarray(self.processor(images=photo, return_tensors="np")["pixel_values"], np.float32)[0]

@@ -1,0 +1,86 @@
+"""What is remembered of how a model was made: what `load` can be given again, and no secret."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import seewhy
+from seewhy.maps.source import Source
+from seewhy.models.origin import NO_ORIGIN, Origin, ground, machine, recipe_of
+from support import networks
+
+SAID = {
+    "a path": ({"weights": Path("a/b.pth")}, {"weights": "a/b.pth"}),
+    "labels": ({"labels": ("cat", "dog")}, {"labels": ["cat", "dog"]}),
+    "numbers of numpy": ({"options": {"num_classes": np.int64(3)}}, {"options": {"num_classes": 3}}),
+    "a device and a precision": (
+        {"device": torch.device("cpu"), "dtype": torch.float64, "grid": (14, 14)},
+        {"device": "cpu", "dtype": "float64", "grid": [14, 14]},
+    ),
+    "nothing": ({"weights": None, "options": {}, "labels": None}, {}),
+    "a place of the scores": ({"output": 0, "scores": "probability"}, {"output": 0, "scores": "probability"}),
+}
+
+
+@pytest.mark.parametrize("name", SAID)
+def test_a_recipe_says_what_was_given(name):
+    given, said = SAID[name]
+    recipe = recipe_of("timm/resnet18", **given)
+    assert recipe == {"spec": "timm/resnet18", **said}
+    assert json.loads(json.dumps(recipe)) == recipe
+
+
+@pytest.mark.parametrize(
+    "given", [{"prepare": len}, {"output": lambda found: found}, {"options": {3: 4}}, {"inputs": object()}]
+)
+def test_there_is_no_recipe_of_what_no_text_can_say(given):
+    assert recipe_of("demo/honest", **given) == {}
+
+
+def test_a_recipe_of_a_service_holds_no_secret():
+    options = {"header": "Authorization: hunter2", "headers": {"X-Key": "hunter2"}, "proxy": "http://u:hunter2@p", "size": 224}
+    recipe = recipe_of("https://host/predict?key=hunter2", options=options)
+    assert recipe == {"spec": "https://host/predict", "options": {"size": 224}}
+
+
+def test_weights_are_named_as_they_were_said_as_long_as_they_are_these():
+    origin = Origin(weights="a.pth", weights_sha256="00")
+    assert origin.weights_now("a.pth", "00") == "a.pth"
+    assert origin.weights_now("a.pth", "11") == "a.pth, changed since"
+    assert origin.weights_now("b.pth", "11") == "b.pth"  # said anew
+    assert origin.weights_now(None, "11") is None
+    assert origin.weights_now("a.pth", "") == "a.pth"  # nobody can see them
+    assert NO_ORIGIN.weights_now("a.pth", "11") == "a.pth"
+
+
+def test_a_loaded_model_can_be_loaded_again_from_its_source():
+    model = seewhy.load("demo/honest", labels=list("abcdefgh"), scores="probability")
+    (heatmap,) = seewhy.grad_cam(model, np.full((96, 96, 3), 90, np.uint8))
+    stored = Source.from_json(heatmap.source.to_json())
+    (again,) = seewhy.grad_cam(seewhy.load(**stored.recipe), np.full((96, 96, 3), 90, np.uint8))
+    assert again.source == heatmap.source
+    assert np.array_equal(again.values, heatmap.values)
+
+
+def test_trust_is_told_and_not_remembered_as_a_permission(tmp_path):
+    torch.save(networks.pooled(), tmp_path / "net.pt")  # pickled whole
+    model = seewhy.load(str(tmp_path / "net.pt"), trust=True)
+    (heatmap,) = seewhy.grad_cam(model, networks.images(1))
+    assert heatmap.source.recipe == {"spec": str(tmp_path / "net.pt")}
+    assert heatmap.source.conditions["trusted"] is True
+    with pytest.raises(seewhy.SeewhyError, match="trust"):
+        seewhy.load(**heatmap.source.recipe)
+
+
+def test_a_model_of_a_person_s_own_code_stays_as_it_is(tmp_path):
+    (tmp_path / "nets.py").write_text("import seewhy, numpy\nmodel = seewhy.wrap(lambda x: numpy.ones((len(x), 2)))\n")
+    loaded = seewhy.load(f"{tmp_path / 'nets.py'}:model")
+    assert loaded.origin.recipe == {"spec": f"{tmp_path / 'nets.py'}:model"}
+
+
+def test_the_versions_that_every_map_depends_on():
+    assert {*ground()} == {"seewhy", "python", "numpy", "pillow"}
+    assert {*machine()} == {"platform"}
