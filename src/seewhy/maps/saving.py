@@ -26,6 +26,7 @@ from .source import Source
 
 KINDS = ".png, .npz or .npy, of a volume also as .nii or .nii.gz, of a scene as .tif"
 Writer = Callable[[Path], Any]  # writes a map into the file
+LEVEL = 2  # of a PNG's compression: a fourth of the time of the usual 6, for files a tenth larger at most
 FORMATS = {".png": "png", ".npz": "npz", ".npy": "npy", ".tif": "geotiff", ".tiff": "geotiff"}
 
 
@@ -124,5 +125,5 @@ def png(picture: Image.Image, source: Source, run: str = "") -> bytes:
     note.add_itxt(CHUNK, source.to_json())
     if run:
         note.add_itxt(RUN, run)
-    picture.save(file, "PNG", pnginfo=note)
+    picture.save(file, "PNG", pnginfo=note, compress_level=LEVEL)
     return file.getvalue()
