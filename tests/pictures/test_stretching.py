@@ -1,5 +1,6 @@
 """Pictures are drawn some rows at a time: the same as at once, to the last bit, in little more memory than they take."""
 
+import os
 import subprocess
 import sys
 from functools import partial
@@ -183,3 +184,28 @@ def test_large_pictures_take_little_more_memory_than_they_are(draw, pictures):
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     assert float(done.stdout) < pictures * SIDE**2 * 4 / 2**20 + 24
+
+
+DRAW = """
+import time
+import numpy as np
+from PIL import Image
+from seewhy import Extent, Heatmap, Source
+values = np.random.default_rng(0).normal(size=(14, 14)).astype(np.float32)
+heatmap = Heatmap(values, Image.new("RGB", (1200, 900)), Extent(0, 0, 1200, 900), Source(**{source!r}))
+{draw}
+start, alone = time.process_time(), time.thread_time()
+for _ in range(5):
+    {draw}
+alone = time.thread_time() - alone
+print((time.process_time() - start - alone) / alone)
+"""
+
+
+@pytest.mark.parametrize("draw", ["overlay(legend=True)", "overlay(colours='inferno')", "full()"])
+def test_drawing_keeps_no_other_thread_at_work(draw, made_source):
+    """Threads of BLAS, to which numpy gives products of matrices, wait for more in a loop, on the cores that networks need."""
+    code = DRAW.format(draw=f"heatmap.{draw}", source=made_source().facts)
+    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "2", "OMP_NUM_THREADS": "2", "MKL_NUM_THREADS": "2"}
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    assert float(said.stdout) < 0.1

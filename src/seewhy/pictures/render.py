@@ -83,7 +83,7 @@ class Look:
         """(h, w) values -> (h, w, 3) colours; what lies beyond the range takes its end's colour."""
         span = self.high - self.low
         at = (values - self.low) / span if span > 0 else np.full(values.shape, 0.5 if self.centred else 0.0)
-        return _table(self.colours)[(np.clip(at, 0, 1) * 1024).round().astype(np.intp)]
+        return _table(self.colours).take((np.clip(at, 0, 1) * 1024).round().astype(np.intp), 0)
 
 
 @cache
