@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 import time
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from seewhy.cli import photos
 from seewhy.cli.app import main
 from seewhy.cli.folder import OutFolder
 from seewhy.cli.options import ModelOptions
+from seewhy.prepare import batch
 from support.files.birds import images, photo
 
 pytest.importorskip("torch")
@@ -247,6 +249,52 @@ def test_maps_are_written_while_the_next_photo_is_explained(stages):
     assert [at_work["write_photo", name] for name in names] == [True, False, False, False]  # the first decides whose errors are
 
 
+def test_the_next_photo_is_decoded_while_one_is_explained(stages, monkeypatch):
+    names, (_, acts) = [photo(f"{letter}.png") for letter in "abcd"], stages
+    usual, decoded, begun = batch.open_file, {}, threading.Event()
+
+    def open_file(path):
+        decode = usual(path)
+
+        def watch():
+            decoded[path] = threading.current_thread() is threading.main_thread()
+            if path == "c.png":
+                begun.set()
+            return decode()
+
+        return watch
+
+    monkeypatch.setattr(batch, "open_file", open_file)
+    acts["explain_photo", "b.png"] = lambda: begun.wait(60) or pytest.fail("c is not decoded while b is explained")
+    done = run(*names, "--json")
+    assert images(done) == names
+    assert decoded == dict.fromkeys(names[2:], False)
+
+
+def test_large_photos_come_one_by_one(stages, monkeypatch):
+    names, (met, _) = [photo(f"{letter}.png") for letter in "abc"], stages
+    monkeypatch.setattr(photos, "SMALL", 0)
+    monkeypatch.setattr(batch, "open_file", lambda _: pytest.fail("it is not opened before its turn"))
+    assert images(run(*names, "--json")) == names
+    parts = ("explain_photo", "explain_photo done", "write_photo", "write_photo done", "tell_photo", "tell_photo done")
+    assert met == [(stage, name, True) for name in names for stage in parts]
+
+
+def test_broken_photos_are_told_in_their_turn_and_warnings_are_shown_as_before(tmp_path):
+    names = [photo(f"{letter}.png") for letter in "abcdefg"]
+    content = Path("c.png").read_bytes()
+    Path("c.png").write_bytes(content[: len(content) // 2])  # opened, but not decoded
+    Path("d.png").write_bytes(b"no picture")
+    Path("f.png").unlink()
+    filters, show = [*warnings.filters], warnings.showwarning
+    done = run(*names, "--json")
+    assert images(done) == ["a.png", "b.png", "e.png", "g.png"]
+    *said, last = done.stderr.splitlines()
+    assert [line.split(" ")[1] for line in said] == ["c.png", "d.png", "f.png"]
+    assert last == "seewhy: 3 of 7 photos failed: c.png, d.png, f.png"
+    assert (warnings.filters, warnings.showwarning) == (filters, show)
+
+
 def test_a_slow_disk_holds_the_network_up_and_mixes_nothing(stages):
     names, (met, acts) = [photo(f"{letter}.png", seed) for seed, letter in enumerate("abcdefgh")], stages
     for name in names:
@@ -297,7 +345,7 @@ def test_a_second_interruption_while_files_are_written_ends_at_once(stages):
     assert "interrupted; what was written stays" in done.stderr
     assert ("explain_photo done", "c.png", True) not in met
     assert not any(".seewhy-" in path.name for path in OUT.iterdir())
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("seewhy writes")]
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("seewhy")]
 
 
 def test_an_error_of_the_writing_thread_is_its_photos_in_its_turn(stages):

@@ -1,6 +1,8 @@
 """Every kind of picture comes in as the upright RGB that a person sees."""
 
 import io
+import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +11,8 @@ from PIL import Image
 
 import seewhy
 from seewhy import grad_cam, read
+from seewhy.errors import BadImage
+from seewhy.images.photo import opened
 
 RNG = np.random.default_rng(3)
 
@@ -185,3 +189,21 @@ def test_a_photo_keeps_its_name():
     assert seewhy.Photo(Image.new("RGB", (1, 1)), "mine") == read(seewhy.Photo(read(UPRIGHT).pixels, "mine"))._replace(
         pixels=Image.new("RGB", (1, 1))
     )
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "TIFF", "ICO", "WEBP"])
+def test_what_is_opened_here_is_decoded_in_another_thread(tmp_path, noise, kind):
+    path = tmp_path / f"photo.{kind.lower()}"
+    noise((32, 24), seed=1).save(path)
+    decode = opened(path)
+    path.with_suffix(".not").write_bytes(b"no picture")
+    with ThreadPoolExecutor(1) as pool, warnings.catch_warnings():
+        warnings.simplefilter("error")
+        filters = [*warnings.filters]
+        photo = pool.submit(decode).result()
+        assert warnings.filters == filters
+    assert (photo.pixels.tobytes(), photo[1:]) == (read(path).pixels.tobytes(), read(path)[1:])
+    with pytest.raises(BadImage, match="is not an image that Pillow can read"):
+        opened(path.with_suffix(".not"))
+    with pytest.raises(BadImage, match="The name of the image is empty"):
+        opened(" ")

@@ -12,7 +12,7 @@ from seewhy.errors import BadImage, BadParameter, NotApplicable, SeewhyError
 from seewhy.images.clip import Clip
 from seewhy.images.inputs import sort_out
 from seewhy.images.places import Extent, Grid, Turned
-from seewhy.prepare.batch import LOST, Batch, batches, blank, full, grey, in_frames, prepared, preparer
+from seewhy.prepare.batch import LOST, Batch, batches, blank, full, grey, in_frames, opened_photo, prepared, preparer
 from seewhy.prepare.callable_fit import CallableFit
 from seewhy.prepare.clip_fit import ClipFit
 from seewhy.prepare.fit import Fit
@@ -208,3 +208,18 @@ def test_the_level_of_a_grey_photo_is_what_the_preparer_makes_of_it():
     np.testing.assert_allclose(grey(ClipFit(PLAIN), 51), 0.2, rtol=1e-6)
     assert grey(VolumeFit(), 0) is None
     assert grey(None, 0) is None
+
+
+def test_a_photos_file_is_opened_for_a_model_of_photos_alone(tmp_path, noise):
+    path = tmp_path / "photo.png"
+    noise((9, 7)).save(path)
+    decode = opened_photo(str(path), Fit(), "a model")
+    assert decode is not None
+    assert decode().pixels.tobytes() == noise((9, 7)).tobytes()
+    assert opened_photo(str(path), VolumeFit(), "a model") is None
+    assert opened_photo(str(path), ClipFit(Fit()), "a model") is None
+    assert opened_photo(str(tmp_path / "scan.nii.gz"), None, "a model") is None
+    with pytest.raises(BadImage, match="is a volume; a model takes photos"):
+        opened_photo(str(tmp_path / "scan.nii.gz"), Fit(), "a model")
+    with pytest.raises(BadParameter, match="was wrapped without `prepare`"):
+        opened_photo(str(path), None, "a model")

@@ -1,13 +1,14 @@
 """The photos of one run of `seewhy explain`: each is read, explained, written and told, in the order in which they were named.
 
-While the network works on a photo, the maps of the one before are drawn and written in another thread.  That thread touches
-nothing but their files: networks run, and lines are printed, in the main thread alone.
+While the network works on a photo, the next is decoded in a second thread, and the maps of the one before are drawn and
+written in a third.  These two touch nothing but the photo and the files: networks run, and lines are printed, in the main
+thread alone.
 
 What is imported inside functions is imported when the command runs, so that `--help` is quick.
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 WAITING = 2  # photos whose maps may wait to be written
 SMALL = 2**26  # bytes of pixels: larger images are written before the next is read, so that few are in memory at once
+TIFF = (".tif", ".tiff")  # read and written in the main thread, for their readers change warnings and stderr of all threads
 
 
 class Job(NamedTuple):
@@ -51,6 +53,7 @@ class PhotoMaps(NamedTuple):
     failure: "SeewhyError | None"  # the error that ended it early, where a part was done before
 
 
+Submit = Callable[..., "Future[Any]"]  # has a function called with arguments, here or in a thread
 Written = tuple[PhotoResult, "SeewhyError | None"]  # what came of a photo, and the error that ended it early
 
 
@@ -68,23 +71,25 @@ def explain_all(job: Job, files: list[str], failures: Failures, stop: "Event") -
         while waiting and not failures.ended and (len(waiting) > most or waiting[0][1].done()):
             tell_photo(job, *waiting.popleft(), failures, layers)
 
+    reader, writer = ThreadPoolExecutor(1, "seewhy reads"), ThreadPoolExecutor(1, "seewhy writes")  # idle, they have no thread
+    photos = _photos(job, files, lambda: reader.submit if _beside(failures) else None)
     few = len(files) < 4  # of few, each has its own bar
-    writer = ThreadPoolExecutor(1, "seewhy writes")  # the thread starts when the first maps are handed to it
     try:
-        for file in files if few else shown(files, len(files), "explaining", wait=False):
-            waiting.append((file, _explained(job, file, writer.submit if _beside(failures) else at_once)))
+        for file, photo in photos if few else shown(photos, len(files), "explaining", wait=False):
+            waiting.append((file, _explained(job, file, photo, writer.submit if _beside(failures) else at_once)))
             tell_written(WAITING if _beside(failures) else 0)
             if stop.is_set() or failures.ended:
                 break
         tell_written(0)
     finally:
+        reader.shutdown(cancel_futures=True)
         writer.shutdown(cancel_futures=True)
     return layers
 
 
 def _beside(failures: Failures) -> bool:
-    """May files be written while the next photo is explained?  Not before one went well: so long, errors may be the command's,
-    which then ends there.
+    """May other photos be read and written while one is explained?  Not before one went well: so long, errors may be the
+    command's, which then ends there.
     """
     return failures.done > 0 and not click.get_current_context().find_root().params.get("debug")
 
@@ -101,20 +106,48 @@ def at_once(work: Callable[..., Any], *arguments: Any) -> "Future[Any]":
     return outcome
 
 
-def _explained(job: Job, file: str, write: Callable[..., "Future[Any]"]) -> "Future[Written]":
-    """Read and explain one photo, and have its files written."""
-    found = at_once(lambda: explain_photo(job, file, read_photo(job, file)))
+def _photos(
+    job: Job, files: list[str], beside: "Callable[[], Submit | None]"
+) -> "Iterator[tuple[str, Future[Any]]]":  # fmt: skip
+    """Each file with its photo.  beside: where it gives a thread's `submit`, that thread decodes the photo that follows."""
+    following = None
+    for file, next_file in zip(files, [*files[1:], None], strict=True):
+        photo = following or at_once(read_photo, job, file)
+        submit, following = beside(), None
+        if next_file is not None and submit is not None and (photo.exception() is not None or _small(photo.result())):
+            following = _decoded_ahead(job, next_file, submit)
+        yield file, photo
+
+
+def _decoded_ahead(job: Job, file: str, submit: "Submit") -> "Future[Any] | None":
+    """A photo that a thread decodes, its file opened here; None of what has to be read in the main thread, in its turn."""
+    from seewhy.prepare.batch import opened_photo
+
+    if file.lower().endswith(TIFF):
+        return None
+    opened = at_once(opened_photo, file, job.model.prepare, job.model.name)
+    if opened.exception() is not None:
+        return opened
+    decode = opened.result()
+    return None if decode is None else submit(decode)
+
+
+def _explained(job: Job, file: str, photo: "Future[Any]", write: "Submit") -> "Future[Written]":
+    """Explain one photo, and have its files written."""
+    found = at_once(lambda: explain_photo(job, file, photo.result()))
     if found.exception() is not None:
         return found
     maps = found.result()
-    return (write if all(map(_small, maps.maps)) else at_once)(write_photo, job, file, maps)
+    light = _small(maps.maps[0].image) and not file.lower().endswith(TIFF)
+    return (write if light else at_once)(write_photo, job, file, maps)
 
 
-def _small(heatmap: "Heatmap") -> bool:
+def _small(photo: Any) -> bool:
+    """Is it a photo, and one of which several may be in memory at once?"""
     from PIL import Image
 
-    image = heatmap.image
-    return image is None or (isinstance(image, Image.Image) and 3 * image.width * image.height <= SMALL)
+    pixels = getattr(photo, "pixels", photo)
+    return isinstance(pixels, Image.Image) and 3 * pixels.width * pixels.height <= SMALL
 
 
 def read_photo(job: Job, file: str) -> Any:
@@ -122,7 +155,7 @@ def read_photo(job: Job, file: str) -> Any:
     from seewhy.images.photo import Underlay
     from seewhy.prepare.batch import opened
 
-    by_windows = job.tile is not None and file.lower().endswith((".tif", ".tiff"))
+    by_windows = job.tile is not None and file.lower().endswith(TIFF)
     return Underlay(file, file) if by_windows else next(opened([file], job.model.prepare, job.model.name))
 
 

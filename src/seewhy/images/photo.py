@@ -48,18 +48,26 @@ def read(image: Any, name: str | None = None) -> Photo:
     if isinstance(image, Photo):
         return image
     if isinstance(image, str | Path):
-        check_name(image)
-        return _decoded(Path(image), name or (str(image) if len(str(image)) < 300 else f"{str(image)[:40]}..."))
+        return opened(image, name)()
     if isinstance(image, bytes):
-        return _decoded(image, name or "bytes")
+        return _opened(image, name or "bytes")()
     if isinstance(image, Image.Image):
         name = name or str(getattr(image, "filename", "")) or "image"
         if _just_opened(image):
-            return _decoded(Path(str(getattr(image, "filename", ""))), name)
+            return _opened(Path(str(getattr(image, "filename", ""))), name)()
         with guarded(name):
             return _upright(image, name)
     pixels = Image.fromarray(_pixels(image, name or "image"))
     return Photo(pixels, name or "image", _blank(pixels))
+
+
+def opened(path: str | Path, name: str | None = None) -> Callable[[], Photo]:
+    """Open a picture's file; the function that is returned decodes it, and may be called in another thread.
+
+    What belongs to the whole process, such as the filters of warnings, is done with before this returns.  Both raise as `read`.
+    """
+    check_name(path)
+    return _opened(Path(path), name or (str(path) if len(str(path)) < 300 else f"{str(path)[:40]}..."))
 
 
 def _just_opened(image: Any) -> bool:
@@ -69,30 +77,34 @@ def _just_opened(image: Any) -> bool:
     return bool(deep and name and isinstance(name, str) and Path(name).is_file())
 
 
-def _decoded(file: Path | bytes, name: str) -> Photo:
+def _opened(file: Path | bytes, name: str) -> Callable[[], Photo]:
     # here, for Pillow's reader of TIFF, which comes with them, takes a while to import
     from .tiff import open_tiff
     from .tiff_tags import first_tags, is_tiff
 
+    with guarded(name), listening(is_tiff(file)) as heard:
+        tags = first_tags(file)
+        if tags:
+            picture = open_tiff(file, tags, name)
+        else:
+            picture = open_picture(io.BytesIO(file) if isinstance(file, bytes) else file, name)
+        if isinstance(picture, Image.Image) and picture.format in QUIBBLING:
+            picture = _with_mask(picture, file, name)
+            with picture:
+                picture.load()
+
     def again() -> Image.Image:
         return Image.open(io.BytesIO(file) if isinstance(file, bytes) else file)
 
-    with guarded(name):
-        with listening(is_tiff(file)) as heard:
-            tags = first_tags(file)
-            if tags:
-                picture = open_tiff(file, tags, name)
-            else:
-                picture = open_picture(io.BytesIO(file) if isinstance(file, bytes) else file, name)
-            if isinstance(picture, Image.Image) and picture.format in QUIBBLING:
-                picture = _with_mask(picture, file, name)
-                with picture:
-                    picture.load()
-        if not isinstance(picture, Image.Image):
-            return _finished(*picture, name, decoder_notes(heard))
-        with picture:
-            photo = _upright(picture, name, again)
-    return photo._replace(notes=photo.notes + decoder_notes(heard))
+    def decoded() -> Photo:
+        with guarded(name):
+            if not isinstance(picture, Image.Image):
+                return _finished(*picture, name, decoder_notes(heard))
+            with picture:
+                photo = _upright(picture, name, again)
+        return photo._replace(notes=photo.notes + decoder_notes(heard))
+
+    return decoded
 
 
 def _with_mask(image: Image.Image, file: Path | bytes, name: str) -> Image.Image:

@@ -12,6 +12,7 @@ from seewhy.arrays import Array, numbers
 from seewhy.errors import BadImage, BadParameter
 from seewhy.images.inputs import Images, PreparedBatch, is_clip, sort_out
 from seewhy.images.photo import Photo, Underlay, UnderlayPixels, photos
+from seewhy.images.photo import opened as open_file
 from seewhy.images.places import Extent, Grid, Turned, Where
 from seewhy.images.volume import Volume
 from seewhy.images.volume_kinds import holds_volume
@@ -168,6 +169,17 @@ def opened(images: list[Any], prepare: Preparer | None, model: str, first: int =
         return
     for image_read in images_read:
         yield Underlay(image_read, image_read.name, image_read.notes)
+
+
+def opened_photo(file: str, prepare: Preparer | None, model: str) -> Callable[[], Photo] | None:
+    """Open a photo's file for the model of that name; what decodes it, in whichever thread.  None where that model is given
+    other images than photos.  Raises BadImage.
+    """
+    from .clip_fit import ClipFit  # here, for clips are rare and, with the reader of TIFF's tags, take a while to import
+
+    if isinstance(prepare or _without([file], model), VolumeFit | ClipFit):
+        return None
+    return open_file(_no_other(file, model))
 
 
 def _volume(image: Any, place: int, channels: bool) -> Volume:
