@@ -5,6 +5,7 @@ import pytest
 import seewhy
 from seewhy import Contrast, Top, grad_cam
 from seewhy.errors import BadParameter
+from seewhy.pictures.grid import EDGE, GAP
 
 
 @pytest.fixture
@@ -87,3 +88,40 @@ def test_a_filmstrip_names_the_class_though_each_frame_has_a_probability_of_its_
     frames = [made_heatmap([[0, 1]], (300, 200), probability=chance) for chance in (0.25, 0.75)]
     seewhy.Heatmaps(tuple(frames)).strip(legend=True)
     assert any("grad-cam for tabby, tabby cat (281) at layer4" in text for text, *_ in written)
+
+
+def test_a_grid_has_a_row_for_each_photo_and_a_column_for_each_map(asked):
+    _, maps = asked
+    picture = maps.where(target=0, method="grad-cam").grid(width=100)
+    assert picture.width == 2 * EDGE + 3 * 100 + 2 * GAP  # the photo and two layers
+    assert maps.grid(width=100).width == 2 * EDGE + 17 * 100 + 16 * GAP
+    assert maps.grid("method", width=100).width == picture.width
+
+
+def test_a_grid_says_what_it_leaves_out_and_shows_what_failed(asked, tmp_path, red_model, written):
+    photos, _ = asked
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    maps = seewhy.explain(red_model, [photos[0], tmp_path / "broken.png", photos[1]], "grad-cam", on_error="skip")
+    maps.grid(width=200)
+    said = [text for text, *_ in written]
+    assert said.index("left.png") < said.index("broken.png") < said.index("right.png")
+    written.clear()
+    maps.grid(width=200, rows=1)
+    assert "The first 1 of 3 rows." in [text for text, *_ in written]
+
+
+def test_a_grid_of_nothing_or_of_no_width_is_refused(asked):
+    with pytest.raises(BadParameter, match="no maps"):
+        seewhy.Heatmaps(()).grid()
+    with pytest.raises(BadParameter, match="width"):
+        asked[1].grid(width=5)
+
+
+def test_maps_of_two_calls_are_added_into_one_grid(asked):
+    _, maps = asked
+    first, second = maps.where(method="grad-cam"), maps.where(method="layer-cam")
+    both = first + second
+    assert isinstance(both, seewhy.Heatmaps)
+    assert len(both) == len(maps)
+    assert both.grid(width=64).width == maps.grid(width=64).width
+    assert first.__add__([1]) is NotImplemented

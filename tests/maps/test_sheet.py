@@ -2,7 +2,7 @@
 
 import pytest
 
-from seewhy.maps.sheet import SheetAnswer, SheetCell, SheetColumn, SheetRow, columns_of, in_order, titles
+from seewhy.maps.sheet import SheetAnswer, SheetCell, SheetColumn, SheetRow, aligned, columns_of, in_order, shared, titles
 from seewhy.maps.source import Predicted
 
 BASE = SheetColumn("resnet", "a.pth", "grad-cam", (("power", "1"), ("signed", "False")), "top 1", "layer4")
@@ -23,7 +23,7 @@ TITLES = {
     "methods; their layers follow from them": (
         [BASE, varied(method="gradient", layer="input")], ["grad-cam", "gradient"]),
     "layers": ([BASE, varied(layer="layer3")], ["at layer4", "at layer3"]),
-    "targets": ([BASE, varied(target="281")], ["top 1", "281"]),
+    "targets": ([BASE, varied(target="281")], ["top 1", "class 281"]),
     "models, whose weights and layers follow from them": (
         [BASE, varied(model="vgg", weights="v.pth", layer="features.30")], ["resnet", "vgg"]),
     "weights": ([BASE, varied(weights="b.pth")], ["a.pth", "b.pth"]),
@@ -31,7 +31,7 @@ TITLES = {
         [BASE, varied(params=(("power", "2"), ("signed", "False")))], ["power 1", "power 2"]),
     "targets of two methods": (
         [BASE, varied(target="281"), varied(method="rise"), varied(method="rise", target="281")],
-        ["grad-cam, top 1", "grad-cam, 281", "rise, top 1", "rise, 281"]),
+        ["grad-cam, top 1", "grad-cam, class 281", "rise, top 1", "rise, class 281"]),
 }  # fmt: skip
 
 
@@ -68,3 +68,21 @@ def test_a_row_is_wrong_where_any_model_is():
     assert SheetRow("x", answers=answers).wrong
     assert not SheetRow("x", answers=answers[:1]).wrong
     assert not SheetRow("x", answers=(SheetAnswer("a", said),)).wrong
+
+
+def test_what_all_columns_share_is_said_once():
+    assert shared([BASE]) == "grad-cam, top 1, at layer4, of resnet"
+    assert shared([BASE, varied(method="rise", layer="input")]) == "top 1, of resnet"
+    assert shared([BASE, varied(method="rise", layer="input", target="2")]) == "resnet"
+    assert shared([BASE, varied(model="vgg", weights="v", target="2")]) == "grad-cam, at layer4"
+
+
+def test_targets_that_differ_from_photo_to_photo_share_columns():
+    other, third = varied(target="3"), varied(target="7")
+    same = [{BASE: 1, other: 2}, {BASE: 3}]
+    assert aligned(same) == same
+    first, second = varied(target="target 1"), varied(target="target 2")
+    assert aligned([{BASE: 1, other: 2}, {BASE: 3, third: 4}, {third: 5}]) == [
+        {first: 1, second: 2}, {first: 3, second: 4}, {first: 5}
+    ]  # fmt: skip
+    assert aligned([]) == []

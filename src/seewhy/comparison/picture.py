@@ -9,7 +9,7 @@ from PIL import Image
 from seewhy.atomic import replacing
 from seewhy.errors import BadParameter
 from seewhy.images.places import Extent, Grid
-from seewhy.maps.heatmap import Heatmap, overlay_of
+from seewhy.maps.heatmap import Heatmap, overlay_of, shrunk
 from seewhy.maps.saving import png
 from seewhy.maps.source import Source
 from seewhy.pictures.canvas import DrawingOptions, drawn
@@ -31,7 +31,7 @@ def drift_picture(a: Heatmap, b: Heatmap, caption: str, names: tuple[str, str] =
     names: of the two, if not those of their models.
     """
     a, b, _ = placed_alike(a, b)
-    small_a, small_b = _small(a), _small(b)
+    small_a, small_b = shrunk(a, WIDE), shrunk(b, WIDE)
     panels = [] if not isinstance(small_a.image, Image.Image) else [Panel(small_a.image.convert("RGB"), "photo")]
     for heatmap, name in ((small_a, names[0] or f"A: {a.source.model}"), (small_b, names[1] or f"B: {b.source.model}")):
         panels.append(Panel(heatmap.overlay(legend=True), printable(name, 100)))
@@ -61,17 +61,3 @@ def _difference(a: Heatmap, b: Heatmap, first: str) -> Image.Image:
     look = Look.of(shown.values, 0.6, "blue-red", (-1.0, 1.0))
     picture = drawn(shown, look, DrawingOptions(0.6))
     return with_legend(picture, look, f"evidence, of its largest share in either: red more than in {first}, blue less", 22)
-
-
-def _small(heatmap: Heatmap) -> Heatmap:
-    """The same map over a photo, or a prepared array, of WIDE pixels on its longer side; over anything else as it is."""
-    photo, box = heatmap.image, heatmap.box
-    if not isinstance(box, Extent) or not (photo is None or isinstance(photo, Image.Image)):
-        return heatmap
-    width, height = heatmap.size
-    scale = WIDE / max(width, height)
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    across, down = size[0] / width, size[1] / height
-    placed = Extent(box.left * across, box.top * down, box.right * across, box.bottom * down)
-    drawn_on = photo and photo.resize(size, Image.Resampling.BOX if scale < 1 else Image.Resampling.NEAREST)
-    return replace(heatmap, image=drawn_on, box=placed)

@@ -12,11 +12,12 @@ from PIL import Image
 from seewhy.errors import BadParameter, NotApplicable
 from seewhy.images.inputs import is_clip
 from seewhy.images.photo import UnderlayPixels
-from seewhy.images.places import Cells, Grid, Where
+from seewhy.images.places import Cells, Extent, Grid, Where
 from seewhy.images.volume import Volume
 from seewhy.pictures.canvas import VIEWS, DrawingOptions, Overlay, drawn, full, remark, views
 from seewhy.pictures.legend import below, with_legend
 from seewhy.pictures.render import PICTURES, picture, unit
+from seewhy.pictures.thumbnails import within
 from seewhy.truth.evidence import EvidenceShare, evidence_share, object_in
 
 from .regions import Regions
@@ -221,6 +222,23 @@ class Heatmap:
 
 def overlay_of(heatmap: Heatmap) -> Overlay:
     return Overlay(heatmap.values, heatmap.image, heatmap.box, heatmap.cells)
+
+
+def shrunk(heatmap: Heatmap, side: int, photo: Image.Image | None = None) -> Heatmap:
+    """The same map over a photo, or a prepared array, of `side` pixels on its longer side; over anything else as it is.
+
+    photo: the photo of that size, where there is one already.
+    """
+    box = heatmap.box
+    if not isinstance(box, Extent) or not (heatmap.image is None or isinstance(heatmap.image, Image.Image)):
+        return heatmap
+    width, height = heatmap.size
+    size = within((width, height), side)
+    across, down = size[0] / width, size[1] / height
+    placed = Extent(box.left * across, box.top * down, box.right * across, box.bottom * down)
+    how = Image.Resampling.BOX if max(size) < max(width, height) else Image.Resampling.NEAREST
+    drawn_on = photo or (heatmap.image and heatmap.image.resize(size, how))
+    return replace(heatmap, image=drawn_on, box=placed)
 
 
 def write(heatmap: Heatmap, path: Path, picture: str, look: dict[str, Any], over: bool = True, run: str = "") -> None:

@@ -8,9 +8,12 @@ from PIL import Image
 
 from seewhy.errors import BadParameter
 from seewhy.pictures.canvas import DrawingOptions, strip
-from seewhy.printable import printable
+from seewhy.printable import printable, words_of
 
 from .heatmap import Heatmap, overlay_of
+from .sheet import SheetRow
+from .sheet_picture import drawn_sheet
+from .sheet_rows import grouped, row_of
 from .source import answers
 
 
@@ -89,6 +92,51 @@ class Heatmaps(Sequence[Heatmap]):
         caption = captions.pop() if len(captions) == 1 else f"{questions[0]}, of each by itself"
         signed = any(bool(m.source.params.get("signed")) for m in self)
         return strip([*map(overlay_of, self)], DrawingOptions(alpha, colours, legend, count=count), signed, caption)
+
+    def __add__(self, more: "Heatmaps") -> "Heatmaps":
+        """These maps and more, such as those of another model, for `grid`."""
+        if not isinstance(more, Heatmaps):
+            return NotImplemented
+        return Heatmaps((*self.maps, *more.maps), (*self.failed, *more.failed))
+
+    def grid(
+        self,
+        columns: str | Sequence[str] | None = None,
+        width: int = 240,
+        rows: int = 50,
+        picture: str = "overlay",
+        **look: Any,
+    ) -> Image.Image:
+        """One picture of all maps, RGB: a row for each image, with what it was taken for, then a column for each model, method,
+        target and layer that there is, under titles that tell them apart; warnings below the maps, caveats once at the end.
+
+        columns: "model", "method", "target", "layer", or several of them: what columns stand for; rows then differ in the
+        rest.  width: pixels of a column; rows: at most so many are drawn (and so many that the picture has no more than
+        forty million pixels), and what is left out is said.  picture, look: as in `Heatmap.drawn`: alpha=0.4,
+        colours="viridis", scale=maps.scale(), window=(-100, 400).
+        Maps of several calls make one grid where they are added: (grad_cam(a, photos) + grad_cam(b, photos)).grid().
+        Raises BadParameter where there are no maps, NoSuchName for an unknown column.
+        """
+        if not isinstance(width, int) or not isinstance(rows, int) or not 32 <= width <= 2000 or rows < 1:
+            raise BadParameter(f"width={width!r}, rows={rows!r}: a column is 32 to 2000 pixels wide, and there is a row.")
+        records, count = self._rows(columns, width, rows, "png", picture, look)
+        return drawn_sheet(records, width, rows, look.get("scale"), count)
+
+    def _rows(
+        self, columns: Any, side: int, most: int, kind: str, picture: str, look: dict[str, Any]
+    ) -> tuple[list[SheetRow], int]:
+        """At most so many rows of the sheet, and how many there are."""
+        groups = grouped(self.maps, columns)
+        rows = [
+            (group.place, replace(row_of(group.image, group.maps, side, kind, picture, look), facts=group.facts))
+            for group in groups[:most]
+        ]
+        for place, name, error in self.failed:
+            at = next((i for i, (other, _) in enumerate(rows) if other > place), len(rows))
+            rows.insert(at, (place, SheetRow(name, failure=words_of(error) or type(error).__name__)))
+        if not rows:
+            raise BadParameter("There are no maps to draw.")
+        return [row for _, row in rows], len(groups) + len(self.failed)
 
     def __repr__(self) -> str:
         names = printable(", ".join(image.name for image in self.failed), 300)

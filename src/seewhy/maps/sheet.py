@@ -6,19 +6,14 @@ maps, only pictures as small as they are shown, so that the rows of hundreds of 
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
+
+from seewhy.pictures.thumbnails import Thumbnail
 
 from .source import Predicted, Source
 
+T = TypeVar("T")
 ORDERS = ("given", "name", "confidence", "wrong")  # of the rows
-
-
-class Thumbnail(NamedTuple):
-    """A small picture, as the bytes of a file."""
-
-    content: bytes
-    kind: str  # "jpeg" or "png"
-    size: tuple[int, int]  # (w, h), in pixels
 
 
 class SheetColumn(NamedTuple):
@@ -116,12 +111,40 @@ def titles(columns: Sequence[SheetColumn]) -> list[str]:
     return [", ".join(filter(None, words)) for words in said]
 
 
+def shared(columns: Sequence[SheetColumn]) -> str:
+    """What all columns share, in words: "grad-cam, top 1, at layer4, of torchvision/resnet50"."""
+    said = {fact: getattr(columns[0], fact) for fact in SheetColumn._fields if len({getattr(c, fact) for c in columns}) == 1}
+    words = [said.get("method"), _target(said.get("target", "")), said.get("layer") and f"at {said['layer']}"]
+    words = [word for word in words if word]
+    return ", ".join([*words, *([f"of {model}" if words else model] if (model := said.get("model")) else [])])
+
+
+def aligned(rows: Sequence[Mapping[SheetColumn, T]]) -> list[dict[SheetColumn, T]]:
+    """The cells of rows whose targets are the same from photo to photo as they are; of others, such as the true class of each
+    photo, in columns of their first target, their second, and so on.
+    """
+    asked = [[*dict.fromkeys(column.target for column in row)] for row in rows]
+    every = {target for targets in asked for target in targets}
+    if any(every == {*targets} for targets in asked):
+        return [dict(row) for row in rows]
+    return [
+        {column._replace(target=f"target {targets.index(column.target) + 1}"): cell for column, cell in row.items()}
+        for row, targets in zip(rows, asked, strict=True)
+    ]
+
+
 def _words(column: SheetColumn, fact: str, group: Sequence[SheetColumn]) -> str:
     """A fact of a column in words; of parameters those by which the columns of its group differ."""
     if fact == "layer":
         return f"at {column.layer}"
+    if fact == "target":
+        return _target(column.target)
     if fact != "params":
         return getattr(column, fact)
     others = [dict(other.params) for other in group]
     differ = [(name, value) for name, value in column.params if any(other.get(name) != value for other in others)]
     return " ".join(f"{name} {value}" for name, value in differ)
+
+
+def _target(target: str) -> str:
+    return f"class {target}" if target.isdecimal() else target

@@ -1,0 +1,134 @@
+"""From heatmaps to the rows of a sheet."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from PIL import Image
+
+from seewhy.errors import NoSuchName, closest
+from seewhy.pictures.render import Look
+from seewhy.pictures.thumbnails import Thumbnail
+from seewhy.printable import printable
+
+from .heatmap import Heatmap, shrunk
+from .sheet import SheetAnswer, SheetCell, SheetColumn, SheetRow, aligned, titles
+from .source import Source, in_percent
+
+FACTS = {"model": ("model", "weights"), "method": ("method", "params"), "target": ("target",), "layer": ("layer",)}
+LABEL = 80  # characters of a label
+
+
+class MapGroup(NamedTuple):
+    """The maps of one row, by their columns."""
+
+    place: int  # of the image among those given
+    image: str
+    facts: tuple[str, ...]  # what the maps have in common beside the image, in words, where rows of one image differ in it
+    maps: dict[SheetColumn, Heatmap]
+
+
+def grouped(maps: Iterable[Heatmap], columns: str | Sequence[str] | None = None) -> list[MapGroup]:
+    """The maps of each image, in columns by all that varies; or by some of these facts (`FACTS`), with a row for each of
+    the others.
+
+    Raises NoSuchName for a fact that there is not.
+    """
+    asked = [columns] if isinstance(columns, str) else [*FACTS] if columns is None else [*columns]
+    for name in asked:
+        if name not in FACTS:
+            raise NoSuchName("columns", name, closest(str(name), [*FACTS]), f"There are: {', '.join(FACTS)}.")
+    every = [(heatmap, SheetColumn.of(heatmap.source)) for heatmap in maps]
+    of_column = [fact for name in asked for fact in FACTS[name]]
+    of_row = _telling([column for _, column in every], of_column)
+    rows: dict[Any, dict[SheetColumn, Heatmap]] = {}
+    for heatmap, column in every:
+        beside = column._replace(**{fact: _nothing(fact) for fact in SheetColumn._fields if fact not in of_row})
+        column = column._replace(**{fact: _nothing(fact) for fact in of_row})
+        row = rows.setdefault((heatmap.place, heatmap.source.image, beside), {})
+        row[_free(column, row)] = heatmap
+    words = dict(zip(besides := [*dict.fromkeys(key[2] for key in rows)], titles(besides), strict=True))
+    return [
+        MapGroup(place, image, (words[beside],) * bool(words[beside]), row)
+        for (place, image, beside), row in zip(rows, aligned([*rows.values()]), strict=True)
+    ]
+
+
+def _telling(columns: Sequence[SheetColumn], known: Sequence[str]) -> list[str]:
+    """The facts that have to be told, beside the known ones, to tell the columns apart."""
+    told: list[str] = []
+    for fact in SheetColumn._fields:
+        groups: dict[Any, set[Any]] = {}
+        for column in columns:
+            groups.setdefault(tuple(getattr(column, name) for name in (*known, *told)), set()).add(getattr(column, fact))
+        told += [fact] if fact not in known and any(len(values) > 1 for values in groups.values()) else []
+    return told
+
+
+def _nothing(fact: str) -> Any:
+    return () if fact == "params" else ""
+
+
+def _free(column: SheetColumn, row: Mapping[SheetColumn, Heatmap]) -> SheetColumn:
+    """The column; numbered where the row has a map of it already, made in a way that no column tells."""
+    number, free = 2, column
+    while free in row:
+        free = column._replace(params=(*column.params, ("no.", str(number))))
+        number += 1
+    return free
+
+
+def row_of(
+    image: str,
+    maps: Mapping[SheetColumn, Heatmap],
+    side: int,
+    kind: str = "jpeg",
+    picture: str = "overlay",
+    look: Mapping[str, Any] | None = None,
+    files: Mapping[SheetColumn, tuple[str, ...]] | None = None,
+) -> SheetRow:
+    """The row of one image.
+
+    side, kind: of the pictures, as in `Thumbnail.of`; picture, look: what is drawn, as in `Heatmap.drawn`; files: that hold
+    the maps.
+    """
+    photo = next((m.image for m in maps.values() if isinstance(m.image, Image.Image)), None)
+    small = shrunk(next(iter(maps.values())), side).image if photo else None
+    said: dict[tuple[str, str | None], Source] = {}
+    for heatmap in maps.values():
+        said.setdefault((heatmap.source.model, heatmap.source.weights), heatmap.source)
+    names = [model for model, _ in said]
+    answers = [
+        SheetAnswer(model if names.count(model) == 1 else f"{model} ({weights})", source.predicted)
+        for (model, weights), source in said.items()
+    ]
+    cells = {}
+    for column, heatmap in maps.items():
+        drawn, colours = _drawn(heatmap, side, small if heatmap.image is photo else None, picture, dict(look or {}))
+        source, there = heatmap.source, (files or {}).get(column, ())
+        cells[column] = SheetCell(says(source), Thumbnail.of(drawn, side, kind), there, colours, source.caveat, source.warnings)
+    shown = Thumbnail.of(small, side, kind) if isinstance(small, Image.Image) else None
+    return SheetRow(image, shown, tuple(answers), cells)
+
+
+def _drawn(
+    heatmap: Heatmap, side: int, photo: Image.Image | None, picture: str, look: dict[str, Any]
+) -> tuple[Image.Image, str]:
+    """A map as small as it is shown, and the name of its colours where it is a map in colours."""
+    if picture not in heatmap.pictures:
+        picture = "overlay"
+    if picture != "overlay":
+        return heatmap.drawn(picture), "blue-red" if picture == "signed" else ""
+    signed = bool(heatmap.source.params.get("signed"))
+    colours = Look.of(heatmap.values, 1, look.get("colours"), look.get("scale"), signed).colours
+    return shrunk(heatmap, side, photo).overlay(**look), colours
+
+
+def says(source: Source) -> str:
+    """What a map explains, with its probability: "tabby (281), 84.0 %"; empty of a map that looks at no class."""
+    if source.score is None and source.index is None:
+        return ""
+    label = (source.label or "").split(",")[0]
+    what = label or (source.target if source.index is None else f"class {source.index}")
+    what += f" ({source.index})" if label and source.index is not None else ""
+    chance = "" if source.probability is None else f", {in_percent(source.probability)}"
+    return printable(what, LABEL) + (f" {source.place}" if source.place else "") + chance
