@@ -3,6 +3,7 @@
 from collections import namedtuple
 from threading import Thread
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -16,6 +17,7 @@ from seewhy.models.torch.passes.taps import (
     emitted,
     every_module,
     hooked,
+    last_modules,
     modules_of,
     offloaded,
     ordered_gradients,
@@ -233,3 +235,22 @@ def test_gradients_reach_a_norm_in_memory_order():
     with ordered_gradients(norm, 2) as odd:  # of several images nothing goes wrong
         assert len(norm._forward_hooks) == 0
     assert odd == []
+
+
+def test_the_last_modules_are_the_innermost_and_what_ends_with_them():
+    network = nn.Sequential(nn.Conv2d(3, 3, 1), nn.Sequential(nn.ReLU(), nn.Flatten()), nn.Linear(3, 2))
+    assert last_modules(network, 2) == ["1", "1.1", "2"]
+    assert last_modules(nn.Conv2d(3, 1, 1), 2) == []
+
+
+def test_a_network_that_is_one_layer_is_explained():
+    """It has no modules inside; its own gradient at the image is known: the weights, over all pixels of the mask."""
+    network = nn.Conv2d(3, 1, 1, bias=False).double()
+    model = seewhy.wrap(network, scores="logits")
+    mask = np.zeros((6, 6), bool)
+    mask[1:3, 2:5] = True
+    (heatmap,) = seewhy.gradient(model, X[:1].double(), target=seewhy.Region(None, mask))
+    expected = mask / mask.sum() * network.weight.detach().numpy().reshape(3, 1, 1)
+    np.testing.assert_allclose(heatmap.channels, expected, atol=1e-7)
+    with pytest.raises(seewhy.SeewhyError, match="layer"):
+        seewhy.grad_cam(model, X[:1].double(), target=seewhy.Region(None, mask))

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from threading import get_ident, local
 from typing import Any, Protocol
 
@@ -242,7 +243,7 @@ def modules_of(network: nn.Module) -> dict[str, nn.Module]:
 def last_modules(network: nn.Module, count: int) -> list[str]:
     """The names of those modules that end with one of the last `count` innermost ones, in the order of the network's parts."""
     names = [name for name in modules_of(network) if name]
-    inner = [name for name, after in zip(names, [*names[1:], ""], strict=True) if not after.startswith(f"{name}.")]
+    inner = [name for name, after in pairwise([*names, ""]) if not after.startswith(f"{name}.")]
     last = inner[-count:]
     ends: dict[str, str] = {}
     for name in inner:
