@@ -37,6 +37,8 @@ def test_names_are_expressions():
         ("product(grad-cam)", seewhy.BadParameter, r"write product\(METHOD, METHOD\)"),
         ("smooth(grad-cam, cam)", seewhy.BadParameter, r"write smooth\(METHOD\)"),
         ("smooth(augment(smooth(cam)))", seewhy.BadParameter, "samples, sigma of its own already"),
+        ("smooth(rise)", seewhy.BadParameter, "masks of its own already"),
+        ("smooth(product(cam, lime))", seewhy.BadParameter, "samples of its own already"),
         ("augment(augment(cam))", seewhy.BadParameter, "flips, scales of its own already"),
     ],
 )  # fmt: skip

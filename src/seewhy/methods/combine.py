@@ -110,7 +110,7 @@ def _of_both(parts: list[Method]) -> Forwards:
 
 def _smoothed(base: Method, name: str, said: str, moment: Any) -> Method:
     base = lookup(base)
-    unused(base, "samples", "sigma")
+    unused(base, "samples", "sigma", "masks")
 
     def run(case: Case, *, samples: int, sigma: float, seed: int, **params: Any) -> Outcome:
         samples, seed = whole_number(samples, f"{name}: samples", 1, MANY), whole_number(seed, f"{name}: seed", 0)

@@ -39,7 +39,9 @@ def composed(said: str, source: str, *parts: Method) -> str:
 
 def unused(base: Method, *names: str) -> None:
     if taken := [name for name in names if name in base.defaults]:
-        raise BadParameter(f"{base.name} has {', '.join(taken)} of its own already: it cannot be wrapped once more.")
+        raise BadParameter(
+            f"{base.name} has {', '.join(taken)} of its own already: ask for more of these; it cannot be wrapped once more."
+        )
 
 
 def fitting(base: Method, params: Mapping[str, Any]) -> Method:
