@@ -36,9 +36,9 @@ def drawn(*shape: int, seed: int = 0) -> NDArray[np.float32]:
     return np.random.default_rng([seed, *shape]).standard_normal(shape).astype(np.float32)
 
 
-def classifier(**changes: Any) -> ModelProto:
-    """Two convolutions, pooling over all, and a linear layer: layers conv1, act1, conv2, act2, pool; 5 scores."""
-    constants = {"w1": drawn(6, 3, 3, 3), "w2": drawn(8, 6, 3, 3), "fc": drawn(5, 8), "b": drawn(5)}
+def classifier(classes: int = 5, **changes: Any) -> ModelProto:
+    """Two convolutions, pooling over all, and a linear layer: layers conv1, act1, conv2, act2, pool; 5 scores, or more."""
+    constants = {"w1": drawn(6, 3, 3, 3), "w2": drawn(8, 6, 3, 3), "fc": drawn(classes, 8), "b": drawn(classes)}
     nodes = [
         node("Conv", ["image", "w1"], ["conv1"], "conv1", pads=[1, 1, 1, 1]),
         node("Relu", ["conv1"], ["act1"], "act1"),
@@ -48,7 +48,7 @@ def classifier(**changes: Any) -> ModelProto:
         node("Flatten", ["pool"], ["flat"], "flat"),
         node("Gemm", ["flat", "fc", "b"], ["scores"], "fc", transB=1),
     ]
-    return model(nodes, constants=constants, outputs={"scores": ["n", 5]}, **changes)
+    return model(nodes, constants=constants, outputs={"scores": ["n", classes]}, **changes)
 
 
 def exported(network: nn.Module, x: NDArray[Any], path: Path, dynamo: bool = False, dynamic: bool = True, **more: Any) -> Path:

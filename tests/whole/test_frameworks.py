@@ -94,3 +94,19 @@ def test_the_model_is_not_changed_by_all_this():
     for variable, held in zip(model.variables, before, strict=True):
         np.testing.assert_array_equal(numbers(variable.value), held)
     np.testing.assert_array_equal(numbers(model(x)), said)
+
+
+def test_the_code_of_docs_keras_backends_runs():
+    pytest.importorskip("jax")
+    pytest.importorskip("flax")
+    from support import jax_networks as made
+    from support.snippets import of_keras, snippets
+
+    (snippet,) = snippets("docs/keras_backends.md")
+    space = {
+        "keras_model": of_keras(), "function": made.scores, "params": made.params(), "nnx_module": made.nnx_pooled(),
+        "linen_module": made.LinenPooled(), "variables": made.variables(),
+        "x": np.random.default_rng(0).normal(size=(2, 12, 16, 3)).astype(np.float32),
+    }  # fmt: skip
+    exec(compile("\n" * (snippet.line - 1) + snippet.code, snippet.page, "exec"), space)
+    assert isinstance(space["model"], seewhy.models.model.Differentiable)
