@@ -14,6 +14,7 @@ from seewhy.cli.options import (
     KeyValue,
     Literal,
     ModelOptions,
+    Opacity,
     Share,
     Window,
     complete_methods,
@@ -54,6 +55,13 @@ def test_shares_run_from_0_to_1():
     for text in ("-0.1", "1.5", "nan", "much"):
         with pytest.raises(click.BadParameter):
             read(Share(), text)
+
+
+def test_an_opacity_is_a_share_or_follows_the_value():
+    assert [read(Opacity(), text) for text in ("0", "0.5", "1", "value")] == [0, 0.5, 1, "value"]
+    for text in ("nan", "2", "-0.1", "values", ""):
+        with pytest.raises(click.BadParameter):
+            read(Opacity(), text)
 
 
 def test_grids_are_up_to_three_sides():

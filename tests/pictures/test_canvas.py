@@ -144,16 +144,16 @@ VALUES = np.array([[0.5, 1.0], [2.0, 100.0]])
 )
 def test_colours_span_what_was_asked_for_or_end_at_a_percentile(options, percent, low, high):
     look, said = DrawingOptions(**options).look(VALUES, percent, signed=False, from_least=False)
-    assert (look.low, look.high, look.colours, look.alpha) == (low, high, "inferno", 0.5)
+    assert (look.low, look.high, look.colours, look.alpha) == (low, high, "inferno", 0.7)
     assert said == ("; colours end at the 50th percentile, largest value 100" if high == 1.5 else "")
 
 
 def test_signed_colours_are_centred_and_means_begin_at_the_least():
     look, _ = DrawingOptions(alpha=0.2).look(VALUES, 100, signed=True, from_least=False)
     assert look == Look("blue-red", -100, 100, 0.2)
-    assert DrawingOptions().look(VALUES, 100, signed=True, from_least=True)[0] == Look("inferno", 0.5, 100, 0.5)
-    assert DrawingOptions(colours="jet").look(VALUES, 100, signed=False, from_least=True)[0] == Look("jet", 0.5, 100, 0.5)
-    assert DrawingOptions().look(np.ones((2, 2)), 100, signed=False, from_least=True)[0] == Look("inferno", 0, 1, 0.5)
+    assert DrawingOptions().look(VALUES, 100, signed=True, from_least=True)[0] == Look("inferno", 0.5, 100, 0.7, True)
+    assert DrawingOptions(colours="jet").look(VALUES, 100, signed=False, from_least=True)[0] == Look("jet", 0.5, 100, 0.7, True)
+    assert DrawingOptions().look(np.ones((2, 2)), 100, signed=False, from_least=True)[0] == Look("inferno", 0, 1, 0.7, True)
 
 
 def test_a_strip_has_one_scale_for_all_and_makes_each_map_when_it_is_shown(monkeypatch):

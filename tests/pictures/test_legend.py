@@ -11,7 +11,7 @@ from seewhy.pictures.render import Look
 @pytest.mark.parametrize("size", [(300, 200), (60, 90), (1200, 300)])
 def test_the_legend_leaves_the_picture_and_adds_words_and_colours(made_heatmap, noise, size):
     heatmap = made_heatmap(np.arange(6).reshape(2, 3), photo=noise(size))
-    plain, picture = heatmap.overlay(), heatmap.overlay(legend=True)
+    plain, picture = heatmap.overlay(alpha=0.5), heatmap.overlay(alpha=0.5, legend=True)
     margin = (picture.width - plain.width) // 2
     assert picture.crop((margin, 0, margin + plain.width, plain.height)).tobytes() == plain.tobytes()
     strip = np.asarray(picture)[plain.height :].astype(int)
@@ -101,3 +101,16 @@ def test_a_narrow_picture_stands_in_the_middle_of_its_legend():
     red = (picture == (255, 0, 0)).all(-1)
     assert picture.shape[1] == 220
     assert np.flatnonzero(red.any(0)).tolist() == [*range(78, 142)]
+
+
+@pytest.mark.parametrize(
+    "look", [Look("inferno", 0, 3, 0.7, True), Look("blue-red", -3, 3, 0.7, True), Look("viridis", 2, 5, 0.7, True)]
+)
+def test_by_value_what_lies_below_the_bar_shows_as_the_photo_does(look):
+    legend = Legend.of(300, look, "a map")
+    bar = np.asarray(legend.coloured((282, 8))).astype(float)
+    squares = np.ptp(bar, axis=0).max(-1)  # how much light and dark squares differ, along the bar
+    opacity = 1 - squares / 45
+    share = np.linspace(look.low, look.high, 282)
+    nothing = 2 if look.low == 2 else 0
+    assert abs(opacity - 0.7 * abs(share - nothing) / 3).max() < 0.05

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from seewhy.pictures.paint import headed, lettered, mask, painted, shares, tiled
-from seewhy.pictures.render import Look
+from seewhy.pictures.paint import headed, lettered, painted, tiled
+from seewhy.pictures.render import Look, mask, shares
 
 
 @pytest.mark.parametrize(

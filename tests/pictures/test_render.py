@@ -99,6 +99,42 @@ def test_alpha_zero_is_the_photo_for_a_signed_map_too(made_heatmap, noise):
     assert heatmap.overlay(alpha=0).tobytes() == photo.tobytes()
 
 
+RAMPS = {"inferno": [[0, 1, 2, 4]], "blue-red": [[-4, -2, 0, 1, 4]], "viridis": [[-3, -2, -1]]}
+
+
+@pytest.mark.parametrize("colours", RAMPS)
+def test_by_value_the_photo_shows_in_proportion_to_what_a_value_does_not_say(made_heatmap, noise, colours):
+    values = np.array(RAMPS[colours], float)
+    heatmap = made_heatmap(
+        np.repeat(np.repeat(values, 10, 0), 10, 1), (10 * values.size, 10), photo=noise((50, 10)).resize((10 * values.size, 10))
+    )
+    found = np.asarray(heatmap.overlay(alpha="value", colours=colours)).astype(float)
+    photo, grey = (np.asarray(heatmap.image.convert(mode).convert("RGB")).astype(float) for mode in ("RGB", "L"))
+    for place, value in enumerate(values[0]):
+        some = np.s_[:, 10 * place : 10 * place + 10]
+        if value == 0:
+            assert np.array_equal(found[some], photo[some]), "where nothing speaks, the photo is as it was"
+            continue
+        opacity = 0.7 * abs(value) / abs(values).max()
+        turned = min(1, 2 * opacity) if colours == "blue-red" else 0
+        under = (1 - turned) * photo[some] + turned * grey[some]
+        colour = Look.of(values, 1, colours, None).paint(np.array([value]))
+        assert abs(found[some] - (1 - opacity) * under - opacity * colour).max() < 2.5
+
+
+def test_by_value_is_how_maps_lie_on_photos_unless_said(made_heatmap, noise):
+    heatmap = made_heatmap([[0, 1], [-1, 2]], photo=noise((40, 30)))
+    assert heatmap.overlay().tobytes() == heatmap.overlay(alpha="value").tobytes() != heatmap.overlay(alpha=0.7).tobytes()
+
+
+def test_beyond_the_range_of_the_colours_a_value_is_as_opaque_as_at_its_end(made_heatmap, noise):
+    photo = noise((40, 30))
+    end, beyond = (made_heatmap(np.full((2, 2), value), photo=photo).overlay(scale=(0, 1)).tobytes() for value in (1, 9))
+    assert end == beyond
+    below = made_heatmap(np.full((2, 2), -3), photo=photo).overlay(scale=(0, 1), colours="inferno")
+    assert below.tobytes() == photo.tobytes()
+
+
 @pytest.mark.parametrize("box", [(10, 0, 30, 30), (10.5, 0, 29.5, 30), (30, 30, 10, 0), (-5, -5, 20, 20)])
 def test_what_the_network_did_not_see_is_pale_and_grey(made_heatmap, noise, box):
     photo = noise((40, 30))
@@ -139,6 +175,7 @@ LOOKS = [
     {"alpha": 1.1},
     {"alpha": float("nan")},
     {"alpha": "half"},
+    {"alpha": None},
     {"scale": (1, 0)},
     {"scale": (0, float("nan"))},
     {"scale": (1, 2, 3)},
@@ -155,7 +192,7 @@ def test_a_look_that_cannot_be_is_misuse(made_heatmap, look):
 def test_unknown_colours_are_named_with_those_there_are(made_heatmap):
     with pytest.raises(NoSuchName, match=r"'jett'. Closest: jet\..*inferno, viridis, jet, grey, blue-red"):
         made_heatmap([[0, 1]]).overlay(colours="jett")
-    with pytest.raises(BadParameter, match="alpha is 2"):
+    with pytest.raises(BadParameter, match=r"alpha is 2; .* or is 'value'"):
         made_heatmap([[0, 1]]).overlay(alpha=2)
 
 

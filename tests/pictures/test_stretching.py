@@ -33,10 +33,20 @@ def drawn_at_once(heatmap: seewhy.Heatmap, look: Look) -> np.ndarray:
     grey = photo.convert("L").convert("RGB")
     under = Image.blend(photo, grey, min(1, 2 * look.alpha)) if look.centred else photo
     mixed = Image.blend(under, Image.fromarray(look.paint(heatmap.full())), look.alpha)
+    if look.by_value:
+        share = 0.7 * abs(heatmap.full()) / look.high
+        under = between(photo, grey, np.minimum(1, 2 * share)) if look.centred else photo
+        mixed = between(under, look.paint(heatmap.full()), share)
     pale = Image.blend(grey, Image.new("RGB", photo.size, "white"), 0.45)
     x, y = np.arange(width), np.arange(height)[:, None]
     (left, right), (top, bottom) = (sorted(map(round, edges)) for edges in (heatmap.box[0::2], heatmap.box[1::2]))
     return np.where(((x >= left) & (x < right) & (y >= top) & (y < bottom))[..., None], mixed, pale)
+
+
+def between(first, second, share: np.ndarray) -> np.ndarray:
+    """The mean of two pictures, of the second as large a share."""
+    share = (share * 255).round()[..., None] / 255
+    return np.round((1 - share) * np.asarray(first) + share * np.asarray(second))
 
 
 @pytest.mark.parametrize("box", BOXES)
@@ -46,6 +56,8 @@ def test_an_overlay_is_drawn_as_at_once(band, made_heatmap, noise, box, signed):
     heatmap = made_heatmap(values if signed else abs(values), photo=noise((61, 47)), box=box)
     picture = heatmap.overlay(alpha=0.4)
     assert np.array_equal(picture, drawn_at_once(heatmap, Look.of(heatmap.values, 0.4, None, None)))
+    by_value = drawn_at_once(heatmap, Look.of(heatmap.values, "value", None, None))
+    assert abs(np.asarray(heatmap.overlay()).astype(int) - by_value).max() <= 1, "Pillow may round halves otherwise"
     below = heatmap.overlay(alpha=0.4, legend=True)
     left = (below.width - 61) // 2
     assert below.crop((left, 0, left + 61, 47)).tobytes() == picture.tobytes()
@@ -53,14 +65,14 @@ def test_an_overlay_is_drawn_as_at_once(band, made_heatmap, noise, box, signed):
 
 def test_a_map_without_a_photo_is_drawn_as_at_once(band, made_heatmap):
     heatmap = made_heatmap(np.arange(12).reshape(3, 4), (61, 47), photo=None)
-    assert np.array_equal(heatmap.overlay(), Look.of(heatmap.values, 0.5, None, None).paint(heatmap.full()))
+    assert np.array_equal(heatmap.overlay(), Look.of(heatmap.values, "value", None, None).paint(heatmap.full()))
 
 
 @pytest.mark.parametrize("mode", ["L", "P", "RGBA", "CMYK", "1", "I;16"])
 def test_photos_of_any_mode_are_drawn_as_at_once(band, made_heatmap, noise, mode):
     photo = noise((61, 47)).convert("L").convert(mode) if mode == "I;16" else noise((61, 47)).convert(mode)
     heatmap = made_heatmap([[0, 1], [2, 1]], photo=photo, box=(0, 5, 61, 30))
-    assert np.array_equal(heatmap.overlay(), drawn_at_once(heatmap, Look.of(heatmap.values, 0.5, None, None)))
+    assert np.array_equal(heatmap.overlay(alpha=0.5), drawn_at_once(heatmap, Look.of(heatmap.values, 0.5, None, None)))
 
 
 @settings(max_examples=60, deadline=None)

@@ -75,6 +75,15 @@ class Share(click.FloatRange):
         return number if isfinite(number) else self.fail(f"{value!r} is no number from {self.min:g} to 1.", param, ctx)
 
 
+class Opacity(Share):
+    """A number from 0 to 1, or "value"."""
+
+    name = "0 to 1, or value"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        return value if value == "value" else super().convert(value, param, ctx)
+
+
 def literal(text: str) -> Any:
     """The Python literal that the text is, else the text.  One that is long, or deep in brackets and signs, is none: what
     reads such things in Python can break down over them.

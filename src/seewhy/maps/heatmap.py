@@ -14,9 +14,9 @@ from seewhy.images.inputs import is_clip
 from seewhy.images.photo import UnderlayPixels
 from seewhy.images.places import Cells, Extent, Grid, Where
 from seewhy.images.volume import Volume
-from seewhy.pictures.canvas import VIEWS, DrawingOptions, Overlay, drawn, full, remark, views
+from seewhy.pictures.canvas import VIEWS, DrawingOptions, Overlay, drawn, full, plain, remark, views
 from seewhy.pictures.legend import below, with_legend
-from seewhy.pictures.render import PICTURES, picture, unit
+from seewhy.pictures.render import PICTURES, VALUE, Alpha, picture, unit
 from seewhy.pictures.thumbnails import within
 from seewhy.truth.evidence import EvidenceShare, evidence_share, object_in
 
@@ -93,7 +93,7 @@ class Heatmap:
 
     def overlay(
         self,
-        alpha: float = 0.5,
+        alpha: Alpha = VALUE,
         colours: str | None = None,
         legend: bool = False,
         scale: tuple[float, float] | None = None,
@@ -104,17 +104,20 @@ class Heatmap:
     ) -> Image.Image:
         """The map in colour over the image, RGB: over a photo at its size, over a volume's slices, a clip's frames, a signal.
 
-        alpha: opacity of the map; colours: one of `seewhy.COLOURS`, by default inferno, or blue-red (centred on zero)
-        where the map is signed; legend: write what it is and what the colours mean below; scale: the (low, high)
-        that the colours span, to compare many maps (`Heatmaps.scale()`), else from zero to this map's own extreme (RISE's mean
-        scores, which all lie far from zero: from the least to the greatest), or
-        to the `clip`th percentile of absolute values: 99 at the image's pixels, where few stand out, else 100.
+        alpha: opacity of the map, from 0 to 1; "value": as the value, from the photo alone at zero to 0.7 at the end of the
+            colours (on volumes and clips to 0.5, from half of that on), which the legend's colour bar shows over squares.
+        colours: one of `seewhy.COLOURS`, by default inferno, or blue-red (centred on zero) where the map is signed.
+        legend: write what it is and what the colours mean below.
+        scale: the (low, high) that the colours span, to compare many maps (`Heatmaps.scale()`), else from zero to this map's
+            own extreme (RISE's mean scores, which all lie far from zero: from the least to the greatest), or
+        clip: to that percentile of absolute values: 99 at the image's pixels, where few stand out, else 100.
         view: of a volume, one of panel, axial, coronal, sagittal, projection, curve; window: its values shown as black and
         white, by default those of `prepare`, else its 1st and 99th percentile; count: of slices or frames.
         """
         shown, source = overlay_of(self), self.source
         if window is None and isinstance(self.image, Volume):
             window = source.prepare.get("window")  # as the network saw it
+        alpha = alpha if isinstance(self.image, Image.Image) else plain(alpha)
         options = DrawingOptions(alpha, colours, legend, scale, clip, view, window, count)
         percent = 100 if self.channels is None else 99
         look, beyond = options.look(

@@ -8,6 +8,7 @@ from PIL import Image
 
 from seewhy.errors import BadParameter
 from seewhy.pictures.canvas import DrawingOptions, strip
+from seewhy.pictures.render import VALUE, Alpha
 from seewhy.printable import printable, words_of
 
 from .heatmap import Heatmap, overlay_of
@@ -74,7 +75,7 @@ class Heatmaps(Sequence[Heatmap]):
         return float(min(m.values.min() for m in self.maps)), float(max(m.values.max() for m in self.maps))
 
     def strip(
-        self, count: int = 12, alpha: float = 0.5, colours: str | None = None, legend: bool = False
+        self, count: int = 12, alpha: Alpha = VALUE, colours: str | None = None, legend: bool = False
     ) -> Image.Image:  # fmt: skip
         """Maps over photos of one size as a filmstrip on one scale, such as those of a clip that a 2-D network saw frame by
         frame: `count` of them, spread evenly, each headed by its place.

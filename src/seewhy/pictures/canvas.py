@@ -17,7 +17,7 @@ from seewhy.images.places import Cells, Extent, Grid, Where
 from seewhy.images.volume import Volume
 
 from .legend import over, with_legend
-from .render import Below, Look, beyond, clipped, overlay
+from .render import VALUE, Alpha, Below, Look, beyond, clipped, overlay
 from .stretching import Size, stretch, stretched
 
 VIEWS = ("panel", "axial", "coronal", "sagittal", "projection", "curve")  # of a volume
@@ -50,7 +50,7 @@ class Overlay:
 class DrawingOptions:
     """How a map is to be drawn: the arguments of `Heatmap.overlay`, which says what each of them means."""
 
-    alpha: float = 0.5
+    alpha: Alpha = VALUE
     colours: str | None = None
     legend: bool = False
     scale: tuple[float, float] | None = None
@@ -72,6 +72,11 @@ class DrawingOptions:
         if span is None and from_least and values.min() < values.max():
             span, colours = (float(values.min()), float(values.max())), colours or "inferno"
         return Look.of(values, self.alpha, colours, span, signed), said
+
+
+def plain(alpha: Alpha) -> Alpha:
+    """The opacity on anything but a photo: that of volumes and clips follows the value by `paint.painted`, up to this."""
+    return 0.5 if alpha == VALUE else alpha
 
 
 def full(shown: Overlay) -> NDArray[np.float32]:
@@ -141,7 +146,7 @@ def strip(maps: Sequence[Overlay], options: DrawingOptions, signed: bool, captio
     from .volumes import frames  # here, for importing it takes as long as much of seewhy does
 
     ends = (min(0.0, *(float(m.values.min()) for m in maps)), max(0.0, *(float(m.values.max()) for m in maps)))
-    look = Look.of(maps[0].values, options.alpha, options.colours, ends, signed)
+    look = Look.of(maps[0].values, plain(options.alpha), options.colours, ends, signed)
     picture = frames(_FullSize(maps), [m.image for m in maps], look, **_count(options))  # type: ignore[misc]
     return with_legend(picture, look, caption, 22) if options.legend else picture
 

@@ -9,9 +9,9 @@ from PIL import Image
 from seewhy.arrays import Floats
 from seewhy.errors import BadParameter
 
-from .paint import headed, painted, shares, tiled
+from .paint import headed, painted, tiled
 from .planes import finite
-from .render import Look
+from .render import Look, shares
 
 WIDE = 1600  # pixels that no picture exceeds
 

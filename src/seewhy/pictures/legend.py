@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from .lettering import Letters
-from .render import Below, Look, room_above
+from .render import Below, Look, mask, room_above, shares
+from .stretching import Size
 
 NARROWEST = 220  # pixels of a legend; a narrower picture stands in its middle
 SMALLEST = 12  # pixels of its letters
@@ -55,15 +56,31 @@ class Legend:
         ramp = np.linspace(self.look.low, self.look.high, self.bar[2] - self.bar[0])
         return self.look.paint(ramp[None])[0]
 
+    def coloured(self, size: Size) -> Image.Image:
+        """The bar; where colours are as opaque as the value is large, over grey squares, which show through as a photo does."""
+        assert self.look is not None
+        bar = Image.fromarray(self.colours()[None]).resize(size)
+        if not self.look.by_value:
+            return bar
+        ramp = np.linspace(self.look.low, self.look.high, size[0])
+        return Image.composite(bar, _squares(size), mask(np.tile(self.look.alpha * shares(ramp, self.look), (size[1], 1))))
+
     def drawn(self) -> Image.Image:
         """The strip as a picture: RGB."""
         strip = Image.new("RGB", (self.width, self.height), "white")
         if self.look:
             left, top, right, bottom = self.bar
-            strip.paste(Image.fromarray(self.colours()[None]).resize((right - left, bottom - top)), (left, top))
+            strip.paste(self.coloured((right - left, bottom - top)), (left, top))
         for mark in self.texts:
             self.letters.write(strip, (mark.x, mark.y), mark.text, anchor=mark.anchor)
         return strip
+
+
+def _squares(size: Size) -> Image.Image:
+    """Light and dark squares, two rows of them, as stand for what is transparent."""
+    side = max(1, size[1] // 2)
+    x, y = (np.arange(length) // side for length in size)
+    return Image.fromarray(np.where((x + y[:, None]) % 2, 205, 160).astype(np.uint8)).convert("RGB")
 
 
 def _numbers(look: Look, bar: tuple[int, int, int, int], letters: Letters) -> list[TextMark]:

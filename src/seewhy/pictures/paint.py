@@ -1,7 +1,6 @@
 """Values in colour over a picture, and pictures lettered, headed and put in rows."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -9,20 +8,10 @@ from PIL import Image, ImageDraw
 from seewhy.arrays import Floats
 
 from .lettering import Letters
-from .render import Look
+from .render import Look, mask, shares
 from .stretching import Size
 
 FULL = 0.5  # the share of the look's reach from which on colours are as opaque as they get
-
-
-def shares(values: Any, look: Look) -> Floats:
-    """How much each value says, from 0 to 1: its distance from zero, or from the end of the look that is nearest to zero, as a
-    share of the greatest such distance within the look.
-    """
-    nothing = min(max(0.0, look.low), look.high)
-    reach = max(look.high - nothing, nothing - look.low)
-    size = abs(np.clip(np.asarray(values, float), look.low, look.high) - nothing)
-    return size / reach if reach > 0 else np.zeros(size.shape)
 
 
 def painted(values: Floats, under: Image.Image | None, look: Look, size: Size) -> Image.Image:
@@ -37,11 +26,6 @@ def painted(values: Floats, under: Image.Image | None, look: Look, size: Size) -
         return colours
     opacity = look.alpha * np.minimum(1, shares(smooth, look) / FULL)
     return Image.composite(colours, under.resize(size, Image.Resampling.BOX), mask(opacity))
-
-
-def mask(opacity: Floats) -> Image.Image:
-    """Numbers from 0 to 1 as a grey picture."""
-    return Image.fromarray((opacity * 255).round().astype(np.uint8))
 
 
 LIGHT = (255, 232, 140)

@@ -15,8 +15,8 @@ from PIL import Image
 from seewhy.arrays import Floats
 from seewhy.errors import BadParameter, NoSuchName, closest
 
-from .paint import mask, painted, shares
-from .render import Look
+from .paint import painted
+from .render import Look, mask, shares
 from .stretching import Size
 
 Spacing = tuple[float, float, float]  # mm between voxels along i, j, k

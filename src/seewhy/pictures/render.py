@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,9 @@ from seewhy.images.places import Extent
 
 from .stretching import Rows, Size, bands
 
+VALUE = "value"  # an alpha: as opaque as the value is large
+MOST_OPAQUE = 0.7  # what alpha=VALUE reaches at the end of the colours
+Alpha = float | Literal["value"]
 Below = Callable[[int], Image.Image]  # what stands under a picture of a width: as wide, or wider
 
 
@@ -51,28 +54,37 @@ COLOURS = {  # evenly spaced stops, mixed linearly between
 
 @dataclass(frozen=True)
 class Look:
-    """How values become colours: which colours, over which range, how opaque."""
+    """How values become colours: which colours, over which range, how opaque.
+
+    alpha: the opacity of all values; by_value: it is that of the value that says most, and of the others in proportion.
+    """
 
     colours: str
     low: float
     high: float
     alpha: float
+    by_value: bool = False
 
     @classmethod
     def of(
-        cls, values: Floats, alpha: float, colours: str | None, scale: tuple[float, float] | None, signed: bool = False
+        cls, values: Floats, alpha: Alpha, colours: str | None, scale: tuple[float, float] | None, signed: bool = False
     ) -> "Look":
         low, high = _range(min(0, values.min()), max(0, values.max())) if scale is None else _range(*scale)
         signed = signed or low < 0
         colours = colours or ("blue-red" if signed else "inferno")
         if not isinstance(colours, str) or colours not in COLOURS:
             raise NoSuchName("colours", colours, closest(str(colours), [*COLOURS]), f"There are: {', '.join(COLOURS)}.")
-        if not isinstance(alpha, int | float | np.floating) or not 0 <= alpha <= 1:
-            raise BadParameter(f"alpha is {alpha!r}; it lies between 0 (the photo alone) and 1 (the map alone).")
+        by_value = isinstance(alpha, str) and alpha == VALUE
+        share = MOST_OPAQUE if by_value else alpha
+        if not isinstance(share, int | float | np.floating) or not 0 <= share <= 1:
+            raise BadParameter(
+                f"alpha is {alpha!r}; it lies between 0 (the photo alone) and 1 (the map alone), or is {VALUE!r}: the less a "
+                "value says, the more of the photo shows."
+            )
         if colours == "blue-red":  # zero is white, whatever the values
             high = max(abs(low), abs(high))
             low = -high
-        return cls(colours, low, high, alpha)
+        return cls(colours, low, high, float(share), by_value)
 
     @property
     def centred(self) -> bool:
@@ -84,6 +96,33 @@ class Look:
         span = self.high - self.low
         at = (values - self.low) / span if span > 0 else np.full(values.shape, 0.5 if self.centred else 0.0)
         return _table(self.colours).take((np.clip(at, 0, 1) * 1024).round().astype(np.intp), 0)
+
+    def blend(self, photo: Image.Image, values: Floats) -> Image.Image:
+        """The colours of the values (h, w) over a photo (RGB); below the colours of a signed map it is grey, as it has blue
+        and red of its own.
+        """
+        colours = Image.fromarray(self.paint(values))
+        grey = photo.convert("L").convert("RGB") if self.centred else photo
+        if not self.by_value:
+            return Image.blend(Image.blend(photo, grey, min(1, 2 * self.alpha)), colours, self.alpha)
+        opacity = self.alpha * shares(values, self)
+        under = Image.composite(grey, photo, mask(np.minimum(1, 2 * opacity))) if self.centred else photo
+        return Image.composite(colours, under, mask(opacity))
+
+
+def shares(values: Any, look: Look) -> Floats:
+    """How much each value says, from 0 to 1: its distance from zero, or from the end of the look that is nearest to zero, as a
+    share of the greatest such distance within the look.
+    """
+    nothing = min(max(0.0, look.low), look.high)
+    reach = max(look.high - nothing, nothing - look.low)
+    size = abs(np.clip(np.asarray(values), look.low, look.high) - nothing)
+    return size / reach if reach > 0 else np.zeros(size.shape)
+
+
+def mask(opacity: Floats) -> Image.Image:
+    """Numbers from 0 to 1 as a grey picture."""
+    return Image.fromarray((opacity * 255).round().astype(np.uint8))
 
 
 @cache
@@ -129,23 +168,22 @@ def overlay(
     """Colours over the image of `size`; what the network did not see stays pale and grey.  below: what stands under it."""
     out, left = room_above(size, below(size[0]) if below else None)
     for top, bottom in bands(size):
-        colours = Image.fromarray(look.paint(rows(top, bottom)))
-        part = colours if image is None else _over(image.crop((0, top, size[0], bottom)), top, colours, box, look)
+        values = rows(top, bottom)
+        crop = None if image is None else image.crop((0, top, size[0], bottom))
+        part = Image.fromarray(look.paint(values)) if crop is None else _over(crop, top, values, box, look)
         out.paste(part, (left, top))
     return out
 
 
-def _over(image: Image.Image, top: int, colours: Image.Image, box: Extent, look: Look) -> Image.Image:
-    """Some rows of the image, of which the first is `top`, under their colours."""
+def _over(image: Image.Image, top: int, values: Floats, box: Extent, look: Look) -> Image.Image:
+    """Some rows of the image, of which the first is `top`, under the colours of their values."""
     photo, (width, height) = image.convert("RGB"), image.size
-    grey = photo.convert("L").convert("RGB")
-    under = Image.blend(photo, grey, min(1, 2 * look.alpha)) if look.centred else photo
-    mixed = Image.blend(under, colours, look.alpha)
+    mixed = look.blend(photo, values)
     (left, right), (first, last) = (sorted(map(round, edges)) for edges in ((box.left, box.right), (box.top, box.bottom)))
     inside = (max(0, left), max(0, first - top), min(width, right), min(height, last - top))
     if inside == (0, 0, width, height):
         return mixed
-    unseen = Image.blend(grey, Image.new("RGB", photo.size, "white"), 0.45)
+    unseen = Image.blend(photo.convert("L").convert("RGB"), Image.new("RGB", photo.size, "white"), 0.45)
     if inside[0] < inside[2] and inside[1] < inside[3]:
         unseen.paste(mixed.crop(inside), inside[:2])
     return unseen

@@ -5,7 +5,7 @@ What is imported inside functions is imported when the command runs, so that `--
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 
@@ -17,7 +17,7 @@ from seewhy.cli.options import (
     OUT,
     KeyValue,
     ModelOptions,
-    Share,
+    Opacity,
     Window,
     complete_methods,
     model_option,
@@ -49,7 +49,7 @@ class Options:
     pictures: tuple[str, ...]
     views: tuple[str, ...]
     window: tuple[float, float] | None
-    alpha: float
+    alpha: float | Literal["value"]
     legend: bool
     values: bool
     as_json: bool
@@ -119,7 +119,13 @@ class Options:
     help="Of a volume's overlay; repeatable.",
 )
 @click.option("--window", type=Window(), help="Of a volume: the values shown as black and white, as in -100,400.")
-@click.option("--alpha", type=Share(), default=0.5, show_default=True, help="Opacity of the map.")
+@click.option(
+    "--alpha",
+    type=Opacity(),
+    default="value",
+    show_default=True,
+    help="Opacity of the map, 0 to 1; value: as the value, so that the photo shows where there is little evidence.",
+)
 @click.option("--legend/--no-legend", default=True, show_default=True, help="Say below what it is and what the colours mean.")
 @click.option("--values", is_flag=True, help="Also write the numbers, as .npz.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a map instead of text.")
