@@ -101,12 +101,11 @@ class Look:
         """The colours of the values (h, w) over a photo (RGB); below the colours of a signed map it is grey, as it has blue
         and red of its own.
         """
-        colours = Image.fromarray(self.paint(values))
-        grey = photo.convert("L").convert("RGB") if self.centred else photo
+        colours, grey = Image.fromarray(self.paint(values)), photo.convert("L").convert("RGB") if self.centred else None
         if not self.by_value:
-            return Image.blend(Image.blend(photo, grey, min(1, 2 * self.alpha)), colours, self.alpha)
+            return Image.blend(Image.blend(photo, grey, min(1, 2 * self.alpha)) if grey else photo, colours, self.alpha)
         opacity = self.alpha * shares(values, self)
-        under = Image.composite(grey, photo, mask(np.minimum(1, 2 * opacity))) if self.centred else photo
+        under = Image.composite(grey, photo, mask(np.minimum(1, 2 * opacity))) if grey else photo
         return Image.composite(colours, under, mask(opacity))
 
 
