@@ -13,6 +13,7 @@ from seewhy import METHODS, api
 
 NAMES = [
     "Aim",
+    "AnyOf",
     "BadImage",
     "BadNetwork",
     "BadParameter",

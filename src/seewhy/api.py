@@ -33,6 +33,7 @@ from seewhy.models.wrap import wrap as wrap
 from seewhy.pictures.render import COLOURS as COLOURS
 from seewhy.prepare.volume_fit import VolumeFit as VolumeFit
 from seewhy.targets.aim import Aim as Aim
+from seewhy.targets.group import AnyOf as AnyOf
 from seewhy.targets.region import Point as Point
 from seewhy.targets.region import Region as Region
 from seewhy.targets.target import Class as Class

@@ -30,13 +30,16 @@ class SeewhyError(Exception):
     """Anything seewhy raises on purpose.  Its words are one line that a terminal shows and never obeys, whatever they quote.
 
     partial: the Heatmaps of what was done before, where work that takes long failed in the middle; else None.
+    typed: its words for a person who types commands, where other advice helps there than in Python; else "".
     It reaches another process with all that it says: its words, `partial`, notes, and its cause where that can be sent.
     """
 
     partial: Any = None
+    typed: str = ""
 
-    def __init__(self, *args: Any) -> None:
+    def __init__(self, *args: Any, typed: str = "") -> None:
         super().__init__(*(printable(words) if isinstance(words, str) else words for words in args))
+        self.typed = printable(typed)
 
     def __str__(self) -> str:  # LookupError, OSError and ImportError have ways of their own
         return BaseException.__str__(self)
@@ -51,11 +54,15 @@ class Misuse(SeewhyError, ValueError):
 
 
 class NoSuchName(Misuse, LookupError):
-    """A name that does not exist, with the nearest ones that do and where to find the rest."""
+    """A name that does not exist, with the nearest ones that do and where to find the rest.
 
-    def __init__(self, kind: str, unknown: object, near: Iterable[str], rest: str) -> None:
+    rest: where, in Python; typed: the same on the command line, where it differs.
+    """
+
+    def __init__(self, kind: str, unknown: object, near: Iterable[str], rest: str, typed: str = "") -> None:
         close = ", ".join(printable(name, 100) for name in near)
-        super().__init__(f"No {kind} {quoted(unknown)}. " + (f"Closest: {close}. " if close else "") + rest)
+        what = f"No {kind} {quoted(unknown)}. " + (f"Closest: {close}. " if close else "")
+        super().__init__(what + rest, typed=typed and what + typed)
 
 
 class BadParameter(Misuse, TypeError):

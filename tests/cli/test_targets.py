@@ -4,7 +4,9 @@ import click
 import pytest
 
 from seewhy import Contrast, Top
-from seewhy.cli.targets import TOPS, number, parse_target
+from seewhy.cli.targets import TOPS, parse_target
+from seewhy.errors import NoSuchName
+from seewhy.targets.group import Group
 from seewhy.targets.parse import LONGEST
 from seewhy.targets.target import Class
 
@@ -29,13 +31,21 @@ def test_what_is_none_is_told_what_would_be(text, labels, said):
 
 
 def test_indices_and_labels():
-    assert number("7") == 7
-    assert number(" cat ") == "cat"
     assert parse_target("2", LABELS) == [Class(2)]
-    assert parse_target("dog", LABELS) == [Class(1)]
+    assert parse_target(" dog ", LABELS) == [Class(1)]
+    assert parse_target("7", None) == [Class(7)]
+    with pytest.raises(NoSuchName, match="-1"):
+        parse_target("-1", LABELS)
     assert parse_target("cat-vs-dog", LABELS) == [Class(2)], "the name of a class, and no contrast"
 
 
 def test_contrasts():
     assert parse_target("cat-vs-1", LABELS) == [Contrast(0, (1,))]
     assert parse_target("0-vs-1+2", LABELS) == [Contrast(0, (1, 2))]
+    assert parse_target("0-vs-1:0.6", LABELS) == [Contrast(0, (1,), 0.6)]
+    assert parse_target("cat-vs-dog+2:1", LABELS) == [Contrast(0, (1, 2), 1.0)]
+
+
+def test_groups():
+    assert parse_target("any:dog", LABELS) == [Group((1, 2), "any:dog", "any dog: hound, cat-vs-dog (2 classes)")]
+    assert [group.classes for group in parse_target("any:0+hound", LABELS)] == [(0, 1)]

@@ -23,7 +23,7 @@ def test_maps_come_in_the_order_image_target_layer_method(asked):
     expected = [
         (str(photo), target, layer, method)
         for photo in photos
-        for target in ("0", "top 2", "0 vs 2 x 0.6", "1")
+        for target in ("0", "top 2", "0-vs-2", "1")
         for layer in ("act", "cells")
         for method in ("grad-cam", "layer-cam")
     ]

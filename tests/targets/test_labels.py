@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from seewhy.errors import BadParameter, NoSuchName
+from seewhy.targets.class_names import class_index
 from seewhy.targets.labels import read_labels
-from seewhy.targets.target import class_index
 
 NAMES = ["cat", "dog, hound", "naïve ねこ"]
 FILES = {

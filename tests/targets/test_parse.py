@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import seewhy
-from seewhy import Class, Contrast, PerImage, Point, Region, Top, Unit
+from seewhy import AnyOf, Class, Contrast, PerImage, Point, Region, Top, Unit
 from seewhy.errors import BadParameter, NoSuchName
 from seewhy.targets.box import Box
 from seewhy.targets.embedding import Similar, Text
@@ -15,6 +15,8 @@ from seewhy.targets.parse import KINDS, LONGEST, MOST, as_targets
 
 LABELS = ["red", "green", "unit: blue"]
 WRITTEN = {
+    "any:green": AnyOf("green").known(LABELS),
+    "any:2+0": AnyOf([2, 0]).known(LABELS),
     "unit:body.2:7": Unit("body.2", 7),
     "unit:body:7:sum": Unit("body", 7, "sum"),
     "unit:body:7:1,2": Unit("body", 7, (1, 2)),
@@ -110,3 +112,34 @@ def test_a_new_target_is_one_file_and_one_line(tmp_path, monkeypatch):
     assert (found.source.target, found.source.score) == ("darkest:2", 0.5)
     assert np.argwhere(found.values).tolist() == [[1, 5]]  # only where the darkest pixel is hidden
     assert "darkest_target" in sys.modules
+
+
+@pytest.mark.parametrize(
+    ("text", "contrast"),
+    [
+        ("red-vs-green", Contrast(0, (1,))),
+        ("0-vs-1+2", Contrast(0, (1, 2))),
+        ("RED-vs-green:0.6", Contrast(0, (1,), 0.6)),
+        ("red-vs-green+2:1", Contrast(0, (1, 2), 1.0)),
+        ("red-vs-green:-0.5", Contrast(0, (1,), -0.5)),
+        ("red-vs-look-alikes", Contrast(0, ())),
+        ("red-vs-2 look-alikes:0.6", Contrast(0, (), 0.6, 2)),
+    ],
+)
+def test_a_text_makes_the_contrast_that_it_says(text, contrast):
+    [target] = as_targets(text, LABELS)
+    assert target == contrast
+    assert as_targets(str(target), LABELS) == [target], "what it writes is read again"
+
+
+def test_a_label_is_no_contrast_and_no_strength():
+    labels = ["a", "a-vs-b", "b:0.6", "c+d", "b"]
+    assert as_targets("A-vs-b", labels) == [Class(1)]
+    assert as_targets("a-vs-b:0.6", labels) == [Contrast(0, (2,))]
+    assert as_targets("a-vs-c+d:0.6", labels) == [Contrast(0, (3,), 0.6)]
+
+
+@pytest.mark.parametrize("text", ["red-vs-", "-vs-green", "red-vs-green+", "red-vs-green:0.6.1", "red-vs-:0.6"])
+def test_a_contrast_of_nothing_is_told_how_to_write_it(text):
+    with pytest.raises(BadParameter, match="A-vs-B"):
+        as_targets(text, LABELS)

@@ -11,7 +11,6 @@ import seewhy
 from seewhy import Class, Contrast, PerImage, Top, grad_cam
 from seewhy.errors import BadParameter, NoSuchName
 from seewhy.targets.parse import as_targets
-from seewhy.targets.target import class_index
 
 SCORES = np.array([[3.0, 1.0, 2.0, 0.0], [-1.0, 5.0, -2.0, 4.0]])
 LABELS = [
@@ -30,7 +29,9 @@ LABELS = [
     ("target", "rows"),
     [
         (Class(2), [[0, 0, 1, 0], [0, 0, 1, 0]]),
-        (Class(-1), [[0, 0, 0, 1], [0, 0, 0, 1]]),
+        (Class(np.int64(3)), [[0, 0, 0, 1], [0, 0, 0, 1]]),
+        (Top(np.int64(4)), [[0, 0, 0, 1], [0, 0, 1, 0]]),
+        (Contrast(0, 1), [[1, -1, 0, 0], [1, -1, 0, 0]]),
         (Top(), [[1, 0, 0, 0], [0, 1, 0, 0]]),
         (Top(2), [[0, 0, 1, 0], [0, 0, 0, 1]]),
         (Top(4), [[0, 0, 0, 1], [0, 0, 1, 0]]),
@@ -61,75 +62,8 @@ def test_the_ranks_name_every_class_once_from_the_highest(n, k, seed):
 
 
 @pytest.mark.parametrize(
-    ("asked", "index"),
-    [
-        ("tabby, tabby cat", 0),
-        ("tabby", 0),
-        ("TABBY CAT", 0),
-        ("  tabby cat ", 0),
-        ("egypt", 2),
-        ("french bulldog", 3),
-        ("tiger", 4),
-        ("tiger s", 5),
-        ("Galeocerdo cuvieri", 5),
-        ("galeocerdo", None),
-        ("3", 3),
-        ("-2", -2),
-        (3, 3),
-        (np.int64(4), 4),
-        (-1, -1),
-    ],
+    "target", [Class(4), Class(-1), Class(-5), Contrast(0, 4), Contrast(9), Contrast(-1, 0), Contrast(0, [1, -1])], ids=str
 )
-def test_a_class_by_index_label_synonym_or_unique_beginning(asked, index):
-    if index is None:
-        with pytest.raises(NoSuchName, match="Closest: tiger shark"):
-            class_index(asked, LABELS)
-    else:
-        assert class_index(asked, LABELS) == index
-
-
-def test_an_ambiguous_beginning_names_all_it_could_be():
-    with pytest.raises(NoSuchName) as caught:
-        class_index("ti", LABELS)
-    for said in ("'ti'", "tiger cat (1)", "tiger (4)", "tiger shark, Galeocerdo cuvieri (5)"):
-        assert said in str(caught.value)
-    with pytest.raises(NoSuchName, match=r"crane \(6\), crane \(7\)"):
-        class_index("crane", LABELS)
-
-
-@pytest.mark.parametrize(
-    ("typo", "meant"), [("taby", "tabby, tabby cat"), ("egyptian kat", "Egyptian cat"), ("bulldog", "French bulldog")]
-)
-def test_a_near_match_is_suggested_not_taken(typo, meant):
-    with pytest.raises(NoSuchName, match=f"'{typo}'.*Closest: .*{meant}"):
-        class_index(typo, LABELS)
-
-
-def test_a_label_is_suggested_once():
-    with pytest.raises(NoSuchName) as caught:
-        class_index("tabbi cat", LABELS)
-    assert str(caught.value).count("tabby, tabby cat") == 1
-
-
-@pytest.mark.parametrize("asked", ["xyzzy", "", "--5", "²", "1.5"])
-def test_a_label_that_is_none_is_no_such_name(asked):
-    with pytest.raises(NoSuchName, match="labels"):
-        class_index(asked, LABELS)
-
-
-def test_digits_are_a_label_before_they_are_an_index():
-    assert class_index("3", ["9", "3", "1", "7"]) == 1
-
-
-def test_without_labels_a_label_is_told_to_be_an_index():
-    with pytest.raises(BadParameter, match=r"'tabby'.*none.*labels"):
-        class_index("tabby", None)
-    with pytest.raises(BadParameter, match="labels"):
-        Class("tabby")(SCORES)
-    assert class_index("7", None) == 7
-
-
-@pytest.mark.parametrize("target", [Class(4), Class(-5), Contrast(0, 4), Contrast(9), Contrast(0, [1, -7])], ids=str)
 def test_an_index_out_of_range_is_told_the_range(target):
     with pytest.raises(NoSuchName, match="0 to 3"):
         target(SCORES)
@@ -153,7 +87,9 @@ UNFIT = {
     "Class of float": Class(1.5),
     "Class of None": Class(None),
     "Class of bool": Class(True),
+    "Class of a whole float": Class(1.0),
     "Top of float": Top(1.5),
+    "Top of bool": Top(True),
     "Top of text": Top("2"),
     "no rivals": Contrast(0, look_alikes=0),
     "fewer than none": Contrast(0, look_alikes=-1),
@@ -234,11 +170,15 @@ def test_per_image_is_checked_for_its_length(red_model, red_dot, count):
 
 
 def test_targets_are_written_down_as_they_were_asked(red_model, red_dot):
-    asked = [0, "not red", Top(3), Contrast("red", ["not red", "neither"], strength=1), Contrast(0), -1]
+    asked = [0, "not red", Top(3), Contrast("red", ["not red", "neither"]), Contrast(0, strength=0.6), "red-vs-2:0.25"]
     maps = grad_cam(red_model, red_dot((64, 64), 20, 20), target=asked)
-    assert [m.source.target for m in maps] == ["0", "1", "top 3", "0 vs 1, 2", "0 vs 3 look-alikes x 0.6", "-1"]
-    assert [m.source.label for m in maps] == ["red", "not red", "not red", "red vs not red, neither", None, "neither"]
-    assert [m.source.index for m in maps] == [0, 1, 1, None, None, 2]
+    assert [m.source.target for m in maps] == ["0", "1", "top 3", "0-vs-1+2", "0-vs-3 look-alikes:0.6", "0-vs-2:0.25"]
+    assert [m.source.label for m in maps] == [
+        "red", "not red", "not red", "red rather than not red, neither", "red rather than its 3 look-alikes (strength 0.6)",
+        "red rather than neither (strength 0.25)",
+    ]  # fmt: skip
+    assert [m.source.index for m in maps] == [0, 1, 1, None, None, None]
+    assert "red rather than neither (strength 0.25)" in maps[-1].source.caption
 
 
 def test_one_target_and_a_list_of_one_are_the_same():

@@ -77,6 +77,7 @@ def probe() -> seewhy.Probe:
 
 
 EXAMPLES = {
+    "AnyOf": lambda: [seewhy.AnyOf("cat"), seewhy.AnyOf([3, "dog"])],
     "Box": lambda: [seewhy.Box("cat", 1), seewhy.Box(3, (0, 1, 2.5, 3))],
     "Class": lambda: [seewhy.Class(3), seewhy.Class("cat")],
     "Clip": lambda: [seewhy.read_clip([photo(), photo()])],

@@ -16,6 +16,7 @@ from seewhy.cli.commands.doctor import doctor
 from seewhy.cli.commands.drift import drift
 from seewhy.cli.commands.explain import explain
 from seewhy.cli.commands.export import export
+from seewhy.cli.commands.labels import labels
 from seewhy.cli.commands.listing import demo, layers, methods
 from seewhy.cli.commands.units import units
 
@@ -69,5 +70,5 @@ def main(debug: bool) -> None:
     """
 
 
-for command in (explain, attention, doctor, detections, drift, layers, units, export, methods, demo):
+for command in (explain, attention, doctor, detections, drift, labels, layers, units, export, methods, demo):
     main.add_command(command)

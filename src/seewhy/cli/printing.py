@@ -62,7 +62,7 @@ def fault(error: BaseException) -> str:
 
     words = words_of(error)
     if words and isinstance(error, SeewhyError):
-        return words
+        return error.typed or words
     if out_of_memory(error):
         return str(short("else", "", error))
     if words and isinstance(error, OSError):

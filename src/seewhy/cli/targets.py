@@ -13,7 +13,7 @@ TOPS = 1000  # of a model whose classes have no names, top classes at most
 
 def parse_target(text: str, labels: Any) -> list[Any]:
     """The targets that the text means: several, of top:3."""
-    from seewhy.api import Contrast, Top
+    from seewhy.api import Top
     from seewhy.printable import quoted
     from seewhy.targets.parse import LONGEST, as_targets
 
@@ -22,18 +22,7 @@ def parse_target(text: str, labels: Any) -> list[Any]:
         return [Top(rank + 1) for rank in range(_counted(text, count, labels))]
     if len(text) > LONGEST and text not in (labels or ()):
         raise click.BadParameter(f"{quoted(text, 60)} is {len(text):,} characters long; {LONGEST:,} are the most.")
-    known = {part.strip().lower() for label in labels or () for part in label.split(",")} | {s.lower() for s in labels or ()}
-    if "-vs-" in text and text.lower() not in known:
-        of, _, against = text.partition("-vs-")
-        return as_targets(Contrast(number(of), [number(part) for part in against.split("+")]), labels)
-    return as_targets(number(text), labels)
-
-
-def number(text: str) -> int | str:
-    """An index, or a label."""
-    from seewhy.targets.target import is_index, numbered
-
-    return numbered(text) if is_index(text) else text.strip()
+    return as_targets(text.strip(), labels)
 
 
 def _counted(text: str, count: str, labels: Any) -> int:

@@ -89,6 +89,7 @@ def print_text(result: PhotoResult) -> None:
         chance = "" if source.probability is None else f", {source.probability:.1%}"
         plain = source.label is None or source.target.startswith("unit:")
         what = source.target if plain else f"{source.target}: {printable(source.label, LABEL)}"
+        what = printable(source.label, LABEL) if source.classes else what
         files = ", ".join(map(str, [paths[0], *(path.name for path in paths[1:])]))
         say(f"  {source.method:<{width}}  {what}{score}{chance}  at {source.layer}  -> {files}")
         if source.measured:

@@ -20,6 +20,7 @@ from seewhy.models.model import INPUT
 from seewhy.prepare.batch import Batch
 from seewhy.printable import printable
 from seewhy.targets.aim import Pinned
+from seewhy.targets.group import Group
 from seewhy.targets.target import PerImage, Unit, name_of, named
 
 from .batching import Collector, batched, of_an_image
@@ -203,7 +204,7 @@ def _explained(
         answer, weights = answered
         row = weights[t, i]
         classes = row.nonzero()[0]
-        single = len(classes) == 1 and row[classes[0]] == 1 and not isinstance(target, Unit)
+        single = len(classes) == 1 and row[classes[0]] == 1 and not isinstance(target, Unit | Group)
         index = int(classes[0]) if single else None
         facts = replace(
             facts,
@@ -212,6 +213,9 @@ def _explained(
             score=float(answer.scores[i] @ row),
             probability=None if index is None or answer.probabilities is None else float(answer.probabilities[i, index]),
         )
+        if isinstance(target, Group):
+            chance = target.chance(None if answer.probabilities is None else answer.probabilities[i])
+            facts = replace(facts, probability=chance, label=target.words, classes=target.classes)
     return facts if aim is None else replace(facts, index=aim.index, label=aim.label, probability=aim.probability)
 
 

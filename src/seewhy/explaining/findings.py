@@ -12,6 +12,7 @@ from seewhy.maps.source import MethodFacts
 from seewhy.prepare.batch import Batch
 from seewhy.progress import stop_asked
 from seewhy.targets.aim import Aim, ImageView, Pinned
+from seewhy.targets.group import Group
 from seewhy.targets.target import Class, PerImage, Target, Unit
 
 from .case import Case, Outcome
@@ -32,8 +33,9 @@ class Finding(NamedTuple):
 class TargetGroup(NamedTuple):
     """Targets that one model answers together, and what each method gave for them.
 
-    Classes share one group.  The units of a layer are a group of their own, as the network ends there, and so are the aims of
-    one kind, such as boxes, which are pinned on the whole output.
+    Classes share one group.  The units of a layer are a group of their own, as the network ends there, and so are groups of
+    classes, whose scores are made of those of the classes, and the aims of one kind, such as boxes, which are pinned on the
+    whole output.
     """
 
     case: Case
@@ -52,15 +54,18 @@ def target_groups(
     groups: dict[Any, list[int]] = {}
     for t, target in enumerate(targets):
         unit = (target.layer, target.at) if isinstance(target, Unit) else None
-        groups.setdefault(type(target) if isinstance(target, Aim) else unit, []).append(t)
+        groups.setdefault(type(target) if isinstance(target, Aim | Group) else unit, []).append(t)
     for kind, places in groups.items():
         answering = model.beside(place, len(batch.x))
         together, pinned = [targets[t] for t in places], ()
-        if isinstance(kind, type):
+        if kind is Group and not answering.no_classes:
+            answering = answering.grouped([target.classes for target in together])
+            together = [Class(g) for g in range(len(together))]
+        elif isinstance(kind, type) and issubclass(kind, Aim):
             answering, pinned = answering.aimed(together, batch.x, _view(batch, model))
             together = [Class(k) for k in range(len(together))]
             _check_unmoved(pinned, methods)
-        elif kind is not None:
+        elif isinstance(kind, tuple):
             answering = answering.upto(*kind)
         elif answering.no_classes and not all(m.blind for m in methods):
             raise NotApplicable(answering.no_classes)
@@ -117,8 +122,10 @@ def clean(core: NDArray[Any]) -> NDArray[Any]:
 
 
 def aims(target: Any) -> bool:
-    """Is the target, or any of its parts, an aim, which looks at the whole output of each image alone?"""
-    return isinstance(target, Aim) or (isinstance(target, PerImage) and any(isinstance(part, Aim) for part in target.targets))
+    """Is each image explained alone: does the target look at its whole output, or has it a group of classes of its own?"""
+    if isinstance(target, PerImage):
+        return any(isinstance(part, Aim | Group) for part in target.targets)
+    return isinstance(target, Aim)
 
 
 def here(target: Any, place: int, n: int) -> Target:

@@ -21,6 +21,7 @@ from seewhy.prepare.callable_fit import CallableFit
 from seewhy.prepare.fit import Fit
 from seewhy.printable import quoted
 from seewhy.targets.aim import Aim
+from seewhy.targets.group import Group
 from seewhy.targets.parse import as_targets
 from seewhy.targets.target import PerImage, Target, Top, Unit, weighted
 
@@ -143,8 +144,8 @@ def _target(target: Any, model: Any) -> Target:
     (explained, *others) = as_targets(target, model.labels)
     if others:
         raise BadParameter("A graph explains one target; export a file for each.")
-    if isinstance(explained, Aim | Unit | PerImage):
-        raise NotApplicable(f"{explained} is no class of the whole image, which is what a graph explains. Name a class.")
+    if isinstance(explained, Aim | Unit | PerImage | Group):
+        raise NotApplicable(f"{explained} is no single class of the whole image, which is what a graph explains. Name a class.")
     return explained
 
 

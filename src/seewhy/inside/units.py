@@ -12,8 +12,9 @@ from seewhy.images.inputs import Images
 from seewhy.models.model import INSIDES, Differentiable, require
 from seewhy.printable import quoted
 from seewhy.targets.aim import Aim
+from seewhy.targets.group import Group
 from seewhy.targets.parse import as_targets
-from seewhy.targets.target import PerImage, Target, Top, Unit
+from seewhy.targets.target import Class, PerImage, Target, Top, Unit
 
 
 class Ranked(NamedTuple):
@@ -47,7 +48,10 @@ def top_units(
         answering = model.beside(len(ranked), len(batch.x))
         if isinstance(explained, Unit):
             answering = answering.upto(explained.layer, explained.at)
-        case = Case(answering, batch.x, [explained], [layer])
+        if isinstance(explained, Group):
+            answering = answering.grouped([explained.classes])
+        target = Class(0) if isinstance(explained, Group) else explained
+        case = Case(answering, batch.x, [target], [layer])
         name = case.layers[-1]  # of several calls the last
         evidence = case.trace.evidence[name]
         a, g = numbers(evidence.a), numbers(evidence.g[0])

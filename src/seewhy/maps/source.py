@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from seewhy.json_text import as_json, json_of, with_bytes
 from seewhy.printable import printable
+from seewhy.targets.class_names import classes_named
 from seewhy.targets.target import Contrast, Labels, name_of
 from seewhy.untrained import untrained, warned
 
@@ -48,7 +49,7 @@ class Source:
     method: str
     params: Mapping[str, Any]
     layer: str
-    target: str  # as it was asked: "top 1", "281", "281 vs 282"
+    target: str  # as it was asked: "top 1", "281", "281-vs-282"
     index: int | None  # of the class explained; None where it is no single class, or the map is class-blind
     label: str | None
     scores: str  # logits, log-probability or probability
@@ -62,6 +63,7 @@ class Source:
     measured: Mapping[str, float] = field(default_factory=dict)  # by the method, about itself: a completeness gap
     layer_why: str = ""  # this layer was looked at, where nobody named one
     place: str = ""  # of what is explained, where it is no class of the whole image: "in the box (31, 59, 207, 302)"
+    classes: tuple[int, ...] = ()  # the classes of a group, as AnyOf explains it
     geometry: str = "plain"  # how its cells are drawn: where they look in their "receptive-field", or evenly
     recipe: Mapping[str, Any] = field(default_factory=dict)  # `load(**recipe)` makes the model again; empty of one wrapped
     prepare: Mapping[str, Any] = field(default_factory=dict)  # every number of the preprocessing; empty of a prepared array
@@ -190,6 +192,7 @@ class TargetFacts:
     label: str | None = None
     score: float | None = None
     probability: float | None = None
+    classes: tuple[int, ...] = ()
 
     @property
     def without_class(self) -> "TargetFacts":
@@ -237,6 +240,7 @@ def source_from(
         measured=this.measured,
         layer_why=this.layer_why,
         place=target.place,
+        classes=target.classes,
         geometry=this.geometry,
         recipe=model.recipe,
         prepare=this.read.prepare,
@@ -255,14 +259,14 @@ def in_percent(probability: float) -> str:
 
 
 def answers(source: Source, target: Any) -> bool:
-    """Was this the target: as it was given, or by the index or the label of the class that it came to?"""
+    """Was this the target: as it was given, or by the index or an exact name of the class that it came to?"""
+    if str(target) == source.target:
+        return True
     if isinstance(target, int | np.integer) and not isinstance(target, bool):
-        return source.index == target or source.target == str(target)
+        return source.index == target
     if isinstance(target, Contrast):
-        return target.words in (source.label, source.target.partition(" x ")[0])
-    label = (source.label or "").casefold()
-    words = str(target).casefold()
-    return str(target) == source.target or words in label.split(", ") or (words != "" and label.startswith(words))
+        return source.label == target.words([target.of, *target.rivals])
+    return source.index is not None and bool(classes_named(str(target), [source.label or ""]))
 
 
 def _made(kind: type[T], facts: Any) -> T:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from copy import copy
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from seewhy.memory import out_of_memory
 from seewhy.prepare.batch import Batch, batches, grey, preparer
 from seewhy.printable import printable, words_of
 from seewhy.targets.aim import Aim, ImageView, Pinned
+from seewhy.targets.group import are_summed, joined
 from seewhy.targets.suggest import suggestion
 from seewhy.untrained import ADVICE, untrained
 
@@ -23,10 +24,7 @@ from .hazard import NOTE, WARNING, Hazard
 from .model import GIVEN, SCORES_ALONE, TRY, Answer, Examination
 from .origin import NO_ORIGIN, Origin, ground, machine
 from .pace import Pace
-from .settings import BATCH, Settings
-
-TAKES = ("uint8", "float")
-PIXELS = {"size": None, "crop": None, "mean": 0.0, "std": 1 / 255}  # a photo as it is
+from .settings import BATCH, Settings, of_function, pixel_preparation
 
 
 class KnownFunction:
@@ -59,10 +57,10 @@ class FunctionModel:
     no_classes = ""  # why no class can be explained: there is no reason
 
     def __init__(self, function: Callable[..., Any], settings: Settings) -> None:
-        _check(settings)
+        of_function(settings)
         prepare, takes = settings.prepare, settings.takes
         self.function, self.takes = function, takes
-        self.prepare = preparer(_pixels(prepare) if takes == "uint8" else prepare)
+        self.prepare = preparer(pixel_preparation(prepare) if takes == "uint8" else prepare)
         self.sized = prepare is not None or takes == "float"
         self.labels = settings.labels
         self.name = settings.name or getattr(function, "__name__", type(function).__name__)
@@ -71,6 +69,7 @@ class FunctionModel:
         self.weights = settings.weights
         self.origin: Origin = NO_ORIGIN
         self.known = function if isinstance(function, KnownFunction) else KnownFunction()
+        self.groups: tuple[tuple[int, ...], ...] = ()  # of classes, of a model whose scores are those of groups
         self.aims: tuple[Pinned, ...] = ()  # what is read of all that it gives, of a model made by `aimed`
 
     @property
@@ -173,6 +172,12 @@ class FunctionModel:
         model.aims, model.explains, model.labels = pinned, pinned[0].kind, None
         return model, pinned
 
+    def grouped(self, groups: Sequence[Sequence[int]]) -> Self:
+        """The model whose scores are those of groups of its classes, by their indices: that any class of a group is there."""
+        model = copy(self)
+        model.groups = tuple(map(tuple, groups))
+        return model
+
     def whole(self, x: Array) -> Any:
         """All that the function gives for images x (n, c, *space), as aims read it."""
         return self._called(numbers(x))
@@ -258,6 +263,11 @@ class FunctionModel:
 
     def scored(self, raw: NDArray[Any], normalised: bool) -> NDArray[Any]:
         """The raw numbers as scores of the kind that is explained; `normalised`: the raw numbers are probabilities."""
+        scores = self.class_scores(raw, normalised)
+        return joined(scores, self.groups, are_summed(self.explains, normalised)) if self.groups else scores
+
+    def class_scores(self, raw: NDArray[Any], normalised: bool) -> NDArray[Any]:
+        """The same of the classes, of a model of groups, too."""
         if self.aims or self.explains in (GIVEN, "logits"):
             return raw
         chances = raw if normalised else softmax(raw)
@@ -306,24 +316,3 @@ class FunctionScorer:
 
     def tail(self, image: Array, layer: str) -> Any:
         raise NeedsGradients(f"{self.model.name} gives scores only.")
-
-
-def _check(settings: Settings) -> None:
-    """Raise BadParameter where a setting is given that only networks have."""
-    if settings.device is not None or settings.dtype is not None:
-        raise BadParameter("A function runs where it runs: leave device= and dtype= out.")
-    if (settings.inputs, settings.output, settings.task, settings.grid, settings.tokenizer) != (None, None, None, None, None):
-        only = "inputs=, output=, task=, grid= and tokenizer= are for torch networks"
-        raise BadParameter(f"{only}; let the function itself take images to scores.")
-    if settings.takes not in TAKES:
-        raise BadParameter(f"takes={settings.takes!r}: the function takes {' or '.join(TAKES)} images.")
-
-
-def _pixels(prepare: Any) -> Mapping[str, Any]:
-    """How photos are resized and cropped for a function that takes them as uint8."""
-    if prepare is not None and (not isinstance(prepare, Mapping) or {*prepare} - {"size", "crop", "interpolation"}):
-        raise BadParameter(
-            f"prepare={prepare!r}: a function that takes uint8 photos gets them resized and cropped at most: a dict of size, "
-            'crop and interpolation. For more, wrap(function, takes="float", prepare=...).'
-        )
-    return {**PIXELS, **(prepare or {})}

@@ -218,6 +218,7 @@ class Model(Protocol):
     def weights_sha256(self) -> str: ...  # of the weights as they are in memory now; "" where they cannot be seen
     def conditions(self) -> Mapping[str, Any]: ...  # precision, device, backend, and its settings that change the numbers
     def host(self) -> Mapping[str, Any]: ...  # the machine, of which at most the rounding depends
+    def grouped(self, groups: Sequence[Sequence[int]]) -> Any: ...  # a model whose scores are those of groups of classes
     def aimed(self, aims: Sequence[Aim], x: Array, view: ImageView) -> tuple[Any, tuple[Pinned, ...]]: ...  # a model to score
 
 

@@ -1,12 +1,14 @@
 """What a person says of a network when it is wrapped: one frozen record that every adapter takes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from seewhy.errors import BadParameter
 from seewhy.printable import quoted
 
+TAKES = ("uint8", "float")  # images that a function takes
+PIXELS = {"size": None, "crop": None, "mean": 0.0, "std": 1 / 255}  # a photo as it is
 BATCH = 32  # images per pass at most, where the person has not said
 TASKS = ("single-label", "multi-label", "regression")  # what scores mean
 GEOMETRIES = ("receptive-field", "plain")  # where a map's cells lie: where they look, or spread evenly
@@ -52,3 +54,24 @@ class Settings:
     def copies(self) -> int:
         """Images per pass at most, where the graph of the whole network is kept."""
         return self.batch_size or COPIES
+
+
+def of_function(settings: Settings) -> None:
+    """Raise BadParameter where a setting is given that only networks have."""
+    if settings.device is not None or settings.dtype is not None:
+        raise BadParameter("A function runs where it runs: leave device= and dtype= out.")
+    if (settings.inputs, settings.output, settings.task, settings.grid, settings.tokenizer) != (None, None, None, None, None):
+        only = "inputs=, output=, task=, grid= and tokenizer= are for torch networks"
+        raise BadParameter(f"{only}; let the function itself take images to scores.")
+    if settings.takes not in TAKES:
+        raise BadParameter(f"takes={settings.takes!r}: the function takes {' or '.join(TAKES)} images.")
+
+
+def pixel_preparation(prepare: Any) -> Mapping[str, Any]:
+    """How photos are resized and cropped for a function that takes them as uint8."""
+    if prepare is not None and (not isinstance(prepare, Mapping) or {*prepare} - {"size", "crop", "interpolation"}):
+        raise BadParameter(
+            f"prepare={prepare!r}: a function that takes uint8 photos gets them resized and cropped at most: a dict of size, "
+            'crop and interpolation. For more, wrap(function, takes="float", prepare=...).'
+        )
+    return {**PIXELS, **(prepare or {})}

@@ -14,8 +14,9 @@ from seewhy.errors import BadParameter, NotHere
 from seewhy.printable import printable, quoted
 
 from .aim import Aim, ImageView, Pinned
+from .class_names import class_index, name_text
 from .detector import Detections, Likeness, as_numbers, detections_of, overlap, ranking
-from .target import LARGEST, Labels, class_index, name_of
+from .target import LARGEST, Labels, name_of
 
 Corners = tuple[float, float, float, float]  # x0, y0, x1, y1
 LEAST = 0.1  # IoU of a place with the detection that is meant by it
@@ -72,7 +73,7 @@ class Box(Aim):
                       f"image, boxes nearer to {'one of these' if several else 'it'} are not counted",)  # fmt: skip
         edges = place_text(on_photo(likeness.box, view))
         name = name_of(view.labels, label)
-        target = f"box:{label if name is None else name}:{edges}"
+        target = f"box:{name_text(label, view.labels)}:{edges}"
 
         def read(output: Any) -> Array:
             return together([_similar(variant, likeness, rivals) for variant in detections_of(output, view)])

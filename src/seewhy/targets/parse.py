@@ -4,6 +4,7 @@ A new target that is written as `word:...` is one file, with a class that has `p
 one line in KINDS.
 """
 
+import re
 from dataclasses import replace
 from importlib import import_module
 from typing import Any, cast
@@ -14,9 +15,12 @@ from seewhy.errors import BadParameter
 from seewhy.printable import quoted
 
 from .aim import Aim
-from .target import Class, Contrast, Labels, PerImage, Target, Unit, class_index
+from .class_names import class_index, classes_named
+from .group import AnyOf, Group
+from .target import LOOK_ALIKES, VERSUS, Class, Contrast, Labels, PerImage, Target, Unit
 
 KINDS = {  # the word that the text begins with -> module:class, whose `parse` reads it; imported on first use
+    "any": "seewhy.targets.group:AnyOf",
     "unit": "seewhy.targets.target:Unit",
     "region": "seewhy.targets.region:Region",
     "point": "seewhy.targets.region:Point",
@@ -24,9 +28,10 @@ KINDS = {  # the word that the text begins with -> module:class, whose `parse` r
     "similar": "seewhy.targets.embedding:Similar",
     "text": "seewhy.targets.embedding:Text",
 }
-AnyTarget = Target | PerImage | Aim
+AnyTarget = Target | PerImage | Aim | Group
 MOST = 100_000  # targets of one call
 LONGEST = 10_000  # characters of a target
+STRENGTH = r"-?[0-9.]{1,20}(?:e-?[0-9]{1,3})?"
 
 
 def as_targets(target: Any, labels: Labels) -> list[AnyTarget]:
@@ -40,13 +45,29 @@ def as_targets(target: Any, labels: Labels) -> list[AnyTarget]:
     return [_as_target(t, labels) for t in several]
 
 
-def _parsed(text: str) -> Any:
-    """The target that a text such as "region:cat" writes down; else the text."""
+def _parsed(text: str, labels: Labels) -> Any:
+    """The target that a text such as "region:cat" or "cat-vs-dog" writes down; else the text."""
     kind, colon, _ = text.partition(":")
     if not colon or kind not in KINDS:
-        return text
+        return _contrast(text, labels) if VERSUS in text and not classes_named(text, labels) else text
     module, _, name = KINDS[kind].partition(":")
     return getattr(import_module(module), name).parse(text)
+
+
+def _contrast(text: str, labels: Labels) -> Contrast:
+    """A-vs-B, A-vs-B+C against several, A-vs-3 look-alikes, and a strength behind it, :0.6, if not 1: what str() gives."""
+    of, _, rest = text.partition(VERSUS)
+    strength = None if classes_named(rest, labels) else re.fullmatch(rf"(.*):\s*({STRENGTH})\s*", rest, re.DOTALL)
+    rest, how = (strength[1], strength[2]) if strength else (rest, "1")
+    alike = re.fullmatch(rf"\s*([0-9]{{1,4}})?\s*{LOOK_ALIKES}\s*", rest)
+    against = [] if alike else [rest] if classes_named(rest, labels) else rest.split("+")
+    try:
+        given = float(how)
+    except ValueError:
+        raise BadParameter(f"{quoted(text)}: {quoted(how)} is no strength; write a number, as in A-vs-B:0.6.") from None
+    if not all(part.strip() for part in (of, *against)):
+        raise BadParameter(f"{quoted(text)}: write A-vs-B, A-vs-B+C, and a strength behind it, if not 1: A-vs-B:0.6.")
+    return Contrast(of, against, given, int(alike[1] or 3) if alike else 3)
 
 
 def _as_target(target: Any, labels: Labels) -> AnyTarget:
@@ -54,10 +75,10 @@ def _as_target(target: Any, labels: Labels) -> AnyTarget:
     if isinstance(target, str) and target not in (labels or ()):
         if len(target) > LONGEST:
             raise BadParameter(f"The target {quoted(target, 60)} is {len(target):,} characters long; {LONGEST:,} are the most.")
-        target = _parsed(target)
-    if isinstance(target, Aim):
+        target = _parsed(target, labels)
+    if isinstance(target, Aim | AnyOf):
         return target.known(labels)
-    if isinstance(target, Unit):
+    if isinstance(target, Unit | Group):
         return target
     if isinstance(target, str | int | np.integer) and not isinstance(target, bool):
         return Class(class_index(target, labels))

@@ -14,7 +14,8 @@ from seewhy.images.places import Grid
 from seewhy.printable import quoted
 
 from .aim import FARTHEST, Aim, ImageView, Pinned
-from .target import Labels, class_index, name_of
+from .class_names import class_index
+from .target import Labels, name_of
 
 DENSE = ("out", "logits", "predicted_depth")  # where torchvision's and Hugging Face's networks put dense scores
 
@@ -209,9 +210,9 @@ def channel(aim: Region | Point, scores: Array, labels: Labels) -> int:
         named = f" such as Region({labels[0]!r})" if labels else ""
         raise BadParameter(f"{aim}: the output has {k} channels; name the class{named}.")
     index = 0 if aim.of is None else aim.of
-    if not isinstance(index, int | np.integer) or not -k <= index < k:
+    if not isinstance(index, int | np.integer) or not 0 <= index < k:
         raise BadParameter(f"{aim}: the output has channels 0 to {k - 1}.")
-    return int(index) % k
+    return int(index)
 
 
 def _on_grid(mask: Any, grid: Sequence[int], view: ImageView) -> NDArray[np.bool_]:

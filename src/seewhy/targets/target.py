@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seewhy.errors import BadParameter, NoSuchName, SeewhyError, closest
+from seewhy.errors import BadParameter, NoSuchName, SeewhyError
 from seewhy.printable import printable, quoted
 
 Labels = Sequence[str] | None
@@ -23,6 +23,7 @@ Weights = NDArray[Any]  # (n, k)
 Target = Callable[[Scores], Weights]
 LARGEST = 10**9  # index of a class, a channel or a cell: no model has more
 RIVALS = 1000  # classes of one contrast
+VERSUS, LOOK_ALIKES = "-vs-", "look-alikes"  # in the text of a contrast: 281-vs-282, 281-vs-3 look-alikes
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,8 @@ class Top:
     rank: int = 1
 
     def __call__(self, scores: Scores) -> Weights:
-        if not isinstance(self.rank, int) or not 1 <= self.rank <= scores.shape[1]:
+        whole = isinstance(self.rank, int | np.integer) and not isinstance(self.rank, bool)
+        if not whole or not 1 <= self.rank <= scores.shape[1]:
             have = f"the rank counts from 1, the highest, and the model has {scores.shape[1]} scores"
             raise BadParameter(f"Top({quoted(self.rank)}): {have}.")
         return _one_hot(np.argsort(-scores, axis=1, kind="stable")[:, self.rank - 1], scores)
@@ -59,11 +61,12 @@ class Contrast:
     """Why this class rather than those: y_of - strength * mean(y_against).  Finer-CAM, Zhang et al. 2025.
 
     With `against=()` the `look_alikes` highest other classes of each image are taken.
+    strength: 1 explains the difference of the scores itself; Finer-CAM's own is 0.6, which leaves in 0.4 of what is common.
     """
 
     of: int | str
     against: int | str | Sequence[int | str] = ()
-    strength: float = 0.6
+    strength: float = 1.0
     look_alikes: int = 3
 
     def __post_init__(self) -> None:
@@ -89,13 +92,14 @@ class Contrast:
             others = [Top(rank + 1)(rest) for rank in range(min(self.look_alikes, scores.shape[1] - 1))]
         return explained - self.strength * np.mean(others, axis=0)
 
-    @property
-    def words(self) -> str:
-        """The contrast without its strength, for a caption: "husky vs malamute, wolf"."""
-        return f"{self.of} vs " + (", ".join(map(str, self.rivals)) or f"{self.look_alikes} look-alikes")
+    def words(self, names: Sequence[Any]) -> str:
+        """The contrast for a caption, with these names of its classes: "husky rather than malamute, wolf (strength 0.6)"."""
+        against = ", ".join(map(str, names[1:])) or f"its {self.look_alikes} {LOOK_ALIKES}"
+        return f"{names[0]} rather than {against}" + ("" if self.strength == 1 else f" (strength {self.strength:g})")
 
     def __str__(self) -> str:
-        return self.words + ("" if self.strength == 1 else f" x {self.strength:g}")
+        against = "+".join(map(str, self.rivals)) or f"{self.look_alikes} {LOOK_ALIKES}"
+        return f"{self.of}{VERSUS}{against}" + ("" if self.strength == 1 else f":{self.strength:g}")
 
 
 @dataclass(frozen=True)
@@ -178,9 +182,11 @@ def _one_hot(index: NDArray[np.intp], scores: Scores) -> Weights:
 def _checked(index: int | str, scores: Scores) -> int:
     if isinstance(index, str):
         raise BadParameter(f"The class is named {quoted(index)}, and the model has no labels. Give its index, or labels=.")
-    if not -scores.shape[1] <= index < scores.shape[1]:
+    if isinstance(index, bool) or not isinstance(index, int | np.integer):
+        raise BadParameter(f"{quoted(index)} is no class. Give its index or its label.")
+    if not 0 <= index < scores.shape[1]:
         raise NoSuchName("class", index, [], f"The model's classes are 0 to {scores.shape[1] - 1}.")
-    return index % scores.shape[1]
+    return int(index)
 
 
 def is_index(text: str) -> bool:
@@ -214,49 +220,18 @@ def weighted(targets: Sequence[Target], scores: Scores) -> Weights:
     return np.stack(rows)
 
 
-def class_index(name: int | str | np.integer[Any], labels: Labels) -> int:
-    """The class a person means: an index, a whole label, one of its synonyms, or a unique beginning of it."""
-    if isinstance(name, int | np.integer) and not isinstance(name, bool):
-        if abs(name) > LARGEST:
-            raise NoSuchName("class", name, [], f"The model's labels are {len(labels)}." if labels else "Classes count from 0.")
-        return int(name)
-    if not isinstance(name, str):
-        raise BadParameter(f"{quoted(name)} is no class. Give its index or its label.")
-    if not labels:
-        if is_index(name):
-            return class_index(numbered(name), labels)
-        reason = f"The class {quoted(name)} is a label, and the model has none. Give its index, or wrap(labels=...)."
-        raise BadParameter(reason)
-    want = name.strip().lower()
-    lower = [label.lower() for label in labels]
-    synonyms = [[part.strip() for part in label.split(",")] for label in lower]
-    for fits in (
-        [i for i, label in enumerate(lower) if label == want],
-        [i for i, parts in enumerate(synonyms) if want in parts],
-        [i for i, label in enumerate(lower) if label.startswith(want)] if want else [],
-    ):
-        if len(fits) == 1:
-            return fits[0]
-        if fits:
-            some = ", ".join(f"{printable(labels[i], 100)} ({i})" for i in fits[:4]) + (", ..." if len(fits) > 4 else "")
-            raise NoSuchName("single class", name, [], f"It could be {some}. Give the whole label or the index.")
-    if is_index(want):
-        return class_index(numbered(want), labels)
-    near = closest(want, [part for parts in synonyms for part in parts])
-    whole = [labels[next(i for i, parts in enumerate(synonyms) if part in parts)] for part in near]
-    raise NoSuchName("class", name, whole, f"All {len(labels)} labels: model.labels.")
-
-
 def name_of(labels: Labels, index: int | None) -> str | None:
     """The label of a class; None where it has none."""
     return labels[index] if labels is not None and index is not None and 0 <= index < len(labels) else None
 
 
 def named(target: Any, labels: Labels) -> str | None:
-    """A unit, or a contrast where the labels are known, in words: "French bulldog vs Chihuahua"; None for other targets."""
+    """The target in words, where it is no single class: "unit 42 of conv", and where the labels are known "French bulldog
+    rather than Chihuahua (strength 0.6)"; None for other targets.
+    """
     if isinstance(target, Unit):
         return target.words
-    if not isinstance(target, Contrast) or not target.rivals:
+    if not isinstance(target, Contrast):
         return None
     names = [name_of(labels, i) for i in (target.of, *target.rivals) if isinstance(i, int)]
-    return f"{names[0]} vs {', '.join(map(str, names[1:]))}" if all(names) else None
+    return target.words(names) if all(names) else None

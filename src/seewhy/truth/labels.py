@@ -8,7 +8,8 @@ from pathlib import Path
 from seewhy.errors import BadParameter, Misuse
 from seewhy.images.volume_kinds import is_dicom
 from seewhy.printable import printable, quoted
-from seewhy.targets.target import Labels, class_index, name_of
+from seewhy.targets.class_names import class_index
+from seewhy.targets.target import Labels, name_of
 
 from .files import matched
 from .table import read_table

@@ -113,7 +113,7 @@ def test_top_is_one_class_for_all_tiles_the_one_of_the_largest_mean_score() -> N
     assert found.source.predicted.probability == pytest.approx(chances.mean())
     second, contrast = seewhy.explain(model, pixels, "grad-cam", [seewhy.Top(2), seewhy.Contrast(0, 1)], tile=32)
     assert second.source.label == "green"
-    assert contrast.source.label == "red vs green"
+    assert contrast.source.label == "red rather than green"
 
 
 def test_each_image_has_its_own_target_and_its_place() -> None:

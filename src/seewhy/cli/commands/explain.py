@@ -88,7 +88,8 @@ class Options:
     multiple=True,
     default=("top",),
     show_default=True,
-    help="top, top:3 (the three top classes), a LABEL, an INDEX, A-vs-B; unit:LAYER:CHANNEL (:sum, :Y,X); region:CLASS, "
+    help="top, top:3 (the three top classes), a LABEL, an INDEX, any:WORD (all classes with it), A-vs-B (A rather than B; "
+    "A-vs-B:0.6 takes away less of B); unit:LAYER:CHANNEL (:sum, :Y,X); region:CLASS, "
     "point:Y,X, box:LABEL (:1, :X0,Y0,X1,Y1); text:A|B (A against B), similar:PHOTO; repeatable.",
 )
 @click.option("--layer", "-l", "layers", multiple=True, help="Repeatable; by default the last that still has space.")

@@ -26,6 +26,7 @@ from seewhy.prepare.callable_fit import DRAWS
 from seewhy.printable import quoted
 from seewhy.progress import stop_asked
 from seewhy.targets.aim import Aim
+from seewhy.targets.group import Group
 from seewhy.targets.target import Class, Labels, PerImage, Unit, name_of, named, weighted
 
 from .joining import FixedTarget, FixedTargets, Join, Plan
@@ -286,9 +287,11 @@ def _fixed(question: TileQuestion, plan: Plan) -> FixedTargets:
     return FixedTargets([_fixed_target(target, scores, model.labels, count) for target in question.targets], predicted)
 
 
-def _fixed_target(target: Any, scores: NDArray[Any], labels: Labels, count: int) -> FixedTarget | Unit | Aim:
-    """The target fixed by the mean of the scores (k,) over `count` tiles; units and texts do not depend on scores and stay."""
-    if isinstance(target, Unit | Aim):
+def _fixed_target(target: Any, scores: NDArray[Any], labels: Labels, count: int) -> FixedTarget | Unit | Aim | Group:
+    """The target fixed by the mean of the scores (k,) over `count` tiles; units, texts and groups are no weights of scores, and
+    stay.
+    """
+    if isinstance(target, Unit | Aim | Group):
         return target
     note = "" if isinstance(target, Class) else f"chosen by the mean of the scores over {count} tiles"
     return FixedTarget(target, weighted([target], scores[None])[0, 0], named(target, labels), note)

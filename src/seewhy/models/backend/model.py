@@ -99,7 +99,7 @@ class BackendModel(FunctionModel):
     def _normalised(self, raw: NDArray[Any]) -> bool:
         return self.task in (None, "single-label") and is_distribution(raw)
 
-    def scored(self, raw: NDArray[Any], normalised: bool) -> NDArray[Any]:
+    def class_scores(self, raw: NDArray[Any], normalised: bool) -> NDArray[Any]:
         return raw if self.aims else scored(raw, self.explains, normalised, self.task)
 
     @contextmanager
@@ -240,7 +240,7 @@ class BackendModel(FunctionModel):
         raw = self.scores_of(emitted.output, next(iter(emitted.layers.values())).shape[0])
         answer = self.answer_of(raw)
         weights = weighted(targets, answer.scores)
-        back = cotangents(raw, weights, self.explains, answer.normalised, self.task)
+        back = cotangents(raw, weights, self.explains, answer.normalised, self.task, self.groups)
         assert emitted.pull is not None, "a traced pass can be pulled back"
         pull, count = emitted.pull, few or len(weights)
 
@@ -297,10 +297,10 @@ class BackendModel(FunctionModel):
         names = [name for name in self.named(layers, x) if name != INPUT]
         with self.running(x):
             end = self.backend.linear_end(x, names)
-        answer = self.answer_of(self.scores_of(end.emitted.output, len(x)))
+        answer = self.answer_of(raw := self.scores_of(end.emitted.output, len(x)))
         weights = weighted(targets, answer.scores)
         each = {name: pooled(a, end.entered, name, self.name) for name, a in end.emitted.layers.items()}
-        w = weights @ end.weights.astype(np.float64)
+        w = cotangents(raw, weights, self.explains, answer.normalised, self.task, self.groups) @ end.weights.astype(float)
         head = Head(answer, weights, {name: of.a for name, of in each.items()}, w, end.emitted.notes)
         return head, end.emitted.layers, {name: of.slope for name, of in each.items()}
 

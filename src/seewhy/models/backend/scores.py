@@ -1,5 +1,6 @@
 """From what a network gives, in numpy, to the scores that are explained, and back: their derivatives."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -7,7 +8,9 @@ from numpy.typing import NDArray
 
 from seewhy.arrays import softmax
 from seewhy.models.model import GIVEN
+from seewhy.targets.group import are_summed, slopes
 
+Groups = Sequence[Sequence[int]]
 TINY = np.finfo(float).tiny
 
 
@@ -34,8 +37,16 @@ def scored(raw: NDArray[Any], explains: str, normalised: bool, task: str | None)
     return p if explains == "probability" else np.log(np.maximum(p, TINY))
 
 
-def cotangents(raw: NDArray[Any], weights: NDArray[Any], explains: str, normalised: bool, task: str | None) -> NDArray[Any]:
-    """The derivatives (t, n, k) of the explained scores, (scored * weights).sum(-1), by the raw scores (n, k)."""
+def cotangents(
+    raw: NDArray[Any], weights: NDArray[Any], explains: str, normalised: bool, task: str | None, groups: Groups = ()
+) -> NDArray[Any]:
+    """The derivatives (t, n, k) of the explained scores, (scored * weights).sum(-1), by the raw scores (n, k).
+
+    groups: of classes, whose scores the weights (t, n, g) are of, in place of those of the classes.
+    """
+    if groups:
+        by_class = slopes(scored(raw, explains, normalised, task), groups, are_summed(explains, normalised))
+        weights = np.einsum("tng,ngk->tnk", weights, by_class)
     p = None if explains in (GIVEN, "logits") else chances(raw, normalised, task)
     if p is None:
         return weights

@@ -206,6 +206,10 @@ class TorchScores:
             widest=aims[0].widest, learned=replace(runner.learned.surveyed_anew(), surveys=surveys, straight=Recent()),
         )), pinned  # fmt: skip
 
+    def grouped(self, groups: Sequence[Sequence[int]]) -> Self:
+        """The model whose scores are those of groups of its classes, by their indices: that any class of a group is there."""
+        return self.run_by(self.runner.changed(groups=tuple(map(tuple, groups)), learned=self.runner.learned))
+
     @contextmanager
     def scoring(
         self, x: Array, answer: Answer, fast: bool = False, dtype: Any = None, inside: bool = False

@@ -1,14 +1,17 @@
 """How a network's output is read as the answer of a model: scores of its kind, probabilities, and what is odd about them."""
 
+from collections.abc import Sequence
 from copy import copy
 from typing import Any
 
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from seewhy.arrays import softmax
 from seewhy.models.model import Answer
 from seewhy.models.settings import Settings
+from seewhy.targets.group import are_summed, checked, slopes
 
 from .adapted import LeftOff
 from .scores import as_numpy, as_scores, could_be_sigmoids, ends_in_sigmoid, is_distribution, is_log_distribution, plain
@@ -18,20 +21,22 @@ class OutputReader:
     """Reads scores and answers from the raw numbers (n, k) that a network gives, and remembers what they showed.
 
     as_is: the numbers are explained as they are, as units and aims are, which are no classes.
+    groups: of classes, whose scores take the place of those of the classes (see `targets.group`).
     """
 
     def __init__(self, settings: Settings) -> None:
         self.settings, self.as_is = settings, False
+        self.groups: Sequence[Sequence[int]] = ()
         self.rivals = ""  # other parts of the output that could be the scores
         self.single = False  # it gives one number per image, as regressions do
         self.sigmoid: bool | None = None  # the network ends in one; None: not known yet
         self.left_off = LeftOff()  # the network ran without that
         self.identity: object = None  # of the network of which all this was learned
 
-    def changed(self, settings: Settings, as_is: bool) -> "OutputReader":
+    def changed(self, settings: Settings, as_is: bool, groups: Sequence[Sequence[int]] = ()) -> "OutputReader":
         """A reader of the same network's output with other settings."""
         reader = copy(self)
-        reader.settings, reader.as_is = settings, as_is
+        reader.settings, reader.as_is, reader.groups = settings, as_is, groups
         return reader
 
     def read_from(self, identity: object) -> None:
@@ -46,10 +51,21 @@ class OutputReader:
 
     def scores(self, raw: Tensor, normalised: bool | None = None) -> Tensor:
         """The raw numbers as scores of the kind that is explained; normalised: they are probabilities, where that is known."""
+        scores = self._class_scores(raw, normalised)
+        return joined(scores, self.groups, self._summed(raw, normalised)) if self.groups else scores
+
+    def _class_scores(self, raw: Tensor, normalised: bool | None) -> Tensor:
         kind = self.settings.scores
         if self.as_is or kind == "logits":
             return plain(raw)
         return as_scores(plain(raw), str(kind), self.normalised(raw) if normalised is None else normalised, self.task)
+
+    def _summed(self, raw: Tensor, normalised: bool | None = None) -> bool:
+        return are_summed(str(self.settings.scores), self.normalised(raw) if normalised is None else normalised)
+
+    def slopes(self, raw: Tensor) -> NDArray[Any]:
+        """The derivatives (n, g, k) of the scores of groups by those of the classes."""
+        return slopes(as_numpy(self._class_scores(raw, None).detach()), self.groups, self._summed(raw))
 
     def answer(self, raw: Tensor, scores: Tensor) -> Answer:
         """The answer of the network, with notes on what is odd about it."""
@@ -97,3 +113,10 @@ class OutputReader:
             return plain(raw)
         normalised = True if self.sigmoid else False if task == "multi-label" else None
         return as_scores(plain(raw), str(kind), normalised, task)
+
+
+def joined(scores: Tensor, groups: Sequence[Sequence[int]], summed: bool) -> Tensor:
+    """The scores of classes (n, k) as those of groups of them (n, g): log sum exp; summed: the sum, as of probabilities."""
+    checked(groups, scores.shape[1])
+    parts = [scores[:, [*group]] for group in groups]
+    return torch.stack([part.sum(1) if summed else part.logsumexp(1) for part in parts], 1)

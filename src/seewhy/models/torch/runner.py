@@ -52,6 +52,7 @@ class Runner:
         self.learned = Learned()
         self.end: End | None = None  # where the network stops, of a model of units
         self.aims: tuple[Pinned, ...] = ()  # what is read of the whole output, of a model of aims
+        self.groups: tuple[tuple[int, ...], ...] = ()  # of classes, of a model whose scores are those of groups
         self.widest = False  # the default layer is the last of the widest maps
 
     @property
@@ -65,7 +66,8 @@ class Runner:
         runner.learned = self.learned.surveyed_anew()
         for name, part in parts.items():
             setattr(runner, name, part)
-        runner.reader = self.reader.changed(runner.settings, bool(runner.aims) or runner.end is not None)
+        as_is = bool(runner.aims) or runner.end is not None
+        runner.reader = self.reader.changed(runner.settings, as_is, runner.groups)
         return runner
 
     def of_network(self, network: nn.Module) -> "Runner":

@@ -5,6 +5,7 @@ from contextlib import nullcontext, suppress
 from dataclasses import replace
 from math import inf
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -48,6 +49,8 @@ def trace(
         raise NotApplicable("Second derivatives are those of the plain gradient, not of what a rule brings back.")
     if isinstance(rule, Relevance) and runner.settings.scores not in ("logits", "activation"):
         raise NotApplicable(f"Relevance is shared out from logits; this model explains {runner.settings.scores}.")
+    if rule is not None and isinstance(rule, Relevance | Balanced) and runner.groups:
+        raise NotApplicable("Relevance and libra go back from single logits, not from a group of classes: name one of them.")
     if isinstance(rule, Balanced) and runner.settings.scores not in ("logits", "activation"):
         raise NotApplicable(f"libra balances the way back from logits; this model explains {runner.settings.scores}.")
     with runner.ready(x) as ready:
@@ -255,7 +258,8 @@ def head(runner: Runner, x: Array, targets: Sequence[Target], layers: Sequence[s
         emitted = {name: taps[name].check() if name in taps else x for name in layers}
         a = {name: pooled(runner.layout(name, a, x).turn(a), entered, name, runner.name) for name, a in emitted.items()}
         weights = weighted(targets, answer.scores)
-        w = torch.as_tensor(weights @ as_numpy(linear.flatten(1)), dtype=plain(linear).dtype, device=linear.device)
+        rows = np.einsum("tng,ngk->tnk", weights, runner.reader.slopes(raw)) if runner.groups else weights
+        w = torch.as_tensor(rows @ as_numpy(linear.flatten(1)), dtype=plain(linear).dtype, device=linear.device)
         notes = {name: tap.notes for name, tap in taps.items()}
         return Head(answer, weights, {name: plain(tensor) for name, tensor in a.items()}, w, notes)
 
