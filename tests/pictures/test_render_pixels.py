@@ -46,10 +46,38 @@ def test_channels_are_the_signed_gradient_beside_its_values(heatmap):
     np.testing.assert_array_equal(heatmap.values, abs(heatmap.channels).max(0))
 
 
-def test_colour_is_min_max_over_all_channels(heatmap):
+@pytest.mark.parametrize("clip", [None, 99, 90])
+def test_colour_has_zero_in_the_middle_and_ends_at_the_percentile_on_both_sides(heatmap, clip):
+    g = heatmap.channels.astype(float)
+    end = np.percentile(abs(g), clip or 99)
+    expected = (255 * (0.5 + g / (2 * end)).clip(0, 1)).transpose(1, 2, 0)
+    assert abs(pixels(heatmap.picture("colour", clip=clip)) - expected).max() <= 0.51
+
+
+def test_colour_of_few_strong_pixels_is_no_grey_mush(made):
+    """Guided backprop: nearly all values are small. From the least to the greatest, 97 % lay within 8 levels of the middle."""
+    rng = np.random.default_rng(0)
+    channels = rng.normal(size=(3, 50, 50)) * rng.gamma(0.3, size=(1, 50, 50))
+    channels[:, 20, 30], channels[:, 40, 10] = 30, -50
+    found, old = (pixels(made(channels).picture("colour", clip=clip)) for clip in (None, 100))
+    assert (abs(old - old[0, 0]) <= 8).mean() > 0.9
+    assert (abs(found - 127.5) > 8).mean() > 0.4
+    assert found.std() > 4 * old.std()
+
+
+@pytest.mark.parametrize(("sign", "zero"), [(1, 0), (-1, 255)])
+def test_colour_of_one_sign_uses_all_levels(made, sign, zero):
+    channels = sign * np.abs(np.random.default_rng(0).normal(size=(3, 20, 20)))
+    channels[:, 0, 0] = 0
+    found = pixels(made(channels).picture("colour"))
+    assert found[0, 0].tolist() == [zero] * 3
+    assert {found.min(), found.max()} == {0, 255}
+
+
+def test_colour_that_is_not_clipped_is_min_max_over_all_channels(heatmap):
     g = heatmap.channels.astype(float)
     expected = np.round((g - g.min()) / (g.max() - g.min()) * 255)
-    found = pixels(heatmap.picture("colour"))
+    found = pixels(heatmap.picture("colour", clip=100))
     assert abs(found - expected.transpose(1, 2, 0)).max() <= 1
     assert found.min() == 0
     assert found.max() == 255
@@ -138,7 +166,12 @@ def test_the_legend_says_where_colours_end(heatmap, monkeypatch):
     assert "colours end at the 99th percentile" in text
     assert f"{most:.3g}" in text
     assert "percentile" not in said(monkeypatch, lambda: heatmap.picture("grey", clip=100, legend=True))
-    assert f"white {heatmap.channels.max():.3g}" in said(monkeypatch, lambda: heatmap.picture("colour", legend=True))
+    whole = said(monkeypatch, lambda: heatmap.picture("colour", clip=100, legend=True))
+    assert f"black {heatmap.channels.min():.3g}, white {heatmap.channels.max():.3g}" in whole
+    assert "zero grey" not in whole
+    end = np.percentile(abs(heatmap.channels), 99)
+    text = said(monkeypatch, lambda: heatmap.picture("colour", legend=True))
+    assert f"colour: black {-end:.3g}, white {end:.3g} in each colour, zero grey; colours end at the 99th" in text
 
 
 def test_the_overlay_of_pixels_ends_at_the_percentile_and_says_so(heatmap, monkeypatch):

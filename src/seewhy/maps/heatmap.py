@@ -134,9 +134,11 @@ class Heatmap:
     def picture(self, kind: str = "colour", clip: float | None = None, legend: bool = False) -> Image.Image:
         """The attribution of every pixel as the papers show it, RGB at the size that the network saw.
 
-        kind: "colour" (min-max), "grey" (absolute sum over channels), "positive" or "negative" saliency (in colour), or
-        "signed" (sum over channels, white at zero).  All but colour end at the 99th percentile of absolute values, or at
-        the `clip`th: the legend says so.
+        kind: "colour" (signed, zero in the middle grey; of values of one sign alone, zero is black or white), "grey"
+            (absolute sum over channels), "positive" or "negative" saliency (in colour), or "signed" (sum over channels, white
+            at zero).
+        clip: colours end at that percentile of absolute values, 99 by default, on both sides of zero: the legend says so.
+            At 100 nothing is clipped, and colour runs from the least value to the greatest (min-max).
         Raises NotApplicable where the method does not read the pixels.
         """
         if self.channels is None or self.channels.ndim != 3:

@@ -189,7 +189,7 @@ def _over(image: Image.Image, top: int, values: Floats, box: Extent, look: Look)
 
 
 PICTURES = {  # of attributions (c, h, w), as the papers show them
-    "colour": "min-max: black {low:.3g}, white {high:.3g} in each colour",
+    "colour": "black {low:.3g}, white {high:.3g} in each colour",
     "grey": "absolute sum over channels",
     "positive": "what lies above zero, in colour: white {high:.3g}",
     "negative": "what lies below zero, in colour: white {high:.3g}",
@@ -203,7 +203,7 @@ def picture(channels: Floats, kind: str, clip: float | None) -> tuple[Image.Imag
     """
     if kind not in PICTURES:
         raise NoSuchName("picture", kind, closest(str(kind), [*PICTURES]), f"There are: {', '.join(PICTURES)}.")
-    clip = (100 if kind == "colour" else 99) if clip is None else clip
+    clip = 99 if clip is None else clip
     if kind in ("grey", "signed"):
         flat = (abs(channels) if kind == "grey" else channels).sum(0, dtype=float)
         look = Look.of(flat, 1, "grey" if kind == "grey" else "blue-red", clipped(flat, clip))
@@ -213,16 +213,17 @@ def picture(channels: Floats, kind: str, clip: float | None) -> tuple[Image.Imag
             f"A {kind} picture has three channels, or one; this map has {len(channels)}. Ask for grey or signed."
         )
     part = {"colour": channels, "positive": channels.clip(min=0), "negative": -channels.clip(max=0)}[kind].astype(float)
-    end = max(map(abs, clipped(part, clip)))
-    low, high = max(float(part.min()), -end), min(float(part.max()), end)
-    low = low if kind == "colour" else 0.0
+    low, high = clipped(part, clip)
+    if clip == 100 and kind == "colour":
+        low, high = float(part.min()), float(part.max())
 
     def shown(some: slice) -> NDArray[np.uint8]:
         rows = part[:, some]
         shares = (rows - low) / (high - low) if high > low else np.zeros(rows.shape)
         return (np.clip(shares, 0, 1) * 255).round().astype(np.uint8).transpose(1, 2, 0).repeat(3 // len(channels), 2)
 
-    said = PICTURES[kind].format(low=low + 0.0, high=(-high if kind == "negative" else high) + 0.0) + beyond(part, clip)
+    said = PICTURES[kind].format(low=low + 0.0, high=(-high if kind == "negative" else high) + 0.0)
+    said += (", zero grey" if -low == high > 0 else "") + beyond(part, clip)
     return _banded(part.shape[:0:-1], shown), None, said
 
 
