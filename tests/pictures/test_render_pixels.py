@@ -57,11 +57,11 @@ def test_colour_has_zero_in_the_middle_and_ends_at_the_percentile_on_both_sides(
 def test_colour_of_few_strong_pixels_is_no_grey_mush(made):
     """Guided backprop: nearly all values are small. From the least to the greatest, 97 % lay within 8 levels of the middle."""
     rng = np.random.default_rng(0)
-    channels = rng.normal(size=(3, 50, 50)) * rng.gamma(0.3, size=(1, 50, 50))
+    channels = rng.normal(size=(3, 50, 50)) * rng.gamma(1, size=(1, 50, 50))
     channels[:, 20, 30], channels[:, 40, 10] = 30, -50
     found, old = (pixels(made(channels).picture("colour", clip=clip)) for clip in (None, 100))
     assert (abs(old - old[0, 0]) <= 8).mean() > 0.9
-    assert (abs(found - 127.5) > 8).mean() > 0.4
+    assert (abs(found - 127.5) > 8).mean() > 0.5
     assert found.std() > 4 * old.std()
 
 
