@@ -143,16 +143,6 @@ def test_only_what_was_said_of_wrapping_is_handed_on():
     assert every()[1].wrapping == {"output": 1, "task": "regression", "grid": (2, 3), "geometry": "plain"}
 
 
-def test_the_identity_of_a_network_is_all_that_changes_its_maps_but_for_the_weights():
-    plain = ModelOptions("x")
-    for same in (ModelOptions("x", weights="w"), ModelOptions("x", device="cuda"), ModelOptions("x", max_pixels=9)):
-        assert same.identity == plain.identity
-    others = [ModelOptions("y"), ModelOptions("x", options=(("a", 1),)), ModelOptions("x", prepare=(("size", 9),)),
-              ModelOptions("x", task="regression"), ModelOptions("x", grid=(2, 2)),
-              ModelOptions("x", geometry="plain")]  # fmt: skip
-    assert len({network.identity for network in [plain, *others]}) == 7
-
-
 def test_no_weights_are_fetched_where_random_ones_do():
     assert ModelOptions("timm/resnet18").untrained().weights == "random"
     assert ModelOptions("timm/resnet18", weights="w.pt").untrained().weights == "w.pt"

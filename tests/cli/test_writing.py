@@ -43,13 +43,13 @@ def test_the_files_of_a_volumes_map(made_source):
 def test_a_file_holds_the_map_and_is_written_over_only_if_that_was_asked_for(made_heatmap, tmp_path):
     heatmap, path = made_heatmap(VALUES), tmp_path / "a.npz"
     write = writer(heatmap)
-    write(path, False, "run")
+    write(path, False)
     assert seewhy.Heatmap.source_of(path) == heatmap.source
     with np.load(path) as file:
         assert file["values"].tolist() == VALUES
     with pytest.raises(seewhy.NotWritten):
-        write(path, False, "run")
-    write(path, True, "run")
+        write(path, False)
+    write(path, True)
 
 
 def result(heatmap, path, predicted=None):

@@ -5,7 +5,7 @@ import os
 import pytest
 from PIL import PngImagePlugin
 
-from seewhy.maps.made_here import CHUNK, chunks, made_here, run_of
+from seewhy.maps.made_here import CHUNK, chunks, made_here
 from seewhy.maps.saving import png
 from support.files.strangers import PHOTO, STRANGERS
 
@@ -38,19 +38,10 @@ def test_a_photo_may_speak_of_seewhy(tmp_path):
     assert not made_here(tmp_path / "pipe.png")
 
 
-def test_a_picture_tells_the_run_that_drew_it(tmp_path, made_source):
-    (tmp_path / "map.png").write_bytes(png(PHOTO, made_source(), "run 7"))
-    (tmp_path / "none.png").write_bytes(png(PHOTO, made_source()))
-    PHOTO.save(tmp_path / "photo.png")
-    (tmp_path / "text.png").write_bytes(b"hello")
-    assert made_here(tmp_path / "map.png")
-    assert [run_of(tmp_path / f"{name}.png") for name in ("map", "none", "photo", "text", "nowhere")] == ["run 7", *[""] * 4]
-
-
 def test_the_chunks_before_the_pixels_are_read_with_the_file_at_their_contents(tmp_path, made_source):
     source = made_source()
-    (tmp_path / "map.png").write_bytes(png(PHOTO, source, "run 7"))
+    (tmp_path / "map.png").write_bytes(png(PHOTO, source))
     with (tmp_path / "map.png").open("rb") as file:
         contents = [(kind, file.read(length)) for length, kind in chunks(file)]
-    assert [kind for kind, _ in contents] == [b"IHDR", b"iTXt", b"iTXt"]
+    assert [kind for kind, _ in contents] == [b"IHDR", b"iTXt"]
     assert contents[1][1] == CHUNK.encode() + b"\0\0\0\0\0" + source.to_json().encode()

@@ -18,49 +18,46 @@ if TYPE_CHECKING:
     from seewhy.errors import NotWritten
     from seewhy.maps.source import Source
 
-FolderWriter = Callable[[Path, bool, str], Any]  # (path, overwrite?, digest of the run): writes a file
-WHOLE = 2**26  # bytes of a photo that enter its digest; of a larger one, so many from its start and from its end
+FolderWriter = Callable[[Path, bool], Any]  # (path, overwrite?): writes a file
 # the facts that the Sources of one map share
-SAME = ("model", "weights", "method", "params", "layer", "target", "index", "scores", "place", "geometry")
+SAME = (
+    "image_sha256", "image_size", "prepare", "tile", "model", "recipe", "weights", "weights_sha256", "method", "params",
+    "layer", "target", "index", "scores", "place", "geometry",
+)  # fmt: skip
 CLOSE, LEAST = 1e-3, 1e-5  # tolerances, relative and absolute, of one score computed on different machines
 
 
 class OutFolder:
-    """The folder for maps, and what a run did to the files there.
+    """The folder for maps, and what a run did to the files there.  Maps with one name are the same if their Sources are."""
 
-    errand: a digest of the model; maps with one name are the same if errand, photo and Source are the same.
-    """
-
-    def __init__(self, out: Path, errand: str) -> None:
-        self.out, self.errand = out, errand
+    def __init__(self, out: Path) -> None:
+        self.out = out
         self.taken: set[str] = set()
         self.again: list[Path] = []  # written again, over equal files of an earlier run
         self.moved: list[tuple[Path, Path]] = []  # a file that was there, and the one that was written under another name
         self.closed: NotWritten | None = None  # why nothing can be written any more
 
-    def put(self, name: str, source: "Source", photo: str, writers: Mapping[str, FolderWriter]) -> dict[str, Path]:
+    def put(self, name: str, source: "Source", writers: Mapping[str, FolderWriter]) -> dict[str, Path]:
         """Write the files of one map under the first free name that begins with `name`.  Gives their paths by their endings.
 
-        photo: the digest of the photo, by `print_of`.  Raises NotWritten as the writers do; where the folder takes no more,
-        also for every map that follows.
+        Raises NotWritten as the writers do; where the folder takes no more, also for every map that follows.
         """
         from seewhy.errors import NotWritten
 
         if self.closed is not None:
             raise self.closed
         try:
-            return self._put(name, source, photo, writers)
+            return self._put(name, source, writers)
         except NotWritten as error:
             self.closed = error if error.errno in GONE else None
             raise
 
-    def _put(self, name: str, source: "Source", photo: str, writers: Mapping[str, FolderWriter]) -> dict[str, Path]:
-        run = digest(self.errand, photo)
+    def _put(self, name: str, source: "Source", writers: Mapping[str, FolderWriter]) -> dict[str, Path]:
         existing = None
         for candidate in self._names(name, source):
             if candidate.casefold() in self.taken:
                 continue
-            there, paths = self._tried(candidate, source, run, writers)
+            there, paths = self._tried(candidate, source, writers)
             if paths is None:
                 existing = existing or next(iter(there), None)
                 continue
@@ -71,16 +68,16 @@ class OutFolder:
         raise AssertionError("names have no end")
 
     def _tried(
-        self, name: str, source: "Source", run: str, writers: Mapping[str, FolderWriter]
+        self, name: str, source: "Source", writers: Mapping[str, FolderWriter]
     ) -> tuple[list[Path], dict[str, Path] | None]:
         """The existing files of a name; and the written files, or None where the existing ones belong to another map."""
         there: list[Path] = []
         for _again in range(2):  # meanwhile another run may write files of this name, even of the same map
             there = self._there(name)
-            same = _same(there, source, run)
+            same = bool(there) and all(_alike(_source(path), source) for path in there)
             if there and not same:
                 break
-            paths = self._written(name, source, run, writers, same)
+            paths = self._written(name, source, writers, same)
             if paths is not None:
                 return there, paths
         return there, None
@@ -103,9 +100,7 @@ class OutFolder:
         paths = (self.out / f"{name}{ending}" for ending in _endings())
         return [path for path in paths if os.path.lexists(path) and not path.is_symlink()]
 
-    def _written(
-        self, name: str, source: "Source", run: str, writers: Mapping[str, FolderWriter], over: bool
-    ) -> dict[str, Path] | None:
+    def _written(self, name: str, source: "Source", writers: Mapping[str, FolderWriter], over: bool) -> dict[str, Path] | None:
         """Write the files; None if another run has meanwhile written one with that name, so that another name is needed."""
         from seewhy.errors import NotWritten
 
@@ -113,13 +108,13 @@ class OutFolder:
         for ending, write in writers.items():
             path = self.out / f"{name}{ending}"
             try:
-                write(path, over or path.is_symlink(), run)
+                write(path, over or path.is_symlink())
             except NotWritten as error:
                 if over or error.errno != EEXIST:
                     raise
                 if not (paths and _alike(_source(path), source)):  # files of the same map by another run are replaced
                     return None
-                write(path, True, run)
+                write(path, True)
             paths[ending] = path
         return paths
 
@@ -130,14 +125,6 @@ def _endings() -> list[str]:
     from seewhy.pictures.render import PICTURES
 
     return [".png", *(f".{kind}.png" for kind in (*VIEWS, *PICTURES, *REGIONS, "error")), ".nii.gz", ".tif", ".npz"]
-
-
-def _same(there: list[Path], source: "Source", run: str) -> bool:
-    """Are the existing files those of the same map: with the same run and photo, and an equal Source?"""
-    from seewhy.maps.made_here import run_of
-
-    drawn = [path for path in there if path.suffix == ".png"]
-    return bool(drawn) and all(run_of(path) == run for path in drawn) and all(_alike(_source(path), source) for path in there)
 
 
 def _source(path: Path) -> "Source | None":
@@ -155,54 +142,23 @@ def _alike(there: "Source | None", source: "Source") -> bool:
     source = type(source).from_json(source.to_json())  # as it is stored
     said = [(record.score, record.probability, record.predicted and record.predicted.probability) for record in (there, source)]
     near = all(a == b or _near(a, b) for a, b in zip(*said, strict=True))
-    return near and all(getattr(there, fact) == getattr(source, fact) for fact in SAME)
+    same = all(getattr(there, fact) == getattr(source, fact) for fact in SAME)
+    return same and near and not _another_file(there.image, source.image)
+
+
+def _another_file(there: str, image: str) -> bool:
+    """Do these paths lead to two files, which may hold the same photo?"""
+    with suppress(OSError, ValueError):
+        return there != image and not os.path.samefile(there, image)
+    return False
 
 
 def _near(a: float | None, b: float | None) -> bool:
     return a is not None and b is not None and isclose(a, b, rel_tol=CLOSE, abs_tol=LEAST)
 
 
-def digest(*facts: Any) -> str:
-    from hashlib import sha256  # only here: its import would slow down the start
-
-    return sha256("\0".join(map(str, facts)).encode(errors="surrogateescape")).hexdigest()[:16]
-
-
-def print_of(photo: str) -> str:
-    """A digest of a photo, volume or folder of them, by its path and its content."""
-    path, held = Path(photo), list[Any]()
-    with suppress(OSError):
-        if path.is_dir():
-            held = sorted((entry.name, entry.stat().st_size) for entry in os.scandir(path) if entry.is_file())
-        elif path.is_file():
-            held = [_content(path)]
-    return digest(os.path.realpath(path), *held)
-
-
-def _content(path: Path) -> str:
-    from hashlib import sha256
-
-    content = sha256()
-    with path.open("rb") as file:
-        size = file.seek(0, os.SEEK_END)
-        content.update(str(size).encode())
-        for start in {0, max(0, size - WHOLE)}:
-            file.seek(start)
-            content.update(file.read(WHOLE))
-    return content.hexdigest()
-
-
 def _count(files: list[Any]) -> str:
     return f"{len(files)} file{'s' * (len(files) != 1)}"
-
-
-def errand(spec: str, *settings: Any) -> str:
-    """A digest that tells the model of a run from others, except for its weights, which a Source names.
-
-    settings: what else the run's model depends on.
-    """
-    files = [path for path in (spec, spec.rpartition(":")[0]) if os.path.isfile(path)]
-    return digest(spec, *map(print_of, files), *map(repr, settings))
 
 
 def check_folder(out: Path) -> None:

@@ -196,11 +196,6 @@ class ModelOptions:
         values = {"output": self.output, "task": self.task, "grid": self.grid or None, "geometry": self.geometry}
         return {name: value for name, value in values.items() if value is not None}
 
-    @property
-    def identity(self) -> tuple[Any, ...]:
-        """What tells the maps of one network from those of another, but for the weights, which a Source names."""
-        return self.spec, self.options, self.prepare, *sorted(self.wrapping.items())
-
     def words(self) -> Iterator[str]:
         """The words of the command line that name the same network; with ... in place of what may be a secret."""
         secret = "://" in self.spec and "?" in self.spec  # of an address, what stands behind ? may be a key

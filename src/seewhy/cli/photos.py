@@ -15,7 +15,7 @@ import click
 
 from .failures import Failures
 from .filenames import stem
-from .folder import OutFolder, print_of
+from .folder import OutFolder
 from .writing import NUMBERS, Outputs, PhotoResult, print_json, print_text
 
 if TYPE_CHECKING:
@@ -180,11 +180,11 @@ def write_photo(job: Job, file: str, found: PhotoMaps) -> Written:
     """Draw the maps of one photo and write their files."""
     from seewhy.errors import NotWritten
 
-    content, written, failure = print_of(file), list[Any](), found.failure
+    written, failure = list[Any](), found.failure
     for heatmap in found.maps:
         source, writers = heatmap.source, job.outputs.writers(heatmap)
         try:
-            paths = job.folder.put(stem(source), source, content, writers)
+            paths = job.folder.put(stem(source), source, writers)
         except NotWritten as error:
             if not written:
                 raise

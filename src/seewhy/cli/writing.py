@@ -54,10 +54,10 @@ class Outputs(NamedTuple):
 def writer(heatmap: "Heatmap", picture: str = "overlay", **look: Any) -> "FolderWriter":
     """What writes a map into a file of the format that its name says."""
 
-    def write(path: Path, over: bool, run: str) -> None:
+    def write(path: Path, over: bool) -> None:
         from seewhy.maps.heatmap import write as write_map
 
-        write_map(heatmap, path, picture, look, over, run)
+        write_map(heatmap, path, picture, look, over)
 
     return write
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seewhy.errors import BadParameter, NoSuchName, NotApplicable, closest
+from seewhy.explaining.image_facts import image_facts
 from seewhy.images.inputs import Images
 from seewhy.images.places import Cells, Extent, Turned
 from seewhy.maps.heatmap import Heatmap
@@ -64,6 +65,7 @@ def _batch_maps(model: Any, batch: Batch, place: int, layer: Any, head: Any, que
     maps, chances = [], attended.answer.probabilities
     for i in range(len(batch.x)):
         predicted = None if chances is None else Predicted.of(chances[i], model.labels)
+        known = image_facts(batch, i, model.prepare)
         for block, placed, rows in zip(chosen, cells, read, strict=True):
             for said, row in rows:
                 values = block.keys.grid_of(row[i])
@@ -80,6 +82,8 @@ def _batch_maps(model: Any, batch: Batch, place: int, layer: Any, head: Any, que
                         geometry="receptive-field" if placed else "plain",
                         warnings=batch.notes[i] + _notes(attended, block, query),
                         measured={"dropped": float(1 - values.sum())},
+                        read=known,
+                        together=len(batch.x),
                     ),
                 )
                 photo = batch.photos[i]

@@ -246,15 +246,15 @@ def shrunk(heatmap: Heatmap, side: int, photo: Image.Image | None = None) -> Hea
     return replace(heatmap, image=drawn_on, box=placed)
 
 
-def write(heatmap: Heatmap, path: Path, picture: str, look: dict[str, Any], over: bool = True, run: str = "") -> None:
+def write(heatmap: Heatmap, path: Path, picture: str, look: dict[str, Any], over: bool = True) -> None:
     """Write a map as `Heatmap.save` does.
 
-    over: take the place of a file that is there; run: what made it, of which a picture tells (`made_here.run_of`).
+    over: take the place of a file that is there.
     Raises NotWritten, which names the file and the image; what was there before is then as it was.
     """
     shown, source = overlay_of(heatmap), heatmap.source
     writers = {
-        "png": lambda: bytes_writer(png(heatmap.drawn(picture, **look), source, run)),
+        "png": lambda: bytes_writer(png(heatmap.drawn(picture, **look), source)),
         "npz": lambda: npz_writer(shown, source, heatmap.channels, heatmap.error, heatmap.regions),
         "npy": lambda: bytes_writer(npy(heatmap.values)),
         "nifti": lambda: nifti_writer(path.name, heatmap.image, heatmap.full, source),

@@ -19,7 +19,7 @@ from seewhy.images.volume import Volume
 from seewhy.images.volume_kinds import NIFTI
 from seewhy.pictures.canvas import Overlay
 
-from .made_here import CHUNK, RUN
+from .made_here import CHUNK
 from .nifti import nifti
 from .regions import Regions
 from .source import Source
@@ -117,13 +117,11 @@ def npy(values: NDArray[np.float32]) -> bytes:
     return file.getvalue()
 
 
-def png(picture: Image.Image, source: Source, run: str = "") -> bytes:
-    """The picture as a PNG file that carries the Source; run: which run of the command line drew it (`made_here.run_of`)."""
+def png(picture: Image.Image, source: Source) -> bytes:
+    """The picture as a PNG file that carries the Source."""
     from PIL.PngImagePlugin import PngInfo  # here, for it takes a tenth of the time to import seewhy
 
     note, file = PngInfo(), io.BytesIO()
     note.add_itxt(CHUNK, source.to_json())
-    if run:
-        note.add_itxt(RUN, run)
     picture.save(file, "PNG", pnginfo=note, compress_level=LEVEL)
     return file.getvalue()

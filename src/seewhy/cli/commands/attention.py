@@ -9,7 +9,7 @@ import click
 
 from seewhy.cli.failures import about
 from seewhy.cli.filenames import called, joined
-from seewhy.cli.folder import OutFolder, check_folder, errand, make_folder, print_of
+from seewhy.cli.folder import OutFolder, check_folder, make_folder
 from seewhy.cli.options import OUT, ModelOptions, literal, model_option, model_options
 from seewhy.cli.printing import say, say_json
 from seewhy.cli.writing import NUMBERS, writer
@@ -48,12 +48,12 @@ def attention(
     about(photo)
     maps = ask(model, photo, [*layers] or None, None if head.lower() == "all" else literal(head), literal(query))
     make_folder(out)
-    folder, content = OutFolder(out, errand(*network.identity)), print_of(photo)
+    folder = OutFolder(out)
     for heatmap in maps:
         source = heatmap.source
         parts = [called(Path(source.image)), "attention", source.layer, f"head-{source.params['head']}", source.target]
         writers = {".png": writer(heatmap, legend=True), **({NUMBERS: writer(heatmap)} if values else {})}
-        path = folder.put(joined(parts), source, content, writers)[".png"]
+        path = folder.put(joined(parts), source, writers)[".png"]
         if as_json:
             say_json({"file": str(path), "box": list(heatmap.box), **source.facts})
             continue

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import click
 
 from seewhy.cli.failures import Failures, named
-from seewhy.cli.folder import OutFolder, check_folder, errand, make_folder
+from seewhy.cli.folder import OutFolder, check_folder, make_folder
 from seewhy.cli.inputs import PhotoFiles, find_inputs
 from seewhy.cli.options import (
     COUNT,
@@ -163,7 +163,7 @@ def run(network: ModelOptions, options: Options) -> None:
     make_folder(options.out)
     for remark in inputs.remarks:
         say(f"seewhy: {remark}", err=True)
-    folder = OutFolder(options.out, errand(*network.identity, options.scores, options.tile, options.overlap))
+    folder = OutFolder(options.out)
     layers_asked = list(options.layers) or None
     job = Job(model, methods, targets, layers_asked, options.tile, options.overlap, options.outputs, options.as_json, folder)
     failures = Failures(len(inputs.files) + len(inputs.failed))
