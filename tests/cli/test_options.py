@@ -22,11 +22,8 @@ from seewhy.cli.options import (
     literal,
     model_option,
     model_options,
-    prepared_with,
     typed,
 )
-from seewhy.errors import BadParameter
-from seewhy.prepare.fit import Fit
 
 
 def read(kind: click.ParamType, text: str):
@@ -162,14 +159,6 @@ def test_bounds_are_raised_for_the_command_and_no_longer():
     with click.Context(click.Command("explain")):
         ModelOptions("x").raise_bounds()
         assert before == (Image.MAX_IMAGE_PIXELS, volume.MAX_VOXELS)
-
-
-def test_some_settings_of_the_preprocessing_are_replaced():
-    fit = prepared_with(Fit(256, 224), {"crop": 200})
-    assert (fit.size, fit.crop) == (256, 200)
-    with pytest.raises(BadParameter, match=r"--prepare has no croup\. It takes: size, crop"):
-        prepared_with(Fit(256, 224), {"croup": 200})
-    assert isinstance(prepared_with(None, {"size": 64}), Fit)
 
 
 def test_beginnings_are_completed():

@@ -26,7 +26,7 @@ def test_a_photo_is_told_alike_however_it_is_given(tmp_path):
     assert {each.image_size for each in facts} == {(32, 24)}
     assert [each.image for each in facts] == ["image 0", "image 0", str(tmp_path / "a.png"), str(tmp_path / "a.png")]
     assert facts[0].prepare == {
-        "kind": "Fit", "size": [12, 16], "crop": None, "mean": 0.5, "std": 0.5, "interpolation": "bilinear", "bgr": False
+        "kind": "Fit", "size": (12, 16), "crop": None, "mean": 0.5, "std": 0.5, "interpolation": "bilinear", "bgr": False
     }  # fmt: skip
 
 

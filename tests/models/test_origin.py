@@ -31,6 +31,7 @@ def test_a_recipe_says_what_was_given(name):
     recipe = recipe_of("timm/resnet18", **given)
     assert recipe == {"spec": "timm/resnet18", **said}
     assert json.loads(json.dumps(recipe)) == recipe
+    assert [*recipe] == ["spec", *sorted({*recipe} - {"spec"})]
 
 
 @pytest.mark.parametrize(

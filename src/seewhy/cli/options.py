@@ -226,12 +226,8 @@ class ModelOptions:
         context = click.get_current_context()
         context.call_on_close(safe_logs())
         context.with_resource(apart(context))
-        how = {"device": self.device, **more, **self.wrapping}
-        model: Any = load(self.spec, self.weights, self.labels, dict(self.options), self.trust, **how)
-        if self.prepare:
-            given = dict(self.prepare)
-            model.prepare = prepared_with(model.prepare, model.completed(given) if model.prepare is None else given)
-        return model
+        how = {"device": self.device, "prepare": dict(self.prepare) or None, **more, **self.wrapping}
+        return load(self.spec, self.weights, self.labels, dict(self.options), self.trust, **how)
 
     def untrained(self) -> "ModelOptions":
         """The same with random weights in place of those that would be fetched: what learning does not change is read of it."""
@@ -278,20 +274,3 @@ def _told(name: str, value: Any) -> str:
 def typed(value: Any) -> str:
     """A value as a person has to type it so that it is read as that value again: '5' is not the text of a number."""
     return value if isinstance(value, str) and literal(value) == value else repr(value)
-
-
-def prepared_with(prepare: Any, settings: dict[str, Any]) -> Any:
-    """The preprocessing of a model with some of its settings replaced."""
-    from seewhy.errors import BadParameter
-    from seewhy.prepare.batch import preparer
-    from seewhy.prepare.fit import Fit
-    from seewhy.prepare.unscaled import Unscaled
-    from seewhy.prepare.volume_fit import VolumeFit
-
-    if isinstance(prepare, Unscaled):
-        return prepare.said(settings)
-    if not isinstance(prepare, Fit | VolumeFit):
-        return preparer(settings)
-    if unknown := set(settings) - {*(known := prepare.__dataclass_fields__)}:
-        raise BadParameter(f"--prepare has no {', '.join(unknown)}. It takes: {', '.join(known)}.")
-    return replace(prepare, **settings)

@@ -9,7 +9,7 @@ from typing import Any, TypeVar, get_args, get_origin
 import numpy as np
 from numpy.typing import NDArray
 
-from seewhy.json_text import as_json, json_of, with_bytes
+from seewhy.json_text import as_json, json_of, plain, with_bytes
 from seewhy.printable import printable
 from seewhy.targets.class_names import classes_named
 from seewhy.targets.target import Contrast, Labels, name_of
@@ -242,13 +242,13 @@ def source_from(
         place=target.place,
         classes=target.classes,
         geometry=this.geometry,
-        recipe=model.recipe,
-        prepare=this.read.prepare,
+        recipe=_stored(model.recipe),
+        prepare=_stored(this.read.prepare),
         weights_sha256=model.weights_sha256,
         image_sha256=this.read.sha256,
         image_size=this.read.size,
-        conditions=model.conditions,
-        host={**model.host, "images_together": this.together},
+        conditions=_stored(model.conditions),
+        host=_stored({**model.host, "images_together": this.together}),
     )
 
 
@@ -293,6 +293,11 @@ def _fits(value: Any, kind: Any) -> bool:
     if container is Mapping:
         return isinstance(value, Mapping) and all(_fits(item, get_args(kind)[1]) for item in value.values())
     return isinstance(value, int | float if container is float else container) and not isinstance(value, bool)
+
+
+def _stored(facts: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Facts as they come back from a file, so that a new Source and a stored one can be equal."""
+    return _tuples(plain(facts))
 
 
 def _tuples(value: Any) -> Any:

@@ -103,10 +103,6 @@ class FunctionModel:
         """How many images the function is given at most, whatever their size."""
         return self.requested_batch_size or BATCH
 
-    def completed(self, prepare: Mapping[str, Any]) -> dict[str, Any]:
-        """The numbers of preprocessing that a person gives, with those that the model itself tells."""
-        return dict(prepare)
-
     def colour(self, level: int) -> NDArray[Any] | None:
         """What a grey of that level (0 black, 255 white) is to the function: (c,); None where it takes no photos."""
         return grey(self.prepare, level)

@@ -16,7 +16,7 @@ from seewhy.errors import BadParameter, NoSuchName, closest
 from seewhy.memory import memory_for
 from seewhy.models.zoo.sources import Loaded, Request, need
 from seewhy.prepare.batch import preparer
-from seewhy.prepare.unscaled import Unscaled
+from seewhy.prepare.changing import prepared_with
 from seewhy.printable import printable
 from seewhy.targets.labels import read_labels
 
@@ -45,7 +45,9 @@ def load(
         (docs/black_boxes.md).
     trust: run code that comes with the weights: TorchScript, whole pickled modules, checkpoints with hyper-parameters that
         need classes, repositories that bring their own Python; and follow a folder's links.  See docs/security.md.
-    as_wrap: further arguments of `seewhy.wrap`; `prepare=` replaces the weights' own preprocessing.
+    as_wrap: further arguments of `seewhy.wrap`.  Of the preprocessing that the weights bring, a dict `prepare=` changes what it
+        names, and nothing else; a callable takes its place; None, the default, leaves it as it is.  Prepared batches are taken
+        as they are in any case.
     Raises NoSuchName for an unknown spec, BadParameter for what is none, BadWeights for weights that do not fit or cannot be
     fetched, BadNetwork where the code that should make the network fails.
     """
@@ -63,9 +65,8 @@ def load(
         loaded = source.function(request)
     if loaded.found_output:
         as_wrap = {key: value for key, value in as_wrap.items() if key != "output"}
-    settings: dict[str, Any] = {"prepare": loaded.prepare, "name": spec, **loaded.settings, **as_wrap}
-    if isinstance(loaded.prepare, Unscaled) and isinstance(settings["prepare"], Mapping):
-        settings["prepare"] = loaded.prepare.said(settings["prepare"])
+    prepare = prepared_with(loaded.prepare, as_wrap.get("prepare"))
+    settings: dict[str, Any] = {"name": spec, **loaded.settings, **as_wrap, "prepare": prepare}
     if isinstance(loaded.network, Model):
         model = _with_settings(loaded.network, labels, str(spec), as_wrap)
     else:
@@ -180,5 +181,5 @@ def _with_settings(model: Any, labels: Any, spec: str, as_wrap: Mapping[str, Any
     if labels is not None:
         model.labels = read_labels(labels)
     if prepare is not None:
-        model.prepare = preparer(prepare)
+        model.prepare = preparer(prepared_with(model.prepare, prepare))
     return model

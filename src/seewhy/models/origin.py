@@ -50,7 +50,7 @@ def recipe_of(spec: str, **given: Any) -> dict[str, Any]:
     """
     address = "://" in spec
     recipe: dict[str, Any] = {"spec": spec.partition("?")[0] if address else spec}
-    for name, value in given.items():
+    for name, value in sorted(given.items()):  # however they were given: the same model has one recipe
         if value is None or (isinstance(value, Mapping) and not value):
             continue
         if name == "options" and address:
@@ -67,7 +67,7 @@ def _said(value: Any) -> Any:
     if isinstance(value, PurePath):
         return fspath(value)
     if isinstance(value, Mapping):
-        return {_key(key): _said(inner) for key, inner in value.items()}
+        return {_key(key): _said(inner) for key, inner in sorted(value.items(), key=str)}
     if isinstance(value, list | tuple):
         return [*map(_said, value)]
     if isinstance(value, np.generic):

@@ -44,7 +44,8 @@ def wrap(
         scores and gradients at the images; or any function from images to scores (n, k): a scikit-learn pipeline, a web
         service, which methods that need scores alone explain (`Model`).
     prepare: PIL image -> float array (c, h, w): a torchvision transform, any callable, or a dict of size, crop, mean,
-        std; without it the model takes prepared batches (n, c, h, w) only, but for a function that takes uint8.
+        std; without it, or with None, the model takes prepared batches (n, c, h, w) only, but for a function that takes uint8,
+        and for an ONNX model whose file tells its preprocessing, of which a dict then changes what it names.
     labels: a name per class, "imagenet", or a file of names.
     scores: what is explained: "logits" (as the network gives them), "log-probability" or "probability"; a function's scores
         are explained as given, unless you say that they are logits or ask for one of the others.

@@ -67,11 +67,6 @@ def test_batches_of_signals_are_told_by_the_input():
     assert not seewhy.wrap(twins()[0]).takes_signals()
 
 
-def test_the_size_of_photos_completes_what_a_person_says(both):
-    assert both[0].completed({"mean": 0.5}) == {"mean": 0.5, "std": 1.0, "size": (24, 24), "crop": None}
-    assert both[1].completed({"mean": 0.5}) == {"mean": 0.5}
-
-
 @pytest.mark.parametrize("name", SAME)
 def test_each_method_gives_the_map_of_torch(both, name):
     x = images()

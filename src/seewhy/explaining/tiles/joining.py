@@ -146,7 +146,7 @@ class Join:
             source,
             image=whole.name,
             **whole.facts(),
-            tile={"tile": self.plan.sides, "overlap": self.plan.overlap, "asked": self.plan.asked},
+            tile={"tile": self.plan.sides, "overlap": self.plan.overlap, "asked": dict(self.plan.asked)},
             predicted=source.predicted and fixed.predicted,
             score=None if source.score is None else score,
             probability=None if source.probability is None else chance,

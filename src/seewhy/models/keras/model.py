@@ -1,6 +1,5 @@
 """Keras models on TensorFlow and on JAX, as `wrap` makes them."""
 
-from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
@@ -13,7 +12,6 @@ from seewhy.models.model import Answer
 from seewhy.models.settings import Settings
 
 from .call import KerasCall
-from .layers import photo_settings
 
 BACKENDS = {"tensorflow": "KerasOnTensorFlow", "jax": "KerasOnJax"}  # the class in the module of that name
 
@@ -37,10 +35,6 @@ class KerasModel(BackendModel):
     def keras_model(self) -> Any:
         """The Keras model, as the person gave it."""
         return self.backend.call.model
-
-    def completed(self, prepare: Mapping[str, Any]) -> dict[str, Any]:
-        """The numbers of preprocessing that a person gives, with the size of photos, as the model takes them."""
-        return photo_settings(self.keras_model, prepare)
 
     def answer_of(self, raw: NDArray[Any]) -> Answer:
         if self.task is None and self.backend.call.left == "sigmoid":  # a sigmoid each, which was left off

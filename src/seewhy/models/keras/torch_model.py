@@ -8,7 +8,6 @@ import keras
 from seewhy.models.settings import Settings
 from seewhy.models.torch.model import TorchModel
 
-from .layers import photo_settings
 from .torch_network import KerasNetwork
 
 
@@ -28,10 +27,6 @@ class TorchKerasModel(TorchModel):
         """Does it take batches (n, l, c)?"""
         inputs = getattr(self.keras_model, "inputs", None) or ()
         return self.prepare is None and any(len(each.shape) == 3 for each in inputs)
-
-    def completed(self, prepare: Mapping[str, Any]) -> dict[str, Any]:
-        """The numbers of preprocessing that a person gives, with the size of photos, as the model takes them."""
-        return photo_settings(self.keras_model, prepare)
 
     def versions(self) -> Mapping[str, str]:
         return {**super().versions(), "keras": f"{keras.__version__} on {keras.backend.backend()}"}

@@ -147,10 +147,6 @@ class TorchScores:
         moved = np.moveaxis(x, channels, 1) if isinstance(x, np.ndarray) else x.movedim(channels, 1)
         return replace(images, x=moved)
 
-    def completed(self, prepare: Mapping[str, Any]) -> dict[str, Any]:
-        """The numbers of preprocessing that a person gives, with those that the network itself tells."""
-        return dict(prepare)
-
     def colour(self, level: int) -> NDArray[Any] | None:
         """What a grey of that level (0 black, 255 white) is to the network: (c,); None where it takes no photos."""
         return grey(self.prepare, level)
