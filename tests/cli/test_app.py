@@ -111,3 +111,24 @@ def test_help_shows_every_option_and_command():
     commands = CliRunner().invoke(main, ["--help"]).stdout
     for name in ("explain", "layers", "methods", "demo"):
         assert f"\n  {name} " in commands
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["expalin"], "seewhy: No such command 'expalin'. Did you mean 'explain'? `seewhy --help` says what there is."),
+        (["explain", "a.jpg"], "seewhy: Missing option '--model' / '-m'. `seewhy explain --help` says what there is."),
+        (["explain", "a.jpg", "--colour", "jet"], "No such option '--colour'"),
+        (["explain", "a.jpg", "--model", "demo/honest", "--window", "a"], "write the low value, a comma and the high one"),
+        (["explain", "a.jpg", "--model", "demo/honest", "--alpha", "3"], "Invalid value for '--alpha'"),
+        (["explain", "--model", "demo/honest"], "Missing argument 'PHOTO...'"),
+        (["layers"], "Missing argument 'SPEC'"),
+    ],
+)
+def test_clicks_own_errors_are_one_line_too(words, said):
+    done = CliRunner().invoke(main, words)
+    assert done.exit_code == 2
+    assert said in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert done.stderr.startswith("seewhy: ")
+    assert done.stderr.endswith("--help` says what there is.\n")

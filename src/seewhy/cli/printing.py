@@ -13,6 +13,8 @@ import click
 
 from seewhy.printable import printable, words_of
 
+from .wording import spoken
+
 LABEL = 100  # characters at most of a name within a line
 STDOUT = "seewhy.stdout"  # the key under which click's context keeps the stream for the command's own lines
 
@@ -70,11 +72,27 @@ def fault(error: BaseException) -> str:
     return f"{type(error).__name__}: {words or 'it gives no reason'} (seewhy --debug ... shows where)"
 
 
+class Misused(click.ClickException):
+    """An error of click's own, on one line."""
+
+    exit_code = 2
+
+    def show(self, file: Any = None) -> None:
+        say(f"seewhy: {self.message}", err=True)
+
+
 @contextmanager
 def safe_usage():
-    """Make click's own error texts, which quote the arguments, safe to print."""
+    """Say click's own errors on one line, safe to print, for they quote the arguments; with where the options are listed."""
     try:
         yield
+    except (Misused, click.exceptions.NoArgsIsHelpError):
+        raise
+    except click.UsageError as error:
+        words = printable(error.format_message()).rstrip()
+        words += "" if words.endswith((".", "?", ")")) else "."
+        command = " ".join(["seewhy", *(error.ctx.command_path.split()[1:] if error.ctx else [])])
+        raise Misused(f"{words} `{command} --help` says what there is.") from error
     except click.ClickException as error:
         vars(error)["message"] = printable(error.message)
         raise
@@ -103,4 +121,4 @@ def safe_logs() -> Callable[[], None]:
 
 def say_warning(message: Warning | str, *_where: Any, **_more: Any) -> None:
     """For warnings.showwarning: one line, without the place in the code, which tells a user nothing."""
-    say(f"seewhy: note: {message}", err=True)
+    say(f"seewhy: note: {spoken(str(message))}", err=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .printing import LABEL, printable, say, say_json
+from .wording import spoken
 
 if TYPE_CHECKING:
     from seewhy.maps.heatmap import Heatmap
@@ -95,7 +96,7 @@ def print_text(result: PhotoResult) -> None:
         if source.measured:
             say("    " + ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in source.measured.items()))
         for warning in source.warnings:
-            say(f"    ! {warning}")
+            say(f"    ! {spoken(warning)}")
 
 
 def print_json(result: PhotoResult) -> None:
