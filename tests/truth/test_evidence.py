@@ -5,7 +5,11 @@ import pytest
 
 from seewhy.errors import BadParameter, NotApplicable
 from seewhy.images.places import Extent, Grid
-from seewhy.truth.evidence import EvidenceShare, checked, coverage, evidence_share, object_in, seen
+from seewhy.truth.evidence import EvidenceShare, MarkedObject, checked, coverage, evidence_share, object_in, seen
+
+
+def share_of(values, where, inside, ignored=None):
+    return evidence_share(values, where, MarkedObject(inside, ignored))
 
 
 def by_hand(boxes, size, fine=20):
@@ -38,7 +42,7 @@ def test_boxes_cover_what_a_fine_raster_counts(boxes):
 def test_the_share_is_the_sum_inside_over_the_sum_of_all_positive_values():
     values = np.array([[1.0, 2, -4], [3, 0, 5]])
     inside = np.array([[0, 0.5, 1], [0.25, 1, 0]])
-    found = evidence_share(values, Extent(0, 0, 3, 2), inside)
+    found = share_of(values, Extent(0, 0, 3, 2), inside)
     assert found.share == pytest.approx((2 * 0.5 + 3 * 0.25) / (1 + 2 + 3 + 5), abs=1e-15)
     assert found.area == pytest.approx(2.75 / 6, abs=1e-15)
     assert found.ratio == pytest.approx(found.share / found.area, abs=1e-15)
@@ -53,7 +57,7 @@ def test_a_map_that_is_the_same_everywhere_has_as_much_evidence_as_area(seed):
     where = Extent(left, top, right, min(bottom, 24))
     values[seen(where, values.shape)] = 0.7
     boxes = [(x, y, x + w, y + h) for x, y, w, h in rng.uniform(0.1, 12, (4, 4))]
-    found = evidence_share(values, where, coverage(boxes, (31, 24)))
+    found = share_of(values, where, coverage(boxes, (31, 24)))
     assert found.share == pytest.approx(found.area, abs=1e-6)
     assert 0 < found.area < 1
     assert found.hit is None
@@ -62,7 +66,7 @@ def test_a_map_that_is_the_same_everywhere_has_as_much_evidence_as_area(seed):
 def test_what_lies_outside_and_inside_is_all_there_is():
     values = np.random.default_rng(1).normal(size=(9, 7))
     inside = coverage([(1.3, 2.2, 5.9, 6.4)], (7, 9))
-    one, other = (evidence_share(values, Extent(0, 0, 7, 9), part) for part in (inside, 1 - inside))
+    one, other = (share_of(values, Extent(0, 0, 7, 9), part) for part in (inside, 1 - inside))
     assert one.share + other.share == pytest.approx(1, abs=1e-12)
     assert one.area + other.area == pytest.approx(1, abs=1e-12)
     assert one.hit is not other.hit
@@ -71,10 +75,10 @@ def test_what_lies_outside_and_inside_is_all_there_is():
 def test_what_the_network_did_not_see_counts_nowhere():
     values = np.ones((4, 6))
     cut = Extent(1, 0, 5, 4)  # the network saw 4 of 6 columns
-    found = evidence_share(values, cut, coverage([(0, 0, 3, 4)], (6, 4)))
+    found = share_of(values, cut, coverage([(0, 0, 3, 4)], (6, 4)))
     assert (found.share, found.area) == (0.5, 0.5)
     assert found.seen == pytest.approx(2 / 3)
-    beside = evidence_share(values, cut, coverage([(5, 0, 6, 4)], (6, 4)))
+    beside = share_of(values, cut, coverage([(5, 0, 6, 4)], (6, 4)))
     assert (beside.share, beside.area, beside.seen, beside.ratio) == (0, 0, 0, None)
     assert str(beside) == "nothing of it was seen by the network"
 
@@ -104,16 +108,16 @@ def test_the_strongest_place_hits_or_misses():
     values = np.zeros((3, 4))
     values[1, 2] = 2
     values[0, 0] = -9  # however far below zero
-    hits = [evidence_share(values, Extent(0, 0, 4, 3), coverage([box], (4, 3))).hit for box in [(2, 1, 3, 2), (0, 0, 2, 3)]]
+    hits = [share_of(values, Extent(0, 0, 4, 3), coverage([box], (4, 3))).hit for box in [(2, 1, 3, 2), (0, 0, 2, 3)]]
     assert hits == [True, False]
     values[1, 1] = 2  # two places, one of them inside
-    assert evidence_share(values, Extent(0, 0, 4, 3), coverage([(2, 1, 3, 2)], (4, 3))).hit is True
+    assert share_of(values, Extent(0, 0, 4, 3), coverage([(2, 1, 3, 2)], (4, 3))).hit is True
     values[1, 3] = 2
-    assert evidence_share(values, Extent(0, 0, 4, 3), coverage([(2, 1, 3, 2)], (4, 3))).hit is False
+    assert share_of(values, Extent(0, 0, 4, 3), coverage([(2, 1, 3, 2)], (4, 3))).hit is False
 
 
 def test_without_positive_evidence_there_is_no_share():
-    found = evidence_share(-np.ones((2, 2)), Extent(0, 0, 2, 2), np.array([[True, False]] * 2))
+    found = share_of(-np.ones((2, 2)), Extent(0, 0, 2, 2), np.array([[True, False]] * 2))
     assert found == EvidenceShare(None, 0.5, None, 1.0)
     assert found.ratio is None
     assert "no positive evidence" in str(found)
@@ -122,15 +126,15 @@ def test_without_positive_evidence_there_is_no_share():
 def test_ignored_pixels_count_nowhere():
     values, inside = np.array([[4.0, 1, 2, 1]]), np.array([[True, True, False, False]])
     ignored = np.array([[True, False, False, False]])
-    found = evidence_share(values, Extent(0, 0, 4, 1), inside, ignored)
+    found = share_of(values, Extent(0, 0, 4, 1), inside, ignored)
     assert (found.share, found.area, found.hit) == (1 / 4, 1 / 3, None)
-    assert evidence_share(values, Extent(0, 0, 4, 1), inside, np.array([[False, False, False, True]])).hit is True
+    assert share_of(values, Extent(0, 0, 4, 1), inside, np.array([[False, False, False, True]])).hit is True
 
 
 def test_a_mask_holds_for_each_frame_of_a_clip():
     mask = np.array([[1, 0], [0, 0]])
-    assert object_in(None, mask, (3, 2, 2), flat=True).tolist() == [[[True, False], [False, False]]] * 3
-    assert object_in([(0, 0, 1, 2)], None, (3, 2, 2), flat=True).tolist() == [[[1, 0], [1, 0]]] * 3
+    assert object_in(None, mask, (3, 2, 2), flat=True).inside.tolist() == [[[True, False], [False, False]]] * 3
+    assert object_in([(0, 0, 1, 2)], None, (3, 2, 2), flat=True).inside.tolist() == [[[1, 0], [1, 0]]] * 3
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from seewhy.errors import BadParameter
-from seewhy.truth.labels import named_classes, read_entries, truth_of
+from seewhy.truth.labels import classes_of, classes_of_folders, named_classes, read_entries, some
 
 LABELS = ["tench, Tinca tinca", "tabby, tabby cat", "crane", "crane", "red wine"]
 PHOTOS = ["photos/a.jpg", "photos/b.jpg", "photos/c.jpg"]
@@ -19,7 +19,8 @@ def inside(tmp_path, monkeypatch):
 
 def classes(content, photos=PHOTOS, labels=LABELS):
     Path("labels.csv").write_text(content, encoding="utf-8")
-    return truth_of("labels.csv", photos, labels)
+    path = Path("labels.csv")
+    return classes_of(read_entries(path), photos, labels, path)
 
 
 @pytest.mark.parametrize(
@@ -89,7 +90,7 @@ def test_without_labels_only_indices_are_known():
     [
         (
             "file,label\nx.jpg,tabby\n",
-            "labels.csv names none of the photos: it has 'x.jpg', and the photos are photos/a.jpg, photos",
+            "labels.csv names none of the photos: it has x.jpg, and the photos are photos/a.jpg, photos",
         ),
         ("file,size\na.jpg,3\n", r"no column of labels \(label, class, target\): its columns are file, size"),
         ("label,size\ntabby,3\n", r"no column of files \(file, image, path\): its columns are label, size"),
@@ -102,10 +103,10 @@ def test_what_says_no_labels_is_refused_with_advice(content, words):
 
 
 def test_folders_are_labels():
-    photos = ["data/tabby/1.jpg", "data/red wine/1.jpg", "data/0/x.jpg"]
-    assert truth_of("folders", photos, LABELS) == dict(zip(photos, [(1,), (4,), (0,)], strict=True))
+    photos = ["data/tabby/1.jpg", "data/red_wine/1.jpg", "data/0/x.jpg"]
+    assert classes_of_folders(photos, LABELS) == dict(zip(photos, [(1,), (4,), (0,)], strict=True))
     with pytest.raises(BadParameter, match=r"the folders' names: of 2 photos 1 have a label .*: 'cats' \(1\)"):
-        truth_of("folders", ["tabby/1.jpg", "cats/1.jpg"], LABELS)
+        classes_of_folders(["tabby/1.jpg", "cats/1.jpg"], LABELS)
 
 
 def test_of_a_series_its_own_folder_or_the_one_around_it_is_the_label():
@@ -113,13 +114,13 @@ def test_of_a_series_its_own_folder_or_the_one_around_it_is_the_label():
         Path(folder).mkdir(parents=True)
         Path(folder, "1.dcm").write_bytes(bytes(128) + b"DICM")
     photos = ["data/tabby/series 1", "data/tench", "data/tabby/series 1/1.dcm"]
-    assert [*truth_of("folders", photos, LABELS).values()] == [(1,), (0,), (1,)]
+    assert [*classes_of_folders(photos, LABELS).values()] == [(1,), (0,), (1,)]
 
 
 def test_a_folder_given_as_a_table_is_told_how_folders_are_asked_for():
     Path("photos").mkdir()
     with pytest.raises(BadParameter, match="--truth folders"):
-        truth_of("photos", PHOTOS, LABELS)
+        read_entries(Path("photos"))
 
 
 def test_entries_keep_each_row():
@@ -131,3 +132,8 @@ def test_classes_in_words():
     assert named_classes((1, 0), LABELS) == "tabby, tabby cat (1), tench, Tinca tinca (0)"
     assert named_classes((7,), None) == "class 7"
     assert re.fullmatch(r"[ -~]+", named_classes((0,), ["\x1b[2Jcat"]))
+
+
+def test_some_of_many_names():
+    assert some("abc") == "a, b, c"
+    assert some(map(str, range(9))) == "0, 1, 2, ..."

@@ -8,7 +8,7 @@ What is imported inside functions is imported when the command runs, so that `--
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
@@ -16,6 +16,7 @@ import click
 from .failures import Failures
 from .filenames import stem
 from .folder import OutFolder
+from .truth import KnownPhoto, TruthAsked
 from .writing import NUMBERS, Outputs, PhotoResult, print_json, print_text
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class Job(NamedTuple):
     outputs: Outputs
     as_json: bool
     folder: OutFolder
+    truth: TruthAsked
 
 
 class PhotoMaps(NamedTuple):
@@ -51,6 +53,7 @@ class PhotoMaps(NamedTuple):
     predicted: Any
     maps: "list[Heatmap]"
     failure: "SeewhyError | None"  # the error that ended it early, where a part was done before
+    known: KnownPhoto
 
 
 Submit = Callable[..., "Future[Any]"]  # has a function called with arguments, here or in a thread
@@ -160,20 +163,31 @@ def read_photo(job: Job, file: str) -> Any:
 
 
 def explain_photo(job: Job, file: str, photo: Any) -> PhotoMaps:
-    """Explain one photo."""
-    from seewhy.api import explain
-    from seewhy.errors import SeewhyError
+    """Explain one photo; where its answer is wrong, also for the truth."""
     from seewhy.images.photo import Underlay
 
-    model, failure = job.model, None
+    model = job.model
     image = photo.pixels if isinstance(photo, Underlay) else photo
+    maps, failure = _maps(job, image, job.truth.targets(file, job.targets))
+    if failure is not None and not maps:
+        raise failure
+    predicted = maps[0].source.predicted or predict(model, image)
+    known = job.truth.judge(file, predicted, lambda classes: None if job.tile else rank(model, image, classes))
+    if failure is None and (classes := job.truth.further(known)):
+        more, failure = _maps(job, image, classes)
+        maps += more
+    return PhotoMaps(photo.name, predicted, maps, failure, known)
+
+
+def _maps(job: Job, image: Any, targets: Sequence[Any]) -> "tuple[list[Heatmap], SeewhyError | None]":
+    """The maps of one image for some targets, and the error that ended them early."""
+    from seewhy.api import explain
+    from seewhy.errors import SeewhyError
+
     try:
-        maps = explain(model, image, job.methods, job.targets, job.layers, job.tile, job.overlap)
+        return [*explain(job.model, image, job.methods, targets, job.layers, job.tile, job.overlap)], None
     except SeewhyError as error:
-        if not error.partial:
-            raise
-        maps, failure = error.partial, error
-    return PhotoMaps(photo.name, maps[0].source.predicted or predict(model, image), [*maps], failure)
+        return [*(error.partial or ())], error
 
 
 def write_photo(job: Job, file: str, found: PhotoMaps) -> Written:
@@ -192,7 +206,8 @@ def write_photo(job: Job, file: str, found: PhotoMaps) -> Written:
             break
         written.append((heatmap, [path for ending, path in paths.items() if ending != NUMBERS]))
     chosen = {heatmap.source.layer: heatmap.source.layer_why for heatmap in found.maps if heatmap.source.layer_why}
-    return PhotoResult(found.name, found.predicted, written, chosen), failure
+    evidence = job.truth.evidence_of(file, [heatmap for heatmap, _ in written])
+    return PhotoResult(found.name, found.predicted, written, chosen, found.known, evidence), failure
 
 
 def tell_photo(job: Job, file: str, outcome: "Future[Written]", failures: Failures, layers: dict[str, str]) -> None:
@@ -203,6 +218,7 @@ def tell_photo(job: Job, file: str, outcome: "Future[Written]", failures: Failur
     if result is not None:  # what goes wrong with saying it is not the photo's fault
         layers.update(result.chosen_layers)
         failures.well()
+        job.truth.count(file, result.known, [heatmap for heatmap, _ in result.written], result.evidence)
         (print_json if job.as_json else print_text)(result)
     if failure is not None:
         with failures.of(file):
@@ -219,3 +235,15 @@ def predict(model: Any, photo: Any) -> Any:
     except InSpace:
         return None
     return None if probabilities is None else Predicted.of(probabilities[0], model.labels)  # None of a regression, or units
+
+
+def rank(model: Any, photo: Any, classes: Sequence[int]) -> int:
+    """The rank of the likeliest of some classes, none of which is the answer: 2 where it is the runner-up."""
+    from seewhy.arrays import numbers
+    from seewhy.errors import NoSuchName
+
+    (batch,) = model.batches(photo)
+    scores = numbers(model.answer(batch.x).scores)[0]
+    if beyond := [index for index in classes if index >= len(scores)]:
+        raise NoSuchName("class", beyond[0], [], f"The model's classes are 0 to {len(scores) - 1}, which --truth goes beyond.")
+    return max(2, 1 + int((scores > scores[[*classes]].max()).sum()))

@@ -3,11 +3,13 @@
 What is imported inside functions is imported when the command runs, so that `--help` is quick.
 """
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .printing import LABEL, printable, say, say_json
+from .truth import FoundEvidence, KnownPhoto
 from .wording import spoken
 
 if TYPE_CHECKING:
@@ -70,6 +72,8 @@ class PhotoResult(NamedTuple):
     predicted: Any
     written: "list[tuple[Heatmap, list[Path]]]"  # each map and its files, but for the numbers
     chosen_layers: dict[str, str]  # why each layer was explained that nobody named
+    known: KnownPhoto = KnownPhoto()
+    evidence: Sequence[list[FoundEvidence]] = ()  # of each map; empty where nobody asked
 
 
 def print_text(result: PhotoResult) -> None:
@@ -82,9 +86,10 @@ def print_text(result: PhotoResult) -> None:
         said = f"{printable(predicted.label, LABEL)} ({predicted.index})" if predicted.label else f"class {predicted.index}"
         said += f", {predicted.probability:.1%}"
     random = untrained(written[0][0].source.weights)
+    said = f"{'WRONG: ' * result.known.wrong}{said}{result.known.words}"
     say(f"{result.name}: {said}" + (f" (by {random}: no answer)" if random else ""))
     width = max(len(heatmap.source.method) for heatmap, _ in written)
-    for heatmap, paths in written:
+    for (heatmap, paths), evidence in zip(written, result.evidence or [[]] * len(written), strict=True):
         source = heatmap.source
         score = "" if source.score is None else f"  {source.scores.removesuffix('s')} {source.score:.2f}"
         chance = "" if source.probability is None else f", {source.probability:.1%}"
@@ -95,17 +100,21 @@ def print_text(result: PhotoResult) -> None:
         say(f"  {source.method:<{width}}  {what}{score}{chance}  at {source.layer}  -> {files}")
         if source.measured:
             say("    " + ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in source.measured.items()))
+        for each in evidence:
+            say(f"    {each}" if each.share is not None else f"    ! {each}")
         for warning in source.warnings:
             say(f"    ! {spoken(warning)}")
 
 
 def print_json(result: PhotoResult) -> None:
     """Say each map of a photo as one JSON object."""
-    for heatmap, paths in result.written:
+    for number, (heatmap, paths) in enumerate(result.written):
         facts = heatmap.source.facts
         facts["predicted"] = asdict(result.predicted) if result.predicted else None
         files = [str(path) for path in paths]
-        say_json({"file": files[0], "files": files, "box": place(heatmap.box), **facts})
+        if result.evidence:
+            facts["evidence"] = [each.facts for each in result.evidence[number]]
+        say_json({"file": files[0], "files": files, "box": place(heatmap.box), **facts, **result.known.facts})
 
 
 def place(box: Any) -> Any:

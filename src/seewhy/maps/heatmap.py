@@ -87,9 +87,9 @@ class Heatmap:
         """
         values = self.full()
         flat = not isinstance(self.box, Grid) or is_clip(self.image)
-        inside = object_in(boxes, mask, values.shape, flat)
+        marked = object_in(boxes, mask, values.shape, flat)
         values = values - self.values.min() if "mean_score" in self.source.measured else values
-        return evidence_share(values, self.box, inside)
+        return evidence_share(values, self.box, marked)
 
     def overlay(
         self,

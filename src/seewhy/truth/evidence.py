@@ -1,7 +1,7 @@
 """How much of a map's evidence lies on an object, beside how much of the area the object takes."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -49,17 +49,25 @@ class EvidenceShare:
         return f"{self.share:.1%} of the evidence on {self.area:.1%} of the area (x {self.ratio:.2f}){strongest}{cut}"
 
 
-def evidence_share(
-    values: Floats, where: Where, inside: NDArray[Any], ignored: NDArray[np.bool_] | None = None
-) -> EvidenceShare:
-    """How much of a map lies inside.
+@dataclass(frozen=True, eq=False)
+class MarkedObject:
+    """Where an object lies in an image, of the image's own size.
+
+    inside: how much of each pixel the object takes, 0 to 1, or False and True; ignored: True where a pixel counts neither as
+        object nor as anything else; None: all count.
+    """
+
+    inside: NDArray[Any] = field(repr=False)
+    ignored: NDArray[np.bool_] | None = field(default=None, repr=False)
+
+
+def evidence_share(values: Floats, where: Where, marked: MarkedObject) -> EvidenceShare:
+    """How much of a map lies on an object.
 
     values: at the size of the image, as `Heatmap.full()`; where: what the network saw of the image, as `Heatmap.box`.
-    inside: how much of each pixel the object takes, 0 to 1, or False and True, of the values' shape.
-    ignored: pixels that count neither as object nor as anything else; None: all count.
     """
-    inside = inside if ignored is None else np.where(ignored, 0, inside)
-    part = seen(where, values.shape)
+    ignored, part = marked.ignored, seen(where, values.shape)
+    inside = marked.inside if ignored is None else np.where(ignored, 0, marked.inside)
     whole, values, inside = float(inside.sum(dtype=np.float64)), values[part], inside[part]
     counted = None if ignored is None else ~ignored[part]
     size = values.size if counted is None else int(counted.sum())
@@ -127,22 +135,29 @@ def coverage(boxes: Sequence[BoxEdges], size: tuple[int, int]) -> NDArray[np.flo
     return covered
 
 
-def object_in(boxes: Any, mask: Any, shape: tuple[int, ...], flat: bool) -> NDArray[Any]:
-    """How much of each pixel of an image of this shape the object takes, which boxes or a mask mark.
+def object_in(boxes: Any, mask: Any, shape: tuple[int, ...], flat: bool) -> MarkedObject:
+    """The object in an image of this shape that boxes or a mask mark.
 
     flat: is it a photo or a clip, on which boxes lie?  On a clip a box or a mask (h, w) holds for all frames.
     Raises BadParameter where neither or both are given, or they do not fit the image; NotApplicable where it takes no boxes.
     """
     if (boxes is None) == (mask is None):
         raise BadParameter("Say where the object lies by boxes=[(x0, y0, x1, y1), ...] or by mask=, one of the two.")
-    if boxes is None:
-        marks = numbers(mask)
-        if marks.shape != shape and not (flat and marks.shape == shape[-2:]):
-            raise BadParameter(f"The mask is {marks.shape}, and the image {shape}: give a mask of the image's own size.")
-        return np.broadcast_to((marks != 0) & (marks == marks), shape)
-    if not flat:
-        raise NotApplicable("Boxes (x0, y0, x1, y1) lie on photos and clips. Give mask=, an array of the image's own size.")
-    return np.broadcast_to(coverage(checked(boxes, (shape[-1], shape[-2])), (shape[-1], shape[-2])), shape)
+    if boxes is not None:
+        if not flat:
+            raise NotApplicable("Boxes (x0, y0, x1, y1) lie on photos and clips. Give mask=, an array of the image's own size.")
+        size = shape[-1], shape[-2]
+        return MarkedObject(np.broadcast_to(coverage(checked(boxes, size), size), shape))
+    marked = mask if isinstance(mask, MarkedObject) else MarkedObject(_nonzero(numbers(mask)))
+    if marked.inside.shape != shape and not (flat and marked.inside.shape == shape[-2:]):
+        raise BadParameter(f"The mask is {marked.inside.shape}, and the image {shape}: give a mask of the image's own size.")
+    ignored = None if marked.ignored is None else np.broadcast_to(marked.ignored, shape)
+    return MarkedObject(np.broadcast_to(marked.inside, shape), ignored)
+
+
+def _nonzero(marks: NDArray[Any]) -> NDArray[np.bool_]:
+    """True where a mark is neither 0 nor NaN."""
+    return (marks != 0) & (marks == marks)
 
 
 def checked(boxes: Any, size: tuple[int, int]) -> list[BoxEdges]:

@@ -14,6 +14,7 @@ from seewhy.targets.target import Labels, name_of
 from .files import matched
 from .table import read_table
 
+Entries = dict[str, list[tuple[str, ...]]]
 Classes = tuple[int, ...]  # one or more: all of them are right
 FILES = (
     "file", "filename", "file_name", "filepath", "file_path", "path", "image", "images", "img", "image_path", "img_path",
@@ -26,28 +27,34 @@ LABELS = (
 FEW = 5  # labels that an error names
 
 
-def truth_of(source: str, photos: Sequence[str], labels: Labels) -> dict[str, Classes]:
-    """The classes of each photo that has any: from a table of files and labels, or, of "folders", from the photo's folder.
+def classes_of(entries: Entries, photos: Sequence[str], labels: Labels, path: Path) -> dict[str, Classes]:
+    """The classes of each photo that has any.
 
-    A label is a name, as a target is named, or an index; several in one cell have | between them, or rows of their own.
-    Raises BadParameter where the file cannot be read, or names none of the photos, or labels that the model does not have.
+    entries: what `read_entries` read from the file at `path`.  A label is a name, as a target is named, or an index; several in
+    one cell have | between them, or rows of their own.
+    Raises BadParameter where no entry is of any photo, or labels are not the model's.
     """
-    if source == "folders":
-        return _resolved({photo: [_folders(photo)] for photo in photos}, labels, "the folders' names")
-    path = Path(source)
-    if path.is_dir():
-        raise BadParameter(f"{path} is a folder. Where photos lie in folders named by their labels, write: --truth folders")
-    entries = read_entries(path)
     found = matched(entries, photos, path.parent, str(path))
     if not found:
-        raise BadParameter(
-            f"{path} names none of the photos: it has {_some(map(quoted, entries))}, and the photos are {_some(photos)}."
-        )
+        raise BadParameter(f"{path} names none of the photos: it has {some(entries)}, and the photos are {some(photos)}.")
     return _resolved({photo: entries[key] for photo, key in found.items()}, labels, str(path))
 
 
-def read_entries(path: Path) -> dict[str, list[tuple[str, ...]]]:
-    """File -> the labels that a table gives it: for each of its rows, the text of each column of labels."""
+def classes_of_folders(photos: Sequence[str], labels: Labels) -> dict[str, Classes]:
+    """The class of each photo, after which the folder is named that it lies in.
+
+    Raises BadParameter where folders have other names than the model's labels.
+    """
+    return _resolved({photo: [_folders(photo)] for photo in photos}, labels, "the folders' names")
+
+
+def read_entries(path: Path) -> Entries:
+    """File -> the labels that a table gives it: for each of its rows, the text of each column of labels.
+
+    Raises BadParameter where there is no such table, or it has no columns of files and labels.
+    """
+    if path.is_dir():
+        raise BadParameter(f"{path} is a folder. Where photos lie in folders named by their labels, write: --truth folders")
     table = read_table(path, {*FILES, *LABELS})
     entries = defaultdict[str, list[tuple[str, ...]]](list)
     if not table.header:
@@ -69,7 +76,7 @@ def read_entries(path: Path) -> dict[str, list[tuple[str, ...]]]:
     return dict(entries)
 
 
-def _resolved(entries: Mapping[str, list[tuple[str, ...]]], labels: Labels, source: str) -> dict[str, Classes]:
+def _resolved(entries: Entries, labels: Labels, source: str) -> dict[str, Classes]:
     """The classes that the texts name; photos of which none is said are left out."""
     indices: dict[str, int | None] = {}
     errors: dict[str, Misuse] = {}
@@ -107,15 +114,18 @@ def _resolved(entries: Mapping[str, list[tuple[str, ...]]], labels: Labels, sour
         if found:
             resolved[photo] = tuple(dict.fromkeys(found))
     if unknown:
-        raise BadParameter(_unknown(unknown, len(entries), errors, source, labels))
+        raise _unknown(unknown, len(entries), errors, source, labels)
     return resolved
 
 
-def _unknown(unknown: Counter[str], count: int, errors: Mapping[str, Misuse], source: str, labels: Labels) -> str:
-    some = ", ".join(f"{quoted(text, 60)} ({n})" for text, n in unknown.most_common(FEW)) + ", ..." * (len(unknown) > FEW)
-    first = unknown.most_common(1)[0][0]
-    why = str(errors.get(first, "")) or f"The model's classes are 0 to {len(labels or ()) - 1}."
-    return f"{source}: of {count} photos {unknown.total()} have a label that is not the model's: {some}. {why}"
+def _unknown(
+    unknown: Counter[str], count: int, errors: Mapping[str, Misuse], source: str, labels: Labels
+) -> BadParameter:  # fmt: skip
+    """The error for labels that the model does not have, with the words of the error for the most frequent one."""
+    names = ", ".join(f"{quoted(text, 60)} ({n})" for text, n in unknown.most_common(FEW)) + ", ..." * (len(unknown) > FEW)
+    head = f"{source}: of {count} photos {unknown.total()} have a label that is not the model's: {names}."
+    why = errors.get(unknown.most_common(1)[0][0]) or BadParameter(f"The model's classes are 0 to {len(labels or ()) - 1}.")
+    return BadParameter(f"{head} {why}", typed=f"{head} {why.typed or why}")
 
 
 def _folders(photo: str) -> tuple[str, ...]:
@@ -131,6 +141,7 @@ def named_classes(classes: Iterable[int], labels: Labels) -> str:
     return ", ".join(f"{printable(name, 100)} ({i})" if name else f"class {i}" for name, i in names)
 
 
-def _some(names: Iterable[str]) -> str:
+def some(names: Iterable[str]) -> str:
+    """The first of several names, in words."""
     every = [*names]
     return printable(", ".join(every[:3]), 300) + ", ..." * (len(every) > 3)

@@ -1,7 +1,6 @@
 """Masks of objects: pictures of the photo's size, volumes on the scan's own grid."""
 
 import re
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from seewhy.images.volume import Volume
 from seewhy.images.volume_kinds import holds_volume
 from seewhy.images.volumes import read_volume
 
+from .evidence import MarkedObject
 from .files import stem_of
 
 PICTURES = (".png", ".tif", ".tiff", ".bmp", ".gif", ".pgm", ".webp")  # kinds that keep a mask's numbers as they are
@@ -24,17 +24,6 @@ ENDING = re.compile(r"[._-](mask|masks|seg|segmentation|label|labels|gt|annotati
 VOID = 255  # in label maps, such as those of Pascal VOC and Cityscapes: pixels that are not to be counted
 LABELS = 20  # more values than so many in one picture are soft edges, and no labels
 NEAR = 1e-3  # mm by which the voxels of a mask may lie beside those of the scan
-
-
-@dataclass(frozen=True, eq=False)
-class ObjectMask:
-    """Where an object lies in an image, of the image's own size.
-
-    inside: True on the object; ignored: True where nothing counts, None if all does.
-    """
-
-    inside: NDArray[np.bool_] = field(repr=False)
-    ignored: NDArray[np.bool_] | None = field(default=None, repr=False)
 
 
 def find_masks(path: Path) -> dict[str, Path]:
@@ -62,7 +51,7 @@ def find_masks(path: Path) -> dict[str, Path]:
     return found
 
 
-def read_mask(path: Path, image: Any) -> ObjectMask:
+def read_mask(path: Path, image: Any) -> MarkedObject:
     """The mask in a file, of a photo (a PIL image) or a Volume.
 
     A picture: all that is not 0 is the object; of a picture in colour, what is not black, or what is not transparent.  In a
@@ -71,7 +60,7 @@ def read_mask(path: Path, image: Any) -> ObjectMask:
     Raises BadImage where the file cannot be read, BadParameter where it is of another size or grid than the image.
     """
     if isinstance(image, Volume):
-        return ObjectMask(_on_grid(read_volume(path), image, path))
+        return MarkedObject(_on_grid(read_volume(path), image, path))
     if holds_volume(path):
         raise BadParameter(f"{path} is a volume, and the photo is none.")
     with guarded(str(path)), open_picture(path, str(path)) as picture:
@@ -82,20 +71,20 @@ def read_mask(path: Path, image: Any) -> ObjectMask:
     return _of_picture(upright)
 
 
-def _of_picture(picture: Image.Image) -> ObjectMask:
+def _of_picture(picture: Image.Image) -> MarkedObject:
     values = np.asarray(picture)
     if values.ndim == 3:
         alpha = values[..., -1] if picture.mode in ("RGBA", "LA") else None
         if alpha is not None and (alpha != alpha.max()).any():
-            return ObjectMask(alpha >= 128)
+            return MarkedObject(alpha >= 128)
         colours = values if alpha is None else values[..., :-1]
-        return ObjectMask(colours.max(-1) > 0)
+        return MarkedObject(colours.max(-1) > 0)
     levels, counts = np.unique(values[values != 0], return_counts=True)
     if VOID not in levels or len(levels) == 1:
-        return ObjectMask(values != 0)
+        return MarkedObject(values != 0)
     if picture.mode == "L" and len(levels) > LABELS and counts[levels == VOID] == counts.max():
-        return ObjectMask(values >= 128)
-    return ObjectMask((values != 0) & (values != VOID), values == VOID)
+        return MarkedObject(values >= 128)
+    return MarkedObject((values != 0) & (values != VOID), values == VOID)
 
 
 def _on_grid(mask: Volume, scan: Volume, path: Path) -> NDArray[np.bool_]:

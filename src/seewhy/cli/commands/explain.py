@@ -26,6 +26,7 @@ from seewhy.cli.options import (
 from seewhy.cli.photos import Job, explain_all
 from seewhy.cli.printing import say
 from seewhy.cli.targets import parse_target
+from seewhy.cli.truth import TRUTH, TruthAsked, summary, truth_options
 from seewhy.cli.writing import VIEWS, Outputs
 
 
@@ -53,6 +54,9 @@ class Options:
     legend: bool
     values: bool
     as_json: bool
+    truth: str | None
+    boxes: Path | None
+    masks: Path | None
 
     @property
     def method_settings(self) -> dict[str, Any]:
@@ -86,11 +90,10 @@ class Options:
     "-t",
     "targets",
     multiple=True,
-    default=("top",),
-    show_default=True,
+    show_default="top, and with --truth, of wrong answers, truth",
     help="top, top:3 (the three top classes), a LABEL, an INDEX, any:WORD (all classes with it), A-vs-B (A rather than B; "
-    "A-vs-B:0.6 takes away less of B); unit:LAYER:CHANNEL (:sum, :Y,X); region:CLASS, "
-    "point:Y,X, box:LABEL (:1, :X0,Y0,X1,Y1); text:A|B (A against B), similar:PHOTO; repeatable.",
+    "A-vs-B:0.6 takes away less of B); unit:LAYER:CHANNEL (:sum, :Y,X); region:CLASS, point:Y,X, box:LABEL (:1, :X0,Y0,X1,Y1); "
+    "text:A|B (A against B), similar:PHOTO; truth (of --truth); repeatable.",
 )
 @click.option("--layer", "-l", "layers", multiple=True, help="Repeatable; by default the last that still has space.")
 @click.option("--set", "settings", type=KeyValue(), multiple=True, help="A parameter of a method: signed=true; repeatable.")
@@ -129,6 +132,7 @@ class Options:
 )
 @click.option("--legend/--no-legend", default=True, show_default=True, help="Say below what it is and what the colours mean.")
 @click.option("--values", is_flag=True, help="Also write the numbers, as .npz.")
+@truth_options
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a map instead of text.")
 def explain(network: ModelOptions, **options: Any) -> None:
     """Explain photos, volumes (NIfTI, DICOM), or folders of them: write overlays, of volumes also the map as NIfTI on the
@@ -140,6 +144,7 @@ def explain(network: ModelOptions, **options: Any) -> None:
     seewhy explain dog.jpg --model torchvision/vgg16 --method deconvnet --target unit:features.28:42
     seewhy explain dog.jpg --model torchvision/resnet50 --method lime --picture regions --budget '30 s'
     seewhy explain scans/ --model timm/resnet18 --weights mine.pth --labels names.txt --option num_classes=3
+    seewhy explain photos/ --model torchvision/resnet50 --truth labels.csv --boxes boxes.csv
     seewhy explain scan.nii.gz ct-series/ --model nets.py:net --view axial --window -100,400
     """
     run(network, Options(**options))
@@ -156,16 +161,21 @@ def run(network: ModelOptions, options: Options) -> None:
     methods = configured(options.methods, options.method_settings)
     check_pictures(options.pictures, methods)
     check_folder(options.out)
+    truth = TruthAsked.read(options.truth, options.boxes, options.masks, options.targets, usual=not options.targets)
     model: Any = network.load(scores=options.scores, batch_size=options.batch_size)
     if isinstance(model.prepare, ClipFit):  # a folder of frames is one clip
         inputs = PhotoFiles([*dict.fromkeys(options.photos)], {}, [])
-    targets = [target for text in options.targets for target in parse_target(text, model.labels)]
+    truth.match(inputs.files, model.labels)
+    asked = [text for text in options.targets or ("top",) if text != TRUTH]
+    targets = [target for text in asked for target in parse_target(text, model.labels)]
     make_folder(options.out)
     for remark in inputs.remarks:
         say(f"seewhy: {remark}", err=True)
     folder = OutFolder(options.out)
     layers_asked = list(options.layers) or None
-    job = Job(model, methods, targets, layers_asked, options.tile, options.overlap, options.outputs, options.as_json, folder)
+    job = Job(
+        model, methods, targets, layers_asked, options.tile, options.overlap, options.outputs, options.as_json, folder, truth
+    )
     failures = Failures(len(inputs.files) + len(inputs.failed))
     for argument, error in inputs.failed.items():
         failures.add(argument, error)
@@ -178,6 +188,8 @@ def run(network: ModelOptions, options: Options) -> None:
             say(f"{layer}: {why}")
         for method in methods:
             say(f"{method.name}: {method.caveat}")
+    for line in summary(truth):
+        say(f"seewhy: {line}" if options.as_json else line, err=options.as_json)
     if stop.is_set():
         say("seewhy: interrupted; what was written stays.", err=True)
         raise SystemExit(130)
