@@ -1,6 +1,7 @@
 """A map on its way back to the photo: every value lands where it was found."""
 
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -168,3 +169,16 @@ def test_a_heatmap_its_source_and_its_method_travel_to_a_worker(red_model, red_d
     method = pickle.loads(pickle.dumps(grad_cam.using(signed=True)))
     assert method == grad_cam.using(signed=True)
     close(method(red_model, red_dot((90, 64), 20, 30), target="red")[0].values, heatmap.values, rel=1e-5)
+
+
+def test_pictures_for_papers_have_more_pixels(made_heatmap, noise):
+    heatmap = made_heatmap([[0, 1], [2, 0]], photo=noise((40, 30)))
+    assert heatmap.overlay(magnify=2).size == (80, 60)
+    assert heatmap.overlay(magnify=1).tobytes() == heatmap.overlay().tobytes()
+    by_hand = replace(heatmap, image=heatmap.image.resize((80, 60), Image.Resampling.LANCZOS), box=seewhy.Extent(0, 0, 80, 60))
+    assert heatmap.overlay(magnify=2).tobytes() == by_hand.overlay().tobytes()
+    pixels = replace(heatmap, channels=np.random.default_rng(0).normal(size=(3, 5, 7)).astype(np.float32))
+    small, large = (np.asarray(pixels.picture("colour", magnify=times)) for times in (1, 3))
+    assert np.array_equal(large, small.repeat(3, 0).repeat(3, 1)), "each pixel a square"
+    once, twice = (heatmap.overlay(magnify=times, legend=True) for times in (1, 2))
+    assert (twice.width, twice.height) == (2 * once.width, 2 * once.height)

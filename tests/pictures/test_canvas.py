@@ -8,7 +8,7 @@ from seewhy import Clip, Extent, Volume
 from seewhy.errors import BadParameter, NoSuchName, NotApplicable
 from seewhy.images.places import Cells, Grid
 from seewhy.pictures import canvas
-from seewhy.pictures.canvas import VIEWS, DrawingOptions, Overlay, drawn, full, remark, strip, views
+from seewhy.pictures.canvas import VIEWS, DrawingOptions, Overlay, drawn, full, magnified, magnified_size, remark, strip, views
 from seewhy.pictures.render import Look
 from seewhy.pictures.stretching import stretch
 from seewhy.pictures.volumes import frames, montage, signal
@@ -175,3 +175,46 @@ def test_a_strip_tells_its_caption_only_with_a_legend(written):
     assert "cats" not in [text for text, *_ in written]
     strip(maps, DrawingOptions(legend=True), signed=False, caption="cats")
     assert "cats" in [text for text, *_ in written]
+
+
+def test_a_magnified_map_lies_on_the_photo_brought_to_the_finer_grid():
+    photo = Image.effect_noise((40, 30), 60).convert("RGB")
+    shown = Overlay(ON["photo"].values, photo, Extent(4, 0, 34, 30), Cells((2.0, 3.0), (10.0, 12.0), (30, 30)))
+    twice = magnified(shown, 2)
+    assert twice.size == (80, 60)
+    assert twice.image.tobytes() == photo.resize((80, 60), Image.Resampling.LANCZOS).tobytes()
+    coarse, fine = full(shown), full(twice)
+    blocks = fine.reshape(30, 2, 40, 2).mean((1, 3))
+    assert abs(blocks[:, 5:33] - coarse[:, 5:33]).max() < 0.05, "the same places"
+    assert len(np.unique(fine[20:40, 20:60])) > 2 * len(np.unique(coarse[10:20, 10:30])), "and not the same pixels, doubled"
+
+
+def test_magnified_once_is_the_map_itself_and_an_array_is_magnified_too():
+    assert magnified(ON["photo"], 1) is ON["photo"]
+    assert magnified(ON["array"], 3).size == (121, 89)
+    assert magnified(ON["photo"], 0.5).size == (20, 15)
+    assert magnified(ON["photo"], 1.25).size == (50, 38)
+
+
+@pytest.mark.parametrize("name", ["volume", "clip", "signal", "array of a volume"])
+def test_only_pictures_of_photos_are_magnified(name):
+    assert magnified(ON[name], 1) is ON[name]
+    with pytest.raises(NotApplicable, match="Only pictures of photos are drawn larger; that of a"):
+        magnified(ON[name], 2)
+
+
+@pytest.mark.parametrize("times", [0, -1, float("nan"), float("inf"), "2", None, True])
+def test_a_size_that_cannot_be_is_misuse(times):
+    with pytest.raises(BadParameter, match="give a number above 0"):
+        magnified_size((40, 30), times)
+
+
+def test_no_picture_is_drawn_larger_than_a_photo_may_be(monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 40 * 30 * 9)
+    assert magnified_size((40, 30), 3) == (120, 90)
+    with pytest.raises(BadParameter, match=r"40 x 30 pixels has 160 x 120, more than the 10800 .* Give 3 or less"):
+        magnified_size((40, 30), 4)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    assert magnified_size((40, 30), 0.5) == (20, 15), "smaller than the photo was"
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
+    assert magnified_size((40, 30), 100) == (4000, 3000)

@@ -78,6 +78,15 @@ def test_a_flat_map_has_one_number():
     assert [text.text for text in Legend.of(300, Look("inferno", 0, 0, 0.5), "a map").texts] == ["a map", "0"]
 
 
+@pytest.mark.parametrize("width", [64, 224, 300, 1000])
+def test_a_legend_magnified_is_laid_out_as_before(width):
+    look, caption = Look("blue-red", -1, 1, 0.5), "grad-cam for tabby, tabby cat (281), 84.0 %, at layer4"
+    once, twice = Legend.of(width, look, caption), Legend.of(2 * width, look, caption, magnify=2)
+    assert (twice.width, twice.height) == (2 * once.width, pytest.approx(2 * once.height, rel=0.03))
+    assert twice.letters.size == pytest.approx(2 * once.letters.size, abs=1)
+    assert [mark.text for mark in twice.texts] == [mark.text for mark in once.texts]
+
+
 def test_letters_grow_with_the_picture_up_to_the_largest():
     assert [Legend.of(width, None, "x").letters.size for width in (50, 300, 360, 600, 3000)] == [12, 12, 12, 20, 100]
     assert Legend.of(3000, None, "x", largest=22).letters.size == 22

@@ -149,9 +149,9 @@ def said(monkeypatch, draw) -> str:
     """What a legend says."""
     heard, real = [], Legend.of
 
-    def legend(width, look, caption, largest=np.inf):
+    def legend(width, look, caption, *more, **other):
         heard.append(caption)
-        return real(width, look, caption, largest)
+        return real(width, look, caption, *more, **other)
 
     monkeypatch.setattr(Legend, "of", legend)
     draw()

@@ -30,6 +30,7 @@ class Outputs(NamedTuple):
     window: tuple[float, float] | None
     legend: bool
     values: bool
+    magnify: float = 1  # times as many pixels on each side of a picture as the photo has
 
     def writers(self, heatmap: "Heatmap") -> "dict[str, FolderWriter]":
         """What writes each of its files, by their endings; pictures first, the numbers last."""
@@ -42,6 +43,7 @@ class Outputs(NamedTuple):
         writers: dict[str, FolderWriter] = {}
         for kind in kinds:
             look = {} if kind in ("regions", "boundaries") else {"legend": self.legend}
+            look |= {} if self.magnify == 1 else {"magnify": self.magnify}
             overlay = {**self.overlay, **({"window": self.window} if volume else {})}
             how = {**look, **(overlay if kind in ("overlay", *VIEWS) else {})}
             writers[f"{'' if kind in ('overlay', 'panel') else '.' + kind}.png"] = writer(heatmap, kind, **how)

@@ -1,6 +1,7 @@
 """The result: one map over one image, and where it came from."""
 
 from dataclasses import dataclass, field, replace
+from functools import partial
 from inspect import signature
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,23 @@ from PIL import Image
 from seewhy.errors import BadParameter, NotApplicable
 from seewhy.images.inputs import is_clip
 from seewhy.images.photo import UnderlayPixels
-from seewhy.images.places import Cells, Extent, Grid, Where
+from seewhy.images.places import Cells, Grid, Where
 from seewhy.images.volume import Volume
-from seewhy.pictures.canvas import VIEWS, DrawingOptions, Overlay, drawn, full, plain, remark, views
-from seewhy.pictures.legend import below, with_legend
+from seewhy.pictures.canvas import (
+    VIEWS,
+    DrawingOptions,
+    Overlay,
+    drawn,
+    full,
+    magnified,
+    magnified_size,
+    on_photo,
+    plain,
+    remark,
+    resized,
+    views,
+)
+from seewhy.pictures.legend import Legend, Plate, over
 from seewhy.pictures.render import PICTURES, VALUE, Alpha, picture, unit
 from seewhy.pictures.thumbnails import within
 from seewhy.truth.evidence import EvidenceShare, evidence_share, object_in
@@ -101,6 +115,7 @@ class Heatmap:
         view: str | None = None,
         window: tuple[float, float] | None = None,
         count: int | None = None,
+        magnify: float = 1,
     ) -> Image.Image:
         """The map in colour over the image, RGB: over a photo at its size, over a volume's slices, a clip's frames, a signal.
 
@@ -113,12 +128,17 @@ class Heatmap:
         clip: to that percentile of absolute values: 99 at the image's pixels, where few stand out, else 100.
         view: of a volume, one of panel, axial, coronal, sagittal, projection, curve; window: its values shown as black and
         white, by default those of `prepare`, else its 1st and 99th percentile; count: of slices or frames.
+        magnify: draw so many times as many pixels as the photo has, as for a paper: the photo is resized, the map drawn anew on
+        the finer grid, and letters grow with them.
         """
-        shown, source = overlay_of(self), self.source
-        if window is None and isinstance(self.image, Volume):
-            window = source.prepare.get("window")  # as the network saw it
-        alpha = alpha if isinstance(self.image, Image.Image) else plain(alpha)
-        options = DrawingOptions(alpha, colours, legend, scale, clip, view, window, count)
+        return self._overlaid(DrawingOptions(alpha, colours, legend, scale, clip, view, window, count), magnify).drawn(legend)
+
+    def _overlaid(self, options: DrawingOptions, magnify: float = 1) -> Plate:
+        shown, source = magnified(overlay_of(self), magnify), self.source
+        if options.window is None and isinstance(self.image, Volume):
+            options = replace(options, window=source.prepare.get("window"))  # as the network saw it
+        if not isinstance(self.image, Image.Image):
+            options = replace(options, alpha=plain(options.alpha))
         percent = 100 if self.channels is None else 99
         look, beyond = options.look(
             full(shown) if percent == 100 and views(shown) else self.values,  # the colours end at what is drawn
@@ -126,13 +146,17 @@ class Heatmap:
             signed=bool(source.params.get("signed")),
             from_least="mean_score" in source.measured,
         )
-        caption = source.caption + beyond + (remark(shown, window) if legend else "")
         largest = np.inf if isinstance(self.image, Image.Image) else 22  # beside letters of the picture's own
-        strip = below(None if view == "curve" else look, caption, largest) if legend else None
-        return drawn(shown, look, options, strip)
 
-    def picture(self, kind: str = "colour", clip: float | None = None, legend: bool = False) -> Image.Image:
-        """The attribution of every pixel as the papers show it, RGB at the size that the network saw.
+        def legend(width: int) -> Legend:
+            caption = source.caption + beyond + remark(shown, options.window)
+            return Legend.of(width, None if options.view == "curve" else look, caption, largest * magnify, magnify)
+
+        return Plate(partial(drawn, shown, look, options), legend)
+
+    def picture(self, kind: str = "colour", clip: float | None = None, legend: bool = False, magnify: float = 1) -> Image.Image:
+        """The attribution of every pixel as the papers show it, RGB at the size that the network saw; or, by `magnify`, so many
+        times larger, each pixel a square.
 
         kind: "colour" (signed, zero in the middle grey; of values of one sign alone, zero is black or white), "grey"
             (absolute sum over channels), "positive" or "negative" saliency (in colour), or "signed" (sum over channels, white
@@ -141,25 +165,34 @@ class Heatmap:
             At 100 nothing is clipped, and colour runs from the least value to the greatest (min-max).
         Raises NotApplicable where the method does not read the pixels.
         """
+        return self._pictured(kind, clip, magnify).drawn(legend)
+
+    def _pictured(self, kind: str, clip: float | None, magnify: float) -> Plate:
         if self.channels is None or self.channels.ndim != 3:
             raise NotApplicable(f"{self.source.method} has no attribution of single pixels to draw so. Use overlay().")
-        drawn, look, said = picture(self.channels, kind, clip)
-        return with_legend(drawn, look, f"{self.source.caption}, {kind}: {said}") if legend else drawn
+        size = magnified_size(self.channels.shape[:0:-1], magnify)
+        small, look, said = picture(self.channels, kind, clip)
+        large = small if magnify == 1 else small.resize(size, Image.Resampling.NEAREST)
+
+        def legend(width: int) -> Legend:
+            return Legend.of(width, look, f"{self.source.caption}, {kind}: {said}", magnify=magnify)
+
+        return Plate(lambda below: over(large, below(large.width)) if below else large, legend)
 
     def top_regions(
-        self, n: int = 5, positive: bool | None = True, hide_rest: bool = False, least: float = 0.0
-    ) -> Image.Image:  # fmt: skip
+        self, n: int = 5, positive: bool | None = True, hide_rest: bool = False, least: float = 0.0, magnify: float = 1
+    ) -> Image.Image:
         """The part of the image that the network saw, with the n heaviest superpixels outlined, as LIME's users know it.
 
         positive: those for the target (True), against it (False), or both, tinted green and red (None); hide_rest: cover
         the others in grey; least: only weights beyond it.  The mask itself: `regions.top(n, positive, least)`.
         Raises NotApplicable where the method judged no regions.
         """
-        return self._regions.draw(self._network_crop, n, positive, hide_rest, least=least)
+        return self._regions.draw(self._network_crop(magnify), n, positive, hide_rest, least=least)
 
-    def boundaries(self, colour: Any = (255, 255, 0)) -> Image.Image:
+    def boundaries(self, colour: Any = (255, 255, 0), magnify: float = 1) -> Image.Image:
         """The part of the image that the network saw, with the lines between all superpixels, of a name or (r, g, b)."""
-        return self._regions.boundaries(self._network_crop, colour)
+        return self._regions.boundaries(self._network_crop(magnify), colour)
 
     @property
     def _regions(self) -> Regions:
@@ -167,9 +200,9 @@ class Heatmap:
             raise NotApplicable(f"{self.source.method} judged no regions. lime, kernel-shap and sobol do; use overlay().")
         return self.regions
 
-    @property
-    def _network_crop(self) -> Image.Image | None:
-        return self.box.cut(self.image) if isinstance(self.image, Image.Image) else None
+    def _network_crop(self, magnify: float) -> Image.Image | None:
+        shown = magnified(overlay_of(self), magnify)
+        return shown.box.cut(shown.image) if isinstance(shown.image, Image.Image) else None
 
     @property
     def _error_known(self) -> bool:
@@ -234,16 +267,12 @@ def shrunk(heatmap: Heatmap, side: int, photo: Image.Image | None = None) -> Hea
 
     photo: the photo of that size, where there is one already.
     """
-    box = heatmap.box
-    if not isinstance(box, Extent) or not (heatmap.image is None or isinstance(heatmap.image, Image.Image)):
+    if not on_photo(shown := overlay_of(heatmap)):
         return heatmap
-    width, height = heatmap.size
-    size = within((width, height), side)
-    across, down = size[0] / width, size[1] / height
-    placed = Extent(box.left * across, box.top * down, box.right * across, box.bottom * down)
-    how = Image.Resampling.BOX if max(size) < max(width, height) else Image.Resampling.NEAREST
-    drawn_on = photo or (heatmap.image and heatmap.image.resize(size, how))
-    return replace(heatmap, image=drawn_on, box=placed)
+    size = within((shown.size[0], shown.size[1]), side)
+    how = Image.Resampling.BOX if max(size) < max(shown.size) else Image.Resampling.NEAREST
+    small = resized(shown, size, how, photo)
+    return replace(heatmap, image=small.image, box=small.box)
 
 
 def write(heatmap: Heatmap, path: Path, picture: str, look: dict[str, Any], over: bool = True) -> None:

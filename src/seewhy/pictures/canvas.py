@@ -1,7 +1,7 @@
 """A map drawn on what it explains: a photo, a volume, a clip, a signal or, for a prepared array, on nothing."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -72,6 +72,45 @@ class DrawingOptions:
         if span is None and from_least and values.min() < values.max():
             span, colours = (float(values.min()), float(values.max())), colours or "inferno"
         return Look.of(values, self.alpha, colours, span, signed), said
+
+
+def on_photo(shown: Overlay) -> bool:
+    """Does the map lie on a photo, or on a prepared array of one?"""
+    return isinstance(shown.box, Extent) and (shown.image is None or isinstance(shown.image, Image.Image))
+
+
+def magnified(shown: Overlay, times: float) -> Overlay:
+    """The same map over its photo, or prepared array, of so many times as many pixels on each side.
+
+    Raises NotApplicable where it lies on anything else, BadParameter where that is no size for a picture.
+    """
+    if times == 1:
+        return shown
+    if not on_photo(shown):
+        raise NotApplicable(f"Only pictures of photos are drawn larger; that of {_named(shown)} has a size of its own.")
+    return resized(shown, magnified_size(shown.size, times), Image.Resampling.LANCZOS)
+
+
+def magnified_size(size: tuple[int, ...], times: float) -> Size:
+    """The size (w, h) of a picture drawn so many times as large.  Raises BadParameter where that is none, or too large."""
+    if isinstance(times, bool) or not isinstance(times, int | float | np.number) or not 0 < times < np.inf:
+        raise BadParameter(f"A picture cannot be drawn {times!r} times as large: give a number above 0, as 2 or 1.5.")
+    width, height = (max(1, round(side * times)) for side in size)
+    if Image.MAX_IMAGE_PIXELS is not None and width * height > max(Image.MAX_IMAGE_PIXELS, size[0] * size[1]):
+        most = (Image.MAX_IMAGE_PIXELS / (size[0] * size[1])) ** 0.5
+        raise BadParameter(
+            f"Drawn {times:g} times as large, a picture of {size[0]} x {size[1]} pixels has {width} x {height}, more than the "
+            f"{Image.MAX_IMAGE_PIXELS} that a photo may have. Give {most:.2g} or less."
+        )
+    return width, height
+
+
+def resized(shown: Overlay, size: Size, how: Image.Resampling, photo: Image.Image | None = None) -> Overlay:
+    """The same map over its photo, or prepared array, brought to that size; photo: the photo of that size, if there is one."""
+    image, box, (width, height) = shown.image, shown.box, shown.size
+    across, down = size[0] / width, size[1] / height
+    placed = Extent(box.left * across, box.top * down, box.right * across, box.bottom * down)  # type: ignore[union-attr]
+    return replace(shown, image=photo or (image and image.convert("RGB").resize(size, how)), box=placed)  # type: ignore[union-attr]
 
 
 def plain(alpha: Alpha) -> Alpha:

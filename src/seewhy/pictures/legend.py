@@ -1,5 +1,6 @@
 """What stands below a picture: what the map is, and a bar of its colours with the numbers that they stand for."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -36,10 +37,13 @@ class Legend:
     bar: tuple[int, int, int, int] = (0, 0, 0, 0)  # left, top, right, bottom
 
     @classmethod
-    def of(cls, width: int, look: Look | None, caption: str, largest: float = np.inf) -> "Legend":
-        """Below a picture of that width: the caption, and what the colours mean, in letters of at most `largest` pixels."""
-        width = max(width, NARROWEST)
-        letters = Letters.of(caption, min(max(SMALLEST, width // 30), largest))
+    def of(cls, width: int, look: Look | None, caption: str, largest: float = np.inf, magnify: float = 1) -> "Legend":
+        """Below a picture of that width: the caption, and what the colours mean.
+
+        largest: pixels of its letters; magnify: the picture is drawn so many times larger than it is to be looked at.
+        """
+        width = max(width, round(NARROWEST * magnify))
+        letters = Letters.of(caption, min(max(SMALLEST * magnify, width // 30), largest))
         line, edge = letters.line, letters.line // 2
         lines = letters.wrapped(caption.replace(" %", "\u00a0%"), width - line)
         texts = [TextMark(edge, line // 3 + place * line, text) for place, text in enumerate(lines)]
@@ -96,9 +100,15 @@ def _numbers(look: Look, bar: tuple[int, int, int, int], letters: Letters) -> li
     return marks
 
 
-def below(look: Look | None, caption: str, largest: float = np.inf) -> Below:
-    """What makes the legend of a picture from the picture's width."""
-    return lambda width: Legend.of(width, look, caption, largest).drawn()
+class Plate(NamedTuple):
+    """A picture and its legend, each drawn when it is needed."""
+
+    draw: Callable[[Below | None], Image.Image]  # the picture, over what is to stand below it
+    legend: Callable[[int], Legend]  # from the picture's width
+
+    def drawn(self, legend: bool) -> Image.Image:
+        """The picture, over its legend if that is wanted."""
+        return self.draw((lambda width: self.legend(width).drawn()) if legend else None)
 
 
 def with_legend(picture: Image.Image, look: Look | None, caption: str, largest: float = np.inf) -> Image.Image:

@@ -5,6 +5,7 @@ import re
 
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 
 import seewhy
 from seewhy.cli import app as command
@@ -84,3 +85,22 @@ def test_a_unit_is_a_target(run, tmp_path):
     assert source.predicted is None
     (whole,) = (tmp_path / "seewhy-out").glob("*body-3-sum.input*.png")
     assert seewhy.Heatmap.source_of(whole).score == pytest.approx(float(activation.sum()), rel=1e-5)
+
+
+def test_scale_draws_more_pixels_than_the_photo_has(run, tmp_path):
+    done = run("explain", "-M", "gradient", "--picture", "overlay", "--picture", "grey", "--scale", "2", "--no-legend")
+    assert done.exit_code == 0, done.output
+    sizes = {}
+    for path in (tmp_path / "seewhy-out").glob("*.png"):
+        with Image.open(path) as picture:
+            sizes[path.name.split("gradient.")[1]] = picture.size
+    assert sizes["png"] == (140, 128)
+    assert sizes["grey.png"][0] % 2 == 0
+
+
+@pytest.mark.parametrize("scale", ["0", "-1", "nan", "inf", "1000000"])
+def test_a_scale_that_cannot_be_is_said(run, scale):
+    done = run("explain", "--scale", scale)
+    assert done.exit_code in (1, 2)
+    assert "Traceback" not in done.output
+    assert "scale" in done.output or "large" in done.output

@@ -51,6 +51,7 @@ class Options:
     views: tuple[str, ...]
     window: tuple[float, float] | None
     alpha: float | Literal["value"]
+    scale: float
     legend: bool
     values: bool
     as_json: bool
@@ -65,7 +66,7 @@ class Options:
     @property
     def outputs(self) -> Outputs:
         look = {"alpha": self.alpha, "colours": self.colours}
-        return Outputs(self.pictures, self.views, look, self.window, self.legend, self.values)
+        return Outputs(self.pictures, self.views, look, self.window, self.legend, self.values, self.scale)
 
 
 @click.command()
@@ -129,6 +130,13 @@ class Options:
     default="value",
     show_default=True,
     help="Opacity of the map, 0 to 1; value: as the value, so that the photo shows where there is little evidence.",
+)
+@click.option(
+    "--scale",
+    type=click.FloatRange(0, min_open=True),
+    default=1,
+    show_default=True,
+    help="Draw pictures of photos so many times larger, as for papers; the map on the finer grid.",
 )
 @click.option("--legend/--no-legend", default=True, show_default=True, help="Say below what it is and what the colours mean.")
 @click.option("--values", is_flag=True, help="Also write the numbers, as .npz.")
