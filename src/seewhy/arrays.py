@@ -1,6 +1,6 @@
 """What numpy arrays and torch tensors have in common, and how they are told in words."""
 
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,6 +8,15 @@ from PIL import Image
 
 Floats = NDArray[Any]
 Array = Any  # a numpy array or a torch tensor: formulas use what both can do
+
+
+class ArrayOfAny(Protocol):
+    """An array or tensor of whatever library."""
+
+    @property
+    def shape(self) -> Any: ...
+    @property
+    def dtype(self) -> Any: ...
 
 
 def numbers(x: Any) -> NDArray[Any]:

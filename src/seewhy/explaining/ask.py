@@ -1,20 +1,23 @@
 """From a person's question to the engine: the question is checked and sorted out once, before anything runs."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 from seewhy.errors import BadParameter
 from seewhy.images.inputs import Images, PreparedBatch, sort_out
 from seewhy.maps.heatmaps import Heatmaps
 from seewhy.models.model import INPUT, TRY, Model, require
 from seewhy.prepare.batch import in_frames
-from seewhy.targets.parse import as_targets
+from seewhy.targets.parse import Targets, as_targets
 from seewhy.targets.target import PerImage, Top, Unit
 
 from .batching import Collector
 from .engine import explained
 from .recipe import READINGS, Recipe
 
+LayerNames = str | Sequence[str | None] | None  # of one layer or several; None for the default
+TileSides = int | Sequence[int] | None  # of a tile, in pixels: one number, or one for each axis
+OnError = Literal["raise", "skip"]
 WITHOUT = "Its layers can be read: try eigen-cam, score-cam, recipro-cam, occlusion, rise or lime."
 
 
@@ -22,11 +25,11 @@ def ask(
     model: Model,
     images: Images,
     chosen: Sequence[Recipe],
-    target: Any = Top(),
-    layer: Any = None,
-    tile: Any = None,
-    overlap: Any = None,
-    on_error: str = "raise",
+    target: Targets = Top(),
+    layer: LayerNames = None,
+    tile: TileSides = None,
+    overlap: TileSides = None,
+    on_error: OnError = "raise",
 ) -> Heatmaps:
     """Explain images by several methods, with the arguments of `seewhy.explain`.
 
@@ -40,7 +43,7 @@ def ask(
     targets = as_targets(target, model.labels)
     if "gradients" not in model.gives and any(isinstance(each, Unit) for each in targets):
         require(model, "gradients", "A unit lies inside the network", "Explain a class.")
-    layers = list(layer) if isinstance(layer, list | tuple) else [layer]
+    layers: list[Any] = list(layer) if isinstance(layer, list | tuple) else [layer]
     for name in layers:
         if name is not None and not isinstance(name, str):
             raise BadParameter(f"layer={name!r}: a layer is asked for by its name; model.layers() lists them.")

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,12 +36,22 @@ READINGS = {
         ("inside", "layer"), asks=True,
     ),
 }  # fmt: skip
+Reduce = Literal["max", "sum", "l2"]
 REDUCE: dict[str, Callable[[Array], Array]] = {  # (t, n, c, *space) -> (t, n, *space)
     "max": lambda core: abs(core).max(2),
     "sum": lambda core: core.sum(2),
     "l2": lambda core: np.sqrt((core**2).sum(2)),
 }
-Run = Callable[..., Mapping[str, NDArray[Any]] | Outcome]  # (Case, **params) -> {layer: core}, signed
+Cores = Mapping[str, NDArray[Any]] | Outcome  # {layer: core}, signed
+Run = Callable[..., Cores]  # (Case, **params)
+
+
+class Parameter(NamedTuple):
+    """What a method takes by a name of its own."""
+
+    default: Any
+    kind: Any  # its annotation
+    meaning: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +60,7 @@ class Recipe:
 
     name: str
     run: Run = field(repr=False)
-    defaults: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    parameters: Mapping[str, Parameter] = field(default_factory=dict, repr=False)
     reads: str = field(default="gradients", repr=False)  # a key of READINGS
     rectified: bool = field(default=True, repr=False)  # its formula ends in a ReLU; signed=True leaves that out
     doc: str = field(default="", repr=False)
@@ -59,11 +69,14 @@ class Recipe:
     layered: bool = field(default=True, repr=False)  # a layer may be asked for
     shares: tuple[str, ...] = field(default=(), repr=False)  # of the evidence on the untouched images: see Case
     passes: str = field(default="", repr=False)  # in words, where it runs the network several times
-    free: frozenset[str] = field(default=frozenset(), repr=False)  # parameters of any kind, which it checks by itself
     by_target: bool = field(default=False, repr=False)  # it reads the targets one by one: of many, some after the other
     averages: str = field(default="", repr=False)  # in words, where it averages the gradient over the whole map
     formula_of: Callable[..., Array] | None = field(default=None, repr=False)  # (a, g) or (a, w) -> map: all it makes of a pass
     moves: str = field(default="", repr=False)  # what it does to the image, in words, where places in it do not stay
+
+    @property
+    def defaults(self) -> dict[str, Any]:
+        return {name: parameter.default for name, parameter in self.parameters.items()}
 
     @property
     def settings(self) -> dict[str, Any]:

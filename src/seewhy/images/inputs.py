@@ -1,19 +1,20 @@
 """The images that a person gives: a list of pictures still to be read, or a prepared batch."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Union
 
 from PIL import Image
 
-from seewhy.arrays import Array
+from seewhy.arrays import Array, ArrayOfAny
 from seewhy.errors import BadImage
 
 from .photo import Photo
 from .volume import Volume
 
-Images = Any  # a path, a PIL image, a uint8 array, a list of these, or a prepared float batch (n, c, *space)
+if TYPE_CHECKING:
+    from .clip import Clip
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,12 @@ class PreparedBatch:
     first: int = 0  # the place of its first image among all images
 
 
-def sort_out(images: Images, signals: bool | Callable[[], bool] = False) -> PreparedBatch | list[Any]:
+# a photo, a volume or a clip: its path, what was read of it, or its numbers
+Picture = Union[str, Path, bytes, Image.Image, Photo, Volume, "Clip", ArrayOfAny]
+Images = Picture | PreparedBatch | Iterable[Picture]  # an array of floats (n, c, *space) is a prepared batch
+
+
+def sort_out(images: Any, signals: bool | Callable[[], bool] = False) -> PreparedBatch | list[Any]:
     """The images as a prepared batch, or as a list of pictures that are still to be opened.
 
     signals: floats (n, c, l) are a prepared batch, too; a function is asked of arrays alone that have less than four axes.

@@ -7,14 +7,14 @@ from seewhy.errors import BadParameter
 from seewhy.explaining.case import Case, Outcome
 from seewhy.explaining.parts import outcomes
 from seewhy.methods.making.composing import composed
-from seewhy.methods.making.method import Method, lookup, maker
+from seewhy.methods.making.method import Method, Own, lookup, maker
 from seewhy.models.rule import Balanced
 
 __all__ = ["libra"]
 
 
 @maker
-def libra(method: Method) -> Method:
+def libra(method: Method[Own]) -> Method[Own]:
     """The method, with every plain gradient that it reads balanced.  Mehri et al. 2025, LibraGrad.
 
     Softmaxes, sigmoids and the divisors of norms count as constants, GELU and its like as x times a constant, a product of

@@ -8,6 +8,7 @@ import numpy as np
 from seewhy.arrays import Array, Floats, numbers
 from seewhy.errors import MANY, BadParameter, whole_number
 from seewhy.images.resample import enlarged
+from seewhy.methods.making.baseline import Fill
 from seewhy.methods.making.conditions import MethodSettings, from_channels, varying
 from seewhy.methods.making.probe import Made, Probe
 from seewhy.methods.making.scoring import Estimate, from_scores
@@ -23,12 +24,11 @@ def _masked(channels: Floats, settings: MethodSettings) -> int:
 
 
 @from_scores("1 forward per channel of the layer", rectified=True, layered=True, forwards=from_channels(_masked))
-def score_cam(probe: Probe, layer: str, *, top_channels: int | None = None, fill: Any = "zero") -> Estimate:
+def score_cam(probe: Probe, layer: str, *, top_channels: int | None = None, fill: Fill = "zero") -> Estimate:
     """relu(sum_k w_k A_k), w = softmax_k y(x * s(up(A_k))): s stretches the enlarged channel to [0, 1].
 
     The paper's y(x_b) of a baseline image is the same for all channels, so the softmax cancels it.  A channel that is
     the same everywhere has an empty mask: those share one pass.
-    top_channels: only the N that vary most; the softmax is over these.  fill: what lies where a mask is zero.
 
     Source: Wang et al. 2020, Score-CAM: Score-Weighted Visual Explanations for Convolutional Neural Networks, eq. 4-6.
 
@@ -42,12 +42,13 @@ def score_cam(probe: Probe, layer: str, *, top_channels: int | None = None, fill
     forwards=from_channels(lambda channels, settings: settings["samples"] * len(channels[: settings["top_channels"]])),
 )  # fmt: skip
 def ss_cam(
-    probe: Probe, layer: str, *, samples: int = 35, sigma: float = 2.0, top_channels: int | None = None, fill: Any = "zero",
+    probe: Probe, layer: str, *, samples: int = 35, sigma: float = 2.0, top_channels: int | None = None, fill: Fill = "zero",
     seed: int = 0,
 ) -> Estimate:  # fmt: skip
     """relu(sum_k w_k A_k), w = softmax_k mean_j y(x * s(up(A_k + noise_j))): Score-CAM over channels with Gaussian noise.
 
-    samples: how many; sigma: of the noise, in the channel's own units; the rest as for score_cam.
+    samples: how many noisy copies of each channel.
+    sigma: standard deviation of the noise, in the channel's own units.
 
     Source: Wang et al. 2020, SS-CAM: Smoothed Score-CAM for Sharper Visual Feature Localization, type 1; 35 samples of
     standard deviation 2 as there.
@@ -68,10 +69,10 @@ def ss_cam(
     "{samples} forwards per channel of the layer", rectified=True, layered=True,
     forwards=from_channels(lambda channels, settings: settings["samples"] * _masked(channels, settings)),
 )  # fmt: skip
-def is_cam(probe: Probe, layer: str, *, samples: int = 10, top_channels: int | None = None, fill: Any = "zero") -> Estimate:
+def is_cam(probe: Probe, layer: str, *, samples: int = 10, top_channels: int | None = None, fill: Fill = "zero") -> Estimate:
     """relu(sum_k w_k A_k), w = softmax_k mean_j y(x * j/N s(up(A_k))): Score-CAM on the way from the fill to the mask.
 
-    samples: N, the steps of the way; the rest as for score_cam.
+    samples: N, the steps of the way.
 
     Source: Naidu et al. 2020, IS-CAM: Integrated Score-CAM for Axiomatic-based Explanations.
 
@@ -82,7 +83,7 @@ def is_cam(probe: Probe, layer: str, *, samples: int = 10, top_channels: int | N
 
 
 def _by_masks(
-    probe: Probe, layer: str, top: int | None, fill: Any, samples: int = 1, noise: Callable[[int, int], Floats] | None = None,
+    probe: Probe, layer: str, top: int | None, fill: Fill, samples: int = 1, noise: Callable[[int, int], Floats] | None = None,
     share: Callable[[int], float] | None = None,
 ) -> Estimate:  # fmt: skip
     """Score-CAM with mean scores over samples j: noise(k, j) is added to channel k, or its mask is multiplied by share(j)."""

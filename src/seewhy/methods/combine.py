@@ -3,11 +3,11 @@
 Each takes any method, and gives one that is called, sent and looked up like any other: "smooth(grad-cam)".
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import chain
 from itertools import product as pairs
-from typing import Any
+from typing import Any, Protocol
 from zlib import crc32
 
 import numpy as np
@@ -15,12 +15,14 @@ import numpy as np
 from seewhy.arrays import Floats
 from seewhy.errors import MANY, BadParameter, whole_number
 from seewhy.explaining.case import Case, Outcome
+from seewhy.explaining.recipe import Reduce
 from seewhy.explaining.variants import variants
 from seewhy.images.places import Cells
 from seewhy.images.resample import resized
 from seewhy.methods.making.composing import composed, fitting, of_any, repeated, unused
 from seewhy.methods.making.conditions import Conditions, Forwards, MethodSettings
-from seewhy.methods.making.method import Method, listed, lookup, maker
+from seewhy.methods.making.method import Method, Own, listed, lookup, maker
+from seewhy.methods.making.parameters import P, Smoothed, parameters_of
 from seewhy.models.model import INPUT
 from seewhy.printable import quoted
 from seewhy.progress import shown
@@ -32,7 +34,7 @@ __all__ = ["guided_grad_cam", "product", "smooth", "smooth_grad", "smooth_grad_s
 
 
 @maker
-def smooth(method: Method) -> Method:
+def smooth(method: Method[Callable[P, Any]]) -> Method[Smoothed[P]]:
     """The method averaged over noisy copies of the image.  Smilkov et al. 2017, SmoothGrad.
 
     Adds the parameters samples (25), sigma (.15, of the prepared values' range) and seed (0, also the method's).  The noise
@@ -42,7 +44,7 @@ def smooth(method: Method) -> Method:
 
 
 @maker
-def product(first: Method, second: Method) -> Method:
+def product(first: Method[Any], second: Method[Any]) -> Method[Any]:
     """Two methods multiplied, the coarser map drawn out linearly to the finer one's size.
 
     A pixel method keeps its channels: product(guided_backprop, grad_cam) is Guided Grad-CAM.
@@ -55,7 +57,7 @@ def product(first: Method, second: Method) -> Method:
         if parts[0].settings[key] != parts[1].settings[key]:
             raise BadParameter(f"product: {key} is {parts[0].settings[key]!r} in one method and "
                                f"{parts[1].settings[key]!r} in the other; give both the same.")  # fmt: skip
-    defaults = {key: value for part in reversed(parts) for key, value in part.defaults.items() if key not in drop}
+    parameters = {key: value for part in reversed(parts) for key, value in part.parameters.items() if key not in drop}
     preset = {key: value for part in reversed(parts) for key, value in part.params.items() if key not in drop}
 
     def run(case: Case, **params: Any) -> Outcome:
@@ -78,7 +80,7 @@ def product(first: Method, second: Method) -> Method:
     reads = "pixels" if pixels else next(iter(inside), parts[0].reads)
     said = f"{parts[0].name} times {parts[1].name}, the coarser drawn out to the finer's size"
     return Method(
-        f"product({parts[0].name}, {parts[1].name})", run, defaults, reads, False,
+        f"product({parts[0].name}, {parts[1].name})", run, parameters, reads, False,
         composed(said, "", *parts), preset, pixels=pixels, layered=any(part.layered for part in parts),
         shares=tuple(dict.fromkeys(share for part in parts for share in part.shares)),
         by_target=all(part.by_target for part in parts),
@@ -88,12 +90,12 @@ def product(first: Method, second: Method) -> Method:
     )  # fmt: skip
 
 
-def _of_both(parts: list[Method]) -> Forwards:
+def _of_both(parts: list[Method[Any]]) -> Forwards:
     """The forwards of a product of methods: parts that read the same evidence of the unchanged image share its pass."""
 
     traced = any("gradients" in part.shares for part in parts)
 
-    def evidence(part: Method) -> str:
+    def evidence(part: Method[Any]) -> str:
         if part.shares or (traced and part.blind and part.layered):  # the trace of gradients holds activations, too
             return "trace"
         if part.blind and part.layered:
@@ -108,8 +110,8 @@ def _of_both(parts: list[Method]) -> Forwards:
     return forwards
 
 
-def _smoothed(base: Method, name: str, said: str, moment: Any) -> Method:
-    base = lookup(base)
+def _smoothed(method: Method[Callable[P, Any]], name: str, said: str, moment: Any) -> Method[Smoothed[P]]:
+    base = lookup(method)
     unused(base, "samples", "sigma", "masks")
 
     def run(case: Case, *, samples: int, sigma: float, seed: int, **params: Any) -> Outcome:
@@ -124,14 +126,13 @@ def _smoothed(base: Method, name: str, said: str, moment: Any) -> Method:
         means = {key: np.mean([each[key] for each in measured], axis=0) for key in first.measured}
         return Outcome(cores, first.notes, means, notes_at=first.notes_at)
 
-    settings = {"samples": 25, "sigma": 0.15, "seed": 0}
     source = "Smilkov et al. 2017, SmoothGrad: Removing Noise by Adding Noise."
 
     def forwards(settings: MethodSettings, conditions: Conditions) -> int | None:
         each = fitting(base, settings).forwards(conditions)
         return None if each is None else 1 + settings["samples"] * each
 
-    return repeated(base, name, run, settings, f"{said} {base.name}", source, "{samples}", forwards)
+    return repeated(base, name, run, parameters_of(Smoothed.__call__), f"{said} {base.name}", source, "{samples}", forwards)
 
 
 def _noisy(x: Floats, samples: int, sigma: float, seed: int) -> Iterator[Floats]:
@@ -172,7 +173,7 @@ def _variance(samples: Iterable[Mapping[str, Floats]]) -> dict[str, Floats]:
     return {layer: total / count for layer, total in apart.items()}
 
 
-def _finished(part: Method, outcome: Outcome) -> Mapping[str, Floats]:
+def _finished(part: Method[Any], outcome: Outcome) -> Mapping[str, Floats]:
     return outcome.cores if part.pixels else {layer: part.finished(core) for layer, core in outcome.cores.items()}
 
 
@@ -185,12 +186,18 @@ def _times(a: Floats, a_channels: bool, b: Floats, b_channels: bool, cells: tupl
     return joined if a_channels or b_channels else joined[:, :, 0]
 
 
-def _named(method: Method, name: str, source: str, caveat: str) -> Method:
+def _named(method: Method[Own], name: str, source: str, caveat: str) -> Method[Own]:
     formula = method.doc.partition("\n\n")[0]
     return listed(replace(method, name=name, doc=f"{formula}\n\nSource: {source}\n\nCaveat: {caveat}"))
 
 
-guided_grad_cam = _named(
+class GuidedGradCam(Protocol):
+    """The parameters of Guided Grad-CAM, those of both its parts."""
+
+    def __call__(self, *, reduce: Reduce = "max", signed: bool = False) -> Any: ...
+
+
+guided_grad_cam: Method[GuidedGradCam] = _named(
     product(guided_backprop, grad_cam),
     "guided-grad-cam",
     "Selvaraju et al. 2017, Grad-CAM: Visual Explanations from Deep Networks.",

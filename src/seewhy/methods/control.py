@@ -35,7 +35,9 @@ def random_map(case: Case, *, seed: int = 0) -> Mapping[str, NDArray[Any]]:
 
 @from_case("nothing")
 def centre(case: Case, *, sigma: float = 0.25) -> Mapping[str, NDArray[Any]]:
-    """A Gaussian over the middle of the image; sigma is in shares of each side.
+    """A Gaussian over the middle of the image.
+
+    sigma: its standard deviation, as a share of each side.
 
     Source: a control; the centre baseline of weakly supervised localization.
 

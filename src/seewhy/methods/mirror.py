@@ -1,5 +1,6 @@
 """A method averaged over views of the image: mirrored, and of other sizes."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from math import prod
 from typing import Any
@@ -15,6 +16,7 @@ from seewhy.images.resample import brought, resized
 from seewhy.methods.making.composing import fitting, repeated, unused
 from seewhy.methods.making.conditions import Conditions, MethodSettings
 from seewhy.methods.making.method import Method, lookup, maker
+from seewhy.methods.making.parameters import Augmented, P, parameters_of
 from seewhy.printable import quoted
 from seewhy.progress import shown
 
@@ -24,7 +26,7 @@ LARGEST = 2**26  # pixels of an enlarged image, at most
 
 
 @maker
-def augment(method: Method) -> Method:
+def augment(method: Method[Callable[P, Any]]) -> Method[Augmented[P]]:
     """The method averaged over the image, its mirror image and other sizes, each map brought back before.
 
     Adds the parameters flips ("auto": along the last axis, but not of signals, whose time runs one way; or True, False) and
@@ -35,8 +37,6 @@ def augment(method: Method) -> Method:
 
     def run(case: Case, *, flips: Any, scales: Any, **params: Any) -> Outcome:
         inner, x = fitting(base, params), case.images
-        if flips not in ("auto", True, False):
-            raise BadParameter(f'augment: flips={flips!r} is "auto", True or False.')
         both = x.ndim > 3 if flips == "auto" else flips
         sizes = _sizes(scales, x.shape[2:])
         ways = [(size, flip) for size in sizes for flip in ((False, True) if both else (False,))]
@@ -64,7 +64,7 @@ def augment(method: Method) -> Method:
         counted = [count for count in counts if count is not None]
         return 1 + (1 + bool(both)) * sum(counted) if len(counted) == len(counts) else None
 
-    made = repeated(base, "augment", run, {"flips": "auto", "scales": (1.0, 0.75, 1.5)}, said, "", "flips x scales", forwards)
+    made = repeated(base, "augment", run, parameters_of(Augmented.__call__), said, "", "flips x scales", forwards)
     return replace(made, moves="mirrors and resizes the image")
 
 

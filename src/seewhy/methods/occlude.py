@@ -2,19 +2,22 @@
 
 from collections.abc import Sequence
 from itertools import product
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seewhy.arrays import Array, Floats
 from seewhy.errors import BadParameter, whole_number
+from seewhy.methods.making.baseline import Fill
 from seewhy.methods.making.conditions import Advice, Conditions, MethodSettings
 from seewhy.methods.making.method import advised
 from seewhy.methods.making.probe import Made, Probe
 from seewhy.methods.making.scoring import Estimate, from_scores
 
 __all__ = ["occlusion"]
+
+WindowSides = Literal["auto"] | int | Sequence[int]
 
 BOXES = 32  # about as many boxes share a pass of the incremental way
 FEW = 16  # windows: fewer do not tell where
@@ -31,15 +34,19 @@ def _scores_alone(_settings: MethodSettings, _conditions: Conditions) -> Advice:
     forwards=lambda settings, conditions: len(Windows.of(conditions.space, settings["window"], settings["stride"]).places),
 )  # fmt: skip
 def occlusion(
-    probe: Probe, *, window: Any = "auto", stride: Any = "auto", fill: Any = "mean", incremental: bool = True, seed: int = 0
+    probe: Probe,
+    *,
+    window: WindowSides = "auto",
+    stride: WindowSides = "auto",
+    fill: Fill = "mean",
+    incremental: bool = True,
+    seed: int = 0,
 ) -> Estimate:
     """y(x) - y(x with the window hidden), averaged over the windows that hid a pixel.
 
-    window, stride: in pixels as the network sees them, one number or one per axis; the last window ends at the edge.  "auto"
-    is a window of 32 pixels, of a signal 1/16 (at most 31 windows), of a volume 1/4 of each side (at most 343), and a stride
-    of half the window.
-    fill: what hides: "mean" (of the image itself), "black", "white", "zero" (in the network's numbers), "blur", a number, an
-    array or an image.
+    window: its sides, in pixels as the network sees them, one number or one per axis.  "auto": 32 pixels, of a signal 1/16
+    (at most 31 windows), of a volume 1/4 of each side (at most 343).
+    stride: from window to window, likewise; the last window ends at the edge.  "auto": half the window.
     incremental: recompute only what a window can change, on networks where that gives the same scores.
     seed: of the order in which windows are hidden: one by one where a budget or a tolerance may end it, else whole rows, whose
     boxes reach the same of the layers.

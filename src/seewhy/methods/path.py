@@ -1,6 +1,7 @@
 """Integrated gradients: the gradient along the straight path from a baseline to the image."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Literal
 
 import numpy as np
 from einops import reduce
@@ -9,6 +10,7 @@ from seewhy.arrays import Floats
 from seewhy.errors import BadParameter, whole_number
 from seewhy.explaining.case import Case, Outcome
 from seewhy.explaining.variants import variants
+from seewhy.methods.making.baseline import Fill
 from seewhy.methods.making.baseline import baseline as baseline_of
 from seewhy.methods.making.conditions import Conditions, MethodSettings
 from seewhy.methods.making.reading import pixels_from_case
@@ -18,6 +20,9 @@ from seewhy.progress import shown
 from .gradient import gradient
 
 __all__ = ["integrated_gradients"]
+
+Baseline = Fill | Sequence[Fill]
+Quadrature = Literal["gauss-legendre", "midpoint", "trapezoid", "left", "right"]
 
 MOST = 3200  # `refine` takes no more steps than these
 LOOSE = 0.05  # a completeness gap above this share of the score difference gives a warning
@@ -34,26 +39,26 @@ def integrated_gradients(
     case: Case,
     *,
     steps: int = 50,
-    baseline: Any = "zero",
-    quadrature: str = "gauss-legendre",
+    baseline: Baseline = "zero",
+    quadrature: Quadrature = "gauss-legendre",
     refine: bool = False,
     tolerance: float = 0.01,
 ) -> Outcome:
     """(x - x') integral of dy/dx from x' to x, summed over channels: it adds up to y(x) - y(x').
 
-    steps: gradients along the way; quadrature: gauss-legendre, midpoint, trapezoid, left or right.
+    steps: how many gradients along the way.
+    quadrature: where on the way they are taken, and how they are weighted.
     baseline: x'. "zero" in the network's own numbers (the mean colour of the training set, where inputs are normalised by
     it), "black", "white", "mean" (each image's own colour), "blurred", a grey level or prepared array, any image, or a
     list of these, whose maps are averaged.
-    refine: double the steps until the completeness gap is under `tolerance`, as a share of y(x) - y(x').
+    refine: double the steps until the completeness gap is under `tolerance`.
+    tolerance: the largest gap that `refine` leaves, as a share of y(x) - y(x').
 
     Source: Sundararajan et al. 2017, Axiomatic Attribution for Deep Networks; 50 steps as in captum.
 
     Caveat: depends on the baseline: what looks like it counts nothing. The gap to y(x) - y(x') is in Source.measured.
     """
     steps = whole_number(steps, "integrated-gradients: steps", 1, MOST)
-    if not isinstance(quadrature, str) or quadrature not in RULES:
-        raise BadParameter(f"integrated-gradients: quadrature is one of {', '.join(RULES)}, not {quadrature!r}.")
     if not tolerance > 0:
         raise BadParameter(f"integrated-gradients: tolerance is a share above 0, not {tolerance}.")
     starts = [start.astype(case.images.dtype) for start in baselines(case, baseline)]
@@ -90,7 +95,7 @@ def _difference(case: Case, start: Floats) -> Floats:
     return ((answer.scores - there) * weights).sum(-1)
 
 
-def _integral(case: Case, start: Floats, steps: int, quadrature: str) -> Floats:
+def _integral(case: Case, start: Floats, steps: int, quadrature: Quadrature) -> Floats:
     """The integral of the gradient times x - x': (t, n, c, *space)."""
     x = case.images
     nodes, weights = RULES[quadrature](steps)

@@ -1,13 +1,13 @@
 """Relevance that is propagated back layer by layer, and the share of the biases."""
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from einops import reduce
 from numpy.typing import NDArray
 
 from seewhy.arrays import Array, numbers
-from seewhy.errors import BadParameter, NotApplicable
+from seewhy.errors import NotApplicable
 from seewhy.explaining.case import Case, Outcome
 from seewhy.explaining.parts import TargetRows, split
 from seewhy.images.resample import resized, spread
@@ -24,18 +24,21 @@ def away_from_zero(scores: NDArray[Any]) -> NDArray[Any]:
     return np.where(abs(scores) < 1e-12, 1e-12, scores)
 
 
+LrpRule = Literal["epsilon-plus", "epsilon", "gamma", "z-plus"]
 RULES = {"epsilon-plus": ("z-plus", "epsilon"), **{rule: (rule, rule) for rule in LINEAR}}  # of convolutions, of linear layers
 
 
 @pixels_from_case(
     "sum", needs=("relevance",), passes="1 forward of two to three passes' work, and the whole way back per target"
 )
-def lrp(case: Case, *, rule: str = "epsilon-plus", epsilon: float = 1e-6, gamma: float = 0.25) -> Outcome:
+def lrp(case: Case, *, rule: LrpRule = "epsilon-plus", epsilon: float = 1e-6, gamma: float = 0.25) -> Outcome:
     """Each layer hands its relevance down in shares of z = sum x w + b; at the image summed over channels.
 
     rule: "epsilon" (z + epsilon sign(z) below), "gamma" (products of z's own sign count 1 + gamma times), "z-plus"
     (positive products only), or "epsilon-plus": z-plus for convolutions and epsilon for linear layers.  A BatchNorm is
     part of the layer before it, sigmoids are fixed gates, other activations keep relevance.
+    epsilon: of the rule "epsilon", above 0; small beside z.
+    gamma: of the rule "gamma".
 
     Source: Bach et al. 2015, On Pixel-wise Explanations; gamma: Montavon et al. 2019, for both signs as in zennit;
     epsilon-plus: Kohlbrenner et al. 2020, Towards Best Practice. The same numbers as zennit's.
@@ -44,8 +47,6 @@ def lrp(case: Case, *, rule: str = "epsilon-plus", epsilon: float = 1e-6, gamma:
     networks. Biases keep their own share, and signed sums (residual branches) can blow shares up: how much of the score
     reaches the image is in Source.measured, and in a warning where it is little or too much.
     """
-    if not isinstance(rule, str) or rule not in RULES:
-        raise BadParameter(f"lrp: rule is one of {', '.join(RULES)}, not {rule!r}.")
     conv, dense = RULES[rule]
     return _at_the_image(case, Relevance(conv, dense, epsilon, gamma), "biases kept the rest")
 
@@ -67,13 +68,14 @@ def _at_the_image(case: Case, rule: Relevance, lost: str) -> Outcome:
     return Outcome({INPUT: core}, notes, {"relevance": whole, "share_of_score": share})
 
 
+AttentiveRule = Literal["epsilon-gamma", "epsilon", "gamma"]
 ATTENTIVE = {"epsilon-gamma": ("gamma", "epsilon"), "epsilon": ("epsilon", "epsilon"), "gamma": ("gamma", "gamma")}
 
 
 @pixels_from_case(
     "sum", needs=("products",), passes="1 forward of two to three passes' work, and the whole way back per target"
 )
-def attn_lrp(case: Case, *, rule: str = "epsilon-gamma", epsilon: float = 1e-6, gamma: float = 0.25) -> Outcome:
+def attn_lrp(case: Case, *, rule: AttentiveRule = "epsilon-gamma", epsilon: float = 1e-6, gamma: float = 0.25) -> Outcome:
     """Relevance through Transformers: R as for lrp in layers with weights, half of it to each factor of a product (q k',
     A v, gates), x (R - s sum R) through a softmax s; norms and activations keep it.  At the image summed over channels.
 
@@ -81,6 +83,8 @@ def attn_lrp(case: Case, *, rule: str = "epsilon-gamma", epsilon: float = 1e-6, 
     "epsilon-gamma": gamma for convolutions, as a patch embedding is, and epsilon for linear layers.  A norm's divisor is
     fixed; taking the mean off is a linear layer.  The paper leaves open what a sigmoid gate gets: nothing here, as in lrp,
     so that x sigmoid(x) is SiLU however it is written; products with a weight matrix share out by their plain value.
+    epsilon: of the rule "epsilon", above 0; small beside z.
+    gamma: of the rule "gamma".
 
     Source: Achtibat et al. 2024, AttnLRP: Attention-Aware Layer-Wise Relevance Propagation for Transformers, prop. 3.1-3.4.
     The same numbers as lxt's.
@@ -88,8 +92,6 @@ def attn_lrp(case: Case, *, rule: str = "epsilon-gamma", epsilon: float = 1e-6, 
     Caveat: biases, position embeddings and class tokens keep their share, a softmax absorbs or makes some: how much of the
     score reaches the image is in Source.measured. Noisy in deep networks, where rule="gamma" dampens terms that cancel.
     """
-    if not isinstance(rule, str) or rule not in ATTENTIVE:
-        raise BadParameter(f"attn-lrp: rule is one of {', '.join(ATTENTIVE)}, not {rule!r}.")
     by = Relevance(*ATTENTIVE[rule], epsilon, gamma, attention=True)
     return _at_the_image(case, by, "biases, position embeddings and softmaxes kept the rest")
 
@@ -141,9 +143,11 @@ def excitation_backprop(case: Case) -> Outcome:
 def full_grad(case: Case, *, signed: bool = False, scaled: bool = True) -> Outcome:
     """psi(x dy/dx) + sum over layers and channels of psi(b dy/db), all biases: convolutions, BatchNorm, linear, clamps.
 
-    psi: the absolute value, stretched to [0, 1] in each layer and drawn out linearly to the image; scaled=False leaves the
-    stretching out.  signed=True: psi is drawing out alone, so that the map sums to the score but for the biases that
-    have no place (Source.measured: placeless), as those of a linear head.
+    Here psi is the absolute value, stretched to [0, 1] in each layer and drawn out linearly to the image.
+
+    signed: True: psi is drawing out alone, so that the map sums to the score but for the biases that have no place
+    (Source.measured: placeless), as those of a linear head.
+    scaled: False leaves the stretching out.
 
     Source: Srinivas & Fleuret 2019, Full-Gradient Representation; psi as in the authors' code.
 

@@ -1,12 +1,13 @@
 """RISE: for each pixel, the mean score of the image under those random soft masks that show the pixel."""
 
-from typing import Any
+from typing import Literal
 
 import numpy as np
 from einops import einsum
 
 from seewhy.arrays import Array, Floats, numbers
 from seewhy.errors import MANY, BadParameter, whole_number
+from seewhy.methods.making.baseline import Fill
 from seewhy.methods.making.conditions import Advice, Conditions, MethodSettings
 from seewhy.methods.making.method import advised
 from seewhy.methods.making.probe import Probe
@@ -32,13 +33,21 @@ def _before_occlusion(_settings: MethodSettings, conditions: Conditions) -> Advi
 @advised(_before_occlusion)
 @from_scores("{masks} forwards", sampled=True)
 def rise(
-    probe: Probe, *, masks: int = 4000, cells: Any = "auto", keep: float = 0.5, fill: Any = "zero", seed: int = 0
+    probe: Probe,
+    *,
+    masks: int = 4000,
+    cells: Literal["auto"] | int = "auto",
+    keep: float = 0.5,
+    fill: Fill = "zero",
+    seed: int = 0,
 ) -> Estimate:
     """sum_i y(x * M_i) M_i / sum_i M_i over random masks M_i: the mean score where a pixel is seen.
 
-    masks: how many; cells: of the coarse grid along each axis, "auto" being 7, of a signal 16, of a volume 5, each cell shown
-    with the chance `keep`, enlarged linearly to one cell more than the image and shifted at random; fill: what lies where the
-    mask is zero, as for occlusion.
+    masks: how many masks are drawn.
+    cells: of a mask's coarse grid along each axis; it is enlarged linearly to one cell more than the image and shifted at
+    random.  "auto": 7, of a signal 16, of a volume 5.
+    keep: the chance that a cell is shown, between 0 and 1.
+
     Divided by the masks' own sum, not by its expectation: a score that never changes gives a flat map.
 
     Source: Petsiuk et al. 2018, RISE: Randomized Input Sampling for Explanation of Black-box Models, eq. 6; 4000 masks of 7x7

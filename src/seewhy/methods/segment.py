@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 from seewhy.arrays import Array, Floats
 from seewhy.errors import MANY, BadParameter, NoSuchName, closest, whole_number
 from seewhy.maps.regions import Regions
-from seewhy.methods.making.baseline import COLOURS
+from seewhy.methods.making.baseline import COLOURS, Fill
 from seewhy.methods.making.conditions import Conditions, MethodSettings
 from seewhy.methods.making.probe import Probe
 from seewhy.methods.making.scoring import Estimate, from_scores
-from seewhy.methods.making.segments import SegmentLabels, count_of, obstacle, segmented
+from seewhy.methods.making.segments import SegmentLabels, Segments, count_of, obstacle, segmented
 from seewhy.methods.making.surrogate import Regression, coalitions, proximity, ridge, shapley, shapley_coalitions, total_indices
 
 __all__ = ["kernel_shap", "lime", "sobol"]
@@ -24,17 +24,16 @@ HELD = 2**26  # draws times segments that are in memory at once
 
 @from_scores("{samples} forwards", sampled=True, obstacle=obstacle)
 def lime(
-    probe: Probe, *, segments: Any = "auto", samples: int = 1000, hide: Any = "mean", kernel_width: float = 0.25,
+    probe: Probe, *, segments: Segments = "auto", samples: int = 1000, hide: Fill = "mean", kernel_width: float = 0.25,
     alpha: float = 1.0, features: int | None = None, seed: int = 0,
 ) -> Estimate:  # fmt: skip
     """The weights of a ridge regression of y on which superpixels are shown, samples near the whole image counting more.
 
-    segments: "auto" (about 100 slic superpixels or supervoxels; of a signal 32 equal intervals), "slic:50", "quickshift" or
-    "felzenszwalb" superpixels, "grid:8" cells, an integer array of labels, or a function of the picture (*space, c);
     samples: how many times superpixels are hidden, each by a fair coin.
-    hide: what lies where a superpixel is hidden: "own-mean" (of each superpixel, as the paper's code), or occlusion's fill.
-    kernel_width: of sqrt(exp(-d^2 / width^2)), d the cosine distance to the whole image; alpha: of the ridge, 0 for none.
-    features: only so many superpixels, those that weigh most.
+    kernel_width: of the weights sqrt(exp(-d^2 / width^2)) of samples, d their cosine distance to the whole image.
+    alpha: of the ridge, 0 for none.
+    features: only so many superpixels, those that weigh most.  None: all.
+
     Heatmap.regions holds segments, weights, standard errors, intercept, local prediction and weighted R^2.
 
     Source: Ribeiro et al. 2016, "Why Should I Trust You?": Explaining the Predictions of Any Classifier, and the paper's code.
@@ -80,13 +79,14 @@ def _coalitions(settings: MethodSettings, conditions: Conditions) -> int:
 
 
 @from_scores("{samples} forwards", sampled=True, forwards=_coalitions, obstacle=obstacle)
-def kernel_shap(probe: Probe, *, segments: Any = "auto", samples: int = 1000, hide: Any = "mean", seed: int = 0) -> Estimate:
+def kernel_shap(
+    probe: Probe, *, segments: Segments = "auto", samples: int = 1000, hide: Fill = "mean", seed: int = 0
+) -> Estimate:
     """The Shapley value of each superpixel: its mean contribution over all orders of showing them.
 
     They sum to y(x) - y(all hidden).
 
     samples: coalitions, in pairs of opposites; all of them, and so the exact values, where there are no more.
-    segments, hide: as for lime.
 
     Source: Lundberg & Lee 2017, A Unified Approach to Interpreting Model Predictions, theorem 2; Covert & Lee 2021,
     Improving KernelSHAP: paired sampling and the constrained solution.
@@ -125,13 +125,12 @@ def _design(settings: MethodSettings, conditions: Conditions) -> int | None:
 
 
 @from_scores("{samples} x (segments + 2) forwards", sampled=True, forwards=_design, obstacle=obstacle)
-def sobol(probe: Probe, *, segments: Any = "grid", samples: int = 32, hide: Any = "zero", seed: int = 0) -> Estimate:
+def sobol(probe: Probe, *, segments: Segments = "grid", samples: int = 32, hide: Fill = "zero", seed: int = 0) -> Estimate:
     """The total Sobol index of each segment: the share of the score's variance it has a part in.
 
     Segments are dimmed independently, each by a factor drawn evenly from 0 to 1.
 
-    samples: rows of the design, each of (segments + 2) forwards, drawn evenly and independently; hide: what a segment dimmed
-    to 0 is; segments: as for lime, by default "grid", of 8 x 8 cells, of a signal 32, of a volume 4 x 4 x 4.
+    samples: rows of the design, each of (segments + 2) forwards, drawn evenly and independently.
 
     Source: Fel et al. 2021, Look at the Variance! Efficient Black-box Explanations with Sobol-based Sensitivity Analysis, with
     Jansen's estimator; there the draws are a Sobol sequence, here independent, so that the standard error is known.
@@ -177,7 +176,7 @@ def _held(count: int, segments: int, name: str) -> None:
         )
 
 
-def labelled(probe: Probe, how: Any, seed: int) -> SegmentLabels:
+def labelled(probe: Probe, how: Segments, seed: int) -> SegmentLabels:
     """The number of each pixel's segment, from 0 on; the photo is cut as the network saw it, or else the array itself."""
     photo = probe.case.photo(probe.place)
     if photo is not None:
@@ -187,7 +186,7 @@ def labelled(probe: Probe, how: Any, seed: int) -> SegmentLabels:
     return segmented(np.moveaxis(stretched, 0, -1), how, seed)
 
 
-def hiding(probe: Probe, how: Any, labels: SegmentLabels) -> Array:
+def hiding(probe: Probe, how: Fill, labels: SegmentLabels) -> Array:
     """The image (c, *space) that lies where segments are hidden."""
     if isinstance(how, str) and how not in ("own-mean", *COLOURS) and not Path(how).exists():
         names = ["own-mean", *COLOURS]

@@ -5,7 +5,7 @@ patches are pooled their mean, as the gradient of the scores shows.  Columns of 
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from einops import reduce, repeat
@@ -19,15 +19,16 @@ from seewhy.models.model import ATTENTION
 
 __all__ = ["attention_rollout", "le_grad", "transformer_relevance"]
 
-FUSIONS = ("mean", "max", "min")
+Fusion = Literal["mean", "max", "min"]
 
 
 @from_case("activations", layered=False, needs=("attention",), passes="1 forward")
-def attention_rollout(case: Case, *, head_fusion: str = "mean", discard: float = 0.0) -> Outcome:
+def attention_rollout(case: Case, *, head_fusion: Fusion = "mean", discard: float = 0.0) -> Outcome:
     """r prod_l rownorm(E_l + I), E = mean_h A: how much of each patch, mixed layer by layer, arrives where the head reads.
 
-    head_fusion: "mean", "max" or "min" over heads; discard: the share of the weakest weights of each layer that is left out
-    first (those toward tokens of no place stay), 0 in the paper.
+    head_fusion: E is the "mean", "max" or "min" over heads.
+    discard: the share of the weakest weights of each layer that is left out first (those toward tokens of no place stay), 0
+    in the paper.
 
     Source: Abnar & Zuidema 2020, Quantifying Attention Flow in Transformers; max, min and discard: Gildenblat's
     vit-explain.
@@ -35,8 +36,6 @@ def attention_rollout(case: Case, *, head_fusion: str = "mean", discard: float =
     Caveat: blind to the class: the same map for every target. It takes attention for all that layers do, values and
     MLPs for nothing; on deep networks it drifts toward what all images share.
     """
-    if head_fusion not in FUSIONS:
-        raise BadParameter(f"attention-rollout: head_fusion is one of {', '.join(FUSIONS)}, not {head_fusion!r}.")
     if not 0 <= discard < 1:
         raise BadParameter(f"attention-rollout: discard={discard!r} is a share from 0 on and below 1.")
     attended = case.model.attended(case.x)

@@ -246,13 +246,7 @@ class Differentiable(Model, Protocol):
 TRY = "Try occlusion, rise or lime."  # what explains a model that gives scores only
 
 
-def require(
-    model: Any,
-    kind: str | tuple[str, ...],
-    who: str = "",
-    instead: str = TRY,
-    name: str | None = None,
-) -> None:
+def require(model: Any, kind: str | tuple[str, ...], who: str = "", instead: str = TRY, name: str | None = None) -> None:
     """Raise in plain words where this is no model, or a model that does not give what is needed of it.
 
     kind: "scores" of any model, "gradients" of one that is more than its scores, an element of `Model.gives`, or several of
@@ -263,12 +257,12 @@ def require(
     if isinstance(model, type) or not isinstance(model, Model):  # against a protocol this costs more than all other checks
         text = quoted(str(model)) if isinstance(model, str | PurePath) else ""
         what = text or (f"the class {model.__name__}" if isinstance(model, type) else type(model).__name__)
-        how = (
+        make = (
             f"Load the one that it names: seewhy.load({text})"
             if text
             else "Make one: seewhy.wrap(network) or seewhy.load(spec)"
         )
-        raise BadParameter(f"{what} is no model. {how}.")
+        raise BadParameter(f"{what} is no model. {make}.")
     if model.gives.isdisjoint([kind] if isinstance(kind, str) else kind):
         gives = "no gradients" if "layers" in model.gives else "scores only"
         raise NeedsGradients(f"{who}; {name or model.name} gives {gives}. {instead}")

@@ -5,11 +5,13 @@ one line in KINDS.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from importlib import import_module
 from typing import Any, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from seewhy.errors import BadParameter
 from seewhy.printable import quoted
@@ -29,6 +31,8 @@ KINDS = {  # the word that the text begins with -> module:class, whose `parse` r
     "text": "seewhy.targets.embedding:Text",
 }
 AnyTarget = Target | PerImage | Aim | Group
+OneTarget = int | str | np.integer | AnyTarget | Unit
+Targets = OneTarget | Sequence[OneTarget] | NDArray[np.integer]  # what a person may write
 MOST = 100_000  # targets of one call
 LONGEST = 10_000  # characters of a target
 STRENGTH = r"-?[0-9.]{1,20}(?:e-?[0-9]{1,3})?"

@@ -115,7 +115,7 @@ def test_numbers_are_written_with_the_regions(run, tmp_path, same):
         (["-M", "lime", "--set", "segments=slick"], "No segmentation 'slick'. Closest: slic"),
         (["-M", "lime", "--set", "segments=grid:1"], "one segment"),
         (["-M", "lime", "--set", "segments=None"], "integer labels"),
-        (["-M", "lime", "--set", "samples=few"], "samples is a number"),
+        (["-M", "lime", "--set", "samples=few"], "samples is a whole number"),
         (["-M", "lime", "--set", "window=3"], "lime has no parameter 'window'"),
         (["-M", "sobol", "--budget", "100"], "sobol: budget=100 is too little: it needs 132 forwards"),
         (["-M", "lime", "--budget", "a while"], "Give a number of forward passes"),

@@ -3,6 +3,7 @@
 import pytest
 
 import seewhy
+from seewhy.explaining.recipe import Parameter
 from seewhy.methods.making.composing import composed, fitting, of_any, repeated, unused
 from seewhy.methods.making.conditions import Conditions
 from seewhy.methods.making.method import lookup
@@ -33,7 +34,8 @@ def test_a_parameter_of_the_part_is_in_the_way_of_one_of_the_same_name():
 
 def test_what_is_repeated_costs_its_part_so_often_and_declares_the_same():
     forwards = lambda settings, _conditions: settings["times"]  # noqa: E731
-    method = repeated(seewhy.guided_grad_cam, "twice", None, {"times": 2}, "said", "", "{times}", forwards)
+    times = {"times": Parameter(2, int, "how often")}
+    method = repeated(seewhy.guided_grad_cam, "twice", None, times, "said", "", "{times}", forwards)
     assert (method.name, method.reads, method.pixels, method.layered) == ("twice(guided-grad-cam)", "pixels", True, True)
     assert method.defaults["times"] == 2
     assert method.forwards(Conditions((8, 8))) == 2

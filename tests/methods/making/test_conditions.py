@@ -220,7 +220,6 @@ def test_a_method_that_does_not_tell_its_forwards_is_refused_where_it_is_made(ma
 TOLD = (
     (lambda: seewhy.from_scores("{samples} forwards")(score), 7),
     (lambda: seewhy.from_scores("{samples} forwards")(score).using(samples=9.0), 9),
-    (lambda: seewhy.from_scores("{samples} forwards")(score).using(samples=float("nan")), None),
     (lambda: seewhy.from_scores("1 forward")(score), 1),
     (lambda: seewhy.from_scores("12 forwards")(score), 12),
     (lambda: seewhy.from_scores("1 forward per row", forwards=lambda _settings, where: where.space[0])(score), 12),

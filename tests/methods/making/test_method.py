@@ -16,7 +16,7 @@ def test_parameters_are_checked_by_kind_before_anything_runs():
         ("grad-cam", {"sigma": 1}, "grad-cam has no parameter 'sigma'. It takes signed=False"),
         ("gradient", {"reduce": "mean"}, "reduce is one of max, sum, l2, not 'mean'"),
         ("grad-cam", {"signed": "yes"}, "signed is either True or False, not 'yes'"),
-        ("smooth-grad", {"samples": "many"}, "samples is a number, not 'many'"),
+        ("smooth-grad", {"samples": "many"}, "samples is a whole number, not 'many'"),
         ("smooth-grad", {"samples": 10**400}, "is beyond all bounds"),
         ("occlusion", {"window": [[[[[[[[[[1]]]]]]]]]]}, "is beyond all bounds"),
     ):
@@ -42,7 +42,7 @@ def test_its_words_come_from_its_docstring():
     assert seewhy.hires_cam.formula == "relu(sum_c g a)."
     assert seewhy.hires_cam.source.startswith("Draelos & Carin 2020, HiResCAM.")
     assert seewhy.hires_cam.caveat == "sums to the score only where what follows the layer is linear, up to its bias."
-    assert seewhy.hires_cam.__doc__.endswith("\n\nCosts 1 forward, and the tail behind the layer back per target.")
+    assert "\n\nCosts 1 forward, and the tail behind the layer back per target.\n\n" in seewhy.hires_cam.__doc__
     assert seewhy.smooth_grad.cost == "25 x (1 forward, and the whole way back per target), and 1 forward"
     assert seewhy.smooth_grad.using(samples=4).cost.startswith("4 x (")
 

@@ -1,6 +1,6 @@
 """What a hidden pixel becomes, and where integrated gradients begin: colours by name, grey levels, arrays, other images."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -11,6 +11,8 @@ from seewhy.errors import BadParameter, closest
 from seewhy.explaining.case import Case
 from seewhy.images.inputs import Images
 from seewhy.images.resample import blurred
+
+Fill = str | float | Sequence[float] | Images  # a colour by name, numbers as the network takes them, or any image
 
 
 def baseline(case: Case, choice: Any, what: str) -> Floats:
@@ -41,7 +43,7 @@ def _finite(values: Floats, what: str) -> Floats:
     return values
 
 
-def _picture(case: Case, choice: Images, what: str) -> Floats:
+def _picture(case: Case, choice: Any, what: str) -> Floats:
     """Any image, prepared in the same way as the explained images."""
     try:
         (batch,) = case.model.batches(choice)

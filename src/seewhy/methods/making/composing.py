@@ -4,17 +4,19 @@ from collections.abc import Mapping
 from typing import Any
 
 from seewhy.errors import BadParameter
+from seewhy.explaining.recipe import Parameter
 
 from .conditions import Conditions, Forwards, MethodSettings, Obstacle
 from .method import Method
 
 
 def repeated(
-    base: Method, name: str, run: Any, settings: dict[str, Any], said: str, source: str, times: str, forwards: Forwards
-) -> Method:
+    base: Method[Any], name: str, run: Any, parameters: Mapping[str, Parameter], said: str, source: str, times: str,
+    forwards: Forwards,
+) -> Method[Any]:  # fmt: skip
     """The method that runs the base several times, in the base's own units."""
     return Method(
-        f"{name}({base.name})", run, {**base.defaults, **settings}, base.reads, False, composed(said, source, base),
+        f"{name}({base.name})", run, {**base.parameters, **parameters}, base.reads, False, composed(said, source, base),
         base.params, pixels=base.pixels, layered=base.layered,
         passes=f"{times} x ({base.wording}), and 1 forward",
         needs=base.needs, counted=forwards, obstacle=of_any([base]), averages=base.averages, moves=base.moves,

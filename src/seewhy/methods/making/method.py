@@ -10,40 +10,47 @@ is a complete method: its entry in the registry, on the command line and in the 
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from inspect import Parameter, Signature, cleandoc, signature
-from typing import Any
-
-import numpy as np
+from inspect import Parameter as Argument
+from inspect import Signature, signature
+from typing import Any, Generic, TypeVar
 
 from seewhy.errors import SEEDS, BadParameter, NoSuchName, closest
-from seewhy.explaining.ask import ask
-from seewhy.explaining.recipe import READINGS, REDUCE, Recipe, Run
+from seewhy.explaining.ask import LayerNames, OnError, TileSides, ask
+from seewhy.explaining.recipe import READINGS, Parameter, Recipe, Run
 from seewhy.images.inputs import Images
 from seewhy.maps.heatmaps import Heatmaps
 from seewhy.models.model import Model
 from seewhy.printable import quoted
+from seewhy.targets.parse import Targets
 from seewhy.targets.target import Top
 
 from .conditions import Advice, Advising, Conditions, Forwards, Obstacle, once, stated
+from .parameters import P, Signed, fits, in_help, in_words, parameters_of, split
 
-METHODS: dict[str, "Method"] = {}  # every method by its name: grad-cam, layer-cam, ...
+METHODS: "dict[str, Method[Any]]" = {}  # every method by its name: grad-cam, layer-cam, ...
+Own = TypeVar("Own", covariant=True)  # a function that takes the parameters of a method's own
+Make = TypeVar("Make", bound="Callable[..., Method[Any]]")
 
 LONGEST, DEEPEST = 1000, 16  # characters of a method's name; how deep makers are nested in it
 
 
-@dataclass(frozen=True, eq=False)
-class Method(Recipe):
-    """A named way to explain.  Call it: `grad_cam(model, images, target=Top(), layer=None, **params) -> Heatmaps`.
+class SignatureOf:
+    """The signature of each method, for help and notebooks; of the class, the usual one."""
 
-    model: what `seewhy.wrap` or `seewhy.load` gave.
-    images: a path, a PIL image, a uint8 array (h, w, 3) or (h, w), a list of these, or a prepared float batch (n, c, h, w).
-    target: a class index, a label, a Target, or a list of these; Top() is the class each image is taken for.
-    layer: a name (name#1 reads the first call of a reused module), a list of names, or None for the last layer that
-        still has space.  Methods that read the image's own pixels take none.
-    tile, overlap: pixels; a larger image is explained by such overlapping tiles, which are joined to one map.
-    on_error: "skip" leaves out the images of which no map can be made, and tells them in `Heatmaps.failed`.
-    Raises Misuse where the question cannot be asked so, BadImage where a picture cannot be read; `partial` of the error has
-        the maps made before.
+    def __get__(self, method: "Method[Any] | None", _owner: type) -> Signature | None:
+        if method is None:
+            return None
+        common = [p for p in signature(Method.__call__).parameters.values() if p.name not in ("self", "args", "params")]
+        own = [Argument(key, Argument.KEYWORD_ONLY, default=value, annotation=method.parameters[key].kind)
+               for key, value in method.settings.items()]  # fmt: skip
+        return Signature([*common, *own], return_annotation=Heatmaps)
+
+
+@dataclass(frozen=True, eq=False)
+class Method(Recipe, Generic[Own]):
+    """A named way to explain.  Call it: `grad_cam(model, images, target=Top(), layer=None, signed=True) -> Heatmaps`.
+
+    `help(seewhy.grad_cam)` tells what it computes, where it comes from, what is known against it, and every parameter.
     """
 
     needs: tuple[str, ...] = field(default=(), repr=False)  # of the network, beyond what it reads: keys of Conditions.refused
@@ -52,27 +59,47 @@ class Method(Recipe):
     advising: Advising | None = field(default=None, repr=False)  # when a person should begin with it, and why
 
     def __call__(
-        self, model: Any, images: Images, target: Any = Top(), layer: Any = None, tile: Any = None, overlap: Any = None,
-        on_error: str = "raise", **params: Any,
+        self: "Method[Callable[P, Any]]", model: Model, images: Images, target: Targets = Top(), layer: LayerNames = None,
+        tile: TileSides = None, overlap: TileSides = None, on_error: OnError = "raise", *args: P.args, **params: P.kwargs,
     ) -> Heatmaps:  # fmt: skip
-        return ask(model, images, [self.using(**params)], target, layer, tile, overlap, on_error)
+        """The heatmaps of the images, in the order image, target, layer.
 
-    def using(self, **params: Any) -> "Method":
+        model: what `seewhy.wrap` or `seewhy.load` gave.
+        images: a path, a PIL image, a uint8 array (h, w, 3) or (h, w), a list of these, or a prepared float batch
+        (n, c, h, w); a Volume or a Clip.
+        target: what is explained: a class index, a label, a Target, or a list of these; Top() is the class each image is
+        taken for.
+        layer: a name (name#1 reads the first call of a reused module), a list of names, or None for the last layer that
+        still has space.  Methods that read the image's own pixels, or all of the attention, take none.
+        tile: the side of a tile in pixels, or (h, w); a larger image is explained by such overlapping tiles, which are
+        joined to one map.  None: as a whole.
+        overlap: how many pixels neighbouring tiles share at least; None: half of what the network sees of a tile.
+        on_error: "raise" ends at the first image of which no map can be made; "skip" leaves such images out, and tells them
+        in `Heatmaps.failed`.
+
+        Its own parameters are given by name, as `help(seewhy.grad_cam)` explains them.
+
+        Raises Misuse where the question cannot be asked so, BadImage where a picture cannot be read; `partial` of the error
+        has the maps made before.
+        """
+        return ask(model, images, [self.using(*args, **params)], target, layer, tile, overlap, on_error)
+
+    def using(self: "Method[Callable[P, Any]]", *args: P.args, **params: P.kwargs) -> "Method[Callable[P, Any]]":
         """The same method with other parameters: `grad_cam.using(signed=True)`."""
-        for name in params:
-            if name not in self.defaults:
+        if args:
+            raise BadParameter(f"{self.name}: give its own parameters by name, as in {', '.join(self.defaults) or 'none'}=...")
+        for name, value in params.items():
+            if name not in self.parameters:
                 takes = ", ".join(f"{k}={v!r}" for k, v in self.defaults.items()) or "no parameters"
                 raise BadParameter(f"{self.name} has no parameter {quoted(name)}. It takes {takes}.")
-            if not _within(params[name]):
-                raise BadParameter(f"{self.name}: {name}={quoted(params[name])} is beyond all bounds.")
-            if isinstance(self.defaults[name], bool) and params[name] not in (True, False):  # 1 and 0 are
-                raise BadParameter(f"{self.name}: {name} is either True or False, not {quoted(params[name])}.")
-            number = isinstance(self.defaults[name], int | float) and name not in self.free
-            if number and not isinstance(params[name], int | float | np.number):
-                raise BadParameter(f"{self.name}: {name} is a number, not {quoted(params[name])}.")
-            if name == "reduce" and params[name] not in [*REDUCE]:
-                raise BadParameter(f"{self.name}: reduce is one of {', '.join(REDUCE)}, not {quoted(params[name])}.")
+            if not _within(value):
+                raise BadParameter(f"{self.name}: {name}={quoted(value)} is beyond all bounds.")
+            kind = self.parameters[name].kind
+            if not fits(value, kind):
+                raise BadParameter(f"{self.name}: {name} is {in_words(kind)}, not {quoted(value)}.")
         return replace(self, params={**self.params, **params})
+
+    __signature__ = SignatureOf()
 
     @property
     def requires(self) -> tuple[str, ...]:
@@ -92,16 +119,12 @@ class Method(Recipe):
         """What speaks for beginning with it there; None where nothing does, or where it cannot run."""
         return None if self.advising is None or self.hindered(conditions) else self.advising(self.settings, conditions)
 
-    @property
-    def __signature__(self) -> Signature:  # what help and notebooks show
-        plain = [p for p in signature(Method.__call__).parameters.values() if p.name not in ("self", "params")]
-        settings = [Parameter(key, Parameter.KEYWORD_ONLY, default=value) for key, value in self.settings.items()]
-        return Signature([*plain, *settings], return_annotation=Heatmaps)
-
     def __post_init__(self) -> None:
         if len(self.name) > LONGEST:
             raise BadParameter(f"The method {quoted(self.name, 60)} is made of too many others.")
-        object.__setattr__(self, "__doc__", f"{self.doc}\n\nCosts {self.cost}.")
+        own = {name: p._replace(default=self.settings[name]) for name, p in self.parameters.items()}
+        said = f"{self.doc}\n\nCosts {self.cost}.\n\nParameters:\n{in_help({**_CALL, **own})}\n\n{_RAISES}"
+        object.__setattr__(self, "__doc__", said)
 
     @property
     def formula(self) -> str:
@@ -126,6 +149,12 @@ class Method(Recipe):
         return (lookup, (self.name, dict(self.params))) if by_name else super().__reduce__()
 
 
+_NAMES = [name for name in signature(Method.__call__).parameters if name not in ("self", "args", "params")]
+_REST, _MEANINGS = split(Method.__call__.__doc__ or "", _NAMES)
+_CALL = {name: Parameter(signature(Method.__call__).parameters[name].default, Any, _MEANINGS.get(name, "")) for name in _NAMES}
+_RAISES = _REST.rpartition("\n\n")[2]
+
+
 def _within(value: Any, depth: int = 8) -> bool:
     """Can the value be written down: numbers of bounded size, lists of bounded depth?"""
     if isinstance(value, list | tuple):
@@ -133,7 +162,7 @@ def _within(value: Any, depth: int = 8) -> bool:
     return not isinstance(value, int) or abs(value) <= SEEDS
 
 
-def lookup(name: "str | Method", params: Mapping[str, Any] | None = None) -> Method:
+def lookup(name: "str | Method[Any]", params: Mapping[str, Any] | None = None) -> Method[Any]:
     """The method of that name (grad-cam or grad_cam), or made of others as in "smooth(grad-cam)", with these parameters."""
     if isinstance(name, Method):
         return name.using(**(params or {}))
@@ -148,7 +177,7 @@ def lookup(name: "str | Method", params: Mapping[str, Any] | None = None) -> Met
     return METHODS[key].using(**(params or {}))
 
 
-def _made(text: str) -> Method:
+def _made(text: str) -> Method[Any]:
     """The method of a name such as product(guided-backprop, smooth(grad-cam)): a maker with its methods in brackets."""
     maker, _, rest = text.partition("(")
     parts, depth = [""], 0
@@ -169,22 +198,22 @@ def _made(text: str) -> Method:
     return MAKERS[maker.strip()](*(lookup(part) for part in parts))
 
 
-MAKERS: dict[str, Callable[..., Method]] = {}  # makers, which turn methods into a method: smooth, product, augment
+MAKERS: dict[str, Callable[..., Method[Any]]] = {}  # makers, which turn methods into a method: smooth, product, augment
 
 
-def maker(make: Callable[..., Method]) -> Callable[..., Method]:
+def maker(make: Make) -> Make:
     """Register a maker, so that its methods can be looked up and pickled by name: "smooth(grad-cam)"."""
     MAKERS[make.__name__] = make
     return make
 
 
-def listed(method: Method) -> Method:
+def listed(method: Method[Own]) -> Method[Own]:
     """Register a method by its name, for `lookup`, the command line and pickles."""
     METHODS[method.name] = method
     return method
 
 
-def advised(advising: Advising) -> Callable[[Method], Method]:
+def advised(advising: Advising) -> Callable[[Method[Own]], Method[Own]]:
     """Let the doctor advise a method: decorate the method itself."""
     return lambda method: listed(replace(method, advising=advising))
 
@@ -192,30 +221,29 @@ def advised(advising: Advising) -> Callable[[Method], Method]:
 def method_of(
     function: Callable[..., Any], run: Run, reads: str, rectified: bool = False, passes: str = "",
     counted: Forwards | None = None, **more: Any,
-) -> Method:  # fmt: skip
+) -> Method[Any]:  # fmt: skip
     """The method that `run` carries out: named after `function`, with its keyword-only arguments as parameters.
 
     Raises BadParameter where nothing tells how many forwards it takes: neither `counted` nor plain words in `passes`.
     """
-    kinds = signature(function).parameters.values()
-    defaults = {p.name: p.default for p in kinds if p.kind is Parameter.KEYWORD_ONLY}
-    free = frozenset(p.name for p in kinds if p.annotation is Any)
+    parameters = parameters_of(function)
     if rectified:
-        defaults = {"signed": False, **defaults}
-    name, doc = function.__name__.strip("_").replace("_", "-"), cleandoc(function.__doc__ or "")
+        parameters = {**parameters_of(Signed.__call__), **parameters}
+    doc, _ = split(function.__doc__ or "", parameters)
+    name, defaults = function.__name__.strip("_").replace("_", "-"), {key: p.default for key, p in parameters.items()}
     counted = counted or stated(name, passes, defaults, READINGS[reads].asks)
-    return listed(Method(name, run, defaults, reads, rectified, doc, free=free, passes=passes, counted=counted, **more))
+    return listed(Method(name, run, parameters, reads, rectified, doc, passes=passes, counted=counted, **more))
 
 
 def explain(
     model: Model,
     images: Images,
-    methods: Sequence[str | Method] | str | Method = ("grad-cam",),
-    target: Any = Top(),
-    layer: Any = None,
-    tile: Any = None,
-    overlap: Any = None,
-    on_error: str = "raise",
+    methods: Sequence[str | Method[Any]] | str | Method[Any] = ("grad-cam",),
+    target: Targets = Top(),
+    layer: LayerNames = None,
+    tile: TileSides = None,
+    overlap: TileSides = None,
+    on_error: OnError = "raise",
 ) -> Heatmaps:
     """Several methods on one question; those that read the same evidence share one trace.
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, Concatenate, Literal, overload
 
 import numpy as np
 from einops import repeat
@@ -13,18 +13,33 @@ from seewhy.arrays import Array, numbers
 from seewhy.errors import BadParameter
 from seewhy.explaining.case import Case, Outcome
 from seewhy.explaining.parts import TOGETHER, TargetRows
-from seewhy.explaining.recipe import Run
+from seewhy.explaining.recipe import Cores, Reduce, Run
 from seewhy.models.model import INPUT, Evidence
 from seewhy.models.rule import Balanced, Relevance, Rule
 
 from .method import Method, listed, method_of
+from .parameters import P, Reduced, Signed, parameters_of
 
 AVERAGES = "averages the gradient over the whole map, so it marks what looks alike anywhere; hires-cam, layer-cam do not"
 
 
+@overload
+def from_gradients(
+    rectified: Literal[True] = True, rule: Rule | None = None, averages: bool = False, twice: Literal[False] = False
+) -> Callable[[Callable[Concatenate[Any, Any, P], Array]], Method[Signed[P]]]: ...
+@overload
+def from_gradients(
+    rectified: Literal[False], rule: Rule | None = None, averages: bool = False, twice: Literal[False] = False
+) -> Callable[[Callable[Concatenate[Any, Any, P], Array]], Method[Callable[P, Any]]]: ...
+@overload
+def from_gradients(
+    rectified: Literal[True] = True, rule: None = None, averages: bool = False, *, twice: Literal[True]
+) -> Callable[[Callable[Concatenate[Any, Any, Any, P], Array]], Method[Signed[P]]]: ...
+@overload
 def from_gradients(
     rectified: bool = True, rule: Rule | None = None, averages: bool = False, twice: bool = False
-) -> Callable[[Callable[..., Array]], Method]:
+) -> Callable[[Callable[..., Array]], Method[Any]]: ...
+def from_gradients(rectified: bool = True, rule: Rule | None = None, averages: bool = False, twice: bool = False) -> Any:
     """A method that reads one backward pass: decorate (a, g) -> map, (n, c, *space) twice -> (n, *space), signed.
 
     rule: by which the gradient comes back, if not the plain one; averages: the formula averages the gradient over the map.
@@ -34,7 +49,7 @@ def from_gradients(
     if twice and rule is not None:
         raise BadParameter("Second derivatives are those of the plain gradient, not of what a rule brings back.")
 
-    def decorate(read: Callable[..., Array]) -> Method:
+    def decorate(read: Callable[..., Array]) -> Method[Any]:
         def run(case: Case, **params: Any) -> Outcome:
             if twice:
                 case.plain_only("a method of second derivatives")
@@ -54,13 +69,15 @@ def from_gradients(
     return decorate
 
 
-def from_pixels(reduce: str = "max", rule: Rule | None = None) -> Callable[[Callable[..., Array]], Method]:
+def from_pixels(
+    reduce: Reduce = "max", rule: Rule | None = None
+) -> Callable[[Callable[Concatenate[Any, Any, P], Array]], Method[Reduced[P]]]:
     """A method that reads the gradient at the image: decorate (x, g) -> its channels, (n, c, *space) all of them.
 
     reduce: what the paper makes of the channels, one of REDUCE; rule: by which the gradient comes back.
     """
 
-    def decorate(read: Callable[..., Array]) -> Method:
+    def decorate(read: Callable[..., Array]) -> Method[Any]:
         def run(case: Case, **params: Any) -> Outcome:
             trace = case.trace if rule is None else case.traced(rule, (INPUT,))
             core = _per_target(partial(read, **params), trace.evidence[INPUT].a, trace.evidence[INPUT].g)
@@ -79,7 +96,7 @@ def _needed(rule: Rule | None) -> tuple[str, ...]:
     return ("logits", "balance") if isinstance(rule, Balanced) else () if rule is None else ("relus",)
 
 
-def from_case(reads: str, **more: Any) -> Callable[[Run], Method]:
+def from_case(reads: str, **more: Any) -> Callable[[Callable[Concatenate[Case, P], Cores]], Method[Callable[P, Any]]]:
     """A method that leads the passes by itself: decorate (case, *, ...) -> {layer: core (t, n, *space), signed}, or an Outcome.
 
     reads: a key of READINGS; more: what else a Method declares, such as `passes` and `needs`.  Where `passes` does not begin
@@ -88,21 +105,30 @@ def from_case(reads: str, **more: Any) -> Callable[[Run], Method]:
     return lambda run: method_of(run, run, reads, **more)
 
 
-def pixels_from_case(reduce: str, **more: Any) -> Callable[[Run], Method]:
+def pixels_from_case(reduce: Reduce, **more: Any) -> Callable[[Callable[Concatenate[Case, P], Cores]], Method[Reduced[P]]]:
     """`from_case` for a method that gives channels (t, n, c, *space) at the image; reduce: how the paper joins them."""
     return lambda run: pixel_method(run, run, reduce, **more)
 
 
-def pixel_method(function: Callable[..., Any], run: Run, reduce: str, **more: Any) -> Method:
+def pixel_method(function: Callable[..., Any], run: Run, reduce: Reduce, **more: Any) -> Method[Any]:
     """A method that gives channels (t, n, c, *space) at the image."""
     made = method_of(function, run, "pixels", pixels=True, layered=False, **more)
-    return listed(replace(made, defaults={"reduce": reduce, **made.defaults}))
+    joined = {"reduce": parameters_of(Reduced.__call__)["reduce"]._replace(default=reduce)}
+    return listed(replace(made, parameters={**joined, **made.parameters}))
 
 
-def from_activations(rectified: bool = True) -> Callable[[Callable[..., Array]], Method]:
+@overload
+def from_activations(
+    rectified: Literal[True] = True,
+) -> Callable[[Callable[Concatenate[Any, P], Array]], Method[Signed[P]]]: ...
+@overload
+def from_activations(
+    rectified: Literal[False],
+) -> Callable[[Callable[Concatenate[Any, P], Array]], Method[Callable[P, Any]]]: ...
+def from_activations(rectified: bool = True) -> Any:
     """A method that no class plays a part in: decorate (a) -> map, (n, c, *space) -> (n, *space), signed."""
 
-    def decorate(read: Callable[..., Array]) -> Method:
+    def decorate(read: Callable[..., Array]) -> Method[Any]:
         def run(case: Case, **params: Any) -> Mapping[str, NDArray[Any]]:
             once = {layer: numbers(read(a, **params)) for layer, a in case.activations.items()}
             return {layer: np.stack([values] * len(case.targets)) for layer, values in once.items()}
@@ -112,15 +138,15 @@ def from_activations(rectified: bool = True) -> Callable[[Callable[..., Array]],
     return decorate
 
 
-def from_head(rectified: bool = True) -> Callable[[Callable[..., Array]], Method]:
+def from_head() -> Callable[[Callable[Concatenate[Any, Any, P], Array]], Method[Signed[P]]]:
     """A method that reads the last linear layer: decorate (a, w) -> map, (n, c, *space) and (n, c) -> (n, *space)."""
 
-    def decorate(read: Callable[..., Array]) -> Method:
+    def decorate(read: Callable[..., Array]) -> Method[Any]:
         def run(case: Case, **params: Any) -> Mapping[str, NDArray[Any]]:
             head = case.head
             return {layer: _per_target(partial(read, **params), a, head.w) for layer, a in head.a.items()}
 
-        return method_of(read, run, "head", rectified, formula_of=read)
+        return method_of(read, run, "head", True, formula_of=read)
 
     return decorate
 

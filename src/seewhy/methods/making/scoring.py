@@ -6,7 +6,7 @@ Every such method takes a budget, and says how many forwards it made.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import product
-from typing import Any
+from typing import Any, Concatenate, Literal, overload
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from seewhy.progress import stop_asked
 
 from .conditions import Forwards, Obstacle
 from .method import Method, listed, method_of
+from .parameters import P, Sampled, Scored, SignedScored, parameters_of
 from .probe import Budget, Probe
 
 
@@ -33,13 +34,38 @@ class Estimate:
     notes: tuple[str, ...] = ()
 
 
-COMMON = {"budget": None, "fast": False, "dtype": None}  # parameters of all such methods
+COMMON = parameters_of(Scored.__call__)  # of all such methods
 
 
+@overload
+def from_scores(
+    passes: str, rectified: Literal[False] = False, *, sampled: Literal[True], layered: Literal[False] = False,
+    forwards: Forwards | None = None, needs: tuple[str, ...] = (), obstacle: Obstacle | None = None,
+) -> Callable[[Callable[Concatenate[Probe, P], Estimate]], Method[Sampled[P]]]: ...  # fmt: skip
+@overload
+def from_scores(
+    passes: str, rectified: Literal[False] = False, sampled: Literal[False] = False, layered: Literal[False] = False,
+    forwards: Forwards | None = None, needs: tuple[str, ...] = (), obstacle: Obstacle | None = None,
+) -> Callable[[Callable[Concatenate[Probe, P], Estimate]], Method[Scored[P]]]: ...  # fmt: skip
+@overload
+def from_scores(
+    passes: str, rectified: Literal[False] = False, sampled: Literal[False] = False, *, layered: Literal[True],
+    forwards: Forwards | None = None, needs: tuple[str, ...] = (), obstacle: Obstacle | None = None,
+) -> Callable[[Callable[Concatenate[Probe, str, P], Estimate]], Method[Scored[P]]]: ...  # fmt: skip
+@overload
+def from_scores(
+    passes: str, rectified: Literal[True], sampled: Literal[False] = False, *, layered: Literal[True],
+    forwards: Forwards | None = None, needs: tuple[str, ...] = (), obstacle: Obstacle | None = None,
+) -> Callable[[Callable[Concatenate[Probe, str, P], Estimate]], Method[SignedScored[P]]]: ...  # fmt: skip
+@overload
 def from_scores(
     passes: str, rectified: bool = False, sampled: bool = False, layered: bool = False, forwards: Forwards | None = None,
     needs: tuple[str, ...] = (), obstacle: Obstacle | None = None,
-) -> Callable[[Callable[..., Estimate]], Method]:  # fmt: skip
+) -> Callable[[Callable[..., Estimate]], Method[Any]]: ...  # fmt: skip
+def from_scores(
+    passes: str, rectified: bool = False, sampled: bool = False, layered: bool = False, forwards: Forwards | None = None,
+    needs: tuple[str, ...] = (), obstacle: Obstacle | None = None,
+) -> Any:  # fmt: skip
     """A method that asks for scores: decorate (probe, *, ...) -> Estimate, or if `layered` (probe, layer, *, ...).
 
     passes: how many forwards, in words; sampled: it draws, so that a tolerance of the standard error can end it.
@@ -48,7 +74,7 @@ def from_scores(
     stand in its way, as for a Method.
     """
 
-    def decorate(read: Callable[..., Estimate]) -> Method:
+    def decorate(read: Callable[..., Estimate]) -> Method[Any]:
         name = read.__name__.strip("_").replace("_", "-")
 
         def run(case: Case, **params: Any) -> Outcome:
@@ -71,8 +97,8 @@ def from_scores(
         reads = "layer scores" if layered else "scores"
         made = method_of(read, run, reads, rectified, layered=layered, passes=passes, needs=needs, counted=forwards,
                          obstacle=obstacle)  # fmt: skip
-        more = {**COMMON, "tolerance": None} if sampled else COMMON
-        return listed(replace(made, defaults={**made.defaults, **more}))
+        more = {**parameters_of(Sampled.__call__), **COMMON} if sampled else COMMON
+        return listed(replace(made, parameters={**made.parameters, **more}))
 
     return decorate
 

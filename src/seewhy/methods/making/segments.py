@@ -1,7 +1,7 @@
 """A picture, signal or volume cut into segments: the pieces that are shown or hidden together."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
@@ -15,11 +15,14 @@ from seewhy.printable import words_of
 from .conditions import Conditions
 
 SegmentLabels = NDArray[np.intp]
+Segments = (
+    str | NDArray[Any] | Sequence[Any] | Callable[[NDArray[Any]], Any]
+)  # names, labels, or what makes labels of a picture
 MOST = 5000  # segments, since each needs samples of its own
 CELLS = {1: 32, 2: 8, 3: 4}  # of "grid", along each of so many axes
 
 
-def segmented(picture: NDArray[Any], how: Any, seed: int = 0) -> SegmentLabels:
+def segmented(picture: NDArray[Any], how: Segments, seed: int = 0) -> SegmentLabels:
     """Labels 0, 1, ... s - 1 of the pixels of a picture (*space, c), uint8 or float in [0, 1]: (*space).
 
     how: "slic" (about 100 compact segments, "slic:50" about 50; in volumes supervoxels, of any number of channels),
