@@ -1,6 +1,10 @@
 """What can go wrong, in words that a terminal shows and never obeys."""
 
+import json
 import pickle
+from importlib import metadata
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -12,9 +16,24 @@ def test_words_are_one_line_that_is_safe_to_print():
     assert str(error) == r"a\x1b[31m b"
     assert str(errors.NoSuchName("layer", "x\x1b", ["y\x1b"], "Look.")) == r"No layer 'x\x1b'. Closest: y\x1b. Look."
     assert str(errors.NoSuchName("layer", "x", [], "Look.")) == "No layer 'x'. Look."
-    assert (
-        str(errors.MissingExtra("rasterio", "geo")) == "rasterio is not installed. Install it with: pip install 'seewhy[geo]'"
-    )
+    assert str(errors.MissingExtra("rasterio", "geo")) == f"rasterio is not installed. Install it with: {errors.install('geo')}"
+
+
+def test_an_extra_is_installed_from_where_seewhy_came_from(monkeypatch, tmp_path):
+    """Nobody has published it: `pip install 'seewhy[geo]'` is true for those alone who got it from an index."""
+    here = Path(errors.__file__).parents[2]
+    if (here / "pyproject.toml").is_file():
+        assert errors.install("geo") == f"pip install '{here}[geo]'"
+    monkeypatch.setattr(errors, "__file__", str(tmp_path / "site-packages" / "seewhy" / "errors.py"))
+    told = {"dir_info": {}, "url": (tmp_path / "my checkout").as_uri()}
+    text = json.dumps(told)
+    monkeypatch.setattr(metadata, "distribution", lambda _name: SimpleNamespace(read_text=lambda _file: text))
+    assert errors.install("geo") == "pip install 'seewhy[geo]'"  # the folder has gone
+    (tmp_path / "my checkout").mkdir()
+    (tmp_path / "my checkout" / "pyproject.toml").touch()
+    assert errors.install("tiff,geo") == f"pip install '{tmp_path / 'my checkout'}[tiff,geo]'"
+    text = None
+    assert errors.install("geo") == "pip install 'seewhy[geo]'"
 
 
 @pytest.mark.parametrize(

@@ -109,7 +109,32 @@ class MissingExtra(SeewhyError, ImportError):
     """An optional dependency is missing."""
 
     def __init__(self, what: str, extra: str) -> None:
-        super().__init__(f"{what} is not installed. Install it with: pip install 'seewhy[{extra}]'")
+        super().__init__(f"{what} is not installed. Install it with: {install(extra)}")
+
+
+def install(extra: str) -> str:
+    """The command that installs an extra of seewhy, or several: from the checkout that this seewhy runs from, if it does."""
+    from pathlib import Path  # here, with the next, for errors are not to slow down the start
+
+    here = Path(__file__).resolve().parents[2]
+    checkout = here if (here / "pyproject.toml").is_file() and (here / "src" / "seewhy").is_dir() else _installed_from()
+    return f"pip install '{checkout or 'seewhy'}[{extra}]'"
+
+
+def _installed_from() -> Any:
+    """The folder that pip installed this seewhy from; None where it came from elsewhere, or the folder has gone."""
+    from importlib.metadata import PackageNotFoundError, distribution
+    from json import loads
+    from pathlib import Path
+    from urllib.parse import unquote, urlparse
+
+    try:
+        text = distribution("seewhy").read_text("direct_url.json")
+        url = urlparse(loads(text)["url"]) if text else None
+    except (PackageNotFoundError, ValueError, KeyError, OSError):
+        return None
+    folder = Path(unquote(url.path)) if url and url.scheme == "file" else None
+    return folder if folder and (folder / "pyproject.toml").is_file() else None
 
 
 def closest(spelling: str, names: list[str], most: int = 3) -> list[str]:

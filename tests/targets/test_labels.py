@@ -187,3 +187,27 @@ def test_a_name_that_is_none_of_very_many_is_told_soon():
     with pytest.raises(NoSuchName, match="Closest: class"):
         class_index("clas 5", names)
     assert process_time() - start < 10
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ("file,label\na.jpg,tench\nb.JPEG,ray, eagle\n", "takes; the names of classes stand one a line"),
+        ("a/scan.nii.gz;lesion\nb/scan.nii.gz;none\n", "`seewhy explain --truth FILE`"),
+        ('"a.png"\t1\n"b.png"\t2\n', "`seewhy explain --truth FILE`"),
+        ("index,name\n0,tench\n1,goldfish, Carassius auratus\n", "begins with numbers: keep the names alone"),
+    ],
+)
+def test_tables_are_no_names(tmp_path, table, said):
+    """A file of photos and their labels, given as --labels, would name classes "a.jpg,tench"."""
+    (tmp_path / "labels.csv").write_text(table)
+    with pytest.raises(BadParameter, match=said):
+        read_labels(tmp_path / "labels.csv")
+
+
+@pytest.mark.parametrize(
+    "names", ["cat, house cat\ndog, hound", "1,2-dichloroethane\nwater", "3, 4 or more\n5 to 9", "a.jpg\nb.jpg", "10\n20"]
+)
+def test_names_that_look_a_little_like_tables_are_names(tmp_path, names):
+    (tmp_path / "labels.txt").write_text(names)
+    assert read_labels(tmp_path / "labels.txt") == names.split("\n")

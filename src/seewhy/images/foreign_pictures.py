@@ -30,7 +30,7 @@ WEB = "a web page", "The address that it was fetched from leads to a page about 
 LFS = "a pointer of Git LFS", "Fetch the file itself: git lfs pull."
 DICOM = (
     "DICOM",
-    "Models that take volumes read it: wrap(network, prepare={'orientation': 'LPS', ...}); pip install 'seewhy[medical]'.",
+    "Models that take volumes read it: wrap(network, prepare={'orientation': 'LPS', ...}), with the extra `medical` installed.",
 )
 SLIDE = "a microscope's file", "Read a region of it with openslide or bioio, and give the array: uint8 (h, w, 3)."
 DRAWING = "a drawing program's own file", "Export it as PNG."

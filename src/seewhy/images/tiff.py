@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from seewhy.errors import BadImage
+from seewhy.errors import BadImage, install
 from seewhy.printable import printable
 
 from .files import check_size, oversized
@@ -193,7 +193,7 @@ def _by_others(tags: Tags, file: BinaryIO) -> NDArray[Any]:
         if values.shape == (*tags.size[::-1], len(tags.bits)) and {kind} == {*tags.kinds}:
             return values.astype(np.uint8) if values.dtype.kind == "b" else values
         failed.append(f"{name} gives {values.dtype} {values.shape}")
-    cure = "pip install 'seewhy[tiff,geo]' brings both; or write it anew, as 8 or 16 bit without compression: gdal_translate"
+    cure = f"{install('tiff,geo')} brings both; or write it anew, as 8 or 16 bit without compression: gdal_translate"
     raise BadImage(f"holds {tags}, which Pillow does not read right ({'; '.join(failed)}). {cure}")
 
 

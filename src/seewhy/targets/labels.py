@@ -1,6 +1,7 @@
 """Names of classes: from a file, a list, or ImageNet's own."""
 
 import io
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.resources import files
 from itertools import islice
@@ -14,6 +15,7 @@ from seewhy.printable import printable, quoted
 LabelNames = Sequence[str] | Mapping[Any, str]
 LARGEST = 2**26  # bytes of a file of names
 MOST = 10**6  # names
+FILE = re.compile(r"\.(jpe?g|png|webp|gif|bmp|tiff?|dcm|nii|gz|npy)$", re.IGNORECASE)
 
 
 def read_labels(labels: LabelNames | str | Path | None) -> list[str] | None:
@@ -58,7 +60,25 @@ def _lines(text: str) -> list[str]:
         lines.pop()
     if not lines:
         raise ValueError("it is empty")
-    return _not_too_many(lines)
+    lines = _not_too_many(lines)
+    _check_column(lines)
+    return lines
+
+
+def _check_column(lines: list[str]) -> None:
+    """Raise ValueError where the lines are rows of a table that begin with files or with the numbers of classes."""
+    for mark in (",", ";", "\t"):
+        rows = [line.split(mark, 1) for line in lines if line]
+        if any(len(row) < 2 for row in rows):
+            continue
+        first = [row[0].strip().strip('"') for row in rows[1 if len(rows) > 1 else 0 :]]  # a head may stand above them
+        if all(FILE.search(name) for name in first):
+            table = "a table of files and their labels, which `seewhy explain --truth FILE` takes"
+            raise ValueError(f"it is {table}; the names of classes stand one a line")
+        if len(first) > 1 and all(name.isdecimal() for name in first):
+            raise ValueError(
+                "it is a table that begins with numbers: keep the names alone, one a line, in the order of the classes"
+            )
 
 
 def _from_json(names: Any) -> list[str]:

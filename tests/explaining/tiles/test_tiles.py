@@ -1,5 +1,6 @@
 """Tiles: how an image is cut, which question is put to each tile, and what is kept when the work ends early."""
 
+import re
 from typing import Any
 
 import numpy as np
@@ -207,6 +208,24 @@ def test_tiles_that_the_networks_crop_would_leave_gaps_between_are_misuse() -> N
     model = seewhy.wrap(dense(2), prepare={"size": 64, "crop": 32})
     with pytest.raises(seewhy.BadParameter, match=r"the network sees 32; .* from 32 to 63"):
         seewhy.explain(model, np.zeros((100, 200, 3), np.uint8), "grad-cam", 1, "3", tile=64, overlap=16)
+
+
+@pytest.mark.parametrize(
+    ("tile", "said"), [(16, "tiles of 16x16 pixels .*, 32x32: each is enlarged 2.5 times"), (32, ""), (64, "")]
+)
+def test_tiles_smaller_than_what_the_network_takes_are_doubted(tile: int, said: str) -> None:
+    model = seewhy.wrap(dense(2), prepare={"size": 40, "crop": 32})
+    (heatmap,) = seewhy.explain(model, np.full((100, 200, 3), 99, np.uint8), "grad-cam", 1, "3", tile=tile)
+    doubts = [warning for warning in heatmap.warnings if "smaller than what the network was trained to see" in warning]
+    assert len(doubts) == bool(said)
+    assert not said or re.match(said, doubts[0])
+
+
+def test_tiles_that_go_in_as_they_are_are_not_doubted() -> None:
+    for prepare in (None, {"size": None, "crop": None}):
+        images = noise(64, 64) if prepare is None else np.full((100, 200, 3), 99, np.uint8)
+        (heatmap,) = seewhy.explain(seewhy.wrap(dense(2), prepare=prepare), images, "grad-cam", 1, "3", tile=24)
+        assert not any("smaller than" in warning for warning in heatmap.warnings)
 
 
 def floats(photo: Any) -> Any:

@@ -10,7 +10,7 @@ import pytest
 from onnx import external_data_helper
 
 import seewhy
-from seewhy.errors import BadParameter, BadWeights
+from seewhy.errors import BadParameter, BadWeights, install
 from support.onnx_graphs import classifier, drawn, saved
 
 X = drawn(2, 3, 12, 16)
@@ -42,7 +42,7 @@ def test_torch_is_neither_needed_nor_imported(tmp_path):
     assert done.stderr == ""
     first, second = done.stdout.splitlines()
     assert first.endswith("False")
-    assert second == "MissingExtra onnx2torch is not installed. Install it with: pip install 'seewhy[onnx-torch]'"
+    assert second == f"MissingExtra onnx2torch is not installed. Install it with: {install('onnx-torch')}"
 
 
 def test_the_source_names_the_bytes(tmp_path):

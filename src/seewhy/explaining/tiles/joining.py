@@ -35,6 +35,19 @@ class Plan(NamedTuple):
     starts: tuple[list[int], ...]  # where tiles begin, along each axis
     size: int  # how many tiles are explained at once
     asked: Mapping[str, Any]  # the arguments `tile` and `overlap` of `explain`, as far as they were given
+    taken: tuple[int, ...] = ()  # the sides of what the network takes
+    enlarged: float = 1.0  # how many times `prepare` enlarges a tile, at most; below 1 where it shrinks it
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """What speaks against such tiles."""
+        if self.enlarged <= 1 or all(side >= taken for side, taken in zip(self.sides, self.taken, strict=True)):
+            return ()
+        sides, taken = ("x".join(map(str, each)) for each in (self.sides, self.taken))
+        return (
+            f"tiles of {sides} pixels are smaller than what the network was trained to see, {taken}: each is enlarged "
+            f"{self.enlarged:.3g} times, and looks unlike a photo then; take larger tiles",
+        )
 
     @property
     def places(self) -> list[TileIndex]:
@@ -152,7 +165,7 @@ class Join:
             probability=None if source.probability is None else chance,
             measured={**means, "tiles": float(tiles)},
             label=source.label or (target.label if target else None),
-            warnings=(*pinned, *notes),
+            warnings=(*pinned, *self.plan.doubts, *notes),
             seconds=seconds,
         )  # fmt: skip
         return replace(

@@ -169,7 +169,7 @@ def _plan(question: TileQuestion, sides: tuple[int, ...], overlap: Any, asked: M
         step = _whole_cells(step, [pitches[axis] for pitches in cut.pitches]) if last else side
         starts.append([*range(0, last, step), last])
     few = 1 if question.single else question.model.at_once(cut.x.shape[2:], whole=True)
-    return Plan(question.whole, cut.sides, cut.view, tuple(starts), few, asked)
+    return Plan(question.whole, cut.sides, cut.view, tuple(starts), few, asked, tuple(cut.x.shape[2:]), 1 / min(cut.scale))
 
 
 class Cut(NamedTuple):

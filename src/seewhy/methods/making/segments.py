@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seewhy.errors import BadParameter, MissingExtra, NoSuchName, SeewhyError, closest
+from seewhy.errors import BadParameter, MissingExtra, NoSuchName, SeewhyError, closest, install
 from seewhy.printable import words_of
 
 from .conditions import Conditions
@@ -57,7 +57,7 @@ def obstacle(settings: Mapping[str, Any], conditions: Conditions) -> str:
     """Why pictures cannot be cut by this value of the parameter `segments`; "" where they can."""
     how = settings["segments"]
     if isinstance(how, str) and _looks(how, conditions.space):
-        missing = "superpixels need scikit-image: pip install 'seewhy[superpixels]'; or give segments='grid:8'"
+        missing = f"superpixels need scikit-image: {install('superpixels')}; or give segments='grid:8'"
         return "" if find_spec("skimage") else missing
     try:
         count_of(how, conditions.space)
