@@ -7,7 +7,7 @@ from torch import nn
 from torch.nn import functional as F
 
 import seewhy
-from seewhy.models.torch.draws import ATEN, Drawing
+from seewhy.models.torch.draws import ATEN, Drawing, EagerMode
 from support import networks
 from support.threads import together
 
@@ -160,3 +160,24 @@ def test_who_writes_over_a_weight_is_told_from_who_reads_it():
         weight.mul_(2)
     assert mode.wrote
     assert weight.tolist() == [2, 2, 2]
+
+
+class Counted(EagerMode):
+    """Counts the calls."""
+
+    def __init__(self):
+        super().__init__()
+        self.calls = 0
+
+    def __torch_dispatch__(self, fn, types, args=(), kwargs=None):
+        self.calls += 1
+        return fn(*args, **(kwargs or {}))
+
+
+def test_torchs_compiler_does_not_compile_a_mode_where_it_is_there():
+    body = torch.compile(lambda x: x * 2 + 1, backend="eager")
+    with Counted() as counted:
+        assert torch.equal(body(A), A * 2 + 1)
+    assert counted.calls >= 2
+    assert Counted.__torch_dispatch__._torchdynamo_disable  # how the compiler knows what to leave alone
+    assert not hasattr(EagerMode.__torch_dispatch__, "_torchdynamo_disable")

@@ -1,5 +1,6 @@
 """Random numbers that a network draws even in eval mode come from a separate generator; the global one is never advanced."""
 
+import sys
 from collections.abc import Iterable
 from functools import cache
 from typing import Any
@@ -11,7 +12,28 @@ from torch.utils._python_dispatch import TorchDispatchMode
 ATEN = torch.ops.aten
 
 
-class Drawing(TorchDispatchMode):
+class EagerMode(TorchDispatchMode):
+    """A mode of torch for which torch does not import its compiler, torch._dynamo, which takes a second or more.
+
+    torch imports it at the first call of any other mode, to tell it not to compile what the mode does.  Here it is told as a
+    mode is entered, if anybody imported it: who compiles a network did.
+    """
+
+    shielded = False  # the compiler was told
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:  # private to torch: a version that does not ask imports its compiler, as always
+        return False
+
+    def __enter__(self) -> Any:
+        mode = type(self)
+        if "torch._dynamo" in sys.modules and not mode.shielded:
+            uncompiled: Any = torch.compiler.disable(mode.__torch_dispatch__)
+            mode.__torch_dispatch__, mode.shielded = uncompiled, True
+        return super().__enter__()
+
+
+class Drawing(EagerMode):
     """While it is entered, torch draws from a generator of each block of `undisturbed`, and not from its global one.
 
     It has the seed of torch (torch.manual_seed), so a network that draws gives the same scores twice, whatever other threads

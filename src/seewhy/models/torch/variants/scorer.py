@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
 from seewhy.arrays import Array
@@ -18,6 +17,7 @@ from seewhy.errors import BadNetwork, BadParameter, NotApplicable
 from seewhy.memory import out_of_memory
 from seewhy.models.model import INPUT
 from seewhy.models.pace import Pace, cheapest
+from seewhy.models.torch.draws import EagerMode
 from seewhy.models.torch.passes.taps import Tap, emitted, hooked, offloaded
 from seewhy.models.torch.places.layout import Layout
 from seewhy.models.torch.scores import as_numpy
@@ -162,7 +162,7 @@ class BoxScorer:
         return images
 
 
-class Work(TorchDispatchMode):
+class Work(EagerMode):
     """Counts the multiplications of convolutions and matrices inside: what a pass costs, whatever the clock says."""
 
     def __init__(self) -> None:
