@@ -169,7 +169,7 @@ def test_the_evidence_in_boxes_is_that_of_the_map():
     ]
     assert "reaches beyond the photo" in b["evidence"][0]["error"]
     assert [each["evidence"] for each in rest] == [[], []]
-    assert "seewhy: without boxes or masks: 3 photos (photos/b.png, photos/c.png, photos/d.png)" in done.stderr
+    assert "seewhy: without an object marked: 3 photos (photos/b.png, photos/c.png, photos/d.png)" in done.stderr
     said = run("--boxes", "boxes.csv").stdout
     assert f"    in the box: {share}\n" in said
     assert "    ! the box: The box (0, 0, 500, 500) reaches beyond" in said

@@ -68,6 +68,13 @@ def test_photos_without_an_object_or_of_which_nothing_is_known_have_no_mark():
     assert known.mask_mark("photos/b.jpg", photo((8, 8))).mask.inside.tolist() == np.eye(8, dtype=bool).tolist()
 
 
+def test_an_empty_mask_marks_no_object():
+    Image.fromarray(np.zeros((8, 8), np.uint8)).save("masks/c.png")
+    known = GivenTruth.read(masks=Path("masks")).of(PHOTOS, LABELS)
+    assert known.masks["photos/c.jpg"] == Path("masks/c.png")
+    assert known.mask_mark("photos/c.jpg", photo((8, 8))) is None
+
+
 def test_boxes_drawn_on_another_size_are_refused():
     known = GivenTruth.read(boxes=Path("sized.json")).of(PHOTOS, LABELS)
     assert known.box_mark("photos/a.jpg", photo(), []).boxes == [(1, 2, 3, 4)]

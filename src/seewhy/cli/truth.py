@@ -265,17 +265,19 @@ def summary(asked: TruthAsked) -> list[str]:
         lines.append("accuracy: not known, as of no photo both an answer and the truth are")
     for what, shares in asked.evidence.items():
         lines.append(_averages(what, shares))
-    for what, files in (("truth", asked.without), ("boxes or masks", asked.unmarked)):
+    for what, files in (("truth", asked.without), ("an object marked", asked.unmarked)):
         if files:
             lines.append(f"without {what}: {len(files)} photo{'s' * (len(files) != 1)} ({some(files)})")
     return lines
 
 
 def _averages(what: str, shares: "Sequence[EvidenceShare]") -> str:
+    from seewhy.truth.evidence import percent
+
     known = [each for each in shares if each.share is not None and each.seen]
     if not known:
         return f"evidence in {what}: none of {len(shares)} maps has positive evidence where the network saw the object"
     mean, area = (sum(values) / len(known) for values in ([each.share or 0 for each in known], [each.area for each in known]))
     hits = [each.hit for each in known if each.hit is not None]
     inside = f"; strongest place inside in {sum(hits)} of {len(hits)}" if hits else ""
-    return f"evidence in {what}: {mean:.1%} on average, on {area:.1%} of the area{inside}"
+    return f"evidence in {what}: {percent(mean)} on average, on {percent(area)} of what the network saw{inside}"

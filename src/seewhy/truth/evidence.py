@@ -43,10 +43,16 @@ class EvidenceShare:
         if not self.seen:
             return "nothing of it was seen by the network"
         if self.share is None:
-            return f"no positive evidence anywhere ({self.area:.1%} of the area)"
+            return f"no positive evidence anywhere ({percent(self.area)} of what the network saw)"
         strongest = {True: ", strongest place inside", False: ", strongest place outside", None: ""}[self.hit]
         cut = "" if self.seen > 0.995 else f"; the network saw {self.seen:.0%} of it"
-        return f"{self.share:.1%} of the evidence on {self.area:.1%} of the area (x {self.ratio:.2f}){strongest}{cut}"
+        times = f" (x {self.ratio:.3g})" if self.ratio is not None else ""
+        return f"{percent(self.share)} of the evidence on {percent(self.area)} of what the network saw{times}{strongest}{cut}"
+
+
+def percent(share: float) -> str:
+    """A share in words, with two digits or more: 62.1%, 0.048%."""
+    return f"{share:.1%}" if share >= 0.01 or not share else f"{100 * share:.2g}%"
 
 
 @dataclass(frozen=True, eq=False)

@@ -68,9 +68,13 @@ class GroundTruth:
         return printable(name_of(self.labels, self.box_classes.get(label)) or label, 60)
 
     def mask_mark(self, photo: str, image: Any) -> ObjectMark | None:
-        """The photo's mask; None where there is none.  Raises BadImage or BadParameter where it is broken or does not fit."""
+        """The photo's mask; None where there is none, or it is empty, as of a healthy scan.
+
+        Raises BadImage or BadParameter where it is broken or does not fit.
+        """
         file = self.masks.get(photo)
-        return None if file is None else ObjectMark("the mask", mask=read_mask(file, image))
+        mask = None if file is None else read_mask(file, image)
+        return ObjectMark("the mask", mask=mask) if mask is not None and mask.inside.any() else None
 
 
 @dataclass(frozen=True)

@@ -274,3 +274,30 @@ def test_a_clip_is_no_volume(tmp_path):
     clipped = read_clip(clip(tmp_path))
     with pytest.raises(seewhy.BadImage, match="Clip is no volume"):
         seewhy.grad_cam(seewhy.wrap(Brightness(), prepare=VolumeFit()), clipped)
+
+
+@pytest.mark.parametrize("net", ["net", "ready"])
+def test_the_evidence_of_a_scan_in_the_mask_of_its_lesion_also_stored_along_other_axes(run, tmp_path, net):
+    affine = AFFINES["all of it"]
+    marks = nibabel.Nifti1Image((scan(affine) > 500).astype(np.uint8), affine)
+    (tmp_path / "masks").mkdir()
+    nibabel.save(nibabel.as_closest_canonical(marks), tmp_path / "masks" / "scan_mask.nii.gz")
+    result = run(saved(tmp_path / "scan.nii.gz"), "--masks", "masks", "--json", net=net)
+    assert result.exit_code == 0, result.output
+    told = json.loads(result.stdout)
+    (path,) = Path("out").glob("*.nii.gz")
+    values, mask = nibabel.load(path).get_fdata(), scan(affine) > 500
+    (evidence,) = told["evidence"]
+    assert evidence["in"] == "the mask"
+    assert evidence["share"] == pytest.approx(values[mask].clip(0).sum() / values.clip(0).sum(), rel=1e-3)
+    assert evidence["area"] == pytest.approx(mask.mean(), rel=0.05)
+    assert evidence["hit"] is True
+
+
+def test_a_mask_on_another_grid_is_said_and_the_scan_explained(run, tmp_path):
+    affine = AFFINES["all of it"]
+    nibabel.save(nibabel.Nifti1Image(np.ones((5, 5, 5), np.uint8), affine), tmp_path / "mask.nii.gz")
+    result = run(saved(tmp_path / "scan.nii.gz"), "--masks", "mask.nii.gz")
+    assert result.exit_code == 0, result.output
+    assert "    ! the mask: The mask mask.nii.gz lies on another grid than" in result.stdout
+    assert "without an object marked: 1 photo" in result.stdout
