@@ -26,7 +26,7 @@ def run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
     def explain(*arguments, model="demo/honest", code=0):
-        done = CliRunner().invoke(main, ["explain", *map(str, arguments), "--out", "out", "--model", model])
+        done = CliRunner().invoke(main, ["explain", *map(str, arguments), "--no-sheet", "--out", "out", "--model", model])
         assert done.exit_code == code, done.output
         return done
 

@@ -112,7 +112,7 @@ def test_methods_and_errors_are_safe(photo, labels, tmp_path):
 def test_saved_pictures_and_their_texts_are_of_safe_words(photo, labels, tmp_path):
     from seewhy import Heatmap
 
-    run("explain", photo, *MODEL, "-o", str(tmp_path / "out"), "--labels", labels, "--values")
+    run("explain", photo, *MODEL, "-o", str(tmp_path / "out"), "--labels", labels, "--values", "--no-sheet")
     (png,) = (tmp_path / "out").glob("*.png")
     (npz,) = (tmp_path / "out").glob("*.npz")
     source = Heatmap.source_of(png)

@@ -125,3 +125,19 @@ def test_maps_of_two_calls_are_added_into_one_grid(asked):
     assert len(both) == len(maps)
     assert both.grid(width=64).width == maps.grid(width=64).width
     assert first.__add__([1]) is NotImplemented
+
+
+def test_a_notebook_shows_the_first_maps_and_says_how_many_more_there_are(asked):
+    _, maps = asked
+    text = maps.where(method="grad-cam")._repr_html_()
+    assert text.count("<img") == 9  # a photo and its eight maps
+    assert "and 8 more maps" in text
+    assert maps._repr_html_().count("<img") == 13
+    assert "more map" not in maps.where(target=0, layer="act")._repr_html_()
+    assert seewhy.Heatmaps(())._repr_html_() == "no maps"
+
+
+def test_nothing_is_drawn_before_a_notebook_asks(asked, monkeypatch):
+    _, maps = asked
+    monkeypatch.setattr(seewhy.Heatmap, "overlay", lambda *_, **__: pytest.fail("a map was drawn"))
+    repr(maps + maps[:3])

@@ -37,6 +37,7 @@ class Failures:
     def __init__(self, count: int) -> None:
         self.count = count
         self.files: list[str] = []
+        self.reasons: dict[str, str] = {}  # by the photo
         self.done = 0  # photos with maps
         self.tried: set[str] = set()  # photos that were looked at: one may have maps and a failure
         self.waiting: list[tuple[str, BaseException]] = []  # misuse so far: of these photos, or of the command
@@ -66,14 +67,15 @@ class Failures:
     def add(self, file: str, error: BaseException) -> None:
         self.tried.add(file)
         self.files.append(file if file.strip() else repr(file))
+        self.reasons[file] = fault(error)
         say(f"seewhy: {named(file, error)}", err=True)
 
     def well(self) -> None:
         """Count a photo as done."""
         self.done += 1
-        self._settle()
+        self.settle()
 
-    def _settle(self) -> None:
+    def settle(self) -> None:
         """Report the errors that were waiting as failures of their photos, since other photos did not fail."""
         waiting, self.waiting = self.waiting, []
         for file, error in waiting:
@@ -81,7 +83,7 @@ class Failures:
 
     def tell(self) -> None:
         """Print the names of all photos that failed."""
-        self._settle()
+        self.settle()
         if not self.files:
             return
         if self.ended and (rest := self.count - len(self.tried)) > 0:

@@ -16,6 +16,7 @@ import click
 from .failures import Failures
 from .filenames import stem
 from .folder import OutFolder
+from .sheet import SheetRows
 from .truth import KnownPhoto, TruthAsked
 from .writing import NUMBERS, Outputs, PhotoResult, print_json, print_text
 
@@ -44,6 +45,7 @@ class Job(NamedTuple):
     as_json: bool
     folder: OutFolder
     truth: TruthAsked
+    sheet: SheetRows | None
 
 
 class PhotoMaps(NamedTuple):
@@ -207,7 +209,8 @@ def write_photo(job: Job, file: str, found: PhotoMaps) -> Written:
         written.append((heatmap, [path for ending, path in paths.items() if ending != NUMBERS]))
     chosen = {heatmap.source.layer: heatmap.source.layer_why for heatmap in found.maps if heatmap.source.layer_why}
     evidence = job.truth.evidence_of(file, [heatmap for heatmap, _ in written])
-    return PhotoResult(found.name, found.predicted, written, chosen, found.known, evidence), failure
+    result = PhotoResult(found.name, found.predicted, written, chosen, found.known, evidence)
+    return (result._replace(row=job.sheet.row_of(result, job.truth)) if job.sheet else result), failure
 
 
 def tell_photo(job: Job, file: str, outcome: "Future[Written]", failures: Failures, layers: dict[str, str]) -> None:
@@ -217,6 +220,8 @@ def tell_photo(job: Job, file: str, outcome: "Future[Written]", failures: Failur
         result, failure = outcome.result()
     if result is not None:  # what goes wrong with saying it is not the photo's fault
         layers.update(result.chosen_layers)
+        if job.sheet and result.row is not None:
+            job.sheet.add(file, result.row)
         failures.well()
         job.truth.count(file, result.known, [heatmap for heatmap, _ in result.written], result.evidence)
         (print_json if job.as_json else print_text)(result)

@@ -14,6 +14,7 @@ from .wording import spoken
 
 if TYPE_CHECKING:
     from seewhy.maps.heatmap import Heatmap
+    from seewhy.maps.sheet import SheetRow
 
     from .folder import FolderWriter
 
@@ -37,14 +38,13 @@ class Outputs(NamedTuple):
         from seewhy.images.volume import Volume
         from seewhy.maps.geotiff import lies
 
-        volume = isinstance(heatmap.image, Volume)
+        volume, overlay = isinstance(heatmap.image, Volume), self.look(heatmap)
         kinds = [kind for kind in dict.fromkeys(self.pictures) if kind in heatmap.pictures] or ["overlay"]
         kinds = [view for kind in kinds for view in (self.views if volume and kind == "overlay" else [kind])]
         writers: dict[str, FolderWriter] = {}
         for kind in kinds:
             look = {} if kind in ("regions", "boundaries") else {"legend": self.legend}
             look |= {} if self.magnify == 1 else {"magnify": self.magnify}
-            overlay = {**self.overlay, **({"window": self.window} if volume else {})}
             how = {**look, **(overlay if kind in ("overlay", *VIEWS) else {})}
             writers[f"{'' if kind in ('overlay', 'panel') else '.' + kind}.png"] = writer(heatmap, kind, **how)
         if volume:
@@ -54,6 +54,12 @@ class Outputs(NamedTuple):
         if self.values:
             writers[NUMBERS] = writer(heatmap)
         return writers
+
+    def look(self, heatmap: "Heatmap") -> dict[str, Any]:
+        """How its overlay is drawn, but for the legend."""
+        from seewhy.images.volume import Volume
+
+        return {**self.overlay, **({"window": self.window} if isinstance(heatmap.image, Volume) else {})}
 
 
 def writer(heatmap: "Heatmap", picture: str = "overlay", **look: Any) -> "FolderWriter":
@@ -76,6 +82,7 @@ class PhotoResult(NamedTuple):
     chosen_layers: dict[str, str]  # why each layer was explained that nobody named
     known: KnownPhoto = KnownPhoto()
     evidence: Sequence[list[FoundEvidence]] = ()  # of each map; empty where nobody asked
+    row: "SheetRow | None" = None  # of the sheet
 
 
 def print_text(result: PhotoResult) -> None:

@@ -13,9 +13,12 @@ from seewhy.printable import printable, words_of
 
 from .heatmap import Heatmap, overlay_of
 from .sheet import SheetRow
+from .sheet_html import fragment
 from .sheet_picture import drawn_sheet
 from .sheet_rows import grouped, row_of
 from .source import answers
+
+NOTEBOOK, NOTEBOOK_WIDTH = 12, 160  # maps that a notebook shows, and pixels of each
 
 
 class Failed(NamedTuple):
@@ -122,6 +125,17 @@ class Heatmaps(Sequence[Heatmap]):
             raise BadParameter(f"width={width!r}, rows={rows!r}: a column is 32 to 2000 pixels wide, and there is a row.")
         records, count = self._rows(columns, width, rows, "png", picture, look)
         return drawn_sheet(records, width, rows, look.get("scale"), count)
+
+    def _repr_html_(self) -> str:
+        """The first maps as small pictures, for notebooks; they are drawn when the notebook asks."""
+        maps = list[Heatmap]()
+        for group in grouped(self.maps):
+            if maps and len(maps) + len(group.maps) > NOTEBOOK:
+                break
+            maps += [*group.maps.values()][:NOTEBOOK]
+        few = Heatmaps(tuple(maps), self.failed[:NOTEBOOK])
+        rows = few._rows(None, NOTEBOOK_WIDTH, NOTEBOOK, "jpeg", "overlay", {})[0] if few.maps or few.failed else []
+        return fragment(rows, len(self.maps) - len(maps), len(self.failed) - len(few.failed))
 
     def _rows(
         self, columns: Any, side: int, most: int, kind: str, picture: str, look: dict[str, Any]

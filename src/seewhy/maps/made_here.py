@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import IO
 
 CHUNK = "seewhy"  # the PNG text chunk that carries the Source
+SHEET = "seewhy-sheet"  # the PNG text chunk of a picture of many maps
+PAGE = b"made by seewhy explain"  # at the beginning of a page of many maps
 PNG = b"\x89PNG\r\n\x1a\n"
 NIFTI, TIFF = b"seewhy {", b'name="SEEWHY"'  # before the Source
 NEAR = 2**18  # bytes at either end of a volume or a scene in which the Source begins
@@ -17,13 +19,19 @@ CHUNKS = 1000  # before the pixels, at most
 
 
 def made_here(path: Path) -> bool:
-    """Is it a map that seewhy saved: a PNG, NIfTI or TIFF that says so?  False for a file that cannot be read."""
+    """Is it a map, or a picture or page of many maps, that seewhy saved: a PNG, NIfTI, TIFF or HTML file that says so?
+
+    False for a file that cannot be read.
+    """
     name = path.name.lower()
     with suppress(OSError, EOFError, ValueError, zlib.error):
         if not path.is_file():  # nothing waits for a pipe
             return False
         if name.endswith(".png"):
-            return CHUNK in _names(path)
+            return not {CHUNK, SHEET}.isdisjoint(_names(path))
+        if name.endswith(".html"):
+            with path.open("rb") as file:
+                return PAGE in file.read(FIRST)
         if name.endswith((".nii", ".nii.gz")):
             with gzip.open(path) if name.endswith(".gz") else path.open("rb") as file:
                 return NIFTI in file.read(NEAR)

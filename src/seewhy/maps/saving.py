@@ -19,7 +19,7 @@ from seewhy.images.volume import Volume
 from seewhy.images.volume_kinds import NIFTI
 from seewhy.pictures.canvas import Overlay
 
-from .made_here import CHUNK
+from .made_here import CHUNK, SHEET
 from .nifti import nifti
 from .regions import Regions
 from .source import Source
@@ -117,11 +117,21 @@ def npy(values: NDArray[np.float32]) -> bytes:
     return file.getvalue()
 
 
+def sheet_png(picture: Image.Image) -> bytes:
+    """A picture of many maps as a PNG file that says that seewhy drew it."""
+    return _noted(picture, SHEET, "many maps")
+
+
 def png(picture: Image.Image, source: Source) -> bytes:
     """The picture as a PNG file that carries the Source."""
+    return _noted(picture, CHUNK, source.to_json())
+
+
+def _noted(picture: Image.Image, name: str, text: str) -> bytes:
+    """The picture as a PNG file with a text in a chunk of that name."""
     from PIL.PngImagePlugin import PngInfo  # here, for it takes a tenth of the time to import seewhy
 
     note, file = PngInfo(), io.BytesIO()
-    note.add_itxt(CHUNK, source.to_json())
+    note.add_itxt(name, text)
     picture.save(file, "PNG", pnginfo=note, compress_level=LEVEL)
     return file.getvalue()

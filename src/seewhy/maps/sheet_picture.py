@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from PIL import Image
 
-from seewhy.pictures.grid import GridBar, GridCell, GridTable, GridText, grid
+from seewhy.pictures.grid import INK, GridBar, GridCell, GridTable, GridText, grid
 from seewhy.pictures.render import Look
 from seewhy.printable import printable
 
@@ -14,6 +14,7 @@ from .sheet import SheetAnswer, SheetCell, SheetRow, columns_of, shared, titles
 from .source import Predicted, in_percent
 
 GOOD, BAD = "#1b6e4b", "#b0301c"
+GOOD_AND_BAD = {True: GOOD, False: BAD}  # of answers that are right, or wrong
 LABEL, NAME, WARNING = 80, 120, 200  # characters
 
 
@@ -76,7 +77,7 @@ def predicted_words(predicted: Predicted) -> str:
 
 
 def ink_of(answer: SheetAnswer) -> str:
-    return {None: "#1d1d22", True: GOOD, False: BAD}[answer.right]
+    return INK if answer.right is None else GOOD_AND_BAD[answer.right]
 
 
 def colours_of(rows: Sequence[SheetRow]) -> list[str]:

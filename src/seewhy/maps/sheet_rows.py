@@ -45,7 +45,7 @@ def grouped(maps: Iterable[Heatmap], columns: str | Sequence[str] | None = None)
         beside = column._replace(**{fact: _nothing(fact) for fact in SheetColumn._fields if fact not in of_row})
         column = column._replace(**{fact: _nothing(fact) for fact in of_row})
         row = rows.setdefault((heatmap.place, heatmap.source.image, beside), {})
-        row[_free(column, row)] = heatmap
+        row[free_column(column, row)] = heatmap
     words = dict(zip(besides := [*dict.fromkeys(key[2] for key in rows)], titles(besides), strict=True))
     return [
         MapGroup(place, image, (words[beside],) * bool(words[beside]), row)
@@ -68,7 +68,7 @@ def _nothing(fact: str) -> Any:
     return () if fact == "params" else ""
 
 
-def _free(column: SheetColumn, row: Mapping[SheetColumn, Heatmap]) -> SheetColumn:
+def free_column(column: SheetColumn, row: Mapping[SheetColumn, Heatmap]) -> SheetColumn:
     """The column; numbered where the row has a map of it already, made in a way that no column tells."""
     number, free = 2, column
     while free in row:

@@ -8,7 +8,7 @@ from PIL import Image
 
 from .lettering import Letters
 from .render import Look
-from .thumbnails import Thumbnail
+from .thumbnails import Thumbnail, within
 
 GAP, EDGE = 14, 18  # pixels between columns, and around all
 LINES = 4  # of a text at most
@@ -105,7 +105,7 @@ def _titles(table: GridTable, size: int, width: int) -> Image.Image:
 
 def _row(cells: GridRow, side: int, size: int, width: int) -> Image.Image:
     """The pictures of a row, level at the top, each over its texts, which begin at one height."""
-    pictures = [cell.picture.picture if cell and cell.picture else None for cell in cells]
+    pictures = [_picture(cell.picture, side) if cell and cell.picture and cell.picture.content else None for cell in cells]
     texts = [[_block(text, size, side) for text in (cell.texts if cell else ())] for cell in cells]
     high = max((picture.height for picture in pictures if picture), default=0)
     low = max(sum(block.height for block in blocks) for blocks in texts)
@@ -118,6 +118,12 @@ def _row(cells: GridRow, side: int, size: int, width: int) -> Image.Image:
             out.paste(block, (left, top))
             top += block.height
     return out
+
+
+def _picture(thumbnail: Thumbnail, side: int) -> Image.Image:
+    """The picture, reduced where it is wider or higher than a column."""
+    picture = thumbnail.picture
+    return picture if max(picture.size) <= side else picture.resize(within(picture.size, side), Image.Resampling.BOX)
 
 
 def _lefts(side: int) -> Iterator[int]:
@@ -144,12 +150,16 @@ def _bar(bar: GridBar, size: int, width: int) -> Image.Image:
     """The colours from the least to the greatest, between words for their ends."""
     left, right = (Letters.of(text, size) for text in (bar.low, bar.high))
     start, length = round(left.width(bar.low)) + GAP // 2, min(200, width // 3)
-    ramp = np.linspace(bar.look.low, bar.look.high, length)[None].repeat(size, 0)
     words = _block(GridText(bar.words, SOFT), size, max(60, width - start - length - round(right.width(bar.high)) - 2 * GAP))
     out = Image.new("RGB", (width, max(left.line, words.height)), "white")
     left.write(out, (0, 0), bar.low, INK)
-    out.paste(Image.fromarray(bar.look.paint(ramp)), (start, 2))
+    out.paste(ramp(bar.look, length, size), (start, 2))
     end = start + length + GAP // 2
     right.write(out, (end, 0), bar.high, INK)
     out.paste(words, (end + round(right.width(bar.high)) + GAP, 0))
     return out
+
+
+def ramp(look: Look, width: int, height: int) -> Image.Image:
+    """The colours from the least on the left to the greatest on the right: RGB."""
+    return Image.fromarray(look.paint(np.linspace(look.low, look.high, width)[None].repeat(height, 0)))

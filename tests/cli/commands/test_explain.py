@@ -22,7 +22,7 @@ def run(mini, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
     def explain(*arguments, out="out"):
-        model = ["--model", "timm/test_resnet", "--weights", str(mini), "--out", out]
+        model = ["--model", "timm/test_resnet", "--weights", str(mini), "--out", out, "--no-sheet"]
         return CliRunner().invoke(command.main, ["explain", *map(str, arguments), *model])
 
     return explain

@@ -31,7 +31,15 @@ def run(tmp_path):
         )
         code += f"net = seewhy.wrap({network.__name__}(), labels={labels!r}, prepare={AS_IT_IS})\n"
         (tmp_path / "net.py").write_text(code)
-        asked = ["explain", str(tmp_path / "photos"), "--model", f"{tmp_path / 'net.py'}:net", "--out", str(tmp_path / "out")]
+        asked = [
+            "explain",
+            str(tmp_path / "photos"),
+            "--no-sheet",
+            "--model",
+            f"{tmp_path / 'net.py'}:net",
+            "--out",
+            str(tmp_path / "out"),
+        ]
         return CliRunner().invoke(main, [*asked, "--method", "gradient", *more])
 
     return ask

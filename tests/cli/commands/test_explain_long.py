@@ -33,7 +33,7 @@ def photos(tmp_path, noise, monkeypatch):
 
 def started(*arguments) -> subprocess.Popen:
     """`python -m seewhy explain ...` of work that would take minutes."""
-    asked = ["--model", "demo/honest", "--method", "rise", "--set", "masks=100000", "--out", "out"]
+    asked = ["--model", "demo/honest", "--method", "rise", "--set", "masks=100000", "--out", "out", "--no-sheet"]
     return subprocess.Popen(
         [sys.executable, "-m", "seewhy", "explain", *arguments, *asked],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"},
@@ -81,7 +81,7 @@ def test_a_second_interruption_ends_at_once(photos, monkeypatch):
 
 
 def run(*arguments):
-    return CliRunner().invoke(command.main, ["explain", *arguments, "--model", "demo/honest", "--out", "out"])
+    return CliRunner().invoke(command.main, ["explain", *arguments, "--model", "demo/honest", "--out", "out", "--no-sheet"])
 
 
 def test_the_budget_is_asked_for_here(photos):

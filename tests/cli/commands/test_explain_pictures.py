@@ -25,7 +25,7 @@ def run(noise, tmp_path, monkeypatch):
 
 
 def test_pictures_are_written_beside_one_another(run, tmp_path):
-    done = run("explain", "-M", "guided-backprop", "-M", "grad-cam", "--picture", "colour", "--picture", "signed")
+    done = run("explain", "-M", "guided-backprop", "-M", "grad-cam", "--picture", "colour", "--picture", "signed", "--no-sheet")
     assert done.exit_code == 0, done.output
     names = sorted(path.name.split(".", 2)[2] for path in (tmp_path / "seewhy-out").iterdir())
     assert [name for name in names if "guided" in name] == [

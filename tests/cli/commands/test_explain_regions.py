@@ -23,7 +23,7 @@ def run(noise, tmp_path, monkeypatch):
     noise((130, 100)).save(tmp_path / "photo.png")
 
     def cli(*words):
-        return CliRunner().invoke(command.main, ["explain", "photo.png", "--model", "demo/honest", *words])
+        return CliRunner().invoke(command.main, ["explain", "photo.png", "--model", "demo/honest", "--no-sheet", *words])
 
     return cli
 

@@ -43,7 +43,7 @@ def run(tmp_path, monkeypatch):
 
     def explain(*arguments, net="net"):
         model = ["--model", f"nets.py:{net}", "--out", "out", "--layer", "see"]
-        return CliRunner().invoke(command.main, ["explain", *map(str, arguments), *model])
+        return CliRunner().invoke(command.main, ["explain", *map(str, arguments), "--no-sheet", *model])
 
     return explain
 

@@ -214,7 +214,7 @@ def test_the_command_line_takes_a_text_and_a_photo_to_be_like(saved, noise, tmp_
     noise((50, 40)).save("one.png")
     noise((40, 50), 1).save("other.png")
     asked = ["-t", "text:a dog|a cat", "-t", "similar:other.png"]
-    done = CliRunner().invoke(main, ["explain", "one.png", "--model", str(saved[1]), "-M", "gradient", *asked])
+    done = CliRunner().invoke(main, ["explain", "one.png", "--model", str(saved[1]), "-M", "gradient", "--no-sheet", *asked])
     assert done.exit_code == 0, done.output
     assert "a dog vs a cat" in done.output
     assert len([*tmp_path.glob("seewhy-out/*.png")]) == 2

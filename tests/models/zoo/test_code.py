@@ -187,7 +187,9 @@ def test_the_command_line_explains_and_lists_them(file, noise, monkeypatch):
     prepare = [word for pair in ("size=16", "crop=16", "mean=0.5", "std=0.5") for word in ("--prepare", pair)]
     for spec in (str(file), "own_nets.py", "own_nets"):
         model = [f"{spec}:net", "--option", "classes=4", *prepare]
-        done = CliRunner().invoke(main, ["explain", "photo.png", "--model", *model, "-M", "gradient", "-M", "grad-cam"])
+        done = CliRunner().invoke(
+            main, ["explain", "photo.png", "--no-sheet", "--model", *model, "-M", "gradient", "-M", "grad-cam"]
+        )
         assert done.exit_code == 0, done.output
         listed = CliRunner().invoke(main, ["layers", *model])
         assert listed.exit_code == 0, listed.output

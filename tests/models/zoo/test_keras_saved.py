@@ -168,7 +168,7 @@ def test_the_command_line_says_what_the_file_does_not(tmp_path):
     path, photo = tmp_path / "mine.keras", tmp_path / "red.png"
     residual().save(path)
     Image.new("RGB", (30, 40), "red").save(photo)
-    asked = ["explain", str(photo), "--model", str(path), "--out", str(tmp_path / "out")]
+    asked = ["explain", str(photo), "--model", str(path), "--no-sheet", "--out", str(tmp_path / "out")]
     ran = CliRunner().invoke(main, asked)
     assert ran.exit_code != 0
     assert "--prepare mean=0.5" in ran.output

@@ -157,8 +157,8 @@ def test_numbers_of_an_unknown_scale_are_asked_for(litert):
 @needs_data
 def test_torch_is_not_needed(litert, tmp_path):
     out = tmp_path / "out"
-    words = ["explain", str(DATA / "imagenet-sample" / "n01440764_tench.jpg"), "--model",
-             str(CORAL / "mobilenet_v1_0.25_128_quant.tflite"), "--method", "occlusion", "--out", str(out)]  # fmt: skip
+    photo, model = DATA / "imagenet-sample" / "n01440764_tench.jpg", CORAL / "mobilenet_v1_0.25_128_quant.tflite"
+    words = ["explain", str(photo), "--model", str(model), "--method", "occlusion", "--no-sheet", "--out", str(out)]
     code = (
         "import sys\n"
         "class No:\n"

@@ -5,7 +5,7 @@ What is imported inside functions is imported when the command runs, so that `--
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -24,10 +24,14 @@ from seewhy.cli.options import (
     model_options,
 )
 from seewhy.cli.photos import Job, explain_all
-from seewhy.cli.printing import say
+from seewhy.cli.printing import fault, say
+from seewhy.cli.sheet import ORDERS, SheetRows, sheet_words, write_sheet
 from seewhy.cli.targets import parse_target
 from seewhy.cli.truth import TRUTH, TruthAsked, summary, truth_options
 from seewhy.cli.writing import VIEWS, Outputs
+
+if TYPE_CHECKING:
+    from seewhy.maps.sheet import SheetRow
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,8 @@ class Options:
     truth: str | None
     boxes: Path | None
     masks: Path | None
+    sort: str | None
+    sheet: bool
 
     @property
     def method_settings(self) -> dict[str, Any]:
@@ -141,10 +147,17 @@ class Options:
 @click.option("--legend/--no-legend", default=True, show_default=True, help="Say below what it is and what the colours mean.")
 @click.option("--values", is_flag=True, help="Also write the numbers, as .npz.")
 @truth_options
+@click.option(
+    "--sort",
+    type=click.Choice(ORDERS),
+    help="Order of the photos in index.html and sheet.png: as given (default), by name, by confidence (the surest first), "
+    "wrong answers first (default with --truth).",
+)
+@click.option("--sheet/--no-sheet", default=True, show_default=True, help="Show all maps on one sheet: index.html, sheet.png.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a map instead of text.")
 def explain(network: ModelOptions, **options: Any) -> None:
     """Explain photos, volumes (NIfTI, DICOM), or folders of them: write overlays, of volumes also the map as NIfTI on the
-    file's own grid; say what was predicted and what was explained.
+    file's own grid, and all on one sheet (index.html, sheet.png); say what was predicted and what was explained.
 
     \b
     seewhy explain dog.jpg --model torchvision/resnet50 --method grad-cam --target top:2
@@ -181,9 +194,11 @@ def run(network: ModelOptions, options: Options) -> None:
         say(f"seewhy: {remark}", err=True)
     folder = OutFolder(options.out)
     layers_asked = list(options.layers) or None
+    sheet = SheetRows(options.outputs) if options.sheet else None
     job = Job(
-        model, methods, targets, layers_asked, options.tile, options.overlap, options.outputs, options.as_json, folder, truth
-    )
+        model, methods, targets, layers_asked, options.tile, options.overlap, options.outputs, options.as_json, folder, truth,
+        sheet,
+    )  # fmt: skip
     failures = Failures(len(inputs.files) + len(inputs.failed))
     for argument, error in inputs.failed.items():
         failures.add(argument, error)
@@ -191,6 +206,10 @@ def run(network: ModelOptions, options: Options) -> None:
         layers = explain_all(job, inputs.files, failures, stop)
     for remark in folder.remarks():
         say(f"seewhy: {remark}", err=True)
+    if not stop.is_set():
+        failures.settle()
+    if sheet:
+        tell_sheet(sheet.in_order(inputs.files, failures.reasons), truth, layers, options)
     if not options.as_json:
         for layer, why in layers.items():
             say(f"{layer}: {why}")
@@ -204,6 +223,22 @@ def run(network: ModelOptions, options: Options) -> None:
     failures.tell()
     if failures.files:
         raise SystemExit(1)
+
+
+def tell_sheet(rows: "list[SheetRow]", truth: TruthAsked, layers: dict[str, str], options: Options) -> None:
+    """Write the sheet, and say where it lies; where it cannot be written, say that: the maps are there all the same."""
+    from seewhy.errors import NotWritten
+
+    if not any(row.cells for row in rows):
+        return
+    try:
+        order = options.sort or ("wrong" if truth.labelled else "given")
+        paths = write_sheet(options.out, rows, order, summary(truth), layers)
+    except NotWritten as error:
+        say(f"seewhy: {fault(error)}", err=True)
+        raise SystemExit(1) from None
+    if not options.as_json:
+        say(sheet_words(paths))
 
 
 def nothing_to_explain(inputs: PhotoFiles) -> Exception:

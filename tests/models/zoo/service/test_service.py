@@ -240,7 +240,7 @@ SMALL = ("--method", "occlusion", "--set", "window=8", "--set", "stride=8")
 def test_the_command_line_keeps_what_was_written_when_the_service_dies(tmp_path):
     """One that dies at the third of nine photos: two maps, what was done of the third, one line of why, exit code 1."""
     with service(Dies(1 + 2 * 13 + 5, as_dict)) as s:
-        options = ("--option", "retries=0", "--option", "concurrency=1", "--batch-size", "2", "--target", "red")
+        options = ("--option", "retries=0", "--option", "concurrency=1", "--batch-size", "2", "--target", "red", "--no-sheet")
         result = run("explain", photos(tmp_path / "in", 9), "--model", s.url, *SMALL, *options, "--out", tmp_path / "out")
     assert result.exit_code == 1
     written = sorted(path.name for path in (tmp_path / "out").iterdir())
@@ -413,6 +413,7 @@ def test_ctrl_c_ends_at_once_with_what_was_done(tmp_path):
             2,
             "--option",
             "timeout=60",
+            "--no-sheet",
             "--out",
             tmp_path / "out",
         ]
