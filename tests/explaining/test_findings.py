@@ -109,3 +109,12 @@ def test_a_method_that_moves_the_image_is_not_asked_about_a_place():
     turned = replace(seewhy.gradient, name="turned", moves="turns the image")
     with pytest.raises(NotApplicable, match=r"^turned turns the image, and "):
         groups(Blobs(), scene(), [seewhy.Box(0, (4, 4, 8, 8))], [turned])
+
+
+def test_the_library_that_finds_superpixels_is_named_where_it_was_needed():
+    skimage = pytest.importorskip("skimage.segmentation") and pytest.importorskip("skimage")
+    x = np.random.default_rng(0).normal(size=(1, 3, 12, 16)).astype(np.float32)
+    methods = [seewhy.lime.using(samples=9, segments=each) for each in ("slic:4", "grid:2")]
+    cells = seewhy.explain(seewhy.wrap(networks.pooled().float()), x, [*methods, "grad-cam"])
+    found = {each.source.params.get("segments"): each.source.versions.get("scikit-image") for each in cells}
+    assert found == {"slic:4": skimage.__version__, "grid:2": None, None: None}

@@ -84,4 +84,4 @@ def test_a_model_of_a_person_s_own_code_stays_as_it_is(tmp_path):
 
 def test_the_versions_that_every_map_depends_on():
     assert {*ground()} == {"seewhy", "python", "numpy", "pillow"}
-    assert {*machine()} == {"platform"}
+    assert {*machine()} == {"platform", "processors"}

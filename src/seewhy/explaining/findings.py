@@ -1,5 +1,6 @@
 """One batch explained by several methods: the targets are grouped by the model that answers them together."""
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -113,7 +114,16 @@ def finding(method: Recipe, outcome: Outcome) -> Finding:
     """What one method gave for a case, and the values of its maps."""
     finite = all(np.isfinite(core).all() for core in outcome.cores.values())
     values = {layer: method.finished(core if finite else clean(core)) for layer, core in outcome.cores.items()}
-    return Finding(method, outcome, finite, values, MethodFacts(method.name, method.described, method.caveat))
+    space = next(iter(values.values())).shape[2:] if values else ()
+    facts = MethodFacts(method.name, method.described, method.caveat, _superpixels(method, space))
+    return Finding(method, outcome, finite, values, facts)
+
+
+def _superpixels(method: Recipe, space: Sequence[int]) -> dict[str, str]:
+    """The version of the library that finds superpixels, where a method judges such."""
+    how, skimage = method.settings.get("segments"), sys.modules.get("skimage")
+    cells = not isinstance(how, str) or how.startswith("grid") or (how == "auto" and len(space) == 1)
+    return {} if cells or skimage is None else {"scikit-image": skimage.__version__}
 
 
 def clean(core: NDArray[Any]) -> NDArray[Any]:

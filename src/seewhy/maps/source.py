@@ -179,6 +179,7 @@ class MethodFacts:
     name: str
     params: Mapping[str, Any]
     caveat: str
+    versions: Mapping[str, str] = field(default_factory=dict)  # of what its formula needs beside
 
 
 @dataclass(frozen=True)
@@ -234,7 +235,7 @@ def source_from(
         probability=target.probability,
         predicted=predicted,
         seconds=this.seconds,
-        versions={**model.versions, **this.read.versions},
+        versions={**model.versions, **method.versions, **this.read.versions},
         caveat=method.caveat,
         warnings=(*warned(model.untrained), *this.warnings),
         measured=this.measured,

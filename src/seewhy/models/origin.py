@@ -1,8 +1,8 @@
 """Where a model came from: what `load` made it of, and what its weights were then."""
 
+import os
 import platform
 from collections.abc import Mapping
-from os import fspath
 from pathlib import PurePath
 from typing import Any, NamedTuple
 
@@ -39,7 +39,8 @@ def ground() -> dict[str, str]:
 
 def machine() -> dict[str, Any]:
     """The machine, as far as any framework's numbers may depend on it."""
-    return {"platform": f"{platform.system()} {platform.machine()}"}
+    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return {"platform": f"{platform.system()} {platform.machine()}", "processors": processors}
 
 
 def recipe_of(spec: str, **given: Any) -> dict[str, Any]:
@@ -65,7 +66,7 @@ def recipe_of(spec: str, **given: Any) -> dict[str, Any]:
 def _said(value: Any) -> Any:
     """The value as JSON has it.  Raises TypeError where it has none that stands for the same."""
     if isinstance(value, PurePath):
-        return fspath(value)
+        return os.fspath(value)
     if isinstance(value, Mapping):
         return {_key(key): _said(inner) for key, inner in sorted(value.items(), key=str)}
     if isinstance(value, list | tuple):

@@ -128,6 +128,24 @@ def test_the_settings_of_torch_are_told():
     assert host_of(CPU)["threads"] == torch.get_num_threads()
 
 
+class Noisy(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(4, 2)
+
+    def forward(self, x):
+        return self.fc(nn.functional.dropout(x.mean((2, 3)), 0.5, training=True))
+
+
+def test_the_seed_is_told_of_networks_that_draw_and_of_no_others():
+    x = np.ones((1, 4, 5, 5), np.float32)
+    torch.manual_seed(7)
+    (noisy,) = seewhy.gradient(seewhy.wrap(Noisy()), x)
+    assert noisy.source.conditions["seed"] == 7
+    (quiet,) = seewhy.gradient(seewhy.wrap(networks.pooled()), networks.images(1))
+    assert "seed" not in quiet.source.conditions
+
+
 def test_those_libraries_are_named_that_the_network_is_made_of():
     torchvision = pytest.importorskip("torchvision")
     plain = seewhy.wrap(networks.pooled(), prepare={"mean": 0.5, "std": 0.5}).versions()

@@ -82,7 +82,8 @@ class JaxBackend:
     def conditions(self) -> Mapping[str, Any]:
         """Where JAX runs by default, and the precision that it computes in."""
         precision = jax.config.jax_default_matmul_precision
-        return {"device": jax.default_backend(), "matmul_precision": precision, "x64": bool(jax.config.jax_enable_x64)}
+        x64, dtype = bool(jax.config.jax_enable_x64), np.dtype(self.network.dtype).name
+        return {"device": jax.default_backend(), "dtype": dtype, "matmul_precision": precision, "x64": x64}
 
     def _ready(self, x: NDArray[Any]) -> ProgramInUse:
         count = len(x)

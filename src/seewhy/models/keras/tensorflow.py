@@ -66,11 +66,10 @@ class KerasOnTensorFlow:
 
     def conditions(self) -> Mapping[str, Any]:
         """Where TensorFlow runs, and its settings that change the numbers."""
-        return {
-            "device": "cuda" if tf.config.list_physical_devices("GPU") else "cpu",
-            "dtype": self.call.model.dtype_policy.name,
-            "tf32": tf.config.experimental.tensor_float_32_execution_enabled(),
-        }
+        facts = {"device": "cpu", "dtype": self.call.model.dtype_policy.name}
+        if tf.config.list_physical_devices("GPU"):
+            facts |= {"device": "cuda", "tf32": tf.config.experimental.tensor_float_32_execution_enabled()}
+        return facts
 
     # passes
 

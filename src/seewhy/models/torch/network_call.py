@@ -81,7 +81,8 @@ class NetworkCall:
 
     def conditions(self) -> Mapping[str, Any]:
         """The settings that change the numbers of a pass."""
-        return conditions_of(self.device, _parameter(self.original).dtype)
+        seed = {"seed": torch.initial_seed()} if self.tries.draws else {}  # of what the network itself draws
+        return {**conditions_of(self.device, _parameter(self.original).dtype), **seed}
 
     def host(self) -> Mapping[str, Any]:
         """The machine that passes run on."""

@@ -43,7 +43,8 @@ class Tries:
         self.right: object = ()  # of which a stand-in ran as the network would
         self.past: object = ()  # of which one did not
         self.quiet: Recent[Any, bool] = Recent()  # passes that draw nothing
-        self.writes = False  # the network writes over its own weights
+        self.draws = False  # the network draws random numbers
+        self.writes = False  # it writes over its own weights
         self.keeps = False  # or on other things that its stand-ins would share, as a counter that counts on
         self.spares: list[StandIn] = []  # made before, which no thread runs now
         self.locks: list[RLock] = []  # of the network
@@ -107,6 +108,7 @@ class Standing:
     def passed(self, key: Any, whole: bool) -> None:
         """Note that a pass ended; whole: it ran through the whole network, so only modules that stand in ran."""
         self.tries.writes |= self.draws.wrote
+        self.tries.draws |= self.draws.drew
         if not self.draws.drew:
             self.tries.quiet.keep((self.token, key), True)
         if whole and self.made_of:

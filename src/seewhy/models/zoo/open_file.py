@@ -43,12 +43,17 @@ def check_name(file: BinaryIO, path: Path) -> None:
 
 def digest(*files: BinaryIO) -> str:
     """The first 16 digits of the SHA-256 of the contents of the files, one after the other."""
+    return f"sha256:{whole_digest(*files)[:16]}"
+
+
+def whole_digest(*files: BinaryIO) -> str:
+    """All 64 digits."""
     total = sha256()
     for file in files:
         file.seek(0)
         while chunk := file.read(1 << 20):
             total.update(chunk)
-    return f"sha256:{total.hexdigest()[:16]}"
+    return total.hexdigest()
 
 
 def changed(path: Path) -> BadWeights:

@@ -14,7 +14,7 @@ from seewhy.printable import words_of
 from seewhy.untrained import RANDOM
 
 from .input_shape import InputShape
-from .open_file import digest, opened
+from .open_file import opened, whole_digest
 from .remarks import without_remarks
 from .sources import Loaded, Request, need
 from .tensor_function import CHOICES, TensorFunction, checked, one_of
@@ -76,15 +76,16 @@ def saved_model_function(request: Request) -> Loaded:
             f"{folder} is a SavedModel, which is a program of TensorFlow that may read and write your files. It runs only if "
             "you trust who made it: trust=True (--trust)."
         )
-    hashed = _hashed(folder)
+    sha256 = _hashed(folder)
     function = SavedModelFunction(str(folder), request.options, request.output)
+    function.sha256 = sha256
     shape, takes = function.shape, function.takes
     prepare = {"size": shape.size} if takes == "uint8" else Unscaled(shape.size, grey=shape.grey)
-    return Loaded(function, prepare, None, f"{folder.name} {hashed}", {"takes": takes}, found_output=True)
+    return Loaded(function, prepare, None, f"{folder.name} sha256:{sha256[:16]}", {"takes": takes}, found_output=True)
 
 
 def _hashed(folder: Path) -> str:
-    """The digest of the graph and the variables."""
+    """The SHA-256 of the graph and the variables."""
     paths = [folder / "saved_model.pb", *sorted(path for path in (folder / "variables").glob("*") if path.is_file())]
     with ExitStack() as files:
-        return digest(*[files.enter_context(opened(path)) for path in paths])
+        return whole_digest(*[files.enter_context(opened(path)) for path in paths])

@@ -20,7 +20,7 @@ from seewhy.printable import words_of
 from seewhy.untrained import RANDOM
 
 from .input_shape import InputShape
-from .open_file import digest, opened
+from .open_file import digest, opened, whole_digest
 from .remarks import without_remarks
 from .sources import Loaded, Request, need
 from .tensor_function import TensorFunction, checked, one_of
@@ -130,8 +130,9 @@ def tflite_function(request: Request) -> Loaded:
     need("ai_edge_litert", "ai_edge_litert.interpreter", "tflite")
     with opened(path) as file:
         content = file.read()
-        hashed = digest(file)
+        hashed, sha256 = digest(file), whole_digest(file)
     function = TfLiteFunction(content, str(path), request.options, request.output)
+    function.sha256 = sha256
     shape, takes = function.shape, function.takes
     prepare = {"size": shape.size} if takes == "uint8" else Unscaled(shape.size, grey=shape.grey)
     count = int(function.output["shape"][-1])
