@@ -13,7 +13,7 @@ import seewhy
 
 DATA = Path(os.environ.get("SEEWHY_DATA", Path(__file__).parents[3] / "shared" / "data"))
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="needs the real photos and weights of ../shared/data (SEEWHY_DATA)")
-HALF = {"size": 256, "crop": 224, "mean": 0.5, "std": 0.5}
+HALF = {"size": 256, "crop": 224, "mean": 0.5, "std": 0.5, "interpolation": "bilinear"}  # as the data's own check.py
 NETS = {  # spec: weights, options, preprocessing, top-1 and top-5 on imagenet-sample, as the data's own check.py counts them
     "timm/mobilenetv2_100": ("mobilenetv2_100_imagenet", {"pad_type": "same"}, HALF, 0.845, 0.98),
     "timm/mobilenetv1_100": ("mobilenetv1_100_imagenet", {"pad_type": "same"}, HALF, 0.87, 0.975),

@@ -25,7 +25,7 @@ from seewhy.prepare.batch import Batch, batches, grey, preparer
 from seewhy.printable import printable
 from seewhy.targets.aim import Aim, ImageView, Pinned
 
-from .conditions import libraries_of
+from .conditions import libraries
 from .inputs import of_scales
 from .runner import Runner
 from .two_tower import NO_CLASSES, Towers
@@ -153,8 +153,8 @@ class TorchScores:
 
     def versions(self) -> Mapping[str, str]:
         """The versions of all libraries that a map depends on."""
-        used = libraries_of(self.runner.call.original, getattr(self.prepare, "prepare", None))
-        return {**ground(), "torch": torch.__version__, **used}
+        code = type(getattr(self.prepare, "prepare", None))  # of a preprocessing that is a callable
+        return {**ground(), "torch": torch.__version__, **libraries([*self.runner.call.kinds(), code])}
 
     def weights_sha256(self) -> str:
         """The SHA-256 of all parameters and buffers as they are now, with their names, kinds and shapes; "" where they cannot

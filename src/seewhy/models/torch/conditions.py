@@ -9,7 +9,6 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from seewhy.models.origin import machine
-from seewhy.models.torch.passes.taps import every_module
 from seewhy.models.weights_digest import NamedBytes
 
 from .adapted import AdaptedNetwork
@@ -72,16 +71,11 @@ def host_of(device: torch.device) -> Mapping[str, Any]:
     return {**machine(), "processor": name, "threads": torch.get_num_threads()}
 
 
-def libraries(parts: Iterable[Any]) -> dict[str, str]:
-    """The versions of those libraries that are the home of any of these objects' classes."""
-    homes = {type(part).__module__.partition(".")[0] for part in parts} - {"torch", "seewhy", "builtins"}
+def libraries(kinds: Iterable[type]) -> dict[str, str]:
+    """The versions of those libraries that are the home of any of these classes."""
+    homes = {kind.__module__.partition(".")[0] for kind in kinds} - {"torch", "seewhy", "builtins"}
     found = ((home, getattr(sys.modules.get(home), "__version__", None)) for home in sorted(homes))
     return {home: version for home, version in found if isinstance(version, str)}
-
-
-def libraries_of(network: nn.Module, prepare: Any) -> dict[str, str]:
-    """Those that the modules of a network come from, and its preprocessing."""
-    return libraries([*every_module(network), prepare])
 
 
 def _name(dtype: torch.dtype) -> str:

@@ -1,6 +1,6 @@
 """How a torch network is called: on its own device, with its other inputs, while other threads may use it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from copy import copy
 from typing import Any
@@ -78,6 +78,10 @@ class NetworkCall:
         """The SHA-256 of the weights as they are in memory now; "" where they cannot be read."""
         memory = state_of(self.original, self.tries).memory  # another one after each write that torch counts
         return self.digest.of(WeightsInMemory((memory,), lambda: weights_of(self.original)))
+
+    def kinds(self) -> Collection[type]:
+        """The classes of all modules of the network."""
+        return state_of(self.original, self.tries).structure.kinds
 
     def conditions(self) -> Mapping[str, Any]:
         """The settings that change the numbers of a pass."""
