@@ -192,7 +192,7 @@ def test_what_is_given_wins_over_what_travels(mini):
         scores="probability",
         batch_size=2,
     )
-    assert (model.labels[281], model.prepare, model.name) == ("a", Fit(32, 32), "mine")
+    assert (model.labels[281], model.prepare, model.name) == ("a", Fit(32, 32, (0.5,) * 3, (0.5,) * 3), "mine")
     assert (model.explains, model.batch_size) == ("probability", 2)
 
 

@@ -1,7 +1,6 @@
 """The SHA-256 of an image as it was read, by which it is known again whatever its file is called."""
 
 from collections.abc import Iterable
-from hashlib import sha256
 from typing import Any
 
 import numpy as np
@@ -37,6 +36,8 @@ def _array(array: Any) -> tuple[str, Any]:
 
 
 def _hashed(*parts: Any) -> str:
+    from hashlib import sha256  # here, for it takes as long to import as much of seewhy
+
     total = sha256()
     for part in parts:
         total.update(f"{part}\0".encode() if isinstance(part, str) else part)

@@ -1,7 +1,6 @@
 """The SHA-256 of a network's weights as they lie in memory: made when it is asked for, and again when they were changed."""
 
 from collections.abc import Callable, Iterator, Sequence
-from hashlib import sha256
 from math import inf
 from threading import Lock
 from time import perf_counter, thread_time
@@ -92,6 +91,8 @@ class WeightsDigest:
 
 def digest(parts: Sequence[NamedBytes]) -> str:
     """The SHA-256 over names, kinds, shapes and bytes; "" of none."""
+    from hashlib import sha256  # here, for it takes as long to import as much of seewhy
+
     total = sha256()
     for part in parts:
         total.update(f"{part.name}\0{part.dtype}\0{part.shape}\0".encode())
