@@ -37,6 +37,11 @@ def classes(content, photos=PHOTOS, labels=LABELS):
         "file,name\na.jpg,tabby\nb.jpg,tench\n",
         "file,label,name\na.jpg,1,of Ann\nb.jpg,0,of Bob\n",  # a name beside a label is no label
         "file,label\na.jpg,tabby\nb.jpg,tench\nelsewhere.jpg,no such label\n",
+        "file,label\na.jpg,1.0\nb.jpg,0.0\nc.jpg,\n",  # as pandas writes a column with gaps
+        "file,species\na.jpg,tabby\nb.jpg,tench\n",
+        "id,label\na,tabby\nb,tench\n",
+        "id,species\na,tabby\nb,tench\n",
+        "file,age,tench,Tabby\na.jpg,7,0,1\nb.jpg,9,1,0\nc.jpg,3,0,0\n",  # a column for each label
     ],
 )
 def test_labels_are_found(content):
@@ -47,6 +52,13 @@ def test_several_labels_are_all_right():
     expected = {"photos/a.jpg": (1, 4), "photos/b.jpg": (0,)}
     assert classes("file,label\na.jpg,tabby|red wine\nb.jpg,0\n") == expected
     assert classes("file,label\na.jpg,tabby\nb.jpg,0\na.jpg,4\na.jpg,1\n") == expected
+
+
+def test_of_a_table_with_a_column_for_each_label_all_that_are_marked_are_right():
+    content = "Path;tabby;red wine;tench\na.jpg;1.0;1.0;\nb.jpg;-1.0;;1.0\n"
+    assert classes(content) == {"photos/a.jpg": (1, 4), "photos/b.jpg": (0,)}
+    with pytest.raises(BadParameter, match=r"of 2 photos 1 have a label that is not the model's: 'train' \(1\)"):
+        classes("file,tabby,train\na.jpg,0,1\nb.jpg,1,0\n")
 
 
 def test_a_label_with_a_bar_is_that_label():
@@ -92,8 +104,8 @@ def test_without_labels_only_indices_are_known():
             "file,label\nx.jpg,tabby\n",
             "labels.csv names none of the photos: it has x.jpg, and the photos are photos/a.jpg, photos",
         ),
-        ("file,size\na.jpg,3\n", r"no column of labels \(label, class, target\): its columns are file, size"),
-        ("label,size\ntabby,3\n", r"no column of files \(file, image, path\): its columns are label, size"),
+        ("file,size,age\na.jpg,3,4\n", r"no column of labels \(label, class, target\): its columns are file, size, age"),
+        ("label,size,age\ntabby,3,4\n", r"no column of files \(file, image, path\): its columns are label, size, age"),
         ("a.jpg,3,4\nb.jpg,4,5\n", "has 3 columns and no header"),
     ],
 )
@@ -121,6 +133,12 @@ def test_a_folder_given_as_a_table_is_told_how_folders_are_asked_for():
     Path("photos").mkdir()
     with pytest.raises(BadParameter, match="--truth folders"):
         read_entries(Path("photos"))
+
+
+def test_json_is_told_what_is_read():
+    Path("labels.json").write_text('{"a.jpg": "tabby"}')
+    with pytest.raises(BadParameter, match=r"labels.json is JSON. Labels are read from a table: a first line file,label"):
+        read_entries(Path("labels.json"))
 
 
 def test_entries_keep_each_row():

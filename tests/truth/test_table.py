@@ -58,6 +58,7 @@ def test_lists_with_spaces_between_file_and_index_are_read(table):
         ("", "is empty"),
         (" \n\n", "is empty"),
         ("a.jpg\nb.jpg\n", "has a single column"),
+        ("file,label\n", "has a first line of titles, and no other line"),
         ("file,label\na.jpg,tabby, tabby cat\n", 'row 2 has 3 cells and the first 2: a.jpg,tabby,tabby cat. Put text.*quotes'),
         ("file,label\nä.jpg,x\n".encode("latin-1"), "Save it as 'CSV UTF-8'"),
         (b"\xff\xfea", "Save it as 'CSV UTF-8'"),

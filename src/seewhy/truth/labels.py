@@ -1,6 +1,7 @@
 """What photos truly show: the classes that a table or the folders of the photos say."""
 
 import os
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -18,12 +19,15 @@ Entries = dict[str, list[tuple[str, ...]]]
 Classes = tuple[int, ...]  # one or more: all of them are right
 FILES = (
     "file", "filename", "file_name", "filepath", "file_path", "path", "image", "images", "img", "image_path", "img_path",
-    "image_file", "image_name", "image_id", "imageid", "photo", "volume", "scan",
+    "image_file", "image_name", "image_id", "imageid", "image_index", "photo", "volume", "scan",
 )  # fmt: skip
 LABELS = (
     "label", "labels", "class", "classes", "class_name", "class_label", "class_index", "class_id", "label_index", "label_name",
-    "label_id", "target", "targets", "truth", "ground_truth", "gt", "wnid", "synset", "category",
+    "label_id", "target", "targets", "truth", "ground_truth", "gt", "wnid", "synset", "category", "finding",
+    "findings", "finding_labels", "diagnosis",
 )  # fmt: skip
+POINT_ZERO = re.compile(r"^([0-9]+)\.0+$")  # tables with gaps write 7.0 for 7
+TRUE, MARKS = {"1", "1.0"}, {"", "0", "1", "-1", "0.0", "1.0", "-1.0"}  # -1: not certain
 FEW = 5  # labels that an error names
 
 
@@ -49,30 +53,36 @@ def classes_of_folders(photos: Sequence[str], labels: Labels) -> dict[str, Class
 
 
 def read_entries(path: Path) -> Entries:
-    """File -> the labels that a table gives it: for each of its rows, the text of each column of labels.
+    """File -> the labels that a table gives it: for each of its rows, the text of each column of labels.  A table with a column
+    for each label, in which 1 marks those that apply, gives the titles of these columns, each as a row of its own.
 
     Raises BadParameter where there is no such table, or it has no columns of files and labels.
     """
     if path.is_dir():
         raise BadParameter(f"{path} is a folder. Where photos lie in folders named by their labels, write: --truth folders")
+    if path.suffix.lower() in (".json", ".jsonl"):
+        raise BadParameter(
+            f"{path} is JSON. Labels are read from a table: a first line file,label, then a line for each photo."
+        )
     table = read_table(path, {*FILES, *LABELS})
-    entries = defaultdict[str, list[tuple[str, ...]]](list)
-    if not table.header:
-        if len(table.rows[0]) != 2:
-            raise BadParameter(
-                f"{path} has {len(table.rows[0])} columns and no header: name those of files and labels, as in file,label."
-            )
-        for file, label in table.rows:
-            entries[file].append((label,))
-        return dict(entries)
-    file = next((table.header.index(name) for name in FILES if name in table.header), None)
-    columns = [place for place, name in enumerate(table.header) if name in LABELS]
-    columns = columns or [place for place, name in enumerate(table.header) if name == "name" and place != file]
-    if file is None or not columns:
+    header, entries = table.header or ["file", "label"], defaultdict[str, list[tuple[str, ...]]](list)
+    if len(table.rows[0] if table.rows else header) != len(header):
+        raise BadParameter(
+            f"{path} has {len(table.rows[0])} columns and no header: name those of files and labels, as in file,label."
+        )
+    file = next((header.index(name) for name in FILES if name in header), None)
+    columns = [place for place, name in enumerate(header) if name in LABELS]
+    columns = columns or [place for place, name in enumerate(header) if name == "name" and place != file]
+    if len(header) == 2 and (file is None or not columns):  # what one of two columns is tells what the other is
+        file = 1 - columns[0] if file is None else file
+        columns = [1 - file]
+    marked = [] if columns else [place for place in range(len(header)) if {row[place] for row in table.rows} <= MARKS]
+    if file is None or not (columns or marked):
         missing = "files (file, image, path)" if file is None else "labels (label, class, target)"
-        raise BadParameter(f"{path} has no column of {missing}: its columns are {printable(', '.join(table.header), 300)}.")
+        raise BadParameter(f"{path} has no column of {missing}: its columns are {printable(', '.join(header), 300)}.")
     for row in table.rows:
-        entries[row[file]].append(tuple(row[place] for place in columns))
+        labels = [tuple(row[place] for place in columns)] if columns else []
+        entries[row[file]] += labels + [(table.titles[place],) for place in marked if row[place] in TRUE]
     return dict(entries)
 
 
@@ -84,7 +94,7 @@ def _resolved(entries: Entries, labels: Labels, source: str) -> dict[str, Classe
     def index(text: str) -> int | None:
         if text not in indices:
             try:
-                found = class_index(text, labels)
+                found = class_index(text if text in (labels or ()) else POINT_ZERO.sub(r"\1", text), labels)
                 indices[text] = found if found >= 0 and (not labels or found < len(labels)) else None
             except Misuse as error:
                 indices[text], errors[text] = None, error

@@ -19,6 +19,7 @@ class TextTable(NamedTuple):
 
     header: list[str]  # the names of the columns in lower case with underscores; empty where the file has no header
     rows: list[list[str]]
+    titles: list[str]  # the names of the columns as they are written
 
 
 def read_table(path: Path, known: Collection[str]) -> TextTable:
@@ -47,8 +48,10 @@ def read_table(path: Path, known: Collection[str]) -> TextTable:
                 'Put text that holds commas into quotes: "tabby, tabby cat".'
             )
     if likeness(rows)[0]:
-        return TextTable([column(cell) for cell in rows[0]], rows[1:])
-    return TextTable([], rows)
+        if len(rows) == 1:
+            raise BadParameter(f"{path} has a first line of titles, and no other line.")
+        return TextTable([column(cell) for cell in rows[0]], rows[1:], rows[0])
+    return TextTable([], rows, [])
 
 
 def column(cell: str) -> str:
