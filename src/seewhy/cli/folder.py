@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from seewhy.errors import NotWritten
     from seewhy.maps.source import Source
 
+DRAWN = ("png", "svg", "pdf")  # the formats of pictures
 FolderWriter = Callable[[Path, bool], Any]  # (path, overwrite?): writes a file
 # the facts that the Sources of one map share
 SAME = (
@@ -124,7 +125,8 @@ def _endings() -> list[str]:
     from seewhy.pictures.canvas import VIEWS
     from seewhy.pictures.render import PICTURES
 
-    return [".png", *(f".{kind}.png" for kind in (*VIEWS, *PICTURES, *REGIONS, "error")), ".nii.gz", ".tif", ".npz"]
+    kinds = ("", *(f".{kind}" for kind in (*VIEWS, *PICTURES, *REGIONS, "error")))
+    return [*(f"{kind}.{form}" for form in DRAWN for kind in kinds), ".nii.gz", ".tif", ".npz"]
 
 
 def _source(path: Path) -> "Source | None":

@@ -32,6 +32,7 @@ class Outputs(NamedTuple):
     legend: bool
     values: bool
     magnify: float = 1  # times as many pixels on each side of a picture as the photo has
+    form: str = "png"  # of the pictures: one of folder.DRAWN
 
     def writers(self, heatmap: "Heatmap") -> "dict[str, FolderWriter]":
         """What writes each of its files, by their endings; pictures first, the numbers last."""
@@ -46,7 +47,7 @@ class Outputs(NamedTuple):
             look = {} if kind in ("regions", "boundaries") else {"legend": self.legend}
             look |= {} if self.magnify == 1 else {"magnify": self.magnify}
             how = {**look, **(overlay if kind in ("overlay", *VIEWS) else {})}
-            writers[f"{'' if kind in ('overlay', 'panel') else '.' + kind}.png"] = writer(heatmap, kind, **how)
+            writers[f"{'' if kind in ('overlay', 'panel') else '.' + kind}.{self.form}"] = writer(heatmap, kind, **how)
         if volume:
             writers[".nii.gz"] = writer(heatmap)
         elif lies(heatmap):

@@ -38,6 +38,7 @@ from .regions import Regions
 from .saving import bytes_writer, geotiff_writer, nifti_writer, npy, npz_writer, png, save
 from .source import Source
 from .stored_source import source_of as source_in
+from .vector import pdf, svg
 
 REGIONS = ("regions", "boundaries")  # pictures of methods that judge superpixels
 
@@ -167,7 +168,7 @@ class Heatmap:
         """
         return self._pictured(kind, clip, magnify).drawn(legend)
 
-    def _pictured(self, kind: str, clip: float | None, magnify: float) -> Plate:
+    def _pictured(self, kind: str, clip: float | None = None, magnify: float = 1) -> Plate:
         if self.channels is None or self.channels.ndim != 3:
             raise NotApplicable(f"{self.source.method} has no attribution of single pixels to draw so. Use overlay().")
         size = magnified_size(self.channels.shape[:0:-1], magnify)
@@ -224,7 +225,8 @@ class Heatmap:
         return ("overlay", *views(overlay_of(self)), *pixels, *regions, *(("error",) if self._error_known else ()))
 
     def save(self, path: str | Path, picture: str = "overlay", **look: Any) -> Path:
-        """Write the map: .png (the overlay, or another of its `pictures`, carrying its Source), .npz (values, channels,
+        """Write the map: .png (the overlay, or another of its `pictures`, carrying its Source), .svg and .pdf (the same, text
+        as text, for papers; .pdf takes `pip install 'seewhy[pdf]'`), .npz (values, channels,
         error, regions, cells, box, Source), .npy (values alone); of a volume .nii or .nii.gz: the map on the grid of the
         file that was given, with its affine, zooms, units and orientation, so that any viewer lays it over that; of a
         GeoTIFF .tif (`maps.geotiff.save_geotiff`).
@@ -234,7 +236,7 @@ class Heatmap:
 
     @staticmethod
     def source_of(path: str | Path) -> Source:
-        """The Source that a saved .png, .npz, NIfTI or GeoTIFF file carries."""
+        """The Source that a saved .png, .svg, .pdf, .npz, NIfTI or GeoTIFF file carries."""
         return source_in(Path(path))
 
     def drawn(self, picture: str = "overlay", **look: Any) -> Image.Image:
@@ -253,6 +255,19 @@ class Heatmap:
                 )
             return draw(**look)
         return self.picture(picture, **look)
+
+    def apart(self, picture: str = "overlay", legend: bool = False, **look: Any) -> tuple[Image.Image, Legend | None]:
+        """One of the `pictures` and, where it is asked for, its legend, for files in which text stays text."""
+        if picture in REGIONS:
+            return self.drawn(picture, **look), None
+        if picture in PICTURES:
+            plate = self._pictured(picture, **look)
+        else:
+            shown, magnify = self._of_error() if picture == "error" else self, look.pop("magnify", 1)
+            look |= {"view": picture} if picture in VIEWS else {}
+            plate = shown._overlaid(DrawingOptions(**look), magnify)
+        drawn = plate.draw(None)
+        return drawn, plate.legend(drawn.width) if legend else None
 
     def _repr_png_(self) -> bytes:
         return png(self.overlay(legend=True), self.source)
@@ -284,6 +299,8 @@ def write(heatmap: Heatmap, path: Path, picture: str, look: dict[str, Any], over
     shown, source = overlay_of(heatmap), heatmap.source
     writers = {
         "png": lambda: bytes_writer(png(heatmap.drawn(picture, **look), source)),
+        "svg": lambda: bytes_writer(svg(*heatmap.apart(picture, **look), source)),
+        "pdf": lambda: bytes_writer(pdf(*heatmap.apart(picture, **look), source)),
         "npz": lambda: npz_writer(shown, source, heatmap.channels, heatmap.error, heatmap.regions),
         "npy": lambda: bytes_writer(npy(heatmap.values)),
         "nifti": lambda: nifti_writer(path.name, heatmap.image, heatmap.full, source),

@@ -12,14 +12,14 @@ CHUNK = "seewhy"  # the PNG text chunk that carries the Source
 SHEET = "seewhy-sheet"  # the PNG text chunk of a picture of many maps
 PAGE = b"made by seewhy explain"  # at the beginning of a page of many maps
 PNG = b"\x89PNG\r\n\x1a\n"
-NIFTI, TIFF = b"seewhy {", b'name="SEEWHY"'  # before the Source
+NIFTI, TIFF, SVG, PDF = b"seewhy {", b'name="SEEWHY"', b'<metadata id="seewhy">', b"(seewhy:"  # before the Source
 NEAR = 2**18  # bytes at either end of a volume or a scene in which the Source begins
 FIRST = 128  # bytes of a text, in which its name ends
 CHUNKS = 1000  # before the pixels, at most
 
 
 def made_here(path: Path) -> bool:
-    """Is it a map, or a picture or page of many maps, that seewhy saved: a PNG, NIfTI, TIFF or HTML file that says so?
+    """Is it a map, or a picture or page of many maps, that seewhy saved: a PNG, SVG, PDF, NIfTI, TIFF or HTML file that says so?
 
     False for a file that cannot be read.
     """
@@ -37,6 +37,8 @@ def made_here(path: Path) -> bool:
                 return NIFTI in file.read(NEAR)
         if name.endswith((".tif", ".tiff")):
             return TIFF in _ends(path)
+        if name.endswith((".svg", ".pdf")):
+            return (SVG if name.endswith(".svg") else PDF) in _ends(path)
     return False
 
 

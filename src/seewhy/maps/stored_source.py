@@ -3,6 +3,7 @@
 import gzip
 import io
 import math
+import os
 import struct
 import zlib
 from pathlib import Path
@@ -17,6 +18,7 @@ from seewhy.images.volume_kinds import NIFTI
 from .made_here import CHUNK, chunks
 from .nifti import MARK
 from .source import Source
+from .vector import source_in_pdf, source_in_svg
 
 LONGEST = 2**24  # bytes of a Source
 NPY_HEADER = 2**17  # bytes at the beginning of an array in which its header ends
@@ -25,12 +27,13 @@ NIFTI_HEADERS = {348: ("f", 108), 540: ("q", 168)}
 
 
 def source_of(path: Path) -> Source:
-    """The Source that a saved .png, .npz, NIfTI or GeoTIFF file carries.  Raises BadImage where there is none."""
+    """The Source that a saved .png, .svg, .pdf, .npz, NIfTI or GeoTIFF file carries.  Raises BadImage where there is none."""
     from zipfile import BadZipFile  # here, for importing it takes as long as much of seewhy does
 
     if not path.is_file():
         raise BadImage(f"{path} cannot be read: {'it is no file' if path.exists() else 'it is not there'}.")
-    read = _of_nifti if has_suffix(path, NIFTI) else _of_npz if path.suffix.lower() == ".npz" else _of_png
+    others = {".npz": _of_npz, ".svg": _of_svg, ".pdf": _of_pdf}
+    read = _of_nifti if has_suffix(path, NIFTI) else others.get(path.suffix.lower(), _of_png)
     try:
         if has_suffix(path, (".tif", ".tiff")):
             from .georeference import source_text  # here, for the reader of TIFF's tags takes a while to import
@@ -42,7 +45,7 @@ def source_of(path: Path) -> Source:
     except BadImage:
         raise
     except (OSError, ValueError, EOFError, IndexError, RuntimeError, struct.error, zlib.error, BadZipFile) as error:
-        raise BadImage(f"{path} cannot be read as .png, .npz or NIfTI: {error or type(error).__name__}") from None
+        raise BadImage(f"{path} cannot be read as .png, .svg, .pdf, .npz or NIfTI: {error or type(error).__name__}") from None
     except KeyError:
         raise BadImage(f"{path} carries no Source: it was not saved by seewhy, or was saved again since.") from None
     try:
@@ -64,6 +67,17 @@ def _of_png(file: IO[bytes]) -> str:
             text = rest[2:].split(b"\0", 2)[2]  # behind the language, and the keyword in it
             return (zlib.decompressobj().decompress(text, LONGEST) if rest[:1] == b"\1" else text).decode()
     raise KeyError(CHUNK)
+
+
+def _of_svg(file: IO[bytes]) -> str:
+    """The text of the element that stands before the pixels.  Raises KeyError without it."""
+    return source_in_svg(file.read(LONGEST))
+
+
+def _of_pdf(file: IO[bytes]) -> str:
+    """The text among the facts on the document, which stand behind the pixels.  Raises KeyError without it."""
+    file.seek(max(0, file.seek(0, os.SEEK_END) - 2 * LONGEST))
+    return source_in_pdf(file.read())
 
 
 def _of_npz(file: IO[bytes]) -> str:

@@ -41,6 +41,16 @@ class Letters:
         """From one line of text to the next, in pixels."""
         return round(self.size * 1.5)
 
+    @property
+    def ascent(self) -> float:
+        """From the top of a line to the foot of its letters, in pixels."""
+        return self._font.getmetrics()[0] / FINER
+
+    @property
+    def path(self) -> str | None:
+        """The file of the font, if it is one of the system's."""
+        return None if self.file is None else str(self._font.path)
+
     def width(self, text: str) -> float:
         """How wide the text is, in pixels."""
         return self._font.getlength(self.shown(text)) / FINER

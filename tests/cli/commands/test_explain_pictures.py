@@ -104,3 +104,16 @@ def test_a_scale_that_cannot_be_is_said(run, scale):
     assert done.exit_code in (1, 2)
     assert "Traceback" not in done.output
     assert "scale" in done.output or "large" in done.output
+
+
+def test_pictures_are_written_in_the_format_asked_for(run, tmp_path):
+    pytest.importorskip("reportlab")
+    for form in ("svg", "pdf"):
+        for _again in range(2):
+            done = run("explain", "-M", "gradient", "--picture", "overlay", "--picture", "grey", "--format", form, "-o", form)
+            assert done.exit_code == 0, done.output
+        names = sorted(path.name.split("gradient.")[1] for path in (tmp_path / form).glob("photo.*"))
+        assert names == sorted([form, f"grey.{form}"]), "the second run wrote over what the first had written"
+        for path in (tmp_path / form).glob("photo.*"):
+            assert seewhy.Heatmap.source_of(path).method == "gradient"
+    assert run("explain", "--format", "jpg").exit_code == 2

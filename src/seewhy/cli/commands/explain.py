@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from seewhy.cli.failures import Failures, named
-from seewhy.cli.folder import OutFolder, check_folder, make_folder
+from seewhy.cli.folder import DRAWN, OutFolder, check_folder, make_folder
 from seewhy.cli.inputs import PhotoFiles, find_inputs
 from seewhy.cli.options import (
     COUNT,
@@ -56,6 +56,7 @@ class Options:
     window: tuple[float, float] | None
     alpha: float | Literal["value"]
     scale: float
+    form: str
     legend: bool
     values: bool
     as_json: bool
@@ -72,7 +73,7 @@ class Options:
     @property
     def outputs(self) -> Outputs:
         look = {"alpha": self.alpha, "colours": self.colours}
-        return Outputs(self.pictures, self.views, look, self.window, self.legend, self.values, self.scale)
+        return Outputs(self.pictures, self.views, look, self.window, self.legend, self.values, self.scale, self.form)
 
 
 @click.command()
@@ -143,6 +144,14 @@ class Options:
     default=1,
     show_default=True,
     help="Draw pictures of photos so many times larger, as for papers; the map on the finer grid.",
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(DRAWN),
+    default="png",
+    show_default=True,
+    help="Of the pictures; svg and pdf hold the legend's text as text, pdf needs pip install 'seewhy[pdf]'.",
 )
 @click.option("--legend/--no-legend", default=True, show_default=True, help="Say below what it is and what the colours mean.")
 @click.option("--values", is_flag=True, help="Also write the numbers, as .npz.")
