@@ -19,7 +19,7 @@ CHUNKS = 1000  # before the pixels, at most
 
 
 def made_here(path: Path) -> bool:
-    """Is it a map, or a picture or page of many maps, that seewhy saved: a PNG, SVG, PDF, NIfTI, TIFF or HTML file that says so?
+    """Is it a map, or a picture or page of many maps, that seewhy saved: a PNG, SVG, PDF, NIfTI, TIFF or HTML that says so?
 
     False for a file that cannot be read.
     """
