@@ -117,7 +117,7 @@ def _row(row: SheetRow, place: int, name: str, cells: Sequence[tuple[SheetCell |
 
 def _cell(cell: SheetCell, title: str, name: str) -> dict[str, Any]:
     links = [_link(file) for file in cell.files]
-    picture = next((link for file, link in zip(cell.files, links, strict=True) if file.endswith((".png", ".svg", ".pdf"))), "")
+    picture = next((link for file, link in zip(cell.files, links, strict=True) if file.endswith((".png", ".svg"))), "")
     embedded = cell.picture is not None and bool(cell.picture.content)
     return {
         "title": title,
