@@ -32,10 +32,10 @@ def named(file: str | None, error: BaseException) -> str:
 
 
 class Failures:
-    """Collects the photos that failed.  count: the number of all photos."""
+    """Collects the photos that failed.  count: the number of all photos; kind: what they are, "photos" or "volumes"."""
 
-    def __init__(self, count: int) -> None:
-        self.count = count
+    def __init__(self, count: int, kind: str = "photos") -> None:
+        self.count, self.kind = count, kind
         self.files: list[str] = []
         self.reasons: dict[str, str] = {}  # by the photo
         self.done = 0  # photos with maps
@@ -87,8 +87,8 @@ class Failures:
         if not self.files:
             return
         if self.ended and (rest := self.count - len(self.tried)) > 0:
-            say(f"seewhy: ended there: {rest} more photos were not looked at.", err=True)
-        head = f"seewhy: {len(self.files)} of {self.count} photos failed:"
+            say(f"seewhy: ended there: {rest} more {self.kind} were not looked at.", err=True)
+        head = f"seewhy: {len(self.files)} of {self.count} {self.kind} failed:"
         line = f"{head} {', '.join(self.files)}"
         if len(line) < 1000:
             say(line, err=True)

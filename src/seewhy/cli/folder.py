@@ -190,4 +190,6 @@ def make_folder(out: Path) -> None:
 def _no_folder(out: Path, why: str) -> Exception:
     from seewhy.errors import NotWritten
 
-    return NotWritten(f"Nothing can be written into the folder {out}: {why}. Give another --out.")
+    return NotWritten(
+        f"Nothing can be written into the folder {out}: {why}. Name another, as in --out maps, where you may write."
+    )

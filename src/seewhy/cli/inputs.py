@@ -4,7 +4,7 @@ What is imported inside functions is imported when the command runs, so that `--
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -168,6 +168,14 @@ def _identity(folder: Path) -> object:
     except OSError:
         return str(folder)
     return status.st_dev, status.st_ino
+
+
+def kind_of(files: Iterable[str]) -> str:
+    """What the files are, by their names, in a word: photos, volumes, or images where they are both."""
+    from seewhy.images.volume_kinds import holds_volume
+
+    volumes = {holds_volume(file) for file in files}
+    return "images" if len(volumes) > 1 else "volumes" if True in volumes else "photos"
 
 
 def _no_name() -> Exception:

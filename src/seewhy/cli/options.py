@@ -3,6 +3,7 @@
 What is imported inside functions is imported when the command runs, so that `--help` is quick.
 """
 
+import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
@@ -25,10 +26,25 @@ FETCHED = ("torchvision/", "timm/", "hf/", "keras/")  # whose weights may have t
 LONGEST, DEEPEST = 10_000, 50  # of a literal: characters; brackets, and signs in a row
 COUNT = click.IntRange(1, 10**6)  # of images at once, of pixels: more than any command means
 
+
+class FolderPath(click.Path):
+    """A folder to write into, which need not be there."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        if not str(value):  # as of a variable that is not set
+            self.fail("it is empty; . is the folder you are in.", param, ctx)
+        if os.path.isfile(value):
+            self.fail(f"{quoted(str(value))} is a file; name a folder, which is made where there is none.", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 OUT = click.option(
     "--out",
     "-o",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=FolderPath(),
     default=Path("seewhy-out"),
     show_default=True,
     help="Folder for the overlays.",

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from .effects import Explained
 from .failures import Failures
 from .filenames import stem
 from .folder import OutFolder
@@ -46,6 +47,7 @@ class Job(NamedTuple):
     folder: OutFolder
     truth: TruthAsked
     sheet: SheetRows | None
+    explained: Explained
 
 
 class PhotoMaps(NamedTuple):
@@ -222,6 +224,7 @@ def tell_photo(job: Job, file: str, outcome: "Future[Written]", failures: Failur
         layers.update(result.chosen_layers)
         if job.sheet and result.row is not None:
             job.sheet.add(file, result.row)
+        job.explained.add(heatmap for heatmap, _ in result.written)
         failures.well()
         job.truth.count(file, result.known, [heatmap for heatmap, _ in result.written], result.evidence)
         (print_json if job.as_json else print_text)(result)

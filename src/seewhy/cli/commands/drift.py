@@ -15,7 +15,7 @@ import click
 from seewhy.cli.failures import Failures
 from seewhy.cli.filenames import called, joined, others
 from seewhy.cli.folder import check_folder, make_folder
-from seewhy.cli.inputs import PhotoFiles, find_inputs
+from seewhy.cli.inputs import PhotoFiles, find_inputs, kind_of
 from seewhy.cli.options import (
     COUNT,
     KeyValue,
@@ -167,7 +167,7 @@ def compare(network: ModelOptions, options: DriftOptions) -> None:
     make_folder(options.out)
     for remark in inputs.remarks:
         say(f"seewhy: {remark}", err=True)
-    failures = Failures(len(inputs.files) + len(inputs.failed))
+    failures = Failures(len(inputs.files) + len(inputs.failed), kind_of([*inputs.files, *inputs.failed]))
     for argument, error in inputs.failed.items():
         failures.add(argument, error)
     found, stopped = compare_all(comparison, inputs, failures, options.worst)

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from seewhy.cli.effects import Explained, given_options, without_effect
 from seewhy.cli.failures import Failures, named
 from seewhy.cli.folder import DRAWN, OutFolder, check_folder, make_folder
-from seewhy.cli.inputs import PhotoFiles, find_inputs
+from seewhy.cli.inputs import PhotoFiles, find_inputs, kind_of
 from seewhy.cli.options import (
     COUNT,
     OUT,
@@ -65,10 +66,6 @@ class Options:
     masks: Path | None
     sort: str | None
     sheet: bool
-
-    @property
-    def method_settings(self) -> dict[str, Any]:
-        return {**dict(self.settings), **({"budget": self.budget} if self.budget else {})}
 
     @property
     def outputs(self) -> Outputs:
@@ -188,7 +185,7 @@ def run(network: ModelOptions, options: Options) -> None:
     inputs = find_inputs(options.photos, options.recursive, options.out)
     if not inputs.files:
         raise nothing_to_explain(inputs)
-    methods = configured(options.methods, options.method_settings)
+    methods = configured(options.methods, dict(options.settings), options.budget)
     check_pictures(options.pictures, methods)
     check_folder(options.out)
     truth = TruthAsked.read(options.truth, options.boxes, options.masks, options.targets, usual=not options.targets)
@@ -204,15 +201,18 @@ def run(network: ModelOptions, options: Options) -> None:
     folder = OutFolder(options.out)
     layers_asked = list(options.layers) or None
     sheet = SheetRows(options.outputs) if options.sheet else None
+    explained = Explained()
     job = Job(
         model, methods, targets, layers_asked, options.tile, options.overlap, options.outputs, options.as_json, folder, truth,
-        sheet,
+        sheet, explained,
     )  # fmt: skip
-    failures = Failures(len(inputs.files) + len(inputs.failed))
+    failures = Failures(len(inputs.files) + len(inputs.failed), kind_of([*inputs.files, *inputs.failed]))
     for argument, error in inputs.failed.items():
         failures.add(argument, error)
     with stoppable(lambda: say("seewhy: ending with what is done; Ctrl-C again ends at once.", err=True)) as stop:
         layers = explain_all(job, inputs.files, failures, stop)
+    for remark in without_effect(given_options(), methods, [model], explained):
+        say(f"seewhy: {remark}", err=True)
     for remark in folder.remarks():
         say(f"seewhy: {remark}", err=True)
     if not stop.is_set():
@@ -223,7 +223,8 @@ def run(network: ModelOptions, options: Options) -> None:
         for layer, why in layers.items():
             say(f"{layer}: {why}")
         for method in methods:
-            say(f"{method.name}: {method.caveat}")
+            if method.name in explained.methods:
+                say(f"{method.name}: {method.caveat}")
     for line in summary(truth):
         say(f"seewhy: {line}" if options.as_json else line, err=options.as_json)
     if stop.is_set():
@@ -263,12 +264,16 @@ def nothing_to_explain(inputs: PhotoFiles) -> Exception:
     return last
 
 
-def configured(names: tuple[str, ...], settings: dict[str, Any]) -> list[Any]:
-    """The methods, each with those of the settings that it takes; one that none of them takes is misuse."""
+def configured(names: tuple[str, ...], settings: dict[str, Any], budget: str | None = None) -> list[Any]:
+    """The methods, each with those of the settings that it takes; one that none of them takes is misuse.
+
+    budget: of those that take one.
+    """
     from seewhy.methods.making.method import lookup
 
     methods = [lookup(name) for name in names]
     taken = {key for method in methods for key in method.defaults}
+    settings = {**settings, **({"budget": budget} if budget and "budget" in taken else {})}
     stray = {key: value for key, value in settings.items() if key not in taken}
     return [m.using(**stray, **{k: v for k, v in settings.items() if k in m.defaults}) for m in methods]
 

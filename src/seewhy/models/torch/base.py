@@ -151,6 +151,11 @@ class TorchScores:
         """What a grey of that level (0 black, 255 white) is to the network: (c,); None where it takes no photos."""
         return grey(self.prepare, level)
 
+    @property
+    def asked_grid(self) -> bool:
+        """Was `grid` of use: could some layer not be followed, in the passes so far?"""
+        return self.runner.learned.asked_grid
+
     def versions(self) -> Mapping[str, str]:
         """The versions of all libraries that a map depends on."""
         code = type(getattr(self.prepare, "prepare", None))  # of a preprocessing that is a callable

@@ -44,6 +44,7 @@ class Learned:
     sizes: Recent[Any, SizeFacts] = field(default_factory=Recent)  # the same, layer by layer
     straight: Recent[Any, bool] = field(default_factory=Recent)  # ways back on which all gradients come in memory order
     calls: Recent[Any, int] = field(default_factory=Recent)  # of the layer the network stops at
+    asked_grid: bool = False  # a layer could not be followed, so that the caller's `grid` was looked at
 
     def surveyed_anew(self) -> "Learned":
         """The same of a network that may run otherwise: everything but the surveys."""

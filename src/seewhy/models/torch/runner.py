@@ -234,6 +234,7 @@ class Runner:
 
     def _complete(self, known: Survey, x: Tensor, run: Forward) -> Survey:
         known = disentangled(known, self.network, x, run, known.widest)
+        self.learned.asked_grid |= bool(known.later_lost())
         return settled(known, self.network, x[:1], run, self.settings.grid)
 
     def of_size(self, x: Array) -> SizeFacts:
@@ -300,6 +301,7 @@ class Runner:
             return known._replace(layout=None, place=None, why=PROPOSALS, lost=False)
         if known.lost and "#" not in name and name not in learned.tried:
             learned.tried.add(name)
+            self.learned.asked_grid = True
             modules, image = {name: self.network.get_submodule(name)}, x[:1].detach()
             known = experiment(modules, {name: known}, image, self.raw, self.settings.grid)[name]
             learned.located[name] = known
