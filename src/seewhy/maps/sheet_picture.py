@@ -96,7 +96,7 @@ def colour_bar(colours: str, scale: tuple[float, float] | None) -> GridBar:
     if scale is not None:
         return GridBar(look, f"{look.low:.3g}", f"{look.high:.3g}", "one scale for all maps")
     if look.centred:
-        return GridBar(look, "against", "for", "what is explained; white is zero, each map on its own scale")
+        return GridBar(look, "against", "for", "what is explained; zero in the middle, each map on its own scale")
     return GridBar(look, "least", "most", "evidence, each map on its own scale")
 
 
