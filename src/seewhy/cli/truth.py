@@ -109,6 +109,7 @@ class TruthAsked:
         self.without: list[str] = []  # photos whose classes are not known
         self.evidence: dict[str, list[EvidenceShare]] = defaultdict(list)  # by what the maps are of
         self.unmarked: list[str] = []  # photos whose object is not known
+        self.told = 0  # photos with maps
 
     @classmethod
     def read(
@@ -189,6 +190,7 @@ class TruthAsked:
 
     def count(self, file: str, photo: KnownPhoto, maps: "Sequence[Heatmap]", evidence: Sequence[list[FoundEvidence]]) -> None:
         """Keep what came of a photo for the summary."""
+        self.told += 1
         if photo.judgement is not None:
             self.judged.append(photo.judgement)
         elif self.labelled and not photo.classes:
@@ -250,7 +252,7 @@ def summary(asked: TruthAsked) -> list[str]:
         )
         lines.append(f"accuracy: {accuracy}{among}")
         classes = by_class(judged)
-        if 1 < len(classes) <= FEW:
+        if 1 < len(classes) <= FEW and len(judged) >= 2 * len(classes):
             lines += [
                 f"  {named_classes((index,), asked.labels)}: {portion.part} of {portion.of}"
                 for index, portion in classes.items()
@@ -261,8 +263,8 @@ def summary(asked: TruthAsked) -> list[str]:
             lines.append(f"  {names} taken for {named_classes((answer,), asked.labels)}{often}")
         if (rest := len(confusions(judged)) - MOST) > 0:
             lines.append(f"  and {rest} more kinds of wrong answers")
-    elif asked.labelled:
-        lines.append("accuracy: not known, as of no photo both an answer and the truth are")
+    elif asked.labelled and asked.told:
+        lines.append("accuracy: not known, as there is no photo with both an answer and a known truth")
     for what, shares in asked.evidence.items():
         lines.append(_averages(what, shares))
     for what, files in (("truth", asked.without), ("an object marked", asked.unmarked)):
@@ -280,4 +282,4 @@ def _averages(what: str, shares: "Sequence[EvidenceShare]") -> str:
     mean, area = (sum(values) / len(known) for values in ([each.share or 0 for each in known], [each.area for each in known]))
     hits = [each.hit for each in known if each.hit is not None]
     inside = f"; strongest place inside in {sum(hits)} of {len(hits)}" if hits else ""
-    return f"evidence in {what}: {percent(mean)} on average, on {percent(area)} of what the network saw{inside}"
+    return f"evidence in {what}: {percent(mean)} on average, on {percent(area)} of the image{inside}"

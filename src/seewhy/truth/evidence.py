@@ -43,11 +43,11 @@ class EvidenceShare:
         if not self.seen:
             return "nothing of it was seen by the network"
         if self.share is None:
-            return f"no positive evidence anywhere ({percent(self.area)} of what the network saw)"
+            return f"no positive evidence anywhere (it takes {percent(self.area)} of the image)"
         strongest = {True: ", strongest place inside", False: ", strongest place outside", None: ""}[self.hit]
-        cut = "" if self.seen > 0.995 else f"; the network saw {self.seen:.0%} of it"
+        cut = "" if self.seen > 0.995 else f"; {self.seen:.0%} of it seen"
         times = f" (x {self.ratio:.3g})" if self.ratio is not None else ""
-        return f"{percent(self.share)} of the evidence on {percent(self.area)} of what the network saw{times}{strongest}{cut}"
+        return f"{percent(self.share)} of the evidence on {percent(self.area)} of the image{times}{strongest}{cut}"
 
 
 def percent(share: float) -> str:
