@@ -51,6 +51,7 @@ NAMES = [
     "Ranked",
     "Region",
     "Regions",
+    "Remade",
     "SeewhyError",
     "Similar",
     "Source",
@@ -118,6 +119,7 @@ NAMES = [
     "top_units",
     "transformer_relevance",
     "var_grad",
+    "verify",
     "wrap",
     "xgrad_cam",
 ]

@@ -68,6 +68,8 @@ if TYPE_CHECKING:
     from seewhy.inside.detections import detections as detections
     from seewhy.models.load import load as load
     from seewhy.prepare.clip_fit import ClipFit as ClipFit
+    from seewhy.remaking.remade import Remade as Remade
+    from seewhy.remaking.saved import verify as verify
     from seewhy.targets.box import Box as Box
     from seewhy.targets.box import Detection as Detection
     from seewhy.targets.embedding import Similar as Similar
@@ -78,6 +80,7 @@ if TYPE_CHECKING:
 _LATE = {  # loaded when they are first asked for
     "demo": "seewhy.demo", "doctor": "seewhy.diagnosis.doctor", "load": "seewhy.models.load",
     "drift": "seewhy.comparison.drift", **dict.fromkeys(("Drift", "PhotoDrift"), "seewhy.comparison.records"),
+    "Remade": "seewhy.remaking.remade", "verify": "seewhy.remaking.saved",
     "detections": "seewhy.inside.detections", **dict.fromkeys(("Box", "Detection"), "seewhy.targets.box"),
     **dict.fromkeys(("Similar", "Text"), "seewhy.targets.embedding"),
     **dict.fromkeys(("Exported", "export"), "seewhy.exporting.export"),

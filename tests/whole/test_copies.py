@@ -102,6 +102,7 @@ EXAMPLES = {
     "Ranked": lambda: seewhy.top_units(model(), photo(), count=2)[0],
     "Region": lambda: [seewhy.Region("cat"), seewhy.Region(0, np.eye(3) > 0)],
     "Regions": lambda: [maps()[2].regions],
+    "Remade": lambda: [maps()[0].source.again(image=photo()), maps()[1].source.again(model(), photo())],
     "Similar": lambda: [seewhy.Similar("dog.jpg"), seewhy.Similar(photo()), seewhy.Similar([1.0, 2.0])],
     "Source": lambda: [maps()[0].source, maps()[2].source],
     "Text": lambda: [seewhy.Text("a dog", ["a cat"], "a photo of {}")],

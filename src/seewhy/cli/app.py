@@ -19,6 +19,7 @@ from seewhy.cli.commands.export import export
 from seewhy.cli.commands.labels import labels
 from seewhy.cli.commands.listing import demo, layers, methods
 from seewhy.cli.commands.units import units
+from seewhy.cli.commands.verify import verify
 
 from .failures import PHOTO, named
 from .pipes import hold_open, output_guard
@@ -70,5 +71,5 @@ def main(debug: bool) -> None:
     """
 
 
-for command in (explain, attention, doctor, detections, drift, labels, layers, units, export, methods, demo):
+for command in (explain, attention, doctor, detections, drift, verify, labels, layers, units, export, methods, demo):
     main.add_command(command)

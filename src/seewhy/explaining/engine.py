@@ -13,6 +13,7 @@ from seewhy.images.inputs import PreparedBatch
 from seewhy.images.places import Cells
 from seewhy.maps.heatmap import Heatmap
 from seewhy.maps.heatmaps import Heatmaps
+from seewhy.maps.record import recorded
 from seewhy.maps.source import MapFacts, ModelFacts, Predicted, Source, TargetFacts, source_from
 from seewhy.maps.turning import turned_back
 from seewhy.memory import short
@@ -172,7 +173,7 @@ def _heatmap(
         outcome.regions(k, i),
         cells,
     )
-    return turned_back(heatmap)
+    return recorded(turned_back(heatmap))
 
 
 def _by_layer(findings: list[Finding]) -> list[tuple[str, Finding]]:

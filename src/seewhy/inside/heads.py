@@ -13,6 +13,7 @@ from seewhy.images.inputs import Images
 from seewhy.images.places import Cells, Extent, Turned
 from seewhy.maps.heatmap import Heatmap
 from seewhy.maps.heatmaps import Heatmaps
+from seewhy.maps.record import recorded
 from seewhy.maps.source import MapFacts, MethodFacts, ModelFacts, Predicted, TargetFacts, source_from
 from seewhy.maps.turning import turned_back
 from seewhy.models.model import Attended, Attention, Differentiable, require
@@ -89,7 +90,7 @@ def _batch_maps(model: Any, batch: Batch, place: int, layer: Any, head: Any, que
                 photo = batch.photos[i]
                 under = photo.pixels if photo else None
                 heatmap = Heatmap(values.astype(np.float32), under, batch.boxes[i], source, place + i, cells=placed)
-                maps.append(turned_back(heatmap))
+                maps.append(recorded(turned_back(heatmap)))
     return maps
 
 

@@ -13,6 +13,7 @@ from seewhy.images.sight import Sight
 
 from .heatmap import Heatmap
 from .heatmaps import Heatmaps
+from .record import recorded
 
 HOW = {
     "mean": lambda maps: np.mean(maps, axis=0),
@@ -55,7 +56,7 @@ def _fused(group: list[Heatmap], how: str) -> Heatmap:
         params={**first.source.params, "fuse": how},
         warnings=tuple(dict.fromkeys(w for m in group for w in m.warnings)),
     )
-    return replace(first, values=HOW[how](grown).astype(np.float32), source=source, channels=None, cells=onto)
+    return recorded(replace(first, values=HOW[how](grown).astype(np.float32), source=source, channels=None, cells=onto))
 
 
 def _cells_of_the_finest(group: list[Heatmap]) -> Cells | None:

@@ -1,5 +1,6 @@
 """The result: one map over one image, and where it came from."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from inspect import signature
@@ -35,7 +36,7 @@ from seewhy.pictures.thumbnails import within
 from seewhy.truth.evidence import EvidenceShare, evidence_share, object_in
 
 from .regions import Regions
-from .saving import bytes_writer, geotiff_writer, nifti_writer, npy, npz_writer, png, save
+from .saving import bytes_writer, drawing_text, geotiff_writer, nifti_writer, npy, npz_writer, png, save
 from .source import Source
 from .stored_source import source_of as source_in
 from .vector import pdf, svg
@@ -241,20 +242,24 @@ class Heatmap:
 
     def drawn(self, picture: str = "overlay", **look: Any) -> Image.Image:
         """One of the `pictures`, with what it takes."""
+        draw = self._drawing(picture)
+        if picture in REGIONS and (stray := {*look} - {*signature(draw).parameters}):
+            raise BadParameter(
+                f"The picture {picture!r} takes {', '.join(signature(draw).parameters)}, not {', '.join(stray)}."
+            )
+        return draw(**look)
+
+    def _drawing(self, picture: str) -> Callable[..., Image.Image]:
+        """What draws one of the `pictures`."""
         if picture == "overlay":
-            return self.overlay(**look)
+            return self.overlay
         if picture in VIEWS:
-            return self.overlay(**look, view=picture)
+            return partial(self.overlay, view=picture)
         if picture == "error":
-            return self._of_error().overlay(**look)
+            return self._of_error().overlay
         if picture in REGIONS:
-            draw = self.boundaries if picture == "boundaries" else self.top_regions
-            if stray := {*look} - {*signature(draw).parameters}:
-                raise BadParameter(
-                    f"The picture {picture!r} takes {', '.join(signature(draw).parameters)}, not {', '.join(stray)}."
-                )
-            return draw(**look)
-        return self.picture(picture, **look)
+            return self.boundaries if picture == "boundaries" else self.top_regions
+        return partial(self.picture, picture)
 
     def apart(self, picture: str = "overlay", legend: bool = False, **look: Any) -> tuple[Image.Image, Legend | None]:
         """One of the `pictures` and, where it is asked for, its legend, for files in which text stays text."""
@@ -270,7 +275,11 @@ class Heatmap:
         return drawn, plate.legend(drawn.width) if legend else None
 
     def _repr_png_(self) -> bytes:
-        return png(self.overlay(legend=True), self.source)
+        return self._png("overlay", legend=True)
+
+    def _png(self, picture: str, **look: Any) -> bytes:
+        """One of the `pictures` as a PNG file that carries the Source, and how it was drawn."""
+        return png(self.drawn(picture, **look), self.source, drawing_text(picture, look, self._drawing(picture)))
 
 
 def overlay_of(heatmap: Heatmap) -> Overlay:
@@ -298,7 +307,7 @@ def write(heatmap: Heatmap, path: Path, picture: str, look: dict[str, Any], over
     """
     shown, source = overlay_of(heatmap), heatmap.source
     writers = {
-        "png": lambda: bytes_writer(png(heatmap.drawn(picture, **look), source)),
+        "png": lambda: bytes_writer(heatmap._png(picture, **look)),
         "svg": lambda: bytes_writer(svg(*heatmap.apart(picture, **look), source)),
         "pdf": lambda: bytes_writer(pdf(*heatmap.apart(picture, **look), source)),
         "npz": lambda: npz_writer(shown, source, heatmap.channels, heatmap.error, heatmap.regions),

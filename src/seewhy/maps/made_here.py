@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO
 
 CHUNK = "seewhy"  # the PNG text chunk that carries the Source
+DRAWN = "seewhy-drawn"  # the PNG text chunk that says how the map was drawn
 SHEET = "seewhy-sheet"  # the PNG text chunk of a picture of many maps
 PAGE = b"made by seewhy explain"  # at the beginning of a page of many maps
 PNG = b"\x89PNG\r\n\x1a\n"

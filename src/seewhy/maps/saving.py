@@ -4,6 +4,7 @@ import io
 from collections.abc import Callable, Mapping
 from functools import partial
 from gzip import GzipFile
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,10 @@ from seewhy.images.files import has_suffix
 from seewhy.images.places import Grid
 from seewhy.images.volume import Volume
 from seewhy.images.volume_kinds import NIFTI
+from seewhy.json_text import as_json
 from seewhy.pictures.canvas import Overlay
 
-from .made_here import CHUNK, SHEET
+from .made_here import CHUNK, DRAWN, SHEET
 from .nifti import nifti
 from .regions import Regions
 from .source import Source
@@ -119,19 +121,30 @@ def npy(values: NDArray[np.float32]) -> bytes:
 
 def sheet_png(picture: Image.Image) -> bytes:
     """A picture of many maps as a PNG file that says that seewhy drew it."""
-    return _noted(picture, SHEET, "many maps")
+    return _noted(picture, {SHEET: "many maps"})
 
 
-def png(picture: Image.Image, source: Source) -> bytes:
-    """The picture as a PNG file that carries the Source."""
-    return _noted(picture, CHUNK, source.to_json())
+def png(picture: Image.Image, source: Source, drawing: str = "") -> bytes:
+    """The picture as a PNG file that carries the Source; drawing: how it was drawn of the map (`drawing_text`)."""
+    return _noted(picture, {CHUNK: source.to_json(), **({DRAWN: drawing} if drawing else {})})
 
 
-def _noted(picture: Image.Image, name: str, text: str) -> bytes:
-    """The picture as a PNG file with a text in a chunk of that name."""
+def drawing_text(picture: str, look: Mapping[str, Any], draw: Callable[..., Image.Image]) -> str:
+    """How a map was drawn: the arguments of `Heatmap.drawn` that are not as by default, as one JSON object.
+
+    draw: what drew it.
+    """
+    usual = {name: parameter.default for name, parameter in signature(draw).parameters.items()}
+    other = {name: value for name, value in look.items() if name not in usual or value != usual[name]}
+    return as_json({"picture": picture, "look": other})
+
+
+def _noted(picture: Image.Image, texts: Mapping[str, str]) -> bytes:
+    """The picture as a PNG file with texts in chunks of these names."""
     from PIL.PngImagePlugin import PngInfo  # here, for it takes a tenth of the time to import seewhy
 
     note, file = PngInfo(), io.BytesIO()
-    note.add_itxt(name, text)
+    for name, text in texts.items():
+        note.add_itxt(name, text)
     picture.save(file, "PNG", pnginfo=note, compress_level=LEVEL)
     return file.getvalue()

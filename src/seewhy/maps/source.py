@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from math import isfinite
 from types import UnionType
-from typing import Any, TypeVar, get_args, get_origin
+from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,9 @@ from seewhy.printable import printable
 from seewhy.targets.class_names import classes_named
 from seewhy.targets.target import Contrast, Labels, name_of
 from seewhy.untrained import untrained, warned
+
+if TYPE_CHECKING:
+    from seewhy.remaking.remade import Remade
 
 T = TypeVar("T")
 MOST = 300  # characters of a caption
@@ -75,6 +78,7 @@ class Source:
     image_size: tuple[int, ...] = ()  # as `Heatmap.size`
     conditions: Mapping[str, Any] = field(default_factory=dict)  # precision, device, backend, settings that change the numbers
     host: Mapping[str, Any] = field(default_factory=dict, compare=False)  # machine, threads: the rounding at most
+    values: Mapping[str, Any] = field(default_factory=dict)  # of the map: SHA-256, and numbers to hold another map against
 
     @property
     def caption(self) -> str:
@@ -97,6 +101,20 @@ class Source:
 
     def __str__(self) -> str:
         return f"{self.caption} of {printable(self.model, MOST)} on {printable(self.image, MOST)}"
+
+    def again(
+        self, model: Any = None, image: Any = None, target: Any = None, trust: bool = False, **params: Any
+    ) -> "Remade":  # fmt: skip
+        """Make the map again from these facts, and say whether it is the same bit for bit, to rounding, or different and where.
+
+        model: what `wrap` or `load` gave, of a network that was wrapped by hand; by default it is loaded by the recipe.
+        image: by default the file of that name.  target: where it was a function, an array or a picture of your own.
+        trust: run code that comes with the weights again.  params: of the method, those that were arrays or functions.
+        Raises BadParameter where one of these is needed, BadImage where the file is not there.
+        """
+        from seewhy.remaking.remade import again  # here, for it stands on methods and models, and these on the Source
+
+        return again(self, model, image, target, trust, params)
 
     def to_json(self) -> str:
         """As one JSON object in ASCII, as saved files carry it: without `seconds`, so that two equal runs write equal files.
@@ -150,15 +168,16 @@ class ModelFacts:
     @classmethod
     def of(cls, model: Any) -> "ModelFacts":
         origin, sha256 = model.origin, model.weights_sha256()
+        weights = origin.weights_now(model.weights, sha256)
         return cls(
             model.name,
-            origin.weights_now(model.weights, sha256),
+            weights,
             dict(model.versions()),
             dict(origin.recipe),
             sha256,
             {**model.conditions(), **({"trusted": True} if origin.trusted else {})},
             dict(model.host()),
-            model.untrained,
+            model.untrained if weights == model.weights else "",
         )
 
 

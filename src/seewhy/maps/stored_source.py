@@ -15,7 +15,7 @@ from seewhy.errors import BadImage
 from seewhy.images.files import has_suffix
 from seewhy.images.volume_kinds import NIFTI
 
-from .made_here import CHUNK, chunks
+from .made_here import CHUNK, DRAWN, chunks
 from .nifti import MARK
 from .source import Source
 from .vector import source_in_pdf, source_in_svg
@@ -54,19 +54,28 @@ def source_of(path: Path) -> Source:
         raise BadImage(f"{path} carries no Source as seewhy writes it: {error}.") from None
 
 
-def _of_png(file: IO[bytes]) -> str:
+def drawing_of(path: Path) -> str:
+    """How a PNG was drawn of its map, as `saving.drawing_text` says it; "" where the file does not say it."""
+    try:
+        with path.open("rb") as file:
+            return _of_png(file, DRAWN)
+    except (OSError, ValueError, KeyError, IndexError, zlib.error):
+        return ""
+
+
+def _of_png(file: IO[bytes], name: str = CHUNK) -> str:
     """The text of seewhy's chunk, which stands before the pixels; the pixels are not read.  Raises KeyError without it."""
     for length, kind in chunks(file):
         if kind != b"iTXt" or length > LONGEST:
             continue
         content, crc = file.read(length), file.read(4)
         keyword, _, rest = content.partition(b"\0")
-        if keyword == CHUNK.encode():
+        if keyword == name.encode():
             if struct.unpack(">I", crc)[0] != zlib.crc32(kind + content):
                 raise ValueError("its text is damaged")
             text = rest[2:].split(b"\0", 2)[2]  # behind the language, and the keyword in it
             return (zlib.decompressobj().decompress(text, LONGEST) if rest[:1] == b"\1" else text).decode()
-    raise KeyError(CHUNK)
+    raise KeyError(name)
 
 
 def _of_svg(file: IO[bytes]) -> str:

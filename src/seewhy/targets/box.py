@@ -19,6 +19,7 @@ from .detector import Detections, Likeness, as_numbers, detections_of, overlap, 
 from .target import LARGEST, Labels, name_of
 
 Corners = tuple[float, float, float, float]  # x0, y0, x1, y1
+MATCHED = "the detection overlaps the place that was asked for"
 LEAST = 0.1  # IoU of a place with the detection that is meant by it
 NUMBER = r"-?[0-9.]+"
 
@@ -94,7 +95,7 @@ class Box(Aim):
         best = int(shared.argmax())
         if shared[best] < LEAST:
             raise self._not_here(f"none overlaps that place (IoU at most {shared[best]:.2f})", detections, view)
-        return candidates[best], (f"the detection overlaps the place that was asked for by IoU {shared[best]:.2f}",)
+        return candidates[best], (f"{MATCHED} by IoU {shared[best]:.2f}",)
 
     def _not_here(self, why: str, detections: Detections, view: ImageView) -> NotHere:
         """The error that no detection is meant, with those that there are."""

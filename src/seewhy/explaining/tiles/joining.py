@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from seewhy.images.inputs import Images
 from seewhy.images.places import Cells, Spans, cells_along
 from seewhy.maps.heatmap import Heatmap
+from seewhy.maps.record import recorded
 from seewhy.maps.source import Predicted, Source
 from seewhy.progress import shown, stop_asked
 from seewhy.targets.target import Target
@@ -168,10 +169,11 @@ class Join:
             warnings=(*pinned, *self.plan.doubts, *notes),
             seconds=seconds,
         )  # fmt: skip
-        return replace(
+        joined = replace(
             self.first, values=self.values, channels=self.channels, error=self.error, image=whole.picture(), source=source,
             box=whole.box(self.plan.box), cells=self._cells,
         )  # fmt: skip
+        return recorded(joined)
 
     def _warn(self, warning: str) -> None:
         self.warnings.setdefault(NUMBER.sub("#", warning), Counter())[warning] += 1

@@ -1,0 +1,105 @@
+"""`seewhy verify`: makes saved maps again, and says of each whether it is the same.
+
+What is imported inside functions is imported when the command runs, so that `--help` is quick.
+"""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from seewhy.cli.failures import named
+from seewhy.cli.options import ModelOptions, complete_models, model_options
+from seewhy.cli.printing import apart, safe_logs, say, say_json
+
+if TYPE_CHECKING:
+    from seewhy.maps.source import Source
+    from seewhy.remaking.remade import Remade
+
+OF_MODEL = ("weights", "labels", "options", "prepare", "device", "output", "task", "grid", "geometry")
+MODELS = 4  # that are kept, of those that were loaded last
+
+
+@click.command()
+@click.argument("maps", nargs=-1, required=True, metavar="MAP...")
+@click.option("--image", metavar="FILE", help="The image that was explained, where it does not lie where it lay then.")
+@click.option(
+    "--model", "-m", "spec", metavar="SPEC", shell_complete=complete_models,
+    help="As for explain; by default the model that the map itself tells of.",
+)  # fmt: skip
+@model_options
+@click.option("--exact", is_flag=True, help="Exit code 1 also where a map is the same only to rounding.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a map.")
+def verify(network: ModelOptions, maps: tuple[str, ...], image: str | None, exact: bool, as_json: bool) -> None:
+    """Make maps that seewhy saved (.png, .npz, NIfTI, GeoTIFF) again, from what each says of itself, and say whether it is the
+    same: bit for bit, to rounding (no value differs by more than a thousandth of the largest), or different and where.
+
+    Exit code 0 where all are the same, 1 where one is different or cannot be made again, 2 for misuse.
+
+    \b
+    seewhy verify seewhy-out/*.png
+    seewhy verify dog.top-1-pug.layer4.grad-cam.png --image photos/dog.jpg
+    seewhy verify map.npz --model nets.py:net --weights v1.pth --exact
+    """
+    from seewhy.errors import Misuse, SeewhyError
+
+    context = click.get_current_context()
+    context.call_on_close(safe_logs())
+    context.with_resource(apart(context))
+    model_for, code = models(network), 0
+    for file in maps:
+        try:
+            remade = made_again(file, model_for, image, network.trust)
+        except (SeewhyError, OSError) as error:
+            if context.find_root().params.get("debug"):
+                raise
+            say(f"seewhy: {named(file, error)}", err=True)
+            code = max(code, 2 if isinstance(error, Misuse) else 1)
+            continue
+        code = max(code, int(remade.same not in (("bit for bit",) if exact else ("bit for bit", "to rounding"))))
+        say_json({"file": file, **remade.facts}) if as_json else say_remade(file, remade)
+    context.exit(code)
+
+
+def made_again(file: str, model_for: "Callable[[Source], Any]", image: str | None, trust: bool) -> "Remade":
+    from seewhy.maps.stored_source import source_of
+    from seewhy.remaking.saved import check_kind
+    from seewhy.remaking.saved import verify as verified
+
+    path = Path(file)
+    check_kind(path)
+    return verified(path, model_for(source_of(path)), image, trust=trust)
+
+
+def models(network: ModelOptions) -> "Callable[[Source], Any]":
+    """Gives the model of a Source: the one of --model, or else that which the Source tells of; each is loaded once."""
+    from seewhy.errors import BadParameter
+    from seewhy.lru import Recent
+    from seewhy.remaking.remade import model_of
+
+    spec: str | None = network.spec
+    stray = [name for name in OF_MODEL if getattr(network, name) not in (None, ())]
+    if spec is None and stray:
+        option = "option" if stray[0] == "options" else stray[0]
+        raise BadParameter(f"--{option} is said of a model that is named: give --model, too.")
+    kept: Recent[str, Any] = Recent(MODELS)
+
+    def model_for(source: "Source") -> Any:
+        if spec is not None:
+            scores = source.scores if source.scores in ("log-probability", "probability") else None
+            return kept.of(str(scores), lambda: network.load(scores=scores))
+        return kept.of(json.dumps(source.recipe, sort_keys=True), lambda: model_of(source, network.trust))
+
+    return model_for
+
+
+def say_remade(file: str, remade: "Remade") -> None:
+    """Say in words what came of one map."""
+    colour = {"bit for bit": "green", "to rounding": "green", "different": "red"}[remade.same]
+    say(f"{file}: {remade.verdict}", fg=colour)
+    for fault in remade.faults:
+        say(f"    {fault}")
+    for difference in remade.differences:
+        say(f"    other than when it was saved: {difference}")

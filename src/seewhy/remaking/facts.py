@@ -1,0 +1,76 @@
+"""What two Sources of one map say otherwise: what the map was made under, and what it claims."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from math import isclose, isnan
+from typing import Any, NamedTuple
+
+from seewhy.maps.source import Source
+from seewhy.printable import quoted
+from seewhy.targets.box import MATCHED
+
+UNDER = ("versions", "conditions", "host", "weights_sha256", "image_sha256", "image_size", "prepare")  # it was made
+FREE = ("image", "layer_why", "recipe", "seconds", "values")  # where the image lies, how it was asked for
+IN_WORDS = ("caveat", "warnings")  # which another version of seewhy may put otherwise
+CLOSE = 1e-3  # of a number: as far as of the values of a map
+BUDGET = re.compile(r"the budget of [0-9]\S*( [a-z]+)?")
+
+
+class OtherFacts(NamedTuple):
+    """What is other, in words."""
+
+    under: tuple[str, ...]  # what the map was made under, which may explain that it is another
+    claims: tuple[str, ...]  # what it says
+
+
+def other_facts(old: Source, new: Source) -> OtherFacts:
+    """What the Source of a map that was made again says otherwise than the one that was saved.
+
+    A model that a person gave, and that was not made by the saved recipe, has a name of its own; edited weights, a text.
+    """
+    edited = ["weights"] if old.weights_sha256 != new.weights_sha256 else []
+    given = ["model", "weights"] if not old.recipe or old.recipe != new.recipe else edited
+    before, now = (asdict(Source.from_json(source.to_json())) for source in (old, new))
+    under = [each for name in (*given, *UNDER) for each in _inside(name, before[name], now[name])]
+    skipped = {*UNDER, *FREE, *given, *(["target"] if old.place else [])}
+    if old.versions.get("seewhy") != new.versions.get("seewhy"):
+        skipped |= {*IN_WORDS}
+    before, now = _comparable(before), _comparable(now)
+    scale = max(1.0, abs(old.score or 0.0))
+    claims = [each for name in before if name not in skipped for each in _inside(name, before[name], now[name], scale)]
+    unsure = [claim for claim in claims if re.match(r"(label|predicted label): .* None made again$", claim)]
+    return OtherFacts((*under, *unsure), tuple(claim for claim in claims if claim not in unsure))
+
+
+def _comparable(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """The facts without what depends on how the same question was put: a place for a box, a number of forwards for a time."""
+    params = {name: value for name, value in facts["params"].items() if name != "budget"}
+    warnings = [BUDGET.sub("its budget", warning) for warning in facts["warnings"] if not warning.startswith(MATCHED)]
+    return {**facts, "params": params, "warnings": tuple(warnings)}
+
+
+def _inside(name: str, old: Any, new: Any, scale: float = 1.0) -> Iterator[str]:
+    """What is other, by the names of the parts that are."""
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        for key in dict.fromkeys((*old, *new)):
+            yield from _inside(f"{name} {key}", old.get(key), new.get(key), scale)
+    elif name == "warnings":
+        gone, added = ([each for each in some if each not in others] for some, others in ((old, new), (new, old)))
+        yield from (f"warning as saved alone: {each}" for each in gone)
+        yield from (f"warning made again alone: {each}" for each in added)
+    elif not _equal(old, new, scale):
+        yield f"{name}: {_said(old)} as saved, {_said(new)} made again"
+
+
+def _equal(old: Any, new: Any, scale: float) -> bool:
+    numbers = all(isinstance(each, float) for each in (old, new))
+    if numbers and not isnan(old) and not isnan(new):
+        return isclose(old, new, rel_tol=CLOSE, abs_tol=CLOSE * scale * 1e-2)
+    return old == new or (numbers and isnan(old) and isnan(new))
+
+
+def _said(value: Any) -> str:
+    if isinstance(value, str) and re.fullmatch(r"[0-9a-f]{64}", value):
+        return f"{value[:16]}..."
+    return f"{value:.6g}" if isinstance(value, float) else quoted(value, 120) if isinstance(value, str) else str(value)[:200]

@@ -1,0 +1,148 @@
+"""A file that seewhy saved, verified: its map is made again from the Source in it, and held against what the file holds."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile, ZipFile
+
+import numpy as np
+from PIL import Image
+
+from seewhy.arrays import Floats
+from seewhy.errors import BadImage, BadParameter, SeewhyError
+from seewhy.images.files import has_suffix, need
+from seewhy.images.geotiff import opened_scene, rasterio_module
+from seewhy.images.volume_kinds import NIFTI
+from seewhy.json_text import json_of
+from seewhy.maps.georeference import geotiff
+from seewhy.maps.heatmap import Heatmap, overlay_of
+from seewhy.maps.record import sha256_of
+from seewhy.maps.source import Source
+from seewhy.maps.stored_source import drawing_of, source_of
+from seewhy.printable import printable
+
+from .difference import of_values
+from .remade import Held, Remade, again
+
+MOST = 2**31  # bytes of the arrays in a file
+LEVELS, SHARE = 3, 1e-3  # of a map that is the same to rounding: this share of pixels may be off by more levels of 255
+DREW = ("seewhy", "pillow")  # whose versions decide what a picture of the same map looks like
+
+
+def verify(
+    path: str | Path, model: Any = None, image: Any = None, target: Any = None, trust: bool = False, **params: Any
+) -> Remade:  # fmt: skip
+    """Make the map of a saved file again, and say whether it is the same: bit for bit, to rounding, or different and where.
+
+    path: a .png, .npz, NIfTI or GeoTIFF file that `Heatmap.save` or the command line wrote.  Of an .npz, a NIfTI and a GeoTIFF
+        file, all values are compared; of a PNG those that its Source keeps, and then its pixels, with those drawn anew.
+    model, image, target, trust, params: as for `Source.again`.
+    Raises BadParameter for an .npy file, which carries no Source, BadImage for any other file without one.
+    """
+    path = Path(path)
+    check_kind(path)
+    source = source_of(path)
+    if path.suffix.lower() == ".png":
+        remade = again(source, model, image, target, trust, params)
+        return remade if remade.same == "different" else remade.with_faults(_faults_of_picture(path, source, remade))
+    if path.suffix.lower() == ".npz":
+        values = _values_of(path)
+        remade = again(source, model, image, target, trust, params, lambda heatmap: of_values(values, heatmap.values))
+        return remade.with_faults(_faults_of_values(source, values))
+    held = _held_by_nifti(path) if has_suffix(path, NIFTI) else _held_by_scene(path, image)
+    return again(source, model, image, target, trust, params, held)
+
+
+def check_kind(path: Path) -> None:
+    """Raise BadParameter for a file of a kind that carries no Source."""
+    if path.suffix.lower() == ".npy":
+        raise BadParameter(
+            f"{path}: an .npy file holds values alone, and nothing of what made them. Save as .npz, .png, NIfTI or GeoTIFF."
+        )
+
+
+def _values_of(path: Path) -> Floats:
+    """The values in an .npz file."""
+    try:
+        with ZipFile(path) as archive:
+            if sum(member.file_size for member in archive.infolist()) > MOST:
+                raise BadImage(f"{path} holds arrays of more than {MOST:,} bytes, which are not read.")
+        with np.load(path, allow_pickle=False) as arrays:
+            return np.asarray(arrays["values"], np.float32)
+    except (KeyError, ValueError, OSError, BadZipFile) as error:
+        raise BadImage(f"{path} holds no values as seewhy writes them: {printable(error, 300)}") from None
+
+
+def _faults_of_values(source: Source, values: Floats) -> list[str]:
+    """Are the values in a file those that its Source tells of?"""
+    said = source.values.get("sha256")
+    return [] if said in (None, sha256_of(values)) else ["the file's values are not those that its Source tells of"]
+
+
+def _held_by_nifti(path: Path) -> Held:
+    """Holds a map against the voxels of a NIfTI file; None where they lie elsewhere."""
+    try:
+        volume = need("nibabel").load(path)
+        values, affine = np.asarray(volume.dataobj, np.float32), volume.affine
+    except SeewhyError:
+        raise
+    except Exception as error:  # noqa: BLE001 - nearly anything is raised on a stranger's file
+        raise BadImage(f"{path} cannot be read as NIfTI: {printable(error, 300)}") from None
+
+    def held(heatmap: Heatmap) -> Any:
+        placed: Any = getattr(heatmap.image, "affine", affine)
+        return of_values(values, heatmap.full()) if np.allclose(placed, affine, atol=1e-3) else None
+
+    return held
+
+
+def _held_by_scene(path: Path, image: Any) -> Held:
+    """Holds a map against the numbers of a GeoTIFF file; None where they lie elsewhere.  image: the scene, if it is a path."""
+
+    def held(heatmap: Heatmap) -> Any:
+        made = geotiff(overlay_of(heatmap), heatmap.source, image if isinstance(image, str | Path) else None)
+        with opened_scene(path) as file, rasterio_module().MemoryFile(made) as memory, memory.open() as new:
+            here = file.crs == new.crs and file.transform.almost_equals(new.transform, 1e-6)
+            return of_values(file.read(1), new.read(1)) if here else None
+
+    return held
+
+
+def _faults_of_picture(path: Path, source: Source, remade: Remade) -> list[str]:
+    """Are the pixels of a PNG file those that are drawn of the map anew?  What else it was drawn by, cannot be told."""
+    said = _drawing(path)
+    if said is None:
+        return ["the file does not say how its picture was drawn, so nobody knows whether it is of this map"]
+    try:
+        drawn = np.asarray(remade.heatmap.drawn(said["picture"], **said["look"]).convert("RGB"), np.int16)
+        with Image.open(path) as file:
+            pixels = np.asarray(file.convert("RGB"), np.int16)
+    except (OSError, ValueError, TypeError, SyntaxError, Image.DecompressionBombError, SeewhyError) as error:
+        return [f"its picture cannot be drawn again: {printable(error, 300)}"]
+    if pixels.shape != drawn.shape:
+        return [f"its picture is {_size(pixels)} pixels large, and {_size(drawn)} drawn again"]
+    off = abs(pixels - drawn).max(-1)
+    exact = remade.same == "bit for bit" and not _drawn_by_others(source, remade)
+    wrong = float((off > (0 if exact else LEVELS)).mean())
+    if wrong <= (0 if exact else SHARE):
+        return []
+    row, column = np.unravel_index(int(off.argmax()), off.shape)
+    return [f"{wrong:.2%} of its pixels are not those that are drawn of this map, most at ({column}, {row}) of the picture"]
+
+
+def _drawing(path: Path) -> dict[str, Any] | None:
+    try:
+        said = json_of(drawing_of(path))
+    except ValueError:
+        return None
+    known = isinstance(said, dict) and isinstance(said.get("picture"), str) and isinstance(said.get("look"), Mapping)
+    return said if known else None
+
+
+def _drawn_by_others(source: Source, remade: Remade) -> bool:
+    now = remade.heatmap.source.versions
+    return any(source.versions.get(name, now.get(name)) != now.get(name) for name in DREW)
+
+
+def _size(pixels: Floats) -> str:
+    return f"{pixels.shape[1]}x{pixels.shape[0]}"

@@ -1,0 +1,143 @@
+"""`seewhy verify`, as a person types it, also in another process than the one that drew the maps."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+import seewhy
+from seewhy.cli import app as command
+from seewhy.maps.record import recorded
+from support.ask import asked
+
+NETS = """
+import torch
+from torch import nn
+
+def net(width=4):
+    torch.manual_seed(0)
+    body = [nn.Conv2d(3, width, 3, 2, 1), nn.ReLU(), nn.Conv2d(width, width, 3, 2, 1), nn.ReLU()]
+    network = nn.Sequential(*body, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, 5))
+    return network, {"size": 32, "crop": 32, "mean": 0.5, "std": 0.5}, list("abcde")
+"""
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "nets.py").write_text(NETS)
+    small = np.random.default_rng(0).integers(0, 256, (9, 11, 3), dtype=np.uint8)
+    Image.fromarray(small).resize((60, 50), Image.Resampling.BICUBIC).save("cat.png")
+    return tmp_path
+
+
+def run(*arguments):
+    return CliRunner().invoke(command.main, [*map(str, arguments)])
+
+
+def drawn(*more) -> list[str]:
+    done = run("explain", "cat.png", "--model", "nets.py:net", "--out", "out", "--json", *more)
+    assert done.exit_code == 0, done.output
+    return [file for line in done.stdout.splitlines() for file in json.loads(line)["files"]]
+
+
+def test_maps_are_verified_by_what_they_say_of_themselves(here):
+    files = drawn("--method", "grad-cam", "--method", "gradient", "--picture", "overlay", "--picture", "grey", "--values")
+    done = run("verify", *files)
+    assert done.output.splitlines() == [f"{file}: the same, bit for bit" for file in files]
+    assert done.exit_code == 0
+    assert len(files) == 3
+
+
+def test_the_maps_of_all_methods_are_the_same_in_another_process(here):
+    """All but those that need attention; each network is loaded once."""
+    model = seewhy.load("nets.py:net")
+    names = [name for name in seewhy.METHODS if name not in ("attention-rollout", "transformer-relevance", "le-grad")]
+    few = [asked(name) for name in names]
+    files = [str(found.save(f"{found.source.method}.png")) for found in seewhy.explain(model, "cat.png", few)]
+    assert len(files) == len(names) > 30
+    ran = subprocess.run(
+        [sys.executable, "-m", "seewhy", "verify", "--json", *files], capture_output=True, text=True, check=False
+    )
+    lines = [json.loads(line) for line in ran.stdout.splitlines()]
+    assert [line["file"] for line in lines] == files, ran.stderr
+    assert [line["file"] for line in lines if line["faults"]] == []
+    assert {line["same"] for line in lines} <= {"bit for bit", "to rounding"}
+    assert ran.returncode == 0
+
+
+def test_another_model_is_different_and_the_exit_code_says_so(here):
+    files = drawn()
+    done = run("verify", *files, "--model", "nets.py:net", "--option", "width=6")
+    assert done.exit_code == 1
+    assert f"{files[0]}: different" in done.output
+    assert "    values differ by up to " in done.output
+    assert "    other than when it was saved: weights_sha256: " in done.output
+    assert run("verify", *files, "--model", "nets.py:net").exit_code == 0
+
+
+def test_another_image_and_one_that_moved(here):
+    (file,) = drawn()
+    (here / "elsewhere").mkdir()
+    (here / "cat.png").rename("elsewhere/cat.png")
+    done = run("verify", file)
+    assert done.exit_code == 1
+    assert "cat.png is no file here: give the image that was explained (image=, --image)" in done.output
+    assert run("verify", file, "--image", "elsewhere/cat.png").exit_code == 0
+    Image.open("elsewhere/cat.png").transpose(Image.Transpose.ROTATE_180).save("cat.png")
+    done = run("verify", file)
+    assert done.exit_code == 1
+    assert "other than when it was saved: image_sha256: " in done.output
+
+
+def test_json_says_all_that_is_other(here):
+    (file,) = drawn()
+    (line,) = run("verify", file, "--json").stdout.splitlines()
+    assert json.loads(line) == {
+        "file": file, "same": "bit for bit", "faults": [], "differences": [], "largest": 0.0,
+        "spearman": pytest.approx(1), "energy_shift": 0.0, "where": None,
+    }  # fmt: skip
+
+
+def test_exact_takes_no_rounding_for_the_same(here):
+    (file,) = drawn()
+    path = here / "near.npz"
+    (found,) = seewhy.grad_cam(seewhy.load("nets.py:net"), "cat.png")
+    recorded(replace(found, values=found.values * np.float32(1 + 1e-6))).save(path)
+    assert "near.npz: the same to rounding (values differ by up to " in run("verify", "near.npz").output
+    assert run("verify", "near.npz").exit_code == 0
+    assert run("verify", "near.npz", "--exact").exit_code == 1
+    assert run("verify", file, "--exact").exit_code == 0
+
+
+def test_misuse_is_exit_code_2_and_the_others_are_verified(here):
+    (file,) = drawn()
+    np.save("map.npy", np.zeros((2, 2)))
+    done = run("verify", "map.npy", file)
+    assert done.exit_code == 2
+    assert "map.npy: an .npy file holds values alone" in done.output
+    assert f"{file}: the same, bit for bit" in done.output
+    assert run("verify", "gone.png").exit_code == 1
+    done = run("verify", file, "--weights", "v2.pth")
+    assert done.exit_code == 2
+    assert "--weights is said of a model that is named: give --model, too." in done.output
+
+
+def test_a_model_that_was_wrapped_is_asked_for(here):
+    (found,) = seewhy.grad_cam(seewhy.wrap(seewhy.load("nets.py:net").network, prepare={"size": 32, "crop": 32}), "cat.png")
+    found.save("map.png")
+    done = run("verify", "map.png")
+    assert done.exit_code == 2
+    assert "was wrapped by hand" in done.output
+    assert "--model FILE.py:NAME" in done.output
+
+
+def test_scores_are_explained_as_they_were(here):
+    (file,) = drawn("--scores", "probability")
+    assert run("verify", file).exit_code == 0
+    assert run("verify", file, "--model", "nets.py:net").exit_code == 0

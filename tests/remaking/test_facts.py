@@ -1,0 +1,92 @@
+"""What two Sources say otherwise: what the map was made under, and what it claims."""
+
+import re
+
+import pytest
+
+from seewhy.maps.source import Predicted
+from seewhy.remaking.facts import other_facts
+
+
+@pytest.fixture
+def source(made_source):
+    facts = {
+        "versions": {"seewhy": "1", "torch": "2"}, "recipe": {"spec": "timm/mini"}, "weights_sha256": "0" * 64,
+        "host": {"threads": 2}, "measured": {"gap": 0.5, "error": float("nan")},
+    }  # fmt: skip
+
+    def make(**other):
+        return made_source(**{**facts, **other})
+
+    return make
+
+
+def test_equal_facts_are_none(source):
+    assert other_facts(source(), source()) == ((), ())
+
+
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [
+        ({"versions": {"seewhy": "1", "torch": "3"}}, "versions torch: '2' as saved, '3' made again"),
+        ({"versions": {"seewhy": "1"}}, "versions torch: '2' as saved, None made again"),
+        ({"host": {"threads": 4}}, "host threads: 2 as saved, 4 made again"),
+        ({"weights_sha256": "ab" * 32}, "weights_sha256: 0000000000000000... as saved, abababababababab... made again"),
+        ({"image_sha256": "f" * 64}, "image_sha256: .* as saved, ffffffffffffffff... made again"),
+        ({"prepare": {"kind": "Fit"}}, "prepare kind: None as saved, 'Fit' made again"),
+        ({"label": None}, "label: 'tabby, tabby cat' as saved, None made again"),
+    ],
+)
+def test_what_a_map_was_made_under_is_no_claim(source, other, said):
+    under, claims = other_facts(source(), source(**other))
+    assert claims == ()
+    (fact,) = under
+    assert re.fullmatch(said, fact)
+
+
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [
+        ({"score": 7.3}, "score: 7.25 as saved, 7.3 made again"),
+        ({"probability": 0.99}, "probability: 0.75 as saved, 0.99 made again"),
+        ({"probability": None}, "probability: 0.75 as saved, None made again"),
+        ({"label": "dog"}, "label: 'tabby, tabby cat' as saved, 'dog' made again"),
+        ({"index": 3}, "index: 281 as saved, 3 made again"),
+        ({"predicted": Predicted(281, "tabby, tabby cat", 0.5)}, "predicted probability: 0.75 as saved, 0.5 made again"),
+        ({"measured": {"gap": 0.6, "error": float("nan")}}, "measured gap: 0.5 as saved, 0.6 made again"),
+        ({"warnings": ("one",)}, "warning as saved alone: two"),
+        ({"warnings": ("one", "two", "three")}, "warning made again alone: three"),
+        ({"caveat": "good"}, "caveat: 'none known' as saved, 'good' made again"),
+        ({"weights": "other.pth"}, "weights: 'mini.safetensors sha256:0123456789abcdef' as saved, 'other.pth' made again"),
+        ({"layer": "layer3"}, "layer: 'layer4' as saved, 'layer3' made again"),
+        ({"params": {"signed": True}}, "params signed: False as saved, True made again"),
+        ({"scores": "probability"}, "scores: 'logits' as saved, 'probability' made again"),
+    ],
+)
+def test_what_it_says_is_a_claim(source, other, said):
+    assert other_facts(source(), source(**other)) == ((), (said,))
+
+
+@pytest.mark.parametrize(
+    "other", [{"score": 7.2501}, {"probability": 0.75001}, {"seconds": 9.0}, {"image": "/elsewhere/cat.jpg"}]
+)
+def test_rounding_time_and_place_are_no_matter(source, other):
+    assert other_facts(source(), source(**other)) == ((), ())
+
+
+def test_the_name_of_another_model_is_its_own(source):
+    under, claims = other_facts(source(), source(recipe={"spec": "mine"}, model="mine", weights=None))
+    assert claims == ()
+    assert under[0] == "model: 'timm/mini' as saved, 'mine' made again"
+    assert other_facts(source(recipe={}), source(recipe={}, model="mine")).claims == ()
+
+
+def test_another_version_of_seewhy_may_use_other_words(source):
+    other = source(versions={"seewhy": "2", "torch": "2"}, caveat="put otherwise", warnings=("three",))
+    assert other_facts(source(), other) == (("versions seewhy: '1' as saved, '2' made again",), ())
+
+
+def test_a_budget_of_time_is_made_again_as_a_number_of_forwards(source):
+    one = source(params={"budget": "10 s"}, warnings=("stopped by the budget of 10 s: error 3",))
+    other = source(params={"budget": 120}, warnings=("stopped by the budget of 120 forwards: error 3",))
+    assert other_facts(one, other) == ((), ())

@@ -1,0 +1,207 @@
+"""Every map is made again from its Source: the same bit for bit, to rounding, or different, and where."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import seewhy
+from seewhy import METHODS, Source
+from seewhy.errors import BadImage, BadParameter
+from seewhy.remaking.remade import ROUNDING, model_of
+from support import networks
+from support.ask import asked, home
+
+MADE = ("smooth(grad-cam)", "augment(smooth(layer-cam))", "product(guided-backprop, smooth(grad-cam))", "libra(grad-cam)")
+X = networks.images(1, *networks.SIDES, seed=1)
+
+
+@pytest.fixture(scope="module")
+def photo(tmp_path_factory):
+    path = tmp_path_factory.mktemp("photos") / "cat.png"
+    small = np.random.default_rng(0).integers(0, 256, (9, 11, 3), dtype=np.uint8)
+    Image.fromarray(small).resize((150, 130), Image.Resampling.BICUBIC).save(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def honest():
+    return seewhy.load("demo/honest")
+
+
+def stored(heatmap) -> Source:
+    """The Source as a file gives it back."""
+    return Source.from_json(heatmap.source.to_json())
+
+
+@pytest.mark.parametrize("name", [*METHODS, *MADE])
+def test_the_map_of_every_method_is_made_again_bit_for_bit(name):
+    model = seewhy.wrap(getattr(networks, home(name))().double(), labels=list("abcde"))
+    for found in asked(name)(model, X, target=1):
+        remade = stored(found).again(model=model, image=X)
+        assert (remade.same, remade.faults, remade.differences) == ("bit for bit", (), ())
+        assert np.array_equal(remade.heatmap.values, found.values)
+        assert remade.heatmap.source == found.source
+        assert (remade.largest, remade.where) == (0, None)
+
+
+def test_maps_that_were_made_together_are_the_same_at_least_to_rounding():
+    """In one pass with other images, targets, layers and methods."""
+    model = seewhy.wrap(networks.pooled().double())
+    x = networks.images(3, *networks.SIDES, seed=1)
+    target = [seewhy.Top(), 2, seewhy.Contrast(1, [0, 2]), seewhy.Unit("conv1", 3)]
+    for found in seewhy.explain(model, x, ["grad-cam", "eigen-cam", asked("rise"), "gradient"], target, ["conv1", None]):
+        remade = stored(found).again(model, x[found.place : found.place + 1])
+        assert (remade.same in ("bit for bit", "to rounding"), remade.faults) == (True, ())
+        assert remade.largest < 1e-5
+
+
+def test_the_model_and_the_photo_come_from_the_source(honest, photo):
+    for found in seewhy.explain(honest, str(photo), ["grad-cam", "gradient"], target=[seewhy.Top(2), "key"]):
+        remade = stored(found).again()
+        assert (remade.same, remade.faults, remade.differences) == ("bit for bit", (), ())
+        assert remade.heatmap.source == found.source
+        assert str(remade).endswith(": the same, bit for bit.")
+
+
+QUESTIONS = {
+    "signed": lambda m, p: seewhy.grad_cam(m, p, signed=True),
+    "layers": lambda m, p: seewhy.layer_cam(m, p, layer=["body.2", "body"]),
+    "fused": lambda m, p: seewhy.fuse(seewhy.layer_cam(m, p, layer=["body.2", "body"]), "max"),
+    "tiles": lambda m, p: seewhy.grad_cam(m, p, tile=100, overlap=30),
+    "a contrast": lambda m, p: seewhy.hires_cam(m, p, target=seewhy.Contrast("key", ["cup"], strength=0.7)),
+    "look-alikes": lambda m, p: seewhy.hires_cam(m, p, target=seewhy.Contrast(1, look_alikes=2)),
+    "a group": lambda m, p: seewhy.hires_cam(m, p, target="any:cup"),
+    "a unit": lambda m, p: seewhy.gradient(m, p, target="unit:body.0:1:2,3"),
+    "no class": lambda m, p: seewhy.eigen_cam(m, p, target=3),
+    "a seed": lambda m, p: seewhy.lime(m, p, samples=60, segments="grid:4", seed=5),
+    "a budget": lambda m, p: seewhy.rise(m, p, masks=400, budget=64),
+    "an array as it is": lambda m, p: seewhy.occlusion(m, p, window=(40, 30), stride=30),
+    "a mean": lambda m, p: seewhy.smooth(seewhy.occlusion)(m, p, samples=2, window=48, stride=48, seed=3),
+}
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_the_question_is_in_the_source(question, honest, photo):
+    for found in QUESTIONS[question](honest, photo):
+        remade = stored(found).again()
+        assert (remade.same, remade.faults, remade.differences) == ("bit for bit", (), ())
+        assert remade.heatmap.source == found.source
+
+
+def test_the_class_is_explained_that_it_came_to_then(honest, photo):
+    """Also by a model that takes the photo for something else now."""
+    (found,) = seewhy.grad_cam(honest, photo, target=seewhy.Top(2))
+    remade = found.source.again(model=seewhy.load("demo/flat"))
+    assert remade.same == "different"
+    assert (remade.heatmap.source.index, remade.heatmap.source.target) == (found.source.index, "top 2")
+    assert any(fault.startswith("values differ by up to ") for fault in remade.faults)
+    assert any(each.startswith("weights_sha256: ") for each in remade.differences)
+    assert "model: 'demo/honest' as saved, 'demo/flat' made again" in remade.differences
+    x, y = remade.where
+    assert 0 <= x < 150
+    assert 0 <= y < 130
+    assert ": different. values differ" in str(remade)
+
+
+@pytest.mark.parametrize("name", ["grad-cam", "gradient"])
+def test_edited_weights_are_told_apart_from_rounding(name, photo):
+    """The last layer a millionth larger: other weights, and the same map to rounding; a tenth larger: another map."""
+    model = seewhy.load("demo/honest")
+    (found,) = seewhy.explain(model, photo, [name])
+    source = stored(found)
+    with torch.no_grad():
+        model.network.head.weight.mul_(1 + 1e-6)
+    slightly = source.again(model=model)
+    assert slightly.same == "to rounding"
+    assert 0 < slightly.largest < 1e-5 < ROUNDING
+    assert any(each.startswith("weights_sha256: ") for each in slightly.differences)
+    assert "the same to rounding (values differ by up to " in str(slightly)
+    with torch.no_grad():
+        model.network.head.weight.mul_(1.1)
+    much = source.again(model=model)
+    assert much.same == "different"
+    assert 0.03 < much.largest < 0.11
+
+
+def test_another_photo_is_said(honest, photo, tmp_path):
+    (found,) = seewhy.grad_cam(honest, photo)
+    Image.open(photo).transpose(Image.Transpose.ROTATE_180).save(tmp_path / "other.png")
+    remade = found.source.again(image=tmp_path / "other.png")
+    assert remade.same == "different"
+    assert any(each.startswith("image_sha256: ") for each in remade.differences)
+
+
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [({"probability": 0.9999}, "probability: 0.9999 as saved"), ({"score": 1.0}, "score: 1 as saved"),
+     ({"label": "cat"}, "label: 'cat' as saved"), ({"warnings": ()}, None), ({"weights": "mine.pth"}, "weights: 'mine.pth'"),
+     ({"caveat": "none is known"}, "caveat: 'none is known'"), ({"model": "resnet152"}, "model: 'resnet152'")],
+)  # fmt: skip
+def test_a_source_that_was_edited_is_different(honest, photo, other, said):
+    (found,) = seewhy.grad_cam(honest, photo)
+    remade = replace(found.source, **other).again()
+    if said is None:
+        assert remade.same == "bit for bit"
+        return
+    assert remade.same == "different"
+    assert any(fault.startswith(said) for fault in remade.faults)
+
+
+def test_what_only_a_person_can_give_is_asked_for(honest, photo):
+    plain = stored(seewhy.grad_cam(honest, photo)[0])
+    with pytest.raises(BadParameter, match=r"was wrapped by hand.*give model=.*--model"):
+        replace(plain, recipe={}).again()
+    with pytest.raises(BadParameter, match=r"ran code that came with its weights.*trust=True"):
+        replace(plain, conditions={**plain.conditions, "trusted": True}).again()
+    assert replace(plain, conditions={**plain.conditions, "trusted": True}).again(trust=True).same == "bit for bit"
+    with pytest.raises(BadImage, match=r"gone.png is no file here.*image=, --image"):
+        replace(plain, image="gone.png").again()
+    with pytest.raises(BadParameter, match="made by an earlier seewhy"):
+        replace(plain, values={}).again()
+    with pytest.raises(BadParameter, match="record of its values is damaged"):
+        replace(plain, values={"sha256": "0"}).again()
+    with pytest.raises(BadParameter, match="which seewhy drift makes"):
+        replace(plain, method="drift of grad-cam").again()
+
+
+def test_an_array_among_the_parameters_is_given_again(honest, photo):
+    fill = np.random.default_rng(0).normal(size=(1, 3, 96, 96))
+    (found,) = seewhy.occlusion(honest, photo, fill=fill, window=48, stride=48)
+    with pytest.raises(BadParameter, match="fill is known by its SHA-256 alone: give fill="):
+        stored(found).again()
+    assert stored(found).again(fill=fill).same == "bit for bit"
+    assert any(fault.startswith("params fill: ") for fault in stored(found).again(fill=fill + 1).faults)
+
+
+def test_a_target_of_ones_own_is_given_again(honest, photo):
+    def both(scores):
+        return np.where(np.arange(scores.shape[1]) < 2, 0.5, 0) * np.ones(scores.shape)
+
+    (found,) = seewhy.grad_cam(honest, photo, target=both)
+    with pytest.raises(BadParameter, match=r"cannot be made again.*target= or a parameter"):
+        stored(found).again()
+    assert stored(found).again(target=both).same == "bit for bit"
+
+
+def test_a_budget_of_time_is_what_was_done_in_it(honest, photo):
+    (found,) = seewhy.rise(honest, photo, masks=100_000, budget="0.05 s")
+    remade = stored(found).again()
+    assert remade.faults == ()
+    assert remade.same in ("bit for bit", "to rounding")
+    assert remade.heatmap.source.measured["forwards"] == found.source.measured["forwards"]
+
+
+def test_attention_is_made_again():
+    model = seewhy.wrap(networks.tokens())
+    for found in seewhy.attention(model, X, query=1):
+        assert stored(found).again(model, X).same == "bit for bit"
+
+
+def test_random_weights_are_drawn_again(photo):
+    model = seewhy.load("demo/honest", weights="random", options={"seed": 3})
+    (found,) = seewhy.grad_cam(model, photo)
+    assert stored(found).again().same == "bit for bit"
+    assert model_of(stored(found)).weights == "random, seed 3"
