@@ -1,22 +1,63 @@
 """`wrap` makes a model of a network; only this module knows which adapter reads which framework."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from operator import attrgetter
 from pathlib import PurePath
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, overload
 
 from seewhy.errors import BadParameter
 from seewhy.printable import quoted
 from seewhy.targets.labels import read_labels
 
 from .function import FunctionModel
-from .model import SCORES, Model
+from .model import SCORES, Differentiable, Model
 from .origin import Origin
 from .settings import Settings
 
 
+class TorchLike(Protocol):
+    """A network of torch, as type checkers know it; nothing of torch is imported here."""
+
+    def named_modules(self, *args: Any, **settings: Any) -> Any: ...
+
+
+class KerasLike(Protocol):
+    """A network of Keras, as type checkers know it."""
+
+    def get_weights(self) -> Any: ...
+
+
+class OnnxLike(Protocol):
+    """A ModelProto of ONNX, as type checkers know it."""
+
+    @property
+    def graph(self) -> Any: ...
+
+
+class OnnxSessionLike(Protocol):
+    """A session of onnxruntime, as type checkers know it."""
+
+    def get_providers(self) -> Any: ...
+
+
+@overload
+def wrap(
+    network: TorchLike | KerasLike | OnnxLike | OnnxSessionLike,
+    prepare: Any = None, labels: Sequence[str] | str | None = None, name: str | None = None, scores: str | None = None,
+    batch_size: int | None = None, device: Any = None, dtype: Any = None, weights: str | None = None, takes: str = "uint8",
+    inputs: Any = None, output: Any = None, task: str | None = None, grid: Sequence[int] | None = None,
+    geometry: str = "receptive-field", tokenizer: Any = None, channels: int | None = None, params: Any = None,
+) -> Differentiable: ...  # fmt: skip
+@overload
+def wrap(
+    network: Callable[..., Any],
+    prepare: Any = None, labels: Sequence[str] | str | None = None, name: str | None = None, scores: str | None = None,
+    batch_size: int | None = None, device: Any = None, dtype: Any = None, weights: str | None = None, takes: str = "uint8",
+    inputs: Any = None, output: Any = None, task: str | None = None, grid: Sequence[int] | None = None,
+    geometry: str = "receptive-field", tokenizer: Any = None, channels: int | None = None, params: Any = None,
+) -> Model: ...  # fmt: skip
 def wrap(
     network: Any,
     prepare: Any = None,
