@@ -73,7 +73,7 @@ def load(
         torch = sys.modules.get("torch")
         if torch is not None and isinstance(loaded.network, torch.nn.Module):
             loaded.network.eval()
-        model = wrap(loaded.network, labels=labels or loaded.labels, weights=loaded.weights, **settings)
+        model: Any = wrap(loaded.network, labels=labels or loaded.labels, weights=loaded.weights, **settings)
     model.origin = model.origin._replace(recipe=recipe, trusted=trust)
     return model
 
