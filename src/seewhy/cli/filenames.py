@@ -75,11 +75,16 @@ def changed(source: Any) -> list[str]:
     return [said] if said else []
 
 
+def of_model(name: str, model: str) -> str:
+    """The name for a map of that model, where there are such maps of several."""
+    words = spelled(model)
+    return f"{name}.of-{_cut(words, model, MODEL) if len(words.encode()) > MODEL else words}"
+
+
 def others(name: str, model: str | None) -> Iterator[str]:
     """Further names for a name that is taken.  model: the map's model, if the files with that name are of another model."""
     if model is not None:
-        words = spelled(model)
-        yield f"{name}.of-{_cut(words, model, MODEL) if len(words.encode()) > MODEL else words}"
+        yield of_model(name, model)
     place = 2
     while True:
         yield f"{name}-{place}"

@@ -161,9 +161,11 @@ def model_option(words: str = "As for explain.") -> Callable[..., Any]:
     return click.option("--model", "-m", "spec", required=True, metavar="SPEC", shell_complete=complete_models, help=words)
 
 
+OF_EACH = {  # options that may be said of each of several models
+    "weights": ".safetensors, a state dict or checkpoint; random; else the pretrained.",
+    "labels": "Names of the classes, one a line or JSON; else the weights' own.",
+}
 MODEL_OPTIONS = (
-    click.option("--weights", metavar="FILE", help=".safetensors, a state dict or checkpoint; random; else the pretrained."),
-    click.option("--labels", metavar="FILE", help="Names of the classes, one a line or JSON; else the weights' own."),
     click.option("--option", "options", type=KeyValue(), multiple=True,
                  help="For the network's constructor; of a service, how it is asked."),
     click.option("--prepare", type=KeyValue(), multiple=True,
@@ -279,6 +281,8 @@ def model_options(command: Callable[..., None]) -> Callable[..., None]:
 
     for option in reversed(MODEL_OPTIONS):
         option(packed)
+    for name, words in reversed(OF_EACH.items()):
+        click.option(f"--{name}", metavar="FILE", help=words)(packed)
     return packed
 
 

@@ -15,7 +15,7 @@ import click
 
 from .effects import Explained
 from .failures import Failures
-from .filenames import stem
+from .filenames import of_model, stem
 from .folder import OutFolder
 from .sheet import SheetRows
 from .truth import KnownPhoto, TruthAsked
@@ -48,6 +48,7 @@ class Job(NamedTuple):
     truth: TruthAsked
     sheet: SheetRows | None
     explained: Explained
+    of: str = ""  # of several models, which this is, for the names of its files
 
 
 class PhotoMaps(NamedTuple):
@@ -201,8 +202,9 @@ def write_photo(job: Job, file: str, found: PhotoMaps) -> Written:
     written, failure = list[Any](), found.failure
     for heatmap in found.maps:
         source, writers = heatmap.source, job.outputs.writers(heatmap)
+        name = of_model(stem(source), job.of) if job.of else stem(source)
         try:
-            paths = job.folder.put(stem(source), source, writers)
+            paths = job.folder.put(name, source, writers)
         except NotWritten as error:
             if not written:
                 raise
@@ -212,7 +214,7 @@ def write_photo(job: Job, file: str, found: PhotoMaps) -> Written:
     chosen = {heatmap.source.layer: heatmap.source.layer_why for heatmap in found.maps if heatmap.source.layer_why}
     evidence = job.truth.evidence_of(file, [heatmap for heatmap, _ in written])
     result = PhotoResult(found.name, found.predicted, written, chosen, found.known, evidence)
-    return (result._replace(row=job.sheet.row_of(result, job.truth)) if job.sheet else result), failure
+    return (result._replace(row=job.sheet.row_of(result, job.truth, job.of)) if job.sheet else result), failure
 
 
 def tell_photo(job: Job, file: str, outcome: "Future[Written]", failures: Failures, layers: dict[str, str]) -> None:

@@ -32,8 +32,11 @@ class SheetRows:
         self.rows: dict[str, SheetRow] = {}
         self.embedded = 0
 
-    def row_of(self, result: "PhotoResult", truth: "TruthAsked") -> "SheetRow":
-        """The row of a photo, with the files that were written of it, and what is known of it."""
+    def row_of(self, result: "PhotoResult", truth: "TruthAsked", model: str = "") -> "SheetRow":
+        """The row of a photo, with the files that were written of it, and what is known of it.
+
+        model: what tells it from others, where there are several.
+        """
         from seewhy.maps.sheet import SheetColumn
         from seewhy.maps.sheet_rows import free_column, row_of
         from seewhy.truth.labels import named_classes
@@ -52,13 +55,16 @@ class SheetRows:
         right = known.judgement.right if known.judgement else None
         return replace(
             row,
-            answers=tuple(replace(said, predicted=said.predicted or result.predicted, right=right) for said in row.answers),
+            answers=tuple(
+                replace(said, model=model or said.model, predicted=said.predicted or result.predicted, right=right)
+                for said in row.answers
+            ),
             cells={column: replace(cell, facts=facts[column]) for column, cell in row.cells.items()},
             truth=named_classes(known.classes, truth.labels) if known.classes else "",
         )
 
     def add(self, file: str, row: "SheetRow") -> None:
-        """Keep the row of a file; once there are many pictures, without its own."""
+        """Keep the row of a file, of several models as one row; once there are many pictures, without its own."""
         self.embedded += len(row.cells) + (row.photo is not None)
         if self.embedded > EMBEDDED:
             cells = {
@@ -66,6 +72,10 @@ class SheetRows:
                 for column, cell in row.cells.items()
             }
             row = replace(row, photo=None, cells=cells)
+        if (there := self.rows.get(file)) is not None:
+            facts = tuple(dict.fromkeys((*there.facts, *row.facts)))
+            cells, answers = {**there.cells, **row.cells}, (*there.answers, *row.answers)
+            row = replace(there, answers=answers, cells=cells, truth=there.truth or row.truth, facts=facts)
         self.rows[file] = row
 
     def in_order(self, files: Sequence[str], failed: Mapping[str, str]) -> "list[SheetRow]":

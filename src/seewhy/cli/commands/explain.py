@@ -13,6 +13,7 @@ from seewhy.cli.effects import Explained, given_options, without_effect
 from seewhy.cli.failures import Failures, named
 from seewhy.cli.folder import DRAWN, OutFolder, check_folder, make_folder
 from seewhy.cli.inputs import PhotoFiles, find_inputs, kind_of
+from seewhy.cli.networks import loaded, of_other_classes, several_models
 from seewhy.cli.options import (
     COUNT,
     OUT,
@@ -21,14 +22,11 @@ from seewhy.cli.options import (
     Opacity,
     Window,
     complete_methods,
-    model_option,
-    model_options,
 )
 from seewhy.cli.photos import Job, explain_all
 from seewhy.cli.printing import fault, say
 from seewhy.cli.sheet import ORDERS, SheetRows, sheet_words, write_sheet
-from seewhy.cli.targets import parse_target
-from seewhy.cli.truth import TRUTH, TruthAsked, summary, truth_options
+from seewhy.cli.truth import summary, truth_options
 from seewhy.cli.writing import VIEWS, Outputs
 
 if TYPE_CHECKING:
@@ -75,11 +73,11 @@ class Options:
 
 @click.command()
 @click.argument("photos", nargs=-1, required=True, metavar="PHOTO...")
-@model_option(
+@several_models(
+    "Repeatable, for networks side by side. "
     "torchvision/NAME, timm/NAME, hf/ORG/NAME, keras/NAME, demo/NAME, a folder, FILE.py:NAME, module:NAME, http://HOST/PATH, "
     "or a file: .pt2, .keras, .tflite."
 )
-@model_options
 @click.option(
     "--method",
     "-M",
@@ -161,7 +159,7 @@ class Options:
 )
 @click.option("--sheet/--no-sheet", default=True, show_default=True, help="Show all maps on one sheet: index.html, sheet.png.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a map instead of text.")
-def explain(network: ModelOptions, **options: Any) -> None:
+def explain(networks: list[ModelOptions], **options: Any) -> None:
     """Explain photos, volumes (NIfTI, DICOM), or folders of them: write overlays, of volumes also the map as NIfTI on the
     file's own grid, and all on one sheet (index.html, sheet.png); say what was predicted and what was explained.
 
@@ -174,12 +172,11 @@ def explain(network: ModelOptions, **options: Any) -> None:
     seewhy explain photos/ --model torchvision/resnet50 --truth labels.csv --boxes boxes.csv
     seewhy explain scan.nii.gz ct-series/ --model nets.py:net --view axial --window -100,400
     """
-    run(network, Options(**options))
+    run(networks, Options(**options))
 
 
-def run(network: ModelOptions, options: Options) -> None:
-    """Everything that the command does.  What can be refused is refused before the network is loaded."""
-    from seewhy.prepare.clip_fit import ClipFit
+def run(networks: list[ModelOptions], options: Options) -> None:
+    """Everything that the command does.  What can be refused is refused before a photo is explained."""
     from seewhy.progress import stoppable
 
     inputs = find_inputs(options.photos, options.recursive, options.out)
@@ -188,62 +185,70 @@ def run(network: ModelOptions, options: Options) -> None:
     methods = configured(options.methods, dict(options.settings), options.budget)
     check_pictures(options.pictures, methods)
     check_folder(options.out)
-    truth = TruthAsked.read(options.truth, options.boxes, options.masks, options.targets, usual=not options.targets)
-    model: Any = network.load(scores=options.scores, batch_size=options.batch_size)
-    if isinstance(model.prepare, ClipFit):  # a folder of frames is one clip
-        inputs = PhotoFiles([*dict.fromkeys(options.photos)], {}, [])
-    truth.match(inputs.files, model.labels)
-    asked = [text for text in options.targets or ("top",) if text != TRUTH]
-    targets = [target for text in asked for target in parse_target(text, model.labels)]
+    every = loaded(networks, inputs.files, options)
     make_folder(options.out)
-    for remark in inputs.remarks:
+    for remark in (*inputs.remarks, *of_other_classes(every, options.targets)):
         say(f"seewhy: {remark}", err=True)
-    folder = OutFolder(options.out)
-    layers_asked = list(options.layers) or None
+    folder, layers, reasons = OutFolder(options.out), dict[str, str](), dict[str, str]()
     sheet = SheetRows(options.outputs) if options.sheet else None
-    explained = Explained()
-    job = Job(
-        model, methods, targets, layers_asked, options.tile, options.overlap, options.outputs, options.as_json, folder, truth,
-        sheet, explained,
-    )  # fmt: skip
-    failures = Failures(len(inputs.files) + len(inputs.failed), kind_of([*inputs.files, *inputs.failed]))
-    for argument, error in inputs.failed.items():
-        failures.add(argument, error)
+    explained, failed = Explained(), list[Failures]()
     with stoppable(lambda: say("seewhy: ending with what is done; Ctrl-C again ends at once.", err=True)) as stop:
-        layers = explain_all(job, inputs.files, failures, stop)
-    for remark in without_effect(given_options(), methods, [model], explained):
+        for asked in every:
+            without = {} if failed else inputs.failed
+            failures = Failures(len(asked.files) + len(without), kind_of([*asked.files, *without]))
+            for argument, error in without.items():
+                failures.add(argument, error)
+            failed.append(failures)
+            of = asked.name if len(every) > 1 else ""
+            if of and not options.as_json:
+                say(f"{of}:")
+            job = Job(
+                asked.model, methods, asked.targets, [*options.layers] or None, options.tile, options.overlap, options.outputs,
+                options.as_json, folder, asked.truth, sheet, explained, of,
+            )  # fmt: skip
+            layers.update(explain_all(job, asked.files, failures, stop))
+            if stop.is_set():
+                break
+            failures.settle()
+            for file, reason in failures.reasons.items():
+                reasons[file] = "; ".join(filter(None, (reasons.get(file), f"{of}: {reason}" if of else reason)))
+    for remark in without_effect(given_options(), methods, [asked.model for asked in every], explained):
         say(f"seewhy: {remark}", err=True)
     for remark in folder.remarks():
         say(f"seewhy: {remark}", err=True)
-    if not stop.is_set():
-        failures.settle()
+    lines = [
+        f"{asked.name}: {line}" if len(every) > 1 else line for asked in every[: len(failed)] for line in summary(asked.truth)
+    ]
     if sheet:
-        tell_sheet(sheet.in_order(inputs.files, failures.reasons), truth, layers, options)
+        rows = sheet.in_order([file for asked in every for file in asked.files], reasons)
+        tell_sheet(rows, options.sort or ("wrong" if options.truth else "given"), lines, layers, options)
     if not options.as_json:
         for layer, why in layers.items():
             say(f"{layer}: {why}")
         for method in methods:
             if method.name in explained.methods:
                 say(f"{method.name}: {method.caveat}")
-    for line in summary(truth):
+    for line in lines:
         say(f"seewhy: {line}" if options.as_json else line, err=options.as_json)
     if stop.is_set():
         say("seewhy: interrupted; what was written stays.", err=True)
         raise SystemExit(130)
-    failures.tell()
-    if failures.files:
+    for failures in failed:
+        failures.tell()
+    if any(failures.files for failures in failed):
         raise SystemExit(1)
 
 
-def tell_sheet(rows: "list[SheetRow]", truth: TruthAsked, layers: dict[str, str], options: Options) -> None:
+def tell_sheet(
+    rows: "list[SheetRow]", order: str, remarks: list[str], layers: dict[str, str], options: Options
+) -> None:  # fmt: skip
     """Write the sheet, and say where it lies; where it cannot be written, say that: the maps are there all the same."""
     from seewhy.errors import NotWritten
 
     if not any(row.cells for row in rows):
         return
     try:
-        order = options.sort or ("wrong" if truth.labelled else "given")
-        paths = write_sheet(options.out, rows, order, summary(truth), layers)
+        paths = write_sheet(options.out, rows, order, remarks, layers)
     except NotWritten as error:
         say(f"seewhy: {fault(error)}", err=True)
         raise SystemExit(1) from None
