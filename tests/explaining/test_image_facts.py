@@ -66,3 +66,14 @@ def test_tiles_tell_the_hash_and_the_size_of_the_whole(given):
     again = seewhy.explain(model, given, ["grad-cam"], **tiled.tile["asked"])[0].source
     assert again == tiled
     assert whole.tile == {}
+
+
+@pytest.mark.parametrize("tile", [4, 50])
+def test_a_volume_stays_one_however_large_its_tiles_are(tile, tmp_path):
+    volume = seewhy.Volume(np.random.default_rng(0).normal(size=(6, 7, 8)).astype(np.float32), np.eye(4), "scan")
+    network = nn.Sequential(nn.Conv3d(1, 2, 3), nn.ReLU(), nn.AdaptiveAvgPool3d(1), nn.Flatten(), nn.Linear(2, 2))
+    (heatmap,) = seewhy.explain(seewhy.wrap(network, prepare={"window": (-1, 1)}), volume, ["grad-cam"], tile=tile)
+    source = heatmap.source
+    assert (source.image, source.image_sha256, source.image_size) == ("scan", image_sha256(volume), (6, 7, 8))
+    assert source.prepare["window"] == (-1, 1)
+    assert heatmap.image is volume

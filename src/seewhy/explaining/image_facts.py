@@ -9,7 +9,7 @@ from seewhy.images.digest import image_sha256
 from seewhy.images.places import Extent, Grid, Where
 from seewhy.images.volume import Volume
 from seewhy.images.volume_kinds import holds_volume
-from seewhy.maps.source import ImageFacts
+from seewhy.maps.source import ImageFacts, stored
 from seewhy.prepare.batch import Batch
 from seewhy.prepare.facts import facts_of
 from seewhy.prepare.volume_fit import VolumeFit
@@ -22,7 +22,7 @@ def image_facts(batch: Batch, i: int, prepare: Any) -> ImageFacts:
         return ImageFacts(image_sha256(batch.x[i]), size_of(None, batch.boxes[i]))
     pixels = photo.pixels
     how = VolumeFit() if prepare is None and isinstance(pixels, Volume) else prepare  # as volumes are taken without any
-    return ImageFacts(image_sha256(pixels), size_of(pixels, batch.boxes[i]), facts_of(how), _readers(pixels))
+    return ImageFacts(image_sha256(pixels), size_of(pixels, batch.boxes[i]), stored(facts_of(how)), _readers(pixels))
 
 
 def size_of(pixels: Any, box: Where) -> tuple[int, ...]:

@@ -262,13 +262,13 @@ def source_from(
         place=target.place,
         classes=target.classes,
         geometry=this.geometry,
-        recipe=_stored(model.recipe),
-        prepare=_stored(this.read.prepare),
+        recipe=stored(model.recipe),
+        prepare=this.read.prepare,
         weights_sha256=model.weights_sha256,
         image_sha256=this.read.sha256,
         image_size=this.read.size,
-        conditions=_stored(model.conditions),
-        host=_stored({**model.host, "images_together": this.together}),
+        conditions=stored(model.conditions),
+        host=stored({**model.host, "images_together": this.together}),
     )
 
 
@@ -315,7 +315,7 @@ def _fits(value: Any, kind: Any) -> bool:
     return isinstance(value, int | float if container is float else container) and not isinstance(value, bool)
 
 
-def _stored(facts: Mapping[str, Any]) -> Mapping[str, Any]:
+def stored(facts: Mapping[str, Any]) -> Mapping[str, Any]:
     """Facts as they come back from a file, so that a new Source and a stored one can be equal."""
     return _tuples(plain(facts))
 

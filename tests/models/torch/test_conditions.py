@@ -117,7 +117,8 @@ def test_the_settings_of_torch_are_told():
         assert conditions_of(CPU, torch.float32)["autocast"] == "bfloat16"
     torch.set_float32_matmul_precision("medium")
     try:
-        assert (before["matmul_precision"], conditions_of(CPU, torch.float32)["matmul_precision"]) == ("highest", "medium")
+        assert before["float32"] == {"matmul": "ieee", "conv": "ieee"}
+        assert conditions_of(CPU, torch.float32)["float32"]["matmul"] == "bf16"
     finally:
         torch.set_float32_matmul_precision("highest")
     torch.use_deterministic_algorithms(True)
@@ -126,6 +127,16 @@ def test_the_settings_of_torch_are_told():
     finally:
         torch.use_deterministic_algorithms(False)
     assert host_of(CPU)["threads"] == torch.get_num_threads()
+
+
+def test_the_older_names_of_settings_are_not_asked_for(monkeypatch):
+    """They raise RuntimeError in a program that set precisions by the newer names."""
+
+    def fail():
+        raise RuntimeError("mix of the legacy and new APIs")
+
+    monkeypatch.setattr(torch, "get_float32_matmul_precision", fail)
+    assert seewhy.gradient(seewhy.wrap(networks.pooled()), networks.images(1))[0].source.conditions["device"] == "cpu"
 
 
 class Noisy(nn.Module):

@@ -36,6 +36,10 @@ class LargeImage(ABC):
         """Several parts as images that `explain` takes: a list, or one prepared batch."""
         return list(parts)
 
+    def uncut(self) -> Images:
+        """The whole image, as `explain` takes it."""
+        return self.together([self.part((0,) * len(self.space), self.space)])
+
     def picture(self) -> Any:
         """The whole image as it was given; None for a prepared array, and for an image that is too large to be shown."""
         return None
@@ -124,6 +128,10 @@ class PreparedArray(LargeImage):
 
     def together(self, parts: Sequence[Any]) -> PreparedBatch:
         return PreparedBatch(np.stack(parts))
+
+    def uncut(self) -> Images:
+        given = self.picture()
+        return super().uncut() if given is None or isinstance(given, np.ndarray) else [given]
 
     def picture(self) -> Any:
         given = self.batch and self.batch.photos[0]

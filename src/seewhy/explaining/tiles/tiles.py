@@ -113,7 +113,8 @@ def _explained(question: TileQuestion, tile: Any, overlap: Any) -> list[Heatmap]
     start, whole = perf_counter(), question.whole
     sides = tuple(map(min, _numbers("tile", tile, len(whole.space), 1), whole.space))
     if sides == whole.space:
-        return [*question.explain(whole.together([whole.part((0,) * len(sides), sides)]), question.targets)]
+        maps = question.explain(whole.uncut(), question.targets)
+        return [replace(m, source=replace(m.source, image=whole.name)) for m in maps]
     asked = {name: value for name, value in (("tile", tile), ("overlap", overlap)) if value is not None}
     plan = _plan(question, sides, overlap, asked)
     fixed = _fixed(question, plan)

@@ -48,21 +48,27 @@ def bytes_of(name: str, tensor: Tensor) -> NamedBytes:
 
 def conditions_of(device: torch.device, dtype: torch.dtype) -> Mapping[str, Any]:
     """The settings of torch that change the numbers of a pass of a network on that device, of parameters of that kind."""
-    cast = torch.is_autocast_enabled(device.type)
+    cast, on = torch.is_autocast_enabled(device.type), torch.backends
     facts: dict[str, Any] = {
         "backend": "torch",
         "device": device.type,
         "dtype": _name(dtype),
-        "matmul_precision": torch.get_float32_matmul_precision(),
         "deterministic": torch.are_deterministic_algorithms_enabled(),
         "autocast": _name(torch.get_autocast_dtype(device.type)) if cast else None,
     }
-    if device.type == "cuda":
-        facts["tf32"] = {"matmul": torch.backends.cuda.matmul.allow_tf32, "cudnn": torch.backends.cudnn.allow_tf32}
-        facts["cudnn_benchmark"] = torch.backends.cudnn.benchmark
+    if device.type == "cuda":  # how single precision is computed, by torch's newer names: the older fail once these were set
+        facts["float32"] = _precisions(on.cuda.matmul, on.cudnn.conv)
+        facts["cudnn_benchmark"] = on.cudnn.benchmark
     if device.type == "cpu":
-        facts["mkldnn"] = torch.backends.mkldnn.is_available() and bool(torch.backends.mkldnn.enabled)
+        facts["float32"] = _precisions(on.mkldnn.matmul, on.mkldnn.conv)
+        facts["mkldnn"] = on.mkldnn.is_available() and bool(on.mkldnn.enabled)
     return facts
+
+
+def _precisions(matmul: Any, conv: Any) -> dict[str, str]:
+    """How single precision is multiplied: "ieee" in full, also where nobody said anything, "tf32" or "bf16"."""
+    said = {"matmul": matmul.fp32_precision, "conv": conv.fp32_precision}
+    return {name: "ieee" if how == "none" else how for name, how in said.items()}
 
 
 def host_of(device: torch.device) -> Mapping[str, Any]:
