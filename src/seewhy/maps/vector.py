@@ -61,8 +61,7 @@ def pdf(picture: Image.Image, legend: Legend | None, source: Source) -> bytes:
     except ImportError:
         raise MissingExtra("reportlab", "pdf") from None
     width, height, left = _laid_out(picture, legend)
-    file = io.BytesIO()
-    page = Canvas(file, (width * POINTS, height * POINTS), pageCompression=1, invariant=1)
+    page = Canvas("", (width * POINTS, height * POINTS), pageCompression=1, invariant=1)
     page.setTitle(source.caption)
     page.setAuthor("")
     page.setCreator("seewhy")
@@ -83,9 +82,7 @@ def pdf(picture: Image.Image, legend: Legend | None, source: Source) -> bytes:
             line.setHorizScale(100 * length / (page.stringWidth(shown, font, letters.size) or 1))
             line.textOut(shown)
             page.drawText(line)
-    page.showPage()
-    page.save()
-    return file.getvalue()
+    return page.getpdfdata()
 
 
 def source_in_pdf(content: bytes) -> str:
