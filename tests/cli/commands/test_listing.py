@@ -1,13 +1,16 @@
 """`seewhy layers`, `seewhy methods` and `seewhy demo`."""
 
 import json
+from dataclasses import replace
 
+import pytest
 from click.testing import CliRunner
 
 import seewhy
 from seewhy import METHODS
 from seewhy.cli.app import main
 from seewhy.cli.commands.listing import remark, table
+from seewhy.methods.making.method import lookup
 from support.adapters import onnx_file
 from support.strict_json import strict
 
@@ -28,6 +31,47 @@ def test_methods_are_listed_with_what_there_is_to_know():
         for said in (method.formula, method.cost, method.source, method.caveat):
             assert said
             assert said in listed
+
+
+@pytest.mark.parametrize("name", ["rise", "grad_cam", "recipro-cam", "smooth(grad-cam)", "product(lrp, layer-cam)"])
+def test_a_method_by_name_is_told_in_full(name):
+    done = CliRunner().invoke(main, ["methods", name])
+    assert done.exit_code == 0, done.output
+    method, words = lookup(name), " ".join(done.stdout.split())
+    assert done.stdout.splitlines()[0] == method.name
+    for said in (method.doc, f"costs {method.cost}."):
+        assert " ".join(said.split()) in words
+    heads = [line.strip() for line in done.stdout.splitlines()]
+    assert method.parameters
+    for key, parameter in method.parameters.items():
+        assert parameter.meaning
+        assert f"{key}={parameter.default!r}: {' '.join(parameter.meaning.split())}" in words
+        assert any(head.startswith(f"{key}={parameter.default!r}: ") for head in heads)
+    assert "seewhy.wrap" not in words, "what is told on the command line speaks of it"
+
+
+def test_methods_by_name_come_as_asked_and_say_where_they_take_no_parameters(monkeypatch):
+    bare = replace(METHODS["cam"], parameters={})
+    monkeypatch.setitem(METHODS, "cam", bare)
+    done = CliRunner().invoke(main, ["methods", "rise", "cam"])
+    titles = [line for line in done.stdout.splitlines() if line and not line.startswith(" ")]
+    assert titles == ["rise", "cam"]
+    assert done.stdout.endswith("It takes no parameters.\n")
+
+
+def test_a_method_by_name_is_one_object_of_json_with_what_its_parameters_mean():
+    made = lookup("smooth(grad-cam)")
+    (line,) = CliRunner().invoke(main, ["methods", "smooth(grad-cam)", "--json"]).stdout.splitlines()
+    told = strict(line)
+    assert (told["name"], told["parameters"]) == (made.name, dict(made.defaults))
+    assert told["meanings"] == {name: " ".join(p.meaning.split()) for name, p in made.parameters.items()}
+
+
+@pytest.mark.parametrize(("name", "near"), [("grad-cma", "grad-cam"), ("smoth(grad-cam)", "smooth(METHOD)")])
+def test_a_method_that_does_not_exist_is_misuse_with_the_nearest(name, near):
+    done = CliRunner().invoke(main, ["methods", "rise", name])
+    assert (done.exit_code, done.stdout, len(done.stderr.splitlines())) == (2, "", 1)
+    assert f"Closest: {near}" in done.stderr
 
 
 def test_layers_are_listed_with_shapes_and_the_default(mini):

@@ -4,12 +4,15 @@ What is imported inside functions is imported when the command runs, so that `--
 """
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from seewhy.cli.options import SPEC, ModelOptions, model_options
+from seewhy.cli.options import SPEC, ModelOptions, complete_methods, model_options
 from seewhy.cli.printing import LABEL, printable, say, say_json
+
+if TYPE_CHECKING:
+    from seewhy.methods.making.method import Method
 
 
 @click.command()
@@ -46,29 +49,53 @@ def remark(layer: Any) -> str:
 
 
 @click.command()
+@click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=complete_methods)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a method.")
-def methods(as_json: bool) -> None:
-    """List the methods: what they read, their cost in passes, their paper, and what is known against them."""
-    from seewhy.api import METHODS
-    from seewhy.methods.making.method import MAKERS
+def methods(names: tuple[str, ...], as_json: bool) -> None:
+    """List the methods: what they read, their cost in passes, their paper, and what is known against them.
 
-    for name, method in METHODS.items():
-        facts = {"name": name, "formula": method.formula, "reads": method.reads, "cost": method.cost, "source": method.source,
-                 "caveat": method.caveat, "parameters": dict(method.defaults)}  # fmt: skip
+    With NAME, tell all of that method and explain its parameters; of methods made of others, too.
+
+    \b
+    seewhy methods rise "smooth(grad-cam)"
+    """
+    from seewhy.api import METHODS
+    from seewhy.methods.making.method import MAKERS, lookup
+
+    chosen = [lookup(name) for name in names] or [*METHODS.values()]
+    for method in chosen:
         if as_json:
-            say_json(facts)
-            continue
-        say(name, bold=True)
-        say(f"  {method.formula}")
-        say(f"  reads {method.reads}; costs {method.cost}")
-        say(f"  parameters: {', '.join(f'{k}={v}' for k, v in method.defaults.items()) or 'none'}")
-        say(f"  source: {method.source}")
-        if method.caveat:
-            say(f"  caveat: {method.caveat}")
-    if not as_json:
+            meanings = {name: " ".join(p.meaning.split()) for name, p in method.parameters.items()}
+            say_json({"name": method.name, "formula": method.formula, "reads": method.reads, "cost": method.cost,
+                      "source": method.source, "caveat": method.caveat, "parameters": dict(method.defaults),
+                      "meanings": meanings})  # fmt: skip
+        elif names:
+            say(method.name, bold=True)
+            for line in explained(method).splitlines():
+                say(f"  {line}".rstrip())
+        else:
+            say(method.name, bold=True)
+            say(f"  {method.formula}")
+            say(f"  reads {method.reads}; costs {method.cost}")
+            say(f"  parameters: {', '.join(f'{k}={v}' for k, v in method.defaults.items()) or 'none'}")
+            say(f"  source: {method.source}")
+            if method.caveat:
+                say(f"  caveat: {method.caveat}")
+    if not names and not as_json:
         say("made of these, by name: --method 'smooth(grad-cam)'", bold=True)
         for name, make in MAKERS.items():
             say(f"  {name}: {' '.join((make.__doc__ or '').split())}")
+        say("one of them in full, with its parameters explained: seewhy methods NAME")
+
+
+def explained(method: "Method[Any]") -> str:
+    """What help() says of a method; of its parameters those alone that `--set` takes."""
+    from seewhy.methods.making.parameters import in_help
+
+    said = f"{method.doc}\n\nReads {method.reads}; costs {method.cost}.\n\n"
+    if not method.parameters:
+        return f"{said}It takes no parameters."
+    return f"{said}Parameters, given by --set NAME=VALUE:\n{in_help(method.parameters)}"
 
 
 @click.command()
