@@ -14,6 +14,7 @@ from PIL.PngImagePlugin import PngInfo
 import seewhy
 from seewhy.errors import BadImage, BadParameter
 from seewhy.maps.made_here import CHUNK, DRAWN
+from seewhy.maps.saving import sheet_png
 from support.files.scans import AFFINES, Sees, scan
 
 
@@ -197,3 +198,18 @@ def test_a_source_alone_in_a_png(maps, tmp_path):
     assert seewhy.verify(tmp_path / "bare.png").faults == (
         "the file does not say how its picture was drawn, so nobody knows whether it is of this map",
     )
+
+
+@pytest.mark.parametrize("ending", [".svg", ".pdf"])
+def test_a_picture_for_papers(maps, tmp_path, ending):
+    if ending == ".pdf":
+        pytest.importorskip("reportlab")
+    remade = seewhy.verify(maps["gradient"].save(tmp_path / f"map{ending}", legend=True))
+    assert (remade.same, remade.faults) == ("bit for bit", ())
+    assert remade.differences == ("the picture itself was not compared: only that of a PNG is",)
+
+
+def test_a_sheet_is_no_map(maps, tmp_path):
+    (tmp_path / "sheet.png").write_bytes(sheet_png(Image.new("RGB", (9, 9))))
+    with pytest.raises(BadParameter, match="shows many maps, and is none of them"):
+        seewhy.verify(tmp_path / "sheet.png")

@@ -43,6 +43,18 @@ def made_here(path: Path) -> bool:
     return False
 
 
+def is_sheet(path: Path) -> bool:
+    """Is it a picture or a page of many maps, as `seewhy explain` ends with?  False for a file that cannot be read."""
+    with suppress(OSError, ValueError):
+        if not path.is_file():
+            return False
+        if path.name.lower().endswith(".html"):
+            with path.open("rb") as file:
+                return PAGE in file.read(FIRST)
+        return path.name.lower().endswith(".png") and SHEET in _names(path)
+    return False
+
+
 def _names(path: Path) -> Iterator[str]:
     """The names of the international texts that stand before a PNG's pixels."""
     with path.open("rb") as file:

@@ -31,7 +31,8 @@ class Remade:
     same: "bit for bit", "to rounding" (no value differs by more than `seewhy.remaking.remade.ROUNDING`, a thousandth, of the
         largest, and what the Source says holds as exactly), or "different".
     faults: what makes it different, in words.
-    differences: what it was made under that is other now, in words: versions, weights, image, threads.
+    differences: what it was made under that is other now, in words: versions, weights, image, threads; and what could not be
+        compared.
     largest: the largest difference of values, in shares of the largest absolute value; None where the shapes differ.  Of a map
         of more than 256 values of which only the Source is there, it is told from blocks of it, about.
     spearman, energy_shift: as `seewhy.drift` has them; None where a map is the same everywhere, or the shapes differ.
@@ -50,7 +51,7 @@ class Remade:
     def __str__(self) -> str:
         said = [f"{printable(self.heatmap.source, 300)}: {self.verdict}."]
         said += [f"{fault}." for fault in self.faults]
-        return " ".join(said + ([f"Other than when it was saved: {'; '.join(self.differences)}."] * bool(self.differences)))
+        return " ".join(said + ([f"Note: {'; '.join(self.differences)}."] * bool(self.differences)))
 
     @property
     def verdict(self) -> str:

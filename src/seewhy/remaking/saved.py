@@ -1,6 +1,7 @@
 """A file that seewhy saved, verified: its map is made again from the Source in it, and held against what the file holds."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile, ZipFile
@@ -16,6 +17,7 @@ from seewhy.images.volume_kinds import NIFTI
 from seewhy.json_text import json_of
 from seewhy.maps.georeference import geotiff
 from seewhy.maps.heatmap import Heatmap, overlay_of
+from seewhy.maps.made_here import is_sheet
 from seewhy.maps.record import sha256_of
 from seewhy.maps.source import Source
 from seewhy.maps.stored_source import drawing_of, source_of
@@ -34,8 +36,9 @@ def verify(
 ) -> Remade:  # fmt: skip
     """Make the map of a saved file again, and say whether it is the same: bit for bit, to rounding, or different and where.
 
-    path: a .png, .npz, NIfTI or GeoTIFF file that `Heatmap.save` or the command line wrote.  Of an .npz, a NIfTI and a GeoTIFF
-        file, all values are compared; of a PNG those that its Source keeps, and then its pixels, with those drawn anew.
+    path: a .png, .svg, .pdf, .npz, NIfTI or GeoTIFF file that `Heatmap.save` or the command line wrote.  Of an .npz, a NIfTI
+        and a GeoTIFF file, all values are compared; of a picture those that its Source keeps, and then of a PNG its pixels,
+        with those drawn anew.
     model, image, target, trust, params: as for `Source.again`.
     Raises BadParameter for an .npy file, which carries no Source, BadImage for any other file without one.
     """
@@ -49,6 +52,9 @@ def verify(
         values = _values_of(path)
         remade = again(source, model, image, target, trust, params, lambda heatmap: of_values(values, heatmap.values))
         return remade.with_faults(_faults_of_values(source, values))
+    if path.suffix.lower() in (".svg", ".pdf"):
+        remade = again(source, model, image, target, trust, params)
+        return replace(remade, differences=(*remade.differences, "the picture itself was not compared: only that of a PNG is"))
     held = _held_by_nifti(path) if has_suffix(path, NIFTI) else _held_by_scene(path, image)
     return again(source, model, image, target, trust, params, held)
 
@@ -59,6 +65,8 @@ def check_kind(path: Path) -> None:
         raise BadParameter(
             f"{path}: an .npy file holds values alone, and nothing of what made them. Save as .npz, .png, NIfTI or GeoTIFF."
         )
+    if is_sheet(path):
+        raise BadParameter(f"{path} shows many maps, and is none of them: verify the files that it shows.")
 
 
 def _values_of(path: Path) -> Floats:

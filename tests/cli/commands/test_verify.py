@@ -77,7 +77,7 @@ def test_another_model_is_different_and_the_exit_code_says_so(here):
     assert done.exit_code == 1
     assert f"{files[0]}: different" in done.output
     assert "    values differ by up to " in done.output
-    assert "    other than when it was saved: weights_sha256: " in done.output
+    assert "    note: weights_sha256: " in done.output
     assert run("verify", *files, "--model", "nets.py:net").exit_code == 0
 
 
@@ -92,7 +92,17 @@ def test_another_image_and_one_that_moved(here):
     Image.open("elsewhere/cat.png").transpose(Image.Transpose.ROTATE_180).save("cat.png")
     done = run("verify", file)
     assert done.exit_code == 1
-    assert "other than when it was saved: image_sha256: " in done.output
+    assert "note: image_sha256: " in done.output
+
+
+def test_the_sheet_beside_the_maps_is_left_out(here):
+    (file,) = drawn("--legend")
+    run("explain", "cat.png", "--model", "nets.py:net", "--out", "out")
+    done = run("verify", *sorted(map(str, (here / "out").glob("*.png"))))
+    assert done.exit_code == 0, done.output
+    assert f"{file.rpartition('/')[2]}: the same, bit for bit" in done.output
+    if (here / "out" / "sheet.png").exists():
+        assert "left out, as it shows many maps: " in done.output
 
 
 def test_json_says_all_that_is_other(here):
