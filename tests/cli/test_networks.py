@@ -78,3 +78,22 @@ def test_one_network_is_as_ever():
     assert done.exit_code == 0
     assert not [path for path in OUT.iterdir() if ".of-" in path.name]
     assert not done.stdout.startswith("demo/honest:")
+
+
+CLIPS = """
+import torch, seewhy
+
+def net():
+    torch.manual_seed(0)
+    pooled = torch.nn.AdaptiveAvgPool3d(1), torch.nn.Flatten(), torch.nn.Linear(4, 3)
+    layers = torch.nn.Conv3d(3, 4, 3, 2, 1), torch.nn.ReLU(), *pooled
+    return torch.nn.Sequential(*layers).eval(), seewhy.ClipFit(seewhy.load("demo/honest").prepare, 2)
+"""
+
+
+def test_a_folder_of_frames_is_one_clip_to_a_network_of_clips():
+    photo("frames/1.png"), photo("frames/2.png", 1)
+    Path("nets.py").write_text(CLIPS)
+    done = run("frames", "--model", "nets.py:net")
+    assert done.exit_code == 0, done.output
+    assert [line.split(":")[0] for line in done.stdout.splitlines() if ": class " in line] == ["frames"]

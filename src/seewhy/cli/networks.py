@@ -93,7 +93,7 @@ def loaded(networks: list[ModelOptions], files: list[str], options: Any) -> list
         about(None)
         twice = [other.spec for other in networks].count(network.spec) > 1
         every.append(
-            Asked(f"{model.name} {network.weights or 'as it is'}" if twice else model.name, model, files, targets, truth)
+            Asked(f"{model.name} {network.weights or 'as it is'}" if twice else model.name, model, photos, targets, truth)
         )
     return every
 

@@ -247,9 +247,7 @@ def summary(asked: TruthAsked) -> list[str]:
     lines, judged = list[str](), asked.judged
     if (accuracy := top(judged)) is not None:
         five = top(judged, 5)
-        among = (
-            f"; a true class is among the five likeliest of {five.share:.1%}" if five and (asked.labels or [0] * 6)[5:] else ""
-        )
+        among = f"; top-5: {five.share:.1%}" if five and (asked.labels or [0] * 6)[5:] else ""
         lines.append(f"accuracy: {accuracy}{among}")
         classes = by_class(judged)
         if 1 < len(classes) <= FEW and len(judged) >= 2 * len(classes):
