@@ -13,7 +13,7 @@ print(*sys.modules)
 """
 OTHERS = {
     "torchvision", "timm", "transformers", "huggingface_hub", "onnx", "onnxruntime", "keras", "tensorflow", "jax", "scipy",
-    "skimage", "nibabel", "pydicom", "rasterio", "matplotlib", "pandas", "httpx", "jinja2", "torch._dynamo", "torch.onnx",
+    "skimage", "nibabel", "pydicom", "rasterio", "matplotlib", "pandas", "httpx", "torch._dynamo", "torch.onnx",
 }  # fmt: skip
 
 
