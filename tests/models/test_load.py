@@ -1,5 +1,7 @@
 """Networks by name: the weights go in strictly, and what belongs to them travels along."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -194,6 +196,15 @@ def test_what_is_given_wins_over_what_travels(mini):
     )
     assert (model.labels[281], model.prepare, model.name) == ("a", Fit(32, 32, (0.5,) * 3, (0.5,) * 3), "mine")
     assert (model.explains, model.batch_size) == ("probability", 2)
+
+
+def test_none_leaves_the_preprocessing_of_the_weights_as_it_is(noise):
+    plain, given = load("demo/honest"), load("demo/honest", prepare=None)
+    assert given.prepare == plain.prepare
+    assert seewhy.grad_cam(given, noise((96, 96)))[0].source == seewhy.grad_cam(plain, noise((96, 96)))[0].source
+    assert load("demo/honest", prepare={"crop": 80}).prepare == replace(plain.prepare, crop=80)
+    with pytest.raises(BadParameter, match="`prepare` has no croup. It takes: size, crop"):
+        load("demo/honest", prepare={"croup": 80})
 
 
 def test_a_source_says_where_the_weights_came_from(mini, noise):

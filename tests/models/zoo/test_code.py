@@ -1,5 +1,6 @@
 """Networks that a person's own Python makes, from a file or a module; what their code raises is told with its line."""
 
+import importlib
 import json
 import sys
 from pathlib import Path
@@ -225,11 +226,13 @@ def test_labels_and_preprocessing_are_given_to_a_copy_of_a_model_that_code_holds
         "import seewhy\nheld = seewhy.wrap(lambda x: x.mean((1, 2)), name='mean', takes='uint8', prepare={'size': 8})\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
-    held = load("holder_of_a_model:held")
+    held = importlib.import_module("holder_of_a_model").held
     given = load("holder_of_a_model:held", labels=["red", "green", "blue"], prepare={"size": 4})
     assert (given.labels, given.prepare.size) == (["red", "green", "blue"], 4)
     assert (held.labels, held.prepare.size) == (None, 8)
-    assert load("holder_of_a_model:held") is held
+    same = load("holder_of_a_model:held")
+    assert (same.function, same.prepare, same.labels) == (held.function, held.prepare, None)
+    assert (same.origin.recipe, held.origin.recipe) == ({"spec": "holder_of_a_model:held"}, {})
 
 
 def test_a_name_in_a_file_or_a_module_stands_for_what_is_there(tmp_path):
