@@ -52,6 +52,22 @@ def test_weights_of_each_and_one_for_all():
     assert "demo/honest as it is: " in text
 
 
+def test_networks_that_call_themselves_alike_are_told_apart():
+    Path("nets.py").write_text(
+        "import seewhy\n"
+        "def net(kind):\n"
+        "    model = seewhy.load(f'demo/{kind}')\n"
+        "    model.name = 'mine'\n"
+        "    return model\n"
+        "one, two = net('honest'), net('shortcut')\n"
+    )
+    done = run(photo("a.png"), "--model", "nets.py:one", "--model", "nets.py:two")
+    assert done.exit_code == 0, done.output
+    text = (OUT / "index.html").read_text("utf-8")
+    assert re.findall('<th scope="col">([^<]*)', text) == ["photo", "nets.py:one", "nets.py:two"]
+    assert re.findall('data-maps="([^"]*)"', text) == ["2"]
+
+
 def test_what_cannot_be_meant_is_misuse():
     photo("a.png")
     twice = run("a.png", "--model", "demo/honest", "--model", "demo/honest")

@@ -11,6 +11,8 @@ from html.parser import HTMLParser
 import pytest
 from PIL import Image
 
+from seewhy import Heatmap
+from seewhy.errors import BadImage
 from seewhy.maps.made_here import made_here
 from seewhy.maps.sheet import ORDERS, SheetAnswer, SheetCell, SheetColumn, SheetRow, in_order
 from seewhy.maps.source import Predicted
@@ -151,3 +153,9 @@ def test_page_and_picture_are_known_as_our_own_and_always_the_same(tmp_path):
         assert (tmp_path / f"one.{ending}").read_bytes() == (tmp_path / f"two.{ending}").read_bytes()
     with Image.open(tmp_path / "one.png") as drawn:
         assert drawn.height > 5 * 8
+
+
+def test_the_picture_of_many_maps_has_no_one_source(tmp_path):
+    Sheet(ROWS).save_picture(tmp_path / "sheet.png", False)
+    with pytest.raises(BadImage, match="shows many maps"):
+        Heatmap.source_of(tmp_path / "sheet.png")

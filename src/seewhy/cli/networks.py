@@ -91,11 +91,20 @@ def loaded(networks: list[ModelOptions], files: list[str], options: Any) -> list
         truth.match(photos, model.labels)
         targets = [target for text in words for target in parse_target(text, model.labels)]
         about(None)
-        twice = [other.spec for other in networks].count(network.spec) > 1
-        every.append(
-            Asked(f"{model.name} {network.weights or 'as it is'}" if twice else model.name, model, photos, targets, truth)
-        )
-    return every
+        every.append(Asked(_name(model.name, network, networks), model, photos, targets, truth))
+    names = [asked.name for asked in every]  # a file of a person's own may give all its networks one
+    return [
+        asked if names.count(asked.name) == 1 else asked._replace(name=_name(network.spec, network, networks))
+        for asked, network in zip(every, networks, strict=True)
+    ]
+
+
+def _name(name: str, network: ModelOptions, networks: list[ModelOptions]) -> str:
+    """The name of a model; where it is asked for with several weights, or labels, with these."""
+    alike = [other for other in networks if other.spec == network.spec]
+    if len({other.weights for other in alike}) > 1:
+        return f"{name} {network.weights or 'as it is'}"
+    return f"{name} {network.labels or 'as it is'}" if len(alike) > 1 else name
 
 
 def of_other_classes(every: list[Asked], targets: tuple[str, ...]) -> Iterator[str]:

@@ -44,6 +44,7 @@ class SheetRows:
         known, maps, files, facts = result.known, {}, {}, {}
         for place, (heatmap, paths) in enumerate(result.written):
             column = SheetColumn.of(heatmap.source)
+            column = column._replace(model=model or column.model)
             if column.target in known.targets:  # another class of each photo, so one column
                 number = known.targets.index(column.target) + 1
                 column = column._replace(target="truth" if number == 1 else f"truth {number}")

@@ -15,7 +15,7 @@ from seewhy.errors import BadImage
 from seewhy.images.files import has_suffix
 from seewhy.images.volume_kinds import NIFTI
 
-from .made_here import CHUNK, DRAWN, chunks
+from .made_here import CHUNK, DRAWN, SHEET, chunks
 from .nifti import MARK
 from .source import Source
 from .vector import source_in_pdf, source_in_svg
@@ -75,6 +75,8 @@ def _of_png(file: IO[bytes], name: str = CHUNK) -> str:
                 raise ValueError("its text is damaged")
             text = rest[2:].split(b"\0", 2)[2]  # behind the language, and the keyword in it
             return (zlib.decompressobj().decompress(text, LONGEST) if rest[:1] == b"\1" else text).decode()
+        if keyword == SHEET.encode():
+            raise ValueError("it shows many maps: ask the files of single maps for their Source")
     raise KeyError(name)
 
 

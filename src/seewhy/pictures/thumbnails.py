@@ -8,7 +8,7 @@ from PIL import Image
 
 from .stretching import Size
 
-QUALITY = 85  # of a JPEG
+QUALITY = 75  # of a JPEG
 
 
 class Thumbnail(NamedTuple):
