@@ -203,7 +203,7 @@ def test_none_leaves_the_preprocessing_of_the_weights_as_it_is(noise):
     assert given.prepare == plain.prepare
     assert seewhy.grad_cam(given, noise((96, 96)))[0].source == seewhy.grad_cam(plain, noise((96, 96)))[0].source
     assert load("demo/honest", prepare={"crop": 80}).prepare == replace(plain.prepare, crop=80)
-    with pytest.raises(BadParameter, match="`prepare` has no croup. It takes: size, crop"):
+    with pytest.raises(BadParameter, match=r"`prepare` has no croup\. It takes: size, crop"):
         load("demo/honest", prepare={"croup": 80})
 
 

@@ -52,7 +52,8 @@ def check(photo, model, facts, png, method="grad-cam", target=None, **how):
     assert {name: facts[name] for name in told} == told
     assert seewhy.Heatmap.source_of(png) == heatmap.source
     for path in (png, *(path for path in Path("out").iterdir() if path.suffix in (".npz", ".gz"))):
-        look = {"legend": True} if path == png else {}
+        picture = "panel" if isinstance(heatmap.image, seewhy.Volume) else "overlay"  # as the command names it in the file
+        look = {"picture": picture, "legend": True} if path == png else {}
         again = heatmap.save(Path(f"again{''.join(path.suffixes[-2:] if path.suffix == '.gz' else path.suffix)}"), **look)
         assert again.read_bytes() == path.read_bytes(), path
     return heatmap.source
