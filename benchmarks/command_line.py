@@ -51,7 +51,7 @@ def in_process(who: str, spec: str, weights: str, photos: Path) -> float:
 
     import seewhy
 
-    model: Any = seewhy.load(spec, weights)
+    model: Any = seewhy.load(spec, weights or None)
     files = sorted(photos.iterdir())
     work: list[Callable[[], Any]] = [lambda file=file: seewhy.grad_cam(model, file) for file in files]
     if who == WHOS[0]:
