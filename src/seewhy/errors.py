@@ -123,7 +123,7 @@ def install(extra: str) -> str:
 
 def _installed_from() -> Any:
     """The folder that pip installed this seewhy from; None where it came from elsewhere, or the folder has gone."""
-    from importlib.metadata import PackageNotFoundError, distribution
+    from importlib.metadata import PackageNotFoundError, distribution  # all here, as above
     from json import loads
     from pathlib import Path
     from urllib.parse import unquote, urlparse

@@ -120,7 +120,7 @@ def test_numbers_are_written_with_the_regions(run, tmp_path, same):
         (["-M", "lime", "--set", "window=3"], "lime has no parameter 'window'"),
         (["-M", "sobol", "--budget", "100"], "sobol: budget=100 is too little: it needs 132 forwards"),
         (["-M", "lime", "--budget", "a while"], "Give a number of forward passes"),
-        (["-M", "grad-cam", "--budget", "10"], "grad-cam has no parameter 'budget'"),
+        (["-M", "grad-cam", "--set", "budget=10"], "grad-cam has no parameter 'budget'"),
     ],
 )
 def test_misuse_is_one_line_of_advice(run, tmp_path, words, said):

@@ -136,7 +136,7 @@ def test_one_bad_scan_never_ends_the_batch(run, tmp_path):
     assert [name.split(".")[0] for name in written()] == ["a", "a", "c", "c"]
     for said in ("b.nii.gz cannot be read as a volume", "d.png is no DICOM file", "nowhere.nii is not there"):
         assert said in result.stderr
-    assert result.stderr.splitlines()[-1].startswith("seewhy: 3 of 5 photos failed")
+    assert result.stderr.splitlines()[-1].startswith("seewhy: 3 of 5 images failed")
     assert "Traceback" not in result.output
 
 
@@ -171,7 +171,7 @@ def test_a_series_beside_a_broken_one_and_files_that_are_none_cost_nothing_else(
     assert result.exit_code == 1
     assert sorted({name.split(".")[0] for name in written()}) == ["scan", "study"]
     assert "photo.jpg is a picture (JPEG), no volume: give NIfTI or DICOM" in result.stderr
-    assert "1 of 3 photos failed: photo.jpg" in result.stderr
+    assert "1 of 3 images failed: photo.jpg" in result.stderr
     assert "\x1b" not in result.output
 
 
