@@ -53,6 +53,19 @@ def test_titles_heading_texts_and_notes_are_written(texts):
     assert texts == ["grad-cam", "top 1", "cup (3)", "! dim", "evidence", "least", "most", "a caveat"]
 
 
+def test_texts_without_a_picture_stand_at_the_top(monkeypatch):
+    places = []
+    usual = Image.Image.paste
+    monkeypatch.setattr(
+        Image.Image, "paste", lambda self, im, box=None, *m: (places.append((im, box)), usual(self, im, box, *m))
+    )
+    bare, full = GridCell(None, (GridText("image 0"),)), plain(RED)._replace(texts=(GridText("cup"),))
+    drawn = grid(GridTable("", ["", ""], side=100), [[bare, full]], 1)
+    lines = [box[1] for im, box in places if isinstance(im, Image.Image) and im.size[0] == 100 and im.size[1] != 60]
+    assert lines == [GAP, GAP + 60 + GAP // 3]
+    assert boxes(drawn, RED)[3] - boxes(drawn, RED)[1] == 60
+
+
 def test_a_long_text_is_cut_and_says_so(texts):
     grid(GridTable("", [""], side=100), [[plain(RED)._replace(texts=(GridText("word " * 100),))]], 1)
     assert len(texts) == module.LINES

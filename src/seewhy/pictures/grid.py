@@ -104,16 +104,16 @@ def _titles(table: GridTable, size: int, width: int) -> Image.Image:
 
 
 def _row(cells: GridRow, side: int, size: int, width: int) -> Image.Image:
-    """The pictures of a row, level at the top, each over its texts, which begin at one height."""
+    """The pictures of a row, level at the top, each over its texts, which begin at one height; without a picture at the top."""
     pictures = [_picture(cell.picture, side) if cell and cell.picture and cell.picture.content else None for cell in cells]
     texts = [[_block(text, size, side) for text in (cell.texts if cell else ())] for cell in cells]
     high = max((picture.height for picture in pictures if picture), default=0)
-    low = max(sum(block.height for block in blocks) for blocks in texts)
-    out = Image.new("RGB", (width, GAP + high + GAP // 3 + low), "white")
-    for left, picture, blocks in zip(_lefts(side), pictures, texts, strict=False):
+    tops = [GAP + high + GAP // 3 if picture else GAP for picture in pictures]
+    ends = [top + sum(block.height for block in blocks) for top, blocks in zip(tops, texts, strict=True)]
+    out = Image.new("RGB", (width, max(ends)), "white")
+    for left, picture, top, blocks in zip(_lefts(side), pictures, tops, texts, strict=False):
         if picture:
             out.paste(picture, (left, GAP))
-        top = GAP + high + GAP // 3
         for block in blocks:
             out.paste(block, (left, top))
             top += block.height
