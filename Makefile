@@ -50,6 +50,7 @@ bench: $(VENV)/.bench
 	$(BIN)/python benchmarks/attention.py
 	$(BIN)/python benchmarks/call.py
 	$(BIN)/python benchmarks/first_call.py
+	$(BIN)/python benchmarks/command_line.py
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "seewhy needs Python 3.11 or newer; try: make PYTHON=python3.12 ...")'

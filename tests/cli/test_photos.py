@@ -386,7 +386,7 @@ def test_a_folder_that_may_not_be_written_is_said_before_anything_is_loaded(monk
     photo("a.png")
     done = run("a.png")
     assert done.exit_code == 1
-    why = f"nothing may be written into {Path.cwd()}. Give another --out."
+    why = f"nothing may be written into {Path.cwd()}. Name another, as in --out maps, where you may write."
     assert done.stderr == f"seewhy: Nothing can be written into the folder out: {why}\n"
 
 
