@@ -45,7 +45,7 @@ def ask(
         require(model, "gradients", "A unit lies inside the network", "Explain a class.")
     layers: list[Any] = list(layer) if isinstance(layer, list | tuple) else [layer]
     for name in layers:
-        if name is not None and not isinstance(name, str):
+        if name is not None and not (isinstance(name, str) and name):
             raise BadParameter(f"layer={name!r}: a layer is asked for by its name; model.layers() lists them.")
     if not layers:
         raise BadParameter("The list of layers is empty. Give a name, a list of names, or None for the default.")

@@ -24,7 +24,7 @@ class Collector:
     """
 
     def __init__(self, on_error: str, count: int) -> None:
-        if on_error not in ON_ERROR:
+        if not isinstance(on_error, str) or on_error not in ON_ERROR:
             raise BadParameter(f"on_error={quoted(on_error)} is neither 'raise' nor 'skip'.")
         if not count:
             raise BadImage("No images were given. Give a path, a PIL image, a uint8 array (h, w, 3), or a list of these.")

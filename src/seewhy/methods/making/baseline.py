@@ -25,9 +25,14 @@ def baseline(case: Case, choice: Any, what: str) -> Floats:
     if isinstance(choice, str) and choice in COLOURS:
         return COLOURS[choice](x, case, what)
     if isinstance(choice, int | float | np.number) and not isinstance(choice, bool):
-        return _finite(np.full((1, *x.shape[1:]), choice), what)
-    if isinstance(choice, list | tuple) and len(choice) == x.shape[1] and all(isinstance(n, int | float) for n in choice):
-        return _finite(np.broadcast_to(np.reshape(choice, (1, -1, *[1] * (x.ndim - 2))), (1, *x.shape[1:])), what)
+        return _finite(np.full((1, *x.shape[1:]), float(choice)), what)
+    if (
+        isinstance(choice, list | tuple)
+        and len(choice) == x.shape[1]
+        and all(isinstance(n, int | float | np.number) for n in choice)
+    ):
+        colour = np.reshape(np.asarray(choice, float), (1, -1, *[1] * (x.ndim - 2)))
+        return _finite(np.broadcast_to(colour, (1, *x.shape[1:])), what)
     if "float" in str(getattr(choice, "dtype", "")):
         array = numbers(choice)
         array = array[None] if array.ndim == x.ndim - 1 else array

@@ -148,7 +148,8 @@ def fits(value: Any, kind: Any) -> bool:
     if origin is Literal:
         return isinstance(value, str) and value in inside
     if origin is Sequence:
-        return isinstance(value, list | tuple | np.ndarray) and all(fits(each, *inside) for each in value)
+        several = isinstance(value, list | tuple) or (isinstance(value, np.ndarray) and value.ndim > 0)
+        return several and all(fits(each, *inside) for each in value)
     if kind in (None, NoneType):
         return value is None
     if kind is bool:  # 1 and 0 are

@@ -44,7 +44,8 @@ def proximity(z: Bits, width: float) -> Floats:
     Source: Ribeiro et al. 2016, LIME, sec. 3.4; distance and root as in lime_image.
     """
     d = 1 - np.sqrt(z.mean(1, dtype=float))
-    return np.exp(-(d**2) / (2 * width**2))
+    with np.errstate(over="ignore"):  # far outside of a narrow kernel
+        return np.exp(-((d / width) ** 2) / 2)
 
 
 def ridge(z: Bits, y: Floats, w: Floats, alpha: float = 1.0, features: int | None = None) -> Regression:
