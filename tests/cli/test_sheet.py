@@ -1,7 +1,9 @@
 """index.html and sheet.png of `seewhy explain`: a row for each photo, also where some fail; a stranger's files stay."""
 
 import re
+from contextlib import nullcontext
 from pathlib import Path
+from threading import Event
 
 import pytest
 from click.testing import CliRunner
@@ -104,6 +106,16 @@ def test_a_page_that_cannot_be_written_is_said_and_the_maps_stay(monkeypatch):
     done = run(photo("a.png"))
     assert done.exit_code == 0
     assert f"{OUT / 'index-3.html'}" in done.stdout
+
+
+def test_after_an_interruption_the_sheet_shows_what_was_done(monkeypatch):
+    stop = Event()
+    stop.set()
+    monkeypatch.setattr("seewhy.progress.stoppable", lambda _tell: nullcontext(stop))
+    done = run(photo("a.png"), photo("b.png", 1))
+    assert done.exit_code == 130
+    assert rows() == ["a.png"]
+    assert (OUT / "sheet.png").is_file()
 
 
 def test_orders_are_those_of_the_records():
