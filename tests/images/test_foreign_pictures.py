@@ -155,20 +155,20 @@ net = nn.Sequential(nn.Conv2d(3, 2, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten()).e
 
 
 def test_the_bound_of_pixels_is_raised_as_its_error_says(tmp_path, monkeypatch):
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 256 * 256 - 1)
-    (tmp_path / "large.png").write_bytes(png(RNG.integers(0, 256, (256, 256, 3), dtype=np.uint8), 2, 8))
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 64 * 64 - 1)
+    (tmp_path / "large.png").write_bytes(png(RNG.integers(0, 256, (64, 64, 3), dtype=np.uint8), 2, 8))
     (tmp_path / "nets.py").write_text(NET)
     words = ["explain", str(tmp_path / "large.png"), "--model", f"{tmp_path / 'nets.py'}:net", "--out", str(tmp_path / "out"),
              "--prepare", "size=none", "--prepare", "crop=none"]  # fmt: skip
     refused = CliRunner().invoke(main, words)
     assert refused.exit_code == 1
-    assert "256x256" in refused.output
-    assert "--max-pixels 65536 " in refused.output
-    assert "PIL.Image.MAX_IMAGE_PIXELS = 65536" in refused.output
-    for more in ([], ["--tile", "128"]):
-        ran = CliRunner().invoke(main, [*words, "--max-pixels", "65536", *more])
+    assert "64x64" in refused.output
+    assert "--max-pixels 4096 " in refused.output
+    assert "PIL.Image.MAX_IMAGE_PIXELS = 4096" in refused.output
+    for more in ([], ["--tile", "32"]):
+        ran = CliRunner().invoke(main, [*words, "--max-pixels", "4096", *more])
         assert ran.exit_code == 0, ran.output
-    assert Image.MAX_IMAGE_PIXELS == 256 * 256 - 1
+    assert Image.MAX_IMAGE_PIXELS == 64 * 64 - 1
     assert [*Path(tmp_path / "out").glob("*.png")]
 
 

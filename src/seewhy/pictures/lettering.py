@@ -7,6 +7,7 @@ from itertools import chain
 from typing import Any
 from unicodedata import category, normalize
 
+import numpy as np
 from PIL import Image
 
 FINER = 3  # text is drawn this many times larger and then reduced, as Pillow puts each letter at a whole pixel
@@ -88,8 +89,18 @@ class Letters:
         size = int(-(-(x + right) // FINER)) - corner[0], int(-(-(y + bottom) // FINER)) - corner[1]
         large = Image.new("L", (max(1, size[0]) * FINER, max(1, size[1]) * FINER))
         place = x - FINER * corner[0], y - FINER * corner[1]
-        ImageDraw.Draw(large).text(place, text, 255, self._font, anchor=anchor, stroke_width=edge * FINER)
+        self._draw(ImageDraw.Draw(large), place, text, anchor, edge * FINER)
         return large.reduce(FINER), corner
+
+    def _draw(self, draw: Any, place: tuple[float, float], text: str, anchor: str, edge: int) -> None:
+        """Draw the text, in halves where Pillow would take it for a photo larger than may be read."""
+        left, top, right, bottom = self._font.getbbox(text, anchor=anchor, stroke_width=edge)
+        if len(text) < 2 or (right - left) * (bottom - top) < (Image.MAX_IMAGE_PIXELS or np.inf):
+            draw.text(place, text, 255, self._font, anchor=anchor, stroke_width=edge)
+            return
+        start, half = place[0] - self._font.getlength(text) * {"l": 0, "m": 0.5, "r": 1}[anchor[0]], len(text) // 2
+        self._draw(draw, (start, place[1]), text[:half], f"l{anchor[1]}", edge)
+        self._draw(draw, (start + self._font.getlength(text[:half]), place[1]), text[half:], f"l{anchor[1]}", edge)
 
     def wrapped(self, text: str, width: float) -> list[str]:
         """The text in lines that are not wider than that many pixels."""

@@ -29,8 +29,11 @@ class Thumbnail(NamedTuple):
 
     @property
     def picture(self) -> Image.Image:
-        """Its pixels: RGB."""
-        with Image.open(io.BytesIO(self.content), formats=[self.kind]) as file:
+        """Its pixels: RGB, whatever the bound of pixels for photos of strangers, which `Image.open` keeps."""
+        from PIL.JpegImagePlugin import JpegImageFile  # here, with the next, for importing them takes a while
+        from PIL.PngImagePlugin import PngImageFile
+
+        with (JpegImageFile if self.kind == "jpeg" else PngImageFile)(io.BytesIO(self.content)) as file:
             return file.convert("RGB")
 
     @property

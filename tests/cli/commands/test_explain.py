@@ -249,7 +249,8 @@ def test_what_click_refuses_is_misuse_too(arguments):
     result = CliRunner().invoke(command.main, arguments)
     assert result.exit_code == 2
     assert result.stdout == ""
-    assert "Error" in result.stderr
+    assert result.stderr.startswith("seewhy: ")
+    assert len(result.stderr.splitlines()) == 1
 
 
 def test_broken_weights_are_a_failure_not_misuse(photo, tmp_path):

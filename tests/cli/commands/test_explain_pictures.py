@@ -91,7 +91,7 @@ def test_scale_draws_more_pixels_than_the_photo_has(run, tmp_path):
     done = run("explain", "-M", "gradient", "--picture", "overlay", "--picture", "grey", "--scale", "2", "--no-legend")
     assert done.exit_code == 0, done.output
     sizes = {}
-    for path in (tmp_path / "seewhy-out").glob("*.png"):
+    for path in (tmp_path / "seewhy-out").glob("*.gradient.*png"):
         with Image.open(path) as picture:
             sizes[path.name.split("gradient.")[1]] = picture.size
     assert sizes["png"] == (140, 128)
