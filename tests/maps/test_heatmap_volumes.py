@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from seewhy import Volume
+from seewhy import Volume, read_volume
 from seewhy.images.places import Grid
 from support.files.scans import AFFINES, LESION, mm, volume
 
@@ -63,3 +63,19 @@ def test_the_strongest_voxel_is_named_in_the_scanners_coordinates(made_heatmap, 
         axis, sign = signs[letter]
         place[axis] = sign * float(size)
     np.testing.assert_allclose(place, mm(AFFINES[name], LESION), atol=0.051)
+
+
+@pytest.mark.parametrize("codes", [0, 1])
+def test_a_guess_of_left_and_right_is_told_in_the_picture_itself(tmp_path, made_heatmap, written, codes):
+    nibabel = pytest.importorskip("nibabel")
+    image = nibabel.Nifti1Image(volume(AFFINES["plain"]).values, AFFINES["plain"])
+    image.header["sform_code"] = image.header["qform_code"] = codes
+    if codes:
+        image.set_sform(AFFINES["plain"], codes)
+    nibabel.save(image, tmp_path / "scan.nii")
+    scanned = read_volume(tmp_path / "scan.nii")
+    flat = made_heatmap(np.zeros((2, 2)), photo=scanned)
+    replace(flat, values=scanned.values, box=Grid.whole(scanned.shape)).overlay(legend=True)
+    said = " ".join(text for text, *_ in written)
+    assert ("LEFT AND RIGHT ARE A GUESS" in said) == (not codes)
+    assert ("scanner's coordinates" in said) == bool(codes)

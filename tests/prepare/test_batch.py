@@ -223,3 +223,20 @@ def test_a_photos_file_is_opened_for_a_model_of_photos_alone(tmp_path, noise):
         opened_photo(str(tmp_path / "scan.nii.gz"), Fit(), "a model")
     with pytest.raises(BadParameter, match="was wrapped without `prepare`"):
         opened_photo(str(path), None, "a model")
+
+
+@pytest.mark.parametrize(
+    ("given", "crop"),
+    [
+        ({"size": 64}, 64),
+        ({"size": (64, 300)}, (64, 300)),
+        ({"size": 256}, 224),
+        ({"size": 64, "crop": 96}, 96),
+        ({"size": 64, "crop": None}, None),
+        ({"size": None}, 224),
+        ({"mean": 0.5}, 224),
+    ],
+)
+def test_a_size_below_the_usual_crop_is_seen_whole(given, crop):
+    """A photo in the middle of a frame of black is what nobody asks for by `size=64` alone."""
+    assert preparer(given).crop == crop

@@ -27,6 +27,12 @@ TWICE = [  # an option and its argument, both named: the option stays
 ]
 ONCE = [  # what Python alone names
     (r"wrap\(labels=\.\.\.\)", "--labels FILE"),
+    (r"[Pp]ass wrap\(network, prepare=\.\.\.\): .*; on the command line, (?=--prepare)", "Give "),
+    (r"wrap\(network, prepare=\{'orientation': 'LPS', \.\.\.\}\)", "--prepare orientation=LPS"),
+    (r"\(channels=True takes", "(--prepare channels=true takes"),
+    (r"\bsee Heatmap\.error\b", "see --picture error"),
+    (r"read it as a seewhy\.Volume\(values, affine\)", "write them into its header"),
+    (r"[Mm]end the header, or give a seewhy\.Volume\(values, affine\)", "Mend the header"),
     (r"wrap\(output=[\"']?([\w.-]+)[\"']?\)", r"--output \1"),
     (r"\bmodel\.labels\b", "`seewhy labels MODEL`"),
     (r"\bmodel\.layers\(\)", "`seewhy layers MODEL`"),

@@ -17,7 +17,7 @@ from seewhy.errors import BadImage
 
 from .decoding import decoding, quietly
 from .files import has_suffix, need
-from .volume import Volume, check_voxels, places_voxels
+from .volume import SIDES_UNSAID, Volume, check_voxels, places_voxels
 
 MM = {"micron": 1e-3, "meter": 1e3}  # mm per unit of a NIfTI header
 PAIR = (".hdr", ".img")
@@ -187,7 +187,7 @@ def _placed(nibabel: Any, image: Any, mgh: bytes, name: str) -> Placement:
     # MGH: goodRASFlag, which nibabel's header no longer knows; Analyze: SPM may keep where it lies in a .mat file beside
     unsaid = not any(mgh[28:30]) if mgh else np.allclose(affine, header.get_best_affine())
     guess = GUESSED.format(ways=_ways(nibabel, affine))
-    notes = (f"the header does not say how the patient lies, {guess}",) if unsaid else ()
+    notes = (f"the header {SIDES_UNSAID}, {guess}",) if unsaid else ()
     return Placement(affine, notes, None)
 
 
@@ -208,7 +208,7 @@ def _by_forms(header: Any, name: str, shape: tuple[int, ...]) -> Placement:
     good = {form: affine for form, affine in affines.items() if places_voxels(affine)}
     if not affines:
         affine = header.get_base_affine()
-        reason = "the header does not say how the patient lies (sform_code and qform_code are 0)"
+        reason = f"the header {SIDES_UNSAID} (sform_code and qform_code are 0)"
         return Placement(affine, (f"{reason}, {GUESSED.format(ways=_ways(nibabel, affine))}",), header)
     if not good:
         raise BadImage(

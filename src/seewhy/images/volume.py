@@ -14,6 +14,7 @@ from .places import Grid
 
 CODES = ("LR", "PA", "IS")  # for each axis of the world, the letters of its low and its high end
 MAX_VOXELS = 1 << 29  # of a file, by default: 2 GB as float32; 512 x 512 x 2048
+SIDES_UNSAID = "does not say how the patient lies"  # in the notes of a volume whose affine is a guess
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +46,11 @@ class Volume:
     def __repr__(self) -> str:
         size, mm = ("x".join(f"{side:.4g}" for side in sides) for sides in (self.values.shape, self.spacing))
         return f"<Volume {self.name}: {size} voxels of {mm} mm, {self.codes}>"
+
+    @property
+    def sides_known(self) -> bool:
+        """Does the file say how the patient lies?  Else left and right are a guess, which `notes` says in full."""
+        return not any(SIDES_UNSAID in note for note in self.notes)
 
     @property
     def shape(self) -> tuple[int, int, int]:

@@ -204,7 +204,8 @@ def remark(shown: Overlay, window: tuple[float, float] | None = None) -> str:
     from .planes import GreyWindow  # here, for importing it takes as long as much of seewhy does
 
     black, white = GreyWindow.of(shown.image.channels[0], window)
-    return f"; black {black:.4g}, white {white:.4g}"
+    guess = "" if shown.image.sides_known else "; LEFT AND RIGHT ARE A GUESS: the file does not say how the patient lies"
+    return f"; black {black:.4g}, white {white:.4g}{guess}"
 
 
 def _volume(values: Floats, volume: Volume | None, look: Look, options: DrawingOptions) -> Image.Image:
@@ -214,7 +215,7 @@ def _volume(values: Floats, volume: Volume | None, look: Look, options: DrawingO
     grid = volume.towards("RAS") if volume else Grid.whole(values.shape)
     under = grid.read(volume.channels[0]) if volume else None
     spacing = tuple(volume.spacing[axis] for axis in grid.axes) if volume else None
-    affine = volume.affine @ grid.matrix if volume else None
+    affine = volume.affine @ grid.matrix if volume and volume.sides_known else None
     values, view, window = grid.read(values), options.view or "panel", options.window
     if view == "panel":
         return panel(values, under, look, window, spacing, affine)

@@ -53,6 +53,13 @@ class Batch(NamedTuple):
         return Batch(self.x[s], self.photos[s], self.names[s], self.boxes[s], self.notes[s])
 
 
+def _fitting_crop(numbers: dict[str, Any]) -> dict[str, Any]:
+    """Where a size is named that is smaller than the usual crop, and no crop, all of that size is seen: no rim around it."""
+    size = numbers.get("size")
+    small = size is not None and "crop" not in numbers and np.min(size) < np.min(Fit().crop)
+    return {**numbers, "crop": size} if small else numbers
+
+
 def preparer(prepare: Any) -> Preparer | None:
     """What `wrap(prepare=)` takes: None, a Fit, VolumeFit or ClipFit, a dict of the numbers of one of these, or any callable
     PIL image -> (c, h, w).
@@ -71,7 +78,7 @@ def preparer(prepare: Any) -> Preparer | None:
             names = ", ".join(Fit.__dataclass_fields__)
             raise BadParameter(f"`prepare` has no {', '.join(sorted(map(str, unknown)))}. It takes: {names}.")
         numbers: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in prepare.items()}
-        return Fit(**numbers)
+        return Fit(**_fitting_crop(numbers))
     if callable(prepare) and not isinstance(prepare, type):
         return CallableFit(prepare)
     raise BadParameter(

@@ -269,3 +269,44 @@ def test_keras_models_come_from_code_too(tmp_path):
     again = load(f"{file}:net", tmp_path / "mine.weights.h5", options={"classes": 4})
     assert again.answer(x).scores.tolist() == [[0, 1, 2, 3]]
     assert again.weights.startswith("mine.weights.h5 sha256:")
+
+
+NETS = """
+import torch
+from torch import nn
+
+def small(classes=3):
+    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, classes))
+
+def trained():
+    net = small()
+    for weight in net.parameters():
+        nn.init.constant_(weight, 0.1)
+    return net
+
+ready = small()
+
+def service():
+    return lambda photos: photos.mean((1, 2))
+"""
+
+
+def test_random_weights_of_own_code_are_drawn_from_the_seed_and_said(tmp_path):
+    (tmp_path / "own_nets.py").write_text(NETS)
+    spec, prepare = f"{tmp_path / 'own_nets.py'}:", {"size": 16, "mean": 0.5, "std": 0.5}
+    photo = np.random.default_rng(0).integers(0, 256, (20, 24, 3), dtype=np.uint8)
+    state = torch.random.get_rng_state()
+    for name in ("small", "ready"):
+        made = [load(spec + name, "random", prepare=prepare, options={"seed": seed}) for seed in (0, 0, 1)]
+        first, again, other = (seewhy.grad_cam(model, photo, target=1)[0] for model in made)
+        assert first.source.weights == "random, seed 0"
+        assert any("random weights, which nobody trained" in warning for warning in first.warnings)
+        assert first.source.weights_sha256 == again.source.weights_sha256 != other.source.weights_sha256
+        np.testing.assert_array_equal(first.values, again.values)
+    assert torch.equal(torch.random.get_rng_state(), state)
+    assert load(spec + "small", "random", prepare=prepare, options={"classes": 7}).answer(
+        np.zeros((1, 3, 16, 16))
+    ).scores.shape == (1, 7)
+    for name, said in (("trained", "draws no weights"), ("service", "gives function")):
+        with pytest.raises(BadParameter, match=said):
+            load(spec + name, "random", prepare=prepare)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha256
 from importlib import import_module
-from importlib.util import module_from_spec, spec_from_file_location
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from inspect import signature
 from pathlib import Path
 from traceback import extract_tb
@@ -15,8 +15,9 @@ from typing import Any
 from seewhy.errors import BadNetwork, BadParameter, NoSuchName, SeewhyError, closest
 from seewhy.models.model import Model
 from seewhy.printable import words_of
-from seewhy.untrained import RANDOM
+from seewhy.untrained import RANDOM, drawn_text
 
+from .drawing import drawing, drawing_torch, seeded
 from .keras import backend_chosen, fill_keras, is_keras
 from .sources import Loaded, Request
 
@@ -27,14 +28,39 @@ def code_network(request: Request) -> Loaded:
     NAME is a network or a model, or is called with the options and returns one of these, a function from images to scores, or a
     tuple (network, prepare, labels), of which `prepare` and `labels` may be left out.
     """
+    if request.weights == RANDOM:
+        return _drawn(request)
+    network, prepare, labels = _made(request)
+    return Loaded(network, prepare, labels, _weights(network, request))
+
+
+def _drawn(request: Request) -> Loaded:
+    """The network as its constructor draws it from a seed.  Raises BadParameter where it draws nothing, but brings weights."""
+    asked = seeded(request)
+    with drawing_torch(asked.seed) if "torch" in sys.modules or find_spec("torch") else drawing(asked.seed):
+        network, prepare, labels = _made(asked.request)
+    torch = sys.modules.get("torch")
+    if is_keras(network):
+        return Loaded(network, prepare, labels, drawn_text(asked.seed))
+    if torch is None or not isinstance(network, torch.nn.Module):
+        raise BadParameter(
+            f'{request.spec} gives {type(network).__name__}, whose weights are not drawn here: leave "random" out.'
+        )
+    with drawing_torch(asked.seed + 1):
+        other = dict(_made(asked.request)[0].named_parameters())
+    if all(name in other and torch.equal(weight, other[name]) for name, weight in network.named_parameters()):
+        raise BadParameter(f'{request.spec} draws no weights: it is a network already, or brings its own. Leave "random" out.')
+    return Loaded(network, prepare, labels, drawn_text(asked.seed))
+
+
+def _made(request: Request) -> tuple[Any, Any, Any]:
+    """What the code makes: a network, its preprocessing and its labels; None for what it leaves out."""
     place, _, name = request.spec.rpartition(":") if not request.spec.endswith(".py") else (request.spec, "", "")
     file = Path(place).expanduser() if place.endswith(".py") else None
     with backend_chosen(), _importable(file.parent if file else Path()), _as_bad_network(request.spec, file):
         module = _of_file(file, request.spec) if file else _of_name(place, request.spec)
         made = _called(_named(module, name, request.spec), request)
-    network, prepare, labels = (*made, None, None)[:3] if isinstance(made, tuple) and made else (made, None, None)
-    tag = _weights(network, request)
-    return Loaded(network, prepare, labels, tag)
+    return (*made, None, None)[:3] if isinstance(made, tuple) and made else (made, None, None)
 
 
 def python_object(spec: str) -> Any:
@@ -48,7 +74,7 @@ def python_object(spec: str) -> Any:
 
 def _weights(network: Any, request: Request) -> str:
     """Load the weights of the request, if there are any, into the network; what to say of where they came from."""
-    if request.weights in (None, RANDOM):
+    if request.weights is None:
         return f"as {request.spec} makes them"
     if is_keras(network):
         return fill_keras(network, Path(request.weights))
