@@ -4,10 +4,10 @@ import click
 import pytest
 
 from seewhy import Contrast, Top
-from seewhy.cli.targets import TOPS, parse_target
-from seewhy.errors import NoSuchName
+from seewhy.cli.targets import parse_target
+from seewhy.errors import BadParameter, NoSuchName
 from seewhy.targets.group import Group
-from seewhy.targets.parse import LONGEST
+from seewhy.targets.parse import LONGEST, TOPS, as_targets
 from seewhy.targets.target import Class
 
 LABELS = ["cat", "hound, dog", "cat-vs-dog"]
@@ -26,8 +26,13 @@ def test_top_classes():
      ("a" * (LONGEST + 1), LABELS, "characters long")],
 )  # fmt: skip
 def test_what_is_none_is_told_what_would_be(text, labels, said):
-    with pytest.raises(click.BadParameter, match=said):
+    with pytest.raises((click.BadParameter, BadParameter), match=said):
         parse_target(text, labels)
+
+
+def test_python_takes_the_same_texts():
+    assert as_targets(["top:2", "cat"], LABELS) == [Top(1), Top(2), Class(0)]
+    assert as_targets("top", ["bottom", "top"]) == [Class(1)], "the name of a class"
 
 
 def test_indices_and_labels():

@@ -19,7 +19,7 @@ from seewhy.printable import quoted
 from .aim import Aim
 from .class_names import class_index, classes_named
 from .group import AnyOf, Group
-from .target import LOOK_ALIKES, VERSUS, Class, Contrast, Labels, PerImage, Target, Unit
+from .target import LOOK_ALIKES, VERSUS, Class, Contrast, Labels, PerImage, Target, Top, Unit, numbered
 
 KINDS = {  # the word that the text begins with -> module:class, whose `parse` reads it; imported on first use
     "any": "seewhy.targets.group:AnyOf",
@@ -35,6 +35,7 @@ OneTarget = int | str | np.integer | AnyTarget | Unit
 Targets = OneTarget | Sequence[OneTarget] | NDArray[np.integer]  # what a person may write
 MOST = 100_000  # targets of one call
 LONGEST = 10_000  # characters of a target
+TOPS = 1000  # of a model whose classes have no names, top classes at most
 STRENGTH = r"-?[0-9.]{1,20}(?:e-?[0-9]{1,3})?"
 
 
@@ -46,7 +47,21 @@ def as_targets(target: Any, labels: Labels) -> list[AnyTarget]:
     several = list(target) if many else [target]
     if not several:
         raise BadParameter("The list of targets is empty. Give a class index, a label, Top(), or a list of these.")
-    return [_as_target(t, labels) for t in several]
+    return [each for t in several for each in (_tops(t, labels) or [_as_target(t, labels)])]
+
+
+def _tops(text: Any, labels: Labels) -> list[AnyTarget]:
+    """The top classes that a text such as "top" or "top:3" means; none where it is no such text, or names a class."""
+    if not isinstance(text, str) or text.partition(":")[0].strip().lower() != "top" or classes_named(text, labels):
+        return []
+    count = text.partition(":")[2].strip()
+    most, known = (len(labels), f"the model has {len(labels)} classes") if labels else (TOPS, "that is too many at once")
+    number = numbered(count) if re.fullmatch(r"[0-9]+", count) else 0
+    if count and not number:
+        raise BadParameter(f"{quoted(text)}: write top, or top:3 for the three top classes.")
+    if number > most:
+        raise BadParameter(f"{quoted(text)}: {known}; top:{most} is the most.")
+    return [Top(rank + 1) for rank in range(number or 1)]
 
 
 def _parsed(text: str, labels: Labels) -> Any:

@@ -53,8 +53,8 @@ def _drawn(request: Request) -> Loaded:
     return Loaded(network, prepare, labels, drawn_text(asked.seed))
 
 
-def _made(request: Request) -> tuple[Any, Any, Any]:
-    """What the code makes: a network, its preprocessing and its labels; None for what it leaves out."""
+def _made(request: Request) -> Any:
+    """What the code makes, (network, prepare, labels): a network, its preprocessing and its labels; None for what it leaves out."""
     place, _, name = request.spec.rpartition(":") if not request.spec.endswith(".py") else (request.spec, "", "")
     file = Path(place).expanduser() if place.endswith(".py") else None
     with backend_chosen(), _importable(file.parent if file else Path()), _as_bad_network(request.spec, file):
