@@ -31,9 +31,7 @@ def test_equal_facts_are_none(source):
         ({"versions": {"seewhy": "1", "torch": "3"}}, "versions torch: '2' as saved, '3' made again"),
         ({"versions": {"seewhy": "1"}}, "versions torch: '2' as saved, None made again"),
         ({"host": {"threads": 4}}, "host threads: 2 as saved, 4 made again"),
-        ({"weights_sha256": "ab" * 32}, "weights_sha256: 0000000000000000... as saved, abababababababab... made again"),
-        ({"image_sha256": "f" * 64}, "image_sha256: .* as saved, ffffffffffffffff... made again"),
-        ({"prepare": {"kind": "Fit"}}, "prepare kind: None as saved, 'Fit' made again"),
+        ({"conditions": {"device": "cuda"}}, "conditions device: .* as saved, 'cuda' made again"),
         ({"label": None}, "label: 'tabby, tabby cat' as saved, None made again"),
     ],
 )
@@ -42,6 +40,56 @@ def test_what_a_map_was_made_under_is_no_claim(source, other, said):
     assert claims == ()
     (fact,) = under
     assert re.fullmatch(said, fact)
+
+
+FIT = {"kind": "Fit", "mean": (0.5, 0.25), "fit": {"size": 32}}
+
+
+@pytest.mark.parametrize(
+    ("named", "other", "said"),
+    [
+        ({"weights_sha256": "ab" * 32}, {"weights_sha256": "cd" * 32},
+         "the weights are not those that the file names (SHA-256 abababababababab... as saved, cdcdcdcdcdcdcdcd... made "
+         "again)"),
+        ({"weights_sha256": "ab" * 32}, {"weights_sha256": ""},
+         "the weights are not those that the file names (SHA-256 abababababababab... as saved, none can be told made again)"),
+        ({"image_sha256": "0" * 64}, {"image_sha256": "f" * 64},
+         "the image's pixels are not those that the file names (SHA-256 0000000000000000... as saved, ffffffffffffffff... made "
+         "again)"),
+        ({"prepare": FIT}, {"prepare": {**FIT, "mean": (0.5, 0.2501), "fit": {"size": 33}}},
+         "the preprocessing is not the one that the file names: mean (0.5, 0.25) as saved, (0.5, 0.2501) made again; fit size "
+         "32 as saved, 33 made again"),
+        ({"prepare": {"kind": "Fit"}}, {"prepare": {}},
+         "the preprocessing is not the one that the file names: kind 'Fit' as saved, None made again"),
+        ({"image_size": (9, 8)}, {"image_size": (8, 9)}, "image_size: (9, 8) as saved, (8, 9) made again"),
+    ],
+)  # fmt: skip
+def test_what_it_is_named_to_be_made_of_is_a_claim_whatever_the_recipe(source, named, other, said):
+    assert other_facts(source(**named), source(**other)) == ((), (said,))
+    claims = other_facts(source(**named, recipe={}, model="mine"), source(**other)).claims
+    assert claims == (said,)
+
+
+@pytest.mark.parametrize(
+    ("unnamed", "named", "said"),
+    [
+        ({"weights_sha256": ""}, {"weights_sha256": "ab" * 32}, ("the file does not say which weights",)),
+        ({"image_sha256": ""}, {"image_sha256": "ab" * 32}, ("the file does not say which pixels",)),
+        ({"prepare": {}}, {"prepare": FIT}, ("the file does not say which preprocessing",)),
+        ({"prepare": {"kind": "Fit"}}, {"prepare": {"kind": "Fit", "steps": 2}},
+         ("the file does not say which preprocessing (its steps)",)),
+        ({"image_size": ()}, {"image_size": (9, 8)}, ()),
+        ({"weights_sha256": "", "prepare": {}}, {"weights_sha256": "", "prepare": {}}, ()),
+    ],
+)  # fmt: skip
+def test_what_names_no_weights_pixels_or_preprocessing_is_unsure(source, unnamed, named, said):
+    assert other_facts(source(**unnamed), source(**named)) == (said, ())
+
+
+def test_without_a_hash_the_name_of_the_weights_has_to_be_the_same(source):
+    under, claims = other_facts(source(weights_sha256="", weights="v1.pth"), source(weights="v2.pth"))
+    assert under == ("the file does not say which weights",)
+    assert claims == ("weights: 'v1.pth' as saved, 'v2.pth' made again",)
 
 
 @pytest.mark.parametrize(

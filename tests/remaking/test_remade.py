@@ -9,7 +9,7 @@ from PIL import Image
 
 import seewhy
 from seewhy import METHODS, Source
-from seewhy.errors import BadImage, BadParameter
+from seewhy.errors import BadImage, BadParameter, BadWeights
 from seewhy.remaking.remade import ROUNDING, model_of
 from support import networks
 from support.ask import asked, home
@@ -98,7 +98,7 @@ def test_the_class_is_explained_that_it_came_to_then(honest, photo):
     assert remade.same == "different"
     assert (remade.heatmap.source.index, remade.heatmap.source.target) == (found.source.index, "top 2")
     assert any(fault.startswith("values differ by up to ") for fault in remade.faults)
-    assert any(each.startswith("weights_sha256: ") for each in remade.differences)
+    assert any(fault.startswith("the weights are not those that the file names (SHA-256 ") for fault in remade.faults)
     assert "model: 'demo/honest' as saved, 'demo/flat' made again" in remade.differences
     x, y = remade.where
     assert 0 <= x < 150
@@ -107,18 +107,18 @@ def test_the_class_is_explained_that_it_came_to_then(honest, photo):
 
 
 @pytest.mark.parametrize("name", ["grad-cam", "gradient"])
-def test_edited_weights_are_told_apart_from_rounding(name, photo):
-    """The last layer a millionth larger: other weights, and the same map to rounding; a tenth larger: another map."""
+def test_edited_weights_are_different_however_near_the_values(name, photo):
+    """The last layer a millionth larger: other weights, though the values agree to rounding; a tenth larger: another map."""
     model = seewhy.load("demo/honest")
     (found,) = seewhy.explain(model, photo, [name])
     source = stored(found)
     with torch.no_grad():
         model.network.head.weight.mul_(1 + 1e-6)
     slightly = source.again(model=model)
-    assert slightly.same == "to rounding"
+    assert slightly.same == "different"
     assert 0 < slightly.largest < 1e-5 < ROUNDING
-    assert any(each.startswith("weights_sha256: ") for each in slightly.differences)
-    assert "the same to rounding (values differ by up to " in str(slightly)
+    (fault,) = slightly.faults
+    assert fault.startswith("the weights are not those that the file names (SHA-256 ")
     with torch.no_grad():
         model.network.head.weight.mul_(1.1)
     much = source.again(model=model)
@@ -131,7 +131,58 @@ def test_another_photo_is_said(honest, photo, tmp_path):
     Image.open(photo).transpose(Image.Transpose.ROTATE_180).save(tmp_path / "other.png")
     remade = found.source.again(image=tmp_path / "other.png")
     assert remade.same == "different"
-    assert any(each.startswith("image_sha256: ") for each in remade.differences)
+    assert any(fault.startswith("the image's pixels are not those that the file names (SHA-256 ") for fault in remade.faults)
+
+
+@pytest.mark.parametrize("name", ["weights_sha256", "image_sha256"])
+def test_a_false_hash_is_different_where_every_value_agrees(honest, photo, name):
+    (found,) = seewhy.grad_cam(honest, photo)
+    remade = replace(found.source, **{name: "0" * 64}).again()
+    assert (remade.same, remade.largest) == ("different", 0)
+    assert len(remade.faults) == 1
+    remade = replace(found.source, **{name: ""}).again()
+    assert (remade.same, remade.faults) == ("bit for bit", ())
+    assert remade.differences == (f"the file does not say which {'weights' if name[0] == 'w' else 'pixels'}",)
+
+
+def test_another_network_whose_map_agrees_is_different(photo):
+    """The class explained is weighed as it was, and another class otherwise: no value of its map differs."""
+    model = seewhy.load("demo/honest")
+    (found,) = seewhy.grad_cam(model, photo, target=2)
+    with torch.no_grad():
+        model.network.head.weight[5] *= 1 + 1e-6
+    remade = stored(found).again(model=model)
+    assert (remade.same, remade.largest) == ("different", 0)
+    assert [fault[:47] for fault in remade.faults] == ["the weights are not those that the file names ("]
+
+
+def test_another_preprocessing_is_said(photo):
+    (found,) = seewhy.grad_cam(seewhy.load("demo/honest"), photo)
+    remade = stored(found).again(model=seewhy.load("demo/honest", prepare={"mean": 0.25}))
+    assert remade.same == "different"
+    assert any(fault.startswith("the preprocessing is not the one that the file names: mean ") for fault in remade.faults)
+
+
+def test_the_model_is_loaded_with_changes_of_its_recipe(photo):
+    model = seewhy.load("demo/honest", weights="random", options={"seed": 3}, prepare={"mean": 0.25})
+    (found,) = seewhy.grad_cam(model, photo)
+    changed = model_of(stored(found), changes={"options": {"seed": 4}, "prepare": {"std": 0.125}})
+    assert changed.weights == "random, seed 4"
+    prepare = stored(seewhy.grad_cam(changed, photo)[0]).prepare
+    assert {*np.ravel(prepare["mean"])} == {0.25}
+    assert {*np.ravel(prepare["std"])} == {0.125}
+
+
+def test_weights_that_moved_are_asked_for(photo, tmp_path):
+    torch.save(seewhy.load("demo/honest").network.state_dict(), tmp_path / "v1.pth")
+    (found,) = seewhy.grad_cam(seewhy.load("demo/honest", tmp_path / "v1.pth"), photo)
+    (tmp_path / "v1.pth").rename(tmp_path / "v2.pth")
+    with pytest.raises(
+        BadWeights, match=r"v1.pth are not there.*give model=, what seewhy.load\(\.\.\., weights=FILE\)"
+    ) as raised:
+        stored(found).again()
+    assert raised.value.typed.endswith("Where it lies elsewhere now, give --weights FILE.")
+    assert model_of(stored(found), changes={"weights": tmp_path / "v2.pth"}).weights.startswith("v2.pth")
 
 
 @pytest.mark.parametrize(
@@ -152,12 +203,12 @@ def test_a_source_that_was_edited_is_different(honest, photo, other, said):
 
 def test_what_only_a_person_can_give_is_asked_for(honest, photo):
     plain = stored(seewhy.grad_cam(honest, photo)[0])
-    with pytest.raises(BadParameter, match=r"was wrapped by hand.*give model=.*--model"):
+    with pytest.raises(BadParameter, match=r"was wrapped by hand.*give model="):
         replace(plain, recipe={}).again()
     with pytest.raises(BadParameter, match=r"ran code that came with its weights.*trust=True"):
         replace(plain, conditions={**plain.conditions, "trusted": True}).again()
     assert replace(plain, conditions={**plain.conditions, "trusted": True}).again(trust=True).same == "bit for bit"
-    with pytest.raises(BadImage, match=r"gone.png is no file here.*image=, --image"):
+    with pytest.raises(BadImage, match=r"gone.png is no file here.*image="):
         replace(plain, image="gone.png").again()
     with pytest.raises(BadParameter, match="made by an earlier seewhy"):
         replace(plain, values={}).again()

@@ -99,8 +99,16 @@ def test_a_scene_on_the_earth(here):
         verified(found, "map.tif")
         verified(found, "map.png")
     with rasterio.open("map.tif", "r+") as file:
-        file.transform = rasterio.Affine(10, 0, 500_010, 0, -10, 5_000_000)
-    assert seewhy.verify("map.tif").same == "different"
+        a, b, c, d, e, f, *_ = file.transform
+        file.transform = rasterio.Affine(a, b, c + 30, d, e, f - 40)
+    remade = seewhy.verify("map.tif")
+    assert (remade.same, remade.largest) == ("different", 0)
+    assert remade.faults == ("it lies elsewhere on the earth, by up to 50 metres",)
+    with rasterio.open("map.tif", "r+") as file:
+        file.crs = rasterio.CRS.from_epsg(32633)
+    assert seewhy.verify("map.tif").faults == (
+        "it lies elsewhere on the earth: in EPSG:32633 as saved, in EPSG:32632 made again",
+    )
 
 
 def test_another_number_of_threads_is_the_same_at_least_to_rounding(here):

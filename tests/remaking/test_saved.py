@@ -183,9 +183,24 @@ def test_voxels_that_were_edited_or_moved(volume, tmp_path):
     remade = seewhy.verify(tmp_path / "edited.nii", model)
     assert remade.same == "different"
     assert remade.where == place
-    nibabel.save(nibabel.Nifti1Image(np.asarray(saved.dataobj), saved.affine + np.eye(4), header), tmp_path / "moved.nii")
+    moved = saved.affine.copy()
+    moved[:3, 3] += (3, 0, -4)
+    nibabel.save(nibabel.Nifti1Image(np.asarray(saved.dataobj), moved), tmp_path / "moved.nii")
+    with pytest.raises(BadImage, match="carries no Source"):
+        seewhy.verify(tmp_path / "moved.nii", model)
+    nibabel.save(nibabel.Nifti1Image(np.asarray(saved.dataobj), moved, header), tmp_path / "moved.nii")
     remade = seewhy.verify(tmp_path / "moved.nii", model)
-    assert remade.same == "different"
+    assert (remade.same, remade.largest) == ("different", 0)
+    assert remade.faults == ("it lies elsewhere than the map made again, by up to 5 mm",)
+    nibabel.save(nibabel.Nifti1Image(np.asarray(saved.dataobj)[1:], saved.affine, header), tmp_path / "cut.nii")
+    (fault,) = seewhy.verify(tmp_path / "cut.nii", model).faults
+    assert fault.startswith("the map had another shape than ")
+
+
+@pytest.mark.parametrize("given", [lambda maps: maps["grad-cam"], lambda maps: None, lambda maps: b"map.png"])
+def test_what_is_no_path(maps, given):
+    with pytest.raises(BadParameter, match=r"takes the path of a file.*of a map in memory: heatmap.source.again\(\)"):
+        seewhy.verify(given(maps))
 
 
 def test_a_source_alone_in_a_png(maps, tmp_path):

@@ -1,4 +1,4 @@
-"""How far a map that was made again lies from the saved one: by all of its values, or by what its Source keeps of them."""
+"""How far a map that was made again is from the saved one: by all of its values, or by what its Source keeps of them."""
 
 from typing import Any, NamedTuple
 
@@ -15,6 +15,7 @@ class MapDifference(NamedTuple):
 
     bits: they are the same, bit for bit.  largest: the largest difference, in shares of the largest absolute value.
     at: the size of the difference at each place, (*shape).  known: all values of both were compared, and not their blocks.
+    elsewhere: in words, how far the saved map lies from where the other lies; "" where both lie in one place.
     """
 
     bits: bool
@@ -23,6 +24,7 @@ class MapDifference(NamedTuple):
     energy_shift: float
     at: NDArray[Any]
     known: bool = True
+    elsewhere: str = ""
 
 
 def of_values(old: Floats, new: Floats) -> MapDifference | None:

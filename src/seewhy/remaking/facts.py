@@ -1,4 +1,4 @@
-"""What two Sources of one map say otherwise: what the map was made under, and what it claims."""
+"""What two Sources of one map say otherwise: what it was made of, what it was made under, and what it claims."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -10,7 +10,8 @@ from seewhy.maps.source import Source
 from seewhy.printable import quoted
 from seewhy.targets.box import MATCHED
 
-UNDER = ("versions", "conditions", "host", "weights_sha256", "image_sha256", "image_size", "prepare")  # it was made
+UNDER = ("versions", "conditions", "host")  # it was made
+MADE_OF = ("weights_sha256", "image_sha256", "prepare")
 FREE = ("image", "layer_why", "recipe", "seconds", "values")  # where the image lies, how it was asked for
 IN_WORDS = ("caveat", "warnings")  # which another version of seewhy may put otherwise
 CLOSE = 1e-3  # of a number: as far as of the values of a map
@@ -21,26 +22,56 @@ class OtherFacts(NamedTuple):
     """What is other, in words."""
 
     under: tuple[str, ...]  # what the map was made under, which may explain that it is another
-    claims: tuple[str, ...]  # what it says
+    claims: tuple[str, ...]  # what it was made of, and what it says: another map, whatever the values
 
 
 def other_facts(old: Source, new: Source) -> OtherFacts:
     """What the Source of a map that was made again says otherwise than the one that was saved.
 
     A model that a person gave, and that was not made by the saved recipe, has a name of its own; edited weights, a text.
+    Weights, pixels and preprocessing have to be those that are named; what names none of them is unsure, and no claim.
     """
-    edited = ["weights"] if old.weights_sha256 != new.weights_sha256 else []
+    hashes = {old.weights_sha256, new.weights_sha256}
+    edited = ["weights"] if len(hashes) == 2 and "" not in hashes else []
     given = ["model", "weights"] if not old.recipe or old.recipe != new.recipe else edited
     before, now = (asdict(Source.from_json(source.to_json())) for source in (old, new))
     under = [each for name in (*given, *UNDER) for each in _inside(name, before[name], now[name])]
-    skipped = {*UNDER, *FREE, *given, *(["target"] if old.place else [])}
+    material, unnamed = _material(before, now)
+    skipped = {*UNDER, *MADE_OF, *FREE, *given, *(["target"] if old.place else []), *([] if old.image_size else ["image_size"])}
     if old.versions.get("seewhy") != new.versions.get("seewhy"):
         skipped |= {*IN_WORDS}
     before, now = _comparable(before), _comparable(now)
     scale = max(1.0, abs(old.score or 0.0))
     claims = [each for name in before if name not in skipped for each in _inside(name, before[name], now[name], scale)]
     unsure = [claim for claim in claims if re.match(r"(label|predicted label): .* None made again$", claim)]
-    return OtherFacts((*under, *unsure), tuple(claim for claim in claims if claim not in unsure))
+    return OtherFacts((*unnamed, *under, *unsure), (*material, *(claim for claim in claims if claim not in unsure)))
+
+
+def _material(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+    """What the map was not made of, though it is named, and what is not named, in words."""
+    other, unnamed = [], []
+    for name, what, which in (
+        ("weights_sha256", "the weights are", "which weights"), ("image_sha256", "the image's pixels are", "which pixels")
+    ):  # fmt: skip
+        if not old[name]:
+            unnamed += [f"the file does not say {which}"] * bool(new[name])
+        elif old[name] != new[name]:
+            now = _said(new[name]) if new[name] else "none can be told"
+            other.append(f"{what} not those that the file names (SHA-256 {_said(old[name])} as saved, {now} made again)")
+    before, now = _flat(old["prepare"]), _flat(new["prepare"])
+    if steps := [name for name in before if name not in now or before[name] != now[name]]:
+        said = (f"{name} {_said(before[name])} as saved, {_said(now.get(name))} made again" for name in steps)
+        other.append(f"the preprocessing is not the one that the file names: {'; '.join(said)}")
+    if missing := [name for name in now if name not in before]:
+        which = f" (its {', '.join(missing)})" if before else ""
+        unnamed.append(f"the file does not say which preprocessing{which}")
+    return other, unnamed
+
+
+def _flat(facts: Mapping[str, Any], within: str = "") -> dict[str, Any]:
+    """The facts, those of a part under the names of both."""
+    parts = [_flat(v, f"{within}{k} ") if isinstance(v, Mapping) and v else {f"{within}{k}": v} for k, v in facts.items()]
+    return {name: value for part in parts for name, value in part.items()}
 
 
 def _comparable(facts: Mapping[str, Any]) -> dict[str, Any]:

@@ -47,8 +47,12 @@ def asked_again(source: Source, model: Any, image: Any, target: Any, params: Map
     try:
         found = _made(source, model, given, target, params)
     except (BadParameter, NoSuchName) as error:
-        code = "What the Source has as a text may be code or an array of yours: then give it again, target= or a parameter."
-        raise BadParameter(f"{printable(source, 300)} cannot be made again: {error} {code}") from error
+        why = f"{printable(source, 300)} cannot be made again:"
+        code = "What the Source has as a text may be code or an array of yours: then give it again,"
+        raise BadParameter(
+            f"{why} {error} {code} target= or a parameter.",
+            typed=f"{why} {error.typed or error} {code} in Python.",
+        ) from error
     if len(found) != 1:
         raise BadParameter(f"One image is asked for, that of {printable(source.image, 200)}; these gave {len(found)} maps.")
     (heatmap,) = found
@@ -77,7 +81,9 @@ def _method(source: Source, given: Mapping[str, Any]) -> Method:
     other = {name: value for name, value in source.params.items() if name in usual and value != usual[name]}
     for name, value in other.items():
         if name not in given and _of_code(value):
-            raise BadParameter(f"{name} is known by its SHA-256 alone: give {name}=.")
+            raise BadParameter(
+                f"{name} is known by its SHA-256 alone: give {name}=.", typed=f"{name} is known by its SHA-256 alone."
+            )
     if Budget.of(other.get("budget"), source.method).seconds < float("inf"):
         other["budget"] = int(source.measured.get("forwards", 0)) or None  # what was done in that time
     return method.using(**{**other, **given})
@@ -93,7 +99,8 @@ def _target(source: Source) -> Any:
     """The target as it was resolved: a class by its index; a place, a text or a unit as they are written."""
     text = source.target
     if " sha256:" in text:
-        raise BadParameter(f"{printable(text, 200)} is known by its SHA-256 alone: give target=.")
+        why = f"{printable(text, 200)} is known by its SHA-256 alone"
+        raise BadParameter(f"{why}: give target=.", typed=f"{why}.")
     if source.place or text.partition(":")[0] in KINDS:
         return text
     if source.score is None:  # the map is the same for every class
@@ -112,4 +119,5 @@ def _image_of(source: Source) -> str:
     if source.image and Path(source.image).exists():
         return source.image
     name = printable(source.image, 200) or "The image"
-    raise BadImage(f"{name} is no file here: give the image that was explained (image=, --image).")
+    why = f"{name} is no file here: give the image that was explained,"
+    raise BadImage(f"{why} image=.", typed=f"{why} --image FILE.")

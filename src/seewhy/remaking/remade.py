@@ -7,11 +7,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from seewhy.errors import BadParameter, NotApplicable
+from seewhy.errors import BadParameter, BadWeights, NoSuchName, NotApplicable
 from seewhy.maps.heatmap import Heatmap
 from seewhy.maps.record import read_record
 from seewhy.maps.source import Source
-from seewhy.models.load import load
+from seewhy.models.load import load, source_of
 from seewhy.printable import printable
 
 from .difference import MapDifference, of_record
@@ -30,9 +30,10 @@ class Remade:
     heatmap: the new map.
     same: "bit for bit", "to rounding" (no value differs by more than `seewhy.remaking.remade.ROUNDING`, a thousandth, of the
         largest, and what the Source says holds as exactly), or "different".
-    faults: what makes it different, in words.
-    differences: what it was made under that is other now, in words: versions, weights, image, threads; and what could not be
-        compared.
+    faults: what makes it different, in words: values, what the map says, and weights, pixels or preprocessing other than it
+        names.
+    differences: what it was made under that is other now, in words: versions, device, threads; and what could not be compared,
+        such as weights of which the file does not say which.
     largest: the largest difference of values, in shares of the largest absolute value; None where the shapes differ.  Of a map
         of more than 256 values of which only the Source is there, it is told from blocks of it, about.
     spearman, energy_shift: as `seewhy.drift` has them; None where a map is the same everywhere, or the shapes differ.
@@ -93,19 +94,42 @@ def again(
     return Remade(remade, same, tuple(faults), other.under, found.largest, found.spearman, found.energy_shift, where)
 
 
-def model_of(source: Source, trust: bool = False) -> Any:
-    """The model that a Source tells of, loaded again.  Raises BadParameter, with what to give, where it cannot be."""
+def model_of(source: Source, trust: bool = False, changes: Mapping[str, Any] = {}) -> Any:
+    """The model that a Source tells of, loaded again.
+
+    changes: arguments of `load` in place of those in its recipe; of `options` and `prepare` what they name, and nothing else.
+    Raises as `check_recipe`; BadWeights where the weights are not there, BadParameter where the network is not.
+    """
+    check_recipe(source, trust)
+    recipe = _changed(source.recipe, changes)
+    try:
+        return load(**recipe, trust=trust)
+    except (BadWeights, NoSuchName) as error:
+        if "weights" in changes:
+            raise
+        weights = isinstance(error, BadWeights) and ("weights" in recipe or source_of(recipe["spec"])[0].prefixes)
+        call, option = ("(..., weights=FILE)", "--weights FILE") if weights else ("(FILE)", "--model SPEC")
+        advice = "Where it lies elsewhere now, give"
+        raise (BadWeights if isinstance(error, BadWeights) else BadParameter)(
+            f"{error} {advice} model=, what seewhy.load{call} gives.", typed=f"{error.typed or error} {advice} {option}."
+        ) from error
+
+
+def check_recipe(source: Source, trust: bool) -> None:
+    """Raise BadParameter, with what to give, where the Source does not tell how its model is loaded, or that needs trust."""
     if not source.recipe:
-        raise BadParameter(
-            f"{printable(source.model, 200)} was wrapped by hand, so nobody knows how to make it again: give model=, what "
-            "seewhy.wrap(network, ...) gives (--model FILE.py:NAME)."
-        )
+        why = f"{printable(source.model, 200)} was wrapped by hand, so nobody knows how to make it again: give"
+        raise BadParameter(f"{why} model=, what seewhy.wrap(network, ...) gives.", typed=f"{why} --model FILE.py:NAME.")
     if source.conditions.get("trusted") and not trust:
-        raise BadParameter(
-            f"{printable(source.model, 200)} ran code that came with its weights. If you trust who made it: "
-            "trust=True (--trust)."
-        )
-    return load(**source.recipe, trust=trust)
+        why = f"{printable(source.model, 200)} ran code that came with its weights. If you trust who made it:"
+        raise BadParameter(f"{why} trust=True.", typed=f"{why} --trust.")
+
+
+def _changed(recipe: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """The recipe with changes; a dict changes what it names."""
+    both = ((name, value, recipe.get(name)) for name, value in changes.items())
+    merged = {name: {**old, **new} if isinstance(old, Mapping) and isinstance(new, Mapping) else new for name, new, old in both}
+    return {**recipe, **merged}
 
 
 def pixel_of(heatmap: Heatmap, at: NDArray[Any]) -> tuple[int, ...] | None:
@@ -136,13 +160,15 @@ def _faults(found: MapDifference | None, remade: Heatmap) -> list[str]:
     """What is other about the values."""
     if found is None:
         return [f"the map had another shape than {'x'.join(map(str, remade.values.shape))}"]
+    moved = [found.elsewhere] if found.elsewhere else []
     if found.largest <= ROUNDING:
-        return []
+        return moved
     place = pixel_of(remade, found.at)
     most = f", most at {place}" if place else ""
     about = "" if found.known else "about "
     rank = "" if found.spearman is None else f"; rank correlation {found.spearman:.3f}"
     return [
+        *moved,
         f"values differ by up to {about}{found.largest:.2%} of the largest{most}; {found.energy_shift:.1%} of the positive "
-        f"evidence lies elsewhere{rank}"
+        f"evidence lies elsewhere{rank}",
     ]

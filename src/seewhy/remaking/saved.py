@@ -1,8 +1,9 @@
 """A file that seewhy saved, verified: its map is made again from the Source in it, and held against what the file holds."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
+from itertools import product
+from pathlib import Path, PurePath
 from typing import Any
 from zipfile import BadZipFile, ZipFile
 
@@ -42,6 +43,9 @@ def verify(
     model, image, target, trust, params: as for `Source.again`.
     Raises BadParameter for an .npy file, which carries no Source, BadImage for any other file without one.
     """
+    if not isinstance(path, str | PurePath):
+        one = "of a map in memory: heatmap.source.again()"
+        raise BadParameter(f"verify takes the path of a file that seewhy saved, not {type(path).__name__}; {one}.")
     path = Path(path)
     check_kind(path)
     source = source_of(path)
@@ -88,7 +92,7 @@ def _faults_of_values(source: Source, values: Floats) -> list[str]:
 
 
 def _held_by_nifti(path: Path) -> Held:
-    """Holds a map against the voxels of a NIfTI file; None where they lie elsewhere."""
+    """Holds a map against the voxels of a NIfTI file, and where they lie."""
     try:
         volume = need("nibabel").load(path)
         values, affine = np.asarray(volume.dataobj, np.float32), volume.affine
@@ -98,22 +102,42 @@ def _held_by_nifti(path: Path) -> Held:
         raise BadImage(f"{path} cannot be read as NIfTI: {printable(error, 300)}") from None
 
     def held(heatmap: Heatmap) -> Any:
+        found = of_values(values, heatmap.full())
         placed: Any = getattr(heatmap.image, "affine", affine)
-        return of_values(values, heatmap.full()) if np.allclose(placed, affine, atol=1e-3) else None
+        return found and found._replace(elsewhere=_apart(affine, placed, values.shape))
 
     return held
 
 
 def _held_by_scene(path: Path, image: Any) -> Held:
-    """Holds a map against the numbers of a GeoTIFF file; None where they lie elsewhere.  image: the scene, if it is a path."""
+    """Holds a map against the numbers of a GeoTIFF file, and where they lie.  image: the scene, if it is a path."""
 
     def held(heatmap: Heatmap) -> Any:
         made = geotiff(overlay_of(heatmap), heatmap.source, image if isinstance(image, str | Path) else None)
         with opened_scene(path) as file, rasterio_module().MemoryFile(made) as memory, memory.open() as new:
-            here = file.crs == new.crs and file.transform.almost_equals(new.transform, 1e-6)
-            return of_values(file.read(1), new.read(1)) if here else None
+            found, elsewhere = of_values(file.read(1), new.read(1)), ""
+            if file.crs != new.crs:
+                elsewhere = f"it lies elsewhere on the earth: in {file.crs} as saved, in {new.crs} made again"
+            elif not file.transform.almost_equals(new.transform, 1e-6):
+                saved, made = (np.reshape(each.transform, (3, 3)) for each in (file, new))
+                far, unit = _moved(saved, made, file.shape[::-1]), new.crs.units_factor[0] if new.crs else "unit"
+                elsewhere = f"it lies elsewhere on the earth, by up to {far:.3g} {unit}s"
+            return found and found._replace(elsewhere=elsewhere)
 
     return held
+
+
+def _apart(saved: Floats, made: Floats, shape: Sequence[int]) -> str:
+    """How far voxels of that shape lie from where a new map's lie, by the affines (4, 4) of both; "" where not at all."""
+    far, side = _moved(saved, made, shape), float(np.linalg.norm(made[:3, :3], axis=0).min())
+    rounding = 1e-3 * side + 1e-6 * float(abs(made).max())  # of a header's float32
+    return f"it lies elsewhere than the map made again, by up to {far:.3g} mm" if not far <= rounding else ""
+
+
+def _moved(saved: Floats, made: Floats, shape: Sequence[int]) -> float:
+    """The longest way from where one affine puts a corner of an array of that shape to where the other puts it."""
+    corners = np.array([*product(*((0, side) for side in shape), [1])], float)
+    return float(np.linalg.norm(corners @ (saved - made).T, axis=1).max())
 
 
 def _faults_of_picture(path: Path, source: Source, remade: Remade) -> list[str]:

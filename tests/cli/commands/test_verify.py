@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from click.testing import CliRunner
 from PIL import Image
 
@@ -77,7 +78,7 @@ def test_another_model_is_different_and_the_exit_code_says_so(here):
     assert done.exit_code == 1
     assert f"{files[0]}: different" in done.output
     assert "    values differ by up to " in done.output
-    assert "    note: weights_sha256: " in done.output
+    assert "    the weights are not those that the file names (SHA-256 " in done.output
     assert run("verify", *files, "--model", "nets.py:net").exit_code == 0
 
 
@@ -87,12 +88,12 @@ def test_another_image_and_one_that_moved(here):
     (here / "cat.png").rename("elsewhere/cat.png")
     done = run("verify", file)
     assert done.exit_code == 1
-    assert "cat.png is no file here: give the image that was explained (image=, --image)" in done.output
+    assert "cat.png is no file here: give the image that was explained, --image FILE." in done.output
     assert run("verify", file, "--image", "elsewhere/cat.png").exit_code == 0
     Image.open("elsewhere/cat.png").transpose(Image.Transpose.ROTATE_180).save("cat.png")
     done = run("verify", file)
     assert done.exit_code == 1
-    assert "note: image_sha256: " in done.output
+    assert "    the image's pixels are not those that the file names (SHA-256 " in done.output
 
 
 def test_the_sheet_beside_the_maps_is_left_out(here):
@@ -133,18 +134,55 @@ def test_misuse_is_exit_code_2_and_the_others_are_verified(here):
     assert "map.npy: an .npy file holds values alone" in done.output
     assert f"{file}: the same, bit for bit" in done.output
     assert run("verify", "gone.png").exit_code == 1
+    done = run("verify", file, "--option", "depth=3")
+    assert done.exit_code == 2, done.output
+    assert run("verify", file, "--model", "nosuch/net").exit_code == 2
+
+
+def test_other_weights_options_and_preprocessing_in_place_of_those_of_the_recipe(here):
+    network = seewhy.load("nets.py:net").network
+    torch.save(network.state_dict(), "v1.pth")
+    (file,) = drawn("--weights", "v1.pth")
+    torch.save({name: tensor * 1.5 for name, tensor in network.state_dict().items()}, "v2.pth")
+    assert run("verify", file, "--weights", "v1.pth").exit_code == 0
     done = run("verify", file, "--weights", "v2.pth")
-    assert done.exit_code == 2
-    assert "--weights is said of a model that is named: give --model, too." in done.output
+    assert done.exit_code == 1
+    assert "    the weights are not those that the file names (SHA-256 " in done.output
+    (here / "v1.pth").rename("moved.pth")
+    done = run("verify", file)
+    assert done.exit_code == 1
+    assert "The weights v1.pth are not there." in done.output
+    assert "Where it lies elsewhere now, give --weights FILE." in done.output
+    assert "model=" not in done.output
+    assert run("verify", file, "--weights", "moved.pth", "--exact").exit_code == 0
+    done = run("verify", file, "--weights", "moved.pth", "--prepare", "mean=0.25")
+    assert done.exit_code == 1
+    assert "    the preprocessing is not the one that the file names: mean " in done.output
+    done = run("verify", file, "--weights", "moved.pth", "--option", "width=6")
+    assert done.exit_code == 1
+    assert "moved.pth does not fit Sequential" in done.output
+    (here / "nets.py").unlink()
+    done = run("verify", file)
+    assert done.exit_code == 1
+    assert done.output.endswith("Where it lies elsewhere now, give --model SPEC.\n")
 
 
 def test_a_model_that_was_wrapped_is_asked_for(here):
     (found,) = seewhy.grad_cam(seewhy.wrap(seewhy.load("nets.py:net").network, prepare={"size": 32, "crop": 32}), "cat.png")
     found.save("map.png")
-    done = run("verify", "map.png")
-    assert done.exit_code == 2
-    assert "was wrapped by hand" in done.output
-    assert "--model FILE.py:NAME" in done.output
+    for more in ([], ["--weights", "v1.pth"]):
+        done = run("verify", "map.png", *more)
+        assert done.exit_code == 1
+        assert "was wrapped by hand" in done.output
+        assert "--model FILE.py:NAME" in done.output
+        assert "model=" not in done.output
+    (found,) = seewhy.occlusion(seewhy.load("nets.py:net"), "cat.png", fill=np.zeros((1, 3, 32, 32)), window=16, stride=16)
+    found.save("filled.png")
+    done = run("verify", "filled.png")
+    assert done.exit_code == 1
+    assert "fill is known by its SHA-256 alone." in done.output
+    assert "in Python." in done.output
+    assert "fill=" not in done.output
 
 
 def test_scores_are_explained_as_they_were(here):

@@ -4,7 +4,8 @@ What is imported inside functions is imported when the command runs, so that `--
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from seewhy.maps.source import Source
     from seewhy.remaking.remade import Remade
 
-OF_MODEL = ("weights", "labels", "options", "prepare", "device", "output", "task", "grid", "geometry")
 MODELS = 4  # that are kept, of those that were loaded last
 
 
@@ -27,7 +27,7 @@ MODELS = 4  # that are kept, of those that were loaded last
 @click.option("--image", metavar="FILE", help="The image that was explained, where it does not lie where it lay then.")
 @click.option(
     "--model", "-m", "spec", metavar="SPEC", shell_complete=complete_models,
-    help="As for explain; by default the model that the map itself tells of.",
+    help="As for explain; by default the model that the map tells of, with what --weights and the like say in its place.",
 )  # fmt: skip
 @model_options
 @click.option("--exact", is_flag=True, help="Exit code 1 also where a map is the same only to rounding.")
@@ -74,27 +74,43 @@ def made_again(file: str, model_for: "Callable[[Source], Any]", image: str | Non
 
     path = Path(file)
     check_kind(path)
-    return verified(path, model_for(source_of(path)), image, trust=trust)
+    model = model_for(source_of(path))
+    with of_the_map():
+        return verified(path, model, image, trust=trust)
+
+
+@contextmanager
+def of_the_map() -> Iterator[None]:
+    """What cannot be made again in the block is a failure of the map, and no misuse of the command."""
+    from seewhy.errors import Misuse, SeewhyError
+
+    try:
+        yield
+    except Misuse as error:
+        raise SeewhyError(str(error), typed=error.typed) from error
 
 
 def models(network: ModelOptions) -> "Callable[[Source], Any]":
-    """Gives the model of a Source: the one of --model, or else that which the Source tells of; each is loaded once."""
-    from seewhy.errors import BadParameter
+    """Gives the model of a Source: the one of --model, or else that which the Source tells of, with what the other options say
+    in place of that; each is loaded once.
+    """
     from seewhy.lru import Recent
-    from seewhy.remaking.remade import model_of
+    from seewhy.remaking.remade import check_recipe, model_of
 
     spec: str | None = network.spec
-    stray = [name for name in OF_MODEL if getattr(network, name) not in (None, ())]
-    if spec is None and stray:
-        option = "option" if stray[0] == "options" else stray[0]
-        raise BadParameter(f"--{option} is said of a model that is named: give --model, too.")
+    given = {"weights": network.weights, "labels": network.labels, "device": network.device}
+    given |= {"options": dict(network.options) or None, "prepare": dict(network.prepare) or None, **network.wrapping}
+    changes = {name: value for name, value in given.items() if value is not None}
     kept: Recent[str, Any] = Recent(MODELS)
 
     def model_for(source: "Source") -> Any:
         if spec is not None:
             scores = source.scores if source.scores in ("log-probability", "probability") else None
             return kept.of(str(scores), lambda: network.load(scores=scores))
-        return kept.of(json.dumps(source.recipe, sort_keys=True), lambda: model_of(source, network.trust))
+        with of_the_map():
+            check_recipe(source, network.trust)
+        with nullcontext() if changes else of_the_map():
+            return kept.of(json.dumps(source.recipe, sort_keys=True), lambda: model_of(source, network.trust, changes))
 
     return model_for
 
