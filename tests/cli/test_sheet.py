@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
+import seewhy
 from seewhy.cli import sheet as module
 from seewhy.cli.app import main
 from seewhy.maps import sheet as records
@@ -141,3 +142,29 @@ def test_evidence_in_boxes_stands_below_its_map():
     Path("boxes.csv").write_text(f"file,x0,y0,x1,y1\n{photo('a.png')},10,10,60,60\n")
     run("a.png", "--boxes", "boxes.csv")
     assert re.search(r"<p>in the box[^<]*%", (OUT / "index.html").read_text("utf-8"))
+
+
+def test_one_photo_of_many_maps_has_a_column_for_each_method_and_a_row_for_each_target():
+    done = run(photo("a.png"), "-M", "grad-cam", "-M", "gradient", "-t", "top:3", "--picture", "signed")
+    assert done.exit_code == 0, done.output
+    text = (OUT / "index.html").read_text("utf-8")
+    assert re.findall(r'<th scope="col">([^<]*)', text) == ["photo", "grad-cam", "gradient"]
+    assert rows() == ["a.png"] * 3
+    assert [f"<p>top {place}</p>" in text for place in (1, 2, 3, 4)] == [True, True, True, False]
+    assert ">1 photo: demo/honest<" in text
+    assert "signed: sum over channels, zero in the middle; colours end at the 99th percentile" in text
+    with Image.open(OUT / "sheet.png") as drawn:
+        assert drawn.width < 4 * 200
+
+
+def test_the_truth_of_few_wrong_answers_is_a_row_and_not_an_empty_column():
+    said = [seewhy.grad_cam(seewhy.load("demo/honest"), photo(f"{name}.png", seed))[0] for seed, name in enumerate("abc")]
+    answers = [heatmap.source.predicted.index for heatmap in said]
+    lines = [f"{name}.png,{answer}" for name, answer in zip("ab", answers, strict=False)]
+    Path("truth.csv").write_text("\n".join(["file,label", *lines, f"c.png,{(answers[2] + 1) % 3}"]))
+    run("a.png", "b.png", "c.png", "--truth", "truth.csv")
+    text = (OUT / "index.html").read_text("utf-8")
+    assert re.findall(r'<th scope="col">([^<]*)', text) == ["photo", ""]
+    assert rows()[:2] == ["c.png", "c.png"]
+    assert len(rows()) == 4
+    assert text.index("<p>top 1</p>") < text.index("<p>truth</p>")

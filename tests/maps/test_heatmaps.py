@@ -94,8 +94,10 @@ def test_a_grid_has_a_row_for_each_photo_and_a_column_for_each_map(asked):
     _, maps = asked
     picture = maps.where(target=0, method="grad-cam").grid(width=100)
     assert picture.width == 2 * EDGE + 3 * 100 + 2 * GAP  # the photo and two layers
-    assert maps.grid(width=100).width == 2 * EDGE + 17 * 100 + 16 * GAP
+    everything = maps.grid(["method", "target", "layer"], width=100)
+    assert everything.width == 2 * EDGE + 17 * 100 + 16 * GAP
     assert maps.grid("method", width=100).width == picture.width
+    assert maps.grid(width=100).width == picture.width  # of few photos with many maps, columns are the two methods
 
 
 def test_a_grid_says_what_it_leaves_out_and_shows_what_failed(asked, tmp_path, red_model, written):
@@ -130,9 +132,9 @@ def test_maps_of_two_calls_are_added_into_one_grid(asked):
 def test_a_notebook_shows_the_first_maps_and_says_how_many_more_there_are(asked):
     _, maps = asked
     text = maps.where(method="grad-cam")._repr_html_()
-    assert text.count("<img") == 9  # a photo and its eight maps
-    assert "and 8 more maps" in text
-    assert maps._repr_html_().count("<img") == 13
+    assert text.count("<img") == 18  # in six rows a photo and two maps
+    assert "and 4 more maps" in text
+    assert maps._repr_html_().count("<img") == 18
     assert "more map" not in maps.where(target=0, layer="act")._repr_html_()
     assert seewhy.Heatmaps(())._repr_html_() == "no maps"
 

@@ -3,9 +3,10 @@
 import pytest
 
 from seewhy.maps.sheet import SheetAnswer, SheetCell, SheetColumn, SheetRow
-from seewhy.maps.sheet_picture import caveats_of, colour_bar, drawn_sheet, said, short_names
+from seewhy.maps.sheet_picture import PICTURE_BARS, caveats_of, colour_bar, drawn_sheet, said, short_names
 from seewhy.maps.source import Predicted
 from seewhy.pictures.lettering import Letters
+from seewhy.pictures.render import PICTURES
 
 COLUMN = SheetColumn("net", "", "grad-cam", (), "top 1", "layer4")
 CUP = Predicted(3, "cup, mug", 0.944)
@@ -38,6 +39,15 @@ def test_colours_are_explained_with_numbers_where_one_scale_holds():
     assert colour_bar("inferno", None)[1:3] == ("least", "most")
     assert colour_bar("blue-red", None)[1:3] == ("against", "for")
     assert colour_bar("inferno", (0.5, 2.0))[1:3] == ("0.5", "2")
+
+
+def test_pictures_of_pixels_say_what_their_colours_mean():
+    assert {*PICTURES} <= {*PICTURE_BARS}
+    for kind in PICTURES:
+        assert colour_bar(kind, (0.5, 2.0)).words.startswith(f"{kind}: ")  # such a picture takes no scale
+        assert "colours end at the 99th percentile" in colour_bar(kind, None).words
+    assert "zero grey" in colour_bar("colour", None).words
+    assert colour_bar("signed", None).look.centred
 
 
 def test_truth_facts_failures_and_warnings_are_written(texts):

@@ -92,3 +92,27 @@ def test_what_a_cell_says(made):
     assert says(replace(source, **{**facts, "label": None})) == "class 3, 94.4 %"
     assert says(replace(source, target="3 vs 4", index=None, label=None, probability=None, score=1.0)) == "3 vs 4"
     assert says(replace(source, index=None, label=None, score=None)) == ""
+    group = {
+        "index": None,
+        "label": "any cat: tabby, tiger cat, ... (7 classes)",
+        "classes": (1, 2, 3, 4, 5, 6, 7),
+        "score": 1.0,
+    }
+    assert says(replace(source, **{**group, "probability": 0.013})) == "any cat: tabby, tiger cat, ... (7 classes), 1.3 %"
+    names = ", ".join(f"{name * 12} cat" for name in "abcdef")
+    long = replace(source, **{**group, "label": f"any cat: {names} (6 classes)"}, probability=None)
+    assert says(long) == "any cat: aaaaaaaaaaaa cat, bbbbbbbbbbbb cat, cccccccccccc cat, ... (6 classes)"
+
+
+def test_one_image_of_several_methods_and_targets_has_a_column_for_each_method(made):
+    maps = [made(method=method, layer=method, target=target) for target in "123" for method in "abcdef"]
+    assert shape(grouped(maps)) == [("a.png", 6, (f"class {target}",)) for target in "123"]
+
+
+def test_the_picture_is_what_the_colours_are_named_after(made):
+    heatmap = made()
+    values = np.array([[[-1.0, 2.0], [0.5, 0.0]]], np.float32)
+    (group,) = grouped([replace(heatmap, channels=values)])
+    for picture in ("colour", "grey", "signed", "positive", "negative"):
+        (cell,) = row_of("a", group.maps, 20, "png", picture).cells.values()
+        assert cell.colours == picture

@@ -154,7 +154,8 @@ def test_text_that_is_no_source_is_refused_in_words(name):
 def test_a_caption_names_the_class_by_label_and_index_or_the_target():
     assert made().caption == "grad-cam for tabby, tabby cat (281) in the box (1, 2, 3, 4), 25.0 %, at layer4"
     plain = replace(TARGET, place="", label=None)
-    assert made(target=plain).caption == "grad-cam for 281, 25.0 %, at layer4"
+    assert made(target=plain).caption == "grad-cam for class 281, 25.0 %, at layer4"
+    assert made(target=plain, this=replace(MAP, layer="3")).caption == "grad-cam for class 281, 25.0 %, at layer 3"
     contrast = replace(plain, index=None, probability=None, target="1 vs 2")
     assert made(target=contrast).caption == "grad-cam for 1 vs 2 at layer4"
 
@@ -195,7 +196,7 @@ def test_a_source_of_a_later_version_is_still_read(made_source):
 
 def test_a_source_says_in_words_what_the_map_is(made_source):
     assert str(made_source()) == "grad-cam for tabby, tabby cat (281), 75.0 %, at layer4 of timm/mini on cat.jpg"
-    assert str(made_source(label=None)) == "grad-cam for 281, 75.0 %, at layer4 of timm/mini on cat.jpg"
+    assert str(made_source(label=None)) == "grad-cam for class 281, 75.0 %, at layer4 of timm/mini on cat.jpg"
     contrast = made_source(index=None, label=None, probability=None, target="1 vs 2")
     assert str(contrast) == "grad-cam for 1 vs 2 at layer4 of timm/mini on cat.jpg"
 

@@ -105,8 +105,12 @@ def test_a_map_without_its_picture_is_shown_from_its_file():
 def test_rows_beyond_the_most_are_counted(monkeypatch):
     monkeypatch.setattr(module, "SHOWN", 2)
     shown = Page(Sheet([row(f"{i}.png") for i in range(5)]).page())
-    assert "The first 2 of 5 photos; the maps of the others are files beside this page." in shown.text
+    assert "The first 2 of 5 rows; the maps of the others are files beside this page." in shown.text
     assert len(shown.all("tr")) == 3
+
+
+def test_photos_are_counted_not_their_rows():
+    assert Sheet([row("a.png"), row("a.png"), row("b.png")]).heading.startswith("2 photos")
 
 
 ROWS = [row("b", 0.5), SheetRow("c", failure="x"), row("a", 0.9, True), row("e", 0.6, False), row("d", 0.95, False)]

@@ -72,7 +72,8 @@ def test_an_empty_mask_marks_no_object():
     Image.fromarray(np.zeros((8, 8), np.uint8)).save("masks/c.png")
     known = GivenTruth.read(masks=Path("masks")).of(PHOTOS, LABELS)
     assert known.masks["photos/c.jpg"] == Path("masks/c.png")
-    assert known.mask_mark("photos/c.jpg", photo((8, 8))) is None
+    assert known.mask_mark("photos/c.jpg", photo((8, 8))).empty
+    assert not known.mask_mark("photos/b.jpg", photo((8, 8))).empty
 
 
 def test_boxes_drawn_on_another_size_are_refused():
@@ -87,12 +88,13 @@ def test_boxes_drawn_on_another_size_are_refused():
 def test_one_mask_is_of_one_photo():
     given = GivenTruth.read(masks=Path("masks/b.png"))
     assert given.of(["x.jpg"], None).masks == {"x.jpg": Path("masks/b.png")}
-    with pytest.raises(BadParameter, match="is one mask for 3 photos"):
+    with pytest.raises(BadParameter, match="is one mask for 3 images"):
         given.of(PHOTOS, None)
 
 
 @pytest.mark.parametrize(("what", "file"), [("boxes", "boxes.csv"), ("masks", "masks")])
 def test_a_file_that_says_nothing_of_any_photo_is_refused(what, file):
     given = GivenTruth.read(**{what: Path(file)})
-    with pytest.raises(BadParameter, match=rf"{file} has {what} of none of the photos: it has .*, and the photos are z.jpg"):
+    what_of = "photos" if what == "boxes" else "images"
+    with pytest.raises(BadParameter, match=rf"{file} has {what} of none of the {what_of}: it .*, and the {what_of} are z.jpg"):
         given.of(["z.jpg"], LABELS)

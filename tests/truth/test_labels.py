@@ -102,7 +102,7 @@ def test_without_labels_only_indices_are_known():
     [
         (
             "file,label\nx.jpg,tabby\n",
-            "labels.csv names none of the photos: it has x.jpg, and the photos are photos/a.jpg, photos",
+            "labels.csv names none of the images: it has x.jpg, and the images are photos/a.jpg, photos",
         ),
         ("file,size,age\na.jpg,3,4\n", r"no column of labels \(label, class, target\): its columns are file, size, age"),
         ("label,size,age\ntabby,3,4\n", r"no column of files \(file, image, path\): its columns are label, size, age"),

@@ -80,12 +80,19 @@ class SheetRows:
         self.rows[file] = row
 
     def in_order(self, files: Sequence[str], failed: Mapping[str, str]) -> "list[SheetRow]":
-        """The rows in the order of the files; of those that failed with the reason, and no row of those not looked at."""
+        """The rows in the order of the files, several of a file where that is read better (`stacked`); of those that failed
+        with the reason, and no row of those not looked at.
+        """
         from seewhy.maps.sheet import SheetRow, aligned
+        from seewhy.maps.stacking import stacked
 
         there = [file for file in dict.fromkeys([*files, *failed]) if file in self.rows or file in failed]
         rows = [replace(self.rows.get(file, SheetRow(file)), failure=failed.get(file, "")) for file in there]
-        return [replace(row, cells=cells) for row, cells in zip(rows, aligned([row.cells for row in rows]), strict=True)]
+        return [
+            replace(row, cells=cells, facts=(*([words] if words else []), *row.facts))
+            for row, below in zip(rows, stacked(aligned([row.cells for row in rows])), strict=True)
+            for words, cells in below
+        ]
 
 
 def write_sheet(

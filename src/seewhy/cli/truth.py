@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from .printing import say
+from .inputs import kind_of
+from .printing import printable, say
 
 if TYPE_CHECKING:
     from seewhy.maps.heatmap import Heatmap
@@ -21,13 +22,14 @@ if TYPE_CHECKING:
 TRUTH = "truth"  # the target that stands for what a photo truly shows
 FEW = 10  # classes of which each is told how many of its photos are right
 MOST = 5  # confusions that are told, and photos that are named
+EMPTY = "its mask marks nothing"
 
 TRUTH_OPTIONS = (
     click.option(
         "--truth",
         metavar="FILE|folders",
         help="What the photos show: a table (CSV) of files and labels, or `folders`, where each photo lies in one named by its "
-        "label. Wrong answers are marked, explained for the answer and the truth, and come first.",
+        "label. Wrong answers are marked, explained for the answer and the truth, and come first on the sheet.",
     ),
     click.option(
         "--boxes",
@@ -40,7 +42,7 @@ TRUTH_OPTIONS = (
         "--masks",
         type=click.Path(path_type=Path, exists=True),
         metavar="FOLDER",
-        help="The same by masks: pictures, or volumes on the scan's grid, named like the photos.",
+        help="The same by masks: pictures, or volumes on the scan's grid, named like the images.",
     ),
 )
 
@@ -109,6 +111,9 @@ class TruthAsked:
         self.without: list[str] = []  # photos whose classes are not known
         self.evidence: dict[str, list[EvidenceShare]] = defaultdict(list)  # by what the maps are of
         self.unmarked: list[str] = []  # photos whose object is not known
+        self.nothing: list[str] = []  # photos whose mask marks nothing
+        self.answers: dict[str, int] = {}  # what the model took each photo for, by the index of the class
+        self.kind = "photos"  # what they are, in a word
         self.told = 0  # photos with maps
 
     @classmethod
@@ -137,7 +142,11 @@ class TruthAsked:
 
     def match(self, photos: Sequence[str], labels: Any) -> None:
         """Find out what concerns which photo and which class.  Raises BadParameter where labels are not the model's."""
-        self.known, self.labels = self.given.of(photos, labels), labels
+        self.known, self.labels, self.kind = (
+            self.given.of(photos, labels),
+            labels,
+            "photos" if kind_of(photos) == "photos" else "images",
+        )
         for remark in self.known.remarks:
             say(f"seewhy: {remark}", err=True)
 
@@ -158,6 +167,8 @@ class TruthAsked:
 
         if not self.labelled:
             return KnownPhoto()
+        if predicted is not None:
+            self.answers[file] = predicted.index
         classes, judgement, targets = self.classes(file), None, list[int]()
         if classes and predicted is not None:
             right = predicted.index in classes
@@ -183,6 +194,8 @@ class TruthAsked:
             for mark in (boxes, mask):
                 if isinstance(mark, FoundEvidence):
                     shares.append(mark)
+                elif mark is not None and mark.empty:
+                    shares.append(FoundEvidence(mark.words, None, EMPTY))
                 elif mark is not None:
                     share = _tried(mark.words, lambda m=mark, h=heatmap: h.evidence_in(m.boxes, m.mask))
                     shares.append(share if isinstance(share, FoundEvidence) else FoundEvidence(mark.words, share))
@@ -190,6 +203,8 @@ class TruthAsked:
 
     def count(self, file: str, photo: KnownPhoto, maps: "Sequence[Heatmap]", evidence: Sequence[list[FoundEvidence]]) -> None:
         """Keep what came of a photo for the summary."""
+        from seewhy.maps.source import layer_words
+
         self.told += 1
         if photo.judgement is not None:
             self.judged.append(photo.judgement)
@@ -198,12 +213,14 @@ class TruthAsked:
         for heatmap, shares in zip(maps, evidence or [[]] * len(maps), strict=True):
             source = heatmap.source
             target = TRUTH if source.target in photo.targets else source.target
+            target = f"class {target}" if target.isdecimal() else target
             for each in shares:
                 if each.share is not None:
                     kind = "masks" if each.words == "the mask" else "boxes"
-                    self.evidence[f"{kind}, {source.method} for {target} at {source.layer}"].append(each.share)
-        if self.marked and not any(each.share for shares in evidence for each in shares):
-            self.unmarked.append(file)
+                    self.evidence[f"{kind}, {source.method} for {target} at {layer_words(source.layer)}"].append(each.share)
+        found = [each for shares in evidence for each in shares]
+        if self.marked and not any(each.share for each in found):
+            (self.nothing if any(each.remark == EMPTY for each in found) else self.unmarked).append(file)
 
 
 def _tried(words: str, work: Callable[[], Any]) -> Any:
@@ -244,7 +261,7 @@ def summary(asked: TruthAsked) -> list[str]:
     from seewhy.truth.accuracy import by_class, confusions, top
     from seewhy.truth.labels import named_classes, some
 
-    lines, judged = list[str](), asked.judged
+    lines, judged, kind = list[str](), asked.judged, asked.kind
     if (accuracy := top(judged)) is not None:
         five = top(judged, 5)
         among = f"; top-5: {five.share:.1%}" if five and (asked.labels or [0] * 6)[5:] else ""
@@ -255,20 +272,47 @@ def summary(asked: TruthAsked) -> list[str]:
                 f"  {named_classes((index,), asked.labels)}: {portion.part} of {portion.of}"
                 for index, portion in classes.items()
             ]
-        for truth, answer, count in confusions(judged)[:MOST]:
+        every = confusions(judged)
+        told = every[: MOST if len(every) > MOST + 1 else None]  # never all but one, which takes no more room
+        for truth, answer, count in told:
             often = "" if count == 1 else f", {count} times"
             names = " | ".join(named_classes((index,), asked.labels) for index in truth)
             lines.append(f"  {names} taken for {named_classes((answer,), asked.labels)}{often}")
-        if (rest := len(confusions(judged)) - MOST) > 0:
-            lines.append(f"  and {rest} more kinds of wrong answers")
+        if rest := len(every) - len(told):
+            lines.append(f"  and {rest} other kinds of wrong answers")
     elif asked.labelled and asked.told:
-        lines.append("accuracy: not known, as there is no photo with both an answer and a known truth")
+        lines.append(f"accuracy: not known, as there is no {kind[:-1]} with both an answer and a known truth")
     for what, shares in asked.evidence.items():
         lines.append(_averages(what, shares))
-    for what, files in (("truth", asked.without), ("an object marked", asked.unmarked)):
+    groups = {"without truth": asked.without, "without an object marked": asked.unmarked, EMPTY: asked.nothing}
+    for what, files in groups.items():
         if files:
-            lines.append(f"without {what}: {len(files)} photo{'s' * (len(files) != 1)} ({some(files)})")
+            lines.append(f"{what}: {len(files)} {kind[: None if len(files) > 1 else -1]} ({some(files)})")
     return lines
+
+
+def differing(models: Sequence[TruthAsked]) -> list[str]:
+    """A line that says on how many photos several models give different answers, and names the first of these; none where there
+    are no several models with answers.
+
+    Classes are compared by their indices where all models have the same labels, else by the first name of each label.
+    """
+    from seewhy.targets.class_names import first_name
+
+    if len(models) < 2 or not all(asked.answers for asked in models):
+        return []
+    alike = all(asked.labels == models[0].labels for asked in models)
+    files = [file for file in models[0].answers if all(file in asked.answers for asked in models)]
+    said = {
+        file: {index if alike else first_name(index, asked.labels) for asked in models for index in (asked.answers[file],)}
+        for file in files
+    }
+    differ, kind = [file for file in files if len(said[file]) > 1], models[0].kind
+    if not differ:
+        return [f"the models give the same answers on all {len(files)} {kind}"] if files else []
+    told = differ[: MOST if len(differ) > MOST + 1 else None]
+    more = f", and {len(differ) - len(told)} more" if len(differ) > len(told) else ""
+    return [f"the models' answers differ on {len(differ)} of {len(files)} {kind}: {printable(', '.join(told), 500)}{more}"]
 
 
 def _averages(what: str, shares: "Sequence[EvidenceShare]") -> str:

@@ -88,6 +88,7 @@ class PhotoResult(NamedTuple):
 
 def print_text(result: PhotoResult) -> None:
     """Say in words what the model predicted of a photo, and of each map what it explains and where it lies."""
+    from seewhy.maps.source import layer_words
     from seewhy.untrained import untrained
 
     predicted, written = result.predicted, result.written
@@ -107,7 +108,7 @@ def print_text(result: PhotoResult) -> None:
         what = source.target if plain else f"{source.target}: {printable(source.label, LABEL)}"
         what = printable(source.label, LABEL) if source.classes else what
         files = ", ".join(map(str, [paths[0], *(path.name for path in paths[1:])]))
-        say(f"  {source.method:<{width}}  {what}{score}{chance}  at {source.layer}  -> {files}")
+        say(f"  {source.method:<{width}}  {what}{score}{chance}  at {layer_words(source.layer)}  -> {files}")
         if source.measured:
             say("    " + ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in source.measured.items()))
         for each in evidence:

@@ -113,6 +113,8 @@ class Heatmaps(Sequence[Heatmap]):
     ) -> Image.Image:
         """One picture of all maps, RGB: a row for each image, with what it was taken for, then a column for each model, method,
         target and layer that there is, under titles that tell them apart; warnings below the maps, caveats once at the end.
+        Of one image, or of few with many maps, columns are the methods alone (or the models), and the image has a row for each
+        target; so it is where a column would be empty in most rows.
 
         columns: "model", "method", "target", "layer", or several of them: what columns stand for; rows then differ in the
         rest.  width: pixels of a column; rows: at most so many are drawn (and so many that the picture has no more than

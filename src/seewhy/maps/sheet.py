@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeVar
 
 from seewhy.pictures.thumbnails import Thumbnail
 
-from .source import Predicted, Source
+from .source import Predicted, Source, layer_words
 
 T = TypeVar("T")
 ORDERS = ("given", "name", "confidence", "wrong")  # of the rows
@@ -39,7 +39,7 @@ class SheetCell:
     says: str  # what it explains, where its column does not tell: "tabby (281), 84.0 %"
     picture: Thumbnail | None
     files: tuple[str, ...] = ()  # that hold it, by their names in the folder of the sheet; the first is what the picture shows
-    colours: str = ""  # of the map: a name of `COLOURS`; empty where the picture is none of a map in colour
+    colours: str = ""  # of the map: a name of `COLOURS`, or of a picture with colours of its own, such as "signed"; else empty
     caveat: str = ""  # what is known against the method
     warnings: tuple[str, ...] = ()  # why this map is empty or suspect
     facts: tuple[str, ...] = ()  # what was measured of it, in words: "68 % of the evidence in the box, 21 % of the area"
@@ -114,7 +114,7 @@ def titles(columns: Sequence[SheetColumn]) -> list[str]:
 def shared(columns: Sequence[SheetColumn]) -> str:
     """What all columns share, in words: "grad-cam, top 1, at layer4, of torchvision/resnet50"."""
     said = {fact: getattr(columns[0], fact) for fact in SheetColumn._fields if len({getattr(c, fact) for c in columns}) == 1}
-    words = [said.get("method"), _target(said.get("target", "")), said.get("layer") and f"at {said['layer']}"]
+    words = [said.get("method"), _target(said.get("target", "")), said.get("layer") and f"at {layer_words(said['layer'])}"]
     words = [word for word in words if word]
     return ", ".join([*words, *([f"of {model}" if words else model] if (model := said.get("model")) else [])])
 
@@ -136,7 +136,7 @@ def aligned(rows: Sequence[Mapping[SheetColumn, T]]) -> list[dict[SheetColumn, T
 def _words(column: SheetColumn, fact: str, group: Sequence[SheetColumn]) -> str:
     """A fact of a column in words; of parameters those by which the columns of its group differ."""
     if fact == "layer":
-        return f"at {column.layer}"
+        return f"at {layer_words(column.layer)}"
     if fact == "target":
         return _target(column.target)
     if fact != "params":

@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from seewhy.pictures.grid import INK, GridBar, GridCell, GridTable, GridText, grid
-from seewhy.pictures.render import Look
+from seewhy.pictures.render import PICTURES, Look
 from seewhy.printable import printable
 
 from .sheet import SheetAnswer, SheetCell, SheetRow, columns_of, shared, titles
@@ -16,6 +16,20 @@ from .source import Predicted, in_percent
 GOOD, BAD = "#1b6e4b", "#b0301c"
 GOOD_AND_BAD = {True: GOOD, False: BAD}  # of answers that are right, or wrong
 LABEL, NAME, WARNING = 80, 120, 200  # characters
+CLIPPED = "colours end at the 99th percentile, each map on its own scale"
+PICTURE_BARS = {  # of pictures other than the overlay: the colours, the words for their ends, and what they mean
+    "colour": (
+        "grey",
+        "least",
+        "most",
+        f"colour: black to white in each channel, zero grey where a map has both signs; {CLIPPED}",
+    ),
+    "grey": ("grey", "zero", "most", f"grey: {PICTURES['grey']}; {CLIPPED}"),
+    "positive": ("grey", "zero", "most", f"positive: what lies above zero, in colour; {CLIPPED}"),
+    "negative": ("grey", "zero", "most", f"negative: what lies below zero, in colour; {CLIPPED}"),
+    "signed": ("blue-red", "against", "for", f"signed: {PICTURES['signed']}, zero in the middle; {CLIPPED}"),
+    "error": ("inferno", "least", "most", "standard error, each map on its own scale"),
+}
 
 
 def drawn_sheet(
@@ -81,7 +95,7 @@ def ink_of(answer: SheetAnswer) -> str:
 
 
 def colours_of(rows: Sequence[SheetRow]) -> list[str]:
-    """The names of the colours in which the maps are drawn."""
+    """The names of the colours in which the maps are drawn, or of the pictures (`PICTURE_BARS`)."""
     return [*dict.fromkeys(cell.colours for row in rows for cell in row.cells.values() if cell.colours)]
 
 
@@ -91,7 +105,12 @@ def caveats_of(rows: Sequence[SheetRow]) -> dict[str, str]:
 
 
 def colour_bar(colours: str, scale: tuple[float, float] | None) -> GridBar:
-    """What the colours of the maps mean; with numbers where one scale holds for all of them."""
+    """What the colours of the maps mean, by their name or that of the picture (`PICTURE_BARS`); with numbers where one scale
+    holds for all maps.
+    """
+    if colours in PICTURE_BARS:
+        name, low, high, words = PICTURE_BARS[colours]
+        return GridBar(Look.of(np.zeros(1), 1, name, (-1.0, 1.0) if name == "blue-red" else (0.0, 1.0)), low, high, words)
     look = Look.of(np.zeros(1), 1, colours, scale or ((-1.0, 1.0) if colours == "blue-red" else (0.0, 1.0)))
     if scale is not None:
         return GridBar(look, f"{look.low:.3g}", f"{look.high:.3g}", "one scale for all maps")

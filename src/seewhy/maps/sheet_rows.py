@@ -11,10 +11,11 @@ from seewhy.pictures.thumbnails import Thumbnail
 from seewhy.printable import printable
 
 from .heatmap import Heatmap, shrunk
-from .sheet import SheetAnswer, SheetCell, SheetColumn, SheetRow, aligned, titles
+from .sheet import SheetAnswer, SheetCell, SheetColumn, SheetRow, aligned
+from .sheet_picture import PICTURE_BARS
 from .source import Source, in_percent
+from .stacking import FACTS, stacked
 
-FACTS = {"model": ("model", "weights"), "method": ("method", "params"), "target": ("target",), "layer": ("layer",)}
 LABEL = 80  # characters of a label
 
 
@@ -28,44 +29,27 @@ class MapGroup(NamedTuple):
 
 
 def grouped(maps: Iterable[Heatmap], columns: str | Sequence[str] | None = None) -> list[MapGroup]:
-    """The maps of each image, in columns by all that varies; or by some of these facts (`FACTS`), with a row for each of
-    the others.
+    """The maps of each image, in columns by some of these facts (`FACTS`), with a row for each of the others; by default as
+    `stacked` finds that they are read best.
 
     Raises NoSuchName for a fact that there is not.
     """
-    asked = [columns] if isinstance(columns, str) else [*FACTS] if columns is None else [*columns]
-    for name in asked:
+    asked = None if columns is None else [columns] if isinstance(columns, str) else [*columns]
+    for name in asked or ():
         if name not in FACTS:
             raise NoSuchName("columns", name, closest(str(name), [*FACTS]), f"There are: {', '.join(FACTS)}.")
-    every = [(heatmap, SheetColumn.of(heatmap.source)) for heatmap in maps]
-    of_column = [fact for name in asked for fact in FACTS[name]]
-    of_row = _telling([column for _, column in every], of_column)
-    rows: dict[Any, dict[SheetColumn, Heatmap]] = {}
-    for heatmap, column in every:
-        beside = column._replace(**{fact: _nothing(fact) for fact in SheetColumn._fields if fact not in of_row})
-        column = column._replace(**{fact: _nothing(fact) for fact in of_row})
-        row = rows.setdefault((heatmap.place, heatmap.source.image, beside), {})
-        row[free_column(column, row)] = heatmap
-    words = dict(zip(besides := [*dict.fromkeys(key[2] for key in rows)], titles(besides), strict=True))
-    return [
-        MapGroup(place, image, (words[beside],) * bool(words[beside]), row)
-        for (place, image, beside), row in zip(rows, aligned([*rows.values()]), strict=True)
+    images: dict[tuple[int, str], dict[SheetColumn, Heatmap]] = {}
+    for heatmap in maps:
+        row = images.setdefault((heatmap.place, heatmap.source.image), {})
+        row[free_column(SheetColumn.of(heatmap.source), row)] = heatmap
+    every = [*images.values()]
+    parts = stacked(aligned(every)) if asked is None else stacked(every, asked)
+    rows = [
+        MapGroup(place, image, (words,) * bool(words), row)
+        for (place, image), below in zip(images, parts, strict=True)
+        for words, row in below
     ]
-
-
-def _telling(columns: Sequence[SheetColumn], known: Sequence[str]) -> list[str]:
-    """The facts that have to be told, beside the known ones, to tell the columns apart."""
-    told: list[str] = []
-    for fact in SheetColumn._fields:
-        groups: dict[Any, set[Any]] = {}
-        for column in columns:
-            groups.setdefault(tuple(getattr(column, name) for name in (*known, *told)), set()).add(getattr(column, fact))
-        told += [fact] if fact not in known and any(len(values) > 1 for values in groups.values()) else []
-    return told
-
-
-def _nothing(fact: str) -> Any:
-    return () if fact == "params" else ""
+    return [group._replace(maps=row) for group, row in zip(rows, aligned([group.maps for group in rows]), strict=True)]
 
 
 def free_column(column: SheetColumn, row: Mapping[SheetColumn, Heatmap]) -> SheetColumn:
@@ -117,18 +101,29 @@ def _drawn(
     if picture not in heatmap.pictures:
         picture = "overlay"
     if picture != "overlay":
-        return heatmap.drawn(picture), "blue-red" if picture == "signed" else ""
+        return heatmap.drawn(picture), picture if picture in PICTURE_BARS else ""
     signed = bool(heatmap.source.params.get("signed"))
     colours = Look.of(heatmap.values, 1, look.get("colours"), look.get("scale"), signed).colours
     return shrunk(heatmap, side, photo).overlay(**look), colours
 
 
 def says(source: Source) -> str:
-    """What a map explains, with its probability: "tabby (281), 84.0 %"; empty of a map that looks at no class."""
+    """What a map explains, with its probability: "tabby (281), 84.0 %", "any cat: tabby, tiger cat, ... (7 classes), 90.2 %";
+    empty of a map that looks at no class.
+    """
     if source.score is None and source.index is None:
         return ""
-    label = (source.label or "").split(",")[0]
+    label = _of_group(source.label or "") if source.classes else (source.label or "").split(",")[0]
     what = label or (source.target if source.index is None else f"class {source.index}")
     what += f" ({source.index})" if label and source.index is not None else ""
     chance = "" if source.probability is None else f", {in_percent(source.probability)}"
     return printable(what, LABEL) + (f" {source.place}" if source.place else "") + chance
+
+
+def _of_group(label: str) -> str:
+    """The words for a group of classes; where they are long, with fewer of the names, but always with how many there are."""
+    words, _, count = label.rpartition(" (")
+    names = words.removesuffix(", ...").split(", ")
+    while len(label) > LABEL and len(names) > 2:
+        label = f"{', '.join(names := names[:-1])}, ... ({count}"
+    return label

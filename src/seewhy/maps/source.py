@@ -70,9 +70,7 @@ class Source:
     geometry: str = "plain"  # how its cells are drawn: where they look in their "receptive-field", or evenly
     recipe: Mapping[str, Any] = field(default_factory=dict)  # `load(**recipe)` makes the model again; empty of one wrapped
     prepare: Mapping[str, Any] = field(default_factory=dict)  # every number of the preprocessing; empty of a prepared array
-    tile: Mapping[str, Any] = field(
-        default_factory=dict
-    )  # of an image explained by tiles: their sides, their overlap, and what was `asked`
+    tile: Mapping[str, Any] = field(default_factory=dict)  # of one explained by tiles: sides, overlap, what was `asked`
     weights_sha256: str = ""  # of the weights as they were in memory
     image_sha256: str = ""  # of the image's pixels, upright; of a prepared array its numbers, of a volume voxels and affine
     image_size: tuple[int, ...] = ()  # as `Heatmap.size`
@@ -93,11 +91,11 @@ class Source:
     @property
     def _caption(self) -> str:
         if self.score is None and self.index is None:  # no class plays a part in it
-            return f"{self.method}{self.place and f' {self.place}'} at {self.layer}"
-        what = self.label or (self.target if self.index is None else str(self.index))
+            return f"{self.method}{self.place and f' {self.place}'} at {layer_words(self.layer)}"
+        what = self.label or (self.target if self.index is None else f"class {self.index}")
         what += f" ({self.index})" if self.label and self.index is not None else ""
         chance = "" if self.probability is None or not isfinite(self.probability) else f", {in_percent(self.probability)},"
-        return f"{self.method} for {what}{self.place and f' {self.place}'}{chance} at {self.layer}"
+        return f"{self.method} for {what}{self.place and f' {self.place}'}{chance} at {layer_words(self.layer)}"
 
     def __str__(self) -> str:
         return f"{self.caption} of {printable(self.model, MOST)} on {printable(self.image, MOST)}"
@@ -270,6 +268,11 @@ def source_from(
         conditions=stored(model.conditions),
         host=stored({**model.host, "images_together": this.together}),
     )
+
+
+def layer_words(layer: str) -> str:
+    """A layer in words; "layer 3" of one that has a number for a name."""
+    return f"layer {layer}" if layer.isdecimal() else layer
 
 
 def in_percent(probability: float) -> str:

@@ -78,7 +78,7 @@ class Sheet:
     @property
     def heading(self) -> str:
         """What the whole is of: "40 photos: grad-cam, top 1, at layer4, of torchvision/resnet50"."""
-        count, what = len(self.rows), columns_of(self.rows)
+        count, what = len({row.image for row in self.rows}), columns_of(self.rows)  # an image may have several rows
         words = f": {shared(what)}" if what and shared(what) else ""
         return printable(f"{count} photo{'s' * (count != 1)}{words}", WORDS)
 

@@ -27,6 +27,11 @@ class ObjectMark(NamedTuple):
     boxes: list[BoxEdges] | None = None
     mask: MarkedObject | None = None
 
+    @property
+    def empty(self) -> bool:
+        """Is it a mask in which nothing is marked, as of a healthy scan?"""
+        return self.mask is not None and not self.mask.inside.any()
+
 
 @dataclass(frozen=True)
 class GroundTruth:
@@ -68,13 +73,13 @@ class GroundTruth:
         return printable(name_of(self.labels, self.box_classes.get(label)) or label, 60)
 
     def mask_mark(self, photo: str, image: Any) -> ObjectMark | None:
-        """The photo's mask; None where there is none, or it is empty, as of a healthy scan.
+        """The photo's mask, which may mark nothing; None where there is none.
 
         Raises BadImage or BadParameter where it is broken or does not fit.
         """
         file = self.masks.get(photo)
         mask = None if file is None else read_mask(file, image)
-        return ObjectMark("the mask", mask=mask) if mask is not None and mask.inside.any() else None
+        return None if mask is None else ObjectMark("the mask", mask=mask)
 
 
 @dataclass(frozen=True)
@@ -132,14 +137,14 @@ class GivenTruth:
         if self.masks_path.is_file():
             if len(photos) > 1:
                 raise BadParameter(
-                    f"{self.masks_path} is one mask for {len(photos)} photos: give a folder of masks named like them."
+                    f"{self.masks_path} is one mask for {len(photos)} images: give a folder of masks named like them."
                 )
             return dict.fromkeys(photos, self.masks_path)
         found = matched(self.masks, photos, self.masks_path, str(self.masks_path))
         if not found:
             raise BadParameter(
-                f"The folder {self.masks_path} has masks of none of the photos: it has {some(self.masks)}, and the photos are "
-                f"{some(photos)}. A mask is named like its photo, as in cat.png or cat_mask.png for cat.jpg."
+                f"The folder {self.masks_path} has masks of none of the images: it has {some(self.masks)}, and the images are "
+                f"{some(photos)}. A mask is named like its image, as in cat.png or cat_mask.png for cat.jpg."
             )
         return {photo: self.masks[key] for photo, key in found.items()}
 

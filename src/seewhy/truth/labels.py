@@ -40,7 +40,7 @@ def classes_of(entries: Entries, photos: Sequence[str], labels: Labels, path: Pa
     """
     found = matched(entries, photos, path.parent, str(path))
     if not found:
-        raise BadParameter(f"{path} names none of the photos: it has {some(entries)}, and the photos are {some(photos)}.")
+        raise BadParameter(f"{path} names none of the images: it has {some(entries)}, and the images are {some(photos)}.")
     return _resolved({photo: entries[key] for photo, key in found.items()}, labels, str(path))
 
 

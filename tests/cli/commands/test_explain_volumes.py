@@ -300,4 +300,14 @@ def test_a_mask_on_another_grid_is_said_and_the_scan_explained(run, tmp_path):
     result = run(saved(tmp_path / "scan.nii.gz"), "--masks", "mask.nii.gz")
     assert result.exit_code == 0, result.output
     assert "    ! the mask: The mask mask.nii.gz lies on another grid than" in result.stdout
-    assert "without an object marked: 1 photo" in result.stdout
+    assert "without an object marked: 1 image (" in result.stdout
+
+
+def test_a_mask_that_marks_nothing_is_said_to(run, tmp_path):
+    affine = AFFINES["all of it"]
+    nibabel.save(nibabel.Nifti1Image(np.zeros(scan(affine).shape, np.uint8), affine), tmp_path / "mask.nii.gz")
+    result = run(saved(tmp_path / "scan.nii.gz"), "--masks", "mask.nii.gz")
+    assert result.exit_code == 0, result.output
+    assert "    ! its mask marks nothing\n" in result.stdout
+    assert "\nits mask marks nothing: 1 image (" in result.stdout
+    assert "without an object" not in result.stdout

@@ -26,7 +26,7 @@ from seewhy.cli.options import (
 from seewhy.cli.photos import Job, explain_all
 from seewhy.cli.printing import fault, say
 from seewhy.cli.sheet import ORDERS, SheetRows, sheet_words, write_sheet
-from seewhy.cli.truth import summary, truth_options
+from seewhy.cli.truth import differing, summary, truth_options
 from seewhy.cli.writing import VIEWS, Outputs
 
 if TYPE_CHECKING:
@@ -219,6 +219,7 @@ def run(networks: list[ModelOptions], options: Options) -> None:
     lines = [
         f"{asked.name}: {line}" if len(every) > 1 else line for asked in every[: len(failed)] for line in summary(asked.truth)
     ]
+    lines += differing([asked.truth for asked in every[: len(failed)]])
     if sheet:
         rows = sheet.in_order([file for asked in every for file in asked.files], reasons)
         tell_sheet(rows, options.sort or ("wrong" if options.truth else "given"), lines, layers, options)
