@@ -86,6 +86,16 @@ def test_what_names_no_weights_pixels_or_preprocessing_is_unsure(source, unnamed
     assert other_facts(source(**unnamed), source(**named)) == (said, ())
 
 
+def test_one_number_for_each_channel_is_the_same_preprocessing(source):
+    one, each = ({"kind": "Fit", "crop": crop, "mean": mean} for crop, mean in ((32, 0.5), ((32, 32), (0.5, 0.5, 0.5))))
+    assert other_facts(source(prepare=one), source(prepare=each)) == ((), ())
+    assert other_facts(source(prepare=each), source(prepare={"fit": one})).claims
+    assert other_facts(source(prepare={"size": 32}), source(prepare={"size": (32, 32)})).claims  # the shorter side, or both
+    assert other_facts(source(prepare={"mean": (0.5,)}), source(prepare={"mean": 0.5})).claims  # of grey pixels, or of colour
+    odd = {"": 1, "mean": ({"a": 1}, {"a": 1})}  # of a file that was written by hand
+    assert other_facts(source(prepare=odd), source(prepare=each)).claims
+
+
 def test_without_a_hash_the_name_of_the_weights_has_to_be_the_same(source):
     under, claims = other_facts(source(weights_sha256="", weights="v1.pth"), source(weights="v2.pth"))
     assert under == ("the file does not say which weights",)

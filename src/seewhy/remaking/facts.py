@@ -59,13 +59,21 @@ def _material(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[list[str]
             now = _said(new[name]) if new[name] else "none can be told"
             other.append(f"{what} not those that the file names (SHA-256 {_said(old[name])} as saved, {now} made again)")
     before, now = _flat(old["prepare"]), _flat(new["prepare"])
-    if steps := [name for name in before if name not in now or before[name] != now[name]]:
+    if steps := [name for name in before if name not in now or _each(name, before[name]) != _each(name, now[name])]:
         said = (f"{name} {_said(before[name])} as saved, {_said(now.get(name))} made again" for name in steps)
         other.append(f"the preprocessing is not the one that the file names: {'; '.join(said)}")
     if missing := [name for name in now if name not in before]:
         which = f" (its {', '.join(missing)})" if before else ""
         unnamed.append(f"the file does not say which preprocessing{which}")
     return other, unnamed
+
+
+def _each(name: str, value: Any) -> Any:
+    """One number for several equal ones, where these mean the same: of each channel, of each side of a crop."""
+    if not isinstance(value, tuple) or len(value) < 2 or name.split()[-1:] not in (["mean"], ["std"], ["crop"]):
+        return value
+    first, *rest = value
+    return first if all(each == first for each in rest) else value
 
 
 def _flat(facts: Mapping[str, Any], within: str = "") -> dict[str, Any]:
