@@ -128,7 +128,7 @@ def test_a_contrast_has_no_index_and_a_class_has_its_probability():
     assert single.source.score == pytest.approx(scores[2])
     assert single.source.probability == pytest.approx(chances[2] / chances.sum())
     assert (contrast.source.index, contrast.source.probability) == (None, None)
-    assert contrast.source.score == pytest.approx(scores[0] - 0.6 * scores[1])
+    assert contrast.source.score == pytest.approx(scores[0] - scores[1])
 
 
 def test_a_blind_method_has_no_class_but_tells_the_prediction_if_it_ran_to_its_end():

@@ -109,7 +109,7 @@ REFUSED = {
         "act runs several times, and a graph reads one: act#1, act#2",
     ),
     "the way depends on numbers": (lambda: seewhy.wrap(Chooses()), {}, "torch.export cannot trace Chooses: "),
-    "a unit": (lambda: wrapped("pooled"), {"target": seewhy.Unit("act2", 1)}, "is no class of the whole image"),
+    "a unit": (lambda: wrapped("pooled"), {"target": seewhy.Unit("act2", 1)}, "is no single class of the whole image"),
     "several targets": (lambda: wrapped("pooled"), {"target": [1, 2]}, "A graph explains one target"),
     "look-alikes": (lambda: wrapped("pooled"), {"target": seewhy.Contrast(1)}, "chooses classes by the scores of each image"),
     "the image": (lambda: wrapped("pooled"), {"layer": "input"}, "one layer inside the network"),

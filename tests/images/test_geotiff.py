@@ -34,5 +34,5 @@ def test_what_is_no_raster_is_a_bad_image(tmp_path):
 
 def test_without_rasterio_it_is_said_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "rasterio", None)
-    with pytest.raises(MissingExtra, match=r"seewhy\[geo\]"):
+    with pytest.raises(MissingExtra, match=r"pip install '.*\[geo\]'"):
         rasterio_module()

@@ -241,11 +241,12 @@ def test_views_are_given_the_volume_in_ras(monkeypatch):
     scanned = volume(AFFINES["all of it"])
     (heatmap,) = seewhy.grad_cam(model(), scanned, target=0, layer="see")
     heatmap.overlay()
-    values, under, _, _, spacing = given
+    values, under, _, _, spacing, affine = given
     theirs = nibabel.as_closest_canonical(nibabel.Nifti1Image(scanned.values, scanned.affine))
     assert np.array_equal(under, theirs.get_fdata())
     assert np.array_equal(values, nibabel.as_closest_canonical(nibabel.Nifti1Image(heatmap.full(), scanned.affine)).get_fdata())
     assert spacing == pytest.approx(theirs.header.get_zooms(), rel=1e-6)
+    np.testing.assert_allclose(affine, theirs.affine, atol=1e-6)
 
 
 def test_a_photo_has_no_view_and_no_nifti(made_heatmap, tmp_path):

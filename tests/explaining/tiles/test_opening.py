@@ -23,7 +23,7 @@ def test_photos_go_through_the_models_own_preprocessing_tile_by_tile() -> None:
     found = seewhy.explain(model, photo, "hires-cam", 1, "3", tile=64)[0]
     assert found.box == seewhy.Extent(4, 4, 196, 146)
     assert found.image is photo or np.array_equal(np.asarray(found.image), pixels)
-    assert found.source.params["overlap"] == (36, 36)  # steps of 28 of 56 pixels: seven cells of four
+    assert found.source.tile["overlap"] == (36, 36)  # steps of 28 of 56 pixels: seven cells of four
     (alone,) = seewhy.explain(model, photo.crop((56, 0, 120, 64)), "hires-cam", 1, "3")
     part = found.values[:, 14:28][:14]
     share = np.outer(

@@ -240,5 +240,5 @@ def test_an_unknown_name_names_the_nearest(asked, near):
 def test_without_scikit_image_the_rest_still_works(monkeypatch):
     monkeypatch.setitem(sys.modules, "skimage.segmentation", None)
     assert segmented(PICTURE, "grid:2").max() == 3
-    with pytest.raises(MissingExtra, match=r"scikit-image.*seewhy\[superpixels\]"):
+    with pytest.raises(MissingExtra, match=r"scikit-image.*pip install '.*\[superpixels\]'"):
         segmented(PICTURE, "slic")

@@ -148,7 +148,7 @@ def test_what_is_missing_is_named(monkeypatch):
     monkeypatch.delitem(sys.modules, "keras")
     monkeypatch.delenv("KERAS_BACKEND", raising=False)
     monkeypatch.setattr(zoo, "find_spec", lambda name: None)
-    with pytest.raises(MissingExtra, match=r"keras is not installed.*seewhy\[keras\]"):
+    with pytest.raises(MissingExtra, match=r"keras is not installed.*pip install '.*\[keras\]'"):
         zoo.imported_keras()
     monkeypatch.setattr(zoo, "find_spec", lambda name: SimpleNamespace() if name == "keras" else None)
     with pytest.raises(MissingExtra, match=r"torch, tensorflow, jax"):

@@ -55,7 +55,7 @@ def test_nothing_of_it_runs_unless_it_is_trusted(tmp_path, monkeypatch):
     (tmp_path / "saved_model.pb").write_bytes(b"anything")
     with pytest.raises(BadWeights, match=r"may read and write your files.*--trust"):
         load(str(tmp_path))
-    with pytest.raises(MissingExtra, match=r"seewhy\[tensorflow\]"):
+    with pytest.raises(MissingExtra, match=r"pip install '.*\[tensorflow\]'"):
         load(str(tmp_path), trust=True)
 
 

@@ -95,7 +95,7 @@ def test_without_litert_it_is_said_what_to_install(tmp_path, monkeypatch):
     (tmp_path / "net.tflite").write_bytes(b"TFL3")
     monkeypatch.setitem(sys.modules, "ai_edge_litert", None)
     monkeypatch.delitem(sys.modules, "ai_edge_litert.interpreter", raising=False)
-    with pytest.raises(MissingExtra, match=r"seewhy\[tflite\]"):
+    with pytest.raises(MissingExtra, match=r"pip install '.*\[tflite\]'"):
         load(str(tmp_path / "net.tflite"))
 
 

@@ -105,8 +105,9 @@ of labels, or a function of the picture (*space, c) that gives one.""",
 
 def parameters_of(function: Callable[..., Any]) -> dict[str, Parameter]:
     """The parameters that a function takes by name; of the call of a protocol, those that it adds."""
-    taken = signature(function).parameters.values()
-    by_name = [p for p in taken if p.kind is Argument.KEYWORD_ONLY or (p.default is not p.empty and p.name != "self")]
+    taken = signature(function).parameters
+    call = "self" in taken  # of a protocol, in which what it adds has a default
+    by_name = [p for p in taken.values() if p.kind is Argument.KEYWORD_ONLY or (call and p.default is not p.empty)]
     _, meanings = split(function.__doc__ or "", [p.name for p in by_name])
     return {
         p.name: Parameter(

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from seewhy.arrays import Array
 from seewhy.errors import BadNetwork, BadParameter
@@ -205,7 +206,7 @@ UNTOLD = (
 
 def _written(network: nn.Module) -> list[tuple[int, int]]:
     """Which parameters there are, and how often each was written to."""
-    return [(id(p), 0 if p.is_inference() else p._version) for p in network.parameters()]
+    return [(id(p), 0 if is_lazy(p) or p.is_inference() else p._version) for p in network.parameters()]
 
 
 def _parameter(network: nn.Module) -> Tensor:

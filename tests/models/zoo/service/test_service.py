@@ -393,7 +393,7 @@ def test_metadata_that_are_not_there_are_told_with_another_way():
 def test_without_httpx_it_is_said_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "httpx", None)
     monkeypatch.delitem(sys.modules, "seewhy.models.zoo.service.client")
-    with pytest.raises(MissingExtra, match=r"seewhy\[http\]"):
+    with pytest.raises(MissingExtra, match=r"pip install '.*\[http\]'"):
         load("http://localhost/x")
 
 
