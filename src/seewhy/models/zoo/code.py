@@ -54,7 +54,7 @@ def _drawn(request: Request) -> Loaded:
 
 
 def _made(request: Request) -> Any:
-    """What the code makes, (network, prepare, labels): the network, its preprocessing, its labels; None for what is left out."""
+    """What the code makes, (network, prepare, labels): a network, its preprocessing, its labels; None for what is left out."""
     place, _, name = request.spec.rpartition(":") if not request.spec.endswith(".py") else (request.spec, "", "")
     file = Path(place).expanduser() if place.endswith(".py") else None
     with backend_chosen(), _importable(file.parent if file else Path()), _as_bad_network(request.spec, file):
