@@ -95,7 +95,7 @@ def wrapped():
 """)
     Image.fromarray(digits[1][0]).resize((32, 32), 0).save(tmp_path / "digit.png")
     for name, label in (("digits", f"a {digits[2][0]}"), ("wrapped", None)):
-        where = ("--model", f"{tmp_path / 'boxes.py'}:{name}", "--out", tmp_path / name)
+        where = ("--model", f"{tmp_path / 'boxes.py'}:{name}", "--out", tmp_path / name, "--no-sheet")
         words = ("explain", tmp_path / "digit.png", *where, "--method", "occlusion", "--set", "window=2", "--set", "stride=2")
         result = CliRunner().invoke(main, [*map(str, words)])
         assert result.exit_code == 0, result.stderr

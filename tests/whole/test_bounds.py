@@ -95,8 +95,9 @@ def test_texts_of_targets_are_bounded(text):
 def test_top_says_how_many_there_are():
     assert "the model has 3 classes; top:3 is the most" in refused(lambda: parse_target("top:99999999", LABELS))
     assert "top:1000 is the most" in refused(lambda: parse_target(f"top:{NINES}", None))
-    for text in ("top:\u00b2", "top:0", "top:-1", "top:\u0663", "top:1.5", "top:1 "):
+    for text in ("top:\u00b2", "top:0", "top:-1", "top:\u0663", "top:1.5", "top:1 2"):
         assert "three top classes" in refused(lambda text=text: parse_target(text, LABELS))
+    assert parse_target("top:1 ", LABELS) == [Top(1)], "spaces around a target mean nothing"
     assert parse_target("top:007", list("abcdefg")) == [Top(rank) for rank in range(1, 8)]
     model = seewhy.wrap(networks.pooled())
     asked = parse_target("top:99", None)

@@ -181,7 +181,7 @@ def test_a_source_with_arrays_comes_back_and_stays_short():
     base = [np.zeros((3, 8, 10)), "mean"]
     (m, _) = seewhy.integrated_gradients(seewhy.wrap(networks.pooled()), X, target=1, baseline=base, steps=4)
     text = m.source.to_json()
-    assert len(text) < 2000
+    assert len(text) < 2500  # with the hashes of weights, image and values; the baseline alone would be 3,000 numbers
     assert seewhy.Source.from_json(text) == m.source
     assert "array (3, 8, 10) sha256:" in json.loads(text)["params"]["baseline"][0]
 
