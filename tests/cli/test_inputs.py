@@ -105,10 +105,11 @@ def test_what_seewhy_made_is_not_explained_the_next_time(out):
         done = run("photos", *(["photos/out"] if out == "photos/out" and turn else []), "-r", "--json", out=out)
         assert images(done) == ["photos/a.png", "photos/b.png"]
         assert done.exit_code == 0
-        found_there = "seewhy: not explained, as seewhy made them: 2 maps (photos/a." in done.stderr
+        found_there = "seewhy: not explained, as seewhy made them: 3 files (photos/a." in done.stderr
         assert found_there == (turn > 0 and out == "photos")
     maps = list(Path().rglob("*.grad-cam.png"))
     assert len(maps) == 2
+    assert len(list(Path().rglob("sheet.png"))) == 1
 
 
 def test_a_map_that_is_named_is_explained_and_it_is_said():
@@ -116,7 +117,7 @@ def test_a_map_that_is_named_is_explained_and_it_is_said():
     (line,) = map(json.loads, run("a.png", "--json").stdout.splitlines())
     done = run(line["file"], "--json", out="other")
     assert images(done) == [line["file"]]
-    assert done.stderr == f"seewhy: explained as you name them, although seewhy made them: 1 map ({line['file']})\n"
+    assert done.stderr == f"seewhy: explained as you name them, although seewhy made them: 1 file ({line['file']})\n"
 
 
 def test_a_folder_of_maps_alone_is_nothing_to_explain():
@@ -124,7 +125,8 @@ def test_a_folder_of_maps_alone_is_nothing_to_explain():
     run("a.png")
     done = run("out", out="other")
     assert done.exit_code == 2
-    assert "There is nothing to explain: not explained, as seewhy made them: 1 map (out/a." in done.stderr
+    (map_,) = OUT.glob("a.*.png")
+    assert f"There is nothing to explain: not explained, as seewhy made them: 2 files ({map_}, out/sheet.png)" in done.stderr
     beside = run("a.png", "out", "--json", out="other")  # as `seewhy explain *` has it
     assert (beside.exit_code, images(beside)) == (0, ["a.png"])
 
@@ -165,7 +167,7 @@ def test_photos_of_any_name_are_explained(by):
         assert Heatmap.source_of(OUT / name).image.startswith("d/")
     assert {os.fsencode(Heatmap.source_of(path).image) for path in OUT.glob("*.png")} == {b"d/" + name for name in ODD}
     assert len(run(*given, "--json").stdout.splitlines()) == len(ODD)
-    assert sorted(os.listdir("out")) == sorted(names)
+    assert sorted(os.listdir("out")) == sorted([*names, "index.html", "sheet.png"])
 
 
 def test_a_name_that_begins_with_a_dash_and_standard_input():
@@ -190,7 +192,8 @@ def test_the_folder_that_is_written_into_may_be_empty_and_may_hold_photos():
     photo("out/a.png")
     done = run("out", "--json")
     assert images(done) == ["out/a.png"]
-    assert "not explained, as seewhy made them: 1 map (out/b." in done.stderr
+    (map_,) = OUT.glob("b.*.png")
+    assert f"not explained, as seewhy made them: 2 files ({map_}, out/sheet.png)" in done.stderr
 
 
 def test_pictures_of_other_kinds_are_not_left_out_in_silence():

@@ -1,6 +1,7 @@
 """GeoTIFF: scenes read by windows, maps that lie where the scene lies on the earth."""
 
 import builtins
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 
 import seewhy
 from seewhy.cli.app import main
+from seewhy.errors import install
 from seewhy.explaining.tiles import scene as scenes
 from seewhy.maps import geotiff as geo
 from support.files.pictures import tiff
@@ -160,7 +162,8 @@ def test_the_command_line_writes_the_map_beside_the_picture(scene: Path, tmp_pat
         out = tmp_path / f"out{len(tile)}"
         ran = CliRunner().invoke(main, ["explain", *files, *model, *tile, "--out", str(out)])
         assert ran.exit_code == 0, ran.output
-        assert len([*out.glob("*.png")]) == 3
+        assert len([*out.glob("*.grad-cam.png")]) == 3
+        assert sorted(path.name for path in out.iterdir() if "grad-cam" not in path.name) == ["index.html", "sheet.png"]
         (path,) = out.glob("*.tif")
         assert path.name in ran.output
         with rasterio.open(path) as file:
@@ -179,8 +182,8 @@ def test_the_map_of_a_scene_is_made_again_and_is_no_scene_itself(scene: Path, tm
         ran = CliRunner().invoke(main, ["explain", str(folder), *model, "--out", str(folder)])
         assert ran.exit_code == 0, ran.output
         endings = sorted(path.name.rpartition(".")[2] for path in folder.iterdir())
-        assert endings == ["png", "tif", "tif"]
-        assert ("not explained, as seewhy made them: 2 maps" in ran.stderr) == (turn > 0)
+        assert endings == ["html", "png", "png", "tif", "tif"]  # also of the sheet
+        assert ("not explained, as seewhy made them: 3 files" in ran.stderr) == (turn > 0)
     (map_,) = (path for path in folder.glob("*.tif") if path.name != "scene.tif")
     assert seewhy.Heatmap.source_of(map_).image == str(folder / "scene.tif")
 
@@ -210,7 +213,7 @@ def test_without_rasterio_the_extra_is_named(monkeypatch: pytest.MonkeyPatch, ma
         return real(name, *rest)
 
     monkeypatch.setattr(builtins, "__import__", missing)
-    with pytest.raises(seewhy.MissingExtra, match=r"seewhy\[geo\]"):
+    with pytest.raises(seewhy.MissingExtra, match=re.escape(f"Install it with: {install('geo')}")):
         geo.save_geotiff(made_heatmap(np.ones((3, 4))), tmp_path / "map.tif")
 
 

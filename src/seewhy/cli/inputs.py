@@ -33,7 +33,7 @@ class Skipped:
     """What folders hold that was not taken."""
 
     folders: list[str] = field(default_factory=list)
-    made_here: list[str] = field(default_factory=list)  # maps that seewhy made
+    made_here: list[str] = field(default_factory=list)  # maps, and sheets of them, that seewhy made
     others: list[str] = field(default_factory=list)  # pictures of kinds that are not read as they are
     failed: dict[str, Exception] = field(default_factory=dict)
 
@@ -195,11 +195,11 @@ def _remarks(skipped: Skipped, named: list[str], twice: int) -> Iterator[str]:
     if skipped.folders:
         yield f"not looked into without --recursive: {_listed(skipped.folders, 'folder')}"
     if skipped.made_here:
-        yield f"not explained, as seewhy made them: {_listed(skipped.made_here, 'map')}"
+        yield f"not explained, as seewhy made them: {_listed(skipped.made_here, 'file')}"
     if skipped.others:
         yield f"left out, as of kinds not read as they are: {_listed(skipped.others, 'file')}; name one to hear what helps"
     if named:
-        yield f"explained as you name them, although seewhy made them: {_listed(named, 'map')}"
+        yield f"explained as you name them, although seewhy made them: {_listed(named, 'file')}"
     if twice:
         yield f"explained once, although named more often: {twice} file{'s' * (twice != 1)}"
 

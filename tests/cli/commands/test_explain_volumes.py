@@ -79,7 +79,7 @@ def test_the_map_of_a_scan_is_made_again_and_is_no_scan_itself(run, tmp_path):
         assert result.exit_code == 0, result.output
         name = "scan.top-1-lesion.see.grad-cam"
         assert written() == ["scan.nii.gz", f"{name}.nii.gz", f"{name}.npz", f"{name}.png"]
-        assert ("not explained, as seewhy made them: 2 maps (out/scan.top-1" in result.stderr) == (turn > 0)
+        assert ("not explained, as seewhy made them: 2 files (out/scan.top-1" in result.stderr) == (turn > 0)
         assert ("made again, as the same run made them before: 3 files" in result.stderr) == (turn > 0)
     assert (tmp_path / "out" / "scan.nii.gz").read_bytes() == scan_
     run("out", "--values", "--prepare", "window=0,800", net="ready")  # another question

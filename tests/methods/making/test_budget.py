@@ -1,5 +1,6 @@
 """What an explanation may cost, and how sure it must be: budgets in forwards and in seconds, tolerances."""
 
+import re
 import time
 
 import numpy as np
@@ -165,11 +166,16 @@ def test_forwards_are_read(asked):
     assert (found.forwards, found.seconds) == (2000, np.inf)
 
 
-@pytest.mark.parametrize(
-    "asked", [0, -3, 2.5, True, False, "", "soon", "10 parsecs", "nan", "inf", "0 s", "-1 s", [3], "9" * 400]
-)
+@pytest.mark.parametrize("asked", [0, -3, "", "soon", "10 parsecs", "nan", "inf", "0 s", "-1 s", "9" * 400])
 def test_what_is_no_budget_is_told_what_is_one(asked):
     with pytest.raises(seewhy.BadParameter, match=r'rise: budget=.*forward passes \(2000\) or a time \("10 s", "2 min"\)'):
+        seewhy.rise(wrapped(), X, budget=asked)
+
+
+@pytest.mark.parametrize("asked", [2.5, True, False, [3]])
+def test_what_is_of_no_kind_of_budget_is_told_what_is_one(asked):
+    means = r'budget: .*forward passes \(2000\) or in time \("10 s", .*"2 min"\)'
+    with pytest.raises(seewhy.BadParameter, match=rf"^rise: budget is .*, not {re.escape(repr(asked))}\. {means}"):
         seewhy.rise(wrapped(), X, budget=asked)
 
 
@@ -236,9 +242,16 @@ def test_a_tolerance_that_is_never_reached_asks_all():
     assert not any("estimate" in w for w in m.warnings)
 
 
-@pytest.mark.parametrize("asked", [0, -1, "a", True, np.nan, np.inf, [1], "0.1"])
+@pytest.mark.parametrize("asked", [0, -1, np.nan, np.inf])
 def test_what_is_no_tolerance_is_told_what_is_one(asked):
     with pytest.raises(seewhy.BadParameter, match=r"tolerance=.*a standard error in the score's own units, above 0"):
+        seewhy.rise(wrapped(), X, tolerance=asked)
+
+
+@pytest.mark.parametrize("asked", ["a", True, [1], "0.1"])
+def test_what_is_of_no_kind_of_tolerance_is_told_what_is_one(asked):
+    means = rf"not {re.escape(repr(asked))}\. tolerance: .*standard error.* units of the score"
+    with pytest.raises(seewhy.BadParameter, match=rf"^rise: tolerance is a number or None, {means}"):
         seewhy.rise(wrapped(), X, tolerance=asked)
 
 

@@ -94,9 +94,10 @@ class Method(Recipe, Generic[Own]):
                 raise BadParameter(f"{self.name} has no parameter {quoted(name)}. It takes {takes}.")
             if not _within(value):
                 raise BadParameter(f"{self.name}: {name}={quoted(value)} is beyond all bounds.")
-            kind = self.parameters[name].kind
+            _, kind, meaning = self.parameters[name]
             if not fits(value, kind):
-                raise BadParameter(f"{self.name}: {name} is {in_words(kind)}, not {quoted(value)}.")
+                means = f" {name}: {' '.join(meaning.split())}" if meaning else ""
+                raise BadParameter(f"{self.name}: {name} is {in_words(kind)}, not {quoted(value)}.{means}")
         return replace(self, params={**self.params, **params})
 
     __signature__ = SignatureOf()
