@@ -36,10 +36,9 @@ from seewhy.pictures.thumbnails import within
 from seewhy.truth.evidence import EvidenceShare, evidence_share, object_in
 
 from .regions import Regions
-from .saving import bytes_writer, drawing_text, geotiff_writer, nifti_writer, npy, npz_writer, png, save
+from .saving import Writer, bytes_writer, drawing_text, geotiff_writer, nifti_writer, npy, npz_writer, png, save
 from .source import Source
 from .stored_source import source_of as source_in
-from .vector import pdf, svg
 
 REGIONS = ("regions", "boundaries")  # pictures of methods that judge superpixels
 
@@ -299,6 +298,12 @@ def shrunk(heatmap: Heatmap, side: int, photo: Image.Image | None = None) -> Hea
     return replace(heatmap, image=small.image, box=small.box)
 
 
+def _vector_writer(form: str, heatmap: Heatmap, picture: str, look: dict[str, Any]) -> Writer:
+    from .vector import pdf, svg  # here, for importing it takes a while
+
+    return bytes_writer((svg if form == "svg" else pdf)(*heatmap.apart(picture, **look), heatmap.source))
+
+
 def write(heatmap: Heatmap, path: Path, picture: str, look: dict[str, Any], over: bool = True) -> None:
     """Write a map as `Heatmap.save` does.
 
@@ -308,8 +313,8 @@ def write(heatmap: Heatmap, path: Path, picture: str, look: dict[str, Any], over
     shown, source = overlay_of(heatmap), heatmap.source
     writers = {
         "png": lambda: bytes_writer(heatmap._png(picture, **look)),
-        "svg": lambda: bytes_writer(svg(*heatmap.apart(picture, **look), source)),
-        "pdf": lambda: bytes_writer(pdf(*heatmap.apart(picture, **look), source)),
+        "svg": lambda: _vector_writer("svg", heatmap, picture, look),
+        "pdf": lambda: _vector_writer("pdf", heatmap, picture, look),
         "npz": lambda: npz_writer(shown, source, heatmap.channels, heatmap.error, heatmap.regions),
         "npy": lambda: bytes_writer(npy(heatmap.values)),
         "nifti": lambda: nifti_writer(path.name, heatmap.image, heatmap.full, source),

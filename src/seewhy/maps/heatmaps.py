@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple, overload
+from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 from PIL import Image
 
@@ -12,11 +12,10 @@ from seewhy.pictures.render import VALUE, Alpha
 from seewhy.printable import printable, words_of
 
 from .heatmap import Heatmap, overlay_of
-from .sheet import SheetRow
-from .sheet_html import fragment
-from .sheet_picture import drawn_sheet
-from .sheet_rows import grouped, row_of
 from .source import answers
+
+if TYPE_CHECKING:
+    from .sheet import SheetRow
 
 NOTEBOOK, NOTEBOOK_WIDTH = 12, 160  # maps that a notebook shows, and pixels of each
 
@@ -125,11 +124,16 @@ class Heatmaps(Sequence[Heatmap]):
         """
         if not isinstance(width, int) or not isinstance(rows, int) or not 32 <= width <= 2000 or rows < 1:
             raise BadParameter(f"width={width!r}, rows={rows!r}: a column is 32 to 2000 pixels wide, and there is a row.")
+        from .sheet_picture import drawn_sheet  # here, for importing what draws sheets takes a while
+
         records, count = self._rows(columns, width, rows, "png", picture, look)
         return drawn_sheet(records, width, rows, look.get("scale"), count)
 
     def _repr_html_(self) -> str:
         """The first maps as small pictures, for notebooks; they are drawn when the notebook asks."""
+        from .sheet_html import fragment  # here, with the next, as above
+        from .sheet_rows import grouped
+
         maps = list[Heatmap]()
         for group in grouped(self.maps):
             if maps and len(maps) + len(group.maps) > NOTEBOOK:
@@ -141,8 +145,11 @@ class Heatmaps(Sequence[Heatmap]):
 
     def _rows(
         self, columns: Any, side: int, most: int, kind: str, picture: str, look: dict[str, Any]
-    ) -> tuple[list[SheetRow], int]:
+    ) -> "tuple[list[SheetRow], int]":
         """At most so many rows of the sheet, and how many there are."""
+        from .sheet import SheetRow  # here, with the next, as above
+        from .sheet_rows import grouped, row_of
+
         groups = grouped(self.maps, columns)
         rows = [
             (group.place, replace(row_of(group.image, group.maps, side, kind, picture, look), facts=group.facts))

@@ -18,7 +18,6 @@ from seewhy.images.volume_kinds import NIFTI
 from .made_here import CHUNK, DRAWN, SHEET, chunks
 from .nifti import MARK
 from .source import Source
-from .vector import source_in_pdf, source_in_svg
 
 LONGEST = 2**24  # bytes of a Source
 NPY_HEADER = 2**17  # bytes at the beginning of an array in which its header ends
@@ -82,12 +81,16 @@ def _of_png(file: IO[bytes], name: str = CHUNK) -> str:
 
 def _of_svg(file: IO[bytes]) -> str:
     """The text of the element that stands before the pixels.  Raises KeyError without it."""
+    from .vector import source_in_svg  # here, for importing it takes a while
+
     return source_in_svg(file.read(LONGEST))
 
 
 def _of_pdf(file: IO[bytes]) -> str:
     """The text among the facts on the document, which stand behind the pixels.  Raises KeyError without it."""
     file.seek(max(0, file.seek(0, os.SEEK_END) - 2 * LONGEST))
+    from .vector import source_in_pdf  # here, for importing it takes a while
+
     return source_in_pdf(file.read())
 
 

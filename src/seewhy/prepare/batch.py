@@ -55,7 +55,7 @@ class Batch(NamedTuple):
 
 def _fitting_crop(numbers: dict[str, Any]) -> dict[str, Any]:
     """Where a size is named that is smaller than the usual crop, and no crop, all of that size is seen: no rim around it."""
-    size = numbers.get("size")
+    size = Fit(numbers.get("size"), None).size  # checked
     small = size is not None and "crop" not in numbers and np.min(size) < np.min(Fit().crop or 0)
     return {**numbers, "crop": size} if small else numbers
 

@@ -101,7 +101,8 @@ def test_the_command_it_ends_on_has_the_bounds_and_values_as_they_were_said(run,
     words = shlex.split(result.stdout.splitlines()[-1].removeprefix("Run next: "))
     assert words[2] == "./-cat.png"
     assert set(said) <= set(words)
-    assert run(*words[1:], "--json").exit_code == 0
+    explained = run(*words[1:], "--json")
+    assert explained.exit_code == 0, explained.output
 
 
 def test_json_is_the_report_and_its_command_a_shells(run):
