@@ -293,6 +293,8 @@ def shrunk(heatmap: Heatmap, side: int, photo: Image.Image | None = None) -> Hea
     if not on_photo(shown := overlay_of(heatmap)):
         return heatmap
     size = within((shown.size[0], shown.size[1]), side)
+    if size[0] * size[1] > (Image.MAX_IMAGE_PIXELS or np.inf):  # a bound of photos, which Pillow holds their parts to as well
+        return heatmap
     how = Image.Resampling.BOX if max(size) < max(shown.size) else Image.Resampling.NEAREST
     small = resized(shown, size, how, photo)
     return replace(heatmap, image=small.image, box=small.box)
