@@ -116,7 +116,7 @@ def test_a_person_explains_dogs_from_the_command_line(tmp_path):
     dogs = sorted(map(str, (DATA / "imagenet-sample").glob("*dog*.jpg")))
     command = [sys.executable, "-m", "seewhy", "explain", *dogs, "--model", "timm/mobilenetv2_100", "--option", "pad_type=same",
                "--weights", str(DATA / "mobilenetv2_100_imagenet.safetensors"), "--method", "grad-cam", "--method", "hires-cam",
-               "--target", "top:2", "--out", str(tmp_path)]  # fmt: skip
+               "--target", "top:2", "--no-sheet", "--out", str(tmp_path)]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "French bulldog (245)" in done.stdout
