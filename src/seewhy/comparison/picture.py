@@ -9,8 +9,9 @@ from PIL import Image
 from seewhy.atomic import replacing
 from seewhy.errors import BadParameter
 from seewhy.images.places import Extent, Grid
-from seewhy.maps.heatmap import Heatmap, overlay_of, shrunk
+from seewhy.maps.heatmap import Heatmap, overlay_of
 from seewhy.maps.saving import png
+from seewhy.maps.shrinking import shrunk
 from seewhy.maps.source import Source
 from seewhy.pictures.canvas import DrawingOptions, drawn
 from seewhy.pictures.legend import with_legend

@@ -16,6 +16,7 @@ from seewhy.images.inputs import is_clip
 from seewhy.images.photo import UnderlayPixels
 from seewhy.images.places import Cells, Grid, Where
 from seewhy.images.volume import Volume
+from seewhy.objects.found import FoundBoxes
 from seewhy.pictures.canvas import (
     VIEWS,
     DrawingOptions,
@@ -24,17 +25,15 @@ from seewhy.pictures.canvas import (
     full,
     magnified,
     magnified_size,
-    on_photo,
     plain,
     remark,
-    resized,
     views,
 )
 from seewhy.pictures.legend import Legend, Plate, over
 from seewhy.pictures.render import PICTURES, VALUE, Alpha, picture, unit
-from seewhy.pictures.thumbnails import within
 from seewhy.truth.evidence import EvidenceShare, evidence_share, object_in
 
+from .finding import boxes_of, evidence
 from .regions import Regions
 from .saving import Writer, bytes_writer, drawing_text, geotiff_writer, nifti_writer, npy, npz_writer, png, save
 from .source import Source
@@ -103,8 +102,28 @@ class Heatmap:
         values = self.full()
         flat = not isinstance(self.box, Grid) or is_clip(self.image)
         marked = object_in(boxes, mask, values.shape, flat)
-        values = values - self.values.min() if "mean_score" in self.source.measured else values
-        return evidence_share(values, self.box, marked)
+        return evidence_share(evidence(values, self.values, self.source), self.box, marked)
+
+    def boxes(
+        self, threshold: float | None = None, of: str = "max", components: str = "largest", connectivity: int = 8,
+        least: float | None = None, preset: str | None = None, refine: Any = None,
+    ) -> FoundBoxes:  # fmt: skip
+        """The boxes around the map's strong regions on the original image's grid: in pixels, of a volume in voxels and mm.
+
+        threshold: a share of the map's greatest value (of="max": 0.15 by default), or the share of its values that lie below
+            (of="quantile": 0.85); of="otsu" finds its own.  preset: "grad-cam" (15 % of the maximum) or "cam" (20 %).
+        components: the "largest" region, or "all" of at least `least`: a share of what the network saw (0.001), or pixels.
+        connectivity: 8, pixels also hang together at their corners; or 4.
+        refine: brings the regions to the image's edges, by the name of one of `objects.refine.REFINERS`, or with settings.
+        Where there is no box, as of a map that is empty or flat, the result's `why` says why.
+        """
+        return boxes_of(overlay_of(self), self.source, threshold, of, components, connectivity, least, preset, refine)
+
+    def mask(self, threshold: float | None = None, of: str = "max", components: str = "all", **how: Any) -> NDArray[np.bool_]:
+        """True where the image is object by this map, of the image's size as `full`; it takes the same as `boxes`, and leaves
+        out no region by its size.
+        """
+        return self.boxes(threshold, of, components, **{"least": 0, **how}).mask
 
     def overlay(
         self,
@@ -283,21 +302,6 @@ class Heatmap:
 
 def overlay_of(heatmap: Heatmap) -> Overlay:
     return Overlay(heatmap.values, heatmap.image, heatmap.box, heatmap.cells)
-
-
-def shrunk(heatmap: Heatmap, side: int, photo: Image.Image | None = None) -> Heatmap:
-    """The same map over a photo, or a prepared array, of `side` pixels on its longer side; over anything else as it is.
-
-    photo: the photo of that size, where there is one already.
-    """
-    if not on_photo(shown := overlay_of(heatmap)):
-        return heatmap
-    size = within((shown.size[0], shown.size[1]), side)
-    if size[0] * size[1] > (Image.MAX_IMAGE_PIXELS or np.inf):  # a bound of photos, which Pillow holds their parts to as well
-        return heatmap
-    how = Image.Resampling.BOX if max(size) < max(shown.size) else Image.Resampling.NEAREST
-    small = resized(shown, size, how, photo)
-    return replace(heatmap, image=small.image, box=small.box)
 
 
 def _vector_writer(form: str, heatmap: Heatmap, picture: str, look: dict[str, Any]) -> Writer:

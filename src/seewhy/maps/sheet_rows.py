@@ -10,9 +10,10 @@ from seewhy.pictures.render import Look
 from seewhy.pictures.thumbnails import Thumbnail
 from seewhy.printable import printable
 
-from .heatmap import Heatmap, shrunk
+from .heatmap import Heatmap
 from .sheet import SheetAnswer, SheetCell, SheetColumn, SheetRow, aligned
 from .sheet_picture import PICTURE_BARS
+from .shrinking import shrunk
 from .source import Source, in_percent
 from .stacking import FACTS, stacked
 

@@ -1,0 +1,4 @@
+"""How well maps do, in numbers with their intervals and controls.
+
+It stands on `methods` and `localize`; the public names and the command line stand on it.
+"""

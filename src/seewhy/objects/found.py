@@ -1,0 +1,81 @@
+"""What was found in a map: connected regions, and a box around each."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+Span = tuple[int, int]  # along one axis: the edges of the first and behind the last pixel; pixel 0 alone is (0, 1)
+
+
+@dataclass(frozen=True)
+class FoundBox:
+    """The box around one connected region of a map.
+
+    spans: along each axis of `Heatmap.full()`: of a photo (rows, columns), a volume (i, j, k), a clip (frames, rows, columns).
+    score: the strongest value of the region as a share of the strongest of the map, above 0 to 1.
+    area: of the region, in pixels or voxels; evidence: the part of the map's positive evidence that lies on it, 0 to 1.
+    label: of the class that the map explains, and index, its number; None where it is no class.
+    probability: that the network gives the class.
+    size_mm: of a volume, how long the box is along each axis, in mm; corners_mm: its least and greatest corner in the scanner's
+        coordinates (x to the right, y to the front, z to the head), ((x, y, z), (x, y, z)).
+    """
+
+    spans: tuple[Span, ...]
+    score: float
+    area: int
+    evidence: float
+    label: str | None = None
+    index: int | None = None
+    probability: float | None = None
+    size_mm: tuple[float, ...] | None = None
+    corners_mm: tuple[tuple[float, ...], tuple[float, ...]] | None = None
+
+    @property
+    def edges(self) -> tuple[int, ...]:
+        """On a photo (x0, y0, x1, y1), the edges left, top, right, bottom in pixels; of anything else the lower edge along
+        each axis, then the upper: of a volume (i0, j0, k0, i1, j1, k1), of a clip (frame0, y0, x0, frame1, y1, x1).
+        """
+        spans = self.spans[::-1] if len(self.spans) == 2 else self.spans
+        return (*(low for low, _ in spans), *(high for _, high in spans))
+
+    @property
+    def slices(self) -> tuple[slice, ...]:
+        """The part of `Heatmap.full()`, or of an array of the photo, that the box takes."""
+        return tuple(slice(low, high) for low, high in self.spans)
+
+
+@dataclass(frozen=True, eq=False)
+class FoundBoxes(Sequence[FoundBox]):
+    """The boxes of a map, the strongest region first.
+
+    regions: of the image's own size as `Heatmap.full()`, int32: 0 where there is no object, else 1 and on: the box's place in
+        this sequence plus one.
+    cut: the value of the map above which it counts as object; infinite where there is none.
+    why: why there is no box, in words; "" where there is one.
+    """
+
+    boxes: tuple[FoundBox, ...]
+    regions: NDArray[np.int32] = field(repr=False)
+    cut: float
+    why: str = ""
+
+    @property
+    def mask(self) -> NDArray[np.bool_]:
+        """True on the objects, of the image's own size."""
+        return self.regions > 0
+
+    def __len__(self) -> int:
+        return len(self.boxes)
+
+    @overload
+    def __getitem__(self, at: int) -> FoundBox: ...
+    @overload
+    def __getitem__(self, at: slice) -> tuple[FoundBox, ...]: ...
+    def __getitem__(self, at: int | slice) -> FoundBox | tuple[FoundBox, ...]:
+        return self.boxes[at]
+
+    def __iter__(self) -> Iterator[FoundBox]:
+        return iter(self.boxes)

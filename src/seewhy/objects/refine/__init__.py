@@ -1,0 +1,1 @@
+"""Masks brought to the edges in the image: ways to refine where a map lies above its threshold."""
