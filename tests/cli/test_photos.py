@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from seewhy import Heatmap, errors
-from seewhy.cli import photos
+from seewhy.cli import photos, pipeline
 from seewhy.cli.app import main
 from seewhy.cli.folder import OutFolder
 from seewhy.cli.options import ModelOptions
@@ -274,7 +274,7 @@ def test_the_next_photo_is_decoded_while_one_is_explained(stages, monkeypatch):
 
 def test_large_photos_come_one_by_one(stages, monkeypatch):
     names, (met, _) = [photo(f"{letter}.png") for letter in "abc"], stages
-    monkeypatch.setattr(photos, "SMALL", 0)
+    monkeypatch.setattr(pipeline, "SMALL", 0)
     monkeypatch.setattr(batch, "open_file", lambda _: pytest.fail("it is not opened before its turn"))
     assert images(run(*names, "--json")) == names
     parts = ("explain_photo", "explain_photo done", "write_photo", "write_photo done", "tell_photo", "tell_photo done")
@@ -306,7 +306,7 @@ def test_a_slow_disk_holds_the_network_up_and_mixes_nothing(stages):
     for stage, _, _ in met:
         ahead += {"explain_photo done": 1, "write_photo done": -1}.get(stage, 0)
         most = max(most, ahead)
-    assert 1 < most <= photos.WAITING + 1
+    assert 1 < most <= pipeline.WAITING + 1
     assert [name for stage, name, _ in met if stage == "tell_photo"] == names
 
 

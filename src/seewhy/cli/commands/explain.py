@@ -25,6 +25,7 @@ from seewhy.cli.options import (
 )
 from seewhy.cli.photos import Job, explain_all
 from seewhy.cli.printing import fault, say
+from seewhy.cli.question import Question
 from seewhy.cli.sheet import ORDERS, SheetRows, sheet_words, write_sheet
 from seewhy.cli.truth import differing, summary, truth_options
 from seewhy.cli.writing import VIEWS, Outputs
@@ -202,10 +203,10 @@ def run(networks: list[ModelOptions], options: Options) -> None:
             of = asked.name if len(every) > 1 else ""
             if of and not options.as_json:
                 say(f"{of}:")
-            job = Job(
-                asked.model, methods, asked.targets, [*options.layers] or None, options.tile, options.overlap, options.outputs,
-                options.as_json, folder, asked.truth, sheet, explained, of,
-            )  # fmt: skip
+            question = Question(
+                asked.model, methods, asked.targets, [*options.layers] or None, options.tile, options.overlap, asked.truth
+            )
+            job = Job(question, options.outputs, options.as_json, folder, sheet, explained, of)
             layers.update(explain_all(job, asked.files, failures, stop))
             if stop.is_set():
                 break

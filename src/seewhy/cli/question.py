@@ -1,0 +1,99 @@
+"""What is asked of one model about each photo of a run, and what it answers: the maps, before anything is made of them.
+
+What is imported inside functions is imported when the command runs, so that `--help` is quick.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from .truth import KnownPhoto, TruthAsked
+
+if TYPE_CHECKING:
+    from seewhy.errors import SeewhyError
+    from seewhy.maps.heatmap import Heatmap
+
+
+class Question(NamedTuple):
+    """What is asked about each photo."""
+
+    model: Any
+    methods: list[Any]
+    targets: list[Any]
+    layers: list[str] | None
+    tile: int | None
+    overlap: int | None
+    truth: TruthAsked
+
+
+class PhotoMaps(NamedTuple):
+    """What was found out of one photo, before anything is written."""
+
+    name: str
+    predicted: Any
+    maps: "list[Heatmap]"
+    failure: "SeewhyError | None"  # the error that ended it early, where a part was done before
+    known: KnownPhoto
+
+    @property
+    def image(self) -> Any:
+        """What the maps lie over."""
+        return self.maps[0].image
+
+    @property
+    def chosen_layers(self) -> dict[str, str]:
+        """The layers that seewhy chose, each with the reason."""
+        return {heatmap.source.layer: heatmap.source.layer_why for heatmap in self.maps if heatmap.source.layer_why}
+
+
+def explain_photo(question: Question, file: str, photo: Any) -> PhotoMaps:
+    """Explain one photo; where its answer is wrong, also for the truth."""
+    from seewhy.images.photo import Underlay
+
+    model, truth = question.model, question.truth
+    image = photo.pixels if isinstance(photo, Underlay) else photo
+    maps, failure = _maps(question, image, truth.targets(file, question.targets))
+    if failure is not None and not maps:
+        raise failure
+    predicted = maps[0].source.predicted or predict(model, image)
+    known = truth.judge(file, predicted, lambda classes: None if question.tile else rank(model, image, classes))
+    if failure is None and (classes := truth.further(known)):
+        more, failure = _maps(question, image, classes)
+        maps += more
+    return PhotoMaps(photo.name, predicted, maps, failure, known)
+
+
+def _maps(question: Question, image: Any, targets: Sequence[Any]) -> "tuple[list[Heatmap], SeewhyError | None]":
+    """The maps of one image for some targets, and the error that ended them early."""
+    from seewhy.api import explain
+    from seewhy.errors import SeewhyError
+
+    model, methods, _, layers, tile, overlap, _ = question
+    try:
+        return [*explain(model, image, methods, targets, layers, tile, overlap)], None
+    except SeewhyError as error:
+        return [*(error.partial or ())], error
+
+
+def predict(model: Any, photo: Any) -> Any:
+    """What the model takes a photo for; None where it knows no classes of the whole image."""
+    from seewhy.errors import InSpace
+    from seewhy.maps.source import Predicted
+
+    (batch,) = model.batches(photo)
+    try:
+        probabilities = model.answer(batch.x).probabilities
+    except InSpace:
+        return None
+    return None if probabilities is None else Predicted.of(probabilities[0], model.labels)  # None of a regression, or units
+
+
+def rank(model: Any, photo: Any, classes: Sequence[int]) -> int:
+    """The rank of the likeliest of some classes, none of which is the answer: 2 where it is the runner-up."""
+    from seewhy.arrays import numbers
+    from seewhy.errors import NoSuchName
+
+    (batch,) = model.batches(photo)
+    scores = numbers(model.answer(batch.x).scores)[0]
+    if beyond := [index for index in classes if index >= len(scores)]:
+        raise NoSuchName("class", beyond[0], [], f"The model's classes are 0 to {len(scores) - 1}, which --truth goes beyond.")
+    return max(2, 1 + int((scores > scores[[*classes]].max()).sum()))
