@@ -1,13 +1,15 @@
 """What was found on one image, as every writer of labels takes it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seewhy.objects.found import FoundBox
+from seewhy.errors import BadParameter
+from seewhy.maps.heatmap import Heatmap
+from seewhy.objects.found import FoundBox, FoundBoxes
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,3 +52,47 @@ class LabelWriter(Protocol):
 
     def add(self, image: LabelledImage) -> None: ...
     def close(self) -> None: ...
+
+
+def labelled_image(
+    maps: Sequence[Heatmap], found: Sequence[FoundBoxes], how: Mapping[str, Any] | None = None
+) -> LabelledImage:  # fmt: skip
+    """What was found on one image, of its maps and the boxes of each.
+
+    maps: of one image, one or more, such as one for each class; found: for each map its boxes, as `Heatmap.boxes` gives them.
+    how: what they were found with, such as threshold, of, components, refine; it travels in the files.
+    Raises BadParameter where there are no maps, they are of several images, or boxes are missing.
+    """
+    if not maps or len(maps) != len(found):
+        raise BadParameter(f"{len(maps)} maps and {len(found)} results of their boxes: give both of each, of one image.")
+    if len({(one.place, one.source.image, one.size) for one in maps}) > 1:
+        raise BadParameter(f"The maps are of several images, {maps[0].source.image} and others: give those of one at a time.")
+    objects = [one for heatmap, boxes in zip(maps, found, strict=True) for one in _objects(heatmap, boxes)]
+    objects.sort(key=lambda one: -one.score)
+    whys = dict.fromkeys(f"{category_of(heatmap)}: {boxes.why}" for heatmap, boxes in zip(maps, found, strict=True))
+    first = maps[0]
+    why = "" if objects else found[0].why if len(maps) == 1 else "; ".join(whys)
+    return LabelledImage(first.source.image, first.size, tuple(objects), _made(first, how or {}), why, first.image)
+
+
+def category_of(heatmap: Heatmap) -> str:
+    """The name of the class that a map explains, else its target as it was asked."""
+    source = heatmap.source
+    return source.label or (source.target if source.index is None else f"class {source.index}")
+
+
+def _objects(heatmap: Heatmap, boxes: FoundBoxes) -> list[LabelledObject]:
+    category, chance = category_of(heatmap), heatmap.source.probability
+    return [
+        LabelledObject(
+            category, box, boxes.regions[box.slices] == number, round(box.score * (1.0 if chance is None else chance), 6)
+        )
+        for number, box in enumerate(boxes, 1)
+    ]
+
+
+def _made(heatmap: Heatmap, how: Mapping[str, Any]) -> dict[str, Any]:
+    source = heatmap.source
+    facts = {"seewhy": source.versions.get("seewhy"), "model": source.model, "weights": source.weights, "method": source.method}
+    facts |= {"params": dict(source.params), "layer": source.layer, **how}
+    return {name: value for name, value in facts.items() if value is not None}

@@ -1,0 +1,112 @@
+"""Boxes and masks in COCO's JSON.
+
+Source: https://cocodataset.org/#format-data (object detection) and #format-results (score).
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from tempfile import TemporaryFile
+from typing import Any
+
+from seewhy.errors import NotApplicable
+from seewhy.json_text import plain, whole_text
+from seewhy.printable import printable
+
+from .growing import GrowingFile, Output
+from .labelled import LabelledImage, LabelledObject
+from .numbering import Numbering
+from .outlines import outlines
+from .run_lengths import coco_counts, within
+
+
+class CocoWriter:
+    """One JSON file: annotations with bbox, area, segmentation and score, as pycocotools' COCO reads it.
+
+    A category's id is its index among `labels` plus one; without labels its place in the order in which classes occur.
+    rle: segmentations are compressed run lengths; else polygons, the exact outlines of the pixels (a hole is reached by a cut
+        of no width), which pycocotools turns into the same mask.
+    What made the labels stands in "info", under "seewhy"; at an image where it differs for that one.
+    """
+
+    def __init__(
+        self, output: Output, over: bool = True, labels: Sequence[str] | None = None, rle: bool = False
+    ) -> None:  # fmt: skip
+        self._file, self._numbering, self._rle = GrowingFile(output, over), Numbering(labels), rle
+        self._images, self._image, self._annotation = TemporaryFile(), 0, 0  # noqa: SIM115 - closed with the writer
+        self._used, self._made = dict[int, str](), dict[str, Any]()
+
+    def add(self, image: LabelledImage) -> None:
+        if len(image.size) != 2:
+            raise NotApplicable(f"{printable(image.file, 200)} is no photo, and COCO knows photos alone. Write csv or nifti.")
+        made, place = plain(image.made), self._image + 1
+        head = "" if self._image else '{"info": ' + text_of_json(_info(made)) + ', "annotations": ['
+        numbers = [self._numbering.of(one) + 1 for one in image.objects]
+        ids = range(self._annotation + 1, self._annotation + 1 + len(numbers))
+        annotations = [
+            {"id": i, "image_id": place, "category_id": number, **self._annotated(one, image)}
+            for i, number, one in zip(ids, numbers, image.objects, strict=True)
+        ]
+        comma = ",\n" if annotations and self._annotation else ""
+        self._file.add(head + comma + _joined(annotations))
+        self._used |= {number: one.category for number, one in zip(numbers, image.objects, strict=True)}
+        self._made = made if not self._image else self._made
+        self._image, self._annotation = place, self._annotation + len(annotations)
+        self._images.write((",\n" if place > 1 else "").encode() + text_of_json(self._entry(image, made)).encode())
+
+    def _entry(self, image: LabelledImage, made: dict[str, Any]) -> dict[str, Any]:
+        width, height = image.size
+        entry = {"id": self._image, "file_name": image.file, "width": width, "height": height}
+        other = {key: value for key, value in made.items() if self._made.get(key) != value}
+        why = {} if image.objects else {"why": image.why}
+        return {**entry, **({"seewhy": {**other, **why}} if other or why else {})}
+
+    def _annotated(self, one: LabelledObject, image: LabelledImage) -> dict[str, Any]:
+        left, top, right, bottom = one.found.edges
+        if self._rle:
+            width, height = image.size
+            whole = within(one.mask, one.found.slices, (height, width))
+            marked: Any = {"size": [height, width], "counts": coco_counts(whole)}
+        else:
+            marked = [[number for x, y in ring for number in (x + left, y + top)] for ring in outlines(one.mask)]
+        return {
+            "bbox": [left, top, right - left, bottom - top],
+            "area": int(one.mask.sum()),
+            "segmentation": marked,
+            "iscrowd": 0,
+            "score": one.score,
+            "seewhy": {"probability": one.found.probability, "box_score": one.found.score, "evidence": one.found.evidence},
+        }
+
+    def close(self) -> None:
+        with self._images as images:
+            if self._file.empty:
+                self._file.close()
+                return
+            self._file.add('],\n"images": [')
+            images.seek(0)
+            for piece in iter(lambda: images.read(2**20), b""):
+                self._file.add(piece.decode())
+            categories = [{"id": number, "name": name, "supercategory": ""} for number, name in sorted(self._used.items())]
+            self._file.close('],\n"categories": [' + _joined(categories) + "]}\n")
+
+
+def _info(made: dict[str, Any]) -> dict[str, Any]:
+    said = "weak labels from heatmaps: a machine drew them, and no person has looked at them"
+    return {"description": said, "version": "1.0", "contributor": f"seewhy {made.get('seewhy', '')}".strip(), "seewhy": made}
+
+
+def _joined(entries: Iterable[Any]) -> str:
+    return ",\n".join(map(text_of_json, entries))
+
+
+def text_of_json(value: Any) -> str:
+    """A value as JSON in ASCII on one line; halves of surrogate pairs, which names that are no text have, become U+FFFD."""
+    return json.dumps(_whole(plain(value)), allow_nan=False)
+
+
+def _whole(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {whole_text(key): _whole(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_whole(inner) for inner in value]
+    return whole_text(value) if isinstance(value, str) else value

@@ -1,0 +1,75 @@
+"""One file of many images that grows with each, in constant memory, and is whole whenever it is closed."""
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from io import FileIO
+from pathlib import Path
+
+from seewhy.atomic import replacing
+from seewhy.errors import NotWritten
+from seewhy.json_text import whole_text
+
+Output = Path | Callable[[str], object]  # a file; or what takes the text piece by piece, as a pipe does
+
+
+class GrowingFile:
+    """Text that is written piece by piece.
+
+    output: the file, which takes the place of an older one when it is closed and not before; or a function that takes
+        each piece.
+    over: take the place of a file that is there; else it is an error.
+    What one `add` gives is written whole or not at all: where the disk gets full, the file goes back to the last whole piece,
+    so that it can still be closed.  A file that nothing was added to is not written at all.
+    """
+
+    def __init__(self, output: Output, over: bool = True) -> None:
+        self._path = output if isinstance(output, Path) else None
+        self._hand = output if callable(output) else None
+        self._over, self._stack, self._end = over, ExitStack(), 0
+        self._file: FileIO | None = None
+
+    @property
+    def empty(self) -> bool:
+        return not self._end
+
+    def add(self, text: str) -> None:
+        """Write one piece.  Raises NotWritten."""
+        data = whole_text(text).encode()
+        if self._hand is not None:
+            self._hand(data.decode())
+        elif self._path is not None:
+            file = self._opened(self._path)
+            try:
+                _write(file, data)
+            except OSError as error:
+                file.truncate(self._end)
+                file.seek(self._end)
+                refusal = NotWritten(f"{self._path} cannot be written: {error.strerror}. What was added before is kept.")
+                refusal.errno = error.errno
+                raise refusal from error
+        self._end += len(data)
+
+    def close(self, tail: str = "") -> None:
+        """Write the end, and put the file into its place.  Raises NotWritten."""
+        with self._stack:
+            if not self.empty and tail:
+                self.add(tail)
+            if self._file is not None:
+                self._file.close()
+        self._end = 0
+
+    def _opened(self, path: Path) -> FileIO:
+        if self._file is None:
+            self._file = _opened(self._stack.enter_context(replacing(path, self._over, "labels")))
+        return self._file
+
+
+def _opened(beside: Path) -> FileIO:
+    file = beside.open("wb", buffering=0)
+    return file
+
+
+def _write(file: FileIO, data: bytes) -> None:
+    left = memoryview(data)
+    while left:
+        left = left[file.write(left) or 0 :]
