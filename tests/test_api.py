@@ -31,6 +31,8 @@ NAMES = [
     "Exported",
     "Extent",
     "Fixed",
+    "FoundBox",
+    "FoundBoxes",
     "Heatmap",
     "Heatmaps",
     "IMAGE",

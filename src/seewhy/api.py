@@ -30,6 +30,8 @@ from seewhy.methods.making.scoring import from_scores as from_scores
 from seewhy.models.model import IMAGE as IMAGE
 from seewhy.models.model import Fixed as Fixed
 from seewhy.models.wrap import wrap as wrap
+from seewhy.objects.found import FoundBox as FoundBox
+from seewhy.objects.found import FoundBoxes as FoundBoxes
 from seewhy.pictures.render import COLOURS as COLOURS
 from seewhy.prepare.volume_fit import VolumeFit as VolumeFit
 from seewhy.targets.aim import Aim as Aim

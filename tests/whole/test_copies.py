@@ -90,6 +90,8 @@ EXAMPLES = {
     "EvidenceShare": lambda: [seewhy.EvidenceShare(0.5, 0.25, True, 1.0)],
     "Extent": lambda: [seewhy.Extent(0, 1, 2.5, 3)],
     "Fixed": lambda: [seewhy.Fixed(np.ones(3))],
+    "FoundBox": lambda: [*maps()[0].boxes()],
+    "FoundBoxes": lambda: [maps()[0].boxes(), maps()[0].boxes(components="all", least=0.999)],
     "Heatmap": lambda: [*maps()],
     "Heatmaps": lambda: [maps(), maps()[:0]],
     "Method": lambda: [seewhy.grad_cam.using(signed=True), seewhy.smooth(seewhy.hires_cam).using(samples=3, seed=1),

@@ -15,6 +15,7 @@ from seewhy.objects.found import FoundBox, FoundBoxes
 from seewhy.pictures.canvas import Overlay, full
 from seewhy.truth.evidence import seen
 
+from .georeference import on_earth
 from .source import Source
 
 
@@ -23,7 +24,7 @@ def evidence(values: Floats, of_cells: Floats, source: Source) -> Floats:
 
     values: at the size of the image; of_cells: the same map as it was computed.
     """
-    return values - of_cells.min() if "mean_score" in source.measured else values
+    return values - np.float32(nothing) if (nothing := _nothing(of_cells, source)) else values
 
 
 def boxes_of(
@@ -38,13 +39,33 @@ def boxes_of(
     refine: Any,
 ) -> FoundBoxes:
     """The boxes of a map, as `Heatmap.boxes` says it."""
-    values = full(shown)
+    values, pixels = evident(shown, source), None if refine is None else _pixels(shown.image)
     part = seen(shown.box, values.shape)
-    strong = np.zeros_like(values)
-    strong[part] = evidence(values[part], shown.values, source)
-    pixels = None if refine is None else _pixels(shown.image)
-    found = find(strong, part, threshold, of, components, connectivity, least, preset, refine, pixels)
-    return replace(found, boxes=tuple(_told(box, shown.image, source) for box in found))
+    found = find(values, part, threshold, of, components, connectivity, least, preset, refine, pixels)
+    boxes = on_earth([_told(box, shown.image, source) for box in found], shown, source)
+    nothing = _nothing(shown.values, source)
+    why = "the map is the same everywhere" if nothing and _flat(shown.values) else found.why
+    return replace(found, boxes=tuple(boxes), cut=found.cut + nothing, why=why)
+
+
+def evident(shown: Overlay, source: Source) -> NDArray[np.float32]:
+    """The map's evidence at the size of the image: zero outside of what the network saw."""
+    values = full(shown)
+    part, cells = seen(shown.box, values.shape), shown.values
+    if _flat(cells):  # between equal cells values may differ by a rounding error
+        values[part] = cells.flat[0]
+    if nothing := _nothing(cells, source):
+        values[part] -= np.float32(nothing)
+    return values
+
+
+def _flat(values: Floats) -> bool:
+    return bool(values.size) and bool(values.min() == values.max())
+
+
+def _nothing(of_cells: Floats, source: Source) -> float:
+    """The value that says nothing: zero, but of mean scores (RISE), which all lie far from zero, the least of them."""
+    return float(of_cells.min()) if "mean_score" in source.measured else 0.0
 
 
 def _pixels(image: Any) -> NDArray[Any] | None:
@@ -65,4 +86,5 @@ def _told(box: FoundBox, image: Any, source: Source) -> FoundBox:
     corners = np.array(np.meshgrid(*zip(lows - 0.5, highs - 0.5, strict=True))).reshape(3, -1).T  # edges lie beside centres
     placed = image.mm(corners)
     least, greatest = (tuple(map(float, side)) for side in (placed.min(0), placed.max(0)))
-    return replace(box, size_mm=tuple(map(float, (highs - lows) * image.spacing)), corners_mm=(least, greatest))
+    size_mm = tuple(map(float, (highs - lows) * image.spacing))
+    return replace(box, size_mm=size_mm, corners_mm=(least, greatest) if image.sides_known else None)

@@ -1,5 +1,7 @@
 """The bytes of a map as a GeoTIFF file, and the Source that such a file carries."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from seewhy.images.photo import read
 from seewhy.images.places import cells_along
 from seewhy.images.resample import brought
 from seewhy.images.tiff_tags import first_tags
+from seewhy.objects.found import FoundBox
 from seewhy.pictures.canvas import Overlay
 
 from .source import Source
@@ -70,6 +73,21 @@ def source_text(path: Path) -> str:
     """The Source that `geotiff` put there, as text.  Raises KeyError where there is none."""
     with opened_scene(path) as scene:
         return scene.tags()[TAG]
+
+
+def on_earth(boxes: Sequence[FoundBox], shown: Overlay, source: Source) -> Sequence[FoundBox]:
+    """Boxes on a map, with their corners in the reference system of the GeoTIFF that was explained, if it was one."""
+    if not boxes or not is_georeferenced(shown, source):
+        return boxes
+    with opened_scene(Path(source.image)) as scene:
+        crs, at = scene.crs and scene.crs.to_string(), scene.transform
+    turn, shift = np.array([[at.a, at.b], [at.d, at.e]]), np.array([at.c, at.f])
+    placed = list[FoundBox]()
+    for box in boxes:
+        x0, y0, x1, y1 = box.edges
+        corners = np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)]) @ turn.T + shift
+        placed.append(replace(box, crs=crs, corners_map=tuple((float(x), float(y)) for x, y in corners)))
+    return placed
 
 
 def is_georeferenced(shown: Overlay, source: Source) -> bool:

@@ -115,7 +115,8 @@ class Heatmap:
         components: the "largest" region, or "all" of at least `least`: a share of what the network saw (0.001), or pixels.
         connectivity: 8, pixels also hang together at their corners; or 4.
         refine: brings the regions to the image's edges, by the name of one of `objects.refine.REFINERS`, or with settings.
-        Where there is no box, as of a map that is empty or flat, the result's `why` says why.
+        Where there is no box, as of a map that is empty or flat, the result's `why` says why.  On a GeoTIFF boxes also tell
+        their corners in the scene's reference system (`corners_map`, `crs`).
         """
         return boxes_of(overlay_of(self), self.source, threshold, of, components, connectivity, least, preset, refine)
 

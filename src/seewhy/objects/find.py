@@ -12,7 +12,7 @@ from seewhy.printable import quoted
 
 from .found import FoundBox, FoundBoxes
 from .scikit import skimage
-from .threshold import cut_of
+from .threshold import cut_of, cut_words
 
 COMPONENTS = ["largest", "all"]
 LEAST = 0.001  # of what the network saw: smaller regions are left out of "all"
@@ -38,69 +38,127 @@ def find(
         default), or, from 1 on, pixels.
     connectivity: pixels hang together also at their corners (8; of volumes 26), or at their sides alone (4; of volumes 6).
     refine: one of `refine.REFINERS`, by name, or with settings, which brings the mask to the edges in `pixels`: (*shape, c).
+    Raises NoSuchName, BadParameter; MissingExtra without scikit-image.
     """
     if components not in COMPONENTS:
         raise NoSuchName(
             "choice of components", components, closest(str(components), COMPONENTS), 'There are "largest" and "all".'
         )
-    neighbours, smallest = _connectivity(connectivity, values.ndim), _least(least, values, seen)
     part = tuple(seen) or (slice(None),) * values.ndim
     looked_at = values[part]
-    cut = cut_of(looked_at, threshold, of, preset)
+    neighbours, smallest = _connectivity(connectivity, values.ndim), _least(least, looked_at.size)
+    cut, how = cut_of(looked_at, threshold, of, preset), f"{cut_words(threshold, of, preset)}, {_which(components)}"
+
+    def none(why: str) -> FoundBoxes:
+        return FoundBoxes((), (), values.shape, cut, how, why)
+
     if not np.isfinite(cut):
-        flat = looked_at.size and float(looked_at.min()) == float(looked_at.max()) > 0
-        why = "the map is the same everywhere" if flat else "no value of the map is positive"
-        return FoundBoxes((), np.zeros(values.shape, np.int32), cut, why)
+        return none(_why_none(looked_at))
     if refine is None:
-        mask = values > cut
+        mask, nothing = looked_at > cut, f"no value lies above {cut:.4g}, where the threshold is"
     else:
         from .refine.refined import refined  # here, for few ask for it
 
-        mask = refined(values, cut, part, refine, pixels)
+        mask, nothing = refined(values, cut, part, refine, pixels)[part], "nothing is left of the mask after it was refined"
+        how += f", refined by {quoted(refine)}"
+    if (around := _bounds(mask)) is None:
+        return none(nothing)
+    mask, strong = mask[around], np.maximum(looked_at[around], 0)
+    first = [inner.start + (outer.start or 0) for inner, outer in zip(around, part, strict=True)]
     labels, count = skimage("measure").label(mask, return_num=True, connectivity=neighbours)
-    if not count:
-        return FoundBoxes((), np.zeros(values.shape, np.int32), cut, "nothing is left of the mask after it was refined")
-    areas = np.bincount(labels.ravel(), minlength=count + 1)
-    areas[0] = 0
-    chosen = [int(areas.argmax())] if components == "largest" else [k for k in range(1, count + 1) if areas[k] >= smallest]
-    if not chosen:
-        why = f"no region has {smallest:g} pixels or more: the largest has {areas.max()}; least= sets that"
-        return FoundBoxes((), np.zeros(values.shape, np.int32), cut, why)
-    return _boxes(values, labels, chosen, areas, cut)
+    regions = _Regions(labels, count, strong)
+    chosen = np.flatnonzero(regions.strongest > 0)  # a refined mask may reach where the map says nothing
+    if not len(chosen):
+        return none("the refined mask lies where no value of the map is positive")
+    if components == "largest":
+        chosen = chosen[regions.areas[chosen].argmax()][None]
+    elif not len(large := chosen[regions.areas[chosen] >= smallest]):
+        most = regions.areas[chosen].max()
+        return none(f"no region has {smallest:g} pixels or more: the largest has {most}; least= sets that")
+    else:
+        chosen = large
+    boxes, masks = regions.boxes(chosen, first, float(looked_at.max()), _total(looked_at))
+    return FoundBoxes(boxes, masks, values.shape, cut, how)
 
 
-def _boxes(values: Floats, labels: NDArray[Any], chosen: list[int], areas: NDArray[Any], cut: float) -> FoundBoxes:
-    """A box around each chosen region, the strongest first."""
-    from scipy import ndimage  # comes with scikit-image, and takes as long to import
+class _Regions:
+    """Connected regions in the part of a map that holds them all: labels from 1 on, and the map's positive values there."""
 
-    total, greatest = float(np.maximum(values, 0).sum(dtype=np.float64)), float(values.max())
-    found, places = list[FoundBox](), ndimage.find_objects(labels)
-    for k in chosen:
-        inside, part = labels[places[k - 1]] == k, values[places[k - 1]]
-        strong = np.maximum(part, 0)
-        evidence = float(strong.sum(where=inside, dtype=np.float64)) / total
-        spans = tuple((int(side.start), int(side.stop)) for side in places[k - 1])
-        found.append(FoundBox(spans, float(strong.max(where=inside, initial=0)) / greatest, int(areas[k]), evidence))
-    order = sorted(range(len(found)), key=lambda at: (-found[at].score, -found[at].evidence, found[at].spans))
-    number = np.zeros(len(areas), np.int32)
-    number[[chosen[at] for at in order]] = np.arange(1, len(order) + 1)
-    return FoundBoxes(tuple(found[at] for at in order), number[labels], cut)
+    def __init__(self, labels: NDArray[Any], count: int, strong: Floats) -> None:
+        """areas, strongest, evidence: (count + 1,), of each region by its label; of label 0 they are zero."""
+        self.labels, self.count, inside = labels, count, labels > 0
+        numbers, values = labels[inside], strong[inside]
+        self.areas = np.bincount(numbers, minlength=count + 1)
+        self.evidence = np.bincount(numbers, values, minlength=count + 1)
+        self.strongest = np.zeros(count + 1, strong.dtype)
+        if count == 1:
+            self.strongest[1] = values.max()
+        else:
+            np.maximum.at(self.strongest, numbers, values)
+
+    def boxes(
+        self, chosen: NDArray[Any], first: Sequence[int], greatest: float, total: float
+    ) -> tuple[tuple[FoundBox, ...], tuple[NDArray[np.bool_], ...]]:
+        """A box around each chosen region, the strongest first, and the region in it.
+
+        first: where this part of the map begins in it; greatest: value of the map; total: of its positive values.
+        """
+        from scipy import ndimage  # comes with scikit-image, and takes as long to import
+
+        places, found = ndimage.find_objects(self.labels), list[tuple[FoundBox, NDArray[np.bool_]]]()
+        for k in map(int, chosen):
+            inside = places[k - 1]
+            spans = tuple((int(side.start + at), int(side.stop + at)) for side, at in zip(inside, first, strict=True))
+            score, evidence = float(self.strongest[k]) / greatest, float(self.evidence[k]) / total
+            box = FoundBox(spans, min(score, 1.0), int(self.areas[k]), min(evidence, 1.0))
+            found.append((box, self.labels[inside] == k))
+        found.sort(key=lambda pair: (-pair[0].score, -pair[0].evidence, pair[0].spans))
+        return tuple(box for box, _ in found), tuple(mask for _, mask in found)
+
+
+def _total(values: Floats) -> float:
+    """The sum of the positive values."""
+    return float(np.maximum(values, 0).sum(dtype=np.float64))
+
+
+def _bounds(mask: NDArray[np.bool_]) -> tuple[slice, ...] | None:
+    """The part of a mask outside of which nothing is marked; None where nothing is marked at all."""
+    bounds = list[slice]()
+    for axis in range(mask.ndim):
+        marked = np.flatnonzero(mask.any(axis=tuple(other for other in range(mask.ndim) if other != axis)))
+        if not len(marked):
+            return None
+        bounds.append(slice(int(marked[0]), int(marked[-1]) + 1))
+    return tuple(bounds)
+
+
+def _why_none(values: Floats) -> str:
+    """Why a map has no threshold, in words."""
+    if not values.size:
+        return "the network saw nothing of the image"
+    if not np.isfinite(greatest := values.max()):
+        return "the map holds values that are not finite"
+    return "no value of the map is positive" if greatest <= 0 else "the map is the same everywhere"
+
+
+def _which(components: str) -> str:
+    return "the largest region" if components == "largest" else "all regions"
 
 
 def _connectivity(connectivity: Any, axes: int) -> int:
     """As scikit-image counts it: 1 at sides, the number of axes at corners, too."""
-    if connectivity not in (4, 8, 6, 26) or isinstance(connectivity, bool):
+    if isinstance(connectivity, bool) or not isinstance(connectivity, int) or connectivity not in (4, 8, 6, 26):
         raise BadParameter(
             f"connectivity={quoted(connectivity)}: give 8 (corners count; 26 of volumes) or 4 (sides alone; 6 of volumes)."
         )
     return 1 if connectivity in (4, 6) else axes
 
 
-def _least(least: Any, values: Floats, seen: Sequence[slice]) -> float:
-    """The pixels that a region has to have."""
+def _least(least: Any, size: int) -> float:
+    """The pixels that a region has to have, of so many that the network saw."""
     least = LEAST if least is None else least
     if isinstance(least, bool) or not isinstance(least, int | float | np.number) or not 0 <= float(least) < np.inf:
         raise BadParameter(
             f"least={quoted(least)}: give the least area of a region, a share below 1 of the image, or pixels from 1 on."
         )
-    return float(least) * values[tuple(seen)].size if least < 1 else float(least)
+    return float(least) * size if least < 1 else float(least)

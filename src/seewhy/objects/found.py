@@ -20,7 +20,10 @@ class FoundBox:
     label: of the class that the map explains, and index, its number; None where it is no class.
     probability: that the network gives the class.
     size_mm: of a volume, how long the box is along each axis, in mm; corners_mm: its least and greatest corner in the scanner's
-        coordinates (x to the right, y to the front, z to the head), ((x, y, z), (x, y, z)).
+        coordinates (x to the right, y to the front, z to the head), ((x, y, z), (x, y, z)); None where the file does not say
+        how the patient lies.
+    crs: of a GeoTIFF, the reference system in which it lies on the earth, as "EPSG:32632"; corners_map: the corners of the box
+        in it, (x, y) each, around it from the upper left one on.
     """
 
     spans: tuple[Span, ...]
@@ -32,6 +35,8 @@ class FoundBox:
     probability: float | None = None
     size_mm: tuple[float, ...] | None = None
     corners_mm: tuple[tuple[float, ...], tuple[float, ...]] | None = None
+    crs: str | None = None
+    corners_map: tuple[tuple[float, float], ...] | None = None
 
     @property
     def edges(self) -> tuple[int, ...]:
@@ -46,26 +51,45 @@ class FoundBox:
         """The part of `Heatmap.full()`, or of an array of the photo, that the box takes."""
         return tuple(slice(low, high) for low, high in self.spans)
 
+    @property
+    def confidence(self) -> float:
+        """How sure the box is beside those of other classes: its score, times the probability of its class where it is known."""
+        return self.score if self.probability is None else self.probability * self.score
+
 
 @dataclass(frozen=True, eq=False)
 class FoundBoxes(Sequence[FoundBox]):
     """The boxes of a map, the strongest region first.
 
-    regions: of the image's own size as `Heatmap.full()`, int32: 0 where there is no object, else 1 and on: the box's place in
-        this sequence plus one.
+    masks: of each box, bool, of the box's own size: True on the region that it lies around.
+    shape: of the image, as `Heatmap.full()`.
     cut: the value of the map above which it counts as object; infinite where there is none.
+    how: they were found, in words: "above 15 % of the maximum, the largest region".
     why: why there is no box, in words; "" where there is one.
     """
 
     boxes: tuple[FoundBox, ...]
-    regions: NDArray[np.int32] = field(repr=False)
+    masks: tuple[NDArray[np.bool_], ...] = field(repr=False)
+    shape: tuple[int, ...]
     cut: float
+    how: str = ""
     why: str = ""
+
+    @property
+    def regions(self) -> NDArray[np.int32]:
+        """Of the image's size, int32: 0 where there is no object, else 1 and on: the box's place in this sequence plus one."""
+        numbered = np.zeros(self.shape, np.int32)
+        for place, (box, mask) in enumerate(zip(self.boxes, self.masks, strict=True), start=1):
+            numbered[box.slices][mask] = place
+        return numbered
 
     @property
     def mask(self) -> NDArray[np.bool_]:
         """True on the objects, of the image's own size."""
-        return self.regions > 0
+        marked = np.zeros(self.shape, np.bool_)
+        for box, mask in zip(self.boxes, self.masks, strict=True):
+            marked[box.slices] |= mask
+        return marked
 
     def __len__(self) -> int:
         return len(self.boxes)

@@ -29,21 +29,32 @@ USUAL = {"max": 0.15, "quantile": 0.85, "otsu": None}
 def cut_of(values: Floats, threshold: float | None = None, of: str = "max", preset: str | None = None) -> float:
     """The value above which the values count as object; infinite where none does.
 
-    values: of what the network saw; those that are not positive are no evidence and never count.
+    values: of what the network saw; those that are not positive are no evidence and never count.  Where the greatest is not
+        finite, or all are the same, none counts.
     threshold: a share of the greatest value (of="max", by default 0.15), or the share of values that lie below
         (of="quantile", by default 0.85); Otsu's threshold (of="otsu") is found from the positive values, and takes none.
     preset: one of `PRESETS`, in place of both.
     """
     threshold = checked_threshold(threshold, of, preset)
     greatest = float(values.max(initial=0))
-    if greatest <= 0 or greatest == float(values.min()):
+    if not 0 < greatest < np.inf or greatest == float(values.min()):  # NaN, too
         return float("inf")
     return max(_WAYS[of](values, greatest, threshold), 0.0)
 
 
+def cut_words(threshold: float | None = None, of: str = "max", preset: str | None = None) -> str:
+    """The threshold in words: "above 15 % of the maximum"."""
+    share = checked_threshold(threshold, of, preset)
+    return {
+        "max": f"above {100 * share:.3g} % of the maximum",
+        "quantile": f"above {100 * share:.3g} % of the values",
+        "otsu": "above Otsu's threshold",
+    }[of]
+
+
 def checked_threshold(threshold: float | None, of: str, preset: str | None) -> float:
     """The threshold as a number.  Raises NoSuchName, BadParameter."""
-    if of not in USUAL:
+    if not isinstance(of, str) or of not in USUAL:
         raise NoSuchName("kind of threshold", of, closest(str(of), [*USUAL]), f"There are: {', '.join(USUAL)}.")
     if preset is not None:
         name = str(preset).replace("_", "-")
