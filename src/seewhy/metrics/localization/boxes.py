@@ -1,0 +1,222 @@
+"""How well boxes of maps find objects: GT-known, top-1 and top-5 localization, MaxBoxAcc and MaxBoxAccV2.
+
+Source: Russakovsky et al. 2015, ImageNet Large Scale Visual Recognition Challenge; Zhou et al. 2016; Choe et al. 2020,
+Evaluating weakly supervised object localization methods right, and its released code (clovaai/wsolevaluation).
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from functools import lru_cache, partial
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seewhy.arrays import Floats
+from seewhy.errors import BadParameter
+from seewhy.maps.heatmap import Heatmap
+from seewhy.objects.find import find
+from seewhy.objects.found import FoundBox
+from seewhy.pictures.stretching import Size
+from seewhy.truth.evidence import BoxEdges, checked
+
+from .controls import CONTROLS, DRAWN, control
+from .grids import on_grid, photo_size
+from .levels import LEVELS, LevelBoxes, eight_bits, levels_of
+from .overlap import overlaps
+from .records import LocalizationScore
+from .resampling import MAPS, portion, score
+
+DELTAS = (0.3, 0.5, 0.7)  # how much a box has to overlap a true one, of MaxBoxAccV2
+ENOUGH = 0.5  # of all other measures
+GRID = tuple(np.arange(0, 1, 0.001))  # thresholds, as shares of the map's greatest value, of the released code
+OWN_MAXIMUM = "the true boxes of these very photos: the best threshold for them, as the protocol's own code takes it"
+
+
+class BoxCurve(NamedTuple):
+    """How many photos' boxes are right at each threshold: thresholds (t,); accuracy: by overlap that is asked, (t,) each."""
+
+    thresholds: NDArray[np.float64]
+    accuracy: Mapping[float, NDArray[np.float64]]
+
+
+class BoxScoring:
+    """Scores the boxes of maps, one photo after the other; of each photo it keeps some two hundred bytes.
+
+    size: (w, h) of the grid that MaxBoxAcc is counted on; how: the rule by which the boxes of GT-known, top-1 and top-5
+    localization are found, as `Heatmap.boxes` takes it; thresholds: that are tried; seed: of resamples and splits.
+    """
+
+    def __init__(
+        self,
+        size: Size = (224, 224),
+        how: Mapping[str, Any] | None = None,
+        thresholds: Sequence[float] = GRID,
+        seed: int = 0,
+    ) -> None:
+        self.size, self.how, self.seed = size, dict(how or {"preset": "grad-cam"}), seed
+        self.levels = np.unique(levels_of(np.asarray(thresholds)))
+        self._curves = defaultdict[str, list[NDArray[np.uint8]]](list)  # bits: (largest, then each of DELTAS) x LEVELS
+        self._hits = defaultdict[str, list[float]](list)  # how much the box that the rule finds overlaps a true one
+        self._ranks: list[int | None] = []
+
+    def add(
+        self,
+        heatmap: Any,
+        boxes: Sequence[BoxEdges],
+        rank: int | None = None,
+        photo: Size | None = None,
+        found: FoundBox | Sequence[float] | None = None,
+    ) -> float:
+        """Score the map of a class that the photo truly has; gives how much the box that is found overlaps the best true one.
+
+        heatmap: a Heatmap, or an array (h, w) over the whole photo.
+        boxes: the true boxes of that class, (x0, y0, x1, y1), the edges in pixels of the photo: any of them counts.
+        rank: of that class among the network's answers, 1 the first.  Top-1 and top-5 localization need it of every photo; as
+            a wrong class never counts, whatever its box, the right class's own map is all that they need.
+        photo: (w, h) of the photo, where an array is of another size.
+        found: the box that is scored, where it was found already; else `how` finds it, and of several the first is taken.
+        Raises BadParameter where there is no true box, or one does not lie on the photo.
+        """
+        width, height = size = photo_size(heatmap, photo)
+        true = np.array(checked(boxes, size))
+        if not len(true):
+            raise BadParameter("A photo without a true box cannot be scored: leave it out, and say how many these are.")
+        number = len(self._ranks)
+        self._ranks.append(rank)
+        self._keep(MAPS, LevelBoxes(eight_bits(on_grid(heatmap, self.size, photo))), true, size)
+        box = self._found(heatmap, photo) if found is None else getattr(found, "edges", found)
+        self._hits[MAPS].append(_overlap(box, true))
+        for name in CONTROLS:
+            which = number % DRAWN if name == "random" else 0
+            self._keep(name, _levels(name, self.size, which), true, size)
+            share = _by_rule(name, self.size, which, tuple(sorted(self.how.items(), key=str)))
+            self._hits[name].append(_overlap(share and np.array(share) * (width, height, width, height), true))
+        return self._hits[MAPS][-1]
+
+    def _found(self, heatmap: Any, photo: Size | None) -> Sequence[float] | None:
+        of_array = None if isinstance(heatmap, Heatmap) else on_grid(heatmap, None, photo)
+        found = heatmap.boxes(**self.how) if of_array is None else find(of_array, **self.how)
+        return found[0].edges if found else None
+
+    def _keep(self, name: str, levels: LevelBoxes, true: Floats, photo: Size) -> None:
+        scaled = resized_boxes(true, photo, self.size)
+        largest, every = levels.best(scaled, largest=True), levels.best(scaled)
+        rows = np.stack([largest >= ENOUGH, *(every >= delta for delta in DELTAS)])
+        self._curves[name].append(np.packbits(rows, axis=1))
+
+    def scores(self, chosen_on: "float | BoxScoring | None" = 0.5) -> list[LocalizationScore]:
+        """All scores.
+
+        chosen_on: what the thresholds of MaxBoxAcc and MaxBoxAccV2 are chosen on.  A share of the photos, which are drawn and
+        then not scored by these two; other photos, in a BoxScoring of their own; or None: the scored photos themselves, which
+        is what the released code prints, and flatters.  Each control has the best threshold of its own, chosen alike.
+        Raises BadParameter where nothing was added, or the split leaves no photo.
+        """
+        count = len(self._ranks)
+        if not count:
+            raise BadParameter("There are no photos to score: add() them first.")
+        fixed = f"none: boxes by {', '.join(f'{name}={value}' for name, value in self.how.items())}, fixed beforehand"
+        known = {name: np.array(hits) >= ENOUGH for name, hits in self._hits.items()}
+        found = [portion("GT-known", known, fixed, self.seed)]
+        if None not in self._ranks:
+            ranks = np.array(self._ranks)
+            for most in (1, 5):
+                right = {name: hits & (ranks <= most) for name, hits in known.items()}
+                found.append(portion(f"top-{most} localization", right, fixed, self.seed))
+        return [*found, *self._swept(chosen_on)]
+
+    def _swept(self, chosen_on: "float | BoxScoring | None") -> list[LocalizationScore]:
+        curves, count = self._unpacked(), len(self._ranks)
+        scored, choosing, words = np.arange(count), curves, OWN_MAXIMUM
+        if isinstance(chosen_on, BoxScoring):
+            if not chosen_on._ranks:
+                raise BadParameter("There are no photos to choose the threshold on: add() them to chosen_on first.")
+            choosing, words = chosen_on._unpacked(), f"the true boxes of {len(chosen_on._ranks)} other photos"
+        elif chosen_on is not None:
+            chosen, scored = split(count, chosen_on, self.seed)
+            choosing = {name: some[chosen] for name, some in curves.items()}
+            words = f"the true boxes of {len(chosen)} other photos"
+        at = {name: some.sum(0, dtype=np.int64)[:, self.levels].argmax(1) for name, some in choosing.items()}
+        rows = {name: some[scored] for name, some in curves.items()}
+        found = [self._at("MaxBoxAcc, largest region, IoU 0.5", rows, at, slice(0, 1), chosen_on is None, words)]
+        if None not in self._ranks:
+            first = np.array(self._ranks)[scored] <= 1
+            top = {name: some & first[:, None, None] for name, some in rows.items()}
+            words_of_top = f"{words}; at the threshold of MaxBoxAcc"
+            found.append(self._at("top-1 localization, largest region", top, at, slice(0, 1), False, words_of_top))
+        for place, delta in enumerate(DELTAS, 1):
+            name = f"MaxBoxAcc, all regions, IoU {delta:g}"
+            found.append(self._at(name, rows, at, slice(place, place + 1), chosen_on is None, words))
+        return [*found, self._at("MaxBoxAccV2", rows, at, slice(1, None), chosen_on is None, words)]
+
+    def _at(
+        self, name: str, rows: Mapping[str, NDArray[np.bool_]], at: Mapping[str, NDArray[np.intp]], part: slice, own: bool,
+        words: str,
+    ) -> LocalizationScore:  # fmt: skip
+        """The mean, over some of the kinds of boxes, of the share of photos that are right at each one's threshold."""
+        levels = self.levels[at[MAPS][part]]
+        shares = [float(level) / (LEVELS - 1) for level in levels]
+        if len(levels) == 1 and not own:
+            hits = {of: some[:, part.start, self.levels[at[of][part.start]]] for of, some in rows.items()}
+            return portion(name, hits, words, self.seed, shares)
+        kinds = len(levels)
+        flat = {of: some[:, part][..., self.levels].reshape(len(some), -1) for of, some in rows.items()}
+        of_all = {of: partial(_accuracy, kinds=kinds, at=None if own else at[of][part], count=len(rows[of])) for of in rows}
+        return score(name, flat, of_all[MAPS], supervision=words, thresholds=shares, seed=self.seed, measures=of_all)
+
+    def curves(self) -> dict[str, BoxCurve]:
+        """Of the maps and of each control: how many photos are right at each threshold, all regions counting."""
+        found = {}
+        for name, some in self._unpacked().items():
+            mean = some.mean(0)[:, self.levels]
+            found[name] = BoxCurve(self.levels / (LEVELS - 1), dict(zip(DELTAS, mean[1:], strict=True)))
+        return found
+
+    def _unpacked(self) -> dict[str, NDArray[np.bool_]]:
+        """By name, (n, kinds, LEVELS): is the photo right?"""
+        return {name: np.unpackbits(np.stack(some), axis=2).astype(bool) for name, some in self._curves.items()}
+
+
+def split(count: int, share: float, seed: int = 0) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """The places of photos that choose, a drawn share of them, and of those that are scored.
+
+    Raises BadParameter where one of the two would be empty.
+    """
+    many = round(count * share) if 0 < share < 1 else 0
+    if not 0 < many < count:
+        raise BadParameter(
+            f"chosen_on={share!r} of {count} photos leaves none to choose the threshold on, or none to score: give a share "
+            "between 0 and 1, other photos, or None for the protocol's own maximum."
+        )
+    order = np.random.default_rng(seed).permutation(count)
+    return np.sort(order[:many]), np.sort(order[many:])
+
+
+def resized_boxes(boxes: Floats, photo: Size, size: Size) -> NDArray[np.intp]:
+    """True boxes on another grid, in whole pixels, as the released code has them: (n, 4), cut off, none beyond the last."""
+    scale = np.array([*size, *size]) / [*photo, *photo]
+    return (np.asarray(boxes) * scale).astype(np.intp).clip(0, np.array([*size, *size]) - 1)
+
+
+def _accuracy(sums: Floats, kinds: int, at: NDArray[np.intp] | None, count: int) -> Floats:
+    """From how often each level is right: the mean over kinds, at a level for each, or at the best one (None)."""
+    sums = sums.reshape(len(sums), kinds, -1)
+    right = sums.max(2) if at is None else sums[:, np.arange(kinds), at]
+    return right.mean(1) / count
+
+
+def _overlap(box: Any, true: Floats) -> float:
+    return 0.0 if box is None else float(overlaps(np.array(box)[None], true).max())
+
+
+@lru_cache(maxsize=DRAWN + 1)
+def _levels(name: str, size: Size, number: int) -> LevelBoxes:
+    return LevelBoxes(eight_bits(control(name, size, number)))
+
+
+@lru_cache(maxsize=256)
+def _by_rule(name: str, size: Size, number: int, how: tuple[tuple[str, Any], ...]) -> tuple[float, ...] | None:
+    """The box that the rule finds in a control, in shares of the sides; a control is not refined, for it knows no photo."""
+    found = find(control(name, size, number), **{key: value for key, value in how if key != "refine"})
+    return tuple(np.array(found[0].edges) / (*size, *size)) if found else None

@@ -1,0 +1,82 @@
+"""Intervals by drawing the photos again: what a measure would be on other photos of the same kind."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seewhy.arrays import Floats
+from seewhy.truth.accuracy import Portion
+
+from .records import NO_THRESHOLD, ControlScore, LocalizationScore
+
+MAPS = "maps"  # the rows that are scored; those of other names are controls
+DRAWS, AT_ONCE, BLOCK = 1000, 50, 4096  # resamples; how many of them, and of how many photos, are summed at a time
+Measure = Callable[[Floats], Floats]  # sums over photos (m, k) -> the measure of each (m,)
+
+
+def resampled(rows: NDArray, seed: int = 0, draws: int = DRAWS) -> NDArray[np.float64]:
+    """The sums of rows (n, k) over n photos drawn with replacement, `draws` times: (draws, k).
+
+    Rows of as many photos under the same seed are drawn alike, so that differences are of the same photos.
+    Source: Efron 1979, Bootstrap methods.
+    """
+    n, rng = len(rows), np.random.default_rng(seed)
+    sums = np.zeros((draws, rows.shape[1]))
+    for first in range(0, draws, AT_ONCE):
+        some = sums[first : first + AT_ONCE]
+        times = np.stack([np.bincount(rng.integers(0, n, n), minlength=n) for _ in some]).astype(np.float64)
+        for start in range(0, n, BLOCK):
+            some += times[:, start : start + BLOCK] @ rows[start : start + BLOCK].astype(np.float64)
+    return sums
+
+
+def middle(values: Floats) -> tuple[float, float]:
+    """Where 95 % of the values lie, those that are no numbers left out."""
+    low, high = np.nanpercentile(values, (2.5, 97.5))
+    return float(low), float(high)
+
+
+def score(
+    name: str,
+    rows: Mapping[str, NDArray],
+    measure: Measure,
+    *,
+    supervision: str = NO_THRESHOLD,
+    thresholds: Sequence[float] = (),
+    seed: int = 0,
+    measures: Mapping[str, Measure] | None = None,
+) -> LocalizationScore:
+    """A measure of the rows of the maps, with its bootstrap interval, beside the same of the rows of each control.
+
+    rows: under "maps" and the names of the controls, (n, k): what each photo adds to the sums that the measure is made of.
+    measures: of controls that have one of their own, such as one with a threshold of theirs.
+    """
+    own = {of: (measures or {}).get(of, measure) for of in rows}
+    drawn = {of: own[of](resampled(some, seed)) for of, some in rows.items()}
+    values = {of: float(own[of](some.sum(0, dtype=np.float64)[None])[0]) for of, some in rows.items()}
+    controls = tuple(
+        ControlScore(of, values[of], middle(drawn[of]), middle(drawn[MAPS] - drawn[of])) for of in rows if of != MAPS
+    )
+    count = len(rows[MAPS])
+    return LocalizationScore(
+        name, values[MAPS], middle(drawn[MAPS]), count, controls, supervision, tuple(map(float, thresholds))
+    )
+
+
+def portion(name: str, hits: Mapping[str, NDArray], supervision: str = NO_THRESHOLD, seed: int = 0,
+            thresholds: Sequence[float] = ()) -> LocalizationScore:  # fmt: skip
+    """The share of photos that were hit, (n,) of True and False each, with Wilson's interval, which holds at 0 and 1, too."""
+    rows = {of: some.astype(np.uint8)[:, None] for of, some in hits.items()}
+    count = len(rows[MAPS])
+    found = score(name, rows, lambda sums: sums[:, 0] / count, supervision=supervision, thresholds=thresholds, seed=seed)
+    intervals = {of: Portion(int(some.sum()), count).interval for of, some in hits.items()}
+    controls = tuple(each._replace(interval=intervals[each.name]) for each in found.controls)
+    return LocalizationScore(name, found.value, intervals[MAPS], count, controls, supervision, found.thresholds)
+
+
+def mean(name: str, values: Mapping[str, NDArray], supervision: str = NO_THRESHOLD, seed: int = 0) -> LocalizationScore:
+    """The mean over photos, (n,) each."""
+    count = len(values[MAPS])
+    rows = {of: np.asarray(some, np.float64)[:, None] for of, some in values.items()}
+    return score(name, rows, lambda sums: sums[:, 0] / count, supervision=supervision, seed=seed)

@@ -1,0 +1,68 @@
+"""Bootstrap intervals: the resamples are what they should be, controls are drawn with the maps, and coverage holds."""
+
+import numpy as np
+import pytest
+
+from seewhy.metrics.localization import resampling
+from seewhy.metrics.localization.resampling import mean, middle, portion, resampled, score
+from seewhy.truth.accuracy import Portion
+
+
+def test_a_resample_is_the_sum_over_photos_drawn_with_replacement(monkeypatch):
+    monkeypatch.setattr(resampling, "BLOCK", 3)  # so that photos come in several blocks
+    rows = np.random.default_rng(0).integers(0, 255, (7, 2)).astype(np.uint8)
+    rng = np.random.default_rng(5)
+    expected = [rows[rng.integers(0, 7, 7)].sum(0, dtype=float) for _ in range(60)]
+    np.testing.assert_array_equal(resampled(rows, seed=5, draws=60), expected)
+
+
+def test_resamples_have_the_mean_and_the_spread_that_theory_says():
+    values = np.random.default_rng(1).random(400)
+    sums = resampled(values[:, None], draws=2000)[:, 0] / 400
+    assert sums.mean() == pytest.approx(values.mean(), abs=2e-3)
+    assert sums.std() == pytest.approx(values.std() / 20, rel=0.06)
+
+
+def test_the_middle_leaves_two_and_a_half_per_cent_on_each_side():
+    assert middle(np.arange(1001.0)) == (25, 975)
+    assert middle(np.array([*range(1001), np.nan])) == (25, 975)
+
+
+def test_a_mean_and_its_difference_from_a_control_on_the_same_photos():
+    rng = np.random.default_rng(2)
+    control = rng.random(50)
+    found = mean("mass", {"maps": control + 0.1, "centre": control})
+    assert found.value == pytest.approx(control.mean() + 0.1)
+    assert (found.images, found.controls[0].name) == (50, "centre")
+    assert found.controls[0].value == pytest.approx(control.mean())
+    np.testing.assert_allclose(found.controls[0].ahead, 0.1)  # paired: ahead by as much on each photo
+    assert found.interval[1] - found.interval[0] > 0.1
+
+
+def test_a_portion_has_wilsons_interval():
+    hits = np.array([True] * 9 + [False])
+    found = portion("GT-known", {"maps": hits, "random": ~hits}, "none", thresholds=[0.15])
+    assert found.value == 0.9
+    assert found.interval == Portion(9, 10).interval
+    assert found.controls[0].interval == Portion(1, 10).interval
+    assert found.thresholds == (0.15,)
+    assert portion("all", {"maps": np.ones(5, bool)}).interval == Portion(5, 5).interval
+
+
+def test_a_measure_of_sums_is_made_anew_of_each_resample():
+    rows = np.array([[1, 2], [3, 4], [0, 9]])
+    found = score("ratio", {"maps": rows}, lambda sums: sums[:, 0] / sums[:, 1], seed=3)
+    assert found.value == 4 / 15
+    drawn = resampled(rows, 3)
+    assert found.interval == middle(drawn[:, 0] / drawn[:, 1])
+
+
+def test_intervals_hold_as_often_as_they_say():
+    """Of a skewed measure, the ratio of two sums, over 200 sets of 60 photos."""
+    rng, held = np.random.default_rng(4), 0
+    for _ in range(200):
+        area = rng.exponential(size=60)
+        rows = np.stack([area * rng.uniform(0, 1, 60), area], 1)
+        low, high = middle((lambda sums: sums[:, 0] / sums[:, 1])(resampled(rows, draws=200)))
+        held += low <= 0.5 <= high
+    assert 0.88 <= held / 200 <= 0.98
