@@ -5,7 +5,8 @@ import pytest
 
 import seewhy
 from seewhy.errors import BadParameter
-from seewhy.metrics.localization.boxes import GRID, BoxScoring, resized_boxes, split
+from seewhy.metrics.localization.boxes import GRID, BoxScoring, resized_boxes
+from seewhy.metrics.localization.choosing import split
 from seewhy.metrics.localization.overlap import overlaps
 from seewhy.objects.find import find
 from seewhy.truth.accuracy import Portion
@@ -194,7 +195,7 @@ def test_what_cannot_be_scored_is_refused():
         scoring.add(np.ones((8, 8)), [(0, 0, 20, 20)])
     scoring.add(np.ones((8, 8)), [(0, 0, 4, 4)])
     for share in (0.5, 0.0, 1.0, -1.0):
-        with pytest.raises(BadParameter, match="of 1 photos leaves none"):
+        with pytest.raises(BadParameter, match="of 1 photo leaves none"):
             scoring.scores(share)
     with pytest.raises(BadParameter, match="choose the threshold on"):
         scoring.scores(BoxScoring())

@@ -20,6 +20,7 @@ from seewhy.objects.found import FoundBox
 from seewhy.pictures.stretching import Size
 from seewhy.truth.evidence import BoxEdges, checked
 
+from .choosing import choosing
 from .controls import CONTROLS, DRAWN, control
 from .grids import on_grid, photo_size
 from .levels import LEVELS, LevelBoxes, eight_bits, levels_of
@@ -30,7 +31,6 @@ from .resampling import MAPS, portion, score
 DELTAS = (0.3, 0.5, 0.7)  # how much a box has to overlap a true one, of MaxBoxAccV2
 ENOUGH = 0.5  # of all other measures
 GRID = tuple(np.arange(0, 1, 0.001))  # thresholds, as shares of the map's greatest value, of the released code
-OWN_MAXIMUM = "the true boxes of these very photos: the best threshold for them, as the protocol's own code takes it"
 
 
 class BoxCurve(NamedTuple):
@@ -82,10 +82,11 @@ class BoxScoring:
         true = np.array(checked(boxes, size))
         if not len(true):
             raise BadParameter("A photo without a true box cannot be scored: leave it out, and say how many these are.")
+        levels = LevelBoxes(eight_bits(on_grid(heatmap, self.size, photo)))
+        box = self._found(heatmap, photo) if found is None else getattr(found, "edges", found)
         number = len(self._ranks)
         self._ranks.append(rank)
-        self._keep(MAPS, LevelBoxes(eight_bits(on_grid(heatmap, self.size, photo))), true, size)
-        box = self._found(heatmap, photo) if found is None else getattr(found, "edges", found)
+        self._keep(MAPS, levels, true, size)
         self._hits[MAPS].append(_overlap(box, true))
         for name in CONTROLS:
             which = number % DRAWN if name == "random" else 0
@@ -127,19 +128,12 @@ class BoxScoring:
         return [*found, *self._swept(chosen_on)]
 
     def _swept(self, chosen_on: "float | BoxScoring | None") -> list[LocalizationScore]:
-        curves, count = self._unpacked(), len(self._ranks)
-        scored, choosing, words = np.arange(count), curves, OWN_MAXIMUM
-        if isinstance(chosen_on, BoxScoring):
-            if not chosen_on._ranks:
-                raise BadParameter("There are no photos to choose the threshold on: add() them to chosen_on first.")
-            choosing, words = chosen_on._unpacked(), f"the true boxes of {len(chosen_on._ranks)} other photos"
-        elif chosen_on is not None:
-            chosen, scored = split(count, chosen_on, self.seed)
-            choosing = {name: some[chosen] for name, some in curves.items()}
-            words = f"the true boxes of {len(chosen)} other photos"
-        at = {name: some.sum(0, dtype=np.int64)[:, self.levels].argmax(1) for name, some in choosing.items()}
+        curves = self._unpacked()
+        others = chosen_on._unpacked() if isinstance(chosen_on, BoxScoring) else chosen_on
+        scored, by, own, words = choosing(curves, others, "boxes", self.seed)
+        at = {name: some.sum(0, dtype=np.int64)[:, self.levels].argmax(1) for name, some in by.items()}
         rows = {name: some[scored] for name, some in curves.items()}
-        found = [self._at("MaxBoxAcc, largest region, IoU 0.5", rows, at, slice(0, 1), chosen_on is None, words)]
+        found = [self._at("MaxBoxAcc, largest region, IoU 0.5", rows, at, slice(0, 1), own, words)]
         if None not in self._ranks:
             first = np.array(self._ranks)[scored] <= 1
             top = {name: some & first[:, None, None] for name, some in rows.items()}
@@ -147,8 +141,8 @@ class BoxScoring:
             found.append(self._at("top-1 localization, largest region", top, at, slice(0, 1), False, words_of_top))
         for place, delta in enumerate(DELTAS, 1):
             name = f"MaxBoxAcc, all regions, IoU {delta:g}"
-            found.append(self._at(name, rows, at, slice(place, place + 1), chosen_on is None, words))
-        return [*found, self._at("MaxBoxAccV2", rows, at, slice(1, None), chosen_on is None, words)]
+            found.append(self._at(name, rows, at, slice(place, place + 1), own, words))
+        return [*found, self._at("MaxBoxAccV2", rows, at, slice(1, None), own, words)]
 
     def _at(
         self, name: str, rows: Mapping[str, NDArray[np.bool_]], at: Mapping[str, NDArray[np.intp]], part: slice, own: bool,
@@ -176,21 +170,6 @@ class BoxScoring:
     def _unpacked(self) -> dict[str, NDArray[np.bool_]]:
         """By name, (n, kinds, LEVELS): is the photo right?"""
         return {name: np.unpackbits(np.stack(some), axis=2).astype(bool) for name, some in self._curves.items()}
-
-
-def split(count: int, share: float, seed: int = 0) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """The places of photos that choose, a drawn share of them, and of those that are scored.
-
-    Raises BadParameter where one of the two would be empty.
-    """
-    many = round(count * share) if 0 < share < 1 else 0
-    if not 0 < many < count:
-        raise BadParameter(
-            f"chosen_on={share!r} of {count} photos leaves none to choose the threshold on, or none to score: give a share "
-            "between 0 and 1, other photos, or None for the protocol's own maximum."
-        )
-    order = np.random.default_rng(seed).permutation(count)
-    return np.sort(order[:many]), np.sort(order[many:])
 
 
 def resized_boxes(boxes: Floats, photo: Size, size: Size) -> NDArray[np.intp]:

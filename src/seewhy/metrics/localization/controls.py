@@ -1,7 +1,5 @@
 """Maps that never saw the photo: what a measure of them is, a method has to be ahead of."""
 
-from functools import lru_cache
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,7 +10,6 @@ CONTROLS = ("random", "centre")
 DRAWN, CELLS, SIGMA = 32, 7, 0.25  # random maps, taken in turn; cells along their sides; of the Gaussian, in shares of a side
 
 
-@lru_cache(maxsize=DRAWN + 1)
 def control(name: str, size: Size, number: int = 0) -> NDArray[np.float32]:
     """A control on a grid of `size` (w, h): (h, w), 0 to 1.
 

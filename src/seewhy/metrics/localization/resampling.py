@@ -41,7 +41,6 @@ def score(
     name: str,
     rows: Mapping[str, NDArray],
     measure: Measure,
-    *,
     supervision: str = NO_THRESHOLD,
     thresholds: Sequence[float] = (),
     seed: int = 0,
