@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -23,6 +23,14 @@ from .source import Source
 TAG = "SEEWHY"  # of the TIFF: the Source
 
 
+class ScenePlace(NamedTuple):
+    """Where on the earth a scene lies."""
+
+    crs: Any  # of rasterio
+    transform: Any  # from pixels to the coordinates of the CRS, an affine.Affine
+    size: tuple[int, int]  # (w, h)
+
+
 def geotiff(shown: Overlay, source: Source, like: str | Path | None = None) -> bytes:
     """A map as a GeoTIFF file, which lies where the scene lies: `like`, or else the file that was explained.
 
@@ -37,16 +45,7 @@ def geotiff(shown: Overlay, source: Source, like: str | Path | None = None) -> b
             f"{named} is no file here, so nobody knows where its map lies on the earth. Give like=, the scene that it lies on, "
             "or save it as .png or .npy."
         )
-    with opened_scene(Path(named)) as scene:
-        crs, transform, size, placed = scene.crs, scene.transform, (scene.width, scene.height), is_placed(scene)
-    if not placed:
-        raise BadImage(f"{named} has no georeference, so the map has none. Save it as .png or .npy, or give like=.")
-    if shown.image is not None and not _as_it_lies(shown.image, Path(named), size):
-        pixels = f"{shown.image.width}x{shown.image.height}"
-        raise BadImage(
-            f"{named} is {size[0]}x{size[1]} as its rows are stored, and lies so on the earth; the image explained, {pixels}, "
-            "is another file, or turned by its Orientation tag. Explain the path, or take the tag out (tiffset -s 274 1)."
-        )
+    crs, transform, size = scene_place(named, shown.image)
     box = shown.box
     down, across = cells_along(shown.values.shape, shown.cells, ((box.top, box.bottom), (box.left, box.right)))
     finer = [there / here for there, here in zip(size, shown.size, strict=True)] if shown.image is None and like else (1, 1)
@@ -61,6 +60,24 @@ def geotiff(shown: Overlay, source: Source, like: str | Path | None = None) -> b
             file.set_band_description(1, source.caption)
             file.update_tags(**{TAG: source.to_json()})
         return made.read()
+
+
+def scene_place(named: str | Path, image: Any) -> ScenePlace:
+    """Where a scene lies, on which an image, or None of a prepared array, was explained.
+
+    Raises BadImage where the file has no georeference, or is not that image as it lies on the earth.
+    """
+    with opened_scene(Path(named)) as scene:
+        crs, transform, size, placed = scene.crs, scene.transform, (scene.width, scene.height), is_placed(scene)
+    if not placed:
+        raise BadImage(f"{named} has no georeference, so the map has none. Save it as .png or .npy, or give like=.")
+    if image is not None and not _as_it_lies(image, Path(named), size):
+        pixels = f"{image.width}x{image.height}"
+        raise BadImage(
+            f"{named} is {size[0]}x{size[1]} as its rows are stored, and lies so on the earth; the image explained, {pixels}, "
+            "is another file, or turned by its Orientation tag. Explain the path, or take the tag out (tiffset -s 274 1)."
+        )
+    return ScenePlace(crs, transform, size)
 
 
 def _evenly_spaced(shown: Overlay) -> Floats:

@@ -11,16 +11,19 @@ from typing import IO
 CHUNK = "seewhy"  # the PNG text chunk that carries the Source
 DRAWN = "seewhy-drawn"  # the PNG text chunk that says how the map was drawn
 SHEET = "seewhy-sheet"  # the PNG text chunk of a picture of many maps
+LABELS = "seewhy-labels"  # the PNG text chunk of a label map that was made of maps
 PAGE = b"made by seewhy explain"  # at the beginning of a page of many maps
 PNG = b"\x89PNG\r\n\x1a\n"
 NIFTI, TIFF, SVG, PDF = b"seewhy {", b'name="SEEWHY"', b'<metadata id="seewhy">', b"(seewhy:"  # before the Source
+LABELLED = b"seewhy-labels {", b'name="SEEWHY_LABELS"'  # in label maps, as NIfTI and as TIFF
 NEAR = 2**18  # bytes at either end of a volume or a scene in which the Source begins
 FIRST = 128  # bytes of a text, in which its name ends
 CHUNKS = 1000  # before the pixels, at most
 
 
 def made_here(path: Path) -> bool:
-    """Is it a map, or a picture or page of many maps, that seewhy saved: a PNG, SVG, PDF, NIfTI, TIFF or HTML that says so?
+    """Is it a map, a label map, or a picture or page of many maps, that seewhy saved: a PNG, SVG, PDF, NIfTI, TIFF or HTML that
+    says so?
 
     False for a file that cannot be read.
     """
@@ -29,15 +32,17 @@ def made_here(path: Path) -> bool:
         if not path.is_file():  # nothing waits for a pipe
             return False
         if name.endswith(".png"):
-            return not {CHUNK, SHEET}.isdisjoint(_names(path))
+            return not {CHUNK, SHEET, LABELS}.isdisjoint(_names(path))
         if name.endswith(".html"):
             with path.open("rb") as file:
                 return PAGE in file.read(FIRST)
         if name.endswith((".nii", ".nii.gz")):
             with gzip.open(path) if name.endswith(".gz") else path.open("rb") as file:
-                return NIFTI in file.read(NEAR)
+                near = file.read(NEAR)
+                return NIFTI in near or LABELLED[0] in near
         if name.endswith((".tif", ".tiff")):
-            return TIFF in _ends(path)
+            ends = _ends(path)
+            return TIFF in ends or LABELLED[1] in ends
         if name.endswith((".svg", ".pdf")):
             return (SVG if name.endswith(".svg") else PDF) in _ends(path)
     return False

@@ -3,7 +3,6 @@
 import io
 from collections.abc import Callable, Mapping
 from functools import partial
-from gzip import GzipFile
 from inspect import signature
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,7 @@ from seewhy.json_text import as_json
 from seewhy.pictures.canvas import Overlay
 
 from .made_here import CHUNK, DRAWN, SHEET
-from .nifti import nifti
+from .nifti import nifti, write_nifti
 from .regions import Regions
 from .source import Source
 
@@ -72,17 +71,7 @@ def nifti_writer(name: str, image: Any, full: Callable[[], NDArray[np.float32]],
             f"{name}: only the map of a volume has a place in space. Give its path or a seewhy.Volume, not a prepared "
             "array; or save it as .npz."
         )
-    return partial(_write_nifti, nifti(full(), image, source))
-
-
-def _write_nifti(image: Any, beside: Path) -> None:
-    """Write what nibabel would; nibabel itself leaves files open where a disk is full."""
-    with beside.open("wb") as file:
-        if beside.suffix.lower() == ".nii":
-            image.to_stream(file)
-            return
-        with GzipFile("", "wb", 1, file, mtime=0) as packed:
-            image.to_stream(packed)
+    return partial(write_nifti, nifti(full(), image, source))
 
 
 def npz_writer(shown: Overlay, source: Source, channels: Any, error: Any, regions: Regions | None) -> Writer:

@@ -38,6 +38,7 @@ def test_the_objects_of_all_maps_the_surest_first(maps):
         assert (there == (boxes.regions == place + 1)).all()
         assert one.mask.sum() == one.found.area
     assert image.made["threshold"] == 0.4
+    assert image.made["found"] == found[0].how
     assert image.made["method"] == maps[0].source.method
     assert "refine" not in image.made
     assert image.why == ""

@@ -5,18 +5,17 @@ Source: https://cocodataset.org/#format-data (object detection) and #format-resu
 
 import json
 from collections.abc import Iterable, Sequence
-from tempfile import TemporaryFile
 from typing import Any
 
-from seewhy.errors import NotApplicable
+from seewhy.errors import NotApplicable, NotWritten
 from seewhy.json_text import plain, whole_text
 from seewhy.printable import printable
+from seewhy.truth.run_lengths import coco_counts, within
 
-from .growing import GrowingFile, Output
+from .growing import GrowingFile, LaterText, Output
 from .labelled import LabelledImage, LabelledObject
 from .numbering import Numbering
 from .outlines import outlines
-from .run_lengths import coco_counts, within
 
 
 class CocoWriter:
@@ -32,7 +31,7 @@ class CocoWriter:
         self, output: Output, over: bool = True, labels: Sequence[str] | None = None, rle: bool = False
     ) -> None:  # fmt: skip
         self._file, self._numbering, self._rle = GrowingFile(output, over), Numbering(labels), rle
-        self._images, self._image, self._annotation = TemporaryFile(), 0, 0  # noqa: SIM115 - closed with the writer
+        self._images, self._image, self._annotation = LaterText(), 0, 0
         self._used, self._made = dict[int, str](), dict[str, Any]()
 
     def add(self, image: LabelledImage) -> None:
@@ -47,15 +46,19 @@ class CocoWriter:
             for i, number, one in zip(ids, numbers, image.objects, strict=True)
         ]
         comma = ",\n" if annotations and self._annotation else ""
-        self._file.add(head + comma + _joined(annotations))
-        self._used |= {number: one.category for number, one in zip(numbers, image.objects, strict=True)}
         self._made = made if not self._image else self._made
+        self._images.add((",\n" if self._image else "") + text_of_json(self._entry(place, image, made)))
+        try:
+            self._file.add(head + comma + _joined(annotations))
+        except NotWritten:
+            self._images.take_back()
+            raise
+        self._used |= {number: one.category for number, one in zip(numbers, image.objects, strict=True)}
         self._image, self._annotation = place, self._annotation + len(annotations)
-        self._images.write((",\n" if place > 1 else "").encode() + text_of_json(self._entry(image, made)).encode())
 
-    def _entry(self, image: LabelledImage, made: dict[str, Any]) -> dict[str, Any]:
+    def _entry(self, place: int, image: LabelledImage, made: dict[str, Any]) -> dict[str, Any]:
         width, height = image.size
-        entry = {"id": self._image, "file_name": image.file, "width": width, "height": height}
+        entry = {"id": place, "file_name": image.file, "width": width, "height": height}
         other = {key: value for key, value in made.items() if self._made.get(key) != value}
         why = {} if image.objects else {"why": image.why}
         return {**entry, **({"seewhy": {**other, **why}} if other or why else {})}
@@ -78,14 +81,13 @@ class CocoWriter:
         }
 
     def close(self) -> None:
-        with self._images as images:
+        with self._images:
             if self._file.empty:
                 self._file.close()
                 return
             self._file.add('],\n"images": [')
-            images.seek(0)
-            for piece in iter(lambda: images.read(2**20), b""):
-                self._file.add(piece.decode())
+            for piece in self._images.pieces():
+                self._file.add(piece)
             categories = [{"id": number, "name": name, "supercategory": ""} for number, name in sorted(self._used.items())]
             self._file.close('],\n"categories": [' + _joined(categories) + "]}\n")
 

@@ -4,12 +4,19 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from seewhy.errors import NoSuchName, closest
+from seewhy.errors import BadParameter, NoSuchName, closest
 
 from .coco import CocoWriter
+from .cvat import CvatWriter
 from .growing import Output
+from .label_studio import LabelStudioWriter
 from .labelled import LabelWriter
+from .masks import MaskWriter
+from .scenes import SceneWriter
 from .table import TableWriter
+from .voc import VocWriter
+from .volumes import VolumeWriter
+from .yolo import YoloWriter
 
 
 class WriterOptions(NamedTuple):
@@ -24,6 +31,9 @@ class WriterOptions(NamedTuple):
     over: bool = True
 
 
+WriterMaker = Callable[[Output, WriterOptions], LabelWriter]
+
+
 class LabelFormat(NamedTuple):
     """One format.
 
@@ -31,7 +41,7 @@ class LabelFormat(NamedTuple):
     holds: what it holds, in words; takes: the kinds of images, of photo, clip, volume and scene (a GeoTIFF).
     """
 
-    open: Callable[[Output, WriterOptions], LabelWriter]
+    open: WriterMaker
     suffix: str
     holds: str
     takes: tuple[str, ...] = ("photo", "scene")
@@ -41,24 +51,54 @@ class LabelFormat(NamedTuple):
         return not self.suffix
 
 
+def _coco(rle: bool) -> WriterMaker:
+    return lambda to, how: CocoWriter(to, how.over, how.labels, rle)
+
+
+def _yolo(segments: bool) -> WriterMaker:
+    return lambda to, how: YoloWriter(_folder(to), how.over, how.labels, segments)
+
+
+def _label_studio(shapes: str) -> WriterMaker:
+    return lambda to, how: LabelStudioWriter(to, how.over, shapes, how.prefix)
+
+
+def _cvat(shapes: str) -> WriterMaker:
+    return lambda to, how: CvatWriter(to, how.over, shapes)
+
+
 FORMATS: dict[str, LabelFormat] = {
     "csv": LabelFormat(
         lambda to, how: TableWriter(to, how.over),
         ".csv",
-        "boxes with scores and what made them, a row for each",
+        "boxes, scores and what made them, a row for each",
         ("photo", "scene", "clip", "volume"),
     ),
-    "coco": LabelFormat(
-        lambda to, how: CocoWriter(to, how.over, how.labels),
-        ".json",
-        "boxes, masks as polygons, scores",
+    "coco": LabelFormat(_coco(False), ".json", "boxes, masks as polygons, scores"),
+    "coco-rle": LabelFormat(_coco(True), ".json", "boxes, masks as run lengths, scores"),
+    "voc": LabelFormat(lambda to, how: VocWriter(_folder(to), how.over), "", "Pascal VOC: boxes and scores as XML"),
+    "yolo": LabelFormat(_yolo(False), "", "boxes as text, with data.yaml and classes.txt"),
+    "yolo-segments": LabelFormat(_yolo(True), "", "outlines as text, with data.yaml and classes.txt"),
+    "png": LabelFormat(lambda to, how: MaskWriter(_folder(to), how.over, how.labels), "", "label maps with VOC's palette"),
+    "nifti": LabelFormat(
+        lambda to, how: VolumeWriter(_folder(to), how.over, how.labels), "", "label maps on the scan's grid", ("volume",)
     ),
-    "coco-rle": LabelFormat(
-        lambda to, how: CocoWriter(to, how.over, how.labels, rle=True),
-        ".json",
-        "boxes, masks as run lengths, scores",
+    "geotiff": LabelFormat(
+        lambda to, how: SceneWriter(_folder(to), how.over, how.labels), "", "label maps on the scene's place", ("scene",)
     ),
+    "label-studio": LabelFormat(_label_studio("boxes"), ".json", "boxes and scores, to be corrected in Label Studio"),
+    "label-studio-polygons": LabelFormat(_label_studio("polygons"), ".json", "outlines and scores, the same"),
+    "label-studio-brush": LabelFormat(_label_studio("brush"), ".json", "masks and scores, the same"),
+    "cvat": LabelFormat(_cvat("boxes"), ".xml", "boxes and scores, to be corrected in CVAT"),
+    "cvat-polygons": LabelFormat(_cvat("polygons"), ".xml", "outlines and scores, the same"),
+    "cvat-masks": LabelFormat(_cvat("masks"), ".xml", "masks and scores, the same"),
 }
+
+
+def _folder(output: Output) -> Path:
+    if isinstance(output, Path):
+        return output
+    raise BadParameter("These labels are a file for each image: name a folder for them.")
 
 
 def format_named(name: str) -> LabelFormat:

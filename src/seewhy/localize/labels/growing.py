@@ -1,9 +1,11 @@
 """One file of many images that grows with each, in constant memory, and is whole whenever it is closed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from io import FileIO
+from io import BufferedReader, FileIO, TextIOWrapper
 from pathlib import Path
+from tempfile import TemporaryFile
+from typing import Any
 
 from seewhy.atomic import replacing
 from seewhy.errors import NotWritten
@@ -73,3 +75,39 @@ def _write(file: FileIO, data: bytes) -> None:
     left = memoryview(data)
     while left:
         left = left[file.write(left) or 0 :]
+
+
+class LaterText:
+    """Text that stands at the end of a file, kept on the disk until then."""
+
+    def __init__(self) -> None:
+        self._file, self._ends = TemporaryFile(buffering=0), (0, 0)  # noqa: SIM115 - closed with whoever has it
+
+    def __enter__(self) -> "LaterText":
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self._file.close()
+
+    def add(self, text: str) -> None:
+        """Keep one piece.  Raises NotWritten."""
+        data, end = whole_text(text).encode(), self._ends[1]
+        try:
+            self._file.seek(end)
+            _write(self._file, data)
+        except OSError as error:
+            refusal = NotWritten(f"A temporary file cannot be written: {error.strerror}. What was added before is kept.")
+            refusal.errno = error.errno
+            raise refusal from error
+        self._ends = end, end + len(data)
+
+    def take_back(self) -> None:
+        """Forget the last piece."""
+        self._ends = self._ends[0], self._ends[0]
+
+    def pieces(self) -> Iterator[str]:
+        """The text again, in pieces that are whole text."""
+        self._file.truncate(self._ends[1])
+        self._file.seek(0)
+        with TextIOWrapper(BufferedReader(self._file), "utf-8", newline="") as text:
+            yield from iter(lambda: text.read(2**18), "")

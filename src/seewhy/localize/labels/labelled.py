@@ -60,7 +60,8 @@ def labelled_image(
     """What was found on one image, of its maps and the boxes of each.
 
     maps: of one image, one or more, such as one for each class; found: for each map its boxes, as `Heatmap.boxes` gives them.
-    how: what they were found with, such as threshold, of, components, refine; it travels in the files.
+    how: what they were found with, such as threshold, of, components, refine; it travels in the files, with the words of
+        `FoundBoxes.how` as "found".
     Raises BadParameter where there are no maps, they are of several images, or boxes are missing.
     """
     if not maps or len(maps) != len(found):
@@ -72,7 +73,14 @@ def labelled_image(
     whys = dict.fromkeys(f"{category_of(heatmap)}: {boxes.why}" for heatmap, boxes in zip(maps, found, strict=True))
     first = maps[0]
     why = "" if objects else found[0].why if len(maps) == 1 else "; ".join(whys)
-    return LabelledImage(first.source.image, first.size, tuple(objects), _made(first, how or {}), why, first.image)
+    return LabelledImage(
+        first.source.image,
+        first.size,
+        tuple(objects),
+        _made(first, {**({"found": found[0].how} if found[0].how else {}), **(how or {})}),
+        why,
+        first.image,
+    )
 
 
 def category_of(heatmap: Heatmap) -> str:
@@ -82,12 +90,10 @@ def category_of(heatmap: Heatmap) -> str:
 
 
 def _objects(heatmap: Heatmap, boxes: FoundBoxes) -> list[LabelledObject]:
-    category, chance = category_of(heatmap), heatmap.source.probability
+    category = category_of(heatmap)
     return [
-        LabelledObject(
-            category, box, boxes.regions[box.slices] == number, round(box.score * (1.0 if chance is None else chance), 6)
-        )
-        for number, box in enumerate(boxes, 1)
+        LabelledObject(category, box, mask, round(box.confidence, 6))
+        for box, mask in zip(boxes.boxes, boxes.masks, strict=True)
     ]
 
 

@@ -6,8 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seewhy.objects.scikit import skimage
-
-from .run_lengths import Mask
+from seewhy.truth.run_lengths import Mask
 
 Ring = list[tuple[float, float]]  # corners (x, y), the last not the first again; pixel (0, 0) reaches from (0, 0) to (1, 1)
 

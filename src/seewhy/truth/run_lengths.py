@@ -72,3 +72,61 @@ def _mask(lengths: Sequence[int], shape: tuple[int, int]) -> Mask:
 def mask_of_rows(lengths: Sequence[int], shape: tuple[int, int]) -> Mask:
     """The mask (h, w) of run lengths row by row, as CVAT writes them.  Raises ValueError where they do not fill it."""
     return _mask([int(length) for length in lengths], shape)
+
+
+SIZES = (3, 4, 8, 16)  # bits of a length in Label Studio's form, of which each run takes the least that suffice
+
+
+def label_studio_bytes(mask: Mask) -> bytes:
+    """A mask (h, w) as Label Studio's brush has it: 255 and 0 in all four channels of each pixel, row by row, packed.
+
+    32 bits say how many values there are, 5 how many bits each has (less 1), four times 4 the sizes of lengths (less 1).  Then
+    for each run a bit 1, two bits for the size, the length less 1, and the value.
+    Source: https://github.com/thi-ng/umbrella/tree/develop/packages/rle-pack, which Label Studio unpacks by.
+    """
+    bits = [f"{4 * mask.size:032b}{7:05b}", *(f"{size - 1:04b}" for size in SIZES)]
+    for place, length in enumerate(run_lengths(mask.ravel())):
+        left = 4 * length
+        while left:
+            part = min(left, 1 << SIZES[-1])
+            which = next(k for k, size in enumerate(SIZES) if part <= 1 << size)
+            bits.append(f"1{which:02b}{part - 1:0{SIZES[which]}b}" + ("1" * 8 if place % 2 else "0" * 8))
+            left -= part
+    text = "".join(bits)
+    text += "0" * (-len(text) % 8)
+    return int(text, 2).to_bytes(len(text) // 8)
+
+
+def mask_of_label_studio(data: Sequence[int], shape: tuple[int, int]) -> Mask:
+    """The mask (h, w) of what Label Studio's brush packed: where the last channel, opacity, is not 0.  Raises ValueError."""
+    bits = _Bits(bytes(data))
+    count, width = bits.take(32), bits.take(5) + 1
+    sizes = [bits.take(4) + 1 for _ in range(4)]
+    if count != 4 * shape[0] * shape[1]:
+        raise ValueError(f"the brush has {count // 4} pixels of {shape[0] * shape[1]}")
+    values, at = np.zeros(count, np.bool_), 0
+    while at < count:
+        same, length = bits.take(1), 1
+        length += bits.take(sizes[bits.take(2)])
+        if same:
+            values[at : at + length] = bits.take(width) != 0
+        else:
+            part = values[at : at + length]
+            part[:] = [bits.take(width) != 0 for _ in part]
+        at += length
+    return values.reshape(*shape, 4)[..., 3]
+
+
+class _Bits:
+    """Reads numbers of so many bits, the highest first."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data, self._at = data, 0
+
+    def take(self, count: int) -> int:
+        end = self._at + count
+        if end > 8 * len(self._data):
+            raise ValueError("the brush ends early")
+        part = int.from_bytes(self._data[self._at // 8 : (end + 7) // 8])
+        self._at = end
+        return (part >> (-end % 8)) & ((1 << count) - 1)
