@@ -12,6 +12,7 @@ import seewhy
 from seewhy import METHODS, api
 
 NAMES = [
+    "Affinity",
     "Aim",
     "AnyOf",
     "BadImage",
@@ -54,6 +55,7 @@ NAMES = [
     "Region",
     "Regions",
     "Remade",
+    "Seeds",
     "SeewhyError",
     "Similar",
     "Source",
@@ -67,8 +69,10 @@ NAMES = [
     "attention_rollout",
     "attn_lrp",
     "augment",
+    "boundary_affinity",
     "cam",
     "centre",
+    "colour_affinity",
     "counterfactual",
     "deconvnet",
     "demo",
@@ -80,6 +84,7 @@ NAMES = [
     "excitation_backprop",
     "explain",
     "export",
+    "feature_affinity",
     "from_activations",
     "from_gradients",
     "from_pixels",
@@ -112,6 +117,8 @@ NAMES = [
     "recipro_cam",
     "rise",
     "score_cam",
+    "seed_saliency",
+    "seeds",
     "shapley_cam",
     "smooth",
     "smooth_grad",

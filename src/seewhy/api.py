@@ -68,6 +68,13 @@ if TYPE_CHECKING:
     from seewhy.images.clip import Clip as Clip
     from seewhy.images.clip import read_clip as read_clip
     from seewhy.inside.detections import detections as detections
+    from seewhy.localize.affinity import Affinity as Affinity
+    from seewhy.localize.affinity import boundary_affinity as boundary_affinity
+    from seewhy.localize.affinity import colour_affinity as colour_affinity
+    from seewhy.localize.affinity import feature_affinity as feature_affinity
+    from seewhy.localize.saliency import seed_saliency as seed_saliency
+    from seewhy.localize.seed_map import Seeds as Seeds
+    from seewhy.localize.seeds import seeds as seeds
     from seewhy.models.load import load as load
     from seewhy.prepare.clip_fit import ClipFit as ClipFit
     from seewhy.remaking.remade import Remade as Remade
@@ -83,6 +90,8 @@ _LATE = {  # loaded when they are first asked for
     "demo": "seewhy.demo", "doctor": "seewhy.diagnosis.doctor", "load": "seewhy.models.load",
     "drift": "seewhy.comparison.drift", **dict.fromkeys(("Drift", "PhotoDrift"), "seewhy.comparison.records"),
     "Remade": "seewhy.remaking.remade", "verify": "seewhy.remaking.saved",
+    "seeds": "seewhy.localize.seeds", "Seeds": "seewhy.localize.seed_map", "seed_saliency": "seewhy.localize.saliency",
+    **dict.fromkeys(("Affinity", "boundary_affinity", "colour_affinity", "feature_affinity"), "seewhy.localize.affinity"),
     "detections": "seewhy.inside.detections", **dict.fromkeys(("Box", "Detection"), "seewhy.targets.box"),
     **dict.fromkeys(("Similar", "Text"), "seewhy.targets.embedding"),
     **dict.fromkeys(("Exported", "export"), "seewhy.exporting.export"),

@@ -77,6 +77,7 @@ def probe() -> seewhy.Probe:
 
 
 EXAMPLES = {
+    "Affinity": lambda: [seewhy.boundary_affinity(np.eye(4) / 2)],
     "AnyOf": lambda: [seewhy.AnyOf("cat"), seewhy.AnyOf([3, "dog"])],
     "Box": lambda: [seewhy.Box("cat", 1), seewhy.Box(3, (0, 1, 2.5, 3))],
     "Class": lambda: [seewhy.Class(3), seewhy.Class("cat")],
@@ -105,6 +106,7 @@ EXAMPLES = {
     "Region": lambda: [seewhy.Region("cat"), seewhy.Region(0, np.eye(3) > 0)],
     "Regions": lambda: [maps()[2].regions],
     "Remade": lambda: [maps()[0].source.again(image=photo()), maps()[1].source.again(model(), photo())],
+    "Seeds": lambda: [seewhy.seeds(maps().where(method="grad-cam"))],
     "Similar": lambda: [seewhy.Similar("dog.jpg"), seewhy.Similar(photo()), seewhy.Similar([1.0, 2.0])],
     "Source": lambda: [maps()[0].source, maps()[2].source],
     "Text": lambda: [seewhy.Text("a dog", ["a cat"], "a photo of {}")],
