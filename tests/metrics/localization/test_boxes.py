@@ -182,7 +182,24 @@ def test_a_heatmap_is_scored_on_its_photo():
     assert scoring.add(heatmap, [box.edges]) == 1
     assert scoring.add(heatmap.full(), [box.edges]) == 1
     assert scoring.add(heatmap, [(0, 0, 20, 20)], found=(0, 0, 20, 10)) == 0.5
-    assert scoring.add(heatmap, [box.edges], found=box) == 1
+    assert scoring.add(heatmap, [box.edges], found=box) == scoring.add(heatmap, [box.edges], found=heatmap.boxes()) == 1
+    assert scoring.add(heatmap, [box.edges], found=()) == 0  # nothing was found
+
+
+def test_a_part_of_the_photos():
+    samples = hills(6, 2)
+    part, alone = scored(*samples).part([1, 3, 4]), scored(*(samples[at] for at in (1, 3, 4)))
+    for one, other in zip(part.scores(None), alone.scores(None), strict=True):
+        assert (one.name, one.value, one.interval, one.images) == (other.name, other.value, other.interval, 3)
+
+
+def test_the_swept_measures_can_be_left_out():
+    scoring = BoxScoring(None, how={"preset": "cam", "refine": "unused by controls"})
+    scoring.add(square(0, 0, 16, 16), [(0, 0, 16, 16)], 1, found=(0, 0, 16, 16))
+    found = named(scoring.scores())
+    assert list(found) == ["GT-known", "top-1 localization", "top-5 localization"]
+    assert found["GT-known"].value == 1
+    assert [each.name for each in found["GT-known"].controls] == ["random", "centre"]
 
 
 def test_what_cannot_be_scored_is_refused():

@@ -114,6 +114,8 @@ def test_scores_are_means_beside_those_of_the_controls():
     assert (centre.name, centre.value) == ("centre", 1)
     assert random.value < 1
     assert found["evidence inside less area"].value == pytest.approx(2 / 3 - 100 / 1200)
+    assert scoring.part([1]).scores()[1].value == 0
+    assert [each.value for each in scoring.part([0, 1, 2]).scores()] == [each.value for each in scoring.scores()]
     assert found["mass accuracy (energy)"].interval[0] < 2 / 3 < found["mass accuracy (energy)"].interval[1]
 
 

@@ -49,6 +49,14 @@ def test_a_portion_has_wilsons_interval():
     assert portion("all", {"maps": np.ones(5, bool)}).interval == Portion(5, 5).interval
 
 
+def test_a_mean_of_hits_and_misses_is_a_portion():
+    """The bootstrap of twelve hits of twelve would be sure of it."""
+    found = mean("pointing", {"maps": np.ones(12), "centre": np.array([0.0] * 3 + [1] * 9)})
+    assert found.interval == Portion(12, 12).interval
+    assert found.controls[0].interval == Portion(9, 12).interval
+    assert found.controls[0].ahead[0] >= 0
+
+
 def test_a_measure_of_sums_is_made_anew_of_each_resample():
     rows = np.array([[1, 2], [3, 4], [0, 9]])
     found = score("ratio", {"maps": rows}, lambda sums: sums[:, 0] / sums[:, 1], seed=3)

@@ -29,6 +29,7 @@ from .records import LocalizationScore
 from .resampling import MAPS, portion, score
 
 DELTAS = (0.3, 0.5, 0.7)  # how much a box has to overlap a true one, of MaxBoxAccV2
+CONTROL_SIZE = (224, 224)  # of controls, where MaxBoxAcc is left out
 ENOUGH = 0.5  # of all other measures
 GRID = tuple(np.arange(0, 1, 0.001))  # thresholds, as shares of the map's greatest value, of the released code
 
@@ -43,13 +44,14 @@ class BoxCurve(NamedTuple):
 class BoxScoring:
     """Scores the boxes of maps, one photo after the other; of each photo it keeps some two hundred bytes.
 
-    size: (w, h) of the grid that MaxBoxAcc is counted on; how: the rule by which the boxes of GT-known, top-1 and top-5
-    localization are found, as `Heatmap.boxes` takes it; thresholds: that are tried; seed: of resamples and splits.
+    size: (w, h) of the grid that MaxBoxAcc is counted on; None leaves it out, and with it a fifth of a second for each map.
+    how: the rule by which the boxes of GT-known, top-1 and top-5 localization are found, as `Heatmap.boxes` takes it.
+    thresholds: that MaxBoxAcc tries; seed: of resamples and splits.
     """
 
     def __init__(
         self,
-        size: Size = (224, 224),
+        size: Size | None = (224, 224),
         how: Mapping[str, Any] | None = None,
         thresholds: Sequence[float] = GRID,
         seed: int = 0,
@@ -66,7 +68,7 @@ class BoxScoring:
         boxes: Sequence[BoxEdges],
         rank: int | None = None,
         photo: Size | None = None,
-        found: FoundBox | Sequence[float] | None = None,
+        found: FoundBox | Sequence[FoundBox] | Sequence[float] | None = None,
     ) -> float:
         """Score the map of a class that the photo truly has; gives how much the box that is found overlaps the best true one.
 
@@ -75,34 +77,46 @@ class BoxScoring:
         rank: of that class among the network's answers, 1 the first.  Top-1 and top-5 localization need it of every photo; as
             a wrong class never counts, whatever its box, the right class's own map is all that they need.
         photo: (w, h) of the photo, where an array is of another size.
-        found: the box that is scored, where it was found already; else `how` finds it, and of several the first is taken.
+        found: the box that is scored, or the boxes of which the first is, where they were found already; else `how` finds it.
         Raises BadParameter where there is no true box, or one does not lie on the photo.
         """
         width, height = size = photo_size(heatmap, photo)
         true = np.array(checked(boxes, size))
         if not len(true):
             raise BadParameter("A photo without a true box cannot be scored: leave it out, and say how many these are.")
-        levels = LevelBoxes(eight_bits(on_grid(heatmap, self.size, photo)))
-        box = self._found(heatmap, photo) if found is None else getattr(found, "edges", found)
+        levels = self.size and LevelBoxes(eight_bits(on_grid(heatmap, self.size, photo)))
+        box = self._found(heatmap, photo) if found is None else _edges(found)
         number = len(self._ranks)
         self._ranks.append(rank)
-        self._keep(MAPS, levels, true, size)
         self._hits[MAPS].append(_overlap(box, true))
+        rule = tuple((key, value) for key, value in self.how.items() if key != "refine")  # controls know no photo
         for name in CONTROLS:
-            which = number % DRAWN if name == "random" else 0
-            self._keep(name, _levels(name, self.size, which), true, size)
-            share = _by_rule(name, self.size, which, tuple(sorted(self.how.items(), key=str)))
+            share = _by_rule(name, self.size or CONTROL_SIZE, number % DRAWN, rule)
             self._hits[name].append(_overlap(share and np.array(share) * (width, height, width, height), true))
+        if self.size and levels:
+            scaled = resized_boxes(true, size, self.size)
+            self._keep(MAPS, levels, scaled)
+            for name in CONTROLS:
+                self._keep(name, _levels(name, self.size, number % DRAWN if name == "random" else 0), scaled)
         return self._hits[MAPS][-1]
+
+    def part(self, kept: Sequence[int]) -> "BoxScoring":
+        """The scoring of some of the photos alone, by their places in the order in which they were added."""
+        part = BoxScoring(self.size, self.how, seed=self.seed)
+        part.levels, part._ranks = self.levels, [self._ranks[at] for at in kept]
+        for name, hits in self._hits.items():
+            part._hits[name] = [hits[at] for at in kept]
+        for name, bits in self._curves.items():
+            part._curves[name] = [bits[at] for at in kept]
+        return part
 
     def _found(self, heatmap: Any, photo: Size | None) -> Sequence[float] | None:
         of_array = None if isinstance(heatmap, Heatmap) else on_grid(heatmap, None, photo)
         found = heatmap.boxes(**self.how) if of_array is None else find(of_array, **self.how)
-        return found[0].edges if found else None
+        return _edges(found)
 
-    def _keep(self, name: str, levels: LevelBoxes, true: Floats, photo: Size) -> None:
-        scaled = resized_boxes(true, photo, self.size)
-        largest, every = levels.best(scaled, largest=True), levels.best(scaled)
+    def _keep(self, name: str, levels: LevelBoxes, true: Floats) -> None:
+        largest, every = levels.best(true, largest=True), levels.best(true)
         rows = np.stack([largest >= ENOUGH, *(every >= delta for delta in DELTAS)])
         self._curves[name].append(np.packbits(rows, axis=1))
 
@@ -125,7 +139,7 @@ class BoxScoring:
             for most in (1, 5):
                 right = {name: hits & (ranks <= most) for name, hits in known.items()}
                 found.append(portion(f"top-{most} localization", right, fixed, self.seed))
-        return [*found, *self._swept(chosen_on)]
+        return [*found, *self._swept(chosen_on)] if self.size else found
 
     def _swept(self, chosen_on: "float | BoxScoring | None") -> list[LocalizationScore]:
         curves = self._unpacked()
@@ -185,6 +199,12 @@ def _accuracy(sums: Floats, kinds: int, at: NDArray[np.intp] | None, count: int)
     return right.mean(1) / count
 
 
+def _edges(found: FoundBox | Sequence[Any]) -> Sequence[float] | None:
+    """The edges of a box, or of the first of several; None where there is none."""
+    first = found if isinstance(found, FoundBox) else found[0] if len(found) else None
+    return first.edges if isinstance(first, FoundBox) else found if first is not None else None  # type: ignore[return-value]
+
+
 def _overlap(box: Any, true: Floats) -> float:
     return 0.0 if box is None else float(overlaps(np.array(box)[None], true).max())
 
@@ -196,6 +216,6 @@ def _levels(name: str, size: Size, number: int) -> LevelBoxes:
 
 @lru_cache(maxsize=256)
 def _by_rule(name: str, size: Size, number: int, how: tuple[tuple[str, Any], ...]) -> tuple[float, ...] | None:
-    """The box that the rule finds in a control, in shares of the sides; a control is not refined, for it knows no photo."""
-    found = find(control(name, size, number), **{key: value for key, value in how if key != "refine"})
+    """The box that the rule finds in a control, in shares of the sides."""
+    found = find(control(name, size, number), **dict(how))
     return tuple(np.array(found[0].edges) / (*size, *size)) if found else None

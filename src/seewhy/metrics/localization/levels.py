@@ -70,6 +70,9 @@ class LevelBoxes:
     @cached_property
     def holes(self) -> Branches:
         """The holes in regions; corners: of the region's pixels around each."""
+        basins = skimage("morphology").local_minima(np.pad(self.image, 1), connectivity=1, allow_borders=False)
+        if not basins.any():
+            return self.regions.those(np.zeros(len(self.regions.low), bool))
         found = _branches(255 - self.image, frame=256, connectivity=1)
         inner = found.corners[:, :2].min(1) >= 0  # what holds the frame is no hole
         low, high, corners, area, first = found.those(inner)

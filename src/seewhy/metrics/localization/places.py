@@ -5,7 +5,7 @@ Wang et al. 2020, Score-CAM (its energy-based form, the mass accuracy); Arras et
 """
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -60,9 +60,17 @@ class PlaceScoring:
                 self._values[name][key].append(value)
         return found[MAPS]
 
+    def part(self, kept: Sequence[int]) -> "PlaceScoring":
+        """The scoring of some of the photos alone, by their places in the order in which they were added."""
+        part = PlaceScoring(self.tolerance, self.seed)
+        for name, of_name in self._values.items():
+            for key, values in of_name.items():
+                part._values[name][key] = [values[at] for at in kept]
+        return part
+
     def scores(self) -> list[LocalizationScore]:
         """The mean over photos of each measure."""
-        if not self._values:
+        if not self._values.get(MAPS):
             raise BadParameter("There are no photos to score: add() them first.")
         return [mean(words.format(tolerance=self.tolerance), self._of(key), seed=self.seed) for key, words in NAMES.items()]
 

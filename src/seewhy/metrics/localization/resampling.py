@@ -75,7 +75,9 @@ def portion(name: str, hits: Mapping[str, NDArray], supervision: str = NO_THRESH
 
 
 def mean(name: str, values: Mapping[str, NDArray], supervision: str = NO_THRESHOLD, seed: int = 0) -> LocalizationScore:
-    """The mean over photos, (n,) each."""
+    """The mean over photos, (n,) each; where all that is scored is hit or missed, Wilson's intervals."""
     count = len(values[MAPS])
+    if np.isin(np.concatenate([*values.values()]), (0, 1)).all():
+        return portion(name, {of: some > 0 for of, some in values.items()}, supervision, seed)
     rows = {of: np.asarray(some, np.float64)[:, None] for of, some in values.items()}
     return score(name, rows, lambda sums: sums[:, 0] / count, supervision=supervision, seed=seed)
