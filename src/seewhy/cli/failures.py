@@ -6,10 +6,14 @@ What is imported inside functions is imported when the command runs, so that `--
 import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import click
 
 from .printing import fault, say
+
+if TYPE_CHECKING:
+    from .inputs import PhotoFiles
 
 PHOTO = "seewhy.photo"  # the key under which click's context keeps the photo that errors are to name
 TRIED = 3  # after so many photos that fail by misuse, the command is at fault
@@ -29,6 +33,19 @@ def named(file: str | None, error: BaseException) -> str:
     """The text of an error, with the name of the file in front if the text lacks it."""
     words = fault(error)
     return words if not file or file in words else f"{file}: {words}"
+
+
+def nothing_to_explain(inputs: "PhotoFiles") -> Exception:
+    """Why no argument stands for a photo; of several, all but the last are said."""
+    from seewhy.errors import BadParameter
+
+    if not inputs.failed:
+        why = "; ".join(inputs.remarks) or "the folder that is written into is empty"
+        return BadParameter(f"There is nothing to explain: {why}.")
+    *others, (_, last) = inputs.failed.items()
+    for argument, error in others:
+        say(f"seewhy: {named(argument, error)}", err=True)
+    return last
 
 
 class Failures:

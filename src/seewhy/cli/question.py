@@ -97,3 +97,17 @@ def rank(model: Any, photo: Any, classes: Sequence[int]) -> int:
     if beyond := [index for index in classes if index >= len(scores)]:
         raise NoSuchName("class", beyond[0], [], f"The model's classes are 0 to {len(scores) - 1}, which --truth goes beyond.")
     return max(2, 1 + int((scores > scores[[*classes]].max()).sum()))
+
+
+def configured(names: tuple[str, ...], settings: dict[str, Any], budget: str | None = None) -> list[Any]:
+    """The methods, each with those of the settings that it takes; one that none of them takes is misuse.
+
+    budget: of those that take one.
+    """
+    from seewhy.methods.making.method import lookup
+
+    methods = [lookup(name) for name in names]
+    taken = {key for method in methods for key in method.defaults}
+    settings = {**settings, **({"budget": budget} if budget and "budget" in taken else {})}
+    stray = {key: value for key, value in settings.items() if key not in taken}
+    return [m.using(**stray, **{k: v for k, v in settings.items() if k in m.defaults}) for m in methods]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from seewhy.cli.failures import Failures
+from seewhy.cli.failures import Failures, nothing_to_explain
 from seewhy.cli.filenames import called, joined, others
 from seewhy.cli.folder import check_folder, make_folder
 from seewhy.cli.inputs import PhotoFiles, find_inputs, kind_of
@@ -26,9 +26,9 @@ from seewhy.cli.options import (
     model_options,
 )
 from seewhy.cli.printing import LABEL, printable, say, say_json
+from seewhy.cli.question import configured
 from seewhy.cli.targets import parse_target
 
-from .explain import configured, nothing_to_explain
 from .listing import table
 
 if TYPE_CHECKING:

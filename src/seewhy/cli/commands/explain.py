@@ -10,22 +10,15 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from seewhy.cli.effects import Explained, given_options, without_effect
-from seewhy.cli.failures import Failures, named
+from seewhy.cli.failures import Failures, nothing_to_explain
 from seewhy.cli.folder import DRAWN, OutFolder, check_folder, make_folder
-from seewhy.cli.inputs import PhotoFiles, find_inputs, kind_of
+from seewhy.cli.inputs import find_inputs, kind_of
 from seewhy.cli.networks import loaded, of_other_classes, several_models
-from seewhy.cli.options import (
-    COUNT,
-    OUT,
-    KeyValue,
-    ModelOptions,
-    Opacity,
-    Window,
-    complete_methods,
-)
+from seewhy.cli.options import OUT, ModelOptions, Opacity, Window, complete_methods
 from seewhy.cli.photos import Job, explain_all
 from seewhy.cli.printing import fault, say
-from seewhy.cli.question import Question
+from seewhy.cli.question import Question, configured
+from seewhy.cli.question_options import RECURSIVE, asked_of_photos
 from seewhy.cli.sheet import ORDERS, SheetRows, sheet_words, write_sheet
 from seewhy.cli.truth import differing, summary, truth_options
 from seewhy.cli.writing import VIEWS, Outputs
@@ -89,25 +82,9 @@ class Options:
     shell_complete=complete_methods,
     help="Repeatable; `seewhy methods` lists them.",
 )
-@click.option(
-    "--target",
-    "-t",
-    "targets",
-    multiple=True,
-    show_default="top, and with --truth, of wrong answers, truth",
-    help="top, top:3 (the three top classes), a LABEL, an INDEX, any:WORD (all classes with it), A-vs-B (A rather than B; "
-    "A-vs-B:0.6 takes away less of B); unit:LAYER:CHANNEL (:sum, :Y,X); region:CLASS, point:Y,X, box:LABEL (:1, :X0,Y0,X1,Y1); "
-    "text:A|B (A against B), similar:PHOTO; truth (of --truth); repeatable.",
-)
-@click.option("--layer", "-l", "layers", multiple=True, help="Repeatable; by default the last that still has space.")
-@click.option("--set", "settings", type=KeyValue(), multiple=True, help="A parameter of a method: signed=true; repeatable.")
-@click.option("--budget", metavar="N|TIME", help="What a map may cost, of methods that ask for many scores: 2000, '10 s'.")
-@click.option("--batch-size", type=COUNT, help="Copies per pass at most, of methods that make many; less memory.")
-@click.option("--tile", type=COUNT, metavar="PIXELS", help="Explain larger images by overlapping tiles.")
-@click.option("--overlap", type=click.IntRange(0), metavar="PIXELS", help="Of tiles at least; by default half of what is seen.")
-@click.option("--scores", help="What is explained: logits (by default, of networks), log-probability, probability.")
+@asked_of_photos("top, and with --truth, of wrong answers, truth")
 @OUT
-@click.option("--recursive", "-r", is_flag=True, help="Look into the folders inside of folders, too.")
+@RECURSIVE
 @click.option("--colours", help="inferno, viridis, grey, jet or blue-red; by default inferno, and blue-red for signed maps.")
 @click.option(
     "--picture",
@@ -256,33 +233,6 @@ def tell_sheet(
         raise SystemExit(1) from None
     if not options.as_json:
         say(sheet_words(paths))
-
-
-def nothing_to_explain(inputs: PhotoFiles) -> Exception:
-    """Why no argument stands for a photo; of several, all but the last are said."""
-    from seewhy.errors import BadParameter
-
-    if not inputs.failed:
-        why = "; ".join(inputs.remarks) or "the folder that is written into is empty"
-        return BadParameter(f"There is nothing to explain: {why}.")
-    *others, (_, last) = inputs.failed.items()
-    for argument, error in others:
-        say(f"seewhy: {named(argument, error)}", err=True)
-    return last
-
-
-def configured(names: tuple[str, ...], settings: dict[str, Any], budget: str | None = None) -> list[Any]:
-    """The methods, each with those of the settings that it takes; one that none of them takes is misuse.
-
-    budget: of those that take one.
-    """
-    from seewhy.methods.making.method import lookup
-
-    methods = [lookup(name) for name in names]
-    taken = {key for method in methods for key in method.defaults}
-    settings = {**settings, **({"budget": budget} if budget and "budget" in taken else {})}
-    stray = {key: value for key, value in settings.items() if key not in taken}
-    return [m.using(**stray, **{k: v for k, v in settings.items() if k in m.defaults}) for m in methods]
 
 
 def check_pictures(pictures: tuple[str, ...], methods: list[Any]) -> None:
