@@ -1,6 +1,7 @@
 """Options that change nothing are said, and only these."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import nibabel
@@ -10,6 +11,8 @@ from click.testing import CliRunner
 pytest.importorskip("torch")
 
 from seewhy.cli.app import main
+from seewhy.cli.effects import Explained, finding_without_effect
+from seewhy.cli.finding_options import BoxRule
 from support.files.birds import photo
 from support.files.scans import AFFINES, scan
 
@@ -99,3 +102,14 @@ def test_where_nothing_can_be_written_is_said_in_a_line(run, out, said):
     assert done.exit_code == 2
     assert said in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_options_on_boxes_that_change_none():
+    explained, rule = Explained(), BoxRule(None, "max", None, "largest", 8, 0.1, None, 0.5)
+    assert len([*finding_without_effect({"least", "suppress"}, rule, explained)]) == 1  # nothing was explained, so none is left
+    explained.methods.add("grad-cam")
+    said = [*finding_without_effect({"least", "suppress"}, rule, explained)]
+    assert [words.split()[0] for words in said] == ["--least", "--suppress"]
+    explained.several = True
+    assert [*finding_without_effect({"least", "suppress"}, replace(rule, components="all"), explained)] == []
+    assert [*finding_without_effect(set(), rule, explained)] == []

@@ -18,6 +18,7 @@ from seewhy.cli.commands.explain import explain
 from seewhy.cli.commands.export import export
 from seewhy.cli.commands.labels import labels
 from seewhy.cli.commands.listing import demo, layers, methods
+from seewhy.cli.commands.localize import localize
 from seewhy.cli.commands.units import units
 from seewhy.cli.commands.verify import verify
 
@@ -71,5 +72,5 @@ def main(debug: bool) -> None:
     """
 
 
-for command in (explain, attention, doctor, detections, drift, verify, labels, layers, units, export, methods, demo):
+for command in (explain, localize, attention, doctor, detections, drift, verify, labels, layers, units, export, methods, demo):
     main.add_command(command)

@@ -12,6 +12,8 @@ from click.core import ParameterSource
 if TYPE_CHECKING:
     from seewhy.maps.heatmap import Heatmap
 
+    from .finding_options import BoxRule
+
 
 class Explained:
     """What was explained in a run, as far as it tells which options and which caveats concern it."""
@@ -20,10 +22,13 @@ class Explained:
         self.methods: set[str] = set()  # by name
         self.volumes = False
         self.tiled = False
+        self.several = False  # maps of one photo
 
     def add(self, maps: "Iterable[Heatmap]") -> None:
         from seewhy.images.volume import Volume
 
+        maps = [*maps]
+        self.several |= len(maps) > 1
         for heatmap in maps:
             self.methods.add(heatmap.source.method)
             self.volumes |= isinstance(heatmap.image, Volume)
@@ -53,3 +58,11 @@ def without_effect(given: set[str], methods: Sequence[Any], models: Sequence[Any
         yield f"--layer had no effect on {', '.join(unlayered)}: a layer is not what it reads"
     if "grid" in given and not any(getattr(model, "asked_grid", True) for model in models):
         yield "--grid had no effect: where all cells lie was found out without it"
+
+
+def finding_without_effect(given: set[str], rule: "BoxRule", explained: Explained) -> Iterator[str]:
+    """A remark on each option on boxes that was given and changed none of them."""
+    if "least" in given and rule.components == "largest":
+        yield "--least had no effect: the largest region is taken, however small; --components all takes others"
+    if "suppress" in given and explained.methods and not explained.several:
+        yield "--suppress had no effect: it is between classes, and of each photo one was looked at; --target top:3 takes more"

@@ -35,6 +35,16 @@ def say_json(facts: Mapping[str, Any] | str) -> None:
     click.echo(facts if isinstance(facts, str) else as_json(facts), stdout())
 
 
+def say_text(text: str) -> None:
+    """Print text of a file on stdout: as it is, but safe where a terminal shows it."""
+    if not text:
+        return
+    stream = stdout()
+    if stream.isatty():
+        text = "\n".join(printable(line, spaces=True) for line in text.split("\n"))
+    click.echo(text, stream, nl=False)
+
+
 @contextmanager
 def apart(ctx: click.Context):
     """In the block, only seewhy's own lines go to stdout; what other code prints, such as a user's model, goes to stderr.

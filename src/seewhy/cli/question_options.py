@@ -7,8 +7,8 @@ import click
 from .options import COUNT, KeyValue
 
 TARGET = (
-    "top, top:3 (the three top classes), a LABEL, an INDEX, any:WORD (all classes with it), A-vs-B (A rather than B; A-vs-B:0.6 "
-    "takes away less of B); unit:LAYER:CHANNEL (:sum, :Y,X); region:CLASS, point:Y,X, box:LABEL (:1, :X0,Y0,X1,Y1); "
+    "top, top:3 (the three top classes), a LABEL, an INDEX, any:WORD (all classes with it), A-vs-B (A rather than B; "
+    "A-vs-B:0.6 takes away less of B); unit:LAYER:CHANNEL (:sum, :Y,X); region:CLASS, point:Y,X, box:LABEL (:1, :X0,Y0,X1,Y1); "
     "text:A|B (A against B), similar:PHOTO; truth (of --truth); repeatable."
 )
 ASKED = (

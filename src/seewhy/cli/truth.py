@@ -70,14 +70,7 @@ class FoundEvidence(NamedTuple):
         share = self.share
         if share is None:
             return {"in": self.words, "error": self.remark}
-        return {
-            "in": self.words,
-            "share": share.share,
-            "area": share.area,
-            "ratio": share.ratio,
-            "hit": share.hit,
-            "seen": share.seen,
-        }
+        return {"in": self.words, **{name: getattr(share, name) for name in ("share", "area", "ratio", "hit", "seen")}}
 
 
 class KnownPhoto(NamedTuple):
@@ -142,11 +135,8 @@ class TruthAsked:
 
     def match(self, photos: Sequence[str], labels: Any) -> None:
         """Find out what concerns which photo and which class.  Raises BadParameter where labels are not the model's."""
-        self.known, self.labels, self.kind = (
-            self.given.of(photos, labels),
-            labels,
-            "photos" if kind_of(photos) == "photos" else "images",
-        )
+        self.known, self.labels = self.given.of(photos, labels), labels
+        self.kind = "photos" if kind_of(photos) == "photos" else "images"
         for remark in self.known.remarks:
             say(f"seewhy: {remark}", err=True)
 
@@ -201,15 +191,19 @@ class TruthAsked:
                     shares.append(share if isinstance(share, FoundEvidence) else FoundEvidence(mark.words, share))
         return found
 
-    def count(self, file: str, photo: KnownPhoto, maps: "Sequence[Heatmap]", evidence: Sequence[list[FoundEvidence]]) -> None:
-        """Keep what came of a photo for the summary."""
-        from seewhy.maps.source import layer_words
-
+    def count_answer(self, file: str, photo: KnownPhoto) -> None:
+        """Keep the answer to a photo for the summary."""
         self.told += 1
         if photo.judgement is not None:
             self.judged.append(photo.judgement)
         elif self.labelled and not photo.classes:
             self.without.append(file)
+
+    def count(self, file: str, photo: KnownPhoto, maps: "Sequence[Heatmap]", evidence: Sequence[list[FoundEvidence]]) -> None:
+        """Keep what came of a photo for the summary."""
+        from seewhy.maps.source import layer_words
+
+        self.count_answer(file, photo)
         for heatmap, shares in zip(maps, evidence or [[]] * len(maps), strict=True):
             source = heatmap.source
             target = TRUTH if source.target in photo.targets else source.target

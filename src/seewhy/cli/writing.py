@@ -89,16 +89,9 @@ class PhotoResult(NamedTuple):
 def print_text(result: PhotoResult) -> None:
     """Say in words what the model predicted of a photo, and of each map what it explains and where it lies."""
     from seewhy.maps.source import layer_words
-    from seewhy.untrained import untrained
 
-    predicted, written = result.predicted, result.written
-    said = "no classes"
-    if predicted is not None:
-        said = f"{printable(predicted.label, LABEL)} ({predicted.index})" if predicted.label else f"class {predicted.index}"
-        said += f", {predicted.probability:.1%}"
-    random = untrained(written[0][0].source.weights)
-    said = f"{'WRONG: ' * result.known.wrong}{said}{result.known.words}"
-    say(f"{result.name}: {said}" + (f" (by {random}: no answer)" if random else ""))
+    written = result.written
+    say(f"{result.name}: {answer_words(result.predicted, result.known, written[0][0].source.weights)}")
     width = max(len(heatmap.source.method) for heatmap, _ in written)
     for (heatmap, paths), evidence in zip(written, result.evidence or [[]] * len(written), strict=True):
         source = heatmap.source
@@ -115,6 +108,18 @@ def print_text(result: PhotoResult) -> None:
             say(f"    {each}" if each.share is not None else f"    ! {each}")
         for warning in source.warnings:
             say(f"    ! {spoken(warning)}")
+
+
+def answer_words(predicted: Any, known: KnownPhoto, weights: str | None) -> str:
+    """What the model took a photo for, whether that is right where it is known, and that random weights give no answer."""
+    from seewhy.untrained import untrained
+
+    said = "no classes"
+    if predicted is not None:
+        said = f"{printable(predicted.label, LABEL)} ({predicted.index})" if predicted.label else f"class {predicted.index}"
+        said += f", {predicted.probability:.1%}"
+    random = untrained(weights)
+    return f"{'WRONG: ' * known.wrong}{said}{known.words}" + (f" (by {random}: no answer)" if random else "")
 
 
 def print_json(result: PhotoResult) -> None:
