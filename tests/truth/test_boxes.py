@@ -125,10 +125,39 @@ def test_what_is_no_annotation_is_refused(xml, words):
 
 
 def test_a_folder_of_other_files_is_told_what_is_read():
-    Path("yolo").mkdir()
-    Path("yolo", "a.txt").write_text("0 .5 .5 .1 .1")
-    with pytest.raises(BadParameter, match=r"holds no .xml files; those of YOLO \(.txt\) say no pixels"):
-        read_boxes(Path("yolo"))
+    Path("notes").mkdir()
+    Path("notes", "readme.txt").write_text("0 .5 .5 .1 .1")
+    with pytest.raises(BadParameter, match=r"holds no \.xml and no \.txt files of labels\. Boxes are read from a table"):
+        read_boxes(Path("notes"))
+
+
+def test_folders_that_tools_export():
+    Path("cvat").mkdir()
+    box = '<box label="cat" xtl="1" ytl="2" xbr="3" ybr="4"/>'
+    Path("cvat", "annotations.xml").write_text(f'<annotations><image name="a.jpg">{box}</image></annotations>')
+    assert read_boxes(Path("cvat")) == {"a.jpg": PhotoBoxes((MarkedBox((1, 2, 3, 4), "cat"),))}
+    Path("coco").mkdir()
+    Path("coco", "result.json").write_text(json.dumps(COCO))
+    assert read_boxes(Path("coco")) == boxes(COCO, "coco.json")
+
+
+def test_the_size_that_a_table_says():
+    head = "file,x0,y0,x1,y1,label,image_width,image_height\n"
+    found = boxes(head + "a.jpg,10,20,30.5,60,tabby,64,80\nb.jpg,,,,,,8,9\n")
+    assert found == {"a.jpg": TABBY["a.jpg"]._replace(size=(64, 80)), "b.jpg": PhotoBoxes((), (8, 9))}
+    with pytest.raises(BadParameter, match="'wide' x '80' is no size"):
+        boxes(head + "a.jpg,10,20,30.5,60,tabby,wide,80\n")
+
+
+def test_masks_and_crowds_of_coco():
+    marks = [
+        {"image_id": 7, "bbox": [1, 1, 2, 2], "category_id": 3, "segmentation": [[1, 1, 3, 1, 3, 3, 1, 3]]},
+        {"image_id": 7, "bbox": [0, 0, 4, 3], "iscrowd": 1, "segmentation": {"size": [3, 4], "counts": [0, 3, 9]}},
+    ]
+    photo = boxes({**COCO, "annotations": marks}, "coco.json")["a.jpg"]
+    assert [box.edges for box in photo.boxes] == [(1, 1, 3, 3)]
+    assert photo.boxes[0].shape((4, 3)).astype(int).tolist() == [[0, 0, 0, 0], [0, 1, 1, 0], [0, 1, 1, 0]]
+    assert [crowd((4, 3)).astype(int).tolist() for crowd in photo.crowds] == [[[1, 0, 0, 0]] * 3]
 
 
 @needs_data

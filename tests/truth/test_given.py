@@ -98,3 +98,29 @@ def test_a_file_that_says_nothing_of_any_photo_is_refused(what, file):
     what_of = "photos" if what == "boxes" else "images"
     with pytest.raises(BadParameter, match=rf"{file} has {what} of none of the {what_of}: it .*, and the {what_of} are z.jpg"):
         given.of(["z.jpg"], LABELS)
+
+
+def test_a_file_of_labels_that_names_photos_that_are_not_there():
+    known = GivenTruth.read(boxes=Path("boxes.csv")).of(PHOTOS[:1], ["tabby", "x", "unicorn"])
+    assert known.remarks == ("boxes.csv also names a photo that is not among those given: b.jpg",)
+
+
+def test_masks_in_a_file_of_labels():
+    square = '<polygon label="x" points="0,0;2,0;2,2;0,2"/>'
+    images = "".join(f'<image name="{name}" width="3" height="2">{square}</image>' for name in ("a.jpg", "z.jpg"))
+    Path("cvat.xml").write_text(f"<annotations>{images}</annotations>")
+    known = GivenTruth.read(masks=Path("cvat.xml")).of(PHOTOS, None)
+    assert list(known.masks) == ["photos/a.jpg"]
+    assert known.remarks == ("cvat.xml also names a photo that is not among those given: z.jpg",)
+    mark = known.mask_mark("photos/a.jpg", photo((3, 2)))
+    assert (mark.words, mark.mask.inside.tolist()) == ("the mask", [[True, True, False]] * 2)
+    with pytest.raises(BadParameter, match=r"cvat.xml has masks of none of the photos: it has a.jpg, z.jpg"):
+        GivenTruth.read(masks=Path("cvat.xml")).of(["q.jpg"], None)
+
+
+def test_shares_of_a_photo_become_its_pixels():
+    Path("yolo").mkdir()
+    Path("yolo", "a.txt").write_text("0 0.5 0.5 0.5 0.5\n")
+    known = GivenTruth.read(boxes=Path("yolo")).of(PHOTOS, LABELS)
+    assert known.box_mark("photos/a.jpg", photo((40, 20)), [0]).boxes == [(10, 5, 30, 15)]
+    assert known.box_classes == {"0": 0}

@@ -9,7 +9,9 @@ from PIL import Image
 import seewhy
 from seewhy import Volume
 from seewhy.errors import BadImage, BadParameter
-from seewhy.truth.masks import find_masks, read_mask
+from seewhy.truth.marked import MarkedBox, PhotoBoxes
+from seewhy.truth.masks import drawn_mask, find_masks, is_label_file, masks_in_labels, read_mask
+from seewhy.truth.shapes import outlined, points_of
 from support.real import DATA, needs_data
 
 
@@ -147,3 +149,46 @@ def test_real_masks_have_objects_and_crowds():
     assert len(masks) == 68
     photos = {name: seewhy.read(DATA / "loc-coco" / "images" / f"{name}.jpg").pixels for name in [*masks][:9]}
     assert all(read_mask(masks[name], photo).inside.any() for name, photo in photos.items())
+
+
+LOW = outlined([points_of([0, 0, 2, 0, 2, 1, 0, 1])])  # the first two pixels of the first row
+
+
+def test_masks_of_a_file_of_labels_are_all_its_objects():
+    photo = PhotoBoxes((MarkedBox((0, 0, 2, 1), "cat", LOW), MarkedBox((2, 1, 3, 2), "dog")), (3, 2))
+    mask = drawn_mask(photo, Image.new("RGB", (3, 2)))
+    assert mask.inside.tolist() == [[True, True, False], [False, False, True]]
+    assert mask.ignored is None
+    assert not drawn_mask(PhotoBoxes(()), Image.new("RGB", (3, 2))).inside.any()
+
+
+def test_crowds_are_not_counted_where_no_object_is():
+    crowd = outlined([points_of([1, 0, 3, 0, 3, 1, 1, 1])])
+    mask = drawn_mask(PhotoBoxes((MarkedBox((0, 0, 2, 1), "cat", LOW),), crowds=(crowd,)), Image.new("RGB", (3, 1)))
+    assert mask.inside.tolist() == [[True, True, False]]
+    assert mask.ignored is not None
+    assert mask.ignored.tolist() == [[False, False, True]]
+
+
+def test_masks_that_do_not_fit_the_photo():
+    photo = PhotoBoxes((MarkedBox((0, 0, 2, 1), "cat", LOW),), (3, 2))
+    with pytest.raises(BadParameter, match="drawn on 3 x 2 pixels, and the photo has 2 x 3"):
+        drawn_mask(photo, Image.new("RGB", (2, 3)))
+    with pytest.raises(BadParameter, match="lie on photos"):
+        drawn_mask(photo, Volume(np.zeros((2, 2, 2), np.float32), np.eye(4)))
+
+    def broken(size):
+        raise ValueError("the run lengths fill 3 pixels of 4")
+
+    with pytest.raises(BadParameter, match="its mask cannot be drawn: the run lengths fill 3 pixels"):
+        drawn_mask(PhotoBoxes((MarkedBox((0, 0, 2, 1), None, broken),)), Image.new("RGB", (2, 2)))
+
+
+def test_a_file_of_boxes_alone_is_none_of_masks():
+    assert [is_label_file(Path(name)) for name in ("a.JSON", "a.xml", "a.png", "a")] == [True, True, False, False]
+    Path("a.json").write_text('[{"file": "a.jpg", "boxes": [[1, 2, 3, 4]]}]')
+    with pytest.raises(BadParameter, match=r"holds boxes, and no masks: .*--boxes a.json"):
+        masks_in_labels(Path("a.json"))
+    square = '<polygon label="x" points="0,0;2,0;2,2"/>'
+    Path("a.xml").write_text(f'<annotations><image name="a.jpg" width="3" height="2">{square}</image></annotations>')
+    assert list(masks_in_labels(Path("a.xml"))) == ["a.jpg"]

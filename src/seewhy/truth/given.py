@@ -11,11 +11,12 @@ from seewhy.printable import printable, quoted
 from seewhy.targets.class_names import class_index
 from seewhy.targets.target import Labels, name_of
 
-from .boxes import PhotoBoxes, read_boxes
+from .boxes import read_boxes
 from .evidence import BoxEdges, MarkedObject
 from .files import matched
 from .labels import Classes, Entries, classes_of, classes_of_folders, read_entries, some
-from .masks import find_masks, read_mask
+from .marked import PhotoBoxes
+from .masks import drawn_mask, find_masks, is_label_file, masks_in_labels, read_mask
 
 FOLDERS = "folders"  # in the place of a table: the folder that a photo lies in is named after its label
 
@@ -37,15 +38,15 @@ class ObjectMark(NamedTuple):
 class GroundTruth:
     """What is known of the photos that one model is asked about.
 
-    classes: photo -> its classes; boxes, masks: photo -> its boxes, the file of its mask.  Photos of which nothing is known
-        are in none of them.
+    classes: photo -> its classes; boxes, masks: photo -> its boxes, the file of its mask or the objects whose masks a file of
+        labels has.  Photos of which nothing is known are in none of them.
     box_classes: the labels of boxes that are the model's -> the class; labels: of the model.
     remarks: for the person who gave it.
     """
 
     classes: Mapping[str, Classes] = field(default_factory=dict)
     boxes: Mapping[str, PhotoBoxes] = field(default_factory=dict)
-    masks: Mapping[str, Path] = field(default_factory=dict)
+    masks: Mapping[str, Path | PhotoBoxes] = field(default_factory=dict)
     box_classes: Mapping[str, int] = field(default_factory=dict)
     labels: Labels = None
     remarks: tuple[str, ...] = ()
@@ -58,12 +59,9 @@ class GroundTruth:
         known = self.boxes.get(photo)
         if known is None or not known.boxes:
             return None
-        size = getattr(image, "size", None)
-        if known.size and size and not isinstance(image, Volume) and known.size != tuple(size):
-            drawn, given = (f"{width} x {height}" for width, height in (known.size, size))
-            raise BadParameter(f"the boxes were drawn on {drawn} pixels, and the photo has {given}: was it resized or turned?")
-        own = [box for box in known.boxes if self.box_classes.get(box.label or "", -1) in explained]
-        boxes = own or known.boxes
+        every = known.on(None if isinstance(image, Volume) else getattr(image, "size", None))
+        own = [box for box in every if self.box_classes.get(box.label or "", -1) in explained]
+        boxes = own or every
         names = ", ".join(dict.fromkeys(self._named(box.label) for box in boxes if box.label))
         noun = "box" if len(boxes) == 1 else f"{len(boxes)} boxes"
         return ObjectMark(f"the {noun}" + (f" of {printable(names, 100)}" if names else ""), [box.edges for box in boxes])
@@ -77,9 +75,12 @@ class GroundTruth:
 
         Raises BadImage or BadParameter where it is broken or does not fit.
         """
-        file = self.masks.get(photo)
-        mask = None if file is None else read_mask(file, image)
-        return None if mask is None else ObjectMark("the mask", mask=mask)
+        known = self.masks.get(photo)
+        if known is None:
+            return None
+        return ObjectMark(
+            "the mask", mask=drawn_mask(known, image) if isinstance(known, PhotoBoxes) else read_mask(known, image)
+        )
 
 
 @dataclass(frozen=True)
@@ -91,12 +92,15 @@ class GivenTruth:
     folders: bool = False  # are photos' folders named after their labels?
     boxes: Mapping[str, PhotoBoxes] | None = None
     boxes_path: Path = Path()
-    masks: Mapping[str, Path] | None = None
+    masks: Mapping[str, Path | PhotoBoxes] | None = None
     masks_path: Path = Path()
 
     @classmethod
     def read(cls, labels: str | None = None, boxes: Path | None = None, masks: Path | None = None) -> "GivenTruth":
-        """Read a table of labels (or "folders"), a file of boxes, a folder of masks.  Raises BadParameter where one is none."""
+        """Read a table of labels (or "folders"), a file or folder of boxes, a folder or file of masks.
+
+        Raises BadParameter where one is none.
+        """
         table = Path(labels) if labels is not None and labels != FOLDERS else None
         return cls(
             entries=read_entries(table) if table else None,
@@ -104,7 +108,7 @@ class GivenTruth:
             folders=labels == FOLDERS,
             boxes=read_boxes(boxes) if boxes else None,
             boxes_path=boxes or Path(),
-            masks=find_masks(masks) if masks else None,
+            masks=(masks_in_labels(masks) if is_label_file(masks) else find_masks(masks)) if masks else None,
             masks_path=masks or Path(),
         )
 
@@ -120,7 +124,11 @@ class GivenTruth:
             classes = classes_of(self.entries, photos, labels, self.table)
         boxes = self._boxes_of(photos)
         known = _known_classes([box.label for photo in boxes.values() for box in photo.boxes], labels)
-        return GroundTruth(classes, boxes, self._masks_of(photos), known.classes, labels, known.remarks)
+        masks = self._masks_of(photos)
+        remarks = *known.remarks, *_absent(self.boxes, boxes, self.boxes_path)
+        if is_label_file(self.masks_path):
+            remarks = *remarks, *_absent(self.masks, masks, self.masks_path)
+        return GroundTruth(classes, boxes, masks, known.classes, labels, remarks)
 
     def _boxes_of(self, photos: Sequence[str]) -> dict[str, PhotoBoxes]:
         if self.boxes is None:
@@ -131,22 +139,39 @@ class GivenTruth:
             raise BadParameter(f"{self.boxes_path} has boxes of none of the photos: {has}.")
         return {photo: self.boxes[key] for photo, key in found.items()}
 
-    def _masks_of(self, photos: Sequence[str]) -> dict[str, Path]:
+    def _masks_of(self, photos: Sequence[str]) -> dict[str, Path | PhotoBoxes]:
         if self.masks is None:
             return {}
-        if self.masks_path.is_file():
+        of_labels = is_label_file(self.masks_path)
+        if self.masks_path.is_file() and not of_labels:
             if len(photos) > 1:
                 raise BadParameter(
                     f"{self.masks_path} is one mask for {len(photos)} images: give a folder of masks named like them."
                 )
-            return dict.fromkeys(photos, self.masks_path)
-        found = matched(self.masks, photos, self.masks_path, str(self.masks_path))
+            return dict[str, Path | PhotoBoxes].fromkeys(photos, self.masks_path)
+        beside = self.masks_path.parent if of_labels else self.masks_path
+        found = matched(self.masks, photos, beside, str(self.masks_path))
+        if not found and of_labels:
+            has = f"it has {some(self.masks)}, and the photos are {some(photos)}"
+            raise BadParameter(f"{self.masks_path} has masks of none of the photos: {has}.")
         if not found:
             raise BadParameter(
                 f"The folder {self.masks_path} has masks of none of the images: it has {some(self.masks)}, and the images are "
                 f"{some(photos)}. A mask is named like its image, as in cat.png or cat_mask.png for cat.jpg."
             )
         return {photo: self.masks[key] for photo, key in found.items()}
+
+
+def _absent(said: Mapping[str, Any] | None, found: Mapping[str, Any], path: Path) -> list[str]:
+    """A remark where a file of labels names photos that are not among those given."""
+    count = len(said or ()) - len(found)
+    if count < 1 or said is None:
+        return []
+    used = {id(value) for value in found.values()}
+    names = some(name for name, value in said.items() if id(value) not in used)
+    return [
+        f"{path} also names {'a photo that is' if count == 1 else f'{count} photos that are'} not among those given: {names}"
+    ]
 
 
 class _KnownLabels(NamedTuple):

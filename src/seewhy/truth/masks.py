@@ -14,9 +14,12 @@ from seewhy.images.orientation import UPRIGHT, oriented
 from seewhy.images.volume import Volume
 from seewhy.images.volume_kinds import holds_volume
 from seewhy.images.volumes import read_volume
+from seewhy.printable import printable
 
-from .evidence import MarkedObject
+from .boxes import read_boxes
+from .evidence import MarkedObject, coverage
 from .files import stem_of
+from .marked import PhotoBoxes
 
 PICTURES = (".png", ".tif", ".tiff", ".bmp", ".gif", ".pgm", ".webp")  # kinds that keep a mask's numbers as they are
 VOLUMES = (".nii", ".nii.gz", ".mgz", ".mgh")
@@ -49,6 +52,44 @@ def find_masks(path: Path) -> dict[str, Path]:
             f"The folder {path} holds no masks: pictures ({', '.join(PICTURES)}) or volumes named like the photos."
         )
     return found
+
+
+def is_label_file(path: Path) -> bool:
+    """Is it one file with the masks of many photos, as tools that draw labels write them?"""
+    return path.suffix.lower() in (".json", ".xml")
+
+
+def masks_in_labels(path: Path) -> dict[str, PhotoBoxes]:
+    """The masks in a file of COCO, Label Studio or CVAT, by the photo's name.
+
+    Raises BadParameter where it cannot be read, or holds boxes alone.
+    """
+    found = read_boxes(path)
+    if not any(box.shape for photo in found.values() for box in photo.boxes):
+        raise BadParameter(f"{path} holds boxes, and no masks: give it as boxes, on the command line --boxes {path}.")
+    return found
+
+
+def drawn_mask(known: PhotoBoxes, image: Any) -> MarkedObject:
+    """The mask of all objects that a file of labels marks on a photo (a PIL image); one that has a box alone is its box.
+
+    Crowds, in which objects are not told apart, are not to be counted.
+    Raises BadParameter where it was drawn on another size, or the image is no photo.
+    """
+    size = getattr(image, "size", None)
+    if isinstance(image, Volume) or size is None:
+        raise BadParameter("masks of files of labels lie on photos: give a NIfTI file or an array for anything else.")
+    inside, ignored = np.zeros(size[::-1], np.bool_), np.zeros(size[::-1], np.bool_)
+    try:
+        for box in known.on(size):
+            inside |= box.shape(size) if box.shape else coverage([box.edges], size) >= 0.5
+        for crowd in known.crowds:
+            ignored |= crowd(size)
+    except BadParameter:
+        raise
+    except (ValueError, TypeError, OverflowError) as error:
+        raise BadParameter(f"its mask cannot be drawn: {printable(error, 200)}.") from None
+    return MarkedObject(inside, ignored & ~inside if ignored.any() else None)
 
 
 def read_mask(path: Path, image: Any) -> MarkedObject:

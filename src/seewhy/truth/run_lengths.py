@@ -1,4 +1,4 @@
-"""Masks as run lengths, in the ways that COCO, CVAT and Label Studio write them."""
+"""Masks as run lengths, as COCO, CVAT and Label Studio write and read them."""
 
 from collections.abc import Sequence
 from typing import Any
