@@ -11,23 +11,23 @@ from .evidence import BoxEdges
 from .marked import MarkedShape
 from .run_lengths import Mask, mask_of_coco
 
-Corners = NDArray[np.float64]  # (n, 2): the corners (x, y) of an outline; pixel (0, 0) reaches from (0, 0) to (1, 1)
+OutlineCorners = NDArray[np.float64]  # (n, 2): the corners (x, y) of an outline; pixel (0, 0) reaches from (0, 0) to (1, 1)
 
 
-def points_of(numbers: Iterable[Any]) -> Corners:
-    """Corners from x0, y0, x1, y1, ...  Raises ValueError where these are no three corners or more."""
+def points_of(numbers: Iterable[Any]) -> OutlineCorners:
+    """OutlineCorners from x0, y0, x1, y1, ...  Raises ValueError where these are no three corners or more."""
     flat = np.array([float(number) for number in numbers])
     if len(flat) < 6 or len(flat) % 2 or not np.isfinite(flat).all():
         raise ValueError(f"{len(flat)} numbers are no outline: x and y of three corners or more are")
     return flat.reshape(-1, 2)
 
 
-def outlined(rings: Sequence[Corners], shares: bool = False) -> MarkedShape:
+def outlined(rings: Sequence[OutlineCorners], shares: bool = False) -> MarkedShape:
     """The mask of what lies within any of several outlines, in pixels or in shares of the photo's sides."""
     return partial(_filled, tuple(rings), shares)
 
 
-def around(rings: Sequence[Corners]) -> BoxEdges:
+def around(rings: Sequence[OutlineCorners]) -> BoxEdges:
     """The box around outlines."""
     corners = np.concatenate(rings)
     (x0, y0), (x1, y1) = corners.min(0).tolist(), corners.max(0).tolist()
@@ -49,7 +49,7 @@ def of_coco(segmentation: Any) -> MarkedShape | None:
     return outlined([points_of(ring) for ring in segmentation])
 
 
-def turned(edges: BoxEdges, degrees: float, about: tuple[float, float]) -> Corners:
+def turned(edges: BoxEdges, degrees: float, about: tuple[float, float]) -> OutlineCorners:
     """The corners of a box that is turned clockwise on the screen about a point."""
     x0, y0, x1, y1 = edges
     angle = np.deg2rad(degrees)
@@ -57,7 +57,7 @@ def turned(edges: BoxEdges, degrees: float, about: tuple[float, float]) -> Corne
     return (np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)]) - about) @ turn + about
 
 
-def _filled(rings: tuple[Corners, ...], shares: bool, size: tuple[int, int]) -> Mask:
+def _filled(rings: tuple[OutlineCorners, ...], shares: bool, size: tuple[int, int]) -> Mask:
     """True where a pixel's centre lies within an outline: an odd number of its edges are left of it."""
     width, height = size
     whole = np.zeros((height, width), np.bool_)
