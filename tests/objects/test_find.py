@@ -182,17 +182,22 @@ def test_a_refined_mask_counts_where_the_map_is_positive(monkeypatch):
     values = np.array([[0, 3, 4, 0, 0]], np.float32)
     marks = {"to all": [[1, 1, 1, 0, 1]], "to none": [[0, 0, 0, 0, 0]], "astray": [[0, 0, 0, 0, 1]]}
 
-    def refine(values, cut, seen, name, pixels):
-        assert cut == pytest.approx(0.6)
-        return np.array(marks[name], bool)
+    def refiner(mask):
+        def refine(values, cut, pixels):
+            assert cut == pytest.approx(0.6)
+            return np.array(mask, bool)
 
-    monkeypatch.setattr(refined, "refined", refine)
-    found = find(values, refine="to all", components="all", least=0)
+        return refine
+
+    for name, mask in marks.items():
+        monkeypatch.setitem(refined.REFINERS, name, refiner(mask))
+    pixels = np.zeros((1, 5, 3), np.uint8)
+    found = find(values, pixels=pixels, refine="to all", components="all", least=0)
     assert [box.spans for box in found] == [((0, 1), (0, 3))]
-    assert found.how == "above 15 % of the maximum, all regions, refined by 'to all'"
+    assert found.how == "above 15 % of the maximum, all regions, refined by to all"
     assert found[0].evidence == 1
-    assert find(values, refine="to none").why == "nothing is left of the mask after it was refined"
-    assert find(values, refine="astray").why == "the refined mask lies where no value of the map is positive"
+    assert find(values, pixels=pixels, refine="to none").why == "nothing is left of the mask after it was refined"
+    assert find(values, pixels=pixels, refine="astray").why == "the refined mask lies where no value of the map is positive"
 
 
 @pytest.mark.parametrize("connectivity", [0, 1, True, "8", None, 5, [8]])

@@ -37,13 +37,15 @@ def find(
     components: the "largest" region by area alone, or "all" of at least `least`: a share of what the network saw (0.001 by
         default), or, from 1 on, pixels.
     connectivity: pixels hang together also at their corners (8; of volumes 26), or at their sides alone (4; of volumes 6).
-    refine: one of `refine.REFINERS`, by name, or with settings, which brings the mask to the edges in `pixels`: (*shape, c).
-    Raises NoSuchName, BadParameter; MissingExtra without scikit-image.
+    refine: True, one of `refine.REFINERS` by name, or (name, {setting: value}): brings the mask to the edges in `pixels`,
+        (*shape, c).
+    Raises NoSuchName, BadParameter; MissingExtra without scikit-image; NotApplicable where a refiner takes no such image.
     """
     if components not in COMPONENTS:
         raise NoSuchName(
             "choice of components", components, closest(str(components), COMPONENTS), 'There are "largest" and "all".'
         )
+    edges = _refinement(refine)
     part = tuple(seen) or (slice(None),) * values.ndim
     looked_at = values[part]
     neighbours, smallest = _connectivity(connectivity, values.ndim), _least(least, looked_at.size)
@@ -54,13 +56,11 @@ def find(
 
     if not np.isfinite(cut):
         return none(_why_none(looked_at))
-    if refine is None:
+    if edges is None:
         mask, nothing = looked_at > cut, f"no value lies above {cut:.4g}, where the threshold is"
     else:
-        from .refine.refined import refined  # here, for few ask for it
-
-        mask, nothing = refined(values, cut, part, refine, pixels)[part], "nothing is left of the mask after it was refined"
-        how += f", refined by {quoted(refine)}"
+        mask, nothing = edges.run(values, cut, part, pixels)[part], "nothing is left of the mask after it was refined"
+        how += f", refined by {edges}"
     if (around := _bounds(mask)) is None:
         return none(nothing)
     mask, strong = mask[around], np.maximum(looked_at[around], 0)
@@ -79,6 +79,15 @@ def find(
         chosen = large
     boxes, masks = regions.boxes(chosen, first, float(looked_at.max()), _total(looked_at))
     return FoundBoxes(boxes, masks, values.shape, cut, how)
+
+
+def _refinement(refine: Any) -> Any:
+    """What is to bring a mask to the image's edges; None where nothing is."""
+    if refine is None or refine is False:
+        return None
+    from .refine.refined import refinement  # here, for few ask for it
+
+    return refinement(refine)
 
 
 class _Regions:
