@@ -108,6 +108,7 @@ NAMES = [
     "lime",
     "load",
     "lrp",
+    "metrics",
     "occlusion",
     "product",
     "random_map",

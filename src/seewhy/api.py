@@ -85,9 +85,10 @@ if TYPE_CHECKING:
     from seewhy.targets.embedding import Text as Text
 
     from . import demo as demo
+    from . import metrics as metrics
 
 _LATE = {  # loaded when they are first asked for
-    "demo": "seewhy.demo", "doctor": "seewhy.diagnosis.doctor", "load": "seewhy.models.load",
+    "demo": "seewhy.demo", "metrics": "seewhy.metrics", "doctor": "seewhy.diagnosis.doctor", "load": "seewhy.models.load",
     "drift": "seewhy.comparison.drift", **dict.fromkeys(("Drift", "PhotoDrift"), "seewhy.comparison.records"),
     "Remade": "seewhy.remaking.remade", "verify": "seewhy.remaking.saved",
     "seeds": "seewhy.localize.seeds", "Seeds": "seewhy.localize.seed_map", "seed_saliency": "seewhy.localize.saliency",
