@@ -53,7 +53,7 @@ class FoundBox:
 
     @property
     def confidence(self) -> float:
-        """How sure the box is beside those of other classes: its score times the probability of its class, where it is known."""
+        """How sure it is beside boxes of other classes: its score, times the probability of its class where that is known."""
         return self.score if self.probability is None else self.probability * self.score
 
 

@@ -62,7 +62,8 @@ def checked_threshold(threshold: float | None, of: str, preset: str | None) -> f
             raise NoSuchName("preset", preset, closest(name, [*PRESETS]), f"There are: {', '.join(PRESETS)}.")
         if threshold is not None or of != "max":
             raise BadParameter(
-                f"preset={name!r} says the threshold: {100 * PRESETS[name].threshold:g} % of the maximum. Leave out threshold= and of=."
+                f"preset={name!r} says the threshold: {100 * PRESETS[name].threshold:g} % of the maximum. "
+                "Leave out threshold= and of=."
             )
         return PRESETS[name].threshold
     usual = USUAL[of]
