@@ -15,6 +15,8 @@ from seewhy.inside.units import top_units as top_units
 from seewhy.maps.fusion import fuse as fuse
 from seewhy.maps.heatmap import Heatmap as Heatmap
 from seewhy.maps.heatmaps import Heatmaps as Heatmaps
+from seewhy.maps.image_boxes import ImageBoxes as ImageBoxes
+from seewhy.maps.image_boxes import SuppressedBox as SuppressedBox
 from seewhy.maps.regions import Regions as Regions
 from seewhy.maps.source import Source as Source
 from seewhy.methods import *  # noqa: F403 - every method is public, by its own name

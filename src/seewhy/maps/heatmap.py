@@ -34,8 +34,9 @@ from seewhy.pictures.render import PICTURES, VALUE, Alpha, picture, unit
 from seewhy.truth.evidence import EvidenceShare, evidence_share, object_in
 
 from .finding import boxes_of, evidence
+from .outlining import Objects, outlined
 from .regions import Regions
-from .saving import Writer, bytes_writer, drawing_text, geotiff_writer, nifti_writer, npy, npz_writer, png, save
+from .saving import drawing_text, png
 from .source import Source
 from .stored_source import source_of as source_in
 
@@ -125,6 +126,24 @@ class Heatmap:
         out no region by its size.
         """
         return self.boxes(threshold, of, components, **{"least": 0, **how}).mask
+
+    def outlined(
+        self, found: FoundBoxes | None = None, true_boxes: Any = None, true_mask: Any = None, legend: bool = False,
+        contours: bool = True, colours: bool = False, magnify: float = 1, **how: Any,
+    ) -> Image.Image:  # fmt: skip
+        """The photo with the boxes and regions that were found outlined on it, RGB: found ones in colours, true ones in black
+        and white stripes.
+
+        found: what `boxes` gave; by default what it gives with `how`, all that it takes: threshold=0.3, components="all".
+        true_boxes, true_mask: as `evidence_in` takes boxes and mask; legend: write what was found and how well it fits below.
+        contours: draw the edge of each region, too; colours: draw over the map in colour; magnify: as in `overlay`.
+        Raises NotApplicable where the map lies on no photo, BadParameter where boxes or mask do not fit it.
+        """
+        found = self.boxes(**how) if found is None else found
+        said = f"{self.source.caption}: {found.how if found else f'no box, for {found.why}'}"
+        under = self.overlay(magnify=magnify) if colours else None
+        objects = Objects(found.boxes, found.masks, said)
+        return outlined(self.image, objects, true_boxes, true_mask, legend, contours, magnify, under)
 
     def overlay(
         self,
@@ -251,6 +270,8 @@ class Heatmap:
         file that was given, with its affine, zooms, units and orientation, so that any viewer lays it over that; of a
         GeoTIFF .tif (`maps.geotiff.save_geotiff`).
         """
+        from .writing import write  # here, for it stands on Heatmap
+
         write(self, Path(path), picture, look)
         return Path(path)
 
@@ -303,28 +324,3 @@ class Heatmap:
 
 def overlay_of(heatmap: Heatmap) -> Overlay:
     return Overlay(heatmap.values, heatmap.image, heatmap.box, heatmap.cells)
-
-
-def _vector_writer(form: str, heatmap: Heatmap, picture: str, look: dict[str, Any]) -> Writer:
-    from .vector import pdf, svg  # here, for importing it takes a while
-
-    return bytes_writer((svg if form == "svg" else pdf)(*heatmap.apart(picture, **look), heatmap.source))
-
-
-def write(heatmap: Heatmap, path: Path, picture: str, look: dict[str, Any], over: bool = True) -> None:
-    """Write a map as `Heatmap.save` does.
-
-    over: take the place of a file that is there.
-    Raises NotWritten, which names the file and the image; what was there before is then as it was.
-    """
-    shown, source = overlay_of(heatmap), heatmap.source
-    writers = {
-        "png": lambda: bytes_writer(heatmap._png(picture, **look)),
-        "svg": lambda: _vector_writer("svg", heatmap, picture, look),
-        "pdf": lambda: _vector_writer("pdf", heatmap, picture, look),
-        "npz": lambda: npz_writer(shown, source, heatmap.channels, heatmap.error, heatmap.regions),
-        "npy": lambda: bytes_writer(npy(heatmap.values)),
-        "nifti": lambda: nifti_writer(path.name, heatmap.image, heatmap.full, source),
-        "geotiff": lambda: geotiff_writer(shown, source),
-    }
-    save(path, writers, source.image, over)

@@ -12,6 +12,7 @@ from seewhy.pictures.render import VALUE, Alpha
 from seewhy.printable import printable, words_of
 
 from .heatmap import Heatmap, overlay_of
+from .image_boxes import ImageBoxes, boxes_by_image
 from .source import answers
 
 if TYPE_CHECKING:
@@ -69,6 +70,28 @@ class Heatmaps(Sequence[Heatmap]):
             ),
             tuple(left for left in self.failed if image is None or left.place == image or left.name == str(image)),
         )
+
+    def boxes(
+        self,
+        threshold: float | None = None,
+        of: str = "max",
+        components: str = "largest",
+        connectivity: int = 8,
+        least: float | None = None,
+        preset: str | None = None,
+        refine: Any = None,
+        suppress: float | None = 0.5,
+    ) -> list[ImageBoxes]:
+        """The boxes of all maps of each image together, as of several classes: a record for each image, in their order; of
+        those that were left out or have no box it says why.
+
+        suppress: of boxes whose IoU is more than this the surest stays, whatever class it is of: that with the highest class
+            probability times score; None: all stay.  The record tells what was left out, and for what.
+        The rest is as in `Heatmap.boxes`.
+        Raises BadParameter where maps of one image have different sizes.
+        """
+        how = {"threshold": threshold, "of": of, "components": components, "connectivity": connectivity}
+        return boxes_by_image(self.maps, self.failed, suppress, **how, least=least, preset=preset, refine=refine)
 
     def scale(self) -> tuple[float, float]:
         """The lowest and highest value of all maps, for `overlay(scale=)`: one scale for many maps."""

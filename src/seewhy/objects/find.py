@@ -96,14 +96,16 @@ class _Regions:
     def __init__(self, labels: NDArray[Any], count: int, strong: Floats) -> None:
         """areas, strongest, evidence: (count + 1,), of each region by its label; of label 0 they are zero."""
         self.labels, self.count, inside = labels, count, labels > 0
-        numbers, values = labels[inside], strong[inside]
+        values = strong[inside]
+        if count == 1:  # as most often, and then without a look at every label
+            self.areas, self.strongest = np.array([0, values.size]), np.array([0, values.max()])
+            self.evidence = np.array([0, values.sum(dtype=np.float64)])
+            return
+        numbers = labels[inside]
         self.areas = np.bincount(numbers, minlength=count + 1)
         self.evidence = np.bincount(numbers, values, minlength=count + 1)
         self.strongest = np.zeros(count + 1, strong.dtype)
-        if count == 1:
-            self.strongest[1] = values.max()
-        else:
-            np.maximum.at(self.strongest, numbers, values)
+        np.maximum.at(self.strongest, numbers, values)
 
     def boxes(
         self, chosen: NDArray[Any], first: Sequence[int], greatest: float, total: float
@@ -114,7 +116,9 @@ class _Regions:
         """
         from scipy import ndimage  # comes with scikit-image, and takes as long to import
 
-        places, found = ndimage.find_objects(self.labels), list[tuple[FoundBox, NDArray[np.bool_]]]()
+        whole = [tuple(slice(0, side) for side in self.labels.shape)]  # the part holds no more than the regions
+        places = whole if self.count == 1 else ndimage.find_objects(self.labels)
+        found = list[tuple[FoundBox, NDArray[np.bool_]]]()
         for k in map(int, chosen):
             inside = places[k - 1]
             spans = tuple((int(side.start + at), int(side.stop + at)) for side, at in zip(inside, first, strict=True))

@@ -7,6 +7,8 @@ from typing import overload
 import numpy as np
 from numpy.typing import NDArray
 
+from seewhy.printable import printable
+
 Span = tuple[int, int]  # along one axis: the edges of the first and behind the last pixel; pixel 0 alone is (0, 1)
 
 
@@ -52,9 +54,22 @@ class FoundBox:
         return tuple(slice(low, high) for low, high in self.spans)
 
     @property
+    def named(self) -> str:
+        """Its class in words, or "object" where it has none."""
+        return printable(self.label or ("object" if self.index is None else f"class {self.index}"), 60)
+
+    @property
     def confidence(self) -> float:
         """How sure it is beside boxes of other classes: its score, times the probability of its class where that is known."""
         return self.score if self.probability is None else self.probability * self.score
+
+
+def regions_of(boxes: Sequence[FoundBox], masks: Sequence[NDArray[np.bool_]], shape: tuple[int, ...]) -> NDArray[np.int32]:
+    """Of that shape: 0 where there is no object, else the place of its box plus one; of several at one pixel, the first."""
+    numbered = np.zeros(shape, np.int32)
+    for place, (box, mask) in reversed([*enumerate(zip(boxes, masks, strict=True), start=1)]):
+        numbered[box.slices][mask] = place
+    return numbered
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,18 +93,12 @@ class FoundBoxes(Sequence[FoundBox]):
     @property
     def regions(self) -> NDArray[np.int32]:
         """Of the image's size, int32: 0 where there is no object, else 1 and on: the box's place in this sequence plus one."""
-        numbered = np.zeros(self.shape, np.int32)
-        for place, (box, mask) in enumerate(zip(self.boxes, self.masks, strict=True), start=1):
-            numbered[box.slices][mask] = place
-        return numbered
+        return regions_of(self.boxes, self.masks, self.shape)
 
     @property
     def mask(self) -> NDArray[np.bool_]:
         """True on the objects, of the image's own size."""
-        marked = np.zeros(self.shape, np.bool_)
-        for box, mask in zip(self.boxes, self.masks, strict=True):
-            marked[box.slices] |= mask
-        return marked
+        return self.regions > 0
 
     def __len__(self) -> int:
         return len(self.boxes)

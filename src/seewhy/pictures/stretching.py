@@ -11,7 +11,7 @@ from seewhy.images.places import Cells, Extent, neighbours
 
 Size = tuple[int, int]  # (w, h) in pixels
 Rows = Callable[[int, int], NDArray[np.float32]]  # (first, end) -> the values of these rows, without `end`: (rows, w)
-BAND = 1 << 17  # pixels that are drawn at a time: large pictures take little more memory than they are
+BAND = 1 << 16  # pixels that are drawn at a time: few enough for the cache, and for little memory
 
 
 def bands(size: Size, least: int = 1) -> Iterator[tuple[int, int]]:
