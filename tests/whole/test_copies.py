@@ -46,6 +46,10 @@ def maps() -> Any:
     return seewhy.explain(model(), photo(), methods, target=[0, seewhy.Top(2)])
 
 
+def found_box() -> seewhy.FoundBox:
+    return seewhy.FoundBox(((0, 2), (1, 3)), 0.5, 3, 0.25, "cat", 3, 0.5)
+
+
 @cache
 def moved() -> seewhy.Drift:
     return seewhy.drift(model(), seewhy.load("demo/shortcut"), [photo()])
@@ -91,8 +95,8 @@ EXAMPLES = {
     "EvidenceShare": lambda: [seewhy.EvidenceShare(0.5, 0.25, True, 1.0)],
     "Extent": lambda: [seewhy.Extent(0, 1, 2.5, 3)],
     "Fixed": lambda: [seewhy.Fixed(np.ones(3))],
-    "FoundBox": lambda: [*maps()[0].boxes()],
-    "FoundBoxes": lambda: [maps()[0].boxes(), maps()[0].boxes(components="all", least=0.999)],
+    "FoundBox": lambda: [found_box()],
+    "FoundBoxes": lambda: [heatmap.boxes() for heatmap in maps()],
     "Heatmap": lambda: [*maps()],
     "Heatmaps": lambda: [maps(), maps()[:0]],
     "ImageBoxes": lambda: [*maps().boxes()],
@@ -110,7 +114,7 @@ EXAMPLES = {
     "Seeds": lambda: [seewhy.seeds(maps().where(method="grad-cam"))],
     "Similar": lambda: [seewhy.Similar("dog.jpg"), seewhy.Similar(photo()), seewhy.Similar([1.0, 2.0])],
     "Source": lambda: [maps()[0].source, maps()[2].source],
-    "SuppressedBox": lambda: [seewhy.SuppressedBox(*[maps()[0].boxes()[0]] * 2, 1.0)],
+    "SuppressedBox": lambda: [seewhy.SuppressedBox(found_box(), found_box(), 1.0)],
     "Text": lambda: [seewhy.Text("a dog", ["a cat"], "a photo of {}")],
     "Top": lambda: [seewhy.Top(3)],
     "Unit": lambda: [seewhy.Unit("body.3", 4, (1, 2))],

@@ -67,7 +67,7 @@ def writer(heatmap: "Heatmap", picture: str = "overlay", **look: Any) -> "Folder
     """What writes a map into a file of the format that its name says."""
 
     def write(path: Path, over: bool) -> None:
-        from seewhy.maps.writing import write as write_map
+        from seewhy.maps.heatmap import write as write_map
 
         write_map(heatmap, path, picture, look, over)
 

@@ -15,28 +15,17 @@ from seewhy.errors import BadParameter, NotApplicable
 from seewhy.images.inputs import is_clip
 from seewhy.images.photo import UnderlayPixels
 from seewhy.images.places import Cells, Grid, Where
-from seewhy.images.volume import Volume
 from seewhy.objects.found import FoundBoxes
-from seewhy.pictures.canvas import (
-    VIEWS,
-    DrawingOptions,
-    Overlay,
-    drawn,
-    full,
-    magnified,
-    magnified_size,
-    plain,
-    remark,
-    views,
-)
-from seewhy.pictures.legend import Legend, Plate, over
-from seewhy.pictures.render import PICTURES, VALUE, Alpha, picture, unit
+from seewhy.pictures.canvas import VIEWS, DrawingOptions, Overlay, full, magnified, views
+from seewhy.pictures.legend import Legend, Plate
+from seewhy.pictures.render import PICTURES, VALUE, Alpha, unit
 from seewhy.truth.evidence import EvidenceShare, evidence_share, object_in
 
 from .finding import boxes_of, evidence
 from .outlining import Objects, outlined
+from .plates import overlaid, pictured
 from .regions import Regions
-from .saving import drawing_text, png
+from .saving import Writer, bytes_writer, drawing_text, geotiff_writer, nifti_writer, npy, npz_writer, png, save
 from .source import Source
 from .stored_source import source_of as source_in
 
@@ -174,25 +163,7 @@ class Heatmap:
         return self._overlaid(DrawingOptions(alpha, colours, legend, scale, clip, view, window, count), magnify).drawn(legend)
 
     def _overlaid(self, options: DrawingOptions, magnify: float = 1) -> Plate:
-        shown, source = magnified(overlay_of(self), magnify), self.source
-        if options.window is None and isinstance(self.image, Volume):
-            options = replace(options, window=source.prepare.get("window"))  # as the network saw it
-        if not isinstance(self.image, Image.Image):
-            options = replace(options, alpha=plain(options.alpha))
-        percent = 100 if self.channels is None else 99
-        look, beyond = options.look(
-            full(shown) if percent == 100 and views(shown) else self.values,  # the colours end at what is drawn
-            percent=percent,
-            signed=bool(source.params.get("signed")),
-            from_least="mean_score" in source.measured,
-        )
-        largest = np.inf if isinstance(self.image, Image.Image) else 22  # beside letters of the picture's own
-
-        def legend(width: int) -> Legend:
-            caption = source.caption + beyond + remark(shown, options.window)
-            return Legend.of(width, None if options.view == "curve" else look, caption, largest * magnify, magnify)
-
-        return Plate(partial(drawn, shown, look, options), legend)
+        return overlaid(overlay_of(self), self.source, options, magnify, 100 if self.channels is None else 99)
 
     def picture(self, kind: str = "colour", clip: float | None = None, legend: bool = False, magnify: float = 1) -> Image.Image:
         """The attribution of every pixel as the papers show it, RGB at the size that the network saw; or, by `magnify`, so many
@@ -208,16 +179,7 @@ class Heatmap:
         return self._pictured(kind, clip, magnify).drawn(legend)
 
     def _pictured(self, kind: str, clip: float | None = None, magnify: float = 1) -> Plate:
-        if self.channels is None or self.channels.ndim != 3:
-            raise NotApplicable(f"{self.source.method} has no attribution of single pixels to draw so. Use overlay().")
-        size = magnified_size(self.channels.shape[:0:-1], magnify)
-        small, look, said = picture(self.channels, kind, clip)
-        large = small if magnify == 1 else small.resize(size, Image.Resampling.NEAREST)
-
-        def legend(width: int) -> Legend:
-            return Legend.of(width, look, f"{self.source.caption}, {kind}: {said}", magnify=magnify)
-
-        return Plate(lambda below: over(large, below(large.width)) if below else large, legend)
+        return pictured(self.channels, self.source, kind, clip, magnify)
 
     def top_regions(
         self, n: int = 5, positive: bool | None = True, hide_rest: bool = False, least: float = 0.0, magnify: float = 1
@@ -270,8 +232,6 @@ class Heatmap:
         file that was given, with its affine, zooms, units and orientation, so that any viewer lays it over that; of a
         GeoTIFF .tif (`maps.geotiff.save_geotiff`).
         """
-        from .writing import write  # here, for it stands on Heatmap
-
         write(self, Path(path), picture, look)
         return Path(path)
 
@@ -324,3 +284,28 @@ class Heatmap:
 
 def overlay_of(heatmap: Heatmap) -> Overlay:
     return Overlay(heatmap.values, heatmap.image, heatmap.box, heatmap.cells)
+
+
+def _vector_writer(form: str, heatmap: Heatmap, picture: str, look: dict[str, Any]) -> Writer:
+    from .vector import pdf, svg  # here, for importing it takes a while
+
+    return bytes_writer((svg if form == "svg" else pdf)(*heatmap.apart(picture, **look), heatmap.source))
+
+
+def write(heatmap: Heatmap, path: Path, picture: str, look: dict[str, Any], over: bool = True) -> None:
+    """Write a map as `Heatmap.save` does.
+
+    over: take the place of a file that is there.
+    Raises NotWritten, which names the file and the image; what was there before is then as it was.
+    """
+    shown, source = overlay_of(heatmap), heatmap.source
+    writers = {
+        "png": lambda: bytes_writer(heatmap._png(picture, **look)),
+        "svg": lambda: _vector_writer("svg", heatmap, picture, look),
+        "pdf": lambda: _vector_writer("pdf", heatmap, picture, look),
+        "npz": lambda: npz_writer(shown, source, heatmap.channels, heatmap.error, heatmap.regions),
+        "npy": lambda: bytes_writer(npy(heatmap.values)),
+        "nifti": lambda: nifti_writer(path.name, heatmap.image, heatmap.full, source),
+        "geotiff": lambda: geotiff_writer(shown, source),
+    }
+    save(path, writers, source.image, over)
