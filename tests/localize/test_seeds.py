@@ -6,6 +6,7 @@ from PIL import Image
 
 import seewhy
 from seewhy.errors import BadParameter, NoSuchName, NotApplicable
+from seewhy.images.resample import resized
 from seewhy.objects.refine.crf import IRN, SEC, kernels, mean_field
 
 CAT = np.array([[4.0, 2.0, 1.0, -3.0], [0.8, 0.1, 0.0, -1.0]])
@@ -201,3 +202,22 @@ def test_what_cannot_be_is_told(kind, settings, said):
         seewhy.seeds(MAPS, **settings)
     assert said in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_scales_and_flips_are_summed_as_in_psa_and_irn_up_to_a_factor_that_seeds_cancel():
+    """Each view's map without its negative part is brought back and summed; where cells lie evenly, `augment` has the mean."""
+    model, scene = seewhy.load("demo/honest", geometry="plain"), seewhy.demo.scene(0, 8, pair=True)
+    x = next(iter(model.batches(scene.image))).x
+    targets = [scene.label, scene.other]
+    found = seewhy.augment(seewhy.cam)(model, x, target=targets, flips=True, scales=(1, 0.5, 1.5, 2))
+    total = np.zeros((2, 24, 24))
+    for scale in (1, 0.5, 1.5, 2):
+        view = resized(x, (round(96 * scale),) * 2)
+        for flip in (1, -1):
+            maps = seewhy.cam(model, np.ascontiguousarray(view[..., ::flip]), target=targets)
+            total += [resized(np.maximum(m.values, 0)[:, ::flip], (24, 24)) for m in maps]
+    for heatmap, summed in zip(found, total, strict=True):
+        np.testing.assert_allclose(heatmap.values * 8, summed, rtol=1e-4, atol=1e-4 * summed.max())
+    irn = total / (total.max((1, 2), keepdims=True) + 1e-5)
+    ours = np.stack([m.values / m.values.max() for m in found])
+    np.testing.assert_allclose(ours, irn, atol=1e-4)

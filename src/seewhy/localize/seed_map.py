@@ -11,7 +11,9 @@ from PIL import Image
 
 from seewhy.atomic import replacing
 from seewhy.errors import BadParameter, NoSuchName, NotApplicable, closest
-from seewhy.pictures.label_map import VOID, labelled_picture, voc_palette
+from seewhy.pictures.label_map import VOID, labelled_picture
+
+from .labels.label_map import colours
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +65,7 @@ class Seeds:
         if path.suffix.lower() != ".png" or self.label_map.ndim != 2:
             raise BadParameter(f"Seeds of a photo are saved as .png, whose pixels are the numbers, not as {path.name!r}.")
         picture = Image.fromarray(self.label_map)
-        picture.putpalette(voc_palette().tobytes())
+        picture.putpalette(colours().ravel().tolist())
         with replacing(path, of="the seeds") as beside:
             picture.save(beside, "PNG")
         return path

@@ -1,6 +1,7 @@
 """Seeds: from the maps of one image by class to pixels that surely show a class, or surely none."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,7 +22,8 @@ from .seed_map import Seeds
 CONFIDENT = (0.05, 0.30)  # IRN: below the one background, above the other object, between them neither
 LEAST_SALIENT = 0.1  # SEC: of what the network saw, the part that is background
 CONFLICTS = ["argmax", "smaller"]
-CRF_SIDE = 64  # cells of the grid of a CRF along the longer side
+CRF_SIDE = 48  # cells of the grid of a CRF along the longer side
+Refining = Callable[[Floats], Floats]  # scores (k + 1, *shape), background first -> the same, refined
 FLOOR = 1e-5  # of a score as a probability, as in the CRF's code that PSA and IRN use
 SURE = 0.7  # IRN: a label before the CRF
 
@@ -91,10 +93,9 @@ def seeds(
     label_map = np.full(found.scores.shape[1:], VOID, np.uint8)
     seen = found.scores[:, *found.part]
     if seen.size:
-        inside = _within(pixels, found)
+        steps = [_ready(step, _within(pixels, found), seen.shape[1:]) for step in given.refine]
         runs = [
-            _labels(_refined(np.concatenate([behind, seen]), given.refine, inside), given.conflict)
-            for behind in _backgrounds(seen, given)
+            _labels(_refined(np.concatenate([behind, seen]), steps), given.conflict) for behind in _backgrounds(seen, given)
         ]
         number = np.array([0, *places], np.uint8)
         label_map[found.part] = _joined(number[np.stack(runs)], None if low is None else low[found.part])
@@ -200,16 +201,19 @@ def _backgrounds(scores: Floats, given: SeedSettings) -> list[Floats]:
     return [np.full((1, *scores.shape[1:]), score, np.float32) for score in given.background]
 
 
-def _refined(scores: Floats, steps: Sequence[Any], pixels: NDArray[Any] | None) -> Floats:
-    for step in steps:
-        scores = _walked(scores, step) if isinstance(step, Affinity) else STEPS[step](scores, _needed(pixels, step))
-    return scores
-
-
-def _needed(pixels: NDArray[Any] | None, step: str) -> NDArray[Any]:
+def _ready(step: Any, pixels: NDArray[Any] | None, shape: tuple[int, ...]) -> Refining:
+    """What refines scores (k + 1, *shape): an Affinity, or a step by name, which reads the colours of pixels (*shape, 3)."""
+    if isinstance(step, Affinity):
+        return partial(_walked, affinity=step)
     if pixels is None:
         raise NotApplicable(f"{step!r} reads the colours of a photo, and there is none: give image=, or refine by an Affinity.")
-    return pixels
+    return STEPS[step](pixels, shape)
+
+
+def _refined(scores: Floats, steps: Sequence[Refining]) -> Floats:
+    for step in steps:
+        scores = step(scores)
+    return scores
 
 
 def _labels(scores: Floats, conflict: str) -> NDArray[np.intp]:
@@ -245,32 +249,38 @@ def _walked(scores: Floats, affinity: Affinity) -> Floats:
     return np.concatenate([scores[:1], walked / max(float(walked.max(initial=0)), FLOOR)])
 
 
-def _by_colours(scores: Floats, pixels: NDArray[Any]) -> Floats:
-    return _walked(scores, colour_affinity(pixels))
+def _by_colours(pixels: NDArray[Any], shape: tuple[int, ...]) -> Refining:
+    return partial(_walked, affinity=colour_affinity(pixels))
 
 
-def _by_crf(scores: Floats, pixels: NDArray[Any]) -> Floats:
+def _by_crf(pixels: NDArray[Any], shape: tuple[int, ...]) -> Refining:
     def costs(small: Floats) -> Floats:
         return -np.log(np.clip(small, FLOOR, 1)).reshape(len(small), -1)
 
-    return _by_field(scores, pixels, SEC, costs)
+    return _by_field(pixels, shape, SEC, costs)
 
 
-def _by_labels(scores: Floats, pixels: NDArray[Any]) -> Floats:
-    return _by_field(scores, pixels, IRN, lambda small: label_costs(small.argmax(0), len(small), SURE))
+def _by_labels(pixels: NDArray[Any], shape: tuple[int, ...]) -> Refining:
+    return _by_field(pixels, shape, IRN, lambda small: label_costs(small.argmax(0), len(small), SURE))
 
 
-def _by_field(scores: Floats, pixels: NDArray[Any], ties: Sequence[Tie], costs: Callable[[Floats], Floats]) -> Floats:
-    """The probability of each class by a dense CRF, which is worked out on at most 64 x 64 cells."""
-    shape = scores.shape[1:]
+def _by_field(
+    pixels: NDArray[Any], shape: tuple[int, ...], ties: Sequence[Tie], costs: Callable[[Floats], Floats]
+) -> Refining:  # fmt: skip
+    """The probability of each class by a dense CRF, which is worked out on at most 48 x 48 cells."""
     scale = max(1, max(shape) / CRF_SIDE)
     grid = [max(1, round(side / scale)) for side in shape]
     colours = np.moveaxis(resized(np.moveaxis(pixels, -1, 0).astype(np.float32), grid), 0, -1)
-    field = mean_field(costs(resized(scores, grid)), kernels(colours, ties, scale))
-    return resized(field.reshape(len(scores), *grid).astype(np.float32), shape)
+    pairs = kernels(colours, ties, scale)
+
+    def field(scores: Floats) -> Floats:
+        small = mean_field(costs(resized(scores, grid)), pairs)
+        return resized(small.reshape(len(scores), *grid).astype(np.float32), shape)
+
+    return field
 
 
-STEPS: Mapping[str, Callable[[Floats, NDArray[Any]], Floats]] = {
+STEPS: Mapping[str, Callable[[NDArray[Any], tuple[int, ...]], Refining]] = {
     "walk": _by_colours, "crf": _by_crf, "crf-labels": _by_labels,
 }  # fmt: skip
 

@@ -16,20 +16,6 @@ HATCH, HATCHED = 6, (245, 245, 245)  # pixels from one line over what is left ou
 SMALLEST, NARROWEST = 12, 160  # pixels of a legend's letters, and of a legend
 
 
-def voc_palette() -> NDArray[np.uint8]:
-    """The colours that label maps of Pascal VOC are stored with: (256, 3).
-
-    The bits of a number go to red, green and blue in turn, from the highest bit of each colour down.
-    """
-    number = np.arange(256)
-    colours = np.zeros((256, 3), np.int64)
-    for bit in range(8):
-        for channel in range(3):
-            if 3 * bit + channel < 8:
-                colours[:, channel] |= (number >> (3 * bit + channel) & 1) << (7 - bit)
-    return colours.astype(np.uint8)
-
-
 def class_colours(numbers: Sequence[int]) -> NDArray[np.uint8]:
     """A bright colour for each number of a class, from 1 on, the same in every picture: (k, 3)."""
     few = np.array([[int(code[i : i + 2], 16) for i in (0, 2, 4)] for code in BRIGHT.split()], np.uint8)
