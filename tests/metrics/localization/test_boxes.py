@@ -124,6 +124,7 @@ def test_max_box_acc_is_that_of_the_released_code():
     assert [found[f"MaxBoxAcc, all regions, IoU {delta}"].value for delta in (0.3, 0.5, 0.7)] == of_each
     assert found["MaxBoxAccV2"].value == pytest.approx(np.mean(of_each))
     assert len(set(of_each)) > 1
+    assert found["MaxBoxAcc, all regions, IoU 0.5"].interval == Portion(round(8 * of_each[1]), 8).interval
     assert "these very photos" in found["MaxBoxAccV2"].supervision
 
 

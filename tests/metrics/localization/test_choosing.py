@@ -15,7 +15,7 @@ def test_a_share_of_the_photos_chooses_and_the_rest_is_scored():
     assert len(chosen) == 3
     assert sorted([*chosen, *found.scored]) == list(range(10))
     np.testing.assert_array_equal(found.rows["centre"][:, 0], chosen + 10)
-    assert (found.own, found.words) == (False, "the true boxes of 3 other photos")
+    assert found.words == "the true boxes of 3 other photos"
 
 
 def test_the_draw_is_that_of_the_seed():
@@ -33,7 +33,6 @@ def test_other_photos_choose_and_all_are_scored():
 
 def test_the_best_for_the_scored_photos_themselves_is_called_so():
     found = choosing(ROWS, None, "boxes")
-    assert found.own
     assert found.rows is ROWS
     assert "of these very photos" in found.words
 

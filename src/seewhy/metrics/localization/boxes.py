@@ -6,7 +6,7 @@ Evaluating weakly supervised object localization methods right, and its released
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,7 +26,7 @@ from .grids import on_grid, photo_size
 from .levels import LEVELS, LevelBoxes, eight_bits, levels_of
 from .overlap import overlaps
 from .records import LocalizationScore
-from .resampling import MAPS, portion, score
+from .resampling import MAPS, mean, portion
 
 DELTAS = (0.3, 0.5, 0.7)  # how much a box has to overlap a true one, of MaxBoxAccV2
 CONTROL_SIZE = (224, 224)  # of controls, where MaxBoxAcc is left out
@@ -124,8 +124,9 @@ class BoxScoring:
         """All scores.
 
         chosen_on: what the thresholds of MaxBoxAcc and MaxBoxAccV2 are chosen on.  A share of the photos, which are drawn and
-        then not scored by these two; other photos, in a BoxScoring of their own; or None: the scored photos themselves, which
-        is what the released code prints, and flatters.  Each control has the best threshold of its own, chosen alike.
+        then not scored by these; other photos, in a BoxScoring of their own; or None: the scored photos themselves, which is
+        what the released code prints, and flatters.  Each control has the best threshold of its own, chosen alike; intervals
+        take the thresholds as given.
         Raises BadParameter where nothing was added, or the split leaves no photo.
         """
         count = len(self._ranks)
@@ -144,41 +145,29 @@ class BoxScoring:
     def _swept(self, chosen_on: "float | BoxScoring | None") -> list[LocalizationScore]:
         curves = self._unpacked()
         others = chosen_on._unpacked() if isinstance(chosen_on, BoxScoring) else chosen_on
-        scored, by, own, words = choosing(curves, others, "boxes", self.seed)
-        at = {name: some.sum(0, dtype=np.int64)[:, self.levels].argmax(1) for name, some in by.items()}
-        rows = {name: some[scored] for name, some in curves.items()}
-        found = [self._at("MaxBoxAcc, largest region, IoU 0.5", rows, at, slice(0, 1), own, words)]
+        scored, by, words = choosing(curves, others, "boxes", self.seed)
+        at = {name: self.levels[some.sum(0, dtype=np.int64)[:, self.levels].argmax(1)] for name, some in by.items()}
+        right = {name: some[scored][:, np.arange(len(at[name])), at[name]] for name, some in curves.items()}  # (n, kinds)
+        shares = [float(level) / (LEVELS - 1) for level in at[MAPS]]
+
+        def of_kind(place: int, name: str, also: Any = True, told: str = words) -> LocalizationScore:
+            hits = {of: some[:, place] & also for of, some in right.items()}
+            return portion(name, hits, told, self.seed, shares[place : place + 1])
+
+        found = [of_kind(0, "MaxBoxAcc, largest region, IoU 0.5")]
         if None not in self._ranks:
             first = np.array(self._ranks)[scored] <= 1
-            top = {name: some & first[:, None, None] for name, some in rows.items()}
-            words_of_top = f"{words}; at the threshold of MaxBoxAcc"
-            found.append(self._at("top-1 localization, largest region", top, at, slice(0, 1), False, words_of_top))
-        for place, delta in enumerate(DELTAS, 1):
-            name = f"MaxBoxAcc, all regions, IoU {delta:g}"
-            found.append(self._at(name, rows, at, slice(place, place + 1), own, words))
-        return [*found, self._at("MaxBoxAccV2", rows, at, slice(1, None), own, words)]
-
-    def _at(
-        self, name: str, rows: Mapping[str, NDArray[np.bool_]], at: Mapping[str, NDArray[np.intp]], part: slice, own: bool,
-        words: str,
-    ) -> LocalizationScore:  # fmt: skip
-        """The mean, over some of the kinds of boxes, of the share of photos that are right at each one's threshold."""
-        levels = self.levels[at[MAPS][part]]
-        shares = [float(level) / (LEVELS - 1) for level in levels]
-        if len(levels) == 1 and not own:
-            hits = {of: some[:, part.start, self.levels[at[of][part.start]]] for of, some in rows.items()}
-            return portion(name, hits, words, self.seed, shares)
-        kinds = len(levels)
-        flat = {of: some[:, part][..., self.levels].reshape(len(some), -1) for of, some in rows.items()}
-        of_all = {of: partial(_accuracy, kinds=kinds, at=None if own else at[of][part], count=len(rows[of])) for of in rows}
-        return score(name, flat, of_all[MAPS], supervision=words, thresholds=shares, seed=self.seed, measures=of_all)
+            found.append(of_kind(0, "top-1 localization, largest region", first, f"{words}; at the threshold of MaxBoxAcc"))
+        found += [of_kind(place, f"MaxBoxAcc, all regions, IoU {delta:g}") for place, delta in enumerate(DELTAS, 1)]
+        each = {of: some[:, 1:].mean(1) for of, some in right.items()}
+        return [*found, mean("MaxBoxAccV2", each, words, self.seed, shares[1:])]
 
     def curves(self) -> dict[str, BoxCurve]:
         """Of the maps and of each control: how many photos are right at each threshold, all regions counting."""
         found = {}
         for name, some in self._unpacked().items():
-            mean = some.mean(0)[:, self.levels]
-            found[name] = BoxCurve(self.levels / (LEVELS - 1), dict(zip(DELTAS, mean[1:], strict=True)))
+            shares = some.mean(0)[1:, self.levels]
+            found[name] = BoxCurve(self.levels / (LEVELS - 1), dict(zip(DELTAS, shares, strict=True)))
         return found
 
     def _unpacked(self) -> dict[str, NDArray[np.bool_]]:
@@ -190,13 +179,6 @@ def resized_boxes(boxes: Floats, photo: Size, size: Size) -> NDArray[np.intp]:
     """True boxes on another grid, in whole pixels, as the released code has them: (n, 4), cut off, none beyond the last."""
     scale = np.array([*size, *size]) / [*photo, *photo]
     return (np.asarray(boxes) * scale).astype(np.intp).clip(0, np.array([*size, *size]) - 1)
-
-
-def _accuracy(sums: Floats, kinds: int, at: NDArray[np.intp] | None, count: int) -> Floats:
-    """From how often each level is right: the mean over kinds, at a level for each, or at the best one (None)."""
-    sums = sums.reshape(len(sums), kinds, -1)
-    right = sums.max(2) if at is None else sums[:, np.arange(kinds), at]
-    return right.mean(1) / count
 
 
 def _edges(found: FoundBox | Sequence[Any]) -> Sequence[float] | None:

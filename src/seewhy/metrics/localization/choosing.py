@@ -10,13 +10,12 @@ from seewhy.errors import BadParameter
 
 
 class Choosing(NamedTuple):
-    """scored: the places of the photos that are scored; rows: by name, what the threshold is chosen by; own: is it chosen anew
-    by whatever is scored, as the best for it?  words: what people drew for that.
+    """scored: the places of the photos that are scored; rows: by name, what the threshold is chosen by; words: what people drew
+    for that.
     """
 
     scored: NDArray[np.intp]
     rows: Mapping[str, NDArray]
-    own: bool
     words: str
 
 
@@ -33,14 +32,14 @@ def choosing(
     count = len(next(iter(rows.values())))
     if chosen_on is None:
         words = f"the true {drawn} of these very photos: the best threshold for them, as the papers' own code takes it"
-        return Choosing(np.arange(count), rows, True, words)
+        return Choosing(np.arange(count), rows, words)
     if isinstance(chosen_on, Mapping):
         others = len(next(iter(chosen_on.values()), ()))
         if not others:
             raise BadParameter("There are no photos to choose the threshold on: add() them to chosen_on first.")
-        return Choosing(np.arange(count), chosen_on, False, _words(drawn, others))
+        return Choosing(np.arange(count), chosen_on, _words(drawn, others))
     chosen, scored = split(count, chosen_on, seed)
-    return Choosing(scored, {name: some[chosen] for name, some in rows.items()}, False, _words(drawn, len(chosen)))
+    return Choosing(scored, {name: some[chosen] for name, some in rows.items()}, _words(drawn, len(chosen)))
 
 
 def _words(drawn: str, count: int) -> str:

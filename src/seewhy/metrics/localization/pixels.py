@@ -82,9 +82,9 @@ class PixelScoring:
         if not rows[MAPS][:, : rows[MAPS].shape[1] // 2].any():
             raise BadParameter("No mask marks a pixel, so there is nothing to find. Are these the masks of the photos?")
         others = chosen_on._flat() if isinstance(chosen_on, PixelScoring) else chosen_on
-        scored, by, own, words = choosing(rows, others, "masks", self.seed)
+        scored, by, words = choosing(rows, others, "masks", self.seed)
         at = {name: int(np.nanargmax(_curve(some.sum(0, dtype=np.int64)[None])[2][0])) for name, some in by.items()}
-        measures = {name: partial(_iou_at, at=None if own else at[name]) for name in rows}
+        measures = {name: partial(_iou_at, at=at[name]) for name in rows}
         some = {name: each[scored] for name, each in rows.items()}
         threshold = self._from_the_top()[at[MAPS]]
         return [
@@ -139,6 +139,5 @@ def _curve(sums: Floats) -> tuple[NDArray[np.float64], NDArray[np.float64], NDAr
     return precision, recall, np.divide(true, union, out=np.full(true.shape, np.nan), where=union > 0)
 
 
-def _iou_at(sums: Floats, at: int | None) -> NDArray[np.float64]:
-    iou = _curve(sums)[2]
-    return np.nanmax(iou, axis=1) if at is None else iou[:, at]
+def _iou_at(sums: Floats, at: int) -> NDArray[np.float64]:
+    return _curve(sums)[2][:, at]

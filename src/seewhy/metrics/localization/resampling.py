@@ -1,6 +1,7 @@
 """Intervals by drawing the photos again: what a measure would be on other photos of the same kind."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,21 +64,28 @@ def score(
     )
 
 
-def portion(name: str, hits: Mapping[str, NDArray], supervision: str = NO_THRESHOLD, seed: int = 0,
-            thresholds: Sequence[float] = ()) -> LocalizationScore:  # fmt: skip
+def portion(
+    name: str,
+    hits: Mapping[str, NDArray],
+    supervision: str = NO_THRESHOLD,
+    seed: int = 0,
+    thresholds: Sequence[float] = (),
+) -> LocalizationScore:
     """The share of photos that were hit, (n,) of True and False each, with Wilson's interval, which holds at 0 and 1, too."""
-    rows = {of: some.astype(np.uint8)[:, None] for of, some in hits.items()}
-    count = len(rows[MAPS])
-    found = score(name, rows, lambda sums: sums[:, 0] / count, supervision=supervision, thresholds=thresholds, seed=seed)
-    intervals = {of: Portion(int(some.sum()), count).interval for of, some in hits.items()}
-    controls = tuple(each._replace(interval=intervals[each.name]) for each in found.controls)
-    return LocalizationScore(name, found.value, intervals[MAPS], count, controls, supervision, found.thresholds)
+    return mean(name, hits, supervision, seed, thresholds)
 
 
-def mean(name: str, values: Mapping[str, NDArray], supervision: str = NO_THRESHOLD, seed: int = 0) -> LocalizationScore:
-    """The mean over photos, (n,) each; where all that is scored is hit or missed, Wilson's intervals."""
+def mean(
+    name: str,
+    values: Mapping[str, NDArray],
+    supervision: str = NO_THRESHOLD,
+    seed: int = 0,
+    thresholds: Sequence[float] = (),
+) -> LocalizationScore:
+    """The mean over photos, (n,) each; of values that are all 0 or 1 with Wilson's interval, as `portion`."""
     count = len(values[MAPS])
-    if np.isin(np.concatenate([*values.values()]), (0, 1)).all():
-        return portion(name, {of: some > 0 for of, some in values.items()}, supervision, seed)
     rows = {of: np.asarray(some, np.float64)[:, None] for of, some in values.items()}
-    return score(name, rows, lambda sums: sums[:, 0] / count, supervision=supervision, seed=seed)
+    found = score(name, rows, lambda sums: sums[:, 0] / count, supervision, thresholds, seed)
+    wilson = {of: Portion(int(some.sum()), count).interval for of, some in rows.items() if np.isin(some, (0, 1)).all()}
+    controls = tuple(each._replace(interval=wilson.get(each.name, each.interval)) for each in found.controls)
+    return replace(found, interval=wilson.get(MAPS, found.interval), controls=controls)

@@ -170,9 +170,9 @@ class BackgroundScoring:
             raise BadParameter("There are no photos to score: add() them first.")
         rows = self._stacked()
         others = chosen_on._stacked() if isinstance(chosen_on, BackgroundScoring) else chosen_on
-        scored, by, own, words = choosing(rows, others, "masks", self.seed)
+        scored, by, words = choosing(rows, others, "masks", self.seed)
         at = {name: int(np.argmax(self._means(some.sum(0, dtype=np.int64)[None]))) for name, some in by.items()}
-        measures = {name: partial(self._at, at=None if own else at[name]) for name in rows}
+        measures = {name: partial(self._at, at=at[name]) for name in rows}
         return [
             score(
                 "mIoU, best background threshold", {name: some[scored].reshape(len(scored), -1) for name, some in rows.items()},
@@ -195,9 +195,8 @@ class BackgroundScoring:
         common, predicted, true = np.moveaxis(sums.reshape(len(sums), len(self.thresholds), 3, -1), 2, 0)
         return mean_iou(common, predicted, true)
 
-    def _at(self, sums: Floats, at: int | None) -> NDArray[np.float64]:
-        means = self._means(sums)
-        return means.max(1) if at is None else means[:, at]
+    def _at(self, sums: Floats, at: int) -> NDArray[np.float64]:
+        return self._means(sums)[:, at]
 
 
 def _sums(matrix: NDArray[np.int64]) -> NDArray[np.int64]:
