@@ -3,9 +3,12 @@
 import numpy as np
 import pytest
 
+import seewhy
 from seewhy.images.resample import resized
+from seewhy.metrics.localization.grids import on_grid
 from seewhy.metrics.localization.levels import LevelBoxes, eight_bits, levels_of
 from seewhy.metrics.localization.overlap import overlaps
+from support.real import DATA, model, needs_data, rows
 
 TENTHS = np.arange(0, 1, 0.2)
 ONE_HILL = [[0, 0, 0, 0, 0], [0, 0.4, 0.4, 0.4, 0.6], [0, 0.4, 1, 0.8, 0.6], [0, 0.4, 0.4, 0.4, 0.6]]
@@ -59,6 +62,21 @@ def test_all_boxes_are_those_of_opencv_at_every_level(seed):
             assert sorted(found.tolist()) == sorted(map(edges, contours))
             if contours:
                 assert levels.largest[level].tolist() == edges(max(contours, key=cv2.contourArea))
+
+
+@needs_data
+def test_real_maps_have_the_boxes_of_opencv():
+    cv2 = pytest.importorskip("cv2")
+    photos = [DATA / "loc-imagenet-val" / row["file"] for row in rows("loc-imagenet-val")[:3]]
+    for heatmap in seewhy.grad_cam(model("timm/mobilenetv2_100", size=(224, 224), crop=None), photos):
+        levels = LevelBoxes(eight_bits(on_grid(heatmap, (224, 224))))
+        low, high, boxes = levels.contours
+        for level in range(0, 255, 10):
+            contours = cv2.findContours((levels.image > level).astype(np.uint8), cv2.RETR_TREE, cv2.CHAIN_APPROX_SIMPLE)[0]
+            sides = [cv2.boundingRect(contour) for contour in contours]
+            expected = [[x, y, min(x + w, 223), min(y + h, 223)] for x, y, w, h in sides]
+            assert sorted(boxes[(low <= level) & (level < high)].tolist()) == sorted(expected)
+            assert levels.largest[level].tolist() == expected[int(np.argmax([*map(cv2.contourArea, contours)]))]
 
 
 def test_the_best_box_of_a_ring_is_that_of_its_hole():
