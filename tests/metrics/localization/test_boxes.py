@@ -164,9 +164,9 @@ def test_controls_are_scored_by_the_same_rule_each_at_its_own_best_threshold():
     random, centre = found.controls
     assert (random.name, centre.name, centre.value) == ("random", "centre", 1)
     assert centre.ahead == (-1, -1)
-    gt_known = named(scored(*samples, how={"threshold": 0.6}).scores())["GT-known"]
+    gt_known = named(scored(*samples, how={"threshold": 0.6, "preset": None}).scores())["GT-known"]
     assert gt_known.controls[1].value == 1  # above 0.6 of a Gaussian: |offset| < 0.25 * sqrt(-2 ln 0.6) = 0.2527 of the side
-    assert "threshold=0.6, fixed beforehand" in gt_known.supervision
+    assert gt_known.supervision == "none: boxes by threshold=0.6, fixed beforehand"
 
 
 def test_curves_say_how_many_photos_are_right_at_each_threshold():

@@ -132,7 +132,8 @@ class BoxScoring:
         count = len(self._ranks)
         if not count:
             raise BadParameter("There are no photos to score: add() them first.")
-        fixed = f"none: boxes by {', '.join(f'{name}={value}' for name, value in self.how.items())}, fixed beforehand"
+        rule = ", ".join(f"{name}={value}" for name, value in self.how.items() if value is not None)
+        fixed = f"none: boxes by {rule}, fixed beforehand"
         known = {name: np.array(hits) >= ENOUGH for name, hits in self._hits.items()}
         found = [portion("GT-known", known, fixed, self.seed)]
         if None not in self._ranks:
