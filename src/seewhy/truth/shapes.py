@@ -63,13 +63,15 @@ def _filled(rings: tuple[OutlineCorners, ...], shares: bool, size: tuple[int, in
     whole = np.zeros((height, width), np.bool_)
     for ring in rings:
         begins = ring * size if shares else ring
-        crossed = np.zeros((height, width + 1), np.int64)
-        for (x0, y0), (x1, y1) in zip(begins.tolist(), np.roll(begins, -1, axis=0).tolist(), strict=True):
-            low, high = sorted((y0, y1))
-            rows = np.arange(max(0, int(np.ceil(low - 0.5))), min(height, int(np.ceil(high - 0.5))))
-            if len(rows):
-                at = x0 + (rows + 0.5 - y0) * ((x1 - x0) / (y1 - y0))
-                np.add.at(crossed, (rows, np.clip(np.ceil(at - 0.5), 0, width).astype(int)), 1)
+        x0, y0 = begins.T
+        x1, y1 = np.roll(begins, -1, axis=0).T
+        first = np.clip(np.ceil(np.minimum(y0, y1) - 0.5), 0, height).astype(int)  # the rows whose centres an edge crosses
+        counts = np.clip(np.ceil(np.maximum(y0, y1) - 0.5), 0, height).astype(int) - first
+        edge = np.repeat(np.arange(len(ring)), counts)
+        rows = first[edge] + np.arange(len(edge)) - np.repeat(np.cumsum(counts) - counts, counts)
+        at = x0[edge] + (rows + 0.5 - y0[edge]) * ((x1 - x0)[edge] / (y1 - y0)[edge])
+        columns = np.clip(np.ceil(at - 0.5), 0, width).astype(int)
+        crossed = np.bincount(rows * (width + 1) + columns, minlength=height * (width + 1)).reshape(height, width + 1)
         whole |= np.cumsum(crossed, axis=1)[:, :width] % 2 == 1
     return whole
 

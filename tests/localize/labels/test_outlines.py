@@ -70,6 +70,17 @@ def test_each_part_has_its_own_ring_and_holes():
     assert sorted(map(len, rings)) == [4, 10]  # the part, and the frame with its hole
 
 
+@pytest.mark.parametrize("tolerance", [1.1, 2.2, 3.03])
+def test_corners_left_out_are_those_that_scikit_image_leaves_out(tolerance):
+    from skimage.measure import approximate_polygon  # which takes one of several equally far corners by its rounding
+
+    y, x = np.mgrid[:60, :60]
+    mask = (x - 30) ** 2 / 2 + (y - 30) ** 2 < 400 + 60 * np.sin(x / 3)
+    (exact,), (fewer,) = outlines(mask), outlines(mask, tolerance)
+    theirs = approximate_polygon(np.array([*exact, exact[0]], float), tolerance)
+    assert fewer == [tuple(corner) for corner in theirs[:-1].tolist()]
+
+
 def test_fewer_corners_within_the_tolerance():
     y, x = np.mgrid[:60, :60]
     disc = (x - 30) ** 2 + (y - 30) ** 2 < 25**2

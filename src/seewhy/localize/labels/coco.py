@@ -42,14 +42,14 @@ class CocoWriter:
         numbers = [self._numbering.of(one) + 1 for one in image.objects]
         ids = range(self._annotation + 1, self._annotation + 1 + len(numbers))
         annotations = [
-            {"id": i, "image_id": place, "category_id": number, **self._annotated(one, image)}
+            self._annotated(one, image, {"id": i, "image_id": place, "category_id": number})
             for i, number, one in zip(ids, numbers, image.objects, strict=True)
         ]
         comma = ",\n" if annotations and self._annotation else ""
         self._made = made if not self._image else self._made
         self._images.add((",\n" if self._image else "") + text_of_json(self._entry(place, image, made)))
         try:
-            self._file.add(head + comma + _joined(annotations))
+            self._file.add(head + comma + ",\n".join(annotations))
         except NotWritten:
             self._images.take_back()
             raise
@@ -63,7 +63,7 @@ class CocoWriter:
         why = {} if image.objects else {"why": image.why}
         return {**entry, **({"seewhy": {**other, **why}} if other or why else {})}
 
-    def _annotated(self, one: LabelledObject, image: LabelledImage) -> dict[str, Any]:
+    def _annotated(self, one: LabelledObject, image: LabelledImage, ids: dict[str, int]) -> str:
         left, top, right, bottom = one.found.edges
         if self._rle:
             width, height = image.size
@@ -71,14 +71,15 @@ class CocoWriter:
             marked: Any = {"size": [height, width], "counts": coco_counts(whole)}
         else:
             marked = [[number for x, y in ring for number in (x + left, y + top)] for ring in outlines(one.mask)]
-        return {
+        said = {
+            **ids,
             "bbox": [left, top, right - left, bottom - top],
             "area": int(one.mask.sum()),
-            "segmentation": marked,
             "iscrowd": 0,
             "score": one.score,
             "seewhy": {"probability": one.found.probability, "box_score": one.found.score, "evidence": one.found.evidence},
         }
+        return with_numbers(said, "segmentation", marked)
 
     def close(self) -> None:
         with self._images:
@@ -104,6 +105,11 @@ def _joined(entries: Iterable[Any]) -> str:
 def text_of_json(value: Any) -> str:
     """A value as JSON in ASCII on one line; halves of surrogate pairs, which names that are no text have, become U+FFFD."""
     return json.dumps(_whole(plain(value)), allow_nan=False)
+
+
+def with_numbers(said: dict[str, Any], name: str, numbers: Any) -> str:
+    """A JSON object with one more field, of so many plain numbers that looking at each of them would take long."""
+    return f'{text_of_json(said)[:-1]}, "{name}": {json.dumps(numbers)}}}'
 
 
 def _whole(value: Any) -> Any:
