@@ -142,6 +142,16 @@ def test_irns_crf_is_on_labels_that_are_seven_tenths_sure_at_each_background():
     assert (found == expected).mean() > 0.998
 
 
+def test_on_a_grid_the_crf_reaches_as_far_as_on_the_photo():
+    """SEC's grid: places count in pixels of the photo, of which one cell has several."""
+    big, maps = np.kron(photo(), np.ones((3, 3, 1), np.uint8)), {n: np.kron(m, np.ones((3, 3))) for n, m in blobs().items()}
+    scores = np.stack([np.full((20, 30), 0.2), *(resized(m / m.max(), (20, 30)) for m in maps.values())])
+    small = np.moveaxis(resized(np.moveaxis(big, -1, 0).astype(float), (20, 30)), 0, -1)
+    field = mean_field(-np.log(np.clip(scores, 1e-5, 1)).reshape(3, -1), kernels(small, SEC, scale=3))
+    found = seewhy.seeds(maps, 0.2, refine="crf", image=big, grid=(20, 30)).label_map
+    assert (found == field.reshape(3, 20, 30).argmax(0)).mean() > 0.998
+
+
 @pytest.mark.parametrize("refine", ["walk", "crf", "crf-labels", ("walk", "crf")])
 def test_refinement_brings_seeds_to_the_edges(refine):
     maps, truth = blobs(), objects()
@@ -187,6 +197,8 @@ def test_units_of_a_map_do_not_matter():
         (BadParameter, {"saliency": np.ones((3, 3))}, "same size"),
         (BadParameter, {"grid": (4,)}, "rows and columns"),
         (BadParameter, {"image": np.zeros((5, 5, 3))}, "its maps are"),
+        (BadParameter, {"image": np.zeros((2, 4))}, "(h, w, 3)"),
+        (BadParameter, {"image": "photo.jpg"}, "a photo"),
         (BadParameter, {"labels": []}, "empty"),
         (BadParameter, {"classes": [*map(str, range(300))]}, "254"),
         (NoSuchName, {"labels": ["dig"]}, "dog"),

@@ -83,17 +83,14 @@ def seeds(
     given = _settings(background, alpha, saliency, conflict, refine, preset)
     found = class_maps(maps).of(labels)
     names, places = _numbered(found, classes)
-    pixels = photo_of(image) if image is not None and not hasattr(image, "shape") else image
-    pixels = photo_of(found.image) if pixels is None else numbers(pixels)
+    pixels = _colours(found.image if image is None else image, found, image is not None)
     low = None if saliency is None else _salience(saliency, found.scores.shape[1:])
-    if pixels is not None and pixels.shape[:2] != found.scores.shape[1:]:
-        raise BadParameter(f"The image is {pixels.shape[:2]}, and its maps are {found.scores.shape[1:]}.")
     if grid is not None:
         found, low = found.on(_grid(grid, found)), None if low is None else resized(low, grid)
     label_map = np.full(found.scores.shape[1:], VOID, np.uint8)
     seen = found.scores[:, *found.part]
     if seen.size:
-        steps = [_ready(step, _within(pixels, found), seen.shape[1:]) for step in given.refine]
+        steps = [_ready(step, pixels, seen.shape[1:]) for step in given.refine]
         runs = [
             _labels(_refined(np.concatenate([behind, seen]), steps), given.conflict) for behind in _backgrounds(seen, given)
         ]
@@ -184,14 +181,16 @@ def _salience(saliency: Any, shape: tuple[int, ...]) -> Floats:
     return values.astype(np.float32)
 
 
-def _within(pixels: NDArray[Any] | None, found: ClassMaps) -> NDArray[Any] | None:
-    """The colours of what the network saw, of the scores' own size."""
-    if pixels is None:
-        return None
-    shape = found.scores.shape[1:]
-    if pixels.shape[:2] != shape:
-        pixels = np.moveaxis(resized(np.moveaxis(pixels, -1, 0).astype(np.float32), shape), 0, -1)
-    return pixels[found.part]
+def _colours(image: Any, found: ClassMaps, given: bool) -> NDArray[Any] | None:
+    """The colours (h, w, 3) of what the network saw of a photo; None of anything else, where it was not `given` as one."""
+    pixels = photo_of(image)
+    if pixels is None and given:
+        pixels = numbers(image)
+        if pixels.ndim != 3 or pixels.shape[-1] != 3:
+            raise BadParameter(f"image= is a photo, or an array (h, w, 3), not {type(image).__name__} {pixels.shape}.")
+    if pixels is not None and pixels.shape[:2] != found.scores.shape[1:]:
+        raise BadParameter(f"The image is {pixels.shape[:2]}, and its maps are {found.scores.shape[1:]}.")
+    return None if pixels is None else pixels[found.part]
 
 
 def _backgrounds(scores: Floats, given: SeedSettings) -> list[Floats]:
@@ -202,7 +201,7 @@ def _backgrounds(scores: Floats, given: SeedSettings) -> list[Floats]:
 
 
 def _ready(step: Any, pixels: NDArray[Any] | None, shape: tuple[int, ...]) -> Refining:
-    """What refines scores (k + 1, *shape): an Affinity, or a step by name, which reads the colours of pixels (*shape, 3)."""
+    """What refines scores (k + 1, *shape): an Affinity, or a step by name, which reads colours (h, w, 3)."""
     if isinstance(step, Affinity):
         return partial(_walked, affinity=step)
     if pixels is None:
@@ -268,10 +267,10 @@ def _by_field(
     pixels: NDArray[Any], shape: tuple[int, ...], ties: Sequence[Tie], costs: Callable[[Floats], Floats]
 ) -> Refining:  # fmt: skip
     """The probability of each class by a dense CRF, which is worked out on at most 48 x 48 cells."""
-    scale = max(1, max(shape) / CRF_SIDE)
-    grid = [max(1, round(side / scale)) for side in shape]
+    cells = min(CRF_SIDE, max(shape))
+    grid = [max(1, round(side * cells / max(shape))) for side in shape]
     colours = np.moveaxis(resized(np.moveaxis(pixels, -1, 0).astype(np.float32), grid), 0, -1)
-    pairs = kernels(colours, ties, scale)
+    pairs = kernels(colours, ties, max(pixels.shape[:2]) / cells)
 
     def field(scores: Floats) -> Floats:
         small = mean_field(costs(resized(scores, grid)), pairs)
