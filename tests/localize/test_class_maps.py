@@ -22,6 +22,8 @@ def test_heatmaps_of_one_image_tell_their_classes(maps):
         np.testing.assert_allclose(scores, full / full.max(), rtol=1e-6)
     assert found.part == (slice(0, 96), slice(0, 96))
     assert found.image is maps[2].image
+    assert found.captions == tuple(heatmap.source.caption for heatmap in maps.where(image=1))
+    assert found.of([2]).captions == found.captions[1:]
     named = class_maps({"a": maps[0], "b": maps[1]})
     assert (named.names, named.indices) == (("a", "b"), (0, 2))
 

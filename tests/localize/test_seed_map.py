@@ -1,5 +1,7 @@
 """What seeds say of themselves, and the file that they are saved in."""
 
+import json
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -7,6 +9,7 @@ from PIL import Image
 import seewhy
 from seewhy.errors import BadParameter, NoSuchName, NotApplicable, NotWritten
 from seewhy.localize.seed_map import Seeds
+from seewhy.maps.made_here import made_here
 
 LABELS = np.array([[0, 0, 1, 255], [2, 2, 1, 255]], np.uint8)
 SEEDS = Seeds(LABELS, ("cat", "dog", "cow"), {})
@@ -35,6 +38,11 @@ def test_a_saved_file_holds_the_numbers_under_pascals_colours(tmp_path):
     assert colours[0, 2].tolist() == [128, 0, 0]
     assert colours[1, 0].tolist() == [0, 128, 0]
     assert colours[0, 3].tolist() == [224, 224, 192]
+    assert made_here(path)
+    with Image.open(path) as picture:
+        picture.load()
+        said = json.loads(picture.text["seewhy-labels"])
+    assert said == {"classes": ["cat", "dog", "cow"], "made": {}, "notes": []}
     with pytest.raises(BadParameter, match="png"):
         SEEDS.save(tmp_path / "seeds.jpg")
     with pytest.raises(NotWritten):

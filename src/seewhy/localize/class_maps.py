@@ -34,6 +34,7 @@ class ClassMaps:
     part: tuple[slice, ...]
     image: Any = field(repr=False)
     notes: tuple[str, ...]
+    captions: tuple[str, ...] = ()  # of the Heatmaps: method, class, layer
 
     def of(self, labels: Sequence[Any] | None) -> "ClassMaps":
         """The maps of these classes alone, those that the image truly has.  Raises NoSuchName where one has no map."""
@@ -46,6 +47,7 @@ class ClassMaps:
         return ClassMaps(
             tuple(self.names[place] for place in kept), tuple(self.indices[place] for place in kept), self.scores[kept],
             self.part, self.image, tuple(self.notes[place] for place in kept),
+            tuple(self.captions[place] for place in kept) if self.captions else (),
         )  # fmt: skip
 
     def _place(self, label: Any) -> int:
@@ -90,8 +92,9 @@ def class_maps(maps: Any) -> ClassMaps:
     parts = [seen(each.box, shape) for each in heatmaps]  # type: ignore[arg-type]
     part = tuple(parts[0]) if parts else tuple(slice(0, side) for side in shape or ())
     scores, notes = zip(*(_shares(name, array, part) for name, array in zip(names, arrays, strict=True)), strict=True)
-    image = heatmaps[0].image if heatmaps else None
-    return ClassMaps(names, tuple(_index(*entry) for entry in entries), np.stack(scores), part, image, tuple(notes))
+    image, indices = heatmaps[0].image if heatmaps else None, tuple(_index(*entry) for entry in entries)
+    captions = tuple(each.source.caption if isinstance(each, Heatmap) else "" for _, each in entries)
+    return ClassMaps(names, indices, np.stack(scores), part, image, tuple(notes), captions)
 
 
 def photo_of(image: Any) -> Any:

@@ -11,6 +11,8 @@ from PIL import Image
 
 from seewhy.atomic import replacing
 from seewhy.errors import BadParameter, NoSuchName, NotApplicable, closest
+from seewhy.json_text import as_json
+from seewhy.maps.made_here import LABELS
 from seewhy.pictures.label_map import VOID, labelled_picture
 
 from .labels.label_map import colours
@@ -23,7 +25,7 @@ class Seeds:
     label_map: uint8, (h, w) of the photo or of the grid that was asked for: 0 background, a class's place in `classes` plus
         one, 255 where neither is sure, or the network did not see it.
     classes: the names that the numbers stand for, from 1 on.
-    made: the settings that it was made with.
+    made: the settings that it was made with, and the captions of the maps.
     notes: in words, which class has no seed, and why.
     image: what the maps lie over, a photo or a Volume; None where they were arrays alone.
     """
@@ -57,15 +59,19 @@ class Seeds:
         )
 
     def save(self, path: str | Path) -> Path:
-        """Write the label map as a PNG file with Pascal VOC's palette: its pixels are the numbers.
+        """Write the label map as a PNG file with Pascal VOC's palette: its pixels are the numbers; what they stand for, and how
+        they were made, is in its text `seewhy-labels`.
 
         Raises BadParameter for another suffix, NotWritten.
         """
         path = Path(path)
         if path.suffix.lower() != ".png" or self.label_map.ndim != 2:
             raise BadParameter(f"Seeds of a photo are saved as .png, whose pixels are the numbers, not as {path.name!r}.")
-        picture = Image.fromarray(self.label_map)
+        from PIL.PngImagePlugin import PngInfo  # here, for it takes a tenth of the time to import seewhy
+
+        picture, note = Image.fromarray(self.label_map), PngInfo()
         picture.putpalette(colours().ravel().tolist())
+        note.add_itxt(LABELS, as_json({"classes": self.classes, "made": self.made, "notes": self.notes}))
         with replacing(path, of="the seeds") as beside:
-            picture.save(beside, "PNG")
+            picture.save(beside, "PNG", pnginfo=note)
         return path

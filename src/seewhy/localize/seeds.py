@@ -96,7 +96,10 @@ def seeds(
         ]
         number = np.array([0, *places], np.uint8)
         label_map[found.part] = _joined(number[np.stack(runs)], None if low is None else low[found.part])
-    made = {**given._asdict(), "preset": preset, "refine": tuple(map(_said, given.refine)), "labels": labels, "grid": grid}
+    made = {
+        **given._asdict(), "preset": preset, "saliency": saliency is not None, "refine": tuple(map(_said, given.refine)),
+        "labels": None if labels is None else tuple(found.names), "grid": grid, "maps": found.captions,
+    }  # fmt: skip
     return Seeds(label_map, names, made, tuple(filter(None, found.notes)), found.image)
 
 
