@@ -117,7 +117,7 @@ def test_of_a_large_photo_within_bounds(name, monkeypatch):
     monkeypatch.setattr(SmallImage, "of", classmethod(noted))
     values, pixels, truth = scene((600, 800))
     mask = by(name).run(values, 0.3, whole(values), pixels)
-    assert 3000 < sizes[0] <= 2**16
+    assert 2000 < sizes[0] <= 2**16
     assert overlap(mask, truth) > overlap(values > 0.3, truth) + 0.1
 
 

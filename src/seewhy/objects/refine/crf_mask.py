@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 from seewhy.arrays import Floats
 from seewhy.images.resample import resized
 
-from .crf import MOST, Tie, kernels, mean_field
+from .crf import Tie, kernels, mean_field
 from .small import SmallImage
 
+MOST = 48 * 48  # cells of the grid; every pair of them is kept
 FLOOR = 0.1  # no cell is surer than that
 
 

@@ -11,10 +11,10 @@ from seewhy.images.resample import resized
 
 from .small import SmallImage
 
-MOST = 2**16  # cells of the grid that is cut, as 256 x 256
+MOST = 2**14  # cells of the grid that is cut, as 128 x 128
 
 
-def grabcut(values: Floats, cut: float, pixels: NDArray[Any], *, sure: float = 0.5, iterations: int = 3) -> NDArray[np.bool_]:
+def grabcut(values: Floats, cut: float, pixels: NDArray[Any], *, sure: float = 0.85, iterations: int = 3) -> NDArray[np.bool_]:
     """What OpenCV's GrabCut finds of a photo when it begins from the map.
 
     sure: object is fixed where the map lies further above the cut than this share of how far its greatest value does;

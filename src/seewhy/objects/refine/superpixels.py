@@ -10,7 +10,7 @@ from seewhy.objects.scikit import skimage
 
 from .small import SmallImage
 
-MOST = 2**16  # cells of the grid that is cut into pieces, as 256 x 256
+MOST = 2**14  # cells of the grid that is cut into pieces, as 128 x 128
 
 
 def superpixels(

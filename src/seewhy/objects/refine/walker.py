@@ -17,7 +17,7 @@ OBJECT, BACKGROUND = 1, 2
 
 
 def random_walker(
-    values: Floats, cut: float, pixels: NDArray[Any], *, sure: float = 0.5, beta: float = 130.0
+    values: Floats, cut: float, pixels: NDArray[Any], *, sure: float = 0.2, beta: float = 130.0
 ) -> NDArray[np.bool_]:
     """Where a random walk is likelier to end at sure object than at sure background.
 
