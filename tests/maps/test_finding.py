@@ -9,7 +9,7 @@ from PIL import Image
 
 import seewhy
 from seewhy import Volume
-from seewhy.errors import NotApplicable
+from seewhy.errors import BadParameter, NotApplicable
 from seewhy.images.places import Cells, Grid
 from seewhy.maps.finding import evident
 
@@ -245,3 +245,48 @@ def test_of_a_real_map_of_tiles_boxes_are_in_the_whole_photo():
     assert heatmap.full().shape == found.mask.shape == (130, 250)
     assert (found.mask <= (heatmap.full() > found.cut)).all()
     assert {*np.unique(found.regions)} == {*range(len(found) + 1)}
+
+
+def patch(shape):
+    """A bright block in the dark, and a map that reaches beyond it."""
+    inside = tuple(slice(side // 4, side - side // 3) for side in shape)
+    pixels, places = np.zeros(shape, np.uint8), np.meshgrid(*(np.linspace(-1, 1, side) for side in shape), indexing="ij")
+    pixels[inside] = 200
+    return pixels, np.exp(-sum((place + 0.1) ** 2 for place in places) / 0.3).astype(np.float32)
+
+
+@pytest.mark.parametrize("refine", [
+    "guided", "crf", ("superpixels", {"segments": 12}), ("random-walker", {"sure": 0.6}), "grabcut",
+])  # fmt: skip
+def test_masks_and_boxes_of_a_photo_are_brought_to_its_edges(made_heatmap, refine):
+    name = refine if isinstance(refine, str) else refine[0]
+    if name == "grabcut":
+        pytest.importorskip("cv2")
+    pixels, values = patch((36, 48))
+    grey = Image.fromarray(pixels)
+    heatmap = made_heatmap(values, size=(48, 36), photo=grey)
+    (raw,), found = heatmap.boxes(0.3), heatmap.boxes(0.3, refine=refine)
+    assert raw.edges != (12, 9, 32, 24)
+    assert found[0].edges == (12, 9, 32, 24)
+    assert found.how.startswith(f"above 30 % of the maximum, the largest region, refined by {name} (")
+    assert (heatmap.mask(0.3, refine=refine) == (pixels > 0)).all()
+    np.testing.assert_array_equal(heatmap.values, values)
+
+
+def test_masks_of_volumes_and_clips_are_brought_to_their_edges(made_heatmap):
+    pixels, values = patch((12, 20, 24))
+    clip = seewhy.read_clip([Image.fromarray(frame).convert("RGB") for frame in pixels])
+    for image in (clip, Volume(pixels.astype(np.float32) * 5 - 1000, np.eye(4))):
+        heatmap = replace(made_heatmap(np.ones((2, 2))), values=values, box=Grid.whole(values.shape), image=image)
+        raw, refined = ((heatmap.mask(0.3, refine=refine) == (pixels > 0)).mean() for refine in (None, True))
+        assert refined > 0.99 > 0.98 > raw
+        with pytest.raises(NotApplicable, match="grabcut refines masks of photos alone"):
+            heatmap.mask(refine="grabcut")
+
+
+def test_without_an_image_there_are_no_edges(made_heatmap):
+    with pytest.raises(BadParameter, match="the network was given an array"):
+        made_heatmap(BLOB, photo=None, box=(0, 0, 40, 20)).mask(refine=True)
+    signal = replace(made_heatmap(np.ones((2, 2))), values=np.arange(8, dtype=np.float32), box=Grid.whole((8,)), image=None)
+    with pytest.raises(NotApplicable, match="a signal has none"):
+        signal.mask(refine=True)

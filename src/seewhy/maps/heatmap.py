@@ -104,7 +104,8 @@ class Heatmap:
             (of="quantile": 0.85); of="otsu" finds its own.  preset: "grad-cam" (15 % of the maximum) or "cam" (20 %).
         components: the "largest" region, or "all" of at least `least`: a share of what the network saw (0.001), or pixels.
         connectivity: 8, pixels also hang together at their corners; or 4.
-        refine: brings the regions to the image's edges, by the name of one of `objects.refine.REFINERS`, or with settings.
+        refine: brings the regions to the image's edges: True (guided), or one of guided, crf, superpixels, random-walker and
+            grabcut, or (name, {setting: value}); docs/refinement.md says what each gains.
         Where there is no box, as of a map that is empty or flat, the result's `why` says why.  On a GeoTIFF boxes also tell
         their corners in the scene's reference system (`corners_map`, `crs`).
         """

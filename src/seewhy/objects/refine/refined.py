@@ -48,6 +48,8 @@ class Refinement(NamedTuple):
         pixels: (*shape, c); None where there is no image.
         Raises BadParameter, NotApplicable where this takes no image of that kind, MissingExtra.
         """
+        if values.ndim == 1:
+            raise NotApplicable("refine= brings masks to the edges in images, and a signal has none. Leave it out.")
         if pixels is None:
             raise BadParameter(
                 f"refine={self.name!r} brings a mask to the edges in the image, and here is none: the network was given an "
