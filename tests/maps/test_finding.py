@@ -11,6 +11,7 @@ import seewhy
 from seewhy import Volume
 from seewhy.errors import BadParameter, NotApplicable
 from seewhy.images.places import Cells, Grid
+from seewhy.maps import finding
 from seewhy.maps.finding import evident
 
 pytest.importorskip("skimage")
@@ -57,6 +58,17 @@ def test_the_mask_keeps_all_regions_by_default(made_heatmap):
     assert largest[:, :30].any()
     assert not largest[:, 60:].any()
     assert (heatmap.mask(least=0.2) == heatmap.boxes(components="all", least=0.2).mask).all()
+
+
+@pytest.mark.parametrize("measured", [{}, {"mean_score": 0.5}])
+@pytest.mark.parametrize("how", [{}, {"threshold": 0.6, "of": "quantile"}, {"of": "otsu"}, {"preset": "cam"}])
+def test_a_mask_without_regions_is_that_of_all_regions(made_heatmap, monkeypatch, measured, how):
+    """The mask of a map with thousands of specks takes no look at each of them."""
+    heatmap = made_heatmap(np.random.default_rng(0).normal(size=(12, 16)), box=(5, 0, 35, 30), measured=measured)
+    regions = heatmap.boxes(components="all", least=0, **how).mask
+    assert 0 < regions.sum() < regions.size
+    monkeypatch.setattr(finding, "find", None)
+    assert (heatmap.mask(**how) == regions).all()
 
 
 def test_what_was_cropped_away_holds_no_object(made_heatmap):

@@ -12,6 +12,7 @@ from seewhy.images.inputs import is_clip
 from seewhy.images.volume import Volume
 from seewhy.objects.find import find
 from seewhy.objects.found import FoundBox, FoundBoxes
+from seewhy.objects.threshold import cut_of
 from seewhy.pictures.canvas import Overlay, full
 from seewhy.truth.evidence import seen
 
@@ -46,6 +47,16 @@ def boxes_of(
     nothing = _nothing(shown.values, source)
     why = "the map is the same everywhere" if nothing and _flat(shown.values) else found.why
     return replace(found, boxes=tuple(boxes), cut=found.cut + nothing, why=why)
+
+
+def above(
+    shown: Overlay, source: Source, threshold: float | None, of: str, preset: str | None = None
+) -> NDArray[np.bool_]:  # fmt: skip
+    """Where the map lies above the threshold, of the image's size."""
+    values = evident(shown, source)
+    part, mask = seen(shown.box, values.shape), np.zeros(values.shape, np.bool_)
+    mask[part] = values[part] > cut_of(values[part], threshold, of, preset)
+    return mask
 
 
 def evident(shown: Overlay, source: Source) -> NDArray[np.float32]:

@@ -21,7 +21,7 @@ from seewhy.pictures.legend import Legend, Plate
 from seewhy.pictures.render import PICTURES, VALUE, Alpha, unit
 from seewhy.truth.evidence import EvidenceShare, evidence_share, object_in
 
-from .finding import boxes_of, evidence
+from .finding import above, boxes_of, evidence
 from .outlining import Objects, outlined
 from .plates import overlaid, pictured
 from .regions import Regions
@@ -115,6 +115,8 @@ class Heatmap:
         """True where the image is object by this map, of the image's size as `full`; it takes the same as `boxes`, and leaves
         out no region by its size.
         """
+        if how.keys() <= {"preset"} and components == "all":  # no region has to be told from another
+            return above(overlay_of(self), self.source, threshold, of, **how)
         return self.boxes(threshold, of, components, **{"least": 0, **how}).mask
 
     def outlined(
