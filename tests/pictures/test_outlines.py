@@ -168,3 +168,26 @@ def test_the_picture_itself_stays_as_it_was():
     photo = picture()
     outlined(photo, [Outline("cat", "cat", (10, 5, 30, 25))], None, (60, 40))
     assert (np.asarray(photo) == GREY).all()
+
+
+@pytest.mark.parametrize("box", [(10.1, 5.1, 10.3, 5.3), (10, 5, 11, 6)])
+def test_a_box_of_less_than_a_pixel_is_one(box):
+    pixels = drawn(Outline("cat", "", box, np.ones((1, 1), bool)))
+    marks = np.zeros((40, 60), bool)
+    marks[5, 10] = True
+    assert (of_colour(pixels, 0) == marks).all()
+
+
+def test_a_picture_may_be_smaller_than_its_photo():
+    mask = np.zeros((40, 40), bool)
+    mask[5:35, 5:35] = True
+    small = np.asarray(outlined(picture(15, 10), [Outline("cat", "", (4, 4, 44, 44), mask)], None, (60, 60), magnify=0.25))
+    assert small.shape == (10, 15, 3)
+    assert of_colour(small, 0).any()
+
+
+def test_no_line_of_the_key_ends_before_a_number(written):
+    drawn(Outline("a long name of a class: score 1.00, 97.5 % of the evidence, IoU 0.58", "", (0, 0, 5, 5)), key="how")
+    lines = [text for text, *_ in written]
+    assert len(lines) > 2
+    assert not any(line.endswith(("IoU", "score")) or line.startswith("%") for line in lines)

@@ -56,20 +56,24 @@ def outlined(picture: Image.Image, outlines: Sequence[Outline], key: str | None,
 
 def _draw(out: Image.Image, outline: Outline, scale: tuple[float, float], line: int) -> None:
     """Draw the box, and the contour half as wide."""
-    box, (width, height) = outline.box, out.size
-    if box is not None:
-        left, top, right, bottom = (round(edge * scale[way % 2]) for way, edge in enumerate(box))
-        ring = Image.new("L", (right - left, bottom - top))
-        ImageDraw.Draw(ring).rectangle((0, 0, right - left - 1, bottom - top - 1), outline=255, width=line)
-        _stroke(out, ring, (left, top), outline, line)
+    left, top, right, bottom = _placed(outline.box or (0, 0, out.width / scale[0], out.height / scale[1]), scale)
+    corner, whole = (left, top), (right - left, bottom - top)
+    if outline.box is not None:
+        ring = Image.new("L", whole)
+        ImageDraw.Draw(ring).rectangle((0, 0, whole[0] - 1, whole[1] - 1), outline=255, width=line)
+        _stroke(out, ring, corner, outline, line)
     if outline.mask is not None:
-        corner = (0, 0) if box is None else (round(box[0] * scale[0]), round(box[1] * scale[1]))
-        whole = (width, height) if box is None else (round(box[2] * scale[0]) - corner[0], round(box[3] * scale[1]) - corner[1])
         inside = Image.fromarray(np.pad(outline.mask, 1).astype(np.uint8) * 255)
         rim = (round(whole[0] / outline.mask.shape[1]), round(whole[1] / outline.mask.shape[0]))  # of a pixel, magnified
         large = inside.resize((whole[0] + 2 * rim[0], whole[1] + 2 * rim[1]), Image.Resampling.NEAREST)
         contour = _contour(large, max(1, line // 2)).crop((rim[0], rim[1], rim[0] + whole[0], rim[1] + whole[1]))
         _stroke(out, contour, corner, outline, max(1, line // 2))
+
+
+def _placed(box: Edges, scale: tuple[float, float]) -> tuple[int, int, int, int]:
+    """The edges of a box in the picture, which takes a pixel of it or more."""
+    left, top, right, bottom = (round(edge * scale[way % 2]) for way, edge in enumerate(box))
+    return left, top, max(right, left + 1), max(bottom, top + 1)
 
 
 def _contour(inside: Image.Image, line: int) -> Image.Image:
@@ -112,7 +116,7 @@ def _tag(
     text = letters.fitted(outline.short, out.width - 2 * gap)
     if len(text) < min(len(outline.short), 7):
         return
-    left, top, _, bottom = (round(edge * scale[way % 2]) for way, edge in enumerate(outline.box))
+    left, top, _, bottom = _placed(outline.box, scale)
     width, height = round(letters.width(text)) + 2 * gap, size + 2 * gap
     x = max(0, min(left, out.width - width))
     for y in (top - height, bottom, top + line, bottom - height - line):
@@ -154,8 +158,8 @@ def _key(width: int, outlines: Sequence[Outline], heading: str, line: int, magni
 
 
 def _held(text: str) -> str:
-    """The text, in which no percent sign comes to begin a line."""
-    return text.replace(" %", "\u00a0%")
+    """The text, in which no line begins with a percent sign, and none ends before a number that it announces."""
+    return text.replace(" %", "\u00a0%").replace("IoU ", "IoU\u00a0").replace("score ", "score\u00a0")
 
 
 def _sample(strip: Image.Image, some: Outline, place: tuple[int, int, int, int], line: int) -> None:
