@@ -119,6 +119,7 @@ NAMES = [
     "read_volume",
     "recipro_cam",
     "rise",
+    "save_labels",
     "score_cam",
     "seed_saliency",
     "seeds",

@@ -74,6 +74,7 @@ if TYPE_CHECKING:
     from seewhy.localize.affinity import boundary_affinity as boundary_affinity
     from seewhy.localize.affinity import colour_affinity as colour_affinity
     from seewhy.localize.affinity import feature_affinity as feature_affinity
+    from seewhy.localize.labels.saving import save_labels as save_labels
     from seewhy.localize.saliency import seed_saliency as seed_saliency
     from seewhy.localize.seed_map import Seeds as Seeds
     from seewhy.localize.seeds import seeds as seeds
@@ -93,6 +94,7 @@ _LATE = {  # loaded when they are first asked for
     "demo": "seewhy.demo", "metrics": "seewhy.metrics", "doctor": "seewhy.diagnosis.doctor", "load": "seewhy.models.load",
     "drift": "seewhy.comparison.drift", **dict.fromkeys(("Drift", "PhotoDrift"), "seewhy.comparison.records"),
     "Remade": "seewhy.remaking.remade", "verify": "seewhy.remaking.saved",
+    "save_labels": "seewhy.localize.labels.saving",
     "seeds": "seewhy.localize.seeds", "Seeds": "seewhy.localize.seed_map", "seed_saliency": "seewhy.localize.saliency",
     **dict.fromkeys(("Affinity", "boundary_affinity", "colour_affinity", "feature_affinity"), "seewhy.localize.affinity"),
     "detections": "seewhy.inside.detections", **dict.fromkeys(("Box", "Detection"), "seewhy.targets.box"),

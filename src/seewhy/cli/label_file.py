@@ -124,7 +124,8 @@ class LabelFile:
         """Where the labels lie, what they hold, and what opens them."""
         if self.failed is None and self.path is not None:
             if self.images:
-                yield f"labels: {printable(self.path)}: {self.form.holds}"
+                opening = printable(self.form.opening(self.path))
+                yield f"labels: {printable(self.path)}: {self.form.holds}. To open them: {opening}"
             else:
                 yield f"no labels were written, as nothing was looked at: {printable(self.path)} is as it was"
 

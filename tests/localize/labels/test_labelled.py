@@ -7,6 +7,7 @@ import pytest
 
 from seewhy.errors import BadParameter
 from seewhy.localize.labels.labelled import category_of, labelled_image
+from seewhy.maps.heatmaps import Heatmaps
 
 
 def cells(*marked):
@@ -42,6 +43,27 @@ def test_the_objects_of_all_maps_the_surest_first(maps):
     assert image.made["method"] == maps[0].source.method
     assert "refine" not in image.made
     assert image.why == ""
+
+
+def test_the_boxes_of_all_maps_together(maps):
+    (together,) = Heatmaps(tuple(maps)).boxes(0.4, components="all", least=0)
+    image = labelled_image(maps, together, {"suppress": 0.5})
+    assert [(one.category, one.found) for one in image.objects] == [(box.label, box) for box in together]
+    assert [one.score for one in image.objects] == [round(box.confidence, 6) for box in together]
+    assert image.made["found"] == together.how
+    assert image.made["suppress"] == 0.5
+    assert "notes" not in image.made
+    with pytest.raises(BadParameter, match="several images"):
+        labelled_image([replace(maps[0], place=3)], together)
+
+
+def test_what_was_left_out_is_said(maps, made_heatmap):
+    twin = replace(maps[0], source=maps[1].source)  # of the dog, in the same place
+    (together,) = Heatmaps((maps[0], twin)).boxes(0.4)
+    image = labelled_image([maps[0], twin], together)
+    assert [one.category for one in image.objects] == ["dog"]
+    assert image.made["notes"] == [*together.notes]
+    assert "tabby" in image.made["notes"][0]
 
 
 def test_without_a_probability_the_score_is_the_boxs_own(maps):

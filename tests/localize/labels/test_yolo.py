@@ -38,7 +38,7 @@ def test_boxes_as_shares_of_the_photo(tmp_path):
 def test_the_names_of_classes(tmp_path):
     written(tmp_path, *IMAGES)
     assert (tmp_path / "classes.txt").read_text("utf-8").splitlines() == ["dog", 'a: "b" \\ # 猫 🐈\x07']
-    assert yaml(tmp_path) == {"path": ".", "train": "images", "val": "images", "names": {0: "dog", 1: ODD}}
+    assert yaml(tmp_path) == {"train": "images", "val": "images", "names": {0: "dog", 1: ODD}}
     assert '"threshold": 0.15' in (tmp_path / "data.yaml").read_text().splitlines()[0]
 
 

@@ -38,17 +38,23 @@ class LabelFormat(NamedTuple):
     """One format.
 
     open: makes a writer into an output; suffix: of the file, "" of a folder with a file for each image.
-    holds: what it holds, in words; takes: the kinds of images, of photo, clip, volume and scene (a GeoTIFF).
+    holds: what it holds, opens: what opens it, in words, of {path}.
+    takes: the kinds of images, of photo, clip, volume and scene (a GeoTIFF).
     """
 
     open: WriterMaker
     suffix: str
     holds: str
+    opens: str
     takes: tuple[str, ...] = ("photo", "scene")
 
     @property
     def folder(self) -> bool:
         return not self.suffix
+
+    def opening(self, path: str | Path) -> str:
+        """What opens the labels that lie there."""
+        return self.opens.format(path=str(path))
 
 
 def _coco(rle: bool) -> WriterMaker:
@@ -67,31 +73,53 @@ def _cvat(shapes: str) -> WriterMaker:
     return lambda to, how: CvatWriter(to, how.over, shapes)
 
 
+STUDIO = "in Label Studio: Settings, Labeling Interface, Code takes the .config.xml beside it; then Import"
+CVAT = "in CVAT: a task of these photos, Actions, Upload annotations, CVAT 1.1"
+YOLO = "yolo train data={path}/data.yaml, with the photos in {path}/images"
 FORMATS: dict[str, LabelFormat] = {
     "csv": LabelFormat(
         lambda to, how: TableWriter(to, how.over),
         ".csv",
         "boxes, scores and what made them, a row for each",
+        "any spreadsheet, and seewhy explain --boxes {path}",
         ("photo", "scene", "clip", "volume"),
     ),
-    "coco": LabelFormat(_coco(False), ".json", "boxes, masks as polygons, scores"),
-    "coco-rle": LabelFormat(_coco(True), ".json", "boxes, masks as run lengths, scores"),
-    "voc": LabelFormat(lambda to, how: VocWriter(_folder(to), how.over), "", "Pascal VOC: boxes and scores as XML"),
-    "yolo": LabelFormat(_yolo(False), "", "boxes as text, with data.yaml and classes.txt"),
-    "yolo-segments": LabelFormat(_yolo(True), "", "outlines as text, with data.yaml and classes.txt"),
-    "png": LabelFormat(lambda to, how: MaskWriter(_folder(to), how.over, how.labels), "", "label maps with VOC's palette"),
+    "coco": LabelFormat(_coco(False), ".json", "boxes, masks as polygons, scores", "pycocotools.coco.COCO({path!r})"),
+    "coco-rle": LabelFormat(_coco(True), ".json", "boxes, masks as run lengths, scores", "pycocotools.coco.COCO({path!r})"),
+    "voc": LabelFormat(
+        lambda to, how: VocWriter(_folder(to), how.over),
+        "",
+        "Pascal VOC: boxes and scores as XML",
+        "labelImg, with {path} as the folder that it saves into",
+    ),
+    "yolo": LabelFormat(_yolo(False), "", "boxes as text, with data.yaml and classes.txt", YOLO),
+    "yolo-segments": LabelFormat(_yolo(True), "", "outlines as text, with data.yaml and classes.txt", YOLO),
+    "png": LabelFormat(
+        lambda to, how: MaskWriter(_folder(to), how.over, how.labels),
+        "",
+        "label maps with VOC's palette",
+        "any viewer; what the numbers mean stands in {path}/classes.csv",
+    ),
     "nifti": LabelFormat(
-        lambda to, how: VolumeWriter(_folder(to), how.over, how.labels), "", "label maps on the scan's grid", ("volume",)
+        lambda to, how: VolumeWriter(_folder(to), how.over, how.labels),
+        "",
+        "label maps on the scan's grid",
+        "3D Slicer or ITK-SNAP, as a segmentation over the scan; what the numbers mean stands in {path}/classes.csv",
+        ("volume",),
     ),
     "geotiff": LabelFormat(
-        lambda to, how: SceneWriter(_folder(to), how.over, how.labels), "", "label maps on the scene's place", ("scene",)
+        lambda to, how: SceneWriter(_folder(to), how.over, how.labels),
+        "",
+        "label maps on the scene's place",
+        "QGIS, over the scene; what the numbers mean stands in {path}/classes.csv",
+        ("scene",),
     ),
-    "label-studio": LabelFormat(_label_studio("boxes"), ".json", "boxes and scores, to be corrected in Label Studio"),
-    "label-studio-polygons": LabelFormat(_label_studio("polygons"), ".json", "outlines and scores, the same"),
-    "label-studio-brush": LabelFormat(_label_studio("brush"), ".json", "masks and scores, the same"),
-    "cvat": LabelFormat(_cvat("boxes"), ".xml", "boxes and scores, to be corrected in CVAT"),
-    "cvat-polygons": LabelFormat(_cvat("polygons"), ".xml", "outlines and scores, the same"),
-    "cvat-masks": LabelFormat(_cvat("masks"), ".xml", "masks and scores, the same"),
+    "label-studio": LabelFormat(_label_studio("boxes"), ".json", "boxes and scores, to be corrected in Label Studio", STUDIO),
+    "label-studio-polygons": LabelFormat(_label_studio("polygons"), ".json", "outlines and scores, the same", STUDIO),
+    "label-studio-brush": LabelFormat(_label_studio("brush"), ".json", "masks and scores, the same", STUDIO),
+    "cvat": LabelFormat(_cvat("boxes"), ".xml", "boxes and scores, to be corrected in CVAT", CVAT),
+    "cvat-polygons": LabelFormat(_cvat("polygons"), ".xml", "outlines and scores, the same", CVAT),
+    "cvat-masks": LabelFormat(_cvat("masks"), ".xml", "masks and scores, the same", CVAT),
 }
 
 

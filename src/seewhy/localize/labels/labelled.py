@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from seewhy.errors import BadParameter
 from seewhy.maps.heatmap import Heatmap
+from seewhy.maps.image_boxes import ImageBoxes
 from seewhy.objects.found import FoundBox, FoundBoxes
 
 
@@ -55,32 +56,33 @@ class LabelWriter(Protocol):
 
 
 def labelled_image(
-    maps: Sequence[Heatmap], found: Sequence[FoundBoxes], how: Mapping[str, Any] | None = None
+    maps: Sequence[Heatmap], found: Sequence[FoundBoxes] | ImageBoxes, how: Mapping[str, Any] | None = None
 ) -> LabelledImage:  # fmt: skip
-    """What was found on one image, of its maps and the boxes of each.
+    """What was found on one image, of its maps and their boxes.
 
-    maps: of one image, one or more, such as one for each class; found: for each map its boxes, as `Heatmap.boxes` gives them.
+    maps: of one image, one or more, such as one for each class; found: for each map its boxes, as `Heatmap.boxes` gives them, or
+        those of all together, as `Heatmaps.boxes` does.
     how: what they were found with, such as threshold, of, components, refine; it travels in the files, with the words of
-        `FoundBoxes.how` as "found".
+        `FoundBoxes.how` as "found", and with what was left out and why as "notes".
     Raises BadParameter where there are no maps, they are of several images, or boxes are missing.
     """
-    if not maps or len(maps) != len(found):
+    together = isinstance(found, ImageBoxes)
+    if not maps or not (together or len(maps) == len(found)):
         raise BadParameter(f"{len(maps)} maps and {len(found)} results of their boxes: give both of each, of one image.")
-    if len({(one.place, one.source.image, one.size) for one in maps}) > 1:
-        raise BadParameter(f"The maps are of several images, {maps[0].source.image} and others: give those of one at a time.")
-    objects = [one for heatmap, boxes in zip(maps, found, strict=True) for one in _objects(heatmap, boxes)]
-    objects.sort(key=lambda one: -one.score)
-    whys = dict.fromkeys(f"{category_of(heatmap)}: {boxes.why}" for heatmap, boxes in zip(maps, found, strict=True))
+    names = {(one.place, one.source.image, one.size) for one in maps}
+    if len(names) > 1 or (together and (found.place, found.name) != (maps[0].place, maps[0].source.image)):
+        raise BadParameter(f"The maps are of several images, {maps[0].source.image} and others: give those of one alone.")
     first = maps[0]
-    why = "" if objects else found[0].why if len(maps) == 1 else "; ".join(whys)
-    return LabelledImage(
-        first.source.image,
-        first.size,
-        tuple(objects),
-        _made(first, {**({"found": found[0].how} if found[0].how else {}), **(how or {})}),
-        why,
-        first.image,
-    )
+    if together:
+        objects, words, why, notes = _objects(maps, found.boxes, found.masks), found.how, found.why, found.notes
+    else:
+        pairs = [*zip(maps, found, strict=True)]
+        objects = [one for heatmap, boxes in pairs for one in _objects([heatmap], boxes.boxes, boxes.masks)]
+        whys = dict.fromkeys(f"{category_of(heatmap)}: {boxes.why}" for heatmap, boxes in pairs)
+        words, why, notes = found[0].how, found[0].why if len(maps) == 1 else "; ".join(whys), ()
+    objects.sort(key=lambda one: -one.score)
+    made = _made(first, {"found": words or None, **(how or {}), "notes": [*notes] or None})
+    return LabelledImage(first.source.image, first.size, tuple(objects), made, "" if objects else why, first.image)
 
 
 def category_of(heatmap: Heatmap) -> str:
@@ -89,11 +91,13 @@ def category_of(heatmap: Heatmap) -> str:
     return source.label or (source.target if source.index is None else f"class {source.index}")
 
 
-def _objects(heatmap: Heatmap, boxes: FoundBoxes) -> list[LabelledObject]:
-    category = category_of(heatmap)
+def _objects(
+    maps: Sequence[Heatmap], boxes: Sequence[FoundBox], masks: Sequence[NDArray[np.bool_]]
+) -> list[LabelledObject]:  # fmt: skip
+    categories = {(one.source.label, one.source.index): category_of(one) for one in maps}
     return [
-        LabelledObject(category, box, mask, round(box.confidence, 6))
-        for box, mask in zip(boxes.boxes, boxes.masks, strict=True)
+        LabelledObject(categories[box.label, box.index], box, mask, round(box.confidence, 6))
+        for box, mask in zip(boxes, masks, strict=True)
     ]
 
 

@@ -58,7 +58,7 @@ class YoloWriter:
         names = "".join(f"  {number}: {_quoted(name)}\n" for number, name in enumerate(self._numbering.names))
         text = (
             f"# weak labels from heatmaps: {self._made}\n"
-            "path: .\ntrain: images  # put the photos there, under the names of the files in labels\nval: images\n"
+            "train: images  # beside this file: put the photos there, under the names of the files in labels\nval: images\n"
             f"names:{'' if names else ' {}'}\n{names}"
         )
         self._files.write(self._place / "data.yaml", text.encode(), "the description of the labels")
