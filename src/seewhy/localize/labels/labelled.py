@@ -60,8 +60,8 @@ def labelled_image(
 ) -> LabelledImage:  # fmt: skip
     """What was found on one image, of its maps and their boxes.
 
-    maps: of one image, one or more, such as one for each class; found: for each map its boxes, as `Heatmap.boxes` gives them, or
-        those of all together, as `Heatmaps.boxes` does.
+    maps: of one image, one or more, such as one for each class; found: for each map its boxes, as `Heatmap.boxes` gives
+        them, or those of all together, as `Heatmaps.boxes` does.
     how: what they were found with, such as threshold, of, components, refine; it travels in the files, with the words of
         `FoundBoxes.how` as "found", and with what was left out and why as "notes".
     Raises BadParameter where there are no maps, they are of several images, or boxes are missing.
@@ -71,7 +71,7 @@ def labelled_image(
         raise BadParameter(f"{len(maps)} maps and {len(found)} results of their boxes: give both of each, of one image.")
     names = {(one.place, one.source.image, one.size) for one in maps}
     if len(names) > 1 or (together and (found.place, found.name) != (maps[0].place, maps[0].source.image)):
-        raise BadParameter(f"The maps are of several images, {maps[0].source.image} and others: give those of one alone.")
+        raise BadParameter(f"The maps are of several images, {maps[0].source.image} and others: give those of one.")
     first = maps[0]
     if together:
         objects, words, why, notes = _objects(maps, found.boxes, found.masks), found.how, found.why, found.notes

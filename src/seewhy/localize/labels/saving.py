@@ -30,8 +30,8 @@ def save_labels(
     suppress, how: as in `Heatmaps.boxes`: threshold=, of=, components=, connectivity=, least=, preset=, refine=.
     labels: of the model (`model.labels`), whose indices classes are numbered by; else they are numbered as they occur.
     prefix: what stands before the names of photos, of Label Studio's formats.
-    Several maps of one image are of several classes, say of `target=["top 1", "top 2"]`.  An image whose map is flat has no
-    object, and the file says why where it has room.  What was there before is replaced, when all is written.
+    Several maps of one image are of several classes, as of `target=[seewhy.Top(1), seewhy.Top(2)]`.  An image whose map is
+    flat has no object, and the file says why where it has room.  What was there is replaced, when all is written.
     Raises NoSuchName for an unknown format, BadParameter where there are no maps, NotApplicable for images that the format does
     not hold, NotWritten.
     """
