@@ -42,7 +42,7 @@ class BoxCurve(NamedTuple):
 
 
 class BoxScoring:
-    """Scores the boxes of maps, one photo after the other; of each photo it keeps some two hundred bytes.
+    """Scores the boxes of maps, one photo after the other; of each photo it keeps less than a thousand bytes.
 
     size: (w, h) of the grid that MaxBoxAcc is counted on; None leaves it out, and with it a fifth of a second for each map.
     how: the rule by which the boxes of GT-known, top-1 and top-5 localization are found, as `Heatmap.boxes` takes it.

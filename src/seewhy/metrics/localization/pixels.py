@@ -36,7 +36,7 @@ class PixelCurve(NamedTuple):
 
 
 class PixelScoring:
-    """Scores maps by masks, one photo after the other; of each photo it keeps some eight thousand bytes.
+    """Scores maps by masks, one photo after the other; of each photo it keeps some thirty thousand bytes.
 
     size: (w, h) of the grid that is counted on, onto which masks come by the nearest pixel, as in the released code; None: each
     photo's own pixels, so that large photos count for more.
