@@ -6,17 +6,17 @@ from dataclasses import dataclass
 from itertools import count
 from typing import NamedTuple
 
-from PIL import Image, ImageDraw
+from PIL import Image
 
 from seewhy.errors import BadParameter, whole_number
 from seewhy.pictures.grid import GridCell, GridTable, GridText, grid
+from seewhy.pictures.outlines import Outline, outlined
+from seewhy.pictures.stretching import Size
 from seewhy.pictures.thumbnails import Thumbnail, within
 from seewhy.printable import printable
 from seewhy.truth.evidence import BoxEdges
 
-FOUND, TRUE = "#ffb000", "#3fc1ff"  # orange and sky blue, which colour-blind people tell apart; both also differ in their lines
 SIDE = 280  # pixels of a photo
-LINE, DASH = 3, 9
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def board(photos: Iterable[BoardPhoto], most: int = 6, heading: str = "", side: 
     """The photos whose boxes overlap the true ones most, and those where they do least, beside each other: RGB.
 
     most: of each.  Photos may come one by one, and no more than are shown are kept.  Below each stand its overlap and the score
-    of the box: a sure box beside the object is what to look for.  Orange, whole lines: found; blue, broken lines: true.
+    of the box: a sure box beside the object is what to look for.  Orange: found; black and white stripes: true.
     Raises BadParameter where there are none.
     """
     most = whole_number(most, "most", 1, 1000)
@@ -65,7 +65,7 @@ def board(photos: Iterable[BoardPhoto], most: int = 6, heading: str = "", side: 
         raise BadParameter("There are no photos to show on a board.")
     total = next(places)
     rows = list(zip(*(sorted(kept, reverse=True) for kept in (best, worst)), strict=True))
-    notes = ["Orange, whole lines: found. Blue, broken lines: true. IoU: how much the two overlap, of 1."]
+    notes = ["Orange: found. Stripes of black and white: true. IoU: how much the two overlap, of 1."]
     table = GridTable(
         heading or f"The best and the worst of {total} photo{'s' * (total != 1)}",
         ["the best", "the worst"],
@@ -83,30 +83,18 @@ def _cell(photo: BoardPhoto, side: int) -> GridCell:
 
 
 def marked(photo: BoardPhoto, side: int) -> Image.Image:
-    """The photo, `side` pixels long, with its boxes."""
+    """The photo, `side` pixels long, with its boxes: what was found in orange, what is true in stripes of black and white."""
     size = within(photo.image.size, side)
-    picture = photo.image.convert("RGB").resize(
-        size, Image.Resampling.BOX if max(photo.image.size) > side else Image.Resampling.BICUBIC
+    how = Image.Resampling.BOX if max(photo.image.size) > side else Image.Resampling.BICUBIC
+    found = [] if photo.found is None else [Outline("found", "", _small(photo.found, photo.image.size, size))]
+    true = [Outline("true", "", _small(box, photo.image.size, size), true=True) for box in photo.true]
+    return outlined(photo.image.convert("RGB").resize(size, how), [*found, *true], None, size)
+
+
+def _small(box: BoxEdges, photo: Size, size: Size) -> BoxEdges:
+    """The box on the smaller photo, two pixels long at least."""
+    (left, right), (top, bottom) = (
+        (min(low * new / old, new - 2), max(high * new / old, min(low * new / old, new - 2) + 2))
+        for low, high, new, old in zip(box[:2], box[2:], size, photo, strict=True)
     )
-    draw, (across, down) = ImageDraw.Draw(picture), (new / old for new, old in zip(size, photo.image.size, strict=True))
-    boxes = [(box, TRUE, True) for box in photo.true] + ([(photo.found, FOUND, False)] if photo.found is not None else [])
-    for (x0, y0, x1, y1), colour, broken in boxes:
-        corners = [x0 * across, y0 * down, x1 * across - 1, y1 * down - 1]
-        left, top, right, bottom = (min(max(at, 1), size[way % 2] - 2) for way, at in enumerate(corners))
-        for ends in (((left, top), (right, top)), ((right, top), (right, bottom)),
-                     ((right, bottom), (left, bottom)), ((left, bottom), (left, top))):  # fmt: skip
-            _line(draw, *ends, colour, broken)
-    return picture
-
-
-def _line(
-    draw: ImageDraw.ImageDraw, start: tuple[float, float], end: tuple[float, float], colour: str, broken: bool
-) -> None:  # fmt: skip
-    """A line with a dark edge, so that it is seen on any photo; in dashes where it is broken."""
-    length = max(abs(end[0] - start[0]), abs(end[1] - start[1]))
-    steps = max(1, round(length / (2 * DASH))) if broken else 1
-    for step in range(steps):
-        some = [step / steps, (step + 0.6 if broken else step + 1) / steps]
-        ends = [tuple(a + (b - a) * at for a, b in zip(start, end, strict=True)) for at in some]
-        draw.line(ends, "black", LINE + 2)
-        draw.line(ends, colour, LINE)
+    return left, top, right, bottom
