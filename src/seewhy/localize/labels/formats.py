@@ -115,11 +115,15 @@ FORMATS: dict[str, LabelFormat] = {
         ("scene",),
     ),
     "label-studio": LabelFormat(_label_studio("boxes"), ".json", "boxes and scores, to be corrected in Label Studio", STUDIO),
-    "label-studio-polygons": LabelFormat(_label_studio("polygons"), ".json", "outlines and scores, the same", STUDIO),
-    "label-studio-brush": LabelFormat(_label_studio("brush"), ".json", "masks and scores, the same", STUDIO),
+    "label-studio-polygons": LabelFormat(
+        _label_studio("polygons"), ".json", "outlines and scores, to be corrected in Label Studio", STUDIO
+    ),
+    "label-studio-brush": LabelFormat(
+        _label_studio("brush"), ".json", "masks and scores, to be corrected in Label Studio", STUDIO
+    ),
     "cvat": LabelFormat(_cvat("boxes"), ".xml", "boxes and scores, to be corrected in CVAT", CVAT),
-    "cvat-polygons": LabelFormat(_cvat("polygons"), ".xml", "outlines and scores, the same", CVAT),
-    "cvat-masks": LabelFormat(_cvat("masks"), ".xml", "masks and scores, the same", CVAT),
+    "cvat-polygons": LabelFormat(_cvat("polygons"), ".xml", "outlines and scores, to be corrected in CVAT", CVAT),
+    "cvat-masks": LabelFormat(_cvat("masks"), ".xml", "masks and scores, to be corrected in CVAT", CVAT),
 }
 
 
