@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
+from PIL import Image
 
 from .legend import NARROWEST, over
 from .lettering import Letters
@@ -59,9 +59,9 @@ def _draw(out: Image.Image, outline: Outline, scale: tuple[float, float], line: 
     left, top, right, bottom = _placed(outline.box or (0, 0, out.width / scale[0], out.height / scale[1]), scale)
     corner, whole = (left, top), (right - left, bottom - top)
     if outline.box is not None:
-        ring = Image.new("L", whole)
-        ImageDraw.Draw(ring).rectangle((0, 0, whole[0] - 1, whole[1] - 1), outline=255, width=line)
-        _stroke(out, ring, corner, outline, line)
+        ring = np.full(whole[::-1], 255, np.uint8)
+        ring[line:-line, line:-line] = 0
+        _stroke(out, Image.fromarray(ring), corner, outline, line)
     if outline.mask is not None:
         inside = Image.fromarray(np.pad(outline.mask, 1).astype(np.uint8) * 255)
         rim = (round(whole[0] / outline.mask.shape[1]), round(whole[1] / outline.mask.shape[0]))  # of a pixel, magnified
