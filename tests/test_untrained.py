@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import seewhy
+from seewhy.models.torch.network_call import NetworkCall
 from seewhy.untrained import drawn_text, untrained, warned
 from support import networks
 
@@ -71,3 +72,11 @@ def test_weights_that_were_trained_since_are_not_called_random():
     assert model.untrained == ""
     (found,) = seewhy.grad_cam(model, networks.images(1), target=0)
     assert found.warnings == ()
+
+
+def test_weights_that_are_not_random_are_not_looked_over_for_each_map(monkeypatch):
+    """Of a large network that takes milliseconds, each time."""
+    monkeypatch.setattr(NetworkCall, "trained", lambda _: pytest.fail("nobody asked"))
+    model = seewhy.wrap(networks.pooled(), weights="mine.pth")
+    assert model.untrained == ""
+    assert seewhy.grad_cam(model, networks.images(1), target=0)[0].warnings == ()

@@ -38,7 +38,10 @@ def test_the_command_line_knows_the_words_of_the_library():
 
 def test_what_nobody_said_is_left_to_the_library(typed, made_heatmap):
     rule = typed()
-    assert rule.of_map == {"of": "max", "components": "largest", "connectivity": 8}
+    assert rule.of_map == {"threshold": 0.15, "of": "max", "components": "largest", "connectivity": 8}
+    assert typed("--of", "quantile").of_map["threshold"] == 0.85
+    assert "threshold" not in typed("--of", "otsu").of_map
+    assert "threshold" not in typed("--preset", "cam").of_map
     assert rule.suppress == 0.5
     heatmap = made_heatmap([[0, 1], [0, 0.5]])
     assert heatmap.boxes(**rule.of_map).boxes == heatmap.boxes().boxes

@@ -1,6 +1,7 @@
 """What is said of each photo's boxes, and of all at the end."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -8,6 +9,7 @@ from seewhy.cli.localized import Localized, Tally, box_words, print_json, print_
 from seewhy.cli.question import PhotoMaps
 from seewhy.cli.truth import KnownPhoto
 from seewhy.localize.labels.labelled import labelled_image
+from seewhy.maps.heatmaps import Heatmaps
 from seewhy.maps.source import Predicted
 
 
@@ -15,12 +17,12 @@ from seewhy.maps.source import Predicted
 def localized(made_heatmap):
     """Of maps, each of values and facts of its Source."""
 
-    def make(*maps, answer="tabby, tabby cat", known=None, components="all"):
+    def make(*maps, answer="tabby, tabby cat", known=None, components="all", **more):
         heatmaps = [made_heatmap(values, **facts) for values, facts in maps]
-        boxes = [heatmap.boxes(components=components) for heatmap in heatmaps]
+        (boxes,) = Heatmaps(tuple(heatmaps)).boxes(components=components, suppress=None)
         predicted = Predicted(281, answer, 0.75) if answer else None
         found = PhotoMaps("cat.jpg", predicted, heatmaps, None, known or KnownPhoto())
-        return Localized(found, boxes, labelled_image(heatmaps, boxes))
+        return Localized(found, boxes, labelled_image(heatmaps, boxes), **more)
 
     return make
 
@@ -29,7 +31,7 @@ SPOT = [[0, 0, 0, 0], [0, 0, 0, 1]]  # on 40 x 30 pixels: from 15 % of its maxim
 
 
 def edges(result):
-    return [box.edges for boxes in result.boxes for box in boxes]
+    return [box.edges for box in result.boxes]
 
 
 def test_a_single_box_of_the_answer_needs_no_name(localized):
@@ -42,16 +44,22 @@ def test_a_single_box_of_the_answer_needs_no_name(localized):
 def test_boxes_of_several_classes_are_named_the_surest_class_first(localized):
     two = [[1, 0, 0, 0.5], [1, 0, 0, 0.5]]
     result = localized((SPOT, {"label": "lynx", "index": 287, "probability": 0.125}), (two, {}))
-    lynx, first, second = edges(result)
+    first, second, lynx = edges(result)
     assert box_words(result) == f"tabby, tabby cat 2 boxes {first} 0.75, {second} 0.38; lynx box {lynx} 0.12"
 
 
-def test_a_class_without_a_box_is_said_with_the_reason(localized):
+def test_a_class_without_a_box_is_said_with_the_reason(localized, capsys):
     empty = ([[0, 0], [0, 0]], {"label": "lynx", "index": 287, "probability": 0.125})
-    result = localized((SPOT, {}), empty)
-    assert box_words(result).endswith("; no box of lynx: no value of the map is positive")
-    assert result.empty == {"lynx": "no value of the map is positive"}
+    print_text(localized((SPOT, {}), empty))
+    assert capsys.readouterr().out.splitlines()[1] == "    lynx has no box: no value of the map is positive"
     assert box_words(localized(empty, answer="lynx")) == "no box: no value of the map is positive"
+
+
+def test_the_truth_and_the_picture_are_said_with_the_boxes(localized, capsys):
+    print_text(localized((SPOT, {}), scored=("IoU 0.73 with the box of tabby",), picture=Path("drawn/cat.png")))
+    first, second, *_ = capsys.readouterr().out.splitlines()
+    assert first.endswith(" 0.75  -> drawn/cat.png")
+    assert second == "    IoU 0.73 with the box of tabby"
 
 
 def test_the_line_of_a_photo_begins_with_the_answer_and_warnings_stand_below(localized, capsys):
@@ -78,9 +86,9 @@ def test_json_has_all_of_it(localized, capsys):
     (one,) = facts["objects"]
     assert one == {
         "label": "tabby, tabby cat", "index": 281, "probability": 0.75, "box": [*edges(result)[0]], "score": 0.75,
-        "strength": 1.0, "area": result.boxes[0][0].area, "evidence": pytest.approx(result.boxes[0][0].evidence),
+        "strength": 1.0, "area": result.boxes[0].area, "evidence": pytest.approx(result.boxes[0].evidence),
     }  # fmt: skip
-    assert facts["without"] == {"lynx": "no value of the map is positive"}
+    assert facts["notes"] == ["lynx has no box: no value of the map is positive"]
     assert (facts["image"], facts["size"], facts["why"], facts["labels"]) == ("cat.jpg", [40, 30], "", "labels.json")
     assert (facts["predicted"]["label"], facts["method"], facts["warnings"]) == ("tabby, tabby cat", "grad-cam", ["one", "two"])
 

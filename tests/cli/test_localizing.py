@@ -31,9 +31,9 @@ def names_in(file="labels.json"):
 def test_boxes_are_found_and_written_in_the_writing_thread_in_the_order_of_the_photos(monkeypatch):
     files, usual, threads = [photo(f"{letter}.png", seed) for seed, letter in enumerate("abcde")], localizing.write_objects, []
 
-    def watched(job, found):
+    def watched(job, file, found):
         threads.append((found.name, threading.current_thread().name.startswith("seewhy writes")))
-        return usual(job, found)
+        return usual(job, file, found)
 
     monkeypatch.setattr(localizing, "write_objects", watched)
     done = run(*files, "--json")
@@ -44,10 +44,10 @@ def test_boxes_are_found_and_written_in_the_writing_thread_in_the_order_of_the_p
 def test_one_photo_whose_labels_fail_is_its_own_fault(monkeypatch):
     files, usual = [photo(f"{letter}.png") for letter in "abcd"], localizing.write_objects
 
-    def failing(job, found):
+    def failing(job, file, found):
         if found.name == "c.png":
             raise ZeroDivisionError("by zero")
-        return usual(job, found)
+        return usual(job, file, found)
 
     monkeypatch.setattr(localizing, "write_objects", failing)
     done = run(*files)

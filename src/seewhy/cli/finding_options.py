@@ -84,9 +84,12 @@ class BoxRule:
 
     @property
     def of_map(self) -> dict[str, Any]:
-        """As `Heatmap.boxes` takes it; what nobody said is left out."""
+        """As `Heatmap.boxes` takes it: the threshold in numbers, and nothing that nobody said."""
+        from seewhy.objects.threshold import USUAL
+
         said = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "suppress"}
-        return {name: value for name, value in said.items() if value is not None}
+        usual = {"threshold": USUAL[self.of]} if self.threshold is None and self.preset is None else {}
+        return {name: value for name, value in {**said, **usual}.items() if value is not None}
 
     def check(self) -> None:
         """Raise what the library would, of a small map, before a model is loaded."""

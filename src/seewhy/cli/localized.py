@@ -4,8 +4,9 @@ What is imported inside functions is imported when the command runs, so that `--
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .printing import LABEL, printable, say, say_json
@@ -15,25 +16,19 @@ from .writing import answer_words
 
 if TYPE_CHECKING:
     from seewhy.localize.labels.labelled import LabelledImage, LabelledObject
-    from seewhy.objects.found import FoundBoxes
+    from seewhy.maps.image_boxes import ImageBoxes
 
 CLASSES = 10  # of which each is told how many boxes it has
 
 
 class Localized(NamedTuple):
-    """What was found on one photo: its maps, the boxes of each, and all of them as they were written."""
+    """What was found on one photo: its maps, their boxes, and these as they were written."""
 
     found: PhotoMaps
-    boxes: "Sequence[FoundBoxes]"
+    boxes: "ImageBoxes"
     image: "LabelledImage"
-
-    @property
-    def empty(self) -> dict[str, str]:
-        """The classes of which there is no box, each with the reason."""
-        from seewhy.localize.labels.labelled import category_of
-
-        pairs = zip(self.found.maps, self.boxes, strict=True)
-        return {category_of(heatmap): boxes.why for heatmap, boxes in pairs if not boxes}
+    scored: tuple[str, ...] = ()  # how that compares with the true objects, in words
+    picture: Path | None = None
 
 
 class Tally:
@@ -71,18 +66,21 @@ def _counted(count: int, one: str, many: str) -> str:
 
 
 def print_text(result: Localized, err: bool = False) -> None:
-    """Say on one line what the model took a photo for, and which boxes were found or why there is none; below it what makes
-    maps suspect.
+    """Say on one line what the model took a photo for, and which boxes were found or why there is none; below it which maps
+    have none, what was left out, how it compares with the truth, and what makes maps suspect.
     """
     found = result.found
     answer = answer_words(found.predicted, found.known, found.maps[0].source.weights)
-    say(f"{found.name}: {answer}: {box_words(result)}", err=err)
+    drawn = "" if result.picture is None else f"  -> {result.picture}"
+    say(f"{found.name}: {answer}: {box_words(result)}{drawn}", err=err)
+    for line in (*(result.boxes.notes if result.image.objects else ()), *result.scored):
+        say(f"    {line}", err=err)
     for warning in dict.fromkeys(warning for heatmap in found.maps for warning in heatmap.source.warnings):
         say(f"    ! {spoken(warning)}", err=err)
 
 
 def box_words(result: Localized) -> str:
-    """The boxes on one photo, the surest first, those of a class together; and the classes that have none."""
+    """The boxes on one photo, the surest first, those of a class together."""
     objects, said = result.image.objects, list[str]()
     if not objects:
         return f"no box: {result.image.why}"
@@ -93,7 +91,6 @@ def box_words(result: Localized) -> str:
         name = f"{printable(category, LABEL)} " if several or category != answer else ""
         noun = "box" if len(own) == 1 else f"{len(own)} boxes"
         said.append(f"{name}{noun} {', '.join(map(_box, own))}")
-    said += [f"no box of {printable(name, LABEL)}: {why}" for name, why in result.empty.items()]
     return "; ".join(said)
 
 
@@ -115,8 +112,10 @@ def print_json(result: Localized, labels: str) -> None:
             "predicted": asdict(found.predicted) if found.predicted else None,
             "objects": objects,
             "why": image.why,
-            "without": result.empty if objects else {},
+            "notes": list(result.boxes.notes),
             "labels": labels,
+            "compared": list(result.scored),
+            **({"picture": str(result.picture)} if result.picture else {}),
             "model": source.model,
             "method": source.method,
             "layer": source.layer,

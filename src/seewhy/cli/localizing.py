@@ -5,10 +5,12 @@ What is imported inside functions is imported when the command runs, so that `--
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from .box_pictures import BoxPictures
 from .effects import Explained
 from .failures import Failures
 from .finding_options import BoxRule
 from .label_file import LabelFile
+from .localization_scores import LocalizationScores
 from .localized import Localized, Tally, print_json, print_text
 from .pipeline import Stages, run_through
 from .question import PhotoMaps, Question, explain_photo
@@ -26,6 +28,8 @@ class LocalizeJob(NamedTuple):
     labels: LabelFile
     explained: Explained
     tally: Tally
+    scores: LocalizationScores
+    pictures: BoxPictures | None
     as_json: bool
 
     @property
@@ -42,22 +46,25 @@ def localize_all(job: LocalizeJob, files: list[str], failures: Failures, stop: "
         job.question.tile,
         lambda file, photo: explain_photo(job.question, file, photo),
         lambda found: found.image,
-        lambda file, found: write_objects(job, found),
+        lambda file, found: write_objects(job, file, found),
         lambda file, outcome: tell_objects(job, file, outcome, failures, layers),
     )
     run_through(stages, files, failures, stop, "localizing")
     return layers
 
 
-def write_objects(job: LocalizeJob, found: PhotoMaps) -> Localized:
-    """Find the objects on one photo, and write their labels."""
+def write_objects(job: LocalizeJob, file: str, found: PhotoMaps) -> Localized:
+    """Find the objects on one photo, write their labels, score them and draw them, as far as that is asked."""
     from seewhy.localize.labels.labelled import labelled_image
+    from seewhy.maps.heatmaps import Heatmaps
 
-    how = job.rule.of_map
-    boxes = [heatmap.boxes(**how) for heatmap in found.maps]
-    image = labelled_image(found.maps, boxes, {**how, "suppress": job.rule.suppress})
+    how = {**job.rule.of_map, "suppress": job.rule.suppress}
+    (boxes,) = Heatmaps(tuple(found.maps)).boxes(**how)
+    image = labelled_image(found.maps, boxes, how)
     job.labels.add(image)
-    return Localized(found, boxes, image)
+    scored = job.scores.add(file, found)
+    picture = None if job.pictures is None else job.pictures.put(found, boxes, scored)
+    return Localized(found, boxes, image, scored.said, picture)
 
 
 def tell_objects(

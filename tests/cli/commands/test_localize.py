@@ -13,11 +13,14 @@ from click.testing import CliRunner
 from PIL import Image
 
 import seewhy
+from seewhy import Heatmap
 from seewhy.cli import localizing
 from seewhy.cli.app import main
 from seewhy.cli.options import ModelOptions
+from seewhy.demo import scenes
 from seewhy.truth.boxes import read_boxes
 from support.files.birds import photo
+from support.files.scans import AFFINES, scan
 
 pytest.importorskip("torch")
 
@@ -243,3 +246,80 @@ def test_the_mask_is_the_one_of_the_library(honest):
     mask = decode({"size": mark["segmentation"]["size"], "counts": mark["segmentation"]["counts"].encode()})
     (heatmap,) = seewhy.grad_cam(honest, file)
     np.testing.assert_array_equal(mask.astype(bool), heatmap.mask(components="largest"))
+
+
+def test_true_boxes_are_scored_and_drawn_beside(honest):
+    files = [photo(f"photos/{letter}.png", seed) for seed, letter in enumerate("abc")]
+    (box,) = seewhy.grad_cam(honest, files[0], "bird")[0].boxes()
+    rows = [f"a.png,{','.join(map(str, box.edges))},bird", "b.png,0,0,10,10,bird", "missing.png,0,0,9,9,bird"]
+    Path("boxes.csv").write_text("\n".join(["file,x0,y0,x1,y1,label", *rows]))
+    Path("labels.csv").write_text("file,label\n" + "".join(f"{name}.png,bird\n" for name in "abc"))
+    done = run("photos", "--truth", "labels.csv", "--boxes", "boxes.csv", "--pictures", "drawn")
+    assert done.exit_code == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[1] == "    IoU 1.00 with the box of bird"
+    (known,) = [line for line in lines if line.startswith("GT-known: ")]
+    assert known.startswith("GT-known: 50.0 %")
+    assert "; random " in known
+    assert "; centre " in known
+    assert "not scored, as no true object is known or fits: 1 of 3 photos" in lines
+    assert "missing.png" in done.stderr  # which the file of boxes names, and nobody gave
+    drawn = sorted(Path("drawn").iterdir())
+    assert lines[0].endswith(f"-> {drawn[0]}")
+    assert [Heatmap.source_of(path).image for path in drawn] == files
+
+
+def test_pictures_that_lie_among_the_photos_are_not_localized_the_next_time():
+    photo("photos/a.png")
+    words = ("photos", "--recursive", "--pictures", "photos/drawn", "--overwrite")
+    for _ in range(2):
+        assert run(*words).exit_code == 0
+        assert [*coco()] == ["photos/a.png"]
+    assert len([*Path("photos/drawn").iterdir()]) == 1
+
+
+def test_a_scan_gets_a_label_map_on_its_own_grid():
+    """And boxes in voxels and millimetres, as a table has them."""
+    nibabel = pytest.importorskip("nibabel")
+    affine = AFFINES["rotated"]
+    nibabel.save(nibabel.Nifti1Image(scan(affine), affine), "scan.nii.gz")
+    Path("nets.py").write_text(
+        "from support.files.scans import Sees\n"
+        "FIT = {'orientation': 'LPS', 'axes': 'kji', 'spacing': 2.0, 'window': (0, 900)}\n"
+        "def net():\n    return Sees(), FIT, ['lesion', 'none']\n"
+    )
+    words = ["localize", "scan.nii.gz", "--model", "nets.py:net", "--target", "lesion"]
+    done = CliRunner().invoke(main, words)
+    assert done.exit_code == 0, done.stderr
+    (made,) = Path("labels").glob("*.nii.gz")
+    written = nibabel.load(made)
+    np.testing.assert_allclose(written.affine, affine, atol=1e-4)
+    rows = csv.DictReader(io.StringIO(CliRunner().invoke(main, [*words, "--format", "csv", "-o", "-"]).stdout))
+    (row,) = rows
+    low, high = ([int(row[f"{axis}{end}"]) for axis in "ijk"] for end in (0, 1))
+    marked = np.argwhere(np.asarray(written.dataobj) > 0)
+    assert (marked.min(0).tolist(), (marked.max(0) + 1).tolist()) == (low, high)
+    assert " mm 0." in done.stdout or " mm 1." in done.stdout
+
+
+def test_a_scene_gets_a_label_map_in_its_place():
+    rasterio = pytest.importorskip("rasterio")
+    pixels = np.asarray(scenes(1, 0, kinds=["bird"])[0].image)
+    where = {"crs": "EPSG:32632", "transform": rasterio.Affine(0.5, 0, 10, 0, -0.5, 20)}
+    shape = {"height": pixels.shape[0], "width": pixels.shape[1], "count": 3, "dtype": "uint8"}
+    with rasterio.open("scene.tif", "w", "GTiff", **shape, **where) as file:
+        file.write(np.moveaxis(pixels, -1, 0))
+    done = run("scene.tif", "--format", "geotiff", "-o", "labels")
+    assert done.exit_code == 0, done.stderr
+    (made,) = Path("labels").glob("*.tif")
+    with rasterio.open(made) as file:
+        assert (file.crs.to_epsg(), file.transform, file.read(1).shape) == (32632, where["transform"], pixels.shape[:2])
+        assert file.read(1).any()
+
+
+def test_a_format_that_takes_no_such_image_says_so():
+    photo("a.png")
+    done = run("a.png", "--format", "nifti")
+    assert done.exit_code in (1, 2)
+    assert "a.png" in done.stderr
+    assert "Traceback" not in done.stderr

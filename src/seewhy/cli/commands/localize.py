@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from seewhy.cli.box_pictures import BoxPictures
 from seewhy.cli.effects import Explained, finding_without_effect, given_options, without_effect
 from seewhy.cli.failures import Failures, nothing_to_explain
 from seewhy.cli.finding_options import BoxRule, finding_options
 from seewhy.cli.inputs import find_inputs, kind_of
 from seewhy.cli.label_file import FormatOption, LabelFile, usual_format
+from seewhy.cli.localization_scores import LocalizationScores
 from seewhy.cli.localized import Tally
 from seewhy.cli.localizing import LocalizeJob, localize_all
 from seewhy.cli.networks import Asked, loaded
-from seewhy.cli.options import ModelOptions, complete_methods, model_option, model_options
+from seewhy.cli.options import FolderPath, ModelOptions, complete_methods, model_option, model_options
 from seewhy.cli.printing import fault, say
 from seewhy.cli.question import Question, configured
 from seewhy.cli.question_options import RECURSIVE, asked_of_photos
@@ -48,6 +50,7 @@ class LocalizeOptions:
     form: str | None
     out: str | None
     overwrite: bool
+    pictures: Path | None
     as_json: bool
 
 
@@ -75,6 +78,7 @@ class LocalizeOptions:
     "format's ending. - prints them, of formats that are one file of text.",
 )
 @click.option("--overwrite", is_flag=True, help="Take the place of labels that are there; else they stay, and that is said.")
+@click.option("--pictures", type=FolderPath(), metavar="FOLDER", help="Also draw the boxes over the photos, into this folder.")
 @RECURSIVE
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a photo instead of text.")
 def localize(network: ModelOptions, rule: BoxRule, **options: Any) -> None:
@@ -93,7 +97,7 @@ def run(network: ModelOptions, rule: BoxRule, options: LocalizeOptions) -> None:
     """Everything that the command does.  What can be refused is refused before a photo is explained."""
     from seewhy.progress import stoppable
 
-    inputs = find_inputs(options.photos, options.recursive, Path(options.out or ""))
+    inputs = find_inputs(options.photos, options.recursive, options.pictures or Path(options.out or ""))
     if not inputs.files:
         raise nothing_to_explain(inputs)
     kind = kind_of([*inputs.files, *inputs.failed])
@@ -102,6 +106,7 @@ def run(network: ModelOptions, rule: BoxRule, options: LocalizeOptions) -> None:
     rule.check()
     methods = configured((options.method,), dict(options.settings), options.budget)
     labels = LabelFile(options.form or usual_format(kind), options.out, options.overwrite)
+    pictures = BoxPictures(options.pictures) if options.pictures else None
     usual = (TRUTH,) if options.truth else ("top",)
     (asked,) = loaded([network], inputs.files, replace(options, targets=options.targets or usual))
     for remark in inputs.remarks:
@@ -109,7 +114,9 @@ def run(network: ModelOptions, rule: BoxRule, options: LocalizeOptions) -> None:
     question = Question(
         asked.model, methods, asked.targets, [*options.layers] or None, options.tile, options.overlap, asked.truth
     )
-    job = LocalizeJob(question, rule, labels, Explained(), Tally(kind), options.as_json)
+    job = LocalizeJob(
+        question, rule, labels, Explained(), Tally(kind), LocalizationScores(asked.truth, rule), pictures, options.as_json
+    )
     failures = Failures(len(asked.files) + len(inputs.failed), kind)
     for argument, error in inputs.failed.items():
         failures.add(argument, error)
@@ -128,7 +135,9 @@ def run(network: ModelOptions, rule: BoxRule, options: LocalizeOptions) -> None:
         for method in methods:
             if method.name in job.explained.methods:
                 say(f"{method.name}: {method.caveat}")
-    for line in (*summary(asked.truth), *job.tally.lines(), *labels.words()):
+    for remark in job.pictures.folder.remarks() if job.pictures else ():
+        say(f"seewhy: {remark}", err=True)
+    for line in (*summary(asked.truth), *job.scores.lines(), *job.tally.lines(), *labels.words()):
         say(line if job.spoken else f"seewhy: {line}", err=not job.spoken)
     if stop.is_set():
         say("seewhy: interrupted; what was written stays.", err=True)
@@ -143,6 +152,8 @@ def run(network: ModelOptions, rule: BoxRule, options: LocalizeOptions) -> None:
 def _through(job: LocalizeJob, asked: Asked, failures: Failures, stop: "Event") -> dict[str, str]:
     """Take all photos through, and close the labels, however that ends; the layers that seewhy chose, each with the reason."""
     job.labels.open(asked.model.labels)
+    if job.pictures is not None:
+        job.pictures.open()
     try:
         return localize_all(job, asked.files, failures, stop)
     finally:

@@ -58,7 +58,8 @@ class Runner:
     @property
     def untrained(self) -> str:
         """The weights that nobody trained, in words; "" where all were, or where something was written into them since."""
-        return "" if self.call.trained() else untrained(self.settings.weights)
+        random = untrained(self.settings.weights)
+        return "" if random and self.call.trained() else random  # looking all weights over takes milliseconds
 
     def changed(self, **parts: Any) -> "Runner":
         """The same network run otherwise: with other settings, aims, end, call or learned facts."""
