@@ -8,7 +8,7 @@ from PIL import Image
 
 from seewhy import Heatmap, Heatmaps
 from seewhy.cli.box_pictures import BoxPictures
-from seewhy.cli.localization_scores import Scored
+from seewhy.cli.localization_scores import ScoredPhoto
 from seewhy.cli.question import PhotoMaps
 from seewhy.cli.truth import KnownPhoto
 from seewhy.errors import NotWritten
@@ -32,7 +32,7 @@ def test_the_picture_is_the_one_of_the_library_and_is_known_as_made_here(found, 
     maps, boxes = found()
     pictures = BoxPictures(tmp_path / "drawn")
     pictures.open()
-    path = pictures.put(maps, boxes, Scored())
+    path = pictures.put(maps, boxes, ScoredPhoto())
     assert path == tmp_path / "drawn" / "cat.top-1-tabby.layer4.grad-cam.boxes.png"
     with Image.open(path) as picture:
         np.testing.assert_array_equal(np.asarray(picture.convert("RGB")), np.asarray(boxes.outlined(legend=True)))
@@ -43,7 +43,7 @@ def test_the_picture_is_the_one_of_the_library_and_is_known_as_made_here(found, 
 def test_true_boxes_are_drawn_beside(found, tmp_path):
     maps, boxes = found()
     pictures = BoxPictures(tmp_path)
-    true = Scored((), ObjectMark("the box", [(5.0, 5.0, 50.0, 60.0)]))
+    true = ScoredPhoto((), ObjectMark("the box", [(5.0, 5.0, 50.0, 60.0)]))
     with Image.open(pictures.put(maps, boxes, true)) as picture:
         expected = boxes.outlined([(5.0, 5.0, 50.0, 60.0)], legend=True)
         np.testing.assert_array_equal(np.asarray(picture.convert("RGB")), np.asarray(expected))
@@ -51,11 +51,11 @@ def test_true_boxes_are_drawn_beside(found, tmp_path):
 
 def test_the_same_again_takes_its_place_and_another_gets_a_name_of_its_own(found, tmp_path):
     maps, boxes = found()
-    first = BoxPictures(tmp_path).put(maps, boxes, Scored())
+    first = BoxPictures(tmp_path).put(maps, boxes, ScoredPhoto())
     again = BoxPictures(tmp_path)
-    assert again.put(maps, boxes, Scored()) == first
+    assert again.put(maps, boxes, ScoredPhoto()) == first
     assert "made again" in next(iter(again.folder.remarks()))
-    other = BoxPictures(tmp_path).put(*found(weights="others"), Scored())
+    other = BoxPictures(tmp_path).put(*found(weights="others"), ScoredPhoto())
     assert other != first
     assert sorted(tmp_path.iterdir()) == sorted([first, other])
 
@@ -63,7 +63,7 @@ def test_the_same_again_takes_its_place_and_another_gets_a_name_of_its_own(found
 def test_of_what_is_no_photo_there_is_no_picture(found, tmp_path, made_heatmap):
     heatmap = made_heatmap(SPOT, photo=None, box=(0, 0, 4, 2))
     (boxes,) = Heatmaps((heatmap,)).boxes()
-    assert BoxPictures(tmp_path).put(PhotoMaps("x", None, [heatmap], None, KnownPhoto()), boxes, Scored()) is None
+    assert BoxPictures(tmp_path).put(PhotoMaps("x", None, [heatmap], None, KnownPhoto()), boxes, ScoredPhoto()) is None
 
 
 def test_a_folder_that_cannot_be_is_refused_at_once(tmp_path):

@@ -287,6 +287,11 @@ def _of_keras() -> dict[str, Any]:
     return {"keras_model": model}
 
 
+def _of_localize() -> dict[str, Any]:
+    Path("labels.csv").write_text("file,label\none.jpg,281\ntwo.jpg,5\n")
+    return {}
+
+
 def _of_onnx() -> dict[str, Any]:
     onnx = pytest.importorskip("onnx")
     pytest.importorskip("onnxruntime")
@@ -305,6 +310,7 @@ def _of_tiles() -> dict[str, Any]:
 OWN: Mapping[str, Callable[[], dict[str, Any]]] = {
     "README.md": _of_readme,
     "docs/keras.md": _of_keras,
+    "docs/localize.md": _of_localize,
     "docs/models.md": lambda: {
         "network": Besides(),
         "metadata": np.zeros((1, 2)),

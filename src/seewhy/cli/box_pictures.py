@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from .filenames import stem
 from .folder import OutFolder, check_folder, make_folder
-from .localization_scores import Scored
+from .localization_scores import ScoredPhoto
 from .question import PhotoMaps
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class BoxPictures:
     def open(self) -> None:
         make_folder(self.folder.out)
 
-    def put(self, found: PhotoMaps, boxes: "ImageBoxes", true: Scored) -> Path | None:
+    def put(self, found: PhotoMaps, boxes: "ImageBoxes", true: ScoredPhoto) -> Path | None:
         """Write the picture of one photo; None of what is no photo, on which no boxes can be drawn."""
         from PIL import Image
 

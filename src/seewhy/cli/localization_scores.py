@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 SPLIT = 10  # photos from which on half of them choose a threshold for the other half; of fewer it is the best one of theirs
 
 
-class Scored(NamedTuple):
+class ScoredPhoto(NamedTuple):
     """What is to be said of one photo because its true objects are known, and these."""
 
     said: tuple[str, ...] = ()
@@ -42,12 +42,12 @@ class LocalizationScores:
         self.boxes, self.masks = 0, 0  # photos that were scored
         self.unknown = 0  # photos whose object is not known
 
-    def add(self, file: str, found: PhotoMaps) -> "Scored":
+    def add(self, file: str, found: PhotoMaps) -> "ScoredPhoto":
         """Score one photo: what is to be said of it, and where its objects truly lie."""
         from seewhy.errors import BadImage, Misuse
 
         if not self.truth.marked:
-            return Scored()
+            return ScoredPhoto()
         heatmap, said, marks, count = _of_known(found), list[str](), list[Any](), self.boxes + self.masks
         for what, mark_of, score in (
             ("the true boxes", self._true_boxes, self._boxes),
@@ -62,7 +62,7 @@ class LocalizationScores:
                 said.append(f"! {what}: {printable(error)}")
             marks.append(mark)
         self.unknown += self.boxes + self.masks == count
-        return Scored(tuple(said), *marks)
+        return ScoredPhoto(tuple(said), *marks)
 
     def _true_boxes(self, file: str, heatmap: "Heatmap") -> "ObjectMark | None":
         explained = [*heatmap.source.classes] or [heatmap.source.index]
