@@ -7,7 +7,7 @@ a `Request`, and one line in the list.
 import os
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from pathlib import Path, PurePath
 from typing import Any, NamedTuple
@@ -78,6 +78,13 @@ def load(
     return model
 
 
+def segmenter_over(model: Any, labels: Sequence[str], seed: int = 0) -> tuple[Any, dict[str, Any]]:
+    """A torch network that scores each pixel for each label, untrained, over a copy of a classifier's body with its weights;
+    and the settings of the folder that it is kept in, `segmenter.json`.  See `zoo.segmenter.segmenter_over`.
+    """
+    return need(("torch",), "seewhy.models.zoo.segmenter").segmenter_over(model, labels, seed)
+
+
 class ModelSource(NamedTuple):
     """Where networks come from: how a spec names one there, and what loads it."""
 
@@ -131,6 +138,11 @@ def is_onnx(spec: str) -> bool:
     return Path(spec).suffix.lower() == ".onnx"
 
 
+def is_segmenter(spec: str) -> bool:
+    """Is this a folder that `seewhy segment train` wrote?"""
+    return spec != "" and os.path.isfile(os.path.join(os.path.expanduser(spec), "segmenter.json"))
+
+
 def is_folder(spec: str) -> bool:
     """Is this a folder, or written like the path of one?"""
     return spec != "" and (Path(spec).is_dir() or spec.startswith(("/", "./", "../", "~")))
@@ -150,6 +162,7 @@ SOURCES = (  # the first that a spec fits loads it
     ModelSource("a .keras or .h5 file", "seewhy.models.zoo.keras_saved:keras_file", matches=is_keras_file),
     ModelSource("a .tflite file", "seewhy.models.zoo.tflite:tflite_function", matches=is_tflite),
     ModelSource("a folder of SavedModel", "seewhy.models.zoo.saved_model:saved_model_function", matches=is_saved_model),
+    ModelSource("a folder of seewhy segment train", "seewhy.models.zoo.segmenter:segmenter_folder", matches=is_segmenter),
     ModelSource("a folder of transformers", "seewhy.models.zoo.hugging_face:hugging_face", matches=is_folder),
 )  # fmt: skip
 
