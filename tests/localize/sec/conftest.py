@@ -5,6 +5,7 @@ import pytest
 pytest.importorskip("torch")
 
 import seewhy
+from seewhy.localize.sec.photos import labelled_files, training_photos
 from seewhy.localize.sec.run import train_segmenter
 from seewhy.localize.sec.scenes import write_scenes
 from seewhy.localize.sec.trainer import Training
@@ -29,3 +30,10 @@ def trained(honest, scenes_folder, tmp_path_factory):
     """The folder of the segmenter, what came of its training, and what is known of the photos."""
     out = tmp_path_factory.mktemp("trained")
     return out, *train_segmenter(honest, scenes_folder, out, SHORT)
+
+
+@pytest.fixture(scope="session")
+def photos_24(honest, scenes_folder, tmp_path_factory):
+    """The eight scenes with seeds on the network's own grid."""
+    known, cache = labelled_files(scenes_folder, honest.labels), tmp_path_factory.mktemp("cache") / "seeds.npz"
+    return training_photos(honest, known, (24, 24), 0.25, 0.15, cache, lambda *_: None)

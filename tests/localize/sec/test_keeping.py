@@ -10,7 +10,15 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from seewhy.localize.sec.keeping import CHECKPOINT, Checkpoint, has_segmenter, read_checkpoint, write_checkpoint, write_segmenter
+from seewhy.localize.sec.keeping import (
+    CHECKPOINT,
+    Checkpoint,
+    has_segmenter,
+    read_checkpoint,
+    write_checkpoint,
+    write_halved,
+    write_segmenter,
+)
 
 
 def test_a_checkpoint_is_read_as_it_was_written(tmp_path):
@@ -28,7 +36,7 @@ class Bomb:
 
 
 def test_a_strangers_checkpoint_is_not_run(tmp_path, capsys):
-    for data in (b"", b"nothing", pickle.dumps(Bomb())):
+    for data in (b"", b"nothing", pickle.dumps(Bomb(), 2)):
         (tmp_path / CHECKPOINT).write_bytes(data)
         assert read_checkpoint(tmp_path) is None
     torch.save(Bomb(), tmp_path / CHECKPOINT)
@@ -43,7 +51,7 @@ def test_weights_are_kept_whole_or_in_halves(tmp_path):
     assert has_segmenter(tmp_path)
     whole = load_file(tmp_path / "weights.safetensors")
     assert all(torch.equal(tensor, network.state_dict()[name]) for name, tensor in whole.items())
-    write_segmenter(tmp_path, network, {"form": 1}, half=True)
+    write_halved(tmp_path)
     halves = load_file(tmp_path / "weights.safetensors")
     assert halves["0.weight"].dtype == torch.float16
     assert halves["1.num_batches_tracked"].dtype == torch.int64

@@ -1,6 +1,5 @@
 """From a folder of photos to a folder that is a model."""
 
-import numpy as np
 import pytest
 
 import seewhy
@@ -14,7 +13,7 @@ def test_the_folder_is_an_ordinary_model(trained, honest, scenes_folder):
     assert model.labels == ["background", *known.names]
     assert len(done.epochs) == 2
     photo = scenes_folder / "scene_0000.png"
-    heatmap = seewhy.grad_cam(model, photo, target=seewhy.Region(known.names[0], np.ones((96, 96), bool)))[0]
+    heatmap = seewhy.grad_cam(model, photo, target=seewhy.Point(40, 50, known.names[0]))[0]
     assert heatmap.source.recipe == {"spec": str(out)}
     assert heatmap.source.again().same == "bit for bit"
 

@@ -149,7 +149,7 @@ class Branching(nn.Module):
 
 
 def test_a_network_that_cannot_be_followed_is_named():
-    with pytest.raises(BadNetwork, match="Branching cannot be made a segmenter: torch.fx does not follow its forward"):
+    with pytest.raises(BadNetwork, match=r"Branching cannot be made a segmenter: torch\.fx does not follow its forward"):
         body_of(Branching(), ["first"])
     with pytest.raises(BadNetwork, match="it does not run third"):
         body_of(nn.Sequential(nn.Conv2d(3, 3, 1)), ["third"])

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from seewhy.localize.sec.trainer import Epoch
 
 DEMO, DEMO_MODEL = "demo", "demo/honest"
-SCENES, REPORTED = 600, 150  # of the demo: learned from, and scored on
+SCENES, SCORED = 400, 100  # of the demo: learned from, and scored on
 
 
 @click.group()
@@ -39,27 +39,43 @@ def segment() -> None:
 @segment.command()
 @click.argument("data", metavar="DATA")
 @click.option("--model", "-m", "spec", metavar="SPEC", shell_complete=complete_models,
-              help="The classifier that the maps are of and whose body is trained on: demo/, torchvision/ or timm/NAME.")  # fmt: skip
+              help="The classifier whose maps and body are taken: demo/, torchvision/ or timm/NAME.")  # fmt: skip
 @model_options
-@click.option("--out", "-o", type=FolderPath(), required=True, help="Folder for the segmenter, which is then a model by its name.")
+@click.option(
+    "--out", "-o", type=FolderPath(), required=True, help="Folder for the segmenter, which is then a model by its name."
+)
 @click.option("--epochs", type=click.IntRange(1, 10_000), help="Passes over the photos, at most.  [default: 8]")
 @click.option("--batch", type=click.IntRange(1, 10_000), help="Photos in a step.  [default: 16]")
-@click.option("--rate", type=click.FloatRange(0, 1, min_open=True), help="How large steps are, at their largest.  [default: 0.002]")
-@click.option("--held-out", type=Share(), help="Share of the photos that is not learned from, but tells when to end.  [default: 0.1]")
+@click.option(
+    "--rate", type=click.FloatRange(0, 1, min_open=True), help="How large steps are, at their largest.  [default: 0.002]"
+)
+@click.option(
+    "--held-out", type=Share(), help="Share of the photos that is not learned from, but tells when to end.  [default: 0.1]"
+)
 @click.option("--patience", type=click.IntRange(1), help="End after so many passes that gained nothing.  [default: 3]")
 @click.option("--foreground", type=Share(), help="A class's seeds: above that share of its map's maximum.  [default: 0.4]")
 @click.option("--background", type=Share(), help="Seeds of background: below that share in all maps.  [default: 0.1]")
 @click.option("--seed", type=click.IntRange(0), help="Of the photos' order and the first weights.  [default: 0]")
 @click.option("--scenes", type=click.IntRange(20, 100_000), help=f"Of the demo: how many to draw.  [default: {SCENES}]")
-@click.option("--masks", type=click.Path(path_type=Path), help="Score on the photos with these masks, which training never reads.")
+@click.option(
+    "--masks", type=click.Path(path_type=Path), help="Score on the photos with these masks, which training never reads."
+)
+@click.option("--half", is_flag=True, help="Keep the weights in half precision.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a pass, and one of each row of the table.")
 def train(
-    data: str, network: ModelOptions, out: Path, scenes: int | None, masks: Path | None, as_json: bool, **settings: Any
+    data: str,
+    network: ModelOptions,
+    out: Path,
+    scenes: int | None,
+    masks: Path | None,
+    half: bool,
+    as_json: bool,
+    **settings: Any,
 ) -> None:
     """Train a segmenter by SEC on DATA: a folder of photos with labels.csv, a line file,label each (cat|dog for several).
 
-    Seeds come from the classifier's Grad-CAM maps; no mask is read.  DATA may be the word demo: scenes are drawn that no network
-    was trained on, and the table says what raw maps, seeds, refined seeds and the trained network are worth on others.
+    Seeds come from the classifier's Grad-CAM maps; no mask is read.  DATA may be the word demo: scenes are drawn that no
+    network was trained on, and a table says what raw maps, seeds, refined seeds and the trained network are worth on others.
 
     A run that is stopped goes on when it is started again.  The folder is then a model, as in
     seewhy explain photo.jpg --model run --target region:car
@@ -85,8 +101,9 @@ def train(
     failures = Failures(0)
     with stoppable(lambda: say("seewhy: stopping after this step; again to end at once", err=True)):
         done, known = train_segmenter(
-            model, photos, out, training, failures.add, lambda place, epoch: _told(place, epoch, training.epochs, as_json)
-        )
+            model, photos, out, training, half, failures.add,
+            lambda place, epoch: _told(place, epoch, training.epochs, as_json),
+        )  # fmt: skip
     if known.missing:
         say(f"seewhy: labels.csv names {len(known.missing)} files that are not there, such as {known.missing[0]}", err=True)
     if failures.files:
@@ -103,9 +120,9 @@ def train(
 
 def _demo(out: Path, count: int) -> Path:
     """The folders of drawn scenes: those to learn from, which is returned, and those to score on; drawn once."""
-    from seewhy.localize.sec.scenes import LEARNED, REPORTED as SCORED, write_scenes
+    from seewhy.localize.sec.scenes import LEARNED, REPORTED, write_scenes
 
-    for name, number, seed in (("learned", count, LEARNED), ("scored", REPORTED, SCORED)):
+    for name, number, seed in (("learned", count, LEARNED), ("scored", SCORED, REPORTED)):
         folder = out / "scenes" / name
         if not (folder / "labels.csv").is_file() or len([*folder.glob("scene_*.png")]) != number:
             write_scenes(folder, number, seed)
@@ -128,10 +145,11 @@ def _score(model: Any, out: Path, photos: Path, masks: Path, as_json: bool) -> N
     """The table of mean IoU."""
     from seewhy.api import load
     from seewhy.localize.sec.photos import labelled_files
-    from seewhy.localize.sec.scoring import scored_rows
+    from seewhy.localize.sec.scoring import scored_rows, write_scores
 
     known = labelled_files(photos, model.labels)
     rows = scored_rows(model, load(out), known, masks)
+    write_scores(out, rows, len(known.files))
     if as_json:
         for each in rows:
             say_json(each._asdict())
@@ -149,9 +167,10 @@ def _cells(row: "Row") -> tuple[str, ...]:
 @model_option("The folder of a trained segmenter, or another segmenter on torch.")
 @model_options
 @click.option("--out", "-o", type=FolderPath(), default=Path("seewhy-out"), show_default=True, help="Folder for the masks.")
+@click.option("--crf/--no-crf", default=True, show_default=True, help="Refine by a dense CRF on the photo, as the paper does.")
 @click.option("--recursive", "-r", is_flag=True, help="Look into folders of folders.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a photo.")
-def predict(photos: Sequence[str], network: ModelOptions, out: Path, recursive: bool, as_json: bool) -> None:
+def predict(photos: Sequence[str], network: ModelOptions, out: Path, crf: bool, recursive: bool, as_json: bool) -> None:
     """Write for each PHOTO, or each of a folder, a mask (PNG with a palette: 0 background, 1 and on the classes) and a picture
     of it over the photo.
     """
@@ -169,7 +188,7 @@ def predict(photos: Sequence[str], network: ModelOptions, out: Path, recursive: 
     taken: set[str] = set()
     for file in found.files:
         with failures.of(file):
-            done = next(segmented(model, [file]))
+            done = next(segmented(model, [file], crf))
             path = write_masks(done, model.labels, out, taken)
             failures.well()
             if as_json:

@@ -13,7 +13,11 @@ from seewhy.pictures.label_map import VOID
 CRF_SIDE = 32  # cells along the longer side of the grid that labels are refined on
 SURE = 0.7  # how sure labels are before the CRF, as IRN has it
 CERTAIN = 0.6  # how probable a class has to be behind it, in a cell that is a seed
-XY, RGB, WEIGHT = 40 / 96, 13.0, 10.0  # the ties by colour: how far they reach, in shares of the longer side and in levels; weight
+XY, RGB, WEIGHT = (
+    40 / 96,
+    13.0,
+    10.0,
+)  # the ties by colour: how far they reach, in shares of the longer side and in levels; weight
 NEAR = 3 / 96  # of the longer side: how far the ties reach that no colour weakens
 
 
@@ -28,17 +32,18 @@ def strongest(maps: Floats, background: float) -> NDArray[np.uint8]:
     return np.concatenate([behind, maps]).argmax(0).astype(np.uint8)
 
 
-def refined(maps: Floats, colours: NDArray[Any], background: float) -> NDArray[np.float32]:
+def refined(maps: Floats, colours: NDArray[Any], *backgrounds: float) -> list[NDArray[np.float32]]:
     """How probable the background and each class are in each cell, (k + 1, rows, columns), by a dense CRF on the labels that
-    `strongest` gives.
+    `strongest` gives, for each score of background.
 
     maps: (k, rows, columns) of the classes that are in the photo; colours: (rows, columns, 3), 0 to 255.
     """
     k, grid = len(maps) + 1, maps.shape[1:]
     if k == 1:
-        return np.ones((1, *grid), np.float32)
-    costs = label_costs(strongest(maps, background), k, SURE)
-    return mean_field(costs, kernels(colours, ties(max(grid)))).reshape(k, *grid)
+        return [np.ones((1, *grid), np.float32)] * len(backgrounds)
+    pairs = kernels(colours, ties(max(grid)))
+    costs = [label_costs(strongest(maps, background), k, SURE) for background in backgrounds]
+    return [mean_field(each, pairs).reshape(k, *grid).astype(np.float32) for each in costs]
 
 
 def crf_grid(size: tuple[int, int]) -> tuple[int, int]:
@@ -50,7 +55,7 @@ def crf_grid(size: tuple[int, int]) -> tuple[int, int]:
 def refined_labels(maps: Floats, pixels: NDArray[np.uint8], background: float) -> NDArray[np.uint8]:
     """The most probable of background (0) and classes in each pixel of a photo (h, w, 3), by its maps (k, h, w)."""
     grid = crf_grid((pixels.shape[0], pixels.shape[1]))
-    found = refined(by_cells(maps, grid, 1), by_cells(pixels, grid), background)
+    (found,) = refined(by_cells(maps, grid, 1), by_cells(pixels, grid), background)
     return resized(found, pixels.shape[:2]).argmax(0).astype(np.uint8)
 
 
@@ -63,10 +68,8 @@ def sure_labels(
     `background`; maps: (k, h, w) of the classes in the photo, pixels: (h, w, 3).
     """
     on = crf_grid((pixels.shape[0], pixels.shape[1]))
-    small, colours = by_cells(maps, on, 1), by_cells(pixels, on)
-    high, low = (
-        np.maximum(resized(refined(small, colours, score).astype(np.float32), grid), 0) for score in (foreground, background)
-    )
+    found = refined(by_cells(maps, on, 1), by_cells(pixels, on), foreground, background)
+    high, low = (resized(each, grid) for each in found)
     labels = np.full(grid, VOID, np.uint8)
     labels[low[0] > CERTAIN] = 0
     objects = high.argmax(0)
@@ -75,7 +78,7 @@ def sure_labels(
 
 
 def by_cells(values: NDArray[Any], grid: tuple[int, int], first: int = 0) -> NDArray[np.float32]:
-    """The means over the cells of a grid, whose edges may cut pixels; the rows and columns are the axes `first` and the next."""
+    """The means over the cells of a grid, whose edges may cut pixels; rows and columns are the axes `first` and the next."""
     for axis, cells in zip((first, first + 1), grid, strict=True):
         edges = np.linspace(0, values.shape[axis], cells + 1)
         zero = np.zeros_like(values.take([0], axis), np.float64)

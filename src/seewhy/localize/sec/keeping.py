@@ -2,14 +2,14 @@
 
 import json
 import pickle
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+from safetensors.torch import load_file, save
 
 from seewhy.atomic import replacing
-from seewhy.errors import MissingExtra
 
 SETTINGS, WEIGHTS, CHECKPOINT = "segmenter.json", "weights.safetensors", "checkpoint.pt"
 
@@ -22,20 +22,23 @@ class Checkpoint(NamedTuple):
     states: Mapping[str, Any]  # of network, optimiser and schedule
 
 
-def write_segmenter(folder: Path, network: Any, settings: Mapping[str, Any], half: bool = False) -> None:
-    """The settings and, of a network, the weights, in half precision if asked, as `seewhy.load` reads them."""
+def write_segmenter(folder: Path, network: Any, settings: Mapping[str, Any]) -> None:
+    """The settings and, of a network, the weights, as `seewhy.load` reads them."""
     if network is not None:
-        try:
-            from safetensors.torch import save  # here, for it is an extra
-        except ModuleNotFoundError:
-            raise MissingExtra("safetensors", "torch") from None
-        state = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
-        if half:
-            state = {name: tensor.half() if tensor.is_floating_point() else tensor for name, tensor in state.items()}
-        with replacing(folder / WEIGHTS, of="the segmenter") as beside:
-            beside.write_bytes(save(state))
+        _write_weights(folder, network.state_dict())
     with replacing(folder / SETTINGS, of="the segmenter") as beside:
         beside.write_text(json.dumps(settings, indent=1, ensure_ascii=False) + "\n", "utf-8")
+
+
+def write_halved(folder: Path) -> None:
+    """The weights that are there, in half precision."""
+    state = load_file(folder / WEIGHTS)
+    _write_weights(folder, {name: tensor.half() if tensor.is_floating_point() else tensor for name, tensor in state.items()})
+
+
+def _write_weights(folder: Path, state: Mapping[str, Any]) -> None:
+    with replacing(folder / WEIGHTS, of="the segmenter") as beside:
+        beside.write_bytes(save({name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}))
 
 
 def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:

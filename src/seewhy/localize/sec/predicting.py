@@ -9,15 +9,19 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from torch.nn import functional
 
 from seewhy.atomic import replacing
 from seewhy.errors import BadParameter, NotApplicable
 from seewhy.images.photo import Photo
 from seewhy.images.places import Extent
+from seewhy.images.resample import resized
+from seewhy.objects.refine.crf import kernels, mean_field
 from seewhy.pictures.label_map import VOID, labelled_picture, voc_palette
 
+from .cues import by_cells, crf_grid, ties
+
 LARGEST = 2**27  # scores that are drawn out to a photo at once; of larger photos, fewer pixels are told apart
+FLOOR = 1e-4  # of probabilities that the CRF is given
 
 
 class Segmented(NamedTuple):
@@ -30,10 +34,11 @@ class Segmented(NamedTuple):
     scores: dict[str, float]  # the mean probability of each label where it is the greatest
 
 
-def segmented(model: Any, photos: Any) -> Iterator[Segmented]:
+def segmented(model: Any, photos: Any, crf: bool = True) -> Iterator[Segmented]:
     """The class of each pixel of photos, one after the other; of files, what cannot be read raises BadImage.
 
-    model: a segmenter on torch that gives scores (n, k, h, w).  Raises NotApplicable for other models.
+    model: a segmenter on torch that gives scores (n, k, h, w).  crf: refined by a dense CRF on the photo, as the paper does at
+        test; else as the network has it.  Raises NotApplicable for other models.
     """
     network = getattr(model, "network", None)
     if not isinstance(network, torch.nn.Module):
@@ -42,34 +47,41 @@ def segmented(model: Any, photos: Any) -> Iterator[Segmented]:
     for batch in model.batches(photos):
         with torch.inference_mode():
             scores = network(torch.as_tensor(np.asarray(batch.x), device=device))
-        if not isinstance(scores, torch.Tensor) or scores.ndim != 4:
-            raise NotApplicable(f"{model.name} gives no scores (n, k, h, w) of each pixel, so it is no segmenter.")
-        for i, each in enumerate(scores.cpu()):
+        if not isinstance(scores, torch.Tensor) or scores.ndim != 4 or not 1 < scores.shape[1] <= VOID:
+            raise NotApplicable(
+                f"{model.name} does not give scores (n, k, h, w) of 2 to {VOID} classes, so it is no segmenter. Train one: "
+                "seewhy segment train DATA --out FOLDER."
+            )
+        for i, f in enumerate(scores.float().softmax(1).cpu().numpy()):
             photo = batch.photos[i]
             if not isinstance(photo, Photo):
                 raise BadParameter("Give photos, whose pixels a label map can lie on, and no prepared arrays.")
-            yield _on_photo(each, photo, batch.known_box(i), batch.names[i], model.labels)
+            yield _on_photo(f, photo.pixels, batch.known_box(i), batch.names[i], model.labels, crf)
 
 
-def _on_photo(scores: torch.Tensor, photo: Photo, box: Any, name: str, labels: Any) -> Segmented:
-    """The scores (k, h, w) drawn out to the part of the photo that the network saw, and the greatest in each pixel."""
-    width, height = photo.pixels.size
+def _on_photo(f: NDArray[np.float32], photo: Any, box: Any, name: str, labels: Any, crf: bool) -> Segmented:
+    """The probabilities (k, h, w) drawn out to the part of the photo that the network saw, and the greatest in each pixel."""
+    width, height = photo.size
     whole = Extent(0, 0, width, height) if not isinstance(box, Extent) else box
     left, top, right, bottom = (round(edge) for edge in whole)
-    size = max(1, bottom - top), max(1, right - left)
-    by = max(1.0, (size[0] * size[1] * len(scores) / LARGEST) ** 0.5)
-    drawn = tuple(max(1, round(side / by)) for side in size)
-    f = functional.interpolate(scores[None], size=drawn, mode="bilinear")[0].softmax(0)
-    sure, place = f.max(0)
-    found = functional.interpolate(place[None, None].float(), size=size, mode="nearest")[0, 0].numpy().astype(np.uint8)
+    left, top, right, bottom = max(left, 0), max(top, 0), min(right, width), min(bottom, height)
+    if crf:
+        grid = crf_grid((bottom - top, right - left))
+        seen = np.asarray(photo.crop((left, top, right, bottom)).convert("RGB"))
+        costs = -np.log(by_cells(f, grid, 1).clip(FLOOR)).reshape(len(f), -1)
+        f = mean_field(costs, kernels(by_cells(seen, grid), ties(max(grid)))).reshape(len(f), *grid)
+    by = max(1.0, ((bottom - top) * (right - left) * len(f) / LARGEST) ** 0.5)
+    drawn = resized(f.astype(np.float32), [max(1, round(side / by)) for side in (bottom - top, right - left)])
+    places, sure = drawn.argmax(0).astype(np.uint8), drawn.max(0)
+    rows, columns = (
+        np.minimum((np.arange(n) / by).astype(int), cells - 1)
+        for n, cells in zip((bottom - top, right - left), places.shape, strict=True)
+    )
     label_map = np.full((height, width), VOID, np.uint8)
-    seen = (slice(max(top, 0), min(bottom, height)), slice(max(left, 0), min(right, width)))
-    label_map[seen] = found[seen[0].start - top : seen[0].stop - top, seen[1].start - left : seen[1].stop - left]
-    here = [k for k in range(len(f)) if (label_map == k).any()]
-    names = {k: str(labels[k]) if labels else str(k) for k in here}
-    shares = {names[k]: float((label_map == k).mean()) for k in here}
-    means = {names[k]: float(sure[place == k].mean()) for k in here if bool((place == k).any())}
-    return Segmented(name, photo.pixels, label_map, shares, means)
+    label_map[top:bottom, left:right] = places[np.ix_(rows, columns)]
+    names = {int(k): str(labels[k]) if labels else str(k) for k in np.unique(places)}
+    shares = {name: float((label_map == k).mean()) for k, name in names.items()}
+    return Segmented(name, photo, label_map, shares, {name: float(sure[places == k].mean()) for k, name in names.items()})
 
 
 def write_masks(done: Segmented, labels: Any, out: Path, taken: set[str]) -> Path:

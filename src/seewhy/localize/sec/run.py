@@ -11,6 +11,7 @@ from seewhy.atomic import swept
 from seewhy.errors import BadImage, NotWritten
 from seewhy.models.load import segmenter_over
 
+from .keeping import has_segmenter, write_halved
 from .photos import LabelledFiles, labelled_files, training_photos
 from .trainer import Epoch, Trained, Trainer, Training, losses_grid
 
@@ -23,6 +24,7 @@ def train_segmenter(
     data: Path,
     out: Path,
     training: Training | None = None,
+    half: bool = False,
     failed: Callable[[str, Exception], None] = lambda _file, _error: None,
     say: Callable[[int, Epoch], None] = lambda _place, _epoch: None,
 ) -> tuple[Trained, LabelledFiles]:
@@ -30,6 +32,7 @@ def train_segmenter(
 
     model: a classifier that `load` gave, which knows these classes; seeds are its Grad-CAM maps, and the segmenter begins with
         its body.  failed: told of photos that cannot be read; say: of each pass.
+    half: keep the weights in half precision.
     The folder is then a model: load(out).  A run that was stopped goes on where it was.
     """
     training = training or Training()
@@ -42,7 +45,10 @@ def train_segmenter(
     swept(out)
     grid = _grid(model, network, known.files)
     photos = training_photos(model, known, grid, training.foreground, training.background, out / SEEDS, failed)
-    return Trainer(network, settings, photos, training, out).train(say), known
+    done = Trainer(network, settings, photos, training, out).train(say)
+    if half and has_segmenter(out):
+        write_halved(out)
+    return done, known
 
 
 def _grid(model: Any, network: Any, files: list[str]) -> tuple[int, int]:

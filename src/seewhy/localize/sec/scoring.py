@@ -1,5 +1,6 @@
 """How well label maps agree with masks: the mean IoU of a set of photos, and a table from raw maps to the trained network."""
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -7,8 +8,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from seewhy.atomic import replacing
 from seewhy.errors import BadParameter
 from seewhy.images.files import guarded, open_picture
+from seewhy.json_text import plain
 from seewhy.pictures.label_map import VOID
 from seewhy.progress import shown
 from seewhy.truth.masks import find_masks
@@ -20,6 +23,7 @@ from .predicting import segmented
 # The background's score beside maps from 0 to 1: each the best of 0.10, 0.15, ... 0.50 on 200 scenes that are not reported
 THRESHOLDS = {"raw maps": 0.35, "seeds": 0.35, "refined seeds": 0.25}
 RESAMPLES = 1000
+SCORES = "scores.json"
 BACKGROUND = "background"
 
 
@@ -87,7 +91,8 @@ def scored_rows(model: Any, segmenter: Any, known: LabelledFiles, masks: Path) -
 
     raw maps: Grad-CAM, each by its greatest value, the strongest class of the photo's own, or background below THRESHOLDS.
     seeds: the same of maps averaged over SCALES and mirror images.  refined seeds: with a dense CRF behind.
-    trained network: as it is; it is not told the photo's classes, which the three others are.
+    network alone: the trained one as it is; trained network: with the same CRF behind, as the paper tests it.  These are not
+    told the photo's classes, which the three others are.
     """
     labels = [BACKGROUND, *known.names]
     place = [labels.index(name) if name in labels else len(labels) for name in segmenter.labels]
@@ -95,11 +100,11 @@ def scored_rows(model: Any, segmenter: Any, known: LabelledFiles, masks: Path) -
     matrices: dict[str, list[NDArray[Any]]] = {}
     work = zip(known.files, true_masks(masks, known.files, len(labels)), known.present, strict=True)
     for file, true, present in shown(work, len(known.files), "scoring", wait=False):
-        net = next(segmented(segmenter, [file]))
+        net, behind = (next(segmented(segmenter, [file], crf)) for crf in (False, True))
         found = labelled(model, file, np.asarray(net.photo), [known.classes[k] for k in np.flatnonzero(present)])
         own = np.array([0, *(np.flatnonzero(present) + 1)], np.int64)
         found = {kind: own[label_map] for kind, label_map in found.items()}
-        found["trained network"] = numbers[net.label_map]
+        found |= {"network alone": numbers[net.label_map], "trained network": numbers[behind.label_map]}
         for kind, label_map in found.items():
             if label_map.shape != true.shape:
                 raise BadParameter(f"The mask of {file} is {true.shape[1]} x {true.shape[0]} pixels, and the photo is not.")
@@ -118,3 +123,10 @@ def labelled(model: Any, file: str, pixels: NDArray[np.uint8], classes: Sequence
         "seeds": strongest(several, THRESHOLDS["seeds"]),
         "refined seeds": refined_labels(several, pixels, THRESHOLDS["refined seeds"]),
     }
+
+
+def write_scores(folder: Path, rows: Sequence[Row], photos: int) -> None:
+    """The table, for whoever shows it later: `scores.json` in the segmenter's folder."""
+    facts = {"photos": photos, "thresholds": THRESHOLDS, "rows": [each._asdict() for each in rows]}
+    with replacing(folder / SCORES, of="the table") as beside:
+        beside.write_text(json.dumps(plain(facts), indent=1) + "\n", "utf-8")

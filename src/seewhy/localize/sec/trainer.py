@@ -131,7 +131,9 @@ def lesson(photos: TrainingPhotos, training: Training) -> Lesson:
 class Trainer:
     """A training on its way."""
 
-    def __init__(self, network: Any, settings: Mapping[str, Any], photos: TrainingPhotos, training: Training, run: Path) -> None:
+    def __init__(
+        self, network: Any, settings: Mapping[str, Any], photos: TrainingPhotos, training: Training, run: Path
+    ) -> None:
         self.network, self.settings, self.training, self.run = network, settings, training, run
         self.lesson = lesson(photos, training)
         order = np.random.default_rng(training.seed).permutation(len(photos.files))
@@ -188,9 +190,9 @@ class Trainer:
         x = self._normalised(self.lesson.x[list(batch)].to(device))
         scores = self.network.cells(x.flip(3) if mirrored else x)
         scores = scores.flip(3) if mirrored else scores  # the seeds and the CRF's pairs are those of the photo as it is
-        grid = self.lesson.seeds.shape[2:]
-        if scores.shape[2:] != grid:
-            scores = functional.adaptive_avg_pool2d(scores, grid)
+        rows, columns = self.lesson.seeds.shape[2:]
+        if scores.shape[2:] != (rows, columns):
+            scores = functional.adaptive_avg_pool2d(scores, (rows, columns))
         f = probabilities(scores)
         pairs = torch.from_numpy(self.lesson.pairs(batch)).to(device)
         with torch.no_grad():
@@ -211,8 +213,8 @@ class Trainer:
         total = sum(losses, torch.zeros(()))
         if not torch.isfinite(total):
             raise BadNetwork(
-                f"The losses are no numbers any more ({', '.join(f'{float(loss.detach()):.3g}' for loss in losses)}). Train in smaller "
-                f"steps, as with --rate {self.training.rate / 4:g}."
+                "The losses are no numbers any more. Train in smaller steps, as with "
+                f"--rate {self.training.rate / 4:g}; the passes so far are kept."
             )
         self.optimiser.zero_grad()
         total.backward()
@@ -227,11 +229,13 @@ class Trainer:
         if self.held_out:
             self.network.eval()
             with torch.no_grad():
-                parts = [self.held_out[at : at + self.training.batch] for at in range(0, len(self.held_out), self.training.batch)]
+                parts = [
+                    self.held_out[at : at + self.training.batch] for at in range(0, len(self.held_out), self.training.batch)
+                ]
                 losses = [sum(map(float, self._losses(part, False))) * len(part) for part in parts]
             held_out = sum(losses) / len(self.held_out)
         best = held_out < min((epoch.held_out for epoch in done), default=inf)
-        epoch = Epoch(*means, held_out, best)
+        epoch = Epoch(means[0], means[1], means[2], held_out, best)
         if best:
             write_segmenter(self.run, self.network, {**self.settings, "made": self._made([*done, epoch], "")})
         return epoch
@@ -242,7 +246,7 @@ class Trainer:
     def _made(self, done: Sequence[Epoch], ended: str) -> dict[str, Any]:
         """How the network was made, for the folder."""
         return {
-            "by": "SEC (Kolesnikov & Lampert 2016): seeds of Grad-CAM, expansion, boundaries of a dense CRF; labels of photos alone",
+            "by": "SEC (Kolesnikov & Lampert 2016), from the classes of photos alone",
             "training": asdict(self.training),
             "photos": {"learned": len(self.learned), "held_out": len(self.held_out)},
             "losses": [[round(value, 5) for value in epoch[:4]] for epoch in done],
@@ -251,7 +255,9 @@ class Trainer:
 
     def _checkpoint(self, done: Sequence[Epoch]) -> None:
         states = {"network": self.network.state_dict(), "optimiser": self.optimiser.state_dict()}
-        write_checkpoint(self.run, Checkpoint(self._key(), [*map(list, done)], states | {"schedule": self.schedule.state_dict()}))
+        write_checkpoint(
+            self.run, Checkpoint(self._key(), [*map(list, done)], states | {"schedule": self.schedule.state_dict()})
+        )
 
     def _resumed(self) -> list[Epoch]:
         """The passes of an earlier run of the same training, whose state is taken up; none where there is none.
@@ -273,6 +279,12 @@ class Trainer:
 
     def _key(self) -> str:
         """What makes a training the same."""
-        lesson, plain = self.lesson, {key: value for key, value in self.settings.items()}
-        parts = [plain, asdict(self.training), int(lesson.x.sum(dtype=torch.int64)), int(lesson.seeds.sum()), list(lesson.x.shape)]
+        lesson, plain = self.lesson, dict(self.settings)
+        parts = [
+            plain,
+            asdict(self.training),
+            int(lesson.x.sum(dtype=torch.int64)),
+            int(lesson.seeds.sum()),
+            list(lesson.x.shape),
+        ]
         return json.dumps(parts, sort_keys=True)

@@ -38,8 +38,8 @@ class ReadLayer(NamedTuple):
 
 
 class Segmenter(nn.Module):
-    """Images (n, 3, h, w) to scores (n, classes, h, w): the maps of several layers of a body, brought to one grid and one number
-    of channels, summed, mixed by a 3x3 convolution, scored in each cell, and drawn out to the image.
+    """Images (n, 3, h, w) to scores (n, classes, h, w): the maps of several layers of a body, brought to one grid and one
+    number of channels, summed, mixed by a 3x3 convolution, scored in each cell, and drawn out to the image.
     """
 
     def __init__(self, body: nn.Module, layers: Sequence[ReadLayer], classes: int, width: int = WIDTH) -> None:
@@ -194,7 +194,9 @@ def segmenter_folder(request: Request) -> Loaded:
         prepare = dict(settings["prepare"])
         network = _classifier(classifier, folder / SETTINGS)
     except (KeyError, TypeError, ValueError) as error:
-        raise BadWeights(f"{folder / SETTINGS} is not as `seewhy segment train` writes it: {type(error).__name__} {error}.") from None
+        raise BadWeights(
+            f"{folder / SETTINGS} is not as `seewhy segment train` writes it: {type(error).__name__} {error}."
+        ) from None
     made = blank_segmenter(network, layers, len(labels), draws.seed)
     if request.weights == RANDOM:
         return Loaded(made, prepare, labels, drawn_text(draws.seed))
