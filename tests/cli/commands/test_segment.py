@@ -25,7 +25,7 @@ def run(*words):
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     made = tmp_path_factory.mktemp("photos")
-    write_scenes(made, 6, seed=7)
+    write_scenes(made, 10, seed=7)
     return made
 
 

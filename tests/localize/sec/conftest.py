@@ -1,4 +1,4 @@
-"""A folder of eight scenes with their classes, and a network that was trained on it for two passes."""
+"""A folder of ten scenes with their classes, and a network that was trained on it for two passes."""
 
 import pytest
 
@@ -21,7 +21,7 @@ def honest():
 @pytest.fixture(scope="session")
 def scenes_folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("scenes")
-    write_scenes(folder, 8, seed=7)
+    write_scenes(folder, 10, seed=7)  # each kind is in one of them at least
     return folder
 
 
@@ -34,6 +34,6 @@ def trained(honest, scenes_folder, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def photos_24(honest, scenes_folder, tmp_path_factory):
-    """The eight scenes with seeds on the network's own grid."""
+    """The ten scenes with seeds on the network's own grid."""
     known, cache = labelled_files(scenes_folder, honest.labels), tmp_path_factory.mktemp("cache") / "seeds.npz"
     return training_photos(honest, known, (24, 24), 0.25, 0.15, cache, lambda *_: None)

@@ -32,7 +32,7 @@ def test_prepared_pixels_are_the_bytes_they_were():
 def test_labels_csv_names_the_classes(honest, scenes_folder):
     known = labelled_files(scenes_folder, honest.labels)
     assert [honest.labels[index] for index in known.classes] == known.names
-    assert known.present.sum(1).tolist() == [1, 2] * 4
+    assert known.present.sum(1).tolist() == [1, 2] * 5
     assert known.present.any(0).all()
     assert known.missing == []
 

@@ -11,8 +11,9 @@ from torch import nn
 
 import seewhy
 from seewhy.errors import BadParameter, NotApplicable
+from seewhy.localize.labels.label_map import colours
 from seewhy.localize.sec.predicting import segmented, write_masks
-from seewhy.pictures.label_map import VOID, voc_palette
+from seewhy.pictures.label_map import VOID
 
 
 class Reddest(nn.Module):
@@ -95,6 +96,6 @@ def test_masks_are_written_with_the_palette(tmp_path):
     with Image.open(paths[0]) as mask:
         assert mask.mode == "P"
         np.testing.assert_array_equal(np.asarray(mask), found.label_map)
-        np.testing.assert_array_equal(np.array(mask.getpalette()).reshape(-1, 3)[:3], voc_palette()[:3])
+        np.testing.assert_array_equal(np.array(mask.getpalette()).reshape(-1, 3)[:3], colours()[:3])
     with Image.open(tmp_path / "rose_segmented.png") as picture:
         assert picture.height > 24  # with its legend

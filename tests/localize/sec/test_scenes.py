@@ -13,7 +13,7 @@ from seewhy.report.demo import SEED
 
 def test_the_folder_holds_scenes_kinds_and_masks(scenes_folder):
     rows = [*csv.DictReader((scenes_folder / "labels.csv").read_text("utf-8").splitlines())]
-    assert len(rows) == 8
+    assert len(rows) == 10
     for place, row in enumerate(rows):
         drawn = scene(place, 7, pair=place % 2 == 1)
         np.testing.assert_array_equal(np.asarray(Image.open(scenes_folder / row["file"])), np.asarray(drawn.image))

@@ -89,7 +89,7 @@ def test_the_losses_fall_and_what_is_kept_is_the_best(trainer, tmp_path):
     assert best == sorted(best, reverse=True)
     assert min(epoch.held_out for epoch in done.epochs) == best[-1]
     settings = json.loads((tmp_path / "segmenter.json").read_text())
-    assert settings["made"]["photos"] == {"learned": 6, "held_out": 2}
+    assert settings["made"]["photos"] == {"learned": 8, "held_out": 2}
     assert settings["made"]["ended"] == done.ended == "all passes made"
 
 
@@ -149,7 +149,7 @@ def test_losses_that_are_no_numbers_end_it_with_advice(trainer, tmp_path):
     made = trainer(tmp_path)
     with torch.no_grad():
         made.network.head.bias.fill_(float("nan"))
-    with pytest.raises(BadNetwork, match=r"no numbers any more\. Train in smaller steps, as with --rate 0\.0005"):
+    with pytest.raises(BadNetwork, match=r"no numbers any more\. Train in smaller steps, as with --rate 0\.001"):
         made.train()
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from seewhy.localize.sec.trainer import Epoch
 
 DEMO, DEMO_MODEL = "demo", "demo/honest"
-SCENES, SCORED = 400, 100  # of the demo: learned from, and scored on
+SCENES, SCORED = 600, 100  # of the demo: learned from, and scored on
 
 
 @click.group()
@@ -44,10 +44,10 @@ def segment() -> None:
 @click.option(
     "--out", "-o", type=FolderPath(), required=True, help="Folder for the segmenter, which is then a model by its name."
 )
-@click.option("--epochs", type=click.IntRange(1, 10_000), help="Passes over the photos, at most.  [default: 8]")
+@click.option("--epochs", type=click.IntRange(1, 10_000), help="Passes over the photos, at most.  [default: 12]")
 @click.option("--batch", type=click.IntRange(1, 10_000), help="Photos in a step.  [default: 16]")
 @click.option(
-    "--rate", type=click.FloatRange(0, 1, min_open=True), help="How large steps are, at their largest.  [default: 0.002]"
+    "--rate", type=click.FloatRange(0, 1, min_open=True), help="How large steps are, at their largest.  [default: 0.004]"
 )
 @click.option(
     "--held-out", type=Share(), help="Share of the photos that is not learned from, but tells when to end.  [default: 0.1]"

@@ -1,7 +1,7 @@
 """What a segmenter says of photos: a class for each pixel."""
 
 from collections.abc import Iterator
-from itertools import count
+from itertools import chain, count
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,8 +15,9 @@ from seewhy.errors import BadParameter, NotApplicable
 from seewhy.images.photo import Photo
 from seewhy.images.places import Extent
 from seewhy.images.resample import resized
+from seewhy.localize.labels.label_map import colours
 from seewhy.objects.refine.crf import kernels, mean_field
-from seewhy.pictures.label_map import VOID, labelled_picture, voc_palette
+from seewhy.pictures.label_map import VOID, labelled_picture
 
 from .cues import by_cells, crf_grid, ties
 
@@ -90,10 +91,10 @@ def write_masks(done: Segmented, labels: Any, out: Path, taken: set[str]) -> Pat
     taken: names that this run has given already; a further photo of one name gets a number.
     """
     stem = Path(done.name).stem or "photo"
-    name = next(each for each in (stem, *(f"{stem}_{k}" for k in count(2))) if each.casefold() not in taken)
+    name = next(each for each in chain([stem], (f"{stem}_{k}" for k in count(2))) if each.casefold() not in taken)
     taken.add(name.casefold())
     mask = Image.fromarray(done.label_map)
-    mask.putpalette(voc_palette().ravel().tolist())
+    mask.putpalette(colours().ravel().tolist())
     names = [str(label) for label in labels or range(256)][1:]
     path, picture = out / f"{name}_mask.png", labelled_picture(done.label_map, names, done.photo)
     with replacing(path, of=f"the mask of {done.name}") as beside:

@@ -24,7 +24,6 @@ from .predicting import segmented
 THRESHOLDS = {"raw maps": 0.35, "seeds": 0.35, "refined seeds": 0.25}
 RESAMPLES = 1000
 SCORES = "scores.json"
-BACKGROUND = "background"
 
 
 class Row(NamedTuple):
@@ -94,26 +93,30 @@ def scored_rows(model: Any, segmenter: Any, known: LabelledFiles, masks: Path) -
     network alone: the trained one as it is; trained network: with the same CRF behind, as the paper tests it.  These are not
     told the photo's classes, which the three others are.
     """
-    labels = [BACKGROUND, *known.names]
-    place = [labels.index(name) if name in labels else len(labels) for name in segmenter.labels]
-    numbers = np.array([*place, *[VOID] * (256 - len(place))], np.int64)
+    labels = [*segmenter.labels]
+    if strange := [name for name in known.names if name not in labels]:
+        raise BadParameter(f"The segmenter was not trained on {', '.join(strange)}, which photos to score on show.")
+    numbers = np.array([labels.index(name) for name in known.names], np.uint8)
     matrices: dict[str, list[NDArray[Any]]] = {}
     work = zip(known.files, true_masks(masks, known.files, len(labels)), known.present, strict=True)
     for file, true, present in shown(work, len(known.files), "scoring", wait=False):
         net, behind = (next(segmented(segmenter, [file], crf)) for crf in (False, True))
-        found = labelled(model, file, np.asarray(net.photo), [known.classes[k] for k in np.flatnonzero(present)])
-        own = np.array([0, *(np.flatnonzero(present) + 1)], np.int64)
-        found = {kind: own[label_map] for kind, label_map in found.items()}
-        found |= {"network alone": numbers[net.label_map], "trained network": numbers[behind.label_map]}
-        for kind, label_map in found.items():
+        ways = labelled(model, file, np.asarray(net.photo), [known.classes[k] for k in np.flatnonzero(present)])
+        own = np.array([0, *numbers[present]], np.uint8)
+        found = {way: own[label_map] for way, label_map in ways.items()}
+        found |= {"network alone": net.label_map, "trained network": behind.label_map}
+        for way, label_map in found.items():
             if label_map.shape != true.shape:
                 raise BadParameter(f"The mask of {file} is {true.shape[1]} x {true.shape[0]} pixels, and the photo is not.")
-            matrices.setdefault(kind, []).append(confusion(label_map, true, len(labels)))
+            matrices.setdefault(way, []).append(confusion(label_map, true, len(labels)))
     return [row(kind, np.stack(each), labels) for kind, each in matrices.items()]
 
 
-def labelled(model: Any, file: str, pixels: NDArray[np.uint8], classes: Sequence[int]) -> dict[str, NDArray[np.uint8]]:
-    """The label maps of one photo (h, w, 3) by raw maps, seeds and refined seeds: 0 background, else a place in classes + 1."""
+def labelled(model: Any, file: Any, pixels: NDArray[np.uint8], classes: Sequence[int]) -> dict[str, NDArray[np.uint8]]:
+    """The label maps of one photo (h, w, 3) by raw maps, seeds and refined seeds: 0 background, else a place in classes + 1.
+
+    file: the photo's, or the photo prepared for the model.
+    """
     if not classes:
         nothing = np.zeros(pixels.shape[:2], np.uint8)
         return dict.fromkeys(THRESHOLDS, nothing)

@@ -24,7 +24,7 @@ from .photos import TrainingPhotos
 
 GRID = 41  # cells along a side of the grid that the losses are taken on, at most, as in the paper
 KERNELS = 2**30  # bytes of the CRF's pairs that are kept from pass to pass; beyond, they are computed each time
-BODY_RATE = 0.2  # of the body's steps, beside the new layers'
+BODY_RATE = 0.5  # of the body's steps, beside the new layers'
 
 
 @dataclass(frozen=True)
@@ -39,9 +39,9 @@ class Training:
     seed: of the order of the photos and the first weights.
     """
 
-    epochs: int = 8
+    epochs: int = 12
     batch: int = 16
-    rate: float = 2e-3
+    rate: float = 4e-3
     held_out: float = 0.1
     patience: int = 3
     foreground: float = 0.25
