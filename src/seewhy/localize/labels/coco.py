@@ -5,6 +5,7 @@ Source: https://cocodataset.org/#format-data (object detection) and #format-resu
 
 import json
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import Any
 
 from seewhy.errors import NotApplicable, NotWritten
@@ -83,14 +84,9 @@ class CocoWriter:
 
     def close(self) -> None:
         with self._images:
-            if self._file.empty:
-                self._file.close()
-                return
-            self._file.add('],\n"images": [')
-            for piece in self._images.pieces():
-                self._file.add(piece)
             categories = [{"id": number, "name": name, "supercategory": ""} for number, name in sorted(self._used.items())]
-            self._file.close('],\n"categories": [' + _joined(categories) + "]}\n")
+            end = '],\n"categories": [' + _joined(categories) + "]}\n"
+            self._file.close(chain(['],\n"images": ['], self._images.pieces(), [end]))
 
 
 def _info(made: dict[str, Any]) -> dict[str, Any]:

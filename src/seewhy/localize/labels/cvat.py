@@ -3,6 +3,7 @@
 Source: https://docs.cvat.ai/docs/dataset_management/formats/format-cvat/ and https://docs.cvat.ai/docs/other/xml_format/
 """
 
+from itertools import chain
 from typing import Any
 from xml.etree.ElementTree import Element
 
@@ -47,11 +48,11 @@ class CvatWriter:
 
     def close(self) -> None:
         with self._images:
-            if self._count:
-                self._file.add(HEAD + self._meta())
-                for piece in self._images.pieces():
-                    self._file.add(piece)
-            self._file.close("</annotations>\n")
+            try:
+                if self._count:
+                    self._file.add(HEAD)
+            finally:
+                self._file.close(chain([self._meta()], self._images.pieces(), ["</annotations>\n"]))
 
     def _meta(self) -> str:
         meta = element(None, "meta")

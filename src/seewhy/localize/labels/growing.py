@@ -1,7 +1,7 @@
 """One file of many images that grows with each, in constant memory, and is whole whenever it is closed."""
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, suppress
 from io import BufferedReader, FileIO, TextIOWrapper
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -12,6 +12,10 @@ from seewhy.errors import NotWritten
 from seewhy.json_text import whole_text
 
 Output = Path | Callable[[str], object]  # a file; or what takes the text piece by piece, as a pipe does
+
+
+class NothingAdded(Exception):
+    """Keeps an empty file from taking the place of another."""
 
 
 class GrowingFile:
@@ -36,6 +40,32 @@ class GrowingFile:
 
     def add(self, text: str) -> None:
         """Write one piece.  Raises NotWritten."""
+        try:
+            self._append(text)
+        except OSError as error:
+            raise _refusal(f"{self._path} cannot be written", error, "What was added before is kept.") from error
+
+    def close(self, tail: Iterable[str] = ()) -> None:
+        """Write the pieces of the end, and put the file into its place.
+
+        Raises NotWritten; where there is no room for the end, none of the file is left, and what was there before is as it was.
+        """
+        with suppress(NothingAdded), self._stack:
+            try:
+                if self.empty:
+                    raise NothingAdded
+                for piece in tail:
+                    self._append(piece)
+            except OSError as error:
+                raise _refusal(
+                    f"{self._path} cannot be written", error, "Make room for its last part: none is left."
+                ) from error
+            finally:
+                if self._file is not None:
+                    self._file.close()
+        self._end = 0
+
+    def _append(self, text: str) -> None:
         data = whole_text(text).encode()
         if self._hand is not None:
             self._hand(data.decode())
@@ -43,27 +73,24 @@ class GrowingFile:
             file = self._opened(self._path)
             try:
                 _write(file, data)
-            except OSError as error:
+            except OSError:
                 file.truncate(self._end)
                 file.seek(self._end)
-                refusal = NotWritten(f"{self._path} cannot be written: {error.strerror}. What was added before is kept.")
-                refusal.errno = error.errno
-                raise refusal from error
+                raise
         self._end += len(data)
-
-    def close(self, tail: str = "") -> None:
-        """Write the end, and put the file into its place.  Raises NotWritten."""
-        with self._stack:
-            if not self.empty and tail:
-                self.add(tail)
-            if self._file is not None:
-                self._file.close()
-        self._end = 0
 
     def _opened(self, path: Path) -> FileIO:
         if self._file is None:
             self._file = _opened(self._stack.enter_context(replacing(path, self._over, "labels")))
         return self._file
+
+
+def _refusal(what: str, error: OSError, left: str) -> NotWritten:
+    if isinstance(error, NotWritten):
+        return error
+    refusal = NotWritten(f"{what}: {error.strerror}. {left}")
+    refusal.errno = error.errno
+    return refusal
 
 
 def _opened(beside: Path) -> FileIO:
@@ -96,9 +123,7 @@ class LaterText:
             self._file.seek(end)
             _write(self._file, data)
         except OSError as error:
-            refusal = NotWritten(f"A temporary file cannot be written: {error.strerror}. What was added before is kept.")
-            refusal.errno = error.errno
-            raise refusal from error
+            raise _refusal("A temporary file cannot be written", error, "What was added before is kept.") from error
         self._ends = end, end + len(data)
 
     def take_back(self) -> None:

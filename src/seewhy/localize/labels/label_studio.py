@@ -73,7 +73,7 @@ class LabelStudioWriter:
 
     def close(self) -> None:
         empty = self._file.empty
-        self._file.close("]\n")
+        self._file.close(["]\n"])
         if self._config is not None and not empty:
             folder = LabelFolder(self._config.parent, ".xml")
             folder.write(
