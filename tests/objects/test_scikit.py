@@ -31,5 +31,6 @@ def test_what_it_lacks_itself_is_no_missing_scikit_image(monkeypatch):
 
 
 def test_seewhy_starts_without_it():
-    told = "import sys, seewhy; seewhy.Heatmap, seewhy.FoundBox; print([m for m in sys.modules if m in ('skimage', 'scipy', 'PIL.ImageDraw')])"
+    late = ("skimage", "scipy", "PIL.ImageDraw")
+    told = f"import sys, seewhy; seewhy.Heatmap, seewhy.FoundBox; print([m for m in {late} if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True).stdout == "[]\n"
