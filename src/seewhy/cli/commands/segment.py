@@ -18,7 +18,7 @@ from seewhy.cli.options import FolderPath, ModelOptions, Share, complete_models,
 from seewhy.cli.printing import say, say_json
 
 if TYPE_CHECKING:
-    from seewhy.localize.sec.scoring import Row
+    from seewhy.localize.sec.scoring import ScoreRow
     from seewhy.localize.sec.trainer import Epoch
 
 DEMO, DEMO_MODEL = "demo", "demo/honest"
@@ -158,7 +158,7 @@ def _score(model: Any, out: Path, photos: Path, masks: Path, as_json: bool) -> N
     say(f"{len(known.files)} photos with masks; the background's threshold was chosen on other scenes with masks.")
 
 
-def _cells(row: "Row") -> tuple[str, ...]:
+def _cells(row: "ScoreRow") -> tuple[str, ...]:
     return row.name, f"{row.iou:.3f}", f"{row.low:.3f} to {row.high:.3f}"
 
 

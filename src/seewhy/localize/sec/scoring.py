@@ -26,7 +26,7 @@ RESAMPLES = 1000
 SCORES = "scores.json"
 
 
-class Row(NamedTuple):
+class ScoreRow(NamedTuple):
     """One way to label pixels, and how well it does on all photos together."""
 
     name: str
@@ -54,7 +54,7 @@ def ious(matrix: NDArray[Any]) -> NDArray[np.float64]:
     return np.where(union > 0, both / np.maximum(union, 1), np.nan)
 
 
-def row(name: str, matrices: NDArray[Any], names: Sequence[str], seed: int = 0) -> Row:
+def row(name: str, matrices: NDArray[Any], names: Sequence[str], seed: int = 0) -> ScoreRow:
     """The mean IoU of photos by their matrices (n, k, k + 1), with an interval by resampling the photos with replacement."""
     n = len(matrices)
     every = ious(matrices.sum(0))
@@ -62,7 +62,7 @@ def row(name: str, matrices: NDArray[Any], names: Sequence[str], seed: int = 0) 
     resampled = np.nanmean(ious(np.tensordot(draws, matrices, 1)), -1)
     low, high = np.quantile(resampled, [0.025, 0.975])
     by_class = {label: float(value) for label, value in zip(names, every, strict=True) if np.isfinite(value)}
-    return Row(name, float(np.nanmean(every)), float(low), float(high), by_class)
+    return ScoreRow(name, float(np.nanmean(every)), float(low), float(high), by_class)
 
 
 def true_masks(folder: Path, files: Sequence[str], classes: int) -> Iterator[NDArray[np.uint8]]:
@@ -85,7 +85,7 @@ def true_masks(folder: Path, files: Sequence[str], classes: int) -> Iterator[NDA
         yield mask.astype(np.uint8)
 
 
-def scored_rows(model: Any, segmenter: Any, known: LabelledFiles, masks: Path) -> list[Row]:
+def scored_rows(model: Any, segmenter: Any, known: LabelledFiles, masks: Path) -> list[ScoreRow]:
     """Mean IoU of raw maps, of seeds, of refined seeds, and of the trained network, on photos with masks.
 
     raw maps: Grad-CAM, each by its greatest value, the strongest class of the photo's own, or background below THRESHOLDS.
@@ -128,7 +128,7 @@ def labelled(model: Any, file: Any, pixels: NDArray[np.uint8], classes: Sequence
     }
 
 
-def write_scores(folder: Path, rows: Sequence[Row], photos: int) -> None:
+def write_scores(folder: Path, rows: Sequence[ScoreRow], photos: int) -> None:
     """The table, for whoever shows it later: `scores.json` in the segmenter's folder."""
     facts = {"photos": photos, "thresholds": THRESHOLDS, "rows": [each._asdict() for each in rows]}
     with replacing(folder / SCORES, of="the table") as beside:
