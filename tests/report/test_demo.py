@@ -13,7 +13,7 @@ from PIL import Image
 import seewhy
 from seewhy.cli.app import main
 from seewhy.demo import KINDS, scenes
-from seewhy.report.demo import CHEAT, SEED, Measures, Trials, measure, share, show
+from seewhy.report.demo import CHEAT, SEED, SEGMENTED, Measures, Trials, measure, share, show
 
 
 def test_share_counts_positive_energy_only():
@@ -58,7 +58,7 @@ def test_the_page_stands_alone(shown):
     text = page.read_text("utf-8")
     assert not re.search(r"""(src|href)=["'](?!data:)""", text)
     assert "http" not in text
-    assert text.count("<img") == 4 * 3
+    assert text.count("<img") == 4 * 3 + SEGMENTED * 6
     for finding in findings:
         assert finding.verdict in text
     with Image.open(out / "demo.jpg") as picture:
@@ -147,7 +147,7 @@ def test_on_a_phone_each_number_says_what_it_is(shown):
     text = shown[1].read_text("utf-8")
     heads = re.findall(r"<th>(.*?)</th>", text)
     said = re.findall(r'<td data-what="(.*?)">', text)
-    assert len(heads) == 6
-    assert said == heads * 2
+    assert len(heads) == 6 + 3  # of the networks, and of segmenting
+    assert said == heads[:6] * 2 + heads[6:] * 5
     assert "width=device-width" in text
     assert re.search(r"@media \(max-width: 44rem\).*?\.head \{ display: none; \}", text, re.S)

@@ -21,7 +21,7 @@ from .printing import apart, safe_logs, say
 if TYPE_CHECKING:
     from seewhy.models.model import Differentiable
 
-FAMILIES = ("demo/honest", "demo/shortcut", "demo/flat", "torchvision/", "timm/", "hf/", "keras/")
+FAMILIES = ("demo/honest", "demo/shortcut", "demo/flat", "demo/segmenter", "torchvision/", "timm/", "hf/", "keras/")
 FETCHED = ("torchvision/", "timm/", "hf/", "keras/")  # whose weights may have to be fetched
 LONGEST, DEEPEST = 10_000, 50  # of a literal: characters; brackets, and signs in a row
 COUNT = click.IntRange(1, 10**6)  # of images at once, of pixels: more than any command means

@@ -25,9 +25,12 @@ from seewhy.maps.heatmap import Heatmap
 from seewhy.models.load import load
 from seewhy.progress import shown as with_bar
 
+from .segmenting import scored_ways, segmented_scenes
+
 CHEAT = "bird"
 SIGNATURE = b"seewhy demo"  # stands in the page and in the picture
 SEED = 20_000  # scenes that no network was trained on
+SEGMENTED = 4  # scenes of the panel on segmenting
 LARGE = 3  # pictures are shown this many times larger than the networks see them
 
 
@@ -161,7 +164,11 @@ def show(out: Path, shown: int = 8, n: int = 200) -> tuple[list[Measures], Path]
          "looks": [(name, looks[name][i], picture(drawing(looks[name][i].heatmap)), unstamped[name][i]) for name in models]}
         for i, (scene, plain) in enumerate(zip(drawn, bare, strict=True))
     ]  # fmt: skip
-    page = template().render(findings=findings, rows=rows, cheat=CHEAT)
+    segmenting = [
+        {"names": each.names, "pictures": {way: picture(drawn) for way, drawn in each.pictures.items()}}
+        for each in segmented_scenes(SEGMENTED, LARGE)
+    ]
+    page = template().render(findings=findings, rows=rows, cheat=CHEAT, segmenting=segmenting, scored=scored_ways())
     paper = sheet(drawn[1:5], {name: [shares.heatmap for shares in of_network[1:5]] for name, of_network in looks.items()})
     with replacing(out / "demo.jpg", of="the demo") as beside:
         paper.save(beside, "JPEG", quality=88, comment=SIGNATURE)

@@ -41,7 +41,7 @@ def test_weights_of_a_file_go_in_and_none_are_random(tmp_path):
 
 
 def test_what_there_is_not_is_said():
-    with pytest.raises(NoSuchName, match=r"No model 'demo/honesty'\. Closest: honest\. There are: honest, shortcut, flat\."):
+    with pytest.raises(NoSuchName, match=r"'demo/honesty'\. Closest: honest\. There are: honest, shortcut, flat, segmenter\."):
         demo_network(Request("demo/honesty", "honesty"))
     with pytest.raises(BadParameter, match="demo/flat takes no options, not num_classes"):
         demo_network(Request("demo/flat", "flat", None, {"num_classes": 3}))

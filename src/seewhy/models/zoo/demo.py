@@ -1,6 +1,6 @@
 """The demo's networks by name, `demo/honest`: their weights come with the package, so that nothing is fetched."""
 
-from seewhy.demo import KINDS
+from seewhy.demo import KINDS, SEGMENTER
 from seewhy.errors import BadParameter, NoSuchName, closest
 from seewhy.untrained import RANDOM, drawn_text
 
@@ -14,11 +14,15 @@ def demo_network(request: Request) -> Loaded:
     need("safetensors")
     from seewhy.demo.networks import NETWORKS, PREPARE, blank, build  # need both, whose absence is said above
 
-    from .weights import fill  # here, for it stands on torch
+    from .segmenter import segmenter_folder  # here, for they stand on torch
+    from .weights import fill
 
     name, weights = request.name, request.weights
+    if name == SEGMENTER.name:
+        return segmenter_folder(request._replace(spec=str(SEGMENTER)))
+    every = [*NETWORKS, SEGMENTER.name]
     if name not in NETWORKS:
-        raise NoSuchName("model", f"demo/{name}", closest(name, [*NETWORKS]), f"There are: {', '.join(NETWORKS)}.")
+        raise NoSuchName("model", f"demo/{name}", closest(name, every), f"There are: {', '.join(every)}.")
     draws = seeded(request)
     if draws.request.options:
         raise BadParameter(f"demo/{name} takes no options, not {', '.join(draws.request.options)}.")
