@@ -108,7 +108,7 @@ def test_a_folder_with_files_in_it_stays_as_it_is(labelled):
 def test_where_nothing_was_found_out_nothing_is_written():
     file = filled(LabelFile("coco", "labels.json"))
     (words,) = file.words()
-    assert words == "no labels were written, as nothing was looked at: labels.json is as it was"
+    assert words == "no labels were written, for not one image got through: nothing is changed at labels.json"
     assert not Path("labels.json").exists()
 
 

@@ -127,7 +127,7 @@ class LabelFile:
                 opening = printable(self.form.opening(self.path))
                 yield f"labels: {printable(self.path)}: {self.form.holds}. To open them: {opening}"
             else:
-                yield f"no labels were written, as nothing was looked at: {printable(self.path)} is as it was"
+                yield f"no labels were written, for not one image got through: nothing is changed at {printable(self.path)}"
 
 
 def usual_format(kind: str) -> str:

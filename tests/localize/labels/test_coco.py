@@ -116,3 +116,13 @@ def test_no_image_no_file(tmp_path):
 def test_images_without_objects_alone(tmp_path):
     content = written(tmp_path / "coco.json", [IMAGES[1], IMAGES[1]])
     assert (content["annotations"], content["categories"], len(content["images"])) == ([], [], 2)
+
+
+def test_notes_of_one_photo_stand_at_it(tmp_path):
+    images = [
+        labelled("a.jpg", (8, 6), labelled_object(), notes=["cat was left out"]),
+        labelled("b.jpg", (8, 6), labelled_object()),
+    ]
+    said = written(tmp_path / "labels.json", images)
+    assert "notes" not in said["info"]["seewhy"]
+    assert [image.get("seewhy") for image in said["images"]] == [{"notes": ["cat was left out"]}, None]

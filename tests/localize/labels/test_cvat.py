@@ -70,3 +70,10 @@ def test_what_was_done_is_left_where_an_image_is_refused(tmp_path):
 def test_no_image_no_file(tmp_path):
     CvatWriter(tmp_path / "cvat.xml").close()
     assert [*tmp_path.iterdir()] == []
+
+
+def test_what_is_said_of_one_photo_is_not_said_of_all(tmp_path):
+    writer = CvatWriter(tmp_path / "labels.xml")
+    writer.add(labelled("a.jpg", (8, 6), labelled_object(), notes=["cat was left out for dog"]))
+    writer.close()
+    assert "left out" not in (tmp_path / "labels.xml").read_text()

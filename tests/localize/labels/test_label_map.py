@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from seewhy.errors import NotApplicable
+from seewhy.errors import BadParameter, NotApplicable
 from seewhy.localize.labels.label_map import LabelMaps, class_table, colours
 from support.labelled import labelled, labelled_object, whole
 
@@ -59,3 +59,21 @@ def test_what_is_said_of_an_image(tmp_path):
     assert said["objects"] == [{"number": 2, "label": "tabby", "score": 0.25}]
     assert said["threshold"] == 0.15
     assert json.loads(maps.said(labelled("a.jpg", why="flat")))["why"] == "flat"
+
+
+def test_maps_of_an_earlier_run_keep_their_numbers(tmp_path):
+    def number(category):
+        maps = LabelMaps(tmp_path, ".png", True, None, 254, ignored=True)
+        image = labelled(f"{category}.jpg", (8, 6), labelled_object(category=category))
+        values = maps.values(image, (6, 8))
+        maps.put(image, b"")
+        return values.max()
+
+    assert [number(category) for category in ("a, b", "cat", "a, b", "cow")] == [1, 2, 1, 3]
+    assert [row.split(",")[0] for row in (tmp_path / "classes.csv").read_text().splitlines()[1:]] == ["0", "1", "2", "3", "255"]
+
+
+def test_a_table_of_other_things_is_not_taken_for_classes(tmp_path):
+    (tmp_path / "classes.csv").write_text("class,teacher\n4b,Smith\n")
+    with pytest.raises(BadParameter, match=r"classes\.csv is no table of classes"):
+        LabelMaps(tmp_path, ".png", True, None, 254)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from seewhy.errors import BadParameter
-from seewhy.localize.labels.labelled import category_of, labelled_image
+from seewhy.localize.labels.labelled import category_of, labelled_image, of_run
 from seewhy.maps.heatmaps import Heatmaps
 
 
@@ -64,6 +64,7 @@ def test_what_was_left_out_is_said(maps, made_heatmap):
     assert [one.category for one in image.objects] == ["dog"]
     assert image.made["notes"] == [*together.notes]
     assert "tabby" in image.made["notes"][0]
+    assert of_run(image.made) == {name: value for name, value in image.made.items() if name != "notes"} != image.made
 
 
 def test_without_a_probability_the_score_is_the_boxs_own(maps):

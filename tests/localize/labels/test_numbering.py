@@ -25,3 +25,12 @@ def test_the_order_in_which_they_occur():
     for numbering in (Numbering(), Numbering([]), Numbering(["cat", "dog", "tram"], most=2)):
         assert numbers(numbering, ("tram", 2), ("cat", 0), ("tram", 2)) == [0, 1, 0]
         assert numbering.names == ["tram", "cat"]
+
+
+def test_classes_that_are_numbered_already():
+    for numbering in (Numbering(there=["tram", "cat"]), Numbering(["a", "b", "dog"], most=2, there=["tram", "cat"])):
+        assert numbers(numbering, ("dog", 2), ("cat", 0)) == [2, 1]
+        assert numbering.names == ["tram", "cat", "dog"]
+    numbering = Numbering(["cat", "dog", "tram"], there=["tram"])
+    assert numbers(numbering, ("cat", 0), ("dog", 1), ("tram", 2)) == [1, 2, 0]
+    assert Numbering(["cat", "dog", "cat"], there=["cat", "dog"]).names == ["cat", "dog", "cat"]  # as they are

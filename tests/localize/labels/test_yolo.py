@@ -70,3 +70,17 @@ def test_without_an_image_nothing_is_written(tmp_path):
 def test_a_volume_is_refused(tmp_path):
     with pytest.raises(NotApplicable, match="no photo"):
         YoloWriter(tmp_path).add(labelled("scan.nii", (9, 9, 9)))
+
+
+def test_photos_of_an_earlier_run_keep_their_classes(tmp_path):
+    written(tmp_path, *(labelled(f"{name}.jpg", (8, 6), labelled_object(category=name)) for name in ("dog", "cat")))
+    lines = written(tmp_path, labelled("new.jpg", (8, 6), labelled_object(category="cow"), labelled_object(category="cat")))
+    names = (tmp_path / "classes.txt").read_text().splitlines()
+    said = {name: [names[int(line.split()[0])] for line in own] for name, own in lines.items()}
+    assert said == {"dog": ["dog"], "cat": ["cat"], "new": ["cow", "cat"]}
+    assert yaml(tmp_path)["names"] == dict(enumerate(names))
+
+
+def test_what_is_said_of_one_photo_is_not_said_of_all(tmp_path):
+    written(tmp_path, labelled("a.jpg", (8, 6), labelled_object(), notes=["cat was left out for dog"]))
+    assert "left out" not in (tmp_path / "data.yaml").read_text()

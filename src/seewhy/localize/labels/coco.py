@@ -14,7 +14,7 @@ from seewhy.printable import printable
 from seewhy.truth.run_lengths import coco_counts, within
 
 from .growing import GrowingFile, LaterText, Output
-from .labelled import LabelledImage, LabelledObject
+from .labelled import LabelledImage, LabelledObject, of_run
 from .numbering import Numbering
 from .outlines import outlines
 
@@ -39,7 +39,7 @@ class CocoWriter:
         if len(image.size) != 2:
             raise NotApplicable(f"{printable(image.file, 200)} is no photo, and COCO knows photos alone. Write csv or nifti.")
         made, place = plain(image.made), self._image + 1
-        head = "" if self._image else '{"info": ' + text_of_json(_info(made)) + ', "annotations": ['
+        head = "" if self._image else '{"info": ' + text_of_json(_info(of_run(made))) + ', "annotations": ['
         numbers = [self._numbering.of(one) + 1 for one in image.objects]
         ids = range(self._annotation + 1, self._annotation + 1 + len(numbers))
         annotations = [
@@ -47,7 +47,7 @@ class CocoWriter:
             for i, number, one in zip(ids, numbers, image.objects, strict=True)
         ]
         comma = ",\n" if annotations and self._annotation else ""
-        self._made = made if not self._image else self._made
+        self._made = self._made if self._image else of_run(made)
         self._images.add((",\n" if self._image else "") + text_of_json(self._entry(place, image, made)))
         try:
             self._file.add(head + comma + ",\n".join(annotations))

@@ -13,7 +13,7 @@ from seewhy.truth.run_lengths import run_lengths
 
 from .coco import text_of_json
 from .growing import GrowingFile, LaterText, Output
-from .labelled import LabelledImage, LabelledObject
+from .labelled import LabelledImage, LabelledObject, of_run
 from .markup import element, text_of_xml
 from .numbering import Numbering
 from .outlines import outlines
@@ -43,7 +43,7 @@ class CvatWriter:
             self._names.of(one)
             _shapes(root, one, self._shapes)
         self._images.add(text_of_xml(root, 1))
-        self._made = self._made or dict(image.made)
+        self._made = self._made or of_run(image.made)
         self._count += 1
 
     def close(self) -> None:

@@ -9,14 +9,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seewhy.errors import NotApplicable
+from seewhy.errors import BadParameter, NotApplicable
 from seewhy.printable import printable
+from seewhy.truth.table import text_of
 
 from .coco import text_of_json
 from .folder import LabelFolder
 from .labelled import LabelledImage
 from .numbering import Numbering
 
+CLASSES = "classes.csv"
 IGNORED = 255  # in maps of bytes: pixels that are not to be counted
 
 
@@ -25,12 +27,14 @@ class LabelMaps:
 
     suffix: of the files; labels: of the model, whose indices plus one are the numbers where `most` are enough; else classes are
     numbered from 1 on as they occur; ignored: does the format keep 255 for pixels that are not to be counted?
+    Classes in a classes.csv that is there keep their numbers, for so have the maps of images that are not written again.
     """
 
     def __init__(
         self, folder: Path, suffix: str, over: bool, labels: Sequence[str] | None, most: int, ignored: bool = False
     ) -> None:  # fmt: skip
-        self._files, self._numbering = LabelFolder(folder, suffix, over), Numbering(labels, most)
+        self._files = LabelFolder(folder, suffix, over)
+        self._numbering = Numbering(labels, most, _there(folder / CLASSES, ignored))
         self._most, self._ignored, self._named = most, ignored, -1
 
     def values(self, image: LabelledImage, shape: Sequence[int]) -> NDArray[Any]:
@@ -60,7 +64,7 @@ class LabelMaps:
         self._files.put(image.file, content)
         names = self._numbering.names
         if len(names) != self._named:
-            self._files.write(self._files.folder / "classes.csv", class_table(names, self._ignored), "the names of classes")
+            self._files.write(self._files.folder / CLASSES, class_table(names, self._ignored), "the names of classes")
             self._named = len(names)
 
 
@@ -75,6 +79,18 @@ def colours(count: int = 256) -> NDArray[np.uint8]:
         for channel in range(3):
             made[:, channel] |= (((numbers >> (3 * place + channel)) & 1) << (7 - place)).astype(np.uint8)
     return made
+
+
+def _there(file: Path, ignored: bool) -> list[str]:
+    """The classes that a table of an earlier run names, in the order of their numbers from 1 on.  Raises BadParameter."""
+    if not file.is_file():
+        return []
+    try:
+        rows = [(int(row[0]), row[1]) for row in list(csv.reader(io.StringIO(text_of(file))))[1:] if row]
+    except (ValueError, IndexError, csv.Error):
+        raise BadParameter(f"{file} is no table of classes (number,label,...): give another folder for label maps.") from None
+    names = {number: name for number, name in rows if 0 < number < (IGNORED if ignored else 65_536)}
+    return [names.get(number, f"class {number}") for number in range(1, max(names, default=0) + 1)]
 
 
 def class_table(names: Sequence[str], ignored: bool) -> bytes:

@@ -85,6 +85,11 @@ def labelled_image(
     return LabelledImage(first.source.image, first.size, tuple(objects), made, "" if objects else why, first.image)
 
 
+def of_run(made: Mapping[str, Any]) -> dict[str, Any]:
+    """What made the labels of an image, without what is said of this image alone."""
+    return {name: value for name, value in made.items() if name != "notes"}
+
+
 def category_of(heatmap: Heatmap) -> str:
     """The name of the class that a map explains, else its target as it was asked."""
     source = heatmap.source

@@ -10,11 +10,14 @@ class Numbering:
     which classes occur.
 
     labels: of the model, all of its classes; most: the greatest count that the format has room for.
+    there: classes that files beside these have numbered already; they keep their numbers, and others come behind them.
     """
 
-    def __init__(self, labels: Sequence[str] | None = None, most: int | None = None) -> None:
+    def __init__(self, labels: Sequence[str] | None = None, most: int | None = None, there: Sequence[str] = ()) -> None:
         self.fixed = bool(labels) and (most is None or len(labels or ()) <= most)
-        self.names = [*(labels or ())] if self.fixed else []
+        own = [*(labels or ())] if self.fixed else []
+        alike = own[: len(there)] == [*there]
+        self.names = own if alike else [*there, *(name for name in own if name not in set(there))]
         self._places = {name: place for place, name in reversed([*enumerate(self.names)])}
 
     def of(self, one: LabelledObject) -> int:

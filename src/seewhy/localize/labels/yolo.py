@@ -10,14 +10,16 @@ from pathlib import Path
 from seewhy.errors import NotApplicable
 from seewhy.json_text import whole_text
 from seewhy.printable import printable
+from seewhy.truth.table import text_of
 
 from .coco import text_of_json
 from .folder import LabelFolder
-from .labelled import LabelledImage, LabelledObject
+from .labelled import LabelledImage, LabelledObject, of_run
 from .numbering import Numbering
 from .outlines import outlines
 
 MOST = 254  # classes of a model that are all listed; of models with more, those that occur
+CLASSES = "classes.txt"
 NEAR = 1.0  # pixels by which outlines may lie beside the mask's edge
 
 
@@ -27,6 +29,7 @@ class YoloWriter:
 
     The format has no room for scores.  What made the labels stands in a comment of data.yaml.
     labels: of the model, whose indices are the numbers where there are few; else classes are numbered as they occur.
+        Those in a classes.txt that is there keep their numbers, for so have the files of photos that are not written again.
     segments: outlines, to a pixel; holes by a cut of no width.
     """
 
@@ -35,7 +38,7 @@ class YoloWriter:
     ) -> None:  # fmt: skip
         self._files = LabelFolder(folder / "labels", ".txt", over)
         self._place, self._over, self._segments = folder, over, segments
-        self._numbering, self._named, self._made = Numbering(labels, MOST), 0, ""
+        self._numbering, self._named, self._made = Numbering(labels, MOST, _there(folder / CLASSES)), 0, ""
 
     def add(self, image: LabelledImage) -> None:
         if len(image.size) != 2:
@@ -46,10 +49,10 @@ class YoloWriter:
             for numbers in (_segments(one, image.size) if self._segments else [_box(one, image.size)])
         ]
         self._files.put(image.file, "".join(lines).encode())
-        self._made = self._made or text_of_json(image.made)
+        self._made = self._made or text_of_json(of_run(image.made))
         if len(self._numbering.names) > self._named:  # now, so that the numbers have names also where the run is killed
             names = "".join(f"{_line(name)}\n" for name in self._numbering.names)
-            self._files.write(self._place / "classes.txt", names.encode(), "the names of classes")
+            self._files.write(self._place / CLASSES, names.encode(), "the names of classes")
             self._named = len(self._numbering.names)
 
     def close(self) -> None:
@@ -76,6 +79,11 @@ def _segments(one: LabelledObject, size: Sequence[int]) -> list[list[float]]:
     return [
         [number for x, y in ring for number in ((x + left) / width, (y + top) / height)] for ring in outlines(one.mask, NEAR)
     ]
+
+
+def _there(file: Path) -> list[str]:
+    """The classes that a file of an earlier run names."""
+    return [line.strip() for line in text_of(file).splitlines()] if file.is_file() and file.stat().st_size else []
 
 
 def _line(name: str) -> str:
