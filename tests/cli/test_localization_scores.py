@@ -8,6 +8,7 @@ from seewhy.cli.finding_options import BoxRule
 from seewhy.cli.localization_scores import LocalizationScores
 from seewhy.cli.question import PhotoMaps
 from seewhy.cli.truth import KnownPhoto, TruthAsked
+from seewhy.maps.source import Predicted
 from seewhy.truth.accuracy import Judgement
 from seewhy.truth.boxes import MarkedBox, PhotoBoxes
 from seewhy.truth.given import GivenTruth, GroundTruth
@@ -83,6 +84,23 @@ def test_without_known_classes_it_is_not_called_gt_known(scores, found):
     first, *rest = scoring.lines()
     assert first.startswith("IoU 0.5 of the answer's box: ")
     assert not any(line.startswith("top-") for line in rest)
+
+
+def test_the_map_of_the_class_that_the_true_boxes_are_of_is_scored(scores, made_heatmap):
+    true = (20.0, 10.0, 40.0, 30.0)
+    scoring = scores({"cat.jpg": marked(true)}, labelled=False)
+    other = made_heatmap([[1, 0, 0, 0], [0, 0, 0, 0]], index=282, label="tiger cat")
+    maps = [other, made_heatmap(SPOT)]
+    told = scoring.add("cat.jpg", PhotoMaps("cat.jpg", Predicted(282, "tiger cat", 0.9), maps, None, KnownPhoto()))
+    (box,) = maps[1].boxes()
+    assert told.said == (f"IoU {iou(box.edges, true):.2f} with the box of tabby",)
+    assert next(scoring.lines()).startswith("IoU 0.5 of the box of a class asked for: ")
+
+
+def test_a_mask_that_marks_nothing_is_said(scores, found, tmp_path):
+    Image.fromarray(np.zeros((30, 40), np.uint8)).save(tmp_path / "cat.png")
+    scoring = scores({}, masks={"cat.jpg": tmp_path / "cat.png"})
+    assert scoring.add("cat.jpg", found()).said == ("its mask marks nothing",)
 
 
 def test_boxes_that_do_not_fit_are_said_and_the_photo_is_not_scored(scores, found):
