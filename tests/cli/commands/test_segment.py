@@ -15,6 +15,7 @@ import seewhy
 from seewhy.cli.app import main
 from seewhy.cli.commands import segment
 from seewhy.localize.sec.scenes import write_scenes
+from seewhy.localize.sec.trainer import Training
 from support.snippets import commands, snippets
 
 
@@ -79,6 +80,40 @@ def test_predict_writes_masks_and_pictures(model, folder, tmp_path):
     plain = run("predict", folder / "scene_0000.png", "--model", out, "--out", tmp_path / "other", "--no-crf")
     assert plain.exit_code == 0, plain.output
     assert "background" in plain.output
+
+
+def test_help_tells_the_settings_that_are_taken():
+    told = " ".join(run("train", "--help").output.split())
+    usual = Training()
+    for name in ("epochs", "batch", "rate", "held-out", "patience", "foreground", "background", "seed"):
+        _, _, text = told.partition(f"--{name} ")
+        assert text.split("[default: ")[1].split("]")[0] == str(getattr(usual, name.replace("-", "_"))), name
+
+
+def test_what_was_stopped_in_its_first_pass_is_no_model(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr("seewhy.localize.sec.trainer.stop_asked", lambda: True)
+    done = run("train", folder, "--model", "demo/honest", "--out", tmp_path / "run", "--epochs", 1, "--batch", 2)
+    assert done.exit_code == 130, done.output
+    assert "stopped after 0 passes" in done.output
+    assert "is a model" not in done.output
+
+
+def test_of_few_photos_none_is_held_out_which_is_said(folder, tmp_path):
+    few = tmp_path / "few"
+    few.mkdir()
+    rows = (folder / "labels.csv").read_text().splitlines()[:4]
+    (few / "labels.csv").write_text("\n".join(rows))
+    for row in rows[1:]:
+        shutil.copy(folder / row.split(",")[0], few)
+    done = run("train", few, "--model", "demo/honest", "--out", tmp_path / "run", "--epochs", 1)
+    assert "in all, with no photo held out, " in done.output
+    assert "on photos held out" not in done.output
+
+
+def test_a_refused_training_leaves_no_folder(tmp_path):
+    for data in (tmp_path / "none", tmp_path):
+        assert run("train", data, "--model", "demo/honest", "--out", tmp_path / "run").exit_code == 2
+        assert not (tmp_path / "run").exists()
 
 
 def test_misuse_is_said_in_one_line(folder, tmp_path):

@@ -167,6 +167,18 @@ def test_settings_that_cannot_be(settings, said):
         Training(**settings)
 
 
+@pytest.mark.parametrize("epochs", [1, 2, 3, 5, 6])
+def test_few_steps_have_a_rate_that_rises_and_falls(trainer, tmp_path, epochs):
+    made = trainer(tmp_path, Training(epochs=epochs, batch=24))
+    assert made.steps == 1
+    rates = []
+    for _ in range(epochs):
+        rates.append(made.optimiser.param_groups[1]["lr"])
+        made.optimiser.step()
+        made.schedule.step()
+    assert max(rates) == pytest.approx(4e-3 if epochs > 1 else 4e-3 / 25)
+
+
 def test_too_few_photos(trainer, photos, honest, tmp_path):
     one = photos._replace(
         files=photos.files[:1], **{name: getattr(photos, name)[:1] for name in ("pixels", "present", "seeds")}

@@ -53,8 +53,8 @@ def segment() -> None:
     "--held-out", type=Share(), help="Share of the photos that is not learned from, but tells when to end.  [default: 0.1]"
 )
 @click.option("--patience", type=click.IntRange(1), help="End after so many passes that gained nothing.  [default: 3]")
-@click.option("--foreground", type=Share(), help="A class's seeds: above that share of its map's maximum.  [default: 0.4]")
-@click.option("--background", type=Share(), help="Seeds of background: below that share in all maps.  [default: 0.1]")
+@click.option("--foreground", type=Share(), help="A class's seeds: above that share of its map's maximum.  [default: 0.25]")
+@click.option("--background", type=Share(), help="Seeds of background: below that share in all maps.  [default: 0.15]")
 @click.option("--seed", type=click.IntRange(0), help="Of the photos' order and the first weights.  [default: 0]")
 @click.option("--scenes", type=click.IntRange(20, 100_000), help=f"Of the demo: how many to draw.  [default: {SCENES}]")
 @click.option(
@@ -81,6 +81,7 @@ def train(
     seewhy explain photo.jpg --model run --target region:car
     """
     from seewhy.errors import BadParameter
+    from seewhy.localize.sec.keeping import has_segmenter
     from seewhy.localize.sec.run import train_segmenter
     from seewhy.localize.sec.trainer import Training
     from seewhy.progress import stoppable
@@ -93,11 +94,10 @@ def train(
         raise click.UsageError("--scenes is of the demo: DATA is a folder of photos.")
     training = Training(**{name: value for name, value in settings.items() if value is not None})
     check_folder(out)
+    if data != DEMO and not Path(data).is_dir():
+        raise BadParameter(f"{data} is no folder. Give one with photos and labels.csv, or the word {DEMO}.")
     model = network.load_warning()
-    make_folder(out)
     photos = _demo(out, scenes or SCENES) if data == DEMO else Path(data)
-    if not photos.is_dir():
-        raise BadParameter(f"{photos} is no folder. Give one with photos and {'labels.csv'}, or the word {DEMO}.")
     failures = Failures(0)
     with stoppable(lambda: say("seewhy: stopping after this step; again to end at once", err=True)):
         done, known = train_segmenter(
@@ -105,11 +105,11 @@ def train(
             lambda place, epoch: _told(place, epoch, training.epochs, as_json),
         )  # fmt: skip
     if known.missing:
-        say(f"seewhy: labels.csv names {len(known.missing)} files that are not there, such as {known.missing[0]}", err=True)
+        say(f"seewhy: labels.csv names files that are not there ({len(known.missing)}), such as {known.missing[0]}", err=True)
     if failures.files:
         say(f"seewhy: left out, as they cannot be read: {', '.join(failures.files)}", err=True)
     if not as_json:
-        say(f"{done.ended}: {out} is a model now.")
+        say(f"{done.ended}: {out} is a model now." if has_segmenter(out) else f"{done.ended}.")
     if done.ended.startswith("stopped"):
         click.get_current_context().exit(130)
     if data == DEMO:
@@ -122,6 +122,7 @@ def _demo(out: Path, count: int) -> Path:
     """The folders of drawn scenes: those to learn from, which is returned, and those to score on; drawn once."""
     from seewhy.localize.sec.scenes import LEARNED, REPORTED, write_scenes
 
+    make_folder(out)
     for name, number, seed in (("learned", count, LEARNED), ("scored", SCORED, REPORTED)):
         folder = out / "scenes" / name
         if not (folder / "labels.csv").is_file() or len([*folder.glob("scene_*.png")]) != number:
@@ -135,9 +136,10 @@ def _told(place: int, epoch: "Epoch", count: int, as_json: bool) -> None:
         say_json({"pass": place + 1, **epoch._asdict()})
         return
     mark = ", the best so far" if epoch.best else ""
+    alone = epoch.held_out == sum((epoch.seed, epoch.expand, epoch.constrain))  # of few photos none is held out
     say(
         f"pass {place + 1} of {count}: seeds {epoch.seed:.3f}, expansion {epoch.expand:.3f}, boundaries {epoch.constrain:.3f}; "
-        f"on photos held out {epoch.held_out:.3f}{mark}"
+        f"{'in all, with no photo held out,' if alone else 'on photos held out'} {epoch.held_out:.3f}{mark}"
     )
 
 

@@ -147,9 +147,9 @@ class Trainer:
         self.optimiser = torch.optim.AdamW(
             [{"params": [*network.body.parameters()], "lr": rates[0]}, {"params": new, "lr": rates[1]}], weight_decay=1e-3
         )
-        self.schedule = torch.optim.lr_scheduler.OneCycleLR(
-            self.optimiser, rates, total_steps=training.epochs * self.steps, pct_start=0.2
-        )
+        total = max(3, training.epochs * self.steps)
+        rising = max(0.2, 2 / total)  # for one step at least: the schedule divides by how many rise, and fall
+        self.schedule = torch.optim.lr_scheduler.OneCycleLR(self.optimiser, rates, total_steps=total, pct_start=rising)
         self.q = [decay(q, self.lesson.seeds.shape[2] * self.lesson.seeds.shape[3]) for q in (Q_PRESENT, Q_BACKGROUND)]
 
     def train(self, say: Callable[[int, Epoch], None] = lambda _place, _epoch: None) -> Trained:
