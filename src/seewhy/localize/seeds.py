@@ -135,9 +135,10 @@ def _settings(
     conflict = usual.conflict if conflict is None else conflict
     if conflict not in CONFLICTS:
         raise NoSuchName("way of conflicts", conflict, closest(str(conflict), CONFLICTS), f"There are: {', '.join(CONFLICTS)}.")
-    steps = usual.refine if refine is None else (refine,) if isinstance(refine, str | Affinity) else tuple(refine)
+    several = isinstance(refine, tuple | list)
+    steps = usual.refine if refine is None else tuple(refine) if several else (refine,)
     for step in steps:
-        if not isinstance(step, Affinity) and step not in STEPS:
+        if not isinstance(step, Affinity) and not (isinstance(step, str) and step in STEPS):
             raise NoSuchName(
                 "refinement of seeds", step, closest(str(step), [*STEPS]), f"There are: {', '.join(STEPS)}, Affinity."
             )
@@ -161,6 +162,8 @@ def _numbered(found: ClassMaps, classes: Sequence[str] | None) -> tuple[tuple[st
     every = found.names if classes is None else tuple(map(str, classes))
     if len(every) > MOST:
         raise BadParameter(f"A label map has room for {MOST} classes, and these are {len(every):,}: give classes= of fewer.")
+    if own := [name for name in every if name in ("background", "ignored")]:
+        raise BadParameter(f"{quoted(own[0])} is no class: it has its own number. Leave it out, of maps and of classes=.")
     numbers = list[int]()
     for name, index in zip(found.names, found.indices, strict=True):
         if name not in every and not (name == str(index) and index is not None and index < len(every)):
