@@ -211,6 +211,9 @@ def test_what_cannot_be_scored_is_refused():
         scoring.add(np.ones((8, 8)), [])
     with pytest.raises(BadParameter, match="reaches beyond the photo of 8 x 8"):
         scoring.add(np.ones((8, 8)), [(0, 0, 20, 20)])
+    for rank in (0, 1.5):
+        with pytest.raises(BadParameter, match=f"whole number from 1 on, not {rank}"):
+            scoring.add(np.ones((8, 8)), [(0, 0, 4, 4)], rank=rank)
     scoring.add(np.ones((8, 8)), [(0, 0, 4, 4)])
     for share in (0.5, 0.0, 1.0, -1.0):
         with pytest.raises(BadParameter, match="of 1 photo leaves none"):

@@ -54,6 +54,7 @@ def test_text_of_an_svg_stays_text_and_says_scores_with_intervals(make, tmp_path
         if score.name in ("MaxBoxAccV2", "PxAP", "pixel IoU", "mIoU, best background threshold"):
             low, high = score.interval
             assert f"{100 * score.value:.1f} % ({100 * low:.0f} to {100 * high:.0f})" in text
+    assert "of these very photos chose" in text  # what the best threshold took
     assert "random" in text
     assert "centre" in text
     assert text == save_curves(scoring, tmp_path / "again.svg").read_text("utf-8")

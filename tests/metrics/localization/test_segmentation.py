@@ -102,6 +102,11 @@ def test_what_does_not_fit_is_refused():
         confusion(np.array([7, 1]), np.array([0, 1]), 2)
     with pytest.raises(BadParameter, match=r"true labels hold \[-1\]"):
         confusion(np.array([0, 1]), np.array([-1, 1]), 2)
+    for probable in (np.array([0.7, 0.2]), np.array([np.nan, 1])):
+        with pytest.raises(BadParameter, match="predicted labels are no whole numbers"):
+            confusion(probable, np.array([0, 1]), 2)
+    with pytest.raises(BadParameter, match="true labels are no whole numbers"):
+        confusion(np.array([0, 1]), np.array([0.5, 1]), 2)
     with pytest.raises(BadParameter, match="no photos to score"):
         SegmentationScoring(2).scores()
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seewhy.arrays import Floats
-from seewhy.errors import BadParameter
+from seewhy.errors import BadParameter, whole_number
 from seewhy.maps.heatmap import Heatmap
 from seewhy.objects.find import find
 from seewhy.objects.found import FoundBox
@@ -78,12 +78,14 @@ class BoxScoring:
             a wrong class never counts, whatever its box, the right class's own map is all that they need.
         photo: (w, h) of the photo, where an array is of another size.
         found: the box that is scored, or the boxes of which the first is, where they were found already; else `how` finds it.
-        Raises BadParameter where there is no true box, or one does not lie on the photo.
+        Raises BadParameter where there is no true box, one does not lie on the photo, or the rank is no whole number from 1 on.
         """
         width, height = size = photo_size(heatmap, photo)
         true = np.array(checked(boxes, size))
         if not len(true):
             raise BadParameter("A photo without a true box cannot be scored: leave it out, and say how many these are.")
+        if rank is not None:
+            rank = whole_number(rank, "rank, of the class among the network's answers,", 1)
         levels = self.size and LevelBoxes(eight_bits(on_grid(heatmap, self.size, photo)))
         box = self._found(heatmap, photo) if found is None else _edges(found)
         number = len(self._ranks)

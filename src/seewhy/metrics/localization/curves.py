@@ -21,6 +21,7 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73")  # that colour-blind people tell apa
 STYLES = {MAPS: "-", "centre": "--", "random": ":"}
 GREYS = {MAPS: COLOURS[0], "centre": "#333333", "random": "#777777"}
 SHARE = "threshold, as a share of the map's greatest value"
+BEST = "\nat best: thresholds that the true {} of these very photos chose"
 Plot = Callable[[Any], None]  # draws on matplotlib's axes
 
 
@@ -76,7 +77,9 @@ def _boxes(axes: Any, scoring: BoxScoring) -> None:
         axes.plot([], [], STYLES[name], color=GREYS[name], label=f"{name}, in the same colours", lw=1)
     axes.set(xlabel=SHARE, ylabel="photos whose box is right, %", xlim=(0, 1), ylim=(0, 100))
     both = scores["MaxBoxAccV2"]
-    axes.set_title(f"Boxes of {both.images} photos, all regions; MaxBoxAccV2 {_said(both)}", fontsize="medium")
+    axes.set_title(
+        f"Boxes of {both.images} photos, all regions; MaxBoxAccV2 {_said(both)}{BEST.format('boxes')}", fontsize="medium"
+    )
 
 
 def _precision(axes: Any, scoring: PixelScoring) -> None:
@@ -104,7 +107,7 @@ def _iou(axes: Any, scoring: PixelScoring) -> None:
         )  # fmt: skip
     axes.plot(score.thresholds[0], 100 * score.value, "o", color=GREYS[MAPS])
     axes.set(xlabel=SHARE, ylabel="IoU, pooled, %", xlim=(0, 1), ylim=(0, None))
-    axes.set_title("What lies above a threshold, and the objects", fontsize="medium")
+    axes.set_title(f"What lies above a threshold, and the objects{BEST.format('masks')}", fontsize="medium")
 
 
 def _background(axes: Any, scoring: BackgroundScoring) -> None:
@@ -117,7 +120,7 @@ def _background(axes: Any, scoring: BackgroundScoring) -> None:
     axes.plot(score.thresholds[0], 100 * score.value, "o", color=GREYS[MAPS])
     axes.set(xlabel="background threshold, as a share of each class map's greatest value", ylabel="mean IoU, %", xlim=(0, 1))
     axes.set_ylim(0, None)
-    axes.set_title(f"Label maps of {score.images} photos", fontsize="medium")
+    axes.set_title(f"Label maps of {score.images} photos{BEST.format('masks')}", fontsize="medium")
 
 
 def _said(score: LocalizationScore) -> str:

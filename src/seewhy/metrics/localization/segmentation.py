@@ -50,6 +50,9 @@ def confusion(predicted: Any, true: Any, classes: int, void: int = VOID) -> NDAr
     said, truth = numbers(predicted), numbers(true)
     if said.shape != truth.shape:
         raise BadParameter(f"The predicted labels are {said.shape}, the true ones {truth.shape}: give both at one size.")
+    for name, some in (("predicted", said), ("true", truth)):
+        if not np.array_equal(some, np.floor(some)):
+            raise BadParameter(f"The {name} labels are no whole numbers: give the number of a class for each pixel.")
     counted = truth != void
     said, truth = said[counted].astype(np.int64), truth[counted].astype(np.int64)
     said = np.where(said == void, classes, said)
