@@ -81,6 +81,11 @@ def test_large_distances_leave_no_pixel_without_itself():
     np.testing.assert_array_equal(kernels(pixels, [Tie(4, 80, 0.01)]), 4 * np.eye(2, dtype=np.float32))
 
 
+def test_colours_that_are_told_apart_to_the_last_digit_leave_no_pixel_without_itself():
+    found = kernels(rng().random((5, 4, 3)), [Tie(2, 3, 1e-12)])
+    np.testing.assert_allclose(found, 2 * np.eye(20), atol=1e-6)
+
+
 def test_probabilities_sum_to_one():
     pixels = rng().integers(0, 256, (9, 8, 3), np.uint8)
     q = mean_field(rng(1).normal(0, 5, (4, 72)), kernels(pixels, SEC, 12, np.float64))

@@ -68,7 +68,8 @@ def _gaussian(features: Floats, dtype: Any) -> NDArray[np.floating[Any]]:
     for first in range(0, len(features), ROWS):
         rows = slice(first, first + ROWS)
         kernel[rows] = left[rows] @ right
-    np.minimum(kernel, 0, out=kernel)  # rounding leaves distances below zero
+    np.minimum(kernel, 0, out=kernel)  # rounding leaves distances below zero,
+    np.fill_diagonal(kernel, 0)  # and of large features some from a pixel to itself
     np.exp(kernel, out=kernel)
     return kernel
 
