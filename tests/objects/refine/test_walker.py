@@ -60,3 +60,13 @@ def test_where_all_is_sure_nothing_walks():
     values = np.array([[0, 0, 1, 1]], np.float32)
     mask = random_walker(values, 0.5, np.zeros((1, 4, 3), np.uint8))
     np.testing.assert_array_equal(mask, [[False, False, True, True]])
+
+
+def test_of_one_grey_the_mask_stays_and_of_one_colour_a_walk_goes_evenly():
+    values = np.tile(np.linspace(1, 0, 20, dtype=np.float32), (12, 1))
+    for grey in (0, 9, 255):
+        found = random_walker(values, 0.5, np.full((12, 20, 3), grey, np.uint8), sure=0.5)
+        np.testing.assert_array_equal(found, values > 0.5)
+    coloured = random_walker(values, 0.5, np.full((12, 20, 3), (9, 50, 200), np.uint8), sure=0.5)
+    ends = np.flatnonzero(values[0] > 0.75)[-1], np.flatnonzero(values[0] < 0.25)[0]
+    np.testing.assert_array_equal(coloured, np.arange(20) * np.ones((12, 1)) < np.mean(ends))

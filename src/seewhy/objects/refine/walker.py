@@ -24,12 +24,13 @@ def random_walker(
     sure: object is sure where the map lies further above the cut than this share of how far its greatest value does; background
     where it lies further below the cut than this share of it.
     beta: how strongly a walk shuns steps between cells whose colours differ.
-    Where nothing is sure background, nothing sure object, or nothing unsure, the mask stays as it is.
+    Where nothing is sure background, nothing sure object, nothing unsure, or all is of one grey, the mask stays as it is.
     Source: Grady, Random Walks for Image Segmentation, 2006; scikit-image's `random_walker`.
     """
     small = SmallImage.of(values, pixels, MOST)
     inside, outside = small.sure(cut, sure)
-    if not inside.any() or not outside.any() or (inside | outside).all():
+    alike = small.colours.min() == small.colours.max()  # scikit-image divides by their spread
+    if alike or not inside.any() or not outside.any() or (inside | outside).all():
         return values > cut
     seeds = np.where(inside, OBJECT, np.where(outside, BACKGROUND, 0)).astype(np.int32)
     with warnings.catch_warnings():
