@@ -70,6 +70,8 @@ def test_what_is_no_maps_by_class_is_told(given, said):
 
 def test_maps_of_several_images_or_methods_are_told_apart(maps):
     with pytest.raises(BadParameter, match=r"2 images.*where"):
+        class_maps(maps[::2])  # of one class, too
+    with pytest.raises(BadParameter, match=r"2 images.*where"):
         class_maps(maps[1:3])
     with pytest.raises(BadParameter, match="2 maps of 'bird'"):
         class_maps(maps[:1] + maps[:1])

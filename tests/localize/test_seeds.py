@@ -77,6 +77,8 @@ def test_sec_takes_background_where_the_saliency_is_lowest():
     expected[0, 1] = 0  # of 20 pixels the 2 lowest, of which one is cat
     expected[0, 0] = expected[3, 4] = 1
     assert (found == expected).all()
+    flat = seewhy.seeds({"cat": peak}, saliency=np.ones((4, 5)), preset="sec")  # which says nothing of the background
+    assert flat.shares == {"background": 0, "cat": 0.1, "ignored": 0.9}
     with pytest.raises(BadParameter, match="seed_saliency"):
         seewhy.seeds({"cat": peak}, preset="sec")
 

@@ -75,15 +75,15 @@ def class_maps(maps: Any) -> ClassMaps:
     entries = _entries(maps)
     if not entries:
         raise BadParameter(f"There are no maps to make seeds of. {ADVICE}")
+    heatmaps = [each for _, each in entries if isinstance(each, Heatmap)]
+    if len(images := {(each.place, each.source.image): None for each in heatmaps}) > 1:
+        few = ", ".join(printable(name, 60) for _, name in [*images][:3])
+        raise BadParameter(f"These are maps of {len(images)} images ({few}). Take those of one: maps.where(image=0).")
     names = tuple(str(name) for name, _ in entries)
     if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
         raise BadParameter(
             f"There are {names.count(twice[0])} maps of {quoted(twice[0])}. Pick one with where(method=..., layer=...)."
         )
-    heatmaps = [each for _, each in entries if isinstance(each, Heatmap)]
-    if len(images := {(each.place, each.source.image): None for each in heatmaps}) > 1:
-        few = ", ".join(printable(name, 60) for _, name in [*images][:3])
-        raise BadParameter(f"These are maps of {len(images)} images ({few}). Take those of one: maps.where(image=0).")
     arrays, shape = [_array(name, each) for name, each in entries], None
     for (name, _), array in zip(entries, arrays, strict=True):
         shape = shape or array.shape

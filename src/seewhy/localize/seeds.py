@@ -68,7 +68,8 @@ def seeds(
         background, above the other object.
     alpha: the background's score is (1 - max of the classes)^alpha instead; a pair, as PSA's (32, 4), for both sides as above.
     saliency: an array or Heatmap of the image's size that is low on background, as `seewhy.seed_saliency` makes it: its lowest
-        tenth is background, what lies above `background` (0.2) is object, also where both hold, and the rest is left out.
+        tenth is background (none, where it is flat), what lies above `background` (0.2) is object, also where both hold, and
+        the rest is left out.
     labels: the classes that the image truly has; maps of others are left out.
     classes: of the whole data set, in order: a class's number is its place plus one; by default those of the maps, in theirs.
     conflict: where several classes are above the background, the stronger ("argmax"), or that which takes the "smaller" area.
@@ -236,7 +237,7 @@ def _joined(runs: NDArray[np.uint8], saliency: Floats | None) -> NDArray[np.uint
     """One label map of those at the lower and the higher background, (1 or 2, *shape): where they differ, neither is sure."""
     lower, higher = runs[0], runs[-1]
     if saliency is not None:
-        dark = saliency <= np.quantile(saliency, LEAST_SALIENT, method="lower")
+        dark = (saliency <= np.quantile(saliency, LEAST_SALIENT, method="lower")) & (saliency < saliency.max())
         return np.where(higher > 0, higher, np.where(dark, 0, VOID)).astype(np.uint8)
     return np.where(higher > 0, higher, np.where(lower > 0, VOID, 0)).astype(np.uint8)
 
