@@ -131,3 +131,9 @@ def test_volumes_have_label_maps_and_photos_coco():
     assert {kind: usual_format(kind) for kind in ("photos", "images", "volumes")} == {
         "photos": "coco", "images": "coco", "volumes": "nifti",
     }  # fmt: skip
+
+
+def test_a_folder_is_not_called_like_a_file():
+    with pytest.raises(BadParameter, match=r"yolo is a folder with a file for each image: name a folder, not 'x.json'"):
+        LabelFile("yolo", "x.json")
+    assert LabelFile("yolo", "labels.v2").path == Path("labels.v2")

@@ -124,3 +124,10 @@ def test_shares_of_a_photo_become_its_pixels():
     known = GivenTruth.read(boxes=Path("yolo")).of(PHOTOS, LABELS)
     assert known.box_mark("photos/a.jpg", photo((40, 20)), [0]).boxes == [(10, 5, 30, 15)]
     assert known.box_classes == {"0": 0}
+
+
+def test_a_table_that_names_photos_that_are_not_there():
+    Path("table.csv").write_text("file,label\na.jpg,tabby\nz.jpg,x\n")
+    known = GivenTruth.read(labels="table.csv").of(PHOTOS[:1], ["tabby", "x"])
+    assert known.classes == {"photos/a.jpg": (0,)}
+    assert known.remarks == ("table.csv also names a photo that is not among those given: z.jpg",)

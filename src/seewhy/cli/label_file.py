@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 NAME = "labels"  # of the file or the folder, where nobody says another
 STDOUT = "-"
+ENDINGS = (".json", ".xml", ".csv", ".txt", ".png", ".tif", ".tiff", ".nii", ".gz", ".zip")  # of files, not of folders
 
 
 class FormatOption(click.Option):
@@ -70,6 +71,8 @@ class LabelFile:
             if self.form.folder:
                 raise BadParameter(f"{self.name} is a folder with a file for each image, which cannot go to standard output.")
             return
+        if self.form.folder and self.path.suffix.lower() in ENDINGS:
+            raise BadParameter(f"{self.name} is a folder with a file for each image: name a folder, not {self.path.name!r}.")
         folder = self.path if self.form.folder else self.path.parent
         check_folder(folder)
         there = os.path.lexists(self.path) if not self.form.folder else folder.is_dir() and any(folder.iterdir())

@@ -117,15 +117,17 @@ class GivenTruth:
 
         Raises BadParameter where a file says nothing of any of the photos, or labels that are not the model's.
         """
-        classes = dict[str, Classes]()
+        classes, told = dict[str, Classes](), dict[str, Any]()
         if self.folders:
             classes = classes_of_folders(photos, labels)
         elif self.entries is not None and self.table is not None:
             classes = classes_of(self.entries, photos, labels, self.table)
+            told = {photo: self.entries[key] for photo, key in matched(self.entries, photos, self.table.parent, "").items()}
         boxes = self._boxes_of(photos)
         known = _known_classes([box.label for photo in boxes.values() for box in photo.boxes], labels)
         masks = self._masks_of(photos)
-        remarks = *known.remarks, *_absent(self.boxes, boxes, self.boxes_path)
+        remarks = *known.remarks, *_absent(self.entries, told, self.table or Path())
+        remarks = *remarks, *_absent(self.boxes, boxes, self.boxes_path)
         if is_label_file(self.masks_path):
             remarks = *remarks, *_absent(self.masks, masks, self.masks_path)
         return GroundTruth(classes, boxes, masks, known.classes, labels, remarks)

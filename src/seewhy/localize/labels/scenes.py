@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from seewhy.errors import NotApplicable
+from seewhy.errors import BadImage, NotApplicable
 from seewhy.images.geotiff import rasterio_module
 from seewhy.maps.georeference import scene_place
 from seewhy.printable import printable
@@ -31,7 +31,10 @@ class SceneWriter:
         rasterio = rasterio_module()
         if len(image.size) != 2:
             raise NotApplicable(f"{printable(image.file, 200)} is no scene. Write nifti for label maps of volumes.")
-        crs, transform, (width, height) = scene_place(image.file, image.image)
+        try:
+            crs, transform, (width, height) = scene_place(image.file, image.image)
+        except BadImage as error:
+            raise BadImage(f"{error} Labels of photos that lie nowhere on the earth: write png in place of geotiff.") from error
         values = self._maps.values(image, (height, width))
         shape = {"height": height, "width": width, "count": 1, "dtype": "uint8"}
         with rasterio.MemoryFile() as made:  # for GDAL says too late or nowhere that a disk is full
