@@ -37,7 +37,7 @@ def test_it_lies_where_the_scene_lies(tmp_path):
 
 @pytest.mark.filterwarnings("ignore:Dataset has no geotransform")
 def test_without_a_place_there_is_none(tmp_path):
-    with pytest.raises(BadImage, match="no georeference.*write png in place of geotiff"):
+    with pytest.raises(BadImage, match=r"no georeference.*write png in place of geotiff"):
         SceneWriter(tmp_path / "out").add(scene(tmp_path / "scene.tif"))
 
 

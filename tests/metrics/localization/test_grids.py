@@ -10,7 +10,7 @@ import seewhy
 from seewhy.errors import BadParameter, NotApplicable
 from seewhy.images.places import Extent, Grid
 from seewhy.maps.heatmap import Heatmap
-from seewhy.metrics.localization.grids import on_grid, photo_size
+from seewhy.metrics.localization.grids import grid_size, on_grid, photo_size, shares
 
 
 @pytest.fixture
@@ -66,3 +66,19 @@ def test_what_is_no_map_of_a_photo_is_refused(heatmap):
         on_grid(np.zeros((2, 2, 2)))
     with pytest.raises(BadParameter, match="no numbers: \\[nan\\]"):
         on_grid(np.array([[np.nan, 1.0]]))
+
+
+@pytest.mark.parametrize("size", [(0, 4), (4,), "224", (4.5, 4), (True, 4), -3])
+def test_what_is_no_grid_is_refused(size):
+    with pytest.raises(BadParameter, match="is no grid: give"):
+        grid_size(size)
+
+
+def test_a_grid_is_two_numbers_or_one():
+    assert (grid_size(None), grid_size(224), grid_size([64, 48])) == (None, (224, 224), (64, 48))
+
+
+@pytest.mark.parametrize("thresholds", [[2.0], [], [-0.1, 0.5], [float("nan")]])
+def test_what_are_no_thresholds_is_refused(thresholds):
+    with pytest.raises(BadParameter, match="give shares of a map's range"):
+        shares(thresholds)

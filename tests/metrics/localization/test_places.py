@@ -138,3 +138,9 @@ def test_what_cannot_be_scored_is_refused():
         PlaceScoring().scores()
     with pytest.raises(BadParameter, match=r"by boxes=.* or by mask="):
         PlaceScoring().add(np.eye(4))
+
+
+@pytest.mark.parametrize("tolerance", [-1, float("nan"), "15", True])
+def test_a_tolerance_is_a_distance(tolerance):
+    with pytest.raises(BadParameter, match="give a distance in pixels"):
+        PlaceScoring(tolerance)

@@ -179,3 +179,15 @@ def test_maps_of_classes_that_are_not_there_are_refused():
         scoring.add({1: np.ones((1, 2))}, np.array([[0, 3]]))
     with pytest.raises(BadParameter, match="no photos to score"):
         scoring.scores()
+
+
+def test_label_maps_of_void_alone_are_refused():
+    scoring = SegmentationScoring(2)
+    scoring.add(np.zeros((4, 4), np.uint8), np.full((4, 4), 255, np.uint8))
+    with pytest.raises(BadParameter, match="Every pixel of the true label maps is void"):
+        scoring.scores()
+
+
+def test_maps_are_given_by_numbers_of_classes():
+    with pytest.raises(BadParameter, match="classes 1 to 1"):
+        BackgroundScoring(2).add({"dog": np.ones((4, 4))}, np.zeros((4, 4), np.uint8))

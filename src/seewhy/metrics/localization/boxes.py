@@ -22,7 +22,7 @@ from seewhy.truth.evidence import BoxEdges, checked
 
 from .choosing import choosing
 from .controls import CONTROLS, DRAWN, control
-from .grids import on_grid, photo_size
+from .grids import grid_size, on_grid, photo_size, shares
 from .levels import LEVELS, LevelBoxes, eight_bits, levels_of
 from .overlap import overlaps
 from .records import LocalizationScore
@@ -56,8 +56,8 @@ class BoxScoring:
         thresholds: Sequence[float] = GRID,
         seed: int = 0,
     ) -> None:
-        self.size, self.how, self.seed = size, dict(how or {"preset": "grad-cam"}), seed
-        self.levels = np.unique(levels_of(np.asarray(thresholds)))
+        self.size, self.how, self.seed = grid_size(size), dict(how or {"preset": "grad-cam"}), seed
+        self.levels = np.unique(levels_of(shares(thresholds)))
         self._curves = defaultdict[str, list[NDArray[np.uint8]]](list)  # bits: (largest, then each of DELTAS) x LEVELS
         self._hits = defaultdict[str, list[float]](list)  # how much the box that the rule finds overlaps a true one
         self._ranks: list[int | None] = []

@@ -15,6 +15,29 @@ from seewhy.pictures.stretching import Size, stretch
 from seewhy.printable import quoted
 
 
+def grid_size(size: Any) -> Size | None:
+    """The grid (w, h) that maps are scored on, as a number or two were given; None for the photos' own pixels.
+
+    Raises BadParameter where that is none.
+    """
+    if size is None:
+        return None
+    sides = (size, size) if isinstance(size, int | np.integer) else tuple(size) if isinstance(size, tuple | list) else ()
+    if len(sides) != 2 or not all(isinstance(side, int | np.integer) and side is not True and side > 0 for side in sides):
+        raise BadParameter(
+            f"size={quoted(size)} is no grid: give (width, height) in cells, as (224, 224), or None for the photo's own."
+        )
+    return int(sides[0]), int(sides[1])
+
+
+def shares(thresholds: Any) -> NDArray[np.float64]:
+    """Thresholds as shares of a map's range.  Raises BadParameter where there is none, or one is not from 0 to 1."""
+    array = np.asarray(thresholds, np.float64).ravel()
+    if not array.size or not ((array >= 0) & (array <= 1)).all():
+        raise BadParameter(f"thresholds={quoted(np.asarray(thresholds).tolist())}: give shares of a map's range, from 0 to 1.")
+    return array
+
+
 def photo_size(given: Any, photo: Size | None = None) -> Size:
     """(w, h) of the photo that a map explains: of a Heatmap its own; of an array what is said, else that of the array.
 

@@ -19,7 +19,7 @@ from seewhy.truth.evidence import object_in
 from .boxes import GRID
 from .choosing import choosing
 from .controls import CONTROLS, control
-from .grids import on_grid, photo_size
+from .grids import grid_size, on_grid, photo_size, shares
 from .records import LocalizationScore
 from .resampling import MAPS, score
 
@@ -43,7 +43,7 @@ class PixelScoring:
     """
 
     def __init__(self, size: Size | None = (224, 224), thresholds: Sequence[float] = GRID, seed: int = 0) -> None:
-        self.size, self.seed, self.thresholds = size, seed, np.asarray(thresholds, np.float64)
+        self.size, self.seed, self.thresholds = grid_size(size), seed, shares(thresholds)
         self._rows = defaultdict[str, list[NDArray[np.int32]]](list)
 
     def add(self, heatmap: Any, mask: Any, ignored: Any = None, photo: Size | None = None) -> None:

@@ -16,6 +16,7 @@ from seewhy.errors import BadParameter
 from seewhy.images.places import Extent
 from seewhy.maps.heatmap import Heatmap
 from seewhy.pictures.stretching import Size
+from seewhy.printable import quoted
 from seewhy.truth.evidence import MarkedObject, evidence_share, object_in, seen
 
 from .controls import CONTROLS, control
@@ -37,6 +38,8 @@ class PlaceScoring:
     """
 
     def __init__(self, tolerance: float = TOLERANCE, seed: int = 0) -> None:
+        if isinstance(tolerance, bool) or not isinstance(tolerance, int | float) or not 0 <= tolerance < np.inf:
+            raise BadParameter(f"tolerance={quoted(tolerance)}: give a distance in pixels of the photo, 0 or more.")
         self.tolerance, self.seed = tolerance, seed
         self._values = defaultdict[str, defaultdict[str, list[float]]](lambda: defaultdict(list))
 

@@ -99,6 +99,8 @@ class SegmentationScoring:
             raise BadParameter("There are no photos to score: add() them first.")
         rows = {name: np.stack(some).reshape(len(some), -1) for name, some in self._rows.items()}
         count, found = len(self.names), rows[MAPS].sum(0).reshape(3, -1)
+        if not found.any():
+            raise BadParameter(f"Every pixel of the true label maps is void ({self.void}): there is nothing to score.")
         measures = {"mIoU": partial(_mean_of, classes=count)}
         measures |= {
             f"IoU, {self.names[at]}": partial(_one_of, at=at, classes=count) for at in range(count) if found[1:, at].any()
@@ -132,7 +134,7 @@ class BackgroundScoring:
         map (h, w).
         """
         truth = numbers(true)
-        if odd := [at for at in maps if not 0 < at < self.classes]:
+        if odd := [at for at in maps if not isinstance(at, int | np.integer) or not 0 < at < self.classes]:
             raise BadParameter(f"There are classes 1 to {self.classes - 1}, and 0 is the background: there is no map of {odd}.")
         height, width = truth.shape
         size, number, indices = (width, height), len(self._rows[MAPS]), np.array([*maps], np.int64)
