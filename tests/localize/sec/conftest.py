@@ -33,7 +33,7 @@ def trained(honest, scenes_folder, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def photos_24(honest, scenes_folder, tmp_path_factory):
-    """The ten scenes with seeds on the network's own grid."""
+def small_photos(honest, scenes_folder, tmp_path_factory):
+    """The ten scenes with seeds on a grid of 12 x 12 cells, to which the network's 48 x 48 are averaged."""
     known, cache = labelled_files(scenes_folder, honest.labels), tmp_path_factory.mktemp("cache") / "seeds.npz"
-    return training_photos(honest, known, (24, 24), 0.25, 0.15, cache, lambda *_: None)
+    return training_photos(honest, known, (12, 12), 0.25, 0.15, cache, lambda *_: None)

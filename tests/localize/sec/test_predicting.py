@@ -51,7 +51,7 @@ def test_each_pixel_has_its_class(crf):
     truth = np.zeros((24, 40), int)
     truth[:, :8], truth[:, 30:] = 1, 2
     wrong = (found.label_map != truth).mean()
-    assert wrong == 0 if not crf else wrong < 0.03  # a CRF of 32 x 19 cells
+    assert wrong == 0 if not crf else wrong < 0.03  # at the edges
     if not crf:
         assert found.shares == pytest.approx({"background": 0.55, "rose": 0.2, "leaf": 0.25})
         assert found.scores["rose"] == pytest.approx(np.exp(20) / (np.exp(20) + np.exp(5) + np.exp(-20)), rel=1e-5)
@@ -62,6 +62,34 @@ def test_a_network_that_sees_it_smaller_answers_on_the_photos_grid():
     assert found.label_map.shape == (24, 40)
     assert (found.label_map[:, 1:6] == 1).all()
     assert (found.label_map[:, 33:] == 2).all()
+
+
+class FromLeft(Reddest):
+    """Sees only the left half of what it is given, and holds every class for equally probable in the right."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        scores = super().forward(x)
+        right = torch.arange(x.shape[3]) >= x.shape[3] // 2
+        return torch.where(right, 0.0, scores)
+
+
+def test_before_the_crf_the_mirror_image_counts_as_much():
+    """Red is seen in one of the two: 1/3 and 1 are on average 2/3."""
+    red = np.zeros((24, 40, 3), np.uint8)
+    red[:, -8:, 0] = 255  # in the right half, where the network is blind
+    blind = seewhy.wrap(FromLeft(), labels=["background", "rose", "leaf"], prepare=PLAIN)
+    assert (next(segmented(blind, [Image.fromarray(red)], False)).label_map == 0).all()
+    found = next(segmented(blind, [Image.fromarray(red)]))
+    assert (found.label_map == 1).mean() == pytest.approx(0.2, abs=0.03)
+
+
+@pytest.mark.parametrize("crf", [False, True])
+def test_a_network_that_is_told_the_classes_gives_no_others(crf):
+    found = next(segmented(model(), [photo()], crf, among=[0, 2]))
+    assert set(np.unique(found.label_map)) == {0, 2}
+    assert [*found.shares] == ["background", "leaf"]
+    assert (found.label_map[:, 31:] == 2).all()
+    assert (found.label_map[:, :29] == 0).all()
 
 
 def test_what_the_network_did_not_see_is_left_out():

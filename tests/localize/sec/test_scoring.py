@@ -10,7 +10,7 @@ from PIL import Image
 import seewhy
 from seewhy.errors import BadParameter
 from seewhy.localize.sec.photos import labelled_files
-from seewhy.localize.sec.scoring import confusion, ious, row, scored_rows, true_masks
+from seewhy.localize.sec.scoring import TOLD, confusion, ious, row, scored_rows, true_masks
 
 TRUE = np.array([[0, 0, 1, 1], [2, 2, 255, 255]], np.uint8)
 FOUND = np.array([[0, 1, 1, 255], [2, 0, 0, 1]], np.uint8)
@@ -59,7 +59,7 @@ def test_the_table_has_all_rows_in_order(trained, honest, scenes_folder):
     known = labelled_files(scenes_folder, honest.labels)
     few = known._replace(files=known.files[:3], present=known.present[:3])
     rows = scored_rows(honest, seewhy.load(out), few, scenes_folder / "masks")
-    assert [each.name for each in rows] == ["raw maps", "seeds", "refined seeds", "network alone", "trained network"]
+    assert [each.name for each in rows] == ["raw maps", "seeds", "refined seeds", "trained network", TOLD, "network alone"]
     assert all(0 <= each.low <= each.iou <= each.high <= 1 for each in rows)
     assert rows[2].iou > rows[0].iou  # by the CRF
 

@@ -23,8 +23,8 @@ SHORT = Training(epochs=3, batch=3, held_out=0.25)
 
 
 @pytest.fixture
-def photos(photos_24):
-    return photos_24
+def photos(small_photos):
+    return small_photos
 
 
 @pytest.fixture

@@ -26,10 +26,10 @@ def drawn(model: str = "demo/honest", seed: int = 0):
 
 def test_the_finest_maps_and_the_last_are_read():
     honest = seewhy.load("demo/honest")
-    assert read_layers(honest.layers(), 96) == [ReadLayer("body.2", 32), ReadLayer("body.5", 64)]
+    assert read_layers(honest.layers(), 96) == [ReadLayer("body.0", 24), ReadLayer("body.2", 32), ReadLayer("body.5", 64)]
     resnet = seewhy.load("torchvision/resnet18", weights="random")
     names = [layer.name for layer in read_layers(resnet.layers(), 224)]
-    assert names == ["layer1", "layer2", "layer3", "layer4"]
+    assert names == ["relu", "layer1", "layer2", "layer3", "layer4"]
 
 
 def test_the_body_is_a_copy_that_gives_the_classifiers_own_maps():
@@ -51,13 +51,15 @@ def test_the_scores_are_those_of_the_formula():
     network.eval()
     x = torch.randn(1, 3, 96, 96, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
-        fine, coarse = network.body(x)
-        maps = network.laterals[0](fine) + functional.interpolate(network.laterals[1](coarse), scale_factor=2, mode="bilinear")
+        fine, *coarser = network.body(x)
+        maps = network.laterals[0](fine)
+        for lateral, coarse, by in zip(network.laterals[1:], coarser, (2, 4), strict=True):
+            maps += functional.interpolate(lateral(coarse), scale_factor=by, mode="bilinear")
         mixed = network.mix[3](network.mix[2](network.mix[0](maps).relu())).relu()
         cells = torch.einsum("nchw,kc->nkhw", mixed, network.head.weight[:, :, 0, 0]) + network.head.bias[:, None, None]
         torch.testing.assert_close(network.cells(x), cells, rtol=1e-4, atol=1e-5)
-        torch.testing.assert_close(network(x), functional.interpolate(network.cells(x), scale_factor=4, mode="bilinear"))
-    assert network.cells(x).shape[2:] == (24, 24)
+        torch.testing.assert_close(network(x), functional.interpolate(network.cells(x), scale_factor=2, mode="bilinear"))
+    assert network.cells(x).shape[2:] == (48, 48)
 
 
 def test_a_seed_draws_the_same_head_and_disturbs_nobody():
@@ -100,7 +102,7 @@ def test_a_region_and_a_point_of_it_are_explained_and_made_again(folder):
     scores = functional.interpolate(model.network.cells(x), size=(96, 96), mode="bilinear")
     assert heatmap.source.layer == "body.body.5"
     assert heatmap.source.score == pytest.approx(float(scores[0, 2][torch.from_numpy(mask)].mean().detach()), rel=1e-4)
-    assert maps[1].shape[2:] == heatmap.values.shape
+    assert maps[-1].shape[2:] == heatmap.values.shape
     point = seewhy.grad_cam(model, photo, target=seewhy.Point(40, 30, "bird"))[0]
     assert point.source.score == pytest.approx(float(scores[0, 1, 40, 30].detach()), rel=1e-4)
     assert np.isfinite(point.values).all()

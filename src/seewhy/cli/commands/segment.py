@@ -44,7 +44,7 @@ def segment() -> None:
 @click.option(
     "--out", "-o", type=FolderPath(), required=True, help="Folder for the segmenter, which is then a model by its name."
 )
-@click.option("--epochs", type=click.IntRange(1, 10_000), help="Passes over the photos, at most.  [default: 12]")
+@click.option("--epochs", type=click.IntRange(1, 10_000), help="Passes over the photos, at most.  [default: 20]")
 @click.option("--batch", type=click.IntRange(1, 10_000), help="Photos in a step.  [default: 16]")
 @click.option(
     "--rate", type=click.FloatRange(0, 1, min_open=True), help="How large steps are, at their largest.  [default: 0.004]"
@@ -52,11 +52,11 @@ def segment() -> None:
 @click.option(
     "--held-out", type=Share(), help="Share of the photos that is not learned from, but tells when to end.  [default: 0.1]"
 )
-@click.option("--patience", type=click.IntRange(1), help="End after so many passes that gained nothing.  [default: 3]")
+@click.option("--patience", type=click.IntRange(1), help="End after so many passes that gained nothing.  [default: 5]")
 @click.option("--foreground", type=Share(), help="A class's seeds: above that share of its map's maximum.  [default: 0.25]")
 @click.option("--background", type=Share(), help="Seeds of background: below that share in all maps.  [default: 0.15]")
 @click.option("--seed", type=click.IntRange(0), help="Of the photos' order and the first weights.  [default: 0]")
-@click.option("--scenes", type=click.IntRange(20, 100_000), help=f"Of the demo: how many to draw.  [default: {SCENES}]")
+@click.option("--scenes", type=click.IntRange(10, 100_000), help=f"Of the demo: how many to draw.  [default: {SCENES}]")
 @click.option(
     "--masks", type=click.Path(path_type=Path), help="Score on the photos with these masks, which training never reads."
 )
@@ -157,7 +157,10 @@ def _score(model: Any, out: Path, photos: Path, masks: Path, as_json: bool) -> N
             say_json(each._asdict())
         return
     table(("labels of pixels", "mean IoU", "95 % interval"), [*map(_cells, rows)])
-    say(f"{len(known.files)} photos with masks; the background's threshold was chosen on other scenes with masks.")
+    say(
+        f"{len(known.files)} photos with masks; all but the trained network and the network alone are told a photo's classes. "
+        "Thresholds and the CRF's reach were chosen on other scenes with masks."
+    )
 
 
 def _cells(row: "ScoreRow") -> tuple[str, ...]:

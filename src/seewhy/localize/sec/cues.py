@@ -46,9 +46,9 @@ def refined(maps: Floats, colours: NDArray[Any], *backgrounds: float) -> list[ND
     return [mean_field(each, pairs).reshape(k, *grid).astype(np.float32) for each in costs]
 
 
-def crf_grid(size: tuple[int, int]) -> tuple[int, int]:
-    """The grid that a photo (h, w) is refined on."""
-    by = max(1.0, max(size) / CRF_SIDE)
+def crf_grid(size: tuple[int, int], side: int = CRF_SIDE) -> tuple[int, int]:
+    """The grid that a photo (h, w) is refined on: its longer side has `side` cells, or a pixel each where it has fewer."""
+    by = max(1.0, max(size) / side)
     return max(1, round(size[0] / by)), max(1, round(size[1] / by))
 
 

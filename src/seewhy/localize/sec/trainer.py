@@ -39,11 +39,11 @@ class Training:
     seed: of the order of the photos and the first weights.
     """
 
-    epochs: int = 12
+    epochs: int = 20
     batch: int = 16
     rate: float = 4e-3
     held_out: float = 0.1
-    patience: int = 3
+    patience: int = 5
     foreground: float = 0.25
     background: float = 0.15
     xy: float = XY

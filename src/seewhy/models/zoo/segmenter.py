@@ -26,7 +26,7 @@ from .weights import fill
 SETTINGS, WEIGHTS = "segmenter.json", "weights.safetensors"
 FORM = 1  # of the folder
 MAKERS = ("demo", "torchvision", "timm")  # whose networks are made without code of strangers
-FINEST = 4  # pixels of the image along a cell of the finest maps that are read
+FINEST = 2  # pixels of the image along a cell of the finest maps that are read
 WIDTH = 48  # channels that the maps are brought to
 
 
