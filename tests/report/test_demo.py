@@ -148,6 +148,6 @@ def test_on_a_phone_each_number_says_what_it_is(shown):
     heads = re.findall(r"<th>(.*?)</th>", text)
     said = re.findall(r'<td data-what="(.*?)">', text)
     assert len(heads) == 6 + 3  # of the networks, and of segmenting
-    assert said == heads[:6] * 2 + heads[6:] * 5
+    assert said == heads[:6] * 2 + heads[6:] * 6
     assert "width=device-width" in text
     assert re.search(r"@media \(max-width: 44rem\).*?\.head \{ display: none; \}", text, re.S)
