@@ -23,7 +23,8 @@ from seewhy.demo import KINDS, scenes
 from seewhy.localize.class_maps import class_maps
 from seewhy.localize.seeds import STEPS
 from seewhy.metrics.localization.resampling import middle, resampled
-from seewhy.metrics.localization.segmentation import confusion, mean_iou
+from seewhy.metrics.localization.segmentation import mean_iou
+from seewhy.truth.confusion import confusion
 
 TUNED, SCORED = 4_242, 90_210  # seeds of scenes: no network was trained on either
 THRESHOLDS = (0.2, 0.3, 0.4)

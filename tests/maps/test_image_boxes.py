@@ -116,6 +116,14 @@ def test_maps_of_one_image_have_one_size(of_class):
         maps.boxes()
 
 
+def test_a_class_that_was_asked_for_twice_is_not_left_out_for_itself(of_class):
+    maps = Heatmaps((of_class(LEFT, "cat", 0.7), of_class(LEFT, "cat", 0.7), of_class(LEFT, "dog", 0.2)))
+    record = maps.boxes()[0]
+    assert [box.label for box in record] == ["cat"]
+    assert [lost.box.label for lost in record.suppressed] == ["dog"]
+    assert record.notes == ("dog (20.0 %) was left out for cat (70.0 %), with which its box has an IoU of 1.00",)
+
+
 def test_no_maps_have_no_records():
     assert Heatmaps(()).boxes() == []
 

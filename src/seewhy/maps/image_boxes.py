@@ -1,8 +1,8 @@
 """The boxes of all maps of an image together, as of several classes: which stay, which are left out, which maps have none."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,7 @@ from PIL import Image
 
 from seewhy.errors import BadParameter
 from seewhy.images.photo import UnderlayPixels
-from seewhy.objects.found import FoundBox, FoundBoxes, regions_of
+from seewhy.objects.found import BoxSequence, FoundBox, FoundBoxes, regions_of
 from seewhy.objects.suppress import suppressed, surest
 from seewhy.printable import printable
 
@@ -36,7 +36,7 @@ class SuppressedBox:
 
 
 @dataclass(frozen=True, eq=False)
-class ImageBoxes(Sequence[FoundBox]):
+class ImageBoxes(BoxSequence):
     """The boxes that the maps of one image have, the surest first (`FoundBox.confidence`).
 
     name: of the image; place: among those given.
@@ -77,19 +77,6 @@ class ImageBoxes(Sequence[FoundBox]):
         objects = Objects(self.boxes, self.masks, "; ".join((self.how, *self.notes)) if self.boxes else self.why)
         return outlined(self.image, objects, true_boxes, true_mask, legend, contours, magnify)
 
-    def __len__(self) -> int:
-        return len(self.boxes)
-
-    @overload
-    def __getitem__(self, at: int) -> FoundBox: ...
-    @overload
-    def __getitem__(self, at: slice) -> tuple[FoundBox, ...]: ...
-    def __getitem__(self, at: int | slice) -> FoundBox | tuple[FoundBox, ...]:
-        return self.boxes[at]
-
-    def __iter__(self) -> Iterator[FoundBox]:
-        return iter(self.boxes)
-
 
 def boxes_by_image(
     maps: Iterable[Heatmap], left_out: Iterable[tuple[int, str, Exception]], suppress: float | None, **how: Any
@@ -116,7 +103,8 @@ def _together(maps: Sequence[Heatmap], suppress: float | None, how: dict[str, An
     masks = [mask for found in every for mask in found.masks]
     out = suppressed(boxes, suppress)
     stay = [place for place in surest(boxes) if place not in out]
-    lost = tuple(SuppressedBox(boxes[place], boxes[winner], shared) for place, (winner, shared) in out.items())
+    told = {place: winner for place, (winner, _) in out.items() if boxes[place] != boxes[winner]}  # not a class asked for twice
+    lost = tuple(SuppressedBox(boxes[place], boxes[winner], out[place][1]) for place, winner in told.items())
     empty = [f"{_named(heatmap)} has no box: {found.why}" for heatmap, found in zip(maps, every, strict=True) if not found]
     return ImageBoxes(
         source.image,

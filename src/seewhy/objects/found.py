@@ -72,8 +72,27 @@ def regions_of(boxes: Sequence[FoundBox], masks: Sequence[NDArray[np.bool_]], sh
     return numbered
 
 
+class BoxSequence(Sequence[FoundBox]):
+    """A record that is the sequence of its boxes."""
+
+    boxes: tuple[FoundBox, ...]
+
+    def __len__(self) -> int:
+        return len(self.boxes)
+
+    @overload
+    def __getitem__(self, at: int) -> FoundBox: ...
+    @overload
+    def __getitem__(self, at: slice) -> tuple[FoundBox, ...]: ...
+    def __getitem__(self, at: int | slice) -> FoundBox | tuple[FoundBox, ...]:
+        return self.boxes[at]
+
+    def __iter__(self) -> Iterator[FoundBox]:
+        return iter(self.boxes)
+
+
 @dataclass(frozen=True, eq=False)
-class FoundBoxes(Sequence[FoundBox]):
+class FoundBoxes(BoxSequence):
     """The boxes of a map, the strongest region first.
 
     masks: of each box, bool, of the box's own size: True on the region that it lies around.
@@ -99,16 +118,3 @@ class FoundBoxes(Sequence[FoundBox]):
     def mask(self) -> NDArray[np.bool_]:
         """True on the objects, of the image's own size."""
         return self.regions > 0
-
-    def __len__(self) -> int:
-        return len(self.boxes)
-
-    @overload
-    def __getitem__(self, at: int) -> FoundBox: ...
-    @overload
-    def __getitem__(self, at: slice) -> tuple[FoundBox, ...]: ...
-    def __getitem__(self, at: int | slice) -> FoundBox | tuple[FoundBox, ...]:
-        return self.boxes[at]
-
-    def __iter__(self) -> Iterator[FoundBox]:
-        return iter(self.boxes)

@@ -4,13 +4,8 @@ import numpy as np
 import pytest
 
 from seewhy.errors import BadParameter
-from seewhy.metrics.localization.segmentation import (
-    BackgroundScoring,
-    SegmentationScoring,
-    class_iou,
-    confusion,
-    mean_iou,
-)
+from seewhy.metrics.localization.segmentation import BackgroundScoring, SegmentationScoring, mean_iou
+from seewhy.truth.confusion import class_iou, confusion
 
 TRUE = np.array([[0, 0, 1, 1], [0, 2, 1, 255]])
 SAID = np.array([[0, 1, 1, 1], [0, 2, 2, 2]])
@@ -95,18 +90,7 @@ def test_scores_have_intervals_and_controls():
     assert first.supervision == "masks of 3 photos"
 
 
-def test_what_does_not_fit_is_refused():
-    with pytest.raises(BadParameter, match=r"\(1, 2\), the true ones \(2, 1\)"):
-        confusion(np.zeros((1, 2)), np.zeros((2, 1)), 2)
-    with pytest.raises(BadParameter, match=r"predicted labels hold \[7\]. There are classes 0 to 1; 255 is void"):
-        confusion(np.array([7, 1]), np.array([0, 1]), 2)
-    with pytest.raises(BadParameter, match=r"true labels hold \[-1\]"):
-        confusion(np.array([0, 1]), np.array([-1, 1]), 2)
-    for probable in (np.array([0.7, 0.2]), np.array([np.nan, 1])):
-        with pytest.raises(BadParameter, match="predicted labels are no whole numbers"):
-            confusion(probable, np.array([0, 1]), 2)
-    with pytest.raises(BadParameter, match="true labels are no whole numbers"):
-        confusion(np.array([0, 1]), np.array([0.5, 1]), 2)
+def test_without_photos_there_is_no_score():
     with pytest.raises(BadParameter, match="no photos to score"):
         SegmentationScoring(2).scores()
 

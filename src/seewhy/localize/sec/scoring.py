@@ -14,6 +14,7 @@ from seewhy.images.files import guarded, open_picture
 from seewhy.json_text import plain
 from seewhy.pictures.label_map import VOID
 from seewhy.progress import shown
+from seewhy.truth.confusion import class_iou, confusion
 from seewhy.truth.masks import find_masks
 
 from .cues import refined_labels, strongest
@@ -38,22 +39,10 @@ class ScoreRow(NamedTuple):
     by_class: Mapping[str, float]
 
 
-def confusion(found: NDArray[Any], true: NDArray[Any], classes: int) -> NDArray[np.int64]:
-    """How many pixels of each true class (rows) were given to each (columns; the last: to none): (k, k + 1).
-
-    255 of the truth is not counted, 255 of what was found is none of the classes.
-    """
-    counted = true != VOID
-    given = np.where(found == VOID, classes, found)[counted].astype(np.int64)
-    pairs = true[counted].astype(np.int64) * (classes + 1) + given
-    return np.bincount(pairs, minlength=classes * (classes + 1)).reshape(classes, classes + 1)
-
-
 def ious(matrix: NDArray[Any]) -> NDArray[np.float64]:
     """The IoU of each class in matrices (..., k, k + 1) of all photos together; NaN of classes nobody has and nobody found."""
     both = np.diagonal(matrix, axis1=-2, axis2=-1)
-    union = matrix.sum(-1) + matrix[..., :-1].sum(-2) - both
-    return np.where(union > 0, both / np.maximum(union, 1), np.nan)
+    return class_iou(both, matrix[..., :-1].sum(-2), matrix.sum(-1))
 
 
 def row(name: str, matrices: NDArray[Any], names: Sequence[str], seed: int = 0) -> ScoreRow:

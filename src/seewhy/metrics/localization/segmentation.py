@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from seewhy.arrays import Floats, numbers
 from seewhy.errors import BadParameter
-from seewhy.printable import quoted
+from seewhy.truth.confusion import VOID, class_iou, confusion
 
 from .choosing import choosing
 from .controls import CONTROLS, control
@@ -22,7 +22,6 @@ from .grids import on_grid
 from .records import LocalizationScore
 from .resampling import MAPS, score
 
-VOID = 255  # in label maps: pixels that are not to be counted
 BACKGROUND = 0
 STEPS = tuple(np.arange(0, 1, 0.01))  # thresholds of the background, as shares of a class map's greatest value
 SMALL = 1e-5  # added to that, as in the released code of IRN
@@ -33,35 +32,6 @@ def mean_iou(common: Floats, predicted: Floats, true: Floats) -> Any:
     the prediction, and in truth.  A class that is nowhere, neither predicted nor true, is left out of the mean.
     """
     return _of_classes(class_iou(common, predicted, true))
-
-
-def class_iou(common: Floats, predicted: Floats, true: Floats) -> NDArray[np.float64]:
-    """Intersection over union of each class; NaN of one that is nowhere."""
-    union = np.asarray(predicted, np.float64) + true - common
-    return np.divide(common, union, out=np.full(union.shape, np.nan), where=union > 0)
-
-
-def confusion(predicted: Any, true: Any, classes: int, void: int = VOID) -> NDArray[np.int64]:
-    """How many pixels of each true class (rows) were predicted as each (columns): (classes, classes + 1); the last column is
-    of pixels for which the prediction says void, and so no class at all.  Pixels whose truth is void are left out.
-
-    Raises BadParameter where the two are of different sizes, or hold a number that is no class.
-    """
-    said, truth = numbers(predicted), numbers(true)
-    if said.shape != truth.shape:
-        raise BadParameter(f"The predicted labels are {said.shape}, the true ones {truth.shape}: give both at one size.")
-    for name, some in (("predicted", said), ("true", truth)):
-        if not np.array_equal(some, np.floor(some)):
-            raise BadParameter(f"The {name} labels are no whole numbers: give the number of a class for each pixel.")
-    counted = truth != void
-    said, truth = said[counted].astype(np.int64), truth[counted].astype(np.int64)
-    said = np.where(said == void, classes, said)
-    for name, some, most in (("predicted", said, classes), ("true", truth, classes - 1)):
-        if some.size and not (some.min() >= 0 and some.max() <= most):
-            odd = sorted({*some[(some < 0) | (some > most)].tolist()})[:3]
-            raise BadParameter(f"The {name} labels hold {quoted(odd)}. There are classes 0 to {classes - 1}; {void} is void.")
-    counts = np.bincount(truth * (classes + 1) + said, minlength=classes * (classes + 1))
-    return counts.reshape(classes, classes + 1)
 
 
 class SegmentationScoring:
