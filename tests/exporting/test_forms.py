@@ -10,7 +10,7 @@ CLOSED = ["cam", "grad-cam", "grad-cam-pp", "hires-cam", "xgrad-cam", "layer-cam
 
 
 def test_methods_of_one_pass_have_a_form_and_others_have_none():
-    assert sorted(exportable()) == sorted([*CLOSED, "recipro-cam", "eigen-cam", "eigen-grad-cam"])
+    assert sorted(exportable()) == sorted([*CLOSED, "recipro-cam", "eigen-cam", "eigen-grad-cam", "seg-eigen-cam"])
     for name in {*METHODS} - {*exportable()}:
         with pytest.raises(NotApplicable, match=rf"^{name} has no form as a graph. Methods that have one: cam, grad-cam, "):
             form_of(METHODS[name])

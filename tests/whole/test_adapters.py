@@ -20,7 +20,7 @@ AT_IMAGE = {name for name in NAMES if {*lookup(name).requires} <= {"scores", "im
 AT_LAYERS = {name for name in NAMES if lookup(name).reads in ("activations", "nothing", "layer scores", "head")}
 IN_CLOSED_FORM = {  # at the layer that is pooled
     "grad-cam", "grad-cam-pp", "hires-cam", "layer-cam", "xgrad-cam", "grad-cam-elementwise", "counterfactual",
-    "eigen-grad-cam", "smooth(grad-cam)", "augment(grad-cam)",
+    "eigen-grad-cam", "seg-eigen-cam", "smooth(grad-cam)", "augment(grad-cam)",
 }  # fmt: skip
 ALL = frozenset(NAMES)
 ON_TORCH_ALONE = frozenset(

@@ -94,6 +94,15 @@ def test_pytorch_grad_cam_agrees_on_components_but_for_their_sign(kind, method, 
     ask.far(abs(ours(method, toy, layer)), abs(theirs), rel=0.01)  # ours by default is the paper's
 
 
+@pytest.mark.parametrize(("toy", "layer"), [("pooled", "act1"), ("flat_head", "act2"), ("reused", "conv2")])
+@pytest.mark.parametrize(("kind", "method"), [("SegEigenCAM", "seg-eigen-cam"), ("KPCA_CAM", "kpca-cam")])
+def test_pytorch_grad_cam_agrees_on_later_components_but_for_their_sign(kind, method, toy, layer):
+    """Theirs is such that its largest value is positive, also where that is the background of a large object."""
+    theirs = pytorch_grad_cam(kind, toy, layer)[0]
+    for one, other in zip(ours(method, toy, layer), theirs, strict=True):
+        ask.close(one, np.sign((one * other).sum()) * other, rel=1e-5)
+
+
 @pytest.mark.parametrize(("toy", "layer"), ASKED)
 def test_pytorch_grad_cam_agrees_on_grad_cam_pp_but_for_their_epsilon(toy, layer):
     """The paper's alpha, with 1e-6 added to its denominator g^2 (2 + total g): where |g| is near 1e-3 or less, as it is behind

@@ -4,9 +4,11 @@ from seewhy.errors import NotApplicable
 from seewhy.methods.making.method import METHODS, Method
 from seewhy.models.graph import MapForm
 
-OTHERS = {  # methods that a graph computes in a way of its own, and what of
-    "recipro-cam": "tail", "eigen-cam": "activations", "eigen-grad-cam": "gradients",
-}  # fmt: skip
+OTHERS = {"recipro-cam": "tail", "eigen-cam": "activations"}  # methods that a graph computes in a way of its own, and what of
+COMPONENTS = {  # methods that find the first principal component, and what of: (a, g) -> (n, c, *space)
+    "eigen-grad-cam": lambda a, g: g * a,
+    "seg-eigen-cam": lambda a, g: abs(g) * a,
+}
 
 
 def form_of(method: Method) -> MapForm:
@@ -20,6 +22,8 @@ def form_of(method: Method) -> MapForm:
     if method.name in OTHERS:
         read = {} if OTHERS[method.name] == "tail" else settings  # budgets and the like change no map
         return MapForm(OTHERS[method.name], None, read, rectified)
+    if method.name in COMPONENTS:
+        return MapForm(method.reads, COMPONENTS[method.name], settings, rectified, component=True)
     if method.formula_of is None:
         raise NotApplicable(f"{method.name} has no form as a graph. Methods that have one: {', '.join(exportable())}.")
     return MapForm(method.reads, method.formula_of, settings, rectified)

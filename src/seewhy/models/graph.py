@@ -18,9 +18,10 @@ class MapForm(NamedTuple):
     """How a map is computed inside of a graph."""
 
     reads: str  # "gradients" or "head", both in closed form; "activations"; "tail": Recipro-CAM
-    formula: Callable[..., Any] | None  # (a, g), or (a, w) of the head -> map; None: the principal component of a g, or of a
+    formula: Callable[..., Any] | None  # (a, g), or (a, w) of the head -> map; None: of a itself
     params: Mapping[str, Any]
     rectified: bool  # a ReLU comes last
+    component: bool = False  # the map is the first principal component of what the formula gives, which is like a
 
 
 class MapGraph(Protocol):

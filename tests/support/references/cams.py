@@ -7,7 +7,7 @@ It gives the signed map (h, w), before the ReLU that most papers end with.
 from collections.abc import Callable
 from contextlib import nullcontext
 from itertools import product
-from math import exp, sqrt
+from math import exp, sqrt, tanh
 from typing import Any
 
 import numpy as np
@@ -137,6 +137,36 @@ def eigen_grad_cam(a: Floats, g: Floats, centred: bool = False) -> Floats:
                                for k in range(len(a))]), centred)  # fmt: skip
 
 
+def seg_eigen_cam(a: Floats, g: Floats, centred: bool = True) -> Floats:
+    """Chung & Ying 2025, eq. 10-12: Eigen-CAM of the activation times the size of its gradient."""
+    return eigen_cam(np.array([[[abs(g[k, i, j]) * a[k, i, j] for j in range(a.shape[2])] for i in range(a.shape[1])]
+                               for k in range(len(a))]), centred)  # fmt: skip
+
+
+def kpca_cam(a: Floats, kernel: str = "sigmoid", gamma: float | None = None) -> Floats:
+    """Karmani et al. 2024: kernel PCA over places (Schoelkopf 1998), K~ = K - 1K - K1 + 1K1, M = u_1 sqrt(lambda_1)."""
+    c, h, w = a.shape
+    gamma = 1 / c if gamma is None else gamma
+    u = [np.array([a[k, i, j] - a[k].mean() for k in range(c)]) for i, j in places(a)]
+    compare = {
+        "linear": lambda p, q: sum(p * q),
+        "sigmoid": lambda p, q: tanh(gamma * sum(p * q) + 1),
+        "rbf": lambda p, q: exp(-gamma * sum((p - q) ** 2)),
+        "poly": lambda p, q: (gamma * sum(p * q) + 1) ** 3,
+        "cosine": lambda p, q: sum(p * q) / (sqrt(sum(p * p)) * sqrt(sum(q * q)) or 1),
+    }[kernel]
+    n = len(u)
+    k = np.array([[compare(p, q) for q in u] for p in u])
+    even = np.full((n, n), 1 / n)
+    values, vectors = np.linalg.eig(k - even @ k - k @ even + even @ k @ even)
+    first = int(np.argmax(values.real))
+    found = vectors[:, first].real * sqrt(max(values[first].real, 0))
+    sums = np.array([p.sum() for p in u])
+    lengths = sqrt(found @ found) * sqrt(sum(sum(abs(p)) ** 2 for p in u))
+    says = found @ sums if abs(found @ sums) > 1e-6 * lengths else max(found, key=abs)
+    return (-found if says < 0 else found).reshape(h, w)
+
+
 def shapley_cam(a: Floats, g: Floats, h: Floats) -> Floats:
     """Cai 2025: alpha_k = 1/Z sum_ij (g_kij - 1/2 (H A)_kij), H of all pairs of activations: (c, h, w, c, h, w)."""
     z = a.shape[1] * a.shape[2]
@@ -168,9 +198,10 @@ FROM_GRADIENTS: dict[str, Callable[..., Floats]] = {
     "grad-cam-elementwise": grad_cam_elementwise,
     "counterfactual": counterfactual,
     "eigen-grad-cam": eigen_grad_cam,
+    "seg-eigen-cam": seg_eigen_cam,
 }
 FROM_HESSIANS: dict[str, Callable[..., Floats]] = {"shapley-cam": shapley_cam}
-FROM_ACTIVATIONS: dict[str, Callable[..., Floats]] = {"eigen-cam": eigen_cam}
+FROM_ACTIVATIONS: dict[str, Callable[..., Floats]] = {"eigen-cam": eigen_cam, "kpca-cam": kpca_cam}
 FROM_HEAD: dict[str, Callable[..., Floats]] = {"cam": cam}
 CONTROLS: dict[str, Callable[..., Floats] | None] = {"centre": centre, "random-map": None}  # noise has no second derivation
 

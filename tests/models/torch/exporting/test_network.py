@@ -48,7 +48,7 @@ def test_behind_a_pooled_head_the_closed_form_is_exact(name, method):
 METHODS = ["cam", "grad-cam", "grad-cam-pp", "hires-cam", "xgrad-cam", "layer-cam", "grad-cam-elementwise", "counterfactual"]
 
 
-@pytest.mark.parametrize("method", [*METHODS, "eigen-cam", "eigen-grad-cam", "recipro-cam"])
+@pytest.mark.parametrize("method", [*METHODS, "eigen-cam", "eigen-grad-cam", "seg-eigen-cam", "recipro-cam"])
 @pytest.mark.parametrize(("name", "layer"), [("pooled", "act2"), ("functional", "conv2"), ("inplace", "conv2")])
 def test_every_method_is_the_library_s_also_where_a_relu_lies_behind_the_layer(name, layer, method):
     x, model = networks.images(3), seewhy.wrap(getattr(networks, name)())

@@ -72,8 +72,9 @@ class SelfExplaining(nn.Module):
         head, formula = self.place.head, self.form.formula
         assert head is not None
         rows = self._rows(scores) @ head.weights(self.network)  # (n, c)
-        if formula is None:
-            return principal(a * head.gradient(a, rows), **self.form.params)
+        assert formula is not None
+        if self.form.component:
+            return principal(formula(a, head.gradient(a, rows)), **self.form.params)
         if self.form.reads == "head":
             return formula(head.activation(a), rows, **self.form.params)
         return formula(a, head.gradient(a, rows), **self.form.params)
