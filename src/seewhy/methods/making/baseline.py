@@ -55,7 +55,7 @@ def _as_numbers(choice: Any, case: Case, what: str) -> Floats | None:
         raise BadParameter(f"{what} is {quoted(choice)}: a truth value is no colour. Give a number, such as 0 or 1.")
     if not listed and not isinstance(choice, int | float | np.number) and not hasattr(choice, "dtype"):
         return None
-    if listed and not all(isinstance(n, int | float | np.number) or np.ndim(n) == 0 and hasattr(n, "dtype") for n in choice):
+    if listed and not all(isinstance(n, int | float | np.number) or (np.ndim(n) == 0 and hasattr(n, "dtype")) for n in choice):
         return None
     array = np.asarray([numbers(n) for n in choice]) if listed else numbers(choice)
     if array.dtype.kind not in "fiu":
