@@ -39,6 +39,23 @@ def brought(x: Floats, cells: Cells | None, space: Sequence[int], onto: Cells | 
     return _along_axes(x, space, lambda axis, old, new: _between(here, there, axis, old, new))
 
 
+def from_centres(x: Floats, pairs: Sequence[tuple[Floats, Floats]]) -> Floats:
+    """A map (*old) whose cells lie at known places -> (*new): for each axis where the old centres lie, and where the new ones.
+
+    Both are in one unit and run one way each, forwards or backwards; linear between old centres, whose outermost values go on
+    beyond them; larger new cells average.
+    """
+
+    def weights(axis: int, old: int, new: int) -> Floats:
+        here, there = pairs[axis]
+        way = -1 if old > 1 and here[0] > here[-1] else 1
+        at = np.interp(there, here[::way], np.arange(old)[::way])
+        apart = [abs(each[-1] - each[0]) / (len(each) - 1) if len(each) > 1 else np.inf for each in (here, there)]
+        return _weights(at, old, apart[1] / apart[0] if np.isfinite(apart).all() else 1.0)
+
+    return _along_axes(x, [len(there) for _, there in pairs], weights)
+
+
 def blurred(x: Floats, sigma: float, first: int = 2) -> Floats:
     """x blurred by a Gaussian along the axes from `first` on; sigma is in shares of each side; edge values are repeated."""
     return _along_axes(x, x.shape[first:], lambda _axis, old, _new: _gaussian(old, sigma))
