@@ -11,7 +11,7 @@ from seewhy.models.model import INPUT
 from seewhy.models.rule import Balanced, Relevance, deconv, guided
 from seewhy.models.settings import Settings
 from seewhy.models.torch.runner import Runner
-from seewhy.models.torch.trace import activations, biases, head, trace
+from seewhy.models.torch.trace import activations, biases, trace
 from seewhy.targets.target import Class, Contrast, Top
 from support import networks
 
@@ -189,23 +189,6 @@ def test_activations_come_from_a_pass_that_stops_at_the_last_of_them(network, ru
     for name, expected in ((INPUT, x), ("conv1", network[:1](x)), ("act1", network[:2](x))):
         np.testing.assert_allclose(emitted[name], expected.detach(), rtol=1e-12)
     assert not any(notes.values())
-
-
-def test_the_head_makes_the_score_of_pooled_activations(network, runner):
-    result = head(runner, X, TARGETS, ["act2"])
-    weight, bias = network.fc.weight.detach(), network.fc.bias.detach()
-    np.testing.assert_allclose(result.w[0], weight[[1, 1]], rtol=1e-12)
-    np.testing.assert_allclose(result.w[2], (weight[0] - 0.5 * weight[3]).expand(2, -1), rtol=1e-12)
-    pooled = result.a["act2"].mean((2, 3))
-    made = (pooled * result.w).sum(-1) + torch.tensor(result.weights) @ bias
-    np.testing.assert_allclose(made, explained(network(torch.tensor(X)).detach()), rtol=1e-9)
-
-
-def test_where_more_than_pooling_lies_before_the_last_layer_there_is_no_head(network):
-    with pytest.raises(NotApplicable):
-        head(Runner(networks.flat_head(), Settings()), X, TARGETS, ["act2"])
-    with pytest.raises(NotApplicable, match="this model explains probability"):
-        head(Runner(network, Settings(scores="probability")), X, TARGETS, ["act2"])
 
 
 def test_behind_a_mirror_the_map_is_turned_back():

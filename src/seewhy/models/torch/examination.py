@@ -13,6 +13,7 @@ from seewhy.targets.target import Top
 
 from .examine import examined, reason
 from .hazards import hazards
+from .head import head
 from .program import refusal
 from .runner import Runner
 from .scores import as_numpy
@@ -35,6 +36,10 @@ def examination(runner: Runner, x: Array, layers: Mapping[str, Layer]) -> Examin
     attempts: dict[str, Callable[[Runner, Array], Any]] = {"attention": _attended, "products": _products}
     if layer is not None:
         attempts["second derivative"] = partial(_second_derivative, layer=layer)
+    if (
+        facts.first.alike and refused.pop("head", "") and layer is not None
+    ):  # no linear layer was seen, and one may be in effect
+        attempts["head"] = partial(_head, layer=layer)
     for need, attempt in attempts.items():
         try:
             _ = need in refused or attempt(runner, x)
@@ -55,6 +60,11 @@ def _products(runner: Runner, x: Array) -> object:
     if runner.sealed:
         raise refusal(runner.name, runner.sealed, "no ReLU, and nothing else that a rule changes,")
     return trace(runner, x, [Top()], [INPUT], PRODUCTS)
+
+
+def _head(runner: Runner, x: Array, layer: str) -> None:
+    """NotApplicable where what lies behind the layer is no pooling and linear layer in effect, either."""
+    head(runner, x, [Top()], [layer])
 
 
 def _second_derivative(runner: Runner, x: Array, layer: str) -> None:

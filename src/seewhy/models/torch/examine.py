@@ -15,7 +15,7 @@ from seewhy.models.model import INPUT, Answer, Layer
 from seewhy.models.rule import Relevance
 from seewhy.models.torch.passes.backward import gradients
 from seewhy.models.torch.passes.graph import between, kind_of
-from seewhy.models.torch.passes.head import linear_head, pooled
+from seewhy.models.torch.passes.head import linear_head, pooled, straight
 from seewhy.models.torch.passes.taps import Tap, activation_of, hooked, ordered_gradients, recorded
 from seewhy.models.torch.rules.relevance import Propagation
 from seewhy.models.torch.rules.relu_rules import Rewiring
@@ -57,6 +57,7 @@ class First(NamedTuple):
     relus: int  # how many lie between the image and the scores
     named: int  # how many of these are layers
     trail: "Trail"
+    alike: bool = False  # the cells of the layer count alike for the top score, by its gradient
 
 
 class Second(NamedTuple):
@@ -165,7 +166,8 @@ def _there_and_back(runner: Runner, x: Tensor, layer: str | None, mode: Rewiring
     refused |= _reason_against("relus", lambda: mode.notes(raw, [x])) if mode else {}
     answer = runner.answer(raw, scores)
     emitted = taps[0].check(runner.end) if taps else None
-    refused |= _unreached(scores, x, emitted, layer)
+    unreached, g = _unreached(scores, x, emitted, layer)
+    refused |= unreached
     if emitted is None:
         return First(raw, answer, refused, None, len(ruled), len(ruled & trail.relus), trail)
     layout = runner.layout(str(layer), emitted, x)
@@ -174,7 +176,8 @@ def _there_and_back(runner: Runner, x: Tensor, layer: str | None, mode: Rewiring
         refused |= _reason_against("head", lambda: pooled(a, entered, str(layer), runner.name))
     if layout.images is None and len(emitted) != 1:
         refused["tail"] = f"{layer} emits {tuple(emitted.shape)} for one image: its rows are no images"
-    return First(raw, answer, refused, plain(a[0]), len(ruled), len(ruled & trail.relus), trail)
+    level = g is not None and "head" in refused and straight(plain(a), plain(layout.turn(g))) is not None
+    return First(raw, answer, refused, plain(a[0]), len(ruled), len(ruled & trail.relus), trail, level)
 
 
 def _reason_against(what: str, attempt: Callable[[], Any]) -> dict[str, str]:
@@ -186,20 +189,24 @@ def _reason_against(what: str, attempt: Callable[[], Any]) -> dict[str, str]:
     return {}
 
 
-def _unreached(scores: Tensor, x: Tensor, emitted: Tensor | None, layer: str | None) -> dict[str, str]:
-    """The places, of the image and the layer, that the gradient of the top score does not reach, and why."""
+def _unreached(
+    scores: Tensor, x: Tensor, emitted: Tensor | None, layer: str | None
+) -> tuple[dict[str, str], Tensor | None]:  # fmt: skip
+    """The places, of the image and the layer, that the gradient of the top score does not reach, and why; and its gradient
+    (1, ...) toward what the layer emitted, if there is one.
+    """
     if not bool(scores.isfinite().all()):
-        return {"scores": "the scores hold NaN or infinity"}
+        return {"scores": "the scores hold NaN or infinity"}, None
     top = torch.zeros_like(scores)[None]
     top[0, 0, scores[0].argmax()] = 1
     places = {"image": x} if emitted is None else {"image": x, "layer gradient": emitted}
     try:
         grads = gradients(scores, [*places.values()], top.detach().cpu().float().numpy())
     except BadNetwork as error:
-        return dict.fromkeys(places, str(error))
+        return dict.fromkeys(places, str(error)), None
     named = {"image": "the image", "layer gradient": str(layer)}
     reasons = {place: _why_not(g, named[place]) for place, g in zip(places, grads, strict=True)}
-    return {place: why for place, why in reasons.items() if why}
+    return {place: why for place, why in reasons.items() if why}, None if emitted is None else grads[-1]
 
 
 def _why_not(g: Tensor | None, place: str) -> str:

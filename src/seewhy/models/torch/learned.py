@@ -43,6 +43,7 @@ class Learned:
     attention: Recent[Any, Any] = field(default_factory=Recent)  # which tokens are joined, in images of one size
     sizes: Recent[Any, SizeFacts] = field(default_factory=Recent)  # the same, layer by layer
     straight: Recent[Any, bool] = field(default_factory=Recent)  # ways back on which all gradients come in memory order
+    linear: Recent[Any, bool] = field(default_factory=Recent)  # layers that scores were found to be linear in
     calls: Recent[Any, int] = field(default_factory=Recent)  # of the layer the network stops at
     asked_grid: bool = False  # a layer could not be followed, so that the caller's `grid` was looked at
 

@@ -25,8 +25,9 @@ from seewhy.targets.target import Target, Top
 
 from .base import TorchScores
 from .examination import examination
+from .head import head
 from .learned import Learned
-from .trace import activations, biases, head, trace
+from .trace import activations, biases, trace
 from .undisturbed import again
 
 

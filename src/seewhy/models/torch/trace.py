@@ -1,21 +1,19 @@
-"""What passes through a torch network leave: activations, gradients, biases, the pooled head."""
+"""What passes through a torch network leave: activations, gradients, biases."""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import replace
 from math import inf
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from seewhy.arrays import Array
 from seewhy.errors import BadNetwork, NotApplicable
 from seewhy.memory import memory_for
-from seewhy.models.model import INPUT, Bias, Evidence, Head, Trace
+from seewhy.models.model import INPUT, Bias, Evidence, Trace
 from seewhy.models.rule import Balanced, Relevance, Rule
 from seewhy.models.torch.passes.backward import gradients, second_gradient
-from seewhy.models.torch.passes.head import linear_head, pooled
 from seewhy.models.torch.passes.taps import Several, Stop, Tap, hooked, last_modules, ordered_gradients, recorded
 from seewhy.models.torch.places.following import Following
 from seewhy.models.torch.places.reading import ReadFollowing
@@ -28,7 +26,7 @@ from seewhy.models.torch.rules.unfused import StepByStep
 from seewhy.targets.target import Target, weighted
 
 from .runner import Runner
-from .scores import as_numpy, plain
+from .scores import plain
 from .undisturbed import again
 
 GUESSED = 10  # how many of the network's last modules are kept in the first pass, which finds the default layer
@@ -240,28 +238,6 @@ def activations(runner: Runner, x: Array, layers: Sequence[str]) -> tuple[Mappin
             {name: plain(runner.layout(name, a, x).turn(a)) for name, a in emitted.items()},
             {name: tap.notes + _of_part(runner, name, x) for name, tap in taps.items()},
         )
-
-
-@again
-def head(runner: Runner, x: Array, targets: Sequence[Target], layers: Sequence[str]) -> Head:
-    """One pass; the pooled activations and the last linear layer's weights, where pooling is all there is between."""
-    if runner.settings.scores != "logits":
-        raise NotApplicable(f"CAM reads the linear layer, which makes logits; this model explains {runner.settings.scores}.")
-    with runner.ready(x) as x, torch.no_grad():
-        taps = runner.taps(layers, x)
-        image = x.clone()
-        follow = runner.following(layers, image)
-        with follow or nullcontext(), recorded([*taps.values()], grad=False, follow=follow):
-            (raw, scores), linear, entered = linear_head(runner.network, lambda: runner.run(image))
-        runner.learn_places(follow, taps, x)
-        answer = runner.answer(raw, scores)
-        emitted = {name: taps[name].check() if name in taps else x for name in layers}
-        a = {name: pooled(runner.layout(name, a, x).turn(a), entered, name, runner.name) for name, a in emitted.items()}
-        weights = weighted(targets, answer.scores)
-        rows = np.einsum("tng,ngk->tnk", weights, runner.reader.slopes(raw)) if runner.groups else weights
-        w = torch.as_tensor(rows @ as_numpy(linear.flatten(1)), dtype=plain(linear).dtype, device=linear.device)
-        notes = {name: tap.notes for name, tap in taps.items()}
-        return Head(answer, weights, {name: plain(tensor) for name, tensor in a.items()}, w, notes)
 
 
 def _of_part(runner: Runner, name: str, x: Tensor) -> tuple[str, ...]:
