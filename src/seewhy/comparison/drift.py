@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from seewhy.errors import BadParameter, NeedsGradients, NotApplicable, NotHere
+from seewhy.errors import BadParameter, NeedsGradients, NotApplicable, NotHere, known_names
 from seewhy.explaining.ask import ask
 from seewhy.explaining.batching import Collector
 from seewhy.images.inputs import Images, PreparedBatch, sort_out
@@ -22,6 +22,7 @@ from .questions import AUTO, both_can, chosen, one_target, said_of, same_questio
 from .records import Drift, PhotoDrift, worst_first
 
 
+@known_names()
 def drift(
     model_a: Any, model_b: Any, images: Images, method: str | Method = AUTO, target: Any = Top(), layer: Any = None,
     on_error: str = "raise",

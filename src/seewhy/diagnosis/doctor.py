@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 from seewhy.arrays import numbers
-from seewhy.errors import BadParameter, InSpace, SeewhyError
+from seewhy.errors import BadParameter, InSpace, SeewhyError, known_names
 from seewhy.images.inputs import Images
 from seewhy.maps.source import Predicted
 from seewhy.methods.making.conditions import Conditions
@@ -20,6 +20,7 @@ from seewhy.prepare.fit import Fit
 from .report import Report, Verdict
 
 
+@known_names()
 def doctor(model: Model, image: Images | None = None) -> Report:
     """What can be explained of the model, and what stands in the way.
 

@@ -11,7 +11,7 @@ from PIL import Image
 from seewhy.arrays import numbers
 from seewhy.atomic import replacing
 from seewhy.demo.scenes import scenes
-from seewhy.errors import BadParameter, NeedsGradients, NotApplicable
+from seewhy.errors import BadParameter, NeedsGradients, NotApplicable, known_names
 from seewhy.images.inputs import Images
 from seewhy.maps.heatmaps import Heatmaps
 from seewhy.methods.making.method import Method, lookup
@@ -74,6 +74,7 @@ class Exported:
         ])  # fmt: skip
 
 
+@known_names()
 def export(
     model: Any, path: str | Path, method: str | Method = "recipro-cam", layer: str | None = None,
     target: int | str | Target = Top(), images: Images | None = None,

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from seewhy.errors import known_names
 from seewhy.images.inputs import Images
 from seewhy.models.model import Model, require
 from seewhy.targets.aim import Aim, ImageView, Pinned
@@ -10,6 +11,7 @@ from seewhy.targets.box import Detection, by_score
 from seewhy.targets.detector import detections_of
 
 
+@known_names()
 def detections(model: Model, images: Images) -> list[list[Detection]]:
     """What a detector detects in each image, by falling score; each is a target: `Box(label, index)` or `Box(label, box)`.
 

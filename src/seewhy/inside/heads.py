@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seewhy.errors import BadParameter, NoSuchName, NotApplicable, closest
+from seewhy.errors import BadParameter, NoSuchName, NotApplicable, closest, known_names
 from seewhy.explaining.image_facts import image_facts
 from seewhy.images.inputs import Images
 from seewhy.images.places import Cells, Extent, Turned
@@ -27,6 +27,7 @@ CAVEAT = (
 )
 
 
+@known_names()
 def attention(
     model: Differentiable, images: Images, layer: str | Sequence[str] | None = None, head: int | str | None = None,
     query: str | int | tuple[float, float] = CLASS,

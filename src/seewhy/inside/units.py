@@ -6,7 +6,7 @@ import numpy as np
 from einops import reduce
 
 from seewhy.arrays import numbers
-from seewhy.errors import BadParameter
+from seewhy.errors import BadParameter, known_names
 from seewhy.explaining.case import Case
 from seewhy.images.inputs import Images
 from seewhy.models.model import INSIDES, Differentiable, require
@@ -26,6 +26,7 @@ class Ranked(NamedTuple):
     activation: float  # its strongest activation
 
 
+@known_names()
 def top_units(
     model: Differentiable, images: Images, layer: str | None = None, target: int | str | Target = Top(), count: int | None = 10
 ) -> list[list[Ranked]]:

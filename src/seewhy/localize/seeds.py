@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seewhy.arrays import Floats, numbers
-from seewhy.errors import BadParameter, NoSuchName, NotApplicable, closest
+from seewhy.errors import BadParameter, NoSuchName, NotApplicable, closest, known_names
 from seewhy.images.resample import resized
 from seewhy.maps.heatmap import Heatmap
 from seewhy.objects.refine.crf import IRN, SEC, Tie, kernels, label_costs, mean_field
@@ -45,6 +45,7 @@ PRESETS = {
 }  # fmt: skip
 
 
+@known_names()
 def seeds(
     maps: Any,
     background: float | tuple[float, float] | None = None,

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from seewhy.arrays import Floats
-from seewhy.errors import BadParameter, NoSuchName, NotApplicable, closest
+from seewhy.errors import BadParameter, NoSuchName, NotApplicable, closest, known_names
 from seewhy.images.places import Cells, Grid
 from seewhy.images.resample import brought, from_centres
 from seewhy.images.sight import Sight
@@ -25,6 +25,7 @@ HOW = {
 SLACK = 0.51  # of a pixel or voxel that the network saw: two spacings of one field of view end so far apart at most
 
 
+@known_names()
 def fuse(heatmaps: Iterable[Heatmap], how: str = "mean") -> Heatmaps:
     """Join the layers of each image, target and method: upsampled to the finest of them, each from where its cells lie,
     divided by its largest absolute value (layers have units of their own), then averaged, multiplied, or the strongest taken.

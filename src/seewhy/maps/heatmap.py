@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from seewhy.errors import BadParameter, NotApplicable
+from seewhy.errors import BadParameter, NotApplicable, at_home, known_names
 from seewhy.images.inputs import is_clip
 from seewhy.images.photo import UnderlayPixels
 from seewhy.images.places import Cells, Grid, Where
@@ -137,6 +137,7 @@ class Heatmap:
         objects = Objects(found.boxes, found.masks, said)
         return outlined(self.image, objects, true_boxes, true_mask, legend, contours, magnify, under)
 
+    @known_names()
     def overlay(
         self,
         alpha: Alpha = VALUE,
@@ -283,6 +284,9 @@ class Heatmap:
     def _png(self, picture: str, **look: Any) -> bytes:
         """One of the `pictures` as a PNG file that carries the Source, and how it was drawn."""
         return png(self.drawn(picture, **look), self.source, drawing_text(picture, look, self._drawing(picture)))
+
+
+at_home([*signature(Heatmap.overlay).parameters][1:], "heatmap.save(path, {})")
 
 
 def overlay_of(heatmap: Heatmap) -> Overlay:

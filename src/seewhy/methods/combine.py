@@ -13,7 +13,7 @@ from zlib import crc32
 import numpy as np
 
 from seewhy.arrays import Floats
-from seewhy.errors import MANY, BadParameter, whole_number
+from seewhy.errors import MANY, BadParameter, known_names, whole_number
 from seewhy.explaining.case import Case, Outcome
 from seewhy.explaining.recipe import Reduce
 from seewhy.explaining.variants import variants
@@ -34,6 +34,7 @@ __all__ = ["guided_grad_cam", "product", "smooth", "smooth_grad", "smooth_grad_s
 
 
 @maker
+@known_names()
 def smooth(method: Method[Callable[P, Any]]) -> Method[Smoothed[P]]:
     """The method averaged over noisy copies of the image.  Smilkov et al. 2017, SmoothGrad.
 
@@ -44,6 +45,7 @@ def smooth(method: Method[Callable[P, Any]]) -> Method[Smoothed[P]]:
 
 
 @maker
+@known_names()
 def product(first: Method[Any], second: Method[Any]) -> Method[Any]:
     """Two methods multiplied, the coarser map drawn out linearly to the finer one's size.
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from seewhy.arrays import Floats
-from seewhy.errors import BadParameter, NotApplicable
+from seewhy.errors import BadParameter, NotApplicable, known_names
 from seewhy.explaining.case import Case, Outcome
 from seewhy.explaining.variants import variants
 from seewhy.images.places import Cells
@@ -26,6 +26,7 @@ LARGEST = 2**26  # pixels of an enlarged image, at most
 
 
 @maker
+@known_names()
 def augment(method: Method[Callable[P, Any]]) -> Method[Augmented[P]]:
     """The method averaged over the image, its mirror image and other sizes, each map brought back before.
 

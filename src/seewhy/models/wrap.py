@@ -3,11 +3,12 @@
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
+from inspect import signature
 from operator import attrgetter
 from pathlib import PurePath
 from typing import Any, NamedTuple, Protocol, overload
 
-from seewhy.errors import BadParameter
+from seewhy.errors import BadParameter, at_home, known_names
 from seewhy.printable import quoted
 from seewhy.targets.labels import read_labels
 
@@ -58,6 +59,7 @@ def wrap(
     inputs: Any = None, output: Any = None, task: str | None = None, grid: Sequence[int] | None = None,
     geometry: str = "receptive-field", tokenizer: Any = None, channels: int | None = None, params: Any = None,
 ) -> Model: ...  # fmt: skip
+@known_names()
 def wrap(
     network: Any,
     prepare: Any = None,
@@ -151,6 +153,9 @@ def wrap(
             f"To load a network by name: seewhy.load({named})."
         )
     return FunctionModel(network, settings)
+
+
+at_home([*signature(wrap).parameters][1:], "wrap(network, {})")
 
 
 class Adapter(NamedTuple):

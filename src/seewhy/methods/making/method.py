@@ -8,13 +8,13 @@
 is a complete method: its entry in the registry, on the command line and in the tests of all methods follow from that.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from inspect import Parameter as Argument
 from inspect import Signature, signature
 from typing import Any, Generic, TypeVar
 
-from seewhy.errors import SEEDS, BadParameter, NoSuchName, closest
+from seewhy.errors import HOMES, SEEDS, BadParameter, NoSuchName, at_home, closest, known_names, no_such
 from seewhy.explaining.ask import LayerNames, OnError, TileSides, ask
 from seewhy.explaining.recipe import READINGS, Parameter, Recipe, Run
 from seewhy.images.inputs import Images
@@ -91,7 +91,7 @@ class Method(Recipe, Generic[Own]):
         for name, value in params.items():
             if name not in self.parameters:
                 takes = ", ".join(f"{k}={v!r}" for k, v in self.defaults.items()) or "no parameters"
-                raise BadParameter(f"{self.name} has no parameter {quoted(name)}. It takes {takes}.")
+                raise no_such(self.name, name, value, self.defaults, takes=takes)
             if not _within(value):
                 raise BadParameter(f"{self.name}: {name}={quoted(value)} is beyond all bounds.")
             _, kind, meaning = self.parameters[name]
@@ -236,6 +236,20 @@ def method_of(
     return listed(Method(name, run, parameters, reads, rectified, doc, passes=passes, counted=counted, **more))
 
 
+def _of_methods(name: str, value: str, asked: Any) -> str:
+    """How a parameter of methods is given: to one of those asked for, where one takes it."""
+    several = [asked] if isinstance(asked, str | Method) else asked if isinstance(asked, list | tuple) else []
+    chosen = [lookup(each) for each in several if isinstance(each, Method) or str(each).replace("_", "-") in METHODS]
+    method = next((each for each in (*chosen, METHODS["grad-cam"], *METHODS.values()) if name in each.parameters), None)
+    return "" if method is None else f"{method.name.replace('-', '_')}.using({name}={value})"
+
+
+HOMES.append(_of_methods)
+at_home(_NAMES[2:], "grad_cam(model, images, {})")
+at_home(["methods"], "explain(model, images, {})")
+
+
+@known_names("methods")
 def explain(
     model: Model,
     images: Images,
@@ -255,5 +269,9 @@ def explain(
         keep their `place`, and `failed` of the result tells which, and why.  What is wrong with the question is always raised.
     Returns heatmaps in the order image, target, layer, method.
     """
-    chosen = [lookup(m) for m in ([methods] if isinstance(methods, str | Method) else methods)]
-    return ask(model, images, chosen, target, layer, tile, overlap, on_error)
+    several = [methods] if isinstance(methods, str | Method) else methods
+    if isinstance(several, Mapping) or not isinstance(several, Iterable):
+        number = isinstance(methods, int) and not isinstance(methods, bool)
+        advice = f"A class is explained by target={methods}." if number else "They are names, or methods as grad_cam.using()."
+        raise BadParameter(f"explain: methods={quoted(methods)} are none. {advice}")
+    return ask(model, images, [lookup(each) for each in several], target, layer, tile, overlap, on_error)
