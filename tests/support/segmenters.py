@@ -1,5 +1,7 @@
 """A segmenter whose gradients are known by hand, and images for it."""
 
+from typing import Any
+
 import numpy as np
 import torch
 from torch import nn
@@ -22,7 +24,7 @@ class Segmenter(nn.Module):
             self.classes.weight[:] = (torch.eye(3, dtype=torch.float64).repeat(1, 2) / 9)[:, :, None, None]
         self.form = form
 
-    def forward(self, x: torch.Tensor) -> object:
+    def forward(self, x: torch.Tensor) -> Any:
         out = self.classes(self.features(x))
         return {"tensor": out, "out": {"aux": 0 * out, "out": out}, "tuple": (out, out)}[self.form]
 

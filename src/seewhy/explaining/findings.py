@@ -18,7 +18,9 @@ from seewhy.targets.target import Class, PerImage, Target, Unit
 
 from .case import Case, Outcome
 from .parts import in_parts
-from .recipe import Recipe
+from .recipe import READINGS, Recipe
+
+GRADIENTS = {"layer gradient", "image", "head"}  # of what methods need, that which the way back from the score gives
 
 
 class Finding(NamedTuple):
@@ -66,6 +68,7 @@ def target_groups(
             answering, pinned = answering.aimed(together, batch.x, _view(batch, model))
             together = [Class(k) for k in range(len(together))]
             _check_unmoved(pinned, methods)
+            _check_sloped(pinned, methods)
         elif isinstance(kind, tuple):
             answering = answering.upto(*kind)
         elif answering.no_classes and not all(m.blind for m in methods):
@@ -81,6 +84,14 @@ def _check_unmoved(pinned: Sequence[Pinned], methods: list[Recipe]) -> None:
     moving = [f"{method.name} {method.moves}" for method in methods if method.moves]
     if placed and moving:
         raise NotApplicable(f"{moving[0]}, and {placed[0]} stays at its place. smooth(...) leaves it where it is.")
+
+
+def _check_sloped(pinned: Sequence[Pinned], methods: list[Recipe]) -> None:
+    """Raise NotApplicable where a method reads gradients of a number that has none."""
+    flat = [aim for aim in pinned if aim.why_no_gradient]
+    reading = [method.name for method in methods if not GRADIENTS.isdisjoint(READINGS[method.reads].needs)]
+    if flat and reading:
+        raise NotApplicable(f"{reading[0]} reads gradients, and for {flat[0].target} {flat[0].why_no_gradient}.")
 
 
 def findings(methods: list[Recipe], case: Case) -> list[Finding]:

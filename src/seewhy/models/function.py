@@ -16,15 +16,18 @@ from seewhy.memory import out_of_memory
 from seewhy.prepare.batch import Batch, batches, grey, preparer
 from seewhy.printable import printable, words_of
 from seewhy.targets.aim import Aim, ImageView, Pinned
+from seewhy.targets.decisions import DECIDED, decided_scores
 from seewhy.targets.group import are_summed, joined
 from seewhy.targets.suggest import suggestion
 from seewhy.untrained import ADVICE, untrained
 
+from .function_scorer import FunctionScorer
 from .hazard import NOTE, WARNING, Hazard
 from .model import GIVEN, SCORES_ALONE, TRY, Answer, Examination
 from .origin import NO_ORIGIN, Origin, ground, machine
-from .pace import Pace
 from .settings import BATCH, Settings, of_function, pixel_preparation
+
+SOFTMAX = "the network already ends in a softmax, so its log-probabilities are explained"
 
 
 class KnownFunction:
@@ -55,6 +58,7 @@ class FunctionModel:
     gives = SCORES_ALONE
     towers = None  # it has no text tower
     no_classes = ""  # why no class can be explained: there is no reason
+    recovers_logits = False  # of probabilities their logarithms are explained, where nothing else is asked for
 
     def __init__(self, function: Callable[..., Any], settings: Settings) -> None:
         of_function(settings)
@@ -70,6 +74,7 @@ class FunctionModel:
         self.origin: Origin = NO_ORIGIN
         self.known = function if isinstance(function, KnownFunction) else KnownFunction()
         self.groups: tuple[tuple[int, ...], ...] = ()  # of classes, of a model whose scores are those of groups
+        self.decided = ""  # what it gives, in words, where these are decisions and no scores, as its last answer showed
         self.aims: tuple[Pinned, ...] = ()  # what is read of all that it gives, of a model made by `aimed`
 
     @property
@@ -134,11 +139,14 @@ class FunctionModel:
             raise BadParameter(f"{self.name} takes photos from 0 to 255; these lie between 0 and 1: multiply them by 255.")
         raw = self.raw(x)
         normalised = self._normalised(raw)
-        chances = raw if normalised else None if self.explains == GIVEN else softmax(raw)
+        chances = raw if normalised else None if self.explains == GIVEN or self.decided else softmax(raw)
         if self.aims:
             return Answer(raw, None)
-        notes = tuple(hazard.words for hazard in self.known.hazards if hazard.severity == WARNING)
+        notes = self._decided_notes() + tuple(hazard.words for hazard in self.known.hazards if hazard.severity == WARNING)
         return Answer(self.scored(raw, normalised), chances, notes, normalised)
+
+    def _decided_notes(self) -> tuple[str, ...]:
+        return (DECIDED.format(self.name, self.decided),) if self.decided else ()
 
     def examine(self, x: Array) -> Examination:
         """What two answers to the same image (1, c, *space) show; nothing inside the function can be read."""
@@ -163,8 +171,9 @@ class FunctionModel:
     def aimed(self, aims: Sequence[Aim], x: Array, view: ImageView) -> tuple["FunctionModel", tuple[Pinned, ...]]:
         """The model whose scores are what aims, of one kind, read of all that the function gives; pinned on an image x."""
         output = self.whole(x)
-        pinned = tuple(aim.pin(output, view._replace(model=self, scored=self._dense_scores)) for aim in aims)
         model = copy(self)
+        view = view._replace(model=model, scored=model._dense_scores, ending=model.dense_ending)
+        pinned = tuple(aim.pin(output, view) for aim in aims)
         model.aims, model.explains, model.labels = pinned, pinned[0].kind, None
         return model, pinned
 
@@ -177,6 +186,17 @@ class FunctionModel:
     def whole(self, x: Array) -> Any:
         """All that the function gives for images x (n, c, *space), as aims read it."""
         return self._called(numbers(x))
+
+    def dense_ending(self, raw: NDArray[Any]) -> tuple[str, tuple[str, ...]]:
+        """The kind of scores that are made of dense raw numbers (n, k, *where), where it is not the model's, and what is said
+        of it: of probabilities the logarithms, where logits were to be explained; of a function's, which may be any, nothing.
+        """
+        if not self.recovers_logits or self.explains != "logits" or ((raw == 0) | (raw == 1)).all():  # the last: decided
+            return "", ()
+        if not self._normalised(np.moveaxis(raw, 1, -1).reshape(-1, raw.shape[1])):
+            return "", ()
+        self.explains = "log-probability"
+        return self.explains, (SOFTMAX,)
 
     def _dense_scores(self, raw: NDArray[Any]) -> NDArray[Any]:
         flat = np.moveaxis(raw, 1, -1)
@@ -230,13 +250,19 @@ class FunctionModel:
             raise BadNetwork(f"{what}: {type(error).__name__}: {words_of(error)}{size}") from error
 
     def _checked(self, scores: NDArray[Any], x: NDArray[Any]) -> NDArray[Any]:
-        if scores.ndim == 1 and scores.dtype.kind == "f" and (len(scores) == len(x) or len(x) == 1):
+        if (
+            scores.ndim == 1
+            and (scores.dtype.kind in "fb" or self._ids_of_labels(scores))
+            and (len(scores) == len(x) or len(x) == 1)
+        ):
             scores = scores.reshape(len(x), -1)  # one score of each, or the scores of one
-        if scores.ndim != 2 or len(scores) != len(x) or not scores.shape[1] or scores.dtype.kind not in "fiu":
+        if scores.ndim != 2 or len(scores) != len(x) or not scores.shape[1] or scores.dtype.kind not in "fiub":
             labels = " Are these labels? Give the function that tells the scores, such as predict_proba." * (scores.ndim == 1)
             raise BadNetwork(
                 f"{self.name} gave {scores.dtype} {scores.shape} for {len(x)} images; scores are numbers ({len(x)}, k).{labels}"
             )
+        if scores.dtype.kind in "iub" and (scores.shape[1] > 1 or scores.dtype.kind == "b" or self._ids_of_labels(scores)):
+            scores, self.decided = decided_scores(scores, self.labels, self.name)
         if not np.isfinite(scores).all():
             bad = np.flatnonzero(~np.isfinite(scores).all(1))
             which = ", ".join(map(str, bad[:5])) + (", ..." if len(bad) > 5 else "")
@@ -244,6 +270,10 @@ class FunctionModel:
                 f"{self.name} gave NaN or infinity for {len(bad)} of {len(x)} images (number {which} of the batch)."
             )
         return scores.astype(np.float64)
+
+    def _ids_of_labels(self, scores: NDArray[Any]) -> bool:
+        """Are these numbers (n,) or (n, 1) the ids of classes, whose labels are known?"""
+        return scores.dtype.kind in "iu" and self.labels is not None and len(self.labels) > 1
 
     def _as_taken(self, x: NDArray[Any]) -> NDArray[Any]:
         if self.takes == "float":
@@ -264,7 +294,7 @@ class FunctionModel:
 
     def class_scores(self, raw: NDArray[Any], normalised: bool) -> NDArray[Any]:
         """The same of the classes, of a model of groups, too."""
-        if self.aims or self.explains in (GIVEN, "logits"):
+        if self.aims or self.decided or self.explains in (GIVEN, "logits"):
             return raw
         chances = raw if normalised else softmax(raw)
         return (
@@ -283,32 +313,3 @@ class FunctionModel:
         if fast or dtype is not None:
             raise BadParameter(f"{self.name} is a function: it runs as it is. Leave fast= and dtype= out.")
         yield FunctionScorer(self, numbers(x).dtype, answer.normalised)
-
-
-class FunctionScorer:
-    """The scores of variants of an image, from `FunctionModel.scoring`."""
-
-    differs = False
-    notes: tuple[str, ...] = ()
-
-    def __init__(self, model: FunctionModel, dtype: Any, normalised: bool) -> None:
-        self.model, self.dtype, self.normalised = model, dtype, normalised
-
-    def __call__(self, x: NDArray[Any]) -> NDArray[Any]:
-        return self.model.scored(self.model.raw(x), self.normalised)
-
-    def array(self, x: NDArray[Any]) -> NDArray[Any]:
-        return x.astype(self.dtype) if x.dtype.kind == "f" else x
-
-    def blend(self, keep: NDArray[Any], image: NDArray[Any], fill: NDArray[Any]) -> NDArray[Any]:
-        keep = keep[:, None]
-        return np.where(keep, image, fill) if keep.dtype == bool else fill + (image - fill) * keep
-
-    def pace(self, together: int | None, most: int) -> Pace:
-        return Pace(self.model.requested_batch_size or min(together or BATCH, most))
-
-    def boxed(self, image: Array) -> None:
-        return None
-
-    def tail(self, image: Array, layer: str) -> Any:
-        raise NeedsGradients(f"{self.model.name} gives scores only.")

@@ -31,6 +31,8 @@ class ImageView(NamedTuple):
     labels: Labels
     model: Any = None  # whose output the aim reads
     scored: Callable[[Array], Array] = lambda scores: scores  # (m, k, *where) as the model explains them
+    # raw dense scores -> the kind of scores that they are, "" where it is the model's, and what a person should know of it
+    ending: Callable[[Array], tuple[str, tuple[str, ...]]] = lambda _raw: ("", ())
     independent: bool = False  # each class is predicted or not whatever the others are, as of many labels
 
     def to_prepared(self, points: NDArray[Any]) -> NDArray[Any]:
@@ -81,6 +83,7 @@ class Pinned:
     probability: float | None = None
     notes: tuple[str, ...] = ()
     place: str = ""  # in words: the place in the image that is explained
+    why_no_gradient: str = ""  # why the number has no gradient, and what to do; "" where it may have one
 
 
 class Aim(ABC):

@@ -1,23 +1,23 @@
 """Why this region, or this point, of a segmenter's map of scores?"""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seewhy.arrays import Array, described, first_of, numbers
+from seewhy.arrays import Array, described, numbers
 from seewhy.errors import BadParameter, NotApplicable, NotHere
 from seewhy.images.places import Grid
 from seewhy.printable import quoted
 
 from .aim import FARTHEST, Aim, ImageView, Pinned
 from .class_names import class_index
+from .decisions import SHARE, as_floats, decisions, whole_numbers, why_no_gradient
+from .dense import channel, dense
 from .target import Labels, name_of
-
-DENSE = ("out", "logits", "predicted_depth")  # where torchvision's and Hugging Face's networks put dense scores
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,10 +25,13 @@ class Region(Aim):
     """A class in a region of a dense output (n, k, *where), as segmenters give it: its mean score there.
 
     of: index or label; None where the output has one channel, as a depth map has.
-    mask: True in the region: as the photo (h, w) or the volume is, or else as the prepared image or the output; None: where
-        the network itself predicts the class: over all others, or, where there is one channel or task="multi-label", more
-        likely than not: its logit above 0, its probability above a half.
+    mask: True in the region, or weights from 0 to 1, of which the mean is a weighted one; what holds 0 and one other number,
+        as 0 and 255, is True there.  As the photo (h, w) or the volume is, or else as the prepared image or the output.
+        None: where the network itself predicts the class: over all others, or, where there is one channel or
+        task="multi-label", more likely than not: its logit above 0, its probability above a half.
     The class's score is summed over a region in Vinogradova et al. 2020, Seg-Grad-CAM; the mean differs by its size alone.
+    Where the network gives decisions, as an argmax or a threshold does, the score is the share of the region, as it was on the
+    untouched image, that is decided for the class.  A share has no gradient; methods that change the image explain it.
     """
 
     of: int | str | None = None
@@ -38,33 +41,36 @@ class Region(Aim):
         return self if self.of is None else replace(self, of=class_index(self.of, labels))
 
     def pin(self, output: Any, view: ImageView) -> Pinned:
-        scores = view.scored(dense(output, len(view.space)))
-        index = channel(self, scores, view.labels)
-        where = self._predicted(scores, index, view) if self.mask is None else _on_grid(self.mask, scores.shape[2:], view)
+        raw = dense(output, len(view.space))
+        reading = _reading(self, self.of, raw, view)
+        where = self._predicted(reading, raw, view) if self.mask is None else _on_grid(self.mask, raw.shape[2:], view)
         if not where.any():
-            raise BadParameter(f"{self}: the mask covers no cell of the output, whose grid is {tuple(scores.shape[2:])}.")
-        pinned = _pinned(self, where, index, view)
-        return replace(pinned, notes=self._doubts(scores, view)) if self.mask is None else pinned
+            raise BadParameter(f"{self}: the mask covers no cell of the output, whose grid is {tuple(raw.shape[2:])}.")
+        doubts = self._doubts(reading, raw, view) if self.mask is None else ()
+        return _pinned(self, where, reading, view, doubts)
 
-    def _predicted(self, scores: Array, index: int, view: ImageView) -> NDArray[np.bool_]:
+    def _predicted(self, reading: "ClassReading", raw: Array, view: ImageView) -> NDArray[np.bool_]:
         """Where the network predicts the class; NotHere, with the classes that it predicts, where that is nowhere."""
-        values = numbers(scores)[0]
-        classes = np.arange(len(values)).reshape(-1, *[1] * (values.ndim - 1))
-        there = values > _even(values, view) if _independent(values, view) else values.argmax(0) == classes  # (k, *where)
-        if not there[index].any():
-            present = [int(i) for i in np.flatnonzero(there.reshape(len(there), -1).any(1))]
+        if reading.present is not None:
+            there, present = numbers(reading.read(raw))[0] > 0, reading.present
+        else:
+            values = numbers(view.scored(as_floats(raw)))[0]
+            classes = np.arange(len(values)).reshape(-1, *[1] * (values.ndim - 1))
+            each = values > _even(values, reading) if _independent(values, view) else values.argmax(0) == classes
+            there, present = each[reading.of or 0], [int(i) for i in np.flatnonzero(each.reshape(len(each), -1).any(1))]
+        if not there.any():
             names = ", ".join(str(name_of(view.labels, i) or i) for i in present) or "none"
-            name = name_of(view.labels, index) or index
+            name = name_of(view.labels, reading.of) or reading.of or 0
             raise NotHere(
                 f"{self}: the network predicts {name} nowhere in this image; there is: {names}. Name one of these, give a "
                 "mask, or a Point."
             )
-        return there[index]
+        return there
 
-    def _doubts(self, scores: Array, view: ImageView) -> tuple[str, ...]:
+    def _doubts(self, reading: "ClassReading", raw: Array, view: ImageView) -> tuple[str, ...]:
         """A remark, where it is a guess that the scores are probabilities."""
-        values = numbers(scores)[0]
-        if not _independent(values, view) or view.model.explains in EVEN or not _even(values, view):
+        values = numbers(raw)[0]
+        if reading.present is not None or not _independent(values, view) or reading.kind in EVEN or not _even(values, reading):
             return ()
         return ("the output lies between 0 and 1, so it is taken for probabilities: predicted is what is above a half",)
 
@@ -79,7 +85,7 @@ class Region(Aim):
         return cls(text.partition(":")[2].strip() or None)
 
     def __str__(self) -> str:
-        mask = "" if self.mask is None else f" in the mask {described(numbers(self.mask).astype(bool))}"
+        mask = "" if self.mask is None else f" in the mask {described(mask_weights(self.mask))}"
         return f"region:{'' if self.of is None else self.of}{mask}"
 
     def __eq__(self, other: object) -> bool:
@@ -108,8 +114,8 @@ class Point(Aim):
         return self if self.of is None else replace(self, of=class_index(self.of, labels))
 
     def pin(self, output: Any, view: ImageView) -> Pinned:
-        scores = view.scored(dense(output, len(view.space)))
-        grid = tuple(scores.shape[2:])
+        raw = dense(output, len(view.space))
+        grid = tuple(raw.shape[2:])
         if len(grid) != 2:
             raise NotApplicable(f"{self}: a Point lies in a flat output, and this one is {grid}. Give a Region with a mask.")
         place = view.to_prepared(np.array([self.x + 0.5, self.y + 0.5])) / np.array(view.space[::-1])  # its centre, from 0 to 1
@@ -117,12 +123,14 @@ class Point(Aim):
             corners = view.to_photo(np.array([[0, 0], view.space[::-1]])).round().astype(int)
             edges = "from ({}, {}) to ({}, {})".format(*corners[:, ::-1].ravel())
             raise NotHere(f"{self}: the network saw the photo's pixels {edges}, as (y, x); the point lies outside.")
-        column, row = (place * grid[::-1]).astype(int)
+        column, row = (int(i) for i in place * grid[::-1])
         where = np.zeros(grid, bool)
         where[row, column] = True
-        named = self.of is not None or scores.shape[1] == 1
-        aim = self if named else replace(self, of=int(scores[0, :, row, column].argmax()))
-        return _pinned(aim, where, channel(aim, scores, view.labels), view)
+        named = self.of is not None or raw.shape[1] == 1
+        of = self.of if named else int(view.scored(as_floats(raw))[0, :, row, column].argmax())
+        reading = _reading(self, of, raw, view, (row, column))
+        aim = self if reading.of is None or (named and not whole_numbers(raw)) else replace(self, of=reading.of)
+        return _pinned(aim, where, reading, view)
 
     @property
     def words(self) -> str:
@@ -145,20 +153,47 @@ class Point(Aim):
         return f"point:{self.y:g},{self.x:g}" + ("" if self.of is None else f":{self.of}")
 
 
-def _pinned(aim: Region | Point, where: NDArray[np.bool_], index: int, view: ImageView) -> Pinned:
-    """An aim at the mean of the class's scores over cells of the output; where: True in these."""
+class ClassReading(NamedTuple):
+    """How the scores of one class are read of a dense output (n, k, *where)."""
+
+    read: Callable[[Array], Array]  # (n, k, *where) -> (n, *where)
+    kind: str  # of scores
+    of: int | None  # the class
+    present: Sequence[int] | None = None  # the classes that were decided for, where the output holds decisions
+    why_no_gradient: str = ""
+    notes: tuple[str, ...] = ()
+
+
+def _reading(aim: Region | Point, of: Any, raw: Array, view: ImageView, at: tuple[int, ...] | None = None) -> ClassReading:
+    """How the class `of` is read of an output like that of the untouched image, as scores or as decisions."""
+    decided = decisions(raw, of, view.labels, aim, at)
+    if decided is not None:
+        return ClassReading(decided.read, SHARE, decided.of, decided.present, why_no_gradient(decided.what))
+    index, dtype = channel(of, raw, view.labels, aim), whole_numbers(raw)
+    kind, notes = ("", ()) if dtype else view.ending(raw)
+    why = why_no_gradient(f"whole numbers ({dtype})") if dtype else ""
+    return ClassReading(
+        lambda given: view.scored(as_floats(given))[:, index], kind or view.model.explains, index, None, why, notes
+    )  # fmt: skip
+
+
+def _pinned(
+    aim: Region | Point, where: NDArray[Any], reading: ClassReading, view: ImageView, doubts: tuple[str, ...] = ()
+) -> Pinned:  # fmt: skip
+    """An aim at the mean of the class's scores over cells of the output; where: True in these, or their weights."""
     share = where / where.sum()
 
     def read(output: Any) -> Array:
-        scores = view.scored(dense(output, len(view.space)))[:, index]
+        scores = reading.read(dense(output, len(view.space)))
         if tuple(scores.shape[1:]) != where.shape:
             raise NotApplicable(
                 f"{aim}: the output is {tuple(scores.shape[1:])} here, and {where.shape} for the image as it was."
             )
         return (scores * _like(share, scores)).reshape(len(scores), -1).sum(1)
 
-    label = name_of(view.labels, index)
-    return Pinned(read, view.model.explains, str(aim), index, label, place=aim.words)
+    label = name_of(view.labels, reading.of)
+    notes = (*reading.notes, *doubts)
+    return Pinned(read, reading.kind, str(aim), reading.of, label, None, notes, aim.words, reading.why_no_gradient)
 
 
 EVEN = {"probability": 0.5, "log-probability": float(np.log(0.5))}  # of such scores, the one that is as likely as not
@@ -169,10 +204,10 @@ def _independent(values: NDArray[Any], view: ImageView) -> bool:
     return len(values) == 1 or view.independent
 
 
-def _even(values: NDArray[Any], view: ImageView) -> float:
+def _even(values: NDArray[Any], reading: ClassReading) -> float:
     """The score that is as likely as not; what lies between 0 and 1 is taken for probabilities."""
     between = bool((values >= 0).all() and (values <= 1).all())
-    return EVEN.get(view.model.explains, 0.5 if between else 0.0)
+    return EVEN.get(reading.kind, 0.5 if between else 0.0)
 
 
 def _like(values: NDArray[Any], scores: Array) -> Array:
@@ -180,50 +215,43 @@ def _like(values: NDArray[Any], scores: Array) -> Array:
     return values if isinstance(scores, np.ndarray) else scores.new_tensor(values)
 
 
-def dense(output: Any, d: int) -> Array:
-    """The scores (n, k, *where) in what a network gives, for images of d dimensions; a map (n, *where) is one channel."""
-    scores: Any = first_of(_named(output))
-    shape: tuple[int, ...] = tuple(getattr(scores, "shape", ()))
-    if len(shape) not in (1 + d, 2 + d) or 0 in shape:
-        contents = f"scores {shape}" if shape else type(output).__name__
-        raise NotApplicable(
-            f"A Region or Point lies in a dense output (n, k, {'h, w' if d == 2 else '*space'}), and the network gives "
-            f"{contents}. Ask for a class; or say where the dense scores are: wrap(output=...)."
+def mask_weights(mask: Any) -> NDArray[Any]:
+    """A mask as it was given, as True and False, or as weights from 0 to 1.
+
+    Raises BadParameter for what is neither: negative or endless numbers, and several numbers above 1, which may be classes.
+    """
+    given = numbers(mask)
+    if given.dtype.kind not in "biuf" or not given.size:
+        raise BadParameter(f"A mask is an array of True and False, or of weights from 0 to 1, not {quoted(mask)}.")
+    if given.dtype.kind == "b":
+        return given
+    low, high = float(given.min()), float(given.max())
+    if ((given == 0) | (given == high)).all() and 0 <= high < np.inf:
+        return given > 0
+    if low >= 0 and high <= 1:
+        return given.astype(np.float64)
+    classes = given.dtype.kind in "iu" and low >= 0
+    raise BadParameter(
+        f"The mask holds numbers from {low:g} to {high:g}: it is True or False, or weights from 0 to 1. "
+        + (
+            "If these are classes, ask for one of them: mask == class."
+            if classes
+            else "Bring it there, as by mask / mask.max()."
         )
-    return scores[:, None] if len(shape) == 1 + d else scores
+    )
 
 
-def _named(output: Any) -> Any:
-    """The dense scores among named outputs, by their name in DENSE; else the output as it is."""
-    for key in DENSE:
-        if isinstance(output, Mapping) and key in output:
-            return output[key]
-        if not hasattr(output, "shape") and hasattr(output, key):
-            return getattr(output, key)
-    return output
-
-
-def channel(aim: Region | Point, scores: Array, labels: Labels) -> int:
-    """The channel of a dense output that belongs to the class of an aim."""
-    k = scores.shape[1]
-    if aim.of is None and k > 1:
-        named = f" such as Region({labels[0]!r})" if labels else ""
-        raise BadParameter(f"{aim}: the output has {k} channels; name the class{named}.")
-    index = 0 if aim.of is None else aim.of
-    if not isinstance(index, int | np.integer) or not 0 <= index < k:
-        raise BadParameter(f"{aim}: the output has channels 0 to {k - 1}.")
-    return int(index)
-
-
-def _on_grid(mask: Any, grid: Sequence[int], view: ImageView) -> NDArray[np.bool_]:
-    """A mask on the grid of the output: each cell has the value of the mask at its centre.
+def _on_grid(mask: Any, grid: Sequence[int], view: ImageView) -> NDArray[Any]:
+    """A mask, or weights, on the grid of the output: each cell has the value of the mask at its centre.
 
     mask: as the photo or the volume is, or else as the prepared image or the output; BadParameter for any other shape.
     """
-    mask = numbers(mask).astype(bool)
+    mask = mask_weights(mask)
+    mask = mask[0] if mask.ndim == len(grid) + 1 and len(mask) == 1 else mask
     original = view.box.shape if isinstance(view.box, Grid) else view.size and view.size[::-1]
     if isinstance(view.box, Grid) and mask.shape == original:
-        mask = view.box.read(mask.astype(np.float32)) > 0.5
+        values = view.box.read(mask.astype(np.float32))
+        mask = values > 0.5 if mask.dtype == bool else values.clip(0, 1)
     elif mask.shape == original and len(grid) == 2:
         view.require_place()
         return _from_photo(mask, grid, view)
@@ -237,11 +265,11 @@ def _on_grid(mask: Any, grid: Sequence[int], view: ImageView) -> NDArray[np.bool
     return mask[np.ix_(*centres)]
 
 
-def _from_photo(mask: NDArray[np.bool_], grid: Sequence[int], view: ImageView) -> NDArray[np.bool_]:
-    """A mask of the photo (h, w) on the grid of the output, read at the cells' centres; False outside of the photo."""
+def _from_photo(mask: NDArray[Any], grid: Sequence[int], view: ImageView) -> NDArray[Any]:
+    """A mask of the photo (h, w) on the grid of the output, read at the cells' centres; 0 outside of the photo."""
     height, width = mask.shape
     rows, columns = np.mgrid[0 : grid[0], 0 : grid[1]] + 0.5
     prepared = np.stack([columns / grid[1] * view.space[1], rows / grid[0] * view.space[0]], -1)
     x, y = np.moveaxis(np.floor(view.to_photo(prepared)).astype(int), -1, 0)
     inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
-    return inside & mask[y.clip(0, height - 1), x.clip(0, width - 1)]
+    return inside * mask[y.clip(0, height - 1), x.clip(0, width - 1)]

@@ -4,14 +4,16 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from seewhy.arrays import Array, first_of
 from seewhy.errors import NotApplicable
 
 from .aim import ImageView
 from .box import by_score, together
+from .decisions import as_floats, whole_numbers
+from .dense import dense
 from .detector import as_numbers, detections_of, is_boxes, is_yolo
-from .region import dense
 from .target import name_of
 
 
@@ -22,16 +24,27 @@ def suggestion(output: Any, view: ImageView) -> str | None:
     scores = _map(output, view)
     if scores is None:
         return None
-    k, grid = scores.shape[1], "x".join(map(str, scores.shape[2:]))
+    k, grid, dtype = scores.shape[1], "x".join(map(str, scores.shape[2:])), whole_numbers(scores)
+    if k == 1 and dtype and dtype != "bool":
+        regions = _regions(as_numbers(scores)[0], view)
+        return (
+            f"gives a map ({grid}) of class ids ({dtype}). Explain where a class is, a Region, here {regions}, by methods that "
+            "change the image, such as occlusion; or Region(class, mask), the share of the mask that the class has"
+        )
     if k == 1:
         return f"gives a map ({grid}). Explain a place in it: Point(y, x), or Region(None, mask) for the mean in a mask"
-    classes, counts = np.unique(as_numbers(scores)[0].argmax(0), return_counts=True)
-    names = [str(name_of(view.labels, int(i)) or int(i)) for i in classes[np.argsort(-counts, kind="stable")][:4]]
-    regions = " or ".join(f'target="region:{name}"' for name in names)
+    regions = _regions(as_numbers(scores)[0].argmax(0), view)
     return (
         f"gives a map ({grid}) of each of {k} classes. Explain a class where the network predicts it, a Region, here {regions}"
         "; or a Point(y, x), or a Region(class, mask)"
     )
+
+
+def _regions(classes: NDArray[Any], view: ImageView) -> str:
+    """The regions of the classes (*where) that cover most, in words."""
+    each, counts = np.unique(classes, return_counts=True)
+    names = [str(name_of(view.labels, int(i)) or int(i)) for i in each[np.argsort(-counts, kind="stable")][:4]]
+    return " or ".join(f'target="region:{name}"' for name in names)
 
 
 def overall(output: Any, view: ImageView) -> Array:
@@ -41,7 +54,7 @@ def overall(output: Any, view: ImageView) -> Array:
         return output.reshape(len(output), -1).mean(1)[:, None]
     if is_boxes(output):
         return together([detections.chances.sum() for detections in detections_of(output, view)])[:, None]
-    scores = dense(output, len(view.space))
+    scores = as_floats(dense(output, len(view.space)))
     return scores.reshape(*scores.shape[:2], -1).mean(2)
 
 

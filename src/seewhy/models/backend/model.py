@@ -13,7 +13,7 @@ from seewhy.arrays import Array, is_distribution, numbers
 from seewhy.errors import BadParameter, NeedsGradients, NoSuchName, NotApplicable, closest
 from seewhy.images.inputs import Images, PreparedBatch, sort_out
 from seewhy.images.places import Gaze, Place
-from seewhy.models.function import FunctionModel
+from seewhy.models.function import SOFTMAX, FunctionModel
 from seewhy.models.model import INPUT, Answer, Attended, Bias, Evidence, Examination, Head, Layer, Trace, computes
 from seewhy.models.rule import Balanced, Relevance, Rule
 from seewhy.models.settings import BATCH, Settings
@@ -21,6 +21,7 @@ from seewhy.models.weights_digest import WeightsDigest
 from seewhy.prepare.batch import Batch, batches, blank
 from seewhy.prepare.unscaled import of_any_scale
 from seewhy.targets.aim import Aim, ImageView, Pinned
+from seewhy.targets.decisions import whole_numbers, why_no_gradient
 from seewhy.targets.target import Target, weighted
 
 from .backend import Backend, LayerSight, PassResult
@@ -32,7 +33,6 @@ from .scores import chances, cotangents, scored
 PIXELS_AT_ONCE = 2**21  # of the images of a pass: 32 of 256 x 256
 TORCH_CAN = "Keras on the torch backend and torch networks can."
 ByLayer = Mapping[str, NDArray[Any]]
-SOFTMAX = "the network already ends in a softmax, so its log-probabilities are explained"
 
 
 class BackendModel(FunctionModel):
@@ -40,6 +40,8 @@ class BackendModel(FunctionModel):
 
     settings: those that an adapter took into account itself (`inputs`, `output`, `device`, ...) are nothing to this model.
     """
+
+    recovers_logits = True
 
     def __init__(self, backend: Backend, settings: Settings) -> None:
         adapted = replace(settings, takes="float", device=None, dtype=None, inputs=None, output=None, task=None, grid=None)
@@ -79,8 +81,6 @@ class BackendModel(FunctionModel):
     def conditions(self) -> Mapping[str, Any]:
         return {"backend": self.backend.framework, **self.backend.conditions()}
 
-    # scores
-
     def answer(self, x: Array) -> Answer:
         """The scores of images x (n, c, *space)."""
         return self.answer_of(self.raw(numbers(x)))
@@ -89,18 +89,19 @@ class BackendModel(FunctionModel):
         """The answer that raw scores (n, k) are."""
         if self.aims:
             return Answer(raw, None, self.backend.notes)
-        normalised, notes = self._normalised(raw), self.backend.notes
+        normalised, notes = self._normalised(raw), (*self._decided_notes(), *self.backend.notes)
         if normalised and self.explains == "logits":
             self.explains = "log-probability"
         if normalised and self.explains == "log-probability":
             notes = (*notes, SOFTMAX)
-        return Answer(self.scored(raw, normalised), chances(raw, normalised, self.task), notes, normalised)
+        likely = chances(raw, normalised, self.task) if not self.decided else raw if is_distribution(raw) else None
+        return Answer(self.scored(raw, normalised), likely, notes, normalised)
 
     def _normalised(self, raw: NDArray[Any]) -> bool:
-        return self.task in (None, "single-label") and is_distribution(raw)
+        return not self.decided and self.task in (None, "single-label") and is_distribution(raw)
 
     def class_scores(self, raw: NDArray[Any], normalised: bool) -> NDArray[Any]:
-        return raw if self.aims else scored(raw, self.explains, normalised, self.task)
+        return raw if self.aims or self.decided else scored(raw, self.explains, normalised, self.task)
 
     @contextmanager
     def scoring(
@@ -118,8 +119,6 @@ class BackendModel(FunctionModel):
         model, pinned = super().aimed(aims, x, view)
         model.widest = aims[0].widest
         return model, pinned
-
-    # layers
 
     def layers(self, x: Array | None = None) -> Mapping[str, Layer]:
         """What each layer that has axes of space emits, in the order it first runs, when x (n, c, *space) comes in."""
@@ -198,8 +197,6 @@ class BackendModel(FunctionModel):
     def upto(self, layer: str, at: Any = "max") -> Any:
         raise NotApplicable(f"The units of a layer cannot be explained by {self.backend.framework}. {TORCH_CAN}")
 
-    # passes
-
     def activations(self, x: Array, layers: Sequence[str]) -> tuple[Mapping[str, Array], Mapping[str, tuple[str, ...]]]:
         """What each layer emits (n, c, *space), and notes on each."""
         x = numbers(x)
@@ -238,6 +235,9 @@ class BackendModel(FunctionModel):
 
     def _evidence(self, emitted: PassResult, targets: Sequence[Target], few: int | None) -> Trace:
         raw = self.scores_of(emitted.output, next(iter(emitted.layers.values())).shape[0])
+        if kind := whole_numbers(numbers(emitted.output)):
+            why = why_no_gradient(self.decided or f"whole numbers ({kind})")
+            raise NotApplicable(f"There is no gradient to read in {self.name}: {why}.")
         answer = self.answer_of(raw)
         weights = weighted(targets, answer.scores)
         back = cotangents(raw, weights, self.explains, answer.normalised, self.task, self.groups)

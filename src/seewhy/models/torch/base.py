@@ -195,7 +195,8 @@ class TorchScores:
         """The model whose scores are what aims, of one kind, read of its whole output; pinned on an image x (1, c, *space)."""
         runner = self.runner
         several = runner.settings.task == "multi-label"
-        view = view._replace(scored=runner.reader.dense_scores, independent=several, model=self)
+        reader = runner.reader
+        view = view._replace(scored=reader.dense_scores, ending=reader.dense_ending, independent=several, model=self)
         with runner.ready(x) as ready, torch.no_grad():
             output = runner.whole(ready)
             runner.look_for_dense_sigmoid(ready, output)

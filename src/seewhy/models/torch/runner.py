@@ -23,8 +23,8 @@ from seewhy.models.torch.places.marks import entangled
 from seewhy.models.torch.places.survey import BLIND, PROPOSALS, Forward, Survey, disentangled, experiment, settled, survey
 from seewhy.printable import words_of
 from seewhy.targets.aim import ImageView, Pinned
+from seewhy.targets.dense import dense
 from seewhy.targets.embedding import embedding
-from seewhy.targets.region import EVEN, dense
 from seewhy.targets.suggest import overall, suggestion
 from seewhy.untrained import untrained
 
@@ -111,11 +111,12 @@ class Runner:
             part = embedding(output) if self.call.towers and selection is None else picked(output, selection, len(x))
             self.reader.single = part.ndim < 2
             self.reader.rivals = rivals(output, len(x)) if selection is None else ""
-            return raw_scores(part, len(x), output if selection is None else part)
+            raw = raw_scores(part, len(x), output if selection is None else part)
         except BadNetwork as error:
             if other := suggestion(part_of(output, selection), self._view(x)):
                 raise InSpace(f"{self.name} {other}. Or make scores of it: {error}") from None
             raise
+        return self.reader.in_floats(raw)
 
     def scores(self, raw: Tensor, normalised: bool | None = None) -> Tensor:
         """The raw numbers as scores of the kind that is explained."""
@@ -171,10 +172,11 @@ class Runner:
 
     def look_for_dense_sigmoid(self, x: Tensor, output: Any) -> None:
         """Do the same for a dense output, which an aim will read."""
-        if self.reader.sigmoid is not None or self.settings.scores not in EVEN:
+        if self.reader.sigmoid is not None or self.settings.task == "regression":
             return
         with suppress(NotApplicable):
-            if could_be_sigmoids(dense(output, x.ndim - 2)):
+            raw = dense(output, x.ndim - 2)
+            if raw.is_floating_point() and could_be_sigmoids(raw):
                 with torch.enable_grad():
                     output = self.whole(x.clone().requires_grad_().clone())
                     self.reader.sigmoid = ends_in_sigmoid(dense(output, x.ndim - 2))

@@ -14,7 +14,7 @@ from seewhy.errors import BadNetwork, BadParameter
 ADVICE = 'Say which part holds the scores (n, k): wrap(output="logits"), a key, a place, or a function of what it returns.'
 VIEWS = (  # what hands numbers on as they are, or cuts them off
     "View", "Reshape", "Squeeze", "Unsqueeze", "Alias", "Clone", "Select", "Slice", "Transpose", "T", "ToCopy", "Flatten",
-    "Index", "Permute", "UnsafeView", "Expand", "Clamp",
+    "Index", "Permute", "UnsafeView", "Expand", "Clamp", "Upsample",
 )  # fmt: skip
 JOINS = ("Cat", "Stack")
 
@@ -36,9 +36,15 @@ def picked(output: Any, selection: Any, n: int) -> Tensor:
     if not isinstance(part, Tensor):
         made = f", of which output= makes {_held(part)}" if isinstance(selection, Callable) else ""
         raise BadNetwork(f"The network gives {_held(output)}{made}. {ADVICE}")
-    if not part.is_floating_point():
+    if part.is_complex() or (not part.is_floating_point() and selection is None and _has_floats(output)):
         raise BadNetwork(f"The network gives {_held(output)}; {part.dtype} numbers have no gradient. {ADVICE}")
     return part
+
+
+def _has_floats(output: Any) -> bool:
+    """Are there real numbers among what it gives, which are more likely to be the scores than whole ones?"""
+    parts = [value for _, value in _parts(output)] or (output if isinstance(output, tuple | list) else [])
+    return any(isinstance(value, Tensor) and value.is_floating_point() for value in parts)
 
 
 def part_of(output: Any, selection: Any) -> Any:

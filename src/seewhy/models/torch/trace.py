@@ -106,6 +106,7 @@ def _traced(
     by = mode or (StepByStep() if twice else nullcontext())
     with ordered as odd, grad(whole or inside), by, follow or nullcontext(), recording:
         raw, scores = runner.run(entered)
+    runner.reader.require_slopes(runner.aims)
     emitted = {name: taps[name].check(runner.end) if name in taps else x for name in layers}
     runner.learn_places(follow, taps, x)
     if several := runner.divided(taps, x):
@@ -125,6 +126,7 @@ def _evidence_of(
     notes: Mapping[str, tuple[str, ...]], twice: bool, few: int | None,
 ) -> tuple[Trace, bool]:  # fmt: skip
     """The way back from the scores to what layers emitted; and whether a gradient reached each of them."""
+    runner.reader.require_slopes(runner.aims)
     answer = runner.answer(raw, scores)
     weights = weighted(targets, answer.scores)
     at_once = max(1, runner.settings.copies // len(x)) if INPUT in emitted else 16
@@ -202,6 +204,7 @@ def biases(runner: Runner, x: Array, targets: Sequence[Target]) -> tuple[Trace, 
         mode = Biases(len(x), follow)
         with ordered_gradients(runner.network, len(x)), torch.enable_grad(), follow, mode:
             raw, scores = runner.run(entered)
+        runner.reader.require_slopes(runner.aims)
         answer = runner.answer(raw, scores)
         weights = weighted(targets, answer.scores)
         added, rows = [], []

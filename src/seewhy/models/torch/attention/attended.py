@@ -100,6 +100,8 @@ def attended(runner: Runner, x: Array, targets: Sequence[Target], whole: bool, e
         calls = mode.attentions()
         if [call.layer for call in calls] != [attention.layer for attention in survey.attentions]:
             raise NotApplicable(f"{runner.name} runs other attentions for these images than for noise: they are not followed.")
+        if targets:
+            runner.reader.require_slopes(runner.aims)
         copies = len(raw) // len(x)
         answer = runner.answer(raw[-len(x) :], scores[-len(x) :])
         weights = weighted(targets, answer.scores) if targets else np.zeros((0, *answer.scores.shape))
