@@ -185,6 +185,10 @@ class InSpace(BadNetwork):
     """The network answers with boxes, or with a map, so no class of the whole image can be explained."""
 
 
+class OneByOne(NotApplicable):
+    """The images of a batch rest on different layers, so that each is explained by itself: the engine does so."""
+
+
 # Arguments that a function does not take: which of its own was meant, or where an argument of that name belongs.
 
 P = ParamSpec("P")

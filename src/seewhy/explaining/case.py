@@ -129,15 +129,23 @@ class Case:
         """Without what belongs to the image, unless the image is among the layers asked for."""
         return {name: value for name, value in by_layer.items() if name != INPUT or INPUT in self.named}
 
+    def of_targets(self, places: Sequence[int], default: "tuple[str, Layer]") -> "Case":
+        """The case of those of its targets, by their places, with their default layer."""
+        requested = [*dict.fromkeys(default[0] if name is None else name for name in self.requested)]
+        some = Case(self.model, self.x, [self.targets[t] for t in places], requested, self.shared, self.photo, self.rule)
+        vars(some).update(usual=default, chosen=default[0])
+        return some
+
     @property
     def default_layer(self) -> str:
-        if self._default is None:
+        if self.usual is None:
             raise BadParameter(f"{self.model.name} has no layer that still has space to explain; name one: layer=...")
-        self.chosen = self._default[0]
+        self.chosen = self.usual[0]
         return self.chosen
 
     @once
-    def _default(self) -> "tuple[str, Layer] | None":
+    def usual(self) -> "tuple[str, Layer] | None":
+        """The default layer of these images, and what is known of it; None where there is none."""
         return self.model.default(self.x)
 
     @property
@@ -241,7 +249,7 @@ class Case:
 
     def why(self, layer: str) -> str:
         """Why this layer was chosen by default; "" where the person named it."""
-        default = self._default if self.chosen is not None and None in self.requested else None
+        default = self.usual if self.chosen is not None else None
         return default[1].why if default is not None and default[0] == layer.partition("#")[0] else ""
 
     def zero_because(self, layer: str, t: int, i: int) -> str:
@@ -253,9 +261,9 @@ class Case:
             why = f"zero gradient: the score does not depend on {layer}: "
             if layer == INPUT:
                 return why + "the network is saturated there, or its weights are still zero: is it trained?"
-            if self._default and self._default[0] == layer.partition("#")[0]:
+            if self.usual and self.usual[0] == layer.partition("#")[0]:
                 return why + "what follows is saturated, or its weights are still zero: is the network trained?"
-            other = f", such as the default, {self._default[0]}: {self._default[1].why}" if self._default else ""
+            other = f", such as the default, {self.usual[0]}: {self.usual[1].why}" if self.usual else ""
             return why + f"it is not connected to the target, or what follows is saturated; try a layer before it{other}"
         if layer == ATTENTION:
             return "no attention weight raises the score: nothing mixes tokens for it, or what follows is saturated"

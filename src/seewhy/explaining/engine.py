@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from seewhy.errors import OutOfMemory, SeewhyError
+from seewhy.errors import OneByOne, OutOfMemory, SeewhyError
 from seewhy.images.inputs import PreparedBatch
 from seewhy.images.places import Cells
 from seewhy.maps.heatmap import Heatmap
@@ -52,12 +52,16 @@ def _explain_batch(model: Any, batch: Batch, place: int, methods: Any, targets: 
     """Make the heatmaps of one batch and add them to the collector.
 
     Where memory runs out, or where an image that cannot be explained is to be left out, its two halves are explained in place
-    of the batch, down to single images.
+    of the batch, down to single images; and each image by itself, where they rest on different layers.
     """
     half, maps, failure = len(batch.x) // 2, [], None
     try:
         with model.unchanged():
             maps, failure = _maps_of(model, batch, place, methods, targets, layers)
+    except OneByOne:
+        for i in range(len(batch.x)):
+            _explain_batch(model, batch.part(i, i + 1), place + i, methods, targets, layers, collector)
+        return
     except MemoryError as error:
         failure = error
         if not half:

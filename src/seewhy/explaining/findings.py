@@ -16,6 +16,7 @@ from seewhy.targets.aim import Aim, ImageView, Pinned
 from seewhy.targets.group import Group
 from seewhy.targets.target import Class, PerImage, Target, Unit
 
+from .apart import by_default
 from .case import Case, Outcome
 from .parts import in_parts
 from .recipe import READINGS, Recipe
@@ -36,9 +37,9 @@ class Finding(NamedTuple):
 class TargetGroup(NamedTuple):
     """Targets that one model answers together, and what each method gave for them.
 
-    Classes share one group.  The units of a layer are a group of their own, as the network ends there, and so are groups of
-    classes, whose scores are made of those of the classes, and the aims of one kind, such as boxes, which are pinned on the
-    whole output.
+    Classes share one group, save those whose default layer is another, as their numbers rest on other layers.  The units of a
+    layer are a group of their own, as the network ends there, and so are groups of classes, whose scores are made of those of
+    the classes, and the aims of one kind, such as boxes, which are pinned on the whole output.
     """
 
     case: Case
@@ -74,8 +75,10 @@ def target_groups(
         elif answering.no_classes and not all(m.blind for m in methods):
             raise NotApplicable(answering.no_classes)
         shared = {part for m in methods for part in m.shares}
-        case = Case(answering, batch.x, together, layers, shared, batch.network_view)
-        yield TargetGroup(case, {t: k for k, t in enumerate(places)}, findings(methods, case), pinned)
+        whole = Case(answering, batch.x, together, layers, shared, batch.network_view)
+        for case, of_case in by_default(whole, methods):
+            at = {places[k]: row for row, k in enumerate(of_case)}
+            yield TargetGroup(case, at, findings(methods, case), [pinned[k] for k in of_case] if pinned else ())
 
 
 def _check_unmoved(pinned: Sequence[Pinned], methods: list[Recipe]) -> None:

@@ -202,6 +202,8 @@ class Model(Protocol):
     prepare: Preparer | None  # of photos, volumes or clips
     origin: Origin  # what it was made of
 
+    @property
+    def groups(self) -> Sequence[Sequence[int]]: ...  # of classes, by index, whose scores it gives; none: those of classes
     def takes_signals(self) -> bool: ...  # batches (n, c, l)
     def unchanged(self) -> AbstractContextManager[Any]: ...  # inside, edits of the network are looked for once
     def fit(self, count: int) -> None: ...  # BadParameter, where it has side inputs of another number of images
@@ -229,6 +231,8 @@ class Differentiable(Model, Protocol):
     def layers(self, x: Array | None = None) -> Mapping[str, Layer]: ...  # as x, or a blank photo, runs through it
     def beside(self, place: int, count: int) -> "Differentiable": ...  # as Model's
     def default(self, x: Array) -> tuple[str, Layer] | None: ...  # the layer to explain, where none is named
+    def apart(self, x: Array) -> bool: ...  # may one score rest on other layers than another, in images looked at before?
+    def defaults(self, x: Array, targets: Sequence[Target]) -> Sequence[tuple[str, Layer] | None]: ...  # of each, in one image
     def cells(self, layer: str, x: Array) -> tuple[tuple[int, ...], Place] | None: ...  # its grid, and where it lies
     def gaze(self, layer: str, x: Array) -> Gaze | None: ...  # where its cells look; None: where they lie
     def upto(self, layer: str, at: Any = "max") -> "Differentiable": ...  # whose scores are the layer's units

@@ -14,7 +14,7 @@ from seewhy.errors import BadParameter, NeedsGradients, NoSuchName, NotApplicabl
 from seewhy.images.inputs import Images, PreparedBatch, sort_out
 from seewhy.images.places import Gaze, Place
 from seewhy.models.function import SOFTMAX, FunctionModel
-from seewhy.models.model import INPUT, Answer, Attended, Bias, Evidence, Examination, Head, Layer, Trace, computes
+from seewhy.models.model import INPUT, Answer, Attended, Bias, Evidence, Examination, Head, Layer, Trace
 from seewhy.models.rule import Balanced, Relevance, Rule
 from seewhy.models.settings import BATCH, Settings
 from seewhy.models.weights_digest import WeightsDigest
@@ -25,6 +25,7 @@ from seewhy.targets.decisions import whole_numbers, why_no_gradient
 from seewhy.targets.target import Target, weighted
 
 from .backend import Backend, LayerSight, PassResult
+from .default import default_among, defaults, maps_of
 from .ending import closed_form, pooled
 from .examination import examined
 from .scorer import BackendScorer
@@ -50,7 +51,6 @@ class BackendModel(FunctionModel):
         self.gives = backend.gives
         self.explains, self.geometry = settings.scores or "logits", settings.geometry
         self.widest = False  # the default layer is the last of the widest maps
-        self.reached: dict[tuple[int, ...], str] = {}  # by the size of images: the last layer that a gradient reaches
         self.surveys: dict[tuple[int, ...], Mapping[str, LayerSight]] = {}  # by the size of images
 
     def __repr__(self) -> str:
@@ -125,7 +125,7 @@ class BackendModel(FunctionModel):
         self._require_layers()
         image = numbers(x)[:1] if x is not None else self._blank()
         default = self.default(image)
-        known = {name: self._layer(each) for name, each in self.surveyed(image).items()}
+        known = {name: self.layer(each) for name, each in self.surveyed(image).items()}
         return known if default is None else {**known, default[0]: default[1]}
 
     def _blank(self) -> NDArray[Any]:
@@ -145,21 +145,20 @@ class BackendModel(FunctionModel):
     def default(self, x: Array) -> tuple[str, Layer] | None:
         """The layer of images like x (n, c, *space) that is explained where none is named; None where there is none."""
         self._require_layers()
-        x = numbers(x)
-        known = {name: each for name, each in self.surveyed(x).items() if each.connected and prod(each.shape[1:]) > 1}
-        maps = [name for name, each in known.items() if computes(each.kind)]
-        if not maps:
-            return None
-        name = self.reached.get(tuple(x.shape[1:]), maps[-1])
-        cells = "x".join(map(str, known[name].shape[1:]))
-        why = f"the last layer that still has space ({cells} cells) and that the scores rest on"
-        if self.widest and len({known[each].shape for each in maps}) > 1:
-            name = max(reversed(maps), key=lambda each: known[each].shape[0])  # the last of equals
-            width, *sides = known[name].shape
-            why = f"the last of the widest maps ({width} channels, {'x'.join(map(str, sides))} cells) that the score rests on"
-        return name, self._layer(known[name])._replace(default=True, why=why)
+        maps = {name: each for name, each in maps_of(self.surveyed(numbers(x))).items() if each.connected}
+        return default_among(maps, self.layer, self.widest) if maps else None
 
-    def _layer(self, each: LayerSight) -> Layer:
+    def apart(self, x: Array) -> bool:
+        """May one score rest on other layers than another?  That is not followed: a gradient that is zero tells of it."""
+        return False
+
+    def defaults(self, x: Array, targets: Sequence[Target]) -> Sequence[tuple[str, Layer] | None]:
+        """For each target, the layer of an image x (1, c, *space) that is explained where none is named, and that the target's
+        number rests on.
+        """
+        return defaults(self, numbers(x), targets)
+
+    def layer(self, each: LayerSight) -> Layer:
         return Layer(each.kind, each.shape, each.calls, each.connected, cells=each.cells, sees=tuple(range(1, each.calls + 1)))
 
     def named(self, layers: Sequence[str | None], x: NDArray[Any]) -> list[str]:
@@ -172,10 +171,10 @@ class BackendModel(FunctionModel):
                 if default is None:
                     raise BadParameter(f"{self.name} has no layer that still has space to explain; name one: layer=...")
                 name = default[0]
-            names += [name] if name == INPUT else self._calls(name, x)
+            names += [name] if name == INPUT else self.calls_of(name, x)
         return [*dict.fromkeys(names)]
 
-    def _calls(self, name: str, x: NDArray[Any]) -> list[str]:
+    def calls_of(self, name: str, x: NDArray[Any]) -> list[str]:
         known = self.surveyed(x)
         layer, _, call = name.partition("#")
         if layer not in known:
@@ -223,17 +222,9 @@ class BackendModel(FunctionModel):
             )
         with self.running(x):
             emitted = self.backend.traced(x, names, rule)
-        result = self._evidence(emitted, targets, few)
-        if None in layers and (default := self.default(x)) and not any(
-            e.g.any() for name, e in result.evidence.items() if name.partition("#")[0] == default[0]
-        ):  # fmt: skip
-            earlier = self._last_reached(x, targets, rule)
-            if earlier not in (None, default[0]):
-                self.reached[tuple(x.shape[1:])] = str(earlier)
-                return self.trace(x, targets, layers, rule, twice, few)
-        return result
+        return self.evidence(emitted, targets, few)
 
-    def _evidence(self, emitted: PassResult, targets: Sequence[Target], few: int | None) -> Trace:
+    def evidence(self, emitted: PassResult, targets: Sequence[Target], few: int | None) -> Trace:
         raw = self.scores_of(emitted.output, next(iter(emitted.layers.values())).shape[0])
         if kind := whole_numbers(numbers(emitted.output)):
             why = why_no_gradient(self.decided or f"whole numbers ({kind})")
@@ -257,15 +248,6 @@ class BackendModel(FunctionModel):
         """The raw scores (n, k) in what the network gave for n images, checked."""
         raw = np.stack([aim.read(output) for aim in self.aims], 1) if self.aims else numbers(output)
         return self._checked(raw, np.empty((n, 0)))
-
-    def _last_reached(self, x: NDArray[Any], targets: Sequence[Target], rule: Any) -> str | None:
-        """The last layer with space that a gradient from the scores reaches; None where none is."""
-        wide = [name for name, each in self.surveyed(x).items() if prod(each.shape[1:]) > 1 and computes(each.kind)]
-        for name in reversed(wide):
-            evidence = self._evidence(self.backend.traced(x[:1], self._calls(name, x), rule), targets, None).evidence
-            if any(e.g.any() for e in evidence.values()):
-                return name
-        return None
 
     def _by_head(self, x: NDArray[Any], targets: Sequence[Target], names: Sequence[str], rule: Any) -> Trace:
         """The trace at the layer that is pooled, whose gradients follow from the linear layer's weights."""

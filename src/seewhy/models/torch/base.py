@@ -26,7 +26,7 @@ from seewhy.printable import printable
 from seewhy.targets.aim import Aim, ImageView, Pinned
 
 from .conditions import libraries
-from .inputs import of_scales
+from .defaults import parts_read
 from .runner import Runner
 from .two_tower import NO_CLASSES, Towers
 from .undisturbed import again
@@ -81,6 +81,11 @@ class TorchScores:
     def untrained(self) -> str:
         """The weights that nobody trained, in words; "" where all were, or where that is not known."""
         return self.runner.untrained
+
+    @property
+    def groups(self) -> tuple[tuple[int, ...], ...]:
+        """The groups of classes, by their indices, that its scores are those of; none where they are those of classes."""
+        return self.runner.groups
 
     @property
     def towers(self) -> Towers | None:
@@ -201,8 +206,8 @@ class TorchScores:
             output = runner.whole(ready)
             runner.look_for_dense_sigmoid(ready, output)
             pinned = tuple(aim.pin(output, view) for aim in aims)
-        targets = tuple(aim.target for aim in pinned) if of_scales(self.network) else ()
-        surveys = self.derived.of((*map(type, aims), *targets), Recent)  # as of other images
+        read = tuple(parts_read(output, aim.read) for aim in pinned)
+        surveys = self.derived.of((*map(type, aims), *read), Recent)  # as of other images
         return self.run_by(runner.changed(
             settings=replace(runner.settings, scores=pinned[0].kind, labels=None), aims=pinned, end=None,
             widest=aims[0].widest, learned=replace(runner.learned.surveyed_anew(), surveys=surveys, straight=Recent()),

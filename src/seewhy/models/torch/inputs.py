@@ -82,12 +82,6 @@ def detects(network: nn.Module) -> bool:
     return isinstance(network, kinds.generalized_rcnn.GeneralizedRCNN | kinds.RetinaNet | kinds.FCOS | kinds.ssd.SSD)
 
 
-def of_scales(network: nn.Module) -> bool:
-    """Does each scale of boxes rest on layers that others do not?  So it is in SSD, which has no feature pyramid."""
-    kinds = sys.modules.get("torchvision.models.detection")
-    return kinds is not None and isinstance(network, kinds.ssd.SSD)
-
-
 def queries_behind(network: nn.Module) -> int:
     """How many tokens behind those of the image ask for boxes: so it is in YOLOS."""
     transformers = sys.modules.get("transformers")

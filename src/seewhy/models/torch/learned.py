@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from seewhy.arrays import numbers
+from seewhy.images.digest import image_sha256
 from seewhy.lru import Recent
 from seewhy.models.torch.places.layout import Located
 from seewhy.models.torch.places.survey import Survey
@@ -47,6 +49,24 @@ class Learned:
     calls: Recent[Any, int] = field(default_factory=Recent)  # of the layer the network stops at
     asked_grid: bool = False  # a layer could not be followed, so that the caller's `grid` was looked at
 
+    def survey(self, key: Any, x: Any) -> Survey | None:
+        """The survey of images like x that is kept under that key, if any; of a network that may run other layers for another
+        image, that of the first image of x itself.
+        """
+        known = self.surveys.get(key)
+        return self.surveys.get((key, _image(x))) if known is not None and known.routed else known
+
+    def keep_survey(self, key: Any, x: Any, known: Survey) -> Survey:
+        """Keep a survey of images x under that key; threads that ask at once all get the same."""
+        if known.routed:
+            self.surveys.of((key, _image(x)), lambda: known) if len(x) == 1 else None
+            return self.surveys.keep(key, known)
+        return self.surveys.of(key, lambda: known)
+
     def surveyed_anew(self) -> "Learned":
         """The same of a network that may run otherwise: everything but the surveys."""
         return replace(self, surveys=Recent(), attention=Recent())
+
+
+def _image(x: Any) -> str:
+    return image_sha256(numbers(x[:1]).astype("float32"))

@@ -24,6 +24,7 @@ from seewhy.prepare.unscaled import of_any_scale
 from seewhy.targets.target import Target, Top
 
 from .base import TorchScores
+from .defaults import check_alike, defaults
 from .examination import examination
 from .head import head
 from .learned import Learned
@@ -65,7 +66,19 @@ class TorchModel(TorchScores):
         if known is None:
             with self.runner.ready(x[:1]) as ready:
                 known = self.runner.survey(ready)
+        check_alike(known, len(x), self.name)
         return known.default
+
+    def apart(self, x: Array) -> bool:
+        """May one score of images like x (n, c, *space), which were looked at before, rest on other layers than another?"""
+        known = self.runner.surveyed_before(x)
+        return known is not None and known.apart
+
+    def defaults(self, x: Array, targets: Sequence[Target]) -> Sequence[tuple[str, Layer] | None]:
+        """For each target, the layer of an image x (1, c, *space) that is explained where none is named, and that the target's
+        number rests on.
+        """
+        return defaults(self.runner, x, targets)
 
     def _blank(self) -> NDArray[Any]:
         if self.prepare is None:

@@ -197,27 +197,27 @@ class Runner:
 
     def survey(self, x: Tensor) -> Survey:
         """What a pass of an image x (1, c, *space) shows of all layers."""
-        known = self.learned.surveys.of(self.key(x), lambda: self._surveyed(x))
+        known = self.surveyed_before(x) or self.learned.keep_survey(self.key(x), x, self._surveyed(x))
         self.of_size(x).last = known
         return known
 
     def learn_survey(self, x: Tensor, known: Survey) -> None:
         """Keep what a pass of images like x, made for something else, showed of all layers."""
         known = self._complete(known, x.detach(), self.raw)
-        self.learned.surveys.keep(self.key(x), known)
-        self.of_size(x).last = known
+        self.of_size(x).last = self.learned.keep_survey(self.key(x), x, known)
 
     def default(self, x: Tensor, by_gradient: bool = False) -> str:
         """The layer that is explained where none is named; by_gradient: the last that a gradient from the scores reaches."""
         known = self.survey(x[:1].detach())
-        default = known.by_gradient(self.network, x[:1].detach(), self.raw) if by_gradient else known.default
+        kept = not self.aims and not known.apart
+        default = known.by_gradient(self.network, x[:1].detach(), self.raw, kept) if by_gradient else known.default
         if default is None:
             raise BadParameter(f"{self.name} has no layer {known.no_default}")
         return default[0]
 
     def surveyed_before(self, x: Array) -> Survey | None:
         """The survey made before for images like x; None where there is none, or the network was edited since."""
-        known = self.learned.surveys.get(self.key(x))
+        known = self.learned.survey(self.key(x), x)
         if known is not None:
             self.of_size(x).last = known
         return known

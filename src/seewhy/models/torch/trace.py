@@ -25,6 +25,7 @@ from seewhy.models.torch.rules.relu_rules import Rewiring
 from seewhy.models.torch.rules.unfused import StepByStep
 from seewhy.targets.target import Target, weighted
 
+from .defaults import check_alike
 from .runner import Runner
 from .scores import plain
 from .undisturbed import again
@@ -59,6 +60,7 @@ def trace(
         if plain and runner.surveyed_before(ready) is None:
             result = _guessed(runner, ready, targets, layers, few)
         default = runner.default(ready)
+        check_alike(runner.survey(ready), len(ready), runner.name)
         named = [*dict.fromkeys(default if name is None else name for name in layers)]
         result = result or _of_layers(runner, ready, targets, named, rule, twice, few)
         if not any(bool(each.g.any()) for name, each in result.evidence.items() if name.partition("#")[0] == default):

@@ -55,7 +55,7 @@ def test_what_is_read_behind_tokens_is_what_the_gradient_reaches(end):
     network = Vit(ENDS[end]).double().eval()
     x = torch.randn(1, 3, 12, 12, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
     known = survey(network, x, network)
-    by_gradient = reached({name: m for name, m in network.named_modules() if name}, known.layout, x, network)
+    (by_gradient,) = reached({name: m for name, m in network.named_modules() if name}, known.layout, x, network)
     spatial = [name for name in known.calls if known.layout(name) is not None]
     assert {"patch", "first", "second.norm", "second.mlp", "second", "last"} <= {*spatial}
     assert {name: known.read[name] for name in spatial} == {name: by_gradient[name] for name in spatial}
@@ -94,7 +94,7 @@ def test_under_no_grad_layers_are_read_though_no_gradient_comes():
     network, x = Cut().eval(), torch.randn(1, 3, 12, 12)
     known = survey(network, x, network)
     assert known.read["body"]
-    flags = reached(dict(network.named_children()), known.layout, x, network)
+    (flags,) = reached(dict(network.named_children()), known.layout, x, network)
     assert flags == {"body": False, "end": False, "fc": True}
 
 

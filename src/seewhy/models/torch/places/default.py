@@ -8,14 +8,16 @@ from .layout import Layout
 
 Known = Callable[[str], Layer]  # what is known of a layer, by its name
 LayoutOf = Callable[[str], Layout | None]
+SCORES, SCORE = "the scores rest", "this score rests"  # of all of them, or of the one that is explained
 
 
 def last_map(
-    layer: Known, layout: LayoutOf, backwards: Iterable[str], lost: Callable[[str], bool]
-) -> tuple[str, Layer] | None:  # fmt: skip
+    layer: Known, layout: LayoutOf, backwards: Iterable[str], lost: Callable[[str], bool], whose: str = SCORES
+) -> tuple[str, Layer] | None:
     """The last layer that has axes of space and that the scores depend on; its `why` says so.  None where none has space.
 
-    backwards: the layers, those that ran last before the others; lost: is it unknown where a layer lies?
+    backwards: the layers, those that ran last before the others; lost: is it unknown where a layer lies?  whose: what rests on
+    it, in words.
     """
     spatial, unclear = [], False
     for name in backwards:
@@ -31,9 +33,9 @@ def last_map(
     (name, known), (latest, later) = default, spatial[0]
     cells = "x".join(map(str, known.shape[1:]))
     if known.connected:
-        why = f"the last layer that still has space ({cells} cells) and that the scores rest on"
+        why = f"the last layer that still has space ({cells} cells) and that {whose} on"
         if latest != name:
-            why += f"; {latest} comes later, but nothing of its places reaches the scores{_read_alone(later)}"
+            why += f"; {latest} comes later, but nothing of its places reaches {_reached(whose)}{_read_alone(later)}"
     else:
         why = f"the last layer that still has space ({cells} cells); none is seen to reach the scores"
     if unclear:
@@ -61,6 +63,10 @@ def widest_map(layer: Known, layout: LayoutOf, backwards: Sequence[str]) -> tupl
     width, *cells = maps[best].shape
     why = f"the last of the widest maps ({width} channels, {'x'.join(map(str, cells))} cells) that the score rests on"
     return best, maps[best]._replace(default=True, why=why)
+
+
+def _reached(whose: str) -> str:
+    return whose.rpartition(" ")[0]
 
 
 def _read_alone(later: Layer) -> str:

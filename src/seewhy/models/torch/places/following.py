@@ -202,7 +202,7 @@ def _unwrapped(tensor: Tensor) -> Tensor:
 
 
 def tensors_in(values: Iterable[Any]) -> Iterator[Tensor]:
-    """All tensors among the values, and in lists, tuples and mappings among them."""
+    """All tensors among the values, and in lists, tuples, mappings and dataclasses among them."""
     for value in values:
         if isinstance(value, Tensor):
             yield value
@@ -210,3 +210,5 @@ def tensors_in(values: Iterable[Any]) -> Iterator[Tensor]:
             yield from tensors_in(value)
         elif isinstance(value, Mapping):
             yield from tensors_in(value.values())
+        elif hasattr(value, "__dataclass_fields__") and not isinstance(value, type):
+            yield from tensors_in(vars(value).values())

@@ -1,6 +1,6 @@
 """Which layers a gradient from the scores reaches: more than a dependence, where a part of the network runs under no_grad."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -10,15 +10,26 @@ from seewhy.models.torch.passes.taps import activation_of, hooked
 
 from .layout import Layout
 
+Starts = Callable[[Tensor], Sequence[Tensor]]  # of scores, the numbers that each way back begins with, like the scores
+
+
+def all_at_once(raw: Tensor) -> Sequence[Tensor]:
+    """One way back, from all scores, none of which cancels another."""
+    start = torch.cos(torch.arange(raw.numel(), device=raw.device, dtype=torch.float32))
+    return [start.reshape(raw.shape).to(raw.dtype)]
+
 
 def reached(
-    modules: Mapping[str, nn.Module], layout_of: Callable[[str], Layout | None], x: Tensor, run: Callable[[Tensor], Tensor]
-) -> dict[str, bool]:
-    """For each layer: does any gradient of the scores that `run` gives for an image x (1, c, *space) come to its cells?
+    modules: Mapping[str, nn.Module], layout_of: Callable[[str], Layout | None], x: Tensor, run: Callable[[Tensor], Tensor],
+    starts: Starts = all_at_once,
+) -> list[dict[str, bool]]:  # fmt: skip
+    """For each way back from the scores that `run` gives for an image x (1, c, *space), and each layer: does any gradient come
+    to its cells?
 
-    One pass forward and back; each gradient is looked at as it comes by, and let go.
+    One pass forward, and back as often as `starts` says; each gradient is looked at as it comes by, and let go.
     """
     flags: dict[str, bool] = {}
+    found: list[dict[str, bool]] = []
     roots: list[Tensor] = []
     calls: dict[str, int] = {}
 
@@ -52,7 +63,9 @@ def reached(
         image = x.detach().clone().requires_grad_()
         with hooked((module, hook_for(name)) for name, module in modules.items()):
             raw = run(image.clone())
-        if raw.requires_grad:
-            start = torch.cos(torch.arange(raw.numel(), device=raw.device, dtype=torch.float32))
-            torch.autograd.grad(raw, [image, *roots], start.reshape(raw.shape).to(raw.dtype), allow_unused=True)
-    return flags
+        for start in starts(raw):
+            flags.update(dict.fromkeys(flags, False))
+            if raw.requires_grad:
+                torch.autograd.grad(raw, [image, *roots], start, retain_graph=True, allow_unused=True)
+            found.append(dict(flags))
+    return found

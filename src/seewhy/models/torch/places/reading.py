@@ -24,12 +24,26 @@ ROW_BY_ROW = CHOOSING | frozenset(
 )
 
 
+JOINING = frozenset((  # calls whose result may hold parts, each of which rests on layers of its own
+    "cat", "concat", "concatenate", "stack", "hstack", "vstack", "dstack", "column_stack", "setitem", "index_put", "index_copy",
+    "index_add", "copy", "masked_scatter", "scatter", "scatter_add", "where", "maximum", "minimum", "max", "min",
+))  # fmt: skip
+MIXING = frozenset((  # calls of whose results each number rests on all parts of what comes in
+    "linear", "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "matmul", "mm", "bmm",
+    "addmm", "baddbmm", "einsum", "bilinear", "scaled_dot_product_attention", "multi_head_attention_forward", "tensordot",
+))  # fmt: skip
+ROUTING = frozenset((  # calls by whose results a network's code can choose what to run
+    "__bool__", "__int__", "__float__", "__index__", "__array__", "is_nonzero", "item", "tolist", "numpy", "nonzero",
+    "argwhere", "masked_select", "unique", "unique_consecutive", "equal", "allclose",
+))  # fmt: skip
 IMAGE = 1  # the bit of the image itself
 
 
 class ReadFollowing(Following):
     """Follows where cells lie, and also from which layers' cells each tensor was computed.
 
+    apart: may the numbers of a tensor each rest on layers of their own, as where the scores of two heads are joined?  routed:
+    the network's code looked at numbers that were computed from the image, so that for another image it may run other layers.
     Of a row of tokens, only those of no place may be read behind a layer, as the class token.  So it is noted apart what went
     from token to the same token alone, which is forgotten where only tokens of no place are chosen, and what was mixed.
     """
@@ -37,6 +51,8 @@ class ReadFollowing(Following):
     def __init__(self, x: Tensor) -> None:
         super().__init__(x)
         self.bits: dict[int, tuple[ReferenceType[Tensor], int, int]] = {id(x): (ref(x), IMAGE, 0)}  # read row by row, and mixed
+        self.parted: dict[int, ReferenceType[Tensor]] = {}  # tensors whose numbers may each rest on layers of their own
+        self.routed = self.ended = False
 
     def stamp(self, tensor: Tensor, bit: int) -> None:
         """Note that a layer, whose number is that bit, emitted the tensor."""
@@ -51,6 +67,27 @@ class ReadFollowing(Following):
     def sees(self, tensor: Tensor) -> bool:
         """Was the tensor computed from the image, and not only from other pictures beside it?"""
         return bool((self.reads(tensor) or 0) & IMAGE)
+
+    def apart(self, tensor: Tensor) -> bool:
+        """May one number of the tensor rest on other layers than another?"""
+        known = self.parted.get(id(tensor))
+        return known is not None and known() is tensor
+
+    def end(self, *_: Any) -> None:
+        """The network has run: what comes now reads what it gave."""
+        self.ended = True
+
+    def __torch_function__(self, fn: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if not self.ended and not self.routed:
+            with torch._C.DisableTorchFunction():
+                self.routed = self._routes(name_of(fn), args)
+        return super().__torch_function__(fn, types, args, kwargs)
+
+    def _routes(self, name: str, args: Any) -> bool:
+        """Does the network's code look at numbers computed from the image, or choose by them?"""
+        if name == "__getitem__":
+            return any(tensor.dtype == torch.bool and self._of(tensor) is not None for tensor in tensors_in([args[1]]))
+        return name in ROUTING and any(self._of(tensor) is not None for tensor in tensors_in(args))
 
     def _bits(self, tensor: Tensor) -> tuple[int, int]:
         known = self.bits.get(id(tensor))
@@ -77,6 +114,13 @@ class ReadFollowing(Following):
         if not any(in_rows | in_mixed for _, in_rows, in_mixed in read) or (name := name_of(fn)) in BLANK:
             return
         name = name.strip("_")
+        several = len({in_rows | in_mixed for _, in_rows, in_mixed in read} - {0}) > 1
+        joined = (several and name in JOINING) or name in ("pad", "constant_pad_nd")
+        if joined or (name not in MIXING and any(map(self.apart, tensors_in([args, kwargs.values()])))):
+            for tensor in _tensors(out):
+                self.parted[id(tensor)] = ref(tensor)
+                if tensor._base is not None:
+                    self.parted[id(tensor._base)] = ref(tensor._base)
         rows = mixed = 0
         for mark, in_rows, in_mixed in read:
             if name in ROW_BY_ROW or _keeps_rows(name, mark, args, kwargs):
@@ -92,10 +136,12 @@ class ReadFollowing(Following):
     def _add(self, tensor: Tensor, rows: int, mixed: int) -> None:
         self.bits[id(tensor)] = (ref(tensor), rows, mixed)
         base = tensor._base
-        if base is not None and base is not tensor and self._of(base) is not None:  # a part of it was written to
-            in_base = self._bits(base)
-            if in_base == (0, 0):
-                self.bits[id(base)] = (ref(base), rows, mixed)
+        if base is not None and base is not tensor and self._of(base) is not None:  # a part of it may have been written to
+            in_rows, in_mixed = self._bits(base)
+            if (rows | mixed) & ~(in_rows | in_mixed):
+                self.bits[id(base)] = (ref(base), rows | in_rows, mixed | in_mixed)
+                if in_rows | in_mixed:
+                    self.parted[id(base)] = ref(base)
 
 
 def _tensors(out: Any) -> Iterator[Tensor]:

@@ -15,12 +15,12 @@ from seewhy.models.model import Layer, computes
 from seewhy.models.torch.inputs import by_proposal, detects
 from seewhy.models.torch.passes.taps import Stop, activation_of, hooked, modules_of
 
-from .default import has_space, last_map, widest_map
+from .default import SCORES, has_space, last_map, widest_map
 from .experiment import Responses, probes
 from .layout import Layout, Located, located
 from .marks import Mark, entangled
 from .merging import simple
-from .reached import reached
+from .reached import Starts, all_at_once, reached
 from .reading import ReadFollowing
 
 Forward = Callable[[Tensor], Tensor]
@@ -41,11 +41,12 @@ class Survey:
     """What a pass of an image x (1, c, *space) showed of the layers; where each lies is read off its mark when it is asked for.
 
     widest: the default layer is the last among the maps with the most channels.
+    apart: may one score rest on other layers than another?  routed: may other layers run for another image?
     """
 
     def __init__(
         self, network: nn.Module, calls: Mapping[str, list[Emitted]], order: Sequence[str], read: Mapping[str, bool],
-        space: tuple[int, ...], widest: bool = False,
+        space: tuple[int, ...], widest: bool = False, apart: bool = False, routed: bool = False,
     ) -> None:  # fmt: skip
         modules = dict(network.named_modules())
         self.kinds = {name: type(modules[name]).__name__ for name in calls}
@@ -53,7 +54,9 @@ class Survey:
         self.backwards = [*dict.fromkeys(reversed(order))]  # the layers, those that ran last before the others
         self.proposals = {name for name in calls if by_proposal(network, name)}
         self.in_backbone = detects(network)  # heads of detectors read maps of several scales
-        self.by_grad = False  # the default was chosen by the gradient
+        self.apart, self.routed = apart, routed and not self.in_backbone
+        self.by_grad = False  # it was looked which layers a gradient reaches
+        self.cut = False  # and it reaches none
         self.tried: dict[str, Located] = {}  # what experiments said of layers that could not be followed
         self._located: dict[str, Located | None] = {}
 
@@ -102,7 +105,7 @@ class Survey:
     @cached_property
     def default(self) -> tuple[str, Layer] | None:
         """The layer that is explained where none is named, and what is known of it."""
-        return self._default(self.read)
+        return self.default_of(self.read)
 
     @cached_property
     def layers(self) -> dict[str, Layer]:
@@ -110,13 +113,15 @@ class Survey:
         layers = {name: self.layer(name) for name in self.calls}
         return layers | ({self.default[0]: self.default[1]} if self.default is not None else {})
 
-    def _default(self, connected: Mapping[str, bool]) -> tuple[str, Layer] | None:
+    def default_of(self, connected: Mapping[str, bool], whose: str = SCORES) -> tuple[str, Layer] | None:
+        """The default, if these layers count as connected.  whose: what rests on it, in words."""
+        layer = lambda name: self.layer(name)._replace(connected=connected[name])  # noqa: E731
         if self.widest:
             among = [name for name in self.backwards if name.startswith("backbone.") or not self.in_backbone]
-            if (broad := widest_map(self.layer, self.layout, among)) is not None:
+            if (broad := widest_map(layer, self.layout, among)) is not None:
                 return broad
         among = (name for name in self.backwards if not self._part_of_whole(name))
-        return last_map(lambda name: self.layer(name)._replace(connected=connected[name]), self.layout, among, self.lost)
+        return last_map(layer, self.layout, among, self.lost, whose)
 
     def _part_of_whole(self, name: str) -> bool:
         """Does the layer emit parts of what a layer around it puts together, such as the heads of an attention?"""
@@ -169,15 +174,22 @@ class Survey:
                 names.append(name)
         return names
 
-    def by_gradient(self, network: nn.Module, x: Tensor, run: Forward) -> tuple[str, Layer] | None:
-        """The default, if those layers count as connected that a gradient from the scores reaches; the default from then on."""
-        if not self.by_grad:
-            modules, self.by_grad = modules_of(network), True
-            flags = reached({name: modules[name] for name in self.calls}, self.layout, _noise(x), run)
-            if any(flags.values()):
-                self.default = self._default({name: flags.get(name, False) for name in self.calls})
-                self.__dict__.pop("layers", None)
-        return self.default
+    def by_gradient(self, network: nn.Module, x: Tensor, run: Forward, keep: bool = True) -> tuple[str, Layer] | None:
+        """The default, if those layers count as connected that a gradient from the scores reaches; keep: from then on."""
+        if self.by_grad:
+            return self.default
+        (flags,) = self.reached(network, _noise(x), run)
+        default = self.default_of(flags) if any(flags.values()) else self.default
+        if keep:
+            self.by_grad, self.cut, self.default = True, not any(flags.values()), default
+            self.__dict__.pop("layers", None)
+        return default
+
+    def reached(self, network: nn.Module, x: Tensor, run: Forward, starts: Starts = all_at_once) -> list[dict[str, bool]]:
+        """For each way back that `starts` begins, and each layer: does any gradient come to its cells?"""
+        modules = modules_of(network)
+        flags = reached({name: modules[name] for name in self.calls}, self.layout, x, run, starts)
+        return [{name: each.get(name, False) for name in self.calls} for each in flags]
 
 
 def _simple(mark: Mark) -> Mark:
@@ -203,6 +215,7 @@ class LayerRecord:
         self.modules = {name: module for name, module in modules_of(self.network).items() if name}
         for i, (name, module) in enumerate(self.modules.items()):
             yield module, self._hook(name, 2 << i)
+        yield self.network, self.follow.end
 
     def _hook(self, name: str, bit: int) -> Callable[..., None]:
         def hook(module: nn.Module, args: Any, output: Any) -> None:
@@ -223,7 +236,8 @@ class LayerRecord:
         read = self.follow.reads(raw)
         bits = {name: 2 << i for i, name in enumerate(self.modules)}
         connected = {name: read is None or bool(read & bits[name]) for name in self.calls}
-        return Survey(self.network, self.calls, self.order, connected, self.follow.space, widest)
+        apart, routed = self.follow.apart(raw), self.follow.routed
+        return Survey(self.network, self.calls, self.order, connected, self.follow.space, widest, apart, routed)
 
 
 @torch.no_grad()
