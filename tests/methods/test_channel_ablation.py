@@ -167,12 +167,12 @@ def test_a_budget_takes_the_strongest_first():
     ask.close(part.cores["act2"][0, 0], np.where(sizes >= np.sort(sizes.ravel())[-5], cam, 0))
 
 
-def grad_cams(network, layer):
+def grad_cams(network, layer, **options):
     """Their map (n, h, w), before ReLU and resizing, of class 0."""
     library = pytest.importorskip("pytorch_grad_cam")
     module = network.get_submodule(layer)
     targets = [library.utils.model_targets.ClassifierOutputTarget(0)] * len(X)
-    with library.AblationCAM(model=network, target_layers=[module]) as method, warnings.catch_warnings():
+    with library.AblationCAM(model=network, target_layers=[module], **options) as method, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of theirs
         method(torch.tensor(X), targets)
         a = method.activations_and_grads.activations[0].numpy()
@@ -196,3 +196,60 @@ def test_pytorch_grad_cam_fills_signed_channels_with_a_huge_number():
         a, w = emitted(network, "act2", image), network.fc.weight.detach().numpy()[0]
         weights = w * (a.mean((1, 2)) - a.min() + 1e7 * np.arange(1, 9)) / references.scores(network, image)[0]
         ask.close(theirs[i], np.tensordot(weights, a, 1), rel=1e-4)
+
+
+class Bottleneck(nn.Module):
+    """A layer without activation, "squeeze", amid blocks that saturate, as in MobileNetV2."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(5)
+        self.stem = nn.Sequential(nn.Conv2d(3, 12, 3, padding=1), nn.ReLU6())
+        self.squeeze = nn.Conv2d(12, 7, 1)
+        self.expand = nn.Sequential(nn.Conv2d(7, 24, 1), nn.ReLU6(), nn.Conv2d(24, 24, 3, stride=2, groups=24), nn.ReLU6())
+        self.fc = nn.Linear(24, 5)
+
+    def forward(self, x):
+        return self.fc(self.expand(self.squeeze(self.stem(x))).mean((2, 3)))
+
+
+def without(network, module, image, fill):
+    """The scores (k,) with `fill(a, k)` in the place of each channel k, by a hook and a plain pass for each."""
+    rows, x = [], torch.tensor(image[None])
+    for k in range(module.out_channels):
+
+        def hook(_module, _args, out, k=k):
+            out = out.clone()
+            out[:, k] = fill(out, k)
+            return out
+
+        handle = module.register_forward_hook(hook)
+        with torch.no_grad():
+            rows.append(network(x)[0].numpy())
+        handle.remove()
+    return np.array(rows)
+
+
+def test_at_a_middle_layer_the_paper_is_ours_and_pytorch_grad_cam_with_zero_in_place_of_its_number():
+    """Their fill there is the smallest value less 1e7 (k + 1), by which what follows saturates; with zero their map is ours."""
+    library = pytest.importorskip("pytorch_grad_cam")
+    network = Bottleneck().double().eval()
+
+    class Zero(library.ablation_layer.AblationLayer):
+        def __call__(self, _x):
+            for i, a in enumerate(self.activations):
+                a[self.indices[i]] = 0
+            return self.activations
+
+    ours = found_in("ablation-cam", network, "squeeze").cores["squeeze"][0]
+    theirs, zero = grad_cams(network, "squeeze"), grad_cams(network, "squeeze", ablation_layer=Zero())
+    for i, image in enumerate(X):
+        a, y = emitted(network, "squeeze", image, space=(8, 12)), references.scores(network, image)[0]
+        nothing, huge = (
+            np.tensordot((y - without(network, network.squeeze, image, fill)[:, 0]) / abs(y), a, 1)
+            for fill in (lambda _a, _k: 0.0, lambda a, k: a.min() - 1e7 * (k + 1))
+        )
+        ask.close(ours[i], nothing, rel=1e-9)
+        ask.close(zero[i] * np.sign(y), nothing, rel=1e-4)
+        ask.close(theirs[i] * np.sign(y), huge, rel=1e-4)
+        assert np.corrcoef(nothing.ravel(), huge.ravel())[0, 1] < 0.9
