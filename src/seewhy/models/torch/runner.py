@@ -33,7 +33,7 @@ from .inputs import by_proposal
 from .learned import Learned, SizeFacts
 from .network_call import NetworkCall
 from .output import OutputReader
-from .scores import chosen, could_be_sigmoids, ends_in_sigmoid, part_of, picked, raw_scores, rivals
+from .scores import by_sigmoid, chosen, could_be_sigmoids, part_of, picked, raw_scores, rivals
 
 
 class Runner:
@@ -167,8 +167,7 @@ class Runner:
     def look_for_sigmoid(self, x: Tensor, raw: Tensor) -> None:
         """Run one image with a graph, if the scores may be those of a sigmoid and that is not known yet."""
         if self.reader.unsure_of_sigmoid(raw):
-            with torch.enable_grad():
-                self.reader.sigmoid = ends_in_sigmoid(self.raw(x[:1].clone().requires_grad_().clone()))
+            self.reader.sigmoid = by_sigmoid(self.raw, x[:1])
 
     def look_for_dense_sigmoid(self, x: Tensor, output: Any) -> None:
         """Do the same for a dense output, which an aim will read."""
@@ -177,9 +176,7 @@ class Runner:
         with suppress(NotApplicable):
             raw = dense(output, x.ndim - 2)
             if raw.is_floating_point() and could_be_sigmoids(raw):
-                with torch.enable_grad():
-                    output = self.whole(x.clone().requires_grad_().clone())
-                    self.reader.sigmoid = ends_in_sigmoid(dense(output, x.ndim - 2))
+                self.reader.sigmoid = by_sigmoid(lambda image: dense(self.whole(image), x.ndim - 2), x)
 
     def _view(self, x: Tensor) -> ImageView:
         """The view of images that belong to no photo."""

@@ -74,7 +74,7 @@ class Failing(torch.autograd.Function):
 
 
 def test_a_way_back_that_fails_is_told_in_its_first_line(x):
-    with pytest.raises(seewhy.BadNetwork, match=r"failed: no way back Is a part of it checkpointed or compiled\?"):
+    with pytest.raises(seewhy.BadNetwork, match=r"failed: no way back\. Is a part of it checkpointed or compiled\?"):
         gradients(Failing.apply(x), [x], TARGETS[:, :, :3])
 
 

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from seewhy.errors import BadNetwork, NotApplicable
 from seewhy.memory import out_of_memory
+from seewhy.printable import words_of
 
 from .graph import between
 
@@ -21,7 +22,12 @@ TRAINED = (
 )
 
 
-def trained_meanwhile(error: RuntimeError) -> bool:
+ASK = (
+    "Is a part of it checkpointed or compiled? occlusion, score-cam, ablation-cam, recipro-cam and eigen-cam need no way back."
+)
+
+
+def trained_meanwhile(error: Exception) -> bool:
     """Did another thread write over the weights, so that the way back through the network failed?"""
     return "modified by an inplace operation" in str(error) and active_count() > 1
 
@@ -86,7 +92,7 @@ def _differentiable(scores: Tensor, start: Tensor, a: Tensor) -> Tensor | None:
         return None
     try:
         return torch.autograd.grad(scores, a, start, create_graph=True, allow_unused=True)[0]
-    except RuntimeError as error:
+    except Exception as error:
         raise _of_second(error) from error
 
 
@@ -94,11 +100,11 @@ def _once_more(g: Tensor, a: Tensor, v: Any) -> Tensor | None:
     try:
         start = torch.as_tensor(v, dtype=g.dtype, device=g.device).clone()  # what was made in inference mode has no graph
         return torch.autograd.grad(g, a, start, retain_graph=True, allow_unused=True)[0]
-    except RuntimeError as error:
+    except Exception as error:
         raise _of_second(error) from error
 
 
-def _of_second(error: RuntimeError) -> Exception:
+def _of_second(error: Exception) -> Exception:
     """What to raise where a second derivative fails."""
     if out_of_memory(error):
         return MemoryError(str(error))
@@ -119,7 +125,7 @@ def _backward(scores: Tensor, tensors: list[Tensor], starts: Tensor, keep: bool)
     if len(starts) > 1:
         try:
             return torch.autograd.grad(scores, tensors, starts, is_grads_batched=True, retain_graph=True, allow_unused=True)
-        except RuntimeError as error:  # a custom or recurrent operation that cannot be batched
+        except Exception as error:
             if out_of_memory(error):
                 raise
     last = len(starts) - 1
@@ -128,12 +134,13 @@ def _backward(scores: Tensor, tensors: list[Tensor], starts: Tensor, keep: bool)
             torch.autograd.grad(scores, tensors, start, retain_graph=keep or i < last, allow_unused=True)
             for i, start in enumerate(starts)
         ]
-    except RuntimeError as error:
+    except Exception as error:  # a person's own way back may raise anything
         if out_of_memory(error):
             raise
-        why = str(error).strip().splitlines()[0]
-        ask = TRAINED if trained_meanwhile(error) else "Is a part of it checkpointed or compiled?"
-        raise BadNetwork(f"The way back through the network failed: {why} {ask}") from error
+        why = words_of(error).splitlines()[0].rstrip(". ") if str(error).strip() else type(error).__name__
+        raise BadNetwork(
+            f"The way back through the network failed: {why}. {TRAINED if trained_meanwhile(error) else ASK}"
+        ) from error
     return [None if column[0] is None else _stacked(column) for column in zip(*rows, strict=True)]
 
 
