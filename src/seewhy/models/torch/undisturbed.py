@@ -18,6 +18,7 @@ from torch import nn
 from seewhy.errors import BadNetwork
 from seewhy.lru import Recent
 from seewhy.models.torch.passes.backward import TRAINED, quiet
+from seewhy.models.torch.passes.checkpoints import without_checkpoints
 from seewhy.models.torch.passes.taps import every_module, offloaded, watched
 
 from .draws import Drawing
@@ -167,7 +168,7 @@ def undisturbed(network: nn.Module, tries: Tries) -> Iterator[Standing]:
         stands = HERE.standing[id(network)] = Standing(network, tries, stand_in, state.structure.token)
         writes, beside = (0, 0) if stand_in is None else (stand_in.writes(), stand_in.writes_beside())
         try:
-            with _lent(network) if stand_in is None else _watched(stand_in, tries):
+            with without_checkpoints(), _lent(network) if stand_in is None else _watched(stand_in, tries):
                 yield stands
         finally:
             del HERE.standing[id(network)]
