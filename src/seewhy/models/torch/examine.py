@@ -138,7 +138,9 @@ def _first(runner: Runner, x: Tensor, layer: str | None) -> First:
     """Forward under a rule that changes nothing, so that it is seen which ReLUs a rule reaches; and back."""
     sealed = bool(runner.sealed)
     try:
-        return _there_and_back(runner, x, layer, None if sealed else Rewiring(any_rule), "it cannot be read inside")
+        return _there_and_back(
+            runner, x, layer, None if sealed else Rewiring(any_rule, runner.network), "it cannot be read inside"
+        )
     except BadNetwork as error:
         return _there_and_back(runner, x, layer, None, str(error))
 

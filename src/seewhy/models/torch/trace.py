@@ -6,7 +6,7 @@ from dataclasses import replace
 from math import inf
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from seewhy.arrays import Array
 from seewhy.errors import BadNetwork, NotApplicable
@@ -97,7 +97,7 @@ def _traced(
 ) -> tuple[Trace, bool]:  # fmt: skip
     taps = runner.taps(layers, x)
     inside = INPUT in layers
-    mode = _mode(rule)
+    mode = _mode(rule, runner.network)
     with torch.enable_grad():
         entered = x.requires_grad_().clone() if inside else x.detach().clone()  # the network may write to it
     follow = runner.following(layers, entered)
@@ -260,8 +260,14 @@ def _evidence(runner: Runner, name: str, a: Tensor, g: Tensor, x: Tensor) -> Evi
     return Evidence(plain(turn(a.detach())), plain(turn(g)))
 
 
-def _mode(rule: Rule | None) -> Propagation | Balance | Rewiring | None:
+def _mode(rule: Rule | None, network: nn.Module) -> Propagation | Balance | Rewiring | None:
     """The mode that applies a rule while the network runs; None where there is no rule."""
     if rule is None:
         return None
-    return Propagation(rule) if isinstance(rule, Relevance) else Balance() if isinstance(rule, Balanced) else Rewiring(rule)
+    return (
+        Propagation(rule)
+        if isinstance(rule, Relevance)
+        else Balance()
+        if isinstance(rule, Balanced)
+        else Rewiring(rule, network)
+    )

@@ -17,6 +17,22 @@ from support.relus import ALL, METHODS, K, X, expected, found, mixed, plain, sta
 
 both = pytest.mark.parametrize("rule", METHODS)
 
+
+class CheckpointFunction(torch.autograd.Function):
+    """As code that was copied from torch's, or is older than that, brings it along."""
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return F.relu(x)
+
+    @staticmethod
+    def backward(ctx, g):
+        with torch.enable_grad():
+            x = ctx.saved_tensors[0].detach().requires_grad_()
+            return torch.autograd.grad(F.relu(x), x, g)
+
+
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # TorchScript is on its way out
 
@@ -24,28 +40,49 @@ with warnings.catch_warnings():
     def scripted(x):
         return torch.relu(x)
 
+    @torch.jit.script
+    def scripted_more(x):
+        return 2 * torch.relu(x + 1)
 
-OUT_OF_REACH = {
+    @torch.jit.script
+    def scripted_spelling(x):
+        return (x + 1) * (x > -1)
+
+
+ONE_CALL = {
     "scripted": scripted,
-    "checkpointed": lambda x: checkpoint(F.relu, x, use_reentrant=True),
+    "checkpointed in a way of its own": CheckpointFunction.apply,
     "dispatched": torch.ops.aten.relu,
 }
 
 
 @both
-@pytest.mark.parametrize("name", OUT_OF_REACH)
-def test_a_relu_out_of_reach_is_refused(name, rule):
+@pytest.mark.parametrize("name", ONE_CALL)
+def test_a_relu_in_code_that_makes_no_calls_is_told_by_what_it_does(name, rule):
     """Alone, and beside one within reach; each time, though TorchScript optimises later runs."""
-    for network in (written(OUT_OF_REACH[name]), mixed(OUT_OF_REACH[name])):
+    for build in (written, mixed):
+        network = build(ONE_CALL[name])
+        for _ in range(3):
+            ask.close(found(network, rule), expected(steps(network, by_hand.relu(rule))))
+        assert not warned(network, rule)
+
+
+@both
+def test_relus_within_scripted_code_are_out_of_reach(rule):
+    """Each time, though TorchScript optimises later runs."""
+    for build in (written, mixed):
+        network = build(scripted_more)
         for _ in range(3):
             with pytest.raises(seewhy.NotApplicable, match="where no rule reaches them"):
                 found(network, rule)
+    assert "code that the rule cannot look into, such as a scripted part" in warned(mixed(scripted_spelling), rule)
 
 
 RUN_ELSEWHERE = {
     "compiled": torch.compile(nn.ReLU(), backend="eager"),
     "compiled with autograd": torch.compile(nn.ReLU(), backend="aot_eager"),
     "checkpointed without reentry, run a second time on the way back": lambda x: checkpoint(F.relu, x, use_reentrant=False),
+    "compiled and checkpointed": lambda x: checkpoint(RUN_ELSEWHERE["compiled"], x, use_reentrant=False),
 }
 
 
@@ -76,10 +113,29 @@ class Own(torch.autograd.Function):
         return g * (ctx.saved_tensors[0] > 0)
 
 
-def test_a_custom_function_is_warned_about():
-    network = mixed(Own.apply)
+class Swish(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x * x.sigmoid()
+
+    @staticmethod
+    def backward(ctx, g):
+        x = ctx.saved_tensors[0]
+        return g * x.sigmoid() * (1 + x * (1 - x.sigmoid()))
+
+
+@both
+def test_a_custom_function_that_is_a_relu_is_led_by_the_rule(rule):
+    for network in (written(Own.apply), mixed(Own.apply)):
+        ask.close(found(network, rule), expected(steps(network, by_hand.relu(rule))))
+        assert not warned(network, rule)
+
+
+def test_another_custom_function_is_warned_about():
+    network = mixed(Swish.apply)
     assert "1 custom autograd functions pass the gradient as they do" in warned(network)
-    ask.close(found(network, "guided"), expected(steps(network, by_hand.relu("guided"), by_hand.relu("plain"))))
+    ask.close(found(network, "guided"), expected(steps(network, by_hand.relu("guided"), by_hand.plain(F.silu))))
 
 
 class Aside(nn.Module):
@@ -97,7 +153,7 @@ class Aside(nn.Module):
 
 
 @both
-@pytest.mark.parametrize("network", [lambda: written(Own.apply), lambda: networks.made(Aside, 0)], ids=["custom", "aside"])
+@pytest.mark.parametrize("network", [lambda: written(Swish.apply), lambda: networks.made(Aside, 0)], ids=["custom", "aside"])
 def test_a_relu_that_no_gradient_passes_is_not_rewired(network, rule):
     """Nothing was rewired: the maps would be the plain gradient's."""
     with pytest.raises(seewhy.NotApplicable):

@@ -3,11 +3,12 @@
 Torch has the same operation as a function, as a method, in place and not: `torch.relu`, `F.relu`, `Tensor.relu`.
 """
 
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 MODULES = tuple(map(vars, (torch, F, torch.special)))
@@ -28,3 +29,18 @@ def name_of(fn: Any) -> str:
 def bound(names: Iterable[str], args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments of a call by name, where `names` are those that it takes by place, in order."""
     return {**dict(zip(names, args, strict=False)), **kwargs}
+
+
+def version_of(x: Tensor) -> int:
+    """How often a tensor was written to; of one that was made in inference mode torch does not count it."""
+    return -1 if x.is_inference() else x._version
+
+
+def running(network: nn.Module) -> str:
+    """The innermost module of the network whose code calls, in words."""
+    names, frame = {id(module): name for name, module in network.named_modules()}, sys._getframe(1)
+    while frame is not None:
+        if name := names.get(id(frame.f_locals.get("self"))):
+            return name
+        frame = frame.f_back  # type: ignore[assignment]
+    return "the network's own forward"

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from seewhy.models.torch.passes.torch_calls import name_of, spelled
+from seewhy.models.torch.passes.torch_calls import name_of, spelled, version_of
 
 RELU = spelled("relu", "relu_")
 RELU6 = spelled("relu6")
@@ -40,6 +40,7 @@ class ReluCall(NamedTuple):
     low: float = 0.0  # the unit is on between
     high: float = math.inf
     inplace: bool = False
+    slope: float = 1.0  # where it is on
 
 
 class Masks:
@@ -65,7 +66,7 @@ class Masks:
     def of(self, mask: Any) -> tuple[Tensor, bool] | None:
         """The tensor, and whether the mask is on or off where it lies above zero."""
         mask_ref, x, version, above = self.known.get(id(mask), (None, None, 0, False))
-        if mask_ref is None or mask_ref() is not mask or x is None or (tensor := x()) is None or tensor._version != version:
+        if mask_ref is None or mask_ref() is not mask or x is None or (tensor := x()) is None or version_of(tensor) != version:
             return None
         return tensor, above
 
@@ -76,7 +77,7 @@ class Masks:
         return x if tensor is None else tensor
 
     def _keep(self, mask: Tensor, x: Tensor, above: bool) -> None:
-        self.known[id(mask)] = (weakref.ref(mask), weakref.ref(x), x._version, above)
+        self.known[id(mask)] = (weakref.ref(mask), weakref.ref(x), version_of(x), above)
 
 
 def relu_call(fn: Any, args: Any, kwargs: Any, masks: Masks | None = None) -> ReluCall | None:
