@@ -258,6 +258,8 @@ class Case:
         if trace is None and head is None and layer == INPUT and "pixels" not in self.shared and not ways_back:
             return UNMOVED
         if trace is not None and layer in trace.evidence and not bool((trace.evidence[layer].g[t, i] != 0).any()):
+            if why := trace.cut.get(layer):
+                return why
             why = f"zero gradient: the score does not depend on {layer}: "
             if layer == INPUT:
                 return why + "the network is saturated there, or its weights are still zero: is it trained?"

@@ -118,6 +118,7 @@ class Trace(NamedTuple):
     evidence: Mapping[str, Evidence]
     notes: Mapping[str, tuple[str, ...]]  # of each layer
     further: Callable[[int], "Trace"] = _no_further  # of a trace of few targets: that of as many, from the given one on
+    cut: Mapping[str, str] = {}  # of layers to which no gradient can come back, though the scores rest on them: why
 
 
 class Bias(NamedTuple):

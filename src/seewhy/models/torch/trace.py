@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from seewhy.arrays import Array
-from seewhy.errors import BadNetwork, NotApplicable
+from seewhy.errors import BadNetwork, NeedsGradients, NotApplicable
 from seewhy.memory import memory_for
 from seewhy.models.model import INPUT, Bias, Evidence, Trace
 from seewhy.models.rule import Balanced, Relevance, Rule
@@ -25,6 +25,7 @@ from seewhy.models.torch.rules.relu_rules import Rewiring
 from seewhy.models.torch.rules.unfused import StepByStep
 from seewhy.targets.target import Target, weighted
 
+from .cuts import why_none
 from .defaults import check_alike
 from .runner import Runner
 from .scores import plain
@@ -54,7 +55,7 @@ def trace(
         raise NotApplicable(f"libra balances the way back from logits; this model explains {runner.settings.scores}.")
     with runner.ready(x) as ready:
         if None not in layers:
-            return _of_layers(runner, ready, targets, [*filter(None, layers)], rule, twice, few)
+            return _told(runner, ready, _of_layers(runner, ready, targets, [*filter(None, layers)], rule, twice, few))
         result = None
         plain = {*layers} <= {None, INPUT} and rule is None and not twice and runner.call.inputs.template is None
         if plain and runner.surveyed_before(ready) is None:
@@ -68,7 +69,16 @@ def trace(
             if reached != default:
                 named = [*dict.fromkeys(reached if name is None else name for name in layers)]
                 result = _of_layers(runner, ready, targets, named, rule, twice, few)
-        return result
+        return _told(runner, ready, result)
+
+
+def _told(runner: Runner, x: Tensor, result: Trace) -> Trace:
+    """The trace, with the reasons why no gradient came to some of its layers; NeedsGradients where that holds for all."""
+    silent = [layer for layer, each in result.evidence.items() if not bool(each.g.any())]
+    cut = {layer: why for layer in silent if (why := why_none(runner, x, layer))}
+    if cut and len(cut) == len(result.evidence):
+        raise NeedsGradients(next(iter(cut.values())))
+    return result._replace(cut=cut) if cut else result
 
 
 def _of_layers(
@@ -115,6 +125,8 @@ def _traced(
         raise Several(several)
     if isinstance(mode, Propagation):
         mode.check(emitted)
+    if mode and not raw.requires_grad and (why := why_none(runner, x, layers[0])):
+        raise NeedsGradients(why)
     rule_notes = mode.notes(raw, [tensor for tensor in emitted.values() if tensor.is_leaf]) if mode else ()
     notes = {name: (taps[name].notes if name in taps else ()) + rule_notes for name in layers}
     result, connected = _evidence_of(runner, x, targets, raw, scores, emitted, notes, twice, few)
@@ -215,6 +227,8 @@ def biases(runner: Runner, x: Array, targets: Sequence[Target]) -> tuple[Trace, 
             (g,) = gradients(scores, [x], weights[t : t + 1], keep=t + 1 < len(weights))
             rows.append(x.new_zeros(1, *x.shape) if g is None else g)
             added.append(mode.terms)
+        if not any(bool(row.any()) for row in rows) and (why := why_none(runner, x, INPUT)):
+            raise NeedsGradients(why)
         evidence = {INPUT: _evidence(runner, INPUT, x, torch.cat(rows), x)}
         return Trace(answer, weights, evidence, {}), added
 

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from seewhy.arrays import Array
-from seewhy.errors import BadNetwork, NotApplicable
+from seewhy.errors import BadNetwork, NeedsGradients, NotApplicable
 from seewhy.memory import out_of_memory
-from seewhy.models.model import ATTENTION, Attended, Tokens
+from seewhy.models.model import ATTENTION, INPUT, Attended, Tokens
+from seewhy.models.torch.cuts import why_none
 from seewhy.models.torch.passes.backward import gradients
 from seewhy.models.torch.passes.taps import ordered_gradients
 from seewhy.models.torch.places.layout import Layout, Located
@@ -91,7 +92,7 @@ def attended(runner: Runner, x: Array, targets: Sequence[Target], whole: bool, e
                 "transformers for attn_implementation='sdpa' or 'eager'."
             )
         if whole:
-            _check(survey)
+            _check(survey, lambda: why_none(runner, x, INPUT))
         mode = Attending(runner.network, checked=True)  # by the survey
         with ordered_gradients(runner.network, len(x)), torch.set_grad_enabled(bool(targets)):
             entered = x.requires_grad_().clone() if targets else x
@@ -154,8 +155,8 @@ def _survey(by: Callable[..., AttentionSurvey], runner: Runner, x: Tensor, count
     return by(runner.network, noise[:count], runner.run)
 
 
-def _check(survey: AttentionSurvey) -> None:
-    """NotApplicable where products of attention matrices say nothing about tokens."""
+def _check(survey: AttentionSurvey, cut: Callable[[], str]) -> None:
+    """NotApplicable where products of attention matrices say nothing about tokens.  cut: why no gradient comes back, if so."""
     advice = (LOOK if any(_placed(attention) for attention in survey.attentions) else "") + TRY
     for attention in survey.attentions:
         if not attention.square and not attention.beside:
@@ -173,6 +174,8 @@ def _check(survey: AttentionSurvey) -> None:
             f"{advice}"
         )
     if survey.reads is None:
+        if why := cut():
+            raise NeedsGradients(why)
         raise NotApplicable(f"The scores do not depend on the tokens behind {square[-1].layer}, the last attention. {advice}")
 
 

@@ -22,6 +22,7 @@ TRAINED = (
 )
 
 
+WITHOUT = "recipro-cam, score-cam and ablation-cam read a layer without gradients, occlusion and rise need none."
 ASK = (
     "Is a part of it checkpointed or compiled? occlusion, score-cam, ablation-cam, recipro-cam and eigen-cam need no way back."
 )

@@ -7,6 +7,10 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.graph import Node
 
+UNDERIVED = "WarnNotImplemented"  # the node of an operation without a derivative, such as a quantised one
+STEPS = ("Sign", "Round", "Floor", "Ceil", "Trunc", "Heaviside", "Sgn", "FakeQuantize")  # nodes whose slope is zero anywhere
+SLOPELESS = (*STEPS, UNDERIVED)
+
 
 def between(scores: Tensor, leaves: Sequence[Tensor]) -> list[Node]:
     """Every node of the graph on a way from the scores to one of the leaves, with those of the leaves themselves.

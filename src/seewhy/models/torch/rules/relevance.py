@@ -17,8 +17,9 @@ from torch.overrides import TorchFunctionMode
 
 from seewhy.errors import NotApplicable
 from seewhy.models.rule import Relevance
-from seewhy.models.torch.passes.graph import between, kind_of, rests_on_image
-from seewhy.models.torch.passes.torch_calls import spelled
+from seewhy.models.torch.passes.backward import WITHOUT
+from seewhy.models.torch.passes.graph import SLOPELESS, between, kind_of, rests_on_image
+from seewhy.models.torch.passes.torch_calls import spelled, version_of
 from seewhy.models.torch.scores import is_distribution, plain
 
 from .batch_norm import arguments, scale_and_shift
@@ -96,7 +97,7 @@ class Propagation(TorchFunctionMode):
         if fn in COPIES:
             copy = fn(*args, **kwargs)
             if self.latest is not None and args[0] is self.latest.z:
-                self.latest = self.latest._replace(z=copy, version=copy._version)
+                self.latest = self.latest._replace(z=copy, version=version_of(copy))
             self.origins[id(copy)] = (ref(copy), self._origin(args[0]))
             return copy
         if fn in UNRULED and not self.rule.attention:
@@ -119,7 +120,7 @@ class Propagation(TorchFunctionMode):
             bias = b if self.rule.bias else None
             shared = z if by_output else _shared(by, self.rule.gamma, lambda x, w, b: fn(x, w, b, *rest, **named), x, w, bias)
             out = self._rated(z, shared)
-        self.latest = WeightedOutput(out, fn, x, w, b, rest, named, out._version)
+        self.latest = WeightedOutput(out, fn, x, w, b, rest, named, version_of(out))
         return out
 
     def _rated(self, z: Tensor, shared: Tensor) -> Tensor:
@@ -135,7 +136,7 @@ class Propagation(TorchFunctionMode):
         given = arguments(args, kwargs)
         z, latest = given["input"], self.latest
         fixed = given["running_mean"] is not None and not given.get("training")
-        behind = latest is not None and _is(z, latest.z) and z._version == latest.version and latest.fn not in UNCONVS
+        behind = latest is not None and _is(z, latest.z) and version_of(z) == latest.version and latest.fn not in UNCONVS
         if not fixed:
             self.unruled["BatchNorm by the batch's own statistics"] += rests_on_image(z)
         if latest is None or not behind or not fixed or not z.requires_grad:
@@ -168,9 +169,11 @@ class Propagation(TorchFunctionMode):
             what = ", ".join(f"{count} {kind.removesuffix('Backward')}" for kind, count in strange.most_common(4))
             also = f"{RULED}, attention, norms and products of activations" if self.rule.attention else RULED
             more = "" if self.rule.attention else " attn-lrp knows attention, norms and products of activations, too;"
+            other = (
+                WITHOUT if any(kind.startswith(SLOPELESS) for kind in strange) else "integrated-gradients has no such limit."
+            )
             raise NotApplicable(
-                f"Relevance propagation knows {also}; on the way of this network lie also {what}.{more} integrated-gradients "
-                "has no such limit."
+                f"Relevance propagation knows {also}; on the way of this network lie also {what}.{more} {other}"
             )
         if self.rule.attention and scores.ndim == 2 and is_distribution(scores):
             raise NotApplicable("Relevance is shared out from logits; this network ends in a softmax. Wrap the part before it.")

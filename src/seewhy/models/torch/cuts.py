@@ -1,0 +1,133 @@
+"""Why no gradient comes back to a layer: the graph is cut between it and the scores, or led through steps without a slope.
+
+Looked for only where a gradient is missing; a network of which the score does depend on the layer is told from a layer that the
+score does not rest on by other values in the layer's place.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from seewhy.errors import BadNetwork
+from seewhy.models.model import INPUT
+
+from .passes.backward import WITHOUT
+from .passes.graph import STEPS, UNDERIVED, between, kind_of, rests_on_image
+from .passes.taps import Tap, emitted, hooked
+from .passes.torch_calls import name_of, running
+from .runner import Runner
+
+VALUES = {"numpy", "tolist", "item", "__array__", "__float__", "__int__", "__bool__", "__dlpack__"}  # leave torch
+ALIKE = ("new_", "zeros_like", "ones_like", "empty_like", "full_like", "rand_like", "randn_like")  # take a shape, no values
+
+
+class CutWatch(TorchFunctionMode):
+    """While it is entered, notes the last call that took something with a graph to the image, and gave nothing of it on."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network, self.last = network, ""
+
+    def __torch_function__(self, fn: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        out = fn(*args, **(kwargs or {}))
+        name = name_of(fn)
+        values = (isinstance(out, Tensor) or name in VALUES) and not name.startswith(ALIKE)
+        if values and _ends(out) and any(x.requires_grad and rests_on_image(x) for x in _tensors(args)):
+            self.last = f"{running(self.network)}, {_how(name, out)}"
+        return out
+
+
+def _ends(out: Any) -> bool:
+    return not isinstance(out, Tensor) or not out.requires_grad or _unknown(out)
+
+
+def _unknown(out: Any) -> bool:
+    return isinstance(out, Tensor) and out.grad_fn is not None and kind_of(out.grad_fn) == UNDERIVED
+
+
+def _how(name: str, out: Any) -> str:
+    if _unknown(out):
+        return "by an operation without a derivative"
+    if torch.is_inference_mode_enabled():
+        return f"at {name} under torch.inference_mode"
+    return f"at {name}" if torch.is_grad_enabled() else f"at {name} under torch.no_grad"
+
+
+def _tensors(args: Any) -> Iterator[Tensor]:
+    for arg in args:
+        if isinstance(arg, Tensor):
+            yield arg
+        elif isinstance(arg, list | tuple):
+            yield from _tensors(arg)
+
+
+def why_none(runner: Runner, x: Tensor, layer: str) -> str:
+    """In words, why no gradient of the scores of images x comes back to a layer on which they do rest; "" where one would, or
+    where they do not.
+    """
+    if runner.sealed:  # what it is says enough
+        return ""
+    x, watch = x[:1].detach(), CutWatch(runner.network)
+    leaves: list[Tensor] = []
+
+    def leaf(a: Tensor) -> Tensor:
+        torch.set_grad_enabled(True)  # ends with the caller's no_grad block
+        leaves.append(a.detach().clone().requires_grad_())
+        return leaves[-1].clone()
+
+    try:
+        with torch.enable_grad(), watch:
+            raw = _with(runner, x, layer, leaf)
+    except BadNetwork:  # the network does not take a graph there
+        return ""
+    way = between(raw, leaves[-1:])
+    steps = [kind.removesuffix("Backward") for node in way if (kind := kind_of(node)).startswith(STEPS)]
+    unknown = any(kind_of(node) == UNDERIVED for node in way)
+    if (way and not steps and not unknown) or not _rests(runner, x, layer):
+        return ""
+    if steps:
+        return f"No gradient comes back to {layer} of {runner.name}: {steps[0]} has no slope anywhere. {WITHOUT}"
+    where = f"it is cut in {watch.last}" if watch.last else "a part of the network keeps no graph"
+    return f"No graph leads from the scores of {runner.name} back to {layer}: {where}. {WITHOUT}"
+
+
+def _with(runner: Runner, x: Tensor, layer: str, change: Callable[[Tensor], Tensor]) -> Tensor:
+    """The raw scores of images x, if `change` is made of what the layer emits."""
+    if layer == INPUT:
+        return runner.raw(change(x))
+    tap = Tap(layer, runner.network)
+
+    def hook(_module: nn.Module, _args: Any, output: Any) -> Any:
+        tap.calls += 1
+        if tap.call not in (None, tap.calls):
+            return None
+        tensor, put_back = emitted(output, tap.name)
+        return put_back(change(tensor))
+
+    with hooked([(tap.module, hook)]):
+        return runner.raw(x.clone())
+
+
+def _rests(runner: Runner, x: Tensor, layer: str) -> bool:
+    """Do the scores change when other values stand in the layer's place?"""
+    with torch.no_grad():
+        before = runner.raw(x.clone())
+        for change in CHANGES:
+            with suppress(BadNetwork):  # values of which it knows nothing
+                if not torch.equal(_with(runner, x, layer, change).nan_to_num(), before.nan_to_num()):
+                    return True
+    return False
+
+
+def _noisy(a: Tensor) -> Tensor:
+    noise = torch.randn(a.shape, generator=torch.Generator().manual_seed(0)).to(a)
+    return a + noise * (3 * a.std(unbiased=False) + 1)
+
+
+CHANGES: tuple[Callable[[Tensor], Tensor], ...] = (
+    torch.zeros_like, torch.neg, lambda a: a.flip(tuple(range(1, a.ndim))), _noisy,
+)  # fmt: skip
