@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 import seewhy
-from seewhy import Class, Contrast, PerImage, Top, grad_cam
+from seewhy import AnyOf, Box, Class, Contrast, PerImage, Point, Region, Similar, Text, Top, Unit, grad_cam
 from seewhy.errors import BadParameter, NoSuchName
 from seewhy.targets.parse import as_targets
 
@@ -37,7 +37,7 @@ LABELS = [
         (Top(4), [[0, 0, 0, 1], [0, 0, 1, 0]]),
         (Contrast(0, 1, strength=0.5), [[1, -0.5, 0, 0], [1, -0.5, 0, 0]]),
         (Contrast(0, [1, 3], strength=1), [[1, -0.5, 0, -0.5], [1, -0.5, 0, -0.5]]),
-        (Contrast(0, strength=1, look_alikes=2), [[1, -0.5, -0.5, 0], [1, -0.5, 0, -0.5]]),
+        (Contrast(0, strength=1, look_alikes=2), [[1, -0.5, -0.5, 0], [1, 0, -0.5, -0.5]]),  # nearest: 2 and 1; -2 and 4
         (Contrast(1, strength=0.6, look_alikes=3), [[-0.2, 1, -0.2, -0.2], [-0.2, 1, -0.2, -0.2]]),
         (Contrast(1, strength=1, look_alikes=99), [[-1 / 3, 1, -1 / 3, -1 / 3]] * 2),
     ],
@@ -69,39 +69,125 @@ def test_an_index_out_of_range_is_told_the_range(target):
         target(SCORES)
 
 
-@pytest.mark.parametrize("rank", [0, -1, 5])
-def test_a_rank_out_of_range_is_told_the_range(rank):
-    with pytest.raises(BadParameter, match=rf"Top\({rank}\).*4 scores"):
-        Top(rank)(SCORES)
+def test_a_rank_out_of_range_is_told_the_range():
+    with pytest.raises(BadParameter, match=r"Top\(5\).*4 scores"):
+        Top(5)(SCORES)
 
 
 UNFIT = {
-    "float": 1.5,
-    "None": None,
-    "bool": True,
-    "dict": {"a": 1},
-    "a class": Top,
-    "no targets": [],
-    "a list in a list": [[0, 1]],
-    "PerImage in PerImage": PerImage([PerImage([0])]),
-    "Class of float": Class(1.5),
-    "Class of None": Class(None),
-    "Class of bool": Class(True),
-    "Class of a whole float": Class(1.0),
-    "Top of float": Top(1.5),
-    "Top of bool": Top(True),
-    "Top of text": Top("2"),
-    "no rivals": Contrast(0, look_alikes=0),
-    "fewer than none": Contrast(0, look_alikes=-1),
-    "itself": Contrast(0, 0),
-    "strength nan": Contrast(0, 1, strength=float("nan")),
+    "float": lambda: 1.5,
+    "None": lambda: None,
+    "bool": lambda: True,
+    "dict": lambda: {"a": 1},
+    "a class": lambda: Top,
+    "no targets": lambda: [],
+    "a list in a list": lambda: [[0, 1]],
+    "PerImage in PerImage": lambda: PerImage([PerImage([0])]),
 }
 
 
 @pytest.mark.parametrize("name", UNFIT)
 def test_what_is_no_target_is_misuse(red_model, red_dot, name):
     with pytest.raises(BadParameter):
-        grad_cam(red_model, red_dot((64, 64), 20, 20), target=UNFIT[name])
+        grad_cam(red_model, red_dot((64, 64), 20, 20), target=UNFIT[name]())
+
+
+NAN = float("nan")
+REFUSED = [  # what nobody can mean is refused where it is written, and not when a network has run
+    (lambda: Class(1.5), "1.5 is no class"), (lambda: Class(None), "None is no class"), (lambda: Class(True),
+    "True is no class"),
+    (lambda: Class(np.bool_(True)), "is no class"), (lambda: Class(1.0), "1.0 is no class"), (lambda: Class([1]),
+    "is no class"),
+    (lambda: Top(1.5), "counts from 1"), (lambda: Top(True), "counts from 1"), (lambda: Top("2"), "counts from 1"),
+    (lambda: Top(0), "counts from 1"), (lambda: Top(-1), "counts from 1"), (lambda: Top(None), "counts from 1"),
+    (lambda: Top(NAN), "counts"),
+    (lambda: Contrast(0, 1, strength="0.6"), "strength is '0.6'; give a number"), (lambda: Contrast(0, 1, strength=True),
+    "give a number"),
+    (lambda: Contrast(0, 1, strength=NAN), "strength is nan"), (lambda: Contrast(0, 1, strength=float("inf")),
+    "strength is inf"),
+    (lambda: Contrast(0, 1, strength=None), "give a number"), (lambda: Contrast(0, 1, strength=1j), "give a number"),
+    (lambda: Contrast(0, 1, strength=np.bool_(True)), "give a number"), (lambda: Contrast(0, 1, strength=[0.6]),
+    "give a number"),
+    (lambda: Contrast(0, (2, 2)), "named twice"), (lambda: Contrast(0, ["a", "b", "a"]), "named twice"),
+    (lambda: Contrast(0, np.array([2, 2])), "named twice"), (lambda: Contrast(0, 0), "contrasted with itself"),
+    (lambda: Contrast(0, (1, 0)), "contrasted with itself"), (lambda: Contrast("a", "a"), "contrasted with itself"),
+    (lambda: Contrast(np.int64(3), [3]), "contrasted with itself"), (lambda: Contrast(0, look_alikes=0), "look_alikes=0"),
+    (lambda: Contrast(0, look_alikes=-1), "look_alikes=-1"), (lambda: Contrast(0, look_alikes=True), "look_alikes=True"),
+    (lambda: Contrast(0, look_alikes=1.5), "look_alikes=1.5"), (lambda: Contrast(0, look_alikes="3"), "look_alikes='3'"),
+    (lambda: Contrast(0, 1, look_alikes=0), "look_alikes=0"), (lambda: Contrast(0, None), "against: None is no class"),
+    (lambda: Contrast(0, [True]), "against: True is no class"), (lambda: Contrast(0, 1.5), "against: 1.5 is no class"),
+    (lambda: Contrast(1.5), "of: 1.5 is no class"), (lambda: Contrast([0, 1], 2), "of: .* is no class"),
+    (lambda: Contrast(0, {"a": [1]}.values()), "is no class"), (lambda: Contrast(0, range(1, 1003)), "1,000 are the most"),
+    (lambda: Unit("a", 1.0), "no whole number"), (lambda: Unit("a", True), "no whole number"), (lambda: Unit("a", "1"),
+    "no whole number"),
+    (lambda: Unit("", 1), "no name of a layer"), (lambda: Unit(3, 1), "no name of a layer"), (lambda: Unit(None, 1),
+    "no name of a layer"),
+    (lambda: Unit("a", 1, (True, 2)), "cell"), (lambda: Unit("a", 1, 3), "cell"), (lambda: Unit("a", 1, "1,2"), "cell"),
+    (lambda: PerImage("cat"), "give a list"), (lambda: PerImage(3), "give a list"), (lambda: PerImage(None), "give a list"),
+    (lambda: Region(1.5), "Region: 1.5 is no class"), (lambda: Region(True), "is no class"), (lambda: Region(["cat"]),
+    "is no class"),
+    (lambda: Point("3", 4), "give a row and a column"), (lambda: Point(True, 4), "give a row"), (lambda: Point(NAN, 4),
+    "give a row"),
+    (lambda: Point(None, 4), "give a row"), (lambda: Point(1, float("inf")), "give a row"), (lambda: Point(1, 2, 1.5),
+    "is no class"),
+    (lambda: Point(1, 1 + 1j), "give a row"), (lambda: Box(1.5), "Box: 1.5 is no class"), (lambda: Box(True), "is no class"),
+    (lambda: Box("a", "1"), "neither 0, 1, 2"), (lambda: Box("a", True), "neither 0, 1, 2"), (lambda: Box("a", 1.0),
+    "neither 0, 1, 2"),
+    (lambda: Box("a", "1234"), "neither 0, 1, 2"), (lambda: Box("a", (True, 2, 3, 4)), "neither 0, 1, 2"),
+    (lambda: Similar(""), "give a photo"), (lambda: Similar(None), "give a photo"), (lambda: Similar(3), "give a photo"),
+    (lambda: Similar(True), "give a photo"), (lambda: Similar({"to": 1}), "give a photo"), (lambda: Similar(b"a.jpg"),
+    "give a photo"),
+    (lambda: Text(""), "give texts"), (lambda: Text("  "), "give texts"), (lambda: Text(3), "give texts"), (lambda: Text("a",
+    None), "give texts"),
+    (lambda: Text("a", 3), "give texts"), (lambda: Text("a", ["b", "b"]), "named twice"), (lambda: Text("a", "a"),
+    "against itself"),
+    (lambda: Text(["a"]), "give texts"), (lambda: Text("a", b"b"), "give texts"), (lambda: Text("a", template=None), "has no"),
+    (lambda: AnyOf([]), "give a word"), (lambda: AnyOf(""), "give a word"), (lambda: AnyOf(" "), "give a word"),
+    (lambda: AnyOf(True), "give a word"),
+    (lambda: AnyOf([True, 2]), "give a word"), (lambda: AnyOf([""]), "give a word"), (lambda: AnyOf([1.0]), "give a word"),
+    (lambda: AnyOf(None), "give a word"), (lambda: AnyOf(np.array([0.5])), "give a word"), (lambda: AnyOf("x" * 10_001),
+    "give a word"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("make", "said"), REFUSED)
+def test_a_target_that_nobody_can_mean_is_refused_at_once(make, said):
+    with pytest.raises(BadParameter, match=said):
+        make()
+
+
+def test_numbers_of_numpy_are_pythons_own_and_what_says_nothing_is_dropped():
+    assert Class(np.int64(3)) == Class(3)
+    assert type(Class(np.uint8(3)).index) is int
+    assert Contrast(np.int64(1), np.array([2, 3]), np.float32(0.5)) == Contrast(1, (2, 3), 0.5)
+    assert Contrast(1, 2, look_alikes=7) == Contrast(1, [2])
+    assert Point(np.float32(1.5), np.int64(2)) == Point(1.5, 2)
+    assert Unit("a", np.int64(1), np.array([1, 2])) == Unit("a", 1, (1, 2))
+    assert AnyOf([1, np.int64(1), "a", "a"]) == AnyOf([1, "a"])
+    assert len({Contrast(1, 2), Contrast(1, (2,)), Contrast(1, [2], 1)}) == 1
+
+
+@pytest.mark.parametrize("against", ["TABBY", ["tiger cat", "tabby cat"], [1, "tabby"], "tabby, tabby cat"])
+def test_a_class_by_another_of_its_names_is_no_other_class(against):
+    with pytest.raises(BadParameter, match="contrasted with itself"):
+        as_targets(Contrast("tabby", against), LABELS)
+    with pytest.raises(BadParameter, match="named twice"):
+        as_targets(Contrast("tiger", ["tabby", "tabby cat", 2]), LABELS)
+
+
+@pytest.mark.parametrize("of", range(5))
+@pytest.mark.parametrize("count", [1, 2, 3, 9])
+def test_look_alikes_are_the_classes_with_the_nearest_scores(of, count):
+    """|y_d - y_c| sorted, as in the authors' code and torchcam; by hand, one image after the other."""
+    scores = np.array([[2.0, 2.5, -1.0, 9.0, 1.9], [0.0, 0.0, 0.0, 1.0, -1.0], [5.0, 4.0, 3.0, 2.0, 1.0]])
+    weights = Contrast(of, strength=0.6, look_alikes=count)(scores)
+    for row, found in zip(scores.tolist(), weights, strict=True):
+        others = sorted((d for d in range(5) if d != of), key=lambda d, row=row: (abs(row[d] - row[of]), d))[:count]
+        expected = np.zeros(5)
+        expected[of], expected[others] = 1, -0.6 / len(others)
+        np.testing.assert_allclose(found, expected, atol=1e-12)
+    if of == 3:  # the highest of the first image: then these are the highest others
+        assert {*np.flatnonzero(weights[0] < 0)} == {*np.argsort(-scores[0])[1 : count + 1]}
 
 
 def test_a_model_of_one_score_has_nothing_to_contrast():

@@ -43,17 +43,22 @@ def test_methods_that_drop_negative_gradients_have_no_such_sum(method):
     ask.far(found, m[1] - (m[2] + m[4]) / 2)
 
 
-def test_look_alikes_are_the_highest_other_classes_of_each_image():
+def test_look_alikes_are_the_nearest_other_classes_of_each_image():
     network = networks.flat_head()
     m = base(network, "hires-cam")
-    found = ask.maps(network, "hires-cam", X, [Contrast(1, look_alikes=2, strength=0.7)], ["act2"])["act2"][0]
-    chosen = []
-    for i, image in enumerate(X):
-        scores = references.scores(network, image)
-        first, second = sorted((k for k in ALL if k != 1), key=lambda k, s=scores: -s[k])[:2]
-        chosen.append({first, second})
-        ask.close(found[i], m[1, i] - 0.7 * (m[first, i] + m[second, i]) / 2)
-    assert any(one != chosen[0] for one in chosen), "images that choose alike test little"
+    found = ask.maps(network, "hires-cam", X, [Contrast(c, look_alikes=2, strength=0.7) for c in ALL], ["act2"])["act2"]
+    chosen, highest = [], []
+    for c in ALL:
+        for i, image in enumerate(X):
+            scores = references.scores(network, image)
+            others = [k for k in ALL if k != c]
+            first, second = sorted(others, key=lambda k, s=scores, c=c: abs(s[k] - s[c]))[:2]
+            chosen.append({first, second})
+            highest.append({*sorted(others, key=lambda k, s=scores: -s[k])[:2]})
+            ask.close(found[c][i], m[c, i] - 0.7 * (m[first, i] + m[second, i]) / 2)
+    of_class = [chosen[c * len(X) : (c + 1) * len(X)] for c in ALL]
+    assert any(one != row[0] for row in of_class for one in row), "images that choose alike test little"
+    assert chosen != highest, "classes whose nearest are always the highest test little"
 
 
 @pytest.mark.parametrize("toy", ["pooled", "flat_head", "signed_features"])

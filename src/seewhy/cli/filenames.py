@@ -19,7 +19,9 @@ RESERVED = {"CON", "PRN", "AUX", "NUL", *(f"{port}{n}" for port in ("COM", "LPT"
 def stem(source: "Source") -> str:
     """The name of a map's files without their ending: cat.top-1-tabby.layer4.grad-cam"""
     target, label = source.target, source.label or ""
-    redundant = label in ("", target) or bool(source.classes) or f":{label}:" in target or target.startswith("unit:")
+    redundant = (
+        label in ("", target) or bool(source.classes) or f":{label}:" in target.replace('"', "") or target.startswith("unit:")
+    )
     what = target if redundant else f"{target} {label.split(',')[0]}"
     return joined([called(Path(source.image)), what, source.layer, source.method, *changed(source)])
 

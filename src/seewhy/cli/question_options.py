@@ -9,7 +9,8 @@ from .options import COUNT, KeyValue
 TARGET = (
     "top, top:3 (the three top classes), a LABEL, an INDEX, any:WORD (all classes with it), A-vs-B (A rather than B; "
     "A-vs-B:0.6 takes away less of B); unit:LAYER:CHANNEL (:sum, :Y,X); region:CLASS, point:Y,X, box:LABEL (:1, :X0,Y0,X1,Y1); "
-    "text:A|B (A against B), similar:PHOTO; truth (of --truth); repeatable."
+    "text:A|B (A against B), similar:PHOTO; truth (of --truth); repeatable. Names with such signs stand in double quotes: "
+    "docs/target_grammar.md."
 )
 ASKED = (
     click.option("--layer", "-l", "layers", multiple=True, help="Repeatable; by default the last that still has space."),

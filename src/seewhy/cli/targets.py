@@ -5,14 +5,17 @@ What is imported inside functions is imported when the command runs, so that `--
 
 from typing import Any
 
-import click
+from .printing import LABEL, printable, say
 
 
 def parse_target(text: str, labels: Any) -> list[Any]:
-    """The targets that the text means: several, of top:3."""
-    from seewhy.printable import quoted
-    from seewhy.targets.parse import LONGEST, as_targets
+    """The targets that the text means: several, of top:3.  Says so where a number is also the label of another class."""
+    from seewhy.targets.class_names import classes_named
+    from seewhy.targets.parse import as_targets
+    from seewhy.targets.target import name_of
 
-    if len(text) > LONGEST and text not in (labels or ()):
-        raise click.BadParameter(f"{quoted(text, 60)} is {len(text):,} characters long; {LONGEST:,} are the most.")
-    return as_targets(text.strip(), labels)
+    targets, text = as_targets(text, labels), text.strip()
+    if text.isdecimal() and len(targets) == 1 and classes_named(text, labels) not in ([], [targets[0].index]):
+        label = printable(name_of(labels, targets[0].index), LABEL)
+        say(f"seewhy: -t {text} is class {text}, {label}; the class whose label is {text} is -t '\"{text}\"'", err=True)
+    return targets

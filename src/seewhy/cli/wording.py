@@ -46,7 +46,7 @@ ONCE = [  # what Python alone names
     (r"(?:target=)?\bTop\(rank\)", "--target top:RANK"),
     (r"(?:target=)?\bText\(\"([^\"]*)\", against=\[\"([^\"]*)\"\]\)", r"--target 'text:\1|\2'"),
     (r"(?:target=)?\bSimilar\(to=photo\)", "--target similar:PHOTO"),
-    (r"\btarget=[\"']([^\"']+)[\"']", r"--target \1"),
+    (r"\btarget=([\"'])([^\"']+)\1", r"--target \2"),
 ]
 
 

@@ -14,6 +14,7 @@ from seewhy.maps.heatmaps import Failed
 from seewhy.methods.making.method import Method
 from seewhy.models.model import require
 from seewhy.prepare.batch import in_frames, opened
+from seewhy.targets.parse import short_text
 from seewhy.targets.target import Top
 
 from .classes import ClassMatch, match_classes
@@ -122,7 +123,9 @@ class Comparison:
                 'wrap both with scores="probability" (--scores probability)'
             )
         name, (target,) = self.method.name if self.method else str(self.asked), one_target(self.target, a)
-        return Drift(worst_first(photos), a.name, b.name, name, self.method_why, str(target), failed, tuple(notes))
+        return Drift(
+            worst_first(photos), a.name, b.name, name, self.method_why, short_text(str(target), a.labels), failed, tuple(notes)
+        )
 
     def _read(self, image: Any, place: int) -> Any:
         """What is opened once, for both models."""

@@ -22,6 +22,7 @@ from seewhy.prepare.batch import Batch
 from seewhy.printable import printable
 from seewhy.targets.aim import Pinned
 from seewhy.targets.group import Group
+from seewhy.targets.parse import short_text
 from seewhy.targets.target import PerImage, Unit, name_of, named
 
 from .batching import Collector, batched, of_an_image
@@ -204,7 +205,8 @@ def _explained(
     case: Case, answered: Answered | None, t: int, i: int, target: Any, aim: Pinned | None, labels: Sequence[str] | None
 ) -> TargetFacts:
     """The facts on the target: its score, and its class and probability if it is a single class."""
-    facts = TargetFacts(aim.target if aim else str(target), case.model.explains, aim.place if aim else "")
+    text = short_text(aim.target if aim else str(target), labels)
+    facts = TargetFacts(text, case.model.explains, aim.place if aim else "")
     if answered is not None:
         answer, weights = answered
         row = weights[t, i]

@@ -11,9 +11,9 @@ from seewhy.pictures.canvas import DrawingOptions, strip
 from seewhy.pictures.render import VALUE, Alpha
 from seewhy.printable import printable, words_of
 
+from .answering import answers, is_labelled
 from .heatmap import Heatmap, overlay_of
 from .image_boxes import ImageBoxes, boxes_by_image
-from .source import answers
 
 if TYPE_CHECKING:
     from .sheet import SheetRow
@@ -59,15 +59,18 @@ class Heatmaps(Sequence[Heatmap]):
         """The maps of one image (its place or name), target (as asked, or the index or label found), layer, method; and
         what was left out of that image, or of all.
         """
+        found = [
+            m
+            for m in self.maps
+            if (image is None or m.place == image or m.source.image == str(image))
+            and layer in (None, m.source.layer)
+            and (method is None or str(getattr(method, "name", method)).replace("_", "-") == m.source.method)
+        ]
+        if target is not None:
+            answering = [m for m in found if answers(m.source, target)]
+            found = answering or [m for m in found if is_labelled(m.source, target)]
         return Heatmaps(
-            tuple(
-                m
-                for m in self.maps
-                if (image is None or m.place == image or m.source.image == str(image))
-                and (target is None or answers(m.source, target))
-                and layer in (None, m.source.layer)
-                and (method is None or str(getattr(method, "name", method)).replace("_", "-") == m.source.method)
-            ),
+            tuple(found),
             tuple(left for left in self.failed if image is None or left.place == image or left.name == str(image)),
         )
 

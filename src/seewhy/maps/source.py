@@ -6,13 +6,11 @@ from math import isfinite
 from types import UnionType
 from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin
 
-import numpy as np
 from numpy.typing import NDArray
 
 from seewhy.json_text import as_json, json_of, plain, with_bytes
 from seewhy.printable import printable
-from seewhy.targets.class_names import classes_named
-from seewhy.targets.target import Contrast, Labels, name_of
+from seewhy.targets.target import Labels, name_of
 from seewhy.untrained import untrained, warned
 
 if TYPE_CHECKING:
@@ -279,17 +277,6 @@ def in_percent(probability: float) -> str:
     """A probability with one digit behind the point, or two digits of one below a tenth of a percent."""
     percent = 100 * probability
     return f"{percent:.1f} %" if percent >= 0.1 or not percent else f"{percent:.2g} %"
-
-
-def answers(source: Source, target: Any) -> bool:
-    """Was this the target: as it was given, or by the index or an exact name of the class that it came to?"""
-    if str(target) == source.target:
-        return True
-    if isinstance(target, int | np.integer) and not isinstance(target, bool):
-        return source.index == target
-    if isinstance(target, Contrast):
-        return source.label == target.words([target.of, *target.rivals])
-    return source.index is not None and bool(classes_named(str(target), [source.label or ""]))
 
 
 def _made(kind: type[T], facts: Any) -> T:

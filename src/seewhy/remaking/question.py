@@ -16,8 +16,11 @@ from seewhy.maps.source import Predicted, Source
 from seewhy.methods.making.budget import Budget
 from seewhy.methods.making.method import Method, lookup
 from seewhy.printable import printable
-from seewhy.targets.parse import KINDS
-from seewhy.targets.target import Class, Scores, Weights
+from seewhy.targets.aim import Aim
+from seewhy.targets.grammar import holds_no_question
+from seewhy.targets.group import AnyOf
+from seewhy.targets.parse import read
+from seewhy.targets.target import Class, Labels, Scores, Unit, Weights
 
 FUSED = " + "  # between the names of layers whose maps are joined
 
@@ -69,7 +72,7 @@ def _made(source: Source, model: Any, image: Any, target: Any, params: Mapping[s
         raise BadParameter("it is a picture of two maps and their difference, which seewhy drift makes.")
     method, fused = _method(source, params), source.params.get("fuse")
     layers = source.layer.split(FUSED) if fused else source.layer
-    asked, cut = _target(source) if target is None else target, source.tile.get("asked", {})
+    asked, cut = _target(source, model.labels) if target is None else target, source.tile.get("asked", {})
     found = ask(model, image, [method], asked, layers if method.layered else None, cut.get("tile"), cut.get("overlap"))
     return fuse(found, fused) if fused else found
 
@@ -95,13 +98,17 @@ def _of_code(value: Any) -> bool:
     return any(isinstance(part, str) and re.match(r"(array|image) \(.* sha256:", part) for part in parts)
 
 
-def _target(source: Source) -> Any:
+def _target(source: Source, labels: Labels) -> Any:
     """The target as it was resolved: a class by its index; a place, a text or a unit as they are written."""
     text = source.target
-    if " sha256:" in text:
+    try:
+        (found, *_) = read(text, labels)
+    except BadParameter:
+        found = None
+    if holds_no_question(text) and not isinstance(found, Aim | AnyOf):
         why = f"{printable(text, 200)} is known by its SHA-256 alone"
         raise BadParameter(f"{why}: give target=.", typed=f"{why}.")
-    if source.place or text.partition(":")[0] in KINDS:
+    if source.place or isinstance(found, Aim | AnyOf | Unit):
         return text
     if source.score is None:  # the map is the same for every class
         return Resolved(text, 0)

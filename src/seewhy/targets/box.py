@@ -14,14 +14,16 @@ from seewhy.errors import BadParameter, NotHere
 from seewhy.printable import printable, quoted
 
 from .aim import Aim, ImageView, Pinned
-from .class_names import class_index, name_text
+from .class_names import class_index, own_name
 from .detector import Detections, Likeness, as_numbers, detections_of, overlap, ranking
-from .target import LARGEST, Labels, name_of
+from .grammar import INDEX, NUMBER, QUOTED, class_text, number_text, operand, unreadable
+from .parse import short_text
+from .target import LARGEST, Labels, class_given, name_of
 
 Corners = tuple[float, float, float, float]  # x0, y0, x1, y1
 MATCHED = "the detection overlaps the place that was asked for"
 LEAST = 0.1  # IoU of a place with the detection that is meant by it
-NUMBER = r"-?[0-9.]+"
+HOW = "box:LABEL, box:LABEL:1 for the one with the second highest score, or box:LABEL:x0,y0,x1,y1, in pixels of the photo."
 
 
 @dataclass(frozen=True)
@@ -43,12 +45,14 @@ class Box(Aim):
     which: int | Corners = 0
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "label", None if self.label is None else class_given(self.label, "Box"))
         if isinstance(self.which, int | np.integer) and not isinstance(self.which, bool) and 0 <= self.which <= LARGEST:
             object.__setattr__(self, "which", int(self.which))
             return
         try:
             edges: Any = self.which
-            place = tuple(map(float, edges)) if np.ndim(edges) == 1 else ()
+            right = np.ndim(edges) == 1 and not any(isinstance(edge, bool) for edge in edges)
+            place = tuple(map(float, edges)) if right else ()
         except (TypeError, ValueError, OverflowError):
             place = ()
         if len(place) != 4 or not all(map(isfinite, place)) or place[0] > place[2] or place[1] > place[3]:
@@ -74,7 +78,8 @@ class Box(Aim):
                       f"image, boxes nearer to {'one of these' if several else 'it'} are not counted",)  # fmt: skip
         edges = place_text(on_photo(likeness.box, view))
         name = name_of(view.labels, label)
-        target = f"box:{name_text(label, view.labels)}:{edges}"
+        own = own_name(label, view.labels)
+        target = short_text(f"box:{class_text(label if own is None else own)}:{edges}", view.labels)
 
         def read(output: Any) -> Array:
             return together([_similar(variant, likeness, rivals) for variant in detections_of(output, view)])
@@ -101,25 +106,26 @@ class Box(Aim):
         """The error that no detection is meant, with those that there are."""
         there = "; ".join(map(str, by_score(detections, view)[:5])) or "nothing"
         named = replace(self, label=name_of(view.labels, self.label) or self.label) if isinstance(self.label, int) else self
-        return NotHere(f"{named}: {why}. In this image is detected: {there}. All: seewhy.detections(model, image).")
+        asked = short_text(str(named), view.labels)
+        return NotHere(f"{asked}: {why}. In this image is detected: {there}. All: seewhy.detections(model, image).")
 
     @classmethod
     def parse(cls, text: str) -> "Box":
-        """box:LABEL, box:LABEL:1 or box:LABEL:x0,y0,x1,y1: what str() gives."""
-        parts = re.fullmatch(rf"box:(.*?)(?::\s*([0-9]+|{NUMBER}(?:\s*,\s*{NUMBER})*)\s*)?", text, re.DOTALL)
-        label, which = (parts[1].strip(), parts[2] or "0") if parts else ("", "")
-        place = which.split(",")
+        """box:LABEL, box:LABEL:1 or box:LABEL:x0,y0,x1,y1; box::1 of any label."""
+        rest = text.partition(":")[2]
+        parts = re.fullmatch(rf"(\s*{QUOTED}\s*|.*?)(?::\s*({INDEX}|{NUMBER}(?:\s*,\s*{NUMBER})*)\s*)?", rest, re.DOTALL)
+        if parts is None:
+            raise unreadable(text, rest, HOW)
+        label, which = operand(parts[1]), parts[2] or "0"
         try:
-            return cls(label or None, int(which) if len(place) == 1 else tuple(map(float, place)))  # type: ignore[arg-type]
-        except ValueError:
-            raise BadParameter(
-                f"{quoted(text)}: write box:LABEL, box:LABEL:1 for the one with the second highest score, or "
-                "box:LABEL:x0,y0,x1,y1, a place in pixels of the photo."
-            ) from None
+            place = int(which) if re.fullmatch(INDEX, which) else tuple(map(float, which.split(",")))
+            return cls(None if label == "" and '"' not in parts[1] else label, place)  # type: ignore[arg-type]
+        except BadParameter as error:
+            raise BadParameter(f"{error} {unreadable(text, which, HOW)}") from None
 
     def __str__(self) -> str:
-        which = self.which if isinstance(self.which, int) else ",".join(f"{edge:.9g}" for edge in self.which)
-        return f"box:{'' if self.label is None else self.label}:{which}"
+        which = self.which if isinstance(self.which, int) else ",".join(map(number_text, self.which))
+        return f"box:{'' if self.label is None else class_text(self.label)}:{which}"
 
 
 def place_text(place: Corners) -> str:
@@ -158,7 +164,7 @@ class Detection:
     @property
     def target(self) -> str:
         """The target that explains it."""
-        return f"box:{self.label}:{self.index}"
+        return short_text(str(Box(self.label, self.index)), None)
 
     def __str__(self) -> str:
         return (
@@ -173,7 +179,7 @@ def by_score(detections: Detections, view: ImageView) -> list[Detection]:
     for j in ranking(detections):
         label = int(detections.labels[j])
         count[label] = count.get(label, -1) + 1
-        name = name_of(view.labels, label)
+        name = own_name(label, view.labels)
         place = on_photo(detections.boxes[j], view)
         rows.append(Detection(label if name is None else name, count[label], float(scores[j]), place))
     return rows

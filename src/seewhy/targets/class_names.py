@@ -59,8 +59,8 @@ def class_index(name: int | str | np.integer[Any], labels: Labels) -> int:
 def classes_named(name: str, labels: Labels) -> list[int]:
     """The classes that have exactly this name: in their own labels, or else as one of ImageNet's further synonyms."""
     want, known = _folded(name), tuple(labels or ())
-    own = [i for i, names in enumerate(_own_names(known)) if want in names]
-    return own or [i for i, names in enumerate(_synonyms(known)) if want in names]
+    own = _by_name(known).get(want)
+    return [*own] if own else [i for i, names in enumerate(_synonyms(known)) if want in names]
 
 
 def classes_with(word: str, labels: Labels) -> list[int]:
@@ -84,13 +84,15 @@ def wnids(labels: Labels) -> list[str | None]:
     return [match[1] if (match := WNID.match(label)) else None for label in labels or ()]
 
 
+def own_name(index: int, labels: Labels) -> str | None:
+    """The label of a class, where it means this class alone; None where it has none or other classes have that name."""
+    label = str(labels[index]) if labels and 0 <= index < len(labels) else ""
+    return label if classes_named(label, labels) == [index] else None
+
+
 def name_text(index: int, labels: Labels) -> str:
-    """The class as a text that means it alone: its label, or its index where it has none or other classes share the label."""
-    try:
-        label = str(labels[index]) if labels else ""
-        return label if label and class_index(label, labels) == index else str(index)
-    except (NoSuchName, IndexError):
-        return str(index)
+    """The class in words that mean it alone: its label, or its index where it has none or other classes share the label."""
+    return own_name(index, labels) or str(index)
 
 
 def first_name(index: int, labels: Labels) -> str:
@@ -117,6 +119,16 @@ def _parts(names: str) -> tuple[str, ...]:
 def _own_names(labels: tuple[str, ...]) -> list[tuple[str, ...]]:
     """The names of each class that stand in its label, folded."""
     return [(*_parts(label), *((match[1], *_parts(match[2])) if (match := WNID.match(label)) else ())) for label in labels]
+
+
+@lru_cache(maxsize=8)
+def _by_name(labels: tuple[str, ...]) -> dict[str, list[int]]:
+    """The classes that have each name in their own labels."""
+    classes: dict[str, list[int]] = {}
+    for index, names in enumerate(_own_names(labels)):
+        for name in dict.fromkeys(names):
+            classes.setdefault(name, []).append(index)
+    return classes
 
 
 @lru_cache(maxsize=8)

@@ -3,8 +3,9 @@
 An encoder gives one vector (d,) per image.  None of its numbers means anything alone; the angles between vectors do.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Number
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -18,6 +19,7 @@ from seewhy.images.photo import Photo
 from seewhy.printable import quoted
 
 from .aim import Aim, ImageView, Pinned
+from .grammar import holds_no_question, literal, pieces, quote, unreadable
 from .target import RIVALS
 
 NAMED = ("image_embeds", "text_embeds", "pooler_output")  # where a dict holds an embedding among other things
@@ -42,6 +44,9 @@ class Similar(Aim):
     def __post_init__(self) -> None:
         if isinstance(self.to, list | tuple) and not isinstance(self.to, Photo):
             object.__setattr__(self, "to", _vector(self.to))
+        nothing = self.to is None or isinstance(self.to, Number | np.generic | bytes | Mapping)
+        if nothing or (isinstance(self.to, str) and not self.to.strip()):
+            raise BadParameter(f"Similar(to={quoted(self.to)}): give a photo, as in Similar('dog.jpg'), or an embedding (d,).")
 
     def pin(self, output: Any, view: ImageView) -> Pinned:
         vector = embedding(output)
@@ -69,15 +74,17 @@ class Similar(Aim):
     @classmethod
     def parse(cls, text: str) -> "Similar":
         """similar:PATH, of a photo."""
-        path = text.partition(":")[2].strip()
-        if not path:
-            raise BadParameter(f"{quoted(text)}: write similar:PATH, as in similar:dog.jpg.")
-        return cls(path)
+        path = text.partition(":")[2]
+        if holds_no_question(path) and path.strip().startswith(("array (", "image (")):
+            raise BadParameter(f"{quoted(text)}: the image is known by its SHA-256 alone: give Similar(image).")
+        if not literal(path):
+            raise unreadable(text, "", "similar:PATH, as in similar:dog.jpg.")
+        return cls(literal(path))
 
     def __str__(self) -> str:
         name = self.to if isinstance(self.to, str | Path) else self.to.name if isinstance(self.to, Photo) else None
         file = getattr(self.to, "filename", "") if isinstance(self.to, Image.Image) else ""
-        return f"similar:{name or file or described(self.to)}"
+        return f"similar:{quote(str(name or file)) if name or file else described(self.to)}"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Similar) and str(self) == str(other)
@@ -105,7 +112,8 @@ class Text(Aim):
     local: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        others = (self.against,) if isinstance(self.against, str) else tuple(self.against)
+        several = isinstance(self.against, Iterable) and not isinstance(self.against, str | bytes)
+        others = tuple(self.against) if several else (self.against,)
         object.__setattr__(self, "against", others)
         if not all(isinstance(text, str) and text.strip() for text in (self.text, *others)):
             said = f"Text({quoted(self.text)}, against={quoted(others)})"
@@ -118,6 +126,8 @@ class Text(Aim):
             )
         if self.text in others:
             raise BadParameter(f"Text({quoted(self.text)}): a text cannot be held against itself.")
+        if len({*others}) < len(others):
+            raise BadParameter(f"Text({quoted(self.text)}, against={quoted(others)}): a text is named twice. Name each once.")
 
     @property
     def texts(self) -> list[str]:
@@ -152,13 +162,13 @@ class Text(Aim):
     @classmethod
     def parse(cls, text: str) -> "Text":
         """text:TEXT, or text:TEXT|OTHER|OTHER against others."""
-        first, *others = [part.strip() for part in text.partition(":")[2].split("|")]
+        first, *others = [literal(piece) for piece in pieces(text.partition(":")[2], "|")]
         if not all((first, *others)):
-            raise BadParameter(f"{quoted(text)}: write text:TEXT or text:TEXT|OTHER|OTHER, as in 'text:a dog|a cat'.")
+            raise unreadable(text, "", "text:TEXT or text:TEXT|OTHER|OTHER, as in 'text:a dog|a cat'.")
         return cls(first, others)
 
     def __str__(self) -> str:
-        return f"text:{'|'.join(self.texts)}"
+        return f"text:{'|'.join(map(quote, self.texts))}"
 
 
 def embedding(output: Any) -> Array:

@@ -11,10 +11,13 @@ from seewhy.errors import BadParameter, NoSuchName, closest
 from seewhy.printable import quoted
 
 from .class_names import class_index, classes_with, first_name
-from .target import Labels, is_index, numbered
+from .grammar import bare_or_quoted, operand, pieces, unreadable
+from .target import Labels, class_given, is_index
 
 SHOWN = 4  # classes of a group that its caption names
-LONGEST = 200  # characters of a word
+LONGEST = 200  # characters of a word that an error repeats
+WORD = 10_000  # characters of a word
+HOW = "any:WORD, as in any:cat, or any:A+B, as in any:281+tiger cat."
 
 
 @dataclass(frozen=True)
@@ -32,11 +35,18 @@ class AnyOf:
     of: str | int | Sequence[int | str]
 
     def __post_init__(self) -> None:
-        if isinstance(self.of, str):
+        if isinstance(self.of, str) and self.of.strip() and len(self.of) <= WORD:
             return
-        several = tuple(self.of) if isinstance(self.of, Sequence | np.ndarray) else (self.of,)
-        if not several or not all(isinstance(each, str | int | np.integer) for each in several):
-            raise BadParameter(f"AnyOf({quoted(self.of)}): give a word, as in AnyOf('cat'), or a list of classes.")
+        wrong = BadParameter(f"AnyOf({quoted(self.of)}): give a word, as in AnyOf('cat'), or a list of classes.")
+        if isinstance(self.of, str):
+            raise wrong
+        several: Sequence[Any] = tuple(self.of) if isinstance(self.of, Sequence | np.ndarray) else (self.of,)
+        try:
+            several = tuple(dict.fromkeys(map(class_given, several)))
+        except (BadParameter, TypeError):
+            raise wrong from None
+        if not several or not all(isinstance(each, int) or each.strip() for each in several):
+            raise wrong
         object.__setattr__(self, "of", several)
 
     def known(self, labels: Labels) -> "Group":
@@ -72,14 +82,20 @@ class AnyOf:
 
     @classmethod
     def parse(cls, text: str) -> "AnyOf":
-        """any:WORD, or any:A+B+C of classes by index or name: what str() gives."""
-        parts = [part.strip() for part in text.partition(":")[2].split("+")]
-        if not all(parts):
-            raise BadParameter(f"{quoted(text)}: write any:WORD, as in any:cat, or any:A+B, as in any:281+tiger cat.")
-        return cls(parts[0] if len(parts) == 1 and not is_index(parts[0]) else [_typed(part) for part in parts])
+        """any:WORD, or any:A+B+C of classes by index or name."""
+        written = pieces(text.partition(":")[2], "+")
+        parts = [operand(piece) for piece in written]
+        if "" in parts:
+            raise unreadable(text, "", HOW)
+        word = len(parts) == 1 and isinstance(parts[0], str) and not is_index(written[0])
+        return cls(parts[0] if word else parts)
 
     def __str__(self) -> str:
-        return f"any:{'+'.join(map(str, self._several))}"
+        if isinstance(self.of, str):
+            return f"any:{bare_or_quoted(self.of, '+')}"
+        classes = [str(each) if isinstance(each, int) else bare_or_quoted(each, "+") for each in self._several]
+        alone = len(classes) == 1 and isinstance(self._several[0], str)  # which by itself would be a word
+        return f"any:{'+'.join(classes * (1 + alone))}"
 
 
 @dataclass(frozen=True)
@@ -146,7 +162,3 @@ def _listed(classes: Sequence[int], labels: Labels) -> str:
     """The first classes of a group by name, and how many there are."""
     names = ", ".join(first_name(i, labels) for i in classes[:SHOWN]) + (", ..." if len(classes) > SHOWN else "")
     return f"{names} ({len(classes)} class{'es' * (len(classes) > 1)})"
-
-
-def _typed(part: str) -> int | str:
-    return numbered(part) if is_index(part) else part

@@ -17,7 +17,10 @@ from .aim import FARTHEST, Aim, ImageView, Pinned
 from .class_names import class_index
 from .decisions import SHARE, as_floats, decisions, whole_numbers, why_no_gradient
 from .dense import channel, dense
-from .target import Labels, name_of
+from .grammar import NUMBER, class_text, holds_no_question, number_text, operand, unreadable
+from .target import Labels, class_given, name_of
+
+MASK = " in the mask "  # before what a mask is, in the text of a region
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +39,9 @@ class Region(Aim):
 
     of: int | str | None = None
     mask: Any = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "of", None if self.of is None else class_given(self.of, "Region"))
 
     def known(self, labels: Labels) -> "Region":
         return self if self.of is None else replace(self, of=class_index(self.of, labels))
@@ -81,12 +87,15 @@ class Region(Aim):
 
     @classmethod
     def parse(cls, text: str) -> "Region":
-        """region:CLASS, the region where the network predicts it."""
-        return cls(text.partition(":")[2].strip() or None)
+        """region:CLASS, the region where the network predicts it.  Raises BadParameter for a mask, which no text holds."""
+        rest = text.partition(":")[2]
+        if MASK in rest and holds_no_question(rest):
+            raise BadParameter(f"{quoted(text)}: the mask is known by its SHA-256 alone: give Region(class, mask).")
+        return cls(operand(rest) if rest.strip() else None)
 
     def __str__(self) -> str:
-        mask = "" if self.mask is None else f" in the mask {described(mask_weights(self.mask))}"
-        return f"region:{'' if self.of is None else self.of}{mask}"
+        mask = "" if self.mask is None else f"{MASK}{described(mask_weights(self.mask))}"
+        return f"region:{'' if self.of is None else class_text(self.of)}{mask}"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Region) and str(self) == str(other)
@@ -107,8 +116,12 @@ class Point(Aim):
     of: int | str | None = None
 
     def __post_init__(self) -> None:
-        if not all(isinstance(side, int | float | np.number) and abs(side) <= FARTHEST for side in (self.y, self.x)):
+        sides = self.y, self.x
+        if not all(isinstance(s, int | float | np.number) and not isinstance(s, bool) and abs(s) <= FARTHEST for s in sides):
             raise BadParameter(f"Point({quoted(self.y)}, {quoted(self.x)}): give a row and a column, in pixels of the photo.")
+        object.__setattr__(self, "y", float(self.y))
+        object.__setattr__(self, "x", float(self.x))
+        object.__setattr__(self, "of", None if self.of is None else class_given(self.of, "Point"))
 
     def known(self, labels: Labels) -> "Point":
         return self if self.of is None else replace(self, of=class_index(self.of, labels))
@@ -135,22 +148,21 @@ class Point(Aim):
     @property
     def words(self) -> str:
         """Where the class is meant, for a caption."""
-        return f"at the point ({self.y:g}, {self.x:g})"
+        return f"at the point ({number_text(self.y)}, {number_text(self.x)})"
 
     @classmethod
     def parse(cls, text: str) -> "Point":
         """point:Y,X or point:Y,X:CLASS."""
-        _, where, of = [*text.split(":", 2), ""][:3]
-        number = r"\s*([0-9]{1,9}(?:\.[0-9]{0,20})?|\.[0-9]{1,20})\s*"
-        place = re.fullmatch(f"{number},{number}", where)
-        if not place:
-            raise BadParameter(
-                f"{quoted(text)}: write point:Y,X or point:Y,X:CLASS, in pixels of the photo, as in point:120,80:cat."
-            )
-        return cls(float(place[1]), float(place[2]), of.strip() or None)
+        rest = text.partition(":")[2]
+        place = re.match(rf"\s*({NUMBER})\s*,\s*({NUMBER})\s*", rest)
+        behind = rest[place.end() :] if place else rest
+        if not place or (behind and (behind[0] != ":" or not behind[1:].strip())):
+            raise unreadable(text, behind, "point:Y,X or point:Y,X:CLASS, in pixels of the photo, as in point:120,80:cat.")
+        return cls(float(place[1]), float(place[2]), operand(behind[1:]) if behind else None)
 
     def __str__(self) -> str:
-        return f"point:{self.y:g},{self.x:g}" + ("" if self.of is None else f":{self.of}")
+        place = f"point:{number_text(self.y)},{number_text(self.x)}"
+        return place + ("" if self.of is None else f":{class_text(self.of)}")
 
 
 class ClassReading(NamedTuple):

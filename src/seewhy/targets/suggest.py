@@ -10,11 +10,13 @@ from seewhy.arrays import Array, first_of
 from seewhy.errors import NotApplicable
 
 from .aim import ImageView
-from .box import by_score, together
+from .box import Box, by_score, together
+from .class_names import own_name
 from .decisions import as_floats, whole_numbers
 from .dense import dense
 from .detector import as_numbers, detections_of, is_boxes, is_yolo
-from .target import name_of
+from .parse import short_text
+from .region import Region
 
 
 def suggestion(output: Any, view: ImageView) -> str | None:
@@ -43,8 +45,8 @@ def suggestion(output: Any, view: ImageView) -> str | None:
 def _regions(classes: NDArray[Any], view: ImageView) -> str:
     """The regions of the classes (*where) that cover most, in words."""
     each, counts = np.unique(classes, return_counts=True)
-    names = [str(name_of(view.labels, int(i)) or int(i)) for i in each[np.argsort(-counts, kind="stable")][:4]]
-    return " or ".join(f'target="region:{name}"' for name in names)
+    first = [int(i) for i in each[np.argsort(-counts, kind="stable")][:4]]
+    return " or ".join(_argument(Region(own_name(i, view.labels) or i), view) for i in first)
 
 
 def overall(output: Any, view: ImageView) -> Array:
@@ -65,8 +67,14 @@ def _best(output: Any, view: ImageView) -> str:
     except NotApplicable as error:
         return f"{error}".removesuffix(".")
     first = [row for row in rows if row.index == 0][:3]
-    best = " or ".join(f'target="{row.target}" (score {row.score:.2f})' for row in first) or "it finds none here"
+    best = " or ".join(f"{_argument(Box(row.label, 0), view)} (score {row.score:.2f})" for row in first) or "it finds none here"
     return f"Explain one of them, a Box: {best}; seewhy.detections(model, image) lists them all"
+
+
+def _argument(target: Any, view: ImageView) -> str:
+    """A target as an argument of Python."""
+    text = short_text(str(target), view.labels)
+    return f"target={text!r}" if '"' in text else f'target="{text}"'
 
 
 def _map(output: Any, view: ImageView) -> Array | None:

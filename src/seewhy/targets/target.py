@@ -6,8 +6,10 @@ so that a perturbation cannot change the question.  Any callable scores -> weigh
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from math import isfinite
+from numbers import Real
 from operator import index
 from typing import Any
 
@@ -17,6 +19,8 @@ from numpy.typing import NDArray
 from seewhy.errors import BadParameter, NoSuchName, SeewhyError
 from seewhy.printable import printable, quoted
 
+from .grammar import INDEX, bare_or_quoted, class_text, literal, number_text, pieces, quote, unreadable
+
 Labels = Sequence[str] | None
 Scores = NDArray[Any]  # (n, k)
 Weights = NDArray[Any]  # (n, k)
@@ -24,6 +28,8 @@ Target = Callable[[Scores], Weights]
 LARGEST = 10**9  # index of a class, a channel or a cell: no model has more
 RIVALS = 1000  # classes of one contrast
 VERSUS, LOOK_ALIKES = "-vs-", "look-alikes"  # in the text of a contrast: 281-vs-282, 281-vs-3 look-alikes
+USUAL = 3  # look-alikes of a contrast that names no class
+UNIT = "unit:LAYER:CHANNEL, as in unit:features.10:42; behind it :sum or a cell, :Y,X, of a signal :T, of a volume :Z,Y,X."
 
 
 @dataclass(frozen=True)
@@ -32,11 +38,17 @@ class Class:
 
     index: int | str
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "index", class_given(self.index))
+
     def __call__(self, scores: Scores) -> Weights:
         return _one_hot(np.full(len(scores), _checked(self.index, scores)), scores)
 
     def __str__(self) -> str:
-        return str(self.index)
+        if isinstance(self.index, int):
+            return str(self.index)
+        special = VERSUS in self.index or re.fullmatch(r"(?i)top(\s.*)?", self.index)
+        return quote(self.index) if special else bare_or_quoted(self.index, ":")
 
 
 @dataclass(frozen=True)
@@ -45,9 +57,13 @@ class Top:
 
     rank: int = 1
 
+    def __post_init__(self) -> None:
+        if not is_whole(self.rank) or self.rank < 1:
+            raise BadParameter(f"Top({quoted(self.rank)}): the rank is a whole number and counts from 1, the highest: Top(2).")
+        object.__setattr__(self, "rank", int(self.rank))
+
     def __call__(self, scores: Scores) -> Weights:
-        whole = isinstance(self.rank, int | np.integer) and not isinstance(self.rank, bool)
-        if not whole or not 1 <= self.rank <= scores.shape[1]:
+        if self.rank > scores.shape[1]:
             have = f"the rank counts from 1, the highest, and the model has {scores.shape[1]} scores"
             raise BadParameter(f"Top({quoted(self.rank)}): {have}.")
         return _one_hot(np.argsort(-scores, axis=1, kind="stable")[:, self.rank - 1], scores)
@@ -60,46 +76,60 @@ class Top:
 class Contrast:
     """Why this class rather than those: y_of - strength * mean(y_against).  Finer-CAM, Zhang et al. 2025.
 
-    With `against=()` the `look_alikes` highest other classes of each image are taken.
+    With `against=()` the `look_alikes` other classes of each image are taken whose scores are nearest to y_of, by |y_d - y_of|,
+    as its authors' code does; of equally near ones the lower index.  Where y_of is the highest score, these are the highest
+    others.
     strength: 1 explains the difference of the scores itself; Finer-CAM's own is 0.6, which leaves in 0.4 of what is common.
     """
 
     of: int | str
     against: int | str | Sequence[int | str] = ()
     strength: float = 1.0
-    look_alikes: int = 3
+    look_alikes: int = USUAL
 
     def __post_init__(self) -> None:
-        if len(self.rivals) > RIVALS:
-            raise BadParameter(f"Contrast: against {len(self.rivals):,} classes; {RIVALS:,} are the most.")
+        others = (self.against,) if isinstance(self.against, str) or not isinstance(self.against, Iterable) else [*self.against]
+        if len(others) > RIVALS:
+            raise BadParameter(f"Contrast: against {len(others):,} classes; {RIVALS:,} are the most.")
+        of, against = class_given(self.of, "Contrast: of"), tuple(class_given(each, "Contrast: against") for each in others)
+        said = f"Contrast({quoted(of)}, {quoted(against)})"
+        if of in against:
+            raise BadParameter(f"{said}: a class cannot be contrasted with itself. Name another class.")
+        if len({*against}) < len(against):
+            raise BadParameter(f"{said}: a class is named twice, and would be taken away twice. Name each class once.")
+        if isinstance(self.strength, bool | np.bool_) or not isinstance(self.strength, Real) or not isfinite(self.strength):
+            raise BadParameter(f"Contrast: strength is {quoted(self.strength)}; give a number such as 0.6.")
+        if not is_whole(self.look_alikes) or self.look_alikes < 1:
+            raise BadParameter(f"Contrast: look_alikes={quoted(self.look_alikes)}; give a whole number from 1 on, such as 3.")
+        object.__setattr__(self, "of", of)
+        object.__setattr__(self, "against", against)
+        object.__setattr__(self, "strength", float(self.strength))
+        object.__setattr__(self, "look_alikes", USUAL if against else int(self.look_alikes))  # of named classes it says nothing
 
     @property
     def rivals(self) -> tuple[int | str, ...]:
-        return (self.against,) if isinstance(self.against, int | str) else tuple(self.against)
+        return self.against  # type: ignore[return-value]
 
     def __call__(self, scores: Scores) -> Weights:
         explained = Class(self.of)(scores)
-        if not np.isfinite(self.strength):
-            raise BadParameter(f"Contrast: strength is {self.strength}; give a number such as 0.6.")
-        if not self.rivals and (self.look_alikes < 1 or scores.shape[1] < 2):
-            raise BadParameter(f"{self}: there is no other class to contrast with.")
         if self.rivals:
             others = [Class(i)(scores) for i in self.rivals]
-            if any((other == explained).all() for other in others):
-                raise BadParameter(f"{self}: a class cannot be contrasted with itself.")
+        elif scores.shape[1] < 2:
+            raise BadParameter(f"{self}: there is no other class to contrast with.")
         else:
-            rest = np.where(explained > 0, -np.inf, scores)
-            others = [Top(rank + 1)(rest) for rank in range(min(self.look_alikes, scores.shape[1] - 1))]
+            distance = np.where(explained > 0, np.inf, abs(scores - scores[:, [int(self.of)]]))
+            nearest = np.argsort(distance, axis=1, kind="stable")[:, : min(self.look_alikes, scores.shape[1] - 1)]
+            others = [_one_hot(each, scores) for each in nearest.T]
         return explained - self.strength * np.mean(others, axis=0)
 
     def words(self, names: Sequence[Any]) -> str:
         """The contrast for a caption, with these names of its classes: "husky rather than malamute, wolf (strength 0.6)"."""
         against = ", ".join(map(str, names[1:])) or f"its {self.look_alikes} {LOOK_ALIKES}"
-        return f"{names[0]} rather than {against}" + ("" if self.strength == 1 else f" (strength {self.strength:g})")
+        return f"{names[0]} rather than {against}" + ("" if self.strength == 1 else f" (strength {number_text(self.strength)})")
 
     def __str__(self) -> str:
-        against = "+".join(map(str, self.rivals)) or f"{self.look_alikes} {LOOK_ALIKES}"
-        return f"{self.of}{VERSUS}{against}" + ("" if self.strength == 1 else f":{self.strength:g}")
+        against = "+".join(map(class_text, self.rivals)) or f"{self.look_alikes} {LOOK_ALIKES}"
+        return f"{class_text(self.of)}{VERSUS}{against}" + ("" if self.strength == 1 else f":{number_text(self.strength)}")
 
 
 @dataclass(frozen=True)
@@ -116,10 +146,13 @@ class Unit:
     at: str | tuple[int, ...] = "max"
 
     def __post_init__(self) -> None:
-        if isinstance(self.channel, bool) or not isinstance(self.channel, int | np.integer):
+        if not isinstance(self.layer, str) or not self.layer.strip():
+            raise BadParameter(f"Unit: layer={quoted(self.layer)} is no name of a layer; model.layers() lists them.")
+        if not is_whole(self.channel):
             raise BadParameter(f"Unit: channel={quoted(self.channel)} is no whole number; channels count from 0.")
         try:
             at = self.at if isinstance(self.at, str) else tuple(map(index, self.at))
+            at = () if any(isinstance(each, bool) for each in self.at) else at
         except TypeError:
             at = ()
         if abs(self.channel) > LARGEST:
@@ -128,6 +161,7 @@ class Unit:
             raise BadParameter(
                 f'Unit: at={quoted(self.at)} is not "max", "sum", or a cell (y, x), of a signal (t,), of a volume (z, y, x).'
             )
+        object.__setattr__(self, "channel", int(self.channel))
         object.__setattr__(self, "at", at)
 
     def __call__(self, scores: Scores) -> Weights:
@@ -137,16 +171,17 @@ class Unit:
 
     @classmethod
     def parse(cls, text: str) -> "Unit":
-        """unit:LAYER:CHANNEL, with :sum, :Y,X, :T or :Z,Y,X behind for another place than the strongest: what str() gives."""
-        parts = text.split(":")
-        cell = parts[3] if len(parts) == 4 else "max"
-        place = re.fullmatch(r"[0-9]+(,[0-9]+)*", cell)
-        if len(parts) not in (3, 4) or not parts[1] or not is_index(parts[2]) or not (place or cell in ("max", "sum")):
-            raise BadParameter(
-                f"{quoted(text)}: write unit:LAYER:CHANNEL, as in unit:features.10:42; behind it :sum or a cell, :Y,X, of a "
-                "signal :T, of a volume :Z,Y,X."
-            )
-        return cls(parts[1], numbered(parts[2]), tuple(map(numbered, cell.split(","))) if place else cell)
+        """unit:LAYER:CHANNEL, with :sum, :max, :Y,X, :T or :Z,Y,X behind for another place than the strongest."""
+        layer, *numbers = pieces(text.partition(":")[2], ":")
+        if not literal(layer):
+            raise unreadable(text, "", UNIT)
+        if not numbers or not is_index(numbers[0]):
+            raise unreadable(text, ":".join(numbers), UNIT)
+        cell = numbers[1].strip() if len(numbers) > 1 else "max"
+        place = re.fullmatch(rf"{INDEX}(\s*,\s*{INDEX})*", cell)
+        if len(numbers) > 2 or not (place or cell in ("max", "sum")):
+            raise unreadable(text, ":".join(numbers[1:]), UNIT)
+        return cls(literal(layer), numbered(numbers[0]), tuple(map(numbered, cell.split(","))) if place else cell)
 
     @property
     def words(self) -> str:
@@ -156,7 +191,7 @@ class Unit:
 
     def __str__(self) -> str:
         where = {"max": "", "sum": ":sum"}.get(str(self.at), f":{','.join(map(str, self.at))}")
-        return f"unit:{self.layer}:{self.channel}{where}"
+        return f"unit:{bare_or_quoted(self.layer, ':')}:{self.channel}{where}"
 
 
 @dataclass(frozen=True)
@@ -166,6 +201,8 @@ class PerImage:
     targets: Sequence[Any]
 
     def __post_init__(self) -> None:
+        if isinstance(self.targets, str | bytes) or not isinstance(self.targets, Iterable):
+            raise BadParameter(f"PerImage({quoted(self.targets)}): give a list, with a target for each image.")
         object.__setattr__(self, "targets", tuple(self.targets))
 
     def of(self, place: int) -> Target:
@@ -182,11 +219,27 @@ def _one_hot(index: NDArray[np.intp], scores: Scores) -> Weights:
 def _checked(index: int | str, scores: Scores) -> int:
     if isinstance(index, str):
         raise BadParameter(f"The class is named {quoted(index)}, and the model has no labels. Give its index, or labels=.")
-    if isinstance(index, bool) or not isinstance(index, int | np.integer):
-        raise BadParameter(f"{quoted(index)} is no class. Give its index or its label.")
     if not 0 <= index < scores.shape[1]:
         raise NoSuchName("class", index, [], f"The model's classes are 0 to {scores.shape[1] - 1}.")
     return int(index)
+
+
+def is_whole(value: Any) -> bool:
+    """Is it a whole number, of Python or numpy, and no truth value?"""
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
+def class_given(value: Any, whose: str = "") -> Any:
+    """A class as a person may give it: its index, as Python's own whole number, or its name.
+
+    Raises BadParameter for anything else; it begins with whose class it is.
+    """
+    if is_whole(value):
+        return int(value)
+    if isinstance(value, str):
+        return value
+    before = f"{whose}: " if whose else ""
+    raise BadParameter(f"{before}{quoted(value)} is no class. Give its index or its label.")
 
 
 def is_index(text: str) -> bool:

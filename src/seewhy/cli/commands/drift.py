@@ -163,7 +163,7 @@ def compare(network: ModelOptions, options: DriftOptions) -> None:
     if len(targets) > 1:
         raise click.BadParameter(f"{options.target!r} are several; one is compared.", param_hint="--target")
     layers = (options.layer, options.layer_b or options.layer)
-    comparison = Comparison(models[0], models[1], method, targets[0], layers)
+    comparison = Comparison(models[0], models[1], method, options.target, layers)
     make_folder(options.out)
     for remark in inputs.remarks:
         say(f"seewhy: {remark}", err=True)
