@@ -116,3 +116,82 @@ def test_an_attention_in_no_block_of_its_own_is_refused():
     model = seewhy.wrap(bold(Outer))
     with pytest.raises(seewhy.NotApplicable, match="lies in no block of its own"):
         ran(model)
+
+
+class Sharing(nn.Module):
+    """A block whose attention is written out, so that a test can hold its weights."""
+
+    def __init__(self):
+        super().__init__()
+        self.norm, self.qkv, self.out = nn.LayerNorm(8), nn.Linear(8, 24), nn.Linear(8, 8)
+        self.seen = []
+
+    def forward(self, tokens):
+        q, k, v = self.qkv(self.norm(tokens)).chunk(3, -1)
+        a = (q @ k.transpose(-2, -1) / 8**0.5).softmax(-1)
+        self.seen[:] = [a]
+        return tokens + self.out(a @ v)
+
+
+class Dense(nn.Module):
+    """Three such blocks, and an end that makes scores (n, 3, h, w), or (n, 3), of the tokens and the images."""
+
+    def __init__(self, end):
+        super().__init__()
+        self.patch, self.blocks = nn.Conv2d(3, 8, 8, 8), nn.Sequential(Sharing(), Sharing(), Sharing())
+        self.norm, self.head, self.end = nn.LayerNorm(8), nn.Conv2d(8, 3, 1), end
+
+    def forward(self, x):
+        return self.end(self, x, self.norm(self.blocks(self.patch(x).flatten(2).transpose(1, 2))))
+
+
+ENDS = {
+    "of tokens alone": lambda net, x, t: net.head(t.transpose(1, 2).unflatten(2, (2, 3))),
+    "that counts the images": lambda net, x, t: net.head(t.permute(0, 2, 1).reshape(len(x), 8, 2, 3)),
+    "that counts them, drawn out": lambda net, x, t: nn.functional.interpolate(
+        net.head(t.permute(0, 2, 1).reshape(len(x), -1, 2, 3)), size=x.shape[2:], mode="bilinear"
+    ),
+    "that adds the image": lambda net, x, t: net.head(t.transpose(1, 2).unflatten(2, (2, 3))) + nn.functional.avg_pool2d(x, 8),
+    "that goes image by image": lambda net, x, t: torch.stack(
+        [net.head(t[i : i + 1].transpose(1, 2).unflatten(2, (2, 3)))[0] for i in range(len(x))]
+    ),
+    "that sets rows beside": lambda net, x, t: torch.cat(
+        [net.head(t.transpose(1, 2).unflatten(2, (2, 3))), nn.functional.avg_pool2d(x, 8)], 1
+    )[:, :3],
+    "that pools rows counted": lambda net, x, t: net.head(t.transpose(1, 2)[..., None]).reshape(len(x), -1, 3, 6).mean((1, 3)),
+}
+
+
+@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize("count", [1, 2])
+def test_le_grad_of_any_end_is_that_of_each_block_by_itself(end, count):
+    """sum_l mean_q relu(ds_l/dA_l), each s_l from a pass of its own of one image, in which a hook puts block l's tokens at the
+    end: also where that knows how many images came in, so that the tokens of all blocks cannot go on as more of them.
+    """
+    network = bold(lambda: Dense(ENDS[end]))
+    space = network(X).shape[2:]
+    mask = torch.arange(space.numel()).reshape(space) % 3 == 1
+    target = seewhy.Region(1, mask.numpy()) if space else 1
+    maps = seewhy.le_grad(seewhy.wrap(network), X[:count].numpy(), target=target)
+    for i in range(count):
+        total = torch.zeros(2, 3, dtype=torch.float64)
+        for block in network.blocks:
+            kept = {}
+            handles = [block.register_forward_hook(lambda _m, _a, out, kept=kept: kept.update(tokens=out))]
+            handles.append(network.blocks[-1].register_forward_hook(lambda _m, _a, _out, kept=kept: kept["tokens"]))
+            scores = network(X[i : i + 1])[0, 1]
+            for handle in handles:
+                handle.remove()
+            (g,) = torch.autograd.grad(scores[mask].mean() if space else scores, block.seen[0])
+            total += g.clamp(min=0).mean(1).reshape(2, 3)
+        torch.testing.assert_close(torch.as_tensor(maps[i].values).double(), total, rtol=1e-5, atol=1e-9)
+
+
+def test_an_end_that_takes_neither_is_refused_with_what_works():
+    def single(net, x, t):
+        assert len(t) == 1, "one image at a time"
+        return net.head(t.transpose(1, 2).unflatten(2, (2, 3)))
+
+    network = bold(lambda: Dense(single))
+    with pytest.raises(seewhy.NotApplicable, match=r"one image at a time.* transformer-relevance"):
+        seewhy.le_grad(seewhy.wrap(network), X[:1].numpy(), target=seewhy.Point(0, 0, 1))

@@ -93,21 +93,19 @@ def attended(runner: Runner, x: Array, targets: Sequence[Target], whole: bool, e
             )
         if whole:
             _check(survey, lambda: why_none(runner, x, INPUT))
-        mode = Attending(runner.network, checked=True)  # by the survey
         with ordered_gradients(runner.network, len(x)), torch.set_grad_enabled(bool(targets)):
-            entered = x.requires_grad_().clone() if targets else x
-            with mode:
-                raw, scores = at_each_block(runner, entered, survey) if each else runner.run(entered)
-        calls = mode.attentions()
+            calls, raw, scores, copied = _run(runner, x, survey, bool(targets), each)
         if [call.layer for call in calls] != [attention.layer for attention in survey.attentions]:
             raise NotApplicable(f"{runner.name} runs other attentions for these images than for noise: they are not followed.")
         if targets:
             runner.reader.require_slopes(runner.aims)
-        copies = len(raw) // len(x)
+        blocks = len(raw) // len(x)
         answer = runner.answer(raw[-len(x) :], scores[-len(x) :])
         weights = weighted(targets, answer.scores) if targets else np.zeros((0, *answer.scores.shape))
-        slopes = _slopes(scores, np.tile(weights, (1, copies, 1)), calls, survey) if targets else {}
+        slopes = _slopes(scores, np.tile(weights, (1, blocks, 1)), calls, survey) if targets else {}
         _place(runner, survey, x)
+        if copied:
+            calls, slopes = _of_copies(calls, slopes, survey, blocks)
         layers = [
             _attention(call, attention, slopes.get(i), len(x))
             for i, (call, attention) in enumerate(zip(calls, survey.attentions, strict=True))
@@ -119,6 +117,38 @@ def attended(runner: Runner, x: Array, targets: Sequence[Target], whole: bool, e
             if layer is None
         }
         return Attended(answer, weights, placed, _shares(survey), out)
+
+
+def _run(
+    runner: Runner, x: Tensor, survey: AttentionSurvey, grad: bool, each: bool
+) -> tuple[list[AttentionCall], Tensor, Tensor, bool]:
+    """The attentions of a pass, what the network gave, and the scores; of each block's tokens, where these are asked for, and
+    then, whether copies of the images came in, since the network's end counts them.
+    """
+
+    def run(copies: bool) -> tuple[list[AttentionCall], Tensor, Tensor, bool]:
+        mode = Attending(runner.network, checked=True)  # by the survey
+        entered = x.requires_grad_().clone() if grad else x
+        with mode:
+            raw, scores = at_each_block(runner, entered, survey, copies) if each else runner.run(entered)
+        return mode.attentions(), raw, scores, copies
+
+    try:
+        return run(False)
+    except NotApplicable:
+        if not each or runner.end is not None or runner.call.inputs.rows:
+            raise
+    return run(True)
+
+
+def _of_copies(
+    calls: list[AttentionCall], slopes: dict[int, Tensor], survey: AttentionSurvey, copies: int
+) -> tuple[list[AttentionCall], dict[int, Tensor]]:
+    """Of each attention, the rows of the copies of the images whose tokens behind its block went on."""
+    square = [i for i, attention in enumerate(survey.attentions) if attention.square and attention.queries is not None]
+    at = {i: square.index(i) if i in square else copies - 1 for i in range(len(calls))}
+    mine = [replace(call, weights=call.weights.chunk(copies)[at[i]]) for i, call in enumerate(calls)]
+    return mine, {i: slope.chunk(copies, 1)[at[i]] for i, slope in slopes.items()}
 
 
 def survey_of(runner: Runner, x: Tensor, whole: bool) -> AttentionSurvey:

@@ -8,52 +8,66 @@ import torch
 from torch import Tensor
 
 from seewhy.errors import BadNetwork, NotApplicable
+from seewhy.memory import out_of_memory
 from seewhy.models.torch.passes.taps import emitted, hooked
 from seewhy.models.torch.places.layout import SEQUENCE
 from seewhy.models.torch.runner import Runner
 from seewhy.models.torch.scores import picked, raw_scores
+from seewhy.printable import words_of
 
 from .places import AttentionSurvey
 
 
-def at_each_block(runner: Runner, x: Tensor, survey: AttentionSurvey) -> tuple[Tensor, Tensor]:
-    """What the network gives, and the scores (blocks * n, k), of the tokens behind each block, by its own end."""
+def at_each_block(runner: Runner, x: Tensor, survey: AttentionSurvey, copies: bool = False) -> tuple[Tensor, Tensor]:
+    """What the network gives, and the scores (blocks * n, k), of the tokens behind each block, by its own end.
+
+    The tokens of all blocks go on together behind the last one: as so many images more than came in, which an end cannot take
+    that knows how many these were.  copies: as many copies of the images come in as there are blocks, instead.
+    """
     if runner.end is not None:
         raise NotApplicable("A unit's activation has no end of the network behind each block. Explain a class.")
     blocks = _blocks(survey)
-    with _ends_at(runner, blocks, survey) as tokens:
+    many = x.repeat(len(blocks), *[1] * (x.ndim - 1))
+    with _ends_at(runner, blocks, survey, len(blocks) if copies else 1):
         try:
-            output = runner.called(x)
-        except BadNetwork as error:
-            if len(tokens) < len(blocks):
+            output = runner.called(many if copies else x)
+            if runner.aims:
+                raw = runner.read(output, many)
+            else:
+                part = picked(output, runner.settings.output, len(many))
+                raw = raw_scores(part, len(many), output if runner.settings.output is None else part)
+        except (BadNetwork, RuntimeError, ValueError, LookupError) as error:
+            if out_of_memory(error):
                 raise
-            raise NotApplicable(f"Behind {blocks[-1]} {runner.name} does not take the tokens of all blocks: {error}") from error
-    many = x.detach().repeat(len(blocks), *[1] * (x.ndim - 1))
-    if runner.aims:
-        raw = runner.read(output, many)
-    else:
-        part = picked(output, runner.settings.output, len(many))
-        raw = raw_scores(part, len(many), output if runner.settings.output is None else part)
+            why = words_of(error).splitlines()[0] if words_of(error) else type(error).__name__
+            raise NotApplicable(
+                f"Behind {blocks[-1]} {runner.name} does not take the tokens of all blocks, of {len(many)} images in place of "
+                f"{len(x)}: {why} transformer-relevance and attention-rollout need no more than the network's own pass."
+            ) from error
     return raw, runner.scores(raw)
 
 
 @contextmanager
-def _ends_at(runner: Runner, blocks: list[str], survey: AttentionSurvey) -> Iterator[list[Tensor]]:
-    """While it is entered, each block starts from its input anew, and behind the last one go on the tokens of all."""
+def _ends_at(runner: Runner, blocks: list[str], survey: AttentionSurvey, copies: int) -> Iterator[None]:
+    """While it is entered, each block starts from its input anew, and behind the last one go on the tokens of all: of block l,
+    where there are copies of the images, those of the l-th.
+    """
     tokens: list[Tensor] = []
 
     def hook_for(name: str) -> Callable[..., Any]:
+        dim = 1 if survey.row(name)[1] == SEQUENCE else 0
+
         def hook(_module: Any, _args: Any, output: Any) -> Any:
             a, put_back = emitted(output, name)
-            tokens.append(a)
+            tokens.append(a.chunk(copies, dim)[len(tokens)] if copies > 1 else a)
             if name != blocks[-1]:
                 return put_back(a.detach().clone().requires_grad_())
-            return put_back(torch.cat(tokens, 1 if survey.row(name)[1] == SEQUENCE else 0))
+            return put_back(torch.cat(tokens, dim))
 
         return hook
 
     with hooked((runner.network.get_submodule(name), hook_for(name)) for name in blocks):
-        yield tokens
+        yield
 
 
 def _blocks(survey: AttentionSurvey) -> list[str]:
