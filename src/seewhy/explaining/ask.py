@@ -60,6 +60,8 @@ def ask(
     for each in targets:
         if isinstance(each, PerImage) and len(each.targets) != count:
             raise BadParameter(f"PerImage has {len(each.targets)} targets for {count} images: one for each is needed.")
+    for method in chosen:
+        method.check_count(count)
     collector = Collector(on_error, count)
     model.fit(count)
     if tile is not None or overlap is not None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from seewhy.maps.regions import Regions
+    from seewhy.targets.aim import ImageView
 
 
 class once(Generic[T]):  # noqa: N801 - a decorator
@@ -63,6 +64,7 @@ class Outcome(NamedTuple):
     regions: Callable[[int, int], "Regions | None"] = lambda _t, _i: None  # of target t in image i, where it judged any
     failure: SeewhyError | None = None  # what ended the work early; the cores are an estimate from what was done before
     notes_at: Mapping[str, tuple[str, ...]] = {}  # of each layer: what was odd about it
+    channels: Mapping[str, NDArray[Any]] = {}  # of each layer, where the core sums them up: (t, n, c, *space)
 
     def measurements(self, layer: str) -> Mapping[str, NDArray[Any]]:
         """All measured numbers of the maps at that layer, by name: (t, n)."""
@@ -103,15 +105,16 @@ class Case:
         at the image), "twice" (these, to be asked for second derivatives); one trace then serves them all.
     photo: of image i, the photo as the network saw it, cropped and of its size; None of a prepared array.
     rule: by which every gradient comes back, if not plainly; methods with a rule of their own then raise NotApplicable.
+    view: of image i, how the network sees what was given; None where that is the prepared array itself.
     """
 
     def __init__(
         self, model: Differentiable, x: Array, targets: Sequence[Target], layers: Sequence[str | None] = (None,),
         shared: Iterable[str] = ("gradients",), photo: "Callable[[int], Image | None]" = lambda _: None,
-        rule: Balanced | None = None,
+        rule: Balanced | None = None, view: "Callable[[int], ImageView | None]" = lambda _: None,
     ) -> None:  # fmt: skip
         self.model, self.x, self.targets, self.requested, self.shared = model, x, targets, layers, frozenset(shared)
-        self.photo, self.rule = photo, rule
+        self.photo, self.rule, self.view = photo, rule, view
         self.passes = Passes()
         self.chosen: str | None = None  # the default layer, once it was chosen because none was named
 
@@ -132,7 +135,9 @@ class Case:
     def of_targets(self, places: Sequence[int], default: "tuple[str, Layer]") -> "Case":
         """The case of those of its targets, by their places, with their default layer."""
         requested = [*dict.fromkeys(default[0] if name is None else name for name in self.requested)]
-        some = Case(self.model, self.x, [self.targets[t] for t in places], requested, self.shared, self.photo, self.rule)
+        some = Case(
+            self.model, self.x, [self.targets[t] for t in places], requested, self.shared, self.photo, self.rule, self.view
+        )
         vars(some).update(usual=default, chosen=default[0])
         return some
 

@@ -41,7 +41,7 @@ def explained(
     collector: Collector,
 ) -> Heatmaps:
     """The heatmaps of all images, in the order image, target, layer, method; the collector gets them as they are made."""
-    alone = any(m.asks for m in chosen) or any(map(aims, targets))
+    alone = any(m.asks or m.varies for m in chosen) or any(map(aims, targets))
     for place, batch in batched(model, images, any(m.whole for m in chosen), collector):
         for i in range(len(batch.x)) if alone else [slice(None)]:
             part = batch.part(i, i + 1) if isinstance(i, int) else batch
@@ -114,6 +114,7 @@ def _maps_of(model: Any, batch: Batch, place: int, methods: Any, targets: Any, l
     """The heatmaps of all images of a batch, in the order image, target, layer, method."""
     start = perf_counter()
     n, labels = len(batch.x), model.labels
+    methods = [method.of_image(place) for method in methods]  # where they differ, n is 1
     groups = [*target_groups(model, batch, place, [here(target, place, n) for target in targets], layers, methods)]
     facts, seconds = ModelFacts.of(model), (perf_counter() - start) / n
     maps = []
@@ -167,18 +168,23 @@ def _heatmap(
 ) -> Heatmap:
     outcome, photo = finding.outcome, batch.photos[i]
     core, error = outcome.cores[layer][k, i], outcome.errors.get(layer)
+    by_channel = outcome.channels.get(layer)
     heatmap = Heatmap(
         _float32(finding.values[layer][k, i]),
         photo.pixels if photo else None,
         batch.boxes[i],
         source,
         place,
-        _float32(core if finding.finite else clean(core)) if finding.method.pixels else None,
+        _channels(core if finding.method.pixels else None if by_channel is None else by_channel[k, i]),
         None if error is None else np.array(error[k, i], np.float32),
         outcome.regions(k, i),
         cells,
     )
     return recorded(turned_back(heatmap))
+
+
+def _channels(each: NDArray[Any] | None) -> NDArray[np.float32] | None:
+    return None if each is None else _float32(each if np.isfinite(each).all() else clean(each))
 
 
 def _by_layer(findings: list[Finding]) -> list[tuple[str, Finding]]:

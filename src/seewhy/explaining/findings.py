@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -66,7 +67,7 @@ def target_groups(
             answering = answering.grouped([target.classes for target in together])
             together = [Class(g) for g in range(len(together))]
         elif isinstance(kind, type) and issubclass(kind, Aim):
-            answering, pinned = answering.aimed(together, batch.x, _view(batch, model))
+            answering, pinned = answering.aimed(together, batch.x, view_of(batch, model, 0))
             together = [Class(k) for k in range(len(together))]
             _check_unmoved(pinned, methods)
             _check_sloped(pinned, methods)
@@ -75,7 +76,8 @@ def target_groups(
         elif answering.no_classes and not all(m.blind for m in methods):
             raise NotApplicable(answering.no_classes)
         shared = {part for m in methods for part in m.shares}
-        whole = Case(answering, batch.x, together, layers, shared, batch.network_view)
+        seen = partial(view_of, batch, model)
+        whole = Case(answering, batch.x, together, layers, shared, batch.network_view, view=seen)
         for case, of_case in by_default(whole, methods):
             at = {places[k]: row for row, k in enumerate(of_case)}
             yield TargetGroup(case, at, findings(methods, case), [pinned[k] for k in of_case] if pinned else ())
@@ -117,11 +119,11 @@ def findings(methods: list[Recipe], case: Case) -> list[Finding]:
     return done
 
 
-def _view(batch: Batch, model: Any) -> ImageView:
-    """The single image of a batch, as an aim looks at it."""
-    photo = batch.photos[0]
+def view_of(batch: Batch, model: Any, i: int) -> ImageView:
+    """Image i of a batch, as the network sees it."""
+    photo = batch.photos[i]
     size = photo.pixels.size if isinstance(photo, Photo) else None
-    return ImageView(tuple(batch.x.shape[2:]), size, batch.known_box(0), model.labels)
+    return ImageView(tuple(batch.x.shape[2:]), size, batch.known_box(i), model.labels)
 
 
 def finding(method: Recipe, outcome: Outcome) -> Finding:

@@ -29,7 +29,7 @@ class SomeTargets(Case):
 
     def __init__(self, whole: Case, start: int, begun: dict[Any, Trace]) -> None:
         targets = whole.targets[start : start + TOGETHER]
-        super().__init__(whole.model, whole.x, targets, whole.requested, whole.shared, whole.photo, whole.rule)
+        super().__init__(whole.model, whole.x, targets, whole.requested, whole.shared, whole.photo, whole.rule, whole.view)
         self.whole, self.start, self.begun = whole, start, begun
 
     @once

@@ -1,13 +1,15 @@
 """What the engine needs of a method: what it reads, how it runs on a case, and how its cores become the values of maps."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seewhy.arrays import Array, described
+from seewhy.errors import BadParameter
+from seewhy.targets.target import PerImage
 
 from .case import Case, Outcome
 
@@ -86,7 +88,30 @@ class Recipe:
     @property
     def described(self) -> dict[str, Any]:
         """The settings, arrays and pictures among them in words."""
-        return {key: described(value) for key, value in self.settings.items()}
+        return {
+            key: ("per image", *map(described, value.targets)) if isinstance(value, PerImage) else described(value)
+            for key, value in self.settings.items()
+        }
+
+    @property
+    def varies(self) -> bool:
+        """Has a parameter a value of its own for each image?"""
+        return any(isinstance(value, PerImage) for value in self.params.values())
+
+    def check_count(self, count: int) -> None:
+        """Raises BadParameter where values for each image are not as many as there are images."""
+        for name, value in self.params.items():
+            if isinstance(value, PerImage) and len(value.targets) != count:
+                images = "there is 1 image" if count == 1 else f"there are {count} images"
+                raise BadParameter(
+                    f"{self.name}: {name} has {len(value.targets)} values, one for each image, and {images}: give one for "
+                    "each, or one value that holds for all."
+                )
+
+    def of_image(self, place: int) -> "Self":
+        """The recipe for the image at that place: with its own values of parameters that have one for each image."""
+        own = {k: v.of(place) if isinstance(v, PerImage) else v for k, v in self.params.items()}
+        return replace(self, params=own) if self.varies else self
 
     def outcome(self, case: Case) -> Outcome:
         """What the method gives for the case: its cores are signed, before any ReLU, and of a pixel method have channels."""

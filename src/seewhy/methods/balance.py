@@ -29,7 +29,7 @@ def libra(method: Method[Own]) -> Method[Own]:
 
     def run(case: Case, **params: Any) -> Outcome:
         case.plain_only("libra once more")
-        balanced = Case(case.model, case.x, case.targets, case.requested, base.shares, case.photo, Balanced())
+        balanced = Case(case.model, case.x, case.targets, case.requested, base.shares, case.photo, Balanced(), case.view)
         (outcome,) = outcomes([base.using(**params)], balanced)
         if base.shares:
             case.record_way_back(balanced.trace.answer, balanced.trace.weights)

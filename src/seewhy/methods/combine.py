@@ -55,15 +55,25 @@ def product(first: Method[Any], second: Method[Any]) -> Method[Any]:
     pixels = any(part.pixels for part in parts)
     drop = {"reduce"} if not pixels else set()
     shared = {key for key in parts[0].settings if key in parts[1].settings} - {"reduce"}  # the product itself joins channels
-    for key in shared:
+    apart = {  # what one of them does without, unless it is told, is of the other alone
+        key: next(part for part in parts if part.defaults[key] is not None)
+        for key in shared
+        if [part.settings[key] is None for part in parts] == [part.defaults[key] is None for part in parts]
+        and sum(part.defaults[key] is None for part in parts) == 1
+    }
+    for key in shared - {*apart}:
         if parts[0].settings[key] != parts[1].settings[key]:
             raise BadParameter(f"product: {key} is {parts[0].settings[key]!r} in one method and "
                                f"{parts[1].settings[key]!r} in the other; give both the same.")  # fmt: skip
     parameters = {key: value for part in reversed(parts) for key, value in part.parameters.items() if key not in drop}
+    parameters |= {key: part.parameters[key] for key, part in apart.items()}
     preset = {key: value for part in reversed(parts) for key, value in part.params.items() if key not in drop}
 
+    def fitted(part: Method[Any], params: MethodSettings) -> Method[Any]:
+        return fitting(part, {key: value for key, value in params.items() if apart.get(key, part) is part})
+
     def run(case: Case, **params: Any) -> Outcome:
-        each = [fitting(part, params) for part in parts]
+        each = [fitted(part, params) for part in parts]
         a, b = (part.outcome(case) for part in each)
         for failure in (a.failure, b.failure):
             if failure is not None:
@@ -87,12 +97,12 @@ def product(first: Method[Any], second: Method[Any]) -> Method[Any]:
         shares=tuple(dict.fromkeys(share for part in parts for share in part.shares)),
         by_target=all(part.by_target for part in parts),
         passes=" and ".join(dict.fromkeys(part.cost for part in parts)),
-        needs=tuple(need for part in parts for need in part.requires), counted=_of_both(parts), obstacle=of_any(parts),
+        needs=tuple(need for part in parts for need in part.requires), counted=_of_both(parts, fitted), obstacle=of_any(parts),
         averages=parts[0].averages or parts[1].averages, moves=parts[0].moves or parts[1].moves,
     )  # fmt: skip
 
 
-def _of_both(parts: list[Method[Any]]) -> Forwards:
+def _of_both(parts: list[Method[Any]], fitted: Callable[[Method[Any], MethodSettings], Method[Any]]) -> Forwards:
     """The forwards of a product of methods: parts that read the same evidence of the unchanged image share its pass."""
 
     traced = any("gradients" in part.shares for part in parts)
@@ -105,7 +115,7 @@ def _of_both(parts: list[Method[Any]]) -> Forwards:
         return part.reads if part.reads == "head" else part.name
 
     def forwards(settings: MethodSettings, conditions: Conditions) -> int | None:
-        each = {evidence(part): fitting(part, settings).forwards(conditions) for part in parts}
+        each = {evidence(part): fitted(part, settings).forwards(conditions) for part in parts}
         counts = [count for count in each.values() if count is not None]
         return sum(counts) if len(counts) == len(each) else None
 

@@ -1,24 +1,28 @@
-"""Occlusion: how much of the score is lost when a window is hidden."""
+"""Occlusion: how much of the score is lost when a window, a segment or a channel is hidden."""
 
-from collections.abc import Sequence
-from itertools import product
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seewhy.arrays import Array, Floats
+from seewhy.arrays import Array
 from seewhy.errors import BadParameter, whole_number
+from seewhy.maps.regions import Regions
 from seewhy.methods.making.baseline import Fill
 from seewhy.methods.making.conditions import Advice, Conditions, MethodSettings
+from seewhy.methods.making.marks import Within, part
 from seewhy.methods.making.method import advised
 from seewhy.methods.making.probe import Made, Probe
 from seewhy.methods.making.scoring import Estimate, from_scores
+from seewhy.methods.making.segments import Segments, count_of, masks_among, obstacle
+from seewhy.methods.making.windows import Pieces, Windows, WindowShape, WindowSides, covered, cut, faded, mean_drop
+
+from .segment import labelled
 
 __all__ = ["occlusion"]
 
-WindowSides = Literal["auto"] | int | Sequence[int]
-
+Channels = Literal["each"] | int | Sequence[int] | None
 BOXES = 32  # about as many boxes share a pass of the incremental way
 FEW = 16  # windows: fewer do not tell where
 
@@ -28,16 +32,33 @@ def _scores_alone(_settings: MethodSettings, _conditions: Conditions) -> Advice:
     return Advice(2, "it needs scores alone, and its numbers are drops of the score; rise and lime are others")
 
 
+def _passes(settings: MethodSettings, conditions: Conditions) -> int | None:
+    """A forward per window or segment; how many of them touch a part of the image, and its channels, is not known before."""
+    if settings["within"] is not None or isinstance(settings["channels"], str):
+        return None
+    if settings["segments"] is not None:
+        return count_of(settings["segments"], conditions.space)
+    return Windows.of(conditions.space, settings["window"], settings["stride"]).count
+
+
+def _hindered(settings: MethodSettings, conditions: Conditions) -> str:
+    return "" if settings["segments"] is None else obstacle(settings, conditions)
+
+
 @advised(_scores_alone)
 @from_scores(
     "1 forward per window (of a network where a window changes little, only what it can change)", sampled=True,
-    forwards=lambda settings, conditions: len(Windows.of(conditions.space, settings["window"], settings["stride"]).places),
+    forwards=_passes, obstacle=_hindered,
 )  # fmt: skip
 def occlusion(
     probe: Probe,
     *,
     window: WindowSides = "auto",
     stride: WindowSides = "auto",
+    shape: WindowShape = "box",
+    segments: Segments | None = None,
+    within: Within | None = None,
+    channels: Channels = None,
     fill: Fill = "mean",
     incremental: bool = True,
     seed: int = 0,
@@ -47,161 +68,159 @@ def occlusion(
     window: its sides, in pixels as the network sees them, one number or one per axis.  "auto": 32 pixels, of a signal 1/16
     (at most 31 windows), of a volume 1/4 of each side (at most 343).
     stride: from window to window, likewise; the last window ends at the edge.  "auto": half the window.
+    shape: "box", or "gaussian": a pixel is hidden by exp(-u^2 / 2 s^2), u its distance from the window's centre along each axis
+    and s a quarter of the window's side, and counts the windows by that, too.
+    segments: in place of windows, each of which is hidden once: what lime takes, or a list of boolean masks, which may overlap.
+    within: only windows (or segments) that touch this part of the image: a mask of its size, the file of one, or a box
+    (x0, y0, x1, y1), of a signal (start, stop), of a volume its lower and then its upper edges. The map is what it would be
+    without, inside of that part, and zero elsewhere.
+    channels: hide these alone, as in [0, 2], together; "each": one after the other, a map for each in Heatmap.channels, whose
+    sum the values are.  None: all together.
     incremental: recompute only what a window can change, on networks where that gives the same scores.
     seed: of the order in which windows are hidden: one by one where a budget or a tolerance may end it, else whole rows, whose
-    boxes reach the same of the layers.
+    boxes reach the same of the layers; also of superpixels.
 
     Source: Zeiler & Fergus 2014, Visualizing and Understanding Convolutional Networks, sec. 4.2; the short cut: Nakandala
-    et al. 2019, Incremental and Approximate Inference for Faster Occlusion-based Deep CNN Explanations.
+    et al. 2019, Incremental and Approximate Inference for Faster Occlusion-based Deep CNN Explanations; soft windows as in the
+    library MONAI.
 
     Caveat: depends on window and fill: what hides evidence can itself be evidence, and what stands twice is missed.
     """
-    windows = Windows.of(probe.space, window, stride)
-    sides = windows.sides
-    hide = probe.fill(fill)
-    draws = np.random.default_rng(whole_number(seed, "occlusion: seed", 0))
-    order = draws.permutation(len(windows.places)) if probe.limited else windows.by_rows(draws)
-    short = probe.scorer.boxed(probe.image) if incremental else None
+    seed = whole_number(seed, "occlusion: seed", 0)
+    draws = np.random.default_rng(seed)
+    hides = _hides(probe, channels, probe.fill(fill))
+    inside = None if within is None else part(within, probe.case.view(probe.place), probe.space, "occlusion: within")
+    hidden, notes = _hidden(probe, segments, window, stride, shape, seed)
+    planned = np.ones(hidden.count, bool) if inside is None else hidden.touching(inside)
+    if not planned.any():
+        raise BadParameter("occlusion: no segment touches `within`: mark a place that one of them covers.")
+    if isinstance(hidden, Windows) and not probe.limited:
+        order = hidden.by_rows(draws)
+    else:
+        order = draws.permutation(hidden.count)
+    order = order[planned[order]]
+    short = probe.scorer.boxed(probe.image) if incremental and isinstance(hidden, Windows) else None
+    together = hidden.rows(BOXES) * len(hides) if short and isinstance(hidden, Windows) else None
+    make = _boxes if short else _images
+    sought = hidden.total(planned) > 0 if inside is None else inside & (hidden.total(planned) > 0)
+    drops = np.full((len(hides), hidden.count, len(probe.y)), np.nan)
 
-    def boxes(of: range) -> Made:
-        at = probe.scorer.array(windows.places[order[of.start : of.stop]])
-        return Made(None, (cut(hide, at, sides), at))
+    def mean(each: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+        values, error = mean_drop(hidden, each, planned)
+        return (values, error) if inside is None else (np.where(inside, values, 0), np.where(inside, error, np.inf))
 
-    def images(of: range) -> Made:
-        keep = ~covered(probe.scorer.array(windows.places[order[of.start : of.stop]]), sides, probe.space, probe.scorer)
-        return Made(None, (probe.scorer.blend(keep, probe.image, hide),))
-
-    drops = np.full((len(windows.places), len(probe.y)), np.nan)
-    together = windows.rows(BOXES) if short else None
-    for part in probe.scored(len(order), boxes if short else images, short, together):
-        drops[order[part.of.start : part.of.stop]] = probe.y - part.y
-        probe.enough(lambda: windows.mean(drops)[1])
-    values, error = windows.mean(drops)
-    bare = float((windows.total(np.isfinite(drops[:, 0])) == 0).mean())
-    if not probe.limited and error.any():  # interrupted: whole rows are no random sample of windows
+    for scored in probe.scored(len(order) * len(hides), make(probe, hidden, hides, order), short, together):
+        each = np.asarray(scored.of)
+        drops[each % len(hides), order[each // len(hides)]] = probe.y - scored.y
+        probe.enough(lambda: mean(drops.sum(0))[1][:, sought])
+    values, error = mean(drops.sum(0))
+    done = np.asarray(np.isfinite(drops).all((0, 2)))
+    bare = float((hidden.total(done)[sought] == 0).mean())
+    if not probe.limited and (done != planned).any():  # interrupted: whole rows are no random sample of windows
         error = np.full(error.shape, np.inf)
     fell_back = short is not None and short.why
-    notes = (f"every window ran through the whole network: {fell_back}",) if fell_back else ()
+    notes += (f"every window ran through the whole network: {fell_back}",) if fell_back else ()
     notes += (f"no window hid {bare:.0%} of the pixels yet: there the map is zero, and not known",) if bare else ()
-    return Estimate(values, error, measured={"windows": np.isfinite(drops[:, 0]).sum()}, notes=notes)
+    what = "windows" if segments is None else "segments"
+    apart = isinstance(channels, str) and channels == "each"
+    maps = np.stack([mean(of_channel)[0] for of_channel in drops], 1) if apart else None
+    return Estimate(values, error, _regions(hidden, drops, inside), {what: done.sum()}, notes, maps)
 
 
-class Windows:
-    """All windows over an image: where each begins, and which pixels it hides."""
-
-    def __init__(self, space: Sequence[int], sides: Sequence[int], steps: Sequence[int]) -> None:
-        self.sides = tuple(sides)
-        starts = [_starts(*axis) for axis in zip(space, sides, steps, strict=True)]
-        self.places = np.array([*product(*starts)])  # (m, d)
-        self.shape = tuple(map(len, starts))
-        self.hides = [  # for each axis (pixels, windows)
-            (np.arange(size)[:, None] >= start) & (np.arange(size)[:, None] < start + side)
-            for size, side, start in zip(space, sides, starts, strict=True)
-        ]
-
-    @classmethod
-    def of(cls, space: Sequence[int], window: Any, stride: Any) -> "Windows":
-        """The windows by the parameters of `occlusion`, which may be "auto"."""
-        sides = _usual(space) if _auto(window) else _sides(window, "window", space)
-        return cls(space, sides, [-(-side // 2) for side in sides] if _auto(stride) else _steps(stride, sides, space))
-
-    def by_rows(self, draws: "np.random.Generator") -> NDArray[np.intp]:
-        """All windows in whole rows along the last axis; the order of the rows is random."""
-        rows = np.arange(len(self.places)).reshape(-1, self.shape[-1])
-        return draws.permutation(rows).ravel()
-
-    def rows(self, about: int) -> int:
-        """Whole rows of windows, about so many."""
-        return self.shape[-1] * max(1, about // self.shape[-1]) if self.shape[-1] < 2 * about else about
-
-    def total(self, each: Floats) -> Floats:
-        """For each pixel, the sum of numbers per window (..., m) over the windows that hide it: (..., *space)."""
-        whole = each.reshape(*each.shape[:-1], *self.shape).astype(np.float64)
-        for axis, hides in enumerate(self.hides, start=whole.ndim - len(self.shape)):
-            whole = np.moveaxis(np.moveaxis(whole, axis, -1) @ hides.T.astype(np.float64), -1, axis)
-        return whole
-
-    def mean(self, drops: Floats) -> tuple[Floats, Floats]:
-        """The mean drop at each pixel and its standard error, (t, *space) twice, from drops (m, t); NaN means not measured.
-
-        Some of the windows are a sample without replacement from all of them, so that the error of all windows is zero.  The
-        variance at a pixel is shrunk toward that over all pixels, as few windows hide each of them; a pixel that no window
-        hid yet is zero, and its error infinite.
-        """
-        done = np.isfinite(drops[:, 0])
-        filled = np.where(done, drops.T, 0)
-        count, whole = self.total(done), self.total(np.ones(len(done)))
-        if done.all():
-            return self.total(filled) / whole, np.zeros((len(filled), *count.shape))
-        at_least_one = np.maximum(count, 1)
-        mean = self.total(filled) / at_least_one
-        apart = np.maximum(self.total(filled**2) - count * mean**2, 0)  # the sum of squares around the mean
-        axes = tuple(range(1, mean.ndim))
-        spare = np.maximum(count - 1, 0)
-        if spare.any():
-            pooled = apart.sum(axes, keepdims=True) / spare.sum()
-        else:  # no pixel was hidden twice
-            pooled = filled[:, done].var(1, ddof=min(1, done.sum() - 1)).reshape(-1, *[1] * count.ndim)
-        variance = (apart + 2 * pooled) / (spare + 2)
-        error = np.sqrt(variance / at_least_one * np.maximum(1 - count / whole, 0))
-        never = count == 0
-        alone = (done.sum() == 1) & (count < whole)  # a single window gives no variance
-        return mean, np.where(never | alone, np.inf, error)
+def _hides(probe: Probe, channels: Channels, hide: Array) -> list[Array]:
+    """What lies where something is hidden, (c, *space) for each of the sets of channels that are hidden together."""
+    c = len(probe.x)
+    if channels is None:
+        return [hide]
+    one_by_one, several = isinstance(channels, str) and channels == "each", isinstance(channels, list | tuple | np.ndarray)
+    each: list[list[Any]] = [[k] for k in range(c)] if one_by_one else [[*np.ravel(channels)] if several else [channels]]
+    found = []
+    for some in each:
+        if not some or not all(_is_index(k, c) for k in some) or len({*some}) < len(some):
+            raise BadParameter(
+                f"occlusion: channels={channels!r}: the image has channels 0 to {c - 1}; give the numbers of those that are "
+                'hidden together, each once, or "each", to hide one after the other.'
+            )
+        keep = np.ones((c, *[1] * len(probe.space)))
+        keep[np.array(some)] = 0
+        own = probe.scorer.array(keep)
+        found.append(probe.image * own + hide * (1 - own))
+    return found
 
 
-def _starts(size: int, side: int, step: int) -> NDArray[np.intp]:
-    starts = np.arange(0, size - side + 1, step)
-    return starts if starts[-1] + side == size else np.append(starts, size - side)
+def _is_index(k: Any, count: int) -> bool:
+    return isinstance(k, int | np.integer) and not isinstance(k, bool) and bool(0 <= k < count)
 
 
-def _auto(value: Any) -> bool:
-    return isinstance(value, str) and value == "auto"
+def _hidden(
+    probe: Probe, segments: Segments | None, window: WindowSides, stride: WindowSides, shape: WindowShape, seed: int
+) -> tuple[Windows | Pieces, tuple[str, ...]]:
+    """The windows or segments of an image, and what is odd about them: masks of which the network sees nothing are left out."""
+    if segments is None:
+        return Windows.of(probe.space, window, stride, shape), ()
+    if (window, stride, shape) != ("auto", "auto", "box"):
+        raise BadParameter("occlusion: segments= takes the place of windows: leave window=, stride= and shape= out.")
+    masks = masks_among(segments, probe.case.view(probe.place), probe.space, "occlusion")
+    if masks is None:
+        return Pieces(labelled(probe, segments, seed)), ()
+    seen = masks.reshape(len(masks), -1).any(1)
+    if not seen.any():
+        raise BadParameter("occlusion: none of the masks of segments= marks a pixel that the network sees.")
+    away = ", ".join(map(str, np.flatnonzero(~seen)))
+    return Pieces(masks=masks[seen]), (f"nothing of masks {away} of segments= is seen by the network",) if away else ()
 
 
-PARTS = {1: 16, 3: 4}  # by the number of dimensions: into how many parts the default window divides each side
+def _images(probe: Probe, hidden: Windows | Pieces, hides: list[Array], order: NDArray[np.intp]) -> Callable[[range], Made]:
+    """Makes whole images, in which the windows or segments, in that order, each hide one after the other of `hides`."""
+
+    def make(of: range) -> Made:
+        each = np.asarray(of)
+        some = order[each // len(hides)]
+        if isinstance(hidden, Pieces):
+            keep = ~probe.scorer.array(hidden.at(some))
+        else:
+            at = probe.scorer.array(hidden.places[some])
+            gone = (faded if hidden.soft else covered)(at, hidden, probe.space, probe.scorer)
+            keep = 1 - gone if hidden.soft else ~gone
+        return Made(None, (_blended(probe, keep, hides, each % len(hides)),))
+
+    return make
 
 
-def _usual(space: Sequence[int]) -> tuple[int, ...]:
-    """The default window: large enough that there are not more windows than a person would wait for."""
-    return tuple(min(32, size) if len(space) == 2 else -(-size // PARTS.get(len(space), 2)) for size in space)
+def _boxes(probe: Probe, hidden: Any, hides: list[Array], order: NDArray[np.intp]) -> Callable[[range], Made]:
+    """Makes the boxes of the same windows alone, and where they lie."""
+    fade = probe.scorer.array(hidden.weights()) if hidden.soft else None
+
+    def make(of: range) -> Made:
+        each = np.asarray(of)
+        at = probe.scorer.array(hidden.places[order[each // len(hides)]])
+        patches = _chosen([cut(hide, at, hidden.sides) for hide in hides], each % len(hides), probe)
+        if fade is not None:
+            shown = cut(probe.image, at, hidden.sides)
+            patches = shown + fade * (patches - shown)
+        return Made(None, (patches, at))
+
+    return make
 
 
-def _sides(window: Any, what: str, space: Sequence[int]) -> tuple[int, ...]:
-    """A number of pixels for each axis, at most the image's own."""
-    each = list(window) if isinstance(window, list | tuple) else [window] * len(space)
-    if len(each) != len(space):
-        raise BadParameter(f"occlusion: {what}={window!r}: give one number, or one for each axis of {tuple(space)}.")
-    return tuple(min(whole_number(side, f"occlusion: {what}", 1), size) for side, size in zip(each, space, strict=True))
+def _blended(probe: Probe, keep: Array, hides: list[Array], which: NDArray[np.intp]) -> Array:
+    """The image where `keep` (m, *space) keeps it; elsewhere, for each of m, one of `hides`."""
+    return _chosen([probe.scorer.blend(keep, probe.image, hide) for hide in hides], which, probe)
 
 
-def _steps(stride: Any, sides: Sequence[int], space: Sequence[int]) -> tuple[int, ...]:
-    steps = _sides(stride, "stride", space)
-    if any(step > side for step, side in zip(steps, sides, strict=True)):
-        raise BadParameter(
-            f"occlusion: stride={stride!r} is longer than the window {tuple(sides)}: some pixels would never be hidden. "
-            'Give a stride of at most the window, or "auto", half of it.'
-        )
-    return steps
+def _chosen(several: list[Array], which: NDArray[np.intp], probe: Probe) -> Array:
+    """Row i of several[which[i]], for arrays (m, ...) of one shape."""
+    chosen = several[0]
+    for k, other in enumerate(several[1:], start=1):
+        there = probe.scorer.array((which == k).reshape(-1, *[1] * (chosen.ndim - 1)))
+        chosen = np.where(there, other, chosen) if isinstance(chosen, np.ndarray) else other.where(there, chosen)
+    return chosen
 
 
-def cut(image: Array, at: Array, sides: Sequence[int]) -> Array:
-    """The boxes (m, c, *sides) of an image (c, *space) that begin at the pixels `at` (m, d)."""
-    axes = range(len(sides))
-    index = []
-    for axis, side in enumerate(sides):
-        along = at[:, axis].reshape(-1, *[1] * len(sides))
-        offsets = np.arange(side).reshape(1, *[-1 if a == axis else 1 for a in axes])
-        index.append(along + (offsets if isinstance(at, np.ndarray) else at.new_tensor(offsets)))
-    boxes = image[(slice(None), *index)]  # (c, m, *sides)
-    return boxes.swapaxes(0, 1)
-
-
-def covered(at: Array, sides: Sequence[int], space: Sequence[int], scorer: Any) -> Array:
-    """Masks (m, *space) that are true inside the boxes."""
-    inside: Any = True
-    for axis, (side, size) in enumerate(zip(sides, space, strict=True)):
-        shape = [-1 if a == axis else 1 for a in range(len(space))]
-        places = scorer.array(np.arange(size)).reshape(1, *shape)
-        start = at[:, axis].reshape(-1, *[1] * len(space))
-        inside = (places >= start) & (places < start + side) & inside
-    return inside
+def _regions(hidden: Windows | Pieces, drops: NDArray[Any], inside: Any) -> Any:
+    """The segments that were judged, of each target; None for windows, masks and a part of the image."""
+    if not isinstance(hidden, Pieces) or hidden.labels is None or inside is not None:
+        return None
+    of_target = np.nan_to_num(drops.sum(0)).T
+    known = np.where(np.isfinite(drops).all((0, 2)), 0.0, np.inf)
+    return [Regions(hidden.labels, row, known, None, None, None, hidden.count) for row in of_target].__getitem__

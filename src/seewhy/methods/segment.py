@@ -13,7 +13,7 @@ from seewhy.methods.making.baseline import COLOURS, Fill
 from seewhy.methods.making.conditions import Conditions, MethodSettings
 from seewhy.methods.making.probe import Probe
 from seewhy.methods.making.scoring import Estimate, from_scores
-from seewhy.methods.making.segments import SegmentLabels, Segments, count_of, obstacle, segmented
+from seewhy.methods.making.segments import SegmentLabels, Segments, count_of, marked, obstacle, segmented
 from seewhy.methods.making.surrogate import Regression, coalitions, proximity, ridge, shapley, shapley_coalitions, total_indices
 
 __all__ = ["kernel_shap", "lime", "sobol"]
@@ -179,6 +179,7 @@ def _held(count: int, segments: int, name: str) -> None:
 def labelled(probe: Probe, how: Segments, seed: int) -> SegmentLabels:
     """The number of each pixel's segment, from 0 on; the photo is cut as the network saw it, or else the array itself."""
     photo = probe.case.photo(probe.place)
+    how = marked(how, probe.case.view(probe.place), probe.space, probe.name)
     if photo is not None:
         return segmented(np.asarray(photo), how, seed)
     low, high = probe.x.min(), probe.x.max()

@@ -48,6 +48,38 @@ def occlusion(score: Score, x: Floats, sides: Sequence[int], steps: Sequence[int
     return total / count
 
 
+def hidden_once(score: Score, x: Floats, masks: Any, fill: Any = 0.0, channels: Any = None, within: Any = None) -> Floats:
+    """Each mask (*space), of numbers from 0 to 1, hides the image once, in all channels or in these; a pixel gets the mean drop
+    over the masks, each counted as far as it hides the pixel; zero where none does, and outside of a part `within`."""
+    space = x.shape[1:]
+    total, count, whole = np.zeros(space), np.zeros(space), score(x)
+    hide = np.broadcast_to(fill, x.shape)
+    for mask in masks:
+        if within is not None and not any(mask[pixel] > 0 and within[pixel] for pixel in np.ndindex(space)):
+            continue
+        changed = x.copy()
+        for k in range(len(x)) if channels is None else channels:
+            changed[k] = x[k] + mask * (hide[k] - x[k])
+        total += mask * (whole - score(changed))
+        count += mask
+    found = total / np.where(count > 0, count, 1)
+    return found if within is None else np.where(within, found, 0)
+
+
+def window_masks(space: Sequence[int], sides: Sequence[int], steps: Sequence[int], soft: bool = False) -> list[Floats]:
+    """All windows as masks; a soft one is exp(-u^2 / 2 s^2) along each axis, s a quarter of its side, u from its centre."""
+    masks = []
+    for corner in product(*(starts(*axis) for axis in zip(space, sides, steps, strict=True))):
+        mask = np.zeros(space)
+        for offset in np.ndindex(*sides):
+            depth = 1.0
+            for u, side in zip(offset, sides, strict=True):
+                depth *= exp(-(((u - (side - 1) / 2) / (side / 4)) ** 2) / 2) if soft else 1
+            mask[tuple(a + b for a, b in zip(corner, offset, strict=True))] = depth
+        masks.append(mask)
+    return masks
+
+
 def blocks(values: Floats, sides: Sequence[int]) -> Floats:
     """The sums over blocks of (*space), put back on all of their pixels."""
     out = np.zeros_like(values)

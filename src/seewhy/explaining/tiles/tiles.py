@@ -54,6 +54,9 @@ def tiled(
         raise BadParameter(f"overlap={quoted(overlap)} is how much tiles overlap; say how large they are, too, as in tile=512.")
     for target in targets:
         _check(target)
+    for method in methods:
+        if method.settings.get("within") is not None:
+            raise NotApplicable(f"{method.name}: within= is a part of one whole image. Explain a crop of it without tile=.")
     for place in range(collector.count):
         whole = _opened(model, images, place, collector)
         if whole is None:
@@ -61,7 +64,8 @@ def tiled(
         beside = model.beside(place, 1)
         of_image = [target.of(place) if isinstance(target, PerImage) else target for target in targets]
         single = beside is not model or any(m.asks for m in methods)  # other inputs of its own, or stoppable
-        question = TileQuestion(beside, whole, methods, of_image, layers, single)
+        own = [method.of_image(place) for method in methods]
+        question = TileQuestion(beside, whole, own, of_image, layers, single)
         try:
             collector.maps += [replace(m, place=place) for m in _explained(question, tile, overlap)]
         except (SeewhyError, MemoryError) as error:

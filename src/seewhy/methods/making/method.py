@@ -22,10 +22,11 @@ from seewhy.maps.heatmaps import Heatmaps
 from seewhy.models.model import Model
 from seewhy.printable import quoted
 from seewhy.targets.parse import Targets
-from seewhy.targets.target import Top
+from seewhy.targets.target import PerImage, Top
 
 from .conditions import Advice, Advising, Conditions, Forwards, Obstacle, once, stated
 from .parameters import P, Signed, fits, in_help, in_words, parameters_of, split
+from .segments import by_image
 
 METHODS: "dict[str, Method[Any]]" = {}  # every method by its name: grad-cam, layer-cam, ...
 Own = TypeVar("Own", covariant=True)  # a function that takes the parameters of a method's own
@@ -88,17 +89,18 @@ class Method(Recipe, Generic[Own]):
         """The same method with other parameters: `grad_cam.using(signed=True)`."""
         if args:
             raise BadParameter(f"{self.name}: give its own parameters by name, as in {', '.join(self.defaults) or 'none'}=...")
-        for name, value in params.items():
+        given = {name: by_image(value) if name == "segments" else value for name, value in params.items()}
+        for name, value in given.items():
             if name not in self.parameters:
                 takes = ", ".join(f"{k}={v!r}" for k, v in self.defaults.items()) or "no parameters"
                 raise no_such(self.name, name, value, self.defaults, takes=takes)
             if not _within(value):
                 raise BadParameter(f"{self.name}: {name}={quoted(value)} is beyond all bounds.")
             _, kind, meaning = self.parameters[name]
-            if not fits(value, kind):
+            if not all(fits(each, kind) for each in (value.targets if isinstance(value, PerImage) else [value])):
                 means = f" {name}: {' '.join(meaning.split())}" if meaning else ""
                 raise BadParameter(f"{self.name}: {name} is {in_words(kind)}, not {quoted(value)}.{means}")
-        return replace(self, params={**self.params, **params})
+        return replace(self, params={**self.params, **given})
 
     __signature__ = SignatureOf()
 

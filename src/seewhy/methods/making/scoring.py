@@ -32,6 +32,7 @@ class Estimate:
     regions: Callable[[int], Regions] | None = None  # of each target
     measured: Mapping[str, Any] = field(default_factory=dict)  # by name: one number, or (t,)
     notes: tuple[str, ...] = ()
+    channels: Floats | None = None  # (t, c, *space), where the values are the sum of what is known of each channel
 
 
 COMMON = parameters_of(Scored.__call__)  # of all such methods
@@ -143,8 +144,19 @@ def _outcome(estimates: Mapping[str, list[Estimate]], n: int, t: int, failure: S
     measured = {layer: _measured(each, t) for layer, each in estimates.items()}
     notes = [tuple(dict.fromkeys(note for each in estimates.values() for note in each[i].notes)) for i in range(n)]
     regions = [estimate.regions for estimate in next(iter(estimates.values()))]
+    by_channel = {
+        layer: [each.channels for each in of_layer if each.channels is not None] for layer, of_layer in estimates.items()
+    }
+    channels = {layer: np.stack(each, axis=1) for layer, each in by_channel.items() if len(each) == n}
     return Outcome(
-        cores, lambda _t, i: notes[i], measured.pop(INPUT, {}), measured, errors, lambda k, i: _regions(regions[i], k), failure
+        cores,
+        lambda _t, i: notes[i],
+        measured.pop(INPUT, {}),
+        measured,
+        errors,
+        lambda k, i: _regions(regions[i], k),
+        failure,
+        channels=channels,
     )
 
 

@@ -4,15 +4,20 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from seewhy.arrays import numbers
 from seewhy.errors import BadParameter, MissingExtra, NoSuchName, SeewhyError, closest, install
 from seewhy.printable import words_of
+from seewhy.targets.aim import ImageView
+from seewhy.targets.target import PerImage
 
 from .conditions import Conditions
+from .marks import SeenGrid, from_file, placed
 
 SegmentLabels = NDArray[np.intp]
 Segments = (
@@ -46,8 +51,71 @@ def segmented(picture: NDArray[Any], how: Segments, seed: int = 0) -> SegmentLab
     return inverse.reshape(space).astype(np.intp, copy=False)
 
 
+def masks_among(how: Segments, view: ImageView | None, space: Sequence[int], name: str) -> NDArray[np.bool_] | None:
+    """Masks (m, *space) of pieces of an image, where `how` is a list of such, of the image or the prepared image; else None.
+
+    Raises BadParameter where they are of another size.
+    """
+    if not _is_masks(how, len(space)):
+        return None
+    each = [numbers(mask) for mask in how]  # type: ignore[union-attr]
+    for i, mask in enumerate(each):
+        found = placed(mask[None], view, space)[0]
+        if found.shape != tuple(space):
+            size = SeenGrid.of(view, space).shape
+            known = " or ".join(map(str, dict.fromkeys((size, tuple(space)))))
+            raise BadParameter(
+                f"{name}: mask {i} of segments= is {mask.shape}; give it as the image or the prepared image is: {known}."
+            )
+        each[i] = found
+    return np.stack(each)
+
+
+def _is_masks(how: Any, d: int) -> bool:
+    """Is it a list of boolean masks of d axes, or an array of such?"""
+    several = isinstance(how, list | tuple) or getattr(how, "ndim", 0) == d + 1
+    return bool(several and len(how)) and all("bool" in str(getattr(m, "dtype", "")) and np.ndim(m) == d for m in how)
+
+
+def marked(how: Segments, view: ImageView | None, space: Sequence[int], name: str) -> Segments:
+    """What a person marked, brought to the pixels (*space) that the network sees: labels in a file, labels of the image, masks
+    that do not overlap, beside which what none marks is a segment of its own.  Anything else as it is.
+    """
+    masks = masks_among(how, view, space, name)
+    if masks is not None:
+        if (masks.sum(0) > 1).any():
+            raise BadParameter(
+                f"{name}: masks of segments= overlap, and each pixel has one segment here: occlusion takes such."
+            )
+        return np.where(masks.any(0), masks.argmax(0), len(masks))
+    if isinstance(how, str) and Path(how).suffix and Path(how).is_file():
+        return placed(from_file(how, f"{name}: segments"), view, space)
+    if isinstance(how, str) or callable(how):
+        return how
+    try:
+        return placed(np.asarray(how), view, space)
+    except ValueError:  # no array: `segmented` says so
+        return how
+
+
+def by_image(how: Any) -> Any:
+    """Segments of each image, as PerImage, where `how` is a list of label arrays, names or functions; else `how` itself."""
+    listed = isinstance(how, list | tuple) and len(how) > 0
+    if listed and all(_of_an_image(each) for each in how):
+        return PerImage(how)
+    return how
+
+
+def _of_an_image(how: Any) -> bool:
+    return isinstance(how, str) or callable(how) or (np.ndim(how) > 1 and "int" in str(getattr(how, "dtype", "")))
+
+
 def count_of(how: Any, space: tuple[int, ...]) -> int | None:
     """How many segments a picture (*space) has, for a grid or labels; None where its colours decide that."""
+    if isinstance(how, PerImage):
+        return None
+    if _is_masks(how, len(space)):
+        return len(how)
     if isinstance(how, str) and not _looks(how, space):
         return int(segmented(np.zeros((*space, 1)), how).max()) + 1
     return None if isinstance(how, str) or callable(how) else len(np.unique(how))
@@ -56,6 +124,10 @@ def count_of(how: Any, space: tuple[int, ...]) -> int | None:
 def obstacle(settings: Mapping[str, Any], conditions: Conditions) -> str:
     """Why pictures cannot be cut by this value of the parameter `segments`; "" where they can."""
     how = settings["segments"]
+    if isinstance(how, PerImage):
+        return next((why for each in how.targets if (why := obstacle({"segments": each}, conditions))), "")
+    if isinstance(how, str) and Path(how).suffix and Path(how).is_file():
+        return ""
     if isinstance(how, str) and _looks(how, conditions.space):
         missing = f"superpixels need scikit-image: {install('superpixels')}; or give segments='grid:8'"
         return "" if find_spec("skimage") else missing
