@@ -1,5 +1,7 @@
 """Relevance that is propagated back layer by layer, and the share of the biases."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -7,7 +9,7 @@ from einops import reduce
 from numpy.typing import NDArray
 
 from seewhy.arrays import Array, numbers
-from seewhy.errors import NotApplicable
+from seewhy.errors import BadParameter, NotApplicable
 from seewhy.explaining.case import Case, Outcome
 from seewhy.explaining.parts import TargetRows, split
 from seewhy.images.resample import resized, spread
@@ -24,38 +26,80 @@ def away_from_zero(scores: NDArray[Any]) -> NDArray[Any]:
     return np.where(abs(scores) < 1e-12, 1e-12, scores)
 
 
-LrpRule = Literal["epsilon-plus", "epsilon", "gamma", "z-plus"]
+LrpRule = Literal["epsilon-plus", "epsilon", "gamma", "z-plus", "alpha2-beta1"]
 RULES = {"epsilon-plus": ("z-plus", "epsilon"), **{rule: (rule, rule) for rule in LINEAR}}  # of convolutions, of linear layers
+Composite = Literal[
+    "epsilon-plus", "epsilon-plus-flat", "epsilon-alpha2-beta1", "epsilon-alpha2-beta1-flat", "epsilon-gamma-box"
+]
+COMPOSITES = {  # of convolutions, of linear layers, of those that read the image
+    "epsilon-plus": ("z-plus", "epsilon", ""), "epsilon-plus-flat": ("z-plus", "epsilon", "flat"),
+    "epsilon-alpha2-beta1": ("alpha2-beta1", "epsilon", ""), "epsilon-alpha2-beta1-flat": ("alpha2-beta1", "epsilon", "flat"),
+    "epsilon-gamma-box": ("gamma", "epsilon", "z-box"),
+}  # fmt: skip
+FirstRule = Literal["flat", "w-square", "z-box"]
+Bound = float | Sequence[float] | None
 
 
 @pixels_from_case(
     "sum", needs=("relevance",), passes="1 forward of two to three passes' work, and the whole way back per target"
 )
-def lrp(case: Case, *, rule: LrpRule = "epsilon-plus", epsilon: float = 1e-6, gamma: float = 0.25) -> Outcome:
+def lrp(
+    case: Case, *, rule: LrpRule = "epsilon-plus", epsilon: float = 1e-6, gamma: float = 0.25, rules: Composite | None = None,
+    first: FirstRule | None = None, low: Bound = None, high: Bound = None,
+) -> Outcome:  # fmt: skip
     """Each layer hands its relevance down in shares of z = sum x w + b; at the image summed over channels.
 
     rule: "epsilon" (z + epsilon sign(z) below), "gamma" (products of z's own sign count 1 + gamma times), "z-plus"
-    (positive products only), or "epsilon-plus": z-plus for convolutions and epsilon for linear layers.  A BatchNorm is
-    part of the layer before it, sigmoids are fixed gates, other activations keep relevance.
+    (positive products only), "alpha2-beta1" (twice the share of positive products, less that of negative ones), or
+    "epsilon-plus": z-plus for convolutions and epsilon for linear layers.  A BatchNorm is part of the layer before it,
+    sigmoids are fixed gates, other activations keep relevance.
     epsilon: of the rule "epsilon", above 0; small beside z.
     gamma: of the rule "gamma".
+    rules: a composite by name, in place of `rule`: one rule for convolutions, epsilon for linear layers, and one for layers
+    that read the image ("flat", or "box", which is z-box).
+    first: the rule of layers that read the image: "flat" (all its pixels alike), "w-square" (by w^2) or "z-box" (of a
+    convolution, x w - low w above zero - high w below it); None: that of `rule` or `rules`.
+    low: of z-box, the least value of the image, in the network's own numbers, one or one a channel; None: black, of a network
+    that prepares photos.
+    high: of z-box, the greatest value; None: white.
 
-    Source: Bach et al. 2015, On Pixel-wise Explanations; gamma: Montavon et al. 2019, for both signs as in zennit;
-    epsilon-plus: Kohlbrenner et al. 2020, Towards Best Practice. The same numbers as zennit's.
+    Source: Bach et al. 2015, On Pixel-wise Explanations; w-square, z-box: Montavon et al. 2017, Deep Taylor Decomposition;
+    flat: Lapuschkin et al. 2019, Unmasking Clever Hans; gamma: Montavon et al. 2019, for both signs as in zennit;
+    composites: Kohlbrenner et al. 2020, Towards Best Practice, and Anders et al. 2021, zennit. The same numbers as zennit's.
 
     Caveat: z-plus makes it barely depend on the class (Sixt et al. 2020); epsilon near 0 is input x gradient on ReLU
     networks. Biases keep their own share, and signed sums (residual branches) can blow shares up: how much of the score
     reaches the image is in Source.measured, and in a warning where it is little or too much.
     """
-    conv, dense = RULES[rule]
-    return _at_the_image(case, Relevance(conv, dense, epsilon, gamma), "biases kept the rest")
+    if rules is not None and rule != "epsilon-plus":
+        raise BadParameter(f"rules={rules!r} says the rule of every layer, and so does rule={rule!r}: give one of them.")
+    conv, dense, at_image = (*RULES[rule], "") if rules is None else COMPOSITES[rules]
+    by = Relevance(conv, dense, epsilon, gamma, first=first or at_image)
+    if by.first == "z-box":
+        by = replace(by, low=_bound(case, low, "low", 0), high=_bound(case, high, "high", 255))
+    return _at_the_image(case, by, "biases kept the rest")
+
+
+def _bound(case: Case, value: Bound, name: str, level: int) -> tuple[float, ...]:
+    """The least or greatest value of the image, one or one a channel."""
+    grey = case.model.colour(level) if value is None else np.asarray(value, float)
+    if grey is None:
+        raise BadParameter(
+            f"The z-box rule needs to know between which values the image lies: {name}=, a number, or one a channel. Of a "
+            "network that prepares photos they are black and white."
+        )
+    each = np.ravel(grey).astype(float)
+    channels = case.x.shape[1]
+    if len(each) not in (1, channels) or not np.isfinite(each).all():
+        raise BadParameter(f"{name}={value!r}: one number, or one for each of the {channels} channels.")
+    return tuple(each.tolist())
 
 
 def _at_the_image(case: Case, rule: Relevance, lost: str) -> Outcome:
     """The relevance of every channel of the images, (t, n, c, *space), and the share of the score that it adds up to."""
     trace = case.traced(rule, (INPUT,))
     x, g = trace.evidence[INPUT].a, trace.evidence[INPUT].g
-    core = numbers(x[None] * g)
+    core = numbers(g if rule.first else x[None] * g)
     whole = core.sum(tuple(range(2, core.ndim)), dtype=float)
     share = whole / away_from_zero((trace.answer.scores * trace.weights).sum(-1))
 

@@ -26,7 +26,8 @@ def deconv(active: Array, g: Array) -> Array:
     return g.clip(min=0)
 
 
-LINEAR = ("epsilon", "gamma", "z-plus")  # for one layer z_j = sum_i x_i w_ij + b_j
+LINEAR = ("epsilon", "gamma", "z-plus", "alpha2-beta1")  # for one layer z_j = sum_i x_i w_ij + b_j
+FIRST = ("flat", "w-square", "z-box")  # for layers that read the image itself, whose zeros are no absence
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,11 @@ class Relevance:
     """Layer-wise relevance propagation: of R_j, input i gets its share x_i w_ij / z_j, with
 
     epsilon: z_j + epsilon sign(z_j) below; gamma: products of z_j's own sign count 1 + gamma times; z-plus: only positive
-    products x_i w_ij, above and below.  The bias takes its own share (its positive part under z-plus), or none.
+    products x_i w_ij, above and below; alpha2-beta1: twice its share of the positive ones, less that of the negative ones.
+    The bias takes its own share (its part of that sign under z-plus and alpha2-beta1), or none.
+
+    flat: all inputs alike; w-square: w_ij^2; z-box: x_i w_ij - low w_ij above zero - high w_ij below it, where inputs lie
+    between low and high.
     """
 
     conv: str = "z-plus"  # one of LINEAR, for convolutions
@@ -43,6 +48,9 @@ class Relevance:
     gamma: float = 0.25
     bias: bool = True
     attention: bool = False  # are there rules for attention, norms and products of two activations?
+    first: str = ""  # one of FIRST, for layers that read the image itself; z-box for convolutions alone
+    low: tuple[float, ...] = (0.0,)  # of the image's values, one or one a channel
+    high: tuple[float, ...] = (1.0,)
 
     def __post_init__(self) -> None:
         if not (0 <= self.epsilon < inf and 0 <= self.gamma < inf):

@@ -70,6 +70,9 @@ class Relevance:
 
     epsilon (eq. 58): epsilon, with its sign, is added to the sum.  gamma (Montavon et al. 2019; for both signs Andeol et al.
     2021): products of the sum's sign count 1 + gamma times.  z-plus (Zhang et al. 2016, eq. 5): products above zero alone.
+    alpha2-beta1 (Bach et al. 2015, eq. 60): 2 R_j of the products above zero, -R_j of those below.  What reads the image, by
+    `first`: flat (Lapuschkin et al. 2019): every input reached alike; w-square (Montavon et al. 2017, eq. 12): w^2; z-box (eq.
+    14): x w - low max(w, 0) - high min(w, 0).
     """
 
     conv: str = "z-plus"
@@ -79,11 +82,24 @@ class Relevance:
     bias: bool = True  # does it take a share?
     at: dict[nn.Module, Floats] = field(default_factory=dict)  # what arrives at each module's output
     kept: float = 0.0  # what the biases took
+    first: str = ""
+    low: float = 0.0
+    high: float = 1.0
+    image: Tensor | None = None
 
     def share(self, rule: str, w: Floats, b: Floats, x: Floats, above: Floats) -> Floats:
+        if rule == "alpha2-beta1":
+            less = self.share("z-plus", -w, -b, x, above)
+            return 2 * self.share("z-plus", w, b, x, above) - less
         below = np.zeros(len(x))
         for j, r in enumerate(above):
             products, own = w[j] * x, b[j] if self.bias else 0.0
+            if rule == "flat":
+                products, own = (w[j] != 0).astype(float), 0.0
+            if rule == "w-square":
+                products, own = w[j] ** 2, own**2
+            if rule == "z-box":
+                products, own = w[j] * x - self.low * np.maximum(w[j], 0) - self.high * np.minimum(w[j], 0), 0.0
             if rule == "z-plus":
                 products, own = np.maximum(products, 0), max(own, 0.0)
             if rule == "gamma":
@@ -103,6 +119,9 @@ class Relevance:
             b = run(torch.zeros_like(x)).flatten()
             rows = torch.eye(x.numel(), dtype=x.dtype).reshape(-1, *x.shape[1:])
             w = (run(rows).flatten(1) - b).T
+        image = self.image
+        if self.first and image is not None and torch.equal(x.ravel(), image.ravel()):
+            rule = rule if self.first == "z-box" and x.ndim == 2 else self.first
         below = self.share(rule, w.numpy(), b.numpy(), x.flatten().numpy(), above.ravel())
         return below.reshape(x.shape)
 
@@ -222,7 +241,8 @@ TOYS_3D = {"volume": lambda: [nn.Conv3d(3, 4, 2), nn.BatchNorm3d(4), R(), nn.Con
 
 def relevance(network: nn.Module, image: Floats, start: Floats, rule: Relevance) -> Floats:
     """What of `start`, the relevance of the scores (k,), arrives at one image (c, *space)."""
-    return rule.down(network, torch.tensor(image[None]), start[None])[0]
+    rule.image = torch.tensor(image[None])
+    return rule.down(network, rule.image, start[None])[0]
 
 
 def constant(part: nn.Module, z: Tensor, y: Tensor) -> Tensor | None:

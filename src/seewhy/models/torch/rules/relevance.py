@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from weakref import ref
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
@@ -25,6 +25,7 @@ from seewhy.models.torch.scores import is_distribution, plain
 from .batch_norm import arguments, scale_and_shift
 from .products import MATRIX_PRODUCTS, conserving
 from .relus import CLAMP, CLAMP_MIN, HARDTANH, LEAKY, RELU, RELU6, THRESHOLD, overwrites, relu_call
+from .shares import shared
 from .unfused import STEPS
 
 CONVS = spelled("conv1d", "conv2d", "conv3d")
@@ -47,6 +48,10 @@ PLAIN = (  # graph nodes whose plain gradient shares relevance out in proportion
     "Neg", "PermuteBackward", "PixelShuffle", "PixelUnshuffle", "Reflection", "Repeat", "Replication", "Reshape", "Roll",
     "Select", "Slice", "Split", "Squeeze", "Stack", "Sub", "Sum", "Swap", "TBackward", "To", "Transpose", "Unbind", "Unsafe",
     "Unsqueeze", "Upsample", "View", "Where", "Bmm", "Linear", "Dropout", "Detach", "Unfold", "Im2Col", "Col2Im", "Movedim",
+)  # fmt: skip
+PLACING = (  # graph nodes that put values elsewhere, and change none
+    "Alias", "Clone", "ConstantPad", "Flip", "Movedim", "Permute", "PixelUnshuffle", "Reshape", "Roll", "Squeeze", "Swap",
+    "TBackward", "To", "Transpose", "Unsafe", "Unsqueeze", "View",
 )  # fmt: skip
 BILINEAR = (  # linear only while one factor is fixed
     "Mul", "Mm", "Bmm", "Div", "Addmm", "Convolution", "Linear", "Baddbmm", "Addbmm", "Addmv", "Addcmul", "Addcdiv", "Mv",
@@ -78,6 +83,7 @@ class Propagation(TorchFunctionMode):
         self.latest: WeightedOutput | None = None
         self.unruled: Counter[str] = Counter()
         self.origins: dict[int, tuple[Any, object]] = {}  # of a tensor by its id: a weak reference, and what all copies share
+        self.first: set[Any] = set()  # nodes of the graph: where layers that read the image itself share out to it
         self.aside: dict[object, str] = {}  # origins that relevance goes past, and why
 
     def __torch_function__(self, fn: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -112,25 +118,64 @@ class Propagation(TorchFunctionMode):
         return fn(*args, **kwargs) if over is None else _kept_by_activation(fn, args, kwargs, over)
 
     def _layer(self, fn: Any, x: Tensor, w: Tensor, b: Tensor | None, rest: Any, named: Any) -> Tensor:
-        by = self.rule.dense if fn is F.linear else self.rule.conv
-        by_output = by == "epsilon" and self.rule.bias  # shared out by the very output
+        by, at = self.rule.dense if fn is F.linear else self.rule.conv, x
+        graphed = torch.is_grad_enabled() and x.requires_grad
+        if first := graphed and bool(self.rule.first) and self._reads_image(x):
+            at, by = self._units(x), by if self.rule.first == "z-box" and fn is F.linear else self.rule.first
+        by_output = by == "epsilon" and self.rule.bias and not first  # shared out by the very output
         with torch.set_grad_enabled(torch.is_grad_enabled() and by_output):
             out = z = fn(x, w, b, *rest, **named)
-        if torch.is_grad_enabled() and x.requires_grad:
-            bias = b if self.rule.bias else None
-            shared = z if by_output else _shared(by, self.rule.gamma, lambda x, w, b: fn(x, w, b, *rest, **named), x, w, bias)
-            out = self._rated(z, shared)
+        if graphed:
+            shares = (
+                [(1.0, z)] if by_output else shared(by, self.rule, lambda x, w, b: fn(x, w, b, *rest, **named), x, at, w, b)
+            )
+            out = self._rated(z, shares)
         self.latest = WeightedOutput(out, fn, x, w, b, rest, named, version_of(out))
         return out
 
-    def _rated(self, z: Tensor, shared: Tensor) -> Tensor:
-        """The output z, whose relevance goes back over what it is shared out by."""
-        with torch.no_grad():
-            below = plain(shared)
-            above = plain(z) if self.rule.bias else away_from_zero(plain(z))
-            ratio = above / (below + torch.where(below < 0, -1, 1) * self.rule.epsilon)
-            ratio = (ratio.nan_to_num(0, 0, 0) if self.rule.epsilon == 0 else ratio).to(z.dtype)
-        return z.detach() + (shared - shared.detach()) * ratio
+    def _rated(self, z: Tensor, shares: Sequence[tuple[float, Tensor]]) -> Tensor:
+        """The output z, whose relevance goes back over what it is shared out by, so many times over each."""
+        out = z.detach()
+        for times, share in shares:
+            with torch.no_grad():
+                below = plain(share)
+                above = plain(z) if self.rule.bias else away_from_zero(plain(z))
+                ratio = times * above / (below + torch.where(below < 0, -1, 1) * self.rule.epsilon)
+                ratio = (ratio.nan_to_num(0, 0, 0) if self.rule.epsilon == 0 else ratio).to(z.dtype)
+            out = out + (share - share.detach()) * ratio
+        return out
+
+    def _reads_image(self, x: Tensor) -> bool:
+        """Is x the image itself, at most put elsewhere?"""
+        node = x.grad_fn
+        while node is not None and kind_of(node).startswith(PLACING):
+            (node,) = [before for before, _ in node.next_functions if before is not None][:1] or [None]
+        leaf = getattr(node, "variable", None)
+        return (leaf is not None and not isinstance(leaf, nn.Parameter)) or (x.is_leaf and not isinstance(x, nn.Parameter))
+
+    def _units(self, x: Tensor) -> Tensor:
+        """x as ones times it: what comes back to the ones, and as that to the image, is its relevance itself."""
+        change = x - x.detach()
+        self.first.add(change.grad_fn)
+        return 1 + change
+
+    def _check_first(self, way: set[Any], leaves: Sequence[Tensor]) -> None:
+        """NotApplicable where the image goes another way than through layers that read it themselves."""
+        users: dict[Any, list[Any]] = {}
+        for user in way:
+            for before, _ in user.next_functions:
+                users.setdefault(before, []).append(user)
+        waiting = [node for node in way if any(getattr(node, "variable", None) is leaf for leaf in leaves)]
+        while waiting:
+            for user in users.get(waiting.pop(), []):
+                if kind_of(user).startswith(PLACING):
+                    waiting.append(user)
+                elif user not in self.first:
+                    what = kind_of(user).removesuffix("Backward")
+                    raise NotApplicable(
+                        f"The {self.rule.first} rule is one for layers that read the image itself, and here {what} reads it, "
+                        "such as a normalisation inside the network. Wrap the part behind it, or take a composite without it."
+                    )
 
     def _normalised(self, args: Any, kwargs: Any) -> Tensor:
         given = arguments(args, kwargs)
@@ -161,6 +206,8 @@ class Propagation(TorchFunctionMode):
         """NotApplicable where the network holds what no rule is known for."""
         way = {*between(scores, leaves)}
         known = (*PLAIN, *HOMOGENEOUS, "Softmax", "MaskedFill") if self.rule.attention else PLAIN
+        if self.rule.first:
+            self._check_first(way, leaves)
         strange = Counter(kind for node in way if (kind := kind_of(node)) and not shares(node, kind, way, known))
         strange.update({what: count for what, count in self.unruled.items() if count})
         if not scores.requires_grad and self.aside:
@@ -210,25 +257,6 @@ def _weighted(args: Any, kwargs: Any) -> tuple[Tensor, Tensor, Tensor | None, tu
         given.append(named.pop(key, None))
     x, w, b, *rest = given
     return x, w, b, tuple(rest), named
-
-
-def _shared(by: str, gamma: float, run: Any, x: Tensor, w: Tensor, b: Tensor | None) -> Tensor:
-    """What the layer's output is shared out by: its gradient toward x, times x, are the shares."""
-    if by == "epsilon":
-        return run(x, w, b)
-    if by == "z-plus":
-        return _products(run, x, w, b, up=True)
-    whole = run(x, w, b)
-    above = (whole >= 0).detach()
-    return whole + gamma * torch.where(above, _products(run, x, w, b, up=True), _products(run, x, w, b, up=False))
-
-
-def _products(run: Any, x: Tensor, w: Tensor, b: Tensor | None, up: bool) -> Tensor:
-    """The sum of the positive products x w and bias alone, or (up=False) of the negative ones."""
-    same, other = (w.clamp(min=0), w.clamp(max=0)) if up else (w.clamp(max=0), w.clamp(min=0))
-    bias = None if b is None else b.clamp(min=0) if up else b.clamp(max=0)
-    out = run(x * (x > 0), same, bias)
-    return out + run(x * (x < 0), other, None) if bool((x < 0).any()) else out
 
 
 def activation(fn: Any, args: Any, kwargs: Any) -> bool | None:
