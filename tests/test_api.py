@@ -119,6 +119,7 @@ NAMES = [
     "read_clip",
     "read_volume",
     "recipro_cam",
+    "refine",
     "rise",
     "save_labels",
     "score_cam",

@@ -65,6 +65,7 @@ class Outcome(NamedTuple):
     failure: SeewhyError | None = None  # what ended the work early; the cores are an estimate from what was done before
     notes_at: Mapping[str, tuple[str, ...]] = {}  # of each layer: what was odd about it
     channels: Mapping[str, NDArray[Any]] = {}  # of each layer, where the core sums them up: (t, n, c, *space)
+    names: Mapping[str, str] = {}  # of a layer on whose cells a map of several lies: the names of all of these
 
     def measurements(self, layer: str) -> Mapping[str, NDArray[Any]]:
         """All measured numbers of the maps at that layer, by name: (t, n)."""

@@ -141,7 +141,7 @@ def _maps_of(model: Any, batch: Batch, place: int, methods: Any, targets: Any, l
                     predicted=predicted,
                     this=MapFacts(
                         image=batch.names[i],
-                        layer=layer,
+                        layer=finding.outcome.names.get(layer, layer),
                         seconds=seconds,
                         geometry="receptive-field" if cells else "plain",
                         layer_why=case.why(layer),

@@ -37,6 +37,7 @@ def _together(case: Case, method: Recipe, group: list[Any]) -> Iterator[Outcome]
         case.named if method.layered else case.requested,
         method.shares,
         rule=case.rule,
+        view=lambda i: case.view(i % len(case.x)),
     )
     try:
         (outcome,) = outcomes([method], among)
@@ -61,4 +62,6 @@ def _together(case: Case, method: Recipe, group: list[Any]) -> Iterator[Outcome]
         first = k * len(case.x)
         of_variant = {layer: core[:, first : first + len(case.x)] for layer, core in cores.items()}
         measured = {name: each[:, first : first + len(case.x)] for name, each in outcome.measured.items()}
-        yield Outcome(of_variant, lambda t, i, first=first: outcome.notes(t, first + i), measured, notes_at=odd)
+        yield Outcome(
+            of_variant, lambda t, i, first=first: outcome.notes(t, first + i), measured, notes_at=odd, names=outcome.names
+        )

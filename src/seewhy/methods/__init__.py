@@ -11,6 +11,7 @@ from .cam import *  # noqa: F403
 from .gradient import *  # noqa: F403
 from .combine import *  # noqa: F403
 from .mirror import *  # noqa: F403
+from .refine import *  # noqa: F403
 from .balance import *  # noqa: F403
 from .channel import *  # noqa: F403
 from .control import *  # noqa: F403

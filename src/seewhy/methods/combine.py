@@ -136,7 +136,7 @@ def _smoothed(method: Method[Callable[P, Any]], name: str, said: str, moment: An
         maps = (measured.append(outcome.measured) or outcome.cores for outcome in chain([first], outcomes))
         cores = moment(maps)  # makes all of them
         means = {key: np.mean([each[key] for each in measured], axis=0) for key in first.measured}
-        return Outcome(cores, first.notes, means, notes_at=first.notes_at)
+        return Outcome(cores, first.notes, means, notes_at=first.notes_at, names=first.names)
 
     source = "Smilkov et al. 2017, SmoothGrad: Removing Noise by Adding Noise."
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from math import prod
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -40,6 +41,10 @@ def augment(method: Method[Callable[P, Any]]) -> Method[Augmented[P]]:
         inner, x = fitting(base, params), case.images
         both = x.ndim > 3 if flips == "auto" else flips
         sizes = _sizes(scales, x.shape[2:])
+        if both and (marks := [key for key in ("within", "segments") if _marks(params.get(key))]):
+            raise BadParameter(
+                f"augment mirrors the image, and {marks[0]}= stays at its place: leave that out, or flips=False."
+            )
         ways = [(size, flip) for size in sizes for flip in ((False, True) if both else (False,))]
         ready = (_flipped(resized(x, size) if size != x.shape[2:] else x, flip) for size, flip in ways)
         case.pinned  # noqa: B018 - an error at the images' own size is not due to other sizes
@@ -53,7 +58,7 @@ def augment(method: Method[Callable[P, Any]]) -> Method[Augmented[P]]:
             layer: _mean_of_ways(case, layer, ways, [view.cores[layer] for view in outcomes], base.pixels)
             for layer in outcomes[0].cores
         }
-        return Outcome(joined, outcomes[0].notes, notes_at=outcomes[0].notes_at)
+        return Outcome(joined, outcomes[0].notes, notes_at=outcomes[0].notes_at, names=outcomes[0].names)
 
     said = f"mean of {base.name} over the image, its mirror image and other sizes, each brought back"
 
@@ -67,6 +72,11 @@ def augment(method: Method[Callable[P, Any]]) -> Method[Augmented[P]]:
 
     made = repeated(base, "augment", run, parameters_of(Augmented.__call__), said, "", "flips x scales", forwards)
     return replace(made, moves="mirrors and resizes the image")
+
+
+def _marks(value: Any) -> bool:
+    """Is it a place in the image: a box, a mask, labels, the file of one?"""
+    return value is not None and not callable(value) and (not isinstance(value, str) or Path(value).is_file())
 
 
 def _sizes(scales: Any, space: tuple[int, ...]) -> list[tuple[int, ...]]:

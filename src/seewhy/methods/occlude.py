@@ -94,10 +94,7 @@ def occlusion(
     planned = np.ones(hidden.count, bool) if inside is None else hidden.touching(inside)
     if not planned.any():
         raise BadParameter("occlusion: no segment touches `within`: mark a place that one of them covers.")
-    if isinstance(hidden, Windows) and not probe.limited:
-        order = hidden.by_rows(draws)
-    else:
-        order = draws.permutation(hidden.count)
+    order = hidden.by_rows(draws) if isinstance(hidden, Windows) and not probe.limited else draws.permutation(hidden.count)
     order = order[planned[order]]
     short = probe.scorer.boxed(probe.image) if incremental and isinstance(hidden, Windows) else None
     together = hidden.rows(BOXES) * len(hides) if short and isinstance(hidden, Windows) else None

@@ -71,7 +71,7 @@ def _made(source: Source, model: Any, image: Any, target: Any, params: Mapping[s
     if source.method.startswith("drift of "):
         raise BadParameter("it is a picture of two maps and their difference, which seewhy drift makes.")
     method, fused = _method(source, params), source.params.get("fuse")
-    layers = source.layer.split(FUSED) if fused else source.layer
+    layers = source.layer.split(FUSED) if FUSED in source.layer else source.layer
     asked, cut = _target(source, model.labels) if target is None else target, source.tile.get("asked", {})
     found = ask(model, image, [method], asked, layers if method.layered else None, cut.get("tile"), cut.get("overlap"))
     return fuse(found, fused) if fused else found

@@ -43,8 +43,10 @@ class SeenGrid(NamedTuple):
         view.require_place()
         box: Any = view.box
         if isinstance(box, Grid):
-            each = zip(box.axes, box.first, box.step, box.size, strict=True)
-            axes = [SeenAxis(axis, first + 0.5 + step * (np.arange(n + 1) - 0.5)) for axis, first, step, n in each]
+            each = zip(box.axes, box.first, box.step, box.size, space, strict=True)  # of n pixels, at whatever scale
+            axes = [
+                SeenAxis(axis, first + 0.5 + step * (size * np.arange(n + 1) / n - 0.5)) for axis, first, step, size, n in each
+            ]
             return cls(box.shape, tuple(axes))
         extent, order = (box.extent, (1, 0)) if isinstance(box, Turned) else (box, (0, 1))
         spans = (extent.top, extent.bottom), (extent.left, extent.right)
