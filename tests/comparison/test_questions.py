@@ -62,6 +62,26 @@ def test_places_are_asked_of_each_model_in_its_own_classes():
     assert a != b
 
 
+@pytest.mark.parametrize(
+    ("target", "theirs"),
+    [
+        ("region:0", seewhy.Region(2)), ("region:red", seewhy.Region(2)), ("region:2", seewhy.Region(1)), ("region:",
+        seewhy.Region()),
+        (seewhy.Point(1, 2, 0), seewhy.Point(1, 2, 2)), ("point:1,2", seewhy.Point(1, 2)), ("box:red:1", seewhy.Box(2, 1)),
+        (seewhy.Box(0, (1, 2, 3, 4)), seewhy.Box(2, (1, 2, 3, 4))), ("box:", seewhy.Box()), (seewhy.PerImage(["region:0"]),
+        seewhy.Region(2)),
+    ],
+)  # fmt: skip
+def test_a_place_of_a_class_is_of_that_class_in_both_whatever_its_number(target, theirs):
+    assert same_question(target, 0, (A, B), None, None, "cat.jpg")[1] == theirs
+    plain = model(name="plain")
+    plain.labels = None
+    assert same_question("region:0", 0, (A, plain), None, None, "cat.jpg")[1] == seewhy.Region(0), "no labels tell another"
+    for missing in ("region:1", "box:not red", seewhy.Point(1, 2, 1)):
+        with pytest.raises(NotHere, match=r"b has no class not red \(1\) of a"):
+            same_question(missing, 0, (A, B), None, None, "cat.jpg")
+
+
 def test_several_targets_are_refused():
     with pytest.raises(NotApplicable, match="2 targets were given"):
         one_target([0, 1], A)

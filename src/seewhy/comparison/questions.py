@@ -2,25 +2,27 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seewhy.arrays import Array
 from seewhy.diagnosis.doctor import doctor
-from seewhy.errors import InSpace, NotApplicable, NotHere
+from seewhy.errors import InSpace, NoSuchName, NotApplicable, NotHere
 from seewhy.maps.source import Predicted
 from seewhy.methods.making.method import METHODS, Method, lookup
 from seewhy.printable import printable
+from seewhy.targets.aim import Aim
 from seewhy.targets.parse import as_targets
 from seewhy.targets.target import Class, Contrast, PerImage, Top, name_of
 
-from .classes import ClassMatch
+from .classes import ClassMatch, match_classes
 
 AUTO = "auto"
 PREFERRED = ("grad-cam", "recipro-cam", "occlusion")  # the first of these that both models can do is what "auto" means
 TOPS = 5
+PLACED = ("of", "label")  # what regions, points and boxes call their class
 
 
 class Said(NamedTuple):
@@ -74,17 +76,23 @@ def same_question(
     """The target for A and that for B: the same class, whatever number B has it under.
 
     target: for A, as `seewhy.explain` takes it; said: by A.  Of a network that gives boxes or a map, and of targets that are no
-    classes, each model is asked for the target by itself.
+    classes, each model is asked for the target by itself; a region, a point or a box of a class is one of that class in both.
     Raises NoSuchName, BadParameter as `explain` does; NotHere where B has no such class.
     """
     (mine,) = one_target(target, models[0])
     mine = mine.of(place) if isinstance(mine, PerImage) else mine
-    if said is None or classes is None or not isinstance(mine, Top | Class | Contrast):
-        (theirs,) = as_targets(target, models[1].labels)
+    own = {name: getattr(mine, name, None) for name in PLACED} if isinstance(mine, Aim) else {}
+    own = {name: index for name, index in own.items() if isinstance(index, int)}
+    a, b = models
+    if own and a.labels and b.labels:
+        classes = match_classes((a.name, b.name), (a.labels, b.labels), (len(a.labels), len(b.labels)))
+    elif said is None or classes is None or not isinstance(mine, Top | Class | Contrast):
+        (theirs,) = as_targets(target, b.labels)
         return mine, theirs.of(place) if isinstance(theirs, PerImage) else theirs
-    mine = _settled(mine, said)
 
     def number(index: int) -> int:
+        if index >= len(classes.to_b):
+            raise NoSuchName("class", index, [], f"The classes of {models[0].name} are 0 to {len(classes.to_b) - 1}.")
         if classes.to_b[index] < 0:
             known = name_of(models[0].labels, index)
             what = f"{printable(known, 100)} ({index})" if known else str(index)
@@ -93,6 +101,10 @@ def same_question(
             )
         return int(classes.to_b[index])
 
+    if own:
+        return mine, replace(cast(Any, mine), **{name: number(index) for name, index in own.items()})
+    assert said is not None
+    mine = _settled(mine, said)
     if isinstance(mine, Class):
         return mine, Class(number(int(mine.index)))
     rivals = tuple(number(int(rival)) for rival in mine.rivals)
