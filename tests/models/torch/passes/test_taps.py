@@ -25,6 +25,7 @@ from seewhy.models.torch.passes.taps import (
     unwrapped,
     watched,
 )
+from support import networks
 from support.threads import together
 
 RNG = torch.Generator().manual_seed(0)
@@ -254,3 +255,45 @@ def test_a_network_that_is_one_layer_is_explained():
     np.testing.assert_allclose(heatmap.channels, expected, atol=1e-7)
     with pytest.raises(seewhy.SeewhyError, match="layer"):
         seewhy.grad_cam(model, X[:1].double(), target=seewhy.Region(None, mask))
+
+
+class Emits(nn.Module):
+    def __init__(self, change, back) -> None:
+        super().__init__()
+        self.conv, self.odd, self.back, self.fc = nn.Conv2d(3, 4, 3, padding=1), Changed(change), back, nn.Linear(4, 5)
+
+    def forward(self, x):
+        return self.fc(self.back(self.odd(self.conv(x))).mean((2, 3)))
+
+
+class Changed(nn.Module):
+    def __init__(self, change) -> None:
+        super().__init__()
+        self.change = change
+
+    def forward(self, x):
+        return self.change(x)
+
+
+def quantised(x):
+    return torch.quantize_per_tensor(x.float(), 0.1, 10, torch.quint8)
+
+
+ODD = {
+    "complex numbers": (torch.fft.fft2, lambda x: torch.fft.ifft2(x).real),
+    "quantised numbers": (
+        lambda x: torch.quantize_per_tensor(x.float(), 0.1, 10, torch.quint8),
+        lambda x: x.dequantize().double(),
+    ),
+    "int64 numbers": (lambda x: (10 * x).round().long(), lambda x: x.double() / 10),
+    "bool numbers": (lambda x: x > 0, lambda x: x.double()),
+}
+
+
+@pytest.mark.filterwarnings("ignore:torch.quantize_per_tensor")
+@pytest.mark.parametrize("method", ["grad-cam", "eigen-cam", "score-cam", "ablation-cam", "recipro-cam", "excitation-backprop"])
+@pytest.mark.parametrize("kind", ODD)
+def test_a_layer_that_emits_no_activation_says_what_it_emits(kind, method):
+    model = seewhy.wrap(networks.made(lambda: Emits(*ODD[kind]), 0))
+    with pytest.raises(seewhy.BadParameter, match=rf"Layer odd emits {kind}.*Ask for a layer before or behind it"):
+        seewhy.explain(model, networks.images(1), methods=method, target=1, layer="odd")

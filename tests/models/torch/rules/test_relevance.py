@@ -260,3 +260,70 @@ def test_a_unit_is_a_score_too(at):
         start[channel] = own * cells
         ask.close(m.channels, plain.relevance(network[:6], image, start, plain.Relevance()), rel=1e-6)
         ask.close(m.source.score, start.sum())
+
+
+def every_other(x):
+    return (torch.arange(x.shape[1]) % 2 == 0)[None, :, None, None].expand_as(x)
+
+
+def turned(x):
+    return torch.arange(x.shape[1]).flip(0).view(1, -1, 1, 1).expand_as(x)
+
+
+def set_in(x):
+    out = torch.zeros_like(x)
+    out[:, [0, 2, 1]] = x[:, :3]
+    return out
+
+
+PLACED = {
+    "masked_scatter": lambda x: torch.zeros_like(x).masked_scatter(every_other(x), x[every_other(x)]),
+    "masked_select": lambda x: x.masked_select(every_other(x)).view(len(x), -1, *x.shape[2:]).repeat(1, 2, 1, 1),
+    "masked_fill": lambda x: x.masked_fill(every_other(x), 0.0),
+    "where": lambda x: torch.where(every_other(x), x, 0.0),
+    "index_put": lambda x: torch.zeros_like(x).index_put((torch.tensor([0, 1]), torch.tensor([1, 2])), x[:, 0]),
+    "item by item": set_in,
+    "scatter": lambda x: torch.zeros_like(x).scatter(1, turned(x), x),
+    "scatter_add": lambda x: torch.zeros_like(x).scatter_add(1, turned(x) // 2, x),
+    "gather": lambda x: x.gather(1, turned(x)),
+    "take_along_dim": lambda x: torch.take_along_dim(x, turned(x), 1),
+    "take": lambda x: x.take(torch.arange(x.numel()).view_as(x).flip(1)),
+    "index_copy": lambda x: torch.zeros_like(x).index_copy(1, torch.arange(6).flip(0), x),
+    "index_add": lambda x: torch.zeros_like(x).index_add(1, torch.arange(6) // 2, x),
+    "index_fill": lambda x: x.index_fill(1, torch.tensor([0]), 0.0),
+    "index_select": lambda x: x.index_select(1, torch.arange(6).flip(0)),
+    "select_scatter": lambda x: torch.select_scatter(x, x[:, 1], 1, 0),
+    "slice_scatter": lambda x: torch.slice_scatter(torch.zeros_like(x), x[:, :3], 1, 0, 3),
+    "roll, flip, rot90": lambda x: x.roll(1, 2).flip(3).rot90(2, (2, 3)),
+    "tril": lambda x: x.tril().triu(-2),
+    "diagonal": lambda x: x + x.diagonal(dim1=2, dim2=3)[..., :1, None],
+    "sort": lambda x: x.sort(1)[0],
+    "topk": lambda x: x.topk(6, 1)[0],
+    "repeat_interleave": lambda x: x.repeat_interleave(2, 3),
+    "unfold, fold": lambda x: F.fold(F.unfold(x, 2, stride=2), x.shape[2:], 2, stride=2),
+    "cumsum": lambda x: x.cumsum(3),
+    "nan_to_num": lambda x: x.nan_to_num(),
+    "grid_sample": lambda x: F.grid_sample(
+        x, F.affine_grid(torch.eye(2, 3, dtype=x.dtype)[None] * 0.8, [1, *x.shape[1:]], False).expand(len(x), -1, -1, -1)
+    ),
+}
+
+
+class Placing(nn.Module):
+    def __init__(self, place) -> None:
+        super().__init__()
+        self.conv1, self.conv2, self.fc, self.place = plain.conv(3, 6), plain.conv(6, 6), nn.Linear(6, 5), place
+
+    def forward(self, x):
+        return self.fc(self.conv2(self.place(self.conv1(x).relu())).relu().mean((2, 3)))
+
+
+@pytest.mark.filterwarnings("ignore:Default grid_sample")
+@pytest.mark.parametrize("rule", [Relevance("epsilon", epsilon=0), Relevance("epsilon", epsilon=0, attention=True)])
+@pytest.mark.parametrize("name", PLACED)
+def test_what_only_places_selects_or_adds_hands_relevance_on(name, rule):
+    """By epsilon 0 and without biases: input times gradient."""
+    network, x = plain.built(lambda: [Placing(PLACED[name])], bias=False), torch.tensor(X, requires_grad=True)
+    (g,) = torch.autograd.grad(network(x)[:, 1].sum(), x)
+    assert g.any()
+    ask.close(handed_down(network, X, [INPUT], rule)[INPUT][0], X * g.numpy())

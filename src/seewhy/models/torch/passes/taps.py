@@ -213,7 +213,22 @@ def emitted(output: Any, name: str) -> tuple[Tensor, Callable[[Tensor], Any]]:
         build = type(output) if type(output) in (tuple, list) else getattr(type(output), "_make", None)
         if build is not None:
             return tensor, lambda tensor: build([tensor, *output[1:]])
-    raise BadParameter(f"Layer {name} emits {type(output).__name__}, not an activation. Ask for a layer inside it.")
+    raise BadParameter(f"Layer {name} emits {_unread(output)}")
+
+
+def _unread(output: Any) -> str:
+    """What a module returned that holds no activation, in words, and what to do."""
+    tensor = first_of(output)
+    if not isinstance(tensor, Tensor):
+        return f"{type(output).__name__}, not an activation. Ask for a layer inside it."
+    kind = str(tensor.dtype).removeprefix("torch.")
+    if tensor.is_complex():
+        what = f"complex numbers ({kind}), as of a Fourier transform, of which no channel is a map"
+    elif tensor.is_quantized:
+        what = f"quantised numbers ({kind}), which can be neither weighed nor led back through"
+    else:
+        what = f"{kind} numbers, which decide or count, not an activation"
+    return f"{what}. Ask for a layer before or behind it; occlusion and rise read none."
 
 
 def every_module(network: nn.Module) -> Iterator[nn.Module]:

@@ -48,6 +48,8 @@ PLAIN = (  # graph nodes whose plain gradient shares relevance out in proportion
     "Neg", "PermuteBackward", "PixelShuffle", "PixelUnshuffle", "Reflection", "Repeat", "Replication", "Reshape", "Roll",
     "Select", "Slice", "Split", "Squeeze", "Stack", "Sub", "Sum", "Swap", "TBackward", "To", "Transpose", "Unbind", "Unsafe",
     "Unsqueeze", "Upsample", "View", "Where", "Bmm", "Linear", "Dropout", "Detach", "Unfold", "Im2Col", "Col2Im", "Movedim",
+    "Cumsum", "Diagonal", "GridSampler", "MaskedFill", "MaskedScatter", "MaskedSelect", "NanToNum", "Rot90", "ScatterAdd",
+    "ScatterBackward", "Sort", "Take", "Topk", "Tril", "Triu",
 )  # fmt: skip
 PLACING = (  # graph nodes that put values elsewhere, and change none
     "Alias", "Clone", "ConstantPad", "Flip", "Movedim", "Permute", "PixelUnshuffle", "Reshape", "Roll", "Squeeze", "Swap",
@@ -55,7 +57,7 @@ PLACING = (  # graph nodes that put values elsewhere, and change none
 )  # fmt: skip
 BILINEAR = (  # linear only while one factor is fixed
     "Mul", "Mm", "Bmm", "Div", "Addmm", "Convolution", "Linear", "Baddbmm", "Addbmm", "Addmv", "Addcmul", "Addcdiv", "Mv",
-    "Dot", "ScaledDotProduct",
+    "Dot", "GridSampler", "ScaledDotProduct",
 )  # fmt: skip
 HOMOGENEOUS = ("LinalgVectorNorm", "Norm")  # |x| is the sum of x times x / |x|
 RULED = "convolutions, linear layers, BatchNorm, activations, pooling and additions"
@@ -205,7 +207,7 @@ class Propagation(TorchFunctionMode):
     def notes(self, scores: Tensor, leaves: Sequence[Tensor]) -> tuple[str, ...]:
         """NotApplicable where the network holds what no rule is known for."""
         way = {*between(scores, leaves)}
-        known = (*PLAIN, *HOMOGENEOUS, "Softmax", "MaskedFill") if self.rule.attention else PLAIN
+        known = (*PLAIN, *HOMOGENEOUS, "Softmax") if self.rule.attention else PLAIN
         if self.rule.first:
             self._check_first(way, leaves)
         strange = Counter(kind for node in way if (kind := kind_of(node)) and not shares(node, kind, way, known))

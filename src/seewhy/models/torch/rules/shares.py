@@ -7,11 +7,11 @@ from torch import Tensor
 
 from seewhy.models.rule import Relevance
 
-Run = Callable[[Tensor, Tensor, Tensor | None], Tensor]  # the layer, of an input, weights and a bias
+WeightedRun = Callable[[Tensor, Tensor, Tensor | None], Tensor]  # the layer, of an input, weights and a bias
 
 
 def shared(
-    by: str, rule: Relevance, run: Run, x: Tensor, at: Tensor, w: Tensor, b: Tensor | None
+    by: str, rule: Relevance, run: WeightedRun, x: Tensor, at: Tensor, w: Tensor, b: Tensor | None
 ) -> list[tuple[float, Tensor]]:  # fmt: skip
     """By what the output of a layer is shared out, and how many times over: their gradients toward `at` are the shares.
 
@@ -44,7 +44,7 @@ def _bound(values: Sequence[float], x: Tensor) -> Tensor:
     return torch.tensor(values, dtype=x.dtype, device=x.device).reshape(1, -1, *[1] * (x.ndim - 2))
 
 
-def _products(run: Run, x: Tensor, w: Tensor, b: Tensor | None, up: bool) -> Tensor:
+def _products(run: WeightedRun, x: Tensor, w: Tensor, b: Tensor | None, up: bool) -> Tensor:
     """The sum of the positive products x w and bias alone, or (up=False) of the negative ones."""
     same, other = (w.clamp(min=0), w.clamp(max=0)) if up else (w.clamp(max=0), w.clamp(min=0))
     bias = None if b is None else b.clamp(min=0) if up else b.clamp(max=0)
