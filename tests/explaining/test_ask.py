@@ -58,7 +58,7 @@ def test_no_images_are_said_to_be_none() -> None:
 )  # fmt: skip
 def test_a_function_is_asked_for_its_scores_alone(name: str, reads: str) -> None:
     with pytest.raises(NeedsGradients, match=f"{name} reads {reads}; .* gives scores only. Try occlusion, rise or lime"):
-        of_function(["occlusion", name])
+        of_function([name])
     with pytest.raises(NeedsGradients, match="unit lies inside the network"):
         of_function(["occlusion"], target=seewhy.Unit("act2", 1))
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import seewhy
-from seewhy.errors import BadNetwork, NotApplicable
-from seewhy.explaining.case import Outcome
+from seewhy.errors import BadNetwork, NoService, NotApplicable
+from seewhy.explaining.case import Case, Outcome
 from seewhy.explaining.findings import aims, clean, findings, here, target_groups
 from seewhy.explaining.recipe import Recipe
 from seewhy.methods.making.method import lookup
@@ -31,42 +31,88 @@ def fails(_case: Any) -> dict[str, Any]:
     raise BadNetwork("it fell over")
 
 
-CASE: Any = SimpleNamespace(settle=lambda: None)
+def refuses(_case: Any) -> dict[str, Any]:
+    raise NotApplicable("not of this")
 
 
-def test_the_list_ends_at_the_first_method_that_fails_and_the_one_before_it_tells():
-    done = findings([recipe("a", ones), recipe("b", ones), recipe("c", fails), recipe("d", ones)], CASE)
-    assert [(each.method.name, str(each.outcome.failure)) for each in done] == [("a", "None"), ("b", "it fell over")]
+def gone(_case: Any) -> dict[str, Any]:
+    raise NoService("it went away")
+
+
+CASE: Any = SimpleNamespace(settle=lambda: None, targets=[0], shared=frozenset())
+
+
+def test_a_method_that_fails_costs_no_other_and_the_last_that_is_made_tells():
+    for order in ("abcd", "acbd", "cabd", "abdc"):
+        done, refused = findings([recipe(name, fails if name == "c" else ones) for name in order], CASE)
+        assert [(each.method.name, str(each.outcome.failure)) for each in done] == [
+            ("a", "None"), ("b", "None"), ("d", "it fell over"),
+        ]  # fmt: skip
+        assert not refused
     with pytest.raises(BadNetwork, match="it fell over"):
-        findings([recipe("c", fails), recipe("a", ones)], CASE)
+        findings([recipe("c", fails), recipe("d", fails)], CASE)
+    done, _ = findings([recipe("a", ones), recipe("b", gone), recipe("c", lambda _: pytest.fail("asked"))], CASE)
+    assert [(each.method.name, str(each.outcome.failure)) for each in done] == [("a", "it went away")]
+
+
+def test_a_method_that_refuses_costs_no_other():
+    done, refused = findings([recipe("a", refuses), recipe("b", ones), recipe("c", refuses), recipe("d", ones)], CASE)
+    assert [(each.method.name, each.outcome.failure) for each in done] == [("b", None), ("d", None)]
+    assert [(each.method, str(each.error)) for each in refused] == [("a", "not of this"), ("c", "not of this")]
+    with pytest.raises(NotApplicable, match="not of this"):
+        findings([recipe("a", refuses), recipe("c", refuses)], CASE)
+
+
+def test_evidence_that_is_refused_to_another_method_is_asked_for_anew():
+    model: Any = seewhy.wrap(networks.pooled())
+
+    class Once:
+        """The model, whose second derivatives are refused."""
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(model, name)
+
+        def trace(self, x: Any, targets: Any, layers: Any, rule: Any = None, twice: bool = False, few: Any = None) -> Any:
+            if twice:
+                raise NotApplicable("no second derivative")
+            return model.trace(x, targets, layers, rule, twice, few)
+
+    x, methods = networks.images(1), [lookup(name) for name in ("grad-cam", "shapley-cam", "hires-cam")]
+    shared = {part for method in methods for part in method.shares}
+    done, refused = findings(methods, Case(Once(), x, [Class(2)], shared=shared))  # type: ignore[arg-type]
+    assert [each.method.name for each in done] == ["grad-cam", "hires-cam"]
+    assert [(each.method, str(each.error)) for each in refused] == [("shapley-cam", "no second derivative")]
+    for each in done:
+        want = seewhy.explain(model, x, [each.method.name], 2)[0]
+        np.testing.assert_allclose(each.values[want.source.layer][0, 0], want.values, rtol=1e-6)
 
 
 def test_the_list_ends_behind_an_estimate_that_failed_early():
     early = Outcome(ones(None), failure=BadNetwork("half of it"))
-    done = findings([recipe("a", lambda _case: early), recipe("b", ones)], CASE)
+    done, _ = findings([recipe("a", lambda _case: early), recipe("b", ones)], CASE)
     assert [each.method.name for each in done] == ["a"]
 
 
 def test_a_person_may_stop_between_two_methods():
     with stoppable() as stop:
         stop.set()
-        assert [each.method.name for each in findings([recipe("a", ones), recipe("b", ones)], CASE)] == ["a"]
+        assert [each.method.name for each in findings([recipe("a", ones), recipe("b", ones)], CASE).made] == ["a"]
 
 
 def test_nan_and_infinity_are_zero_in_the_values_and_stay_in_the_core():
     core = np.array([[[[np.nan, np.inf], [-np.inf, 2.0]]]])
-    (done,) = findings([recipe("a", lambda _case: {"late": core})], CASE)
+    ((done,), _) = findings([recipe("a", lambda _case: {"late": core})], CASE)
     assert not done.finite
     assert done.outcome.cores["late"] is core
     np.testing.assert_array_equal(done.values["late"], [[[[0, 0], [0, 2]]]])
     np.testing.assert_array_equal(clean(core), done.values["late"])
-    assert findings([recipe("a", ones)], CASE)[0].finite
+    assert findings([recipe("a", ones)], CASE).made[0].finite
 
 
 def groups(network: Any, x: Any, targets: Any, methods: Any = ("grad-cam",)) -> list[Any]:
     model: Any = seewhy.wrap(network)
     (batch,) = model.batches(x)
-    return [*target_groups(model, batch, 0, targets, [None], [lookup(name) for name in methods])]
+    return [*target_groups(model, batch, 0, targets, [None], [lookup(name) for name in methods], [])]
 
 
 def test_classes_share_a_case_and_each_layers_units_have_one_of_their_own():

@@ -4,7 +4,7 @@ What is imported inside functions is imported when the command runs, so that `--
 """
 
 import errno
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,8 @@ import click
 from .printing import fault, say
 
 if TYPE_CHECKING:
+    from seewhy.maps.heatmaps import Refused
+
     from .inputs import PhotoFiles
 
 PHOTO = "seewhy.photo"  # the key under which click's context keeps the photo that errors are to name
@@ -58,6 +60,8 @@ class Failures:
         self.done = 0  # photos with maps
         self.tried: set[str] = set()  # photos that were looked at: one may have maps and a failure
         self.waiting: list[tuple[str, BaseException]] = []  # misuse so far: of these photos, or of the command
+        self.refused: set[tuple[str, str]] = set()  # methods and targets that were said to be refused
+        self.given_up = False  # True where the question cannot be asked of the model at all
         self.ended = False  # True once nothing can be written any more, or nobody gives scores any more
 
     @contextmanager
@@ -86,6 +90,20 @@ class Failures:
         self.files.append(file if file.strip() else repr(file))
         self.reasons[file] = fault(error)
         say(f"seewhy: {named(file, error)}", err=True)
+
+    def refuse(self, refused: "Sequence[Refused]") -> None:
+        """Say once what of the question cannot be asked of the model."""
+        for method, target, error in refused:
+            if (method, target) not in self.refused:
+                self.refused.add((method, target))
+                what = f"{method}{f' of {target}' if method and target else target}"
+                say(f"seewhy: {named(what, error)}", err=True)
+
+    def give_up(self, error: BaseException, model: str) -> None:
+        """The command is at fault, as far as this model goes; of several, say so, for others may be asked."""
+        self.given_up, self.waiting = True, []
+        if model:
+            say(f"seewhy: {named(model, error)}", err=True)
 
     def well(self) -> None:
         """Count a photo as done."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from threading import Event
 
     from seewhy.errors import SeewhyError
+    from seewhy.maps.heatmaps import Refused
 
 
 class Job(NamedTuple):
@@ -33,7 +34,12 @@ class Job(NamedTuple):
     of: str = ""  # of several models, which this is, for the names of its files
 
 
-Written = tuple[PhotoResult, "SeewhyError | None"]  # what came of a photo, and the error that ended it early
+class Written(NamedTuple):
+    """What came of a photo, the error that ended it early, and what of the question was refused."""
+
+    result: PhotoResult
+    failure: "SeewhyError | None"
+    refused: "tuple[Refused, ...]"
 
 
 def explain_all(job: Job, files: list[str], failures: Failures, stop: "Event") -> dict[str, str]:
@@ -69,20 +75,22 @@ def write_photo(job: Job, file: str, found: PhotoMaps) -> Written:
         written.append((heatmap, [path for ending, path in paths.items() if ending != NUMBERS]))
     evidence = truth.evidence_of(file, [heatmap for heatmap, _ in written])
     result = PhotoResult(found.name, found.predicted, written, found.chosen_layers, found.known, evidence)
-    return (result._replace(row=job.sheet.row_of(result, truth, job.of)) if job.sheet else result), failure
+    result = result._replace(row=job.sheet.row_of(result, truth, job.of)) if job.sheet else result
+    return Written(result, failure, found.refused)
 
 
 def tell_photo(job: Job, file: str, outcome: "Future[Written]", failures: Failures, layers: dict[str, str]) -> None:
     """Say what came of one photo, once its files are written."""
-    result, failure = None, None
+    result, failure, refused = None, None, ()
     with failures.of(file):
-        result, failure = outcome.result()
+        result, failure, refused = outcome.result()
     if result is not None:  # what goes wrong with saying it is not the photo's fault
         layers.update(result.chosen_layers)
         if job.sheet and result.row is not None:
             job.sheet.add(file, result.row)
         job.explained.add(heatmap for heatmap, _ in result.written)
         failures.well()
+        failures.refuse(refused)
         job.question.truth.count(file, result.known, [heatmap for heatmap, _ in result.written], result.evidence)
         (print_json if job.as_json else print_text)(result)
     if failure is not None:

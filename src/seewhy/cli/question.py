@@ -11,6 +11,7 @@ from .truth import KnownPhoto, TruthAsked
 if TYPE_CHECKING:
     from seewhy.errors import SeewhyError
     from seewhy.maps.heatmap import Heatmap
+    from seewhy.maps.heatmaps import Refused
 
 
 class Question(NamedTuple):
@@ -33,6 +34,7 @@ class PhotoMaps(NamedTuple):
     maps: "list[Heatmap]"
     failure: "SeewhyError | None"  # the error that ended it early, where a part was done before
     known: KnownPhoto
+    refused: "tuple[Refused, ...]" = ()  # methods and targets that cannot be asked of the model
 
     @property
     def image(self) -> Any:
@@ -51,27 +53,30 @@ def explain_photo(question: Question, file: str, photo: Any) -> PhotoMaps:
 
     model, truth = question.model, question.truth
     image = photo.pixels if isinstance(photo, Underlay) else photo
-    maps, failure = _maps(question, image, truth.targets(file, question.targets))
+    maps, failure, refused = _maps(question, image, truth.targets(file, question.targets))
     if failure is not None and not maps:
         raise failure
     predicted = maps[0].source.predicted or predict(model, image)
     known = truth.judge(file, predicted, lambda classes: None if question.tile else rank(model, image, classes))
     if failure is None and (classes := truth.further(known)):
-        more, failure = _maps(question, image, classes)
+        more, failure, _ = _maps(question, image, classes)
         maps += more
-    return PhotoMaps(photo.name, predicted, maps, failure, known)
+    return PhotoMaps(photo.name, predicted, maps, failure, known, refused)
 
 
-def _maps(question: Question, image: Any, targets: Sequence[Any]) -> "tuple[list[Heatmap], SeewhyError | None]":
-    """The maps of one image for some targets, and the error that ended them early."""
+def _maps(
+    question: Question, image: Any, targets: Sequence[Any]
+) -> "tuple[list[Heatmap], SeewhyError | None, tuple[Refused, ...]]":
+    """The maps of one image for some targets, the error that ended them early, and what was refused."""
     from seewhy.api import explain
     from seewhy.errors import SeewhyError
 
     model, methods, _, layers, tile, overlap, _ = question
     try:
-        return [*explain(model, image, methods, targets, layers, tile, overlap)], None
+        return [*explain(model, image, methods, targets, layers, tile, overlap)], None, ()
     except SeewhyError as error:
-        return [*(error.partial or ())], error
+        refused = getattr(error.partial, "refused", ())
+        return [*(error.partial or ())], None if refused else error, refused
 
 
 def predict(model: Any, photo: Any) -> Any:

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from seewhy.errors import BadParameter
+from seewhy.errors import BadParameter, Misuse
 from seewhy.images.inputs import Images, PreparedBatch, sort_out
-from seewhy.maps.heatmaps import Heatmaps
+from seewhy.maps.heatmaps import Heatmaps, Refused
 from seewhy.models.model import INPUT, TRY, Model, require
 from seewhy.prepare.batch import in_frames
 from seewhy.targets.parse import Targets, as_targets
@@ -33,13 +33,13 @@ def ask(
 ) -> Heatmaps:
     """Explain images by several methods, with the arguments of `seewhy.explain`.
 
-    Raises Misuse, before any pass runs, where the question cannot be put to this model.
+    Raises Misuse, before any pass runs, where the question cannot be put to this model; where a part of it can, as one of
+    several methods, once that is done, with its maps as `partial`.
     """
     require(model, "scores")
     if not chosen:
         raise BadParameter("No method was given. `seewhy.METHODS` lists them by name.")
-    for method in chosen:
-        _require_readable(model, method)
+    readable, refused = _readable(model, chosen)
     targets = as_targets(target, model.labels)
     if "gradients" not in model.gives and any(isinstance(each, Unit) for each in targets):
         require(model, "gradients", "A unit lies inside the network", "Explain a class.")
@@ -63,12 +63,27 @@ def ask(
     for method in chosen:
         method.check_count(count)
     collector = Collector(on_error, count)
+    collector.refuse(refused)
     model.fit(count)
     if tile is not None or overlap is not None:
         from .tiles.tiles import tiled  # here, to keep start-up light: few questions are asked by tiles
 
-        return tiled(model, sorted_out, [*chosen], targets, layers, tile, overlap, collector)
-    return explained(model, sorted_out, chosen, targets, layers, collector)
+        return collector.delivered(tiled(model, sorted_out, readable, targets, layers, tile, overlap, collector))
+    return collector.delivered(explained(model, sorted_out, readable, targets, layers, collector))
+
+
+def _readable(model: Model, chosen: Sequence[Recipe]) -> tuple[list[Recipe], list[Refused]]:
+    """The methods that find in the model what they read, and the others; the error of the first, where these are all."""
+    readable, refused = list[Recipe](), list[Refused]()
+    for method in chosen:
+        try:
+            _require_readable(model, method)
+            readable.append(method)
+        except Misuse as error:
+            refused.append(Refused(method.name, "", error))
+    if not readable:
+        raise refused[0].error
+    return readable, refused
 
 
 def _require_readable(model: Model, method: Recipe) -> None:

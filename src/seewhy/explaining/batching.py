@@ -1,7 +1,8 @@
 """Puts images into batches, and collects the heatmaps made and the images that failed."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
@@ -9,9 +10,9 @@ from typing import Any, NoReturn
 from seewhy.errors import BadImage, BadParameter, Misuse, NoService, NotHere, SeewhyError
 from seewhy.images.inputs import PreparedBatch
 from seewhy.maps.heatmap import Heatmap
-from seewhy.maps.heatmaps import Failed, Heatmaps
+from seewhy.maps.heatmaps import Failed, Heatmaps, Refused
 from seewhy.prepare.batch import Batch, ReadyPhoto, full, joined, prepared
-from seewhy.printable import printable, quoted
+from seewhy.printable import printable, quoted, words_of
 
 ON_ERROR = ("raise", "skip")
 
@@ -21,6 +22,7 @@ class Collector:
 
     on_error: "raise" ends the work at the first image of which no map can be made; `partial` of the error has the maps made
         before.  "skip" leaves that image out, and goes on.
+    What of the question is refused, a method or a target, is left out of all images; "raise" says so once the others are done.
     """
 
     def __init__(self, on_error: str, count: int) -> None:
@@ -31,6 +33,7 @@ class Collector:
         self.skips, self.count = on_error == "skip", count
         self.maps: list[Heatmap] = []
         self.failed: list[Failed] = []
+        self.refused: dict[tuple[str, str], Refused] = {}
 
     def fail(self, error: Exception, place: int, name: str, maps: Sequence[Heatmap] = ()) -> None:
         """Leave the image at that place out, or raise the error.  maps: those of this image made before."""
@@ -40,6 +43,25 @@ class Collector:
             self.end(error, maps)
         _keep(error, maps)
         self.failed.append(Failed(place, name, _without_frames(error)))
+
+    def refuse(self, refused: Iterable[Refused]) -> None:
+        """Keep what of the question is refused, once."""
+        for each in refused:
+            self.refused.setdefault((each.method, each.target), each._replace(error=_without_frames(each.error)))
+
+    def delivered(self, maps: Heatmaps) -> Heatmaps:
+        """The maps, with what was refused; unless that is to be skipped, the error of the first that was, with the maps."""
+        if not self.refused:
+            return maps
+        if self.skips:
+            return replace(maps, refused=(*self.refused.values(),))
+        first, *others = self.refused.values()
+        for each in others:
+            first.error.add_note(f"seewhy: also refused: {each.method or each.target}: {words_of(each.error)}")
+        if maps:
+            first.error.add_note(f"seewhy: `partial` of this error has the {len(maps)} maps of all else that was asked for")
+        _keep(first.error, maps, (*self.refused.values(),))
+        raise first.error
 
     def end(self, error: Exception, maps: Sequence[Heatmap] = ()) -> NoReturn:
         """Raise the error, with all maps made so far, and these, as its `partial`."""
@@ -60,9 +82,9 @@ def _without_frames(error: Exception) -> Exception:
     return error
 
 
-def _keep(error: Exception, maps: Sequence[Heatmap]) -> None:
+def _keep(error: Exception, maps: Sequence[Heatmap], refused: tuple[Refused, ...] = ()) -> None:
     with suppress(AttributeError):  # errors of other libraries may take no new attribute
-        error.partial = Heatmaps(tuple(maps)) if maps else None  # type: ignore[attr-defined]
+        error.partial = Heatmaps(tuple(maps), refused=refused) if maps else None  # type: ignore[attr-defined]
 
 
 def of_an_image(error: BaseException) -> bool:

@@ -142,6 +142,12 @@ class Case:
         vars(some).update(usual=default, chosen=default[0])
         return some
 
+    def sharing(self, shared: Iterable[str]) -> "Case":
+        """The same case, of which methods share other evidence."""
+        other = Case(self.model, self.x, self.targets, self.requested, shared, self.photo, self.rule, self.view)
+        vars(other).update({name: vars(self)[name] for name in ("usual", "chosen") if name in vars(self)})
+        return other
+
     @property
     def default_layer(self) -> str:
         if self.usual is None:

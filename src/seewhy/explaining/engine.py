@@ -12,7 +12,7 @@ from seewhy.errors import OneByOne, OutOfMemory, SeewhyError
 from seewhy.images.inputs import PreparedBatch
 from seewhy.images.places import Cells
 from seewhy.maps.heatmap import Heatmap
-from seewhy.maps.heatmaps import Heatmaps
+from seewhy.maps.heatmaps import Heatmaps, Refused
 from seewhy.maps.record import recorded
 from seewhy.maps.source import MapFacts, ModelFacts, Predicted, Source, TargetFacts, source_from
 from seewhy.maps.turning import turned_back
@@ -58,7 +58,8 @@ def _explain_batch(model: Any, batch: Batch, place: int, methods: Any, targets: 
     half, maps, failure = len(batch.x) // 2, [], None
     try:
         with model.unchanged():
-            maps, failure = _maps_of(model, batch, place, methods, targets, layers)
+            maps, failure, refused = _maps_of(model, batch, place, methods, targets, layers)
+        collector.refuse(refused)
     except OneByOne:
         for i in range(len(batch.x)):
             _explain_batch(model, batch.part(i, i + 1), place + i, methods, targets, layers, collector)
@@ -107,7 +108,8 @@ class BatchMaps(NamedTuple):
     """The heatmaps of one batch."""
 
     maps: list[Heatmap]
-    failure: SeewhyError | None = None  # the error that ended a method early; its maps are made from what it had by then
+    failure: Exception | None = None  # the error that ended a method early, whose maps are made from what it had by then
+    refused: Sequence[Refused] = ()  # methods and targets that cannot be asked of the model
 
 
 def _maps_of(model: Any, batch: Batch, place: int, methods: Any, targets: Any, layers: Any) -> BatchMaps:
@@ -115,21 +117,24 @@ def _maps_of(model: Any, batch: Batch, place: int, methods: Any, targets: Any, l
     start = perf_counter()
     n, labels = len(batch.x), model.labels
     methods = [method.of_image(place) for method in methods]  # where they differ, n is 1
-    groups = [*target_groups(model, batch, place, [here(target, place, n) for target in targets], layers, methods)]
+    refused: list[Refused] = []
+    groups = [*target_groups(model, batch, place, [here(target, place, n) for target in targets], layers, methods, refused)]
     facts, seconds = ModelFacts.of(model), (perf_counter() - start) / n
     maps = []
     for i in range(n):
         read = image_facts(batch, i, model.prepare)
         bad = {id(group): _bad_layer(group, i) for group in groups}
         for t, target in enumerate(targets):
-            (group,) = (group for group in groups if t in group.at)
-            case, k = group.case, group.at[t]
+            group = next((group for group in groups if t in group.at), None)
+            if group is None:  # it was refused
+                continue
+            k = group.at[t]
             of_image = target.of(place + i) if isinstance(target, PerImage) else target
             aim = group.pinned[k] if group.pinned else None
-            answered = case.answered
-            predicted = _predicted(answered, i, labels)
-            explained = _explained(case, answered, k, i, of_image, aim, labels)
             for layer, finding in _by_layer(group.findings):
+                case, answered = finding.case, finding.case.answered
+                predicted = _predicted(answered, i, labels)
+                explained = _explained(case, answered, k, i, of_image, aim, labels)
                 cells = None if finding.method.pixels else case.cells(layer, finding.values[layer].shape[2:])
                 said = answered[0].notes if answered else ()
                 doubts = _of_aim(aim, finding.method) + _doubts(case, finding, layer, k, i, said, bad[id(group)])
@@ -153,7 +158,8 @@ def _maps_of(model: Any, batch: Batch, place: int, methods: Any, targets: Any, l
                 )
                 maps.append(_heatmap(finding, cells, layer, k, i, batch, source, place + i))
     failures = [f.outcome.failure for group in groups for f in group.findings if f.outcome.failure is not None]
-    return BatchMaps(maps, next(iter(failures), None))
+    missing = [each.error for each in refused if of_an_image(each.error)]
+    return BatchMaps(maps, next(iter([*failures, *missing]), None), [each for each in refused if not of_an_image(each.error)])
 
 
 def _of_aim(aim: Pinned | None, method: Recipe) -> tuple[str, ...]:

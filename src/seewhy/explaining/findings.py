@@ -1,17 +1,19 @@
 """One batch explained by several methods: the targets are grouped by the model that answers them together."""
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seewhy.errors import BadNetwork, NotApplicable
+from seewhy.errors import BadNetwork, InSpace, Misuse, NoService, NotApplicable, OneByOne
 from seewhy.images.photo import Photo
+from seewhy.maps.heatmaps import Refused
 from seewhy.maps.source import MethodFacts
 from seewhy.prepare.batch import Batch
+from seewhy.printable import printable
 from seewhy.progress import stop_asked
 from seewhy.targets.aim import Aim, ImageView, Pinned
 from seewhy.targets.group import Group
@@ -22,17 +24,26 @@ from .case import Case, Outcome
 from .parts import in_parts
 from .recipe import READINGS, Recipe
 
+FEW = 16  # targets of a kind, one of which may be refused: of more, each alone would take long
 GRADIENTS = {"layer gradient", "image", "head"}  # of what methods need, that which the way back from the score gives
 
 
 class Finding(NamedTuple):
     """One method, and what it gives for one case."""
 
+    case: Case
     method: Recipe
     outcome: Outcome
     finite: bool
     values: Mapping[str, NDArray[Any]]  # of each layer: (t, n, *space), finished, NaN and infinity as zero
     facts: MethodFacts
+
+
+class Findings(NamedTuple):
+    """What the methods give for one case, and those that refuse it."""
+
+    made: list[Finding]
+    refused: list[Refused]
 
 
 class TargetGroup(NamedTuple):
@@ -47,76 +58,139 @@ class TargetGroup(NamedTuple):
     at: dict[int, int]  # from the place of a target among all to its place in the case
     findings: list[Finding]
     pinned: Sequence[Pinned] = ()  # of a group of aims: what each means on this image
+    refused: Sequence[Refused] = ()  # methods that cannot explain them
 
 
 def target_groups(
-    model: Any, batch: Batch, place: int, targets: list[Any], layers: Any, methods: list[Recipe]
+    model: Any, batch: Batch, place: int, targets: list[Any], layers: Any, methods: list[Recipe], refused: list[Refused]
 ) -> Iterator[TargetGroup]:
     """The targets in groups, each with the findings of all methods.  place: of the first image among all images.
 
-    Raises NotApplicable where the network gives no classes, or a method moves an image from under a place.
+    refused: gets the methods and targets that cannot be explained, as where the network gives no classes, or a method moves an
+        image from under a place; the error of the first is raised where nothing else is asked for.
     """
     groups: dict[Any, list[int]] = {}
     for t, target in enumerate(targets):
         unit = (target.layer, target.at) if isinstance(target, Unit) else None
         groups.setdefault(type(target) if isinstance(target, Aim | Group) else unit, []).append(t)
+    answered = False
     for kind, places in groups.items():
-        answering = model.beside(place, len(batch.x))
-        together, pinned = [targets[t] for t in places], ()
-        if kind is Group and not answering.no_classes:
-            answering = answering.grouped([target.classes for target in together])
-            together = [Class(g) for g in range(len(together))]
-        elif isinstance(kind, type) and issubclass(kind, Aim):
-            answering, pinned = answering.aimed(together, batch.x, view_of(batch, model, 0))
-            together = [Class(k) for k in range(len(together))]
-            _check_unmoved(pinned, methods)
-            _check_sloped(pinned, methods)
-        elif isinstance(kind, tuple):
-            answering = answering.upto(*kind)
-        elif answering.no_classes and not all(m.blind for m in methods):
-            raise NotApplicable(answering.no_classes)
-        shared = {part for m in methods for part in m.shares}
-        seen = partial(view_of, batch, model)
-        whole = Case(answering, batch.x, together, layers, shared, batch.network_view, view=seen)
-        for case, of_case in by_default(whole, methods):
-            at = {places[k]: row for row, k in enumerate(of_case)}
-            yield TargetGroup(case, at, findings(methods, case), [pinned[k] for k in of_case] if pinned else ())
+        for among in _answerable(places, lambda of, kind=kind: _group(model, batch, place, kind, targets, of, layers, methods)):
+            if isinstance(among, Refused):
+                refused.append(among._replace(target=printable(str(targets[int(among.target)]), 200)))
+                continue
+            together = "" if len(among.at) == len(targets) else printable(", ".join(str(targets[t]) for t in among.at), 200)
+            refused += [each._replace(target=together) for each in among.refused]
+            answered = True
+            yield among
+    if not answered:
+        raise refused[0].error
 
 
-def _check_unmoved(pinned: Sequence[Pinned], methods: list[Recipe]) -> None:
-    """Raise NotApplicable where a target is a place in the image, and a method moves the image."""
-    placed = [aim.target for aim in pinned if aim.place]
-    moving = [f"{method.name} {method.moves}" for method in methods if method.moves]
-    if placed and moving:
-        raise NotApplicable(f"{moving[0]}, and {placed[0]} stays at its place. smooth(...) leaves it where it is.")
+def _answerable(places: list[int], make: Callable[[list[int]], list[TargetGroup]]) -> Iterator[TargetGroup | Refused]:
+    """The groups of the targets at these places; where they are refused, as for one of them, each target alone."""
+    try:
+        yield from make(places)
+        return
+    except OneByOne:
+        raise
+    except (Misuse, InSpace) as error:
+        if len(places) == 1 or len(places) > FEW:
+            yield from (Refused("", str(t), error) for t in places)
+            return
+    for t in places:
+        yield from _answerable([t], make)
 
 
-def _check_sloped(pinned: Sequence[Pinned], methods: list[Recipe]) -> None:
-    """Raise NotApplicable where a method reads gradients of a number that has none."""
-    flat = [aim for aim in pinned if aim.why_no_gradient]
-    reading = [method.name for method in methods if not GRADIENTS.isdisjoint(READINGS[method.reads].needs)]
-    if flat and reading:
-        raise NotApplicable(f"{reading[0]} reads gradients, and for {flat[0].target} {flat[0].why_no_gradient}.")
+def _group(
+    model: Any, batch: Batch, place: int, kind: Any, targets: list[Any], places: list[int], layers: Any, methods: list[Recipe]
+) -> list[TargetGroup]:  # fmt: skip
+    """The targets at these places, of one kind, in groups of one default layer, with the findings of all methods that can."""
+    answering = model.beside(place, len(batch.x))
+    together, pinned = [targets[t] for t in places], ()
+    if kind is Group and not answering.no_classes:
+        answering = answering.grouped([target.classes for target in together])
+        together = [Class(g) for g in range(len(together))]
+    elif isinstance(kind, type) and issubclass(kind, Aim):
+        answering, pinned = answering.aimed(together, batch.x, view_of(batch, model, 0))
+        together = [Class(k) for k in range(len(together))]
+    elif isinstance(kind, tuple):
+        answering = answering.upto(*kind)
+    why = "" if kind is not None and kind is not Group else answering.no_classes
+    suited, refused = list[Recipe](), list[Refused]()
+    for method in methods:
+        if error := _refusal(method, pinned, why):
+            refused.append(Refused(method.name, "", error))
+        else:
+            suited.append(method)
+    if not suited:
+        raise refused[0].error
+    shared = {part for m in suited for part in m.shares}
+    seen, parts = partial(view_of, batch, model), list[TargetGroup]()
+    whole = Case(answering, batch.x, together, layers, shared, batch.network_view, view=seen)
+    for case, of_case in by_default(whole, suited):
+        made, others = findings(suited, case)
+        at = {places[k]: row for row, k in enumerate(of_case)}
+        parts.append(TargetGroup(case, at, made, [pinned[k] for k in of_case] if pinned else (), [*refused, *others]))
+    return parts
 
 
-def findings(methods: list[Recipe], case: Case) -> list[Finding]:
-    """What each method gives for the case, up to the first that fails; the one before it then has the failure.
-
-    Raises BadNetwork where the first of them fails.
+def _refusal(method: Recipe, pinned: Sequence[Pinned], no_classes: str) -> NotApplicable | None:
+    """Why a method cannot explain these targets: there are no classes, it moves the image from under a place, or it reads the
+    gradient of a number that has none.
     """
-    done: list[Finding] = []
+    if no_classes and not method.blind:
+        return NotApplicable(no_classes)
+    if method.moves and (placed := [aim.target for aim in pinned if aim.place]):
+        why = f"{method.name} {method.moves}, and {placed[0]} stays at its place. smooth(...) leaves it where it is."
+        return NotApplicable(why)
+    if not GRADIENTS.isdisjoint(READINGS[method.reads].needs) and (flat := [aim for aim in pinned if aim.why_no_gradient]):
+        return NotApplicable(f"{method.name} reads gradients, and for {flat[0].target} {flat[0].why_no_gradient}.")
+    return None
+
+
+def findings(methods: list[Recipe], case: Case) -> Findings:
+    """What each method gives for the case, and those that refuse it.  Where the network fails, the last that was made has the
+    failure; one that ended early ends the list.
+
+    Raises what the first failed with, or refused, where nothing is made.
+    """
+    done, refused = list[Finding](), list[Refused]()
+    failure: BadNetwork | None = None
     early = in_parts(methods, case)
     for i, method in enumerate(methods):
         try:
-            done.append(finding(method, early[i] if i in early else method.outcome(case)))
+            done.append(finding(method, early[i], case) if i in early else _found(method, case))
         except BadNetwork as error:
-            if not done:
-                raise
-            done[-1] = done[-1]._replace(outcome=done[-1].outcome._replace(failure=error))
+            failure = failure or error
+            if isinstance(error, NoService):
+                break
+            continue
+        except OneByOne:
+            raise
+        except Misuse as error:
+            refused.append(Refused(method.name, "", error))
+            continue
         if done[-1].outcome.failure is not None or stop_asked():
             break
-    case.settle()
-    return done
+    if not done:
+        raise failure or refused[0].error
+    if failure is not None:
+        done[-1] = done[-1]._replace(outcome=done[-1].outcome._replace(failure=done[-1].outcome.failure or failure))
+    for each in {id(made.case): made.case for made in done}.values():
+        each.settle()
+    return Findings(done, refused)
+
+
+def _found(method: Recipe, case: Case) -> Finding:
+    """What a method gives; where it refuses evidence that it shares with others, by evidence of its own."""
+    try:
+        return finding(method, method.outcome(case), case)
+    except Misuse as error:
+        if isinstance(error, OneByOne) or case.shared <= {*method.shares}:
+            raise
+    alone = case.sharing(method.shares)
+    return finding(method, method.outcome(alone), alone)
 
 
 def view_of(batch: Batch, model: Any, i: int) -> ImageView:
@@ -126,13 +200,13 @@ def view_of(batch: Batch, model: Any, i: int) -> ImageView:
     return ImageView(tuple(batch.x.shape[2:]), size, batch.known_box(i), model.labels)
 
 
-def finding(method: Recipe, outcome: Outcome) -> Finding:
+def finding(method: Recipe, outcome: Outcome, case: Case) -> Finding:
     """What one method gave for a case, and the values of its maps."""
     finite = all(np.isfinite(core).all() for core in outcome.cores.values())
     values = {layer: method.finished(core if finite else clean(core)) for layer, core in outcome.cores.items()}
     space = next(iter(values.values())).shape[2:] if values else ()
     facts = MethodFacts(method.name, method.described, method.caveat, _superpixels(method, space))
-    return Finding(method, outcome, finite, values, facts)
+    return Finding(case, method, outcome, finite, values, facts)
 
 
 def _superpixels(method: Recipe, space: Sequence[int]) -> dict[str, str]:

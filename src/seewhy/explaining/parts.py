@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seewhy.arrays import Array, numbers
-from seewhy.errors import BadNetwork, SeewhyError
+from seewhy.errors import BadNetwork, Misuse, SeewhyError
 from seewhy.models.model import Trace
 from seewhy.models.rule import Rule
 
@@ -57,15 +57,15 @@ def outcomes(methods: Sequence[Recipe], case: Case) -> list[Outcome]:
 def in_parts(methods: Sequence[Recipe], case: Case) -> Mapping[int, Outcome]:
     """By their places, what those methods give that read the targets one by one; none where the targets are few.
 
-    The case then knows what their passes gave, but of the gradients only whether there was any.  A failure of the network is
-    left to be met, and reported, by the method that meets it first.
+    The case then knows what their passes gave, but of the gradients only whether there was any.  A failure of the network, and
+    a refusal, is left to be met, and reported, by the method that meets it first.
     """
     those = [i for i, method in enumerate(methods) if method.by_target]
     if not those or len(case.targets) <= TOGETHER or not all(m.by_target for m in methods if m.shares):
         return {}
     count = len(case.targets)
     gathered, passes = {i: Gathered(count) for i in those}, GatheredPasses(count)
-    with suppress(BadNetwork):
+    with suppress(BadNetwork, Misuse):
         for part in split(case):
             for i in those:
                 gathered[i].add(methods[i].outcome(part), part)

@@ -22,11 +22,19 @@ NOTEBOOK, NOTEBOOK_WIDTH = 12, 160  # maps that a notebook shows, and pixels of 
 
 
 class Failed(NamedTuple):
-    """An image that was left out, as there is no map of it."""
+    """An image that was left out, as a map of it is missing."""
 
     place: int  # among those given
     name: str
-    error: Exception  # why; its `partial` has the maps of the methods that were through
+    error: Exception  # why; its `partial` has the maps that there are
+
+
+class Refused(NamedTuple):
+    """A part of the question that cannot be asked of this model: of it there is no map of any image."""
+
+    method: str  # "" of all
+    target: str  # "" of all
+    error: Exception  # why, and what to do instead
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,10 +43,12 @@ class Heatmaps(Sequence[Heatmap]):
 
     failed: the images that `explain(..., on_error="skip")` left out, each with its place, its name and the error; slices
         tell of them, too.
+    refused: the methods and targets that it left out, as they cannot be asked of this model: method, target, error.
     """
 
     maps: tuple[Heatmap, ...]
     failed: tuple[Failed, ...] = ()
+    refused: tuple[Refused, ...] = ()
 
     def __len__(self) -> int:
         return len(self.maps)
@@ -48,7 +58,7 @@ class Heatmaps(Sequence[Heatmap]):
     @overload
     def __getitem__(self, at: slice) -> "Heatmaps": ...
     def __getitem__(self, at: int | slice) -> "Heatmap | Heatmaps":
-        return Heatmaps(self.maps[at], self.failed) if isinstance(at, slice) else self.maps[at]
+        return Heatmaps(self.maps[at], self.failed, self.refused) if isinstance(at, slice) else self.maps[at]
 
     def __iter__(self) -> Iterator[Heatmap]:
         return iter(self.maps)
@@ -72,6 +82,7 @@ class Heatmaps(Sequence[Heatmap]):
         return Heatmaps(
             tuple(found),
             tuple(left for left in self.failed if image is None or left.place == image or left.name == str(image)),
+            self.refused,
         )
 
     def boxes(
@@ -126,7 +137,7 @@ class Heatmaps(Sequence[Heatmap]):
         """These maps and more, such as those of another model, for `grid`."""
         if not isinstance(more, Heatmaps):
             return NotImplemented
-        return Heatmaps((*self.maps, *more.maps), (*self.failed, *more.failed))
+        return Heatmaps((*self.maps, *more.maps), (*self.failed, *more.failed), (*self.refused, *more.refused))
 
     def grid(
         self,
@@ -191,4 +202,6 @@ class Heatmaps(Sequence[Heatmap]):
     def __repr__(self) -> str:
         names = printable(", ".join(image.name for image in self.failed), 300)
         left = f"; {len(self.failed)} left out: {names}" if self.failed else ""
+        refused = printable(", ".join(dict.fromkeys(part.method or part.target for part in self.refused)), 300)
+        left += f"; refused: {refused}" if refused else ""
         return f"Heatmaps({len(self.maps)}: {', '.join(str(m.source) for m in self.maps[:3])}{', ...' * (len(self) > 3)}{left})"

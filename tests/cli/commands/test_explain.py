@@ -304,3 +304,47 @@ def test_labels_of_ones_own(run, photo, tmp_path):
     (tmp_path / "names.txt").write_text("\n".join(f"kind {i}" for i in range(1000)))
     result = run(photo("cat.png"), "--labels", "names.txt", "--target", "kind 7", "--json")
     assert (json.loads(result.stdout)["label"], json.loads(result.stdout)["index"]) == ("kind 7", 7)
+
+
+def test_a_method_that_refuses_is_said_once_and_the_others_are_written(run, photo, tmp_path):
+    photos = [photo(f"{name}.png") for name in "abc"]
+    result = run(*photos, "--method", "attention-rollout", "--method", "grad-cam", "--method", "cam")
+    assert result.exit_code == 1
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("seewhy: attention-rollout: ")
+    assert "has no attention that can be seen" in line
+    assert len(written(tmp_path / "out")) == 6
+    assert run(*photos, "--method", "attention-rollout", out="none").exit_code == 2
+
+
+def test_a_target_that_is_refused_is_said_and_the_others_are_written(run, photo, tmp_path):
+    result = run(photo("a.png"), "--target", "1", "--target", "unit:nowhere:3")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("seewhy: unit:nowhere:3: No layer")
+    assert len(written(tmp_path / "out")) == 1
+
+
+NETS = """
+import torch
+from torch import nn
+
+torch.manual_seed(0)
+segmenter = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(), nn.Conv2d(4, 2, 1)).eval()
+classifier = nn.Sequential(segmenter, nn.AdaptiveAvgPool2d(1), nn.Flatten()).eval()
+"""
+
+
+@pytest.mark.parametrize("order", [("segmenter", "classifier"), ("classifier", "segmenter")])
+def test_a_network_of_several_that_refuses_costs_no_other(photo, tmp_path, order):
+    (tmp_path / "nets.py").write_text(NETS)
+    models = [part for name in order for part in ("--model", f"{tmp_path}/nets.py:{name}")]
+    given = ["explain", str(photo("a.png", (20, 16))), "--target", "point:3,4", "--out", str(tmp_path / "out"), "--no-sheet"]
+    given += ["--prepare", "mean=0.5", "--prepare", "std=0.5"]
+    result = CliRunner().invoke(command.main, [*given, *models])
+    assert result.exit_code == 1
+    assert "lies in a dense output" in result.stderr
+    names = written(tmp_path / "out")
+    assert [name for name in names if "segmenter" in name]
+    assert not [name for name in names if "classifier" in name]
+    alone = CliRunner().invoke(command.main, [*given, "--model", f"{tmp_path}/nets.py:classifier"])
+    assert alone.exit_code == 2

@@ -155,6 +155,7 @@ def explain(networks: list[ModelOptions], **options: Any) -> None:
 
 def run(networks: list[ModelOptions], options: Options) -> None:
     """Everything that the command does.  What can be refused is refused before a photo is explained."""
+    from seewhy.errors import MissingExtra, Misuse
     from seewhy.progress import stoppable
 
     inputs = find_inputs(options.photos, options.recursive, options.out)
@@ -184,7 +185,12 @@ def run(networks: list[ModelOptions], options: Options) -> None:
                 asked.model, methods, asked.targets, [*options.layers] or None, options.tile, options.overlap, asked.truth
             )
             job = Job(question, options.outputs, options.as_json, folder, sheet, explained, of)
-            layers.update(explain_all(job, asked.files, failures, stop))
+            try:
+                layers.update(explain_all(job, asked.files, failures, stop))
+            except (Misuse, MissingExtra) as error:  # of several networks, the others are asked all the same
+                if len(failed) == len(every) and all(each.given_up for each in failed[:-1]):
+                    raise
+                failures.give_up(error, of)
             if stop.is_set():
                 break
             failures.settle()
@@ -214,7 +220,7 @@ def run(networks: list[ModelOptions], options: Options) -> None:
         raise SystemExit(130)
     for failures in failed:
         failures.tell()
-    if any(failures.files for failures in failed):
+    if any(failures.files or failures.refused or failures.given_up for failures in failed):
         raise SystemExit(1)
 
 

@@ -1,6 +1,6 @@
 """Large images in overlapping tiles: each tile is explained in the same way, and the maps of all tiles are joined to one."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from math import lcm
@@ -18,7 +18,7 @@ from seewhy.explaining.recipe import Recipe
 from seewhy.images.inputs import Images, PreparedBatch, sort_out
 from seewhy.images.places import AxisCells, Spans, Turned, cells_along
 from seewhy.maps.heatmap import Heatmap
-from seewhy.maps.heatmaps import Heatmaps
+from seewhy.maps.heatmaps import Heatmaps, Refused
 from seewhy.maps.source import Predicted
 from seewhy.models.model import Layer
 from seewhy.prepare.batch import Batch
@@ -65,7 +65,7 @@ def tiled(
         of_image = [target.of(place) if isinstance(target, PerImage) else target for target in targets]
         single = beside is not model or any(m.asks for m in methods)  # other inputs of its own, or stoppable
         own = [method.of_image(place) for method in methods]
-        question = TileQuestion(beside, whole, own, of_image, layers, single)
+        question = TileQuestion(beside, whole, own, of_image, layers, single, collector.refuse)
         try:
             collector.maps += [replace(m, place=place) for m in _explained(question, tile, overlap)]
         except (SeewhyError, MemoryError) as error:
@@ -106,11 +106,14 @@ class TileQuestion(NamedTuple):
     targets: list[Any]
     layers: list[str | None]
     single: bool  # its tiles are explained one by one
+    refuse: Callable[[Iterable[Refused]], None]  # told of the methods and targets of which there are no maps
 
     def explain(self, images: Images, targets: list[Any]) -> Heatmaps:
         given = sort_out(images, self.model.takes_signals)
         collector = Collector("raise", len(given.x) if isinstance(given, PreparedBatch) else len(given))
-        return explained(self.model, given, self.methods, targets, self.layers, collector)
+        maps = explained(self.model, given, self.methods, targets, self.layers, collector)
+        self.refuse(collector.refused.values())
+        return maps
 
 
 def _explained(question: TileQuestion, tile: Any, overlap: Any) -> list[Heatmap]:

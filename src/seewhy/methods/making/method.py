@@ -268,7 +268,9 @@ def explain(
     tile, overlap: pixels; a larger image is explained by such overlapping tiles, which are joined to one map (docs/tiles.md).
     on_error: "raise" ends at the first image of which no map can be made (it cannot be read, what is asked for is not in it,
         memory runs out), with an error whose `partial` has the maps made before; "skip" leaves such images out: the others
-        keep their `place`, and `failed` of the result tells which, and why.  What is wrong with the question is always raised.
+        keep their `place`, and `failed` of the result tells which, and why.  Where a method or a target is refused, as it
+        cannot be asked of this model, the others are explained first: "raise" then raises, and `partial` has all their maps;
+        "skip" returns them, and `refused` tells which, and why.  What is wrong with the whole question is always raised.
     Returns heatmaps in the order image, target, layer, method.
     """
     several = [methods] if isinstance(methods, str | Method) else methods
