@@ -13,8 +13,7 @@ import seewhy
 from seewhy import METHODS, Unit
 from seewhy.errors import BadNetwork
 from seewhy.images.inputs import PreparedBatch
-from seewhy.models.function import KnownFunction
-from seewhy.models.hazard import NOTE, WARNING, Hazard
+from seewhy.models.hazard import NOTE, WARNING, Hazard, KnownFunction
 
 X = np.random.default_rng(0).random((2, 3, 16, 16))
 W = np.random.default_rng(1).normal(size=(3, 5, 16, 16)) / 4

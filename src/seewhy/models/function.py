@@ -21,31 +21,13 @@ from seewhy.targets.group import are_summed, joined
 from seewhy.targets.suggest import suggestion
 from seewhy.untrained import ADVICE, untrained
 
-from .function_scorer import FunctionScorer
-from .hazard import NOTE, WARNING, Hazard
+from .hazard import NOTE, WARNING, Hazard, KnownFunction
 from .model import GIVEN, SCORES_ALONE, TRY, Answer, Examination
 from .origin import NO_ORIGIN, Origin, ground, machine
+from .pace import Pace
 from .settings import BATCH, Settings, of_function, pixel_preparation
 
 SOFTMAX = "the network already ends in a softmax, so its log-probabilities are explained"
-
-
-class KnownFunction:
-    """A function from images to scores that knows more than its scores: what loads one derives its class from this.
-
-    hazards: what a person should know of it; every heatmap says those that are warnings.  versions: of what it runs on.
-    distribution: are its scores probabilities that sum to one; None: that is told from their sums.  step: in which its scores
-    come, where they are rounded: no smaller probability can be told from none.
-    """
-
-    hazards: tuple[Hazard, ...] = ()
-    distribution: bool | None = None
-    step: float = 0.0
-    versions: Mapping[str, str] = {}
-    sha256: str = ""  # of the file that holds its weights, as a whole
-
-    def __call__(self, images: NDArray[Any]) -> Any:  # as `wrap` says of a function
-        raise NotImplementedError
 
 
 class FunctionModel:
@@ -313,3 +295,32 @@ class FunctionModel:
         if fast or dtype is not None:
             raise BadParameter(f"{self.name} is a function: it runs as it is. Leave fast= and dtype= out.")
         yield FunctionScorer(self, numbers(x).dtype, answer.normalised)
+
+
+class FunctionScorer:
+    """The scores of variants of an image, from `FunctionModel.scoring`."""
+
+    differs = False
+    notes: tuple[str, ...] = ()
+
+    def __init__(self, model: FunctionModel, dtype: Any, normalised: bool) -> None:
+        self.model, self.dtype, self.normalised = model, dtype, normalised
+
+    def __call__(self, x: NDArray[Any]) -> NDArray[Any]:
+        return self.model.scored(self.model.raw(x), self.normalised)
+
+    def array(self, x: NDArray[Any]) -> NDArray[Any]:
+        return x.astype(self.dtype) if x.dtype.kind == "f" else x
+
+    def blend(self, keep: NDArray[Any], image: NDArray[Any], fill: NDArray[Any]) -> NDArray[Any]:
+        keep = keep[:, None]
+        return np.where(keep, image, fill) if keep.dtype == bool else fill + (image - fill) * keep
+
+    def pace(self, together: int | None, most: int) -> Pace:
+        return Pace(self.model.requested_batch_size or min(together or BATCH, most))
+
+    def boxed(self, image: Array) -> None:
+        return None
+
+    def tail(self, image: Array, layer: str) -> Any:
+        raise NeedsGradients(f"{self.model.name} gives scores only.")

@@ -1,6 +1,9 @@
 """What a person who explains a network should know about it."""
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from numpy.typing import NDArray
 
 SEVERITIES = ERROR, WARNING, NOTE = "error", "warning", "note"  # no map can be made; a map may mislead; good to know
 
@@ -13,3 +16,21 @@ class Hazard(NamedTuple):
     words: str
     where: tuple[str, ...] = ()  # the layers or weights
     advice: str = ""
+
+
+class KnownFunction:
+    """A function from images to scores that knows more than its scores: what loads one derives its class from this.
+
+    hazards: what a person should know of it; every heatmap says those that are warnings.  versions: of what it runs on.
+    distribution: are its scores probabilities that sum to one; None: that is told from their sums.  step: in which its scores
+    come, where they are rounded: no smaller probability can be told from none.
+    """
+
+    hazards: tuple[Hazard, ...] = ()
+    distribution: bool | None = None
+    step: float = 0.0
+    versions: Mapping[str, str] = {}
+    sha256: str = ""  # of the file that holds its weights, as a whole
+
+    def __call__(self, images: NDArray[Any]) -> Any:  # as `wrap` says of a function
+        raise NotImplementedError

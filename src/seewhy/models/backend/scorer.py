@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from seewhy.arrays import numbers
 from seewhy.errors import NotApplicable
-from seewhy.models.function_scorer import FunctionScorer
+from seewhy.models.function import FunctionScorer
 from seewhy.models.model import INPUT
 from seewhy.models.pace import Pace
 

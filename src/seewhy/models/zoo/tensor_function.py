@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seewhy.errors import BadNetwork, BadParameter
-from seewhy.models.function import KnownFunction
+from seewhy.models.hazard import KnownFunction
 from seewhy.printable import quoted
 
 from .input_shape import InputShape, portions

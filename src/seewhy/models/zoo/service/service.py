@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seewhy.errors import BadNetwork, BadParameter, NoService
-from seewhy.models.function import KnownFunction
-from seewhy.models.hazard import NOTE, WARNING, Hazard
+from seewhy.models.hazard import NOTE, WARNING, Hazard, KnownFunction
 from seewhy.models.zoo.input_shape import portions
 from seewhy.models.zoo.sources import Loaded, Request, need
 from seewhy.prepare.unscaled import Unscaled
