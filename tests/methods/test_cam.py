@@ -178,38 +178,6 @@ def test_components_of_gradients_where_they_are_not_usually_centred_or_are(toy, 
                 ask.close(found[layer][t, i], references.FROM_GRADIENTS[method](a, g, centred=centred), rel=1e-7)
 
 
-KERNELS = [("sigmoid", None), ("sigmoid", 0.02), ("rbf", None), ("rbf", 0.3), ("poly", 0.1), ("cosine", None), ("linear", None)]
-
-
-@pytest.mark.parametrize("toy", ["pooled", "signed_features", "nhwc", "tokens"])
-@pytest.mark.parametrize(("kernel", "gamma"), KERNELS)
-def test_kpca_cam(toy, kernel, gamma):
-    found = ask.run("kpca-cam", case(toy), kernel=kernel, gamma=gamma)
-    for layer, of_layer in evidence(toy).items():
-        for i, (a, _) in enumerate(of_layer[0]):
-            ask.close(found[layer][0, i], references.kpca_cam(a, kernel, gamma), rel=1e-6)
-
-
-@pytest.mark.parametrize("space", [(12,), (3, 4), (2, 3, 2)])
-@pytest.mark.parametrize("kind", ["signed", "rectified"])
-def test_kpca_cam_of_a_linear_kernel_is_eigen_cam_centred(kind, space):
-    rng = np.random.default_rng(5)
-    a = rng.normal(size=(2, 5, *space))
-    a = a.clip(min=0) if kind == "rectified" else a
-    for each in (a, torch.tensor(a)):
-        ask.close(ask.formula("kpca-cam", each, kernel="linear"), ask.formula("eigen-cam", a, centred=True))
-
-
-@pytest.mark.parametrize(("kernel", "gamma"), KERNELS)
-def test_kpca_cam_is_that_of_scikit_learn_but_for_its_sign(kernel, gamma):
-    library = pytest.importorskip("sklearn.decomposition")
-    a = np.random.default_rng(6).normal(size=(1, 7, 5, 6)).clip(min=0)
-    m = a[0].reshape(7, -1).T
-    theirs = library.KernelPCA(n_components=1, kernel=kernel, gamma=gamma).fit_transform(m - m.mean(0)).reshape(5, 6)
-    found = ask.formula("kpca-cam", a, kernel=kernel, gamma=gamma)[0]
-    ask.close(found, theirs * np.sign((theirs * found).sum()), rel=1e-7)
-
-
 @pytest.mark.parametrize("share", [0.2, 0.8], ids=["small", "most of the image"])
 @pytest.mark.parametrize("method", ["eigen-cam", "seg-eigen-cam", "kpca-cam", "kpca-cam of rbf"])
 def test_an_object_is_positive_however_large_it_is(method, share):
@@ -228,22 +196,6 @@ def test_an_object_is_positive_however_large_it_is(method, share):
     if name != "kpca-cam":
         mix = abs(weight[0]) * mix if name == "seg-eigen-cam" else mix
         ask.close(found, (pattern - share) * np.linalg.norm(mix))
-
-
-def test_kpca_cam_of_what_it_cannot_tell():
-    a = np.random.default_rng(7).normal(size=(2, 3, 4, 4))
-    a[1, 0, 0, 0] = np.nan
-    found = ask.formula("kpca-cam", a)
-    assert np.isfinite(found[0]).all()
-    assert np.isnan(found[1]).all()
-    assert not ask.formula("kpca-cam", np.ones((1, 3, 4, 4))).any()  # all places alike
-    with pytest.raises(seewhy.NotApplicable, match=r"has 4,225 \(65 x 65\); 4,096 are the most. Name a later layer"):
-        ask.formula("kpca-cam", np.zeros((1, 1, 65, 65)))
-    for gamma in (0, -1.0, np.inf, np.nan):
-        with pytest.raises(seewhy.BadParameter, match=r"kpca-cam: gamma=.* is a factor above 0"):
-            ask.formula("kpca-cam", a, gamma=gamma)
-    with pytest.raises(seewhy.BadParameter, match="kernel is one of sigmoid, rbf, poly, cosine, linear"):
-        seewhy.kpca_cam.using(kernel="laplacian")
 
 
 @pytest.mark.parametrize(("toy", "layer"), POOLED.items())

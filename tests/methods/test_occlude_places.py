@@ -190,7 +190,7 @@ def test_the_short_cut_changes_nothing(toy, name):
 
 
 @pytest.mark.parametrize("way", ["as it is", "resized", "cropped", "turned"])
-def test_a_part_is_marked_on_the_photo_that_was_given(way):
+def test_a_part_is_marked_on_the_photo_that_was_given(way, tmp_path):
     """And not on what `prepare` makes of it: a mask, the same as a box, its file, and by both ways of occlusion."""
     photo = Image.fromarray(np.random.default_rng(0).integers(0, 256, (24, 32, 3), dtype=np.uint8))
     sizes = {"as it is": (24, 32), "resized": (12, 16), "cropped": (12, 16), "turned": (32, 24)}[way]
@@ -211,6 +211,9 @@ def test_a_part_is_marked_on_the_photo_that_was_given(way):
     lies = {"as it is": mask, "resized": mask[::2, ::2], "cropped": mask[6:18, 8:24], "turned": mask}[way]
     ask.close(by_mask.values, whole.values * lies, rel=1e-6)
     ask.close(by_box.values, whole.values * lies, rel=1e-6)
+    Image.fromarray(mask).save(tmp_path / "mask.png")
+    (by_file,) = seewhy.occlusion(model, photo, target=0, within=tmp_path / "mask.png", window=2, stride=1)
+    np.testing.assert_array_equal(by_file.values, by_mask.values)
 
 
 def test_a_part_of_a_volume_is_marked_in_its_own_voxels():

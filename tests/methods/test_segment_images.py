@@ -100,7 +100,7 @@ def test_labels_may_be_marked_on_the_photo(method, tmp_path):
     expected = (2 * np.arange(1, 7) + 1) // 4  # the rows of the photo at the centres of the crop's
     path = tmp_path / "labels.png"
     Image.fromarray(labels.astype(np.uint8)).save(path)
-    for given in (labels, str(path)):
+    for given in (labels, str(path), path):
         (found,) = asked(method, photo, given, model)
         np.testing.assert_array_equal(found.regions.segments, np.broadcast_to(expected[:, None], SPACE))
 

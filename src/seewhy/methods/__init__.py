@@ -8,6 +8,7 @@
 # isort: off
 from .transformer import *  # noqa: F403
 from .cam import *  # noqa: F403
+from .kernel_cam import *  # noqa: F403
 from .gradient import *  # noqa: F403
 from .combine import *  # noqa: F403
 from .mirror import *  # noqa: F403

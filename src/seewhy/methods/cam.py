@@ -5,14 +5,12 @@ Each formula gives the signed map (n, *space) of (n, c, *space); the ReLU of the
 
 import sys
 from collections.abc import Callable
-from typing import Literal
 
 import numpy as np
 from einops import rearrange, reduce
 from numpy.typing import NDArray
 
 from seewhy.arrays import Array, Floats, numbers
-from seewhy.errors import BadParameter, NotApplicable
 from seewhy.methods.making.conditions import Advice, Conditions, MethodSettings
 from seewhy.methods.making.method import advised
 from seewhy.methods.making.reading import from_activations, from_gradients, from_head
@@ -26,7 +24,6 @@ __all__ = [
     "grad_cam_elementwise",
     "grad_cam_pp",
     "hires_cam",
-    "kpca_cam",
     "layer_cam",
     "seg_eigen_cam",
     "shapley_cam",
@@ -197,68 +194,6 @@ def seg_eigen_cam(a: Array, g: Array, *, centred: bool = True) -> NDArray[np.flo
     return principal(abs(g) * a, centred)
 
 
-KernelName = Literal["sigmoid", "rbf", "poly", "cosine", "linear"]
-MOST_PLACES = 4096  # whose kernel matrix, of all pairs of places, is still taken apart in seconds
-
-
-@from_activations()
-def kpca_cam(a: Array, *, kernel: KernelName = "sigmoid", gamma: float | None = None) -> NDArray[np.float64]:
-    """The places' first component in kernel PCA of the centred activations; its sign that of their sum over channels.
-
-    kernel: of two places with activations u, v, less each channel's mean: "sigmoid" tanh(gamma u v + 1), "rbf"
-    exp(-gamma |u - v|^2), "poly" (gamma u v + 1)^3, "cosine" u v / |u| |v|, "linear" u v: Eigen-CAM, centred.
-    gamma: of the kernel, above 0.  None: 1 / channels.
-
-    Source: Karmani et al. 2024, KPCA-CAM: Visual Explainability of Deep Computer Vision Models using Kernel PCA; kernels, gamma
-    and the centring as in the library pytorch-grad-cam, where the sign is left to the decomposition.
-
-    Caveat: blind to the class, as Eigen-CAM; kernels but the linear and the cosine depend on how large activations are: where
-    they are large, tanh tells signs alone.
-    """
-    if gamma is not None and not 0 < gamma < np.inf:
-        raise BadParameter(f"kpca-cam: gamma={gamma} is a factor above 0; None is 1 / channels.")
-    maps = [_first_of_kernel(each, kernel, gamma) for each in numbers(a).astype(np.float64)]
-    return np.stack(maps)
-
-
-def _first_of_kernel(a: Floats, kernel: KernelName, gamma: float | None) -> NDArray[np.float64]:
-    """The first component in kernel PCA of the places of one activation (c, *space): (*space)."""
-    c, *space = a.shape
-    m = a.reshape(c, -1).T
-    if len(m) > MOST_PLACES:
-        raise NotApplicable(
-            f"kpca-cam compares every place with every other, and this layer has {len(m):,} ({' x '.join(map(str, space))}); "
-            f"{MOST_PLACES:,} are the most. Name a later layer, of fewer places, or ask eigen-cam."
-        )
-    if not np.isfinite(m).all():  # say so, image by image
-        return np.full(space, np.nan)
-    m = m - m.mean(0)
-    k = KERNELS[kernel](m, 1 / c if gamma is None else gamma)
-    k = k - k.mean(0) - k.mean(1, keepdims=True) + k.mean()
-    value, vector = np.linalg.eigh(k)
-    component = vector[:, -1] * np.sqrt(max(value[-1], 0))  # of a kernel that is no inner product the largest may be below 0
-    return (component[None] * _agreeing(component[None], m[None])).reshape(space)
-
-
-KERNELS: dict[str, Callable[[Floats, float], Floats]] = {  # (places, c), gamma -> (places, places)
-    "sigmoid": lambda m, gamma: np.tanh(gamma * (m @ m.T) + 1),
-    "rbf": lambda m, gamma: np.exp(-gamma * _squared_distances(m)),
-    "poly": lambda m, gamma: (gamma * (m @ m.T) + 1) ** 3,
-    "cosine": lambda m, _gamma: _of_length_one(m) @ _of_length_one(m).T,
-    "linear": lambda m, _gamma: m @ m.T,
-}
-
-
-def _of_length_one(m: Floats) -> Floats:
-    lengths = np.linalg.norm(m, axis=1, keepdims=True)
-    return m / np.where(lengths > 0, lengths, 1)
-
-
-def _squared_distances(m: Floats) -> Floats:
-    squares = (m**2).sum(1)
-    return np.maximum(squares[:, None] + squares - 2 * (m @ m.T), 0)
-
-
 def weighted_sum(w: Array, a: Array) -> Array:
     """The sum over channels of w a; w is (n, c) or (n, c, *space)."""
     return reduce(over(w, a) * a, "n c ... -> n ...", "sum")
@@ -299,10 +234,10 @@ def principal(a: Array, centred: bool) -> NDArray[np.float64]:
         projection = vector[..., -1] * np.sqrt(value[:, -1:].clip(min=0))
     else:
         projection = numbers((m @ eigh(turned @ m)[1][..., -1:])[..., 0])
-    return (projection * _agreeing(projection, m)).reshape(len(a), *a.shape[2:])
+    return (projection * agreeing(projection, m)).reshape(len(a), *a.shape[2:])
 
 
-def _agreeing(projection: Floats, m: Array) -> Floats:
+def agreeing(projection: Floats, m: Array) -> Floats:
     """1 or -1 for each projection (n, places), as a column: that with which it agrees with the sums of m (n, places, c) over
     channels, or where these say nothing beside rounding, with which its largest value is positive.
     """

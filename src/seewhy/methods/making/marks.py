@@ -17,7 +17,7 @@ from seewhy.images.volumes import read_volume
 from seewhy.printable import quoted
 from seewhy.targets.aim import ImageView
 
-Within = str | Sequence[float] | NDArray[Any]  # the file of a mask, a box, a mask
+Within = str | Path | Sequence[float] | NDArray[Any]  # the file of a mask, a box, a mask
 BESIDE = 0.05  # of a pixel that the network sees: what covers less of it lies beside it, as where a view is measured, not known
 BEYOND = 1.0  # pixels by which a box may reach over the edge of the image, as boxes that were rounded do
 
@@ -95,7 +95,7 @@ def part(within: Within, view: ImageView | None, space: Sequence[int], what: str
         (x0, y0, x1, y1), else the lower edges along the image's axes, and then the upper: of a signal (start, stop).
     Raises BadParameter, beginning with `what`, where it is none of these, or nothing of it is seen.
     """
-    given = from_file(within, what) if isinstance(within, str) else within
+    given = from_file(str(within), what) if isinstance(within, str | Path) else within
     try:
         array = numbers(given)
     except ValueError:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from seewhy.arrays import numbers
 from seewhy.errors import BadParameter, MissingExtra, NoSuchName, SeewhyError, closest, install
-from seewhy.printable import words_of
+from seewhy.printable import quoted, words_of
 from seewhy.targets.aim import ImageView
 from seewhy.targets.target import PerImage
 
@@ -21,7 +21,7 @@ from .marks import SeenGrid, from_file, placed
 
 SegmentLabels = NDArray[np.intp]
 Segments = (
-    str | NDArray[Any] | Sequence[Any] | Callable[[NDArray[Any]], Any]
+    str | Path | NDArray[Any] | Sequence[Any] | Callable[[NDArray[Any]], Any]
 )  # names, labels, or what makes labels of a picture
 MOST = 5000  # segments, since each needs samples of its own
 CELLS = {1: 32, 2: 8, 3: 4}  # of "grid", along each of so many axes
@@ -88,8 +88,12 @@ def marked(how: Segments, view: ImageView | None, space: Sequence[int], name: st
                 f"{name}: masks of segments= overlap, and each pixel has one segment here: occlusion takes such."
             )
         return np.where(masks.any(0), masks.argmax(0), len(masks))
-    if isinstance(how, str) and Path(how).suffix and Path(how).is_file():
-        return placed(from_file(how, f"{name}: segments"), view, space)
+    if isinstance(how, str | Path) and Path(how).suffix and Path(how).is_file():
+        return placed(from_file(str(how), f"{name}: segments"), view, space)
+    if isinstance(how, Path):
+        raise BadParameter(
+            f"{name}: segments={quoted(str(how))} is no file of a label map: a picture of one channel, .npy, or a volume."
+        )
     if isinstance(how, str) or callable(how):
         return how
     try:
@@ -107,12 +111,12 @@ def by_image(how: Any) -> Any:
 
 
 def _of_an_image(how: Any) -> bool:
-    return isinstance(how, str) or callable(how) or (np.ndim(how) > 1 and "int" in str(getattr(how, "dtype", "")))
+    return isinstance(how, str | Path) or callable(how) or (np.ndim(how) > 1 and "int" in str(getattr(how, "dtype", "")))
 
 
 def count_of(how: Any, space: tuple[int, ...]) -> int | None:
     """How many segments a picture (*space) has, for a grid or labels; None where its colours decide that."""
-    if isinstance(how, PerImage):
+    if isinstance(how, PerImage | Path):
         return None
     if _is_masks(how, len(space)):
         return len(how)
@@ -126,7 +130,7 @@ def obstacle(settings: Mapping[str, Any], conditions: Conditions) -> str:
     how = settings["segments"]
     if isinstance(how, PerImage):
         return next((why for each in how.targets if (why := obstacle({"segments": each}, conditions))), "")
-    if isinstance(how, str) and Path(how).suffix and Path(how).is_file():
+    if isinstance(how, Path) or (isinstance(how, str) and Path(how).suffix and Path(how).is_file()):
         return ""
     if isinstance(how, str) and _looks(how, conditions.space):
         missing = f"superpixels need scikit-image: {install('superpixels')}; or give segments='grid:8'"
