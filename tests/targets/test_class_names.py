@@ -93,6 +93,9 @@ def test_labels_that_hold_the_word_are_named_before_those_spelt_alike():
         class_index("welsh corgi", LABELS)
     assert "AnyOf('welsh corgi') explains the class whose names hold these words" in str(caught.value)
     assert "-t 'any:welsh corgi'" in caught.value.typed
+    with pytest.raises(NoSuchName) as caught:
+        class_index("C++", ["C++ source", "C header"])
+    assert "-t 'any:\"C++\"'" in caught.value.typed, "any:C++ is of several classes, one of them without a name"
 
 
 @pytest.mark.parametrize(

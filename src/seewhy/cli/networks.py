@@ -110,7 +110,7 @@ def _name(name: str, network: ModelOptions, networks: list[ModelOptions]) -> str
 def of_other_classes(every: list[Asked], targets: tuple[str, ...]) -> Iterator[str]:
     """A remark on each index that is asked for, and stands for other classes in other models."""
     for text in targets:
-        if text.isdecimal():
+        if (text := text.strip()).isdecimal():
             labels = [asked.model.labels or () for asked in every]
             names = [known[int(text)] if int(text) < len(known) else "nothing that has a name" for known in labels]
             if len({*names}) > 1:

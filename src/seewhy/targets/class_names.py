@@ -12,11 +12,13 @@ import numpy as np
 from seewhy.errors import BadParameter, NoSuchName, closest
 from seewhy.printable import printable, quoted
 
+from .grammar import bare_or_quoted
 from .target import LARGEST, Labels, is_index, numbered
 
 WNID = re.compile(r"(n[0-9]{8})\b[\s:,-]*(.*)")  # how WordNet numbers its nouns; in some labels it stands before the name
 KNOWN = 0.9  # share of the labels that have to be ImageNet's, each at its place, for the classes to be taken for ImageNet's
 NEAR = 5  # labels that an error names
+PLUS = "+"  # between the classes of a group
 
 
 class Synset(NamedTuple):
@@ -170,8 +172,9 @@ def _of_none(name: str, labels: Sequence[str]) -> NoSuchName:
         rest, typed = f"All {len(labels)} labels: model.labels.", f"All {len(labels)} labels: seewhy labels MODEL"
         return NoSuchName("class", name, nearest, rest, typed)
     several = f"all {len(holding)} classes whose names hold" if len(holding) > 1 else "the class whose names hold"
+    any_of = f"any:{bare_or_quoted(name.strip(), PLUS)}"
     what = f"{several} {'these words' if ' ' in _spaced(name.strip()) else 'this word'}"
     return NoSuchName(
         "class", name, nearest, f"AnyOf({quoted(name)}) explains {what}; all {len(labels)} labels: model.labels.",
-        f"-t {quote(f'any:{name}')} explains {what}; `seewhy labels MODEL {quote(name)}` lists them.",
+        f"-t {quote(any_of)} explains {what}; `seewhy labels MODEL {quote(name)}` lists them.",
     )  # fmt: skip
