@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from seewhy.models.torch.passes.torch_calls import bound, name_of, spelled
+from seewhy.models.torch.passes.torch_calls import bound, known_as, name_of, spelled
 
 
 def test_a_name_stands_for_functions_and_methods_in_place_and_not():
@@ -29,6 +29,19 @@ NAMED = {torch.relu_: "relu_", Tensor.add: "add", Tensor.__add__: "__add__", F.l
 @pytest.mark.parametrize("fn", NAMED, ids=NAMED.get)
 def test_the_name_of_a_call(fn):
     assert name_of(fn) == NAMED[fn]
+
+
+ATEN = torch.ops.aten
+KNOWN = {
+    ATEN.linear.default: F.linear, ATEN.addmm.default: torch.addmm, ATEN.conv2d.default: torch.conv2d,
+    ATEN.add.Tensor: torch.add, ATEN.relu: torch.relu, ATEN.batch_norm.default: torch.batch_norm, F.linear: F.linear, len: len,
+    ATEN.scaled_dot_product_attention.default: F.scaled_dot_product_attention,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("fn", KNOWN, ids=str)
+def test_an_operator_is_known_as_the_function(fn):
+    assert known_as(fn) is KNOWN[fn]
 
 
 def test_what_has_no_name_has_an_empty_one():

@@ -36,6 +36,48 @@ NETS = {
 }  # fmt: skip
 
 
+class Spelled(nn.Module):
+    """A convolution, a call that adds constants, and a linear layer without a bias."""
+
+    def __init__(self, call):
+        super().__init__()
+        self.conv, self.call, self.fc = nn.Conv2d(3, 4, 3), call, nn.LazyLinear(1, bias=False)
+        self.b, self.w = nn.Parameter(torch.ones(4, 1, 1)), nn.Parameter(torch.linspace(-1, 2, 16).reshape(4, 4))
+        self.register_buffer("var", torch.linspace(0.5, 2, 4))
+        self.register_buffer("mean", torch.linspace(-1, 2, 4))
+        self(torch.zeros(1, 3, 6, 6))
+
+    def forward(self, x):
+        return self.fc(self.call(self, self.conv(x)).flatten(1))
+
+
+def rows(y):
+    return y.mean((2, 3))
+
+
+SPELLINGS = {  # of constants beside a linear part
+    "add with alpha": lambda s, y: torch.add(y, s.b, alpha=2), "add by name": lambda s, y: y.add(other=s.b),
+    "subtract": lambda s, y: torch.subtract(y, s.b), "rsub": lambda s, y: torch.rsub(y, 3.0, alpha=2),
+    "in place": lambda s, y: y.clone().sub_(s.b, alpha=0.5), "onto a constant": lambda s, y: s.b.expand_as(y).clone().add_(y),
+    "addmm": lambda s, y: torch.addmm(s.mean, rows(y), s.w),
+    "addmm, scaled": lambda s, y: torch.addmm(s.mean, rows(y), s.w, beta=3),
+    "addmm as an operator": lambda s, y: torch.ops.aten.addmm.default(s.mean, rows(y), s.w),
+    "the image added": lambda s, y: torch.addmm(rows(y), s.w[: len(y)], s.w),
+    "baddbmm": lambda s, y: torch.baddbmm(s.mean[:, None], y.flatten(2), torch.ones(len(y), 16, 2).to(y)),
+    "addcmul": lambda s, y: torch.addcmul(s.b, y, s.w[0].reshape(-1, 1, 1), value=2),
+    "linear as an operator": lambda s, y: torch.ops.aten.linear.default(rows(y), s.w, s.mean),
+    "convolution as an operator": lambda s, y: torch.ops.aten.conv2d.default(y, s.w[:, :, None, None], s.mean),
+    "cat": lambda s, y: torch.cat([y, s.b.expand_as(y)], 1), "stack": lambda s, y: torch.stack((y, s.b.expand_as(y)), 1),
+    "pad": lambda s, y: F.pad(y, (1, 0), value=0.7), "where": lambda s, y: torch.where(y > 0, y, 0.3),
+    "masked_fill": lambda s, y: y.masked_fill(y < 0, -0.4),
+    "torch.batch_norm": lambda s, y: torch.batch_norm(y, s.w[0], s.mean, s.mean, s.var, False, 0.1, 1e-3, False),
+    "batch norm as an operator": lambda s, y: torch.ops.aten.batch_norm.default(
+        y, s.w[0], s.mean, s.mean, s.var, False, 0.1, 1e-3, False
+    ),
+}  # fmt: skip
+NETS |= {name: lambda call=call: Spelled(call) for name, call in SPELLINGS.items()}
+
+
 class Gate(nn.Module):
     def __init__(self):
         super().__init__()

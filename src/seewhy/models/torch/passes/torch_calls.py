@@ -20,6 +20,15 @@ def spelled(*names: str) -> set[Callable[..., Any]]:
     return functions | {getattr(Tensor, name) for name in names if hasattr(Tensor, name)}
 
 
+def known_as(fn: Any) -> Any:
+    """The function of torch that an operator of torch.ops.aten is, as exported programs call them; any other as it is."""
+    packet = getattr(fn, "overloadpacket", fn)
+    if not isinstance(packet, torch._ops.OpOverloadPacket) or not packet._qualified_op_name.startswith("aten::"):
+        return fn
+    name = packet.__name__
+    return getattr(torch, name, None) or getattr(F, name, None) or getattr(Tensor, name, fn)
+
+
 def name_of(fn: Any) -> str:
     """The name of a function or method, and of a property that is read; "" of what has none."""
     name = getattr(fn, "__name__", "")

@@ -3,16 +3,22 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from seewhy.models.torch.passes.torch_calls import bound
 
-PARAMETERS = ("input", "running_mean", "running_var", "weight", "bias", "training", "momentum", "eps")  # of F.batch_norm
+PARAMETERS = {  # of each call that normalises a batch, those that it takes by place
+    F.batch_norm: ("input", "running_mean", "running_var", "weight", "bias", "training", "momentum", "eps"),
+    torch.batch_norm: ("input", "weight", "bias", "running_mean", "running_var", "training", "momentum", "eps"),
+}
 
 
-def arguments(args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments of a call of `F.batch_norm`, by name."""
-    return bound(PARAMETERS, args, kwargs)
+def arguments(args: Sequence[Any], kwargs: Mapping[str, Any], fn: Any = F.batch_norm) -> dict[str, Any]:
+    """The arguments of such a call, as `F.batch_norm` knows them by name."""
+    given = bound(PARAMETERS[fn], args, kwargs)
+    return {name: given[name] for name in PARAMETERS[F.batch_norm] if name in given}
 
 
 def scale_and_shift(given: Mapping[str, Any]) -> tuple[Tensor, Tensor]:

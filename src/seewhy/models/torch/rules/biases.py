@@ -15,20 +15,23 @@ from torch.overrides import TorchFunctionMode
 from seewhy.errors import NotApplicable
 from seewhy.models.model import Bias
 from seewhy.models.torch.passes.graph import rests_on_image
-from seewhy.models.torch.passes.torch_calls import spelled
+from seewhy.models.torch.passes.torch_calls import known_as, name_of, spelled
 from seewhy.models.torch.places.following import Following
 from seewhy.models.torch.places.layout import Located, located
 from seewhy.models.torch.scores import plain
 
-from .batch_norm import arguments, scale_and_shift
+from .batch_norm import PARAMETERS, arguments, scale_and_shift
 from .relevance import CONVS, GATES, SMOOTH, UNCONVS
 from .relus import CLAMP, CLAMP_MIN, HARDTANH, LEAKY, PRODUCT, RELU6, THRESHOLD
 
 LAYERS = CONVS | UNCONVS | {F.linear}
 CURVED = SMOOTH | GATES | {F.softplus, F.logsigmoid}
-REVERSED = spelled("rsub", "__rsub__")  # their second argument less their first
-SUBTRACTED = spelled("sub", "__sub__", "sub_", "__isub__") | REVERSED
-ADDED = spelled("add", "__add__", "__radd__", "add_", "__iadd__") | SUBTRACTED
+MULTIPLIED = spelled("addmm", "addmm_", "baddbmm", "baddbmm_", "addbmm", "addbmm_", "addmv", "addmv_", "addcmul", "addcmul_")
+AFFINE = MULTIPLIED | spelled(  # what adds constants to a linear part, or sets them beside it
+    "add", "__add__", "__radd__", "add_", "__iadd__", "sub", "__sub__", "__isub__", "sub_", "rsub", "__rsub__", "subtract",
+    "subtract_", "cat", "concat", "concatenate", "stack", "hstack", "vstack", "pad", "constant_pad_nd", "where", "masked_fill",
+    "masked_fill_",
+)  # fmt: skip
 MAYBE = RELU6 | HARDTANH | THRESHOLD | CLAMP | CLAMP_MIN | LEAKY  # whose linear part may not be all
 
 
@@ -45,19 +48,19 @@ class Biases(TorchFunctionMode):
 
     def __torch_function__(self, fn: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        if fn in LAYERS:
+        kind = known_as(fn)
+        if kind in LAYERS:
             y = fn(*args, **kwargs)
             bias = kwargs.get("bias", args[2] if len(args) > 2 else None)
-            return y if bias is None else self._noted(y, _along(bias, y, fn is not F.linear))
-        if fn is F.batch_norm:
+            return y if bias is None else self._noted(y, _along(bias, y, kind is not F.linear))
+        if kind in PARAMETERS:
             y = fn(*args, **kwargs)
-            return self._noted(y, _along(_shift(args, kwargs), y, True))
-        if fn in MAYBE or fn in CURVED:
+            return self._noted(y, _along(_shift(kind, args, kwargs), y, True))
+        if kind in MAYBE or kind in CURVED:
             return self._noted(*_affine(fn, args, kwargs))
-        if fn in ADDED and len(args) == 2 and not kwargs and (constant := _constant(fn, args)) is not None:
-            y = fn(*args)
-            return self._noted(y, constant.to(y).expand_as(y))
-        if fn in PRODUCT and len(args) == 2 and all(isinstance(a, Tensor) and rests_on_image(a) for a in args):
+        if kind in AFFINE and (constant := _constant(fn, kind, args, kwargs)) is not None:
+            return self._noted(fn(*args, **kwargs), constant)
+        if kind in PRODUCT and len(args) == 2 and all(isinstance(a, Tensor) and rests_on_image(a) for a in args):
             y = fn(*args, **kwargs)
             return self._noted(y, -y.detach().clone())  # a b = a db + b da - a b
         return fn(*args, **kwargs)
@@ -99,18 +102,28 @@ def _of_each(share: Tensor, n: int) -> Tensor:
     return share.reshape(n, -1).sum(1)
 
 
-def _constant(fn: Any, args: Any) -> Tensor | None:
-    """What is added to the image's part: x + c, x - c, c - x."""
-    reversed_ = fn in REVERSED
-    a, b = (args[1], args[0]) if reversed_ else args
-    of_image = [isinstance(part, Tensor) and rests_on_image(part) for part in (a, b)]
-    if of_image[0] == of_image[1]:
+def _constant(fn: Any, kind: Any, args: Any, kwargs: Any) -> Tensor | None:
+    """What a call gives where all that comes of the image is zero, as of x + c, addmm(c, x, w), cat([x, c]); None of nothing,
+    and where two parts of the image are multiplied.
+    """
+    of_image: list[Tensor] = []
+
+    def without(value: Any) -> Any:
+        if isinstance(value, Tensor) and value.is_floating_point() and rests_on_image(value):
+            of_image.append(value)
+            return torch.zeros_like(value, requires_grad=False)
+        if isinstance(value, tuple | list):
+            return [without(each) for each in value]
+        return value.detach().clone() if isinstance(value, Tensor) and value is first and written else value
+
+    first = args[0] if args else None
+    written = name_of(kind).endswith("_") or name_of(kind).startswith("__i")
+    rest, named = [without(each) for each in args], {key: without(each) for key, each in kwargs.items()}
+    if not of_image or (kind in MULTIPLIED and sum(value is not first for value in of_image) > 1):
         return None
-    constant = torch.as_tensor(
-        b if of_image[0] else a, dtype=None if isinstance(b if of_image[0] else a, Tensor) else torch.float64
-    )
-    constant = constant.detach().clone()
-    return -constant if of_image[0] and fn in SUBTRACTED else constant
+    with torch.no_grad(), torch._C.DisableTorchFunction():
+        constant = fn(*rest, **named).nan_to_num(0, 0, 0)  # what an infinity hides has no gradient
+    return constant if bool(constant.any()) else None
 
 
 def _along(bias: Tensor, y: Tensor, channels_first: bool) -> Tensor:
@@ -118,9 +131,9 @@ def _along(bias: Tensor, y: Tensor, channels_first: bool) -> Tensor:
     return bias.reshape(-1, *[1] * (y.ndim - 2)) if channels_first and y.ndim > 2 else bias
 
 
-def _shift(args: Any, kwargs: Any) -> Tensor:
+def _shift(kind: Any, args: Any, kwargs: Any) -> Tensor:
     """What a BatchNorm with fixed statistics adds; of one without, nothing is known to be constant."""
-    given = arguments(args, kwargs)
+    given = arguments(args, kwargs, kind)
     if given["running_mean"] is None:
         return torch.zeros(given["input"].shape[1], device=given["input"].device)
     return scale_and_shift(given)[1]

@@ -19,10 +19,10 @@ from seewhy.errors import NotApplicable
 from seewhy.models.rule import Relevance
 from seewhy.models.torch.passes.backward import WITHOUT
 from seewhy.models.torch.passes.graph import SLOPELESS, between, kind_of, rests_on_image
-from seewhy.models.torch.passes.torch_calls import spelled, version_of
+from seewhy.models.torch.passes.torch_calls import known_as, spelled, version_of
 from seewhy.models.torch.scores import is_distribution, plain
 
-from .batch_norm import arguments, scale_and_shift
+from .batch_norm import PARAMETERS, arguments, scale_and_shift
 from .products import MATRIX_PRODUCTS, conserving
 from .relus import CLAMP, CLAMP_MIN, HARDTANH, LEAKY, RELU, RELU6, THRESHOLD, overwrites, relu_call
 from .shares import shared
@@ -89,7 +89,7 @@ class Propagation(TorchFunctionMode):
         self.aside: dict[object, str] = {}  # origins that relevance goes past, and why
 
     def __torch_function__(self, fn: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        kwargs = kwargs or {}
+        fn, kwargs = known_as(fn), kwargs or {}
         if self.rule.attention and torch.is_grad_enabled():
             if fn in STEPS:
                 with self:
@@ -100,8 +100,8 @@ class Propagation(TorchFunctionMode):
             x, w, b, *rest = _weighted(args, kwargs)
             self.unruled["layer whose weights are made of the image"] += rests_on_image(w)
             return self._layer(fn, x, w.detach(), b if b is None else b.detach(), *rest)
-        if fn is F.batch_norm:
-            return self._normalised(args, kwargs)
+        if fn in PARAMETERS:
+            return self._normalised((), arguments(args, kwargs, fn))
         if fn in COPIES:
             copy = fn(*args, **kwargs)
             if self.latest is not None and args[0] is self.latest.z:
