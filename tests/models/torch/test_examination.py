@@ -151,7 +151,6 @@ def test_no_gradient_comes_back_from_quantised_layers_and_nothing_breaks_on_it()
     assert not {"scores", "layer", "tail"} & {*refused}
     model = seewhy.wrap(network)
     for name in ("grad-cam", "gradient", "shapley-cam", "full-grad"):
-        (heatmap,) = seewhy.explain(model, x[:1], name)
-        assert not heatmap.values.any(), name
-        assert heatmap.warnings, name
+        with pytest.raises(seewhy.NeedsGradients, match="cut in 5, by an operation without a derivative"):
+            seewhy.explain(model, x[:1], name)
     assert seewhy.recipro_cam(model, x[:1])[0].values.any()

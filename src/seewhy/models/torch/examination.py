@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any
 
 from seewhy.arrays import Array
-from seewhy.errors import NotApplicable
+from seewhy.errors import NeedsGradients, NotApplicable
 from seewhy.models.model import INPUT, Examination, Layer
 from seewhy.models.rule import Relevance
 from seewhy.models.torch.attention.attended import attended
@@ -45,6 +45,8 @@ def examination(runner: Runner, x: Array, layers: Mapping[str, Layer]) -> Examin
             _ = need in refused or attempt(runner, x)
         except NotApplicable as error:
             refused[need] = str(error)
+        except NeedsGradients:  # "image" or "layer gradient" is refused, and says it
+            pass
         except (RuntimeError, MemoryError) as error:
             refused[need] = reason(error)
     a = None if facts.first.a is None else as_numpy(facts.first.a)
