@@ -2,7 +2,7 @@
 
 import pytest
 
-from seewhy import AnyOf, Box, Contrast, Region, Text, Top, Unit
+from seewhy import AnyOf, Box, Contrast, Heatmaps, Region, Text, Top, Unit
 from seewhy.maps.answering import answers, is_labelled
 
 
@@ -40,3 +40,19 @@ def test_a_label_is_a_name_of_the_class_explained(made_source):
     assert not answers(source, "2020"), "which is an index"
     assert not is_labelled(source, 2020)
     assert not is_labelled(made_source(target="0", index=None, label="2020"), "2020")
+
+
+def test_of_several_maps_a_number_picks_the_index_and_where_there_is_none_the_label(made_heatmap):
+    labels = ["1", "0", "2020"]
+    maps = Heatmaps(tuple(made_heatmap([[i]], target=str(i), index=i, label=label) for i, label in enumerate(labels)))
+    for target, places in (
+        ("1", [1]),
+        (1, [1]),
+        ('"1"', [0]),
+        ("2020", [2]),
+        ("0", [0]),
+        ("7", []),
+        ("x", []),
+        ("box:x:1,2", []),
+    ):
+        assert [m.source.index for m in maps.where(target=target)] == places

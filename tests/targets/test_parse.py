@@ -143,3 +143,49 @@ def test_a_label_is_no_contrast_and_no_strength():
 def test_a_contrast_of_nothing_is_told_how_to_write_it(text):
     with pytest.raises(BadParameter, match="A-vs-B"):
         as_targets(text, LABELS)
+
+
+def test_each_image_may_have_a_target_in_words():
+    targets = PerImage(["top", "top 2", '"red"', "red-vs-green:0.6", "any:green", 2])
+    (found,) = as_targets(targets, LABELS)
+    assert found.targets == (Top(), Top(2), Class(0), Contrast(0, 1, 0.6), AnyOf("green").known(LABELS), Class(2))
+    with pytest.raises(BadParameter, match="'top:2' is 2 of them"):
+        as_targets(PerImage(["top:2", 0]), LABELS)
+
+
+class Whole:
+    """A target of someone's own, whose `parse` knows nothing of errors."""
+
+    @classmethod
+    def parse(cls, text):
+        return int(text.partition(":")[2])
+
+
+@pytest.mark.parametrize("text", ["whole:x", "whole:", "WHOLE: 1.5"])
+def test_what_a_target_of_ones_own_cannot_read_is_misuse(monkeypatch, text):
+    monkeypatch.setitem(sys.modules, "whole_target", sys.modules[__name__])
+    monkeypatch.setitem(KINDS, "whole", "whole_target:Whole")
+    with pytest.raises(BadParameter, match=f"{text}.*invalid literal"):
+        as_targets(text, LABELS)
+    assert as_targets(text, [text, "b"]) == [Class(0)], "but for a label that is spelt so"
+
+
+@pytest.mark.parametrize(
+    ("labels", "text", "index"),
+    [
+        (["9", "3", "1", "7"], "3", 3), (["9", "3", "1", "7"], '"3"', 1), (["10-wheeler", "1", "0"], "1", 1), (["10-wheeler",
+        "1", "0"], "0", 0),
+        (["10-wheeler", "1", "0"], '"0"', 2), (["2019", "2020"], "2020", 1), (["2019", "2020"], "1", 1), (["007", "x"], "007",
+        0),
+        (["x", "-1"], "-1", 1), (["x", "y", "1, one"], "1", 1), (["x", "y", "1, one"], '"1"', 2), (["1e3", "x"], "1e3", 0),
+        (None, "7", 7),
+    ],
+)  # fmt: skip
+def test_a_number_is_an_index_wherever_a_class_is_named(labels, text, index):
+    assert as_targets(text, labels) == [Class(index)]
+    assert as_targets(f"region:{text}", labels) == [Region(index)]
+    assert as_targets(f"point:1,2:{text}", labels) == [Point(1, 2, index)]
+    assert as_targets(f"box:{text}:1", labels) == [Box(index, 1)]
+    assert as_targets(f"{text}-vs-2 look-alikes", labels) == [Contrast(index, look_alikes=2)]
+    (group,) = as_targets(f"any:{text}+{text}", labels)
+    assert group.classes == (index,)
