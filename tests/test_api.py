@@ -77,6 +77,7 @@ NAMES = [
     "colour_affinity",
     "counterfactual",
     "deconvnet",
+    "deep_lift",
     "demo",
     "detections",
     "doctor",

@@ -36,6 +36,7 @@ WITHOUT = {  # by the parts of a method: the networks that lack what it needs
     "excitation-backprop": ("tokens", "lstm_head"),
     "augment": ("flat_head", "tokens", "lstm_head"),
     "attn-lrp": ("lstm_head",),
+    "deep-lift": ("tokens", "nhwc", "lstm_head"),
     **dict.fromkeys(ATTENTION, tuple(name for name in NETS if name != "tokens")),
 }
 

@@ -13,13 +13,16 @@ from seewhy.errors import BadParameter, NotApplicable
 from seewhy.explaining.case import Case, Outcome
 from seewhy.explaining.parts import TargetRows, split
 from seewhy.images.resample import resized, spread
+from seewhy.methods.making.baseline import Fill
+from seewhy.methods.making.baseline import baseline as baseline_of
 from seewhy.methods.making.reading import from_case, pixels_from_case
 from seewhy.models.model import INPUT, Bias
-from seewhy.models.rule import LINEAR, Relevance
+from seewhy.models.rule import LINEAR, Relevance, Rescaled
+from seewhy.targets.target import weighted
 
 from .cam import weighted_sum
 
-__all__ = ["attn_lrp", "excitation_backprop", "full_grad", "lrp"]
+__all__ = ["attn_lrp", "deep_lift", "excitation_backprop", "full_grad", "lrp"]
 
 
 def away_from_zero(scores: NDArray[Any]) -> NDArray[Any]:
@@ -138,6 +141,49 @@ def attn_lrp(case: Case, *, rule: AttentiveRule = "epsilon-gamma", epsilon: floa
     """
     by = Relevance(*ATTENTIVE[rule], epsilon, gamma, attention=True)
     return _at_the_image(case, by, "biases, position embeddings and softmaxes kept the rest")
+
+
+@pixels_from_case(
+    "sum", needs=("relevance",), passes="1 forward of the image and its baseline, and the whole way back per target"
+)
+def deep_lift(case: Case, *, baseline: Fill = "zero") -> Outcome:
+    """(x - x') m, summed over channels: it adds up to y(x) - y(x').  The multiplier m comes back as the gradient does, but an
+    activation passes (y - y') / (x - x') in place of its slope (the rescale rule), and a maximum gives what it gained to the
+    pixel that is largest in the image, what it lost to that of the baseline.
+
+    baseline: x', as of integrated-gradients: "zero" in the network's own numbers, "black", "white", "mean", "blurred", a grey
+    level or prepared array, any image.
+
+    Source: Shrikumar et al. 2017, Learning Important Features Through Propagating Activation Differences, sec. 3.5.1. The same
+    numbers as captum's where that knows all activations and nothing is max-pooled, where its sum can miss.
+
+    Caveat: depends on the baseline: what looks like it counts nothing. What passes it by (a mask made of the image) leaves a
+    gap to y(x) - y(x'), in Source.measured.
+    """
+    case.plain_only("deep-lift")
+    x, n = case.images, len(case.x)
+    start = np.broadcast_to(baseline_of(case, baseline, "deep-lift: the baseline").astype(x.dtype), x.shape)
+
+    def of_images(target: Any) -> Any:
+        """The target of the images; of their baselines behind them, none."""
+        return lambda scores: np.concatenate([weighted([target], scores[:n])[0], np.zeros_like(scores[n:])])
+
+    trace = case.model.trace(np.concatenate([x, start]), [*map(of_images, case.targets)], (INPUT,), Rescaled())
+    answer, weights = trace.answer, trace.weights[:, :n]
+    probabilities = None if answer.probabilities is None else answer.probabilities[:n]
+    case.record_way_back(answer._replace(scores=answer.scores[:n], probabilities=probabilities), weights)
+    core = (x - start) * numbers(trace.evidence[INPUT].g)[:, :n]
+    difference = ((answer.scores[:n] - answer.scores[n:]) * weights).sum(-1)
+    gap = core.sum(tuple(range(2, core.ndim)), dtype=float) - difference
+
+    def notes(t: int, i: int) -> tuple[str, ...]:
+        share = abs(gap[t, i]) / max(abs(difference[t, i]), 1e-12)
+        if share < 0.01:
+            return trace.notes[INPUT]
+        missed = f"the sum misses y(x) - y(x') = {difference[t, i]:.3g} by {gap[t, i]:.2g} ({share:.0%})"
+        return (*trace.notes[INPUT], f"{missed}: the network has parts whose share of it is not known")
+
+    return Outcome({INPUT: core}, notes, {"completeness_gap": gap, "difference": difference})
 
 
 MARGINAL = Relevance("z-plus", "z-plus", epsilon=1e-12, bias=False)

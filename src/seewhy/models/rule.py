@@ -66,4 +66,12 @@ class Balanced:
     """
 
 
-Rule = ReluRule | Relevance | Balanced
+@dataclass(frozen=True)
+class Rescaled:
+    """Multipliers in place of gradients, where the second half of a batch are the baselines x' of the first: an activation
+    passes (y - y') / (x - x') in place of its slope.  Shrikumar et al. 2017, DeepLIFT, the rescale rule.
+    """
+
+
+Rule = ReluRule | Relevance | Balanced | Rescaled
+BY_NAME: dict[type, str] = {Relevance: "Relevance", Balanced: "Balanced gradients", Rescaled: "DeepLIFT"}

@@ -245,6 +245,48 @@ def relevance(network: nn.Module, image: Floats, start: Floats, rule: Relevance)
     return rule.down(network, rule.image, start[None])[0]
 
 
+def multipliers(network: nn.Module, image: Floats, baseline: Floats, start: Floats) -> Floats:
+    """DeepLIFT's rescale rule (Shrikumar et al. 2017, sec. 3.5.1): what the difference of each pixel (c, *space) counts.
+
+    Through linear layers by their weights, through y = f(x) by (y - y') / (x - x'); of a maximum, what it gained belongs to the
+    largest pixel of the image, what it lost to that of the baseline.
+    """
+
+    def back(part: nn.Module, x: Tensor, x0: Tensor, m: Floats) -> Floats:
+        if isinstance(part, nn.Sequential):
+            pairs = [(x, x0)]
+            for inner in part:
+                pairs.append((inner(pairs[-1][0]).detach(), inner(pairs[-1][1]).detach()))
+            for inner, pair in zip([*part][::-1], pairs[-2::-1], strict=True):
+                m = back(inner, *pair, m)
+            return m
+        if isinstance(part, Sum):
+            return m + back(part.body, x, x0, m)
+        if isinstance(part, Cat):
+            return m[:, : x.shape[1]] + back(part.body, x, x0, m[:, x.shape[1] :])
+        if isinstance(part, (*CURVED, nn.Dropout, nn.Identity)):
+            dx, dy = (x - x0).numpy(), (part(x) - part(x0)).detach().numpy()
+            slope = (part(x + 1e-6) - part(x)).detach().numpy() / 1e-6
+            return m * np.where(dx == 0, slope, dy / np.where(dx == 0, 1, dx))
+        if isinstance(part, nn.MaxPool2d):
+            y, y0, below = part(x).numpy(), part(x0).numpy(), np.zeros(x.shape)
+            at, at0 = (
+                F.max_pool2d(each, part.kernel_size, part.stride, part.padding, return_indices=True)[1] for each in (x, x0)
+            )
+            for cell in np.ndindex(*y.shape):
+                top = max(y[cell], y0[cell])
+                for places, gained in ((at, top - y0[cell]), (at0, y[cell] - top)):
+                    pixel = (*cell[:2], *np.unravel_index(int(places[cell]), x.shape[2:]))
+                    below[pixel] += m[cell] * gained / float((x - x0)[pixel]) if gained else 0.0
+            return below
+        with torch.no_grad():
+            zero = part(torch.zeros_like(x)).flatten()
+            w = part(torch.eye(x.numel(), dtype=x.dtype).reshape(-1, *x.shape[1:])).flatten(1) - zero
+        return (w.numpy() @ m.ravel()).reshape(x.shape)
+
+    return back(network, torch.tensor(image[None]), torch.tensor(baseline[None]), start[None])[0]
+
+
 def constant(part: nn.Module, z: Tensor, y: Tensor) -> Tensor | None:
     """What is constant in y = part(z), near z; the slope of an activation by differences."""
     if isinstance(part, (*CONVS, nn.Linear)):

@@ -15,7 +15,7 @@ from seewhy.images.inputs import Images, PreparedBatch, sort_out
 from seewhy.images.places import Gaze, Place
 from seewhy.models.function import SOFTMAX, FunctionModel
 from seewhy.models.model import INPUT, Answer, Attended, Bias, Evidence, Examination, Head, Layer, Trace
-from seewhy.models.rule import Balanced, Relevance, Rule
+from seewhy.models.rule import BY_NAME, Balanced, Relevance, Rescaled, Rule
 from seewhy.models.settings import BATCH, Settings
 from seewhy.models.weights_digest import WeightsDigest
 from seewhy.prepare.batch import Batch, batches, blank
@@ -209,8 +209,8 @@ class BackendModel(FunctionModel):
         few: int | None = None,
     ) -> Trace:  # fmt: skip
         """One forward pass of x (n, c, *space), one backward pass per target: what they leave at each layer."""
-        if twice or isinstance(rule, Relevance | Balanced):
-            what = "Second derivatives" if twice else "Relevance" if isinstance(rule, Relevance) else "Balanced gradients"
+        if twice or isinstance(rule, Relevance | Balanced | Rescaled):
+            what = "Second derivatives" if twice else BY_NAME[type(rule)]
             raise NotApplicable(f"{what} cannot be had by {self.backend.framework}. {TORCH_CAN}")
         x = numbers(x)
         names = self.named(layers, x)

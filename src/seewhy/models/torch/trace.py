@@ -12,7 +12,7 @@ from seewhy.arrays import Array
 from seewhy.errors import BadNetwork, NeedsGradients, NotApplicable
 from seewhy.memory import memory_for
 from seewhy.models.model import INPUT, Bias, Evidence, Trace
-from seewhy.models.rule import Balanced, Relevance, Rule
+from seewhy.models.rule import Balanced, Relevance, Rescaled, Rule
 from seewhy.models.torch.passes.backward import gradients, second_gradient
 from seewhy.models.torch.passes.taps import Several, Stop, Tap, hooked, last_modules, ordered_gradients, recorded
 from seewhy.models.torch.places.following import Following
@@ -22,6 +22,7 @@ from seewhy.models.torch.rules.biases import Biases
 from seewhy.models.torch.rules.libra import Balance
 from seewhy.models.torch.rules.relevance import Propagation
 from seewhy.models.torch.rules.relu_rules import Rewiring
+from seewhy.models.torch.rules.rescale import Rescaling
 from seewhy.models.torch.rules.unfused import StepByStep
 from seewhy.targets.target import Target, weighted
 
@@ -51,6 +52,8 @@ def trace(
         raise NotApplicable(f"Relevance is shared out from logits; this model explains {runner.settings.scores}.")
     if rule is not None and isinstance(rule, Relevance | Balanced) and runner.groups:
         raise NotApplicable("Relevance and libra go back from single logits, not from a group of classes: name one of them.")
+    if isinstance(rule, Rescaled) and runner.settings.scores not in ("logits", "activation"):
+        raise NotApplicable(f"DeepLIFT takes a logit apart; this model explains {runner.settings.scores}.")
     if isinstance(rule, Balanced) and runner.settings.scores not in ("logits", "activation"):
         raise NotApplicable(f"libra balances the way back from logits; this model explains {runner.settings.scores}.")
     with runner.ready(x) as ready:
@@ -274,14 +277,12 @@ def _evidence(runner: Runner, name: str, a: Tensor, g: Tensor, x: Tensor) -> Evi
     return Evidence(plain(turn(a.detach())), plain(turn(g)))
 
 
-def _mode(rule: Rule | None, network: nn.Module) -> Propagation | Balance | Rewiring | None:
+def _mode(rule: Rule | None, network: nn.Module) -> Propagation | Balance | Rescaling | Rewiring | None:
     """The mode that applies a rule while the network runs; None where there is no rule."""
     if rule is None:
         return None
-    return (
-        Propagation(rule)
-        if isinstance(rule, Relevance)
-        else Balance()
-        if isinstance(rule, Balanced)
-        else Rewiring(rule, network)
-    )
+    if isinstance(rule, Relevance):
+        return Propagation(rule)
+    if isinstance(rule, Balanced):
+        return Balance()
+    return Rescaling() if isinstance(rule, Rescaled) else Rewiring(rule, network)
