@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 import seewhy
-from seewhy import PerImage, Volume
+from seewhy import Clip, PerImage, Volume
 from seewhy.explaining.case import Case
 from seewhy.methods.making.conditions import Conditions
 from seewhy.methods.making.method import lookup
@@ -232,6 +232,23 @@ def test_a_part_of_a_volume_is_marked_in_its_own_voxels():
     ask.close(found.values, whole.values * fine, rel=1e-5)
     ask.close(boxed.values, found.values, rel=1e-6)
     assert found.source.measured["windows"] < whole.source.measured["windows"] / 4
+
+
+def test_a_part_of_a_clip_is_marked_on_its_frames():
+    """A box or a mask of a frame holds for all; a mask of all frames, or a box along all axes, for some of them."""
+    rng = np.random.default_rng(0)
+    clip = Clip(tuple(Image.fromarray(rng.integers(0, 256, (8, 10, 3), dtype=np.uint8)) for _ in range(4)))
+    weights = rng.normal(size=(4, 8, 10))
+    prepare = {"size": None, "crop": None, "count": 4}
+    model = seewhy.wrap(lambda x: np.tensordot(x, weights, 3).sum(1)[:, None], takes="float", prepare=prepare)
+    (whole,) = seewhy.occlusion(model, clip, target=0, window=2, stride=1)
+    mask = np.zeros((8, 10), bool)
+    mask[2:5, 3:7] = True
+    some = np.zeros((4, 8, 10), bool)
+    some[1:3] = mask
+    for within, lies in (((3, 2, 7, 5), mask), (mask, mask), (some, some), ((1, 2, 3, 3, 5, 7), some)):
+        (found,) = seewhy.occlusion(model, clip, target=0, window=2, stride=1, within=within)
+        ask.close(found.values, whole.values * lies, rel=1e-6)
 
 
 WRONG = {

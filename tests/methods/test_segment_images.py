@@ -103,6 +103,10 @@ def test_labels_may_be_marked_on_the_photo(method, tmp_path):
     for given in (labels, str(path), path):
         (found,) = asked(method, photo, given, model)
         np.testing.assert_array_equal(found.regions.segments, np.broadcast_to(expected[:, None], SPACE))
+    with pytest.raises(
+        seewhy.BadParameter, match=r"are \(15, 20\); give one for each pixel of the image, \(16, 20\), .* \(6, 8\)"
+    ):
+        asked(method, photo, labels[1:], model)
 
 
 @pytest.mark.parametrize("method", ["lime", "kernel-shap", "sobol"])

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seewhy.errors import BadNetwork, InSpace, Misuse, NoService, NotApplicable, OneByOne
+from seewhy.images.inputs import is_clip
 from seewhy.images.photo import Photo
 from seewhy.maps.heatmaps import Refused
 from seewhy.maps.source import MethodFacts
@@ -196,7 +197,7 @@ def _found(method: Recipe, case: Case) -> Finding:
 def view_of(batch: Batch, model: Any, i: int) -> ImageView:
     """Image i of a batch, as the network sees it."""
     photo = batch.photos[i]
-    size = photo.pixels.size if isinstance(photo, Photo) else None
+    size = photo.pixels.size if photo is not None and (isinstance(photo, Photo) or is_clip(photo.pixels)) else None
     return ImageView(tuple(batch.x.shape[2:]), size, batch.known_box(i), model.labels)
 
 

@@ -26,7 +26,7 @@ class ImageView(NamedTuple):
     """One image as the network sees it, with the model that answers for it."""
 
     space: tuple[int, ...]  # of the prepared image
-    size: tuple[int, int] | None  # (w, h) of the photo; None of a prepared array
+    size: tuple[int, int] | None  # (w, h) of the photo, of a clip of each frame; None of a prepared array, and of a volume
     box: Where | None  # the part of the photo that the network sees, in its pixels; the grid of a volume, ...; None: unknown
     labels: Labels
     model: Any = None  # whose output the aim reads

@@ -34,6 +34,7 @@ class SeenGrid(NamedTuple):
 
     shape: tuple[int, ...]  # of the image: of a photo (h, w)
     axes: tuple[SeenAxis, ...]
+    frames: bool = False  # is it a clip, on whose frames boxes of a photo lie?
 
     @classmethod
     def of(cls, view: ImageView | None, space: Sequence[int]) -> "SeenGrid":
@@ -47,7 +48,7 @@ class SeenGrid(NamedTuple):
             axes = [
                 SeenAxis(axis, first + 0.5 + step * (size * np.arange(n + 1) / n - 0.5)) for axis, first, step, size, n in each
             ]
-            return cls(box.shape, tuple(axes))
+            return cls(box.shape, tuple(axes), view.size is not None)
         extent, order = (box.extent, (1, 0)) if isinstance(box, Turned) else (box, (0, 1))
         spans = (extent.top, extent.bottom), (extent.left, extent.right)
         axes = [
@@ -92,7 +93,8 @@ def part(within: Within, view: ImageView | None, space: Sequence[int], what: str
     """True at the pixels (*space) of the part of an image that is asked for.
 
     within: a mask of the image, or of the prepared image, or a file with one: not zero there; or a box: of a photo
-        (x0, y0, x1, y1), else the lower edges along the image's axes, and then the upper: of a signal (start, stop).
+        (x0, y0, x1, y1), of a clip the same in all frames, else the lower edges along the image's axes, and then the upper:
+        of a signal (start, stop).
     Raises BadParameter, beginning with `what`, where it is none of these, or nothing of it is seen.
     """
     given = from_file(str(within), what) if isinstance(within, str | Path) else within
@@ -124,6 +126,9 @@ def _masked(array: NDArray[Any], grid: SeenGrid, what: str) -> NDArray[np.bool_]
 
 def _boxed(array: NDArray[Any], grid: SeenGrid, what: str, within: Any) -> NDArray[np.bool_]:
     d = len(grid.shape)
+    if grid.frames and array.shape == (4,):  # all frames
+        x0, y0, x1, y1 = array
+        array = np.array([0, y0, x0, grid.shape[0], y1, x1])
     if array.shape != (2 * d,) or not np.isfinite(array.astype(float)).all():
         raise BadParameter(f"{what}={quoted(within)} is no box: {_wanted(d)}.")
     low, high = array[:d].astype(float), array[d:].astype(float)

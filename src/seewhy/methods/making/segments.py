@@ -97,9 +97,16 @@ def marked(how: Segments, view: ImageView | None, space: Sequence[int], name: st
     if isinstance(how, str) or callable(how):
         return how
     try:
-        return placed(np.asarray(how), view, space)
+        labels = placed(np.asarray(how), view, space)
     except ValueError:  # no array: `segmented` says so
         return how
+    image = SeenGrid.of(view, space).shape if view is not None and view.box is not None else tuple(space)
+    if labels.ndim and labels.shape != tuple(space) and image != tuple(space):
+        raise BadParameter(
+            f"{name}: the labels of segments= are {labels.shape}; give one for each pixel of the image, {image}, or of what "
+            f"the network sees of it, {tuple(space)}; for images of several sizes a list of labels, one for each image."
+        )
+    return labels
 
 
 def by_image(how: Any) -> Any:
