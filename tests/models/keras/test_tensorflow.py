@@ -13,7 +13,7 @@ if keras.backend.backend() != "tensorflow":
 import numpy as np  # noqa: E402
 
 import seewhy  # noqa: E402
-from seewhy.errors import BadNetwork  # noqa: E402
+from seewhy.errors import BadNetwork, NotApplicable  # noqa: E402
 from seewhy.models.keras.tensorflow_rules import reached  # noqa: E402
 from support.keras_models import L, images, keras_saves, residual  # noqa: E402
 
@@ -90,3 +90,53 @@ def test_tensorflow_keeps_its_remarks_on_devices_to_itself(tmp_path):
     env = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}  # which JAX sets
     done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=False, env=env)
     assert (done.stdout, done.stderr) == ("True\n", "")
+
+
+class AddedLow(L.Dense):
+    """A low-rank update beside the kernel that the class has."""
+
+    def build(self, shape):
+        super().build(shape)
+        self.down = self.add_weight(shape=(shape[-1], 2), initializer="random_normal", name="down")
+        self.up = self.add_weight(shape=(2, self.units), initializer="random_normal", name="up")
+
+    def call(self, inputs):
+        return super().call(inputs) + 30 * keras.ops.matmul(keras.ops.matmul(inputs, self.down), self.up)
+
+
+class Scaled(L.Dense):
+    def call(self, inputs):
+        return super().call(inputs) * 2.0
+
+
+def ending(make):
+    image = keras.Input((24, 24, 3))
+    x = L.GlobalAveragePooling2D()(L.Conv2D(6, 3, strides=2, activation="relu", name="body")(image))
+    return keras.Model(image, make()(x))
+
+
+HEADS = {
+    "a low-rank update": (lambda: AddedLow(5), False), "a scale": (lambda: Scaled(5), False),
+    "an activation": (lambda: L.Dense(5, activation="relu"), False), "tanh": (lambda: L.Dense(5, activation="tanh"), False),
+    "a linear layer": (lambda: L.Dense(5, bias_initializer="random_normal"), True),
+    "without a bias": (lambda: L.Dense(5, use_bias=False), True),
+    "a softmax, which is left off": (lambda: L.Dense(5, activation="softmax"), True),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", HEADS)
+@pytest.mark.parametrize("n", [1, 2])
+def test_cam_reads_a_head_by_what_it_does(kind, n):
+    """The kernel's product and the bias are what came out, or there is no CAM: by hand where there is."""
+    make, linear = HEADS[kind]
+    keras.utils.set_random_seed(1)
+    model = ending(make)
+    if not linear:
+        with pytest.raises(NotApplicable, match="CAM needs"):
+            seewhy.cam(seewhy.wrap(model), images(n), target=2, layer="body")
+        return
+    maps = seewhy.cam(seewhy.wrap(model), images(n), target=2, layer="body", signed=True)
+    a = np.asarray(model.get_layer("body")(images(n)))
+    expected = a @ np.asarray(model.layers[-1].kernel)[:, 2]
+    for one, other in zip(maps, expected, strict=True):
+        np.testing.assert_allclose(one.values, other, rtol=1e-4, atol=1e-5 * abs(other).max())

@@ -75,3 +75,41 @@ def test_each_method_gives_the_map_of_torch(both, name):
         scale = abs(expected.values).max()
         assert found.source.layer == expected.source.layer
         np.testing.assert_allclose(found.values, expected.values, rtol=1e-4, atol=2e-5 * scale)
+
+
+class AddedLow(keras.layers.Dense):
+    """A low-rank update beside the kernel that the class has."""
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        self.down = self.add_weight(shape=(input_shape[-1], 2), initializer="random_normal", name="down")
+        self.up = self.add_weight(shape=(2, self.units), initializer="random_normal", name="up")
+
+    def call(self, inputs):
+        return super().call(inputs) + 30 * keras.ops.matmul(keras.ops.matmul(inputs, self.down), self.up)
+
+
+def numbers_of(variable):
+    return variable.value.detach().cpu().numpy()
+
+
+def test_cam_of_a_head_of_a_persons_own_class_has_the_weights_that_channels_have():
+    keras.utils.set_random_seed(1)
+    image = keras.Input((24, 24, 3))
+    x = keras.layers.Conv2D(6, 3, strides=2, activation="relu", name="body")(image)
+    head = AddedLow(5, name="head")
+    model = keras.Model(image, head(keras.layers.GlobalAveragePooling2D()(x)))
+    maps = seewhy.cam(seewhy.wrap(model), images(), target=2, layer="body", signed=True)
+    a = model.get_layer("body")(images()).detach().cpu().numpy()
+    w = numbers_of(head.kernel) + 30 * numbers_of(head.down) @ numbers_of(head.up)
+    for one, other in zip(maps, a @ w[:, 2], strict=True):
+        np.testing.assert_allclose(one.values, other, rtol=1e-4, atol=1e-5 * abs(other).max())
+
+
+def test_a_head_that_ends_in_a_curve_has_no_cam():
+    keras.utils.set_random_seed(1)
+    image = keras.Input((24, 24, 3))
+    x = keras.layers.Conv2D(6, 3, strides=2, activation="relu", name="body")(image)
+    model = keras.Model(image, keras.layers.Dense(5, activation="tanh")(keras.layers.GlobalAveragePooling2D()(x)))
+    with pytest.raises(seewhy.NotApplicable, match="not linear"):
+        seewhy.cam(seewhy.wrap(model), images(), target=2, layer="body")

@@ -132,13 +132,14 @@ class KerasOnTensorFlow:
     def linear_end(self, x: NDArray[Any], layers: Sequence[str]) -> LinearEnd:
         given = self._given(x)
         output, kept, linear = self._graph(("linear", *layers), given, partial(self._linear, layers))(given)
-        end = next((each for each in linear if _makes(each, output)), None)
+        end = next((each for each in linear if _makes(each, output) and _is_linear(each)), None)
         if end is None:
             name = self.call.model.name
             raise NotApplicable(
-                f"CAM needs one linear layer at the end; the scores of {name} do not come from one that reads (n, c)."
+                f"CAM needs one linear layer at the end; the scores of {name} do not come from one that reads (n, c) and gives "
+                "its kernel's product with that, and its bias. grad-cam and hires-cam need none."
             )
-        entered, kernel, _ = end
+        entered, kernel = end[:2]
         result = PassResult(plain(output), self._outward(layers, kept))
         return LinearEnd(result, plain(kernel).reshape(kernel.shape[-2:]).T, plain(entered).reshape(len(x), -1))
 
@@ -190,7 +191,9 @@ class KerasOnTensorFlow:
             def through(call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
                 emitted = call(*args, **kwargs)
                 if args and _one_cell(args[0].shape, layer.kernel.shape):
-                    met.append((args[0], tf.convert_to_tensor(layer.kernel), emitted))
+                    bias = getattr(layer, "bias", None)
+                    bias = 0.0 if bias is None else bias
+                    met.append((args[0], tf.convert_to_tensor(layer.kernel), emitted, tf.convert_to_tensor(bias)))
                 return emitted
 
             return layer, through
@@ -254,3 +257,14 @@ def _makes(linear: Any, output: Any) -> bool:
     """Is what this layer emits the output?"""
     emitted, scores = plain(linear[2]), plain(output)
     return emitted.size == scores.size and np.allclose(emitted.reshape(scores.shape), scores, rtol=1e-3, atol=1e-5)
+
+
+def _is_linear(linear: Any) -> bool:
+    """Is what this layer emits what its kernel and bias make, to rounding?  A class may do otherwise, and so may a call."""
+    entered, kernel, emitted, bias = map(plain, linear)
+    x, w = (each.reshape(-1, each.shape[-1]).astype(np.float64) for each in (entered, kernel))
+    if x.shape[1] != w.shape[0]:
+        return False
+    y = emitted.reshape(-1, emitted.shape[-1]).astype(np.float64)
+    slack = 1e-4 if linear[2].dtype in (tf.float32, tf.float64) else 0.05
+    return y.shape == (len(x), w.shape[1]) and bool((abs(x @ w + bias - y) <= slack * (abs(x) @ abs(w) + abs(bias))).all())
