@@ -14,7 +14,8 @@ def parse_target(text: str, labels: Any) -> list[Any]:
     from seewhy.targets.parse import as_targets
     from seewhy.targets.target import name_of
 
-    targets, text = as_targets(text, labels), text.strip()
+    targets: list[Any] = [*as_targets(text, labels)]
+    text = text.strip()
     if text.isdecimal() and len(targets) == 1 and classes_named(text, labels) not in ([], [targets[0].index]):
         label = printable(name_of(labels, targets[0].index), LABEL)
         say(f"seewhy: -t {text} is class {text}, {label}; the class whose label is {text} is -t '\"{text}\"'", err=True)
