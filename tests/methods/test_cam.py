@@ -77,7 +77,17 @@ def case(toy, gradients=True):
 
 ELSEWHERE = {  # methods that read more than one layer: the file of their second derivation
     **dict.fromkeys(
-        ("gradient", "input-x-gradient", "guided-backprop", "deconvnet", "integrated-gradients"), "support.references.pixels"
+        (
+            "gradient",
+            "input-x-gradient",
+            "guided-backprop",
+            "deconvnet",
+            "integrated-gradients",
+            "blur-ig",
+            "guided-ig",
+            "gradient-shap",
+        ),
+        "support.references.pixels",
     ),
     **dict.fromkeys(("smooth-grad", "smooth-grad-squared", "var-grad", "guided-grad-cam"), "support.references.pixels"),
     **dict.fromkeys(("lrp", "excitation-backprop", "full-grad"), "support.references.relevance"),

@@ -200,7 +200,7 @@ OTHER = {  # than by default
     "reduce": "l2", "baseline": "mean", "quadrature": "midpoint", "rule": "epsilon", "scales": (1,), "keep": 0.3, "budget": 40,
     "dtype": "float64", "tolerance": 0.5, "top_channels": 2, "features": 2, "fill": 0.1, "hide": 0.1, "segments": "grid:2",
     "head_fusion": "max", "discard": 0.3, "window": 6, "stride": 4, "cells": 4, "flips": False, "kernel": "rbf", "gamma": 0.3,
-    "shape": "gaussian", "within": (2, 2, 6, 6), "channels": (0, 2),
+    "shape": "gaussian", "within": (2, 2, 6, 6), "channels": (0, 2), "fraction": 0.5, "distance": 0.3,
 }  # fmt: skip
 
 

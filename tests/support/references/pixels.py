@@ -258,9 +258,78 @@ def blurred(image: Floats, share: float) -> Floats:
     for axis in (1, 2):
         lines = np.moveaxis(image, axis, -1)
         side = lines.shape[-1]
-        bell = {k: exp(-(k**2) / (2 * (share * side) ** 2)) for k in range(-side, side + 1)}
+        bell = {k: exp(-(k**2) / (2 * (share * side) ** 2)) for k in range(-3 * side, 3 * side + 1)}
         out = np.zeros_like(lines)
         for i, (k, weight) in product(range(side), bell.items()):
             out[..., i] += weight * lines[..., min(max(i + k, 0), side - 1)] / sum(bell.values())
         image = np.moveaxis(out, -1, axis)
     return image
+
+
+def blur_ig(steps: Sequence[Step], image: Floats, weights: Any, count: int, sigma: float) -> Floats:
+    """Xu et al. 2020, eq. 3: minus the integral over the width s of g(L(x, s)) dL/ds; by `count` short pieces of the way."""
+    total = np.zeros_like(image)
+    for k in range(count):
+        wide, middle, narrow = (sigma * (1 - (k + part) / count) for part in (0, 0.5, 1))
+        total += led_back(steps, blurred(image, middle), weights) * (
+            (blurred(image, narrow) if narrow else image) - blurred(image, wide)
+        )
+    return total
+
+
+def guided_ig(
+    slopes: Callable[[Floats, Any], Floats],
+    image: Floats,
+    baseline: Floats,
+    weights: Any,
+    count: int,
+    fraction: float,
+    distance: float,
+) -> Floats:
+    """Kapishnikov et al. 2021, algorithm 1 with the bounds of sec. 3.3, number by number: at each step those of the least
+    slopes go ahead, within a corridor about the straight way, until the step is as long as all others."""
+    total, x = np.zeros(image.size), baseline.reshape(-1).copy()
+    end, start = image.reshape(-1), baseline.reshape(-1)
+    length = sum(abs(end[j] - start[j]) for j in range(len(end)))
+    for k in range(count):
+        g = slopes(x.reshape(image.shape), weights).reshape(-1)
+        low, high = max((k + 1) / count - distance, 0), min((k + 1) / count + distance, 1)
+        before, done = x.copy(), set[int]()
+        for j in range(len(x)):
+            if end[j] != start[j] and (x[j] - start[j]) / (end[j] - start[j]) < low:
+                x[j] = start[j] + low * (end[j] - start[j])
+            if end[j] == start[j] or (x[j] - start[j]) / (end[j] - start[j]) >= high:
+                done.add(j)
+        while True:
+            todo = sum(abs(end[j] - x[j]) for j in range(len(x))) - length * (1 - (k + 1) / count)
+            order = sorted((abs(g[j]), j) for j in range(len(x)) if j not in done)
+            if todo <= 1e-9 or not order:
+                break
+            at = int(fraction * (len(x) - 1))
+            limit = order[at][0] if at < len(order) else inf
+            batch = [j for size, j in order if size <= limit]
+            room = sum(abs(start[j] + high * (end[j] - start[j]) - x[j]) for j in batch)
+            for j in batch:
+                goal = start[j] + high * (end[j] - start[j])
+                x[j] += min(1, todo / room) * (goal - x[j])
+                if todo >= room:
+                    x[j] = goal
+                    done.add(j)
+            if todo < room:
+                break
+        total += g * (x - before)
+    return total.reshape(image.shape)
+
+
+def gradient_shap(
+    steps: Sequence[Step], image: Floats, baselines: Sequence[Floats], weights: Any, samples: int, sigma: float, seed: int
+) -> Floats:
+    """Erion et al. 2021, eq. 5, with Lundberg's noise: the mean of (x + e - x') g(x' + a (x + e - x'))."""
+    rng = np.random.default_rng([seed, crc32(np.ascontiguousarray(image, np.float32).tobytes())])
+    total = np.zeros_like(image)
+    for _ in range(samples):
+        share, which = rng.random(), rng.integers(len(baselines))
+        noise = rng.standard_normal(image.shape, np.float32) if sigma else 0
+        start, end = baselines[which], image + sigma * (image.max() - image.min()) * noise
+        total += (end - start) * led_back(steps, start + share * (end - start), weights)
+    return total / samples
