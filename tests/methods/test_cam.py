@@ -96,6 +96,7 @@ ELSEWHERE = {  # methods that read more than one layer: the file of their second
     **dict.fromkeys(("lime", "kernel-shap", "sobol"), "methods.making.test_surrogate"),
     **dict.fromkeys(("attention-rollout", "transformer-relevance", "le-grad"), "support.references.attention"),
     "attn-lrp": "support.references.attn_lrp",
+    "deep-lift": "support.references.relevance",
 }
 
 

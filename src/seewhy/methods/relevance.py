@@ -144,7 +144,10 @@ def attn_lrp(case: Case, *, rule: AttentiveRule = "epsilon-gamma", epsilon: floa
 
 
 @pixels_from_case(
-    "sum", needs=("relevance",), passes="1 forward of the image and its baseline, and the whole way back per target"
+    "sum",
+    needs=("relevance",),
+    counted=lambda _settings, _conditions: 2,
+    passes="2 forwards, and the whole way back per target",
 )
 def deep_lift(case: Case, *, baseline: Fill = "zero") -> Outcome:
     """(x - x') m, summed over channels: it adds up to y(x) - y(x').  The multiplier m comes back as the gradient does, but an
