@@ -17,7 +17,8 @@ from seewhy.models.model import INPUT
 
 from .passes.backward import WITHOUT
 from .passes.graph import STEPS, UNDERIVED, between, kind_of, rests_on_image
-from .passes.taps import Tap, emitted, hooked
+from .passes.outputs import emitted
+from .passes.taps import Tap, hooked
 from .passes.torch_calls import name_of, running
 from .runner import Runner
 
@@ -101,11 +102,11 @@ def _with(runner: Runner, x: Tensor, layer: str, change: Callable[[Tensor], Tens
         return runner.raw(change(x))
     tap = Tap(layer, runner.network)
 
-    def hook(_module: nn.Module, _args: Any, output: Any) -> Any:
+    def hook(_module: nn.Module, args: Any, output: Any) -> Any:
         tap.calls += 1
         if tap.call not in (None, tap.calls):
             return None
-        tensor, put_back = emitted(output, tap.name)
+        tensor, put_back = emitted(output, tap.name, args)
         return put_back(change(tensor))
 
     with hooked([(tap.module, hook)]):

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from seewhy.arrays import Array, first_of
+from seewhy.arrays import Array
 from seewhy.errors import BadNetwork, NotApplicable
 from seewhy.memory import out_of_memory
 from seewhy.models.model import INPUT, Answer, Layer
@@ -16,7 +16,8 @@ from seewhy.models.rule import Relevance
 from seewhy.models.torch.passes.backward import gradients
 from seewhy.models.torch.passes.graph import between, kind_of
 from seewhy.models.torch.passes.head import linear_head, pooled, straight
-from seewhy.models.torch.passes.taps import Tap, activation_of, hooked, ordered_gradients, recorded
+from seewhy.models.torch.passes.outputs import activation_of, emitted
+from seewhy.models.torch.passes.taps import Tap, hooked, modules_of, ordered_gradients, recorded
 from seewhy.models.torch.rules.relevance import Propagation
 from seewhy.models.torch.rules.relu_rules import Rewiring
 from seewhy.models.torch.variants.scorer import alike
@@ -102,7 +103,7 @@ class Trail:
 
     def _hook(self, name: str) -> Callable[..., None]:
         def hook(module: nn.Module, args: Any, output: Any) -> None:
-            tensor = activation_of(output)
+            tensor = activation_of(output, args)
             if tensor is None:
                 return
             with torch._C.DisableTorchFunction():  # no mode's business
@@ -281,15 +282,14 @@ def _by_relevance(runner: Runner, x: Tensor, layer: str | None, layers: Mapping[
     entry: list[tuple[Tensor, Tensor, Counter[str]]] = []  # the layer's output, the leaf in its place, and what came before
     name, calls = (layer or "").partition("#")[0], layers[layer].calls if layer else 1
 
-    def cut(_module: Any, _args: Any, output: Any) -> Any:
-        tensor = first_of(output)
+    def cut(_module: Any, args: Any, output: Any) -> Any:
+        tensor, put_back = emitted(output, name, args)
         entry.append((tensor, tensor.detach().clone().requires_grad_(), Counter(mode.unruled)))
         if len(entry) < calls:
             return None
-        given = entry[-1][1].clone()
-        return given if isinstance(output, Tensor) else (given, *output[1:])
+        return put_back(entry[-1][1].clone())
 
-    hooks = [(runner.network.get_submodule(name), cut)] if name and name != INPUT else []
+    hooks = [(modules_of(runner.network)[name], cut)] if name and name != INPUT else []
     with torch.enable_grad(), mode, hooked(hooks):
         raw = runner.run(x.clone())[0]
     if not entry:

@@ -94,7 +94,10 @@ def by_proposal(network: nn.Module, name: str) -> bool:
     roi_heads = sys.modules.get("torchvision.models.detection.roi_heads")
     parts = name.split(".")
     above = (".".join(parts[:i]) for i in range(1, len(parts)))
-    return roi_heads is not None and any(isinstance(network.get_submodule(module), roi_heads.RoIHeads) for module in above)
+    try:
+        return roi_heads is not None and any(isinstance(network.get_submodule(each), roi_heads.RoIHeads) for each in above)
+    except AttributeError:  # of a module in a plain list
+        return False
 
 
 HOW = 'For example inputs=(seewhy.IMAGE, metadata), inputs={"pixel_values": seewhy.IMAGE, "input_ids": ids}.'

@@ -15,12 +15,14 @@ from seewhy.images.places import Extent, Gaze, Place
 from seewhy.memory import memory_for, out_of_memory
 from seewhy.models.model import INPUT, Answer
 from seewhy.models.settings import Settings
-from seewhy.models.torch.passes.taps import Stop, Tap
+from seewhy.models.torch.passes.taps import Stop, Tap, modules_of
 from seewhy.models.torch.passes.units import End, unit_scores
+from seewhy.models.torch.places.experiment import experiment
 from seewhy.models.torch.places.following import ACTIVE, Following
 from seewhy.models.torch.places.layout import Layout, Located, located
 from seewhy.models.torch.places.marks import entangled
-from seewhy.models.torch.places.survey import BLIND, PROPOSALS, Forward, Survey, disentangled, experiment, settled, survey
+from seewhy.models.torch.places.reading import ReadFollowing
+from seewhy.models.torch.places.survey import BLIND, PROPOSALS, Forward, Survey, disentangled, settled, survey
 from seewhy.printable import words_of
 from seewhy.targets.aim import ImageView, Pinned
 from seewhy.targets.dense import dense
@@ -244,7 +246,7 @@ class Runner:
     def following(self, layers: Iterable[str], x: Tensor) -> Following | None:
         """What finds out where these layers lie in images like x, if it is not known yet."""
         facts = self.of_size(x)
-        return Following(x) if any(facts.at(name) is None for name in layers if name != INPUT) else None
+        return ReadFollowing(x) if any(facts.at(name) is None for name in layers if name != INPUT) else None
 
     def learn_places(self, follow: Following | None, taps: Mapping[str, Tap], x: Tensor) -> None:
         """Note where the taps of a followed pass of x say that their layers lie; Several where they emit several parts."""
@@ -302,7 +304,7 @@ class Runner:
         if known.lost and "#" not in name and name not in learned.tried:
             learned.tried.add(name)
             self.learned.asked_grid = True
-            modules, image = {name: self.network.get_submodule(name)}, x[:1].detach()
+            modules, image = {name: modules_of(self.network)[name]}, x[:1].detach()
             known = experiment(modules, {name: known}, image, self.raw, self.settings.grid)[name]
             learned.located[name] = known
         return known

@@ -1,6 +1,5 @@
 """Reading a network while it runs: what a tap keeps, that nothing stays behind, and what can and cannot be read."""
 
-from collections import namedtuple
 from threading import Thread
 
 import numpy as np
@@ -13,8 +12,6 @@ import seewhy
 from seewhy.models.torch.passes.taps import (
     Stop,
     Tap,
-    activation_of,
-    emitted,
     every_module,
     hooked,
     last_modules,
@@ -184,25 +181,34 @@ def test_threads_that_watch_at_once_are_each_told_of_their_own(network):
     assert not nn.modules.module._global_forward_pre_hooks
 
 
-Pair = namedtuple("Pair", "a b")
-PACKED = {"alone": lambda a: a, "tuple": lambda a: (a, 1), "list": lambda a: [a, 1], "named": lambda a: Pair(a, 1)}
+class Listed(nn.Module):
+    """Its blocks stand in a plain container, so that torch does not know them."""
+
+    def __init__(self, pack) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.stem, self.fc, self.blocks = nn.Conv2d(3, 4, 3), nn.Linear(4, 2), pack([nn.Conv2d(4, 4, 3), nn.Conv2d(4, 4, 3)])
+
+    def forward(self, x):
+        x = self.stem(x).relu()
+        for block in self.blocks.values() if isinstance(self.blocks, dict) else self.blocks:
+            x = block(x).relu()
+        return self.fc(x.mean((2, 3)))
 
 
-@pytest.mark.parametrize("how", PACKED)
-def test_what_a_layer_emitted_can_be_replaced(how):
-    a, put_back = emitted(PACKED[how](X), "layer")
-    assert a is X
-    back = put_back(2 * X)
-    assert type(back) is type(PACKED[how](X))
-    assert_close(activation_of(back), 2 * X)
-    assert how == "alone" or back[1] == 1
-
-
-@pytest.mark.parametrize("output", [None, {"a": X}, (), [], (1, X), X.long(), (X.long(),)], ids=repr)
-def test_what_is_no_activation(output):
-    assert activation_of(output) is None
-    with pytest.raises(seewhy.BadParameter, match=r"Layer encoder emits .*, not an activation"):
-        emitted(output, "encoder")
+@pytest.mark.parametrize("pack", [list, tuple, lambda blocks: dict(enumerate(blocks))])
+@pytest.mark.parametrize("method", ["grad-cam", "score-cam", "ablation-cam"])
+def test_layers_in_plain_containers_are_read_as_those_in_a_module_list(pack, method):
+    model, known = seewhy.wrap(Listed(pack).eval()), seewhy.wrap(Listed(nn.ModuleList).eval())
+    x = np.random.default_rng(0).normal(size=(2, 3, 12, 11)).astype(np.float32)
+    assert [*model.layers(x)] == [*known.layers(x)] == ["stem", "blocks.0", "blocks.1", "fc"]
+    for layer in (None, "blocks.0"):
+        maps, right = (seewhy.explain(each, x, method, target=1, layer=layer) for each in (model, known))
+        assert [m.source.layer for m in maps] == [layer or "blocks.1"] * 2
+        for found, expected in zip(maps, right, strict=True):
+            np.testing.assert_array_equal(found.values, expected.values)
+    with pytest.raises(seewhy.NoSuchName, match=r"Closest: blocks\.1"):
+        seewhy.grad_cam(model, x, layer="blocks.11")
 
 
 def test_modules_by_name_and_one_after_the_other(network):

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from seewhy.errors import BadNetwork, NotApplicable
 from seewhy.memory import out_of_memory
-from seewhy.models.torch.passes.taps import emitted, hooked
+from seewhy.models.torch.passes.outputs import emitted
+from seewhy.models.torch.passes.taps import hooked, modules_of
 from seewhy.models.torch.places.layout import SEQUENCE
 from seewhy.models.torch.runner import Runner
 from seewhy.models.torch.scores import picked, raw_scores
@@ -57,8 +58,8 @@ def _ends_at(runner: Runner, blocks: list[str], survey: AttentionSurvey, copies:
     def hook_for(name: str) -> Callable[..., Any]:
         dim = 1 if survey.row(name)[1] == SEQUENCE else 0
 
-        def hook(_module: Any, _args: Any, output: Any) -> Any:
-            a, put_back = emitted(output, name)
+        def hook(_module: Any, args: Any, output: Any) -> Any:
+            a, put_back = emitted(output, name, args)
             tokens.append(a.chunk(copies, dim)[len(tokens)] if copies > 1 else a)
             if name != blocks[-1]:
                 return put_back(a.detach().clone().requires_grad_())
@@ -66,7 +67,8 @@ def _ends_at(runner: Runner, blocks: list[str], survey: AttentionSurvey, copies:
 
         return hook
 
-    with hooked((runner.network.get_submodule(name), hook_for(name)) for name in blocks):
+    modules = modules_of(runner.network)
+    with hooked((modules[name], hook_for(name)) for name in blocks):
         yield
 
 

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from seewhy.images.places import Place
 from seewhy.models.torch.adapted import is_linear
-from seewhy.models.torch.passes.taps import activation_of, hooked, modules_of
+from seewhy.models.torch.passes.outputs import activation_of
+from seewhy.models.torch.passes.taps import hooked, modules_of
 from seewhy.models.torch.places.layout import FIRST, LAST, OTHER, SEQUENCE, TOKENS, Layout, Located
 
 from .attending import Attending
@@ -62,7 +63,7 @@ def emissions(
                     note(arg)
             if is_linear(module) and args:
                 entered.append(args[0])
-            note(activation_of(output))
+            note(activation_of(output, args))
         if not isinstance(output, Tensor):
             return None
         copy = output.clone()  # what is written over later is not what is kept

@@ -16,7 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from seewhy.models.torch.passes.taps import activation_of, hooked, modules_of
+from seewhy.models.torch.passes.outputs import activation_of
+from seewhy.models.torch.passes.taps import hooked, modules_of
 from seewhy.models.torch.places.layout import located
 from seewhy.models.torch.places.marks import Mark
 from seewhy.models.torch.places.merging import simple
@@ -118,7 +119,7 @@ def _emitted(network: Any, follow: Tracing) -> Iterator[dict[str, tuple[Mark, tu
     def hook_for(name: str) -> Callable[..., None]:
         def hook(module: Any, args: Any, output: Any) -> None:
             with torch._C.DisableTorchFunction():
-                tensor = activation_of(output)
+                tensor = activation_of(output, args)
                 follow.adopt(output, args, type(module).__name__)
                 if tensor is not None and (mark := follow.raw(tensor)) is not None:
                     marks[name] = (mark, tuple(tensor.shape))

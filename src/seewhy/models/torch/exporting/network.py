@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from seewhy.arrays import Array
 from seewhy.models.graph import MapForm
-from seewhy.models.torch.passes.taps import Tap, emitted, hooked
+from seewhy.models.torch.passes.outputs import emitted
+from seewhy.models.torch.passes.taps import Tap, hooked
 from seewhy.models.torch.places.layout import Layout
 from seewhy.models.torch.runner import Runner
 from seewhy.models.torch.scores import picked, plain
@@ -100,10 +101,10 @@ class SelfExplaining(nn.Module):
         """The scores, with what `at_layer` makes of what the layer emits in its place."""
         calls, call, tap = count(1), self.runner.call, Tap(self.place.layer, self.network)
 
-        def hook(_module: Any, _args: Any, output: Any) -> Any:
+        def hook(_module: Any, args: Any, output: Any) -> Any:
             if next(calls) != self.place.call:
                 return None
-            emission, put_back = emitted(output, tap.name)
+            emission, put_back = emitted(output, tap.name, args)
             return put_back(at_layer(emission))
 
         args, options = call.inputs(call.arranged(images))

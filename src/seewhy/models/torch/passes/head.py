@@ -12,7 +12,8 @@ from torch.overrides import TorchFunctionMode
 
 from seewhy.errors import NotApplicable
 
-from .taps import activation_of, hooked, modules_of, offloaded
+from .outputs import activation_of
+from .taps import hooked, modules_of, offloaded
 from .torch_calls import bound, spelled
 
 
@@ -175,8 +176,8 @@ def first_bad(network: nn.Module, run: Callable[[], Any]) -> str | None:
     bad: list[str] = []
 
     def hook_for(name: str) -> Callable[..., None]:
-        def hook(_module: nn.Module, _args: Any, output: Any) -> None:
-            tensor = activation_of(output)
+        def hook(_module: nn.Module, args: Any, output: Any) -> None:
+            tensor = activation_of(output, args)
             if tensor is not None and not bool(tensor.isfinite().all()):
                 bad.append(name)
 

@@ -9,10 +9,10 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from seewhy.arrays import first_of
 from seewhy.errors import BadParameter, NoSuchName, closest
 from seewhy.models.model import INPUT
 
+from .outputs import activation_of, emitted
 from .process import WhileAny
 
 
@@ -40,10 +40,7 @@ class Tap:
 
     def __init__(self, layer: str, network: nn.Module) -> None:
         name, _, call = layer.partition("#")
-        try:
-            module = network.get_submodule(name) if name else None
-        except AttributeError:
-            module = None
+        module = module_at(network, name)
         if module is None:
             near = closest(name, [m for m in modules_of(network) if m])
             raise NoSuchName("layer", layer, near, "All names: model.layers(), or `seewhy layers MODEL`.")
@@ -101,7 +98,7 @@ def recorded(
                 return None
             if some and (not isinstance(output, Tensor) or activation_of(output) is None):
                 return None
-            tensor, put_back = emitted(output, taken[0].name)
+            tensor, put_back = emitted(output, taken[0].name, args)
             same = any(isinstance(arg, Tensor) and arg.data_ptr() == tensor.data_ptr() for arg in args)
             moment = follow and follow.moment(tensor)
             for tap in taken:
@@ -151,15 +148,21 @@ def ordered_gradients(network: nn.Module, n: int) -> Iterator[list[bool]]:
 
 @contextmanager
 def hooked(hooks: Iterable[tuple[nn.Module, Callable[..., Any]]]) -> Iterator[None]:
-    """Forward hooks (module, args, output) while the block runs, for this thread alone.  No other place here sets any."""
+    """Forward hooks (module, args, output) while the block runs, for this thread alone.  No other place here sets any.
+
+    args: all that the module is given, also by name.
+    """
     owner, handles = get_ident(), []
 
     def for_this_thread(hook: Callable[..., Any]) -> Callable[..., Any]:
-        return lambda *passed: hook(*passed) if get_ident() == owner else None
+        def called(module: nn.Module, args: Any, options: Any, output: Any) -> Any:
+            return hook(module, (*args, *options.values()), output) if get_ident() == owner else None
+
+        return called
 
     try:
         for module, hook in hooks:
-            handles.append(module.register_forward_hook(for_this_thread(hook)))
+            handles.append(module.register_forward_hook(for_this_thread(hook), with_kwargs=True))
         yield
     finally:
         for handle in handles:
@@ -198,39 +201,6 @@ def watched(modules: Iterable[nn.Module], called: Callable[[], None]) -> Iterato
         WATCHED.before = before
 
 
-def activation_of(output: Any) -> Tensor | None:
-    """The activation in what a module returned: the tensor, or the first of several; None where that holds no real numbers."""
-    tensor = first_of(output)
-    return tensor if isinstance(tensor, Tensor) and tensor.is_floating_point() else None
-
-
-def emitted(output: Any, name: str) -> tuple[Tensor, Callable[[Tensor], Any]]:
-    """The activation in what the module `name` returned, and how to put another in its place."""
-    tensor = activation_of(output)
-    if tensor is not None and tensor is output:
-        return tensor, lambda tensor: tensor
-    if tensor is not None:
-        build = type(output) if type(output) in (tuple, list) else getattr(type(output), "_make", None)
-        if build is not None:
-            return tensor, lambda tensor: build([tensor, *output[1:]])
-    raise BadParameter(f"Layer {name} emits {_unread(output)}")
-
-
-def _unread(output: Any) -> str:
-    """What a module returned that holds no activation, in words, and what to do."""
-    tensor = first_of(output)
-    if not isinstance(tensor, Tensor):
-        return f"{type(output).__name__}, not an activation. Ask for a layer inside it."
-    kind = str(tensor.dtype).removeprefix("torch.")
-    if tensor.is_complex():
-        what = f"complex numbers ({kind}), as of a Fourier transform, of which no channel is a map"
-    elif tensor.is_quantized:
-        what = f"quantised numbers ({kind}), which can be neither weighed nor led back through"
-    else:
-        what = f"{kind} numbers, which decide or count, not an activation"
-    return f"{what}. Ask for a layer before or behind it; occlusion and rise read none."
-
-
 def every_module(network: nn.Module) -> Iterator[nn.Module]:
     """Like `network.modules()`, five times as fast; a shared module comes as often as it is used."""
     waiting = [network]
@@ -250,9 +220,35 @@ def offloaded(network: nn.Module) -> list[nn.Module]:
 
 
 def modules_of(network: nn.Module) -> dict[str, nn.Module]:
-    """Every module by name, but for one that a person may already know as the image, and scripted ones, which take no hook."""
+    """Every module by name, but for one that a person may already know as the image, and scripted ones, which take no hook.
+
+    With those in plain lists, tuples and dicts of modules, as in blocks.0, of which torch does not know.
+    """
+    found: dict[str, nn.Module] = {}
+    known = {id(module) for module in every_module(network)}
+    for name, module in network.named_modules():
+        found[name] = module
+        for path, inner in _listed(module):
+            if id(inner) not in known:
+                found |= inner.named_modules(prefix=f"{name}.{path}".removeprefix("."))
     scripted = torch.jit.ScriptModule
-    return {name: module for name, module in network.named_modules() if name != INPUT and not isinstance(module, scripted)}
+    return {name: module for name, module in found.items() if name != INPUT and not isinstance(module, scripted)}
+
+
+def _listed(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    """The modules in plain containers among the attributes of a module, by their places."""
+    for attribute, value in vars(module).items():
+        if isinstance(value, list | tuple | dict) and value and not attribute.startswith("_"):
+            items = value.items() if isinstance(value, dict) else enumerate(value)
+            yield from ((f"{attribute}.{key}", item) for key, item in items if isinstance(item, nn.Module))
+
+
+def module_at(network: nn.Module, name: str) -> nn.Module | None:
+    """The module of that name, as `modules_of` has it; None where there is none."""
+    try:
+        return network.get_submodule(name) if name else None
+    except AttributeError:
+        return modules_of(network).get(name)
 
 
 def last_modules(network: nn.Module, count: int) -> list[str]:

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from seewhy.errors import BadParameter, NotApplicable
 from seewhy.models.torch.scores import plain
 
-from .taps import Stop, Tap, emitted, hooked
+from .outputs import emitted
+from .taps import Stop, Tap, hooked
 
 
 class Reached(Stop):
@@ -34,10 +35,10 @@ def unit_scores(run: Callable[[], Any], network: nn.Module, x: Tensor, end: End,
     last = tap.call or calls
     emissions: list[Tensor] = []
 
-    def hook(_module: nn.Module, _args: Any, output: Any) -> None:
+    def hook(_module: nn.Module, args: Any, output: Any) -> None:
         tap.calls += 1
         if tap.calls == last:
-            emissions.append(emitted(output, end.layer)[0])
+            emissions.append(emitted(output, end.layer, args)[0])
             raise Reached
 
     follow = end.whole.following([end.layer], x)

@@ -5,15 +5,22 @@ place along an axis if it changes mostly with the stripes of one stretch; channe
 such entries lie in the order of a grid (see `orders`), and that of one grid alone, the dimension runs over the image.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from math import prod
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
+from seewhy.errors import BadNetwork
+from seewhy.memory import out_of_memory
+from seewhy.models.torch.passes.outputs import activation_of
+from seewhy.models.torch.passes.taps import Stop, hooked
+
+from .layout import Located, located
 from .marks import IMAGES, Axis, Dim, Factor, Mark, lost, plain
 from .orders import CHANCE, FEW, CellOrder, order_of
 
@@ -201,3 +208,46 @@ def _equal(tensors: Sequence[Tensor]) -> bool:
 def _precise(x: Tensor | None) -> torch.dtype:
     """The type of numbers to add up in: no coarser than float32."""
     return torch.float64 if x is not None and x.dtype in (torch.float64, torch.complex128) else torch.float32
+
+
+def experiment(
+    modules: Mapping[str, nn.Module], at: Mapping[str, Located], x: Tensor, run: Callable[[Tensor], Tensor], grid: Any
+) -> dict[str, Located]:
+    """What probes of the image x (1, c, *space) tell of where these layers, which could not be followed, lie."""
+    space = tuple(x.shape[2:])
+    try:
+        responses = _probed(modules, x, run, alone=False)
+    except (BadNetwork, RuntimeError) as error:  # some networks take one image only
+        if out_of_memory(error):
+            raise
+        responses = _probed(modules, x, run, alone=True)
+    tried = {}
+    for name, response in responses.items():
+        mark = response.mark(1, grid)
+        known = located(mark, mark.shape, space)
+        tried[name] = (
+            at[name]._replace(why=f"{at[name].why}; {known.why}") if known.layout is None else known._replace(place=None)
+        )
+    return tried
+
+
+@torch.no_grad()
+def _probed(modules: Mapping[str, nn.Module], x: Tensor, run: Callable[[Tensor], Tensor], alone: bool) -> dict[str, Responses]:
+    """How each layer answers to the probes; alone: they run one by one."""
+    responses = {name: Responses(tuple(x.shape[2:])) for name in modules}
+    for images in probes(x, alone=alone):
+        emitted: dict[str, Tensor] = {}
+
+        def hook_for(name: str, emitted: dict[str, Tensor]) -> Callable[..., None]:
+            def hook(_module: nn.Module, args: Any, output: Any) -> None:
+                tensor = activation_of(output, args)
+                if tensor is not None:
+                    emitted[name] = tensor.clone()
+
+            return hook
+
+        with hooked((module, hook_for(name, emitted)) for name, module in modules.items()), suppress(Stop):
+            run(images.clone())
+        for name, tensor in emitted.items():
+            responses[name].add(tensor, len(images))
+    return responses

@@ -1,6 +1,6 @@
 """Where the cells of every layer lie in the image: derived from the calls of torch while the unchanged network runs."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from threading import local
 from typing import Any
 from weakref import ReferenceType, ref
@@ -10,15 +10,16 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from seewhy.images.places import Place
+from seewhy.models.torch.passes.outputs import tensors_in
 from seewhy.models.torch.passes.torch_calls import name_of
 
 from .calls import cell_by_cell, gated, rule_of
 from .marks import Mark, lost, start
 from .merging import simple
-from .sights import scale_of
+from .sights import PRODUCTS, scale_of
 from .writing import onto
 
-__all__ = ["Following", "Place"]
+__all__ = ["Following", "Place", "tensors_in"]
 
 BLANK = (  # calls that use no number of the tensors that they are given
     "new_full", "new_zeros", "new_ones", "new_empty", "new_empty_strided", "new_tensor",
@@ -128,7 +129,7 @@ class Following(TorchFunctionMode):
         marks = self._marks(args) + self._marks(kwargs.values()) if kwargs else self._marks(args)
         if not marks:
             self._note_others(fn, args, kwargs, out)
-        if not marks or (name := name_of(fn)).partition(".")[0] in BLANK:
+        if not marks or (name := name_of(fn)).partition(".")[0] in BLANK or _erases(name, args):
             self.made.update({id(tensor): ref(tensor) for tensor in tensors_in([out])})
             return
         try:
@@ -195,20 +196,12 @@ class Following(TorchFunctionMode):
                 self.hidden.add(_unwrapped(tensor).data_ptr())
 
 
+def _erases(name: str, args: Any) -> bool:
+    """Is that a product with the number 0, of which nothing of the image is left?"""
+    return name.strip("_") in PRODUCTS and any(isinstance(arg, int | float) and arg == 0 for arg in args)
+
+
 def _unwrapped(tensor: Tensor) -> Tensor:
     while FUNCTORCH.is_functorch_wrapped_tensor(tensor):
         tensor = FUNCTORCH.get_unwrapped(tensor)
     return tensor
-
-
-def tensors_in(values: Iterable[Any]) -> Iterator[Tensor]:
-    """All tensors among the values, and in lists, tuples, mappings and dataclasses among them."""
-    for value in values:
-        if isinstance(value, Tensor):
-            yield value
-        elif isinstance(value, tuple | list):
-            yield from tensors_in(value)
-        elif isinstance(value, Mapping):
-            yield from tensors_in(value.values())
-        elif hasattr(value, "__dataclass_fields__") and not isinstance(value, type):
-            yield from tensors_in(vars(value).values())

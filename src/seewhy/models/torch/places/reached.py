@@ -6,7 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from seewhy.models.torch.passes.taps import activation_of, hooked
+from seewhy.models.torch.passes.outputs import activation_of
+from seewhy.models.torch.passes.taps import hooked
 
 from .layout import Layout
 
@@ -35,7 +36,7 @@ def reached(
 
     def hook_for(name: str) -> Callable[..., Any]:
         def hook(_module: nn.Module, args: Any, output: Any) -> Any:
-            tensor = activation_of(output)
+            tensor = activation_of(output, args)
             if tensor is None or (not tensor.requires_grad and tensor is not output):
                 return None
             if not tensor.requires_grad:  # emitted inside a no_grad block of the network

@@ -52,6 +52,8 @@ class ReadFollowing(Following):
         super().__init__(x)
         self.bits: dict[int, tuple[ReferenceType[Tensor], int, int]] = {id(x): (ref(x), IMAGE, 0)}  # read row by row, and mixed
         self.parted: dict[int, ReferenceType[Tensor]] = {}  # tensors whose numbers may each rest on layers of their own
+        self.numbers: dict[int, tuple[ReferenceType[Tensor], int]] = {}  # of tensors: see `number`
+        self.count = 0
         self.routed = self.ended = False
 
     def stamp(self, tensor: Tensor, bit: int) -> None:
@@ -68,10 +70,23 @@ class ReadFollowing(Following):
         """Was the tensor computed from the image, and not only from other pictures beside it?"""
         return bool((self.reads(tensor) or 0) & IMAGE)
 
+    def number(self, tensor: Tensor) -> int:
+        """A number for the tensor, and for its copies."""
+        known = self.numbers.get(id(tensor))
+        if known is None or known[0]() is not tensor:
+            self.count += 1
+            known = self.numbers[id(tensor)] = (ref(tensor), self.count)
+        return known[1]
+
     def apart(self, tensor: Tensor) -> bool:
         """May one number of the tensor rest on other layers than another?"""
         known = self.parted.get(id(tensor))
         return known is not None and known() is tensor
+
+    def moment(self, tensor: Tensor) -> Mark | None:
+        """What is known at this moment of a tensor that was just computed; None of one that was not computed from the image."""
+        mark = super().moment(tensor)
+        return mark if mark is None or mark.lost or self.sees(tensor) else None
 
     def end(self, *_: Any) -> None:
         """The network has run: what comes now reads what it gave."""
@@ -114,6 +129,8 @@ class ReadFollowing(Following):
         if not any(in_rows | in_mixed for _, in_rows, in_mixed in read) or (name := name_of(fn)) in BLANK:
             return
         name = name.strip("_")
+        if name in ("clone", "detach") and isinstance(out, Tensor):
+            self.numbers[id(out)] = (ref(out), self.number(args[0]))
         several = len({in_rows | in_mixed for _, in_rows, in_mixed in read} - {0}) > 1
         joined = (several and name in JOINING) or name in ("pad", "constant_pad_nd")
         if joined or (name not in MIXING and any(map(self.apart, tensors_in([args, kwargs.values()])))):

@@ -1,7 +1,6 @@
 """What every layer of a network emits, where it lies in the image, and whether the scores depend on it: from one pass."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -13,10 +12,11 @@ from seewhy.errors import BadNetwork
 from seewhy.memory import out_of_memory
 from seewhy.models.model import Layer, computes
 from seewhy.models.torch.inputs import by_proposal, detects
-from seewhy.models.torch.passes.taps import Stop, activation_of, hooked, modules_of
+from seewhy.models.torch.passes.outputs import activation_of
+from seewhy.models.torch.passes.taps import hooked, modules_of
 
 from .default import SCORES, has_space, last_map, widest_map
-from .experiment import Responses, probes
+from .experiment import experiment
 from .layout import Layout, Located, located
 from .marks import Mark, entangled
 from .merging import simple
@@ -48,7 +48,7 @@ class Survey:
         self, network: nn.Module, calls: Mapping[str, list[Emitted]], order: Sequence[str], read: Mapping[str, bool],
         space: tuple[int, ...], widest: bool = False, apart: bool = False, routed: bool = False,
     ) -> None:  # fmt: skip
-        modules = dict(network.named_modules())
+        modules = modules_of(network)
         self.kinds = {name: type(modules[name]).__name__ for name in calls}
         self.calls, self.read, self.space, self.widest = calls, read, space, widest
         self.backwards = [*dict.fromkeys(reversed(order))]  # the layers, those that ran last before the others
@@ -209,6 +209,7 @@ class LayerRecord:
     follow: ReadFollowing
     calls: dict[str, list[Emitted]] = field(default_factory=dict)
     order: list[str] = field(default_factory=list)
+    emitted: set[int] = field(default_factory=set)  # by their numbers
 
     def hooks(self) -> Iterator[tuple[nn.Module, Callable[..., Any]]]:
         """The hooks that fill it, for `hooked`."""
@@ -219,14 +220,17 @@ class LayerRecord:
 
     def _hook(self, name: str, bit: int) -> Callable[..., None]:
         def hook(module: nn.Module, args: Any, output: Any) -> None:
-            tensor = activation_of(output)
+            tensor = activation_of(output, args)
             if tensor is None:
                 return
             with torch._C.DisableTorchFunction():
                 self.follow.adopt(output, args, type(module).__name__)
                 emitted = Emitted(tuple(tensor.shape), self.follow.raw(tensor), self.follow.sees(tensor))
                 self.calls.setdefault(name, []).append(emitted)
-                self.order.append(name)
+                number = self.follow.number(tensor)
+                if isinstance(output, Tensor | tuple | list) or number not in self.emitted:
+                    self.order.append(name)  # else it only gives a name to what a layer inside it made
+                self.emitted.add(number)
                 self.follow.stamp(tensor, bit)
 
         return hook
@@ -281,49 +285,6 @@ def settled(known: Survey, network: nn.Module, x: Tensor, run: Forward, grid: An
         )
         known.tried.update(tried)
     return known
-
-
-def experiment(
-    modules: Mapping[str, nn.Module], at: Mapping[str, Located], x: Tensor, run: Forward, grid: Any
-) -> dict[str, Located]:
-    """What probes of the image x (1, c, *space) tell of where these layers, which could not be followed, lie."""
-    space = tuple(x.shape[2:])
-    try:
-        responses = _probed(modules, x, run, alone=False)
-    except (BadNetwork, RuntimeError) as error:  # some networks take one image only
-        if out_of_memory(error):
-            raise
-        responses = _probed(modules, x, run, alone=True)
-    tried = {}
-    for name, response in responses.items():
-        mark = response.mark(1, grid)
-        known = located(mark, mark.shape, space)
-        tried[name] = (
-            at[name]._replace(why=f"{at[name].why}; {known.why}") if known.layout is None else known._replace(place=None)
-        )
-    return tried
-
-
-@torch.no_grad()
-def _probed(modules: Mapping[str, nn.Module], x: Tensor, run: Forward, alone: bool) -> dict[str, Responses]:
-    """How each layer answers to the probes; alone: they run one by one."""
-    responses = {name: Responses(tuple(x.shape[2:])) for name in modules}
-    for images in probes(x, alone=alone):
-        emitted: dict[str, Tensor] = {}
-
-        def hook_for(name: str, emitted: dict[str, Tensor]) -> Callable[..., None]:
-            def hook(_module: nn.Module, _args: Any, output: Any) -> None:
-                tensor = activation_of(output)
-                if tensor is not None:
-                    emitted[name] = tensor.clone()
-
-            return hook
-
-        with hooked((module, hook_for(name, emitted)) for name, module in modules.items()), suppress(Stop):
-            run(images.clone())
-        for name, tensor in emitted.items():
-            responses[name].add(tensor, len(images))
-    return responses
 
 
 def _noise(x: Tensor) -> Tensor:

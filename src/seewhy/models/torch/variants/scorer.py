@@ -18,7 +18,8 @@ from seewhy.memory import out_of_memory
 from seewhy.models.model import INPUT
 from seewhy.models.pace import Pace, cheapest
 from seewhy.models.torch.draws import EagerMode
-from seewhy.models.torch.passes.taps import Tap, emitted, hooked, offloaded
+from seewhy.models.torch.passes.outputs import emitted
+from seewhy.models.torch.passes.taps import Tap, hooked, offloaded
 from seewhy.models.torch.places.layout import Layout
 from seewhy.models.torch.scores import as_numpy
 
@@ -227,8 +228,8 @@ class SequenceTail:
         """The scores (m, k) for activations of m images in the place of a, such as (l, m, c)."""
         calls = count(1)
 
-        def hook(_module: Any, _args: Any, output: Any) -> Any:
-            return emitted(output, self.tap.name)[1](edits) if next(calls) == self.last else None
+        def hook(_module: Any, args: Any, output: Any) -> Any:
+            return emitted(output, self.tap.name, args)[1](edits) if next(calls) == self.last else None
 
         with hooked([(self.tap.module, hook)]):
             return self.run(self.x.repeat(edits.numel() // self.a.numel(), *[1] * (self.x.ndim - 1)))

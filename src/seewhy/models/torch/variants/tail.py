@@ -16,7 +16,8 @@ from torch.overrides import TorchFunctionMode
 
 from seewhy.errors import BadParameter, NotApplicable, SeewhyError
 from seewhy.memory import out_of_memory
-from seewhy.models.torch.passes.taps import Tap, emitted, hooked
+from seewhy.models.torch.passes.outputs import emitted
+from seewhy.models.torch.passes.taps import Tap, hooked
 from seewhy.models.torch.passes.torch_calls import name_of
 
 FAILURES = (RuntimeError, ValueError, TypeError, LookupError, AttributeError, AssertionError)  # of a way that is tried
@@ -121,7 +122,7 @@ class TorchTail:
             if call != (last or call):
                 return None
             with torch._C.DisableTorchFunction():  # what a hook calls is no part of the network's program
-                a, put_back = emitted(output, self.tap.name)
+                a, put_back = emitted(output, self.tap.name, args)
                 return put_back(self._recorded(a, args, mode) if edits is None else replaced(a, edits))
 
         times = [1 if edits is None else len(edits), *[1] * (self.x.ndim - 1)]  # outside: a mode counts len, too
