@@ -339,6 +339,23 @@ def test_the_doctor_refuses_what_is_no_head(kind):
     assert "CAM needs" in examination(model.runner, X[:1], model.layers(X[:1])).refused["head"]
 
 
+class Frozen(nn.Module):
+    """A linear layer by hand, through which no gradient comes back."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.w = nn.Parameter(torch.randn(K, C))
+
+    def forward(self, z: Tensor) -> Tensor:
+        with torch.no_grad():
+            return z @ self.w.T
+
+
+def test_where_no_gradient_comes_back_what_needs_none_is_named():
+    with pytest.raises(NotApplicable, match=r"no linear layer makes the scores.* no gradient comes back to body .*recipro-cam"):
+        seewhy.cam(seewhy.wrap(made(lambda: Ending(Frozen()))), X, target=3, layer="body")
+
+
 def test_of_an_edited_network_it_is_found_out_anew():
     network = made(lambda: two_layers(nn.Identity()))
     model = seewhy.wrap(network)

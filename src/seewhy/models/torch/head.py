@@ -21,6 +21,7 @@ from .runner import Runner
 from .scores import as_numpy, plain
 from .undisturbed import again
 
+NO_GRADIENT = "But no gradient comes back to {} here; recipro-cam, ablation-cam, score-cam and eigen-cam need none, either."
 MOST, FEW = 24, 6  # other activations that are tried where only what lies behind the layer runs again, and where all does
 
 
@@ -78,7 +79,7 @@ def _in_effect(runner: Runner, x: Tensor, targets: Sequence[Target], layers: Seq
     found: dict[str, PooledLayer] = {}
     for (name, tap), g in zip(taps.items(), grads, strict=True):
         if g is None:
-            raise refused
+            raise NotApplicable(f"{refused} {NO_GRADIENT.format(name)}") from refused
         turn = runner.layout(name, tap.check(), x).turn
         layer = straight(plain(turn(tap.check().detach())), plain(turn(g)))
         if layer is None:
