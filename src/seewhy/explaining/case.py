@@ -264,6 +264,12 @@ class Case:
         default = self.usual if self.chosen is not None else None
         return default[1].why if default is not None and default[0] == layer.partition("#")[0] else ""
 
+    def _read_instead(self, trace: Trace, layer: str, t: int, i: int) -> str:
+        """Another call, or part, of that layer, to which a gradient of the target's score comes; "" where there is none."""
+        name = layer.partition("#")[0]
+        others = (other for other in trace.evidence if other.partition("#")[0] == name and other != layer)
+        return next((other for other in others if bool((trace.evidence[other].g[t, i] != 0).any())), "")
+
     def zero_because(self, layer: str, t: int, i: int) -> str:
         """In words, why the map of target t in image i is zero everywhere."""
         trace, head, ways_back = self.passes.trace, self.passes.head, self.passes.other
@@ -275,6 +281,8 @@ class Case:
             why = f"zero gradient: the score does not depend on {layer}: "
             if layer == INPUT:
                 return why + "the network is saturated there, or its weights are still zero: is it trained?"
+            if other := self._read_instead(trace, layer, t, i):
+                return why + f"it rests on another of its calls, {other}"
             if self.usual and self.usual[0] == layer.partition("#")[0]:
                 return why + "what follows is saturated, or its weights are still zero: is the network trained?"
             other = f", such as the default, {self.usual[0]}: {self.usual[1].why}" if self.usual else ""

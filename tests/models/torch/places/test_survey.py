@@ -304,3 +304,65 @@ def test_a_layer_that_runs_twice_and_never_sees_the_image_is_refused():
     for method in (seewhy.grad_cam, seewhy.eigen_cam):
         with pytest.raises(seewhy.NotApplicable, match="does not see the image"):
             method(model, PHOTOS, layer="text_norm")
+
+
+class Positions(nn.Module):
+    """What it adds to the features of the image are positions alone, as wide as these, and it comes last."""
+
+    def __init__(self, make):
+        super().__init__()
+        torch.manual_seed(0)
+        self.conv, self.fc, self.positions = nn.Conv2d(3, 4, 3), nn.Linear(4, 2), nn.Module()
+        self.positions.register_parameter("table", nn.Parameter(torch.randn(1, 4, 10, 9)))
+        self.positions.forward = lambda a: make(a, self.positions.table)
+
+    def forward(self, x):
+        a = self.conv(x).relu()
+        return self.fc((a + self.positions(a)).relu().mean((2, 3)))
+
+
+@pytest.mark.parametrize("make", [
+    lambda a, table: table.expand(len(a), -1, -1, -1), lambda a, table: table + a.new_zeros(a.shape),
+    lambda a, table: 0 * a + table,
+    lambda a, table: table * torch.ones_like(a), lambda a, table: a.mul(0.0).add(table), lambda a, table: table.type_as(a),
+])  # fmt: skip
+def test_positions_that_see_nothing_of_the_image_are_neither_the_default_nor_read(make):
+    x = np.random.default_rng(0).normal(size=(2, 3, 12, 11)).astype("f")
+    model = seewhy.wrap(Positions(make).eval())
+    assert {m.source.layer for m in seewhy.grad_cam(model, x, target=0)} == {"conv"}
+    assert model.layers(x)["positions"].sees == ()
+    for asked in (model, seewhy.wrap(Positions(make).eval())):
+        with pytest.raises(seewhy.NotApplicable, match="does not see the image"):
+            seewhy.eigen_cam(asked, x, layer="positions")
+
+
+def test_a_layer_of_another_picture_is_not_read_for_the_image():
+    class Depth(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.image, self.depth, self.fc = nn.Conv2d(3, 4, 3), nn.Conv2d(3, 4, 3), nn.Linear(4, 2)
+
+        def forward(self, x, depth):
+            return self.fc((self.image(x).relu() + self.depth(depth).relu()).mean((2, 3)))
+
+    x = np.random.default_rng(0).normal(size=(1, 3, 12, 11)).astype("f")
+    for method in (seewhy.grad_cam, seewhy.eigen_cam):  # of a network that was not looked at before
+        model = seewhy.wrap(Depth().eval(), inputs=(IMAGE, PerImage([torch.randn(3, 12, 11)])))
+        with pytest.raises(seewhy.NotApplicable, match=r"it does not see the image\. The default is image"):
+            method(model, x, layer="depth")
+        assert [m.source.layer for m in method(model, x)] == ["image"]
+
+
+def test_of_two_calls_the_one_that_the_score_does_not_rest_on_says_so():
+    class Unused(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.fc = nn.Conv2d(3, 4, 3), nn.Linear(4, 2)
+
+        def forward(self, x):
+            self.conv(x.flip(3))
+            return self.fc(self.conv(x).relu().mean((2, 3)))
+
+    first, second = seewhy.grad_cam(seewhy.wrap(Unused().double().eval()), X[:1], target=0)
+    assert "it rests on another of its calls, conv#2" in first.source.warnings[-1]
+    assert second.values.any()
