@@ -109,3 +109,36 @@ def test_scores_that_rest_on_the_same_layers_cost_no_further_pass():
         assert len(passes) == 1
         seewhy.explain(model, networks.images(2), "grad-cam", target=[0, 1])
         assert len(passes) == 2
+
+
+class Segmenter(torch.nn.Module):
+    """Classes 0 and 1 by one head, 2 and 3 by another, each with convolutions of its own; joined, or by name."""
+
+    def __init__(self, join):
+        super().__init__()
+        torch.manual_seed(0)
+        self.join, self.stem = join, torch.nn.Conv2d(3, 6, 3, padding=1)
+        self.left, self.right = torch.nn.Conv2d(6, 9, 3, padding=1), torch.nn.Conv2d(6, 9, 3, padding=1)
+        self.of_left, self.of_right = torch.nn.Conv2d(9, 2, 1), torch.nn.Conv2d(9, 2, 1)
+
+    def forward(self, x):
+        x = self.stem(x).relu()
+        return self.join(self.of_left(self.left(x).relu()), self.of_right(self.right(x).relu()))
+
+
+JOINS = {
+    "cat": lambda a, b: torch.cat([a, b], 1), "stack": lambda a, b: torch.stack([a, b], 2).flatten(1, 2)[:, [0, 2, 1, 3]],
+    "pad": lambda a, b: torch.nn.functional.pad(a, (0, 0, 0, 0, 0, 2)) + torch.nn.functional.pad(b, (0, 0, 0, 0, 2, 0)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("join", JOINS)
+@pytest.mark.parametrize("method", ["grad-cam", "score-cam", "eigen-cam"])
+def test_a_region_is_read_behind_the_head_that_its_class_has(join, method):
+    model = seewhy.wrap(Segmenter(JOINS[join]).double().eval())
+    mask = np.zeros((10, 12), bool)
+    mask[2:6, 3:8] = True
+    for classes in ([0], [3], [1, 2], [3, 0]):
+        maps = seewhy.explain(model, X[:1], method, target=[seewhy.Region(c, mask) for c in classes])
+        assert layers(maps) == ["left" if c < 2 else "right" for c in classes]
+        assert method != "grad-cam" or all("zero gradient" not in str(m.source.warnings) for m in maps)
