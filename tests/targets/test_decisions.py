@@ -39,6 +39,7 @@ WINNER = {  # which class wins at each place, in many forms
     "float": lambda out: out.argmax(1).float(),
     "half": lambda out: out.argmax(1).half(),
     "one-hot": one_hot,
+    "one-hot floats": lambda out: one_hot(out).to(out.dtype),
     "one-hot bool": lambda out: one_hot(out).bool(),
     "one-hot 255": lambda out: (255 * one_hot(out)).byte(),
     "dict": lambda out: {"out": out.argmax(1), "aux": out},
@@ -51,6 +52,8 @@ CAT = {  # where the cat's score is above 1, alone or among others
     "bool channels": lambda out: out > 1,
     "bytes": lambda out: (out > 1).byte(),
     "0 and 255": lambda out: (255 * (out > 1)).int(),
+    "floats 0 and 1": lambda out: (out > 1).float(),
+    "float channel": lambda out: (out[:, 1:2] > 1).double(),
 }
 
 
@@ -119,6 +122,20 @@ def test_what_reads_gradients_is_refused_with_the_reason(name):
         NotApplicable, match=rf"{name} reads gradients, and for region:1 .*class ids \(int64\).*no gradient.*occlusion"
     ):
         explain(model, image(), [name], Region("cat"))
+
+
+def test_decisions_that_are_passed_straight_through_keep_their_gradient():
+    """The forward is the share of cells above 1, the way back that of the scores' mean."""
+
+    def straight(out):
+        return (out > 1).float() + (out - out.detach())
+
+    hard, soft = (explain(wrap(Deciding(Segmenter(), last), labels=LABELS), image(), "gradient", target=Region("cat", MASK))[0]
+                  for last in (straight, nn.Identity()))  # fmt: skip
+    assert hard.source.scores == "share"
+    assert hard.source.score == pytest.approx((scores(image())[1] > 1)[MASK].mean(), abs=1e-6)
+    np.testing.assert_allclose(hard.values, soft.values, atol=1e-7)
+    assert np.any(hard.values)
 
 
 def test_a_mask_of_one_thing_needs_no_class():

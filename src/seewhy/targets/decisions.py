@@ -92,6 +92,15 @@ def _ids_in_floats(values: NDArray[Any], of: Any) -> bool:
     return bool((values >= 0).all()) and bool((values % 1 == 0).all()) and (values.max() > 1 or of >= 1)
 
 
+def thresholded(scores: Array) -> bool:
+    """Are these real numbers of an untouched image 0 or 1, and both, as behind a threshold or a hard one-hot?
+
+    They are shares as they are, and may have a gradient (straight through).
+    """
+    values = numbers(scores)
+    return bool(((values == 0) | (values == 1)).all()) and bool(values.any()) and not bool(values.all())
+
+
 def _true(values: Array) -> Array:
     return as_floats(values != 0)
 

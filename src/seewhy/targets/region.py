@@ -15,7 +15,7 @@ from seewhy.printable import quoted
 
 from .aim import FARTHEST, Aim, ImageView, Pinned
 from .class_names import class_index
-from .decisions import SHARE, as_floats, decisions, whole_numbers, why_no_gradient
+from .decisions import SHARE, as_floats, decisions, whole_numbers, why_no_gradient, thresholded
 from .dense import channel, dense
 from .grammar import NUMBER, class_text, holds_no_question, number_text, operand, unreadable
 from .target import Labels, class_given, name_of
@@ -182,6 +182,9 @@ def _reading(aim: Region | Point, of: Any, raw: Array, view: ImageView, at: tupl
     if decided is not None:
         return ClassReading(decided.read, SHARE, decided.of, decided.present, why_no_gradient(decided.what))
     index, dtype = channel(of, raw, view.labels, aim), whole_numbers(raw)
+    if not dtype and thresholded(raw):
+        there = np.flatnonzero(numbers(raw)[0].reshape(raw.shape[1], -1).any(1))
+        return ClassReading(lambda given: as_floats(given)[:, index], SHARE, index, [*map(int, there)])
     kind, notes = ("", ()) if dtype else view.ending(raw)
     why = why_no_gradient(f"whole numbers ({dtype})") if dtype else ""
     return ClassReading(

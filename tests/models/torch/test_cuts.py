@@ -86,6 +86,18 @@ def test_where_the_graph_is_cut_and_what_works(name):
     assert all(np.any(heatmap.values) for heatmap in seewhy.explain(model, X, methods="recipro-cam", target=1))
 
 
+@pytest.mark.parametrize("method", ["grad-cam", "layer-cam", "gradient", "integrated-gradients", "full-grad"])
+def test_a_decision_that_nothing_in_the_layers_place_changes_is_still_cut(method):
+    """The bias of one class outweighs whatever the layer emits, so that other values there change no score."""
+
+    def decided(net, x):
+        scores = net.pooled(x) + torch.tensor([0, 0, 0, 1e6]).to(x.dtype)
+        return F.one_hot(scores.argmax(1), 4).to(x.dtype)
+
+    with pytest.raises(seewhy.NeedsGradients, match=r"it is cut in the network's own forward, at argmax\."):
+        seewhy.explain(cut(decided), X, methods=method, target=3)
+
+
 SLOPELESS = {
     "sign": (torch.sign, "Sign"),
     "round": (lambda x: (20 * x).round(), "Round"),

@@ -88,7 +88,8 @@ def why_none(runner: Runner, x: Tensor, layer: str) -> str:
     way = between(raw, leaves[-1:])
     steps = [kind.removesuffix("Backward") for node in way if (kind := kind_of(node)).startswith(STEPS)]
     unknown = any(kind_of(node) == UNDERIVED for node in way)
-    if (way and not steps and not unknown) or not _rests(runner, x, layer):
+    dropped = watch.last and not raw.requires_grad  # also where other values change no score, as before an argmax
+    if (way and not steps and not unknown) or not (dropped or _rests(runner, x, layer)):
         return ""
     if steps:
         return f"No gradient comes back to {layer} of {runner.name}: {steps[0]} has no slope anywhere. {WITHOUT}"
