@@ -15,7 +15,7 @@ from seewhy.printable import quoted
 
 from .aim import FARTHEST, Aim, ImageView, Pinned
 from .class_names import class_index
-from .decisions import SHARE, as_floats, decisions, whole_numbers, why_no_gradient, thresholded
+from .decisions import SHARE, as_floats, decisions, thresholded, whole_numbers, why_no_gradient
 from .dense import channel, dense
 from .grammar import NUMBER, class_text, holds_no_question, number_text, operand, unreadable
 from .target import Labels, class_given, name_of
