@@ -61,7 +61,13 @@ def test_the_activation_is_what_the_module_made_not_what_it_handed_on(how):
     assert activation_of(PACKED[how](X, Y), (X, Y)) is X
 
 
-@pytest.mark.parametrize("output", [None, (), [], {}, X.long(), (X.long(),), {"a": "b"}, Record(None, 1)], ids=repr)
+NO_ACTIVATION = {
+    "nothing": None, "tuple": (), "list": [], "dict": {}, "whole numbers": X.long(), "whole numbers in a tuple": (X.long(),),
+    "words": {"a": "b"}, "record": Record(None, 1),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("output", NO_ACTIVATION.values(), ids=NO_ACTIVATION)
 def test_what_is_no_activation(output):
     assert activation_of(output) is None
     with pytest.raises(seewhy.BadParameter, match=r"Layer encoder emits .*, not an activation"):
