@@ -17,7 +17,8 @@ from seewhy.targets.decisions import DECIDED, decided_scores, why_no_gradient
 from seewhy.targets.group import are_summed, checked, slopes
 
 from .adapted import LeftOff
-from .scores import as_numpy, as_scores, could_be_sigmoids, ends_in_sigmoid, is_distribution, is_log_distribution, plain
+from .scores import as_numpy, as_scores, could_be_sigmoids, is_distribution, is_log_distribution, plain
+from .sigmoids import ends_in_sigmoid
 
 ENDS = "the network already ends in a {}, so its {} are explained"
 

@@ -35,7 +35,8 @@ from .inputs import by_proposal
 from .learned import Learned, SizeFacts
 from .network_call import NetworkCall
 from .output import OutputReader
-from .scores import by_sigmoid, chosen, could_be_sigmoids, part_of, picked, raw_scores, rivals
+from .scores import chosen, could_be_sigmoids, part_of, picked, raw_scores, rivals
+from .sigmoids import by_sigmoid
 
 
 class Runner:
