@@ -66,6 +66,11 @@ SPELLED = {
     "x sign(x).clamp(0)": lambda x: x * x.sign().clamp(0),
     "x (sign(x) + 1) / 2": lambda x: x * (torch.sign(x) + 1) / 2,
     "heaviside": lambda x: x * torch.heaviside(x.detach(), torch.zeros((), dtype=x.dtype)),
+    "heaviside of x itself": lambda x: x * torch.heaviside(x, torch.zeros((), dtype=x.dtype)),
+    "relu(sign(x)) x": lambda x: x.sign().clamp(min=0) * x,
+    "addcmul of a step": lambda x: torch.addcmul(zeros(x), torch.heaviside(x, torch.zeros((), dtype=x.dtype)), x),
+    "ceil of a clamp": lambda x: x.clamp(0, 1).ceil().clamp(max=1) * x,
+    "a step by squares": lambda x: x * (x > 0) * x / x.abs().clamp(min=1e-30),
     "maximum(x, 0 x)": lambda x: x.maximum(0 * x),
     "fmax": lambda x: torch.fmax(x, torch.zeros((), dtype=x.dtype)),
     "masked_fill": lambda x: x.masked_fill(x < 0, 0),
@@ -94,6 +99,42 @@ def test_a_relu_that_no_list_knows(way, rule):
         ask.close(found(network, rule), maps)
         ask.far(maps, expected(steps(network, by_hand.relu(rule), by_hand.relu("plain"))), rel=0.1)
         assert not warned(network, rule)
+
+
+MOVED = {  # there, and back
+    "movedim": (lambda x: x.movedim(1, -1), lambda x: x.movedim(-1, 1)),
+    "permute, contiguous": (lambda x: x.permute(0, 2, 3, 1).contiguous(), lambda x: x.permute(0, 3, 1, 2).contiguous()),
+    "flatten": (lambda x: x.flatten(2), lambda x: x.unflatten(2, (6, -1))),
+    "mT": (lambda x: x.mT, lambda x: x.mT),
+    "half the channels": (lambda x: torch.stack(x.chunk(2, 1)), lambda x: torch.cat(x.unbind(), 1)),
+    "halved and doubled": (lambda x: x.movedim(1, 3) / 2, lambda x: x.movedim(3, 1) * 2),
+    "flip, clone": (lambda x: x.flip(3), lambda x: x.flip(3).clone()),
+    "nothing but a sum": (lambda x: x + 0, lambda x: x + 0),
+    "of other numbers": (lambda x: x.to(torch.complex128).real, lambda x: x.double()),
+}
+RELUS = {"relu": F.relu, "leaky": lambda x: F.leaky_relu(x, 0.25), "unlisted": SPELLED["x * (x > 0).long()"]}
+
+
+@pytest.mark.parametrize("relu", RELUS)
+@pytest.mark.parametrize("way", MOVED)
+def test_a_relu_of_moved_values_is_led_once(way, relu):
+    """Two branches read what it gives, one of them before it is moved back; what comes of both is summed, then led."""
+    (there, back), conv1, conv2 = MOVED[way], nn.Conv2d(3, 6, 3, padding=1).double(), nn.Conv2d(6, 4, 3).double()
+    x = torch.from_numpy(np.random.default_rng(1).normal(size=(2, 3, 6, 8))).requires_grad_()
+
+    def score(a):
+        return -there(a).pow(2).sum() + conv2(a).tanh().sum() * 3
+
+    def led(image):
+        a = RELUS[relu](there(conv1(image)))
+        return -a.pow(2).sum() + conv2(back(a)).tanh().sum() * 3
+
+    with Rewiring(guided, nn.Identity()):
+        given = torch.autograd.grad(led(x), x)[0]
+    h = conv1(x)
+    a = (F.leaky_relu(h, 0.25) if relu == "leaky" else h.relu()).detach().requires_grad_()
+    g = torch.autograd.grad(score(a), a)[0]
+    torch.testing.assert_close(given, torch.autograd.grad(h, x, g.clamp(min=0) * (h > 0))[0])
 
 
 LEAKY = {  # and its value

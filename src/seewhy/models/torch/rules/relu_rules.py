@@ -20,7 +20,7 @@ from seewhy.models.torch.passes.graph import between, kind_of
 from seewhy.models.torch.passes.torch_calls import name_of, running, version_of
 
 from .relus import RELU, Masks, ReluCall, overwrites, relu_call
-from .shapes import MIXING, Descent, Earlier, Lineage, ReluShape, shape_of, tensors
+from .shapes import MIXING, MOVES, Descent, Earlier, Lineage, ReluShape, shape_of, tensors
 
 KINKED = ("Relu", "Threshold", "Hardtanh", "LeakyRelu", "Elu", "Prelu", "Rrelu", "Celu", "Selu")  # graph nodes of ReLUs
 SMOOTH = {"Silu": "SiLU", "Gelu": "GELU", "Glu": "GLU", "Mish": "Mish", "Softplus": "Softplus", "Hardswish": "Hardswish",
@@ -38,7 +38,7 @@ class Rewiring(TorchFunctionMode):
         super().__init__()
         self.rule, self.network, self.masks, self.lineage = rule, network, Masks(), Lineage()
         self.latest: list[Tensor] = []  # results of calls
-        self.alike: Counter[str] = Counter()  # what is off below zero as a ReLU is, and curved above; where
+        self.alike: list[tuple[Any, str]] = []  # what is off below zero as a ReLU is, and curved above: its node, and where
         self.unseen = False  # was there a result of code that makes no calls?
 
     def __torch_function__(self, fn: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -49,7 +49,7 @@ class Rewiring(TorchFunctionMode):
         made, relu = self.lineage.joined(args, kwargs), relu_call(fn, args, kwargs, self.masks)
         if relu is not None:
             out = self._named(relu, fn, args, kwargs)
-            made = made.behind(relu.x)
+            made = made.behind_relu()
         else:
             out, made = self._told(fn, args, kwargs, made)
         self.lineage.note(out, made)
@@ -67,7 +67,8 @@ class Rewiring(TorchFunctionMode):
 
     def _told(self, fn: Any, args: Any, kwargs: Any, made: Descent) -> tuple[Any, Descent]:
         """The result of another call; where it is what a ReLU makes of an earlier tensor, by the rule."""
-        asked = bool(made.of) and fn not in MIXING
+        made = made._replace(led=made.led and fn in MOVES)
+        asked = bool(made.of) and fn not in MIXING and not made.led
         over = args[0] if asked and overwrites(fn, args, kwargs) and isinstance(args[0], Tensor) else None
         if over is not None:
             before = over.clone()
@@ -79,13 +80,16 @@ class Rewiring(TorchFunctionMode):
         for y in tensors((out,) if over is None else (over,)) if asked else ():
             shape = shape_of(y, made.of) if y.requires_grad else None
             if shape is not None and shape.slope is not None:
+                if made.by_relu and self.lineage.led(y, made):
+                    made = made._replace(led=True)
+                    continue
                 ruled = self._by_rule(shape, y if y is out and over is None else y.clone())
-                made = made.behind(shape.x)
+                made = made.behind_relu()
                 if y is out and over is None:
                     return ruled, made
                 _become(y, ruled)
             elif shape is not None and not made.by_relu:
-                self.alike[f"{name_of(fn)} in {running(self.network)}"] += 1
+                self.alike.append((y.grad_fn, f"{name_of(fn)} in {running(self.network)}"))
         if over is not None:
             self.lineage.note(over, made)
         return out, made
@@ -104,7 +108,7 @@ class Rewiring(TorchFunctionMode):
             if shape is not None and shape.slope is not None:
                 with suppress(RuntimeError):  # a view that may not be written over: it is found in the graph
                     _become(y, self._by_rule(shape, y.clone()))
-                    made = Descent(by_relu=True)
+                    made = Descent(by_relu=True, led=True)
             elif kind_of(y.grad_fn) != "custom":
                 self.unseen = True
         self.lineage.note(y, made)
@@ -112,7 +116,8 @@ class Rewiring(TorchFunctionMode):
     def notes(self, scores: Tensor, leaves: Sequence[Tensor]) -> tuple[str, ...]:
         """What the rule could not be kept for; NotApplicable where it was kept nowhere, or broken somewhere."""
         name = f"The {self.rule.__name__} rule"
-        nodes = Counter(kind_of(node) for node in between(scores, leaves))
+        way = between(scores, leaves)
+        nodes = Counter(kind_of(node) for node in way)
         hidden = sum(count for kind, count in nodes.items() if kind.startswith(KINKED))
         sealed = [what for kind, what in OPAQUE.items() if kind in nodes]
         if hidden or sealed:
@@ -131,8 +136,10 @@ class Rewiring(TorchFunctionMode):
         notes = []
         if smooth:
             notes.append(f"{_listed(smooth)} have no state in which they are off: the plain gradient passes them")
-        if self.alike:
-            where = ", ".join(f"{place} ({count} times)" if count > 1 else place for place, count in self.alike.most_common(3))
+        passed, met = {*way}, Counter[str]()
+        met.update(place for node, place in self.alike if node in passed)  # not what is a ReLU with what comes after it
+        if met:
+            where = ", ".join(f"{place} ({count} times)" if count > 1 else place for place, count in met.most_common(3))
             notes.append(f"off below zero as a ReLU is, but curved above, and passed by the plain gradient: {where}")
         if self.unseen:
             notes.append("there is code that the rule cannot look into, such as a scripted part: a ReLU in it is not reached")

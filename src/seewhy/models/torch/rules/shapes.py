@@ -20,6 +20,13 @@ MIXING = spelled(  # which put many values into one: their result is nothing tha
     "max_pool1d", "max_pool2d", "max_pool3d", "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d",
     "adaptive_max_pool1d", "adaptive_max_pool2d", "adaptive_max_pool3d", "interpolate", "grid_sample", "softmax", "mean",
 )  # fmt: skip
+MOVES = spelled(  # which put values elsewhere, and change none
+    "movedim", "moveaxis", "permute", "transpose", "swapaxes", "swapdims", "t", "adjoint", "view", "view_as", "reshape", "reshape_as",
+    "flatten", "ravel", "unflatten", "squeeze", "unsqueeze", "squeeze_", "unsqueeze_", "expand", "expand_as", "repeat", "tile",
+    "contiguous", "clone", "to", "type", "type_as", "float", "double", "half", "bfloat16", "flip", "fliplr", "flipud", "roll", "rot90",
+    "chunk", "split", "tensor_split", "unbind", "narrow", "select", "index_select", "gather", "__getitem__", "cat", "concat",
+    "concatenate", "stack", "hstack", "vstack", "dstack", "pixel_shuffle", "pixel_unshuffle", "channel_shuffle",
+) | {Tensor.T.__get__, Tensor.mT.__get__, Tensor.H.__get__, Tensor.mH.__get__}  # fmt: skip
 DEEP = 8  # calls that a spelling of a ReLU takes at most
 
 
@@ -38,15 +45,19 @@ class ReluShape(NamedTuple):
 
 
 class Descent(NamedTuple):
-    """How a tensor was made: of earlier ones, the latest first; by a ReLU somewhere on the way; of weights alone."""
+    """How a tensor was made: of earlier ones, the latest first; by a ReLU somewhere on the way; of weights alone.
+
+    led: it is what a ReLU gave, at most moved, whose gradient the rule leads already.
+    """
 
     of: tuple[Earlier, ...] = ()
     by_relu: bool = False
     of_weights: bool = False
+    led: bool = False
 
-    def behind(self, x: Tensor) -> "Descent":
-        """How what a ReLU makes of x was made: x itself is done with."""
-        return Descent(tuple(each for each in self.of if each.x is not x), by_relu=True)
+    def behind_relu(self) -> "Descent":
+        """How what a ReLU makes of it was made."""
+        return self._replace(by_relu=True, led=True)
 
 
 class Lineage:
@@ -73,7 +84,13 @@ class Lineage:
             return Descent(of_weights=bool(graphed))
         ids = [{id(earlier.x) for earlier in made.of} for made in each[1:]]
         common = tuple(earlier for earlier in each[0].of if all(id(earlier.x) in those for those in ids))
-        return Descent(common[:DEEP], any(made.by_relu for made in each))
+        return Descent(common[:DEEP], any(made.by_relu for made in each), led=all(made.led for made in each))
+
+    def led(self, y: Tensor, made: Descent) -> bool:
+        """Is y an earlier tensor that the rule leads already, at most scaled?"""
+        return any(
+            self.of(x).led and x.shape == y.shape and version_of(x) == version and _scaled(x, y) for x, version in made.of
+        )
 
     def note(self, out: Any, made: Descent) -> None:
         """Keep how the result of a call was made."""
@@ -102,6 +119,14 @@ def shape_of(y: Tensor, made_of: Sequence[Earlier]) -> ReluShape | None:
                 return shape
             found = found or shape
     return found
+
+
+def _scaled(x: Tensor, y: Tensor) -> bool:
+    """Is y, which is above zero somewhere, c x?"""
+    with torch.no_grad(), torch._C.DisableTorchFunction():
+        place = int(y.flatten().argmax())
+        straight = y.flatten()[place] / x.flatten()[place] * x
+        return bool(((y - straight).abs() <= 16 * torch.finfo(x.dtype).eps * straight.abs()).all())
 
 
 def _shape(x: Tensor, y: Tensor) -> ReluShape | None:
