@@ -65,7 +65,7 @@ def test_shells_can_complete(kind):
 
 @pytest.mark.parametrize(
     ("words", "offered"),
-    [("seewhy explain --method grad", ["grad-cam", "grad-cam-pp", "grad-cam-elementwise", "gradient"]),
+    [("seewhy explain --method grad", ["grad-cam", "grad-cam-pp", "grad-cam-elementwise", "gradient", "gradient-shap"]),
      ("seewhy explain -m ti", ["timm/"]),
      ("seewhy layers demo/h", ["demo/honest"]), ("seewhy me", ["methods"]), ("seewhy explain --lab", ["--labels"])],
 )  # fmt: skip
