@@ -21,12 +21,13 @@ MIXING = spelled(  # which put many values into one: their result is nothing tha
     "adaptive_max_pool1d", "adaptive_max_pool2d", "adaptive_max_pool3d", "interpolate", "grid_sample", "softmax", "mean",
 )  # fmt: skip
 MOVES = spelled(  # which put values elsewhere, and change none
-    "movedim", "moveaxis", "permute", "transpose", "swapaxes", "swapdims", "t", "adjoint", "view", "view_as", "reshape", "reshape_as",
-    "flatten", "ravel", "unflatten", "squeeze", "unsqueeze", "squeeze_", "unsqueeze_", "expand", "expand_as", "repeat", "tile",
-    "contiguous", "clone", "to", "type", "type_as", "float", "double", "half", "bfloat16", "flip", "fliplr", "flipud", "roll", "rot90",
-    "chunk", "split", "tensor_split", "unbind", "narrow", "select", "index_select", "gather", "__getitem__", "cat", "concat",
-    "concatenate", "stack", "hstack", "vstack", "dstack", "pixel_shuffle", "pixel_unshuffle", "channel_shuffle",
-) | {Tensor.T.__get__, Tensor.mT.__get__, Tensor.H.__get__, Tensor.mH.__get__}  # fmt: skip
+    "movedim", "moveaxis", "permute", "transpose", "swapaxes", "swapdims", "t", "adjoint", "view", "view_as", "reshape",
+    "reshape_as", "flatten", "ravel", "unflatten", "squeeze", "unsqueeze", "squeeze_", "unsqueeze_", "expand", "expand_as",
+    "repeat", "tile", "contiguous", "clone", "to", "type", "type_as", "float", "double", "half", "bfloat16", "flip", "fliplr",
+    "flipud", "roll", "rot90", "chunk", "split", "tensor_split", "unbind", "narrow", "select", "index_select", "gather",
+    "__getitem__", "cat", "concat", "concatenate", "stack", "hstack", "vstack", "dstack", "pixel_shuffle", "pixel_unshuffle",
+    "channel_shuffle",
+) | {getattr(Tensor, name).__get__ for name in ("T", "mT", "H", "mH")}  # fmt: skip
 DEEP = 8  # calls that a spelling of a ReLU takes at most
 
 
