@@ -42,7 +42,8 @@ class FunctionModel:
     no_classes = ""  # why no class can be explained: there is no reason
     recovers_logits = False  # of probabilities their logarithms are explained, where nothing else is asked for
 
-    def __init__(self, function: Callable[..., Any], settings: Settings) -> None:
+    def __init__(self, function: Callable[..., Any], settings: Settings, inside: str = "") -> None:
+        self.inside = inside  # in words, the network that it holds, where it is an object
         of_function(settings)
         prepare, takes = settings.prepare, settings.takes
         self.function, self.takes = function, takes
@@ -197,7 +198,7 @@ class FunctionModel:
             view = ImageView(tuple(x.shape[2:]), None, Extent(0, 0, width, height), self.labels, self)
             if other := suggestion(output, view):
                 raise InSpace(f"{self.name} {other}. Or make scores of it: {error}") from None
-            raise
+            raise BadNetwork(f"{error}{self.inside}") from None
 
     def _array(self, output: Any, n: int) -> NDArray[Any]:
         """An output as one array; BadNetwork where it has several things by name."""
@@ -229,7 +230,7 @@ class FunctionModel:
                 raise MemoryError(str(error)) from error
             what = f"{self.name} failed on {len(images)} images {images.shape} of {images.dtype}"
             size = "" if self.sized else " (Photos come at their own size: wrap(..., prepare={'size': (h, w)}) makes them one.)"
-            raise BadNetwork(f"{what}: {type(error).__name__}: {words_of(error)}{size}") from error
+            raise BadNetwork(f"{what}: {type(error).__name__}: {words_of(error)}{size}{self.inside}") from error
 
     def _checked(self, scores: NDArray[Any], x: NDArray[Any]) -> NDArray[Any]:
         if (

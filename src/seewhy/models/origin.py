@@ -1,8 +1,8 @@
-"""Where a model came from: what `load` made it of, and what its weights were then."""
+"""Where a model came from: what `load` made it of, and what its weights were then; and where in what was given it lies."""
 
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import PurePath
 from typing import Any, NamedTuple
 
@@ -12,6 +12,10 @@ import PIL
 from seewhy import __version__
 from seewhy.printable import SECRET
 
+USUAL = (
+    "model", "module", "net", "network", "backbone", "model_", "module_", "_model", "learner", "learn", "predictor", "pipeline",
+)  # fmt: skip
+DEEP = 3  # how many objects lie in one another at most
 PLAIN = (str, int, float, bool, type(None))
 
 
@@ -84,3 +88,43 @@ def _key(key: Any) -> str:
     if not isinstance(key, str):
         raise TypeError(f"{key!r} is no name")
     return key
+
+
+def holding(it: Any, reads: Callable[[Any], bool]) -> tuple[str, Any] | None:
+    """Where `it` holds what `reads` takes, as Python writes it behind its name, such as ".model" or "[0]", and that itself;
+    None where it holds none.  What lies less deep comes first, then what has a usual name; no code of the object runs.
+    """
+    level, met = [("", it)], {id(it)}
+    for _ in range(DEEP):
+        deeper = [(path + step, part) for path, outer in level for step, part in _parts(outer) if part is not None]
+        level = []
+        for path, part in deeper:
+            if reads(part):
+                return path, part
+            if id(part) not in met:
+                met.add(id(part))
+                level.append((path, part))
+    return None
+
+
+def _parts(it: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(it, Mapping):
+        yield from ((f"[{key!r}]", part) for key, part in it.items() if isinstance(key, str))
+    elif isinstance(it, list | tuple):
+        yield from ((f"[{place}]", part) for place, part in [*enumerate(it)][:16])
+    elif not isinstance(it, type) and hasattr(it, "__dict__"):
+        inner = vars(it).get("_modules")  # of a module of torch
+        parts = {**vars(it), **(inner if isinstance(inner, dict) else {})}
+        parts.pop("_modules", None)
+        names = [name for name in USUAL if name in parts]
+        names += [name for name in parts if name not in names and not name.startswith("_") and str(name).isidentifier()]
+        yield from ((f".{name}", parts[name]) for name in names)
+
+
+def advice(it: Any, reads: Callable[[Any], bool]) -> str:
+    """In words, what to wrap instead of `it`; "" where it holds no network."""
+    held = holding(it, reads)
+    if held is None:
+        return ""
+    path, network = held
+    return f" It holds a network, {type(network).__name__}, in {path}: give that, wrap(it{path})."

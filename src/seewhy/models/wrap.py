@@ -14,7 +14,7 @@ from seewhy.targets.labels import read_labels
 
 from .function import FunctionModel
 from .model import SCORES, Differentiable, Model
-from .origin import Origin
+from .origin import Origin, advice
 from .settings import Settings
 
 
@@ -145,6 +145,8 @@ def wrap(
     if not callable(network) or isinstance(network, type):
         if isinstance(network, Model) and not isinstance(network, type):
             raise BadParameter(f"{network.name} is a seewhy model already: ask methods with it, or wrap its network anew.")
+        if not isinstance(network, type) and "predict_proba" not in dir(network) and (instead := advice(network, _read)):
+            raise BadParameter(f"wrap takes a torch.nn.Module or a function, not {type(network).__name__}.{instead}")
         named = quoted(str(network)) if isinstance(network, str | PurePath) else "'torchvision/resnet50'"
         raise BadParameter(
             f"wrap takes a torch.nn.Module or a function from images to scores, not {type(network).__name__}"
@@ -152,7 +154,7 @@ def wrap(
             f"{': give its own function, wrap(it.predict_proba)' if 'predict_proba' in dir(network) else ''}. "
             f"To load a network by name: seewhy.load({named})."
         )
-    return FunctionModel(network, settings)
+    return FunctionModel(network, settings, "" if hasattr(network, "__code__") else advice(network, _read))
 
 
 at_home([*signature(wrap).parameters][1:], "wrap(network, {})")
@@ -184,6 +186,11 @@ ADAPTERS = (  # the first that reads a network takes it; a new one is a folder b
     Adapter("flax.linen", ("Module",), "seewhy.models.jax.flax", "linen_model", params=True),
     JAX,
 )
+
+
+def _read(network: Any) -> bool:
+    """Is this a network of a framework?"""
+    return any(each.reads(network) for each in ADAPTERS)
 
 
 def _are_params(value: Any) -> bool:

@@ -26,6 +26,7 @@ from seewhy.untrained import untrained
 from .conditions import conditions_of, host_of, weights_of
 from .draws import Drawing
 from .inputs import Inputs, detects
+from .signature import unable
 from .two_tower import towers_of
 from .undisturbed import Tries, standing, state_of, unchanged, undisturbed
 
@@ -35,6 +36,8 @@ class NetworkCall:
 
     def __init__(self, network: nn.Module, settings: Settings) -> None:
         self.given, self.inside = network, unwrapped(network) is not network  # of torch.compile, DataParallel or the like
+        if why := unable(self.original):
+            raise BadParameter(why)
         self.tries, self.digest = Tries(), WeightsDigest()
         self.written = _written(self.original) if untrained(settings.weights) else []  # into the weights, before it was wrapped
         self.known_as: object = None  # of a copy: the identity of the network that it is a copy of

@@ -37,6 +37,7 @@ from .network_call import NetworkCall
 from .output import OutputReader
 from .scores import chosen, could_be_sigmoids, part_of, picked, raw_scores, rivals
 from .sigmoids import by_sigmoid
+from .signature import advice, inside, no_tensors
 
 
 class Runner:
@@ -118,6 +119,8 @@ class Runner:
         except BadNetwork as error:
             if other := suggestion(part_of(output, selection), self._view(x)):
                 raise InSpace(f"{self.name} {other}. Or make scores of it: {error}") from None
+            if no_tensors(output) and (meant := inside(self.network)):
+                raise BadNetwork(f"{error}{meant}") from None
             raise
         return self.reader.in_floats(raw)
 
@@ -150,8 +153,9 @@ class Runner:
             shapes = f"an input of shape {tuple(x.shape)}, {x.dtype}"
             also = f" among {len(args)} and {', '.join(options) or 'no keywords'}" if inputs.template is not None else ""
             rows = " What has a row for each image goes into seewhy.PerImage(rows)." if also and not inputs.rows else ""
+            how = "" if self.call.towers else advice(self.network, args, options, error, inputs.template is not None)
             raise BadNetwork(
-                f"{self.name} failed on {shapes}{also}: {type(error).__name__}: {words_of(error)}{rows}"
+                f"{self.name} failed on {shapes}{also}: {type(error).__name__}: {words_of(error)}{how or rows}"
             ) from error
 
     def whole(self, x: Tensor) -> Any:
