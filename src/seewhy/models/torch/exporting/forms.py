@@ -51,8 +51,8 @@ def pooled_head(
         except NotApplicable as error:
             raise NotApplicable(WAY_BACK.format(layer, name)) from error
     held = (key for key, weight in network.named_parameters()
-            if weight.data_ptr() == linear.data_ptr() and weight.shape == linear.shape)  # fmt: skip
-    return PooledHead(next(held, linear.flatten(1)), rectified)  # by name, so that no file holds the weights twice
+            if weight.data_ptr() == linear.data_ptr() and weight.ndim > 1 and weight.flatten(1).shape == linear.shape)  # fmt: skip
+    return PooledHead(next(held, linear), rectified)  # by name, so that no file holds the weights twice
 
 
 def alone(layout: Layout, emission: Tensor, layer: str) -> Tensor:
