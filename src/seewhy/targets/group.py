@@ -37,9 +37,7 @@ class AnyOf:
     def __post_init__(self) -> None:
         if isinstance(self.of, str) and self.of.strip() and len(self.of) <= WORD:
             return
-        wrong = BadParameter(
-            f"AnyOf({quoted(self.of)}): give a whole word of a label, as in AnyOf('cat'), or a list of classes."
-        )
+        wrong = BadParameter(f"AnyOf({quoted(self.of)}): give a whole word of a label, as in AnyOf('cat'), or classes.")
         if isinstance(self.of, str):
             raise wrong
         several: Sequence[Any] = tuple(self.of) if isinstance(self.of, Sequence | np.ndarray) else (self.of,)

@@ -50,8 +50,8 @@ def pooled_head(
             rectified = pooled(a, entered, layer, name) is not a
         except NotApplicable as error:
             raise NotApplicable(WAY_BACK.format(layer, name)) from error
-    held = (key for key, weight in network.named_parameters()
-            if weight.data_ptr() == linear.data_ptr() and weight.ndim > 1 and weight.flatten(1).shape == linear.shape)  # fmt: skip
+    matrices = ((key, weight) for key, weight in network.named_parameters() if weight.ndim > 1)
+    held = (key for key, w in matrices if w.data_ptr() == linear.data_ptr() and w.flatten(1).shape == linear.shape)
     return PooledHead(next(held, linear), rectified)  # by name, so that no file holds the weights twice
 
 
