@@ -126,7 +126,7 @@ def test_a_unit_in_a_cell_of_any_grid(d):
     x = torch.tensor(np.random.default_rng(d).normal(size=(1, 2, *SPACES[d])), requires_grad=True)
     (g,) = torch.autograd.grad(network.get_submodule("1")(network.get_submodule("0")(x))[(0, 1, *cell)], x)
     unit = Unit.parse(f"unit:1:1:{','.join(map(str, cell))}")
-    assert (unit, str(unit)) == (Unit("1", 1, at=cell), f"unit:1:1:{','.join(map(str, cell))}")
+    assert (unit, str(unit)) == (Unit("1", 1, at=cell), f'unit:"1":1:{",".join(map(str, cell))}')
     (m,) = seewhy.gradient(seewhy.wrap(network), x.detach().numpy(), target=unit, reduce="sum")
     ask.close(m.values, g[0].sum(0).numpy(), 1e-6)
     wrong = (*cell, 0)
