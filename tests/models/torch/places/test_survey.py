@@ -161,9 +161,9 @@ def test_which_calls_see_the_image_is_listed(views):
         assert [name for name, layer in layers.items() if layer.default] == ["body"]
 
 
-def test_a_call_that_does_not_see_the_image_may_still_be_asked(views):
-    model = seewhy.wrap(views, inputs=placed(0))
-    same(seewhy.hires_cam(model, X, target=1, layer="body#2", signed=True), by_hand(views, X, OTHER)[1])
+def test_a_call_that_does_not_see_the_image_is_refused_also_by_name(views):
+    with pytest.raises(seewhy.NotApplicable, match=r"body#2 .* it does not see the image\. The default is body"):
+        seewhy.hires_cam(seewhy.wrap(views, inputs=placed(0)), X, target=1, layer="body#2", signed=True)
 
 
 @pytest.mark.parametrize("place", [0, 1])
