@@ -167,20 +167,79 @@ def test_a_method_with_settings_and_several_kinds_of_methods(red_model, other_mo
         assert found[0].energy_shift < 1e-4
 
 
-def test_a_quantised_network_is_compared_by_what_it_can_do(red_network, red_model, photos):
-    """Of dynamic int8 layers no gradient comes back: auto takes ReciproCAM, and a map of zeros is told as one."""
+def hidden(red_network):
+    """The same network with one more linear layer, which changes nothing, before its last."""
+    network = copy.deepcopy(red_network)
+    last, network.weigh = network.weigh, torch.nn.Sequential(torch.nn.Linear(1, 1, bias=False), network.weigh)
+    torch.nn.init.ones_(network.weigh[0].weight)
+    assert network.weigh[1] is last
+    return network
+
+
+class Detached(torch.nn.Module):
+    """A layer behind numpy: its numbers, without a way back."""
+
+    def __init__(self, layer):
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, x):
+        return torch.from_numpy(self.layer(x).detach().numpy())
+
+
+def int8(network):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of torch's, which names what will quantise one day
-        network = torch.ao.quantization.quantize_dynamic(red_network, {torch.nn.Linear}, dtype=torch.qint8)
-    int8 = seewhy.wrap(network, prepare=red_model.prepare, labels=red_model.labels, name="int8")
-    found = seewhy.drift(red_model, int8, photos, target="red")
+        return torch.ao.quantization.quantize_dynamic(network, {torch.nn.Linear}, dtype=torch.qint8)
+
+
+def detached(network):
+    network = copy.deepcopy(network)
+    network.weigh = Detached(network.weigh)
+    return network
+
+
+@pytest.mark.parametrize(
+    "cut", [int8, lambda network: int8(hidden(network)), detached], ids=["int8", "int8 in two layers", "numpy"]
+)
+def test_a_network_without_a_way_back_is_compared_by_what_it_can_do(cut, red_network, red_model, photos):
+    """No gradient comes back from its scores: auto takes ReciproCAM, and what needs gradients is refused with what works."""
+    other = seewhy.wrap(cut(red_network), prepare=red_model.prepare, labels=red_model.labels, name="cut")
+    found = seewhy.drift(red_model, other, photos, target="red")
     assert found.method == "recipro-cam"
-    assert "; no grad-cam, int8: no gradient reaches " in found.method_why
+    assert "; no grad-cam, cut: no gradient reaches " in found.method_why
     assert found.summary["min_spearman"] > 0.9
     assert found.summary["max_energy_shift"] < 0.05
-    (photo,) = seewhy.drift(red_model, int8, photos[:1], method="grad-cam", target="red")
-    assert photo.flat == "b"
-    assert any(note.startswith("B: zero gradient") for note in photo.notes)
+    with pytest.raises(
+        NotApplicable,
+        match=r"^grad-cam cannot be compared: No graph leads from the scores of cut back to .* it is cut in weigh.*"
+        r"Both can do recipro-cam, occlusion, ",
+    ):
+        seewhy.drift(red_model, other, photos[:1], method="grad-cam", target="red")
+
+
+def test_what_the_doctor_says_of_a_cut_network_is_what_comes_of_it(red_network, red_model, photos):
+    """The methods that it calls possible give a map that is not empty, and the others none at all."""
+    model = seewhy.wrap(int8(red_network), prepare=red_model.prepare, labels=red_model.labels)
+    for verdict in seewhy.doctor(model, photos[0]).methods:
+        if verdict.method not in (
+            "cam",
+            "grad-cam",
+            "layer-cam",
+            "gradient",
+            "full-grad",
+            "recipro-cam",
+            "score-cam",
+            "occlusion",
+        ):
+            continue
+        try:
+            (m,) = seewhy.METHODS[verdict.method](model, photos[0], target="red")
+        except seewhy.errors.SeewhyError:
+            assert not verdict.works, verdict
+        else:
+            assert verdict.works, verdict
+            assert m.values.any(), verdict
 
 
 @needs_data
