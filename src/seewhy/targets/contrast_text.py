@@ -11,10 +11,10 @@ from .grammar import INDEX, NUMBER, QUOTED, operand, pieces, unquoted
 from .target import LOOK_ALIKES, USUAL, VERSUS, Contrast, Labels
 
 CLASS = rf"(?:{QUOTED}|{INDEX})"  # in which no label can be taken for a part
-STRICT = re.compile(
+STRICT = (  # no compiled pattern: that would take a hundredth of the import
     rf"\s*({CLASS})\s*{VERSUS}\s*(?:({CLASS}(?:\s*\+\s*{CLASS})*)|([0-9]{{1,4}})?\s*{LOOK_ALIKES})\s*(?::\s*({NUMBER})\s*)?"
 )
-TAIL = re.compile(r"(.*):\s*([-+]?\.?[0-9][^:\"]*)", re.DOTALL)  # a strength, or what was to be one
+TAIL = r"(?s)(.*):\s*([-+]?\.?[0-9][^:\"]*)"  # a strength, or what was to be one
 HOW = "write A-vs-B, A-vs-B+C, and a strength behind it, if not 1: A-vs-B:0.6; a name that holds such signs in double quotes."
 PARTS = 64  # pieces between -vs- that are tried in every way
 JOINED = 8  # pieces between plus signs that one label may hold
@@ -26,7 +26,7 @@ def contrast_of(text: str, labels: Labels) -> Contrast:
     Labels may themselves hold -vs-, a plus, or a colon and a number: the text is cut where both sides then are classes.  Raises
     BadParameter where that is so in several ways, or nothing stands on a side.
     """
-    strict = STRICT.fullmatch(text)
+    strict = re.fullmatch(STRICT, text)
     if strict:
         return _made(text, strict[1], pieces(strict[2], "+") if strict[2] else [], strict[4] or "1", strict[3])
     parts = pieces(text, VERSUS)
@@ -54,7 +54,7 @@ def _made(text: str, of: str, against: Sequence[str], strength: str, count: str 
 
 def _other_side(rest: str, labels: Labels) -> tuple[list[str], str, str | None]:
     """What stands behind -vs-: the names, the strength, and how many look-alikes there are to be in place of names."""
-    tail = None if _is_label(rest, labels) else TAIL.fullmatch(rest)
+    tail = None if _is_label(rest, labels) else re.fullmatch(TAIL, rest)
     rest, strength = (tail[1], tail[2]) if tail else (rest, "1")
     alike = re.fullmatch(rf"\s*([0-9]{{1,4}})?\s*{LOOK_ALIKES}\s*", rest)
     return ([], strength, alike[1]) if alike else (_names(rest, labels), strength, None)
