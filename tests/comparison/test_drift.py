@@ -170,9 +170,9 @@ def test_a_method_with_settings_and_several_kinds_of_methods(red_model, other_mo
 def hidden(red_network):
     """The same network with one more linear layer, which changes nothing, before its last."""
     network = copy.deepcopy(red_network)
-    last, network.weigh = network.weigh, torch.nn.Sequential(torch.nn.Linear(1, 1, bias=False), network.weigh)
-    torch.nn.init.ones_(network.weigh[0].weight)
-    assert network.weigh[1] is last
+    same = torch.nn.Linear(1, 1, bias=False)
+    torch.nn.init.ones_(same.weight)
+    network.weigh = torch.nn.Sequential(same, network.weigh)
     return network
 
 
