@@ -130,6 +130,7 @@ NAMES = [
     "seed_saliency",
     "seeds",
     "seg_eigen_cam",
+    "sess",
     "shapley_cam",
     "smooth",
     "smooth_grad",

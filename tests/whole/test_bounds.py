@@ -151,6 +151,7 @@ PARAMETERS = {
     "integrated-gradients": [{"steps": 10**12}, {"steps": HUGE}, {"steps": 0}, {"baseline": "\x1b" * 10**5}],
     "smooth-grad": [{"samples": 10**12}, {"sigma": float("inf")}, {"sigma": float("nan")}, {"samples": "many"}],
     "augment(grad-cam)": [{"scales": (1e308,)}, {"scales": ()}, {"scales": DEEP}, {"flips": HUGE}],
+    "sess(grad-cam)": [{"scales": (99,), "window_overlap": 0.95}, {"window_overlap": HUGE}, {"scales": DEEP}],
     "ss-cam": [{"samples": 10**12}, {"top_channels": HUGE}],
     "is-cam": [{"samples": 10**12}],
     "gradient": [{"reduce": "x" * 10**6}, {"reduce": DEEP}, {"no" * 10**5: 1}],

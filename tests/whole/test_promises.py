@@ -24,6 +24,7 @@ MADE = (
     "augment(smooth(layer-cam))", "product(lrp, layer-cam)", "product(guided-backprop, smooth(grad-cam))",
     "libra(grad-cam)", "libra(smooth(gradient))",
     "smooth(score-cam)", "smooth(occlusion)", "augment(rise)", "product(ablation-cam, occlusion)",
+    "sess(grad-cam)", "sess(eigen-cam)",
 )  # fmt: skip
 NAMES = [*METHODS, *MADE]
 NETS = ("pooled", "flat_head", "inplace", "bn_dropout", "tokens", "nhwc", "lstm_head", "signed_features", "dead_channels")
@@ -201,6 +202,7 @@ OTHER = {  # than by default
     "dtype": "float64", "tolerance": 0.5, "top_channels": 2, "features": 2, "fill": 0.1, "hide": 0.1, "segments": "grid:2",
     "head_fusion": "max", "discard": 0.3, "window": 6, "stride": 4, "cells": 4, "flips": False, "kernel": "rbf", "gamma": 0.3,
     "shape": "gaussian", "within": (2, 2, 6, 6), "channels": (0, 2), "fraction": 0.5, "distance": 0.3,
+    "pool": "max", "window_overlap": 0.5,
 }  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from .gradient import *  # noqa: F403
 from .combine import *  # noqa: F403
 from .mirror import *  # noqa: F403
 from .refine import *  # noqa: F403
+from .sess import *  # noqa: F403
 from .balance import *  # noqa: F403
 from .channel import *  # noqa: F403
 from .control import *  # noqa: F403

@@ -40,8 +40,8 @@ def augment(method: Method[Callable[P, Any]]) -> Method[Augmented[P]]:
     def run(case: Case, *, flips: Any, scales: Any, **params: Any) -> Outcome:
         inner, x = fitting(base, params), case.images
         both = x.ndim > 3 if flips == "auto" else flips
-        sizes = _sizes(scales, x.shape[2:])
-        if both and (marks := [key for key in ("within", "segments") if _marks(params.get(key))]):
+        sizes = sizes_of("augment", scales, x.shape[2:])
+        if both and (marks := [key for key in ("within", "segments") if marks_place(params.get(key))]):
             raise BadParameter(
                 f"augment mirrors the image, and {marks[0]}= stays at its place: leave that out, or flips=False."
             )
@@ -64,7 +64,7 @@ def augment(method: Method[Callable[P, Any]]) -> Method[Augmented[P]]:
 
     def forwards(settings: MethodSettings, conditions: Conditions) -> int | None:
         both = len(conditions.space) > 1 if settings["flips"] == "auto" else settings["flips"]
-        sizes = _sizes(settings["scales"], conditions.space)
+        sizes = sizes_of("augment", settings["scales"], conditions.space)
         there = [conditions if size == conditions.space else conditions._replace(space=size, a=None) for size in sizes]
         counts = [fitting(base, settings).forwards(view) for view in there]
         counted = [count for count in counts if count is not None]
@@ -74,18 +74,18 @@ def augment(method: Method[Callable[P, Any]]) -> Method[Augmented[P]]:
     return replace(made, moves="mirrors and resizes the image")
 
 
-def _marks(value: Any) -> bool:
+def marks_place(value: Any) -> bool:
     """Is it a place in the image: a box, a mask, labels, the file of one?"""
     return value is not None and not callable(value) and (not isinstance(value, str) or Path(value).is_file())
 
 
-def _sizes(scales: Any, space: tuple[int, ...]) -> list[tuple[int, ...]]:
+def sizes_of(name: str, scales: Any, space: tuple[int, ...]) -> list[tuple[int, ...]]:
     several = list(scales) if np.ndim(scales) else [scales]
     if not several or not all(isinstance(s, int | float | np.number) and 0 < s < 100 for s in several):
-        raise BadParameter(f"augment: scales={quoted(scales)}: give factors of the image's size, as in (1, 0.75, 1.5).")
+        raise BadParameter(f"{name}: scales={quoted(scales)}: give factors of the image's size, as in (1, 0.75, 1.5).")
     sizes = [tuple(max(1, round(side * scale)) for side in space) for scale in several]
     if (most := max(map(prod, sizes))) > LARGEST:
-        raise BadParameter(f"augment: scales={quoted(scales)} makes images of {most:,} pixels; {LARGEST:,} are the most.")
+        raise BadParameter(f"{name}: scales={quoted(scales)} makes images of {most:,} pixels; {LARGEST:,} are the most.")
     return sizes
 
 

@@ -35,6 +35,7 @@ def conditions(network):
 
 MADE = (
     "smooth(grad-cam)", "smooth(eigen-cam)", "smooth(integrated-gradients)", "augment(gradient)", "augment(smooth(layer-cam))",
+    "sess(layer-cam)", "sess(smooth(grad-cam))",
     "product(lrp, layer-cam)", "product(grad-cam, hires-cam)", "product(eigen-cam, grad-cam)", "product(eigen-cam, random-map)",
     "product(cam, cam)", "libra(grad-cam)", "libra(smooth(gradient))",
     "product(gradient, grad-cam)",

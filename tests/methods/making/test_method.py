@@ -95,7 +95,7 @@ def test_what_is_no_method_is_told_what_there_is():
         lookup("libra(" * (DEEPEST + 1) + "cam" + ")" * (DEEPEST + 1))
     with pytest.raises(seewhy.BadParameter, match="is made of too many"):
         lookup("a" * (LONGEST + 1))
-    assert {*MAKERS} == {"smooth", "product", "augment", "libra", "refine"}
+    assert {*MAKERS} == {"smooth", "product", "augment", "libra", "refine", "sess"}
 
 
 def test_a_name_too_long_is_refused_where_the_method_is_made():

@@ -89,6 +89,20 @@ class Augmented(Protocol[P]):
         """
 
 
+class Windowed(Protocol[P]):
+    """A method with parameters P, on windows of the enlarged image."""
+
+    def __call__(
+        self, scales: float | Sequence[float] = (1.0, 1.5, 2.0), window_overlap: float = 0.0,
+        pool: Literal["mean", "max"] = "mean",
+        *args: P.args, **params: P.kwargs,
+    ) -> Any:  # fmt: skip
+        """scales: factors of the image's size, from 1 on.
+        window_overlap: which share of a window its neighbour covers, too, at least: from 0 to 0.95.
+        pool: "mean" of what is above zero at a place, or "max".
+        """
+
+
 # what a parameter of that name means, where a method's docstring tells nothing else
 SHARED = {
     "seed": "of the random draws: the same seed gives the same map.",
