@@ -202,7 +202,7 @@ OTHER = {  # than by default
     "dtype": "float64", "tolerance": 0.5, "top_channels": 2, "features": 2, "fill": 0.1, "hide": 0.1, "segments": "grid:2",
     "head_fusion": "max", "discard": 0.3, "window": 6, "stride": 4, "cells": 4, "flips": False, "kernel": "rbf", "gamma": 0.3,
     "shape": "gaussian", "within": (2, 2, 6, 6), "channels": (0, 2), "fraction": 0.5, "distance": 0.3,
-    "pool": "max", "window_overlap": 0.5,
+    "pool": "max", "window_overlap": 0.5, "rules": "epsilon-plus-flat", "first": "z-box", "low": -9.0, "high": 9.0,
 }  # fmt: skip
 
 
@@ -213,13 +213,15 @@ def test_a_method_travels(name):
     few = asked(name).settings
     changed = {k: OTHER[k] if k in OTHER else not few[k] if isinstance(few[k], bool) else few[k] + 1 for k in few}
     for key in changed:
-        method = lookup(name).using(**{key: changed[key]})
+        beside = {"first": "z-box"} if key in ("low", "high") else {}  # of which alone they are the bounds
+        method = lookup(name).using(**{key: changed[key], **beside})
         again = pickle.loads(pickle.dumps(method))
         assert again == method
         assert hash(again) == hash(method)
         assert lookup(name) != method
         assert key in repr(method)
-    instead = {"segments"} if "window" in changed else set()  # which take the place of windows
+    instead = {"segments"} if "window" in changed else {"rule", "first"} if "rules" in changed else set()  # one for another
+    instead |= {"low", "high"} if "first" in instead else set()
     method = lookup(name).using(**{key: changed[key] for key in changed if key not in instead})
     again, x, model = (
         pickle.loads(pickle.dumps(method)),

@@ -134,7 +134,7 @@ UNCLEAR = {
     "two numbers": (lambda s: {"age": s[:, 0], "height": s[:, 1]}, None, seewhy.BadNetwork, "age: .*height: .*output="),
     "a loss first": (lambda s: (s.sum(), s), None, seewhy.BadNetwork, r"tuple with 0: \(\), 1: \(2, 5\) for 2 images"),
     "labels first": (lambda s: (s.argmax(1), s), None, seewhy.BadNetwork, r"tuple with 0: .*1: .*int64 numbers have no grad"),
-    "labels alone": (lambda s: s.argmax(1), None, seewhy.BadNetwork, "int64 numbers have no gradient.*output="),
+    "labels alone": (lambda s: s.argmax(1), None, seewhy.BadNetwork, r"one whole number \(int64\) .* labels=\["),
     "deeper": (lambda s: {"out": {"logits": s}}, None, seewhy.BadNetwork, r"dict with out: dict.*wrap\(output="),
     "nothing": (lambda s: (), None, seewhy.BadNetwork, r"gives tuple\."),
     "no such key": (lambda s: {"a": s}, "b", seewhy.BadParameter, r"output='b': .*dict with a: .*wrap\(output="),
