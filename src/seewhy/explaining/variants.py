@@ -7,15 +7,10 @@ from typing import Any
 import numpy as np
 
 from seewhy.errors import BadNetwork
-from seewhy.models.together import among
 
 from .case import Case, Outcome
 from .parts import outcomes
 from .recipe import Recipe
-
-
-class Apart(Exception):
-    """The network mixes the images of a batch."""
 
 
 def variants(case: Case, method: Recipe, images: Iterable[Any]) -> Iterator[Outcome]:
@@ -30,21 +25,14 @@ def variants(case: Case, method: Recipe, images: Iterable[Any]) -> Iterator[Outc
         room = max(1, case.model.at_once(shape[2:], whole=True) // len(case.x))
         while group := [*islice(alike, room)]:
             yield from _together(case, method, group)
-            if case.model.at_once(shape[2:], whole=True) == 1:  # now that it is known to take one at a time
-                room = 1
 
 
 def _together(case: Case, method: Recipe, group: list[Any]) -> Iterator[Outcome]:
-    weights, x = case.pinned[1], np.concatenate(group)
-    rows = np.tile(np.arange(len(case.x)), len(group))  # of which image of the case each is a variant
-    here = np.arange(len(x))  # where the variants lie
-    if len(x) > 1 and (known := case.model.known_alone(x)) is not None:  # goes along, so that it is seen if images are mixed
-        x, here = among(x, known.astype(x.dtype))
-        rows = np.insert(rows, (len(rows) + 1) // 2, 0)
-    pinned = [lambda _, w=w: w[rows] for w in weights]
-    several = Case(
+    weights = case.pinned[1]
+    pinned = [lambda _, w=w: np.concatenate([w] * len(group)) for w in weights]
+    among = Case(
         case.model,
-        x,
+        np.concatenate(group),
         pinned,
         case.named if method.layered else case.requested,
         method.shares,
@@ -52,11 +40,9 @@ def _together(case: Case, method: Recipe, group: list[Any]) -> Iterator[Outcome]
         view=lambda i: case.view(i % len(case.x)),
     )
     try:
-        (outcome,) = outcomes([method], several)
+        (outcome,) = outcomes([method], among)
         if outcome.failure is not None:
             raise outcome.failure
-        if len(group) > 1 and case.model.mixed(x):
-            raise Apart
         cores = outcome.cores if method.pixels else {layer: method.finished(core) for layer, core in outcome.cores.items()}
     except MemoryError:
         if len(group) == 1:
@@ -65,23 +51,17 @@ def _together(case: Case, method: Recipe, group: list[Any]) -> Iterator[Outcome]
         yield from _together(case, method, group[:half])
         yield from _together(case, method, group[half:])
         return
-    except (Apart, BadNetwork) as error:
+    except BadNetwork:
         if len(group) == 1:
             raise
-        for image in group:  # they are mixed, or taken one at a time, as by a network of a bag of instances
+        for image in group:  # a network such as that of a bag of instances takes one at a time
             yield from _together(case, method, [image])
-        if isinstance(error, BadNetwork) and len(case.x) == 1:  # each alone went well
-            case.model.takes_one()
         return
-    odd = {layer: (*several.notes(layer), *outcome.notes_at.get(layer, ())) for layer in cores}
+    odd = {layer: (*among.notes(layer), *outcome.notes_at.get(layer, ())) for layer in cores}
     for k in range(len(group)):
-        places = here[k * len(case.x) : (k + 1) * len(case.x)]
-        of_variant = {layer: core[:, places] for layer, core in cores.items()}
-        measured = {name: each[:, places] for name, each in outcome.measured.items()}
+        first = k * len(case.x)
+        of_variant = {layer: core[:, first : first + len(case.x)] for layer, core in cores.items()}
+        measured = {name: each[:, first : first + len(case.x)] for name, each in outcome.measured.items()}
         yield Outcome(
-            of_variant,
-            lambda t, i, places=places: outcome.notes(t, int(places[i])),
-            measured,
-            notes_at=odd,
-            names=outcome.names,
+            of_variant, lambda t, i, first=first: outcome.notes(t, first + i), measured, notes_at=odd, names=outcome.names
         )

@@ -27,7 +27,6 @@ from .hazard import Hazard
 from .origin import Origin
 from .pace import Pace
 from .rule import Rule
-from .together import Sharing
 
 INPUT = "input"  # the image itself, as a layer
 ATTENTION = "attention"  # all attention of the network, as a layer
@@ -158,8 +157,6 @@ class Scorer(Protocol):
     differs: bool  # from the model itself: a faster copy, or of another precision
     notes: tuple[str, ...]  # what is odd about the network
 
-    spare: int  # how many variants fewer the first pass is to have
-
     def __call__(self, x: Array) -> NDArray[Any]: ...  # the scores (m, k) of images (m, c, *space)
     def array(self, x: NDArray[Any]) -> Array: ...  # as the model's own kind of array, on its device
     def blend(self, keep: Array, image: Array, fill: Array) -> Array: ...  # (m, *space), (c, *space) twice -> (m, c, *space)
@@ -193,7 +190,7 @@ LAYERS_ALONE = SCORES_ALONE | {"layers"}  # of a network whose layers can be rea
 
 
 @runtime_checkable
-class Model(Sharing, Protocol):
+class Model(Protocol):
     """A network that gives scores."""
 
     gives: frozenset[str]  # what can be asked of it: SCORES_ALONE, LAYERS_ALONE, AT_IMAGE or INSIDE

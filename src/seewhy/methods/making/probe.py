@@ -131,8 +131,7 @@ class Probe:
                 self.ended = "tolerance" if self.ended == "tolerance" else spent
                 return
             allowed = max(1, least - done, self.budget.left(pace.rate))
-            room = max(1, pace.size - (0 if done else self.scorer.spare))
-            size = int(min(room, count - done, allowed))
+            size = int(min(pace.size, count - done, allowed))
             of = range(done, done + size)
             try:
                 start = perf_counter()

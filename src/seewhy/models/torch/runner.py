@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from copy import copy
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import torch
@@ -36,7 +35,6 @@ from .inputs import by_proposal
 from .learned import Learned, SizeFacts
 from .network_call import NetworkCall
 from .output import OutputReader
-from .rows import raw_rows, row_calls
 from .scores import chosen, could_be_sigmoids, part_of, picked, raw_scores, rivals
 from .sigmoids import by_sigmoid
 from .signature import advice, inside, no_tensors
@@ -143,7 +141,7 @@ class Runner:
             follow.beside([args, options], x)
         self.reader.read_from(self.call.identity)
         try:
-            with self.call.passing((tuple(x.shape[1:]), self.end and self.end.layer)), row_calls(self, x):
+            with self.call.passing((tuple(x.shape[1:]), self.end and self.end.layer)):
                 output = self.call(args, options)
             if isinstance(self.network, AdaptedNetwork):
                 self.reader.left_off = self.network.left_off(chosen(output, self.settings.output))
@@ -236,7 +234,7 @@ class Runner:
         x = x[:1].detach()
         try:
             with memory_for("look", f"at the first look at {self.name}, for images of {tuple(x.shape[1:])}"):
-                return self._complete(survey(self.network, x, partial(raw_rows, self), self.widest), x, self.raw)
+                return self._complete(survey(self.network, x, self.raw, self.widest), x, self.raw)
         except InSpace:  # no class is asked for, and none has to be
             run = lambda image: overall(self.whole(image), self._view(image))  # noqa: E731
             return self._complete(survey(self.network, x, run, True), x, run)

@@ -17,18 +17,18 @@ from seewhy.errors import BadNetwork, BadParameter, NotApplicable
 from seewhy.memory import out_of_memory
 from seewhy.models.model import INPUT
 from seewhy.models.pace import Pace, cheapest
-from seewhy.models.together import MIXES, SINGLE, Batches, batches_of
 from seewhy.models.torch.draws import EagerMode
 from seewhy.models.torch.passes.outputs import emitted
 from seewhy.models.torch.passes.taps import Tap, hooked, offloaded
 from seewhy.models.torch.places.layout import Layout
-from seewhy.models.torch.rows import calls_of, comparable, together_of
 from seewhy.models.torch.scores import as_numpy
 
 from .folding import folded
 from .incremental import Incremental, NotIncremental, Spread
 from .tail import TorchTail
 
+MIXES = "the network mixes the images of a batch, so each ran alone"
+SINGLE = "the network takes one image at a time"
 SHORT = 0.9  # of the work of plain passes: a short cut that does more of it is none
 LAYOUTS = {4: torch.channels_last, 5: torch.channels_last_3d}
 
@@ -36,13 +36,10 @@ LAYOUTS = {4: torch.channels_last, 5: torch.channels_last_3d}
 class TorchScorer:
     """What `TorchModel.scoring` lends: the network stands ready, in eval mode, without a graph, for this thread alone."""
 
-    spare = 0  # variants fewer in the first pass
-
     def __init__(self, runner: Any, like: Tensor, differs: bool, fast: bool, normalised: bool) -> None:
         self.runner, self.like, self.differs, self.fast, self.normalised = runner, like, differs, fast, normalised
-        self.together, self.mixes = together_of(runner), together_of(runner).alone  # as far as it is known yet
-        self.fine: set[Batches] = set()  # which do not
-        self.takes_several = not self.together.single  # images at once
+        self.mixes: bool | None = None  # the images of a batch; None: not known yet
+        self.takes_several = True  # images at once
         kind = like.device.type
         self.cast = (torch.is_autocast_enabled(kind), torch.get_autocast_dtype(kind))
 
@@ -59,36 +56,11 @@ class TorchScorer:
 
         alone: what it gives for the first, where that is known.
         """
-        if self.mixes:
-            return torch.cat([self.raw(image) for image in x.split(1)])
-        if not self._open(x):
-            return self.raw(x)
-        middle = (len(x) + 1) // 2
-        order = [*range(middle, len(x)), *range(middle)]  # the first image lies in the middle meanwhile
-        back = [order.index(i) for i in range(len(x))]
-        together, alone = self._several(x[order]), self.raw(x[:1].clone()) if alone is None else alone
-        calls = calls_of(self.runner, len(x))
-        if calls is not None and calls.mixing:  # any of them may be changed
-            alone = torch.cat([alone, *map(self.raw, x[1:].split(1))])
-        wrong = together is None or not alike(together[back][: len(alone)], alone)
-        if wrong and self.takes_several and not alike(self.raw(x[:1].clone()), alone[:1]):  # it never says the same twice
-            return self.raw(x)
-        self._found(x, wrong)
-        return torch.cat([self.raw(image) for image in x.split(1)]) if together is None or wrong else together[back]
-
-    def _open(self, x: Tensor) -> bool:
-        """Is it still to be found out whether so many images can share a pass?"""
-        if len(x) == 1 or not comparable(self.runner):
-            return False
-        self.mixes = self.together.alone
-        return batches_of(x) not in self.fine and self.together.open(x)
-
-    def _found(self, x: Tensor, wrong: bool) -> None:
-        self.mixes = wrong
-        for fine in (self.fine, *([] if self.differs else [self.together.fine])):
-            fine |= set() if wrong else {batches_of(x)}
-        self.together.mixes |= wrong and self.takes_several and not self.differs
-        self.together.single |= not self.takes_several
+        if self.mixes is None and len(x) > 1:
+            together, alone = self._several(x.clone()), self.raw(x[:1].clone()) if alone is None else alone
+            self.mixes = together is None or not alike(together[:1], alone)
+            return torch.cat([self.raw(image) for image in x.split(1)]) if together is None or self.mixes else together
+        return torch.cat([self.raw(image) for image in x.split(1)]) if self.mixes else self.raw(x)
 
     def _several(self, x: Tensor) -> Tensor | None:
         """What the network gives for several images; None where it takes one at a time."""
@@ -121,8 +93,6 @@ class TorchScorer:
         return torch.where(keep, image, fill) if keep.dtype == torch.bool else torch.lerp(fill[None], image[None], keep)
 
     def pace(self, together: int | None, most: int) -> Pace:
-        if self.together.alone:
-            return Pace(1)
         usual = cheapest(self.like.shape[2:], self.like.device.type)
         return Pace(self.runner.settings.batch_size or min(together or usual, most))
 
@@ -175,9 +145,9 @@ class BoxScorer:
         return work.done >= (1 - SHORT) * self.plain
 
     def _agrees(self, raw: Tensor, alone: Tensor, patches: Tensor, at: Tensor) -> bool:
-        """Do the first box and the last give what plain passes give?"""
-        last = [self.scorer.raw(self._whole(patches[-1:], at[-1:]))] if len(at) > 1 else []
-        return alike(raw[[0, -1][: len(at)]], torch.cat([alone, *last]))
+        """Do the first two boxes give what plain passes give?"""
+        second = self._whole(patches[1:2], at[1:2])
+        return alike(raw[:2], torch.cat([alone, *map(self.scorer.raw, second.split(1))]))
 
     def _plainly(self, patches: Tensor, at: Tensor) -> Tensor:
         """What a plain pass gives for the first box, and how much work it takes."""
