@@ -94,7 +94,7 @@ def test_layers_of_proposals_are_no_maps_not_even_of_a_single_one(count):
     ("family", "layer"),
     [
         ("fasterrcnn", "backbone.3"), ("retinanet", "backbone.3"), ("fcos", "backbone.5"), ("ssd", "backbone.3"),
-        ("detr", "model.backbone.model.encoder.stages.3"), ("deformable", "model.backbone.model.encoder.stages.3"),
+        ("detr", "model.backbone"), ("deformable", "model.backbone.model.encoder.stages.3"),
         ("yolos", "vit.encoder.layer.1.layernorm_before"),
     ],
 )  # fmt: skip

@@ -130,10 +130,11 @@ def test_decisions_that_are_passed_straight_through_keep_their_gradient():
     def straight(out):
         return (out > 1).float() + (out - out.detach())
 
-    hard, soft = (explain(wrap(Deciding(Segmenter(), last), labels=LABELS), image(), "gradient", target=Region("cat", MASK))[0]
+    x = image()
+    hard, soft = (explain(wrap(Deciding(Segmenter(), last), labels=LABELS), x, "gradient", target=Region("cat", MASK))[0]
                   for last in (straight, nn.Identity()))  # fmt: skip
     assert hard.source.scores == "share"
-    assert hard.source.score == pytest.approx((scores(image())[1] > 1)[MASK].mean(), abs=1e-6)
+    assert hard.source.score == pytest.approx((scores(x)[1] > 1)[MASK].mean(), abs=1e-6)
     np.testing.assert_allclose(hard.values, soft.values, atol=1e-7)
     assert np.any(hard.values)
 

@@ -142,11 +142,11 @@ REFUSED = [  # what nobody can mean is refused where it is written, and not when
     (lambda: Text("a", 3), "give texts"), (lambda: Text("a", ["b", "b"]), "named twice"), (lambda: Text("a", "a"),
     "against itself"),
     (lambda: Text(["a"]), "give texts"), (lambda: Text("a", b"b"), "give texts"), (lambda: Text("a", template=None), "has no"),
-    (lambda: AnyOf([]), "give a word"), (lambda: AnyOf(""), "give a word"), (lambda: AnyOf(" "), "give a word"),
-    (lambda: AnyOf(True), "give a word"),
-    (lambda: AnyOf([True, 2]), "give a word"), (lambda: AnyOf([""]), "give a word"), (lambda: AnyOf([1.0]), "give a word"),
-    (lambda: AnyOf(None), "give a word"), (lambda: AnyOf(np.array([0.5])), "give a word"), (lambda: AnyOf("x" * 10_001),
-    "give a word"),
+    (lambda: AnyOf([]), "whole word"), (lambda: AnyOf(""), "whole word"), (lambda: AnyOf(" "), "whole word"),
+    (lambda: AnyOf(True), "whole word"),
+    (lambda: AnyOf([True, 2]), "whole word"), (lambda: AnyOf([""]), "whole word"), (lambda: AnyOf([1.0]), "whole word"),
+    (lambda: AnyOf(None), "whole word"), (lambda: AnyOf(np.array([0.5])), "whole word"), (lambda: AnyOf("x" * 10_001),
+    "whole word"),
 ]  # fmt: skip
 
 

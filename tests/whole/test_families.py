@@ -1,6 +1,7 @@
 """The networks that people ask about, by family: the layout is right, the default layer is one to explain, methods work."""
 
 import math
+from copy import copy
 from functools import cache
 from typing import Any
 
@@ -66,6 +67,10 @@ def emitted(net: nn.Module, x: Any, layer: str, edit: Any = lambda a: a) -> tupl
     def hook(_module: nn.Module, _args: Any, output: Any) -> Any:
         whole = isinstance(output, Tensor)
         met.append(edit(output if whole else output[0]))
+        if isinstance(output, dict):  # a ModelOutput of transformers
+            made = copy(output)
+            made[next(iter(output))] = met[-1]
+            return made
         return met[-1] if whole else type(output)([met[-1], *output[1:]])
 
     handle = net.get_submodule(layer).register_forward_hook(hook)

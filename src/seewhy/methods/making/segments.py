@@ -118,7 +118,7 @@ def by_image(how: Any) -> Any:
 
 
 def _of_an_image(how: Any) -> bool:
-    return isinstance(how, str | Path) or callable(how) or (np.ndim(how) > 1 and "int" in str(getattr(how, "dtype", "")))
+    return isinstance(how, str | Path) or callable(how) or ("int" in str(getattr(how, "dtype", "")) and np.ndim(how) > 1)
 
 
 def count_of(how: Any, space: tuple[int, ...]) -> int | None:
