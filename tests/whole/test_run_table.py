@@ -28,6 +28,8 @@ def asked(name: str) -> seewhy.Method:
     """Signed, where else nothing may be left of a map."""
     method = lookup(name)
     few = {**FEW, "signed": True}
+    if name == "occlusion":
+        del few["segments"]  # which take the place of windows
     return method.using(**{key: value for key, value in few.items() if key in method.defaults})
 
 
