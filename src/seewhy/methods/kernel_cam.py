@@ -50,7 +50,10 @@ def _first_of_kernel(a: Floats, kernel: KernelName, gamma: float | None) -> NDAr
         )
     if not np.isfinite(m).all():  # say so, image by image
         return np.full(space, np.nan)
+    size = np.abs(m).max(initial=0)
     m = m - m.mean(0)
+    if np.abs(m).max(initial=0) <= 1e-14 * size:  # all places are alike: what the kernel's centring leaves is rounding
+        return np.zeros(space)
     k = KERNELS[kernel](m, 1 / c if gamma is None else gamma)
     k = k - k.mean(0) - k.mean(1, keepdims=True) + k.mean()
     value, vector = _largest(k)
