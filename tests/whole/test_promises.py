@@ -29,7 +29,7 @@ MADE = (
 NAMES = [*METHODS, *MADE]
 NETS = ("pooled", "flat_head", "inplace", "bn_dropout", "tokens", "nhwc", "lstm_head", "signed_features", "dead_channels")
 WITHOUT = {  # by the parts of a method: the networks that lack what it needs
-    "cam": ("flat_head", "tokens", "lstm_head"),
+    "cam": ("flat_head", "tokens", "nhwc", "lstm_head"),
     "guided-backprop": ("tokens", "signed_features"),
     "deconvnet": ("tokens", "signed_features"),
     "guided-grad-cam": ("tokens", "signed_features"),

@@ -109,6 +109,10 @@ def _affine(runner: Runner, x: Tensor, name: str, layer: PooledLayer, rows: NDAr
         edits = probes(known, layer.w[:, 0], layer.rectified)[: MOST if behind.replays else FEW]
         made = [behind(layout.back(part, behind.a)) for part in edits.split(at_once)]
         raw = behind(behind.a)
+        other = image.flip(-1) / 2
+        beside = tail_of(runner.raw, runner.taps([name], other)[name], other, runner)
+        if not torch.allclose(behind(behind.a * 0), beside(beside.a * 0), rtol=1e-4, atol=1e-5):
+            return False  # the score has another part that the image moves, as behind a skip
     pool = torch.relu if layer.rectified else plain
     return affine(layer.w[:, 0], torch.as_tensor(rows, device=raw.device), (pool(known), raw), (pool(edits), torch.cat(made)))
 
