@@ -266,7 +266,23 @@ OTHERS: dict[str, tuple[Callable[[], nn.Module], str]] = {  # a network without 
     "the maximum": (lambda: Ending(nn.Linear(C, K), lambda a: a.amax((2, 3))), "do not count alike"),
     "some cells": (lambda: Ending(nn.Linear(C, K), lambda a: a[:, :, 1:].mean((2, 3))), "do not count alike"),
     "all cells": (lambda: Ending(nn.LazyLinear(K), lambda a: a.flatten(1)), "do not count alike"),
+    "a skip from the image": (lambda: Beside(), "does not pass through body"),
+    "a skip from the layer before": (lambda: Beside(1), "does not pass through body"),
 }  # fmt: skip
+
+
+class Beside(nn.Module):
+    """A linear layer of what two ways give, of which one goes past the body: from the image, or from its first layer."""
+
+    def __init__(self, layers: int = 0) -> None:
+        super().__init__()
+        self.layers, self.body = layers, nn.Sequential(nn.Conv2d(3, C, 3), nn.ReLU())
+        self.first = nn.Sequential(*[nn.Conv2d(3, 3, 1)] * layers)
+        self.end, self.skip = nn.Linear(C, K), nn.Linear(3, K)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.first(x)
+        return self.end(self.body(x).mean((2, 3))) + self.skip(x.mean((2, 3)))
 
 
 @pytest.mark.parametrize("kind", OTHERS)
@@ -303,14 +319,14 @@ class Convolutions(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
-PASSES = {"a linear layer": (2, 2), "weight norm": (2, 2), "two layers": (8, 2), "a gate": (8, 8), "all cells": (4, 4)}
+PASSES = {"a linear layer": (2, 2), "weight norm": (2, 2), "two layers": (9, 2), "a gate": (8, 8), "all cells": (4, 4)}
 
 
 @pytest.mark.parametrize("kind", PASSES)
 def test_passes(kind):
     """Of two images one pass where a linear layer is called, else a second with a graph.  To see whether scores are linear
-    takes four more of a single image, and none where the cells do not count alike; once for a class of a network, of which
-    the second pass alone is made from then on.
+    takes four more of a single image, none where the cells do not count alike, and where they are linear one of another image;
+    once for a class of a network, of which the second pass alone is made from then on.
     """
     torch.manual_seed(3)
     network = (EFFECTS | OTHERS)[kind][0]().double()

@@ -12,9 +12,20 @@ from seewhy.arrays import Array
 from seewhy.errors import BadNetwork, NotApplicable
 from seewhy.models.model import INPUT, Head
 from seewhy.models.torch.passes.backward import gradients
-from seewhy.models.torch.passes.head import NO_LINEAR, OFF, UNLIKE, PooledLayer, affine, linear_head, pooled, probes, straight
+from seewhy.models.torch.passes.head import (
+    NO_LINEAR,
+    OFF,
+    PAST,
+    UNLIKE,
+    PooledLayer,
+    affine,
+    linear_head,
+    pooled,
+    probes,
+    straight,
+)
 from seewhy.models.torch.passes.taps import ordered_gradients, recorded
-from seewhy.models.torch.variants.scorer import tail_of
+from seewhy.models.torch.variants.scorer import SequenceTail, alike, tail_of
 from seewhy.targets.target import Target, weighted
 
 from .runner import Runner
@@ -86,8 +97,8 @@ def _in_effect(runner: Runner, x: Tensor, targets: Sequence[Target], layers: Seq
             raise NotApplicable(f"{UNLIKE.format(name, runner.name)} {refused}") from refused
         known, key = runner.learned.linear, (runner.key(x), name)
         if not known.get((*key, rows[:, 0].tobytes())):
-            if not _affine(runner, x, name, layer, rows[:, 0]):
-                raise NotApplicable(f"{OFF.format(name, runner.name)} {refused}") from refused
+            if why := _not_linear(runner, x, name, layer, rows[:, 0]):
+                raise NotApplicable(f"{why.format(name, runner.name)} {refused}") from refused
             known.keep((*key, rows[:, 0].tobytes()), known.keep(key, True))
         found[name] = layer
     w = next(iter(found.values())).w
@@ -97,24 +108,25 @@ def _in_effect(runner: Runner, x: Tensor, targets: Sequence[Target], layers: Seq
     return Head(answer, weights, {name: layer.a for name, layer in found.items()}, w, notes)
 
 
-def _affine(runner: Runner, x: Tensor, name: str, layer: PooledLayer, rows: NDArray[np.float64]) -> bool:
-    """Do the scores of the first image, which rows (t, k) make of what the network gives, follow from the means of channels
-    also where the layer emits something else?
+def _not_linear(runner: Runner, x: Tensor, name: str, layer: PooledLayer, rows: NDArray[np.float64]) -> str:
+    """Why the scores of the first image, which rows (t, k) make of what the network gives, do not follow from the means of
+    channels alone where the layer emits something else; empty where they do.
     """
     image = x[:1].detach()
     with torch.no_grad():
-        behind = tail_of(runner.raw, runner.taps([name], image)[name], image, runner)
+        tap = runner.taps([name], image)[name]
+        behind = tail_of(runner.raw, tap, image, runner)
         layout = runner.layout(name, behind.a, image)
         known, at_once = layout.turn(behind.a), MOST if behind.replays else 1
         edits = probes(known, layer.w[:, 0], layer.rectified)[: MOST if behind.replays else FEW]
         made = [behind(layout.back(part, behind.a)) for part in edits.split(at_once)]
         raw = behind(behind.a)
-        other = image.flip(-1) / 2
-        beside = tail_of(runner.raw, runner.taps([name], other)[name], other, runner)
-        if not torch.allclose(behind(behind.a * 0), beside(beside.a * 0), rtol=1e-4, atol=1e-5):
-            return False  # the score has another part that the image moves, as behind a skip
     pool = torch.relu if layer.rectified else plain
-    return affine(layer.w[:, 0], torch.as_tensor(rows, device=raw.device), (pool(known), raw), (pool(edits), torch.cat(made)))
+    by = torch.as_tensor(rows, device=raw.device)
+    if not affine(layer.w[:, 0], by, (pool(known), raw), (pool(edits), torch.cat(made))):
+        return OFF
+    with torch.no_grad():  # another image, of which the layer emits the same
+        return "" if alike(SequenceTail(runner.raw, tap, 1 - image.flip(-1) / 2)(behind.a), raw) else PAST
 
 
 def _rows(runner: Runner, raw: Tensor, weights: NDArray[np.float64]) -> NDArray[np.float64]:
