@@ -111,7 +111,7 @@ OFF = (
     "The scores are not linear in what {} emits: those that {} gives of other activations are not the ones that weights of its "
     "channels make of them, as behind a softmax, a norm or a gate."
 )
-PAST = "Of what the image says to {1}, a part does not pass through {0}, as behind a skip: the map would not hold all of the score."
+PAST = "Part of what the image says to {1} does not pass through {0}, as behind a skip: the map would miss it."
 
 
 class PooledLayer(NamedTuple):
