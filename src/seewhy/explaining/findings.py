@@ -72,8 +72,7 @@ def target_groups(
     """
     groups: dict[Any, list[int]] = {}
     for t, target in enumerate(targets):
-        unit = (target.layer, target.at) if isinstance(target, Unit) else None
-        groups.setdefault(type(target) if isinstance(target, Aim | Group) else unit, []).append(t)
+        groups.setdefault(kind_of(target), []).append(t)
     answered = False
     for kind, places in groups.items():
         for among in _answerable(places, lambda of, kind=kind: _group(model, batch, place, kind, targets, of, layers, methods)):
@@ -103,20 +102,38 @@ def _answerable(places: list[int], make: Callable[[list[int]], list[TargetGroup]
         yield from _answerable([t], make)
 
 
+def kind_of(target: Any) -> Any:
+    """What targets that one model answers together share: None of classes, (layer, at) of units, else their type."""
+    if isinstance(target, Unit):
+        return target.layer, target.at
+    return type(target) if isinstance(target, Aim | Group) else None
+
+
+class Answering(NamedTuple):
+    """The model that answers for targets of one kind, and what they are to it."""
+
+    model: Any
+    targets: list[Target]  # of its scores
+    pinned: Sequence[Pinned] = ()  # of aims: what each means on this image
+
+
+def answering_for(model: Any, batch: Batch, place: int, kind: Any, targets: list[Any]) -> Answering:
+    """What answers for targets of one kind, of which `kind_of` tells.  place: of the first image among all images."""
+    answering = model.beside(place, len(batch.x))
+    if kind is Group and not answering.no_classes:
+        answering = answering.grouped([target.classes for target in targets])
+        return Answering(answering, [Class(g) for g in range(len(targets))])
+    if isinstance(kind, type) and issubclass(kind, Aim):
+        answering, pinned = answering.aimed(targets, batch.x, view_of(batch, model, 0))
+        return Answering(answering, [Class(k) for k in range(len(targets))], pinned)
+    return Answering(answering.upto(*kind) if isinstance(kind, tuple) else answering, targets)
+
+
 def _group(
     model: Any, batch: Batch, place: int, kind: Any, targets: list[Any], places: list[int], layers: Any, methods: list[Recipe]
 ) -> list[TargetGroup]:  # fmt: skip
     """The targets at these places, of one kind, in groups of one default layer, with the findings of all methods that can."""
-    answering = model.beside(place, len(batch.x))
-    together, pinned = [targets[t] for t in places], ()
-    if kind is Group and not answering.no_classes:
-        answering = answering.grouped([target.classes for target in together])
-        together = [Class(g) for g in range(len(together))]
-    elif isinstance(kind, type) and issubclass(kind, Aim):
-        answering, pinned = answering.aimed(together, batch.x, view_of(batch, model, 0))
-        together = [Class(k) for k in range(len(together))]
-    elif isinstance(kind, tuple):
-        answering = answering.upto(*kind)
+    answering, together, pinned = answering_for(model, batch, place, kind, [targets[t] for t in places])
     why = "" if kind is not None and kind is not Group else answering.no_classes
     suited, refused = list[Recipe](), list[Refused]()
     for method in methods:

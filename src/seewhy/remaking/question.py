@@ -72,7 +72,7 @@ def _made(source: Source, model: Any, image: Any, target: Any, params: Mapping[s
         raise BadParameter("it is a picture of two maps and their difference, which seewhy drift makes.")
     method, fused = _method(source, params), source.params.get("fuse")
     layers = source.layer.split(FUSED) if FUSED in source.layer else source.layer
-    asked, cut = _target(source, model.labels) if target is None else target, source.tile.get("asked", {})
+    asked, cut = target_of(source, model.labels) if target is None else target, source.tile.get("asked", {})
     found = ask(model, image, [method], asked, layers if method.layered else None, cut.get("tile"), cut.get("overlap"))
     return fuse(found, fused) if fused else found
 
@@ -98,7 +98,7 @@ def _of_code(value: Any) -> bool:
     return any(isinstance(part, str) and re.match(r"(array|image) \(.* sha256:", part) for part in parts)
 
 
-def _target(source: Source, labels: Labels) -> Any:
+def target_of(source: Source, labels: Labels) -> Any:
     """The target as it was resolved: a class by its index; a place, a text or a unit as they are written."""
     text = source.target
     try:
