@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+import torch
 
 import seewhy
 from seewhy import top_units
-from seewhy.errors import BadParameter, NeedsGradients
+from seewhy.errors import BadParameter, NeedsGradients, NotApplicable
 from support import ask, networks
 
 X = networks.images(2)
@@ -47,6 +48,54 @@ def test_units_that_another_unit_rests_on():
     parts = (at.a * at.g[0]).sum((2, 3)).numpy()
     for i, ranks in enumerate(ranked):
         np.testing.assert_allclose([each.contribution for each in ranks], np.sort(parts[i])[::-1], rtol=1e-9, atol=1e-12)
+
+
+def test_units_of_layers_without_space_are_ranked_as_the_linear_layer_weighs_them():
+    """Behind the pooling a score is sum_k w_k a_k + b: the terms are the contributions, by hand."""
+    network = networks.pooled()
+    model, fc = seewhy.wrap(network), network.fc
+    with torch.no_grad():
+        a = network[:6](torch.tensor(X)).numpy()  # (n, c): what was pooled
+        scores = network(torch.tensor(X)).numpy()
+    for i, ranked in enumerate(top_units(model, X, "flat", 3, None)):
+        w = fc.weight[3].detach().numpy()
+        assert [each.unit for each in ranked] == [seewhy.Unit("flat", int(k)) for k in np.argsort(-w * a[i], kind="stable")]
+        for each in ranked:
+            k = each.unit.channel
+            np.testing.assert_allclose(each[1:], (w[k] * a[i, k], w[k], a[i, k]), rtol=1e-9)
+    for i, (first, *_) in enumerate(top_units(model, X, "fc", int(scores.sum(0).argmax()), 1)):
+        assert first.contribution == pytest.approx(scores[i, first.unit.channel], rel=1e-9)  # the score rests on itself alone
+    (best, *_), _ = top_units(model, X, "flat", seewhy.Unit("fc", 3))
+    assert best == top_units(model, X, "flat", 3)[0][0]  # the unit is that class
+    heatmap = seewhy.occlusion(model, X[:1], target=best.unit, window=4, stride=4)[0]
+    assert heatmap.source.score == pytest.approx(best.activation, rel=1e-6)  # as a target, it is what was ranked
+    with pytest.raises(NotApplicable, match=r"Layer flat emits .* there is no space to draw in"):
+        seewhy.grad_cam(model, X, layer="flat")
+
+
+class Elsewhere(torch.nn.Module):
+    """Tokens, a class token that is read alone; rows of two numbers each; and what never saw the image."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.patches, self.age, self.norm = torch.nn.Conv2d(3, 6, 4, 4), torch.nn.Linear(1, 6), torch.nn.LayerNorm(6)
+        self.rows, self.across, self.head = torch.nn.Identity(), torch.nn.Identity(), torch.nn.Linear(6, 4)
+
+    def forward(self, x):
+        tokens = self.patches(x).flatten(2).transpose(1, 2)
+        pooled = self.norm(tokens.softmax(1).mul(tokens).sum(1) + self.age(x.new_ones(1, 1)))
+        whole = self.rows(pooled.reshape(-1, 3, 2)).flatten(1)
+        return self.head(self.across(whole.T).T)
+
+
+@pytest.mark.parametrize(("layer", "said"), [("rows", "no space"), ("across", "no space"), ("age", "does not see the image")])
+def test_what_is_no_row_of_channels_for_each_image_is_refused(layer, said):
+    """`across` emits (c, n), as many channels as images among six: the numbers of one image are no channels of it."""
+    model = seewhy.wrap(networks.made(Elsewhere, 0))
+    x = networks.images(6)
+    assert len(top_units(model, x, "norm", 0, None)[5]) == 6
+    with pytest.raises(NotApplicable, match=said):
+        top_units(model, x, layer, 0)
 
 
 @pytest.mark.parametrize(

@@ -32,8 +32,9 @@ def top_units(
 ) -> list[list[Ranked]]:
     """The units (channels) of a layer for each image, by what they contribute to its score, the strongest first.
 
-    layer: by default the last that still has space; target: one class, label or Target; count: how many, None for all
-    (those that speak against come last).  A large weight on a silent channel contributes nothing.
+    layer: by default the last that still has space; one without space, such as a linear layer, is ranked, too.
+    target: one class, label or Target; count: how many, None for all (those that speak against come last).  A large weight on
+    a silent channel contributes nothing.
     Source: Selvaraju et al. 2017, Grad-CAM (neuron importance), with contribution for importance.
     """
     require(model, INSIDES, "top_units reads the inside of a network")
@@ -52,7 +53,7 @@ def top_units(
         if isinstance(explained, Group):
             answering = answering.grouped([explained.classes])
         target = Class(0) if isinstance(explained, Group) else explained
-        case = Case(answering, batch.x, [target], [layer])
+        case = Case(answering.with_flat_layers(), batch.x, [target], [layer])
         name = case.layers[-1]  # of several calls the last
         evidence = case.trace.evidence[name]
         a, g = numbers(evidence.a), numbers(evidence.g[0])

@@ -237,6 +237,7 @@ class Differentiable(Model, Protocol):
     def cells(self, layer: str, x: Array) -> tuple[tuple[int, ...], Place] | None: ...  # its grid, and where it lies
     def gaze(self, layer: str, x: Array) -> Gaze | None: ...  # where its cells look; None: where they lie
     def upto(self, layer: str, at: Any = "max") -> "Differentiable": ...  # whose scores are the layer's units
+    def with_flat_layers(self) -> "Differentiable": ...  # whose traces read those without space, too, that emit (n, c)
     def trace(  # layers: None for the default; twice: for second derivatives; few: of so many targets, and it can go further
         self, x: Array, targets: Sequence[Target], layers: Sequence[str | None], rule: Rule | None = None, twice: bool = False,
         few: int | None = None,

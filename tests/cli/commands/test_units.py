@@ -26,6 +26,19 @@ def test_units_are_ranked_by_what_they_contribute(noise, tmp_path):
     assert CliRunner().invoke(command.main, words).stdout.splitlines()[1].startswith(f"unit:body:{best[0]} ")
 
 
+def test_the_units_of_a_linear_layer_are_ranked_too(noise, tmp_path):
+    photo = str(tmp_path / "photo.png")
+    noise((70, 64)).save(photo)
+    model = seewhy.load("demo/honest")
+    flat = [name for name, layer in model.layers().items() if len(layer.shape) == 1][-1]
+    done = CliRunner().invoke(command.main, ["units", photo, "--model", "demo/honest", "--layer", flat, "-n", "1", "--json"])
+    assert done.exit_code == 0, done.output
+    best = json.loads(done.stdout)
+    answer = model.answer(next(model.batches(photo)).x)
+    assert best["unit"] == f"unit:{flat}:{answer.scores.argmax()}"
+    np.testing.assert_allclose(best["contribution"], answer.scores.max(), rtol=1e-5)
+
+
 def test_of_one_target_only(noise, tmp_path):
     noise((70, 64)).save(tmp_path / "photo.png")
     done = CliRunner().invoke(

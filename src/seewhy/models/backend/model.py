@@ -196,6 +196,10 @@ class BackendModel(FunctionModel):
     def upto(self, layer: str, at: Any = "max") -> Any:
         raise NotApplicable(f"The units of a layer cannot be explained by {self.backend.framework}. {TORCH_CAN}")
 
+    def with_flat_layers(self) -> "BackendModel":
+        """The same model: of layers without space it knows nothing."""
+        return self
+
     def activations(self, x: Array, layers: Sequence[str]) -> tuple[Mapping[str, Array], Mapping[str, tuple[str, ...]]]:
         """What each layer emits (n, c, *space), and notes on each."""
         x = numbers(x)

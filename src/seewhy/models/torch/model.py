@@ -49,6 +49,12 @@ class TorchModel(TorchScores):
         end = End(Tap(layer, self.network).layer, at, self.runner)
         return self.run_by(self.runner.changed(settings=settings, end=end, learned=Learned()))
 
+    def with_flat_layers(self) -> "TorchModel":
+        """The same model, whose traces read layers without space, too, where these emit (n, c): of them no map can be made."""
+        runner = self.runner.changed(learned=self.runner.learned)
+        runner.flat = True
+        return self.run_by(runner)
+
     @again
     def layers(self, x: Array | None = None) -> Mapping[str, Layer]:
         """What each layer emits, in the order it first runs, when x (n, c, *space) (by default a blank photo) comes in."""

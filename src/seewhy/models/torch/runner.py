@@ -58,6 +58,7 @@ class Runner:
         self.aims: tuple[Pinned, ...] = ()  # what is read of the whole output, of a model of aims
         self.groups: tuple[tuple[int, ...], ...] = ()  # of classes, of a model whose scores are those of groups
         self.widest = False  # the default layer is the last of the widest maps
+        self.flat = False  # layers without space are read, too, where they emit a row of channels for each image
 
     @property
     def untrained(self) -> str:
@@ -317,8 +318,8 @@ class Runner:
     def layout(self, name: str, a: Tensor, x: Tensor) -> Layout:
         """How what the layer emitted for images x lies over them; NotApplicable where it has no space, or none is known."""
         known = self.located(name, a, x)
-        if known.layout is not None and known.layout.fits(a.shape, len(x)):
-            return known.layout
+        if (layout := known.fitting(a.shape, len(x), self.flat)) is not None:
+            return layout
         default = self.survey(x[:1]).default
         better = f"The default is {default[0]}: {default[1].why}. " if default is not None else ""
         why = f"where that lies in the image is not known: {known.why}" if known.lost else known.why or "its size changes"

@@ -154,6 +154,27 @@ def test_what_is_no_map_says_why():
     assert (lost.layout, lost.why, lost.lost) == (None, "it was lost", True)
 
 
+@pytest.mark.parametrize(
+    ("dims", "row"),
+    [
+        ((IMAGE, CHANNEL), True),
+        ((CHANNEL, IMAGE), False),
+        ((IMAGE, CHANNEL, CHANNEL), False),
+        ((IMAGE, Dim((Factor(2, 0, 2),))), False),
+        ((Dim((Factor(N, IMAGES), Factor(2))), CHANNEL), True),
+    ],
+    ids=["a row for each image", "a column for each image", "a table for each image", "pieces", "two rows for each image"],
+)
+def test_rows_of_channels_have_a_layout_where_it_is_asked_for(dims, row):
+    known = located(Mark(dims, ()), tuple(dim.size for dim in dims), (8, 12))
+    assert known.row == row
+    assert known.fitting((N, C), N) is None
+    assert known.fitting((2 * N, C), N, flat=True) is None  # two rows for each image
+    layout, a = known.fitting((N, C), N, flat=True), torch.arange(6.0).reshape(N, C)
+    assert (layout is not None) == row
+    assert layout is None or torch.equal(layout.turn(a), a)
+
+
 def test_where_an_axis_is_summed_up_there_is_no_map():
     mark = Mark((IMAGE, CHANNEL, COLUMN), (Axis(), Axis(2.0, 0.5, 0.0, 1.0)), whole=True)
     at = located(mark, (N, C, W), (8, 12))

@@ -248,6 +248,14 @@ class Located(NamedTuple):
     why: str = ""  # in words, why there is no layout
     lost: bool = False  # it may have one all the same: it could not be followed
     gaze: Gaze | None = None  # where its cells look; None: where they lie
+    row: bool = False  # it is known to be a row of channels for each image, (n, c), without space
+
+    def fitting(self, shape: Sequence[int], n: int, flat: bool = False) -> Layout | None:
+        """The layout of an emission of that shape for n images, if it lies so; flat: rows of channels (n, c) have one, too."""
+        if self.layout is not None:
+            return self.layout if self.layout.fits(shape, n) else None
+        rows = flat and (self.row or self.lost) and len(shape) == 2 and shape[0] == n
+        return Layout.first(shape[1], ()) if rows else None
 
 
 def located(mark: Mark, shape: tuple[int, ...], space: Sequence[int]) -> Located:
@@ -262,7 +270,8 @@ def located(mark: Mark, shape: tuple[int, ...], space: Sequence[int]) -> Located
         mark = coarser(mark, a)
     layout = layout_of(mark.dims, len(space), mark.axes)
     if isinstance(layout, str):
-        return Located(shape, None, None, layout)
+        row = layout == NO_SPACE and [dim.images for dim in mark.dims] == [True, False]
+        return Located(shape, None, None, layout, row=row)
     place = _place(mark, layout)
     return Located(shape, layout, place, gaze=gaze(place.first, mark.axes))
 
