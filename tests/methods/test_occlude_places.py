@@ -163,6 +163,15 @@ def test_of_a_linear_score_the_maps_of_all_channels_sum_to_that_of_all_together(
     assert together.channels is None
 
 
+@pytest.mark.parametrize("budget", [10, 11])
+def test_channels_sum_to_the_values_where_a_budget_ends_within_a_window(budget):
+    """Three of 10 or 11 forwards hide each of three channels at one window; the rest, at the fourth, tell of no sum."""
+    outcome = found_by(drawn(1, 3, 9, 9), channels="each", window=3, stride=3, fill="zero", budget=budget)
+    core, error = outcome.cores["input"][0, 0], outcome.errors["input"][0, 0]
+    ask.close(outcome.channels["input"][0, 0].sum(0), core)
+    assert np.isfinite(error).sum() == 3 * 9 == (core != 0).sum()
+
+
 SPATIAL = {
     "soft windows": {"window": 5, "stride": 2, "shape": "gaussian"},
     "a part": {"window": 4, "stride": 2, "within": (3, 2, 6, 5)},

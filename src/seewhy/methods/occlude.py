@@ -120,7 +120,8 @@ def occlusion(
     notes += (f"no window hid {bare:.0%} of the pixels yet: there the map is zero, and not known",) if bare else ()
     what = "windows" if segments is None else "segments"
     apart = isinstance(channels, str) and channels == "each"
-    maps = np.stack([mean(of_channel)[0] for of_channel in drops], 1) if apart else None
+    whole = np.where(done[:, None], drops, np.nan)  # of a place where some channels alone were hidden, their sum is not known
+    maps = np.stack([mean(of_channel)[0] for of_channel in whole], 1) if apart else None
     return Estimate(values, error, _regions(hidden, drops, inside), {what: done.sum()}, notes, maps)
 
 
