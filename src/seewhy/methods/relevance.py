@@ -80,6 +80,8 @@ def lrp(
     by = Relevance(conv, dense, epsilon, gamma, first=first or at_image)
     if by.first == "z-box":
         by = replace(by, low=_bound(case, low, "low", 0), high=_bound(case, high, "high", 255))
+        if (np.array(by.low) > np.array(by.high)).any():
+            raise BadParameter(f"low={low!r} lies above high={high!r}: the image's values lie between the two.")
     return _at_the_image(case, by, "biases kept the rest")
 
 

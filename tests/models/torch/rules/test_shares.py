@@ -145,6 +145,7 @@ WRONG = {
     "two rules": ({"rules": "epsilon-plus-flat", "rule": "gamma"}, "give one of them"),
     "no bounds": ({"rules": "epsilon-gamma-box"}, "between which values the image lies"),
     "two channels": ({"first": "z-box", "low": [0, 0], "high": 1}, "one for each of the 3 channels"),
+    "bounds the wrong way round": ({"first": "z-box", "low": [0, 0.5, 0], "high": 0.4}, "lies above high=0.4"),
     "unknown": ({"rules": "epsilon-minus"}, "epsilon-alpha2-beta1-flat"),
     "unknown first": ({"first": "box"}, "w-square"),
 }
