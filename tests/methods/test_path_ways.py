@@ -155,7 +155,9 @@ def test_gradient_shap_is_captums_given_the_same_draws(monkeypatch):
         ("guided-ig", {"fraction": 0.0}, "fraction is a share"),
         ("guided-ig", {"distance": 1.5}, "distance is a share"),
         ("gradient-shap", {"sigma": -1.0}, "sigma is a share of the image's range"),
-        ("gradient-shap", {"baseline": []}, "list of baselines is empty"),
+        ("gradient-shap", {"baseline": []}, "^gradient-shap: the list of baselines is empty"),
+        ("gradient-shap", {"baseline": ["zero", "pink"]}, "^gradient-shap: the baseline, 'pink'"),
+        ("guided-ig", {"baseline": "pink"}, "^guided-ig: the baseline, 'pink'"),
     ],
 )
 def test_what_is_no_way_is_refused(method, params, said):

@@ -67,7 +67,7 @@ def integrated_gradients(
     steps = whole_number(steps, "integrated-gradients: steps", 1, MOST)
     if not tolerance > 0:
         raise BadParameter(f"integrated-gradients: tolerance is a share above 0, not {tolerance}.")
-    starts = [start.astype(case.images.dtype) for start in baselines(case, baseline)]
+    starts = [start.astype(case.images.dtype) for start in baselines(case, baseline, "integrated-gradients")]
     difference = np.mean([_difference(case, start) for start in starts], axis=0)  # (t, n)
     core = gap = used = None
     while True:
@@ -134,12 +134,12 @@ RULES = {  # steps -> the nodes between 0 and 1, and their weights
 }
 
 
-def baselines(case: Case, choice: Any) -> list[Floats]:
-    """Each of the baselines, as (n, c, *space), or (1, c, *space) if it is the same for all images."""
+def baselines(case: Case, choice: Any, name: str) -> list[Floats]:
+    """Each of the baselines of the method `name`, as (n, c, *space), or (1, c, *space) if it is the same for all images."""
     several = choice if isinstance(choice, list | tuple) else [choice]
     if not len(several):
-        raise BadParameter("integrated-gradients: the list of baselines is empty.")
-    return [baseline_of(case, each, "integrated-gradients: the baseline") for each in several]
+        raise BadParameter(f"{name}: the list of baselines is empty.")
+    return [baseline_of(case, each, f"{name}: the baseline") for each in several]
 
 
 @pixels_from_case("sum", counted=lambda settings, _: 2 + settings["steps"],
@@ -164,12 +164,13 @@ def blur_ig(case: Case, *, steps: int = 50, sigma: float = 0.22) -> Outcome:
         return blurred(x, sigma * (1 - share)) if share < 1 else x
 
     gradients = variants(case, gradient, (at((k + 0.5) / steps) for k in range(steps)))
-    core, last, start = np.zeros(()), at(0), at(0)
+    core, start = np.zeros(()), at(0)
+    last = start
     for k, outcome in enumerate(shown(gradients, steps, "blur-ig")):
         here = at((k + 1) / steps)
         core = core + outcome.cores[INPUT].astype(np.float64) * (here.astype(np.float64) - last)
         last = here
-    return _complete(core, _difference(case, start), "more steps miss less")
+    return _complete(core, _difference(case, start))
 
 
 @pixels_from_case("sum", counted=lambda settings, _: 2 + settings["steps"],
@@ -194,7 +195,7 @@ def guided_ig(
     for name, value, low in (("fraction", fraction, 1e-9), ("distance", distance, 0)):
         if not low <= value <= 1:
             raise BadParameter(f"guided-ig: {name} is a share from {low:g} to 1, not {quoted(value)}.")
-    (start,) = baselines(case, [baseline])
+    start = baseline_of(case, baseline, "guided-ig: the baseline")
     answer, weights = case.pinned
     cores = []
     for row in weights:
@@ -202,7 +203,7 @@ def guided_ig(
         one.record_answer(answer)
         cores.append(_guided(one, np.broadcast_to(start, case.images.shape), steps, fraction, distance))
     difference = _difference(case, start.astype(case.images.dtype))
-    return _complete(np.stack(cores), difference, "more steps miss less")
+    return _complete(np.stack(cores), difference)
 
 
 def _guided(case: Case, start: Floats, steps: int, fraction: float, distance: float) -> Floats:
@@ -259,7 +260,7 @@ def gradient_shap(
     if not 0 <= sigma < np.inf:
         raise BadParameter(f"gradient-shap: sigma is a share of the image's range, from 0 on, not {quoted(sigma)}.")
     x = case.images
-    starts = [np.broadcast_to(start.astype(x.dtype), x.shape) for start in baselines(case, baseline)]
+    starts = [np.broadcast_to(start.astype(x.dtype), x.shape) for start in baselines(case, baseline, "gradient-shap")]
     ways, times = deque[Floats](), np.zeros((len(starts), len(x)))
     gradients = variants(case, gradient, _drawn(x, starts, samples, sigma, seed, ways, times))
     core = np.zeros(())
@@ -295,7 +296,7 @@ def _drawn(
         yield start + shares * way
 
 
-def _complete(core: Floats, difference: Floats, more: str) -> Outcome:
+def _complete(core: Floats, difference: Floats) -> Outcome:
     """The outcome of a path whose attributions (t, n, c, *space) add up to a difference of scores (t, n), with the gap."""
     gap = reduce(core, "t n ... -> t n", "sum") - difference
 
@@ -303,6 +304,6 @@ def _complete(core: Floats, difference: Floats, more: str) -> Outcome:
         share = abs(gap[t, i]) / max(abs(difference[t, i]), 1e-12)
         if share <= LOOSE:
             return ()
-        return (f"the sum misses y(x) - y(x') = {difference[t, i]:.3g} by {gap[t, i]:.2g} ({share:.0%}): {more}",)
+        return (f"the sum misses y(x) - y(x') = {difference[t, i]:.3g} by {gap[t, i]:.2g} ({share:.0%}): more steps miss less",)
 
     return Outcome({INPUT: core}, notes, {"completeness_gap": gap, "difference": difference})
