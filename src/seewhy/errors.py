@@ -17,9 +17,8 @@ SeewhyError
 """
 
 import pickle
-from collections.abc import Callable, Iterable
-from functools import wraps
-from typing import Any, ParamSpec, TypeVar
+from collections.abc import Iterable
+from typing import Any
 
 from .printable import printable, quoted
 
@@ -187,65 +186,3 @@ class InSpace(BadNetwork):
 
 class OneByOne(NotApplicable):
     """The images of a batch rest on different layers, so that each is explained by itself: the engine does so."""
-
-
-# Arguments that a function does not take: which of its own was meant, or where an argument of that name belongs.
-
-P = ParamSpec("P")
-T = TypeVar("T")
-Home = Callable[[str, str, Any], str]  # a name, its value as it was written, the methods asked for -> how it is given; or ""
-HOMES: list[Home] = []  # each room that is asked by name adds its own
-ELSEWHERE = {  # what other libraries call it
-    **dict.fromkeys(("class_index", "class_idx", "target_class", "target_category", "targets"), "target"),
-    **dict.fromkeys(("target_layer", "target_layers", "layers", "layer_name"), "layer"),
-    **dict.fromkeys(("class_names", "categories"), "labels"),
-    **dict.fromkeys(("cmap", "colormap", "colors"), "colours"),
-    "method": "methods",
-}
-PREPARED = ("size", "crop", "mean", "std")  # of the dict that wrap(prepare=) takes
-
-
-def at_home(names: Iterable[str], words: str) -> None:
-    """Tell that arguments of these names are given as `words` have it, in which {} stands for name=value."""
-    own = frozenset(names)
-    HOMES.append(lambda name, value, _methods: words.format(f"{name}={value}") if name in own else "")
-
-
-def no_such(what: str, name: str, value: Any, own: Iterable[str], methods: Any = None, takes: str = "") -> BadParameter:
-    """The error for an argument that `what` has not, whose own are these: with the place where it belongs, or the nearest."""
-    written, near = quoted(value, 40), closest(name, [*own])
-    meant = ELSEWHERE.get(name, name)
-    if meant in own:
-        return BadParameter(f"{what} has no parameter {quoted(name)}. It is called {meant}: {meant}={written}.")
-    places = [words for home in HOMES if (words := home(meant, written, methods))]
-    if name in PREPARED and not places:
-        places = [f"wrap(network, prepare={{{name!r}: {written}}})"]
-    hint = f" It is given as {', or as '.join(places)}." if places else f" Closest: {', '.join(near)}." if near else ""
-    return BadParameter(f"{what} has no parameter {quoted(name)}. It takes {takes or ', '.join(own) or 'none'}.{hint}")
-
-
-def known_names(asked: str = "") -> Callable[[Callable[P, T]], Callable[P, T]]:
-    """A decorator: an argument whose name the function does not know raises BadParameter, which says where it belongs.
-
-    asked: under which name the function takes methods, of which one may have that parameter.
-    """
-
-    from inspect import Parameter, signature  # here, for errors are not to slow down the start
-
-    def decorate(function: Callable[P, T]) -> Callable[P, T]:
-        own = [p.name for p in signature(function).parameters.values() if p.kind is not Parameter.POSITIONAL_ONLY]
-        own = [name for name in own if name != "self"]
-        place = [*signature(function).parameters].index(asked) if asked else 0
-        default = signature(function).parameters[asked].default if asked else None
-
-        @wraps(function)
-        def checked(*args: P.args, **given: P.kwargs) -> T:
-            for name in given:
-                if name not in own:
-                    methods = given.get(asked, args[place] if len(args) > place else default) if asked else None
-                    raise no_such(function.__qualname__, name, given[name], own, methods)
-            return function(*args, **given)
-
-        return checked
-
-    return decorate

@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from seewhy.errors import BadParameter, NeedsGradients, NotApplicable, NotHere, known_names
+from seewhy.arguments import known_names
+from seewhy.errors import BadParameter, NeedsGradients, NotApplicable, NotHere
 from seewhy.explaining.ask import ask
 from seewhy.explaining.batching import Collector
 from seewhy.images.inputs import Images, PreparedBatch, sort_out

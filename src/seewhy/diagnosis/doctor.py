@@ -5,8 +5,9 @@ from typing import Any, cast
 import numpy as np
 from PIL import Image
 
+from seewhy.arguments import known_names
 from seewhy.arrays import numbers
-from seewhy.errors import BadParameter, InSpace, SeewhyError, known_names
+from seewhy.errors import BadParameter, InSpace, SeewhyError
 from seewhy.images.inputs import Images
 from seewhy.maps.source import Predicted
 from seewhy.methods.making.conditions import Conditions

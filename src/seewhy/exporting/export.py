@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from seewhy.arguments import known_names
 from seewhy.arrays import numbers
 from seewhy.atomic import replacing
 from seewhy.demo.scenes import scenes
-from seewhy.errors import BadParameter, NeedsGradients, NotApplicable, known_names
+from seewhy.errors import BadParameter, NeedsGradients, NotApplicable
 from seewhy.images.inputs import Images
 from seewhy.maps.heatmaps import Heatmaps
 from seewhy.methods.making.method import Method, lookup

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from seewhy.errors import known_names
+from seewhy.arguments import known_names
 from seewhy.images.inputs import Images
 from seewhy.models.model import Model, require
 from seewhy.targets.aim import Aim, ImageView, Pinned

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seewhy.errors import BadParameter, NoSuchName, NotApplicable, closest, known_names
+from seewhy.arguments import known_names
+from seewhy.errors import BadParameter, NoSuchName, NotApplicable, closest
 from seewhy.explaining.image_facts import image_facts
 from seewhy.images.inputs import Images
 from seewhy.images.places import Cells, Extent, Turned

@@ -5,8 +5,9 @@ from typing import NamedTuple
 import numpy as np
 from einops import reduce
 
+from seewhy.arguments import known_names
 from seewhy.arrays import numbers
-from seewhy.errors import BadParameter, known_names
+from seewhy.errors import BadParameter
 from seewhy.explaining.case import Case
 from seewhy.images.inputs import Images
 from seewhy.models.model import INSIDES, Differentiable, require

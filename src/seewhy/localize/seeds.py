@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from seewhy.arguments import known_names
 from seewhy.arrays import Floats, numbers
-from seewhy.errors import BadParameter, NoSuchName, NotApplicable, closest, known_names
+from seewhy.errors import BadParameter, NoSuchName, NotApplicable, closest
 from seewhy.images.resample import resized
 from seewhy.maps.heatmap import Heatmap
 from seewhy.objects.refine.crf import IRN, SEC, Tie, kernels, label_costs, mean_field

@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from seewhy.arguments import known_names
 from seewhy.arrays import Floats
-from seewhy.errors import BadParameter, NoSuchName, NotApplicable, closest, known_names
+from seewhy.errors import BadParameter, NoSuchName, NotApplicable, closest
 from seewhy.images.places import Cells, Grid
 from seewhy.images.resample import brought, from_centres
 from seewhy.images.sight import Sight

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from seewhy.errors import BadParameter, NotApplicable, at_home, known_names
+from seewhy.arguments import at_home, known_names
+from seewhy.errors import BadParameter, NotApplicable
 from seewhy.images.inputs import is_clip
 from seewhy.images.photo import UnderlayPixels
 from seewhy.images.places import Cells, Grid, Where

@@ -12,8 +12,9 @@ from zlib import crc32
 
 import numpy as np
 
+from seewhy.arguments import known_names
 from seewhy.arrays import Floats
-from seewhy.errors import MANY, BadParameter, known_names, whole_number
+from seewhy.errors import MANY, BadParameter, whole_number
 from seewhy.explaining.case import Case, Outcome
 from seewhy.explaining.recipe import Reduce
 from seewhy.explaining.variants import variants

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from seewhy.arguments import known_names
 from seewhy.arrays import Floats
-from seewhy.errors import BadParameter, NotApplicable, known_names
+from seewhy.errors import BadParameter, NotApplicable
 from seewhy.explaining.case import Case, Outcome
 from seewhy.explaining.variants import variants
 from seewhy.images.places import Cells

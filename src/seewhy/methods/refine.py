@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from seewhy.arguments import known_names
 from seewhy.arrays import Floats
-from seewhy.errors import BadParameter, known_names
+from seewhy.errors import BadParameter
 from seewhy.explaining.case import Case, Outcome
 from seewhy.images.resample import brought
 from seewhy.methods.making.composing import composed, fitting, of_any

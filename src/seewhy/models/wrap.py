@@ -8,7 +8,8 @@ from operator import attrgetter
 from pathlib import PurePath
 from typing import Any, NamedTuple, Protocol, overload
 
-from seewhy.errors import BadParameter, at_home, known_names
+from seewhy.arguments import at_home, known_names
+from seewhy.errors import BadParameter
 from seewhy.printable import quoted
 from seewhy.targets.labels import read_labels
 

@@ -14,7 +14,8 @@ from inspect import Parameter as Argument
 from inspect import Signature, signature
 from typing import Any, Generic, TypeVar
 
-from seewhy.errors import HOMES, SEEDS, BadParameter, NoSuchName, at_home, closest, known_names, no_such
+from seewhy.arguments import HOMES, at_home, known_names, no_such
+from seewhy.errors import SEEDS, BadParameter, NoSuchName, closest
 from seewhy.explaining.ask import LayerNames, OnError, TileSides, ask
 from seewhy.explaining.recipe import READINGS, Parameter, Recipe, Run
 from seewhy.images.inputs import Images

@@ -8,7 +8,8 @@ import pytest
 
 import seewhy
 from seewhy.api import PUBLIC
-from seewhy.errors import BadParameter, known_names
+from seewhy.arguments import known_names
+from seewhy.errors import BadParameter
 from support import networks
 
 why: Any = seewhy  # type checkers know these errors
