@@ -10,6 +10,7 @@ from PIL import Image
 import seewhy
 from seewhy import METHODS, Source
 from seewhy.errors import BadImage, BadParameter, BadWeights
+from seewhy.maps.record import record_of
 from seewhy.remaking.remade import ROUNDING, model_of
 from support import networks
 from support.ask import asked, home
@@ -256,3 +257,35 @@ def test_random_weights_are_drawn_again(photo):
     (found,) = seewhy.grad_cam(model, photo)
     assert stored(found).again().same == "bit for bit"
     assert model_of(stored(found)).weights == "random, seed 3"
+
+
+@pytest.mark.parametrize(
+    ("recipe", "said"),
+    [
+        ({"spec": "pathlib:Path.touch", "options": {"self": "ran"}}, "runs Python, 'pathlib:Path.touch'"),
+        ({"spec": "ran.py:net"}, "runs Python, 'ran.py:net'"),
+        ({"spec": "net.keras", "options": {"custom": "ran:attribute"}}, "runs Python, 'ran:attribute'"),
+        ({"spec": "http://192.0.2.1/steal"}, "sends the image to 'http://192.0.2.1/steal'"),
+    ],
+    ids=["module", "file", "keras", "service"],
+)
+def test_what_a_stranger_may_have_named_is_neither_run_nor_sent_anything(recipe, said, made_source, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    ran = tmp_path / "ran"
+    (tmp_path / "ran.py").write_text(f"open({str(ran)!r}, 'w')")
+    source = Source.from_json(made_source(recipe=recipe, values=record_of(np.ones((2, 2), np.float32))).to_json())
+    with pytest.raises(BadParameter, match=f"Making this map again {said}, as the map itself names it.") as raised:
+        source.again(image="cat.png")
+    assert raised.value.typed.endswith("If you trust who made it: --trust, or give --model SPEC.")
+    assert not ran.exists()
+
+
+def test_trust_in_the_code_that_a_map_names_is_none_in_its_weights(made_source, monkeypatch):
+    asked = []
+    monkeypatch.setattr("seewhy.remaking.remade.load", lambda spec, trust, **more: asked.append(trust))
+    recipe = {"spec": "nets.py:net", "weights": "v1.pth"}
+    model_of(made_source(recipe=recipe), trust=True)
+    model_of(made_source(recipe=recipe), trust=True, changes={"weights": "v2.pth"})
+    model_of(made_source(recipe=recipe, conditions={"trusted": True}), trust=True)
+    model_of(made_source(recipe={"spec": "demo/honest"}, conditions={"trusted": False}))
+    assert asked == [False, True, True, False]

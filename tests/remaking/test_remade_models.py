@@ -55,7 +55,7 @@ def test_an_onnx_file(here):
 def test_a_function_of_a_file_and_one_that_was_wrapped(here):
     (found,) = seewhy.occlusion(seewhy.load("nets.py:brightness"), "cat.png", window=20, stride=10)
     assert found.source.weights_sha256 == ""
-    verified(found, "map.png")
+    verified(found, "map.png", trust=True)
 
     def brightness(images):
         return images.reshape(len(images), -1, 3).mean(1)
@@ -84,7 +84,7 @@ def test_a_volume_of_a_file(here):
     nibabel.save(nibabel.Nifti1Image(scan(AFFINES["all of it"]), AFFINES["all of it"]), "scan.nii.gz")
     (found,) = seewhy.grad_cam(seewhy.load("nets.py:volumes"), "scan.nii.gz", layer="see")
     for ending in (".nii.gz", ".png", ".npz"):
-        verified(found, f"map{ending}")
+        verified(found, f"map{ending}", trust=True)
 
 
 def test_a_scene_on_the_earth(here):

@@ -11,8 +11,8 @@ from seewhy.errors import BadParameter, BadWeights, NoSuchName, NotApplicable
 from seewhy.maps.heatmap import Heatmap
 from seewhy.maps.record import read_record
 from seewhy.maps.source import Source
-from seewhy.models.load import load, source_of
-from seewhy.printable import printable
+from seewhy.models.load import is_address, is_code, load, source_of
+from seewhy.printable import printable, quoted
 
 from .difference import MapDifference, of_record
 from .facts import other_facts
@@ -102,8 +102,9 @@ def model_of(source: Source, trust: bool = False, changes: Mapping[str, Any] = {
     """
     check_recipe(source, trust)
     recipe = _changed(source.recipe, changes)
+    of_weights = trust and (bool(source.conditions.get("trusted")) or "weights" in changes)
     try:
-        return load(**recipe, trust=trust)
+        return load(**recipe, trust=of_weights)
     except (BadWeights, NoSuchName) as error:
         if "weights" in changes:
             raise
@@ -116,13 +117,26 @@ def model_of(source: Source, trust: bool = False, changes: Mapping[str, Any] = {
 
 
 def check_recipe(source: Source, trust: bool) -> None:
-    """Raise BadParameter, with what to give, where the Source does not tell how its model is loaded, or that needs trust."""
+    """Raise BadParameter, with what to give, where the Source does not tell how its model is loaded, or that needs trust: what
+    a stranger wrote may name any code, and anybody's service.
+    """
     if not source.recipe:
         why = f"{printable(source.model, 200)} was wrapped by hand, so nobody knows how to make it again: give"
         raise BadParameter(f"{why} model=, what seewhy.wrap(network, ...) gives.", typed=f"{why} --model FILE.py:NAME.")
     if source.conditions.get("trusted") and not trust:
         why = f"{printable(source.model, 200)} ran code that came with its weights. If you trust who made it:"
         raise BadParameter(f"{why} trust=True.", typed=f"{why} --trust.")
+    spec, custom = str(source.recipe.get("spec", "")), _options(source.recipe).get("custom")
+    if not trust and (is_code(spec) or custom or is_address(spec)):
+        does = f"runs Python, {quoted(str(custom or spec))}"
+        does = f"sends the image to {quoted(spec)}" if is_address(spec) else does
+        why = f"Making this map again {does}, as the map itself names it. If you trust who made it:"
+        raise BadParameter(f"{why} trust=True, or give model=.", typed=f"{why} --trust, or give --model SPEC.")
+
+
+def _options(recipe: Mapping[str, Any]) -> Mapping[str, Any]:
+    options = recipe.get("options")
+    return options if isinstance(options, Mapping) else {}
 
 
 def _changed(recipe: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
