@@ -44,6 +44,48 @@ def as_json(facts: Mapping[str, Any]) -> str:
     return json.dumps({**said, NOT_UTF8: {**said.get(NOT_UTF8, {}), **odd}} if odd else said, allow_nan=False)
 
 
+def canonical(value: Any) -> str:
+    """The one text that stands for a value of JSON, whoever writes it: RFC 8785 (JSON Canonicalization Scheme).
+
+    No spaces; the keys of an object in the order of their UTF-16 code units; numbers as JavaScript writes them, shortest; text
+    as it is.  Beyond the RFC, whole numbers of more than 53 bits, as seeds are, have all their digits.
+    Raises ValueError for what has no such text: NaN and infinity, halves of surrogate pairs, keys that are no text.
+    """
+    if isinstance(value, Mapping):
+        if not all(isinstance(key, str) for key in value):
+            raise ValueError("an object of JSON has texts as keys")
+        pairs = sorted(value.items(), key=lambda pair: pair[0].encode("utf-16-be", "surrogatepass"))
+        return "{" + ",".join(f"{canonical(key)}:{canonical(inner)}" for key, inner in pairs) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ",".join(map(canonical, value)) + "]"
+    if isinstance(value, float):
+        return _shortest(value)
+    if isinstance(value, str) and whole_text(value) != value:
+        raise ValueError("it holds half of a surrogate pair, which is no text")
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _shortest(number: float) -> str:
+    """The number as JavaScript writes it.  Source: ECMA-262, Number::toString."""
+    from decimal import Decimal  # here, for importing it takes as long as much of seewhy does
+
+    if not isfinite(number):
+        raise ValueError(f"JSON has no {number}")
+    if number == 0:
+        return "0"
+    sign, each, exponent = Decimal(repr(number)).normalize().as_tuple()
+    digits = "".join(map(str, each))
+    point = len(digits) + int(exponent)  # the number of digits before it
+    if 0 < point <= 21:
+        text = digits.ljust(point, "0")
+        text = text[:point] + ("." + text[point:] if text[point:] else "")
+    elif -6 < point <= 0:
+        text = "0." + "0" * -point + digits
+    else:
+        text = digits[0] + ("." + digits[1:] if digits[1:] else "") + f"e{point - 1:+d}"
+    return "-" * sign + text
+
+
 def with_bytes(facts: Mapping[str, Any]) -> dict[str, Any]:
     """What `as_json` was given of names, its field "not_utf8" taken back into the fields (of the object itself) it tells of."""
     odd = facts.get(NOT_UTF8)
