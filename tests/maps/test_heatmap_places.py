@@ -11,11 +11,10 @@ from torch import nn
 
 import seewhy
 from seewhy import Extent, Heatmap, fuse
-from seewhy.images.places import Cells, Gaze
+from seewhy.images.places import Cells, Gaze, Place
 from seewhy.images.resample import brought, resized, spread
 from seewhy.images.sight import Sight
 from seewhy.methods.making.method import lookup
-from seewhy.models.torch.places.following import Place
 from support import ask
 
 

@@ -98,6 +98,7 @@ class Comparison:
         image = self._read(image, place)
         if self.method is None:
             self.method, self.method_why = chosen(self.asked, self.models, image)
+        method = self.method
         model_a, model_b = (model.beside(place, 1) for model in self.models)
         batch = next(iter(model_a.batches(image)))
         said_a, said_b = said_of(model_a, batch.x), said_of(model_b, next(iter(model_b.batches(image))).x)
@@ -105,7 +106,8 @@ class Comparison:
             names, labels = (model_a.name, model_b.name), (model_a.labels, model_b.labels)
             self.classes = match_classes(names, labels, (len(said_a.scores), len(said_b.scores)))
         of_a, of_b = same_question(self.target, place, self.models, said_a, self.classes, batch.names[0])
-        a, b = self._map(model_a, of_a, self.layers[0], image), self._map(model_b, of_b, self.layers[1], image)
+        asked = (model_a, of_a, self.layers[0]), (model_b, of_b, self.layers[1])
+        a, b = (self._map(method, *of_model, image) for of_model in asked)
         top, overlap = None, None
         if self.classes is not None and said_a is not None and said_b is not None:
             top, overlap = same_top(said_a, said_b, self.classes), top_overlap(said_a, said_b, self.classes)
@@ -136,14 +138,13 @@ class Comparison:
         opened_image = next(opened([image], model.prepare, model.name, place))
         return opened_image if hasattr(opened_image.pixels, "convert") else opened_image.pixels
 
-    def _map(self, model: Any, target: Any, layer: str | None, image: Any) -> Heatmap:
-        assert self.method is not None
+    def _map(self, method: Method, model: Any, target: Any, layer: str | None, image: Any) -> Heatmap:
         try:
-            maps = ask(model, image, [self.method], target, layer)
+            maps = ask(model, image, [method], target, layer)
         except NotHere:
             raise
         except (NeedsGradients, NotApplicable) as error:
-            raise both_can(self.method.name, self.models, image, error) from error
+            raise both_can(method.name, self.models, image, error) from error
         if len(maps) != 1:
             raise NotApplicable(f"{model.name} gives {len(maps)} maps of {maps[0].source.image}; one is compared with one.")
         return maps[0]

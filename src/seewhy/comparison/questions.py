@@ -86,7 +86,9 @@ def same_question(
     a, b = models
     if own and a.labels and b.labels:
         classes = match_classes((a.name, b.name), (a.labels, b.labels), (len(a.labels), len(b.labels)))
-    elif said is None or classes is None or not isinstance(mine, Top | Class | Contrast):
+    elif said is not None and classes is not None and isinstance(mine, Top | Class | Contrast):
+        mine = _settled(mine, said)
+    else:
         (theirs,) = as_targets(target, b.labels)
         return mine, theirs.of(place) if isinstance(theirs, PerImage) else theirs
 
@@ -101,14 +103,12 @@ def same_question(
             )
         return int(classes.to_b[index])
 
-    if own:
-        return mine, replace(cast(Any, mine), **{name: number(index) for name, index in own.items()})
-    assert said is not None
-    mine = _settled(mine, said)
     if isinstance(mine, Class):
         return mine, Class(number(int(mine.index)))
-    rivals = tuple(number(int(rival)) for rival in mine.rivals)
-    return mine, replace(mine, of=number(int(mine.of)), against=rivals)
+    if isinstance(mine, Contrast):
+        rivals = tuple(number(int(rival)) for rival in mine.rivals)
+        return mine, replace(mine, of=number(int(mine.of)), against=rivals)
+    return mine, replace(cast(Any, mine), **{name: number(index) for name, index in own.items()})
 
 
 def one_target(target: Any, model: Any) -> list[Any]:

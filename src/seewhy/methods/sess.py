@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import chain
 from itertools import product as pairs
 from typing import Any, NamedTuple
 
@@ -60,13 +61,11 @@ def sess(method: Method[Callable[P, Any]]) -> Method[Windowed[P]]:
         if marks := [key for key in ("within", "segments") if marks_place(params.get(key))]:
             raise BadParameter(f"sess cuts windows out of the image, and {marks[0]}= stays at its place: leave that out.")
         weights = _weights(case, x, windows)  # (windows, t, n)
-        outcomes = shown(variants(case, inner, _cut(x, windows)), len(windows), f"sess({base.name})")
-        first, pooled = None, {}
-        for window, weight, outcome in zip(windows, weights, outcomes, strict=True):
-            first = first or outcome
+        outcomes = iter(shown(variants(case, inner, _cut(x, windows)), len(windows), f"sess({base.name})"))
+        first, pooled = next(outcomes), {}
+        for window, weight, outcome in zip(windows, weights, chain([first], outcomes), strict=True):
             for layer, core in outcome.cores.items():
                 pooled.setdefault(layer, _Pool(pool)).add(_placed(case, layer, core, window, weight))
-        assert first is not None
 
         def notes(t: int, i: int) -> tuple[str, ...]:
             return (*first.notes(t, i), *(() if weights[:, t, i].any() else (NOWHERE,)))
@@ -81,8 +80,9 @@ def sess(method: Method[Callable[P, Any]]) -> Method[Windowed[P]]:
 
     said = f"{base.name} on windows of the enlarged image, each map by its largest value and the target's probability there"
     source = "Tursun et al. 2022, SESS: Saliency Enhancing with Scaling and Sliding."
-    made = repeated(base, "sess", run, parameters_of(Windowed.__call__), said, source, "windows x (1 forward)", forwards)
-    return replace(made, moves="cuts windows out of the image")
+    made = repeated(base, "sess", run, parameters_of(Windowed.__call__), said, source, "windows", forwards)
+    costs = f"windows x (1 forward for their weight, and {base.wording}), and 1 forward"
+    return replace(made, passes=costs, moves="cuts windows out of the image")
 
 
 class _Pool:

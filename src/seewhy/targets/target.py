@@ -196,7 +196,7 @@ class Unit:
 
 @dataclass(frozen=True)
 class PerImage:
-    """A different target for each image: PerImage([3, "tabby", Top(2)])."""
+    """A different target for each image: PerImage([3, "tabby", Top(2)]); or a value of its own of a method's parameter."""
 
     targets: Sequence[Any]
 

@@ -4,7 +4,7 @@ Looked for only where a gradient is missing; a network of which the score does d
 score does not rest on by other values in the layer's place.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -17,7 +17,7 @@ from seewhy.models.model import INPUT
 
 from .passes.backward import WITHOUT
 from .passes.graph import STEPS, UNDERIVED, between, kind_of, rests_on_image
-from .passes.outputs import emitted
+from .passes.outputs import emitted, tensors_in
 from .passes.taps import Tap, hooked
 from .passes.torch_calls import name_of, running
 from .runner import Runner
@@ -37,7 +37,7 @@ class CutWatch(TorchFunctionMode):
         out = fn(*args, **(kwargs or {}))
         name = name_of(fn)
         values = (isinstance(out, Tensor) or name in VALUES) and not name.startswith(ALIKE)
-        if values and _ends(out) and any(x.requires_grad and rests_on_image(x) for x in _tensors(args)):
+        if values and _ends(out) and any(x.requires_grad and rests_on_image(x) for x in tensors_in(args)):
             self.last = f"{running(self.network)}, {_how(name, out)}"
         return out
 
@@ -56,14 +56,6 @@ def _how(name: str, out: Any) -> str:
     if torch.is_inference_mode_enabled():
         return f"at {name} under torch.inference_mode"
     return f"at {name}" if torch.is_grad_enabled() else f"at {name} under torch.no_grad"
-
-
-def _tensors(args: Any) -> Iterator[Tensor]:
-    for arg in args:
-        if isinstance(arg, Tensor):
-            yield arg
-        elif isinstance(arg, list | tuple):
-            yield from _tensors(arg)
 
 
 def why_none(runner: Runner, x: Tensor, layer: str) -> str:

@@ -12,8 +12,8 @@ from torch.overrides import TorchFunctionMode
 from seewhy.arrays import Array
 from seewhy.errors import OneByOne
 from seewhy.models.model import Layer
+from seewhy.models.torch.passes.outputs import tensors_in
 from seewhy.models.torch.places.default import SCORE
-from seewhy.models.torch.places.following import tensors_in
 from seewhy.models.torch.places.survey import Survey
 from seewhy.targets.target import Target, weighted
 

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from seewhy.models.torch.passes.outputs import tensors_in
 from seewhy.models.torch.passes.torch_calls import name_of
 from seewhy.models.torch.places.calls import CELL_BY_CELL, ORDERS, SAME_ORDER
-from seewhy.models.torch.places.following import tensors_in
 
 from .codes import CONSTANT, Coded, combined, constant, moved, seen_by, summed, thin
 

@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from seewhy.images.places import Place
+from seewhy.models.torch.passes.outputs import tensors_in
 from seewhy.models.torch.passes.torch_calls import name_of
 from seewhy.models.torch.places.calls import CELL_BY_CELL
-from seewhy.models.torch.places.following import BLANK, Following, tensors_in
+from seewhy.models.torch.places.following import BLANK, Following
 from seewhy.models.torch.places.layout import located
 from seewhy.models.torch.places.marks import Mark
 

@@ -68,12 +68,11 @@ class SelfExplaining(nn.Module):
     def _map(self, emission: Tensor, scores: Tensor) -> Tensor:
         """The map of a method that reads no more than the pass itself leaves."""
         a = plain(self.place.layout.turn(emission))
-        if self.form.reads == "activations":
-            return principal(a, **self.form.params)
         head, formula = self.place.head, self.form.formula
+        if formula is None:
+            return principal(a, **self.form.params)
         assert head is not None
         rows = self._rows(scores) @ head.weights(self.network)  # (n, c)
-        assert formula is not None
         if self.form.component:
             return principal(formula(a, head.gradient(a, rows)), **self.form.params)
         if self.form.reads == "head":

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from seewhy.images.places import Place
 from seewhy.models.torch.passes.outputs import tensors_in
 from seewhy.models.torch.passes.torch_calls import name_of
 
@@ -18,8 +17,6 @@ from .marks import Mark, lost, start
 from .merging import simple
 from .sights import PRODUCTS, scale_of
 from .writing import onto
-
-__all__ = ["Following", "Place", "tensors_in"]
 
 BLANK = (  # calls that use no number of the tensors that they are given
     "new_full", "new_zeros", "new_ones", "new_empty", "new_empty_strided", "new_tensor",

@@ -7,10 +7,11 @@ from weakref import ReferenceType, ref
 import torch
 from torch import Tensor
 
+from seewhy.models.torch.passes.outputs import tensors_in
 from seewhy.models.torch.passes.torch_calls import name_of
 
 from .calls import AS_IT_IS, CELL_BY_CELL, ORDERS, SAME_ORDER
-from .following import BLANK, Following, tensors_in
+from .following import BLANK, Following
 from .marks import Mark
 
 CHOOSING = frozenset((

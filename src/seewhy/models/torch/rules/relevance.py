@@ -151,7 +151,7 @@ class Propagation(TorchFunctionMode):
         """Is x the image itself, at most put elsewhere?"""
         node = x.grad_fn
         while node is not None and kind_of(node).startswith(PLACING):
-            (node,) = [before for before, _ in node.next_functions if before is not None][:1] or [None]
+            node = next((before for before, _ in node.next_functions if before is not None), None)
         leaf = getattr(node, "variable", None)
         return (leaf is not None and not isinstance(leaf, nn.Parameter)) or (x.is_leaf and not isinstance(x, nn.Parameter))
 

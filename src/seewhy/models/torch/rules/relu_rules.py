@@ -17,10 +17,11 @@ from torch.overrides import TorchFunctionMode
 from seewhy.errors import NotApplicable
 from seewhy.models.rule import ReluRule, deconv, guided
 from seewhy.models.torch.passes.graph import between, kind_of
+from seewhy.models.torch.passes.outputs import tensors_in
 from seewhy.models.torch.passes.torch_calls import name_of, running, version_of
 
 from .relus import RELU, Masks, ReluCall, overwrites, relu_call
-from .shapes import MIXING, MOVES, Descent, Earlier, Lineage, ReluShape, shape_of, tensors
+from .shapes import MIXING, MOVES, Descent, Earlier, Lineage, ReluShape, shape_of
 
 KINKED = ("Relu", "Threshold", "Hardtanh", "LeakyRelu", "Elu", "Prelu", "Rrelu", "Celu", "Selu")  # graph nodes of ReLUs
 SMOOTH = {"Silu": "SiLU", "Gelu": "GELU", "Glu": "GLU", "Mish": "Mish", "Softplus": "Softplus", "Hardswish": "Hardswish",
@@ -43,7 +44,7 @@ class Rewiring(TorchFunctionMode):
 
     def __torch_function__(self, fn: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        for x in tensors((*args, *kwargs.values())):
+        for x in tensors_in((*args, *kwargs.values())):
             if x.requires_grad and not self.lineage.seen(x) and not isinstance(x, nn.Parameter):
                 self._meet(x)
         made, relu = self.lineage.joined(args, kwargs), relu_call(fn, args, kwargs, self.masks)
@@ -77,7 +78,7 @@ class Rewiring(TorchFunctionMode):
         self.masks.note(fn, args, out)
         if fn in MIXING:
             return out, Descent()
-        for y in tensors((out,) if over is None else (over,)) if asked else ():
+        for y in tensors_in((out,) if over is None else (over,)) if asked else ():
             shape = shape_of(y, made.of) if y.requires_grad else None
             if shape is not None and shape.slope is not None:
                 if made.by_relu and self.lineage.led(y, made):

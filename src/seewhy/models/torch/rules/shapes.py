@@ -4,13 +4,14 @@ However they are spelled: of every call it is known from which earlier tensors o
 result is held against these.  Nothing that joins two branches is, such as a gate or a residual sum.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 from weakref import ref
 
 import torch
 from torch import Tensor, nn
 
+from seewhy.models.torch.passes.outputs import tensors_in
 from seewhy.models.torch.passes.torch_calls import spelled, version_of
 
 MIXING = spelled(  # which put many values into one: their result is nothing that an activation makes of one tensor
@@ -79,7 +80,7 @@ class Lineage:
 
     def joined(self, args: Any, kwargs: Any) -> Descent:
         """How the result of a call is made: of what all arguments that rest on the image were made of."""
-        graphed = [x for x in tensors((*args, *kwargs.values())) if x.requires_grad]
+        graphed = [x for x in tensors_in((*args, *kwargs.values())) if x.requires_grad]
         each = [made for x in graphed if not isinstance(x, nn.Parameter) and not (made := self.of(x)).of_weights]
         if not each:
             return Descent(of_weights=bool(graphed))
@@ -95,17 +96,9 @@ class Lineage:
 
     def note(self, out: Any, made: Descent) -> None:
         """Keep how the result of a call was made."""
-        for x in tensors((out,)):
+        for x in tensors_in((out,)):
             if x.requires_grad and not isinstance(x, nn.Parameter):
                 self.known[id(x)] = (ref(x), made._replace(of=tuple(each for each in made.of if each.x is not x)))
-
-
-def tensors(values: Any) -> Iterator[Tensor]:
-    for value in values:
-        if isinstance(value, Tensor):
-            yield value
-        elif isinstance(value, list | tuple):
-            yield from tensors(value)
 
 
 def shape_of(y: Tensor, made_of: Sequence[Earlier]) -> ReluShape | None:
