@@ -58,6 +58,18 @@ def subclassed(activation: str | None = "softmax") -> Any:
     return model
 
 
+class AddedLow(L.Dense):
+    """A low-rank update beside the kernel that the class has."""
+
+    def build(self, shape: Any) -> None:
+        super().build(shape)
+        self.down = self.add_weight(shape=(shape[-1], 2), initializer="random_normal", name="down")
+        self.up = self.add_weight(shape=(2, self.units), initializer="random_normal", name="up")
+
+    def call(self, inputs: Any) -> Any:
+        return super().call(inputs) + 30 * keras.ops.matmul(keras.ops.matmul(inputs, self.down), self.up)
+
+
 def images(n: int = 2, side: int = 24, channels: int = 3) -> np.ndarray:
     """As Keras takes them: (n, h, w, c)."""
     return np.random.default_rng(0).normal(0, 1, (n, side, side, channels)).astype(np.float32)

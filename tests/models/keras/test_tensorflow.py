@@ -15,7 +15,7 @@ import numpy as np  # noqa: E402
 import seewhy  # noqa: E402
 from seewhy.errors import BadNetwork, NotApplicable  # noqa: E402
 from seewhy.models.keras.tensorflow_rules import reached  # noqa: E402
-from support.keras_models import L, images, keras_saves, residual  # noqa: E402
+from support.keras_models import AddedLow, L, images, keras_saves, residual  # noqa: E402
 
 
 def test_one_graph_takes_any_number_of_images():
@@ -90,18 +90,6 @@ def test_tensorflow_keeps_its_remarks_on_devices_to_itself(tmp_path):
     env = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}  # which JAX sets
     done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=False, env=env)
     assert (done.stdout, done.stderr) == ("True\n", "")
-
-
-class AddedLow(L.Dense):
-    """A low-rank update beside the kernel that the class has."""
-
-    def build(self, shape):
-        super().build(shape)
-        self.down = self.add_weight(shape=(shape[-1], 2), initializer="random_normal", name="down")
-        self.up = self.add_weight(shape=(2, self.units), initializer="random_normal", name="up")
-
-    def call(self, inputs):
-        return super().call(inputs) + 30 * keras.ops.matmul(keras.ops.matmul(inputs, self.down), self.up)
 
 
 class Scaled(L.Dense):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import seewhy
-from support.keras_models import images, subclassed
+from support.keras_models import AddedLow, images, subclassed
 from support.twins import twins
 
 if keras.backend.backend() != "torch":
@@ -75,18 +75,6 @@ def test_each_method_gives_the_map_of_torch(both, name):
         scale = abs(expected.values).max()
         assert found.source.layer == expected.source.layer
         np.testing.assert_allclose(found.values, expected.values, rtol=1e-4, atol=2e-5 * scale)
-
-
-class AddedLow(keras.layers.Dense):
-    """A low-rank update beside the kernel that the class has."""
-
-    def build(self, input_shape):
-        super().build(input_shape)
-        self.down = self.add_weight(shape=(input_shape[-1], 2), initializer="random_normal", name="down")
-        self.up = self.add_weight(shape=(2, self.units), initializer="random_normal", name="up")
-
-    def call(self, inputs):
-        return super().call(inputs) + 30 * keras.ops.matmul(keras.ops.matmul(inputs, self.down), self.up)
 
 
 def numbers_of(variable):

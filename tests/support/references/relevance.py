@@ -211,6 +211,15 @@ def gate() -> nn.Module:
     return Gate(nn.AdaptiveAvgPool2d(1), nn.Conv2d(6, 3, 1), nn.ReLU(), nn.Conv2d(3, 6, 1))
 
 
+def of_three_products() -> tuple[nn.Module, Floats]:
+    """One unit z = x w + b and its image: x = (1, 2, -1), w = (3, -1, -2), b = 2."""
+    network = nn.Sequential(nn.Conv2d(3, 1, 1), nn.Flatten()).double()
+    with torch.no_grad():
+        network[0].weight.copy_(torch.tensor([3.0, -1, -2]).view(1, 3, 1, 1))
+        network[0].bias.fill_(2)
+    return network, np.array([1.0, 2, -1]).reshape(1, 3, 1, 1)
+
+
 def norm1d() -> list[nn.Module]:
     return [nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(24, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 5)]
 

@@ -95,11 +95,7 @@ def test_what_does_not_arrive_is_what_the_biases_took(toy, rule):
 
 def test_a_layer_by_hand():
     """x = (1, 2, -1), w = (3, -1, -2), b = 2: products 3, -2, 2 and 2, their sum 5; relevance 5 comes in."""
-    network = nn.Sequential(nn.Conv2d(3, 1, 1), nn.Flatten()).double()
-    with torch.no_grad():
-        network[0].weight.copy_(torch.tensor([3.0, -1, -2]).view(1, 3, 1, 1))
-        network[0].bias.fill_(2)
-    x = np.array([1.0, 2, -1]).reshape(1, 3, 1, 1)
+    network, x = plain.of_three_products()
     shares = {"epsilon": np.array([3, -2, 2]) / 5, "z-plus": np.array([3, 0, 2]) / 7,
               "gamma": np.array([4.5, -2, 3]) / (4.5 - 2 + 3 + 3)}  # fmt: skip
     for rule, expected in shares.items():

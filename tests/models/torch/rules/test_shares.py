@@ -54,11 +54,7 @@ def test_every_rule_is_handed_down_in_shares_of_products(toy, conv, first):
 
 def test_a_layer_by_hand():
     """x = (1, 2, -1), w = (3, -1, -2), b = 2: products 3, -2, 2; relevance 5 comes in."""
-    network = nn.Sequential(nn.Conv2d(3, 1, 1), nn.Flatten()).double()
-    with torch.no_grad():
-        network[0].weight.copy_(torch.tensor([3.0, -1, -2]).view(1, 3, 1, 1))
-        network[0].bias.fill_(2)
-    x = np.array([1.0, 2, -1]).reshape(1, 3, 1, 1)
+    network, x = plain.of_three_products()
     by = {"epsilon": 0.0, "low": (-1.0, 0.0, -2.0), "high": (1.0, 4.0, 2.0)}
     shares = {
         ("alpha2-beta1", ""): 2 * np.array([3, 0, 2]) / 7 - np.array([0, 1, 0]),
