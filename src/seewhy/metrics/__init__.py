@@ -3,6 +3,13 @@
 It stands on `methods` and `localize`; the public names and the command line stand on it.
 """
 
+from .faithfulness.asking import random_logit, sensitivity_max
+from .faithfulness.compactness import completeness, complexity, sparseness
+from .faithfulness.curves import deletion, insertion, monotonicity, pixel_flipping
+from .faithfulness.drops import average_drop, average_gain, average_increase, mask_size
+from .faithfulness.regions import faithfulness_estimate, irof, region_perturbation, selectivity
+from .faithfulness.road import road, road_lerf, road_morf
+from .faithfulness.subsets import faithfulness_correlation, infidelity, sensitivity_n
 from .localization.board import BoardPhoto, board
 from .localization.boxes import BoxScoring
 from .localization.curves import save_curves
@@ -10,19 +17,46 @@ from .localization.pixels import PixelScoring
 from .localization.places import PlaceScoring
 from .localization.records import ControlScore, LocalizationScore, csv_of_scores, json_of_scores, table
 from .localization.segmentation import BackgroundScoring, SegmentationScoring
+from .metric import METRICS, Metric, metric
 
 __all__ = [
+    "METRICS",
     "BackgroundScoring",
     "BoardPhoto",
     "BoxScoring",
     "ControlScore",
     "LocalizationScore",
+    "Metric",
     "PixelScoring",
     "PlaceScoring",
     "SegmentationScoring",
+    "average_drop",
+    "average_gain",
+    "average_increase",
     "board",
+    "completeness",
+    "complexity",
     "csv_of_scores",
+    "deletion",
+    "faithfulness_correlation",
+    "faithfulness_estimate",
+    "infidelity",
+    "insertion",
+    "irof",
     "json_of_scores",
+    "mask_size",
+    "metric",
+    "monotonicity",
+    "pixel_flipping",
+    "random_logit",
+    "region_perturbation",
+    "road",
+    "road_lerf",
+    "road_morf",
     "save_curves",
+    "selectivity",
+    "sensitivity_max",
+    "sensitivity_n",
+    "sparseness",
     "table",
 ]

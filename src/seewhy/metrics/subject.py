@@ -13,13 +13,14 @@ from seewhy.explaining.batching import Collector, batched
 from seewhy.explaining.case import Case
 from seewhy.explaining.findings import answering_for, here, kind_of, view_of
 from seewhy.images.inputs import Images, PreparedBatch, sort_out
-from seewhy.images.places import Cells, Extent, Grid, Turned, Where
+from seewhy.images.places import Cells, Extent, Turned, Where
 from seewhy.images.resample import resized, spread
 from seewhy.maps.heatmap import Heatmap
 from seewhy.maps.source import Source
 from seewhy.methods.making.baseline import baseline
 from seewhy.methods.making.budget import Budget
 from seewhy.methods.making.probe import Made, Probe
+from seewhy.methods.segment import labelled
 from seewhy.models.model import Model, Scorer, require
 from seewhy.pictures.stretching import stretch
 from seewhy.prepare.batch import Batch, in_frames
@@ -50,20 +51,25 @@ class Subject:
 
     x: (c, *space); score, probability: of the untouched image, the latter the score where the target has none.
     reads: what `probabilities` are, in words: "probability", or why there is none.
+    index: of the explained class, of `classes`; None of a target that is no single class.
+    model: that methods are asked with, and `pinned` the target to ask them for, which no change of the image changes.
     name: of the image; place: among all images; target: in words.
     `subjects` makes it, and it lives as long as the network is ready for it: until the next is asked for.
     """
 
-    def __init__(self, case: Case, scorer: Scorer, batch: Batch, place: int, target: Any, seed: int = 0) -> None:
-        self.case, self.scorer, self.place, self.target, self.seed = case, scorer, place, str(target), seed
-        self.name, self.box, self.batch = batch.names[0], batch.boxes[0], batch
-        self.model = case.model
+    def __init__(
+        self, model: Any, case: Case, scorer: Scorer, batch: Batch, place: int, target: Any, seed: int = 0
+    ) -> None:  # fmt: skip
+        self.model, self.case, self.scorer, self.seed = model, case, scorer, seed
+        self.target, self.place, self.name, self.box = str(target), place, batch.names[0], batch.boxes[0]
         self._probe = Probe(case, 0, scorer, Budget(), None, "measuring")
         self.x: Floats = self._probe.x
         answer, weights = case.pinned
-        self._row: Floats = weights[0, 0]
         self.score = float(self._probe.y[0])
-        self._index, self._link, self.reads = _link(answer, self._row, case.model.explains)
+        row: Floats = weights[0, 0]
+        self.classes, self.index = len(row), _class_of(row)
+        self.pinned = target if kind_of(target) is not None else lambda scores: np.repeat(row[None], len(scores), 0)
+        self._link, self.reads = _link(answer, self.index, case.model.explains)
         self.probability = float(self._read(answer.scores[:1], np.array([self.score])).probabilities[0])
         self._known: dict[Hashable, VariantScores] = {}
 
@@ -121,6 +127,10 @@ class Subject:
             return noise.astype(self.x.dtype)
         return np.broadcast_to(baseline(self.case, choice, "measuring: the fill")[0], self.x.shape)
 
+    def segments(self, how: Any) -> NDArray[np.intp]:
+        """The number of each place's segment, from 0 on: (*space).  how: as methods take `segments`: "grid:8", "slic"."""
+        return labelled(self._probe, how, self.seed)
+
     def rng(self, what: str = "") -> np.random.Generator:
         """A generator of random numbers that depends on the seed and on what is drawn, and on no other image."""
         return np.random.default_rng([self.seed, *what.encode()])
@@ -157,13 +167,12 @@ class Subject:
                 f"A map of {values.shape} cannot lie on the prepared image, which is {space}: give a Heatmap of it, or an "
                 "array with as many axes, over all that the network sees."
             )
-        if isinstance(own, Turned):  # maps lie on the photo as it is, and not as the network saw it
-            own, values, space = own.extent, values if box is None else values.swapaxes(0, 1), space
+        if box is not None and isinstance(own, Turned):  # the map lies on the photo as it is, not as the network saw it
+            own, box, values = _across(own.extent), _across(box), values.swapaxes(0, 1)
             cells = cells and Cells(cells.first[::-1], cells.stride[::-1], cells.size[::-1], cells.sights[::-1])
-            own, box = _across(own), None if box is None else _across(box)
-        if box is None or _alike(box, own):
+        if box is None or isinstance(own, Turned) or _alike(box, own):
             return np.asarray(lay(np.asarray(values, np.float64), space, cells), np.float64)
-        if isinstance(box, Grid) or isinstance(own, Grid) or lay is spread:
+        if not isinstance(box, Extent) or not isinstance(own, Extent) or lay is spread:
             raise NotApplicable(f"{printable(self.name, 200)}: the map lies on another part of it than this model sees.")
         height, width = space
         across, down = (width / (own.right - own.left), height / (own.bottom - own.top))
@@ -174,7 +183,7 @@ class Subject:
     def _read(self, scores: Floats, explained: NDArray[np.float64]) -> VariantScores:
         if self._link is None:
             return VariantScores(explained, explained)
-        return VariantScores(explained, np.asarray(LINKS[self._link](scores)[:, self._index], np.float64))
+        return VariantScores(explained, np.asarray(LINKS[self._link](scores)[:, self.index], np.float64))
 
 
 def _across(box: Where) -> Any:
@@ -187,20 +196,25 @@ def _alike(box: Where, own: Where) -> bool:
     return box == own
 
 
-def _link(answer: Any, row: Floats, explains: str) -> tuple[int, str | None, str]:
-    """The class that is explained, how its probability follows from the scores, and what that is, in words."""
+def _class_of(row: Floats) -> int | None:
+    """The class that weights (k,) of the scores single out; None where they do not."""
     (classes,) = row.nonzero()
-    if len(classes) != 1 or row[classes[0]] != 1:
-        return 0, None, "score: the target is no single class, so it has no probability"
-    index, chances = int(classes[0]), answer.probabilities
+    return int(classes[0]) if len(classes) == 1 and row[classes[0]] == 1 else None
+
+
+def _link(answer: Any, index: int | None, explains: str) -> tuple[str | None, str]:
+    """How the probability of the class follows from the scores, a key of LINKS, and what is read, in words."""
+    chances = answer.probabilities
+    if index is None:
+        return None, "score: the target is no single class, so it has no probability"
     if explains == "probability":
-        return index, "as they are", "probability"
+        return "as they are", "probability"
     if chances is None or chances.shape != answer.scores.shape:
-        return index, None, f"score ({explains}): it is not known what its probability is"
+        return None, f"score ({explains}): it is not known what its probability is"
     for name, link in LINKS.items():
         if np.allclose(link(np.asarray(answer.scores, np.float64)), chances, rtol=1e-3, atol=1e-6):
-            return index, name, "probability"
-    return index, None, f"score ({explains}): how its probability follows from the scores is not known"
+            return name, "probability"
+    return None, f"score ({explains}): how its probability follows from the scores is not known"
 
 
 def subjects(
@@ -245,7 +259,7 @@ def _of_one(
         raise NotApplicable(answering.no_classes)
     case = Case(answering, batch.x, together, shared=(), photo=batch.network_view, view=lambda i: view_of(batch, model, i))
     with answering.scoring(case.x, case.pinned[0]) as scorer:
-        yield Subject(case, scorer, batch, place, pinned[0].target if pinned else asked, seed), which
+        yield Subject(model.beside(place, 1), case, scorer, batch, place, pinned[0].target if pinned else asked, seed), which
 
 
 def _question(model: Any, shown: Map, target: Targets | None, place: int) -> Any:

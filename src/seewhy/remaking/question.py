@@ -70,14 +70,14 @@ def _made(source: Source, model: Any, image: Any, target: Any, params: Mapping[s
         return attention(model, image, source.layer, source.params["head"], source.params["query"])
     if source.method.startswith("drift of "):
         raise BadParameter("it is a picture of two maps and their difference, which seewhy drift makes.")
-    method, fused = _method(source, params), source.params.get("fuse")
+    method, fused = method_again(source, params), source.params.get("fuse")
     layers = source.layer.split(FUSED) if FUSED in source.layer else source.layer
     asked, cut = target_of(source, model.labels) if target is None else target, source.tile.get("asked", {})
     found = ask(model, image, [method], asked, layers if method.layered else None, cut.get("tile"), cut.get("overlap"))
     return fuse(found, fused) if fused else found
 
 
-def _method(source: Source, given: Mapping[str, Any]) -> Method:
+def method_again(source: Source, given: Mapping[str, Any]) -> Method:
     """The method with its parameters.  Raises BadParameter where one of them is known by its SHA-256 alone."""
     method = lookup(source.method)
     usual = method.described
