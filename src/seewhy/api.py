@@ -61,6 +61,8 @@ from .errors import OutOfMemory as OutOfMemory
 from .errors import SeewhyError as SeewhyError
 
 if TYPE_CHECKING:
+    from seewhy.comparison.disagreement import Disagreement as Disagreement
+    from seewhy.comparison.disagreement import disagreement as disagreement
     from seewhy.comparison.drift import drift as drift
     from seewhy.comparison.records import Drift as Drift
     from seewhy.comparison.records import PhotoDrift as PhotoDrift
@@ -92,6 +94,7 @@ if TYPE_CHECKING:
 
 _LATE = {  # loaded when they are first asked for
     "demo": "seewhy.demo", "metrics": "seewhy.metrics", "doctor": "seewhy.diagnosis.doctor", "load": "seewhy.models.load",
+    **dict.fromkeys(("Disagreement", "disagreement"), "seewhy.comparison.disagreement"),
     "drift": "seewhy.comparison.drift", **dict.fromkeys(("Drift", "PhotoDrift"), "seewhy.comparison.records"),
     "Remade": "seewhy.remaking.remade", "verify": "seewhy.remaking.saved",
     "save_labels": "seewhy.localize.labels.saving",

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from seewhy.comparison.measures import TIES, centre, energy_shift, flat, ranks, spearman
+from seewhy.comparison.measures import TIES, centre, flat, ranks, spearman
 
 
 def test_ranks_by_hand():
@@ -44,7 +44,6 @@ def test_a_scale_changes_nothing():
     a, b = rng.normal(size=(2, 6, 6))
     for scale in (1e-12, 1e12):
         assert spearman(a * scale, b) == pytest.approx(spearman(a, b))
-        assert energy_shift(a * scale, b) == pytest.approx(energy_shift(a, b))
 
 
 def test_a_map_that_is_the_same_everywhere_has_no_rank_correlation():
@@ -54,27 +53,6 @@ def test_a_map_that_is_the_same_everywhere_has_no_rank_correlation():
         assert spearman(same, slope) is spearman(slope, same) is spearman(same, same) is None
     assert flat(np.ones((1, 1)))
     assert not flat(slope)
-
-
-def test_energy_shift_by_hand():
-    """Shares 1/2 1/2 0 against 1/4 1/4 1/2: half of it went to the third place."""
-    assert energy_shift(np.array([1.0, 1, 0]), np.array([2.0, 2, 4])) == pytest.approx(0.5)
-    assert energy_shift(np.array([1.0, 0]), np.array([0.0, 3])) == 1
-    assert energy_shift(np.array([1.0, 2]), np.array([2.0, 4])) == 0
-    assert energy_shift(np.array([1.0, -5, 1]), np.array([1.0, -1, 1])) == 0  # negative evidence is no energy
-
-
-def test_energy_shift_is_a_distance():
-    rng = np.random.default_rng(1)
-    a, b, c = rng.normal(size=(3, 5, 5))
-    assert energy_shift(a, b) == energy_shift(b, a) > 0
-    assert energy_shift(a, c) <= energy_shift(a, b) + energy_shift(b, c)
-
-
-def test_energy_shift_of_maps_without_positive_evidence():
-    none, some = np.array([0.0, -1]), np.array([0.0, 1])
-    assert energy_shift(none, none) == energy_shift(np.zeros(2), none) == 0
-    assert energy_shift(none, some) == energy_shift(some, none) == 1
 
 
 def test_the_centre_by_hand():

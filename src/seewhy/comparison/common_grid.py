@@ -11,7 +11,7 @@ from seewhy.images.places import Extent, Grid, Where
 from seewhy.maps.heatmap import Heatmap
 from seewhy.pictures.stretching import stretch
 
-from .measures import centre, energy_shift, flat, spearman
+from .measures import centre, flat, spearman
 
 SIDE = 256  # pixels of the longer side, in which maps over larger photos are compared
 FlatMaps = Literal["", "a", "b", "both"]

@@ -1,4 +1,4 @@
-"""How far one map lies from another of the same shape: by ranks, by evidence, by centre.  Numbers alone, no images."""
+"""How far one map lies from another of the same shape: by ranks, by centre.  Numbers alone, no images."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,21 +35,6 @@ def spearman(a: Floats, b: Floats) -> float | None:
     x, y = x - x.mean(), y - y.mean()
     size = np.sqrt((x * x).sum() * (y * y).sum())
     return float(np.clip((x * y).sum() / size, -1, 1)) if size > 0 else None
-
-
-def energy_shift(a: Floats, b: Floats) -> float:
-    """The share of the positive evidence that lies elsewhere, from 0 (all where it was) to 1 (none of it).
-
-    Half the sum of |p - q|, where p and q are the positive parts of the maps, each divided by its sum: the total-variation
-    distance of the two, which is the least share of p that has to be carried elsewhere to make q of it.  The size of the
-    values plays no part.  Where neither map has positive evidence nothing moved: 0; where one of them has, all of it: 1.
-    Source: Levin, Peres & Wilmer 2017, Markov chains and mixing times, prop. 4.2.
-    """
-    p, q = (np.maximum(np.asarray(values, np.float64), 0) for values in (a, b))
-    sums = p.sum(), q.sum()
-    if not all(sums):
-        return float(any(sums))
-    return float(np.clip(np.abs(p / sums[0] - q / sums[1]).sum() / 2, 0, 1))
 
 
 def centre(values: Floats) -> NDArray[np.float64] | None:

@@ -1,6 +1,6 @@
 """From images, targets and methods to heatmaps: every explanation is made here."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from time import perf_counter
 from typing import Any, NamedTuple
@@ -137,8 +137,8 @@ def _maps_of(model: Any, batch: Batch, place: int, methods: Any, targets: Any, l
                 explained = _explained(case, answered, k, i, of_image, aim, labels)
                 cells = None if finding.method.pixels else case.cells(layer, finding.values[layer].shape[2:])
                 said = answered[0].notes if answered else ()
-                doubts = _of_aim(aim, finding.method) + _doubts(case, finding, layer, k, i, said, bad[id(group)])
-                measured = {name: float(numbers[k, i]) for name, numbers in finding.outcome.measurements(layer).items()}
+                measured = _measured(finding, layer, k, i)
+                doubts = _of_aim(aim, finding.method) + _doubts(case, finding, layer, k, i, said, bad[id(group)], measured)
                 source = source_from(
                     model=facts,
                     method=finding.facts,
@@ -247,12 +247,20 @@ def _bad_layer(group: TargetGroup, i: int) -> str | None:
     return f"at layer {first}" if first else "in the gradient"
 
 
+def _measured(finding: Finding, layer: str, t: int, i: int) -> dict[str, float]:
+    """What the method measured of this map; what is NaN, as it could not be measured, is left out."""
+    numbers = {name: float(each[t, i]) for name, each in finding.outcome.measurements(layer).items()}
+    return {name: number for name, number in numbers.items() if not np.isnan(number)}
+
+
 def _doubts(
-    case: Case, finding: Finding, layer: str, t: int, i: int, said: tuple[str, ...], bad: str | None
-) -> tuple[str, ...]:
+    case: Case, finding: Finding, layer: str, t: int, i: int, said: tuple[str, ...], bad: str | None,
+    measured: Mapping[str, float],
+) -> tuple[str, ...]:  # fmt: skip
     """The reasons, in words, why this map is empty or may be misleading.  said: what was odd about the network's answer."""
     method, core, values = finding.method, finding.outcome.cores[layer][t, i], finding.values[layer][t, i]
     doubts = [*case.notes(layer), *finding.outcome.notes_at.get(layer, ()), *finding.outcome.notes(t, i), *said]
+    doubts += [*filter(None, [method.doubted(measured) if method.doubted else ""])]
     if method.reads == "nothing":
         doubts.append(f"a control: {method.name} does not look at what the network found")
     if bad is not None and not np.isfinite(core).all():

@@ -74,6 +74,7 @@ class Recipe:
     by_target: bool = field(default=False, repr=False)  # it reads the targets one by one: of many, some after the other
     averages: str = field(default="", repr=False)  # in words, where it averages the gradient over the whole map
     formula_of: Callable[..., Array] | None = field(default=None, repr=False)  # (a, g) or (a, w) -> map: all it makes of a pass
+    doubted: Callable[[Mapping[str, float]], str] | None = field(default=None, repr=False)  # a map, by what was measured of it
     moves: str = field(default="", repr=False)  # what it does to the image, in words, where places in it do not stay
 
     @property

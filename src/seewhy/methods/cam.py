@@ -11,6 +11,7 @@ from einops import rearrange, reduce
 from numpy.typing import NDArray
 
 from seewhy.arrays import Array, Floats, numbers
+from seewhy.methods.making.against_hires import held_against_hires
 from seewhy.methods.making.conditions import Advice, Conditions, MethodSettings
 from seewhy.methods.making.method import advised
 from seewhy.methods.making.reading import from_activations, from_gradients, from_head
@@ -58,6 +59,7 @@ def _one_pass(_settings: MethodSettings, conditions: Conditions) -> Advice | Non
 
 
 @advised(_one_pass)
+@held_against_hires
 @from_gradients(averages=True)
 def grad_cam(a: Array, g: Array) -> Array:
     """relu(sum_c mean(g) a).

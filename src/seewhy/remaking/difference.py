@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seewhy.arrays import Floats
-from seewhy.comparison.measures import energy_shift, spearman
+from seewhy.comparison.measures import spearman
 from seewhy.maps.record import ValueRecord, blocks, sha256_of, spread
+from seewhy.objects.shift import energy_shift
 
 
 class MapDifference(NamedTuple):

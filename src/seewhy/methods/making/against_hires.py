@@ -1,0 +1,49 @@
+"""Grad-CAM held against HiResCAM, of the same pass: where the two part, averaging the gradient has moved the evidence."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from seewhy.arrays import Array, Floats, numbers
+from seewhy.explaining.case import Case, Outcome
+from seewhy.objects.shift import PARTED, energy_shift
+
+from .method import Method, listed
+
+NAME = "disagreement_with_hires_cam"  # in Source.measured
+LEAST = 1e-3  # less is rounding: the two are the same map, as behind them come pooling and one linear layer
+
+
+def held_against_hires(method: Method[Any]) -> Method[Any]:
+    """Let a method that averages the gradient measure how much of its evidence HiResCAM has elsewhere; no pass is added."""
+
+    def run(case: Case, **params: Any) -> Outcome:
+        outcome = method.outcome(case)
+        there = case.at_layers(case.trace.evidence)
+        apart = {layer: {NAME: _apart(outcome.cores[layer], e.a, e.g)} for layer, e in there.items()}
+        return outcome._replace(measured_at=apart)
+
+    return listed(replace(method, run=run, doubted=_doubted))
+
+
+def _apart(maps: Floats, a: Array, g: Array) -> Floats:
+    """How far the maps (t, n, *space) lie from HiResCAM's, (t, n), to four digits; NaN where they are the same."""
+    found = np.full(maps.shape[:2], np.nan)
+    for t, i in np.ndindex(*found.shape):
+        hires = numbers((a[i] * g[t, i]).sum(0))
+        if np.isfinite(hires).all() and np.isfinite(maps[t, i]).all():
+            apart = round(energy_shift(maps[t, i], hires), 4)
+            found[t, i] = apart if apart >= LEAST else np.nan
+    return found
+
+
+def _doubted(measured: Mapping[str, float]) -> str:
+    apart = measured.get(NAME, 0.0)
+    if apart < PARTED:
+        return ""
+    return (
+        f"hires-cam has {apart:.0%} of the evidence elsewhere: averaging the gradient has moved it, so trust hires-cam or "
+        "layer-cam more here (seewhy.disagreement draws where they part)"
+    )
