@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from seewhy.errors import BadParameter, NotHere
 from seewhy.images.places import Extent, Grid, Where
 from seewhy.maps.heatmap import Heatmap
+from seewhy.objects.shift import energy_shift
 from seewhy.pictures.stretching import stretch
 
 from .measures import centre, flat, spearman

@@ -1,6 +1,6 @@
 """Two maps of one question beside each other: how much of the evidence one has elsewhere, and where they part."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import overload
 
@@ -69,8 +69,8 @@ def _of_two(first: Heatmap, second: Heatmap) -> Disagreement:
     for name in ("image", "image_sha256", "target", "index", "place", "layer"):
         if getattr(a, name) != getattr(b, name):
             raise BadParameter(
-                f"The maps are of two questions: {name.replace('_', ' ')} {getattr(a, name)!r} and {getattr(b, name)!r}. Explain "
-                "the same image, target and layer by both: seewhy.explain(model, image, ['grad-cam', 'hires-cam'])."
+                f"The maps are of two questions: {name.replace('_', ' ')} {getattr(a, name)!r} and {getattr(b, name)!r}. "
+                "Explain the same image, target and layer by both: seewhy.explain(model, image, ['grad-cam', 'hires-cam'])."
             )
     if first.values.shape != second.values.shape:
         raise BadParameter(f"The maps have {first.values.shape} and {second.values.shape} values, though of one layer.")
