@@ -4,7 +4,7 @@ import copy
 import inspect
 import pickle
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
@@ -90,6 +90,7 @@ EXAMPLES = {
     "Contrast": lambda: [seewhy.Contrast(1, [2, 3], strength=0.5), seewhy.Contrast("a")],
     "Exported": lambda: [exported()],
     "Detection": lambda: [seewhy.Detection("cat", 0, 0.5, (0, 1, 2, 3))],
+    "Disagreement": lambda: [seewhy.disagreement(maps()[0], replace(maps()[0], values=maps()[0].values.T.copy()))],
     "Drift": lambda: [moved()],
     "Estimate": lambda: [seewhy.Estimate(np.ones((1, 2, 2)), np.ones((1, 2, 2)), None, {"a": 1.0}, ("note",))],
     "EvidenceShare": lambda: [seewhy.EvidenceShare(0.5, 0.25, True, 1.0)],
