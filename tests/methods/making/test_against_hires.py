@@ -13,7 +13,7 @@ X = torch.rand(3, 3, 12, 12, generator=torch.Generator().manual_seed(0)).numpy()
 
 
 def network(head: str) -> nn.Module:
-    """A body of six channels; "flat": each class counts the cells of a channel alike, and a class the less so, the later it is."""
+    """A body of six channels; "flat": each class counts the cells of a channel alike, the later the less."""
     torch.manual_seed(2)
     body = [nn.Conv2d(3, 6, 3), nn.ReLU()]
     ends = {
