@@ -170,3 +170,14 @@ def test_a_gap_is_said():
     assert any("the sum misses y(x) - y(x')" in warning for warning in heatmap.warnings) == (
         abs(heatmap.source.measured["completeness_gap"]) > 0.05 * abs(heatmap.source.measured["difference"])
     )
+
+
+def test_only_of_a_way_that_more_steps_help_it_is_said_that_they_do():
+    """The kinks of a network of ReLUs, on which guided IG keeps: no number of steps makes its sum the difference."""
+    model = seewhy.wrap(networks.pooled())
+    said = {}
+    for method in (seewhy.guided_ig, seewhy.blur_ig):
+        (heatmap,) = method(model, X[:1], target=0, steps=1)
+        (said[method.name],) = [warning for warning in heatmap.warnings if "the sum misses" in warning]
+    assert said["blur-ig"].endswith(": more steps miss less")
+    assert said["guided-ig"].endswith("so that more steps need not miss less")
