@@ -18,6 +18,10 @@ from .localization.places import PlaceScoring
 from .localization.records import ControlScore, LocalizationScore, csv_of_scores, json_of_scores, table
 from .localization.segmentation import BackgroundScoring, SegmentationScoring
 from .metric import METRICS, Metric, metric
+from .sanity.comparisons import MapChange, class_sensitivity, input_invariance, label_randomised
+from .sanity.complexity import EntropyRise, efficient_mprt
+from .sanity.randomised import randomised
+from .sanity.records import Randomised, SanityRow
 
 __all__ = [
     "METRICS",
@@ -25,30 +29,39 @@ __all__ = [
     "BoardPhoto",
     "BoxScoring",
     "ControlScore",
+    "EntropyRise",
     "LocalizationScore",
+    "MapChange",
     "Metric",
     "PixelScoring",
     "PlaceScoring",
+    "Randomised",
+    "SanityRow",
     "SegmentationScoring",
     "average_drop",
     "average_gain",
     "average_increase",
     "board",
+    "class_sensitivity",
     "completeness",
     "complexity",
     "csv_of_scores",
     "deletion",
+    "efficient_mprt",
     "faithfulness_correlation",
     "faithfulness_estimate",
     "infidelity",
+    "input_invariance",
     "insertion",
     "irof",
     "json_of_scores",
+    "label_randomised",
     "mask_size",
     "metric",
     "monotonicity",
     "pixel_flipping",
     "random_logit",
+    "randomised",
     "region_perturbation",
     "road",
     "road_lerf",

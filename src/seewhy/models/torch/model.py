@@ -28,8 +28,10 @@ from .defaults import check_alike, defaults
 from .examination import examination
 from .head import head
 from .learned import Learned
+from .shifted import behind_shift
 from .trace import activations, biases, trace
 from .undisturbed import again
+from .working_copy import TorchWorkingCopy
 
 
 class TorchModel(TorchScores):
@@ -152,6 +154,19 @@ class TorchModel(TorchScores):
         where no graph can be made.
         """
         return graph_of(self.runner, x, layer, form, target)
+
+    @again
+    def working_copy(self, x: Array) -> TorchWorkingCopy:
+        """A copy of the network whose weights may be changed; an image (1, c, *space) shows which of them a pass reads.
+
+        Raises NotApplicable where the network cannot be copied.
+        """
+        return TorchWorkingCopy(self, x)
+
+    @again
+    def behind_shift(self, shift: NDArray[Any], x: Array) -> "TorchModel":
+        """The model of images x + shift, shift (c,), that says of them what this one says of x (n, c, *space)."""
+        return behind_shift(self, shift, x)
 
     def examine(self, x: Array) -> Examination:
         """What a few passes of one image (1, c, *space) show: what can be read, and what may spoil an explanation."""

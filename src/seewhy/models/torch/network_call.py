@@ -100,6 +100,12 @@ class NetworkCall:
         """Was anything written into weights that had been drawn at random, as far as torch counts it?"""
         return _written(self.original) != self.written
 
+    def as_drawn(self) -> "NetworkCall":
+        """The same, whose weights count as drawn at random as they are now, and not as trained since."""
+        call = copy(self)
+        call.written = _written(self.original)
+        return call
+
     def of_network(self, network: nn.Module) -> "NetworkCall":
         """Another network that gives the same, such as a faster copy, called the same way."""
         call = copy(self)
