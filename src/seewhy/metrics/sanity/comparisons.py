@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from seewhy.arguments import known_names
 from seewhy.arrays import numbers
-from seewhy.errors import BadParameter, NotApplicable, known_names, whole_number
+from seewhy.errors import BadParameter, NotApplicable, whole_number
 from seewhy.explaining.ask import LayerNames, ask
 from seewhy.images.inputs import Images, PreparedBatch, sort_out
 from seewhy.json_text import as_json

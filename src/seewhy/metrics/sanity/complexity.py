@@ -5,8 +5,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from seewhy.arguments import known_names
 from seewhy.arrays import Floats
-from seewhy.errors import known_names, whole_number
+from seewhy.errors import whole_number
 from seewhy.explaining.ask import LayerNames
 from seewhy.images.inputs import Images
 from seewhy.models.model import Model

@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from seewhy.errors import BadParameter, known_names, whole_number
+from seewhy.arguments import known_names
+from seewhy.errors import BadParameter, whole_number
 from seewhy.explaining.ask import LayerNames
 from seewhy.images.inputs import Images
 from seewhy.models.model import Model
@@ -21,7 +22,7 @@ from .similarity import NO_SSIM, Averages, Similarity, against_noise, similarity
 MODES = ("cascade", "independent", "bottom-up", "head", "all")
 STAGES = 10
 MOST = 1000  # stages, and draws
-Groups = list[tuple[str, ...]]
+StageGroups = list[tuple[str, ...]]
 
 
 @known_names("method")
@@ -81,12 +82,12 @@ def randomised(
     )
 
 
-def _groups(names: Sequence[str], mode: str, count: int | None) -> Groups:
+def _groups(names: Sequence[str], mode: str, count: int | None) -> StageGroups:
     """The modules of each stage, in the order in which the stages are drawn."""
     if mode in ("head", "all"):
         return [tuple(names[:1] if mode == "head" else names)]
     if count is None:
-        groups: Groups = [(name,) for name in names]
+        groups: StageGroups = [(name,) for name in names]
     elif count == 1:
         groups = [tuple(names)]
     else:
@@ -95,7 +96,7 @@ def _groups(names: Sequence[str], mode: str, count: int | None) -> Groups:
     return groups[::-1] if mode == "bottom-up" else groups
 
 
-def _drawn(copy: WorkingCopy, groups: Groups, mode: str, seed: int) -> Iterator[tuple[str, ...]]:
+def _drawn(copy: WorkingCopy, groups: StageGroups, mode: str, seed: int) -> Iterator[tuple[str, ...]]:
     """Each stage, once its weights, and where they add up those of the stages before it, are drawn anew."""
     copy.restore()
     for group in groups:

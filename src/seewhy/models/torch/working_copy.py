@@ -64,7 +64,7 @@ class TorchWorkingCopy:
         """
         for stage in stages:
             module = self.network.get_submodule(stage)
-            with Seeded([seed, crc32(stage.encode())]), torch.no_grad():
+            with DrawingFrom([seed, crc32(stage.encode())]), torch.no_grad():
                 self._draw(module, self._owned[stage])
             self._drawn[stage] = seed
 
@@ -131,7 +131,7 @@ class TorchWorkingCopy:
                 own[name].copy_(torch.empty_like(was).normal_() * was.std(correction=0) + was.mean())
 
 
-class Seeded(Drawing):
+class DrawingFrom(Drawing):
     """While it is entered, this thread draws from generators of that seed, and not from torch's global one."""
 
     def __init__(self, seed: Sequence[int]) -> None:
