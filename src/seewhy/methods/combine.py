@@ -20,7 +20,7 @@ from seewhy.explaining.recipe import Reduce
 from seewhy.explaining.variants import variants
 from seewhy.images.places import Cells
 from seewhy.images.resample import resized
-from seewhy.methods.making.composing import composed, fitting, of_any, repeated, unused
+from seewhy.methods.making.composing import composed, fitting, of_any, of_copies, repeated, unused
 from seewhy.methods.making.conditions import Conditions, Forwards, MethodSettings
 from seewhy.methods.making.method import Method, Own, listed, lookup, maker
 from seewhy.methods.making.parameters import P, Smoothed, parameters_of
@@ -116,9 +116,12 @@ def _of_both(parts: list[Method[Any]], fitted: Callable[[Method[Any], MethodSett
         return part.reads if part.reads == "head" else part.name
 
     def forwards(settings: MethodSettings, conditions: Conditions) -> int | None:
-        each = {evidence(part): fitted(part, settings).forwards(conditions) for part in parts}
-        counts = [count for count in each.values() if count is not None]
-        return sum(counts) if len(counts) == len(each) else None
+        counts: dict[Any, int | None] = {}
+        for k, part in enumerate(parts):
+            count = fitted(part, settings).forwards(conditions)
+            counts[evidence(part) if count == 1 and not part.asks else k] = count
+        known = [count for count in counts.values() if count is not None]
+        return sum(known) if len(known) == len(counts) else None
 
     return forwards
 
@@ -142,8 +145,7 @@ def _smoothed(method: Method[Callable[P, Any]], name: str, said: str, moment: An
     source = "Smilkov et al. 2017, SmoothGrad: Removing Noise by Adding Noise."
 
     def forwards(settings: MethodSettings, conditions: Conditions) -> int | None:
-        each = fitting(base, settings).forwards(conditions)
-        return None if each is None else 1 + settings["samples"] * each
+        return of_copies(base, settings, [conditions] * settings["samples"])
 
     return repeated(base, name, run, parameters_of(Smoothed.__call__), f"{said} {base.name}", source, "{samples}", forwards)
 

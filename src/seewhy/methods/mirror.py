@@ -15,7 +15,7 @@ from seewhy.explaining.case import Case, Outcome
 from seewhy.explaining.variants import variants
 from seewhy.images.places import Cells
 from seewhy.images.resample import brought, resized
-from seewhy.methods.making.composing import fitting, repeated, unused
+from seewhy.methods.making.composing import fitting, of_copies, repeated, unused
 from seewhy.methods.making.conditions import Conditions, MethodSettings
 from seewhy.methods.making.method import Method, lookup, maker
 from seewhy.methods.making.parameters import Augmented, P, parameters_of
@@ -67,9 +67,7 @@ def augment(method: Method[Callable[P, Any]]) -> Method[Augmented[P]]:
         both = len(conditions.space) > 1 if settings["flips"] == "auto" else settings["flips"]
         sizes = sizes_of("augment", settings["scales"], conditions.space)
         there = [conditions if size == conditions.space else conditions._replace(space=size, a=None) for size in sizes]
-        counts = [fitting(base, settings).forwards(view) for view in there]
-        counted = [count for count in counts if count is not None]
-        return 1 + (1 + bool(both)) * sum(counted) if len(counted) == len(counts) else None
+        return of_copies(base, settings, there * (1 + bool(both)))
 
     made = repeated(base, "augment", run, parameters_of(Augmented.__call__), said, "", "flips x scales", forwards)
     return replace(made, moves="mirrors and resizes the image")

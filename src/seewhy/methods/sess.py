@@ -14,7 +14,7 @@ from seewhy.errors import BadParameter, NotApplicable
 from seewhy.explaining.case import Case, Outcome
 from seewhy.explaining.variants import variants
 from seewhy.images.resample import resized
-from seewhy.methods.making.composing import fitting, repeated, unused
+from seewhy.methods.making.composing import fitting, of_copies, repeated, unused
 from seewhy.methods.making.conditions import Conditions, MethodSettings
 from seewhy.methods.making.method import Method, lookup, maker
 from seewhy.methods.making.parameters import P, Windowed, parameters_of
@@ -74,9 +74,8 @@ def sess(method: Method[Callable[P, Any]]) -> Method[Windowed[P]]:
         return Outcome(cores, notes, notes_at=first.notes_at, names=first.names)
 
     def forwards(settings: MethodSettings, conditions: Conditions) -> int | None:
-        each = fitting(base, settings).forwards(conditions._replace(a=None))
         count = len(_windows(settings["scales"], settings["window_overlap"], conditions.space))
-        return None if each is None else 1 + count * (1 + each)
+        return of_copies(base, settings, [conditions._replace(a=None)] * count, beside=1)
 
     said = f"{base.name} on windows of the enlarged image, each map by its largest value and the target's probability there"
     source = "Tursun et al. 2022, SESS: Saliency Enhancing with Scaling and Sliding."

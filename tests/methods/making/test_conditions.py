@@ -65,6 +65,34 @@ def test_a_product_may_be_spared_the_pass_of_the_untouched_image(network, condit
     assert method.forwards(conditions) == sum(images) + 1
 
 
+ASKING = (
+    seewhy.occlusion.using(window=5), seewhy.occlusion, seewhy.rise.using(masks=5),
+    seewhy.lime.using(samples=5, segments="grid:2"), seewhy.kernel_shap.using(samples=9, segments="grid:2"),
+    seewhy.sobol.using(samples=3, segments="grid:2"),
+    seewhy.smooth(seewhy.occlusion).using(samples=3, window=8), seewhy.augment(seewhy.rise.using(masks=4)),
+    seewhy.augment(seewhy.lime.using(samples=5, segments="grid:2")).using(flips=False),
+    lookup("sess(occlusion)"), lookup("sess(rise)").using(masks=3, scales=(1, 2)),
+    seewhy.product(seewhy.rise.using(masks=5, fill="mean"), seewhy.occlusion), lookup("product(occlusion, occlusion)"),
+    seewhy.augment(seewhy.product(seewhy.rise.using(masks=5, fill="mean"), seewhy.occlusion)),
+    lookup("smooth(product(occlusion, occlusion))").using(samples=2), lookup("smooth(augment(occlusion))").using(samples=2),
+    lookup("augment(smooth(occlusion))").using(samples=2, scales=(1,)),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("method", ASKING, ids=lambda method: str(method)[:60])
+def test_a_method_that_asks_for_scores_counts_variants_also_around_and_inside_of_others(method):
+    """A function has no short cut that is prepared or checked: all that enters are the variants, and the image once."""
+    entered, w = [], np.random.default_rng(0).normal(size=(3, 4))
+
+    def function(x):
+        entered.append(len(x))
+        e = np.exp(x.mean((2, 3)) @ w)
+        return e / e.sum(1, keepdims=True)
+
+    method(seewhy.wrap(function, takes="float"), X, target=1)
+    assert sum(entered) == 1 + method.forwards(Conditions(X.shape[2:]))
+
+
 SEVERAL = [("zero", 1), (["zero", "mean", 0.5], 3)]
 
 

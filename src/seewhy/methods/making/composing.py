@@ -1,6 +1,6 @@
 """Methods that are composed of other methods: their descriptions, and what they take over from their parts."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from seewhy.errors import BadParameter
@@ -21,6 +21,19 @@ def repeated(
         passes=f"{times} x ({base.wording}), and 1 forward",
         needs=base.needs, counted=forwards, obstacle=of_any([base]), averages=base.averages, moves=base.moves,
     )  # fmt: skip
+
+
+def of_copies(base: Method[Any], settings: MethodSettings, copies: Sequence[Conditions], beside: int = 0) -> int | None:
+    """How many forwards the base takes on changed copies of the image, with the settings that it takes; None where it depends.
+
+    beside: of each copy, for something else.  A method that asks for the scores of variants counts these alone: what each copy
+    itself gives comes to it.  Others count all that enters, so that what the untouched image gives is added to it.
+    """
+    method = fitting(base, settings)
+    counts = [count for where in copies if (count := method.forwards(where)) is not None]
+    if len(counts) < len(copies):
+        return None
+    return sum(counts) + len(copies) * (beside + method.asks) + (not method.asks)
 
 
 def of_any(parts: list[Method]) -> Obstacle:

@@ -111,7 +111,11 @@ class Method(Recipe, Generic[Own]):
         return tuple(dict.fromkeys(("scores", *READINGS[self.reads].needs, *self.needs)))
 
     def forwards(self, conditions: Conditions) -> int | None:
-        """How many forwards of the image and its variants one map takes, as `budget` counts them; None where that depends."""
+        """How many forwards one map takes; None where that depends.
+
+        Of a method that asks for the scores of variants, these alone, as `budget` counts them: what the untouched image gives
+        comes to it, and a few passes that prepare or check a short cut.  Of others, all images that enter the network.
+        """
         return self.counted(self.settings, conditions)
 
     def hindered(self, conditions: Conditions) -> str:
