@@ -1,72 +1,15 @@
 """A case: each pass of the network runs once, when it is first read, and what it left answers all later questions."""
 
-from typing import Any
-
 import numpy as np
 import pytest
 
 from seewhy.errors import BadParameter, NotApplicable
-from seewhy.explaining.case import UNMOVED, Case, Outcome, once
-from seewhy.images.places import Cells, Gaze, Place
+from seewhy.explaining.case import Outcome, once
+from seewhy.images.places import Cells
 from seewhy.images.sight import Sight
-from seewhy.models.model import ATTENTION, INPUT, Answer, Evidence, Head, Layer, Trace
+from seewhy.models.model import INPUT, Answer
 from seewhy.models.rule import Balanced, Relevance
-from seewhy.targets.target import Class, weighted
-
-X = np.random.default_rng(0).normal(size=(2, 3, 8, 8))
-LATE = np.random.default_rng(1).normal(size=(2, 4, 2, 2))
-
-
-class Recorder:
-    """A model that says what it is asked for; `calls` lists which passes ran.  Each pass gives scores of its own."""
-
-    name, explains, no_classes, copies = "recorder", "logits", "", 8
-
-    def __init__(self, default: bool = True, g: float = 1.0, a: np.ndarray = LATE) -> None:
-        self.calls: list[Any] = []
-        self.has_default, self.g, self.a = default, g, a
-
-    def _answer(self, scale: float) -> Answer:
-        return Answer(scale * np.array([[1.0, 2.0], [3.0, 4.0]]), None)
-
-    def default(self, x: Any) -> tuple[str, Layer] | None:
-        self.calls.append("default")
-        return ("late", Layer("Conv2d", (4, 2, 2), 1, True, True, "last")) if self.has_default else None
-
-    def answer(self, x: Any) -> Answer:
-        self.calls.append("answer")
-        return self._answer(1)
-
-    def trace(self, x: Any, targets: Any, layers: Any, rule: Any = None, twice: bool = False) -> Trace:
-        self.calls.append(("trace", tuple(layers), rule))
-        if None in layers and not self.has_default:
-            raise BadParameter("name one")
-        layers = [*dict.fromkeys("late" if name is None else name for name in layers)]
-        answer = self._answer(10 if rule is None else 1000)
-        evidence = {
-            name: Evidence(a := X if name == INPUT else self.a, np.full((len(targets), *a.shape), self.g)) for name in layers
-        }
-        return Trace(answer, weighted(targets, answer.scores), evidence, {name: (f"traced {name}",) for name in layers})
-
-    def head(self, x: Any, targets: Any, layers: Any) -> Head:
-        self.calls.append("head")
-        answer = self._answer(100)
-        w = np.zeros((len(targets), len(x), 4))
-        return Head(answer, weighted(targets, answer.scores), dict.fromkeys(layers, self.a), w, {"late": ("by the head",)})
-
-    def activations(self, x: Any, layers: Any) -> Any:
-        self.calls.append("activations")
-        return dict.fromkeys(layers, self.a), dict.fromkeys(layers, ("stopped",))
-
-    def cells(self, layer: str, x: Any) -> Any:
-        return (2, 2), Place((4.0, 4.0), (1.5, 1.5), (4.0, 4.0))
-
-    def gaze(self, layer: str, x: Any) -> Any:
-        return Gaze((1.0, 2.0), (Sight(2.0, 3.0), Sight(1.0, 3.0))) if layer == "looking" else None
-
-
-def case(model: Any = None, layers: Any = (None,), shared: Any = ("gradients",), **more: Any) -> Case:
-    return Case(model or Recorder(), X, [Class(1)], layers, shared, **more)
+from support.recorder import LATE, Recorder, case
 
 
 def test_a_property_is_computed_once_for_each_object() -> None:
@@ -180,28 +123,6 @@ def test_cells_lie_where_the_model_says_if_the_grid_is_its_own() -> None:
     assert case().cells("looking", (2, 2)) == Cells((1.0, 2.0), (4.0, 4.0), (8, 8), (Sight(2.0, 3.0), Sight(1.0, 3.0)))
     assert case().cells("late", (4, 4)) is None
     assert case().cells(INPUT, (2, 2)) is None
-
-
-@pytest.mark.parametrize(
-    ("model", "layers", "shared", "read", "layer", "why"),
-    [
-        (Recorder(), [None], (), "", INPUT, UNMOVED),
-        (Recorder(g=0), [None], ("gradients",), "trace", "late", "is the network trained?"),
-        (Recorder(g=0), ["early"], ("gradients",), "trace", "early", "try a layer before it, such as the default, late: last"),
-        (Recorder(g=0), [None], ("pixels",), "trace", INPUT, "saturated there"),
-        (Recorder(), [None], ("pixels",), "trace", INPUT, "nothing of the score comes back to the image"),
-        (Recorder(), [None], ("gradients",), "trace", "late", "the evidence cancels out"),
-        (Recorder(a=0 * LATE), [None], ("gradients",), "trace", "late", "late is silent"),
-        (Recorder(), [None], (), "head", "late", "gives the target no weight"),
-        (Recorder(), [None], (), "activations", ATTENTION, "no attention weight raises the score"),
-    ],
-)
-def test_an_empty_map_is_explained_by_what_the_passes_left(
-    model: Any, layers: Any, shared: Any, read: str, layer: str, why: str
-) -> None:
-    made = case(model, layers, shared)
-    getattr(made, read or "x")
-    assert why in made.zero_because(layer, 0, 0)
 
 
 def test_what_is_measured_at_a_layer_goes_before_what_is_measured_of_all() -> None:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from seewhy.arrays import Array, numbers
 from seewhy.errors import BadParameter, NotApplicable, SeewhyError
 from seewhy.images.places import Cells
-from seewhy.models.model import ATTENTION, INPUT, Answer, Differentiable, Head, Layer, Trace
+from seewhy.models.model import INPUT, Answer, Differentiable, Head, Layer, Trace
 from seewhy.models.rule import Balanced, Rule
 from seewhy.targets.target import Target, weighted
 
@@ -44,9 +44,6 @@ class once(Generic[T]):  # noqa: N801 - a decorator
         value = self.compute(case)
         setattr(case, self.name, value)  # later reads get this attribute
         return value
-
-
-UNMOVED = "no change of the image changed the score by more than rounding: it does not depend on what was hidden"
 
 
 def _nothing(_t: int, _i: int) -> tuple[str, ...]:
@@ -263,39 +260,6 @@ class Case:
         """Why this layer was chosen by default; "" where the person named it."""
         default = self.usual if self.chosen is not None else None
         return default[1].why if default is not None and default[0] == layer.partition("#")[0] else ""
-
-    def _read_instead(self, trace: Trace, layer: str, t: int, i: int) -> str:
-        """Another call, or part, of that layer, to which a gradient of the target's score comes; "" where there is none."""
-        name = layer.partition("#")[0]
-        others = (other for other in trace.evidence if other.partition("#")[0] == name and other != layer)
-        return next((other for other in others if bool((trace.evidence[other].g[t, i] != 0).any())), "")
-
-    def zero_because(self, layer: str, t: int, i: int) -> str:
-        """In words, why the map of target t in image i is zero everywhere."""
-        trace, head, ways_back = self.passes.trace, self.passes.head, self.passes.other
-        if trace is None and head is None and layer == INPUT and "pixels" not in self.shared and not ways_back:
-            return UNMOVED
-        if trace is not None and layer in trace.evidence and not bool((trace.evidence[layer].g[t, i] != 0).any()):
-            if why := trace.cut.get(layer):
-                return why
-            why = f"zero gradient: the score does not depend on {layer}: "
-            if layer == INPUT:
-                return why + "the network is saturated there, or its weights are still zero: is it trained?"
-            if other := self._read_instead(trace, layer, t, i):
-                return why + f"it rests on another of its calls, {other}"
-            if self.usual and self.usual[0] == layer.partition("#")[0]:
-                return why + "what follows is saturated, or its weights are still zero: is the network trained?"
-            other = f", such as the default, {self.usual[0]}: {self.usual[1].why}" if self.usual else ""
-            return why + f"it is not connected to the target, or what follows is saturated; try a layer before it{other}"
-        if layer == ATTENTION:
-            return "no attention weight raises the score: nothing mixes tokens for it, or what follows is saturated"
-        if layer == INPUT:
-            return "nothing of the score comes back to the image"
-        a = head.a[layer] if head is not None and trace is None else self.activations[layer]
-        if not bool((a[i] != 0).any()):
-            return f"{layer} is silent: every activation is zero"
-        by_head = trace is None and head is not None
-        return "the linear layer gives the target no weight" if by_head else "the evidence cancels out"
 
     @once
     def images(self) -> NDArray[Any]:

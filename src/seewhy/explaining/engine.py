@@ -26,6 +26,7 @@ from seewhy.targets.parse import short_text
 from seewhy.targets.target import PerImage, Unit, name_of, named
 
 from .batching import Collector, batched, of_an_image
+from .blank import zero_because
 from .case import Answered, Case
 from .findings import Finding, TargetGroup, aims, clean, here, target_groups
 from .image_facts import image_facts
@@ -268,7 +269,7 @@ def _doubts(
     elif values.size == 1:
         doubts.append(f"{layer} emits a 1x1 map, which cannot say where; choose an earlier layer")
     elif not core.any():
-        doubts.append(case.zero_because(layer, t, i))
+        doubts.append(zero_because(case, layer, t, i))
     elif not values.any():
         doubts.append("all evidence is negative: nothing is left after ReLU (signed=True shows it)")
     elif values.max() - values.min() <= 1e-6 * max(values.max(), -values.min()):

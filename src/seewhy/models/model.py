@@ -234,6 +234,7 @@ class Differentiable(Model, Protocol):
     def default(self, x: Array) -> tuple[str, Layer] | None: ...  # the layer to explain, where none is named
     def apart(self, x: Array) -> bool: ...  # may one score rest on other layers than another, in images looked at before?
     def defaults(self, x: Array, targets: Sequence[Target]) -> Sequence[tuple[str, Layer] | None]: ...  # of each, in one image
+    def rests(self, x: Array, weights: NDArray[Any], layer: str) -> bool: ...  # a score on the layer: do other values move it?
     def cells(self, layer: str, x: Array) -> tuple[tuple[int, ...], Place] | None: ...  # its grid, and where it lies
     def gaze(self, layer: str, x: Array) -> Gaze | None: ...  # where its cells look; None: where they lie
     def upto(self, layer: str, at: Any = "max") -> "Differentiable": ...  # whose scores are the layer's units

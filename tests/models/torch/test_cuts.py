@@ -160,7 +160,9 @@ def run_aside(net, x):
 def test_a_layer_that_the_score_does_not_rest_on_is_another_thing():
     (aside,) = seewhy.explain(cut(run_aside), X[:1], methods="grad-cam", target=1, layer="aside")
     assert not np.any(aside.values)
-    assert "it is not connected to the target" in " ".join(aside.source.warnings)
+    assert "this score does not rest on aside: no other values in its cells change it. It rests on body" in " ".join(
+        aside.source.warnings
+    )
 
 
 class Branches(nn.Module):

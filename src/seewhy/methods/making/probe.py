@@ -8,7 +8,8 @@ import numpy as np
 
 from seewhy.arrays import Array, Floats
 from seewhy.errors import BadNetwork, BadParameter, Misuse, NoService, SeewhyError
-from seewhy.explaining.case import UNMOVED, Case
+from seewhy.explaining.blank import UNMOVED
+from seewhy.explaining.case import Case
 from seewhy.models.pace import Pace
 from seewhy.printable import words_of
 from seewhy.progress import shown

@@ -10,7 +10,8 @@ from einops import repeat
 from numpy.typing import NDArray
 
 from seewhy.arrays import Array, numbers
-from seewhy.errors import BadParameter
+from seewhy.errors import BadParameter, NotApplicable
+from seewhy.explaining.blank import refusal_at
 from seewhy.explaining.case import Case, Outcome
 from seewhy.explaining.parts import TOGETHER, TargetRows
 from seewhy.explaining.recipe import Cores, Reduce, Run
@@ -143,7 +144,10 @@ def from_head() -> Callable[[Callable[Concatenate[Any, Any, P], Array]], Method[
 
     def decorate(read: Callable[..., Array]) -> Method[Any]:
         def run(case: Case, **params: Any) -> Mapping[str, NDArray[Any]]:
-            head = case.head
+            try:
+                head = case.head
+            except NotApplicable as error:
+                raise refusal_at(case, error) from error
             return {layer: _per_target(partial(read, **params), a, head.w) for layer, a in head.a.items()}
 
         return method_of(read, run, "head", True, formula_of=read)

@@ -28,6 +28,7 @@ from .backend import Backend, LayerSight, PassResult
 from .default import default_among, defaults, maps_of
 from .ending import closed_form, pooled
 from .examination import examined
+from .resting import rests
 from .scorer import BackendScorer
 from .scores import chances, cotangents, scored
 
@@ -157,6 +158,12 @@ class BackendModel(FunctionModel):
         number rests on.
         """
         return defaults(self, numbers(x), targets)
+
+    def rests(self, x: Array, weights: NDArray[Any], layer: str) -> bool:
+        """Does a score of an image x (1, c, *space), the sum of its scores times weights (k,), change when other values stand
+        in the layer's cells?
+        """
+        return rests(self, numbers(x)[:1], weights, layer)
 
     def layer(self, each: LayerSight) -> Layer:
         return Layer(each.kind, each.shape, each.calls, each.connected, cells=each.cells, sees=tuple(range(1, each.calls + 1)))

@@ -26,6 +26,7 @@ from seewhy.printable import printable
 from seewhy.targets.aim import Aim, ImageView, Pinned
 
 from .conditions import libraries
+from .cuts import rests
 from .defaults import parts_read
 from .runner import Runner
 from .two_tower import NO_CLASSES, Towers
@@ -188,6 +189,12 @@ class TorchScores:
             raw = runner.raw(x)
             runner.look_for_sigmoid(x, raw)
             return runner.answer(raw, runner.scores(raw))
+
+    def rests(self, x: Array, weights: NDArray[Any], layer: str) -> bool:
+        """Does a score of an image x (1, c, *space), the sum of its scores times weights (k,), change when other values stand
+        in the layer's place?
+        """
+        return rests(self.runner, x, weights, layer)
 
     @again
     def whole(self, x: Array) -> Any:

@@ -4,23 +4,26 @@ Looked for only where a gradient is missing; a network of which the score does d
 score does not rest on by other values in the layer's place.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from seewhy.errors import BadNetwork
+from seewhy.arrays import Array
+from seewhy.errors import BadNetwork, NotApplicable
 from seewhy.models.model import INPUT
 
 from .passes.backward import WITHOUT
 from .passes.graph import STEPS, UNDERIVED, between, kind_of, rests_on_image
 from .passes.outputs import emitted, tensors_in
-from .passes.taps import Tap, hooked
+from .passes.taps import hooked
 from .passes.torch_calls import name_of, running
 from .runner import Runner
+from .undisturbed import again
 
 VALUES = {"numpy", "tolist", "item", "__array__", "__float__", "__int__", "__bool__", "__dlpack__"}  # leave torch
 ALIKE = ("new_", "zeros_like", "ones_like", "empty_like", "full_like", "rand_like", "randn_like")  # take a shape, no values
@@ -81,7 +84,7 @@ def why_none(runner: Runner, x: Tensor, layer: str) -> str:
     steps = [kind.removesuffix("Backward") for node in way if (kind := kind_of(node)).startswith(STEPS)]
     unknown = any(kind_of(node) == UNDERIVED for node in way)
     dropped = watch.last and not raw.requires_grad  # also where other values change no score, as before an argmax
-    if (way and not steps and not unknown) or not (dropped or _rests(runner, x, layer)):
+    if (way and not steps and not unknown) or not (dropped or _moves(runner, x, layer, lambda raw: raw)):
         return ""
     if steps:
         return f"No gradient comes back to {layer} of {runner.name}: {steps[0]} has no slope anywhere. {WITHOUT}"
@@ -93,7 +96,7 @@ def _with(runner: Runner, x: Tensor, layer: str, change: Callable[[Tensor], Tens
     """The raw scores of images x, if `change` is made of what the layer emits."""
     if layer == INPUT:
         return runner.raw(change(x))
-    tap = Tap(layer, runner.network)
+    tap = runner.taps([layer], x)[layer]
 
     def hook(_module: nn.Module, args: Any, output: Any) -> Any:
         tap.calls += 1
@@ -106,13 +109,39 @@ def _with(runner: Runner, x: Tensor, layer: str, change: Callable[[Tensor], Tens
         return runner.raw(x.clone())
 
 
-def _rests(runner: Runner, x: Tensor, layer: str) -> bool:
-    """Do the scores change when other values stand in the layer's place?"""
+@again
+def rests(runner: Runner, x: Array, weights: NDArray[Any], layer: str) -> bool:
+    """Does a score of an image x (1, c, *space), the sum of its scores times weights (k,), change when other values stand in
+    the layer's cells?  True also where none can be put there.
+    """
+    row = torch.as_tensor(weights, dtype=torch.float64)
+    with runner.ready(x[:1]) as ready, torch.no_grad():
+        image, emissions = ready.detach(), list[Tensor]()
+        read = lambda raw: runner.scores(raw).cpu().double() @ row  # noqa: E731
+        if layer == INPUT:
+            return _moves(runner, image, layer, read)
+        _with(runner, image, layer, lambda a: emissions.append(a.clone()) or a)
+        if not emissions:  # it does not run for this image
+            return False
+        try:
+            layout = runner.layout(layer, emissions[-1], image)
+            layout.back(layout.turn(emissions[-1]), emissions[-1])
+        except NotApplicable:
+            return True
+        in_cells = lambda change: lambda a: layout.back(change(layout.turn(a)), a)  # noqa: E731
+        return _moves(runner, image, layer, read, [in_cells(change) for change in CHANGES])
+
+
+def _moves(
+    runner: Runner, x: Tensor, layer: str, read: Callable[[Tensor], Tensor],
+    changes: Sequence[Callable[[Tensor], Tensor]] | None = None,
+) -> bool:  # fmt: skip
+    """Does what is read of the raw scores change when other values stand in the layer's place?"""
     with torch.no_grad():
-        before = runner.raw(x.clone())
-        for change in CHANGES:
+        before = read(runner.raw(x.clone()))
+        for change in changes or CHANGES:
             with suppress(BadNetwork):  # values of which it knows nothing
-                if not torch.equal(_with(runner, x, layer, change).nan_to_num(), before.nan_to_num()):
+                if not torch.equal(read(_with(runner, x, layer, change)).nan_to_num(), before.nan_to_num()):
                     return True
     return False
 
@@ -123,5 +152,5 @@ def _noisy(a: Tensor) -> Tensor:
 
 
 CHANGES: tuple[Callable[[Tensor], Tensor], ...] = (
-    torch.zeros_like, torch.neg, lambda a: a.flip(tuple(range(1, a.ndim))), _noisy,
+    torch.zeros_like, torch.neg, lambda a: a.flip(tuple(range(1, a.ndim))), _noisy, lambda a: _noisy(a) * 1000,
 )  # fmt: skip
