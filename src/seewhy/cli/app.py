@@ -14,6 +14,7 @@ from seewhy.cli.commands.attention import attention
 from seewhy.cli.commands.detections import detections
 from seewhy.cli.commands.doctor import doctor
 from seewhy.cli.commands.drift import drift
+from seewhy.cli.commands.evidence import evidence
 from seewhy.cli.commands.explain import explain
 from seewhy.cli.commands.export import export
 from seewhy.cli.commands.labels import labels
@@ -74,7 +75,8 @@ def main(debug: bool) -> None:
 
 
 COMMANDS = (
-    explain, localize, segment, attention, doctor, detections, drift, verify, labels, layers, units, export, methods, demo,
+    explain, localize, segment, evidence, attention, doctor, detections, drift, verify, labels, layers, units, export, methods,
+    demo,
 )  # fmt: skip
 for command in COMMANDS:
     main.add_command(command)

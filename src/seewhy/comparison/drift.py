@@ -57,7 +57,7 @@ def drift(
         try:
             photos.append(comparison.of(one, place))
         except Exception as error:  # noqa: BLE001 - the collector raises it, or keeps it for who reads `failed`
-            collector.fail(error, place, _name(one, place))
+            collector.fail(error, place, image_name(one, place))
     return comparison.drift(photos, tuple(collector.failed))
 
 
@@ -68,7 +68,8 @@ def _doubts(a: Heatmap, b: Heatmap) -> list[str]:
     return [*both, *alone]
 
 
-def _name(image: Any, place: int) -> str:
+def image_name(image: Any, place: int) -> str:
+    """The path of an image, or the name that it has, or its place among those given."""
     if isinstance(image, str | Path):
         return str(image)
     return str(image.name) if isinstance(image, Photo | Volume) else f"image {place}"

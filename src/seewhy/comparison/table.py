@@ -26,20 +26,20 @@ def csv_of(drift: Drift) -> str:
 def _row(photo: PhotoDrift) -> dict[str, Any]:
     a, b = photo.a.source, photo.b.source
     return {
-        "image": _cell(photo.image), "class": _cell(a.label or a.target), "index_a": a.index, "index_b": b.index,
+        "image": cell(photo.image), "class": cell(a.label or a.target), "index_a": a.index, "index_b": b.index,
         "predicted_a": _said(photo.predicted_a), "predicted_b": _said(photo.predicted_b), "same_top1": photo.same_top1,
         "top5_overlap": photo.top5_overlap, "score_a": a.score, "score_b": b.score, "score_change": photo.score_change,
         "probability_a": a.probability, "probability_b": b.probability, "probability_change": photo.probability_change,
         "spearman": photo.spearman, "energy_shift": photo.energy_shift, "centre_shift": photo.centre_shift, "flat": photo.flat,
-        "layer_a": _cell(a.layer), "layer_b": _cell(b.layer), "notes": _cell("; ".join(photo.notes)),
+        "layer_a": cell(a.layer), "layer_b": cell(b.layer), "notes": cell("; ".join(photo.notes)),
     }  # fmt: skip
 
 
 def _said(predicted: Predicted | None) -> str:
-    return "" if predicted is None else _cell(predicted.label or str(predicted.index))
+    return "" if predicted is None else cell(predicted.label or str(predicted.index))
 
 
-def _cell(text: str) -> str:
+def cell(text: str) -> str:
     """The text as one that no spreadsheet calculates."""
     said = printable(whole_text(text))
     return f"'{said}" if said.startswith(FORMULA) else said

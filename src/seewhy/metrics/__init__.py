@@ -18,6 +18,8 @@ from .localization.places import PlaceScoring
 from .localization.records import ControlScore, LocalizationScore, csv_of_scores, json_of_scores, table
 from .localization.segmentation import BackgroundScoring, SegmentationScoring
 from .metric import METRICS, Metric, metric
+from .regional.ask import evidence
+from .regional.report import EvidenceReport
 from .sanity.comparisons import MapChange, class_sensitivity, input_invariance, label_randomised
 from .sanity.complexity import EntropyRise, efficient_mprt
 from .sanity.randomised import randomised
@@ -30,6 +32,7 @@ __all__ = [
     "BoxScoring",
     "ControlScore",
     "EntropyRise",
+    "EvidenceReport",
     "LocalizationScore",
     "MapChange",
     "Metric",
@@ -48,6 +51,7 @@ __all__ = [
     "csv_of_scores",
     "deletion",
     "efficient_mprt",
+    "evidence",
     "faithfulness_correlation",
     "faithfulness_estimate",
     "infidelity",

@@ -1,0 +1,149 @@
+"""Regions in which evidence is counted, as a person names them: parts of the frame, or what files mark on each photo."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seewhy.arrays import Floats
+from seewhy.errors import BadParameter
+from seewhy.maps.heatmap import Heatmap
+from seewhy.printable import quoted
+from seewhy.targets.target import Labels
+from seewhy.truth.evidence import EvidenceShare, MarkedObject, coverage, evidence_share, object_in
+from seewhy.truth.given import GivenTruth, GroundTruth, ObjectMark
+
+from .frames import FRAME, SIDE, Shares
+
+WIDTH, CORNER = 0.1, 0.25  # of the border and of a corner, in shares of each side, where nobody says it
+CORNERS = {"nw": (0, 0), "ne": (1, 0), "sw": (0, 1), "se": (1, 1)}
+OUTSIDE, TEXT = "outside-object", "text"
+THERE_ARE = (
+    "There are: border, border:0.1 (its width, a share of each side), corner:ne (or nw, se, sw), corner:ne:0.25 (its size), "
+    "box:FILE, mask:FILE (files of boxes and masks, as docs/truth.md has them), text, outside-object."
+)
+
+
+@dataclass(frozen=True)
+class FrameRegion:
+    """A part of the frame, the same on every photo: boxes in shares of its sides, which do not overlap."""
+
+    name: str
+    boxes: tuple[Shares, ...]
+
+    @cached_property
+    def inside(self) -> NDArray[np.float64]:
+        """How much of each place of the frame it takes: (SIDE, SIDE), 0 to 1."""
+        return coverage([(left * SIDE, top * SIDE, right * SIDE, bottom * SIDE) for left, top, right, bottom in self.boxes],
+                        (SIDE, SIDE))  # fmt: skip
+
+    def share(self, _photo: str, _heatmap: Heatmap, frame: Floats) -> EvidenceShare | None:
+        """How much of a map's evidence lies in it; frame: the map on the frame."""
+        return evidence_share(frame, FRAME, MarkedObject(self.inside))
+
+
+@dataclass(frozen=True)
+class MarkedRegion:
+    """What files mark on each photo: boxes, masks, or all but these.
+
+    known: what the files say of the photos.
+    """
+
+    name: str
+    known: GroundTruth
+    outside: bool = False
+
+    def share(self, photo: str, heatmap: Heatmap, _frame: Floats) -> EvidenceShare | None:
+        """How much of a map's evidence lies in it; None of a photo on which nothing is marked, or of which nothing was seen.
+
+        Raises BadParameter or BadImage where what is marked does not fit the photo.
+        """
+        mark = self._mark(photo, heatmap)
+        if mark is None or mark.empty:
+            return None
+        if not self.outside:
+            found = heatmap.evidence_in(mark.boxes, mark.mask)
+            return found if found.seen else None
+        width, height = heatmap.size[:2]
+        marked = object_in(mark.boxes, mark.mask, (height, width), True)
+        return heatmap.evidence_in(mask=MarkedObject(1 - marked.inside.astype(np.float32), marked.ignored))
+
+    def _mark(self, photo: str, heatmap: Heatmap) -> ObjectMark | None:
+        explained = [*heatmap.source.classes] or [heatmap.source.index]
+        mask = self.known.mask_mark(photo, heatmap.image)
+        return mask if mask is not None else self.known.box_mark(photo, heatmap.image, explained)
+
+
+EvidenceRegion = FrameRegion | MarkedRegion
+
+
+def regions_of(
+    within: Any, photos: Sequence[str], labels: Labels, boxes: Path | None = None, masks: Path | None = None
+) -> list[EvidenceRegion]:
+    """The regions that texts name, for photos of these names and a model with these labels.
+
+    boxes, masks: files of where the objects are, for outside-object.
+    Raises BadParameter where a text names none, or its file says nothing of any of the photos.
+    """
+    texts = [within] if isinstance(within, str) else [*within]
+    found = list[EvidenceRegion]()
+    for text in dict.fromkeys(texts):
+        if not isinstance(text, str):
+            raise BadParameter(f"within={quoted(text)} is no region. {THERE_ARE}")
+        found.append(_region(text, photos, labels, boxes, masks))
+    return found
+
+
+def _region(text: str, photos: Sequence[str], labels: Labels, boxes: Path | None, masks: Path | None) -> EvidenceRegion:
+    kind, _, rest = text.strip().partition(":")
+    if kind == "border":
+        width = _size(text, rest, WIDTH, 0.5)
+        inner = 1 - width
+        sides = (0.0, 0.0, 1.0, width), (0.0, inner, 1.0, 1.0), (0.0, width, width, inner), (inner, width, 1.0, inner)
+        return FrameRegion(f"border:{width:g}", sides)
+    if kind == "corner":
+        corner, _, size = rest.partition(":")
+        if corner not in CORNERS:
+            raise BadParameter(f"{quoted(text)}: a corner is one of {', '.join(CORNERS)}, as in corner:ne. {THERE_ARE}")
+        side = _size(text, size, CORNER, 1.0)
+        right, bottom = CORNERS[corner]
+        x, y = right * (1 - side), bottom * (1 - side)
+        return FrameRegion(f"corner:{corner}:{side:g}", ((x, y, x + side, y + side),))
+    if kind in ("box", "mask") and rest:
+        path = Path(rest)
+        given = GivenTruth.read(boxes=path) if kind == "box" else GivenTruth.read(masks=path)
+        return MarkedRegion(text, given.of(photos, labels))
+    if text == OUTSIDE:
+        if boxes is None and masks is None:
+            why = "outside-object: where the objects are has to be known: give"
+            raise BadParameter(f"{why} boxes= or masks=.", typed=f"{why} --boxes or --masks.")
+        return MarkedRegion(text, GivenTruth.read(boxes=boxes, masks=masks).of(photos, labels), outside=True)
+    if text == TEXT:
+        raise BadParameter(
+            "text: seewhy reads no text on photos. Let an OCR program of your choice find it, write its boxes as a table "
+            "(file,x0,y0,x1,y1, a row for each word), and give box:FILE."
+        )
+    raise BadParameter(f"{quoted(text)} is no region. {THERE_ARE}")
+
+
+def frame_boxes(name: str) -> tuple[Shares, ...]:
+    """The boxes of the frame that a region of this name takes; none of one that files mark on each photo."""
+    if name.partition(":")[0] not in ("border", "corner"):
+        return ()
+    region = _region(name, [], None, None, None)
+    return region.boxes if isinstance(region, FrameRegion) else ()
+
+
+def _size(text: str, written: str, usual: float, most: float) -> float:
+    """A share of each side, more than 0 and less than `most`."""
+    if not written:
+        return usual
+    share = float(written) if re.fullmatch(r"0?\.[0-9]{1,9}", written) else 0.0
+    if not 0 < share < most:
+        raise BadParameter(f"{quoted(text)}: write a share of each side, more than 0 and less than {most:g}, as in 0.1.")
+    return share
