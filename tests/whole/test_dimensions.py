@@ -17,23 +17,22 @@ from support.references import pixels as pixel_references
 LAYERS = [(name, layer) for name, net in NETS.items() for layer in net.layers]
 
 
-@pytest.mark.parametrize("method", [*references.FROM_GRADIENTS, *references.FROM_ACTIVATIONS])
 @pytest.mark.parametrize(("name", "layer"), LAYERS, ids=[f"{name}-{layer}" for name, layer in LAYERS])
-def test_cams_of_every_layer(name, layer, method):
+def test_cams_of_every_layer(name, layer):
     """Their formulas do not ask how the places are arranged: those of a line of places must come out on the grid."""
     net = NETS[name]
-    grid, asked = net.layers[layer], seewhy.METHODS[method]
-    case = ask.case(net.network, net.images, TARGETS, [layer], gradients="gradients" in asked.shares)
-    (found,) = ask.run(method, case).values()
-    assert found.shape[-len(grid) :] == grid
-    for t, i in np.ndindex(len(TARGETS), 2):
-        a, g = evidence(net, layer, net.images[i], TARGETS[t])
-        if method in references.FROM_GRADIENTS:
-            line = references.FROM_GRADIENTS[method](a[..., None], g[..., None])
-        else:
-            line = references.FROM_ACTIVATIONS[method](a[..., None])
-        scale = max(abs(a).max() * abs(g).max(), 1e-6)
-        np.testing.assert_allclose(found[t, i], line.reshape(grid), rtol=1e-8, atol=1e-10 * scale)
+    grid, asked = net.layers[layer], {**references.FROM_GRADIENTS, **references.FROM_ACTIVATIONS}
+    of_each = {(t, i): evidence(net, layer, net.images[i], TARGETS[t]) for t, i in np.ndindex(len(TARGETS), 2)}
+    cases = [ask.case(net.network, net.images, TARGETS, [layer], gradients=gradients) for gradients in (False, True)]
+    for method, formula in asked.items():
+        (found,) = ask.run(method, cases["gradients" in seewhy.METHODS[method].shares]).values()
+        assert found.shape[-len(grid) :] == grid, method
+        for (t, i), (a, g) in of_each.items():
+            lines = [a[..., None], g[..., None]] if method in references.FROM_GRADIENTS else [a[..., None]]
+            scale = max(abs(a).max() * abs(g).max(), 1e-6)
+            np.testing.assert_allclose(
+                found[t, i], formula(*lines).reshape(grid), rtol=1e-8, atol=1e-10 * scale, err_msg=method
+            )
 
 
 @pytest.mark.parametrize("d", SPACES)
