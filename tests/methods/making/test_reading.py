@@ -126,7 +126,7 @@ def test_20_nothing_is_left_behind(broken):
     own = torch.ones_like(network.fc.weight)
     network.fc.weight.grad = own
     wanted = [p.requires_grad for p in network.parameters()]
-    model, methods = seewhy.wrap(network), ask.ANYWHERE
+    model, methods = seewhy.wrap(network), [ask.asked(name) for name in ask.ANYWHERE]
     if broken:
         for wrong in ({"target": 99}, {"layer": "fc"}, {"layer": ["act2", "nothing"]}):
             with pytest.raises(seewhy.SeewhyError):

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import seewhy
+from support.ask import asked
 from support.keras_models import AddedLow, images, subclassed
 from support.twins import twins
 
@@ -70,7 +71,9 @@ def test_batches_of_signals_are_told_by_the_input():
 @pytest.mark.parametrize("name", SAME)
 def test_each_method_gives_the_map_of_torch(both, name):
     x = images()
-    ours, theirs = (seewhy.explain(model, given, methods=[name]) for model, given in zip(both, (x, first_axis(x)), strict=True))
+    ours, theirs = (
+        seewhy.explain(model, given, methods=[asked(name)]) for model, given in zip(both, (x, first_axis(x)), strict=True)
+    )
     for found, expected in zip(ours, theirs, strict=True):
         scale = abs(expected.values).max()
         assert found.source.layer == expected.source.layer
