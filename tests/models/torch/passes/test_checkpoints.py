@@ -1,5 +1,6 @@
 """Networks checkpointed for training: the very maps of the same network without checkpoints, and nothing is left behind."""
 
+from functools import cache
 from threading import Event, Thread
 
 import numpy as np
@@ -70,6 +71,17 @@ ASKED = {
 }  # fmt: skip
 
 
+@cache
+def without(kind):
+    """{(method, layer): its maps (n, h, w)}, of the network without checkpoints; layers inside of what is checkpointed, too."""
+    plain = seewhy.wrap(networks.made(lambda: kind(lambda part, x: part(x)), 0))
+    inside = "part.1" if kind is Attentive else "part.2"
+    asked = [(method, None) for method in ASKED[kind]]
+    asked += [(method, inside) for method in ASKED[kind] if "layer" in method or "grad-cam" in method]
+    maps = {(method, layer): seewhy.explain(plain, X, methods=method, target=1, layer=layer) for method, layer in asked}
+    return {asked: np.stack([heatmap.values for heatmap in found]) for asked, found in maps.items()}
+
+
 @pytest.mark.filterwarnings("ignore:None of the inputs have requires_grad")  # said where it is built
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("kind", ASKED)
@@ -77,15 +89,11 @@ def test_the_very_maps_of_the_network_without(kind, way):
     """Layers inside of the checkpointed part, too."""
     if kind is Attentive and way == "some results kept":
         pytest.skip("that way keeps convolutions")
-    plain = networks.made(lambda: kind(lambda part, x: part(x)), 0)
     network = networks.made(lambda: kind(WAYS[way]), 0)
-    inside = {"layer": "part.1" if kind is Attentive else "part.2"}
-    for method in ASKED[kind]:
-        for where in ({}, inside)[: 1 + ("layer" in method or "grad-cam" in method)]:
-            one, other = (seewhy.explain(seewhy.wrap(net), X, methods=method, target=1, **where) for net in (network, plain))
-            expected = np.stack([heatmap.values for heatmap in other])
-            assert expected.any()
-            np.testing.assert_array_equal(np.stack([heatmap.values for heatmap in one]), expected, err_msg=method)
+    for (method, layer), expected in without(kind).items():
+        found = seewhy.explain(seewhy.wrap(network), X, methods=method, target=1, layer=layer)
+        assert expected.any()
+        np.testing.assert_array_equal(np.stack([heatmap.values for heatmap in found]), expected, err_msg=method)
 
 
 def backward_runs(network):
