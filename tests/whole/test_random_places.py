@@ -10,7 +10,7 @@ from torch import nn
 import seewhy
 from support.planted.chance import layers_of, network_of
 from support.planted.judge import REFUSED, RIGHT, WRONG
-from support.planted.measured import UNTOLD, farthest, judged, told_along
+from support.planted.measured import UNTOLD, farthest, judged_all, told_along
 
 SEEDS = range(60)
 
@@ -18,8 +18,7 @@ SEEDS = range(60)
 @lru_cache(None)
 def verdicts(seed: int) -> dict[str, tuple[str, str]]:
     network, space = network_of(seed)
-    model = seewhy.wrap(network)
-    return {layer: judged(model, layer, space) for layer in layers_of(network)}
+    return judged_all(seewhy.wrap(network), layers_of(network), space)
 
 
 @pytest.mark.parametrize("seed", SEEDS)

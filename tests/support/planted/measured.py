@@ -24,12 +24,19 @@ COLOUR = np.array([1e-3, 3e-4, 1e-4])  # by which a pixel is changed: not the wa
 FAINT = 0.15  # of the largest change of a cell: what a pixel counts beyond that is counted
 
 
-def judged(model: Any, layer: str, space: tuple[int, int]) -> Verdict:
-    """Are the cells of a layer where they look?"""
+def judged_all(model: Any, layers: list[str], space: tuple[int, int]) -> dict[str, Verdict]:
+    """Are the cells of each layer where they look?"""
     try:
-        change, notes = changes(model, layer, space)
+        seen = changes(model, layers, space)
     except Misuse as error:
-        return Verdict(REFUSED, f"{type(error).__name__}: {error}")
+        if len(layers) == 1:
+            return {layers[0]: Verdict(REFUSED, f"{type(error).__name__}: {error}")}
+        return {layer: verdict for one in layers for layer, verdict in judged_all(model, [one], space).items()}
+    return {layer: judged(model, layer, space, *seen[layer]) for layer in layers}
+
+
+def judged(model: Any, layer: str, space: tuple[int, int], change: Floats, notes: tuple[str, ...]) -> Verdict:
+    """Are the cells of a layer where they look, by what `changes` says of it?"""
     grid = change.shape[:2]
     placed = model.cells(layer, np.zeros((1, 3, *space)))
     first, stride = (placed[1].first, placed[1].stride) if placed else evenly(grid, space)
@@ -45,16 +52,19 @@ def judged(model: Any, layer: str, space: tuple[int, int]) -> Verdict:
     return Verdict(SAID if said and not placed else WRONG, f"{words} {said}")
 
 
-def changes(model: Any, layer: str, space: tuple[int, int]) -> tuple[Floats, tuple[str, ...]]:
-    """How much each cell of the layer changes with each pixel (*grid, *pixels); and what is said of the layer."""
+def changes(model: Any, layers: list[str], space: tuple[int, int]) -> dict[str, tuple[Floats, tuple[str, ...]]]:
+    """How much each cell of a layer changes with each pixel (*grid, *pixels); and what is said of the layer."""
     base = np.random.default_rng(0).uniform(0.5, 1, (3, *space))
     x = np.repeat(base[None], 1 + space[0] * space[1], 0)
     for i, pixel in enumerate(np.ndindex(*space)):
         x[1 + i, :, *pixel] += COLOUR
-    emitted, notes = model.activations(x, [layer])
-    a = np.asarray(emitted[layer])
-    change = np.sqrt(((a[1:] - a[:1]) ** 2).sum(1))
-    return change.reshape(*space, *a.shape[2:]).transpose(2, 3, 0, 1), notes.get(layer, ())
+    emitted, notes = model.activations(x, layers)
+    found = {}
+    for layer in layers:
+        a = np.asarray(emitted[layer])
+        change = np.sqrt(((a[1:] - a[:1]) ** 2).sum(1))
+        found[layer] = change.reshape(*space, *a.shape[2:]).transpose(2, 3, 0, 1), notes.get(layer, ())
+    return found
 
 
 def evenly(grid: tuple[int, ...], space: tuple[int, int]) -> tuple[list[float], list[float]]:
@@ -107,7 +117,7 @@ def main(first: int, last: int) -> None:
         model, layers = seewhy.wrap(network), layers_of(network)
         for name in layers:
             try:
-                verdict = judged(model, name, space)
+                (verdict,) = judged_all(model, [name], space).values()
             except Exception as error:  # noqa: BLE001 - the list goes on
                 verdict = Verdict("FAILED", f"{type(error).__name__}: {error}")
             counts[verdict.kind] += 1
