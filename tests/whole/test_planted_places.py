@@ -11,15 +11,16 @@ from seewhy.errors import BadParameter
 from support.planted.judge import RIGHT, WRONG, Planted, answered, judged, questions
 from support.planted.table import TABLE
 
-ASKED = [(name, *question) for name, row in TABLE.items() for question in questions(row)]
 
-
-@pytest.mark.parametrize(
-    ("name", "method", "layer", "may"), ASKED, ids=[f"{q[0]}: {q[1]} at {q[2] or 'no'} layer" for q in ASKED]
-)
-def test_a_map_lies_where_it_was_planted_or_is_refused(name, method, layer, may):
-    verdict = answered(TABLE[name], method, layer)
-    assert verdict.kind in may, verdict.words
+@pytest.mark.parametrize("name", TABLE)
+def test_a_map_lies_where_it_was_planted_or_is_refused(name):
+    row = TABLE[name]
+    model, wrong = seewhy.wrap(row.network(), **row.options), []
+    for method, layer, may in questions(row):
+        verdict = answered(row, method, layer, model)
+        if verdict.kind not in may:
+            wrong.append(f"{method} at {layer or 'no'} layer: {verdict.words}")
+    assert wrong == []
 
 
 @pytest.fixture
