@@ -48,7 +48,8 @@ def test_mobilenet_gives_torchs_maps(method):
     plain, ours, _ = networks("timm/mobilenetv2_100")
     settings = {"window": 96, "stride": 64} if method == "occlusion" else {}
     asked = seewhy.METHODS[method].using(**settings)
-    alike(asked(ours, photos()), asked(plain, photos()), 1e-3)
+    given = photos()[:1] if method in ("ablation-cam", "recipro-cam", "occlusion") else photos()  # which ask for many scores
+    alike(asked(ours, given), asked(plain, given), 1e-3)
 
 
 @real.needs_data

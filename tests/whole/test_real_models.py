@@ -41,7 +41,7 @@ def segmenter() -> seewhy.models.model.Model:
     network = EspNetV2()
     weights = DATA / "models" / "espnetv2-voc" / "espnetv2_s_2.0_pascal_384x384.pth"
     network.load_state_dict(torch.load(weights, weights_only=True, map_location="cpu"))
-    return seewhy.wrap(network.eval(), prepare={**IMAGENET, "size": (384, 384)}, name="espnetv2")
+    return seewhy.wrap(network.eval(), prepare={**IMAGENET, "size": (256, 256)}, name="espnetv2")
 
 
 def test_a_segmenters_person_is_explained_by_the_person():

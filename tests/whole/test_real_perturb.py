@@ -11,8 +11,8 @@ from support.real import DATA, inside, model, needs_data
 pytestmark = needs_data
 
 METHODS = {
-    "lime": {"samples": 200},
-    "rise": {"masks": 1000},
+    "lime": {"samples": 100},
+    "rise": {"masks": 500},
     "occlusion": {"window": 32, "stride": 16},
 }
 

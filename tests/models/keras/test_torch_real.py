@@ -21,11 +21,12 @@ def both():
 
 
 def test_its_maps_are_timm_s(both):
+    """Every method on two photos; on two more those that read a layer, and the plain gradient."""
     rows = real.rows("imagenet-sample")[:4]
     right = 0
-    for row in rows:
+    for i, row in enumerate(rows):
         photo = Image.open(real.DATA / "imagenet-sample" / row["file"]).convert("RGB")
-        ours, theirs = (seewhy.explain(model, photo, methods=METHODS) for model in both)
+        ours, theirs = (seewhy.explain(model, photo, methods=METHODS if i < 2 else METHODS[:5]) for model in both)
         right += ours[0].source.index == int(row["class_index"])
         for found, expected in zip(ours, theirs, strict=True):
             assert found.source.index == expected.source.index
