@@ -280,7 +280,7 @@ def test_refining_one_image_knows_nothing_of_the_others():
         alone = asked(network, x[i : i + 1], steps=2, refine=True, batch_size=1)
         ask.close(alone.cores["input"], whole.cores["input"][:, i : i + 1], rel=1e-12)
         np.testing.assert_array_equal(alone.measured["steps"], whole.measured["steps"][:, i : i + 1])
-        for t in ALL:
+        for t in ALL[i::3]:
             single = asked(network, x[i : i + 1], [t], steps=2, refine=True)
             ask.close(single.cores["input"][0], whole.cores["input"][t, i : i + 1], rel=1e-12)
     assert len(np.unique(whole.measured["steps"])) > 1
