@@ -118,3 +118,10 @@ def test_methods_of_pixels_and_scores_that_are_no_probabilities_are_refused():
         seewhy.sess(seewhy.grad_cam)(seewhy.wrap(networks.pooled(), task="regression"), X, target=0)
     with pytest.raises(seewhy.BadParameter, match="scales of its own already"):
         seewhy.sess(seewhy.augment(seewhy.grad_cam))
+
+
+def test_what_it_costs_and_what_is_known_against_it_is_said():
+    method = seewhy.sess(seewhy.grad_cam)
+    assert method.cost == f"windows x (1 forward for their weight, and {seewhy.grad_cam.cost}), and 1 forward"
+    assert method.caveat.startswith("not in units of the score; ")
+    assert method.caveat.endswith(seewhy.grad_cam.caveat)

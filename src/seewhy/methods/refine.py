@@ -68,7 +68,8 @@ def refine(method: Method[Callable[P, Any]]) -> Method[Callable[P, Any]]:
     said = f"product over layers of {base.name}, each map divided by its largest value and drawn out to the finest"
     source = "Domeniconi et al. 2026, How to Evaluate and Refine your CAM (RefineCAM)."
     return Method(
-        f"refine({base.name})", run, own, base.reads, False, composed(said, source, base),
+        f"refine({base.name})", run, own, base.reads, False,
+        composed(said, source, base, caveat="what one layer misses, the product misses."),
         {name: value for name, value in base.params.items() if name != "signed"}, shares=base.shares,
         passes=f"for all layers: {base.wording}" if base.asks else base.passes, needs=base.needs, counted=forwards,
         obstacle=of_any([base]), averages=base.averages, moves=base.moves,

@@ -79,7 +79,8 @@ def sess(method: Method[Callable[P, Any]]) -> Method[Windowed[P]]:
 
     said = f"{base.name} on windows of the enlarged image, each map by its largest value and the target's probability there"
     source = "Tursun et al. 2022, SESS: Saliency Enhancing with Scaling and Sliding."
-    made = repeated(base, "sess", run, parameters_of(Windowed.__call__), said, source, "windows", forwards)
+    caveat = "not in units of the score; of a large object, a window that holds a part alone may count little."
+    made = repeated(base, "sess", run, parameters_of(Windowed.__call__), said, source, "windows", forwards, caveat)
     costs = f"windows x (1 forward for their weight, and {base.wording}), and 1 forward"
     return replace(made, passes=costs, moves="cuts windows out of the image")
 

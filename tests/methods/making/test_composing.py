@@ -17,6 +17,7 @@ def test_every_part_is_given_credit_and_its_caveat_stays():
     assert "cam: Zhou et al. 2016" in source
     assert caveat.startswith("Caveat: grad-cam: averaging the gradient")
     assert "cam: exists only" in caveat
+    assert composed("x", "", seewhy.cam, caveat="Mine.").split("\n\n")[2].startswith("Caveat: Mine. cam: exists only")
     assert composed("x", "", seewhy.cam).split("\n\n")[1].startswith("Source: cam: Zhou")
 
 

@@ -12,12 +12,12 @@ from .method import Method
 
 def repeated(
     base: Method[Any], name: str, run: Any, parameters: Mapping[str, Parameter], said: str, source: str, times: str,
-    forwards: Forwards,
+    forwards: Forwards, caveat: str = "",
 ) -> Method[Any]:  # fmt: skip
     """The method that runs the base several times, in the base's own units."""
     return Method(
-        f"{name}({base.name})", run, {**base.parameters, **parameters}, base.reads, False, composed(said, source, base),
-        base.params, pixels=base.pixels, layered=base.layered,
+        f"{name}({base.name})", run, {**base.parameters, **parameters}, base.reads, False,
+        composed(said, source, base, caveat=caveat), base.params, pixels=base.pixels, layered=base.layered,
         passes=f"{times} x ({base.wording}), and 1 forward",
         needs=base.needs, counted=forwards, obstacle=of_any([base]), averages=base.averages, moves=base.moves,
     )  # fmt: skip
@@ -46,9 +46,10 @@ def of_any(parts: list[Method]) -> Obstacle:
     return obstacle
 
 
-def composed(said: str, source: str, *parts: Method) -> str:
+def composed(said: str, source: str, *parts: Method, caveat: str = "") -> str:
+    """The docstring of a method made of parts; source, caveat: its own, in front of theirs."""
     sources = " ".join(filter(None, (source, *(f"{part.name}: {part.source}" for part in parts))))
-    caveats = " ".join(f"{part.name}: {part.caveat}" for part in parts)
+    caveats = " ".join(filter(None, (caveat, *(f"{part.name}: {part.caveat}" for part in parts))))
     return f"{said}.\n\nSource: {sources}\n\nCaveat: {caveats}"
 
 
