@@ -1,10 +1,11 @@
 """What many tests stand on: a network that sees red, pictures to show it, and maps made by hand."""
 
 import compileall
+import gc
 import os
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -35,6 +36,17 @@ def pytest_configure(config: pytest.Config) -> None:
     """Compile the package once, lest each of the many processes that tests start does, where Python is told to keep nothing."""
     if not hasattr(config, "workerinput"):  # of several pytest processes, the first
         compileall.compile_dir(str(Path(seewhy.__file__).parent), quiet=2)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Look for no garbage while tests are collected, nor later among the modules and tests, which stay to the end."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        gc.freeze()
 
 
 COLOURS = {"red": (255, 0, 0), "green": (0, 160, 0), "blue": (0, 0, 255), "grey": (128, 128, 128)}
