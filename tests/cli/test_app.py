@@ -87,7 +87,7 @@ def test_results_go_to_stdout_and_the_rest_to_stderr(tmp_path):
 
 
 def test_a_traceback_is_shown_only_to_who_asks(tmp_path):
-    asked = ["explain", tmp_path / "a.png", "--model", "keras/vgg"]
+    asked = ["explain", tmp_path / "a.png", "--model", "demo/vgg"]
     assert "Traceback" not in shell(*asked).stderr
     assert "Traceback" in shell("--debug", *asked).stderr
 

@@ -98,29 +98,29 @@ def explained(monkeypatch):
     return wrong
 
 
-@pytest.mark.parametrize("place", [0, 1, 3])
-@pytest.mark.parametrize(
-    "error",
-    [
-        errors.BadImage("broken"),
-        errors.NotApplicable("no evidence at body"),
-        errors.BadParameter("a window of 99 is larger than the image"),
-        errors.MissingExtra("nibabel", "medical"),
-        errors.BadNetwork("it failed"),
-        TypeError("'NoneType' object is not subscriptable"),
-        NotImplementedError(),
-        MemoryError(),
-        RecursionError("maximum recursion depth exceeded"),
-        ZeroDivisionError("division by zero"),
-        AssertionError(),
-        OSError(errno.EIO, "Input/output error"),
-        KeyError("shape"),
-        StopIteration(),
-        SystemExit(3),
-    ],
-    ids=lambda error: type(error).__name__,
-)
+ERRORS = [
+    errors.BadImage("broken"),
+    errors.NotApplicable("no evidence at body"),
+    errors.BadParameter("a window of 99 is larger than the image"),
+    errors.MissingExtra("nibabel", "medical"),
+    errors.BadNetwork("it failed"),
+    TypeError("'NoneType' object is not subscriptable"),
+    NotImplementedError(),
+    MemoryError(),
+    RecursionError("maximum recursion depth exceeded"),
+    ZeroDivisionError("division by zero"),
+    AssertionError(),
+    OSError(errno.EIO, "Input/output error"),
+    KeyError("shape"),
+    StopIteration(),
+    SystemExit(3),
+]
+MET = [(error, 1) for error in ERRORS] + [(error, place) for error in ERRORS[:1] + ERRORS[-1:] for place in (0, 3)]
+
+
+@pytest.mark.parametrize(("error", "place"), MET, ids=[f"{type(error).__name__}-{place}" for error, place in MET])
 def test_whatever_one_photo_meets_the_others_are_explained(explained, error, place):
+    """Anything in the middle; and in the first or the last, what is wrong with the photo, and who wants to leave."""
     names = [photo(f"{letter}.png") for letter in "abcd"]
     explained[names[place]] = error
     done = run(*names, "--json")
