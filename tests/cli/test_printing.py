@@ -53,6 +53,7 @@ COMMANDS = {
     "units": lambda photo, out: ["units", photo, *MODEL],
     "layers": lambda photo, out: ["layers", "demo/honest"],
     "drift": lambda photo, out: ["drift", "demo/honest", "demo/shortcut", photo, "-o", out],
+    "sanity": lambda photo, out: ["sanity", "demo/honest", photo, "--mode", "head"],
 }
 
 

@@ -20,6 +20,7 @@ from seewhy.cli.commands.export import export
 from seewhy.cli.commands.labels import labels
 from seewhy.cli.commands.listing import demo, layers, methods
 from seewhy.cli.commands.localize import localize
+from seewhy.cli.commands.sanity import sanity
 from seewhy.cli.commands.segment import segment
 from seewhy.cli.commands.units import units
 from seewhy.cli.commands.verify import verify
@@ -75,8 +76,8 @@ def main(debug: bool) -> None:
 
 
 COMMANDS = (
-    explain, localize, segment, evidence, attention, doctor, detections, drift, verify, labels, layers, units, export, methods,
-    demo,
+    explain, localize, segment, evidence, attention, doctor, detections, drift, sanity, verify, labels, layers, units, export,
+    methods, demo,
 )  # fmt: skip
 for command in COMMANDS:
     main.add_command(command)

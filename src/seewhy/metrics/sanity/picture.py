@@ -10,6 +10,7 @@ from PIL import Image
 from seewhy.atomic import replacing
 from seewhy.errors import BadParameter
 from seewhy.maps.heatmap import Heatmap
+from seewhy.maps.saving import sheet_png
 from seewhy.maps.sheet_picture import colour_bar
 from seewhy.maps.sheet_rows import says
 from seewhy.maps.shrinking import shrunk
@@ -62,7 +63,7 @@ def save_strip(path: Path, picture: Image.Image, image: str) -> Path:
     if path.suffix.lower() != ".png":
         raise BadParameter(f"The picture of a sanity check is saved as .png, not as {path.suffix or path.name!r}.")
     with replacing(path, of=f"the sanity check of {image}") as beside:
-        picture.save(beside, "png")
+        beside.write_bytes(sheet_png(picture))
     return path
 
 
