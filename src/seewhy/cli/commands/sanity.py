@@ -82,6 +82,7 @@ def sanity(network: ModelOptions, **options: Any) -> None:
 def check(network: ModelOptions, options: SanityOptions) -> None:
     """Everything that the command does.  What can be refused is refused before a network is loaded."""
     from seewhy.errors import BadParameter
+    from seewhy.metrics.sanity.picture import save_strip
     from seewhy.metrics.sanity.randomised import randomised
 
     if options.out is not None and options.out.suffix.lower() != ".png":
@@ -107,7 +108,7 @@ def check(network: ModelOptions, options: SanityOptions) -> None:
         failures.add(left.name, left.error)
     say_json(found.facts) if options.as_json else print_rows(found)
     if options.out is not None:
-        found.save(options.out)
+        save_strip(options.out, found.strip(), found.images[0])
         say(f"-> {options.out}", err=options.as_json)
     failures.tell()
     if failures.files:
