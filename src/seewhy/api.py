@@ -80,6 +80,8 @@ if TYPE_CHECKING:
     from seewhy.localize.saliency import seed_saliency as seed_saliency
     from seewhy.localize.seed_map import Seeds as Seeds
     from seewhy.localize.seeds import seeds as seeds
+    from seewhy.metrics.contrast import ContrastAnswer as ContrastAnswer
+    from seewhy.metrics.contrast import contrast as contrast
     from seewhy.models.load import load as load
     from seewhy.prepare.clip_fit import ClipFit as ClipFit
     from seewhy.remaking.remade import Remade as Remade
@@ -100,6 +102,7 @@ _LATE = {  # loaded when they are first asked for
     "save_labels": "seewhy.localize.labels.saving",
     "seeds": "seewhy.localize.seeds", "Seeds": "seewhy.localize.seed_map", "seed_saliency": "seewhy.localize.saliency",
     **dict.fromkeys(("Affinity", "boundary_affinity", "colour_affinity", "feature_affinity"), "seewhy.localize.affinity"),
+    **dict.fromkeys(("ContrastAnswer", "contrast"), "seewhy.metrics.contrast"),
     "detections": "seewhy.inside.detections", **dict.fromkeys(("Box", "Detection"), "seewhy.targets.box"),
     **dict.fromkeys(("Similar", "Text"), "seewhy.targets.embedding"),
     **dict.fromkeys(("Exported", "export"), "seewhy.exporting.export"),

@@ -89,6 +89,7 @@ EXAMPLES = {
     "Clip": lambda: [seewhy.read_clip([photo(), photo()])],
     "ClipFit": lambda: [seewhy.ClipFit(model().prepare, 4)],
     "Contrast": lambda: [seewhy.Contrast(1, [2, 3], strength=0.5), seewhy.Contrast("a")],
+    "ContrastAnswer": lambda: [seewhy.contrast(model(), photo(), 0, 1)],
     "Exported": lambda: [exported()],
     "Detection": lambda: [seewhy.Detection("cat", 0, 0.5, (0, 1, 2, 3))],
     "Disagreement": lambda: [seewhy.disagreement(maps()[0], replace(maps()[0], values=maps()[0].values.T.copy()))],

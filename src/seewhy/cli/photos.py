@@ -74,7 +74,7 @@ def write_photo(job: Job, file: str, found: PhotoMaps) -> Written:
             break
         written.append((heatmap, [path for ending, path in paths.items() if ending != NUMBERS]))
     evidence = truth.evidence_of(file, [heatmap for heatmap, _ in written])
-    result = PhotoResult(found.name, found.predicted, written, found.chosen_layers, found.known, evidence)
+    result = PhotoResult(found.name, found.predicted, written, found.chosen_layers, found.known, evidence, found.checks)
     result = result._replace(row=job.sheet.row_of(result, truth, job.of)) if job.sheet else result
     return Written(result, failure, found.refused)
 

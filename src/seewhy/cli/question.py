@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from seewhy.errors import SeewhyError
     from seewhy.maps.heatmap import Heatmap
     from seewhy.maps.heatmaps import Refused
+    from seewhy.remaking.checks import Check
 
 
 class Question(NamedTuple):
@@ -24,6 +25,7 @@ class Question(NamedTuple):
     tile: int | None
     overlap: int | None
     truth: TruthAsked
+    check: bool = False  # do contrasts hold?
 
 
 class PhotoMaps(NamedTuple):
@@ -35,6 +37,7 @@ class PhotoMaps(NamedTuple):
     failure: "SeewhyError | None"  # the error that ended it early, where a part was done before
     known: KnownPhoto
     refused: "tuple[Refused, ...]" = ()  # methods and targets that cannot be asked of the model
+    checks: "Sequence[Check | None]" = ()  # of each map, whether its contrast holds; empty where nobody asked
 
     @property
     def image(self) -> Any:
@@ -61,7 +64,22 @@ def explain_photo(question: Question, file: str, photo: Any) -> PhotoMaps:
     if failure is None and (classes := truth.further(known)):
         more, failure, _ = _maps(question, image, classes)
         maps += more
-    return PhotoMaps(photo.name, predicted, maps, failure, known, refused)
+    checks = [_check(model, image, heatmap) for heatmap in maps] if question.check else []
+    return PhotoMaps(photo.name, predicted, maps, failure, known, refused, checks)
+
+
+def _check(model: Any, image: Any, heatmap: "Heatmap") -> "Check | None":
+    """Whether a map's contrast holds, or why that cannot be found out; None of a map of anything else."""
+    from seewhy.errors import Misuse
+    from seewhy.metrics.contrast import NAME, contrast_check, contrast_of_map
+    from seewhy.remaking.checks import Check
+
+    if contrast_of_map(heatmap, model.labels) is None:
+        return None
+    try:
+        return contrast_check(model, image, heatmap)
+    except Misuse as error:  # such as of a map that was joined from tiles
+        return Check(NAME, "grey", str(error))
 
 
 def _maps(
@@ -71,7 +89,7 @@ def _maps(
     from seewhy.api import explain
     from seewhy.errors import SeewhyError
 
-    model, methods, _, layers, tile, overlap, _ = question
+    model, methods, _, layers, tile, overlap, *_ = question
     try:
         return [*explain(model, image, methods, targets, layers, tile, overlap)], None, ()
     except SeewhyError as error:

@@ -15,6 +15,7 @@ from .wording import spoken
 if TYPE_CHECKING:
     from seewhy.maps.heatmap import Heatmap
     from seewhy.maps.sheet import SheetRow
+    from seewhy.remaking.checks import Check
 
     from .folder import FolderWriter
 
@@ -83,6 +84,7 @@ class PhotoResult(NamedTuple):
     chosen_layers: dict[str, str]  # why each layer was explained that nobody named
     known: KnownPhoto = KnownPhoto()
     evidence: Sequence[list[FoundEvidence]] = ()  # of each map; empty where nobody asked
+    checks: "Sequence[Check | None]" = ()  # the same
     row: "SheetRow | None" = None  # of the sheet
 
 
@@ -93,7 +95,7 @@ def print_text(result: PhotoResult) -> None:
     written = result.written
     say(f"{result.name}: {answer_words(result.predicted, result.known, written[0][0].source.weights)}")
     width = max(len(heatmap.source.method) for heatmap, _ in written)
-    for (heatmap, paths), evidence in zip(written, result.evidence or [[]] * len(written), strict=True):
+    for number, (heatmap, paths) in enumerate(written):
         source = heatmap.source
         score = "" if source.score is None else f"  {source.scores.removesuffix('s')} {source.score:.2f}"
         chance = "" if source.probability is None else f", {source.probability:.1%}"
@@ -104,8 +106,10 @@ def print_text(result: PhotoResult) -> None:
         say(f"  {source.method:<{width}}  {what}{score}{chance}  at {layer_words(source.layer)}  -> {files}")
         if source.measured:
             say("    " + ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in source.measured.items()))
-        for each in evidence:
+        for each in result.evidence[number] if result.evidence else ():
             say(f"    {each}" if each.share is not None else f"    ! {each}")
+        if result.checks and (check := result.checks[number]) is not None:
+            say(f"    check {check}")
         for warning in source.warnings:
             say(f"    ! {spoken(warning)}")
 
@@ -130,6 +134,8 @@ def print_json(result: PhotoResult) -> None:
         files = [str(path) for path in paths]
         if result.evidence:
             facts["evidence"] = [each.facts for each in result.evidence[number]]
+        if result.checks:
+            facts["checks"] = [check.facts] if (check := result.checks[number]) is not None else []
         say_json({"file": files[0], "files": files, "box": place(heatmap.box), **facts, **result.known.facts})
 
 

@@ -18,7 +18,9 @@ Status = Literal["green", "amber", "red", "grey"]
 Better = Literal["higher", "lower", ""]
 RunCheck = Callable[..., "Check"]  # (model, image, heatmap, settings): see `runs_again`
 NUMBERS = ("value", "low", "high", "control")
-RUNS_AGAIN: dict[str, "RunCheck | str"] = {}  # by the names of checks; of a function that is not imported yet "module:function"
+RUNS_AGAIN: dict[str, "RunCheck | str"] = {  # by the names of checks; of a function that is not imported yet "module:function"
+    "contrast": "seewhy.metrics.contrast:again",
+}
 
 
 @dataclass(frozen=True)

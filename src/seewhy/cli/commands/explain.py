@@ -52,6 +52,7 @@ class Options:
     form: str
     legend: bool
     values: bool
+    check: bool
     as_json: bool
     truth: str | None
     boxes: Path | None
@@ -128,6 +129,11 @@ class Options:
 )
 @click.option("--legend/--no-legend", default=True, show_default=True, help="Say below what it is and what the colours mean.")
 @click.option("--values", is_flag=True, help="Also write the numbers, as .npz.")
+@click.option(
+    "--check",
+    is_flag=True,
+    help="Of A-vs-B: does hiding what speaks for A lower A against B, more than hiding the same shapes elsewhere?",
+)
 @truth_options
 @click.option(
     "--sort",
@@ -165,6 +171,8 @@ def run(networks: list[ModelOptions], options: Options) -> None:
     check_pictures(options.pictures, methods)
     check_folder(options.out)
     every = loaded(networks, inputs.files, options)
+    if options.check:
+        check_contrasts([target for asked in every for target in asked.targets])
     make_folder(options.out)
     for remark in (*inputs.remarks, *of_other_classes(every, options.targets)):
         say(f"seewhy: {remark}", err=True)
@@ -182,8 +190,9 @@ def run(networks: list[ModelOptions], options: Options) -> None:
             if of and not options.as_json:
                 say(f"{of}:")
             question = Question(
-                asked.model, methods, asked.targets, [*options.layers] or None, options.tile, options.overlap, asked.truth
-            )
+                asked.model, methods, asked.targets, [*options.layers] or None, options.tile, options.overlap, asked.truth,
+                options.check,
+            )  # fmt: skip
             job = Job(question, options.outputs, options.as_json, folder, sheet, explained, of)
             try:
                 layers.update(explain_all(job, asked.files, failures, stop))
@@ -239,6 +248,13 @@ def tell_sheet(
         raise SystemExit(1) from None
     if not options.as_json:
         say(sheet_words(paths))
+
+
+def check_contrasts(targets: list[Any]) -> None:
+    from seewhy.api import Contrast
+
+    if not any(isinstance(target, Contrast) for target in targets):
+        raise click.UsageError("--check asks whether a contrast holds, and none is asked for: give --target A-vs-B.")
 
 
 def check_pictures(pictures: tuple[str, ...], methods: list[Any]) -> None:
