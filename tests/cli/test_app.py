@@ -67,7 +67,7 @@ def test_shells_can_complete(kind):
     ("words", "offered"),
     [("seewhy explain --method grad", ["grad-cam", "grad-cam-pp", "grad-cam-elementwise", "gradient", "gradient-shap"]),
      ("seewhy explain -m ti", ["timm/"]),
-     ("seewhy layers demo/h", ["demo/honest"]), ("seewhy me", ["methods"]), ("seewhy explain --lab", ["--labels"])],
+     ("seewhy layers demo/h", ["demo/honest"]), ("seewhy me", ["methods", "metrics"]), ("seewhy explain --lab", ["--labels"])],
 )  # fmt: skip
 def test_names_are_completed(words, offered):
     done = shell(_SEEWHY_COMPLETE="bash_complete", COMP_WORDS=words, COMP_CWORD=str(len(words.split()) - 1))
@@ -109,7 +109,7 @@ def test_help_shows_every_option_and_command():
     ):
         assert option in text
     commands = CliRunner().invoke(main, ["--help"]).stdout
-    for name in ("explain", "layers", "methods", "demo"):
+    for name in ("explain", "layers", "methods", "metrics", "demo"):
         assert f"\n  {name} " in commands
 
 

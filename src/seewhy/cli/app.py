@@ -18,7 +18,7 @@ from seewhy.cli.commands.evidence import evidence
 from seewhy.cli.commands.explain import explain
 from seewhy.cli.commands.export import export
 from seewhy.cli.commands.labels import labels
-from seewhy.cli.commands.listing import demo, layers, methods
+from seewhy.cli.commands.listing import demo, layers, methods, metrics
 from seewhy.cli.commands.localize import localize
 from seewhy.cli.commands.sanity import sanity
 from seewhy.cli.commands.segment import segment
@@ -77,7 +77,7 @@ def main(debug: bool) -> None:
 
 COMMANDS = (
     explain, localize, segment, evidence, attention, doctor, detections, drift, sanity, verify, labels, layers, units, export,
-    methods, demo,
+    methods, metrics, demo,
 )  # fmt: skip
 for command in COMMANDS:
     main.add_command(command)

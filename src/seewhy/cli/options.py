@@ -126,6 +126,12 @@ def complete_methods(_ctx: Any, _param: Any, start: str) -> list[str]:
     return [name for name in METHODS if name.startswith(start)]
 
 
+def complete_metrics(_ctx: Any, _param: Any, start: str) -> list[str]:
+    from seewhy.metrics import METRICS
+
+    return [name for name in METRICS if name.startswith(start)]
+
+
 def complete_models(_ctx: Any, _param: Any, start: str) -> list[str]:
     return [spec for spec in FAMILIES if spec.startswith(start)]
 

@@ -17,6 +17,7 @@ from .localization.pixels import PixelScoring
 from .localization.places import PlaceScoring
 from .localization.records import ControlScore, LocalizationScore, csv_of_scores, json_of_scores, table
 from .localization.segmentation import BackgroundScoring, SegmentationScoring
+from .measuring import Measurements, MetricScore, measure
 from .metric import METRICS, Metric, metric
 from .regional.ask import evidence
 from .regional.report import EvidenceReport
@@ -35,7 +36,9 @@ __all__ = [
     "EvidenceReport",
     "LocalizationScore",
     "MapChange",
+    "Measurements",
     "Metric",
+    "MetricScore",
     "PixelScoring",
     "PlaceScoring",
     "Randomised",
@@ -61,6 +64,7 @@ __all__ = [
     "json_of_scores",
     "label_randomised",
     "mask_size",
+    "measure",
     "metric",
     "monotonicity",
     "pixel_flipping",

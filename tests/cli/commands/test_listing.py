@@ -1,4 +1,4 @@
-"""`seewhy layers`, `seewhy methods` and `seewhy demo`."""
+"""`seewhy layers`, `seewhy methods`, `seewhy metrics` and `seewhy demo`."""
 
 import json
 from dataclasses import replace
@@ -11,6 +11,7 @@ from seewhy import METHODS
 from seewhy.cli.app import main
 from seewhy.cli.commands.listing import remark, table
 from seewhy.methods.making.method import lookup
+from seewhy.metrics import METRICS
 from support.adapters import onnx_file
 from support.strict_json import strict
 
@@ -143,3 +144,31 @@ def test_layers_of_a_network_without_gradients_are_listed():
     assert done.exit_code == 0, done.output
     (default,) = (line for line in done.stdout.splitlines() if "* default" in line)
     assert default.split()[:3] == ["act2", "Relu", "8x112x112"]
+
+
+def test_metrics_are_listed_with_what_there_is_to_know():
+    listed = CliRunner().invoke(main, ["metrics"]).stdout
+    lines = [strict(line) for line in CliRunner().invoke(main, ["metrics", "--json"]).stdout.splitlines()]
+    assert [line["name"] for line in lines] == [*METRICS]
+    for line, (name, metric) in zip(lines, METRICS.items(), strict=True):
+        said = [metric.formula, metric.cost, metric.source, metric.weakness]
+        assert [line["formula"], line["forwards"], line["source"], line["weakness"]] == said
+        assert line["better"] == metric.better
+        assert {*line["parameters"]} == {*metric.parameters}
+        assert all(line["meanings"].values())
+        assert f"\n{name}\n" in f"\n{listed}"
+        for words in said:
+            assert words
+            assert words in listed
+
+
+def test_a_metric_by_name_is_told_in_full():
+    done = CliRunner().invoke(main, ["metrics", "average_drop", "complexity"])
+    assert done.exit_code == 0, done.output
+    words = " ".join(done.stdout.split())
+    assert [line for line in done.stdout.splitlines() if line and not line.startswith(" ")] == ["average-drop", "complexity"]
+    assert "keep=1.0: the share of the places that stay, the highest;" in words
+    assert done.stdout.endswith("It takes no parameters.\n")
+    wrong = CliRunner().invoke(main, ["metrics", "deltion"])
+    assert wrong.exit_code == 2
+    assert "Closest: deletion" in wrong.output

@@ -55,7 +55,7 @@ def test_both_orders_are_asked_for_once():
         calls.clear()
         for each in (road, road_morf, road_lerf):
             each.of(subject, WEIGHTS[0])
-        assert sum(calls) == 18
+        assert sum(calls) == 10
 
 
 def test_shares_lie_between_none_and_all():

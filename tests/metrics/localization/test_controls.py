@@ -5,7 +5,7 @@ import pytest
 import torch
 
 import seewhy
-from seewhy.metrics.localization.controls import DRAWN, control
+from seewhy.metrics.localization.controls import DRAWN, control, control_over
 
 
 def test_the_centre_is_a_gaussian_of_a_quarter_of_each_side():
@@ -30,3 +30,13 @@ def test_random_maps_are_drawn_in_turn():
     assert first.min() >= 0
     assert first.max() < 1
     np.testing.assert_array_equal(control("random", (7, 7), 3), np.random.default_rng([3, 7]).random((7, 7), np.float32))
+
+
+def test_volumes_and_signals_have_controls_too():
+    signal, volume = control_over("centre", (20,)), control_over("centre", (6, 8, 10))
+    photo = control("centre", (10, 8))
+    down = volume[:, 4, 5] / photo[4, 5]
+    np.testing.assert_allclose(volume, down[:, None, None] * photo, rtol=1e-5)
+    assert signal[12] == pytest.approx(np.exp(-((0.125 / 0.25) ** 2) / 2), rel=1e-6)
+    assert control_over("random", (30,)).shape == (30,)
+    assert abs(control_over("random", (7, 7, 7), 1) - control_over("random", (7, 7, 7), 2)).max() > 0.1

@@ -1,4 +1,4 @@
-"""`seewhy layers`, `seewhy methods` and `seewhy demo`: what there is, and what it can do.
+"""`seewhy layers`, `seewhy methods`, `seewhy metrics` and `seewhy demo`: what there is, and what it can do.
 
 What is imported inside functions is imported when the command runs, so that `--help` is quick.
 """
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from seewhy.cli.options import SPEC, ModelOptions, complete_methods, model_options
+from seewhy.cli.options import SPEC, ModelOptions, complete_methods, complete_metrics, model_options
 from seewhy.cli.printing import LABEL, printable, say, say_json
 
 if TYPE_CHECKING:
@@ -86,6 +86,42 @@ def methods(names: tuple[str, ...], as_json: bool) -> None:
         for name, make in MAKERS.items():
             say(f"  {name}: {' '.join((make.__doc__ or '').split())}")
         say("one of them in full, with its parameters explained: seewhy methods NAME")
+
+
+@click.command()
+@click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=complete_metrics)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a metric.")
+def metrics(names: tuple[str, ...], as_json: bool) -> None:
+    """List the metrics of how far to trust a map: formula, which values are better, cost in passes, paper, and weakness.
+
+    With NAME, tell all of that metric and explain its parameters.
+
+    \b
+    seewhy metrics deletion average-drop
+    """
+    from seewhy.metrics import METRICS
+    from seewhy.metrics.metric import metric_named
+
+    for metric in [metric_named(name) for name in names] or [*METRICS.values()]:
+        defaults = {name: p.default for name, p in metric.parameters.items()}
+        if as_json:
+            meanings = {name: " ".join(p.meaning.split()) for name, p in metric.parameters.items()}
+            say_json({"name": metric.name, "formula": metric.formula, "better": metric.better, "forwards": metric.cost,
+                      "source": metric.source, "weakness": metric.weakness, "parameters": defaults,
+                      "meanings": meanings})  # fmt: skip
+            continue
+        say(metric.name, bold=True)
+        if names:
+            for line in (metric.__doc__ or "").splitlines():
+                say(f"  {line}".rstrip())
+            continue
+        say(f"  {metric.formula}")
+        say(f"  better: {metric.better}; forwards: {metric.cost}")
+        say(f"  parameters: {', '.join(f'{k}={v}' for k, v in defaults.items()) or 'none'}")
+        say(f"  source: {metric.source}")
+        say(f"  weakness: {metric.weakness}")
+    if not names and not as_json:
+        say("one of them in full, with its parameters explained: seewhy metrics NAME")
 
 
 def explained(method: "Method[Any]") -> str:

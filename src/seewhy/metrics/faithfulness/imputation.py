@@ -37,6 +37,7 @@ def imputed(x: Floats, mask: NDArray[np.bool_], noise: float = 0.0, rng: np.rand
     rows: list[NDArray[np.intp]] = []
     columns: list[NDArray[np.intp]] = []
     weights: list[NDArray[np.float64]] = []
+    along = np.cumprod([1, *mask.shape[:0:-1]])[::-1]  # from a place to its number, row by row
     at = np.stack(np.nonzero(mask), 1)
     for way in product((-1, 0, 1), repeat=mask.ndim):
         off = int(np.abs(way).sum())
@@ -44,7 +45,8 @@ def imputed(x: Floats, mask: NDArray[np.bool_], noise: float = 0.0, rng: np.rand
             continue
         beside = at + np.array(way)
         inside = ((beside >= 0) & (beside < mask.shape)).all(1)
-        here, there = np.flatnonzero(inside), np.ravel_multi_index(tuple(beside[inside].T), mask.shape)
+        here = np.flatnonzero(inside)
+        there = beside[inside] @ along
         weight, among = 2.0**-off, number.reshape(-1)[there]
         diagonal[here] += weight
         known = among < 0

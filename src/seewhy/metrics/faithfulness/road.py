@@ -12,7 +12,7 @@ from seewhy.metrics.subject import Subject
 
 from .removal import LINEAR, hidden
 
-SHARES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+SHARES = (0.1, 0.3, 0.5, 0.7, 0.9)
 
 
 def _chances(subject: Subject, order: NDArray[np.intp], shares: Sequence[float]) -> NDArray[np.float64]:

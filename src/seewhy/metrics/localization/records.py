@@ -4,12 +4,19 @@ import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from seewhy.json_text import as_json
 
 FIXED = "none: the threshold was fixed beforehand"
 NO_THRESHOLD = "none: there is no threshold"
+F = TypeVar("F", bound="Factual")
+
+
+class Factual(Protocol):
+    """A score that tells itself by plain names."""
+
+    def facts(self) -> dict[str, Any]: ...
 
 
 class ControlScore(NamedTuple):
@@ -88,7 +95,7 @@ def table(scores: Iterable[LocalizationScore] | Mapping[str, Iterable[Localizati
     return "\n".join(line.rstrip() for line in lines)
 
 
-def csv_of_scores(scores: Iterable[LocalizationScore] | Mapping[str, Iterable[LocalizationScore]]) -> str:
+def csv_of_scores(scores: Iterable[Factual] | Mapping[str, Iterable[Factual]]) -> str:
     """A row for each score, numbers with all their digits; a first column "of" where scores have names."""
     rows = [{**({"of": name} if name else {}), **each.facts()} for name, each in _named(scores)]
     text = io.StringIO()
@@ -98,14 +105,12 @@ def csv_of_scores(scores: Iterable[LocalizationScore] | Mapping[str, Iterable[Lo
     return text.getvalue()
 
 
-def json_of_scores(scores: Iterable[LocalizationScore] | Mapping[str, Iterable[LocalizationScore]]) -> str:
+def json_of_scores(scores: Iterable[Factual] | Mapping[str, Iterable[Factual]]) -> str:
     """A JSON object for each score, one a line, with all digits; a field "of" where scores have names."""
     return "".join(as_json({**({"of": name} if name else {}), **each.facts()}) + "\n" for name, each in _named(scores))
 
 
-def _named(
-    scores: Iterable[LocalizationScore] | Mapping[str, Iterable[LocalizationScore]],
-) -> Sequence[tuple[str, LocalizationScore]]:
+def _named(scores: Iterable[F] | Mapping[str, Iterable[F]]) -> Sequence[tuple[str, F]]:
     if isinstance(scores, Mapping):
         return [(str(name), each) for name, some in scores.items() for each in some]
     return [("", each) for each in scores]
