@@ -29,8 +29,8 @@ from seewhy.methods.making.reading import from_gradients as from_gradients
 from seewhy.methods.making.reading import from_pixels as from_pixels
 from seewhy.methods.making.scoring import Estimate as Estimate
 from seewhy.methods.making.scoring import from_scores as from_scores
-from seewhy.models.model import IMAGE as IMAGE
-from seewhy.models.model import Fixed as Fixed
+from seewhy.models.settings import IMAGE as IMAGE
+from seewhy.models.settings import Fixed as Fixed
 from seewhy.models.wrap import wrap as wrap
 from seewhy.objects.found import FoundBox as FoundBox
 from seewhy.objects.found import FoundBoxes as FoundBoxes

@@ -34,24 +34,6 @@ SCORES = ("logits", "log-probability", "probability")
 GIVEN = "as given"  # the scores of a function, which may be any of these
 
 
-@dataclass(frozen=True)
-class Placeholder:
-    """Where the images go among the inputs of a network: seewhy.IMAGE."""
-
-    def __repr__(self) -> str:
-        return "IMAGE"
-
-
-IMAGE = Placeholder()
-
-
-@dataclass(frozen=True)
-class Fixed:
-    """An input that a network gets as it is: no row of it belongs to an image."""
-
-    value: Any
-
-
 class Layer(NamedTuple):
     """One place in a network where activations can be read."""
 

@@ -16,6 +16,24 @@ COPIES = 8  # where the graph of the whole network is kept: more are no faster o
 
 
 @dataclass(frozen=True)
+class Placeholder:
+    """Where the images go among the inputs of a network: seewhy.IMAGE."""
+
+    def __repr__(self) -> str:
+        return "IMAGE"
+
+
+IMAGE = Placeholder()
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """An input that a network gets as it is: no row of it belongs to an image."""
+
+    value: Any
+
+
+@dataclass(frozen=True)
 class Settings:
     """The arguments of `seewhy.wrap`, checked as far as they are the same for every adapter.
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from seewhy.errors import BadNetwork, BadParameter
-from seewhy.models.model import IMAGE, Fixed, Placeholder
+from seewhy.models.settings import IMAGE, Fixed, Placeholder
 from seewhy.printable import quoted
 from seewhy.targets.target import PerImage
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, ValueInfoProto, helper
 
 from seewhy.errors import BadNetwork, BadParameter, NoSuchName, closest
-from seewhy.models.model import IMAGE, Fixed
+from seewhy.models.settings import IMAGE, Fixed
 from seewhy.printable import printable, quoted
 
 from .graph import FLOATS, OnnxGraph

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from seewhy.errors import BadParameter
-from seewhy.models.model import IMAGE, Fixed, Placeholder
+from seewhy.models.settings import IMAGE, Fixed, Placeholder
 from seewhy.targets.target import PerImage
 
 
