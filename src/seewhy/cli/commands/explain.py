@@ -20,7 +20,8 @@ from seewhy.cli.printing import fault, say
 from seewhy.cli.question import Question, configured
 from seewhy.cli.question_options import RECURSIVE, asked_of_photos
 from seewhy.cli.sheet import ORDERS, SheetRows, sheet_words, write_sheet
-from seewhy.cli.truth import differing, summary, truth_options
+from seewhy.cli.truth import truth_options
+from seewhy.cli.truth_summary import differing, summary
 from seewhy.cli.writing import VIEWS, Outputs
 
 if TYPE_CHECKING:

@@ -23,7 +23,8 @@ from seewhy.cli.options import FolderPath, ModelOptions, complete_methods, model
 from seewhy.cli.printing import fault, say
 from seewhy.cli.question import Question, configured
 from seewhy.cli.question_options import RECURSIVE, asked_of_photos
-from seewhy.cli.truth import TRUTH, summary, truth_options
+from seewhy.cli.truth import TRUTH, truth_options
+from seewhy.cli.truth_summary import summary
 
 if TYPE_CHECKING:
     from threading import Event
