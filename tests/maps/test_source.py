@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from seewhy.json_text import canonical
 from seewhy.maps.source import ImageFacts, MapFacts, MethodFacts, ModelFacts, Predicted, Source, TargetFacts, source_from
 from seewhy.models.origin import Origin
 
@@ -209,3 +210,15 @@ def test_a_caption_of_anything_is_a_short_line(made_source):
     assert len(source.caption) <= 300
     assert len(str(source)) < 1000
     assert str(source).isprintable()
+
+
+def test_numbers_that_were_written_as_whole_ones_are_what_they_were(made_source):
+    source = made_source(score=7.0, probability=1.0, measured={"gap": 2.0}, predicted=Predicted(281, None, 1.0), index=3)
+    text = canonical(json.loads(source.to_json()))
+    assert '"score":7,' in text
+    back = Source.from_json(text)
+    numbers = (back.score, back.probability, back.measured["gap"], back.predicted.probability, back.index)
+    assert [type(each) for each in numbers] == [float, float, float, float, int]
+    assert back == source
+    with pytest.raises(ValueError, match="too large"):
+        Source.from_json(text.replace('"score":7,', f'"score":{10**400},'))

@@ -288,7 +288,18 @@ def _made(kind: type[T], facts: Any) -> T:
             raise ValueError(f"its {f.name!r} is a {type(facts[f.name]).__name__}")
         if f.name not in facts and f.default is MISSING and f.default_factory is MISSING:
             raise ValueError(f"it lacks {f.name!r}")
-    return kind(**facts)
+    whole = {f.name: _floats(facts[f.name]) for f in fields(kind) if f.name in facts and "float" in str(f.type)}  # type: ignore[arg-type]
+    return kind(**{**facts, **whole})
+
+
+def _floats(value: Any) -> Any:
+    """Numbers that JSON has as whole ones, as canonical JSON does of 7.0, as they were."""
+    if isinstance(value, Mapping):
+        return {key: _floats(inner) for key, inner in value.items()}
+    try:
+        return float(value) if isinstance(value, int) else value
+    except OverflowError:
+        raise ValueError("it has a number that is too large") from None
 
 
 def _fits(value: Any, kind: Any) -> bool:
