@@ -50,6 +50,7 @@ from seewhy.truth.evidence import EvidenceShare as EvidenceShare
 from .errors import BadImage as BadImage
 from .errors import BadNetwork as BadNetwork
 from .errors import BadParameter as BadParameter
+from .errors import BadRecord as BadRecord
 from .errors import BadWeights as BadWeights
 from .errors import MissingExtra as MissingExtra
 from .errors import Misuse as Misuse
@@ -84,6 +85,8 @@ if TYPE_CHECKING:
     from seewhy.metrics.contrast import contrast as contrast
     from seewhy.models.load import load as load
     from seewhy.prepare.clip_fit import ClipFit as ClipFit
+    from seewhy.remaking.checks import Check as Check
+    from seewhy.remaking.record import EvidenceRecord as EvidenceRecord
     from seewhy.remaking.remade import Remade as Remade
     from seewhy.remaking.saved import verify as verify
     from seewhy.targets.box import Box as Box
@@ -99,6 +102,7 @@ _LATE = {  # loaded when they are first asked for
     **dict.fromkeys(("Disagreement", "disagreement"), "seewhy.comparison.disagreement"),
     "drift": "seewhy.comparison.drift", **dict.fromkeys(("Drift", "PhotoDrift"), "seewhy.comparison.records"),
     "Remade": "seewhy.remaking.remade", "verify": "seewhy.remaking.saved",
+    "Check": "seewhy.remaking.checks", "EvidenceRecord": "seewhy.remaking.record",
     "save_labels": "seewhy.localize.labels.saving",
     "seeds": "seewhy.localize.seeds", "Seeds": "seewhy.localize.seed_map", "seed_saliency": "seewhy.localize.saliency",
     **dict.fromkeys(("Affinity", "boundary_affinity", "colour_affinity", "feature_affinity"), "seewhy.localize.affinity"),

@@ -8,6 +8,7 @@ SeewhyError
 │   └── NotApplicable   the method has no meaning on this network
 │       └── NotHere     what is asked for is not in this one image
 ├── BadImage            a file or array that is no picture
+├── BadRecord           an evidence record that is damaged, was changed, or is not signed as it should be
 ├── BadWeights          weights that do not fit, or cannot be fetched
 ├── BadNetwork          the network failed, or gave something that is no score
 │   └── NoService       a service that gives scores does not answer, or refuses: the next image would fare no better
@@ -83,6 +84,10 @@ class NotHere(NotApplicable):
 
 class BadImage(SeewhyError, ValueError):
     """A missing, broken or oversized file, or an array that is no picture."""
+
+
+class BadRecord(SeewhyError, ValueError):
+    """An evidence record that is damaged, was changed, comes from a later seewhy, or is not signed as it should be."""
 
 
 class BadWeights(SeewhyError, ValueError):

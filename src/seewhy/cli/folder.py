@@ -126,7 +126,7 @@ def _endings() -> list[str]:
     from seewhy.pictures.render import PICTURES
 
     kinds = ("", *(f".{kind}" for kind in (*VIEWS, *PICTURES, *REGIONS, "error", "boxes")))
-    return [*(f"{kind}.{form}" for form in DRAWN for kind in kinds), ".nii.gz", ".tif", ".npz"]
+    return [*(f"{kind}.{form}" for form in DRAWN for kind in kinds), ".nii.gz", ".tif", ".npz", ".record.json"]
 
 
 def _source(path: Path) -> "Source | None":

@@ -62,8 +62,8 @@ def write_photo(job: Job, file: str, found: PhotoMaps) -> Written:
     from seewhy.errors import NotWritten
 
     written, failure, truth = list[Any](), found.failure, job.question.truth
-    for heatmap in found.maps:
-        source, writers = heatmap.source, job.outputs.writers(heatmap)
+    for heatmap, check in zip(found.maps, found.checks or [None] * len(found.maps), strict=True):
+        source, writers = heatmap.source, job.outputs.writers(heatmap, [check] if check else [])
         name = of_model(stem(source), job.of) if job.of else stem(source)
         try:
             paths = job.folder.put(name, source, writers)

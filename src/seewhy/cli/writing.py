@@ -3,7 +3,7 @@
 What is imported inside functions is imported when the command runs, so that `--help` is quick.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -16,10 +16,11 @@ if TYPE_CHECKING:
     from seewhy.maps.heatmap import Heatmap
     from seewhy.maps.sheet import SheetRow
     from seewhy.remaking.checks import Check
+    from seewhy.remaking.record import EvidenceRecord
 
     from .folder import FolderWriter
 
-NUMBERS = ".npz"
+NUMBERS, RECORD = ".npz", ".record.json"
 VIEWS = ("panel", "axial", "coronal", "sagittal", "projection", "curve")  # of volumes: canvas.VIEWS
 
 
@@ -34,9 +35,11 @@ class Outputs(NamedTuple):
     values: bool
     magnify: float = 1  # times as many pixels on each side of a picture as the photo has
     form: str = "png"  # of the pictures: one of folder.DRAWN
+    record: bool = False  # write an evidence record, and put it into PNGs
+    key: str | None = None  # the file of the private key that signs it
 
-    def writers(self, heatmap: "Heatmap") -> "dict[str, FolderWriter]":
-        """What writes each of its files, by their endings; pictures first, the numbers last."""
+    def writers(self, heatmap: "Heatmap", checks: "Iterable[Check]" = ()) -> "dict[str, FolderWriter]":
+        """What writes each of its files, by their endings; pictures first, the numbers last.  checks: for its record."""
         from seewhy.images.volume import Volume
         from seewhy.maps.geotiff import lies
 
@@ -53,6 +56,8 @@ class Outputs(NamedTuple):
             writers[".nii.gz"] = writer(heatmap)
         elif lies(heatmap):
             writers[".tif"] = writer(heatmap)
+        if self.record:
+            writers = recording(heatmap, writers, checks, self.key)
         if self.values:
             writers[NUMBERS] = writer(heatmap)
         return writers
@@ -73,6 +78,36 @@ def writer(heatmap: "Heatmap", picture: str = "overlay", **look: Any) -> "Folder
         write_map(heatmap, path, picture, look, over)
 
     return write
+
+
+def recording(
+    heatmap: "Heatmap", writers: "dict[str, FolderWriter]", checks: "Iterable[Check]", key: str | None
+) -> "dict[str, FolderWriter]":
+    """The writers of a map, of which those of PNGs put its evidence record into the file; and one of the record, the last.
+
+    checks: what the record has of them.  key: the file of the private key that signs it.
+    """
+    from functools import cache
+
+    @cache
+    def made() -> "EvidenceRecord":
+        record = heatmap.record(checks)
+        return record.sign(key) if key else record
+
+    def carrying(write: "FolderWriter") -> "FolderWriter":
+        def both(path: Path, over: bool) -> None:
+            record = made()  # before anything is written, for it may be refused
+            write(path, over)
+            record.save(path)
+
+        return both
+
+    def alone(path: Path, over: bool) -> None:
+        record = made()
+        record.save(path, over)
+
+    carried = {ending: carrying(write) if ending.endswith(".png") else write for ending, write in writers.items()}
+    return {**carried, RECORD: alone}
 
 
 class PhotoResult(NamedTuple):

@@ -1,11 +1,11 @@
 """The result: one map over one image, and where it came from."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from inspect import signature
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,9 @@ from .regions import Regions
 from .saving import Writer, bytes_writer, drawing_text, geotiff_writer, nifti_writer, npy, npz_writer, png, save
 from .source import Source
 from .stored_source import source_of as source_in
+
+if TYPE_CHECKING:
+    from seewhy.remaking.record import Check, EvidenceRecord
 
 REGIONS = ("regions", "boundaries")  # pictures of methods that judge superpixels
 
@@ -229,6 +232,14 @@ class Heatmap:
         pixels = PICTURES if self.channels is not None and self.channels.ndim == 3 else ()
         regions = REGIONS if self.regions and self.regions.segments.ndim == 2 else ()
         return ("overlay", *views(overlay_of(self)), *pixels, *regions, *(("error",) if self._error_known else ()))
+
+    def record(self, checks: "Iterable[Check]" = ()) -> "EvidenceRecord":
+        """What an auditor keeps: hashes of photo, weights, code and map, every setting, the scores, and these checks on the map
+        (docs/record.md).  Raises BadImage where the photo's file was changed since it was explained.
+        """
+        from seewhy.remaking.record import record_of_map  # here, for it stands on methods and models, and these on the map
+
+        return record_of_map(self, checks)
 
     def save(self, path: str | Path, picture: str = "overlay", **look: Any) -> Path:
         """Write the map: .png (the overlay, or another of its `pictures`, carrying its Source), .svg and .pdf (the same, text

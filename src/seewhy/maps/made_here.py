@@ -10,6 +10,7 @@ from typing import IO
 
 CHUNK = "seewhy"  # the PNG text chunk that carries the Source
 DRAWN = "seewhy-drawn"  # the PNG text chunk that says how the map was drawn
+RECORD = "seewhy-record"  # the PNG text chunk that carries the evidence record
 SHEET = "seewhy-sheet"  # the PNG text chunk of a picture of many maps
 LABELS = "seewhy-labels"  # the PNG text chunk of a label map that was made of maps
 PAGE = b"made by seewhy explain"  # at the beginning of a page of many maps

@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import json
 import math
 import os
 import struct
@@ -14,8 +15,9 @@ import numpy as np
 from seewhy.errors import BadImage
 from seewhy.images.files import has_suffix
 from seewhy.images.volume_kinds import NIFTI
+from seewhy.json_text import json_of
 
-from .made_here import CHUNK, DRAWN, SHEET, chunks
+from .made_here import CHUNK, DRAWN, RECORD, SHEET, chunks
 from .nifti import MARK
 from .source import Source
 
@@ -26,12 +28,15 @@ NIFTI_HEADERS = {348: ("f", 108), 540: ("q", 168)}
 
 
 def source_of(path: Path) -> Source:
-    """The Source that a saved .png, .svg, .pdf, .npz, NIfTI or GeoTIFF file carries.  Raises BadImage where there is none."""
+    """The Source that a saved .png, .svg, .pdf, .npz, NIfTI or GeoTIFF file, or an evidence record (.json), carries.
+
+    Raises BadImage where there is none.
+    """
     from zipfile import BadZipFile  # here, for importing it takes as long as much of seewhy does
 
     if not path.is_file():
         raise BadImage(f"{path} cannot be read: {'it is no file' if path.exists() else 'it is not there'}.")
-    others = {".npz": _of_npz, ".svg": _of_svg, ".pdf": _of_pdf}
+    others = {".npz": _of_npz, ".svg": _of_svg, ".pdf": _of_pdf, ".json": _of_json}
     read = _of_nifti if has_suffix(path, NIFTI) else others.get(path.suffix.lower(), _of_png)
     try:
         if has_suffix(path, (".tif", ".tiff")):
@@ -62,6 +67,17 @@ def drawing_of(path: Path) -> str:
         return ""
 
 
+def record_in(path: Path) -> str:
+    """The evidence record that a PNG carries, as text; "" where it carries none.  Raises BadImage where it is damaged."""
+    try:
+        with path.open("rb") as file:
+            return _of_png(file, RECORD)
+    except KeyError:
+        return ""
+    except (OSError, ValueError, IndexError, struct.error, zlib.error) as error:
+        raise BadImage(f"{path}: its record cannot be read: {error or type(error).__name__}") from None
+
+
 def _of_png(file: IO[bytes], name: str = CHUNK) -> str:
     """The text of seewhy's chunk, which stands before the pixels; the pixels are not read.  Raises KeyError without it."""
     for length, kind in chunks(file):
@@ -77,6 +93,14 @@ def _of_png(file: IO[bytes], name: str = CHUNK) -> str:
         if keyword == SHEET.encode():
             raise ValueError("it shows many maps: ask the files of single maps for their Source")
     raise KeyError(name)
+
+
+def _of_json(file: IO[bytes]) -> str:
+    """The Source in an evidence record, whatever else that says.  Raises KeyError without it."""
+    content = json_of(file.read(LONGEST), LONGEST)
+    if not isinstance(content, dict):
+        raise KeyError("source")
+    return json.dumps(content["source"])
 
 
 def _of_svg(file: IO[bytes]) -> str:

@@ -1,7 +1,7 @@
 """What two Sources of one map say otherwise: what it was made of, what it was made under, and what it claims."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from math import isclose, isnan
 from typing import Any, NamedTuple
@@ -15,6 +15,15 @@ MADE_OF = ("weights_sha256", "image_sha256", "prepare")
 FREE = ("image", "layer_why", "recipe", "seconds", "values")  # where the image lies, how it was asked for
 IN_WORDS = ("caveat", "warnings")  # which another version of seewhy may put otherwise
 CLOSE = 1e-3  # of a number: as far as of the values of a map
+PARTS = {  # of a map, of what it was made of and says, in this order: how a fault in it begins, in words
+    "photo": r"the image's pixels|image_size",
+    "weights": r"the weights|weights|model|recipe",
+    "version": r"versions",
+    "setting": r"the preprocessing|params|method|layer|target|index|label|scores|place|classes|geometry|tile|conditions|host",
+    "score": r"score|probability|predicted|measured|caveat|warning",
+    "map": r"values|the map|it lies|the file's values",
+    "picture": r"its picture|the file does not say how|[0-9.]+% of its pixels",
+}
 BUDGET = re.compile(r"the budget of [0-9]\S*( [a-z]+)?")
 
 
@@ -45,6 +54,12 @@ def other_facts(old: Source, new: Source) -> OtherFacts:
     claims = [each for name in before if name not in skipped for each in _inside(name, before[name], now[name], scale)]
     unsure = [claim for claim in claims if re.match(r"(label|predicted label): .* None made again$", claim)]
     return OtherFacts((*unnamed, *under, *unsure), (*material, *(claim for claim in claims if claim not in unsure)))
+
+
+def parts_of(faults: Sequence[str]) -> tuple[str, ...]:
+    """The parts of a map that faults, in words, are in: of `PARTS`, in that order, then "check NAME" of checks."""
+    parts = [part for part, words in PARTS.items() if any(re.match(rf"(?:{words})\b", fault) for fault in faults)]
+    return (*parts, *dict.fromkeys(check[0] for fault in faults if (check := re.match(r"check [^:]*(?=:)", fault))))
 
 
 def _material(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[list[str], list[str]]:

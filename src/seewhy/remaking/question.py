@@ -46,7 +46,7 @@ def asked_again(source: Source, model: Any, image: Any, target: Any, params: Map
     Raises BadParameter, with what to give, where the Source cannot tell a part of the question, BadImage where the file of the
     image is not there.
     """
-    given = _image_of(source) if image is None else image
+    given = image_of(source) if image is None else image
     try:
         found = _made(source, model, given, target, params)
     except (BadParameter, NoSuchName) as error:
@@ -121,7 +121,7 @@ def _predicted(model: Any, image: Any) -> Predicted | None:
     return None if probabilities is None else Predicted.of(probabilities[0], model.labels)
 
 
-def _image_of(source: Source) -> str:
+def image_of(source: Source) -> str:
     """The file that was explained.  Raises BadImage where it is not there, or the image came from no file."""
     if source.image and Path(source.image).exists():
         return source.image

@@ -14,8 +14,9 @@ from seewhy.maps.source import Source
 from seewhy.models.load import is_address, is_code, load, source_of
 from seewhy.printable import printable, quoted
 
+from .checks import Check
 from .difference import MapDifference, of_record
-from .facts import other_facts
+from .facts import other_facts, parts_of
 from .question import asked_again
 
 Sameness = Literal["bit for bit", "to rounding", "different"]
@@ -38,6 +39,8 @@ class Remade:
         of more than 256 values of which only the Source is there, it is told from blocks of it, about.
     spearman, energy_shift: as `seewhy.drift` has them; None where a map is the same everywhere, or the shapes differ.
     where: of the largest difference, in pixels of the image: (x, y) of a photo, else along its axes; None where there is none.
+    checks: of an evidence record, what came of its checks now.  unchecked: those that could not be run again, by name.
+    signed: of a record, in words, by whom it was signed.
     """
 
     heatmap: Heatmap
@@ -48,6 +51,9 @@ class Remade:
     spearman: float | None = None
     energy_shift: float | None = None
     where: tuple[int, ...] | None = None
+    checks: tuple[Check, ...] = ()
+    unchecked: tuple[str, ...] = ()
+    signed: str = ""
 
     def __str__(self) -> str:
         said = [f"{printable(self.heatmap.source, 300)}: {self.verdict}."]
@@ -56,13 +62,19 @@ class Remade:
 
     @property
     def verdict(self) -> str:
-        """Whether it is the same, in words."""
+        """Whether it is the same, in words; where not, in which parts; and which checks could not be run again."""
+        without = f"; not run again: check {', check '.join(self.unchecked)}" if self.unchecked else ""
         if self.same == "different":
-            return "different"
+            return f"different ({', '.join(self.parts)}){without}" if self.parts else f"different{without}"
         if self.same == "bit for bit":
-            return "the same, bit for bit"
+            return f"the same, bit for bit{without}"
         rank = "" if self.spearman is None else f", rank correlation {self.spearman:.6f}"
-        return f"the same to rounding (values differ by up to {self.largest:.1g} of the largest{rank})"
+        return f"the same to rounding (values differ by up to {self.largest:.1g} of the largest{rank}){without}"
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """Where it is different: of "photo", "weights", "version", "setting", "score", "map", "picture", "check NAME"."""
+        return parts_of(self.faults)
 
     def with_faults(self, faults: Sequence[str]) -> "Remade":
         """The same, with further faults; any makes it different."""
@@ -71,8 +83,9 @@ class Remade:
     @property
     def facts(self) -> dict[str, Any]:
         """All but the map, by name, as `seewhy verify --json` prints it."""
-        names = ("same", "faults", "differences", "largest", "spearman", "energy_shift", "where")
-        return {name: getattr(self, name) for name in names}
+        names = ("same", "parts", "faults", "differences", "largest", "spearman", "energy_shift", "where", "unchecked")
+        facts = {name: getattr(self, name) for name in names}
+        return {**facts, "checks": [check.facts for check in self.checks], "signed": self.signed or None}
 
 
 def again(

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from seewhy.arrays import Floats
-from seewhy.errors import BadImage, BadParameter, SeewhyError
+from seewhy.errors import BadImage, BadParameter, BadRecord, SeewhyError
 from seewhy.images.files import has_suffix, need
 from seewhy.images.geotiff import opened_scene, rasterio_module
 from seewhy.images.volume_kinds import NIFTI
@@ -21,10 +21,12 @@ from seewhy.maps.heatmap import Heatmap, overlay_of
 from seewhy.maps.made_here import is_sheet
 from seewhy.maps.record import sha256_of
 from seewhy.maps.source import Source
-from seewhy.maps.stored_source import drawing_of, source_of
+from seewhy.maps.stored_source import drawing_of, record_in, source_of
 from seewhy.printable import printable
 
 from .difference import of_values
+from .record import EvidenceRecord, same_source
+from .record_again import record_again
 from .remade import Held, Remade, again
 
 MOST = 2**31  # bytes of the arrays in a file
@@ -33,24 +35,30 @@ DREW = ("seewhy", "pillow")  # whose versions decide what a picture of the same 
 
 
 def verify(
-    path: str | Path, model: Any = None, image: Any = None, target: Any = None, trust: bool = False, **params: Any
+    path: str | Path, model: Any = None, image: Any = None, target: Any = None, trust: bool = False,
+    key: str | Path | None = None, **params: Any,
 ) -> Remade:  # fmt: skip
     """Make the map of a saved file again, and say whether it is the same: bit for bit, to rounding, or different and where.
 
     path: a .png, .svg, .pdf, .npz, NIfTI or GeoTIFF file that `Heatmap.save` or the command line wrote.  Of an .npz, a NIfTI
         and a GeoTIFF file, all values are compared; of a picture those that its Source keeps, and then of a PNG its pixels,
-        with those drawn anew.
+        with those drawn anew.  Or an evidence record, .json or in a PNG: its checks are run again, too.
     model, image, target, trust, params: as for `Source.again`.
-    Raises BadParameter for an .npy file, which carries no Source, BadImage for any other file without one.
+    key: the PEM file of the public key that a record has to be signed by.
+    Raises BadParameter for an .npy file, which carries no Source, BadImage for any other file without one, BadRecord for a
+    record that is damaged or was changed.
     """
     if not isinstance(path, str | PurePath):
         one = "of a map in memory: heatmap.source.again()"
         raise BadParameter(f"verify takes the path of a file that seewhy saved, not {type(path).__name__}; {one}.")
     path = Path(path)
-    check_kind(path)
+    check_kind(path, key)
+    if path.suffix.lower() == ".json":
+        return record_again(EvidenceRecord.read(path), model, image, target, trust, params, key)
     source = source_of(path)
     if path.suffix.lower() == ".png":
-        remade = again(source, model, image, target, trust, params)
+        remade = _record_of_picture(path, source, model, image, target, trust, params, key)
+        remade = remade or again(source, model, image, target, trust, params)
         return remade if remade.same == "different" else remade.with_faults(_faults_of_picture(path, source, remade))
     if path.suffix.lower() == ".npz":
         values = _values_of(path)
@@ -63,14 +71,20 @@ def verify(
     return again(source, model, image, target, trust, params, held)
 
 
-def check_kind(path: Path) -> None:
-    """Raise BadParameter for a file of a kind that carries no Source."""
+def check_kind(path: Path, key: str | Path | None = None) -> None:
+    """Raise BadParameter for a file of a kind that carries no Source, and with a key, for one that carries no record; BadRecord
+    for a record that is damaged, was changed, or does not hold as `EvidenceRecord.signer` has it.
+    """
     if path.suffix.lower() == ".npy":
         raise BadParameter(
             f"{path}: an .npy file holds values alone, and nothing of what made them. Save as .npz, .png, NIfTI or GeoTIFF."
         )
     if is_sheet(path):
         raise BadParameter(f"{path} shows many maps, and is none of them: verify the files that it shows.")
+    if path.suffix.lower() == ".json" or (path.suffix.lower() == ".png" and path.is_file() and record_in(path)):
+        EvidenceRecord.read(path).signer(key)
+    elif key is not None:
+        raise BadParameter(f"{path} carries no record, which alone is signed: leave the key out, or verify its .record.json.")
 
 
 def _values_of(path: Path) -> Floats:
@@ -138,6 +152,16 @@ def _moved(saved: Floats, made: Floats, shape: Sequence[int]) -> float:
     """The longest way from where one affine puts a corner of an array of that shape to where the other puts it."""
     corners = np.array([*product(*((0, side) for side in shape), [1])], float)
     return float(np.linalg.norm(corners @ (saved - made).T, axis=1).max())
+
+
+def _record_of_picture(path: Path, source: Source, *asked: Any) -> Remade | None:
+    """What came of the record that a PNG carries; None where it carries none."""
+    if not record_in(path):
+        return None
+    record = EvidenceRecord.read(path)
+    if not same_source(record.source, source):
+        raise BadRecord(f"{path}: the record in it is not of this map: {printable(record.source, 300)}.")
+    return record_again(record, *asked)
 
 
 def _faults_of_picture(path: Path, source: Source, remade: Remade) -> list[str]:

@@ -116,7 +116,8 @@ def test_json_says_all_that_is_other(here):
     (line,) = verify(file, "--json").stdout.splitlines()
     assert json.loads(line) == {
         "file": file, "same": "bit for bit", "faults": [], "differences": [], "largest": 0.0,
-        "spearman": pytest.approx(1), "energy_shift": 0.0, "where": None,
+        "spearman": pytest.approx(1), "energy_shift": 0.0, "where": None, "parts": [], "unchecked": [], "checks": [],
+        "signed": None,
     }  # fmt: skip
 
 

@@ -54,6 +54,8 @@ class Options:
     legend: bool
     values: bool
     check: bool
+    record: bool
+    sign: str | None
     as_json: bool
     truth: str | None
     boxes: Path | None
@@ -64,7 +66,8 @@ class Options:
     @property
     def outputs(self) -> Outputs:
         look = {"alpha": self.alpha, "colours": self.colours}
-        return Outputs(self.pictures, self.views, look, self.window, self.legend, self.values, self.scale, self.form)
+        drawn = (self.pictures, self.views, look, self.window, self.legend, self.values, self.scale, self.form)
+        return Outputs(*drawn, self.record, self.sign)
 
 
 @click.command()
@@ -135,6 +138,12 @@ class Options:
     is_flag=True,
     help="Of A-vs-B: does hiding what speaks for A lower A against B, more than hiding the same shapes elsewhere?",
 )
+@click.option(
+    "--record",
+    is_flag=True,
+    help="Also write evidence records, .record.json and in the PNGs: hashes, settings, scores; `seewhy verify` takes them.",
+)
+@click.option("--sign", metavar="PEM", help="Sign the records with this Ed25519 private key; needs pip install 'seewhy[sign]'.")
 @truth_options
 @click.option(
     "--sort",
@@ -170,6 +179,7 @@ def run(networks: list[ModelOptions], options: Options) -> None:
         raise nothing_to_explain(inputs)
     methods = configured(options.methods, dict(options.settings), options.budget)
     check_pictures(options.pictures, methods)
+    check_signing(options)
     check_folder(options.out)
     every = loaded(networks, inputs.files, options)
     if options.check:
@@ -256,6 +266,18 @@ def check_contrasts(targets: list[Any]) -> None:
 
     if not any(isinstance(target, Contrast) for target in targets):
         raise click.UsageError("--check asks whether a contrast holds, and none is asked for: give --target A-vs-B.")
+
+
+def check_signing(options: Options) -> None:
+    """Raise BadParameter for a key without records, or one that is none; MissingExtra where nothing can be signed."""
+    from seewhy.errors import BadParameter
+
+    if options.sign and not options.record:
+        raise BadParameter("--sign signs evidence records, and none are written: add --record.")
+    if options.sign:
+        from seewhy.remaking.signing import signature_of
+
+        signature_of(b"", options.sign)
 
 
 def check_pictures(pictures: tuple[str, ...], methods: list[Any]) -> None:

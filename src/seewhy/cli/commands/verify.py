@@ -30,11 +30,15 @@ MODELS = 4  # that are kept, of those that were loaded last
     help="As for explain; by default the model that the map tells of, with what --weights and the like say in its place.",
 )  # fmt: skip
 @model_options
+@click.option("--key", metavar="PEM", help="The public key by which records have to be signed (docs/record.md).")
 @click.option("--exact", is_flag=True, help="Exit code 1 also where a map is the same only to rounding.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a map.")
-def verify(network: ModelOptions, maps: tuple[str, ...], image: str | None, exact: bool, as_json: bool) -> None:
-    """Make maps that seewhy saved (.png, .npz, NIfTI, GeoTIFF) again, from what each says of itself, and say whether it is the
-    same: bit for bit, to rounding (no value differs by more than a thousandth of the largest), or different and where.
+def verify(
+    network: ModelOptions, maps: tuple[str, ...], image: str | None, key: str | None, exact: bool, as_json: bool
+) -> None:  # fmt: skip
+    """Make maps that seewhy saved (.png, .npz, NIfTI, GeoTIFF, or an evidence record) again, from what each says of itself, and
+    say whether it is the same: bit for bit, to rounding (no value differs by more than a thousandth of the largest), or
+    different and where.  The checks in a record are run again, too.
 
     Exit code 0 where all are the same, 1 where one is different or cannot be made again, 2 for misuse.
 
@@ -42,6 +46,7 @@ def verify(network: ModelOptions, maps: tuple[str, ...], image: str | None, exac
     seewhy verify seewhy-out/*.png
     seewhy verify dog.top-1-pug.layer4.grad-cam.png --image photos/dog.jpg
     seewhy verify map.npz --model nets.py:net --weights v1.pth --exact
+    seewhy verify seewhy-out/*.record.json --key public.pem
     """
     from seewhy.errors import Misuse, SeewhyError
     from seewhy.maps.made_here import is_sheet
@@ -55,28 +60,31 @@ def verify(network: ModelOptions, maps: tuple[str, ...], image: str | None, exac
             say(f"seewhy: left out, as it shows many maps: {file}", err=True)
             continue
         try:
-            remade = made_again(file, model_for, image, network.trust)
+            remade = made_again(file, model_for, image, network.trust, key)
         except (SeewhyError, OSError) as error:
             if context.find_root().params.get("debug"):
                 raise
             say(f"seewhy: {named(file, error)}", err=True)
             code = max(code, 2 if isinstance(error, Misuse) else 1)
             continue
-        code = max(code, int(remade.same not in (("bit for bit",) if exact else ("bit for bit", "to rounding"))))
+        same = remade.same in (("bit for bit",) if exact else ("bit for bit", "to rounding"))
+        code = max(code, int(not same or bool(remade.unchecked)))
         say_json({"file": file, **remade.facts}) if as_json else say_remade(file, remade)
     context.exit(code)
 
 
-def made_again(file: str, model_for: "Callable[[Source], Any]", image: str | None, trust: bool) -> "Remade":
+def made_again(
+    file: str, model_for: "Callable[[Source], Any]", image: str | None, trust: bool, key: str | None
+) -> "Remade":  # fmt: skip
     from seewhy.maps.stored_source import source_of
     from seewhy.remaking.saved import check_kind
     from seewhy.remaking.saved import verify as verified
 
     path = Path(file)
-    check_kind(path)
+    check_kind(path, key)
     model = model_for(source_of(path))
     with of_the_map():
-        return verified(path, model, image, trust=trust)
+        return verified(path, model, image, trust=trust, key=key)
 
 
 @contextmanager
@@ -117,8 +125,12 @@ def models(network: ModelOptions) -> "Callable[[Source], Any]":
 
 def say_remade(file: str, remade: "Remade") -> None:
     """Say in words what came of one map."""
-    colour = {"bit for bit": "green", "to rounding": "green", "different": "red"}[remade.same]
+    colour = "red" if remade.same == "different" or remade.unchecked else "green"
     say(f"{file}: {remade.verdict}", fg=colour)
+    if remade.signed:
+        say(f"    {remade.signed}")
+    for check in remade.checks:
+        say(f"    check {check}")
     for fault in remade.faults:
         say(f"    {fault}")
     for difference in remade.differences:
