@@ -172,3 +172,27 @@ def test_on_real_weights_guided_backprop_hardly_changes_under_a_random_classifie
     assert guided.absolute.mean > 0.98
     assert grad_cam.spearman.mean < 0.6
     assert found[0].modules == ("classifier",)
+
+
+def test_maps_of_a_place_and_of_images_with_numbers_beside_them_can_be_asked_for():
+    torch.manual_seed(0)
+    dense = seewhy.wrap(nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(), nn.Conv2d(4, 2, 3, padding=1)))
+    found = metrics.randomised(dense, X[:2], "gradient", target=seewhy.Region(1), stages=None)
+    assert [row.modules for row in found] == [("2",), ("0",)]
+    assert found[0].similarity.spearman.mean < 0.999
+
+    class Signed(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner = network()
+
+        def forward(self, x, factor):
+            return self.inner(x) * factor[:, None]
+
+    factors = [1.0, -1.0, 2.0, 1.0]
+    model = seewhy.wrap(Signed(), inputs=(seewhy.IMAGE, seewhy.PerImage(factors)))
+    beside = metrics.randomised(model, X, "gradient", mode="all", target=1)[0].similarity.spearman.values
+    plain = metrics.randomised(
+        seewhy.wrap(Signed(), inputs=(seewhy.IMAGE, seewhy.PerImage([1.0] * 4))), X, "gradient", mode="all", target=1
+    )
+    assert beside == pytest.approx(plain[0].similarity.spearman.values, abs=1e-3)  # the largest absolute gradient has no sign

@@ -57,7 +57,10 @@ def same(a, b):
 
 
 def test_stages_go_from_the_scores_down_by_the_last_reading_of_their_weights():
-    assert copied(odd()).stages == ["head", "conv", "norm", ""]  # conv last runs behind norm; "" holds the scale
+    made = copied(odd())
+    assert made.stages == ["head", "conv", "norm", ""]  # conv last runs behind norm; "" holds the scale
+    made.randomise([""], 1)
+    assert made.model.weights == "weights of its own, with random Odd, seed 1"
 
 
 def test_a_weight_that_two_modules_share_is_of_the_upper_one():
@@ -213,6 +216,34 @@ def test_what_is_no_linear_head_is_said(behind):
                                                        [behind(), nn.Flatten()]))  # fmt: skip
     with pytest.raises(seewhy.NotApplicable, match="do not come straight out of one linear layer"):
         copied(network).head_inputs([X])
+
+
+class Scaled(nn.Module):
+    """Scores that a number beside each image multiplies."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.head = nn.Conv2d(3, 4, 3), nn.Linear(4, 2)
+
+    def forward(self, x, factor):
+        return self.head(self.conv(x).mean((2, 3)) * factor[:, None])
+
+
+def test_each_image_keeps_the_numbers_beside_it():
+    torch.manual_seed(0)
+    factors = [1.0, -2.0, 3.0]
+    network = Scaled()
+    made = TorchWorkingCopy(seewhy.wrap(network, inputs=(seewhy.IMAGE, seewhy.PerImage(factors))), X)
+    assert made.stages == ["head", "conv"]
+    with torch.no_grad():
+        expected = network.conv(torch.as_tensor(X)).mean((2, 3)) * torch.tensor(factors)[:, None]
+    np.testing.assert_allclose(made.head_inputs([X[:2], X[2:]]), expected, rtol=1e-5)
+
+
+def test_a_network_that_gives_a_map_of_scores_has_stages_and_one_of_units_those_before_them():
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Conv2d(4, 2, 1))
+    assert copied(network).stages == ["2", "0"]
+    assert TorchWorkingCopy(seewhy.wrap(network).upto("1"), X).stages == ["0"]
 
 
 class Locked(nn.Linear):

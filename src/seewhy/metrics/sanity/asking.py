@@ -95,7 +95,9 @@ class SameQuestion:
         if any(isinstance(each, Aim | Unit | Group) for each in own):
             index = {m.place: m.source.index for m in self.maps}
             return [_of_class(each, index[place]) for each, place in zip(own, self.places, strict=True)]
-        scores = [row for batch in self.model.batches(self.images) for row in np.asarray(self.model.answer(batch.x).scores)]
+        scores = list[NDArray[Any]]()
+        for batch in self.model.batches(self.images):
+            scores += [*np.asarray(self.model.beside(len(scores), len(batch.x)).answer(batch.x).scores)]
         return [Settled(str(each), weighted([each], row[None])[0, 0]) for each, row in zip(own, scores, strict=True)]
 
 

@@ -134,7 +134,7 @@ def label_randomised(
     batches = [*model.batches(given)]
     count = sum(len(batch.x) for batch in batches)
     true = np.asarray(labels)
-    width = np.asarray(model.answer(batches[0].x[:1]).scores).shape[1]
+    width = np.asarray(model.beside(0, 1).answer(batches[0].x[:1]).scores).shape[1]
     if true.shape != (count,) or true.dtype.kind not in "iu" or not ((true >= 0) & (true < width)).all():
         raise BadParameter(f"labels: a class number from 0 to {width - 1} for each of the {count} images.")
     copy = owner.working_copy(batches[0].x[:1])

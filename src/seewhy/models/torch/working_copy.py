@@ -41,8 +41,9 @@ class TorchWorkingCopy:
         self._base = base.run_by(runner.changed(call=call, learned=Learned()))
         self._said = runner.settings.weights
         self._drawn: dict[str, int] = {}  # stages, and the seed that each was drawn from
-        with self._base.runner.ready(x[:1]) as image, torch.no_grad():
-            self._owned = _owned(self._base.runner, image)
+        first = self._base.beside(0, 1).runner
+        with first.ready(x[:1]) as image, torch.no_grad():
+            self._owned = _owned(first, image)
         self.stages = [*self._owned]
         self._first = {id(tensor): tensor.clone() for stage in self.stages for tensor in self._tensors(stage)}
 
@@ -51,7 +52,8 @@ class TorchWorkingCopy:
         """The model of the copy as it is now; its `weights` say which of them are random."""
         said, runner = self._said, self._base.runner
         if self._drawn:
-            said = drawn_text(max(self._drawn.values()), [*self._drawn], said or "weights of its own")
+            names = [name or type(self.network).__name__ for name in self._drawn]
+            said = drawn_text(max(self._drawn.values()), names, said or "weights of its own")
         settings = replace(runner.settings, weights=said)
         return self._base.run_by(runner.changed(settings=settings, call=runner.call.as_drawn(), learned=runner.learned))
 
@@ -84,7 +86,7 @@ class TorchWorkingCopy:
         head = self.network.get_submodule(self.stages[0])
         features = list[NDArray[np.float64]]()
         for x in images:
-            given, raw = self._given(x)
+            given, raw = self._given(x, sum(map(len, features)))
             with torch.no_grad():
                 straight = isinstance(head, nn.Linear) and len(given) == 1 and given[0].ndim == 2
                 if not straight or not torch.allclose(head.forward(given[0]).to(raw), raw):
@@ -95,9 +97,9 @@ class TorchWorkingCopy:
             features.append(given[0].double().cpu().numpy())
         return np.concatenate(features)
 
-    def _given(self, x: Array) -> tuple[list[Tensor], Tensor]:
-        """What each call of the topmost stage is given for images x, and what the network gives."""
-        runner, given = self._base.runner, list[Tensor]()
+    def _given(self, x: Array, place: int) -> tuple[list[Tensor], Tensor]:
+        """What each call of the topmost stage is given for images x, from that place on, and what the network gives."""
+        runner, given = self._base.beside(place, len(x)).runner, list[Tensor]()
         with runner.ready(x) as ready, torch.no_grad():
             keep = lambda _module, args, _output: given.append(args[0].clone())  # noqa: E731
             with hooked([(runner.network.get_submodule(self.stages[0]), keep)]):
@@ -202,7 +204,9 @@ def _owned(runner: Any, image: Tensor) -> dict[str, list[str]]:
     network = runner.network
     modules = {name: module for name, module in network.named_modules() if _own(module)}
     with WeightsRead(tensor for module in modules.values() for _, tensor in _own(module)) as read:
-        runner.raw(image.clone())
+        runner.whole(image.clone()) if runner.end is None else runner.raw(
+            image.clone()
+        )  # of units, what lies behind never runs
     reads = {name: [read.last.get(id(tensor), 0) for _, tensor in _own(module)] for name, module in modules.items()}
     when = {
         name: (min(each), max(each)) for name, each in reads.items()
