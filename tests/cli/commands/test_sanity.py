@@ -58,6 +58,13 @@ def test_a_photo_that_cannot_be_read_is_told_and_ends_nothing(inside):
     assert "photos/1.png" in done.stderr
 
 
+def test_a_method_that_is_refused_is_told_and_the_others_are_checked(inside):
+    done = run("demo/flat", "photos/0.png", "--mode", "head", "-M", "cam", "-M", "gradient")
+    assert done.exit_code == 1
+    assert "flattened" in done.stderr  # why there is no CAM
+    assert "gradient" in done.stdout
+
+
 @pytest.mark.parametrize(
     ("words", "why"),
     [

@@ -34,7 +34,7 @@ def models():
 def test_methods_are_compared_before_their_relu_unless_it_is_asked_for():
     found = chosen_methods(["grad-cam", seewhy.grad_cam.using(signed=False), "gradient", "smooth(grad-cam)"])
     assert [m.settings.get("signed") for m in found] == [True, False, None, True]
-    with pytest.raises(seewhy.BadParameter, match="Name some: "):
+    with pytest.raises(seewhy.BadParameter, match="names none"):
         chosen_methods([])
 
 
@@ -77,6 +77,18 @@ def test_one_method_with_two_settings_is_told_apart(models):
     question = SameQuestion(models[0], X[:2], blurred, 0, None)
     assert len({*question.keys}) == 2
     assert "samples=3" in question.keys[1][0]
+
+
+def test_a_method_that_is_refused_is_left_out_where_that_is_asked_for():
+    torch.manual_seed(0)
+    model = seewhy.wrap(nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(256, 3)).eval())
+    question = SameQuestion(model, X, ["cam", "gradient"], 0, None, "skip")
+    assert [left.method for left in question.refused] == ["cam"]
+    assert {key[0] for key in question.keys} == {"gradient"}
+    assert len(question.of(model)) == 4
+    for on_error in ("skip", "raise"):
+        with pytest.raises(seewhy.NotApplicable):
+            SameQuestion(model, X, "cam", 0, None, on_error)
 
 
 def test_several_targets_and_bad_photos_are_said(models):

@@ -70,7 +70,7 @@ def sanity(network: ModelOptions, **options: Any) -> None:
     not tell what the network learned.
 
     Each row says how alike the maps of all photos are to those of the trained network; the last, how alike noise is to them.
-    Exit code 1 where a photo failed.
+    Exit code 1 where a photo failed, or a method was refused.
 
     \b
     seewhy sanity torchvision/resnet18 photos/ -M grad-cam -M guided-backprop -o strip.png
@@ -106,12 +106,13 @@ def check(network: ModelOptions, options: SanityOptions) -> None:
     )  # fmt: skip
     for left in found.failed:
         failures.add(left.name, left.error)
+    failures.refuse(found.refused)
     say_json(found.facts) if options.as_json else print_rows(found)
     if options.out is not None:
         save_strip(options.out, found.strip(), found.images[0])
         say(f"-> {options.out}", err=options.as_json)
     failures.tell()
-    if failures.files:
+    if failures.files or failures.refused:
         raise SystemExit(1)
 
 

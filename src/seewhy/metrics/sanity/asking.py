@@ -11,10 +11,11 @@ from seewhy.errors import BadParameter
 from seewhy.explaining.ask import LayerNames, ask
 from seewhy.images.inputs import Images, PreparedBatch, sort_out
 from seewhy.maps.heatmap import Heatmap
-from seewhy.maps.heatmaps import Failed, Heatmaps
+from seewhy.maps.heatmaps import Failed, Heatmaps, Refused
 from seewhy.methods.making.method import METHODS, Method, lookup
 from seewhy.models.model import Model, require
 from seewhy.prepare.batch import in_frames
+from seewhy.printable import quoted
 from seewhy.targets.aim import Aim
 from seewhy.targets.group import Group
 from seewhy.targets.parse import as_targets
@@ -44,9 +45,9 @@ def chosen_methods(methods: Methods) -> list[Method[Any]]:
 
     Raises BadParameter where there is none, NoSuchName for an unknown one.
     """
-    several = [methods] if isinstance(methods, str | Method) else [*methods]
-    if not several:
-        raise BadParameter(f"method= is empty. Name some: {', '.join([*METHODS][:4])}, ...")
+    several = [methods] if isinstance(methods, str | Method) else methods
+    if not isinstance(several, Sequence) or not several:
+        raise BadParameter(f"method={quoted(methods)} names none. There are {', '.join([*METHODS][:4])}, ...")
     found = [lookup(each) for each in several]
     return [m.using(signed=True) if "signed" in m.parameters and "signed" not in m.params else m for m in found]
 
@@ -55,7 +56,7 @@ class SameQuestion:
     """What is asked of a network and of changed copies of it, and the maps of the untouched network.
 
     maps: in the order image, layer, method; keys: (method, layer) of each, told apart where several would be called the same;
-    failed: the images that were left out.
+    failed, refused: the images, and the methods, that were left out.
     Arguments, and what is raised: as of `seewhy.explain`, with one target.
     """
 
@@ -68,10 +69,12 @@ class SameQuestion:
         given = in_frames(sort_out(images, model.takes_signals), model.prepare)
         found: Heatmaps = ask(model, given, self.methods, self.target, layer, on_error=on_error)  # type: ignore[arg-type]
         self.failed: tuple[Failed, ...] = found.failed
+        self.refused: tuple[Refused, ...] = found.refused
+        self.methods = [m for m in self.methods if m.name not in {left.method for left in self.refused}]
         self.images = _without(given, {left.place for left in self.failed})
         self.maps: Sequence[Heatmap] = found.maps
         if not self.maps:
-            raise self.failed[0].error
+            raise (*self.failed, *self.refused)[0].error
         self.places = [*dict.fromkeys(heatmap.place for heatmap in self.maps)]
         self.keys = _keys(self.maps)
         layered = {m.name for m in self.methods if m.layered}

@@ -78,7 +78,17 @@ def randomised(
     }
     notes = (NO_SSIM,) * all(each.similarity.ssim.mean is None for each in rows)
     return Randomised(
-        tuple(rows), controls, model.name, mode, seed, draws, tuple(question.names), question.failed, notes, pictured
+        tuple(rows),
+        controls,
+        model.name,
+        mode,
+        seed,
+        draws,
+        tuple(question.names),
+        question.failed,
+        question.refused,
+        notes,
+        pictured,
     )
 
 

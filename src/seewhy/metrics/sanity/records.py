@@ -12,7 +12,7 @@ from PIL import Image
 from seewhy.errors import BadParameter, NoSuchName, closest
 from seewhy.json_text import as_json
 from seewhy.maps.heatmap import Heatmap
-from seewhy.maps.heatmaps import Failed
+from seewhy.maps.heatmaps import Failed, Refused
 from seewhy.printable import printable
 
 from .asking import MapKey, SameQuestion, by_key
@@ -79,8 +79,9 @@ class Randomised(Sequence[SanityRow]):
     """How alike maps stay when weights are drawn anew: a row for each method and, in order, each stage.
 
     controls: by method and layer, the similarity of the trained network's maps and noise on the same grid: what chance gives.
-    model, mode, seed, draws: what was asked.  images: the names of the photos, in the order of all values; failed: those that
-    `on_error="skip"` left out.  notes: what has to be known of all numbers.
+    model, mode, seed, draws: what was asked.  images: the names of the photos, in the order of all values.
+    failed, refused: the photos, and the methods, that `on_error="skip"` left out, with the reasons.
+    notes: what has to be known of all numbers.
     """
 
     rows: tuple[SanityRow, ...]
@@ -91,6 +92,7 @@ class Randomised(Sequence[SanityRow]):
     draws: int
     images: tuple[str, ...]
     failed: tuple[Failed, ...] = ()
+    refused: tuple[Refused, ...] = ()
     notes: tuple[str, ...] = ()
     pictured: PicturedMaps | None = field(default=None, repr=False)
 
@@ -124,6 +126,7 @@ class Randomised(Sequence[SanityRow]):
             "rows": [row.facts for row in self.rows],
             "controls": [{"method": key[0], "layer": key[1], **each.facts} for key, each in self.controls.items()],
             "notes": list(self.notes), "failed": [{"image": left.name, "error": str(left.error)} for left in self.failed],
+            "refused": [{"method": left.method, "error": str(left.error)} for left in self.refused],
         }  # fmt: skip
 
     def to_json(self) -> str:
