@@ -147,6 +147,38 @@ def test_what_looks_at_the_whole_output_is_an_aim_also_as_part_of_others():
     assert not aims(Class(0))
 
 
+@pytest.mark.parametrize("count", [5, 16, 17, 40])
+@pytest.mark.parametrize("gone", [(0,), (3,), (1, 4), ()])
+def test_of_many_targets_those_that_are_not_in_the_image_cost_no_other(count, gone):
+    """A map of so many classes, each highest in one column of its own but for those that are nowhere."""
+
+    def columns(x):
+        scores = np.eye(count)[None, :, None, :].repeat(len(x), 0)
+        scores[:, list(gone)] = -1
+        return scores + x.mean((1, 2, 3)).reshape(-1, 1, 1, 1)
+
+    model = seewhy.wrap(columns, takes="float")
+    regions = [seewhy.Region(k) for k in range(count)]
+    found = seewhy.explain(model, np.zeros((1, 3, 4, count)), seewhy.occlusion.using(window=4), regions, on_error="skip")
+    assert len(found) == (0 if gone else count)
+    for failed in found.failed:
+        assert [m.source.index for m in failed.error.partial] == [k for k in range(count) if k not in gone]
+    assert len(found.failed) == bool(gone)
+
+
+def test_what_refuses_all_of_many_targets_is_asked_three_times():
+    asked = []
+
+    def run(case):
+        asked.append(len(case.targets))
+        raise NotApplicable("not of this")
+
+    refusing, targets = replace(seewhy.eigen_cam, run=run), [Class(k % 5) for k in range(40)]
+    with pytest.raises(NotApplicable, match="not of this"):
+        groups(networks.pooled(), networks.images(1), targets, [refusing])
+    assert asked == [40, 20, 20]
+
+
 def test_a_method_that_moves_the_image_is_not_asked_about_a_place():
     with pytest.raises(
         NotApplicable, match=r"^augment\(gradient\) mirrors and resizes the image, and .* stays at its place\. "

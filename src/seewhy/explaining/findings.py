@@ -25,7 +25,7 @@ from .case import Case, Outcome
 from .parts import in_parts
 from .recipe import READINGS, Recipe
 
-FEW = 16  # targets of a kind, one of which may be refused: of more, each alone would take long
+FEW = 16  # targets of a kind, one of which may be refused: of more, each alone might take long
 GRADIENTS = {"layer gradient", "image", "head"}  # of what methods need, that which the way back from the score gives
 
 
@@ -87,19 +87,37 @@ def target_groups(
         raise refused[0].error
 
 
-def _answerable(places: list[int], make: Callable[[list[int]], list[TargetGroup]]) -> Iterator[TargetGroup | Refused]:
-    """The groups of the targets at these places; where they are refused, as for one of them, each target alone."""
-    try:
-        yield from make(places)
+def _answerable(
+    places: list[int], make: Callable[[list[int]], list[TargetGroup]], known: Misuse | InSpace | None = None
+) -> Iterator[TargetGroup | Refused]:
+    """The groups of the targets at these places; where they are refused, as for one of them, each target alone, or of many
+    their halves, until all are refused for one reason.
+
+    known: why these are refused together, if that was tried.
+    """
+    together = known or _tried(places, make)
+    if isinstance(together, list):
+        yield from together
         return
+    half = len(places) // 2
+    parts = [[t] for t in places] if len(places) <= FEW else [places[:half], places[half:]]
+    apart = [(part, _tried(part, make)) for part in parts] if half else []
+    alike = all(isinstance(each, Exception) and str(each) == str(together) for _, each in apart)
+    if not half or (alike and len(places) > FEW):
+        yield from (Refused("", str(t), together) for t in places)
+        return
+    for part, each in apart:
+        yield from each if isinstance(each, list) else _answerable(part, make, each)
+
+
+def _tried(places: list[int], make: Callable[[list[int]], list[TargetGroup]]) -> list[TargetGroup] | Misuse | InSpace:
+    """The groups of the targets at these places, or why they are refused."""
+    try:
+        return make(places)
     except OneByOne:
         raise
     except (Misuse, InSpace) as error:
-        if len(places) == 1 or len(places) > FEW:
-            yield from (Refused("", str(t), error) for t in places)
-            return
-    for t in places:
-        yield from _answerable([t], make)
+        return error
 
 
 def kind_of(target: Any) -> Any:
