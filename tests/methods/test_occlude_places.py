@@ -343,8 +343,13 @@ def test_each_image_may_have_segments_and_a_part_of_its_own():
 
 def test_tiles_are_no_place_for_a_part_of_the_whole():
     model = seewhy.wrap(torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten()).eval())
-    with pytest.raises(seewhy.NotApplicable, match="within= is a part of one whole image"):
-        seewhy.occlusion(model, drawn(1, 2, 32, 32), target=0, within=(0, 0, 4, 4), tile=16)
+    x, labels = drawn(1, 2, 32, 32), np.arange(1024).reshape(32, 32) // 256
+    with pytest.raises(seewhy.NotApplicable, match=r"within= marks one whole image.*without tile=\.$"):
+        seewhy.occlusion(model, x, target=0, within=(0, 0, 4, 4), tile=16)
+    for method, segments in ((seewhy.occlusion, [labels == 1]), (seewhy.lime, labels), (seewhy.kernel_shap, [labels])):
+        with pytest.raises(seewhy.NotApplicable, match=r"segments= marks one whole image.*each tile be cut: segments='grid:8'"):
+            method(model, x, target=0, segments=segments, tile=16)
+    assert seewhy.kernel_shap(model, x, target=0, segments="grid:2", samples=14, tile=16)[0].values.shape == (32, 32)
 
 
 def test_the_map_says_what_was_hidden_and_keeps_its_channels(tmp_path):

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Literal, NamedTuple, Self
 
 import numpy as np
@@ -169,3 +170,10 @@ class Recipe:
     def _said(self, key: str) -> str:
         parts = [" ".join(part.split()) for part in self.doc.split("\n\n")]
         return next((part.removeprefix(key).strip() for part in parts if part.startswith(key)), "")
+
+
+def marks_place(value: Any) -> bool:
+    """Is the value of a parameter a place in the image: a box, a mask, labels, the file of one?"""
+    if isinstance(value, PerImage):
+        return any(map(marks_place, value.targets))
+    return value is not None and not callable(value) and (not isinstance(value, str) or Path(value).is_file())

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import replace
 from math import prod
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from seewhy.arguments import known_names
 from seewhy.arrays import Floats
 from seewhy.errors import BadParameter, NotApplicable
 from seewhy.explaining.case import Case, Outcome
+from seewhy.explaining.recipe import marks_place
 from seewhy.explaining.variants import variants
 from seewhy.images.places import Cells
 from seewhy.images.resample import brought, resized
@@ -71,11 +71,6 @@ def augment(method: Method[Callable[P, Any]]) -> Method[Augmented[P]]:
 
     made = repeated(base, "augment", run, parameters_of(Augmented.__call__), said, "", "flips x scales", forwards)
     return replace(made, moves="mirrors and resizes the image")
-
-
-def marks_place(value: Any) -> bool:
-    """Is it a place in the image: a box, a mask, labels, the file of one?"""
-    return value is not None and not callable(value) and (not isinstance(value, str) or Path(value).is_file())
 
 
 def sizes_of(name: str, scales: Any, space: tuple[int, ...]) -> list[tuple[int, ...]]:

@@ -12,6 +12,7 @@ from seewhy.arguments import known_names
 from seewhy.arrays import Floats
 from seewhy.errors import BadParameter, NotApplicable
 from seewhy.explaining.case import Case, Outcome
+from seewhy.explaining.recipe import marks_place
 from seewhy.explaining.variants import variants
 from seewhy.images.resample import resized
 from seewhy.methods.making.composing import fitting, of_copies, repeated, unused
@@ -21,7 +22,7 @@ from seewhy.methods.making.parameters import P, Windowed, parameters_of
 from seewhy.printable import quoted
 from seewhy.progress import shown
 
-from .mirror import marks_place, sizes_of
+from .mirror import sizes_of
 
 __all__ = ["sess"]
 

@@ -14,7 +14,7 @@ from seewhy.errors import BadParameter, NotApplicable, SeewhyError, whole_number
 from seewhy.explaining.batching import Collector, name_at
 from seewhy.explaining.case import Case
 from seewhy.explaining.engine import explained
-from seewhy.explaining.recipe import Recipe
+from seewhy.explaining.recipe import Recipe, marks_place
 from seewhy.images.inputs import Images, PreparedBatch, sort_out
 from seewhy.images.places import AxisCells, Spans, Turned, cells_along
 from seewhy.maps.heatmap import Heatmap
@@ -55,8 +55,10 @@ def tiled(
     for target in targets:
         _check(target)
     for method in methods:
-        if method.settings.get("within") is not None:
-            raise NotApplicable(f"{method.name}: within= is a part of one whole image. Explain a crop of it without tile=.")
+        marks = next((key for key in ("within", "segments") if marks_place(method.settings.get(key))), "")
+        if marks:
+            cut = " Or let each tile be cut: segments='grid:8'." * (marks == "segments")
+            raise NotApplicable(f"{method.name}: {marks}= marks one whole image. Explain a crop of it without tile=.{cut}")
     for place in range(collector.count):
         whole = _opened(model, images, place, collector)
         if whole is None:
