@@ -152,6 +152,13 @@ def test_a_callable_that_gives_no_scores_names_its_network(gives):
         seewhy.occlusion(model, np.ones((1, 3, 8, 8)), target=0)
 
 
+def test_a_callable_whose_inside_is_asked_for_names_its_network():
+    scores = seewhy.wrap(Pipeline(lambda it, photos: it.model(torch.as_tensor(photos).float())), takes="float")
+    for method in (seewhy.grad_cam, seewhy.gradient, seewhy.top_units):
+        with pytest.raises(seewhy.NeedsGradients, match=r"lime\. It holds a network, Sequential, in \.model: give"):
+            method(scores, np.ones((1, 3, 8, 8)))
+
+
 def test_a_callable_that_gives_scores_is_explained():
     scores = seewhy.wrap(Pipeline(lambda it, photos: it.model(torch.as_tensor(photos).float())), takes="float")
     assert seewhy.occlusion(scores, np.random.default_rng(0).normal(size=(1, 3, 8, 8)), target=0)

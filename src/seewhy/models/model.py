@@ -254,7 +254,7 @@ def require(model: Any, kind: str | tuple[str, ...], who: str = "", instead: str
         raise BadParameter(f"{what} is no model. {make}.")
     if model.gives.isdisjoint([kind] if isinstance(kind, str) else kind):
         gives = "no gradients" if "layers" in model.gives else "scores only"
-        raise NeedsGradients(f"{who}; {name or model.name} gives {gives}. {instead}")
+        raise NeedsGradients(f"{who}; {name or model.name} gives {gives}. {instead}{getattr(model, 'inside', '')}")
 
 
 class Tokens(NamedTuple):
