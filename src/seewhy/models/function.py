@@ -27,6 +27,7 @@ from .origin import NO_ORIGIN, Origin, ground, machine
 from .pace import Pace
 from .settings import BATCH, Settings, of_function, pixel_preparation
 
+CLASSES = " Are these labels? Say which classes there are, labels=[...], or give what tells the scores, such as predict_proba."
 SOFTMAX = "the network already ends in a softmax, so its log-probabilities are explained"
 
 
@@ -240,7 +241,7 @@ class FunctionModel:
         ):
             scores = scores.reshape(len(x), -1)  # one score of each, or the scores of one
         if scores.ndim != 2 or len(scores) != len(x) or not scores.shape[1] or scores.dtype.kind not in "fiub":
-            labels = " Are these labels? Give the function that tells the scores, such as predict_proba." * (scores.ndim == 1)
+            labels = CLASSES * (scores.ndim == 1)
             raise BadNetwork(
                 f"{self.name} gave {scores.dtype} {scores.shape} for {len(x)} images; scores are numbers ({len(x)}, k).{labels}"
             )

@@ -181,7 +181,7 @@ FAILURES = {
     "nan": (nan, "NaN or infinity for 1 of 16"),
     "classes": (lambda y: y[:, :3], r"\(16, 3\).*5"),
     "images": (lambda y: y[:9], r"\(9, 5\) for 16 images"),
-    "labels": (lambda y: y.argmax(1), "Are these labels"),
+    "labels": (lambda y: y.argmax(1), r"Are these labels\? Say which classes there are, labels="),
     "words": (lambda y: np.array(["cat"] * len(y)), "predict_proba"),
     "nothing": (lambda y: None, "object"),
     "raises": (boom, "ValueError: boom"),
