@@ -5,7 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import onnxruntime
 import pytest
-from onnx import helper
+import torch
+from onnx import TensorProto, helper
+from torch import nn
 
 import seewhy
 from seewhy.errors import BadParameter, InSpace, NeedsGradients, NotApplicable
@@ -157,3 +159,53 @@ def test_tokens_beside_a_class_token_are_no_layer_and_the_reason_says_so():
     assert "of later tensors, such as " in layer.why
     assert "gradients" in layer.why
     assert "later" not in seewhy.wrap(classifier(), name="made").default(X)[1].why
+
+
+class Segmenter(nn.Module):
+    """The network of `segmenter`, in torch."""
+
+    def __init__(self, decided) -> None:
+        super().__init__()
+        self.conv, self.heads, self.decided = nn.Conv2d(3, 6, 3, padding=1, bias=False), nn.Conv2d(6, 4, 1, bias=False), decided
+        with torch.no_grad():
+            self.conv.weight.copy_(torch.tensor(drawn(6, 3, 3, 3)))
+            self.heads.weight.copy_(torch.tensor(drawn(4, 6, 1, 1)))
+
+    def forward(self, x):
+        return self.decided(self.heads(self.conv(x)))
+
+
+DECIDED = {  # by name: the last nodes of a graph, behind "maps"; the kind of numbers it gives; the same in torch
+    "class ids": ([node("ArgMax", ["maps"], ["out"], axis=1, keepdims=0)], TensorProto.INT64, lambda z: z.argmax(1)),
+    "class ids in a channel": (
+        [node("ArgMax", ["maps"], ["ids"], axis=1), node("Cast", ["ids"], ["out"], to=TensorProto.UINT8)],
+        TensorProto.UINT8, lambda z: z.argmax(1, keepdim=True),
+    ),
+    "masks": ([node("Greater", ["maps", "zero"], ["out"])], TensorProto.BOOL, lambda z: z > 0),
+    "masks of 0 and 1": (
+        [node("Greater", ["maps", "zero"], ["there"]), node("Cast", ["there"], ["out"], to=TensorProto.INT32)],
+        TensorProto.INT32, lambda z: (z > 0).int(),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", DECIDED)
+def test_what_a_graph_decides_of_each_place_is_explained_by_shares(name):
+    """The share of the places of a class that keep it, as of the same network in torch; gradients are refused with why."""
+    nodes, kind, decided = DECIDED[name]
+    convolved = [
+        node("Conv", ["image", "w"], ["conv"], "conv", pads=[1, 1, 1, 1]),
+        node("Conv", ["conv", "heads"], ["maps"], "heads"),
+    ]
+    constants = {"w": drawn(6, 3, 3, 3), "heads": drawn(4, 6, 1, 1), "zero": np.float32(0)}
+    graph = seewhy.wrap(model([*convolved, *nodes], constants=constants, out=kind), name="made")
+    twin, x = seewhy.wrap(Segmenter(decided).eval()), X[:1]
+    for method in (seewhy.occlusion.using(window=4), seewhy.rise.using(masks=20)):
+        for target in (seewhy.Region(1), seewhy.Region(2, np.arange(192).reshape(12, 16) < 90)):
+            (found,), (wanted,) = (method(of, x, target=target) for of in (graph, twin))
+            np.testing.assert_allclose(found.values, wanted.values, atol=1e-6)
+            assert np.ptp(found.values) > 0.01
+            assert found.source.score == pytest.approx(wanted.source.score, abs=1e-6)
+            assert found.source.scores == "share"
+    with pytest.raises(NotApplicable, match="these change in steps and have no gradient"):
+        seewhy.grad_cam(graph, x, target=seewhy.Region(1))
