@@ -11,6 +11,7 @@ from torch import nn
 from torch.nn import functional
 
 import seewhy
+from seewhy.models.torch.adapted import AdaptedNetwork
 from seewhy.models.torch.working_copy import TorchWorkingCopy
 from support.threads import Beside
 
@@ -261,14 +262,26 @@ def partly_scripted():
         return nn.Sequential(nn.Flatten(), torch.jit.script(nn.Linear(192, 2)))
 
 
+class Adapted(AdaptedNetwork):
+    """As a network of Keras on torch."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(192, 2)
+
+    def forward(self, x):
+        return self.layer(x.flatten(1))
+
+
 @pytest.mark.parametrize(
     ("network", "why"),
     [
+        (Adapted, "it is a network of another framework"),
         (Locked, "copy.deepcopy: cannot pickle"),
         (partly_scripted, "a part of it is TorchScript"),
         (lambda: nn.Sequential(nn.AvgPool2d(8), nn.Flatten()), "no module of it has weights"),
     ],
-    ids=["locked", "part scripted", "no weights"],
+    ids=["adapted", "locked", "part scripted", "no weights"],
 )
 def test_what_cannot_be_copied_or_drawn_says_why(network, why):
     with pytest.raises(seewhy.NotApplicable, match=why):

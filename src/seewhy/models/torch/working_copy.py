@@ -45,7 +45,7 @@ class TorchWorkingCopy:
         with first.ready(x[:1]) as image, torch.no_grad():
             self._owned = _owned(first, image)
         self.stages = [*self._owned]
-        self._first = {id(tensor): tensor.clone() for stage in self.stages for tensor in self._tensors(stage)}
+        self._first: list[tuple[Tensor, Tensor]] = []  # weights that were changed, and what they were
 
     @property
     def model(self) -> Any:
@@ -66,6 +66,7 @@ class TorchWorkingCopy:
         """
         for stage in stages:
             module = self.network.get_submodule(stage)
+            self._keep(stage)
             with DrawingFrom([seed, crc32(stage.encode())]), torch.no_grad():
                 self._draw(module, self._owned[stage])
             self._drawn[stage] = seed
@@ -73,9 +74,8 @@ class TorchWorkingCopy:
     def restore(self) -> None:
         """All weights as they were copied, bit for bit."""
         with torch.no_grad():
-            for stage in self.stages:
-                for tensor in self._tensors(stage):
-                    tensor.copy_(self._first[id(tensor)])
+            for tensor, as_it_was in self._first:
+                tensor.copy_(as_it_was)
         self._drawn = {}
 
     def head_inputs(self, images: Sequence[Array]) -> NDArray[np.float64]:
@@ -108,13 +108,16 @@ class TorchWorkingCopy:
     def set_head(self, weight: NDArray[Any], bias: NDArray[Any]) -> None:
         """Give the topmost stage, a linear layer, other weights (k, d), and a bias (k,), which it has to have."""
         head = self.network.get_submodule(self.stages[0])
+        self._keep(self.stages[0])
         with torch.no_grad():
             for name, values in (("weight", weight), ("bias", bias)):
                 head.get_parameter(name).copy_(torch.as_tensor(np.array(values)))
 
-    def _tensors(self, stage: str) -> list[Tensor]:
-        module, owned = self.network.get_submodule(stage), self._owned[stage]
-        return [tensor for name, tensor in _own(module) if name in owned]
+    def _keep(self, stage: str) -> None:
+        """Remember the weights of a module, before they are changed for the first time."""
+        own, kept = dict(_own(self.network.get_submodule(stage))), {id(tensor) for tensor, _ in self._first}
+        changed = (own[name] for name in self._owned[stage])
+        self._first += [(tensor, tensor.detach().clone()) for tensor in changed if id(tensor) not in kept]
 
     def _draw(self, module: nn.Module, owned: Iterable[str]) -> None:
         """Draw the weights of these names; all else in the module, and in those inside of it, stays."""
