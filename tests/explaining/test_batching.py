@@ -236,8 +236,10 @@ def counted(**more):
     return seewhy.wrap(network, prepare={"size": None, "crop": None}, **more), passes
 
 
-@pytest.mark.parametrize(("most", "sizes"), [(None, [4, 4, 1]), (6, [6, 3])])
-@pytest.mark.parametrize("method", ["grad-cam", "gradient", "eigen-cam", "cam", "lrp"])
+SHARED = [(method, None, [4, 4, 1]) for method in ("grad-cam", "gradient", "eigen-cam", "cam", "lrp")]
+
+
+@pytest.mark.parametrize(("method", "most", "sizes"), [*SHARED, ("grad-cam", 6, [6, 3]), ("gradient", 6, [6, 3])])
 def test_as_many_images_share_a_pass_as_suit_their_size(method, most, sizes):
     own, passes = counted(batch_size=most)
     large = [photo(i).resize((256, 256)) for i in range(9)]

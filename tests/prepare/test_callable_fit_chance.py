@@ -152,8 +152,8 @@ WARNED = {
 
 @pytest.mark.parametrize("name", WARNED)
 def test_each_map_is_warned_of_or_right(red_network, name):
-    model = seewhy.wrap(red_network, prepare=WARNED[name]())
-    photos, places = zip(*map(planted, range(20)), strict=True)
+    model, count = seewhy.wrap(red_network, prepare=WARNED[name]()), 8 if name == "elastic" else 20  # which takes its time
+    photos, places = zip(*map(planted, range(count)), strict=True)
     maps = cam(model, list(photos), target=0, layer="cells")
     assert all(doubted(m) or lies_there(m, place) for m, place in zip(maps, places, strict=True))
     assert sum(map(doubted, maps)) >= 5

@@ -25,7 +25,7 @@ CUT: dict[int, Any] = {1: (40, 32), 2: (40, 32), 3: ((40, 12, 40), (32, 0, 32))}
 def test_a_convolutional_networks_tiled_map_is_the_untiled_one(d: int, method: Any, layer: str | None) -> None:
     """The margin, a quarter of the overlap, is wider than the receptive field and, of occlusion, the window."""
     if d == 3 and method is WINDOWS:
-        method = method.using(window=(4, 12, 4), stride=(4, 12, 4))
+        method = method.using(window=(8, 12, 8), stride=(8, 12, 8))
     tile, overlap = CUT[d]
     plain, joined = both(dense(d), noise(*SHAPES[d]), method, layer, tile=tile, overlap=overlap)
     assert joined.source.measured["tiles"] > 3
