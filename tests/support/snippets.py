@@ -29,6 +29,8 @@ QUICKER = {
     "'30 s'": "'0.2 s'",
     "20_000": "200",
     "samples=1000": "samples=100",
+    'rise(model, "dog.jpg")[0]': 'rise(model, "dog.jpg", masks=50)[0]',
+    '["grad-cam", "rise"]': '["grad-cam", seewhy.rise.using(masks=50)]',
     "scenes(40, ": "scenes(6, ",
 }
 
