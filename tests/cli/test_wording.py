@@ -2,6 +2,7 @@
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -54,8 +55,13 @@ def test_what_has_no_option_stays(message):
     assert spoken(message) == message
 
 
+@cache
 def messages():
-    """The texts in the library's code that are sentences, with {} where something is put in."""
+    """(file, text) of the texts in the library's code that are sentences, with an X where something is put in."""
+    return list(texts())
+
+
+def texts():
     for path in sorted(Path(seewhy.__file__).parent.rglob("*.py")):
         if path.parts[-2] in ("cli", "commands", "testing", "exporting"):
             continue
