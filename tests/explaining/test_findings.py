@@ -169,7 +169,7 @@ def test_of_many_targets_those_that_are_not_in_the_image_cost_no_other(count, go
 def test_what_refuses_all_of_many_targets_is_asked_three_times():
     asked = []
 
-    def run(case):
+    def run(case, **_params):
         asked.append(len(case.targets))
         raise NotApplicable("not of this")
 
