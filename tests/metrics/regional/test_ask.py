@@ -23,7 +23,8 @@ def test_the_share_of_each_class_is_that_of_its_maps(colour_model, corner_photos
     rows = {row.explained: row for row in report.rows}
     assert report.classes == {"red": 8, "blue": 8}
     box = [(0, 0, 8, 8)]
-    for explained, row in rows.items():
+    for explained in ("red", "blue"):
+        row = rows[explained]
         maps = seewhy.grad_cam(colour_model, corner_photos, target=explained)
         shares = [heatmap.evidence_in(box).share for heatmap in maps if heatmap.source.predicted.label == explained]
         assert row.share == pytest.approx(np.mean(shares), abs=0.01)
@@ -45,12 +46,13 @@ def test_the_search_finds_the_place_and_photos_that_show_it(colour_model, corner
     assert found.examples[0].share == pytest.approx(found.share, abs=1e-6)
     assert np.asarray(found.crops()[0])[0, 0].tolist() == [255, 0, 0]
     assert report.rows == ()
+    assert report.searched == ("red", "blue")
 
 
 @pytest.fixture(scope="module")
 def stamped():
     """Scenes of three kinds, the birds stamped, of two seeds."""
-    return {seed: scenes(24, seed, kinds=("bird", "car", "fish"), shortcut="mark") for seed in (30_001, 30_002)}
+    return {seed: scenes(18, seed, kinds=("bird", "car", "fish"), shortcut="mark") for seed in (30_001, 30_002)}
 
 
 @pytest.mark.parametrize("seed", [30_001, 30_002])

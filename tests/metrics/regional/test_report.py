@@ -23,7 +23,9 @@ def report(made_heatmap):
     pile = EvidencePile("=cat", ((0.0, 0.0, 0.25, 0.25), (0.75, 0.0, 1.0, 0.25)), 8, 0.5, 0.4, 0.6, 0.125, 0.01, 0.001, 0.002,
                         (PileExample("a.png", 0.8, heatmap),))  # fmt: skip
     means = {"=cat": np.full((4, 4), 1 / 16), "dog": np.eye(4) / 4}
-    return EvidenceReport("net", "grad-cam", "top 1", 9, (more, few), (pile,), {"=cat": 8, "dog": 1}, means, (), ("a note",))
+    return EvidenceReport(
+        "net", "grad-cam", "top 1", 9, (more, few), (pile,), {"=cat": 8, "dog": 1}, means, ("=cat",), (), ("a note",)
+    )
 
 
 def test_json_says_all_of_it(report):
@@ -61,7 +63,9 @@ def test_without_a_search_nothing_is_said_of_one_and_an_empty_one_is_told(report
 
     assert replace(report, piles=None).found() == []
     (line,) = replace(report, piles=()).found()
-    assert "no region" in line
+    assert line.startswith("searched 1 class: no region")
+    (line,) = replace(report, piles=(), searched=()).found()
+    assert line.startswith("nothing was searched: no class has 5 photos")
     assert strict(replace(report, piles=None).to_json())["search"] is None
 
 

@@ -9,7 +9,7 @@ from scipy import ndimage
 
 from seewhy.metrics.regional.frames import GRID
 from seewhy.metrics.regional.photos import PhotoEvidence
-from seewhy.metrics.regional.search import LEAST, TIMES, candidates, chance, piles, standing
+from seewhy.metrics.regional.search import LEAST, TIMES, candidates, chance, piles, searchable, standing
 
 CORNERS = [(slice(0, 2), slice(0, 2)), (slice(0, 2), slice(6, 8)), (slice(6, 8), slice(0, 2)), (slice(6, 8), slice(6, 8))]
 
@@ -140,6 +140,7 @@ def test_few_photos_or_one_class_alone_are_not_searched():
     assert piles(photos_of(0, classes=1, planted=stamped)) == ()
     assert piles(photos_of(0, classes=3, each=4, planted=stamped)) == ()
     assert piles([]) == ()
+    assert searchable(photos_of(0, classes=3, each=5)) == {"class 0": 5, "class 1": 5, "class 2": 5}
     blank = PhotoEvidence("blank", 99, "class 0", 0, (), {}, None)
     with_blank, without = (piles([*photos_of(0, planted=stamped), *more], draws=199) for more in ([blank], []))
     assert [str(pile) for pile in with_blank] == [str(pile) for pile in without]

@@ -32,8 +32,12 @@ def test_means_intervals_and_p_by_hand():
     error = np.std(shares) / np.sqrt(8)
     assert cat.low == pytest.approx(np.mean(shares) - 1.96 * error, abs=0.3 * error)
     assert cat.high == pytest.approx(np.mean(shares) + 1.96 * error, abs=0.3 * error)
-    assert cat.p == cat.adjusted == sign_flips(np.array(shares) - 0.25) == 2 / 2**8  # five dogs are too few to be a test
+    assert cat.p == sign_flips(np.array(shares) - 0.25) == 2 / 2**8
     assert (cat.verdict, dog.p, dog.verdict) == ("more", None, "few")
+    every = rows["corner", "all classes"]  # the second test; five dogs are too few to be one
+    assert [cat.adjusted, every.adjusted] == holm([cat.p, every.p]).tolist()
+    assert (every.photos, every.others) == (13, None)
+    assert every.share == pytest.approx((8 * cat.share + 5 * dog.share) / 13)
 
 
 def test_cells_of_the_confusion_matrix_tell_mistakes_apart():
@@ -42,7 +46,8 @@ def test_cells_of_the_confusion_matrix_tell_mistakes_apart():
     photos += [photo(7 + place, "cat", 0.2, truth=(0, 1)) for place in range(2)]
     rows = rows_of(photos)
     assert {who: row.photos for (_, who), row in rows.items()} == {
-        "dog": 7, "cat (0) taken for dog (1)": 3, "dog (1), right": 4, "cat": 2,  # where all are right the class says it
+        "all classes": 9, "dog": 7, "cat (0) taken for dog (1)": 3, "dog (1), right": 4,
+        "cat": 2,  # where all are right the class says it
     }  # fmt: skip
     assert rows["corner", "cat (0) taken for dog (1)"].share == pytest.approx(0.9)
     assert rows["corner", "dog (1), right"].share == pytest.approx(0.1)
@@ -57,7 +62,7 @@ def test_all_classes_and_regions_are_one_family_of_tests():
         shares = {name: EvidenceShare(float(rng.random()), 0.4, None, 1.0) for name in ("a", "b")}
         photos.append(PhotoEvidence(f"{place}", place, explained, place % 2, (), shares, None))
     rows = region_shares(photos, ("a", "b"), LABELS)
-    assert len(rows) == 4
+    assert len(rows) == 6
     np.testing.assert_allclose([row.adjusted for row in rows], holm([row.p for row in rows]))
 
 
@@ -78,4 +83,4 @@ def test_a_class_with_less_than_its_area_is_told_too_and_comes_behind():
     photos = [photo(place, "cat", 0.01 + place / 1000) for place in range(8)]
     photos += [photo(8 + place, "dog", 0.5 + place / 1000) for place in range(8)]
     rows = region_shares(photos, ("corner",), LABELS)
-    assert [(row.explained, row.verdict) for row in rows] == [("dog", "more"), ("cat", "less")]
+    assert [(row.explained, row.verdict) for row in rows] == [("dog", "more"), ("cat", "less"), ("all classes", "unsure")]

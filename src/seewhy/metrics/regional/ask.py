@@ -18,7 +18,7 @@ from seewhy.truth.given import FOLDERS, GivenTruth
 
 from .photos import EvidenceReader, PhotoEvidence
 from .report import EvidenceReport, means_of
-from .search import EXAMPLES, EvidencePile, PileExample, piles
+from .search import EXAMPLES, EvidencePile, PileExample, piles, searchable
 from .shares import region_shares
 from .within import regions_of
 
@@ -81,7 +81,7 @@ def report_of(reader: EvidenceReader, images: Sequence[Any], search: bool, seed:
     target = short_text(str(reader.target), model.labels)
     return EvidenceReport(
         model.name, reader.method.name, target, len(photos), rows, found, classes, means_of(reader.means),
-        tuple(reader.failed), tuple(_notes(reader)),
+        tuple(searchable(photos)) if search else (), tuple(reader.failed), tuple(_notes(reader)),
     )  # fmt: skip
 
 

@@ -21,7 +21,7 @@ from seewhy.printable import printable
 
 from .photos import MeanMap
 from .picture import evidence_picture
-from .search import EvidencePile
+from .search import FEWEST, EvidencePile
 from .shares import RegionShare
 
 NOTE = (
@@ -37,6 +37,7 @@ class EvidenceReport:
     confusion matrix; piles: the regions where evidence piles up, None where nobody searched.
     classes: the class that the maps explain -> of how many photos; mean_maps: the same -> the mean of their maps over the part
         that the network saw, (128, 128), summing to 1.
+    searched: the classes with enough photos, where a search was asked for.
     failed: photos that could not be explained; notes: what is to be known of the whole.
     """
 
@@ -48,6 +49,7 @@ class EvidenceReport:
     piles: tuple[EvidencePile, ...] | None
     classes: Mapping[str, int]
     mean_maps: Mapping[str, NDArray[np.float64]] = field(repr=False)
+    searched: tuple[str, ...] = ()
     failed: tuple[Failed, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -55,7 +57,7 @@ class EvidenceReport:
     def facts(self) -> dict[str, Any]:
         """All of it, by name, for JSON, but for the mean maps."""
         failed = [{"image": left.name, "error": str(left.error)} for left in self.failed]
-        head = {name: getattr(self, name) for name in ("model", "method", "target", "photos", "classes", "notes")}
+        head = {name: getattr(self, name) for name in ("model", "method", "target", "photos", "classes", "searched", "notes")}
         found = None if self.piles is None else [pile.facts for pile in self.piles]
         return {**head, "regions": [row.facts for row in self.rows], "search": found, "failed": failed}
 
@@ -92,7 +94,10 @@ class EvidenceReport:
         """What the search found, in sentences; none where nobody searched."""
         if self.piles is None:
             return []
-        nothing = "the search found no region where the evidence of one class piles up beyond that of the others"
+        if not self.searched:
+            return [f"nothing was searched: no class has {FEWEST} photos with evidence, beside as many of all other classes"]
+        kinds = f"{len(self.searched)} class{'es' * (len(self.searched) != 1)}"
+        nothing = f"searched {kinds}: no region was found where the evidence of one piles up beyond that of the others"
         return [f"found: {pile}" for pile in self.piles] or [nothing]
 
     def picture(self, explained: str) -> Image.Image:
@@ -117,7 +122,9 @@ class EvidenceReport:
     @property
     def suspects(self) -> tuple[str, ...]:
         """The classes whose evidence piles up somewhere, or is more than the area in a region that was named."""
-        rows = [row.explained for row in self.rows if row.verdict == "more" and not row.truth]
+        rows = [
+            row.explained for row in self.rows if row.verdict == "more" and row.explained in self.mean_maps and not row.truth
+        ]
         return tuple(dict.fromkeys([*(pile.explained for pile in self.piles or ()), *rows]))
 
     def __repr__(self) -> str:

@@ -140,26 +140,31 @@ def candidates() -> tuple[SearchRegion, ...]:
     return tuple(found.values())
 
 
+def searchable(photos: Sequence[PhotoEvidence]) -> dict[str, int]:
+    """The classes that can be searched, and how many of their photos have evidence: 5 or more, beside as many of all others."""
+    sizes = Counter(photo.explained for photo in photos if photo.cells is not None)
+    return {name: count for name, count in sizes.items() if min(count, sizes.total() - count) >= FEWEST}
+
+
 def piles(photos: Sequence[PhotoEvidence], seed: int = 0, draws: int = DRAWS) -> tuple[EvidencePile, ...]:
     """The regions where the evidence of a class piles up, class by class, without examples; () where there is none.
 
     Photos without evidence are left out; classes of fewer than 5 photos are others to the rest.
     """
-    photos = [photo for photo in photos if photo.cells is not None]
-    sizes = Counter(photo.explained for photo in photos)
-    asked = [name for name, count in sizes.items() if min(count, len(photos) - count) >= FEWEST]
+    asked = searchable(photos)
     if not asked:
         return ()
+    photos = [photo for photo in photos if photo.cells is not None]
     every = candidates()
     masks = np.array([one.mask.ravel() for one in every], np.float64)
     shares = np.array([photo.cells for photo in photos], np.float64).reshape(len(photos), -1) @ masks.T  # (n, regions)
     draws = max(draws, 2 * round(len(asked) / LEVEL))
-    greatest = {count: chance(shares, count, draws, seed) for count in dict.fromkeys(sizes[name] for name in asked)}
+    greatest = {count: chance(shares, count, draws, seed) for count in dict.fromkeys(asked.values())}
     found = list[EvidencePile]()
-    for name in asked:
+    for name, count in asked.items():
         own = np.array([photo.explained == name for photo in photos])
         stands_out = standing(shares, own, masks.mean(1))
-        by_chance = greatest[sizes[name]]
+        by_chance = greatest[count]
         p = (1 + len(by_chance) - np.searchsorted(by_chance, stands_out - 1e-9)) / (1 + len(by_chance))
         for at in _told(p * len(asked) <= LEVEL, shares[own].mean(0) - masks.mean(1), masks):
             low, high = middle(resampled(shares[own][:, [at]], seed)[:, 0] / own.sum())

@@ -15,13 +15,15 @@ from seewhy.truth.labels import named_classes
 from .chance import DRAWS, LEVEL, enough_photos, holm, sign_flips
 from .photos import PhotoEvidence
 
+ALL = "all classes"  # the group of all photos
+
 
 @dataclass(frozen=True)
 class RegionShare:
     """How much of the evidence of a group of photos lies in a region.
 
-    explained: the class that the maps explain; truth, predicted: of a cell of the confusion matrix, what its photos show and
-        what they were taken for; empty of a class as a whole.
+    explained: the class that the maps explain, or "all classes"; truth, predicted: of a cell of the confusion matrix, what its
+        photos show and what they were taken for; empty of a class as a whole.
     share: of the evidence, the mean over photos; low, high: where, with 95 % confidence, it lies among all photos of which
         these were drawn, None of a single one.  area: of what the network saw, the region's part, the mean over photos.
     others: the mean share of the photos whose maps explain another class; None where there are none.
@@ -81,8 +83,8 @@ class RegionShare:
 def region_shares(
     photos: Sequence[PhotoEvidence], regions: Sequence[str], labels: Labels, seed: int = 0
 ) -> tuple[RegionShare, ...]:  # fmt: skip
-    """The share in each region of each class that was explained, and where truth is known of each cell of the confusion
-    matrix that is not all there is of its class; those that are told from chance first, then the largest excess.
+    """The share in each region of each class that was explained, of all together, and where truth is known of each cell of the
+    confusion matrix that is not all there is of its class; those that are told from chance first, then the largest excess.
     """
     groups = [group for region in regions for group in _groups(photos, region, labels)]
     draws = max(DRAWS, 2 * round(len(groups) / LEVEL))  # so that the least p, of many tests too, can be told from chance
@@ -103,7 +105,9 @@ class _Group(NamedTuple):
 
 
 def _groups(photos: Sequence[PhotoEvidence], region: str, labels: Labels) -> Iterator[_Group]:
-    """The classes, and the cells that are not all of their class, or tell of a mistake."""
+    """The classes, all of them together where they are several, and the cells that are not all of their class, or tell of a
+    mistake.
+    """
     values = {photo.place: (found.share, found.area) for photo in photos
               if (found := photo.shares.get(region)) is not None and found.share is not None}  # fmt: skip
     known = [photo for photo in photos if photo.place in values]
@@ -112,6 +116,8 @@ def _groups(photos: Sequence[PhotoEvidence], region: str, labels: Labels) -> Ite
         members[photo.explained, "", ""].append(photo)
         if photo.truth and photo.predicted is not None:
             members[photo.explained, *_cell(photo.truth, photo.predicted, labels)].append(photo)
+    if sum(not truth for _, truth, _ in members) > 1:
+        yield _Group(region, ALL, "", "", np.array([values[photo.place] for photo in known], np.float64), None)
     for (explained, truth, predicted), some in members.items():
         if truth == predicted and truth and len(some) == len(members[explained, "", ""]):
             continue
