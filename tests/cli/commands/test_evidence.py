@@ -82,7 +82,6 @@ def test_a_photo_that_fails_is_named_and_the_others_are_told(photos, tmp_path):
     [
         ([], "--search"),
         (["--in", "rim"], "corner:ne"),
-        (["--in", "text"], "OCR"),
         (["--in", "outside-object"], "--boxes or --masks"),
         (["--in", "border", "--json", "--csv"], "give one of them"),
         (["--in", "border", "--target", "top:2"], "several"),

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from seewhy.errors import BadParameter
+from seewhy.metrics.regional import within
 from seewhy.metrics.regional.frames import SIDE, framed
 from seewhy.metrics.regional.within import frame_boxes, regions_of
 
@@ -79,6 +80,17 @@ def test_masks_are_read_from_files(made_heatmap, tmp_path):
     assert found.share == heatmap.evidence_in(mask=mask).share > 0.6
 
 
+def test_text_is_where_it_is_read(made_heatmap, monkeypatch):
+    heatmap, blank = made_heatmap([[1.0, 3.0]]), made_heatmap([[1.0, 3.0]], photo="green")
+    mask = np.zeros((30, 40), bool)
+    mask[:, 30:] = True
+    monkeypatch.setattr(within, "text_on", lambda photo: mask if photo is heatmap.image else np.zeros_like(mask))
+    found = one("text").share("a.png", heatmap, framed(heatmap))
+    assert found.share == heatmap.evidence_in(mask=mask).share
+    assert found.area == 0.25
+    assert one("text").share("a.png", blank, framed(blank)) is None
+
+
 @pytest.mark.parametrize(
     "text", ["rim", "corner", "corner:north", "corner:ne:2", "border:0", "border:0.5", "border:nan", "box:", "border:1e-3"]
 )
@@ -90,7 +102,5 @@ def test_what_is_no_region_is_refused_with_what_there_is(text):
 def test_what_cannot_be_known_is_asked_for():
     with pytest.raises(BadParameter, match="boxes="):
         one("outside-object")
-    with pytest.raises(BadParameter, match="OCR"):
-        one("text")
     with pytest.raises(BadParameter, match="no region"):
         regions_of([3], ["a.png"], None)

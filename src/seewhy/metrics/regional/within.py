@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from seewhy.arrays import Floats
 from seewhy.errors import BadParameter
@@ -19,6 +20,7 @@ from seewhy.truth.evidence import EvidenceShare, MarkedObject, coverage, evidenc
 from seewhy.truth.given import GivenTruth, GroundTruth, ObjectMark
 
 from .frames import FRAME, SIDE, Shares
+from .text import text_on
 
 WIDTH, CORNER = 0.1, 0.25  # of the border and of a corner, in shares of each side, where nobody says it
 CORNERS = {"nw": (0, 0), "ne": (1, 0), "sw": (0, 1), "se": (1, 1)}
@@ -79,7 +81,21 @@ class MarkedRegion:
         return mask if mask is not None else self.known.box_mark(photo, heatmap.image, explained)
 
 
-EvidenceRegion = FrameRegion | MarkedRegion
+@dataclass(frozen=True)
+class TextRegion:
+    """Where each photo shows text that can be read."""
+
+    name: str = TEXT
+
+    def share(self, _photo: str, heatmap: Heatmap, _frame: Floats) -> EvidenceShare | None:
+        """How much of a map's evidence lies on text; None of a photo on which none is read, or of which nothing was seen."""
+        if not isinstance(heatmap.image, Image.Image):
+            return None
+        found = heatmap.evidence_in(mask=MarkedObject(text_on(heatmap.image)))
+        return found if found.seen else None
+
+
+EvidenceRegion = FrameRegion | MarkedRegion | TextRegion
 
 
 def regions_of(
@@ -124,10 +140,7 @@ def _region(text: str, photos: Sequence[str], labels: Labels, boxes: Path | None
             raise BadParameter(f"{why} boxes= or masks=.", typed=f"{why} --boxes or --masks.")
         return MarkedRegion(text, GivenTruth.read(boxes=boxes, masks=masks).of(photos, labels), outside=True)
     if text == TEXT:
-        raise BadParameter(
-            "text: seewhy reads no text on photos. Let an OCR program of your choice find it, write its boxes as a table "
-            "(file,x0,y0,x1,y1, a row for each word), and give box:FILE."
-        )
+        return TextRegion()
     raise BadParameter(f"{quoted(text)} is no region. {THERE_ARE}")
 
 
