@@ -101,6 +101,34 @@ def test_equal_to_a_loop_over_masks(space, fill):
     assert (found.measured["forwards"] == 40).all()
 
 
+@pytest.mark.parametrize("space", SPACES)
+def test_within_a_part_all_else_is_always_shown(space):
+    """The loop again, over masks that are 1 beyond the part; there the map is the mean score of all masks."""
+    size, cells = SPACES[space]
+    x = np.random.default_rng(5).normal(size=(1, 2, *size))
+    marked = np.zeros(size, bool)
+    marked[tuple(slice(side // 4, side // 2 + 1) for side in size)] = True
+    found = found_by(wild, x, (0, 1), masks=40, cells=cells, keep=0.4, seed=2, fill=0.4, within=marked)
+    own = np.where(marked, by_hand.rise_masks(40, size, cells, 0.4, 2), 1)
+    for t in range(2):
+        values = found.cores["input"][t, 0]
+        ask.close(values, by_hand.rise(lambda image, t=t: wild(image[None])[0, t], x[0], own, 0.4), rel=1e-10)
+        np.testing.assert_allclose(values[~marked], found.measured["mean_score"][t, 0], rtol=1e-10)
+        assert cells == 1 or np.ptp(values[marked]) > 0
+    whole = found_by(wild, x, (0, 1), masks=40, cells=cells, seed=2, within=np.ones(size, bool)).cores["input"]
+    np.testing.assert_array_equal(whole, found_by(wild, x, (0, 1), masks=40, cells=cells, seed=2).cores["input"])
+
+
+def test_a_part_is_given_as_occlusion_takes_it():
+    x = np.random.default_rng(5).normal(size=(1, 2, 8, 10))
+    marked = np.zeros((8, 10), bool)
+    marked[2:6, 3:9] = True
+    by_box, by_mask = (found_by(wild, x, masks=20, within=part).cores["input"] for part in ((3, 2, 9, 6), marked))
+    np.testing.assert_array_equal(by_box, by_mask)
+    with pytest.raises(seewhy.BadParameter, match=r"rise: within=\(3, 2\) is no box"):
+        found_by(wild, x, within=(3, 2))
+
+
 @pytest.mark.parametrize("toy", ["pooled", "bn_dropout", "nhwc", "lstm_head"])
 def test_equal_to_a_loop_over_masks_on_networks(toy):
     network, x = getattr(networks, toy)(), networks.images(2, seed=4)

@@ -9,6 +9,7 @@ from seewhy.arrays import Array, Floats, numbers
 from seewhy.errors import MANY, BadParameter, whole_number
 from seewhy.methods.making.baseline import Fill
 from seewhy.methods.making.conditions import Advice, Conditions, MethodSettings
+from seewhy.methods.making.marks import Within, part
 from seewhy.methods.making.method import advised
 from seewhy.methods.making.probe import Probe
 from seewhy.methods.making.scoring import Estimate, from_scores
@@ -38,6 +39,7 @@ def rise(
     masks: int = 4000,
     cells: Literal["auto"] | int = "auto",
     keep: float = 0.5,
+    within: Within | None = None,
     fill: Fill = "zero",
     seed: int = 0,
 ) -> Estimate:
@@ -47,6 +49,8 @@ def rise(
     cells: of a mask's coarse grid along each axis; it is enlarged linearly to one cell more than the image and shifted at
     random.  "auto": 7, of a signal 16, of a volume 5.
     keep: the chance that a cell is shown, between 0 and 1.
+    within: only pixels of this part of the image are hidden, a mask, its file or a box, as occlusion takes them; all others are
+    always shown, and have the mean score of all masks.
 
     Divided by the masks' own sum, not by its expectation: a score that never changes gives a flat map.
 
@@ -61,13 +65,16 @@ def rise(
     if not 0 < keep < 1:
         raise BadParameter(f"rise: keep is the chance that a cell is shown, between 0 and 1, not {keep}.")
     seed = whole_number(seed, "rise: seed", 0)
+    marked = None if within is None else part(within, probe.case.view(probe.place), probe.space, "rise: within")
+    inside = None if marked is None else probe.scorer.array(marked.astype(np.float64))
     total = MaskSums(len(probe.y), probe.space)
 
     def some(of: range) -> Array:
-        return soft_masks(of, probe, side, keep, seed)
+        shown = soft_masks(of, probe, side, keep, seed)
+        return shown if inside is None else shown * inside + (1 - inside)
 
-    for part in probe.scored(count, probe.hidden(some, probe.fill(fill))):
-        total.add(part.kept, part.y - probe.y)
+    for scored in probe.scored(count, probe.hidden(some, probe.fill(fill))):
+        total.add(scored.kept, scored.y - probe.y)
         probe.enough(lambda: total.mean()[1])
     values, error = total.mean()
     level = probe.y + total.level
