@@ -78,7 +78,7 @@ def test_it_runs_forward_five_times_beside_the_look_at_the_layers():
     assert passes == [1, 2, 1, 1, 1]  # the image; it and noise, by rules; for attention; the image by rules, and twice back
 
 
-SLOW = ("rise", "lime", "kernel-shap", "sobol")  # whose costs are no matter of the network
+SLOW = ("rise", "lime", "kernel-shap", "sobol", "guided-ig")  # whose costs are no matter of the network
 RUNS = [(net, method) for net in NETS for method in METHODS if net == "pooled" or method not in SLOW]
 
 
