@@ -32,7 +32,7 @@ def images(n: int = 2, h: int = SIDES[0], w: int = SIDES[1], seed: int = 0) -> N
 def made(build: Callable[[], nn.Module], seed: int, h: int = SIDES[0], w: int = SIDES[1]) -> nn.Module:
     """A network with weights drawn under `seed`, twice as bold as torch's, its last bias such that images differ in class."""
     with torch.random.fork_rng(devices=[]), torch.no_grad():
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)  # torch.manual_seed keeps a stack of this call for each kind of device
         network = build()
         for parameter in network.parameters():
             if parameter.ndim > 1:
