@@ -1,5 +1,7 @@
 """How the parts of a question are read from a Source: classes as they were resolved, places and texts as they are written."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -102,3 +104,11 @@ def test_a_photo_that_was_given_in_memory_is_given_again(tmp_path):
     assert stored(found).again(image=photo).same == "bit for bit"
     photo.save(tmp_path / "photo.png")
     assert stored(found).again(image=tmp_path / "photo.png").same == "bit for bit"
+
+
+def test_what_a_stranger_wrote_in_place_of_tiles_and_fusions_is_no_traceback():
+    model, x = seewhy.wrap(networks.pooled()), networks.images(1)
+    (found,) = seewhy.grad_cam(model, x)
+    assert replace(stored(found), tile={"asked": 5}).again(model, x).parts == ("setting",)
+    with pytest.raises(seewhy.SeewhyError, match="'5'"):
+        replace(stored(found), params={"signed": False, "fuse": 5}).again(model, x)

@@ -290,3 +290,12 @@ def test_trust_in_the_code_that_a_map_names_is_none_in_its_weights(made_source, 
     model_of(made_source(recipe=recipe, conditions={"trusted": True}), trust=True)
     model_of(made_source(recipe={"spec": "demo/honest"}, conditions={"trusted": False}))
     assert asked == [False, True, True, False]
+
+
+@pytest.mark.parametrize("recipe", [
+    {"weights": "a.pth"}, {"spec": ["a"]}, {"spec": "demo/honest", "trust": True}, {"spec": "timm/a", "weights": 5},
+    {"spec": "timm/a", "options": "a"},
+])  # fmt: skip
+def test_a_recipe_that_seewhy_did_not_write_is_said(made_source, recipe):
+    with pytest.raises(BadParameter, match="has no recipe as seewhy writes it, by which it could be loaded: give model="):
+        model_of(Source.from_json(made_source(recipe=recipe).to_json()), trust=True)

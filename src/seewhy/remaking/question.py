@@ -72,9 +72,10 @@ def _made(source: Source, model: Any, image: Any, target: Any, params: Mapping[s
         raise BadParameter("it is a picture of two maps and their difference, which seewhy drift makes.")
     method, fused = method_again(source, params), source.params.get("fuse")
     layers = source.layer.split(FUSED) if FUSED in source.layer else source.layer
-    asked, cut = target_of(source, model.labels) if target is None else target, source.tile.get("asked", {})
+    asked, cut = target_of(source, model.labels) if target is None else target, source.tile.get("asked")
+    cut = cut if isinstance(cut, Mapping) else {}
     found = ask(model, image, [method], asked, layers if method.layered else None, cut.get("tile"), cut.get("overlap"))
-    return fuse(found, fused) if fused else found
+    return fuse(found, str(fused)) if fused else found
 
 
 def method_again(source: Source, given: Mapping[str, Any]) -> Method:

@@ -21,6 +21,7 @@ from .question import asked_again
 
 Sameness = Literal["bit for bit", "to rounding", "different"]
 Held = Callable[[Heatmap], MapDifference | None]  # holds a new map against the saved one; None where the shapes differ
+RECIPE: dict[str, Any] = {"spec": str, "weights": str, "options": Mapping}  # the kinds of what a recipe has
 ROUNDING = 1e-3  # of the largest value: a quarter of a level of 255, which no picture shows
 
 
@@ -136,20 +137,20 @@ def check_recipe(source: Source, trust: bool) -> None:
     if not source.recipe:
         why = f"{printable(source.model, 200)} was wrapped by hand, so nobody knows how to make it again: give"
         raise BadParameter(f"{why} model=, what seewhy.wrap(network, ...) gives.", typed=f"{why} --model FILE.py:NAME.")
+    recipe = source.recipe
+    odd = any(name in recipe and not isinstance(recipe[name], kind) for name, kind in RECIPE.items())
+    if odd or "spec" not in recipe or "trust" in recipe:  # which no recipe of seewhy's has
+        why = f"{printable(source.model, 200)} has no recipe as seewhy writes it, by which it could be loaded: give"
+        raise BadParameter(f"{why} model=, what seewhy.load(FILE) gives.", typed=f"{why} --model SPEC.")
     if source.conditions.get("trusted") and not trust:
         why = f"{printable(source.model, 200)} ran code that came with its weights. If you trust who made it:"
         raise BadParameter(f"{why} trust=True.", typed=f"{why} --trust.")
-    spec, custom = str(source.recipe.get("spec", "")), _options(source.recipe).get("custom")
+    spec, custom = recipe["spec"], recipe.get("options", {}).get("custom")
     if not trust and (is_code(spec) or custom or is_address(spec)):
         does = f"runs Python, {quoted(str(custom or spec))}"
         does = f"sends the image to {quoted(spec)}" if is_address(spec) else does
         why = f"Making this map again {does}, as the map itself names it. If you trust who made it:"
         raise BadParameter(f"{why} trust=True, or give model=.", typed=f"{why} --trust, or give --model SPEC.")
-
-
-def _options(recipe: Mapping[str, Any]) -> Mapping[str, Any]:
-    options = recipe.get("options")
-    return options if isinstance(options, Mapping) else {}
 
 
 def _changed(recipe: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
