@@ -14,6 +14,8 @@ from seewhy.errors import NotApplicable
 from seewhy.explaining.blank import UNMOVED, zero_because
 from seewhy.models.model import ATTENTION, INPUT
 from support import networks
+from support.onnx_graphs import drawn, node
+from support.onnx_graphs import model as graph_of
 from support.recorder import LATE, Recorder, case
 
 
@@ -23,6 +25,7 @@ from support.recorder import LATE, Recorder, case
         (Recorder(), [None], (), "", INPUT, UNMOVED),
         (Recorder(g=0), [None], ("gradients",), "trace", "late", r"does not rest on late: .* is the network trained\?"),
         (Recorder(g=0), ["early"], ("gradients",), "trace", "early", r"does not rest on early: .* is the network trained\?"),
+        (Recorder(g=0, resting=(INPUT,)), ["early"], ("gradients",), "trace", "early", "rests on the image by another layer"),
         (Recorder(g=0, resting=("late",)), ["early"], ("gradients",), "trace", "early", "on early: .* rests on late, last"),
         (Recorder(g=0, resting=("early",)), ["early"], ("gradients",), "trace", "early", "what follows early is saturated"),
         (
@@ -200,3 +203,25 @@ def test_a_layer_behind_which_all_is_dead_is_saturated_and_not_beside_the_score(
     (made,) = seewhy.grad_cam(seewhy.wrap(network), X, target=0, layer="conv2")
     assert np.allclose(made.values, 0)
     assert "is the network trained?" in " ".join(made.source.warnings)
+
+
+def test_of_a_graph_that_gives_no_gradients_the_layer_is_told_by_its_own_name_too():
+    """A layer is named as its node, and read as what that gives; the default is the same for all scores."""
+    convolved = [
+        node("Conv", ["image", "w"], ["a"], "stem"),
+        node("Conv", ["a", "l"], ["b"], "left"),
+        node("Conv", ["a", "r"], ["c"], "right"),
+    ]
+    pooled = [node("GlobalAveragePool", [each], [f"{each}p"]) for each in "bc"]
+    ends = [node("Concat", ["bp", "cp"], ["d"], axis=1), node("Flatten", ["d"], ["scores"])]
+    constants = {"w": drawn(6, 3, 3, 3), "l": drawn(2, 6, 3, 3), "r": drawn(3, 6, 3, 3)}
+    model = seewhy.wrap(graph_of([*convolved, *pooled, *ends], constants=constants), name="made")
+    x = drawn(1, 3, 12, 16)
+    for target, layer, said in (
+        (4, "left", r"does not rest on b: no other values in its cells change it\. It rests on c, the last"),
+        (0, "right", r"does not rest on c: no other values in its cells change it\. It rests on the image by another layer"),
+    ):
+        (made,) = seewhy.ablation_cam(model, x, target=target, layer=layer)
+        assert re.search(said, " ".join(made.source.warnings))
+        with pytest.raises(NotApplicable, match=said):
+            seewhy.cam(model, x, target=target, layer=layer)

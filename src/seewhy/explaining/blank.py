@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from seewhy.errors import NotApplicable
+from seewhy.errors import Misuse, NotApplicable
 from seewhy.models.model import ATTENTION, INPUT, Trace
 
 from .case import Case
@@ -56,6 +56,8 @@ def not_resting(case: Case, layer: str, t: int, i: int) -> str:
     said = f"this score does not rest on {layer}: no other values in its cells change it"
     if other is not None and other[0] != layer and model.rests(x, row, other[0]):
         return f"{said}. It rests on {other[0]}, {other[1].why}"
+    if model.rests(x, row, INPUT):
+        return f"{said}. It rests on the image by another layer: `seewhy layers` and model.layers() list all"
     return f"{said}, {NOTHING_OF_IMAGE}"
 
 
@@ -63,7 +65,13 @@ def refusal_at(case: Case, error: NotApplicable) -> NotApplicable:
     """The error with which layers that a person named are refused; where no target rests on one of them, in the first image,
     that instead.
     """
-    for layer in filter(None, case.requested):
+    if None in case.requested:
+        return error
+    try:
+        layers = case.sharing(()).layers
+    except Misuse:  # what is wrong with one of them, the error tells
+        return error
+    for layer in layers:
         if layer != INPUT and all(why := not_resting(case, layer, t, 0) for t in range(len(case.targets))):
             return NotApplicable(f"{why}.")
     return error
