@@ -59,3 +59,13 @@ def test_without_a_contrast_it_is_misuse(picture):
     done = run(picture, "--target", "top", "--check")
     assert done.exit_code == 2
     assert "--target A-vs-B" in done.stderr
+
+
+def test_the_record_has_the_check_and_verify_runs_it_again(picture):
+    path, drawn = picture
+    done = run(picture, "--target", f"{drawn.label}-vs-{drawn.other}", "--check", "--record")
+    (said,) = [line.strip() for line in done.stdout.splitlines() if line.startswith("    check ")]
+    (record,) = (path.parent / "out").glob("*.record.json")
+    again = CliRunner().invoke(main, ["verify", str(record)])
+    assert again.exit_code == 0, again.output
+    assert said in [line.strip() for line in again.stdout.splitlines()]

@@ -1,5 +1,7 @@
 """Regions as a person names them."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -102,5 +104,7 @@ def test_what_is_no_region_is_refused_with_what_there_is(text):
 def test_what_cannot_be_known_is_asked_for():
     with pytest.raises(BadParameter, match="boxes="):
         one("outside-object")
+    with pytest.raises(BadParameter, match="outside-object, which is not asked for"):
+        one("border", boxes=Path("boxes.csv"))
     with pytest.raises(BadParameter, match="no region"):
         regions_of([3], ["a.png"], None)

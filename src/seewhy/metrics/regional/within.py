@@ -107,6 +107,9 @@ def regions_of(
     Raises BadParameter where a text names none, or its file says nothing of any of the photos.
     """
     texts = [within] if isinstance(within, str) else [*within]
+    if (boxes or masks) and OUTSIDE not in texts:
+        why = "say where the objects are, for the region outside-object, which is not asked for: name it, or give"
+        raise BadParameter(f"boxes= and masks= {why} within='box:FILE'.", typed=f"--boxes and --masks {why} --in box:FILE.")
     found = list[EvidenceRegion]()
     for text in dict.fromkeys(texts):
         if not isinstance(text, str):
