@@ -73,6 +73,22 @@ def test_units_of_layers_without_space_are_ranked_as_the_linear_layer_weighs_the
         seewhy.grad_cam(model, X, layer="flat")
 
 
+def test_units_that_have_no_part_in_the_score_are_not_ranked():
+    """Behind the last attention the head reads the class token alone, which is no place; and a class without weights."""
+    tokens, pooled = seewhy.wrap(networks.tokens().double()), networks.pooled()
+    last = [name for name, layer in tokens.layers(X).items() if len(layer.shape) == 3 and not layer.connected][-1]
+    with pytest.raises(
+        NotApplicable, match=rf"no unit of {last} has a part in the score: zero gradient: this score does not rest"
+    ):
+        top_units(tokens, X, last, 1)
+    with torch.no_grad():
+        pooled.fc.weight[2] = 0
+    for layer in ("act2", "flat"):
+        with pytest.raises(NotApplicable, match=rf"no unit of {layer} .* this score does not rest on {layer}: .* trained\?"):
+            top_units(seewhy.wrap(pooled), X, layer, 2)
+    assert len(top_units(seewhy.wrap(pooled), X, "flat", 1)[0]) == 8
+
+
 class Elsewhere(torch.nn.Module):
     """Tokens, a class token that is read alone; rows of two numbers each; and what never saw the image."""
 

@@ -7,7 +7,8 @@ from einops import reduce
 
 from seewhy.arguments import known_names
 from seewhy.arrays import numbers
-from seewhy.errors import BadParameter
+from seewhy.errors import BadParameter, NotApplicable
+from seewhy.explaining.blank import zero_because
 from seewhy.explaining.case import Case
 from seewhy.images.inputs import Images
 from seewhy.models.model import INSIDES, Differentiable, require
@@ -35,7 +36,7 @@ def top_units(
 
     layer: by default the last that still has space; one without space, such as a linear layer, is ranked, too.
     target: one class, label or Target; count: how many, None for all (those that speak against come last).  A large weight on
-    a silent channel contributes nothing.
+    a silent channel contributes nothing.  NotApplicable where the score does not rest on the layer.
     Source: Selvaraju et al. 2017, Grad-CAM (neuron importance), with contribution for importance.
     """
     require(model, INSIDES, "top_units reads the inside of a network")
@@ -58,6 +59,8 @@ def top_units(
         name = case.layers[-1]  # of several calls the last
         evidence = case.trace.evidence[name]
         a, g = numbers(evidence.a), numbers(evidence.g[0])
+        if not g.any():
+            raise NotApplicable(f"top_units: no unit of {name} has a part in the score: {zero_because(case, name, 0, 0)}.")
         sums, means = reduce(a * g, "n c ... -> n c", "sum"), reduce(g, "n c ... -> n c", "mean")
         peaks = reduce(a, "n c ... -> n c", "max")
         for i in range(len(a)):
