@@ -34,6 +34,7 @@ def models():
 def test_methods_are_compared_before_their_relu_unless_it_is_asked_for():
     found = chosen_methods(["grad-cam", seewhy.grad_cam.using(signed=False), "gradient", "smooth(grad-cam)"])
     assert [m.settings.get("signed") for m in found] == [True, False, None, True]
+    assert len(chosen_methods(["gradient", seewhy.gradient, "grad-cam", "grad_cam"])) == 2  # each once
     with pytest.raises(seewhy.BadParameter, match="names none"):
         chosen_methods([])
 

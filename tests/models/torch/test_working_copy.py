@@ -3,6 +3,7 @@
 import copy
 import warnings
 from threading import Lock
+from zlib import crc32
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from torch.nn import functional
 
 import seewhy
 from seewhy.models.torch.adapted import AdaptedNetwork
-from seewhy.models.torch.working_copy import TorchWorkingCopy
+from seewhy.models.torch.working_copy import DrawingFrom, TorchWorkingCopy
 from support.threads import Beside
 
 X = np.random.default_rng(0).standard_normal((3, 3, 8, 8)).astype(np.float32)
@@ -211,11 +212,31 @@ def test_a_linear_head_tells_what_it_is_given_and_takes_other_weights():
     assert same(bits(made.network), bits(network))
 
 
+def test_several_weights_of_one_module_are_drawn_in_their_order():
+    class Several(nn.Module):
+        def __init__(self):
+            super().__init__()
+            for name in "abcdef":
+                self.register_parameter(name, nn.Parameter(torch.rand(3)))
+
+        def forward(self, x):
+            return x.mean((2, 3)) @ torch.stack([self.a * self.b, self.c * self.d, self.e * self.f])
+
+    torch.manual_seed(0)
+    network = Several()
+    made = copied(network)
+    made.randomise([""], 9)
+    with DrawingFrom([9, crc32(b"")]), torch.no_grad():
+        for name, was in network.named_parameters():
+            expected = torch.empty(3).normal_() * was.std(correction=0) + was.mean()
+            assert torch.equal(made.network.get_parameter(name), expected), name
+
+
 @pytest.mark.parametrize("behind", [nn.Softplus, lambda: nn.Conv2d(3, 3, 1)], ids=["something behind it", "a convolution"])
 def test_what_is_no_linear_head_is_said(behind):
     network = nn.Sequential(nn.AdaptiveAvgPool2d(1), *([nn.Flatten(), nn.Linear(3, 3), behind()] if behind is nn.Softplus else
                                                        [behind(), nn.Flatten()]))  # fmt: skip
-    with pytest.raises(seewhy.NotApplicable, match="do not come straight out of one linear layer"):
+    with pytest.raises(seewhy.NotApplicable, match="do not come straight out of one linear layer with a bias"):
         copied(network).head_inputs([X])
 
 

@@ -49,7 +49,8 @@ def chosen_methods(methods: Methods) -> list[Method[Any]]:
     if not isinstance(several, Sequence) or not several:
         raise BadParameter(f"method={quoted(methods)} names none. There are {', '.join([*METHODS][:4])}, ...")
     found = [lookup(each) for each in several]
-    return [m.using(signed=True) if "signed" in m.parameters and "signed" not in m.params else m for m in found]
+    before = [m.using(signed=True) if "signed" in m.parameters and "signed" not in m.params else m for m in found]
+    return [*dict.fromkeys(before)]
 
 
 class SameQuestion:

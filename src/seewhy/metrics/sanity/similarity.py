@@ -58,8 +58,7 @@ def ssim(a: Floats, b: Floats) -> float | None:
 
 def against_noise(maps: Sequence[Heatmap], seed: int) -> list[Similarity]:
     """The similarity of each map and one of normal noise on its grid: what chance gives."""
-    rng = np.random.default_rng(seed)
-    return [similarity(m.values, rng.standard_normal(m.values.shape)) for m in maps]
+    return [similarity(m.values, np.random.default_rng([seed, m.place]).standard_normal(m.values.shape)) for m in maps]
 
 
 @dataclass(frozen=True)

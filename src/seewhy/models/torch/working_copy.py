@@ -88,11 +88,12 @@ class TorchWorkingCopy:
         for x in images:
             given, raw = self._given(x, sum(map(len, features)))
             with torch.no_grad():
-                straight = isinstance(head, nn.Linear) and len(given) == 1 and given[0].ndim == 2
+                linear = isinstance(head, nn.Linear) and head.bias is not None
+                straight = linear and len(given) == 1 and given[0].ndim == 2
                 if not straight or not torch.allclose(head.forward(given[0]).to(raw), raw):
                     raise NotApplicable(
-                        f"{self._base.name}: its scores do not come straight out of one linear layer ({self.stages[0]} is "
-                        f"{type(head).__name__}), so no head can be fitted to labels."
+                        f"{self._base.name}: its scores do not come straight out of one linear layer with a bias "
+                        f"({self.stages[0]} is {type(head).__name__}), so no head can be fitted to labels."
                     )
             features.append(given[0].double().cpu().numpy())
         return np.concatenate(features)
@@ -119,17 +120,17 @@ class TorchWorkingCopy:
         changed = (own[name] for name in self._owned[stage])
         self._first += [(tensor, tensor.detach().clone()) for tensor in changed if id(tensor) not in kept]
 
-    def _draw(self, module: nn.Module, owned: Iterable[str]) -> None:
+    def _draw(self, module: nn.Module, owned: Sequence[str]) -> None:
         """Draw the weights of these names; all else in the module, and in those inside of it, stays."""
-        own, owned = dict(_own(module)), {*owned}
+        own = dict(_own(module))
         before = {name: own[name].clone() for name in owned}
-        inside = [*module.parameters(), *module.buffers()]
-        others = [(t, t.clone()) for t in inside if not any(t is own[name] for name in owned)]
         reset = getattr(module, "reset_parameters", None)
         if callable(reset):
+            drawn = {id(own[name]) for name in owned}
+            others = [(t, t.clone()) for t in (*module.parameters(), *module.buffers()) if id(t) not in drawn]
             reset()
-        for tensor, as_it_was in others:
-            tensor.copy_(as_it_was)
+            for tensor, as_it_was in others:
+                tensor.copy_(as_it_was)
         for name in owned:
             if torch.equal(own[name], before[name]) and isinstance(own[name], nn.Parameter):
                 was = before[name].float()
