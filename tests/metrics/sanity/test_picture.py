@@ -1,5 +1,7 @@
 """The strip: each map over the photo that was explained, in colours that the legend names."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -30,6 +32,19 @@ def test_the_maps_lie_over_the_photo_and_the_legend_explains_their_colours(made_
     drawn = np.argwhere(blue[: picture.shape[0] // 2, starts[2] :])
     assert len(drawn)
     assert drawn[:, 1].min() > 60  # on the right half of the last picture: evidence against
+
+
+def test_maps_of_single_pixels_are_drawn_in_grey(made_heatmap, written):
+    channels = np.random.default_rng(0).random((3, 8, 8), np.float32)
+    pixels = replace(made_heatmap(channels.max(0), (80, 80), params={}), channels=channels)
+    turned = replace(pixels, channels=channels[:, ::-1].copy())
+    strip = MapStrip(pixels, [turned], [Similarity(0.0, 0.0, 0.0)])
+    picture = np.asarray(strip_picture({"gradient": strip}, ["the head"], "", 96))
+    assert any(text.startswith("grey: ") for text, *_ in written)
+    for column, heatmap in enumerate((pixels, turned), 1):
+        left, shown = 18 + column * (96 + 14), np.asarray(heatmap.picture("grey", magnify=12))
+        tops = [y for y in range(len(picture) - 96) if np.array_equal(picture[y : y + 96, left : left + 96], shown)]
+        assert len(tops) == 1
 
 
 def test_a_strip_is_a_png(tmp_path):

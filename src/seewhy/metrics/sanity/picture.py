@@ -68,7 +68,13 @@ def save_strip(path: Path, picture: Image.Image, image: str) -> Path:
 
 
 def _drawn(heatmap: Heatmap, over: Heatmap, side: int, looks: list[str]) -> Thumbnail:
-    """The map over the photo that another map lies on; its colours are added to those that a legend has to explain."""
+    """The map over the photo that another map lies on; of pixels, their values in grey, as papers show them.
+
+    looks: of what a legend has to explain, to which its own is added.
+    """
+    if "grey" in heatmap.pictures:
+        looks.append("grey")
+        return Thumbnail.of(heatmap.picture("grey", magnify=max(1, side / max(heatmap.values.shape))), side, "png")
     here = replace(heatmap, image=over.image, box=over.box, cells=over.cells)
     signed = bool(heatmap.source.params.get("signed"))
     looks.append(Look.of(heatmap.values, 1, None, None, signed).colours)
