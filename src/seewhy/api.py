@@ -83,6 +83,8 @@ if TYPE_CHECKING:
     from seewhy.localize.seeds import seeds as seeds
     from seewhy.metrics.contrast import ContrastAnswer as ContrastAnswer
     from seewhy.metrics.contrast import contrast as contrast
+    from seewhy.metrics.verdict.trust import Trust as Trust
+    from seewhy.metrics.verdict.trust import trust as trust
     from seewhy.models.load import load as load
     from seewhy.prepare.clip_fit import ClipFit as ClipFit
     from seewhy.remaking.checks import Check as Check
@@ -103,6 +105,7 @@ _LATE = {  # loaded when they are first asked for
     "drift": "seewhy.comparison.drift", **dict.fromkeys(("Drift", "PhotoDrift"), "seewhy.comparison.records"),
     "Remade": "seewhy.remaking.remade", "verify": "seewhy.remaking.saved",
     "Check": "seewhy.remaking.checks", "EvidenceRecord": "seewhy.remaking.record",
+    **dict.fromkeys(("Trust", "trust"), "seewhy.metrics.verdict.trust"),
     "save_labels": "seewhy.localize.labels.saving",
     "seeds": "seewhy.localize.seeds", "Seeds": "seewhy.localize.seed_map", "seed_saliency": "seewhy.localize.saliency",
     **dict.fromkeys(("Affinity", "boundary_affinity", "colour_affinity", "feature_affinity"), "seewhy.localize.affinity"),

@@ -122,6 +122,7 @@ EXAMPLES = {
     "SuppressedBox": lambda: [seewhy.SuppressedBox(found_box(), found_box(), 1.0)],
     "Text": lambda: [seewhy.Text("a dog", ["a cat"], "a photo of {}")],
     "Top": lambda: [seewhy.Top(3)],
+    "Trust": lambda: [seewhy.trust(model(), photo(), checks=["head"])],
     "Unit": lambda: [seewhy.Unit("body.3", 4, (1, 2))],
     "Volume": lambda: [seewhy.Volume(np.arange(24.0).reshape(2, 3, 4), np.diag([1, 2, 3, 1]))],
     "VolumeFit": lambda: [seewhy.VolumeFit()],

@@ -22,6 +22,7 @@ from seewhy.cli.commands.listing import demo, layers, methods, metrics
 from seewhy.cli.commands.localize import localize
 from seewhy.cli.commands.sanity import sanity
 from seewhy.cli.commands.segment import segment
+from seewhy.cli.commands.trust import trust
 from seewhy.cli.commands.units import units
 from seewhy.cli.commands.verify import verify
 
@@ -76,8 +77,8 @@ def main(debug: bool) -> None:
 
 
 COMMANDS = (
-    explain, localize, segment, evidence, attention, doctor, detections, drift, sanity, verify, labels, layers, units, export,
-    methods, metrics, demo,
+    explain, localize, segment, evidence, attention, doctor, trust, sanity, detections, drift, verify, labels, layers, units,
+    export, methods, metrics, demo,
 )  # fmt: skip
 for command in COMMANDS:
     main.add_command(command)

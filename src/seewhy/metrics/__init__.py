@@ -25,12 +25,15 @@ from .sanity.comparisons import MapChange, class_sensitivity, input_invariance, 
 from .sanity.complexity import EntropyRise, efficient_mprt
 from .sanity.randomised import randomised
 from .sanity.records import Randomised, SanityRow
+from .stability import ChangedMap, Stability, stability
+from .verdict.trust import Trust, trust
 
 __all__ = [
     "METRICS",
     "BackgroundScoring",
     "BoardPhoto",
     "BoxScoring",
+    "ChangedMap",
     "ControlScore",
     "EntropyRise",
     "EvidenceReport",
@@ -44,6 +47,8 @@ __all__ = [
     "Randomised",
     "SanityRow",
     "SegmentationScoring",
+    "Stability",
+    "Trust",
     "average_drop",
     "average_gain",
     "average_increase",
@@ -79,5 +84,7 @@ __all__ = [
     "sensitivity_max",
     "sensitivity_n",
     "sparseness",
+    "stability",
     "table",
+    "trust",
 ]

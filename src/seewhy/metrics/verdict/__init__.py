@@ -1,0 +1,1 @@
+"""Verdicts: which checks a map stands, in numbers, colours and a sentence."""
