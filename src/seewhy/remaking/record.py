@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -196,9 +196,19 @@ def _file_of(heatmap: Heatmap) -> dict[str, Any] | None:
         facts = file_facts(path)
     except (OSError, ValueError):
         return None
-    if isinstance(heatmap.image, Image.Image) and not source.tile and image_sha256(read(path).pixels) != source.image_sha256:
-        raise BadImage(f"{path} was changed since it was explained: its pixels are others. Explain it again, then record that.")
+    plain = isinstance(heatmap.image, Image.Image) and not source.tile
+    if plain and _pixels_of(path, facts["sha256"]) != source.image_sha256:
+        raise BadImage(
+            f"The pixels in {path} are not those that were explained: one of both was changed since. Explain the file again, "
+            "then record that map."
+        )
     return facts
+
+
+@lru_cache(8)
+def _pixels_of(path: Path, _file_sha256: str) -> str:
+    """The SHA-256 of the pixels in a photo's file, which has these bytes: of several maps of one photo, it is decoded once."""
+    return image_sha256(read(path).pixels)
 
 
 def _content(text: str | bytes, name: str) -> dict[str, Any]:

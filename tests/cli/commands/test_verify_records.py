@@ -1,6 +1,9 @@
 """Evidence records, as a person writes them by `seewhy explain --record` and verifies them."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -149,3 +152,17 @@ def test_the_check_of_a_contrast_is_recorded_and_run_again(here):
         assert done.exit_code == 0, done.output
         lines = done.output.splitlines()
         assert lines == [f"{file}: the same, bit for bit", f"    check {check}"]
+
+
+def test_another_processor_is_the_same_at_least_to_rounding(here):
+    """In a process in which torch runs as on the oldest one, whose sums are made in another order."""
+    _, record = drawn("--record")
+    verify = [sys.executable, "-m", "seewhy", "verify", "--json", record]
+    old = {**os.environ, "ATEN_CPU_CAPABILITY": "default", "DNNL_MAX_CPU_ISA": "SSE41"}
+    ran = subprocess.run(verify, env=old, capture_output=True, text=True, check=False)
+    said = json.loads(ran.stdout)
+    assert (ran.returncode, said["parts"]) == (0, [])
+    here_is = seewhy.EvidenceRecord.read(record).source.host["processor"]
+    if here_is != "DEFAULT":
+        assert f"host processor: '{here_is}' as saved, 'DEFAULT' made again" in said["differences"]
+        assert said["largest"] < 1e-4
