@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
 import seewhy
@@ -100,6 +101,9 @@ def test_a_shift_that_cannot_be_is_said():
         metrics.input_invariance(model, X, shift=np.inf)
     sizes = [RNG.integers(0, 256, (h, 20, 3), np.uint8) for h in (20, 30)]
     whole = seewhy.wrap(network(), prepare={"size": 20, "crop": None})
+    first, second = (Image.fromarray(sizes[0]) for _ in range(2))
+    first.filename, second.filename = "one.png", "two.png"
+    assert metrics.input_invariance(whole, [first, second], "gradient").images == ("one.png", "two.png")
     with pytest.raises(seewhy.BadParameter, match="several sizes"):
         metrics.input_invariance(whole, sizes)
 

@@ -1,7 +1,7 @@
 """Other maps of the same photos held against the usual ones: of the least likely class, of shifted images, of wrong labels."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -96,7 +96,7 @@ def input_invariance(
     Raises NotApplicable for networks of other frameworks, or that are called with more than images.
     """
     owner = copyable(model, "metrics.input_invariance")
-    given = _prepared(model, images)
+    given, names = _prepared(model, images)
     question = SameQuestion(model, given, method, target, layer)
     x = np.asarray(numbers(given.x))
     try:
@@ -112,7 +112,7 @@ def input_invariance(
     others = ask(shifted, moved, question.methods, question.targets, inside).maps
     scores = [np.asarray(m.answer(rows).scores) for m, rows in ((model, x[:1]), (shifted, moved[:1]))]
     facts = {"shift": by_channel.tolist(), "scores_differ_by": float(np.abs(scores[0] - scores[1]).max())}
-    return _change("shifted images", question, question.maps, others, seed, facts)
+    return replace(_change("shifted images", question, question.maps, others, seed, facts), images=names)
 
 
 @known_names("method")
@@ -165,9 +165,10 @@ def _averaged(question: SameQuestion, found: Sequence[Similarity], seed: int) ->
     return {key: Averages.of([several], seed) for key, several in by_key(question.keys, found).items()}
 
 
-def _prepared(model: Model, images: Images) -> PreparedBatch:
-    """The images as one prepared batch.  Raises BadParameter where they are not of one size."""
-    parts = [np.asarray(numbers(batch.x)) for batch in model.batches(images)]
+def _prepared(model: Model, images: Images) -> tuple[PreparedBatch, tuple[str, ...]]:
+    """The images as one prepared batch, and their names.  Raises BadParameter where they are not of one size."""
+    batches = [*model.batches(images)]
+    parts = [np.asarray(numbers(batch.x)) for batch in batches]
     if len({part.shape[1:] for part in parts}) != 1:
         raise BadParameter("The prepared images are of several sizes; ask for those of each size by themselves.")
-    return PreparedBatch(np.concatenate(parts))
+    return PreparedBatch(np.concatenate(parts)), tuple(name for batch in batches for name in batch.names)
