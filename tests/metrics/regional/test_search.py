@@ -9,7 +9,7 @@ from scipy import ndimage
 
 from seewhy.metrics.regional.frames import GRID
 from seewhy.metrics.regional.photos import PhotoEvidence
-from seewhy.metrics.regional.search import LEAST, TIMES, candidates, chance, piles, searchable, standing
+from seewhy.metrics.regional.search import LEAST, TIMES, RegionSums, candidates, chance, piles, searchable, standing
 
 CORNERS = [(slice(0, 2), slice(0, 2)), (slice(0, 2), slice(6, 8)), (slice(6, 8), slice(0, 2)), (slice(6, 8), slice(6, 8))]
 
@@ -62,7 +62,7 @@ def test_every_candidate_is_a_box_with_its_mirror_images_and_none_comes_twice():
 def test_the_statistic_is_that_of_welch_by_hand():
     rng = np.random.default_rng(0)
     shares, own = rng.random((9, 3)), np.arange(9) < 4
-    for region, found in enumerate(standing(shares, own, np.array([0.1, 0.2, 0.3]))):
+    for region, found in enumerate(standing(RegionSums.of(shares), own.nonzero()[0], np.array([0.1, 0.2, 0.3]))):
         a, b = shares[own, region], shares[~own, region]
         others = (a.mean() - TIMES * b.mean()) / np.sqrt(a.var(ddof=1) / 4 + TIMES**2 * b.var(ddof=1) / 5 + LEAST)
         area = (a.mean() - (0.1, 0.2, 0.3)[region]) / np.sqrt(a.var(ddof=1) / 4 + LEAST)
@@ -80,7 +80,7 @@ def test_chance_is_the_greatest_statistic_of_photos_whose_classes_were_exchanged
         a, b = shares[own], shares[~own]
         error = np.sqrt(a.var(0, ddof=1) / 2 + b.var(0, ddof=1) / 4 + LEAST)
         expected.append(((a.mean(0) - b.mean(0)) / error).max())
-    found = chance(shares, 2, 3000)
+    found = chance(RegionSums.of(shares), 2, 3000)
     counts = Counter(np.round(found, 6).tolist())
     assert {*counts} == {*np.round(expected, 6).tolist()}
     assert max(counts.values()) < 1.35 * 3000 / 15

@@ -26,7 +26,7 @@ from .photos import PhotoEvidence
 
 FEWEST = 5  # photos of a class, and of all others
 TIMES = 2.0  # as much evidence as the maps of other classes have there: less is how objects of one kind lie on photos
-DRAWS, AT_ONCE = 1999, 200  # exchanges of the classes at least; at once
+DRAWS, ROOM = 1999, 2**22  # exchanges of the classes at least; shares that are summed at once
 MOST = 3  # regions of one class that are told
 EXAMPLES = 3  # photos that show a region
 LEAST = 1e-12  # variance that is none
@@ -159,16 +159,17 @@ def piles(photos: Sequence[PhotoEvidence], seed: int = 0, draws: int = DRAWS) ->
     masks = np.array([one.mask.ravel() for one in every], np.float64)
     shares = np.array([photo.cells for photo in photos], np.float64).reshape(len(photos), -1) @ masks.T  # (n, regions)
     draws = max(draws, 2 * round(len(asked) / LEVEL))
-    greatest = {count: chance(shares, count, draws, seed) for count in dict.fromkeys(asked.values())}
+    sums, areas = RegionSums.of(shares), masks.mean(1)
+    greatest = {count: chance(sums, count, draws, seed) for count in dict.fromkeys(asked.values())}
     found = list[EvidencePile]()
     for name, count in asked.items():
         own = np.array([photo.explained == name for photo in photos])
-        stands_out = standing(shares, own, masks.mean(1))
+        stands_out = standing(sums, own.nonzero()[0], areas)
         by_chance = greatest[count]
         p = (1 + len(by_chance) - np.searchsorted(by_chance, stands_out - 1e-9)) / (1 + len(by_chance))
-        for at in _told(p * len(asked) <= LEVEL, shares[own].mean(0) - masks.mean(1), masks):
+        for at in _told(p * len(asked) <= LEVEL, shares[own].mean(0) - areas, masks):
             low, high = middle(resampled(shares[own][:, [at]], seed)[:, 0] / own.sum())
-            share, area, others = shares[own, at].mean(), masks[at].mean(), shares[~own, at].mean()
+            share, area, others = shares[own, at].mean(), areas[at], shares[~own, at].mean()
             share, area, others, own_p = map(float, (share, area, others, p[at]))
             adjusted, boxes = min(1.0, own_p * len(asked)), _in_shares(every[at])
             found.append(EvidencePile(name, boxes, int(own.sum()), share, low, high, area, others, own_p, adjusted))
@@ -190,6 +191,29 @@ def _told(significant: NDArray[np.bool_], beyond: Floats, masks: Floats) -> Iter
         left &= masks @ masks[at] == 0
 
 
+class RegionSums(NamedTuple):
+    """The shares of all photos in all regions, (n, regions), their squares, and the sums of both, (regions,) each."""
+
+    shares: Floats
+    squares: Floats
+    total: Floats
+    total_squares: Floats
+
+    @classmethod
+    def of(cls, shares: Floats) -> "RegionSums":
+        squares = shares**2
+        return cls(shares, squares, shares.sum(0), squares.sum(0))
+
+    def moments(self, groups: NDArray[np.intp]) -> "_Moments":
+        """groups: (groups, k), the places of the photos of each."""
+        count, rest = groups.shape[1], len(self.shares) - groups.shape[1]
+        sums, squares = self.shares[groups].sum(1), self.squares[groups].sum(1)
+        own, others = sums / count, (self.total - sums) / rest
+        var_own = (squares / count - own**2) / (count - 1)
+        var_others = ((self.total_squares - squares) / rest - others**2) / (rest - 1)
+        return _Moments(own, others, np.maximum(var_own, 0), np.maximum(var_others, 0))
+
+
 class _Moments(NamedTuple):
     """Means over photos and the variances of these means, of groups and of all other photos: (groups, regions) each."""
 
@@ -198,40 +222,30 @@ class _Moments(NamedTuple):
     var_own: Floats
     var_others: Floats
 
-    @classmethod
-    def of(cls, shares: Floats, groups: Floats) -> "_Moments":
-        """shares: (n, regions); groups: (groups, n), 1 where a photo belongs to the group."""
-        count = groups.sum(1, keepdims=True)
-        rest = len(shares) - count
-        squares = shares**2
-        sums, sums2 = groups @ shares, groups @ squares
-        own, others = sums / count, (shares.sum(0) - sums) / rest
-        var_own = (sums2 / count - own**2) / (count - 1)
-        var_others = ((squares.sum(0) - sums2) / rest - others**2) / (rest - 1)
-        return cls(own, others, np.maximum(var_own, 0), np.maximum(var_others, 0))
 
-
-def standing(shares: Floats, own: NDArray[np.bool_], areas: Floats) -> NDArray[np.float64]:
+def standing(sums: RegionSums, own: NDArray[np.intp], areas: Floats) -> NDArray[np.float64]:
     """How far each region stands out for a class, (regions,), in standard errors: the lesser of how far its mean share lies
     above TIMES that of the others (Welch's statistic), and above its area.
 
-    shares: (n, regions); own: (n,), True where a photo is of the class; areas: (regions,).
+    own: (k,), the places of the class's photos; areas: (regions,).
     """
-    m = _Moments.of(shares, own[None].astype(np.float64))
+    m = sums.moments(own[None])
     beyond_others = (m.own - TIMES * m.others) / np.sqrt(m.var_own + TIMES**2 * m.var_others + LEAST)
     beyond_area = (m.own - areas) / np.sqrt(m.var_own + LEAST)
     return np.minimum(beyond_others, beyond_area)[0]
 
 
-def chance(shares: Floats, count: int, draws: int, seed: int = 0) -> NDArray[np.float64]:
+def chance(sums: RegionSums, count: int, draws: int, seed: int = 0) -> NDArray[np.float64]:
     """The greatest of all regions' statistics of `count` photos, drawn from all, against the rest: (draws,), in their order.
 
     Sources: Westfall & Young 1993, Resampling-based multiple testing (the greatest of all); Janssen 1997, Studentized
     permutation tests (the statistic is one whose scale does not depend on how much the shares of either group spread).
     """
     rng, found = np.random.default_rng([seed, count]), list[NDArray[np.float64]]()
-    for first in range(0, draws, AT_ONCE):
-        order = rng.permuted(np.tile(np.arange(len(shares)), (min(AT_ONCE, draws - first), 1)), axis=1)
-        m = _Moments.of(shares, (order < count).astype(np.float64))
+    n, regions = sums.shares.shape
+    together = max(1, ROOM // (count * regions))
+    for first in range(0, draws, together):
+        some = range(min(together, draws - first))
+        m = sums.moments(np.stack([rng.choice(n, count, replace=False, shuffle=False) for _ in some]))
         found.append(((m.own - m.others) / np.sqrt(m.var_own + m.var_others + LEAST)).max(1))
     return np.sort(np.concatenate(found))
