@@ -94,7 +94,7 @@ def test_only_pages_of_the_demo_are_written_over(tmp_path, monkeypatch):
 
 
 def test_the_demo_is_written_again_where_it_was(tmp_path, monkeypatch):
-    monkeypatch.setattr("seewhy.report.demo.show.__defaults__", (2, 20))
+    monkeypatch.setattr("seewhy.report.demo.show.__defaults__", (2, 10))
     monkeypatch.setattr("seewhy.report.demo.measure", lambda _model, name, _n: Measures(name, *[0.5] * 7))
     (tmp_path / "demo.jpg").symlink_to("nowhere")
     for turn in range(2):
@@ -134,10 +134,10 @@ def test_trials_are_scenes_of_their_seeds_drawn_once():
 
 
 def test_on_a_terminal_the_demo_says_what_it_does_and_is_silent_elsewhere(tmp_path, monkeypatch, capsys):
-    show(tmp_path / "piped", 2, 20)
+    show(tmp_path / "piped", 2, 10)
     assert capsys.readouterr().err == ""
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
-    show(tmp_path / "terminal", 2, 20)
+    show(tmp_path / "terminal", 2, 10)
     said = capsys.readouterr().err
     assert all(step in said for step in ("loading the networks", "drawing scenes", "explaining"))
 
