@@ -182,17 +182,17 @@ def test_signals_and_volumes(d: int) -> None:
     same_scores(calibrated(network, x), x[:1], at, size, apart=1e-3)
 
 
-@pytest.mark.parametrize(("name", "times"), [("vgg16", 5.8), ("resnet50", 1.95), ("mobilenet_v2", 1.7), ("densenet121", 1.8)])
+@pytest.mark.parametrize(("name", "times"), [("vgg16", 6.1), ("resnet50", 2.02), ("mobilenet_v2", 1.75), ("densenet121", 1.85)])
 def test_far_less_is_computed(name: str, times: float) -> None:
-    """At 224 pixels, for the 13 windows of 32 in each row of a grid of 16; on shapes alone, without values."""
+    """At 224 pixels, for the 13 windows of 32 in five rows of a grid of 16; on shapes alone, without values."""
     with torch.device("meta"):
         network, x = torchvision.models.get_model(name, weights=None).eval(), torch.empty(1, 3, 224, 224)
     shown = Incremental(network, x)
     plain = counted(lambda: network(x)).products
-    rows = [torch.tensor([[y, x] for x in range(0, 193, 16)]) for y in range(0, 193, 16)]
+    rows = [torch.tensor([[y, x] for x in range(0, 193, 16)]) for y in range(0, 193, 48)]
     shown(blank(x, rows[0], 32), rows[0])
     work = sum(counted(lambda row=row: shown(blank(x, row, 32), row)).products for row in rows)
-    assert 169 * plain / work > times
+    assert 13 * len(rows) * plain / work > times
 
 
 def test_the_image_itself_is_computed_once() -> None:
