@@ -67,7 +67,7 @@ def test_layers_of_real_networks(name):
         torch.manual_seed(0)
         network = vgg11() if name == "vgg11" else getattr(tv, name)(weights=None, **options)
         calibrated(network)
-        x = torch.randn(1, 3, 48, 48, dtype=torch.float64)
+        x = torch.randn(1, 3, 40, 40, dtype=torch.float64)
     for layer in layers:
         check(network, layer, x)
 
