@@ -90,11 +90,11 @@ def test_the_last_window_ends_at_the_edge():
     x, asked = np.ones((1, 1, 11, 13)), []
 
     def function(images):
-        asked.extend(images.copy())
+        asked.extend(images.copy() if len(images) > 1 else [])  # alone is the image, and one variant for a second time
         return images.sum((1, 2, 3))[:, None]
 
     measured = found_by(function, x, window=4, stride=3, fill="zero").measured
-    hidden = [np.argwhere(image[0] == 0) for image in asked[1:]]
+    hidden = [np.argwhere(image[0] == 0) for image in asked]
     assert measured["windows"] == measured["forwards"] == len(hidden) == 16
     assert {tuple(one.max(0) - one.min(0) + 1) for one in hidden} == {(4, 4)}
     corners = {tuple(one.min(0)) for one in hidden}

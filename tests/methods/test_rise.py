@@ -7,6 +7,7 @@ import seewhy
 from seewhy.explaining.case import Case
 from seewhy.methods.making.method import lookup
 from support import ask, networks
+from support.counting import keeping_apart
 from support.references import cams as references
 from support.references import perturb as by_hand
 
@@ -16,7 +17,9 @@ SPACES = {"a picture": ((12, 17), 4), "a signal": ((23,), 5), "a volume": ((6, 7
 def found_by(function, x, targets=(0,), **params):
     """What RISE finds out about a function of images (n, c, *space) -> (n, k)."""
     asked = [seewhy.Class(t) for t in targets]
-    return lookup("rise").using(**params).outcome(Case(seewhy.wrap(function, takes="float"), x, asked, shared=()))
+    return (
+        lookup("rise").using(**params).outcome(Case(keeping_apart(seewhy.wrap(function, takes="float")), x, asked, shared=()))
+    )
 
 
 def masks(space, count, cells=7, keep=0.5, seed=0):

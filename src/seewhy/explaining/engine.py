@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from seewhy.errors import OneByOne, OutOfMemory, SeewhyError
+from seewhy.errors import BadNetwork, OneByOne, OutOfMemory, SeewhyError
 from seewhy.images.inputs import PreparedBatch
 from seewhy.images.places import Cells
 from seewhy.maps.heatmap import Heatmap
@@ -60,11 +60,11 @@ def _explain_batch(model: Any, batch: Batch, place: int, methods: Any, targets: 
     try:
         with model.unchanged():
             maps, failure, refused = _maps_of(model, batch, place, methods, targets, layers)
+            if half and failure is None and model.mixed(batch.x):
+                return _each(model, batch, place, methods, targets, layers, collector)
         collector.refuse(refused)
     except OneByOne:
-        for i in range(len(batch.x)):
-            _explain_batch(model, batch.part(i, i + 1), place + i, methods, targets, layers, collector)
-        return
+        return _each(model, batch, place, methods, targets, layers, collector)
     except MemoryError as error:
         failure = error
         if not half:
@@ -75,6 +75,8 @@ def _explain_batch(model: Any, batch: Batch, place: int, methods: Any, targets: 
         failure = error
     if failure is None:
         collector.maps += maps
+    elif half and isinstance(failure, BadNetwork) and of_an_image(failure) and _takes_one(model, batch, place):
+        _each(model, batch, place, methods, targets, layers, collector)
     elif half and of_an_image(failure) and not collector.skips and not isinstance(failure, MemoryError):
         _raise_with_culprit(failure, model, batch, place, methods, targets, layers, collector)
     elif half and (isinstance(failure, MemoryError) or of_an_image(failure)):
@@ -84,6 +86,29 @@ def _explain_batch(model: Any, batch: Batch, place: int, methods: Any, targets: 
         collector.end(failure, maps)
     else:
         collector.fail(failure, place, batch.names[0], maps)
+
+
+def _each(model: Any, batch: Batch, place: int, methods: Any, targets: Any, layers: Any, collector: Collector) -> None:
+    """Explain each image of the batch alone."""
+    for i in range(len(batch.x)):
+        _explain_batch(model, batch.part(i, i + 1), place + i, methods, targets, layers, collector)
+
+
+def _takes_one(model: Any, batch: Batch, place: int) -> bool:
+    """Does the network fail on these images together, but on none of them alone?  It is remembered."""
+    n = len(batch.x)
+    try:
+        for i in range(n):
+            model.beside(place + i, 1).whole(batch.x[i : i + 1])
+    except (SeewhyError, MemoryError):
+        return False
+    try:
+        model.beside(place, n).whole(batch.x)
+    except (SeewhyError, MemoryError) as error:
+        if isinstance(error, BadNetwork):
+            model.takes_one()
+        return isinstance(error, BadNetwork)
+    return False
 
 
 def _raise_with_culprit(
@@ -262,6 +287,7 @@ def _doubts(
     method, core, values = finding.method, finding.outcome.cores[layer][t, i], finding.values[layer][t, i]
     doubts = [*case.notes(layer), *finding.outcome.notes_at.get(layer, ()), *finding.outcome.notes(t, i), *said]
     doubts += [*filter(None, [method.doubted(measured) if method.doubted else ""])]
+    doubts += case.model.remarks
     if method.reads == "nothing":
         doubts.append(f"a control: {method.name} does not look at what the network found")
     if bad is not None and not np.isfinite(core).all():

@@ -13,6 +13,10 @@ from .parts import outcomes
 from .recipe import Recipe
 
 
+class Apart(Exception):
+    """The network mixes the images of a batch."""
+
+
 def variants(case: Case, method: Recipe, images: Iterable[Any]) -> Iterator[Outcome]:
     """The outcome of the method for each variant of the case's images, in order; its cores are finished maps, or of a pixel
     method its channels.  The targets stay as the untouched images fixed them.
@@ -22,9 +26,13 @@ def variants(case: Case, method: Recipe, images: Iterable[Any]) -> Iterator[Outc
     Raises what the method fails with.
     """
     for shape, alike in groupby(images, lambda x: x.shape):
-        room = max(1, case.model.at_once(shape[2:], whole=True) // len(case.x))
-        while group := [*islice(alike, room)]:
+        while group := [*islice(alike, _room(case, shape))]:
             yield from _together(case, method, group)
+
+
+def _room(case: Case, shape: tuple[int, ...]) -> int:
+    """How many variants of that shape (n, c, *space) share a pass."""
+    return max(1, case.model.at_once(shape[2:], whole=True) // len(case.x))
 
 
 def _together(case: Case, method: Recipe, group: list[Any]) -> Iterator[Outcome]:
@@ -43,6 +51,8 @@ def _together(case: Case, method: Recipe, group: list[Any]) -> Iterator[Outcome]
         (outcome,) = outcomes([method], among)
         if outcome.failure is not None:
             raise outcome.failure
+        if len(group) > 1 and case.model.mixed(among.x):
+            raise Apart
         cores = outcome.cores if method.pixels else {layer: method.finished(core) for layer, core in outcome.cores.items()}
     except MemoryError:
         if len(group) == 1:
@@ -51,11 +61,13 @@ def _together(case: Case, method: Recipe, group: list[Any]) -> Iterator[Outcome]
         yield from _together(case, method, group[:half])
         yield from _together(case, method, group[half:])
         return
-    except BadNetwork:
+    except (Apart, BadNetwork) as error:
         if len(group) == 1:
             raise
-        for image in group:  # a network such as that of a bag of instances takes one at a time
+        for image in group:  # they are mixed, or taken one at a time, as by a network of a bag of instances
             yield from _together(case, method, [image])
+        if isinstance(error, BadNetwork) and len(case.x) == 1:  # each alone went well
+            case.model.takes_one()
         return
     odd = {layer: (*among.notes(layer), *outcome.notes_at.get(layer, ())) for layer in cores}
     for k in range(len(group)):

@@ -21,11 +21,14 @@ from seewhy.targets.group import are_summed, joined
 from seewhy.targets.suggest import suggestion
 from seewhy.untrained import ADVICE, untrained
 
+from .function_scorer import FunctionScorer
 from .hazard import NOTE, WARNING, Hazard, KnownFunction
 from .model import GIVEN, SCORES_ALONE, TRY, Answer, Examination
 from .origin import NO_ORIGIN, Origin, ground, machine
-from .pace import Pace
 from .settings import BATCH, Settings, of_function, pixel_preparation
+from .together import Together
+
+SLACK = 2.0 ** (-10 * 0.6)  # of the largest score: what is rounding, also inside a function that computes in TensorFloat-32
 
 CLASSES = " Are these labels? Say which classes there are, labels=[...], or give what tells the scores, such as predict_proba."
 SOFTMAX = "the network already ends in a softmax, so its log-probabilities are explained"
@@ -59,7 +62,21 @@ class FunctionModel:
         self.known = function if isinstance(function, KnownFunction) else KnownFunction()
         self.groups: tuple[tuple[int, ...], ...] = ()  # of classes, of a model whose scores are those of groups
         self.decided = ""  # what it gives, in words, where these are decisions and no scores, as its last answer showed
+        self.together = Together()  # may images share a call?
         self.aims: tuple[Pinned, ...] = ()  # what is read of all that it gives, of a model made by `aimed`
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What every map has to say of how it runs, as far as it is known by now."""
+        return self.together.notes
+
+    def mixed(self, x: Array) -> bool:
+        """Has each of these images (n, c, *space) to run alone, which just shared a pass?"""
+        return self.together.apart(numbers(x), self.raw, self.aims)
+
+    def takes_one(self) -> None:
+        """Remember that it takes one image at a time."""
+        self.together.single = True
 
     @property
     def untrained(self) -> str:
@@ -90,7 +107,7 @@ class FunctionModel:
 
     def at_once(self, space: Sequence[int], whole: bool = False) -> int:
         """How many images the function is given at most, whatever their size."""
-        return self.requested_batch_size or BATCH
+        return 1 if self.together.alone else self.requested_batch_size or BATCH
 
     def colour(self, level: int) -> NDArray[Any] | None:
         """What a grey of that level (0 black, 255 white) is to the function: (c,); None where it takes no photos."""
@@ -121,7 +138,7 @@ class FunctionModel:
         x = numbers(x)
         if self.takes == "uint8" and 0 < x.max() <= 1 and (x % 1 != 0).any():
             raise BadParameter(f"{self.name} takes photos from 0 to 255; these lie between 0 and 1: multiply them by 255.")
-        raw = self.raw(x)
+        raw = self.noted(x)
         normalised = self._normalised(raw)
         chances = raw if normalised else None if self.explains == GIVEN or self.decided else softmax(raw)
         if self.aims:
@@ -200,6 +217,16 @@ class FunctionModel:
             if other := suggestion(output, view):
                 raise InSpace(f"{self.name} {other}. Or make scores of it: {error}") from None
             raise BadNetwork(f"{error}{self.inside}") from None
+
+    def noted(self, x: NDArray[Any]) -> NDArray[Any]:
+        """What it gives for images x (n, c, *space), as scores (n, k); from it is learned whether images can share a call."""
+        raw = self.raw(x)
+        self.note_rows(x, raw)
+        return raw
+
+    def note_rows(self, x: NDArray[Any], raw: NDArray[Any]) -> None:
+        """Learn from what it gave for images x (n, c, *space), as scores (n, k), whether images can share a call."""
+        self.together.note(self.aims, x, raw, SLACK)
 
     def _array(self, output: Any, n: int) -> NDArray[Any]:
         """An output as one array; BadNetwork where it has several things by name."""
@@ -297,32 +324,3 @@ class FunctionModel:
         if fast or dtype is not None:
             raise BadParameter(f"{self.name} is a function: it runs as it is. Leave fast= and dtype= out.")
         yield FunctionScorer(self, numbers(x).dtype, answer.normalised)
-
-
-class FunctionScorer:
-    """The scores of variants of an image, from `FunctionModel.scoring`."""
-
-    differs = False
-    notes: tuple[str, ...] = ()
-
-    def __init__(self, model: FunctionModel, dtype: Any, normalised: bool) -> None:
-        self.model, self.dtype, self.normalised = model, dtype, normalised
-
-    def __call__(self, x: NDArray[Any]) -> NDArray[Any]:
-        return self.model.scored(self.model.raw(x), self.normalised)
-
-    def array(self, x: NDArray[Any]) -> NDArray[Any]:
-        return x.astype(self.dtype) if x.dtype.kind == "f" else x
-
-    def blend(self, keep: NDArray[Any], image: NDArray[Any], fill: NDArray[Any]) -> NDArray[Any]:
-        keep = keep[:, None]
-        return np.where(keep, image, fill) if keep.dtype == bool else fill + (image - fill) * keep
-
-    def pace(self, together: int | None, most: int) -> Pace:
-        return Pace(self.model.requested_batch_size or min(together or BATCH, most))
-
-    def boxed(self, image: Array) -> None:
-        return None
-
-    def tail(self, image: Array, layer: str) -> Any:
-        raise NeedsGradients(f"{self.model.name} gives scores only.")

@@ -27,6 +27,7 @@ from .hazard import Hazard
 from .origin import Origin
 from .pace import Pace
 from .rule import Rule
+from .together import Sharing
 
 INPUT = "input"  # the image itself, as a layer
 ATTENTION = "attention"  # all attention of the network, as a layer
@@ -172,7 +173,7 @@ LAYERS_ALONE = SCORES_ALONE | {"layers"}  # of a network whose layers can be rea
 
 
 @runtime_checkable
-class Model(Protocol):
+class Model(Sharing, Protocol):
     """A network that gives scores."""
 
     gives: frozenset[str]  # what can be asked of it: SCORES_ALONE, LAYERS_ALONE, AT_IMAGE or INSIDE

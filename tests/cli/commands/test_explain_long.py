@@ -17,6 +17,7 @@ from seewhy import METHODS, Heatmap
 from seewhy.cli import app as command
 from seewhy.cli.options import ModelOptions
 from seewhy.progress import stop_asked, stoppable
+from support.counting import keeping_apart
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs signals and a pseudo-terminal")
 X = np.random.default_rng(0).random((1, 3, 16, 16))
@@ -161,7 +162,7 @@ def test_ctrl_c_in_the_middle_of_work_gives_its_map():
         return x.mean((2, 3))
 
     with stoppable():
-        (m,) = seewhy.rise(seewhy.wrap(function, takes="float", batch_size=10), X, masks=500)
+        (m,) = seewhy.rise(keeping_apart(seewhy.wrap(function, takes="float", batch_size=10)), X, masks=500)
     assert calls == [1, 10, 10, 10]
     assert m.source.measured["forwards"] == 30
     (again,) = seewhy.rise(seewhy.wrap(function, takes="float", batch_size=10), X, masks=500, budget=30)

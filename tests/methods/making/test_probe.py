@@ -14,6 +14,7 @@ from seewhy.methods.making.method import lookup
 from seewhy.methods.making.probe import Made
 from seewhy.progress import stoppable
 from support import networks
+from support.counting import keeping_apart
 
 X = np.random.default_rng(0).random((2, 3, 16, 16))
 W = np.random.default_rng(1).normal(size=(3, 5, 16, 16))
@@ -42,7 +43,7 @@ class Asked:
 
 
 def wrapped(function=linear, **more):
-    return seewhy.wrap(function, takes="float", **more)
+    return keeping_apart(seewhy.wrap(function, takes="float", **more))
 
 
 def few(name, **more):

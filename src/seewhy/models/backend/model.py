@@ -71,7 +71,9 @@ class BackendModel(FunctionModel):
 
     def at_once(self, space: Sequence[int], whole: bool = False) -> int:
         """How many images of these sides a pass takes at most: of large ones fewer, lest memory run out."""
-        return self.requested_batch_size or max(1, min(BATCH, PIXELS_AT_ONCE // max(1, prod(space))))
+        return (
+            1 if self.together.alone else self.requested_batch_size or max(1, min(BATCH, PIXELS_AT_ONCE // max(1, prod(space))))
+        )
 
     def versions(self) -> Mapping[str, str]:
         return {**super().versions(), **self.backend.versions()}
@@ -84,7 +86,7 @@ class BackendModel(FunctionModel):
 
     def answer(self, x: Array) -> Answer:
         """The scores of images x (n, c, *space)."""
-        return self.answer_of(self.raw(numbers(x)))
+        return self.answer_of(self.noted(numbers(x)))
 
     def answer_of(self, raw: NDArray[Any]) -> Answer:
         """The answer that raw scores (n, k) are."""
@@ -233,6 +235,7 @@ class BackendModel(FunctionModel):
             )
         with self.running(x):
             emitted = self.backend.traced(x, names, rule)
+        self.note_rows(x, self.scores_of(emitted.output, len(x)))
         return self.evidence(emitted, targets, few)
 
     def evidence(self, emitted: PassResult, targets: Sequence[Target], few: int | None) -> Trace:

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from seewhy.arrays import numbers
 from seewhy.errors import NotApplicable
-from seewhy.models.function import FunctionScorer
+from seewhy.models.function_scorer import FunctionScorer
 from seewhy.models.model import INPUT
 from seewhy.models.pace import Pace
 
@@ -21,7 +21,7 @@ class BackendScorer(FunctionScorer):
         self.at_once = model.at_once(x.shape[2:])
 
     def pace(self, together: int | None, most: int) -> Pace:
-        return Pace(self.model.requested_batch_size or min(together or self.at_once, most))
+        return Pace(1 if self.model.together.alone else self.model.requested_batch_size or min(together or self.at_once, most))
 
     def tail(self, image: NDArray[Any], layer: str) -> "BackendTail":
         """The scores behind one layer of an image (c, *space), for edits of what it emits."""

@@ -28,6 +28,7 @@ from seewhy.targets.aim import Aim, ImageView, Pinned
 from .conditions import libraries
 from .cuts import rests
 from .defaults import parts_read
+from .rows import DRAWS, apart, learn_rows, together_of
 from .runner import Runner
 from .two_tower import NO_CLASSES, Towers
 from .undisturbed import again
@@ -109,8 +110,27 @@ class TorchScores:
 
         As many as the person said, or as are cheapest on this device.
         """
+        if together_of(self.runner).alone:
+            return 1
         usual = min(COPIES if whole else BATCH, cheapest(space, self.runner.call.device.type))
         return self.runner.settings.batch_size or usual
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What every map has to say of how the network runs, as far as it is known by now."""
+        return (*together_of(self.runner).notes, *[DRAWS] * self.runner.call.tries.draws)
+
+    @again
+    def mixed(self, x: Array) -> bool:
+        """Has each of these images (n, c, *space) to run alone, which just shared a pass?
+
+        Where no pass showed it yet, some are made; it is remembered until the network is edited.
+        """
+        return apart(self.runner, x)
+
+    def takes_one(self) -> None:
+        """Remember that the network takes one image at a time."""
+        together_of(self.runner).single = True
 
     def takes_signals(self) -> bool:
         """Does it take batches (n, c, l)?"""
@@ -188,6 +208,7 @@ class TorchScores:
         with runner.ready(x) as x, torch.no_grad():
             raw = runner.raw(x)
             runner.look_for_sigmoid(x, raw)
+            learn_rows(runner, x, raw)
             return runner.answer(raw, runner.scores(raw))
 
     def rests(self, x: Array, weights: NDArray[Any], layer: str) -> bool:

@@ -28,6 +28,7 @@ from seewhy.models.torch.passes.taps import ordered_gradients, recorded
 from seewhy.models.torch.variants.scorer import SequenceTail, alike, tail_of
 from seewhy.targets.target import Target, weighted
 
+from .rows import learn_rows
 from .runner import Runner
 from .scores import as_numpy, plain
 from .undisturbed import again
@@ -66,6 +67,7 @@ def _by_call(runner: Runner, x: Tensor, targets: Sequence[Target], layers: Seque
     with follow or nullcontext(), recorded([*taps.values()], grad=False, follow=follow):
         (raw, scores), linear, entered = linear_head(runner.network, lambda: runner.run(image))
     runner.learn_places(follow, taps, x)
+    learn_rows(runner, x, raw)
     answer = runner.answer(raw, scores)
     emitted = {name: taps[name].check() if name in taps else x for name in layers}
     a = {name: pooled(runner.layout(name, a, x).turn(a), entered, name, runner.name) for name, a in emitted.items()}

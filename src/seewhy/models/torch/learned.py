@@ -47,6 +47,8 @@ class Learned:
     straight: Recent[Any, bool] = field(default_factory=Recent)  # ways back on which all gradients come in memory order
     linear: Recent[Any, bool] = field(default_factory=Recent)  # layers that scores were found to be linear in
     calls: Recent[Any, int] = field(default_factory=Recent)  # of the layer the network stops at
+    together: Recent[Any, Any] = field(default_factory=Recent)  # whether images may share a pass
+    calls_seen: Recent[Any, Any] = field(default_factory=Recent)  # operations that could mix the images of a batch
     asked_grid: bool = False  # a layer could not be followed, so that the caller's `grid` was looked at
 
     def survey(self, key: Any, x: Any) -> Survey | None:

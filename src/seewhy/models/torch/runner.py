@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from copy import copy
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -35,6 +36,7 @@ from .inputs import by_proposal
 from .learned import Learned, SizeFacts
 from .network_call import NetworkCall
 from .output import OutputReader
+from .rows import raw_rows, row_calls
 from .scores import chosen, could_be_sigmoids, part_of, picked, raw_scores, rivals
 from .sigmoids import by_sigmoid
 from .signature import advice, inside, no_tensors
@@ -136,13 +138,13 @@ class Runner:
 
     def called(self, x: Tensor) -> Any:
         """The unchanged output of the network for images x; BadNetwork where it fails."""
-        x = self.call.arranged(x)
+        images, x = x, self.call.arranged(x)
         args, options = self.call.inputs(x)
         for follow in ACTIVE.follows[-1:] if self.call.inputs.template is not None else ():
             follow.beside([args, options], x)
         self.reader.read_from(self.call.identity)
         try:
-            with self.call.passing((tuple(x.shape[1:]), self.end and self.end.layer)):
+            with self.call.passing((tuple(x.shape[1:]), self.end and self.end.layer)), row_calls(self, images):
                 output = self.call(args, options)
             if isinstance(self.network, AdaptedNetwork):
                 self.reader.left_off = self.network.left_off(chosen(output, self.settings.output))
@@ -150,8 +152,7 @@ class Runner:
         except Exception as error:
             if isinstance(error, SeewhyError | Stop) or out_of_memory(error):
                 raise
-            inputs = self.call.inputs
-            shapes = f"an input of shape {tuple(x.shape)}, {x.dtype}"
+            inputs, shapes = self.call.inputs, f"an input of shape {tuple(x.shape)}, {x.dtype}"
             also = f" among {len(args)} and {', '.join(options) or 'no keywords'}" if inputs.template is not None else ""
             rows = " What has a row for each image goes into seewhy.PerImage(rows)." if also and not inputs.rows else ""
             how = "" if self.call.towers else advice(self.network, args, options, error, inputs.template is not None)
@@ -235,7 +236,7 @@ class Runner:
         x = x[:1].detach()
         try:
             with memory_for("look", f"at the first look at {self.name}, for images of {tuple(x.shape[1:])}"):
-                return self._complete(survey(self.network, x, self.raw, self.widest), x, self.raw)
+                return self._complete(survey(self.network, x, partial(raw_rows, self), self.widest), x, self.raw)
         except InSpace:  # no class is asked for, and none has to be
             run = lambda image: overall(self.whole(image), self._view(image))  # noqa: E731
             return self._complete(survey(self.network, x, run, True), x, run)

@@ -28,6 +28,7 @@ from seewhy.targets.target import Target, weighted
 
 from .cuts import why_none
 from .defaults import check_alike
+from .rows import learn_rows
 from .runner import Runner
 from .scores import plain
 from .undisturbed import again
@@ -144,6 +145,7 @@ def _evidence_of(
 ) -> tuple[Trace, bool]:  # fmt: skip
     """The way back from the scores to what layers emitted; and whether a gradient reached each of them."""
     runner.reader.require_slopes(runner.aims)
+    learn_rows(runner, x, raw)
     answer = runner.answer(raw, scores)
     weights = weighted(targets, answer.scores)
     at_once = max(1, runner.settings.copies // len(x)) if INPUT in emitted else 16
@@ -222,6 +224,7 @@ def biases(runner: Runner, x: Array, targets: Sequence[Target]) -> tuple[Trace, 
         with ordered_gradients(runner.network, len(x)), torch.enable_grad(), follow, mode:
             raw, scores = runner.run(entered)
         runner.reader.require_slopes(runner.aims)
+        learn_rows(runner, x, raw)
         answer = runner.answer(raw, scores)
         weights = weighted(targets, answer.scores)
         added, rows = [], []

@@ -50,7 +50,7 @@ def test_scores_are_those_of_plain_passes():
     ask = scorer(network)
     with torch.no_grad():
         np.testing.assert_allclose(ask(X.double()), network(X.double()).numpy(), rtol=1e-12)
-    assert ask.mixes is False
+    assert not ask.together.alone
     assert ask.notes == ()
 
 

@@ -17,6 +17,7 @@ from seewhy.models.torch.cuts import why_none
 from seewhy.models.torch.passes.backward import gradients
 from seewhy.models.torch.passes.taps import ordered_gradients
 from seewhy.models.torch.places.layout import Layout, Located
+from seewhy.models.torch.rows import learn_rows
 from seewhy.models.torch.runner import Runner
 from seewhy.models.torch.scores import as_numpy, plain
 from seewhy.targets.target import Target, weighted
@@ -100,6 +101,7 @@ def attended(runner: Runner, x: Array, targets: Sequence[Target], whole: bool, e
         if targets:
             runner.reader.require_slopes(runner.aims)
         blocks = len(raw) // len(x)
+        learn_rows(runner, x, raw[-len(x) :])
         answer = runner.answer(raw[-len(x) :], scores[-len(x) :])
         weights = weighted(targets, answer.scores) if targets else np.zeros((0, *answer.scores.shape))
         slopes = _slopes(scores, np.tile(weights, (1, blocks, 1)), calls, survey) if targets else {}

@@ -74,7 +74,7 @@ class LinearCalls(TorchFunctionMode):
     def _note(self, given: dict[str, Any], out: Tensor) -> None:
         x, w = given["input"], given["weight"].detach()
         pointwise = w.ndim == 2 or (prod(w.shape[2:]) == 1 and given.get("groups", 1) == 1)
-        if pointwise and out[0].numel() == out.shape[1]:
+        if pointwise and prod(out.shape[1:]) == out.shape[1]:
             bias = None if given.get("bias") is None else given["bias"].detach()
             if self.fleeting:
                 w, bias = w.clone(), None if bias is None else bias.clone()

@@ -17,18 +17,18 @@ from seewhy.errors import BadNetwork, BadParameter, NotApplicable
 from seewhy.memory import out_of_memory
 from seewhy.models.model import INPUT
 from seewhy.models.pace import Pace, cheapest
+from seewhy.models.together import Together, batches_of
 from seewhy.models.torch.draws import EagerMode
 from seewhy.models.torch.passes.outputs import emitted
 from seewhy.models.torch.passes.taps import Tap, hooked, offloaded
 from seewhy.models.torch.places.layout import Layout
+from seewhy.models.torch.rows import comparable, mixing, together_of
 from seewhy.models.torch.scores import as_numpy
 
 from .folding import folded
 from .incremental import Incremental, NotIncremental, Spread
 from .tail import TorchTail
 
-MIXES = "the network mixes the images of a batch, so each ran alone"
-SINGLE = "the network takes one image at a time"
 SHORT = 0.9  # of the work of plain passes: a short cut that does more of it is none
 LAYOUTS = {4: torch.channels_last, 5: torch.channels_last_3d}
 
@@ -38,8 +38,8 @@ class TorchScorer:
 
     def __init__(self, runner: Any, like: Tensor, differs: bool, fast: bool, normalised: bool) -> None:
         self.runner, self.like, self.differs, self.fast, self.normalised = runner, like, differs, fast, normalised
-        self.mixes: bool | None = None  # the images of a batch; None: not known yet
-        self.takes_several = True  # images at once
+        known = together_of(runner)
+        self.together = Together() if differs and not known.alone else known  # may images share a pass?  Of a copy, by itself
         kind = like.device.type
         self.cast = (torch.is_autocast_enabled(kind), torch.get_autocast_dtype(kind))
 
@@ -56,23 +56,38 @@ class TorchScorer:
 
         alone: what it gives for the first, where that is known.
         """
-        if self.mixes is None and len(x) > 1:
-            together, alone = self._several(x.clone()), self.raw(x[:1].clone()) if alone is None else alone
-            self.mixes = together is None or not alike(together[:1], alone)
-            return torch.cat([self.raw(image) for image in x.split(1)]) if together is None or self.mixes else together
-        return torch.cat([self.raw(image) for image in x.split(1)]) if self.mixes else self.raw(x)
+        if self.together.alone:
+            return torch.cat([self.raw(image) for image in x.split(1)])
+        if not comparable(self.runner) or not self.together.open(x):
+            return self.raw(x)
+        together, mixed = self._several(x), mixing(self.runner, x)  # if so, any of them may be changed
+        wrong = together is None
+        if wrong or mixed or not self.together.larger(x):
+            alone = self.raw(x[:1].clone()) if alone is None else alone
+            each = torch.cat([alone, *map(self.raw, x[1:].split(1))]) if mixed else alone
+            wrong = together is None or not alike(together[: len(each)], each)
+        if together is None or wrong:
+            if (
+                together is not None and alone is not None and not alike(self.raw(x[:1].clone()), alone)
+            ):  # it never says the same twice
+                return self.raw(x)
+            self.together.mixes |= together is not None
+            self.together.single |= together is None
+            return self.each(x)
+        self.together.fine.add(batches_of(x))
+        return together
 
     def _several(self, x: Tensor) -> Tensor | None:
-        """What the network gives for several images; None where it takes one at a time."""
+        """What the network gives for several images, the first in the middle meanwhile; None where it takes one at a time."""
+        middle = (len(x) + 1) // 2
         try:
-            return self.raw(x)
-        except BadNetwork:
-            self.takes_several = False  # a network that fails on one image, too, says so then
+            return self.raw(x.roll(-middle, 0)).roll(middle, 0)
+        except BadNetwork:  # a network that fails on one image, too, says so then
             return None
 
     @property
     def notes(self) -> tuple[str, ...]:
-        return (MIXES if self.takes_several else SINGLE,) if self.mixes else ()
+        return self.together.notes
 
     def raw(self, x: Tensor) -> Tensor:
         """What the network gives, as yet no probabilities; under the caller's autocast, which our own sums are not."""
@@ -93,6 +108,8 @@ class TorchScorer:
         return torch.where(keep, image, fill) if keep.dtype == torch.bool else torch.lerp(fill[None], image[None], keep)
 
     def pace(self, together: int | None, most: int) -> Pace:
+        if self.together.alone:
+            return Pace(1)
         usual = cheapest(self.like.shape[2:], self.like.device.type)
         return Pace(self.runner.settings.batch_size or min(together or usual, most))
 
@@ -145,9 +162,9 @@ class BoxScorer:
         return work.done >= (1 - SHORT) * self.plain
 
     def _agrees(self, raw: Tensor, alone: Tensor, patches: Tensor, at: Tensor) -> bool:
-        """Do the first two boxes give what plain passes give?"""
-        second = self._whole(patches[1:2], at[1:2])
-        return alike(raw[:2], torch.cat([alone, *map(self.scorer.raw, second.split(1))]))
+        """Do the first box and the last give what plain passes give?"""
+        last = [self.scorer.raw(self._whole(patches[-1:], at[-1:]))] if len(at) > 1 else []
+        return alike(raw[[0, -1][: len(at)]], torch.cat([alone, *last]))
 
     def _plainly(self, patches: Tensor, at: Tensor) -> Tensor:
         """What a plain pass gives for the first box, and how much work it takes."""
