@@ -58,7 +58,7 @@ def test_it_tells_all_of_itself(own):
     assert (own.better, own.cost, own.using(draws=5).cost) == ("higher", "3", "5")
     assert "draws=3: how often." in own.__doc__
     assert "Better: higher.  Forwards of one map: 3." in own.__doc__
-    assert [*inspect.signature(own).parameters] == ["model", "images", "heatmaps", "target", "seed", "draws", "fill"]
+    assert [*inspect.signature(own).parameters] == ["model", "images", "heatmaps", "target", "seed", "fast", "draws", "fill"]
 
 
 def test_what_it_does_not_take_is_refused(own):

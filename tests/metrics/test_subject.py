@@ -279,3 +279,37 @@ def test_the_untouched_image_is_asked_for_once(red_model, red_network, red_dot):
             assert subject.probability == pytest.approx(maps[0].source.probability, rel=1e-5)
             assert subject.reads == "probability"
     assert sum(seen) == 1
+
+
+def test_a_faster_copy_gives_the_same_to_rounding_and_is_made_once_for_a_batch(monkeypatch):
+    torch = pytest.importorskip("torch")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        layers = torch.nn.Conv2d(1, 4, 3, padding=1), torch.nn.BatchNorm2d(4), torch.nn.ReLU(), torch.nn.Flatten()
+        network = torch.nn.Sequential(*layers, torch.nn.Linear(64, 3)).eval()
+    with torch.no_grad():
+        network[1].running_mean += 0.2
+        network[1].running_var *= 3
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    model, x, variants, opened = seewhy.wrap(network), images(3), images(4, 1), []
+    real = type(model).scoring
+    monkeypatch.setattr(type(model), "scoring", lambda *args, **how: opened.append(args[3]) or real(*args, **how))
+    maps = [np.zeros((4, 4))] * 3
+    plain = [subject.scores(variants) for subject, _ in subjects(model, x, maps)]
+    faster = [subject.scores(variants) for subject, _ in subjects(model, x, maps, fast=True)]
+    np.testing.assert_allclose(faster, plain, rtol=1e-4, atol=1e-5)
+    assert opened == [False, True]
+    assert all((value == before[name]).all() for name, value in network.state_dict().items())
+    with pytest.raises(BadParameter, match="fast="):
+        list(subjects(model_of(), x, maps, fast=True))
+
+
+def test_what_autocast_does_to_the_first_image_it_does_to_all():
+    torch = pytest.importorskip("torch")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = seewhy.wrap(torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(16, 3)))
+    x = np.repeat(images(1), 3, 0)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = [(subject.score, float(subject.scores(x[:1])[0])) for subject, _ in subjects(model, x, [np.zeros((4, 4))] * 3)]
+    assert len({score for pair in found for score in pair}) == 1

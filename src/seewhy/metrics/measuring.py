@@ -217,7 +217,7 @@ def _score_of(
 def measure(
     model: Model, images: Images, heatmaps: Iterable[Map],
     metrics: "Sequence[str | Metric[...]] | str | Metric[...]" = ("deletion", "insertion"), target: Targets | None = None,
-    seed: int = 0, controls: Sequence[str] = ("random",),
+    seed: int = 0, controls: Sequence[str] = ("random",), fast: bool = False,
 ) -> Measurements:  # fmt: skip
     """Several metrics of many maps: images are read one batch after the other, and metrics that ask the same of the network
     share its passes.
@@ -241,7 +241,7 @@ def measure(
     of_controls = {name: {each.title: np.full(n, np.nan) for each in beside} for name in controls}
     said = [("", 0, "", "")] * n
     forwards = 0
-    found = subjects(model, images, maps, target, seed)
+    found = subjects(model, images, maps, target, seed, fast)
     for subject, which in shown(found, n, "measuring", size=lambda pair: len(pair[1])):
         for number in which:
             said[number] = subject.name, subject.place, subject.target, subject.reads

@@ -69,6 +69,7 @@ class Metric(Generic[Terms]):
 
     def __call__(
         self, model: Model, images: Images, heatmaps: Iterable[Map], target: Targets | None = None, seed: int = 0,
+        fast: bool = False,
         *args: Terms.args, **params: Terms.kwargs,
     ) -> NDArray[np.float64]:  # fmt: skip
         """The metric of each map: (n,), in their order; NaN where it is not defined.
@@ -78,6 +79,7 @@ class Metric(Generic[Terms]):
         heatmaps: what methods gave for them; or an array for each image, over all that the network sees of it.
         target: by what all maps are measured; None: each by what it explains, an array by the top class.
         seed: of the order of places of equal value, and of all that is drawn.
+        fast: ask a copy of the network with channels last and BatchNorm folded, where that leaves scores to rounding.
 
         Its own parameters are given by name.
 
@@ -86,7 +88,7 @@ class Metric(Generic[Terms]):
         """
         chosen, maps = self.using(*args, **params), list(heatmaps)
         values = np.full(len(maps), np.nan)
-        for subject, which in subjects(model, images, maps, target, seed):
+        for subject, which in subjects(model, images, maps, target, seed, fast):
             for number in which:
                 values[number] = chosen.of(subject, maps[number])
         return values

@@ -1,7 +1,7 @@
 """What a map is measured on: one image, one pinned target, one model, and the scores of any changed images."""
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from itertools import count
+from contextlib import ExitStack
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -218,7 +218,7 @@ def _link(answer: Any, index: int | None, explains: str) -> tuple[str | None, st
 
 
 def subjects(
-    model: Model, images: Images, maps: Iterable[Map], target: Targets | None = None, seed: int = 0
+    model: Model, images: Images, maps: Iterable[Map], target: Targets | None = None, seed: int = 0, fast: bool = False
 ) -> Iterator[tuple[Subject, list[int]]]:
     """The subject of each image and target that maps are of, with the places of these maps among all.
 
@@ -226,6 +226,7 @@ def subjects(
         an array for each image.
     target: what is asked of all maps; None: of each Heatmap what it explains (of one that looks at no class what was asked
         for), of arrays the top class.
+    fast: a copy of the network answers, with channels last and BatchNorm folded, where that leaves scores to rounding.
     Each subject lives until the next is asked for.
     Raises BadParameter where maps and images do not belong together, NotApplicable of a map that tiles were joined to.
     """
@@ -245,21 +246,49 @@ def subjects(
         raise BadParameter("There are no maps to measure.")
     model.fit(total)
     for first, batch in batched(model, sorted_out, False, Collector("raise", total)):
-        for i, place in zip(range(len(batch.x)), count(first), strict=False):
-            for asked, which in by_place.get(place, {}).values():
-                with model.unchanged():
-                    yield from _of_one(model, batch.part(i, i + 1), place, asked, which, seed)
+        with model.unchanged(), _Lender(fast) as lender:
+            questions = [
+                (_Asked.of(model, batch.part(i, i + 1), first + i, asked), which)
+                for i in range(len(batch.x))
+                for asked, which in by_place.get(first + i, {}).values()
+            ]
+            for each, which in questions:  # all of which were answered before a scorer stands ready
+                scorer = lender.scorer(each.case)
+                yield Subject(each.beside, each.case, scorer, each.batch, each.place, each.target, seed), which
 
 
-def _of_one(
-    model: Any, batch: Batch, place: int, asked: Any, which: list[int], seed: int
-) -> Iterator[tuple[Subject, list[int]]]:
-    answering, together, pinned = answering_for(model, batch, place, kind_of(asked), [here(asked, place, 1)])
-    if answering.no_classes and kind_of(asked) is None:
-        raise NotApplicable(answering.no_classes)
-    case = Case(answering, batch.x, together, shared=(), photo=batch.network_view, view=lambda i: view_of(batch, model, i))
-    with answering.scoring(case.x, case.pinned[0]) as scorer:
-        yield Subject(model.beside(place, 1), case, scorer, batch, place, pinned[0].target if pinned else asked, seed), which
+class _Asked(NamedTuple):
+    """One question of one image, with the network's answer for it."""
+
+    case: Case
+    batch: Batch  # of the image alone
+    place: int
+    target: Any
+    beside: Any  # the model that methods are asked with
+
+    @classmethod
+    def of(cls, model: Any, batch: Batch, place: int, asked: Any) -> "_Asked":
+        answering, together, pinned = answering_for(model, batch, place, kind_of(asked), [here(asked, place, 1)])
+        if answering.no_classes and kind_of(asked) is None:
+            raise NotApplicable(answering.no_classes)
+        case = Case(answering, batch.x, together, shared=(), photo=batch.network_view, view=lambda i: view_of(batch, model, i))
+        case.pinned  # noqa: B018 - asked now
+        return cls(case, batch, place, pinned[0].target if pinned else asked, model.beside(place, 1))
+
+
+class _Lender(ExitStack):
+    """Lends the scorer of a model: the same one, as long as the same model is asked for."""
+
+    def __init__(self, fast: bool) -> None:
+        super().__init__()
+        self.fast, self.lent, self.key = fast, None, None
+
+    def scorer(self, case: Case) -> Any:
+        key = case.model, case.pinned[0].normalised
+        if self.key != key:
+            self.close()
+            self.lent, self.key = self.enter_context(case.model.scoring(case.x, case.pinned[0], self.fast)), key
+        return self.lent
 
 
 def _question(model: Any, shown: Map, target: Targets | None, place: int) -> Any:

@@ -36,7 +36,7 @@ def test_linear_imputes_and_all_hidden_is_the_mean():
         order = np.arange(16)
         found = hidden(subject, order, [0, 6, 16], "linear").scores
         mask = (np.arange(16) < 6).reshape(4, 4)
-        seen = imputed(X[0], mask, NOISE * np.ptp(X[0]), subject.rng("imputation"))
+        seen = imputed(X[0], mask, NOISE * X[0].std(), subject.rng("imputation"))
         assert found[0] == pytest.approx(X[0, 0, 0].sum())
         assert found[1] == pytest.approx(seen[0, 0].sum(), rel=1e-6)
         assert found[2] == pytest.approx(4 * X.mean(), rel=1e-6)

@@ -21,7 +21,7 @@ def expected(values, seed=0):
     for share in SHARES:
         cut = np.sort(values.reshape(-1))[::-1][: round(share * 36)].min()
         drawn = np.random.default_rng([seed, *b"imputation"])
-        image = imputed(X[0], values >= cut, NOISE * np.ptp(X), drawn)[0]
+        image = imputed(X[0], values >= cut, NOISE * X.std(), drawn)[0]
         scores = [float((image * w).sum()) for w in WEIGHTS]
         found.append(np.exp(scores[0]) / np.exp(scores).sum())
     return np.mean(found)

@@ -13,7 +13,7 @@ from seewhy.metrics.faithfulness.imputation import imputed
 from seewhy.metrics.subject import Subject, VariantScores
 
 LINEAR = "linear"  # a fill: noisy linear imputation
-NOISE = 0.01  # of it, in shares of the range of the image's values
+NOISE = 0.01  # of it, in standard deviations of the image's values, which are about one where a network takes them normalised
 
 
 def steps_of(places: int, steps: int) -> NDArray[np.intp]:
@@ -64,8 +64,7 @@ def all_hidden(subject: Subject, fill: Any) -> VariantScores:
 
 def _filled(subject: Subject, masks: NDArray[np.bool_], fill: Any) -> Floats:
     if _is_linear(fill):
-        span = float(np.ptp(subject.x))
-        return np.stack([imputed(subject.x, mask, NOISE * span, subject.rng("imputation")) for mask in masks])
+        return np.stack([imputed(subject.x, mask, NOISE * float(subject.x.std()), subject.rng("imputation")) for mask in masks])
     return np.where(masks[:, None], subject.fill(fill), subject.x)
 
 
