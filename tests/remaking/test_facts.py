@@ -1,11 +1,12 @@
 """What two Sources say otherwise: what the map was made under, and what it claims."""
 
 import re
+from dataclasses import replace
 
 import pytest
 
 from seewhy.maps.source import Predicted
-from seewhy.remaking.facts import other_facts
+from seewhy.remaking.facts import other_facts, parts_of
 
 
 @pytest.fixture
@@ -132,6 +133,13 @@ def test_rounding_time_and_place_are_no_matter(source, other):
     assert other_facts(source(), source(**other)) == ((), ())
 
 
+def test_what_is_left_of_sums_is_rounded_as_they_are(source):
+    """The score is 7.25, so that a thousandth of it is no difference of a gap, and more is one."""
+    for gap, other in ((0.5072, False), (0.5074, True), (0.4928, False), (0.4926, True)):
+        claims = other_facts(source(), source(measured={"gap": gap, "error": float("nan")})).claims
+        assert bool(claims) == other
+
+
 def test_the_name_of_another_model_is_its_own(source):
     under, claims = other_facts(source(), source(recipe={"spec": "mine"}, model="mine", weights=None))
     assert claims == ()
@@ -148,3 +156,45 @@ def test_a_budget_of_time_is_made_again_as_a_number_of_forwards(source):
     one = source(params={"budget": "10 s"}, warnings=("stopped by the budget of 10 s: error 3",))
     other = source(params={"budget": 120}, warnings=("stopped by the budget of 120 forwards: error 3",))
     assert other_facts(one, other) == ((), ())
+
+
+@pytest.mark.parametrize(
+    ("other", "part"),
+    [
+        ({"image_size": (1, 2)}, "photo"),
+        ({"image_sha256": "2" * 64}, "photo"),
+        ({"weights": "b"}, "weights"),
+        ({"weights_sha256": "1" * 64}, "weights"),
+        ({"prepare": {"size": 9}}, "setting"),
+        ({"params": {"signed": True}}, "setting"),
+        ({"method": "hires-cam"}, "setting"),
+        ({"layer": "a"}, "setting"),
+        ({"label": "a"}, "setting"),
+        ({"index": 1}, "setting"),
+        ({"scores": "probability"}, "setting"),
+        ({"score": 1.0}, "score"),
+        ({"probability": 0.5}, "score"),
+        ({"predicted": None}, "score"),
+        ({"warnings": ("three",)}, "score"),
+        ({"measured": {"gap": 9.0}}, "score"),
+    ],
+)  # fmt: skip
+def test_a_fault_is_in_the_part_of_its_field(source, other, part):
+    named = {"image_sha256": "3" * 64, "image_size": (3, 4), "prepare": {"size": 8}}
+    old, new = source(**named), source(**{**named, **other})
+    if "weights" in other:
+        old, new = (replace(each, weights_sha256="") for each in (old, new))
+    assert parts_of(other_facts(old, new).claims) == (part,)
+
+
+def test_parts_stand_in_their_order_each_once():
+    faults = (
+        "check a b: x",
+        "12.50% of its pixels are",
+        "values differ",
+        "scores: a",
+        "check a b: y",
+        "the map had another shape",
+    )
+    assert parts_of(faults) == ("setting", "map", "picture", "check a b")
+    assert parts_of([]) == ()

@@ -51,7 +51,9 @@ def other_facts(old: Source, new: Source) -> OtherFacts:
         skipped |= {*IN_WORDS}
     before, now = _comparable(before), _comparable(now)
     scale = max(1.0, abs(old.score or 0.0))
-    claims = [each for name in before if name not in skipped for each in _inside(name, before[name], now[name], scale)]
+    near = {"measured": CLOSE * scale}  # what is left of sums that nearly cancel out is rounded as they are, by the score
+    sides = [(name, before[name], now[name], near.get(name, CLOSE * scale * 1e-2)) for name in before if name not in skipped]
+    claims = [each for side in sides for each in _inside(*side)]
     unsure = [claim for claim in claims if re.match(r"(label|predicted label): .* None made again$", claim)]
     return OtherFacts((*unnamed, *under, *unsure), (*material, *(claim for claim in claims if claim not in unsure)))
 
@@ -104,23 +106,23 @@ def _comparable(facts: Mapping[str, Any]) -> dict[str, Any]:
     return {**facts, "params": params, "warnings": tuple(warnings)}
 
 
-def _inside(name: str, old: Any, new: Any, scale: float = 1.0) -> Iterator[str]:
-    """What is other, by the names of the parts that are."""
+def _inside(name: str, old: Any, new: Any, near: float = CLOSE * 1e-2) -> Iterator[str]:
+    """What is other, by the names of the parts that are.  near: the least distance of two numbers that are."""
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         for key in dict.fromkeys((*old, *new)):
-            yield from _inside(f"{name} {key}", old.get(key), new.get(key), scale)
+            yield from _inside(f"{name} {key}", old.get(key), new.get(key), near)
     elif name == "warnings":
         gone, added = ([each for each in some if each not in others] for some, others in ((old, new), (new, old)))
         yield from (f"warning as saved alone: {each}" for each in gone)
         yield from (f"warning made again alone: {each}" for each in added)
-    elif not _equal(old, new, scale):
+    elif not _equal(old, new, near):
         yield f"{name}: {_said(old)} as saved, {_said(new)} made again"
 
 
-def _equal(old: Any, new: Any, scale: float) -> bool:
+def _equal(old: Any, new: Any, near: float) -> bool:
     numbers = all(isinstance(each, float) for each in (old, new))
     if numbers and not isnan(old) and not isnan(new):
-        return isclose(old, new, rel_tol=CLOSE, abs_tol=CLOSE * scale * 1e-2)
+        return isclose(old, new, rel_tol=CLOSE, abs_tol=near)
     return old == new or (numbers and isnan(old) and isnan(new))
 
 
