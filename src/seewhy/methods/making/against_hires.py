@@ -10,13 +10,13 @@ from seewhy.arrays import Array, Floats, numbers
 from seewhy.explaining.case import Case, Outcome
 from seewhy.objects.shift import PARTED, energy_shift
 
-from .method import Method, listed
+from .method import Method, Own, listed
 
 NAME = "disagreement_with_hires_cam"  # in Source.measured
 LEAST = 1e-3  # less is rounding: the two are the same map, as behind them come pooling and one linear layer
 
 
-def held_against_hires(method: Method[Any]) -> Method[Any]:
+def held_against_hires(method: Method[Own]) -> Method[Own]:
     """Let a method that averages the gradient measure how much of its evidence HiResCAM has elsewhere; no pass is added."""
 
     def run(case: Case, **params: Any) -> Outcome:
