@@ -147,7 +147,9 @@ def from_head() -> Callable[[Callable[Concatenate[Any, Any, P], Array]], Method[
             try:
                 head = case.head
             except NotApplicable as error:
-                raise refusal_at(case, error) from error
+                if (refusal := refusal_at(case, error)) is error:  # which is no cause of itself
+                    raise
+                raise refusal from error
             return {layer: _per_target(partial(read, **params), a, head.w) for layer, a in head.a.items()}
 
         return method_of(read, run, "head", True, formula_of=read)
