@@ -79,8 +79,11 @@ def test_of_a_single_photo_there_is_no_interval_and_no_others():
     assert row.facts["verdict"] == "few"
 
 
-def test_a_class_with_less_than_its_area_is_told_too_and_comes_behind():
+def test_what_stands_out_comes_first_and_what_cannot_be_told_last():
     photos = [photo(place, "cat", 0.01 + place / 1000) for place in range(8)]
     photos += [photo(8 + place, "dog", 0.5 + place / 1000) for place in range(8)]
+    photos += [photo(16, "dog", 0.9, truth=(0,))]
     rows = region_shares(photos, ("corner",), LABELS)
-    assert [(row.explained, row.verdict) for row in rows] == [("dog", "more"), ("cat", "less"), ("all classes", "unsure")]
+    assert [(row.who, row.verdict) for row in rows] == [
+        ("all classes", "unsure"), ("dog", "more"), ("cat", "less"), ("cat (0) taken for dog (1)", "few"),
+    ]  # fmt: skip

@@ -78,7 +78,7 @@ class EvidenceReport:
         return text.getvalue()
 
     def table(self, most: int | None = None) -> Iterator[tuple[str, ...]]:
-        """A head, then the rows in words, of each region `most` at the most: those that are told from chance first."""
+        """A head, then the rows in words, of each region `most` at the most."""
         yield "region", "class", "photos", "evidence", "95 % interval", "area", "times", "others", "adjusted p", ""
         told = dict[str, int]()
         for row in self.rows:

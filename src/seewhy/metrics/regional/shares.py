@@ -84,7 +84,8 @@ def region_shares(
     photos: Sequence[PhotoEvidence], regions: Sequence[str], labels: Labels, seed: int = 0
 ) -> tuple[RegionShare, ...]:  # fmt: skip
     """The share in each region of each class that was explained, of all together, and where truth is known of each cell of the
-    confusion matrix that is not all there is of its class; those that are told from chance first, then the largest excess.
+    confusion matrix that is not all there is of its class: all classes first, then those that have more than the area, then
+    the others by what they have beyond it, and groups of too few photos last.
     """
     groups = [group for region in regions for group in _groups(photos, region, labels)]
     draws = max(DRAWS, 2 * round(len(groups) / LEVEL))  # so that the least p, of many tests too, can be told from chance
@@ -131,8 +132,8 @@ def _cell(truth: tuple[int, ...], predicted: int, labels: Labels) -> tuple[str, 
     return named_classes((predicted,) if predicted in truth else truth, labels), named_classes((predicted,), labels)
 
 
-def _order(row: RegionShare) -> tuple[bool, float]:
-    return row.verdict not in ("more", "less"), row.area - row.share
+def _order(row: RegionShare) -> tuple[bool, bool, bool, float]:
+    return row.explained != ALL, row.verdict != "more", row.verdict == "few", row.area - row.share
 
 
 def _row(group: _Group, seed: int) -> RegionShare:
