@@ -19,7 +19,6 @@ from seewhy.cli.printing import say, say_json, say_text
 from seewhy.cli.question import configured
 from seewhy.cli.question_options import RECURSIVE
 from seewhy.cli.targets import parse_target
-from seewhy.cli.truth import truth_options
 
 from .listing import table
 
@@ -76,7 +75,21 @@ class EvidenceOptions:
 @click.option("--layer", "-l", help="By default the last that still has space.")
 @click.option("--scores", help="What is explained: logits (by default, of networks), log-probability, probability.")
 @click.option("--batch-size", type=COUNT, help="Copies per pass at most, of methods that make many; less memory.")
-@truth_options
+@click.option(
+    "--truth",
+    metavar="FILE|folders",
+    help="What the photos show, for the cells of the confusion matrix: a table (CSV) of files and labels, or `folders`, where "
+    "each photo lies in one named by its label.",
+)
+@click.option(
+    "--boxes",
+    type=click.Path(path_type=Path, exists=True),
+    metavar="FILE",
+    help="Where the objects are, for outside-object: a table (file,x0,y0,x1,y1,label), COCO's JSON, or a folder of VOC's XML.",
+)
+@click.option(
+    "--masks", type=click.Path(path_type=Path, exists=True), metavar="FOLDER", help="The same by masks, named like the photos."
+)
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of intervals and tests.")
 @click.option(
     "--out",
