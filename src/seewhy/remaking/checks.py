@@ -18,8 +18,10 @@ Status = Literal["green", "amber", "red", "grey"]
 Better = Literal["higher", "lower", ""]
 RunCheck = Callable[..., "Check"]  # (model, image, heatmap, settings): see `runs_again`
 NUMBERS = ("value", "low", "high", "control")
-RUNS_AGAIN: dict[str, "RunCheck | str"] = {  # by the names of checks; of a function that is not imported yet "module:function"
+# By the names of checks; of what is not imported yet "module:function", or a dict of functions there, by the same names
+RUNS_AGAIN: dict[str, "RunCheck | str"] = {
     "contrast": "seewhy.metrics.contrast:again",
+    **dict.fromkeys(("head", "deletion", "disagreement", "stability", "completeness"), "seewhy.metrics.verdict.checking:RUNS"),
 }
 
 
@@ -100,7 +102,7 @@ class Check:
 def runs_again(name: str, run: "RunCheck | str") -> None:
     """Have checks of this name run again by a function, as `seewhy verify` does with those of an evidence record.
 
-    run: (model, image, heatmap, settings) -> Check; or where it is to be imported, "module:function".  model: the model of
+    run: (model, image, heatmap, settings) -> Check; or where it is to be imported, as `RUNS_AGAIN` has it.  model: the model of
         the map; image: as it was given; heatmap: the map, made again; settings: those of the check.
     Raises BadParameter where another function has that name.
     """
@@ -117,5 +119,6 @@ def run_again(name: str, model: Any, image: Any, heatmap: "Heatmap", settings: M
     run = RUNS_AGAIN[name]
     if isinstance(run, str):
         module, _, function = run.partition(":")
-        run = getattr(import_module(module), function)
+        found = getattr(import_module(module), function)
+        run = found[name] if isinstance(found, Mapping) else found
     return run(model, image, heatmap, settings)

@@ -166,3 +166,15 @@ def test_another_processor_is_the_same_at_least_to_rounding(here):
     if here_is != "DEFAULT":
         assert f"host processor: '{here_is}' as saved, 'DEFAULT' made again" in said["differences"]
         assert said["largest"] < 1e-4
+
+
+def test_the_checks_of_a_verdict_are_recorded_and_run_again(here):
+    """In the table of what is run again, each stands by its name before its module was imported."""
+    found = seewhy.trust(seewhy.load("demo/honest"), "cat.png", checks=["deletion", "disagreement", "completeness"])
+    found.heatmap.record(found.checks).save("map.record.json")
+    done = run("verify", "map.record.json")
+    assert done.output.splitlines() == [
+        "map.record.json: the same, bit for bit",
+        *(f"    check {each}" for each in found.checks),
+    ]
+    assert done.exit_code == 0

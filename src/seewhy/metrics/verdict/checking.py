@@ -1,6 +1,6 @@
 """The checks that can be made on one map: each takes model, image and heatmap, and says what came of it as a `Check`.
 
-Each can be run again from the settings that its outcome holds (`runs_again`), as `seewhy verify` does.
+Each can be run again from the settings that its outcome holds (`RUNS`), as `seewhy verify` does.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +14,7 @@ from seewhy.arrays import Floats
 from seewhy.images.inputs import Images
 from seewhy.maps.heatmap import Heatmap
 from seewhy.methods.making.against_hires import NAME
-from seewhy.metrics.checks import Check, Status, runs_again
+from seewhy.metrics.checks import Check, Status
 from seewhy.metrics.faithfulness.removal import hidden
 from seewhy.metrics.sanity.randomised import randomised
 from seewhy.metrics.stability import Stability, stability
@@ -186,5 +186,4 @@ def rerun(name: str) -> Callable[..., Check]:
     return run
 
 
-for _name in CHECKS:
-    runs_again(_name, rerun(_name))
+RUNS = {name: rerun(name) for name in CHECKS}  # where `remaking.checks.RUNS_AGAIN` finds them
