@@ -28,7 +28,7 @@ from seewhy.targets.aim import Aim, ImageView, Pinned
 from .conditions import libraries
 from .cuts import rests
 from .defaults import parts_read
-from .rows import DRAWS, apart, learn_rows, together_of
+from .rows import DRAWS, apart, known_together, learn_rows, together_of
 from .runner import Runner
 from .two_tower import NO_CLASSES, Towers
 from .undisturbed import again
@@ -110,7 +110,7 @@ class TorchScores:
 
         As many as the person said, or as are cheapest on this device.
         """
-        if together_of(self.runner).alone:
+        if known_together(self.runner).alone:
             return 1
         usual = min(COPIES if whole else BATCH, cheapest(space, self.runner.call.device.type))
         return self.runner.settings.batch_size or usual
@@ -118,7 +118,7 @@ class TorchScores:
     @property
     def remarks(self) -> tuple[str, ...]:
         """What every map has to say of how the network runs, as far as it is known by now."""
-        return (*together_of(self.runner).notes, *[DRAWS] * self.runner.call.tries.draws)
+        return (*known_together(self.runner).notes, *[DRAWS] * self.runner.call.tries.draws)
 
     @again
     def mixed(self, x: Array) -> bool:

@@ -69,6 +69,12 @@ class NetworkCall:
         """What the network is: the same object until somebody edits it.  What passes showed is kept under it."""
         return self.known_as or state_of(self.original, self.tries).identity
 
+    @property
+    def last_identity(self) -> object | None:
+        """What the network was when it was last looked over, which costs nothing; None before the first time."""
+        last = self.tries.watch.last
+        return self.known_as or (None if last is None else last.identity)
+
     def unchanged(self) -> AbstractContextManager[Any]:
         """Inside, the network counts as what it is at the beginning: edits are looked for once."""
         return unchanged(self.original, self.tries)

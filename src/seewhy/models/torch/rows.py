@@ -172,6 +172,12 @@ def together_of(runner: Any) -> Together:
     return runner.learned.together.of(runner.call.identity, Together)
 
 
+def known_together(runner: Any) -> Together:
+    """What is known of the runner's network, as it was when it was last looked over: it is not looked over again."""
+    identity = runner.call.last_identity
+    return Together() if identity is None else runner.learned.together.of(identity, Together)
+
+
 def comparable(runner: Any) -> bool:
     """Can rows be compared at all?  Not where each image has other inputs of its own, or the network draws."""
     return not (runner.call.inputs.rows or runner.call.tries.draws or runner.call.inputs.listed)

@@ -1,6 +1,6 @@
 """What a module returns: the activation in it, in whatever container, and that container with another in its place."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, ValuesView
 from copy import copy
 from typing import Any
 
@@ -10,11 +10,11 @@ from seewhy.errors import BadParameter
 
 
 def tensors_in(values: Iterable[Any]) -> Iterator[Tensor]:
-    """All tensors among the values, and in lists, tuples, mappings and dataclasses among them."""
+    """All tensors among the values, and in lists, tuples, mappings, the values of these and dataclasses among them."""
     for value in values:
         if isinstance(value, Tensor):
             yield value
-        elif isinstance(value, tuple | list):
+        elif isinstance(value, tuple | list | ValuesView):
             yield from tensors_in(value)
         elif isinstance(value, Mapping):
             yield from tensors_in(value.values())
