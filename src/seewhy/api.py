@@ -83,6 +83,8 @@ if TYPE_CHECKING:
     from seewhy.localize.seeds import seeds as seeds
     from seewhy.metrics.contrast import ContrastAnswer as ContrastAnswer
     from seewhy.metrics.contrast import contrast as contrast
+    from seewhy.metrics.verdict.compare import compare as compare
+    from seewhy.metrics.verdict.outcome import MethodComparison as MethodComparison
     from seewhy.metrics.verdict.trust import Trust as Trust
     from seewhy.metrics.verdict.trust import trust as trust
     from seewhy.models.load import load as load
@@ -106,6 +108,7 @@ _LATE = {  # loaded when they are first asked for
     "Remade": "seewhy.remaking.remade", "verify": "seewhy.remaking.saved",
     "Check": "seewhy.remaking.checks", "EvidenceRecord": "seewhy.remaking.record",
     **dict.fromkeys(("Trust", "trust"), "seewhy.metrics.verdict.trust"),
+    "compare": "seewhy.metrics.verdict.compare", "MethodComparison": "seewhy.metrics.verdict.outcome",
     "save_labels": "seewhy.localize.labels.saving",
     "seeds": "seewhy.localize.seeds", "Seeds": "seewhy.localize.seed_map", "seed_saliency": "seewhy.localize.saliency",
     **dict.fromkeys(("Affinity", "boundary_affinity", "colour_affinity", "feature_affinity"), "seewhy.localize.affinity"),

@@ -107,6 +107,7 @@ EXAMPLES = {
     "ImageBoxes": lambda: [*maps().boxes()],
     "Method": lambda: [seewhy.grad_cam.using(signed=True), seewhy.smooth(seewhy.hires_cam).using(samples=3, seed=1),
                        seewhy.occlusion.using(fill=np.ones(3))],
+    "MethodComparison": lambda: [seewhy.compare(model(), [photo()], ["grad-cam"])],
     "PerImage": lambda: [seewhy.PerImage([1, "cat", seewhy.Top(2)])],
     "Photo": lambda: [seewhy.read(photo())],
     "PhotoDrift": lambda: [*moved()],

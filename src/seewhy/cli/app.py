@@ -11,6 +11,7 @@ import click
 
 from seewhy import __version__
 from seewhy.cli.commands.attention import attention
+from seewhy.cli.commands.compare import compare
 from seewhy.cli.commands.detections import detections
 from seewhy.cli.commands.doctor import doctor
 from seewhy.cli.commands.drift import drift
@@ -77,8 +78,8 @@ def main(debug: bool) -> None:
 
 
 COMMANDS = (
-    explain, localize, segment, evidence, attention, doctor, trust, sanity, detections, drift, verify, labels, layers, units,
-    export, methods, metrics, demo,
+    explain, localize, segment, evidence, attention, doctor, trust, compare, sanity, detections, drift, verify, labels, layers,
+    units, export, methods, metrics, demo,
 )  # fmt: skip
 for command in COMMANDS:
     main.add_command(command)

@@ -26,6 +26,8 @@ from .sanity.complexity import EntropyRise, efficient_mprt
 from .sanity.randomised import randomised
 from .sanity.records import Randomised, SanityRow
 from .stability import ChangedMap, Stability, stability
+from .verdict.compare import compare
+from .verdict.outcome import MethodComparison
 from .verdict.trust import Trust, trust
 
 __all__ = [
@@ -40,6 +42,7 @@ __all__ = [
     "LocalizationScore",
     "MapChange",
     "Measurements",
+    "MethodComparison",
     "Metric",
     "MetricScore",
     "PixelScoring",
@@ -54,6 +57,7 @@ __all__ = [
     "average_increase",
     "board",
     "class_sensitivity",
+    "compare",
     "completeness",
     "complexity",
     "csv_of_scores",

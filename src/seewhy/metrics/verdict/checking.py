@@ -47,7 +47,7 @@ def deletion_check(
     values = subject.on_grid(heatmap)
     before = subject.forwards
     rng = subject.rng("placements")
-    placed = [_elsewhere(values, rng) for _ in range(draws)]
+    placed = [elsewhere(values, rng) for _ in range(draws)]
     own = np.array([_drop(subject, values, fill) for fill in fills])
     by_chance = np.array([[_drop(subject, each, fill) for each in placed] for fill in fills])
     p = (1 + (by_chance >= own[:, None]).sum(1)) / (1 + draws)
@@ -74,7 +74,7 @@ def _drop(subject: Subject, values: Floats, fill: str) -> float:
     return float((subject.probability - hidden(subject, subject.order(values), counts, fill).probabilities).mean())
 
 
-def _elsewhere(values: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
+def elsewhere(values: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
     """The map moved around the edges by chance, and mirrored along some axes."""
     moved = np.roll(values, [int(rng.integers(1, max(side, 2))) for side in values.shape], tuple(range(values.ndim)))
     return np.flip(moved, tuple(axis for axis in range(values.ndim) if rng.random() < 0.5))

@@ -1,0 +1,167 @@
+"""`seewhy compare`: which methods to trust for one network, by many photos.
+
+What is imported inside functions is imported when the command runs, so that `--help` is quick.
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from seewhy.cli.failures import Failures, nothing_to_explain
+from seewhy.cli.inputs import find_inputs, kind_of
+from seewhy.cli.options import SPEC, ModelOptions, complete_methods, model_options
+from seewhy.cli.printing import say, say_json, say_text
+from seewhy.cli.targets import parse_target
+
+from .doctor import filled
+from .listing import table
+
+if TYPE_CHECKING:
+    from seewhy.metrics.verdict.outcome import MethodComparison
+
+UNITS = {"s": 1, "sec": 1, "second": 1, "seconds": 1, "min": 60, "minute": 60, "minutes": 60, "h": 3600, "hour": 3600,
+         "hours": 3600}  # fmt: skip
+
+
+class Duration(click.ParamType):
+    """A time as a person writes it: "10 min", "90 s", "1.5 h"; a bare number is of seconds."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """In seconds."""
+        if isinstance(value, int | float):
+            return float(value)
+        found = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([a-z]*)\s*", str(value).lower())
+        if found is None or (found[2] or "s") not in UNITS or float(found[1]) <= 0:
+            self.fail(f"{value!r} is no time: write 90 s, 10 min or 1.5 h.", param, ctx)
+        return float(found[1]) * UNITS[found[2] or "s"]
+
+
+@dataclass(frozen=True)
+class CompareOptions:
+    """What a person asks of `seewhy compare`, but for what is said of the network."""
+
+    photos: tuple[str, ...]
+    methods: tuple[str, ...]
+    truth: str | None
+    boxes: Path | None
+    masks: Path | None
+    target: str
+    layer: str | None
+    budget: float | None
+    seed: int
+    recursive: bool
+    as_json: bool
+    as_csv: bool
+
+
+@click.command()
+@SPEC
+@click.argument("photos", nargs=-1, required=True, metavar="FOLDER...")
+@model_options
+@click.option(
+    "--methods", "-M", "methods", multiple=True, shell_complete=complete_methods,
+    help="Repeatable, or several with commas between them.  By default grad-cam, hires-cam, layer-cam, eigen-cam, gradient, "
+    "guided-backprop, integrated-gradients, and what `seewhy doctor` advises.",
+)  # fmt: skip
+@click.option(
+    "--truth", metavar="FILE|folders",
+    help="What the photos show, as for explain: that class is explained.",
+)  # fmt: skip
+@click.option(
+    "--boxes", type=click.Path(path_type=Path, exists=True), metavar="FILE", help="Where the objects are, as for explain."
+)
+@click.option("--masks", type=click.Path(path_type=Path, exists=True), metavar="FOLDER", help="The same by masks.")
+@click.option(
+    "--target", "-t", default="top", show_default=True, help="The class explained of each photo, as for explain; one."
+)
+@click.option("--layer", "-l", help="By default the last that still has space.")
+@click.option("--budget", type=Duration(), help='Begin no other photo after this time: "10 min".')
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of all that is drawn.")
+@click.option("--recursive", "-r", is_flag=True, help="Look into the folders inside of folders, too.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print a row for each photo, method and criterion.")
+def compare(network: ModelOptions, **options: Any) -> None:
+    """Which methods to trust for this model, which to avoid and why, by many photos: each method on the same photos, beside a
+    random map and the middle of the photo, with intervals; ties are called ties.  Ctrl-C ends with the photos that are done.
+
+    \b
+    seewhy compare torchvision/resnet50 photos/ --budget "10 min"
+    seewhy compare timm/resnet18 photos/ --methods grad-cam,rise --boxes boxes.csv --json
+    """
+    run(network, CompareOptions(**options))
+
+
+def run(network: ModelOptions, options: CompareOptions) -> None:
+    """Everything that the command does.  What can be refused is refused before a photo is explained."""
+    from seewhy.cli.question import configured
+    from seewhy.metrics.verdict.compare import Comparing
+    from seewhy.progress import shown, stoppable
+
+    if options.as_json and options.as_csv:
+        raise click.UsageError("--json and --csv both print: give one of them.")
+    inputs = find_inputs(options.photos, options.recursive, Path("compare.html"))  # no folder is written into
+    if not inputs.files:
+        raise nothing_to_explain(inputs)
+    names = [name.strip() for each in options.methods for name in _apart(each) if name.strip()]
+    methods = configured(tuple(names), {}) if names else []
+    model = network.load()
+    targets = parse_target(options.target, model.labels)
+    if len(targets) > 1:
+        raise click.BadParameter(f"{options.target!r} are several; one is explained.", param_hint="--target")
+    for remark in inputs.remarks:
+        say(f"seewhy: {remark}", err=True)
+    failures = Failures(len(inputs.files) + len(inputs.failed), kind_of([*inputs.files, *inputs.failed]))
+    for argument, error in inputs.failed.items():
+        failures.add(argument, error)
+    comparing = Comparing(
+        model, inputs.files, methods, options.truth, options.boxes, options.masks, targets[0], options.layer, options.seed
+    )
+    with stoppable(lambda: say("seewhy: ending with the photos that are done; Ctrl-C again ends at once.", err=True)) as stop:
+        known = 0
+        for _ in shown(comparing.read(options.budget), len(comparing.order), "comparing", wait=False):
+            for failed in comparing.failed[known:]:
+                failures.add(failed.name, failed.error)
+            known = len(comparing.failed)
+        stopped = stop.is_set()
+    found = comparing.outcome()
+    failures.refuse(found.refused)
+    if options.as_json:
+        say_json(found.to_json())
+    elif options.as_csv:
+        say_text(found.to_csv())
+    else:
+        print_comparison(found)
+    failures.tell()
+    if stopped:
+        raise SystemExit(130)
+    if failures.files:
+        raise SystemExit(1)
+
+
+def print_comparison(found: "MethodComparison") -> None:
+    """The table, what its numbers are, and the verdict in words."""
+    from seewhy.metrics.verdict.criteria import CRITERIA
+    from seewhy.metrics.verdict.outcome import NOTE
+
+    say(f"{found.model}{f' at {found.layer}' if found.layer else ''}: {len(found.photos)} of {found.total} photos, "
+        f"{found.seconds:.0f} s")  # fmt: skip
+    head, *rows = found.table()
+    table(head, rows)
+    say(NOTE)
+    for name in found.rankings:
+        filled(f"{name}, {CRITERIA[name].better} is better: {CRITERIA[name].says}", "  ", "    ")
+    say()
+    for line in found.says:
+        filled(line, rest="  ")
+    for note in found.notes:
+        say(f"  ! {note}")
+
+
+def _apart(text: str) -> list[str]:
+    """The names between commas, but for those inside of brackets: "rise,product(guided-backprop,grad-cam)" are two."""
+    return re.split(r",(?![^()]*\))", text)

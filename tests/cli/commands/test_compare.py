@@ -1,0 +1,76 @@
+"""`seewhy compare` tells which methods to trust by many photos."""
+
+import json
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from seewhy import demo
+from seewhy.cli import app as command
+from seewhy.cli.commands.compare import Duration
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    path = tmp_path_factory.mktemp("compare")
+    for i, scene in enumerate(demo.scenes(2, 31, pair=True)):
+        scene.image.save(path / f"{i}.png")
+    return path
+
+
+def run(*words):
+    return CliRunner().invoke(command.main, ["compare", "demo/honest", *map(str, words)])
+
+
+def test_the_table_and_the_words(folder):
+    done = run(folder, "--methods", "grad-cam,eigen-cam")
+    assert done.exit_code == 0, done.output
+    first, head, *rows = done.stdout.splitlines()
+    assert first.startswith("demo/honest at body: 2 of 2 photos, ")
+    assert head.split()[:4] == ["method", "verdict", "deletion", "insertion"]
+    assert [row.split()[:2] for row in rows[:4]] == [
+        ["grad-cam", "unknown"], ["eigen-cam", "avoid"], ["centre", "control"], ["random-map", "control"],
+    ]  # fmt: skip
+    assert "For demo/honest at body, by 2 photos: nothing can be said yet." in done.stdout
+
+
+def test_as_json_with_a_bad_photo(folder, tmp_path):
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(b"no picture")
+    done = run(folder / "0.png", broken, "-M", "grad-cam", "--json")
+    assert done.exit_code == 1, done.output
+    facts = json.loads(done.stdout)
+    assert (facts["photos"], facts["failed"][0]["image"]) == (1, str(broken))
+    assert "1 of 2 photos failed" in done.stderr
+
+
+def test_as_csv_within_a_budget(folder):
+    done = run(folder, "-M", "grad-cam", "--budget", "0.001 s", "--csv")
+    assert done.exit_code == 0, done.output
+    head, *rows = done.stdout.splitlines()
+    assert head == "photo,explained,method,criterion,value"
+    assert len({row.split(",")[0] for row in rows}) == 1
+
+
+def test_what_is_misused_has_exit_code_2(folder):
+    for words, said in (
+        (["--budget", "soon"], "write 90 s, 10 min or 1.5 h"),
+        (["--target", "top:2"], "one is explained"),
+        (["--json", "--csv"], "give one of them"),
+        (["--methods", "grad-cam,grad-cam"], "twice"),
+    ):
+        done = run(folder, *words)
+        assert (done.exit_code, done.stdout) == (2, "")
+        assert said in done.stderr
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("10 min", 600), ("90s", 90), ("1.5 h", 5400), ("30", 30), ("2 Minutes", 120)])
+def test_times(text, seconds):
+    assert Duration().convert(text, None, None) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "0 s", "-1 min", "ten min", "3 days"])
+def test_what_is_no_time(text):
+    with pytest.raises(click.BadParameter):
+        Duration().convert(text, None, None)
