@@ -1,6 +1,6 @@
 """The metrics of faithfulness beside those of quantus, pytorch-grad-cam and captum: first the same numbers, then the time.
 
-    python benchmarks/faithfulness.py [--photos N] [--rounds N]
+    python benchmarks/faithfulness.py [--photos N] [--rounds N] [--only TEXT]
 
 Grad-CAM of the top class of torchvision's MobileNetV2 on photos of ../shared/data/imagenet-sample, at 224 x 224.  Each row is
 one metric with the same settings in both libraries; where the numbers are not the same, the run ends.  Time is that of the
@@ -55,6 +55,8 @@ class Bench:
         self.classes = np.array([each.source.index for each in self.maps])
         found = [(subject, subject.on_grid(self.maps[which[0]])) for subject, which in subjects(self.model, self.x, self.maps)]
         self.values = [ranked(values, subject.order(values)) for subject, values in found]
+        turned = [[np.roll(values, 30 * k, (0, 1)) for values in self.values] for k in range(1, 4)]
+        self.others = [self.values, *turned]  # as of four methods
 
     def theirs(self, metric: str, **params: Any) -> np.ndarray:
         usual = {"abs": False, "normalise": False, "disable_warnings": True, "return_aggregate": False}
@@ -80,13 +82,13 @@ def rows(bench: Bench) -> dict[str, tuple[Callable[[], Any], Callable[[bool], An
     pixels = bench.values[0].size
     largest = lambda theirs, ours: float(abs(theirs - ours).max())  # noqa: E731
 
-    def captum_infidelity() -> np.ndarray:
+    def captum_infidelity(values: list[np.ndarray] = bench.values) -> np.ndarray:
         found = []
-        for i, (subject, _) in enumerate(subjects(bench.model, bench.x, bench.values)):
+        for i, (subject, _) in enumerate(subjects(bench.model, bench.x, values)):
             mask = boxes(subject, 0.25)
             masks = torch.tensor(np.stack([mask(k) for k in range(DRAWS)]))[:, None].float().expand(-1, 3, -1, -1)
             x = torch.tensor(bench.x[i : i + 1])
-            a = torch.tensor(bench.values[i])[None, None].float().expand(-1, 3, -1, -1) / 3
+            a = torch.tensor(values[i])[None, None].float().expand(-1, 3, -1, -1) / 3
             at = iter(masks.split(4))
             found.append(
                 bench.captum.infidelity(
@@ -132,6 +134,11 @@ def rows(bench: Bench) -> dict[str, tuple[Callable[[], Any], Callable[[bool], An
             lambda fast: bench.ours(lambda s, v: infidelity.using(draws=DRAWS).of(s, v), fast),
             lambda theirs, ours: float(abs(theirs / ours - 1).max()),
         ),
+        f"infidelity of {len(bench.others)} maps of a photo, {DRAWS} boxes (captum)": (
+            lambda: np.stack([captum_infidelity(values) for values in bench.others], 1),
+            lambda fast: bench.ours(lambda s, _: [infidelity.using(draws=DRAWS).of(s, v[s.place]) for v in bench.others], fast),
+            lambda theirs, ours: float(abs(theirs / ours - 1).max()),
+        ),
     }
 
 
@@ -139,12 +146,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--photos", type=int, default=8)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", default="", help="rows whose names hold this text")
     asked = parser.parse_args()
     torch.set_num_threads(1)
     bench = Bench(asked.photos)
     print(f"{len(bench.x)} photos, {asked.rounds} rounds; seconds of processor time for a photo")
     print("| metric | theirs | seewhy | factor | fast=True | factor | largest difference |\n|---|---|---|---|---|---|---|")
-    for name, (theirs, ours, apart) in rows(bench).items():
+    for name, (theirs, ours, apart) in ((name, row) for name, row in rows(bench).items() if asked.only in name):
         difference = apart(theirs(), ours(False))
         if not difference < 1e-3:
             raise SystemExit(f"{name}: the numbers differ by {difference:.2g}, so there is nothing to compare.")

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from seewhy.arrays import Floats, numbers, softmax
+from seewhy.arrays import Floats, described, numbers, softmax
 from seewhy.errors import BadParameter, NotApplicable
 from seewhy.explaining.batching import Collector, batched
 from seewhy.explaining.case import Case
@@ -72,6 +72,7 @@ class Subject:
         self._link, self.reads = _link(answer, self.index, case.model.explains)
         self.probability = float(self._read(answer.scores[:1], np.array([self.score])).probabilities[0])
         self._known: dict[Hashable, VariantScores] = {}
+        self._fills: dict[Hashable, Floats] = {}
 
     @property
     def space(self) -> tuple[int, ...]:
@@ -120,12 +121,17 @@ class Subject:
         """What lies where something is hidden: (c, *space), by a name such as "blur", "mean", "zero", "black"; a number, an
         image, all that methods take as `fill`; or "noise": normal, of the mean and the spread of each channel of the image.
         """
-        if isinstance(choice, str) and choice == "noise":
-            axes = tuple(range(1, self.x.ndim))
-            drawn = self.rng("fill").standard_normal(self.x.shape)
-            noise = self.x.mean(axes, keepdims=True) + self.x.std(axes, keepdims=True) * drawn
-            return noise.astype(self.x.dtype)
-        return np.broadcast_to(baseline(self.case, choice, "measuring: the fill")[0], self.x.shape)
+        key = described(choice)
+        if key not in self._fills:
+            noise = isinstance(choice, str) and choice == "noise"
+            found = self._noise() if noise else baseline(self.case, choice, "measuring: the fill")[0]
+            self._fills[key] = np.broadcast_to(found, self.x.shape)
+        return self._fills[key]
+
+    def _noise(self) -> Floats:
+        axes = tuple(range(1, self.x.ndim))
+        drawn = self.rng("fill").standard_normal(self.x.shape)
+        return (self.x.mean(axes, keepdims=True) + self.x.std(axes, keepdims=True) * drawn).astype(self.x.dtype)
 
     def segments(self, how: Any) -> NDArray[np.intp]:
         """The number of each place's segment, from 0 on: (*space).  how: as methods take `segments`: "grid:8", "slic"."""

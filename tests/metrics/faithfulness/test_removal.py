@@ -57,4 +57,5 @@ def test_what_is_asked_in_the_same_way_runs_once():
 def test_fills_are_told_apart():
     first, other = np.zeros((1, 4, 4)), np.ones((1, 4, 4))
     assert key_of(first) == key_of(first.copy()) != key_of(other)
-    assert len({key_of("zero"), key_of("blur"), key_of(0.5)}) == 3
+    assert len({key_of("zero"), key_of("blur"), key_of(0.5), key_of([0.1, 0.2]), key_of([0.1, 0.3])}) == 5
+    assert key_of([0.1, 0.2]) == key_of((0.1, 0.2))

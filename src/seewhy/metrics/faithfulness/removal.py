@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seewhy.arrays import Floats
+from seewhy.arrays import Floats, described
 from seewhy.errors import BadParameter
 from seewhy.metrics.faithfulness.imputation import imputed
 from seewhy.metrics.subject import Subject, VariantScores
@@ -73,7 +73,5 @@ def _is_linear(fill: Any) -> bool:
 
 
 def key_of(fill: Any) -> Any:
-    """What tells a fill from all others."""
-    if isinstance(fill, str | int | float):
-        return fill
-    return sha256(np.ascontiguousarray(fill).tobytes()).hexdigest() if isinstance(fill, np.ndarray) else id(fill)
+    """What tells a fill from all others: of arrays and pictures their SHA-256."""
+    return described(fill)
