@@ -8,6 +8,7 @@ from seewhy.errors import BadNetwork, BadParameter, NotApplicable
 from seewhy.metrics.subject import subjects
 from seewhy.remaking.question import Resolved
 from support.counting import entering
+from support.measuring import noting
 
 WEIGHTS = np.arange(48.0).reshape(3, 1, 4, 4) / 48 - 0.5  # of three classes over images (1, 4, 4)
 
@@ -202,13 +203,8 @@ def test_what_lies_where_something_is_hidden():
 
 def test_what_was_asked_before_is_not_asked_again():
     calls = []
-
-    def counted(batch):
-        calls.append(len(batch))
-        return linear(batch)
-
     variants = images(6, 3)
-    for subject, _ in subjects(model_of("logits", counted, batch_size=4), images(1), [np.zeros((4, 4))]):
+    for subject, _ in subjects(model_of("logits", noting(linear, calls), batch_size=4), images(1), [np.zeros((4, 4))]):
         calls.clear()
         first = subject.asked(6, lambda of: variants[of.start : of.stop], key=("these", 1))
         assert calls == [4, 2]

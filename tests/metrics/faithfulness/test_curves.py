@@ -94,7 +94,7 @@ def test_the_same_steps_and_fill_cost_one_pass():
         assert sum(calls) == 8 + 7
         insertion.using(steps=8, fill="zero").of(subject, -WEIGHTS)
         assert sum(calls) == 8 + 7 + 7
-        deletion.using(steps=8, fill="mean").of(subject, WEIGHTS)
+        deletion.using(steps=8, fill=0.5).of(subject, WEIGHTS)
         assert sum(calls) == 8 + 7 + 7 + 8
         assert subject.forwards == 30
 

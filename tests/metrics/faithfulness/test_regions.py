@@ -63,8 +63,8 @@ def test_maps_of_one_image_share_what_each_region_hides():
         for values in (QUARTERS, -QUARTERS):
             faithfulness_estimate.using(segments="grid:2").of(subject, values)
         assert sum(calls) == 4
-        selectivity.using(segments="grid:2", fill="mean").of(subject, QUARTERS)
-        irof.using(segments="grid:2", fill="mean").of(subject, QUARTERS)
+        selectivity.using(segments="grid:2", fill=0.5).of(subject, QUARTERS)
+        irof.using(segments="grid:2", fill=0.5).of(subject, QUARTERS)
         assert sum(calls) == 8
 
 
