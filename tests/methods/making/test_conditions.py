@@ -11,7 +11,7 @@ from seewhy.methods.making.method import lookup
 from seewhy.methods.making.reading import from_case, from_head, pixels_from_case
 from seewhy.models.rule import guided
 from support import networks
-from support.counting import entering
+from support.counting import entering, keeping_apart
 from support.hazards import X
 
 LAYER = "act2"
@@ -89,7 +89,7 @@ def test_a_method_that_asks_for_scores_counts_variants_also_around_and_inside_of
         e = np.exp(x.mean((2, 3)) @ w)
         return e / e.sum(1, keepdims=True)
 
-    method(seewhy.wrap(function, takes="float"), X, target=1)
+    method(keeping_apart(seewhy.wrap(function, takes="float")), X, target=1)
     assert sum(entered) == 1 + method.forwards(Conditions(X.shape[2:]))
 
 

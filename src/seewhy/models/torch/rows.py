@@ -193,19 +193,20 @@ def row_calls(runner: Any, x: Tensor) -> Iterator[None]:
     """Around a pass of images x: note which operations could mix them, where that is not known yet; and of the first passes of
     one image what a pass of several is held against.
     """
-    seen, key = runner.learned.calls_seen, runner.key(x)
-    kind = len(x) if len(x) > 1 else "with slopes" if torch.is_grad_enabled() else "plain"
-    known = seen.get((*key, kind)) is not None if len(x) == 1 else not together_of(runner).open(x)
+    with torch._C.DisableTorchFunction():  # what is asked here is no part of the network's program
+        count, seen, key = len(x), runner.learned.calls_seen, runner.key(x)
+        kind = count if count > 1 else "with slopes" if torch.is_grad_enabled() else "plain"
+        known = seen.get((*key, kind)) is not None if count == 1 else not together_of(runner).open(x)
     if known or together_of(runner).alone or not comparable(runner):
         yield
         return
-    calls, through = RowCalls(len(x)), False
+    calls, through = RowCalls(count), False
     try:
         with calls:
             yield
         through = True
     finally:
-        if through or len(x) > 1:
+        if through or count > 1:
             seen.keep((*key, kind), calls)
 
 
