@@ -30,7 +30,8 @@ def doctor(model: Model, image: Images | None = None) -> Report:
     forward once more, on the image beside noise, once on noise for attention, forward and back by attn-lrp's rules, and
     forward once and back three times for the second derivative at the layer; once or twice again where answers differ or
     parts are in train mode.  A look that memory runs out in stops the methods that rest on it, and no others.
-    A function is called twice.  Everything comes back as it was.  Raises BadParameter without an image where the model
+    A function is called three times, the last time with three images; more often where images change each other's scores, or
+    go one at a time.  Everything comes back as it was.  Raises BadParameter without an image where the model
     prepares none, BadImage where the picture cannot be read; what the network does wrong is a hazard, not an exception.
     """
     require(model, "scores")

@@ -19,10 +19,11 @@ from seewhy.targets.aim import Aim, ImageView, Pinned
 from seewhy.targets.decisions import DECIDED, decided_scores
 from seewhy.targets.group import are_summed, joined
 from seewhy.targets.suggest import suggestion
-from seewhy.untrained import ADVICE, untrained
+from seewhy.untrained import untrained
 
+from .function_examination import examination
 from .function_scorer import FunctionScorer
-from .hazard import NOTE, WARNING, Hazard, KnownFunction
+from .hazard import WARNING, KnownFunction
 from .model import GIVEN, SCORES_ALONE, TRY, Answer, Examination
 from .origin import NO_ORIGIN, Origin, ground, machine
 from .settings import BATCH, Settings, of_function, pixel_preparation
@@ -150,24 +151,8 @@ class FunctionModel:
         return (DECIDED.format(self.name, self.decided),) if self.decided else ()
 
     def examine(self, x: Array) -> Examination:
-        """What two answers to the same image (1, c, *space) show; nothing inside the function can be read."""
-        answer, again = self.answer(x), self.answer(x)
-        hazards = [
-            Hazard("scores-only", NOTE, "it gives scores, and nothing inside can be read", (), "occlusion, rise and lime do."),
-            *self.known.hazards,
-        ]
-        difference = abs(answer.scores - again.scores).max()
-        if difference > 1e-6 * abs(answer.scores).max():
-            words = f"two calls with the same image differ, by {difference:.2g}"
-            advice = "Maps come out different each time; average several."
-            hazards.append(Hazard("non-deterministic", WARNING, words, (), advice))
-        if self.labels is not None and len(self.labels) != answer.scores.shape[1]:
-            words = f"there are {len(self.labels)} labels for {answer.scores.shape[1]} scores"
-            hazards.append(Hazard("labels", WARNING, words, (), "Give those that belong to this function: labels=."))
-        if self.untrained:
-            hazards.append(Hazard("random-weights", WARNING, f"{self.untrained}: nothing was learned there", (), ADVICE))
-        why = f"{self.name} gives scores only"
-        return Examination(answer, {}, None, None, {"inside": why, "image": why}, tuple(hazards))
+        """What a few answers to the image (1, c, *space) show; nothing inside the function can be read."""
+        return examination(self, x)
 
     def aimed(self, aims: Sequence[Aim], x: Array, view: ImageView) -> tuple["FunctionModel", tuple[Pinned, ...]]:
         """The model whose scores are what aims, of one kind, read of all that the function gives; pinned on an image x."""

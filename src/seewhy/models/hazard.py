@@ -5,6 +5,8 @@ from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
+from .together import MIXING, SINGLE
+
 SEVERITIES = ERROR, WARNING, NOTE = "error", "warning", "note"  # no map can be made; a map may mislead; good to know
 
 
@@ -16,6 +18,19 @@ class Hazard(NamedTuple):
     words: str
     where: tuple[str, ...] = ()  # the layers or weights
     advice: str = ""
+
+
+def mixed_batch() -> Hazard:
+    """The images of a batch change each other's scores."""
+    words = f"{MIXING}: what it says of an image depends on the others in the batch"
+    advice = "Each image and each variant runs alone, which takes longer. BatchNorm without running statistics does this."
+    return Hazard("mixed-batch", WARNING, words, (), advice)
+
+
+def one_at_a_time(why: str = "") -> Hazard:
+    """No two images can share a pass.  why: what the network said of two."""
+    advice = "Each image and each variant runs alone, which takes longer; batch_size=1 spares the attempt."
+    return Hazard("one-at-a-time", NOTE, f"{SINGLE} ({why})" if why else SINGLE, (), advice)
 
 
 class KnownFunction:

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from seewhy.arrays import Array
 
-MIXES = "the network mixes the images of a batch, so each ran alone"
+MIXING = "the network mixes the images of a batch"
+MIXES = f"{MIXING}, so each ran alone"
 SINGLE = "the network takes one image at a time"
 UNSTEADY = (
     "two passes of the same image differ: what the network says rests on what it was asked before, or on numbers that others "

@@ -6,7 +6,7 @@ from copy import deepcopy
 import torch
 from torch import nn
 
-from seewhy.models.hazard import ERROR, NOTE, WARNING, Hazard
+from seewhy.models.hazard import ERROR, NOTE, WARNING, Hazard, mixed_batch, one_at_a_time
 from seewhy.models.model import Answer
 from seewhy.targets.target import name_of
 from seewhy.untrained import ADVICE
@@ -111,12 +111,9 @@ def _repeats(facts: Facts) -> Iterator[Hazard]:
                      "Something draws at random: dropout that ignores eval mode? Maps come out different each time; "
                      "average several, as smooth-grad does.")  # fmt: skip
     if facts.second.mixes:
-        yield Hazard("mixed-batch", WARNING, "what it says of an image depends on the others in the batch", (),
-                     "Methods that ask for scores let each image run alone, which takes longer; explain images one by one. "
-                     "BatchNorm without running statistics does this.")  # fmt: skip
+        yield mixed_batch()
     if facts.second.alone:
-        yield Hazard("one-at-a-time", NOTE, f"it takes one image at a time ({facts.second.alone})", (),
-                     "Methods that ask for scores need batch_size=1.")  # fmt: skip
+        yield one_at_a_time(facts.second.alone)
 
 
 def _outputs(facts: Facts) -> Iterator[Hazard]:
