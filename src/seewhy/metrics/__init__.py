@@ -10,6 +10,8 @@ from .faithfulness.drops import average_drop, average_gain, average_increase, ma
 from .faithfulness.regions import faithfulness_estimate, irof, region_perturbation, selectivity
 from .faithfulness.road import road, road_lerf, road_morf
 from .faithfulness.subsets import faithfulness_correlation, infidelity, sensitivity_n
+from .games.playing import grid_pointing_game
+from .games.records import GameRow, GridGame
 from .localization.board import BoardPhoto, board
 from .localization.boxes import BoxScoring
 from .localization.curves import save_curves
@@ -39,6 +41,8 @@ __all__ = [
     "ControlScore",
     "EntropyRise",
     "EvidenceReport",
+    "GameRow",
+    "GridGame",
     "LocalizationScore",
     "MapChange",
     "Measurements",
@@ -66,6 +70,7 @@ __all__ = [
     "evidence",
     "faithfulness_correlation",
     "faithfulness_estimate",
+    "grid_pointing_game",
     "infidelity",
     "input_invariance",
     "insertion",
