@@ -8,8 +8,7 @@ from seewhy import demo
 from seewhy.errors import NotApplicable
 from seewhy.metrics.sanity.randomised import randomised
 from seewhy.metrics.subject import subjects
-from seewhy.metrics.verdict.checking import elsewhere
-from seewhy.metrics.verdict.criteria import PLACEMENTS, heads, measured_on, places, removal
+from seewhy.metrics.verdict.criteria import heads, measured_on, places, removal
 from seewhy.truth.given import GivenTruth, GroundTruth
 
 X = np.random.default_rng(0).random((1, 1, 8, 8)).astype(np.float32)
@@ -38,35 +37,37 @@ def photo():
     return demo.scenes(1, 31, pair=True)[0].image
 
 
-def plainly(subject, values):
-    """The mean loss where the highest places are filled, and the mean score where all others are, over shares and fills."""
-    image, taken, kept = X[0, 0].astype(np.float64), [], []
+def plainly(subject, values, fill):
+    """The mean loss where the highest places are filled, and the mean score where all others are, over the shares."""
+    image, other, taken, kept = X[0, 0].astype(np.float64), subject.fill(fill)[0].astype(np.float64), [], []
     order = sorted(range(64), key=lambda place: -values.ravel()[place])
-    for fill in ("blur", "mean"):
-        other = subject.fill(fill)[0].astype(np.float64)
-        for share in SHARES:
-            top = np.zeros(64, bool)
-            top[order[: max(1, round(share * 64))]] = True
-            top = top.reshape(8, 8)
-            taken.append(quadrant(image[None, None])[0, 0] - quadrant(np.where(top, other, image)[None, None])[0, 0])
-            kept.append(quadrant(np.where(top, image, other)[None, None])[0, 0])
-    return np.mean(taken), np.mean(kept)
+    for share in SHARES:
+        top = np.zeros(64, bool)
+        top[order[: max(1, round(share * 64))]] = True
+        top = top.reshape(8, 8)
+        taken.append(quadrant(image[None, None])[0, 0] - quadrant(np.where(top, other, image)[None, None])[0, 0])
+        kept.append(quadrant(np.where(top, image, other)[None, None])[0, 0])
+    return np.array([np.mean(taken), np.mean(kept)])
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_removal_by_hand(subject, seed):
-    values = np.random.default_rng(seed).random((8, 8))
-    rng = subject.rng("placements")
-    others = [plainly(subject, elsewhere(values, rng)) for _ in range(PLACEMENTS)]
-    expected = np.array(plainly(subject, values)) - np.mean(others, 0)
-    assert removal(subject, values) == pytest.approx(expected, rel=1e-4, abs=1e-5)
+@pytest.mark.parametrize(("seed", "fill"), [(0, "mean"), (1, "blur"), (2, "mean")])
+def test_removal_by_hand(subject, seed, fill):
+    """The fill and both other places are drawn from the seed: first which fill, then where, and how it is mirrored."""
+    values, rng = np.random.default_rng(seed).random((8, 8)), np.random.default_rng(seed)
+    assert ("blur", "mean")[rng.integers(2)] == fill
+    others = []
+    for _ in range(2):
+        other = np.roll(values, (rng.integers(1, 8), rng.integers(1, 8)), (0, 1))
+        others.append(plainly(subject, np.flip(other, [axis for axis in (0, 1) if rng.random() < 0.5]), fill))
+    expected = plainly(subject, values, fill) - (others[0] + others[1]) / 2
+    assert removal(subject, values, seed) == pytest.approx(tuple(expected), rel=1e-4, abs=1e-5)
 
 
 def test_the_evidence_itself_is_above_chance_and_its_opposite_below(subject):
     evidence = np.zeros((8, 8))
     evidence[:4, :4] = X[0, 0, :4, :4]
-    taken, kept = removal(subject, evidence)
-    against, without = removal(subject, (evidence == 0).astype(float))
+    taken, kept = removal(subject, evidence, 0)
+    against, without = removal(subject, (evidence == 0).astype(float), 0)
     assert taken > 0 > against
     assert kept > 0 > without
 

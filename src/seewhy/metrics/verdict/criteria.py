@@ -19,7 +19,7 @@ from seewhy.truth.given import GroundTruth
 
 from .checking import FILLS, SHARES, completeness_check, disagreement_check, elsewhere, stability_check
 
-PLACEMENTS = 2  # by chance, of each map
+PLACEMENTS = 2  # elsewhere, of each map
 CHANGES = ("jpeg", "shift", "noise", "seed")
 Measured = dict[tuple[str, str], float]  # (method, criterion) -> the number; what is not defined is missing
 
@@ -70,14 +70,13 @@ def measured_on(
     found: Measured = {}
     why = dict[str, str]()
     shown = [*maps.values()]
+    drawn = _drawn(shown[0], seed)
     for subject, which in subjects(model, image, shown, None, seed):
         for number in which:
             method = [*maps][number]
-            found[method, "deletion"], found[method, "insertion"] = removal(subject, subject.on_grid(shown[number]))
+            found[method, "deletion"], found[method, "insertion"] = removal(subject, subject.on_grid(shown[number]), drawn)
     try:
-        found |= {
-            (of, "head"): kept for of, kept in heads(model, image, methods, target, layer, _drawn(shown[0], seed)).items()
-        }
+        found |= {(of, "head"): kept for of, kept in heads(model, image, methods, target, layer, drawn).items()}
     except SeewhyError as error:
         why["head"] = str(error)
     for method, heatmap in ((method.name, maps[method.name]) for method in methods):
@@ -96,26 +95,29 @@ def measured_on(
     return found, why
 
 
-def removal(subject: Subject, values: Floats) -> tuple[float, float]:
+def removal(subject: Subject, values: Floats, drawn: int) -> tuple[float, float]:
     """How much more a map (*space) finds than the same map elsewhere: by deletion and by insertion, in probability.
 
-    Each is a mean over the shares and the fills, less the mean of the same over `PLACEMENTS` of the map put elsewhere by chance
-    (moved around the edges, and mirrored).  Source: after Petsiuk et al. 2018, RISE.
+    Each is a mean over the shares, less the mean of the same over `PLACEMENTS` of the map put elsewhere by chance (moved around
+    the edges, and mirrored).
+    drawn: the seed of these, and of what is filled in: one fill a photo, the same for all methods, for more photos tell more
+    than more fills on each.  Source: after Petsiuk et al. 2018, RISE.
     """
-    rng = subject.rng("placements")
-    own, *others = (_taken_and_kept(subject, each) for each in (values, *(elsewhere(values, rng) for _ in range(PLACEMENTS))))
-    taken, kept = np.asarray(own) - np.mean(others, 0)
+    rng = np.random.default_rng(drawn)
+    fill = FILLS[int(rng.integers(len(FILLS)))]
+    others = [_taken_and_kept(subject, elsewhere(values, rng), fill) for _ in range(PLACEMENTS)]
+    taken, kept = np.array(_taken_and_kept(subject, values, fill)) - np.mean(others, 0)
     return float(taken), float(kept)
 
 
-def _taken_and_kept(subject: Subject, values: Floats) -> tuple[float, float]:
+def _taken_and_kept(subject: Subject, values: Floats, fill: str) -> tuple[float, float]:
     """The mean drop where the highest places are hidden, and the mean probability where they alone are shown."""
     places = int(np.prod(subject.space))
     counts = np.maximum(1, np.round(np.array(SHARES) * places)).astype(np.intp)
     order = subject.order(values)
-    taken = [subject.probability - hidden(subject, order, counts, fill).probabilities.mean() for fill in FILLS]
-    kept = [hidden(subject, order[::-1], places - counts, fill).probabilities.mean() for fill in FILLS]
-    return float(np.mean(taken)), float(np.mean(kept))
+    hidden_top = hidden(subject, order, counts, fill).probabilities
+    shown_top = hidden(subject, order[::-1], places - counts, fill).probabilities
+    return float(subject.probability - hidden_top.mean()), float(shown_top.mean())
 
 
 def heads(
@@ -134,7 +136,7 @@ def heads(
 
 
 def _drawn(heatmap: Heatmap, seed: int) -> int:
-    """A seed of the image's own, so that the interval over images holds other draws of weights, too."""
+    """A seed of the image's own, so that the interval over images holds other draws of weights and places, too."""
     return int(np.random.default_rng([seed, *heatmap.source.image_sha256.encode()]).integers(2**31))
 
 

@@ -65,13 +65,13 @@ def failings(by_name: Mapping[str, Mapping[str, MethodRank]], method: str) -> tu
     why = list[str]()
     if (row := by_name.get("head", {}).get(method)) and row.mean >= BLIND:
         why.append(
-            f"with the last layer's weights drawn anew its maps keep a rank correlation of {row.mean:.2f}: they do not depend "
-            "on what the classifier learned"
+            f"with the last layer's weights drawn anew its maps keep a rank correlation of {row.mean:.2f} "
+            f"({row.low:.2f} to {row.high:.2f}): they do not depend on what the classifier learned"
         )
     row = by_name.get(DECIDING, {}).get(method)
     ahead = row and row.to_random
-    if ahead and not unknown(by_name, method) and not (ahead.settled and ahead.mean > 0):
-        worse = "less than" if ahead.settled else "no more than can be told from"
+    if ahead and ahead.low <= 0 and not unknown(by_name, method):
+        worse = "less than" if ahead.high < 0 else "no more than can be told from"
         why.append(
             f"hiding what it marks takes {worse} what hiding by a random map takes (a difference of {ahead.mean:+.3f}, "
             f"{ahead.low:+.3f} to {ahead.high:+.3f})"
@@ -84,10 +84,11 @@ def unknown(by_name: Mapping[str, Mapping[str, MethodRank]], method: str) -> tup
     row = by_name.get(DECIDING, {}).get(method)
     if row is None or row.to_random is None:
         return ("no photo tells whether hiding what it marks takes more than hiding by a random map",)
-    tests = sum(each.to_random is not None for each in by_name[DECIDING].values())
-    if row.to_random.settled or enough_photos([row.to_random.photos] * tests).all():
+    ahead, tests = row.to_random, sum(each.to_random is not None for each in by_name[DECIDING].values())
+    if ahead.settled or (enough_photos([ahead.photos] * tests).all() and ahead.low <= 0):
         return ()
-    return (f"{row.to_random.photos} photos are too few to tell {tests} methods from a random map",)
+    more = f"; about {ahead.further:,} more photos like these would settle it" if ahead.further else ""
+    return (f"{ahead.photos} photos are too few to tell {tests} methods from a random map{more}",)
 
 
 def doubtful(by_name: Mapping[str, Mapping[str, MethodRank]], method: str) -> tuple[str, ...]:
