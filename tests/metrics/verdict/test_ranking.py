@@ -76,6 +76,8 @@ def test_how_many_more_photos_a_tie_would_take():
     s = sqrt(sum((each - 0.06) ** 2 for each in pairs) / 4)
     assert further(pairs) == ceil((1.959964 * s / 0.06) ** 2) - 5
     assert further(pairs, tests=2) == ceil((2.241403 * s / 0.06) ** 2) - 5  # 97.5 % of both sides
+    assert further(np.array([1.0, 1.01, 0.99])) == 6 - 3  # 2 / 2^5 is more than 0.05
+    assert further(np.array([1.0, 1.01, 0.99]), tests=8) == 9 - 3  # 2 / 2^8 is more than 0.05 / 8
     assert further(np.zeros(9)) is None
     assert further(np.array([1e-12, 2e-12]), least=1e-9) is None
     assert further(np.array([1.0])) is None

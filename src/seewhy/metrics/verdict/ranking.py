@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from math import ceil, isfinite
+from math import ceil, isfinite, log2
 from statistics import NormalDist
 from typing import Any
 
@@ -125,14 +125,16 @@ def differences(
 def further(pairs: NDArray[np.float64], tests: int = 1, least: float = 0.0) -> int | None:
     """How many more photos would settle a difference if its mean d and its deviation s stayed as they are: (z s / d)^2 in all.
 
-    z: 1.96, for several tests the stricter one of Holm's first step.  At least 1.  None where d is `least` or smaller, where a
-    single photo tells no deviation, or where it would take more than `FEASIBLE`.
+    z: 1.96, for several tests the stricter one of Holm's first step.  At least 1, and as many as sign flips need to tell
+    anything.  None where d is `least` or smaller, where a single photo tells no deviation, or where it would take more than
+    `FEASIBLE`.
     """
     if len(pairs) < 2 or abs(pairs.mean()) <= least:
         return None
     z = NormalDist().inv_cdf(1 - LEVEL / 2 / tests)
     total = (z * pairs.std(ddof=1) / pairs.mean()) ** 2
-    return max(1, ceil(total) - len(pairs)) if isfinite(total) and total <= FEASIBLE else None
+    flips = 1 + ceil(log2(tests / LEVEL))  # of fewer photos no p is small enough
+    return max(1, max(ceil(total), flips) - len(pairs)) if isfinite(total) and total <= FEASIBLE else None
 
 
 def first_share(values: Values, better: str, among: tuple[str, ...], seed: int = 0) -> float | None:
