@@ -60,7 +60,7 @@ def page_of(found: MethodComparison) -> str:
             {
                 "name": name,
                 "better": CRITERIA[name].better,
-                "says": CRITERIA[name].says,
+                "says": CRITERIA[name].says[:1].upper() + CRITERIA[name].says[1:],
                 "bars": _bars(ranks),
                 "leader": next((rank.method for rank in ranks if rank.first), ""),
                 "rows": rows(chosen.get(name, []), name),
@@ -93,9 +93,10 @@ def _pictures(maps: Any) -> dict[str, Thumbnail | None]:
 
 
 def _plain(heatmap: Heatmap) -> Thumbnail | None:
-    pixels = None if heatmap.image is None else np.asarray(heatmap.image)
-    flat = pixels is not None and pixels.dtype == np.uint8 and pixels.ndim in (2, 3)
-    return Thumbnail.of(Image.fromarray(pixels), SIDE) if flat else None
+    if heatmap.image is None:
+        return None
+    pixels = np.asarray(heatmap.image)
+    return Thumbnail.of(Image.fromarray(pixels), SIDE) if pixels.dtype == np.uint8 and pixels.ndim in (2, 3) else None
 
 
 def _number(found: MethodComparison, place: int, method: str, criterion: str) -> str:

@@ -74,3 +74,12 @@ def test_times(text, seconds):
 def test_what_is_no_time(text):
     with pytest.raises(click.BadParameter):
         Duration().convert(text, None, None)
+
+
+def test_the_page(folder, tmp_path):
+    page = tmp_path / "page.html"
+    done = run(folder / "0.png", "-M", "grad-cam", "-o", page)
+    assert done.exit_code == 0, done.output
+    assert done.stdout.splitlines()[-1] == f"-> {page}"
+    assert "grad-cam on 0.png" in page.read_text("utf-8")
+    assert run(folder, "-o", "page.png").exit_code == 2

@@ -54,6 +54,7 @@ class CompareOptions:
     layer: str | None
     budget: float | None
     seed: int
+    out: Path | None
     recursive: bool
     as_json: bool
     as_csv: bool
@@ -83,6 +84,10 @@ class CompareOptions:
 @click.option("--budget", type=Duration(), help='Begin no other photo after this time: "10 min".')
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of all that is drawn.")
 @click.option("--recursive", "-r", is_flag=True, help="Look into the folders inside of folders, too.")
+@click.option(
+    "--out", "-o", metavar="FILE.html", type=click.Path(path_type=Path, dir_okay=False),
+    help="Write all of it, with the pictures behind the numbers, as one page.",
+)  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print a row for each photo, method and criterion.")
 def compare(network: ModelOptions, **options: Any) -> None:
@@ -90,7 +95,7 @@ def compare(network: ModelOptions, **options: Any) -> None:
     random map and the middle of the photo, with intervals; ties are called ties.  Ctrl-C ends with the photos that are done.
 
     \b
-    seewhy compare torchvision/resnet50 photos/ --budget "10 min"
+    seewhy compare torchvision/resnet50 photos/ --budget "10 min" -o page.html
     seewhy compare timm/resnet18 photos/ --methods grad-cam,rise --boxes boxes.csv --json
     """
     run(network, CompareOptions(**options))
@@ -99,12 +104,15 @@ def compare(network: ModelOptions, **options: Any) -> None:
 def run(network: ModelOptions, options: CompareOptions) -> None:
     """Everything that the command does.  What can be refused is refused before a photo is explained."""
     from seewhy.cli.question import configured
+    from seewhy.errors import BadParameter
     from seewhy.metrics.verdict.compare import Comparing
     from seewhy.progress import shown, stoppable
 
+    if options.out is not None and options.out.suffix.lower() not in (".html", ".htm"):
+        raise BadParameter(f"--out {options.out}: the page is written as .html.")
     if options.as_json and options.as_csv:
         raise click.UsageError("--json and --csv both print: give one of them.")
-    inputs = find_inputs(options.photos, options.recursive, Path("compare.html"))  # no folder is written into
+    inputs = find_inputs(options.photos, options.recursive, options.out or Path("compare.html"))  # no folder is written into
     if not inputs.files:
         raise nothing_to_explain(inputs)
     names = [name.strip() for each in options.methods for name in _apart(each) if name.strip()]
@@ -136,6 +144,11 @@ def run(network: ModelOptions, options: CompareOptions) -> None:
         say_text(found.to_csv())
     else:
         print_comparison(found)
+    if options.out is not None:
+        from seewhy.report.compared import save_page
+
+        save_page(found, options.out)
+        say(f"-> {options.out}", err=options.as_json or options.as_csv)
     failures.tell()
     if stopped:
         raise SystemExit(130)
