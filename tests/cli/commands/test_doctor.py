@@ -11,7 +11,9 @@ from PIL import Image
 
 import seewhy
 from seewhy.cli.app import main
+from seewhy.cli.commands.doctor import notable, rows
 from seewhy.diagnosis.doctor import doctor
+from seewhy.models.model import Layer
 
 pytest.importorskip("timm")
 pytest.importorskip("torchvision")
@@ -136,6 +138,15 @@ def test_of_a_transformer_the_blocks_are_listed(run):
     assert "* default" in rows[default]
     assert "all" in rows[default].split()
     assert not any("k_norm" in name for name in rows)
+
+
+def test_a_layer_that_never_sees_the_image_is_no_layer_to_read():
+    layers = {"conv": Layer("Conv2d", (8, 4, 4), 1, True), "pos": Layer("Pos", (8, 4, 4), 1, True, sees=())}
+    layers["fc"] = Layer("Linear", (5,), 1, True)
+    assert [*notable(layers, (8, 8))] == ["conv"]
+    grids = [row[3] for row in rows(layers, (8, 8))]
+    assert grids == ["4x4", "-", "-"]
+    assert ["does not see the image" in row[-1] for row in rows(layers, (8, 8))] == [False, True, False]
 
 
 def test_all_lists_every_layer(run):

@@ -97,6 +97,7 @@ def test_what_is_remarked_of_a_layer():
     said = remark(plain._replace(default=True, calls=3, tokens=2, connected=False))
     assert said == "* default, runs 3 times, 2 more tokens of no place, its places do not reach the scores"
     assert "1 more token of" in remark(plain._replace(tokens=1))
+    assert "does not see the image" in remark(plain._replace(sees=()))
 
 
 def test_a_layer_is_one_object_of_json():

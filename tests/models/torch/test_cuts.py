@@ -124,13 +124,15 @@ def test_a_function_without_a_way_back(method):
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning", "ignore::FutureWarning")
-@pytest.mark.parametrize("method", ["grad-cam", "gradient", "guided-backprop", "full-grad", "integrated-gradients", "lrp"])
+@pytest.mark.parametrize(
+    "method", ["grad-cam", "gradient", "guided-backprop", "full-grad", "integrated-gradients", "lrp", "deep-lift"]
+)
 def test_int8_layers_have_no_derivative(method):
     network = networks.made(lambda: Cut(Cut.pooled), 0).float()
     model = seewhy.wrap(torch.ao.quantization.quantize_dynamic(network, {nn.Linear}))
     with pytest.raises(seewhy.Misuse, match=WORKS) as caught:
         seewhy.explain(model, X, methods=method, target=1)
-    assert method == "lrp" or "cut in fc, by an operation without a derivative" in str(caught.value)
+    assert "cut in fc, by an operation without a derivative" in str(caught.value)
 
 
 class Attentive(nn.Module):

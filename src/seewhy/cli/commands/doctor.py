@@ -106,9 +106,9 @@ def filled(text: str, first: str = "", rest: str = "", taken: int = 0) -> None:
 
 
 def has_space(layer: "Layer", space: tuple[int, ...]) -> bool:
-    """Do its last axes run over the image?"""
+    """Do its last axes run over the image?  Those of a layer that never sees it, such as position embeddings, do not."""
     grid = layer.shape[1:]
-    if len(grid) != len(space) or max(grid, default=1) < 2:
+    if not layer.sees or len(grid) != len(space) or max(grid, default=1) < 2:
         return False
     shares = [cells / side for cells, side in zip(grid, space, strict=True)]
     return layer.cells is not None or max(shares) < 2 * min(shares)  # else queries and keys of an attention
@@ -142,6 +142,7 @@ def rows(layers: "Mapping[str, Layer]", space: tuple[int, ...]) -> list[tuple[st
         channels = str(layer.shape[0]) if spatial else "x".join(map(str, layer.shape))
         remarks = ["* default"] * layer.default + [f"runs {layer.calls} times"] * (layer.calls > 1)
         remarks += [f"{layer.tokens} token{'s' * (layer.tokens > 1)} beside"] * bool(layer.tokens)
+        remarks += ["does not see the image"] * (not layer.sees)
         reaches = "yes" if layer.connected else "no"
         table_rows.append(
             (name, layer.kind, channels, axes(layer.shape[1:]) if spatial else "-", stride, sees, reaches, ", ".join(remarks))

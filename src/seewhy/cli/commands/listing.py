@@ -45,6 +45,7 @@ def remark(layer: Any) -> str:
     remarks += [f"runs {layer.calls} times"] if layer.calls > 1 else []
     remarks += [f"{layer.tokens} more token{'s' * (layer.tokens > 1)} of no place"] if layer.tokens else []
     remarks += [] if layer.connected else ["its places do not reach the scores"]
+    remarks += [] if layer.sees else ["does not see the image: no map can be read there"]
     return ", ".join(remarks)
 
 

@@ -131,7 +131,12 @@ def _traced(
         mode.check(emitted)
     if mode and not raw.requires_grad and (why := why_none(runner, x, layers[0])):
         raise NeedsGradients(why)
-    rule_notes = mode.notes(raw, [tensor for tensor in emitted.values() if tensor.is_leaf]) if mode else ()
+    try:
+        rule_notes = mode.notes(raw, [tensor for tensor in emitted.values() if tensor.is_leaf]) if mode else ()
+    except NotApplicable:  # what has no rule may have no gradient, either
+        if why := why_none(runner, x, layers[0]):
+            raise NeedsGradients(why) from None
+        raise
     notes = {name: (taps[name].notes if name in taps else ()) + rule_notes for name in layers}
     result, connected = _evidence_of(runner, x, targets, raw, scores, emitted, notes, twice, few)
     if not odd:
