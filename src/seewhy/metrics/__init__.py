@@ -10,6 +10,7 @@ from .faithfulness.drops import average_drop, average_gain, average_increase, ma
 from .faithfulness.regions import faithfulness_estimate, irof, region_perturbation, selectivity
 from .faithfulness.road import road, road_lerf, road_morf
 from .faithfulness.subsets import faithfulness_correlation, infidelity, sensitivity_n
+from .games.disconnected import di_full, di_part
 from .games.playing import grid_pointing_game
 from .games.records import GameRow, GridGame
 from .localization.board import BoardPhoto, board
@@ -66,6 +67,8 @@ __all__ = [
     "complexity",
     "csv_of_scores",
     "deletion",
+    "di_full",
+    "di_part",
     "efficient_mprt",
     "evidence",
     "faithfulness_correlation",

@@ -30,6 +30,9 @@ class Copyable(Differentiable, Protocol):
 
     def working_copy(self, x: Array) -> WorkingCopy: ...  # x: images (n, c, *space), of which the first shows what a pass reads
     def behind_shift(self, shift: NDArray[Any], x: Array) -> Differentiable: ...  # of images x + shift (c,): what it says of x
+    def with_cell_heads(
+        self, layer: str, size: int, x: Array
+    ) -> Differentiable: ...  # behind the layer each cell of x is alone
 
 
 def copyable(model: Any, what: str) -> Copyable:

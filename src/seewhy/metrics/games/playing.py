@@ -44,6 +44,7 @@ class Asking(NamedTuple):
     turned: Callable[[NDArray[Any]], NDArray[Any]] = lambda grids: grids
     score: Callable[[int, int], int] = lambda _cell, of: of
     notes: tuple[str, ...] = ()
+    prefix: str = ""  # of the model's names of layers, which is not shown
 
 
 class Rules(NamedTuple):
@@ -113,7 +114,7 @@ def play(
     asked = (0, size**2 - 1) if rules.twice else tuple(range(size**2))
     asking = rules.asking(model, size, laid(photos.cells(model, drawn[0])[0], size), layer)
     names = [m.name for m in chosen]
-    sums = CellSums(size, asked, {name for name in names if names.count(name) > 1})
+    sums = CellSums(size, asked, {name for name in names if names.count(name) > 1}, asking.prefix)
     for start in shown(range(0, grids, TOGETHER), -(-grids // TOGETHER), rules.game):
         some = drawn[start : start + TOGETHER]
         cells, views = photos.cells(model, some.ravel().tolist())
@@ -128,7 +129,7 @@ def play(
         named = [[name_of(model.labels, int(photos.classes[p])) or str(photos.classes[p]) for p in grid] for grid in some]
         sums.add(maps.maps, pictures, named)
     independent = len({*drawn.ravel().tolist()}) // size**2
-    notes = (*asking.notes, *_scarce(photos, confidence, independent, grids))
+    notes = (*asking.notes, *_scarce(photos, confidence, independent, grids), *_alike(drawn, rules.twice))
     return GridGame(
         tuple(
             GameRow(*key, np.array(values), sums.empty[key], independent, seed) for key, values in sums.values.items()
@@ -145,6 +146,15 @@ def _scarce(photos: SurePhotos, confidence: float, independent: int, grids: int)
     return (f"{sure}: each stands in several grids, and the interval counts no more than {independent} of them",)
 
 
+def _alike(drawn: NDArray[np.intp], twice: bool) -> tuple[str, ...]:
+    """What has to be said where one photo shows the class that stands in a grid twice."""
+    count = int((drawn[:, 0] == drawn[:, -1]).sum()) if twice else 0
+    why = "there is no other that the network is sure of"
+    return (f"in {count} of {len(drawn)} grids the class that is asked for stands twice in the same photo: {why}",) * bool(
+        count
+    )
+
+
 def _methods(methods: Methods) -> list[Method[Any]]:
     several = [methods] if isinstance(methods, str | Method) else methods
     if not isinstance(several, Sequence) or not several:
@@ -156,13 +166,14 @@ def _methods(methods: Methods) -> list[Method[Any]]:
 class CellSums:
     """What the maps of the grids have in their cells.
 
-    several: names of methods that were asked for with other parameters, too.
+    several: names of methods that were asked for with other parameters, too; prefix: left out of names of layers.
     values: by method and layer, a list of shares for each grid.
     """
 
     size: int
     asked: tuple[int, ...]
     several: set[str]
+    prefix: str
     values: dict[GameKey, list[list[float]]] = field(default_factory=dict)
     empty: dict[GameKey, int] = field(default_factory=dict)
     refused: dict[str, Refused] = field(default_factory=dict)
@@ -186,7 +197,8 @@ class CellSums:
     def _key(self, heatmap: Heatmap) -> GameKey:
         source = heatmap.source
         said = ", ".join(f"{name}={value}" for name, value in sorted(source.params.items()))
-        return f"{source.method}({said})" if source.method in self.several else source.method, source.layer
+        name = f"{source.method}({said})" if source.method in self.several else source.method
+        return name, source.layer.removeprefix(self.prefix)
 
 
 def cell_shares(values: Floats, size: int) -> NDArray[np.float64]:

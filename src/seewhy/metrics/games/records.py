@@ -76,7 +76,7 @@ class GameRow:
 class GridGame(Sequence[GameRow]):
     """How well maps do in a game on grids of photos: a row for each method and layer.
 
-    game: its name; chance: what a map has that looks at no class, on average.
+    game: its name; chance: what a map has on average that has nothing to do with the photos, 1 / size^2.
     model, size (cells along a side), confidence, seed: what was asked.
     photos: the names of the photos that the network is sure of, out of `given`; grids: which of them stand in each grid,
         (grids, size^2), row by row; classes: what each of them is taken for.

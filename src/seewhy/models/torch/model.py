@@ -24,6 +24,7 @@ from seewhy.prepare.unscaled import of_any_scale
 from seewhy.targets.target import Target, Top
 
 from .base import TorchScores
+from .cell_heads import with_cell_heads
 from .defaults import check_alike, defaults
 from .examination import examination
 from .head import head
@@ -167,6 +168,11 @@ class TorchModel(TorchScores):
     def behind_shift(self, shift: NDArray[Any], x: Array) -> "TorchModel":
         """The model of images x + shift, shift (c,), that says of them what this one says of x (n, c, *space)."""
         return behind_shift(self, shift, x)
+
+    @again
+    def with_cell_heads(self, layer: str, size: int, x: Array) -> "TorchModel":
+        """The model of grids like x whose scores are those of each of size x size cells: behind the layer each runs alone."""
+        return with_cell_heads(self, layer, size, x)
 
     def examine(self, x: Array) -> Examination:
         """What a few passes of one image (1, c, *space) show: what can be read, and what may spoil an explanation."""
