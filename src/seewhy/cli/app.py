@@ -18,6 +18,7 @@ from seewhy.cli.commands.drift import drift
 from seewhy.cli.commands.evidence import evidence
 from seewhy.cli.commands.explain import explain
 from seewhy.cli.commands.export import export
+from seewhy.cli.commands.game import game
 from seewhy.cli.commands.labels import labels
 from seewhy.cli.commands.listing import demo, layers, methods, metrics
 from seewhy.cli.commands.localize import localize
@@ -78,8 +79,8 @@ def main(debug: bool) -> None:
 
 
 COMMANDS = (
-    explain, localize, segment, evidence, attention, doctor, trust, compare, sanity, detections, drift, verify, labels, layers,
-    units, export, methods, metrics, demo,
+    explain, localize, segment, evidence, attention, doctor, trust, compare, sanity, game, detections, drift, verify, labels,
+    layers, units, export, methods, metrics, demo,
 )  # fmt: skip
 for command in COMMANDS:
     main.add_command(command)
