@@ -43,7 +43,7 @@ def test_the_stamp_is_found_told_written_and_drawn(photos, tmp_path):
     assert "its 3 mirror images" in found
     assert any("MORE" in line and line.split()[1] == "bird" for line in lines)
     assert any("nothing of it is known" in line and "8 of 16" in line for line in lines)  # cars have no stamp
-    assert f"-> {out / 'bird.evidence.grad-cam.png'}" in lines
+    assert lines[-1].startswith(f"-> {out / 'evidence.json'}, evidence.csv, bird.evidence.grad-cam.png")
     written = sorted(path.name for path in out.iterdir())
     assert {"bird.evidence.grad-cam.png", "evidence.csv", "evidence.json"} <= {*written}
     said = strict((out / "evidence.json").read_text())
@@ -67,6 +67,13 @@ def test_json_and_csv_are_those_of_the_files(photos, tmp_path):
     assert done.stdout == (out / "evidence.csv").read_text()
     (row,) = csv.DictReader(io.StringIO(done.stdout))
     assert (row["within"], row["explained"], row["photos"]) == ("corner:se:0.25", "car", "8")
+
+
+def test_where_all_fail_each_is_said_once(photos, tmp_path):
+    names = [tmp_path / name for name in ("a.png", "b.png")]
+    done = run("demo/honest", *names, "--in", "border", "-o", tmp_path / "out")
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert sorted(done.stderr.splitlines()) == [f"seewhy: {name} is not there." for name in names]
 
 
 def test_a_photo_that_fails_is_named_and_the_others_are_told(photos, tmp_path):

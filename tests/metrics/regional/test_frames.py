@@ -44,5 +44,5 @@ def test_a_box_of_the_frame_lies_on_the_photo_as_the_network_saw_it():
 def test_a_volume_has_no_frame(made_source):
     grid = seewhy.images.places.Grid.whole((4, 4, 4))
     volume = seewhy.Heatmap(np.ones((4, 4, 4), np.float32), None, grid, made_source())
-    with pytest.raises(NotApplicable, match="photos"):
+    with pytest.raises(NotApplicable, match=r"counted over photos, and .* explain --masks"):
         framed(volume)

@@ -163,16 +163,23 @@ def run(network: ModelOptions, options: EvidenceOptions) -> None:
 
 
 def _read(reader: "EvidenceReader", files: list[str], failures: Failures, stop: "Event") -> None:
-    """Explain the photos, until a person stops it; failures are said as they come."""
+    """Explain the photos, until a person stops it; failures are said as they come, from the first map on.
+
+    Where there is no map at all, the first failure is left to be raised, and the others are said.
+    """
     from seewhy.progress import shown
 
     known = 0
     for _ in shown(reader.read(files, files), len(files), "explaining", wait=False, size=lambda count: count):
-        for failed in reader.failed[known:]:
-            failures.add(failed.name, failed.error)
-        known = len(reader.failed)
+        if reader.photos:
+            for failed in reader.failed[known:]:
+                failures.add(failed.name, failed.error)
+            known = len(reader.failed)
         if stop.is_set():
-            return
+            break
+    if not reader.photos:
+        for failed in reader.failed[1:]:
+            failures.add(failed.name, failed.error)
 
 
 def write(report: "EvidenceReport", out: Path) -> list[Path]:
@@ -207,5 +214,4 @@ def print_report(report: "EvidenceReport", out: Path, pictures: list[Path]) -> N
         say(line)
     for note in report.notes:
         say(f"  ! {note}")
-    for path in pictures:
-        say(f"-> {path}")
+    say(f"-> {', '.join(map(str, [out / 'evidence.json', 'evidence.csv', *(path.name for path in pictures)]))}")

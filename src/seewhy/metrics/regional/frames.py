@@ -4,11 +4,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seewhy.arrays import Floats
+from seewhy.errors import NotApplicable
 from seewhy.images.places import Extent
 from seewhy.maps.finding import evidence
 from seewhy.maps.heatmap import Heatmap
-from seewhy.metrics.localization.grids import photo_size
 from seewhy.pictures.stretching import stretch
+from seewhy.printable import printable
 
 SIDE = 128  # places along each side of the frame
 FRAME = Extent(0, 0, SIDE, SIDE)
@@ -22,7 +23,11 @@ def framed(heatmap: Heatmap) -> NDArray[np.float32]:
 
     Raises NotApplicable where it is no map of a photo.
     """
-    photo_size(heatmap)
+    if not isinstance(heatmap.box, Extent):
+        raise NotApplicable(
+            f"Evidence is counted over photos, and {printable(heatmap.source.image)} is none. How much of a volume's map lies "
+            "in a mask says explain --masks FOLDER, in Python heatmap.evidence_in(mask=mask)."
+        )
     values = evidence(heatmap.values, heatmap.values, heatmap.source)
     return np.maximum(stretch(values, FRAME, (SIDE, SIDE), heatmap.cells), 0)
 
