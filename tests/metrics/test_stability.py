@@ -49,6 +49,27 @@ def test_light_by_hand(linear):
             assert (change.spearman, change.moved) == pytest.approx(by_hand(w * x, w * other), abs=1e-3)
 
 
+def test_a_changed_photo_is_one_still():
+    """Of a function that takes photos as they are, none is darker than black or lighter than white, and maps are steady."""
+    asked = []
+
+    def left(photos):
+        asked.append(np.array(photos))
+        return photos[:, :, :8, 0].mean((1, 2))[:, None]
+
+    photo = RNG.integers(0, 256, (16, 16, 3)).astype(np.uint8)
+    model = seewhy.wrap(left, name="left", prepare={"size": 16})
+    maps = maps_of(model, photo, seewhy.occlusion.using(window=4, stride=4))
+    asked.clear()
+    (found,) = stability(model, photo, maps, ["light", "noise"], draws=1)
+    assert [each.change for each in found.changes] == ["brighter", "darker", "noise"]
+    step = LIGHT * float(np.ptp(photo))
+    for sign in (1, -1):
+        expected = np.clip(np.round(photo + sign * step), 0, 255)
+        assert any(abs(each - expected).max() <= 1 for batch in asked for each in batch.astype(float))
+    assert found.least.spearman > 0.7
+
+
 def test_a_shift_is_compared_where_both_show_the_image(linear):
     (found,) = stability(linear, X[:1], maps_of(linear, X[:1]), ["shift"])
     x, w = X[0, 0], W[0].reshape(8, 8)

@@ -75,7 +75,8 @@ def stability(
     changes: some of "jpeg" (the photo saved with quality 75), "shift" (by one pixel of what the network sees, along each axis;
         compared where both show the image), "light" (a twentieth of the range brighter and darker), "noise" (normal, a
         fiftieth of the range), "rounding" (noise of the size of rounding errors), "seed" (another, of a method that draws); ()
-        for all that can be made.  Methods that draw noise by the image draw other noise for each changed image.
+        for all that can be made.  Photos stay between black and white.  Methods that draw noise by the image draw other noise
+        for each changed image.
     draws: of noise, rounding and seeds each.
     Where the network's answer changes too, that is said (`same_answer`), and such changes do not count against the map.
     Source: Alvarez-Melis & Jaakkola 2018, On the robustness of interpretability methods; Ghorbani et al. 2019, Interpretation
@@ -111,7 +112,7 @@ def _of_one(subject: Subject, shown: Heatmap, changes: list[str], draws: int, as
             if asked:
                 raise
             left_out.append(f"{change}: {error}")
-    x = np.stack([subject.x, *(each.x for each in made)]).astype(subject.x.dtype)
+    x = np.stack([subject.x, *(_as_a_photo(subject, each.x) for each in made)]).astype(subject.x.dtype)
     answers = np.asarray(subject.scorer(subject.scorer.array(x))).argmax(1)
     first, *others = _maps(subject, shown, x, [None, *(each.seed for each in made)])
     rows = tuple(
@@ -119,6 +120,19 @@ def _of_one(subject: Subject, shown: Heatmap, changes: list[str], draws: int, as
         for each, values, answer in zip(made, others, answers[1:], strict=True)
     )
     return Stability(rows, tuple(left_out), len(x))
+
+
+def _as_a_photo(subject: Subject, changed: Floats) -> Floats:
+    """A changed photo with nothing darker than black or lighter than white, as photos are, but for what was so before; of what
+    is no photo, the same.
+    """
+    black, white = subject.model.colour(0), subject.model.colour(255)
+    if black is None or white is None:
+        return changed
+    x = subject.x.reshape(len(subject.x), -1)
+    each = (-1, *(1 for _ in subject.space))
+    low, high = np.min([black, white, x.min(1)], 0).reshape(each), np.max([black, white, x.max(1)], 0).reshape(each)
+    return np.clip(changed, low, high)
 
 
 def _maps(subject: Subject, shown: Heatmap, x: Floats, seeds: Sequence[int | None]) -> list[NDArray[np.float64]]:
