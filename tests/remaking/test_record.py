@@ -107,7 +107,7 @@ def test_where_it_is_written(record, tmp_path):
         record.save(path, over=False)
     with pytest.raises(BadRecord, match="it is not there"):
         EvidenceRecord.read(tmp_path / "gone.json")
-    with pytest.raises(BadRecord, match="it is no file"):
+    with pytest.raises(BadRecord, match="it is no file, but a folder: give the files in it"):
         EvidenceRecord.read(tmp_path)
 
 

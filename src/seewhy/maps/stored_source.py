@@ -35,7 +35,7 @@ def source_of(path: Path) -> Source:
     from zipfile import BadZipFile  # here, for importing it takes as long as much of seewhy does
 
     if not path.is_file():
-        raise BadImage(f"{path} cannot be read: {'it is no file' if path.exists() else 'it is not there'}.")
+        raise BadImage(f"{path} cannot be read: {why_no_file(path)}.")
     others = {".npz": _of_npz, ".svg": _of_svg, ".pdf": _of_pdf, ".json": _of_json}
     read = _of_nifti if has_suffix(path, NIFTI) else others.get(path.suffix.lower(), _of_png)
     try:
@@ -56,6 +56,13 @@ def source_of(path: Path) -> Source:
         return Source.from_json(text)
     except ValueError as error:
         raise BadImage(f"{path} carries no Source as seewhy writes it: {error}.") from None
+
+
+def why_no_file(path: Path) -> str:
+    """Why nothing can be read from a path that is no file, in words; of a folder with what to give in its place."""
+    if path.is_dir():
+        return "it is no file, but a folder: give the files in it"
+    return "it is no file" if path.exists() else "it is not there"
 
 
 def drawing_of(path: Path) -> str:

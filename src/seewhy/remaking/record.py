@@ -26,7 +26,7 @@ from seewhy.maps.made_here import RECORD
 from seewhy.maps.png_text import with_text
 from seewhy.maps.record import recorded
 from seewhy.maps.source import Source
-from seewhy.maps.stored_source import LONGEST, record_in, source_of
+from seewhy.maps.stored_source import LONGEST, record_in, source_of, why_no_file
 from seewhy.printable import printable, quoted
 
 from .checks import Check
@@ -145,7 +145,7 @@ class EvidenceRecord:
         """The record in a .json file, or in the PNG of a map that carries one.  Raises BadRecord, also where there is none."""
         path = Path(path)
         if not path.is_file():  # nothing waits for a pipe
-            raise BadRecord(f"{path} cannot be read: {'it is no file' if path.exists() else 'it is not there'}.")
+            raise BadRecord(f"{path} cannot be read: {why_no_file(path)}.")
         if path.suffix.lower() == ".png":
             text = record_in(path)
             if not text:
