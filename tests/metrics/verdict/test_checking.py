@@ -1,6 +1,7 @@
 """The checks on one map, by hand and on networks of which the answer is known."""
 
 from dataclasses import replace
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -8,6 +9,8 @@ import pytest
 import seewhy
 from seewhy import demo
 from seewhy.metrics.checks import run_again
+from seewhy.metrics.stability import ChangedMap, Stability
+from seewhy.metrics.verdict import checking
 from seewhy.metrics.verdict.checking import (
     CHECKS,
     SHARES,
@@ -107,6 +110,19 @@ def test_stability(honest, photo):
     assert (steady.status, not_steady.status) == ("green", "red")
     assert not_steady.value < 0.5 < 0.8 <= steady.value
     assert "shift" in not_steady.says
+
+
+def test_what_changed_the_answer_is_counted_and_does_not_count(honest, photo):
+    """Worked by hand: of the changes that count, the second has the least correlation."""
+    (heatmap,) = seewhy.grad_cam(honest, photo)
+    for apart, said in ((0, "."), (1, ". 1 of 3 changes changed the answer, and does not count."),
+                        (2, ". 2 of 4 changes changed the answer, and do not count.")):  # fmt: skip
+        rows = [("jpeg", 0.9, True), ("noise", 0.7, True), *[("darker", 0.1, False)] * apart]
+        changes = tuple(ChangedMap(change, alike, 0.0, same) for change, alike, same in rows)
+        with patch.object(checking, "stability", lambda *_, changes=changes, **__: [Stability(changes)]):
+            found = stability_check(honest, photo, heatmap)
+        assert (found.value, found.status) == (0.7, "amber")
+        assert found.says.endswith(f"the least under: noise{said}")
 
 
 def test_disagreement():

@@ -1,6 +1,7 @@
 """A verdict from what came of the checks."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -52,6 +53,12 @@ def test_the_verdict(statuses, heatmap):
     for check in checks:
         assert (check.name in found.says) or (found.status, check.status) in (("red", "green"), ("amber", "green"),
                 ("red", "amber"), ("grey", "green"), ("grey", "grey"))  # fmt: skip
+
+
+def test_the_sentence_names_the_layer_as_captions_do(heatmap):
+    numbered = replace(heatmap, source=replace(heatmap.source, layer="3"))
+    found = Trust(numbered, (Check("head", "green", "so"),), 0.0)
+    assert found.says == "Trust this grad-cam map at layer 3 as far as it was checked: it stood head."
 
 
 def test_grad_cam_of_an_honest_network_is_trusted_and_noise_is_not(honest, photo):

@@ -132,8 +132,8 @@ def _is_photo(heatmap: Heatmap) -> bool:
 
 def _steady(found: Stability, settings: dict[str, Any]) -> Check:
     least = found.least
-    changed = len(found.changes) - len(found.kept)
-    beside = f" ({changed} of {len(found.changes)} changes changed the answer, and do not count.)" if changed else ""
+    changed, count = len(found.changes) - len(found.kept), len(found.changes)
+    beside = f" {changed} of {count} changes changed the answer, and do{'es' * (changed == 1)} not count." if changed else ""
     if least is None or least.spearman is None:
         why = "Each change changed the answer, too." if least is None else "A map is the same everywhere: it has no order."
         return Check("stability", "grey", why, settings=settings, forwards=found.forwards)

@@ -11,6 +11,7 @@ from seewhy.explaining.ask import LayerNames
 from seewhy.images.inputs import Images
 from seewhy.json_text import as_json
 from seewhy.maps.heatmap import Heatmap
+from seewhy.maps.source import layer_words
 from seewhy.methods.making.method import Method, explain
 from seewhy.metrics.checks import Check, Status
 from seewhy.models.model import Model
@@ -49,14 +50,14 @@ class Trust:
     def says(self) -> str:
         """The verdict in one sentence."""
         source, names = self.heatmap.source, {status: self._named(status) for status in ("green", "amber", "red", "grey")}
-        what = f"this {source.method} map" + (f" at {source.layer}" if source.layer != "input" else "")
+        what = f"this {source.method} map" + (f" at {layer_words(source.layer)}" if source.layer != "input" else "")
         unknown = f"; not known: {names['grey']}" if names["grey"] else ""
         if self.status == "green":
             return f"Trust {what} as far as it was checked: it stood {names['green']}{unknown}."
         if self.status == "red":
             return f"Do not trust {what}: it failed {names['red']}{unknown}."
         if self.status == "grey":
-            return f"Nothing can be said of {what}: neither check that decides could be made ({' and '.join(DECISIVE)})."
+            return f"Nothing can be said of {what}: neither check that decides was made ({' and '.join(DECISIVE)})."
         doubts = ", ".join(
             filter(None, [names["red"] and f"it failed {names['red']}", names["amber"] and f"{names['amber']} in doubt"])
         )
