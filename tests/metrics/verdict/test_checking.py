@@ -104,6 +104,14 @@ def test_of_a_function_the_head_cannot_be_checked(function):
         head_check(*function[:1], X, function[1])
 
 
+def test_a_unit_does_not_rest_on_the_head(honest, photo):
+    (heatmap,) = seewhy.grad_cam(honest, photo, target=seewhy.Unit("body", 3))
+    found = head_check(honest, photo, heatmap)
+    assert (found.status, found.value) == ("grey", None)
+    assert found.says.startswith("unit:body:3 is no score of the last layer")
+    assert run_again("head", honest, photo, heatmap, found.settings) == found
+
+
 def test_stability(honest, photo):
     grad, noise = (seewhy.explain(honest, photo, [m])[0] for m in ("grad-cam", "random-map"))
     steady, not_steady = (stability_check(honest, photo, each) for each in (grad, noise))

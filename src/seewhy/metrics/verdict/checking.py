@@ -22,6 +22,7 @@ from seewhy.metrics.subject import Subject, subjects
 from seewhy.models.model import Model
 from seewhy.objects.shift import PARTED
 from seewhy.remaking.question import method_again
+from seewhy.targets.target import Unit
 
 SHARES = (0.05, 0.1, 0.2, 0.4)  # of the places that are hidden
 FILLS = ("blur", "mean")
@@ -89,11 +90,13 @@ def head_check(model: Model, image: Images, heatmap: Heatmap, draws: int = 3, se
     """
     method = method_again(heatmap.source, {})
     layer = heatmap.source.layer if method.layered else None
-    target = _target(model, image, heatmap, seed)
+    target, settings = _target(model, image, heatmap, seed), {"draws": draws, "seed": seed}
+    if isinstance(target, Unit):
+        says = f"{target} is no score of the last layer: that layer's weights, drawn anew, would say nothing of this map."
+        return Check("head", "grey", says, settings=settings)
     found = randomised(model, image, method, "head", target, layer, draws=draws, seed=seed)
     alike, chance = found.rows[0].similarity, next(iter(found.controls.values()))
     read, control = (alike.absolute, chance.absolute) if method.pixels else (alike.spearman, chance.spearman)
-    settings = {"draws": draws, "seed": seed}
     if read.mean is None:
         return Check("head", "grey", "A map is the same everywhere, and has no order to compare.", settings=settings)
     status: Status = "green" if read.mean <= LEARNED else "red" if read.mean >= BLIND else "amber"
