@@ -14,6 +14,7 @@ import seewhy
 from seewhy import demo
 from seewhy.errors import BadImage
 from seewhy.maps.heatmaps import Failed
+from seewhy.metrics import planted
 from seewhy.metrics.verdict.outcome import ComparedPhoto, MethodComparison
 from seewhy.report.compared import page_of, save_page
 
@@ -100,3 +101,13 @@ def test_of_prepared_images_there_are_maps_without_photos(found):
     images = [attrs["alt"] for tag, attrs in Elements(page_of(replace(found, examples=bare))).tags if tag == "img"]
     assert "1.png" not in images
     assert "grad-cam on 1.png" in images
+
+
+def test_planted_marks_have_their_part(found):
+    photos = [scene.image for scene in demo.scenes(36, 31, pair=True)]
+    truth = planted(seewhy.load("demo/honest"), photos, ["grad-cam"])
+    elements = Elements(page_of(found, truth))
+    assert all(line in " ".join(elements.text) for line in truth.says)
+    shown = [attrs["alt"] for tag, attrs in elements.tags if tag == "img" and "with a mark" in attrs["alt"]]
+    assert shown == [f"{each.source.method} on a photo with a mark" for each in truth.examples]
+    assert "planted truth" not in page_of(found)

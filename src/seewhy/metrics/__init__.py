@@ -22,6 +22,7 @@ from .localization.records import ControlScore, LocalizationScore, csv_of_scores
 from .localization.segmentation import BackgroundScoring, SegmentationScoring
 from .measuring import Measurements, MetricScore, measure
 from .metric import METRICS, Metric, metric
+from .planted.finding import PlantedTruth, planted
 from .regional.ask import evidence
 from .regional.report import EvidenceReport
 from .sanity.comparisons import MapChange, class_sensitivity, input_invariance, label_randomised
@@ -52,6 +53,7 @@ __all__ = [
     "MetricScore",
     "PixelScoring",
     "PlaceScoring",
+    "PlantedTruth",
     "Randomised",
     "SanityRow",
     "SegmentationScoring",
@@ -85,6 +87,7 @@ __all__ = [
     "metric",
     "monotonicity",
     "pixel_flipping",
+    "planted",
     "random_logit",
     "randomised",
     "region_perturbation",

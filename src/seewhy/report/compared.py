@@ -16,6 +16,7 @@ from seewhy import __version__
 from seewhy.atomic import replacing
 from seewhy.maps.heatmap import Heatmap
 from seewhy.maps.sheet_picture import short_names
+from seewhy.metrics.planted.finding import PlantedTruth
 from seewhy.metrics.verdict.criteria import CRITERIA
 from seewhy.metrics.verdict.outcome import ORDER, MethodComparison, examples_of
 from seewhy.metrics.verdict.ranking import MethodRank
@@ -27,7 +28,7 @@ WORDS = 300  # characters of what a stranger wrote
 ENDS = ("best", "worst")  # of the photos of a criterion
 
 
-def page_of(found: MethodComparison) -> str:
+def page_of(found: MethodComparison, truth: PlantedTruth | None = None) -> str:
     """The page as HTML."""
     pictures = {place: _pictures(maps) for place, maps in found.examples.items()}
     names = dict(zip(found.examples, short_names([_photo(found, place).name for place in found.examples]), strict=True))
@@ -69,15 +70,20 @@ def page_of(found: MethodComparison) -> str:
         ],
         samples=rows(chosen["samples"]),
         methods=methods,
+        planted=truth and {
+            "says": [printable(line) for line in truth.says],
+            "bars": _bars(truth.rankings["mass"]) if truth.planted else [],
+            "pictures": [(each.source.method, Thumbnail.of(each.drawn(), SIDE)) for each in truth.examples],
+        },
         refused=[(left.method, printable(str(left.error), WORDS)) for left in found.refused],
         failed=[(printable(left.name, WORDS), printable(str(left.error), WORDS)) for left in found.failed],
         notes=[printable(note, WORDS) for note in found.notes],
     )  # fmt: skip
 
 
-def save_page(found: MethodComparison, path: Path) -> None:
+def save_page(found: MethodComparison, path: Path, truth: PlantedTruth | None = None) -> None:
     """Write the page.  Raises NotWritten."""
-    page = page_of(found)
+    page = page_of(found, truth)
     with replacing(path, of="the page of the comparison") as beside:
         beside.write_text(page, "utf-8", errors="replace")
 

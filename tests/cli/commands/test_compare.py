@@ -83,3 +83,10 @@ def test_the_page(folder, tmp_path):
     assert done.stdout.splitlines()[-1] == f"-> {page}"
     assert "grad-cam on 0.png" in page.read_text("utf-8")
     assert run(folder, "-o", "page.png").exit_code == 2
+
+
+def test_too_few_photos_to_plant_in_are_said(folder):
+    done = run(folder / "0.png", "-M", "grad-cam", "--planted")
+    assert done.exit_code == 1
+    assert "grad-cam" in done.stdout
+    assert "12 are needed" in done.stderr

@@ -20,6 +20,8 @@ from .doctor import filled
 from .listing import table
 
 if TYPE_CHECKING:
+    from seewhy.metrics.planted.finding import PlantedTruth
+    from seewhy.metrics.verdict.compare import Comparing
     from seewhy.metrics.verdict.outcome import MethodComparison
 
 UNITS = {"s": 1, "sec": 1, "second": 1, "seconds": 1, "min": 60, "minute": 60, "minutes": 60, "h": 3600, "hour": 3600,
@@ -54,6 +56,7 @@ class CompareOptions:
     layer: str | None
     budget: float | None
     seed: int
+    planted: bool
     out: Path | None
     recursive: bool
     as_json: bool
@@ -84,6 +87,10 @@ class CompareOptions:
 @click.option("--budget", type=Duration(), help='Begin no other photo after this time: "10 min".')
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of all that is drawn.")
 @click.option("--recursive", "-r", is_flag=True, help="Look into the folders inside of folders, too.")
+@click.option(
+    "--planted", is_flag=True,
+    help="Also plant marks in these photos, fit the head to them on a copy, and see which methods find them (12 or more).",
+)  # fmt: skip
 @click.option(
     "--out", "-o", metavar="FILE.html", type=click.Path(path_type=Path, dir_okay=False),
     help="Write all of it, with the pictures behind the numbers, as one page.",
@@ -138,22 +145,40 @@ def run(network: ModelOptions, options: CompareOptions) -> None:
         stopped = stop.is_set()
     found = comparing.outcome()
     failures.refuse(found.refused)
+    truth = _planted(comparing, found) if options.planted and not stopped else None
     if options.as_json:
-        say_json(found.to_json())
+        say_json({**found.facts, **({} if truth is None else {"planted": truth.facts})})
     elif options.as_csv:
         say_text(found.to_csv())
     else:
         print_comparison(found)
+        for line in () if truth is None else truth.says:
+            filled(line, rest="  ")
     if options.out is not None:
         from seewhy.report.compared import save_page
 
-        save_page(found, options.out)
+        save_page(found, options.out, truth)
         say(f"-> {options.out}", err=options.as_json or options.as_csv)
     failures.tell()
     if stopped:
         raise SystemExit(130)
-    if failures.files:
+    if failures.files or (options.planted and truth is None):
         raise SystemExit(1)
+
+
+def _planted(comparing: "Comparing", found: "MethodComparison") -> "PlantedTruth | None":
+    """What came of planting marks in the photos that were compared; None, and it is said why, where none can be planted."""
+    from seewhy.errors import SeewhyError
+    from seewhy.metrics.planted.finding import planted
+
+    images: Any = comparing.images
+    try:
+        return planted(
+            comparing.model, [images[photo.place] for photo in found.photos], comparing.methods, comparing.layer, comparing.seed
+        )
+    except SeewhyError as error:
+        say(f"seewhy: --planted: {error}", err=True)
+        return None
 
 
 def print_comparison(found: "MethodComparison") -> None:

@@ -75,7 +75,7 @@ class Comparing:
         count = len(self.images.x) if isinstance(self.images, PreparedBatch) else len(self.images)
         self.names = [self._name(place) for place in range(count)]
         self.order = [int(place) for place in np.random.default_rng(seed).permutation(count)]
-        self.methods = [*_distinct([lookup(each) for each in (methods or self._usual())])]
+        self.methods = with_controls(methods or self._usual())
         classes = truth_of(labels, self.names, model.labels)
         self.targets = [
             Class(classes[name][0]) if classes.get(name) else target.of(place) if isinstance(target, PerImage) else target
@@ -194,14 +194,10 @@ class Comparing:
         return {**every, **{name: every.get(name, "nothing") for name in CONTROLS}}
 
     def _usual(self) -> list[Method[Any]]:
-        """The usual methods, and the one that the doctor advises."""
-        named = [*USUAL]
-        for place in self.order:
+        for place in self.order[:-1]:
             with suppress(BadImage):  # which is left out, and named, when its turn comes
-                advised = doctor(self.model, self._image(place)).method
-                named += [advised] if advised and advised not in named else []
-                break
-        return [lookup(name, {"steps": STEPS} if name == "integrated-gradients" else {}) for name in named]
+                return usual_methods(self.model, self._image(place))
+        return usual_methods(self.model, self._image(self.order[-1]))
 
     def _image(self, place: int) -> Any:
         return PreparedBatch(self.images.x[place : place + 1]) if isinstance(self.images, PreparedBatch) else self.images[place]
@@ -210,9 +206,17 @@ class Comparing:
         return f"image {place}" if isinstance(self.images, PreparedBatch) else image_name(self.images[place], place)
 
 
-def _distinct(methods: Sequence[Method[Any]]) -> list[Method[Any]]:
-    """The methods, with the controls; each may stand there once, by its name."""
-    every = [*methods, *(lookup(name) for name in CONTROLS if name not in {method.name for method in methods})]
+def usual_methods(model: Any, image: Any) -> list[Method[Any]]:
+    """The usual methods, and the one that the doctor advises for this image."""
+    advised = doctor(model, image).method
+    named = [*USUAL, *([advised] if advised and advised not in USUAL else [])]
+    return [lookup(name, {"steps": STEPS} if name == "integrated-gradients" else {}) for name in named]
+
+
+def with_controls(methods: Sequence[str | Method[Any]]) -> list[Method[Any]]:
+    """The methods and the controls.  Raises BadParameter where one is there twice, by its name."""
+    own = [lookup(each) for each in methods]
+    every = [*own, *(lookup(name) for name in CONTROLS if name not in {method.name for method in own})]
     names = [method.name for method in every]
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise BadParameter(f"{twice} is among the methods twice: compare it with other settings in another call.")
