@@ -58,6 +58,7 @@ def test_a_photo_that_is_not_there(tmp_path):
     done = run(str(tmp_path / "none.png"))
     assert (done.exit_code, done.stdout) == (1, "")
     assert done.stderr.endswith("none.png is not there.\n")
+    assert "The name of the image is empty" in run("").stderr
 
 
 def test_the_checks_are_those_that_there_are():

@@ -74,9 +74,11 @@ def trust(network: ModelOptions, **options: Any) -> None:
 def judge(network: ModelOptions, options: TrustOptions) -> None:
     """Everything that the command does.  What can be refused is refused before a network is loaded."""
     from seewhy.errors import BadImage
+    from seewhy.images.files import check_name
 
     check_record(options)
     methods = configured(options.methods, dict(options.settings))
+    check_name(options.photo)
     if not os.path.exists(options.photo):
         raise BadImage(f"{options.photo} is not there.")
     model = network.load_warning()
