@@ -134,6 +134,13 @@ def test_what_cannot_be_changed_is_left_out_or_where_it_was_asked_for_refused(li
         stability(linear, X[:1], maps, ["blur"])
 
 
+def test_a_region_is_refused_in_words():
+    model = seewhy.wrap(nn.Conv2d(1, 2, 1).eval(), name="dense")
+    region = seewhy.Region(1, np.arange(64).reshape(8, 8) % 3 == 0)
+    with pytest.raises(NotApplicable, match=r"dense answers .* region:1 in the mask.* is not looked for again"):
+        stability(model, X[:1], maps_of(model, X[:1], target=region), ["light"], region)
+
+
 def test_a_photo_saved_as_jpeg_again():
     model, photos = seewhy.load("demo/honest"), [scene.image for scene in demo.scenes(2, 31)]
     maps = seewhy.grad_cam(model, photos)

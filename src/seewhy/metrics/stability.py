@@ -11,12 +11,12 @@ from PIL import Image
 
 from seewhy.arrays import Floats
 from seewhy.comparison.measures import spearman
-from seewhy.errors import BadParameter, NotApplicable, whole_number
+from seewhy.errors import BadParameter, InSpace, NotApplicable, whole_number
 from seewhy.images.inputs import Images
 from seewhy.maps.heatmap import Heatmap
 from seewhy.models.model import Model
 from seewhy.objects.shift import energy_shift
-from seewhy.printable import quoted
+from seewhy.printable import printable, quoted
 from seewhy.remaking.question import method_again
 from seewhy.targets.parse import Targets
 
@@ -81,7 +81,8 @@ def stability(
     Where the network's answer changes too, that is said (`same_answer`), and such changes do not count against the map.
     Source: Alvarez-Melis & Jaakkola 2018, On the robustness of interpretability methods; Ghorbani et al. 2019, Interpretation
     of neural networks is fragile.
-    Raises BadParameter for an unknown change, NotApplicable where a method cannot be asked again, as one with code in it.
+    Raises BadParameter for an unknown change, NotApplicable where a method cannot be asked again, as one with code in it, and
+    of a network that answers with boxes or place by place.
     """
     unknown = [each for each in changes if each not in CHANGES]
     if unknown or isinstance(changes, str):
@@ -113,8 +114,14 @@ def _of_one(subject: Subject, shown: Heatmap, changes: list[str], draws: int, as
                 raise
             left_out.append(f"{change}: {error}")
     x = np.stack([subject.x, *(_as_a_photo(subject, each.x) for each in made)]).astype(subject.x.dtype)
-    answers = np.asarray(subject.scorer(subject.scorer.array(x))).argmax(1)
-    first, *others = _maps(subject, shown, x, [None, *(each.seed for each in made)])
+    try:
+        answers = np.asarray(subject.scorer(subject.scorer.array(x))).argmax(1)
+        first, *others = _maps(subject, shown, x, [None, *(each.seed for each in made)])
+    except InSpace:
+        raise NotApplicable(
+            f"{subject.model.name} answers with boxes, or place by place, and {printable(subject.target, 200)} is not looked "
+            "for again on changed images. Give the network an output of scores (n, k): wrap(output=...)."
+        ) from None
     rows = tuple(
         ChangedMap(each.what, *_compared(subject, first, values, each.moved), bool(answer == answers[0]))
         for each, values, answer in zip(made, others, answers[1:], strict=True)
