@@ -65,7 +65,7 @@ def test_what_has_no_heads_for_cells_is_refused(channel_photos):
     flat = seewhy.wrap(nn.Sequential(nn.Flatten(), weigh).eval())
     with pytest.raises(seewhy.NotApplicable, match="does not take a grid of 32 x 32"):
         metrics.di_part(flat, channel_photos)
-    with pytest.raises(seewhy.SeewhyError, match="gives scores only"):
+    with pytest.raises(seewhy.SeewhyError, match="takes a network of torch in plain modules; <lambda> is none"):
         metrics.di_part(seewhy.wrap(lambda x: x.mean((2, 3)), takes="float", scores="logits"), channel_photos, confidence=0)
     assert metrics.di_full(flat, channel_photos, "gradient", grids=1)[0].mean == pytest.approx(1)
 

@@ -85,6 +85,24 @@ def test_a_network_of_one_size_is_given_smaller_grids_and_it_is_said(channel_pho
     assert not any("reduced" in note for note in large.notes)
 
 
+def test_a_network_that_takes_channels_last_is_given_grids_so(channel_model, channel_photos):
+    class Last(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.network = channel_model.network
+
+        def forward(self, x):
+            return self.network(x.permute(0, 3, 1, 2))
+
+    model = seewhy.wrap(Last().eval(), channels=-1)
+    noisy = channel_photos + np.random.default_rng(1).random(channel_photos.shape, np.float32) / 8
+    turned = np.moveaxis(noisy, 1, -1)
+    for game in (metrics.grid_pointing_game, metrics.di_full, metrics.di_part):
+        last = game(model, turned, ["input-x-gradient"], grids=2)
+        first = game(channel_model, noisy, ["input-x-gradient"], grids=2)
+        assert last[0].values == pytest.approx(first[0].values, abs=1e-6)
+
+
 def test_photos_that_stand_in_several_grids_are_said(channel_model, channel_photos):
     few = metrics.grid_pointing_game(channel_model, channel_photos, grids=3)
     assert few.notes == ()

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 import seewhy
+from seewhy.metrics.games.playing import cell_shares
 from seewhy.metrics.games.separate import SeparateCells
 from seewhy.models.model import Differentiable, Model
 
@@ -126,3 +127,16 @@ def test_what_cannot_be_laid_out_is_refused(cells):
     with pytest.raises(seewhy.NotApplicable, match="mixes the images of a batch"):
         SeparateCells(centred, 2).check(X)
     cells.check(X)
+
+
+LOCAL = ["layer-cam", "grad-cam-elementwise", "guided-backprop", "smooth-grad", "integrated-gradients", "lrp",
+         "deep-lift", "recipro-cam", "sobol", "guided-grad-cam"]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LOCAL)
+def test_methods_that_ask_place_by_place_find_nothing_in_cells_that_did_not_count(cells, name):
+    method = seewhy.METHODS[name]
+    known = {"steps": 4, "samples": 4, "budget": 200, "segments": "grid:4"}
+    method = method.using(**{key: value for key, value in known.items() if key in method.parameters})
+    (heatmap,) = method(cells, X[:1], target=3 * 3 + int(cells.answer(X[:1]).scores[0, 9:].argmax()), layer=None)
+    assert cell_shares(heatmap.values, 2) == pytest.approx([0, 0, 0, 1], abs=1e-6)

@@ -9,8 +9,8 @@ from seewhy.errors import NotApplicable, SeewhyError
 from seewhy.explaining.ask import LayerNames
 from seewhy.images.inputs import Images
 from seewhy.metrics.sanity.asking import Methods
-from seewhy.models.model import INPUT, Model, require
-from seewhy.models.working_copy import copyable
+from seewhy.models.model import INPUT, Model
+from seewhy.models.working_copy import Copyable
 
 from .playing import Asking, Rules, play
 from .records import GridGame
@@ -71,10 +71,13 @@ PREFIX = "network."  # of the layers of a network that has a head for each cell
 
 
 def _partly(model: Model, size: int, first: NDArray[Any], layer: LayerNames) -> Asking:
-    require(model, "layers", "DiPart reads the last layer")
-    owner = copyable(model, "metrics.di_part")
+    if not isinstance(model, Copyable):
+        raise NotApplicable(
+            f"DiPart gives each cell a head of its own, which takes a network of torch in plain modules; {model.name} is none. "
+            "di_full and grid_pointing_game take any network."
+        )
     try:
-        last = owner.default(first)
+        last = model.default(first)
     except SeewhyError as error:
         raise NotApplicable(
             f"{model.name} does not take a grid of {first.shape[3]} x {first.shape[2]}, of which DiPart reads the last layer; "
@@ -85,7 +88,7 @@ def _partly(model: Model, size: int, first: NDArray[Any], layer: LayerNames) -> 
     names = [layer] if layer is None or isinstance(layer, str) else [*layer]
     asked = [INPUT if name == INPUT else PREFIX + (last[0] if name is None else name) for name in names]
     height, width = (side // size for side in first.shape[2:])
-    heads = owner.with_cell_heads(last[0], size, first)
+    heads = model.with_cell_heads(last[0], size, first)
     return Asking(heads, asked, score=_in_turn(model, first[:, :, :height, :width]), prefix=PREFIX)
 
 

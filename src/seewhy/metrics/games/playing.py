@@ -23,7 +23,7 @@ from seewhy.printable import quoted
 from seewhy.progress import shown
 from seewhy.targets.target import Class, PerImage, name_of
 
-from .drawing import SurePhotos, board_picture, drawn_grids, laid
+from .drawing import SurePhotos, as_given, board_picture, drawn_grids, laid
 from .picture import PlayedGrid
 from .records import GameRow, GridGame
 
@@ -120,8 +120,9 @@ def play(
         cells, views = photos.cells(model, some.ravel().tolist())
         targets = [PerImage([Class(asking.score(j, int(photos.classes[grid[j]]))) for grid in some]) for j in asked]
         remaining = [m for m in chosen if m.name not in sums.refused]
-        x = asking.turned(laid(cells, size)).astype(cells.dtype)
-        maps = ask(asking.model, PreparedBatch(x), remaining, targets, asking.layer, on_error=on_error)  # type: ignore[arg-type]
+        x = as_given(asking.model, asking.turned(laid(cells, size)).astype(cells.dtype))
+        at = asking.layer if layer is not None or any(m.layered for m in remaining) else None
+        maps = ask(asking.model, PreparedBatch(x), remaining, targets, at, on_error=on_error)  # type: ignore[arg-type]
         sums.refused |= {left.method: left for left in maps.refused}
         if not maps:
             raise (*maps.refused, *maps.failed)[0].error
