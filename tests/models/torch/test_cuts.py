@@ -189,3 +189,37 @@ def test_of_two_layers_one_is_cut_and_says_so():
         in " ".join(two.source.warnings)
     )
     assert not one.source.warnings
+
+
+class Detour(nn.Module):
+    """Between two convolutions the numbers leave torch; beside what comes back a learned picture is added."""
+
+    def __init__(self, way) -> None:
+        super().__init__()
+        self.first, self.second, self.fc = nn.Conv2d(3, 6, 3, padding=1), nn.Conv2d(6, 6, 3, padding=1), nn.Linear(6, 4)
+        self.way, self.pos, self.embed = way, nn.Parameter(torch.randn(1, 6, 8, 8)), nn.Conv2d(6, 6, 1)
+
+    def forward(self, x):
+        back = self.way(self.first(x).relu())
+        return self.fc(self.second(back + self.embed(self.pos)).relu().mean((2, 3)))
+
+
+@pytest.mark.parametrize("way", ["numpy", "list"])
+def test_a_layer_behind_numbers_that_left_torch_is_read_and_one_that_sees_no_image_is_not(way):
+    ways = {"numpy": lambda x: torch.from_numpy(x.detach().numpy() * 2), "list": lambda x: torch.tensor(x.tolist()).to(x) * 2}
+    torch.manual_seed(0)
+    network = Detour(ways[way]).double().eval()
+    model = seewhy.wrap(network)
+    found = seewhy.grad_cam(model, X, target=1)
+    for i, heatmap in enumerate(found):
+        x = torch.as_tensor(X[i : i + 1], dtype=torch.float64)
+        back = 2 * network.first(x).relu().detach() + network.embed(network.pos)
+        a = network.second(back).detach().requires_grad_()
+        network.fc(a.relu().mean((2, 3)))[0, 1].backward()
+        expected = (a.grad.mean((2, 3), keepdim=True) * a).sum(1)[0].relu()
+        assert heatmap.source.layer == "second"
+        np.testing.assert_allclose(heatmap.values, expected.detach(), rtol=1e-5, atol=1e-7)
+    with pytest.raises(seewhy.NotApplicable, match="takes numbers out of torch"):
+        seewhy.grad_cam(model, X, layer="embed", target=1)
+    with pytest.raises(seewhy.NeedsGradients, match="cut in"):
+        seewhy.grad_cam(model, X, layer="first", target=1)

@@ -18,7 +18,7 @@ from seewhy.models.torch.passes.taps import hooked, modules_of
 from .default import SCORES, has_space, last_map, widest_map
 from .experiment import experiment
 from .layout import Layout, Located, located
-from .marks import Mark, entangled
+from .marks import Mark, entangled, lost
 from .merging import simple
 from .reached import Starts, all_at_once, reached
 from .reading import ReadFollowing
@@ -26,6 +26,7 @@ from .reading import ReadFollowing
 Forward = Callable[[Tensor], Tensor]
 PROPOSALS = "its rows are proposals, not images"
 BLIND = "it does not see the image"
+LEFT = "the network's own code takes numbers out of torch before it, as numpy() does, and cannot be followed there"
 AT_ONCE, MOST = 16, 4  # so many layers are looked for in one experiment, and in so many of them
 
 
@@ -241,6 +242,9 @@ class LayerRecord:
         bits = {name: 2 << i for i, name in enumerate(self.modules)}
         connected = {name: read is None or bool(read & bits[name]) for name in self.calls}
         apart, routed = self.follow.apart(raw), self.follow.routed
+        if read is None:  # what was computed from no picture, as far as was seen, may have been
+            for calls in self.calls.values():
+                calls[:] = [each if each.mark else Emitted(each.shape, lost(LEFT), True) for each in calls]
         return Survey(self.network, self.calls, self.order, connected, self.follow.space, widest, apart, routed)
 
 
