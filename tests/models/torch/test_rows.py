@@ -53,6 +53,7 @@ MIXES = {
     "the third alone, behind another dimension": lambda _, v: (
         torch.cat([v.T[:, :2], v.T[:, 2:3] * 3 - v.T[:, :1], v.T[:, 3:]], 1).T if len(v) > 2 else v * 1
     ),
+    "a norm over channels and images": lambda _, v: F.group_norm(v.reshape(1, -1, 1), 1).reshape(v.shape),
     "likeness to the mean": lambda _, v: v * F.cosine_similarity(v, v.mean(0, keepdim=True))[:, None],
 }
 METHODS = {

@@ -60,8 +60,12 @@ class RowCall(NamedTuple):
         return len(images) > 1 or bool(images & self.along)
 
     def may_mix(self, count: int) -> bool:
-        """Might it mix images, as far as is known without a pass of one image?  They lie first wherever they can."""
-        return self.guess or (self.shape[0] % count != 0 and self.mixes(None, count))
+        """Might it mix images, as far as is known without a pass of one image?  They lie first wherever they can; where they
+        do not, a norm or a convolution of each row may run over all of them.
+        """
+        if self.guess or self.shape[0] % count == 0:
+            return self.guess
+        return self.mixes(None, count) or (self.name in EACH and len(self.shape) > 1 and self.shape[1] % count == 0)
 
 
 class RowCalls(EagerMode):
