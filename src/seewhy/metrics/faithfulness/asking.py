@@ -10,6 +10,7 @@ from seewhy.errors import BadParameter, NotApplicable
 from seewhy.explaining.ask import ask
 from seewhy.images.inputs import PreparedBatch
 from seewhy.maps.heatmap import Heatmap
+from seewhy.metrics.given import as_given
 from seewhy.metrics.metric import metric
 from seewhy.metrics.subject import Subject
 from seewhy.objects.scikit import skimage
@@ -26,7 +27,7 @@ def maps_again(subject: Subject, shown: Heatmap, x: NDArray[Any], target: Any) -
         raise NotApplicable(f"{shown.source.method}: maps of several layers were joined, and are not made again here.")
     method = method_again(shown.source, {})
     layer = shown.source.layer if method.layered else None
-    found = ask(subject.model, PreparedBatch(x), [method], target, layer)
+    found = ask(subject.model, PreparedBatch(as_given(subject.model, x)), [method], target, layer)
     return [each.values.astype(np.float64) for each in found]
 
 

@@ -114,16 +114,6 @@ def laid(cells: NDArray[Any], size: int) -> NDArray[Any]:
     return rearrange(cells, "(n r s) c h w -> n c (r h) (s w)", r=size, s=size)
 
 
-def as_given(model: Model, x: NDArray[Any]) -> NDArray[Any]:
-    """Prepared images (n, c, h, w) in the order in which the model is given such: it may take (n, h, w, c)."""
-    for channels in (1, 2, 3):
-        turned = np.moveaxis(x, 1, channels)
-        read = numbers(next(iter(model.batches(PreparedBatch(turned[:1])))).x)
-        if read.shape == x[:1].shape and np.array_equal(read, x[:1]):
-            return turned
-    raise NotApplicable(f"{model.name} reads prepared images in an order of its own, so no grids can be laid for it.")
-
-
 def board_picture(views: Sequence[Image.Image | None], size: int) -> Image.Image | None:
     """The pictures of the cells as one, row by row; None where one is missing."""
     pictures = [view for view in views if view is not None]

@@ -17,13 +17,14 @@ from seewhy.maps.finding import evidence
 from seewhy.maps.heatmap import Heatmap
 from seewhy.maps.heatmaps import Refused
 from seewhy.methods.making.method import METHODS, Method, lookup
+from seewhy.metrics.given import as_given
 from seewhy.metrics.sanity.asking import Methods
 from seewhy.models.model import Model, require
 from seewhy.printable import quoted
 from seewhy.progress import shown
 from seewhy.targets.target import Class, PerImage, name_of
 
-from .drawing import SurePhotos, as_given, board_picture, drawn_grids, laid
+from .drawing import SurePhotos, board_picture, drawn_grids, laid
 from .picture import PlayedGrid
 from .records import GameRow, GridGame
 
