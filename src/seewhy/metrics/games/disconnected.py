@@ -28,10 +28,12 @@ def di_full(
     which methods read as a whole.  The first and the last cell show the same class (in two photos of it, where there are two)
     and are the ones that are asked for: a map that marks the class wherever it is has half, one that marks what moved the score
     has all.  L = sum of max(map, 0) in the cell / sum of max(map, 0).  Chance, of a map that has nothing to do with the photos,
-    is 1 / size^2.
+    is 1 / size^2; higher is better.
 
     Arguments as of `grid_pointing_game`.  Each cell has the size of a photo, so any network can be asked.
     Source: Rao, Böhle & Schiele 2022, Towards better understanding attribution methods, sec. 3.1.
+    Weakness: whatever multiplies by the gradient place by place has 1 by construction: it tells these methods from others, not
+    from each other.
     Raises NotApplicable also where the network mixes the images of a batch, and for methods that read attention or biases.
     """
     return play(DI_FULL, model, images, method, size, grids, confidence, layer, seed, on_error)
@@ -45,11 +47,12 @@ def di_part(
     """The grid game where the network sees the grid as a whole up to its last layer, and each cell has a head of its own.
 
     The score of a cell is what the rest of the network says of that part of the last layer with space.  Other cells count as
-    far as fields of view reach over the border between them.  Else as `di_full`.
+    far as fields of view reach over the border between them.  Else as `di_full`; higher is better.
 
     Arguments as of `grid_pointing_game`.  model: of torch, one that takes larger images, and whose last layer emits
     (n, c, h, w) with as many rows and columns for each cell.
     Source: Rao, Böhle & Schiele 2022, Towards better understanding attribution methods, sec. 3.1.
+    Weakness: evidence just over a border may be real, and counts against the map all the same.
     Raises NotApplicable for other networks.
     """
     return play(DI_PART, model, images, method, size, grids, confidence, layer, seed, on_error)

@@ -64,7 +64,7 @@ def grid_pointing_game(
     """How much of a map's positive evidence for a class lies in the one cell of a grid of photos that shows it.
 
     L = sum of max(map, 0) in the cell of the class / sum of max(map, 0), of each cell of each grid.  Chance is 1 / size^2; a
-    map that is the same for every class has exactly that on average.
+    map that is the same for every class has exactly that on average; higher is better.
 
     model, images: as for `seewhy.explain`; photos, prepared to one size.
     method: a name, a Method, or several; layer: as for `seewhy.explain`.
@@ -76,6 +76,7 @@ def grid_pointing_game(
     Maps are summed up over their own cells, each by its area in the grid's cells, without interpolation.
     Source: Böhle et al. 2021, Convolutional dynamic alignment networks for interpretable classifications; Böhle et al. 2022,
     B-cos networks.
+    Weakness: a grid is no photo that the network was trained on, and the network itself may see a class in the wrong photo.
     Raises BadParameter where too few classes are left for a grid, NotApplicable where the network gives no probabilities.
     """
     return play(GRID, model, images, method, size, grids, confidence, layer, seed, on_error)
