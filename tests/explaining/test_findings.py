@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 import seewhy
 from seewhy.errors import BadNetwork, NoService, NotApplicable
@@ -196,3 +197,20 @@ def test_the_library_that_finds_superpixels_is_named_where_it_was_needed():
     cells = seewhy.explain(seewhy.wrap(networks.pooled().float()), x, [*methods, "grad-cam"])
     found = {each.source.params.get("segments"): each.source.versions.get("scikit-image") for each in cells}
     assert found == {"slic:4": skimage.__version__, "grid:2": None, None: None}
+
+
+@pytest.mark.parametrize("target", [77, "unit:c:77"])
+def test_a_target_that_does_not_exist_is_told_so_also_behind_a_method_that_suits_no_network_here(target):
+    layers = (
+        ("c", torch.nn.Conv2d(3, 6, 3)),
+        ("r", torch.nn.ReLU()),
+        ("p", torch.nn.AdaptiveAvgPool2d(1)),
+        ("f", torch.nn.Flatten()),
+    )
+    network = networks.made(lambda: networks.stack(*layers, ("fc", torch.nn.Linear(6, 4))), 0)
+    model, x = seewhy.wrap(network), networks.images(1, 8, 8)
+    found = seewhy.explain(model, x, ["attention-rollout", "grad-cam"], target=[1, target], on_error="skip")
+    assert [m.source.target for m in found] == ["1"]
+    (why,) = [str(each.error) for each in found.refused if not each.method]
+    assert "77" in why
+    assert "attention" not in why

@@ -189,7 +189,7 @@ def findings(methods: list[Recipe], case: Case) -> Findings:
     """What each method gives for the case, and those that refuse it.  Where the network fails, the last that was made has the
     failure; one that ended early ends the list.
 
-    Raises what the first failed with, or refused, where nothing is made.
+    Raises what the first failed with, or refused, where nothing is made: first what is wrong with the question itself.
     """
     done, refused = list[Finding](), list[Refused]()
     failure: BadNetwork | None = None
@@ -210,7 +210,8 @@ def findings(methods: list[Recipe], case: Case) -> Findings:
         if done[-1].outcome.failure is not None or stop_asked():
             break
     if not done:
-        raise failure or refused[0].error
+        errors = [each.error for each in refused]
+        raise failure or next((error for error in errors if not isinstance(error, NotApplicable)), errors[0])
     if failure is not None:
         done[-1] = done[-1]._replace(outcome=done[-1].outcome._replace(failure=done[-1].outcome.failure or failure))
     for each in {id(made.case): made.case for made in done}.values():
