@@ -95,7 +95,8 @@ def judge(network: ModelOptions, options: TrustOptions) -> None:
             say() if number else None
             print_trust(found)
         if options.record is not None:
-            found.heatmap.record(found.checks).save(options.record)
+            record = found.heatmap.record(found.checks)
+            record.save(options.record)
             say(f"-> {options.record}", err=options.as_json)
     click.get_current_context().exit(1 if red or failures.refused else 0)
 

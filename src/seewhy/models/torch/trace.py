@@ -14,6 +14,7 @@ from seewhy.memory import memory_for
 from seewhy.models.model import INPUT, Bias, Evidence, Trace
 from seewhy.models.rule import Balanced, Relevance, Rescaled, Rule
 from seewhy.models.torch.passes.backward import gradients, second_gradient
+from seewhy.models.torch.passes.graph import UNDERIVED, between, kind_of
 from seewhy.models.torch.passes.taps import Several, Stop, Tap, hooked, last_modules, ordered_gradients, recorded
 from seewhy.models.torch.places.following import Following
 from seewhy.models.torch.places.reading import ReadFollowing
@@ -131,10 +132,11 @@ def _traced(
         mode.check(emitted)
     if mode and not raw.requires_grad and (why := why_none(runner, x, layers[0])):
         raise NeedsGradients(why)
+    leaves = [tensor for tensor in emitted.values() if tensor.is_leaf]
     try:
-        rule_notes = mode.notes(raw, [tensor for tensor in emitted.values() if tensor.is_leaf]) if mode else ()
-    except NotApplicable:  # what has no rule may have no gradient, either
-        if why := why_none(runner, x, layers[0]):
+        rule_notes = mode.notes(raw, leaves) if mode else ()
+    except NotApplicable:
+        if any(kind_of(node) == UNDERIVED for node in between(raw, leaves)) and (why := why_none(runner, x, layers[0])):
             raise NeedsGradients(why) from None
         raise
     notes = {name: (taps[name].notes if name in taps else ()) + rule_notes for name in layers}
