@@ -143,6 +143,9 @@ def run(network: ModelOptions, options: CompareOptions) -> None:
                 failures.add(failed.name, failed.error)
             known = len(comparing.failed)
         stopped = stop.is_set()
+    if stopped and not comparing.photos:
+        say("seewhy: stopped before a photo was done.", err=True)
+        raise SystemExit(130)
     found = comparing.outcome()
     failures.refuse(found.refused)
     truth = _planted(comparing, found) if options.planted and not stopped else None
@@ -193,6 +196,8 @@ def print_comparison(found: "MethodComparison") -> None:
     say(NOTE)
     for name in found.rankings:
         filled(f"{name}, {CRITERIA[name].better} is better: {CRITERIA[name].says}", "  ", "    ")
+    for method, cost in found.costs.items():
+        filled(f"{method} costs {cost}", "  ", "    ")
     say()
     for line in found.says:
         filled(line, rest="  ")

@@ -95,10 +95,10 @@ class MethodComparison:
     def table(self) -> list[tuple[str, ...]]:
         """A head, and a row for each method: its verdict, and by each criterion its mean with the interval."""
         shown = [name for name in SHOWN if name in self.rankings]
-        rows = [("method", "verdict", *shown, "cost")]
+        rows = [("method", "verdict", *shown)]
         deletion = {row.method: place for place, row in enumerate(self.rankings.get("deletion", ()))}
         for each in sorted(self.verdicts, key=lambda each: (ORDER.index(each.status), deletion.get(each.method, 0))):
-            rows.append((each.method, each.status, *(self._cell(name, each.method) for name in shown), self.costs[each.method]))
+            rows.append((each.method, each.status, *(self._cell(name, each.method) for name in shown)))
         return rows
 
     def _cell(self, criterion: str, method: str) -> str:
@@ -106,7 +106,7 @@ class MethodComparison:
         if row is None:
             return "-"
         mark = "*" if row.first else "=" if row.tied and not row.control else ""
-        return f"{row.mean:.3g} ({row.low:.2g} to {row.high:.2g}){mark}"
+        return f"{row.mean:.2f} ({row.low:.2f} to {row.high:.2f}){mark}"
 
     @property
     def facts(self) -> dict[str, Any]:
