@@ -73,6 +73,7 @@ def page_of(found: MethodComparison, truth: PlantedTruth | None = None) -> str:
         planted=truth and {
             "says": [printable(line) for line in truth.says],
             "bars": _bars(truth.rankings["mass"]) if truth.planted else [],
+            "columns": len({each.source.method for each in truth.examples}),
             "pictures": [(each.source.method, Thumbnail.of(each.drawn(), SIDE)) for each in truth.examples],
         },
         refused=[(left.method, printable(str(left.error), WORDS)) for left in found.refused],

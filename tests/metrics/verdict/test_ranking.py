@@ -64,6 +64,14 @@ def test_numbers_that_are_not_defined_are_left_out_of_the_pairs():
     assert row.to_best.mean == pytest.approx(-1)
 
 
+def test_rounding_is_no_difference():
+    """Each number is a little less, always: by so little that no reader would call it a difference."""
+    row = next(row for row in ranked({"a": GOOD, "b": GOOD - 1e-6}, "higher") if row.method == "b")
+    assert (row.to_best.mean, row.to_best.low, row.to_best.high, row.to_best.p) == (0, 0, 0, 1)
+    assert row.tied
+    assert row.to_best.further is None
+
+
 def test_one_photo_settles_nothing():
     rows = ranked({"a": np.array([0.0]), "b": np.array([1.0]), "random-map": np.array([-5.0])}, "higher")
     assert rows[1].method == "a"

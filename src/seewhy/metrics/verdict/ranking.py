@@ -14,7 +14,7 @@ from seewhy.metrics.regional.chance import LEVEL, holm, sign_flips
 
 CONTROLS = ("random-map", "centre")  # methods that know nothing of the network: what all others have to be ahead of
 FEASIBLE = 100_000  # photos: more than that nobody shows a network to settle a tie
-NONE = 1e-9  # of the spread of a criterion's values: smaller differences are rounding
+NONE = 1e-4  # of the largest of a criterion's values: smaller differences are rounding, and count as none
 Values = Mapping[str, NDArray[np.float64]]  # by the method, (photos,), NaN where a number is not defined
 
 
@@ -108,11 +108,11 @@ def differences(
     """
     if other is None:
         return {}
+    scale = max((float(np.nanmax(np.abs(each))) for each in (*values.values(), other)), default=0.0)
     pairs = {method: sign * (each - other) for method, each in values.items()}
-    pairs = {method: each[np.isfinite(each)] for method, each in pairs.items()}
+    pairs = {method: np.where(np.abs(each) <= NONE * scale, 0, each)[np.isfinite(each)] for method, each in pairs.items()}
     pairs = {method: each for method, each in pairs.items() if len(each)}
     adjusted = holm([sign_flips(each, seed=seed) for each in pairs.values()]) if pairs else []
-    scale = max((float(np.nanmax(np.abs(each))) for each in (*values.values(), other)), default=0.0)
     found = dict[str, PairedDifference]()
     for (method, each), p in zip(pairs.items(), adjusted, strict=True):
         low, high = interval(each, seed)
