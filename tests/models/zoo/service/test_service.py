@@ -189,7 +189,7 @@ class Dies:
 @pytest.mark.parametrize("method", [seewhy.occlusion.using(**WINDOW), seewhy.rise.using(masks=64),
                                     seewhy.lime.using(segments="grid:4", samples=64)])  # fmt: skip
 def test_what_was_done_is_kept_when_the_service_dies(method):
-    with service(Dies(1 + 1 + 10)) as s:
+    with service(Dies(1 + 1 + 1 + 10)) as s:  # one of the first images that share a call is asked for again, alone
         model = load(s.url, options={"retries": 1, "concurrency": 1}, batch_size=5)
         with pytest.raises(NoService, match=r"cannot be reached .* in 2 tries") as caught:
             method(model, photo())
@@ -239,7 +239,7 @@ SMALL = ("--method", "occlusion", "--set", "window=8", "--set", "stride=8")
 
 def test_the_command_line_keeps_what_was_written_when_the_service_dies(tmp_path):
     """One that dies at the third of nine photos: two maps, what was done of the third, one line of why, exit code 1."""
-    with service(Dies(1 + 2 * 13 + 5, as_dict)) as s:
+    with service(Dies(1 + 2 + 2 * 13 + 5, as_dict)) as s:  # the first two images that share a call are asked for again
         options = ("--option", "retries=0", "--option", "concurrency=1", "--batch-size", "2", "--target", "red", "--no-sheet")
         result = run("explain", photos(tmp_path / "in", 9), "--model", s.url, *SMALL, *options, "--out", tmp_path / "out")
     assert result.exit_code == 1
