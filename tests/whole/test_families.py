@@ -161,7 +161,7 @@ def test_where_a_class_token_is_read_the_default_lies_before_the_last_attention(
 
 @pytest.mark.parametrize("name", ALL)
 def test_grad_cam_at_the_default_layer(name: str) -> None:
-    """As derived by hand from a hook and what is known of the grid; no map is flat or comes with a warning but of HiResCAM's."""
+    """As derived by hand from a hook and what is known of the grid; no map is flat, or warns but of HiResCAM."""
     family, x = ALL[name], ALL[name].images()
     before = state(network(name))
     maps = seewhy.grad_cam(model(name), x, target=2, signed=True)
