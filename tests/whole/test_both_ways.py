@@ -15,7 +15,7 @@ from seewhy.cli.app import main
 from seewhy.demo import scenes
 from support import onnx_graphs
 
-pytest.importorskip("torch")
+torch = pytest.importorskip("torch")
 VOLUMES = """
 import torch
 torch.manual_seed(0)
@@ -112,8 +112,8 @@ for ending in ("png", "npz"):
 
 
 def test_two_processes_write_the_same_bytes(monkeypatch):
-    """This one and another, whose hashes differ."""
-    environment = {**os.environ, "PYTHONHASHSEED": "random"}
+    """This one and another, whose hashes differ; as many threads in both, which the record names."""
+    environment = {**os.environ, "PYTHONHASHSEED": "random", "OMP_NUM_THREADS": str(torch.get_num_threads())}
     subprocess.run([sys.executable, "-c", PROGRAM, "a"], check=True, env=environment)
     monkeypatch.setattr(sys, "argv", ["-c", "b"])
     exec(PROGRAM, {})
