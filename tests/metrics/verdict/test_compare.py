@@ -118,6 +118,40 @@ def test_ctrl_c_keeps_what_is_done(function):
     assert found.ended == "It was stopped after 1 of 3 photos."
 
 
+def test_an_interrupt_in_python_gives_back_what_is_done():
+    """The network raises what Ctrl-C raises, in the midst of the second photo; of the first nothing is lost."""
+    calls = {"left": None}
+
+    def interrupted(x):
+        if calls["left"] is not None:
+            calls["left"] -= len(x)
+            if calls["left"] < 0:
+                calls["left"] = None  # a person presses it once
+                raise KeyboardInterrupt
+        return corner(x)
+
+    model = seewhy.wrap(interrupted, name="corner", takes="float", prepare={"size": 16, "crop": 16})
+    whole = compare(model, photos(), [OCCLUSION])
+    calls["left"] = 3
+    with pytest.raises(KeyboardInterrupt):
+        compare(model, photos(), [OCCLUSION])
+    comparing = Comparing(model, photos(), [OCCLUSION])
+    calls["left"] = 10**6
+    next(comparing.read())  # how many images the first photo takes
+    calls["left"] = 10**6 - calls["left"] + 5
+    found = compare(model, photos(), [OCCLUSION])
+    assert calls["left"] is None
+    assert [photo.place for photo in found.photos] == [whole.photos[0].place]
+    assert found.says[-1] == found.ended == "It was stopped after 1 of 3 photos."
+    for (method, criterion), value in whole.photos[0].values.items():
+        assert criterion == "seconds" or found.photos[0].values[method, criterion] == value
+    comparing = Comparing(model, photos(), [OCCLUSION])
+    next(comparing.read())
+    calls["left"] = 0  # again, while pictures are made
+    found = comparing.outcome()
+    assert (len(found.photos), dict(found.examples)) == (1, {})
+
+
 def test_known_classes_are_explained(function):
     found = compare(function, photos(), [OCCLUSION], labels=[1, 0, 1])
     assert {photo.place: photo.explained for photo in found.photos} == {0: "1", 1: "0", 2: "1"}

@@ -52,11 +52,17 @@ def compare(
     seed: of all that is drawn.
     A photo that cannot be explained is left out, and named in `failed`; a method that cannot be asked of this model in
     `refused`.  Differences are of the same photos; ties are told by a sign-flip test (Fisher) adjusted by Holm.
+    An interrupt (Ctrl-C) ends it with the photos that are done, as `ended` and `says` tell; where none is, it is raised.
     Raises BadParameter where nothing can be compared, and the first error where all photos failed.
     """
     comparing = Comparing(model, images, methods, labels, boxes, masks, target, layer, seed)
-    for _ in shown(comparing.read(budget), len(comparing.order), "comparing"):
-        pass
+    try:
+        for _ in shown(comparing.read(budget), len(comparing.order), "comparing"):
+            pass
+    except KeyboardInterrupt:
+        if not comparing.photos:
+            raise
+        comparing.stop()
     return comparing.outcome()
 
 
@@ -100,7 +106,7 @@ class Comparing:
         for done, place in enumerate(self.order):
             elapsed, of = perf_counter() - self.start, len(self.order)
             if stop_asked():
-                self.ended = f"It was stopped after {done} of {of} photos."
+                self.stop()
             elif budget is not None and done and elapsed >= budget:
                 self.ended = f"The time was over ({elapsed:.0f} of {budget:.0f} s) after {done} of {of} photos."
             if self.ended:
@@ -110,11 +116,15 @@ class Comparing:
             except KeyboardInterrupt:
                 if not stop_asked():
                     raise
-                self.ended = f"It was stopped after {done} of {of} photos."
+                self.stop()
                 return
             except SeewhyError as error:
                 self.failed.append(Failed(place, self.names[place], error))
             yield place
+
+    def stop(self) -> None:
+        """Say that a person stopped it; what is done stays."""
+        self.ended = f"It was stopped after {len(self.photos) + len(self.failed)} of {len(self.order)} photos."
 
     def _read(self, place: int) -> None:
         """Measure one photo by all criteria.  Raises what is wrong with the photo."""
@@ -185,7 +195,9 @@ class Comparing:
             examples,
         )  # fmt: skip
         wanted = dict.fromkeys(place for places in examples_of(found, SAMPLES).values() for place in places)
-        examples |= {place: self._maps(place)[0] for place in wanted}
+        with suppress(KeyboardInterrupt):  # numbers are not given up for pictures
+            for place in wanted:
+                examples[place] = self._maps(place)[0]
         return found
 
     def _costs(self) -> dict[str, str]:
