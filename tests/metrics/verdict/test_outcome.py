@@ -1,5 +1,8 @@
 """The record of a comparison, from numbers written by hand."""
 
+import json
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -42,3 +45,14 @@ def test_the_words(found):
 
 def test_the_best_and_the_worst_photo_of_who_leads(found):
     assert examples_of(found) == {"samples": [0, 1], "deletion": [3, 2], "head": [0, 7]}
+
+
+def test_how_far_each_is_ahead_of_the_controls_is_in_the_json(found):
+    centred = [photo._replace(values={**photo.values, ("centre", "deletion"): 0.52}) for photo in found.photos]
+    both = replace(found, photos=tuple(centred), costs={**found.costs, "centre": "nothing"})
+    good = next(row for row in json.loads(both.to_json())["criteria"]["deletion"]["methods"] if row["method"] == "good")
+    assert good["to_centre"]["mean"] == pytest.approx(np.mean(DELETION["good"]) - 0.52)
+    assert good["to_random"]["mean"] == pytest.approx(np.mean(DELETION["good"]) - np.mean(DELETION["random-map"]))
+    assert not both.rankings["deletion"][0].to_centre.settled
+    why = {each["method"]: each["why"] for each in json.loads(both.to_json())["verdicts"]}["good"][0]
+    assert "no more than can be told from what hiding the middle of the photo takes" in why

@@ -36,6 +36,10 @@ def test_the_best_is_no_control_and_ties_are_told():
     assert by_name["centre"].to_random is by_name["random-map"].to_random is None
     assert by_name["good"].to_random.settled
     assert by_name["good"].to_random.mean == pytest.approx(1)
+    assert by_name["good"].to_centre.mean == pytest.approx(-4)
+    assert by_name["good"].to_centre.settled
+    assert by_name["good"].to_centre.p == pytest.approx(3 * flips(GOOD - VALUES["centre"]))  # three methods, alike
+    assert by_name["centre"].to_centre is by_name["random-map"].to_centre is None
 
 
 def test_p_is_that_of_all_signs_adjusted_by_hand():

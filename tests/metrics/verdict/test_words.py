@@ -105,3 +105,48 @@ def test_numbers_that_are_the_same_on_every_photo_are_never_told_apart():
     rankings = {name: ranked(some, "lower" if name in ("head", "seconds") else "higher") for name, some in values.items()}
     said = sentences("net", "", 12, verdicts(values, rankings, METHODS), values, rankings)
     assert any("the same on every photo, so no number of photos would" in line for line in said)
+
+
+def near_the_middle(by=0.0, head=True):
+    """The same numbers, but the good ones and the worse lie `by` from the middle of the photo, give or take, by deletion."""
+    values, _ = numbers()
+    apart = np.tile([0.02, -0.021], 6)
+    values["deletion"]["centre"] = values["deletion"]["good"] - by - apart
+    if not head:
+        del values["head"]
+    rankings = {name: ranked(some, "lower" if name in ("head", "seconds") else "higher") for name, some in values.items()}
+    return values, rankings, {each.method: each for each in verdicts(values, rankings, METHODS)}
+
+
+def test_trust_that_rests_on_the_head_alone_is_said_to():
+    values, rankings, found = near_the_middle()
+    gap = next(row for row in rankings["deletion"] if row.method == "good").to_centre
+    assert found["good"].status == "trust"
+    (why,) = found["good"].why
+    assert why.startswith("hiding what it marks takes no more than can be told from what hiding the middle of the photo takes")
+    assert f"a difference of {gap.mean:+.3f}, {gap.low:+.3f} to {gap.high:+.3f}, p {gap.p:.2g}" in why
+    assert why.endswith("its maps keep a rank correlation of 0.10 when the head is drawn anew")
+    said = sentences("net", "", 12, [*found.values()], values, rankings)
+    (line,) = [line for line in said if line.startswith("Not by deletion")]
+    assert said.index(line) == 1
+    assert line.startswith("Not by deletion: good and twin cannot be told there from the middle of the photo")
+    assert f"{gap.mean:+.3f} (p {gap.p:.2g})" in line
+
+
+def test_without_the_head_what_is_not_told_from_the_middle_is_not_trusted():
+    _, _, found = near_the_middle(head=False)
+    assert found["good"].status == "care"
+    assert "the middle of the photo" in found["good"].why[0]
+
+
+def test_what_hides_less_than_the_middle_is_read_with_care():
+    values, rankings, found = near_the_middle(by=-0.2)
+    assert found["good"].status == found["twin"].status == "care"
+    assert "takes less than what hiding the middle of the photo takes (a difference of -0.2" in found["good"].why[0]
+    assert not any(line.startswith("Not by deletion") for line in sentences("net", "", 12, [*found.values()], values, rankings))
+
+
+def test_where_the_middle_is_behind_nothing_is_said_of_it():
+    _, _, found = near_the_middle(by=0.2)
+    assert found["good"].status == "trust"
+    assert found["good"].why == ()

@@ -45,8 +45,8 @@ class MethodRank:
     """One method by one criterion.
 
     mean: over its photos, with its 95 % interval; first: is it the best that is no control?
-    to_best, to_random: how far it is ahead of the best (never by much), and of the random map; None of those themselves, and
-    where no photo has both.
+    to_best, to_random, to_centre: how far it is ahead of the best (never by much), of the random map, and of the middle of the
+    photo; None of those themselves, and where no photo has both.
     """
 
     method: str
@@ -57,6 +57,7 @@ class MethodRank:
     first: bool
     to_best: PairedDifference | None
     to_random: PairedDifference | None
+    to_centre: PairedDifference | None = None
 
     @property
     def control(self) -> bool:
@@ -84,11 +85,12 @@ def ranked(values: Values, better: str, seed: int = 0) -> tuple[MethodRank, ...]
     order = sorted(known, key=lambda method: -sign * means[method])
     best = next((method for method in order if method not in CONTROLS), None)
     to_best = differences({m: known[m] for m in known if m != best}, known.get(best or ""), sign, seed)
-    to_random = differences({m: known[m] for m in known if m not in CONTROLS}, known.get(CONTROLS[0]), sign, seed)
+    own = {method: each for method, each in known.items() if method not in CONTROLS}
+    to_random, to_centre = (differences(own, known.get(control), sign, seed) for control in CONTROLS)
     return tuple(
         MethodRank(
             method, means[method], *interval(known[method], seed), int(np.isfinite(known[method]).sum()), method == best,
-            to_best.get(method), to_random.get(method),
+            to_best.get(method), to_random.get(method), to_centre.get(method),
         )
         for method in order
     )  # fmt: skip

@@ -20,7 +20,7 @@ class MethodVerdict(NamedTuple):
 
     status: "trust" (it stood what decides, and no other is known to be better), "behind" (it stood it, and another is better),
     "care" (it stood it, with doubts), "avoid", "unknown" (too few photos, or nothing that decides could be counted),
-    "control"; why: in words, the most important first.
+    "control"; why: in words, the most important first; of one to be trusted what that does not rest on.
     """
 
     method: str
@@ -56,7 +56,7 @@ def verdicts(
             found.append(MethodVerdict(method, "care", (*doubts, *_behind(among[method]))))
         else:
             behind = _behind(among[method])
-            found.append(MethodVerdict(method, "behind" if behind else "trust", behind))
+            found.append(MethodVerdict(method, "behind" if behind else "trust", behind or _head_alone(by_name, method)))
     return tuple(found)
 
 
@@ -91,10 +91,36 @@ def unknown(by_name: Mapping[str, Mapping[str, MethodRank]], method: str) -> tup
     return (f"{ahead.photos} photos are too few to tell {tests} methods from a random map{more}",)
 
 
+def like_centre(by_name: Mapping[str, Mapping[str, MethodRank]], method: str) -> str:
+    """That hiding what a method marks is not known to take more than hiding the middle of the photo; "" where it is."""
+    row = by_name.get(DECIDING, {}).get(method)
+    ahead = row and row.to_centre
+    if not ahead or (ahead.settled and ahead.mean > 0):
+        return ""
+    worse = "less than" if ahead.settled else "no more than can be told from"
+    more = f"; about {ahead.further:,} more photos like these would settle it" if ahead.further else ""
+    return (
+        f"hiding what it marks takes {worse} what hiding the middle of the photo takes (a difference of {ahead.mean:+.3f}, "
+        f"{ahead.low:+.3f} to {ahead.high:+.3f}, p {ahead.p:.2g}{more})"
+    )
+
+
+def _head_alone(by_name: Mapping[str, Mapping[str, MethodRank]], method: str) -> tuple[str, ...]:
+    """What is to be said of a method that is trusted though deletion does not tell it from the middle; () where it does."""
+    centre = like_centre(by_name, method)
+    if not centre:
+        return ()
+    kept = by_name["head"][method].mean
+    return (f"{centre}; what speaks for it is that its maps keep a rank correlation of {kept:.2f} when the head is drawn anew",)
+
+
 def doubtful(by_name: Mapping[str, Mapping[str, MethodRank]], method: str) -> tuple[str, ...]:
     """What speaks against a method without ruling it out."""
     means = {name: rows[method].mean for name, rows in by_name.items() if method in rows}
+    row = by_name.get(DECIDING, {}).get(method)
     why = list[str]()
+    if row and row.to_centre and ("head" not in means or (row.to_centre.settled and row.to_centre.mean < 0)):
+        why += filter(None, [like_centre(by_name, method)])
     if LEARNED < means.get("head", 0.0) < BLIND:
         why.append(f"with the head drawn anew its maps keep a rank correlation of {means['head']:.2f}")
     if means.get("stability", 1.0) < UNSTEADY:
@@ -128,6 +154,7 @@ def sentences(
         quickest = min(trusted, key=lambda method: seconds.get(method, float("inf")))
         tie = f" (not told apart; {quickest} is the quickest)" if len(trusted) > 1 else ""
         lines.append(f"{head} trust {_and(trusted)}{tie}.")
+        lines += _not_by_deletion(of["trust"], rankings)
         lines += _how_sure(trusted, of, values, seed)
         lines += _ties(trusted, values, seed)
     elif of["care"]:
@@ -140,6 +167,20 @@ def sentences(
         lines += [f"{verb} {each.method}: {'; '.join(each.why)}." for each in of[status]]
     lines += [f"Not counted: {CRITERIA[name].name}." for name in ("head", DECIDING) if not rankings.get(name)]
     return tuple(lines)
+
+
+def _not_by_deletion(trusted: Sequence[MethodVerdict], rankings: Rankings) -> list[str]:
+    """What the trust in these does not rest on: deletion, where it does not tell them from the middle of the photo."""
+    of = {row.method: row.to_centre for row in rankings.get(DECIDING, ())}
+    gaps = {each.method: gap for each in trusted if each.why and (gap := of[each.method])}
+    if not gaps:
+        return []
+    told = ", ".join(f"{gap.mean:+.3f} (p {gap.p:.2g})" for gap in gaps.values())
+    return [
+        f"Not by deletion: {_and([*gaps])} cannot be told there from the middle of the photo, which knows nothing of the "
+        f"network: a difference of {told}. That trust rests on the head alone: the maps change when its weights are drawn "
+        "anew. Photos whose objects lie elsewhere would tell more."
+    ]
 
 
 def _how_sure(
