@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from seewhy.atomic import BESIDE, STALE, replacing, swept
+from seewhy.atomic import BESIDE, STALE, replacing, swept, writing
 from seewhy.errors import NotWritten
 
 OLD, NEW = b"the older good file", b"the new one" * 1000
@@ -213,3 +213,9 @@ def test_what_killed_runs_left_is_swept_once_it_is_old(tmp_path):
     swept(tmp_path)
     assert names(tmp_path) == sorted(file.name for file in (fresh, *others))
     swept(tmp_path / "nowhere")
+
+
+def test_what_the_system_says_against_a_folder_is_an_error_that_names_it(tmp_path):
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(NotWritten, match=r"file/in cannot be written: Not a directory"), writing(tmp_path / "file" / "in"):
+        (tmp_path / "file" / "in").mkdir()

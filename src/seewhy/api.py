@@ -67,6 +67,8 @@ if TYPE_CHECKING:
     from seewhy.comparison.drift import drift as drift
     from seewhy.comparison.records import Drift as Drift
     from seewhy.comparison.records import PhotoDrift as PhotoDrift
+    from seewhy.dataset.dataset_run import DatasetRun as DatasetRun
+    from seewhy.dataset.dataset_run import open_run as open_run
     from seewhy.diagnosis.doctor import doctor as doctor
     from seewhy.exporting.export import Exported as Exported
     from seewhy.exporting.export import export as export
@@ -105,6 +107,7 @@ _LATE = {  # loaded when they are first asked for
     "demo": "seewhy.demo", "metrics": "seewhy.metrics", "doctor": "seewhy.diagnosis.doctor", "load": "seewhy.models.load",
     **dict.fromkeys(("Disagreement", "disagreement"), "seewhy.comparison.disagreement"),
     "drift": "seewhy.comparison.drift", **dict.fromkeys(("Drift", "PhotoDrift"), "seewhy.comparison.records"),
+    **dict.fromkeys(("DatasetRun", "open_run"), "seewhy.dataset.dataset_run"),
     "Remade": "seewhy.remaking.remade", "verify": "seewhy.remaking.saved",
     "Check": "seewhy.remaking.checks", "EvidenceRecord": "seewhy.remaking.record",
     **dict.fromkeys(("Trust", "trust"), "seewhy.metrics.verdict.trust"),

@@ -34,20 +34,28 @@ def replacing(path: str | Path, over: bool = True, of: str = "") -> Iterator[Pat
     path = Path(path)
     beside = path.parent / f".seewhy-{os.urandom(8).hex()}{_ending(path)}"
     try:
-        old = _replaceable(path)
-        os.close(os.open(beside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))  # less what the person's umask takes away
-        yield beside
-        if old is not None:
-            _handed(beside, old)
-        _sync(beside)
-        (os.replace if over else _placed)(beside, path)
+        with writing(path, of):
+            old = _replaceable(path)
+            os.close(os.open(beside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))  # less what the person's umask takes away
+            yield beside
+            if old is not None:
+                _handed(beside, old)
+            _sync(beside)
+            (os.replace if over else _placed)(beside, path)
+    finally:
+        with suppress(OSError, ValueError):
+            beside.unlink(missing_ok=True)
+
+
+@contextmanager
+def writing(path: Path, of: str = "") -> Iterator[None]:
+    """Raise as NotWritten, as `replacing` does, whatever the system says against writing to `path` in the block."""
+    try:
+        yield
     except NotWritten:
         raise
     except OSError as error:
         raise _not_written(path, error, of) from error
-    finally:
-        with suppress(OSError, ValueError):
-            beside.unlink(missing_ok=True)
 
 
 def swept(folder: Path) -> None:

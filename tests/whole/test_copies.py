@@ -18,6 +18,7 @@ from PIL import Image
 
 import seewhy
 from seewhy import errors
+from seewhy.dataset.info import RunInfo
 from seewhy.exporting.checking import Checked
 from seewhy.maps import heatmaps
 from support.ask import close
@@ -54,6 +55,11 @@ def found_box() -> seewhy.FoundBox:
 @cache
 def moved() -> seewhy.Drift:
     return seewhy.drift(model(), seewhy.load("demo/shortcut"), [photo()])
+
+
+def stored() -> seewhy.DatasetRun:
+    info = RunInfo("net", None, "", ("cat",), ({"name": "grad-cam", "params": {}},), ("top",), "photos", 3, "0", 64)
+    return seewhy.DatasetRun(Path("runs/x"), info)
 
 
 @cache
@@ -94,6 +100,7 @@ EXAMPLES = {
     "Exported": lambda: [exported()],
     "Detection": lambda: [seewhy.Detection("cat", 0, 0.5, (0, 1, 2, 3))],
     "Disagreement": lambda: [seewhy.disagreement(maps()[0], replace(maps()[0], values=maps()[0].values.T.copy()))],
+    "DatasetRun": lambda: [stored()],
     "Drift": lambda: [moved()],
     "Estimate": lambda: [seewhy.Estimate(np.ones((1, 2, 2)), np.ones((1, 2, 2)), None, {"a": 1.0}, ("note",))],
     "EvidenceRecord": lambda: [maps()[0].record(), maps()[0].record([seewhy.Check("a", "grey", "No class.")])],

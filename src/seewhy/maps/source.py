@@ -142,10 +142,10 @@ class Source:
         kinds = {f.name: f for f in fields(cls)}
         facts = {"seconds": None, **{key: _tuples(value) for key, value in with_bytes(content).items() if key in kinds}}
         if predicted := facts.get("predicted"):
-            facts["predicted"] = _made(Predicted, predicted)
+            facts["predicted"] = made_from(Predicted, predicted)
         if isinstance(measured := facts.get("measured"), dict):  # of which JSON does not know NaN
             facts["measured"] = {key: float("nan") if value is None else value for key, value in measured.items()}
-        return _made(cls, facts)
+        return made_from(cls, facts)
 
 
 @dataclass(frozen=True)
@@ -279,7 +279,7 @@ def in_percent(probability: float) -> str:
     return f"{percent:.1f} %" if percent >= 0.1 or not percent else f"{percent:.2g} %"
 
 
-def _made(kind: type[T], facts: Any) -> T:
+def made_from(kind: type[T], facts: Any) -> T:
     """The dataclass of these facts, each of the kind that its field is."""
     if not isinstance(facts, Mapping):
         raise ValueError(f"{kind.__name__} is a {type(facts).__name__}, and no object")
@@ -313,7 +313,9 @@ def _fits(value: Any, kind: Any) -> bool:
         return isinstance(value, tuple) and all(_fits(item, get_args(kind)[0]) for item in value)
     if container is Mapping:
         return isinstance(value, Mapping) and all(_fits(item, get_args(kind)[1]) for item in value.values())
-    return isinstance(value, int | float if container is float else container) and not isinstance(value, bool)
+    if isinstance(value, bool):
+        return container is bool
+    return isinstance(value, int | float if container is float else container)
 
 
 def stored(facts: Mapping[str, Any]) -> Mapping[str, Any]:
