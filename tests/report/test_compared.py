@@ -15,8 +15,10 @@ from seewhy import demo
 from seewhy.errors import BadImage
 from seewhy.maps.heatmaps import Failed
 from seewhy.metrics import planted
+from seewhy.metrics.verdict.grid import ShownGrid
 from seewhy.metrics.verdict.outcome import ComparedPhoto, MethodComparison
-from seewhy.report.compared import page_of, save_page
+from seewhy.pictures.thumbnails import Thumbnail
+from seewhy.report.compared import SIDE, page_of, save_page
 
 EVIL = '<script>alert(1)</script>" onload="x.png'
 METHODS = ("grad-cam", "gradient", "random-map")
@@ -101,6 +103,20 @@ def test_of_prepared_images_there_are_maps_without_photos(found):
     images = [attrs["alt"] for tag, attrs in Elements(page_of(replace(found, examples=bare))).tags if tag == "img"]
     assert "1.png" not in images
     assert "grad-cam on 1.png" in images
+
+
+def test_grids_have_pictures_of_their_own(found):
+    board = Image.new("RGB", (64, 64), "white")
+    grids = {place: ShownGrid(board, 1, {m: found.examples[place][m] for m in METHODS[:2]}) for place in (1, 0)}
+    share = {0: 0.3, 1: 0.9, 2: 0.5}
+    photos = tuple(photo._replace(values={**photo.values, ("grad-cam", "grid"): share[photo.place]}) for photo in found.photos)
+    elements = Elements(page_of(replace(found, photos=photos, grids=grids)))
+    at = elements.text.index("grid")
+    assert [each for each in elements.text[at:] if each in ("0.900", "0.300")] == ["0.900", "0.300"]
+    drawn = {attrs["alt"]: attrs["src"] for tag, attrs in elements.tags if tag == "img"}
+    assert drawn["grad-cam on 1.png"] != drawn["gradient on 1.png"]
+    pictures = [attrs["src"] for tag, attrs in elements.tags if tag == "img" and attrs["alt"] == "grad-cam on 1.png"]
+    assert Thumbnail.of(grids[1].drawn("grad-cam", SIDE), SIDE).address == pictures[-1] != pictures[0]
 
 
 def test_planted_marks_have_their_part(found):

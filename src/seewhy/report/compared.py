@@ -25,6 +25,7 @@ from seewhy.printable import printable
 
 SIDE = 168  # pixels of a picture
 WORDS = 300  # characters of what a stranger wrote
+GRID = "grid"  # the criterion whose pictures are of grids
 ENDS = ("best", "worst")  # of the photos of a criterion
 
 
@@ -64,7 +65,7 @@ def page_of(found: MethodComparison, truth: PlantedTruth | None = None) -> str:
                 "says": CRITERIA[name].says[:1].upper() + CRITERIA[name].says[1:],
                 "bars": _bars(ranks),
                 "leader": next((rank.method for rank in ranks if rank.first), ""),
-                "rows": rows(chosen.get(name, []), name),
+                "rows": _grids(found, methods) if name == GRID else rows(chosen.get(name, []), name),
             }
             for name, ranks in found.rankings.items()
         ],
@@ -91,6 +92,25 @@ def save_page(found: MethodComparison, path: Path, truth: PlantedTruth | None = 
 
 def _photo(found: MethodComparison, place: int) -> Any:
     return next(photo for photo in found.photos if photo.place == place)
+
+
+def _grids(found: MethodComparison, methods: Sequence[str]) -> list[dict[str, Any]]:
+    """A row for each grid that is shown, the one on which the leader does best first."""
+    ends = ENDS if len(found.grids) == len(ENDS) else [""] * len(found.grids)
+    rows = list[dict[str, Any]]()
+    for end, (place, shown) in zip(ends, found.grids.items(), strict=True):
+        source = next(iter(shown.maps.values())).source
+        drawn = {method: Thumbnail.of(shown.drawn(method, SIDE), SIDE) for method in methods if method in shown.maps}
+        rows.append(
+            {
+                "end": end,
+                "name": printable(_photo(found, place).name, WORDS),
+                "explained": printable(source.label or source.target, WORDS),
+                "photo": shown.photo and Thumbnail.of(shown.photo, SIDE),
+                "cells": [(method, drawn.get(method), _number(found, place, method, GRID)) for method in methods],
+            }
+        )
+    return rows
 
 
 def _pictures(maps: Any) -> dict[str, Thumbnail | None]:

@@ -76,6 +76,37 @@ def test_what_is_no_time(text):
         Duration().convert(text, None, None)
 
 
+def test_labels_are_what_photos_show_where_they_name_them_and_else_names_of_classes(folder, tmp_path):
+    """A table of the photos says which class is explained, under either name; a list of names names the classes."""
+    classes = ["bird", "boat", "car", "cup", "fish", "house", "key", "mushroom", "star", "tree"]
+    table, names = tmp_path / "labels.csv", tmp_path / "names.txt"
+    table.write_text("file,label\n0.png,7\nother.png,1\n")
+    names.write_text("\n".join(f"kind {each}" for each in classes))
+    chosen = [folder / "0.png", "-M", "grad-cam", "--grids", "0", "--csv"]
+    said = {how: _explained(run(*chosen, *how)) for how in ((), ("--truth", table), ("--labels", table), ("--labels", names))}
+    assert said["--labels", table] == said["--truth", table] != said[()]
+    assert said["--labels", names].startswith("kind ")
+    both = _explained(run(*chosen, "--labels", names, "--truth", table))
+    assert both == f"kind {classes[7]}"
+    folders = run(folder / "0.png", "-M", "grad-cam", "--labels", "folders")
+    assert folders.exit_code == 2
+    assert "the folders' names" in folders.stderr
+
+
+def _explained(done):
+    assert done.exit_code == 0, done.output
+    return done.stdout.splitlines()[1].split(",")[1]
+
+
+def test_boxes_add_where_the_object_lies(folder, tmp_path):
+    boxes = tmp_path / "boxes.csv"
+    boxes.write_text("file,x0,y0,x1,y1\n0.png,0,0,64,64\n")
+    done = run(folder / "0.png", "-M", "grad-cam", "--boxes", boxes, "--csv")
+    rows = [row.split(",")[2:4] for row in done.stdout.splitlines()]
+    assert ["grad-cam", "pointing"] in rows
+    assert ["grad-cam", "energy"] in rows
+
+
 def test_the_page(folder, tmp_path):
     page = tmp_path / "page.html"
     done = run(folder / "0.png", "-M", "grad-cam", "-o", page)

@@ -65,10 +65,21 @@ def test_all_is_counted_on_every_photo(found):
     assert [photo.place for photo in found.photos] != sorted(photo.place for photo in found.photos)
 
 
+def test_in_grids_right_maps_have_more_than_chance_and_controls_have_chance(found):
+    means = {row.method: row.mean for row in found.rankings["grid"]}
+    assert means["grad-cam"] > 0.5
+    assert means["centre"] == pytest.approx(0.25)
+    assert means["random-map"] == pytest.approx(0.25, abs=0.05)
+    values = {photo.place: photo.values["grad-cam", "grid"] for photo in found.photos if ("grad-cam", "grid") in photo.values}
+    assert [values[place] for place in found.grids] == [max(values.values()), min(values.values())]
+    assert next(iter(found.grids.values())).drawn("grad-cam", 120).size == (120, 120)
+
+
 def test_it_is_the_same_under_a_seed_and_a_photo_counts_alike_among_others(honest, found):
     image = demo.scenes(8, 31, pair=True)[found.photos[0].place].image
     alone = compare(honest, [image], KNOWN, seed=1)
     of_time = {key for key in alone.photos[0].values if key[1] == "seconds"}
+    assert not any(criterion == "grid" for _, criterion in alone.photos[0].values)  # it takes others
     for key in alone.photos[0].values.keys() - of_time:
         assert alone.photos[0].values[key] == pytest.approx(found.photos[0].values[key], abs=1e-6)
     assert {each.status for each in alone.verdicts if each.method == "grad-cam"} == {"unknown"}

@@ -4,7 +4,7 @@ What is imported inside functions is imported when the command runs, so that `--
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,6 +56,7 @@ class CompareOptions:
     layer: str | None
     budget: float | None
     seed: int
+    grids: int
     planted: bool
     out: Path | None
     recursive: bool
@@ -74,7 +75,8 @@ class CompareOptions:
 )  # fmt: skip
 @click.option(
     "--truth", metavar="FILE|folders",
-    help="What the photos show, as for explain: that class is explained.",
+    help="What the photos show, as for explain: that class is explained.  A table that names these photos may be given as "
+    "--labels, too.",
 )  # fmt: skip
 @click.option(
     "--boxes", type=click.Path(path_type=Path, exists=True), metavar="FILE", help="Where the objects are, as for explain."
@@ -86,6 +88,10 @@ class CompareOptions:
 @click.option("--layer", "-l", help="By default the last that still has space.")
 @click.option("--budget", type=Duration(), help='Begin no other photo after this time: "10 min".')
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of all that is drawn.")
+@click.option(
+    "--grids", type=click.IntRange(0), default=20, show_default=True, metavar="N",
+    help="Photos that are also shown in a grid with three of other classes; a map of it costs four of a photo.  0 for none.",
+)  # fmt: skip
 @click.option("--recursive", "-r", is_flag=True, help="Look into the folders inside of folders, too.")
 @click.option(
     "--planted", is_flag=True,
@@ -103,7 +109,7 @@ def compare(network: ModelOptions, **options: Any) -> None:
 
     \b
     seewhy compare torchvision/resnet50 photos/ --budget "10 min" -o page.html
-    seewhy compare timm/resnet18 photos/ --methods grad-cam,rise --boxes boxes.csv --json
+    seewhy compare timm/resnet18 photos/ --methods grad-cam,rise --labels labels.csv --boxes boxes.csv --json
     """
     run(network, CompareOptions(**options))
 
@@ -122,6 +128,7 @@ def run(network: ModelOptions, options: CompareOptions) -> None:
     inputs = find_inputs(options.photos, options.recursive, options.out or Path("compare.html"))  # no folder is written into
     if not inputs.files:
         raise nothing_to_explain(inputs)
+    network, truth_given = _labelled(network, options.truth, inputs.files)
     names = [name.strip() for each in options.methods for name in _apart(each) if name.strip()]
     methods = configured(tuple(names), {}) if names else []
     model = network.load()
@@ -134,8 +141,9 @@ def run(network: ModelOptions, options: CompareOptions) -> None:
     for argument, error in inputs.failed.items():
         failures.add(argument, error)
     comparing = Comparing(
-        model, inputs.files, methods, options.truth, options.boxes, options.masks, targets[0], options.layer, options.seed
-    )
+        model, inputs.files, methods, truth_given, options.boxes, options.masks, targets[0], options.layer, options.seed,
+        options.grids,
+    )  # fmt: skip
     with stoppable(lambda: say("seewhy: ending with the photos that are done; Ctrl-C again ends at once.", err=True)) as stop:
         known = 0
         for _ in shown(comparing.read(options.budget), len(comparing.order), "comparing", wait=False):
@@ -167,6 +175,25 @@ def run(network: ModelOptions, options: CompareOptions) -> None:
         raise SystemExit(130)
     if failures.files or (options.planted and truth is None):
         raise SystemExit(1)
+
+
+def _labelled(network: ModelOptions, truth: str | None, photos: list[str]) -> tuple[ModelOptions, str | None]:
+    """What --labels and --truth say: a table that names one of these photos, and "folders", are what photos show, also as
+    --labels, which else has the names of the classes.
+    """
+    from seewhy.errors import BadParameter
+    from seewhy.truth.labels import read_entries
+
+    given = network.labels
+    if given is None or truth is not None:
+        return network, truth
+    try:
+        entries = [] if given == "folders" else [*read_entries(Path(given))]
+    except BadParameter:
+        return network, truth
+    files = {Path(photo).name for photo in photos}
+    named = given == "folders" or any(Path(entry.replace("\\", "/")).name in files for entry in entries)
+    return (replace(network, labels=None), given) if named else (network, truth)
 
 
 def _planted(comparing: "Comparing", found: "MethodComparison") -> "PlantedTruth | None":

@@ -39,7 +39,7 @@ def grid_picture(
         photo = None if played.photo is None else Thumbnail.of(played.photo, side, "png")
         cells: list[GridCell | None] = [GridCell(photo, (GridText(printable(" at ".join(key), 100)),))]
         for cell, heatmap, share in zip(asked, maps, shares[key], strict=True):
-            drawn = Thumbnail.of(_framed(heatmap, played.photo, size, cell, side, looks), side, "png")
+            drawn = Thumbnail.of(framed(heatmap, played.photo, size, cell, side, looks), side, "png")
             cells.append(GridCell(drawn, (GridText(f"{100 * share:.0f} % in the cell"),)))
         rows.append(cells)
     titles = ["", *(printable(played.labels[cell], 60) for cell in asked)]
@@ -47,7 +47,7 @@ def grid_picture(
     return grid(GridTable(heading, titles, bars, (NOTE,), side), rows, len(rows))
 
 
-def _framed(
+def framed(
     heatmap: Heatmap, photo: Image.Image | None, size: int, cell: int, side: int, looks: list[str]
 ) -> Image.Image:  # fmt: skip
     """The map over the grid, with a frame around a cell.  looks: of what a legend has to explain, to which its own is added."""

@@ -82,7 +82,7 @@ def grid_pointing_game(
     return play(GRID, model, images, method, size, grids, confidence, layer, seed, on_error)
 
 
-def _whole(model: Model, size: int, first: NDArray[Any], layer: LayerNames) -> Asking:
+def whole_grid(model: Model, size: int, first: NDArray[Any], layer: LayerNames) -> Asking:
     """The grid as one image: as it is, or where the network does not take that, reduced."""
     cell = [side // size for side in first.shape[2:]]
     try:
@@ -100,7 +100,7 @@ def _reduced(grids: NDArray[Any], size: int) -> NDArray[Any]:
     return reduce(grids, "n c (h r) (w s) -> n c h w", "mean", r=size, s=size)
 
 
-GRID = Rules("grid pointing game", False, _whole)
+GRID = Rules("grid pointing game", False, whole_grid)
 
 
 def play(

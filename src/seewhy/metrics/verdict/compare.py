@@ -12,7 +12,7 @@ import numpy as np
 from seewhy.arguments import known_names
 from seewhy.comparison.drift import image_name
 from seewhy.diagnosis.doctor import doctor
-from seewhy.errors import BadImage, BadParameter, Misuse, SeewhyError
+from seewhy.errors import BadImage, BadParameter, Misuse, SeewhyError, whole_number
 from seewhy.images.inputs import PreparedBatch, sort_out
 from seewhy.maps.heatmap import Heatmap
 from seewhy.maps.heatmaps import Failed, Refused
@@ -26,8 +26,9 @@ from seewhy.targets.target import Class, PerImage, Top
 from seewhy.truth.given import GivenTruth, GroundTruth
 
 from .criteria import measured_on
+from .grid import GRIDS, PhotoGrids, ShownGrid
 from .outcome import ComparedPhoto, MethodComparison, examples_of
-from .ranking import CONTROLS
+from .ranking import CONTROLS, FEASIBLE
 
 USUAL = ("grad-cam", "hires-cam", "layer-cam", "eigen-cam", "gradient", "guided-backprop", "integrated-gradients")
 STEPS = 10  # of integrated gradients, where nobody asked for others
@@ -38,10 +39,11 @@ SAMPLES = 2  # photos that are shown whatever their numbers
 def compare(
     model: Any, images: Any, methods: Sequence[str | Method[Any]] = (), labels: Any = None, boxes: str | Path | None = None,
     masks: str | Path | None = None, target: Any = Top(), layer: str | None = None, budget: float | None = None, seed: int = 0,
+    grids: int = GRIDS,
 ) -> MethodComparison:  # fmt: skip
     """Which of several methods to trust for this model at this layer: each on the same photos, beside a random map and the
     middle of the photo, by deletion, insertion, the head drawn anew, stability, disagreement, completeness, where the object
-    lies, and time.
+    lies, grids of photos, and time.
 
     images: as methods take them; six or more, for fewer tell nothing from chance.
     methods: names or methods; () for the usual ones that work here and what the doctor advises.
@@ -50,12 +52,14 @@ def compare(
     target: of all other photos: one, or `PerImage`.  layer: by default the last that still has space.
     budget: seconds, after which no other photo is begun; photos are taken in an order that the seed draws.
     seed: of all that is drawn.
+    grids: how many photos are also shown in a grid with three of other classes, of those whose top class has half of the
+        probability; a map of a grid costs four maps of a photo.  0 for none.
     A photo that cannot be explained is left out, and named in `failed`; a method that cannot be asked of this model in
     `refused`.  Differences are of the same photos; ties are told by a sign-flip test (Fisher) adjusted by Holm.
     An interrupt (Ctrl-C) ends it with the photos that are done, as `ended` and `says` tell; where none is, it is raised.
     Raises BadParameter where nothing can be compared, and the first error where all photos failed.
     """
-    comparing = Comparing(model, images, methods, labels, boxes, masks, target, layer, seed)
+    comparing = Comparing(model, images, methods, labels, boxes, masks, target, layer, seed, grids)
     try:
         for _ in shown(comparing.read(budget), len(comparing.order), "comparing"):
             pass
@@ -72,7 +76,7 @@ class Comparing:
     def __init__(
         self, model: Any, images: Any, methods: Sequence[str | Method[Any]] = (), labels: Any = None,
         boxes: str | Path | None = None, masks: str | Path | None = None, target: Any = Top(), layer: str | None = None,
-        seed: int = 0,
+        seed: int = 0, grids: int = GRIDS,
     ) -> None:  # fmt: skip
         if not isinstance(target, PerImage) and len(as_targets(target, model.labels)) != 1:
             raise BadParameter("Methods are compared on one map of each photo: give one target, or PerImage([...]).")
@@ -89,6 +93,7 @@ class Comparing:
         ]
         given = GivenTruth.read(None, None if boxes is None else Path(boxes), None if masks is None else Path(masks))
         self.truth: GroundTruth = given.of(self.names, model.labels)
+        self.grids = PhotoGrids(model, self._image, layer, whole_number(grids, "grids", 0, FEASIBLE), seed)
         self.photos: list[ComparedPhoto] = []
         self.failed: list[Failed] = []
         self.refused: dict[str, Refused] = {}
@@ -141,6 +146,10 @@ class Comparing:
         self.at = self.at or next(iter(layers), "")
         found |= {(method, "seconds"): each for method, each in seconds.items()}
         self.photos.append(ComparedPhoto(self.names[place], place, source.label or source.target, found))
+        self.grids.see(place)
+        for of, shares in self.grids.play(self.methods).items():
+            values = next(photo.values for photo in self.photos if photo.place == of)
+            values |= {(method, "grid"): share for method, share in shares.items()}
 
     def _warm_up(self, place: int) -> None:
         """Find out on one photo which methods can be asked of the model, and what holds for all photos, the time uncounted.
@@ -187,17 +196,20 @@ class Comparing:
         if not self.photos:
             raise self.failed[0].error if self.failed else BadParameter(self.ended or "No photo was compared.")
         count = len(self.photos)
-        examples = dict[int, dict[str, Heatmap]]()
+        examples, boards = dict[int, dict[str, Heatmap]](), dict[int, ShownGrid]()
         found = MethodComparison(
             self.model.name, self.at, self._costs(), tuple(self.photos),
             len(self.order), self.seed, perf_counter() - self.start, tuple(self.failed), tuple(self.refused.values()),
-            tuple(f"{note} ({often} of {count} photos)" if often else note for note, often in self.notes.items()), self.ended,
-            examples,
+            (*(f"{note} ({often} of {count} photos)" if often else note for note, often in self.notes.items()),
+             *self.grids.notes), self.ended, examples, boards,
         )  # fmt: skip
-        wanted = dict.fromkeys(place for places in examples_of(found, SAMPLES).values() for place in places)
+        wanted = examples_of(found, SAMPLES)
+        in_grids = wanted.pop("grid", [])
         with suppress(KeyboardInterrupt):  # numbers are not given up for pictures
-            for place in wanted:
+            for place in dict.fromkeys(place for places in wanted.values() for place in places):
                 examples[place] = self._maps(place)[0]
+            for place in in_grids:
+                boards[place] = self.grids.asked(place, self.methods)
         return found
 
     def _costs(self) -> dict[str, str]:

@@ -54,6 +54,11 @@ CRITERIA: dict[str, Criterion] = {
         Criterion("completeness", "lower", "gap between the map's sum and what it promises to sum up to, as a share"),
         Criterion("pointing", "higher", "does the strongest place lie on the object, or within 15 pixels of it?"),
         Criterion("energy", "higher", "share of the evidence on the object, less the object's share of the area"),
+        Criterion(
+            "grid", "higher",
+            "share of the evidence for a photo's class that lies in its cell of a grid of four photos of different classes; "
+            "chance is 0.25",
+        ),
         Criterion("seconds", "lower", "time for one map"),
     )
 }  # fmt: skip

@@ -15,11 +15,12 @@ from seewhy.maps.heatmaps import Failed, Refused
 from seewhy.printable import printable
 
 from .criteria import CRITERIA, Measured
+from .grid import ShownGrid
 from .ranking import CONTROLS, MethodRank, Values, ranked
 from .words import MethodVerdict, sentences, verdicts
 
 ORDER = ("trust", "care", "behind", "unknown", "avoid", "control")
-SHOWN = ("deletion", "insertion", "head", "stability", "disagreement", "completeness", "pointing", "energy", "seconds")
+SHOWN = ("deletion", "insertion", "head", "stability", "disagreement", "completeness", "pointing", "energy", "grid", "seconds")
 NOTE = "= not told from the best of its column (Holm, 5 %); * the best; intervals hold 95 %, over photos"
 
 
@@ -40,7 +41,7 @@ class MethodComparison:
     photos: that were counted, in the order in which they were; total: how many were given.
     failed: photos that were left out, and why; refused: methods that this model cannot be asked; notes: what could not be
     counted, and why; ended: "" where all photos were looked at, else why not.
-    examples: the maps of a few photos, by the place of the photo.
+    examples: the maps of a few photos, by the place of the photo; grids: a few of the grids, by that of who is asked about.
     """
 
     model: str
@@ -55,6 +56,7 @@ class MethodComparison:
     notes: tuple[str, ...] = ()
     ended: str = ""
     examples: Mapping[int, Mapping[str, Heatmap]] = field(default_factory=dict, repr=False)
+    grids: Mapping[int, ShownGrid] = field(default_factory=dict, repr=False)
 
     @property
     def methods(self) -> list[str]:
