@@ -10,12 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from seewhy.images.suffixes import PHOTOS, UNSEEN
+
 VOLUMES = {".nii", ".nii.gz", ".mgz", ".mgh", ".img"}
-SUFFIXES = {
-    *VOLUMES, ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".bmp", ".dib", ".gif", ".webp", ".avif", ".tif", ".tiff",
-    ".jp2", ".j2k", ".tga", ".ppm", ".pgm", ".pbm", ".pnm",
-}  # fmt: skip
-UNSEEN = ("._", ".seewhy-")  # what other systems keep beside each file; what runs that were killed left
+SUFFIXES = {*VOLUMES, *PHOTOS}
 
 
 class PhotoFiles(NamedTuple):

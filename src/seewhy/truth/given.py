@@ -124,7 +124,7 @@ class GivenTruth:
             classes = classes_of(self.entries, photos, labels, self.table)
             told = {photo: self.entries[key] for photo, key in matched(self.entries, photos, self.table.parent, "").items()}
         boxes = self._boxes_of(photos)
-        known = _known_classes([box.label for photo in boxes.values() for box in photo.boxes], labels)
+        known = known_classes([box.label for photo in boxes.values() for box in photo.boxes], labels)
         masks = self._masks_of(photos)
         remarks = *known.remarks, *_absent(self.entries, told, self.table or Path())
         remarks = *remarks, *_absent(self.boxes, boxes, self.boxes_path)
@@ -176,13 +176,13 @@ def _absent(said: Mapping[str, Any] | None, found: Mapping[str, Any], path: Path
     ]
 
 
-class _KnownLabels(NamedTuple):
+class KnownLabels(NamedTuple):
     classes: dict[str, int]
     remarks: tuple[str, ...]
 
 
-def _known_classes(names: Sequence[str | None], labels: Labels) -> _KnownLabels:
-    """The classes that the labels of boxes are, of those that are any; a remark where some are not."""
+def known_classes(names: Sequence[str | None], labels: Labels) -> KnownLabels:
+    """The classes of a model that the labels of boxes are, of those that are any; a remark where some are not."""
     known, unknown = dict[str, int](), list[str]()
     for name in dict.fromkeys(names):
         if name is None:
@@ -192,4 +192,4 @@ def _known_classes(names: Sequence[str | None], labels: Labels) -> _KnownLabels:
         except Misuse:
             unknown.append(name)
     some_are = f"boxes have labels that are not the model's ({some(map(quoted, unknown))}): they count where no other box does"
-    return _KnownLabels(known, (some_are,) if unknown else ())
+    return KnownLabels(known, (some_are,) if unknown else ())

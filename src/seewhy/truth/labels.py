@@ -13,6 +13,7 @@ from seewhy.targets.class_names import class_index
 from seewhy.targets.target import Labels, name_of
 
 from .files import matched
+from .parquet import is_parquet, read_parquet
 from .table import read_table
 
 Entries = dict[str, list[tuple[str, ...]]]
@@ -41,7 +42,7 @@ def classes_of(entries: Entries, photos: Sequence[str], labels: Labels, path: Pa
     found = matched(entries, photos, path.parent, str(path))
     if not found:
         raise BadParameter(f"{path} names none of the images: it has {some(entries)}, and the images are {some(photos)}.")
-    return _resolved({photo: entries[key] for photo, key in found.items()}, labels, str(path))
+    return resolved_classes({photo: entries[key] for photo, key in found.items()}, labels, str(path))
 
 
 def classes_of_folders(photos: Sequence[str], labels: Labels) -> dict[str, Classes]:
@@ -49,14 +50,15 @@ def classes_of_folders(photos: Sequence[str], labels: Labels) -> dict[str, Class
 
     Raises BadParameter where folders have other names than the model's labels.
     """
-    return _resolved({photo: [_folders(photo)] for photo in photos}, labels, "the folders' names")
+    return resolved_classes({photo: [_folders(photo)] for photo in photos}, labels, "the folders' names")
 
 
 def read_entries(path: Path) -> Entries:
     """File -> the labels that a table gives it: for each of its rows, the text of each column of labels.  A table with a column
     for each label, in which 1 marks those that apply, gives the titles of these columns, each as a row of its own.
 
-    Raises BadParameter where there is no such table, or it has no columns of files and labels.
+    Raises BadParameter where there is no such table, or it has no columns of files and labels; MissingExtra of a Parquet
+    file without PyArrow.
     """
     if path.is_dir():
         raise BadParameter(f"{path} is a folder. Where photos lie in folders named by their labels, write: --truth folders")
@@ -64,7 +66,7 @@ def read_entries(path: Path) -> Entries:
         raise BadParameter(
             f"{path} is JSON. Labels are read from a table: a first line file,label, then a line for each photo."
         )
-    table = read_table(path, {*FILES, *LABELS})
+    table = (read_parquet if is_parquet(path) else read_table)(path, {*FILES, *LABELS})
     header, entries = table.header or ["file", "label"], defaultdict[str, list[tuple[str, ...]]](list)
     if len(table.rows[0] if table.rows else header) != len(header):
         raise BadParameter(
@@ -86,8 +88,11 @@ def read_entries(path: Path) -> Entries:
     return dict(entries)
 
 
-def _resolved(entries: Entries, labels: Labels, source: str) -> dict[str, Classes]:
-    """The classes that the texts name; photos of which none is said are left out."""
+def resolved_classes(entries: Entries, labels: Labels, source: str) -> dict[str, Classes]:
+    """The classes that the labels of entries name; those of which none is said are left out.  source: of them, for errors.
+
+    Raises BadParameter where labels are not the model's, or the columns of a photo say different classes.
+    """
     indices: dict[str, int | None] = {}
     errors: dict[str, Misuse] = {}
 
