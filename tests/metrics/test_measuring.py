@@ -14,6 +14,7 @@ from seewhy.metrics.faithfulness.drops import average_drop
 from seewhy.metrics.localization.controls import control_over
 from seewhy.metrics.localization.records import ControlScore
 from seewhy.metrics.measuring import MetricScore, measure
+from seewhy.truth.accuracy import Portion
 from support.measuring import WEIGHTS, linear_model
 
 X = np.random.default_rng(0).random((6, 1, 4, 4)).astype(np.float32) + 0.5
@@ -61,8 +62,8 @@ def test_scores_have_intervals_and_are_beside_the_controls():
     difference = found.controls["random"]["deletion"] - found["deletion"]
     low, high = deleted.controls[0].ahead
     assert low < difference.mean() < high
-    middle = 1.96 * difference.std() / np.sqrt(6)
-    assert (high - low) / 2 == pytest.approx(middle, rel=0.25)
+    half = 2.57 * difference.std(ddof=1) / np.sqrt(6)  # Student's, of five degrees of freedom
+    assert (high - low) / 2 == pytest.approx(half, rel=0.25)
 
 
 def test_maps_of_a_photo_are_averaged_before_photos_are():
@@ -116,6 +117,23 @@ def test_what_is_not_defined_is_left_out_and_counted():
     (nothing,) = measure(classes(), X[:1], maps[:1], average_drop, target=0).scores()[""]
     assert nothing.images == 0
     assert np.isnan([nothing.value, *nothing.interval, nothing.controls[0].value]).all()
+
+
+def test_one_photo_tells_no_interval():
+    (score,) = measure(classes(), X[:1], MAPS[:1], "deletion", target=0).scores()[""]
+    assert score.images == 1
+    assert np.isfinite([score.value, score.controls[0].value]).all()
+    assert np.isnan([*score.interval, *score.controls[0].interval, *score.controls[0].ahead]).all()
+    assert str(score).count("(no interval)") == 2
+    assert json.loads(json_of_scores([score]))["low"] is None
+
+
+def test_shares_of_photos_have_wilsons_interval():
+    """Resamples of six photos of which none rises would be sure of it."""
+    found = measure(classes(), X, MAPS, ["average-increase", "deletion"], target=0)
+    rises = found["average-increase"]
+    assert {*rises} <= {0, 1}
+    assert found.scores()[""][0].interval == Portion(int(rises.sum()), 6).interval
 
 
 def test_what_asks_the_method_again_has_no_control():

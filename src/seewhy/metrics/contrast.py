@@ -136,7 +136,7 @@ def _checked(subject: Subject, heatmap: Heatmap, asked: Contrast, labels: Labels
     drops = subject.score - scores
     own, others = float(drops[0]), drops[1:]
     mean, value = float(others.mean()), float(own - others.mean())
-    low, high = middle(own - resampled(others[:, None], settings["seed"])[:, 0] / len(others))
+    low, high = middle(own - resampled(others[:, None], settings["seed"])[:, 0] / len(others), len(others))
     as_much = int((others >= own - 1e-9 * abs(drops).max()).sum())
     says = (
         f"Hiding the {mask.mean():.1%} of the image that speak most for {of} rather than {rivals} "

@@ -13,6 +13,7 @@ from seewhy.maps.heatmap import Heatmap
 from seewhy.models.model import Model
 from seewhy.progress import shown
 from seewhy.targets.parse import Targets
+from seewhy.truth.accuracy import Portion
 
 from .localization.controls import CONTROLS, control_over
 from .localization.records import ControlScore
@@ -27,7 +28,8 @@ PROBABILITY = "probability"
 class MetricScore:
     """One metric over the photos of a set.
 
-    value: its mean over photos; interval: where, with 95 % confidence, it lies among all photos of which these were drawn.
+    value: its mean over photos; interval: where, with 95 % confidence, it lies among all photos of which these were drawn; NaN
+        of a single photo, which tells none.
     better: which values are better.  images: the photos that it is of; those where it is not defined are left out.
     controls: the same of maps that never saw the photo; `ahead` is above zero where the maps are better.
     reads: the numbers that were read of the network: "probability", or in words what else.
@@ -69,6 +71,8 @@ class MetricScore:
 
     def _span(self, interval: tuple[float, float]) -> str:
         low, high = interval
+        if np.isnan(low):
+            return "no interval"
         return f"{100 * low:.1f} to {100 * high:.1f}" if self.percent else f"{low:.3g} to {high:.3g}"
 
 
@@ -206,12 +210,22 @@ def _score_of(
         beside = tuple(ControlScore(control, np.nan, nothing, nothing) for control in controls)
         return MetricScore(name, np.nan, nothing, 0, better, beside, reads, percent)
     drawn = {of: resampled(each[:, None], seed)[:, 0] / count for of, each in {"": values, **controls}.items()}
+    spans = {of: _interval(drawn[of], each, percent) for of, each in {"": values, **controls}.items()}
     way = -1 if better == "lower" else 1
     beside = tuple(
-        ControlScore(of, float(each.mean()), middle(drawn[of]), middle(way * (drawn[""] - drawn[of])))
+        ControlScore(of, float(each.mean()), spans[of], _interval(way * (drawn[""] - drawn[of]), values - each, False))
         for of, each in controls.items()
     )
-    return MetricScore(name, float(values.mean()), middle(drawn[""]), count, better, beside, reads, percent)
+    return MetricScore(name, float(values.mean()), spans[""], count, better, beside, reads, percent)
+
+
+def _interval(drawn: NDArray[np.float64], values: NDArray[np.float64], percent: bool) -> tuple[float, float]:
+    """Of the mean of values (n,), from its resamples; of shares that are all 0 or 1 Wilson's; NaN of a single value."""
+    if len(values) < 2:
+        return np.nan, np.nan
+    if percent and np.isin(values, (0, 1)).all():
+        return Portion(int(values.sum()), len(values)).interval
+    return middle(drawn, len(values))
 
 
 def measure(

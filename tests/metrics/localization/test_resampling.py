@@ -1,10 +1,12 @@
 """Bootstrap intervals: the resamples are what they should be, controls are drawn with the maps, and coverage holds."""
 
+from statistics import NormalDist
+
 import numpy as np
 import pytest
 
 from seewhy.metrics.localization import resampling
-from seewhy.metrics.localization.resampling import mean, middle, portion, resampled, score
+from seewhy.metrics.localization.resampling import mean, middle, portion, resampled, score, tail
 from seewhy.truth.accuracy import Portion
 
 
@@ -24,8 +26,21 @@ def test_resamples_have_the_mean_and_the_spread_that_theory_says():
 
 
 def test_the_middle_leaves_two_and_a_half_per_cent_on_each_side():
-    assert middle(np.arange(1001.0)) == (25, 975)
-    assert middle(np.array([*range(1001), np.nan])) == (25, 975)
+    many = 10**9
+    assert middle(np.arange(1001.0), many) == pytest.approx((25, 975))
+    assert middle(np.array([*range(1001), np.nan]), many) == pytest.approx((25, 975))
+    assert middle(np.arange(1001.0), 2) == pytest.approx((0, 1000), abs=0.01)  # nothing is wider
+    assert middle(np.array([3.0, 3]), 1) == (3, 3)
+
+
+def test_of_few_photos_less_is_left_beyond_the_ends():
+    """By the tables of Student's distribution."""
+    tabled = {5: 2.7764, 10: 2.2622, 30: 2.0452, 100: 1.9842}
+    for n, student in tabled.items():
+        assert -NormalDist().inv_cdf(tail(n)) == pytest.approx(student * np.sqrt(n / (n - 1)), rel=3e-3)
+    shares = [tail(n) for n in (2, 3, 5, 10, 100, 10**6)]
+    assert shares == sorted(shares)
+    assert shares[-1] == pytest.approx(0.025, rel=1e-4)
 
 
 def test_a_mean_and_its_difference_from_a_control_on_the_same_photos():
@@ -62,7 +77,7 @@ def test_a_measure_of_sums_is_made_anew_of_each_resample():
     found = score("ratio", {"maps": rows}, lambda sums: sums[:, 0] / sums[:, 1], seed=3)
     assert found.value == 4 / 15
     drawn = resampled(rows, 3)
-    assert found.interval == middle(drawn[:, 0] / drawn[:, 1])
+    assert found.interval == middle(drawn[:, 0] / drawn[:, 1], 3)
 
 
 def test_intervals_hold_as_often_as_they_say():
@@ -71,6 +86,17 @@ def test_intervals_hold_as_often_as_they_say():
     for _ in range(200):
         area = rng.exponential(size=60)
         rows = np.stack([area * rng.uniform(0, 1, 60), area], 1)
-        low, high = middle((lambda sums: sums[:, 0] / sums[:, 1])(resampled(rows, draws=200)))
+        low, high = middle((lambda sums: sums[:, 0] / sums[:, 1])(resampled(rows, draws=200)), 60)
         held += low <= 0.5 <= high
     assert 0.88 <= held / 200 <= 0.98
+
+
+def test_intervals_of_few_photos_hold_as_often():
+    """Of means of six photos; where 95 % of the resamples lie would hold in 86 %."""
+    rng, held, plainly = np.random.default_rng(6), 0, 0
+    for _ in range(300):
+        drawn = resampled(rng.random((6, 1)), draws=300)[:, 0] / 6
+        low, high = middle(drawn, 6)
+        held += low <= 0.5 <= high
+        plainly += np.percentile(drawn, 2.5) <= 0.5 <= np.percentile(drawn, 97.5)
+    assert plainly / 300 < 0.9 < held / 300

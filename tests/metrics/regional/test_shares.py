@@ -29,9 +29,9 @@ def test_means_intervals_and_p_by_hand():
     assert (cat.photos, cat.share, cat.area, cat.others) == (8, pytest.approx(np.mean(shares)), 0.25, pytest.approx(0.2))
     assert (dog.share, dog.area, dog.others) == (pytest.approx(0.2), pytest.approx(0.2), pytest.approx(np.mean(shares)))
     assert cat.times == pytest.approx(np.mean(shares) / 0.25)
-    error = np.std(shares) / np.sqrt(8)
-    assert cat.low == pytest.approx(np.mean(shares) - 1.96 * error, abs=0.3 * error)
-    assert cat.high == pytest.approx(np.mean(shares) + 1.96 * error, abs=0.3 * error)
+    error = np.std(shares, ddof=1) / np.sqrt(8)  # by Student's distribution of seven degrees of freedom
+    assert cat.low == pytest.approx(np.mean(shares) - 2.36 * error, abs=0.3 * error)
+    assert cat.high == pytest.approx(np.mean(shares) + 2.36 * error, abs=0.3 * error)
     assert cat.p == sign_flips(np.array(shares) - 0.25) == 2 / 2**8
     assert (cat.verdict, dog.p, dog.verdict) == ("more", None, "few")
     every = rows["corner", "all classes"]  # the second test; five dogs are too few to be one

@@ -82,7 +82,7 @@ def test_an_average_leaves_out_what_is_not_defined_and_has_the_bootstraps_interv
     assert found.mean == pytest.approx(0.5)
     assert found.undefined == 1
     assert found.values == tuple(values)
-    assert found.interval == middle(resampled(np.array([[0.2], [0.8], [0.5]]), 3)[:, 0] / 3)
+    assert found.interval == middle(resampled(np.array([[0.2], [0.8], [0.5]]), 3)[:, 0] / 3, 3)
     assert found.facts["low"] == found.interval[0] < 0.5 < found.interval[1] == found.facts["high"]
     assert str(found) == f"0.500 ({found.interval[0]:.2f} to {found.interval[1]:.2f})"
 

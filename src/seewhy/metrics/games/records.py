@@ -57,7 +57,7 @@ class GameRow:
         alone = min(count, self.independent)
         if alone < 2:
             return None
-        low, high = middle(resampled(self.by_grid[:, None], self.seed)[:, 0] / count)
+        low, high = middle(resampled(self.by_grid[:, None], self.seed)[:, 0] / count, alone)
         wider = np.sqrt(count / alone)
         ends = np.clip([self.mean + (end - self.mean) * wider for end in (low, high)], 0, 1)
         return float(ends[0]), float(ends[1])

@@ -168,7 +168,7 @@ def piles(photos: Sequence[PhotoEvidence], seed: int = 0, draws: int = DRAWS) ->
         by_chance = greatest[count]
         p = (1 + len(by_chance) - np.searchsorted(by_chance, stands_out - 1e-9)) / (1 + len(by_chance))
         for at in _told(p * len(asked) <= LEVEL, shares[own].mean(0) - areas, masks):
-            low, high = middle(resampled(shares[own][:, [at]], seed)[:, 0] / own.sum())
+            low, high = middle(resampled(shares[own][:, [at]], seed)[:, 0] / count, count)
             share, area, others = shares[own, at].mean(), areas[at], shares[~own, at].mean()
             share, area, others, own_p = map(float, (share, area, others, p[at]))
             adjusted, boxes = min(1.0, own_p * len(asked)), _in_shares(every[at])

@@ -139,5 +139,5 @@ def _order(row: RegionShare) -> tuple[bool, bool, bool, float]:
 def _row(group: _Group, seed: int) -> RegionShare:
     own, count = group.values, len(group.values)
     share, area = own.mean(0).tolist()
-    low, high = middle(resampled(own[:, :1], seed)[:, 0] / count) if count > 1 else (None, None)
+    low, high = middle(resampled(own[:, :1], seed)[:, 0] / count, count) if count > 1 else (None, None)
     return RegionShare(*group[:4], count, share, low, high, area, group.others)

@@ -78,7 +78,7 @@ class Average:
         """The average of the values that are defined; the interval rests on draws of that seed."""
         known = np.array([value for value in values if value is not None], np.float64)
         several = len(known) > 1
-        interval = middle(resampled(known[:, None], seed)[:, 0] / len(known)) if several else None
+        interval = middle(resampled(known[:, None], seed)[:, 0] / len(known), len(known)) if several else None
         return cls(tuple(values), float(known.mean()) if len(known) else None, interval)
 
     @property

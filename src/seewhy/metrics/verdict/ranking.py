@@ -99,7 +99,7 @@ def ranked(values: Values, better: str, seed: int = 0) -> tuple[MethodRank, ...]
 def interval(values: NDArray[np.float64], seed: int = 0) -> tuple[float, float]:
     """The 95 % interval of the mean of the numbers that are defined, by the bootstrap over photos."""
     own = values[np.isfinite(values)]
-    return middle(resampled(own[:, None], seed)[:, 0] / len(own))
+    return middle(resampled(own[:, None], seed)[:, 0] / len(own), len(own))
 
 
 def differences(
