@@ -68,6 +68,12 @@ def test_where_they_part_can_be_drawn(maps, tmp_path):
 
 def test_only_maps_of_one_question_are_compared(maps):
     a, b = maps
+    other = seewhy.hires_cam(seewhy.load("demo/shortcut"), a[0].image)[0]
+    with pytest.raises(BadParameter, match="two questions: model 'demo/flat' and 'demo/shortcut'"):
+        seewhy.disagreement(a[0], other)
+    retrained = replace(b[0], source=replace(b[0].source, weights_sha256="0" * 64))
+    with pytest.raises(BadParameter, match="two questions: weights sha256"):
+        seewhy.disagreement(a[0], retrained)
     with pytest.raises(BadParameter, match="two questions: image"):
         seewhy.disagreement(a[0], b[2])
     with pytest.raises(BadParameter, match="two questions: target"):

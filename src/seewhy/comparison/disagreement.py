@@ -16,7 +16,7 @@ LEARNED = ("grad-cam", "hires-cam")  # the two methods that PARTED is of
 
 @dataclass(frozen=True, eq=False)
 class Disagreement:
-    """How far two maps of one image, target and layer lie apart.
+    """How far two maps of one network, image, target and layer lie apart.
 
     share: of the first map's positive evidence, how much lies elsewhere on the second: 0 (all where it was) to 1 (none of it).
     where: the map of where they part, each divided by its sum: positive where the first has more, negative where the second.
@@ -45,14 +45,14 @@ def disagreement(first: Iterable[Heatmap], second: Iterable[Heatmap]) -> list[Di
 def disagreement(first: Heatmap | Iterable[Heatmap], second: Heatmap | Iterable[Heatmap]) -> Disagreement | list[Disagreement]:
     """How far two methods' maps of the same question lie apart, and where: of Grad-CAM and HiResCAM, whether Grad-CAM lies.
 
-    first, second: heatmaps of one image, target and layer, or as many of each, in the same order.
+    first, second: heatmaps of one network, image, target and layer, or as many of each, in the same order.
 
     What is compared is positive evidence, each map divided by its sum: half the sum of absolute differences (total variation).
     Grad-CAM averages the gradient over the map, which HiResCAM does not; where only pooling and one linear layer follow, the
     two are the same.  The threshold for these two is learned from the demo's `flat` network (docs/disagreement.md).
 
     Source: Draelos & Carin 2020, Use HiResCAM instead of Grad-CAM for faithful explanations of convolutional neural networks.
-    Raises BadParameter where the maps are not of the same image, target and layer.
+    Raises BadParameter where the maps are not of the same network, image, target and layer.
     """
     if isinstance(first, Heatmap) and isinstance(second, Heatmap):
         return _of_two(first, second)
@@ -66,11 +66,12 @@ def disagreement(first: Heatmap | Iterable[Heatmap], second: Heatmap | Iterable[
 
 def _of_two(first: Heatmap, second: Heatmap) -> Disagreement:
     a, b = first.source, second.source
-    for name in ("image", "image_sha256", "target", "index", "place", "layer"):
+    for name in ("model", "weights_sha256", "image", "image_sha256", "target", "index", "place", "layer"):
         if getattr(a, name) != getattr(b, name):
             raise BadParameter(
                 f"The maps are of two questions: {name.replace('_', ' ')} {getattr(a, name)!r} and {getattr(b, name)!r}. "
-                "Explain the same image, target and layer by both: seewhy.explain(model, image, ['grad-cam', 'hires-cam'])."
+                "Explain the same image, target and layer of one network by both: "
+                "seewhy.explain(model, image, ['grad-cam', 'hires-cam'])."
             )
     if first.values.shape != second.values.shape:
         raise BadParameter(f"The maps have {first.values.shape} and {second.values.shape} values, though of one layer.")
