@@ -82,6 +82,7 @@ def test_structural_similarity_of_what_is_known():
     assert structural_similarity(a, 3 * a - 1) == pytest.approx(1)
     assert structural_similarity(a, -a) < 0
     assert structural_similarity(a[:4, :4], a[:4, :4]) == pytest.approx(1)  # its window shrinks with the map
+    assert np.isnan([structural_similarity(a[:sides, :5], a[:sides, 4:]) for sides in (1, 2)]).all()
 
 
 def test_what_cannot_be_asked_is_refused():

@@ -47,6 +47,7 @@ def test_complexity_and_sparseness_by_hand():
         assert sparseness(model, ONES, [values], target=0)[0] == pytest.approx(gini)
     assert complexity(model, ONES, [two], target=0)[0] == pytest.approx(-(0.25 * np.log(0.25) + 0.75 * np.log(0.75)))
     assert sparseness(model, ONES, [two], target=0)[0] == pytest.approx((13 * 1 + 15 * 3) / (16 * 4))
+    assert str(complexity(model, ONES, [one], target=0)[0]) == "0.0"  # and not -0.0
     for each in (complexity, sparseness):
         assert each(model, ONES, [7 * two], target=0)[0] == pytest.approx(each(model, ONES, [two], target=0)[0])
         assert np.isnan(each(model, ONES, [np.zeros((4, 4))], target=0)[0])

@@ -60,8 +60,8 @@ def random_logit(subject: Subject, shown: Heatmap, *, similarity: Literal["ssim"
 
     Weakness: two classes may rest on the same places, and a method is not wrong then; maps of one object are alike by shape.
 
-    similarity: "ssim", of both maps stretched to [0, 1], with the field's window of 7 cells or as many as there are; or
-        "spearman", of their ranks.
+    similarity: "ssim", of both maps stretched to [0, 1], with the field's window of 7 cells or as many as there are, from 3 on;
+        or "spearman", of their ranks.
     """
     classes = subject.classes
     if subject.index is None or classes < 2:
@@ -75,10 +75,12 @@ def random_logit(subject: Subject, shown: Heatmap, *, similarity: Literal["ssim"
 
 
 def structural_similarity(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
-    """SSIM of two maps of one shape, each stretched to [0, 1].
+    """SSIM of two maps of one shape, each stretched to [0, 1]; NaN of less than three cells a side, which make no window.
 
     Source: Wang et al. 2004, Image quality assessment: from error visibility to structural similarity.  Raises MissingExtra.
     """
     a, b = ((each - each.min()) / np.ptp(each) for each in (a, b))
     window = min(7, *(side - 1 + side % 2 for side in a.shape))
+    if window < 3:
+        return np.nan
     return float(skimage("metrics").structural_similarity(a, b, win_size=window, data_range=1.0))

@@ -40,7 +40,7 @@ def complexity(_subject: Subject, values: Floats) -> float:
     if not size.any():
         return np.nan
     shares = size[size > 0] / size.sum()
-    return float(-(shares * np.log(shares)).sum())
+    return float(abs((shares * np.log(shares)).sum()))
 
 
 @metric(better="higher", forwards="none", share=True)
