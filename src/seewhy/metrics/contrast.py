@@ -24,6 +24,7 @@ from .subject import Subject, subjects
 
 NAME = "contrast"  # of the check
 AREA, PLACEMENTS = 0.1, 39  # of the image, hidden; random hidings
+FEWEST, MOST = 19, 1000  # of these: of fewer no p is small enough, and more may be asked for by a stranger's record
 RARE = 0.05  # share of the hidings, the map's own among them, that lower the score as much
 
 
@@ -99,14 +100,17 @@ def contrast_check(
     than the mean of the others, or not at all.  Amber: between.  Grey: nothing in the map speaks for A.
 
     area: of the image, at most; of a map that is positive on less, all of that is hidden.  fill: what hides, as methods take
-    it.  placements: random hidings, from 19 on, each a forward.
+    it.  placements: random hidings, 19 to 1,000, each a forward.
     Weakness: what hides is strange to the network, which the random hidings share; and where objects lie in the middle, so
     does the mask, and few of its copies: a map that points at the middle whatever it shows is amber or green there.
     Raises BadParameter for settings out of range, NotApplicable where the map explains no contrast or was joined from tiles.
     """
-    if not 0 < area <= 0.5 or isinstance(placements, bool) or not isinstance(placements, int) or placements < 19:
+    known = isinstance(placements, int) and not isinstance(placements, bool) and FEWEST <= placements <= MOST
+    if not 0 < area <= 0.5 or not known:
         said = f"area={quoted(area)}, placements={quoted(placements)}"
-        raise BadParameter(f"{said}: give a share of the image, up to 0.5, and how many random hidings, 19 or more.")
+        raise BadParameter(
+            f"{said}: give a share of the image, up to 0.5, and how many random hidings, from {FEWEST} to {MOST:,}."
+        )
     asked = contrast_of_map(heatmap, model.labels)
     if asked is None:
         raise NotApplicable(f"{printable(heatmap.source, 300)} explains no contrast: ask for target=Contrast(A, B).")

@@ -8,6 +8,7 @@ import pytest
 
 import seewhy
 from seewhy import demo
+from seewhy.errors import BadParameter
 from seewhy.metrics.checks import run_again
 from seewhy.metrics.stability import ChangedMap, Stability
 from seewhy.metrics.verdict import checking
@@ -157,6 +158,23 @@ def test_completeness(honest, photo):
         assert (again.status, again.value) == (status, pytest.approx(gap))
     (grad,) = seewhy.grad_cam(honest, photo)
     assert completeness_check(honest, photo, grad).status == "grey"
+
+
+@pytest.mark.parametrize(("name", "settings", "words"), [
+    ("deletion", {"draws": 10**9}, "draws is a whole number from 1 to 1,000"), ("deletion", {"draws": -1}, "from 1 to 1,000"),
+    ("deletion", {"fills": []}, "list of 1 to 10"), ("deletion", {"fills": "blur"}, "such as"),
+    ("deletion", {"fills": ["blur"] * 10**5}, "list of 1 to 10"), ("deletion", {"seed": -1}, "seed"),
+    ("head", {"draws": 10**9}, "1,000"), ("contrast", {"area": 0.1, "placements": 10**9}, "1,000"),
+])  # fmt: skip
+def test_what_a_strangers_record_asks_for_has_a_bound(name, settings, words, honest, photo):
+    (heatmap,) = seewhy.grad_cam(honest, photo, target=seewhy.Contrast(0, [1]))
+    with pytest.raises(BadParameter, match=words):
+        run_again(name, honest, photo, heatmap, settings)
+
+
+def test_a_change_that_is_named_often_is_made_once(honest, photo):
+    (heatmap,) = seewhy.grad_cam(honest, photo)
+    assert run_again("stability", honest, photo, heatmap, {"changes": ["noise"] * 50, "seed": 0}).forwards == 2
 
 
 @pytest.mark.parametrize("name", CHECKS)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seewhy.arrays import Floats
+from seewhy.errors import BadParameter, whole_number
 from seewhy.images.inputs import Images
 from seewhy.maps.heatmap import Heatmap
 from seewhy.methods.making.against_hires import NAME
@@ -21,11 +22,13 @@ from seewhy.metrics.stability import Stability, stability
 from seewhy.metrics.subject import Subject, subjects
 from seewhy.models.model import Model
 from seewhy.objects.shift import PARTED
+from seewhy.printable import quoted
 from seewhy.remaking.question import method_again
 from seewhy.targets.target import Unit
 
 SHARES = (0.05, 0.1, 0.2, 0.4)  # of the places that are hidden
 FILLS = ("blur", "mean")
+MOST, MOST_FILLS = 1000, 10
 DRAWS = 19  # placements by chance: of as many, none is better by chance once in twenty times
 CHANGES = ("jpeg", "shift", "light", "noise", "seed")
 STEADY, UNSTEADY = 0.8, 0.5  # rank correlations: from the one on a map is called steady, below the other it is not
@@ -43,7 +46,11 @@ def deletion_check(
     the image's edges, and mirrored.  Green: with each fill at most one placement in twenty is as good.  Red: with each, more
     than half of them are.
     Source: after Petsiuk et al. 2018, RISE (deletion); a permutation test as in Phipson & Smyth 2010.
+    Raises BadParameter for more than 1,000 draws, which a stranger's record may ask for, and for no fill.
     """
+    draws, seed = whole_number(draws, "draws", 1, MOST), whole_number(seed, "seed", 0)
+    if isinstance(fills, str) or not 1 <= len(fills) <= MOST_FILLS:
+        raise BadParameter(f"fills={quoted(fills, 100)}: give a list of 1 to {MOST_FILLS}, such as {[*FILLS]}.")
     ((subject, _),) = _subject(model, image, heatmap, seed)
     values = subject.on_grid(heatmap)
     before = subject.forwards
@@ -121,7 +128,7 @@ def stability_check(
 
     Green from 0.8 on, red below 0.5.  Source: see `seewhy.metrics.stability`.
     """
-    made = [each for each in changes if each != "seed" or "seed" in method_again(heatmap.source, {}).settings]
+    made = [each for each in dict.fromkeys(changes) if each != "seed" or "seed" in method_again(heatmap.source, {}).settings]
     made = [each for each in made if each != "jpeg" or _is_photo(heatmap)]
     (found,) = stability(model, image, [replace(heatmap, place=0)], made, draws=1, seed=seed)
     settings = {"changes": list(changes), "seed": seed}
