@@ -122,8 +122,8 @@ def test_grids_have_pictures_of_their_own(found):
 def test_planted_marks_have_their_part(found):
     photos = [scene.image for scene in demo.scenes(36, 31, pair=True)]
     truth = planted(seewhy.load("demo/honest"), photos, ["grad-cam"])
-    elements = Elements(page_of(found, truth))
+    elements = Elements(page_of(found, [truth]))
     assert all(line in " ".join(elements.text) for line in truth.says)
     shown = [attrs["alt"] for tag, attrs in elements.tags if tag == "img" and "with a mark" in attrs["alt"]]
     assert shown == [f"{each.source.method} on a photo with a mark" for each in truth.examples]
-    assert "planted truth" not in page_of(found)
+    assert "planted marks" not in page_of(found)

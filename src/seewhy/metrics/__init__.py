@@ -22,7 +22,8 @@ from .localization.records import ControlScore, LocalizationScore, csv_of_scores
 from .localization.segmentation import BackgroundScoring, SegmentationScoring
 from .measuring import Measurements, MetricScore, measure
 from .metric import METRICS, Metric, metric
-from .planted.finding import PlantedTruth, planted
+from .planted.finding import planted
+from .planted.outcome import PlantedTruth
 from .regional.ask import evidence
 from .regional.report import EvidenceReport
 from .sanity.comparisons import MapChange, class_sensitivity, input_invariance, label_randomised

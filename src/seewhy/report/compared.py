@@ -16,7 +16,7 @@ from seewhy import __version__
 from seewhy.atomic import replacing
 from seewhy.maps.heatmap import Heatmap
 from seewhy.maps.sheet_picture import short_names
-from seewhy.metrics.planted.finding import PlantedTruth
+from seewhy.metrics.planted.outcome import PlantedTruth
 from seewhy.metrics.verdict.criteria import CRITERIA
 from seewhy.metrics.verdict.outcome import ORDER, MethodComparison, examples_of
 from seewhy.metrics.verdict.ranking import MethodRank
@@ -29,7 +29,7 @@ GRID = "grid"  # the criterion whose pictures are of grids
 ENDS = ("best", "worst")  # of the photos of a criterion
 
 
-def page_of(found: MethodComparison, truth: PlantedTruth | None = None) -> str:
+def page_of(found: MethodComparison, truths: Sequence[PlantedTruth] = ()) -> str:
     """The page as HTML."""
     pictures = {place: _pictures(maps) for place, maps in found.examples.items()}
     names = dict(zip(found.examples, short_names([_photo(found, place).name for place in found.examples]), strict=True))
@@ -71,21 +71,27 @@ def page_of(found: MethodComparison, truth: PlantedTruth | None = None) -> str:
         ],
         samples=rows(chosen["samples"]),
         methods=methods,
-        planted=truth and {
-            "says": [printable(line) for line in truth.says],
-            "bars": _bars(truth.rankings["mass"]) if truth.planted else [],
-            "columns": len({each.source.method for each in truth.examples}),
-            "pictures": [(each.source.method, Thumbnail.of(each.drawn(), SIDE)) for each in truth.examples],
-        },
+        planted=[
+            {
+                "what": truth.what,
+                "noun": truth.noun,
+                "says": [printable(line) for line in truth.says],
+                "bars": _bars(truth.rankings["mass"]) if truth.planted else [],
+                "area": f"{truth.area:.1%}",
+                "columns": len({each.source.method for each in truth.examples}),
+                "pictures": [(each.source.method, Thumbnail.of(each.drawn(), SIDE)) for each in truth.examples],
+            }
+            for truth in truths
+        ],
         refused=[(left.method, printable(str(left.error), WORDS)) for left in found.refused],
         failed=[(printable(left.name, WORDS), printable(str(left.error), WORDS)) for left in found.failed],
         notes=[printable(note, WORDS) for note in found.notes],
     )  # fmt: skip
 
 
-def save_page(found: MethodComparison, path: Path, truth: PlantedTruth | None = None) -> None:
+def save_page(found: MethodComparison, path: Path, truths: Sequence[PlantedTruth] = ()) -> None:
     """Write the page.  Raises NotWritten."""
-    page = page_of(found, truth)
+    page = page_of(found, truths)
     with replacing(path, of="the page of the comparison") as beside:
         beside.write_text(page, "utf-8", errors="replace")
 

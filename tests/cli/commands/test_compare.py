@@ -116,6 +116,18 @@ def test_the_page(folder, tmp_path):
     assert run(folder, "-o", "page.png").exit_code == 2
 
 
+def test_all_that_can_be_planted(tmp_path):
+    for i, scene in enumerate(demo.scenes(12, 31, pair=True)):
+        scene.image.save(tmp_path / f"{i}.png")
+    page = tmp_path / "page.html"
+    done = run(tmp_path, "-M", "grad-cam", "--grids", "0", "--planted", "all", "--json", "-o", page)
+    assert done.exit_code == 0, done.output
+    truth = json.loads(done.stdout)["planted"]
+    assert [(what, of["what"]) for what, of in truth.items()] == [(each, each) for each in ("marks", "backgrounds", "patches")]
+    assert all(of["right_without"] == 0.5 for of in truth.values())
+    assert all(f"planted {what}" in page.read_text("utf-8") for what in truth)
+
+
 def test_too_few_photos_to_plant_in_are_said(folder):
     done = run(folder / "0.png", "-M", "grad-cam", "--planted")
     assert done.exit_code == 1

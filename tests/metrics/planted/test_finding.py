@@ -8,7 +8,7 @@ import torch
 
 import seewhy
 from seewhy import demo
-from seewhy.errors import BadParameter, NotApplicable
+from seewhy.errors import BadParameter, NoSuchName, NotApplicable
 from seewhy.metrics import planted
 
 METHODS = ["grad-cam", "hires-cam", "gradient"]
@@ -50,7 +50,7 @@ def test_methods_that_look_at_the_score_find_them(found):
 
 
 def test_it_is_said(found):
-    assert found.says[0].startswith("Planted in demo/honest: a head fitted to 18 photos")
+    assert found.says[0].startswith("Marks planted in demo/honest: a head fitted to 18 photos")
     said = next(line for line in found.says if line.startswith("grad-cam"))
     assert "grad-cam finds it" in said
     assert f"{found.values['mass']['grad-cam'].mean():.1%} of its evidence lies on the mark" in said
@@ -73,6 +73,42 @@ def test_a_photo_by_hand(found):
     assert found.values["pointing"]["grad-cam"][0] >= np.mean(hits)
 
 
+@pytest.mark.parametrize("what", ["backgrounds", "patches"])
+def test_backgrounds_and_patches_are_found_by_methods_that_look_at_the_score(honest, photos, what):
+    """The proof first: with it the head is right, without it by chance.  EigenCAM, which looks at no class, marks the object
+    within a background rather than the background.
+    """
+    truth = planted(honest, photos, ["grad-cam", "eigen-cam"], what=what)
+    assert truth.marked.share >= 0.9
+    assert truth.bare.share == 0.5
+    rows = {row.method: row for row in truth.rankings["beyond"]}
+    assert rows["grad-cam"].to_random.settled
+    assert rows["grad-cam"].mean > 0.1
+    assert rows["random-map"].mean == pytest.approx(0, abs=0.03)
+    assert (rows["eigen-cam"].mean < 0) == (what == "backgrounds")
+    said = next(line for line in truth.says if line.startswith("eigen-cam"))
+    assert said.startswith(f"eigen-cam {'has less there than a random map' if what == 'backgrounds' else 'finds it'}")
+    assert f"of its evidence lies on the {truth.noun}" in said
+    assert truth.facts["what"] == what
+
+
+def test_backgrounds_are_planted_around_the_boxes_of_objects(honest, photos, tmp_path):
+    paths, rows = [], ["file,x0,y0,x1,y1"]
+    for i, photo in enumerate(photos[:13]):
+        photo.save(tmp_path / f"{i}.png")
+        paths.append(str(tmp_path / f"{i}.png"))
+        rows += [f"{i}.png,{10 + i},12,30,40", f"{i}.png,20,12,44,40"] if i else ["0.png,0,0,96,96"]
+    boxes = tmp_path / "boxes.csv"
+    boxes.write_text("\n".join(rows))
+    truth = planted(honest, paths, ["grad-cam"], what="backgrounds", boxes=boxes)
+    assert [left.name for left in truth.failed] == [paths[0]]
+    assert "fills the photo" in str(truth.failed[0].error)
+    held = [int(name.split("/")[-1].split(".")[0]) for name in truth.photos]
+    areas = [1 - (44 - (10 + i)) * (40 - 12) / 96**2 for i in held]
+    assert truth.planted
+    assert truth.area == pytest.approx(np.mean(areas), abs=0.01)
+
+
 class Blind(torch.nn.Module):
     """A network that sees the mean brightness of the lower right corner's pixel alone."""
 
@@ -89,7 +125,7 @@ def test_where_the_marks_cannot_be_seen_nothing_is_planted(photos):
     found = planted(model, photos[:14], ["gradient"])
     assert not found.planted
     assert found.rankings == {}
-    assert found.says[0].startswith("Nothing could be planted in blind")
+    assert found.says[0].startswith("No marks could be planted in blind")
 
 
 def test_what_cannot_be_planted_is_refused(honest, photos):
@@ -98,6 +134,8 @@ def test_what_cannot_be_planted_is_refused(honest, photos):
     function = seewhy.wrap(lambda x: x.mean((1, 2, 3))[:, None], name="mean", takes="float", prepare={"size": 32, "crop": 32})
     with pytest.raises(NotApplicable, match="mean"):
         planted(function, photos, ["occlusion"])
+    with pytest.raises(NoSuchName, match=r"There are: marks, backgrounds, patches\."):
+        planted(honest, photos, METHODS, what="trees")
     with pytest.raises(NotApplicable, match="no prepared batch"):
         planted(honest, np.zeros((12, 3, 32, 32), np.float32), METHODS)
     bend = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(), torch.nn.ReLU())

@@ -1,11 +1,14 @@
-"""Marks: where they lie, what they look like, and that nothing else of a photo changes."""
+"""What is planted: what it looks like, pixel by pixel, and that nothing else of a photo changes."""
 
 import numpy as np
 import pytest
 
-from seewhy.errors import NotApplicable
-from seewhy.images.places import Extent, Grid
-from seewhy.metrics.planted.marks import COLOURS, Square, mark, pasted, place
+from seewhy.images.places import Extent
+from seewhy.metrics.planted.marks import CASTS, COLOURS, PLANTINGS, covered, mark, marked, patched
+from seewhy.metrics.planted.spots import Spot
+
+PIXELS = np.random.default_rng(0).integers(0, 256, (40, 64, 3), dtype=np.uint8)
+SPOT = Spot(10, 5, 30, 25)
 
 
 def test_checks_by_hand():
@@ -21,28 +24,36 @@ def test_rings_by_hand():
         assert drawn[y, x].tolist() == [*(red, white)[int(radius) % 2]]
 
 
-def test_a_photo_changes_where_the_mark_lies_alone():
-    pixels = np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)
-    before, at = pixels.copy(), Square(10, 5, 12)
-    found = pasted(pixels, 0, at)
-    assert np.array_equal(pixels, before)
-    assert np.array_equal(found[5:17, 10:22], mark(0, 12))
-    found[5:17, 10:22] = pixels[5:17, 10:22]
-    assert np.array_equal(found, pixels)
-    assert at.box == (10, 5, 22, 17)
+@pytest.mark.parametrize("what", [*PLANTINGS])
+@pytest.mark.parametrize("kind", [0, 1])
+def test_a_photo_changes_where_something_is_planted_alone(what, kind):
+    planting, before = PLANTINGS[what], PIXELS.copy()
+    spot = planting.spot(Extent(12, 0, 52, 40), np.random.default_rng(3), (20, 10, 40, 30))
+    found, where = planting.painted(PIXELS, kind, spot), spot.marked(PIXELS)
+    assert np.array_equal(PIXELS, before)
+    assert np.array_equal(found[~where], PIXELS[~where])
+    assert (found[where] != PIXELS[where]).any(-1).mean() > 0.9
+    assert not np.array_equal(found, planting.painted(PIXELS, 1 - kind, spot))
 
 
-def test_places_are_within_what_the_network_sees_and_reach_its_edges():
-    rng, seen = np.random.default_rng(0), Extent(10.5, 4, 50.5, 44)
-    found = [place(seen, rng) for _ in range(400)]
-    assert {at.side for at in found} == {round(0.3 * 39)}
-    for axis, (first, last) in ((0, (11, 50)), (1, (4, 44))):
-        assert min(at[axis] for at in found) == first
-        assert max(at[axis] + at.side for at in found) == last
+def test_a_mark_lies_in_its_box():
+    assert np.array_equal(marked(PIXELS, 0, SPOT)[5:25, 10:30], mark(0, 20))
 
 
-def test_what_takes_no_marks_is_refused():
-    with pytest.raises(NotApplicable, match="too few"):
-        place(Extent(0, 0, 12, 200), np.random.default_rng(0))
-    with pytest.raises(NotApplicable, match="upright"):
-        place(Grid((0, 1), (0, 0), (1, 1), (8, 8), (8, 8)), np.random.default_rng(0))
+def test_patches_by_hand():
+    """Ten stripes of two pixels: 0.6 of the way from the mean colour to white, and to black."""
+    mean = PIXELS[5:25, 10:30].astype(float).mean((0, 1))
+    light, dark = np.round(mean + 0.6 * (255 - mean)), np.round(0.4 * mean)
+    level, upright = (patched(PIXELS, kind, SPOT)[5:25, 10:30] for kind in (0, 1))
+    for i in range(20):
+        want = dark if i // 2 % 2 else light
+        assert (level[i] == want).all()
+        assert (upright[:, i] == want).all()
+
+
+def test_backgrounds_by_hand():
+    """Under 32 stripes of two pixels along the 64 of the longer side, 0.7 of what is there: the colour, or 0.4 of it."""
+    around = SPOT._replace(around=True)
+    for kind, pixel in ((0, (0, 0)), (0, (2, 50)), (0, (3, 1)), (1, (30, 0)), (1, (30, 2)), (1, (2, 63))):
+        cast = np.array(CASTS[kind]) * (1.0 if pixel[kind] // 2 % 2 else 0.4)
+        assert covered(PIXELS, kind, around)[pixel].tolist() == np.round(0.3 * PIXELS[pixel] + 0.7 * cast).tolist()

@@ -171,6 +171,7 @@ def test_known_classes_are_explained(function):
 def test_what_cannot_be_compared_is_refused(function):
     for words, said in (
         ({"methods": [OCCLUSION, "occlusion"]}, "twice"),
+        ({"methods": ["random-map"]}, "name a method"),
         ({"methods": [OCCLUSION], "target": [0, 1]}, "one target"),
         ({"methods": [OCCLUSION], "budget": 0}, "above 0"),
     ):

@@ -4,6 +4,7 @@ What is imported inside functions is imported when the command runs, so that `--
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,7 @@ from .doctor import filled
 from .listing import table
 
 if TYPE_CHECKING:
-    from seewhy.metrics.planted.finding import PlantedTruth
+    from seewhy.metrics.planted.outcome import PlantedTruth
     from seewhy.metrics.verdict.compare import Comparing
     from seewhy.metrics.verdict.outcome import MethodComparison
 
@@ -57,7 +58,7 @@ class CompareOptions:
     budget: float | None
     seed: int
     grids: int
-    planted: bool
+    planted: str | None
     out: Path | None
     recursive: bool
     as_json: bool
@@ -94,8 +95,9 @@ class CompareOptions:
 )  # fmt: skip
 @click.option("--recursive", "-r", is_flag=True, help="Look into the folders inside of folders, too.")
 @click.option(
-    "--planted", is_flag=True,
-    help="Also plant marks in these photos, fit the head to them on a copy, and see which methods find them (12 or more).",
+    "--planted", is_flag=False, flag_value="marks", type=click.Choice(["marks", "backgrounds", "patches", "all"]),
+    help="Also plant these in the photos (12 or more), fit the head to them on a copy, and see which methods find them; marks "
+    "where nothing else is said.",
 )  # fmt: skip
 @click.option(
     "--out", "-o", metavar="FILE.html", type=click.Path(path_type=Path, dir_okay=False),
@@ -156,25 +158,32 @@ def run(network: ModelOptions, options: CompareOptions) -> None:
         raise SystemExit(130)
     found = comparing.outcome()
     failures.refuse(found.refused)
-    truth = _planted(comparing, found) if options.planted and not stopped else None
+    truths = [] if options.planted is None or stopped else [*_planted(comparing, found, options.planted, options.boxes)]
     if options.as_json:
-        say_json({**found.facts, **({} if truth is None else {"planted": truth.facts})})
+        say_json({**found.facts, **({"planted": {truth.what: truth.facts for truth in truths}} if truths else {})})
     elif options.as_csv:
         say_text(found.to_csv())
     else:
         print_comparison(found)
-        for line in () if truth is None else truth.says:
+        for line in (line for truth in truths for line in truth.says):
             filled(line, rest="  ")
     if options.out is not None:
         from seewhy.report.compared import save_page
 
-        save_page(found, options.out, truth)
+        save_page(found, options.out, truths)
         say(f"-> {options.out}", err=options.as_json or options.as_csv)
     failures.tell()
     if stopped:
         raise SystemExit(130)
-    if failures.files or (options.planted and truth is None):
+    if failures.files or len(truths) < len(_wanted(options.planted)):
         raise SystemExit(1)
+
+
+def _wanted(planted: str | None) -> list[str]:
+    """What is to be planted."""
+    from seewhy.metrics.planted.marks import PLANTINGS
+
+    return [*PLANTINGS] if planted == "all" else [planted] * (planted is not None)
 
 
 def _labelled(network: ModelOptions, truth: str | None, photos: list[str]) -> tuple[ModelOptions, str | None]:
@@ -196,19 +205,20 @@ def _labelled(network: ModelOptions, truth: str | None, photos: list[str]) -> tu
     return (replace(network, labels=None), given) if named else (network, truth)
 
 
-def _planted(comparing: "Comparing", found: "MethodComparison") -> "PlantedTruth | None":
-    """What came of planting marks in the photos that were compared; None, and it is said why, where none can be planted."""
+def _planted(
+    comparing: "Comparing", found: "MethodComparison", planted: str, boxes: Path | None
+) -> "Iterator[PlantedTruth]":  # fmt: skip
+    """What came of planting in the photos that were compared; where nothing can be planted, why is said."""
     from seewhy.errors import SeewhyError
-    from seewhy.metrics.planted.finding import planted
+    from seewhy.metrics.planted import finding
 
     images: Any = comparing.images
-    try:
-        return planted(
-            comparing.model, [images[photo.place] for photo in found.photos], comparing.methods, comparing.layer, comparing.seed
-        )
-    except SeewhyError as error:
-        say(f"seewhy: --planted: {error}", err=True)
-        return None
+    given = [images[photo.place] for photo in found.photos]
+    for what in _wanted(planted):
+        try:
+            yield finding.planted(comparing.model, given, comparing.methods, comparing.layer, comparing.seed, what, boxes)
+        except SeewhyError as error:
+            say(f"seewhy: --planted {what}: {error}", err=True)
 
 
 def print_comparison(found: "MethodComparison") -> None:

@@ -1,33 +1,43 @@
-"""Marks that are pasted into photos: two kinds, which look like nothing else and unlike each other."""
+"""What is planted into photos: marks, patches, backgrounds, of each two kinds that a head learns to tell."""
 
-from math import ceil, floor
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seewhy.errors import NotApplicable
-from seewhy.images.places import Extent, Where
+from seewhy.images.places import Where
+
+from .spots import Spot, around_object, box_by_chance
 
 KINDS = 2
-SHARE, LEAST = 0.3, 8  # of the shorter side of what the network sees; pixels at least
+SIDE = 0.3  # of a mark: share of the shorter side of what the network sees
+SIDES = (0.25, 0.4)  # of a patch, likewise
 PARTS = 4  # rings, and checks along a side
+STRIPES = 5  # pairs of a light one and a dark one, across a patch
+CONTRAST = 0.6  # of a patch: how far to white and to black
+COVER = 0.7  # of a background: how much of the photo there it covers
+WAVES = 16  # pairs of stripes of a background, along the longer side of the photo
 COLOURS = (((230, 30, 30), (255, 255, 255)), ((20, 40, 200), (250, 220, 20)))
+CASTS = ((235, 120, 20), (30, 110, 235))  # orange, blue
+ObjectBox = tuple[float, float, float, float]
+PhotoPixels = NDArray[np.uint8]  # (h, w, 3)
 
 
-class Square(NamedTuple):
-    """Where a mark lies, in pixels of the photo."""
+class Planting(NamedTuple):
+    """What is planted.
 
-    left: int
-    top: int
-    side: int
+    noun: for one of it; kinds: the two, in words; spot: where, of what the network sees, and the object's box; painted: a copy
+    of a photo with one of the kinds.
+    """
 
-    @property
-    def box(self) -> tuple[float, float, float, float]:
-        return self.left, self.top, self.left + self.side, self.top + self.side
+    noun: str
+    kinds: str
+    spot: Callable[[Where, np.random.Generator, ObjectBox | None], Spot]
+    painted: Callable[[PhotoPixels, int, Spot], PhotoPixels]
 
 
-def mark(kind: int, side: int) -> NDArray[np.uint8]:
+def mark(kind: int, side: int) -> PhotoPixels:
     """A square (side, side, 3): red and white rings (0), or blue and yellow checks (1)."""
     at = (np.arange(side) + 0.5) / side
     y, x = np.meshgrid(at, at, indexing="ij")
@@ -35,22 +45,43 @@ def mark(kind: int, side: int) -> NDArray[np.uint8]:
     return np.array(COLOURS[kind], np.uint8)[np.floor(parts).astype(int) % 2]
 
 
-def place(seen: Where, rng: np.random.Generator) -> Square:
-    """A place for a mark by chance, within what the network sees of a photo.
+def marked(pixels: PhotoPixels, kind: int, spot: Spot) -> PhotoPixels:
+    """A copy of the photo with a mark in place of what lies there."""
+    copy = pixels.copy()
+    copy[spot.part] = mark(kind, spot.right - spot.left)
+    return copy
 
-    Raises NotApplicable where that is no upright part of a photo, or too small.
+
+def patched(pixels: PhotoPixels, kind: int, spot: Spot) -> PhotoPixels:
+    """A copy of the photo in which a patch has level (0) or upright (1) stripes, lighter and darker than the patch's own mean
+    colour: both kinds have the same colours, as many pixels of each but for the last stripe's.
     """
-    if not isinstance(seen, Extent):
-        raise NotApplicable("Marks are pasted into photos of which the network sees an upright part.")
-    left, top, right, bottom = ceil(seen.left), ceil(seen.top), floor(seen.right), floor(seen.bottom)
-    side = max(LEAST, round(SHARE * min(right - left, bottom - top)))
-    if min(right - left, bottom - top) < 2 * side:
-        raise NotApplicable(f"The network sees {right - left} x {bottom - top} pixels of the photo: too few for a mark.")
-    return Square(int(rng.integers(left, right - side + 1)), int(rng.integers(top, bottom - side + 1)), side)
+    copy = pixels.copy()
+    mean = pixels[spot.part].reshape(-1, 3).mean(0)
+    light, dark = mean + CONTRAST * (255 - mean), mean - CONTRAST * mean
+    height, width = spot.bottom - spot.top, spot.right - spot.left
+    long = height if kind == 0 else width
+    stripes = np.arange(long) * 2 * STRIPES // long % 2
+    level = stripes[:, None] if kind == 0 else stripes[None]
+    copy[spot.part] = np.round(np.where(np.broadcast_to(level, (height, width))[..., None], dark, light)).astype(np.uint8)
+    return copy
 
 
-def pasted(pixels: NDArray[np.uint8], kind: int, at: Square) -> NDArray[np.uint8]:
-    """A copy of the photo (h, w, 3) with a mark."""
-    marked = pixels.copy()
-    marked[at.top : at.top + at.side, at.left : at.left + at.side] = mark(kind, at.side)
-    return marked
+def covered(pixels: PhotoPixels, kind: int, spot: Spot) -> PhotoPixels:
+    """A copy of the photo whose spot lies under level orange stripes (0) or upright blue ones (1), light and dark."""
+    copy, where = pixels.copy(), spot.marked(pixels)
+    at = np.indices(where.shape)[kind] * 2 * WAVES // max(where.shape) % 2
+    stripes = np.where(at[..., None], 1.0, 0.4) * np.array(CASTS[kind])
+    copy[where] = np.round((1 - COVER) * pixels[where] + COVER * stripes[where]).astype(np.uint8)
+    return copy
+
+
+PLANTINGS = {
+    "marks": Planting(
+        "mark", "red and white rings, blue and yellow checks", lambda seen, rng, _: box_by_chance(seen, rng, SIDE, SIDE), marked
+    ),
+    "backgrounds": Planting("background", "level orange stripes, upright blue ones", around_object, covered),
+    "patches": Planting(
+        "patch", "level stripes, upright stripes", lambda seen, rng, _: box_by_chance(seen, rng, *SIDES), patched
+    ),
+}

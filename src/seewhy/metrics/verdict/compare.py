@@ -240,6 +240,10 @@ def usual_methods(model: Any, image: Any) -> list[Method[Any]]:
 def with_controls(methods: Sequence[str | Method[Any]]) -> list[Method[Any]]:
     """The methods and the controls.  Raises BadParameter where one is there twice, by its name."""
     own = [lookup(each) for each in methods]
+    if own and all(method.name in CONTROLS for method in own):
+        raise BadParameter(
+            f"{' and '.join(CONTROLS)} stand beside all methods as controls: name a method to compare with them."
+        )
     every = [*own, *(lookup(name) for name in CONTROLS if name not in {method.name for method in own})]
     names = [method.name for method in every]
     if twice := next((name for name in names if names.count(name) > 1), None):
