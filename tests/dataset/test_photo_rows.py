@@ -5,6 +5,7 @@ import numpy as np
 from seewhy.dataset.photo_rows import photo_rows
 from seewhy.dataset.placing import half, packed
 from seewhy.dataset.store import rows_table
+from seewhy.images.places import Extent
 from seewhy.maps.source import Predicted
 
 VALUES = np.array([[1, 2], [3, 4]], np.float32)
@@ -56,3 +57,14 @@ def test_a_map_is_found_by_target_and_method():
 def test_of_a_photo_taken_for_what_it_shows_both_targets_are_one_map():
     photo = next(photo_rows(rows_table([row_of("top", 1, right=True)]).to_pylist()))
     assert photo.map("true") is photo.maps[0]
+
+
+def test_a_map_says_where_it_lies_and_what_is_no_evidence():
+    where = {"map_box": [0.0, 1.0, 8.0, 5.0], "map_cells": "{}"}
+    mean_scores = {"source": '{"measured": {"mean_score": 0.5}}'}
+    rows = rows_table([row_of("top", 1, **where), row_of("true", 1, **where, **mean_scores)]).to_pylist()
+    (photo,) = photo_rows(rows)
+    top, true = photo.maps
+    assert top.box == Extent(0, 1, 8, 5)
+    assert np.array_equal(top.positive, VALUES)
+    assert np.array_equal(true.positive, VALUES - 1)  # of mean scores the least says nothing

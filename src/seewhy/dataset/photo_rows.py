@@ -1,5 +1,6 @@
 """The rows of a run, photo by photo, as reports read them."""
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -8,9 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from seewhy.images.places import Cells, Extent, Turned
 from seewhy.maps.source import Predicted
 
-from .placing import HALF
+from .placing import HALF, places
 from .restoring import values_of
 
 TOP, TRUE = "top", "true"
@@ -23,6 +25,7 @@ class MapRow:
     values: (h, w) float32, coarse where `coarse`; of the columns `index`, `label`, `score`, `probability`, `warnings`.
     evidence: shares of the positive evidence by name, as the column `evidence` has them; None where they are not known.
     seen: what the network looked at (c,), or None.
+    box, cells: where it lies in the photo, as in a Heatmap.  nothing: the value that is no evidence, 0 but of mean scores.
     """
 
     method: str
@@ -36,6 +39,14 @@ class MapRow:
     evidence: Mapping[str, float | None] = field(repr=False)
     seen: NDArray[np.float32] | None = field(repr=False)
     warnings: tuple[str, ...]
+    box: Extent | Turned | None = None
+    cells: Cells | None = field(default=None, repr=False)
+    nothing: float = 0.0
+
+    @property
+    def positive(self) -> NDArray[np.float32]:
+        """The evidence: how far each value lies above what says nothing, (h, w)."""
+        return np.maximum(self.values - np.float32(self.nothing), 0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,9 +102,12 @@ def _photo_row(rows: list[Mapping[str, Any]]) -> PhotoRow:
 
 
 def _map_row(row: Mapping[str, Any]) -> MapRow:
+    values, (box, cells) = values_of(row), (None, None) if row["map_box"] is None else places(row["map_box"], row["map_cells"])
+    said = json.loads(row["source"] or "{}")
+    nothing = float(values.min()) if "mean_score" in (said.get("measured") or {}) else 0.0
     return MapRow(
-        row["method"], row["target"], row["index"], row["label"], row["score"], row["probability"], values_of(row),
-        row["map_coarse"], row["evidence"] or {}, _numbers(row["seen"]), tuple(row["warnings"] or ()),
+        row["method"], row["target"], row["index"], row["label"], row["score"], row["probability"], values,
+        row["map_coarse"], row["evidence"] or {}, _numbers(row["seen"]), tuple(row["warnings"] or ()), box, cells, nothing,
     )  # fmt: skip
 
 

@@ -1,0 +1,121 @@
+"""Groups of failures that look alike to the network, what they are called, what they cost, and the right ones next to them."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seewhy.dataset.photo_rows import PhotoRow
+
+from .gathering import GatheredRun, cost
+from .grouping import FEWEST, OUTSIDE, Grouping, grouping, unit
+from .naming import TraitDifference, differences
+
+NEAREST = 4  # photos that were answered right, beside a group
+TYPICAL = 3  # confusions of a group that are told
+
+
+@dataclass(frozen=True)
+class FailureGroup:
+    """Failures in which the network saw alike.
+
+    number: 1 for the most costly; cost: the sum of the probabilities of their wrong answers.
+    differs: in what they differ from the photos that were answered right; nothing, where that is not told from chance.
+    confusions: (truth, answer, how often), the most frequent.
+    photos: the most typical first; nearest: photos that were answered right in which the network saw what is most like it.
+    """
+
+    number: int
+    cost: float
+    differs: tuple[TraitDifference, ...]
+    confusions: tuple[tuple[str, str, int], ...]
+    photos: tuple[PhotoRow, ...] = field(repr=False)
+    nearest: tuple[PhotoRow, ...] = field(repr=False)
+
+    @property
+    def name(self) -> str:
+        """In words that people know; "" where nothing differs."""
+        return ", ".join(one.word for one in self.differs[:3])
+
+
+@dataclass(frozen=True)
+class FailureGroups:
+    """What the failures of a run have in common.
+
+    all: in what all of them differ from the photos that were answered right.
+    groups: the most costly first.  outside: failures in no group.  why: why there are no groups, in words; "" where there are.
+    silhouette, chance: how well the groups are apart, and the best of 19 sets without groups; None where there are none.
+    """
+
+    all: tuple[TraitDifference, ...]
+    groups: tuple[FailureGroup, ...]
+    outside: tuple[PhotoRow, ...] = field(repr=False)
+    why: str = ""
+    silhouette: float | None = None
+    chance: float | None = None
+
+
+def failure_groups(run: GatheredRun, seed: int = 0) -> FailureGroups:
+    """Groups among the wrong answers by the map-weighted features, each named by what differs from the right ones."""
+    known = [photo for photo in run.wrong if seen(photo) is not None]
+    length = Counter(len(_seen(photo)) for photo in known).most_common(1)
+    photos = [photo for photo in known if len(_seen(photo)) == length[0][0]]
+    found = grouping(np.array([_seen(photo) for photo in photos]), seed) if len(photos) >= FEWEST else None
+    members = [] if found is None else _members(photos, found)
+    told = differences([run.wrong, *members], run.right)
+    groups = [_group(run, some, tuple(differs)) for some, differs in zip(members, told[1:], strict=True)]
+    groups = sorted(groups, key=lambda group: (-group.cost, group.photos[0].item))
+    grouped = {photo.item for group in groups for photo in group.photos}
+    outside = tuple(photo for photo in run.wrong if photo.item not in grouped)
+    if found is None:
+        return FailureGroups(tuple(told[0]), (), outside, _why(run, photos))
+    numbered = tuple(FailureGroup(**{**vars(group), "number": place}) for place, group in enumerate(groups, 1))
+    return FailureGroups(tuple(told[0]), numbered, outside, "", found.silhouette, found.chance)
+
+
+def seen(photo: PhotoRow) -> NDArray[np.float32] | None:
+    """What the network looked at for its answer (c,), by the first method that tells."""
+    return next((one.seen for one in photo.maps if one.target == "top" and one.seen is not None), None)
+
+
+def _seen(photo: PhotoRow) -> NDArray[np.float32]:
+    vector = seen(photo)
+    return np.zeros(0, np.float32) if vector is None else vector
+
+
+def _why(run: GatheredRun, photos: Sequence[PhotoRow]) -> str:
+    if not run.wrong:
+        return "nothing was answered wrong"
+    if len(photos) < FEWEST:
+        lacking = "" if len(photos) == len(run.wrong) else f", of which the run has features of {len(photos)}"
+        return f"{len(run.wrong)} wrong answers{lacking} are too few to look for groups ({FEWEST} or more)"
+    return "what the network saw in them falls into groups no better than chance does"
+
+
+def _members(photos: Sequence[PhotoRow], found: Grouping) -> list[list[PhotoRow]]:
+    labels = [label for label in np.unique(found.labels).tolist() if label != OUTSIDE]
+    return [[photo for photo, own in zip(photos, found.labels, strict=True) if own == label] for label in labels]
+
+
+def _group(run: GatheredRun, photos: Sequence[PhotoRow], differs: tuple[TraitDifference, ...]) -> FailureGroup:
+    vectors = unit(np.array([_seen(photo) for photo in photos]))
+    centre = vectors.sum(0)
+    typical = np.argsort(-(vectors @ centre), kind="stable")
+    pairs = Counter(
+        (run.named(photo.truth), run.name(photo.predicted.index)) for photo in photos if photo.predicted is not None
+    )
+    return FailureGroup(
+        0, cost(photos), differs, tuple((*pair, count) for pair, count in pairs.most_common(TYPICAL)),
+        tuple(photos[place] for place in typical), tuple(_nearest(run.right, centre)),
+    )  # fmt: skip
+
+
+def _nearest(right: Sequence[PhotoRow], centre: NDArray[np.float64]) -> list[PhotoRow]:
+    """The photos answered right with the least angle to the middle of a group."""
+    some = [photo for photo in right if len(_seen(photo)) == len(centre)]
+    if not some:
+        return []
+    near = np.argsort(-(unit(np.array([_seen(photo) for photo in some])) @ centre), kind="stable")
+    return [some[place] for place in near[:NEAREST]]

@@ -1,0 +1,135 @@
+"""What was found of a run's failures, in sentences."""
+
+from collections.abc import Iterator
+
+from seewhy.metrics.regional.chance import LEVEL
+
+from .analysis import FailureAnalysis
+from .calibration import Calibration
+from .groups import FailureGroup
+from .hiding import HIDDEN, HiddenEvidence
+from .naming import TraitDifference
+from .reasons import PiledPlace
+
+
+def says(found: FailureAnalysis) -> Iterator[str]:
+    """The main points, a sentence or two each."""
+    yield from how_right(found)
+    if found.calibration is not None:
+        yield how_calibrated(found.calibration)
+    if found.right is not None:
+        yield from in_common(found)
+    yield from wrong_reason(found)
+    yield from hiding(found)
+
+
+def how_right(found: FailureAnalysis) -> Iterator[str]:
+    """How many answers are right, and what is not known."""
+    run = found.run
+    if found.right is not None:
+        yield f"{found.right} of the answers are right."
+        if found.among_five is not None and found.among_five.part < found.among_five.of:
+            yield f"The true class is among the five likeliest in {found.among_five}."
+    if len(run.unjudged):
+        many = (
+            "No truth is known of the photos" if found.right is None else f"Of {_photos(len(run.unjudged))} no truth is known"
+        )
+        yield f"{many}: their answers are given with a probability of {run.unjudged.mean():.0%} on average."
+    if run.failed:
+        yield f"{_photos(len(run.failed))} could not be explained: they are listed at the end."
+    if found.missing:
+        yield f"The run is not finished: {found.missing:,} of {found.total:,} photos are still missing."
+    if not run.count:
+        yield "The run has no photos yet."
+
+
+def how_calibrated(one: Calibration) -> str:
+    """Whether probabilities can be trusted."""
+    told = one.p <= LEVEL
+    verdict = (
+        "well calibrated, as far as so many photos tell" if not told
+        else "too sure of itself" if one.over > 0 else "not as sure as it could be"
+    )  # fmt: skip
+    return (
+        f"It is {verdict}: it gives its answers {one.confidence:.0%} on average, and is right in {one.accuracy:.0%}. The "
+        f"expected calibration error is {one.ece:.1%} (95 % interval {one.low:.1%} to {one.high:.1%}); a perfectly calibrated "
+        f"network would show {one.expected:.1%} on as many photos (p {one.p:.2g})."
+    )
+
+
+def in_common(found: FailureAnalysis) -> Iterator[str]:
+    """What failures have in common."""
+    groups = found.groups
+    if not found.run.wrong:
+        return
+    if groups.all:
+        yield f"Photos that are answered wrong differ from those answered right: {'; '.join(map(difference, groups.all))}."
+    else:
+        yield "In nothing that was measured do photos that are answered wrong differ from those answered right."
+    if groups.groups:
+        dearest = groups.groups[0]
+        yield f"They fall into {len(groups.groups)} groups that look alike to the network; the most costly: {group(dearest)}."
+    else:
+        yield f"There are no groups of failures that look alike: {groups.why}."
+
+
+def group(one: FailureGroup) -> str:
+    """A group in words."""
+    named = f"{one.name}, " if one.name else ""
+    pairs = "; ".join(
+        f"{truth} taken for {answer}" + (f" ({count})" if count > 1 else "") for truth, answer, count in one.confusions
+    )
+    return f"{named}{_photos(len(one.photos))}, {pairs}"
+
+
+def difference(one: TraitDifference) -> str:
+    """A trait in which some photos differ."""
+    here, there = (quantity(value, one.unit) for value in (one.mean, one.right))
+    return f"{one.word} ({one.trait} {here} on average, {there} of those answered right; adjusted p {one.adjusted:.2g})"
+
+
+def quantity(value: float, unit: str) -> str:
+    """A number with its unit."""
+    return f"{value:.0%}" if unit == "share" else f"{value:.0f} {unit}".rstrip()
+
+
+def wrong_reason(found: FailureAnalysis) -> Iterator[str]:
+    """Right answers whose evidence is suspicious."""
+    off, reasons = found.reasons.off, found.reasons
+    if off is not None:
+        yield (
+            f"Right for the wrong reason? Of the right answers whose object is marked, {off} have less of their evidence on "
+            "the object than the object has of the area."
+        )
+    for one in reasons.places:
+        yield f"Evidence piles up at one place: {place(one)}."
+
+
+def place(one: PiledPlace) -> str:
+    """Where the evidence of a class piles up."""
+    return str(one.pile)
+
+
+def hiding(found: FailureAnalysis) -> Iterator[str]:
+    """What came of hiding the evidence."""
+    wrong = {photo.item for photo in found.run.wrong}
+    for what, some in (
+        ("wrong answers", [one for one in found.hidden.found if one.item in wrong]),
+        ("suspicious right answers", [one for one in found.hidden.found if one.item not in wrong]),
+    ):
+        if some:
+            yield _hidden(found, what, some)
+
+
+def _hidden(found: FailureAnalysis, what: str, some: list[HiddenEvidence]) -> str:
+    changed, chance = sum(one.changed for one in some), sum(one.changed_by_chance for one in some)
+    righted = sum(one.right for one in some) if what == "wrong answers" else 0
+    more = f", {righted} of them to a true class" if righted else ""
+    return (
+        f"With their evidence hidden (up to {HIDDEN:.0%} of the photo), {changed} of {len(some)} {what} change{more}; with as "
+        f"much hidden at a random place, {chance} (p {found.hidden.p(some):.2g})."
+    )
+
+
+def _photos(count: int) -> str:
+    return f"{count:,} photo{'s' * (count != 1)}"

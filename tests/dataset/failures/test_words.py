@@ -1,0 +1,45 @@
+"""What was found, in sentences."""
+
+import numpy as np
+import pytest
+
+from seewhy.dataset.failures.analysis import analyse
+from seewhy.dataset.failures.calibration import calibration
+from seewhy.dataset.failures.naming import TraitDifference
+from seewhy.dataset.failures.words import difference, how_calibrated, quantity, says
+from support.answered import answered, shown
+
+pytest.importorskip("sklearn")
+
+
+def test_the_main_points_of_a_run():
+    photos = [answered(i, 0, 0, 0.9, maps=[shown(evidence={"on_object": i / 30, "object_area": 0.5})]) for i in range(30)]
+    photos += [answered(30 + i, 1, 0, 0.9, {"brightness": 0.1}) for i in range(10)]
+    text = "\n".join(says(analyse(photos, total=50)))
+    assert "75.0% (30 of 40; " in text
+    assert "It is too sure of itself: it gives its answers 90% on average, and is right in 75%." in text
+    assert "are too few to look for groups" in text
+    assert "50.0% (15 of 30; " in text
+    assert "10 of 50 photos are still missing" in text
+
+
+def test_without_truth_only_what_is_known_is_said():
+    assert [*says(analyse([answered(0, None, 0, 0.7)]))] == [
+        "No truth is known of the photos: their answers are given with a probability of 70% on average."
+    ]
+    assert [*says(analyse([]))] == ["The run has no photos yet."]
+
+
+def test_verdicts_on_calibration():
+    chances = np.linspace(0.5, 0.99, 100)
+    sure, shy = calibration(chances, np.arange(100) % 2 == 0), calibration(chances / 2, np.ones(100, bool))
+    fair = calibration(np.full(100, 0.5), np.arange(100) % 2 == 0)
+    for found, words in ((sure, "too sure of itself"), (shy, "not as sure as it could be"), (fair, "well calibrated")):
+        assert found is not None
+        assert f"It is {words}" in how_calibrated(found)
+
+
+def test_quantities_have_their_units():
+    assert [quantity(0.123, "share"), quantity(71.6, ""), quantity(300, "pixels")] == ["12%", "72", "300 pixels"]
+    said = difference(TraitDifference("brightness", "dark", "share", 0.1, 0.5, 0.02, 9, 0.001, 0.0123))
+    assert said == "dark (brightness 10% on average, 50% of those answered right; adjusted p 0.012)"
