@@ -10,6 +10,7 @@ from support.answered import answered, shown
 
 pytest.importorskip("scipy")
 RNG = np.random.default_rng(0)
+LOOKS = ("brightness", "contrast", "sharpness")
 
 
 def photos(brightness, **given):
@@ -77,12 +78,6 @@ def test_few_are_named_by_chance():
     named = 0
     for seed in range(40):
         rng = np.random.default_rng(seed)
-        both = [
-            [
-                answered(i, 0, 0, looks={name: float(rng.random()) for name in ("brightness", "contrast", "sharpness")})
-                for i in range(n)
-            ]
-            for n in (8, 8, 30)
-        ]
+        both = [[answered(i, 0, 0, looks=dict(zip(LOOKS, rng.random(3), strict=True))) for i in range(n)] for n in (8, 8, 30)]
         named += any(differences(both[:2], both[2]))
     assert named <= 6  # of 40 in the mean 2

@@ -38,7 +38,8 @@ def suspected_labels(photos: Sequence[PhotoRow]) -> SuspectedLabels:
     if len(classes) < 2:
         return SuspectedLabels(why=f"fewer than two classes have {FEWEST} photos or more, by which labels could be suspected")
     try:
-        from cleanlab.filter import find_label_issues  # pyright: ignore[reportMissingImports]  # here, for it is optional
+        # here, for it is optional
+        from cleanlab.filter import find_label_issues  # pyright: ignore[reportMissingImports]
     except ModuleNotFoundError:
         return SuspectedLabels(why=MISSING)
     labels = np.array([classes.index(photo.truth[0]) for photo in asked])
