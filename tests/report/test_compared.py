@@ -19,6 +19,7 @@ from seewhy.metrics.verdict.grid import ShownGrid
 from seewhy.metrics.verdict.outcome import ComparedPhoto, MethodComparison
 from seewhy.pictures.thumbnails import Thumbnail
 from seewhy.report.compared import SIDE, page_of, save_page
+from support.pages import RIGHT, needs_browser, opened
 
 EVIL = '<script>alert(1)</script>" onload="x.png'
 METHODS = ("grad-cam", "gradient", "random-map")
@@ -117,6 +118,26 @@ def test_grids_have_pictures_of_their_own(found):
     assert drawn["grad-cam on 1.png"] != drawn["gradient on 1.png"]
     pictures = [attrs["src"] for tag, attrs in elements.tags if tag == "img" and attrs["alt"] == "grad-cam on 1.png"]
     assert Thumbnail.of(grids[1].drawn("grad-cam", SIDE), SIDE).address == pictures[-1] != pictures[0]
+
+
+@needs_browser
+def test_in_a_browser_nothing_is_asked_for_and_nothing_hangs_over_the_edge(found, tmp_path):
+    """With names longer than a phone is wide, and as many methods as one may compare."""
+    many = {f"method-{i}": "gradient" for i in range(9)} | {method: method for method in METHODS}
+    photos = tuple(
+        photo._replace(
+            name=f"{'a-long-name-' * 9}{photo.name}",
+            values={(name, "deletion"): DELETION[of][photo.place] for name, of in many.items()},
+        )
+        for photo in found.photos
+    )
+    examples = {place: {name: maps[of] for name, of in many.items()} for place, maps in found.examples.items()}
+    board = ShownGrid(Image.new("RGB", (64, 64), "white"), 1, examples[0])
+    save_page(
+        replace(found, photos=photos, examples=examples, costs=dict.fromkeys(many, "a forward"), grids={0: board}),
+        tmp_path / "page.html",
+    )
+    assert opened(tmp_path / "page.html") == RIGHT
 
 
 def test_planted_marks_have_their_part(found):

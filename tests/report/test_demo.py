@@ -14,6 +14,7 @@ import seewhy
 from seewhy.cli.app import main
 from seewhy.demo import KINDS, scenes
 from seewhy.report.demo import CHEAT, SEED, SEGMENTED, Measures, Trials, measure, share, show
+from support.pages import RIGHT, needs_browser, opened
 
 
 def test_share_counts_positive_energy_only():
@@ -151,3 +152,8 @@ def test_on_a_phone_each_number_says_what_it_is(shown):
     assert said == heads[:6] * 2 + heads[6:] * 6
     assert "width=device-width" in text
     assert re.search(r"@media \(max-width: 44rem\).*?\.head \{ display: none; \}", text, re.S)
+
+
+@needs_browser
+def test_in_a_browser_nothing_is_asked_for_and_nothing_hangs_over_the_edge(shown):
+    assert opened(shown[1]) == RIGHT

@@ -19,6 +19,7 @@ from seewhy.maps.source import Predicted
 from seewhy.pictures.thumbnails import Thumbnail
 from seewhy.report import sheet as module
 from seewhy.report.sheet import Sheet
+from support.pages import RIGHT, needs_browser, opened
 
 COLUMN = SheetColumn("net", "w.pth", "grad-cam", (), "top 1", "layer4")
 OTHER = COLUMN._replace(method="rise")
@@ -72,6 +73,19 @@ def test_the_page_asks_nobody_for_anything():
     assert len(sources) == 3  # the photo, the map, the colours
     assert "http:" not in text
     assert "https:" not in text
+
+
+@needs_browser
+def test_in_a_browser_nothing_is_asked_for_and_nothing_hangs_over_the_edge(tmp_path):
+    """Many methods, names longer than a phone is wide, a photo that failed."""
+    columns = [COLUMN._replace(method=f"a-method-{i}", target=f"top {i}") for i in range(9)]
+    long = "a-long-name-" * 9
+    cell = SheetCell(long, picture(160), (f"{long}.png",), "inferno", long)
+    answers = row(label=long).answers
+    cells = dict.fromkeys(columns, cell)
+    rows = [SheetRow(f"{long}{i}.png", picture(160), answers, cells, failure="no map" * (i == 2), truth=long) for i in range(3)]
+    (tmp_path / "index.html").write_text(Sheet(rows).page(), "utf-8")
+    assert opened(tmp_path / "index.html") == RIGHT
 
 
 def test_strangers_words_stay_words():

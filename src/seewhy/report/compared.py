@@ -18,7 +18,7 @@ from seewhy.maps.heatmap import Heatmap
 from seewhy.maps.sheet_picture import short_names
 from seewhy.metrics.planted.outcome import PlantedTruth
 from seewhy.metrics.verdict.criteria import CRITERIA
-from seewhy.metrics.verdict.outcome import ORDER, MethodComparison, examples_of
+from seewhy.metrics.verdict.outcome import NOTE, ORDER, MethodComparison, examples_of
 from seewhy.metrics.verdict.ranking import MethodRank
 from seewhy.pictures.thumbnails import Thumbnail
 from seewhy.printable import printable
@@ -69,6 +69,8 @@ def page_of(found: MethodComparison, truths: Sequence[PlantedTruth] = ()) -> str
             }
             for name, ranks in found.rankings.items()
         ],
+        table=found.table(),
+        note=NOTE,
         samples=rows(chosen["samples"]),
         methods=methods,
         planted=[

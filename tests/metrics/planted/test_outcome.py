@@ -1,6 +1,7 @@
 """What is said of what was planted, from numbers that leave no doubt."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -43,6 +44,21 @@ def test_the_proof_and_each_method():
     assert of["blind"].startswith("blind cannot be told from a random map: 40.0% of its evidence")
     assert of["astray"].startswith("astray has less there than a random map: 10.0% of its evidence")
     assert of["finder"].endswith("and it points at it in 100%.")
+
+
+def test_of_few_photos_it_is_not_said_that_a_method_misses_what_was_planted():
+    """Five photos have no p below 2 / 2^5, which is more than a twentieth."""
+    whole = outcome()
+    few = replace(
+        whole,
+        photos=whole.photos[:5],
+        values={name: {method: each[:5] for method, each in of.items()} for name, of in whole.values.items()},
+    )
+    lines = few.says[1:]
+    assert len(lines) == 4
+    assert all(
+        "is not judged, for 5 held-out photos are too few to tell 4 methods from a random map: " in line for line in lines
+    )
 
 
 @pytest.mark.parametrize(("right", "planted"), [(18, True), (17, False)])

@@ -7,6 +7,7 @@ from typing import Any
 from seewhy.json_text import as_json
 from seewhy.maps.heatmap import Heatmap
 from seewhy.maps.heatmaps import Failed, Refused
+from seewhy.metrics.regional.chance import enough_photos
 from seewhy.metrics.verdict.ranking import MethodRank, Values, ranked
 from seewhy.truth.accuracy import Portion
 
@@ -76,7 +77,11 @@ class PlantedTruth:
         found = ahead is not None and ahead.settled and ahead.mean > 0
         less = ahead is not None and ahead.settled and ahead.mean < 0
         tie = "the best" if row.first else "tied with the best" if row.tied else ""
-        verdict = "finds it" if found else "has less there than a random map" if less else "cannot be told from a random map"
+        tests = sum(each.to_random is not None for each in self.rankings["beyond"])
+        few = ahead is not None and not ahead.settled and not enough_photos([ahead.photos] * tests).all()
+        too_few = f"is not judged, for {len(self.photos)} held-out photos are too few to tell {tests} methods from a random map"
+        told = "has less there than a random map" if less else too_few if few else "cannot be told from a random map"
+        verdict = "finds it" if found else told
         return (
             f"{row.method} {verdict}{f', {tie}' if tie and found else ''}: {mass.mean:.1%} of its evidence lies on the "
             f"{self.noun} ({mass.low:.1%} to {mass.high:.1%}), and it points at it in {pointing.mean:.0%}."
