@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from seewhy.dataset.schema import NAMES
-from seewhy.dataset.store import ROWS, done, gaps, part_path, parts, read_part, rows_table, write_part
+from seewhy.dataset.store import ROWS, done, further_part, gaps, part_path, parts, read_part, rows_table, write_part
 from seewhy.errors import BadRecord, NotWritten
 
 pyarrow = pytest.importorskip("pyarrow")
@@ -34,6 +34,19 @@ def test_parts_stand_in_the_order_of_their_photos_and_other_files_are_none(tmp_p
     (tmp_path / ROWS / "notes.txt").write_text("mine")
     assert [part[:2] for part in parts(tmp_path)] == [(2, 0), (2, 2), (2, 10), (10, 0), (123456789, 0)]
     assert parts(tmp_path / "nowhere") == []
+
+
+def test_a_further_part_has_a_name_that_none_has(tmp_path):
+    first = part_path(tmp_path, 3)
+    assert further_part(first) == (3, 1, part_path(tmp_path, 3, 1))
+    for piece in (0, 2):
+        write_part(part_path(tmp_path, 3, piece), rows_table([]))
+    write_part(part_path(tmp_path, 4, 7), rows_table([]))  # of other photos
+    assert further_part(first).piece == 3
+    assert further_part(first, beyond=5).path.name == "part-00000003.6.parquet"
+    assert further_part(part_path(tmp_path, 3, 9)).piece == 10
+    with pytest.raises(ValueError, match="is no part of a run"):
+        further_part(tmp_path / "rows" / "other.parquet")
 
 
 def test_what_is_to_be_done_is_what_no_part_has(tmp_path):

@@ -45,8 +45,24 @@ class Gap(NamedTuple):
 def parts(folder: Path) -> list[RunPart]:
     """The parts of the run in a folder, in the order of their photos."""
     rows = folder / ROWS
-    named = [(NAME.fullmatch(path.name), path) for path in (rows.iterdir() if rows.is_dir() else ())]
-    return sorted(RunPart(int(match[1]), int(match[2] or 0), path) for match, path in named if match)
+    named = [part_at(path) for path in (rows.iterdir() if rows.is_dir() else ())]
+    return sorted(part for part in named if part is not None)
+
+
+def part_at(path: Path) -> RunPart | None:
+    """The part that a file is, by its name; None where it is none."""
+    match = NAME.fullmatch(path.name)
+    return RunPart(int(match[1]), int(match[2] or 0), path) if match else None
+
+
+def further_part(path: Path, beyond: int = 0) -> RunPart:
+    """A part of the same chunk as that at a path, which has no file yet; its piece is larger than `beyond`."""
+    folder, part = path.parent.parent, part_at(path)
+    if part is None:
+        raise ValueError(f"{path} is no part of a run")
+    there = [other.piece for other in parts(folder) if other.chunk == part.chunk]
+    piece = max(part.piece, beyond, *there) + 1
+    return RunPart(part.chunk, piece, part_path(folder, part.chunk, piece))
 
 
 def part_path(folder: Path, chunk: int, piece: int = 0) -> Path:
