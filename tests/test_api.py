@@ -98,6 +98,7 @@ NAMES = [
     "eigen_grad_cam",
     "excitation_backprop",
     "explain",
+    "explain_dataset",
     "export",
     "feature_affinity",
     "from_activations",

@@ -69,6 +69,7 @@ if TYPE_CHECKING:
     from seewhy.comparison.records import PhotoDrift as PhotoDrift
     from seewhy.dataset.dataset_run import DatasetRun as DatasetRun
     from seewhy.dataset.dataset_run import open_run as open_run
+    from seewhy.dataset.running import explain_dataset as explain_dataset
     from seewhy.diagnosis.doctor import doctor as doctor
     from seewhy.exporting.export import Exported as Exported
     from seewhy.exporting.export import export as export
@@ -108,6 +109,7 @@ _LATE = {  # loaded when they are first asked for
     **dict.fromkeys(("Disagreement", "disagreement"), "seewhy.comparison.disagreement"),
     "drift": "seewhy.comparison.drift", **dict.fromkeys(("Drift", "PhotoDrift"), "seewhy.comparison.records"),
     **dict.fromkeys(("DatasetRun", "open_run"), "seewhy.dataset.dataset_run"),
+    "explain_dataset": "seewhy.dataset.running",
     "Remade": "seewhy.remaking.remade", "verify": "seewhy.remaking.saved",
     "Check": "seewhy.remaking.checks", "EvidenceRecord": "seewhy.remaking.record",
     **dict.fromkeys(("Trust", "trust"), "seewhy.metrics.verdict.trust"),

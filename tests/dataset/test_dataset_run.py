@@ -10,7 +10,6 @@ from PIL import Image
 import seewhy
 from seewhy.dataset.schema import NAMES
 from seewhy.dataset.store import part_path, read_part, write_part
-from support.snippets import snippets
 
 pc = pytest.importorskip("pyarrow.compute")
 
@@ -124,17 +123,3 @@ def test_polars_reads_a_run_without_seewhy(stored_run):
     frame = polars.read_parquet(stored_run() / "rows" / "*.parquet")
     assert frame.filter(polars.col("error").is_not_null())["path"].to_list() == ["broken.png"]
     assert frame["map_box"].to_list()[0] == [8.0, 0.0, 72.0, 64.0]
-
-
-def test_the_code_of_the_page_runs(stored_run, tmp_path, monkeypatch):
-    """docs/run.md, on a run of which photo 3 was taken for another class."""
-    for reader in ("pandas", "duckdb", "polars"):
-        pytest.importorskip(reader)
-    (tmp_path / "runs").mkdir()
-    stored_run().rename(tmp_path / "runs" / "x")
-    monkeypatch.chdir(tmp_path)
-    space: dict[str, object] = {}
-    for snippet in snippets("docs/run.md"):
-        exec(compile(snippet.code, "docs/run.md", "exec"), space)
-    assert isinstance(space["values"], np.ndarray)
-    assert space["values"].shape == (16, 16)

@@ -294,6 +294,12 @@ def _of_localize() -> dict[str, Any]:
     return {}
 
 
+def _of_run() -> dict[str, Any]:
+    for reader in ("pyarrow", "pandas", "duckdb", "polars"):
+        pytest.importorskip(reader)
+    return _of_localize()
+
+
 def _of_onnx() -> dict[str, Any]:
     onnx = pytest.importorskip("onnx")
     pytest.importorskip("onnxruntime")
@@ -321,6 +327,7 @@ OWN: Mapping[str, Callable[[], dict[str, Any]]] = {
         "rows": np.zeros((2, 1)),
     },
     "docs/onnx.md": _of_onnx,
+    "docs/run.md": _of_run,
     "docs/perturbation.md": lambda: {
         "model": classifier(prepare=SMALL | {"size": 96, "crop": 96}),
         "f": lambda x: np.stack([x.mean((1, 2, 3))] * 2, 1),

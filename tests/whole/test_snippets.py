@@ -22,7 +22,6 @@ ELSEWHERE = {  # pages whose code is run by other tests, beside what it needs
     "docs/export.md": "tests/exporting/test_export_docs.py",
     "docs/keras_backends.md": "tests/whole/test_frameworks.py",
     "docs/report.md": "tests/cli/commands/test_report.py",
-    "docs/run.md": "tests/dataset/test_dataset_run.py",
     "docs/segment.md": "tests/cli/commands/test_segment.py",
 }
 

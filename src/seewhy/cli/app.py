@@ -23,6 +23,7 @@ from seewhy.cli.commands.labels import labels
 from seewhy.cli.commands.listing import demo, layers, methods, metrics
 from seewhy.cli.commands.localize import localize
 from seewhy.cli.commands.report import report
+from seewhy.cli.commands.run import run
 from seewhy.cli.commands.sanity import sanity
 from seewhy.cli.commands.segment import segment
 from seewhy.cli.commands.trust import trust
@@ -80,8 +81,8 @@ def main(debug: bool) -> None:
 
 
 COMMANDS = (
-    explain, localize, segment, evidence, attention, doctor, trust, compare, sanity, game, detections, drift, verify, report,
-    labels, layers, units, export, methods, metrics, demo,
+    explain, localize, segment, evidence, attention, doctor, trust, compare, sanity, game, detections, drift, verify, run,
+    report, labels, layers, units, export, methods, metrics, demo,
 )  # fmt: skip
 for command in COMMANDS:
     main.add_command(command)

@@ -33,14 +33,14 @@ def coarse(values: NDArray[np.float32], cells: Cells | None) -> CoarseMap:
     height, width = values.shape
     rows, columns = min(SIDE, height), min(SIDE, width)
     steps = height / rows, width / columns
-    small = _shares(height, rows) @ values @ _shares(width, columns).T / (steps[0] * steps[1])
+    small = overlaps(height, rows) @ values @ overlaps(width, columns).T / (steps[0] * steps[1])
     if cells is not None:
         first = tuple(f + (step - 1) / 2 * s for f, s, step in zip(cells.first, cells.stride, steps, strict=True))
         cells = Cells(first, tuple(s * step for s, step in zip(cells.stride, steps, strict=True)), cells.size)
     return CoarseMap(small.astype(np.float32), cells, True)
 
 
-def _shares(count: int, blocks: int) -> NDArray[np.float64]:
+def overlaps(count: int, blocks: int) -> NDArray[np.float64]:
     """How much of each of `count` cells lies in each of the blocks that divide them evenly: (blocks, count)."""
     edges, cells = np.linspace(0, count, blocks + 1), np.arange(count)
     low, high = edges[:-1, None], edges[1:, None]

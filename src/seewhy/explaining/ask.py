@@ -39,7 +39,7 @@ def ask(
     require(model, "scores")
     if not chosen:
         raise BadParameter("No method was given. `seewhy.METHODS` lists them by name.")
-    readable, refused = _readable(model, chosen)
+    suited, refused = readable(model, chosen)
     targets = as_targets(target, model.labels)
     if "gradients" not in model.gives and any(isinstance(each, Unit) for each in targets):
         require(model, "gradients", "A unit lies inside the network", "Explain a class.")
@@ -68,22 +68,22 @@ def ask(
     if tile is not None or overlap is not None:
         from .tiles.tiles import tiled  # here, to keep start-up light: few questions are asked by tiles
 
-        return collector.delivered(tiled(model, sorted_out, readable, targets, layers, tile, overlap, collector))
-    return collector.delivered(explained(model, sorted_out, readable, targets, layers, collector))
+        return collector.delivered(tiled(model, sorted_out, suited, targets, layers, tile, overlap, collector))
+    return collector.delivered(explained(model, sorted_out, suited, targets, layers, collector))
 
 
-def _readable(model: Model, chosen: Sequence[Recipe]) -> tuple[list[Recipe], list[Refused]]:
+def readable(model: Model, chosen: Sequence[Recipe]) -> tuple[list[Recipe], list[Refused]]:
     """The methods that find in the model what they read, and the others; the error of the first, where these are all."""
-    readable, refused = list[Recipe](), list[Refused]()
+    suited, refused = list[Recipe](), list[Refused]()
     for method in chosen:
         try:
             _require_readable(model, method)
-            readable.append(method)
+            suited.append(method)
         except Misuse as error:
             refused.append(Refused(method.name, "", error))
-    if not readable:
+    if not suited:
         raise refused[0].error
-    return readable, refused
+    return suited, refused
 
 
 def _require_readable(model: Model, method: Recipe) -> None:

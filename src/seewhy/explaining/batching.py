@@ -44,6 +44,12 @@ class Collector:
         _keep(error, maps)
         self.failed.append(Failed(place, name, _without_frames(error)))
 
+    def saw(self, place: int, batch: Batch, groups: Sequence[Any]) -> None:
+        """What the passes over a batch left, before it is released, for who wants more of it than maps.
+
+        place: of its first image; groups: of targets (`findings.TargetGroup`).
+        """
+
     def refuse(self, refused: Iterable[Refused]) -> None:
         """Keep what of the question is refused, once."""
         for each in refused:

@@ -42,12 +42,23 @@ def explained(
     collector: Collector,
 ) -> Heatmaps:
     """The heatmaps of all images, in the order image, target, layer, method; the collector gets them as they are made."""
-    alone = any(m.asks or m.varies for m in chosen) or any(map(aims, targets))
     for place, batch in batched(model, images, any(m.whole for m in chosen), collector):
-        for i in range(len(batch.x)) if alone else [slice(None)]:
-            part = batch.part(i, i + 1) if isinstance(i, int) else batch
-            _explain_batch(model, part, place + (i if isinstance(i, int) else 0), chosen, targets, layers, collector)
+        explain_batch(model, batch, place, chosen, targets, layers, collector)
     return collector.heatmaps
+
+
+def explain_batch(
+    model: Any, batch: Batch, place: int, chosen: Sequence[Recipe], targets: list[Any], layers: list[str | None],
+    collector: Collector,
+) -> None:  # fmt: skip
+    """Make the heatmaps of one batch, as `explained` does of each, and add them to the collector.
+
+    place: of its first image among all images.
+    """
+    if not (any(m.asks or m.varies for m in chosen) or any(map(aims, targets))):
+        return _explain_batch(model, batch, place, chosen, targets, layers, collector)
+    for i in range(len(batch.x)):
+        _explain_batch(model, batch.part(i, i + 1), place + i, chosen, targets, layers, collector)
 
 
 def _explain_batch(model: Any, batch: Batch, place: int, methods: Any, targets: Any, layers: Any, collector: Collector) -> None:
@@ -56,12 +67,14 @@ def _explain_batch(model: Any, batch: Batch, place: int, methods: Any, targets: 
     Where memory runs out, or where an image that cannot be explained is to be left out, its two halves are explained in place
     of the batch, down to single images; and each image by itself, where they rest on different layers.
     """
-    half, maps, failure = len(batch.x) // 2, [], None
+    half, maps, failure = len(batch.x) // 2, list[Heatmap](), None
     try:
         with model.unchanged():
-            maps, failure, refused = _maps_of(model, batch, place, methods, targets, layers)
+            maps, failure, refused, groups = _maps_of(model, batch, place, methods, targets, layers)
             if half and failure is None and model.mixed(batch.x):
                 return _each(model, batch, place, methods, targets, layers, collector)
+            if failure is None:
+                collector.saw(place, batch, groups)
         collector.refuse(refused)
     except OneByOne:
         return _each(model, batch, place, methods, targets, layers, collector)
@@ -136,6 +149,7 @@ class BatchMaps(NamedTuple):
     maps: list[Heatmap]
     failure: Exception | None = None  # the error that ended a method early, whose maps are made from what it had by then
     refused: Sequence[Refused] = ()  # methods and targets that cannot be asked of the model
+    groups: Sequence[TargetGroup] = ()  # what the passes left, as long as it lives
 
 
 def _maps_of(model: Any, batch: Batch, place: int, methods: Any, targets: Any, layers: Any) -> BatchMaps:
@@ -185,7 +199,8 @@ def _maps_of(model: Any, batch: Batch, place: int, methods: Any, targets: Any, l
                 maps.append(_heatmap(finding, cells, layer, k, i, batch, source, place + i))
     failures = [f.outcome.failure for group in groups for f in group.findings if f.outcome.failure is not None]
     missing = [each.error for each in refused if of_an_image(each.error)]
-    return BatchMaps(maps, next(iter([*failures, *missing]), None), [each for each in refused if not of_an_image(each.error)])
+    others = [each for each in refused if not of_an_image(each.error)]
+    return BatchMaps(maps, next(iter([*failures, *missing]), None), others, groups)
 
 
 def _of_aim(aim: Pinned | None, method: Recipe) -> tuple[str, ...]:

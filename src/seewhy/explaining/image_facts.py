@@ -22,7 +22,8 @@ def image_facts(batch: Batch, i: int, prepare: Any) -> ImageFacts:
         return ImageFacts(image_sha256(batch.x[i]), size_of(None, batch.boxes[i]))
     pixels = photo.pixels
     how = VolumeFit() if prepare is None and isinstance(pixels, Volume) else prepare  # as volumes are taken without any
-    return ImageFacts(image_sha256(pixels), size_of(pixels, batch.boxes[i]), stored(facts_of(how)), _readers(pixels))
+    sha256 = batch.sha256[i] if batch.sha256 else image_sha256(pixels)
+    return ImageFacts(sha256, size_of(pixels, batch.boxes[i]), stored(facts_of(how)), _readers(pixels))
 
 
 def size_of(pixels: Any, box: Where) -> tuple[int, ...]:

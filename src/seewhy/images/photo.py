@@ -1,7 +1,7 @@
 """Pictures as they are read: any file, PIL image or array as upright RGB, with notes on what was done to it."""
 
 import io
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -50,11 +50,11 @@ def read(image: Any, name: str | None = None) -> Photo:
     if isinstance(image, str | Path):
         return opened(image, name)()
     if isinstance(image, bytes):
-        return _opened(image, name or "bytes")()
+        return _opened(image, name or "bytes").decode()
     if isinstance(image, Image.Image):
         name = name or str(getattr(image, "filename", "")) or "image"
         if _just_opened(image):
-            return _opened(Path(str(getattr(image, "filename", ""))), name)()
+            return _opened(Path(str(getattr(image, "filename", ""))), name).decode()
         with guarded(name):
             return _upright(image, name)
     pixels = Image.fromarray(_pixels(image, name or "image"))
@@ -67,7 +67,24 @@ def opened(path: str | Path, name: str | None = None) -> Callable[[], Photo]:
     What belongs to the whole process, such as the filters of warnings, is done with before this returns.  Both raise as `read`.
     """
     check_name(path)
-    return _opened(Path(path), name or (str(path) if len(str(path)) < 300 else f"{str(path)[:40]}..."))
+    return _opened(Path(path), name or (str(path) if len(str(path)) < 300 else f"{str(path)[:40]}...")).decode
+
+
+class OpenedFile(NamedTuple):
+    """The file of a picture, opened.
+
+    decode: decodes it, in whichever thread; format: as Pillow names it; quantization: of a JPEG, the tables by which it was
+        compressed.
+    """
+
+    decode: Callable[[], Photo]
+    format: str | None
+    quantization: Mapping[int, Sequence[int]]
+
+
+def opened_bytes(content: bytes, name: str) -> OpenedFile:
+    """Open what a picture's file holds, as `opened` opens the file."""
+    return _opened(content, name)
 
 
 def _just_opened(image: Any) -> bool:
@@ -77,7 +94,7 @@ def _just_opened(image: Any) -> bool:
     return bool(deep and name and isinstance(name, str) and Path(name).is_file())
 
 
-def _opened(file: Path | bytes, name: str) -> Callable[[], Photo]:
+def _opened(file: Path | bytes, name: str) -> OpenedFile:
     # here, for Pillow's reader of TIFF, which comes with them, takes a while to import
     from .tiff import open_tiff
     from .tiff_tags import first_tags, is_tiff
@@ -104,7 +121,8 @@ def _opened(file: Path | bytes, name: str) -> Callable[[], Photo]:
                 photo = _upright(picture, name, again)
         return photo._replace(notes=photo.notes + decoder_notes(heard))
 
-    return decoded
+    known = picture.format if isinstance(picture, Image.Image) else "TIFF"
+    return OpenedFile(decoded, known, getattr(picture, "quantization", None) or {})
 
 
 def _with_mask(image: Image.Image, file: Path | bytes, name: str) -> Image.Image:

@@ -4,7 +4,7 @@ No pass is made to find it out where images that ran alone come by again among o
 compared.
 """
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
@@ -21,6 +21,7 @@ UNSTEADY = (
     "than torch draw; maps come out different each time"
 )
 KEPT = 4  # images that ran alone
+WATCHED = 8  # passes of as many images of one size, before one of one image shows that none is changed
 
 Ask = Callable[[Array], NDArray[Any]]  # images -> what the network gives for them (n, k)
 Batches = tuple[tuple[int, ...], int]  # the size of images, and how many share a pass
@@ -57,6 +58,7 @@ class Together:
         self.singles: deque[KnownPass] = deque(maxlen=KEPT)
         self.batch: KnownPass | None = None  # the last one that was not found right yet
         self.doubts: tuple[KnownPass, KnownPass] | None = None  # a pass of one image and one of several that contradict it
+        self.watched: Counter[Batches] = Counter()  # passes that nothing was found in that could mix images
         self.slack = 0.0  # what is rounding, as a share of the largest number
 
     def __reduce__(self) -> Any:
@@ -75,6 +77,13 @@ class Together:
     def open(self, x: Array) -> bool:
         """Is it still to be found out whether as many images of that size can share a pass?"""
         return len(x) > 1 and not (self.alone or self.unsteady) and batches_of(x) not in self.fine
+
+    def watched_enough(self, x: Array) -> bool:
+        """Did so many passes of as many images run, in which nothing could mix them, that one pass of one image costs less than
+        to watch further ones?
+        """
+        self.watched[batches_of(x)] += 1
+        return self.watched[batches_of(x)] >= WATCHED
 
     def note(self, kind: Any, x: Array, rows: NDArray[Any], slack: float, tells: bool = True) -> None:
         """Learn from a pass.

@@ -35,6 +35,7 @@ class Batch(NamedTuple):
     names: list[str]
     boxes: list[Where]  # where in these what the network is given lies; all of an image where that is not known
     notes: list[tuple[str, ...]]
+    sha256: Sequence[str] = ()  # of each image's pixels, as `images.digest` has it, where they are known before
 
     def known_box(self, i: int) -> Where | None:
         """Where in image i what the network is given lies; None where it is not known."""
@@ -50,7 +51,7 @@ class Batch(NamedTuple):
     def part(self, start: int, stop: int) -> "Batch":
         """Some of the images."""
         s = slice(start, stop)
-        return Batch(self.x[s], self.photos[s], self.names[s], self.boxes[s], self.notes[s])
+        return Batch(self.x[s], self.photos[s], self.names[s], self.boxes[s], self.notes[s], self.sha256[s])
 
 
 def _fitting_crop(numbers: dict[str, Any]) -> dict[str, Any]:

@@ -10,8 +10,10 @@ from torch.nn import functional as F
 
 import seewhy
 from seewhy.methods.making.method import lookup
+from seewhy.models.together import WATCHED
 from seewhy.models.torch.rows import RowCalls, together_of
 from support import networks
+from support.counting import entering
 
 X = np.random.default_rng(0).normal(size=(5, 3, 12, 12)).astype(np.float32)
 
@@ -209,3 +211,16 @@ def test_beside_a_pass_of_one_image_it_is_seen_where_images_lie(call, mixing, co
     assert several.calls
     assert several.mixing([one]) == mixing
     assert several.mixing([None, RowCalls(1), one]) == mixing
+
+
+def test_passes_in_which_nothing_could_mix_images_are_watched_until_one_image_shows_that_none_is_changed():
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3)).eval()
+    model, images = seewhy.wrap(network, batch_size=3), torch.randn(3, 3, 8, 8)
+    batches: list[int] = []
+    for _ in range(WATCHED + 2):
+        with entering(network[0]) as seen:
+            seewhy.grad_cam(model, images)
+        batches.append(sum(seen))
+    usual = batches[1]
+    assert batches[1:] == [usual] * (WATCHED - 2) + [usual + 1] + [usual] * 2
+    assert not together_of(model.runner).open(images)

@@ -253,7 +253,7 @@ def apart(runner: Any, x: Any) -> bool:
     if not together.open(x) and together.doubts is None:
         return together.alone
     mixed = mixing(runner, x)
-    if together.doubts is None and not mixed:
+    if together.doubts is None and not mixed and not together.watched_enough(x):
         return False  # nothing ran that could mix images
     with runner.ready(x) as ready, torch.no_grad():
 

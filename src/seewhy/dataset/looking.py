@@ -1,0 +1,92 @@
+"""What is kept of the passes over a batch, beside its maps: what the network said of each photo, and what it saw in it."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seewhy.arrays import numbers
+from seewhy.explaining.batching import Collector
+from seewhy.explaining.case import Case
+from seewhy.explaining.findings import TargetGroup
+from seewhy.models.model import INPUT
+from seewhy.prepare.batch import Batch
+
+from .placing import overlaps
+
+
+class PhotoAnswer(NamedTuple):
+    """What the network said of a photo, and what it saw in it.
+
+    scores, probabilities: (k,); None where it gives no classes, or no probabilities.
+    a: the activation (c, *space) of the layer that is explained; None where none can be read.
+    """
+
+    scores: NDArray[Any] | None
+    probabilities: NDArray[Any] | None
+    a: NDArray[Any] | None
+
+
+class Looking(Collector):
+    """Collects maps of a batch, leaving out photos of which none can be made, and what the passes left of each.
+
+    answers: by the place of the photo in the batch.
+    """
+
+    def __init__(self, count: int) -> None:
+        super().__init__("skip", count)
+        self.answers: dict[int, PhotoAnswer] = {}
+
+    def saw(self, place: int, batch: Batch, groups: Sequence[TargetGroup]) -> None:
+        """Keep what the groups' passes left; where these did not run to the network's end, or read no layer, one more does."""
+        cases = [case for group in groups for case in (group.case, *(finding.case for finding in group.findings))]
+        answered = next((case.answered for case in cases if case.answered is not None), None)
+        if answered is None and not cases[0].model.no_classes:
+            answered = cases[0].pinned
+        a = _activation(cases)
+        for i in range(len(batch.x)):
+            scores = chances = None
+            if answered is not None:
+                scores = answered[0].scores[i]
+                chances = None if answered[0].probabilities is None else answered[0].probabilities[i]
+            self.answers[place + i] = PhotoAnswer(scores, chances, None if a is None else a[i])
+
+
+def _activation(cases: Sequence[Case]) -> NDArray[Any] | None:
+    """The activation (n, c, *space) of the first layer that the passes read; of the default layer, where they read none."""
+    for case in cases:
+        passes = case.passes
+        read: dict[str, Any] = {}
+        if passes.trace is not None:
+            read |= {name: evidence.a for name, evidence in passes.trace.evidence.items()}
+        read |= passes.head.a if passes.head is not None else {}
+        read |= passes.stopped[0] if passes.stopped is not None else {}
+        for name, a in read.items():
+            if name != INPUT and a.ndim > 2:
+                return numbers(a)
+    case = cases[0]
+    if "layers" not in case.model.gives or case.usual is None:
+        return None
+    a = next(iter(case.model.activations(case.x, [case.usual[0]])[0].values()))
+    return numbers(a) if a.ndim > 2 else None
+
+
+def pooled(a: NDArray[Any]) -> NDArray[Any]:
+    """The mean of an activation (c, *space) over space: (c,)."""
+    return a.reshape(len(a), -1).mean(1)
+
+
+def looked_at(a: NDArray[Any], values: NDArray[Any]) -> NDArray[Any] | None:
+    """The mean of an activation (c, h, w) over space, each place weighted by the positive part of a map: (c,); None of a map
+    without any.
+
+    values: the map (h', w') over the same part of the photo; where its cells are others, each counts as far as it overlaps one
+        of the activation's.
+    """
+    weights = np.maximum(values, 0).astype(np.float64)
+    if weights.shape != a.shape[1:]:
+        down, across = (overlaps(*counts) for counts in zip(weights.shape, a.shape[1:], strict=True))
+        weights = down @ weights @ across.T
+    total = weights.sum()
+    return None if not total > 0 else a.reshape(len(a), -1) @ (weights.ravel() / total)

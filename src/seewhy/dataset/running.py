@@ -1,0 +1,199 @@
+"""A run of a model over a set, in one process: what is missing is explained, part by part, and stored."""
+
+import os
+from collections import deque
+from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import replace
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any
+
+from seewhy.atomic import swept
+from seewhy.errors import BadNetwork, BadParameter, NotApplicable, whole_number
+from seewhy.explaining.ask import readable
+from seewhy.maps.source import ModelFacts, stored
+from seewhy.methods.making.method import Method, lookup
+from seewhy.models.model import Model, require
+from seewhy.prepare.callable_fit import CallableFit
+from seewhy.prepare.facts import facts_of
+from seewhy.prepare.fit import Fit
+from seewhy.printable import printable, quoted
+from seewhy.progress import shown, stop_asked
+
+from .ahead import ReadPhoto
+from .chunks import NewRows, RunSettings, explained_rows, photos_of
+from .dataset_run import DatasetRun, open_run
+from .held import held
+from .info import FILE, RunInfo, chunk_for, read_info, write_info
+from .items import Listing
+from .listing import list_items
+from .photo_rows import TOP, TRUE
+from .schema import arrow
+from .store import ROWS, Gap, gaps, parts, rows_table, write_part
+
+MOST_WORKERS = 16
+SURE = 8  # photos, all of which fail where the network cannot be asked at all
+
+
+def explain_dataset(
+    model: Model,
+    data: str | Path | Listing,
+    to: str | Path,
+    methods: Sequence[str | Method[Any]] | str | Method[Any] = ("grad-cam",),
+    target: str | Sequence[str] = (TOP, TRUE),
+    layer: str | None = None,
+    truth: str | Path | None = None,
+    boxes: str | Path | None = None,
+    masks: str | Path | None = None,
+    workers: int | None = None,
+) -> DatasetRun:
+    """Explain all photos of a set and store the maps, with what the model said, as a run; docs/run.md tells of it.
+
+    What is stored already is not done again: the same call goes on with a run that was stopped, or killed.  Ctrl-C ends it
+    with what is done.  A photo that cannot be read or explained is a row with an error.
+
+    data: a folder, a table of paths and labels, COCO's JSON, a ZIP archive, a pattern, an address; or what `list_items` gave.
+    to: the folder of the run.
+    methods: names or methods, as `explain` takes them.
+    target: "top", what it saw for its answer; "true", what it saw for the right one, where it is known; or both.
+    truth: what the photos show, where the data does not say it: a table, or "folders".  boxes, masks: where the objects are.
+    workers: threads that read and decode photos, by default as many as there are processors.
+    Raises Misuse where the question cannot be asked of this model, or the folder has a run of other settings; NotWritten where
+    the disk is full: what was stored stays, and the same call goes on.
+    """
+    arrow()
+    settings = run_settings(model, methods, target, layer, workers)
+    listing = data if isinstance(data, Listing) else list_items(data, model.labels, truth=truth, boxes=boxes, masks=masks)
+    folder = Path(to)
+    with held(folder):
+        info = begun(folder, info_of(model, listing, settings))
+        missing = [*gaps(folder, info.count, info.chunk)]
+        _explain(model, listing, replace(settings, marks=listing.marks), missing, not parts(folder))
+    return open_run(folder)
+
+
+def run_settings(model: Model, methods: Any, target: Any, layer: Any, workers: int | None) -> RunSettings:
+    """The settings, checked.  Raises Misuse where they cannot be, or not for this model."""
+    require(model, "scores")
+    if not isinstance(model.prepare, Fit | CallableFit):
+        takes = "prepared arrays" if model.prepare is None else "volumes or clips"
+        raise NotApplicable(
+            f"{model.name} takes {takes}, and a run is over photos: wrap(network, prepare={{'size': 256, ...}})."
+        )
+    model.fit(1)
+    chosen = [lookup(each) for each in ([methods] if isinstance(methods, str | Method) else methods)]
+    for refused in readable(model, chosen)[1] if chosen else ():
+        raise refused.error
+    names = [method.name for method in chosen]
+    if not names or len({*names}) < len(names):
+        raise BadParameter(f"methods={quoted(names)}: name one method or several, each once.")
+    targets = (target,) if isinstance(target, str) else tuple(target)
+    if not targets or {*targets} - {TOP, TRUE}:
+        raise BadParameter(
+            f"target={quoted(target)}: a run explains 'top', the class each photo is taken for, 'true', or both."
+        )
+    if layer is not None and not isinstance(layer, str):
+        raise BadParameter(f"layer={quoted(layer)}: a run has maps of one layer, by its name.")
+    ordered = tuple(each for each in (TOP, TRUE) if each in targets)
+    return RunSettings(tuple(chosen), ordered, layer, _workers(workers))
+
+
+def _workers(workers: int | None) -> int:
+    if workers is not None:
+        return whole_number(workers, "workers", 1, 1024)
+    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(processors, MOST_WORKERS)
+
+
+def info_of(model: Model, listing: Listing, settings: RunSettings) -> RunInfo:
+    """What a run of these settings over these photos is."""
+    facts = ModelFacts.of(model)
+    return RunInfo(
+        model=facts.name,
+        weights=facts.weights,
+        weights_sha256=facts.weights_sha256,
+        labels=None if model.labels is None else tuple(map(str, model.labels)),
+        methods=tuple({"name": method.name, "params": stored(method.described)} for method in settings.methods),
+        targets=settings.targets,
+        data=listing.data,
+        count=len(listing),
+        digest=listing.digest,
+        chunk=chunk_for(len(listing)),
+        layer=settings.layer,
+        prepare=stored(facts_of(model.prepare)),
+        recipe=stored(facts.recipe),
+        conditions=stored(facts.conditions),
+        versions=dict(facts.versions),
+        remarks=listing.remarks,
+    )
+
+
+def begun(folder: Path, info: RunInfo) -> RunInfo:
+    """The run in the folder, which is begun where there is none.
+
+    Raises BadParameter where there is a run of other settings, or something else has the place of its rows.
+    """
+    if (folder / FILE).exists():
+        there = read_info(folder)
+        if differing := there.differences(info):
+            raise BadParameter(
+                f"{printable(folder)} has a run that differs in {'; '.join(differing)}. Give another folder, or the settings "
+                "of that run, or delete it."
+            )
+        swept(folder / ROWS)
+        return there
+    if (folder / ROWS).exists():
+        raise BadParameter(f"{printable(folder)} has a folder {ROWS}, and no {FILE}: it is no run. Give another folder.")
+    write_info(folder, info)
+    return info
+
+
+def _explain(model: Model, listing: Listing, settings: RunSettings, missing: Sequence[Gap], fresh: bool) -> None:
+    """Explain and store what is missing, until it is done or a person stops it.  fresh: nothing is stored yet."""
+    items = chain.from_iterable((listing[i] for i in gap.items) for gap in missing)
+    with closing(photos_of(model, items, settings)) as photos:
+        stored_so_far = _stored(model, photos, settings, missing, fresh)
+        for _ in shown(stored_so_far, sum(len(gap.items) for gap in missing), "explaining", size=int):
+            if stop_asked():
+                break
+        stored_so_far.close()  # what is done of a part is stored
+
+
+def _stored(
+    model: Model, photos: Iterator[ReadPhoto], settings: RunSettings, missing: Sequence[Gap], fresh: bool
+) -> Generator[int, None, None]:
+    """Explain and store part by part, and give the number of photos each time when some are done.
+
+    However it ends, what is done is stored before.  Parts are written in a thread beside the network.
+    """
+    waiting = deque[Future[None]]()
+    with ThreadPoolExecutor(1, "seewhy writes") as writer:
+        for gap in missing:
+            rows: NewRows = []
+            try:
+                for some in explained_rows(model, islice(photos, len(gap.items)), settings):
+                    rows += some
+                    yield len({row["item"] for row in some})
+                if fresh and gap is missing[0]:
+                    _check_first(model, rows)
+            finally:
+                waiting.append(writer.submit(_write, gap, rows))
+            while len(waiting) > 1:
+                waiting.popleft().result()
+        while waiting:
+            waiting.popleft().result()
+
+
+def _write(gap: Gap, rows: NewRows) -> None:
+    if rows:
+        write_part(gap.path, rows_table(rows))
+
+
+def _check_first(model: Model, rows: NewRows) -> None:
+    """Raise BadNetwork where the network fails on every photo, before that is done for a whole set; the rows are dropped."""
+    errors = [row["error"] for row in rows if row.get("error") and not row["error"].startswith("BadImage")]
+    if len(rows) >= SURE and len(errors) == len(rows):
+        rows.clear()
+        raise BadNetwork(f"{model.name} failed on each of the first {len(errors)} photos. {errors[0]}")
