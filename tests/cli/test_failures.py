@@ -5,7 +5,8 @@ import errno
 import click
 import pytest
 
-from seewhy.cli.failures import PHOTO, TRIED, Failures, about, named
+from seewhy.cli.failures import PHOTO, TRIED, Failures, about, inputs_of, named
+from seewhy.cli.inputs import PhotoFiles
 from seewhy.errors import BadImage, BadParameter, NoService, NotHere, NotWritten
 
 
@@ -132,3 +133,20 @@ def test_a_service_that_is_gone_ends_the_run_and_a_photo_with_half_a_map_is_not_
     assert failures.ended
     failures.tell()
     assert "8 more photos were not looked at" in capsys.readouterr().err
+
+
+def test_what_stands_for_no_photo_has_failed_from_the_beginning(context, capsys):
+    inputs = PhotoFiles(["a.png", "b.png"], {"c": BadImage("c is not there.")}, ["left out: 2 sheets"])
+    failures = Failures.among(inputs)
+    assert (failures.count, failures.kind, failures.files) == (3, "photos", ["c"])
+    assert capsys.readouterr().err.splitlines() == ["seewhy: left out: 2 sheets", "seewhy: c is not there."]
+
+
+def test_where_nothing_stands_for_a_photo_all_but_the_last_reason_is_said(context, capsys, tmp_path):
+    photo = str(tmp_path / "a.png")
+    with pytest.raises(BadImage) as last:
+        inputs_of(("", "-"), False, tmp_path / "out")
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("seewhy: ")
+    assert str(last.value) not in line
+    assert inputs_of((photo, ""), False, tmp_path / "out").files == [photo]

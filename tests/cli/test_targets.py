@@ -4,7 +4,7 @@ import click
 import pytest
 
 from seewhy import Contrast, Top
-from seewhy.cli.targets import parse_target
+from seewhy.cli.targets import one_target, parse_target
 from seewhy.errors import BadParameter, NoSuchName
 from seewhy.targets.group import Group
 from seewhy.targets.parse import LONGEST, TOPS, as_targets
@@ -54,3 +54,9 @@ def test_contrasts():
 def test_groups():
     assert parse_target("any:dog", LABELS) == [Group((1, 2), "any:dog", "any dog: hound, cat-vs-dog (2 classes)")]
     assert [group.classes for group in parse_target("any:0+hound", LABELS)] == [(0, 1)]
+
+
+def test_one_target_is_one():
+    assert one_target("cat", LABELS, "one is explained") == parse_target("cat", LABELS)[0]
+    with pytest.raises(click.BadParameter, match="'top:2' are several; one is explained"):
+        one_target("top:2", LABELS, "one is explained")

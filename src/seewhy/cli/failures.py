@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from .inputs import PhotoFiles, find_inputs, kind_of
 from .printing import fault, say
 
 if TYPE_CHECKING:
-    from seewhy.maps.heatmaps import Refused
+    from pathlib import Path
 
-    from .inputs import PhotoFiles
+    from seewhy.maps.heatmaps import Refused
 
 PHOTO = "seewhy.photo"  # the key under which click's context keeps the photo that errors are to name
 TRIED = 3  # after so many photos that fail by misuse, the command is at fault
@@ -37,7 +38,15 @@ def named(file: str | None, error: BaseException) -> str:
     return words if not file or file in words else f"{file}: {words}"
 
 
-def nothing_to_explain(inputs: "PhotoFiles") -> Exception:
+def inputs_of(arguments: tuple[str, ...], recursive: bool, out: "Path") -> PhotoFiles:
+    """What the arguments of a command stand for, as `find_inputs` has it.  Raises why none of them stands for a photo."""
+    inputs = find_inputs(arguments, recursive, out)
+    if not inputs.files:
+        raise nothing_to_explain(inputs)
+    return inputs
+
+
+def nothing_to_explain(inputs: PhotoFiles) -> Exception:
     """Why no argument stands for a photo; of several, all but the last are said."""
     from seewhy.errors import BadParameter
 
@@ -63,6 +72,16 @@ class Failures:
         self.refused: set[tuple[str, str]] = set()  # methods and targets that were said to be refused
         self.given_up = False  # True where the question cannot be asked of the model at all
         self.ended = False  # True once nothing can be written any more, or nobody gives scores any more
+
+    @classmethod
+    def among(cls, inputs: PhotoFiles) -> "Failures":
+        """Those among these inputs so far: of what stands for no photo.  What is to be remarked of the inputs is said, too."""
+        for remark in inputs.remarks:
+            say(f"seewhy: {remark}", err=True)
+        failures = cls(len(inputs.files) + len(inputs.failed), kind_of([*inputs.files, *inputs.failed]))
+        for argument, error in inputs.failed.items():
+            failures.add(argument, error)
+        return failures
 
     @contextmanager
     def of(self, file: str) -> Iterator[None]:

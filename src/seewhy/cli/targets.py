@@ -5,6 +5,8 @@ What is imported inside functions is imported when the command runs, so that `--
 
 from typing import Any
 
+import click
+
 from .printing import LABEL, printable, say
 
 
@@ -20,3 +22,11 @@ def parse_target(text: str, labels: Any) -> list[Any]:
         label = printable(name_of(labels, targets[0].index), LABEL)
         say(f"seewhy: -t {text} is class {text}, {label}; the class whose label is {text} is -t '\"{text}\"'", err=True)
     return targets
+
+
+def one_target(text: str, labels: Any, why: str) -> Any:
+    """The one target that the text means, as `parse_target`.  why: what is done with it, for whoever gives several."""
+    targets = parse_target(text, labels)
+    if len(targets) > 1:
+        raise click.BadParameter(f"{text!r} are several; {why}.", param_hint="--target")
+    return targets[0]

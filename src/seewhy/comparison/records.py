@@ -195,7 +195,7 @@ class Drift(Sequence[PhotoDrift]):
     @property
     def facts(self) -> dict[str, Any]:
         """All of it, by name, for JSON."""
-        failed = [{"image": left.name, "error": str(left.error)} for left in self.failed]
+        failed = [left.facts for left in self.failed]
         head = {name: getattr(self, name) for name in ("a", "b", "method", "method_why", "target", "notes")}
         return {**head, "summary": self.summary, "photos": [photo.facts for photo in self], "failed": failed}
 

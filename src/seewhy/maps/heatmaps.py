@@ -28,6 +28,11 @@ class Failed(NamedTuple):
     name: str
     error: Exception  # why; its `partial` has the maps that there are
 
+    @property
+    def facts(self) -> dict[str, str]:
+        """Which image, and why, for JSON."""
+        return {"image": self.name, "error": str(self.error)}
+
 
 class Refused(NamedTuple):
     """A part of the question that cannot be asked of this model: of it there is no map of any image."""
@@ -35,6 +40,11 @@ class Refused(NamedTuple):
     method: str  # "" of all
     target: str  # "" of all
     error: Exception  # why, and what to do instead
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """Which method, and why, for JSON."""
+        return {"method": self.method, "error": str(self.error)}
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from seewhy.cli.failures import Failures, nothing_to_explain
-from seewhy.cli.inputs import find_inputs, kind_of
+from seewhy.cli.failures import Failures, inputs_of
 from seewhy.cli.options import SPEC, ModelOptions, complete_methods, model_options
 from seewhy.cli.printing import say, say_json, say_text
-from seewhy.cli.targets import parse_target
+from seewhy.cli.question_options import RECURSIVE
+from seewhy.cli.targets import one_target
 
 from .doctor import filled
 from .listing import table
@@ -93,7 +93,7 @@ class CompareOptions:
     "--grids", type=click.IntRange(0), default=20, show_default=True, metavar="N",
     help="Photos that are also shown in a grid with three of other classes; a map of it costs four of a photo.  0 for none.",
 )  # fmt: skip
-@click.option("--recursive", "-r", is_flag=True, help="Look into the folders inside of folders, too.")
+@RECURSIVE
 @click.option(
     "--planted", is_flag=False, flag_value="marks", type=click.Choice(["marks", "backgrounds", "patches", "all"]),
     help="Also plant these in the photos (12 or more), fit the head to them on a copy, and see which methods find them; marks "
@@ -127,23 +127,15 @@ def run(network: ModelOptions, options: CompareOptions) -> None:
         raise BadParameter(f"--out {options.out}: the page is written as .html.")
     if options.as_json and options.as_csv:
         raise click.UsageError("--json and --csv both print: give one of them.")
-    inputs = find_inputs(options.photos, options.recursive, options.out or Path("compare.html"))  # no folder is written into
-    if not inputs.files:
-        raise nothing_to_explain(inputs)
+    inputs = inputs_of(options.photos, options.recursive, options.out or Path("compare.html"))  # no folder is written into
     network, truth_given = _labelled(network, options.truth, inputs.files)
     names = [name.strip() for each in options.methods for name in _apart(each) if name.strip()]
     methods = configured(tuple(names), {}) if names else []
     model = network.load()
-    targets = parse_target(options.target, model.labels)
-    if len(targets) > 1:
-        raise click.BadParameter(f"{options.target!r} are several; one is explained.", param_hint="--target")
-    for remark in inputs.remarks:
-        say(f"seewhy: {remark}", err=True)
-    failures = Failures(len(inputs.files) + len(inputs.failed), kind_of([*inputs.files, *inputs.failed]))
-    for argument, error in inputs.failed.items():
-        failures.add(argument, error)
+    target = one_target(options.target, model.labels, "one is explained")
+    failures = Failures.among(inputs)
     comparing = Comparing(
-        model, inputs.files, methods, truth_given, options.boxes, options.masks, targets[0], options.layer, options.seed,
+        model, inputs.files, methods, truth_given, options.boxes, options.masks, target, options.layer, options.seed,
         options.grids,
     )  # fmt: skip
     with stoppable(lambda: say("seewhy: ending with the photos that are done; Ctrl-C again ends at once.", err=True)) as stop:

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from seewhy.cli.failures import Failures, nothing_to_explain
+from seewhy.cli.failures import Failures, inputs_of
 from seewhy.cli.filenames import called, joined, others
 from seewhy.cli.folder import check_folder, make_folder
-from seewhy.cli.inputs import PhotoFiles, find_inputs, kind_of
+from seewhy.cli.inputs import PhotoFiles
 from seewhy.cli.options import (
     COUNT,
     KeyValue,
@@ -27,7 +27,8 @@ from seewhy.cli.options import (
 )
 from seewhy.cli.printing import LABEL, printable, say, say_json
 from seewhy.cli.question import configured
-from seewhy.cli.targets import parse_target
+from seewhy.cli.question_options import RECURSIVE
+from seewhy.cli.targets import one_target
 
 from .listing import table
 
@@ -129,7 +130,7 @@ def _of_each(command: Callable[..., None]) -> Callable[..., None]:
     metavar="SHARE",
     help="Exit code 1 where more of a photo's evidence lies elsewhere, 0 to 1.",
 )
-@click.option("--recursive", "-r", is_flag=True, help="Look into the folders inside of folders, too.")
+@RECURSIVE
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object: what drift.json says.")
 def drift(network: ModelOptions, **options: Any) -> None:
     """How far predictions and maps of photos moved from MODEL_A to MODEL_B: float32 against int8, torch against ONNX, v1
@@ -149,9 +150,7 @@ def compare(network: ModelOptions, options: DriftOptions) -> None:
     from seewhy.comparison.drift import Comparison
     from seewhy.errors import BadParameter
 
-    inputs = find_inputs(options.photos, options.recursive, options.out)
-    if not inputs.files:
-        raise nothing_to_explain(inputs)
+    inputs = inputs_of(options.photos, options.recursive, options.out)
     method: Any = options.method
     if method != "auto":
         (method,) = configured((method,), dict(options.settings))
@@ -159,17 +158,11 @@ def compare(network: ModelOptions, options: DriftOptions) -> None:
         raise BadParameter("--set is said of a method that is named: give --method.")
     check_folder(options.out)
     models = [options.of(network, letter).load(scores=options.scores) for letter in "ab"]
-    targets = parse_target(options.target, models[0].labels)
-    if len(targets) > 1:
-        raise click.BadParameter(f"{options.target!r} are several; one is compared.", param_hint="--target")
+    one_target(options.target, models[0].labels, "one is compared")  # `Comparison` reads the text by itself
     layers = (options.layer, options.layer_b or options.layer)
     comparison = Comparison(models[0], models[1], method, options.target, layers)
     make_folder(options.out)
-    for remark in inputs.remarks:
-        say(f"seewhy: {remark}", err=True)
-    failures = Failures(len(inputs.files) + len(inputs.failed), kind_of([*inputs.files, *inputs.failed]))
-    for argument, error in inputs.failed.items():
-        failures.add(argument, error)
+    failures = Failures.among(inputs)
     found, stopped = compare_all(comparison, inputs, failures, options.worst)
     pictures = write(found, options)
     say_json(found.to_json()) if options.as_json else print_drift(found, options, pictures)

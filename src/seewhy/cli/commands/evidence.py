@@ -10,15 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from seewhy.cli.failures import Failures, nothing_to_explain
+from seewhy.cli.failures import Failures, inputs_of
 from seewhy.cli.filenames import joined, others
 from seewhy.cli.folder import check_folder, make_folder
-from seewhy.cli.inputs import find_inputs, kind_of
 from seewhy.cli.options import COUNT, SPEC, KeyValue, ModelOptions, complete_methods, model_options
 from seewhy.cli.printing import say, say_json, say_text
 from seewhy.cli.question import configured
 from seewhy.cli.question_options import RECURSIVE
-from seewhy.cli.targets import parse_target
+from seewhy.cli.targets import one_target
 
 from .listing import table
 
@@ -125,25 +124,15 @@ def run(network: ModelOptions, options: EvidenceOptions) -> None:
         raise click.UsageError("--json and --csv both print: give one of them.")
     if not options.within and not options.search:
         raise click.UsageError(f"Say where evidence is to be counted, by --in REGION, or --search. {THERE_ARE}")
-    inputs = find_inputs(options.photos, options.recursive, options.out)
-    if not inputs.files:
-        raise nothing_to_explain(inputs)
+    inputs = inputs_of(options.photos, options.recursive, options.out)
     (method,) = configured((options.method,), dict(options.settings))
     check_folder(options.out)
     model = network.load(scores=options.scores, batch_size=options.batch_size)
-    targets = parse_target(options.target, model.labels)
-    if len(targets) > 1:
-        raise click.BadParameter(f"{options.target!r} are several; one is explained.", param_hint="--target")
+    target = one_target(options.target, model.labels, "one is explained")
     regions = regions_of(options.within, inputs.files, model.labels, options.boxes, options.masks)
-    reader = EvidenceReader(
-        model, method, targets[0], options.layer, regions, truth_of(options.truth, inputs.files, model.labels)
-    )
+    reader = EvidenceReader(model, method, target, options.layer, regions, truth_of(options.truth, inputs.files, model.labels))
     make_folder(options.out)
-    for remark in inputs.remarks:
-        say(f"seewhy: {remark}", err=True)
-    failures = Failures(len(inputs.files) + len(inputs.failed), kind_of([*inputs.files, *inputs.failed]))
-    for argument, error in inputs.failed.items():
-        failures.add(argument, error)
+    failures = Failures.among(inputs)
     with stoppable(lambda: say("seewhy: ending with what is done; Ctrl-C again ends at once.", err=True)) as stop:
         _read(reader, inputs.files, failures, stop)
     report = report_of(reader, inputs.files, options.search, options.seed)

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from seewhy.cli.effects import Explained, given_options, without_effect
-from seewhy.cli.failures import Failures, nothing_to_explain
+from seewhy.cli.failures import Failures, inputs_of
 from seewhy.cli.folder import DRAWN, OutFolder, check_folder, make_folder
-from seewhy.cli.inputs import find_inputs, kind_of
+from seewhy.cli.inputs import kind_of
 from seewhy.cli.networks import loaded, of_other_classes, several_models
 from seewhy.cli.options import OUT, ModelOptions, Opacity, Window, complete_methods
 from seewhy.cli.photos import Job, explain_all
@@ -174,9 +174,7 @@ def run(networks: list[ModelOptions], options: Options) -> None:
     from seewhy.errors import MissingExtra, Misuse
     from seewhy.progress import stoppable
 
-    inputs = find_inputs(options.photos, options.recursive, options.out)
-    if not inputs.files:
-        raise nothing_to_explain(inputs)
+    inputs = inputs_of(options.photos, options.recursive, options.out)
     methods = configured(options.methods, dict(options.settings), options.budget)
     check_pictures(options.pictures, methods)
     check_signing(options)

@@ -9,7 +9,7 @@ import click
 
 from seewhy.cli.options import SPEC, KeyValue, ModelOptions, complete_methods, model_options
 from seewhy.cli.printing import say, say_json
-from seewhy.cli.targets import parse_target
+from seewhy.cli.targets import one_target
 
 
 @click.command()
@@ -42,10 +42,8 @@ def export(
     from seewhy.methods.making.method import lookup
 
     model = network.load_warning()
-    targets = parse_target(target, model.labels)
-    if len(targets) > 1:
-        raise click.BadParameter(f"{target!r} are several; a graph explains one.", param_hint="--target")
-    done = write(model, out, lookup(method, dict(settings)), layer, targets[0], [*photos] or None)
+    asked = one_target(target, model.labels, "a graph explains one")
+    done = write(model, out, lookup(method, dict(settings)), layer, asked, [*photos] or None)
     if as_json:
         say_json(done.facts)
         return

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from seewhy.cli.failures import Failures, nothing_to_explain
-from seewhy.cli.inputs import find_inputs, kind_of
+from seewhy.cli.failures import Failures, inputs_of
 from seewhy.cli.options import COUNT, SPEC, KeyValue, ModelOptions, complete_methods, model_options
 from seewhy.cli.printing import say, say_json
 from seewhy.cli.question import configured
+from seewhy.cli.question_options import RECURSIVE
 
 from .listing import table
 
@@ -67,7 +67,7 @@ class GameOptions:
     "--out", "-o", metavar="FILE.png", type=click.Path(path_type=Path, dir_okay=False),
     help="Write the first grid and its maps as one picture.",
 )  # fmt: skip
-@click.option("--recursive", "-r", is_flag=True, help="Look into the folders inside of folders, too.")
+@RECURSIVE
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def game(network: ModelOptions, **options: Any) -> None:
     """Does the evidence for a class lie in the photo that shows it?  Photos that the network is sure of are put into grids; no
@@ -91,16 +91,10 @@ def play_game(network: ModelOptions, options: GameOptions) -> None:
 
     if options.out is not None and options.out.suffix.lower() != ".png":
         raise BadParameter(f"--out {options.out}: the picture is written as .png.")
-    inputs = find_inputs(options.photos, options.recursive, options.out or Path("grid.png"))  # no folder is written into
-    if not inputs.files:
-        raise nothing_to_explain(inputs)
+    inputs = inputs_of(options.photos, options.recursive, options.out or Path("grid.png"))  # no folder is written into
     methods = configured(options.methods, dict(options.settings))
     model = network.load_warning()
-    for remark in inputs.remarks:
-        say(f"seewhy: {remark}", err=True)
-    failures = Failures(len(inputs.files) + len(inputs.failed), kind_of([*inputs.files, *inputs.failed]))
-    for argument, error in inputs.failed.items():
-        failures.add(argument, error)
+    failures = Failures.among(inputs)
     found: GridGame = getattr(metrics, GAMES[options.kind])(
         model, inputs.files, methods, options.size, options.grids, options.confidence, options.layer, options.seed,
         on_error="skip",

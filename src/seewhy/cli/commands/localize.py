@@ -11,9 +11,9 @@ import click
 
 from seewhy.cli.box_pictures import BoxPictures
 from seewhy.cli.effects import Explained, finding_without_effect, given_options, without_effect
-from seewhy.cli.failures import Failures, nothing_to_explain
+from seewhy.cli.failures import Failures, inputs_of
 from seewhy.cli.finding_options import BoxRule, finding_options
-from seewhy.cli.inputs import find_inputs, kind_of
+from seewhy.cli.inputs import kind_of
 from seewhy.cli.label_file import FormatOption, LabelFile, usual_format
 from seewhy.cli.localization_scores import LocalizationScores
 from seewhy.cli.localized import Tally
@@ -98,9 +98,7 @@ def run(network: ModelOptions, rule: BoxRule, options: LocalizeOptions) -> None:
     """Everything that the command does.  What can be refused is refused before a photo is explained."""
     from seewhy.progress import stoppable
 
-    inputs = find_inputs(options.photos, options.recursive, options.pictures or Path(options.out or ""))
-    if not inputs.files:
-        raise nothing_to_explain(inputs)
+    inputs = inputs_of(options.photos, options.recursive, options.pictures or Path(options.out or ""))
     kind = kind_of([*inputs.files, *inputs.failed])
     if options.as_json and options.out == "-":
         raise click.UsageError("--out - prints the labels, and --json lines on each photo: give one of them.")

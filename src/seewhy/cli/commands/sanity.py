@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from seewhy.cli.failures import Failures, nothing_to_explain
-from seewhy.cli.inputs import find_inputs, kind_of
+from seewhy.cli.failures import Failures, inputs_of
 from seewhy.cli.options import COUNT, SPEC, KeyValue, ModelOptions, complete_methods, model_options
 from seewhy.cli.printing import say, say_json
 from seewhy.cli.question import configured
-from seewhy.cli.targets import parse_target
+from seewhy.cli.question_options import RECURSIVE
+from seewhy.cli.targets import one_target
 
 from .listing import table
 
@@ -63,7 +63,7 @@ class SanityOptions:
     "--out", "-o", metavar="FILE.png", type=click.Path(path_type=Path, dir_okay=False),
     help="Write the maps of the first photo at each stage as one picture.",
 )  # fmt: skip
-@click.option("--recursive", "-r", is_flag=True, help="Look into the folders inside of folders, too.")
+@RECURSIVE
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def sanity(network: ModelOptions, **options: Any) -> None:
     """Do maps change when the weights of a torch network are replaced by random ones, on a copy?  Maps that stay as they are do
@@ -87,21 +87,13 @@ def check(network: ModelOptions, options: SanityOptions) -> None:
 
     if options.out is not None and options.out.suffix.lower() != ".png":
         raise BadParameter(f"--out {options.out}: the picture is written as .png.")
-    inputs = find_inputs(options.photos, options.recursive, options.out or Path("strip.png"))  # no folder is written into
-    if not inputs.files:
-        raise nothing_to_explain(inputs)
+    inputs = inputs_of(options.photos, options.recursive, options.out or Path("strip.png"))  # no folder is written into
     methods = configured(options.methods, dict(options.settings))
     model = network.load_warning()
-    targets = parse_target(options.target, model.labels)
-    if len(targets) > 1:
-        raise click.BadParameter(f"{options.target!r} are several; maps of one are compared.", param_hint="--target")
-    for remark in inputs.remarks:
-        say(f"seewhy: {remark}", err=True)
-    failures = Failures(len(inputs.files) + len(inputs.failed), kind_of([*inputs.files, *inputs.failed]))
-    for argument, error in inputs.failed.items():
-        failures.add(argument, error)
+    target = one_target(options.target, model.labels, "maps of one are compared")
+    failures = Failures.among(inputs)
     found = randomised(
-        model, inputs.files, methods, options.mode, targets[0], options.layer, options.stages, options.draws, options.seed,
+        model, inputs.files, methods, options.mode, target, options.layer, options.stages, options.draws, options.seed,
         on_error="skip",
     )  # fmt: skip
     for left in found.failed:

@@ -15,7 +15,7 @@ from seewhy.cli.failures import Failures, about
 from seewhy.cli.options import SPEC, KeyValue, ModelOptions, complete_methods, model_options
 from seewhy.cli.printing import say, say_json
 from seewhy.cli.question import configured
-from seewhy.cli.targets import parse_target
+from seewhy.cli.targets import one_target
 
 from .doctor import filled
 
@@ -82,12 +82,10 @@ def judge(network: ModelOptions, options: TrustOptions) -> None:
     if not os.path.exists(options.photo):
         raise BadImage(f"{options.photo} is not there.")
     model = network.load_warning()
-    targets = parse_target(options.target, model.labels)
-    if len(targets) > 1:
-        raise click.BadParameter(f"{options.target!r} are several; one map of each method is judged.", param_hint="--target")
+    target = one_target(options.target, model.labels, "one map of each method is judged")
     about(options.photo)
     failures, red = Failures(1), False
-    for number, found in enumerate(verdicts(model, methods, targets[0], options, failures)):
+    for number, found in enumerate(verdicts(model, methods, target, options, failures)):
         red |= found.status == "red"
         if options.as_json:
             say_json(found.facts)

@@ -8,7 +8,7 @@ import click
 from seewhy.cli.failures import about
 from seewhy.cli.options import ModelOptions, model_option, model_options
 from seewhy.cli.printing import say_json
-from seewhy.cli.targets import parse_target
+from seewhy.cli.targets import one_target
 
 from .listing import table
 
@@ -31,11 +31,9 @@ def units(network: ModelOptions, photo: str, layer: str | None, target: str, cou
     from seewhy.api import top_units
 
     model = network.load_warning()
-    targets = parse_target(target, model.labels)
-    if len(targets) > 1:
-        raise click.BadParameter(f"{target!r} are several; units are ranked for one.", param_hint="--target")
+    asked = one_target(target, model.labels, "units are ranked for one")
     about(photo)
-    (ranking,) = top_units(model, photo, layer, targets[0], count)
+    (ranking,) = top_units(model, photo, layer, asked, count)
     if as_json:
         for ranked in ranking:
             say_json({**ranked._asdict(), "unit": str(ranked.unit)})

@@ -134,8 +134,8 @@ class GridGame(Sequence[GameRow]):
             "game": self.game, "model": self.model, "size": self.size, "chance": self.chance, "confidence": self.confidence,
             "seed": self.seed, "photos": list(self.photos), "classes": self.classes.tolist(), "given": self.given,
             "grids": self.grids.tolist(), "asked": list(self.asked), "rows": [row.facts for row in self.rows],
-            "notes": list(self.notes), "failed": [{"image": left.name, "error": str(left.error)} for left in self.failed],
-            "refused": [{"method": left.method, "error": str(left.error)} for left in self.refused],
+            "notes": list(self.notes), "failed": [left.facts for left in self.failed],
+            "refused": [left.facts for left in self.refused],
         }  # fmt: skip
 
     def to_json(self) -> str:

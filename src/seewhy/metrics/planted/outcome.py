@@ -98,8 +98,8 @@ class PlantedTruth:
             "says": list(self.says), "fitted": self.fitted,
             "held_out": len(self.photos), "right_with_mark": self.marked.share, "right_without": self.bare.share,
             "area": self.area, "measures": {name: [row.facts for row in rows] for name, rows in self.rankings.items()},
-            "failed": [{"image": left.name, "error": str(left.error)} for left in self.failed],
-            "refused": [{"method": left.method, "error": str(left.error)} for left in self.refused],
+            "failed": [left.facts for left in self.failed],
+            "refused": [left.facts for left in self.refused],
         }  # fmt: skip
 
     def to_json(self) -> str:

@@ -56,7 +56,7 @@ class EvidenceReport:
     @property
     def facts(self) -> dict[str, Any]:
         """All of it, by name, for JSON, but for the mean maps."""
-        failed = [{"image": left.name, "error": str(left.error)} for left in self.failed]
+        failed = [left.facts for left in self.failed]
         head = {name: getattr(self, name) for name in ("model", "method", "target", "photos", "classes", "searched", "notes")}
         found = None if self.piles is None else [pile.facts for pile in self.piles]
         return {**head, "regions": [row.facts for row in self.rows], "search": found, "failed": failed}

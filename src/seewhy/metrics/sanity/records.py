@@ -125,8 +125,8 @@ class Randomised(Sequence[SanityRow]):
             "model": self.model, "mode": self.mode, "seed": self.seed, "draws": self.draws, "images": list(self.images),
             "rows": [row.facts for row in self.rows],
             "controls": [{"method": key[0], "layer": key[1], **each.facts} for key, each in self.controls.items()],
-            "notes": list(self.notes), "failed": [{"image": left.name, "error": str(left.error)} for left in self.failed],
-            "refused": [{"method": left.method, "error": str(left.error)} for left in self.refused],
+            "notes": list(self.notes), "failed": [left.facts for left in self.failed],
+            "refused": [left.facts for left in self.refused],
         }  # fmt: skip
 
     def to_json(self) -> str:

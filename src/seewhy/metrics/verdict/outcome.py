@@ -122,8 +122,8 @@ class MethodComparison:
                 name: {"better": CRITERIA[name].better, "says": CRITERIA[name].says, "methods": [row.facts for row in rows]}
                 for name, rows in self.rankings.items()
             },
-            "failed": [{"image": left.name, "error": str(left.error)} for left in self.failed],
-            "refused": [{"method": left.method, "error": str(left.error)} for left in self.refused],
+            "failed": [left.facts for left in self.failed],
+            "refused": [left.facts for left in self.refused],
             "notes": list(self.notes),
         }  # fmt: skip
 
