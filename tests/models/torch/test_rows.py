@@ -103,6 +103,59 @@ def test_ordinary_networks_are_neither_blamed_nor_run_alone(method):
         assert not any("mixes" in words or "differ" in words for words in m.source.warnings)
 
 
+HIDDEN = {  # ways to mix that the scores of most batches do not show
+    "saturated attention": lambda _, f: (f @ f.T).softmax(-1) @ f,
+    "saturated attention, fused": lambda _, f: F.scaled_dot_product_attention(*[20 * f[None]] * 2, f[None])[0],
+    "the most alike": lambda _, f: f[(f @ f.T).argmax(-1)],
+    "the nearest": lambda _, f: (-30 * torch.cdist(f, f)).softmax(-1) @ f,
+    "above the largest": lambda _, f: f + F.relu(f.amax(0) - 3 * f - 0.3),
+    "a kernel over images": lambda _, f: (
+        f + F.relu(F.conv1d(f.T[:, None], torch.ones(1, 1, 3) / 3, padding=1)[:, 0].T - 3 * f - 0.3)
+    ),
+    "a larger one before it": lambda _, f: f * (f.roll(1, 0).norm(dim=1) < 3 * f.norm(dim=1))[:, None],
+}  # fmt: skip
+VARYING = {
+    "recipro-cam": {}, "ablation-cam": {}, "score-cam": {}, "rise": {"masks": 40}, "occlusion": {"window": 4, "stride": 2},
+    "sobol": {"samples": 4},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("method", VARYING)
+@pytest.mark.parametrize("mix", HIDDEN)
+def test_what_mixes_images_is_seen_where_most_scores_do_not_show_it(mix, method):
+    """One row for each image that is alike whatever others there are, as rows are that differ little: others follow later."""
+    network, asked = Mixing(HIDDEN[mix]), lookup(method).using(**VARYING[method])
+    network.head = nn.Linear(6 * 144, 4)
+    network.forward = lambda x: network.head(network.mix(network, network.body(x).flatten(1)))
+    layer = {"layer": "body.3"} if method.endswith("cam") else {}
+    (one,) = seewhy.explain(seewhy.wrap(network.eval(), batch_size=1), X[2:3], asked, target=1, **layer)
+    for size in (None, 4):
+        (found,) = seewhy.explain(seewhy.wrap(network, batch_size=size), X[2:3], asked, target=1, **layer)
+        np.testing.assert_allclose(found.values, one.values, rtol=1e-3, atol=1e-5 * abs(one.values).max())
+        said = any(words.startswith("the network mixes the images of a batch") for words in found.source.warnings)
+        assert said or mix == "the nearest"  # of many rows torch finds it otherwise than of one: then scores are compared
+
+
+def test_images_that_run_as_channels_of_groups_of_their_own_are_not_joined():
+    """As where the kernel is made for each image; nor are images that run one by one, or the largest number of all."""
+    kernels = torch.randn(3, 6, 6, 1, 1)
+    ways = {
+        "grouped": lambda _, f: (
+            F.conv2d(f.reshape(1, -1, 1, 1), kernels[: len(f)].flatten(0, 1), groups=len(f)).reshape(f.shape)
+        ),
+        "one by one": lambda _, f: torch.stack([(row @ kernels[0, :, :, 0, 0]).softmax(-1) for row in f]),
+        "watched": lambda _, f: f if f.max() < 1e9 else f * 0,
+    }  # fmt: skip
+    for way in ways.values():
+        network = Mixing(way).eval()
+        seen = []
+        for n in (1, 3):
+            with torch.no_grad(), RowCalls(n) as calls:
+                network(torch.tensor(X[:n]))
+            seen.append(calls)
+        assert not seen[1].joining(seen[:1])
+
+
 def test_it_is_remembered_until_the_network_is_edited():
     network = Mixing(MIXES["mean"]).eval()
     seen = []

@@ -2,13 +2,16 @@
 
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from seewhy.arrays import numbers
 from seewhy.errors import NotApplicable
+from seewhy.models.function import SLACK
 from seewhy.models.function_scorer import FunctionScorer
 from seewhy.models.model import INPUT
 from seewhy.models.pace import Pace
+from seewhy.models.together import alike
 
 
 class BackendScorer(FunctionScorer):
@@ -39,11 +42,22 @@ class BackendTail:
         with scorer.model.running(image[None]):
             self.behind = scorer.model.backend.behind(image, layer)
         self.a, self.notes = self.behind.a, self.behind.notes
+        self.compared = False  # were edits that ran together held against what they give alone?
 
     def __call__(self, edits: NDArray[Any]) -> NDArray[Any]:
-        """The scores (m, k) of edits (m, c, *space) of what the layer emits."""
-        edits = numbers(edits).astype(self.a.dtype, copy=False)
+        """The scores (m, k) of edits (m, c, *space) of what the layer emits: of the first several, the first and the last are
+        asked for again alone.
+        """
+        edits, model = numbers(edits).astype(self.a.dtype, copy=False), self.scorer.model
+        if len(edits) > 1 and not (self.compared or model.together.alone):
+            self.compared, raw, ends = True, self._raw(edits), [self._raw(edits[i : i + 1]) for i in (0, len(edits) - 1)]
+            model.together.mixes |= not alike(raw[[0, -1]], np.concatenate(ends), SLACK)
+            if not model.together.mixes:
+                return model.scored(raw, self.scorer.normalised)
+        each = [edits[i : i + 1] for i in range(len(edits))] if model.together.alone else [edits]
+        return model.scored(np.concatenate([self._raw(part) for part in each]), self.scorer.normalised)
+
+    def _raw(self, edits: NDArray[Any]) -> NDArray[Any]:
         with self.scorer.model.running(edits):
             output = self.behind.run(edits)
-        raw = self.scorer.model.scores_of(output, len(edits))
-        return self.scorer.model.scored(raw, self.scorer.normalised)
+        return self.scorer.model.scores_of(output, len(edits))

@@ -29,6 +29,24 @@ ATTENDING = ("_scaled_dot_product", "_native_multi_head_attention", "_transforme
 NORMS = ("batch_norm", "native_layer_norm")
 NEAR = 24  # calls among which the same call of another pass is looked for
 MOVING = ALONG | OVER | {"slice", "index"}
+LOOSE = frozenset(
+    (
+        "cat",
+        "select",
+        "index_select",
+        "gather",
+        "split",
+        "split_with_sizes",
+        "unbind",
+        "topk",
+        "sort",
+        "index_copy",
+        "index_add",
+        "slice",
+        "index",
+        "unsqueeze",
+    )
+)  # also how images are handled one by one, or tokens sorted
 NOTED = MOVING | RECURRENT | {*PRODUCTS, *DISTANCES, *EACH, "unsqueeze"}
 
 
@@ -36,13 +54,15 @@ class RowCall(NamedTuple):
     """A tensor that an operation ran on which may read one of its rows for another: its shape, and the dimensions along which
     the operation ran.
 
-    guess: it would mix images that lay in the first dimension of each tensor as long as there are images.
+    guess: it would mix images that lay in the first dimension of each tensor as long as there are images; joins: if images lie
+    where it runs, the numbers of several enter each of its own.
     """
 
     name: str
     shape: tuple[int, ...]
     along: frozenset[int]
     guess: bool
+    joins: bool = False
 
     def like(self, one: "RowCall", count: int) -> bool:
         """May one be the same call in a pass of one image instead of so many?"""
@@ -86,8 +106,9 @@ class RowCalls(EagerMode):
             given = {a.name: a.default_value for a in arguments if a.has_default_value()}
             given |= {a.name: v for a, v in zip(arguments, args, strict=False)} | (kwargs or {})
             guess = self._guess(name, first, given, out)
-            read = _read(name, first, given, out)
-            self.calls += [RowCall(name, tuple(x.shape), frozenset(along), guess) for x, along in read]
+            read = _read(name, first, given, out, self.count)
+            joins = name not in LOOSE and first.is_floating_point() and not (isinstance(out, Tensor) and out.ndim == 0)
+            self.calls += [RowCall(name, tuple(x.shape), frozenset(along), guess, joins) for x, along in read]
         return out
 
     def mixing(self, ones: Iterable["RowCalls | None"] = ()) -> bool:
@@ -95,14 +116,31 @@ class RowCalls(EagerMode):
 
         ones: passes of one image; the one in which most of the same was called tells where the images lie in each tensor.
         """
-        pairs = [self._beside(one) for one in ones if one is not None]
-        if not pairs:
+        pairs = self._closest(ones)
+        if pairs is None:
             return any(call.may_mix(self.count) for call in self.calls)
-        closest = min(pairs, key=lambda found: found.count(None))
-        return any(call.mixes(alone, self.count) for call, alone in zip(self.calls, closest, strict=True))
+        return any(call.mixes(alone, self.count) for call, alone in pairs)
+
+    def joining(self, ones: Iterable["RowCalls | None"]) -> bool:
+        """Were numbers of several images joined, as a pass of one image shows, in which the very same was called?
+
+        Such a network mixes them even where the scores of some batch do not tell, as behind a softmax that saturates.
+        """
+        pairs = self._closest([one for one in ones if one is not None and self._parallel(one)]) or []
+        return any(call.joins and alone is not None and call.mixes(alone, self.count) for call, alone in pairs)
+
+    def _parallel(self, one: "RowCalls") -> bool:
+        return [call.name for call in self.calls] == [call.name for call in one.calls]
+
+    def _closest(self, ones: Iterable["RowCalls | None"]) -> list[tuple[RowCall, RowCall | None]] | None:
+        """Each call with the same one of that pass of one image in which most of them were; None where there is no pass."""
+        found = [self._beside(one) for one in ones if one is not None]
+        return [*zip(self.calls, min(found, key=lambda each: each.count(None)), strict=True)] if found else None
 
     def _beside(self, one: "RowCalls") -> list[RowCall | None]:
         """The same call of each in a pass of one image, between which others may lie; None where it is not there."""
+        if self._parallel(one):
+            return [alone if call.like(alone, self.count) else None for call, alone in zip(self.calls, one.calls, strict=True)]
         found, start = [], 0
         for call in self.calls:
             near = range(start, min(start + NEAR, len(one.calls)))
@@ -124,11 +162,13 @@ class RowCalls(EagerMode):
             return tuple(getattr(out, "shape", ())) == (self.count, self.count)
         if name in OVER and x.ndim == 1:
             return False
-        return name in MOVING | RECURRENT and any(0 in along for _, along in _read(name, x, given, out))
+        return name in MOVING | RECURRENT and any(0 in along for _, along in _read(name, x, given, out, self.count))
 
 
-def _read(name: str, x: Tensor, given: dict[str, Any], out: Any) -> list[tuple[Tensor, Iterable[int]]]:
-    """The tensors that an operation read, and the dimensions along which it did; x is the first that it was given."""
+def _read(name: str, x: Tensor, given: dict[str, Any], out: Any, count: int) -> list[tuple[Tensor, Iterable[int]]]:
+    """The tensors that an operation read, and the dimensions along which it did, if it runs on so many images; x is the first
+    that it was given.
+    """
     if name == "unsqueeze":
         return [(x, ())]
     if "batch_norm" in name:
@@ -142,7 +182,8 @@ def _read(name: str, x: Tensor, given: dict[str, Any], out: Any) -> list[tuple[T
     if name in RECURRENT:
         return [(x, (1 if given.get("batch_first") else 0,))]
     if name in EACH:
-        return [(x, range(1, x.ndim))]
+        groups = given.get("groups", given.get("group", 1))
+        return [(x, range(1 if groups % count or count == 1 else 2, x.ndim))]  # with groups for each, images lie as channels
     if "layer_norm" in name:
         return [(x, range(x.ndim - len(given["normalized_shape"]), x.ndim))]
     if name.startswith(ATTENDING):
@@ -169,6 +210,13 @@ def mixing(runner: Any, x: Any) -> bool | None:
     seen, key = runner.learned.calls_seen, runner.key(x)
     several = seen.get((*key, len(x)))
     return None if several is None else several.mixing(seen.get((*key, slopes)) for slopes in ("plain", "with slopes"))
+
+
+def joining(runner: Any, x: Any) -> bool:
+    """Did operations run in the last pass of as many images of that size that joined them, whatever came of it?"""
+    seen, key = runner.learned.calls_seen, runner.key(x)
+    several = seen.get((*key, len(x)))
+    return several is not None and several.joining(seen.get((*key, slopes)) for slopes in ("plain", "with slopes"))
 
 
 def together_of(runner: Any) -> Together:
@@ -252,6 +300,9 @@ def apart(runner: Any, x: Any) -> bool:
         return together.single
     if not together.open(x) and together.doubts is None:
         return together.alone
+    if joining(runner, x):
+        together.mixes = True
+        return True
     mixed = mixing(runner, x)
     if together.doubts is None and not mixed and not together.watched_enough(x):
         return False  # nothing ran that could mix images

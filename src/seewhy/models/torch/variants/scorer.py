@@ -22,7 +22,7 @@ from seewhy.models.torch.draws import EagerMode
 from seewhy.models.torch.passes.outputs import emitted
 from seewhy.models.torch.passes.taps import Tap, hooked, offloaded
 from seewhy.models.torch.places.layout import Layout
-from seewhy.models.torch.rows import comparable, mixing, together_of
+from seewhy.models.torch.rows import comparable, joining, mixing, together_of
 from seewhy.models.torch.scores import as_numpy
 
 from .folding import folded
@@ -61,6 +61,8 @@ class TorchScorer:
         if not comparable(self.runner) or not self.together.open(x):
             return self.raw(x)
         together, mixed = self._several(x), mixing(self.runner, x)  # if so, any of them may be changed
+        if self.joined(x):
+            return self.each(x)
         wrong = together is None
         if wrong or mixed or not self.together.larger(x):
             alone = self.raw(x[:1].clone()) if alone is None else alone
@@ -76,6 +78,11 @@ class TorchScorer:
             return self.each(x)
         self.together.fine.add(batches_of(x))
         return together
+
+    def joined(self, x: Tensor) -> bool:
+        """Did the last pass of as many images join them?  Then each runs alone from here on."""
+        self.together.mixes |= comparable(self.runner) and joining(self.runner, x)
+        return self.together.mixes
 
     def _several(self, x: Tensor) -> Tensor | None:
         """What the network gives for several images, the first in the middle meanwhile; None where it takes one at a time."""
@@ -134,7 +141,7 @@ class BoxScorer:
         with torch.no_grad(), memory_errors():
             self.calls += 1
             alone = self._plainly(patches, at) if self.calls == 1 else None
-            raw = None if self.short is None else self._shortly(self.short, patches, at, alone)
+            raw = None if self.short is None or self.scorer.together.alone else self._shortly(self.short, patches, at, alone)
             if raw is None:
                 self.short = None
                 raw = self.scorer.each(self._whole(patches, at), alone)
@@ -162,9 +169,14 @@ class BoxScorer:
         return work.done >= (1 - SHORT) * self.plain
 
     def _agrees(self, raw: Tensor, alone: Tensor, patches: Tensor, at: Tensor) -> bool:
-        """Do the first box and the last give what plain passes give?"""
-        last = [self.scorer.raw(self._whole(patches[-1:], at[-1:]))] if len(at) > 1 else []
-        return alike(raw[[0, -1][: len(at)]], torch.cat([alone, *last]))
+        """Do the first box and the last give what plain passes give, which show no sign that they mix images?"""
+        if len(at) == 1:
+            return alike(raw, alone)
+        both = self._whole(patches[[0, -1]], at[[0, -1]])
+        ends = self.scorer.raw(both.clone())
+        if mixing(self.scorer.runner, both) is not False:
+            ends = torch.cat([alone, self.scorer.raw(both[1:])])
+        return not self.scorer.joined(both) and alike(raw[[0, -1]], ends) and alike(ends[:1], alone)
 
     def _plainly(self, patches: Tensor, at: Tensor) -> Tensor:
         """What a plain pass gives for the first box, and how much work it takes."""
@@ -203,7 +215,9 @@ class TailScorer:
         self.scorer, runner, x = scorer, scorer.runner, image[None]
         tap = runner.taps([layer], x)[layer]
         self.behind: TorchTail | SequenceTail = tail_of(scorer.raw, tap, x, runner)
-        self.apart = None if isinstance(self.behind, SequenceTail) else False  # does each edit run alone?  None: not known yet
+        two = torch.cat([x, x])  # as many as TorchTail asked for together
+        known = isinstance(self.behind, TorchTail) and (not comparable(runner) or mixing(runner, two) is False)
+        self.apart = scorer.joined(two) or (False if known else None)  # does each edit run alone?  None: not known yet
         self.layout: Layout = runner.layout(layer, self.behind.a, x)
         self.a = self.layout.turn(self.behind.a)[0]
         why = ROWS if isinstance(self.behind, SequenceTail) else NO_REPLAY
@@ -214,7 +228,7 @@ class TailScorer:
             return as_numpy(self.scorer.scored(self._each(edits)))
 
     def _each(self, edits: Tensor) -> Tensor:
-        """The scores of each edit, whatever others run with it: where all of the network runs, that is found out on several."""
+        """The scores of each edit, whatever others run with it: where that is not known, it is found out on several."""
         if self.apart is None and len(edits) > 1:
             together, alone = self._several(edits), [self._behind(edits[i : i + 1]) for i in (0, len(edits) - 1)]
             self.apart = together is None or not alike(together[[0, -1]], torch.cat(alone))
@@ -290,8 +304,7 @@ def quick(runner: Any, like: Tensor, fast: bool, dtype: Any, fold: bool) -> Any:
     BatchNorms folded into the convolutions before them, where that can be traced and leaves the scores of images `like`."""
     copied = runner.of_network(deepcopy(runner.network).eval().requires_grad_(False))
     if fast:
-        if fold and runner.end is None:
-            copied = _folded(copied, like)
+        copied = _folded(copied, like) if fold and runner.end is None else copied
         copied.network.to(memory_format=torch.channels_last)
     if dtype is not None:
         copied.network.to(dtype=precision(dtype))
