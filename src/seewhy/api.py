@@ -67,6 +67,8 @@ if TYPE_CHECKING:
     from seewhy.comparison.drift import drift as drift
     from seewhy.comparison.records import Drift as Drift
     from seewhy.comparison.records import PhotoDrift as PhotoDrift
+    from seewhy.dataset.auditing.asking import audit as audit
+    from seewhy.dataset.auditing.record import Audit as Audit
     from seewhy.dataset.dataset_run import DatasetRun as DatasetRun
     from seewhy.dataset.dataset_run import open_run as open_run
     from seewhy.dataset.running import explain_dataset as explain_dataset
@@ -110,6 +112,7 @@ _LATE = {  # loaded when they are first asked for
     "drift": "seewhy.comparison.drift", **dict.fromkeys(("Drift", "PhotoDrift"), "seewhy.comparison.records"),
     **dict.fromkeys(("DatasetRun", "open_run"), "seewhy.dataset.dataset_run"),
     "explain_dataset": "seewhy.dataset.running",
+    "audit": "seewhy.dataset.auditing.asking", "Audit": "seewhy.dataset.auditing.record",
     "Remade": "seewhy.remaking.remade", "verify": "seewhy.remaking.saved",
     "Check": "seewhy.remaking.checks", "EvidenceRecord": "seewhy.remaking.record",
     **dict.fromkeys(("Trust", "trust"), "seewhy.metrics.verdict.trust"),

@@ -18,9 +18,11 @@ from PIL import Image
 
 import seewhy
 from seewhy import errors
+from seewhy.dataset.auditing.suspects import Suspicion
 from seewhy.dataset.info import RunInfo
 from seewhy.exporting.checking import Checked
 from seewhy.maps import heatmaps
+from seewhy.metrics.regional.report import EvidenceReport
 from support.ask import close
 from support.failing import bare_error, fail, partial
 
@@ -62,6 +64,12 @@ def stored() -> seewhy.DatasetRun:
     return seewhy.DatasetRun(Path("runs/x"), info)
 
 
+def audited() -> seewhy.Audit:
+    evidence = EvidenceReport("net", "grad-cam", "top 1", 10, (), (), {"cat": 10}, {})
+    found = Suspicion("cat", "file", "width in pixels", "all are wide", 0.01)
+    return seewhy.Audit("net", "grad-cam", "truth", 10, 10, 10, evidence, (), (), (found,))
+
+
 @cache
 def exported() -> seewhy.Exported:
     found = Checked(3, 1e-6, 8.0, 1e-7, 0.4)
@@ -89,6 +97,7 @@ def probe() -> seewhy.Probe:
 
 EXAMPLES = {
     "Affinity": lambda: [seewhy.boundary_affinity(np.eye(4) / 2)],
+    "Audit": lambda: [audited()],
     "AnyOf": lambda: [seewhy.AnyOf("cat"), seewhy.AnyOf([3, "dog"])],
     "Box": lambda: [seewhy.Box("cat", 1), seewhy.Box(3, (0, 1, 2.5, 3))],
     "Check": lambda: [seewhy.Check("deletion", "red", "No faster than chance.", 0.4, settings={"seed": 3})],

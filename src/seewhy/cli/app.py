@@ -11,6 +11,7 @@ import click
 
 from seewhy import __version__
 from seewhy.cli.commands.attention import attention
+from seewhy.cli.commands.audit import audit
 from seewhy.cli.commands.compare import compare
 from seewhy.cli.commands.detections import detections
 from seewhy.cli.commands.doctor import doctor
@@ -81,8 +82,8 @@ def main(debug: bool) -> None:
 
 
 COMMANDS = (
-    explain, localize, segment, evidence, attention, doctor, trust, compare, sanity, game, detections, drift, verify, run,
-    report, labels, layers, units, export, methods, metrics, demo,
+    explain, localize, segment, evidence, audit, attention, doctor, trust, compare, sanity, game, detections, drift, verify,
+    run, report, labels, layers, units, export, methods, metrics, demo,
 )  # fmt: skip
 for command in COMMANDS:
     main.add_command(command)

@@ -18,7 +18,7 @@ from seewhy.truth.given import FOLDERS, GivenTruth
 
 from .photos import EvidenceReader, PhotoEvidence
 from .report import EvidenceReport, means_of
-from .search import EXAMPLES, EvidencePile, PileExample, piles, searchable
+from .search import DRAWS, EXAMPLES, EvidencePile, PileExample, piles, searchable
 from .shares import region_shares
 from .within import regions_of
 
@@ -66,15 +66,18 @@ def evidence(
     return report_of(reader, images, search, seed)
 
 
-def report_of(reader: EvidenceReader, images: Sequence[Any], search: bool, seed: int = 0) -> EvidenceReport:
-    """The record of what a reader has read of these images.  Raises the first failure where all of them failed."""
+def report_of(reader: EvidenceReader, images: Sequence[Any], search: bool, seed: int = 0, draws: int = DRAWS) -> EvidenceReport:
+    """The record of what a reader has read of these images.  Raises the first failure where all of them failed.
+
+    draws: of the search, at least.
+    """
     photos, model = reader.photos, reader.model
     if not photos and reader.failed:
         raise reader.failed[0].error
     rows = region_shares(photos, [region.name for region in reader.regions], model.labels, seed)
     found = None
     if search:
-        found = tuple(_with_examples(pile, reader, images) for pile in piles(photos, seed))
+        found = tuple(_with_examples(pile, reader, images) for pile in piles(photos, seed, draws))
     classes = dict[str, int]()
     for photo in photos:
         classes[photo.explained] = classes.get(photo.explained, 0) + 1

@@ -1,0 +1,172 @@
+"""What is suspected of a class, and in words what came of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
+
+from seewhy.metrics.regional.chance import LEVEL
+from seewhy.metrics.regional.frames import Shares
+from seewhy.metrics.regional.report import EvidenceReport
+from seewhy.metrics.regional.search import TIMES
+from seewhy.metrics.regional.shares import ALL
+from seewhy.metrics.regional.within import frame_boxes
+
+from .alike import AlikePlace
+from .audit_photos import AuditPhoto
+from .dependence import FactDependence
+from .facts import RIM, words_of_fact
+from .marks import SharedMark, central
+from .planting import PlantedPart
+
+FAMILIES = 4  # kinds of checks: regions that are named, regions that are found, pixels that are alike, facts of files and rims
+RIM_BOXES = frame_boxes(f"border:{RIM}")
+
+
+@dataclass(frozen=True)
+class Suspicion:
+    """Something that may give a class away.
+
+    kind: "place" (evidence piles up there), "region" (more than its area, and than others have), "alike" (the pixels are alike
+        and evidence lies there), "background" (the rim tells the class), "file" (the file does).
+    where: the place or the fact, in words; why: the finding, in words.
+    boxes: in shares of what the network saw; share, others, area: of the evidence there, in maps of other classes, of the area.
+    p: adjusted for everything that was asked.  mark: whether the same thing lies there; planted: what came of pasting it.
+    """
+
+    explained: str
+    kind: str
+    where: str
+    why: str
+    p: float
+    boxes: tuple[Shares, ...] = ()
+    share: float | None = None
+    others: float | None = None
+    area: float | None = None
+    mark: SharedMark | None = None
+    planted: PlantedPart | None = field(default=None, repr=False)
+
+    @property
+    def verdict(self) -> str:
+        """shortcut: the answer follows what is no object; follows: the answer follows what may be the object; suspect: it does
+        not follow, or that was not tried; data: the data gives the class away, and nothing shows that the model uses it.
+        """
+        follows = self.planted is not None and self.planted.verdict == "follows"
+        if not follows:
+            return "data" if self.kind in ("background", "file") else "suspect"
+        no_object = self.kind in ("background", "alike") or (self.mark is not None and self.mark.same)
+        return "shortcut" if no_object and not central(self.boxes) else "follows"
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """All of it by name, for JSON."""
+        names = ("explained", "kind", "where", "why", "verdict", "p", "share", "others", "area")
+        return {
+            **{name: getattr(self, name) for name in names}, "boxes": [list(box) for box in self.boxes],
+            "mark": None if self.mark is None else self.mark.facts,
+            "planted": None if self.planted is None else self.planted.facts,
+        }  # fmt: skip
+
+    def __str__(self) -> str:
+        said = [self.why]
+        if self.mark is not None:
+            said.append(str(self.mark))
+        if self.planted is not None:
+            said.append(str(self.planted))
+        elif self.kind not in ("file",):
+            said.append("it was not pasted onto other photos")
+        if self.verdict == "follows":
+            said.append("it may be the object itself: look at the picture")
+        return "; ".join(said)
+
+
+class Checks(NamedTuple):
+    """What the checks gave, before anything is pasted."""
+
+    evidence: EvidenceReport
+    dependences: tuple[FactDependence, ...]
+    alike: tuple[AlikePlace, ...]
+
+
+def suspicions(checks: Checks, photos: Sequence[AuditPhoto]) -> list[Suspicion]:
+    """What is worth a trial, by class: places, regions, pixels that are alike, rims, files that are told from chance among the
+    checks of their own kind.  `told` says which of these are, after their trial, told from chance among all that was asked.
+    """
+    return [*_places(checks.evidence), *_alike(checks.alike, photos), *_regions(checks.evidence), *_facts(checks.dependences)]
+
+
+def told(suspicion: Suspicion) -> bool:
+    """Is it to be told?  By its p of all checks, or because the answer followed when it was pasted, which is a test of its
+    own.
+    """
+    return suspicion.p <= LEVEL or suspicion.verdict in ("shortcut", "follows")
+
+
+def _places(report: EvidenceReport) -> list[Suspicion]:
+    return [
+        Suspicion(
+            pile.explained, "place", pile.place,
+            f"{pile.share:.0%} ({pile.low:.0%} to {pile.high:.0%}) of the evidence lies at {pile.place}, which are "
+            f"{pile.area:.0%} of the area; {pile.others:.0%} in maps of other classes",
+            _p(pile.adjusted), pile.boxes, pile.share, pile.others, pile.area,
+        )
+        for pile in report.piles or ()
+    ]  # fmt: skip
+
+
+def _regions(report: EvidenceReport) -> list[Suspicion]:
+    found = list[Suspicion]()
+    for row in report.rows:
+        beyond = row.others is None or row.share >= TIMES * row.others
+        if row.truth or row.verdict != "more" or row.adjusted is None or not beyond:
+            continue
+        if row.explained == ALL and len(report.classes) < 2:
+            continue
+        span = "" if row.low is None or row.high is None else f" ({row.low:.0%} to {row.high:.0%})"
+        others = "" if row.others is None else f"; {row.others:.0%} in maps of other classes"
+        why = f"{row.share:.0%}{span} of the evidence lies in {row.within}, which is {row.area:.0%} of the area{others}"
+        boxes = frame_boxes(row.within)
+        found.append(
+            Suspicion(row.explained, "region", row.within, why, _p(row.adjusted), boxes, row.share, row.others, row.area)
+        )
+    return found
+
+
+def _alike(places: Sequence[AlikePlace], photos: Sequence[AuditPhoto]) -> list[Suspicion]:
+    """The places of alike pixels in which the class's maps have at least TIMES the evidence of the area."""
+    found = list[Suspicion]()
+    for place in places:
+        shares, others = (
+            [place.share_of(photo.evidence.cells) for photo in photos
+             if photo.evidence.cells is not None and (photo.explained == place.explained) is own]
+            for own in (True, False)
+        )  # fmt: skip
+        area = float(place.cells.mean())
+        share, rest = (sum(some) / len(some) if some else 0.0 for some in (shares, others))
+        if share >= TIMES * area:
+            why = f"{place}; {share:.0%} of the evidence lies there, {area:.0%} of the area"
+            found.append(Suspicion(place.explained, "alike", place.place, why, _p(place.p), (place.box,), share, rest, area))
+    return found
+
+
+def _facts(dependences: Sequence[FactDependence]) -> list[Suspicion]:
+    """The facts that tell a class; of its rim, the one that does best, for they are pasted as one."""
+    found, rims = list[Suspicion](), set[str]()
+    for fact in dependences:
+        if not fact.tells or (fact.background and fact.explained in rims):
+            continue
+        if fact.background:
+            rims.add(fact.explained)
+        kind = "background" if fact.background else "file"
+        boxes = RIM_BOXES if fact.background else ()
+        found.append(Suspicion(fact.explained, kind, words_of_fact(fact.fact), str(fact), _p(fact.p), boxes))
+    return found
+
+
+def _p(adjusted: float) -> float:
+    """Adjusted for all kinds of checks, too (Bonferroni)."""
+    return min(1.0, adjusted * FAMILIES)
+
+
+def with_planted(suspicion: Suspicion, mark: SharedMark | None, planted: PlantedPart | None) -> Suspicion:
+    """The same with what was found out."""
+    return replace(suspicion, mark=mark, planted=planted)
