@@ -39,8 +39,10 @@ def test_the_sentence_is_that_of_the_library_and_other_maps_have_none(picture):
 def test_json_has_the_checks_of_each_map(picture):
     _, drawn = picture
     done = run(picture, "--target", f"{drawn.label}-vs-{drawn.other}", "--target", "top", "--check", "--json")
-    contrast, top = (strict(line) for line in done.stdout.splitlines())
+    contrast, one, other, top = (strict(line) for line in done.stdout.splitlines())
     (check,) = contrast["checks"]
+    assert [one["index"], other["index"]] == [drawn.label, drawn.other]  # the maps of both stand beside their contrast
+    assert one["checks"] == other["checks"] == []
     assert check["name"] == "contrast"
     assert check["settings"]["placements"] == 39
     assert top["checks"] == []
@@ -55,6 +57,12 @@ def test_what_cannot_be_found_out_is_told_and_the_map_is_written(picture):
     assert "joined from tiles" in done.stdout
 
 
+def test_a_class_that_is_asked_for_anyway_is_explained_once(picture):
+    _, drawn = picture
+    done = run(picture, "--target", f"{drawn.label}-vs-{drawn.other}", "--target", drawn.name, "--check", "--json")
+    assert [strict(line)["index"] for line in done.stdout.splitlines()][1:] == [drawn.label, drawn.other]
+
+
 def test_without_a_contrast_it_is_misuse(picture):
     done = run(picture, "--target", "top", "--check")
     assert done.exit_code == 2
@@ -65,7 +73,8 @@ def test_the_record_has_the_check_and_verify_runs_it_again(picture):
     path, drawn = picture
     done = run(picture, "--target", f"{drawn.label}-vs-{drawn.other}", "--check", "--record")
     (said,) = [line.strip() for line in done.stdout.splitlines() if line.startswith("    check ")]
-    (record,) = (path.parent / "out").glob("*.record.json")
+    (record,) = (path.parent / "out").glob("*vs*.record.json")
+    assert len([*(path.parent / "out").glob("*.record.json")]) == 3
     again = CliRunner().invoke(main, ["verify", str(record)])
     assert again.exit_code == 0, again.output
     assert said in [line.strip() for line in again.stdout.splitlines()]

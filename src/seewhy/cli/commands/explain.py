@@ -136,7 +136,8 @@ class Options:
 @click.option(
     "--check",
     is_flag=True,
-    help="Of A-vs-B: does hiding what speaks for A lower A against B, more than hiding the same shapes elsewhere?",
+    help="Of A-vs-B: does hiding what speaks for A lower A against B, more than hiding the same shapes elsewhere?  The maps of "
+    "A and of B are made, too.",
 )
 @click.option(
     "--record",
@@ -181,7 +182,7 @@ def run(networks: list[ModelOptions], options: Options) -> None:
     check_folder(options.out)
     every = loaded(networks, inputs.files, options)
     if options.check:
-        check_contrasts([target for asked in every for target in asked.targets])
+        every = [asked._replace(targets=with_both_classes(asked.targets)) for asked in every]
     make_folder(options.out)
     for remark in (*inputs.remarks, *of_other_classes(every, options.targets)):
         say(f"seewhy: {remark}", err=True)
@@ -259,11 +260,21 @@ def tell_sheet(
         say(sheet_words(paths))
 
 
-def check_contrasts(targets: list[Any]) -> None:
-    from seewhy.api import Contrast
+def with_both_classes(targets: list[Any]) -> list[Any]:
+    """The targets, and behind each contrast of two classes these two, so that their maps stand beside it.
 
-    if not any(isinstance(target, Contrast) for target in targets):
+    Raises UsageError where there is no contrast.
+    """
+    from seewhy.api import Class, Contrast
+
+    contrasts = [target for target in targets if isinstance(target, Contrast)]
+    if not contrasts:
         raise click.UsageError("--check asks whether a contrast holds, and none is asked for: give --target A-vs-B.")
+    several = list[Any]()
+    for target in targets:
+        two = isinstance(target, Contrast) and len(target.against) == 1
+        several += [target, *([Class(target.of), Class(target.against[0])] if two else [])]
+    return [target for place, target in enumerate(several) if target not in several[:place]]
 
 
 def check_signing(options: Options) -> None:
