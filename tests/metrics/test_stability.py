@@ -10,6 +10,7 @@ import seewhy
 from seewhy import demo
 from seewhy.errors import BadParameter, NotApplicable
 from seewhy.metrics.stability import CHANGES, LIGHT, stability
+from support.detectors import Blobs, scene
 
 RNG = np.random.default_rng(5)
 X = RNG.normal(size=(2, 1, 8, 8)).astype(np.float32)
@@ -134,11 +135,41 @@ def test_what_cannot_be_changed_is_left_out_or_where_it_was_asked_for_refused(li
         stability(linear, X[:1], maps, ["blur"])
 
 
-def test_a_region_is_refused_in_words():
-    model = seewhy.wrap(nn.Conv2d(1, 2, 1).eval(), name="dense")
-    region = seewhy.Region(1, np.arange(64).reshape(8, 8) % 3 == 0)
-    with pytest.raises(NotApplicable, match=r"dense answers .* region:1 in the mask.* is not looked for again"):
-        stability(model, X[:1], maps_of(model, X[:1], target=region), ["light"], region)
+MASK = np.arange(64).reshape(8, 8) % 3 == 0
+PLACES = {
+    "a mask": (seewhy.Region(1, MASK), seewhy.Region(1, MASK)),
+    "a point": (seewhy.Point(3, 4), seewhy.Point(3, 4, 0)),  # of the class that is predicted there before the change
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_place_stays_and_its_number_is_explained_again(place):
+    """Brightness turns the predicted class of this network around; the question stays that of the untouched image."""
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.Tanh(), nn.Conv2d(4, 2, 3, padding=1)).eval()
+    net[2].bias.data = torch.tensor([1.0, -1.0]) * 0.01
+    asked, settled = PLACES[place]
+    model = seewhy.wrap(net)
+    own = seewhy.explain(model, X[:1], ["gradient"], target=asked)
+    settled = settled if place == "a mask" else seewhy.Point(3, 4, own[0].source.index)
+    (found,) = stability(model, X[:1], own, ["light", "shift"], asked)
+    step = LIGHT * np.ptp(X[:1])
+    (before,) = seewhy.explain(model, X[:1], ["gradient"], target=settled)
+    for sign, change in zip((1, -1), found.changes, strict=False):
+        (after,) = seewhy.explain(model, (X[:1] + sign * step).astype(np.float32), ["gradient"], target=settled)
+        assert change.spearman == pytest.approx(spearmanr(before.values.ravel(), after.values.ravel()).statistic, abs=1e-3)
+        assert change.same_answer
+    assert len(found.changes) == 4
+
+
+def test_a_box_that_is_not_found_any_more_does_not_count():
+    """The detector counts what is brighter than a tenth: of a box at 0.12 nothing is left where it is darker."""
+    x = scene()
+    x[:, 1] *= 0.12 / 0.8
+    model = seewhy.wrap(Blobs().eval())
+    maps = seewhy.explain(model, x, [seewhy.occlusion.using(window=4, stride=4)], target="box:1")
+    (found,) = stability(model, x, maps, ["light"])
+    assert {each.change: each.same_answer for each in found.changes} == {"brighter": True, "darker": False}
 
 
 def test_a_photo_saved_as_jpeg_again():

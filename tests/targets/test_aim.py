@@ -8,7 +8,7 @@ import pytest
 import seewhy
 from seewhy.errors import BadParameter, NotApplicable, NotHere
 from seewhy.images.places import Extent, Grid, Turned
-from seewhy.targets.aim import Aim, ImageView, Pinned
+from seewhy.targets.aim import Aim, ImageView, Pinned, PinnedAim
 from seewhy.targets.parse import as_targets
 
 CROPPED = ImageView((20, 40), (100, 60), Extent(10, 10, 90, 50), None)  # of 100 x 60 pixels the middle, at half its size
@@ -93,3 +93,16 @@ def test_the_class_of_an_aim_becomes_an_index():
     assert seewhy.Region("b").known(["a", "b"]) == seewhy.Region(1)
     with pytest.raises(BadParameter, match="the model has none"):
         seewhy.Box("b").known(None)
+
+
+def test_a_pinned_aim_reads_of_other_images_what_was_chosen_on_the_first():
+    """The network's output is the image; the class at the point is the brightest channel of the first image."""
+    first, other = np.zeros((2, 1, 3, 4, 4), np.float32)
+    first[0, 2, 1, 1], other[0, 0, 1, 1], other[0, 2, 1, 1] = 1, 5, 3
+    model = seewhy.wrap(lambda images: images, takes="float")
+    _, (pinned,) = model.aimed([seewhy.Point(1, 1)], first, ImageView((4, 4), None, Extent(0, 0, 4, 4), None))
+    again = PinnedAim(pinned)
+    found = seewhy.occlusion(model, other, target=again, window=1, stride=1, fill=0.0)[0]
+    assert str(again) == found.source.target == "point:1,1:2"
+    assert found.source.score == 3
+    assert found.values.max() == found.values[1, 1] == 3

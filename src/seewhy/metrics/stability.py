@@ -11,16 +11,17 @@ from PIL import Image
 
 from seewhy.arrays import Floats
 from seewhy.comparison.measures import spearman
-from seewhy.errors import BadParameter, InSpace, NotApplicable, whole_number
+from seewhy.errors import BadParameter, NotApplicable, whole_number
 from seewhy.images.inputs import Images
 from seewhy.maps.heatmap import Heatmap
 from seewhy.models.model import Model
 from seewhy.objects.shift import energy_shift
-from seewhy.printable import printable, quoted
+from seewhy.printable import quoted
 from seewhy.remaking.question import method_again
 from seewhy.targets.parse import Targets
 
 from .faithfulness.asking import maps_again
+from .given import as_a_photo
 from .subject import Subject, subjects
 
 QUALITY = 75  # of JPEG
@@ -34,7 +35,9 @@ class ChangedMap(NamedTuple):
     """A map of a changed image, beside the map of the image as it was.
 
     change: what was changed; spearman: rank correlation of the two maps, None where one of them is the same everywhere;
-    moved: the share of the positive evidence that lies elsewhere; same_answer: is the image taken for the same class still?
+    moved: the share of the positive evidence that lies elsewhere; same_answer: is the image taken for the same class still?  Of
+    a region, a point or a box it is the number itself that is explained, and False where it came to be zero, as that of a box
+    that is not found any more.
     """
 
     change: str
@@ -81,8 +84,7 @@ def stability(
     Where the network's answer changes too, that is said (`same_answer`), and such changes do not count against the map.
     Source: Alvarez-Melis & Jaakkola 2018, On the robustness of interpretability methods; Ghorbani et al. 2019, Interpretation
     of neural networks is fragile.
-    Raises BadParameter for an unknown change, NotApplicable where a method cannot be asked again, as one with code in it, and
-    of a network that answers with boxes or place by place.
+    Raises BadParameter for an unknown change, NotApplicable where a method cannot be asked again, as one with code in it.
     """
     unknown = [each for each in changes if each not in CHANGES]
     if unknown or isinstance(changes, str):
@@ -113,33 +115,15 @@ def _of_one(subject: Subject, shown: Heatmap, changes: list[str], draws: int, as
             if asked:
                 raise
             left_out.append(f"{change}: {error}")
-    x = np.stack([subject.x, *(_as_a_photo(subject, each.x) for each in made)]).astype(subject.x.dtype)
-    try:
-        answers = np.asarray(subject.scorer(subject.scorer.array(x))).argmax(1)
-        first, *others = _maps(subject, shown, x, [None, *(each.seed for each in made)])
-    except InSpace:
-        raise NotApplicable(
-            f"{subject.model.name} answers with boxes, or place by place, and {printable(subject.target, 200)} is not looked "
-            "for again on changed images. Give the network an output of scores (n, k): wrap(output=...)."
-        ) from None
+    x = np.stack([subject.x, *(as_a_photo(subject.model, subject.x, each.x) for each in made)]).astype(subject.x.dtype)
+    scores = np.asarray(subject.scorer(subject.scorer.array(x)))
+    answers = scores.argmax(1) if subject.aim is None else scores[:, 0] != 0
+    first, *others = _maps(subject, shown, x, [None, *(each.seed for each in made)])
     rows = tuple(
         ChangedMap(each.what, *_compared(subject, first, values, each.moved), bool(answer == answers[0]))
         for each, values, answer in zip(made, others, answers[1:], strict=True)
     )
     return Stability(rows, tuple(left_out), len(x))
-
-
-def _as_a_photo(subject: Subject, changed: Floats) -> Floats:
-    """A changed photo with nothing darker than black or lighter than white, as photos are, but for what was so before; of what
-    is no photo, the same.
-    """
-    black, white = subject.model.colour(0), subject.model.colour(255)
-    if black is None or white is None:
-        return changed
-    x = subject.x.reshape(len(subject.x), -1)
-    each = (-1, *(1 for _ in subject.space))
-    low, high = np.min([black, white, x.min(1)], 0).reshape(each), np.max([black, white, x.max(1)], 0).reshape(each)
-    return np.clip(changed, low, high)
 
 
 def _maps(subject: Subject, shown: Heatmap, x: Floats, seeds: Sequence[int | None]) -> list[NDArray[np.float64]]:

@@ -26,6 +26,7 @@ from seewhy.pictures.stretching import stretch
 from seewhy.prepare.batch import Batch, in_frames
 from seewhy.printable import printable
 from seewhy.remaking.question import target_of
+from seewhy.targets.aim import Pinned, PinnedAim
 from seewhy.targets.parse import Targets, as_targets, read
 from seewhy.targets.target import PerImage, Top
 
@@ -51,16 +52,18 @@ class Subject:
 
     x: (c, *space); score, probability: of the untouched image, the latter the score where the target has none.
     reads: what `probabilities` are, in words: "probability", or why there is none.
-    index: of the explained class, of `classes`; None of a target that is no single class.
+    index: of the explained class, of `classes`; None of a target that is no single class.  An aim's number is the only one.
     model: that methods are asked with, and `pinned` the target to ask them for, which no change of the image changes.
+    aim: what an aim, such as a region, means on the image; None of classes and units.
     name: of the image; place: among all images; target: in words.
     `subjects` makes it, and it lives as long as the network is ready for it: until the next is asked for.
     """
 
     def __init__(
-        self, model: Any, case: Case, scorer: Scorer, batch: Batch, place: int, target: Any, seed: int = 0
+        self, model: Any, case: Case, scorer: Scorer, batch: Batch, place: int, target: Any, seed: int = 0,
+        aim: Pinned | None = None,
     ) -> None:  # fmt: skip
-        self.model, self.case, self.scorer, self.seed = model, case, scorer, seed
+        self.model, self.case, self.scorer, self.seed, self.aim = model, case, scorer, seed, aim
         self.target, self.place, self.name, self.box = str(target), place, batch.names[0], batch.boxes[0]
         self._probe = Probe(case, 0, scorer, Budget(), None, "measuring")
         self.x: Floats = self._probe.x
@@ -68,7 +71,9 @@ class Subject:
         self.score = float(self._probe.y[0])
         row: Floats = weights[0, 0]
         self.classes, self.index = len(row), _class_of(row)
-        self.pinned = target if kind_of(target) is not None else lambda scores: np.repeat(row[None], len(scores), 0)
+        self.pinned: Any = PinnedAim(aim) if aim is not None else target
+        if aim is None and kind_of(target) is None:
+            self.pinned = lambda scores: np.repeat(row[None], len(scores), 0)
         self._link, self.reads = _link(answer, self.index, case.model.explains)
         self.probability = float(self._read(answer.scores[:1], np.array([self.score])).probabilities[0])
         self._known: dict[Hashable, VariantScores] = {}
@@ -260,7 +265,7 @@ def subjects(
             ]
             for each, which in questions:  # all of which were answered before a scorer stands ready
                 scorer = lender.scorer(each.case)
-                yield Subject(each.beside, each.case, scorer, each.batch, each.place, each.target, seed), which
+                yield Subject(each.beside, each.case, scorer, each.batch, each.place, each.target, seed, each.aim), which
 
 
 class _Asked(NamedTuple):
@@ -271,6 +276,7 @@ class _Asked(NamedTuple):
     place: int
     target: Any
     beside: Any  # the model that methods are asked with
+    aim: Pinned | None
 
     @classmethod
     def of(cls, model: Any, batch: Batch, place: int, asked: Any) -> "_Asked":
@@ -279,7 +285,8 @@ class _Asked(NamedTuple):
             raise NotApplicable(answering.no_classes)
         case = Case(answering, batch.x, together, shared=(), photo=batch.network_view, view=lambda i: view_of(batch, model, i))
         case.pinned  # noqa: B018 - asked now
-        return cls(case, batch, place, pinned[0].target if pinned else asked, model.beside(place, 1))
+        aim = pinned[0] if pinned else None
+        return cls(case, batch, place, aim.target if aim else asked, model.beside(place, 1), aim)
 
 
 class _Lender(ExitStack):

@@ -104,3 +104,19 @@ class Aim(ABC):
     @abstractmethod
     def pin(self, output: Any, view: ImageView) -> Pinned:
         """The number that is explained for this image.  output: what the network returns for it, untouched."""
+
+
+class PinnedAim(Aim):
+    """An aim whose number was chosen on another image, and is read from what the network returns for this one.
+
+    pinned: what a model that `aimed` made says of the image that it was chosen on.
+    """
+
+    def __init__(self, pinned: Pinned) -> None:
+        self.pinned = pinned
+
+    def pin(self, output: Any, view: ImageView) -> Pinned:
+        return self.pinned
+
+    def __str__(self) -> str:
+        return self.pinned.target

@@ -42,6 +42,27 @@ def test_by_hand():
     assert sensitivity_max(model, X, [heatmap], radius=0.1, draws=4)[0] == pytest.approx(expected, rel=1e-4)
 
 
+def test_photos_stay_between_black_and_white():
+    """The image is white, and of all that is drawn only what is darker is left: a function of uint8 sees no other."""
+    seen = []
+
+    def function(images):
+        seen.append(images)
+        return images.reshape(len(images), -1).astype(np.float64) @ weights
+
+    weights = np.random.default_rng(1).random((8 * 8 * 3, 2))
+    photo = np.full((1, 8, 8, 3), 255, np.uint8)
+    photo[0, :4] = 100
+    model = seewhy.wrap(function)
+    (heatmap,) = seewhy.explain(model, photo, [seewhy.occlusion.using(window=4, stride=4, fill="black")], target=0)
+    seen.clear()
+    moved = sensitivity_max(model, photo, [heatmap], radius=0.2, draws=2)[0]
+    changed = [x for x in np.concatenate(seen) if (x[4:] != 255).any() and (x[:4] != 100).mean() > 0.9]
+    assert len(changed) > 2
+    assert np.mean([x[4:, 4:] for x in changed if x[4:, 4:].any()]) > 230  # of what wraps around, half is near black
+    assert 0 < moved < 0.5
+
+
 def model_weights(model):
     """The rows of the linear layer, read through gradients: (classes, 8, 8)."""
     g = seewhy.gradient(model, np.ones_like(X), target=[0, 1, 2], reduce="sum")
@@ -88,8 +109,15 @@ def test_structural_similarity_of_what_is_known():
 def test_what_cannot_be_asked_is_refused():
     model = seewhy.wrap(network())
     (contrast,) = seewhy.gradient(model, X, target=seewhy.Contrast(0, [1]))
-    with pytest.raises(NotApplicable, match="no class among several"):
+    with pytest.raises(NotApplicable, match="0-vs-1 is not one of several such"):
         random_logit(model, X, [contrast])
     single = seewhy.wrap(network(1))
-    with pytest.raises(NotApplicable, match="no class among several"):
+    with pytest.raises(NotApplicable, match="top 1 is not one of several such"):
         random_logit(single, X, seewhy.gradient(single, X))
+
+
+def test_a_unit_is_no_class_that_another_could_stand_for():
+    net = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 3))
+    model, unit = seewhy.wrap(net.eval()), seewhy.Unit("0", 1)
+    with pytest.raises(NotApplicable, match='unit:"0":1 is not one of several such'):
+        random_logit(model, X, seewhy.gradient(model, X, target=unit))

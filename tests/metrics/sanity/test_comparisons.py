@@ -11,6 +11,7 @@ from torch import nn
 import seewhy
 from seewhy import metrics
 from seewhy.comparison.measures import spearman
+from seewhy.errors import NotApplicable
 from seewhy.metrics.sanity.comparisons import MapChange
 from seewhy.metrics.sanity.probe import fitted_head
 
@@ -143,3 +144,14 @@ def test_a_change_is_read_by_method_and_as_json():
     assert told["rows"][0]["noise"]["spearman"]["mean"] == found.controls["gradient", "input"].spearman.mean
     with pytest.raises(seewhy.BadParameter, match="there are gradient"):
         found.of("grad-cam")
+
+
+def test_a_shift_is_refused_in_words_before_a_network_with_channels_last():
+    class Last(nn.Module):
+        def forward(self, x):
+            return x.mean((1, 2))
+
+    model = seewhy.wrap(Last().eval(), channels=-1, prepare={"size": 8, "crop": 8, "mean": 0.5, "std": 0.5})
+    photo = np.random.default_rng(0).integers(0, 256, (1, 8, 8, 3), np.uint8)
+    with pytest.raises(NotApplicable, match=r"before images \(n, c, \.\.\.\)"):
+        metrics.input_invariance(model, photo, "gradient", target=1)

@@ -11,6 +11,8 @@ from seewhy import demo
 from seewhy.errors import BadParameter, NoSuchName
 from seewhy.metrics.checks import Check
 from seewhy.metrics.verdict.trust import Trust, trust
+from support.detectors import Blobs, scene
+from support.segmenters import LABELS, Segmenter, image
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +79,32 @@ def test_what_cannot_be_checked_is_grey_with_the_reason(photo):
     assert (head.status, deletion.status) == ("grey", "green")
     assert "corner" in head.says
     assert "not known: head" in found.says
+
+
+MASK = np.zeros((12, 16), bool)
+MASK[3:6, 4:9] = True
+PLACES = [seewhy.Region(1, MASK), seewhy.PerImage([seewhy.Region("cat", MASK)]), seewhy.Point(4, 5)]
+
+
+@pytest.mark.parametrize("target", PLACES, ids=["region", "region of each image", "point"])
+def test_a_place_of_a_segmenter_is_checked_as_a_class_is(target):
+    """Class 1 is channel 1 about the mask: what is hidden there is all of its evidence, and the head has its weights."""
+    model = seewhy.wrap(Segmenter(), labels=LABELS)
+    found = trust(model, image(), "input-x-gradient", target=target, checks=["head", "deletion", "stability"])
+    head, deletion, stability = found.checks
+    assert deletion.status == "green"
+    assert 0.5 < stability.value < 1
+    assert head.value is not None
+    assert found.heatmap.source.label == "cat"
+
+
+def test_a_box_of_a_detector_is_checked_as_a_class_is():
+    """The box's score is the mean of its cell alone, which the other cells hidden do not change."""
+    model, method = seewhy.wrap(Blobs().eval()), seewhy.occlusion.using(window=4, stride=4, fill=0.0)
+    found = trust(model, scene(), method, target=seewhy.Box(0), checks=["deletion", "stability"])
+    assert found.checks[0].status == "green"
+    assert found.checks[1].value > 0.5
+    assert trust(model, scene(), method, target=found.heatmap.source.target, checks=["deletion"]).checks == found.checks[:1]
 
 
 def test_it_is_the_same_under_a_seed_and_leaves_the_network_as_it_was(honest, photo):

@@ -10,12 +10,12 @@ from seewhy.errors import BadParameter, NotApplicable
 from seewhy.explaining.ask import ask
 from seewhy.images.inputs import PreparedBatch
 from seewhy.maps.heatmap import Heatmap
-from seewhy.metrics.given import as_given
+from seewhy.metrics.given import as_a_photo, as_given
 from seewhy.metrics.metric import metric
 from seewhy.metrics.subject import Subject
 from seewhy.objects.scikit import skimage
 from seewhy.remaking.question import FUSED, method_again
-from seewhy.targets.target import Class
+from seewhy.targets.target import Class, Unit
 
 
 def maps_again(subject: Subject, shown: Heatmap, x: NDArray[Any], target: Any) -> list[NDArray[np.float64]]:
@@ -34,7 +34,8 @@ def maps_again(subject: Subject, shown: Heatmap, x: NDArray[Any], target: Any) -
 @metric(better="lower", forwards="{draws} runs of the method, and one of the untouched image", takes="heatmap")
 def sensitivity_max(subject: Subject, shown: Heatmap, *, radius: float = 0.02, draws: int = 10) -> float:
     """How far the map can move when the image is changed a little, as a share of itself: the most, over draws of d, of
-    |map(x + d) - map(x)| / |map(x)|, each number of d between -r and r, in Euclidean norms.
+    |map(x + d) - map(x)| / |map(x)|, each number of d between -r and r, in Euclidean norms.  Photos stay between black and
+    white.
 
     Source: Yeh et al. 2019, On the (in)fidelity and sensitivity of explanations, def. 2.2; as captum's sensitivity_max.
 
@@ -46,8 +47,9 @@ def sensitivity_max(subject: Subject, shown: Heatmap, *, radius: float = 0.02, d
     if draws < 1 or radius <= 0:
         raise BadParameter(f"draws={draws}, radius={radius}: give one draw or more, and a radius above 0.")
     reach, rng = radius * float(np.ptp(subject.x)), subject.rng("sensitivity")
-    moved = [(subject.x + reach * rng.uniform(-1, 1, subject.x.shape)).astype(subject.x.dtype) for _ in range(draws)]
-    still, *others = maps_again(subject, shown, np.stack([subject.x, *moved]), subject.pinned)
+    moved = [subject.x + reach * rng.uniform(-1, 1, subject.x.shape) for _ in range(draws)]
+    photos = [as_a_photo(subject.model, subject.x, each).astype(subject.x.dtype) for each in moved]
+    still, *others = maps_again(subject, shown, np.stack([subject.x, *photos]), subject.pinned)
     size = float(np.linalg.norm(still))
     return np.nan if not size else max(float(np.linalg.norm(other - still)) for other in others) / size
 
@@ -64,8 +66,10 @@ def random_logit(subject: Subject, shown: Heatmap, *, similarity: Literal["ssim"
         or "spearman", of their ranks.
     """
     classes = subject.classes
-    if subject.index is None or classes < 2:
-        raise NotApplicable(f"random-logit compares the maps of two classes, and {subject.target} is no class among several.")
+    if subject.index is None or classes < 2 or isinstance(subject.pinned, Unit):
+        raise NotApplicable(
+            f"random-logit compares the maps of two classes of an image, and {subject.target} is not one of several such."
+        )
     other = int(subject.rng("class").integers(0, classes - 1))
     other += other >= subject.index
     own, of_other = maps_again(subject, shown, subject.x[None], [Class(subject.index), Class(other)])

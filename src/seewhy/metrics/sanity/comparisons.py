@@ -14,6 +14,7 @@ from seewhy.explaining.ask import LayerNames, ask
 from seewhy.images.inputs import Images, PreparedBatch, sort_out
 from seewhy.json_text import as_json
 from seewhy.maps.heatmap import Heatmap
+from seewhy.metrics.given import as_given
 from seewhy.models.model import Model
 from seewhy.models.working_copy import copyable
 from seewhy.printable import quoted
@@ -96,9 +97,8 @@ def input_invariance(
     Raises NotApplicable for networks of other frameworks, or that are called with more than images.
     """
     owner = copyable(model, "metrics.input_invariance")
-    given, names = _prepared(model, images)
-    question = SameQuestion(model, given, method, target, layer)
-    x = np.asarray(numbers(given.x))
+    x, names = _prepared(model, images)
+    question = SameQuestion(model, PreparedBatch(as_given(model, x)), method, target, layer)
     try:
         by_channel = np.broadcast_to(np.asarray(shift, np.float64), (x.shape[1],))
     except ValueError:
@@ -165,10 +165,10 @@ def _averaged(question: SameQuestion, found: Sequence[Similarity], seed: int) ->
     return {key: Averages.of([several], seed) for key, several in by_key(question.keys, found).items()}
 
 
-def _prepared(model: Model, images: Images) -> tuple[PreparedBatch, tuple[str, ...]]:
-    """The images as one prepared batch, and their names.  Raises BadParameter where they are not of one size."""
+def _prepared(model: Model, images: Images) -> tuple[NDArray[Any], tuple[str, ...]]:
+    """The prepared images (n, c, *space), and their names.  Raises BadParameter where they are not of one size."""
     batches = [*model.batches(images)]
     parts = [np.asarray(numbers(batch.x)) for batch in batches]
     if len({part.shape[1:] for part in parts}) != 1:
         raise BadParameter("The prepared images are of several sizes; ask for those of each size by themselves.")
-    return PreparedBatch(np.concatenate(parts)), tuple(name for batch in batches for name in batch.names)
+    return np.concatenate(parts), tuple(name for batch in batches for name in batch.names)

@@ -24,6 +24,7 @@ from seewhy.models.model import Model
 from seewhy.objects.shift import PARTED
 from seewhy.printable import quoted
 from seewhy.remaking.question import method_again
+from seewhy.targets.parse import Targets
 from seewhy.targets.target import Unit
 
 SHARES = (0.05, 0.1, 0.2, 0.4)  # of the places that are hidden
@@ -37,7 +38,8 @@ EXACT, ROUGH = 0.05, 0.2  # gaps, as shares of what the map should sum up to
 
 
 def deletion_check(
-    model: Model, image: Images, heatmap: Heatmap, draws: int = DRAWS, fills: Sequence[str] = FILLS, seed: int = 0
+    model: Model, image: Images, heatmap: Heatmap, draws: int = DRAWS, fills: Sequence[str] = FILLS, seed: int = 0,
+    target: Targets | None = None,
 ) -> Check:  # fmt: skip
     """Does hiding the map's highest places take more from the answer than hiding places of the same shapes elsewhere?
 
@@ -45,13 +47,14 @@ def deletion_check(
     places are hidden, over the fills; the control is the same of the map put elsewhere by chance, `draws` times: moved around
     the image's edges, and mirrored.  Green: with each fill at most one placement in twenty is as good.  Red: with each, more
     than half of them are.
+    target: what the map explains, where its Source does not hold all of it, such as a mask.
     Source: after Petsiuk et al. 2018, RISE (deletion); a permutation test as in Phipson & Smyth 2010.
     Raises BadParameter for more than 1,000 draws, which a stranger's record may ask for, and for no fill.
     """
     draws, seed = whole_number(draws, "draws", 1, MOST), whole_number(seed, "seed", 0)
     if isinstance(fills, str) or not 1 <= len(fills) <= MOST_FILLS:
         raise BadParameter(f"fills={quoted(fills, 100)}: give a list of 1 to {MOST_FILLS}, such as {[*FILLS]}.")
-    ((subject, _),) = _subject(model, image, heatmap, seed)
+    ((subject, _),) = _subject(model, image, heatmap, seed, target)
     values = subject.on_grid(heatmap)
     before = subject.forwards
     rng = subject.rng("placements")
@@ -72,8 +75,8 @@ def deletion_check(
     )  # fmt: skip
 
 
-def _subject(model: Model, image: Images, heatmap: Heatmap, seed: int) -> Any:
-    return subjects(model, image, [replace(heatmap, place=0)], None, seed)
+def _subject(model: Model, image: Images, heatmap: Heatmap, seed: int, target: Targets | None) -> Any:
+    return subjects(model, image, [replace(heatmap, place=0)], target, seed)
 
 
 def _drop(subject: Subject, values: Floats, fill: str) -> float:
@@ -88,7 +91,9 @@ def elsewhere(values: NDArray[np.float64], rng: np.random.Generator) -> NDArray[
     return np.flip(moved, tuple(axis for axis in range(values.ndim) if rng.random() < 0.5))
 
 
-def head_check(model: Model, image: Images, heatmap: Heatmap, draws: int = 3, seed: int = 0) -> Check:
+def head_check(
+    model: Model, image: Images, heatmap: Heatmap, draws: int = 3, seed: int = 0, target: Targets | None = None
+) -> Check:  # fmt: skip
     """Does the map change when the network forgets its classes: when the last layer's weights are drawn anew, on a copy?
 
     The value is the mean rank correlation of the maps with that of the trained network, of maps of pixels that of absolute
@@ -97,11 +102,11 @@ def head_check(model: Model, image: Images, heatmap: Heatmap, draws: int = 3, se
     """
     method = method_again(heatmap.source, {})
     layer = heatmap.source.layer if method.layered else None
-    target, settings = _target(model, image, heatmap, seed), {"draws": draws, "seed": seed}
-    if isinstance(target, Unit):
-        says = f"{target} is no score of the last layer: that layer's weights, drawn anew, would say nothing of this map."
+    asked, settings = _target(model, image, heatmap, seed, target), {"draws": draws, "seed": seed}
+    if isinstance(asked, Unit):
+        says = f"{asked} is no score of the last layer: that layer's weights, drawn anew, would say nothing of this map."
         return Check("head", "grey", says, settings=settings)
-    found = randomised(model, image, method, "head", target, layer, draws=draws, seed=seed)
+    found = randomised(model, image, method, "head", asked, layer, draws=draws, seed=seed)
     alike, chance = found.rows[0].similarity, next(iter(found.controls.values()))
     read, control = (alike.absolute, chance.absolute) if method.pixels else (alike.spearman, chance.spearman)
     if read.mean is None:
@@ -116,13 +121,15 @@ def head_check(model: Model, image: Images, heatmap: Heatmap, draws: int = 3, se
     return Check("head", status, says, read.mean, None, None, control.mean, "lower", draws, settings)
 
 
-def _target(model: Model, image: Images, heatmap: Heatmap, seed: int) -> Any:
-    ((subject, _),) = _subject(model, image, heatmap, seed)
-    return subject.pinned
+def _target(model: Model, image: Images, heatmap: Heatmap, seed: int, target: Targets | None) -> Any:
+    """What the drawn networks are asked for: at the same place; how like another image, as they see that."""
+    ((subject, _),) = _subject(model, image, heatmap, seed, target)
+    return subject.pinned if subject.aim is None or subject.aim.place else target or subject.aim.target
 
 
 def stability_check(
-    model: Model, image: Images, heatmap: Heatmap, changes: Sequence[str] = CHANGES, seed: int = 0
+    model: Model, image: Images, heatmap: Heatmap, changes: Sequence[str] = CHANGES, seed: int = 0,
+    target: Targets | None = None,
 ) -> Check:  # fmt: skip
     """Does the map stay where nothing that matters changed?  The value is the least rank correlation over the changes.
 
@@ -130,7 +137,7 @@ def stability_check(
     """
     made = [each for each in dict.fromkeys(changes) if each != "seed" or "seed" in method_again(heatmap.source, {}).settings]
     made = [each for each in made if each != "jpeg" or _is_photo(heatmap)]
-    (found,) = stability(model, image, [replace(heatmap, place=0)], made, draws=1, seed=seed)
+    (found,) = stability(model, image, [replace(heatmap, place=0)], made, target, draws=1, seed=seed)
     settings = {"changes": list(changes), "seed": seed}
     return _steady(found, settings)
 

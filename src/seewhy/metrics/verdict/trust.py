@@ -17,8 +17,9 @@ from seewhy.metrics.checks import Check, Status
 from seewhy.models.model import Model
 from seewhy.printable import printable
 from seewhy.progress import shown
-from seewhy.targets.parse import Targets
-from seewhy.targets.target import Top
+from seewhy.targets.aim import Aim
+from seewhy.targets.parse import Targets, as_targets
+from seewhy.targets.target import PerImage, Top
 
 from .checking import CHECKS
 
@@ -111,14 +112,17 @@ def trust(
         raise BadParameter(f"trust judges one map, and {len(maps)} were asked for: one image, target and layer at a time.")
     heatmap = maps[0]
     chosen = [*checks] or [*CHECKS]
-    made = [_made(name, model, image, heatmap, seed) for name in shown(chosen, len(chosen), "checking")]
+    (asked,) = (each.of(0) if isinstance(each, PerImage) else each for each in as_targets(target, model.labels))
+    aim = asked if isinstance(asked, Aim) else None  # whose text may leave out a mask or an image
+    made = [_made(name, model, image, heatmap, seed, aim) for name in shown(chosen, len(chosen), "checking")]
     return Trust(heatmap, tuple(made), perf_counter() - start)
 
 
-def _made(name: str, model: Model, image: Images, heatmap: Heatmap, seed: int) -> Check:
+def _made(name: str, model: Model, image: Images, heatmap: Heatmap, seed: int, aim: Any) -> Check:
     """The outcome of one check; grey, with the reason, where it cannot be made."""
-    seeded = {} if name in ("disagreement", "completeness") else {"seed": seed}
+    measured = name in ("disagreement", "completeness")  # with the map
+    seeded = {} if measured else {"seed": seed}
     try:
-        return CHECKS[name](model, image, heatmap, **seeded)
+        return CHECKS[name](model, image, heatmap, **seeded, **({} if measured else {"target": aim}))
     except SeewhyError as error:
         return Check(name, "grey", str(error), settings=seeded)

@@ -60,7 +60,7 @@ def behind_shift(model: Any, shift: NDArray[Any], x: Array) -> Any:
         raise BadParameter(f"shift has shape {np.shape(shift)}; the images have {x.shape[1]} channels.")
     with runner.ready(x[:1]) as ready:
         if call.channels(ready) != 1:
-            raise NotApplicable(f"{runner.name} takes frames before channels; a shift goes before images (n, c, ...).")
+            raise NotApplicable(f"{runner.name} takes its channels elsewhere; a shift goes before images (n, c, ...).")
         kind, device = ready.dtype, ready.device
     shifted = ShiftedNetwork(network, torch.as_tensor(np.array(shift), dtype=kind, device=device), x.ndim - 2)
     settings = replace(runner.settings, name=f"{runner.name} behind a shift", device=None, dtype=None)
