@@ -2,20 +2,20 @@
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from seewhy.errors import BadParameter, NoSuchName, closest
+from seewhy.errors import BadParameter
 from seewhy.json_text import as_json
 from seewhy.maps.heatmaps import Failed, Refused
 from seewhy.metrics.localization.resampling import middle, resampled
+from seewhy.metrics.rows import MethodRows
 from seewhy.metrics.sanity.picture import save_strip
 from seewhy.printable import printable
 
@@ -73,7 +73,7 @@ class GameRow:
 
 
 @dataclass(frozen=True, eq=False)
-class GridGame(Sequence[GameRow]):
+class GridGame(MethodRows[GameRow]):
     """How well maps do in a game on grids of photos: a row for each method and layer.
 
     game: its name; chance: what a map has on average that has nothing to do with the photos, 1 / size^2.
@@ -105,27 +105,9 @@ class GridGame(Sequence[GameRow]):
     def chance(self) -> float:
         return 1 / self.size**2
 
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    @overload
-    def __getitem__(self, at: int) -> GameRow: ...
-    @overload
-    def __getitem__(self, at: slice) -> tuple[GameRow, ...]: ...
-    def __getitem__(self, at: int | slice) -> GameRow | tuple[GameRow, ...]:
-        return self.rows[at]
-
-    def __iter__(self) -> Iterator[GameRow]:
-        return iter(self.rows)
-
     def of(self, method: str) -> GameRow:
         """The row of a method, of several layers the first.  Raises NoSuchName where it was not asked for."""
-        asked = method.replace("_", "-")
-        for row in self.rows:
-            if row.method == asked:
-                return row
-        there = [*dict.fromkeys(row.method for row in self.rows)]
-        raise NoSuchName("method", method, closest(asked, there), f"There are: {', '.join(there)}.")
+        return self.rows_of(method)[0]
 
     @property
     def facts(self) -> dict[str, Any]:

@@ -2,17 +2,18 @@
 
 import csv
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, overload
+from typing import Any
 
 from PIL import Image
 
-from seewhy.errors import BadParameter, NoSuchName, closest
+from seewhy.errors import BadParameter
 from seewhy.json_text import as_json
 from seewhy.maps.heatmap import Heatmap
 from seewhy.maps.heatmaps import Failed, Refused
+from seewhy.metrics.rows import MethodRows
 from seewhy.printable import printable
 
 from .asking import MapKey, SameQuestion, by_key
@@ -75,7 +76,7 @@ class PicturedMaps:
 
 
 @dataclass(frozen=True, eq=False)
-class Randomised(Sequence[SanityRow]):
+class Randomised(MethodRows[SanityRow]):
     """How alike maps stay when weights are drawn anew: a row for each method and, in order, each stage.
 
     controls: by method and layer, the similarity of the trained network's maps and noise on the same grid: what chance gives.
@@ -96,27 +97,9 @@ class Randomised(Sequence[SanityRow]):
     notes: tuple[str, ...] = ()
     pictured: PicturedMaps | None = field(default=None, repr=False)
 
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    @overload
-    def __getitem__(self, at: int) -> SanityRow: ...
-    @overload
-    def __getitem__(self, at: slice) -> tuple[SanityRow, ...]: ...
-    def __getitem__(self, at: int | slice) -> SanityRow | tuple[SanityRow, ...]:
-        return self.rows[at]
-
-    def __iter__(self) -> Iterator[SanityRow]:
-        return iter(self.rows)
-
     def of(self, method: str) -> tuple[SanityRow, ...]:
         """The rows of one method, stage by stage.  Raises NoSuchName where it was not asked for."""
-        asked = method.replace("_", "-")
-        found = tuple(row for row in self.rows if row.method == asked)
-        if not found:
-            there = [*dict.fromkeys(row.method for row in self.rows)]
-            raise NoSuchName("method", method, closest(asked, there), f"There are: {', '.join(there)}.")
-        return found
+        return self.rows_of(method)
 
     @property
     def facts(self) -> dict[str, Any]:
