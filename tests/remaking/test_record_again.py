@@ -21,19 +21,6 @@ from support import networks
 
 
 @pytest.fixture(scope="module")
-def photo(tmp_path_factory):
-    path = tmp_path_factory.mktemp("photos") / "cat.png"
-    small = np.random.default_rng(0).integers(0, 256, (9, 11, 3), dtype=np.uint8)
-    Image.fromarray(small).resize((150, 130), Image.Resampling.BICUBIC).save(path)
-    return path
-
-
-@pytest.fixture(scope="module")
-def honest():
-    return seewhy.load("demo/honest")
-
-
-@pytest.fixture(scope="module")
 def heatmap(honest, photo):
     return seewhy.grad_cam(honest, photo)[0]
 

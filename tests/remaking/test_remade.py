@@ -20,19 +20,6 @@ MADE = ("smooth(grad-cam)", "augment(smooth(layer-cam))", "product(guided-backpr
 X = networks.images(1, *networks.SIDES, seed=1)
 
 
-@pytest.fixture(scope="module")
-def photo(tmp_path_factory):
-    path = tmp_path_factory.mktemp("photos") / "cat.png"
-    small = np.random.default_rng(0).integers(0, 256, (9, 11, 3), dtype=np.uint8)
-    Image.fromarray(small).resize((150, 130), Image.Resampling.BICUBIC).save(path)
-    return path
-
-
-@pytest.fixture(scope="module")
-def honest():
-    return seewhy.load("demo/honest")
-
-
 def stored(heatmap) -> Source:
     """The Source as a file gives it back."""
     return Source.from_json(heatmap.source.to_json())

@@ -9,20 +9,12 @@ import seewhy
 from seewhy.metrics.games.playing import cell_shares
 from seewhy.metrics.games.separate import SeparateCells
 from seewhy.models.model import Differentiable, Model
+from support.small import small_network
 
 
 @pytest.fixture(scope="module")
 def network():
-    torch.manual_seed(0)
-    layers = (
-        nn.Conv2d(3, 5, 3, padding=1),
-        nn.ReLU(),
-        nn.Conv2d(5, 4, 3, 2, 1),
-        nn.ReLU(),
-        nn.AdaptiveAvgPool2d(1),
-        nn.Flatten(),
-    )
-    return nn.Sequential(*layers, nn.Linear(4, 3)).double().eval()
+    return small_network((5, 4), padding=1, stride=2).double()
 
 
 @pytest.fixture(scope="module")

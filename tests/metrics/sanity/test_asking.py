@@ -8,22 +8,13 @@ from torch import nn
 
 import seewhy
 from seewhy.metrics.sanity.asking import SameQuestion, Settled, by_key, chosen_methods
+from support.small import small_network
 
 X = np.random.default_rng(0).standard_normal((4, 3, 10, 10)).astype(np.float32)
 
 
 def network(seed=0):
-    torch.manual_seed(seed)
-    layers = (
-        nn.Conv2d(3, 4, 3),
-        nn.ReLU(),
-        nn.Conv2d(4, 4, 3),
-        nn.ReLU(),
-        nn.AdaptiveAvgPool2d(1),
-        nn.Flatten(),
-        nn.Linear(4, 6),
-    )
-    return nn.Sequential(*layers).eval()
+    return small_network(classes=6, seed=seed)
 
 
 @pytest.fixture(scope="module")

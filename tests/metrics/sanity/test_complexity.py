@@ -2,29 +2,18 @@
 
 import numpy as np
 import pytest
-import torch
-from torch import nn
 
 import seewhy
 from seewhy import metrics
 from seewhy.metrics.sanity.complexity import entropy
 from seewhy.models.torch.working_copy import TorchWorkingCopy
+from support.small import small_network
 
 X = np.random.default_rng(0).standard_normal((3, 3, 12, 12)).astype(np.float32)
 
 
 def network():
-    torch.manual_seed(0)
-    layers = (
-        nn.Conv2d(3, 4, 3),
-        nn.ReLU(),
-        nn.Conv2d(4, 4, 3),
-        nn.ReLU(),
-        nn.AdaptiveAvgPool2d(1),
-        nn.Flatten(),
-        nn.Linear(4, 3),
-    )
-    return nn.Sequential(*layers).eval()
+    return small_network()
 
 
 def test_the_entropy_of_a_histogram_by_hand():

@@ -7,21 +7,13 @@ from torch import nn
 
 import seewhy
 from seewhy.models.torch.cell_heads import CellHeads
+from support.small import small_network
 
 X = np.random.default_rng(0).standard_normal((2, 3, 16, 16))
 
 
 def network():
-    torch.manual_seed(0)
-    layers = (
-        nn.Conv2d(3, 5, 3, padding=1),
-        nn.ReLU(),
-        nn.Conv2d(5, 4, 3, 2, 1),
-        nn.ReLU(),
-        nn.AdaptiveAvgPool2d(1),
-        nn.Flatten(),
-    )
-    return nn.Sequential(*layers, nn.Linear(4, 3)).double().eval()
+    return small_network((5, 4), padding=1, stride=2).double()
 
 
 def test_the_scores_of_a_cell_are_the_heads_of_its_part_of_the_layer():
