@@ -106,6 +106,23 @@ def test_where_the_answer_changes_it_does_not_count_against_the_map():
     assert found.least == found.changes[0]
 
 
+@pytest.mark.parametrize(("outputs", "expected"), [
+    (lambda mean: (mean - 0.49)[:, None], [True, False]),  # a logit: below 0, the answer is the other of the two
+    (lambda mean: mean - 0.49, [True, True]),  # a regression answers with a number, not with a class
+])  # fmt: skip
+def test_a_single_logit_answers_with_its_sign(outputs, expected):
+    x = np.full((1, 1, 4, 4), 0.5, np.float32)
+    x[0, 0, 0, 0], x[0, 0, 3, 3] = 0, 1
+
+    class Bright(nn.Module):
+        def forward(self, x):
+            return outputs(x.mean((1, 2, 3)))
+
+    model = seewhy.wrap(Bright().eval())
+    (found,) = stability(model, x, maps_of(model, x), ["light"])
+    assert [c.same_answer for c in found.changes] == expected
+
+
 def test_another_seed_is_that_of_the_method():
     method = seewhy.smooth_grad.using(samples=3, seed=4)
     torch.manual_seed(0)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from io import BytesIO
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -116,14 +116,23 @@ def _of_one(subject: Subject, shown: Heatmap, changes: list[str], draws: int, as
                 raise
             left_out.append(f"{change}: {error}")
     x = np.stack([subject.x, *(as_a_photo(subject.model, subject.x, each.x) for each in made)]).astype(subject.x.dtype)
-    scores = np.asarray(subject.scorer(subject.scorer.array(x)))
-    answers = scores.argmax(1) if subject.aim is None else scores[:, 0] != 0
+    answers = _answers(subject, x)
     first, *others = _maps(subject, shown, x, [None, *(each.seed for each in made)])
     rows = tuple(
         ChangedMap(each.what, *_compared(subject, first, values, each.moved), bool(answer == answers[0]))
         for each, values, answer in zip(made, others, answers[1:], strict=True)
     )
     return Stability(rows, tuple(left_out), len(x))
+
+
+def _answers(subject: Subject, x: Floats) -> NDArray[Any]:
+    """What the network answers for each image: the class, of a single probability the side of one half, of an aim whether it is
+    there; the same for all where it gives a single score that is no probability.
+    """
+    if subject.aim is None and subject.classes == 1:
+        return subject.probabilities(x) >= 0.5 if subject.reads == "probability" else np.zeros(len(x))
+    scores = np.asarray(subject.scorer(subject.scorer.array(x)))
+    return scores.argmax(1) if subject.aim is None else scores[:, 0] != 0
 
 
 def _maps(subject: Subject, shown: Heatmap, x: Floats, seeds: Sequence[int | None]) -> list[NDArray[np.float64]]:
