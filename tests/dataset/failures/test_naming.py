@@ -81,3 +81,11 @@ def test_few_are_named_by_chance():
         both = [[answered(i, 0, 0, looks=dict(zip(LOOKS, rng.random(3), strict=True))) for i in range(n)] for n in (8, 8, 30)]
         named += any(differences(both[:2], both[2]))
     assert named <= 6  # of 40 in the mean 2
+
+
+def test_what_is_too_small_to_be_seen_has_no_name():
+    rng = np.random.default_rng(1)
+    right, group = rng.normal(0.5, 0.1, 3000), rng.normal(0.52, 0.1, 3000)
+    assert differences([photos(group)], photos(right)) == [[]]
+    ((found,),) = differences([photos(group + 0.04)], photos(right))
+    assert found.among > 0.64

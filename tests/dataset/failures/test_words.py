@@ -6,7 +6,7 @@ import pytest
 from seewhy.dataset.failures.analysis import analyse
 from seewhy.dataset.failures.calibration import calibration
 from seewhy.dataset.failures.naming import TraitDifference
-from seewhy.dataset.failures.words import difference, how_calibrated, quantity, says
+from seewhy.dataset.failures.words import chance, difference, how_calibrated, quantity, says
 from support.answered import answered, shown
 
 pytest.importorskip("sklearn")
@@ -40,6 +40,7 @@ def test_verdicts_on_calibration():
 
 
 def test_quantities_have_their_units():
+    assert [chance(0.0123), chance(0.001), chance(1e-9)] == ["p 0.012", "p 0.001", "p below 0.001"]
     assert [quantity(0.123, "share"), quantity(71.6, ""), quantity(300, "pixels")] == ["12%", "72", "300 pixels"]
     said = difference(TraitDifference("brightness", "dark", "share", 0.1, 0.5, 0.02, 9, 0.001, 0.0123))
     assert said == "dark (brightness 10% on average, 50% of those answered right; adjusted p 0.012)"

@@ -10,6 +10,7 @@ from seewhy.dataset.photo_rows import PhotoRow
 from seewhy.metrics.regional.chance import LEVEL, holm
 
 FEWEST = 3  # photos of which a trait is known, on either side of a comparison
+SEEN = 0.14  # how far `among` lies from 0.5 at least: a medium effect, half a standard deviation, which a person can see
 
 
 @dataclass(frozen=True)
@@ -44,8 +45,8 @@ class TraitDifference:
 
     @property
     def told(self) -> bool:
-        """Is it told from chance?"""
-        return self.adjusted <= LEVEL
+        """Is it told from chance, and large enough to be seen?"""
+        return self.adjusted <= LEVEL and abs(self.among - 0.5) >= SEEN
 
 
 def _looks(name: str) -> Callable[[PhotoRow], float | None]:
@@ -87,10 +88,12 @@ def differences(
 ) -> list[list[TraitDifference]]:
     """Of each group of photos the traits in which it differs from the right ones, by the Mann-Whitney test; the surest first.
 
+    A word is told where the difference is told from chance, and no smaller than a medium effect.
+
     All comparisons count as tests.  A trait that is known of fewer than 3 photos on either side, or is the same of all, is not
     compared.
-    Sources: Mann & Whitney 1947, On a test of whether one of two random variables is stochastically larger than the other; Holm
-    1979.
+    Sources: Mann & Whitney 1947, On a test of whether one of two random variables is stochastically larger than the other;
+    McGraw & Wong 1992, A common language effect size statistic (`among`); Holm 1979.
     """
     reference = [_known(right, trait) for trait in traits]
     found = list[tuple[int, TraitDifference]]()

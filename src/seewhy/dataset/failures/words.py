@@ -53,7 +53,7 @@ def how_calibrated(one: Calibration) -> str:
     return (
         f"It is {verdict}: it gives its answers {one.confidence:.0%} on average, and is right in {one.accuracy:.0%}. The "
         f"expected calibration error is {one.ece:.1%} (95 % interval {one.low:.1%} to {one.high:.1%}); a perfectly calibrated "
-        f"network would show {one.expected:.1%} on as many photos (p {one.p:.2g})."
+        f"network would show {one.expected:.1%} on as many photos ({chance(one.p)})."
     )
 
 
@@ -65,7 +65,7 @@ def in_common(found: FailureAnalysis) -> Iterator[str]:
     if groups.all:
         yield f"Photos that are answered wrong differ from those answered right: {'; '.join(map(difference, groups.all))}."
     else:
-        yield "In nothing that was measured do photos that are answered wrong differ from those answered right."
+        yield "Photos that are answered wrong do not visibly differ from those answered right in anything that was measured."
     if groups.groups:
         dearest = groups.groups[0]
         yield f"They fall into {len(groups.groups)} groups that look alike to the network; the most costly: {group(dearest)}."
@@ -76,16 +76,25 @@ def in_common(found: FailureAnalysis) -> Iterator[str]:
 def group(one: FailureGroup) -> str:
     """A group in words."""
     named = f"{one.name}, " if one.name else ""
-    pairs = "; ".join(
+    return f"{named}{_photos(len(one.photos))}, such as {pairs(one)}"
+
+
+def pairs(one: FailureGroup) -> str:
+    """The most frequent confusions of a group."""
+    return "; ".join(
         f"{truth} taken for {answer}" + (f" ({count})" if count > 1 else "") for truth, answer, count in one.confusions
     )
-    return f"{named}{_photos(len(one.photos))}, {pairs}"
 
 
 def difference(one: TraitDifference) -> str:
     """A trait in which some photos differ."""
     here, there = (quantity(value, one.unit) for value in (one.mean, one.right))
-    return f"{one.word} ({one.trait} {here} on average, {there} of those answered right; adjusted p {one.adjusted:.2g})"
+    return f"{one.word} ({one.trait} {here} on average, {there} of those answered right; adjusted {chance(one.adjusted)})"
+
+
+def chance(p: float) -> str:
+    """A p value."""
+    return f"p {p:.2g}" if p >= 0.001 else "p below 0.001"
 
 
 def quantity(value: float, unit: str) -> str:
@@ -127,7 +136,7 @@ def _hidden(found: FailureAnalysis, what: str, some: list[HiddenEvidence]) -> st
     more = f", {righted} of them to a true class" if righted else ""
     return (
         f"With their evidence hidden (up to {HIDDEN:.0%} of the photo), {changed} of {len(some)} {what} change{more}; with as "
-        f"much hidden at a random place, {chance} (p {found.hidden.p(some):.2g})."
+        f"much hidden at a random place, {chance} ({chance(found.hidden.p(some))})."
     )
 
 

@@ -20,7 +20,7 @@ from seewhy.dataset.failures.analysis import FailureAnalysis
 from seewhy.dataset.failures.gathering import confidence
 from seewhy.dataset.failures.hiding import HiddenEvidence
 from seewhy.dataset.failures.reasons import shortfall
-from seewhy.dataset.failures.words import difference, group, place, says
+from seewhy.dataset.failures.words import difference, pairs, place, says
 from seewhy.dataset.info import RunInfo
 from seewhy.dataset.photo_rows import PhotoRow
 from seewhy.errors import NotWritten
@@ -124,7 +124,7 @@ def _render(
         classes=_classes(found),
         groups=[
             {
-                "number": one.number, "name": one.name, "cost": f"{one.cost:.2f}", "says": printable(group(one), WORDS),
+                "number": one.number, "name": one.name, "cost": f"{one.cost:.2f}", "says": printable(pairs(one), WORDS),
                 "differs": [difference(each) for each in one.differs], "count": len(one.photos),
                 "photos": of(one.photos[:OF_GROUP]), "nearest": of(one.nearest),
             }
