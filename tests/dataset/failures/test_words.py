@@ -1,12 +1,16 @@
 """What was found, in sentences."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from seewhy.dataset.failures.analysis import analyse
 from seewhy.dataset.failures.calibration import calibration
+from seewhy.dataset.failures.hiding import HiddenChecks, HiddenEvidence
 from seewhy.dataset.failures.naming import TraitDifference
-from seewhy.dataset.failures.words import chance, difference, how_calibrated, quantity, says
+from seewhy.dataset.failures.words import apart, chance, difference, hiding, how_calibrated, quantity, says
+from seewhy.maps.source import Predicted
 from support.answered import answered, shown
 
 pytest.importorskip("sklearn")
@@ -39,8 +43,22 @@ def test_verdicts_on_calibration():
         assert f"It is {words}" in how_calibrated(found)
 
 
+def test_what_came_of_hiding_is_said_of_wrong_and_of_right_ones():
+    found = analyse([answered(0, 1, 0, 0.9), answered(1, 0, 0, 0.9), answered(2, 1, 0, 0.9)])
+    cat, dog = Predicted(0, "cat", 0.9), Predicted(1, "dog", 0.9)
+    checks = [(0, dog, cat, True), (1, dog, dog, False), (2, cat, cat, False)]
+    hidden = HiddenChecks(True, tuple(HiddenEvidence(i, "evidence", 0.2, cat, *rest) for i, *rest in checks))
+    wrong, right = hiding(replace(found, hidden=hidden))
+    assert wrong == (
+        "With their evidence hidden (up to 20% of the photo), 1 of 2 wrong answers change, 1 of them to a true class; with as "
+        "much hidden at a random place, 0 (p 1)."
+    )
+    assert right.endswith("1 of 1 suspicious right answers change; with as much hidden at a random place, 1 (p 1).")
+
+
 def test_quantities_have_their_units():
     assert [chance(0.0123), chance(0.001), chance(1e-9)] == ["p 0.012", "p 0.001", "p below 0.001"]
+    assert [apart(each) for each in (-0.1, 0.3, 0.6, 0.9)] == ["hardly apart", "weakly apart", "well apart", "far apart"]
     assert [quantity(0.123, "share"), quantity(71.6, ""), quantity(300, "pixels")] == ["12%", "72", "300 pixels"]
     said = difference(TraitDifference("brightness", "dark", "share", 0.1, 0.5, 0.02, 9, 0.001, 0.0123))
     assert said == "dark (brightness 10% on average, 50% of those answered right; adjusted p 0.012)"

@@ -65,7 +65,9 @@ def failure_groups(run: GatheredRun, seed: int = 0) -> FailureGroups:
     found = grouping(np.array([_seen(photo) for photo in photos]), seed) if len(photos) >= FEWEST else None
     members = [] if found is None else _members(photos, found)
     told = differences([run.wrong, *members], run.right)
-    groups = [_group(run, some, tuple(differs)) for some, differs in zip(members, told[1:], strict=True)]
+    same = [_seen(photo) for photo in (*photos, *run.right) if photos and len(_seen(photo)) == length[0][0]]
+    usual = unit(np.array(same)).mean(0) if same else np.zeros(0)
+    groups = [_group(run, some, tuple(differs), usual) for some, differs in zip(members, told[1:], strict=True)]
     groups = sorted(groups, key=lambda group: (-group.cost, group.photos[0].item))
     grouped = {photo.item for group in groups for photo in group.photos}
     outside = tuple(photo for photo in run.wrong if photo.item not in grouped)
@@ -99,23 +101,30 @@ def _members(photos: Sequence[PhotoRow], found: Grouping) -> list[list[PhotoRow]
     return [[photo for photo, own in zip(photos, found.labels, strict=True) if own == label] for label in labels]
 
 
-def _group(run: GatheredRun, photos: Sequence[PhotoRow], differs: tuple[TraitDifference, ...]) -> FailureGroup:
-    vectors = unit(np.array([_seen(photo) for photo in photos]))
-    centre = vectors.sum(0)
-    typical = np.argsort(-(vectors @ centre), kind="stable")
-    pairs = Counter(
-        (run.named(photo.truth), run.name(photo.predicted.index)) for photo in photos if photo.predicted is not None
-    )
+def _group(
+    run: GatheredRun, photos: Sequence[PhotoRow], differs: tuple[TraitDifference, ...], usual: NDArray[np.float64]
+) -> FailureGroup:
+    vectors = _apart(photos, usual)
+    centre = vectors.mean(0)
+    typical = [photos[place] for place in np.argsort(-(unit(vectors) @ centre), kind="stable")]
+    pairs = Counter((run.named(photo.truth), run.name(photo.predicted.index)) for photo in typical if photo.predicted)
     return FailureGroup(
         0, cost(photos), differs, tuple((*pair, count) for pair, count in pairs.most_common(TYPICAL)),
-        tuple(photos[place] for place in typical), tuple(_nearest(run.right, centre)),
+        tuple(typical), tuple(_nearest(run.right, centre, usual)),
     )  # fmt: skip
 
 
-def _nearest(right: Sequence[PhotoRow], centre: NDArray[np.float64]) -> list[PhotoRow]:
-    """The photos answered right with the least angle to the middle of a group."""
+def _apart(photos: Sequence[PhotoRow], usual: NDArray[np.float64]) -> NDArray[np.float64]:
+    """How what the network saw in photos differs from what it usually sees: (photos, c)."""
+    return unit(np.array([_seen(photo) for photo in photos])) - usual
+
+
+def _nearest(right: Sequence[PhotoRow], centre: NDArray[np.float64], usual: NDArray[np.float64]) -> list[PhotoRow]:
+    """The photos answered right with the least angle to the middle of a group, both seen from what is usual: else those that
+    are like the mean of all photos would be next to every group.
+    """
     some = [photo for photo in right if len(_seen(photo)) == len(centre)]
     if not some:
         return []
-    near = np.argsort(-(unit(np.array([_seen(photo) for photo in some])) @ centre), kind="stable")
+    near = np.argsort(-(unit(_apart(some, usual)) @ centre), kind="stable")
     return [some[place] for place in near[:NEAREST]]

@@ -68,9 +68,18 @@ def in_common(found: FailureAnalysis) -> Iterator[str]:
         yield "Photos that are answered wrong do not visibly differ from those answered right in anything that was measured."
     if groups.groups:
         dearest = groups.groups[0]
-        yield f"They fall into {len(groups.groups)} groups that look alike to the network; the most costly: {group(dearest)}."
+        yield (
+            f"They fall into {len(groups.groups)} groups that look alike to the network, {apart(groups.silhouette or 0)}; the "
+            f"most costly: {group(dearest)}."
+        )
     else:
         yield f"There are no groups of failures that look alike: {groups.why}."
+
+
+def apart(silhouette: float) -> str:
+    """How far groups are apart, in words.  Source: Kaufman & Rousseeuw 1990, Finding groups in data, table 4."""
+    degrees = ((0.25, "hardly apart"), (0.5, "weakly apart"), (0.7, "well apart"), (2, "far apart"))
+    return next(words for most, words in degrees if silhouette <= most)
 
 
 def group(one: FailureGroup) -> str:
@@ -131,12 +140,12 @@ def hiding(found: FailureAnalysis) -> Iterator[str]:
 
 
 def _hidden(found: FailureAnalysis, what: str, some: list[HiddenEvidence]) -> str:
-    changed, chance = sum(one.changed for one in some), sum(one.changed_by_chance for one in some)
+    changed, beside = sum(one.changed for one in some), sum(one.changed_by_chance for one in some)
     righted = sum(one.right for one in some) if what == "wrong answers" else 0
     more = f", {righted} of them to a true class" if righted else ""
     return (
         f"With their evidence hidden (up to {HIDDEN:.0%} of the photo), {changed} of {len(some)} {what} change{more}; with as "
-        f"much hidden at a random place, {chance} ({chance(found.hidden.p(some))})."
+        f"much hidden at a random place, {beside} ({chance(found.hidden.p(some))})."
     )
 
 
