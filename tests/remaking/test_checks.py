@@ -63,7 +63,7 @@ def test_numbers_of_numpy_are_plain_ones():
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        ({"status": "yellow"}, "has the status 'yellow'; there are: 'green', 'amber', 'red', 'grey'."),
+        ({"status": "yellow"}, "has the status 'yellow'; there are: 'green', 'amber', 'red', 'grey', 'none'."),
         ({"better": "more"}, "has the better 'more'; there are: 'higher', 'lower', ''."),
         ({"says": " "}, "says nothing"),
         ({"name": ""}, "has no name"),

@@ -14,7 +14,7 @@ from seewhy.printable import printable, quoted
 if TYPE_CHECKING:
     from seewhy.maps.heatmap import Heatmap
 
-Status = Literal["green", "amber", "red", "grey"]
+Status = Literal["green", "amber", "red", "grey", "none"]
 Better = Literal["higher", "lower", ""]
 RunCheck = Callable[..., "Check"]  # (model, image, heatmap, settings): see `runs_again`
 NUMBERS = ("value", "low", "high", "control")
@@ -29,8 +29,8 @@ RUNS_AGAIN: dict[str, "RunCheck | str"] = {
 class Check:
     """The outcome of one check on a map.
 
-    name: of the check: "deletion".  status: "green" (held), "amber" (doubtful), "red" (failed), or "grey": it could not be
-        found out, and `says` tells why.
+    name: of the check: "deletion".  status: "green" (held), "amber" (doubtful), "red" (failed), "grey" (it could not be found
+        out), or "none" (it does not apply to this map); of both, `says` tells why.
     value: the measured number; low, high: its interval; control: what chance gives; each None where there is none.
     better: which values are better: "higher", "lower", or "" where neither is.
     says: the outcome in one plain sentence.  forwards: passes of the network that it took.

@@ -99,3 +99,13 @@ def test_misuse_ends_with_two_and_says_what_there_is(photos, tmp_path, words, sa
     assert done.exit_code == 2
     assert said in done.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_what_is_no_region_is_refused_before_a_network_is_loaded(photos, tmp_path):
+    for region, words in (("nowhere", "'nowhere' is no region"), ("outside-object", "--boxes or --masks"),
+                          (f"box:{tmp_path / 'no.csv'}", "no.csv")):  # fmt: skip
+        done = run(tmp_path / "no.pth", photos, "-r", "--in", region, "-o", tmp_path / "out")
+        assert done.exit_code in (1, 2)
+        assert words in done.stderr
+        assert "no.pth" not in done.stderr
+        assert not (tmp_path / "out").exists()

@@ -69,6 +69,12 @@ def test_without_a_contrast_it_is_misuse(picture):
     assert "--target A-vs-B" in done.stderr
 
 
+def test_without_a_contrast_no_network_is_loaded(picture, tmp_path):
+    path, _ = picture
+    done = CliRunner().invoke(main, ["explain", str(path), "--model", str(tmp_path / "no.pth"), "--check", "-o", str(tmp_path)])
+    assert (done.exit_code, "--target A-vs-B" in done.stderr) == (2, True)
+
+
 def test_the_record_has_the_check_and_verify_runs_it_again(picture):
     path, drawn = picture
     done = run(picture, "--target", f"{drawn.label}-vs-{drawn.other}", "--check", "--record")

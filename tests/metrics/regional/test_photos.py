@@ -6,11 +6,11 @@ import pytest
 import seewhy
 from seewhy.errors import BadParameter
 from seewhy.metrics.regional.photos import AT_ONCE, EvidenceReader, MeanMap
-from seewhy.metrics.regional.within import regions_of
+from seewhy.metrics.regional.within import named_regions, regions_of
 
 
 def reader(model, target=None, within=("corner:nw:0.25",), truth=None):
-    regions = regions_of(within, ["x"], model.labels)
+    regions = regions_of(named_regions(within), ["x"], model.labels)
     return EvidenceReader(model, seewhy.grad_cam, target or seewhy.Top(), None, regions, truth or {})
 
 

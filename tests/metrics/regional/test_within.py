@@ -8,7 +8,7 @@ import pytest
 from seewhy.errors import BadParameter
 from seewhy.metrics.regional import within
 from seewhy.metrics.regional.frames import SIDE, framed
-from seewhy.metrics.regional.within import frame_boxes, regions_of
+from seewhy.metrics.regional.within import frame_boxes, named_regions, regions_of
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def flat(made_heatmap):
 
 
 def one(text, photos=("a.png",), **more):
-    (region,) = regions_of(text, photos, ["cat", "dog"], **more)
+    (region,) = regions_of(named_regions(text, **more), photos, ["cat", "dog"])
     return region
 
 
@@ -107,4 +107,4 @@ def test_what_cannot_be_known_is_asked_for():
     with pytest.raises(BadParameter, match="outside-object, which is not asked for"):
         one("border", boxes=Path("boxes.csv"))
     with pytest.raises(BadParameter, match="no region"):
-        regions_of([3], ["a.png"], None)
+        named_regions([3])

@@ -108,7 +108,7 @@ def test_of_a_function_the_head_cannot_be_checked(function):
 def test_a_unit_does_not_rest_on_the_head(honest, photo):
     (heatmap,) = seewhy.grad_cam(honest, photo, target=seewhy.Unit("body", 3))
     found = head_check(honest, photo, heatmap)
-    assert (found.status, found.value) == ("grey", None)
+    assert (found.status, found.value) == ("none", None)
     assert found.says.startswith("unit:body:3 is no score of the last layer")
     assert run_again("head", honest, photo, heatmap, found.settings) == found
 
@@ -144,7 +144,7 @@ def test_disagreement():
         assert found.value == pytest.approx(together.share, abs=1e-4)
         assert (found.status == "amber") is together.doubtful
     (other,) = seewhy.hires_cam(model, photos[0])
-    assert disagreement_check(model, photos[0], other).status == "grey"
+    assert disagreement_check(model, photos[0], other).status == "none"
 
 
 def test_completeness(honest, photo):
@@ -157,7 +157,7 @@ def test_completeness(honest, photo):
         again = completeness_check(honest, photo, odd)
         assert (again.status, again.value) == (status, pytest.approx(gap))
     (grad,) = seewhy.grad_cam(honest, photo)
-    assert completeness_check(honest, photo, grad).status == "grey"
+    assert completeness_check(honest, photo, grad).status == "none"
 
 
 @pytest.mark.parametrize(("name", "settings", "words"), [

@@ -107,6 +107,15 @@ def test_a_box_of_a_detector_is_checked_as_a_class_is():
     assert trust(model, scene(), method, target=found.heatmap.source.target, checks=["deletion"]).checks == found.checks[:1]
 
 
+def test_what_does_not_apply_is_not_said_to_be_unknown(heatmap):
+    checks = (Check("head", "green", "so"), Check("stability", "grey", "so"), Check("completeness", "none", "so"))
+    found = Trust(heatmap, checks, 0.0)
+    assert found.status == "green"
+    assert found.says.endswith("it stood head; not known: stability.")
+    assert [each["status"] for each in json.loads(found.to_json())["checks"]] == ["green", "grey", "none"]
+    assert Trust(heatmap, (Check("head", "none", "so"), Check("deletion", "none", "so")), 0.0).status == "grey"
+
+
 def test_it_is_the_same_under_a_seed_and_leaves_the_network_as_it_was(honest, photo):
     before = honest.weights_sha256()
     first, second = (trust(honest, photo, "gradient", seed=3) for _ in range(2))

@@ -117,7 +117,7 @@ def run(network: ModelOptions, options: EvidenceOptions) -> None:
     """Everything that the command does.  What can be refused is refused before a photo is explained."""
     from seewhy.metrics.regional.ask import report_of, truth_of
     from seewhy.metrics.regional.photos import EvidenceReader
-    from seewhy.metrics.regional.within import THERE_ARE, regions_of
+    from seewhy.metrics.regional.within import THERE_ARE, named_regions, regions_of
     from seewhy.progress import stoppable
 
     if options.as_json and options.as_csv:
@@ -126,10 +126,11 @@ def run(network: ModelOptions, options: EvidenceOptions) -> None:
         raise click.UsageError(f"Say where evidence is to be counted, by --in REGION, or --search. {THERE_ARE}")
     inputs = inputs_of(options.photos, options.recursive, options.out)
     (method,) = configured((options.method,), dict(options.settings))
+    named = named_regions(options.within, options.boxes, options.masks)
     check_folder(options.out)
     model = network.load(scores=options.scores, batch_size=options.batch_size)
     target = one_target(options.target, model.labels, "one is explained")
-    regions = regions_of(options.within, inputs.files, model.labels, options.boxes, options.masks)
+    regions = regions_of(named, inputs.files, model.labels)
     reader = EvidenceReader(model, method, target, options.layer, regions, truth_of(options.truth, inputs.files, model.labels))
     make_folder(options.out)
     failures = Failures.among(inputs)

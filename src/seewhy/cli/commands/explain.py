@@ -27,6 +27,8 @@ from seewhy.cli.writing import VIEWS, Outputs
 if TYPE_CHECKING:
     from seewhy.maps.sheet import SheetRow
 
+NO_CONTRAST = "--check asks whether a contrast holds, and none is asked for: give --target A-vs-B."
+
 
 @dataclass(frozen=True)
 class Options:
@@ -174,11 +176,14 @@ def run(networks: list[ModelOptions], options: Options) -> None:
     """Everything that the command does.  What can be refused is refused before a photo is explained."""
     from seewhy.errors import MissingExtra, Misuse
     from seewhy.progress import stoppable
+    from seewhy.targets.target import VERSUS
 
     inputs = inputs_of(options.photos, options.recursive, options.out)
     methods = configured(options.methods, dict(options.settings), options.budget)
     check_pictures(options.pictures, methods)
     check_signing(options)
+    if options.check and not any(VERSUS in target for target in options.targets):
+        raise click.UsageError(NO_CONTRAST)
     check_folder(options.out)
     every = loaded(networks, inputs.files, options)
     if options.check:
@@ -269,7 +274,7 @@ def with_both_classes(targets: list[Any]) -> list[Any]:
 
     contrasts = [target for target in targets if isinstance(target, Contrast)]
     if not contrasts:
-        raise click.UsageError("--check asks whether a contrast holds, and none is asked for: give --target A-vs-B.")
+        raise click.UsageError(NO_CONTRAST)
     several = list[Any]()
     for target in targets:
         two = isinstance(target, Contrast) and len(target.against) == 1

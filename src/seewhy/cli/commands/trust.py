@@ -22,7 +22,7 @@ from .doctor import filled
 if TYPE_CHECKING:
     from seewhy.metrics.verdict.trust import Trust
 
-COLOURS = {"green": "green", "amber": "yellow", "red": "red", "grey": None}
+COLOURS = {"green": "green", "amber": "yellow", "red": "red", "grey": None, "none": None}
 CHECKS = ("head", "deletion", "disagreement", "stability", "completeness")  # verdict.checking.CHECKS
 
 

@@ -20,7 +20,7 @@ from .photos import EvidenceReader, PhotoEvidence
 from .report import EvidenceReport, means_of
 from .search import DRAWS, EXAMPLES, EvidencePile, PileExample, piles, searchable
 from .shares import region_shares
-from .within import regions_of
+from .within import named_regions, regions_of
 
 
 @known_names("method")
@@ -59,7 +59,7 @@ def evidence(
     if isinstance(images, PreparedBatch):
         raise BadParameter("Evidence is counted on photos: give paths, PIL images or uint8 arrays, and no prepared batch.")
     names = [image_name(image, place) for place, image in enumerate(images)]
-    regions = regions_of(within, names, model.labels, _path(boxes), _path(masks))
+    regions = regions_of(named_regions(within, _path(boxes), _path(masks)), names, model.labels)
     reader = EvidenceReader(model, lookup(method), target, layer, regions, truth_of(labels, names, model.labels))
     for _ in shown(reader.read(images, names), len(images), "explaining", size=lambda count: count):
         pass

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,30 +95,48 @@ class TextRegion:
         return found if found.seen else None
 
 
+class GivenRegion(NamedTuple):
+    """What files mark, of which it is not said yet on which photos."""
+
+    name: str
+    given: GivenTruth
+    outside: bool = False
+
+
 EvidenceRegion = FrameRegion | MarkedRegion | TextRegion
+NamedRegion = FrameRegion | GivenRegion | TextRegion
 
 
-def regions_of(
-    within: Any, photos: Sequence[str], labels: Labels, boxes: Path | None = None, masks: Path | None = None
-) -> list[EvidenceRegion]:
-    """The regions that texts name, for photos of these names and a model with these labels.
+def regions_of(named: Sequence[NamedRegion], photos: Sequence[str], labels: Labels) -> list[EvidenceRegion]:
+    """The regions for photos of these names and a model with these labels.
+
+    Raises BadParameter where a file says nothing of any of the photos.
+    """
+    return [
+        MarkedRegion(each.name, each.given.of(photos, labels), each.outside) if isinstance(each, GivenRegion) else each
+        for each in named
+    ]
+
+
+def named_regions(within: Any, boxes: Path | None = None, masks: Path | None = None) -> list[NamedRegion]:
+    """The regions that texts name, their files read.
 
     boxes, masks: files of where the objects are, for outside-object.
-    Raises BadParameter where a text names none, or its file says nothing of any of the photos.
+    Raises BadParameter where a text names none, and what reading its file raises.
     """
     texts = [within] if isinstance(within, str) else [*within]
     if (boxes or masks) and OUTSIDE not in texts:
         why = "say where the objects are, for the region outside-object, which is not asked for: name it, or give"
         raise BadParameter(f"boxes= and masks= {why} within='box:FILE'.", typed=f"--boxes and --masks {why} --in box:FILE.")
-    found = list[EvidenceRegion]()
+    found = list[NamedRegion]()
     for text in dict.fromkeys(texts):
         if not isinstance(text, str):
             raise BadParameter(f"within={quoted(text)} is no region. {THERE_ARE}")
-        found.append(_region(text, photos, labels, boxes, masks))
+        found.append(_region(text, boxes, masks))
     return found
 
 
-def _region(text: str, photos: Sequence[str], labels: Labels, boxes: Path | None, masks: Path | None) -> EvidenceRegion:
+def _region(text: str, boxes: Path | None, masks: Path | None) -> NamedRegion:
     kind, _, rest = text.strip().partition(":")
     if kind == "border":
         width = _size(text, rest, WIDTH, 0.5)
@@ -135,13 +153,12 @@ def _region(text: str, photos: Sequence[str], labels: Labels, boxes: Path | None
         return FrameRegion(f"corner:{corner}:{side:g}", ((x, y, x + side, y + side),))
     if kind in ("box", "mask") and rest:
         path = Path(rest)
-        given = GivenTruth.read(boxes=path) if kind == "box" else GivenTruth.read(masks=path)
-        return MarkedRegion(text, given.of(photos, labels))
+        return GivenRegion(text, GivenTruth.read(boxes=path) if kind == "box" else GivenTruth.read(masks=path))
     if text == OUTSIDE:
         if boxes is None and masks is None:
             why = "outside-object: where the objects are has to be known: give"
             raise BadParameter(f"{why} boxes= or masks=.", typed=f"{why} --boxes or --masks.")
-        return MarkedRegion(text, GivenTruth.read(boxes=boxes, masks=masks).of(photos, labels), outside=True)
+        return GivenRegion(text, GivenTruth.read(boxes=boxes, masks=masks), outside=True)
     if text == TEXT:
         return TextRegion()
     raise BadParameter(f"{quoted(text)} is no region. {THERE_ARE}")
@@ -151,7 +168,7 @@ def frame_boxes(name: str) -> tuple[Shares, ...]:
     """The boxes of the frame that a region of this name takes; none of one that files mark on each photo."""
     if name.partition(":")[0] not in ("border", "corner"):
         return ()
-    region = _region(name, [], None, None, None)
+    region = _region(name, None, None)
     return region.boxes if isinstance(region, FrameRegion) else ()
 
 

@@ -105,7 +105,7 @@ def head_check(
     asked, settings = _target(model, image, heatmap, seed, target), {"draws": draws, "seed": seed}
     if isinstance(asked, Unit):
         says = f"{asked} is no score of the last layer: that layer's weights, drawn anew, would say nothing of this map."
-        return Check("head", "grey", says, settings=settings)
+        return Check("head", "none", says, settings=settings)
     found = randomised(model, image, method, "head", asked, layer, draws=draws, seed=seed)
     alike, chance = found.rows[0].similarity, next(iter(found.controls.values()))
     read, control = (alike.absolute, chance.absolute) if method.pixels else (alike.spearman, chance.spearman)
@@ -167,7 +167,7 @@ def disagreement_check(model: Model, image: Images, heatmap: Heatmap) -> Check:
     measured with the map.  Amber from 0.48 on (docs/disagreement.md).
     """
     if heatmap.source.method != "grad-cam":
-        return Check("disagreement", "grey", f"It is known of Grad-CAM beside HiResCAM alone, not of {heatmap.source.method}.")
+        return Check("disagreement", "none", f"It is of Grad-CAM beside HiResCAM alone, and this is {heatmap.source.method}.")
     apart = heatmap.source.measured.get(NAME, 0.0)
     status: Status = "amber" if apart >= PARTED else "green"
     says = f"HiResCAM has {apart:.1%} of the evidence elsewhere; from {PARTED:.0%} on averaging the gradient may have moved it."
@@ -180,8 +180,10 @@ def completeness_check(model: Model, image: Images, heatmap: Heatmap) -> Check:
     """
     measured, method = heatmap.source.measured, heatmap.source.method
     gap, whole = measured.get("completeness_gap"), measured.get("difference", heatmap.source.score)
-    if gap is None or not whole:
-        return Check("completeness", "grey", f"{method} makes no promise of what its map sums up to.")
+    if gap is None:
+        return Check("completeness", "none", f"{method} makes no promise of what its map sums up to.")
+    if not whole:
+        return Check("completeness", "grey", "The map should sum up to zero, of which no gap is a share.")
     share = abs(gap / whole)
     status: Status = "green" if share <= EXACT else "red" if share >= ROUGH else "amber"
     says = f"The map sums up to what it explains but for {share:.1%}."

@@ -40,7 +40,7 @@ class Trust:
 
     @property
     def status(self) -> Status:
-        known = {check.name: check.status for check in self.checks if check.status != "grey"}
+        known = {check.name: check.status for check in self.checks if check.status not in ("grey", "none")}
         if any(known.get(name) == "red" for name in DECISIVE):
             return "red"
         if not any(name in known for name in DECISIVE):
@@ -98,7 +98,8 @@ def trust(
         answer than hiding as much elsewhere), "disagreement" (of Grad-CAM with HiResCAM), "stability" (it stays where nothing
         that matters changed), "completeness" (it sums up to what it promises); () for all.
     seed: of all that is drawn.
-    Green, amber or red each; grey where it could not be found out, with the reason.  The verdict is red where "deletion" or
+    Green, amber or red each; grey where it could not be found out, and none where it does not apply to this map, with the
+    reason.  The verdict is red where "deletion" or
     "head" is, amber where any check is not green, and says nothing (grey) where neither of these two could be made.
     Takes about 200 forwards, 9 passes of the method for "stability", and three copies of the head.
     Raises BadParameter where more than one map is asked for, NoSuchName for an unknown check.
