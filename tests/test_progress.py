@@ -76,3 +76,11 @@ def test_other_threads_leave_signals_alone():
     thread.start()
     thread.join()
     assert inside == [before]
+
+
+def test_a_note_is_a_line_where_a_bar_would_be_seen(capsys, monkeypatch):
+    progress.noted("a worker died")
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    progress.noted("a worker\x1b[31m died")
+    assert capsys.readouterr().err.startswith("\r\x1b[2Ka worker")

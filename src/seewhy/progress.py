@@ -9,6 +9,8 @@ from contextvars import ContextVar
 from time import monotonic
 from typing import Any, TypeVar
 
+from .printable import printable
+
 T = TypeVar("T")
 PATIENCE = 1.0  # seconds without a bar: short work needs none
 _shown: ContextVar[bool] = ContextVar("shown", default=False)  # the outermost work has the bar
@@ -43,6 +45,13 @@ def shown(things: Iterable[T], total: int, what: str, wait: bool = True, size: C
         if drawn:
             bar.render_finish()
         _shown.reset(token)
+
+
+def noted(words: str) -> None:
+    """Say something in a line of its own while long work goes on, where its bar would be seen, too."""
+    if sys.stderr.isatty():
+        sys.stderr.write(f"\r\x1b[2K{printable(words)}\n")
+        sys.stderr.flush()
 
 
 @contextmanager

@@ -18,8 +18,7 @@ from seewhy.dataset import ray_run
 from seewhy.dataset.items import Item
 from seewhy.dataset.ray_cluster import ClusterShape, MachineShape, cluster
 from seewhy.dataset.ray_run import RayRun, WorkerShape, workers_for
-from seewhy.dataset.ray_worker import PartWork
-from seewhy.dataset.store import part_path
+from seewhy.dataset.store import PartWork, part_path
 from seewhy.errors import BadNetwork, BadParameter
 from seewhy.progress import stoppable
 
@@ -45,7 +44,7 @@ def load():
                     yield 1
             finally:
                 if rows:
-                    Path(work.path).parent.mkdir(exist_ok=True, parents=True)
+                    work.path.parent.mkdir(exist_ok=True, parents=True)
                     with replacing(work.path) as beside:
                         beside.write_text(json.dumps(rows))
 
@@ -66,8 +65,8 @@ def act(what, where):
 def works_of(folder, paths, size=10):
     """The parts of a run over photos with these paths that are not there yet."""
     items = [Item(i, path, ()) for i, path in enumerate(paths)]
-    parts = [PartWork(str(part_path(folder, k, 0)), items[k * size : (k + 1) * size]) for k in range(-(-len(items) // size))]
-    return [work for work in parts if not Path(work.path).exists()]
+    parts = [PartWork(part_path(folder, k), items[k * size : (k + 1) * size]) for k in range(-(-len(items) // size))]
+    return [work for work in parts if not work.path.exists()]
 
 
 def stored(folder):

@@ -1,12 +1,15 @@
 """A worker stores its parts, tells of them now and then, and ends with what it has when it is told to."""
 
+from pathlib import Path
+
 import pytest
 
 from seewhy.dataset import ray_worker
 from seewhy.dataset.items import Item
-from seewhy.dataset.ray_worker import PartWork, RayWorker
+from seewhy.dataset.ray_worker import RayWorker
+from seewhy.dataset.store import PartWork
 
-WORKS = [PartWork("a", [Item(i, f"{i}.jpg", ()) for i in range(3)]), PartWork("b", [Item(3, "3.jpg", ())])]
+WORKS = [PartWork(Path("a"), [Item(i, f"{i}.jpg", ()) for i in range(3)]), PartWork(Path("b"), [Item(3, "3.jpg", ())])]
 
 
 def recorded(stored):
@@ -20,7 +23,7 @@ def recorded(stored):
                     done.append(item.number)
                     yield 1
             finally:
-                stored[work.path] = done
+                stored[work.path.name] = done
 
     return storing
 

@@ -16,8 +16,8 @@ from seewhy.printable import printable
 from seewhy.progress import stop_asked
 
 from .ray_cluster import ClusterShape, shape_of
-from .ray_worker import PartWork, RayWorker, Storing
-from .store import further_part
+from .ray_worker import RayWorker, Storing
+from .store import PartWork, further_part
 
 LEASE = 20.0  # seconds of work that a worker gets at once: long beside the pauses between two, short at the end of a run
 DEATHS = 2  # workers that may die on the same photos before these are halved, to find the one that kills
@@ -77,7 +77,7 @@ class RayRun:
         self._running: dict[Any, _Lease] = {}  # what a worker tells meanwhile -> what it is at
         self._idle: list[Any] = []
         self._again: deque[PartWork] = deque()  # of workers that died; each is given out alone, so that it is known what kills
-        self._deaths: dict[str, int] = {}  # at which part, how many
+        self._deaths: dict[Path, int] = {}  # at which part, how many
         self._pieces = 0  # the largest number of a piece that was given to a half here
         self._row = self._debt = 0  # deaths in a row; photos that were told of and have to be done again
         self._pace = 0.0  # photos that one worker does in a second, as far as it is known
@@ -184,7 +184,7 @@ class RayRun:
     def _died(self, told: Any, error: Exception) -> None:
         """A worker died: what it did not store is done again."""
         lease = self._running.pop(told)
-        missing = [work for work in lease.works if not Path(work.path).exists()]
+        missing = [work for work in lease.works if not work.path.exists()]
         stored = lease.photos - sum(len(work.items) for work in missing)
         self._debt += lease.told - stored  # below 0 where it stored more than it told of
         self._row = 0 if stored else self._row
@@ -198,10 +198,10 @@ class RayRun:
             return [work]
         if len(work.items) == 1:
             return [work._replace(error="a worker's process ended without a word each time that it was at this photo")]
-        half, other = len(work.items) // 2, further_part(Path(work.path), self._pieces)
+        half, other = len(work.items) // 2, further_part(work.path, self._pieces)
         self._pieces = other.piece
-        self._deaths[work.path] = self._deaths[str(other.path)] = DEATHS - 1
-        return [work._replace(items=work.items[:half]), PartWork(str(other.path), work.items[half:])]
+        self._deaths[work.path] = self._deaths[other.path] = DEATHS - 1
+        return [work._replace(items=work.items[:half]), work._replace(path=other.path, items=work.items[half:])]
 
     def _replace(self, error: Exception, before: str) -> None:
         """Let another worker take the place of one that died before something."""

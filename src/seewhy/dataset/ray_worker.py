@@ -4,22 +4,10 @@ import socket
 from collections.abc import Callable, Generator, Iterator, Sequence
 from threading import Event
 from time import monotonic
-from typing import NamedTuple
 
-from .items import Item
+from .store import PartWork
 
 PAUSE = 0.5  # seconds between two numbers that a worker tells: what it does is to be seen, and not more
-
-
-class PartWork(NamedTuple):
-    """Photos, and the file that their rows belong in.
-
-    error: why they cannot be explained, which is all that their rows are to say.
-    """
-
-    path: str
-    items: Sequence[Item]
-    error: str = ""
 
 
 Storing = Callable[[Sequence[PartWork]], Generator[int]]  # stores parts, and gives the number of photos each time some are done

@@ -1,17 +1,13 @@
-"""A run of a model over a set, in one process: what is missing is explained, part by part, and stored."""
+"""A run of a model over a set, in this process or on a cluster."""
 
 import os
-from collections import deque
-from collections.abc import Generator, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Generator, Sequence
 from contextlib import closing
-from dataclasses import replace
-from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
 from seewhy.atomic import swept
-from seewhy.errors import BadNetwork, BadParameter, NotApplicable, whole_number
+from seewhy.errors import BadParameter, NotApplicable, whole_number
 from seewhy.explaining.ask import readable
 from seewhy.maps.source import ModelFacts, stored
 from seewhy.methods.making.method import Method, lookup
@@ -22,19 +18,19 @@ from seewhy.prepare.fit import Fit
 from seewhy.printable import printable, quoted
 from seewhy.progress import shown, stop_asked
 
-from .ahead import ReadPhoto
-from .chunks import NewRows, RunSettings, explained_rows, photos_of
+from .chunks import RunSettings
 from .dataset_run import DatasetRun, open_run
 from .held import held
 from .info import FILE, RunInfo, chunk_for, read_info, write_info
 from .items import Listing
 from .listing import list_items
 from .photo_rows import TOP, TRUE
+from .ray_job import job_of, loadable, stored_on_ray
 from .schema import arrow
-from .store import ROWS, Gap, gaps, parts, rows_table, write_part
+from .store import ROWS, Gap, gaps, parts
+from .storing import stored_parts, works_of
 
 MOST_WORKERS = 16
-SURE = 8  # photos, all of which fail where the network cannot be asked at all
 
 
 def explain_dataset(
@@ -48,6 +44,7 @@ def explain_dataset(
     boxes: str | Path | None = None,
     masks: str | Path | None = None,
     workers: int | None = None,
+    ray: str | None = None,
 ) -> DatasetRun:
     """Explain all photos of a set and store the maps, with what the model said, as a run; docs/run.md tells of it.
 
@@ -59,18 +56,25 @@ def explain_dataset(
     methods: names or methods, as `explain` takes them.
     target: "top", what it saw for its answer; "true", what it saw for the right one, where it is known; or both.
     truth: what the photos show, where the data does not say it: a table, or "folders".  boxes, masks: where the objects are.
-    workers: threads that read and decode photos, by default as many as there are processors.
+    workers: threads that read and decode photos, by default as many as there are processors; on Ray, processes, by default one
+        for each GPU or, without any, for each CPU.
+    ray: the address of a Ray cluster to run on: "auto", HOST:PORT, or "local" for all processors of this machine; the model
+        then has to come from `load`.
     Raises Misuse where the question cannot be asked of this model, or the folder has a run of other settings; NotWritten where
     the disk is full: what was stored stays, and the same call goes on.
     """
     arrow()
-    settings = run_settings(model, methods, target, layer, workers)
+    settings = run_settings(model if ray is None else loadable(model), methods, target, layer, workers)
     listing = data if isinstance(data, Listing) else list_items(data, model.labels, truth=truth, boxes=boxes, masks=masks)
     folder = Path(to)
     with held(folder):
         info = begun(folder, info_of(model, listing, settings))
         missing = [*gaps(folder, info.count, info.chunk)]
-        _explain(model, listing, replace(settings, marks=listing.marks), missing, not parts(folder))
+        counts = _stored(model, listing, settings, folder, missing, ray, workers)
+        with closing(counts):  # what is done of a part is stored
+            for _ in shown(counts, sum(len(gap.items) for gap in missing), "explaining", size=int):
+                if stop_asked() and ray is None:  # which ends by itself
+                    break
     return open_run(folder)
 
 
@@ -150,50 +154,18 @@ def begun(folder: Path, info: RunInfo) -> RunInfo:
     return info
 
 
-def _explain(model: Model, listing: Listing, settings: RunSettings, missing: Sequence[Gap], fresh: bool) -> None:
-    """Explain and store what is missing, until it is done or a person stops it.  fresh: nothing is stored yet."""
-    items = chain.from_iterable((listing[i] for i in gap.items) for gap in missing)
-    with closing(photos_of(model, items, settings)) as photos:
-        stored_so_far = _stored(model, photos, settings, missing, fresh)
-        for _ in shown(stored_so_far, sum(len(gap.items) for gap in missing), "explaining", size=int):
-            if stop_asked():
-                break
-        stored_so_far.close()  # what is done of a part is stored
-
-
 def _stored(
-    model: Model, photos: Iterator[ReadPhoto], settings: RunSettings, missing: Sequence[Gap], fresh: bool
+    model: Model,
+    listing: Listing,
+    settings: RunSettings,
+    folder: Path,
+    missing: Sequence[Gap],
+    ray: str | None,
+    workers: int | None,
 ) -> Generator[int, None, None]:
-    """Explain and store part by part, and give the number of photos each time when some are done.
-
-    However it ends, what is done is stored before.  Parts are written in a thread beside the network.
-    """
-    waiting = deque[Future[None]]()
-    with ThreadPoolExecutor(1, "seewhy writes") as writer:
-        for gap in missing:
-            rows: NewRows = []
-            try:
-                for some in explained_rows(model, islice(photos, len(gap.items)), settings):
-                    rows += some
-                    yield len({row["item"] for row in some})
-                if fresh and gap is missing[0]:
-                    _check_first(model, rows)
-            finally:
-                waiting.append(writer.submit(_write, gap, rows))
-            while len(waiting) > 1:
-                waiting.popleft().result()
-        while waiting:
-            waiting.popleft().result()
-
-
-def _write(gap: Gap, rows: NewRows) -> None:
-    if rows:
-        write_part(gap.path, rows_table(rows))
-
-
-def _check_first(model: Model, rows: NewRows) -> None:
-    """Raise BadNetwork where the network fails on every photo, before that is done for a whole set; the rows are dropped."""
-    errors = [row["error"] for row in rows if row.get("error") and not row["error"].startswith("BadImage")]
-    if len(rows) >= SURE and len(errors) == len(rows):
-        rows.clear()
-        raise BadNetwork(f"{model.name} failed on each of the first {len(errors)} photos. {errors[0]}")
+    """Explain and store what is missing, and give the number of photos each time when some are done."""
+    works, fresh = works_of(listing, missing), not parts(folder)
+    if ray is None or not missing:
+        return stored_parts(model, works, settings, fresh)
+    job = job_of(model, settings, folder, listing, fresh)
+    return stored_on_ray(job, works, sum(len(gap.items) for gap in missing), ray, workers)

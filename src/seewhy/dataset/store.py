@@ -17,7 +17,9 @@ from numpy.typing import NDArray
 from seewhy.atomic import replacing, writing
 from seewhy.errors import BadRecord
 from seewhy.printable import printable
+from seewhy.truth.given import GroundTruth
 
+from .items import Item
 from .schema import VERSION, arrow, schema
 
 if TYPE_CHECKING:
@@ -40,6 +42,18 @@ class Gap(NamedTuple):
 
     path: Path
     items: tuple[int, ...]
+
+
+class PartWork(NamedTuple):
+    """Photos that are to be explained, and the file that their rows belong in.
+
+    marks: the boxes and masks that are known of them; error: why they cannot be explained, which is all that their rows say.
+    """
+
+    path: Path
+    items: Sequence[Item]
+    marks: GroundTruth = GroundTruth()
+    error: str = ""
 
 
 def parts(folder: Path) -> list[RunPart]:

@@ -100,3 +100,18 @@ def test_interrupted_it_keeps_what_is_done_and_says_how_to_go_on(photos, tmp_pat
     assert "ending with the photos that are done" in done.output
     assert "seewhy: stopped; the same command goes on with the rest." in done.output
     assert 0 < len(seewhy.open_run(tmp_path / "run")) < 10
+
+
+def test_where_it_runs_and_where_paths_begin_is_said(photos, tmp_path, monkeypatch):
+    asked = []
+
+    def explain(*arguments, **named):
+        asked.append(named)
+        raise seewhy.BadParameter("enough")
+
+    monkeypatch.setattr("seewhy.api.explain_dataset", explain)
+    (tmp_path / "labels.csv").write_text("file,label\n0.png,bird\n")
+    for words in (["--ray"], ["--ray", "host:6379"], []):
+        done = run(tmp_path / "labels.csv", "--root", photos / "bird", *words, "-o", tmp_path / "run", "--workers", "3")
+        assert (done.exit_code, "enough" in done.output) == (2, True), done.output
+    assert [(named["ray"], named["workers"]) for named in asked] == [("local", 3), ("host:6379", 3), (None, 3)]

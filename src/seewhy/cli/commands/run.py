@@ -31,7 +31,9 @@ class RunOptions:
     truth: str | None
     boxes: Path | None
     masks: Path | None
+    root: str | None
     workers: int | None
+    ray: str | None
     as_json: bool
 
 
@@ -60,7 +62,17 @@ class RunOptions:
     "--boxes", type=click.Path(path_type=Path, exists=True), metavar="FILE", help="Where the objects are, as for explain."
 )
 @click.option("--masks", type=click.Path(path_type=Path, exists=True), metavar="FOLDER", help="The same by masks.")
-@click.option("--workers", type=COUNT, help="Threads that read and decode photos; by default one for each processor.")
+@click.option("--root", metavar="FOLDER", help="Where the paths in a table begin; by default the folder that it lies in.")
+@click.option(
+    "--workers",
+    type=COUNT,
+    help="Threads that read and decode photos, by default one for each processor; with --ray, processes, by default one for "
+    "each GPU, else for each CPU.",
+)
+@click.option(
+    "--ray", is_flag=False, flag_value="local", metavar="[ADDRESS]",
+    help="Run on a Ray cluster: its HOST:PORT, or auto; without one, on all processors of this machine.",
+)  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def run(network: ModelOptions, **options: Any) -> None:
     """Explain all photos of a set and store what came of them, as a table that anybody can read.
@@ -85,12 +97,16 @@ def explain_set(network: ModelOptions, options: RunOptions) -> None:
 
     methods = configured(options.methods, dict(options.settings))
     model = network.load()
-    listing = list_items(options.data, model.labels, truth=options.truth, boxes=options.boxes, masks=options.masks)
+    listing = list_items(
+        options.data, model.labels, truth=options.truth, boxes=options.boxes, masks=options.masks, root=options.root
+    )
     for remark in listing.remarks:
         say(f"seewhy: {remark}", err=True)
     targets = [target.strip() for target in options.target.split(",")]
     with stoppable(lambda: say("seewhy: ending with the photos that are done; Ctrl-C again ends at once.", err=True)) as stop:
-        found = explain_dataset(model, listing, options.out, methods, targets, options.layer, workers=options.workers)
+        found = explain_dataset(
+            model, listing, options.out, methods, targets, options.layer, workers=options.workers, ray=options.ray
+        )
         stopped = stop.is_set()
     tell(found, options.as_json)
     if stopped and found.missing:
