@@ -1,12 +1,15 @@
 """What is kept of each photo's map."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 import seewhy
 from seewhy.errors import BadParameter
-from seewhy.metrics.regional.photos import AT_ONCE, EvidenceReader, MeanMap
+from seewhy.metrics.regional.photos import AT_ONCE, EvidenceReader, MeanMap, explained_words
 from seewhy.metrics.regional.within import named_regions, regions_of
+from seewhy.targets.target import name_of
 
 
 def reader(model, target=None, within=("corner:nw:0.25",), truth=None):
@@ -25,6 +28,19 @@ def test_each_photo_keeps_its_class_truth_and_shares(colour_model, square):
     assert b.shares["corner:nw:0.25"].share == 0
     assert a.cells[:2, :2].sum() == pytest.approx(a.shares["corner:nw:0.25"].share)
     assert {*read.means} == {"red", "blue"}
+
+
+@pytest.mark.parametrize(("labels", "expected"), [
+    (None, ["class 0", "class 1"]), (["crane", "crane"], ["crane (0)", "crane (1)"]), (["red", None], ["red", "class 1"]),
+    (["red"], ["red", "class 1"]),
+])  # fmt: skip
+def test_classes_without_a_label_of_their_own_are_told_apart(labels, expected, colour_model, square):
+    """Each class is a group: of networks without labels, and of those that have one label twice, as ImageNet's crane."""
+    (a, b) = seewhy.grad_cam(colour_model, [square("red", 0, 0), square("blue", 24, 24)])
+    sources = [replace(m.source, label=name_of(labels, m.source.index)) for m in (a, b)]
+    assert [explained_words(source, labels) for source in sources] == expected
+    contrast = seewhy.grad_cam(colour_model, square("red", 0, 0), target="red-vs-blue")[0].source
+    assert explained_words(contrast, colour_model.labels) == contrast.label
 
 
 def test_photos_are_read_a_few_at_a_time_and_stay_in_their_order(colour_model, square):

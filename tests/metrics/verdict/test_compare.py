@@ -165,7 +165,7 @@ def test_an_interrupt_in_python_gives_back_what_is_done():
 
 def test_known_classes_are_explained(function):
     found = compare(function, photos(), [OCCLUSION], labels=[1, 0, 1])
-    assert {photo.place: photo.explained for photo in found.photos} == {0: "1", 1: "0", 2: "1"}
+    assert {photo.place: photo.explained for photo in found.photos} == {0: "class 1", 1: "class 0", 2: "class 1"}
 
 
 def test_what_cannot_be_compared_is_refused(function):

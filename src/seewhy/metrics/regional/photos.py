@@ -10,11 +10,13 @@ from numpy.typing import NDArray
 from seewhy.errors import BadImage, BadParameter, Misuse, NotApplicable
 from seewhy.maps.heatmap import Heatmap
 from seewhy.maps.heatmaps import Failed
+from seewhy.maps.source import Source
 from seewhy.methods.making.method import Method, explain
 from seewhy.printable import printable
 from seewhy.targets.parse import as_targets
-from seewhy.targets.target import PerImage
+from seewhy.targets.target import Labels, PerImage
 from seewhy.truth.evidence import EvidenceShare
+from seewhy.truth.labels import named_classes
 
 from .frames import cell_shares, framed
 from .within import EvidenceRegion
@@ -39,6 +41,16 @@ class PhotoEvidence:
     truth: tuple[int, ...]
     shares: Mapping[str, EvidenceShare] = field(repr=False)
     cells: NDArray[np.float64] | None = field(repr=False)
+
+
+def explained_words(source: Source, labels: Labels) -> str:
+    """What a map explains, in words that no other class has: "bird", "class 3" of one without a label, "crane (134)" where
+    several classes have that label; of what is no class the target.
+    """
+    if source.index is None:
+        return printable(source.label or source.target, 100)
+    alone = source.label is not None and (labels is None or [*labels].count(source.label) < 2)
+    return printable(source.label, 100) if alone else named_classes((source.index,), labels)
 
 
 class MeanMap:
@@ -113,7 +125,7 @@ class EvidenceReader:
                 continue
             if share is not None:
                 shares[region.name] = share
-        explained = printable(source.label or source.target, 100)
+        explained = explained_words(source, self.model.labels)
         self.means.setdefault(explained, MeanMap()).add(frame)
         for warning in source.warnings:
             self.warnings[warning] = self.warnings.get(warning, 0) + 1

@@ -20,6 +20,7 @@ from seewhy.methods.making.method import Method, explain, lookup
 from seewhy.metrics.localization.controls import CONTROLS as ALIKE
 from seewhy.metrics.localization.controls import control_over
 from seewhy.metrics.regional.ask import truth_of
+from seewhy.metrics.regional.photos import explained_words
 from seewhy.progress import shown, stop_asked
 from seewhy.targets.parse import as_targets
 from seewhy.targets.target import Class, PerImage, Top
@@ -145,7 +146,7 @@ class Comparing:
         layers = [each.source.layer for method, each in maps.items() if lookup(method).layered and method not in CONTROLS]
         self.at = self.at or next(iter(layers), "")
         found |= {(method, "seconds"): each for method, each in seconds.items()}
-        self.photos.append(ComparedPhoto(self.names[place], place, source.label or source.target, found))
+        self.photos.append(ComparedPhoto(self.names[place], place, explained_words(source, self.model.labels), found))
         self.grids.see(place)
         for of, shares in self.grids.play(self.methods).items():
             values = next(photo.values for photo in self.photos if photo.place == of)
