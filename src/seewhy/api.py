@@ -69,6 +69,8 @@ if TYPE_CHECKING:
     from seewhy.comparison.records import PhotoDrift as PhotoDrift
     from seewhy.dataset.auditing.asking import audit as audit
     from seewhy.dataset.auditing.record import Audit as Audit
+    from seewhy.dataset.comparing.comparing_runs import compare_runs as compare_runs
+    from seewhy.dataset.comparing.difference_record import RunDifference as RunDifference
     from seewhy.dataset.dataset_run import DatasetRun as DatasetRun
     from seewhy.dataset.dataset_run import open_run as open_run
     from seewhy.dataset.running import explain_dataset as explain_dataset
@@ -112,6 +114,8 @@ _LATE = {  # loaded when they are first asked for
     "drift": "seewhy.comparison.drift", **dict.fromkeys(("Drift", "PhotoDrift"), "seewhy.comparison.records"),
     **dict.fromkeys(("DatasetRun", "open_run"), "seewhy.dataset.dataset_run"),
     "explain_dataset": "seewhy.dataset.running",
+    "compare_runs": "seewhy.dataset.comparing.comparing_runs",
+    "RunDifference": "seewhy.dataset.comparing.difference_record",
     "audit": "seewhy.dataset.auditing.asking", "Audit": "seewhy.dataset.auditing.record",
     "Remade": "seewhy.remaking.remade", "verify": "seewhy.remaking.saved",
     "Check": "seewhy.remaking.checks", "EvidenceRecord": "seewhy.remaking.record",

@@ -133,6 +133,7 @@ EXAMPLES = {
     "Region": lambda: [seewhy.Region("cat"), seewhy.Region(0, np.eye(3) > 0)],
     "Regions": lambda: [maps()[2].regions],
     "Remade": lambda: [maps()[0].source.again(image=photo()), maps()[1].source.again(model(), photo())],
+    "RunDifference": lambda: [seewhy.RunDifference("a", "b", None, (), None, (), None, None, None, ("x.png",))],
     "Seeds": lambda: [seewhy.seeds(maps().where(method="grad-cam"))],
     "Similar": lambda: [seewhy.Similar("dog.jpg"), seewhy.Similar(photo()), seewhy.Similar([1.0, 2.0])],
     "Source": lambda: [maps()[0].source, maps()[2].source],

@@ -14,6 +14,7 @@ from seewhy.cli.commands.attention import attention
 from seewhy.cli.commands.audit import audit
 from seewhy.cli.commands.compare import compare
 from seewhy.cli.commands.detections import detections
+from seewhy.cli.commands.diff import diff
 from seewhy.cli.commands.doctor import doctor
 from seewhy.cli.commands.drift import drift
 from seewhy.cli.commands.evidence import evidence
@@ -83,7 +84,7 @@ def main(debug: bool) -> None:
 
 COMMANDS = (
     explain, localize, segment, evidence, audit, attention, doctor, trust, compare, sanity, game, detections, drift, verify,
-    run, report, labels, layers, units, export, methods, metrics, demo,
+    run, report, diff, labels, layers, units, export, methods, metrics, demo,
 )  # fmt: skip
 for command in COMMANDS:
     main.add_command(command)
