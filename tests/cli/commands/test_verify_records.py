@@ -144,7 +144,8 @@ def test_a_check_that_nobody_can_run_again_is_exit_code_1(here):
 
 
 def test_the_check_of_a_contrast_is_recorded_and_run_again(here):
-    png, record = drawn("--target", "key-vs-star", "--check", "--record")
+    png, record, *of_both = drawn("--target", "key-vs-star", "--check", "--record")
+    assert len(of_both) == 4  # the maps of key and of star, each with its record
     (check,) = seewhy.EvidenceRecord.read(record).checks
     assert check.name == "contrast"
     for file in (png, record):
