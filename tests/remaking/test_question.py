@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 import seewhy
@@ -28,6 +29,34 @@ def test_a_class_is_explained_as_it_was_resolved_under_the_words_of_the_question
     scores = np.array([[1.0, 3.0, 2.0]])
     assert Resolved("top 1", 2)(scores).tolist() == [[0, 0, 1]]
     assert str(Resolved("top 1", 2)) == "top 1"
+
+
+@pytest.mark.parametrize(("asked", "claimed", "fault"), [
+    ("cat", "dog", "target: 'dog' as saved, which is class 1, and class 0 was explained"), (0, "2", "which is class 2"),
+    (None, "cat", "which is class 0"), ("least", "top 1", "which is class"), ("least", "top 2", ""),
+    ("cat", "a function of mine", ""), ("cat", "0", ""),
+])  # fmt: skip
+def test_a_target_that_names_another_class_than_was_explained_is_told(asked, claimed, fault):
+    """Else a record that was changed could say of a map of cats that it is of dogs."""
+    model, x = seewhy.wrap(networks.pooled(), labels=["cat", "dog", "bird", "fish", "ant"]), networks.images(1)
+    order = np.argsort(model.answer(x).scores[0])
+    target = {None: int(next(i for i in order[::-1] if i != 0)), "least": int(order[0])}.get(asked, asked)
+    (found,) = seewhy.grad_cam(model, x, target=target)
+    source = replace(stored(found), target=claimed)
+    told = [each for each in source.again(model, x).faults if each.startswith("target: ")]
+    assert (fault in told[0] and "was explained" in told[0]) if fault else not told
+
+
+def test_no_answer_contradicts_top_1():
+    """Also of several answers that are sure to the last digit, and of the one logit of two classes."""
+    (a, b) = (torch.nn.Sequential(networks.pooled(), torch.nn.Linear(5, k)).double().eval() for k in (5, 1))
+    with torch.no_grad():
+        for net, bias in ((a, torch.arange(50, 55)), (b, torch.tensor([-3.0]))):
+            net[1].weight.mul_(0.01), net[1].bias.copy_(bias)
+    for net in (a, b):
+        model = seewhy.wrap(net, task="multi-label") if net is a else seewhy.wrap(net)
+        (found,) = seewhy.grad_cam(model, networks.images(1))
+        same(model, networks.images(1), found)
 
 
 @pytest.mark.parametrize("target", ["box:red", "box:red:1", "box:green", "box:red:3,3,9,9"])

@@ -17,10 +17,11 @@ from seewhy.methods.making.budget import Budget
 from seewhy.methods.making.method import Method, lookup
 from seewhy.printable import printable
 from seewhy.targets.aim import Aim
+from seewhy.targets.class_names import class_index
 from seewhy.targets.grammar import holds_no_question
 from seewhy.targets.group import AnyOf
 from seewhy.targets.parse import read
-from seewhy.targets.target import Class, Labels, Scores, Unit, Weights
+from seewhy.targets.target import Class, Labels, Scores, Top, Unit, Weights
 
 FUSED = " + "  # between the names of layers whose maps are joined
 
@@ -114,6 +115,23 @@ def target_of(source: Source, labels: Labels) -> Any:
     if source.score is None:  # the map is the same for every class
         return Resolved(text, 0)
     return text if source.index is None else Resolved(text, source.index)
+
+
+def contradiction(source: Source, labels: Labels) -> str:
+    """Where a Source names a class as its target, and says that another was explained: so, in words; "" where it does not."""
+    try:
+        (found, *_) = read(source.target, labels)
+        named = class_index(found.index, labels) if isinstance(found, Class) else source.index
+    except (BadParameter, NoSuchName):
+        return ""  # as that of a function, or of a label that this model does not have
+    if source.index is None or source.place or source.tile:
+        return ""
+    answer = source.predicted
+    if found == Top(1) and answer and answer.probability > (source.probability or 0.0):
+        named = answer.index
+    if named == source.index:
+        return ""
+    return f"target: {printable(source.target, 100)!r} as saved, which is class {named}, and class {source.index} was explained"
 
 
 def _predicted(model: Any, image: Any) -> Predicted | None:

@@ -17,7 +17,7 @@ from seewhy.printable import printable, quoted
 from .checks import Check
 from .difference import MapDifference, of_record
 from .facts import other_facts, parts_of
-from .question import asked_again
+from .question import asked_again, contradiction
 
 Sameness = Literal["bit for bit", "to rounding", "different"]
 Held = Callable[[Heatmap], MapDifference | None]  # holds a new map against the saved one; None where the shapes differ
@@ -98,9 +98,11 @@ def again(
     held: holds the new map against the values of a file; by default it is held against what the Source keeps of them.
     """
     held = held or _by_record(source)
-    remade = asked_again(source, model_of(source, trust) if model is None else model, image, target, params)
+    asked = model_of(source, trust) if model is None else model
+    remade = asked_again(source, asked, image, target, params)
     found, other = held(remade), other_facts(source, remade.source)
-    faults = [*_faults(found, remade), *other.claims]
+    odd = "" if target is not None else contradiction(source, asked.labels)
+    faults = [*_faults(found, remade), *other.claims, *([odd] if odd else [])]
     same: Sameness = "different" if faults else "bit for bit" if found and found.bits else "to rounding"
     if found is None:
         return Remade(remade, same, tuple(faults), other.under)
