@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from seewhy.dataset.failures.reasons import frame, photo_evidence, shortfall, wrong_reasons
+from seewhy.dataset.failures import reasons
+from seewhy.dataset.failures.reasons import frame, photo_evidence, shortfall, to_search, wrong_reasons
 from seewhy.images.places import Extent, Turned
 from seewhy.metrics.regional.frames import GRID, SIDE
 from seewhy.truth.accuracy import Portion
@@ -62,6 +63,20 @@ def test_the_frame_is_what_the_network_saw():
     assert found[:, 0].max() == 0
     assert frame(shown(box=Turned(Extent(0, 0, 4, 4)))) is None
     assert frame(shown(box=None)) is None
+
+
+def test_of_many_photos_and_classes_some_are_searched(monkeypatch):
+    monkeypatch.setattr(reasons, "SEARCHED", 20)
+    monkeypatch.setattr(reasons, "CLASSES", 1)
+    names = ["cat"] * 20 + ["dog"] * 10
+    every = [answered(i, 0, 0, maps=[shown(label=name)]) for i, name in enumerate(names)]
+    evidence = [one for i, photo in enumerate(every) if (one := photo_evidence(i, photo)) is not None]
+    some = to_search(evidence, 1)
+    assert len(some) == 20
+    assert [one.place for one in some] == sorted({one.place for one in some})
+    assert {one.explained for one in some if names[one.place] == "cat"} == {"cat"}
+    dogs = [one.explained for one in some if names[one.place] == "dog"]
+    assert len({*dogs}) == len(dogs) > 1
 
 
 def test_what_the_search_is_given():

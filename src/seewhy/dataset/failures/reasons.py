@@ -1,7 +1,8 @@
 """Right answers whose evidence lies where it should not: off the object, or piled up at one place of the frame."""
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from seewhy.pictures.stretching import stretch
 from seewhy.truth.accuracy import Portion
 
 PILED = 8  # photos of a place that are told
+SEARCHED, CLASSES = 1500, 50  # photos, and their most frequent classes, that are searched: more take minutes
 
 
 @dataclass(frozen=True)
@@ -47,13 +49,20 @@ def wrong_reasons(right: Sequence[PhotoRow], every: Sequence[PhotoRow], seed: in
     """What is suspicious about right answers; every: all photos, of whose maps of their answers places are searched."""
     short = [(photo, gap) for photo in right if (gap := shortfall(photo)) is not None]
     off = sorted(((photo, gap) for photo, gap in short if gap > 0), key=lambda one: (-one[1], one[0].item))
-    evidence = [photo_evidence(place, photo) for place, photo in enumerate(every)]
-    found = [one for one in evidence if one is not None]
+    found = to_search([one for place, photo in enumerate(every) if (one := photo_evidence(place, photo)) is not None], seed)
     classes = len(searchable(found))
     places = tuple(_placed(pile, found, every) for pile in (piles(found, seed) if classes else ()))
     why = "" if classes else f"no class is the answer to {FEWEST} photos or more, beside {FEWEST} of others"
     portion = Portion(len(off), len(short)) if short else None
     return WrongReasons(portion, tuple(photo for photo, _ in off), places, classes, why)
+
+
+def to_search(evidence: Sequence[PhotoEvidence], seed: int = 0) -> list[PhotoEvidence]:
+    """Of many photos some, drawn by chance; those of classes beyond the most frequent are others to these, each for itself."""
+    drawn = np.random.default_rng(seed).permutation(len(evidence))[:SEARCHED]
+    some = [evidence[place] for place in np.sort(drawn).tolist()]
+    frequent = {name for name, _ in Counter(one.explained for one in some).most_common(CLASSES)}
+    return [one if one.explained in frequent else replace(one, explained=f"photo {one.place}") for one in some]
 
 
 def shortfall(photo: PhotoRow) -> float | None:
