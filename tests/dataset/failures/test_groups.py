@@ -1,10 +1,13 @@
 """Groups of failures: what they cost, what they are called, which right ones lie next to them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from seewhy.dataset.failures.gathering import cost, gathered
-from seewhy.dataset.failures.groups import failure_groups, seen
+from seewhy.dataset.failures.groups import failure_groups, lacking, seen, unsure_groups
+from seewhy.maps.source import Predicted
 from support.answered import answered
 
 pytest.importorskip("sklearn")
@@ -60,6 +63,22 @@ def test_the_nearest_right_ones_are_of_its_kind(run):
         apart = made[p.item] - usual
         angles[p.item] = float(apart @ centre / np.linalg.norm(apart))
     assert [p.item for p in first.nearest] == sorted(angles, key=lambda item: -angles[item])[:4]
+
+
+def test_without_truth_the_least_sure_are_grouped(run):
+    """The same photos, of which the failures are the least sure quarter."""
+    rng, unsure = np.random.default_rng(3), []
+    for p in (*run.wrong, *run.right):
+        if seen(p) is not None:
+            said = Predicted(p.predicted.index, "cat", 0.3 if p in run.wrong else 0.9)
+            unsure.append(replace(p, truth=(), truth_labels=(), right=None, predicted=said))
+    light = [{"brightness": float(rng.uniform(0.6, 0.7))} for _ in run.right]
+    sure = [answered(p.item + 100, None, 0, 0.95, own, seen=seen(p)) for p, own in zip(run.right, light, strict=True)]
+    found = unsure_groups(gathered([*unsure, *sure, *(replace(p, item=p.item + 200) for p in sure[:11])]))
+    assert {photo.item for group in found.groups for photo in group.photos} == {*range(9), *range(20, 28)}
+    assert found.groups[0].cost == pytest.approx(lacking(found.groups[0].photos)) == pytest.approx(9 * 0.7)
+    assert found.groups[1].name == "dark"
+    assert "too few" in unsure_groups(gathered(unsure[:3])).why
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from seewhy.truth.accuracy import Portion, top
 from .calibration import Calibration, calibration
 from .confusing import ConfusionCell, confusion_cells
 from .gathering import GatheredRun, gathered
-from .groups import FailureGroups, failure_groups
+from .groups import FailureGroups, failure_groups, unsure_groups
 from .hiding import HiddenChecks, HiddenEvidence, hidden_checks, to_check
 from .reasons import WrongReasons, wrong_reasons
 from .suspects import SuspectedLabels, suspected_labels
@@ -28,6 +28,7 @@ class FailureAnalysis:
     total: photos of the run; missing: of those, not yet done.
     right, among_five: of the photos whose truth is known the portion that was answered right, and whose true class is among the
         five likeliest; None where no truth is known.
+    groups: of wrong answers, or where no truth is known of the least sure ones.
     calibration: None of fewer than 20 answers whose truth is known.
     """
 
@@ -91,7 +92,7 @@ def analyse(
     return FailureAnalysis(
         run, run.count if total is None else total, 0 if total is None else max(0, total - run.count),
         top(run.judgements), top(run.judgements, RANKS), calibration(run.probabilities, right, seed),
-        tuple(confusion_cells(run)), failure_groups(run, seed),
+        tuple(confusion_cells(run)), failure_groups(run, seed) if run.judgements else unsure_groups(run, seed),
         suspected_labels(sorted([*run.wrong, *run.right], key=lambda photo: photo.item)), reasons,
         HiddenChecks() if model is None else checked(model, run, reasons, seed),
     )  # fmt: skip

@@ -1,15 +1,15 @@
 """Groups of failures that look alike to the network, what they are called, what they cost, and the right ones next to them."""
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seewhy.dataset.photo_rows import PhotoRow
 
-from .gathering import GatheredRun, cost
+from .gathering import GatheredRun, confidence, cost
 from .grouping import FEWEST, OUTSIDE, Grouping, grouping, unit
 from .naming import TraitDifference, differences
 
@@ -21,7 +21,7 @@ TYPICAL = 3  # confusions of a group that are told
 class FailureGroup:
     """Failures in which the network saw alike.
 
-    number: 1 for the most costly; cost: the sum of the probabilities of their wrong answers.
+    number: 1 for the most costly; cost: the sum of the probabilities of their wrong answers, or of what unsure ones lack to 1.
     differs: in what they differ from the photos that were answered right; nothing, where that is not told from chance.
     confusions: (truth, answer, how often), the most frequent.
     photos: the most typical first; nearest: photos that were answered right in which the network saw what is most like it.
@@ -57,8 +57,32 @@ class FailureGroups:
     chance: float | None = None
 
 
-def failure_groups(run: GatheredRun, seed: int = 0) -> FailureGroups:
-    """Groups among the wrong answers by the map-weighted features, each named by what differs from the right ones."""
+def unsure_groups(run: GatheredRun, seed: int = 0) -> FailureGroups:
+    """Of photos without truth: groups among the quarter with the least sure answers, named by what differs from the others.
+
+    An answer costs what its probability lacks to 1.
+    """
+    least = sorted(run.untold, key=lambda photo: (confidence(photo), photo.item))[: len(run.untold) // 4]
+    others = {photo.item for photo in run.untold} - {photo.item for photo in least}
+    halves = replace(
+        run, wrong=tuple(sorted(least, key=lambda photo: photo.item)),
+        right=tuple(photo for photo in run.untold if photo.item in others),
+    )  # fmt: skip
+    return failure_groups(halves, seed, lacking, "unsure answers")
+
+
+def lacking(photos: Iterable[PhotoRow]) -> float:
+    """What the probabilities of answers lack to 1, in all."""
+    return float(sum(1 - confidence(photo) for photo in photos))
+
+
+def failure_groups(
+    run: GatheredRun, seed: int = 0, costs: Callable[[Iterable[PhotoRow]], float] = cost, what: str = "wrong answers"
+) -> FailureGroups:
+    """Groups among the wrong answers by the map-weighted features, each named by what differs from the right ones.
+
+    costs: of photos; what: their answers are, in words.
+    """
     known = [photo for photo in run.wrong if seen(photo) is not None]
     length = Counter(len(_seen(photo)) for photo in known).most_common(1)
     photos = [photo for photo in known if len(_seen(photo)) == length[0][0]]
@@ -67,13 +91,14 @@ def failure_groups(run: GatheredRun, seed: int = 0) -> FailureGroups:
     told = differences([run.wrong, *members], run.right)
     same = [_seen(photo) for photo in (*photos, *run.right) if photos and len(_seen(photo)) == length[0][0]]
     usual = unit(np.array(same)).mean(0) if same else np.zeros(0)
-    groups = [_group(run, some, tuple(differs), usual) for some, differs in zip(members, told[1:], strict=True)]
+    made = [_group(run, some, tuple(differs), usual) for some, differs in zip(members, told[1:], strict=True)]
+    groups = [replace(group, cost=costs(group.photos)) for group in made]
     groups = sorted(groups, key=lambda group: (-group.cost, group.photos[0].item))
     grouped = {photo.item for group in groups for photo in group.photos}
     outside = tuple(photo for photo in run.wrong if photo.item not in grouped)
     if found is None:
-        return FailureGroups(tuple(told[0]), (), outside, _why(run, photos))
-    numbered = tuple(FailureGroup(**{**vars(group), "number": place}) for place, group in enumerate(groups, 1))
+        return FailureGroups(tuple(told[0]), (), outside, _why(run, photos, what))
+    numbered = tuple(replace(group, number=place) for place, group in enumerate(groups, 1))
     return FailureGroups(tuple(told[0]), numbered, outside, "", found.silhouette, found.chance)
 
 
@@ -87,12 +112,12 @@ def _seen(photo: PhotoRow) -> NDArray[np.float32]:
     return np.zeros(0, np.float32) if vector is None else vector
 
 
-def _why(run: GatheredRun, photos: Sequence[PhotoRow]) -> str:
-    if not run.wrong:
+def _why(run: GatheredRun, photos: Sequence[PhotoRow], what: str) -> str:
+    if not run.wrong and run.judgements:
         return "nothing was answered wrong"
     if len(photos) < FEWEST:
-        lacking = "" if len(photos) == len(run.wrong) else f", of which the run has features of {len(photos)}"
-        return f"{len(run.wrong)} wrong answers{lacking} are too few to look for groups ({FEWEST} or more)"
+        without = "" if len(photos) == len(run.wrong) else f", of which the run has features of {len(photos)}"
+        return f"{len(run.wrong)} {what}{without} are too few to look for groups ({FEWEST} or more)"
     return "what the network saw in them falls into groups no better than chance does"
 
 
@@ -109,7 +134,7 @@ def _group(
     typical = [photos[place] for place in np.argsort(-(unit(vectors) @ centre), kind="stable")]
     pairs = Counter((run.named(photo.truth), run.name(photo.predicted.index)) for photo in typical if photo.predicted)
     return FailureGroup(
-        0, cost(photos), differs, tuple((*pair, count) for pair, count in pairs.most_common(TYPICAL)),
+        0, 0.0, differs, tuple((*pair, count) for pair, count in pairs.most_common(TYPICAL)),
         tuple(typical), tuple(_nearest(run.right, centre, usual)),
     )  # fmt: skip
 

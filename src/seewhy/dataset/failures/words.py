@@ -6,10 +6,13 @@ from seewhy.metrics.regional.chance import LEVEL
 
 from .analysis import FailureAnalysis
 from .calibration import Calibration
+from .grouping import FEWEST
 from .groups import FailureGroup
 from .hiding import HIDDEN, HiddenEvidence
 from .naming import TraitDifference
 from .reasons import PiledPlace
+
+RIGHT, OTHERS = "those answered right", "the others"  # what photos are compared with
 
 
 def says(found: FailureAnalysis) -> Iterator[str]:
@@ -17,8 +20,7 @@ def says(found: FailureAnalysis) -> Iterator[str]:
     yield from how_right(found)
     if found.calibration is not None:
         yield how_calibrated(found.calibration)
-    if found.right is not None:
-        yield from in_common(found)
+    yield from in_common(found)
     yield from wrong_reason(found)
     yield from hiding(found)
 
@@ -58,22 +60,24 @@ def how_calibrated(one: Calibration) -> str:
 
 
 def in_common(found: FailureAnalysis) -> Iterator[str]:
-    """What failures have in common."""
-    groups = found.groups
-    if not found.run.wrong:
+    """What failures have in common, or where no truth is known the least sure answers."""
+    groups, judged = found.groups, found.right is not None
+    if not (found.run.wrong if judged else len(found.run.untold) >= 4 * FEWEST):
         return
+    who, others = ("Photos that are answered wrong", RIGHT) if judged else ("The quarter with the least sure answers", OTHERS)
     if groups.all:
-        yield f"Photos that are answered wrong differ from those answered right: {'; '.join(map(difference, groups.all))}."
+        differing = "; ".join(difference(one, others) for one in groups.all)
+        yield f"{who} differ{'' if judged else 's'} from {others}: {differing}."
     else:
-        yield "Photos that are answered wrong do not visibly differ from those answered right in anything that was measured."
+        yield f"{who} do{'' if judged else 'es'} not visibly differ from {others} in anything that was measured."
     if groups.groups:
-        dearest = groups.groups[0]
+        many = f"{len(groups.groups)} groups" if len(groups.groups) > 1 else "one group"
         yield (
-            f"They fall into {len(groups.groups)} groups that look alike to the network, {apart(groups.silhouette or 0)}; the "
-            f"most costly: {group(dearest)}."
+            f"{'They' if judged else 'These'} fall into {many} that look alike to the network, {apart(groups.silhouette or 0)}; "
+            f"the most costly: {group(groups.groups[0])}."
         )
     else:
-        yield f"There are no groups of failures that look alike: {groups.why}."
+        yield f"There are no groups of {'failures' if judged else 'unsure answers'} that look alike: {groups.why}."
 
 
 def apart(silhouette: float) -> str:
@@ -89,16 +93,15 @@ def group(one: FailureGroup) -> str:
 
 
 def pairs(one: FailureGroup) -> str:
-    """The most frequent confusions of a group."""
-    return "; ".join(
-        f"{truth} taken for {answer}" + (f" ({count})" if count > 1 else "") for truth, answer, count in one.confusions
-    )
+    """The most frequent confusions of a group; of unsure answers these alone."""
+    told = ((f"{truth} taken for {answer}" if truth else answer, count) for truth, answer, count in one.confusions)
+    return "; ".join(f"{words} ({count})" if count > 1 else words for words, count in told)
 
 
-def difference(one: TraitDifference) -> str:
-    """A trait in which some photos differ."""
+def difference(one: TraitDifference, others: str = RIGHT) -> str:
+    """A trait in which some photos differ from others."""
     here, there = (quantity(value, one.unit) for value in (one.mean, one.right))
-    return f"{one.word} ({one.trait} {here} on average, {there} of those answered right; adjusted {chance(one.adjusted)})"
+    return f"{one.word} ({one.trait} {here} on average, {there} of {others}; adjusted {chance(one.adjusted)})"
 
 
 def chance(p: float) -> str:

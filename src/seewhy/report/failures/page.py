@@ -20,7 +20,7 @@ from seewhy.dataset.failures.analysis import FailureAnalysis
 from seewhy.dataset.failures.gathering import confidence
 from seewhy.dataset.failures.hiding import HiddenEvidence
 from seewhy.dataset.failures.reasons import shortfall
-from seewhy.dataset.failures.words import difference, pairs, place, says
+from seewhy.dataset.failures.words import OTHERS, RIGHT, difference, pairs, place, says
 from seewhy.dataset.info import RunInfo
 from seewhy.dataset.photo_rows import PhotoRow
 from seewhy.errors import NotWritten
@@ -125,7 +125,8 @@ def _render(
         groups=[
             {
                 "number": one.number, "name": one.name, "cost": f"{one.cost:.2f}", "says": printable(pairs(one), WORDS),
-                "differs": [difference(each) for each in one.differs], "count": len(one.photos),
+                "differs": [difference(each, RIGHT if found.right else OTHERS) for each in one.differs],
+                "count": len(one.photos),
                 "photos": of(one.photos[:OF_GROUP]), "nearest": of(one.nearest),
             }
             for one in found.groups.groups
@@ -177,9 +178,10 @@ def _groups_note(found: FailureAnalysis) -> str:
     groups = found.groups
     if groups.silhouette is None or groups.chance is None:
         return ""
+    grouped = sum(len(one.photos) for one in groups.groups)
     return (
         f"Mean silhouette {groups.silhouette:.2f}; the best of 19 sets without groups has {groups.chance:.2f}. "
-        f"{len(groups.outside)} of {len(found.run.wrong)} failures are in no group."
+        f"{len(groups.outside)} of {grouped + len(groups.outside)} photos are in no group."
     )
 
 
