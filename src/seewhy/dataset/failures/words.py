@@ -71,10 +71,11 @@ def in_common(found: FailureAnalysis) -> Iterator[str]:
     else:
         yield f"{who} do{'' if judged else 'es'} not visibly differ from {others} in anything that was measured."
     if groups.groups:
-        many = f"{len(groups.groups)} groups" if len(groups.groups) > 1 else "one group"
+        dearest, *further = groups.groups
+        many = f"{1 + len(further)} groups" if further else "one group"
         yield (
-            f"{'They' if judged else 'These'} fall into {many} that look alike to the network, {apart(groups.silhouette or 0)}; "
-            f"the most costly: {group(groups.groups[0])}."
+            f"{'They' if judged else 'These'} fall into {many} that look alike to the network, "
+            f"{apart(groups.silhouette or 0)}; the most costly: {group(dearest)}."
         )
     else:
         yield f"There are no groups of {'failures' if judged else 'unsure answers'} that look alike: {groups.why}."
